@@ -1,0 +1,39 @@
+/* safetensors: named arrays in a file, memory-mapped.  Floor 3. */
+#ifndef PB_SAFETENSORS_H
+#define PB_SAFETENSORS_H
+
+#include "base/base.h"
+
+typedef enum pb_dtype { PB_F64, PB_F32, PB_F16, PB_BF16, PB_I64, PB_I32, PB_U8, PB_OTHER } pb_dtype;
+
+typedef struct pb_array {
+    const char *name;
+    pb_dtype dtype;
+    int dims;            /* 0 = scalar                          */
+    int64_t shape[8];
+    size_t count;        /* product of the shape; 1 for a scalar */
+    const void *data;    /* inside the map; possibly unaligned   */
+    size_t bytes;
+} pb_array;
+
+typedef struct pb_safetensors pb_safetensors;
+
+/* Maps a file and checks everything the format demands (header within the file, UTF-8 JSON,
+ * shapes times size = bytes, no overlap, no gap, nothing trailing).  NULL with
+ * "PATH: what is wrong, what would be right".  The map lives until close. */
+pb_safetensors *pb_safetensors_open(const char *path);
+void pb_safetensors_close(pb_safetensors *f);
+size_t pb_safetensors_count(const pb_safetensors *f);
+const pb_array *pb_safetensors_at(const pb_safetensors *f, size_t i); /* in the header's order */
+const pb_array *pb_safetensors_find(const pb_safetensors *f, const char *name); /* NULL: absent */
+const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key);  /* NULL: absent */
+
+/* Converts `n` elements from index `from` into out (from F64/F32/F16/BF16; -1 otherwise). */
+int pb_array_reals(const pb_array *a, size_t from, size_t n, pb_real *out);
+
+/* Writes a file: arrays of dtype F32/I64/I32 with their data, metadata as key,value pairs
+ * (NULL-ended, may be NULL).  Complete or absent; -1 with an error. */
+int pb_safetensors_write(const char *path, const pb_array *arrays, size_t n,
+                         const char *const *metadata);
+
+#endif

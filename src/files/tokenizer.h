@@ -1,0 +1,32 @@
+/* tokenizer: text to ids by a tokenizer.json.  Floor 3.
+ * One kind of model a file (tokenizer_wordpiece.c, later tokenizer_bpe.c); tokenizer.c reads
+ * the file, cuts out added tokens, normalises, and adds the special tokens of the template. */
+#ifndef PB_TOKENIZER_H
+#define PB_TOKENIZER_H
+
+#include "base/base.h"
+
+typedef struct pb_tokenizer pb_tokenizer;
+
+/* Reads DIR/tokenizer.json.  NULL with "PATH: what is wrong, what would be right" (or
+ * PATH:LINE:COLUMN for malformed JSON).  Unknown normalizers, pre-tokenizers, models and
+ * post-processors are refused by name, never ignored. */
+pb_tokenizer *pb_tokenizer_open(const char *dir);
+void pb_tokenizer_close(pb_tokenizer *t);
+int pb_tokenizer_vocab(const pb_tokenizer *t);            /* number of ids, added tokens included */
+const char *pb_tokenizer_token(const pb_tokenizer *t, int id); /* NULL: no such id                */
+int pb_tokenizer_id(const pb_tokenizer *t, const char *token); /* -1: no such token               */
+
+typedef struct pb_ids {
+    int *id;
+    size_t count, capacity;
+} pb_ids;
+
+/* Appends the ids of `size` bytes of UTF-8 text to out (invalid bytes are read as U+FFFD).
+ * special: with the template's tokens ([CLS] .. [SEP]).  limit > 0 cuts the text's own ids
+ * so that at most `limit` ids come out in all; the file's own truncation is NOT applied. */
+void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special,
+                         int limit, pb_ids *out);
+void pb_ids_free(pb_ids *ids);
+
+#endif

@@ -1,0 +1,112 @@
+/* method: the contract of a fine-tuning method.  Floor 4; what a method's author reads.
+ *
+ * A method is one const struct in one file of methods/.  Its hooks are called while the graph
+ * of a batch is built; they only say what is computed.  Derivatives, memory, FLOPs, counting,
+ * saving and composition (`lora+prefix`) are the engine's business.
+ */
+#ifndef PB_METHOD_H
+#define PB_METHOD_H
+
+#include "base/option.h"
+#include "base/rng.h"
+#include "graph/graph.h"
+#include "graph/op.h"
+
+typedef enum pb_taxon { PB_BASELINE, PB_ADDITIVE, PB_SELECTIVE, PB_REPARAMETRIZATION, PB_HYBRID } pb_taxon;
+extern const char *const pb_taxon_name[];
+
+/* A named place of the network.  Roles of projections: attn.q attn.k attn.v attn.o mlp.up
+ * mlp.down; of sublayers (block hook): attn mlp. */
+typedef struct pb_site {
+    int layer, layers;    /* 0 .. layers-1 */
+    const char *role;
+    int in, out;          /* W is [out,in]; for a sublayer in == out == hidden size */
+    pb_param *w, *b;      /* base weight and bias (NULL: none); NULL for a sublayer  */
+} pb_site;
+
+typedef struct pb_build pb_build; /* one batch's graph under construction, see below */
+
+/* What is known before training, for closed-form methods. */
+typedef struct pb_facts {
+    int classes;
+    const int *class_count; /* [classes] training examples of each class */
+} pb_facts;
+
+typedef struct pb_method {
+    const char *name;       /* as written in the INI; equals the file's name                */
+    const char *title;      /* "LoRA: low-rank update of linear layers"                     */
+    const char *paper;      /* "Hu et al. 2021, LoRA, arXiv:2106.09685"                     */
+    const char *help;       /* one or two sentences                                         */
+    pb_taxon taxon;
+    bool identity;          /* promise: before training the outputs equal the base model's  */
+
+    const pb_option *options; /* a row named "targets" (PB_TEXT) restricts `linear` to the
+                                 sites that match; the engine does the matching             */
+    size_t conf_size;
+
+    /* Does this base or head parameter train?  NULL: the head trains, the base does not.
+     * For a composition, a parameter trains if any part says so. */
+    bool (*select)(const void *conf, const pb_param *p, int layers);
+
+    /* A projection: x [T,in] -> [T,out].  pb_inner_linear() gives the inner methods' and
+     * finally the base's output. */
+    pb_node *(*linear)(pb_build *b, const pb_site *site, pb_node *x);
+    /* After a sublayer, before the residual is added: y [T,C] -> [T,C]. */
+    pb_node *(*block)(pb_build *b, const pb_site *site, pb_node *y);
+    /* Word embeddings, before positions are added: x [T,C] -> [T',C]. */
+    pb_node *(*embed)(pb_build *b, pb_node *x);
+    /* Keys and values of a layer, [T,C] each, may be replaced by longer ones. */
+    void (*kv)(pb_build *b, const pb_site *site, pb_node **k, pb_node **v);
+
+    /* Once, before the first step; may set parameters in closed form (pb_find_param). */
+    void (*before_train)(pb_build *b, const pb_facts *facts);
+
+    /* Folds the trained change at a site into w [out,in] and bias [out] (NULL: none).  Its
+     * presence is a promise: merged equals unmerged.  A method with none of linear, block,
+     * embed, kv is merged as it is. */
+    void (*merge)(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias);
+} pb_method;
+
+/* The registry, generated from the folder; NULL-ended, in alphabetical order. */
+extern const pb_method *const pb_methods[];
+const pb_method *pb_method_find(const char *name); /* NULL if unknown */
+
+/* ---- what hooks may call ------------------------------------------------------------------ */
+
+struct pb_build {
+    pb_graph *graph;       /* first argument of every pb_op_* function                      */
+    int width;             /* C, the hidden size                                            */
+    int layers;
+    int first_position;    /* position of each sequence's first row; a prefix moves it      */
+    int head_row;          /* which row of each sequence the head reads; 0 = first          */
+    double dropout;        /* of the base model, 0 when not training                        */
+    struct pb_model *model;
+    int part;              /* which method of the composition is being asked                */
+};
+
+const void *pb_conf(const pb_build *b); /* the asked method's settings */
+
+/* How a new parameter starts. */
+typedef struct pb_init {
+    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM } kind;
+    double scale;          /* the constant; standard deviation; bound                       */
+} pb_init;
+pb_init pb_init_constant(double value);
+pb_init pb_init_normal(double deviation);
+pb_init pb_init_uniform(double bound);
+pb_init pb_init_kaiming(int fan_in); /* uniform, bound 1/sqrt(fan_in): kaiming with a = sqrt 5 */
+
+/* The trainable tensor `name` of this method at this site (NULL: one for the whole model),
+ * made at its first use.  The only way to get one, so nothing goes uncounted. */
+pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
+
+/* The value of such a tensor (merge), or of any parameter by its full name. */
+const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name);
+pb_param *pb_find_param(pb_build *b, const char *full_name);
+
+pb_node *pb_inner_linear(pb_build *b, const pb_site *site, pb_node *x);
+
+/* Dropout that is there only while training, from the stream "dropout" of this method. */
+pb_node *pb_drop(pb_build *b, pb_node *x, double p);
+
+#endif

@@ -1,0 +1,35 @@
+/* blas: matrix products of one thread.  Floor 1; blas.c is the only includer of cblas.h.
+ *
+ * All matrices are row-major with a leading dimension (elements from one row to the next).
+ * Every product adds 2*m*n*k to the calling thread's tally, so that a test can hold the
+ * planner's FLOPs against what the kernels did.
+ */
+#ifndef PB_BLAS_H
+#define PB_BLAS_H
+
+#include "base/base.h"
+
+/* C[m,n] = beta*C + alpha * op(A)[m,k] * op(B)[k,n], with beta 0 or 1 (0 never reads C: it
+ * may hold NaN).  ta/tb: A is stored [k,m] / B is stored [n,k].  Picks our packed kernel or
+ * OpenBLAS by size; runs on the calling thread alone. */
+void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda,
+             const pb_real *b, int ldb, pb_real beta, pb_real *c, int ldc);
+
+/* Multiply-adds * 2 done by the calling thread since it began; see also pb_flops_add. */
+uint64_t pb_flops_done(void);
+void pb_flops_add(uint64_t flops); /* for kernels that multiply without pb_gemm */
+
+/* What runs here: "OpenBLAS 0.3.21 SkylakeX, own AVX-512 kernels" and the like. */
+const char *pb_blas_name(void);
+
+/* OpenBLAS chooses its kernels when it is loaded, and old releases take new AMD cores for
+ * Haswell.  If this CPU has AVX-512 and the chosen core lacks it, sets OPENBLAS_CORETYPE and
+ * executes the program again, once; returns otherwise.  Call it first in main(). */
+void pb_blas_fix_core(char **argv);
+
+/* Measured GEMM rate of this machine now, in GFLOP/s: `threads` pool threads, each doing
+ * 1024x384x384 products with OpenBLAS (own = false) or our kernel (own = true), for about
+ * `seconds`. */
+double pb_blas_rate(bool own, double seconds);
+
+#endif

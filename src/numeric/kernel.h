@@ -1,0 +1,107 @@
+/* kernel: loops on plain arrays, single-threaded, each with a naive twin in the tests.
+ * Floor 1.  Callers split the work over threads; row ranges are the callers' business.
+ *
+ * Shapes are in elements; `ld` is the distance from one row to the next.  `add` says whether
+ * the destination is added to (true) or overwritten (false; it may hold NaN before).
+ * Nothing here allocates: scratch comes from the caller, its size from a *_scratch function.
+ */
+#ifndef PB_KERNEL_H
+#define PB_KERNEL_H
+
+#include "base/base.h"
+
+/* ---- linear: y[m,n] = x[m,k] W^T + b, W stored [n,k] ------------------------------------ */
+
+/* b may be NULL.  `packed` (may be NULL) is W in pb_pack's layout, used where it wins. */
+void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w, const pb_real *b,
+               const pb_real *packed, pb_real *y, int ldy);
+
+/* Elements of the packed copy of W[n,k], and packing itself.  A packed weight is our own
+ * kernel's panel layout; rows n are padded to the panel's width with zeros. */
+size_t pb_pack_size(int n, int k);
+void pb_pack(int n, int k, const pb_real *w, pb_real *packed);
+
+/* The same product restricted to output columns [j0,j1): for few rows (m <= 16), where
+ * threads split the columns.  j0 is a multiple of PB_PANEL. */
+#define PB_PANEL 48
+void pb_linear_columns(int m, int n, int k, int j0, int j1, const pb_real *x, int ldx,
+                       const pb_real *w, const pb_real *b, const pb_real *packed, pb_real *y,
+                       int ldy);
+
+/* ---- attention of one sequence and one head ------------------------------------------- */
+/* q,o: [nq,hd] rows at ldq; k,v: [nk,hd] rows at ldk.  Row i of q may look at keys
+ * 0 .. see(i)-1, see(i) = causal ? first + i + 1 : nk, where `first` is the number of keys
+ * before the first query's own.  P = softmax(scale * q k^T); o = P v.
+ * lse[i] = log of the sum of exp(scale * q_i k_j): all that backward needs of P.
+ * Tiled: the full [nq,nk] matrix never exists. */
+typedef struct pb_attention_shape {
+    int nq, nk, hd;
+    int ldq, ldk, ldo;
+    bool causal;
+    int first;
+    pb_real scale;
+} pb_attention_shape;
+
+size_t pb_attention_scratch(int nq, int nk, int hd); /* elements, enough for both directions */
+void pb_attention(const pb_attention_shape *s, const pb_real *q, const pb_real *k,
+                  const pb_real *v, pb_real *o, pb_real *lse, pb_real *scratch);
+
+/* dq, dk, dv are each NULL (not wanted) or written; `add*` as above.  `o` and `lse` are the
+ * forward's; go is the gradient of o, rows at ldo.  dq at ldq, dk and dv at ldk. */
+void pb_attention_backward(const pb_attention_shape *s, const pb_real *q, const pb_real *k,
+                           const pb_real *v, const pb_real *o, const pb_real *lse,
+                           const pb_real *go, pb_real *dq, bool add_q, pb_real *dk, bool add_k,
+                           pb_real *dv, bool add_v, pb_real *scratch);
+
+/* ---- normalisation, rows of n ----------------------------------------------------------- */
+
+/* y = (x - mean) * rstd * gamma + beta; stat[2*i] = mean, stat[2*i+1] = rstd of row i.
+ * y == x is allowed. */
+void pb_layernorm(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *beta,
+                  pb_real eps, pb_real *y, pb_real *stat);
+void pb_layernorm_backward(int rows, int n, const pb_real *x, const pb_real *gamma,
+                           const pb_real *stat, const pb_real *dy, pb_real *dx, bool add);
+/* Adds sum over rows of dy*(x-mean)*rstd to dgamma[j0..j1) and of dy to dbeta[j0..j1);
+ * each of dgamma, dbeta may be NULL. */
+void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat,
+                         const pb_real *dy, pb_real *dgamma, pb_real *dbeta);
+
+/* ---- elementwise, n elements, vectorised -------------------------------------------------- */
+
+typedef enum pb_act { PB_GELU, PB_GELU_TANH, PB_RELU, PB_TANH, PB_SILU, PB_SIGMOID } pb_act;
+
+void pb_act_forward(pb_act act, size_t n, const pb_real *x, pb_real *y); /* y == x allowed */
+/* dx (+)= dy * act'(x), where x is the INPUT of the activation; dx == dy allowed if !add. */
+void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, pb_real *dx,
+                     bool add);
+
+void pb_exp(size_t n, const pb_real *x, pb_real *y); /* full float accuracy (1e-7 relative); NaN
+                                                        stays NaN, no slow path */
+void pb_axpy(size_t n, pb_real alpha, const pb_real *x, pb_real *y, bool add); /* y (+)= alpha*x */
+void pb_column_sums(int rows, int ld, int j0, int j1, const pb_real *x, pb_real *sums); /* adds */
+
+/* Inverted dropout: keeps element e = first + i with probability 1-p, scaled by 1/(1-p).
+ * The mask is a pure function of (key, e); backward is the same call on the gradient. */
+void pb_dropout(size_t n, uint64_t key, uint64_t first, double p, const pb_real *x, pb_real *y,
+                bool add);
+
+/* ---- loss ------------------------------------------------------------------------------------ */
+
+/* Row-wise softmax cross entropy of logits [rows,classes] with label[i] (negative = row not
+ * counted): writes each row's loss; probability p[rows,classes] may be NULL or == logits. */
+void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label,
+                      pb_real *loss, pb_real *p);
+
+/* ---- optimizer ------------------------------------------------------------------------------- */
+
+/* One AdamW step over n elements in one pass; g is multiplied by `clip` first.  g == NULL is
+ * a zero gradient.  bias1 = 1 - beta1^t, bias2 = 1 - beta2^t.  PyTorch's update rule. */
+typedef struct pb_adamw {
+    double lr, beta1, beta2, eps, decay, bias1, bias2, clip;
+} pb_adamw;
+void pb_adamw_step(const pb_adamw *o, size_t n, pb_real *w, const pb_real *g, pb_real *m,
+                   pb_real *v);
+
+double pb_sum_squares(size_t n, const pb_real *x); /* in double, fixed order */
+
+#endif

@@ -1,0 +1,9 @@
+/* peftbench: what a plugin includes.  Method and task contracts, the ops, and nothing else. */
+#ifndef PEFTBENCH_H
+#define PEFTBENCH_H
+
+#include "graph/op.h"
+#include "model/method.h"
+#include "train/task.h"
+
+#endif

@@ -1,0 +1,42 @@
+/* store: results in SQLite.  Floor 6; store.c is the only includer of sqlite3.h.
+ *
+ * Append only: a run is written in one transaction when it is over and never changed; what
+ * is found out later about it (test score, timings) is appended under the same run.
+ */
+#ifndef PB_STORE_H
+#define PB_STORE_H
+
+#include "study/config.h"
+#include "train/result.h"
+
+typedef struct pb_store pb_store;
+
+/* Opens or creates the database (WAL, foreign keys on, busy timeout, STRICT tables).  NULL
+ * with "PATH: what": not a database, another schema version, read-only. */
+pb_store *pb_store_open(const char *path);
+void pb_store_close(pb_store *s);
+
+/* The id of the finished run with this hash; 0: none (failed runs do not count); -1 error. */
+long long pb_store_find(pb_store *s, const pb_digest *hash);
+
+/* One transaction: the run's row with provenance (machine, kernels, threads, compiler, code
+ * version, times), its settings, values, predictions and samples.  `error` may be NULL.
+ * Returns the run's id, -1 with an error. */
+long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r,
+                       const char *error, double seconds);
+
+/* Appends values, predictions and samples to a run, in one transaction. */
+int pb_store_append(pb_store *s, long long run, const pb_result *r);
+
+/* Does the run have a value under this key for this split (-1: whole run)? */
+bool pb_store_has(pb_store *s, long long run, int split, const char *key);
+
+/* The value, NaN if absent. */
+double pb_store_value(pb_store *s, long long run, int split, const char *key);
+
+/* Runs a query; calls `row` for each result row with its columns as text (NULL = SQL NULL).
+ * `args` are bound in order as texts, NULL-ended, may be NULL.  -1 with an error. */
+int pb_store_query(pb_store *s, const char *sql, const char *const *args,
+                   int (*row)(void *ctx, int columns, const char *const *value), void *ctx);
+
+#endif

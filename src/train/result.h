@@ -1,0 +1,44 @@
+/* result: what one cell found out, in long form, before it is stored.  Floor 5. */
+#ifndef PB_RESULT_H
+#define PB_RESULT_H
+
+#include "base/base.h"
+#include "train/task.h"
+
+typedef struct pb_value {
+    int split;          /* pb_split, or -1                                     */
+    int step;           /* optimizer step of a curve's point; -1: of the whole run */
+    char key[64];       /* "memory.train.activations"                          */
+    double value;
+} pb_value;
+
+typedef struct pb_prediction {
+    pb_split split;
+    int example;        /* index in the split                                  */
+    int label, predicted;
+    float probability;  /* of the predicted class                              */
+} pb_prediction;
+
+typedef struct pb_sample {
+    char key[64];       /* "prefill.b1.unmerged"                               */
+    int round;
+    double seconds;
+} pb_sample;
+
+typedef struct pb_result {
+    char status[16];    /* "done", "diverged", "failed"                        */
+    pb_value *value;
+    size_t values, values_capacity;
+    pb_prediction *prediction;
+    size_t predictions, predictions_capacity;
+    pb_sample *sample;
+    size_t samples, samples_capacity;
+} pb_result;
+
+void pb_result_init(pb_result *r); /* status "done", empty */
+void pb_result_free(pb_result *r);
+void pb_result_put(pb_result *r, int split, int step, double value, const char *key, ...) PB_PRINTF(5, 6);
+/* The value of the whole run under `key`, or NaN. */
+double pb_result_get(const pb_result *r, int split, const char *key);
+
+#endif

@@ -1,0 +1,76 @@
+/* task: the contract of a task, and the data it loads.  Floor 5; what a task's author reads.
+ *
+ * A kind of task is one const struct in one file of tasks/ (tasks/classify.c); a named task is
+ * a short INI over it (tasks/sentiment.ini), so a new data set needs no code.
+ */
+#ifndef PB_TASK_H
+#define PB_TASK_H
+
+#include "base/base.h"
+#include "base/option.h"
+#include "files/tokenizer.h"
+
+typedef enum pb_split { PB_TRAIN, PB_VALIDATION, PB_TEST, PB_SPLITS } pb_split;
+extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "test" */
+
+typedef struct pb_example {
+    const char *text;     /* UTF-8                                                   */
+    int label;            /* class number                                            */
+    int line;             /* where it stands in its file                             */
+    int *ids;             /* tokens, special ones included; filled by pb_data_encode */
+    int tokens;
+} pb_example;
+
+typedef struct pb_data {
+    const char *name;               /* the named task                              */
+    int classes;
+    char **class_name;              /* [classes]                                   */
+    struct {
+        pb_example *example;
+        int count;
+    } split[PB_SPLITS];
+    pb_digest digest;               /* of all splits' texts and labels              */
+} pb_data;
+
+typedef struct pb_metric_info {
+    const char *name;               /* "accuracy", "macro_f1", "mcc"                */
+    bool higher_is_better;
+    double (*chance)(const pb_data *d); /* what guessing gets                       */
+} pb_metric_info;
+
+typedef struct pb_task {
+    const char *name;               /* equals the file's name                       */
+    const char *help;
+    const pb_option *options;       /* the keys of a named task's INI               */
+    size_t conf_size;
+    /* Fills name-independent parts of `d` (pb_data_add, pb_data_class); `find` in task.c
+     * looks for files in data/ and $PEFTBENCH_DATA.  -1 with FILE:LINE: message. */
+    int (*load)(pb_data *d, const void *conf);
+    const pb_metric_info *metrics;  /* the first is primary; name NULL ends         */
+    /* values[i] = metrics[i] over n predictions. */
+    void (*score)(const pb_data *d, int n, const int *label, const int *predicted, double *values);
+} pb_task;
+
+extern const pb_task *const pb_tasks[];
+const pb_task *pb_task_find(const char *name);
+
+pb_data *pb_data_new(const char *name);
+void pb_data_free(pb_data *d);
+int pb_data_class(pb_data *d, const char *name);   /* number of the class, added if new      */
+void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
+
+/* The path of a data file: as given if absolute, else in data/, else in $PEFTBENCH_DATA.
+ * NULL with a message that names the places looked in.  Caller frees. */
+char *pb_data_find(const char *file);
+
+/* Draws validation and test out of train: seeded, stratified by label, equal texts stay
+ * together.  Fractions of the whole. */
+void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
+
+/* Checks that no text is in two splits, every split has examples, and fills the digest. */
+int pb_data_check(pb_data *d);
+
+/* Tokenizes every example, at most max_tokens each. */
+void pb_data_encode(pb_data *d, const pb_tokenizer *t, int max_tokens);
+
+#endif
