@@ -88,8 +88,8 @@ struct pb_op {
     int (*shape)(pb_node *n);
     size_t (*aux)(const pb_node *n);     /* elements kept for backward; NULL = 0               */
     size_t (*scratch)(const pb_node *n); /* elements a thread needs while it runs; NULL = 0    */
-    int (*units)(const pb_node *n);      /* independent pieces of forward/backward; NULL: rows */
-    int (*param_units)(const pb_node *n); /* of backward_params; NULL: input 1's rows          */
+    int (*units)(const pb_node *n, bool backward); /* independent pieces; NULL: rows           */
+    int (*param_units)(const pb_node *n); /* of backward_params; NULL: columns of the output   */
 
     void (*forward)(const pb_node *n, int from, int to, pb_real *scratch);
     /* Writes (or adds, by n->add) the gradients of the wanted inputs that come row by row. */
@@ -116,6 +116,9 @@ pb_node *pb_graph_param(pb_graph *g, pb_param *p);                       /* one 
 pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x); /* a given value */
 pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b,
                         pb_node *c, pb_node *d);
+
+/* The row of the whole set that row r of `set` stands for. */
+int pb_rows_origin(const pb_rows *set, int r);
 
 /* Row sets, in the graph's arena.  The whole set of a batch; one row of each sequence
  * (`which` from its start; < 0 from its end); `extra` more rows before each sequence. */
@@ -144,6 +147,9 @@ int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan);
  * it alone, its rows are one a sequence and no dropout lies below: then its value is a
  * feature that can be computed once and kept.  NULL if there is none. */
 pb_node *pb_graph_feature(pb_graph *g, pb_node *output);
+
+/* Makes `n` a given value: what lies below it is no longer computed.  Before planning. */
+void pb_graph_cut(pb_graph *g, pb_node *n, pb_real *x);
 
 /* Memory for running, reused from batch to batch. */
 typedef struct pb_machine pb_machine;

@@ -1,0 +1,196 @@
+#include "graph/graph.h"
+
+#include <string.h>
+
+#include "graph/internal.h"
+#include "graph/op.h"
+
+pb_graph *pb_graph_new(pb_arena *arena, bool training)
+{
+    pb_graph *g = pb_arena_alloc(arena, PB_META, sizeof *g);
+    g->arena = arena;
+    g->training = training;
+    return g;
+}
+
+bool pb_graph_training(const pb_graph *g)
+{
+    return g->training;
+}
+
+pb_arena *pb_graph_arena(const pb_graph *g)
+{
+    return g->arena;
+}
+
+pb_node *pb_graph_node(pb_graph *g, const pb_op *op)
+{
+    pb_node *n = pb_arena_alloc(g->arena, PB_META, sizeof *n);
+    n->op = op;
+    n->place = pb_arena_alloc(g->arena, PB_META, sizeof *n->place);
+    return n;
+}
+
+void pb_graph_append(pb_graph *g, pb_node *n)
+{
+    if (g->nodes == g->capacity) {
+        size_t capacity = g->capacity ? 2 * g->capacity : 256;
+        pb_node **node = pb_arena_alloc(g->arena, PB_META, capacity * sizeof *node);
+        if (g->nodes)
+            memcpy(node, g->node, g->nodes * sizeof *node);
+        g->node = node;
+        g->capacity = capacity;
+    }
+    n->index = (int)g->nodes;
+    g->node[g->nodes++] = n;
+}
+
+/* A sparse gradient starts each batch with no touched row. */
+static void untouch(pb_param *p)
+{
+    p->touched = 0;
+    for (int i = 0; i < p->rows; i++)
+        p->slot[i] = -1;
+}
+
+pb_node *pb_graph_param(pb_graph *g, pb_param *p)
+{
+    if (g->failed || !p)
+        return NULL;
+    for (size_t i = 0; i < g->nodes; i++) /* leaves are few against the arithmetic */
+        if (g->node[i] == p->leaf && p->leaf->param == p)
+            return p->leaf;
+    pb_node *n = pb_graph_node(g, NULL);
+    n->param = p;
+    n->rows = p->rows;
+    n->cols = p->cols;
+    n->x = p->x;
+    n->g = p->g;
+    n->needs = g->training && p->trainable;
+    if (n->needs && p->slot)
+        untouch(p);
+    p->leaf = n;
+    pb_graph_append(g, n);
+    return n;
+}
+
+pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x)
+{
+    if (g->failed)
+        return NULL;
+    pb_node *n = pb_graph_node(g, NULL);
+    n->set = set;
+    n->rows = set->count;
+    n->cols = cols;
+    n->x = x;
+    pb_graph_append(g, n);
+    return n;
+}
+
+pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b,
+                        pb_node *c, pb_node *d)
+{
+    if (g->failed)
+        return NULL;
+    pb_node *n = pb_graph_node(g, op);
+    pb_node *in[PB_MAX_INPUTS] = {a, b, c, d};
+    n->conf = conf;
+    for (int i = 0; i < PB_MAX_INPUTS; i++) {
+        n->in[i] = in[i];
+        if (in[i] && in[i]->needs)
+            n->want |= 1u << i;
+    }
+    n->needs = n->want != 0;
+    if (op->shape(n)) {
+        g->failed = true;
+        return NULL;
+    }
+    pb_graph_append(g, n);
+    return n;
+}
+
+/* ---- row sets ------------------------------------------------------------------------------- */
+
+int pb_rows_origin(const pb_rows *set, int r)
+{
+    for (; set->of; set = set->of)
+        r = set->index[r];
+    return r;
+}
+
+static int *ints(pb_graph *g, int n)
+{
+    return pb_arena_alloc(g->arena, PB_META, (size_t)n * sizeof(int));
+}
+
+const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset)
+{
+    pb_rows *set = pb_arena_alloc(g->arena, PB_META, sizeof *set);
+    int *position = ints(g, offset[sequences]);
+    for (int s = 0; s < sequences; s++)
+        for (int r = offset[s]; r < offset[s + 1]; r++)
+            position[r] = r - offset[s];
+    *set = (pb_rows){.count = offset[sequences], .sequences = sequences, .offset = offset,
+                     .position = position};
+    return set;
+}
+
+const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which)
+{
+    pb_rows *set = pb_arena_alloc(g->arena, PB_META, sizeof *set);
+    int *offset = ints(g, of->sequences + 1);
+    int *index = ints(g, of->sequences), *position = ints(g, of->sequences);
+    for (int s = 0; s < of->sequences; s++) {
+        offset[s + 1] = s + 1;
+        index[s] = which < 0 ? of->offset[s + 1] + which : of->offset[s] + which;
+        PB_CHECK(index[s] >= of->offset[s] && index[s] < of->offset[s + 1]);
+        position[s] = of->position[index[s]];
+    }
+    *set = (pb_rows){.count = of->sequences, .sequences = of->sequences, .offset = offset,
+                     .position = position, .of = of, .index = index};
+    return set;
+}
+
+const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra)
+{
+    int *offset = ints(g, set->sequences + 1);
+    for (int s = 0; s <= set->sequences; s++)
+        offset[s] = set->offset[s] + s * extra;
+    return pb_rows_whole(g, set->sequences, offset);
+}
+
+/* ---- frozen features -------------------------------------------------------------------------- */
+
+/* The input of a trained computation that nothing trained feeds, dropout looked through. */
+static pb_node *frozen_side(pb_node *n)
+{
+    while (n && n->op == &pb_op_dropout_op)
+        n = n->in[0];
+    return n && n->op && !n->needs && n->set ? n : NULL;
+}
+
+pb_node *pb_graph_feature(pb_graph *g, pb_node *output)
+{
+    pb_node *feature = NULL;
+    for (size_t i = 0; !g->failed && i < g->nodes; i++) {
+        pb_node *n = g->node[i];
+        if (!n->needs && n != output)
+            continue;
+        for (int k = 0; k < PB_MAX_INPUTS; k++) {
+            pb_node *f = frozen_side(n->in[k]);
+            if (f && feature && f != feature)
+                return NULL;
+            feature = f ? f : feature;
+        }
+    }
+    return feature && feature->set->count == feature->set->sequences ? feature : NULL;
+}
+
+void pb_graph_cut(pb_graph *g, pb_node *n, pb_real *x)
+{
+    (void)g;
+    PB_CHECK(!n->needs);
+    n->op = NULL;
+    n->x = x;
+    memset(n->in, 0, sizeof n->in);
+}

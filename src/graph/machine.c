@@ -1,0 +1,232 @@
+/* machine: memory for planned graphs, and running them over the thread pool. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "graph/internal.h"
+#include "graph/op.h"
+#include "numeric/blas.h"
+
+#define MAX_THREADS 64
+#define GUARD 4096      /* bytes behind the arena that must stay untouched (watch)    */
+#define PATTERN 0xA5    /* what watched memory holds before a run                     */
+#define SMALL 2048      /* elements below which waking the other threads is a loss    */
+
+struct pb_machine {
+    char *arena;
+    size_t size;        /* bytes of the bound plan                 */
+    size_t capacity;    /* bytes allocated, guard not included     */
+    pb_real *scratch[MAX_THREADS];
+    size_t scratch_capacity;
+    uint64_t flops[MAX_THREADS];
+    bool watch;
+};
+
+pb_machine *pb_machine_new(void)
+{
+    return pb_alloc(sizeof(pb_machine));
+}
+
+static void *aligned(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!p)
+        pb_alloc(SIZE_MAX); /* dies with the usual message */
+    return p;
+}
+
+static void free_scratch(pb_machine *m)
+{
+    for (int t = 0; t < MAX_THREADS; t++) {
+        free(m->scratch[t]);
+        m->scratch[t] = NULL;
+    }
+}
+
+void pb_machine_free(pb_machine *m)
+{
+    if (!m)
+        return;
+    free(m->arena);
+    free_scratch(m);
+    free(m);
+}
+
+/* ---- binding ---------------------------------------------------------------------------------- */
+
+static void grow(pb_machine *m, const pb_plan *plan, size_t scratch)
+{
+    m->size = plan->activations;
+    if (m->size > m->capacity || !m->arena) {
+        free(m->arena);
+        m->arena = aligned(m->size + GUARD);
+        m->capacity = m->size;
+    }
+    if (scratch > m->scratch_capacity || !m->scratch[pb_threads_count() - 1]) {
+        free_scratch(m);
+        m->scratch_capacity = scratch;
+        for (int t = 0; t < pb_threads_count(); t++)
+            m->scratch[t] = aligned(scratch * sizeof(pb_real) + 64);
+    }
+}
+
+static pb_real *address(const pb_machine *m, const pb_span *s)
+{
+    const pb_span *root = pb_span_root(s);
+    return s->bytes ? (pb_real *)(void *)(m->arena + root->offset) : NULL;
+}
+
+void pb_machine_bind(pb_machine *m, pb_graph *g, const pb_plan *plan)
+{
+    PB_CHECK(pb_threads_count() <= MAX_THREADS);
+    grow(m, plan, g->scratch);
+    if (m->watch)
+        memset(m->arena, PATTERN, m->capacity + GUARD);
+    for (size_t i = 0; i < g->nodes; i++) {
+        pb_node *n = g->node[i];
+        if (!n->op) {
+            n->g = n->param ? n->param->g : NULL;
+            continue;
+        }
+        n->x = address(m, &n->place->value);
+        n->g = address(m, &n->place->gradient);
+        n->aux = address(m, &n->place->aux);
+    }
+}
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+typedef struct pass {
+    pb_machine *m;
+    const pb_node *n;
+    void (*work)(const pb_node *n, int from, int to, pb_real *scratch);
+    void (*gradient)(const pb_node *n, unsigned want, int from, int to, pb_real *scratch);
+    unsigned want;
+    int units, grain;
+} pass;
+
+static void do_share(void *ctx, int thread)
+{
+    const pass *p = ctx;
+    int from, to;
+    pb_threads_share(p->units, p->grain, thread, &from, &to);
+    if (from >= to)
+        return;
+    uint64_t before = pb_flops_done();
+    if (p->work)
+        p->work(p->n, from, to, p->m->scratch[thread]);
+    else
+        p->gradient(p->n, p->want, from, to, p->m->scratch[thread]);
+    p->m->flops[thread] += pb_flops_done() - before;
+}
+
+/* Elementwise work on a few rows is quicker than waking a thread. */
+static bool is_small(const pass *p)
+{
+    return !p->n->op->flops && (size_t)p->n->rows * (size_t)p->n->cols < SMALL;
+}
+
+static void run(pass *p)
+{
+    if (pb_threads_count() > 1 && p->units > p->grain && !is_small(p)) {
+        pb_threads_run(do_share, p);
+        return;
+    }
+    uint64_t before = pb_flops_done();
+    if (p->work)
+        p->work(p->n, 0, p->units, p->m->scratch[0]);
+    else
+        p->gradient(p->n, p->want, 0, p->units, p->m->scratch[0]);
+    p->m->flops[0] += pb_flops_done() - before;
+}
+
+/* Rows are dealt out in eights, the kernels' tile; other units one by one. */
+static void set_units(pass *p, bool backward)
+{
+    const pb_op *op = p->n->op;
+    p->units = op->units ? op->units(p->n, backward) : p->n->rows;
+    p->grain = op->units && p->units != p->n->rows ? 1 : 8;
+}
+
+void pb_machine_forward(pb_machine *m, pb_graph *g)
+{
+    memset(m->flops, 0, sizeof m->flops);
+    for (size_t i = 0; i < g->nodes; i++) {
+        pb_node *n = g->node[i];
+        if (!n->op)
+            continue;
+        pass p = {.m = m, .n = n, .work = n->op->forward};
+        set_units(&p, false);
+        run(&p);
+    }
+}
+
+static void step_back(pb_machine *m, const pb_node *n)
+{
+    const pb_op *op = n->op;
+    unsigned rows = n->want & ~op->collects, params = n->want & op->collects;
+    if (rows) {
+        pass p = {.m = m, .n = n, .gradient = op->backward, .want = rows};
+        set_units(&p, true);
+        run(&p);
+    }
+    if (params) {
+        pass p = {.m = m, .n = n, .gradient = op->backward_params, .want = params, .grain = 4};
+        p.units = op->param_units ? op->param_units(n) : n->cols;
+        run(&p);
+    }
+}
+
+void pb_machine_backward(pb_machine *m, pb_graph *g)
+{
+    PB_CHECK(g->loss != NULL);
+    memset(m->flops, 0, sizeof m->flops);
+    g->loss->g[0] = 1;
+    for (size_t i = g->nodes; i-- > 0;)
+        if (g->node[i]->op && g->node[i]->needs)
+            step_back(m, g->node[i]);
+}
+
+uint64_t pb_machine_flops(const pb_machine *m)
+{
+    uint64_t sum = 0;
+    for (int t = 0; t < MAX_THREADS; t++)
+        sum += m->flops[t];
+    return sum;
+}
+
+/* ---- proofs ------------------------------------------------------------------------------------- */
+
+static void keep(bool *kept, const pb_graph *g, const pb_span *s)
+{
+    int boundary = (int)g->nodes; /* the first backward step */
+    if (s->bytes && !s->host && s->from < boundary && s->to >= boundary)
+        memset(kept + s->offset / 64, true, s->bytes / 64);
+}
+
+void pb_machine_poison(pb_machine *m, pb_graph *g)
+{
+    bool *kept = pb_alloc(m->size / 64 + 1);
+    for (size_t i = 0; i < g->nodes; i++) {
+        keep(kept, g, &g->node[i]->place->value);
+        keep(kept, g, &g->node[i]->place->aux);
+    }
+    for (size_t line = 0; line < m->size / 64; line++)
+        for (size_t k = 0; !kept[line] && k < 64 / sizeof(pb_real); k++)
+            ((pb_real *)(void *)(m->arena + line * 64))[k] = (pb_real)NAN;
+    free(kept);
+}
+
+void pb_machine_watch(pb_machine *m, bool on)
+{
+    m->watch = on;
+}
+
+size_t pb_machine_touched(const pb_machine *m)
+{
+    size_t top = m->capacity + GUARD;
+    while (top > 0 && (unsigned char)m->arena[top - 1] == PATTERN)
+        top--;
+    return top;
+}

@@ -1,0 +1,56 @@
+/* op: the builders of a graph, one line each with its formula.  Floor 2.
+ *
+ * Every function returns a new node, or NULL after an error (see graph.h).  x is [T,in] unless
+ * said otherwise; parameters come as leaves.
+ */
+#ifndef PB_OP_H
+#define PB_OP_H
+
+#include "graph/graph.h"
+#include "numeric/kernel.h"
+
+/* y[t] = table[ids[t]]; table [V,C].  ids must outlive the graph. */
+pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int *ids);
+
+/* y[t] = x[t] + place[first + position(t)] + type[0]; place [P,C], type [1 or more,C]. */
+pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *place, pb_node *type, int first);
+
+/* y = x W^T + b;  W [out,in], b [1,out] or NULL. */
+pb_node *pb_op_linear(pb_graph *g, pb_node *x, pb_node *w, pb_node *b);
+
+/* z = y + scale * h W^T;  y [T,out], h [T,r], W [out,r]. */
+pb_node *pb_op_linear_add(pb_graph *g, pb_node *y, pb_node *h, pb_node *w, double scale);
+
+/* a + b, same shape. */
+pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b);
+
+/* y[t,j] = x[t,j] * l[j];  l [1,C]. */
+pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l);
+
+/* f(x), element by element. */
+pb_node *pb_op_act(pb_graph *g, pb_act act, pb_node *x);
+
+/* (x - mean) / sqrt(variance + eps) * gamma + beta, each row by itself. */
+pb_node *pb_op_norm(pb_graph *g, pb_node *x, pb_node *gamma, pb_node *beta, double eps);
+
+/* Each element kept with probability 1-p and scaled by 1/(1-p); the mask is a pure function
+ * of key and the element's place in its whole set, so narrowing does not change it. */
+pb_node *pb_op_dropout(pb_graph *g, pb_node *x, double p, uint64_t key);
+
+/* softmax(scale * q k^T) v per sequence and head; scale = 1/sqrt(C/heads).  k and v may own
+ * more rows a sequence than q (a prefix). */
+pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal);
+
+/* Rows of x that `set` (a selection of x's own set) names. */
+pb_node *pb_op_select(pb_graph *g, pb_node *x, const pb_rows *set);
+
+/* p [P,C] in front of each sequence of x: [T + sequences*P, C].  p belongs to no batch. */
+pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x);
+
+/* mean over rows of -log softmax(x)[label];  [1,1].  label[i] < 0: row i not counted. */
+pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
+
+/* The two ops that the graph itself must know: where demand is made, and where noise is. */
+extern const pb_op pb_op_select_op, pb_op_dropout_op;
+
+#endif

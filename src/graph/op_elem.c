@@ -1,0 +1,214 @@
+/* op_elem: element by element: add, scale, activation, dropout. */
+#include <string.h>
+
+#include "graph/op.h"
+
+static size_t start(const pb_node *n, int row)
+{
+    return (size_t)row * (size_t)n->cols;
+}
+
+static int like_first(pb_node *n)
+{
+    n->rows = n->in[0]->rows;
+    n->cols = n->in[0]->cols;
+    n->set = n->in[0]->set;
+    return 0;
+}
+
+/* ---- add: a + b ----------------------------------------------------------------------------------- */
+
+static int add_shape(pb_node *n)
+{
+    const pb_node *a = n->in[0], *b = n->in[1];
+    if (!a || !b || a->rows != b->rows || a->cols != b->cols)
+        return pb_error("add: [%d,%d] + [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0,
+                        b ? b->rows : 0, b ? b->cols : 0);
+    return like_first(n);
+}
+
+static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const pb_real *a = n->in[0]->x, *b = n->in[1]->x;
+    for (size_t i = start(n, from); i < start(n, to); i++)
+        n->x[i] = a[i] + b[i];
+}
+
+/* Input 0 comes last: its gradient may be the output's own memory. */
+static void add_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    size_t at = start(n, from), count = start(n, to) - at;
+    for (int k = 1; k >= 0; k--)
+        if ((want >> k & 1) && n->in[k]->g != n->g)
+            pb_axpy(count, 1, n->g + at, n->in[k]->g + at, n->add >> k & 1);
+}
+
+static const pb_op add = {
+    .name = "add",
+    .aligned = 1 | 2,
+    .inplace = 1 | 2,
+    .inplace_grad = 1,
+    .shape = add_shape,
+    .forward = add_forward,
+    .backward = add_backward,
+};
+
+pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b)
+{
+    return pb_graph_apply(g, &add, NULL, a, b, NULL, NULL);
+}
+
+/* ---- scale: y[t,j] = x[t,j] * l[j] -------------------------------------------------------------- */
+
+static int scale_shape(pb_node *n)
+{
+    const pb_node *x = n->in[0], *l = n->in[1];
+    if (!x || !l || l->rows != 1 || l->cols != x->cols)
+        return pb_error("scale: x [%d,%d] * l [%d,%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
+                        l ? l->rows : 0, l ? l->cols : 0);
+    return like_first(n);
+}
+
+static void scale_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const pb_real *l = n->in[1]->x;
+    for (int t = from; t < to; t++) {
+        const pb_real *x = n->in[0]->x + start(n, t);
+        pb_real *y = n->x + start(n, t);
+        for (int j = 0; j < n->cols; j++)
+            y[j] = x[j] * l[j];
+    }
+}
+
+static void scale_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const pb_real *l = n->in[1]->x;
+    bool adds = n->add & 1;
+    for (int t = from; t < to; t++) {
+        const pb_real *dy = n->g + start(n, t);
+        pb_real *dx = n->in[0]->g + start(n, t);
+        for (int j = 0; j < n->cols; j++)
+            dx[j] = (adds ? dx[j] : 0) + dy[j] * l[j];
+    }
+}
+
+/* dl[j] = sum_t dy[t,j] x[t,j] */
+static void scale_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    pb_real *dl = n->in[1]->g;
+    if (!(n->add & 2))
+        memset(dl + from, 0, (size_t)(to - from) * sizeof *dl);
+    for (int t = 0; t < n->rows; t++) {
+        const pb_real *x = n->in[0]->x + start(n, t), *dy = n->g + start(n, t);
+        for (int j = from; j < to; j++)
+            dl[j] += dy[j] * x[j];
+    }
+}
+
+static const pb_op scale = {
+    .name = "scale",
+    .aligned = 1,
+    .inplace = 1,
+    .collects = 2,
+    .reads = {PB_IN1, PB_IN0},
+    .shape = scale_shape,
+    .forward = scale_forward,
+    .backward = scale_backward,
+    .backward_params = scale_params,
+};
+
+pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l)
+{
+    return pb_graph_apply(g, &scale, NULL, x, l, NULL, NULL);
+}
+
+/* ---- act: f(x) ------------------------------------------------------------------------------------- */
+
+typedef struct act_conf {
+    pb_act act;
+} act_conf;
+
+static void act_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const act_conf *c = n->conf;
+    pb_act_forward(c->act, start(n, to) - start(n, from), n->in[0]->x + start(n, from), n->x + start(n, from));
+}
+
+static void act_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const act_conf *c = n->conf;
+    size_t at = start(n, from);
+    pb_act_backward(c->act, start(n, to) - at, n->in[0]->x + at, n->g + at, n->in[0]->g + at, n->add & 1);
+}
+
+static const pb_op act_op = {
+    .name = "act",
+    .aligned = 1,
+    .inplace = 1,
+    .inplace_grad = 1,
+    .reads = {PB_IN0},
+    .shape = like_first,
+    .forward = act_forward,
+    .backward = act_backward,
+};
+
+pb_node *pb_op_act(pb_graph *g, pb_act act, pb_node *x)
+{
+    act_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    c->act = act;
+    return pb_graph_apply(g, &act_op, c, x, NULL, NULL, NULL);
+}
+
+/* ---- dropout ---------------------------------------------------------------------------------------- */
+
+typedef struct drop_conf {
+    double p;
+    uint64_t key;
+} drop_conf;
+
+/* The mask belongs to the element's place in the whole set, so each row starts its own run. */
+static void drop(const pb_node *n, int from, int to, const pb_real *in, pb_real *out, bool adds)
+{
+    const drop_conf *c = n->conf;
+    size_t cols = (size_t)n->cols;
+    for (int t = from; t < to; t++) {
+        size_t whole = n->set ? (size_t)pb_rows_origin(n->set, t) : (size_t)t;
+        pb_dropout(cols, c->key, whole * cols, c->p, in + start(n, t), out + start(n, t), adds);
+    }
+}
+
+static void drop_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    drop(n, from, to, n->in[0]->x, n->x, false);
+}
+
+static void drop_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    drop(n, from, to, n->g, n->in[0]->g, n->add & 1);
+}
+
+const pb_op pb_op_dropout_op = {
+    .name = "dropout",
+    .aligned = 1,
+    .inplace = 1,
+    .inplace_grad = 1,
+    .shape = like_first,
+    .forward = drop_forward,
+    .backward = drop_backward,
+};
+
+pb_node *pb_op_dropout(pb_graph *g, pb_node *x, double p, uint64_t key)
+{
+    drop_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    *c = (drop_conf){.p = p, .key = key};
+    return pb_graph_apply(g, &pb_op_dropout_op, c, x, NULL, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* op_linear: the products with weights, where nearly all of the FLOPs are. */
+#include <string.h>
+
+#include "graph/op.h"
+#include "numeric/blas.h"
+
+static uint64_t product(const pb_node *n, int inner)
+{
+    return 2u * (uint64_t)n->rows * (uint64_t)n->cols * (uint64_t)inner;
+}
+
+/* ---- linear: y = x W^T + b --------------------------------------------------------------------- */
+
+static int linear_shape(pb_node *n)
+{
+    const pb_node *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    if (!x || !w || x->cols != w->cols || (b && b->cols != w->rows))
+        return pb_error("linear: x [%d,%d], W [%d,%d], b [%d] do not fit", x ? x->rows : 0,
+                        x ? x->cols : 0, w ? w->rows : 0, w ? w->cols : 0, b ? b->cols : 0);
+    n->rows = x->rows;
+    n->cols = w->rows;
+    n->set = x->set;
+    return 0;
+}
+
+/* With few rows the threads share the columns, so that each reads half of W. */
+static bool few(const pb_node *n)
+{
+    return n->rows <= 16;
+}
+
+static int linear_units(const pb_node *n, bool backward)
+{
+    return few(n) && !backward ? (n->cols + PB_PANEL - 1) / PB_PANEL : n->rows;
+}
+
+static void linear_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const pb_node *x = n->in[0], *w = n->in[1];
+    const pb_real *b = n->in[2] ? n->in[2]->x : NULL;
+    const pb_real *packed = w->param ? w->param->packed : NULL;
+    if (few(n)) {
+        int last = to * PB_PANEL < n->cols ? to * PB_PANEL : n->cols;
+        pb_linear_columns(n->rows, n->cols, x->cols, from * PB_PANEL, last, x->x, x->cols, w->x, b,
+                          packed, n->x, n->cols);
+        return;
+    }
+    pb_linear(to - from, n->cols, x->cols, x->x + (size_t)from * (size_t)x->cols, x->cols, w->x, b,
+              packed, n->x + (size_t)from * (size_t)n->cols, n->cols);
+}
+
+/* dx = dy W */
+static void linear_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const pb_node *x = n->in[0], *w = n->in[1];
+    pb_gemm(false, false, to - from, x->cols, n->cols, 1, n->g + (size_t)from * (size_t)n->cols,
+            n->cols, w->x, w->cols, n->add & 1, x->g + (size_t)from * (size_t)x->cols, x->cols);
+}
+
+/* dW[j] = sum_t dy[t,j] x[t],  db[j] = sum_t dy[t,j]; units are outputs j. */
+static void linear_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const pb_node *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    if (want & 2)
+        pb_gemm(true, false, to - from, x->cols, n->rows, 1, n->g + from, n->cols, x->x, x->cols,
+                n->add >> 1 & 1, w->g + (size_t)from * (size_t)w->cols, w->cols);
+    if (!(want & 4))
+        return;
+    if (!(n->add & 4))
+        memset(b->g + from, 0, (size_t)(to - from) * sizeof *b->g);
+    pb_column_sums(n->rows, n->cols, from, to, n->g, b->g);
+}
+
+static uint64_t linear_flops(const pb_node *n, unsigned want)
+{
+    uint64_t one = product(n, n->in[0]->cols);
+    return want ? one * ((want & 1) + (want >> 1 & 1)) : one;
+}
+
+static const pb_op linear = {
+    .name = "linear",
+    .aligned = 1,
+    .collects = 2 | 4,
+    .reads = {PB_IN1, PB_IN0, 0},
+    .shape = linear_shape,
+    .units = linear_units,
+    .forward = linear_forward,
+    .backward = linear_backward,
+    .backward_params = linear_params,
+    .flops = linear_flops,
+};
+
+pb_node *pb_op_linear(pb_graph *g, pb_node *x, pb_node *w, pb_node *b)
+{
+    return pb_graph_apply(g, &linear, NULL, x, w, b, NULL);
+}
+
+/* ---- linear_add: z = y + scale * h W^T ---------------------------------------------------------- */
+
+typedef struct add_conf {
+    pb_real scale;
+} add_conf;
+
+static int add_shape(pb_node *n)
+{
+    const pb_node *y = n->in[0], *h = n->in[1], *w = n->in[2];
+    if (!y || !h || !w || y->rows != h->rows || h->cols != w->cols || y->cols != w->rows)
+        return pb_error("linear_add: y [%d,%d], h [%d,%d], W [%d,%d] do not fit", y ? y->rows : 0,
+                        y ? y->cols : 0, h ? h->rows : 0, h ? h->cols : 0, w ? w->rows : 0,
+                        w ? w->cols : 0);
+    n->rows = y->rows;
+    n->cols = y->cols;
+    n->set = y->set;
+    return 0;
+}
+
+static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const add_conf *c = n->conf;
+    const pb_node *y = n->in[0], *h = n->in[1], *w = n->in[2];
+    size_t at = (size_t)from * (size_t)n->cols, count = (size_t)(to - from) * (size_t)n->cols;
+    if (n->x != y->x)
+        memcpy(n->x + at, y->x + at, count * sizeof *n->x);
+    pb_gemm(false, true, to - from, n->cols, h->cols, c->scale, h->x + (size_t)from * (size_t)h->cols,
+            h->cols, w->x, w->cols, 1, n->x + at, n->cols);
+}
+
+/* dy = dz,  dh = scale * dz W */
+static void add_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const add_conf *c = n->conf;
+    const pb_node *y = n->in[0], *h = n->in[1], *w = n->in[2];
+    size_t at = (size_t)from * (size_t)n->cols, count = (size_t)(to - from) * (size_t)n->cols;
+    if (want & 2)
+        pb_gemm(false, false, to - from, h->cols, n->cols, c->scale, n->g + at, n->cols, w->x, w->cols,
+                n->add >> 1 & 1, h->g + (size_t)from * (size_t)h->cols, h->cols);
+    if ((want & 1) && y->g != n->g)
+        pb_axpy(count, 1, n->g + at, y->g + at, n->add & 1);
+}
+
+/* dW[j] = scale * sum_t dz[t,j] h[t] */
+static void add_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const add_conf *c = n->conf;
+    const pb_node *h = n->in[1], *w = n->in[2];
+    pb_gemm(true, false, to - from, h->cols, n->rows, c->scale, n->g + from, n->cols, h->x, h->cols,
+            n->add >> 2 & 1, w->g + (size_t)from * (size_t)w->cols, w->cols);
+}
+
+static uint64_t add_flops(const pb_node *n, unsigned want)
+{
+    uint64_t one = product(n, n->in[1]->cols);
+    return want ? one * ((want >> 1 & 1) + (want >> 2 & 1)) : one;
+}
+
+static const pb_op linear_add = {
+    .name = "linear_add",
+    .aligned = 1 | 2,
+    .inplace = 1,
+    .inplace_grad = 1,
+    .collects = 4,
+    .reads = {0, PB_IN2, PB_IN1},
+    .shape = add_shape,
+    .forward = add_forward,
+    .backward = add_backward,
+    .backward_params = add_params,
+    .flops = add_flops,
+};
+
+pb_node *pb_op_linear_add(pb_graph *g, pb_node *y, pb_node *h, pb_node *w, double scale)
+{
+    add_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    c->scale = (pb_real)scale;
+    return pb_graph_apply(g, &linear_add, c, y, h, w, NULL);
+}

@@ -1,0 +1,79 @@
+/* op_norm: y = (x - mean) / sqrt(variance + eps) * gamma + beta, each row by itself. */
+#include <string.h>
+
+#include "graph/op.h"
+
+typedef struct norm_conf {
+    pb_real eps;
+} norm_conf;
+
+static int norm_shape(pb_node *n)
+{
+    const pb_node *x = n->in[0], *gamma = n->in[1], *beta = n->in[2];
+    if (!x || !gamma || !beta || gamma->cols != x->cols || beta->cols != x->cols)
+        return pb_error("norm: x [%d,%d], gamma [%d], beta [%d] do not fit", x ? x->rows : 0,
+                        x ? x->cols : 0, gamma ? gamma->cols : 0, beta ? beta->cols : 0);
+    n->rows = x->rows;
+    n->cols = x->cols;
+    n->set = x->set;
+    return 0;
+}
+
+static size_t norm_aux(const pb_node *n) /* mean and 1/deviation of each row */
+{
+    return 2 * (size_t)n->rows;
+}
+
+static void norm_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const norm_conf *c = n->conf;
+    size_t at = (size_t)from * (size_t)n->cols;
+    pb_layernorm(to - from, n->cols, n->in[0]->x + at, n->in[1]->x, n->in[2]->x, c->eps, n->x + at,
+                 n->aux + 2 * (size_t)from);
+}
+
+static void norm_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    size_t at = (size_t)from * (size_t)n->cols;
+    pb_layernorm_backward(to - from, n->cols, n->in[0]->x + at, n->in[1]->x, n->aux + 2 * (size_t)from,
+                          n->g + at, n->in[0]->g + at, n->add & 1);
+}
+
+static pb_real *collect(const pb_node *n, unsigned want, int input, int from, int to)
+{
+    if (!(want >> input & 1))
+        return NULL;
+    pb_real *g = n->in[input]->g;
+    if (!(n->add >> input & 1))
+        memset(g + from, 0, (size_t)(to - from) * sizeof *g);
+    return g;
+}
+
+static void norm_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    pb_real *dgamma = collect(n, want, 1, from, to), *dbeta = collect(n, want, 2, from, to);
+    pb_layernorm_params(n->rows, n->cols, from, to, n->in[0]->x, n->aux, n->g, dgamma, dbeta);
+}
+
+static const pb_op norm = {
+    .name = "norm",
+    .aligned = 1,
+    .inplace = 1,
+    .collects = 2 | 4,
+    .reads = {PB_IN0 | PB_IN1 | PB_AUX, PB_IN0 | PB_AUX, 0},
+    .shape = norm_shape,
+    .aux = norm_aux,
+    .forward = norm_forward,
+    .backward = norm_backward,
+    .backward_params = norm_params,
+};
+
+pb_node *pb_op_norm(pb_graph *g, pb_node *x, pb_node *gamma, pb_node *beta, double eps)
+{
+    norm_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    c->eps = (pb_real)eps;
+    return pb_graph_apply(g, &norm, c, x, gamma, beta, NULL);
+}

@@ -1,0 +1,308 @@
+/* op_rows: ops that make rows or choose among them: embed, position, select, prepend. */
+#include <string.h>
+
+#include "graph/op.h"
+
+static pb_real *row(pb_real *x, const pb_node *n, int r)
+{
+    return x + (size_t)r * (size_t)n->cols;
+}
+
+static size_t row_bytes(const pb_node *n)
+{
+    return (size_t)n->cols * sizeof(pb_real);
+}
+
+static int sequence_units(const pb_node *n, bool backward)
+{
+    (void)backward;
+    return n->set->sequences;
+}
+
+/* Columns [from,to) of all `rows` rows of g start at zero unless they are added to. */
+static void clear_columns(pb_real *g, int rows, int cols, int from, int to, bool adds)
+{
+    for (int r = 0; r < rows && !adds; r++)
+        memset(g + (size_t)r * (size_t)cols + from, 0, (size_t)(to - from) * sizeof *g);
+}
+
+static void add_columns(pb_real *g, const pb_real *dy, int from, int to)
+{
+    for (int j = from; j < to; j++)
+        g[j] += dy[j];
+}
+
+/* ---- embed: y[t] = table[ids[t]] -------------------------------------------------------------- */
+
+typedef struct embed_conf {
+    const pb_rows *set;
+    const int *ids;
+} embed_conf;
+
+static int id_of(const pb_node *n, int t)
+{
+    const embed_conf *c = n->conf;
+    return c->ids[pb_rows_origin(n->set, t)];
+}
+
+static int embed_shape(pb_node *n)
+{
+    const embed_conf *c = n->conf;
+    n->rows = c->set->count;
+    n->cols = n->in[0]->cols;
+    n->set = c->set;
+    for (int t = 0; t < n->rows; t++)
+        if (c->ids[t] < 0 || c->ids[t] >= n->in[0]->rows)
+            return pb_error("embed: token id %d, want 0..%d", c->ids[t], n->in[0]->rows - 1);
+    return 0;
+}
+
+static void embed_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    for (int t = from; t < to; t++)
+        memcpy(row(n->x, n, t), row(n->in[0]->x, n, id_of(n, t)), row_bytes(n));
+}
+
+/* The gradient of a table is sparse where its parameter has slots: one row a touched id. */
+static void embed_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const pb_node *table = n->in[0];
+    const int *slot = table->param ? table->param->slot : NULL;
+    int rows = slot ? table->param->touched : table->rows;
+    clear_columns(table->g, rows, n->cols, from, to, n->add & 1);
+    for (int t = 0; t < n->rows; t++) {
+        int id = id_of(n, t);
+        add_columns(row(table->g, n, slot ? slot[id] : id), row(n->g, n, t), from, to);
+    }
+}
+
+static const pb_op embed = {
+    .name = "embed",
+    .collects = 1,
+    .shape = embed_shape,
+    .forward = embed_forward,
+    .backward_params = embed_params,
+};
+
+static void touch(pb_param *p, const pb_rows *set, const int *ids)
+{
+    for (int t = 0; t < set->count; t++)
+        if (p->slot[ids[t]] < 0)
+            p->slot[ids[t]] = p->touched++;
+}
+
+pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int *ids)
+{
+    embed_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    *c = (embed_conf){.set = set, .ids = ids};
+    pb_node *n = table ? pb_graph_apply(g, &embed, c, table, NULL, NULL, NULL) : NULL;
+    if (n && table->needs && table->param && table->param->slot)
+        touch(table->param, set, ids);
+    return n;
+}
+
+/* ---- position: y[t] = x[t] + place[first + position(t)] + type[0] ------------------------------- */
+
+typedef struct position_conf {
+    int first;
+} position_conf;
+
+static int place_of(const pb_node *n, int t)
+{
+    const position_conf *c = n->conf;
+    return c->first + n->set->position[t];
+}
+
+static int position_shape(pb_node *n)
+{
+    const pb_node *x = n->in[0], *place = n->in[1], *type = n->in[2];
+    if (!x || !place || !type || place->cols != x->cols || type->cols != x->cols)
+        return pb_error("position: widths of x, positions and types differ");
+    n->rows = x->rows;
+    n->cols = x->cols;
+    n->set = x->set;
+    for (int t = 0; t < n->rows; t++)
+        if (place_of(n, t) >= place->rows)
+            return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long",
+                            place_of(n, t), place->rows - 1);
+    return 0;
+}
+
+static void position_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const pb_real *type = n->in[2]->x;
+    for (int t = from; t < to; t++) {
+        const pb_real *x = row(n->in[0]->x, n, t), *place = row(n->in[1]->x, n, place_of(n, t));
+        pb_real *y = row(n->x, n, t);
+        for (int j = 0; j < n->cols; j++)
+            y[j] = x[j] + place[j] + type[j];
+    }
+}
+
+static void position_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    if (n->in[0]->g != n->g)
+        pb_axpy((size_t)(to - from) * (size_t)n->cols, 1, row(n->g, n, from), row(n->in[0]->g, n, from),
+                n->add & 1);
+}
+
+static void position_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    pb_real *dplace = n->in[1]->g, *dtype = n->in[2]->g;
+    if (want & 2) {
+        clear_columns(dplace, n->in[1]->rows, n->cols, from, to, n->add & 2);
+        for (int t = 0; t < n->rows; t++)
+            add_columns(row(dplace, n, place_of(n, t)), row(n->g, n, t), from, to);
+    }
+    if (want & 4) {
+        clear_columns(dtype, n->in[2]->rows, n->cols, from, to, n->add & 4);
+        for (int t = 0; t < n->rows; t++)
+            add_columns(dtype, row(n->g, n, t), from, to);
+    }
+}
+
+static const pb_op position = {
+    .name = "position",
+    .aligned = 1,
+    .inplace = 1,
+    .inplace_grad = 1,
+    .collects = 2 | 4,
+    .shape = position_shape,
+    .forward = position_forward,
+    .backward = position_backward,
+    .backward_params = position_params,
+};
+
+pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *place, pb_node *type, int first)
+{
+    position_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    c->first = first;
+    return pb_graph_apply(g, &position, c, x, place, type, NULL);
+}
+
+/* ---- select: y[r] = x[index[r]] ------------------------------------------------------------------ */
+
+typedef struct select_conf {
+    const pb_rows *set;
+} select_conf;
+
+static int select_shape(pb_node *n)
+{
+    const select_conf *c = n->conf;
+    if (!n->in[0] || c->set->of != n->in[0]->set)
+        return pb_error("select: the rows are not chosen from this tensor's own");
+    n->rows = c->set->count;
+    n->cols = n->in[0]->cols;
+    n->set = c->set;
+    return 0;
+}
+
+static void select_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    for (int s = from; s < to; s++)
+        for (int r = n->set->offset[s]; r < n->set->offset[s + 1]; r++)
+            memcpy(row(n->x, n, r), row(n->in[0]->x, n, n->set->index[r]), row_bytes(n));
+}
+
+/* By sequences: the rows of one are written by one thread, chosen or not. */
+static void select_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    pb_real *dx = n->in[0]->g;
+    const int *whole = n->set->of->offset;
+    if (!(n->add & 1))
+        memset(row(dx, n, whole[from]), 0, (size_t)(whole[to] - whole[from]) * row_bytes(n));
+    for (int r = n->set->offset[from]; r < n->set->offset[to]; r++)
+        add_columns(row(dx, n, n->set->index[r]), row(n->g, n, r), 0, n->cols);
+}
+
+const pb_op pb_op_select_op = {
+    .name = "select",
+    .shape = select_shape,
+    .units = sequence_units,
+    .forward = select_forward,
+    .backward = select_backward,
+};
+
+pb_node *pb_op_select(pb_graph *g, pb_node *x, const pb_rows *set)
+{
+    select_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    c->set = set;
+    return pb_graph_apply(g, &pb_op_select_op, c, x, NULL, NULL, NULL);
+}
+
+/* ---- prepend: p [P,C] in front of each sequence of x -------------------------------------------- */
+
+typedef struct prepend_conf {
+    const pb_rows *set;
+} prepend_conf;
+
+static int prepend_shape(pb_node *n)
+{
+    const prepend_conf *c = n->conf;
+    if (!n->in[0] || n->in[0]->set || n->in[0]->cols != n->in[1]->cols)
+        return pb_error("prepend: want a prefix [P,%d] that is the same for every sequence", n->in[1]->cols);
+    n->rows = c->set->count;
+    n->cols = n->in[1]->cols;
+    n->set = c->set;
+    return 0;
+}
+
+/* Sequence s: its place in the output, in x, and the prefix's length. */
+static void prepend_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const pb_node *p = n->in[0], *x = n->in[1];
+    for (int s = from; s < to; s++) {
+        int at = n->set->offset[s], length = x->set->offset[s + 1] - x->set->offset[s];
+        memcpy(row(n->x, n, at), p->x, (size_t)p->rows * row_bytes(n));
+        memcpy(row(n->x, n, at + p->rows), row(x->x, n, x->set->offset[s]), (size_t)length * row_bytes(n));
+    }
+}
+
+static void prepend_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const pb_node *p = n->in[0], *x = n->in[1];
+    for (int s = from; s < to; s++) {
+        int at = x->set->offset[s], length = x->set->offset[s + 1] - at;
+        pb_axpy((size_t)length * (size_t)n->cols, 1, row(n->g, n, n->set->offset[s] + p->rows),
+                row(x->g, n, at), n->add >> 1 & 1);
+    }
+}
+
+/* dp[i] = sum over sequences of dy[start + i] */
+static void prepend_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const pb_node *p = n->in[0];
+    clear_columns(p->g, p->rows, n->cols, from, to, n->add & 1);
+    for (int s = 0; s < n->set->sequences; s++)
+        for (int i = 0; i < p->rows; i++)
+            add_columns(row(p->g, n, i), row(n->g, n, n->set->offset[s] + i), from, to);
+}
+
+static const pb_op prepend = {
+    .name = "prepend",
+    .collects = 1,
+    .shape = prepend_shape,
+    .units = sequence_units,
+    .forward = prepend_forward,
+    .backward = prepend_backward,
+    .backward_params = prepend_params,
+};
+
+pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x)
+{
+    if (!p || !x)
+        return NULL;
+    prepend_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    c->set = pb_rows_extended(g, x->set, p->rows);
+    return pb_graph_apply(g, &prepend, c, p, x, NULL, NULL);
+}
