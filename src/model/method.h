@@ -18,7 +18,8 @@ extern const char *const pb_taxon_name[];
 /* A named place of the network.  Roles of projections: attn.q attn.k attn.v attn.o mlp.up
  * mlp.down; of sublayers (block hook): attn mlp. */
 typedef struct pb_site {
-    int layer, layers;    /* 0 .. layers-1 */
+    int number;           /* place in the order of all sites                          */
+    int layer, layers;    /* 0 .. layers-1                                            */
     const char *role;
     int in, out;          /* W is [out,in]; for a sublayer in == out == hidden size */
     pb_param *w, *b;      /* base weight and bias (NULL: none); NULL for a sublayer  */
@@ -79,9 +80,11 @@ struct pb_build {
     int layers;
     int first_position;    /* position of each sequence's first row; a prefix moves it      */
     int head_row;          /* which row of each sequence the head reads; 0 = first          */
-    double dropout;        /* of the base model, 0 when not training                        */
+    double dropout;        /* of the base model; 0 when not training                        */
     struct pb_model *model;
     int part;              /* which method of the composition is being asked                */
+    uint64_t drop_key;     /* of this step's dropout masks                                  */
+    uint64_t drops;        /* masks drawn so far in this graph                              */
 };
 
 const void *pb_conf(const pb_build *b); /* the asked method's settings */
@@ -100,7 +103,7 @@ pb_init pb_init_kaiming(int fan_in); /* uniform, bound 1/sqrt(fan_in): kaiming w
  * made at its first use.  The only way to get one, so nothing goes uncounted. */
 pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
-/* The value of such a tensor (merge), or of any parameter by its full name. */
+/* Such a tensor after it was made (merge), or any parameter by its full name; it must exist. */
 const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name);
 pb_param *pb_find_param(pb_build *b, const char *full_name);
 

@@ -54,7 +54,8 @@ pb_param *pb_model_find(const pb_model *m, const char *name);
 const char *pb_model_file_name(const pb_model *m, const pb_param *p); /* its name in the checkpoint */
 
 typedef struct pb_counts {
-    uint64_t base, head, trainable, added; /* numbers, not bytes */
+    uint64_t base, head, added; /* parameters held: of the checkpoint, the task, the methods */
+    uint64_t trainable;         /* of all these, those that train                            */
 } pb_counts;
 pb_counts pb_model_counts(const pb_model *m);
 size_t pb_model_weight_bytes(const pb_model *m); /* base + head + added, as held in memory */

@@ -1,0 +1,55 @@
+/* artifact: what training changed, as a file: every trainable parameter under its own name. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+static float *floats(const pb_param *p)
+{
+    size_t n = (size_t)p->rows * (size_t)p->cols;
+    float *out = pb_alloc(n * sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)p->x[i];
+    return out;
+}
+
+int pb_model_save(const pb_model *m, const char *path)
+{
+    pb_array *array = pb_alloc((m->params + 1) * sizeof *array);
+    size_t n = 0;
+    for (size_t i = 0; i < m->params; i++) {
+        const pb_param *p = m->param[i];
+        if (!p->trainable)
+            continue;
+        size_t count = (size_t)p->rows * (size_t)p->cols;
+        array[n++] = (pb_array){.name = p->name, .dtype = PB_F32, .dims = 2, .shape = {p->rows, p->cols},
+                                .count = count, .data = floats(p), .bytes = 4 * count};
+    }
+    int rc = pb_safetensors_write(path, array, n, NULL);
+    for (size_t i = 0; i < n; i++)
+        free((void *)(uintptr_t)array[i].data);
+    free(array);
+    return rc;
+}
+
+static int load_param(const pb_safetensors *f, const char *path, pb_param *p)
+{
+    const pb_array *a = pb_safetensors_find(f, p->name);
+    if (!a)
+        return pb_error("%s: no tensor '%s': not an artifact of this method and model", path, p->name);
+    if (a->dims != 2 || a->shape[0] != p->rows || a->shape[1] != p->cols)
+        return pb_error("%s: '%s': want shape [%d,%d]", path, p->name, p->rows, p->cols);
+    return pb_array_reals(a, 0, a->count, p->x);
+}
+
+int pb_model_load(pb_model *m, const char *path)
+{
+    pb_safetensors *f = pb_safetensors_open(path);
+    int rc = f ? 0 : -1;
+    for (size_t i = 0; !rc && i < m->params; i++)
+        if (m->param[i]->trainable)
+            rc = load_param(f, path, m->param[i]);
+    if (f)
+        pb_safetensors_close(f);
+    return rc;
+}

@@ -1,0 +1,250 @@
+/* build: the hooks of a composition, called in their order while a graph is built. */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+const char *const pb_taxon_name[] = {"baseline", "additive", "selective", "reparametrization", "hybrid"};
+
+const pb_method *pb_method_find(const char *name)
+{
+    for (const pb_method *const *m = pb_methods; *m; m++)
+        if (!strcmp((*m)->name, name))
+            return *m;
+    return NULL;
+}
+
+pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
+{
+    return (pb_build){.graph = g, .width = m->config.width, .layers = m->config.layers,
+                      .dropout = dropout, .model = m, .drop_key = key};
+}
+
+const void *pb_conf(const pb_build *b)
+{
+    return b->model->part[b->part].conf;
+}
+
+/* ---- parameters of methods ---------------------------------------------------------------------- */
+
+/* "layer.3.attn.q.lora.A", or "lora.A" for one of the whole model. */
+static const char *added_name(const pb_build *b, const pb_site *site, const char *name, char out[160])
+{
+    const char *method = b->model->part[b->part].method->name;
+    if (site)
+        snprintf(out, 160, "layer.%d.%s.%s.%s", site->layer, site->role, method, name);
+    else
+        snprintf(out, 160, "%s.%s", method, name);
+    return out;
+}
+
+pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
+{
+    char full[160];
+    pb_model *m = b->model;
+    pb_param *p = pb_model_find(m, added_name(b, site, name, full));
+    if (!p) {
+        PB_CHECK(!m->attached); /* a hook made a parameter that the first graph did not have */
+        p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
+        p->trainable = true;
+        if (m->file)
+            pb_params_init(m, p, init);
+    }
+    PB_CHECK(p->rows == rows && p->cols == cols);
+    return pb_graph_param(b->graph, p);
+}
+
+const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name)
+{
+    char full[160];
+    return pb_find_param(b, added_name(b, site, name, full));
+}
+
+pb_param *pb_find_param(pb_build *b, const char *full_name)
+{
+    pb_param *p = pb_model_find(b->model, full_name);
+    if (!p)
+        PB_BUG("no parameter '%s'", full_name);
+    return p;
+}
+
+pb_node *pb_drop(pb_build *b, pb_node *x, double p)
+{
+    if (!pb_graph_training(b->graph) || p <= 0 || !x)
+        return x;
+    return pb_op_dropout(b->graph, x, p, pb_mix(b->drop_key, b->drops++));
+}
+
+/* ---- chains: the outermost method is asked first for a projection, last for the others ---------- */
+
+/* The folded pair of a site, or NULL. */
+static pb_param *folded(const pb_model *m, const pb_site *s)
+{
+    return m->merged ? &m->merged[2 * s->number] : NULL;
+}
+
+static pb_node *base_linear(pb_build *b, const pb_site *s, pb_node *x)
+{
+    pb_param *f = folded(b->model, s);
+    pb_param *w = f && f[0].x ? &f[0] : s->w, *bias = f && f[1].x ? &f[1] : s->b;
+    return pb_op_linear(b->graph, x, pb_graph_param(b->graph, w), bias ? pb_graph_param(b->graph, bias) : NULL);
+}
+
+/* Asks parts from `part` inwards; restores who is asking. */
+static pb_node *linear_from(pb_build *b, int part, const pb_site *s, pb_node *x)
+{
+    const pb_model *m = b->model;
+    int sites = m->config.layers * SITES, asking = b->part;
+    while (part < m->parts && (m->merged || !m->matches[part * sites + s->number]))
+        part++;
+    if (part >= m->parts)
+        return base_linear(b, s, x);
+    b->part = part;
+    pb_node *y = m->part[part].method->linear(b, s, x);
+    b->part = asking;
+    return y;
+}
+
+pb_node *pb_build_linear(pb_build *b, const pb_site *s, pb_node *x)
+{
+    return linear_from(b, 0, s, x);
+}
+
+pb_node *pb_inner_linear(pb_build *b, const pb_site *s, pb_node *x)
+{
+    return linear_from(b, b->part + 1, s, x);
+}
+
+pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *y)
+{
+    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
+        if (b->model->part[b->part].method->block)
+            y = b->model->part[b->part].method->block(b, s, y);
+    return y;
+}
+
+pb_node *pb_build_embed(pb_build *b, pb_node *x)
+{
+    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
+        if (b->model->part[b->part].method->embed)
+            x = b->model->part[b->part].method->embed(b, x);
+    return x;
+}
+
+void pb_build_kv(pb_build *b, const pb_site *s, pb_node **k, pb_node **v)
+{
+    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
+        if (b->model->part[b->part].method->kv)
+            b->model->part[b->part].method->kv(b, s, k, v);
+}
+
+/* ---- attaching -------------------------------------------------------------------------------------- */
+
+/* The part's "targets" setting: patterns over roles ("attn.*") or sites ("3.attn.q"). */
+static const char *targets_of(const pb_attached *p)
+{
+    const pb_option *o = pb_option_find(p->method->options, "targets");
+    return o ? *(const char *const *)((const char *)p->conf + o->offset) : "*";
+}
+
+static bool site_matches(const char *targets, const pb_site *s)
+{
+    char full[64], pattern[64];
+    snprintf(full, sizeof full, "%d.%s", s->layer, s->role);
+    while (*targets) {
+        size_t n = strcspn(targets, " ");
+        snprintf(pattern, sizeof pattern, "%.*s", (int)n, targets);
+        if (n && (!fnmatch(pattern, s->role, 0) || !fnmatch(pattern, full, 0)))
+            return true;
+        targets += n + (targets[n] == ' ');
+    }
+    return false;
+}
+
+static int match_targets(pb_model *m)
+{
+    int sites = m->config.layers * SITES;
+    m->matches = pb_arena_alloc(m->arena, PB_META, (size_t)(m->parts * sites) * sizeof *m->matches);
+    for (int part = 0; part < m->parts; part++) {
+        int hits = 0;
+        if (!m->part[part].method->linear)
+            continue;
+        for (int i = 0; i < sites; i++)
+            hits += m->matches[part * sites + i] =
+                site_matches(targets_of(&m->part[part]), &m->layer[i / SITES].site[i % SITES]);
+        if (!hits)
+            return pb_error("%s: targets: '%s' matches no projection; roles are attn.q attn.k attn.v attn.o mlp.up mlp.down, "
+                            "with patterns like attn.* or 3.mlp.up",
+                            m->part[part].method->name, targets_of(&m->part[part]));
+    }
+    return 0;
+}
+
+static bool selected(const pb_model *m, const pb_param *p)
+{
+    for (int i = 0; i < m->parts; i++) {
+        const pb_method *method = m->part[i].method;
+        if (method->select ? method->select(m->part[i].conf, p, m->config.layers) : p->kind == PB_HEAD)
+            return true;
+    }
+    return false;
+}
+
+/* What trains gets memory of its own; the file's map is never written. */
+static void own_value(pb_model *m, pb_param *p)
+{
+    size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
+    if (!m->file || p->kind == PB_HEAD)
+        return; /* fresh heads already have their own */
+    pb_real *x = pb_arena_alloc(m->arena, PB_WEIGHTS, bytes);
+    memcpy(x, p->x, bytes);
+    p->x = x;
+}
+
+static void select_base(pb_model *m)
+{
+    for (size_t i = 0; i < m->params; i++) {
+        pb_param *p = m->param[i];
+        p->trainable = selected(m, p);
+        if (p->trainable)
+            own_value(m, p);
+        if (p->trainable && p == m->word)
+            p->slot = pb_arena_alloc(m->arena, PB_META, (size_t)p->rows * sizeof *p->slot);
+    }
+}
+
+/* A graph of one token makes every added parameter and shows how many positions are left. */
+static int make_added(pb_model *m)
+{
+    static const int offset[] = {0, 1}, ids[] = {0};
+    pb_arena *arena = pb_arena_new("attach");
+    pb_outputs out;
+    int rc = pb_model_build(m, pb_graph_new(arena, true),
+                            &(pb_batch){.sequences = 1, .offset = offset, .ids = ids}, 0, 0, &out);
+    pb_arena_free(arena);
+    m->attached = true;
+    return rc;
+}
+
+int pb_model_attach(pb_model *m, const pb_attached *list, int count)
+{
+    m->part = pb_arena_alloc(m->arena, PB_META, (size_t)(count + 1) * sizeof *m->part);
+    memcpy(m->part, list, (size_t)count * sizeof *list);
+    m->parts = count;
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < i; j++)
+            if (list[i].method == list[j].method)
+                return pb_error("%s: given twice in one composition", list[i].method->name);
+    if (match_targets(m))
+        return -1;
+    select_base(m);
+    return make_added(m);
+}
+
+void pb_model_before_train(pb_model *m, const pb_facts *facts)
+{
+    pb_build b = pb_build_start(m, NULL, 0, 0);
+    for (b.part = 0; b.part < m->parts; b.part++)
+        if (m->part[b.part].method->before_train)
+            m->part[b.part].method->before_train(&b, facts);
+}

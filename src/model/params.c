@@ -1,0 +1,128 @@
+/* params: the table of a model's parameters, by number and by name. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+static uint64_t hash(const char *name)
+{
+    uint64_t h = 1469598103934665603u; /* FNV-1a */
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 1099511628211u;
+    return h;
+}
+
+/* The slot of the index where `name` is, or where it would go. */
+static size_t seek(const pb_model *m, const char *name)
+{
+    size_t i = hash(name) & (m->index_size - 1);
+    while (m->index[i] >= 0 && strcmp(m->param[m->index[i]]->name, name) != 0)
+        i = (i + 1) & (m->index_size - 1);
+    return i;
+}
+
+static void grow_index(pb_model *m)
+{
+    free(m->index);
+    m->index_size = m->index_size ? 2 * m->index_size : 512;
+    m->index = pb_alloc(m->index_size * sizeof *m->index);
+    for (size_t i = 0; i < m->index_size; i++)
+        m->index[i] = -1;
+    for (size_t i = 0; i < m->params; i++)
+        m->index[seek(m, m->param[i]->name)] = (int)i;
+}
+
+pb_param *pb_model_find(const pb_model *m, const char *name)
+{
+    if (!m->index_size)
+        return NULL;
+    int i = m->index[seek(m, name)];
+    return i < 0 ? NULL : m->param[i];
+}
+
+pb_param *pb_params_add(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer,
+                        int rows, int cols)
+{
+    if (2 * m->params >= m->index_size)
+        grow_index(m);
+    size_t capacity = m->capacity;
+    pb_grow(&m->param, m->params, &capacity, sizeof *m->param);
+    pb_grow(&m->file_name, m->params, &m->capacity, sizeof *m->file_name);
+    pb_param *p = pb_arena_alloc(m->arena, PB_META, sizeof *p);
+    p->name = pb_arena_strdup(m->arena, name);
+    p->kind = kind;
+    p->layer = layer;
+    p->rows = rows;
+    p->cols = cols;
+    PB_CHECK(!pb_model_find(m, name));
+    m->param[m->params] = p;
+    m->file_name[m->params] = file_name ? pb_arena_strdup(m->arena, file_name) : NULL;
+    m->index[seek(m, name)] = (int)m->params++;
+    return p;
+}
+
+/* Each tensor draws from a stream named after itself, so no other one can shift it. */
+void pb_params_init(pb_model *m, pb_param *p, pb_init init)
+{
+    size_t n = (size_t)p->rows * (size_t)p->cols;
+    p->x = pb_arena_alloc(m->arena, PB_WEIGHTS, n * sizeof *p->x);
+    pb_rng r = pb_rng_named(m->seed, p->name);
+    for (size_t i = 0; i < n; i++)
+        p->x[i] = (pb_real)(init.kind == PB_CONSTANT ? init.scale
+                            : init.kind == PB_NORMAL ? init.scale * pb_rng_normal(&r)
+                                                     : init.scale * (2 * pb_rng_uniform(&r) - 1));
+}
+
+pb_init pb_init_constant(double value)
+{
+    return (pb_init){PB_CONSTANT, value};
+}
+
+pb_init pb_init_normal(double deviation)
+{
+    return (pb_init){PB_NORMAL, deviation};
+}
+
+pb_init pb_init_uniform(double bound)
+{
+    return (pb_init){PB_UNIFORM, bound};
+}
+
+pb_init pb_init_kaiming(int fan_in)
+{
+    return pb_init_uniform(1 / sqrt(fan_in));
+}
+
+int pb_model_params(const pb_model *m)
+{
+    return (int)m->params;
+}
+
+pb_param *pb_model_param(const pb_model *m, int i)
+{
+    return m->param[i];
+}
+
+const char *pb_model_file_name(const pb_model *m, const pb_param *p)
+{
+    return m->file_name[m->index[seek(m, p->name)]];
+}
+
+pb_counts pb_model_counts(const pb_model *m)
+{
+    pb_counts c = {0};
+    for (size_t i = 0; i < m->params; i++) {
+        const pb_param *p = m->param[i];
+        uint64_t n = (uint64_t)p->rows * (uint64_t)p->cols;
+        *(p->kind == PB_HEAD ? &c.head : p->kind == PB_ADDED ? &c.added : &c.base) += n;
+        c.trainable += p->trainable ? n : 0;
+    }
+    return c;
+}
+
+size_t pb_model_weight_bytes(const pb_model *m)
+{
+    pb_counts c = pb_model_counts(m);
+    return (size_t)(c.base + c.head + c.added) * sizeof(pb_real);
+}
