@@ -1,0 +1,165 @@
+/* base: errors, log, memory, text.  Floor 0. */
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- errors ---------------------------------------------------------------------------- */
+
+static _Thread_local char pending[4096];
+
+int pb_error(const char *fmt, ...)
+{
+    if (pending[0] == '\0') {
+        va_list args;
+        va_start(args, fmt);
+        vsnprintf(pending, sizeof pending, fmt, args);
+        va_end(args);
+    }
+    return -1;
+}
+
+const char *pb_error_text(void)
+{
+    return pending;
+}
+
+void pb_error_clear(void)
+{
+    pending[0] = '\0';
+}
+
+void pb_bug(const char *file, int line, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fprintf(stderr, "%s:%d: bug in peftbench: ", file, line);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+    abort();
+}
+
+/* ---- log ------------------------------------------------------------------------------- */
+
+static bool quiet;
+
+void pb_warn(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fputs("peftbench: warning: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+void pb_info(const char *fmt, ...)
+{
+    if (quiet)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+void pb_set_quiet(bool on)
+{
+    quiet = on;
+}
+
+/* ---- memory ---------------------------------------------------------------------------- */
+
+static void *must(void *memory, size_t bytes)
+{
+    if (!memory) {
+        fprintf(stderr, "peftbench: out of memory: %zu bytes refused\n", bytes);
+        exit(2);
+    }
+    return memory;
+}
+
+void *pb_alloc(size_t bytes)
+{
+    return must(calloc(1, bytes ? bytes : 1), bytes);
+}
+
+void *pb_realloc(void *old, size_t bytes)
+{
+    return must(realloc(old, bytes ? bytes : 1), bytes);
+}
+
+char *pb_strdup(const char *text)
+{
+    size_t n = strlen(text) + 1;
+    return memcpy(pb_alloc(n), text, n);
+}
+
+void pb_grow(void *array, size_t count, size_t *capacity, size_t item)
+{
+    if (count < *capacity)
+        return;
+    size_t room = *capacity ? *capacity : 8;
+    while (room <= count)
+        room *= 2;
+    /* `array` points to a pointer of unknown type: copied bytewise, so that no alias rule breaks. */
+    void *memory;
+    memcpy(&memory, array, sizeof memory);
+    memory = pb_realloc(memory, room * item);
+    memcpy(array, &memory, sizeof memory);
+    *capacity = room;
+}
+
+/* ---- text ------------------------------------------------------------------------------ */
+
+static void text_room(pb_text *t, size_t more)
+{
+    pb_grow(&t->data, t->length + more, &t->capacity, 1); /* one more than asked: the NUL */
+}
+
+static void text_vadd(pb_text *t, const char *fmt, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    PB_CHECK(n >= 0);
+    text_room(t, (size_t)n);
+    vsnprintf(t->data + t->length, (size_t)n + 1, fmt, again);
+    t->length += (size_t)n;
+    va_end(again);
+}
+
+void pb_text_add(pb_text *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    text_vadd(t, fmt, args);
+    va_end(args);
+}
+
+void pb_text_bytes(pb_text *t, const void *bytes, size_t n)
+{
+    text_room(t, n);
+    if (n)
+        memcpy(t->data + t->length, bytes, n);
+    t->length += n;
+    t->data[t->length] = '\0';
+}
+
+void pb_text_free(pb_text *t)
+{
+    free(t->data);
+    *t = (pb_text){0};
+}
+
+char *pb_format(const char *fmt, ...)
+{
+    pb_text t = {0};
+    va_list args;
+    va_start(args, fmt);
+    text_vadd(&t, fmt, args);
+    va_end(args);
+    return t.data;
+}

@@ -1,0 +1,204 @@
+/* option: filling, printing and describing structs of settings.  Floor 0. */
+#include "base/option.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+const pb_option *pb_option_find(const pb_option *table, const char *name)
+{
+    for (const pb_option *row = table; row && row->name; row++)
+        if (strcmp(row->name, name) == 0)
+            return row;
+    return NULL;
+}
+
+/* ---- parsing ---------------------------------------------------------------------------- */
+
+static int parse_number(const pb_option *row, const char *value, double *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtod(value, &end);
+    bool whole = row->type != PB_INT || (*out == floor(*out) && fabs(*out) < 1e9);
+    if (end == value || *end || errno || !whole || !(*out >= row->min && *out <= row->max))
+        return pb_error("%s: want %s in %g..%g, got '%s'", row->name,
+                        row->type == PB_INT ? "a whole number" : "a number", row->min, row->max, value);
+    return 0;
+}
+
+static int parse_bool(const pb_option *row, const char *value, bool *out)
+{
+    static const char *const yes[] = {"yes", "true", "on", "1"}, *const no[] = {"no", "false", "off", "0"};
+    for (size_t i = 0; i < PB_COUNT(yes); i++)
+        if (strcasecmp(value, yes[i]) == 0 || strcasecmp(value, no[i]) == 0) {
+            *out = strcasecmp(value, yes[i]) == 0;
+            return 0;
+        }
+    return pb_error("%s: want yes or no, got '%s'", row->name, value);
+}
+
+static int parse_choice(const pb_option *row, const char *value, int *out)
+{
+    size_t n = strlen(value);
+    const char *at = row->choices;
+    for (int i = 0; at; i++) {
+        size_t length = strcspn(at, "|");
+        if (length == n && strncmp(at, value, n) == 0) {
+            *out = i;
+            return 0;
+        }
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    return pb_error("%s: want %s, got '%s'", row->name, row->choices, value);
+}
+
+static int parse(const pb_option *row, void *field, const char *value)
+{
+    double number;
+    switch (row->type) {
+    case PB_INT:
+        if (parse_number(row, value, &number))
+            return -1;
+        *(int *)field = (int)number;
+        return 0;
+    case PB_REAL:
+        if (parse_number(row, value, &number))
+            return -1;
+        *(double *)field = number;
+        return 0;
+    case PB_BOOL:
+        return parse_bool(row, value, field);
+    case PB_TEXT:
+        free(*(char **)field);
+        *(char **)field = pb_strdup(value);
+        return 0;
+    case PB_CHOICE:
+        return parse_choice(row, value, field);
+    }
+    PB_BUG("option %s: type %d", row->name, (int)row->type);
+}
+
+static int unknown(const pb_option *table, const char *name)
+{
+    const char *names[64] = {0};
+    pb_text allowed = {0};
+    size_t n = 0;
+    for (const pb_option *row = table; row && row->name && n + 1 < PB_COUNT(names); row++) {
+        pb_text_add(&allowed, "%s%s", n ? ", " : "", row->name);
+        names[n++] = row->name;
+    }
+    const char *near = pb_nearest(name, names);
+    pb_error("no setting '%s'%s%s%s; allowed: %s", name, near ? "; did you mean '" : "", near ? near : "",
+             near ? "'?" : "", n ? allowed.data : "none");
+    pb_text_free(&allowed);
+    return -1;
+}
+
+int pb_option_set(const pb_option *table, void *conf, const char *name, const char *value)
+{
+    const pb_option *row = pb_option_find(table, name);
+    if (!row)
+        return unknown(table, name);
+    return parse(row, (char *)conf + row->offset, value);
+}
+
+void pb_option_defaults(const pb_option *table, void *conf)
+{
+    for (const pb_option *row = table; row && row->name; row++) {
+        if (row->type == PB_TEXT)
+            *(char **)((char *)conf + row->offset) = NULL;
+        if (parse(row, (char *)conf + row->offset, row->preset))
+            PB_BUG("default of %s", pb_error_text());
+    }
+}
+
+void pb_option_release(const pb_option *table, void *conf)
+{
+    for (const pb_option *row = table; row && row->name; row++)
+        if (row->type == PB_TEXT) {
+            char **field = (char **)((char *)conf + row->offset);
+            free(*field);
+            *field = NULL;
+        }
+}
+
+/* ---- printing --------------------------------------------------------------------------- */
+
+static void print_real(double value, pb_text *out)
+{
+    for (int digits = 6; digits <= 17; digits++) { /* the shortest that reads back the same */
+        char text[40];
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (digits < 17 && strtod(text, NULL) != value)
+            continue;
+        pb_text_add(out, "%s", text);
+        return;
+    }
+}
+
+static void print_choice(const char *choices, int number, pb_text *out)
+{
+    for (; number > 0; number--)
+        choices += strcspn(choices, "|") + 1;
+    pb_text_bytes(out, choices, strcspn(choices, "|"));
+}
+
+void pb_option_print(const pb_option *row, const void *conf, pb_text *out)
+{
+    const void *field = (const char *)conf + row->offset;
+    switch (row->type) {
+    case PB_INT:
+        pb_text_add(out, "%d", *(const int *)field);
+        break;
+    case PB_REAL:
+        print_real(*(const double *)field, out);
+        break;
+    case PB_BOOL:
+        pb_text_add(out, "%s", *(const bool *)field ? "yes" : "no");
+        break;
+    case PB_TEXT:
+        pb_text_add(out, "%s", *(const char *const *)field);
+        break;
+    case PB_CHOICE:
+        print_choice(row->choices, *(const int *)field, out);
+        break;
+    }
+}
+
+/* ---- did you mean ------------------------------------------------------------------------ */
+
+/* Levenshtein's distance; words are cut at 63 bytes. */
+static int distance(const char *a, const char *b)
+{
+    int row[64], n = (int)strnlen(b, 63);
+    for (int j = 0; j <= n; j++)
+        row[j] = j;
+    for (int i = 0; a[i] && i < 63; i++) {
+        int diagonal = row[0];
+        row[0] = i + 1;
+        for (int j = 0; j < n; j++) {
+            int change = diagonal + (a[i] != b[j]);
+            int best = row[j] < row[j + 1] ? row[j] + 1 : row[j + 1] + 1;
+            diagonal = row[j + 1];
+            row[j + 1] = change < best ? change : best;
+        }
+    }
+    return row[n];
+}
+
+const char *pb_nearest(const char *word, const char *const *names)
+{
+    const char *best = NULL;
+    int least = (int)strlen(word) / 2 + 1; /* half of the word may be wrong, no more */
+    for (; *names; names++) {
+        int d = distance(word, *names);
+        if (d < least) {
+            least = d;
+            best = *names;
+        }
+    }
+    return best;
+}
