@@ -152,11 +152,11 @@ static bool site_matches(const char *targets, const pb_site *s)
     char full[64], pattern[64];
     snprintf(full, sizeof full, "%d.%s", s->layer, s->role);
     while (*targets) {
-        size_t n = strcspn(targets, " ");
+        size_t n = strcspn(targets, " ,");
         snprintf(pattern, sizeof pattern, "%.*s", (int)n, targets);
         if (n && (!fnmatch(pattern, s->role, 0) || !fnmatch(pattern, full, 0)))
             return true;
-        targets += n + (targets[n] == ' ');
+        targets += n + (targets[n] != 0);
     }
     return false;
 }

@@ -1,0 +1,115 @@
+# peftbench: `make` builds build/peftbench, `make help` lists the other targets.
+#
+#   make CC=clang              another compiler
+#   make REAL=double           the engine computes in double          -> build/double
+#   make SANITIZE=thread       or address,undefined                   -> build/thread
+#   make ARCH=-march=x86-64-v3 for a machine other than this one
+#   make BUILD=DIR             another folder for everything built
+
+CC       = gcc
+BUILD    = $(subst $(comma),-,build$(REAL:%=/%)$(SANITIZE:%=/%))
+ARCH     = -march=native $(if $(filter x86_64,$(shell uname -m)),-mprefer-vector-width=512)
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+OPTIMIZE = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O3)
+# Errno and traps are never looked at; NaN and infinity are, hence no -ffast-math.
+MATH     = -fno-math-errno -fno-trapping-math -ffp-contract=fast
+FLAGS    = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g $(ARCH) $(MATH) -pthread \
+           $(if $(filter double,$(REAL)),-DPB_REAL_DOUBLE) \
+           $(SANITIZE:%=-fsanitize=% -fno-sanitize-recover=all) $(CFLAGS)
+LIBS     = -lopenblas -lsqlite3 -linih -ljansson -lutf8proc -lmd -ldl -lm
+PREFIX   = /usr/local
+MAKEFLAGS += -j$(shell nproc) --no-print-directory
+comma    := ,
+
+PLUGINS = $(sort $(wildcard methods/*.c)) $(sort $(wildcard tasks/*.c))
+SOURCES = $(sort $(wildcard src/*/*.c)) $(PLUGINS)
+CODE    = $(SOURCES) $(wildcard src/*.h src/*/*.h tests/*.[ch] bench/*.[ch])
+OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/registry.o
+ENGINE  = $(filter-out $(BUILD)/src/study/main.o,$(OBJECTS))
+TESTS   = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c tests/fuzz_*.c)))
+SCRIPTS = $(filter-out tests/run.sh,$(sort $(wildcard tests/*.sh)))
+BENCHES = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
+# Finite differences are sharp in double only, so these run in both.
+DOUBLE  = $(patsubst %.c,build/double/%,$(wildcard tests/test_op.c tests/test_method.c))
+
+all: $(BUILD)/peftbench ## builds the program
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+# ---- build ---------------------------------------------------------------------------------
+
+# `make V=1` shows the commands.
+COMPILE = $(if $(V),,@echo "  compile $<";) mkdir -p $(@D) && \
+          $(CC) $(FLAGS) $(WARNINGS) -MMD -MP -I src -I . -I $(BUILD) -c -o $@ $<
+LINK    = $(if $(V),,@echo "  link    $@";) $(CC) $(FLAGS) -rdynamic -o $@ $^ $(LIBS)
+
+$(BUILD)/peftbench: $(OBJECTS)
+	$(LINK)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(ENGINE)
+	$(LINK)
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(ENGINE)
+	$(LINK)
+$(BUILD)/registry.o: $(BUILD)/registry.c $(BUILD)/flags
+	$(COMPILE)
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/version.h
+	$(COMPILE)
+
+# These three are looked at in every run, but written only when they change, so that what
+# depends on them is built again exactly when it has to be.
+$(BUILD)/flags: always
+	$(call rewrite,echo '$(CC) $(FLAGS)')
+$(BUILD)/registry.c: always
+	$(call rewrite,tools/registry.sh $(PLUGINS))
+$(BUILD)/version.h: always
+	$(call rewrite,tools/version.sh '$(CC)' '$(strip $(FLAGS))')
+rewrite = @mkdir -p $(@D); $(1) > $@.new && if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+always:
+
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(BENCHES:=.d)
+
+# ---- use -----------------------------------------------------------------------------------
+
+setup: ## installs the Debian packages that are missing
+	@tools/setup.sh
+
+models/minilm: ## obtains the pretrained model of the experiments
+	@tools/setup.sh minilm
+	@tools/get-minilm.sh
+
+demo: ## from nothing to a table and figures: MiniLM on data/sentiment
+	@tools/setup.sh
+	@$(MAKE) all models/minilm
+	$(BUILD)/peftbench run experiments/sentiment.ini
+
+install: all ## into $(DESTDIR)$(PREFIX)/bin
+	install -D -m 755 $(BUILD)/peftbench $(DESTDIR)$(PREFIX)/bin/peftbench
+
+clean: ## removes everything built
+	rm -rf $(BUILD)
+
+# ---- test ----------------------------------------------------------------------------------
+
+test: ## sets up, builds and runs all tests
+	@tools/setup.sh
+	@$(MAKE) programs
+	@$(if $(DOUBLE),$(MAKE) REAL=double $(DOUBLE))
+	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/run.sh $(TESTS) $(DOUBLE) $(SCRIPTS)
+
+programs: $(BUILD)/peftbench $(TESTS)
+
+check: ## compilers, sanitizers, clang-tidy, format, floors, length
+	@tools/setup.sh check
+	@tools/check.sh
+
+parity: $(BUILD)/peftbench ## against transformers and PEFT, in a virtual environment
+	tests/parity/run.sh
+
+bench: $(BUILD)/peftbench $(BENCHES) ## times the engine
+	@set -e; for program in $(BENCHES); do $$program; done
+
+format: ## lays out the code as .clang-format says
+	clang-format -i $(CODE)
+
+.PHONY: all help setup models/minilm demo install clean test programs check parity bench format always
+.SECONDARY:

@@ -1,0 +1,35 @@
+/* last-k: the top of the network trains, the bottom is frozen. */
+#include <string.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    int k;
+} conf;
+
+static const pb_option options[] = {
+    {.name = "k", .type = PB_INT, .offset = offsetof(conf, k), .preset = "1", .min = 1, .max = 1000,
+     .help = "how many of the last layers train"},
+    {0},
+};
+
+/* What stands behind the last layer (pooler, head) trains as well; embeddings do not. */
+static bool trains(const void *settings, const pb_param *p, int layers)
+{
+    const conf *c = settings;
+    bool behind = p->layer < 0 && strncmp(p->name, "embed.", 6) != 0;
+    return behind || (p->layer >= 0 && p->layer >= layers - c->k);
+}
+
+const pb_method pb_method_last_k = {
+    .name = "last-k",
+    .title = "The last k layers",
+    .paper = "Lee et al. 2019, What would Elsa do? Freezing layers during transformer fine-tuning, "
+             "arXiv:1911.03090",
+    .help = "Trains the last k layers, the pooler and the head.",
+    .taxon = PB_SELECTIVE,
+    .identity = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .select = trains,
+};

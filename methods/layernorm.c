@@ -1,0 +1,19 @@
+/* layernorm: gains and biases of the norms train. */
+#include "peftbench.h"
+
+/* gamma and beta of y = (x - mean) / deviation * gamma + beta. */
+static bool trains(const void *conf, const pb_param *p, int layers)
+{
+    (void)conf, (void)layers;
+    return p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS || p->kind == PB_HEAD;
+}
+
+const pb_method pb_method_layernorm = {
+    .name = "layernorm",
+    .title = "LayerNorm tuning",
+    .paper = "Qi et al. 2022, Parameter-efficient tuning on layer normalization, arXiv:2211.08682",
+    .help = "Trains the gain and bias of every layer norm and the head.",
+    .taxon = PB_SELECTIVE,
+    .identity = true,
+    .select = trains,
+};

@@ -1,0 +1,38 @@
+/* null: takes every hook and changes nothing, so what it costs is what the harness costs.
+ * Its overhead must be 1 and its accuracy that of `head`; fio has an engine like it. */
+#include "peftbench.h"
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    return pb_inner_linear(b, site, x);
+}
+
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+{
+    (void)b, (void)site;
+    return y;
+}
+
+static pb_node *embed(pb_build *b, pb_node *x)
+{
+    (void)b;
+    return x;
+}
+
+static void kv(pb_build *b, const pb_site *site, pb_node **k, pb_node **v)
+{
+    (void)b, (void)site, (void)k, (void)v;
+}
+
+const pb_method pb_method_null = {
+    .name = "null",
+    .title = "Null: every hook, no change",
+    .paper = "none: measures the harness",
+    .help = "Passes everything through; trains the head.",
+    .taxon = PB_BASELINE,
+    .identity = true,
+    .linear = linear,
+    .block = block,
+    .embed = embed,
+    .kv = kv,
+};

@@ -1,0 +1,66 @@
+/* prefix: trained keys and values in front of those of the text, in every layer. */
+#include "peftbench.h"
+
+typedef struct conf {
+    int length, hidden;
+    double init;
+    bool mlp;
+} conf;
+
+static const pb_option options[] = {
+    {.name = "length", .type = PB_INT, .offset = offsetof(conf, length), .preset = "10", .min = 1, .max = 4096,
+     .help = "P, the number of prefix tokens"},
+    {.name = "mlp", .type = PB_BOOL, .offset = offsetof(conf, mlp), .preset = "no",
+     .help = "compute keys and values from an embedding by a shared MLP, as the paper does"},
+    {.name = "hidden", .type = PB_INT, .offset = offsetof(conf, hidden), .preset = "384", .min = 1, .max = 65536,
+     .help = "inner size of that MLP"},
+    {.name = "init", .type = PB_REAL, .offset = offsetof(conf, init), .preset = "0.02", .min = 0, .max = 10,
+     .help = "standard deviation at the start"},
+    {0},
+};
+
+/* The text's positions begin behind the prefix. */
+static pb_node *embed(pb_build *b, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    b->first_position += c->length;
+    return x;
+}
+
+/* W2 tanh(W1 E + b1) + b2: E [P,C] and W1 are shared by all layers, W2 and b2 are each layer's. */
+static pb_node *reparametrized(pb_build *b, const pb_site *site, const char *weight, const char *bias)
+{
+    const conf *c = pb_conf(b);
+    pb_graph *g = b->graph;
+    int width = b->width, hidden = c->hidden;
+    pb_node *E = pb_added(b, NULL, "embed", c->length, width, pb_init_normal(1));
+    pb_node *w1 = pb_added(b, NULL, "mlp.weight", hidden, width, pb_init_kaiming(width));
+    pb_node *b1 = pb_added(b, NULL, "mlp.bias", 1, hidden, pb_init_kaiming(width));
+    pb_node *w2 = pb_added(b, site, weight, width, hidden, pb_init_kaiming(hidden));
+    pb_node *b2 = pb_added(b, site, bias, 1, width, pb_init_kaiming(hidden));
+    return pb_op_linear(g, pb_op_act(g, PB_TANH, pb_op_linear(g, E, w1, b1)), w2, b2);
+}
+
+static void kv(pb_build *b, const pb_site *site, pb_node **k, pb_node **v)
+{
+    const conf *c = pb_conf(b);
+    pb_init init = pb_init_normal(c->init);
+    pb_node *pk = c->mlp ? reparametrized(b, site, "k.weight", "k.bias")
+                         : pb_added(b, site, "k", c->length, b->width, init);
+    pb_node *pv = c->mlp ? reparametrized(b, site, "v.weight", "v.bias")
+                         : pb_added(b, site, "v", c->length, b->width, init);
+    *k = pb_op_prepend(b->graph, pk, *k);
+    *v = pb_op_prepend(b->graph, pv, *v);
+}
+
+const pb_method pb_method_prefix = {
+    .name = "prefix",
+    .title = "Prefix tuning: trained keys and values",
+    .paper = "Li and Liang 2021, Prefix-tuning, arXiv:2101.00190",
+    .help = "Lets every layer attend to P trained positions in front of the text.",
+    .taxon = PB_ADDITIVE,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .embed = embed,
+    .kv = kv,
+};

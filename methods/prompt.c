@@ -1,0 +1,40 @@
+/* prompt: trained word embeddings in front of the text. */
+#include "peftbench.h"
+
+enum { POOL_FIRST, POOL_CLS };
+
+typedef struct conf {
+    int length, pool;
+    double init;
+} conf;
+
+static const pb_option options[] = {
+    {.name = "length", .type = PB_INT, .offset = offsetof(conf, length), .preset = "20", .min = 1, .max = 4096,
+     .help = "P, the number of soft tokens"},
+    {.name = "pool", .type = PB_CHOICE, .offset = offsetof(conf, pool), .preset = "cls", .choices = "first|cls",
+     .help = "what the head reads: the first row (a soft token, as PEFT does) or the text's [CLS]"},
+    {.name = "init", .type = PB_REAL, .offset = offsetof(conf, init), .preset = "0.05", .min = 0, .max = 10,
+     .help = "standard deviation at the start; word embeddings have about 0.05"},
+    {0},
+};
+
+/* [P; x]: P [P,C] takes the first positions of every sequence. */
+static pb_node *embed(pb_build *b, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    if (c->pool == POOL_CLS)
+        b->head_row += c->length;
+    pb_node *prompt = pb_added(b, NULL, "embed", c->length, b->width, pb_init_normal(c->init));
+    return pb_op_prepend(b->graph, prompt, x);
+}
+
+const pb_method pb_method_prompt = {
+    .name = "prompt",
+    .title = "Prompt tuning: trained input embeddings",
+    .paper = "Lester et al. 2021, The power of scale for parameter-efficient prompt tuning, arXiv:2104.08691",
+    .help = "Puts P trained embeddings in front of every text.",
+    .taxon = PB_ADDITIVE,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .embed = embed,
+};

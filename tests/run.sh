@@ -1,0 +1,67 @@
+#!/bin/bash
+# Runs tests in turn, says what failed and ends with one line: N passed, N failed, N skipped.
+#
+#   tests/run.sh [PROGRAM|SCRIPT.sh]...     default: build/tests/* and tests/*.sh
+#
+# Each test runs in the repository's root with PEFTBENCH set to the program, and ends its own
+# output with such a line.  A script without one passes by exit status 0 and is skipped by 77.
+# A crash, a time-out (TEST_SECONDS, 600) or a missing line is one failure.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+export PEFTBENCH=${PEFTBENCH:-$PWD/build/peftbench}
+
+if [ $# = 0 ]; then
+	for file in tests/test_*.c tests/fuzz_*.c; do
+		[ -f "$file" ] && set -- "$@" "build/${file%.c}"
+	done
+	for file in tests/*.sh; do
+		[ "$file" = tests/run.sh ] || set -- "$@" "$file"
+	done
+fi
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+passed=0 failed=0 skipped=0
+
+# Adds a test's counts; those of a script that has none come from its exit status.
+count() { # TEST STATUS
+	local last
+	last=$(grep -aE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$output" | tail -n 1)
+	if [ -z "$last" ]; then
+		case $1:$2 in
+		*.sh:0) last='1 passed, 0 failed, 0 skipped' ;;
+		*.sh:77) last='0 passed, 0 failed, 1 skipped' ;;
+		*) last='0 passed, 1 failed, 0 skipped' ;;
+		esac
+	fi
+	read -r p _ f _ s _ <<<"$last"
+	if [ "$2" != 0 ] && [ "$2" != 77 ] && [ "$f" = 0 ]; then f=1; fi # broke after its counts
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+reason() { # STATUS
+	local during
+	during=$(grep -a '^# ' "$output" | tail -n 1 | cut -c 3-)
+	case $1 in
+	124 | 137) echo "took over ${TEST_SECONDS:-600} s or was killed${during:+, in $during}" ;;
+	*) echo "exit status $1$([ "$1" -gt 128 ] && echo ", signal $(($1 - 128))")${during:+ in $during}" ;;
+	esac
+}
+
+for test; do
+	start=$(date +%s.%N)
+	timeout -k 10 "${TEST_SECONDS:-600}" "./$test" >"$output" 2>&1 </dev/null
+	status=$?
+	before=$failed
+	count "$test" $status
+	took=$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f s", b - a }')
+	if [ "$failed" != "$before" ]; then
+		echo "FAILED $test ($took)$([ $status -gt 1 ] && echo ": $(reason $status)")"
+		grep -av '^# ' "$output" | tail -n 60 | sed 's/^/    /'
+	else
+		echo "ok $test ($took)"
+		grep -a '^skipped ' "$output" | sed 's/^/    /'
+	fi
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs the Debian packages that are missing; says nothing and needs no network if none is.
+#   tools/setup.sh [check] [minilm]    what `make check` and `make models/minilm` need as well
+set -eu
+
+# libopenblas: the pthread and the serial build serve equally, as every thread calls it with
+# its own rows; the pthread one is what Debian takes for libopenblas-dev.
+packages='build-essential pkg-config libopenblas-dev libsqlite3-dev sqlite3 libinih-dev
+	libjansson-dev libutf8proc-dev libmd-dev gnuplot-nox'
+for purpose; do
+	case $purpose in
+	check) packages="$packages clang clang-format clang-tidy" ;;
+	minilm) packages="$packages python3-pip" ;;
+	*) echo "setup: unknown purpose '$purpose'; want check or minilm" >&2 && exit 2 ;;
+	esac
+done
+
+installed() { dpkg -s "$1" 2>/dev/null | grep -q '^Status: install ok installed'; }
+
+missing=
+for package in $packages; do
+	installed "$package" || missing="$missing $package"
+done
+# Another pip than Debian's will do.
+case $missing in *python3-pip*)
+	if python3 -m pip --version >/dev/null 2>&1; then missing=$(echo "$missing" | sed 's/ python3-pip//'); fi ;;
+esac
+[ -n "$missing" ] || exit 0
+
+echo "setup: missing packages:$missing"
+command -v apt-get >/dev/null || {
+	echo "setup: this is no Debian; install the like of these packages by hand" >&2
+	exit 2
+}
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "setup: neither root nor sudo; as root run: apt-get install$missing" >&2
+		exit 2
+	}
+	as_root=sudo
+fi
+# shellcheck disable=SC2086 # a list of words
+install_missing() {
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+}
+$as_root apt-get update -q
+install_missing
