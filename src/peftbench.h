@@ -4,6 +4,7 @@
 
 #include "graph/op.h"
 #include "model/method.h"
+#include "files/table.h"
 #include "train/task.h"
 
 #endif

@@ -38,6 +38,8 @@ typedef struct pb_result {
 void pb_result_init(pb_result *r); /* status "done", empty */
 void pb_result_free(pb_result *r);
 void pb_result_put(pb_result *r, int split, int step, double value, const char *key, ...) PB_PRINTF(5, 6);
+void pb_result_predict(pb_result *r, const pb_prediction *p);
+void pb_result_sample(pb_result *r, int round, double seconds, const char *key);
 /* The value of the whole run under `key`, or NaN. */
 double pb_result_get(const pb_result *r, int split, const char *key);
 

@@ -27,7 +27,7 @@ typedef struct pb_data {
     char **class_name;              /* [classes]                                   */
     struct {
         pb_example *example;
-        int count;
+        int count, capacity;
     } split[PB_SPLITS];
     pb_digest digest;               /* of all splits' texts and labels              */
 } pb_data;

@@ -1,0 +1,52 @@
+/* result: growing lists of what a cell found out.  Floor 5. */
+#include "train/result.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pb_result_init(pb_result *r)
+{
+    *r = (pb_result){.status = "done"};
+}
+
+void pb_result_free(pb_result *r)
+{
+    free(r->value);
+    free(r->prediction);
+    free(r->sample);
+    pb_result_init(r);
+}
+
+void pb_result_put(pb_result *r, int split, int step, double value, const char *key, ...)
+{
+    pb_grow(&r->value, r->values, &r->values_capacity, sizeof *r->value);
+    pb_value *v = &r->value[r->values++];
+    *v = (pb_value){.split = split, .step = step, .value = value};
+    va_list args;
+    va_start(args, key);
+    vsnprintf(v->key, sizeof v->key, key, args);
+    va_end(args);
+}
+
+void pb_result_predict(pb_result *r, const pb_prediction *p)
+{
+    pb_grow(&r->prediction, r->predictions, &r->predictions_capacity, sizeof *p);
+    r->prediction[r->predictions++] = *p;
+}
+
+void pb_result_sample(pb_result *r, int round, double seconds, const char *key)
+{
+    pb_grow(&r->sample, r->samples, &r->samples_capacity, sizeof *r->sample);
+    pb_sample *s = &r->sample[r->samples++];
+    *s = (pb_sample){.round = round, .seconds = seconds};
+    snprintf(s->key, sizeof s->key, "%s", key);
+}
+
+double pb_result_get(const pb_result *r, int split, const char *key)
+{
+    for (size_t i = r->values; i-- > 0;)
+        if (r->value[i].split == split && r->value[i].step < 0 && !strcmp(r->value[i].key, key))
+            return r->value[i].value;
+    return NAN;
+}

@@ -1,0 +1,204 @@
+/* task: the data of a task, held in memory, checked and tokenized.  Floor 5. */
+#include "train/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+const char *const pb_split_name[PB_SPLITS] = {"train", "validation", "test"};
+
+const pb_task *pb_task_find(const char *name)
+{
+    for (const pb_task *const *t = pb_tasks; *t; t++)
+        if (!strcmp((*t)->name, name))
+            return *t;
+    return NULL;
+}
+
+pb_data *pb_data_new(const char *name)
+{
+    pb_data *d = pb_alloc(sizeof *d);
+    d->name = pb_strdup(name);
+    return d;
+}
+
+void pb_data_free(pb_data *d)
+{
+    if (!d)
+        return;
+    for (int s = 0; s < PB_SPLITS; s++) {
+        for (int i = 0; i < d->split[s].count; i++) {
+            free((char *)(uintptr_t)d->split[s].example[i].text);
+            free(d->split[s].example[i].ids);
+        }
+        free(d->split[s].example);
+    }
+    for (int c = 0; c < d->classes; c++)
+        free(d->class_name[c]);
+    free(d->class_name);
+    free((char *)(uintptr_t)d->name);
+    free(d);
+}
+
+int pb_data_class(pb_data *d, const char *name)
+{
+    for (int c = 0; c < d->classes; c++)
+        if (!strcmp(d->class_name[c], name))
+            return c;
+    d->class_name = pb_realloc(d->class_name, (size_t)(d->classes + 1) * sizeof *d->class_name);
+    d->class_name[d->classes] = pb_strdup(name);
+    return d->classes++;
+}
+
+void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line)
+{
+    size_t capacity = (size_t)d->split[split].capacity;
+    pb_grow(&d->split[split].example, (size_t)d->split[split].count, &capacity, sizeof(pb_example));
+    d->split[split].capacity = (int)capacity;
+    d->split[split].example[d->split[split].count++] =
+        (pb_example){.text = pb_strdup(text), .label = label, .line = line};
+}
+
+char *pb_data_find(const char *file)
+{
+    const char *home = getenv("PEFTBENCH_DATA");
+    char *place[] = {pb_strdup(file), file[0] == '/' ? NULL : pb_format("data/%s", file),
+                     file[0] == '/' || !home ? NULL : pb_format("%s/%s", home, file)};
+    char *found = NULL;
+    for (size_t i = 0; i < PB_COUNT(place); i++)
+        if (!found && place[i] && pb_file_exists(place[i]))
+            found = pb_strdup(place[i]);
+    if (!found)
+        pb_error("%s: no such file; looked for %s%s%s%s%s", file, place[0], place[1] ? ", " : "",
+                 place[1] ? place[1] : "", place[2] ? ", " : "",
+                 place[2] ? place[2] : home ? "" : " (PEFTBENCH_DATA, a folder to look in too, is not set)");
+    for (size_t i = 0; i < PB_COUNT(place); i++)
+        free(place[i]);
+    return found;
+}
+
+/* ---- drawing splits ------------------------------------------------------------------------ */
+
+static int by_label_and_text(const void *a, const void *b)
+{
+    const pb_example *x = a, *y = b;
+    return x->label != y->label ? (x->label > y->label) - (x->label < y->label) : strcmp(x->text, y->text);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const pb_example *const *x = a, *const *y = b;
+    return strcmp((*x)->text, (*y)->text);
+}
+
+/* A run of equal texts: they must not be torn apart. */
+typedef struct group {
+    int first, count;
+} group;
+
+static int same_text(const pb_example *e, int from, int n)
+{
+    int to = from + 1;
+    while (to < n && !strcmp(e[to].text, e[from].text))
+        to++;
+    return to;
+}
+
+/* Deals the examples [from,to) of one label, shuffled group by group. */
+static void deal_label(pb_data *d, const pb_example *e, int from, int to, const double share[2], pb_rng *r)
+{
+    group *g = pb_alloc((size_t)(to - from) * sizeof *g);
+    int *order = pb_alloc((size_t)(to - from) * sizeof *order), groups = 0;
+    for (int i = from, next; i < to; i = next) {
+        next = same_text(e, i, to);
+        order[groups] = groups;
+        g[groups++] = (group){i, next - i};
+    }
+    pb_rng_shuffle(r, order, groups);
+    int want[2] = {(int)(share[0] * (to - from) + 0.5), (int)(share[1] * (to - from) + 0.5)}, got[2] = {0, 0};
+    for (int i = 0; i < groups; i++) {
+        pb_split s = got[0] < want[0] ? PB_VALIDATION : got[1] < want[1] ? PB_TEST : PB_TRAIN;
+        for (int k = 0; k < g[order[i]].count; k++)
+            pb_data_add(d, s, e[g[order[i]].first + k].text, e[g[order[i]].first + k].label,
+                        e[g[order[i]].first + k].line);
+        if (s != PB_TRAIN)
+            got[s == PB_TEST] += g[order[i]].count;
+    }
+    free(order);
+    free(g);
+}
+
+void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed)
+{
+    pb_example *all = d->split[PB_TRAIN].example;
+    int n = d->split[PB_TRAIN].count;
+    d->split[PB_TRAIN].example = NULL;
+    d->split[PB_TRAIN].count = d->split[PB_TRAIN].capacity = 0;
+    qsort(all, (size_t)n, sizeof *all, by_label_and_text);
+    pb_rng r = pb_rng_named(seed, "split");
+    for (int from = 0, to; from < n; from = to) {
+        for (to = from; to < n && all[to].label == all[from].label;)
+            to++;
+        deal_label(d, all, from, to, (const double[]){validation, test}, &r);
+    }
+    for (int i = 0; i < n; i++)
+        free((char *)(uintptr_t)all[i].text);
+    free(all);
+}
+
+/* ---- checking ------------------------------------------------------------------------------- */
+
+static int split_of(const pb_data *d, const pb_example *e)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        if (e >= d->split[s].example && e < d->split[s].example + d->split[s].count)
+            return s;
+    PB_BUG("example of no split");
+}
+
+static int check_overlap(const pb_data *d, const pb_example **all, int n)
+{
+    qsort(all, (size_t)n, sizeof *all, by_text);
+    for (int i = 1; i < n; i++)
+        if (!strcmp(all[i - 1]->text, all[i]->text) && split_of(d, all[i - 1]) != split_of(d, all[i]))
+            return pb_error("%s: the text \"%.60s\" is in both %s and %s; want every text in one split", d->name,
+                            all[i]->text, pb_split_name[split_of(d, all[i - 1])], pb_split_name[split_of(d, all[i])]);
+    return 0;
+}
+
+int pb_data_check(pb_data *d)
+{
+    pb_text sum = {0};
+    const pb_example **all = NULL;
+    size_t n = 0, capacity = 0;
+    int rc = d->classes < 2 ? pb_error("%s: want at least 2 classes, got %d", d->name, d->classes) : 0;
+    for (int s = 0; s < PB_SPLITS; s++) {
+        if (d->split[s].count == 0)
+            rc = pb_error("%s: no %s examples", d->name, pb_split_name[s]);
+        for (int i = 0; i < d->split[s].count; i++) {
+            const pb_example *e = &d->split[s].example[i];
+            pb_text_add(&sum, "%d\t%s\t%s\n", s, d->class_name[e->label], e->text);
+            pb_grow(&all, n, &capacity, sizeof *all);
+            all[n++] = e;
+        }
+    }
+    rc = rc || check_overlap(d, all, (int)n) ? -1 : 0;
+    d->digest = pb_sha256(sum.data, sum.length);
+    pb_text_free(&sum);
+    free(all);
+    return rc;
+}
+
+void pb_data_encode(pb_data *d, const pb_tokenizer *t, int max_tokens)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < d->split[s].count; i++) {
+            pb_example *e = &d->split[s].example[i];
+            pb_ids ids = {0};
+            pb_tokenizer_encode(t, e->text, strlen(e->text), true, max_tokens, &ids);
+            free(e->ids);
+            e->ids = ids.id;
+            e->tokens = (int)ids.count;
+        }
+}
