@@ -194,3 +194,13 @@ void pb_graph_cut(pb_graph *g, pb_node *n, pb_real *x)
     n->x = x;
     memset(n->in, 0, sizeof n->in);
 }
+
+const pb_node *pb_graph_output(const pb_graph *g)
+{
+    return g->output;
+}
+
+const pb_node *pb_graph_loss(const pb_graph *g)
+{
+    return g->loss;
+}

@@ -43,7 +43,6 @@ typedef struct pb_param {
     int layer;            /* 0.. ; -1 outside of the layers                                 */
     int rows, cols;
     pb_real *x;           /* the value; read-only (inside a file's map) unless trainable    */
-    pb_real *packed;      /* W in the kernels' own layout, or NULL                          */
     bool trainable;
     pb_real *g;           /* gradient [rows,cols]; for a sparse one [touched rows, cols]    */
     int *slot;            /* sparse: row of g for each row of x, -1 = untouched; else NULL  */
@@ -142,6 +141,10 @@ typedef struct pb_plan {
  * activation memory is taken: this works for a graph of any size.  `loss` may be NULL
  * (inference): then no backward.  -1 if the graph is in error. */
 int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan);
+
+/* What the planned graph computes: nodes may have been replaced while narrowing. */
+const pb_node *pb_graph_output(const pb_graph *g);
+const pb_node *pb_graph_loss(const pb_graph *g); /* NULL if there is none, or nothing trains */
 
 /* The last node under which nothing trains, if everything above reads frozen values through
  * it alone, its rows are one a sequence and no dropout lies below: then its value is a

@@ -4,6 +4,8 @@
 #include "graph/op.h"
 #include "numeric/blas.h"
 
+#define PANEL 48 /* output columns in a unit of work where there are few rows */
+
 static uint64_t product(const pb_node *n, int inner)
 {
     return 2u * (uint64_t)n->rows * (uint64_t)n->cols * (uint64_t)inner;
@@ -31,7 +33,7 @@ static bool few(const pb_node *n)
 
 static int linear_units(const pb_node *n, bool backward)
 {
-    return few(n) && !backward ? (n->cols + PB_PANEL - 1) / PB_PANEL : n->rows;
+    return few(n) && !backward ? (n->cols + PANEL - 1) / PANEL : n->rows;
 }
 
 static void linear_forward(const pb_node *n, int from, int to, pb_real *scratch)
@@ -39,15 +41,13 @@ static void linear_forward(const pb_node *n, int from, int to, pb_real *scratch)
     (void)scratch;
     const pb_node *x = n->in[0], *w = n->in[1];
     const pb_real *b = n->in[2] ? n->in[2]->x : NULL;
-    const pb_real *packed = w->param ? w->param->packed : NULL;
     if (few(n)) {
-        int last = to * PB_PANEL < n->cols ? to * PB_PANEL : n->cols;
-        pb_linear_columns(n->rows, n->cols, x->cols, from * PB_PANEL, last, x->x, x->cols, w->x, b,
-                          packed, n->x, n->cols);
+        int last = to * PANEL < n->cols ? to * PANEL : n->cols;
+        pb_linear_columns(n->rows, x->cols, from * PANEL, last, x->x, x->cols, w->x, b, n->x, n->cols);
         return;
     }
     pb_linear(to - from, n->cols, x->cols, x->x + (size_t)from * (size_t)x->cols, x->cols, w->x, b,
-              packed, n->x + (size_t)from * (size_t)n->cols, n->cols);
+              n->x + (size_t)from * (size_t)n->cols, n->cols);
 }
 
 /* dx = dy W */

@@ -155,7 +155,6 @@ static void copy_param(pb_param *to, const pb_param *from)
     size_t bytes = (size_t)from->rows * (size_t)from->cols * sizeof *from->x;
     *to = *from;
     to->leaf = NULL;
-    to->packed = NULL;
     to->trainable = false;
     to->x = memcpy(pb_alloc(bytes), from->x, bytes);
 }

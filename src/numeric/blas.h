@@ -10,8 +10,8 @@
 #include "base/base.h"
 
 /* C[m,n] = beta*C + alpha * op(A)[m,k] * op(B)[k,n], with beta 0 or 1 (0 never reads C: it
- * may hold NaN).  ta/tb: A is stored [k,m] / B is stored [n,k].  Picks our packed kernel or
- * OpenBLAS by size; runs on the calling thread alone. */
+ * may hold NaN).  ta/tb: A is stored [k,m] / B is stored [n,k].  Runs on the calling thread
+ * alone. */
 void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda,
              const pb_real *b, int ldb, pb_real beta, pb_real *c, int ldc);
 
@@ -19,7 +19,7 @@ void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real
 uint64_t pb_flops_done(void);
 void pb_flops_add(uint64_t flops); /* for kernels that multiply without pb_gemm */
 
-/* What runs here: "OpenBLAS 0.3.21 SkylakeX, own AVX-512 kernels" and the like. */
+/* What runs here: the library's version and the core it has kernels for. */
 const char *pb_blas_name(void);
 
 /* OpenBLAS chooses its kernels when it is loaded, and old releases take new AMD cores for
@@ -27,9 +27,8 @@ const char *pb_blas_name(void);
  * executes the program again, once; returns otherwise.  Call it first in main(). */
 void pb_blas_fix_core(char **argv);
 
-/* Measured GEMM rate of this machine now, in GFLOP/s: `threads` pool threads, each doing
- * 1024x384x384 products with OpenBLAS (own = false) or our kernel (own = true), for about
- * `seconds`. */
-double pb_blas_rate(bool own, double seconds);
+/* Measured GEMM rate of this machine now, in GFLOP/s: every pool thread does
+ * 1024x384x384 products for about `seconds`. */
+double pb_blas_rate(double seconds);
 
 #endif

@@ -12,21 +12,14 @@
 
 /* ---- linear: y[m,n] = x[m,k] W^T + b, W stored [n,k] ------------------------------------ */
 
-/* b may be NULL.  `packed` (may be NULL) is W in pb_pack's layout, used where it wins. */
-void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w, const pb_real *b,
-               const pb_real *packed, pb_real *y, int ldy);
+/* b may be NULL. */
+void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w, const pb_real *b, pb_real *y,
+               int ldy);
 
-/* Elements of the packed copy of W[n,k], and packing itself.  A packed weight is our own
- * kernel's panel layout; rows n are padded to the panel's width with zeros. */
-size_t pb_pack_size(int n, int k);
-void pb_pack(int n, int k, const pb_real *w, pb_real *packed);
-
-/* The same product restricted to output columns [j0,j1): for few rows (m <= 16), where
- * threads split the columns.  j0 is a multiple of PB_PANEL. */
-#define PB_PANEL 48
-void pb_linear_columns(int m, int n, int k, int j0, int j1, const pb_real *x, int ldx,
-                       const pb_real *w, const pb_real *b, const pb_real *packed, pb_real *y,
-                       int ldy);
+/* The same product restricted to output columns [j0,j1): for few rows, where threads split the
+ * columns so that each reads its part of W only. */
+void pb_linear_columns(int m, int k, int j0, int j1, const pb_real *x, int ldx, const pb_real *w,
+                       const pb_real *b, pb_real *y, int ldy);
 
 /* ---- attention of one sequence and one head ------------------------------------------- */
 /* q,o: [nq,hd] rows at ldq; k,v: [nk,hd] rows at ldk.  Row i of q may look at keys

@@ -1,0 +1,122 @@
+/* attention: softmax(scale q k^T) v of one sequence and one head, TILE queries at a time, so
+ * that the whole [nq,nk] matrix never exists.  Floor 1. */
+#include <math.h>
+#include <string.h>
+
+#include "numeric/blas.h"
+#include "numeric/internal.h"
+#include "numeric/kernel.h"
+
+#define TILE 64
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Keys that query i may look at. */
+static int see(const pb_attention_shape *s, int i)
+{
+    return s->causal ? smaller(s->first + i + 1, s->nk) : s->nk;
+}
+
+static uint64_t pairs(const pb_attention_shape *s)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < s->nq; i++)
+        sum += (uint64_t)see(s, i);
+    return sum;
+}
+
+size_t pb_attention_scratch(int nq, int nk, int hd)
+{
+    (void)hd;
+    return 2 * (size_t)smaller(nq, TILE) * (size_t)nk + TILE;
+}
+
+/* p[i,:] = exp(p[i,:] - shift), zero where query i must not look. */
+static void exp_row(pb_real *p, int visible, int nk, pb_real shift)
+{
+    for (int j = 0; j < visible; j++)
+        p[j] -= shift;
+    pb_exp((size_t)visible, p, p);
+    memset(p + visible, 0, (size_t)(nk - visible) * sizeof *p);
+}
+
+/* The largest; NaN if there is one, for a NaN must reach the output. */
+static pb_real largest(const pb_real *p, int n)
+{
+    pb_real m = p[0];
+    for (int j = 1; j < n; j++)
+        m = p[j] > m || p[j] != p[j] ? p[j] : m;
+    return m;
+}
+
+static void softmax_row(pb_real *p, int visible, int nk, pb_real *lse)
+{
+    pb_real top = largest(p, visible), sum = 0;
+    exp_row(p, visible, nk, top);
+    for (int j = 0; j < visible; j++)
+        sum += p[j];
+    *lse = top + (pb_real)log((double)sum);
+    for (int j = 0; j < visible; j++)
+        p[j] /= sum;
+}
+
+void pb_attention(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v, pb_real *o,
+                  pb_real *lse, pb_real *scratch)
+{
+    for (int i0 = 0; i0 < s->nq; i0 += TILE) {
+        int rows = smaller(TILE, s->nq - i0);
+        pb_real *p = scratch;
+        pb_gemm_plain(false, true, rows, s->nk, s->hd, s->scale, q + (size_t)i0 * (size_t)s->ldq, s->ldq, k,
+                      s->ldk, 0, p, s->nk);
+        for (int i = 0; i < rows; i++)
+            softmax_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, &lse[i0 + i]);
+        pb_gemm_plain(false, false, rows, s->hd, s->nk, 1, p, s->nk, v, s->ldk, 0,
+                      o + (size_t)i0 * (size_t)s->ldo, s->ldo);
+    }
+    pb_flops_add(2 * 2 * (uint64_t)s->hd * pairs(s));
+}
+
+/* dS = P (dP - D) scale, D_i = go_i . o_i, in place of dP. */
+static void score_gradient(const pb_attention_shape *s, int i0, int rows, const pb_real *o, const pb_real *go,
+                           const pb_real *p, pb_real *dp)
+{
+    for (int i = 0; i < rows; i++) {
+        const pb_real *oi = o + (size_t)(i0 + i) * (size_t)s->ldo, *gi = go + (size_t)(i0 + i) * (size_t)s->ldo;
+        pb_real d = 0;
+        for (int c = 0; c < s->hd; c++)
+            d += oi[c] * gi[c];
+        size_t at = (size_t)i * (size_t)s->nk;
+        for (int j = 0; j < s->nk; j++)
+            dp[at + (size_t)j] = p[at + (size_t)j] * (dp[at + (size_t)j] - d) * s->scale;
+    }
+}
+
+void pb_attention_backward(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v,
+                           const pb_real *o, const pb_real *lse, const pb_real *go, pb_real *dq, bool add_q,
+                           pb_real *dk, bool add_k, pb_real *dv, bool add_v, pb_real *scratch)
+{
+    pb_real *p = scratch, *dp = scratch + (size_t)smaller(s->nq, TILE) * (size_t)s->nk;
+    for (int i0 = 0; i0 < s->nq; i0 += TILE) {
+        int rows = smaller(TILE, s->nq - i0);
+        const pb_real *qi = q + (size_t)i0 * (size_t)s->ldq, *gi = go + (size_t)i0 * (size_t)s->ldo;
+        pb_gemm_plain(false, true, rows, s->nk, s->hd, s->scale, qi, s->ldq, k, s->ldk, 0, p, s->nk);
+        for (int i = 0; i < rows; i++)
+            exp_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, lse[i0 + i]);
+        if (dv)
+            pb_gemm_plain(true, false, s->nk, s->hd, rows, 1, p, s->nk, gi, s->ldo, add_v || i0, dv, s->ldk);
+        if (!dq && !dk)
+            continue;
+        pb_gemm_plain(false, true, rows, s->nk, s->hd, 1, gi, s->ldo, v, s->ldk, 0, dp, s->nk);
+        score_gradient(s, i0, rows, o, go, p, dp);
+        if (dq)
+            pb_gemm_plain(false, false, rows, s->hd, s->nk, 1, dp, s->nk, k, s->ldk, add_q,
+                          dq + (size_t)i0 * (size_t)s->ldq, s->ldq);
+        if (dk)
+            pb_gemm_plain(true, false, s->nk, s->hd, rows, 1, dp, s->nk, qi, s->ldq, add_k || i0, dk, s->ldk);
+    }
+    uint64_t products = 1 + (dq || dk) + (dq != NULL) + (dk != NULL) + (dv != NULL);
+    pb_flops_add(products * 2 * (uint64_t)s->hd * pairs(s));
+}

@@ -1,0 +1,120 @@
+/* blas: OpenBLAS, kept to one thread, and the tally of what was multiplied.  Floor 1. */
+#include "numeric/blas.h"
+
+#include <cblas.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/threads.h"
+#include "numeric/internal.h"
+
+static _Thread_local uint64_t flops;
+
+uint64_t pb_flops_done(void)
+{
+    return flops;
+}
+
+void pb_flops_add(uint64_t more)
+{
+    flops += more;
+}
+
+void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda,
+                   const pb_real *b, int ldb, pb_real beta, pb_real *c, int ldc)
+{
+    if (m == 0 || n == 0)
+        return;
+#ifdef PB_REAL_DOUBLE
+    cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha,
+                a, lda, b, ldb, beta, c, ldc);
+#else
+    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha,
+                a, lda, b, ldb, beta, c, ldc);
+#endif
+}
+
+void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
+             int ldb, pb_real beta, pb_real *c, int ldc)
+{
+    flops += 2 * (uint64_t)m * (uint64_t)n * (uint64_t)k;
+    pb_gemm_plain(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+const char *pb_blas_name(void)
+{
+    static char name[160];
+    snprintf(name, sizeof name, "%.100s, %.40s kernels", openblas_get_config(), openblas_get_corename());
+    return name;
+}
+
+/* ---- the right kernels ------------------------------------------------------------------- */
+
+static bool has_avx512(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#else
+    return false;
+#endif
+}
+
+/* Cores whose OpenBLAS kernels use 512-bit vectors. */
+static bool core_uses_avx512(const char *core)
+{
+    static const char *const wide[] = {"SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5"};
+    for (size_t i = 0; i < PB_COUNT(wide); i++)
+        if (!strcasecmp(core, wide[i]))
+            return true;
+    return false;
+}
+
+/* Any forking or threading comes later, so that the pool's threads are the only ones. */
+void pb_blas_fix_core(char **argv)
+{
+    openblas_set_num_threads(1);
+    if (getenv("OPENBLAS_CORETYPE") || !has_avx512() || core_uses_avx512(openblas_get_corename()))
+        return;
+    setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    execv("/proc/self/exe", argv); /* comes back only where it cannot be done: slow, but right */
+}
+
+/* ---- the machine's rate --------------------------------------------------------------------- */
+
+enum { RATE_M = 1024, RATE_N = 384, RATE_K = 384 };
+
+typedef struct rate {
+    double until;
+    uint64_t done[256];
+    pb_real *buffer[256];
+} rate;
+
+static void multiply_for_a_while(void *ctx, int thread)
+{
+    rate *r = ctx;
+    pb_real *a = r->buffer[thread], *b = a + RATE_M * RATE_K, *c = b + RATE_N * RATE_K;
+    do {
+        pb_gemm_plain(false, true, RATE_M, RATE_N, RATE_K, 1, a, RATE_K, b, RATE_K, 0, c, RATE_N);
+        r->done[thread]++;
+    } while (pb_clock() < r->until);
+}
+
+double pb_blas_rate(double seconds)
+{
+    rate r = {0};
+    int threads = pb_threads_count();
+    for (int t = 0; t < threads; t++)
+        r.buffer[t] = pb_alloc((RATE_M * RATE_K + RATE_N * RATE_K + RATE_M * RATE_N) * sizeof(pb_real));
+    double start = pb_clock();
+    r.until = start + seconds;
+    pb_threads_run(multiply_for_a_while, &r);
+    double took = pb_clock() - start, products = 0;
+    for (int t = 0; t < threads; t++) {
+        products += (double)r.done[t];
+        free(r.buffer[t]);
+    }
+    return products * 2.0 * RATE_M * RATE_N * RATE_K / took * 1e-9;
+}

@@ -1,0 +1,258 @@
+/* elementwise: exp, activations, dropout and friends; loops that the compiler turns into vectors.
+ * Floor 1. */
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "numeric/kernel.h"
+
+/* ---- exp and erf ---------------------------------------------------------------------------- */
+
+#ifdef PB_REAL_DOUBLE
+static inline double exp1(double x)
+{
+    return exp(x);
+}
+
+static inline double erf1(double x, double e)
+{
+    (void)e;
+    return erf(x);
+}
+#else
+/* e^x = 2^n e^r with |r| <= ln 2 / 2 and a polynomial for e^r (Taylor's, seven terms: 2e-8).  The
+ * magic number's sum leaves n in the low bits.  Comparisons let NaN through. */
+static inline float exp1(float x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23 */
+    x = x < -87.0f ? -87.0f : x;
+    x = x > 88.0f ? 88.0f : x;
+    float t = x * 1.44269504f + magic, n = t - magic;
+    float r = x - n * 0.693145752f - n * 1.42860677e-6f;
+    float p = 1 + r * (1 + r * (0.5f + r * (1.66666667e-1f + r * (4.16666667e-2f + r * (8.33333333e-3f +
+              r * (1.38888889e-3f + r * 1.98412698e-4f))))));
+    union {
+        float real;
+        uint32_t bits;
+    } low = {.real = t}, power;
+    power.bits = (low.bits + 127u) << 23;
+    return p * power.real;
+}
+
+/* erf(x) given e = exp(-x^2): Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7. */
+static inline float erf1(float x, float e)
+{
+    float a = x < 0 ? -x : x, t = 1 / (1 + 0.3275911f * a);
+    float y = 1 - t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f +
+              t * 1.061405429f)))) * e;
+    return x < 0 ? -y : y;
+}
+#endif
+
+void pb_exp(size_t n, const pb_real *x, pb_real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = exp1(x[i]);
+}
+
+static inline pb_real tanh1(pb_real x)
+{
+    pb_real e = exp1(-2 * (x < 0 ? -x : x)), y = (1 - e) / (1 + e);
+    return x < 0 ? -y : y;
+}
+
+static inline pb_real sigmoid1(pb_real x)
+{
+    return 1 / (1 + exp1(-x));
+}
+
+/* ---- activations: value and slope ------------------------------------------------------------- */
+
+#define ROOT_HALF ((pb_real)0.70710678118654752)
+#define ROOT_2_PI ((pb_real)0.79788456080286536) /* sqrt(2 / pi) */
+
+static inline pb_real gelu(pb_real x)
+{
+    return (pb_real)0.5 * x * (1 + erf1(x * ROOT_HALF, exp1(-x * x / 2)));
+}
+
+static inline pb_real gelu_slope(pb_real x)
+{
+    pb_real e = exp1(-x * x / 2);
+    return (pb_real)0.5 * (1 + erf1(x * ROOT_HALF, e)) + x * e * (ROOT_2_PI / 2);
+}
+
+static inline pb_real gelu_tanh(pb_real x)
+{
+    return (pb_real)0.5 * x * (1 + tanh1(ROOT_2_PI * (x + (pb_real)0.044715 * x * x * x)));
+}
+
+static inline pb_real gelu_tanh_slope(pb_real x)
+{
+    pb_real t = tanh1(ROOT_2_PI * (x + (pb_real)0.044715 * x * x * x));
+    return (pb_real)0.5 * (1 + t) +
+           (pb_real)0.5 * x * (1 - t * t) * ROOT_2_PI * (1 + 3 * (pb_real)0.044715 * x * x);
+}
+
+static inline pb_real relu(pb_real x)
+{
+    return x < 0 ? 0 : x;
+}
+
+static inline pb_real relu_slope(pb_real x)
+{
+    return x <= 0 ? 0 : 1;
+}
+
+static inline pb_real tanh_slope(pb_real x)
+{
+    pb_real t = tanh1(x);
+    return 1 - t * t;
+}
+
+static inline pb_real silu(pb_real x)
+{
+    return x * sigmoid1(x);
+}
+
+static inline pb_real silu_slope(pb_real x)
+{
+    pb_real s = sigmoid1(x);
+    return s * (1 + x * (1 - s));
+}
+
+static inline pb_real sigmoid_slope(pb_real x)
+{
+    pb_real s = sigmoid1(x);
+    return s * (1 - s);
+}
+
+#define LOOP_FORWARD(f)              \
+    for (size_t i = 0; i < n; i++)   \
+        y[i] = f(x[i]);              \
+    break
+#define LOOP_BACKWARD(slope)         \
+    for (size_t i = 0; i < n; i++) { \
+        pb_real d = dy[i] * slope(x[i]); \
+        dx[i] = add ? dx[i] + d : d; \
+    }                                \
+    break
+
+void pb_act_forward(pb_act act, size_t n, const pb_real *x, pb_real *y)
+{
+    switch (act) {
+    case PB_GELU:
+        LOOP_FORWARD(gelu);
+    case PB_GELU_TANH:
+        LOOP_FORWARD(gelu_tanh);
+    case PB_RELU:
+        LOOP_FORWARD(relu);
+    case PB_TANH:
+        LOOP_FORWARD(tanh1);
+    case PB_SILU:
+        LOOP_FORWARD(silu);
+    case PB_SIGMOID:
+        LOOP_FORWARD(sigmoid1);
+    }
+}
+
+void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, pb_real *dx, bool add)
+{
+    switch (act) {
+    case PB_GELU:
+        LOOP_BACKWARD(gelu_slope);
+    case PB_GELU_TANH:
+        LOOP_BACKWARD(gelu_tanh_slope);
+    case PB_RELU:
+        LOOP_BACKWARD(relu_slope);
+    case PB_TANH:
+        LOOP_BACKWARD(tanh_slope);
+    case PB_SILU:
+        LOOP_BACKWARD(silu_slope);
+    case PB_SIGMOID:
+        LOOP_BACKWARD(sigmoid_slope);
+    }
+}
+
+/* ---- sums and masks ----------------------------------------------------------------------------- */
+
+void pb_axpy(size_t n, pb_real alpha, const pb_real *x, pb_real *y, bool add)
+{
+    if (add)
+        for (size_t i = 0; i < n; i++)
+            y[i] += alpha * x[i];
+    else
+        for (size_t i = 0; i < n; i++)
+            y[i] = alpha * x[i];
+}
+
+void pb_column_sums(int rows, int ld, int j0, int j1, const pb_real *x, pb_real *sums)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = j0; j < j1; j++)
+            sums[j] += x[(size_t)i * (size_t)ld + (size_t)j];
+}
+
+void pb_dropout(size_t n, uint64_t key, uint64_t first, double p, const pb_real *x, pb_real *y, bool add)
+{
+    uint64_t limit = (uint64_t)(p * 0x1p53); /* dropped where 53 random bits are below */
+    pb_real scale = (pb_real)(1 / (1 - p));
+    for (size_t i = 0; i < n; i++) {
+        pb_real v = (pb_mix(key, first + i) >> 11) < limit ? 0 : scale * x[i];
+        y[i] = add ? y[i] + v : v;
+    }
+}
+
+double pb_sum_squares(size_t n, const pb_real *x)
+{
+    double lane[16] = {0}, sum = 0;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t l = 0; l < 16; l++)
+            lane[l] += (double)x[i + l] * (double)x[i + l];
+    for (; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    for (size_t l = 0; l < 16; l++)
+        sum += lane[l];
+    return sum;
+}
+
+/* ---- loss ------------------------------------------------------------------------------------------ */
+
+void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *p)
+{
+    for (int i = 0; i < rows; i++) {
+        const pb_real *x = logits + (size_t)i * (size_t)classes;
+        double top = (double)x[0], sum = 0;
+        for (int c = 1; c < classes; c++)
+            top = (double)x[c] > top || x[c] != x[c] ? (double)x[c] : top;
+        for (int c = 0; c < classes; c++)
+            sum += exp((double)x[c] - top);
+        double lse = top + log(sum);
+        loss[i] = label[i] < 0 ? 0 : (pb_real)(lse - (double)x[label[i]]);
+        for (int c = 0; p && c < classes; c++)
+            p[(size_t)i * (size_t)classes + (size_t)c] = (pb_real)exp((double)x[c] - lse);
+    }
+}
+
+/* ---- optimizer --------------------------------------------------------------------------------------- */
+
+/* m = b1 m + (1-b1) g,  v = b2 v + (1-b2) g^2,
+ * w = w (1 - lr decay) - lr (m / bias1) / (sqrt(v / bias2) + eps)   (Loshchilov and Hutter 2019) */
+void pb_adamw_step(const pb_adamw *o, size_t n, pb_real *w, const pb_real *g, pb_real *m, pb_real *v)
+{
+    pb_real b1 = (pb_real)o->beta1, b2 = (pb_real)o->beta2, clip = (pb_real)o->clip, eps = (pb_real)o->eps;
+    pb_real keep = (pb_real)(1 - o->lr * o->decay), step = (pb_real)(o->lr / o->bias1);
+    pb_real root = (pb_real)(1 / sqrt(o->bias2));
+    for (size_t i = 0; i < n; i++) {
+        pb_real gi = g ? clip * g[i] : 0;
+        m[i] = b1 * m[i] + (1 - b1) * gi;
+        v[i] = b2 * v[i] + (1 - b2) * gi * gi;
+#ifdef PB_REAL_DOUBLE
+        pb_real deviation = sqrt(v[i]);
+#else
+        pb_real deviation = sqrtf(v[i]);
+#endif
+        w[i] = w[i] * keep - step * m[i] / (deviation * root + eps);
+    }
+}

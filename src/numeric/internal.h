@@ -1,0 +1,11 @@
+/* internal: shared by the kernels.  Not for others. */
+#ifndef PB_NUMERIC_INTERNAL_H
+#define PB_NUMERIC_INTERNAL_H
+
+#include "base/base.h"
+
+/* pb_gemm without the tally: for kernels that count their own FLOPs. */
+void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda,
+                   const pb_real *b, int ldb, pb_real beta, pb_real *c, int ldc);
+
+#endif

@@ -1,0 +1,84 @@
+/* norm: layer normalisation, row by row.  Floor 1. */
+#include <math.h>
+
+#include "numeric/kernel.h"
+
+static size_t start(int row, int n)
+{
+    return (size_t)row * (size_t)n;
+}
+
+void pb_layernorm(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *beta, pb_real eps,
+                  pb_real *y, pb_real *stat)
+{
+    for (int i = 0; i < rows; i++) {
+        const pb_real *xi = x + start(i, n);
+        pb_real *yi = y + start(i, n), lane[16] = {0}, square[16] = {0}, sum = 0, spread = 0;
+        int j = 0;
+        for (; j + 16 <= n; j += 16)
+            for (int l = 0; l < 16; l++)
+                lane[l] += xi[j + l];
+        for (; j < n; j++)
+            sum += xi[j];
+        for (int l = 0; l < 16; l++)
+            sum += lane[l];
+        pb_real mean = sum / (pb_real)n;
+        for (j = 0; j + 16 <= n; j += 16)
+            for (int l = 0; l < 16; l++)
+                square[l] += (xi[j + l] - mean) * (xi[j + l] - mean);
+        for (; j < n; j++)
+            spread += (xi[j] - mean) * (xi[j] - mean);
+        for (int l = 0; l < 16; l++)
+            spread += square[l];
+        pb_real rstd = 1 / (pb_real)sqrt((double)(spread / (pb_real)n + eps));
+        for (j = 0; j < n; j++)
+            yi[j] = (xi[j] - mean) * rstd * gamma[j] + beta[j];
+        stat[2 * i] = mean;
+        stat[2 * i + 1] = rstd;
+    }
+}
+
+/* With h = (x - mean) rstd and d = dy gamma:  dx = rstd (d - mean(d) - h mean(d h)). */
+void pb_layernorm_backward(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *stat,
+                           const pb_real *dy, pb_real *dx, bool add)
+{
+    for (int i = 0; i < rows; i++) {
+        const pb_real *xi = x + start(i, n), *gi = dy + start(i, n);
+        pb_real *out = dx + start(i, n), mean = stat[2 * i], rstd = stat[2 * i + 1];
+        pb_real a[16] = {0}, b[16] = {0}, sum = 0, dot = 0;
+        int j = 0;
+        for (; j + 16 <= n; j += 16)
+            for (int l = 0; l < 16; l++) {
+                pb_real d = gi[j + l] * gamma[j + l];
+                a[l] += d;
+                b[l] += d * (xi[j + l] - mean) * rstd;
+            }
+        for (; j < n; j++) {
+            sum += gi[j] * gamma[j];
+            dot += gi[j] * gamma[j] * (xi[j] - mean) * rstd;
+        }
+        for (int l = 0; l < 16; l++) {
+            sum += a[l];
+            dot += b[l];
+        }
+        sum /= (pb_real)n;
+        dot /= (pb_real)n;
+        for (j = 0; j < n; j++) {
+            pb_real d = rstd * (gi[j] * gamma[j] - sum - (xi[j] - mean) * rstd * dot);
+            out[j] = add ? out[j] + d : d;
+        }
+    }
+}
+
+void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat,
+                         const pb_real *dy, pb_real *dgamma, pb_real *dbeta)
+{
+    for (int i = 0; i < rows; i++) {
+        const pb_real *xi = x + start(i, n), *gi = dy + start(i, n);
+        pb_real mean = stat[2 * i], rstd = stat[2 * i + 1];
+        for (int j = j0; dgamma && j < j1; j++)
+            dgamma[j] += gi[j] * (xi[j] - mean) * rstd;
+        for (int j = j0; dbeta && j < j1; j++)
+            dbeta[j] += gi[j];
+    }
+}
