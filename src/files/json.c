@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct pb_json_doc {
     json_t *root;
@@ -111,6 +112,18 @@ long long pb_json_integer(const pb_json *v, long long otherwise)
 bool pb_json_bool(const pb_json *v, bool otherwise)
 {
     return json_is_boolean(inside(v)) ? json_is_true(inside(v)) : otherwise;
+}
+
+char *pb_json_plain(const pb_json *v)
+{
+    const char *text = pb_json_text(v, NULL);
+    if (text)
+        return strlen(text) == pb_json_text_size(v) ? pb_strdup(text) : NULL;
+    if (!v || pb_json_is_array(v) || pb_json_is_object(v))
+        return NULL;
+    if (pb_json_is_null(v))
+        return pb_strdup("");
+    return json_dumps(inside(v), JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
 }
 
 int pb_json_each(const pb_json *object,

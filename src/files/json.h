@@ -28,6 +28,10 @@ double pb_json_number(const pb_json *v, double otherwise);
 long long pb_json_integer(const pb_json *v, long long otherwise);
 bool pb_json_bool(const pb_json *v, bool otherwise);
 
+/* A text as it is, a number or boolean as JSON writes it, null as "": a heap string, caller
+ * frees.  NULL for an array, an object or a text with a NUL in it. */
+char *pb_json_plain(const pb_json *v);
+
 /* Visits the members of an object in the file's order; stops at the first nonzero return of
  * `visit` and returns it. */
 int pb_json_each(const pb_json *object,
