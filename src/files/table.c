@@ -306,10 +306,10 @@ static int check_bytes(const pb_table *t, size_t size)
     return 0;
 }
 
-static int kind_of(const char *path, const char *kind)
+static int kind_of(const char *path, const char *given)
 {
     const char *dot = strrchr(path, '.');
-    const char *name = kind && *kind ? kind : dot ? dot + 1 : "";
+    const char *name = given && *given ? given : dot ? dot + 1 : "";
     for (int i = 0; i < KINDS; i++)
         if (!strcmp(name, kind_name[i]))
             return i;
@@ -337,9 +337,9 @@ static int read_table(pb_table *t, int k, size_t size, const char *columns)
     return t->rows ? 0 : pb_error("%s:%d: want at least one row, got none", t->path, t->line + 1);
 }
 
-pb_table *pb_table_open(const char *path, const char *kind, const char *columns)
+pb_table *pb_table_open(const char *path, const char *given, const char *columns)
 {
-    int k = kind_of(path, kind);
+    int k = kind_of(path, given);
     size_t size;
     char *bytes = k < 0 ? NULL : pb_read_file(path, &size);
     if (!bytes)
