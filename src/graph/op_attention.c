@@ -5,6 +5,7 @@
  * One unit of work is one head of one sequence; units run head by head, so that two threads
  * get the same sequences and equal work. */
 #include <math.h>
+#include <string.h>
 
 #include "graph/op.h"
 #include "numeric/blas.h"
@@ -14,11 +15,17 @@ typedef struct attention_conf {
     bool causal;
 } attention_conf;
 
+static bool same_lengths(const pb_rows *a, const pb_rows *b)
+{
+    return a == b || (a && b && a->sequences == b->sequences &&
+                      !memcmp(a->offset, b->offset, ((size_t)a->sequences + 1) * sizeof *a->offset));
+}
+
 static int attention_shape(pb_node *n)
 {
     const attention_conf *c = n->conf;
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
-    if (!q || !k || !v || k->cols != q->cols || v->cols != q->cols || k->set != v->set || !q->set ||
+    if (!q || !k || !v || k->cols != q->cols || v->cols != q->cols || !same_lengths(k->set, v->set) || !q->set ||
         q->set->sequences != k->set->sequences || q->cols % c->heads)
         return pb_error("attention: q, k, v of %d heads do not fit", c->heads);
     n->rows = q->rows;
