@@ -161,23 +161,39 @@ const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra)
 
 /* ---- frozen features -------------------------------------------------------------------------- */
 
+/* Which nodes lead to a parameter that trains; unlike `needs`, the same in scoring. */
+static const bool *trained(pb_graph *g)
+{
+    bool *trains = pb_arena_alloc(g->arena, PB_META, (g->nodes + 1) * sizeof *trains);
+    for (size_t i = 0; i < g->nodes; i++) {
+        const pb_node *n = g->node[i];
+        trains[i] = n->param && n->param->trainable;
+        for (int k = 0; k < PB_MAX_INPUTS; k++)
+            trains[i] |= n->in[k] && trains[n->in[k]->index];
+    }
+    return trains;
+}
+
 /* The input of a trained computation that nothing trained feeds, dropout looked through. */
-static pb_node *frozen_side(pb_node *n)
+static pb_node *frozen_side(pb_node *n, const bool *trains)
 {
     while (n && n->op == &pb_op_dropout_op)
         n = n->in[0];
-    return n && n->op && !n->needs && n->set ? n : NULL;
+    return n && n->op && !trains[n->index] && n->set ? n : NULL;
 }
 
 pb_node *pb_graph_feature(pb_graph *g, pb_node *output)
 {
+    if (g->failed)
+        return NULL;
     pb_node *feature = NULL;
-    for (size_t i = 0; !g->failed && i < g->nodes; i++) {
+    const bool *trains = trained(g);
+    for (size_t i = 0; i < g->nodes; i++) {
         pb_node *n = g->node[i];
-        if (!n->needs && n != output)
+        if (!trains[i] && n != output)
             continue;
         for (int k = 0; k < PB_MAX_INPUTS; k++) {
-            pb_node *f = frozen_side(n->in[k]);
+            pb_node *f = frozen_side(n->in[k], trains);
             if (f && feature && f != feature)
                 return NULL;
             feature = f ? f : feature;

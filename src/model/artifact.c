@@ -1,8 +1,14 @@
-/* artifact: what training changed, as a file: every trainable parameter under its own name. */
+/* artifact: what training changed, as a file: every trainable parameter and the head,
+ * each under its own name. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
+
+bool pb_model_stores(const pb_param *p)
+{
+    return p->trainable || p->kind == PB_HEAD;
+}
 
 static float *floats(const pb_param *p)
 {
@@ -19,7 +25,7 @@ int pb_model_save(const pb_model *m, const char *path)
     size_t n = 0;
     for (size_t i = 0; i < m->params; i++) {
         const pb_param *p = m->param[i];
-        if (!p->trainable)
+        if (!pb_model_stores(p))
             continue;
         size_t count = (size_t)p->rows * (size_t)p->cols;
         array[n++] = (pb_array){.name = p->name, .dtype = PB_F32, .dims = 2, .shape = {p->rows, p->cols},
@@ -47,7 +53,7 @@ int pb_model_load(pb_model *m, const char *path)
     pb_safetensors *f = pb_safetensors_open(path);
     int rc = f ? 0 : -1;
     for (size_t i = 0; !rc && i < m->params; i++)
-        if (m->param[i]->trainable)
+        if (pb_model_stores(m->param[i]))
             rc = load_param(f, path, m->param[i]);
     if (f)
         pb_safetensors_close(f);

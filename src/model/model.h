@@ -73,7 +73,9 @@ bool pb_model_can_merge(const pb_model *m);
 void pb_model_merge(pb_model *m);
 void pb_model_unmerge(pb_model *m);
 
-/* Writes / reads every trainable parameter (safetensors, by name). */
+/* Does an artifact hold this parameter: it trains, or it is of the task's head. */
+bool pb_model_stores(const pb_param *p);
+/* Writes / reads these (safetensors, by name). */
 int pb_model_save(const pb_model *m, const char *path);
 int pb_model_load(pb_model *m, const char *path);
 

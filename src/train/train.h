@@ -7,28 +7,44 @@
 #include "train/result.h"
 #include "train/task.h"
 
+typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE } pb_rate_schedule;
+
 /* [train] of an experiment file. */
 typedef struct pb_train_options {
     int epochs, batch, max_tokens;
     double lr, warmup, decay, clip, dropout;
     double beta1, beta2, eps;
-    int schedule; /* 0 linear, 1 constant */
+    int schedule; /* pb_rate_schedule */
 } pb_train_options;
 extern const pb_option pb_train_table[];
 
+/* What a training run takes, known before it starts: the most of each class of memory that any
+ * of its batches needs, and the FLOPs of all its training steps. */
+typedef struct pb_footprint {
+    size_t weights, gradients, optimizer, activations, workspace, features; /* bytes */
+    uint64_t forward_flops, backward_flops; /* of all steps; features computed once included */
+    uint64_t tokens;                        /* of the text in all steps                      */
+    int steps;
+} pb_footprint;
+size_t pb_footprint_total(const pb_footprint *f);
+
+/* Plans every batch of the run.  Needs encoded examples, but neither weights nor the memory that
+ * it tells of.  -1 with an error. */
+int pb_train_plan(pb_model *m, const pb_data *d, const pb_train_options *o, uint64_t seed, pb_footprint *out);
+
 typedef struct pb_progress {
-    void (*tell)(void *ctx, int step, int steps, double loss); /* called now and then; may be NULL */
+    void (*tell)(void *ctx, int step, int steps, double loss); /* after each step; may be NULL */
     void *ctx;
 } pb_progress;
 
-/* Trains the model (methods attached, see model.h) and puts into `out`: the learning curve
- * (train.loss by step, accuracy.validation.* by epoch), storage.*, memory.train.*,
- * compute.*, and the final predictions on validation.  A diverged run is a result: status
- * "diverged", no prediction.  -1 with an error if it could not be run at all. */
-int pb_train(pb_model *m, pb_data *d, const pb_task *task, const pb_train_options *o, uint64_t seed,
+/* Trains the model (methods attached, see model.h; examples encoded, see task.h) and puts into
+ * `out`: the learning curve (train.loss by step, accuracy.validation.* by epoch), storage.*,
+ * memory.train.*, compute.*, and the final predictions on validation.  A diverged run is a
+ * result: status "diverged", no prediction.  -1 with an error if it could not be run at all. */
+int pb_train(pb_model *m, const pb_data *d, const pb_task *task, const pb_train_options *o, uint64_t seed,
              const pb_progress *progress, pb_result *out);
 
 /* Predicts one split with the model as it is: predictions and accuracy.<split>.* */
-int pb_score(pb_model *m, pb_data *d, const pb_task *task, pb_split split, int batch, pb_result *out);
+int pb_score(pb_model *m, const pb_data *d, const pb_task *task, pb_split split, int batch, pb_result *out);
 
 #endif

@@ -1,0 +1,553 @@
+/* config: from entries of an INI file to the cells of an experiment. */
+#include "study/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "study/ini_file.h"
+#include "version.h"
+
+#define MAX_PARTS 8     /* methods of a composition, see config.h    */
+#define MAX_SWEEPS 16   /* settings of a row that are lists          */
+#define MAX_CELLS 100000
+
+#define FIELD(field, kind, value, low, high, about)                                                       \
+    {.name = #field, .type = kind, .offset = offsetof(pb_experiment, field), .preset = value, .min = low, \
+     .max = high, .help = about}
+
+static const pb_option table[] = {
+    FIELD(title, PB_TEXT, "", 0, 0, "heading of the figures; the file's name if not given"),
+    {.name = "task", .type = PB_TEXT, .offset = offsetof(pb_experiment, task_name), .preset = "",
+     .help = "a named task, tasks/NAME.ini"},
+    {.name = "model", .type = PB_TEXT, .offset = offsetof(pb_experiment, model_path), .preset = "",
+     .help = "a Hugging Face folder"},
+    FIELD(methods, PB_TEXT, "", 0, 0, "rows of the table: methods, variants NAME:VARIANT, compositions a+b"),
+    {.name = "seeds", .type = PB_TEXT, .offset = offsetof(pb_experiment, seed_list), .preset = "0",
+     .help = "one run for each"},
+    FIELD(baseline, PB_TEXT, "", 0, 0, "row that others are compared with; the first if not given"),
+    FIELD(jobs, PB_INT, "1", 1, 256, "cells side by side"),
+    FIELD(timing_rounds, PB_INT, "20", 0, 10000, "rounds of the timing pass; 0: none"),
+    {0},
+};
+
+struct pb_owned {
+    const pb_option *table;
+    void *conf;
+    struct pb_owned *next;
+};
+
+/* A struct of settings filled with the defaults, freed with the experiment. */
+static void *new_conf(pb_experiment *e, const pb_option *options, size_t size)
+{
+    struct pb_owned *o = pb_arena_alloc(e->arena, PB_META, sizeof *o);
+    o->table = options;
+    o->conf = pb_arena_alloc(e->arena, PB_META, size + 1);
+    o->next = e->owned;
+    e->owned = o;
+    pb_option_defaults(options, o->conf);
+    return o->conf;
+}
+
+static int set_option(const pb_option *options, void *conf, const pb_entry *entry)
+{
+    return pb_option_set(options, conf, entry->key, entry->value) ? pb_ini_blame(entry) : 0;
+}
+
+/* ---- lists -------------------------------------------------------------------------------------------- */
+
+/* The next item of a comma-separated list, without blanks at its ends, into the arena; NULL at the
+ * end.  *list moves on. */
+static const char *next_item(pb_experiment *e, const char **list)
+{
+    if (!*list)
+        return NULL;
+    const char *at = *list + strspn(*list, " \t");
+    size_t n = strcspn(at, ",");
+    *list = at[n] ? at + n + 1 : NULL;
+    while (n && strchr(" \t", at[n - 1]))
+        n--;
+    return pb_arena_format(e->arena, "%.*s", (int)n, at);
+}
+
+static int count_items(const char *list)
+{
+    int n = 1;
+    for (; *list; list++)
+        n += *list == ',';
+    return n;
+}
+
+/* ---- [experiment] ------------------------------------------------------------------------------------- */
+
+/* Sets every entry of a section; the section may be absent. */
+static int read_section(pb_ini *ini, const char *section, const pb_option *options, void *conf)
+{
+    for (size_t i = 0; i < ini->entries; i++) {
+        pb_entry *entry = &ini->entry[i];
+        if (strcmp(entry->section, section) != 0)
+            continue;
+        entry->used = true;
+        if (entry->key && set_option(options, conf, entry))
+            return -1;
+    }
+    return 0;
+}
+
+static const char *base_name(pb_experiment *e, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t n = strlen(name);
+    return pb_arena_format(e->arena, "%.*s", (int)(n > 4 && !strcmp(name + n - 4, ".ini") ? n - 4 : n), name);
+}
+
+static int read_seeds(pb_experiment *e, const pb_entry *entry)
+{
+    const char *list = e->seed_list, *item;
+    e->seed = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->seed);
+    while ((item = next_item(e, &list))) {
+        char *end;
+        uint64_t seed = strtoull(item, &end, 10);
+        if (end == item || *end || *item == '-') {
+            pb_error("seeds: want whole numbers from 0, separated by commas, got '%s'", item);
+            return pb_ini_blame(entry);
+        }
+        for (int i = 0; i < e->seeds; i++)
+            if (e->seed[i] == seed) {
+                pb_error("seeds: %s is given twice", item);
+                return pb_ini_blame(entry);
+            }
+        e->seed[e->seeds++] = seed;
+    }
+    return 0;
+}
+
+static int read_experiment(pb_experiment *e, pb_ini *ini)
+{
+    static const char *const needed[] = {"task", "model", "methods"};
+    if (read_section(ini, "experiment", table, e))
+        return -1;
+    for (size_t i = 0; i < PB_COUNT(needed); i++) {
+        const pb_entry *entry = pb_ini_find(ini, "experiment", needed[i]);
+        if (!entry || !*entry->value)
+            return pb_error("%s: [experiment] has no '%s'; want %s", e->path, needed[i],
+                            pb_option_find(table, needed[i])->help);
+    }
+    const pb_entry *seeds = pb_ini_find(ini, "experiment", "seeds");
+    return seeds ? read_seeds(e, seeds) : read_seeds(e, &(pb_entry){.place = ini->path});
+}
+
+/* ---- the task ----------------------------------------------------------------------------------------- */
+
+static int find_kind(pb_experiment *e, pb_ini *ini)
+{
+    const pb_entry *entry = pb_ini_find(ini, "task", "kind");
+    if (!entry)
+        return pb_error("%s: [task] has no 'kind'; want the name of a kind of task, such as classify", ini->path);
+    e->task = pb_task_find(entry->value);
+    if (e->task)
+        return 0;
+    pb_error("kind: no kind of task '%s'; `peftbench list` shows them", entry->value);
+    return pb_ini_blame(entry);
+}
+
+static int read_task_file(pb_experiment *e, pb_ini *file)
+{
+    if (find_kind(e, file))
+        return -1;
+    e->task_conf = new_conf(e, e->task->options, e->task->conf_size);
+    for (size_t i = 0; i < file->entries; i++) {
+        const pb_entry *entry = &file->entry[i];
+        if (strcmp(entry->section, "task") != 0) {
+            pb_error("unknown section [%s]; want [task] only", entry->section);
+            return pb_ini_blame(entry);
+        }
+        if (entry->key && strcmp(entry->key, "kind") != 0 && set_option(e->task->options, e->task_conf, entry))
+            return -1;
+    }
+    return 0;
+}
+
+static int read_task(pb_experiment *e, pb_ini *ini)
+{
+    const pb_entry *entry = pb_ini_find(ini, "experiment", "task");
+    char *path = pb_format("tasks/%s.ini", entry->value);
+    if (!pb_file_exists(path)) {
+        pb_error("task: no named task '%s': there is no file %s", entry->value, path);
+        free(path);
+        return pb_ini_blame(entry);
+    }
+    pb_ini *file = pb_ini_read(path);
+    int rc = file ? read_task_file(e, file) : -1;
+    pb_ini_free(file);
+    free(path);
+    char *section = pb_format("task %s", entry->value);
+    rc = rc || read_section(ini, section, e->task->options, e->task_conf) ? -1 : 0;
+    free(section);
+    return rc;
+}
+
+pb_data *pb_experiment_data(const pb_experiment *e)
+{
+    pb_data *d = pb_data_new(e->task_name);
+    if (!e->task->load(d, e->task_conf) && !pb_data_check(d))
+        return d;
+    pb_data_free(d);
+    return NULL;
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------- */
+
+static int unknown_method(const char *name)
+{
+    const char *names[256] = {0};
+    size_t n = 0;
+    for (const pb_method *const *m = pb_methods; *m && n + 1 < PB_COUNT(names); m++)
+        names[n++] = (*m)->name;
+    const char *near = pb_nearest(name, names);
+    return pb_error("methods: no method '%s'%s%s%s; `peftbench list` shows them", name, near ? "; did you mean '" : "",
+                    near ? near : "", near ? "'?" : "");
+}
+
+static bool has_section(const pb_ini *ini, const char *name)
+{
+    for (size_t i = 0; i < ini->entries; i++)
+        if (!strcmp(ini->entry[i].section, name))
+            return true;
+    return false;
+}
+
+static int read_part(pb_experiment *e, const pb_ini *ini, pb_row *row, char *text)
+{
+    char *variant = strchr(text, ':');
+    if (variant)
+        *variant++ = 0;
+    const pb_method *method = pb_method_find(text);
+    if (!method)
+        return unknown_method(text);
+    if (row->parts == MAX_PARTS)
+        return pb_error("methods: %s: more than %d methods in one composition", row->label, MAX_PARTS);
+    for (int i = 0; i < row->parts; i++)
+        if (row->method[i] == method)
+            return pb_error("methods: %s: %s is given twice in one composition", row->label, text);
+    char *section = pb_format("method %s:%s", text, variant ? variant : "");
+    bool missing = variant && !has_section(ini, section);
+    free(section);
+    if (missing)
+        return pb_error("methods: %s: there is no section [method %s:%s]", row->label, text, variant);
+    row->method[row->parts] = method;
+    row->variant[row->parts++] = variant ? pb_arena_strdup(e->arena, variant) : NULL;
+    return 0;
+}
+
+static int read_row(pb_experiment *e, const pb_ini *ini, const char *label)
+{
+    pb_row *row = &e->row[e->rows++];
+    row->label = label;
+    for (int i = 0; i + 1 < e->rows; i++)
+        if (!strcmp(e->row[i].label, label))
+            return pb_error("methods: %s is given twice", label);
+    char *copy = pb_strdup(label), *rest = copy, *part;
+    int rc = 0;
+    while (!rc && (part = strsep(&rest, "+")))
+        rc = read_part(e, ini, row, part);
+    free(copy);
+    return rc;
+}
+
+const pb_row *pb_experiment_row(const pb_experiment *e, const char *label)
+{
+    for (int i = 0; i < e->rows; i++)
+        if (!strcmp(e->row[i].label, label))
+            return &e->row[i];
+    return NULL;
+}
+
+static int read_baseline(pb_experiment *e, pb_ini *ini)
+{
+    const pb_entry *entry = pb_ini_find(ini, "experiment", "baseline");
+    if (!*e->baseline) {
+        free((char *)(uintptr_t)e->baseline);
+        e->baseline = pb_strdup(e->row[0].label);
+    }
+    if (pb_experiment_row(e, e->baseline))
+        return 0;
+    pb_error("baseline: '%s' is not in methods: %s", e->baseline, e->methods);
+    return pb_ini_blame(entry);
+}
+
+static int read_rows(pb_experiment *e, pb_ini *ini)
+{
+    const pb_entry *entry = pb_ini_find(ini, "experiment", "methods");
+    const char *list = e->methods, *label;
+    e->row = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->row);
+    while ((label = next_item(e, &list)))
+        if (read_row(e, ini, label))
+            return pb_ini_blame(entry);
+    return read_baseline(e, ini);
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------------------- */
+
+/* A setting of a row: of part `part`, or of training (-1).  More than one value: a sweep. */
+typedef struct setting {
+    const pb_entry *entry;
+    int part;
+    const char *value[64];
+    int values;
+} setting;
+
+typedef struct sweep {
+    setting item[256];
+    int items;
+} sweep;
+
+static const pb_option *options_of(const pb_row *row, int part)
+{
+    return part < 0 ? pb_train_table : row->method[part]->options;
+}
+
+/* A later section replaces what an earlier one said about the same key. */
+static setting *place_setting(sweep *s, const pb_entry *entry, int part)
+{
+    for (int i = 0; i < s->items; i++)
+        if (s->item[i].part == part && !strcmp(s->item[i].entry->key, entry->key))
+            return &s->item[i];
+    return s->items < (int)PB_COUNT(s->item) ? &s->item[s->items++] : NULL;
+}
+
+/* Texts (targets = attn.q, attn.v) hold commas themselves; all other lists are sweeps. */
+static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *entry, int part)
+{
+    const pb_option *option = pb_option_find(options_of(row, part), entry->key);
+    setting *k = place_setting(s, entry, part);
+    if (!k)
+        return pb_error("%s: more than %zu settings", row->label, PB_COUNT(s->item));
+    *k = (setting){.entry = entry, .part = part};
+    if (!option || option->type == PB_TEXT) {
+        k->value[k->values++] = entry->value;
+        return 0;
+    }
+    const char *list = entry->value, *item;
+    while ((item = next_item(e, &list))) {
+        if (k->values == (int)PB_COUNT(k->value))
+            return pb_error("%s: a list of more than %zu values", entry->key, PB_COUNT(k->value));
+        k->value[k->values++] = item;
+    }
+    return 0;
+}
+
+static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part, const char *section)
+{
+    for (size_t i = 0; i < ini->entries; i++) {
+        pb_entry *entry = &ini->entry[i];
+        if (strcmp(entry->section, section) != 0)
+            continue;
+        entry->used = true;
+        if (entry->key && add_setting(e, row, s, entry, part))
+            return pb_ini_blame(entry);
+    }
+    return 0;
+}
+
+static int gather(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s)
+{
+    if (add_section(e, ini, row, s, -1, "train") ||
+        add_section(e, ini, row, s, -1, pb_arena_format(e->arena, "train %s", row->label)))
+        return -1;
+    for (int p = 0; p < row->parts; p++) {
+        const char *name = row->method[p]->name;
+        if (add_section(e, ini, row, s, p, pb_arena_format(e->arena, "method %s", name)) ||
+            (row->variant[p] &&
+             add_section(e, ini, row, s, p, pb_arena_format(e->arena, "method %s:%s", name, row->variant[p]))))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- cells -------------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void list_options(pb_experiment *e, const char *prefix, const pb_option *options, const void *conf,
+                         const char **line, size_t *lines, size_t room)
+{
+    for (const pb_option *o = options; o && o->name; o++) {
+        pb_text value = {0};
+        pb_option_print(o, conf, &value);
+        PB_CHECK(*lines < room);
+        line[(*lines)++] = pb_arena_format(e->arena, "%s.%s=%s\n", prefix, o->name, value.data ? value.data : "");
+        pb_text_free(&value);
+    }
+}
+
+static const char *list_settings(pb_experiment *e, const pb_cell *c)
+{
+    const char *line[512];
+    size_t lines = 0;
+    line[lines++] = pb_arena_format(e->arena, "row=%s\n", c->row->label);
+    line[lines++] = pb_arena_format(e->arena, "task=%s\n", e->task_name);
+    line[lines++] = pb_arena_format(e->arena, "model=%s\n", e->model_path);
+    list_options(e, "train", pb_train_table, &c->train, line, &lines, PB_COUNT(line));
+    for (int p = 0; p < c->row->parts; p++)
+        list_options(e, pb_arena_format(e->arena, "method.%s", c->row->method[p]->name), c->row->method[p]->options,
+                     c->part[p].conf, line, &lines, PB_COUNT(line));
+    qsort(line, lines, sizeof *line, by_text);
+    pb_text all = {0};
+    for (size_t i = 0; i < lines; i++)
+        pb_text_add(&all, "%s", line[i]);
+    const char *kept = pb_arena_strdup(e->arena, all.data);
+    pb_text_free(&all);
+    return kept;
+}
+
+/* Applies the `number`th combination of the sweeps' values. */
+static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, int number, pb_cell *c)
+{
+    pb_text choice = {0};
+    c->row = row;
+    pb_option_defaults(pb_train_table, &c->train);
+    void *conf[MAX_PARTS];
+    for (int p = 0; p < row->parts; p++) {
+        conf[p] = new_conf(e, row->method[p]->options, row->method[p]->conf_size);
+        c->part[p] = (pb_attached){row->method[p], conf[p]};
+    }
+    for (int i = 0; i < s->items; i++) {
+        const setting *k = &s->item[i];
+        const char *value = k->value[number % k->values];
+        number /= k->values;
+        pb_entry one = *k->entry;
+        one.value = (char *)(uintptr_t)value;
+        if (set_option(options_of(row, k->part), k->part < 0 ? (void *)&c->train : conf[k->part], &one)) {
+            pb_text_free(&choice);
+            return -1;
+        }
+        if (k->values > 1)
+            pb_text_add(&choice, "%s%s%s%s=%s", choice.length ? " " : "", k->part < 0 ? "" : row->method[k->part]->name,
+                        k->part < 0 ? "" : ".", k->entry->key, value);
+    }
+    c->choice = pb_arena_strdup(e->arena, choice.data ? choice.data : "");
+    pb_text_free(&choice);
+    c->settings = list_settings(e, c);
+    return 0;
+}
+
+static int add_cells(pb_experiment *e, pb_row *row, const sweep *s, size_t *capacity)
+{
+    long long choices = 1;
+    for (int i = 0; i < s->items; i++)
+        choices *= choices > MAX_CELLS ? 1 : s->item[i].values;
+    if (choices * e->seeds + e->cells > MAX_CELLS)
+        return pb_error("%s: %s: more than %d runs", e->path, row->label, MAX_CELLS);
+    row->choices = (int)choices;
+    for (int number = 0; number < row->choices; number++) {
+        pb_cell c = {0};
+        if (fill_cell(e, row, s, number, &c))
+            return -1;
+        for (int i = 0; i < e->seeds; i++) {
+            c.seed = e->seed[i];
+            pb_grow(&e->cell, (size_t)e->cells, capacity, sizeof *e->cell);
+            e->cell[e->cells++] = c;
+        }
+    }
+    return 0;
+}
+
+static int expand(pb_experiment *e, pb_ini *ini)
+{
+    size_t capacity = 0;
+    sweep *s = pb_alloc(sizeof *s);
+    int rc = 0;
+    for (int i = 0; i < e->rows && !rc; i++) {
+        s->items = 0;
+        rc = gather(e, ini, &e->row[i], s) || add_cells(e, &e->row[i], s, &capacity);
+        if (!rc && i && e->row[i].choices != e->row[0].choices)
+            pb_warn("%s: %s tries %d settings and %s %d: the tuning budgets differ", e->path, e->row[i].label,
+                    e->row[i].choices, e->row[0].label, e->row[0].choices);
+    }
+    free(s);
+    return rc ? -1 : 0;
+}
+
+/* ---- what nobody has read ----------------------------------------------------------------------------- */
+
+static int unread(const pb_experiment *e, const pb_entry *entry)
+{
+    static const char *const first[] = {"experiment", "train", "method", "task", NULL};
+    char word[64];
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(entry->section, " "), entry->section);
+    const char *near = pb_nearest(word, first), *name = entry->section + strcspn(entry->section, " ");
+    name += *name == ' ';
+    if (near && strcmp(near, word) != 0)
+        pb_error("unknown section [%s]; did you mean [%s%s%s]?", entry->section, near, *name ? " " : "", name);
+    else if (!strcmp(word, "method") || !strcmp(word, "train"))
+        pb_error("section [%s] belongs to no row; methods are %s", entry->section, e->methods);
+    else if (!strcmp(word, "task"))
+        pb_error("section [%s]: want [task %s], as the experiment's task is", entry->section, e->task_name);
+    else
+        pb_error("unknown section [%s]; want [experiment], [train], [train ROW], [method NAME], "
+                 "[method NAME:VARIANT] or [task NAME]", entry->section);
+    return pb_ini_blame(entry);
+}
+
+static int check_unread(const pb_experiment *e, const pb_ini *ini)
+{
+    for (size_t i = 0; i < ini->entries; i++)
+        if (!ini->entry[i].used)
+            return unread(e, &ini->entry[i]);
+    return 0;
+}
+
+/* ---- reading an experiment ---------------------------------------------------------------------------- */
+
+static int read_all(pb_experiment *e, pb_ini *ini, const char *const *sets)
+{
+    for (; sets && *sets; sets++)
+        if (pb_ini_set(ini, *sets))
+            return -1;
+    if (read_experiment(e, ini) || read_task(e, ini) || read_rows(e, ini))
+        return -1;
+    return expand(e, ini) || check_unread(e, ini);
+}
+
+pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
+{
+    pb_ini *ini = pb_ini_read(path);
+    if (!ini)
+        return NULL;
+    pb_experiment *e = pb_alloc(sizeof *e);
+    e->arena = pb_arena_new("experiment");
+    e->path = pb_arena_strdup(e->arena, path);
+    e->name = base_name(e, path);
+    pb_option_defaults(table, e);
+    int rc = read_all(e, ini, sets);
+    pb_ini_free(ini);
+    if (!rc)
+        return e;
+    pb_experiment_free(e);
+    return NULL;
+}
+
+void pb_experiment_free(pb_experiment *e)
+{
+    if (!e)
+        return;
+    for (struct pb_owned *o = e->owned; o; o = o->next)
+        pb_option_release(o->table, o->conf);
+    pb_option_release(table, e);
+    free(e->cell);
+    pb_arena_free(e->arena);
+    free(e);
+}
+
+void pb_experiment_seal(pb_experiment *e, const pb_digest *data, const pb_digest *model)
+{
+    for (int i = 0; i < e->cells; i++) {
+        char *all = pb_format("%sseed=%llu\ndata=%s\nmodel=%s\ncode=%s\n", e->cell[i].settings,
+                              (unsigned long long)e->cell[i].seed, data->hex, model->hex, PB_CODE_VERSION);
+        e->cell[i].hash = pb_sha256(all, strlen(all));
+        free(all);
+    }
+}

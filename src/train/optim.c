@@ -1,0 +1,189 @@
+/* optim: AdamW (Loshchilov and Hutter 2019), one fork and join a step. */
+#include "train/optim.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "numeric/kernel.h"
+
+typedef struct moments {
+    pb_param *param;
+    size_t start, count;   /* its range in the flat order of all trainable elements */
+    pb_real *first, *second;
+    bool *seen;            /* a table: rows that have moments; else NULL            */
+} moments;
+
+struct pb_optim {
+    const pb_train_options *options;
+    moments *item;
+    int items;
+    size_t elements;
+    int step;
+    pb_adamw rule;         /* of the running step              */
+    double *squares;       /* [threads] of the gradients' norm */
+};
+
+double pb_optim_rate(const pb_train_options *o, int step, int steps)
+{
+    int warm = (int)lround(o->warmup * steps);
+    if (step < warm)
+        return o->lr * step / warm;
+    return o->schedule == PB_CONSTANT_RATE ? o->lr : o->lr * (steps - step) / fmax(1, steps - warm);
+}
+
+static size_t elements_of(const pb_param *p)
+{
+    return (size_t)p->rows * (size_t)p->cols;
+}
+
+/* As the arena rounds. */
+static size_t rounded(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+size_t pb_optim_bytes(const pb_model *m)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        bytes += p->trainable ? 2 * rounded(elements_of(p) * sizeof(pb_real)) : 0;
+    }
+    return bytes;
+}
+
+static void add_item(pb_optim *opt, pb_param *p, pb_arena *arena)
+{
+    moments *k = &opt->item[opt->items++];
+    *k = (moments){.param = p, .start = opt->elements, .count = elements_of(p)};
+    k->first = pb_arena_alloc(arena, PB_OPTIMIZER, k->count * sizeof(pb_real));
+    k->second = pb_arena_alloc(arena, PB_OPTIMIZER, k->count * sizeof(pb_real));
+    k->seen = p->slot ? pb_arena_alloc(arena, PB_META, (size_t)p->rows * sizeof *k->seen) : NULL;
+    opt->elements += k->count;
+}
+
+pb_optim *pb_optim_new(pb_model *m, const pb_train_options *o, pb_arena *arena)
+{
+    pb_optim *opt = pb_arena_alloc(arena, PB_META, sizeof *opt);
+    opt->options = o;
+    opt->item = pb_arena_alloc(arena, PB_META, (size_t)(pb_model_params(m) + 1) * sizeof *opt->item);
+    opt->squares = pb_arena_alloc(arena, PB_META, (size_t)pb_threads_count() * sizeof *opt->squares);
+    for (int i = 0; i < pb_model_params(m); i++)
+        if (pb_model_param(m, i)->trainable)
+            add_item(opt, pb_model_param(m, i), arena);
+    return opt;
+}
+
+/* ---- shares of the flat order -------------------------------------------------------------------- */
+
+#define GRAIN 1024 /* elements */
+
+/* The thread's part [*from, *to) of one tensor, relative to its start; false if it has none. */
+static bool part_of(const pb_optim *opt, const moments *k, int thread, size_t *from, size_t *to)
+{
+    int units = (int)((opt->elements + GRAIN - 1) / GRAIN), a, b;
+    pb_threads_share(units, 1, thread, &a, &b);
+    size_t low = (size_t)a * GRAIN, high = (size_t)b * GRAIN, end = k->start + k->count;
+    if (low >= end || high <= k->start)
+        return false;
+    *from = low > k->start ? low - k->start : 0;
+    *to = (high < end ? high : end) - k->start;
+    return *from < *to;
+}
+
+static size_t gradient_count(const pb_param *p)
+{
+    return (size_t)(p->slot ? p->touched : p->rows) * (size_t)p->cols;
+}
+
+/* ---- the norm --------------------------------------------------------------------------------------- */
+
+static void sum_squares(void *ctx, int thread)
+{
+    pb_optim *opt = ctx;
+    double sum = 0;
+    size_t from, to;
+    for (int i = 0; i < opt->items; i++) {
+        const moments *k = &opt->item[i];
+        size_t n = gradient_count(k->param);
+        if (!part_of(opt, k, thread, &from, &to) || from >= n)
+            continue;
+        sum += pb_sum_squares((to < n ? to : n) - from, k->param->g + from);
+    }
+    opt->squares[thread] = sum;
+}
+
+static double norm_of(pb_optim *opt)
+{
+    double sum = 0;
+    pb_threads_run(sum_squares, opt);
+    for (int t = 0; t < pb_threads_count(); t++)
+        sum += opt->squares[t];
+    return sqrt(sum);
+}
+
+/* ---- the update ------------------------------------------------------------------------------------- */
+
+static bool decays(const pb_param *p)
+{
+    return p->rows > 1 && p->kind != PB_EMBEDDING;
+}
+
+static void update_range(const pb_adamw *rule, const moments *k, size_t from, size_t n, const pb_real *g)
+{
+    pb_adamw_step(rule, n, k->param->x + from, g, k->first + from, k->second + from);
+}
+
+/* A table goes row by row; a thread may own parts of its first and last row. */
+static void update_table(const pb_adamw *rule, const moments *k, size_t from, size_t to)
+{
+    const pb_param *p = k->param;
+    size_t cols = (size_t)p->cols;
+    for (size_t at = from, next; at < to; at = next) {
+        size_t row = at / cols, column = at % cols;
+        next = (row + 1) * cols < to ? (row + 1) * cols : to;
+        if (k->seen[row])
+            update_range(rule, k, at, next - at,
+                         p->slot[row] < 0 ? NULL : p->g + (size_t)p->slot[row] * cols + column);
+    }
+}
+
+static void update(void *ctx, int thread)
+{
+    const pb_optim *opt = ctx;
+    size_t from, to;
+    for (int i = 0; i < opt->items; i++) {
+        const moments *k = &opt->item[i];
+        if (!part_of(opt, k, thread, &from, &to))
+            continue;
+        pb_adamw rule = opt->rule;
+        rule.decay = decays(k->param) ? rule.decay : 0;
+        if (k->seen)
+            update_table(&rule, k, from, to);
+        else
+            update_range(&rule, k, from, to - from, k->param->g + from);
+    }
+}
+
+static void mark_seen(pb_optim *opt)
+{
+    for (int i = 0; i < opt->items; i++)
+        for (int r = 0; opt->item[i].seen && r < opt->item[i].param->rows; r++)
+            opt->item[i].seen[r] |= opt->item[i].param->slot[r] >= 0;
+}
+
+double pb_optim_step(pb_optim *opt, double rate)
+{
+    const pb_train_options *o = opt->options;
+    double norm = norm_of(opt);
+    if (!isfinite(norm))
+        return norm;
+    opt->step++;
+    opt->rule = (pb_adamw){.lr = rate, .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps, .decay = o->decay,
+                           .bias1 = 1 - pow(o->beta1, opt->step), .bias2 = 1 - pow(o->beta2, opt->step),
+                           .clip = o->clip > 0 && norm > o->clip ? o->clip / norm : 1};
+    mark_seen(opt);
+    pb_threads_run(update, opt);
+    return norm;
+}

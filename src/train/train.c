@@ -1,0 +1,454 @@
+/* train: the loop.  Batches in the order of the stream "order", AdamW, validation by epoch. */
+#include "train/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "numeric/kernel.h"
+#include "train/optim.h"
+#include "train/runner.h"
+
+#define CURVE_POINTS 100 /* of the training loss */
+
+#define ROW(kind, field, value, low, high, about)                                                            \
+    {.name = #field, .type = kind, .offset = offsetof(pb_train_options, field), .preset = value, .min = low, \
+     .max = high, .help = about}
+
+const pb_option pb_train_table[] = {
+    ROW(PB_INT, epochs, "3", 0, 100000, "passes over the training examples"),
+    ROW(PB_INT, batch, "32", 1, 65536, "examples a step"),
+    ROW(PB_INT, max_tokens, "128", 4, 1000000, "longer texts are cut to this many tokens"),
+    ROW(PB_REAL, lr, "1e-3", 0, 1000, "peak learning rate of AdamW"),
+    ROW(PB_REAL, warmup, "0.06", 0, 1, "share of the steps in which the rate rises from 0"),
+    ROW(PB_REAL, decay, "0.01", 0, 10, "weight decay of matrices"),
+    ROW(PB_REAL, clip, "1", 0, 1e9, "largest norm of the gradient; 0: not clipped"),
+    ROW(PB_REAL, dropout, "0.1", 0, 0.9, "of the base model, above the lowest parameter that trains"),
+    ROW(PB_REAL, beta1, "0.9", 0, 0.999999, "AdamW"),
+    ROW(PB_REAL, beta2, "0.999", 0, 0.9999999, "AdamW"),
+    ROW(PB_REAL, eps, "1e-8", 0, 1, "AdamW"),
+    {.name = "schedule", .type = PB_CHOICE, .offset = offsetof(pb_train_options, schedule), .preset = "linear",
+     .choices = "linear|constant", .help = "of the learning rate behind the warm-up"},
+    {0},
+};
+
+/* ---- the order of the examples: a pure function of seed and epoch ------------------------------------- */
+
+static void epoch_order(int *order, int n, uint64_t seed, int epoch)
+{
+    char name[32];
+    snprintf(name, sizeof name, "order.%d", epoch);
+    pb_rng r = pb_rng_named(seed, name);
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    pb_rng_shuffle(&r, order, n);
+}
+
+static int steps_per_epoch(const pb_data *d, const pb_train_options *o)
+{
+    return (d->split[PB_TRAIN].count + o->batch - 1) / o->batch;
+}
+
+static int batch_size(const pb_data *d, const pb_train_options *o, int batch)
+{
+    int left = d->split[PB_TRAIN].count - batch * o->batch;
+    return left < o->batch ? left : o->batch;
+}
+
+static int count_trainable(const pb_model *m)
+{
+    int count = 0;
+    for (int i = 0; i < pb_model_params(m); i++)
+        count += pb_model_param(m, i)->trainable;
+    return count;
+}
+
+static int epochs_of(const pb_model *m, const pb_train_options *o)
+{
+    return count_trainable(m) ? o->epochs : 0; /* a method in closed form takes no steps */
+}
+
+/* ---- planning the whole run --------------------------------------------------------------------------- */
+
+size_t pb_footprint_total(const pb_footprint *f)
+{
+    return f->weights + f->gradients + f->optimizer + f->activations + f->workspace + f->features;
+}
+
+static size_t rounded(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64; /* as the arena does */
+}
+
+static size_t gradient_bytes(const pb_param *p, int touched)
+{
+    return rounded((size_t)(p->slot ? touched : p->rows) * (size_t)p->cols * sizeof(pb_real));
+}
+
+/* The most rows of each table that a batch touches; [params]. */
+static void note_touched(const pb_model *m, int *most)
+{
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        if (p->trainable && p->slot && p->touched > most[i])
+            most[i] = p->touched;
+    }
+}
+
+static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, int *most, pb_footprint *f)
+{
+    for (int b = 0; b < steps_per_epoch(r->data, o); b++) {
+        int n = batch_size(r->data, o, b);
+        if (pb_runner_plan(r, PB_TRAIN, order + b * o->batch, n, true, o->dropout, 0, r->feature_size > 0))
+            return -1;
+        note_touched(r->model, most);
+        f->forward_flops += r->plan.forward_flops;
+        f->backward_flops += r->plan.backward_flops;
+        for (int i = 0; i < n; i++)
+            f->tokens += (uint64_t)r->data->split[PB_TRAIN].example[order[b * o->batch + i]].tokens;
+        f->steps++;
+    }
+    return 0;
+}
+
+static int plan_scoring(pb_runner *r, pb_split split, int batch)
+{
+    int count = r->data->split[split].count, rc = 0;
+    int *example = pb_alloc((size_t)count * sizeof *example);
+    for (int i = 0; i < count; i++)
+        example[i] = i;
+    for (int from = 0; from < count && !rc; from += batch)
+        rc = pb_runner_plan(r, split, example + from, count - from < batch ? count - from : batch, false, 0, 0,
+                            r->feature_size > 0);
+    free(example);
+    return rc;
+}
+
+static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *f)
+{
+    static const pb_split split[] = {PB_TRAIN, PB_VALIDATION};
+    for (size_t i = 0; r->feature_size && i < PB_COUNT(split); i++) {
+        uint64_t flops = 0;
+        if (pb_runner_features(r, split[i], o->batch, NULL, &flops))
+            return -1;
+        f->features += rounded((size_t)r->data->split[split[i]].count * (size_t)r->feature_size * sizeof(pb_real));
+        f->forward_flops += split[i] == PB_TRAIN ? flops : 0;
+    }
+    return 0;
+}
+
+/* Fills f, and `most` with the rows of each table that a batch touches at most. */
+static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int *most, pb_footprint *f)
+{
+    int count = r->data->split[PB_TRAIN].count, epochs = epochs_of(r->model, o), rc = 0;
+    int *order = pb_alloc((size_t)count * sizeof *order);
+    *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model), .optimizer = pb_optim_bytes(r->model)};
+    if (epochs)
+        rc = plan_features(r, o, f);
+    for (int e = 0; e < epochs && !rc; e++) {
+        epoch_order(order, count, seed, e);
+        rc = plan_epoch(r, o, order, most, f);
+    }
+    free(order);
+    if (rc || plan_scoring(r, PB_VALIDATION, o->batch))
+        return -1;
+    for (int i = 0; i < pb_model_params(r->model); i++)
+        if (pb_model_param(r->model, i)->trainable)
+            f->gradients += gradient_bytes(pb_model_param(r->model, i), most[i]);
+    f->activations = r->activations;
+    f->workspace = r->workspace;
+    return 0;
+}
+
+int pb_train_plan(pb_model *m, const pb_data *d, const pb_train_options *o, uint64_t seed, pb_footprint *out)
+{
+    pb_runner r = pb_runner_start(m, d, epochs_of(m, o) > 0);
+    int *most = pb_alloc((size_t)pb_model_params(m) * sizeof *most);
+    int rc = plan_run(&r, o, seed, most, out);
+    free(most);
+    pb_runner_stop(&r);
+    return rc;
+}
+
+/* ---- scoring -------------------------------------------------------------------------------------------- */
+
+/* Row i of logits [n,classes]: the class with the highest one, and its probability. */
+static pb_prediction predict(const pb_node *logits, int i)
+{
+    const pb_real *z = logits->x + (size_t)i * (size_t)logits->cols;
+    pb_prediction p = {0};
+    for (int c = 1; c < logits->cols; c++)
+        p.predicted = z[c] > z[p.predicted] ? c : p.predicted;
+    double sum = 0;
+    for (int c = 0; c < logits->cols; c++)
+        sum += exp((double)(z[c] - z[p.predicted]));
+    p.probability = (float)(1 / sum);
+    return p;
+}
+
+/* Predicts the split into `list` [examples]. */
+static int predict_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
+{
+    const pb_example *all = r->data->split[split].example;
+    int count = r->data->split[split].count, rc = 0;
+    int *example = pb_alloc((size_t)count * sizeof *example);
+    for (int i = 0; i < count; i++)
+        example[i] = i;
+    for (int from = 0; from < count && !rc; from += batch) {
+        int n = count - from < batch ? count - from : batch;
+        rc = pb_runner_run(r, split, example + from, n, false, 0, 0);
+        for (int i = 0; i < n && !rc; i++) {
+            list[from + i] = predict(pb_graph_output(r->graph), i);
+            list[from + i].split = split;
+            list[from + i].example = from + i;
+            list[from + i].label = all[from + i].label;
+        }
+    }
+    free(example);
+    return rc;
+}
+
+static void put_metrics(const pb_data *d, const pb_task *task, pb_split split, int step, const pb_prediction *list,
+                        pb_result *out)
+{
+    int n = d->split[split].count, metrics = 0;
+    int *label = pb_alloc((size_t)n * sizeof *label), *predicted = pb_alloc((size_t)n * sizeof *predicted);
+    for (int i = 0; i < n; i++) {
+        label[i] = list[i].label;
+        predicted[i] = list[i].predicted;
+    }
+    while (task->metrics[metrics].name)
+        metrics++;
+    double *value = pb_alloc((size_t)metrics * sizeof *value);
+    task->score(d, n, label, predicted, value);
+    for (int i = 0; i < metrics; i++)
+        pb_result_put(out, split, step, value[i], "accuracy.%s.%s", pb_split_name[split], task->metrics[i].name);
+    free(value);
+    free(label);
+    free(predicted);
+}
+
+/* Metrics at `step`; for the whole run (-1) the predictions too. */
+static int score(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out)
+{
+    int n = r->data->split[split].count;
+    pb_prediction *list = pb_alloc((size_t)n * sizeof *list);
+    int rc = predict_split(r, split, batch, list);
+    if (!rc)
+        put_metrics(r->data, task, split, step, list, out);
+    for (int i = 0; i < n && !rc && step < 0; i++)
+        pb_result_predict(out, &list[i]);
+    free(list);
+    return rc;
+}
+
+int pb_score(pb_model *m, const pb_data *d, const pb_task *task, pb_split split, int batch, pb_result *out)
+{
+    pb_runner r = pb_runner_start(m, d, false);
+    int rc = score(&r, task, split, batch, -1, out);
+    pb_runner_stop(&r);
+    return rc;
+}
+
+/* ---- what a run has cost --------------------------------------------------------------------------------- */
+
+static void put_storage(const pb_model *m, pb_result *out)
+{
+    pb_counts c = pb_model_counts(m);
+    uint64_t changed = 0, stored = 0;
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        uint64_t n = (uint64_t)p->rows * (uint64_t)p->cols;
+        changed += p->trainable && p->kind != PB_ADDED && p->kind != PB_HEAD ? n : 0;
+        stored += pb_model_stores(p) ? n : 0;
+    }
+    pb_result_put(out, -1, -1, (double)c.trainable, "storage.trainable");
+    pb_result_put(out, -1, -1, (double)c.added, "storage.added");
+    pb_result_put(out, -1, -1, (double)changed, "storage.changed");
+    pb_result_put(out, -1, -1, (double)stored, "storage.stored");
+}
+
+static void put_footprint(const pb_footprint *f, pb_result *out)
+{
+    const struct {
+        const char *key;
+        size_t bytes;
+    } row[] = {{"weights", f->weights},         {"gradients", f->gradients},     {"optimizer", f->optimizer},
+               {"activations", f->activations}, {"workspace", f->workspace},     {"features", f->features},
+               {"total", pb_footprint_total(f)}, {"rss", pb_peak_rss()}};
+    for (size_t i = 0; i < PB_COUNT(row); i++)
+        pb_result_put(out, -1, -1, (double)row[i].bytes, "memory.train.%s", row[i].key);
+    if (!f->steps)
+        return;
+    pb_result_put(out, -1, -1, (double)f->forward_flops / (double)f->tokens, "compute.forward_flops");
+    pb_result_put(out, -1, -1, (double)f->backward_flops / (double)f->tokens, "compute.backward_flops");
+    pb_result_put(out, -1, -1, (double)(f->forward_flops + f->backward_flops), "compute.train_flops");
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void put_times(const pb_footprint *f, double *seconds, pb_result *out)
+{
+    double sum = 0;
+    for (int i = 0; i < f->steps; i++)
+        sum += seconds[i];
+    qsort(seconds, (size_t)f->steps, sizeof *seconds, by_value);
+    pb_result_put(out, -1, -1, sum, "compute.train_seconds");
+    if (!f->steps)
+        return;
+    pb_result_put(out, -1, -1, 1000 * seconds[f->steps / 2], "compute.step_ms");
+    pb_result_put(out, -1, -1, (double)f->tokens / sum, "compute.tokens_per_s");
+}
+
+/* ---- the loop --------------------------------------------------------------------------------------------- */
+
+typedef struct trainer {
+    pb_runner runner;
+    const pb_task *task;
+    const pb_train_options *options;
+    uint64_t seed;
+    const pb_progress *progress;
+    pb_result *out;
+    pb_arena *arena;         /* of the run: gradients, moments, features */
+    pb_optim *optim;
+    pb_footprint footprint;
+    pb_rng dropout;          /* one key a step                           */
+    int step;
+    double *seconds;         /* [steps]                                  */
+    double loss;             /* summed since the curve's last point      */
+    int losses;
+} trainer;
+
+static void before_train(pb_model *m, const pb_data *d)
+{
+    int *count = pb_alloc((size_t)d->classes * sizeof *count);
+    for (int i = 0; i < d->split[PB_TRAIN].count; i++)
+        count[d->split[PB_TRAIN].example[i].label]++;
+    pb_model_before_train(m, &(pb_facts){.classes = d->classes, .class_count = count});
+    free(count);
+}
+
+static void take_gradients(trainer *t, const int *most)
+{
+    pb_model *m = t->runner.model;
+    for (int i = 0; i < pb_model_params(m); i++) {
+        pb_param *p = pb_model_param(m, i);
+        if (p->trainable)
+            p->g = pb_arena_alloc(t->arena, PB_GRADIENTS, gradient_bytes(p, most[i]));
+    }
+}
+
+static void drop_gradients(pb_model *m)
+{
+    for (int i = 0; i < pb_model_params(m); i++)
+        pb_model_param(m, i)->g = NULL; /* the arena's */
+}
+
+/* Everything that the run takes, taken before its first step. */
+static int prepare(trainer *t)
+{
+    pb_runner *r = &t->runner;
+    int *most = pb_alloc((size_t)pb_model_params(r->model) * sizeof *most);
+    int rc = plan_run(r, t->options, t->seed, most, &t->footprint);
+    if (!rc) {
+        take_gradients(t, most);
+        t->optim = pb_optim_new(r->model, t->options, t->arena);
+        t->seconds = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.steps + 1) * sizeof *t->seconds);
+    }
+    free(most);
+    if (rc || !r->feature_size)
+        return rc;
+    return pb_runner_features(r, PB_TRAIN, t->options->batch, t->arena, NULL) ||
+           pb_runner_features(r, PB_VALIDATION, t->options->batch, t->arena, NULL);
+}
+
+/* Mean loss since the last point, about CURVE_POINTS times in the run. */
+static void draw_curve(trainer *t, double loss)
+{
+    int steps = t->footprint.steps, every = steps > CURVE_POINTS ? steps / CURVE_POINTS : 1;
+    t->loss += loss;
+    t->losses++;
+    if (t->step % every == 0 || t->step == steps) {
+        pb_result_put(t->out, PB_TRAIN, t->step, t->loss / t->losses, "train.loss");
+        t->loss = t->losses = 0;
+    }
+}
+
+/* One step; 1 if it diverged. */
+static int take_step(trainer *t, const int *example, int n)
+{
+    double start = pb_clock();
+    if (pb_runner_run(&t->runner, PB_TRAIN, example, n, true, t->options->dropout, pb_rng_next(&t->dropout)))
+        return -1;
+    double loss = (double)pb_graph_loss(t->runner.graph)->x[0];
+    double norm = pb_optim_step(t->optim, pb_optim_rate(t->options, t->step, t->footprint.steps));
+    t->seconds[t->step++] = pb_clock() - start;
+    draw_curve(t, loss);
+    if (t->progress && t->progress->tell)
+        t->progress->tell(t->progress->ctx, t->step, t->footprint.steps, loss);
+    return !isfinite(loss) || !isfinite(norm);
+}
+
+static int run_epochs(trainer *t)
+{
+    const pb_data *d = t->runner.data;
+    const pb_train_options *o = t->options;
+    int *order = pb_alloc((size_t)d->split[PB_TRAIN].count * sizeof *order), rc = 0;
+    int epochs = t->footprint.steps ? o->epochs : 0;
+    for (int e = 0; e < epochs && !rc; e++) {
+        epoch_order(order, d->split[PB_TRAIN].count, t->seed, e);
+        for (int b = 0; b < steps_per_epoch(d, o) && !rc; b++)
+            rc = take_step(t, order + b * o->batch, batch_size(d, o, b));
+        if (!rc)
+            rc = score(&t->runner, t->task, PB_VALIDATION, o->batch, t->step, t->out);
+    }
+    free(order);
+    return rc;
+}
+
+/* What the run took must be what the plan said: a promise that every run keeps, not only tests. */
+static void check_plan(const trainer *t)
+{
+    const pb_footprint *f = &t->footprint;
+    PB_CHECK(pb_arena_high(t->arena, PB_GRADIENTS) == f->gradients);
+    PB_CHECK(pb_arena_high(t->arena, PB_OPTIMIZER) == f->optimizer);
+    PB_CHECK(pb_arena_high(t->arena, PB_ACTIVATIONS) == f->features);
+    PB_CHECK(t->runner.activations == f->activations && t->runner.workspace == f->workspace);
+}
+
+static int train(trainer *t)
+{
+    if (prepare(t))
+        return -1;
+    int rc = run_epochs(t);
+    if (rc < 0)
+        return -1;
+    if (rc > 0)
+        snprintf(t->out->status, sizeof t->out->status, "diverged");
+    else if (score(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out))
+        return -1;
+    check_plan(t);
+    put_storage(t->runner.model, t->out);
+    put_footprint(&t->footprint, t->out);
+    put_times(&(pb_footprint){.steps = t->step, .tokens = t->footprint.tokens}, t->seconds, t->out);
+    return 0;
+}
+
+int pb_train(pb_model *m, const pb_data *d, const pb_task *task, const pb_train_options *o, uint64_t seed,
+             const pb_progress *progress, pb_result *out)
+{
+    trainer t = {.runner = pb_runner_start(m, d, epochs_of(m, o) > 0), .task = task, .options = o, .seed = seed,
+                 .progress = progress, .out = out, .arena = pb_arena_new("run"),
+                 .dropout = pb_rng_named(seed, "dropout")};
+    before_train(m, d);
+    int rc = train(&t);
+    drop_gradients(m);
+    pb_runner_stop(&t.runner);
+    pb_arena_free(t.arena);
+    return rc;
+}
