@@ -5,13 +5,15 @@
 
 #include "peftbench.h"
 
-
 typedef struct conf {
     const char *train, *validation, *test; /* files; validation and test may be drawn from train */
     const char *format, *columns, *text, *label, *classes;
     double validation_share, test_share;
     int split_seed;
+    int overlap;
 } conf;
+
+enum { REFUSE, DROP }; /* overlap */
 
 #define TEXT(field, value, about) \
     {.name = #field, .type = PB_TEXT, .offset = offsetof(conf, field), .preset = value, .help = about}
@@ -31,6 +33,8 @@ static const pb_option options[] = {
      .min = 0, .max = 0.9, .help = "of all examples, where test is drawn"},
     {.name = "split_seed", .type = PB_INT, .offset = offsetof(conf, split_seed), .preset = "0",
      .min = 0, .max = 1e9, .help = "of the drawing"},
+    {.name = "overlap", .type = PB_CHOICE, .offset = offsetof(conf, overlap), .preset = "refuse",
+     .choices = "refuse|drop", .help = "a text in two splits: an error, or taken out of the earlier one"},
     {0},
 };
 
@@ -113,6 +117,8 @@ static int load(pb_data *d, const void *settings)
     if (!*c->validation || !*c->test)
         pb_data_draw(d, *c->validation ? 0 : c->validation_share, *c->test ? 0 : c->test_share,
                      (uint64_t)c->split_seed);
+    if (c->overlap == DROP)
+        pb_data_drop_overlap(d);
     return 0;
 }
 

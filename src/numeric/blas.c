@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/threads.h"
@@ -71,14 +72,21 @@ static bool core_uses_avx512(const char *core)
     return false;
 }
 
+#define CORE_VARIABLE "PEFTBENCH_CORETYPE" /* the user's wish, stronger than what is found out */
+#define DONE_VARIABLE "PEFTBENCH_EXECUTED" /* keeps a core that OpenBLAS refuses from looping   */
+
 /* Any forking or threading comes later, so that the pool's threads are the only ones. */
 void pb_blas_fix_core(char **argv)
 {
+    const char *wish = getenv(CORE_VARIABLE);
     openblas_set_num_threads(1);
-    if (getenv("OPENBLAS_CORETYPE") || !has_avx512() || core_uses_avx512(openblas_get_corename()))
+    if (wish ? !strcasecmp(wish, openblas_get_corename()) || getenv(DONE_VARIABLE)
+             : !has_avx512() || core_uses_avx512(openblas_get_corename()))
         return;
-    setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
+    setenv("OPENBLAS_CORETYPE", wish ? wish : "SkylakeX", 1);
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    setenv(CORE_VARIABLE, wish ? wish : "SkylakeX", 1);
+    setenv(DONE_VARIABLE, "1", 1);
     execv("/proc/self/exe", argv); /* comes back only where it cannot be done: slow, but right */
 }
 

@@ -22,9 +22,10 @@ void pb_flops_add(uint64_t flops); /* for kernels that multiply without pb_gemm 
 /* What runs here: the library's version and the core it has kernels for. */
 const char *pb_blas_name(void);
 
-/* OpenBLAS chooses its kernels when it is loaded, and old releases take new AMD cores for
- * Haswell.  If this CPU has AVX-512 and the chosen core lacks it, sets OPENBLAS_CORETYPE and
- * executes the program again, once; returns otherwise.  Call it first in main(). */
+/* OpenBLAS chooses its kernels when it is loaded, by the CPU or by OPENBLAS_CORETYPE, and old
+ * releases take new AMD cores for Haswell.  If this CPU has AVX-512 and the chosen core lacks it,
+ * executes the program again, once, with the variable set; PEFTBENCH_CORETYPE names another core
+ * to take.  Call it first in main(). */
 void pb_blas_fix_core(char **argv);
 
 /* Measured GEMM rate of this machine now, in GFLOP/s: every pool thread does

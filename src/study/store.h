@@ -1,8 +1,7 @@
 /* store: results in SQLite.  Floor 6; store.c is the only includer of sqlite3.h.
  *
- * Append only: a run is written in one transaction when it is over and never changed; what
- * is found out later about it (test score, timings) is appended under the same run.
- */
+ * Append only, enforced by triggers: a run is written in one transaction when it is over and
+ * never changed; what is found out later about it (test score, timings) is appended under it. */
 #ifndef PB_STORE_H
 #define PB_STORE_H
 
@@ -12,11 +11,15 @@
 typedef struct pb_store pb_store;
 
 /* Opens or creates the database (WAL, foreign keys on, busy timeout, STRICT tables).  NULL
- * with "PATH: what": not a database, another schema version, read-only. */
+ * with "PATH: what": not a database, another schema version, read-only.  A connection must not
+ * be carried over a fork. */
 pb_store *pb_store_open(const char *path);
+/* The same for reading only; the file must exist. */
+pb_store *pb_store_read(const char *path);
 void pb_store_close(pb_store *s);
 
-/* The id of the finished run with this hash; 0: none (failed runs do not count); -1 error. */
+/* The id of the finished run with this hash, diverged ones included; 0: none (failed runs do
+ * not count); -1 with an error. */
 long long pb_store_find(pb_store *s, const pb_digest *hash);
 
 /* One transaction: the run's row with provenance (machine, kernels, threads, compiler, code
@@ -28,14 +31,16 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
 /* Appends values, predictions and samples to a run, in one transaction. */
 int pb_store_append(pb_store *s, long long run, const pb_result *r);
 
-/* Does the run have a value under this key for this split (-1: whole run)? */
-bool pb_store_has(pb_store *s, long long run, int split, const char *key);
-
-/* The value, NaN if absent. */
+/* The run's value under this key, NaN if it has none.  split -1: of the whole run. */
 double pb_store_value(pb_store *s, long long run, int split, const char *key);
 
-/* Runs a query; calls `row` for each result row with its columns as text (NULL = SQL NULL).
- * `args` are bound in order as texts, NULL-ended, may be NULL.  -1 with an error. */
+/* Reads the raw samples of a key, ordered by round, into a heap array that the caller frees;
+ * returns their number, -1 with an error. */
+int pb_store_samples(pb_store *s, long long run, const char *key, double **seconds);
+
+/* Runs a query; calls `row` for each result row with its columns as text (NULL = SQL NULL);
+ * a nonzero return stops and is returned.  `args` are bound in order as texts, NULL-ended, may
+ * be NULL.  -1 with an error. */
 int pb_store_query(pb_store *s, const char *sql, const char *const *args,
                    int (*row)(void *ctx, int columns, const char *const *value), void *ctx);
 

@@ -5,11 +5,16 @@
 #include "model/model.h"
 #include "train/result.h"
 
-/* Times forward passes of `base` and of `tuned` (unmerged, and merged where it can) on
- * batches of 1 and 32 real examples, interleaved round by round; puts raw samples
- * (prefill.b1.base, prefill.b1.unmerged, prefill.b1.merged, prefill.b32.*), the median
- * ratios overhead.prefill_ratio.b1[.merged] with 95 % intervals (.low, .high),
- * overhead.merge_error, overhead.kv_bytes, memory.infer.* */
-int pb_measure_inference(pb_model *base, pb_model *tuned, const pb_data *d, int rounds, pb_result *out);
+/* Names of what is timed side by side, the base model first. */
+enum { PB_BASE, PB_UNMERGED, PB_MERGED, PB_VARIANTS };
+extern const char *const pb_variant_name[PB_VARIANTS];
+extern const int pb_measured_batch[2]; /* 1 and 32 examples */
+
+/* Times whole forward passes (graph, plan and arithmetic) of the base model, the tuned one and
+ * the merged one (NULL: cannot be merged) on real validation examples, interleaved round by round
+ * in a rotating order.  Puts raw samples prefill.b1.base, .unmerged, .merged and prefill.b32.*,
+ * overhead.merge_error (largest difference of a logit, relative to the largest logit) and
+ * overhead.kv_bytes (what the method adds to each sequence's keys and values).  -1 with an error. */
+int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_data *d, int rounds, pb_result *out);
 
 #endif

@@ -159,33 +159,84 @@ static int split_of(const pb_data *d, const pb_example *e)
 
 static int check_overlap(const pb_data *d, const pb_example **all, int n)
 {
-    qsort(all, (size_t)n, sizeof *all, by_text);
     for (int i = 1; i < n; i++)
         if (!strcmp(all[i - 1]->text, all[i]->text) && split_of(d, all[i - 1]) != split_of(d, all[i]))
-            return pb_error("%s: the text \"%.60s\" is in both %s and %s; want every text in one split", d->name,
+            return pb_error("%s: the text \"%.60s\" is in both %s and %s; want every text in one split, or overlap = drop", d->name,
                             all[i]->text, pb_split_name[split_of(d, all[i - 1])], pb_split_name[split_of(d, all[i])]);
     return 0;
+}
+
+/* Is e's text in a later split too?  `all` is sorted by text. */
+static bool is_kept_later(const pb_data *d, const pb_example **all, int n, int i)
+{
+    int split = split_of(d, all[i]), from = i;
+    while (from > 0 && !strcmp(all[from - 1]->text, all[i]->text))
+        from--;
+    for (; from < n && !strcmp(all[from]->text, all[i]->text); from++)
+        if (split_of(d, all[from]) > split)
+            return true;
+    return false;
+}
+
+static const pb_example **sorted_by_text(const pb_data *d, int *count)
+{
+    int n = 0;
+    for (int s = 0; s < PB_SPLITS; s++)
+        n += d->split[s].count;
+    const pb_example **all = pb_alloc((size_t)(n + 1) * sizeof *all);
+    *count = 0;
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < d->split[s].count; i++)
+            all[(*count)++] = &d->split[s].example[i];
+    qsort(all, (size_t)n, sizeof *all, by_text);
+    return all;
+}
+
+int pb_data_drop_overlap(pb_data *d)
+{
+    int n, dropped = 0;
+    const pb_example **all = sorted_by_text(d, &n);
+    bool *drop[PB_SPLITS];
+    for (int s = 0; s < PB_SPLITS; s++)
+        drop[s] = pb_alloc((size_t)d->split[s].count + 1);
+    for (int i = 0; i < n; i++) {
+        int s = split_of(d, all[i]);
+        drop[s][all[i] - d->split[s].example] = is_kept_later(d, all, n, i);
+    }
+    for (int s = 0; s < PB_SPLITS; s++) {
+        int kept = 0;
+        for (int i = 0; i < d->split[s].count; i++) {
+            if (drop[s][i])
+                free((char *)(uintptr_t)d->split[s].example[i].text);
+            else
+                d->split[s].example[kept++] = d->split[s].example[i];
+        }
+        dropped += d->split[s].count - kept;
+        d->split[s].count = kept;
+        free(drop[s]);
+    }
+    free(all);
+    return dropped;
 }
 
 int pb_data_check(pb_data *d)
 {
     pb_text sum = {0};
-    const pb_example **all = NULL;
-    size_t n = 0, capacity = 0;
-    int rc = d->classes < 2 ? pb_error("%s: want at least 2 classes, got %d", d->name, d->classes) : 0;
+    if (d->classes < 2)
+        return pb_error("%s: want at least 2 classes, got %d", d->name, d->classes);
     for (int s = 0; s < PB_SPLITS; s++) {
         if (d->split[s].count == 0)
-            rc = pb_error("%s: no %s examples", d->name, pb_split_name[s]);
+            return pb_error("%s: no %s examples", d->name, pb_split_name[s]);
         for (int i = 0; i < d->split[s].count; i++) {
             const pb_example *e = &d->split[s].example[i];
             pb_text_add(&sum, "%d\t%s\t%s\n", s, d->class_name[e->label], e->text);
-            pb_grow(&all, n, &capacity, sizeof *all);
-            all[n++] = e;
         }
     }
-    rc = rc || check_overlap(d, all, (int)n) ? -1 : 0;
     d->digest = pb_sha256(sum.data, sum.length);
     pb_text_free(&sum);
+    int n;
+    const pb_example **all = sorted_by_text(d, &n);
+    int rc = check_overlap(d, all, n);
     free(all);
     return rc;
 }

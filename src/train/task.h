@@ -67,6 +67,10 @@ char *pb_data_find(const char *file);
  * together.  Fractions of the whole. */
 void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
 
+/* Removes from train what is also in validation or test, and from validation what is in test: a
+ * text stays in the last split that has it.  Returns how many examples went. */
+int pb_data_drop_overlap(pb_data *d);
+
 /* Checks that no text is in two splits, every split has examples, and fills the digest. */
 int pb_data_check(pb_data *d);
 

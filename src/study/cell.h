@@ -1,0 +1,37 @@
+/* cell: what is done for one cell, in a process of its own.  Floor 6. */
+#ifndef PB_CELL_H
+#define PB_CELL_H
+
+#include "study/config.h"
+#include "train/train.h"
+
+/* Everything that stays the same for the cells of an experiment. */
+typedef struct pb_bench {
+    const pb_experiment *experiment;
+    pb_data *data;           /* tokenized by the child, for its own model */
+    const char *db;
+    char *artifacts;         /* folder of the trained parameters           */
+    int threads;             /* of one child                               */
+} pb_bench;
+
+/* The file of a cell's trained parameters; caller frees. */
+char *pb_cell_artifact(const pb_bench *b, const pb_cell *c);
+
+/* The base model with the cell's methods attached and the data tokenized for it; shapes_only as
+ * pb_model_open.  NULL with an error. */
+pb_model *pb_cell_model(const pb_bench *b, const pb_cell *c, bool shapes_only);
+
+/* The same with the trained parameters, from the artifact or, if it is gone, by training again,
+ * which gives the same bits. */
+pb_model *pb_cell_trained(const pb_bench *b, const pb_cell *c);
+
+/* Trains, writes the artifact and stores the run. */
+int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progress);
+
+/* Scores the trained cell on the test split, and appends that to run `id`. */
+int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id);
+
+/* Times the trained cell beside its base model, and appends that to run `id`. */
+int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id);
+
+#endif

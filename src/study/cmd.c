@@ -1,0 +1,148 @@
+/* cmd: see cmd.h. */
+#include "study/cmd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "study/run.h"
+
+typedef struct flag {
+    const char *name, *value, *help;
+    size_t offset;
+    enum { TEXT, NUMBER, SWITCH, SET, SEED } kind;
+} flag;
+
+#define AT(field) offsetof(pb_args, field)
+
+static const flag flags[] = {
+    {"db", "FILE", "database of results (results/peftbench.db)", AT(db), TEXT},
+    {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or method.lora.rank=4; may be repeated", 0, SET},
+    {"jobs", "N", "cells side by side, the threads divided", AT(jobs), NUMBER},
+    {"threads", "N", "threads in all (one a core)", AT(threads), NUMBER},
+    {"tokens", "N", "plan for texts of this many tokens, without the task's data", AT(tokens), NUMBER},
+    {"seed", "N", "which of the row's runs (the first)", AT(seed), SEED},
+    {"row", "NAME", "a row of the table", AT(row), TEXT},
+    {"out", "FOLDER", "where figures go (plots/EXPERIMENT)", AT(out), TEXT},
+    {"json", NULL, "one JSON object a line", AT(json), SWITCH},
+    {"quiet", NULL, "no progress", AT(quiet), SWITCH},
+    {"no-timing", NULL, "leave the timing pass for later", AT(no_timing), SWITCH},
+};
+
+static bool takes(const pb_command *c, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = c->options; (at = strstr(at, name)); at += n)
+        if ((at == c->options || at[-1] == ' ') && (!at[n] || at[n] == ' '))
+            return true;
+    return false;
+}
+
+static const flag *find(const pb_command *c, const char *name, size_t n)
+{
+    for (size_t i = 0; i < PB_COUNT(flags); i++)
+        if (!strncmp(flags[i].name, name, n) && !flags[i].name[n] && takes(c, flags[i].name))
+            return &flags[i];
+    return NULL;
+}
+
+static int unknown(const pb_command *c, const char *given)
+{
+    const char *names[PB_COUNT(flags) + 1] = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < PB_COUNT(flags); i++)
+        if (takes(c, flags[i].name))
+            names[n++] = flags[i].name;
+    const char *near = pb_nearest(given + 2, names);
+    return pb_error("%s: no option %s%s%s%s; see `peftbench %s --help`", c->name, given, near ? "; did you mean --" : "",
+                    near ? near : "", near ? "?" : "", c->name);
+}
+
+static int set_number(const flag *f, const char *value, long long least, long long *out)
+{
+    char *end;
+    *out = strtoll(value, &end, 10);
+    if (end == value || *end || *out < least || *out > 1000000000)
+        return pb_error("--%s: want a whole number from %lld, got '%s'", f->name, least, value);
+    return 0;
+}
+
+static int set_flag(pb_args *a, const flag *f, const char *value)
+{
+    char *field = (char *)a + f->offset;
+    long long n = 0;
+    switch (f->kind) {
+    case TEXT: *(const char **)(void *)field = value; return 0;
+    case SWITCH: *(bool *)field = true; return 0;
+    case NUMBER:
+        if (set_number(f, value, 1, &n))
+            return -1;
+        *(int *)(void *)field = (int)n;
+        return 0;
+    case SEED: return set_number(f, value, 0, (long long *)(void *)field);
+    case SET:
+        if (a->sets + 1 >= (int)PB_COUNT(a->set))
+            return pb_error("--set: at most %zu of them", PB_COUNT(a->set) - 1);
+        a->set[a->sets++] = value;
+        return 0;
+    }
+    PB_BUG("flag %s", f->name);
+}
+
+/* --name value, --name=value or --name; *i moves over what was taken. */
+static int read_flag(pb_args *a, const pb_command *c, int argc, char **argv, int *i)
+{
+    const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+    const flag *f = find(c, name, equals ? (size_t)(equals - name) : strlen(name));
+    if (!f)
+        return unknown(c, argv[*i]);
+    if (f->kind == SWITCH)
+        return equals ? pb_error("--%s takes no value", f->name) : set_flag(a, f, NULL);
+    if (!equals && *i + 1 >= argc)
+        return pb_error("--%s: want %s behind it", f->name, f->value);
+    return set_flag(a, f, equals ? equals + 1 : argv[++*i]);
+}
+
+int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
+{
+    *a = (pb_args){.db = "results/peftbench.db", .seed = -1};
+    for (int i = 0; i < argc; i++) {
+        if (!strncmp(argv[i], "--", 2) && argv[i][2]) {
+            if (read_flag(a, c, argc, argv, &i))
+                return -1;
+        } else if (a->words < (int)PB_COUNT(a->word)) {
+            a->word[a->words++] = argv[i];
+        }
+    }
+    if (a->words < c->least || a->words > c->most)
+        return pb_error("usage: peftbench %s %s; see `peftbench %s --help`", c->name, c->words, c->name);
+    return 0;
+}
+
+void pb_args_help(const pb_command *c, FILE *out)
+{
+    fprintf(out, "peftbench %s%s%s: %s\n", c->name, *c->words ? " " : "", c->words, c->help);
+    for (size_t i = 0; i < PB_COUNT(flags); i++) {
+        if (!takes(c, flags[i].name))
+            continue;
+        char left[40];
+        snprintf(left, sizeof left, "--%s%s%s", flags[i].name, flags[i].value ? " " : "",
+                 flags[i].value ? flags[i].value : "");
+        fprintf(out, "  %-18s %s\n", left, flags[i].help);
+    }
+}
+
+int pb_desk_open(pb_desk *d, const pb_args *a)
+{
+    *d = (pb_desk){.experiment = pb_experiment_read(a->word[0], a->set)};
+    if (d->experiment && !pb_bench_open(&d->bench, d->experiment, a->db) && (d->store = pb_store_read(a->db)))
+        return 0;
+    pb_desk_close(d);
+    return -1;
+}
+
+void pb_desk_close(pb_desk *d)
+{
+    pb_store_close(d->store);
+    pb_bench_close(&d->bench);
+    pb_experiment_free(d->experiment);
+}

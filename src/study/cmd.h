@@ -1,0 +1,53 @@
+/* cmd: what the commands share: arguments, help, exit codes.  Floor 6. */
+#ifndef PB_CMD_H
+#define PB_CMD_H
+
+#include "study/cell.h"
+#include "study/store.h"
+
+enum {
+    PB_EXIT_DONE = 0,
+    PB_EXIT_NO = 1,       /* the answer is no: a cell failed                       */
+    PB_EXIT_QUESTION = 2, /* the question is wrong: usage, config, a missing file */
+};
+
+typedef struct pb_args {
+    const char *word[8];        /* what is not an option */
+    int words;
+    const char *set[65];        /* NULL-ended            */
+    int sets;
+    const char *db, *row, *out;
+    int jobs, threads, tokens;
+    long long seed;             /* -1: not given         */
+    bool json, quiet, no_timing;
+} pb_args;
+
+typedef struct pb_command {
+    const char *name;
+    const char *words;          /* "EXPERIMENT.ini", for the synopsis     */
+    int least, most;            /* words                                  */
+    const char *options;        /* "db set json": names that it takes     */
+    const char *help;           /* one line, then a blank one, then more  */
+    int (*run)(const pb_args *a); /* returns the exit code               */
+} pb_command;
+
+extern const pb_command pb_cmd_run, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table, pb_cmd_plot,
+    pb_cmd_predict;
+
+/* Reads the arguments behind the command's name.  -1 with an error. */
+int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv);
+
+/* The options of a command with what they mean, for --help. */
+void pb_args_help(const pb_command *c, FILE *out);
+
+/* What commands about stored results need: the experiment with its hashes known, and the
+ * database.  -1 with an error, and nothing left open. */
+typedef struct pb_desk {
+    pb_experiment *experiment;
+    pb_bench bench;
+    pb_store *store;
+} pb_desk;
+int pb_desk_open(pb_desk *d, const pb_args *a);
+void pb_desk_close(pb_desk *d);
+
+#endif

@@ -1,0 +1,118 @@
+/* cmd_plan: what every row will take, before anything is trained or allocated. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "study/cmd.h"
+#include "study/run.h"
+
+/* Texts of `tokens` ids each, enough for a batch: plans know lengths, not words. */
+static pb_data *even_data(int tokens, int count)
+{
+    pb_data *d = pb_data_new("texts of one length");
+    pb_data_class(d, "a");
+    pb_data_class(d, "b");
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < count; i++) {
+            pb_data_add(d, (pb_split)s, "", 0, 0);
+            pb_example *e = &d->split[s].example[i];
+            e->tokens = tokens;
+            e->ids = pb_alloc((size_t)tokens * sizeof *e->ids);
+        }
+    return d;
+}
+
+static pb_data *real_data(const pb_experiment *e, const pb_cell *c, const pb_model *m)
+{
+    pb_tokenizer *t = pb_tokenizer_open(e->model_path);
+    pb_data *d = t ? pb_experiment_data(e) : NULL;
+    int most = pb_model_max_tokens(m);
+    if (d)
+        pb_data_encode(d, t, c->train.max_tokens < most ? c->train.max_tokens : most);
+    pb_tokenizer_close(t);
+    return d;
+}
+
+static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, pb_counts *counts, pb_footprint *f)
+{
+    pb_data *d = tokens ? NULL : pb_experiment_data(e);
+    int classes = d ? d->classes : 2;
+    pb_data_free(d);
+    pb_model *m = tokens || d ? pb_model_open(e->model_path, classes, c->seed, true) : NULL;
+    int rc = m && !pb_model_attach(m, c->part, c->row->parts) ? 0 : -1;
+    d = rc ? NULL : tokens ? even_data(tokens, c->train.batch) : real_data(e, c, m);
+    rc = d ? pb_train_plan(m, d, &c->train, c->seed, f) : -1;
+    if (!rc)
+        *counts = pb_model_counts(m);
+    pb_data_free(d);
+    pb_model_free(m);
+    return rc;
+}
+
+static double megabytes(size_t bytes)
+{
+    return (double)bytes / 1e6;
+}
+
+static void print_row(const pb_cell *c, const pb_counts *n, const pb_footprint *f)
+{
+    double per = f->tokens ? 1e-6 / (double)f->tokens : 0;
+    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f\n", c->row->label,
+           (unsigned long long)n->trainable, megabytes(f->weights), megabytes(f->gradients), megabytes(f->optimizer),
+           megabytes(f->activations), megabytes(f->workspace), megabytes(f->features), megabytes(pb_footprint_total(f)),
+           (double)f->forward_flops * per, (double)f->backward_flops * per);
+}
+
+static void print_json(const pb_cell *c, const pb_counts *n, const pb_footprint *f)
+{
+    printf("{\"method\":\"%s\",\"choice\":\"%s\",\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
+           "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"steps\":%d,\"tokens\":%llu,"
+           "\"forward_flops\":%llu,\"backward_flops\":%llu}\n",
+           c->row->label, c->choice, (unsigned long long)n->trainable, f->weights, f->gradients, f->optimizer,
+           f->activations, f->workspace, f->features, pb_footprint_total(f), f->steps, (unsigned long long)f->tokens,
+           (unsigned long long)f->forward_flops, (unsigned long long)f->backward_flops);
+}
+
+static int plan_experiment(const pb_experiment *e, const pb_args *a)
+{
+    if (!a->json)
+        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %9s %9s\n", "MB (10^6 bytes)", "trainable", "weights",
+               "gradients", "optimizer", "activations", "workspace", "features", "total", "forward", "backward");
+    for (int i = 0; i < e->cells; i++) {
+        const pb_cell *c = &e->cell[i];
+        pb_counts n;
+        pb_footprint f;
+        if (c->seed != e->seed[0])
+            continue;
+        if (plan_cell(e, c, a->tokens, &n, &f))
+            return PB_EXIT_QUESTION;
+        (a->json ? print_json : print_row)(c, &n, &f);
+    }
+    if (!a->json)
+        printf("forward, backward: MFLOP a token of text, mean over all training steps\n");
+    return PB_EXIT_DONE;
+}
+
+static int plan(const pb_args *a)
+{
+    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
+    if (!e)
+        return PB_EXIT_QUESTION;
+    pb_threads_start(a->threads); /* each thread has a workspace */
+    int rc = plan_experiment(e, a);
+    pb_threads_stop();
+    pb_experiment_free(e);
+    return rc;
+}
+
+const pb_command pb_cmd_plan = {
+    .name = "plan",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "set threads tokens json",
+    .help = "print what training each row takes: exact bytes by class and exact FLOPs\n\n"
+            "Nothing is trained and no weight is read; with --tokens the model folder needs a config.json only.\n",
+    .run = plan,
+};

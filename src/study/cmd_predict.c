@@ -1,0 +1,128 @@
+/* cmd_predict: a trained row on new texts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "study/cmd.h"
+#include "study/run.h"
+
+/* The stored run to use: the best choice on validation, the newest run of it. */
+typedef struct found {
+    char hash[65];
+    char *choice;
+    unsigned long long seed;
+} found;
+
+static int take(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    found *f = ctx;
+    snprintf(f->hash, sizeof f->hash, "%s", value[0]);
+    f->choice = pb_strdup(value[1]);
+    f->seed = strtoull(value[2], NULL, 10);
+    return 1;
+}
+
+/* Finished runs of the row; those of the choice with the best mean first.  Settings in the
+ * database, not hashes, are compared: hashing the model's file would take most of the time. */
+static int find_run(const pb_args *a, const pb_experiment *e, const char *row, found *out)
+{
+    char seed[32] = "";
+    char *key = pb_format("accuracy.validation.%s", e->task->metrics[0].name);
+    if (a->seed >= 0)
+        snprintf(seed, sizeof seed, "%lld", a->seed);
+    const char *args[] = {e->name, row, key, seed, NULL};
+    pb_store *s = pb_store_read(a->db);
+    int rc = !s ? -1
+                : pb_store_query(s,
+                                 "WITH scored AS (SELECT r.id, r.hash, r.choice, r.seed, v.value FROM finished r"
+                                 " JOIN value v ON v.run = r.id AND v.key = ?3 AND v.step = -1"
+                                 " WHERE r.experiment = ?1 AND r.row = ?2 AND v.value IS NOT NULL)"
+                                 " SELECT hash, choice, seed FROM scored JOIN (SELECT choice, avg(value) AS mean"
+                                 " FROM scored GROUP BY choice) USING (choice)"
+                                 " WHERE ?4 = '' OR seed = CAST(?4 AS INTEGER) ORDER BY mean DESC, seed, id DESC LIMIT 1",
+                                 args, take, out);
+    pb_store_close(s);
+    free(key);
+    if (rc == 0)
+        pb_error("%s: no finished run of row '%s'%s%s; `peftbench run %s` makes it", a->db, row, *seed ? " seed " : "",
+                 seed, e->path);
+    return rc == 1 ? 0 : -1;
+}
+
+static const pb_cell *cell_of(const pb_experiment *e, const char *row, const found *f)
+{
+    for (int i = 0; i < e->cells; i++)
+        if (!strcmp(e->cell[i].row->label, row) && !strcmp(e->cell[i].choice, f->choice))
+            return &e->cell[i];
+    pb_error("%s: row '%s' has no choice '%s' any more; run the experiment again", e->path, row, f->choice);
+    return NULL;
+}
+
+static void read_texts(pb_data *d)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    for (ssize_t n; (n = getline(&line, &capacity, stdin)) > 0;) {
+        line[strcspn(line, "\r\n")] = 0;
+        pb_data_add(d, PB_TEST, line, 0, d->split[PB_TEST].count + 1);
+    }
+    free(line);
+}
+
+static int predict_texts(const pb_experiment *e, const pb_data *known, pb_model *m, const pb_cell *c)
+{
+    pb_data *texts = pb_data_new("stdin");
+    for (int i = 0; i < known->classes; i++)
+        pb_data_class(texts, known->class_name[i]);
+    read_texts(texts);
+    int most = pb_model_max_tokens(m);
+    pb_data_encode(texts, pb_model_tokenizer(m), c->train.max_tokens < most ? c->train.max_tokens : most);
+    pb_result r;
+    pb_result_init(&r);
+    int rc = texts->split[PB_TEST].count ? pb_score(m, texts, e->task, PB_TEST, c->train.batch, &r) : 0;
+    for (size_t i = 0; i < r.predictions; i++)
+        printf("%s\t%.4f\n", texts->class_name[r.prediction[i].predicted], (double)r.prediction[i].probability);
+    pb_result_free(&r);
+    pb_data_free(texts);
+    return rc;
+}
+
+static int predict_with(const pb_args *a, const pb_experiment *e, const char *row)
+{
+    found f = {.choice = NULL};
+    const pb_cell *c = find_run(a, e, row, &f) ? NULL : cell_of(e, row, &f);
+    pb_data *data = c ? pb_experiment_data(e) : NULL;
+    pb_model *m = data ? pb_model_open(e->model_path, data->classes, f.seed, false) : NULL;
+    int rc = m ? pb_model_attach(m, c->part, c->row->parts) : -1;
+    const char *slash = strrchr(a->db, '/');
+    char *path = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, f.hash);
+    rc = rc || pb_model_load(m, path) || predict_texts(e, data, m, c) ? -1 : 0;
+    free(path);
+    free(f.choice);
+    pb_model_free(m);
+    pb_data_free(data);
+    return rc;
+}
+
+static int predict(const pb_args *a)
+{
+    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
+    if (!e)
+        return PB_EXIT_QUESTION;
+    pb_threads_start(a->threads);
+    int rc = predict_with(a, e, a->row ? a->row : e->baseline);
+    pb_threads_stop();
+    pb_experiment_free(e);
+    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_predict = {
+    .name = "predict",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "db set row seed threads",
+    .help = "classify texts with a trained row (the baseline): a text a line on stdin, label and probability on stdout\n",
+    .run = predict,
+};

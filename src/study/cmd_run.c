@@ -1,0 +1,43 @@
+/* cmd_run: the main job. */
+#include "study/cmd.h"
+#include "study/plot.h"
+#include "study/report.h"
+#include "study/run.h"
+
+static int tell(const pb_args *a)
+{
+    pb_desk d;
+    if (pb_desk_open(&d, a))
+        return -1;
+    pb_report r = pb_report_make(d.store, d.experiment);
+    int rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
+    if (!rc)
+        rc = pb_plot(&r, NULL);
+    pb_report_free(&r);
+    pb_desk_close(&d);
+    return rc;
+}
+
+static int run(const pb_args *a)
+{
+    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
+    if (!e)
+        return PB_EXIT_QUESTION;
+    int rc = pb_run_experiment(e, a->db, &(pb_run_options){.jobs = a->jobs, .threads = a->threads, .quiet = a->quiet,
+                                                           .timing = !a->no_timing});
+    pb_experiment_free(e);
+    if (rc < 0 || tell(a))
+        return PB_EXIT_QUESTION;
+    return rc ? PB_EXIT_NO : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_run = {
+    .name = "run",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "db set jobs threads json quiet no-timing",
+    .help = "train, score and time what the experiment asks for, then print its table and draw its figures\n\n"
+            "Runs that are in the database already are not repeated; an interrupted one goes on when run again.\n",
+    .run = run,
+};

@@ -1,0 +1,36 @@
+/* host: what /proc and sysconf say about this machine. */
+#include "study/host.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void read_model(char *out, size_t room)
+{
+    snprintf(out, room, "unknown processor");
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    char line[256];
+    while (f && fgets(line, sizeof line, f)) {
+        const char *colon = strchr(line, ':');
+        if (colon && !strncmp(line, "model name", 10)) {
+            snprintf(out, room, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+            break;
+        }
+    }
+    if (f)
+        fclose(f);
+}
+
+const char *pb_host_name(void)
+{
+    static char name[256];
+    char model[128];
+    cpu_set_t set;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int usable = sched_getaffinity(0, sizeof set, &set) ? (int)cores : CPU_COUNT(&set);
+    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1 << 30);
+    read_model(model, sizeof model);
+    snprintf(name, sizeof name, "%s, %d of %ld cores, %.0f GiB", model, usable, cores, memory);
+    return name;
+}

@@ -1,0 +1,76 @@
+/* main: finds the command. */
+#include <string.h>
+
+#include "numeric/blas.h"
+#include "study/cmd.h"
+#include "version.h"
+
+static const pb_command *const commands[] = {&pb_cmd_run,   &pb_cmd_plan, &pb_cmd_list,    &pb_cmd_show, &pb_cmd_status,
+                                             &pb_cmd_table, &pb_cmd_plot, &pb_cmd_predict, NULL};
+
+static void help(FILE *out)
+{
+    fprintf(out, "peftbench compares parameter-efficient fine-tuning methods.\n\n");
+    for (size_t i = 0; commands[i]; i++) {
+        char left[48];
+        snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->words);
+        fprintf(out, "  %-34s %.*s\n", left, (int)strcspn(commands[i]->help, "\n;"), commands[i]->help);
+    }
+    fprintf(out, "\n`peftbench COMMAND --help` says more.  Exit codes: 0 done, 1 the answer is no (a cell failed),\n"
+                 "2 the question is wrong (usage, settings, a missing file), 3 undecided.\n");
+}
+
+static const pb_command *find(const char *name)
+{
+    const char *names[PB_COUNT(commands)] = {0};
+    for (size_t i = 0; commands[i]; i++) {
+        names[i] = commands[i]->name;
+        if (!strcmp(name, names[i]))
+            return commands[i];
+    }
+    const char *near = pb_nearest(name, names);
+    pb_error("no command '%s'%s%s%s; see `peftbench --help`", name, near ? "; did you mean '" : "", near ? near : "",
+             near ? "'?" : "");
+    return NULL;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return true;
+    return false;
+}
+
+static int run(const pb_command *c, int argc, char **argv)
+{
+    pb_args args;
+    if (!c)
+        return PB_EXIT_QUESTION;
+    if (wants_help(argc, argv)) {
+        pb_args_help(c, stdout);
+        return PB_EXIT_DONE;
+    }
+    return pb_args_read(&args, c, argc, argv) ? PB_EXIT_QUESTION : c->run(&args);
+}
+
+int main(int argc, char **argv)
+{
+    pb_blas_fix_core(argv);
+    if (argc > 1 && !strcmp(argv[1], "--version")) {
+        printf("peftbench %s, code %s\n", PB_VERSION, PB_CODE_VERSION);
+        return PB_EXIT_DONE;
+    }
+    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    }
+    int rc = run(find(argv[1]), argc - 2, argv + 2);
+    if (*pb_error_text())
+        fprintf(stderr, "peftbench: %s\n", pb_error_text());
+    if (fflush(stdout)) {
+        perror("peftbench: stdout");
+        return PB_EXIT_QUESTION;
+    }
+    return rc;
+}

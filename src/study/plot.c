@@ -1,0 +1,435 @@
+/* plot: see plot.h.  A figure is a gnuplot script with its data inside; names stand beside what
+ * they name, and shapes and greys tell things apart without colour. */
+#include "study/plot.h"
+
+#include <errno.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WIDTH 760.0  /* of a figure in pixels */
+#define HEIGHT 500.0
+#define LETTER 7.5   /* width of a letter in a label, pixels */
+#define LINE 15.0    /* height of a label                    */
+
+extern char **environ;
+
+static const char style[] = "set encoding utf8\n"
+                            "set border 3 lc rgb '#404040'\n"
+                            "set tics nomirror out textcolor rgb '#404040'\n"
+                            "set grid lc rgb '#e4e4e4' lt 1\n"
+                            "unset key\n";
+
+/* Shape and grey of a class of methods, in the order of pb_taxon. */
+static const int shape[] = {2, 7, 5, 9, 11};
+static const char *const grey[] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
+
+/* ---- labels that do not cover each other -------------------------------------------------------------- */
+
+typedef struct box {
+    double left, right, bottom, top; /* pixels of the plot's area */
+} box;
+
+static double overlap(const box *a, const box *b)
+{
+    double w = fmin(a->right, b->right) - fmax(a->left, b->left);
+    double h = fmin(a->top, b->top) - fmax(a->bottom, b->bottom);
+    return w > 0 && h > 0 ? w * h : 0;
+}
+
+typedef struct point {
+    const char *label;
+    double x, y;         /* data                          */
+    double low, high;    /* of y's interval; NaN: none     */
+    int taxon;
+    double px, py;       /* pixels                         */
+    box mark, text;
+} point;
+
+/* Label box number `way` around a point: right, left, above, below, then further away. */
+static box label_box(const point *s, int way)
+{
+    static const double side[][2] = {{1, 0}, {-1, 0}, {1, 1}, {1, -1}, {-1, 1}, {-1, -1}, {0, 1}, {0, -1}};
+    double far = way / 8 + 1, w = LETTER * (double)strlen(s->label);
+    const double *d = side[way % 8];
+    double cx = s->px + d[0] * (w / 2 + 8 * far), cy = s->py + d[1] * LINE * far;
+    return (box){cx - w / 2, cx + w / 2, cy - LINE / 2, cy + LINE / 2};
+}
+
+static double cost_of(const box *b, const point *spot, int n, int self)
+{
+    double cost = 0;
+    for (int i = 0; i < n; i++) {
+        cost += overlap(b, &spot[i].mark);
+        cost += i < self ? overlap(b, &spot[i].text) : 0;
+    }
+    double outside = fmax(0, -b->left) + fmax(0, b->right - WIDTH + 110) + fmax(0, -b->bottom);
+    return cost + 100 * outside;
+}
+
+static void place_labels(point *spot, int n)
+{
+    for (int i = 0; i < n; i++) {
+        double least = INFINITY;
+        for (int way = 0; way < 24; way++) {
+            box b = label_box(&spot[i], way);
+            double cost = cost_of(&b, spot, n, i) + 0.5 * way;
+            if (cost < least) {
+                least = cost;
+                spot[i].text = b;
+            }
+        }
+    }
+}
+
+/* ---- running gnuplot ---------------------------------------------------------------------------------- */
+
+static int run_gnuplot(const char *setup, const char *script)
+{
+    char *const argv[] = {(char *)(uintptr_t) "gnuplot", (char *)(uintptr_t) "-e", (char *)(uintptr_t)setup,
+                          (char *)(uintptr_t)script, NULL};
+    pid_t pid;
+    int status, rc = posix_spawnp(&pid, "gnuplot", NULL, NULL, argv, environ);
+    if (rc)
+        return pb_error("gnuplot: cannot run it: %s; `make setup` installs it", strerror(rc));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return status ? pb_error("gnuplot refused %s", script) : 0;
+}
+
+static int draw(const char *folder, const char *name, const char *body, double width)
+{
+    char *script = pb_format("%s/%s.gp", folder, name);
+    int rc = pb_write_file(script, body, strlen(body));
+    for (int pdf = 0; pdf < 2 && !rc; pdf++) {
+        char *setup = pdf ? pb_format("set terminal pdfcairo size %g,%g font 'Helvetica,11'; set output '%s/%s.pdf'",
+                                      width / 100, HEIGHT / 100, folder, name)
+                          : pb_format("set terminal svg size %g,%g font 'Helvetica,13' background rgb 'white';"
+                                      " set output '%s/%s.svg'", width, HEIGHT, folder, name);
+        rc = run_gnuplot(setup, script);
+        free(setup);
+    }
+    free(script);
+    return rc;
+}
+
+static void add_quoted(pb_text *t, const char *text)
+{
+    pb_text_bytes(t, "\"", 1);
+    for (; *text; text++)
+        pb_text_add(t, strchr("\"\\", *text) ? "\\%c" : *text == '_' || *text == '^' || *text == '@' ? "\\\\%c" : "%c",
+                    *text);
+    pb_text_bytes(t, "\"", 1);
+}
+
+static void add_title(pb_text *t, const pb_report *r)
+{
+    const pb_experiment *e = r->experiment;
+    pb_text_add(t, "set title ");
+    add_quoted(t, *e->title ? e->title : e->name);
+    pb_text_add(t, "\n");
+}
+
+/* ---- accuracy against a cost -------------------------------------------------------------------------- */
+
+typedef struct range {
+    double low, high;
+    bool log;
+} range;
+
+static double at(const range *r, double x)
+{
+    return r->log ? (log(x) - log(r->low)) / (log(r->high) - log(r->low)) : (x - r->low) / (r->high - r->low);
+}
+
+static void widen(range *r, double x)
+{
+    if (isnan(x))
+        return;
+    r->low = fmin(r->low, x);
+    r->high = fmax(r->high, x);
+}
+
+static void pad(range *r, double share)
+{
+    if (r->log) {
+        double f = pow(r->high / r->low, share);
+        f = f > 1.05 ? f : 1.5;
+        r->low /= f;
+        r->high *= f;
+    } else {
+        double d = (r->high - r->low) * share;
+        d = d > 1e-6 ? d : 0.05;
+        r->low -= d;
+        r->high += d;
+    }
+}
+
+/* Rows with a result; those without a cost (nothing trains) are drawn as a level. */
+static int gather(const pb_report *r, const char *cost, point *spot, range *x, range *y)
+{
+    char key[96];
+    int n = 0;
+    for (int i = 0; i < r->experiment->rows; i++) {
+        pb_interval v = pb_report_value(r, i, PB_TEST, pb_report_primary(r, PB_TEST, key));
+        double c = pb_report_value(r, i, -1, cost).middle;
+        if (isnan(v.middle) || isnan(c))
+            continue;
+        const pb_row *row = r->row[i].row;
+        spot[n++] = (point){.label = row->label, .x = c, .y = v.middle, .low = v.low, .high = v.high,
+                                  .taxon = row->parts > 1 ? PB_HYBRID : (int)row->method[0]->taxon};
+        if (c > 0)
+            widen(x, c);
+        widen(y, v.middle);
+        widen(y, fmax(v.low, v.middle - 0.05)); /* a wide interval is cut, not the figure stretched */
+        widen(y, fmin(v.high, v.middle + 0.05));
+    }
+    return n;
+}
+
+static void to_pixels(point *spot, int n, const range *x, const range *y)
+{
+    for (int i = 0; i < n; i++) {
+        point *s = &spot[i];
+        s->px = s->x > 0 ? at(x, s->x) * (WIDTH - 110) : LETTER * (double)strlen(s->label);
+        s->py = at(y, s->y) * (HEIGHT - 110);
+        double low = isnan(s->low) ? s->py : at(y, s->low) * (HEIGHT - 110);
+        double high = isnan(s->high) ? s->py : at(y, s->high) * (HEIGHT - 110);
+        s->mark = (box){s->px - 5, s->px + 5, fmin(low, s->py - 5), fmax(high, s->py + 5)};
+    }
+    place_labels(spot, n);
+}
+
+static void add_labels(pb_text *t, const point *spot, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const point *s = &spot[i];
+        pb_text_add(t, "set label ");
+        add_quoted(t, s->label);
+        pb_text_add(t, " at graph %.4f,%.4f center front noenhanced\n",
+                    (s->text.left + s->text.right) / 2 / (WIDTH - 110), (s->text.bottom + s->text.top) / 2 / (HEIGHT - 110));
+        if (s->x <= 0)
+            pb_text_add(t, "set arrow from graph 0,first %g to graph 1,first %g nohead dt 2 lc rgb '#808080'\n", s->y, s->y);
+    }
+}
+
+static void add_points(pb_text *t, const point *spot, int n)
+{
+    pb_text_add(t, "plot ");
+    for (int i = 0, drawn = 0; i < n; i++) {
+        const point *s = &spot[i];
+        if (s->x <= 0)
+            continue;
+        pb_text_add(t, "%s$p%d using 1:2:3:4 with yerrorbars pt %d ps 1.1 lw 1.3 lc rgb '%s'", drawn++ ? ", \\\n " : "",
+                    i, shape[s->taxon], grey[s->taxon]);
+    }
+    pb_text_add(t, "\n");
+}
+
+static int draw_against(const pb_report *r, const char *folder, const char *name, const char *cost, const char *title)
+{
+    int rows = r->experiment->rows;
+    point *spot = pb_alloc((size_t)rows * sizeof *spot);
+    range x = {INFINITY, -INFINITY, true}, y = {INFINITY, -INFINITY, false};
+    int n = gather(r, cost, spot, &x, &y), rc = 0;
+    if (n && x.low <= x.high) {
+        pad(&x, 0.12);
+        pad(&y, 0.08);
+        to_pixels(spot, n, &x, &y);
+        pb_text t = {0};
+        pb_text_add(&t, "%s", style);
+        add_title(&t, r);
+        pb_text_add(&t, "set xlabel '%s'\nset ylabel 'test %s, mean and 95 %% interval over %d seeds' noenhanced\n"
+                        "set logscale x\nset format x '%%.0s%%c'\nset xrange [%g:%g]\nset yrange [%g:%g]\n",
+                    title, r->experiment->task->metrics[0].name, r->experiment->seeds, x.low, x.high, y.low, y.high);
+        for (int i = 0; i < n; i++)
+            pb_text_add(&t, "$p%d << EOD\n%.9g %.9g %.9g %.9g\nEOD\n", i, spot[i].x, spot[i].y,
+                        isnan(spot[i].low) ? spot[i].y : spot[i].low, isnan(spot[i].high) ? spot[i].y : spot[i].high);
+        add_labels(&t, spot, n);
+        add_points(&t, spot, n);
+        rc = draw(folder, name, t.data, WIDTH);
+        pb_text_free(&t);
+    }
+    free(spot);
+    return rc;
+}
+
+/* ---- overhead bars ------------------------------------------------------------------------------------- */
+
+/* One bar: its value with the interval; nothing where there is no measurement. */
+static int add_bar(pb_text *t, const pb_report *r, int row, int batch, const char *suffix, double x)
+{
+    char key[3][96];
+    static const char *const end[] = {"", ".low", ".high"};
+    double v[3];
+    for (int i = 0; i < 3; i++) {
+        snprintf(key[i], sizeof key[i], "overhead.prefill_ratio.b%d%s%s", batch, suffix, end[i]);
+        v[i] = pb_report_single(r, row, key[i]);
+    }
+    if (isnan(v[0]))
+        return 0;
+    pb_text_add(t, "%g %.5g %.5g %.5g\n", x, v[0], isnan(v[1]) ? v[0] : v[1], isnan(v[2]) ? v[0] : v[2]);
+    return 1;
+}
+
+static int draw_overhead(const pb_report *r, const char *folder)
+{
+    static const struct {
+        int batch;
+        const char *suffix, *title, *fill;
+    } series[] = {{1, "", "one text, unmerged", "#303030"},
+                  {1, ".merged", "one text, merged", "#787878"},
+                  {32, "", "32 texts, unmerged", "#b0b0b0"},
+                  {32, ".merged", "32 texts, merged", "#e0e0e0"}};
+    pb_text t = {0};
+    int bars = 0;
+    pb_text_add(&t, "%s", style);
+    add_title(&t, r);
+    pb_text_add(&t, "set ylabel 'time of a forward pass / base model (median, 95 %% interval)'\nset yrange [0:*]\n"
+                    "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
+                    "set xtics rotate by -35 noenhanced (");
+    for (int i = 0; i < r->experiment->rows; i++) {
+        pb_text_add(&t, "%s", i ? ", " : "");
+        add_quoted(&t, r->row[i].row->label);
+        pb_text_add(&t, " %d", i);
+    }
+    pb_text_add(&t, ")\nset xrange [-0.6:%g]\nset offsets 0,0,0.35,0\n", r->experiment->rows - 0.4);
+    for (size_t k = 0; k < PB_COUNT(series); k++) {
+        pb_text_add(&t, "$s%zu << EOD\n", k);
+        for (int i = 0; i < r->experiment->rows; i++)
+            bars += add_bar(&t, r, i, series[k].batch, series[k].suffix, i + 0.2 * ((double)k - 1.5));
+        pb_text_add(&t, "-9 0 0 0\nEOD\n"); /* never empty; outside of the range */
+    }
+    pb_text_add(&t, "plot ");
+    for (size_t k = 0; k < PB_COUNT(series); k++)
+        pb_text_add(&t, "$s%zu using 1:2 with boxes fc rgb '%s' title '%s', "
+                        "$s%zu using 1:2:3:4 with yerrorbars pt 0 lc rgb '#000000' notitle, \\\n ",
+                    k, series[k].fill, series[k].title, k);
+    pb_text_add(&t, "1 with lines dt 2 lc rgb '#000000' notitle\n");
+    int rc = bars ? draw(folder, "overhead", t.data, WIDTH) : 0;
+    pb_text_free(&t);
+    return rc;
+}
+
+/* ---- learning curves ----------------------------------------------------------------------------------- */
+
+typedef struct curve {
+    pb_text points;
+    double last_x, last_y;
+    int count;
+} curve;
+
+static int add_point(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    curve *c = ctx;
+    if (!value[1])
+        return 0;
+    c->last_x = atof(value[0]);
+    c->last_y = atof(value[1]);
+    c->count++;
+    pb_text_add(&c->points, "%s %s\n", value[0], value[1]);
+    return 0;
+}
+
+/* The mean over the seeds of the row's choice, step by step. */
+static curve read_curve(const pb_report *r, int row, const char *key)
+{
+    pb_text sql = {0};
+    curve c = {.count = 0};
+    pb_text_add(&sql, "SELECT step, avg(value) FROM value WHERE key = '%s' AND step >= 0 AND run IN (-1", key);
+    for (int i = 0; i < r->experiment->seeds; i++)
+        pb_text_add(&sql, ",%lld", r->row[row].id[i]);
+    pb_text_add(&sql, ") GROUP BY step ORDER BY step");
+    pb_store_query(r->store, sql.data, NULL, add_point, &c);
+    pb_text_free(&sql);
+    return c;
+}
+
+static int by_height(const void *a, const void *b)
+{
+    const point *x = a, *y = b;
+    return (x->y > y->y) - (x->y < y->y);
+}
+
+/* Names at the right ends of the curves, pushed apart; `span` is the height of the axis in data. */
+static void add_ends(pb_text *t, point *end, int n, double span)
+{
+    double step = span * LINE / (HEIGHT - 120), least = -INFINITY;
+    qsort(end, (size_t)n, sizeof *end, by_height);
+    for (int i = 0; i < n; i++) {
+        double y = fmax(end[i].y, least);
+        least = y + step;
+        pb_text_add(t, "set label ");
+        add_quoted(t, end[i].label);
+        pb_text_add(t, " at first %g,first %g left offset 0.6,0 noenhanced\n", end[i].x, y);
+    }
+}
+
+static int add_panel(pb_text *t, const pb_report *r, const char *key, const char *title, int panel)
+{
+    static const char *const line[] = {"lc rgb '#000000' dt 1", "lc rgb '#000000' dt 2", "lc rgb '#808080' dt 1",
+                                       "lc rgb '#808080' dt 2", "lc rgb '#404040' dt 3", "lc rgb '#a0a0a0' dt 4"};
+    int rows = r->experiment->rows, n = 0;
+    point *end = pb_alloc((size_t)rows * sizeof *end);
+    range y = {INFINITY, -INFINITY, false};
+    double most = 0;
+    pb_text plot = {0};
+    for (int i = 0; i < rows; i++) {
+        curve c = read_curve(r, i, key);
+        if (c.count > 1) {
+            pb_text_add(t, "$c%d_%d << EOD\n%sEOD\n", panel, i, c.points.data);
+            pb_text_add(&plot, "%s$c%d_%d using 1:2 with %s lw 1.4 %s pt %d ps 0.6", n ? ", \\\n " : "plot ", panel, i,
+                        c.count < 20 ? "linespoints" : "lines", line[n % (int)PB_COUNT(line)], 4 + n % 10);
+            end[n++] = (point){.label = r->row[i].row->label, .x = c.last_x, .y = c.last_y};
+            widen(&y, c.last_y);
+            most = fmax(most, c.last_x);
+            widen(&y, atof(strchr(c.points.data, ' ')));
+        }
+        pb_text_free(&c.points);
+    }
+    if (n) {
+        pad(&y, 0.08);
+        pb_text_add(t, "unset label\nset xlabel 'step'\nset ylabel '%s' noenhanced\nset xrange [0:%g]\nset yrange [%g:%g]\n",
+                    title, most * 1.35, y.low, y.high);
+        add_ends(t, end, n, y.high - y.low);
+        pb_text_add(t, "%s\n", plot.data);
+    }
+    pb_text_free(&plot);
+    free(end);
+    return n;
+}
+
+static int draw_curves(const pb_report *r, const char *folder)
+{
+    char key[96], *title = pb_format("validation %s", r->experiment->task->metrics[0].name);
+    const pb_experiment *e = r->experiment;
+    pb_text t = {0};
+    pb_text_add(&t, "%sset multiplot layout 1,2 title ", style);
+    add_quoted(&t, *e->title ? e->title : e->name);
+    pb_text_add(&t, "\n");
+    int n = add_panel(&t, r, "train.loss", "training loss", 0);
+    n += add_panel(&t, r, pb_report_primary(r, PB_VALIDATION, key), title, 1);
+    pb_text_add(&t, "unset multiplot\n");
+    int rc = n ? draw(folder, "curves", t.data, 1.5 * WIDTH) : 0;
+    pb_text_free(&t);
+    free(title);
+    return rc;
+}
+
+/* ---- all figures --------------------------------------------------------------------------------------- */
+
+int pb_plot(const pb_report *r, const char *folder)
+{
+    char *own = pb_format("plots/%s", r->experiment->name);
+    const char *to = folder ? folder : own;
+    int rc = pb_make_dirs(to) ||
+             draw_against(r, to, "accuracy-parameters", "storage.trainable", "trainable parameters") ||
+             draw_against(r, to, "accuracy-memory", "memory.train.total", "training memory, bytes") ||
+             draw_overhead(r, to) || draw_curves(r, to);
+    free(own);
+    return rc ? -1 : 0;
+}

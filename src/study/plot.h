@@ -1,0 +1,12 @@
+/* plot: the figures of a report, by gnuplot.  Floor 6. */
+#ifndef PB_PLOT_H
+#define PB_PLOT_H
+
+#include "study/report.h"
+
+/* Draws accuracy against trainable parameters and against training memory, overhead bars and
+ * learning curves, as SVG and PDF, into `folder` (NULL: plots/EXPERIMENT) beside the gnuplot
+ * scripts that made them.  -1 with an error: no gnuplot, or it refused a script. */
+int pb_plot(const pb_report *r, const char *folder);
+
+#endif

@@ -1,0 +1,49 @@
+/* progress: see progress.h. */
+#include "study/progress.h"
+
+#include <math.h>
+#include <unistd.h>
+
+#define REDRAW 0.1 /* seconds */
+
+pb_meter pb_meter_start(const char *what, int tasks, int jobs, bool quiet)
+{
+    return (pb_meter){.what = what, .tasks = tasks, .jobs = jobs, .begun = pb_clock(), .quiet = quiet,
+                      .terminal = isatty(STDERR_FILENO)};
+}
+
+static void print_left(const pb_meter *m, double done)
+{
+    if (done <= 0)
+        return;
+    double left = (pb_clock() - m->begun) * (m->tasks - done) / done;
+    fprintf(stderr, ", %d:%02d left", (int)(left / 60), (int)fmod(left, 60));
+}
+
+void pb_meter_tell(pb_meter *m, const char *label, double fraction, const char *detail)
+{
+    m->fraction = fraction;
+    if (m->quiet || !m->terminal || pb_clock() - m->drawn < REDRAW)
+        return;
+    m->drawn = pb_clock();
+    fprintf(stderr, "\r\033[K%s %d/%d %s %3.0f %% %s", m->what, m->done + 1, m->tasks, label, 100 * fraction, detail);
+    print_left(m, m->done + m->jobs * fraction < m->tasks ? m->done + m->jobs * fraction : m->done);
+}
+
+void pb_meter_end(pb_meter *m, const char *label, const char *detail, double seconds)
+{
+    m->done++;
+    m->fraction = 0;
+    if (m->quiet)
+        return;
+    fprintf(stderr, "%s%s %d/%d %s: %s, %.1f s", m->terminal ? "\r\033[K" : "", m->what, m->done, m->tasks, label, detail,
+            seconds);
+    print_left(m, m->done);
+    fputc('\n', stderr);
+}
+
+void pb_meter_stop(pb_meter *m)
+{
+    if (m->terminal && !m->quiet)
+        fputs("\r\033[K", stderr);
+}

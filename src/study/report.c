@@ -1,0 +1,366 @@
+/* report: see report.h. */
+#include "study/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "files/json.h"
+#include "study/run.h"
+
+/* ---- gathering ---------------------------------------------------------------------------------------- */
+
+static int take_count(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    *(int *)ctx = atoi(value[0]);
+    return 0;
+}
+
+static int count_failed(pb_store *s, const pb_cell *c)
+{
+    int failed = 0;
+    const char *args[] = {c->hash.hex, NULL};
+    pb_store_query(s, "SELECT count(*) > 0 FROM run WHERE hash = ? AND status = 'failed'", args, take_count, &failed);
+    return failed;
+}
+
+static void take_cell(pb_report *r, pb_report_row *row, const pb_cell *c, int seed)
+{
+    long long id = pb_store_find(r->store, &c->hash);
+    char key[96];
+    if (id <= 0) {
+        row->failed += count_failed(r->store, c);
+        return;
+    }
+    if (!pb_run_chosen(r->store, r->experiment, c))
+        return;
+    row->choice = c->choice;
+    row->id[seed] = id;
+    row->finished++;
+    row->diverged += isnan(pb_store_value(r->store, id, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
+}
+
+pb_report pb_report_make(pb_store *s, const pb_experiment *e)
+{
+    pb_report r = {.store = s, .experiment = e, .row = pb_alloc((size_t)e->rows * sizeof *r.row)};
+    for (int i = 0; i < e->rows; i++)
+        r.row[i] = (pb_report_row){.row = &e->row[i], .id = pb_alloc((size_t)e->seeds * sizeof *r.row[i].id)};
+    for (int i = 0; i < e->cells; i++) /* seeds are the innermost loop of the cells */
+        take_cell(&r, &r.row[e->cell[i].row - e->row], &e->cell[i], i % e->seeds);
+    return r;
+}
+
+void pb_report_free(pb_report *r)
+{
+    for (int i = 0; i < r->experiment->rows; i++)
+        free(r->row[i].id);
+    free(r->row);
+}
+
+/* ---- values ------------------------------------------------------------------------------------------- */
+
+const char *pb_report_primary(const pb_report *r, pb_split split, char out[96])
+{
+    snprintf(out, 96, "accuracy.%s.%s", pb_split_name[split], r->experiment->task->metrics[0].name);
+    return out;
+}
+
+static double value_of(const pb_report *r, int row, int seed, int split, const char *key)
+{
+    long long id = r->row[row].id[seed];
+    return id > 0 ? pb_store_value(r->store, id, split, key) : NAN;
+}
+
+static pb_interval over_seeds(const pb_report *r, int row, int minus, int split, const char *key)
+{
+    int seeds = r->experiment->seeds;
+    double *x = pb_alloc((size_t)seeds * sizeof *x);
+    for (int i = 0; i < seeds; i++)
+        x[i] = value_of(r, row, i, split, key) - (minus < 0 ? 0 : value_of(r, minus, i, split, key));
+    pb_interval out = pb_stats_mean(seeds, x);
+    free(x);
+    return out;
+}
+
+pb_interval pb_report_value(const pb_report *r, int row, int split, const char *key)
+{
+    return over_seeds(r, row, -1, split, key);
+}
+
+pb_interval pb_report_difference(const pb_report *r, int row, int split, const char *key)
+{
+    const pb_row *baseline = pb_experiment_row(r->experiment, r->experiment->baseline);
+    return over_seeds(r, row, (int)(baseline - r->experiment->row), split, key);
+}
+
+double pb_report_single(const pb_report *r, int row, const char *key)
+{
+    for (int i = 0; i < r->experiment->seeds; i++) {
+        double value = value_of(r, row, i, -1, key);
+        if (!isnan(value))
+            return value;
+    }
+    return NAN;
+}
+
+/* ---- as text ------------------------------------------------------------------------------------------ */
+
+#define CELL 32
+#define COLUMNS 12
+
+typedef struct grid {
+    char (*text)[COLUMNS][CELL]; /* [rows + 1], the heading first */
+    int rows;
+} grid;
+
+static void number(char out[CELL], const char *fmt, double x)
+{
+    if (isnan(x))
+        snprintf(out, CELL, "-");
+    else
+        snprintf(out, CELL, fmt, x);
+}
+
+/* "0.913 ±0.012" */
+static void with_margin(char out[CELL], const char *fmt, const char *margin, pb_interval v)
+{
+    number(out, fmt, v.middle);
+    size_t used = strlen(out);
+    if (!isnan(v.high))
+        snprintf(out + used, CELL - used, margin, v.high - v.middle);
+}
+
+/* 1234567 -> "1.23 M" */
+static void with_unit(char out[CELL], double x, double thousand, const char *const unit[4])
+{
+    int k = 0;
+    while (k < 3 && x >= thousand * 0.9995) {
+        x /= thousand;
+        k++;
+    }
+    if (isnan(x))
+        snprintf(out, CELL, "-");
+    else
+        snprintf(out, CELL, k == 0 || x >= 100 ? "%.0f%s" : x >= 10 ? "%.1f%s" : "%.2f%s", x, unit[k]);
+}
+
+static const char *const plain[] = {"", " k", " M", " G"}, *const bytes[] = {" B", " KB", " MB", " GB"};
+
+static void fill_heading(const pb_report *r, char cell[COLUMNS][CELL])
+{
+    const char *metric = r->experiment->task->metrics[0].name;
+    const char *text[COLUMNS] = {"method", "trainable", "file", "memory", "FLOP/token", "step ms", "GFLOP/s",
+                                 NULL, NULL, NULL, "prefill x1", "merged"};
+    for (int i = 0; i < COLUMNS; i++)
+        snprintf(cell[i], CELL, "%s", text[i] ? text[i] : "");
+    snprintf(cell[7], CELL, "validation");
+    snprintf(cell[8], CELL, "test %.20s", metric);
+    snprintf(cell[9], CELL, "to %.20s", r->experiment->baseline);
+}
+
+static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
+{
+    char key[96];
+    double flops = pb_report_value(r, row, -1, "compute.forward_flops").middle +
+                   pb_report_value(r, row, -1, "compute.backward_flops").middle;
+    snprintf(cell[0], CELL, "%.30s", r->row[row].row->label);
+    with_unit(cell[1], pb_report_value(r, row, -1, "storage.trainable").middle, 1000, plain);
+    with_unit(cell[2], pb_report_value(r, row, -1, "storage.artifact_bytes").middle, 1000, bytes);
+    with_unit(cell[3], pb_report_value(r, row, -1, "memory.train.total").middle, 1000, bytes);
+    with_unit(cell[4], flops, 1000, plain);
+    number(cell[5], "%.1f", pb_report_value(r, row, -1, "compute.step_ms").middle);
+    number(cell[6], "%.0f", pb_report_value(r, row, -1, "compute.gflops").middle);
+    with_margin(cell[7], "%.4f", " ±%.4f", pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
+    with_margin(cell[8], "%.4f", " ±%.4f", pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
+    if (strcmp(r->row[row].row->label, r->experiment->baseline) != 0)
+        with_margin(cell[9], "%+.4f", " ±%.4f", pb_report_difference(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
+    number(cell[10], "%.3f", pb_report_single(r, row, "overhead.prefill_ratio.b1"));
+    number(cell[11], "%.3f", pb_report_single(r, row, "overhead.prefill_ratio.b1.merged"));
+}
+
+/* Characters, not bytes: there is a plus-minus sign. */
+static int width_of(const char *text)
+{
+    int n = 0;
+    for (; *text; text++)
+        n += (*text & 0xC0) != 0x80;
+    return n;
+}
+
+static void print_grid(const grid *g, FILE *out)
+{
+    int width[COLUMNS] = {0};
+    for (int i = 0; i < g->rows; i++)
+        for (int k = 0; k < COLUMNS; k++)
+            width[k] = width_of(g->text[i][k]) > width[k] ? width_of(g->text[i][k]) : width[k];
+    for (int i = 0; i < g->rows; i++)
+        for (int k = 0; k < COLUMNS; k++) {
+            int pad = width[k] - width_of(g->text[i][k]);
+            if (k == 0) /* names stand left, numbers right */
+                fprintf(out, "%s%*s", g->text[i][k], pad, "");
+            else
+                fprintf(out, "  %*s%s%s", pad, "", g->text[i][k], k + 1 == COLUMNS ? "\n" : "");
+        }
+}
+
+static void print_notes(const pb_report *r, FILE *out)
+{
+    const pb_experiment *e = r->experiment;
+    double limit = NAN;
+    for (int i = 0; i < e->rows; i++) {
+        const pb_report_row *row = &r->row[i];
+        limit = isnan(limit) ? pb_report_single(r, i, "compute.gemm_limit") : limit;
+        if (row->choice && *row->choice)
+            fprintf(out, "%s: %s, the best of %d on validation\n", row->row->label, row->choice, row->row->choices);
+        if (row->finished < e->seeds || row->diverged || row->failed)
+            fprintf(out, "%s: %d of %d seeds finished, %d of them diverged; %d failed\n", row->row->label,
+                    row->finished, e->seeds, row->diverged, row->failed);
+    }
+    fprintf(out, "Mean over %d seed%s, ± 95 %% interval; \"to %s\" is the paired difference on test.", e->seeds,
+            e->seeds == 1 ? "" : "s", e->baseline);
+    if (!isnan(limit))
+        fprintf(out, "  GEMM limit here: %.0f GFLOP/s.", limit);
+    fputc('\n', out);
+}
+
+void pb_report_print(const pb_report *r, FILE *out)
+{
+    const pb_experiment *e = r->experiment;
+    grid g = {.text = pb_alloc((size_t)(e->rows + 1) * sizeof *g.text), .rows = e->rows + 1};
+    fill_heading(r, g.text[0]);
+    for (int i = 0; i < e->rows; i++)
+        fill_row(r, i, g.text[i + 1]);
+    print_grid(&g, out);
+    free(g.text);
+    print_notes(r, out);
+}
+
+/* ---- as JSON ------------------------------------------------------------------------------------------ */
+
+typedef struct object {
+    const pb_report *report;
+    int row;
+    pb_text *text;
+    int members;
+} object;
+
+static void add_number(pb_text *t, const char *name, double x)
+{
+    if (isfinite(x))
+        pb_text_add(t, "\"%s\":%.10g", name, x);
+    else
+        pb_text_add(t, "\"%s\":null", name);
+}
+
+static void add_member(object *o, const char *name)
+{
+    pb_text_add(o->text, o->members++ ? "," : "");
+    pb_json_quote(o->text, name);
+    pb_text_add(o->text, ":");
+}
+
+static int split_of(const char *name)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        if (!strcmp(name, pb_split_name[s]))
+            return s;
+    return -1;
+}
+
+static int add_value(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    object *o = ctx;
+    pb_interval v = pb_report_value(o->report, o->row, split_of(value[1]), value[0]);
+    add_member(o, value[0]);
+    pb_text_add(o->text, "{");
+    add_number(o->text, "mean", v.middle);
+    pb_text_add(o->text, ",");
+    add_number(o->text, "low", v.low);
+    pb_text_add(o->text, ",");
+    add_number(o->text, "high", v.high);
+    pb_text_add(o->text, ",\"n\":%d}", v.n);
+    return 0;
+}
+
+static int add_setting(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    object *o = ctx;
+    add_member(o, value[0]);
+    pb_json_quote(o->text, value[1]);
+    return 0;
+}
+
+/* "1,2,3": the row's runs, for SQL's IN. */
+static char *ids_of(const pb_report *r, int row)
+{
+    pb_text t = {0};
+    for (int i = 0; i < r->experiment->seeds; i++)
+        if (r->row[row].id[i] > 0)
+            pb_text_add(&t, "%s%lld", t.length ? "," : "", r->row[row].id[i]);
+    return t.data ? t.data : pb_strdup("");
+}
+
+static int add_query(object *o, const char *name, const char *fmt, const char *ids,
+                     int (*add)(void *, int, const char *const *))
+{
+    char *sql = pb_format(fmt, ids);
+    add_member(o, name);
+    object inner = *o;
+    inner.members = 0;
+    pb_text_add(o->text, "{");
+    int rc = pb_store_query(o->report->store, sql, NULL, add, &inner);
+    pb_text_add(o->text, "}");
+    free(sql);
+    return rc;
+}
+
+static void add_seeds(object *o)
+{
+    const pb_experiment *e = o->report->experiment;
+    const pb_report_row *row = &o->report->row[o->row];
+    add_member(o, "seeds");
+    pb_text_add(o->text, "[");
+    for (int i = 0, n = 0; i < e->seeds; i++)
+        if (row->id[i] > 0)
+            pb_text_add(o->text, "%s%llu", n++ ? "," : "", (unsigned long long)e->seed[i]);
+    pb_text_add(o->text, "],\"diverged\":%d,\"failed\":%d", row->diverged, row->failed);
+}
+
+static int add_row(const pb_report *r, int row, pb_text *text)
+{
+    const pb_experiment *e = r->experiment;
+    const char *choice = r->row[row].choice;
+    const char *pair[][2] = {{"experiment", e->name}, {"task", e->task_name}, {"model", e->model_path},
+                             {"method", e->row[row].label}, {"choice", choice ? choice : ""}};
+    object o = {.report = r, .row = row, .text = text};
+    pb_text_add(text, "{");
+    for (size_t i = 0; i < PB_COUNT(pair); i++) {
+        add_member(&o, pair[i][0]);
+        pb_json_quote(text, pair[i][1]);
+    }
+    add_seeds(&o);
+    char *ids = ids_of(r, row);
+    int rc = add_query(&o, "options", "SELECT DISTINCT key, value FROM setting WHERE run IN (%s) ORDER BY key", ids,
+                       add_setting) ||
+             add_query(&o, "values",
+                       "SELECT DISTINCT key, split FROM value WHERE run IN (%s) AND step = -1 ORDER BY key", ids,
+                       add_value);
+    free(ids);
+    pb_text_add(text, "}\n");
+    return rc;
+}
+
+int pb_report_json(const pb_report *r, FILE *out)
+{
+    pb_text text = {0};
+    int rc = 0;
+    for (int i = 0; i < r->experiment->rows && !rc; i++)
+        rc = add_row(r, i, &text);
+    if (!rc && text.data)
+        fputs(text.data, out);
+    pb_text_free(&text);
+    return rc;
+}

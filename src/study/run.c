@@ -1,0 +1,297 @@
+/* run: the passes of an experiment: train, choose, test, time. */
+#include "study/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/threads.h"
+#include "study/children.h"
+#include "study/progress.h"
+
+/* ---- the bench ---------------------------------------------------------------------------------------- */
+
+static char *folder_of_artifacts(const char *db)
+{
+    const char *slash = strrchr(db, '/');
+    return pb_format("%.*sartifacts", slash ? (int)(slash - db) + 1 : 0, db);
+}
+
+int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
+{
+    *b = (pb_bench){.experiment = e, .db = db, .artifacts = folder_of_artifacts(db)};
+    b->data = pb_experiment_data(e);
+    pb_model *m = b->data ? pb_model_open(e->model_path, b->data->classes, 0, false) : NULL;
+    if (!m) {
+        pb_bench_close(b);
+        return -1;
+    }
+    pb_digest digest = pb_model_digest(m);
+    pb_model_free(m);
+    pb_experiment_seal(e, &b->data->digest, &digest);
+    return 0;
+}
+
+void pb_bench_close(pb_bench *b)
+{
+    pb_data_free(b->data);
+    free(b->artifacts);
+    b->data = NULL;
+    b->artifacts = NULL;
+}
+
+/* ---- choosing ----------------------------------------------------------------------------------------- */
+
+/* Mean of the primary metric on validation over the seeds of one choice; diverged seeds count as
+ * the worst, missing ones are left out.  NaN: nothing finished. */
+static double mean_validation(pb_store *s, const pb_experiment *e, const pb_row *row, const char *choice)
+{
+    const pb_metric_info *primary = &e->task->metrics[0];
+    char key[80];
+    snprintf(key, sizeof key, "accuracy.validation.%s", primary->name);
+    double sum = 0;
+    int n = 0;
+    for (int i = 0; i < e->cells; i++) {
+        const pb_cell *c = &e->cell[i];
+        long long id = c->row == row && !strcmp(c->choice, choice) ? pb_store_find(s, &c->hash) : 0;
+        if (id <= 0)
+            continue;
+        double value = pb_store_value(s, id, PB_VALIDATION, key);
+        sum += isnan(value) ? (primary->higher_is_better ? -INFINITY : INFINITY) : value;
+        n++;
+    }
+    return n ? (primary->higher_is_better ? sum : -sum) / n : NAN;
+}
+
+static const char *best_choice(pb_store *s, const pb_experiment *e, const pb_row *row)
+{
+    const char *best = NULL;
+    double most = NAN;
+    for (int i = 0; i < e->cells; i++) {
+        const pb_cell *c = &e->cell[i];
+        if (c->row != row || (i && e->cell[i - 1].row == row && !strcmp(e->cell[i - 1].choice, c->choice)))
+            continue;
+        double mean = mean_validation(s, e, row, c->choice);
+        if (!isnan(mean) && (!best || mean > most)) {
+            best = c->choice;
+            most = mean;
+        }
+    }
+    return best;
+}
+
+bool pb_run_chosen(pb_store *s, const pb_experiment *e, const pb_cell *c)
+{
+    const char *best = best_choice(s, e, c->row);
+    return best && !strcmp(best, c->choice);
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------- */
+
+typedef struct pass {
+    pb_bench bench;
+    const pb_cell **cell;    /* to be done in this pass */
+    long long *id;           /* their runs, if stored   */
+    int cells;
+    int (*work)(const pb_bench *b, const pb_cell *c, long long id); /* NULL: training */
+    pb_meter meter;
+    int failed;
+} pass;
+
+static char *label_of(const pb_cell *c)
+{
+    return pb_format("%s%s%s seed %llu", c->row->label, *c->choice ? " " : "", c->choice, (unsigned long long)c->seed);
+}
+
+typedef struct teller {
+    FILE *to;
+    double last;
+} teller;
+
+static void tell_step(void *ctx, int step, int steps, double loss)
+{
+    teller *t = ctx;
+    double now = pb_clock();
+    if (now - t->last < 0.1 && step < steps)
+        return;
+    t->last = now;
+    fprintf(t->to, "%d %d %g\n", step, steps, loss);
+}
+
+static int work_in_child(void *ctx, int number, FILE *to_parent)
+{
+    const pass *p = ctx;
+    const pb_cell *c = p->cell[number];
+    teller t = {.to = to_parent};
+    pb_error_clear();
+    if (p->work)
+        return p->work(&p->bench, c, p->id[number]);
+    return pb_cell_train(&p->bench, c, &(pb_progress){.tell = tell_step, .ctx = &t});
+}
+
+static void cell_begun(void *ctx, int number)
+{
+    pass *p = ctx;
+    char *label = label_of(p->cell[number]);
+    pb_meter_tell(&p->meter, label, 0, "");
+    free(label);
+}
+
+static void cell_told(void *ctx, int number, const char *line)
+{
+    pass *p = ctx;
+    int step, steps;
+    double loss;
+    if (sscanf(line, "%d %d %lg", &step, &steps, &loss) != 3)
+        return;
+    char *label = label_of(p->cell[number]), *detail = pb_format("loss %.3f", loss);
+    pb_meter_tell(&p->meter, label, (double)step / steps, detail);
+    free(detail);
+    free(label);
+}
+
+/* A failed training is a row of its own, with the first error. */
+static int store_failure(const pass *p, const pb_cell *c, const char *error, double seconds)
+{
+    pb_result r;
+    pb_result_init(&r);
+    snprintf(r.status, sizeof r.status, "failed");
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s && pb_store_run(s, p->bench.experiment, c, &r, error, seconds) > 0 ? 0 : -1;
+    pb_store_close(s);
+    pb_result_free(&r);
+    return rc;
+}
+
+/* What the meter says of a cell that went well. */
+static char *outcome(const pass *p, const pb_cell *c)
+{
+    const char *metric = p->bench.experiment->task->metrics[0].name;
+    if (p->work)
+        return pb_strdup("done");
+    pb_store *s = pb_store_read(p->bench.db);
+    long long id = s ? pb_store_find(s, &c->hash) : 0;
+    char *key = pb_format("accuracy.validation.%s", metric);
+    double value = id > 0 ? pb_store_value(s, id, PB_VALIDATION, key) : NAN;
+    pb_store_close(s);
+    free(key);
+    return isnan(value) ? pb_strdup("diverged") : pb_format("validation %s %.4f", metric, value);
+}
+
+static int cell_ended(void *ctx, int number, const char *error, double seconds)
+{
+    pass *p = ctx;
+    const pb_cell *c = p->cell[number];
+    char *label = label_of(c), *detail = error ? pb_format("failed: %s", error) : outcome(p, c);
+    pb_meter_end(&p->meter, label, detail, seconds);
+    free(detail);
+    free(label);
+    p->failed += error != NULL;
+    return error && !p->work ? store_failure(p, c, error, seconds) : 0;
+}
+
+static const pb_child_events events = {.begun = cell_begun, .told = cell_told, .ended = cell_ended};
+
+static int run_pass(pass *p, const char *what, int jobs, const pb_run_options *o)
+{
+    if (!p->cells)
+        return 0;
+    int cores = o->threads > 0 ? o->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    p->bench.threads = cores / jobs > 1 ? cores / jobs : 1;
+    p->meter = pb_meter_start(what, p->cells, jobs, o->quiet);
+    int rc = pb_children_run(p->cells, jobs, work_in_child, &events, p);
+    pb_meter_stop(&p->meter);
+    return rc;
+}
+
+/* ---- what is left to do ------------------------------------------------------------------------------- */
+
+typedef bool is_wanted(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id);
+
+static bool is_missing(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id)
+{
+    (void)s, (void)e, (void)c;
+    return id == 0;
+}
+
+/* A finished run of the row's choice that did not diverge. */
+static bool is_good_choice(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id)
+{
+    char key[80];
+    snprintf(key, sizeof key, "accuracy.validation.%s", e->task->metrics[0].name);
+    return id > 0 && !isnan(pb_store_value(s, id, PB_VALIDATION, key)) && pb_run_chosen(s, e, c);
+}
+
+static bool is_untested(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id)
+{
+    char key[80];
+    snprintf(key, sizeof key, "accuracy.test.%s", e->task->metrics[0].name);
+    return is_good_choice(s, e, c, id) && isnan(pb_store_value(s, id, PB_TEST, key));
+}
+
+/* One seed of each row: speed does not depend on what was learnt. */
+static bool is_untimed(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id)
+{
+    return e->timing_rounds > 0 && c->seed == e->seed[0] && is_good_choice(s, e, c, id) &&
+           isnan(pb_store_value(s, id, -1, "overhead.kv_bytes"));
+}
+
+static int collect(pass *p, const char *db, is_wanted *wanted)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(db); /* closed again before a child is made */
+    p->cells = 0;
+    for (int i = 0; s && i < e->cells; i++) {
+        long long id = pb_store_find(s, &e->cell[i].hash);
+        if (id >= 0 && wanted(s, e, &e->cell[i], id)) {
+            p->cell[p->cells] = &e->cell[i];
+            p->id[p->cells++] = id;
+        }
+    }
+    pb_store_close(s);
+    return s ? 0 : -1;
+}
+
+/* The trained parameters of settings that were not chosen will not be asked for again. */
+static int drop_artifacts(const pass *p, const char *db)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(db);
+    for (int i = 0; s && i < e->cells; i++) {
+        char *path = pb_cell_artifact(&p->bench, &e->cell[i]);
+        if (!pb_run_chosen(s, e, &e->cell[i]))
+            unlink(path);
+        free(path);
+    }
+    pb_store_close(s);
+    return s ? 0 : -1;
+}
+
+static int run_passes(pass *p, const char *db, const pb_run_options *o)
+{
+    int jobs = o->jobs > 0 ? o->jobs : p->bench.experiment->jobs;
+    if (collect(p, db, is_missing) || run_pass(p, "train", jobs, o))
+        return -1;
+    p->work = pb_cell_test;
+    if (drop_artifacts(p, db) || collect(p, db, is_untested) || run_pass(p, "test", jobs, o))
+        return -1;
+    p->work = pb_cell_time;
+    if (o->timing && (collect(p, db, is_untimed) || run_pass(p, "time", 1, o)))
+        return -1;
+    return p->failed ? 1 : 0;
+}
+
+int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o)
+{
+    pass p = {.cells = 0};
+    if (pb_bench_open(&p.bench, e, db))
+        return -1;
+    p.cell = pb_alloc((size_t)(e->cells + 1) * sizeof *p.cell);
+    p.id = pb_alloc((size_t)(e->cells + 1) * sizeof *p.id);
+    int rc = run_passes(&p, db, o);
+    free(p.cell);
+    free(p.id);
+    pb_bench_close(&p.bench);
+    return rc;
+}

@@ -1,0 +1,399 @@
+/* store: the schema, and what is written in one transaction. */
+#include "study/store.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "numeric/blas.h"
+#include "study/host.h"
+#include "version.h"
+
+#define SCHEMA_VERSION 1
+#define APPLICATION 0x70656674 /* "peft", in the file's header */
+
+struct pb_store {
+    sqlite3 *db;
+    char *path;
+};
+
+static const char schema[] =
+    "CREATE TABLE run ("
+    " id INTEGER PRIMARY KEY,"
+    " hash TEXT NOT NULL,"        /* of settings, seed, data, model and code */
+    " experiment TEXT NOT NULL,"
+    " task TEXT NOT NULL,"
+    " model TEXT NOT NULL,"
+    " row TEXT NOT NULL,"         /* 'lora', 'lora:all', 'lora+prefix'       */
+    " choice TEXT NOT NULL,"      /* what the sweeps chose                   */
+    " seed INTEGER NOT NULL,"
+    " status TEXT NOT NULL CHECK (status IN ('done', 'diverged', 'failed')),"
+    " error TEXT,"
+    " ended TEXT NOT NULL,"       /* UTC                                     */
+    " seconds REAL NOT NULL,"
+    " machine TEXT NOT NULL,"
+    " kernels TEXT NOT NULL,"
+    " threads INTEGER NOT NULL,"
+    " compiler TEXT NOT NULL,"
+    " flags TEXT NOT NULL,"
+    " version TEXT NOT NULL,"
+    " code TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX run_by_hash ON run (hash);"
+    "CREATE INDEX run_by_row ON run (experiment, row);"
+    "CREATE TABLE setting ("
+    " run INTEGER NOT NULL REFERENCES run (id),"
+    " key TEXT NOT NULL,"
+    " value TEXT NOT NULL,"
+    " PRIMARY KEY (run, key)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE value ("
+    " run INTEGER NOT NULL REFERENCES run (id),"
+    " key TEXT NOT NULL,"
+    " split TEXT NOT NULL CHECK (split IN ('', 'train', 'validation', 'test')),"
+    " step INTEGER NOT NULL,"     /* -1: of the whole run                    */
+    " value REAL,"                /* NULL: not a number                      */
+    " PRIMARY KEY (run, key, split, step)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE prediction ("
+    " run INTEGER NOT NULL REFERENCES run (id),"
+    " split TEXT NOT NULL,"
+    " example INTEGER NOT NULL,"
+    " label INTEGER NOT NULL,"
+    " predicted INTEGER NOT NULL,"
+    " probability REAL,"
+    " PRIMARY KEY (run, split, example)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE sample ("
+    " run INTEGER NOT NULL REFERENCES run (id),"
+    " key TEXT NOT NULL,"
+    " round INTEGER NOT NULL,"
+    " seconds REAL NOT NULL,"
+    " PRIMARY KEY (run, key, round)"
+    ") STRICT, WITHOUT ROWID;"
+    /* The latest finished run of each hash: what tables and figures are made from. */
+    "CREATE VIEW finished AS SELECT * FROM run WHERE id IN"
+    " (SELECT max(id) FROM run WHERE status <> 'failed' GROUP BY hash);";
+
+static const char *const tables[] = {"run", "setting", "value", "prediction", "sample"};
+
+/* ---- errors and statements ---------------------------------------------------------------------------- */
+
+static int fail(const pb_store *s)
+{
+    return pb_error("%s: %s", s->path, sqlite3_errmsg(s->db));
+}
+
+static int execute(pb_store *s, const char *sql)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s);
+}
+
+static sqlite3_stmt *prepare(pb_store *s, const char *sql)
+{
+    sqlite3_stmt *q;
+    if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK)
+        return q;
+    fail(s);
+    return NULL;
+}
+
+static void bind_text(sqlite3_stmt *q, int i, const char *text)
+{
+    if (text)
+        sqlite3_bind_text(q, i, text, -1, SQLITE_TRANSIENT);
+    else
+        sqlite3_bind_null(q, i);
+}
+
+/* Runs a bound insertion and makes it ready for the next one. */
+static int insert(pb_store *s, sqlite3_stmt *q)
+{
+    int rc = sqlite3_step(q) == SQLITE_DONE ? 0 : fail(s);
+    sqlite3_reset(q);
+    return rc;
+}
+
+static const char *split_name(int split)
+{
+    return split < 0 ? "" : pb_split_name[split];
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------ */
+
+static int scalar(pb_store *s, const char *sql, long long *out)
+{
+    sqlite3_stmt *q = prepare(s, sql);
+    if (!q)
+        return -1;
+    int rc = sqlite3_step(q) == SQLITE_ROW ? 0 : fail(s);
+    *out = rc ? 0 : sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int create(pb_store *s)
+{
+    pb_text sql = {0};
+    pb_text_add(&sql, "BEGIN IMMEDIATE;%s", schema);
+    for (size_t i = 0; i < PB_COUNT(tables); i++)
+        for (int k = 0; k < 2; k++)
+            pb_text_add(&sql,
+                        "CREATE TRIGGER %s_%s BEFORE %s ON %s BEGIN"
+                        " SELECT raise(ABORT, 'results are append only'); END;",
+                        tables[i], k ? "update" : "delete", k ? "UPDATE" : "DELETE", tables[i]);
+    pb_text_add(&sql, "PRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT;", APPLICATION, SCHEMA_VERSION);
+    int rc = execute(s, sql.data);
+    pb_text_free(&sql);
+    return rc;
+}
+
+/* An empty file becomes a database; anything else must already be ours. */
+static int check_schema(pb_store *s, bool writable)
+{
+    long long version, application, things;
+    if (scalar(s, "PRAGMA user_version", &version) || scalar(s, "PRAGMA application_id", &application) ||
+        scalar(s, "SELECT count(*) FROM sqlite_schema", &things))
+        return -1;
+    if (writable && !things && !version && !application)
+        return create(s);
+    if (application != APPLICATION)
+        return pb_error("%s: a database, but not of peftbench; want another --db", s->path);
+    return version == SCHEMA_VERSION ? 0
+                                     : pb_error("%s: schema version %lld; this program wants %d: want another --db",
+                                                s->path, version, SCHEMA_VERSION);
+}
+
+static pb_store *open_store(const char *path, bool writable)
+{
+    pb_store *s = pb_alloc(sizeof *s);
+    s->path = pb_strdup(path);
+    int flags = writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
+    int rc = sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK ? 0 : fail(s);
+    if (!rc) {
+        sqlite3_busy_timeout(s->db, 60000);
+        rc = check_schema(s, writable) ||
+             execute(s, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;");
+    }
+    if (!rc)
+        return s;
+    pb_store_close(s);
+    return NULL;
+}
+
+pb_store *pb_store_open(const char *path)
+{
+    char *folder = pb_strdup(path), *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = 0;
+    int rc = slash && *folder ? pb_make_dirs(folder) : 0;
+    free(folder);
+    return rc ? NULL : open_store(path, true);
+}
+
+pb_store *pb_store_read(const char *path)
+{
+    if (pb_file_exists(path))
+        return open_store(path, false);
+    pb_error("%s: no such database; `peftbench run EXPERIMENT` makes it", path);
+    return NULL;
+}
+
+void pb_store_close(pb_store *s)
+{
+    if (!s)
+        return;
+    sqlite3_close(s->db);
+    free(s->path);
+    free(s);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------ */
+
+static int put_values(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = prepare(s, "INSERT INTO value VALUES (?, ?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->values && !rc; i++) {
+        const pb_value *v = &r->value[i];
+        sqlite3_bind_int64(q, 1, run);
+        bind_text(q, 2, v->key);
+        bind_text(q, 3, split_name(v->split));
+        sqlite3_bind_int(q, 4, v->step);
+        sqlite3_bind_double(q, 5, v->value); /* NaN becomes NULL */
+        rc = insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_predictions(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = prepare(s, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->predictions && !rc; i++) {
+        const pb_prediction *p = &r->prediction[i];
+        sqlite3_bind_int64(q, 1, run);
+        bind_text(q, 2, split_name((int)p->split));
+        sqlite3_bind_int(q, 3, p->example);
+        sqlite3_bind_int(q, 4, p->label);
+        sqlite3_bind_int(q, 5, p->predicted);
+        sqlite3_bind_double(q, 6, (double)p->probability);
+        rc = insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_samples(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = prepare(s, "INSERT INTO sample VALUES (?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->samples && !rc; i++) {
+        sqlite3_bind_int64(q, 1, run);
+        bind_text(q, 2, r->sample[i].key);
+        sqlite3_bind_int(q, 3, r->sample[i].round);
+        sqlite3_bind_double(q, 4, r->sample[i].seconds);
+        rc = insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_settings(pb_store *s, long long run, const char *settings)
+{
+    sqlite3_stmt *q = prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
+    char *copy = pb_strdup(settings), *rest = copy, *line;
+    int rc = q ? 0 : -1;
+    while (!rc && (line = strsep(&rest, "\n")) && *line) {
+        char *value = strchr(line, '=');
+        *value++ = 0;
+        sqlite3_bind_int64(q, 1, run);
+        bind_text(q, 2, line);
+        bind_text(q, 3, value);
+        rc = insert(s, q);
+    }
+    free(copy);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static long long put_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const char *status, const char *error,
+                         double seconds)
+{
+    char ended[32];
+    pb_timestamp(ended);
+    const char *text[] = {c->hash.hex, e->name, e->task_name, e->model_path, c->row->label, c->choice, status, error,
+                          ended, pb_host_name(), pb_blas_name(), PB_COMPILER, PB_FLAGS, PB_VERSION, PB_CODE_VERSION};
+    sqlite3_stmt *q = prepare(s, "INSERT INTO run (hash, experiment, task, model, row, choice, status, error, ended,"
+                                 " machine, kernels, compiler, flags, version, code, seed, seconds, threads)"
+                                 " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    if (!q)
+        return -1;
+    int n = (int)PB_COUNT(text);
+    for (int i = 0; i < n; i++)
+        bind_text(q, i + 1, text[i]);
+    sqlite3_bind_int64(q, n + 1, (sqlite3_int64)c->seed);
+    sqlite3_bind_double(q, n + 2, seconds);
+    sqlite3_bind_int(q, n + 3, pb_threads_count());
+    int rc = insert(s, q);
+    sqlite3_finalize(q);
+    return rc ? -1 : sqlite3_last_insert_rowid(s->db);
+}
+
+/* Ends the transaction that `rc` is the outcome of. */
+static int end(pb_store *s, int rc)
+{
+    if (!rc)
+        rc = execute(s, "COMMIT");
+    if (rc)
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc ? -1 : 0;
+}
+
+long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r, const char *error,
+                       double seconds)
+{
+    if (execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    long long run = put_run(s, e, c, r->status, error, seconds);
+    int rc = run < 0 || put_settings(s, run, c->settings) || put_values(s, run, r) || put_predictions(s, run, r) ||
+             put_samples(s, run, r);
+    return end(s, rc) ? -1 : run;
+}
+
+int pb_store_append(pb_store *s, long long run, const pb_result *r)
+{
+    if (execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    return end(s, put_values(s, run, r) || put_predictions(s, run, r) || put_samples(s, run, r));
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------ */
+
+long long pb_store_find(pb_store *s, const pb_digest *hash)
+{
+    sqlite3_stmt *q = prepare(s, "SELECT max(id) FROM run WHERE hash = ? AND status <> 'failed'");
+    if (!q)
+        return -1;
+    bind_text(q, 1, hash->hex);
+    long long id = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : fail(s);
+    sqlite3_finalize(q);
+    return id;
+}
+
+double pb_store_value(pb_store *s, long long run, int split, const char *key)
+{
+    sqlite3_stmt *q = prepare(s, "SELECT value FROM value WHERE run = ? AND key = ? AND split = ? AND step = -1");
+    double value = NAN;
+    if (!q)
+        return value;
+    sqlite3_bind_int64(q, 1, run);
+    bind_text(q, 2, key);
+    bind_text(q, 3, split_name(split));
+    if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
+        value = sqlite3_column_double(q, 0);
+    sqlite3_finalize(q);
+    return value;
+}
+
+int pb_store_samples(pb_store *s, long long run, const char *key, double **seconds)
+{
+    sqlite3_stmt *q = prepare(s, "SELECT seconds FROM sample WHERE run = ? AND key = ? ORDER BY round");
+    size_t n = 0, capacity = 0;
+    *seconds = NULL;
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, run);
+    bind_text(q, 2, key);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        pb_grow(seconds, n, &capacity, sizeof **seconds);
+        (*seconds)[n++] = sqlite3_column_double(q, 0);
+    }
+    sqlite3_finalize(q);
+    return (int)n;
+}
+
+int pb_store_query(pb_store *s, const char *sql, const char *const *args,
+                   int (*row)(void *ctx, int columns, const char *const *value), void *ctx)
+{
+    sqlite3_stmt *q = prepare(s, sql);
+    if (!q)
+        return -1;
+    for (int i = 0; args && args[i]; i++)
+        bind_text(q, i + 1, args[i]);
+    int columns = sqlite3_column_count(q), rc = 0, step = SQLITE_DONE;
+    const char **value = pb_alloc((size_t)(columns + 1) * sizeof *value);
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        for (int i = 0; i < columns; i++)
+            value[i] = (const char *)sqlite3_column_text(q, i);
+        rc = row(ctx, columns, value);
+    }
+    if (!rc && step != SQLITE_DONE)
+        rc = fail(s);
+    sqlite3_finalize(q);
+    free(value);
+    return rc;
+}
