@@ -382,8 +382,8 @@ static int add_panel(pb_text *t, const pb_report *r, const char *key, const char
         curve c = read_curve(r, i, key);
         if (c.count > 1) {
             pb_text_add(t, "$c%d_%d << EOD\n%sEOD\n", panel, i, c.points.data);
-            pb_text_add(&plot, "%s$c%d_%d using 1:2 with %s lw 1.4 %s pt %d ps 0.6", n ? ", \\\n " : "plot ", panel, i,
-                        c.count < 20 ? "linespoints" : "lines", line[n % (int)PB_COUNT(line)], 4 + n % 10);
+            pb_text_add(&plot, "%s$c%d_%d using 1:2 with %s lw 1.4 %s", n ? ", \\\n " : "plot ", panel, i,
+                        c.count < 20 ? "linespoints pt 7 ps 0.6" : "lines", line[n % (int)PB_COUNT(line)]);
             end[n++] = (point){.label = r->row[i].row->label, .x = c.last_x, .y = c.last_y};
             widen(&y, c.last_y);
             most = fmax(most, c.last_x);

@@ -169,7 +169,7 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     with_unit(cell[2], pb_report_value(r, row, -1, "storage.artifact_bytes").middle, 1000, bytes);
     with_unit(cell[3], pb_report_value(r, row, -1, "memory.train.total").middle, 1000, bytes);
     with_unit(cell[4], flops, 1000, plain);
-    number(cell[5], "%.1f", pb_report_value(r, row, -1, "compute.step_ms").middle);
+    number(cell[5], "%.2f", pb_report_value(r, row, -1, "compute.step_ms").middle);
     number(cell[6], "%.0f", pb_report_value(r, row, -1, "compute.gflops").middle);
     with_margin(cell[7], "%.4f", " ±%.4f", pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
     with_margin(cell[8], "%.4f", " ±%.4f", pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));

@@ -292,17 +292,19 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void put_times(const pb_footprint *f, double *seconds, pb_result *out)
+/* Seconds of the features and of each step; validation is not counted. */
+static void put_times(const pb_footprint *f, double features, int steps, double *seconds, pb_result *out)
 {
-    double sum = 0;
-    for (int i = 0; i < f->steps; i++)
+    double sum = features;
+    for (int i = 0; i < steps; i++)
         sum += seconds[i];
-    qsort(seconds, (size_t)f->steps, sizeof *seconds, by_value);
     pb_result_put(out, -1, -1, sum, "compute.train_seconds");
-    if (!f->steps)
+    if (!steps)
         return;
-    pb_result_put(out, -1, -1, 1000 * seconds[f->steps / 2], "compute.step_ms");
-    pb_result_put(out, -1, -1, (double)f->tokens / sum, "compute.tokens_per_s");
+    qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
+    pb_result_put(out, -1, -1, 1000 * seconds[steps / 2], "compute.step_ms");
+    if (steps == f->steps) /* it did not diverge */
+        pb_result_put(out, -1, -1, (double)f->tokens / sum, "compute.tokens_per_s");
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------- */
@@ -320,6 +322,7 @@ typedef struct trainer {
     pb_rng dropout;          /* one key a step                           */
     int step;
     double *seconds;         /* [steps]                                  */
+    double feature_seconds;
     double loss;             /* summed since the curve's last point      */
     int losses;
 } trainer;
@@ -363,8 +366,10 @@ static int prepare(trainer *t)
     free(most);
     if (rc || !r->feature_size)
         return rc;
-    return pb_runner_features(r, PB_TRAIN, t->options->batch, t->arena, NULL) ||
-           pb_runner_features(r, PB_VALIDATION, t->options->batch, t->arena, NULL);
+    double start = pb_clock();
+    rc = pb_runner_features(r, PB_TRAIN, t->options->batch, t->arena, NULL);
+    t->feature_seconds = pb_clock() - start;
+    return rc || pb_runner_features(r, PB_VALIDATION, t->options->batch, t->arena, NULL) ? -1 : 0;
 }
 
 /* Mean loss since the last point, about CURVE_POINTS times in the run. */
@@ -435,7 +440,7 @@ static int train(trainer *t)
     check_plan(t);
     put_storage(t->runner.model, t->out);
     put_footprint(&t->footprint, t->out);
-    put_times(&(pb_footprint){.steps = t->step, .tokens = t->footprint.tokens}, t->seconds, t->out);
+    put_times(&t->footprint, t->feature_seconds, t->step, t->seconds, t->out);
     return 0;
 }
 
