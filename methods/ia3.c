@@ -8,7 +8,10 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    {.name = "targets", .type = PB_TEXT, .offset = offsetof(conf, targets), .preset = "attn.k attn.v mlp.down",
+    {.name = "targets",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, targets),
+     .preset = "attn.k attn.v mlp.down",
      .help = "projections: mlp.down is scaled where x comes in, the others where y goes out"},
     {0},
 };

@@ -9,11 +9,25 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    {.name = "length", .type = PB_INT, .offset = offsetof(conf, length), .preset = "20", .min = 1, .max = 4096,
+    {.name = "length",
+     .type = PB_INT,
+     .offset = offsetof(conf, length),
+     .preset = "20",
+     .min = 1,
+     .max = 4096,
      .help = "P, the number of soft tokens"},
-    {.name = "pool", .type = PB_CHOICE, .offset = offsetof(conf, pool), .preset = "cls", .choices = "first|cls",
+    {.name = "pool",
+     .type = PB_CHOICE,
+     .offset = offsetof(conf, pool),
+     .preset = "cls",
+     .choices = "first|cls",
      .help = "what the head reads: the first row (a soft token, as PEFT does) or the text's [CLS]"},
-    {.name = "init", .type = PB_REAL, .offset = offsetof(conf, init), .preset = "0.05", .min = 0, .max = 10,
+    {.name = "init",
+     .type = PB_REAL,
+     .offset = offsetof(conf, init),
+     .preset = "0.05",
+     .min = 0,
+     .max = 10,
      .help = "standard deviation at the start; word embeddings have about 0.05"},
     {0},
 };

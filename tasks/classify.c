@@ -15,8 +15,10 @@ typedef struct conf {
 
 enum { REFUSE, DROP }; /* overlap */
 
-#define TEXT(field, value, about) \
-    {.name = #field, .type = PB_TEXT, .offset = offsetof(conf, field), .preset = value, .help = about}
+#define TEXT(field, value, about)                                                                                      \
+    {                                                                                                                  \
+        .name = #field, .type = PB_TEXT, .offset = offsetof(conf, field), .preset = value, .help = about               \
+    }
 
 static const pb_option options[] = {
     TEXT(train, "", "file of training examples"),
@@ -27,14 +29,33 @@ static const pb_option options[] = {
     TEXT(text, "text", "column of the text"),
     TEXT(label, "label", "column of the class"),
     TEXT(classes, "", "names of the classes in their order; `0=negative` renames; empty: as they come"),
-    {.name = "validation_share", .type = PB_REAL, .offset = offsetof(conf, validation_share), .preset = "0.1",
-     .min = 0, .max = 0.9, .help = "of all examples, where validation is drawn"},
-    {.name = "test_share", .type = PB_REAL, .offset = offsetof(conf, test_share), .preset = "0.2",
-     .min = 0, .max = 0.9, .help = "of all examples, where test is drawn"},
-    {.name = "split_seed", .type = PB_INT, .offset = offsetof(conf, split_seed), .preset = "0",
-     .min = 0, .max = 1e9, .help = "of the drawing"},
-    {.name = "overlap", .type = PB_CHOICE, .offset = offsetof(conf, overlap), .preset = "refuse",
-     .choices = "refuse|drop", .help = "a text in two splits: an error, or taken out of the earlier one"},
+    {.name = "validation_share",
+     .type = PB_REAL,
+     .offset = offsetof(conf, validation_share),
+     .preset = "0.1",
+     .min = 0,
+     .max = 0.9,
+     .help = "of all examples, where validation is drawn"},
+    {.name = "test_share",
+     .type = PB_REAL,
+     .offset = offsetof(conf, test_share),
+     .preset = "0.2",
+     .min = 0,
+     .max = 0.9,
+     .help = "of all examples, where test is drawn"},
+    {.name = "split_seed",
+     .type = PB_INT,
+     .offset = offsetof(conf, split_seed),
+     .preset = "0",
+     .min = 0,
+     .max = 1e9,
+     .help = "of the drawing"},
+    {.name = "overlap",
+     .type = PB_CHOICE,
+     .offset = offsetof(conf, overlap),
+     .preset = "refuse",
+     .choices = "refuse|drop",
+     .help = "a text in two splits: an error, or taken out of the earlier one"},
     {0},
 };
 
@@ -79,8 +100,8 @@ static int take_rows(pb_data *d, const conf *c, pb_split split, const pb_table *
         const char *given = pb_table_get(t, row, label);
         int class = *given ? class_of(d, c, given) : -1;
         if (class < 0)
-            return pb_error("%s:%d: %s: want one of %s, got '%s'", pb_table_path(t), pb_table_line(t, row),
-                            c->label, *c->classes ? c->classes : "the classes' names", given);
+            return pb_error("%s:%d: %s: want one of %s, got '%s'", pb_table_path(t), pb_table_line(t, row), c->label,
+                            *c->classes ? c->classes : "the classes' names", given);
         if (!*pb_table_get(t, row, text))
             return pb_error("%s:%d: %s: want a text, got nothing", pb_table_path(t), pb_table_line(t, row), c->text);
         pb_data_add(d, split, pb_table_get(t, row, text), class, pb_table_line(t, row));

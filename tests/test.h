@@ -23,7 +23,7 @@ typedef struct test_case {
 
 static struct {
     test_case *first, **end;
-    int failures; /* of the running test */
+    int failures;        /* of the running test */
     const char *skipped; /* why, or NULL */
 } test_state;
 
@@ -35,20 +35,20 @@ static inline void test_register(test_case *t)
     test_state.end = &t->next;
 }
 
-#define TEST(name)                                                                                 \
-    static void test_##name(void);                                                                 \
-    __attribute__((constructor)) static void test_add_##name(void)                                 \
-    {                                                                                              \
-        static test_case self = {#name, test_##name, NULL};                                        \
-        test_register(&self);                                                                      \
-    }                                                                                              \
+#define TEST(name)                                                                                                     \
+    static void test_##name(void);                                                                                     \
+    __attribute__((constructor)) static void test_add_##name(void)                                                     \
+    {                                                                                                                  \
+        static test_case self = {#name, test_##name, NULL};                                                            \
+        test_register(&self);                                                                                          \
+    }                                                                                                                  \
     static void test_##name(void)
 
 /* Leaves the test; it counts as skipped unless a check failed before. */
-#define SKIP(why)                                                                                  \
-    do {                                                                                           \
-        test_state.skipped = (why);                                                                \
-        return;                                                                                    \
+#define SKIP(why)                                                                                                      \
+    do {                                                                                                               \
+        test_state.skipped = (why);                                                                                    \
+        return;                                                                                                        \
     } while (0)
 
 /* Prints at most 20 lines of one test: a wrong kernel fails at every element. */
@@ -79,13 +79,11 @@ static inline bool test_text(const char *file, int line, const char *text, const
 {
     if (got && want ? strcmp(got, want) == 0 : got == want)
         return true;
-    return test_fail(file, line, "%s: got \"%s\", want \"%s\"", text, got ? got : "(NULL)",
-                     want ? want : "(NULL)");
+    return test_fail(file, line, "%s: got \"%s\", want \"%s\"", text, got ? got : "(NULL)", want ? want : "(NULL)");
 }
 
 /* Relative to `want`, absolute where want is 0.  NaN is near nothing. */
-static inline bool test_near(const char *file, int line, const char *text, double got, double want,
-                             double tolerance)
+static inline bool test_near(const char *file, int line, const char *text, double got, double want, double tolerance)
 {
     double allowed = tolerance * (want == 0 ? 1 : fabs(want));
     if (got == want || fabs(got - want) <= allowed)
@@ -96,8 +94,7 @@ static inline bool test_near(const char *file, int line, const char *text, doubl
 #define CHECK(cond) test_check(__FILE__, __LINE__, (cond), #cond)
 #define CHECK_INT(got, want) test_int(__FILE__, __LINE__, #got, (got), (want))
 #define CHECK_TEXT(got, want) test_text(__FILE__, __LINE__, #got, (got), (want))
-#define CHECK_NEAR(got, want, tolerance)                                                           \
-    test_near(__FILE__, __LINE__, #got, (got), (want), (tolerance))
+#define CHECK_NEAR(got, want, tolerance) test_near(__FILE__, __LINE__, #got, (got), (want), (tolerance))
 
 int main(int argc, char **argv)
 {

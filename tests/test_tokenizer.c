@@ -61,7 +61,10 @@ TEST(bytes_that_are_not_utf8_are_dropped_as_replacement_characters)
     CHECK(t);
     pb_ids clean = {0}, broken = {0};
     pb_tokenizer_encode(t, "the film", 8, true, 0, &clean);
-    pb_tokenizer_encode(t, "the\xff \xc3" "film\xe2\x82", 12, true, 0, &broken);
+    pb_tokenizer_encode(t,
+                        "the\xff \xc3"
+                        "film\xe2\x82",
+                        12, true, 0, &broken);
     CHECK_INT(broken.count, clean.count);
     for (size_t i = 0; i < clean.count; i++)
         CHECK_INT(broken.id[i], clean.id[i]);

@@ -51,8 +51,8 @@ void pb_set_quiet(bool quiet);
 
 /* ---- memory (heap; the owner frees with free()) ---------------------------------------- */
 
-void *pb_alloc(size_t bytes);                 /* zeroed; dies when memory is exhausted      */
-void *pb_realloc(void *old, size_t bytes);    /* contents beyond the old size are undefined */
+void *pb_alloc(size_t bytes);              /* zeroed; dies when memory is exhausted      */
+void *pb_realloc(void *old, size_t bytes); /* contents beyond the old size are undefined */
 char *pb_strdup(const char *text);
 char *pb_format(const char *fmt, ...) PB_PRINTF(1, 2); /* a heap string; caller frees       */
 
@@ -81,9 +81,9 @@ typedef struct pb_digest {
 pb_digest pb_sha256(const void *bytes, size_t n);
 int pb_sha256_file(const char *path, pb_digest *out); /* -1 with an error if it cannot be read */
 
-double pb_clock(void);                 /* monotonic seconds                                  */
-void pb_timestamp(char out[32]);       /* now, UTC, "2026-01-31T12:00:00Z"                   */
-size_t pb_peak_rss(void);              /* this process' peak resident bytes (getrusage)      */
+double pb_clock(void);           /* monotonic seconds                                  */
+void pb_timestamp(char out[32]); /* now, UTC, "2026-01-31T12:00:00Z"                   */
+size_t pb_peak_rss(void);        /* this process' peak resident bytes (getrusage)      */
 
 /* Reads a whole file into a heap buffer with a NUL behind it; caller frees.  NULL with
  * "PATH: cannot read: reason" on failure.  `*size` (may be NULL) excludes the NUL. */
@@ -92,7 +92,7 @@ char *pb_read_file(const char *path, size_t *size);
 /* Writes a file so that it is either complete or absent (temporary name, fsync, rename). */
 int pb_write_file(const char *path, const void *bytes, size_t n);
 
-int pb_make_dirs(const char *path);    /* mkdir -p; -1 with an error                          */
+int pb_make_dirs(const char *path); /* mkdir -p; -1 with an error                          */
 bool pb_file_exists(const char *path);
 
 #endif

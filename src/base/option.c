@@ -69,14 +69,12 @@ static int parse(const pb_option *row, void *field, const char *value)
             return -1;
         *(double *)field = number;
         return 0;
-    case PB_BOOL:
-        return parse_bool(row, value, field);
+    case PB_BOOL: return parse_bool(row, value, field);
     case PB_TEXT:
         free(*(char **)field);
         *(char **)field = pb_strdup(value);
         return 0;
-    case PB_CHOICE:
-        return parse_choice(row, value, field);
+    case PB_CHOICE: return parse_choice(row, value, field);
     }
     PB_BUG("option %s: type %d", row->name, (int)row->type);
 }
@@ -150,21 +148,11 @@ void pb_option_print(const pb_option *row, const void *conf, pb_text *out)
 {
     const void *field = (const char *)conf + row->offset;
     switch (row->type) {
-    case PB_INT:
-        pb_text_add(out, "%d", *(const int *)field);
-        break;
-    case PB_REAL:
-        print_real(*(const double *)field, out);
-        break;
-    case PB_BOOL:
-        pb_text_add(out, "%s", *(const bool *)field ? "yes" : "no");
-        break;
-    case PB_TEXT:
-        pb_text_add(out, "%s", *(const char *const *)field);
-        break;
-    case PB_CHOICE:
-        print_choice(row->choices, *(const int *)field, out);
-        break;
+    case PB_INT: pb_text_add(out, "%d", *(const int *)field); break;
+    case PB_REAL: print_real(*(const double *)field, out); break;
+    case PB_BOOL: pb_text_add(out, "%s", *(const bool *)field ? "yes" : "no"); break;
+    case PB_TEXT: pb_text_add(out, "%s", *(const char *const *)field); break;
+    case PB_CHOICE: print_choice(row->choices, *(const int *)field, out); break;
     }
 }
 

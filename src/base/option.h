@@ -20,11 +20,11 @@ typedef enum pb_option_type {
 typedef struct pb_option {
     const char *name;
     pb_option_type type;
-    size_t offset;        /* of the field in the settings struct, by offsetof        */
-    const char *preset;   /* the default, as it would be written in the file         */
-    double min, max;      /* inclusive, for PB_INT and PB_REAL                        */
-    const char *choices;  /* PB_CHOICE: "relu|gelu|tanh"                              */
-    const char *help;     /* one line                                                */
+    size_t offset;       /* of the field in the settings struct, by offsetof        */
+    const char *preset;  /* the default, as it would be written in the file         */
+    double min, max;     /* inclusive, for PB_INT and PB_REAL                        */
+    const char *choices; /* PB_CHOICE: "relu|gelu|tanh"                              */
+    const char *help;    /* one line                                                */
 } pb_option;
 
 /* A table ends with a row whose name is NULL; a NULL table is an empty one. */

@@ -26,9 +26,9 @@ static inline uint64_t pb_mix(uint64_t key, uint64_t counter)
 }
 
 uint64_t pb_rng_next(pb_rng *r);
-double pb_rng_uniform(pb_rng *r);               /* [0,1), 53 bits                   */
-double pb_rng_normal(pb_rng *r);                /* mean 0, variance 1 (Box-Muller)  */
-uint64_t pb_rng_below(pb_rng *r, uint64_t n);   /* 0..n-1 without modulo bias, n>=1 */
+double pb_rng_uniform(pb_rng *r);                  /* [0,1), 53 bits                   */
+double pb_rng_normal(pb_rng *r);                   /* mean 0, variance 1 (Box-Muller)  */
+uint64_t pb_rng_below(pb_rng *r, uint64_t n);      /* 0..n-1 without modulo bias, n>=1 */
 void pb_rng_shuffle(pb_rng *r, int *items, int n); /* Fisher-Yates                  */
 
 #endif

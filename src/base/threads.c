@@ -19,9 +19,9 @@ static struct {
     pthread_t worker[MOST_THREADS];
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    atomic_uint job;   /* number of the newest job */
-    atomic_int done;   /* workers that finished it */
-    int sleeping;      /* under the lock           */
+    atomic_uint job; /* number of the newest job */
+    atomic_int done; /* workers that finished it */
+    int sleeping;    /* under the lock           */
     atomic_bool stop;
     unsigned first_job; /* the newest job when the workers were started */
     pb_work *work;
@@ -91,8 +91,7 @@ void pb_threads_start(int n)
     atomic_store(&pool.stop, false);
     pool.first_job = atomic_load(&pool.job);
     pool.count = 1;
-    while (pool.count < n &&
-           pthread_create(&pool.worker[pool.count], NULL, worker, (void *)(intptr_t)pool.count) == 0)
+    while (pool.count < n && pthread_create(&pool.worker[pool.count], NULL, worker, (void *)(intptr_t)pool.count) == 0)
         pool.count++;
     if (pool.count < n)
         pb_warn("only %d of %d threads could be started", pool.count, n);

@@ -25,8 +25,7 @@ static const pb_json *outside(const json_t *v)
 pb_json_doc *pb_json_parse(const char *name, const char *text, size_t size)
 {
     json_error_t where;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY,
-                              &where);
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &where);
     if (!root) {
         pb_error("%s:%d:%d: %s", name, where.line, where.column < 0 ? 0 : where.column, where.text);
         return NULL;
@@ -126,8 +125,7 @@ char *pb_json_plain(const pb_json *v)
     return json_dumps(inside(v), JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
 }
 
-int pb_json_each(const pb_json *object,
-                 int (*visit)(void *ctx, const char *key, const pb_json *value), void *ctx)
+int pb_json_each(const pb_json *object, int (*visit)(void *ctx, const char *key, const pb_json *value), void *ctx)
 {
     json_t *o = inside(object);
     for (void *at = json_object_iter(o); at; at = json_object_iter_next(o, at)) {

@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 
-typedef struct pb_json pb_json;           /* a value inside a document; not owned   */
+typedef struct pb_json pb_json; /* a value inside a document; not owned   */
 typedef struct pb_json_doc pb_json_doc;
 
 /* Parses text (`name` is used in messages).  NULL with "NAME:LINE:COLUMN: what" on failure;
@@ -18,12 +18,12 @@ const pb_json *pb_json_root(const pb_json_doc *doc);
 /* All accept v == NULL (absent) and answer as for a value of the wrong kind. */
 bool pb_json_is_object(const pb_json *v);
 bool pb_json_is_array(const pb_json *v);
-bool pb_json_is_null(const pb_json *v);                     /* JSON null, not absence   */
+bool pb_json_is_null(const pb_json *v);                             /* JSON null, not absence   */
 const pb_json *pb_json_get(const pb_json *object, const char *key); /* NULL if absent    */
-size_t pb_json_size(const pb_json *v);                      /* of an array or object     */
-const pb_json *pb_json_at(const pb_json *array, size_t i);  /* NULL out of range         */
-const char *pb_json_text(const pb_json *v, const char *otherwise); /* valid with the doc */
-size_t pb_json_text_size(const pb_json *v);                 /* bytes; texts may hold NUL */
+size_t pb_json_size(const pb_json *v);                              /* of an array or object     */
+const pb_json *pb_json_at(const pb_json *array, size_t i);          /* NULL out of range         */
+const char *pb_json_text(const pb_json *v, const char *otherwise);  /* valid with the doc */
+size_t pb_json_text_size(const pb_json *v);                         /* bytes; texts may hold NUL */
 double pb_json_number(const pb_json *v, double otherwise);
 long long pb_json_integer(const pb_json *v, long long otherwise);
 bool pb_json_bool(const pb_json *v, bool otherwise);
@@ -34,8 +34,7 @@ char *pb_json_plain(const pb_json *v);
 
 /* Visits the members of an object in the file's order; stops at the first nonzero return of
  * `visit` and returns it. */
-int pb_json_each(const pb_json *object,
-                 int (*visit)(void *ctx, const char *key, const pb_json *value), void *ctx);
+int pb_json_each(const pb_json *object, int (*visit)(void *ctx, const char *key, const pb_json *value), void *ctx);
 
 /* Appends `text` as a JSON string with its quotes, escaping what must be. */
 void pb_json_quote(pb_text *out, const char *text);

@@ -34,13 +34,11 @@ static const struct type {
     unsigned bits;
     pb_dtype dtype;
 } types[] = {
-    {"F64", 64, PB_F64},   {"F32", 32, PB_F32},       {"F16", 16, PB_F16},
-    {"BF16", 16, PB_BF16}, {"I64", 64, PB_I64},       {"I32", 32, PB_I32},
-    {"U8", 8, PB_U8},      {"BOOL", 8, PB_OTHER},     {"I8", 8, PB_OTHER},
-    {"I16", 16, PB_OTHER}, {"U16", 16, PB_OTHER},     {"U32", 32, PB_OTHER},
-    {"U64", 64, PB_OTHER}, {"C64", 64, PB_OTHER},     {"F8_E4M3", 8, PB_OTHER},
-    {"F4", 4, PB_OTHER},   {"F8_E5M2", 8, PB_OTHER},  {"F8_E8M0", 8, PB_OTHER},
-    {"F6_E2M3", 6, PB_OTHER}, {"F6_E3M2", 6, PB_OTHER},
+    {"F64", 64, PB_F64},          {"F32", 32, PB_F32},          {"F16", 16, PB_F16},      {"BF16", 16, PB_BF16},
+    {"I64", 64, PB_I64},          {"I32", 32, PB_I32},          {"U8", 8, PB_U8},         {"BOOL", 8, PB_OTHER},
+    {"I8", 8, PB_OTHER},          {"I16", 16, PB_OTHER},        {"U16", 16, PB_OTHER},    {"U32", 32, PB_OTHER},
+    {"U64", 64, PB_OTHER},        {"C64", 64, PB_OTHER},        {"F8_E4M3", 8, PB_OTHER}, {"F4", 4, PB_OTHER},
+    {"F8_E5M2", 8, PB_OTHER},     {"F8_E8M0", 8, PB_OTHER},     {"F6_E2M3", 6, PB_OTHER}, {"F6_E3M2", 6, PB_OTHER},
     {"F8_E4M3FNUZ", 8, PB_OTHER}, {"F8_E5M2FNUZ", 8, PB_OTHER},
 };
 
@@ -68,8 +66,8 @@ static int read_shape(const char *path, const pb_json *shape, pb_array *a)
     if (!pb_json_is_array(shape))
         return pb_error("%s: '%s': shape: want an array of whole numbers", path, a->name);
     if (dims > PB_COUNT(a->shape))
-        return pb_error("%s: '%s': shape: want at most %zu dimensions, got %zu", path, a->name,
-                        PB_COUNT(a->shape), dims);
+        return pb_error("%s: '%s': shape: want at most %zu dimensions, got %zu", path, a->name, PB_COUNT(a->shape),
+                        dims);
     a->dims = (int)dims;
     a->count = 1;
     for (size_t i = 0; i < dims; i++) {
@@ -89,17 +87,17 @@ static int read_offsets(const pb_safetensors *f, const pb_json *offsets, unsigne
     long long from = pb_json_integer(pb_json_at(offsets, 0), -1);
     long long to = pb_json_integer(pb_json_at(offsets, 1), -1);
     if (!pb_json_is_array(offsets) || pb_json_size(offsets) != 2 || from < 0 || to < from)
-        return pb_error("%s: '%s': data_offsets: want [begin,end] with 0 <= begin <= end", f->path,
-                        a->name);
+        return pb_error("%s: '%s': data_offsets: want [begin,end] with 0 <= begin <= end", f->path, a->name);
     if ((unsigned long long)to > room)
         return pb_error("%s: '%s': data_offsets: end %lld lies beyond the data of %zu bytes: "
-                        "the file is cut off or the header is wrong", f->path, a->name, to, room);
+                        "the file is cut off or the header is wrong",
+                        f->path, a->name, to, room);
     if (__builtin_mul_overflow(a->count, (size_t)bits, &need))
         return pb_error("%s: '%s': shape: more bytes than can be counted", f->path, a->name);
     a->bytes = (size_t)(to - from);
     if (need % 8 || need / 8 != a->bytes)
-        return pb_error("%s: '%s': shape times element size is %zu bytes, data_offsets hold %zu",
-                        f->path, a->name, (need + 7) / 8, a->bytes);
+        return pb_error("%s: '%s': shape times element size is %zu bytes, data_offsets hold %zu", f->path, a->name,
+                        (need + 7) / 8, a->bytes);
     a->data = f->map + f->start + from;
     return 0;
 }
@@ -124,8 +122,7 @@ static int read_array(void *ctx, const char *name, const pb_json *value)
         return pb_error("%s: '%s': dtype: want a text such as \"F32\"", f->path, name);
     const struct type *type = type_named(dtype);
     if (!type)
-        return pb_error("%s: '%s': unknown dtype '%s'; known: F64, F32, F16, BF16, I64, I32, ..",
-                        f->path, name, dtype);
+        return pb_error("%s: '%s': unknown dtype '%s'; known: F64, F32, F16, BF16, I64, I32, ..", f->path, name, dtype);
     pb_grow(&f->array, f->count, &f->capacity, sizeof *f->array);
     pb_array *a = &f->array[f->count++];
     *a = (pb_array){.name = name, .dtype = type->dtype};
@@ -164,13 +161,13 @@ static int check_tiling(pb_safetensors *f)
         const pb_array *a = f->sorted[i];
         size_t from = (size_t)((const unsigned char *)a->data - data);
         if (from != reached)
-            return pb_error("%s: '%s': data begin at %zu, want %zu: the arrays %s", f->path, a->name,
-                            from, reached, from < reached ? "overlap" : "leave a gap");
+            return pb_error("%s: '%s': data begin at %zu, want %zu: the arrays %s", f->path, a->name, from, reached,
+                            from < reached ? "overlap" : "leave a gap");
         reached += a->bytes;
     }
     if (reached != all)
-        return pb_error("%s: %zu bytes of data belong to no array: want %zu bytes of data, got %zu",
-                        f->path, all - reached, reached, all);
+        return pb_error("%s: %zu bytes of data belong to no array: want %zu bytes of data, got %zu", f->path,
+                        all - reached, reached, all);
     qsort(f->sorted, f->count, sizeof *f->sorted, by_name);
     return 0;
 }
@@ -183,9 +180,8 @@ static int read_header(pb_safetensors *f)
     for (int i = 8; i-- > 0;)
         length = length << 8 | f->map[i];
     if (length > LONGEST_HEADER || length > f->size - 8)
-        return pb_error("%s: header of %llu bytes: want at most %zu: not a safetensors file, or cut off",
-                        f->path, (unsigned long long)length,
-                        f->size - 8 < LONGEST_HEADER ? f->size - 8 : LONGEST_HEADER);
+        return pb_error("%s: header of %llu bytes: want at most %zu: not a safetensors file, or cut off", f->path,
+                        (unsigned long long)length, f->size - 8 < LONGEST_HEADER ? f->size - 8 : LONGEST_HEADER);
     f->start = 8 + (size_t)length;
     char *place = pb_format("%s: header", f->path);
     f->header = pb_json_parse(place, (const char *)f->map + 8, (size_t)length);
@@ -294,12 +290,12 @@ int pb_array_reals(const pb_array *a, size_t from, size_t n, pb_real *out)
     PB_CHECK(from <= a->count && n <= a->count - from);
     const unsigned char *data = a->data;
     /* memcpy, because the data need not be aligned; compilers make plain loads of it. */
-#define CONVERT(type, expression)                                                                  \
-    for (size_t i = 0; i < n; i++) {                                                               \
-        type x;                                                                                    \
-        memcpy(&x, data + (from + i) * sizeof x, sizeof x);                                        \
-        out[i] = (pb_real)(expression);                                                            \
-    }                                                                                              \
+#define CONVERT(type, expression)                                                                                      \
+    for (size_t i = 0; i < n; i++) {                                                                                   \
+        type x;                                                                                                        \
+        memcpy(&x, data + (from + i) * sizeof x, sizeof x);                                                            \
+        out[i] = (pb_real)(expression);                                                                                \
+    }                                                                                                                  \
     return 0
     switch (a->dtype) {
     case PB_F64: CONVERT(double, x);
@@ -320,8 +316,7 @@ static int check_arrays(const char *path, const pb_array *const *sorted, size_t 
         if (a->dtype != PB_F32 && a->dtype != PB_I64 && a->dtype != PB_I32)
             return pb_error("%s: '%s': cannot write: want dtype F32, I64 or I32", path, a->name);
         if (a->bytes != a->count * (type_of(a->dtype)->bits / 8))
-            return pb_error("%s: '%s': cannot write: %zu elements in %zu bytes", path, a->name,
-                            a->count, a->bytes);
+            return pb_error("%s: '%s': cannot write: %zu elements in %zu bytes", path, a->name, a->count, a->bytes);
         if (!strcmp(a->name, METADATA) || (i && !strcmp(a->name, sorted[i - 1]->name)))
             return pb_error("%s: '%s': cannot write: the name is taken", path, a->name);
     }
@@ -358,8 +353,7 @@ static void add_entry(pb_text *out, const pb_array *a, size_t offset)
     pb_text_add(out, "],\"data_offsets\":[%zu,%zu]}", offset, offset + a->bytes);
 }
 
-static void compose(pb_text *out, const pb_array *const *sorted, size_t n,
-                    const char *const *metadata)
+static void compose(pb_text *out, const pb_array *const *sorted, size_t n, const char *const *metadata)
 {
     size_t offset = 0;
     pb_text_bytes(out, "\0\0\0\0\0\0\0", 8); /* the length, known below */
@@ -381,8 +375,7 @@ static void compose(pb_text *out, const pb_array *const *sorted, size_t n,
         pb_text_bytes(out, sorted[i]->data, sorted[i]->bytes);
 }
 
-int pb_safetensors_write(const char *path, const pb_array *arrays, size_t n,
-                         const char *const *metadata)
+int pb_safetensors_write(const char *path, const pb_array *arrays, size_t n, const char *const *metadata)
 {
     const pb_array **sorted = pb_alloc((n + 1) * sizeof *sorted);
     for (size_t i = 0; i < n; i++)

@@ -9,10 +9,10 @@ typedef enum pb_dtype { PB_F64, PB_F32, PB_F16, PB_BF16, PB_I64, PB_I32, PB_U8, 
 typedef struct pb_array {
     const char *name;
     pb_dtype dtype;
-    int dims;            /* 0 = scalar                          */
+    int dims; /* 0 = scalar                          */
     int64_t shape[8];
-    size_t count;        /* product of the shape; 1 for a scalar */
-    const void *data;    /* inside the map; possibly unaligned   */
+    size_t count;     /* product of the shape; 1 for a scalar */
+    const void *data; /* inside the map; possibly unaligned   */
     size_t bytes;
 } pb_array;
 
@@ -24,7 +24,7 @@ typedef struct pb_safetensors pb_safetensors;
 pb_safetensors *pb_safetensors_open(const char *path);
 void pb_safetensors_close(pb_safetensors *f);
 size_t pb_safetensors_count(const pb_safetensors *f);
-const pb_array *pb_safetensors_at(const pb_safetensors *f, size_t i); /* in the header's order */
+const pb_array *pb_safetensors_at(const pb_safetensors *f, size_t i);           /* in the header's order */
 const pb_array *pb_safetensors_find(const pb_safetensors *f, const char *name); /* NULL: absent */
 const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key);  /* NULL: absent */
 
@@ -33,7 +33,6 @@ int pb_array_reals(const pb_array *a, size_t from, size_t n, pb_real *out);
 
 /* Writes a file: arrays of dtype F32/I64/I32 with their data, metadata as key,value pairs
  * (NULL-ended, may be NULL).  Complete or absent; -1 with an error. */
-int pb_safetensors_write(const char *path, const pb_array *arrays, size_t n,
-                         const char *const *metadata);
+int pb_safetensors_write(const char *path, const pb_array *arrays, size_t n, const char *const *metadata);
 
 #endif

@@ -18,13 +18,13 @@ typedef struct row {
 struct pb_table {
     char *path;
     char *bytes;
-    char *cursor;           /* where reading stands in `bytes` */
-    int line;               /* lines read so far               */
+    char *cursor; /* where reading stands in `bytes` */
+    int line;     /* lines read so far               */
     char **column;
     size_t columns, column_capacity;
     row *row;
     size_t rows, capacity;
-    char **owned;           /* texts that are nowhere in `bytes` */
+    char **owned; /* texts that are nowhere in `bytes` */
     size_t owns, own_capacity;
 };
 
@@ -186,8 +186,8 @@ static int read_csv(pb_table *t, record *r)
 static int keep_record(pb_table *t, const record *r)
 {
     if (r->fields != t->columns)
-        return pb_error("%s:%d: want %zu field%s as in the line of names, got %zu", t->path, r->line,
-                        t->columns, t->columns == 1 ? "" : "s", r->fields);
+        return pb_error("%s:%d: want %zu field%s as in the line of names, got %zu", t->path, r->line, t->columns,
+                        t->columns == 1 ? "" : "s", r->fields);
     row *kept = add_row(t, r->line, r->fields);
     for (size_t i = 0; i < r->fields; i++)
         kept->field[i] = r->field[i];
@@ -255,8 +255,7 @@ static int keep_member(void *ctx, const char *key, const pb_json *value)
     }
     char *text = pb_json_plain(value);
     if (!text)
-        return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", t->path,
-                        t->line, key);
+        return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", t->path, t->line, key);
     r->field[column] = own(t, text);
     return 0;
 }
@@ -272,9 +271,8 @@ static int read_jsonl(pb_table *t)
         if (!doc)
             return -1;
         add_row(t, t->line, t->columns);
-        int rc = pb_json_is_object(pb_json_root(doc))
-                     ? pb_json_each(pb_json_root(doc), keep_member, t)
-                     : pb_error("%s:%d: want a JSON object", t->path, t->line);
+        int rc = pb_json_is_object(pb_json_root(doc)) ? pb_json_each(pb_json_root(doc), keep_member, t)
+                                                      : pb_error("%s:%d: want a JSON object", t->path, t->line);
         pb_json_free(doc);
         if (rc)
             return -1;
@@ -296,8 +294,7 @@ static int check_bytes(const pb_table *t, size_t size)
 {
     for (size_t at = 0; at < size;) {
         utf8proc_int32_t c;
-        utf8proc_ssize_t n =
-            utf8proc_iterate((const uint8_t *)t->bytes + at, (utf8proc_ssize_t)(size - at), &c);
+        utf8proc_ssize_t n = utf8proc_iterate((const uint8_t *)t->bytes + at, (utf8proc_ssize_t)(size - at), &c);
         if (n <= 0 || c == 0)
             return pb_error("%s:%d: %s: want a text file in UTF-8", t->path, line_at(t->bytes, at),
                             n <= 0 ? "bytes that are not UTF-8" : "a NUL byte");

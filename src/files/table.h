@@ -16,10 +16,10 @@ typedef struct pb_table pb_table;
 pb_table *pb_table_open(const char *path, const char *kind, const char *columns);
 void pb_table_close(pb_table *t);
 size_t pb_table_rows(const pb_table *t);
-int pb_table_column(const pb_table *t, const char *name);  /* -1: "PATH: no column 'x'; has: .." */
+int pb_table_column(const pb_table *t, const char *name);            /* -1: "PATH: no column 'x'; has: .." */
 const char *pb_table_get(const pb_table *t, size_t row, int column); /* NUL-terminated; "" if
                                                                         absent in JSON Lines  */
-int pb_table_line(const pb_table *t, size_t row);          /* 1-based line in the file          */
+int pb_table_line(const pb_table *t, size_t row);                    /* 1-based line in the file          */
 const char *pb_table_path(const pb_table *t);
 
 #endif

@@ -180,8 +180,7 @@ static const pb_added_token *added_at(const pb_tokenizer *t, const char *text, s
 static bool is_word(int32_t c)
 {
     utf8proc_category_t category = utf8proc_category(c);
-    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) ||
-           category == UTF8PROC_CATEGORY_PC;
+    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || category == UTF8PROC_CATEGORY_PC;
 }
 
 static size_t step_back(const char *text, size_t at, int32_t *c)
@@ -219,7 +218,8 @@ static const pb_added_token *next_added(const pb_tokenizer *t, const char *text,
         int32_t c;
         for (size_t b; a->lstrip && *begin > from && (b = step_back(text, *begin, &c), pb_utf8_is_space(c));)
             *begin = b;
-        for (size_t n; a->rstrip && *end < size && (n = pb_utf8_next(text + *end, size - *end, &c), pb_utf8_is_space(c));)
+        for (size_t n;
+             a->rstrip && *end < size && (n = pb_utf8_next(text + *end, size - *end, &c), pb_utf8_is_space(c));)
             *end += n;
         return a;
     }
@@ -231,8 +231,8 @@ static const pb_added_token *next_added(const pb_tokenizer *t, const char *text,
 typedef void encode_piece(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out);
 
 /* Encodes the stretches between added tokens by `encode`. */
-static void encode_between(const pb_tokenizer *t, const char *text, size_t size, bool normalized,
-                           encode_piece *encode, pb_ids *out)
+static void encode_between(const pb_tokenizer *t, const char *text, size_t size, bool normalized, encode_piece *encode,
+                           pb_ids *out)
 {
     size_t at = 0, begin, end;
     const pb_added_token *a;
@@ -252,8 +252,7 @@ static void encode_raw(const pb_tokenizer *t, const char *text, size_t size, pb_
     pb_text_free(&normal);
 }
 
-void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
-                         pb_ids *out)
+void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out)
 {
     size_t start = out->count;
     for (size_t i = 0; special && i < t->before.count; i++)

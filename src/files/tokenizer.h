@@ -13,7 +13,7 @@ typedef struct pb_tokenizer pb_tokenizer;
  * post-processors are refused by name, never ignored. */
 pb_tokenizer *pb_tokenizer_open(const char *dir);
 void pb_tokenizer_close(pb_tokenizer *t);
-int pb_tokenizer_vocab(const pb_tokenizer *t);            /* number of ids, added tokens included */
+int pb_tokenizer_vocab(const pb_tokenizer *t);                 /* number of ids, added tokens included */
 const char *pb_tokenizer_token(const pb_tokenizer *t, int id); /* NULL: no such id                */
 int pb_tokenizer_id(const pb_tokenizer *t, const char *token); /* -1: no such token               */
 
@@ -25,8 +25,7 @@ typedef struct pb_ids {
 /* Appends the ids of `size` bytes of UTF-8 text to out (invalid bytes are read as U+FFFD).
  * special: with the template's tokens ([CLS] .. [SEP]).  limit > 0 cuts the text's own ids
  * so that at most `limit` ids come out in all; the file's own truncation is NOT applied. */
-void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special,
-                         int limit, pb_ids *out);
+void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out);
 void pb_ids_free(pb_ids *ids);
 
 #endif

@@ -8,14 +8,14 @@
 /* BERT's pipeline: BertNormalizer, BertPreTokenizer, WordPiece. */
 typedef struct pb_wordpiece {
     bool clean, space_cjk, strip_accents, lowercase;
-    int unknown;           /* id of the unknown token                          */
-    const char *prefix;    /* of a piece inside a word: "##"                    */
-    int longest_word;      /* in characters; a longer word is one unknown token */
+    int unknown;        /* id of the unknown token                          */
+    const char *prefix; /* of a piece inside a word: "##"                    */
+    int longest_word;   /* in characters; a longer word is one unknown token */
 } pb_wordpiece;
 
 typedef struct pb_added_token {
-    const char *content;   /* what it is found by                                */
-    char *owned;           /* the content, if it had to be normalised             */
+    const char *content; /* what it is found by                                */
+    char *owned;         /* the content, if it had to be normalised             */
     size_t size;
     int id;
     bool single_word, lstrip, rstrip, normalized;
@@ -23,10 +23,10 @@ typedef struct pb_added_token {
 
 struct pb_tokenizer {
     char *path;
-    pb_json_doc *doc;      /* owns the vocabulary's texts                        */
-    const char **token;    /* [tokens] by id, NULL: no such id                   */
+    pb_json_doc *doc;   /* owns the vocabulary's texts                        */
+    const char **token; /* [tokens] by id, NULL: no such id                   */
     int tokens;
-    int *index;            /* hash of the model's texts to ids, -1 = free; size a power of 2 */
+    int *index; /* hash of the model's texts to ids, -1 = free; size a power of 2 */
     size_t index_size;
     pb_wordpiece wordpiece;
     pb_added_token *added;

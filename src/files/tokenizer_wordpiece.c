@@ -32,15 +32,13 @@ static bool is_control(int32_t c)
     if (c == '\t' || c == '\n' || c == '\r')
         return false;
     utf8proc_category_t category = utf8proc_category(c);
-    return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF ||
-           category == UTF8PROC_CATEGORY_CO;
+    return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CO;
 }
 
 static bool is_ideograph(int32_t c)
 {
-    static const int32_t range[][2] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF},
-                                       {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF},
-                                       {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
+    static const int32_t range[][2] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF}, {0x2A700, 0x2B73F},
+                                       {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
     for (size_t i = 0; i < PB_COUNT(range); i++)
         if (c >= range[i][0] && c <= range[i][1])
             return true;
@@ -84,8 +82,8 @@ static void clean(const pb_wordpiece *w, const char *text, size_t size, pb_text 
 static void strip_accents(pb_text *text)
 {
     uint8_t *decomposed;
-    utf8proc_ssize_t n = utf8proc_map((const uint8_t *)text->data, (utf8proc_ssize_t)text->length,
-                                      &decomposed, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
+    utf8proc_ssize_t n = utf8proc_map((const uint8_t *)text->data, (utf8proc_ssize_t)text->length, &decomposed,
+                                      UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
     PB_CHECK(n >= 0); /* add_character writes valid UTF-8 only */
     text->length = 0;
     int32_t c;
@@ -214,8 +212,7 @@ static int want_type(const pb_tokenizer *t, const pb_json *root, const char *par
 
 int pb_wordpiece_read(pb_tokenizer *t, const pb_json *root)
 {
-    if (want_type(t, root, "normalizer", "BertNormalizer") ||
-        want_type(t, root, "pre_tokenizer", "BertPreTokenizer"))
+    if (want_type(t, root, "normalizer", "BertNormalizer") || want_type(t, root, "pre_tokenizer", "BertPreTokenizer"))
         return -1;
     pb_wordpiece *w = &t->wordpiece;
     const pb_json *normalizer = pb_json_get(root, "normalizer"), *model = pb_json_get(root, "model");

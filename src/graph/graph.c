@@ -87,8 +87,7 @@ pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x)
     return n;
 }
 
-pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b,
-                        pb_node *c, pb_node *d)
+pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b, pb_node *c, pb_node *d)
 {
     if (g->failed)
         return NULL;
@@ -130,8 +129,7 @@ const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset)
     for (int s = 0; s < sequences; s++)
         for (int r = offset[s]; r < offset[s + 1]; r++)
             position[r] = r - offset[s];
-    *set = (pb_rows){.count = offset[sequences], .sequences = sequences, .offset = offset,
-                     .position = position};
+    *set = (pb_rows){.count = offset[sequences], .sequences = sequences, .offset = offset, .position = position};
     return set;
 }
 
@@ -146,8 +144,12 @@ const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which)
         PB_CHECK(index[s] >= of->offset[s] && index[s] < of->offset[s + 1]);
         position[s] = of->position[index[s]];
     }
-    *set = (pb_rows){.count = of->sequences, .sequences = of->sequences, .offset = offset,
-                     .position = position, .of = of, .index = index};
+    *set = (pb_rows){.count = of->sequences,
+                     .sequences = of->sequences,
+                     .offset = offset,
+                     .position = position,
+                     .of = of,
+                     .index = index};
     return set;
 }
 

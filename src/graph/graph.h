@@ -17,32 +17,32 @@
 
 /* A ragged set of rows: sequence s owns rows offset[s] .. offset[s+1]-1. */
 typedef struct pb_rows {
-    int count;               /* offset[sequences]                                            */
+    int count; /* offset[sequences]                                            */
     int sequences;
-    const int *offset;       /* [sequences+1]                                                */
-    const int *position;     /* [count] place of each row in its whole sequence, from 0      */
+    const int *offset;        /* [sequences+1]                                                */
+    const int *position;      /* [count] place of each row in its whole sequence, from 0      */
     const struct pb_rows *of; /* a selection: the set selected from; NULL for a whole set    */
-    const int *index;        /* [count] a selection: row numbers in `of`; else NULL          */
+    const int *index;         /* [count] a selection: row numbers in `of`; else NULL          */
 } pb_rows;
 
 /* ---- parameters: tensors that outlive the batch --------------------------------------------- */
 
 typedef enum pb_kind {
-    PB_MATRIX,     /* weight of a linear layer [out,in]  */
-    PB_BIAS,       /* bias of a linear layer [1,out]     */
-    PB_NORM_GAIN,  /* gamma [1,C]                        */
-    PB_NORM_BIAS,  /* beta [1,C]                         */
-    PB_EMBEDDING,  /* table [V,C]: its gradient is sparse */
-    PB_HEAD,       /* weight or bias of the task's head  */
-    PB_ADDED,      /* made by a method                   */
+    PB_MATRIX,    /* weight of a linear layer [out,in]  */
+    PB_BIAS,      /* bias of a linear layer [1,out]     */
+    PB_NORM_GAIN, /* gamma [1,C]                        */
+    PB_NORM_BIAS, /* beta [1,C]                         */
+    PB_EMBEDDING, /* table [V,C]: its gradient is sparse */
+    PB_HEAD,      /* weight or bias of the task's head  */
+    PB_ADDED,     /* made by a method                   */
 } pb_kind;
 
 typedef struct pb_param {
-    const char *name;     /* "layer.3.attn.q.weight", "layer.3.attn.q.lora.A"              */
+    const char *name; /* "layer.3.attn.q.weight", "layer.3.attn.q.lora.A"              */
     pb_kind kind;
-    int layer;            /* 0.. ; -1 outside of the layers                                 */
+    int layer; /* 0.. ; -1 outside of the layers                                 */
     int rows, cols;
-    pb_real *x;           /* the value; read-only (inside a file's map) unless trainable    */
+    pb_real *x; /* the value; read-only (inside a file's map) unless trainable    */
     bool trainable;
     pb_real *g;           /* gradient [rows,cols]; for a sparse one [touched rows, cols]    */
     int *slot;            /* sparse: row of g for each row of x, -1 = untouched; else NULL  */
@@ -57,18 +57,18 @@ typedef struct pb_graph pb_graph;
 typedef struct pb_node pb_node;
 
 struct pb_node {
-    const pb_op *op;             /* NULL: a leaf                                              */
-    pb_node *in[PB_MAX_INPUTS];  /* NULL where absent                                         */
+    const pb_op *op;            /* NULL: a leaf                                              */
+    pb_node *in[PB_MAX_INPUTS]; /* NULL where absent                                         */
     int rows, cols;
-    const pb_rows *set;          /* what the rows are; NULL for parameters                    */
-    pb_param *param;             /* a leaf's parameter, or NULL                               */
-    const void *conf;            /* the op's settings, in the graph's arena                   */
-    bool needs;                  /* does its gradient lead to a trainable parameter           */
-    unsigned want;               /* bit i: the gradient of input i is wanted                  */
-    unsigned add;                /* bit i: backward adds into input i's gradient (else writes) */
-    pb_real *x, *g, *aux;        /* value, gradient, what forward leaves for backward         */
-    struct pb_slot *place;       /* the planner's notes: graph.c and plan.c only              */
-    int index;                   /* order of execution                                        */
+    const pb_rows *set;    /* what the rows are; NULL for parameters                    */
+    pb_param *param;       /* a leaf's parameter, or NULL                               */
+    const void *conf;      /* the op's settings, in the graph's arena                   */
+    bool needs;            /* does its gradient lead to a trainable parameter           */
+    unsigned want;         /* bit i: the gradient of input i is wanted                  */
+    unsigned add;          /* bit i: backward adds into input i's gradient (else writes) */
+    pb_real *x, *g, *aux;  /* value, gradient, what forward leaves for backward         */
+    struct pb_slot *place; /* the planner's notes: graph.c and plan.c only              */
+    int index;             /* order of execution                                        */
 };
 
 /* Which tensors the gradient of one input reads (pb_op.reads). */
@@ -78,17 +78,17 @@ enum { PB_IN0 = 1, PB_IN1 = 2, PB_IN2 = 4, PB_IN3 = 8, PB_OUT = 16, PB_AUX = 32 
  * units that threads may do in any order: rows of the output unless `units` says otherwise. */
 struct pb_op {
     const char *name;
-    unsigned aligned;      /* bit i: row r of the output depends on row r of input i only      */
-    unsigned inplace;      /* bit i: the output may be written over input i                    */
-    unsigned inplace_grad; /* bit i: input i's gradient may be written over the output's       */
+    unsigned aligned;              /* bit i: row r of the output depends on row r of input i only      */
+    unsigned inplace;              /* bit i: the output may be written over input i                    */
+    unsigned inplace_grad;         /* bit i: input i's gradient may be written over the output's       */
     unsigned reads[PB_MAX_INPUTS]; /* what the gradient of input i reads                       */
 
     /* Sets rows, cols, set from the inputs; -1 with pb_error("NAME: what does not fit"). */
     int (*shape)(pb_node *n);
-    size_t (*aux)(const pb_node *n);     /* elements kept for backward; NULL = 0               */
-    size_t (*scratch)(const pb_node *n); /* elements a thread needs while it runs; NULL = 0    */
+    size_t (*aux)(const pb_node *n);               /* elements kept for backward; NULL = 0               */
+    size_t (*scratch)(const pb_node *n);           /* elements a thread needs while it runs; NULL = 0    */
     int (*units)(const pb_node *n, bool backward); /* independent pieces; NULL: rows           */
-    int (*param_units)(const pb_node *n); /* of backward_params; NULL: columns of the output   */
+    int (*param_units)(const pb_node *n);          /* of backward_params; NULL: columns of the output   */
 
     void (*forward)(const pb_node *n, int from, int to, pb_real *scratch);
     /* Writes (or adds, by n->add) the gradients of the wanted inputs that come row by row. */
@@ -111,10 +111,9 @@ pb_arena *pb_graph_arena(const pb_graph *g); /* for op settings */
 
 /* Sticky: after the first error every builder returns NULL and takes NULL quietly; the
  * message is pb_error_text(). */
-pb_node *pb_graph_param(pb_graph *g, pb_param *p);                       /* one leaf a parameter */
+pb_node *pb_graph_param(pb_graph *g, pb_param *p);                              /* one leaf a parameter */
 pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x); /* a given value */
-pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b,
-                        pb_node *c, pb_node *d);
+pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b, pb_node *c, pb_node *d);
 
 /* The row of the whole set that row r of `set` stands for. */
 int pb_rows_origin(const pb_rows *set, int r);
@@ -128,12 +127,12 @@ const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra);
 /* ---- planning and running -------------------------------------------------------------------- */
 
 typedef struct pb_plan {
-    size_t activations;      /* bytes of the step arena: values, aux, their gradients          */
-    size_t workspace;        /* bytes of scratch, all threads                                   */
-    size_t gradients;        /* bytes of the gradients of trainable parameters                  */
+    size_t activations; /* bytes of the step arena: values, aux, their gradients          */
+    size_t workspace;   /* bytes of scratch, all threads                                   */
+    size_t gradients;   /* bytes of the gradients of trainable parameters                  */
     uint64_t forward_flops, backward_flops;
-    int nodes;               /* executed                                                        */
-    int tokens;              /* rows of the largest set                                         */
+    int nodes;  /* executed                                                        */
+    int tokens; /* rows of the largest set                                         */
 } pb_plan;
 
 /* Narrows every computation to the rows that `outputs` read (op.h: pb_op_select marks them),

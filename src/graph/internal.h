@@ -24,10 +24,10 @@ struct pb_slot {
 struct pb_graph {
     pb_arena *arena;
     bool training, failed;
-    pb_node **node;        /* in order of building, then of execution */
+    pb_node **node; /* in order of building, then of execution */
     size_t nodes, capacity;
     pb_node *output, *loss;
-    size_t scratch;        /* elements a thread needs                 */
+    size_t scratch; /* elements a thread needs                 */
 };
 
 /* A new node that is not yet in any order. */

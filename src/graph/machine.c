@@ -9,14 +9,14 @@
 #include "numeric/blas.h"
 
 #define MAX_THREADS 64
-#define GUARD 4096      /* bytes behind the arena that must stay untouched (watch)    */
-#define PATTERN 0xA5    /* what watched memory holds before a run                     */
-#define SMALL 2048      /* elements below which waking the other threads is a loss    */
+#define GUARD 4096   /* bytes behind the arena that must stay untouched (watch)    */
+#define PATTERN 0xA5 /* what watched memory holds before a run                     */
+#define SMALL 2048   /* elements below which waking the other threads is a loss    */
 
 struct pb_machine {
     char *arena;
-    size_t size;        /* bytes of the bound plan                 */
-    size_t capacity;    /* bytes allocated, guard not included     */
+    size_t size;     /* bytes of the bound plan                 */
+    size_t capacity; /* bytes allocated, guard not included     */
     pb_real *scratch[MAX_THREADS];
     size_t scratch_capacity;
     uint64_t flops[MAX_THREADS];

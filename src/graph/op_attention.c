@@ -72,8 +72,15 @@ static unit unit_of(const pb_node *n, int u)
     int h = u / qs->sequences, s = u % qs->sequences, hd = n->cols / c->heads;
     int q0 = qs->offset[s], k0 = ks->offset[s];
     int nq = qs->offset[s + 1] - q0, nk = ks->offset[s + 1] - k0;
-    unit it = {.shape = {.nq = nq, .nk = nk, .hd = hd, .ldq = n->cols, .ldk = n->cols, .ldo = n->cols,
-                         .causal = c->causal, .first = nk - nq, .scale = (pb_real)(1 / sqrt(hd))}};
+    unit it = {.shape = {.nq = nq,
+                         .nk = nk,
+                         .hd = hd,
+                         .ldq = n->cols,
+                         .ldk = n->cols,
+                         .ldo = n->cols,
+                         .causal = c->causal,
+                         .first = nk - nq,
+                         .scale = (pb_real)(1 / sqrt(hd))}};
     it.q = (size_t)q0 * (size_t)n->cols + (size_t)(h * hd);
     it.k = (size_t)k0 * (size_t)n->cols + (size_t)(h * hd);
     it.lse = (size_t)h * (size_t)n->rows + (size_t)q0;
@@ -84,8 +91,8 @@ static void attention_forward(const pb_node *n, int from, int to, pb_real *scrat
 {
     for (int u = from; u < to; u++) {
         unit i = unit_of(n, u);
-        pb_attention(&i.shape, n->in[0]->x + i.q, n->in[1]->x + i.k, n->in[2]->x + i.k, n->x + i.q,
-                     n->aux + i.lse, scratch);
+        pb_attention(&i.shape, n->in[0]->x + i.q, n->in[1]->x + i.k, n->in[2]->x + i.k, n->x + i.q, n->aux + i.lse,
+                     scratch);
     }
 }
 
@@ -94,9 +101,8 @@ static void attention_backward(const pb_node *n, unsigned want, int from, int to
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
     for (int u = from; u < to; u++) {
         unit i = unit_of(n, u);
-        pb_attention_backward(&i.shape, q->x + i.q, k->x + i.k, v->x + i.k, n->x + i.q, n->aux + i.lse,
-                              n->g + i.q, want & 1 ? q->g + i.q : NULL, n->add & 1,
-                              want & 2 ? k->g + i.k : NULL, n->add >> 1 & 1,
+        pb_attention_backward(&i.shape, q->x + i.q, k->x + i.k, v->x + i.k, n->x + i.q, n->aux + i.lse, n->g + i.q,
+                              want & 1 ? q->g + i.q : NULL, n->add & 1, want & 2 ? k->g + i.k : NULL, n->add >> 1 & 1,
                               want & 4 ? v->g + i.k : NULL, n->add >> 2 & 1, scratch);
     }
 }

@@ -22,8 +22,8 @@ static int add_shape(pb_node *n)
 {
     const pb_node *a = n->in[0], *b = n->in[1];
     if (!a || !b || a->rows != b->rows || a->cols != b->cols)
-        return pb_error("add: [%d,%d] + [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0,
-                        b ? b->rows : 0, b ? b->cols : 0);
+        return pb_error("add: [%d,%d] + [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0, b ? b->rows : 0,
+                        b ? b->cols : 0);
     return like_first(n);
 }
 
@@ -66,8 +66,8 @@ static int scale_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *l = n->in[1];
     if (!x || !l || l->rows != 1 || l->cols != x->cols)
-        return pb_error("scale: x [%d,%d] * l [%d,%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
-                        l ? l->rows : 0, l ? l->cols : 0);
+        return pb_error("scale: x [%d,%d] * l [%d,%d] do not fit", x ? x->rows : 0, x ? x->cols : 0, l ? l->rows : 0,
+                        l ? l->cols : 0);
     return like_first(n);
 }
 

@@ -17,8 +17,8 @@ static int linear_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *w = n->in[1], *b = n->in[2];
     if (!x || !w || x->cols != w->cols || (b && b->cols != w->rows))
-        return pb_error("linear: x [%d,%d], W [%d,%d], b [%d] do not fit", x ? x->rows : 0,
-                        x ? x->cols : 0, w ? w->rows : 0, w ? w->cols : 0, b ? b->cols : 0);
+        return pb_error("linear: x [%d,%d], W [%d,%d], b [%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
+                        w ? w->rows : 0, w ? w->cols : 0, b ? b->cols : 0);
     n->rows = x->rows;
     n->cols = w->rows;
     n->set = x->set;
@@ -55,8 +55,8 @@ static void linear_backward(const pb_node *n, unsigned want, int from, int to, p
 {
     (void)want, (void)scratch;
     const pb_node *x = n->in[0], *w = n->in[1];
-    pb_gemm(false, false, to - from, x->cols, n->cols, 1, n->g + (size_t)from * (size_t)n->cols,
-            n->cols, w->x, w->cols, n->add & 1, x->g + (size_t)from * (size_t)x->cols, x->cols);
+    pb_gemm(false, false, to - from, x->cols, n->cols, 1, n->g + (size_t)from * (size_t)n->cols, n->cols, w->x, w->cols,
+            n->add & 1, x->g + (size_t)from * (size_t)x->cols, x->cols);
 }
 
 /* dW[j] = sum_t dy[t,j] x[t],  db[j] = sum_t dy[t,j]; units are outputs j. */
@@ -65,8 +65,8 @@ static void linear_params(const pb_node *n, unsigned want, int from, int to, pb_
     (void)scratch;
     const pb_node *x = n->in[0], *w = n->in[1], *b = n->in[2];
     if (want & 2)
-        pb_gemm(true, false, to - from, x->cols, n->rows, 1, n->g + from, n->cols, x->x, x->cols,
-                n->add >> 1 & 1, w->g + (size_t)from * (size_t)w->cols, w->cols);
+        pb_gemm(true, false, to - from, x->cols, n->rows, 1, n->g + from, n->cols, x->x, x->cols, n->add >> 1 & 1,
+                w->g + (size_t)from * (size_t)w->cols, w->cols);
     if (!(want & 4))
         return;
     if (!(n->add & 4))
@@ -108,9 +108,8 @@ static int add_shape(pb_node *n)
 {
     const pb_node *y = n->in[0], *h = n->in[1], *w = n->in[2];
     if (!y || !h || !w || y->rows != h->rows || h->cols != w->cols || y->cols != w->rows)
-        return pb_error("linear_add: y [%d,%d], h [%d,%d], W [%d,%d] do not fit", y ? y->rows : 0,
-                        y ? y->cols : 0, h ? h->rows : 0, h ? h->cols : 0, w ? w->rows : 0,
-                        w ? w->cols : 0);
+        return pb_error("linear_add: y [%d,%d], h [%d,%d], W [%d,%d] do not fit", y ? y->rows : 0, y ? y->cols : 0,
+                        h ? h->rows : 0, h ? h->cols : 0, w ? w->rows : 0, w ? w->cols : 0);
     n->rows = y->rows;
     n->cols = y->cols;
     n->set = y->set;
@@ -125,8 +124,8 @@ static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
     size_t at = (size_t)from * (size_t)n->cols, count = (size_t)(to - from) * (size_t)n->cols;
     if (n->x != y->x)
         memcpy(n->x + at, y->x + at, count * sizeof *n->x);
-    pb_gemm(false, true, to - from, n->cols, h->cols, c->scale, h->x + (size_t)from * (size_t)h->cols,
-            h->cols, w->x, w->cols, 1, n->x + at, n->cols);
+    pb_gemm(false, true, to - from, n->cols, h->cols, c->scale, h->x + (size_t)from * (size_t)h->cols, h->cols, w->x,
+            w->cols, 1, n->x + at, n->cols);
 }
 
 /* dy = dz,  dh = scale * dz W */
@@ -137,8 +136,8 @@ static void add_backward(const pb_node *n, unsigned want, int from, int to, pb_r
     const pb_node *y = n->in[0], *h = n->in[1], *w = n->in[2];
     size_t at = (size_t)from * (size_t)n->cols, count = (size_t)(to - from) * (size_t)n->cols;
     if (want & 2)
-        pb_gemm(false, false, to - from, h->cols, n->cols, c->scale, n->g + at, n->cols, w->x, w->cols,
-                n->add >> 1 & 1, h->g + (size_t)from * (size_t)h->cols, h->cols);
+        pb_gemm(false, false, to - from, h->cols, n->cols, c->scale, n->g + at, n->cols, w->x, w->cols, n->add >> 1 & 1,
+                h->g + (size_t)from * (size_t)h->cols, h->cols);
     if ((want & 1) && y->g != n->g)
         pb_axpy(count, 1, n->g + at, y->g + at, n->add & 1);
 }
@@ -149,8 +148,8 @@ static void add_params(const pb_node *n, unsigned want, int from, int to, pb_rea
     (void)want, (void)scratch;
     const add_conf *c = n->conf;
     const pb_node *h = n->in[1], *w = n->in[2];
-    pb_gemm(true, false, to - from, h->cols, n->rows, c->scale, n->g + from, n->cols, h->x, h->cols,
-            n->add >> 2 & 1, w->g + (size_t)from * (size_t)w->cols, w->cols);
+    pb_gemm(true, false, to - from, h->cols, n->rows, c->scale, n->g + from, n->cols, h->x, h->cols, n->add >> 2 & 1,
+            w->g + (size_t)from * (size_t)w->cols, w->cols);
 }
 
 static uint64_t add_flops(const pb_node *n, unsigned want)

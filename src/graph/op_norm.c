@@ -11,8 +11,8 @@ static int norm_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *gamma = n->in[1], *beta = n->in[2];
     if (!x || !gamma || !beta || gamma->cols != x->cols || beta->cols != x->cols)
-        return pb_error("norm: x [%d,%d], gamma [%d], beta [%d] do not fit", x ? x->rows : 0,
-                        x ? x->cols : 0, gamma ? gamma->cols : 0, beta ? beta->cols : 0);
+        return pb_error("norm: x [%d,%d], gamma [%d], beta [%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
+                        gamma ? gamma->cols : 0, beta ? beta->cols : 0);
     n->rows = x->rows;
     n->cols = x->cols;
     n->set = x->set;
@@ -37,8 +37,8 @@ static void norm_backward(const pb_node *n, unsigned want, int from, int to, pb_
 {
     (void)want, (void)scratch;
     size_t at = (size_t)from * (size_t)n->cols;
-    pb_layernorm_backward(to - from, n->cols, n->in[0]->x + at, n->in[1]->x, n->aux + 2 * (size_t)from,
-                          n->g + at, n->in[0]->g + at, n->add & 1);
+    pb_layernorm_backward(to - from, n->cols, n->in[0]->x + at, n->in[1]->x, n->aux + 2 * (size_t)from, n->g + at,
+                          n->in[0]->g + at, n->add & 1);
 }
 
 static pb_real *collect(const pb_node *n, unsigned want, int input, int from, int to)

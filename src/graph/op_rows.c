@@ -125,8 +125,8 @@ static int position_shape(pb_node *n)
     n->set = x->set;
     for (int t = 0; t < n->rows; t++)
         if (place_of(n, t) >= place->rows)
-            return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long",
-                            place_of(n, t), place->rows - 1);
+            return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long", place_of(n, t),
+                            place->rows - 1);
     return 0;
 }
 
@@ -146,8 +146,7 @@ static void position_backward(const pb_node *n, unsigned want, int from, int to,
 {
     (void)want, (void)scratch;
     if (n->in[0]->g != n->g)
-        pb_axpy((size_t)(to - from) * (size_t)n->cols, 1, row(n->g, n, from), row(n->in[0]->g, n, from),
-                n->add & 1);
+        pb_axpy((size_t)(to - from) * (size_t)n->cols, 1, row(n->g, n, from), row(n->in[0]->g, n, from), n->add & 1);
 }
 
 static void position_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
@@ -272,8 +271,8 @@ static void prepend_backward(const pb_node *n, unsigned want, int from, int to, 
     const pb_node *p = n->in[0], *x = n->in[1];
     for (int s = from; s < to; s++) {
         int at = x->set->offset[s], length = x->set->offset[s + 1] - at;
-        pb_axpy((size_t)length * (size_t)n->cols, 1, row(n->g, n, n->set->offset[s] + p->rows),
-                row(x->g, n, at), n->add >> 1 & 1);
+        pb_axpy((size_t)length * (size_t)n->cols, 1, row(n->g, n, n->set->offset[s] + p->rows), row(x->g, n, at),
+                n->add >> 1 & 1);
     }
 }
 

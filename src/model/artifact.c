@@ -28,8 +28,13 @@ int pb_model_save(const pb_model *m, const char *path)
         if (!pb_model_stores(p))
             continue;
         size_t count = (size_t)p->rows * (size_t)p->cols;
-        array[n++] = (pb_array){.name = p->name, .dtype = PB_F32, .dims = 2, .shape = {p->rows, p->cols},
-                                .count = count, .data = floats(p), .bytes = 4 * count};
+        array[n++] = (pb_array){.name = p->name,
+                                .dtype = PB_F32,
+                                .dims = 2,
+                                .shape = {p->rows, p->cols},
+                                .count = count,
+                                .data = floats(p),
+                                .bytes = 4 * count};
     }
     int rc = pb_safetensors_write(path, array, n, NULL);
     for (size_t i = 0; i < n; i++)

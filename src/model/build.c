@@ -16,8 +16,12 @@ const pb_method *pb_method_find(const char *name)
 
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
 {
-    return (pb_build){.graph = g, .width = m->config.width, .layers = m->config.layers,
-                      .dropout = dropout, .model = m, .drop_key = key};
+    return (pb_build){.graph = g,
+                      .width = m->config.width,
+                      .layers = m->config.layers,
+                      .dropout = dropout,
+                      .model = m,
+                      .drop_key = key};
 }
 
 const void *pb_conf(const pb_build *b)
@@ -173,9 +177,10 @@ static int match_targets(pb_model *m)
             hits += m->matches[part * sites + i] =
                 site_matches(targets_of(&m->part[part]), &m->layer[i / SITES].site[i % SITES]);
         if (!hits)
-            return pb_error("%s: targets: '%s' matches no projection; roles are attn.q attn.k attn.v attn.o mlp.up mlp.down, "
-                            "with patterns like attn.* or 3.mlp.up",
-                            m->part[part].method->name, targets_of(&m->part[part]));
+            return pb_error(
+                "%s: targets: '%s' matches no projection; roles are attn.q attn.k attn.v attn.o mlp.up mlp.down, "
+                "with patterns like attn.* or 3.mlp.up",
+                m->part[part].method->name, targets_of(&m->part[part]));
     }
     return 0;
 }
@@ -219,8 +224,8 @@ static int make_added(pb_model *m)
     static const int offset[] = {0, 1}, ids[] = {0};
     pb_arena *arena = pb_arena_new("attach");
     pb_outputs out;
-    int rc = pb_model_build(m, pb_graph_new(arena, true),
-                            &(pb_batch){.sequences = 1, .offset = offset, .ids = ids}, 0, 0, &out);
+    int rc = pb_model_build(m, pb_graph_new(arena, true), &(pb_batch){.sequences = 1, .offset = offset, .ids = ids}, 0,
+                            0, &out);
     pb_arena_free(arena);
     m->attached = true;
     return rc;

@@ -22,8 +22,11 @@ static int activation(const char *path, const pb_json *root, pb_act *out)
     static const struct {
         const char *name;
         pb_act act;
-    } known[] = {{"gelu", PB_GELU}, {"gelu_new", PB_GELU_TANH}, {"gelu_pytorch_tanh", PB_GELU_TANH},
-                 {"relu", PB_RELU}, {"silu", PB_SILU}};
+    } known[] = {{"gelu", PB_GELU},
+                 {"gelu_new", PB_GELU_TANH},
+                 {"gelu_pytorch_tanh", PB_GELU_TANH},
+                 {"relu", PB_RELU},
+                 {"silu", PB_SILU}};
     const char *name = pb_json_text(pb_json_get(root, "hidden_act"), "");
     for (size_t i = 0; i < PB_COUNT(known); i++)
         if (!strcmp(name, known[i].name)) {
@@ -42,8 +45,8 @@ static int check(const char *path, const pb_json *root, const pb_config *c)
     if (strcmp(places, "absolute") != 0)
         return pb_error("%s: position_embedding_type: want absolute, got '%s'", path, places);
     if (c->width % c->heads)
-        return pb_error("%s: hidden_size: want a multiple of num_attention_heads = %d, got %d", path,
-                        c->heads, c->width);
+        return pb_error("%s: hidden_size: want a multiple of num_attention_heads = %d, got %d", path, c->heads,
+                        c->width);
     return 0;
 }
 
@@ -77,9 +80,8 @@ int pb_checkpoint_config(const char *dir, pb_config *c, pb_arena *arena)
 /* ---- names: ours and the checkpoint's ------------------------------------------------------------- */
 
 static const char *const roles[SITES] = {"attn.q", "attn.k", "attn.v", "attn.o", "mlp.up", "mlp.down"};
-static const char *const file_roles[SITES] = {
-    "attention.self.query",   "attention.self.key", "attention.self.value",
-    "attention.output.dense", "intermediate.dense", "output.dense"};
+static const char *const file_roles[SITES] = {"attention.self.query",   "attention.self.key", "attention.self.value",
+                                              "attention.output.dense", "intermediate.dense", "output.dense"};
 static const char *const subs[SUBLAYERS] = {"attn", "mlp"};
 static const char *const file_norms[SUBLAYERS] = {"attention.output.LayerNorm", "output.LayerNorm"};
 
@@ -98,8 +100,7 @@ static const pb_array *stored(const pb_model *m, const char *name)
 
 static bool has_shape(const pb_array *a, int rows, int cols)
 {
-    return a->dims == 1 ? rows == 1 && a->shape[0] == cols
-                        : a->dims == 2 && a->shape[0] == rows && a->shape[1] == cols;
+    return a->dims == 1 ? rows == 1 && a->shape[0] == cols : a->dims == 2 && a->shape[0] == rows && a->shape[1] == cols;
 }
 
 /* 32-bit floats are used where they lie in the map; anything else is converted. */
@@ -114,8 +115,7 @@ static int take_value(pb_model *m, pb_param *p, const pb_array *a)
 }
 
 /* One parameter of the checkpoint; NULL after an error. */
-static pb_param *take(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer,
-                      int rows, int cols)
+static pb_param *take(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer, int rows, int cols)
 {
     pb_param *p = pb_params_add(m, name, file_name, kind, layer, rows, cols);
     if (!m->file)
@@ -133,8 +133,8 @@ static pb_param *take(pb_model *m, const char *name, const char *file_name, pb_k
 }
 
 /* A parameter that a checkpoint may lack: then it starts fresh and counts as the head's. */
-static pb_param *take_or_make(pb_model *m, const char *name, const char *file_name, pb_kind kind, int rows,
-                              int cols, pb_init init)
+static pb_param *take_or_make(pb_model *m, const char *name, const char *file_name, pb_kind kind, int rows, int cols,
+                              pb_init init)
 {
     const pb_array *a = m->file ? stored(m, file_name) : NULL;
     if (a && has_shape(a, rows, cols))
@@ -152,22 +152,26 @@ static int take_site(pb_model *m, int layer, int k, int in, int out)
     pb_site *s = &m->layer[layer].site[k];
     char *name = pb_arena_format(m->arena, "layer.%d.%s", layer, roles[k]);
     char *file = pb_arena_format(m->arena, "encoder.layer.%d.%s", layer, file_roles[k]);
-    *s = (pb_site){.number = layer * SITES + k, .layer = layer, .layers = m->config.layers,
-                   .role = roles[k], .in = in, .out = out};
-    s->w = take(m, pb_arena_format(m->arena, "%s.weight", name),
-                pb_arena_format(m->arena, "%s.weight", file), PB_MATRIX, layer, out, in);
-    s->b = take(m, pb_arena_format(m->arena, "%s.bias", name),
-                pb_arena_format(m->arena, "%s.bias", file), PB_BIAS, layer, 1, out);
+    *s = (pb_site){.number = layer * SITES + k,
+                   .layer = layer,
+                   .layers = m->config.layers,
+                   .role = roles[k],
+                   .in = in,
+                   .out = out};
+    s->w = take(m, pb_arena_format(m->arena, "%s.weight", name), pb_arena_format(m->arena, "%s.weight", file),
+                PB_MATRIX, layer, out, in);
+    s->b = take(m, pb_arena_format(m->arena, "%s.bias", name), pb_arena_format(m->arena, "%s.bias", file), PB_BIAS,
+                layer, 1, out);
     return s->w && s->b ? 0 : -1;
 }
 
 static int take_norm(pb_model *m, const char *name, const char *file, int layer, pb_param **gain, pb_param **bias)
 {
     int width = m->config.width;
-    *gain = take(m, pb_arena_format(m->arena, "%s.weight", name),
-                 pb_arena_format(m->arena, "%s.weight", file), PB_NORM_GAIN, layer, 1, width);
-    *bias = take(m, pb_arena_format(m->arena, "%s.bias", name),
-                 pb_arena_format(m->arena, "%s.bias", file), PB_NORM_BIAS, layer, 1, width);
+    *gain = take(m, pb_arena_format(m->arena, "%s.weight", name), pb_arena_format(m->arena, "%s.weight", file),
+                 PB_NORM_GAIN, layer, 1, width);
+    *bias = take(m, pb_arena_format(m->arena, "%s.bias", name), pb_arena_format(m->arena, "%s.bias", file),
+                 PB_NORM_BIAS, layer, 1, width);
     return *gain && *bias ? 0 : -1;
 }
 
@@ -179,10 +183,11 @@ static int take_layer(pb_model *m, int l)
         if (take_site(m, l, k, k == DOWN ? inner : width, k == UP ? inner : width))
             return -1;
     for (int k = 0; k < SUBLAYERS; k++) {
-        layer->sub[k] = (pb_site){.number = -1, .layer = l, .layers = m->config.layers, .role = subs[k], .in = width, .out = width};
+        layer->sub[k] =
+            (pb_site){.number = -1, .layer = l, .layers = m->config.layers, .role = subs[k], .in = width, .out = width};
         if (take_norm(m, pb_arena_format(m->arena, "layer.%d.%s.norm", l, subs[k]),
-                      pb_arena_format(m->arena, "encoder.layer.%d.%s", l, file_norms[k]), l,
-                      &layer->gain[k], &layer->bias[k]))
+                      pb_arena_format(m->arena, "encoder.layer.%d.%s", l, file_norms[k]), l, &layer->gain[k],
+                      &layer->bias[k]))
             return -1;
     }
     return 0;
@@ -192,7 +197,8 @@ static int take_embeddings(pb_model *m)
 {
     const pb_config *c = &m->config;
     m->word = take(m, "embed.word", "embeddings.word_embeddings.weight", PB_EMBEDDING, -1, c->vocab, c->width);
-    m->place = take(m, "embed.position", "embeddings.position_embeddings.weight", PB_EMBEDDING, -1, c->positions, c->width);
+    m->place =
+        take(m, "embed.position", "embeddings.position_embeddings.weight", PB_EMBEDDING, -1, c->positions, c->width);
     m->type = take(m, "embed.type", "embeddings.token_type_embeddings.weight", PB_EMBEDDING, -1, c->types, c->width);
     if (!m->word || !m->place || !m->type)
         return -1;

@@ -5,8 +5,8 @@
 #include "files/safetensors.h"
 #include "model/model.h"
 
-enum { Q, K, V, O, UP, DOWN, SITES };    /* projections of a layer */
-enum { ATTN, MLP, SUBLAYERS };           /* what the block hook follows */
+enum { Q, K, V, O, UP, DOWN, SITES }; /* projections of a layer */
+enum { ATTN, MLP, SUBLAYERS };        /* what the block hook follows */
 
 typedef struct pb_layer {
     pb_site site[SITES], sub[SUBLAYERS];
@@ -18,36 +18,36 @@ struct pb_model {
     char *dir;
     pb_config config;
     pb_tokenizer *tokenizer;
-    pb_safetensors *file;      /* NULL: shapes only                                   */
+    pb_safetensors *file; /* NULL: shapes only                                   */
     uint64_t seed;
     int classes;
 
-    pb_param **param;          /* base and head, then added, in order of making       */
-    const char **file_name;    /* [params] name in the checkpoint, NULL if not there  */
+    pb_param **param;       /* base and head, then added, in order of making       */
+    const char **file_name; /* [params] name in the checkpoint, NULL if not there  */
     size_t params, capacity;
-    int *index;                /* hash of names: number of the parameter, -1 = free   */
+    int *index; /* hash of names: number of the parameter, -1 = free   */
     size_t index_size;
 
     pb_layer *layer;
     pb_param *word, *place, *type, *embed_gain, *embed_bias;
     pb_param *pool_w, *pool_b, *head_w, *head_b;
 
-    pb_attached *part;         /* outermost first                                     */
+    pb_attached *part; /* outermost first                                     */
     int parts;
-    bool *matches;             /* [parts, layers*SITES] does the part's linear apply  */
-    bool attached;             /* no more parameters may be made                      */
-    int extra_tokens;          /* positions the methods take                          */
-    pb_param *merged;          /* [layers*SITES, 2] folded w and bias; NULL: unmerged */
+    bool *matches;    /* [parts, layers*SITES] does the part's linear apply  */
+    bool attached;    /* no more parameters may be made                      */
+    int extra_tokens; /* positions the methods take                          */
+    pb_param *merged; /* [layers*SITES, 2] folded w and bias; NULL: unmerged */
 };
 
 /* checkpoint.c: config.json and the weights' file. */
 int pb_checkpoint_config(const char *dir, pb_config *c, pb_arena *arena);
 int pb_checkpoint_open(pb_model *m);
-int pb_checkpoint_params(pb_model *m);   /* makes every base and head parameter */
+int pb_checkpoint_params(pb_model *m); /* makes every base and head parameter */
 
 /* params.c: the table of parameters. */
-pb_param *pb_params_add(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer,
-                        int rows, int cols);
+pb_param *pb_params_add(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer, int rows,
+                        int cols);
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
 
 /* build.c: hooks. */

@@ -18,11 +18,11 @@ extern const char *const pb_taxon_name[];
 /* A named place of the network.  Roles of projections: attn.q attn.k attn.v attn.o mlp.up
  * mlp.down; of sublayers (block hook): attn mlp. */
 typedef struct pb_site {
-    int number;           /* place in the order of all sites                          */
-    int layer, layers;    /* 0 .. layers-1                                            */
+    int number;        /* place in the order of all sites                          */
+    int layer, layers; /* 0 .. layers-1                                            */
     const char *role;
-    int in, out;          /* W is [out,in]; for a sublayer in == out == hidden size */
-    pb_param *w, *b;      /* base weight and bias (NULL: none); NULL for a sublayer  */
+    int in, out;     /* W is [out,in]; for a sublayer in == out == hidden size */
+    pb_param *w, *b; /* base weight and bias (NULL: none); NULL for a sublayer  */
 } pb_site;
 
 typedef struct pb_build pb_build; /* one batch's graph under construction, see below */
@@ -34,12 +34,12 @@ typedef struct pb_facts {
 } pb_facts;
 
 typedef struct pb_method {
-    const char *name;       /* as written in the INI; equals the file's name                */
-    const char *title;      /* "LoRA: low-rank update of linear layers"                     */
-    const char *paper;      /* "Hu et al. 2021, LoRA, arXiv:2106.09685"                     */
-    const char *help;       /* one or two sentences                                         */
+    const char *name;  /* as written in the INI; equals the file's name                */
+    const char *title; /* "LoRA: low-rank update of linear layers"                     */
+    const char *paper; /* "Hu et al. 2021, LoRA, arXiv:2106.09685"                     */
+    const char *help;  /* one or two sentences                                         */
     pb_taxon taxon;
-    bool identity;          /* promise: before training the outputs equal the base model's  */
+    bool identity; /* promise: before training the outputs equal the base model's  */
 
     const pb_option *options; /* a row named "targets" (PB_TEXT) restricts `linear` to the
                                  sites that match; the engine does the matching             */
@@ -75,16 +75,16 @@ const pb_method *pb_method_find(const char *name); /* NULL if unknown */
 /* ---- what hooks may call ------------------------------------------------------------------ */
 
 struct pb_build {
-    pb_graph *graph;       /* first argument of every pb_op_* function                      */
-    int width;             /* C, the hidden size                                            */
+    pb_graph *graph; /* first argument of every pb_op_* function                      */
+    int width;       /* C, the hidden size                                            */
     int layers;
-    int first_position;    /* position of each sequence's first row; a prefix moves it      */
-    int head_row;          /* which row of each sequence the head reads; 0 = first          */
-    double dropout;        /* of the base model; 0 when not training                        */
+    int first_position; /* position of each sequence's first row; a prefix moves it      */
+    int head_row;       /* which row of each sequence the head reads; 0 = first          */
+    double dropout;     /* of the base model; 0 when not training                        */
     struct pb_model *model;
-    int part;              /* which method of the composition is being asked                */
-    uint64_t drop_key;     /* of this step's dropout masks                                  */
-    uint64_t drops;        /* masks drawn so far in this graph                              */
+    int part;          /* which method of the composition is being asked                */
+    uint64_t drop_key; /* of this step's dropout masks                                  */
+    uint64_t drops;    /* masks drawn so far in this graph                              */
 };
 
 const void *pb_conf(const pb_build *b); /* the asked method's settings */
@@ -92,7 +92,7 @@ const void *pb_conf(const pb_build *b); /* the asked method's settings */
 /* How a new parameter starts. */
 typedef struct pb_init {
     enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM } kind;
-    double scale;          /* the constant; standard deviation; bound                       */
+    double scale; /* the constant; standard deviation; bound                       */
 } pb_init;
 pb_init pb_init_constant(double value);
 pb_init pb_init_normal(double deviation);

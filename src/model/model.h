@@ -9,23 +9,23 @@
 
 /* The shape of a network, from config.json. */
 typedef struct pb_config {
-    const char *family;       /* "bert"                                      */
+    const char *family; /* "bert"                                      */
     int vocab, width, layers, heads, inner, positions, types;
     pb_act act;
     double norm_eps;
-    double dropout;           /* hidden_dropout_prob, as published           */
+    double dropout; /* hidden_dropout_prob, as published           */
 } pb_config;
 
-typedef struct pb_attached {  /* a method of the composition, outermost first */
+typedef struct pb_attached { /* a method of the composition, outermost first */
     const pb_method *method;
     const void *conf;
 } pb_attached;
 
-typedef struct pb_batch {     /* ragged: tokens of all sequences one after the other */
+typedef struct pb_batch { /* ragged: tokens of all sequences one after the other */
     int sequences;
-    const int *offset;        /* [sequences+1] */
-    const int *ids;           /* [offset[sequences]] */
-    const int *label;         /* [sequences], or NULL */
+    const int *offset; /* [sequences+1] */
+    const int *ids;    /* [offset[sequences]] */
+    const int *label;  /* [sequences], or NULL */
 } pb_batch;
 
 typedef struct pb_model pb_model;
@@ -44,8 +44,8 @@ void pb_model_before_train(pb_model *m, const pb_facts *facts);
 const pb_config *pb_model_config(const pb_model *m);
 const pb_tokenizer *pb_model_tokenizer(const pb_model *m);
 const char *pb_model_dir(const pb_model *m);
-pb_digest pb_model_digest(const pb_model *m);   /* SHA-256 of the weights' file */
-int pb_model_max_tokens(const pb_model *m);     /* positions left for text, method's tokens off */
+pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' file */
+int pb_model_max_tokens(const pb_model *m);   /* positions left for text, method's tokens off */
 
 /* All parameters: base, head, added; trainable ones have a value of their own. */
 int pb_model_params(const pb_model *m);
@@ -64,8 +64,8 @@ size_t pb_model_weight_bytes(const pb_model *m); /* base + head + added, as held
 typedef struct pb_outputs {
     pb_node *logits, *loss;
 } pb_outputs;
-int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout,
-                   uint64_t dropout_key, pb_outputs *out);
+int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
+                   pb_outputs *out);
 
 /* Folds the methods into copies of the weights; false if one of them cannot.  Building then
  * uses the folded weights.  pb_model_unmerge goes back. */

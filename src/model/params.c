@@ -41,8 +41,8 @@ pb_param *pb_model_find(const pb_model *m, const char *name)
     return i < 0 ? NULL : m->param[i];
 }
 
-pb_param *pb_params_add(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer,
-                        int rows, int cols)
+pb_param *pb_params_add(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer, int rows,
+                        int cols)
 {
     if (2 * m->params >= m->index_size)
         grow_index(m);

@@ -69,12 +69,12 @@ void pb_attention(const pb_attention_shape *s, const pb_real *q, const pb_real *
     for (int i0 = 0; i0 < s->nq; i0 += TILE) {
         int rows = smaller(TILE, s->nq - i0);
         pb_real *p = scratch;
-        pb_gemm_plain(false, true, rows, s->nk, s->hd, s->scale, q + (size_t)i0 * (size_t)s->ldq, s->ldq, k,
-                      s->ldk, 0, p, s->nk);
+        pb_gemm_plain(false, true, rows, s->nk, s->hd, s->scale, q + (size_t)i0 * (size_t)s->ldq, s->ldq, k, s->ldk, 0,
+                      p, s->nk);
         for (int i = 0; i < rows; i++)
             softmax_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, &lse[i0 + i]);
-        pb_gemm_plain(false, false, rows, s->hd, s->nk, 1, p, s->nk, v, s->ldk, 0,
-                      o + (size_t)i0 * (size_t)s->ldo, s->ldo);
+        pb_gemm_plain(false, false, rows, s->hd, s->nk, 1, p, s->nk, v, s->ldk, 0, o + (size_t)i0 * (size_t)s->ldo,
+                      s->ldo);
     }
     pb_flops_add(2 * 2 * (uint64_t)s->hd * pairs(s));
 }

@@ -12,8 +12,8 @@
 /* C[m,n] = beta*C + alpha * op(A)[m,k] * op(B)[k,n], with beta 0 or 1 (0 never reads C: it
  * may hold NaN).  ta/tb: A is stored [k,m] / B is stored [n,k].  Runs on the calling thread
  * alone. */
-void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda,
-             const pb_real *b, int ldb, pb_real beta, pb_real *c, int ldc);
+void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b, int ldb,
+             pb_real beta, pb_real *c, int ldc);
 
 /* Multiply-adds * 2 done by the calling thread since it began; see also pb_flops_add. */
 uint64_t pb_flops_done(void);

@@ -29,8 +29,9 @@ static inline float exp1(float x)
     x = x > 88.0f ? 88.0f : x;
     float t = x * 1.44269504f + magic, n = t - magic;
     float r = x - n * 0.693145752f - n * 1.42860677e-6f;
-    float p = 1 + r * (1 + r * (0.5f + r * (1.66666667e-1f + r * (4.16666667e-2f + r * (8.33333333e-3f +
-              r * (1.38888889e-3f + r * 1.98412698e-4f))))));
+    float p = 1 + r * (1 + r * (0.5f + r * (1.66666667e-1f +
+                                            r * (4.16666667e-2f +
+                                                 r * (8.33333333e-3f + r * (1.38888889e-3f + r * 1.98412698e-4f))))));
     union {
         float real;
         uint32_t bits;
@@ -43,8 +44,8 @@ static inline float exp1(float x)
 static inline float erf1(float x, float e)
 {
     float a = x < 0 ? -x : x, t = 1 / (1 + 0.3275911f * a);
-    float y = 1 - t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f +
-              t * 1.061405429f)))) * e;
+    float y =
+        1 - t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f)))) * e;
     return x < 0 ? -y : y;
 }
 #endif
@@ -90,8 +91,7 @@ static inline pb_real gelu_tanh(pb_real x)
 static inline pb_real gelu_tanh_slope(pb_real x)
 {
     pb_real t = tanh1(ROOT_2_PI * (x + (pb_real)0.044715 * x * x * x));
-    return (pb_real)0.5 * (1 + t) +
-           (pb_real)0.5 * x * (1 - t * t) * ROOT_2_PI * (1 + 3 * (pb_real)0.044715 * x * x);
+    return (pb_real)0.5 * (1 + t) + (pb_real)0.5 * x * (1 - t * t) * ROOT_2_PI * (1 + 3 * (pb_real)0.044715 * x * x);
 }
 
 static inline pb_real relu(pb_real x)
@@ -127,50 +127,38 @@ static inline pb_real sigmoid_slope(pb_real x)
     return s * (1 - s);
 }
 
-#define LOOP_FORWARD(f)              \
-    for (size_t i = 0; i < n; i++)   \
-        y[i] = f(x[i]);              \
+#define LOOP_FORWARD(f)                                                                                                \
+    for (size_t i = 0; i < n; i++)                                                                                     \
+        y[i] = f(x[i]);                                                                                                \
     break
-#define LOOP_BACKWARD(slope)         \
-    for (size_t i = 0; i < n; i++) { \
-        pb_real d = dy[i] * slope(x[i]); \
-        dx[i] = add ? dx[i] + d : d; \
-    }                                \
+#define LOOP_BACKWARD(slope)                                                                                           \
+    for (size_t i = 0; i < n; i++) {                                                                                   \
+        pb_real d = dy[i] * slope(x[i]);                                                                               \
+        dx[i] = add ? dx[i] + d : d;                                                                                   \
+    }                                                                                                                  \
     break
 
 void pb_act_forward(pb_act act, size_t n, const pb_real *x, pb_real *y)
 {
     switch (act) {
-    case PB_GELU:
-        LOOP_FORWARD(gelu);
-    case PB_GELU_TANH:
-        LOOP_FORWARD(gelu_tanh);
-    case PB_RELU:
-        LOOP_FORWARD(relu);
-    case PB_TANH:
-        LOOP_FORWARD(tanh1);
-    case PB_SILU:
-        LOOP_FORWARD(silu);
-    case PB_SIGMOID:
-        LOOP_FORWARD(sigmoid1);
+    case PB_GELU: LOOP_FORWARD(gelu);
+    case PB_GELU_TANH: LOOP_FORWARD(gelu_tanh);
+    case PB_RELU: LOOP_FORWARD(relu);
+    case PB_TANH: LOOP_FORWARD(tanh1);
+    case PB_SILU: LOOP_FORWARD(silu);
+    case PB_SIGMOID: LOOP_FORWARD(sigmoid1);
     }
 }
 
 void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, pb_real *dx, bool add)
 {
     switch (act) {
-    case PB_GELU:
-        LOOP_BACKWARD(gelu_slope);
-    case PB_GELU_TANH:
-        LOOP_BACKWARD(gelu_tanh_slope);
-    case PB_RELU:
-        LOOP_BACKWARD(relu_slope);
-    case PB_TANH:
-        LOOP_BACKWARD(tanh_slope);
-    case PB_SILU:
-        LOOP_BACKWARD(silu_slope);
-    case PB_SIGMOID:
-        LOOP_BACKWARD(sigmoid_slope);
+    case PB_GELU: LOOP_BACKWARD(gelu_slope);
+    case PB_GELU_TANH: LOOP_BACKWARD(gelu_tanh_slope);
+    case PB_RELU: LOOP_BACKWARD(relu_slope);
+    case PB_TANH: LOOP_BACKWARD(tanh_slope);
+    case PB_SILU: LOOP_BACKWARD(silu_slope);
+    case PB_SIGMOID: LOOP_BACKWARD(sigmoid_slope);
     }
 }
 

@@ -5,7 +5,7 @@
 #include "base/base.h"
 
 /* pb_gemm without the tally: for kernels that count their own FLOPs. */
-void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda,
-                   const pb_real *b, int ldb, pb_real beta, pb_real *c, int ldc);
+void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
+                   int ldb, pb_real beta, pb_real *c, int ldc);
 
 #endif

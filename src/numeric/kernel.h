@@ -13,13 +13,12 @@
 /* ---- linear: y[m,n] = x[m,k] W^T + b, W stored [n,k] ------------------------------------ */
 
 /* b may be NULL. */
-void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w, const pb_real *b, pb_real *y,
-               int ldy);
+void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w, const pb_real *b, pb_real *y, int ldy);
 
 /* The same product restricted to output columns [j0,j1): for few rows, where threads split the
  * columns so that each reads its part of W only. */
-void pb_linear_columns(int m, int k, int j0, int j1, const pb_real *x, int ldx, const pb_real *w,
-                       const pb_real *b, pb_real *y, int ldy);
+void pb_linear_columns(int m, int k, int j0, int j1, const pb_real *x, int ldx, const pb_real *w, const pb_real *b,
+                       pb_real *y, int ldy);
 
 /* ---- attention of one sequence and one head ------------------------------------------- */
 /* q,o: [nq,hd] rows at ldq; k,v: [nk,hd] rows at ldk.  Row i of q may look at keys
@@ -36,28 +35,27 @@ typedef struct pb_attention_shape {
 } pb_attention_shape;
 
 size_t pb_attention_scratch(int nq, int nk, int hd); /* elements, enough for both directions */
-void pb_attention(const pb_attention_shape *s, const pb_real *q, const pb_real *k,
-                  const pb_real *v, pb_real *o, pb_real *lse, pb_real *scratch);
+void pb_attention(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v, pb_real *o,
+                  pb_real *lse, pb_real *scratch);
 
 /* dq, dk, dv are each NULL (not wanted) or written; `add*` as above.  `o` and `lse` are the
  * forward's; go is the gradient of o, rows at ldo.  dq at ldq, dk and dv at ldk. */
-void pb_attention_backward(const pb_attention_shape *s, const pb_real *q, const pb_real *k,
-                           const pb_real *v, const pb_real *o, const pb_real *lse,
-                           const pb_real *go, pb_real *dq, bool add_q, pb_real *dk, bool add_k,
-                           pb_real *dv, bool add_v, pb_real *scratch);
+void pb_attention_backward(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v,
+                           const pb_real *o, const pb_real *lse, const pb_real *go, pb_real *dq, bool add_q,
+                           pb_real *dk, bool add_k, pb_real *dv, bool add_v, pb_real *scratch);
 
 /* ---- normalisation, rows of n ----------------------------------------------------------- */
 
 /* y = (x - mean) * rstd * gamma + beta; stat[2*i] = mean, stat[2*i+1] = rstd of row i.
  * y == x is allowed. */
-void pb_layernorm(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *beta,
-                  pb_real eps, pb_real *y, pb_real *stat);
-void pb_layernorm_backward(int rows, int n, const pb_real *x, const pb_real *gamma,
-                           const pb_real *stat, const pb_real *dy, pb_real *dx, bool add);
+void pb_layernorm(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *beta, pb_real eps, pb_real *y,
+                  pb_real *stat);
+void pb_layernorm_backward(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *stat,
+                           const pb_real *dy, pb_real *dx, bool add);
 /* Adds sum over rows of dy*(x-mean)*rstd to dgamma[j0..j1) and of dy to dbeta[j0..j1);
  * each of dgamma, dbeta may be NULL. */
-void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat,
-                         const pb_real *dy, pb_real *dgamma, pb_real *dbeta);
+void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat, const pb_real *dy,
+                         pb_real *dgamma, pb_real *dbeta);
 
 /* ---- elementwise, n elements, vectorised -------------------------------------------------- */
 
@@ -65,25 +63,22 @@ typedef enum pb_act { PB_GELU, PB_GELU_TANH, PB_RELU, PB_TANH, PB_SILU, PB_SIGMO
 
 void pb_act_forward(pb_act act, size_t n, const pb_real *x, pb_real *y); /* y == x allowed */
 /* dx (+)= dy * act'(x), where x is the INPUT of the activation; dx == dy allowed if !add. */
-void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, pb_real *dx,
-                     bool add);
+void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, pb_real *dx, bool add);
 
 void pb_exp(size_t n, const pb_real *x, pb_real *y); /* full float accuracy (1e-7 relative); NaN
                                                         stays NaN, no slow path */
-void pb_axpy(size_t n, pb_real alpha, const pb_real *x, pb_real *y, bool add); /* y (+)= alpha*x */
+void pb_axpy(size_t n, pb_real alpha, const pb_real *x, pb_real *y, bool add);          /* y (+)= alpha*x */
 void pb_column_sums(int rows, int ld, int j0, int j1, const pb_real *x, pb_real *sums); /* adds */
 
 /* Inverted dropout: keeps element e = first + i with probability 1-p, scaled by 1/(1-p).
  * The mask is a pure function of (key, e); backward is the same call on the gradient. */
-void pb_dropout(size_t n, uint64_t key, uint64_t first, double p, const pb_real *x, pb_real *y,
-                bool add);
+void pb_dropout(size_t n, uint64_t key, uint64_t first, double p, const pb_real *x, pb_real *y, bool add);
 
 /* ---- loss ------------------------------------------------------------------------------------ */
 
 /* Row-wise softmax cross entropy of logits [rows,classes] with label[i] (negative = row not
  * counted): writes each row's loss; probability p[rows,classes] may be NULL or == logits. */
-void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label,
-                      pb_real *loss, pb_real *p);
+void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *p);
 
 /* ---- optimizer ------------------------------------------------------------------------------- */
 
@@ -92,8 +87,7 @@ void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *l
 typedef struct pb_adamw {
     double lr, beta1, beta2, eps, decay, bias1, bias2, clip;
 } pb_adamw;
-void pb_adamw_step(const pb_adamw *o, size_t n, pb_real *w, const pb_real *g, pb_real *m,
-                   pb_real *v);
+void pb_adamw_step(const pb_adamw *o, size_t n, pb_real *w, const pb_real *g, pb_real *m, pb_real *v);
 
 double pb_sum_squares(size_t n, const pb_real *x); /* in double, fixed order */
 

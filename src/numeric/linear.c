@@ -11,8 +11,7 @@ static void set_rows(int m, int n, const pb_real *b, pb_real *y, int ldy)
         memcpy(y + (size_t)i * (size_t)ldy, b, (size_t)n * sizeof *y);
 }
 
-void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w, const pb_real *b, pb_real *y,
-               int ldy)
+void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w, const pb_real *b, pb_real *y, int ldy)
 {
     if (b)
         set_rows(m, n, b, y, ldy);
@@ -21,7 +20,7 @@ void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w,
 
 /* Few rows: four outputs at a time share the row of x; memory speed is the limit. */
 void pb_linear_columns(int m, int k, int j0, int j1, const pb_real *x, int ldx, const pb_real *w, const pb_real *b,
-                   pb_real *y, int ldy)
+                       pb_real *y, int ldy)
 {
     if (m >= 4) {
         pb_linear(m, j1 - j0, k, x, ldx, w + (size_t)j0 * (size_t)k, b ? b + j0 : NULL, y + j0, ldy);

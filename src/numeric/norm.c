@@ -8,8 +8,8 @@ static size_t start(int row, int n)
     return (size_t)row * (size_t)n;
 }
 
-void pb_layernorm(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *beta, pb_real eps,
-                  pb_real *y, pb_real *stat)
+void pb_layernorm(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *beta, pb_real eps, pb_real *y,
+                  pb_real *stat)
 {
     for (int i = 0; i < rows; i++) {
         const pb_real *xi = x + start(i, n);
@@ -70,8 +70,8 @@ void pb_layernorm_backward(int rows, int n, const pb_real *x, const pb_real *gam
     }
 }
 
-void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat,
-                         const pb_real *dy, pb_real *dgamma, pb_real *dbeta)
+void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat, const pb_real *dy,
+                         pb_real *dgamma, pb_real *dbeta)
 {
     for (int i = 0; i < rows; i++) {
         const pb_real *xi = x + start(i, n), *gi = dy + start(i, n);

@@ -8,10 +8,10 @@
 /* Everything that stays the same for the cells of an experiment. */
 typedef struct pb_bench {
     const pb_experiment *experiment;
-    pb_data *data;           /* tokenized by the child, for its own model */
+    pb_data *data; /* tokenized by the child, for its own model */
     const char *db;
-    char *artifacts;         /* folder of the trained parameters           */
-    int threads;             /* of one child                               */
+    char *artifacts; /* folder of the trained parameters           */
+    int threads;     /* of one child                               */
 } pb_bench;
 
 /* The file of a cell's trained parameters; caller frees. */

@@ -53,8 +53,8 @@ static int unknown(const pb_command *c, const char *given)
         if (takes(c, flags[i].name))
             names[n++] = flags[i].name;
     const char *near = pb_nearest(given + 2, names);
-    return pb_error("%s: no option %s%s%s%s; see `peftbench %s --help`", c->name, given, near ? "; did you mean --" : "",
-                    near ? near : "", near ? "?" : "", c->name);
+    return pb_error("%s: no option %s%s%s%s; see `peftbench %s --help`", c->name, given,
+                    near ? "; did you mean --" : "", near ? near : "", near ? "?" : "", c->name);
 }
 
 static int set_number(const flag *f, const char *value, long long least, long long *out)

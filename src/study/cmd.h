@@ -12,22 +12,22 @@ enum {
 };
 
 typedef struct pb_args {
-    const char *word[8];        /* what is not an option */
+    const char *word[8]; /* what is not an option */
     int words;
-    const char *set[65];        /* NULL-ended            */
+    const char *set[65]; /* NULL-ended            */
     int sets;
     const char *db, *row, *out;
     int jobs, threads, tokens;
-    long long seed;             /* -1: not given         */
+    long long seed; /* -1: not given         */
     bool json, quiet, no_timing;
 } pb_args;
 
 typedef struct pb_command {
     const char *name;
-    const char *words;          /* "EXPERIMENT.ini", for the synopsis     */
-    int least, most;            /* words                                  */
-    const char *options;        /* "db set json": names that it takes     */
-    const char *help;           /* one line, then a blank one, then more  */
+    const char *words;            /* "EXPERIMENT.ini", for the synopsis     */
+    int least, most;              /* words                                  */
+    const char *options;          /* "db set json": names that it takes     */
+    const char *help;             /* one line, then a blank one, then more  */
     int (*run)(const pb_args *a); /* returns the exit code               */
 } pb_command;
 

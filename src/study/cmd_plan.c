@@ -66,12 +66,13 @@ static void print_row(const pb_cell *c, const pb_counts *n, const pb_footprint *
 
 static void print_json(const pb_cell *c, const pb_counts *n, const pb_footprint *f)
 {
-    printf("{\"method\":\"%s\",\"choice\":\"%s\",\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
-           "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"steps\":%d,\"tokens\":%llu,"
-           "\"forward_flops\":%llu,\"backward_flops\":%llu}\n",
-           c->row->label, c->choice, (unsigned long long)n->trainable, f->weights, f->gradients, f->optimizer,
-           f->activations, f->workspace, f->features, pb_footprint_total(f), f->steps, (unsigned long long)f->tokens,
-           (unsigned long long)f->forward_flops, (unsigned long long)f->backward_flops);
+    printf(
+        "{\"method\":\"%s\",\"choice\":\"%s\",\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
+        "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"steps\":%d,\"tokens\":%llu,"
+        "\"forward_flops\":%llu,\"backward_flops\":%llu}\n",
+        c->row->label, c->choice, (unsigned long long)n->trainable, f->weights, f->gradients, f->optimizer,
+        f->activations, f->workspace, f->features, pb_footprint_total(f), f->steps, (unsigned long long)f->tokens,
+        (unsigned long long)f->forward_flops, (unsigned long long)f->backward_flops);
 }
 
 static int plan_experiment(const pb_experiment *e, const pb_args *a)

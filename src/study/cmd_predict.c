@@ -33,15 +33,16 @@ static int find_run(const pb_args *a, const pb_experiment *e, const char *row, f
         snprintf(seed, sizeof seed, "%lld", a->seed);
     const char *args[] = {e->name, row, key, seed, NULL};
     pb_store *s = pb_store_read(a->db);
-    int rc = !s ? -1
-                : pb_store_query(s,
-                                 "WITH scored AS (SELECT r.id, r.hash, r.choice, r.seed, v.value FROM finished r"
-                                 " JOIN value v ON v.run = r.id AND v.key = ?3 AND v.step = -1"
-                                 " WHERE r.experiment = ?1 AND r.row = ?2 AND v.value IS NOT NULL)"
-                                 " SELECT hash, choice, seed FROM scored JOIN (SELECT choice, avg(value) AS mean"
-                                 " FROM scored GROUP BY choice) USING (choice)"
-                                 " WHERE ?4 = '' OR seed = CAST(?4 AS INTEGER) ORDER BY mean DESC, seed, id DESC LIMIT 1",
-                                 args, take, out);
+    int rc =
+        !s ? -1
+           : pb_store_query(s,
+                            "WITH scored AS (SELECT r.id, r.hash, r.choice, r.seed, v.value FROM finished r"
+                            " JOIN value v ON v.run = r.id AND v.key = ?3 AND v.step = -1"
+                            " WHERE r.experiment = ?1 AND r.row = ?2 AND v.value IS NOT NULL)"
+                            " SELECT hash, choice, seed FROM scored JOIN (SELECT choice, avg(value) AS mean"
+                            " FROM scored GROUP BY choice) USING (choice)"
+                            " WHERE ?4 = '' OR seed = CAST(?4 AS INTEGER) ORDER BY mean DESC, seed, id DESC LIMIT 1",
+                            args, take, out);
     pb_store_close(s);
     free(key);
     if (rc == 0)
@@ -123,6 +124,7 @@ const pb_command pb_cmd_predict = {
     .least = 1,
     .most = 1,
     .options = "db set row seed threads",
-    .help = "classify texts with a trained row (the baseline): a text a line on stdin, label and probability on stdout\n",
+    .help =
+        "classify texts with a trained row (the baseline): a text a line on stdin, label and probability on stdout\n",
     .run = predict,
 };

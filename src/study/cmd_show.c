@@ -49,8 +49,8 @@ static int unknown(const char *name)
     for (const pb_method *const *m = pb_methods; *m && n + 1 < PB_COUNT(names); m++)
         names[n++] = (*m)->name;
     const char *near = pb_nearest(name, names);
-    pb_error("show: nothing called '%s'%s%s%s; want a method, a kind of task, train or machine (`peftbench list`)", name,
-             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    pb_error("show: nothing called '%s'%s%s%s; want a method, a kind of task, train or machine (`peftbench list`)",
+             name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return PB_EXIT_QUESTION;
 }
 

@@ -7,22 +7,33 @@
 #include "study/ini_file.h"
 #include "version.h"
 
-#define MAX_PARTS 8     /* methods of a composition, see config.h    */
-#define MAX_SWEEPS 16   /* settings of a row that are lists          */
+#define MAX_PARTS 8   /* methods of a composition, see config.h    */
+#define MAX_SWEEPS 16 /* settings of a row that are lists          */
 #define MAX_CELLS 100000
 
-#define FIELD(field, kind, value, low, high, about)                                                       \
-    {.name = #field, .type = kind, .offset = offsetof(pb_experiment, field), .preset = value, .min = low, \
-     .max = high, .help = about}
+#define FIELD(field, kind, value, low, high, about)                                                                    \
+    {                                                                                                                  \
+        .name = #field, .type = kind, .offset = offsetof(pb_experiment, field), .preset = value, .min = low,           \
+        .max = high, .help = about                                                                                     \
+    }
 
 static const pb_option table[] = {
     FIELD(title, PB_TEXT, "", 0, 0, "heading of the figures; the file's name if not given"),
-    {.name = "task", .type = PB_TEXT, .offset = offsetof(pb_experiment, task_name), .preset = "",
+    {.name = "task",
+     .type = PB_TEXT,
+     .offset = offsetof(pb_experiment, task_name),
+     .preset = "",
      .help = "a named task, tasks/NAME.ini"},
-    {.name = "model", .type = PB_TEXT, .offset = offsetof(pb_experiment, model_path), .preset = "",
+    {.name = "model",
+     .type = PB_TEXT,
+     .offset = offsetof(pb_experiment, model_path),
+     .preset = "",
      .help = "a Hugging Face folder"},
     FIELD(methods, PB_TEXT, "", 0, 0, "rows of the table: methods, variants NAME:VARIANT, compositions a+b"),
-    {.name = "seeds", .type = PB_TEXT, .offset = offsetof(pb_experiment, seed_list), .preset = "0",
+    {.name = "seeds",
+     .type = PB_TEXT,
+     .offset = offsetof(pb_experiment, seed_list),
+     .preset = "0",
      .help = "one run for each"},
     FIELD(baseline, PB_TEXT, "", 0, 0, "row that others are compared with; the first if not given"),
     FIELD(jobs, PB_INT, "1", 1, 256, "cells side by side"),
@@ -488,7 +499,8 @@ static int unread(const pb_experiment *e, const pb_entry *entry)
         pb_error("section [%s]: want [task %s], as the experiment's task is", entry->section, e->task_name);
     else
         pb_error("unknown section [%s]; want [experiment], [train], [train ROW], [method NAME], "
-                 "[method NAME:VARIANT] or [task NAME]", entry->section);
+                 "[method NAME:VARIANT] or [task NAME]",
+                 entry->section);
     return pb_ini_blame(entry);
 }
 

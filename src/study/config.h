@@ -9,34 +9,34 @@
 
 /* One row of the final table: "lora", "lora:all", "lora+prefix". */
 typedef struct pb_row {
-    const char *label;      /* as in the `methods` list                                     */
+    const char *label;          /* as in the `methods` list                                     */
     const pb_method *method[8]; /* the composition, outermost first                         */
-    const char *variant[8]; /* NULL: none                                                   */
+    const char *variant[8];     /* NULL: none                                                   */
     int parts;
-    int choices;            /* settings tried: the product of the row's sweeps              */
+    int choices; /* settings tried: the product of the row's sweeps              */
 } pb_row;
 
 /* One training run: a row with one choice from every sweep, and a seed.  Settings are typed
  * in the structs and also listed as texts, defaults included, for the hash and the database. */
 typedef struct pb_cell {
     const pb_row *row;
-    const char *choice;     /* "lr=0.0003 lora.rank=8": what the sweeps chose, "" if none   */
-    pb_attached part[8];    /* [row->parts] methods with their settings                     */
+    const char *choice;  /* "lr=0.0003 lora.rank=8": what the sweeps chose, "" if none   */
+    pb_attached part[8]; /* [row->parts] methods with their settings                     */
     pb_train_options train;
     uint64_t seed;
-    const char *settings;   /* "key=value\n" lines, sorted; no seed                          */
-    pb_digest hash;         /* of settings, seed, data, model and code; by pb_experiment_seal */
+    const char *settings; /* "key=value\n" lines, sorted; no seed                          */
+    pb_digest hash;       /* of settings, seed, data, model and code; by pb_experiment_seal */
 } pb_cell;
 
 typedef struct pb_experiment {
-    const char *name;       /* the file's name without folder and .ini                      */
+    const char *name; /* the file's name without folder and .ini                      */
     const char *path;
-    const char *title;      /* for the figures                                              */
-    const char *task_name;  /* the named task                                               */
-    const pb_task *task;    /* its kind                                                     */
+    const char *title;     /* for the figures                                              */
+    const char *task_name; /* the named task                                               */
+    const pb_task *task;   /* its kind                                                     */
     void *task_conf;
     const char *model_path;
-    const char *baseline;   /* label of the row that others are compared with               */
+    const char *baseline;            /* label of the row that others are compared with               */
     const char *methods, *seed_list; /* as written                                          */
     int jobs;
     int timing_rounds;
@@ -44,7 +44,7 @@ typedef struct pb_experiment {
     int rows;
     uint64_t *seed;
     int seeds;
-    pb_cell *cell;          /* row by row, choice by choice, seed by seed                   */
+    pb_cell *cell; /* row by row, choice by choice, seed by seed                   */
     int cells;
     pb_arena *arena;        /* owns all of the above but the texts of settings              */
     struct pb_owned *owned; /* structs whose texts are to be freed                          */

@@ -88,8 +88,7 @@ static int open_section(reader *r, const char *text)
         return refuse(r, "want a ']' behind the section's name");
     if (end - text - 1 > LONGEST_NAME)
         return refuse(r, "a section's name of more than 48 bytes; want a shorter one");
-    add_entry(r->ini, tidy(text + 1, (size_t)(end - text - 1)), NULL, NULL,
-              pb_format("%s:%d", r->ini->path, r->line));
+    add_entry(r->ini, tidy(text + 1, (size_t)(end - text - 1)), NULL, NULL, pb_format("%s:%d", r->ini->path, r->line));
     return 0;
 }
 

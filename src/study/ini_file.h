@@ -6,11 +6,11 @@
 #include "base/base.h"
 
 typedef struct pb_entry {
-    char *section;   /* "method lora:all", blanks inside as single ones              */
-    char *key;       /* NULL: the line that opens a section                           */
+    char *section; /* "method lora:all", blanks inside as single ones              */
+    char *key;     /* NULL: the line that opens a section                           */
     char *value;
-    char *place;     /* "experiments/a.ini:12" or "--set train.lr=1": for messages    */
-    bool used;       /* somebody asked for it                                         */
+    char *place; /* "experiments/a.ini:12" or "--set train.lr=1": for messages    */
+    bool used;   /* somebody asked for it                                         */
 } pb_entry;
 
 typedef struct pb_ini {

@@ -10,10 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WIDTH 760.0  /* of a figure in pixels */
+#define WIDTH 760.0 /* of a figure in pixels */
 #define HEIGHT 500.0
-#define LETTER 7.5   /* width of a letter in a label, pixels */
-#define LINE 15.0    /* height of a label                    */
+#define LETTER 7.5 /* width of a letter in a label, pixels */
+#define LINE 15.0  /* height of a label                    */
 
 extern char **environ;
 
@@ -42,10 +42,10 @@ static double overlap(const box *a, const box *b)
 
 typedef struct point {
     const char *label;
-    double x, y;         /* data                          */
-    double low, high;    /* of y's interval; NaN: none     */
+    double x, y;      /* data                          */
+    double low, high; /* of y's interval; NaN: none     */
     int taxon;
-    double px, py;       /* pixels                         */
+    double px, py; /* pixels                         */
     box mark, text;
 } point;
 
@@ -108,7 +108,8 @@ static int draw(const char *folder, const char *name, const char *body, double w
         char *setup = pdf ? pb_format("set terminal pdfcairo size %g,%g font 'Helvetica,11'; set output '%s/%s.pdf'",
                                       width / 100, HEIGHT / 100, folder, name)
                           : pb_format("set terminal svg size %g,%g font 'Helvetica,13' background rgb 'white';"
-                                      " set output '%s/%s.svg'", width, HEIGHT, folder, name);
+                                      " set output '%s/%s.svg'",
+                                      width, HEIGHT, folder, name);
         rc = run_gnuplot(setup, script);
         free(setup);
     }
@@ -120,7 +121,10 @@ static void add_quoted(pb_text *t, const char *text)
 {
     pb_text_bytes(t, "\"", 1);
     for (; *text; text++)
-        pb_text_add(t, strchr("\"\\", *text) ? "\\%c" : *text == '_' || *text == '^' || *text == '@' ? "\\\\%c" : "%c",
+        pb_text_add(t,
+                    strchr("\"\\", *text)                          ? "\\%c"
+                    : *text == '_' || *text == '^' || *text == '@' ? "\\\\%c"
+                                                                   : "%c",
                     *text);
     pb_text_bytes(t, "\"", 1);
 }
@@ -179,8 +183,12 @@ static int gather(const pb_report *r, const char *cost, point *spot, range *x, r
         if (isnan(v.middle) || isnan(c))
             continue;
         const pb_row *row = r->row[i].row;
-        spot[n++] = (point){.label = row->label, .x = c, .y = v.middle, .low = v.low, .high = v.high,
-                                  .taxon = row->parts > 1 ? PB_HYBRID : (int)row->method[0]->taxon};
+        spot[n++] = (point){.label = row->label,
+                            .x = c,
+                            .y = v.middle,
+                            .low = v.low,
+                            .high = v.high,
+                            .taxon = row->parts > 1 ? PB_HYBRID : (int)row->method[0]->taxon};
         if (c > 0)
             widen(x, c);
         widen(y, v.middle);
@@ -210,9 +218,11 @@ static void add_labels(pb_text *t, const point *spot, int n)
         pb_text_add(t, "set label ");
         add_quoted(t, s->label);
         pb_text_add(t, " at graph %.4f,%.4f center front noenhanced\n",
-                    (s->text.left + s->text.right) / 2 / (WIDTH - 110), (s->text.bottom + s->text.top) / 2 / (HEIGHT - 110));
+                    (s->text.left + s->text.right) / 2 / (WIDTH - 110),
+                    (s->text.bottom + s->text.top) / 2 / (HEIGHT - 110));
         if (s->x <= 0)
-            pb_text_add(t, "set arrow from graph 0,first %g to graph 1,first %g nohead dt 2 lc rgb '#808080'\n", s->y, s->y);
+            pb_text_add(t, "set arrow from graph 0,first %g to graph 1,first %g nohead dt 2 lc rgb '#808080'\n", s->y,
+                        s->y);
     }
 }
 
@@ -242,8 +252,9 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
         pb_text t = {0};
         pb_text_add(&t, "%s", style);
         add_title(&t, r);
-        pb_text_add(&t, "set xlabel '%s'\nset ylabel 'test %s, mean and 95 %% interval over %d seeds' noenhanced\n"
-                        "set logscale x\nset format x '%%.0s%%c'\nset xrange [%g:%g]\nset yrange [%g:%g]\n",
+        pb_text_add(&t,
+                    "set xlabel '%s'\nset ylabel 'test %s, mean and 95 %% interval over %d seeds' noenhanced\n"
+                    "set logscale x\nset format x '%%.0s%%c'\nset xrange [%g:%g]\nset yrange [%g:%g]\n",
                     title, r->experiment->task->metrics[0].name, r->experiment->seeds, x.low, x.high, y.low, y.high);
         for (int i = 0; i < n; i++)
             pb_text_add(&t, "$p%d << EOD\n%.9g %.9g %.9g %.9g\nEOD\n", i, spot[i].x, spot[i].y,
@@ -288,9 +299,10 @@ static int draw_overhead(const pb_report *r, const char *folder)
     int bars = 0;
     pb_text_add(&t, "%s", style);
     add_title(&t, r);
-    pb_text_add(&t, "set ylabel 'time of a forward pass / base model (median, 95 %% interval)'\nset yrange [0:*]\n"
-                    "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
-                    "set xtics rotate by -35 noenhanced (");
+    pb_text_add(
+        &t, "set ylabel 'time of a forward pass / base model (median, 95 %% interval)'\nset yrange [0:*]\n"
+            "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
+            "set xtics rotate by -35 noenhanced (");
     for (int i = 0; i < r->experiment->rows; i++) {
         pb_text_add(&t, "%s", i ? ", " : "");
         add_quoted(&t, r->row[i].row->label);
@@ -305,8 +317,9 @@ static int draw_overhead(const pb_report *r, const char *folder)
     }
     pb_text_add(&t, "plot ");
     for (size_t k = 0; k < PB_COUNT(series); k++)
-        pb_text_add(&t, "$s%zu using 1:2 with boxes fc rgb '%s' title '%s', "
-                        "$s%zu using 1:2:3:4 with yerrorbars pt 0 lc rgb '#000000' notitle, \\\n ",
+        pb_text_add(&t,
+                    "$s%zu using 1:2 with boxes fc rgb '%s' title '%s', "
+                    "$s%zu using 1:2:3:4 with yerrorbars pt 0 lc rgb '#000000' notitle, \\\n ",
                     k, series[k].fill, series[k].title, k);
     pb_text_add(&t, "1 with lines dt 2 lc rgb '#000000' notitle\n");
     int rc = bars ? draw(folder, "overhead", t.data, WIDTH) : 0;
@@ -393,8 +406,9 @@ static int add_panel(pb_text *t, const pb_report *r, const char *key, const char
     }
     if (n) {
         pad(&y, 0.08);
-        pb_text_add(t, "unset label\nset xlabel 'step'\nset ylabel '%s' noenhanced\nset xrange [0:%g]\nset yrange [%g:%g]\n",
-                    title, most * 1.35, y.low, y.high);
+        pb_text_add(
+            t, "unset label\nset xlabel 'step'\nset ylabel '%s' noenhanced\nset xrange [0:%g]\nset yrange [%g:%g]\n",
+            title, most * 1.35, y.low, y.high);
         add_ends(t, end, n, y.high - y.low);
         pb_text_add(t, "%s\n", plot.data);
     }

@@ -8,7 +8,11 @@
 
 pb_meter pb_meter_start(const char *what, int tasks, int jobs, bool quiet)
 {
-    return (pb_meter){.what = what, .tasks = tasks, .jobs = jobs, .begun = pb_clock(), .quiet = quiet,
+    return (pb_meter){.what = what,
+                      .tasks = tasks,
+                      .jobs = jobs,
+                      .begun = pb_clock(),
+                      .quiet = quiet,
                       .terminal = isatty(STDERR_FILENO)};
 }
 
@@ -36,8 +40,8 @@ void pb_meter_end(pb_meter *m, const char *label, const char *detail, double sec
     m->fraction = 0;
     if (m->quiet)
         return;
-    fprintf(stderr, "%s%s %d/%d %s: %s, %.1f s", m->terminal ? "\r\033[K" : "", m->what, m->done, m->tasks, label, detail,
-            seconds);
+    fprintf(stderr, "%s%s %d/%d %s: %s, %.1f s", m->terminal ? "\r\033[K" : "", m->what, m->done, m->tasks, label,
+            detail, seconds);
     print_left(m, m->done);
     fputc('\n', stderr);
 }

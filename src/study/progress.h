@@ -6,11 +6,11 @@
 #include "base/base.h"
 
 typedef struct pb_meter {
-    const char *what;     /* "train", "test", "time"    */
+    const char *what; /* "train", "test", "time"    */
     int tasks, done, jobs;
-    double begun;         /* pb_clock()                  */
-    double fraction;      /* of the tasks that run now   */
-    double drawn;         /* when the line was last drawn */
+    double begun;    /* pb_clock()                  */
+    double fraction; /* of the tasks that run now   */
+    double drawn;    /* when the line was last drawn */
     bool terminal, quiet;
 } pb_meter;
 

@@ -150,8 +150,8 @@ static const char *const plain[] = {"", " k", " M", " G"}, *const bytes[] = {" B
 static void fill_heading(const pb_report *r, char cell[COLUMNS][CELL])
 {
     const char *metric = r->experiment->task->metrics[0].name;
-    const char *text[COLUMNS] = {"method", "trainable", "file", "memory", "FLOP/token", "step ms", "GFLOP/s",
-                                 NULL, NULL, NULL, "prefill x1", "merged"};
+    const char *text[COLUMNS] = {"method",  "trainable", "file", "memory", "FLOP/token", "step ms",
+                                 "GFLOP/s", NULL,        NULL,   NULL,     "prefill x1", "merged"};
     for (int i = 0; i < COLUMNS; i++)
         snprintf(cell[i], CELL, "%s", text[i] ? text[i] : "");
     snprintf(cell[7], CELL, "validation");
@@ -171,10 +171,12 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     with_unit(cell[4], flops, 1000, plain);
     number(cell[5], "%.2f", pb_report_value(r, row, -1, "compute.step_ms").middle);
     number(cell[6], "%.0f", pb_report_value(r, row, -1, "compute.gflops").middle);
-    with_margin(cell[7], "%.4f", " ±%.4f", pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
+    with_margin(cell[7], "%.4f", " ±%.4f",
+                pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
     with_margin(cell[8], "%.4f", " ±%.4f", pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
     if (strcmp(r->row[row].row->label, r->experiment->baseline) != 0)
-        with_margin(cell[9], "%+.4f", " ±%.4f", pb_report_difference(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
+        with_margin(cell[9], "%+.4f", " ±%.4f",
+                    pb_report_difference(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
     number(cell[10], "%.3f", pb_report_single(r, row, "overhead.prefill_ratio.b1"));
     number(cell[11], "%.3f", pb_report_single(r, row, "overhead.prefill_ratio.b1.merged"));
 }
@@ -333,8 +335,11 @@ static int add_row(const pb_report *r, int row, pb_text *text)
 {
     const pb_experiment *e = r->experiment;
     const char *choice = r->row[row].choice;
-    const char *pair[][2] = {{"experiment", e->name}, {"task", e->task_name}, {"model", e->model_path},
-                             {"method", e->row[row].label}, {"choice", choice ? choice : ""}};
+    const char *pair[][2] = {{"experiment", e->name},
+                             {"task", e->task_name},
+                             {"model", e->model_path},
+                             {"method", e->row[row].label},
+                             {"choice", choice ? choice : ""}};
     object o = {.report = r, .row = row, .text = text};
     pb_text_add(text, "{");
     for (size_t i = 0; i < PB_COUNT(pair); i++) {

@@ -9,15 +9,15 @@
 /* The runs of a row's choice, one a seed. */
 typedef struct pb_report_row {
     const pb_row *row;
-    const char *choice;       /* NULL: nothing finished          */
-    long long *id;            /* [seeds]; 0: no finished run      */
+    const char *choice;             /* NULL: nothing finished          */
+    long long *id;                  /* [seeds]; 0: no finished run      */
     int finished, diverged, failed; /* of the choice's seeds; failed: of all the row's cells */
 } pb_report_row;
 
 typedef struct pb_report {
-    pb_store *store;          /* the caller's */
+    pb_store *store; /* the caller's */
     const pb_experiment *experiment;
-    pb_report_row *row;       /* [experiment->rows] */
+    pb_report_row *row; /* [experiment->rows] */
 } pb_report;
 
 /* Needs a sealed experiment.  The caller frees the report before the store. */

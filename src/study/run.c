@@ -91,8 +91,8 @@ bool pb_run_chosen(pb_store *s, const pb_experiment *e, const pb_cell *c)
 
 typedef struct pass {
     pb_bench bench;
-    const pb_cell **cell;    /* to be done in this pass */
-    long long *id;           /* their runs, if stored   */
+    const pb_cell **cell; /* to be done in this pass */
+    long long *id;        /* their runs, if stored   */
     int cells;
     int (*work)(const pb_bench *b, const pb_cell *c, long long id); /* NULL: training */
     pb_meter meter;

@@ -7,10 +7,10 @@
 #include "study/store.h"
 
 typedef struct pb_run_options {
-    int jobs;        /* cells side by side, threads divided; 0: as the file says */
-    int threads;     /* in all; 0 = one per core                                 */
+    int jobs;    /* cells side by side, threads divided; 0: as the file says */
+    int threads; /* in all; 0 = one per core                                 */
     bool quiet;
-    bool timing;     /* the timing pass at the end                               */
+    bool timing; /* the timing pass at the end                               */
 } pb_run_options;
 
 /* Opens data and model once, to check them and to know every cell's hash.  -1 with an error. */

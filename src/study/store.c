@@ -19,63 +19,62 @@ struct pb_store {
     char *path;
 };
 
-static const char schema[] =
-    "CREATE TABLE run ("
-    " id INTEGER PRIMARY KEY,"
-    " hash TEXT NOT NULL,"        /* of settings, seed, data, model and code */
-    " experiment TEXT NOT NULL,"
-    " task TEXT NOT NULL,"
-    " model TEXT NOT NULL,"
-    " row TEXT NOT NULL,"         /* 'lora', 'lora:all', 'lora+prefix'       */
-    " choice TEXT NOT NULL,"      /* what the sweeps chose                   */
-    " seed INTEGER NOT NULL,"
-    " status TEXT NOT NULL CHECK (status IN ('done', 'diverged', 'failed')),"
-    " error TEXT,"
-    " ended TEXT NOT NULL,"       /* UTC                                     */
-    " seconds REAL NOT NULL,"
-    " machine TEXT NOT NULL,"
-    " kernels TEXT NOT NULL,"
-    " threads INTEGER NOT NULL,"
-    " compiler TEXT NOT NULL,"
-    " flags TEXT NOT NULL,"
-    " version TEXT NOT NULL,"
-    " code TEXT NOT NULL"
-    ") STRICT;"
-    "CREATE INDEX run_by_hash ON run (hash);"
-    "CREATE INDEX run_by_row ON run (experiment, row);"
-    "CREATE TABLE setting ("
-    " run INTEGER NOT NULL REFERENCES run (id),"
-    " key TEXT NOT NULL,"
-    " value TEXT NOT NULL,"
-    " PRIMARY KEY (run, key)"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE TABLE value ("
-    " run INTEGER NOT NULL REFERENCES run (id),"
-    " key TEXT NOT NULL,"
-    " split TEXT NOT NULL CHECK (split IN ('', 'train', 'validation', 'test')),"
-    " step INTEGER NOT NULL,"     /* -1: of the whole run                    */
-    " value REAL,"                /* NULL: not a number                      */
-    " PRIMARY KEY (run, key, split, step)"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE TABLE prediction ("
-    " run INTEGER NOT NULL REFERENCES run (id),"
-    " split TEXT NOT NULL,"
-    " example INTEGER NOT NULL,"
-    " label INTEGER NOT NULL,"
-    " predicted INTEGER NOT NULL,"
-    " probability REAL,"
-    " PRIMARY KEY (run, split, example)"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE TABLE sample ("
-    " run INTEGER NOT NULL REFERENCES run (id),"
-    " key TEXT NOT NULL,"
-    " round INTEGER NOT NULL,"
-    " seconds REAL NOT NULL,"
-    " PRIMARY KEY (run, key, round)"
-    ") STRICT, WITHOUT ROWID;"
-    /* The latest finished run of each hash: what tables and figures are made from. */
-    "CREATE VIEW finished AS SELECT * FROM run WHERE id IN"
-    " (SELECT max(id) FROM run WHERE status <> 'failed' GROUP BY hash);";
+static const char schema[] = "CREATE TABLE run ("
+                             " id INTEGER PRIMARY KEY,"
+                             " hash TEXT NOT NULL," /* of settings, seed, data, model and code */
+                             " experiment TEXT NOT NULL,"
+                             " task TEXT NOT NULL,"
+                             " model TEXT NOT NULL,"
+                             " row TEXT NOT NULL,"    /* 'lora', 'lora:all', 'lora+prefix'       */
+                             " choice TEXT NOT NULL," /* what the sweeps chose                   */
+                             " seed INTEGER NOT NULL,"
+                             " status TEXT NOT NULL CHECK (status IN ('done', 'diverged', 'failed')),"
+                             " error TEXT,"
+                             " ended TEXT NOT NULL," /* UTC                                     */
+                             " seconds REAL NOT NULL,"
+                             " machine TEXT NOT NULL,"
+                             " kernels TEXT NOT NULL,"
+                             " threads INTEGER NOT NULL,"
+                             " compiler TEXT NOT NULL,"
+                             " flags TEXT NOT NULL,"
+                             " version TEXT NOT NULL,"
+                             " code TEXT NOT NULL"
+                             ") STRICT;"
+                             "CREATE INDEX run_by_hash ON run (hash);"
+                             "CREATE INDEX run_by_row ON run (experiment, row);"
+                             "CREATE TABLE setting ("
+                             " run INTEGER NOT NULL REFERENCES run (id),"
+                             " key TEXT NOT NULL,"
+                             " value TEXT NOT NULL,"
+                             " PRIMARY KEY (run, key)"
+                             ") STRICT, WITHOUT ROWID;"
+                             "CREATE TABLE value ("
+                             " run INTEGER NOT NULL REFERENCES run (id),"
+                             " key TEXT NOT NULL,"
+                             " split TEXT NOT NULL CHECK (split IN ('', 'train', 'validation', 'test')),"
+                             " step INTEGER NOT NULL," /* -1: of the whole run                    */
+                             " value REAL,"            /* NULL: not a number                      */
+                             " PRIMARY KEY (run, key, split, step)"
+                             ") STRICT, WITHOUT ROWID;"
+                             "CREATE TABLE prediction ("
+                             " run INTEGER NOT NULL REFERENCES run (id),"
+                             " split TEXT NOT NULL,"
+                             " example INTEGER NOT NULL,"
+                             " label INTEGER NOT NULL,"
+                             " predicted INTEGER NOT NULL,"
+                             " probability REAL,"
+                             " PRIMARY KEY (run, split, example)"
+                             ") STRICT, WITHOUT ROWID;"
+                             "CREATE TABLE sample ("
+                             " run INTEGER NOT NULL REFERENCES run (id),"
+                             " key TEXT NOT NULL,"
+                             " round INTEGER NOT NULL,"
+                             " seconds REAL NOT NULL,"
+                             " PRIMARY KEY (run, key, round)"
+                             ") STRICT, WITHOUT ROWID;"
+                             /* The latest finished run of each hash: what tables and figures are made from. */
+                             "CREATE VIEW finished AS SELECT * FROM run WHERE id IN"
+                             " (SELECT max(id) FROM run WHERE status <> 'failed' GROUP BY hash);";
 
 static const char *const tables[] = {"run", "setting", "value", "prediction", "sample"};
 
@@ -285,8 +284,9 @@ static long long put_run(pb_store *s, const pb_experiment *e, const pb_cell *c, 
 {
     char ended[32];
     pb_timestamp(ended);
-    const char *text[] = {c->hash.hex, e->name, e->task_name, e->model_path, c->row->label, c->choice, status, error,
-                          ended, pb_host_name(), pb_blas_name(), PB_COMPILER, PB_FLAGS, PB_VERSION, PB_CODE_VERSION};
+    const char *text[] = {c->hash.hex,    e->name,     e->task_name, e->model_path, c->row->label,
+                          c->choice,      status,      error,        ended,         pb_host_name(),
+                          pb_blas_name(), PB_COMPILER, PB_FLAGS,     PB_VERSION,    PB_CODE_VERSION};
     sqlite3_stmt *q = prepare(s, "INSERT INTO run (hash, experiment, task, model, row, choice, status, error, ended,"
                                  " machine, kernels, compiler, flags, version, code, seed, seconds, threads)"
                                  " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");

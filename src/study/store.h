@@ -25,8 +25,8 @@ long long pb_store_find(pb_store *s, const pb_digest *hash);
 /* One transaction: the run's row with provenance (machine, kernels, threads, compiler, code
  * version, times), its settings, values, predictions and samples.  `error` may be NULL.
  * Returns the run's id, -1 with an error. */
-long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r,
-                       const char *error, double seconds);
+long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r, const char *error,
+                       double seconds);
 
 /* Appends values, predictions and samples to a run, in one transaction. */
 int pb_store_append(pb_store *s, long long run, const pb_result *r);

@@ -9,9 +9,9 @@
 
 typedef struct moments {
     pb_param *param;
-    size_t start, count;   /* its range in the flat order of all trainable elements */
+    size_t start, count; /* its range in the flat order of all trainable elements */
     pb_real *first, *second;
-    bool *seen;            /* a table: rows that have moments; else NULL            */
+    bool *seen; /* a table: rows that have moments; else NULL            */
 } moments;
 
 struct pb_optim {
@@ -20,8 +20,8 @@ struct pb_optim {
     int items;
     size_t elements;
     int step;
-    pb_adamw rule;         /* of the running step              */
-    double *squares;       /* [threads] of the gradients' norm */
+    pb_adamw rule;   /* of the running step              */
+    double *squares; /* [threads] of the gradients' norm */
 };
 
 double pb_optim_rate(const pb_train_options *o, int step, int steps)
@@ -144,8 +144,7 @@ static void update_table(const pb_adamw *rule, const moments *k, size_t from, si
         size_t row = at / cols, column = at % cols;
         next = (row + 1) * cols < to ? (row + 1) * cols : to;
         if (k->seen[row])
-            update_range(rule, k, at, next - at,
-                         p->slot[row] < 0 ? NULL : p->g + (size_t)p->slot[row] * cols + column);
+            update_range(rule, k, at, next - at, p->slot[row] < 0 ? NULL : p->g + (size_t)p->slot[row] * cols + column);
     }
 }
 
@@ -180,8 +179,13 @@ double pb_optim_step(pb_optim *opt, double rate)
     if (!isfinite(norm))
         return norm;
     opt->step++;
-    opt->rule = (pb_adamw){.lr = rate, .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps, .decay = o->decay,
-                           .bias1 = 1 - pow(o->beta1, opt->step), .bias2 = 1 - pow(o->beta2, opt->step),
+    opt->rule = (pb_adamw){.lr = rate,
+                           .beta1 = o->beta1,
+                           .beta2 = o->beta2,
+                           .eps = o->eps,
+                           .decay = o->decay,
+                           .bias1 = 1 - pow(o->beta1, opt->step),
+                           .bias2 = 1 - pow(o->beta2, opt->step),
                            .clip = o->clip > 0 && norm > o->clip ? o->clip / norm : 1};
     mark_seen(opt);
     pb_threads_run(update, opt);

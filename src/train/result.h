@@ -6,27 +6,27 @@
 #include "train/task.h"
 
 typedef struct pb_value {
-    int split;          /* pb_split, or -1                                     */
-    int step;           /* optimizer step of a curve's point; -1: of the whole run */
-    char key[64];       /* "memory.train.activations"                          */
+    int split;    /* pb_split, or -1                                     */
+    int step;     /* optimizer step of a curve's point; -1: of the whole run */
+    char key[64]; /* "memory.train.activations"                          */
     double value;
 } pb_value;
 
 typedef struct pb_prediction {
     pb_split split;
-    int example;        /* index in the split                                  */
+    int example; /* index in the split                                  */
     int label, predicted;
-    float probability;  /* of the predicted class                              */
+    float probability; /* of the predicted class                              */
 } pb_prediction;
 
 typedef struct pb_sample {
-    char key[64];       /* "prefill.b1.unmerged"                               */
+    char key[64]; /* "prefill.b1.unmerged"                               */
     int round;
     double seconds;
 } pb_sample;
 
 typedef struct pb_result {
-    char status[16];    /* "done", "diverged", "failed"                        */
+    char status[16]; /* "done", "diverged", "failed"                        */
     pb_value *value;
     size_t values, values_capacity;
     pb_prediction *prediction;

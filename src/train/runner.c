@@ -34,8 +34,7 @@ static pb_real *gather(const pb_runner *r, pb_split split, const int *example, i
     return x;
 }
 
-static int build(pb_runner *r, pb_split split, const int *example, int n, bool training, double dropout,
-                 uint64_t key)
+static int build(pb_runner *r, pb_split split, const int *example, int n, bool training, double dropout, uint64_t key)
 {
     pb_arena_reset(r->arena);
     pb_batch batch = collect(r, split, example, n);
@@ -52,8 +51,8 @@ static int plan(pb_runner *r, pb_node *output, pb_node *loss)
     return 0;
 }
 
-int pb_runner_plan(pb_runner *r, pb_split split, const int *example, int n, bool training, double dropout,
-                   uint64_t key, bool kept)
+int pb_runner_plan(pb_runner *r, pb_split split, const int *example, int n, bool training, double dropout, uint64_t key,
+                   bool kept)
 {
     if (build(r, split, example, n, training, dropout, key))
         return -1;
@@ -69,8 +68,7 @@ static const pb_real *run_planned(pb_runner *r)
     return pb_graph_output(r->graph)->x;
 }
 
-int pb_runner_run(pb_runner *r, pb_split split, const int *example, int n, bool training, double dropout,
-                  uint64_t key)
+int pb_runner_run(pb_runner *r, pb_split split, const int *example, int n, bool training, double dropout, uint64_t key)
 {
     if (pb_runner_plan(r, split, example, n, training, dropout, key, r->feature[split] != NULL))
         return -1;

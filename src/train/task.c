@@ -72,7 +72,9 @@ char *pb_data_find(const char *file)
     if (!found)
         pb_error("%s: no such file; looked for %s%s%s%s%s", file, place[0], place[1] ? ", " : "",
                  place[1] ? place[1] : "", place[2] ? ", " : "",
-                 place[2] ? place[2] : home ? "" : " (PEFTBENCH_DATA, a folder to look in too, is not set)");
+                 place[2] ? place[2]
+                 : home   ? ""
+                          : " (PEFTBENCH_DATA, a folder to look in too, is not set)");
     for (size_t i = 0; i < PB_COUNT(place); i++)
         free(place[i]);
     return found;
@@ -161,8 +163,9 @@ static int check_overlap(const pb_data *d, const pb_example **all, int n)
 {
     for (int i = 1; i < n; i++)
         if (!strcmp(all[i - 1]->text, all[i]->text) && split_of(d, all[i - 1]) != split_of(d, all[i]))
-            return pb_error("%s: the text \"%.60s\" is in both %s and %s; want every text in one split, or overlap = drop", d->name,
-                            all[i]->text, pb_split_name[split_of(d, all[i - 1])], pb_split_name[split_of(d, all[i])]);
+            return pb_error(
+                "%s: the text \"%.60s\" is in both %s and %s; want every text in one split, or overlap = drop", d->name,
+                all[i]->text, pb_split_name[split_of(d, all[i - 1])], pb_split_name[split_of(d, all[i])]);
     return 0;
 }
 

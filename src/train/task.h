@@ -14,39 +14,39 @@ typedef enum pb_split { PB_TRAIN, PB_VALIDATION, PB_TEST, PB_SPLITS } pb_split;
 extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "test" */
 
 typedef struct pb_example {
-    const char *text;     /* UTF-8                                                   */
-    int label;            /* class number                                            */
-    int line;             /* where it stands in its file                             */
-    int *ids;             /* tokens, special ones included; filled by pb_data_encode */
+    const char *text; /* UTF-8                                                   */
+    int label;        /* class number                                            */
+    int line;         /* where it stands in its file                             */
+    int *ids;         /* tokens, special ones included; filled by pb_data_encode */
     int tokens;
 } pb_example;
 
 typedef struct pb_data {
-    const char *name;               /* the named task                              */
+    const char *name; /* the named task                              */
     int classes;
-    char **class_name;              /* [classes]                                   */
+    char **class_name; /* [classes]                                   */
     struct {
         pb_example *example;
         int count, capacity;
     } split[PB_SPLITS];
-    pb_digest digest;               /* of all splits' texts and labels              */
+    pb_digest digest; /* of all splits' texts and labels              */
 } pb_data;
 
 typedef struct pb_metric_info {
-    const char *name;               /* "accuracy", "macro_f1", "mcc"                */
+    const char *name; /* "accuracy", "macro_f1", "mcc"                */
     bool higher_is_better;
     double (*chance)(const pb_data *d); /* what guessing gets                       */
 } pb_metric_info;
 
 typedef struct pb_task {
-    const char *name;               /* equals the file's name                       */
+    const char *name; /* equals the file's name                       */
     const char *help;
-    const pb_option *options;       /* the keys of a named task's INI               */
+    const pb_option *options; /* the keys of a named task's INI               */
     size_t conf_size;
     /* Fills name-independent parts of `d` (pb_data_add, pb_data_class); `find` in task.c
      * looks for files in data/ and $PEFTBENCH_DATA.  -1 with FILE:LINE: message. */
     int (*load)(pb_data *d, const void *conf);
-    const pb_metric_info *metrics;  /* the first is primary; name NULL ends         */
+    const pb_metric_info *metrics; /* the first is primary; name NULL ends         */
     /* values[i] = metrics[i] over n predictions. */
     void (*score)(const pb_data *d, int n, const int *label, const int *predicted, double *values);
 } pb_task;
@@ -56,7 +56,7 @@ const pb_task *pb_task_find(const char *name);
 
 pb_data *pb_data_new(const char *name);
 void pb_data_free(pb_data *d);
-int pb_data_class(pb_data *d, const char *name);   /* number of the class, added if new      */
+int pb_data_class(pb_data *d, const char *name); /* number of the class, added if new      */
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
 
 /* The path of a data file: as given if absolute, else in data/, else in $PEFTBENCH_DATA.

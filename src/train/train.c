@@ -12,9 +12,11 @@
 
 #define CURVE_POINTS 100 /* of the training loss */
 
-#define ROW(kind, field, value, low, high, about)                                                            \
-    {.name = #field, .type = kind, .offset = offsetof(pb_train_options, field), .preset = value, .min = low, \
-     .max = high, .help = about}
+#define ROW(kind, field, value, low, high, about)                                                                      \
+    {                                                                                                                  \
+        .name = #field, .type = kind, .offset = offsetof(pb_train_options, field), .preset = value, .min = low,        \
+        .max = high, .help = about                                                                                     \
+    }
 
 const pb_option pb_train_table[] = {
     ROW(PB_INT, epochs, "3", 0, 100000, "passes over the training examples"),
@@ -28,8 +30,12 @@ const pb_option pb_train_table[] = {
     ROW(PB_REAL, beta1, "0.9", 0, 0.999999, "AdamW"),
     ROW(PB_REAL, beta2, "0.999", 0, 0.9999999, "AdamW"),
     ROW(PB_REAL, eps, "1e-8", 0, 1, "AdamW"),
-    {.name = "schedule", .type = PB_CHOICE, .offset = offsetof(pb_train_options, schedule), .preset = "linear",
-     .choices = "linear|constant", .help = "of the learning rate behind the warm-up"},
+    {.name = "schedule",
+     .type = PB_CHOICE,
+     .offset = offsetof(pb_train_options, schedule),
+     .preset = "linear",
+     .choices = "linear|constant",
+     .help = "of the learning rate behind the warm-up"},
     {0},
 };
 
@@ -274,8 +280,8 @@ static void put_footprint(const pb_footprint *f, pb_result *out)
     const struct {
         const char *key;
         size_t bytes;
-    } row[] = {{"weights", f->weights},         {"gradients", f->gradients},     {"optimizer", f->optimizer},
-               {"activations", f->activations}, {"workspace", f->workspace},     {"features", f->features},
+    } row[] = {{"weights", f->weights},          {"gradients", f->gradients}, {"optimizer", f->optimizer},
+               {"activations", f->activations},  {"workspace", f->workspace}, {"features", f->features},
                {"total", pb_footprint_total(f)}, {"rss", pb_peak_rss()}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
         pb_result_put(out, -1, -1, (double)row[i].bytes, "memory.train.%s", row[i].key);
@@ -316,14 +322,14 @@ typedef struct trainer {
     uint64_t seed;
     const pb_progress *progress;
     pb_result *out;
-    pb_arena *arena;         /* of the run: gradients, moments, features */
+    pb_arena *arena; /* of the run: gradients, moments, features */
     pb_optim *optim;
     pb_footprint footprint;
-    pb_rng dropout;          /* one key a step                           */
+    pb_rng dropout; /* one key a step                           */
     int step;
-    double *seconds;         /* [steps]                                  */
+    double *seconds; /* [steps]                                  */
     double feature_seconds;
-    double loss;             /* summed since the curve's last point      */
+    double loss; /* summed since the curve's last point      */
     int losses;
 } trainer;
 
@@ -447,8 +453,13 @@ static int train(trainer *t)
 int pb_train(pb_model *m, const pb_data *d, const pb_task *task, const pb_train_options *o, uint64_t seed,
              const pb_progress *progress, pb_result *out)
 {
-    trainer t = {.runner = pb_runner_start(m, d, epochs_of(m, o) > 0), .task = task, .options = o, .seed = seed,
-                 .progress = progress, .out = out, .arena = pb_arena_new("run"),
+    trainer t = {.runner = pb_runner_start(m, d, epochs_of(m, o) > 0),
+                 .task = task,
+                 .options = o,
+                 .seed = seed,
+                 .progress = progress,
+                 .out = out,
+                 .arena = pb_arena_new("run"),
                  .dropout = pb_rng_named(seed, "dropout")};
     before_train(m, d);
     int rc = train(&t);

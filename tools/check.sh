@@ -1,0 +1,52 @@
+#!/bin/bash
+# `make check`: the code under both compilers, the sanitizers, clang-tidy, the formatter and the
+# house rules.  Ends in one line: N passed, N failed, N skipped.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+passed=0 failed=0 skipped=0
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+check() { # NAME COMMAND...
+	local name=$1 start=$SECONDS
+	shift
+	if "$@" >"$output" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok $name ($((SECONDS - start)) s)"
+	else
+		failed=$((failed + 1))
+		echo "FAILED $name ($((SECONDS - start)) s)"
+		tail -n 40 "$output" | sed 's/^/    /'
+	fi
+}
+
+# The tests under a sanitizer; TSan only where threads are: it slows everything else down tenfold.
+sanitized() { # SANITIZER TEST...
+	local build
+	build=build/$(echo "$1" | tr , -)
+	make SANITIZE="$1" "$build/peftbench" $(printf "$build/tests/%s " "${@:2}") || return 1
+	# OpenBLAS and jansson are not instrumented; what they keep at exit is theirs.
+	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1 \
+		PEFTBENCH=$PWD/$build/peftbench TEST_SECONDS=900 tests/run.sh $(printf "$build/tests/%s " "${@:2}")
+}
+
+warnings() { make CC="$1" BUILD="build/$1" CFLAGS=-Werror "build/$1/peftbench"; }
+
+tidy() { # one process a core
+	local flags='-std=c11 -D_GNU_SOURCE -I src -I . -I build'
+	printf '%s\n' src/*/*.c methods/*.c tasks/*.c |
+		xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null | grep -E "warning:|error:" && exit 255; exit 0' sh
+}
+
+tests=$(basename -s .c -a tests/test_*.c tests/fuzz_*.c 2>/dev/null | grep -v '\*')
+check 'floors' tools/floors.sh
+check 'length' tools/length.sh
+check 'format' clang-format --dry-run -Werror src/*.h src/*/*.[ch] methods/*.c tasks/*.c tests/*.[ch]
+check 'gcc without a warning' warnings gcc
+check 'clang without a warning' warnings clang
+check 'clang-tidy' tidy
+# shellcheck disable=SC2086 # a list of words
+check 'address and undefined behaviour sanitizers' sanitized address,undefined $tests
+check 'thread sanitizer' sanitized thread test_train test_graph
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
