@@ -30,7 +30,7 @@ TESTS   = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c tests/fuzz_
 SCRIPTS = $(filter-out tests/run.sh,$(sort $(wildcard tests/*.sh)))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
 # Finite differences are sharp in double only, so these run in both.
-DOUBLE  = $(patsubst %.c,build/double/%,$(wildcard tests/test_op.c tests/test_method.c))
+DOUBLE  = $(patsubst %.c,build/double/%,$(wildcard tests/test_op.c tests/test_method.c tests/test_model.c))
 
 all: $(BUILD)/peftbench ## builds the program
 
