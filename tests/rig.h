@@ -112,9 +112,9 @@ static inline void rig_stir(rig *r, double scale)
 }
 
 /* Five ragged sequences of the golden's lengths. */
-static const int rig_ids[] = {2, 179, 192, 185, 191, 194, 3, 2,   205, 198, 88,  197, 199, 59,  183, 189, 201, 5,   60, 5,   242,
-                              90, 3,  2,   207, 208, 77,  3, 2,   225, 226, 227, 92,  186, 187, 5,   219, 181, 179, 222, 223, 211,
-                              3,  2,  206, 3};
+static const int rig_ids[] = {2,   179, 192, 185, 191, 194, 3,   2,   205, 198, 88, 197, 199, 59,  183, 189,
+                              201, 5,   60,  5,   242, 90,  3,   2,   207, 208, 77, 3,   2,   225, 226, 227,
+                              92,  186, 187, 5,   219, 181, 179, 222, 223, 211, 3,  2,   206, 3};
 static const int rig_offset[] = {0, 7, 23, 28, 43, 46};
 static const int rig_label[] = {2, 0, 0, 1, 2};
 static const pb_batch rig_batch = {.sequences = 5, .offset = rig_offset, .ids = rig_ids, .label = rig_label};

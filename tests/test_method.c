@@ -12,8 +12,10 @@
 #define STEP 1e-2
 #endif
 
-static const char *const compositions[] = {"lora+prefix", "lora+houlsby", "bitfit+ia3", "prompt+lora:dropout=0.2",
-                                           "lora:targets=*", "prefix:mlp=yes,hidden=8", "last-k:k=1+layernorm"};
+static const char *const compositions[] = {"lora+prefix",         "lora+houlsby",
+                                           "bitfit+ia3",          "prompt+lora:dropout=0.2",
+                                           "lora:targets=*",      "prefix:mlp=yes,hidden=8",
+                                           "last-k:k=1+layernorm"};
 
 /* Calls `check` for every method and composition. */
 static void for_all(void (*check)(const char *spec))

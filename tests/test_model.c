@@ -179,7 +179,8 @@ TEST(plans_need_no_weights)
 {
     pb_model *m = pb_model_open(TINY, 3, 0, true);
     CHECK(m && !pb_model_attach(m, NULL, 0));
-    CHECK_INT(pb_model_counts(m).base, 255 * 16 + 64 * 16 + 2 * 16 + 2 * 16 + 2 * (4 * (16 * 16 + 16) + 4 * 16 + 2 * 512 + 48) + 16 * 16 + 16);
+    CHECK_INT(pb_model_counts(m).base,
+              255 * 16 + 64 * 16 + 2 * 16 + 2 * 16 + 2 * (4 * (16 * 16 + 16) + 4 * 16 + 2 * 512 + 48) + 16 * 16 + 16);
     CHECK(pb_model_find(m, "layer.0.attn.q.weight")->x == NULL);
     pb_model_free(m);
 }

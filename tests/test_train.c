@@ -44,8 +44,9 @@ static pb_result train(rig *r, const pb_data *d, const pb_train_options *o, uint
     return out;
 }
 
-static const char *const specs[] = {"majority", "head", "full", "last-k", "bitfit", "layernorm", "lora:dropout=0.1",
-                                    "ia3", "houlsby", "prefix", "prompt", "lora+prefix", "null"};
+static const char *const specs[] = {
+    "majority", "head",    "full",   "last-k", "bitfit",      "layernorm", "lora:dropout=0.1",
+    "ia3",      "houlsby", "prefix", "prompt", "lora+prefix", "null"};
 
 TEST(the_same_seed_gives_the_same_bits)
 {

@@ -234,7 +234,8 @@ static int make_added(pb_model *m)
 int pb_model_attach(pb_model *m, const pb_attached *list, int count)
 {
     m->part = pb_arena_alloc(m->arena, PB_META, (size_t)(count + 1) * sizeof *m->part);
-    memcpy(m->part, list, (size_t)count * sizeof *list);
+    for (int i = 0; i < count; i++)
+        m->part[i] = list[i];
     m->parts = count;
     for (int i = 0; i < count; i++)
         for (int j = 0; j < i; j++)
