@@ -35,7 +35,7 @@ warnings() { make CC="$1" BUILD="build/$1" CFLAGS=-Werror "build/$1/peftbench"; 
 tidy() { # one process a core
 	local flags='-std=c11 -D_GNU_SOURCE -I src -I . -I build'
 	printf '%s\n' src/*/*.c methods/*.c tasks/*.c |
-		xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null | grep -E "warning:|error:" && exit 255; exit 0' sh
+		xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null | grep -E "warning:|error:" && exit 1; exit 0' sh
 }
 
 tests=$(basename -s .c -a tests/test_*.c tests/fuzz_*.c 2>/dev/null | grep -v '\*')
@@ -47,6 +47,6 @@ check 'clang without a warning' warnings clang
 check 'clang-tidy' tidy
 # shellcheck disable=SC2086 # a list of words
 check 'address and undefined behaviour sanitizers' sanitized address,undefined $tests
-check 'thread sanitizer' sanitized thread test_train test_graph
+check 'thread sanitizer' sanitized thread test_train
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

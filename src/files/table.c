@@ -159,10 +159,10 @@ static int read_csv_field(pb_table *t, record *r)
     if (!end)
         return -1;
     add_field(r, text);
-    int ended_by = *end;
+    int ended_by = (unsigned char)*end;
     *end = 0;
     if (ended_by == '\r') {
-        ended_by = *++end;
+        ended_by = (unsigned char)*++end;
         if (ended_by && ended_by != '\n')
             return pb_error("%s:%d: a carriage return without a new line behind it", t->path, t->line + 1);
     }

@@ -74,7 +74,7 @@ static int check_id(const pb_tokenizer *t, const char *token, const pb_json *val
 
 static int keep_token(pb_tokenizer *t, const char *token, int id)
 {
-    if (t->token[id] && strcmp(t->token[id], token))
+    if (t->token[id] && strcmp(t->token[id], token) != 0)
         return pb_error("%s: id %d: two tokens, '%s' and '%s'", t->path, id, t->token[id], token);
     t->token[id] = token;
     return 0;
@@ -314,7 +314,7 @@ static int read_tokenizer(pb_tokenizer *t)
     if (!pb_json_is_object(root))
         return pb_error("%s: want a JSON object", t->path);
     const char *type = pb_json_text(pb_json_get(pb_json_get(root, "model"), "type"), "(none)");
-    if (strcmp(type, "WordPiece"))
+    if (strcmp(type, "WordPiece") != 0)
         return pb_error("%s: model: type '%s' is not supported; want 'WordPiece'", t->path, type);
     if (read_vocabulary(t, root) || read_added(t, root) || pb_wordpiece_read(t, root))
         return -1;

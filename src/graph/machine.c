@@ -137,7 +137,7 @@ static void run(pass *p)
     if (p->work)
         p->work(p->n, 0, p->units, p->m->scratch[0]);
     else
-        p->gradient(p->n, p->want, 0, p->units, p->m->scratch[0]);
+        p->gradient(p->n, p->want, 0, p->units, p->m->scratch[0]); /* NOLINT: one of both is there */
     p->m->flops[0] += pb_flops_done() - before;
 }
 

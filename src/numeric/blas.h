@@ -17,7 +17,7 @@ void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real
 
 /* Multiply-adds * 2 done by the calling thread since it began; see also pb_flops_add. */
 uint64_t pb_flops_done(void);
-void pb_flops_add(uint64_t flops); /* for kernels that multiply without pb_gemm */
+void pb_flops_add(uint64_t more); /* for kernels that multiply without pb_gemm */
 
 /* What runs here: the library's version and the core it has kernels for. */
 const char *pb_blas_name(void);

@@ -101,7 +101,7 @@ static bool listen_to(child *c, const pb_child_events *events, void *ctx)
  * written whole, so reading one does not block for long. */
 static int attend(child *running, int *count, const pb_child_events *events, void *ctx)
 {
-    struct pollfd watched[256];
+    struct pollfd watched[256] = {{0}};
     for (int i = 0; i < *count; i++)
         watched[i] = (struct pollfd){.fd = fileno(running[i].from), .events = POLLIN};
     if (poll(watched, (unsigned)*count, -1) < 0)
@@ -119,7 +119,7 @@ static int attend(child *running, int *count, const pb_child_events *events, voi
 
 int pb_children_run(int count, int jobs, pb_child_work *work, const pb_child_events *events, void *ctx)
 {
-    child running[256];
+    child running[256] = {{0}};
     int alive = 0, next = 0, rc = 0;
     jobs = jobs < 1 ? 1 : jobs > 256 ? 256 : jobs;
     while (alive > 0 || (next < count && !rc)) {

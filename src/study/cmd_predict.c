@@ -64,7 +64,7 @@ static void read_texts(pb_data *d)
 {
     char *line = NULL;
     size_t capacity = 0;
-    for (ssize_t n; (n = getline(&line, &capacity, stdin)) > 0;) {
+    while (getline(&line, &capacity, stdin) > 0) {
         line[strcspn(line, "\r\n")] = 0;
         pb_data_add(d, PB_TEST, line, 0, d->split[PB_TEST].count + 1);
     }

@@ -15,8 +15,6 @@
 #define LETTER 7.5 /* width of a letter in a label, pixels */
 #define LINE 15.0  /* height of a label                    */
 
-extern char **environ;
-
 static const char style[] = "set encoding utf8\n"
                             "set border 3 lc rgb '#404040'\n"
                             "set tics nomirror out textcolor rgb '#404040'\n"
@@ -53,7 +51,8 @@ typedef struct point {
 static box label_box(const point *s, int way)
 {
     static const double side[][2] = {{1, 0}, {-1, 0}, {1, 1}, {1, -1}, {-1, 1}, {-1, -1}, {0, 1}, {0, -1}};
-    double far = way / 8 + 1, w = LETTER * (double)strlen(s->label);
+    int far = way / 8 + 1;
+    double w = LETTER * (double)strlen(s->label);
     const double *d = side[way % 8];
     double cx = s->px + d[0] * (w / 2 + 8 * far), cy = s->py + d[1] * LINE * far;
     return (box){cx - w / 2, cx + w / 2, cy - LINE / 2, cy + LINE / 2};
