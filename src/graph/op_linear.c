@@ -28,7 +28,7 @@ static int linear_shape(pb_node *n)
 /* With few rows the threads share the columns, so that each reads half of W. */
 static bool few(const pb_node *n)
 {
-    return n->rows <= 16;
+    return n->rows <= 48;
 }
 
 static int linear_units(const pb_node *n, bool backward)

@@ -127,38 +127,62 @@ static inline pb_real sigmoid_slope(pb_real x)
     return s * (1 - s);
 }
 
-#define LOOP_FORWARD(f)                                                                                                \
+/* Results go through a block on the stack: where the destination is the source, compilers would
+ * otherwise keep to one element at a time. */
+#define BLOCK 256
+
+#define FILL(f)                                                                                                        \
     for (size_t i = 0; i < n; i++)                                                                                     \
-        y[i] = f(x[i]);                                                                                                \
+        out[i] = f(x[i]);                                                                                              \
     break
-#define LOOP_BACKWARD(slope)                                                                                           \
-    for (size_t i = 0; i < n; i++) {                                                                                   \
-        pb_real d = dy[i] * slope(x[i]);                                                                               \
-        dx[i] = add ? dx[i] + d : d;                                                                                   \
-    }                                                                                                                  \
-    break
+
+static void act_block(pb_act act, size_t n, const pb_real *restrict x, pb_real *restrict out)
+{
+    switch (act) {
+    case PB_GELU: FILL(gelu);
+    case PB_GELU_TANH: FILL(gelu_tanh);
+    case PB_RELU: FILL(relu);
+    case PB_TANH: FILL(tanh1);
+    case PB_SILU: FILL(silu);
+    case PB_SIGMOID: FILL(sigmoid1);
+    }
+}
+
+static void slope_block(pb_act act, size_t n, const pb_real *restrict x, pb_real *restrict out)
+{
+    switch (act) {
+    case PB_GELU: FILL(gelu_slope);
+    case PB_GELU_TANH: FILL(gelu_tanh_slope);
+    case PB_RELU: FILL(relu_slope);
+    case PB_TANH: FILL(tanh_slope);
+    case PB_SILU: FILL(silu_slope);
+    case PB_SIGMOID: FILL(sigmoid_slope);
+    }
+}
 
 void pb_act_forward(pb_act act, size_t n, const pb_real *x, pb_real *y)
 {
-    switch (act) {
-    case PB_GELU: LOOP_FORWARD(gelu);
-    case PB_GELU_TANH: LOOP_FORWARD(gelu_tanh);
-    case PB_RELU: LOOP_FORWARD(relu);
-    case PB_TANH: LOOP_FORWARD(tanh1);
-    case PB_SILU: LOOP_FORWARD(silu);
-    case PB_SIGMOID: LOOP_FORWARD(sigmoid1);
+    pb_real value[BLOCK];
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? n - at : BLOCK;
+        act_block(act, m, x + at, value);
+        memcpy(y + at, value, m * sizeof *y);
     }
 }
 
 void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, pb_real *dx, bool add)
 {
-    switch (act) {
-    case PB_GELU: LOOP_BACKWARD(gelu_slope);
-    case PB_GELU_TANH: LOOP_BACKWARD(gelu_tanh_slope);
-    case PB_RELU: LOOP_BACKWARD(relu_slope);
-    case PB_TANH: LOOP_BACKWARD(tanh_slope);
-    case PB_SILU: LOOP_BACKWARD(silu_slope);
-    case PB_SIGMOID: LOOP_BACKWARD(sigmoid_slope);
+    pb_real d[BLOCK];
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? n - at : BLOCK;
+        slope_block(act, m, x + at, d);
+        for (size_t i = 0; i < m; i++)
+            d[i] *= dy[at + i];
+        if (add)
+            for (size_t i = 0; i < m; i++)
+                dx[at + i] += d[i];
+        else
+            memcpy(dx + at, d, m * sizeof *dx);
     }
 }
 

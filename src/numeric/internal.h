@@ -8,4 +8,9 @@
 void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
                    int ldb, pb_real beta, pb_real *c, int ldc);
 
+/* gemm.c: the same in float, C added to or overwritten.  false: this CPU or build has no such
+ * kernel, and nothing was done. */
+bool pb_gemm_own(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
+                 bool add, float *c, int ldc);
+
 #endif

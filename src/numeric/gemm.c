@@ -1,0 +1,261 @@
+/* gemm: our matrix product for CPUs with 512-bit vectors.  Floor 1.
+ *
+ * C = alpha * op(A) op(B) + C in tiles of 8 rows x 48 columns, 24 vectors that stay in registers
+ * while the inner dimension runs.  B is packed panel by panel, 48 columns wide, so that every
+ * load is contiguous; A is read where it lies, by two strides.
+ * Inner dimension of a fine-tuning step: 32 .. 1536; OpenBLAS is made for larger ones. */
+#include "numeric/internal.h"
+
+#if defined(__AVX512F__) && !defined(PB_REAL_DOUBLE)
+
+#include <string.h>
+
+#define LANES 16
+#define ROWS 8    /* of a tile                                        */
+#define WIDE 3    /* vectors across a tile                            */
+#define PANEL 48  /* WIDE * LANES                                     */
+#define DEPTH 512 /* of a packed panel: 96 KB, it stays in the L2     */
+
+typedef float vec __attribute__((vector_size(64), aligned(4)));
+typedef int mask __attribute__((vector_size(64)));
+
+static inline vec load(const float *p)
+{
+    return *(const vec *)p;
+}
+
+static inline vec spread(float x)
+{
+    return x - (vec){0};
+}
+
+/* ---- packing: panel[k][48] ---------------------------------------------------------------------------- */
+
+/* dst[k][0..15] = src[0..15][k] for 16 k: four rounds of a perfect shuffle. */
+static void transpose(const float *src, size_t ld, float *dst)
+{
+    const mask low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+    const mask high = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    vec a[LANES], b[LANES];
+    for (int i = 0; i < LANES; i++)
+        a[i] = load(src + (size_t)i * ld);
+#define ROUND(from, to)                                                                                                \
+    for (int i = 0; i < LANES / 2; i++) {                                                                              \
+        to[2 * i] = SHUFFLE(from[i], from[i + 8], low);                                                                \
+        to[2 * i + 1] = SHUFFLE(from[i], from[i + 8], high);                                                           \
+    }
+#ifdef __clang__ /* both spell it differently */
+#define SHUFFLE(x, y, m)                                                                                               \
+    ((m)[0] == 0 ? __builtin_shufflevector(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)               \
+                 : __builtin_shufflevector(x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31))
+#else
+#define SHUFFLE(x, y, m) __builtin_shuffle(x, y, m)
+#endif
+    ROUND(a, b)
+    ROUND(b, a)
+    ROUND(a, b)
+    ROUND(b, a)
+    for (int i = 0; i < LANES; i++)
+        *(vec *)(dst + (size_t)i * PANEL) = a[i];
+#undef ROUND
+#undef SHUFFLE
+}
+
+/* B as it is stored for B^T, [n,k]: columns of the panel are rows of b. */
+static void pack_transposed(int n, int k, const float *b, size_t ldb, float *panel)
+{
+    for (int j = 0; j < n; j += LANES)
+        for (int p = 0; p < k; p += LANES) {
+            if (j + LANES <= n && p + LANES <= k) {
+                transpose(b + (size_t)j * ldb + p, ldb, panel + (size_t)p * PANEL + j);
+                continue;
+            }
+            for (int q = p; q < k && q < p + LANES; q++)
+                for (int i = j; i < j + LANES; i++)
+                    panel[(size_t)q * PANEL + (size_t)i] = i < n ? b[(size_t)i * ldb + (size_t)q] : 0;
+        }
+}
+
+static void pack_straight(int n, int k, const float *b, size_t ldb, float *panel)
+{
+    for (int p = 0; p < k; p++) {
+        memcpy(panel + (size_t)p * PANEL, b + (size_t)p * ldb, (size_t)n * sizeof *b);
+        memset(panel + (size_t)p * PANEL + n, 0, (size_t)(PANEL - n) * sizeof *b);
+    }
+}
+
+/* ---- tiles -------------------------------------------------------------------------------------------- */
+
+typedef struct tile {
+    int k, cols;    /* inner dimension; columns that exist, 1..48 */
+    const float *a; /* element (row, p) at a[row*row_step + p*step] */
+    size_t row_step, step;
+    const float *b; /* packed panel                                */
+    float *c;
+    size_t ldc;
+    float alpha;
+    bool add; /* to C; else C is overwritten                 */
+} tile;
+
+/* The columns of one row of a tile that exist. */
+static inline void put_row(const tile *t, float *c, const vec *sum, int wide)
+{
+    float part[PANEL] = {0};
+    if (t->cols == wide * LANES) {
+        for (int v = 0; v < wide; v++) {
+            vec *to = (vec *)(c + v * LANES);
+            *to = t->add ? *to + sum[v] * spread(t->alpha) : sum[v] * spread(t->alpha);
+        }
+        return;
+    }
+    for (int v = 0; v < wide; v++)
+        *(vec *)(part + v * LANES) = sum[v] * spread(t->alpha);
+    for (int j = 0; j < t->cols; j++)
+        c[j] = t->add ? c[j] + part[j] : part[j];
+}
+
+/* `rows` and `wide` are constants where this is inlined, so that the sums live in registers. */
+__attribute__((always_inline)) static inline void multiply(const tile *t, const int rows, const int wide)
+{
+    vec sum[ROWS][WIDE];
+    const float *a = t->a, *b = t->b;
+    const size_t row_step = t->row_step, step = t->step;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 3
+        for (int v = 0; v < wide; v++)
+            sum[r][v] = (vec){0};
+    for (int p = 0; p < t->k; p++, a += step, b += PANEL) {
+        vec column[WIDE];
+#pragma GCC unroll 3
+        for (int v = 0; v < wide; v++)
+            column[v] = load(b + v * LANES);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            const vec x = spread(a[(size_t)r * row_step]);
+#pragma GCC unroll 3
+            for (int v = 0; v < wide; v++)
+                sum[r][v] += x * column[v];
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        put_row(t, t->c + (size_t)r * t->ldc, sum[r], wide);
+}
+
+#define BY_ROWS(wide)                                                                                                  \
+    switch (rows) {                                                                                                    \
+    case 1: multiply(t, 1, wide); break;                                                                               \
+    case 2: multiply(t, 2, wide); break;                                                                               \
+    case 3: multiply(t, 3, wide); break;                                                                               \
+    case 4: multiply(t, 4, wide); break;                                                                               \
+    case 5: multiply(t, 5, wide); break;                                                                               \
+    case 6: multiply(t, 6, wide); break;                                                                               \
+    case 7: multiply(t, 7, wide); break;                                                                               \
+    default: multiply(t, 8, wide); break;                                                                              \
+    }
+
+static void multiply_one(const tile *t, int rows)
+{
+    BY_ROWS(1)
+}
+
+static void multiply_two(const tile *t, int rows)
+{
+    BY_ROWS(2)
+}
+
+static void multiply_three(const tile *t, int rows)
+{
+    BY_ROWS(3)
+}
+
+static void multiply_panel(tile t, int m)
+{
+    void (*const work)(const tile *, int) = t.cols <= LANES       ? multiply_one
+                                            : t.cols <= 2 * LANES ? multiply_two
+                                                                  : multiply_three;
+    for (int i = 0; i < m; i += ROWS) {
+        work(&t, m - i < ROWS ? m - i : ROWS);
+        t.a += ROWS * t.row_step;
+        t.c += ROWS * t.ldc;
+    }
+}
+
+static void by_panels(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, size_t lda, const float *b,
+                      size_t ldb, bool add, float *c, size_t ldc)
+{
+    static _Thread_local _Alignas(64) float panel[DEPTH * PANEL];
+    for (int p = 0; p < k; p += DEPTH)
+        for (int j = 0; j < n; j += PANEL) {
+            int depth = k - p < DEPTH ? k - p : DEPTH, cols = n - j < PANEL ? n - j : PANEL;
+            if (tb)
+                pack_transposed(cols, depth, b + (size_t)j * ldb + p, ldb, panel);
+            else
+                pack_straight(cols, depth, b + (size_t)p * ldb + j, ldb, panel);
+            multiply_panel((tile){.k = depth,
+                                  .cols = cols,
+                                  .a = a + (ta ? (size_t)p * lda : (size_t)p),
+                                  .row_step = ta ? 1 : lda,
+                                  .step = ta ? lda : 1,
+                                  .b = panel,
+                                  .c = c + j,
+                                  .ldc = ldc,
+                                  .alpha = alpha,
+                                  .add = add || p > 0},
+                           m);
+        }
+}
+
+/* Few rows, B stored transposed (a weight): packing B would cost as much as the product.  So C^T = B A^T
+ * is computed: A is packed, and B is read where it lies, once. */
+static void by_rows_of_b(int m, int n, int k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                         bool add, float *c, size_t ldc)
+{
+    static _Thread_local _Alignas(64) float panel[DEPTH * PANEL];
+    float part[ROWS * PANEL];
+    for (int p = 0; p < k; p += DEPTH) {
+        int depth = k - p < DEPTH ? k - p : DEPTH;
+        pack_transposed(m, depth, a + p, lda, panel);
+        for (int j = 0; j < n; j += ROWS) {
+            int rows = n - j < ROWS ? n - j : ROWS;
+            multiply_panel((tile){.k = depth,
+                                  .cols = m,
+                                  .a = b + (size_t)j * ldb + p,
+                                  .row_step = ldb,
+                                  .step = 1,
+                                  .b = panel,
+                                  .c = part,
+                                  .ldc = PANEL,
+                                  .alpha = alpha},
+                           rows);
+            for (int i = 0; i < m; i++)
+                for (int r = 0; r < rows; r++) {
+                    float *to = c + (size_t)i * ldc + j + r;
+                    *to = part[r * PANEL + i] + (add || p ? *to : 0);
+                }
+        }
+    }
+}
+
+bool pb_gemm_own(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
+                 bool add, float *c, int ldc)
+{
+    if (tb && !ta && m <= PANEL)
+        by_rows_of_b(m, n, k, alpha, a, (size_t)lda, b, (size_t)ldb, add, c, (size_t)ldc);
+    else
+        by_panels(ta, tb, m, n, k, alpha, a, (size_t)lda, b, (size_t)ldb, add, c, (size_t)ldc);
+    return true;
+}
+
+#else
+
+bool pb_gemm_own(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
+                 bool add, float *c, int ldc)
+{
+    (void)ta, (void)tb, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b, (void)ldb, (void)add;
+    (void)c, (void)ldc;
+    return false;
+}
+
+#endif
