@@ -87,6 +87,16 @@ pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x)
     return n;
 }
 
+/* Ops write over an input and add up gradients as if all inputs were different tensors. */
+static int repeated(const pb_node *n)
+{
+    for (int i = 1; i < PB_MAX_INPUTS; i++)
+        for (int k = 0; k < i; k++)
+            if (n->in[i] && n->in[i] == n->in[k])
+                return pb_error("%s: inputs %d and %d are the same tensor, want different ones", n->op->name, k, i);
+    return 0;
+}
+
 pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b, pb_node *c, pb_node *d)
 {
     if (g->failed)
@@ -100,7 +110,7 @@ pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node 
             n->want |= 1u << i;
     }
     n->needs = n->want != 0;
-    if (op->shape(n)) {
+    if (repeated(n) || op->shape(n)) {
         g->failed = true;
         return NULL;
     }
@@ -163,17 +173,28 @@ const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra)
 
 /* ---- frozen features -------------------------------------------------------------------------- */
 
-/* Which nodes lead to a parameter that trains; unlike `needs`, the same in scoring. */
-static const bool *trained(pb_graph *g)
+static bool trains_here(const pb_node *n)
 {
-    bool *trains = pb_arena_alloc(g->arena, PB_META, (g->nodes + 1) * sizeof *trains);
+    return n->param && n->param->trainable;
+}
+
+static bool drops_here(const pb_node *n)
+{
+    return n->op == &pb_op_dropout_op;
+}
+
+/* Which nodes are `here` or stand above one that is: above what trains (unlike `needs`, the same
+ * in scoring), above dropout. */
+static const bool *above(pb_graph *g, bool (*here)(const pb_node *n))
+{
+    bool *is = pb_arena_alloc(g->arena, PB_META, (g->nodes + 1) * sizeof *is);
     for (size_t i = 0; i < g->nodes; i++) {
         const pb_node *n = g->node[i];
-        trains[i] = n->param && n->param->trainable;
+        is[i] = here(n);
         for (int k = 0; k < PB_MAX_INPUTS; k++)
-            trains[i] |= n->in[k] && trains[n->in[k]->index];
+            is[i] |= n->in[k] && is[n->in[k]->index];
     }
-    return trains;
+    return is;
 }
 
 /* The input of a trained computation that nothing trained feeds, dropout looked through. */
@@ -189,7 +210,7 @@ pb_node *pb_graph_feature(pb_graph *g, pb_node *output)
     if (g->failed)
         return NULL;
     pb_node *feature = NULL;
-    const bool *trains = trained(g);
+    const bool *trains = above(g, trains_here), *noisy = above(g, drops_here);
     for (size_t i = 0; i < g->nodes; i++) {
         pb_node *n = g->node[i];
         if (!trains[i] && n != output)
@@ -201,7 +222,8 @@ pb_node *pb_graph_feature(pb_graph *g, pb_node *output)
             feature = f ? f : feature;
         }
     }
-    return feature && feature->set->count == feature->set->sequences ? feature : NULL;
+    bool one_row = feature && feature->set->count == feature->set->sequences;
+    return one_row && !noisy[feature->index] ? feature : NULL;
 }
 
 void pb_graph_cut(pb_graph *g, pb_node *n, pb_real *x)

@@ -113,6 +113,7 @@ pb_arena *pb_graph_arena(const pb_graph *g); /* for op settings */
  * message is pb_error_text(). */
 pb_node *pb_graph_param(pb_graph *g, pb_param *p);                              /* one leaf a parameter */
 pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x); /* a given value */
+/* The inputs are different tensors. */
 pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b, pb_node *c, pb_node *d);
 
 /* The row of the whole set that row r of `set` stands for. */

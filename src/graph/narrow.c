@@ -7,10 +7,25 @@
 #include "graph/internal.h"
 #include "graph/op.h"
 
+/* Whether n can be computed on a selection of its rows: row r comes from row r of the inputs
+ * over the same set, or from parameters alone. */
+static bool can_narrow(const pb_node *n)
+{
+    bool aligned = false, other = false;
+    for (int k = 0; k < PB_MAX_INPUTS && n->op; k++) {
+        bool row_by_row = n->op->aligned >> k & 1;
+        if (n->in[k] && row_by_row && n->in[k]->set != n->set)
+            return false;
+        aligned = aligned || (n->in[k] && row_by_row);
+        other = other || (n->in[k] && !row_by_row && n->in[k]->set);
+    }
+    return aligned || !other;
+}
+
 static void ask(pb_node *n, const pb_rows *rows)
 {
     struct pb_slot *p = n->place;
-    if (p->live && p->demand != rows)
+    if ((p->live && p->demand != rows) || !can_narrow(n))
         rows = n->set; /* two readers, two wishes: all rows */
     p->live = true;
     p->demand = rows;
@@ -21,7 +36,7 @@ static const pb_rows *reads_of(const pb_node *n, int i)
 {
     const pb_rows *asked = n->place->demand;
     if (n->op == &pb_op_select_op)
-        return asked == n->set ? n->set : n->in[i]->set;
+        return n->set;
     if ((n->op->aligned >> i & 1) && asked != n->set)
         return asked;
     return n->in[i]->set;

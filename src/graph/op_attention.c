@@ -26,7 +26,7 @@ static int attention_shape(pb_node *n)
     const attention_conf *c = n->conf;
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
     if (!q || !k || !v || k->cols != q->cols || v->cols != q->cols || !same_lengths(k->set, v->set) || !q->set ||
-        q->set->sequences != k->set->sequences || q->cols % c->heads)
+        !k->set || q->set->sequences != k->set->sequences || q->cols % c->heads)
         return pb_error("attention: q, k, v of %d heads do not fit", c->heads);
     n->rows = q->rows;
     n->cols = q->cols;
@@ -59,30 +59,54 @@ static size_t attention_scratch(const pb_node *n)
     return most;
 }
 
-/* One head of one sequence: its shape, and where its part of each tensor begins. */
-typedef struct unit {
-    pb_attention_shape shape;
-    size_t q, k, lse;
-} unit;
+/* Keys before the one of query row r of sequence s: a prefix, and those of earlier rows, which
+ * the queries may lack. */
+static int keys_before(const pb_node *n, int s, int r)
+{
+    const pb_rows *ks = n->in[1]->set, *whole = n->set;
+    while (whole->of)
+        whole = whole->of;
+    int prefix = ks->offset[s + 1] - ks->offset[s] - (whole->offset[s + 1] - whole->offset[s]);
+    return prefix + n->set->position[r];
+}
 
-static unit unit_of(const pb_node *n, int u)
+/* The row behind the last that goes with row q0 into one call of the kernel, in which each causal
+ * query sees one key more than the one before. */
+static int piece_end(const pb_node *n, int q0, int q1)
 {
     const attention_conf *c = n->conf;
-    const pb_rows *qs = n->set, *ks = n->in[1]->set;
-    int h = u / qs->sequences, s = u % qs->sequences, hd = n->cols / c->heads;
-    int q0 = qs->offset[s], k0 = ks->offset[s];
-    int nq = qs->offset[s + 1] - q0, nk = ks->offset[s + 1] - k0;
-    unit it = {.shape = {.nq = nq,
-                         .nk = nk,
-                         .hd = hd,
-                         .ldq = n->cols,
-                         .ldk = n->cols,
-                         .ldo = n->cols,
-                         .causal = c->causal,
-                         .first = nk - nq,
-                         .scale = (pb_real)(1 / sqrt(hd))}};
+    const int *position = n->set->position;
+    int end = q0 + 1;
+    while (c->causal && end < q1 && position[end] == position[end - 1] + 1)
+        end++;
+    return c->causal && end < q1 ? end : q1;
+}
+
+/* One head of one sequence, or a part of its queries: the shape, and where its part of each
+ * tensor begins. */
+typedef struct piece {
+    pb_attention_shape shape;
+    size_t q, k, lse;
+    int end; /* the row behind its last query */
+} piece;
+
+static piece piece_of(const pb_node *n, int h, int s, int q0)
+{
+    const attention_conf *c = n->conf;
+    const int *keys = n->in[1]->set->offset + s;
+    int hd = n->cols / c->heads, end = piece_end(n, q0, n->set->offset[s + 1]);
+    piece it = {.end = end,
+                .shape = {.nq = end - q0,
+                          .nk = keys[1] - keys[0],
+                          .hd = hd,
+                          .ldq = n->cols,
+                          .ldk = n->cols,
+                          .ldo = n->cols,
+                          .causal = c->causal,
+                          .first = end > q0 ? keys_before(n, s, q0) : 0,
+                          .scale = (pb_real)(1 / sqrt(hd))}};
     it.q = (size_t)q0 * (size_t)n->cols + (size_t)(h * hd);
-    it.k = (size_t)k0 * (size_t)n->cols + (size_t)(h * hd);
+    it.k = (size_t)keys[0] * (size_t)n->cols + (size_t)(h * hd);
     it.lse = (size_t)h * (size_t)n->rows + (size_t)q0;
     return it;
 }
@@ -90,20 +114,31 @@ static unit unit_of(const pb_node *n, int u)
 static void attention_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     for (int u = from; u < to; u++) {
-        unit i = unit_of(n, u);
-        pb_attention(&i.shape, n->in[0]->x + i.q, n->in[1]->x + i.k, n->in[2]->x + i.k, n->x + i.q, n->aux + i.lse,
-                     scratch);
+        int h = u / n->set->sequences, s = u % n->set->sequences, row = n->set->offset[s];
+        do {
+            piece i = piece_of(n, h, s, row);
+            pb_attention(&i.shape, n->in[0]->x + i.q, n->in[1]->x + i.k, n->in[2]->x + i.k, n->x + i.q, n->aux + i.lse,
+                         scratch);
+            row = i.end;
+        } while (row < n->set->offset[s + 1]);
     }
 }
 
+/* The pieces of a sequence share its keys: all but the first add to their gradients.  A sequence
+ * without queries still has one, that writes zeros. */
 static void attention_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
     for (int u = from; u < to; u++) {
-        unit i = unit_of(n, u);
-        pb_attention_backward(&i.shape, q->x + i.q, k->x + i.k, v->x + i.k, n->x + i.q, n->aux + i.lse, n->g + i.q,
-                              want & 1 ? q->g + i.q : NULL, n->add & 1, want & 2 ? k->g + i.k : NULL, n->add >> 1 & 1,
-                              want & 4 ? v->g + i.k : NULL, n->add >> 2 & 1, scratch);
+        int h = u / n->set->sequences, s = u % n->set->sequences, row = n->set->offset[s];
+        do {
+            piece i = piece_of(n, h, s, row);
+            bool later = row > n->set->offset[s];
+            pb_attention_backward(&i.shape, q->x + i.q, k->x + i.k, v->x + i.k, n->x + i.q, n->aux + i.lse, n->g + i.q,
+                                  want & 1 ? q->g + i.q : NULL, n->add & 1, want & 2 ? k->g + i.k : NULL,
+                                  later || (n->add & 2), want & 4 ? v->g + i.k : NULL, later || (n->add & 4), scratch);
+            row = i.end;
+        } while (row < n->set->offset[s + 1]);
     }
 }
 
@@ -114,9 +149,9 @@ static uint64_t attention_flops(const pb_node *n, unsigned want)
     const attention_conf *c = n->conf;
     uint64_t pairs = 0;
     for (int s = 0; s < n->set->sequences; s++) {
-        unit i = unit_of(n, s);
-        for (int r = 0; r < i.shape.nq; r++)
-            pairs += (uint64_t)(c->causal ? i.shape.first + r + 1 : i.shape.nk);
+        const int *keys = n->in[1]->set->offset + s;
+        for (int r = n->set->offset[s]; r < n->set->offset[s + 1]; r++)
+            pairs += (uint64_t)(c->causal ? keys_before(n, s, r) + 1 : keys[1] - keys[0]);
     }
     uint64_t product = 2u * pairs * (uint64_t)n->cols;
     if (!want)

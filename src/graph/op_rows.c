@@ -39,10 +39,13 @@ typedef struct embed_conf {
     const int *ids;
 } embed_conf;
 
+/* Narrowing may have left a selection of the set that the ids are for. */
 static int id_of(const pb_node *n, int t)
 {
     const embed_conf *c = n->conf;
-    return c->ids[pb_rows_origin(n->set, t)];
+    for (const pb_rows *set = n->set; set != c->set; set = set->of)
+        t = set->index[t];
+    return c->ids[t];
 }
 
 static int embed_shape(pb_node *n)
@@ -118,8 +121,8 @@ static int place_of(const pb_node *n, int t)
 static int position_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *place = n->in[1], *type = n->in[2];
-    if (!x || !place || !type || place->cols != x->cols || type->cols != x->cols)
-        return pb_error("position: widths of x, positions and types differ");
+    if (!x || !x->set || !place || !type || place->cols != x->cols || type->cols != x->cols)
+        return pb_error("position: want tokens, positions and types of one width");
     n->rows = x->rows;
     n->cols = x->cols;
     n->set = x->set;
@@ -193,7 +196,7 @@ typedef struct select_conf {
 static int select_shape(pb_node *n)
 {
     const select_conf *c = n->conf;
-    if (!n->in[0] || c->set->of != n->in[0]->set)
+    if (!n->in[0] || !c->set->of || c->set->of != n->in[0]->set)
         return pb_error("select: the rows are not chosen from this tensor's own");
     n->rows = c->set->count;
     n->cols = n->in[0]->cols;
@@ -245,7 +248,7 @@ typedef struct prepend_conf {
 static int prepend_shape(pb_node *n)
 {
     const prepend_conf *c = n->conf;
-    if (!n->in[0] || n->in[0]->set || n->in[0]->cols != n->in[1]->cols)
+    if (n->in[0]->set || !n->in[1]->set || n->in[0]->cols != n->in[1]->cols)
         return pb_error("prepend: want a prefix [P,%d] that is the same for every sequence", n->in[1]->cols);
     n->rows = c->set->count;
     n->cols = n->in[1]->cols;
@@ -302,6 +305,6 @@ pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x)
     if (!p || !x)
         return NULL;
     prepend_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
-    c->set = pb_rows_extended(g, x->set, p->rows);
+    c->set = x->set ? pb_rows_extended(g, x->set, p->rows) : NULL;
     return pb_graph_apply(g, &prepend, c, p, x, NULL, NULL);
 }

@@ -36,6 +36,21 @@ static unsigned reads_in_backward(const pb_node *n)
     return reads;
 }
 
+/* Gradients come down from the loss: what it does not read has none. */
+static void drop_gradients(pb_graph *g)
+{
+    bool *reached = pb_arena_alloc(g->arena, PB_META, g->nodes * sizeof *reached);
+    reached[g->loss->index] = true;
+    for (size_t i = g->nodes; i-- > 0;) {
+        pb_node *n = g->node[i];
+        n->needs = n->needs && reached[i];
+        n->want = n->needs ? n->want : 0;
+        for (int k = 0; k < PB_MAX_INPUTS; k++)
+            if (n->want >> k & 1)
+                reached[n->in[k]->index] = true;
+    }
+}
+
 /* ---- lifetimes ---------------------------------------------------------------------------------- */
 
 static void begin(pb_node *n)
@@ -254,6 +269,8 @@ int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan)
     if (loss && !g->loss) /* nothing trains: the loss is still wanted as a number */
         g->output = loss;
     pb_graph_narrow(g);
+    if (g->loss)
+        drop_gradients(g);
     live_times(g);
     share(g);
     plan->activations = lay_out(g);

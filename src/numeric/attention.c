@@ -94,10 +94,20 @@ static void score_gradient(const pb_attention_shape *s, int i0, int rows, const 
     }
 }
 
+static void clear_rows(const pb_attention_shape *s, pb_real *dk)
+{
+    for (int j = 0; dk && j < s->nk; j++)
+        memset(dk + (size_t)j * (size_t)s->ldk, 0, (size_t)s->hd * sizeof *dk);
+}
+
 void pb_attention_backward(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v,
                            const pb_real *o, const pb_real *lse, const pb_real *go, pb_real *dq, bool add_q,
                            pb_real *dk, bool add_k, pb_real *dv, bool add_v, pb_real *scratch)
 {
+    if (s->nq == 0) { /* nobody asked */
+        clear_rows(s, add_k ? NULL : dk);
+        clear_rows(s, add_v ? NULL : dv);
+    }
     pb_real *p = scratch, *dp = scratch + (size_t)smaller(s->nq, TILE) * (size_t)s->nk;
     for (int i0 = 0; i0 < s->nq; i0 += TILE) {
         int rows = smaller(TILE, s->nq - i0);

@@ -1,0 +1,704 @@
+/* Every op of graph/op.h: gradients against central differences, FLOPs and memory against the
+ * plan, narrowed against whole.  A new op is one row of the table `cases`. */
+#include "util.h"
+
+#include "base/threads.h"
+#include "graph/op.h"
+
+#ifdef PB_REAL_DOUBLE
+#define SLOPE 1e-6 /* relative to the gradient's length */
+#define FLOOR 1e-8 /* absolute: the differences' own noise */
+#define STEP 1e-5
+#else
+#define SLOPE 2e-2
+#define FLOOR 2e-3
+#define STEP 1e-2
+#endif
+
+enum { MOST_INPUTS = 3 };
+
+/* ---- a loss for every op: a weighted sum of all elements of up to four tensors ------------------------- */
+
+static int dot_shape(pb_node *n)
+{
+    n->rows = n->cols = 1;
+    return 0;
+}
+
+static int dot_units(const pb_node *n, bool backward)
+{
+    (void)n, (void)backward;
+    return 1;
+}
+
+static pb_real factor(int input, size_t i)
+{
+    return (pb_real)((double)(pb_mix((uint64_t)input + 1, i) >> 11) * 0x1p-52 - 1);
+}
+
+static size_t elements(const pb_node *n)
+{
+    return (size_t)n->rows * (size_t)n->cols;
+}
+
+static void dot_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)from, (void)to, (void)scratch;
+    double sum = 0;
+    for (int k = 0; k < PB_MAX_INPUTS; k++)
+        for (size_t i = 0; n->in[k] && i < elements(n->in[k]); i++)
+            sum += (double)n->in[k]->x[i] * (double)factor(k, i);
+    n->x[0] = (pb_real)sum;
+}
+
+static void dot_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)from, (void)to, (void)scratch;
+    for (int k = 0; k < PB_MAX_INPUTS; k++)
+        for (size_t i = 0; (want >> k & 1) && i < elements(n->in[k]); i++)
+            n->in[k]->g[i] = (n->add >> k & 1 ? n->in[k]->g[i] : 0) + n->g[0] * factor(k, i);
+}
+
+static const pb_op dot = {
+    .name = "dot",
+    .shape = dot_shape,
+    .units = dot_units,
+    .forward = dot_forward,
+    .backward = dot_backward,
+};
+
+/* ---- the table ------------------------------------------------------------------------------------------- */
+
+typedef struct op_case {
+    const char *name;
+    pb_node *(*build)(pb_graph *g, pb_node **in, const pb_rows *set);
+    struct {
+        int rows, cols; /* rows 0: one a token of the batch; cols 0: there is no such input */
+    } input[MOST_INPUTS];
+} op_case;
+
+/* n numbers in the graph's arena: 0, step, 2 step, ... modulo `modulus`. */
+static int *numbers(pb_graph *g, int n, int step, int modulus)
+{
+    int *number = pb_arena_alloc(pb_graph_arena(g), PB_META, (size_t)n * sizeof *number);
+    for (int i = 0; i < n; i++)
+        number[i] = (int)((long)i * step % modulus);
+    return number;
+}
+
+static pb_node *build_embed(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    return pb_op_embed(g, in[0], set, numbers(g, set->count, 5, 7)); /* ids come again */
+}
+
+static pb_node *build_position(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_position(g, in[0], in[1], in[2], 2);
+}
+
+static pb_node *build_linear(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_linear(g, in[0], in[1], in[2]);
+}
+
+static pb_node *build_linear_add(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_linear_add(g, in[0], in[1], in[2], 0.7);
+}
+
+static pb_node *build_add(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_add(g, in[0], in[1]);
+}
+
+static pb_node *build_scale(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_scale(g, in[0], in[1]);
+}
+
+#define BUILD_ACT(name, act)                                                                                           \
+    static pb_node *name(pb_graph *g, pb_node **in, const pb_rows *set)                                                \
+    {                                                                                                                  \
+        (void)set;                                                                                                     \
+        return pb_op_act(g, act, in[0]);                                                                               \
+    }
+BUILD_ACT(build_gelu, PB_GELU)
+BUILD_ACT(build_gelu_tanh, PB_GELU_TANH)
+BUILD_ACT(build_relu, PB_RELU)
+BUILD_ACT(build_tanh, PB_TANH)
+BUILD_ACT(build_silu, PB_SILU)
+BUILD_ACT(build_sigmoid, PB_SIGMOID)
+
+static pb_node *build_norm(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_norm(g, in[0], in[1], in[2], 1e-5);
+}
+
+static pb_node *build_dropout(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_dropout(g, in[0], 0.4, 12345);
+}
+
+static pb_node *build_attention(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_attention(g, in[0], in[1], in[2], 2, false);
+}
+
+static pb_node *build_causal(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_attention(g, in[0], in[1], in[2], 2, true);
+}
+
+/* The prefix in[2] is in front of the keys and, changed, of the values. */
+static pb_node *attend_prefix(pb_graph *g, pb_node **in, bool causal)
+{
+    pb_node *k = pb_op_prepend(g, in[2], in[1]);
+    pb_node *v = pb_op_prepend(g, pb_op_act(g, PB_TANH, in[2]), pb_op_act(g, PB_SILU, in[1]));
+    return pb_op_attention(g, in[0], k, v, 2, causal);
+}
+
+static pb_node *build_prefix(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return attend_prefix(g, in, false);
+}
+
+static pb_node *build_causal_prefix(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return attend_prefix(g, in, true);
+}
+
+/* The even rows of each sequence from the third on: none of a sequence of one or two. */
+static const pb_rows *even_rows(pb_graph *g, const pb_rows *of)
+{
+    pb_rows *set = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *set);
+    int *offset = numbers(g, of->sequences + 1, 0, 1), *index = numbers(g, of->count, 0, 1);
+    int *position = numbers(g, of->count, 0, 1), count = 0;
+    for (int s = 0; s < of->sequences; s++) {
+        for (int r = of->offset[s] + 2; r < of->offset[s + 1]; r += 2) {
+            position[count] = of->position[r];
+            index[count++] = r;
+        }
+        offset[s + 1] = count;
+    }
+    *set = (pb_rows){
+        .count = count, .sequences = of->sequences, .offset = offset, .position = position, .of = of, .index = index};
+    return set;
+}
+
+static pb_node *build_select(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    return pb_op_select(g, in[0], pb_rows_pick(g, set, -1));
+}
+
+static pb_node *build_select_some(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    return pb_op_select(g, in[0], set->count > 2 ? even_rows(g, set) : pb_rows_pick(g, set, 0));
+}
+
+/* Queries of some rows only; a sequence of one or two has none. */
+static pb_node *build_attention_of_some(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    return pb_op_attention(g, build_select_some(g, in, set), in[1], in[2], 2, false);
+}
+
+static pb_node *build_causal_of_some(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    return pb_op_attention(g, build_select_some(g, in, set), in[1], in[2], 2, true);
+}
+
+/* A different row of two tensors: their sets have one length and different members. */
+static pb_node *build_add_of_selected(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    return pb_op_add(g, pb_op_select(g, in[0], pb_rows_pick(g, set, 0)),
+                     pb_op_select(g, in[1], pb_rows_pick(g, set, -1)));
+}
+
+static pb_node *build_prepend(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_prepend(g, in[0], in[1]);
+}
+
+/* Two sets of the same lengths that were made apart. */
+static pb_node *build_add_of_prepended(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_add(g, pb_op_prepend(g, in[0], in[1]), pb_op_prepend(g, in[0], in[2]));
+}
+
+static pb_node *build_cross_entropy(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    int *label = numbers(g, set->count, 3, 5);
+    for (int i = 1; i < set->count; i += 4)
+        label[i] = -1;
+    return pb_op_cross_entropy(g, in[0], label);
+}
+
+/* What can be overwritten is: every row-by-row op after another. */
+static pb_node *build_chain(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_node *x = pb_op_scale(g, pb_op_act(g, PB_GELU, in[0]), in[1]);
+    pb_node *y = pb_op_linear_add(g, x, pb_op_dropout(g, pb_op_act(g, PB_TANH, in[0]), 0.2, 3), in[2], -0.5);
+    return pb_op_add(g, pb_op_act(g, PB_SILU, y), pb_op_dropout(g, in[0], 0.1, 4));
+}
+
+static const op_case cases[] = {
+    {"embed", build_embed, {{7, 18}}},
+    {"position", build_position, {{0, 18}, {72, 18}, {2, 18}}},
+    {"linear", build_linear, {{0, 10}, {7, 10}, {1, 7}}},
+    {"linear without bias", build_linear, {{0, 10}, {7, 10}}},
+    {"linear of many outputs", build_linear, {{0, 6}, {100, 6}, {1, 100}}},
+    {"linear of a parameter", build_linear, {{5, 6}, {9, 6}, {1, 9}}},
+    {"linear_add", build_linear_add, {{0, 9}, {0, 3}, {9, 3}}},
+    {"add", build_add, {{0, 18}, {0, 18}}},
+    {"scale", build_scale, {{0, 18}, {1, 18}}},
+    {"gelu", build_gelu, {{0, 18}}},
+    {"gelu_tanh", build_gelu_tanh, {{0, 18}}},
+    {"relu", build_relu, {{0, 18}}},
+    {"tanh", build_tanh, {{0, 18}}},
+    {"silu", build_silu, {{0, 18}}},
+    {"sigmoid", build_sigmoid, {{0, 18}}},
+    {"norm", build_norm, {{0, 18}, {1, 18}, {1, 18}}},
+    {"dropout", build_dropout, {{0, 18}}},
+    {"attention", build_attention, {{0, 8}, {0, 8}, {0, 8}}},
+    {"causal attention", build_causal, {{0, 8}, {0, 8}, {0, 8}}},
+    {"attention with a prefix", build_prefix, {{0, 8}, {0, 8}, {3, 8}}},
+    {"causal attention with a prefix", build_causal_prefix, {{0, 8}, {0, 8}, {3, 8}}},
+    {"select", build_select, {{0, 18}}},
+    {"select some", build_select_some, {{0, 18}}},
+    {"attention of some rows", build_attention_of_some, {{0, 8}, {0, 8}, {0, 8}}},
+    {"causal attention of some rows", build_causal_of_some, {{0, 8}, {0, 8}, {0, 8}}},
+    {"add of selected", build_add_of_selected, {{0, 18}, {0, 18}}},
+    {"prepend", build_prepend, {{3, 18}, {0, 18}}},
+    {"add of prepended", build_add_of_prepended, {{3, 18}, {0, 18}, {0, 18}}},
+    {"cross_entropy", build_cross_entropy, {{0, 5}}},
+    {"chain", build_chain, {{0, 18}, {1, 18}, {18, 18}}},
+};
+
+typedef struct batch {
+    const char *name;
+    int sequences, lengths[40];
+} batch;
+
+static const batch batches[] = {
+    {"one token", 1, {1}},
+    {"five sequences", 5, {3, 1, 5, 2, 4}},
+    {"a long sequence", 2, {70, 2}},
+    {"forty sequences", 40, {3, 1, 5, 2, 4, 3, 1, 5, 2, 4, 3, 1, 5, 2, 4, 3, 1, 5, 2, 4,
+                             3, 1, 5, 2, 4, 3, 1, 5, 2, 4, 3, 1, 5, 2, 4, 3, 1, 5, 2, 4}},
+};
+
+/* ---- one trial ------------------------------------------------------------------------------------------- */
+
+/* What reads the op's output and inputs: the loss alone; the loss reads the inputs too, so that
+ * nothing may be overwritten and gradients are added up; one row of each sequence is read. */
+typedef enum reading_of { ALONE, SHARED, FIRST, LAST, READINGS } reading_of;
+
+static const char *const reading_name[] = {"alone", "shared", "first row", "last row"};
+
+typedef struct trial {
+    const op_case *op;
+    const batch *batch;
+    reading_of reading;
+    unsigned want; /* bit i: input i trains */
+    pb_param param[MOST_INPUTS];
+    pb_arena *arena;
+    pb_machine *machine;
+    pb_graph *graph;
+    pb_node *output; /* of the op, before rows of it are chosen */
+    pb_plan plan;
+} trial;
+
+static size_t count(const pb_param *p)
+{
+    return (size_t)p->rows * (size_t)p->cols;
+}
+
+static bool held(const trial *t, bool good)
+{
+    if (!good)
+        printf("  %s, %s, %s, inputs 0x%x train, %d threads\n", t->op->name, t->batch->name, reading_name[t->reading],
+               t->want, pb_threads_count());
+    return good;
+}
+
+static trial open_trial(const op_case *op, const batch *b, reading_of reading, unsigned want)
+{
+    trial t = {.op = op, .batch = b, .reading = reading, .want = want};
+    pb_rng r = pb_rng_named(want + 1, op->name);
+    int tokens = 0;
+    for (int s = 0; s < b->sequences; s++)
+        tokens += b->lengths[s];
+    for (int i = 0; i < MOST_INPUTS && op->input[i].cols; i++) {
+        pb_param *p = &t.param[i];
+        *p = (pb_param){.name = "input", .rows = op->input[i].rows ? op->input[i].rows : tokens};
+        p->cols = op->input[i].cols;
+        p->trainable = want >> i & 1;
+        p->x = random_reals(&r, count(p));
+        p->g = p->trainable ? pb_alloc(count(p) * sizeof *p->g) : NULL;
+    }
+    t.arena = pb_arena_new("trial");
+    t.machine = pb_machine_new();
+    pb_machine_watch(t.machine, true);
+    return t;
+}
+
+static void close_trial(trial *t)
+{
+    for (int i = 0; i < MOST_INPUTS; i++) {
+        free(t->param[i].x);
+        free(t->param[i].g);
+    }
+    pb_machine_free(t->machine);
+    pb_arena_free(t->arena);
+}
+
+static bool has_every_sequence(const pb_rows *set)
+{
+    for (int s = 0; set && s < set->sequences; s++)
+        if (set->offset[s] == set->offset[s + 1])
+            return false;
+    return set != NULL;
+}
+
+static pb_node *build(trial *t)
+{
+    pb_arena_reset(t->arena);
+    pb_graph *g = t->graph = pb_graph_new(t->arena, true);
+    int *offset = numbers(g, t->batch->sequences + 1, 0, 1);
+    for (int s = 0; s < t->batch->sequences; s++)
+        offset[s + 1] = offset[s] + t->batch->lengths[s];
+    const pb_rows *set = pb_rows_whole(g, t->batch->sequences, offset);
+    pb_node *in[MOST_INPUTS] = {NULL}, *y;
+    for (int i = 0; i < MOST_INPUTS && t->param[i].x; i++) {
+        in[i] = pb_graph_param(g, &t->param[i]);
+        if (!t->op->input[i].rows)
+            in[i] = pb_op_embed(g, in[i], set, numbers(g, set->count, 1, set->count));
+    }
+    y = t->output = t->op->build(g, in, set);
+    if (y && t->reading >= FIRST && has_every_sequence(y->set))
+        y = pb_op_select(g, y, pb_rows_pick(g, y->set, t->reading == FIRST ? 0 : -1));
+    bool shared = t->reading == SHARED;
+    return pb_graph_apply(g, &dot, NULL, y, shared ? in[0] : NULL, shared ? in[1] : NULL, shared ? in[2] : NULL);
+}
+
+/* Builds, plans and runs forward; `whole` asks for all of the op's output, so that nothing is narrowed. */
+static double loss_of(trial *t, bool whole)
+{
+    pb_node *loss = build(t);
+    if (!loss || pb_graph_plan(t->graph, whole ? t->output : loss, loss, &t->plan))
+        PB_BUG("%s: %s", t->op->name, pb_error_text());
+    pb_machine_bind(t->machine, t->graph, &t->plan);
+    pb_machine_forward(t->machine, t->graph);
+    return (double)pb_graph_loss(t->graph)->x[0];
+}
+
+/* What is not kept for backward is poisoned, and so are the gradients before they are written. */
+static void backward(trial *t)
+{
+    for (int i = 0; i < MOST_INPUTS; i++)
+        if (t->param[i].g)
+            fill_nan(count(&t->param[i]), t->param[i].g);
+    pb_machine_poison(t->machine, t->graph);
+    pb_machine_backward(t->machine, t->graph);
+}
+
+static double sign(size_t i)
+{
+    return pb_mix(77, i) & 1 ? 1 : -1;
+}
+
+/* Along the direction of random signs; `length` is the gradient's. */
+static double slope_of(const pb_param *p, double *length)
+{
+    double slope = 0, square = 0;
+    for (size_t i = 0; i < count(p); i++) {
+        slope += (double)p->g[i] * sign(i);
+        square += (double)p->g[i] * (double)p->g[i];
+    }
+    *length = sqrt(square);
+    return slope;
+}
+
+static double difference_quotient(trial *t, pb_param *p)
+{
+    size_t n = count(p);
+    pb_real *kept = pb_alloc(n * sizeof *kept), step = (pb_real)STEP;
+    double loss[2];
+    memcpy(kept, p->x, n * sizeof *kept);
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < n; i++)
+            p->x[i] = kept[i] + (pb_real)(side ? sign(i) : -sign(i)) * step;
+        loss[side] = loss_of(t, false);
+    }
+    memcpy(p->x, kept, n * sizeof *kept);
+    free(kept);
+    return (loss[1] - loss[0]) / (2 * (double)step);
+}
+
+/* FLOPs done are those declared; bytes touched those planned, but for the last 64's rest. */
+static void check_plan(trial *t)
+{
+    loss_of(t, false);
+    uint64_t forward = pb_machine_flops(t->machine);
+    pb_machine_backward(t->machine, t->graph);
+    size_t touched = pb_machine_touched(t->machine);
+    CHECK(held(t, forward == t->plan.forward_flops));
+    CHECK(held(t, pb_machine_flops(t->machine) == t->plan.backward_flops));
+    CHECK(held(t, touched <= t->plan.activations && touched + 64 > t->plan.activations));
+}
+
+/* Rows that nobody reads make no difference. */
+static void check_narrowed(trial *t, double loss, const double *slope)
+{
+    double whole = loss_of(t, true), length;
+    CHECK(held(t, fabs(whole - loss) <= 10 * EXACT * fmax(1, fabs(loss))));
+    backward(t);
+    for (int i = 0; i < MOST_INPUTS; i++)
+        if (t->want >> i & 1) {
+            double want = slope_of(&t->param[i], &length);
+            CHECK(held(t, fabs(slope[i] - want) <= 10 * EXACT * fmax(1, length)));
+        }
+}
+
+static void check_trial(trial *t)
+{
+    double slope[MOST_INPUTS], length[MOST_INPUTS], loss = loss_of(t, false);
+    backward(t);
+    for (int i = 0; i < MOST_INPUTS; i++)
+        if (t->want >> i & 1)
+            slope[i] = slope_of(&t->param[i], &length[i]);
+    for (int i = 0; i < MOST_INPUTS; i++)
+        if (t->want >> i & 1) {
+            double got = difference_quotient(t, &t->param[i]);
+            if (!CHECK(held(t, fabs(got - slope[i]) <= SLOPE * length[i] + FLOOR)))
+                printf("  slope of input %d: %.9g, by differences %.9g\n", i, slope[i], got);
+        }
+    check_plan(t);
+    if (t->reading >= FIRST)
+        check_narrowed(t, loss, slope);
+}
+
+/* Whether there is a row of every sequence to read. */
+static bool fits(trial *t)
+{
+    build(t);
+    return t->reading < FIRST || has_every_sequence(t->output->set);
+}
+
+/* All readings, and all sets of inputs that train (two threads: only all of them); the first bad
+ * trial speaks for the others. */
+static void check_batch(const op_case *op, const batch *b)
+{
+    unsigned all = 0;
+    for (int i = 0; i < MOST_INPUTS && op->input[i].cols; i++)
+        all |= 1u << i;
+    for (int reading = 0; reading < READINGS; reading++)
+        for (unsigned want = pb_threads_count() > 1 ? all : 1; want <= all; want++) {
+            trial t = open_trial(op, b, (reading_of)reading, want);
+            int before = test_state.failures;
+            if (fits(&t))
+                check_trial(&t);
+            close_trial(&t);
+            if (test_state.failures > before)
+                return;
+        }
+}
+
+static void check_all(int threads)
+{
+    pb_threads_start(threads);
+    for (size_t c = 0; c < PB_COUNT(cases); c++)
+        for (size_t b = 0; b < PB_COUNT(batches); b++)
+            check_batch(&cases[c], &batches[b]);
+    pb_threads_stop();
+}
+
+TEST(gradients_flops_and_bytes_of_every_op)
+{
+    check_all(1);
+}
+
+TEST(gradients_flops_and_bytes_of_every_op_on_two_threads)
+{
+    check_all(2);
+}
+
+/* ---- FLOPs by hand --------------------------------------------------------------------------------------- */
+
+static void check_flops(pb_node *(*op)(pb_graph *g, pb_node **in, const pb_rows *set), const int *shape, unsigned want,
+                        uint64_t forward, uint64_t backward)
+{
+    op_case one = {.name = "flops", .build = op};
+    for (int i = 0; i < MOST_INPUTS && shape[2 * i + 1]; i++) {
+        one.input[i].rows = shape[2 * i];
+        one.input[i].cols = shape[2 * i + 1];
+    }
+    trial t = open_trial(&one, &batches[1], ALONE, want);
+    loss_of(&t, false);
+    CHECK_INT((long long)t.plan.forward_flops, (long long)forward);
+    CHECK_INT((long long)t.plan.backward_flops, (long long)backward);
+    close_trial(&t);
+}
+
+TEST(flops_are_those_of_the_textbook)
+{
+    static const int linear[] = {0, 10, 7, 10, 1, 7}, add[] = {0, 9, 0, 3, 9, 3}, attention[] = {0, 8, 0, 8, 0, 8};
+    enum { T = 15, ALL_PAIRS = 9 + 1 + 25 + 4 + 16, CAUSAL_PAIRS = 6 + 1 + 15 + 3 + 10 };
+    check_flops(build_linear, linear, 7, 2 * T * 70, 2 * 2 * T * 70); /* dx and dW; db multiplies nothing */
+    check_flops(build_linear, linear, 2, 2 * T * 70, 2 * T * 70);
+    check_flops(build_linear, linear, 4, 2 * T * 70, 0);
+    check_flops(build_linear_add, add, 1, 2 * T * 27, 0);
+    check_flops(build_linear_add, add, 7, 2 * T * 27, 2 * 2 * T * 27);
+    check_flops(build_attention, attention, 7, 2 * 2 * ALL_PAIRS * 8, 5 * 2 * ALL_PAIRS * 8);
+    check_flops(build_attention, attention, 1, 2 * 2 * ALL_PAIRS * 8, 3 * 2 * ALL_PAIRS * 8);
+    check_flops(build_attention, attention, 4, 2 * 2 * ALL_PAIRS * 8, 2 * 2 * ALL_PAIRS * 8);
+    check_flops(build_causal, attention, 7, 2 * 2 * CAUSAL_PAIRS * 8, 5 * 2 * CAUSAL_PAIRS * 8);
+}
+
+/* ---- a table's gradient is sparse ------------------------------------------------------------------------- */
+
+enum { WORDS = 40, WIDTH = 5 };
+
+/* Two texts read one table. */
+static void run_table(pb_param *table, pb_arena *arena, pb_plan *plan)
+{
+    static const int offset[] = {0, 3, 4}, one[] = {7, 3, 7, 39}, two[] = {3, 0, 21, 3};
+    pb_machine *m = pb_machine_new();
+    pb_arena_reset(arena);
+    pb_graph *g = pb_graph_new(arena, true);
+    const pb_rows *set = pb_rows_whole(g, 2, offset);
+    pb_node *leaf = pb_graph_param(g, table);
+    pb_node *a = pb_op_embed(g, leaf, set, one), *b = pb_op_act(g, PB_TANH, pb_op_embed(g, leaf, set, two));
+    pb_node *loss = pb_graph_apply(g, &dot, NULL, a, b, NULL, NULL);
+    CHECK_INT(pb_graph_plan(g, loss, loss, plan), 0);
+    pb_machine_bind(m, g, plan);
+    pb_machine_forward(m, g);
+    pb_machine_backward(m, g);
+    pb_machine_free(m);
+}
+
+TEST(a_table_s_gradient_has_a_row_for_each_touched_word)
+{
+    static const int touched[] = {0, 3, 7, 21, 39};
+    pb_real dense[WORDS * WIDTH], sparse[WORDS * WIDTH];
+    int slot[WORDS], rows = 0;
+    pb_rng r = pb_rng_named(1, "table");
+    pb_arena *arena = pb_arena_new("table");
+    pb_param table = {
+        .rows = WORDS, .cols = WIDTH, .x = random_reals(&r, sizeof dense / sizeof *dense), .trainable = true};
+    pb_plan plan;
+    table.g = dense;
+    run_table(&table, arena, &plan);
+    CHECK_INT((long long)plan.gradients, sizeof dense);
+    table.g = sparse;
+    table.slot = slot;
+    for (int again = 0; again < 2; again++) { /* each graph starts with no touched row */
+        fill_nan(WORDS * WIDTH, sparse);
+        run_table(&table, arena, &plan);
+        CHECK_INT(table.touched, PB_COUNT(touched));
+    }
+    CHECK_INT((long long)plan.gradients, (long long)(PB_COUNT(touched) * WIDTH * sizeof *sparse));
+    for (int w = 0; w < WORDS; w++) {
+        bool is_touched = rows < (int)PB_COUNT(touched) && touched[rows] == w;
+        rows += is_touched;
+        CHECK_INT(slot[w] >= 0, is_touched);
+        for (int j = 0; j < WIDTH; j++)
+            CHECK_NEAR((double)dense[w * WIDTH + j], is_touched ? (double)sparse[slot[w] * WIDTH + j] : 0, EXACT);
+    }
+    free(table.x);
+    pb_arena_free(arena);
+}
+
+/* ---- refusals ---------------------------------------------------------------------------------------------- */
+
+enum {
+    BAD_LINEAR,
+    BAD_LINEAR_ADD,
+    BAD_ADD,
+    BAD_TWICE,
+    BAD_SCALE,
+    BAD_NORM,
+    BAD_HEADS,
+    BAD_ATTENTION,
+    BAD_SELECT,
+    BAD_PREPEND,
+    BAD_ID,
+    BAD_WIDTH,
+    BAD_PLACE,
+    BAD_LABEL,
+    BADS
+};
+
+static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set, pb_param *p)
+{
+    static const int bad_ids[] = {0, 4, 5, 0}, bad_label[] = {0, -1, 6, 0};
+    pb_node *w = pb_graph_param(g, &p[0]), *short_table = pb_graph_param(g, &p[1]);
+    switch (which) {
+    case BAD_LINEAR: return pb_op_linear(g, x, w, NULL);
+    case BAD_LINEAR_ADD: return pb_op_linear_add(g, x, pb_op_act(g, PB_TANH, x), w, 1);
+    case BAD_ADD: return pb_op_add(g, x, w);
+    case BAD_TWICE: return pb_op_add(g, x, x);
+    case BAD_SCALE: return pb_op_scale(g, x, w);
+    case BAD_NORM: return pb_op_norm(g, x, w, short_table, 1e-5);
+    case BAD_HEADS: return pb_op_attention(g, x, pb_op_act(g, PB_TANH, x), pb_op_act(g, PB_TANH, x), 4, false);
+    case BAD_ATTENTION: return pb_op_attention(g, x, w, pb_op_act(g, PB_TANH, w), 2, false);
+    case BAD_SELECT: return pb_op_select(g, x, pb_rows_pick(g, pb_rows_whole(g, 2, set->offset), 0));
+    case BAD_PREPEND: return pb_op_prepend(g, w, x);
+    case BAD_ID: return pb_op_embed(g, w, set, bad_ids);
+    case BAD_WIDTH: return pb_op_position(g, x, w, short_table, 0);
+    case BAD_PLACE: return pb_op_position(g, x, short_table, pb_op_act(g, PB_TANH, short_table), 0);
+    case BAD_LABEL: return pb_op_cross_entropy(g, x, bad_label);
+    default: PB_BUG("case %d", which);
+    }
+}
+
+TEST(what_does_not_fit_is_refused_and_the_graph_stays_refused)
+{
+    static const char *const want[BADS] = {
+        [BAD_LINEAR] = "linear: x [4,6], W [5,7]",
+        [BAD_LINEAR_ADD] = "linear_add: y [4,6], h [4,6], W [5,7]",
+        [BAD_ADD] = "add: [4,6] + [5,7]",
+        [BAD_TWICE] = "add: inputs 0 and 1",
+        [BAD_SCALE] = "scale: ",
+        [BAD_NORM] = "norm: ",
+        [BAD_HEADS] = "attention: ",
+        [BAD_ATTENTION] = "attention: ",
+        [BAD_SELECT] = "select: ",
+        [BAD_PREPEND] = "prepend: want a prefix [P,6]",
+        [BAD_ID] = "embed: token id 5, want 0..4",
+        [BAD_WIDTH] = "position: want tokens",
+        [BAD_PLACE] = "position: 2, want 0..1",
+        [BAD_LABEL] = "cross entropy: label 6, want 0..5",
+    };
+    static const int offset[] = {0, 3, 4};
+    pb_real x[4 * 6] = {0}, value[5 * 7] = {0};
+    pb_arena *arena = pb_arena_new("bad");
+    for (int i = 0; i < BADS; i++) {
+        pb_param p[] = {{.rows = 5, .cols = 7, .x = value}, {.rows = 2, .cols = 6, .x = value}};
+        pb_plan plan;
+        pb_graph *g = pb_graph_new(arena, true);
+        const pb_rows *set = pb_rows_whole(g, 2, offset);
+        pb_node *in = pb_graph_input(g, set, 6, x);
+        CHECK(!build_bad(i, g, in, set, p));
+        if (!CHECK(strstr(pb_error_text(), want[i]) == pb_error_text()))
+            printf("  %s\n", pb_error_text());
+        CHECK(!pb_op_act(g, PB_TANH, in) && !pb_op_linear(g, NULL, NULL, NULL) && !pb_op_prepend(g, NULL, NULL));
+        CHECK(!pb_graph_param(g, p) && !pb_graph_input(g, set, 6, x) && !pb_graph_feature(g, NULL));
+        CHECK_INT(pb_graph_plan(g, NULL, NULL, &plan), -1);
+        pb_error_clear();
+    }
+    pb_arena_free(arena);
+}
