@@ -41,6 +41,10 @@ pb_node *pb_op_dropout(pb_graph *g, pb_node *x, double p, uint64_t key);
  * more rows a sequence than q (a prefix). */
 pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal);
 
+/* The same with dropout on the probabilities, as pb_op_dropout. */
+pb_node *pb_op_attention_drop(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal, double p,
+                              uint64_t key);
+
 /* Rows of x that `set` (a selection of x's own set) names. */
 pb_node *pb_op_select(pb_graph *g, pb_node *x, const pb_rows *set);
 

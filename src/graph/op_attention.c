@@ -8,11 +8,14 @@
 #include <string.h>
 
 #include "graph/op.h"
+#include "base/rng.h"
 #include "numeric/blas.h"
 
 typedef struct attention_conf {
     int heads;
     bool causal;
+    double drop; /* of the probabilities */
+    uint64_t key;
 } attention_conf;
 
 static bool same_lengths(const pb_rows *a, const pb_rows *b)
@@ -104,7 +107,11 @@ static piece piece_of(const pb_node *n, int h, int s, int q0)
                           .ldo = n->cols,
                           .causal = c->causal,
                           .first = end > q0 ? keys_before(n, s, q0) : 0,
-                          .scale = (pb_real)(1 / sqrt(hd))}};
+                          .scale = (pb_real)(1 / sqrt(hd)),
+                          .drop = c->drop,
+                          .drop_key = pb_mix(c->key, (uint64_t)h),
+                          .row = n->set->index ? n->set->index + q0 : NULL,
+                          .first_row = q0}};
     it.q = (size_t)q0 * (size_t)n->cols + (size_t)(h * hd);
     it.k = (size_t)keys[0] * (size_t)n->cols + (size_t)(h * hd);
     it.lse = (size_t)h * (size_t)n->rows + (size_t)q0;
@@ -176,7 +183,13 @@ static const pb_op attention = {
 
 pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal)
 {
+    return pb_op_attention_drop(g, q, k, v, heads, causal, 0, 0);
+}
+
+pb_node *pb_op_attention_drop(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal, double p,
+                              uint64_t key)
+{
     attention_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
-    *c = (attention_conf){.heads = heads, .causal = causal};
+    *c = (attention_conf){.heads = heads, .causal = causal, .drop = p, .key = key};
     return pb_graph_apply(g, &attention, c, q, k, v, NULL);
 }

@@ -90,14 +90,23 @@ static pb_node *embeddings(pb_build *b, const pb_batch *batch)
     return base_drop(b, norm(b, x, m->embed_gain, m->embed_bias));
 }
 
+/* Dropout on the probabilities, where the base model's dropout is. */
+static pb_node *attention(pb_build *b, pb_node *q, pb_node *k, pb_node *v)
+{
+    int heads = b->model->config.heads;
+    bool drops = pb_graph_training(b->graph) && b->dropout > 0 && q && k && v && (q->needs || k->needs || v->needs);
+    if (!drops)
+        return pb_op_attention(b->graph, q, k, v, heads, false);
+    return pb_op_attention_drop(b->graph, q, k, v, heads, false, b->dropout, pb_mix(b->drop_key, b->drops++));
+}
+
 static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
 {
     pb_node *q = pb_build_linear(b, &l->site[Q], x);
     pb_node *k = pb_build_linear(b, &l->site[K], x);
     pb_node *v = pb_build_linear(b, &l->site[V], x);
     pb_build_kv(b, &l->sub[ATTN], &k, &v);
-    pb_node *a = pb_op_attention(b->graph, q, k, v, b->model->config.heads, false);
-    return pb_build_linear(b, &l->site[O], a);
+    return pb_build_linear(b, &l->site[O], attention(b, q, k, v));
 }
 
 static pb_node *feed_forward(pb_build *b, const pb_layer *l, pb_node *x)

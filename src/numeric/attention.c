@@ -63,6 +63,19 @@ static void softmax_row(pb_real *p, int visible, int nk, pb_real *lse)
         p[j] /= sum;
 }
 
+/* out = p with dropped elements zero and the others scaled; out == p is allowed. */
+static void drop_row(const pb_attention_shape *s, int i, const pb_real *p, pb_real *out)
+{
+    uint64_t row = (uint64_t)(s->row ? s->row[i] : s->first_row + i);
+    pb_dropout((size_t)s->nk, s->drop_key, row << 32, s->drop, p, out, false);
+}
+
+static void drop_rows(const pb_attention_shape *s, int i0, int rows, const pb_real *p, pb_real *out)
+{
+    for (int i = 0; i < rows && s->drop > 0; i++)
+        drop_row(s, i0 + i, p + (size_t)i * (size_t)s->nk, out + (size_t)i * (size_t)s->nk);
+}
+
 void pb_attention(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v, pb_real *o,
                   pb_real *lse, pb_real *scratch)
 {
@@ -73,13 +86,15 @@ void pb_attention(const pb_attention_shape *s, const pb_real *q, const pb_real *
                       p, s->nk);
         for (int i = 0; i < rows; i++)
             softmax_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, &lse[i0 + i]);
+        drop_rows(s, i0, rows, p, p);
         pb_gemm_plain(false, false, rows, s->hd, s->nk, 1, p, s->nk, v, s->ldk, 0, o + (size_t)i0 * (size_t)s->ldo,
                       s->ldo);
     }
     pb_flops_add(2 * 2 * (uint64_t)s->hd * pairs(s));
 }
 
-/* dS = P (dP - D) scale, D_i = go_i . o_i, in place of dP. */
+/* dS = P (dP - D) scale, D_i = go_i . o_i, in place of dP.  With dropout D is the same: the mask that
+ * dP has got is in o as well. */
 static void score_gradient(const pb_attention_shape *s, int i0, int rows, const pb_real *o, const pb_real *go,
                            const pb_real *p, pb_real *dp)
 {
@@ -115,11 +130,14 @@ void pb_attention_backward(const pb_attention_shape *s, const pb_real *q, const 
         pb_gemm_plain(false, true, rows, s->nk, s->hd, s->scale, qi, s->ldq, k, s->ldk, 0, p, s->nk);
         for (int i = 0; i < rows; i++)
             exp_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, lse[i0 + i]);
+        const pb_real *kept = s->drop > 0 ? dp : p;
+        drop_rows(s, i0, rows, p, dp);
         if (dv)
-            pb_gemm_plain(true, false, s->nk, s->hd, rows, 1, p, s->nk, gi, s->ldo, add_v || i0, dv, s->ldk);
+            pb_gemm_plain(true, false, s->nk, s->hd, rows, 1, kept, s->nk, gi, s->ldo, add_v || i0, dv, s->ldk);
         if (!dq && !dk)
             continue;
         pb_gemm_plain(false, true, rows, s->nk, s->hd, 1, gi, s->ldo, v, s->ldk, 0, dp, s->nk);
+        drop_rows(s, i0, rows, dp, dp);
         score_gradient(s, i0, rows, o, go, p, dp);
         if (dq)
             pb_gemm_plain(false, false, rows, s->hd, s->nk, 1, dp, s->nk, k, s->ldk, add_q,

@@ -25,13 +25,18 @@ void pb_linear_columns(int m, int k, int j0, int j1, const pb_real *x, int ldx, 
  * 0 .. see(i)-1, see(i) = causal ? first + i + 1 : nk, where `first` is the number of keys
  * before the first query's own.  P = softmax(scale * q k^T); o = P v.
  * lse[i] = log of the sum of exp(scale * q_i k_j): all that backward needs of P.
- * Tiled: the full [nq,nk] matrix never exists. */
+ * Tiled: the full [nq,nk] matrix never exists.  Dropout's mask is a pure function of key, row number
+ * and j, so backward draws it again. */
 typedef struct pb_attention_shape {
     int nq, nk, hd;
     int ldq, ldk, ldo;
     bool causal;
     int first;
     pb_real scale;
+    double drop; /* probability with which an element of P is dropped, the rest scaled up; 0: none */
+    uint64_t drop_key;
+    const int *row; /* [nq] the rows' numbers for the mask; NULL: first_row, first_row + 1, ..       */
+    int first_row;
 } pb_attention_shape;
 
 size_t pb_attention_scratch(int nq, int nk, int hd); /* elements, enough for both directions */
