@@ -6,6 +6,7 @@
     DIR/bin/python bench/peers.py --items train-full-32x32 infer-1x32 --repeat 5
     DIR/bin/python bench/peers.py --sst2 FOLDER --json peers.json  with epochs of SST-2
     DIR/bin/python bench/peers.py --compile                        with torch.compile (minutes)
+    DIR/bin/python bench/peers.py --ours build/bench/bench_engine  peftbench beside them, and ratios
     DIR/bin/python bench/peers.py --train full --lr 1e-4 --epochs 3 --seed 0 1 2 --sst2 FOLDER
     DIR/bin/python bench/peers.py --train lora --lr 1e-3 --epochs 3 --seed 0 1 2 --sst2 FOLDER
 
@@ -334,8 +335,26 @@ def child(mode, args, shim, more):
     return result
 
 
+def child_ours(args, item):
+    """The same item by bench_engine, in a process of its own."""
+    command = [args.ours, args.model, item]
+    if args.sst2:
+        command.append(f"{args.sst2}/train.txt")
+    start = time.perf_counter()
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    wall = time.perf_counter() - start
+    line = next(line for line in run.stdout.splitlines() if line.startswith("RESULT "))
+    return {**json.loads(line[7:]), "wall_s": wall}
+
+
 def measure(args, item, mode, shim):
-    if item == "start":  # the first one only warms the page cache
+    if mode == "peftbench":
+        runs = [child_ours(args, item) for _ in range(4)][1:] if item == "start" else [child_ours(args, item)]
+        out = dict(runs[0])
+        if item == "start":
+            del out["ms"]
+            out["s"] = [r["wall_s"] for r in runs]
+    elif item == "start":  # the first one only warms the page cache
         runs = [child(mode, args, shim, ["--child", item]) for _ in range(4)][1:]
         out = {"s": [r["wall_s"] for r in runs], "rss_mb": runs[0]["rss_mb"]}
     else:
@@ -364,10 +383,16 @@ def table(args, shim):
     print(f"{'item':24} {'setting':10} {'median':>10} {'best':>10} {'':8}{'runs':>5} {'RSS MB':>8}")
     rows = []
     for item in items:
-        for mode in args.modes:
+        ours = [] if not args.ours or item.startswith("infer-compiled") else ["peftbench"]
+        for mode in args.modes + ours:
             rows.append(measure(args, item, mode, shim))
             show(rows[-1])
-    for mode in args.modes:
+        if ours:
+            found = {r["mode"]: r for r in rows if r["item"] == item}
+            print(f"{'':24} {'/ peftbench':10} " + ", ".join(
+                f"{m} {found[m]['median'] / found['peftbench']['median']:.2f} (RSS "
+                f"{found['peftbench']['rss_mb'] / found[m]['rss_mb']:.2f})" for m in args.modes), flush=True)
+    for mode in args.modes + (["peftbench"] if args.ours else []):
         found = {r["item"]: r["median"] for r in rows if r["mode"] == mode}
         for shape in ("1x32", "32x128"):
             if f"infer-{shape}" in found and f"infer-lora-{shape}" in found:
@@ -403,6 +428,7 @@ def arguments():
     p.add_argument("--model", default="models/minilm")
     p.add_argument("--sst2")
     p.add_argument("--json")
+    p.add_argument("--ours", help="build/bench/bench_engine: peftbench's times beside the peers'")
     p.add_argument("--items", nargs="+", metavar="ITEM", help="of: " + " ".join(ITEMS)
                    + " epoch-METHOD-random epoch-METHOD-grouped infer-compiled-ROWSxTOKENS")
     p.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))

@@ -318,7 +318,7 @@ static int draw_overhead(const pb_report *r, const char *folder)
     for (size_t k = 0; k < PB_COUNT(series); k++)
         pb_text_add(&t,
                     "$s%zu using 1:2 with boxes fc rgb '%s' title '%s', "
-                    "$s%zu using 1:2:3:4 with yerrorbars pt 0 lc rgb '#000000' notitle, \\\n ",
+                    "$s%zu using 1:3:(0):($4-$3) with vectors nohead lw 1.5 lc rgb '#000000' notitle, \\\n ",
                     k, series[k].fill, series[k].title, k);
     pb_text_add(&t, "1 with lines dt 2 lc rgb '#000000' notitle\n");
     int rc = bars ? draw(folder, "overhead", t.data, WIDTH) : 0;
