@@ -105,8 +105,8 @@ check: ## compilers, sanitizers, clang-tidy, format, floors, length
 parity: $(BUILD)/peftbench ## against transformers and PEFT, in a virtual environment
 	tests/parity/run.sh
 
-bench: $(BUILD)/peftbench $(BENCHES) ## times the engine
-	@set -e; for program in $(BENCHES); do $$program; done
+bench: $(BENCHES) ## times the engine beside PyTorch and PEFT, in a virtual environment
+	bench/run.sh
 
 format: ## lays out the code as .clang-format says
 	clang-format -i $(CODE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """peers: what PyTorch and PEFT take for what peftbench does, on this machine, today.
 
-    python3 -m venv DIR && DIR/bin/pip install -r bench/requirements.txt
+    python3 -m venv DIR && DIR/bin/pip install -r tests/parity/requirements.txt
     DIR/bin/python bench/peers.py                                  the table (about 5 minutes)
     DIR/bin/python bench/peers.py --items train-full-32x32 infer-1x32 --repeat 5
     DIR/bin/python bench/peers.py --sst2 FOLDER --json peers.json  with epochs of SST-2

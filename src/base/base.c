@@ -42,8 +42,6 @@ void pb_bug(const char *file, int line, const char *fmt, ...)
 
 /* ---- log ------------------------------------------------------------------------------- */
 
-static bool quiet;
-
 void pb_warn(const char *fmt, ...)
 {
     va_list args;
@@ -52,22 +50,6 @@ void pb_warn(const char *fmt, ...)
     vfprintf(stderr, fmt, args);
     fputc('\n', stderr);
     va_end(args);
-}
-
-void pb_info(const char *fmt, ...)
-{
-    if (quiet)
-        return;
-    va_list args;
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-    va_end(args);
-}
-
-void pb_set_quiet(bool on)
-{
-    quiet = on;
 }
 
 /* ---- memory ---------------------------------------------------------------------------- */

@@ -46,8 +46,6 @@ _Noreturn void pb_bug(const char *file, int line, const char *fmt, ...) PB_PRINT
 /* ---- log: messages for people go to stderr, results to stdout ------------------------- */
 
 void pb_warn(const char *fmt, ...) PB_PRINTF(1, 2); /* "peftbench: warning: ..." on stderr  */
-void pb_info(const char *fmt, ...) PB_PRINTF(1, 2); /* plain line on stderr, off when quiet */
-void pb_set_quiet(bool on);
 
 /* ---- memory (heap; the owner frees with free()) ---------------------------------------- */
 

@@ -123,13 +123,14 @@ void pb_threads_run(pb_work *work, void *ctx)
         announce();
     }
     work(ctx, 0);
-    for (int spins = 0; workers > 0; spins++) {
-        if (atomic_load_explicit(&pool.done, memory_order_acquire) == workers)
-            break;
-        /* On an overcommitted machine the worker may wait for our core. */
-        if (spins % SPINS == SPINS - 1)
+    int spins = 0;
+    while (workers > 0 && atomic_load_explicit(&pool.done, memory_order_acquire) != workers) {
+        if (spins++ < SPINS)
+            relax();
+        else { /* on an overcommitted machine the worker may wait for our core */
             sched_yield();
-        relax();
+            spins = SPINS;
+        }
     }
 }
 

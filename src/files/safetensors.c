@@ -259,11 +259,6 @@ const pb_array *pb_safetensors_find(const pb_safetensors *f, const char *name)
     return found ? *found : NULL;
 }
 
-const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key)
-{
-    return pb_json_text(pb_json_get(pb_json_get(pb_json_root(f->header), METADATA), key), NULL);
-}
-
 /* ---- numbers ------------------------------------------------------------------------------ */
 
 static float from_bits(uint32_t bits)

@@ -26,7 +26,6 @@ void pb_safetensors_close(pb_safetensors *f);
 size_t pb_safetensors_count(const pb_safetensors *f);
 const pb_array *pb_safetensors_at(const pb_safetensors *f, size_t i);           /* in the header's order */
 const pb_array *pb_safetensors_find(const pb_safetensors *f, const char *name); /* NULL: absent */
-const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key);  /* NULL: absent */
 
 /* Converts `n` elements from index `from` into out (from F64/F32/F16/BF16; -1 otherwise). */
 int pb_array_reals(const pb_array *a, size_t from, size_t n, pb_real *out);

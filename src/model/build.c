@@ -49,7 +49,7 @@ pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, 
     pb_param *p = pb_model_find(m, added_name(b, site, name, full));
     if (!p) {
         PB_CHECK(!m->attached); /* a hook made a parameter that the first graph did not have */
-        p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
+        p = pb_params_add(m, full, PB_ADDED, site ? site->layer : -1, rows, cols);
         p->trainable = true;
         if (m->file)
             pb_params_init(m, p, init);

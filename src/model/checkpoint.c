@@ -62,7 +62,6 @@ static int read_config(const char *path, const pb_json *root, pb_config *c)
         return -1;
     c->family = "bert";
     c->norm_eps = pb_json_number(pb_json_get(root, "layer_norm_eps"), 1e-12);
-    c->dropout = pb_json_number(pb_json_get(root, "hidden_dropout_prob"), 0.1);
     return check(path, root, c);
 }
 
@@ -117,7 +116,7 @@ static int take_value(pb_model *m, pb_param *p, const pb_array *a)
 /* One parameter of the checkpoint; NULL after an error. */
 static pb_param *take(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer, int rows, int cols)
 {
-    pb_param *p = pb_params_add(m, name, file_name, kind, layer, rows, cols);
+    pb_param *p = pb_params_add(m, name, kind, layer, rows, cols);
     if (!m->file)
         return p;
     const pb_array *a = stored(m, file_name);
@@ -139,7 +138,7 @@ static pb_param *take_or_make(pb_model *m, const char *name, const char *file_na
     const pb_array *a = m->file ? stored(m, file_name) : NULL;
     if (a && has_shape(a, rows, cols))
         return take(m, name, file_name, kind, -1, rows, cols);
-    pb_param *p = pb_params_add(m, name, file_name, m->file ? PB_HEAD : kind, -1, rows, cols);
+    pb_param *p = pb_params_add(m, name, m->file ? PB_HEAD : kind, -1, rows, cols);
     if (m->file)
         pb_params_init(m, p, init);
     return p;

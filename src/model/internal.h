@@ -22,8 +22,7 @@ struct pb_model {
     uint64_t seed;
     int classes;
 
-    pb_param **param;       /* base and head, then added, in order of making       */
-    const char **file_name; /* [params] name in the checkpoint, NULL if not there  */
+    pb_param **param; /* base and head, then added, in order of making       */
     size_t params, capacity;
     int *index; /* hash of names: number of the parameter, -1 = free   */
     size_t index_size;
@@ -46,8 +45,7 @@ int pb_checkpoint_open(pb_model *m);
 int pb_checkpoint_params(pb_model *m); /* makes every base and head parameter */
 
 /* params.c: the table of parameters. */
-pb_param *pb_params_add(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer, int rows,
-                        int cols);
+pb_param *pb_params_add(pb_model *m, const char *name, pb_kind kind, int layer, int rows, int cols);
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
 
 /* build.c: hooks. */

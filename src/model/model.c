@@ -32,7 +32,6 @@ void pb_model_free(pb_model *m)
     if (m->file)
         pb_safetensors_close(m->file);
     free(m->param);
-    free(m->file_name);
     free(m->index);
     free(m->dir);
     pb_arena_free(m->arena);

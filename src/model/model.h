@@ -13,7 +13,6 @@ typedef struct pb_config {
     int vocab, width, layers, heads, inner, positions, types;
     pb_act act;
     double norm_eps;
-    double dropout; /* hidden_dropout_prob, as published           */
 } pb_config;
 
 typedef struct pb_attached { /* a method of the composition, outermost first */
@@ -51,7 +50,6 @@ int pb_model_max_tokens(const pb_model *m);   /* positions left for text, method
 int pb_model_params(const pb_model *m);
 pb_param *pb_model_param(const pb_model *m, int i);
 pb_param *pb_model_find(const pb_model *m, const char *name);
-const char *pb_model_file_name(const pb_model *m, const pb_param *p); /* its name in the checkpoint */
 
 typedef struct pb_counts {
     uint64_t base, head, added; /* parameters held: of the checkpoint, the task, the methods */

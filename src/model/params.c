@@ -41,14 +41,11 @@ pb_param *pb_model_find(const pb_model *m, const char *name)
     return i < 0 ? NULL : m->param[i];
 }
 
-pb_param *pb_params_add(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer, int rows,
-                        int cols)
+pb_param *pb_params_add(pb_model *m, const char *name, pb_kind kind, int layer, int rows, int cols)
 {
     if (2 * m->params >= m->index_size)
         grow_index(m);
-    size_t capacity = m->capacity;
-    pb_grow(&m->param, m->params, &capacity, sizeof *m->param);
-    pb_grow(&m->file_name, m->params, &m->capacity, sizeof *m->file_name);
+    pb_grow(&m->param, m->params, &m->capacity, sizeof *m->param);
     pb_param *p = pb_arena_alloc(m->arena, PB_META, sizeof *p);
     p->name = pb_arena_strdup(m->arena, name);
     p->kind = kind;
@@ -57,7 +54,6 @@ pb_param *pb_params_add(pb_model *m, const char *name, const char *file_name, pb
     p->cols = cols;
     PB_CHECK(!pb_model_find(m, name));
     m->param[m->params] = p;
-    m->file_name[m->params] = file_name ? pb_arena_strdup(m->arena, file_name) : NULL;
     m->index[seek(m, name)] = (int)m->params++;
     return p;
 }
@@ -102,11 +98,6 @@ int pb_model_params(const pb_model *m)
 pb_param *pb_model_param(const pb_model *m, int i)
 {
     return m->param[i];
-}
-
-const char *pb_model_file_name(const pb_model *m, const pb_param *p)
-{
-    return m->file_name[m->index[seek(m, p->name)]];
 }
 
 pb_counts pb_model_counts(const pb_model *m)

@@ -359,23 +359,6 @@ double pb_store_value(pb_store *s, long long run, int split, const char *key)
     return value;
 }
 
-int pb_store_samples(pb_store *s, long long run, const char *key, double **seconds)
-{
-    sqlite3_stmt *q = prepare(s, "SELECT seconds FROM sample WHERE run = ? AND key = ? ORDER BY round");
-    size_t n = 0, capacity = 0;
-    *seconds = NULL;
-    if (!q)
-        return -1;
-    sqlite3_bind_int64(q, 1, run);
-    bind_text(q, 2, key);
-    while (sqlite3_step(q) == SQLITE_ROW) {
-        pb_grow(seconds, n, &capacity, sizeof **seconds);
-        (*seconds)[n++] = sqlite3_column_double(q, 0);
-    }
-    sqlite3_finalize(q);
-    return (int)n;
-}
-
 int pb_store_query(pb_store *s, const char *sql, const char *const *args,
                    int (*row)(void *ctx, int columns, const char *const *value), void *ctx)
 {

@@ -34,10 +34,6 @@ int pb_store_append(pb_store *s, long long run, const pb_result *r);
 /* The run's value under this key, NaN if it has none.  split -1: of the whole run. */
 double pb_store_value(pb_store *s, long long run, int split, const char *key);
 
-/* Reads the raw samples of a key, ordered by round, into a heap array that the caller frees;
- * returns their number, -1 with an error. */
-int pb_store_samples(pb_store *s, long long run, const char *key, double **seconds);
-
 /* Runs a query; calls `row` for each result row with its columns as text (NULL = SQL NULL);
  * a nonzero return stops and is returned.  `args` are bound in order as texts, NULL-ended, may
  * be NULL.  -1 with an error. */

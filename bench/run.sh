@@ -1,0 +1,20 @@
+#!/bin/bash
+# Times peftbench beside PyTorch and PEFT, item by item in one run: `make bench`.
+#
+#   bench/run.sh [OPTION]...     options go to bench/peers.py
+#
+# VENV   the virtual environment, made if it is not there (build/venv: a large download)
+# MODEL  the Hugging Face folder (models/minilm, obtained if it is not there)
+# PEFTBENCH_DATA  if its sst2/ is there, epochs of SST-2 are timed too
+set -eu
+cd "$(dirname "$0")/.."
+venv=${VENV:-build/venv}
+model=${MODEL:-models/minilm}
+[ -n "${MODEL:-}" ] || [ -f "$model/model.safetensors" ] || make models/minilm
+if ! [ -f "$venv/installed" ] || ! cmp -s "$venv/installed" tests/parity/requirements.txt; then
+	python3 -m venv "$venv"
+	"$venv/bin/pip" install --quiet -r tests/parity/requirements.txt
+	cp tests/parity/requirements.txt "$venv/installed"
+fi
+[ -d "${PEFTBENCH_DATA:-}/sst2" ] && set -- --sst2 "$PEFTBENCH_DATA/sst2" "$@"
+PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" bench/peers.py --model "$model" --ours build/bench/bench_engine "$@"
