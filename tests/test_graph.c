@@ -123,7 +123,10 @@ static pb_node *attend(net *n, int l, pb_node *x)
         k = pb_op_prepend(g, leaf(n, PREFIXED), k);
         v = pb_op_prepend(g, leaf(n, PREFIXED), v);
     }
-    return pb_op_linear(g, pb_op_attention(g, q, k, v, HEADS, n->causal), in_layer(n, l, OW), NULL);
+    double p = n->dropout;
+    pb_node *a = p > 0 ? pb_op_attention_drop(g, q, k, v, HEADS, n->causal, p, 20 + (uint64_t)l)
+                       : pb_op_attention(g, q, k, v, HEADS, n->causal);
+    return pb_op_linear(g, a, in_layer(n, l, OW), NULL);
 }
 
 static pb_node *layer(net *n, int l, pb_node *x)
@@ -608,6 +611,25 @@ TEST(a_feature_computed_once_stands_for_what_is_below)
     CHECK(n.plan.forward_flops < flops / 10);
     free(want);
     free(feature);
+    close_net(&n);
+}
+
+/* Dropout within an attention is dropout as well. */
+TEST(there_is_no_feature_above_a_dropping_attention)
+{
+    net n = open_net();
+    freeze_below(&n, HEAD_W);
+    for (int drops = 0; drops < 2; drops++) {
+        pb_graph *g = n.graph = pb_graph_new(n.arena, true);
+        const pb_rows *set = pb_rows_whole(g, TEXTS, offset);
+        pb_node *q = pb_op_embed(g, leaf(&n, TABLE), set, ids), *k = pb_op_act(g, PB_TANH, q);
+        pb_node *v = pb_op_act(g, PB_GELU, q);
+        pb_node *a = drops ? pb_op_attention_drop(g, q, k, v, HEADS, false, 0.1, 1)
+                           : pb_op_attention(g, q, k, v, HEADS, false);
+        pb_node *row = pb_op_select(g, a, pb_rows_pick(g, set, 0));
+        pb_node *logits = pb_op_linear(g, row, leaf(&n, HEAD_W), NULL);
+        CHECK((pb_graph_feature(g, logits) == row) == !drops);
+    }
     close_net(&n);
 }
 

@@ -371,6 +371,39 @@ TEST(attention_of_large_scores)
     close_attention(&a);
 }
 
+/* With the unit vectors as values the output is the probabilities, dropped or scaled up. */
+TEST(attention_drops_probabilities)
+{
+    enum { NQ = 150, NK = 20 };
+    pb_rng r = pb_rng_named(4, "attention");
+    attention a = open_attention(&r, NQ, NK, NK, false, 0);
+    int dropped = 0;
+    for (int j = 0; j < NK; j++)
+        for (int c = 0; c < NK; c++)
+            a.v.x[j * a.v.ld + c] = j == c;
+    a.shape.drop = 0.25;
+    a.shape.drop_key = 17;
+    a.shape.first_row = 30;
+    pb_attention(&a.shape, a.q.x, a.k.x, a.v.x, a.o.x, a.lse, a.scratch);
+    attend(&a); /* without dropout: leaves P in want_o */
+    for (int i = 0; i < NQ; i++)
+        for (int j = 0; j < NK; j++) {
+            dropped += at(&a.o, i, j) == 0;
+            CHECK(at(&a.o, i, j) == 0 || fabs(at(&a.o, i, j) - a.want_o[i * NK + j] / 0.75) <= EXACT);
+        }
+    CHECK(abs(dropped - NQ * NK / 4) < 120); /* 5 sigma */
+    for (int i = 0; i < NQ; i += 7) {        /* a row alone has its mask from its number */
+        pb_real o[NK], lse;
+        pb_attention_shape one = a.shape;
+        one.nq = 1;
+        one.row = &i;
+        pb_attention(&one, a.q.x + (ptrdiff_t)i * a.q.ld, a.k.x, a.v.x, o, &lse, a.scratch);
+        for (int j = 0; j < NK; j++)
+            CHECK((o[j] == 0) == (at(&a.o, i, j) == 0));
+    }
+    close_attention(&a);
+}
+
 /* ---- normalisation -------------------------------------------------------------------------------------------- */
 
 enum { ROWS = 5 };

@@ -152,6 +152,18 @@ static pb_node *build_attention(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_attention(g, in[0], in[1], in[2], 2, false);
 }
 
+static pb_node *build_attention_drop(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_attention_drop(g, in[0], in[1], in[2], 2, false, 0.3, 99);
+}
+
+static pb_node *build_causal_drop(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_attention_drop(g, in[0], in[1], in[2], 2, true, 0.3, 99);
+}
+
 static pb_node *build_causal(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -276,6 +288,8 @@ static const op_case cases[] = {
     {"causal attention", build_causal, {{0, 8}, {0, 8}, {0, 8}}},
     {"attention with a prefix", build_prefix, {{0, 8}, {0, 8}, {3, 8}}},
     {"causal attention with a prefix", build_causal_prefix, {{0, 8}, {0, 8}, {3, 8}}},
+    {"attention with dropout", build_attention_drop, {{0, 8}, {0, 8}, {0, 8}}},
+    {"causal attention with dropout", build_causal_drop, {{0, 8}, {0, 8}, {0, 8}}},
     {"select", build_select, {{0, 18}}},
     {"select some", build_select_some, {{0, 18}}},
     {"attention of some rows", build_attention_of_some, {{0, 8}, {0, 8}, {0, 8}}},

@@ -89,8 +89,8 @@ static int unknown(const pb_option *table, const char *name)
         names[n++] = row->name;
     }
     const char *near = pb_nearest(name, names);
-    pb_error("no setting '%s'%s%s%s; allowed: %s", name, near ? "; did you mean '" : "", near ? near : "",
-             near ? "'?" : "", n ? allowed.data : "none");
+    pb_error("no setting '%s'; %s%s%sallowed: %s", name, near ? "did you mean '" : "", near ? near : "",
+             near ? "'? " : "", n ? allowed.data : "none");
     pb_text_free(&allowed);
     return -1;
 }

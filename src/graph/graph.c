@@ -180,7 +180,7 @@ static bool trains_here(const pb_node *n)
 
 static bool drops_here(const pb_node *n)
 {
-    return n->op == &pb_op_dropout_op;
+    return n->op == &pb_op_dropout_op || n->op == &pb_op_attention_drop_op;
 }
 
 /* Which nodes are `here` or stand above one that is: above what trains (unlike `needs`, the same

@@ -54,7 +54,7 @@ pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x);
 /* mean over rows of -log softmax(x)[label];  [1,1].  label[i] < 0: row i not counted. */
 pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
 
-/* The two ops that the graph itself must know: where demand is made, and where noise is. */
-extern const pb_op pb_op_select_op, pb_op_dropout_op;
+/* The ops that the graph itself must know: where demand is made, and where noise is. */
+extern const pb_op pb_op_select_op, pb_op_dropout_op, pb_op_attention_drop_op;
 
 #endif

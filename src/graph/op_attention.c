@@ -62,14 +62,21 @@ static size_t attention_scratch(const pb_node *n)
     return most;
 }
 
+/* The rows of sequence s in the whole set: from whole[0] to before whole[1]. */
+static const int *whole_of(const pb_node *n, int s)
+{
+    const pb_rows *set = n->set;
+    while (set->of)
+        set = set->of;
+    return set->offset + s;
+}
+
 /* Keys before the one of query row r of sequence s: a prefix, and those of earlier rows, which
  * the queries may lack. */
 static int keys_before(const pb_node *n, int s, int r)
 {
-    const pb_rows *ks = n->in[1]->set, *whole = n->set;
-    while (whole->of)
-        whole = whole->of;
-    int prefix = ks->offset[s + 1] - ks->offset[s] - (whole->offset[s + 1] - whole->offset[s]);
+    const int *keys = n->in[1]->set->offset + s, *whole = whole_of(n, s);
+    int prefix = keys[1] - keys[0] - (whole[1] - whole[0]);
     return prefix + n->set->position[r];
 }
 
@@ -110,8 +117,8 @@ static piece piece_of(const pb_node *n, int h, int s, int q0)
                           .scale = (pb_real)(1 / sqrt(hd)),
                           .drop = c->drop,
                           .drop_key = pb_mix(c->key, (uint64_t)h),
-                          .row = n->set->index ? n->set->index + q0 : NULL,
-                          .first_row = q0}};
+                          .first_row = whole_of(n, s)[0],
+                          .row = n->set->position + q0}};
     it.q = (size_t)q0 * (size_t)n->cols + (size_t)(h * hd);
     it.k = (size_t)keys[0] * (size_t)n->cols + (size_t)(h * hd);
     it.lse = (size_t)h * (size_t)n->rows + (size_t)q0;
@@ -167,29 +174,31 @@ static uint64_t attention_flops(const pb_node *n, unsigned want)
     return product * (1u + dp + (want & 1) + (want >> 1 & 1) + (want >> 2 & 1));
 }
 
-static const pb_op attention = {
-    .name = "attention",
-    .aligned = 1,
-    .reads = {PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX, PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX,
-              PB_IN0 | PB_IN1 | PB_AUX},
-    .shape = attention_shape,
-    .aux = attention_aux,
-    .scratch = attention_scratch,
-    .units = attention_units,
-    .forward = attention_forward,
-    .backward = attention_backward,
-    .flops = attention_flops,
-};
+#define ATTENTION                                                                                                      \
+    .name = "attention", .aligned = 1,                                                                                 \
+    .reads = {PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX, PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX,                  \
+              PB_IN0 | PB_IN1 | PB_AUX},                                                                               \
+    .shape = attention_shape, .aux = attention_aux, .scratch = attention_scratch, .units = attention_units,            \
+    .forward = attention_forward, .backward = attention_backward, .flops = attention_flops
+
+static const pb_op attention = {ATTENTION};
+const pb_op pb_op_attention_drop_op = {ATTENTION};
+
+static pb_node *apply(pb_graph *g, const pb_op *op, attention_conf conf, pb_node *q, pb_node *k, pb_node *v)
+{
+    attention_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    *c = conf;
+    return pb_graph_apply(g, op, c, q, k, v, NULL);
+}
 
 pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal)
 {
-    return pb_op_attention_drop(g, q, k, v, heads, causal, 0, 0);
+    return apply(g, &attention, (attention_conf){.heads = heads, .causal = causal}, q, k, v);
 }
 
 pb_node *pb_op_attention_drop(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal, double p,
                               uint64_t key)
 {
-    attention_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
-    *c = (attention_conf){.heads = heads, .causal = causal, .drop = p, .key = key};
-    return pb_graph_apply(g, &attention, c, q, k, v, NULL);
+    attention_conf conf = {.heads = heads, .causal = causal, .drop = p, .key = key};
+    return apply(g, &pb_op_attention_drop_op, conf, q, k, v);
 }

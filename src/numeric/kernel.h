@@ -35,8 +35,8 @@ typedef struct pb_attention_shape {
     pb_real scale;
     double drop; /* probability with which an element of P is dropped, the rest scaled up; 0: none */
     uint64_t drop_key;
-    const int *row; /* [nq] the rows' numbers for the mask; NULL: first_row, first_row + 1, ..       */
-    int first_row;
+    int first_row;  /* what the rows' numbers for the mask begin at                                  */
+    const int *row; /* [nq] the rows' numbers less first_row; NULL: 0, 1, ..                         */
 } pb_attention_shape;
 
 size_t pb_attention_scratch(int nq, int nk, int hd); /* elements, enough for both directions */

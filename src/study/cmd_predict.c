@@ -23,8 +23,8 @@ static int take(void *ctx, int columns, const char *const *value)
     return 1;
 }
 
-/* Finished runs of the row; those of the choice with the best mean first.  Settings in the
- * database, not hashes, are compared: hashing the model's file would take most of the time. */
+/* Runs of the row that were chosen (scored on test), the best mean on validation first.  Settings in
+ * the database, not hashes, are compared: hashing the model's file would take most of the time. */
 static int find_run(const pb_args *a, const pb_experiment *e, const char *row, found *out)
 {
     char seed[32] = "";
@@ -38,7 +38,8 @@ static int find_run(const pb_args *a, const pb_experiment *e, const char *row, f
            : pb_store_query(s,
                             "WITH scored AS (SELECT r.id, r.hash, r.choice, r.seed, v.value FROM finished r"
                             " JOIN value v ON v.run = r.id AND v.key = ?3 AND v.step = -1"
-                            " WHERE r.experiment = ?1 AND r.row = ?2 AND v.value IS NOT NULL)"
+                            " WHERE r.experiment = ?1 AND r.row = ?2 AND v.value IS NOT NULL AND EXISTS"
+                            " (SELECT 1 FROM value t WHERE t.run = r.id AND t.split = 'test'))"
                             " SELECT hash, choice, seed FROM scored JOIN (SELECT choice, avg(value) AS mean"
                             " FROM scored GROUP BY choice) USING (choice)"
                             " WHERE ?4 = '' OR seed = CAST(?4 AS INTEGER) ORDER BY mean DESC, seed, id DESC LIMIT 1",
