@@ -66,7 +66,7 @@ static void softmax_row(pb_real *p, int visible, int nk, pb_real *lse)
 /* out = p with dropped elements zero and the others scaled; out == p is allowed. */
 static void drop_row(const pb_attention_shape *s, int i, const pb_real *p, pb_real *out)
 {
-    uint64_t row = (uint64_t)(s->first_row + (s->row ? s->row[i] : i));
+    uint64_t row = (uint64_t)s->first_row + (uint64_t)(s->row ? s->row[i] : i);
     pb_dropout((size_t)s->nk, s->drop_key, row << 32, s->drop, p, out, false);
 }
 
