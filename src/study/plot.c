@@ -12,8 +12,9 @@
 
 #define WIDTH 760.0 /* of a figure in pixels */
 #define HEIGHT 500.0
-#define LETTER 7.5 /* width of a letter in a label, pixels */
-#define LINE 15.0  /* height of a label                    */
+#define LETTER 7.5     /* width of a letter in a label, pixels */
+#define LONG_AXIS 20.0 /* a cost that spans more than this ratio has a logarithmic axis */
+#define LINE 15.0      /* height of a label                    */
 
 static const char style[] = "set encoding utf8\n"
                             "set border 3 lc rgb '#404040'\n"
@@ -210,6 +211,15 @@ static void to_pixels(point *spot, int n, const range *x, const range *y)
     place_labels(spot, n);
 }
 
+/* A thin line from a point to a name that stands away from it. */
+static void add_leader(pb_text *t, const point *s)
+{
+    double x = fmin(fmax(s->px, s->text.left), s->text.right), y = fmin(fmax(s->py, s->text.bottom), s->text.top);
+    if (s->x > 0 && hypot(x - s->px, y - s->py) > LINE)
+        pb_text_add(t, "set arrow from graph %.4f,%.4f to graph %.4f,%.4f nohead lw 0.7 lc rgb '#909090'\n",
+                    x / (WIDTH - 110), y / (HEIGHT - 110), s->px / (WIDTH - 110), s->py / (HEIGHT - 110));
+}
+
 static void add_labels(pb_text *t, const point *spot, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -219,6 +229,7 @@ static void add_labels(pb_text *t, const point *spot, int n)
         pb_text_add(t, " at graph %.4f,%.4f center front noenhanced\n",
                     (s->text.left + s->text.right) / 2 / (WIDTH - 110),
                     (s->text.bottom + s->text.top) / 2 / (HEIGHT - 110));
+        add_leader(t, s);
         if (s->x <= 0)
             pb_text_add(t, "set arrow from graph 0,first %g to graph 1,first %g nohead dt 2 lc rgb '#808080'\n", s->y,
                         s->y);
@@ -245,6 +256,7 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
     range x = {INFINITY, -INFINITY, true}, y = {INFINITY, -INFINITY, false};
     int n = gather(r, cost, spot, &x, &y), rc = 0;
     if (n && x.low <= x.high) {
+        x.log = x.high / x.low > LONG_AXIS;
         pad(&x, 0.12);
         pad(&y, 0.08);
         to_pixels(spot, n, &x, &y);
@@ -253,8 +265,9 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
         add_title(&t, r);
         pb_text_add(&t,
                     "set xlabel '%s'\nset ylabel 'test %s, mean and 95 %% interval over %d seeds' noenhanced\n"
-                    "set logscale x\nset format x '%%.0s%%c'\nset xrange [%g:%g]\nset yrange [%g:%g]\n",
-                    title, r->experiment->task->metrics[0].name, r->experiment->seeds, x.low, x.high, y.low, y.high);
+                    "%sset format x '%%.0s%%c'\nset xrange [%g:%g]\nset yrange [%g:%g]\n",
+                    title, r->experiment->task->metrics[0].name, r->experiment->seeds, x.log ? "set logscale x\n" : "",
+                    x.low, x.high, y.low, y.high);
         for (int i = 0; i < n; i++)
             pb_text_add(&t, "$p%d << EOD\n%.9g %.9g %.9g %.9g\nEOD\n", i, spot[i].x, spot[i].y,
                         isnan(spot[i].low) ? spot[i].y : spot[i].low, isnan(spot[i].high) ? spot[i].y : spot[i].high);
