@@ -166,7 +166,7 @@ ok 'its message' says 'new.db: schema version 99; this program wants'
 sed 's/^epochs.*/epochs = 100/; s/^methods.*/methods = majority, lora/; s/^baseline.*/baseline = lora/' toy.ini >long.ini
 "$program" run long.ini --db killed.db --quiet >out 2>err &
 pid=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
 	[ "$(sqlite3 killed.db 'SELECT count(*) FROM run' 2>/dev/null || echo 0)" -gt 4 ] 2>/dev/null && break
 	sleep 0.1
 done
