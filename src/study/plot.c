@@ -166,7 +166,7 @@ static void pad(range *r, double share)
         r->high *= f;
     } else {
         double d = (r->high - r->low) * share;
-        d = d > 1e-6 ? d : 0.05;
+        d = d > 1e-6 * fabs(r->high) ? d : fmax(0.05, 0.05 * fabs(r->high)); /* one value has no span */
         r->low -= d;
         r->high += d;
     }
@@ -265,7 +265,7 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
         add_title(&t, r);
         pb_text_add(&t,
                     "set xlabel '%s'\nset ylabel 'test %s, mean and 95 %% interval over %d seeds' noenhanced\n"
-                    "%sset format x '%%.0s%%c'\nset xrange [%g:%g]\nset yrange [%g:%g]\n",
+                    "%sset format x '%%.0s%%c'\nset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n",
                     title, r->experiment->task->metrics[0].name, r->experiment->seeds, x.log ? "set logscale x\n" : "",
                     x.low, x.high, y.low, y.high);
         for (int i = 0; i < n; i++)
