@@ -115,6 +115,7 @@ bad 'an unknown task' 's/^task = toy/task = toys/' 'there is no file tasks/toys.
 bad 'seeds' 's/^seeds.*/seeds = 0, one/' "bad.ini:5: seeds: want whole numbers"
 bad 'a baseline that is no row' 's/^baseline.*/baseline = ia3/' "bad.ini:6: baseline: 'ia3' is not in methods"
 bad 'a folder that is no model' 's/^model.*/model = models/' 'models/config.json: cannot read'
+ok 'rows taken away by --set leave their sections' run 0 plan toy.ini --set experiment.methods=full
 ok 'a --set that is none' refuses '--set lr: want section.key=value' run toy.ini --set lr
 ok 'a --set out of range' refuses '--set train.epochs=-1: epochs: want a whole number' run toy.ini --set train.epochs=-1
 ok 'an unknown option' refuses 'did you mean --json' table toy.ini --jsn

@@ -504,10 +504,18 @@ static int unread(const pb_experiment *e, const pb_entry *entry)
     return pb_ini_blame(entry);
 }
 
-static int check_unread(const pb_experiment *e, const pb_ini *ini)
+/* Who takes rows away by --set leaves their sections behind on purpose. */
+static bool is_left_behind(const pb_entry *methods, const pb_entry *entry)
 {
+    bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7);
+    return of_row && !strncmp(methods->place, "--set", 5) && strncmp(entry->place, "--set", 5) != 0;
+}
+
+static int check_unread(const pb_experiment *e, pb_ini *ini)
+{
+    const pb_entry *methods = pb_ini_find(ini, "experiment", "methods");
     for (size_t i = 0; i < ini->entries; i++)
-        if (!ini->entry[i].used)
+        if (!ini->entry[i].used && !is_left_behind(methods, &ini->entry[i]))
             return unread(e, &ini->entry[i]);
     return 0;
 }
