@@ -16,7 +16,7 @@ MATH     = -fno-math-errno -fno-trapping-math -ffp-contract=fast
 FLAGS    = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g $(ARCH) $(MATH) -pthread \
            $(if $(filter double,$(REAL)),-DPB_REAL_DOUBLE) \
            $(SANITIZE:%=-fsanitize=% -fno-sanitize-recover=all) $(CFLAGS)
-LIBS     = -lopenblas -lsqlite3 -linih -ljansson -lutf8proc -lmd -ldl -lm
+LIBS     = -lopenblas -lsqlite3 -linih -ljansson -lutf8proc -lpcre2-8 -lmd -ldl -lm
 PREFIX   = /usr/local
 MAKEFLAGS += -j$(shell nproc) --no-print-directory
 comma    := ,

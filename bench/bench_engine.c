@@ -226,7 +226,7 @@ int main(int argc, char **argv)
         time_gemm();
         return 0;
     }
-    rig r = {.model = pb_model_open(argv[1], 2, 0, false)};
+    rig r = {.model = pb_model_open(&(pb_opening){.path = argv[1], .classes = 2})};
     if (!r.model)
         fail();
     run_item(&r, argv[2], argc > 3 ? argv[3] : NULL);

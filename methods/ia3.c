@@ -1,30 +1,34 @@
 /* ia3: keys, values and the inner activation of the MLP are rescaled, element by element. */
-#include <string.h>
-
 #include "peftbench.h"
 
 typedef struct conf {
-    const char *targets;
+    const char *targets, *inputs;
 } conf;
 
 static const pb_option options[] = {
     {.name = "targets",
      .type = PB_TEXT,
      .offset = offsetof(conf, targets),
-     .preset = "attn.k attn.v mlp.down",
-     .help = "projections: mlp.down is scaled where x comes in, the others where y goes out"},
+     .preset = "attn.k attn.v attn.qkv mlp.down",
+     .help = "projections to rescale"},
+    {.name = "inputs",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, inputs),
+     .preset = "mlp.down",
+     .help = "those that are scaled where x comes in; the others are where y goes out"},
     {0},
 };
 
-static bool scales_input(const pb_site *site)
+static bool scales_input(pb_build *b, const pb_site *site)
 {
-    return strcmp(site->role, "mlp.down") == 0;
+    const conf *c = pb_conf(b);
+    return pb_site_in(c->inputs, site);
 }
 
 /* y = l * (W x + b), or W (l * x) + b in the MLP; l starts as ones. */
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
-    bool before = scales_input(site);
+    bool before = scales_input(b, site);
     pb_node *l = pb_added(b, site, "l", 1, before ? site->in : site->out, pb_init_constant(1));
     if (before)
         return pb_inner_linear(b, site, pb_op_scale(b->graph, x, l));
@@ -33,7 +37,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 
 static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 {
-    bool before = scales_input(site);
+    bool before = scales_input(b, site);
     const pb_real *l = pb_find_added(b, site, "l")->x;
     for (int o = 0; o < site->out; o++)
         for (int i = 0; i < site->in; i++)
@@ -41,6 +45,13 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
     for (int o = 0; bias && !before && o < site->out; o++)
         bias[o] *= l[o];
 }
+
+static const pb_peft peft = {
+    .type = "IA3",
+    .tensors = (const pb_peft_tensor[]){{"l", "ia3_l", false}, {0}},
+    .keys = (const pb_peft_key[]){{0}},
+    .input_option = "inputs",
+};
 
 const pb_method pb_method_ia3 = {
     .name = "ia3",
@@ -53,4 +64,5 @@ const pb_method pb_method_ia3 = {
     .conf_size = sizeof(conf),
     .linear = linear,
     .merge = merge,
+    .peft = &peft,
 };

@@ -8,6 +8,13 @@ static bool trains(const void *conf, const pb_param *p, int layers)
     return p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS || p->kind == PB_HEAD;
 }
 
+static const pb_peft peft = {
+    .type = "LN_TUNING",
+    .layout = PB_PEFT_NORMS,
+    .tensors = (const pb_peft_tensor[]){{"", "ln_tuning_layers", false}, {0}},
+    .keys = (const pb_peft_key[]){{0}},
+};
+
 const pb_method pb_method_layernorm = {
     .name = "layernorm",
     .title = "LayerNorm tuning",
@@ -16,4 +23,5 @@ const pb_method pb_method_layernorm = {
     .taxon = PB_SELECTIVE,
     .identity = true,
     .select = trains,
+    .peft = &peft,
 };

@@ -7,7 +7,7 @@ typedef struct conf {
     int rank;
     double alpha, dropout;
     bool rslora;
-    const char *targets;
+    const char *rank_pattern, *alpha_pattern, *targets;
 } conf;
 
 static const pb_option options[] = {
@@ -37,26 +37,43 @@ static const pb_option options[] = {
      .offset = offsetof(conf, rslora),
      .preset = "no",
      .help = "scale by alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732)"},
+    {.name = "rank_pattern",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, rank_pattern),
+     .preset = "",
+     .help = "other ranks at some projections: \"mlp.*=4 0.attn.q=16\""},
+    {.name = "alpha_pattern",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, alpha_pattern),
+     .preset = "",
+     .help = "other alphas at some projections"},
     {.name = "targets",
      .type = PB_TEXT,
      .offset = offsetof(conf, targets),
-     .preset = "attn.q attn.v",
+     .preset = "attn.q attn.v attn.qkv",
      .help = "projections to adapt"},
     {0},
 };
 
-static double scale(const conf *c)
+static int rank_at(const conf *c, const pb_site *site)
 {
-    return c->alpha / (c->rslora ? sqrt(c->rank) : c->rank);
+    return (int)pb_at_site(c->rank_pattern, site, c->rank);
+}
+
+static double scale_at(const conf *c, const pb_site *site)
+{
+    int rank = rank_at(c, site);
+    return pb_at_site(c->alpha_pattern, site, c->alpha) / (c->rslora ? sqrt(rank) : rank);
 }
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    pb_node *A = pb_added(b, site, "A", c->rank, site->in, pb_init_kaiming(site->in));
-    pb_node *B = pb_added(b, site, "B", site->out, c->rank, pb_init_constant(0));
+    int rank = rank_at(c, site);
+    pb_node *A = pb_added(b, site, "A", rank, site->in, pb_init_kaiming(site->in));
+    pb_node *B = pb_added(b, site, "B", site->out, rank, pb_init_constant(0));
     pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
-    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, scale(c));
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, scale_at(c, site));
 }
 
 /* W += scale * B A */
@@ -65,11 +82,23 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
     (void)bias;
     const conf *c = pb_conf(b);
     const pb_real *A = pb_find_added(b, site, "A")->x, *B = pb_find_added(b, site, "B")->x;
+    int rank = rank_at(c, site);
     for (int o = 0; o < site->out; o++)
-        for (int r = 0; r < c->rank; r++)
+        for (int r = 0; r < rank; r++)
             for (int i = 0; i < site->in; i++)
-                w[o * site->in + i] += (pb_real)scale(c) * B[o * c->rank + r] * A[r * site->in + i];
+                w[o * site->in + i] += (pb_real)scale_at(c, site) * B[o * rank + r] * A[r * site->in + i];
 }
+
+static const pb_peft peft = {
+    .type = "LORA",
+    .tensors = (const pb_peft_tensor[]){{"A", "lora_A.weight", false}, {"B", "lora_B.weight", false}, {0}},
+    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern"},
+                                  {"lora_alpha", "alpha", "alpha_pattern", "alpha_pattern"},
+                                  {"lora_dropout", "dropout", NULL, NULL},
+                                  {"use_rslora", "rslora", NULL, NULL},
+                                  {0}},
+    .fixed = "\"bias\": \"none\", \"use_dora\": false, \"init_lora_weights\": true",
+};
 
 const pb_method pb_method_lora = {
     .name = "lora",
@@ -82,4 +111,5 @@ const pb_method pb_method_lora = {
     .conf_size = sizeof(conf),
     .linear = linear,
     .merge = merge,
+    .peft = &peft,
 };

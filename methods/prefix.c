@@ -54,8 +54,8 @@ static pb_node *reparametrized(pb_build *b, const pb_site *site, const char *wei
     pb_node *E = pb_added(b, NULL, "embed", c->length, width, pb_init_normal(1));
     pb_node *w1 = pb_added(b, NULL, "mlp.weight", hidden, width, pb_init_kaiming(width));
     pb_node *b1 = pb_added(b, NULL, "mlp.bias", 1, hidden, pb_init_kaiming(width));
-    pb_node *w2 = pb_added(b, site, weight, width, hidden, pb_init_kaiming(hidden));
-    pb_node *b2 = pb_added(b, site, bias, 1, width, pb_init_kaiming(hidden));
+    pb_node *w2 = pb_added(b, site, weight, b->kv_width, hidden, pb_init_kaiming(hidden));
+    pb_node *b2 = pb_added(b, site, bias, 1, b->kv_width, pb_init_kaiming(hidden));
     return pb_op_linear(g, pb_op_act(g, PB_TANH, pb_op_linear(g, E, w1, b1)), w2, b2);
 }
 
@@ -64,12 +64,19 @@ static void kv(pb_build *b, const pb_site *site, pb_node **k, pb_node **v)
     const conf *c = pb_conf(b);
     pb_init init = pb_init_normal(c->init);
     pb_node *pk = c->mlp ? reparametrized(b, site, "k.weight", "k.bias")
-                         : pb_added(b, site, "k", c->length, b->width, init);
+                         : pb_added(b, site, "k", c->length, b->kv_width, init);
     pb_node *pv = c->mlp ? reparametrized(b, site, "v.weight", "v.bias")
-                         : pb_added(b, site, "v", c->length, b->width, init);
+                         : pb_added(b, site, "v", c->length, b->kv_width, init);
     *k = pb_op_prepend(b->graph, pk, *k);
     *v = pb_op_prepend(b->graph, pv, *v);
 }
+
+static const pb_peft peft = {
+    .type = "PREFIX_TUNING",
+    .layout = PB_PEFT_PREFIX,
+    .keys = (const pb_peft_key[]){{"num_virtual_tokens", "length", NULL, NULL}, {0}},
+    .fixed = "\"prefix_projection\": false",
+};
 
 const pb_method pb_method_prefix = {
     .name = "prefix",
@@ -81,4 +88,5 @@ const pb_method pb_method_prefix = {
     .conf_size = sizeof(conf),
     .embed = embed,
     .kv = kv,
+    .peft = &peft,
 };

@@ -21,7 +21,8 @@ static const pb_option options[] = {
      .offset = offsetof(conf, pool),
      .preset = "cls",
      .choices = "first|cls",
-     .help = "what the head reads: the first row (a soft token, as PEFT does) or the text's [CLS]"},
+     .help = "what the head reads: the first row (a soft token, as PEFT does) or the text's [CLS]; a decoder's reads "
+             "the last row"},
     {.name = "init",
      .type = PB_REAL,
      .offset = offsetof(conf, init),
@@ -36,11 +37,21 @@ static const pb_option options[] = {
 static pb_node *embed(pb_build *b, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (c->pool == POOL_CLS)
+    if (c->pool == POOL_CLS && b->head_row >= 0)
         b->head_row += c->length;
     pb_node *prompt = pb_added(b, NULL, "embed", c->length, b->width, pb_init_normal(c->init));
     return pb_op_prepend(b->graph, prompt, x);
 }
+
+static const pb_peft peft = {
+    .type = "PROMPT_TUNING",
+    .also = "P_TUNING",
+    .layout = PB_PEFT_PROMPT,
+    .tensors = (const pb_peft_tensor[]){{"embed", "prompt_embeddings", false}, {0}},
+    .keys = (const pb_peft_key[]){{"num_virtual_tokens", "length", NULL, NULL}, {0}},
+    .loaded = (const pb_peft_tensor[]){{"pool", "first", false}, {0}},
+    .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
+};
 
 const pb_method pb_method_prompt = {
     .name = "prompt",
@@ -51,4 +62,5 @@ const pb_method pb_method_prompt = {
     .options = options,
     .conf_size = sizeof(conf),
     .embed = embed,
+    .peft = &peft,
 };

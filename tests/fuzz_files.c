@@ -127,7 +127,7 @@ static bool read_tokenizer(void)
 
 static bool read_model(void)
 {
-    pb_model *m = pb_model_open(folder, 2, 0, true);
+    pb_model *m = pb_model_open(&(pb_opening){.path = folder, .classes = 2, .shapes_only = true});
     pb_model_free(m);
     return m != NULL;
 }

@@ -48,7 +48,7 @@ static inline rig rig_open(const char *spec, int classes, uint64_t seed)
     while (*spec && (one = strsep(&rest, "+")))
         rig_method(&r.part[r.parts++], one);
     free(copy);
-    r.model = pb_model_open(TINY, classes, seed, false);
+    r.model = pb_model_open(&(pb_opening){.path = TINY, .classes = classes, .seed = seed});
     if (!r.model || pb_model_attach(r.model, r.part, r.parts))
         PB_BUG("%s", pb_error_text());
     return r;

@@ -124,8 +124,8 @@ static pb_node *attend(net *n, int l, pb_node *x)
         v = pb_op_prepend(g, leaf(n, PREFIXED), v);
     }
     double p = n->dropout;
-    pb_node *a = p > 0 ? pb_op_attention_drop(g, q, k, v, HEADS, n->causal, p, 20 + (uint64_t)l)
-                       : pb_op_attention(g, q, k, v, HEADS, n->causal);
+    pb_node *a = pb_op_attention(
+        g, q, k, v, (pb_attention_conf){.heads = HEADS, .causal = n->causal, .drop = p, .key = 20 + (uint64_t)l});
     return pb_op_linear(g, a, in_layer(n, l, OW), NULL);
 }
 
@@ -624,8 +624,8 @@ TEST(there_is_no_feature_above_a_dropping_attention)
         const pb_rows *set = pb_rows_whole(g, TEXTS, offset);
         pb_node *q = pb_op_embed(g, leaf(&n, TABLE), set, ids), *k = pb_op_act(g, PB_TANH, q);
         pb_node *v = pb_op_act(g, PB_GELU, q);
-        pb_node *a = drops ? pb_op_attention_drop(g, q, k, v, HEADS, false, 0.1, 1)
-                           : pb_op_attention(g, q, k, v, HEADS, false);
+        pb_node *a =
+            pb_op_attention(g, q, k, v, (pb_attention_conf){.heads = HEADS, .drop = drops ? 0.1 : 0, .key = 1});
         pb_node *row = pb_op_select(g, a, pb_rows_pick(g, set, 0));
         pb_node *logits = pb_op_linear(g, row, leaf(&n, HEAD_W), NULL);
         CHECK((pb_graph_feature(g, logits) == row) == !drops);

@@ -171,13 +171,13 @@ TEST(prompt_equals_peft)
 
 TEST(a_folder_without_a_model_says_so)
 {
-    CHECK(!pb_model_open("tests/golden", 2, 0, false));
+    CHECK(!pb_model_open(&(pb_opening){.path = "tests/golden", .classes = 2}));
     CHECK(strstr(pb_error_text(), "tests/golden/config.json: cannot read") == pb_error_text());
 }
 
 TEST(plans_need_no_weights)
 {
-    pb_model *m = pb_model_open(TINY, 3, 0, true);
+    pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 3, .shapes_only = true});
     CHECK(m && !pb_model_attach(m, NULL, 0));
     CHECK_INT(pb_model_counts(m).base,
               255 * 16 + 64 * 16 + 2 * 16 + 2 * 16 + 2 * (4 * (16 * 16 + 16) + 4 * 16 + 2 * 512 + 48) + 16 * 16 + 16);

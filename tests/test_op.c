@@ -149,25 +149,26 @@ static pb_node *build_dropout(pb_graph *g, pb_node **in, const pb_rows *set)
 static pb_node *build_attention(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
-    return pb_op_attention(g, in[0], in[1], in[2], 2, false);
+    return pb_op_attention(g, in[0], in[1], in[2], (pb_attention_conf){.heads = 2});
 }
 
 static pb_node *build_attention_drop(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
-    return pb_op_attention_drop(g, in[0], in[1], in[2], 2, false, 0.3, 99);
+    return pb_op_attention(g, in[0], in[1], in[2], (pb_attention_conf){.heads = 2, .drop = 0.3, .key = 99});
 }
 
 static pb_node *build_causal_drop(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
-    return pb_op_attention_drop(g, in[0], in[1], in[2], 2, true, 0.3, 99);
+    return pb_op_attention(g, in[0], in[1], in[2],
+                           (pb_attention_conf){.heads = 2, .causal = true, .drop = 0.3, .key = 99});
 }
 
 static pb_node *build_causal(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
-    return pb_op_attention(g, in[0], in[1], in[2], 2, true);
+    return pb_op_attention(g, in[0], in[1], in[2], (pb_attention_conf){.heads = 2, .causal = true});
 }
 
 /* The prefix in[2] is in front of the keys and, changed, of the values. */
@@ -175,7 +176,7 @@ static pb_node *attend_prefix(pb_graph *g, pb_node **in, bool causal)
 {
     pb_node *k = pb_op_prepend(g, in[2], in[1]);
     pb_node *v = pb_op_prepend(g, pb_op_act(g, PB_TANH, in[2]), pb_op_act(g, PB_SILU, in[1]));
-    return pb_op_attention(g, in[0], k, v, 2, causal);
+    return pb_op_attention(g, in[0], k, v, (pb_attention_conf){.heads = 2, .causal = causal});
 }
 
 static pb_node *build_prefix(pb_graph *g, pb_node **in, const pb_rows *set)
@@ -221,12 +222,13 @@ static pb_node *build_select_some(pb_graph *g, pb_node **in, const pb_rows *set)
 /* Queries of some rows only; a sequence of one or two has none. */
 static pb_node *build_attention_of_some(pb_graph *g, pb_node **in, const pb_rows *set)
 {
-    return pb_op_attention(g, build_select_some(g, in, set), in[1], in[2], 2, false);
+    return pb_op_attention(g, build_select_some(g, in, set), in[1], in[2], (pb_attention_conf){.heads = 2});
 }
 
 static pb_node *build_causal_of_some(pb_graph *g, pb_node **in, const pb_rows *set)
 {
-    return pb_op_attention(g, build_select_some(g, in, set), in[1], in[2], 2, true);
+    return pb_op_attention(g, build_select_some(g, in, set), in[1], in[2],
+                           (pb_attention_conf){.heads = 2, .causal = true});
 }
 
 /* A different row of two tensors: their sets have one length and different members. */
@@ -667,8 +669,10 @@ static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set
     case BAD_TWICE: return pb_op_add(g, x, x);
     case BAD_SCALE: return pb_op_scale(g, x, w);
     case BAD_NORM: return pb_op_norm(g, x, w, short_table, 1e-5);
-    case BAD_HEADS: return pb_op_attention(g, x, pb_op_act(g, PB_TANH, x), pb_op_act(g, PB_TANH, x), 4, false);
-    case BAD_ATTENTION: return pb_op_attention(g, x, w, pb_op_act(g, PB_TANH, w), 2, false);
+    case BAD_HEADS:
+        return pb_op_attention(g, x, pb_op_act(g, PB_TANH, x), pb_op_act(g, PB_TANH, x),
+                               (pb_attention_conf){.heads = 4});
+    case BAD_ATTENTION: return pb_op_attention(g, x, w, pb_op_act(g, PB_TANH, w), (pb_attention_conf){.heads = 2});
     case BAD_SELECT: return pb_op_select(g, x, pb_rows_pick(g, pb_rows_whole(g, 2, set->offset), 0));
     case BAD_PREPEND: return pb_op_prepend(g, w, x);
     case BAD_ID: return pb_op_embed(g, w, set, bad_ids);

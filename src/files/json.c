@@ -138,6 +138,13 @@ int pb_json_each(const pb_json *object, int (*visit)(void *ctx, const char *key,
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
+void pb_json_print(const pb_json *v, pb_text *out)
+{
+    char *text = json_dumps(inside(v), JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
+    pb_text_add(out, "%s", text ? text : "null");
+    free(text);
+}
+
 void pb_json_quote(pb_text *out, const char *text)
 {
     pb_text_bytes(out, "\"", 1);

@@ -36,6 +36,9 @@ char *pb_json_plain(const pb_json *v);
  * `visit` and returns it. */
 int pb_json_each(const pb_json *object, int (*visit)(void *ctx, const char *key, const pb_json *value), void *ctx);
 
+/* Appends a value as JSON on one line. */
+void pb_json_print(const pb_json *v, pb_text *out);
+
 /* Appends `text` as a JSON string with its quotes, escaping what must be. */
 void pb_json_quote(pb_text *out, const char *text);
 

@@ -194,6 +194,11 @@ static int read_header(pb_safetensors *f)
     return pb_json_each(root, read_array, f) ? -1 : check_tiling(f);
 }
 
+const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key)
+{
+    return pb_json_text(pb_json_get(pb_json_get(pb_json_root(f->header), METADATA), key), NULL);
+}
+
 /* ---- opening ------------------------------------------------------------------------------ */
 
 static int map_file(pb_safetensors *f)

@@ -27,6 +27,9 @@ size_t pb_safetensors_count(const pb_safetensors *f);
 const pb_array *pb_safetensors_at(const pb_safetensors *f, size_t i);           /* in the header's order */
 const pb_array *pb_safetensors_find(const pb_safetensors *f, const char *name); /* NULL: absent */
 
+/* The text under this key of the file's metadata, NULL if there is none; owned by f. */
+const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key);
+
 /* Converts `n` elements from index `from` into out (from F64/F32/F16/BF16; -1 otherwise). */
 int pb_array_reals(const pb_array *a, size_t from, size_t n, pb_real *out);
 

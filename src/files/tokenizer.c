@@ -138,11 +138,17 @@ static int read_added(pb_tokenizer *t, const pb_json *root)
         a->single_word = pb_json_bool(pb_json_get(entry, "single_word"), false);
         a->lstrip = pb_json_bool(pb_json_get(entry, "lstrip"), false);
         a->rstrip = pb_json_bool(pb_json_get(entry, "rstrip"), false);
+        a->special = pb_json_bool(pb_json_get(entry, "special"), false);
         a->normalized = pb_json_bool(pb_json_get(entry, "normalized"), false);
         if (keep_token(t, a->content, a->id))
             return -1;
     }
     return 0;
+}
+
+static void normalize(const pb_tokenizer *t, const char *text, size_t size, pb_text *out)
+{
+    (t->is_bpe ? pb_normalizer_run : pb_wordpiece_normalize)(t, text, size, out);
 }
 
 /* Tokens that are searched in normalised text are searched by their normalised content. */
@@ -152,7 +158,7 @@ static void normalize_added(pb_tokenizer *t)
         if (!t->added[i].normalized)
             continue;
         pb_text text = {0};
-        pb_wordpiece_normalize(t, t->added[i].content, t->added[i].size, &text);
+        normalize(t, t->added[i].content, t->added[i].size, &text);
         t->added[i].size = text.length;
         t->added[i].content = t->added[i].owned = text.data;
     }
@@ -228,28 +234,72 @@ static const pb_added_token *next_added(const pb_tokenizer *t, const char *text,
 
 /* ---- encoding -------------------------------------------------------------------------------------- */
 
-typedef void encode_piece(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out);
+/* first: the piece is the text's beginning. */
+typedef void encode_piece(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out);
 
 /* Encodes the stretches between added tokens by `encode`. */
-static void encode_between(const pb_tokenizer *t, const char *text, size_t size, bool normalized, encode_piece *encode,
-                           pb_ids *out)
+static void encode_between(const pb_tokenizer *t, const char *text, size_t size, bool normalized, bool first,
+                           encode_piece *encode, pb_ids *out)
 {
     size_t at = 0, begin, end;
     const pb_added_token *a;
     while ((a = next_added(t, text, size, at, normalized, &begin, &end))) {
-        encode(t, text + at, begin - at, out);
+        encode(t, text + at, begin - at, first && !at, out);
         pb_ids_add(out, a->id);
         at = end;
     }
-    encode(t, text + at, size - at, out);
+    encode(t, text + at, size - at, first && !at, out);
 }
 
-static void encode_raw(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
+static void encode_normal(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out)
+{
+    if (t->is_bpe)
+        pb_splitter_run(t, text, size, first, out);
+    else
+        pb_wordpiece_encode(t, text, size, out);
+}
+
+static void encode_raw(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out)
 {
     pb_text normal = {0};
-    pb_wordpiece_normalize(t, text, size, &normal);
-    encode_between(t, normal.data ? normal.data : "", normal.length, true, pb_wordpiece_encode, out);
+    if (t->is_bpe && !size)
+        return;
+    normalize(t, text, size, &normal);
+    encode_between(t, normal.data ? normal.data : "", normal.length, true, first, encode_normal, out);
     pb_text_free(&normal);
+}
+
+static bool is_valid(const char *text, size_t size)
+{
+    int32_t c;
+    for (size_t i = 0, n; i < size; i += n)
+        if ((signed char)text[i] >= 0)
+            n = 1;
+        else if ((n = pb_utf8_next(text + i, size - i, &c)) == 1)
+            return false;
+    return true;
+}
+
+/* The text with every invalid byte as U+FFFD. */
+static void repair(const char *text, size_t size, pb_text *out)
+{
+    for (size_t i = 0; i < size;) {
+        int32_t c;
+        i += pb_utf8_next(text + i, size - i, &c);
+        pb_utf8_add(out, c);
+    }
+}
+
+static void encode_text(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
+{
+    if (is_valid(text, size)) {
+        encode_between(t, text, size, false, true, encode_raw, out);
+        return;
+    }
+    pb_text valid = {0};
+    repair(text, size, &valid);
+    encode_between(t, valid.data, valid.length, false, true, encode_raw, out);
+    pb_text_free(&valid);
 }
 
 void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out)
@@ -257,7 +307,7 @@ void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, b
     size_t start = out->count;
     for (size_t i = 0; special && i < t->before.count; i++)
         pb_ids_add(out, t->before.id[i]);
-    encode_between(t, text, size, false, encode_raw, out);
+    encode_text(t, text, size, out);
     size_t behind = special ? t->behind.count : 0;
     if (limit > 0 && out->count - start + behind > (size_t)limit)
         out->count = start + ((size_t)limit > behind ? (size_t)limit - behind : 0);
@@ -290,19 +340,25 @@ static int read_template(pb_tokenizer *t, const pb_json *single)
     return seen ? 0 : pb_error("%s: post_processor: single: want a Sequence in it", t->path);
 }
 
-static int read_post_processor(pb_tokenizer *t, const pb_json *post)
+/* {"cls": ["[CLS]", 101], "sep": [..]} */
+static int read_pair(pb_tokenizer *t, const pb_json *post)
 {
-    if (!post || pb_json_is_null(post))
-        return 0;
-    const char *type = pb_json_text(pb_json_get(post, "type"), "(none)");
+    return add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "cls"), 0), NULL), &t->before) ||
+                   add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "sep"), 0), NULL), &t->behind)
+               ? -1
+               : 0;
+}
+
+static int read_post_processor(pb_tokenizer *t, const pb_json *post, const char *type)
+{
     if (!strcmp(type, "TemplateProcessing"))
         return read_template(t, pb_json_get(post, "single"));
-    if (!strcmp(type, "BertProcessing")) /* {"cls": ["[CLS]", 101], "sep": [..]} */
-        return add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "cls"), 0), NULL), &t->before) ||
-                       add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "sep"), 0), NULL), &t->behind)
-                   ? -1
-                   : 0;
-    return pb_error("%s: post_processor: type '%s' is not supported; want TemplateProcessing or BertProcessing",
+    if (!strcmp(type, "BertProcessing") || !strcmp(type, "RobertaProcessing"))
+        return read_pair(t, post);
+    if (!strcmp(type, "ByteLevel")) /* moves offsets, adds nothing */
+        return 0;
+    return pb_error("%s: post_processor: type '%s' is not supported; want TemplateProcessing, BertProcessing, "
+                    "RobertaProcessing or ByteLevel",
                     t->path, type);
 }
 
@@ -314,23 +370,39 @@ static int read_tokenizer(pb_tokenizer *t)
     if (!pb_json_is_object(root))
         return pb_error("%s: want a JSON object", t->path);
     const char *type = pb_json_text(pb_json_get(pb_json_get(root, "model"), "type"), "(none)");
-    if (strcmp(type, "WordPiece") != 0)
-        return pb_error("%s: model: type '%s' is not supported; want 'WordPiece'", t->path, type);
-    if (read_vocabulary(t, root) || read_added(t, root) || pb_wordpiece_read(t, root))
+    t->is_bpe = !strcmp(type, "BPE");
+    if (!t->is_bpe && strcmp(type, "WordPiece") != 0)
+        return pb_error("%s: model: type '%s' is not supported; want 'WordPiece' or 'BPE'", t->path, type);
+    if (read_vocabulary(t, root) || read_added(t, root) || (t->is_bpe ? pb_bpe_read : pb_wordpiece_read)(t, root))
         return -1;
     normalize_added(t);
-    return read_post_processor(t, pb_json_get(root, "post_processor"));
+    return pb_decoder_read(t, pb_json_get(root, "decoder")) ||
+                   pb_steps_each(t, pb_json_get(root, "post_processor"), "processors", read_post_processor)
+               ? -1
+               : 0;
 }
 
-pb_tokenizer *pb_tokenizer_open(const char *dir)
+/* Takes the path and the document. */
+static pb_tokenizer *open_document(char *path, pb_json_doc *doc)
 {
     pb_tokenizer *t = pb_alloc(sizeof *t);
-    t->path = pb_format("%s/tokenizer.json", dir);
-    t->doc = pb_json_read(t->path);
+    t->path = path;
+    t->doc = doc;
     if (t->doc && !read_tokenizer(t))
         return t;
     pb_tokenizer_close(t);
     return NULL;
+}
+
+pb_tokenizer *pb_tokenizer_open(const char *dir)
+{
+    char *path = pb_format("%s/tokenizer.json", dir);
+    return open_document(path, pb_json_read(path));
+}
+
+pb_tokenizer *pb_tokenizer_open_text(const char *name, const char *json)
+{
+    return open_document(pb_strdup(name), pb_json_parse(name, json, strlen(json)));
 }
 
 void pb_tokenizer_close(pb_tokenizer *t)
@@ -338,6 +410,7 @@ void pb_tokenizer_close(pb_tokenizer *t)
     if (!t)
         return;
     free_added(t);
+    pb_bpe_free(t);
     pb_json_free(t->doc);
     free(t->token);
     free(t->index);

@@ -1,6 +1,8 @@
 /* tokenizer: text to ids by a tokenizer.json.  Floor 3.
- * One kind of model a file (tokenizer_wordpiece.c, later tokenizer_bpe.c); tokenizer.c reads
- * the file, cuts out added tokens, normalises, and adds the special tokens of the template. */
+ * One kind of model a file (tokenizer_wordpiece.c, tokenizer_bpe.c); tokenizer.c reads the file,
+ * cuts out added tokens and adds the special tokens of the template; around a BPE are its
+ * normalizers (tokenizer_normalize.c) and pre-tokenizers (tokenizer_split.c); tokenizer_decode.c
+ * goes back.  A tokenizer keeps words it has seen, so two threads may not use one at a time. */
 #ifndef PB_TOKENIZER_H
 #define PB_TOKENIZER_H
 
@@ -12,6 +14,8 @@ typedef struct pb_tokenizer pb_tokenizer;
  * PATH:LINE:COLUMN for malformed JSON).  Unknown normalizers, pre-tokenizers, models and
  * post-processors are refused by name, never ignored. */
 pb_tokenizer *pb_tokenizer_open(const char *dir);
+/* The same from the text of such a file; `name` is used in messages. */
+pb_tokenizer *pb_tokenizer_open_text(const char *name, const char *json);
 void pb_tokenizer_close(pb_tokenizer *t);
 int pb_tokenizer_vocab(const pb_tokenizer *t);                 /* number of ids, added tokens included */
 const char *pb_tokenizer_token(const pb_tokenizer *t, int id); /* NULL: no such id                */
@@ -26,6 +30,9 @@ typedef struct pb_ids {
  * special: with the template's tokens ([CLS] .. [SEP]).  limit > 0 cuts the text's own ids
  * so that at most `limit` ids come out in all; the file's own truncation is NOT applied. */
 void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out);
+/* Appends the text of n ids.  plain: special tokens are left out. */
+void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool plain, pb_text *out);
+void pb_ids_add(pb_ids *ids, int id);
 void pb_ids_free(pb_ids *ids);
 
 #endif

@@ -13,12 +13,40 @@ typedef struct pb_wordpiece {
     int longest_word;   /* in characters; a longer word is one unknown token */
 } pb_wordpiece;
 
+/* A step of a normalizer, a pre-tokenizer or a decoder, as its JSON says. */
+typedef struct pb_step {
+    int kind;          /* of the enum in the file that reads it        */
+    const char *a, *b; /* texts: pattern, content, replacement       */
+    bool flag, flag2;
+    int start, stop;
+    void *regex; /* compiled, owned                                  */
+} pb_step;
+
+typedef struct pb_steps {
+    pb_step *step;
+    size_t count, capacity;
+} pb_steps;
+
+typedef struct pb_merge { /* left + right -> id, the lower the rank the sooner */
+    int left, right, id, rank;
+} pb_merge;
+
+typedef struct pb_bpe {
+    pb_merge *merge; /* hash by (left, right), left < 0: free; size a power of 2 */
+    size_t size;
+    int unknown; /* -1: none */
+    bool bytes;  /* pieces are bytes in the vocabulary's writing of them (GPT-2) */
+    bool byte_fallback, fuse_unknown, ignore_merges;
+    int byte_id[256]; /* of a single byte; -1: none */
+    struct pb_word_cache *cache;
+} pb_bpe;
+
 typedef struct pb_added_token {
     const char *content; /* what it is found by                                */
     char *owned;         /* the content, if it had to be normalised             */
     size_t size;
     int id;
-    bool single_word, lstrip, rstrip, normalized;
+    bool single_word, lstrip, rstrip, normalized, special;
 } pb_added_token;
 
 struct pb_tokenizer {
@@ -28,7 +56,10 @@ struct pb_tokenizer {
     int tokens;
     int *index; /* hash of the model's texts to ids, -1 = free; size a power of 2 */
     size_t index_size;
+    bool is_bpe;
     pb_wordpiece wordpiece;
+    pb_bpe bpe;
+    pb_steps normalizer, splitter, decoder; /* of a BPE; the decoder of either */
     pb_added_token *added;
     size_t added_count;
     pb_ids before, behind; /* the template's special tokens around the text      */
@@ -36,8 +67,6 @@ struct pb_tokenizer {
 
 /* The model's id of n bytes, -1 if unknown; added tokens are not found. */
 int pb_tokenizer_lookup(const pb_tokenizer *t, const char *bytes, size_t n);
-
-void pb_ids_add(pb_ids *ids, int id);
 
 /* Decodes the character at `text`, U+FFFD for an invalid byte; returns its length, >= 1. */
 size_t pb_utf8_next(const char *text, size_t size, int32_t *c);
@@ -49,5 +78,34 @@ int pb_wordpiece_read(pb_tokenizer *t, const pb_json *root);
 void pb_wordpiece_normalize(const pb_tokenizer *t, const char *text, size_t size, pb_text *out);
 /* Appends the ids of normalised text. */
 void pb_wordpiece_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out);
+
+/* ---- tokenizer_bpe.c */
+int pb_bpe_read(pb_tokenizer *t, const pb_json *root);
+void pb_bpe_free(pb_tokenizer *t);
+/* Appends the ids of one piece of split text. */
+void pb_bpe_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out);
+
+/* GPT-2's writing of bytes as printable characters: the character of a byte, and back (-1: none). */
+int32_t pb_byte_character(unsigned char byte);
+int pb_character_byte(int32_t c);
+void pb_utf8_add(pb_text *out, int32_t c);
+
+/* ---- tokenizer_normalize.c */
+int pb_normalizer_read(pb_tokenizer *t, const pb_json *v);
+void pb_normalizer_run(const pb_tokenizer *t, const char *text, size_t size, pb_text *out);
+
+/* ---- tokenizer_split.c */
+int pb_splitter_read(pb_tokenizer *t, const pb_json *v);
+void pb_splitter_free(pb_tokenizer *t);
+/* Splits normalised text and encodes the pieces.  first: the text's beginning. */
+void pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out);
+
+/* ---- tokenizer_decode.c */
+int pb_decoder_read(pb_tokenizer *t, const pb_json *v);
+
+pb_step *pb_steps_add(pb_steps *s, int kind);
+/* Visits v, or each of a Sequence's `key` list; null is none. */
+int pb_steps_each(pb_tokenizer *t, const pb_json *v, const char *key,
+                  int (*read)(pb_tokenizer *t, const pb_json *v, const char *type));
 
 #endif

@@ -116,6 +116,12 @@ pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x); 
 /* The inputs are different tensors. */
 pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b, pb_node *c, pb_node *d);
 
+/* Gradient checkpointing: the value of `n` (a layer's output) is kept; what lies between two such
+ * marks, in order of building, is forgotten after the forward pass and computed again in the
+ * backward pass.  Nothing behind the last mark is: leave the last layer unmarked.  The gradients are the
+ * same to the bit.  NULL is taken quietly; a mark on a leaf, or that nobody reads, changes nothing. */
+void pb_graph_checkpoint(pb_graph *g, pb_node *n);
+
 /* The row of the whole set that row r of `set` stands for. */
 int pb_rows_origin(const pb_rows *set, int r);
 
@@ -124,6 +130,7 @@ int pb_rows_origin(const pb_rows *set, int r);
 const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset);
 const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which);
 const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra);
+const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, int skip); /* all but each one's first `skip` */
 
 /* ---- planning and running -------------------------------------------------------------------- */
 
@@ -132,8 +139,9 @@ typedef struct pb_plan {
     size_t workspace;   /* bytes of scratch, all threads                                   */
     size_t gradients;   /* bytes of the gradients of trainable parameters                  */
     uint64_t forward_flops, backward_flops;
-    int nodes;  /* executed                                                        */
-    int tokens; /* rows of the largest set                                         */
+    uint64_t recompute_flops; /* what backward computes a second time, not in backward_flops     */
+    int nodes;                /* executed                                                        */
+    int tokens;               /* rows of the largest set                                         */
 } pb_plan;
 
 /* Narrows every computation to the rows that `outputs` read (op.h: pb_op_select marks them),

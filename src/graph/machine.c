@@ -83,8 +83,8 @@ void pb_machine_bind(pb_machine *m, pb_graph *g, const pb_plan *plan)
     grow(m, plan, g->scratch);
     if (m->watch)
         memset(m->arena, PATTERN, m->capacity + GUARD);
-    for (size_t i = 0; i < g->nodes; i++) {
-        pb_node *n = g->node[i];
+    for (int i = 0; i < g->steps; i++) {
+        pb_node *n = g->step[i].node;
         if (!n->op) {
             n->g = n->param ? n->param->g : NULL;
             continue;
@@ -149,17 +149,13 @@ static void set_units(pass *p, bool backward)
     p->grain = op->units && p->units != p->n->rows ? 1 : 8;
 }
 
-void pb_machine_forward(pb_machine *m, pb_graph *g)
+static void step_forward(pb_machine *m, const pb_node *n)
 {
-    memset(m->flops, 0, sizeof m->flops);
-    for (size_t i = 0; i < g->nodes; i++) {
-        pb_node *n = g->node[i];
-        if (!n->op)
-            continue;
-        pass p = {.m = m, .n = n, .work = n->op->forward};
-        set_units(&p, false);
-        run(&p);
-    }
+    if (!n->op)
+        return;
+    pass p = {.m = m, .n = n, .work = n->op->forward};
+    set_units(&p, false);
+    run(&p);
 }
 
 static void step_back(pb_machine *m, const pb_node *n)
@@ -178,14 +174,26 @@ static void step_back(pb_machine *m, const pb_node *n)
     }
 }
 
+static void run_steps(pb_machine *m, const pb_graph *g, int from, int to)
+{
+    memset(m->flops, 0, sizeof m->flops);
+    for (int i = from; i < to; i++)
+        if (g->step[i].backward)
+            step_back(m, g->step[i].node);
+        else
+            step_forward(m, g->step[i].node);
+}
+
+void pb_machine_forward(pb_machine *m, pb_graph *g)
+{
+    run_steps(m, g, 0, g->boundary);
+}
+
 void pb_machine_backward(pb_machine *m, pb_graph *g)
 {
     PB_CHECK(g->loss != NULL);
-    memset(m->flops, 0, sizeof m->flops);
     g->loss->g[0] = 1;
-    for (size_t i = g->nodes; i-- > 0;)
-        if (g->node[i]->op && g->node[i]->needs)
-            step_back(m, g->node[i]);
+    run_steps(m, g, g->boundary, g->steps);
 }
 
 uint64_t pb_machine_flops(const pb_machine *m)
@@ -200,8 +208,7 @@ uint64_t pb_machine_flops(const pb_machine *m)
 
 static void keep(bool *kept, const pb_graph *g, const pb_span *s)
 {
-    int boundary = (int)g->nodes; /* the first backward step */
-    if (s->bytes && !s->host && s->from < boundary && s->to >= boundary)
+    if (s->bytes && !s->host && s->from < g->boundary && s->to >= g->boundary)
         memset(kept + s->offset / 64, true, s->bytes / 64);
 }
 

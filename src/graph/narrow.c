@@ -110,6 +110,7 @@ void pb_graph_narrow(pb_graph *g)
             n->in[k] = current(n->in[k]);
         if (n->op && is_idle_select(n)) {
             n->place->instead = n->in[0];
+            n->in[0]->place->mark |= n->place->mark;
             continue;
         }
         if (n->op)

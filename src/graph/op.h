@@ -12,7 +12,7 @@
 /* y[t] = table[ids[t]]; table [V,C].  ids must outlive the graph. */
 pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int *ids);
 
-/* y[t] = x[t] + place[first + position(t)] + type[0]; place [P,C], type [1 or more,C]. */
+/* y[t] = x[t] + place[first + position(t)] + type[0]; place [P,C], type [1 or more,C] or NULL. */
 pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *place, pb_node *type, int first);
 
 /* y = x W^T + b;  W [out,in], b [1,out] or NULL. */
@@ -30,20 +30,39 @@ pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l);
 /* f(x), element by element. */
 pb_node *pb_op_act(pb_graph *g, pb_act act, pb_node *x);
 
+/* f(a) * b, element by element. */
+pb_node *pb_op_gate(pb_graph *g, pb_act act, pb_node *a, pb_node *b);
+
+/* Columns from .. from+count-1 of x. */
+pb_node *pb_op_columns(pb_graph *g, pb_node *x, int from, int count);
+
 /* (x - mean) / sqrt(variance + eps) * gamma + beta, each row by itself. */
 pb_node *pb_op_norm(pb_graph *g, pb_node *x, pb_node *gamma, pb_node *beta, double eps);
+
+/* x / sqrt(mean of x^2 + eps) * gamma, each row by itself; with gamma [1,n] and x [T,k*n] each n
+ * columns of a row by themselves (the norm of every head). */
+pb_node *pb_op_rmsnorm(pb_graph *g, pb_node *x, pb_node *gamma, double eps);
+
+/* Rotary positions: the pairs (i, i + head_size/2) of each head of row t are turned by the angles of
+ * position first + position(t).  table [positions, head_size]: head_size/2 cosines, then as many
+ * sines, of each position; it must outlive the graph and be long enough. */
+pb_node *pb_op_rope(pb_graph *g, pb_node *x, int head_size, const pb_real *table, int first);
 
 /* Each element kept with probability 1-p and scaled by 1/(1-p); the mask is a pure function
  * of key and the element's place in its whole set, so narrowing does not change it. */
 pb_node *pb_op_dropout(pb_graph *g, pb_node *x, double p, uint64_t key);
 
-/* softmax(scale * q k^T) v per sequence and head; scale = 1/sqrt(C/heads).  k and v may own
- * more rows a sequence than q (a prefix). */
-pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal);
-
-/* The same with dropout on the probabilities, as pb_op_dropout. */
-pb_node *pb_op_attention_drop(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal, double p,
-                              uint64_t key);
+/* softmax(scale * q k^T) v per sequence and head.  q [T,heads*hd]; k and v [Tk,kv*hd], where heads
+ * is a multiple of kv: each key head serves heads/kv query heads in a row.  k and v may own more rows
+ * a sequence than q (a prefix). */
+typedef struct pb_attention_conf {
+    int heads;
+    bool causal;
+    double scale; /* 0: 1/sqrt(hd)                              */
+    double drop;  /* of the probabilities, as pb_op_dropout     */
+    uint64_t key;
+} pb_attention_conf;
+pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, pb_attention_conf conf);
 
 /* Rows of x that `set` (a selection of x's own set) names. */
 pb_node *pb_op_select(pb_graph *g, pb_node *x, const pb_rows *set);

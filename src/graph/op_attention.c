@@ -1,6 +1,7 @@
 /* op_attention: softmax(scale * q k^T) v, per sequence and head.
  *
- * q [Tq,C], k and v [Tk,C], head h in columns h*hd .. (h+1)*hd-1.  The sets of q and k say which
+ * q [Tq,heads*hd], k and v [Tk,kv*hd], head h in columns h*hd .. (h+1)*hd-1; query head h reads key
+ * head h / (heads/kv) (grouped queries: Ainslie et al. 2023, arXiv:2305.13245).  The sets of q and k say which
  * rows belong to one sequence: q may own fewer (only some rows are read) and k more (a prefix).
  * One unit of work is one head of one sequence; units run head by head, so that two threads
  * get the same sequences and equal work. */
@@ -11,25 +12,36 @@
 #include "base/rng.h"
 #include "numeric/blas.h"
 
-typedef struct attention_conf {
-    int heads;
-    bool causal;
-    double drop; /* of the probabilities */
-    uint64_t key;
-} attention_conf;
-
 static bool same_lengths(const pb_rows *a, const pb_rows *b)
 {
     return a == b || (a && b && a->sequences == b->sequences &&
                       !memcmp(a->offset, b->offset, ((size_t)a->sequences + 1) * sizeof *a->offset));
 }
 
+static int head_size(const pb_node *n)
+{
+    const pb_attention_conf *c = n->conf;
+    return n->cols / c->heads;
+}
+
+/* Query heads that share one key head. */
+static int group_of(const pb_node *n)
+{
+    return n->cols / n->in[1]->cols;
+}
+
+static bool heads_fit(const pb_attention_conf *c, const pb_node *q, const pb_node *k, const pb_node *v)
+{
+    return q->cols % c->heads == 0 && k->cols == v->cols && k->cols % (q->cols / c->heads) == 0 &&
+           q->cols % k->cols == 0;
+}
+
 static int attention_shape(pb_node *n)
 {
-    const attention_conf *c = n->conf;
+    const pb_attention_conf *c = n->conf;
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
-    if (!q || !k || !v || k->cols != q->cols || v->cols != q->cols || !same_lengths(k->set, v->set) || !q->set ||
-        !k->set || q->set->sequences != k->set->sequences || q->cols % c->heads)
+    if (!q || !k || !v || !same_lengths(k->set, v->set) || !q->set || !k->set ||
+        q->set->sequences != k->set->sequences || !heads_fit(c, q, k, v))
         return pb_error("attention: q, k, v of %d heads do not fit", c->heads);
     n->rows = q->rows;
     n->cols = q->cols;
@@ -39,24 +51,23 @@ static int attention_shape(pb_node *n)
 
 static size_t attention_aux(const pb_node *n) /* log-sum-exp [heads,Tq] */
 {
-    const attention_conf *c = n->conf;
+    const pb_attention_conf *c = n->conf;
     return (size_t)c->heads * (size_t)n->rows;
 }
 
+/* Backward collects the gradient of a key head over its group of query heads. */
 static int attention_units(const pb_node *n, bool backward)
 {
-    (void)backward;
-    const attention_conf *c = n->conf;
-    return c->heads * n->set->sequences;
+    const pb_attention_conf *c = n->conf;
+    return c->heads / (backward ? group_of(n) : 1) * n->set->sequences;
 }
 
 static size_t attention_scratch(const pb_node *n)
 {
-    const attention_conf *c = n->conf;
     size_t most = 0;
     for (int s = 0; s < n->set->sequences; s++) {
         const int *q = n->set->offset + s, *k = n->in[1]->set->offset + s;
-        size_t need = pb_attention_scratch(q[1] - q[0], k[1] - k[0], n->cols / c->heads);
+        size_t need = pb_attention_scratch(q[1] - q[0], k[1] - k[0], head_size(n));
         most = need > most ? need : most;
     }
     return most;
@@ -84,7 +95,7 @@ static int keys_before(const pb_node *n, int s, int r)
  * query sees one key more than the one before. */
 static int piece_end(const pb_node *n, int q0, int q1)
 {
-    const attention_conf *c = n->conf;
+    const pb_attention_conf *c = n->conf;
     const int *position = n->set->position;
     int end = q0 + 1;
     while (c->causal && end < q1 && position[end] == position[end - 1] + 1)
@@ -102,25 +113,25 @@ typedef struct piece {
 
 static piece piece_of(const pb_node *n, int h, int s, int q0)
 {
-    const attention_conf *c = n->conf;
+    const pb_attention_conf *c = n->conf;
     const int *keys = n->in[1]->set->offset + s;
-    int hd = n->cols / c->heads, end = piece_end(n, q0, n->set->offset[s + 1]);
+    int hd = head_size(n), end = piece_end(n, q0, n->set->offset[s + 1]);
     piece it = {.end = end,
                 .shape = {.nq = end - q0,
                           .nk = keys[1] - keys[0],
                           .hd = hd,
                           .ldq = n->cols,
-                          .ldk = n->cols,
+                          .ldk = n->in[1]->cols,
                           .ldo = n->cols,
                           .causal = c->causal,
                           .first = end > q0 ? keys_before(n, s, q0) : 0,
-                          .scale = (pb_real)(1 / sqrt(hd)),
+                          .scale = (pb_real)(c->scale > 0 ? c->scale : 1 / sqrt(hd)),
                           .drop = c->drop,
                           .drop_key = pb_mix(c->key, (uint64_t)h),
                           .first_row = whole_of(n, s)[0],
                           .row = n->set->position + q0}};
     it.q = (size_t)q0 * (size_t)n->cols + (size_t)(h * hd);
-    it.k = (size_t)keys[0] * (size_t)n->cols + (size_t)(h * hd);
+    it.k = (size_t)keys[0] * (size_t)n->in[1]->cols + (size_t)(h / group_of(n) * hd);
     it.lse = (size_t)h * (size_t)n->rows + (size_t)q0;
     return it;
 }
@@ -138,29 +149,35 @@ static void attention_forward(const pb_node *n, int from, int to, pb_real *scrat
     }
 }
 
-/* The pieces of a sequence share its keys: all but the first add to their gradients.  A sequence
- * without queries still has one, that writes zeros. */
-static void attention_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+/* The pieces of a sequence, and the heads of a group, share keys: all but the first add to their
+ * gradients.  A sequence without queries still has one, that writes zeros. */
+static void head_backward(const pb_node *n, unsigned want, int h, int s, pb_real *scratch)
 {
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
-    for (int u = from; u < to; u++) {
-        int h = u / n->set->sequences, s = u % n->set->sequences, row = n->set->offset[s];
-        do {
-            piece i = piece_of(n, h, s, row);
-            bool later = row > n->set->offset[s];
-            pb_attention_backward(&i.shape, q->x + i.q, k->x + i.k, v->x + i.k, n->x + i.q, n->aux + i.lse, n->g + i.q,
-                                  want & 1 ? q->g + i.q : NULL, n->add & 1, want & 2 ? k->g + i.k : NULL,
-                                  later || (n->add & 2), want & 4 ? v->g + i.k : NULL, later || (n->add & 4), scratch);
-            row = i.end;
-        } while (row < n->set->offset[s + 1]);
-    }
+    int row = n->set->offset[s];
+    do {
+        piece i = piece_of(n, h, s, row);
+        bool later = row > n->set->offset[s] || h % group_of(n);
+        pb_attention_backward(&i.shape, q->x + i.q, k->x + i.k, v->x + i.k, n->x + i.q, n->aux + i.lse, n->g + i.q,
+                              want & 1 ? q->g + i.q : NULL, n->add & 1, want & 2 ? k->g + i.k : NULL,
+                              later || (n->add & 2), want & 4 ? v->g + i.k : NULL, later || (n->add & 4), scratch);
+        row = i.end;
+    } while (row < n->set->offset[s + 1]);
+}
+
+static void attention_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    int group = group_of(n);
+    for (int u = from; u < to; u++)
+        for (int i = 0; i < group; i++)
+            head_backward(n, want, u / n->set->sequences * group + i, u % n->set->sequences, scratch);
 }
 
 /* Forward: scores and values, 2*2*seen*hd a query row.  Backward: the scores again, dP = do v^T
  * if q or k wants (two more products for dq and dk), and dv. */
 static uint64_t attention_flops(const pb_node *n, unsigned want)
 {
-    const attention_conf *c = n->conf;
+    const pb_attention_conf *c = n->conf;
     uint64_t pairs = 0;
     for (int s = 0; s < n->set->sequences; s++) {
         const int *keys = n->in[1]->set->offset + s;
@@ -184,21 +201,9 @@ static uint64_t attention_flops(const pb_node *n, unsigned want)
 static const pb_op attention = {ATTENTION};
 const pb_op pb_op_attention_drop_op = {ATTENTION};
 
-static pb_node *apply(pb_graph *g, const pb_op *op, attention_conf conf, pb_node *q, pb_node *k, pb_node *v)
+pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, pb_attention_conf conf)
 {
-    attention_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    pb_attention_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     *c = conf;
-    return pb_graph_apply(g, op, c, q, k, v, NULL);
-}
-
-pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal)
-{
-    return apply(g, &attention, (attention_conf){.heads = heads, .causal = causal}, q, k, v);
-}
-
-pb_node *pb_op_attention_drop(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads, bool causal, double p,
-                              uint64_t key)
-{
-    attention_conf conf = {.heads = heads, .causal = causal, .drop = p, .key = key};
-    return apply(g, &pb_op_attention_drop_op, conf, q, k, v);
+    return pb_graph_apply(g, conf.drop > 0 ? &pb_op_attention_drop_op : &attention, c, q, k, v, NULL);
 }

@@ -121,7 +121,7 @@ static int place_of(const pb_node *n, int t)
 static int position_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *place = n->in[1], *type = n->in[2];
-    if (!x || !x->set || !place || !type || place->cols != x->cols || type->cols != x->cols)
+    if (!x || !x->set || !place || place->cols != x->cols || (type && type->cols != x->cols))
         return pb_error("position: want tokens, positions and types of one width");
     n->rows = x->rows;
     n->cols = x->cols;
@@ -136,12 +136,12 @@ static int position_shape(pb_node *n)
 static void position_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    const pb_real *type = n->in[2]->x;
+    const pb_real *type = n->in[2] ? n->in[2]->x : NULL;
     for (int t = from; t < to; t++) {
         const pb_real *x = row(n->in[0]->x, n, t), *place = row(n->in[1]->x, n, place_of(n, t));
         pb_real *y = row(n->x, n, t);
         for (int j = 0; j < n->cols; j++)
-            y[j] = x[j] + place[j] + type[j];
+            y[j] = x[j] + place[j] + (type ? type[j] : 0);
     }
 }
 

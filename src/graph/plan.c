@@ -1,19 +1,14 @@
 /* plan: exact memory and FLOPs of a graph, before anything is allocated.
  *
- * The timeline has 2n steps: node i runs forward at step i and backward at step 2n-1-i.  A
- * tensor is alive from the step that writes it to the last step that reads it; what backward
- * reads is declared by each op (`reads`), so a value that no wanted gradient reads dies in the
- * forward pass.  Tensors that are never alive together share memory. */
+ * The schedule (recompute.c) says what runs at each step: all nodes forward, then backward in the
+ * opposite order.  A tensor is alive from the step that writes it to the last step that reads it;
+ * what backward reads is declared by each op (`reads`), so a value that no wanted gradient reads
+ * dies in the forward pass.  Tensors that are never alive together share memory. */
 #include <stdlib.h>
 
 #include "base/threads.h"
 #include "graph/internal.h"
 #include "graph/op.h"
-
-static int backward_step(const pb_graph *g, const pb_node *n)
-{
-    return 2 * (int)g->nodes - 1 - n->index;
-}
 
 static size_t elements(const pb_node *n)
 {
@@ -26,8 +21,7 @@ static void extend(pb_span *s, int step)
         s->to = step;
 }
 
-/* All `reads` bits of the wanted inputs of n. */
-static unsigned reads_in_backward(const pb_node *n)
+unsigned pb_reads_in_backward(const pb_node *n)
 {
     unsigned reads = 0;
     for (int k = 0; k < PB_MAX_INPUTS; k++)
@@ -57,32 +51,37 @@ static void begin(pb_node *n)
 {
     struct pb_slot *p = n->place;
     size_t aux = n->op && n->op->aux ? n->op->aux(n) : 0;
-    p->value = (pb_span){.from = n->index, .to = n->index, .bytes = n->op ? elements(n) * sizeof(pb_real) : 0};
-    p->aux = (pb_span){.from = n->index, .to = n->index, .bytes = aux * sizeof(pb_real)};
+    p->value = (pb_span){.from = p->forward, .to = p->forward, .bytes = n->op ? elements(n) * sizeof(pb_real) : 0};
+    p->aux = (pb_span){.from = p->forward, .to = p->forward, .bytes = aux * sizeof(pb_real)};
     p->gradient = (pb_span){0};
     p->written = false;
-    n->add = 0;
 }
 
-/* Reads by node n: its inputs now, and in backward what its op declares. */
-static void read_forward(pb_graph *g, pb_node *n)
+static void read_forward(const pb_node *n, int step)
 {
-    unsigned reads = g->loss ? reads_in_backward(n) : 0;
-    int back = backward_step(g, n);
     for (int k = 0; k < PB_MAX_INPUTS; k++)
         if (n->in[k])
-            extend(&n->in[k]->place->value, reads >> k & 1 ? back : n->index);
+            extend(&n->in[k]->place->value, step);
+}
+
+/* What the op declares that its gradients read. */
+static void read_backward(const pb_node *n, int step)
+{
+    unsigned reads = pb_reads_in_backward(n);
+    for (int k = 0; k < PB_MAX_INPUTS; k++)
+        if (n->in[k] && (reads >> k & 1))
+            extend(&n->in[k]->place->value, step);
     if (reads & PB_OUT)
-        extend(&n->place->value, back);
+        extend(&n->place->value, step);
     if (reads & PB_AUX)
-        extend(&n->place->aux, back);
+        extend(&n->place->aux, step);
 }
 
 /* Gradients are born when the last reader of the value runs backward, and die in the node's
  * own backward step; the first writer overwrites, later ones add. */
-static void read_backward(pb_graph *g, pb_node *n)
+static void write_gradients(pb_node *n, int step)
 {
-    int back = backward_step(g, n);
+    n->add = 0;
     for (int k = 0; k < PB_MAX_INPUTS; k++) {
         if (!(n->want >> k & 1))
             continue;
@@ -91,28 +90,32 @@ static void read_backward(pb_graph *g, pb_node *n)
         if (p->written)
             n->add |= 1u << k;
         else if (in->op)
-            p->gradient = (pb_span){.from = back, .to = backward_step(g, in), .bytes = elements(in) * sizeof(pb_real)};
+            p->gradient = (pb_span){.from = step, .to = p->backward, .bytes = elements(in) * sizeof(pb_real)};
         p->written = true;
     }
 }
 
 static void live_times(pb_graph *g)
 {
-    for (size_t i = 0; i < g->nodes; i++)
-        begin(g->node[i]);
-    for (size_t i = 0; i < g->nodes; i++)
-        if (g->node[i]->op)
-            read_forward(g, g->node[i]);
-    extend(&g->output->place->value, 2 * (int)g->nodes);
-    if (!g->loss)
-        return;
-    extend(&g->loss->place->value, 2 * (int)g->nodes);
-    g->loss->place->written = true;
-    int last = backward_step(g, g->loss);
-    g->loss->place->gradient = (pb_span){.from = last, .to = last, .bytes = sizeof(pb_real)};
-    for (size_t i = g->nodes; i-- > 0;)
-        if (g->node[i]->op && g->node[i]->needs)
-            read_backward(g, g->node[i]);
+    for (int i = 0; i < g->steps; i++)
+        if (!g->step[i].backward)
+            begin(g->step[i].node);
+    extend(&g->output->place->value, g->steps);
+    if (g->loss) {
+        struct pb_slot *p = g->loss->place;
+        extend(&p->value, g->steps);
+        p->gradient = (pb_span){.from = p->backward, .to = p->backward, .bytes = sizeof(pb_real)};
+        p->written = true;
+    }
+    for (int i = 0; i < g->steps; i++) {
+        pb_node *n = g->step[i].node;
+        if (!g->step[i].backward) {
+            read_forward(n, i);
+            continue;
+        }
+        read_backward(n, i);
+        write_gradients(n, i);
+    }
 }
 
 /* ---- sharing: a tensor written over another one ----------------------------------------------- */
@@ -138,7 +141,7 @@ static void share_value(pb_node *n)
         pb_node *in = n->in[k];
         if (!(n->op->inplace >> k & 1) || !in || !in->op || elements(in) != elements(n))
             continue;
-        if (in->place->value.to != n->index)
+        if (in->place->value.to != n->place->forward)
             continue; /* somebody reads it later */
         move_into(&n->place->value, &in->place->value);
         return;
@@ -160,12 +163,13 @@ static void share_gradient(pb_node *n)
 
 static void share(pb_graph *g)
 {
-    for (size_t i = 0; i < g->nodes; i++)
-        if (g->node[i]->op)
-            share_value(g->node[i]);
-    for (size_t i = g->nodes; g->loss && i-- > 0;)
-        if (g->node[i]->op && g->node[i]->needs)
-            share_gradient(g->node[i]);
+    for (int i = 0; i < g->steps; i++) {
+        pb_node *n = g->step[i].node;
+        if (g->step[i].backward)
+            share_gradient(n);
+        else if (n->op)
+            share_value(n);
+    }
 }
 
 /* ---- offsets: biggest first, each at the lowest place that is free in its time ------------------ */
@@ -208,9 +212,10 @@ static void place(pb_span **placed, size_t *count, pb_span *s)
 static size_t collect_roots(pb_graph *g, pb_span **root)
 {
     size_t count = 0;
-    for (size_t i = 0; i < g->nodes; i++) {
-        pb_span *all[] = {&g->node[i]->place->value, &g->node[i]->place->gradient, &g->node[i]->place->aux};
-        for (size_t k = 0; k < PB_COUNT(all); k++)
+    for (int i = 0; i < g->steps; i++) {
+        struct pb_slot *p = g->step[i].node->place;
+        pb_span *all[] = {&p->value, &p->gradient, &p->aux};
+        for (size_t k = 0; k < PB_COUNT(all) && !g->step[i].backward; k++)
             if (all[k]->bytes && !all[k]->host) {
                 all[k]->bytes = (all[k]->bytes + ALIGN - 1) / ALIGN * ALIGN;
                 root[count++] = all[k];
@@ -221,8 +226,9 @@ static size_t collect_roots(pb_graph *g, pb_span **root)
 
 static size_t lay_out(pb_graph *g)
 {
-    pb_span **root = pb_arena_alloc(g->arena, PB_META, 3 * g->nodes * sizeof *root);
-    pb_span **placed = pb_arena_alloc(g->arena, PB_META, 3 * g->nodes * sizeof *placed);
+    size_t most = 3 * (size_t)g->steps;
+    pb_span **root = pb_arena_alloc(g->arena, PB_META, most * sizeof *root);
+    pb_span **placed = pb_arena_alloc(g->arena, PB_META, most * sizeof *placed);
     size_t count = collect_roots(g, root), done = 0, top = 0;
     qsort(root, count, sizeof *root, bigger_first);
     for (size_t i = 0; i < count; i++) {
@@ -240,7 +246,7 @@ static size_t gradient_bytes(const pb_param *p)
     return (size_t)(p->slot ? p->touched : p->rows) * (size_t)p->cols * sizeof(pb_real);
 }
 
-static void tally(pb_graph *g, const pb_node *n, pb_plan *plan)
+static void tally_node(pb_graph *g, const pb_node *n, pb_plan *plan)
 {
     if (!n->op) {
         if (n->needs && g->loss)
@@ -253,10 +259,19 @@ static void tally(pb_graph *g, const pb_node *n, pb_plan *plan)
     size_t scratch = n->op->scratch ? n->op->scratch(n) : 0;
     if (scratch > g->scratch)
         g->scratch = scratch;
-    if (n->op->flops)
-        plan->forward_flops += n->op->flops(n, 0);
-    if (n->op->flops && g->loss && n->want)
+}
+
+static void tally_flops(const pb_graph *g, int step, pb_plan *plan)
+{
+    const pb_node *n = g->step[step].node;
+    if (!n->op || !n->op->flops)
+        return;
+    if (g->step[step].backward)
         plan->backward_flops += n->op->flops(n, n->want);
+    else if (step < g->boundary)
+        plan->forward_flops += n->op->flops(n, 0);
+    else
+        plan->recompute_flops += n->op->flops(n, 0);
 }
 
 int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan)
@@ -271,11 +286,14 @@ int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan)
     pb_graph_narrow(g);
     if (g->loss)
         drop_gradients(g);
+    pb_graph_schedule(g);
     live_times(g);
     share(g);
     plan->activations = lay_out(g);
     for (size_t i = 0; i < g->nodes; i++)
-        tally(g, g->node[i], plan);
+        tally_node(g, g->node[i], plan);
+    for (int i = 0; i < g->steps; i++)
+        tally_flops(g, i, plan);
     g->scratch = (g->scratch + 15) / 16 * 16;
     plan->workspace = g->scratch * sizeof(pb_real) * (size_t)pb_threads_count();
     return 0;

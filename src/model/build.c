@@ -1,5 +1,6 @@
 /* build: the hooks of a composition, called in their order while a graph is built. */
 #include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
@@ -18,7 +19,10 @@ pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
 {
     return (pb_build){.graph = g,
                       .width = m->config.width,
+                      .kv_width = pb_model_kv_width(m),
                       .layers = m->config.layers,
+                      .first_position = m->config.first_position,
+                      .head_row = m->config.family->causal ? -1 : 0,
                       .dropout = dropout,
                       .model = m,
                       .drop_key = key};
@@ -49,7 +53,7 @@ pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, 
     pb_param *p = pb_model_find(m, added_name(b, site, name, full));
     if (!p) {
         PB_CHECK(!m->attached); /* a hook made a parameter that the first graph did not have */
-        p = pb_params_add(m, full, PB_ADDED, site ? site->layer : -1, rows, cols);
+        p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
         p->trainable = true;
         if (m->file)
             pb_params_init(m, p, init);
@@ -151,18 +155,47 @@ static const char *targets_of(const pb_attached *p)
     return o ? *(const char *const *)((const char *)p->conf + o->offset) : "*";
 }
 
-static bool site_matches(const char *targets, const pb_site *s)
+/* Does a pattern over roles ("attn.*") or sites ("3.attn.q"), n bytes of it, fit the site. */
+static bool fits(const char *pattern, size_t n, const pb_site *s)
 {
-    char full[64], pattern[64];
+    char full[64], copy[64];
     snprintf(full, sizeof full, "%d.%s", s->layer, s->role);
+    snprintf(copy, sizeof copy, "%.*s", (int)n, pattern);
+    return n && (!fnmatch(copy, s->role, 0) || !fnmatch(copy, full, 0));
+}
+
+bool pb_site_in(const char *targets, const pb_site *s)
+{
     while (*targets) {
         size_t n = strcspn(targets, " ,");
-        snprintf(pattern, sizeof pattern, "%.*s", (int)n, targets);
-        if (n && (!fnmatch(pattern, s->role, 0) || !fnmatch(pattern, full, 0)))
+        if (fits(targets, n, s))
             return true;
         targets += n + (targets[n] != 0);
     }
     return false;
+}
+
+double pb_at_site(const char *list, const pb_site *site, double otherwise)
+{
+    while (list && *list) {
+        size_t n = strcspn(list, " ,"), name = strcspn(list, "= ,");
+        if (name < n && fits(list, name, site))
+            return strtod(list + name + 1, NULL);
+        list += n + (list[n] != 0);
+    }
+    return otherwise;
+}
+
+static int no_match(const pb_model *m, const pb_attached *p)
+{
+    pb_text roles = {0};
+    for (int k = 0; k < SITES; k++)
+        if (m->layer[0].site[k].out)
+            pb_text_add(&roles, " %s", pb_role_name[k]);
+    pb_error("%s: targets: '%s' matches no projection; roles are%s, with patterns like attn.* or 3.mlp.up",
+             p->method->name, targets_of(p), roles.data);
+    pb_text_free(&roles);
+    return -1;
 }
 
 static int match_targets(pb_model *m)
@@ -173,14 +206,12 @@ static int match_targets(pb_model *m)
         int hits = 0;
         if (!m->part[part].method->linear)
             continue;
-        for (int i = 0; i < sites; i++)
-            hits += m->matches[part * sites + i] =
-                site_matches(targets_of(&m->part[part]), &m->layer[i / SITES].site[i % SITES]);
+        for (int i = 0; i < sites; i++) {
+            const pb_site *s = &m->layer[i / SITES].site[i % SITES];
+            hits += m->matches[part * sites + i] = s->out && pb_site_in(targets_of(&m->part[part]), s);
+        }
         if (!hits)
-            return pb_error(
-                "%s: targets: '%s' matches no projection; roles are attn.q attn.k attn.v attn.o mlp.up mlp.down, "
-                "with patterns like attn.* or 3.mlp.up",
-                m->part[part].method->name, targets_of(&m->part[part]));
+            return no_match(m, &m->part[part]);
     }
     return 0;
 }
@@ -196,7 +227,7 @@ static bool selected(const pb_model *m, const pb_param *p)
 }
 
 /* What trains gets memory of its own; the file's map is never written. */
-static void own_value(pb_model *m, pb_param *p)
+void pb_params_own(pb_model *m, pb_param *p)
 {
     size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
     if (!m->file || p->kind == PB_HEAD)
@@ -212,8 +243,8 @@ static void select_base(pb_model *m)
         pb_param *p = m->param[i];
         p->trainable = selected(m, p);
         if (p->trainable)
-            own_value(m, p);
-        if (p->trainable && p == m->word)
+            pb_params_own(m, p);
+        if (p->trainable && p == m->word && !m->config.tied) /* an output table's gradient is dense */
             p->slot = pb_arena_alloc(m->arena, PB_META, (size_t)p->rows * sizeof *p->slot);
     }
 }

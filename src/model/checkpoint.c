@@ -1,100 +1,65 @@
-/* checkpoint: a Hugging Face folder: config.json and model.safetensors to parameters. */
+/* checkpoint: a Hugging Face folder, a GGUF or a llama2.c file to parameters. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "files/json.h"
 #include "model/internal.h"
 
-/* ---- config.json --------------------------------------------------------------------------------- */
+#define MOST_NAMED 20 /* missing tensors that a message names */
 
-/* A whole number in [low, high] that the config must have. */
-static int number(const char *path, const pb_json *root, const char *key, int low, int high, int *out)
+/* ---- configuration ---------------------------------------------------------------------------------- */
+
+static bool is_folder(const char *path)
 {
-    long long n = pb_json_integer(pb_json_get(root, key), -1);
-    if (n < low || n > high)
-        return pb_error("%s: %s: want a whole number %d..%d", path, key, low, high);
-    *out = (int)n;
-    return 0;
+    struct stat s;
+    return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
-static int activation(const char *path, const pb_json *root, pb_act *out)
+static int open_weights(pb_model *m, bool shapes_only)
 {
-    static const struct {
-        const char *name;
-        pb_act act;
-    } known[] = {{"gelu", PB_GELU},
-                 {"gelu_new", PB_GELU_TANH},
-                 {"gelu_pytorch_tanh", PB_GELU_TANH},
-                 {"relu", PB_RELU},
-                 {"silu", PB_SILU}};
-    const char *name = pb_json_text(pb_json_get(root, "hidden_act"), "");
-    for (size_t i = 0; i < PB_COUNT(known); i++)
-        if (!strcmp(name, known[i].name)) {
-            *out = known[i].act;
-            return 0;
-        }
-    return pb_error("%s: hidden_act: want gelu, gelu_new, relu or silu, got '%s'", path, name);
+    return shapes_only || (m->file = pb_weights_open(m->dir)) ? 0 : -1;
 }
 
-static int check(const char *path, const pb_json *root, const pb_config *c)
+/* A folder has a config.json; a file of weights alone must speak for itself. */
+static int open_file(pb_model *m)
 {
-    const char *family = pb_json_text(pb_json_get(root, "model_type"), "");
-    const char *places = pb_json_text(pb_json_get(root, "position_embedding_type"), "absolute");
-    if (strcmp(family, "bert") != 0)
-        return pb_error("%s: model_type: want bert, got '%s'", path, family);
-    if (strcmp(places, "absolute") != 0)
-        return pb_error("%s: position_embedding_type: want absolute, got '%s'", path, places);
-    if (c->width % c->heads)
-        return pb_error("%s: hidden_size: want a multiple of num_attention_heads = %d, got %d", path, c->heads,
-                        c->width);
-    return 0;
-}
-
-static int read_config(const char *path, const pb_json *root, pb_config *c)
-{
-    if (number(path, root, "vocab_size", 1, 1 << 24, &c->vocab) ||
-        number(path, root, "hidden_size", 1, 1 << 17, &c->width) ||
-        number(path, root, "num_hidden_layers", 1, 4096, &c->layers) ||
-        number(path, root, "num_attention_heads", 1, 4096, &c->heads) ||
-        number(path, root, "intermediate_size", 1, 1 << 20, &c->inner) ||
-        number(path, root, "max_position_embeddings", 2, 1 << 24, &c->positions) ||
-        number(path, root, "type_vocab_size", 1, 1024, &c->types) || activation(path, root, &c->act))
+    const char *config = open_weights(m, false) ? NULL : pb_weights_config(m->file);
+    if (!m->file)
         return -1;
-    c->family = "bert";
-    c->norm_eps = pb_json_number(pb_json_get(root, "layer_norm_eps"), 1e-12);
-    return check(path, root, c);
-}
-
-int pb_checkpoint_config(const char *dir, pb_config *c, pb_arena *arena)
-{
-    char *path = pb_arena_format(arena, "%s/config.json", dir);
-    pb_json_doc *doc = pb_json_read(path);
-    if (!doc)
-        return -1;
-    int rc = read_config(path, pb_json_root(doc), c);
+    if (!config)
+        return pb_error("%s: says nothing of the model's shape; want its folder, with config.json", m->dir);
+    pb_json_doc *doc = pb_json_parse(m->dir, config, strlen(config));
+    int rc = doc ? pb_family_config(m->dir, pb_json_root(doc), &m->config) : -1;
     pb_json_free(doc);
     return rc;
 }
 
-/* ---- names: ours and the checkpoint's ------------------------------------------------------------- */
-
-static const char *const roles[SITES] = {"attn.q", "attn.k", "attn.v", "attn.o", "mlp.up", "mlp.down"};
-static const char *const file_roles[SITES] = {"attention.self.query",   "attention.self.key", "attention.self.value",
-                                              "attention.output.dense", "intermediate.dense", "output.dense"};
-static const char *const subs[SUBLAYERS] = {"attn", "mlp"};
-static const char *const file_norms[SUBLAYERS] = {"attention.output.LayerNorm", "output.LayerNorm"};
-
-int pb_checkpoint_open(pb_model *m)
+int pb_checkpoint_open(pb_model *m, bool shapes_only)
 {
-    m->file = pb_safetensors_open(pb_arena_format(m->arena, "%s/model.safetensors", m->dir));
-    return m->file ? 0 : -1;
+    if (!is_folder(m->dir) && pb_file_exists(m->dir))
+        return open_file(m);
+    const char *path = pb_arena_format(m->arena, "%s/config.json", m->dir);
+    pb_json_doc *doc = pb_json_read(path);
+    int rc = doc ? pb_family_config(path, pb_json_root(doc), &m->config) : -1;
+    pb_json_free(doc);
+    return rc || open_weights(m, shapes_only) ? -1 : 0;
 }
 
-/* A bare encoder has no prefix, a model with a head has "bert." before the encoder's names. */
+/* ---- one tensor ---------------------------------------------------------------------------------------- */
+
+/* A network with a head has "bert." before the network's names, a bare one has not; old files call a
+ * norm's gain gamma and its bias beta. */
 static const pb_array *stored(const pb_model *m, const char *name)
 {
-    const pb_array *a = pb_safetensors_find(m->file, name);
-    return a ? a : pb_safetensors_find(m->file, pb_arena_format(m->arena, "bert.%s", name));
+    const pb_array *a = pb_weights_find(m->file, name);
+    const char *prefix = m->config.family->prefix;
+    if (!a && !strncmp(name, prefix, strlen(prefix)))
+        a = pb_weights_find(m->file, name + strlen(prefix));
+    const char *old = a ? NULL : strstr(name, "LayerNorm.");
+    if (!old || strstr(name, "gamma") || strstr(name, "beta"))
+        return a;
+    bool gain = !strcmp(old, "LayerNorm.weight");
+    return stored(m, pb_arena_format(m->arena, "%.*s.%s", (int)(old - name) + 9, name, gain ? "gamma" : "beta"));
 }
 
 static bool has_shape(const pb_array *a, int rows, int cols)
@@ -102,127 +67,222 @@ static bool has_shape(const pb_array *a, int rows, int cols)
     return a->dims == 1 ? rows == 1 && a->shape[0] == cols : a->dims == 2 && a->shape[0] == rows && a->shape[1] == cols;
 }
 
-/* 32-bit floats are used where they lie in the map; anything else is converted. */
-static int take_value(pb_model *m, pb_param *p, const pb_array *a)
+static void transpose(int rows, int cols, const pb_real *x, pb_real *out)
 {
-    if (a->dtype == PB_F32 && sizeof(pb_real) == 4 && (uintptr_t)a->data % 4 == 0) {
-        p->x = (pb_real *)(uintptr_t)a->data; /* read-only: nothing frozen is ever written */
+    for (int i = 0; i < rows; i += 32) /* in blocks that stay in the cache */
+        for (int j = 0; j < cols; j++)
+            for (int k = i; k < rows && k < i + 32; k++)
+                out[(size_t)j * (size_t)rows + (size_t)k] = x[(size_t)k * (size_t)cols + (size_t)j];
+}
+
+static bool usable_in_place(const pb_array *a)
+{
+    return a->dtype == PB_F32 && sizeof(pb_real) == 4 && (uintptr_t)a->data % 4 == 0;
+}
+
+/* 32-bit floats are used where they lie in the map; anything else is converted. */
+static int take_value(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
+{
+    if (usable_in_place(a) && !transposed && p->kind != PB_HEAD) { /* a head always trains */
+        p->x = (pb_real *)(uintptr_t)a->data;                      /* read-only: nothing frozen is ever written */
         return 0;
     }
     p->x = pb_arena_alloc(m->arena, PB_WEIGHTS, a->count * sizeof *p->x);
-    return pb_array_reals(a, 0, a->count, p->x);
+    if (!transposed)
+        return pb_array_reals(a, 0, a->count, p->x);
+    pb_real *x = pb_alloc(a->count * sizeof *x);
+    int rc = pb_array_reals(a, 0, a->count, x);
+    transpose(p->cols, p->rows, x, p->x);
+    free(x);
+    return rc;
 }
 
-/* One parameter of the checkpoint; NULL after an error. */
-static pb_param *take(pb_model *m, const char *name, const char *file_name, pb_kind kind, int layer, int rows, int cols)
+static void miss(pb_model *m, const char *what, const char *name)
 {
-    pb_param *p = pb_params_add(m, name, kind, layer, rows, cols);
+    pb_text_add(&m->missing, "%s%s '%s'", m->missing.length ? ", " : "", what, name);
+}
+
+typedef struct wanted {
+    const char *name, *origin; /* ours and the checkpoint's */
+    pb_kind kind;
+    int layer, rows, cols;
+    bool transposed; /* stored as [cols,rows] */
+} wanted;
+
+/* One parameter of the checkpoint.  What is missing or has another shape is noted, to be named with
+ * the rest. */
+static pb_param *take(pb_model *m, wanted w)
+{
+    pb_param *p = pb_params_add(m, w.name, w.origin, w.kind, w.layer, w.rows, w.cols);
     if (!m->file)
         return p;
-    const pb_array *a = stored(m, file_name);
-    if (!a) {
-        pb_error("%s/model.safetensors: no tensor '%s'", m->dir, file_name);
-        return NULL;
-    }
-    if (!has_shape(a, rows, cols)) {
-        pb_error("%s/model.safetensors: '%s': want shape [%d,%d], as config.json says", m->dir, file_name, rows, cols);
-        return NULL;
-    }
-    return take_value(m, p, a) ? NULL : p;
+    const pb_array *a = stored(m, w.origin);
+    int rows = w.transposed ? w.cols : w.rows, cols = w.transposed ? w.rows : w.cols;
+    if (!a)
+        miss(m, "no tensor", w.origin);
+    else if (!has_shape(a, rows, cols))
+        miss(m, pb_arena_format(m->arena, "not of shape [%d,%d]:", rows, cols), w.origin);
+    else if (take_value(m, p, a, w.transposed))
+        miss(m, "not of numbers:", w.origin);
+    return p;
 }
 
 /* A parameter that a checkpoint may lack: then it starts fresh and counts as the head's. */
-static pb_param *take_or_make(pb_model *m, const char *name, const char *file_name, pb_kind kind, int rows, int cols,
-                              pb_init init)
+static pb_param *take_or_make(pb_model *m, wanted w, pb_init init)
 {
-    const pb_array *a = m->file ? stored(m, file_name) : NULL;
-    if (a && has_shape(a, rows, cols))
-        return take(m, name, file_name, kind, -1, rows, cols);
-    pb_param *p = pb_params_add(m, name, m->file ? PB_HEAD : kind, -1, rows, cols);
+    const pb_array *a = m->file ? stored(m, w.origin) : NULL;
+    if (a && has_shape(a, w.rows, w.cols))
+        return take(m, w);
+    pb_param *p = pb_params_add(m, w.name, w.origin, m->file ? PB_HEAD : w.kind, -1, w.rows, w.cols);
     if (m->file)
         pb_params_init(m, p, init);
     return p;
 }
 
-/* ---- the parameters of an encoder ------------------------------------------------------------------- */
+/* ---- the parameters of a network ------------------------------------------------------------------------ */
 
-static int take_site(pb_model *m, int layer, int k, int in, int out)
+static char *joined(pb_model *m, const char *a, const char *b)
 {
-    pb_site *s = &m->layer[layer].site[k];
-    char *name = pb_arena_format(m->arena, "layer.%d.%s", layer, roles[k]);
-    char *file = pb_arena_format(m->arena, "encoder.layer.%d.%s", layer, file_roles[k]);
-    *s = (pb_site){.number = layer * SITES + k,
-                   .layer = layer,
-                   .layers = m->config.layers,
-                   .role = roles[k],
-                   .in = in,
-                   .out = out};
-    s->w = take(m, pb_arena_format(m->arena, "%s.weight", name), pb_arena_format(m->arena, "%s.weight", file),
-                PB_MATRIX, layer, out, in);
-    s->b = take(m, pb_arena_format(m->arena, "%s.bias", name), pb_arena_format(m->arena, "%s.bias", file), PB_BIAS,
-                layer, 1, out);
-    return s->w && s->b ? 0 : -1;
+    return pb_arena_format(m->arena, "%s%s", a, b);
 }
 
-static int take_norm(pb_model *m, const char *name, const char *file, int layer, pb_param **gain, pb_param **bias)
+/* A module of the network, as it is called in a model with a head. */
+static char *inside(pb_model *m, const char *module)
 {
-    int width = m->config.width;
-    *gain = take(m, pb_arena_format(m->arena, "%s.weight", name), pb_arena_format(m->arena, "%s.weight", file),
-                 PB_NORM_GAIN, layer, 1, width);
-    *bias = take(m, pb_arena_format(m->arena, "%s.bias", name), pb_arena_format(m->arena, "%s.bias", file),
-                 PB_NORM_BIAS, layer, 1, width);
-    return *gain && *bias ? 0 : -1;
+    return joined(m, m->config.family->prefix, module);
 }
 
-static int take_layer(pb_model *m, int l)
+static void take_site(pb_model *m, int l, int k, int in, int out)
 {
-    int width = m->config.width, inner = m->config.inner;
-    pb_layer *layer = &m->layer[l];
-    for (int k = 0; k < SITES; k++)
-        if (take_site(m, l, k, k == DOWN ? inner : width, k == UP ? inner : width))
-            return -1;
-    for (int k = 0; k < SUBLAYERS; k++) {
-        layer->sub[k] =
-            (pb_site){.number = -1, .layer = l, .layers = m->config.layers, .role = subs[k], .in = width, .out = width};
-        if (take_norm(m, pb_arena_format(m->arena, "layer.%d.%s.norm", l, subs[k]),
-                      pb_arena_format(m->arena, "encoder.layer.%d.%s", l, file_norms[k]), l, &layer->gain[k],
-                      &layer->bias[k]))
-            return -1;
-    }
-    return 0;
+    const struct pb_family *f = m->config.family;
+    pb_site *s = &m->layer[l].site[k];
+    *s = (pb_site){.number = l * SITES + k, .layer = l, .layers = m->config.layers, .role = pb_role_name[k]};
+    if (!f->site[k])
+        return;
+    s->in = in;
+    s->out = out;
+    s->module = pb_arena_format(m->arena, f->layer, l); /* NOLINT: a format of ours */
+    s->module = pb_arena_format(m->arena, "%s%s.%s", f->prefix, s->module, f->site[k]);
+    char *name = pb_arena_format(m->arena, "layer.%d.%s", l, pb_role_name[k]);
+    s->w = take(
+        m, (wanted){joined(m, name, ".weight"), joined(m, s->module, ".weight"), PB_MATRIX, l, out, in, f->conv1d});
+    if (m->config.bias >> k & 1)
+        s->b = take(m, (wanted){joined(m, name, ".bias"), joined(m, s->module, ".bias"), PB_BIAS, l, 1, out, false});
 }
 
-static int take_embeddings(pb_model *m)
+/* `module`: NULL where there is no such norm. */
+static void take_norm(pb_model *m, const char *name, const char *module, int layer, int width, pb_param **gain,
+                      pb_param **bias)
+{
+    if (!module)
+        return;
+    *gain = take(
+        m, (wanted){joined(m, name, ".weight"), joined(m, module, ".weight"), PB_NORM_GAIN, layer, 1, width, false});
+    if (bias && !m->config.family->rms)
+        *bias = take(
+            m, (wanted){joined(m, name, ".bias"), joined(m, module, ".bias"), PB_NORM_BIAS, layer, 1, width, false});
+}
+
+static void take_layer(pb_model *m, int l)
 {
     const pb_config *c = &m->config;
-    m->word = take(m, "embed.word", "embeddings.word_embeddings.weight", PB_EMBEDDING, -1, c->vocab, c->width);
-    m->place =
-        take(m, "embed.position", "embeddings.position_embeddings.weight", PB_EMBEDDING, -1, c->positions, c->width);
-    m->type = take(m, "embed.type", "embeddings.token_type_embeddings.weight", PB_EMBEDDING, -1, c->types, c->width);
-    if (!m->word || !m->place || !m->type)
-        return -1;
-    return take_norm(m, "embed.norm", "embeddings.LayerNorm", -1, &m->embed_gain, &m->embed_bias);
+    pb_layer *layer = &m->layer[l];
+    int queries = c->heads * c->head_size, keys = pb_model_kv_width(m);
+    const int in[SITES] = {[O] = queries, [DOWN] = c->inner};
+    const int out[SITES] = {queries + 2 * keys, queries, keys, keys, c->width, c->inner, c->inner, c->width};
+    for (int k = 0; k < SITES; k++)
+        take_site(m, l, k, in[k] ? in[k] : c->width, out[k]);
+    char *place = inside(m, pb_arena_format(m->arena, c->family->layer, l)); /* NOLINT: a format of ours */
+    for (int k = 0; k < SUBLAYERS; k++) {
+        layer->sub[k] = (pb_site){.number = -1,
+                                  .layer = l,
+                                  .layers = c->layers,
+                                  .role = pb_sublayer_name[k],
+                                  .in = c->width,
+                                  .out = c->width};
+        take_norm(m, pb_arena_format(m->arena, "layer.%d.%s.norm", l, pb_sublayer_name[k]),
+                  pb_arena_format(m->arena, "%s.%s", place, c->family->norm[k]), l, c->width, &layer->gain[k],
+                  &layer->bias[k]);
+    }
+    for (int k = 0; k < 2 && c->family->head_norm[k]; k++)
+        take_norm(m, pb_arena_format(m->arena, "layer.%d.attn.%s.norm", l, k ? "k" : "q"),
+                  pb_arena_format(m->arena, "%s.%s", place, c->family->head_norm[k]), l, c->head_size,
+                  &layer->head_gain[k], NULL);
 }
 
-/* The pooler is part of the published encoder; the classifier is the task's. */
-static int take_head(pb_model *m)
+static pb_param *take_table(pb_model *m, const char *name, const char *module, int rows)
+{
+    return module ? take(m, (wanted){name, inside(m, joined(m, module, ".weight")), PB_EMBEDDING, -1, rows,
+                                     m->config.width, false})
+                  : NULL;
+}
+
+/* ---- heads --------------------------------------------------------------------------------------------- */
+
+/* The dense layer in front may be part of the published network; the classifier is the task's. */
+static void take_classifier(pb_model *m, const pb_head_names *h)
 {
     int width = m->config.width;
     pb_init fresh = pb_init_normal(0.02), zero = pb_init_constant(0);
-    m->pool_w = take_or_make(m, "pool.weight", "pooler.dense.weight", PB_MATRIX, width, width, fresh);
-    m->pool_b = take_or_make(m, "pool.bias", "pooler.dense.bias", PB_BIAS, 1, width, zero);
-    m->head_w = take_or_make(m, "head.weight", "classifier.weight", PB_HEAD, m->classes, width, fresh);
-    m->head_b = take_or_make(m, "head.bias", "classifier.bias", PB_HEAD, 1, m->classes, zero);
-    return m->pool_w && m->pool_b && m->head_w && m->head_b ? 0 : -1;
+    pb_kind weight = h->base_dense ? PB_MATRIX : PB_HEAD, bias = h->base_dense ? PB_BIAS : PB_HEAD;
+    if (h->dense) {
+        const char *dense = h->base_dense ? inside(m, h->dense) : h->dense;
+        m->pool_w = take_or_make(
+            m, (wanted){"pool.weight", joined(m, dense, ".weight"), weight, -1, width, width, false}, fresh);
+        m->pool_b = take_or_make(m, (wanted){"pool.bias", joined(m, dense, ".bias"), bias, -1, 1, width, false}, zero);
+    }
+    m->head_w = take_or_make(
+        m, (wanted){"head.weight", joined(m, h->out, ".weight"), PB_HEAD, -1, m->classes, width, false}, fresh);
+    if (h->bias)
+        m->head_b = take_or_make(m, (wanted){"head.bias", h->bias, PB_HEAD, -1, 1, m->classes, false}, zero);
+}
+
+/* Of a masked or causal language model; its table may be the word table. */
+static void take_language(pb_model *m, const pb_head_names *h)
+{
+    int width = m->config.width, vocab = m->config.vocab;
+    if (h->dense) {
+        m->pool_w =
+            take(m, (wanted){"lm.dense.weight", joined(m, h->dense, ".weight"), PB_MATRIX, -1, width, width, false});
+        m->pool_b = take(m, (wanted){"lm.dense.bias", joined(m, h->dense, ".bias"), PB_BIAS, -1, 1, width, false});
+    }
+    take_norm(m, "lm.norm", h->norm, -1, width, &m->pool_gain, &m->pool_beta);
+    m->head_w = m->config.tied
+                    ? m->word
+                    : take(m, (wanted){"lm.weight", joined(m, h->out, ".weight"), PB_MATRIX, -1, vocab, width, false});
+    if (h->bias)
+        m->head_b = take(m, (wanted){"lm.bias", h->bias, PB_BIAS, -1, 1, vocab, false});
+}
+
+static int name_missing(const pb_model *m)
+{
+    if (!m->missing.length)
+        return 0;
+    const char *all = m->missing.data, *end = all;
+    int named = 0;
+    while (named < MOST_NAMED && (end = strstr(end, "', ")))
+        end += 2, named++;
+    return pb_error("%s: %.*s%s: not the tensors that config.json describes", m->dir,
+                    end ? (int)(end - all) - 1 : (int)m->missing.length, all, end ? " and more" : "");
 }
 
 int pb_checkpoint_params(pb_model *m)
 {
-    m->layer = pb_arena_alloc(m->arena, PB_META, (size_t)m->config.layers * sizeof *m->layer);
-    if (take_embeddings(m))
-        return -1;
-    for (int l = 0; l < m->config.layers; l++)
-        if (take_layer(m, l))
-            return -1;
-    return take_head(m);
+    const pb_config *c = &m->config;
+    const struct pb_family *f = c->family;
+    m->layer = pb_arena_alloc(m->arena, PB_META, (size_t)c->layers * sizeof *m->layer);
+    m->word = take_table(m, "embed.word", f->word, c->vocab);
+    m->place = take_table(m, "embed.position", f->place, c->positions);
+    m->type = take_table(m, "embed.type", f->token_type, c->types);
+    take_norm(m, "embed.norm", f->embed_norm ? inside(m, f->embed_norm) : NULL, -1, c->width, &m->embed_gain,
+              &m->embed_bias);
+    for (int l = 0; l < c->layers; l++)
+        take_layer(m, l);
+    take_norm(m, "final.norm", f->final_norm ? inside(m, f->final_norm) : NULL, -1, c->width, &m->final_gain,
+              &m->final_bias);
+    if (m->head == PB_HEAD_CLASSES)
+        take_classifier(m, &f->classes);
+    else
+        take_language(m, &f->masked);
+    return name_missing(m);
 }

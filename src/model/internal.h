@@ -2,15 +2,13 @@
 #ifndef PB_MODEL_INTERNAL_H
 #define PB_MODEL_INTERNAL_H
 
-#include "files/safetensors.h"
-#include "model/model.h"
-
-enum { Q, K, V, O, UP, DOWN, SITES }; /* projections of a layer */
-enum { ATTN, MLP, SUBLAYERS };        /* what the block hook follows */
+#include "files/weights.h"
+#include "model/family.h"
 
 typedef struct pb_layer {
-    pb_site site[SITES], sub[SUBLAYERS];
-    pb_param *gain[SUBLAYERS], *bias[SUBLAYERS]; /* the norm behind each sublayer */
+    pb_site site[SITES], sub[SUBLAYERS];         /* a site of no width does not exist in this family */
+    pb_param *gain[SUBLAYERS], *bias[SUBLAYERS]; /* the norm of each sublayer; bias NULL in RMS norms */
+    pb_param *head_gain[2];                      /* of q's and k's heads, or NULL                    */
 } pb_layer;
 
 struct pb_model {
@@ -18,18 +16,23 @@ struct pb_model {
     char *dir;
     pb_config config;
     pb_tokenizer *tokenizer;
-    pb_safetensors *file; /* NULL: shapes only                                   */
+    pb_weights *file; /* NULL: shapes only                                   */
+    pb_text missing;  /* tensors that the checkpoint lacks, while opening    */
     uint64_t seed;
-    int classes;
+    pb_head head;
+    int classes; /* of a classifying head                               */
 
-    pb_param **param; /* base and head, then added, in order of making       */
-    size_t params, capacity;
+    pb_param **param;    /* base and head, then added, in order of making       */
+    const char **origin; /* [params] name in the checkpoint; NULL: made here    */
+    size_t params, capacity, origins;
     int *index; /* hash of names: number of the parameter, -1 = free   */
     size_t index_size;
 
     pb_layer *layer;
-    pb_param *word, *place, *type, *embed_gain, *embed_bias;
-    pb_param *pool_w, *pool_b, *head_w, *head_b;
+    pb_param *word, *place, *type, *embed_gain, *embed_bias, *final_gain, *final_bias;
+    pb_param *pool_w, *pool_b, *pool_gain, *pool_beta, *head_w, *head_b; /* any may be absent */
+    pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope           */
+    int rope_positions; /* computed so far                                       */
 
     pb_attached *part; /* outermost first                                     */
     int parts;
@@ -39,13 +42,16 @@ struct pb_model {
     pb_param *merged; /* [layers*SITES, 2] folded w and bias; NULL: unmerged */
 };
 
-/* checkpoint.c: config.json and the weights' file. */
-int pb_checkpoint_config(const char *dir, pb_config *c, pb_arena *arena);
-int pb_checkpoint_open(pb_model *m);
+/* checkpoint.c: config.json and the weights' files. */
+int pb_checkpoint_open(pb_model *m, bool shapes_only);
 int pb_checkpoint_params(pb_model *m); /* makes every base and head parameter */
 
+/* rope.c: the table of cosines and sines, for at least `positions`. */
+const pb_real *pb_rope_table(pb_model *m, int positions);
+
 /* params.c: the table of parameters. */
-pb_param *pb_params_add(pb_model *m, const char *name, pb_kind kind, int layer, int rows, int cols);
+pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols);
+void pb_params_own(pb_model *m, pb_param *p); /* a copy that may be written */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
 
 /* build.c: hooks. */

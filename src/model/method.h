@@ -15,14 +15,16 @@
 typedef enum pb_taxon { PB_BASELINE, PB_ADDITIVE, PB_SELECTIVE, PB_REPARAMETRIZATION, PB_HYBRID } pb_taxon;
 extern const char *const pb_taxon_name[];
 
-/* A named place of the network.  Roles of projections: attn.q attn.k attn.v attn.o mlp.up
- * mlp.down; of sublayers (block hook): attn mlp. */
+/* A named place of the network.  Roles of projections: attn.q attn.k attn.v (or attn.qkv, where the
+ * checkpoint keeps the three in one matrix) attn.o mlp.gate mlp.up mlp.down; of sublayers (block
+ * hook): attn mlp. */
 typedef struct pb_site {
     int number;        /* place in the order of all sites                          */
     int layer, layers; /* 0 .. layers-1                                            */
     const char *role;
-    int in, out;     /* W is [out,in]; for a sublayer in == out == hidden size */
-    pb_param *w, *b; /* base weight and bias (NULL: none); NULL for a sublayer  */
+    int in, out;        /* W is [out,in]; for a sublayer in == out == hidden size */
+    pb_param *w, *b;    /* base weight and bias (NULL: none); NULL for a sublayer  */
+    const char *module; /* its name in a checkpoint with a head; NULL for a sublayer */
 } pb_site;
 
 typedef struct pb_build pb_build; /* one batch's graph under construction, see below */
@@ -32,6 +34,35 @@ typedef struct pb_facts {
     int classes;
     const int *class_count; /* [classes] training examples of each class */
 } pb_facts;
+
+/* How the method is called and kept in PEFT's adapter folders, so that they can be read and written. */
+typedef struct pb_peft_tensor {
+    const char *ours, *theirs; /* "A", "lora_A.weight"; ours as given to pb_added */
+    bool vector;               /* kept with one dimension                         */
+} pb_peft_tensor;
+
+typedef struct pb_peft_key {
+    const char *key, *option;             /* of adapter_config.json and of the options table               */
+    const char *pattern, *pattern_option; /* other values for some modules: "rank_pattern"; NULL: none     */
+} pb_peft_key;
+
+typedef enum pb_peft_layout {
+    PB_PEFT_SITES,  /* tensors at every targeted projection                           */
+    PB_PEFT_PREFIX, /* keys and values of all layers in one tensor                    */
+    PB_PEFT_PROMPT, /* word embeddings in front of the text                           */
+    PB_PEFT_NORMS,  /* the norms of the network, whole                                */
+} pb_peft_layout;
+
+typedef struct pb_peft {
+    const char *type; /* "LORA" */
+    const char *also; /* another type that reads alike, or NULL */
+    pb_peft_layout layout;
+    const pb_peft_tensor *tensors; /* ends with a row of NULL */
+    const pb_peft_key *keys;       /* ends with a row of NULL */
+    const pb_peft_tensor *loaded;  /* {option, value} of what PEFT always does; NULL: none */
+    const char *input_option;      /* lists the sites where the first tensor is about x, not about y; NULL: none */
+    const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\"" */
+} pb_peft;
 
 typedef struct pb_method {
     const char *name;  /* as written in the INI; equals the file's name                */
@@ -56,7 +87,7 @@ typedef struct pb_method {
     pb_node *(*block)(pb_build *b, const pb_site *site, pb_node *y);
     /* Word embeddings, before positions are added: x [T,C] -> [T',C]. */
     pb_node *(*embed)(pb_build *b, pb_node *x);
-    /* Keys and values of a layer, [T,C] each, may be replaced by longer ones. */
+    /* Keys and values of a layer, [T, kv_width] each, may be replaced by longer ones. */
     void (*kv)(pb_build *b, const pb_site *site, pb_node **k, pb_node **v);
 
     /* Once, before the first step; may set parameters in closed form (pb_find_param). */
@@ -66,6 +97,8 @@ typedef struct pb_method {
      * presence is a promise: merged equals unmerged.  A method with none of linear, block,
      * embed, kv is merged as it is. */
     void (*merge)(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias);
+
+    const pb_peft *peft; /* NULL: PEFT has no such adapter */
 } pb_method;
 
 /* The registry, generated from the folder; NULL-ended, in alphabetical order. */
@@ -77,14 +110,16 @@ const pb_method *pb_method_find(const char *name); /* NULL if unknown */
 struct pb_build {
     pb_graph *graph; /* first argument of every pb_op_* function                      */
     int width;       /* C, the hidden size                                            */
+    int kv_width;    /* columns of keys and values; less than C with grouped queries  */
     int layers;
     int first_position; /* position of each sequence's first row; a prefix moves it      */
-    int head_row;       /* which row of each sequence the head reads; 0 = first          */
+    int head_row;       /* which row of each sequence the head reads; 0 = first, -1 = last */
     double dropout;     /* of the base model; 0 when not training                        */
     struct pb_model *model;
-    int part;          /* which method of the composition is being asked                */
-    uint64_t drop_key; /* of this step's dropout masks                                  */
-    uint64_t drops;    /* masks drawn so far in this graph                              */
+    int part;                /* which method of the composition is being asked                */
+    uint64_t drop_key;       /* of this step's dropout masks                                  */
+    uint64_t drops;          /* masks drawn so far in this graph                              */
+    const pb_real *rotation; /* table of pb_op_rope                                     */
 };
 
 const void *pb_conf(const pb_build *b); /* the asked method's settings */
@@ -106,6 +141,13 @@ pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, 
 /* Such a tensor after it was made (merge), or any parameter by its full name; it must exist. */
 const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name);
 pb_param *pb_find_param(pb_build *b, const char *full_name);
+
+/* Does a list of patterns like "attn.* 3.mlp.up" name this site? */
+bool pb_site_in(const char *list, const pb_site *site);
+
+/* The value for this site in a list like "0.attn.q=16 mlp.*=4" (the first pattern that fits), else
+ * `otherwise`. */
+double pb_at_site(const char *list, const pb_site *site, double otherwise);
 
 pb_node *pb_inner_linear(pb_build *b, const pb_site *site, pb_node *x);
 

@@ -7,12 +7,34 @@
 #include "model/method.h"
 #include "numeric/kernel.h"
 
+/* What a network ends in, from config.json's architectures. */
+typedef enum pb_head {
+    PB_HEAD_NONE,    /* a bare encoder or decoder              */
+    PB_HEAD_CLASSES, /* logits of a text [sequences, classes]  */
+    PB_HEAD_CAUSAL,  /* of the next token [tokens, vocabulary] */
+    PB_HEAD_MASKED,  /* of the token itself                    */
+} pb_head;
+
+typedef struct pb_rope { /* rotary positions: angle = position * frequency(i) */
+    double theta, factor;
+    bool llama3; /* scaled by wave length, as Llama 3 does it */
+    double low, high, original;
+} pb_rope;
+
 /* The shape of a network, from config.json. */
 typedef struct pb_config {
-    const char *family; /* "bert"                                      */
-    int vocab, width, layers, heads, inner, positions, types;
+    const struct pb_family *family;
+    int vocab, width, layers, heads, kv_heads, head_size, inner, positions, types;
+    int first_position; /* of a text: 0, or behind the padding's in a RoBERTa */
     pb_act act;
-    double norm_eps;
+    double norm_eps, attention_scale;
+    bool scale_by_layer; /* attention_scale / (layer + 1)                      */
+    bool tied;           /* the output table is the word table                 */
+    unsigned bias;       /* bit k: projection k has one                        */
+    pb_rope rope;
+    pb_head head; /* what the checkpoint says it has                    */
+    int classes;  /* that its head has, if it is one of classes         */
+    int end[8];   /* tokens that end a text; the rest is -1              */
 } pb_config;
 
 typedef struct pb_attached { /* a method of the composition, outermost first */
@@ -25,14 +47,22 @@ typedef struct pb_batch { /* ragged: tokens of all sequences one after the other
     const int *offset; /* [sequences+1] */
     const int *ids;    /* [offset[sequences]] */
     const int *label;  /* [sequences], or NULL */
+    const int *target; /* language models: [offset[sequences]] the token wanted at each place, < 0: none; or NULL */
+    bool last;         /* language models: logits of each sequence's last token only */
 } pb_batch;
 
 typedef struct pb_model pb_model;
 
-/* Reads DIR/config.json, maps DIR/model.safetensors (weights NULL = shapes only: plans need
- * no weights) and opens the tokenizer.  `classes` sizes the head, which starts from the
- * stream "init" of `seed` unless the checkpoint has one of this size.  NULL with an error. */
-pb_model *pb_model_open(const char *dir, int classes, uint64_t seed, bool shapes_only);
+typedef struct pb_opening {
+    const char *path; /* a Hugging Face folder, a GGUF or a llama2.c file                  */
+    int classes;      /* of the task's head; 0: the head that the checkpoint has           */
+    uint64_t seed;    /* a head that the checkpoint lacks starts from its stream "init"    */
+    bool shapes_only; /* config.json alone: plans need no weights                          */
+} pb_opening;
+
+/* Reads the configuration, maps the weights and opens the tokenizer, if there is one.  NULL with an
+ * error; all tensors that are missing are named at once. */
+pb_model *pb_model_open(const pb_opening *o);
 void pb_model_free(pb_model *m);
 
 /* Attaches methods: decides what trains, makes their parameters, copies what trains out of
@@ -41,9 +71,14 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count);
 void pb_model_before_train(pb_model *m, const pb_facts *facts);
 
 const pb_config *pb_model_config(const pb_model *m);
-const pb_tokenizer *pb_model_tokenizer(const pb_model *m);
+pb_head pb_model_head(const pb_model *m);                  /* of the network that is built  */
+int pb_model_outputs(const pb_model *m);                   /* columns of its logits         */
+int pb_model_kv_width(const pb_model *m);                  /* of a layer's keys: kv * hd    */
+const pb_tokenizer *pb_model_tokenizer(const pb_model *m); /* NULL: the checkpoint has none */
+bool pb_model_ends(const pb_model *m, int id);             /* does this token end a text    */
+const char *pb_model_family(const pb_model *m);            /* "bert"                        */
 const char *pb_model_dir(const pb_model *m);
-pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' file */
+pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files */
 int pb_model_max_tokens(const pb_model *m);   /* positions left for text, method's tokens off */
 
 /* All parameters: base, head, added; trainable ones have a value of their own. */
@@ -58,7 +93,8 @@ typedef struct pb_counts {
 pb_counts pb_model_counts(const pb_model *m);
 size_t pb_model_weight_bytes(const pb_model *m); /* base + head + added, as held in memory */
 
-/* Builds the batch's graph: logits [sequences, classes] and, with labels, the mean loss. */
+/* Builds the batch's graph: logits [sequences, classes] or [tokens, vocabulary] (the rows of the text,
+ * not of a prompt that a method puts in front) and, with labels or targets, the mean loss. */
 typedef struct pb_outputs {
     pb_node *logits, *loss;
 } pb_outputs;

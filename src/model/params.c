@@ -41,11 +41,13 @@ pb_param *pb_model_find(const pb_model *m, const char *name)
     return i < 0 ? NULL : m->param[i];
 }
 
-pb_param *pb_params_add(pb_model *m, const char *name, pb_kind kind, int layer, int rows, int cols)
+pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols)
 {
     if (2 * m->params >= m->index_size)
         grow_index(m);
     pb_grow(&m->param, m->params, &m->capacity, sizeof *m->param);
+    pb_grow(&m->origin, m->params, &m->origins, sizeof *m->origin);
+    m->origin[m->params] = origin;
     pb_param *p = pb_arena_alloc(m->arena, PB_META, sizeof *p);
     p->name = pb_arena_strdup(m->arena, name);
     p->kind = kind;

@@ -62,6 +62,14 @@ void pb_layernorm_backward(int rows, int n, const pb_real *x, const pb_real *gam
 void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat, const pb_real *dy,
                          pb_real *dgamma, pb_real *dbeta);
 
+/* y = x * rrms * gamma, rrms = 1/sqrt(mean of x^2 + eps); stat[i] = rrms of row i.  y == x is allowed. */
+void pb_rmsnorm(int rows, int n, const pb_real *x, const pb_real *gamma, pb_real eps, pb_real *y, pb_real *stat);
+void pb_rmsnorm_backward(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *stat,
+                         const pb_real *dy, pb_real *dx, bool add);
+/* Adds sum over rows of dy*x*rrms to dgamma[j0..j1). */
+void pb_rmsnorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat, const pb_real *dy,
+                       pb_real *dgamma);
+
 /* ---- elementwise, n elements, vectorised -------------------------------------------------- */
 
 typedef enum pb_act { PB_GELU, PB_GELU_TANH, PB_RELU, PB_TANH, PB_SILU, PB_SIGMOID } pb_act;

@@ -1,4 +1,4 @@
-/* norm: layer normalisation, row by row.  Floor 1. */
+/* norm: layer normalisation with and without the mean, row by row.  Floor 1. */
 #include <math.h>
 
 #include "numeric/kernel.h"
@@ -81,4 +81,54 @@ void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, cons
         for (int j = j0; dbeta && j < j1; j++)
             dbeta[j] += gi[j];
     }
+}
+
+/* ---- without the mean ------------------------------------------------------------------------------ */
+
+void pb_rmsnorm(int rows, int n, const pb_real *x, const pb_real *gamma, pb_real eps, pb_real *y, pb_real *stat)
+{
+    for (int i = 0; i < rows; i++) {
+        const pb_real *xi = x + start(i, n);
+        pb_real *yi = y + start(i, n), square[16] = {0}, sum = 0;
+        int j = 0;
+        for (; j + 16 <= n; j += 16)
+            for (int l = 0; l < 16; l++)
+                square[l] += xi[j + l] * xi[j + l];
+        for (; j < n; j++)
+            sum += xi[j] * xi[j];
+        for (int l = 0; l < 16; l++)
+            sum += square[l];
+        stat[i] = 1 / (pb_real)sqrt((double)(sum / (pb_real)n + eps));
+        for (j = 0; j < n; j++)
+            yi[j] = xi[j] * stat[i] * gamma[j];
+    }
+}
+
+/* With h = x rrms and d = dy gamma:  dx = rrms (d - h mean(d h)). */
+void pb_rmsnorm_backward(int rows, int n, const pb_real *x, const pb_real *gamma, const pb_real *stat,
+                         const pb_real *dy, pb_real *dx, bool add)
+{
+    for (int i = 0; i < rows; i++) {
+        const pb_real *xi = x + start(i, n), *gi = dy + start(i, n);
+        pb_real *out = dx + start(i, n), rrms = stat[i], lane[16] = {0}, dot = 0;
+        int j = 0;
+        for (; j + 16 <= n; j += 16)
+            for (int l = 0; l < 16; l++)
+                lane[l] += gi[j + l] * gamma[j + l] * xi[j + l];
+        for (; j < n; j++)
+            dot += gi[j] * gamma[j] * xi[j];
+        for (int l = 0; l < 16; l++)
+            dot += lane[l];
+        dot *= rrms * rrms / (pb_real)n;
+        for (j = 0; j < n; j++)
+            out[j] = (add ? out[j] : 0) + rrms * (gi[j] * gamma[j] - xi[j] * dot);
+    }
+}
+
+void pb_rmsnorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat, const pb_real *dy,
+                       pb_real *dgamma)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = j0; j < j1; j++)
+            dgamma[j] += dy[start(i, n) + (size_t)j] * x[start(i, n) + (size_t)j] * stat[i];
 }

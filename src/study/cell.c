@@ -21,7 +21,8 @@ char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
 
 static pb_model *attach(const pb_bench *b, const pb_attached *part, int parts, uint64_t seed, bool shapes_only)
 {
-    pb_model *m = pb_model_open(b->experiment->model_path, b->data->classes, seed, shapes_only);
+    pb_model *m = pb_model_open(&(pb_opening){
+        .path = b->experiment->model_path, .classes = b->data->classes, .seed = seed, .shapes_only = shapes_only});
     if (m && !pb_model_attach(m, part, parts))
         return m;
     pb_model_free(m);

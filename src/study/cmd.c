@@ -25,6 +25,13 @@ static const flag flags[] = {
     {"out", "FOLDER", "where figures go (plots/EXPERIMENT)", AT(out), TEXT},
     {"json", NULL, "one JSON object a line", AT(json), SWITCH},
     {"quiet", NULL, "no progress", AT(quiet), SWITCH},
+    {"model", "PATH", "a Hugging Face folder, a GGUF or a llama2.c file", AT(model), TEXT},
+    {"adapter", "FOLDER", "a PEFT adapter to put on the model", AT(adapter), TEXT},
+    {"merged", NULL, "with the adapter folded into the weights", AT(merged), SWITCH},
+    {"ids", NULL, "each line of stdin is a JSON array of token ids, not a text", AT(ids), SWITCH},
+    {"plain", NULL, "without special tokens", AT(plain), SWITCH},
+    {"decode", NULL, "from ids back to text", AT(decode), SWITCH},
+    {"force", NULL, "use an adapter that was made for other weights", AT(force), SWITCH},
     {"no-timing", NULL, "leave the timing pass for later", AT(no_timing), SWITCH},
 };
 

@@ -22,7 +22,7 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
 {
     *b = (pb_bench){.experiment = e, .db = db, .artifacts = folder_of_artifacts(db)};
     b->data = pb_experiment_data(e);
-    pb_model *m = b->data ? pb_model_open(e->model_path, b->data->classes, 0, false) : NULL;
+    pb_model *m = b->data ? pb_model_open(&(pb_opening){.path = e->model_path, .classes = b->data->classes}) : NULL;
     if (!m) {
         pb_bench_close(b);
         return -1;

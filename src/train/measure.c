@@ -67,8 +67,9 @@ static void put_merge_error(const bench *b, pb_result *out)
 static void put_kv_bytes(const pb_model *m, pb_result *out)
 {
     const pb_config *c = pb_model_config(m);
-    double tokens = c->positions - pb_model_max_tokens(m);
-    pb_result_put(out, -1, -1, tokens * 2 * c->layers * c->width * (double)sizeof(float), "overhead.kv_bytes");
+    double tokens = c->positions - pb_model_max_tokens(m) - c->first_position;
+    pb_result_put(out, -1, -1, tokens * 2 * c->layers * pb_model_kv_width(m) * (double)sizeof(float),
+                  "overhead.kv_bytes");
 }
 
 static int time_all(bench *b, int rounds, pb_result *out)

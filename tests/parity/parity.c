@@ -236,7 +236,7 @@ static int parity(const char *dir, const char *spec, const char *from, const cha
     const pb_array *head = in ? pb_safetensors_find(in, "param.head.weight") : NULL;
     if (in && (!head || head->dims != 2))
         pb_error("%s: want param.head.weight [classes,hidden]", from);
-    pb_model *m = head ? pb_model_open(dir, (int)head->shape[0], 0, false) : NULL;
+    pb_model *m = head ? pb_model_open(&(pb_opening){.path = dir, .classes = (int)head->shape[0]}) : NULL;
     int parts = m ? read_methods(spec, part) : -1;
     int rc = parts < 0 || pb_model_attach(m, part, parts) || answer_batch(m, in, to) ? -1 : 0;
     free_methods(part);

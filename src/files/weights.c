@@ -1,0 +1,169 @@
+/* weights: see weights.h. */
+#include "files/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "files/json.h"
+
+struct pb_weights {
+    char *path; /* as it was opened */
+    pb_safetensors **shard;
+    char **shard_path;
+    size_t shards, capacity, paths;
+};
+
+/* ---- opening ------------------------------------------------------------------------------------- */
+
+static int add_shard(pb_weights *w, char *path)
+{
+    pb_grow(&w->shard, w->shards, &w->capacity, sizeof *w->shard);
+    pb_grow(&w->shard_path, w->shards, &w->paths, sizeof *w->shard_path);
+    w->shard_path[w->shards] = path;
+    w->shard[w->shards] = pb_safetensors_open(path);
+    return w->shard[w->shards++] ? 0 : -1;
+}
+
+typedef struct index_reader {
+    pb_weights *w;
+    const char *folder, *path;
+    pb_text missing;
+} index_reader;
+
+static pb_safetensors *find_shard(const pb_weights *w, const char *path)
+{
+    for (size_t i = 0; i < w->shards; i++)
+        if (!strcmp(w->shard_path[i], path))
+            return w->shard[i];
+    return NULL;
+}
+
+/* One entry of weight_map: a tensor and the file it is in. */
+static int read_entry(void *ctx, const char *tensor, const pb_json *value)
+{
+    index_reader *r = ctx;
+    const char *file = pb_json_text(value, "");
+    if (!*file || strchr(file, '/') || !strcmp(file, "..") || !strcmp(file, "."))
+        return pb_error("%s: weight_map: '%s': want the name of a file in this folder, got '%s'", r->path, tensor,
+                        file);
+    char *path = pb_format("%s/%s", r->folder, file);
+    pb_safetensors *f = find_shard(r->w, path);
+    if (!f && !add_shard(r->w, path))
+        f = r->w->shard[r->w->shards - 1];
+    else if (f)
+        free(path);
+    if (f && !pb_safetensors_find(f, tensor))
+        pb_text_add(&r->missing, "%s'%s' in %s", r->missing.length ? ", " : "", tensor, file);
+    return f ? 0 : -1;
+}
+
+static int open_shards(pb_weights *w, const char *folder, const char *path)
+{
+    pb_json_doc *doc = pb_json_read(path);
+    if (!doc)
+        return -1;
+    index_reader r = {.w = w, .folder = folder, .path = path};
+    const pb_json *map = pb_json_get(pb_json_root(doc), "weight_map");
+    int rc = pb_json_size(map) && pb_json_is_object(map)
+                 ? pb_json_each(map, read_entry, &r)
+                 : pb_error("%s: weight_map: want an object of tensors and files", path);
+    if (!rc && r.missing.length)
+        rc = pb_error("%s: weight_map: no tensor %s", path, r.missing.data);
+    pb_text_free(&r.missing);
+    pb_json_free(doc);
+    return rc;
+}
+
+static int open_folder(pb_weights *w, const char *folder)
+{
+    char *single = pb_format("%s/model.safetensors", folder), *index = pb_format("%s.index.json", single);
+    bool sharded = !pb_file_exists(single) && pb_file_exists(index);
+    int rc = sharded ? open_shards(w, folder, index) : add_shard(w, single);
+    if (sharded)
+        free(single);
+    free(index);
+    return rc;
+}
+
+pb_weights *pb_weights_open(const char *path)
+{
+    struct stat s;
+    pb_weights *w = pb_alloc(sizeof *w);
+    w->path = pb_strdup(path);
+    int rc = !stat(path, &s) && S_ISREG(s.st_mode) ? add_shard(w, pb_strdup(path)) : open_folder(w, path);
+    if (!rc)
+        return w;
+    pb_weights_close(w);
+    return NULL;
+}
+
+void pb_weights_close(pb_weights *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < w->shards; i++) {
+        if (w->shard[i])
+            pb_safetensors_close(w->shard[i]);
+        free(w->shard_path[i]);
+    }
+    free(w->shard);
+    free(w->shard_path);
+    free(w->path);
+    free(w);
+}
+
+/* ---- looking ----------------------------------------------------------------------------------------- */
+
+size_t pb_weights_count(const pb_weights *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->shards; i++)
+        n += pb_safetensors_count(w->shard[i]);
+    return n;
+}
+
+const pb_array *pb_weights_at(const pb_weights *w, size_t i)
+{
+    for (size_t k = 0; k < w->shards; k++) {
+        size_t n = pb_safetensors_count(w->shard[k]);
+        if (i < n)
+            return pb_safetensors_at(w->shard[k], i);
+        i -= n;
+    }
+    return NULL;
+}
+
+const pb_array *pb_weights_find(const pb_weights *w, const char *name)
+{
+    const pb_array *a = NULL;
+    for (size_t i = 0; i < w->shards && !a; i++)
+        a = pb_safetensors_find(w->shard[i], name);
+    return a;
+}
+
+const char *pb_weights_config(const pb_weights *w)
+{
+    (void)w;
+    return NULL;
+}
+
+const char *pb_weights_tokenizer(const pb_weights *w)
+{
+    (void)w;
+    return NULL;
+}
+
+int pb_weights_digest(const pb_weights *w, pb_digest *out)
+{
+    pb_text all = {0};
+    int rc = 0;
+    for (size_t i = 0; i < w->shards && !rc; i++) {
+        rc = pb_sha256_file(w->shard_path[i], out);
+        pb_text_add(&all, "%s\n", out->hex);
+    }
+    if (!rc && w->shards > 1)
+        *out = pb_sha256(all.data, all.length);
+    pb_text_free(&all);
+    return rc;
+}

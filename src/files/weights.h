@@ -1,0 +1,37 @@
+/* weights: the named arrays of a checkpoint, wherever they lie.  Floor 3.
+ *
+ * A folder with model.safetensors, a folder with shards and their index, one .safetensors file, a
+ * GGUF file or a llama2.c file all look the same: arrays under Hugging Face's names, and for the
+ * last two the config.json and tokenizer.json that a folder would have, as text.
+ */
+#ifndef PB_WEIGHTS_H
+#define PB_WEIGHTS_H
+
+#include "files/safetensors.h"
+
+typedef struct pb_weights pb_weights;
+
+/* Maps the checkpoint at `path` and checks its structure.  NULL with "PATH: what is wrong, what
+ * would be right".  The maps live until close. */
+pb_weights *pb_weights_open(const char *path);
+void pb_weights_close(pb_weights *w); /* NULL is fine */
+
+size_t pb_weights_count(const pb_weights *w);
+const pb_array *pb_weights_at(const pb_weights *w, size_t i);
+const pb_array *pb_weights_find(const pb_weights *w, const char *name); /* NULL: absent */
+
+/* The file that holds an array, for messages. */
+const char *pb_weights_path(const pb_weights *w, const pb_array *a);
+
+/* config.json and tokenizer.json as text, made from what the file itself says; NULL for
+ * safetensors, whose folder has them as files.  Owned by w. */
+const char *pb_weights_config(const pb_weights *w);
+const char *pb_weights_tokenizer(const pb_weights *w);
+
+/* A GGUF's text field ("tokenizer.chat_template"); NULL if absent or no GGUF.  Owned by w. */
+const char *pb_weights_text(const pb_weights *w, const char *key);
+
+/* SHA-256 of the file; of several shards: of their digests, in the order of their names. */
+int pb_weights_digest(const pb_weights *w, pb_digest *out);
+
+#endif

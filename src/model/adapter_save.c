@@ -1,0 +1,274 @@
+/* adapter_save: what was trained as a PEFT folder. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/adapter.h"
+#include "model/bundle.h"
+
+/* ---- adapter_config.json ------------------------------------------------------------------------------- */
+
+typedef struct saving {
+    const pb_model *m;
+    const pb_method *method;
+    const void *conf;
+    pb_bundle tensors;
+    pb_text member[64]; /* "\"key\": value" */
+    int members;
+    pb_text targets, inputs, saved; /* lists of modules, quoted */
+} saving;
+
+static pb_text *new_member(saving *s, const char *key)
+{
+    pb_text *t = &s->member[s->members++];
+    PB_CHECK(s->members <= (int)PB_COUNT(s->member));
+    pb_text_add(t, "\"%s\": ", key);
+    return t;
+}
+
+static void add_quoted(pb_text *list, const char *name)
+{
+    if (list->data && strstr(list->data, name) && strstr(list->data, name)[-1] == '"' &&
+        strstr(list->data, name)[strlen(name)] == '"')
+        return;
+    pb_text_add(list, "%s\"%s\"", list->length ? ", " : "", name);
+}
+
+static char *option_text(const saving *s, const char *name)
+{
+    pb_text value = {0};
+    pb_option_print(pb_option_find(s->method->options, name), s->conf, &value);
+    return value.data ? value.data : pb_strdup("");
+}
+
+/* The values of sites that have one of their own: {"module": 3}. */
+static void add_patterns(saving *s, const pb_peft_key *k, double usual)
+{
+    char *list = option_text(s, k->pattern_option);
+    pb_text *t = new_member(s, k->pattern);
+    int n = 0;
+    pb_text_add(t, "{");
+    for (int i = 0; i < s->m->config.layers * SITES; i++) {
+        const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
+        double value = pb_at_site(list, site, usual);
+        if (s->m->matches[i] && value != usual)
+            pb_text_add(t, "%s\"%s\": %.17g", n++ ? ", " : "", site->module, value);
+    }
+    pb_text_add(t, "}");
+    free(list);
+}
+
+static void add_settings(saving *s)
+{
+    const pb_peft *peft = s->method->peft;
+    for (const pb_peft_key *k = peft->keys; k->key; k++) {
+        char *value = option_text(s, k->option);
+        const pb_option *o = pb_option_find(s->method->options, k->option);
+        bool yes = o->type == PB_BOOL && !strcmp(value, "yes");
+        pb_text_add(new_member(s, k->key), "%s", o->type == PB_BOOL ? yes ? "true" : "false" : value);
+        if (k->pattern)
+            add_patterns(s, k, strtod(value, NULL));
+        free(value);
+    }
+    if (peft->fixed)
+        pb_text_add(&s->member[s->members++], "%s", peft->fixed);
+}
+
+static void add_common(saving *s)
+{
+    const pb_model *m = s->m;
+    pb_text_add(new_member(s, "peft_type"), "\"%s\"", s->method->peft->type);
+    pb_text_add(new_member(s, "task_type"), "%s",
+                m->head == PB_HEAD_CLASSES  ? "\"SEQ_CLS\""
+                : m->head == PB_HEAD_CAUSAL ? "\"CAUSAL_LM\""
+                                            : "null");
+    pb_json_quote(new_member(s, "base_model_name_or_path"), m->dir);
+    pb_text_add(new_member(s, "inference_mode"), "true");
+    if (s->saved.length)
+        pb_text_add(new_member(s, "modules_to_save"), "[%s]", s->saved.data);
+    if (s->targets.length)
+        pb_text_add(new_member(s, "target_modules"), "[%s]", s->targets.data);
+    if (s->method->peft->input_option)
+        pb_text_add(new_member(s, "feedforward_modules"), "[%s]", s->inputs.length ? s->inputs.data : "");
+    if (s->targets.length && m->config.family->conv1d)
+        pb_text_add(new_member(s, "fan_in_fan_out"), "true");
+}
+
+/* How PEFT describes a stack of keys and values, or of embeddings. */
+static void add_prompt_sizes(saving *s)
+{
+    const pb_config *c = &s->m->config;
+    bool prefix = s->method->peft->layout == PB_PEFT_PREFIX;
+    pb_text_add(new_member(s, "num_layers"), "%d", c->layers);
+    pb_text_add(new_member(s, "num_transformer_submodules"), "1");
+    pb_text_add(new_member(s, "token_dim"), "%d", prefix ? pb_model_kv_width(s->m) : c->width);
+    pb_text_add(new_member(s, "num_attention_heads"), "%d", prefix ? c->kv_heads : c->heads);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(((const pb_text *)a)->data, ((const pb_text *)b)->data);
+}
+
+static int write_config(saving *s, const char *dir)
+{
+    pb_text out = {0};
+    qsort(s->member, (size_t)s->members, sizeof *s->member, by_text);
+    for (int i = 0; i < s->members; i++)
+        pb_text_add(&out, "%s  %s", i ? ",\n" : "{\n", s->member[i].data);
+    pb_text_add(&out, "\n}\n");
+    char *path = pb_format("%s/adapter_config.json", dir);
+    int rc = pb_write_file(path, out.data, out.length);
+    free(path);
+    pb_text_free(&out);
+    return rc;
+}
+
+/* ---- adapter_model.safetensors --------------------------------------------------------------------------- */
+
+static const pb_param *added(const saving *s, const char *place, const char *name)
+{
+    return pb_model_find(s->m, pb_arena_format(s->tensors.arena, "%s%s.%s", place, s->method->name, name));
+}
+
+static void save_sites(saving *s)
+{
+    const pb_peft *peft = s->method->peft;
+    char *inputs = peft->input_option ? option_text(s, peft->input_option) : NULL;
+    for (int i = 0; i < s->m->config.layers * SITES; i++) {
+        const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
+        if (!s->m->matches[i])
+            continue;
+        bool in = inputs && pb_site_in(inputs, site);
+        add_quoted(&s->targets, site->module);
+        if (in)
+            add_quoted(&s->inputs, site->module);
+        for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
+            const pb_param *p =
+                added(s, pb_arena_format(s->tensors.arena, "layer.%d.%s.", site->layer, site->role), t->ours);
+            const char *name = pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs);
+            if (p) /* a vector about the output stands upright */
+                pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
+                             inputs && !in ? pb_bundle_tensor(&s->tensors, name, p->cols, 1, 2)
+                                           : pb_bundle_tensor(&s->tensors, name, p->rows, p->cols, t->vector ? 1 : 2));
+        }
+    }
+    free(inputs);
+}
+
+static int save_prefix(saving *s)
+{
+    int width = pb_model_kv_width(s->m), columns = 2 * s->m->config.layers * width;
+    const pb_param *first = added(s, "layer.0.attn.", "k");
+    if (!first)
+        return pb_error("%s: mlp = yes: PEFT keeps keys and values, not the network that makes them; want mlp = no",
+                        s->method->name);
+    float *out = pb_bundle_tensor(&s->tensors, "prompt_embeddings", first->rows, columns, 2);
+    for (int k = 0; k < 2 * s->m->config.layers; k++) {
+        const pb_param *p = added(s, pb_arena_format(s->tensors.arena, "layer.%d.attn.", k / 2), k % 2 ? "v" : "k");
+        for (int r = 0; r < first->rows; r++)
+            pb_to_floats(p->x + (size_t)r * (size_t)width, (size_t)width,
+                         out + (size_t)r * (size_t)columns + (size_t)k * (size_t)width);
+    }
+    return 0;
+}
+
+static int save_prompt(saving *s)
+{
+    const pb_peft *peft = s->method->peft;
+    for (const pb_peft_tensor *t = peft->loaded; t && t->ours && !s->m->config.family->causal; t++) {
+        char *value = option_text(s, t->ours);
+        bool same = !strcmp(value, t->theirs);
+        if (!same)
+            pb_error("%s: %s = %s: PEFT does as %s = %s; train with that to export it", s->method->name, t->ours, value,
+                     t->ours, t->theirs);
+        free(value);
+        if (!same)
+            return -1;
+    }
+    const pb_param *p = added(s, "", peft->tensors[0].ours);
+    pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
+                 pb_bundle_tensor(&s->tensors, peft->tensors[0].theirs, p->rows, p->cols, 2));
+    return 0;
+}
+
+static void save_norms(saving *s)
+{
+    pb_arena *arena = s->tensors.arena;
+    for (size_t i = 0; i < s->m->params; i++) {
+        const pb_param *p = s->m->param[i];
+        if (p->kind != PB_NORM_GAIN && p->kind != PB_NORM_BIAS)
+            continue;
+        const char *origin = s->m->origin[i], *dot = strrchr(origin, '.');
+        const char *module = pb_arena_format(arena, "%.*s", (int)(dot - origin), origin);
+        add_quoted(&s->targets, module);
+        pb_bundle_param(
+            s->m, &s->tensors,
+            pb_arena_format(arena, "base_model.model.%s.%s%s", module, s->method->peft->tensors[0].theirs, dot), p,
+            p->x);
+    }
+}
+
+/* The head, and whatever else trained of the network: modules that PEFT saves whole. */
+static void save_whole(saving *s)
+{
+    pb_arena *arena = s->tensors.arena;
+    const pb_peft *peft = s->method->peft;
+    bool soft = peft->layout == PB_PEFT_PREFIX || peft->layout == PB_PEFT_PROMPT;
+    const char *prefix = s->m->config.family->prefix;
+    for (size_t i = 0; i < s->m->params; i++) {
+        const pb_param *p = s->m->param[i];
+        const char *origin = s->m->origin[i];
+        bool norm = peft->layout == PB_PEFT_NORMS && (p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS);
+        if (!origin || !pb_model_stores(p) || norm)
+            continue;
+        bool inside = !strncmp(origin, prefix, strlen(prefix));
+        size_t n = inside ? (size_t)(strrchr(origin, '.') - origin) : strcspn(origin, ".");
+        add_quoted(&s->saved, pb_arena_format(arena, "%.*s", (int)n, origin));
+        pb_bundle_param(s->m, &s->tensors,
+                        pb_arena_format(arena, soft ? "base_model.%s" : "base_model.model.%s", origin), p, p->x);
+    }
+}
+
+static int save_method(saving *s)
+{
+    switch (s->method->peft->layout) {
+    case PB_PEFT_SITES: save_sites(s); break;
+    case PB_PEFT_PREFIX: return save_prefix(s);
+    case PB_PEFT_PROMPT: return save_prompt(s);
+    case PB_PEFT_NORMS: save_norms(s); break;
+    }
+    return 0;
+}
+
+static int save(saving *s, const char *dir)
+{
+    pb_peft_layout layout = s->method->peft->layout;
+    if (save_method(s) || pb_make_dirs(dir))
+        return -1;
+    save_whole(s);
+    add_settings(s);
+    add_common(s);
+    if (layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT)
+        add_prompt_sizes(s);
+    pb_digest base = pb_model_digest(s->m);
+    const char *const metadata[] = {"base_sha256", base.hex, "format", "pt", NULL};
+    return write_config(s, dir) || pb_bundle_write(&s->tensors, dir, "adapter_model.safetensors", metadata) ? -1 : 0;
+}
+
+int pb_adapter_save(const pb_model *m, const char *dir)
+{
+    if (m->parts != 1)
+        return pb_error("PEFT has no adapter for a composition of %d methods; want one, or --merged", m->parts);
+    saving s = {.m = m, .method = m->part[0].method, .conf = m->part[0].conf};
+    if (!s.method->peft)
+        return pb_error("%s: PEFT has no such adapter; want another method, or --merged", s.method->name);
+    s.tensors.arena = pb_arena_new("adapter");
+    int rc = save(&s, dir);
+    for (int i = 0; i < s.members; i++)
+        pb_text_free(&s.member[i]);
+    pb_text_free(&s.targets);
+    pb_text_free(&s.inputs);
+    pb_text_free(&s.saved);
+    pb_bundle_free(&s.tensors);
+    return rc;
+}

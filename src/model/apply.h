@@ -1,0 +1,22 @@
+/* apply: batches through a model that is not being trained.  Floor 4. */
+#ifndef PB_APPLY_H
+#define PB_APPLY_H
+
+#include "model/model.h"
+
+typedef struct pb_apply pb_apply;
+
+/* The model must outlive it, with its methods attached. */
+pb_apply *pb_apply_new(pb_model *m);
+void pb_apply_free(pb_apply *a); /* NULL is fine */
+
+/* The batch's logits [rows, cols], valid until the next call; NULL with an error (a text that is too
+ * long, an id that the model does not have). */
+const pb_node *pb_apply_run(pb_apply *a, const pb_batch *batch);
+
+/* Adds the likeliest continuation of the n ids of `prompt` to out, a token at a time: at most `most`,
+ * ending with the first token that ends a text in this model, if `stops`.  Greedy: of equals, the
+ * lowest id.  The model has a causal head.  -1 with an error. */
+int pb_apply_continue(pb_apply *a, const int *prompt, int n, int most, bool stops, pb_ids *out);
+
+#endif

@@ -1,0 +1,58 @@
+/* bundle: see bundle.h. */
+#include "model/bundle.h"
+
+#include <stdlib.h>
+
+float *pb_bundle_tensor(pb_bundle *b, const char *name, int64_t rows, int64_t cols, int dims)
+{
+    size_t n = (size_t)rows * (size_t)cols;
+    float *data = pb_arena_alloc(b->arena, PB_META, n * sizeof *data);
+    pb_grow(&b->array, b->count, &b->capacity, sizeof *b->array);
+    b->array[b->count++] = (pb_array){.name = name,
+                                      .dtype = PB_F32,
+                                      .dims = dims,
+                                      .shape = {dims == 1 ? cols : rows, cols},
+                                      .count = n,
+                                      .data = data,
+                                      .bytes = 4 * n};
+    return data;
+}
+
+void pb_to_floats(const pb_real *x, size_t n, float *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)x[i];
+}
+
+static bool is_vector(const pb_param *p)
+{
+    return p->kind == PB_BIAS || p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS ||
+           (p->kind == PB_HEAD && p->rows == 1);
+}
+
+void pb_bundle_param(const pb_model *m, pb_bundle *b, const char *name, const pb_param *p, const pb_real *x)
+{
+    bool turned = m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
+    float *out = turned ? pb_bundle_tensor(b, name, p->cols, p->rows, 2)
+                        : pb_bundle_tensor(b, name, p->rows, p->cols, is_vector(p) ? 1 : 2);
+    size_t rows = (size_t)p->rows, cols = (size_t)p->cols;
+    if (!turned)
+        pb_to_floats(x, rows * cols, out);
+    for (size_t i = 0; turned && i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            out[j * rows + i] = (float)x[i * cols + j];
+}
+
+int pb_bundle_write(const pb_bundle *b, const char *dir, const char *file, const char *const *metadata)
+{
+    char *path = pb_format("%s/%s", dir, file);
+    int rc = pb_safetensors_write(path, b->array, b->count, metadata);
+    free(path);
+    return rc;
+}
+
+void pb_bundle_free(pb_bundle *b)
+{
+    free(b->array);
+    pb_arena_free(b->arena);
+}

@@ -1,0 +1,110 @@
+/* export: the whole model, with its methods folded in, as a folder that transformers loads. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/adapter.h"
+#include "model/bundle.h"
+
+/* What the config says of the head and of number formats is about the checkpoint, not about this. */
+static int copy_member(void *ctx, const char *key, const pb_json *value)
+{
+    static const char *const ours[] = {"architectures", "id2label", "label2id", "num_labels", "dtype", "torch_dtype"};
+    pb_text *out = ctx;
+    for (size_t i = 0; i < PB_COUNT(ours); i++)
+        if (!strcmp(key, ours[i]))
+            return 0;
+    pb_text_add(out, ",\n  \"%s\": ", key);
+    pb_json_print(value, out);
+    return 0;
+}
+
+static void add_head(const pb_model *m, pb_text *out)
+{
+    const struct pb_family *f = m->config.family;
+    const char *kind = m->head == PB_HEAD_CLASSES     ? "ForSequenceClassification"
+                       : m->head == PB_HEAD_MASKED    ? "ForMaskedLM"
+                       : strcmp(f->type, "gpt2") == 0 ? "LMHeadModel"
+                                                      : "ForCausalLM";
+    pb_text_add(out, "{\n  \"architectures\": [\"%s%s\"],\n  \"dtype\": \"float32\"", f->class_name, kind);
+    if (m->head != PB_HEAD_CLASSES)
+        return;
+    for (int turn = 0; turn < 2; turn++) {
+        pb_text_add(out, ",\n  \"%s\": {", turn ? "label2id" : "id2label");
+        for (int i = 0; i < m->classes; i++)
+            pb_text_add(out, turn ? "%s\"LABEL_%d\": %d" : "%s\"%d\": \"LABEL_%d\"", i ? ", " : "", i, i);
+        pb_text_add(out, "}");
+    }
+}
+
+static int write_config(const pb_model *m, const char *dir)
+{
+    const char *own = pb_weights_config(m->file);
+    char *from = pb_format("%s/config.json", m->dir), *to = pb_format("%s/config.json", dir);
+    pb_json_doc *doc = own ? pb_json_parse(m->dir, own, strlen(own)) : pb_json_read(from);
+    pb_text out = {0};
+    int rc = doc ? 0 : -1;
+    if (doc) {
+        add_head(m, &out);
+        pb_json_each(pb_json_root(doc), copy_member, &out);
+        pb_text_add(&out, "\n}\n");
+        rc = pb_write_file(to, out.data, out.length);
+    }
+    pb_text_free(&out);
+    pb_json_free(doc);
+    free(from);
+    free(to);
+    return rc;
+}
+
+static int copy_tokenizer(const pb_model *m, const char *dir)
+{
+    static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"};
+    const char *own = pb_weights_tokenizer(m->file);
+    int rc = 0;
+    for (size_t i = 0; i < PB_COUNT(files) && !rc; i++) {
+        char *from = pb_format("%s/%s", m->dir, files[i]), *to = pb_format("%s/%s", dir, files[i]);
+        size_t size = own ? strlen(own) : 0;
+        char *text = own ? i ? NULL : pb_strdup(own) : pb_file_exists(from) ? pb_read_file(from, &size) : NULL;
+        rc = text ? pb_write_file(to, text, size) : 0;
+        free(text);
+        free(from);
+        free(to);
+    }
+    return rc;
+}
+
+/* The folded value of a projection's weight or bias, else its own. */
+static const pb_real *value_of(const pb_model *m, const pb_param *p)
+{
+    for (int i = 0; m->merged && p->layer >= 0 && i < SITES; i++) {
+        const pb_site *s = &m->layer[p->layer].site[i];
+        const pb_param *f = &m->merged[2 * s->number];
+        if (s->out && (p == s->w || p == s->b) && f[p == s->b].x)
+            return f[p == s->b].x;
+    }
+    return p->x;
+}
+
+static int write_weights(const pb_model *m, const char *dir)
+{
+    static const char *const metadata[] = {"format", "pt", NULL};
+    pb_bundle b = {.arena = pb_arena_new("export")};
+    for (size_t i = 0; i < m->params; i++)
+        if (m->origin[i])
+            pb_bundle_param(m, &b, m->origin[i], m->param[i], value_of(m, m->param[i]));
+    int rc = pb_bundle_write(&b, dir, "model.safetensors", metadata);
+    pb_bundle_free(&b);
+    return rc;
+}
+
+int pb_model_export(pb_model *m, const char *dir)
+{
+    if (!pb_model_can_merge(m))
+        return pb_error("this method cannot be folded into the weights; want it as an adapter, without --merged");
+    if (pb_make_dirs(dir))
+        return -1;
+    pb_model_merge(m);
+    int rc = write_config(m, dir) || write_weights(m, dir) || copy_tokenizer(m, dir) ? -1 : 0;
+    pb_model_unmerge(m);
+    return rc;
+}

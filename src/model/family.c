@@ -1,0 +1,274 @@
+/* family: see family.h. */
+#include "model/family.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const pb_role_name[SITES] = {"attn.qkv", "attn.q",   "attn.k", "attn.v",
+                                         "attn.o",   "mlp.gate", "mlp.up", "mlp.down"};
+const char *const pb_sublayer_name[SUBLAYERS] = {"attn", "mlp"};
+
+#define ALL ((1u << SITES) - 1)
+
+/* Llama and those that share its names. */
+#define LLAMA                                                                                                          \
+    .prefix = "model.",                                                                                                \
+    .key = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", \
+            "hidden_act",  "rms_norm_eps"},                                                                            \
+    .word = "embed_tokens", .final_norm = "norm", .layer = "layers.%d",                                                \
+    .site = {[Q] = "self_attn.q_proj", [K] = "self_attn.k_proj", [V] = "self_attn.v_proj", [O] = "self_attn.o_proj",   \
+             [GATE] = "mlp.gate_proj", [UP] = "mlp.up_proj",     [DOWN] = "mlp.down_proj"},                            \
+    .norm = {"input_layernorm", "post_attention_layernorm"}, .classes = {.out = "score"},                              \
+    .masked = {.out = "lm_head"}, .causal = true, .pre_norm = true, .rms = true, .rotary = true
+
+#define BERT_LAYER                                                                                                     \
+    .key = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", \
+            "hidden_act",  "layer_norm_eps"},                                                                          \
+    .word = "embeddings.word_embeddings", .place = "embeddings.position_embeddings",                                   \
+    .token_type = "embeddings.token_type_embeddings", .embed_norm = "embeddings.LayerNorm",                            \
+    .layer = "encoder.layer.%d",                                                                                       \
+    .site = {[Q] = "attention.self.query",   [K] = "attention.self.key",  [V] = "attention.self.value",                \
+             [O] = "attention.output.dense", [UP] = "intermediate.dense", [DOWN] = "output.dense"},                    \
+    .norm = {"attention.output.LayerNorm", "output.LayerNorm"}, .bias = ALL
+
+static const struct pb_family families[] = {
+    {.type = "bert",
+     .class_name = "Bert",
+     .prefix = "bert.",
+     BERT_LAYER,
+     .classes =
+         {.dense = "pooler.dense", .out = "classifier", .bias = "classifier.bias", .act = PB_TANH, .base_dense = true},
+     .masked = {.dense = "cls.predictions.transform.dense",
+                .norm = "cls.predictions.transform.LayerNorm",
+                .out = "cls.predictions.decoder",
+                .bias = "cls.predictions.bias"}},
+    {.type = "roberta",
+     .class_name = "Roberta",
+     .prefix = "roberta.",
+     BERT_LAYER,
+     .classes = {.dense = "classifier.dense",
+                 .out = "classifier.out_proj",
+                 .bias = "classifier.out_proj.bias",
+                 .act = PB_TANH},
+     .masked =
+         {.dense = "lm_head.dense", .norm = "lm_head.layer_norm", .out = "lm_head.decoder", .bias = "lm_head.bias"}},
+    {.type = "distilbert",
+     .class_name = "DistilBert",
+     .prefix = "distilbert.",
+     .key = {"dim", "n_layers", "n_heads", "hidden_dim", "max_position_embeddings", "activation", NULL},
+     .word = "embeddings.word_embeddings",
+     .place = "embeddings.position_embeddings",
+     .embed_norm = "embeddings.LayerNorm",
+     .layer = "transformer.layer.%d",
+     .site = {[Q] = "attention.q_lin",
+              [K] = "attention.k_lin",
+              [V] = "attention.v_lin",
+              [O] = "attention.out_lin",
+              [UP] = "ffn.lin1",
+              [DOWN] = "ffn.lin2"},
+     .norm = {"sa_layer_norm", "output_layer_norm"},
+     .bias = ALL,
+     .classes = {.dense = "pre_classifier", .out = "classifier", .bias = "classifier.bias", .act = PB_RELU},
+     .masked = {.dense = "vocab_transform",
+                .norm = "vocab_layer_norm",
+                .out = "vocab_projector",
+                .bias = "vocab_projector.bias"}},
+    {.type = "gpt2",
+     .class_name = "GPT2",
+     .prefix = "transformer.",
+     .key = {"n_embd", "n_layer", "n_head", "n_inner", "n_positions", "activation_function", "layer_norm_epsilon"},
+     .word = "wte",
+     .place = "wpe",
+     .final_norm = "ln_f",
+     .layer = "h.%d",
+     .site = {[QKV] = "attn.c_attn", [O] = "attn.c_proj", [UP] = "mlp.c_fc", [DOWN] = "mlp.c_proj"},
+     .norm = {"ln_1", "ln_2"},
+     .bias = ALL,
+     .classes = {.out = "score"},
+     .masked = {.out = "lm_head"},
+     .causal = true,
+     .pre_norm = true,
+     .conv1d = true},
+    {.type = "llama", .class_name = "Llama", LLAMA},
+    {.type = "mistral", .class_name = "Mistral", LLAMA},
+    {.type = "qwen2", .class_name = "Qwen2", LLAMA, .bias = 1u << Q | 1u << K | 1u << V},
+    {.type = "qwen3", .class_name = "Qwen3", LLAMA, .head_norm = {"self_attn.q_norm", "self_attn.k_norm"}},
+};
+
+/* ---- reading config.json ----------------------------------------------------------------------------- */
+
+typedef struct reader {
+    const char *path;
+    const pb_json *root;
+    pb_config *c;
+} reader;
+
+/* A whole number in [low, high]; absent or null: `otherwise`, unless that is < 0. */
+static int number(const reader *r, const char *key, int low, int high, int otherwise, int *out)
+{
+    const pb_json *v = pb_json_get(r->root, key);
+    if ((!v || pb_json_is_null(v)) && otherwise >= 0) {
+        *out = otherwise;
+        return 0;
+    }
+    long long n = pb_json_integer(v, -1);
+    if (n < low || n > high)
+        return pb_error("%s: %s: want a whole number %d..%d", r->path, key, low, high);
+    *out = (int)n;
+    return 0;
+}
+
+static const struct pb_family *find_family(const reader *r)
+{
+    const char *type = pb_json_text(pb_json_get(r->root, "model_type"), "");
+    pb_text known = {0};
+    for (size_t i = 0; i < PB_COUNT(families); i++) {
+        if (!strcmp(type, families[i].type))
+            return pb_text_free(&known), &families[i];
+        pb_text_add(&known, "%s%s", i ? ", " : "", families[i].type);
+    }
+    pb_error("%s: model_type: want one of %s; got '%s'", r->path, known.data, type);
+    pb_text_free(&known);
+    return NULL;
+}
+
+static int read_activation(const reader *r)
+{
+    static const struct {
+        const char *name;
+        pb_act act;
+    } known[] = {{"gelu", PB_GELU}, {"gelu_new", PB_GELU_TANH}, {"gelu_pytorch_tanh", PB_GELU_TANH},
+                 {"relu", PB_RELU}, {"silu", PB_SILU},          {"swish", PB_SILU}};
+    const char *key = r->c->family->key.act, *name = pb_json_text(pb_json_get(r->root, key), "");
+    for (size_t i = 0; i < PB_COUNT(known); i++)
+        if (!strcmp(name, known[i].name)) {
+            r->c->act = known[i].act;
+            return 0;
+        }
+    return pb_error("%s: %s: want gelu, gelu_new, relu or silu, got '%s'", r->path, key, name);
+}
+
+/* v5 of transformers writes rope_parameters; before, rope_theta stood beside rope_scaling. */
+static int read_rotation(const reader *r)
+{
+    pb_rope *rope = &r->c->rope;
+    const pb_json *p = pb_json_get(r->root, "rope_parameters"), *old = pb_json_get(r->root, "rope_scaling");
+    const pb_json *scaling = p ? p : old;
+    const char *type =
+        pb_json_text(pb_json_get(scaling, "rope_type"), pb_json_text(pb_json_get(scaling, "type"), "default"));
+    double theta = pb_json_number(pb_json_get(r->root, "rope_theta"), 10000);
+    rope->theta = pb_json_number(pb_json_get(p, "rope_theta"), theta);
+    rope->factor = pb_json_number(pb_json_get(scaling, "factor"), 1);
+    rope->low = pb_json_number(pb_json_get(scaling, "low_freq_factor"), 1);
+    rope->high = pb_json_number(pb_json_get(scaling, "high_freq_factor"), 4);
+    rope->original = pb_json_number(pb_json_get(scaling, "original_max_position_embeddings"), r->c->positions);
+    rope->llama3 = !strcmp(type, "llama3");
+    if (!rope->llama3 && strcmp(type, "default") != 0 && strcmp(type, "linear") != 0)
+        return pb_error("%s: rope type: want default, linear or llama3, got '%s'", r->path, type);
+    if (!strcmp(type, "default"))
+        rope->factor = 1;
+    if (!(rope->theta > 0) || !(rope->factor > 0) || !(rope->original > 0) ||
+        (rope->llama3 && !(rope->low > 0 && rope->high > rope->low)))
+        return pb_error("%s: rope: want rope_theta, factor and original_max_position_embeddings above 0 and "
+                        "low_freq_factor below high_freq_factor",
+                        r->path);
+    if (r->c->head_size % 2)
+        return pb_error("%s: head_dim: want an even number, got %d", r->path, r->c->head_size);
+    return 0;
+}
+
+static int read_heads(const reader *r)
+{
+    pb_config *c = r->c;
+    if (number(r, c->family->key.heads, 1, 4096, -1, &c->heads) ||
+        number(r, "num_key_value_heads", 1, 4096, c->heads, &c->kv_heads) ||
+        number(r, "head_dim", 1, 4096, c->width / c->heads, &c->head_size))
+        return -1;
+    if (!pb_json_get(r->root, "head_dim") && c->width % c->heads)
+        return pb_error("%s: %s: want a multiple of %s = %d, got %d", r->path, c->family->key.width,
+                        c->family->key.heads, c->heads, c->width);
+    if (c->heads % c->kv_heads)
+        return pb_error("%s: num_key_value_heads: want a divisor of %d, got %d", r->path, c->heads, c->kv_heads);
+    return 0;
+}
+
+static bool flag(const reader *r, const char *key, bool otherwise)
+{
+    return pb_json_bool(pb_json_get(r->root, key), otherwise);
+}
+
+/* What a kind of model may switch on and off. */
+static int read_switches(const reader *r)
+{
+    pb_config *c = r->c;
+    bool gpt2 = c->family->conv1d;
+    c->bias = c->family->bias;
+    if (flag(r, "attention_bias", false))
+        c->bias |= 1u << Q | 1u << K | 1u << V | 1u << O;
+    if (flag(r, "mlp_bias", false))
+        c->bias |= 1u << GATE | 1u << UP | 1u << DOWN;
+    c->tied = flag(r, "tie_word_embeddings", !c->family->rotary);
+    c->attention_scale = gpt2 && !flag(r, "scale_attn_weights", true) ? 1 : 1 / sqrt(c->head_size);
+    c->scale_by_layer = flag(r, "scale_attn_by_inverse_layer_idx", false);
+    const char *places = pb_json_text(pb_json_get(r->root, "position_embedding_type"), "absolute");
+    if (strcmp(places, "absolute") != 0)
+        return pb_error("%s: position_embedding_type: want absolute, got '%s'", r->path, places);
+    if (flag(r, "is_decoder", false) && !c->family->causal)
+        return pb_error("%s: is_decoder: want false for a %s", r->path, c->family->type);
+    return 0;
+}
+
+/* The head that a checkpoint says it has. */
+static void read_head(const reader *r)
+{
+    const char *name = pb_json_text(pb_json_at(pb_json_get(r->root, "architectures"), 0), "");
+    pb_config *c = r->c;
+    c->head = strstr(name, "ForSequenceClassification")                    ? PB_HEAD_CLASSES
+              : strstr(name, "ForCausalLM") || strstr(name, "LMHeadModel") ? PB_HEAD_CAUSAL
+              : strstr(name, "ForMaskedLM")                                ? PB_HEAD_MASKED
+                                                                           : PB_HEAD_NONE;
+    size_t labels = pb_json_size(pb_json_get(r->root, "id2label"));
+    c->classes = labels ? (int)labels : (int)pb_json_integer(pb_json_get(r->root, "num_labels"), 2);
+}
+
+/* One id, or a list of them. */
+static void read_ends(const reader *r)
+{
+    const pb_json *end = pb_json_get(r->root, "eos_token_id");
+    for (size_t i = 0; i < PB_COUNT(r->c->end); i++) {
+        const pb_json *one = pb_json_is_array(end) ? pb_json_at(end, i) : i ? NULL : end;
+        r->c->end[i] = (int)pb_json_integer(one, -1);
+    }
+}
+
+int pb_family_config(const char *path, const pb_json *root, pb_config *c)
+{
+    reader r = {path, root, c};
+    const struct pb_family *f = c->family = find_family(&r);
+    if (!f || number(&r, "vocab_size", 1, 1 << 24, -1, &c->vocab) ||
+        number(&r, f->key.width, 1, 1 << 17, -1, &c->width) || number(&r, f->key.layers, 1, 4096, -1, &c->layers) ||
+        number(&r, f->key.inner, 1, 1 << 20, f->conv1d ? 4 * c->width : -1, &c->inner) ||
+        number(&r, f->key.positions, 2, 1 << 24, -1, &c->positions) || read_heads(&r) || read_activation(&r))
+        return -1;
+    if (f->token_type && number(&r, "type_vocab_size", 1, 1024, -1, &c->types))
+        return -1;
+    /* Inside the window that a Mistral sees, every token sees all before it. */
+    int window = c->positions;
+    if ((!strcmp(f->type, "mistral") || flag(&r, "use_sliding_window", false)) &&
+        number(&r, "sliding_window", 1, 1 << 24, window, &window))
+        return -1;
+    c->positions = window < c->positions ? window : c->positions;
+    if (!strcmp(f->type, "roberta")) {
+        if (number(&r, "pad_token_id", 0, 1 << 24, 1, &c->first_position))
+            return -1;
+        c->first_position++;
+    }
+    c->norm_eps = f->key.eps ? pb_json_number(pb_json_get(root, f->key.eps), f->rms      ? 1e-6
+                                                                             : f->conv1d ? 1e-5
+                                                                                         : 1e-12)
+                             : 1e-12;
+    read_head(&r);
+    read_ends(&r);
+    return read_switches(&r) || (f->rotary && read_rotation(&r)) ? -1 : 0;
+}

@@ -1,0 +1,50 @@
+/* family: what kinds of transformer there are, and what their files call things.  Floor 4; not for
+ * other floors.
+ *
+ * A family is one row of a table: the keys of its config.json, the names of its tensors, and how its
+ * layers are put together.  A network that is made of the same parts needs a row and no code. */
+#ifndef PB_FAMILY_H
+#define PB_FAMILY_H
+
+#include "files/json.h"
+#include "model/model.h"
+
+enum { QKV, Q, K, V, O, GATE, UP, DOWN, SITES }; /* projections of a layer; QKV or Q, K, V       */
+enum { ATTN, MLP, SUBLAYERS };                   /* what the block hook follows                  */
+
+extern const char *const pb_role_name[SITES], *const pb_sublayer_name[SUBLAYERS];
+
+/* A head's tensors: dense, activation and norm may be absent (NULL). */
+typedef struct pb_head_names {
+    const char *dense, *norm, *out, *bias; /* modules; `bias` is the bias tensor's whole name */
+    pb_act act;
+    bool base_dense; /* the dense layer belongs to the pretrained model                         */
+} pb_head_names;
+
+struct pb_family {
+    const char *type;       /* config.json: model_type                              */
+    const char *class_name; /* what transformers' classes begin with                */
+    const char *prefix;     /* of every name below in a model with a head: "bert."  */
+    struct {
+        const char *width, *layers, *heads, *inner, *positions, *act, *eps;
+    } key; /* of config.json */
+
+    const char *word, *place, *token_type, *embed_norm, *final_norm; /* modules; NULL: none */
+    const char *layer;                                               /* "encoder.layer.%d" */
+    const char *site[SITES];                                         /* modules in a layer; NULL: none */
+    const char *norm[SUBLAYERS];
+    const char *head_norm[2]; /* of each head of q and k */
+    pb_head_names classes, masked;
+
+    bool causal;
+    bool pre_norm; /* x + f(norm(x)), else norm(x + f(x))               */
+    bool rms;      /* norms without mean and bias                       */
+    bool rotary;   /* positions by rotation, else from a table          */
+    bool conv1d;   /* the projections' weights are stored [in,out]      */
+    unsigned bias; /* bit k: projection k always has one                */
+};
+
+/* Reads a config.json (`path` for messages).  -1 with an error. */
+int pb_family_config(const char *path, const pb_json *root, pb_config *c);
+
+#endif

@@ -1,0 +1,172 @@
+/* network: the transformer itself, as its configuration says, with the methods' hooks in it. */
+#include "model/internal.h"
+
+static pb_node *leaf(pb_build *b, pb_param *p)
+{
+    return p ? pb_graph_param(b->graph, p) : NULL;
+}
+
+/* The base model's own dropout regularises what trains, so it begins above the lowest
+ * trainable tensor: below, features stay what they are. */
+static pb_node *base_drop(pb_build *b, pb_node *x)
+{
+    return x && x->needs ? pb_drop(b, x, b->dropout) : x;
+}
+
+/* x itself where there is no such norm. */
+static pb_node *norm(pb_build *b, pb_node *x, pb_param *gain, pb_param *bias)
+{
+    double eps = b->model->config.norm_eps;
+    if (!gain)
+        return x;
+    return bias ? pb_op_norm(b->graph, x, leaf(b, gain), leaf(b, bias), eps)
+                : pb_op_rmsnorm(b->graph, x, leaf(b, gain), eps);
+}
+
+/* ---- the input ------------------------------------------------------------------------------------------ */
+
+static pb_node *embeddings(pb_build *b, const pb_rows *text, const int *ids)
+{
+    pb_model *m = b->model;
+    pb_node *x = pb_op_embed(b->graph, leaf(b, m->word), text, ids);
+    x = pb_build_embed(b, x);
+    if (x && !m->attached)
+        m->extra_tokens = x->set->count - text->count + b->first_position;
+    if (m->place)
+        x = pb_op_position(b->graph, x, leaf(b, m->place), leaf(b, m->type), b->first_position);
+    return base_drop(b, norm(b, x, m->embed_gain, m->embed_bias));
+}
+
+/* The angles for every position of this batch; a table of positions reports a text that is too long
+ * by itself. */
+static int prepare_rotation(pb_build *b, const pb_node *x)
+{
+    pb_model *m = b->model;
+    int longest = 0;
+    if (!m->config.family->rotary || !x)
+        return 0;
+    for (int s = 0; s < x->set->sequences; s++) {
+        int length = x->set->offset[s + 1] - x->set->offset[s] + b->first_position;
+        longest = length > longest ? length : longest;
+    }
+    if (longest > m->config.positions)
+        return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long", longest - 1,
+                        m->config.positions - 1);
+    b->rotation = pb_rope_table(m, longest);
+    return 0;
+}
+
+/* ---- a layer ---------------------------------------------------------------------------------------------- */
+
+/* Queries or keys: each head normed, then turned by its place. */
+static pb_node *placed(pb_build *b, const pb_layer *l, int which, pb_node *x)
+{
+    const pb_config *c = &b->model->config;
+    if (l->head_gain[which])
+        x = pb_op_rmsnorm(b->graph, x, leaf(b, l->head_gain[which]), c->norm_eps);
+    return c->family->rotary ? pb_op_rope(b->graph, x, c->head_size, b->rotation, b->first_position) : x;
+}
+
+/* Dropout on the probabilities, where the base model's dropout is. */
+static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k, pb_node *v)
+{
+    const pb_config *c = &b->model->config;
+    pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
+    if (c->scale_by_layer)
+        conf.scale /= l->site[O].layer + 1;
+    if (pb_graph_training(b->graph) && b->dropout > 0 && q && k && v && (q->needs || k->needs || v->needs)) {
+        conf.drop = b->dropout;
+        conf.key = pb_mix(b->drop_key, b->drops++);
+    }
+    return pb_op_attention(b->graph, q, k, v, conf);
+}
+
+static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
+{
+    pb_node *q, *k, *v;
+    if (l->site[QKV].out) {
+        pb_node *all = pb_build_linear(b, &l->site[QKV], x);
+        int queries = l->site[O].in;
+        q = pb_op_columns(b->graph, all, 0, queries);
+        k = pb_op_columns(b->graph, all, queries, b->kv_width);
+        v = pb_op_columns(b->graph, all, queries + b->kv_width, b->kv_width);
+    } else {
+        q = pb_build_linear(b, &l->site[Q], x);
+        k = pb_build_linear(b, &l->site[K], x);
+        v = pb_build_linear(b, &l->site[V], x);
+    }
+    q = placed(b, l, 0, q);
+    k = placed(b, l, 1, k);
+    pb_build_kv(b, &l->sub[ATTN], &k, &v);
+    return pb_build_linear(b, &l->site[O], attention(b, l, q, k, v));
+}
+
+static pb_node *feed_forward(pb_build *b, const pb_layer *l, pb_node *x)
+{
+    pb_act act = b->model->config.act;
+    pb_node *gate = l->site[GATE].out ? pb_build_linear(b, &l->site[GATE], x) : NULL;
+    pb_node *h = pb_build_linear(b, &l->site[UP], x);
+    h = l->site[GATE].out ? pb_op_gate(b->graph, act, gate, h) : pb_op_act(b->graph, act, h);
+    return pb_build_linear(b, &l->site[DOWN], h);
+}
+
+/* x = norm(x + hooks(f(x))), or x + hooks(f(norm(x))) */
+static pb_node *sublayer(pb_build *b, const pb_layer *l, int which, pb_node *x)
+{
+    bool before = b->model->config.family->pre_norm;
+    pb_node *in = before ? norm(b, x, l->gain[which], l->bias[which]) : x;
+    pb_node *y = which == ATTN ? self_attention(b, l, in) : feed_forward(b, l, in);
+    y = pb_op_add(b->graph, pb_build_block(b, &l->sub[which], base_drop(b, y)), x);
+    return before ? y : norm(b, y, l->gain[which], l->bias[which]);
+}
+
+/* ---- heads -------------------------------------------------------------------------------------------------- */
+
+/* The first token's row or the last's: [sequences, classes]. */
+static pb_node *classify(pb_build *b, pb_node *x)
+{
+    pb_model *m = b->model;
+    pb_node *h = pb_op_select(b->graph, x, pb_rows_pick(b->graph, x->set, b->head_row));
+    if (m->pool_w) {
+        h = pb_op_linear(b->graph, h, leaf(b, m->pool_w), leaf(b, m->pool_b));
+        h = pb_drop(b, pb_op_act(b->graph, m->config.family->classes.act, h), b->dropout);
+    }
+    return pb_op_linear(b->graph, h, leaf(b, m->head_w), leaf(b, m->head_b));
+}
+
+/* Every token of the text: [tokens, vocabulary]. */
+static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, const pb_rows *text)
+{
+    pb_model *m = b->model;
+    int in_front = (x->set->count - text->count) / text->sequences;
+    if (batch->last)
+        x = pb_op_select(b->graph, x, pb_rows_pick(b->graph, x->set, -1));
+    else if (in_front)
+        x = pb_op_select(b->graph, x, pb_rows_behind(b->graph, x->set, in_front));
+    if (m->pool_w) {
+        x = pb_op_linear(b->graph, x, leaf(b, m->pool_w), leaf(b, m->pool_b));
+        x = norm(b, pb_op_act(b->graph, m->config.act, x), m->pool_gain, m->pool_beta);
+    }
+    return pb_op_linear(b->graph, x, leaf(b, m->head_w), leaf(b, m->head_b));
+}
+
+int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
+                   pb_outputs *out)
+{
+    pb_build b = pb_build_start(m, g, dropout, dropout_key);
+    const pb_rows *text = pb_rows_whole(g, batch->sequences, batch->offset);
+    const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target;
+    pb_node *x = embeddings(&b, text, batch->ids);
+    *out = (pb_outputs){NULL, NULL};
+    if (prepare_rotation(&b, x))
+        return -1;
+    for (int l = 0; l < m->config.layers; l++)
+        for (int k = 0; k < SUBLAYERS; k++)
+            x = sublayer(&b, &m->layer[l], k, x);
+    x = norm(&b, x, m->final_gain, m->final_bias);
+    if (!x)
+        return -1;
+    out->logits = m->head == PB_HEAD_CLASSES ? classify(&b, x) : predict_tokens(&b, x, batch, text);
+    out->loss = out->logits && label ? pb_op_cross_entropy(g, out->logits, label) : NULL;
+    return out->logits && (out->loss || !label) ? 0 : -1;
+}

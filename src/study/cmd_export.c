@@ -1,0 +1,144 @@
+/* cmd_export: a stored run as a PEFT adapter, or as a whole model. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "files/safetensors.h"
+#include "model/adapter.h"
+#include "study/cmd.h"
+
+typedef struct stored {
+    char *id, *hash, *model, *row;
+    pb_attached part[8];
+    int parts, found;
+} stored;
+
+static int take_run(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    stored *s = ctx;
+    if (s->found++)
+        return 0;
+    s->id = pb_strdup(value[0]);
+    s->hash = pb_strdup(value[1]);
+    s->model = pb_strdup(value[2]);
+    s->row = pb_strdup(value[3]);
+    return 0;
+}
+
+/* "lora:all+prefix" */
+static int make_parts(stored *s)
+{
+    char *names = pb_strdup(s->row), *rest = names, *one;
+    while ((one = strsep(&rest, "+")) && s->parts < (int)PB_COUNT(s->part)) {
+        one[strcspn(one, ":")] = 0;
+        const pb_method *m = pb_method_find(one);
+        if (!m)
+            break;
+        void *conf = pb_alloc(m->conf_size + 1);
+        pb_option_defaults(m->options, conf);
+        s->part[s->parts++] = (pb_attached){m, conf};
+    }
+    int rc = one ? pb_error("run %s: no method '%s' here", s->id, one) : 0;
+    free(names);
+    return rc;
+}
+
+/* method.lora.rank = 8 */
+static int take_setting(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    const stored *s = ctx;
+    for (int i = 0; i < s->parts; i++) {
+        char *start = pb_format("method.%s.", s->part[i].method->name);
+        size_t n = strlen(start);
+        bool mine = !strncmp(value[0], start, n);
+        free(start);
+        if (mine &&
+            pb_option_set(s->part[i].method->options, (void *)(uintptr_t)s->part[i].conf, value[0] + n, value[1]))
+            return -1;
+    }
+    return 0;
+}
+
+static int find_run(const pb_args *a, stored *s)
+{
+    const char *by_word[] = {a->word[0], NULL};
+    pb_store *store = pb_store_read(a->db);
+    int rc = !store ? -1
+                    : pb_store_query(store,
+                                     "SELECT id, hash, model, row FROM finished WHERE CAST(id AS TEXT) = ?1"
+                                     " OR (length(?1) >= 6 AND substr(hash, 1, length(?1)) = ?1) ORDER BY id",
+                                     by_word, take_run, s);
+    if (!rc && !s->found)
+        rc = pb_error("%s: no finished run '%s'; want a run's number or the beginning of its hash", a->db, a->word[0]);
+    const char *by_id[] = {s->id, NULL};
+    if (!rc && !make_parts(s))
+        rc = pb_store_query(store, "SELECT key, value FROM setting WHERE run = CAST(?1 AS INTEGER)", by_id,
+                            take_setting, s);
+    else
+        rc = -1;
+    pb_store_close(store);
+    return rc;
+}
+
+/* The head's size is in the artifact. */
+static int classes_of(const char *artifact)
+{
+    pb_safetensors *f = pb_safetensors_open(artifact);
+    const pb_array *head = f ? pb_safetensors_find(f, "head.weight") : NULL;
+    int classes = head && head->dims == 2 ? (int)head->shape[0] : 0;
+    if (f && !classes)
+        pb_error("%s: no head.weight in it; want the artifact of a run", artifact);
+    if (f)
+        pb_safetensors_close(f);
+    return classes;
+}
+
+static int export_run(const pb_args *a, const stored *s)
+{
+    const char *slash = strrchr(a->db, '/');
+    char *artifact = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, s->hash);
+    int classes = classes_of(artifact);
+    pb_model *m = classes ? pb_model_open(&(pb_opening){.path = s->model, .classes = classes}) : NULL;
+    int rc = !m || pb_model_attach(m, s->part, s->parts) || pb_model_load(m, artifact) ? -1
+             : a->merged                                                               ? pb_model_export(m, a->word[1])
+                                                                                       : pb_adapter_save(m, a->word[1]);
+    pb_model_free(m);
+    free(artifact);
+    return rc;
+}
+
+static void release(stored *s)
+{
+    for (int i = 0; i < s->parts; i++) {
+        void *conf = (void *)(uintptr_t)s->part[i].conf;
+        pb_option_release(s->part[i].method->options, conf);
+        free(conf);
+    }
+    free(s->id);
+    free(s->hash);
+    free(s->model);
+    free(s->row);
+}
+
+static int export_command(const pb_args *a)
+{
+    stored s = {.id = NULL};
+    pb_threads_start(a->threads);
+    int rc = find_run(a, &s) || export_run(a, &s) ? -1 : 0;
+    pb_threads_stop();
+    release(&s);
+    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_export = {
+    .name = "export",
+    .words = "RUN FOLDER",
+    .least = 2,
+    .most = 2,
+    .options = "db merged threads",
+    .help = "write a stored run as a PEFT adapter, or with --merged as a whole model, into a folder\n"
+            "RUN is its number in the database or the beginning of its hash (`peftbench status` shows it).\n",
+    .run = export_command,
+};

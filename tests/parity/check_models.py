@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""check_models: logits of tiny checkpoints of every family here and in transformers.
+
+    check_models.py PEFTBENCH [NAME ..]
+
+One line a model: the worst difference relative to the largest logit.  Each sequence runs by itself,
+without padding, in eager attention.  Exit code 1 if a model differs by more than 1e-4.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+import transformers
+
+import families
+
+BAR = 1e-4
+
+
+def ours(program, model, sequences, *more):
+    run = subprocess.run([program, "logits", "--ids", "--model", str(model), *map(str, more)], text=True,
+                         input="".join(json.dumps(s) + "\n" for s in sequences), capture_output=True)
+    if run.returncode:
+        raise RuntimeError(f"exit {run.returncode}: {run.stderr.strip()}")
+    return [torch.tensor(json.loads(line)["logits"], dtype=torch.float64) for line in run.stdout.splitlines()]
+
+
+@torch.no_grad()
+def theirs(model, sequences):
+    return [model(input_ids=torch.tensor([s]), attention_mask=torch.ones(1, len(s), dtype=torch.long)).logits[0].double()
+            .reshape(-1, model(input_ids=torch.tensor([s])).logits.shape[-1]) for s in sequences]
+
+
+def worst(a, b):
+    return max(float((x - y).abs().max() / y.abs().max()) for x, y in zip(a, b, strict=True))
+
+
+def check(program, label, folder, model):
+    try:
+        error = worst(ours(program, folder, families.sequences()), theirs(model, families.sequences()))
+    except (RuntimeError, ValueError) as problem:
+        print(f"FAILED {label:24} {problem}")
+        return False
+    print(f"{'ok    ' if error < BAR else 'FAILED'} {label:24} {error:.1e}", flush=True)
+    return error < BAR
+
+
+def main():
+    transformers.logging.disable_progress_bar()
+    program, wanted = sys.argv[1], sys.argv[2:] or families.MODELS
+    good = []
+    with tempfile.TemporaryDirectory() as place:
+        for name in wanted:
+            folder = pathlib.Path(place) / name
+            good.append(check(program, name, folder, families.save(name, folder)))
+        if not sys.argv[2:]:
+            folder = pathlib.Path(place) / "sharded"
+            good.append(check(program, "llama, sharded", folder, families.save("llama", folder, max_shard_size="20KB")))
+            folder = pathlib.Path(place) / "bf16"
+            families.make("llama").bfloat16().save_pretrained(folder)
+            model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            good.append(check(program, "llama, bfloat16", folder, model.eval()))
+    print(f"models: {sum(good)} passed, {len(good) - sum(good)} failed")
+    sys.exit(not all(good))
+
+
+if __name__ == "__main__":
+    main()
