@@ -92,10 +92,10 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 static const pb_peft peft = {
     .type = "LORA",
     .tensors = (const pb_peft_tensor[]){{"A", "lora_A.weight", false}, {"B", "lora_B.weight", false}, {0}},
-    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern"},
-                                  {"lora_alpha", "alpha", "alpha_pattern", "alpha_pattern"},
-                                  {"lora_dropout", "dropout", NULL, NULL},
-                                  {"use_rslora", "rslora", NULL, NULL},
+    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", true},
+                                  {"lora_alpha", "alpha", "alpha_pattern", "alpha_pattern", false},
+                                  {"lora_dropout", "dropout", NULL, NULL, false},
+                                  {"use_rslora", "rslora", NULL, NULL, false},
                                   {0}},
     .fixed = "\"bias\": \"none\", \"use_dora\": false, \"init_lora_weights\": true",
 };

@@ -48,7 +48,7 @@ static const pb_peft peft = {
     .also = "P_TUNING",
     .layout = PB_PEFT_PROMPT,
     .tensors = (const pb_peft_tensor[]){{"embed", "prompt_embeddings", false}, {0}},
-    .keys = (const pb_peft_key[]){{"num_virtual_tokens", "length", NULL, NULL}, {0}},
+    .keys = (const pb_peft_key[]){{"num_virtual_tokens", "length", NULL, NULL, false}, {0}},
     .loaded = (const pb_peft_tensor[]){{"pool", "first", false}, {0}},
     .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
 };

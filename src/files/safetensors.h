@@ -4,7 +4,21 @@
 
 #include "base/base.h"
 
-typedef enum pb_dtype { PB_F64, PB_F32, PB_F16, PB_BF16, PB_I64, PB_I32, PB_U8, PB_OTHER } pb_dtype;
+typedef enum pb_dtype {
+    PB_F64,
+    PB_F32,
+    PB_F16,
+    PB_BF16,
+    PB_I64,
+    PB_I32,
+    PB_U8,
+    PB_OTHER,
+    PB_Q4_0,
+    PB_Q4_1,
+    PB_Q8_0,
+    PB_Q4_K,
+    PB_Q6_K /* of ggml, see blocks.h */
+} pb_dtype;
 
 typedef struct pb_array {
     const char *name;
@@ -14,6 +28,8 @@ typedef struct pb_array {
     size_t count;     /* product of the shape; 1 for a scalar */
     const void *data; /* inside the map; possibly unaligned   */
     size_t bytes;
+    int heads;    /* > 0: rows of so many heads, each as pairs (0,half) (1,half+1) ..; read in order */
+    bool upright; /* a weight [out,in] that Hugging Face would keep as [in,out]                    */
 } pb_array;
 
 typedef struct pb_safetensors pb_safetensors;

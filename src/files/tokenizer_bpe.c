@@ -28,12 +28,13 @@ int32_t pb_byte_character(unsigned char byte)
 
 int pb_character_byte(int32_t c)
 {
-    static int byte[0x144]; /* 0: not yet known, else 1 + byte or -1 */
-    if (c < 0 || c >= (int32_t)PB_COUNT(byte))
-        return -1;
-    for (int b = 0; !byte['!'] && b < 256; b++)
-        byte[pb_byte_character((unsigned char)b)] = 1 + b;
-    return byte[c] - 1;
+    if (c < 0x100)
+        return c >= 0 && is_printable(c) ? c : -1;
+    int32_t next = 0x100;
+    for (int b = 0; b < 256; b++)
+        if (!is_printable(b) && next++ == c)
+            return b;
+    return -1;
 }
 
 void pb_utf8_add(pb_text *out, int32_t c)

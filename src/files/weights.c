@@ -5,10 +5,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "files/gguf.h"
 #include "files/json.h"
+#include "files/llama2c.h"
 
 struct pb_weights {
     char *path; /* as it was opened */
+    pb_gguf *gguf;
+    pb_llama2c *llama2c; /* one of these two, or shards */
     pb_safetensors **shard;
     char **shard_path;
     size_t shards, capacity, paths;
@@ -86,12 +90,32 @@ static int open_folder(pb_weights *w, const char *folder)
     return rc;
 }
 
+static bool begins(const char *path, const char *with)
+{
+    char head[8] = "";
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(head, 1, strlen(with), f) : 0;
+    if (f)
+        fclose(f);
+    return n == strlen(with) && !memcmp(head, with, n);
+}
+
+static int open_file(pb_weights *w, const char *path)
+{
+    size_t n = strlen(path);
+    if (begins(path, "GGUF"))
+        return (w->gguf = pb_gguf_open(path)) ? 0 : -1;
+    if (n > 4 && !strcmp(path + n - 4, ".bin"))
+        return (w->llama2c = pb_llama2c_open(path)) ? 0 : -1;
+    return add_shard(w, pb_strdup(path));
+}
+
 pb_weights *pb_weights_open(const char *path)
 {
     struct stat s;
     pb_weights *w = pb_alloc(sizeof *w);
     w->path = pb_strdup(path);
-    int rc = !stat(path, &s) && S_ISREG(s.st_mode) ? add_shard(w, pb_strdup(path)) : open_folder(w, path);
+    int rc = !stat(path, &s) && S_ISREG(s.st_mode) ? open_file(w, path) : open_folder(w, path);
     if (!rc)
         return w;
     pb_weights_close(w);
@@ -107,6 +131,8 @@ void pb_weights_close(pb_weights *w)
             pb_safetensors_close(w->shard[i]);
         free(w->shard_path[i]);
     }
+    pb_gguf_close(w->gguf);
+    pb_llama2c_close(w->llama2c);
     free(w->shard);
     free(w->shard_path);
     free(w->path);
@@ -115,27 +141,13 @@ void pb_weights_close(pb_weights *w)
 
 /* ---- looking ----------------------------------------------------------------------------------------- */
 
-size_t pb_weights_count(const pb_weights *w)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < w->shards; i++)
-        n += pb_safetensors_count(w->shard[i]);
-    return n;
-}
-
-const pb_array *pb_weights_at(const pb_weights *w, size_t i)
-{
-    for (size_t k = 0; k < w->shards; k++) {
-        size_t n = pb_safetensors_count(w->shard[k]);
-        if (i < n)
-            return pb_safetensors_at(w->shard[k], i);
-        i -= n;
-    }
-    return NULL;
-}
-
 const pb_array *pb_weights_find(const pb_weights *w, const char *name)
 {
+    const pb_array *list = w->gguf ? w->gguf->array : w->llama2c ? w->llama2c->array : NULL;
+    size_t n = w->gguf ? w->gguf->count : w->llama2c ? w->llama2c->count : 0;
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(list[i].name, name))
+            return &list[i];
     const pb_array *a = NULL;
     for (size_t i = 0; i < w->shards && !a; i++)
         a = pb_safetensors_find(w->shard[i], name);
@@ -144,20 +156,23 @@ const pb_array *pb_weights_find(const pb_weights *w, const char *name)
 
 const char *pb_weights_config(const pb_weights *w)
 {
-    (void)w;
-    return NULL;
+    return w->gguf ? w->gguf->config : w->llama2c ? w->llama2c->config : NULL;
 }
 
 const char *pb_weights_tokenizer(const pb_weights *w)
 {
-    (void)w;
-    return NULL;
+    return w->gguf ? w->gguf->tokenizer : w->llama2c ? w->llama2c->tokenizer : NULL;
+}
+
+const char *pb_weights_text(const pb_weights *w, const char *key)
+{
+    return w->gguf ? pb_gguf_text(w->gguf, key) : NULL;
 }
 
 int pb_weights_digest(const pb_weights *w, pb_digest *out)
 {
     pb_text all = {0};
-    int rc = 0;
+    int rc = w->shards ? 0 : pb_sha256_file(w->path, out);
     for (size_t i = 0; i < w->shards && !rc; i++) {
         rc = pb_sha256_file(w->shard_path[i], out);
         pb_text_add(&all, "%s\n", out->hex);

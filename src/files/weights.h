@@ -16,12 +16,7 @@ typedef struct pb_weights pb_weights;
 pb_weights *pb_weights_open(const char *path);
 void pb_weights_close(pb_weights *w); /* NULL is fine */
 
-size_t pb_weights_count(const pb_weights *w);
-const pb_array *pb_weights_at(const pb_weights *w, size_t i);
 const pb_array *pb_weights_find(const pb_weights *w, const char *name); /* NULL: absent */
-
-/* The file that holds an array, for messages. */
-const char *pb_weights_path(const pb_weights *w, const pb_array *a);
 
 /* config.json and tokenizer.json as text, made from what the file itself says; NULL for
  * safetensors, whose folder has them as files.  Owned by w. */

@@ -129,7 +129,8 @@ typedef struct pattern_reader {
     pb_text *out;
 } pattern_reader;
 
-/* The first entry that fits counts, as in PEFT. */
+/* The first entry that fits counts, as in PEFT; but a number of rows is what the tensor has (PEFT
+ * writes the entries in another order than it took them). */
 static int read_pattern(void *ctx, const char *pattern, const pb_json *value)
 {
     pattern_reader *r = ctx;
@@ -151,8 +152,11 @@ static int set_pattern(loading *l, const pb_peft_key *k)
     int sites = l->m->config.layers * SITES;
     for (int i = 0; i < sites && !l->failed; i++) {
         const pb_site *s = &l->m->layer[i / SITES].site[i % SITES];
+        const pb_array *t = s->out && k->rows ? module_tensor(l, s->module, l->peft->tensors[0].theirs) : NULL;
         pattern_reader r = {l, s, k->pattern, &list};
-        if (s->out)
+        if (t)
+            pb_text_add(&list, "%s%d.%s=%lld", list.length ? " " : "", s->layer, s->role, (long long)t->shape[0]);
+        else if (s->out && !k->rows)
             pb_json_each(patterns, read_pattern, &r);
     }
     int rc = l->failed ? -1 : set(l, k->pattern, k->pattern_option, list.data ? list.data : "");

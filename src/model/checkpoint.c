@@ -77,7 +77,7 @@ static void transpose(int rows, int cols, const pb_real *x, pb_real *out)
 
 static bool usable_in_place(const pb_array *a)
 {
-    return a->dtype == PB_F32 && sizeof(pb_real) == 4 && (uintptr_t)a->data % 4 == 0;
+    return a->dtype == PB_F32 && !a->heads && sizeof(pb_real) == 4 && (uintptr_t)a->data % 4 == 0;
 }
 
 /* 32-bit floats are used where they lie in the map; anything else is converted. */
@@ -117,12 +117,13 @@ static pb_param *take(pb_model *m, wanted w)
     if (!m->file)
         return p;
     const pb_array *a = stored(m, w.origin);
-    int rows = w.transposed ? w.cols : w.rows, cols = w.transposed ? w.rows : w.cols;
+    bool transposed = w.transposed && a && !a->upright;
+    int rows = transposed ? w.cols : w.rows, cols = transposed ? w.rows : w.cols;
     if (!a)
         miss(m, "no tensor", w.origin);
     else if (!has_shape(a, rows, cols))
         miss(m, pb_arena_format(m->arena, "not of shape [%d,%d]:", rows, cols), w.origin);
-    else if (take_value(m, p, a, w.transposed))
+    else if (take_value(m, p, a, transposed))
         miss(m, "not of numbers:", w.origin);
     return p;
 }

@@ -44,6 +44,7 @@ typedef struct pb_peft_tensor {
 typedef struct pb_peft_key {
     const char *key, *option;             /* of adapter_config.json and of the options table               */
     const char *pattern, *pattern_option; /* other values for some modules: "rank_pattern"; NULL: none     */
+    bool rows;                            /* the value is the number of rows of the first tensor           */
 } pb_peft_key;
 
 typedef enum pb_peft_layout {

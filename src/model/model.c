@@ -13,7 +13,7 @@ static int open_tokenizer(pb_model *m)
     const char *own = pb_weights_tokenizer(m->file);
     if (own)
         return (m->tokenizer = pb_tokenizer_open_text(m->dir, own)) ? 0 : -1;
-    char *path = pb_format("%s/tokenizer.json", m->dir);
+    char *path = pb_format("%s/tokenizer.json", m->dir); /* of a file of weights: does not exist */
     bool there = pb_file_exists(path);
     free(path);
     return !there || (m->tokenizer = pb_tokenizer_open(m->dir)) ? 0 : -1;

@@ -1,0 +1,169 @@
+/* gguf_model: names and shape of a network, from llama.cpp's words to Hugging Face's.  Floor 3. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "files/gguf.h"
+
+typedef struct rename_row {
+    const char *from, *to;
+} rename_row;
+
+/* Of the whole network, and of its layers ("blk.N." and "layers.N."). */
+static const rename_row llama_names[] = {{"token_embd", "model.embed_tokens"},
+                                         {"output_norm", "model.norm"},
+                                         {"output", "lm_head"},
+                                         {NULL, NULL}},
+                        llama_layer[] = {{"attn_norm", "input_layernorm"},    {"ffn_norm", "post_attention_layernorm"},
+                                         {"attn_q", "self_attn.q_proj"},      {"attn_k", "self_attn.k_proj"},
+                                         {"attn_v", "self_attn.v_proj"},      {"attn_output", "self_attn.o_proj"},
+                                         {"attn_q_norm", "self_attn.q_norm"}, {"attn_k_norm", "self_attn.k_norm"},
+                                         {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
+                                         {"ffn_down", "mlp.down_proj"},       {NULL, NULL}},
+                        gpt2_names[] = {{"token_embd", "transformer.wte"},
+                                        {"position_embd", "transformer.wpe"},
+                                        {"output_norm", "transformer.ln_f"},
+                                        {"output", "lm_head"},
+                                        {NULL, NULL}},
+                        gpt2_layer[] = {{"attn_norm", "ln_1"},
+                                        {"ffn_norm", "ln_2"},
+                                        {"attn_qkv", "attn.c_attn"},
+                                        {"attn_output", "attn.c_proj"},
+                                        {"ffn_up", "mlp.c_fc"},
+                                        {"ffn_down", "mlp.c_proj"},
+                                        {NULL, NULL}};
+
+static const char *find(const rename_row *list, const char *name, size_t n)
+{
+    for (; list->from; list++)
+        if (!strncmp(list->from, name, n) && !list->from[n])
+            return list->to;
+    return NULL;
+}
+
+/* The name in Hugging Face's words, NULL if it is not of this kind of network. */
+static char *renamed(bool gpt2, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    int layer, at = 0;
+    if (!dot)
+        return NULL;
+    if (sscanf(name, "blk.%d.%n", &layer, &at) == 1 && at && name + at < dot) {
+        const char *to = find(gpt2 ? gpt2_layer : llama_layer, name + at, (size_t)(dot - name - at));
+        return to ? pb_format("%s.%d.%s%s", gpt2 ? "transformer.h" : "model.layers", layer, to, dot) : NULL;
+    }
+    const char *to = find(gpt2 ? gpt2_names : llama_names, name, (size_t)(dot - name));
+    return to ? pb_format("%s%s", to, dot) : NULL;
+}
+
+static double of_arch(const pb_gguf *f, const char *arch, const char *key, double otherwise)
+{
+    char *full = pb_format("%s.%s", arch, key);
+    double n = pb_gguf_number(f, full, otherwise);
+    free(full);
+    return n;
+}
+
+/* Rows of q and k are in llama.cpp's order of rotary pairs, and matrices that Hugging Face's GPT-2
+ * keeps as [in,out] stand upright. */
+static void mark(pb_array *a, const char *old, bool gpt2, bool llama, int heads, int kv_heads)
+{
+    if (llama && strstr(old, ".attn_q."))
+        a->heads = heads;
+    if (llama && strstr(old, ".attn_k."))
+        a->heads = kv_heads;
+    a->upright = gpt2 && a->dims == 2 && strstr(old, "blk.");
+}
+
+static int rename_all(pb_gguf *f, const char *arch)
+{
+    bool gpt2 = !strcmp(arch, "gpt2"), llama = !strcmp(arch, "llama");
+    double heads = of_arch(f, arch, "attention.head_count", 0), kv = of_arch(f, arch, "attention.head_count_kv", heads);
+    for (size_t i = 0; i < f->count; i++) {
+        pb_array *a = &f->array[i];
+        char *name = renamed(gpt2, a->name);
+        if (!name)
+            return pb_error("%s: '%s': no such tensor in a %s here", f->path, a->name, arch);
+        int n = strstr(a->name, ".attn_k.") ? (int)kv : (int)heads;
+        mark(a, a->name, gpt2, llama, (int)heads, (int)kv);
+        if (a->heads && (a->shape[0] <= 0 || n <= 0 || a->shape[0] % (2 * n)))
+            return pb_error("%s: '%s': %lld rows: want whole heads of an even size", f->path, a->name,
+                            (long long)a->shape[0]);
+        free((void *)(uintptr_t)a->name);
+        a->name = name;
+    }
+    return 0;
+}
+
+static bool has(const pb_gguf *f, const char *name)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (!strcmp(f->array[i].name, name))
+            return true;
+    return false;
+}
+
+static double vocabulary(const pb_gguf *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (strstr(f->array[i].name, "embed_tokens") || strstr(f->array[i].name, ".wte."))
+            return (double)f->array[i].shape[0];
+    return 0;
+}
+
+static void write_gpt2(const pb_gguf *f, pb_text *c)
+{
+    pb_text_add(c,
+                "{\"model_type\": \"gpt2\", \"architectures\": [\"GPT2LMHeadModel\"], \"activation_function\": "
+                "\"gelu_new\", \"n_embd\": %.0f, \"n_layer\": %.0f, \"n_head\": %.0f, \"n_inner\": %.0f, "
+                "\"n_positions\": %.0f, \"layer_norm_epsilon\": %.9g",
+                of_arch(f, "gpt2", "embedding_length", 0), of_arch(f, "gpt2", "block_count", 0),
+                of_arch(f, "gpt2", "attention.head_count", 0), of_arch(f, "gpt2", "feed_forward_length", 0),
+                of_arch(f, "gpt2", "context_length", 0), of_arch(f, "gpt2", "attention.layer_norm_epsilon", 1e-5));
+}
+
+static void write_llama(const pb_gguf *f, const char *arch, pb_text *c)
+{
+    double width = of_arch(f, arch, "embedding_length", 0), heads = of_arch(f, arch, "attention.head_count", 1);
+    pb_text_add(c,
+                "{\"model_type\": \"%s\", \"architectures\": [\"ForCausalLM\"], \"hidden_act\": \"silu\", "
+                "\"hidden_size\": %.0f, \"num_hidden_layers\": %.0f, \"num_attention_heads\": %.0f, "
+                "\"num_key_value_heads\": %.0f, \"head_dim\": %.0f, \"intermediate_size\": %.0f, "
+                "\"max_position_embeddings\": %.0f, \"rms_norm_eps\": %.9g, \"rope_theta\": %.9g, "
+                "\"attention_bias\": %s",
+                arch, width, of_arch(f, arch, "block_count", 0), heads,
+                of_arch(f, arch, "attention.head_count_kv", heads),
+                of_arch(f, arch, "attention.key_length", heads > 0 ? width / heads : 0),
+                of_arch(f, arch, "feed_forward_length", 0), of_arch(f, arch, "context_length", 0),
+                of_arch(f, arch, "attention.layer_norm_rms_epsilon", 1e-6), of_arch(f, arch, "rope.freq_base", 10000),
+                has(f, "model.layers.0.self_attn.q_proj.bias") && strcmp(arch, "qwen2") != 0 ? "true" : "false");
+    double factor = of_arch(f, arch, "rope.scaling.factor", 1);
+    if (factor != 1)
+        pb_text_add(c, ", \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": %.9g}", factor);
+}
+
+int pb_gguf_describe(pb_gguf *f)
+{
+    static const char *const known[] = {"llama", "gpt2", "qwen2", "qwen3"};
+    const char *arch = pb_gguf_text(f, "general.architecture");
+    size_t i = 0;
+    while (arch && i < PB_COUNT(known) && strcmp(arch, known[i]) != 0)
+        i++;
+    if (!arch || i == PB_COUNT(known))
+        return pb_error("%s: general.architecture: want llama, gpt2, qwen2 or qwen3, got '%s'", f->path,
+                        arch ? arch : "");
+    if (rename_all(f, arch))
+        return -1;
+    pb_text c = {0};
+    if (!strcmp(arch, "gpt2"))
+        write_gpt2(f, &c);
+    else
+        write_llama(f, arch, &c);
+    pb_text_add(&c, ", \"vocab_size\": %.0f, \"tie_word_embeddings\": %s", vocabulary(f),
+                has(f, "lm_head.weight") ? "false" : "true");
+    double end = pb_gguf_number(f, "tokenizer.ggml.eos_token_id", -1);
+    if (end >= 0)
+        pb_text_add(&c, ", \"eos_token_id\": %.0f", end);
+    pb_text_add(&c, "}");
+    f->config = c.data;
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* llama2c: the checkpoints of llama2.c, a header of seven numbers and 32-bit floats.  Floor 3. */
+#ifndef PB_LLAMA2C_H
+#define PB_LLAMA2C_H
+
+#include "files/safetensors.h"
+
+typedef struct pb_llama2c {
+    char *path, *config, *tokenizer; /* as JSON; tokenizer NULL: no such file beside it */
+    const unsigned char *map;
+    size_t size;
+    pb_array *array;
+    size_t count, capacity;
+} pb_llama2c;
+
+/* Names and shapes as Hugging Face's Llama has them.  The tokenizer is the file tok*.bin in the same
+ * folder that has as many tokens.  NULL with "PATH: what is wrong, what would be right". */
+pb_llama2c *pb_llama2c_open(const char *path);
+void pb_llama2c_close(pb_llama2c *f);
+
+#endif
