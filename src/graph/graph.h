@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "numeric/packed.h"
 
 #define PB_MAX_INPUTS 4
 
@@ -42,7 +43,8 @@ typedef struct pb_param {
     pb_kind kind;
     int layer; /* 0.. ; -1 outside of the layers                                 */
     int rows, cols;
-    pb_real *x; /* the value; read-only (inside a file's map) unless trainable    */
+    pb_real *x;              /* the value; read-only (inside a file's map) unless trainable    */
+    const pb_packed *packed; /* the value in fewer bits: then x is NULL and it does not train; else NULL */
     bool trainable;
     pb_real *g;           /* gradient [rows,cols]; for a sparse one [touched rows, cols]    */
     int *slot;            /* sparse: row of g for each row of x, -1 = untouched; else NULL  */

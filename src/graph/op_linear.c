@@ -36,6 +36,12 @@ static int linear_units(const pb_node *n, bool backward)
     return few(n) && !backward ? (n->cols + PANEL - 1) / PANEL : n->rows;
 }
 
+/* The weight in fewer bits, NULL if it is in full. */
+static const pb_packed *packed(const pb_node *w)
+{
+    return w->param ? w->param->packed : NULL;
+}
+
 static void linear_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
@@ -43,11 +49,19 @@ static void linear_forward(const pb_node *n, int from, int to, pb_real *scratch)
     const pb_real *b = n->in[2] ? n->in[2]->x : NULL;
     if (few(n)) {
         int last = to * PANEL < n->cols ? to * PANEL : n->cols;
+        if (packed(w)) {
+            pb_packed_linear(packed(w), n->rows, from * PANEL, last, x->x, x->cols, b, n->x, n->cols);
+            return;
+        }
         pb_linear_columns(n->rows, x->cols, from * PANEL, last, x->x, x->cols, w->x, b, n->x, n->cols);
         return;
     }
-    pb_linear(to - from, n->cols, x->cols, x->x + (size_t)from * (size_t)x->cols, x->cols, w->x, b,
-              n->x + (size_t)from * (size_t)n->cols, n->cols);
+    const pb_real *rows = x->x + (size_t)from * (size_t)x->cols;
+    pb_real *y = n->x + (size_t)from * (size_t)n->cols;
+    if (packed(w))
+        pb_packed_linear(packed(w), to - from, 0, n->cols, rows, x->cols, b, y, n->cols);
+    else
+        pb_linear(to - from, n->cols, x->cols, rows, x->cols, w->x, b, y, n->cols);
 }
 
 /* dx = dy W */
@@ -55,8 +69,12 @@ static void linear_backward(const pb_node *n, unsigned want, int from, int to, p
 {
     (void)want, (void)scratch;
     const pb_node *x = n->in[0], *w = n->in[1];
-    pb_gemm(false, false, to - from, x->cols, n->cols, 1, n->g + (size_t)from * (size_t)n->cols, n->cols, w->x, w->cols,
-            n->add & 1, x->g + (size_t)from * (size_t)x->cols, x->cols);
+    const pb_real *dy = n->g + (size_t)from * (size_t)n->cols;
+    pb_real *dx = x->g + (size_t)from * (size_t)x->cols;
+    if (packed(w))
+        pb_packed_backward(packed(w), to - from, dy, n->cols, dx, x->cols, n->add & 1);
+    else
+        pb_gemm(false, false, to - from, x->cols, n->cols, 1, dy, n->cols, w->x, w->cols, n->add & 1, dx, x->cols);
 }
 
 /* dW[j] = sum_t dy[t,j] x[t],  db[j] = sum_t dy[t,j]; units are outputs j. */

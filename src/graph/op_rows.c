@@ -63,8 +63,14 @@ static int embed_shape(pb_node *n)
 static void embed_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    for (int t = from; t < to; t++)
-        memcpy(row(n->x, n, t), row(n->in[0]->x, n, id_of(n, t)), row_bytes(n));
+    const pb_packed *packed = n->in[0]->param ? n->in[0]->param->packed : NULL;
+    for (int t = from; t < to; t++) {
+        int id = id_of(n, t);
+        if (packed)
+            pb_unpack(packed, id, id + 1, 0, n->cols, row(n->x, n, t), n->cols);
+        else
+            memcpy(row(n->x, n, t), row(n->in[0]->x, n, id), row_bytes(n));
+    }
 }
 
 /* The gradient of a table is sparse where its parameter has slots: one row a touched id. */

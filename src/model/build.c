@@ -230,8 +230,14 @@ static bool selected(const pb_model *m, const pb_param *p)
 void pb_params_own(pb_model *m, pb_param *p)
 {
     size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
+    if (p->packed && !m->file)
+        p->packed = NULL;
     if (!m->file || p->kind == PB_HEAD)
         return; /* fresh heads already have their own */
+    if (p->packed) {
+        pb_checkpoint_unpack(m, p);
+        return;
+    }
     pb_real *x = pb_arena_alloc(m->arena, PB_WEIGHTS, bytes);
     memcpy(x, p->x, bytes);
     p->x = x;

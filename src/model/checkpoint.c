@@ -97,6 +97,63 @@ static int take_value(pb_model *m, pb_param *p, const pb_array *a, bool transpos
     return rc;
 }
 
+/* How this parameter is held: the layers' matrices as the setting says, tables in bf16 at most. */
+static pb_precision precision_of(const pb_model *m, const pb_param *p)
+{
+    bool matrix = p->kind == PB_MATRIX && p->layer >= 0;
+    bool table = p->kind == PB_EMBEDDING || (p->kind == PB_MATRIX && p->layer < 0 && p->rows == m->config.vocab);
+    if (m->base.precision == PB_IN_FP32 || (!matrix && !table) || (table && p == m->place))
+        return PB_IN_FP32;
+    return table ? PB_IN_BF16 : (pb_precision)m->base.precision;
+}
+
+/* A file's own bf16 is used where it lies. */
+static int pack(pb_model *m, pb_param *p, pb_precision precision, const pb_array *a, bool transposed)
+{
+    pb_packed *packed = pb_arena_alloc(m->arena, PB_META, sizeof *packed);
+    bool in_place = precision == PB_IN_BF16 && a && a->dtype == PB_BF16 && !transposed && !a->heads &&
+                    (uintptr_t)a->data % 2 == 0;
+    p->packed = packed;
+    *packed = (pb_packed){.precision = precision,
+                          .twice = m->base.double_quant && precision == PB_IN_NF4,
+                          .rows = p->rows,
+                          .cols = p->cols,
+                          .code = in_place ? a->data : NULL};
+    if (!a || in_place)
+        return 0;
+    pb_real *x = pb_alloc(a->count * sizeof *x), *turned = transposed ? pb_alloc(a->count * sizeof *x) : NULL;
+    int rc = pb_array_reals(a, 0, a->count, x);
+    if (transposed)
+        transpose(p->cols, p->rows, x, turned);
+    size_t bytes = pb_packed_bytes(precision, packed->twice, p->rows, p->cols);
+    *packed = pb_pack(precision, packed->twice, p->rows, p->cols, transposed ? turned : x,
+                      pb_arena_alloc(m->arena, PB_WEIGHTS, bytes));
+    free(turned);
+    free(x);
+    return rc;
+}
+
+static int take_packed_or_full(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
+{
+    pb_precision precision = precision_of(m, p);
+    return precision == PB_IN_FP32 ? take_value(m, p, a, transposed) : pack(m, p, precision, a, transposed);
+}
+
+void pb_checkpoint_unpack(pb_model *m, pb_param *p)
+{
+    size_t i = 0;
+    while (m->param[i] != p)
+        i++;
+    const pb_array *a = stored(m, m->origin[i]);
+    bool conv1d = m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
+    p->packed = NULL;
+    p->x = pb_arena_alloc(m->arena, PB_WEIGHTS, a->count * sizeof *p->x);
+    if (!conv1d || a->upright)
+        pb_array_reals(a, 0, a->count, p->x);
+    else
+        take_value(m, p, a, true);
+}
+
 static void miss(pb_model *m, const char *what, const char *name)
 {
     pb_text_add(&m->missing, "%s%s '%s'", m->missing.length ? ", " : "", what, name);
@@ -114,8 +171,12 @@ typedef struct wanted {
 static pb_param *take(pb_model *m, wanted w)
 {
     pb_param *p = pb_params_add(m, w.name, w.origin, w.kind, w.layer, w.rows, w.cols);
-    if (!m->file)
+    if (!m->file) {
+        pb_precision precision = precision_of(m, p);
+        if (precision != PB_IN_FP32)
+            pack(m, p, precision, NULL, false);
         return p;
+    }
     const pb_array *a = stored(m, w.origin);
     bool transposed = w.transposed && a && !a->upright;
     int rows = transposed ? w.cols : w.rows, cols = transposed ? w.rows : w.cols;
@@ -123,7 +184,7 @@ static pb_param *take(pb_model *m, wanted w)
         miss(m, "no tensor", w.origin);
     else if (!has_shape(a, rows, cols))
         miss(m, pb_arena_format(m->arena, "not of shape [%d,%d]:", rows, cols), w.origin);
-    else if (take_value(m, p, a, transposed))
+    else if (take_packed_or_full(m, p, a, transposed))
         miss(m, "not of numbers:", w.origin);
     return p;
 }

@@ -89,9 +89,16 @@ static int write_weights(const pb_model *m, const char *dir)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
     pb_bundle b = {.arena = pb_arena_new("export")};
-    for (size_t i = 0; i < m->params; i++)
+    for (size_t i = 0; i < m->params; i++) {
+        const pb_param *p = m->param[i];
+        const pb_real *x = m->origin[i] ? value_of(m, p) : NULL;
+        pb_real *full = m->origin[i] && !x ? pb_alloc((size_t)p->rows * (size_t)p->cols * sizeof *full) : NULL;
+        if (full)
+            pb_unpack(p->packed, 0, p->rows, 0, p->cols, full, p->cols);
         if (m->origin[i])
-            pb_bundle_param(m, &b, m->origin[i], m->param[i], value_of(m, m->param[i]));
+            pb_bundle_param(m, &b, m->origin[i], p, full ? full : x);
+        free(full);
+    }
     int rc = pb_bundle_write(&b, dir, "model.safetensors", metadata);
     pb_bundle_free(&b);
     return rc;

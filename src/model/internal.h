@@ -18,6 +18,7 @@ struct pb_model {
     pb_tokenizer *tokenizer;
     pb_weights *file; /* NULL: shapes only                                   */
     pb_text missing;  /* tensors that the checkpoint lacks, while opening    */
+    pb_base_options base;
     uint64_t seed;
     pb_head head;
     int classes; /* of a classifying head                               */
@@ -45,6 +46,9 @@ struct pb_model {
 /* checkpoint.c: config.json and the weights' files. */
 int pb_checkpoint_open(pb_model *m, bool shapes_only);
 int pb_checkpoint_params(pb_model *m); /* makes every base and head parameter */
+
+/* Gives a packed parameter its value in full, read again. */
+void pb_checkpoint_unpack(pb_model *m, pb_param *p);
 
 /* rope.c: the table of cosines and sines, for at least `positions`. */
 const pb_real *pb_rope_table(pb_model *m, int positions);

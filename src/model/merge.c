@@ -20,7 +20,12 @@ static void copy_param(pb_param *to, const pb_param *from)
     *to = *from;
     to->leaf = NULL;
     to->trainable = false;
-    to->x = memcpy(pb_alloc(bytes), from->x, bytes);
+    to->packed = NULL;
+    to->x = pb_alloc(bytes);
+    if (from->packed)
+        pb_unpack(from->packed, 0, from->rows, 0, from->cols, to->x, from->cols);
+    else
+        memcpy(to->x, from->x, bytes);
 }
 
 /* The innermost method's change goes in first, as its output is what the outer ones get. */

@@ -35,12 +35,28 @@ static int choose_head(pb_model *m, int classes)
     return 0;
 }
 
+const pb_option pb_base_table[] = {
+    {.name = "precision",
+     .type = PB_CHOICE,
+     .offset = offsetof(pb_base_options, precision),
+     .preset = "fp32",
+     .choices = "fp32|bf16|int8|nf4",
+     .help = "of the frozen base's matrices; tables of embeddings are held in bf16 at most"},
+    {.name = "double_quant",
+     .type = PB_BOOL,
+     .offset = offsetof(pb_base_options, double_quant),
+     .preset = "no",
+     .help = "nf4: the scales in a byte each as well"},
+    {0},
+};
+
 pb_model *pb_model_open(const pb_opening *o)
 {
     pb_model *m = pb_alloc(sizeof *m);
     m->arena = pb_arena_new("model");
     m->dir = pb_strdup(o->path);
     m->seed = o->seed;
+    m->base = o->base;
     if (pb_checkpoint_open(m, o->shapes_only) || choose_head(m, o->classes) || pb_checkpoint_params(m) ||
         (m->file && open_tokenizer(m))) {
         pb_model_free(m);

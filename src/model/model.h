@@ -53,11 +53,19 @@ typedef struct pb_batch { /* ragged: tokens of all sequences one after the other
 
 typedef struct pb_model pb_model;
 
+/* [model] of an experiment file: how the frozen base is held.  What trains is in 32 bits. */
+typedef struct pb_base_options {
+    int precision; /* pb_precision, of the layers' matrices; embeddings and output tables: at most bf16 */
+    bool double_quant;
+} pb_base_options;
+extern const pb_option pb_base_table[];
+
 typedef struct pb_opening {
     const char *path; /* a Hugging Face folder, a GGUF or a llama2.c file                  */
     int classes;      /* of the task's head; 0: the head that the checkpoint has           */
     uint64_t seed;    /* a head that the checkpoint lacks starts from its stream "init"    */
     bool shapes_only; /* config.json alone: plans need no weights                          */
+    pb_base_options base;
 } pb_opening;
 
 /* Reads the configuration, maps the weights and opens the tokenizer, if there is one.  NULL with an

@@ -19,10 +19,13 @@ char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
 
 /* ---- models ------------------------------------------------------------------------------------------- */
 
-static pb_model *attach(const pb_bench *b, const pb_attached *part, int parts, uint64_t seed, bool shapes_only)
+static pb_model *attach(const pb_bench *b, const pb_cell *c, const pb_attached *part, int parts, bool shapes_only)
 {
-    pb_model *m = pb_model_open(&(pb_opening){
-        .path = b->experiment->model_path, .classes = b->data->classes, .seed = seed, .shapes_only = shapes_only});
+    pb_model *m = pb_model_open(&(pb_opening){.path = b->experiment->model_path,
+                                              .classes = b->data->classes,
+                                              .seed = c->seed,
+                                              .shapes_only = shapes_only,
+                                              .base = c->base});
     if (m && !pb_model_attach(m, part, parts))
         return m;
     pb_model_free(m);
@@ -39,7 +42,7 @@ static void encode(const pb_bench *b, const pb_cell *c, const pb_model *m)
 
 pb_model *pb_cell_model(const pb_bench *b, const pb_cell *c, bool shapes_only)
 {
-    pb_model *m = attach(b, c->part, c->row->parts, c->seed, shapes_only);
+    pb_model *m = attach(b, c, c->part, c->row->parts, shapes_only);
     if (m)
         encode(b, c, m);
     return m;
@@ -181,7 +184,7 @@ static void put_ratios(pb_result *r)
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    pb_model *model[PB_VARIANTS] = {attach(b, NULL, 0, c->seed, false), pb_cell_trained(b, c), NULL};
+    pb_model *model[PB_VARIANTS] = {attach(b, c, NULL, 0, false), pb_cell_trained(b, c), NULL};
     bool good = model[PB_BASE] && model[PB_UNMERGED];
     if (good && pb_model_can_merge(model[PB_UNMERGED])) {
         model[PB_MERGED] = pb_cell_trained(b, c);

@@ -31,6 +31,7 @@ static const flag flags[] = {
     {"ids", NULL, "each line of stdin is a JSON array of token ids, not a text", AT(ids), SWITCH},
     {"plain", NULL, "without special tokens", AT(plain), SWITCH},
     {"decode", NULL, "from ids back to text", AT(decode), SWITCH},
+    {"precision", "NAME", "hold the frozen base in fp32, bf16, int8 or nf4", AT(precision), TEXT},
     {"force", NULL, "use an adapter that was made for other weights", AT(force), SWITCH},
     {"no-timing", NULL, "leave the timing pass for later", AT(no_timing), SWITCH},
 };

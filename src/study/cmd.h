@@ -16,7 +16,7 @@ typedef struct pb_args {
     int words;
     const char *set[65]; /* NULL-ended            */
     int sets;
-    const char *db, *row, *out, *adapter, *model;
+    const char *db, *row, *out, *adapter, *model, *precision;
     int jobs, threads, tokens;
     long long seed; /* -1: not given         */
     bool json, quiet, no_timing, merged, ids, plain, decode, force;

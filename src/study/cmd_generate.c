@@ -56,7 +56,7 @@ static int generate(const pb_args *a)
 const pb_command pb_cmd_generate = {
     .name = "generate",
     .words = "--model PATH",
-    .options = "model adapter merged ids tokens force threads",
+    .options = "model precision adapter merged ids tokens force threads",
     .help = "goes on with each line of stdin, the likeliest token at a time; one JSON object a line on stdout\n"
             "{\"ids\": [..], \"text\": \"..\"}: what was added, at most --tokens (64), up to the end of the text.\n",
     .run = generate,

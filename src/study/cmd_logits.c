@@ -49,7 +49,7 @@ static int logits_command(const pb_args *a)
 const pb_command pb_cmd_logits = {
     .name = "logits",
     .words = "--model PATH",
-    .options = "model adapter merged ids force threads",
+    .options = "model precision adapter merged ids force threads",
     .help = "a model's logits: a text a line on stdin, one JSON object a line on stdout\n"
             "{\"ids\": [..], \"logits\": [[..]]}: one row for a classifier, one a token for a language model.\n",
     .run = logits_command,

@@ -39,9 +39,11 @@ static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, pb_co
     pb_data *d = tokens ? NULL : pb_experiment_data(e);
     int classes = d ? d->classes : 2;
     pb_data_free(d);
-    pb_model *m = tokens || d ? pb_model_open(&(pb_opening){
-                                    .path = e->model_path, .classes = classes, .seed = c->seed, .shapes_only = true})
-                              : NULL;
+    pb_model *m =
+        tokens || d
+            ? pb_model_open(&(pb_opening){
+                  .path = e->model_path, .classes = classes, .seed = c->seed, .shapes_only = true, .base = c->base})
+            : NULL;
     int rc = m && !pb_model_attach(m, c->part, c->row->parts) ? 0 : -1;
     d = rc ? NULL : tokens ? even_data(tokens, c->train.batch) : real_data(e, c, m);
     rc = d ? pb_train_plan(m, d, &c->train, c->seed, f) : -1;

@@ -95,7 +95,8 @@ static int predict_with(const pb_args *a, const pb_experiment *e, const char *ro
     found f = {.choice = NULL};
     const pb_cell *c = find_run(a, e, row, &f) ? NULL : cell_of(e, row, &f);
     pb_data *data = c ? pb_experiment_data(e) : NULL;
-    pb_model *m = data ? pb_model_open(&(pb_opening){.path = e->model_path, .classes = data->classes, .seed = f.seed})
+    pb_model *m = data ? pb_model_open(&(pb_opening){
+                             .path = e->model_path, .classes = data->classes, .seed = f.seed, .base = c->base})
                        : NULL;
     int rc = m ? pb_model_attach(m, c->part, c->row->parts) : -1;
     const char *slash = strrchr(a->db, '/');

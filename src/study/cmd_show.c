@@ -44,13 +44,14 @@ static void show_machine(void)
 
 static int unknown(const char *name)
 {
-    const char *names[256] = {"machine", "train"};
-    size_t n = 2;
+    const char *names[256] = {"machine", "train", "model"};
+    size_t n = 3;
     for (const pb_method *const *m = pb_methods; *m && n + 1 < PB_COUNT(names); m++)
         names[n++] = (*m)->name;
     const char *near = pb_nearest(name, names);
-    pb_error("show: nothing called '%s'%s%s%s; want a method, a kind of task, train or machine (`peftbench list`)",
-             name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    pb_error(
+        "show: nothing called '%s'%s%s%s; want a method, a kind of task, train, model or machine (`peftbench list`)",
+        name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return PB_EXIT_QUESTION;
 }
 
@@ -64,6 +65,9 @@ static int show(const pb_args *a)
     } else if (!strcmp(name, "train")) {
         printf("settings, in [train] or [train ROW]; a list is a sweep:\n");
         show_options(pb_train_table);
+    } else if (!strcmp(name, "model")) {
+        printf("settings, in [model] or [model ROW]; a list is a sweep:\n");
+        show_options(pb_base_table);
     } else if (m) {
         show_method(m);
     } else if (t) {

@@ -299,7 +299,9 @@ static int read_rows(pb_experiment *e, pb_ini *ini)
 
 /* ---- sweeps ------------------------------------------------------------------------------------------- */
 
-/* A setting of a row: of part `part`, or of training (-1).  More than one value: a sweep. */
+enum { TRAINING = -1, BASE = -2 }; /* parts of a row that are not methods */
+
+/* A setting of a row: of method `part`, of training or of the base.  More than one value: a sweep. */
 typedef struct setting {
     const pb_entry *entry;
     int part;
@@ -314,7 +316,7 @@ typedef struct sweep {
 
 static const pb_option *options_of(const pb_row *row, int part)
 {
-    return part < 0 ? pb_train_table : row->method[part]->options;
+    return part == TRAINING ? pb_train_table : part == BASE ? pb_base_table : row->method[part]->options;
 }
 
 /* A later section replaces what an earlier one said about the same key. */
@@ -362,8 +364,10 @@ static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *
 
 static int gather(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s)
 {
-    if (add_section(e, ini, row, s, -1, "train") ||
-        add_section(e, ini, row, s, -1, pb_arena_format(e->arena, "train %s", row->label)))
+    if (add_section(e, ini, row, s, TRAINING, "train") ||
+        add_section(e, ini, row, s, TRAINING, pb_arena_format(e->arena, "train %s", row->label)) ||
+        add_section(e, ini, row, s, BASE, "model") ||
+        add_section(e, ini, row, s, BASE, pb_arena_format(e->arena, "model %s", row->label)))
         return -1;
     for (int p = 0; p < row->parts; p++) {
         const char *name = row->method[p]->name;
@@ -402,6 +406,7 @@ static const char *list_settings(pb_experiment *e, const pb_cell *c)
     line[lines++] = pb_arena_format(e->arena, "task=%s\n", e->task_name);
     line[lines++] = pb_arena_format(e->arena, "model=%s\n", e->model_path);
     list_options(e, "train", pb_train_table, &c->train, line, &lines, PB_COUNT(line));
+    list_options(e, "model", pb_base_table, &c->base, line, &lines, PB_COUNT(line));
     for (int p = 0; p < c->row->parts; p++)
         list_options(e, pb_arena_format(e->arena, "method.%s", c->row->method[p]->name), c->row->method[p]->options,
                      c->part[p].conf, line, &lines, PB_COUNT(line));
@@ -420,6 +425,7 @@ static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, int nu
     pb_text choice = {0};
     c->row = row;
     pb_option_defaults(pb_train_table, &c->train);
+    pb_option_defaults(pb_base_table, &c->base);
     void *conf[MAX_PARTS];
     for (int p = 0; p < row->parts; p++) {
         conf[p] = new_conf(e, row->method[p]->options, row->method[p]->conf_size);
@@ -431,7 +437,8 @@ static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, int nu
         number /= k->values;
         pb_entry one = *k->entry;
         one.value = (char *)(uintptr_t)value;
-        if (set_option(options_of(row, k->part), k->part < 0 ? (void *)&c->train : conf[k->part], &one)) {
+        void *target = k->part == TRAINING ? (void *)&c->train : k->part == BASE ? (void *)&c->base : conf[k->part];
+        if (set_option(options_of(row, k->part), target, &one)) {
             pb_text_free(&choice);
             return -1;
         }
@@ -486,19 +493,19 @@ static int expand(pb_experiment *e, pb_ini *ini)
 
 static int unread(const pb_experiment *e, const pb_entry *entry)
 {
-    static const char *const first[] = {"experiment", "train", "method", "task", NULL};
+    static const char *const first[] = {"experiment", "train", "model", "method", "task", NULL};
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(entry->section, " "), entry->section);
     const char *near = pb_nearest(word, first), *name = entry->section + strcspn(entry->section, " ");
     name += *name == ' ';
     if (near && strcmp(near, word) != 0)
         pb_error("unknown section [%s]; did you mean [%s%s%s]?", entry->section, near, *name ? " " : "", name);
-    else if (!strcmp(word, "method") || !strcmp(word, "train"))
+    else if (!strcmp(word, "method") || !strcmp(word, "train") || !strcmp(word, "model"))
         pb_error("section [%s] belongs to no row; methods are %s", entry->section, e->methods);
     else if (!strcmp(word, "task"))
         pb_error("section [%s]: want [task %s], as the experiment's task is", entry->section, e->task_name);
     else
-        pb_error("unknown section [%s]; want [experiment], [train], [train ROW], [method NAME], "
+        pb_error("unknown section [%s]; want [experiment], [train], [train ROW], [model], [model ROW], [method NAME], "
                  "[method NAME:VARIANT] or [task NAME]",
                  entry->section);
     return pb_ini_blame(entry);

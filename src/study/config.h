@@ -23,6 +23,7 @@ typedef struct pb_cell {
     const char *choice;  /* "lr=0.0003 lora.rank=8": what the sweeps chose, "" if none   */
     pb_attached part[8]; /* [row->parts] methods with their settings                     */
     pb_train_options train;
+    pb_base_options base; /* how the frozen base is held */
     uint64_t seed;
     const char *settings; /* "key=value\n" lines, sorted; no seed                          */
     pb_digest hash;       /* of settings, seed, data, model and code; by pb_experiment_seal */

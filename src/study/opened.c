@@ -30,7 +30,9 @@ int pb_opened_open(pb_opened *o, const pb_args *a)
         return -1;
     }
     int classes = o->adapter ? pb_adapter_classes(o->adapter) : 0; /* the adapter brings its own head */
-    o->model = pb_model_open(&(pb_opening){.path = a->model, .classes = classes});
+    pb_opening opening = {.path = a->model, .classes = classes};
+    int rc = a->precision ? pb_option_set(pb_base_table, &opening.base, "precision", a->precision) : 0;
+    o->model = rc ? NULL : pb_model_open(&opening);
     if (!o->model || put_on(o, a)) {
         pb_opened_close(o);
         return -1;

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""check_generate: greedy continuations of a GGUF here and in transformers, token by token.
+
+    check_generate.py PEFTBENCH FILE.gguf [TOKENS]
+
+transformers reads the same file through the gguf package, dequantised to 32 bits.  The ids of the
+prompts are compared as well.  Exit code 1 if one differs.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import torch
+import transformers
+
+PROMPTS = [
+    "Gravity is", "The capital of France is", "Once upon a time", "def fibonacci(n):", "Water boils at 100 degrees",
+    "In 1969, the first", "My favourite recipe:\n\n1. Take", "Dear Sir or Madam,", "The three laws of", "A cat and a dog",
+    "SELECT name FROM", "To be, or not to be", "She opened the door and", "The GDP of Germany in 2019 was", "Q: What is 7 x 8?\nA:",
+    "Les enfants jouent", "Plants need light because", "The meaning of life", "int main(void) {", "It was raining, so",
+]
+
+
+def main():
+    program, path, tokens = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 64
+    load = dict(pretrained_model_name_or_path=path.parent, gguf_file=path.name)
+    model = transformers.AutoModelForCausalLM.from_pretrained(**load, dtype=torch.float32, attn_implementation="eager").eval()
+    lines = "".join(json.dumps(p) + "\n" for p in PROMPTS)
+    ids = [json.loads(x)["ids"] for x in subprocess.run([program, "tokenize", "--json", "--model", str(path)], input=lines,
+                                                        capture_output=True, text=True, check=True).stdout.splitlines()]
+    run = subprocess.run([program, "generate", "--ids", "--tokens", str(tokens), "--model", str(path)], text=True, check=True,
+                         input="".join(json.dumps(i) + "\n" for i in ids), capture_output=True)
+    same = 0
+    for prompt, prompt_ids, line in zip(PROMPTS, ids, run.stdout.splitlines(), strict=True):
+        with torch.no_grad():
+            out = model.generate(torch.tensor([prompt_ids]), attention_mask=torch.ones(1, len(prompt_ids), dtype=torch.long),
+                                 max_new_tokens=tokens, do_sample=False, pad_token_id=0)
+        theirs, ours = out[0, len(prompt_ids):].tolist(), json.loads(line)["ids"]
+        same += ours == theirs
+        if ours != theirs:
+            print(f"differs: {prompt!r} from token {next(i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b)}")
+    print(f"greedy continuations of {tokens} tokens: {same} of {len(PROMPTS)} equal")
+    sys.exit(same != len(PROMPTS))
+
+
+if __name__ == "__main__":
+    main()
