@@ -102,6 +102,17 @@ check: ## compilers, sanitizers, clang-tidy, format, floors, length
 	@tools/setup.sh check
 	@tools/check.sh
 
+# Seconds that each target runs; FUZZ=600 is what a release is given.
+FUZZ    = 60
+TARGETS = safetensors gguf tokenizer config
+fuzz: $(TARGETS:%=build/fuzz/fuzz_%) ## runs libFuzzer on the readers of foreign files, FUZZ=600 seconds each
+	@for t in $(TARGETS); do mkdir -p build/fuzz/new/$$t && build/fuzz/fuzz_$$t -max_total_time=$(FUZZ) -rss_limit_mb=4096 \
+	-close_fd_mask=3 -print_final_stats=1 build/fuzz/new/$$t tests/fuzz/corpus/$$t || exit 1; done
+build/fuzz/fuzz_%: tests/fuzz/fuzz.c $(filter-out src/study/%,$(SOURCES)) | build/registry.c
+	@mkdir -p $(@D)
+	clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DTARGET=try_$* \
+	-I src -I . -I build -pthread -o $@ $^ build/registry.c $(LIBS)
+
 parity: $(BUILD)/peftbench ## against transformers and PEFT, in a virtual environment
 	tests/parity/run.sh
 
@@ -111,5 +122,5 @@ bench: $(BENCHES) ## times the engine beside PyTorch and PEFT, in a virtual envi
 format: ## lays out the code as .clang-format says
 	clang-format -i $(CODE)
 
-.PHONY: all help setup models/minilm demo install clean test programs check parity bench format always
+.PHONY: all fuzz help setup models/minilm demo install clean test programs check parity bench format always
 .SECONDARY:

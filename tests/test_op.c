@@ -134,6 +134,59 @@ BUILD_ACT(build_tanh, PB_TANH)
 BUILD_ACT(build_silu, PB_SILU)
 BUILD_ACT(build_sigmoid, PB_SIGMOID)
 
+static pb_node *build_place_only(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_position(g, in[0], in[1], NULL, 2);
+}
+
+static pb_node *build_rmsnorm(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_rmsnorm(g, in[0], in[1], 1e-5);
+}
+
+static pb_node *build_gate(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_gate(g, PB_SILU, in[0], in[1]);
+}
+
+/* Three readers of one tensor, as queries, keys and values in one matrix have them. */
+static pb_node *build_columns(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_node *a = pb_op_columns(g, in[0], 0, 6), *b = pb_op_columns(g, in[0], 6, 6), *c = pb_op_columns(g, in[0], 9, 6);
+    return pb_op_add(g, pb_op_gate(g, PB_TANH, a, b), c);
+}
+
+static pb_node *build_rope(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_real *table = pb_arena_alloc(pb_graph_arena(g), PB_META, 80 * 6 * sizeof *table);
+    for (int p = 0; p < 80; p++)
+        for (int i = 0; i < 3; i++) {
+            table[p * 6 + i] = (pb_real)cos(p * pow(0.3, i));
+            table[p * 6 + 3 + i] = (pb_real)sin(p * pow(0.3, i));
+        }
+    return pb_op_rope(g, in[0], 6, table, 3);
+}
+
+/* Six query heads on three key heads, with a scale of its own. */
+static pb_node *build_grouped(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_attention(g, in[0], in[1], in[2], (pb_attention_conf){.heads = 6, .causal = true, .scale = 0.4});
+}
+
+static pb_node *build_grouped_prefix(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_node *k = pb_op_prepend(g, in[2], in[1]),
+            *v = pb_op_prepend(g, pb_op_act(g, PB_TANH, in[2]), pb_op_act(g, PB_SILU, in[1]));
+    return pb_op_attention(g, in[0], k, v, (pb_attention_conf){.heads = 4});
+}
+
 static pb_node *build_norm(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -284,6 +337,14 @@ static const op_case cases[] = {
     {"tanh", build_tanh, {{0, 18}}},
     {"silu", build_silu, {{0, 18}}},
     {"sigmoid", build_sigmoid, {{0, 18}}},
+    {"position without types", build_place_only, {{0, 18}, {72, 18}}},
+    {"rmsnorm", build_rmsnorm, {{0, 18}, {1, 18}}},
+    {"rmsnorm of heads", build_rmsnorm, {{0, 18}, {1, 6}}},
+    {"gate", build_gate, {{0, 18}, {0, 18}}},
+    {"columns", build_columns, {{0, 15}}},
+    {"rope", build_rope, {{0, 18}}},
+    {"grouped attention", build_grouped, {{0, 12}, {0, 6}, {0, 6}}},
+    {"grouped attention with a prefix", build_grouped_prefix, {{0, 12}, {0, 6}, {3, 6}}},
     {"norm", build_norm, {{0, 18}, {1, 18}, {1, 18}}},
     {"dropout", build_dropout, {{0, 18}}},
     {"attention", build_attention, {{0, 8}, {0, 8}, {0, 8}}},

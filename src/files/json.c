@@ -145,10 +145,10 @@ void pb_json_print(const pb_json *v, pb_text *out)
     free(text);
 }
 
-void pb_json_quote(pb_text *out, const char *text)
+void pb_json_quote_bytes(pb_text *out, const char *text, size_t n)
 {
     pb_text_bytes(out, "\"", 1);
-    for (const char *c = text; *c; c++) {
+    for (const char *c = text; n--; c++) {
         if (*c == '"' || *c == '\\')
             pb_text_add(out, "\\%c", *c);
         else if (*c == '\n')
@@ -161,4 +161,9 @@ void pb_json_quote(pb_text *out, const char *text)
             pb_text_bytes(out, c, 1);
     }
     pb_text_bytes(out, "\"", 1);
+}
+
+void pb_json_quote(pb_text *out, const char *text)
+{
+    pb_json_quote_bytes(out, text, strlen(text));
 }

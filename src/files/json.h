@@ -41,5 +41,6 @@ void pb_json_print(const pb_json *v, pb_text *out);
 
 /* Appends `text` as a JSON string with its quotes, escaping what must be. */
 void pb_json_quote(pb_text *out, const char *text);
+void pb_json_quote_bytes(pb_text *out, const char *text, size_t n); /* n bytes, which may hold NUL */
 
 #endif

@@ -270,8 +270,11 @@ void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool p
     }
     for (size_t i = 0; i < t->decoder.count; i++)
         run(&t->decoder.step[i], &l);
-    for (size_t i = 0; i < l.count; i++)
-        pb_text_add(out, "%s%s", i && !t->decoder.count ? " " : "", l.item[i].data);
+    for (size_t i = 0; i < l.count; i++) {
+        if (i && !t->decoder.count)
+            pb_text_add(out, " ");
+        pb_text_bytes(out, l.item[i].data, l.item[i].length); /* a text may hold NUL */
+    }
     clear(&l);
     free(l.item);
 }

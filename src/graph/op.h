@@ -73,6 +73,17 @@ pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x);
 /* mean over rows of -log softmax(x)[label];  [1,1].  label[i] < 0: row i not counted. */
 pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
 
+/* What is added to the output of a projection for one sequence: scale * up (down x), with down [rank,in]
+ * and up [out,rank]; down NULL: scale * up x, rank = in; up NULL: nothing. */
+typedef struct pb_own {
+    const pb_real *down, *up;
+    int in, out, rank;
+    pb_real scale;
+} pb_own;
+
+/* z = y + each sequence's own, own [sequences]; for inference.  own must outlive the graph. */
+pb_node *pb_op_each(pb_graph *g, pb_node *y, pb_node *x, const pb_own *own);
+
 /* The ops that the graph itself must know: where demand is made, and where noise is. */
 extern const pb_op pb_op_select_op, pb_op_dropout_op, pb_op_attention_drop_op;
 

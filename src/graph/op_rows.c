@@ -161,7 +161,7 @@ static void position_backward(const pb_node *n, unsigned want, int from, int to,
 static void position_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    pb_real *dplace = n->in[1]->g, *dtype = n->in[2]->g;
+    pb_real *dplace = n->in[1]->g, *dtype = n->in[2] ? n->in[2]->g : NULL;
     if (want & 2) {
         clear_columns(dplace, n->in[1]->rows, n->cols, from, to, n->add & 2);
         for (int t = 0; t < n->rows; t++)

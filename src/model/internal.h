@@ -35,7 +35,8 @@ struct pb_model {
     pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope           */
     int rope_positions; /* computed so far                                       */
 
-    pb_attached *part; /* outermost first                                     */
+    struct pb_bank *bank; /* adapters served side by side, or NULL              */
+    pb_attached *part;    /* outermost first                                     */
     int parts;
     bool *matches;    /* [parts, layers*SITES] does the part's linear apply  */
     bool attached;    /* no more parameters may be made                      */
@@ -57,6 +58,9 @@ const pb_real *pb_rope_table(pb_model *m, int positions);
 pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols);
 void pb_params_own(pb_model *m, pb_param *p); /* a copy that may be written */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
+
+/* bank.c: y with what each sequence's adapter adds at a site, or (site NULL) at the head. */
+pb_node *pb_bank_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x);
 
 /* build.c: hooks. */
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key);

@@ -121,6 +121,7 @@ struct pb_build {
     uint64_t drop_key;       /* of this step's dropout masks                                  */
     uint64_t drops;          /* masks drawn so far in this graph                              */
     const pb_real *rotation; /* table of pb_op_rope                                     */
+    const int *adapter;      /* of each sequence, in a bank; NULL: no bank              */
 };
 
 const void *pb_conf(const pb_build *b); /* the asked method's settings */

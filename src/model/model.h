@@ -44,11 +44,12 @@ typedef struct pb_attached { /* a method of the composition, outermost first */
 
 typedef struct pb_batch { /* ragged: tokens of all sequences one after the other */
     int sequences;
-    const int *offset; /* [sequences+1] */
-    const int *ids;    /* [offset[sequences]] */
-    const int *label;  /* [sequences], or NULL */
-    const int *target; /* language models: [offset[sequences]] the token wanted at each place, < 0: none; or NULL */
-    bool last;         /* language models: logits of each sequence's last token only */
+    const int *offset;  /* [sequences+1] */
+    const int *ids;     /* [offset[sequences]] */
+    const int *label;   /* [sequences], or NULL */
+    const int *target;  /* language models: [offset[sequences]] the token wanted at each place, < 0: none; or NULL */
+    const int *adapter; /* with a bank: [sequences] which of its adapters each is for, < 0: none; or NULL */
+    bool last;          /* language models: logits of each sequence's last token only */
 } pb_batch;
 
 typedef struct pb_model pb_model;

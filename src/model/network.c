@@ -131,7 +131,8 @@ static pb_node *classify(pb_build *b, pb_node *x)
         h = pb_op_linear(b->graph, h, leaf(b, m->pool_w), leaf(b, m->pool_b));
         h = pb_drop(b, pb_op_act(b->graph, m->config.family->classes.act, h), b->dropout);
     }
-    return pb_op_linear(b->graph, h, leaf(b, m->head_w), leaf(b, m->head_b));
+    pb_node *logits = pb_op_linear(b->graph, h, leaf(b, m->head_w), leaf(b, m->head_b));
+    return b->adapter ? pb_bank_apply(b, NULL, logits, h) : logits;
 }
 
 /* Every token of the text: [tokens, vocabulary]. */
@@ -154,6 +155,7 @@ int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropo
                    pb_outputs *out)
 {
     pb_build b = pb_build_start(m, g, dropout, dropout_key);
+    b.adapter = m->bank ? batch->adapter : NULL;
     const pb_rows *text = pb_rows_whole(g, batch->sequences, batch->offset);
     const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target;
     pb_node *x = embeddings(&b, text, batch->ids);

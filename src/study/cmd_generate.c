@@ -17,7 +17,7 @@ static void print_answer(const talk *t)
     if (tokenizer) {
         pb_text text = {0}, quoted = {0};
         pb_tokenizer_decode(tokenizer, t->added.id, t->added.count, true, &text);
-        pb_json_quote(&quoted, text.data ? text.data : "");
+        pb_json_quote_bytes(&quoted, text.data ? text.data : "", text.length);
         printf(", \"text\": %s", quoted.data);
         pb_text_free(&text);
         pb_text_free(&quoted);

@@ -53,7 +53,7 @@ static int decode(void *ctx, const char *line, size_t size)
         return -1;
     pb_tokenizer_decode(t->tokenizer, t->ids.id, t->ids.count, t->args->plain, &text);
     t->out.length = 0;
-    pb_json_quote(&t->out, text.data ? text.data : "");
+    pb_json_quote_bytes(&t->out, text.data ? text.data : "", text.length);
     puts(t->out.data);
     pb_text_free(&text);
     return 0;

@@ -1,0 +1,163 @@
+/* bank: see bank.h. */
+#include "model/bank.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+/* One adapter: what it adds at every site, and at the head: its own less the base's. */
+typedef struct entry {
+    pb_own *site; /* [layers*SITES] */
+    pb_own head;
+    const pb_real *bias; /* [classes] of the head, less the base's; NULL: none */
+    pb_arena *arena;
+} entry;
+
+struct pb_bank {
+    pb_model *m;
+    entry *entry;
+    size_t entries, capacity;
+};
+
+pb_bank *pb_bank_new(pb_model *m)
+{
+    pb_bank *b = pb_alloc(sizeof *b);
+    PB_CHECK(!m->bank && !m->parts);
+    b->m = m;
+    m->bank = b;
+    return b;
+}
+
+void pb_bank_free(pb_bank *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < b->entries; i++)
+        pb_arena_free(b->entry[i].arena);
+    b->m->bank = NULL;
+    free(b->entry);
+    free(b);
+}
+
+int pb_bank_count(const pb_bank *b)
+{
+    return (int)b->entries;
+}
+
+size_t pb_bank_bytes(const pb_bank *b)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < b->entries; i++)
+        bytes += pb_arena_live(b->entry[i].arena, PB_WEIGHTS);
+    return bytes;
+}
+
+/* ---- loading: the adapter is put on a model of shapes, and its numbers kept --------------------------- */
+
+static pb_real *copied(entry *e, const pb_param *p)
+{
+    size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
+    return memcpy(pb_arena_alloc(e->arena, PB_WEIGHTS, bytes), p->x, bytes);
+}
+
+/* B and A of a site; the method says the scale by what it does to a unit. */
+static void take_site(entry *e, const pb_model *from, const pb_site *s, double scale)
+{
+    char name[160];
+    snprintf(name, sizeof name, "layer.%d.%s.lora.A", s->layer, s->role);
+    const pb_param *A = pb_model_find(from, name);
+    snprintf(name, sizeof name, "layer.%d.%s.lora.B", s->layer, s->role);
+    const pb_param *B = pb_model_find(from, name);
+    if (A && B)
+        e->site[s->number] = (pb_own){.down = copied(e, A),
+                                      .up = copied(e, B),
+                                      .in = A->cols,
+                                      .out = B->rows,
+                                      .rank = A->rows,
+                                      .scale = (pb_real)scale};
+}
+
+static const pb_real *difference(entry *e, const pb_param *own, const pb_param *base)
+{
+    pb_real *x = copied(e, own);
+    for (size_t i = 0; i < (size_t)own->rows * (size_t)own->cols; i++)
+        x[i] -= base->x[i];
+    return x;
+}
+
+static int take_head(entry *e, const pb_model *from, const pb_model *base)
+{
+    if (from->head != PB_HEAD_CLASSES)
+        return 0;
+    if (from->classes != base->classes)
+        return pb_error("bank: an adapter for %d classes on a model with %d", from->classes, base->classes);
+    int width = base->config.width;
+    e->head = (pb_own){
+        .up = difference(e, from->head_w, base->head_w), .in = width, .rank = width, .out = base->classes, .scale = 1};
+    e->bias = from->head_b ? difference(e, from->head_b, base->head_b) : NULL;
+    return 0;
+}
+
+static int take_all(pb_bank *b, entry *e, const pb_model *from, const pb_adapter *a)
+{
+    int sites = b->m->config.layers * SITES;
+    e->site = pb_arena_alloc(e->arena, PB_META, (size_t)sites * sizeof *e->site);
+    for (int i = 0; i < sites; i++)
+        if (from->matches[i])
+            take_site(e, from, &from->layer[i / SITES].site[i % SITES],
+                      pb_adapter_scale(a, &from->layer[i / SITES].site[i % SITES]));
+    return take_head(e, from, b->m);
+}
+
+int pb_bank_add(pb_bank *b, const char *dir, bool force)
+{
+    entry e = {.arena = pb_arena_new("bank")};
+    pb_adapter *a = pb_adapter_open(dir);
+    pb_model *m = a ? pb_model_open(&(pb_opening){.path = b->m->dir, .classes = pb_adapter_classes(a)}) : NULL;
+    int rc = !m ? -1
+             : strcmp(pb_adapter_method(a)->name, "lora") != 0
+                 ? pb_error("%s: a bank serves adapters of type LORA", dir)
+                 : pb_adapter_attach(m, a, force) || take_all(b, &e, m, a);
+    pb_model_free(m);
+    pb_adapter_close(a);
+    if (rc) {
+        pb_arena_free(e.arena);
+        return -1;
+    }
+    pb_grow(&b->entry, b->entries, &b->capacity, sizeof *b->entry);
+    b->entry[b->entries] = e;
+    return (int)b->entries++;
+}
+
+/* ---- in a graph ------------------------------------------------------------------------------------------ */
+
+static pb_node *add_biases(pb_build *b, pb_node *y)
+{
+    const pb_bank *bank = b->model->bank;
+    pb_real *x = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)y->rows * (size_t)y->cols * sizeof *x);
+    for (int s = 0; s < y->rows; s++) {
+        const pb_real *bias = b->adapter[s] < 0 ? NULL : bank->entry[b->adapter[s]].bias;
+        if (bias)
+            memcpy(x + (size_t)s * (size_t)y->cols, bias, (size_t)y->cols * sizeof *x);
+    }
+    return pb_op_add(b->graph, y, pb_graph_input(b->graph, y->set, y->cols, x));
+}
+
+pb_node *pb_bank_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x)
+{
+    const pb_bank *bank = b->model->bank;
+    if (!y || !x)
+        return NULL;
+    int sequences = y->set->sequences;
+    bool any = false;
+    pb_own *own = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof *own);
+    for (int s = 0; s < sequences; s++) {
+        PB_CHECK(b->adapter[s] < (int)bank->entries);
+        const entry *e = b->adapter[s] < 0 ? NULL : &bank->entry[b->adapter[s]];
+        own[s] = !e ? (pb_own){0} : site ? e->site[site->number] : e->head;
+        any = any || own[s].up;
+    }
+    y = any ? pb_op_each(b->graph, y, x, own) : y;
+    return y && !site ? add_biases(b, y) : y;
+}

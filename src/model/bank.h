@@ -1,0 +1,24 @@
+/* bank: many low-rank adapters on one resident base.  Floor 4.
+ *
+ * A model with a bank runs batches in which every sequence has an adapter of its own (pb_batch.adapter):
+ * the base's products are done once for all rows, what an adapter adds only for its sequences.  The
+ * weights of the base are never touched, so switching is choosing another number. */
+#ifndef PB_BANK_H
+#define PB_BANK_H
+
+#include "model/adapter.h"
+
+typedef struct pb_bank pb_bank;
+
+/* An empty bank on a model that has no method attached. */
+pb_bank *pb_bank_new(pb_model *m);
+void pb_bank_free(pb_bank *b); /* before the model; NULL is fine */
+
+/* Loads the adapter in DIR (of type LORA, with a head for classifiers) into the bank's memory.
+ * Returns its number, -1 with an error. */
+int pb_bank_add(pb_bank *b, const char *dir, bool force);
+
+int pb_bank_count(const pb_bank *b);
+size_t pb_bank_bytes(const pb_bank *b); /* of all adapters' numbers */
+
+#endif

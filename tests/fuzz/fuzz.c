@@ -1,0 +1,97 @@
+/* fuzz: libFuzzer targets, one a reader of foreign files.  `make fuzz` builds and runs them.
+ *
+ *   build/fuzz/fuzz_TARGET tests/fuzz/corpus/TARGET
+ *
+ * The bytes become a file in memory; whatever they are, the reader answers or says what is wrong. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files/tokenizer.h"
+#include "files/weights.h"
+#include "model/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char folder[64];
+
+/* DIR/name with these bytes; the name is kept for the next call. */
+static const char *file(const char *name, const uint8_t *data, size_t size)
+{
+    static char path[128];
+    if (!*folder) {
+        snprintf(folder, sizeof folder, "/dev/shm/fuzz-%d", (int)getpid());
+        mkdir(folder, 0700);
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(data, 1, size, f) != size || fclose(f))
+        abort();
+    return path;
+}
+
+/* Reads every number of a small array. */
+static void read_all(const pb_array *a)
+{
+    if (!a || a->count > 1 << 16)
+        return;
+    pb_real *x = pb_alloc((a->count + 1) * sizeof *x);
+    pb_array_reals(a, 0, a->count, x);
+    free(x);
+}
+
+static void __attribute__((unused)) try_safetensors(const uint8_t *data, size_t size)
+{
+    pb_safetensors *f = pb_safetensors_open(file("model.safetensors", data, size));
+    for (size_t i = 0; f && i < pb_safetensors_count(f); i++)
+        read_all(pb_safetensors_at(f, i));
+    if (f)
+        pb_safetensors_close(f);
+}
+
+static void __attribute__((unused)) try_gguf(const uint8_t *data, size_t size)
+{
+    pb_weights *w = pb_weights_open(file("model.gguf", data, size));
+    if (w) {
+        read_all(pb_weights_find(w, "model.embed_tokens.weight"));
+        read_all(pb_weights_find(w, "model.layers.0.self_attn.q_proj.weight"));
+        pb_weights_text(w, "tokenizer.chat_template");
+    }
+    pb_weights_close(w);
+}
+
+static void __attribute__((unused)) try_tokenizer(const uint8_t *data, size_t size)
+{
+    static const char text[] = "Hello, w\xC3\xB6rld 12345 <s> \xE2\x96\x81 \xFF\xE4\xB8\xAD\n\n  it's";
+    char *json = pb_alloc(size + 1);
+    memcpy(json, data, size);
+    pb_tokenizer *t = strlen(json) == size ? pb_tokenizer_open_text("fuzz", json) : NULL;
+    pb_ids ids = {0};
+    pb_text back = {0};
+    if (t) {
+        pb_tokenizer_encode(t, text, sizeof text - 1, true, 0, &ids);
+        pb_tokenizer_decode(t, ids.id, ids.count, false, &back);
+    }
+    pb_ids_free(&ids);
+    pb_text_free(&back);
+    pb_tokenizer_close(t);
+    free(json);
+}
+
+/* Shapes alone: a large network costs its table of parameters, so sizes are kept small. */
+static void __attribute__((unused)) try_config(const uint8_t *data, size_t size)
+{
+    file("config.json", data, size);
+    pb_model *m = pb_model_open(&(pb_opening){.path = folder, .classes = 2, .shapes_only = true});
+    if (m && !pb_model_attach(m, NULL, 0))
+        pb_model_weight_bytes(m);
+    pb_model_free(m);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    pb_error_clear();
+    TARGET(data, size);
+    return 0;
+}

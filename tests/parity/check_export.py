@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""check_export: what is trained here, exported, loaded by PEFT and transformers.
+
+    check_export.py PEFTBENCH [MODEL ..]
+
+On tiny random models: an experiment trains every method that PEFT knows for a few steps, each run
+is exported as an adapter and, where that can be, as a merged model; logits of PEFT's and transformers'
+reading are compared with `peftbench logits`.  Exit code 1 if one differs by more than 1e-4.
+"""
+
+import json
+import os
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import peft
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+import families
+from check_adapters import theirs
+from check_models import BAR, ours, worst
+
+WORDS = "good fine great nice fun bad poor dull awful sad film plot actor scene the a of and was is".split()
+EXPERIMENT = """[experiment]
+task = tiny
+model = {model}
+methods = lora, lora:all, ia3, prefix, prompt, layernorm, full, bitfit
+seeds = 0
+timing_rounds = 0
+
+[train]
+epochs = 2
+batch = 8
+lr = 1e-2
+
+[method lora:all]
+rank = 3
+targets = *
+rank_pattern = mlp.*=2
+rslora = yes
+
+[method prompt]
+length = 4
+pool = first
+
+[method prefix]
+length = 3
+"""
+TASK = """[task]
+kind = classify
+train = tiny/all.tsv
+validation = tiny/validation.tsv
+test = tiny/test.tsv
+classes = good, bad, none
+"""
+
+
+def tokenizer(folder):
+    t = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(["<unk>"] + [chr(97 + i) for i in range(26)] + ["\u0120"])},
+                             merges=[], unk_token="<unk>"))
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.save(str(folder / "tokenizer.json"))
+
+
+def write_task(place):
+    (place / "tasks").mkdir()
+    (place / "data" / "tiny").mkdir(parents=True)
+    generator = torch.Generator().manual_seed(3)
+    for split, count in (("all", 48), ("validation", 24), ("test", 24)):
+        rows = []
+        for i in range(count):
+            words = [WORDS[int(k)] for k in torch.randint(0, len(WORDS), (3 + i % 7,), generator=generator)]
+            rows.append(f"{' '.join(words)} {split[0] * (i % 5 + 1)}{chr(97 + i % 26)}\t{('good', 'bad', 'none')[i % 3]}")
+        (place / "data" / "tiny" / f"{split}.tsv").write_text("text\tlabel\n" + "\n".join(rows) + "\n")
+    (place / "tasks" / "tiny.ini").write_text(TASK)
+
+
+def call(program, place, *args):
+    run = subprocess.run([program, *map(str, args)], cwd=place, text=True, capture_output=True)
+    return run.returncode, (run.stderr or run.stdout).strip().splitlines()
+
+
+def check(program, place, base, name, run, row):
+    adapter, merged, label = place / f"out-{run}", place / f"merged-{run}", f"{name:16} {row:12}"
+    sequences, results = families.sequences(longest=30), []
+    code, message = call(program, place, "export", run, adapter)
+    if code:
+        results.append(("refused" if code == 2 else "failed", f"adapter: {message[-1]}"))
+    else:
+        model = families.MODELS[name][2]
+        loaded = getattr(transformers, model).from_pretrained(base, num_labels=3, attn_implementation="eager",
+                                                              ignore_mismatched_sizes=True)
+        reading = peft.PeftModel.from_pretrained(loaded, adapter).eval()
+        error = worst(ours(program, base, sequences, "--adapter", adapter), theirs(reading, sequences))
+        results.append(("passed" if error < BAR else "failed", f"adapter {error:.1e}"))
+    code, message = call(program, place, "export", "--merged", run, merged)
+    if code:
+        results.append(("refused" if code == 2 else "failed", f"merged: {message[-1]}"))
+    else:
+        whole = transformers.AutoModelForSequenceClassification.from_pretrained(merged, attn_implementation="eager").eval()
+        error = worst(ours(program, merged, sequences), theirs(whole, sequences))
+        results.append(("passed" if error < BAR else "failed", f"merged {error:.1e}"))
+    for result, text in results:
+        print(f"{result:7} {label} {text[:150]}", flush=True)
+    return [r for r, _ in results]
+
+
+def main():
+    warnings.filterwarnings("ignore")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    program, results = os.path.abspath(sys.argv[1]), []
+    for name in sys.argv[2:] or ["bert", "roberta", "distilbert", "gpt2-classes", "llama-classes"]:
+        with tempfile.TemporaryDirectory() as folder:
+            place = pathlib.Path(folder)
+            base = place / "base"
+            families.save(name, base)
+            tokenizer(base)
+            write_task(place)
+            (place / "tiny.ini").write_text(EXPERIMENT.format(model=base))
+            code, message = call(program, place, "run", "tiny.ini", "--quiet")
+            if code:
+                print(f"failed  {name}: run: {' '.join(message[-3:])}")
+                results.append("failed")
+                continue
+            rows = sqlite3.connect(place / "results" / "peftbench.db").execute("SELECT id, row FROM finished").fetchall()
+            for run, row in rows:
+                results += check(program, place, base, name, run, row)
+    print("exports:", ", ".join(f"{results.count(r)} {r}" for r in ("passed", "refused", "failed")))
+    sys.exit("failed" in results)
+
+
+if __name__ == "__main__":
+    main()
