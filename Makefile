@@ -16,7 +16,7 @@ MATH     = -fno-math-errno -fno-trapping-math -ffp-contract=fast
 FLAGS    = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g $(ARCH) $(MATH) -pthread \
            $(if $(filter double,$(REAL)),-DPB_REAL_DOUBLE) \
            $(SANITIZE:%=-fsanitize=% -fno-sanitize-recover=all) $(CFLAGS)
-LIBS     = -lopenblas -lsqlite3 -linih -ljansson -lutf8proc -lpcre2-8 -lmd -ldl -lm
+LIBS     = -lopenblas -lsqlite3 -linih -ljansson -lutf8proc -lpcre2-8 -lcurl -lmd -ldl -lm
 PREFIX   = /usr/local
 MAKEFLAGS += -j$(shell nproc) --no-print-directory
 comma    := ,
@@ -107,7 +107,7 @@ FUZZ    = 60
 TARGETS = safetensors gguf tokenizer config
 fuzz: $(TARGETS:%=build/fuzz/fuzz_%) ## runs libFuzzer on the readers of foreign files, FUZZ=600 seconds each
 	@for t in $(TARGETS); do mkdir -p build/fuzz/new/$$t && build/fuzz/fuzz_$$t -max_total_time=$(FUZZ) -rss_limit_mb=4096 \
-	-close_fd_mask=3 -print_final_stats=1 build/fuzz/new/$$t tests/fuzz/corpus/$$t || exit 1; done
+	-close_fd_mask=3 -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/new/$$t tests/fuzz/corpus/$$t || exit 1; done
 build/fuzz/fuzz_%: tests/fuzz/fuzz.c $(filter-out src/study/%,$(SOURCES)) | build/registry.c
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DTARGET=try_$* \

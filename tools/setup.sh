@@ -6,7 +6,7 @@ set -eu
 # libopenblas: the pthread and the serial build serve equally, as every thread calls it with
 # its own rows; the pthread one is what Debian takes for libopenblas-dev.
 packages='build-essential pkg-config libopenblas-dev libsqlite3-dev sqlite3 libinih-dev
-	libjansson-dev libutf8proc-dev libpcre2-dev libmd-dev gnuplot-nox'
+	libjansson-dev libutf8proc-dev libpcre2-dev libcurl4-openssl-dev libmd-dev gnuplot-nox'
 for purpose; do
 	case $purpose in
 	check) packages="$packages clang clang-format clang-tidy" ;;

@@ -78,18 +78,19 @@ static int rename_all(pb_gguf *f, const char *arch)
 {
     bool gpt2 = !strcmp(arch, "gpt2"), llama = !strcmp(arch, "llama");
     double heads = of_arch(f, arch, "attention.head_count", 0), kv = of_arch(f, arch, "attention.head_count_kv", heads);
+    if (!(heads >= 0 && heads < 4096 && kv >= 0 && kv < 4096))
+        return pb_error("%s: %s.attention.head_count: want numbers of heads below 4096", f->path, arch);
     for (size_t i = 0; i < f->count; i++) {
         pb_array *a = &f->array[i];
         char *name = renamed(gpt2, a->name);
         if (!name)
             return pb_error("%s: '%s': no such tensor in a %s here", f->path, a->name, arch);
-        int n = strstr(a->name, ".attn_k.") ? (int)kv : (int)heads;
         mark(a, a->name, gpt2, llama, (int)heads, (int)kv);
-        if (a->heads && (a->shape[0] <= 0 || n <= 0 || a->shape[0] % (2 * n)))
-            return pb_error("%s: '%s': %lld rows: want whole heads of an even size", f->path, a->name,
-                            (long long)a->shape[0]);
         free((void *)(uintptr_t)a->name);
         a->name = name;
+        if (a->heads < 0 || (a->heads && (a->shape[0] <= 0 || a->shape[0] % (2 * (int64_t)a->heads))))
+            return pb_error("%s: '%s': %lld rows: want whole heads of an even size", f->path, a->name,
+                            (long long)a->shape[0]);
     }
     return 0;
 }

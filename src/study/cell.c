@@ -10,7 +10,9 @@
 #include "numeric/blas.h"
 #include "study/stats.h"
 #include "study/store.h"
+#include "model/adapter.h"
 #include "train/measure.h"
+#include "train/serving.h"
 
 char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
 {
@@ -153,32 +155,85 @@ int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
 }
 
 /* Ratios round by round, so that what disturbs a round disturbs both sides. */
-static void put_ratio(pb_result *r, int batch, const char *variant, const char *suffix)
+static void put_ratio(pb_result *r, const char *over, const char *under, const char *key)
 {
-    char base_key[64], key[64];
-    snprintf(base_key, sizeof base_key, "prefill.b%d.base", batch);
-    snprintf(key, sizeof key, "prefill.b%d.%s", batch, variant);
     double *ratio = pb_alloc((r->samples + 1) * sizeof *ratio);
     int n = 0;
     for (size_t i = 0; i < r->samples; i++)
-        for (size_t j = 0; j < r->samples && !strcmp(r->sample[i].key, base_key); j++)
-            if (!strcmp(r->sample[j].key, key) && r->sample[j].round == r->sample[i].round)
+        for (size_t j = 0; j < r->samples && !strcmp(r->sample[i].key, under); j++)
+            if (!strcmp(r->sample[j].key, over) && r->sample[j].round == r->sample[i].round)
                 ratio[n++] = r->sample[j].seconds / r->sample[i].seconds;
     pb_interval m = pb_stats_median(n, ratio);
     free(ratio);
     if (!n)
         return;
-    pb_result_put(r, -1, -1, m.middle, "overhead.prefill_ratio.b%d%s", batch, suffix);
-    pb_result_put(r, -1, -1, m.low, "overhead.prefill_ratio.b%d%s.low", batch, suffix);
-    pb_result_put(r, -1, -1, m.high, "overhead.prefill_ratio.b%d%s.high", batch, suffix);
+    pb_result_put(r, -1, -1, m.middle, "%s", key);
+    pb_result_put(r, -1, -1, m.low, "%s.low", key);
+    pb_result_put(r, -1, -1, m.high, "%s.high", key);
+}
+
+static void put_prefill(pb_result *r, int batch, const char *variant, const char *suffix)
+{
+    char under[64], over[64], key[64];
+    snprintf(under, sizeof under, "prefill.b%d.base", batch);
+    snprintf(over, sizeof over, "prefill.b%d.%s", batch, variant);
+    snprintf(key, sizeof key, "overhead.prefill_ratio.b%d%s", batch, suffix);
+    put_ratio(r, over, under, key);
 }
 
 static void put_ratios(pb_result *r)
 {
     for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++) {
-        put_ratio(r, pb_measured_batch[k], pb_variant_name[PB_UNMERGED], "");
-        put_ratio(r, pb_measured_batch[k], pb_variant_name[PB_MERGED], ".merged");
+        put_prefill(r, pb_measured_batch[k], pb_variant_name[PB_UNMERGED], "");
+        put_prefill(r, pb_measured_batch[k], pb_variant_name[PB_MERGED], ".merged");
     }
+}
+
+/* ---- many adapters ------------------------------------------------------------------------------------ */
+
+static int serve(const pb_bench *b, const pb_cell *c, pb_model *merged, const char *dir, int count, pb_result *r)
+{
+    char over[64], under[64], key[64];
+    snprintf(over, sizeof over, "serving.mixed.n%d", count);
+    snprintf(under, sizeof under, "serving.merged.n%d", count);
+    snprintf(key, sizeof key, "serving.mixed_ratio.n%d", count);
+    pb_model *base = attach(b, c, NULL, 0, false);
+    int rc = base ? pb_measure_serving(base, merged, dir, count, b->data, b->experiment->timing_rounds, r) : -1;
+    put_ratio(r, over, under, key);
+    pb_model_free(base);
+    return rc;
+}
+
+/* Where the experiment asks for it, of rows that a bank can serve: one LoRA each. */
+static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_model *merged, pb_result *r)
+{
+    const char *at = b->experiment->serving;
+    if (!merged || c->row->parts != 1 || strcmp(c->row->method[0]->name, "lora") != 0 || !*at)
+        return 0;
+    char *dir = pb_format("%s/%s.adapter", b->artifacts, c->hash.hex);
+    int rc = pb_adapter_save(tuned, dir);
+    for (char *end; !rc && *at; at = *end ? end + 1 : end) {
+        long count = strtol(at, &end, 10);
+        rc = end > at && count >= 1 && count <= 4096
+                 ? serve(b, c, merged, dir, (int)count, r)
+                 : pb_error("serving: want numbers of adapters such as 1, 8, 64, got '%s'", b->experiment->serving);
+        end += strspn(end, " ");
+    }
+    free(dir);
+    return rc;
+}
+
+/* What holding the base in fewer bits changes: its logits against those of the base in full. */
+static int put_precision(const pb_bench *b, const pb_cell *c, pb_model *base, pb_result *r)
+{
+    if (c->base.precision == PB_IN_FP32 || !base)
+        return 0;
+    pb_cell full = *c;
+    full.base = (pb_base_options){0};
+    pb_model *m = attach(b, &full, NULL, 0, false);
+    int rc = m ? pb_measure_difference(base, m, b->data, r) : -1;
+    pb_model_free(m);
+    return rc;
 }
 
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)
@@ -196,6 +251,8 @@ int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)
     pb_result_init(&r);
     int rc = good ? pb_measure_inference(model, b->data, b->experiment->timing_rounds, &r) : -1;
     put_ratios(&r);
+    rc = rc || serve_all(b, c, model[PB_UNMERGED], model[PB_MERGED], &r) ? -1 : 0;
+    rc = rc || put_precision(b, c, model[PB_BASE], &r) ? -1 : 0;
     rc = rc || append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
     for (int v = 0; v < PB_VARIANTS; v++)

@@ -22,7 +22,7 @@ static const flag flags[] = {
     {"tokens", "N", "plan for texts of this many tokens, without the task's data", AT(tokens), NUMBER},
     {"seed", "N", "which of the row's runs (the first)", AT(seed), SEED},
     {"row", "NAME", "a row of the table", AT(row), TEXT},
-    {"out", "FOLDER", "where figures go (plots/EXPERIMENT)", AT(out), TEXT},
+    {"out", "FOLDER", "where figures go (plots/EXPERIMENT), or what is fetched", AT(out), TEXT},
     {"json", NULL, "one JSON object a line", AT(json), SWITCH},
     {"quiet", NULL, "no progress", AT(quiet), SWITCH},
     {"model", "PATH", "a Hugging Face folder, a GGUF or a llama2.c file", AT(model), TEXT},
@@ -96,10 +96,10 @@ static int set_flag(pb_args *a, const flag *f, const char *value)
     PB_BUG("flag %s", f->name);
 }
 
-/* --name value, --name=value or --name; *i moves over what was taken. */
+/* --name value, --name=value or --name, and -o for --out; *i moves over what was taken. */
 static int read_flag(pb_args *a, const pb_command *c, int argc, char **argv, int *i)
 {
-    const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+    const char *name = strcmp(argv[*i], "-o") ? argv[*i] + 2 : "out", *equals = strchr(name, '=');
     const flag *f = find(c, name, equals ? (size_t)(equals - name) : strlen(name));
     if (!f)
         return unknown(c, argv[*i]);
@@ -114,7 +114,7 @@ int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
 {
     *a = (pb_args){.db = "results/peftbench.db", .seed = -1};
     for (int i = 0; i < argc; i++) {
-        if (!strncmp(argv[i], "--", 2) && argv[i][2]) {
+        if ((!strncmp(argv[i], "--", 2) && argv[i][2]) || !strcmp(argv[i], "-o")) {
             if (read_flag(a, c, argc, argv, &i))
                 return -1;
         } else if (a->words < (int)PB_COUNT(a->word)) {

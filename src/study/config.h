@@ -41,6 +41,7 @@ typedef struct pb_experiment {
     const char *methods, *seed_list; /* as written                                          */
     int jobs;
     int timing_rounds;
+    const char *serving; /* numbers of adapters to serve at once in the timing pass; "": none      */
     pb_row *row;
     int rows;
     uint64_t *seed;

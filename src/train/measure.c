@@ -52,16 +52,30 @@ static int time_round(bench *b, int batch, int round, pb_result *out)
 }
 
 /* After a timing at one and the same batch, the logits of both are still there. */
-static void put_merge_error(const bench *b, pb_result *out)
+static void put_error(const pb_runner *a, const pb_runner *b, const char *key, pb_result *out)
 {
-    const pb_node *u = pb_graph_output(b->runner[PB_UNMERGED].graph);
-    const pb_node *m = pb_graph_output(b->runner[PB_MERGED].graph);
+    const pb_node *u = pb_graph_output(a->graph), *m = pb_graph_output(b->graph);
     double worst = 0, largest = 0;
     for (int i = 0; i < u->rows * u->cols; i++) {
         worst = fmax(worst, fabs((double)(u->x[i] - m->x[i])));
         largest = fmax(largest, fabs((double)u->x[i]));
     }
-    pb_result_put(out, -1, -1, largest > 0 ? worst / largest : 0, "overhead.merge_error");
+    pb_result_put(out, -1, -1, largest > 0 ? worst / largest : 0, "%s", key);
+}
+
+int pb_measure_difference(pb_model *packed, pb_model *full, const pb_data *d, pb_result *out)
+{
+    int n = d->split[PB_VALIDATION].count < 32 ? d->split[PB_VALIDATION].count : 32, example[32];
+    pb_runner a = pb_runner_start(packed, d, false), b = pb_runner_start(full, d, false);
+    for (int i = 0; i < n; i++)
+        example[i] = i;
+    int rc = pb_runner_run(&a, PB_VALIDATION, example, n, false, 0, 0) ||
+             pb_runner_run(&b, PB_VALIDATION, example, n, false, 0, 0);
+    if (!rc)
+        put_error(&b, &a, "overhead.precision_error", out);
+    pb_runner_stop(&a);
+    pb_runner_stop(&b);
+    return rc ? -1 : 0;
 }
 
 static void put_kv_bytes(const pb_model *m, pb_result *out)
@@ -79,7 +93,7 @@ static int time_all(bench *b, int rounds, pb_result *out)
             if (time_round(b, pb_measured_batch[k], round, out))
                 return -1;
     if (b->present[PB_MERGED])
-        put_merge_error(b, out);
+        put_error(&b->runner[PB_UNMERGED], &b->runner[PB_MERGED], "overhead.merge_error", out);
     return 0;
 }
 

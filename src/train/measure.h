@@ -17,4 +17,8 @@ extern const int pb_measured_batch[2]; /* 1 and 32 examples */
  * overhead.kv_bytes (what the method adds to each sequence's keys and values).  -1 with an error. */
 int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_data *d, int rounds, pb_result *out);
 
+/* Puts overhead.precision_error: the largest difference of a logit between `packed` and `full` over 32
+ * validation examples, relative to the largest logit.  -1 with an error. */
+int pb_measure_difference(pb_model *packed, pb_model *full, const pb_data *d, pb_result *out);
+
 #endif

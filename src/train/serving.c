@@ -1,0 +1,108 @@
+/* serving: see serving.h. */
+#include "train/serving.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/apply.h"
+#include "model/bank.h"
+
+enum { MIXED = 32 }; /* texts in a batch */
+
+typedef struct request {
+    int offset[MIXED + 1], adapter[MIXED];
+    int *ids;
+    pb_batch batch;
+} request;
+
+/* The first n texts from `from` on; text i is for adapter (first + i * step) mod count. */
+static void ask(request *r, const pb_data *d, int from, int n, int first, int step, int count)
+{
+    const pb_example *e = d->split[PB_VALIDATION].example;
+    size_t capacity = 0, used = 0;
+    free(r->ids);
+    r->ids = NULL;
+    for (int i = 0; i < n; i++) {
+        const pb_example *one = &e[(from + i) % d->split[PB_VALIDATION].count];
+        for (int t = 0; t < one->tokens; t++) {
+            pb_grow(&r->ids, used, &capacity, sizeof *r->ids);
+            r->ids[used++] = one->ids[t];
+        }
+        r->offset[i + 1] = (int)used;
+        r->adapter[i] = (first + i * step) % count;
+    }
+    r->batch = (pb_batch){.sequences = n, .offset = r->offset, .ids = r->ids, .adapter = r->adapter};
+}
+
+/* Seconds of one pass; < 0 with an error. */
+static double timed(pb_apply *a, const pb_batch *batch)
+{
+    double start = pb_clock();
+    return pb_apply_run(a, batch) ? pb_clock() - start : -1;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median latency of single requests; step 0: all for one adapter. */
+static double latency(pb_apply *a, request *r, const pb_data *d, int rounds, int step, int count)
+{
+    double *seconds = pb_alloc((size_t)rounds * sizeof *seconds), middle;
+    bool good = true;
+    for (int i = -1; i < rounds && good; i++) { /* the first is not counted */
+        ask(r, d, i < 0 ? 0 : i, 1, i < 0 ? 0 : i * step, 0, count);
+        double s = timed(a, &r->batch);
+        good = s >= 0;
+        if (i >= 0)
+            seconds[i] = s;
+    }
+    qsort(seconds, (size_t)rounds, sizeof *seconds, by_value);
+    middle = good ? seconds[rounds / 2] : -1;
+    free(seconds);
+    return middle;
+}
+
+static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_data *d, int rounds, pb_result *out)
+{
+    request r = {.ids = NULL};
+    double same = latency(bank, &r, d, rounds, 0, count), other = latency(bank, &r, d, rounds, 1, count);
+    int rc = same < 0 || other < 0 ? -1 : 0;
+    pb_result_put(out, -1, -1, 1000 * (other - same), "serving.switch_ms.n%d", count);
+    for (int i = -1; i < rounds && !rc; i++) {
+        ask(&r, d, 0, MIXED, 0, 1, count);
+        double mixed = timed(bank, &r.batch);
+        r.batch.adapter = NULL;
+        double folded = timed(merged, &r.batch);
+        rc = mixed < 0 || folded < 0 ? -1 : 0;
+        if (i >= 0 && !rc) {
+            char key[64];
+            snprintf(key, sizeof key, "serving.mixed.n%d", count);
+            pb_result_sample(out, i, mixed, key);
+            snprintf(key, sizeof key, "serving.merged.n%d", count);
+            pb_result_sample(out, i, folded, key);
+        }
+    }
+    free(r.ids);
+    return rc;
+}
+
+int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_data *d, int rounds,
+                       pb_result *out)
+{
+    pb_bank *bank = pb_bank_new(m);
+    pb_apply *serving = pb_apply_new(m), *folded = pb_apply_new(merged);
+    double start = pb_clock();
+    int rc = 0;
+    for (int i = 0; i < count && !rc; i++)
+        rc = pb_bank_add(bank, dir, i > 0) < 0 ? -1 : 0; /* that it fits the base is seen once */
+    pb_result_put(out, -1, -1, 1000 * (pb_clock() - start) / count, "serving.load_ms.n%d", count);
+    pb_result_put(out, -1, -1, (double)pb_bank_bytes(bank) / count, "serving.adapter_bytes.n%d", count);
+    rc = rc || measure(serving, folded, count, d, rounds, out) ? -1 : 0;
+    pb_apply_free(serving);
+    pb_apply_free(folded);
+    pb_bank_free(bank);
+    return rc;
+}
