@@ -19,6 +19,7 @@ struct pb_model {
     pb_weights *file; /* NULL: shapes only                                   */
     pb_text missing;  /* tensors that the checkpoint lacks, while opening    */
     pb_base_options base;
+    bool checkpoint; /* layers are recomputed in the backward pass         */
     uint64_t seed;
     pb_head head;
     int classes; /* of a classifying head                               */

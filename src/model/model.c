@@ -81,6 +81,11 @@ void pb_model_free(pb_model *m)
     free(m);
 }
 
+void pb_model_checkpoint(pb_model *m, bool on)
+{
+    m->checkpoint = on;
+}
+
 const pb_config *pb_model_config(const pb_model *m)
 {
     return &m->config;

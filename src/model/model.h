@@ -90,6 +90,9 @@ const char *pb_model_dir(const pb_model *m);
 pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files */
 int pb_model_max_tokens(const pb_model *m);   /* positions left for text, method's tokens off */
 
+/* While training, keep only the layers' outputs (pb_graph_checkpoint). */
+void pb_model_checkpoint(pb_model *m, bool on);
+
 /* All parameters: base, head, added; trainable ones have a value of their own. */
 int pb_model_params(const pb_model *m);
 pb_param *pb_model_param(const pb_model *m, int i);

@@ -162,9 +162,12 @@ int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropo
     *out = (pb_outputs){NULL, NULL};
     if (prepare_rotation(&b, x))
         return -1;
-    for (int l = 0; l < m->config.layers; l++)
+    for (int l = 0; l < m->config.layers; l++) {
+        if (m->checkpoint && pb_graph_training(g))
+            pb_graph_checkpoint(g, x);
         for (int k = 0; k < SUBLAYERS; k++)
             x = sublayer(&b, &m->layer[l], k, x);
+    }
     x = norm(&b, x, m->final_gain, m->final_bias);
     if (!x)
         return -1;

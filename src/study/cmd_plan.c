@@ -62,10 +62,10 @@ static double megabytes(size_t bytes)
 static void print_row(const pb_cell *c, const pb_counts *n, const pb_footprint *f)
 {
     double per = f->tokens ? 1e-6 / (double)f->tokens : 0;
-    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f\n", c->row->label,
+    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n", c->row->label,
            (unsigned long long)n->trainable, megabytes(f->weights), megabytes(f->gradients), megabytes(f->optimizer),
            megabytes(f->activations), megabytes(f->workspace), megabytes(f->features), megabytes(pb_footprint_total(f)),
-           (double)f->forward_flops * per, (double)f->backward_flops * per);
+           (double)f->forward_flops * per, (double)f->backward_flops * per, (double)f->recompute_flops * per);
 }
 
 static void print_json(const pb_cell *c, const pb_counts *n, const pb_footprint *f)
@@ -73,10 +73,11 @@ static void print_json(const pb_cell *c, const pb_counts *n, const pb_footprint 
     printf(
         "{\"method\":\"%s\",\"choice\":\"%s\",\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
         "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"steps\":%d,\"tokens\":%llu,"
-        "\"forward_flops\":%llu,\"backward_flops\":%llu}\n",
+        "\"forward_flops\":%llu,\"backward_flops\":%llu,\"recompute_flops\":%llu}\n",
         c->row->label, c->choice, (unsigned long long)n->trainable, f->weights, f->gradients, f->optimizer,
         f->activations, f->workspace, f->features, pb_footprint_total(f), f->steps, (unsigned long long)f->tokens,
-        (unsigned long long)f->forward_flops, (unsigned long long)f->backward_flops);
+        (unsigned long long)f->forward_flops, (unsigned long long)f->backward_flops,
+        (unsigned long long)f->recompute_flops);
 }
 
 /* A swept learning rate changes no cost. */
@@ -84,14 +85,15 @@ static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
 {
     return pb_footprint_total(a) == pb_footprint_total(b) && a->gradients == b->gradients &&
            a->activations == b->activations && a->forward_flops == b->forward_flops &&
-           a->backward_flops == b->backward_flops;
+           a->backward_flops == b->backward_flops && a->recompute_flops == b->recompute_flops;
 }
 
 static int plan_experiment(const pb_experiment *e, const pb_args *a)
 {
     if (!a->json)
-        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %9s %9s\n", "MB (10^6 bytes)", "trainable", "weights",
-               "gradients", "optimizer", "activations", "workspace", "features", "total", "forward", "backward");
+        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", "MB (10^6 bytes)", "trainable", "weights",
+               "gradients", "optimizer", "activations", "workspace", "features", "total", "forward", "backward",
+               "again");
     const pb_row *last = NULL;
     pb_footprint before = {0};
     for (int i = 0; i < e->cells; i++) {
@@ -109,7 +111,8 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
         before = f;
     }
     if (!a->json)
-        printf("forward, backward: MFLOP a token of text, mean over all training steps\n");
+        printf("forward, backward, again: MFLOP a token of text, mean over all training steps; again: what checkpoint = yes\n"
+               "computes a second time\n");
     return PB_EXIT_DONE;
 }
 

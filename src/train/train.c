@@ -36,6 +36,11 @@ const pb_option pb_train_table[] = {
      .preset = "linear",
      .choices = "linear|constant",
      .help = "of the learning rate behind the warm-up"},
+    {.name = "checkpoint",
+     .type = PB_BOOL,
+     .offset = offsetof(pb_train_options, checkpoint),
+     .preset = "no",
+     .help = "keep only the layers' outputs and compute the rest again in the backward pass"},
     {0},
 };
 
@@ -111,6 +116,7 @@ static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order,
         note_touched(r->model, most);
         f->forward_flops += r->plan.forward_flops;
         f->backward_flops += r->plan.backward_flops;
+        f->recompute_flops += r->plan.recompute_flops;
         for (int i = 0; i < n; i++)
             f->tokens += (uint64_t)r->data->split[PB_TRAIN].example[order[b * o->batch + i]].tokens;
         f->steps++;
@@ -147,6 +153,7 @@ static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *
 /* Fills f, and `most` with the rows of each table that a batch touches at most. */
 static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int *most, pb_footprint *f)
 {
+    pb_model_checkpoint(r->model, o->checkpoint);
     int count = r->data->split[PB_TRAIN].count, epochs = epochs_of(r->model, o), rc = 0;
     int *order = pb_alloc((size_t)count * sizeof *order);
     *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model), .optimizer = pb_optim_bytes(r->model)};
@@ -289,7 +296,8 @@ static void put_footprint(const pb_footprint *f, pb_result *out)
         return;
     pb_result_put(out, -1, -1, (double)f->forward_flops / (double)f->tokens, "compute.forward_flops");
     pb_result_put(out, -1, -1, (double)f->backward_flops / (double)f->tokens, "compute.backward_flops");
-    pb_result_put(out, -1, -1, (double)(f->forward_flops + f->backward_flops), "compute.train_flops");
+    pb_result_put(out, -1, -1, (double)f->recompute_flops / (double)f->tokens, "compute.recompute_flops");
+    pb_result_put(out, -1, -1, (double)(f->forward_flops + f->backward_flops + f->recompute_flops), "compute.train_flops");
 }
 
 static int by_value(const void *a, const void *b)

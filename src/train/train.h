@@ -15,6 +15,7 @@ typedef struct pb_train_options {
     double lr, warmup, decay, clip, dropout;
     double beta1, beta2, eps;
     int schedule; /* pb_rate_schedule */
+    bool checkpoint;
 } pb_train_options;
 extern const pb_option pb_train_table[];
 
@@ -22,6 +23,7 @@ extern const pb_option pb_train_table[];
  * of its batches needs, and the FLOPs of all its training steps. */
 typedef struct pb_footprint {
     size_t weights, gradients, optimizer, activations, workspace, features; /* bytes */
+    uint64_t recompute_flops; /* of what is forgotten and computed again, with checkpoint = yes */
     uint64_t forward_flops, backward_flops; /* of all steps; features computed once included */
     uint64_t tokens;                        /* of the text in all steps                      */
     int steps;
