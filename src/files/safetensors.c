@@ -294,8 +294,8 @@ static int in_order(const pb_array *a, size_t from, size_t n, pb_real *out);
 static int in_halves(const pb_array *a, size_t from, size_t n, pb_real *out)
 {
     size_t cols = a->dims > 1 ? (size_t)a->shape[1] : 1, size = (size_t)(a->shape[0] / a->heads), half = size / 2;
-    PB_CHECK(from % cols == 0 && n % cols == 0);
-    for (size_t r = from / cols; r < (from + n) / cols; r++) {
+    PB_CHECK(!cols || (from % cols == 0 && n % cols == 0));
+    for (size_t r = cols ? from / cols : 0; cols && r < (from + n) / cols; r++) {
         size_t i = r % size, row = r - i + 2 * (i % half) + i / half;
         if (in_order(a, row * cols, cols, out + r * cols - from))
             return -1;

@@ -161,16 +161,17 @@ static void position_backward(const pb_node *n, unsigned want, int from, int to,
 static void position_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    pb_real *dplace = n->in[1]->g, *dtype = n->in[2] ? n->in[2]->g : NULL;
+    const pb_node *type = n->in[2];
+    pb_real *dplace = n->in[1]->g;
     if (want & 2) {
         clear_columns(dplace, n->in[1]->rows, n->cols, from, to, n->add & 2);
         for (int t = 0; t < n->rows; t++)
             add_columns(row(dplace, n, place_of(n, t)), row(n->g, n, t), from, to);
     }
-    if (want & 4) {
-        clear_columns(dtype, n->in[2]->rows, n->cols, from, to, n->add & 4);
+    if (type && (want & 4)) {
+        clear_columns(type->g, type->rows, n->cols, from, to, n->add & 4);
         for (int t = 0; t < n->rows; t++)
-            add_columns(dtype, row(n->g, n, t), from, to);
+            add_columns(type->g, row(n->g, n, t), from, to);
     }
 }
 

@@ -154,8 +154,10 @@ pb_node *pb_bank_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x)
     pb_own *own = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof *own);
     for (int s = 0; s < sequences; s++) {
         PB_CHECK(b->adapter[s] < (int)bank->entries);
-        const entry *e = b->adapter[s] < 0 ? NULL : &bank->entry[b->adapter[s]];
-        own[s] = !e ? (pb_own){0} : site ? e->site[site->number] : e->head;
+        if (b->adapter[s] < 0)
+            continue;
+        const entry *e = &bank->entry[b->adapter[s]];
+        own[s] = site ? e->site[site->number] : e->head;
         any = any || own[s].up;
     }
     y = any ? pb_op_each(b->graph, y, x, own) : y;

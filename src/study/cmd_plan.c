@@ -111,8 +111,8 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
         before = f;
     }
     if (!a->json)
-        printf("forward, backward, again: MFLOP a token of text, mean over all training steps; again: what checkpoint = yes\n"
-               "computes a second time\n");
+        printf("forward, backward, again: MFLOP a token of text, mean over all training steps;\n"
+               "again: what checkpoint = yes computes a second time\n");
     return PB_EXIT_DONE;
 }
 

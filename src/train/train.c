@@ -297,7 +297,8 @@ static void put_footprint(const pb_footprint *f, pb_result *out)
     pb_result_put(out, -1, -1, (double)f->forward_flops / (double)f->tokens, "compute.forward_flops");
     pb_result_put(out, -1, -1, (double)f->backward_flops / (double)f->tokens, "compute.backward_flops");
     pb_result_put(out, -1, -1, (double)f->recompute_flops / (double)f->tokens, "compute.recompute_flops");
-    pb_result_put(out, -1, -1, (double)(f->forward_flops + f->backward_flops + f->recompute_flops), "compute.train_flops");
+    uint64_t all = f->forward_flops + f->backward_flops + f->recompute_flops;
+    pb_result_put(out, -1, -1, (double)all, "compute.train_flops");
 }
 
 static int by_value(const void *a, const void *b)

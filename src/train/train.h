@@ -23,7 +23,7 @@ extern const pb_option pb_train_table[];
  * of its batches needs, and the FLOPs of all its training steps. */
 typedef struct pb_footprint {
     size_t weights, gradients, optimizer, activations, workspace, features; /* bytes */
-    uint64_t recompute_flops; /* of what is forgotten and computed again, with checkpoint = yes */
+    uint64_t recompute_flops;               /* of what is forgotten and computed again, with checkpoint = yes */
     uint64_t forward_flops, backward_flops; /* of all steps; features computed once included */
     uint64_t tokens;                        /* of the text in all steps                      */
     int steps;
