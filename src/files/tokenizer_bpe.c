@@ -347,7 +347,8 @@ void pb_bpe_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids 
     if (size && (c->size != size || memcmp(c->text, text, size) != 0)) {
         size_t from = out->count;
         encode_piece(t, text, size, out);
-        remember(c, text, size, out->id + from, out->count - from);
+        if (out->count > from)
+            remember(c, text, size, out->id + from, out->count - from);
         return;
     }
     for (int i = 0; size && i < c->ids; i++)

@@ -1,0 +1,238 @@
+/* Checkpoints of other families and adapters against what transformers and PEFT said of them
+ * (tests/parity/make_families.py), and tokenizers (check_tokenizers.py). */
+#include "test.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "files/json.h"
+#include "model/adapter.h"
+#include "model/apply.h"
+#include "model/bank.h"
+
+#define FAMILIES "tests/golden/families"
+
+/* ---- lines of a .jsonl ------------------------------------------------------------------------------- */
+
+typedef struct lines {
+    char *text, *next;
+} lines;
+
+static lines open_lines(const char *folder, const char *name)
+{
+    char *path = pb_format("%s/%s", folder, name), *text = pb_read_file(path, NULL);
+    if (!text)
+        PB_BUG("%s", pb_error_text());
+    free(path);
+    return (lines){text, text};
+}
+
+static pb_json_doc *next_line(lines *l)
+{
+    size_t n = strcspn(l->next, "\n");
+    pb_json_doc *doc = n ? pb_json_parse("golden", l->next, n) : NULL;
+    l->next += n + (l->next[n] == '\n');
+    return doc;
+}
+
+static pb_ids ids_of(const pb_json *list)
+{
+    pb_ids ids = {0};
+    for (size_t i = 0; i < pb_json_size(list); i++)
+        pb_ids_add(&ids, (int)pb_json_integer(pb_json_at(list, i), -1));
+    return ids;
+}
+
+/* ---- logits -------------------------------------------------------------------------------------------- */
+
+/* The largest difference of a logit, relative to the largest. */
+static double difference(const pb_node *n, const pb_json *rows)
+{
+    double worst = 0, largest = 1e-30;
+    CHECK_INT((long long)pb_json_size(rows), n->rows);
+    for (int i = 0; i < n->rows * n->cols; i++) {
+        const pb_json *row = pb_json_at(rows, (size_t)(i / n->cols));
+        double want = pb_json_number(pb_json_at(row, (size_t)(i % n->cols)), NAN);
+        worst = fmax(worst, fabs(want - (double)n->x[i]));
+        largest = fmax(largest, fabs(want));
+    }
+    return worst / largest;
+}
+
+static double worst_of(pb_model *m, const char *folder)
+{
+    lines l = open_lines(folder, "logits.jsonl");
+    pb_apply *a = pb_apply_new(m);
+    double worst = 0;
+    for (pb_json_doc *doc; (doc = next_line(&l)); pb_json_free(doc)) {
+        pb_ids ids = ids_of(pb_json_get(pb_json_root(doc), "ids"));
+        const int offset[] = {0, (int)ids.count};
+        const pb_node *n = pb_apply_run(a, &(pb_batch){.sequences = 1, .offset = offset, .ids = ids.id});
+        worst = n ? fmax(worst, difference(n, pb_json_get(pb_json_root(doc), "logits"))) : (double)INFINITY;
+        pb_ids_free(&ids);
+    }
+    pb_apply_free(a);
+    free(l.text);
+    return worst;
+}
+
+static pb_model *open_family(const char *folder, pb_precision precision)
+{
+    pb_model *m = pb_model_open(&(pb_opening){.path = folder, .base.precision = (int)precision});
+    if (!m)
+        PB_BUG("%s", pb_error_text());
+    return m;
+}
+
+TEST(logits_are_those_of_transformers)
+{
+    static const char *const names[] = {"roberta", "distilbert-masked", "gpt2", "llama-3", "qwen3"};
+    for (size_t i = 0; i < PB_COUNT(names); i++) {
+        char *folder = pb_format(FAMILIES "/%s", names[i]);
+        pb_model *m = open_family(folder, PB_IN_FP32);
+        CHECK_INT(pb_model_attach(m, NULL, 0), 0);
+        CHECK(worst_of(m, folder) < 1e-5);
+        pb_model_free(m);
+        free(folder);
+    }
+}
+
+TEST(fewer_bits_are_near_and_not_the_same)
+{
+    static const double bound[PB_PRECISIONS] = {1e-5, 0.05, 0.1, 1};
+    for (int p = PB_IN_FP32; p < PB_PRECISIONS; p++) {
+        pb_model *m = open_family(FAMILIES "/llama-3", (pb_precision)p);
+        CHECK_INT(pb_model_attach(m, NULL, 0), 0);
+        double worst = worst_of(m, FAMILIES "/llama-3");
+        CHECK(worst < bound[p] && (p == PB_IN_FP32 || worst > 1e-4));
+        pb_model_free(m);
+    }
+}
+
+/* ---- adapters ------------------------------------------------------------------------------------------- */
+
+typedef struct tuned {
+    pb_model *model;
+    pb_adapter *adapter;
+} tuned;
+
+static tuned open_tuned(const char *folder, const char *adapter)
+{
+    tuned t = {NULL, pb_adapter_open(adapter)};
+    int classes = t.adapter ? pb_adapter_classes(t.adapter) : 0;
+    t.model = t.adapter ? pb_model_open(&(pb_opening){.path = folder, .classes = classes}) : NULL;
+    if (!t.model || pb_adapter_attach(t.model, t.adapter, false))
+        PB_BUG("%s", pb_error_text());
+    return t;
+}
+
+static void close_tuned(tuned *t)
+{
+    pb_model_free(t->model);
+    pb_adapter_close(t->adapter);
+}
+
+TEST(adapters_that_peft_saved_give_its_logits)
+{
+    static const char *const names[] = {"roberta", "gpt2", "llama-3"};
+    for (size_t i = 0; i < PB_COUNT(names); i++) {
+        char *folder = pb_format(FAMILIES "/%s", names[i]), *adapter = pb_format("%s/adapter", folder);
+        tuned t = open_tuned(folder, adapter);
+        CHECK(worst_of(t.model, adapter) < 1e-5);
+        CHECK(pb_model_can_merge(t.model));
+        pb_model_merge(t.model);
+        CHECK(worst_of(t.model, adapter) < 1e-5);
+        close_tuned(&t);
+        free(folder);
+        free(adapter);
+    }
+}
+
+TEST(an_adapter_written_and_read_again_is_the_same)
+{
+    tuned t = open_tuned(FAMILIES "/llama-3", FAMILIES "/llama-3/adapter");
+    char dir[] = "/tmp/peftbench-adapter-XXXXXX";
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_INT(pb_adapter_save(t.model, dir), 0);
+    close_tuned(&t);
+    t = open_tuned(FAMILIES "/llama-3", dir);
+    CHECK(worst_of(t.model, FAMILIES "/llama-3/adapter") < 1e-5);
+    close_tuned(&t);
+
+    pb_model *other = open_family(FAMILIES "/qwen3", PB_IN_FP32);
+    pb_adapter *a = pb_adapter_open(dir);
+    CHECK_INT(pb_adapter_attach(other, a, false), -1);
+    CHECK(strstr(pb_error_text(), "made for weights of SHA-256") != NULL);
+    pb_error_clear();
+    pb_adapter_close(a);
+    pb_model_free(other);
+    char *clean = pb_format("rm -r %s", dir);
+    CHECK_INT(system(clean), 0); /* NOLINT: a folder of our own */
+    free(clean);
+}
+
+TEST(a_bank_gives_every_text_its_own_adapter)
+{
+    const char *folder = FAMILIES "/llama-3", *dir = FAMILIES "/llama-3/adapter";
+    static const int offset[] = {0, 5, 7, 16}, ids[] = {3, 9, 14, 7, 22, 5, 30, 8, 8, 11, 4, 26, 17, 19, 3, 21};
+    static const int with[] = {1, -1, 0}, without[] = {-1, -1, -1};
+    pb_model *m = open_family(folder, PB_IN_FP32);
+    tuned t = open_tuned(folder, dir);
+    CHECK_INT(pb_model_attach(m, NULL, 0), 0);
+    pb_bank *bank = pb_bank_new(m);
+    CHECK_INT(pb_bank_add(bank, dir, false), 0);
+    CHECK_INT(pb_bank_add(bank, dir, false), 1);
+    CHECK(pb_bank_bytes(bank) > 0);
+    pb_apply *a = pb_apply_new(m), *b = pb_apply_new(m), *c = pb_apply_new(t.model);
+    pb_batch batch = {.sequences = 3, .offset = offset, .ids = ids, .adapter = with}, plain = batch;
+    plain.adapter = without;
+    const pb_node *mixed = pb_apply_run(a, &batch), *base = pb_apply_run(b, &plain), *own = pb_apply_run(c, &plain);
+    double moved = 0;
+    for (int i = 0; i < mixed->rows * mixed->cols; i++) {
+        int row = i / mixed->cols;
+        const pb_node *want = row >= 5 && row < 7 ? base : own;
+        CHECK(fabs((double)(mixed->x[i] - want->x[i])) < 1e-4);
+        moved = fmax(moved, fabs((double)(own->x[i] - base->x[i])));
+    }
+    CHECK(moved > 0.01);
+    pb_apply_free(a);
+    pb_apply_free(b);
+    pb_apply_free(c);
+    pb_bank_free(bank);
+    pb_model_free(m);
+    close_tuned(&t);
+}
+
+/* ---- tokenizers --------------------------------------------------------------------------------------------- */
+
+static void check_text(const pb_tokenizer *t, const pb_json *line)
+{
+    const pb_json *text = pb_json_get(line, "text"), *back = pb_json_get(line, "back");
+    pb_ids want = ids_of(pb_json_get(line, "ids")), ids = {0};
+    pb_text out = {0};
+    pb_tokenizer_encode(t, pb_json_text(text, ""), pb_json_text_size(text), true, 0, &ids);
+    CHECK_INT(ids.count, want.count);
+    CHECK(ids.count == want.count && (!ids.count || !memcmp(ids.id, want.id, ids.count * sizeof *ids.id)));
+    pb_tokenizer_decode(t, want.id, want.count, true, &out);
+    CHECK(out.length == pb_json_text_size(back) &&
+          (!out.length || !memcmp(out.data, pb_json_text(back, ""), out.length)));
+    pb_ids_free(&want);
+    pb_ids_free(&ids);
+    pb_text_free(&out);
+}
+
+TEST(byte_pairs_are_those_of_tokenizers)
+{
+    static const char *const names[] = {"gpt2", "roberta", "llama3", "smollm", "llama", "metaspace"};
+    for (size_t i = 0; i < PB_COUNT(names); i++) {
+        char *folder = pb_format("tests/golden/bpe/%s", names[i]);
+        pb_tokenizer *t = pb_tokenizer_open(folder);
+        CHECK(t != NULL);
+        lines l = open_lines(folder, "texts.jsonl");
+        for (pb_json_doc *doc; t && (doc = next_line(&l)); pb_json_free(doc))
+            check_text(t, pb_json_root(doc));
+        pb_tokenizer_close(t);
+        free(l.text);
+        free(folder);
+    }
+}
