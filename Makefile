@@ -77,6 +77,10 @@ models/minilm: ## obtains the pretrained model of the experiments
 	@tools/setup.sh minilm
 	@tools/get-minilm.sh
 
+models/smollm2: ## obtains a small language model in 4 bits
+	@tools/setup.sh minilm
+	@tools/get-smollm2.sh
+
 demo: ## from nothing to a table and figures: MiniLM on data/sentiment
 	@tools/setup.sh
 	@$(MAKE) all models/minilm
@@ -122,5 +126,5 @@ bench: $(BENCHES) ## times the engine beside PyTorch and PEFT, in a virtual envi
 format: ## lays out the code as .clang-format says
 	clang-format -i $(CODE)
 
-.PHONY: all fuzz help setup models/minilm demo install clean test programs check parity bench format always
+.PHONY: all fuzz help setup models/minilm models/smollm2 demo install clean test programs check parity bench format always
 .SECONDARY:

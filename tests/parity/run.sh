@@ -1,11 +1,12 @@
 #!/bin/bash
-# Holds the engine against transformers, PEFT and tokenizers on MiniLM: `make parity`.
+# Holds the engine against transformers, PEFT and tokenizers: `make parity`.
 #
 #   tests/parity/run.sh [OPTION]...     options go to check_minilm.py
 #
 # VENV         the virtual environment, made if it is not there (build/venv: a large download)
 # PARITY       the program (default: build/tests/parity/parity, built here)
 # MODEL        the Hugging Face folder (default: models/minilm, obtained if it is not there)
+# TEXTS        English text, .txt or .txt.xz: then ids are compared on 100,000 lines of it and of random Unicode
 # PEFTBENCH_DATA  if its sst2/ is there, SST-2's lines go through both tokenizers
 set -eu
 cd "$(dirname "$0")/../.."
@@ -21,4 +22,14 @@ if ! [ -f "$venv/installed" ] || ! cmp -s "$venv/installed" tests/parity/require
 	cp tests/parity/requirements.txt "$venv/installed"
 fi
 [ -d "${PEFTBENCH_DATA:-}/sst2" ] && set -- --sst2 "$PEFTBENCH_DATA/sst2" "$@"
-PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" tests/parity/check_minilm.py "$program" "$model" "$@"
+export PYTHONDONTWRITEBYTECODE=1 TOKENIZERS_PARALLELISM=false
+peftbench=${PEFTBENCH:-build/peftbench}
+failed=0
+for check in check_models check_adapters check_export; do
+	"$venv/bin/python" "tests/parity/$check.py" "$peftbench" || failed=1
+done
+[ -f models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf ] || make models/smollm2
+"$venv/bin/python" tests/parity/check_generate.py "$peftbench" models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf || failed=1
+[ -z "${TEXTS:-}" ] || "$venv/bin/python" tests/parity/check_tokenizers.py "$peftbench" "$TEXTS" || failed=1
+"$venv/bin/python" tests/parity/check_minilm.py "$program" "$model" "$@" || failed=1
+exit $failed
