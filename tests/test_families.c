@@ -97,16 +97,23 @@ TEST(logits_are_those_of_transformers)
     }
 }
 
-TEST(fewer_bits_are_near_and_not_the_same)
+/* Of a family with rotary positions, and of one with tables of positions and types. */
+static void check_precisions(const char *folder)
 {
     static const double bound[PB_PRECISIONS] = {1e-5, 0.05, 0.1, 1};
     for (int p = PB_IN_FP32; p < PB_PRECISIONS; p++) {
-        pb_model *m = open_family(FAMILIES "/llama-3", (pb_precision)p);
+        pb_model *m = open_family(folder, (pb_precision)p);
         CHECK_INT(pb_model_attach(m, NULL, 0), 0);
-        double worst = worst_of(m, FAMILIES "/llama-3");
+        double worst = worst_of(m, folder);
         CHECK(worst < bound[p] && (p == PB_IN_FP32 || worst > 1e-4));
         pb_model_free(m);
     }
+}
+
+TEST(fewer_bits_are_near_and_not_the_same)
+{
+    check_precisions(FAMILIES "/llama-3");
+    check_precisions(FAMILIES "/roberta");
 }
 
 /* ---- adapters ------------------------------------------------------------------------------------------- */

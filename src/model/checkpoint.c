@@ -101,8 +101,8 @@ static int take_value(pb_model *m, pb_param *p, const pb_array *a, bool transpos
 static pb_precision precision_of(const pb_model *m, const pb_param *p)
 {
     bool matrix = p->kind == PB_MATRIX && p->layer >= 0;
-    bool table = p->kind == PB_EMBEDDING || (p->kind == PB_MATRIX && p->layer < 0 && p->rows == m->config.vocab);
-    if (m->base.precision == PB_IN_FP32 || (!matrix && !table) || (table && p == m->place))
+    bool table = !strcmp(p->name, "embed.word") || !strcmp(p->name, "lm.weight");
+    if (m->base.precision == PB_IN_FP32 || (!matrix && !table))
         return PB_IN_FP32;
     return table ? PB_IN_BF16 : (pb_precision)m->base.precision;
 }
