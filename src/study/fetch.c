@@ -292,6 +292,10 @@ static int get_file(const job *j, const wanted *w, const char *part)
         if (fflush(s.file) || fclose(s.file))
             s.full = true;
         rc = judge(&s, code, w->url, &again);
+        if (code == CURLE_RANGE_ERROR || code == CURLE_BAD_DOWNLOAD_RESUME) {
+            unlink(part); /* this server only sends the whole */
+            again = true;
+        }
         curl_easy_cleanup(c);
     }
     return rc;
