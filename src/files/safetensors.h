@@ -49,7 +49,7 @@ const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key);
 /* Converts `n` elements from index `from` into out (from F64/F32/F16/BF16; -1 otherwise). */
 int pb_array_reals(const pb_array *a, size_t from, size_t n, pb_real *out);
 
-/* Writes a file: arrays of dtype F32/I64/I32 with their data, metadata as key,value pairs
+/* Writes a file: arrays of dtype F32/BF16/I64/I32 with their data, metadata as key,value pairs
  * (NULL-ended, may be NULL).  Complete or absent; -1 with an error. */
 int pb_safetensors_write(const char *path, const pb_array *arrays, size_t n, const char *const *metadata);
 

@@ -163,21 +163,31 @@ const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which)
     return set;
 }
 
-const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, int skip)
+const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value)
 {
     pb_rows *set = pb_arena_alloc(g->arena, PB_META, sizeof *set);
     int *offset = ints(g, of->sequences + 1), n = 0;
     int *index = ints(g, of->count), *position = ints(g, of->count);
     for (int s = 0; s < of->sequences; s++) {
-        for (int r = of->offset[s] + skip; r < of->offset[s + 1]; r++) {
-            index[n] = r;
-            position[n++] = of->position[r];
-        }
+        for (int r = of->offset[s]; r < of->offset[s + 1]; r++)
+            if (value[r] >= 0) {
+                index[n] = r;
+                position[n++] = of->position[r];
+            }
         offset[s + 1] = n;
     }
     *set = (pb_rows){
         .count = n, .sequences = of->sequences, .offset = offset, .position = position, .of = of, .index = index};
     return set;
+}
+
+const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, int skip)
+{
+    int *value = ints(g, of->count);
+    for (int s = 0; s < of->sequences; s++)
+        for (int r = of->offset[s]; r < of->offset[s + 1]; r++)
+            value[r] = r - of->offset[s] - skip;
+    return pb_rows_chosen(g, of, value);
 }
 
 const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra)

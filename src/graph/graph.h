@@ -133,6 +133,7 @@ const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset);
 const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which);
 const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra);
 const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, int skip); /* all but each one's first `skip` */
+const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value); /* those with value[row] >= 0 */
 
 /* ---- planning and running -------------------------------------------------------------------- */
 

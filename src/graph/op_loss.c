@@ -1,4 +1,4 @@
-/* op_loss: mean over counted rows of -log softmax(x)[label]. */
+/* op_loss: mean over counted rows of -log softmax(x)[label]; mean of squares. */
 #include "graph/op.h"
 
 typedef struct loss_conf {
@@ -79,4 +79,62 @@ pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label)
     loss_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     c->label = label;
     return pb_graph_apply(g, &cross_entropy, c, x, NULL, NULL, NULL);
+}
+
+/* ---- weight * mean (x - target)^2 ------------------------------------------------------------------------ */
+
+typedef struct square_conf {
+    const pb_real *target;
+    double weight;
+} square_conf;
+
+static int square_shape(pb_node *n)
+{
+    n->rows = n->cols = 1;
+    return n->in[0] ? 0 : -1;
+}
+
+static size_t square_elements(const pb_node *n)
+{
+    return (size_t)n->in[0]->rows * (size_t)n->in[0]->cols;
+}
+
+static void square_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)from, (void)to, (void)scratch;
+    const square_conf *c = n->conf;
+    const pb_real *x = n->in[0]->x;
+    size_t count = square_elements(n);
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)(x[i] - c->target[i]) * (double)(x[i] - c->target[i]);
+    n->x[0] = (pb_real)(c->weight * sum / (double)count);
+}
+
+/* dx = 2 weight (x - target) / elements */
+static void square_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)from, (void)to, (void)scratch;
+    const square_conf *c = n->conf;
+    const pb_node *x = n->in[0];
+    size_t count = square_elements(n);
+    pb_real share = n->g[0] * (pb_real)(2 * c->weight / (double)count);
+    for (size_t i = 0; i < count; i++)
+        x->g[i] = (n->add & 1 ? x->g[i] : 0) + share * (x->x[i] - c->target[i]);
+}
+
+static const pb_op square_loss = {
+    .name = "square_loss",
+    .reads = {PB_IN0},
+    .shape = square_shape,
+    .units = one_unit,
+    .forward = square_forward,
+    .backward = square_backward,
+};
+
+pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, double weight)
+{
+    square_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    *c = (square_conf){target, weight};
+    return pb_graph_apply(g, &square_loss, c, x, NULL, NULL, NULL);
 }

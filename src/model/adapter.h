@@ -30,7 +30,8 @@ int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force);
 int pb_adapter_save(const pb_model *m, const char *dir);
 
 /* Writes the whole model, its methods folded in, as a folder that transformers loads: config.json,
- * model.safetensors and the tokenizer's files.  -1 with an error: a method that cannot be folded. */
-int pb_model_export(pb_model *m, const char *dir);
+ * model.safetensors (in 32 bits or bf16) and the tokenizer's files.  -1 with an error: a method that
+ * cannot be folded. */
+int pb_model_export(pb_model *m, const char *dir, pb_precision precision);
 
 #endif

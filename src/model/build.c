@@ -55,7 +55,7 @@ pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, 
         PB_CHECK(!m->attached); /* a hook made a parameter that the first graph did not have */
         p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
         p->trainable = true;
-        if (m->file)
+        if (!m->shapes_only)
             pb_params_init(m, p, init);
     }
     PB_CHECK(p->rows == rows && p->cols == cols);
@@ -234,7 +234,7 @@ void pb_params_own(pb_model *m, pb_param *p)
     if (p->packed && !m->file)
         p->packed = NULL;
     if (!m->file || p->kind == PB_HEAD)
-        return; /* fresh heads already have their own */
+        return; /* what started fresh already has its own */
     if (p->packed) {
         pb_checkpoint_unpack(m, p);
         return;

@@ -43,6 +43,20 @@ void pb_bundle_param(const pb_model *m, pb_bundle *b, const char *name, const pb
             out[j * rows + i] = (float)x[i * cols + j];
 }
 
+void pb_bundle_narrow(pb_bundle *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        pb_array *a = &b->array[i];
+        const float *x = a->data;
+        uint16_t *half = pb_arena_alloc(b->arena, PB_META, a->count * sizeof *half);
+        for (size_t k = 0; k < a->count; k++)
+            half[k] = pb_to_bf16(x[k]);
+        a->dtype = PB_BF16;
+        a->data = half;
+        a->bytes = a->count * sizeof *half;
+    }
+}
+
 int pb_bundle_write(const pb_bundle *b, const char *dir, const char *file, const char *const *metadata)
 {
     char *path = pb_format("%s/%s", dir, file);

@@ -17,12 +17,15 @@ static bool is_folder(const char *path)
 
 static int open_weights(pb_model *m, bool shapes_only)
 {
-    return shapes_only || (m->file = pb_weights_open(m->dir)) ? 0 : -1;
+    bool unread = shapes_only || m->base.weights == PB_FROM_RANDOM;
+    return unread || (m->file = pb_weights_open(m->dir)) ? 0 : -1;
 }
 
 /* A folder has a config.json; a file of weights alone must speak for itself. */
 static int open_file(pb_model *m)
 {
+    if (m->base.weights == PB_FROM_RANDOM)
+        return pb_error("%s: weights: random weights need a folder with config.json", m->dir);
     const char *config = open_weights(m, false) ? NULL : pb_weights_config(m->file);
     if (!m->file)
         return -1;
@@ -36,6 +39,8 @@ static int open_file(pb_model *m)
 
 int pb_checkpoint_open(pb_model *m, bool shapes_only)
 {
+    if (m->base.weights == PB_FROM_RANDOM && m->base.precision != PB_IN_FP32)
+        return pb_error("weights: random weights are to be trained; want precision = fp32");
     if (!is_folder(m->dir) && pb_file_exists(m->dir))
         return open_file(m);
     const char *path = pb_arena_format(m->arena, "%s/config.json", m->dir);
@@ -166,11 +171,23 @@ typedef struct wanted {
     bool transposed; /* stored as [cols,rows] */
 } wanted;
 
+/* As transformers starts a network: norms do nothing, no bias, all else small. */
+static pb_init fresh(pb_kind kind)
+{
+    return kind == PB_NORM_GAIN                      ? pb_init_constant(1)
+           : kind == PB_BIAS || kind == PB_NORM_BIAS ? pb_init_constant(0)
+                                                     : pb_init_normal(0.02);
+}
+
 /* One parameter of the checkpoint.  What is missing or has another shape is noted, to be named with
  * the rest. */
 static pb_param *take(pb_model *m, wanted w)
 {
     pb_param *p = pb_params_add(m, w.name, w.origin, w.kind, w.layer, w.rows, w.cols);
+    if (!m->file && !m->shapes_only) {
+        pb_params_init(m, p, fresh(w.kind));
+        return p;
+    }
     if (!m->file) {
         pb_precision precision = precision_of(m, p);
         if (precision != PB_IN_FP32)
@@ -195,8 +212,8 @@ static pb_param *take_or_make(pb_model *m, wanted w, pb_init init)
     const pb_array *a = m->file ? stored(m, w.origin) : NULL;
     if (a && has_shape(a, w.rows, w.cols))
         return take(m, w);
-    pb_param *p = pb_params_add(m, w.name, w.origin, m->file ? PB_HEAD : w.kind, -1, w.rows, w.cols);
-    if (m->file)
+    pb_param *p = pb_params_add(m, w.name, w.origin, m->shapes_only ? w.kind : PB_HEAD, -1, w.rows, w.cols);
+    if (!m->shapes_only)
         pb_params_init(m, p, init);
     return p;
 }
@@ -316,6 +333,17 @@ static void take_language(pb_model *m, const pb_head_names *h)
         m->head_b = take(m, (wanted){"lm.bias", h->bias, PB_BIAS, -1, 1, vocab, false});
 }
 
+/* What a teacher's states are compared through; no checkpoint keeps it. */
+static void make_states(pb_model *m, int states)
+{
+    m->state_w = pb_params_add(m, "state.weight", NULL, PB_HEAD, -1, states, m->config.width);
+    m->state_b = pb_params_add(m, "state.bias", NULL, PB_HEAD, -1, 1, states);
+    if (m->shapes_only)
+        return;
+    pb_params_init(m, m->state_w, pb_init_normal(0.02));
+    pb_params_init(m, m->state_b, pb_init_constant(0));
+}
+
 static int name_missing(const pb_model *m)
 {
     if (!m->missing.length)
@@ -328,7 +356,7 @@ static int name_missing(const pb_model *m)
                     end ? (int)(end - all) - 1 : (int)m->missing.length, all, end ? " and more" : "");
 }
 
-int pb_checkpoint_params(pb_model *m)
+int pb_checkpoint_params(pb_model *m, int states)
 {
     const pb_config *c = &m->config;
     const struct pb_family *f = c->family;
@@ -344,7 +372,9 @@ int pb_checkpoint_params(pb_model *m)
               &m->final_bias);
     if (m->head == PB_HEAD_CLASSES)
         take_classifier(m, &f->classes);
-    else
+    else if (m->head != PB_HEAD_NONE)
         take_language(m, &f->masked);
+    if (states)
+        make_states(m, states);
     return name_missing(m);
 }

@@ -18,14 +18,15 @@ static int copy_member(void *ctx, const char *key, const pb_json *value)
     return 0;
 }
 
-static void add_head(const pb_model *m, pb_text *out)
+static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
 {
     const struct pb_family *f = m->config.family;
     const char *kind = m->head == PB_HEAD_CLASSES     ? "ForSequenceClassification"
                        : m->head == PB_HEAD_MASKED    ? "ForMaskedLM"
                        : strcmp(f->type, "gpt2") == 0 ? "LMHeadModel"
                                                       : "ForCausalLM";
-    pb_text_add(out, "{\n  \"architectures\": [\"%s%s\"],\n  \"dtype\": \"float32\"", f->class_name, kind);
+    pb_text_add(out, "{\n  \"architectures\": [\"%s%s\"],\n  \"dtype\": \"%s\"", f->class_name, kind,
+                precision == PB_IN_BF16 ? "bfloat16" : "float32");
     if (m->head != PB_HEAD_CLASSES)
         return;
     for (int turn = 0; turn < 2; turn++) {
@@ -36,7 +37,7 @@ static void add_head(const pb_model *m, pb_text *out)
     }
 }
 
-static int write_config(const pb_model *m, const char *dir)
+static int write_config(const pb_model *m, const char *dir, pb_precision precision)
 {
     const char *own = pb_weights_config(m->file);
     char *from = pb_format("%s/config.json", m->dir), *to = pb_format("%s/config.json", dir);
@@ -44,7 +45,7 @@ static int write_config(const pb_model *m, const char *dir)
     pb_text out = {0};
     int rc = doc ? 0 : -1;
     if (doc) {
-        add_head(m, &out);
+        add_head(m, precision, &out);
         pb_json_each(pb_json_root(doc), copy_member, &out);
         pb_text_add(&out, "\n}\n");
         rc = pb_write_file(to, out.data, out.length);
@@ -85,7 +86,7 @@ static const pb_real *value_of(const pb_model *m, const pb_param *p)
     return p->x;
 }
 
-static int write_weights(const pb_model *m, const char *dir)
+static int write_weights(const pb_model *m, const char *dir, pb_precision precision)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
     pb_bundle b = {.arena = pb_arena_new("export")};
@@ -99,19 +100,21 @@ static int write_weights(const pb_model *m, const char *dir)
             pb_bundle_param(m, &b, m->origin[i], p, full ? full : x);
         free(full);
     }
+    if (precision == PB_IN_BF16)
+        pb_bundle_narrow(&b);
     int rc = pb_bundle_write(&b, dir, "model.safetensors", metadata);
     pb_bundle_free(&b);
     return rc;
 }
 
-int pb_model_export(pb_model *m, const char *dir)
+int pb_model_export(pb_model *m, const char *dir, pb_precision precision)
 {
     if (!pb_model_can_merge(m))
         return pb_error("this method cannot be folded into the weights; want it as an adapter, without --merged");
     if (pb_make_dirs(dir))
         return -1;
     pb_model_merge(m);
-    int rc = write_config(m, dir) || write_weights(m, dir) || copy_tokenizer(m, dir) ? -1 : 0;
+    int rc = write_config(m, dir, precision) || write_weights(m, dir, precision) || copy_tokenizer(m, dir) ? -1 : 0;
     pb_model_unmerge(m);
     return rc;
 }

@@ -16,7 +16,8 @@ struct pb_model {
     char *dir;
     pb_config config;
     pb_tokenizer *tokenizer;
-    pb_weights *file; /* NULL: shapes only                                   */
+    pb_weights *file; /* NULL: shapes only, or random weights                 */
+    bool shapes_only; /* parameters have no values                            */
     pb_text missing;  /* tensors that the checkpoint lacks, while opening    */
     pb_base_options base;
     bool checkpoint; /* layers are recomputed in the backward pass         */
@@ -32,6 +33,7 @@ struct pb_model {
 
     pb_layer *layer;
     pb_param *word, *place, *type, *embed_gain, *embed_bias, *final_gain, *final_bias;
+    pb_param *state_w, *state_b;         /* the map to taught states, or NULL     */
     pb_param *pool_w, *pool_b, *pool_gain, *pool_beta, *head_w, *head_b; /* any may be absent */
     pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope           */
     int rope_positions; /* computed so far                                       */
@@ -47,7 +49,7 @@ struct pb_model {
 
 /* checkpoint.c: config.json and the weights' files. */
 int pb_checkpoint_open(pb_model *m, bool shapes_only);
-int pb_checkpoint_params(pb_model *m); /* makes every base and head parameter */
+int pb_checkpoint_params(pb_model *m, int states); /* makes every base and head parameter */
 
 /* Gives a packed parameter its value in full, read again. */
 void pb_checkpoint_unpack(pb_model *m, pb_param *p);

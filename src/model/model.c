@@ -19,10 +19,12 @@ static int open_tokenizer(pb_model *m)
     return !there || (m->tokenizer = pb_tokenizer_open(m->dir)) ? 0 : -1;
 }
 
-static int choose_head(pb_model *m, int classes)
+static int choose_head(pb_model *m, int classes, bool bare)
 {
-    m->head = classes ? PB_HEAD_CLASSES : m->config.head;
+    m->head = bare ? PB_HEAD_NONE : classes ? PB_HEAD_CLASSES : m->config.head;
     m->classes = classes ? classes : m->config.classes;
+    if (bare)
+        return 0;
     if (m->head == PB_HEAD_NONE)
         return pb_error("%s: config.json: architectures: the checkpoint has no head; want one that ends in "
                         "ForSequenceClassification, ForCausalLM, LMHeadModel or ForMaskedLM",
@@ -47,6 +49,12 @@ const pb_option pb_base_table[] = {
      .offset = offsetof(pb_base_options, double_quant),
      .preset = "no",
      .help = "nf4: the scales in a byte each as well"},
+    {.name = "weights",
+     .type = PB_CHOICE,
+     .offset = offsetof(pb_base_options, weights),
+     .preset = "checkpoint",
+     .choices = "checkpoint|random",
+     .help = "random: the checkpoint's network untrained, as a measure of what its pretraining is worth"},
     {0},
 };
 
@@ -57,8 +65,9 @@ pb_model *pb_model_open(const pb_opening *o)
     m->dir = pb_strdup(o->path);
     m->seed = o->seed;
     m->base = o->base;
-    if (pb_checkpoint_open(m, o->shapes_only) || choose_head(m, o->classes) || pb_checkpoint_params(m) ||
-        (m->file && open_tokenizer(m))) {
+    m->shapes_only = o->shapes_only;
+    if (pb_checkpoint_open(m, o->shapes_only) || choose_head(m, o->classes, o->bare) ||
+        pb_checkpoint_params(m, o->states) || (!m->shapes_only && open_tokenizer(m))) {
         pb_model_free(m);
         return NULL;
     }
@@ -98,7 +107,7 @@ pb_head pb_model_head(const pb_model *m)
 
 int pb_model_outputs(const pb_model *m)
 {
-    return m->head == PB_HEAD_CLASSES ? m->classes : m->config.vocab;
+    return m->head == PB_HEAD_CLASSES ? m->classes : m->head == PB_HEAD_NONE ? m->config.width : m->config.vocab;
 }
 
 int pb_model_kv_width(const pb_model *m)

@@ -9,7 +9,7 @@
 
 /* What a network ends in, from config.json's architectures. */
 typedef enum pb_head {
-    PB_HEAD_NONE,    /* a bare encoder or decoder              */
+    PB_HEAD_NONE,    /* its outputs are the last states [tokens, width] */
     PB_HEAD_CLASSES, /* logits of a text [sequences, classes]  */
     PB_HEAD_CAUSAL,  /* of the next token [tokens, vocabulary] */
     PB_HEAD_MASKED,  /* of the token itself                    */
@@ -47,17 +47,24 @@ typedef struct pb_batch { /* ragged: tokens of all sequences one after the other
     const int *offset;  /* [sequences+1] */
     const int *ids;     /* [offset[sequences]] */
     const int *label;   /* [sequences], or NULL */
-    const int *target;  /* language models: [offset[sequences]] the token wanted at each place, < 0: none; or NULL */
+    const int *target;  /* language models: [offset[sequences]] the token wanted at each place, < 0: none; then there
+                           are logits of the places that want one only; or NULL */
+    const pb_real *state; /* [offset[sequences], pb_opening.states] what a linear map of the last states is to be, at
+                             every place, or NULL */
+    double state_weight;  /* of their mean squared error in the loss */
     const int *adapter; /* with a bank: [sequences] which of its adapters each is for, < 0: none; or NULL */
     bool last;          /* language models: logits of each sequence's last token only */
 } pb_batch;
 
 typedef struct pb_model pb_model;
 
+typedef enum pb_origin { PB_FROM_CHECKPOINT, PB_FROM_RANDOM } pb_origin;
+
 /* [model] of an experiment file: how the frozen base is held.  What trains is in 32 bits. */
 typedef struct pb_base_options {
     int precision; /* pb_precision, of the layers' matrices; embeddings and output tables: at most bf16 */
     bool double_quant;
+    int weights; /* pb_origin */
 } pb_base_options;
 extern const pb_option pb_base_table[];
 
@@ -65,6 +72,8 @@ typedef struct pb_opening {
     const char *path; /* a Hugging Face folder, a GGUF or a llama2.c file                  */
     int classes;      /* of the task's head; 0: the head that the checkpoint has           */
     uint64_t seed;    /* a head that the checkpoint lacks starts from its stream "init"    */
+    bool bare;        /* no head, whatever the checkpoint has                              */
+    int states;       /* > 0: width of the states that pb_batch.state teaches               */
     bool shapes_only; /* config.json alone: plans need no weights                          */
     pb_base_options base;
 } pb_opening;

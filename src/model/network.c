@@ -144,11 +144,37 @@ static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, c
         x = pb_op_select(b->graph, x, pb_rows_pick(b->graph, x->set, -1));
     else if (in_front)
         x = pb_op_select(b->graph, x, pb_rows_behind(b->graph, x->set, in_front));
+    if (batch->target)
+        x = pb_op_select(b->graph, x, pb_rows_chosen(b->graph, x->set, batch->target));
     if (m->pool_w) {
         x = pb_op_linear(b->graph, x, leaf(b, m->pool_w), leaf(b, m->pool_b));
         x = norm(b, pb_op_act(b->graph, m->config.act, x), m->pool_gain, m->pool_beta);
     }
     return pb_op_linear(b->graph, x, leaf(b, m->head_w), leaf(b, m->head_b));
+}
+
+/* Targets of the places that have one; [rows of the logits]. */
+static const int *wanted(pb_build *b, const pb_batch *batch)
+{
+    int n = batch->offset[batch->sequences], count = 0;
+    int *out = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)(n + 1) * sizeof *out);
+    for (int i = 0; i < n; i++)
+        if (batch->target[i] >= 0)
+            out[count++] = batch->target[i];
+    return out;
+}
+
+/* The loss over labels, targets and states, whichever the batch has; NULL: none. */
+static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *batch)
+{
+    pb_model *m = b->model;
+    const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target ? wanted(b, batch) : NULL;
+    pb_node *sum = label ? pb_op_cross_entropy(b->graph, logits, label) : NULL;
+    if (!batch->state)
+        return sum;
+    pb_node *y = pb_op_linear(b->graph, x, leaf(b, m->state_w), leaf(b, m->state_b));
+    pb_node *square = pb_op_square_loss(b->graph, y, batch->state, batch->state_weight);
+    return sum ? pb_op_add(b->graph, sum, square) : square;
 }
 
 int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
@@ -157,7 +183,6 @@ int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropo
     pb_build b = pb_build_start(m, g, dropout, dropout_key);
     b.adapter = m->bank ? batch->adapter : NULL;
     const pb_rows *text = pb_rows_whole(g, batch->sequences, batch->offset);
-    const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target;
     pb_node *x = embeddings(&b, text, batch->ids);
     *out = (pb_outputs){NULL, NULL};
     if (prepare_rotation(&b, x))
@@ -171,7 +196,10 @@ int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropo
     x = norm(&b, x, m->final_gain, m->final_bias);
     if (!x)
         return -1;
-    out->logits = m->head == PB_HEAD_CLASSES ? classify(&b, x) : predict_tokens(&b, x, batch, text);
-    out->loss = out->logits && label ? pb_op_cross_entropy(g, out->logits, label) : NULL;
-    return out->logits && (out->loss || !label) ? 0 : -1;
+    out->logits = m->head == PB_HEAD_CLASSES ? classify(&b, x)
+                  : m->head == PB_HEAD_NONE  ? x
+                                             : predict_tokens(&b, x, batch, text);
+    bool taught = batch->state || (m->head == PB_HEAD_CLASSES ? batch->label != NULL : batch->target != NULL);
+    out->loss = out->logits && taught ? loss(&b, x, out->logits, batch) : NULL;
+    return out->logits && (out->loss || !taught) ? 0 : -1;
 }

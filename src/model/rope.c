@@ -37,7 +37,7 @@ static void fill(const pb_config *c, pb_real *table, int positions)
 /* Graphs hold on to a table, so a longer one is a new one. */
 const pb_real *pb_rope_table(pb_model *m, int positions)
 {
-    if (!m->file)
+    if (m->shapes_only)
         return NULL; /* shapes only: nothing will run */
     if (positions <= m->rope_positions)
         return m->rope;

@@ -67,8 +67,7 @@ size_t pb_packed_bytes(pb_precision precision, bool twice, int rows, int cols)
 
 /* ---- packing ------------------------------------------------------------------------------------------- */
 
-/* To the nearest, halves to even; NaN stays NaN. */
-static uint16_t to_bf16(float x)
+uint16_t pb_to_bf16(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -170,7 +169,7 @@ pb_packed pb_pack(pb_precision precision, bool twice, int rows, int cols, const 
     PB_CHECK(precision != PB_IN_FP32);
     if (precision == PB_IN_BF16)
         for (size_t i = 0; i < n; i++)
-            ((uint16_t *)memory)[i] = to_bf16((float)x[i]);
+            ((uint16_t *)memory)[i] = pb_to_bf16((float)x[i]);
     else if (precision == PB_IN_NF4)
         pack_all_nf4(&p, x, memory, behind);
     else {

@@ -33,6 +33,8 @@ typedef struct pb_packed {
     float mean;
 } pb_packed;
 
+uint16_t pb_to_bf16(float x); /* to the nearest, halves to even; NaN stays NaN */
+
 /* Bytes of the packed matrix, exactly. */
 size_t pb_packed_bytes(pb_precision precision, bool twice, int rows, int cols);
 

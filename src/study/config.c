@@ -61,11 +61,6 @@ static void *new_conf(pb_experiment *e, const pb_option *options, size_t size)
     return o->conf;
 }
 
-static int set_option(const pb_option *options, void *conf, const pb_entry *entry)
-{
-    return pb_option_set(options, conf, entry->key, entry->value) ? pb_ini_blame(entry) : 0;
-}
-
 /* ---- lists -------------------------------------------------------------------------------------------- */
 
 /* The next item of a comma-separated list, without blanks at its ends, into the arena; NULL at the
@@ -91,20 +86,6 @@ static int count_items(const char *list)
 }
 
 /* ---- [experiment] ------------------------------------------------------------------------------------- */
-
-/* Sets every entry of a section; the section may be absent. */
-static int read_section(pb_ini *ini, const char *section, const pb_option *options, void *conf)
-{
-    for (size_t i = 0; i < ini->entries; i++) {
-        pb_entry *entry = &ini->entry[i];
-        if (strcmp(entry->section, section) != 0)
-            continue;
-        entry->used = true;
-        if (entry->key && set_option(options, conf, entry))
-            return -1;
-    }
-    return 0;
-}
 
 static const char *base_name(pb_experiment *e, const char *path)
 {
@@ -137,7 +118,7 @@ static int read_seeds(pb_experiment *e, const pb_entry *entry)
 static int read_experiment(pb_experiment *e, pb_ini *ini)
 {
     static const char *const needed[] = {"task", "model", "methods"};
-    if (read_section(ini, "experiment", table, e))
+    if (pb_ini_fill(ini, "experiment", table, e))
         return -1;
     for (size_t i = 0; i < PB_COUNT(needed); i++) {
         const pb_entry *entry = pb_ini_find(ini, "experiment", needed[i]);
@@ -174,7 +155,7 @@ static int read_task_file(pb_experiment *e, pb_ini *file)
             pb_error("unknown section [%s]; want [task] only", entry->section);
             return pb_ini_blame(entry);
         }
-        if (entry->key && strcmp(entry->key, "kind") != 0 && set_option(e->task->options, e->task_conf, entry))
+        if (entry->key && strcmp(entry->key, "kind") != 0 && pb_ini_apply(e->task->options, e->task_conf, entry))
             return -1;
     }
     return 0;
@@ -194,7 +175,7 @@ static int read_task(pb_experiment *e, pb_ini *ini)
     pb_ini_free(file);
     free(path);
     char *section = pb_format("task %s", entry->value);
-    rc = rc || read_section(ini, section, e->task->options, e->task_conf) ? -1 : 0;
+    rc = rc || pb_ini_fill(ini, section, e->task->options, e->task_conf) ? -1 : 0;
     free(section);
     return rc;
 }
@@ -440,7 +421,7 @@ static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, int nu
         pb_entry one = *k->entry;
         one.value = (char *)(uintptr_t)value;
         void *target = k->part == TRAINING ? (void *)&c->train : k->part == BASE ? (void *)&c->base : conf[k->part];
-        if (set_option(options_of(row, k->part), target, &one)) {
+        if (pb_ini_apply(options_of(row, k->part), target, &one)) {
             pb_text_free(&choice);
             return -1;
         }

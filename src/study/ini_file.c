@@ -73,6 +73,24 @@ int pb_ini_blame(const pb_entry *e)
     return -1;
 }
 
+int pb_ini_apply(const pb_option *options, void *conf, const pb_entry *e)
+{
+    return pb_option_set(options, conf, e->key, e->value) ? pb_ini_blame(e) : 0;
+}
+
+int pb_ini_fill(pb_ini *ini, const char *section, const pb_option *options, void *conf)
+{
+    for (size_t i = 0; i < ini->entries; i++) {
+        pb_entry *e = &ini->entry[i];
+        if (strcmp(e->section, section) != 0)
+            continue;
+        e->used = true;
+        if (e->key && pb_ini_apply(options, conf, e))
+            return -1;
+    }
+    return 0;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
 static int refuse(reader *r, const char *why)

@@ -3,7 +3,7 @@
 #ifndef PB_INI_FILE_H
 #define PB_INI_FILE_H
 
-#include "base/base.h"
+#include "base/option.h"
 
 typedef struct pb_entry {
     char *section; /* "method lora:all", blanks inside as single ones              */
@@ -30,6 +30,12 @@ int pb_ini_set(pb_ini *ini, const char *assignment);
 
 /* The entry, marked as used; NULL if there is none. */
 pb_entry *pb_ini_find(pb_ini *ini, const char *section, const char *key);
+
+/* Sets the field that the entry names; -1 with PLACE: message. */
+int pb_ini_apply(const pb_option *options, void *conf, const pb_entry *e);
+
+/* Sets every entry of a section, which may be absent, and marks it as used. */
+int pb_ini_fill(pb_ini *ini, const char *section, const pb_option *options, void *conf);
 
 /* Puts the entry's place before the pending error and returns -1. */
 int pb_ini_blame(const pb_entry *e);

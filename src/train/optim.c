@@ -29,7 +29,10 @@ double pb_optim_rate(const pb_train_options *o, int step, int steps)
     int warm = (int)lround(o->warmup * steps);
     if (step < warm)
         return o->lr * step / warm;
-    return o->schedule == PB_CONSTANT_RATE ? o->lr : o->lr * (steps - step) / fmax(1, steps - warm);
+    double left = (steps - step) / fmax(1, steps - warm);
+    return o->schedule == PB_CONSTANT_RATE ? o->lr
+           : o->schedule == PB_COSINE_RATE ? o->lr * (1 - cos(M_PI * left)) / 2
+                                           : o->lr * left;
 }
 
 static size_t elements_of(const pb_param *p)
@@ -190,4 +193,26 @@ double pb_optim_step(pb_optim *opt, double rate)
     mark_seen(opt);
     pb_threads_run(update, opt);
     return norm;
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------------------ */
+
+int pb_optim_each(pb_optim *opt, pb_moments_visit *visit, void *ctx)
+{
+    int rc = 0;
+    for (int i = 0; i < opt->items && !rc; i++) {
+        PB_CHECK(!opt->item[i].seen);
+        rc = visit(ctx, opt->item[i].param, opt->item[i].first, opt->item[i].second);
+    }
+    return rc;
+}
+
+int pb_optim_steps(const pb_optim *opt)
+{
+    return opt->step;
+}
+
+void pb_optim_resume(pb_optim *opt, int steps)
+{
+    opt->step = steps;
 }

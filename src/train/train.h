@@ -7,7 +7,7 @@
 #include "train/result.h"
 #include "train/task.h"
 
-typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE } pb_rate_schedule;
+typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE, PB_COSINE_RATE } pb_rate_schedule;
 
 /* [train] of an experiment file. */
 typedef struct pb_train_options {

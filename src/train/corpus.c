@@ -1,0 +1,180 @@
+/* corpus: see corpus.h. */
+#include "train/corpus.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LONGEST_WORD 64 /* tokens; a longer run without a word's begin is cut anywhere */
+
+/* ---- documents ---------------------------------------------------------------------------------------- */
+
+typedef int visit(void *ctx, const char *text, size_t n);
+
+/* Every line that is not empty. */
+static int each_document(const char *path, visit *each, void *ctx)
+{
+    size_t size;
+    char *all = pb_read_file(path, &size);
+    int rc = all ? 0 : -1;
+    for (size_t at = 0; at < size && !rc;) {
+        const char *end = memchr(all + at, '\n', size - at);
+        size_t n = end ? (size_t)(end - all) - at : size - at;
+        all[at + n] = 0;
+        if (n)
+            rc = each(ctx, all + at, n);
+        at += n + 1;
+    }
+    free(all);
+    return rc;
+}
+
+/* ---- words ---------------------------------------------------------------------------------------------- */
+
+typedef struct reading {
+    const pb_overlap *exclude;
+    pb_bpe_trainer *trainer;
+    const pb_tokenizer *tokenizer;
+    pb_source *source;
+    pb_stream *stream;
+    int number; /* of the source */
+    pb_ids word;
+} reading;
+
+static int feed(void *ctx, const char *text, size_t n)
+{
+    const reading *r = ctx;
+    if (!pb_overlap_hits(r->exclude, text))
+        pb_bpe_trainer_feed(r->trainer, text, n);
+    return 0;
+}
+
+int pb_corpus_count(pb_corpus *c, const pb_overlap *exclude, pb_bpe_trainer *t)
+{
+    int rc = 0;
+    for (int i = 0; i < c->sources && !rc; i++)
+        rc = each_document(c->source[i].file, feed, &(reading){.exclude = exclude, .trainer = t});
+    return rc;
+}
+
+/* ---- tokens --------------------------------------------------------------------------------------------- */
+
+static void add_document(reading *r, const char *text, size_t n)
+{
+    pb_stream *s = r->stream;
+    size_t from = s->ids.count;
+    r->word.count = 0;
+    pb_tokenizer_encode_words(r->tokenizer, text, n, false, 0, &s->ids, &r->word);
+    for (size_t i = from; i < s->ids.count; i++) {
+        pb_grow(&s->first, i, &s->first_capacity, sizeof *s->first);
+        s->first[i] = i == from || r->word.id[i - from] != r->word.id[i - from - 1];
+    }
+    if (s->ids.count == from)
+        return;
+    pb_grow(&s->document, s->documents, &s->document_capacity, sizeof *s->document);
+    s->document[s->documents++] =
+        (struct pb_piece){.at = from, .count = (int)(s->ids.count - from), .source = r->number};
+    s->bytes += n;
+}
+
+static int encode_training(void *ctx, const char *text, size_t n)
+{
+    reading *r = ctx;
+    pb_source *source = r->source;
+    size_t before = r->stream->ids.count;
+    source->documents++;
+    if (pb_overlap_hits(r->exclude, text)) {
+        source->overlapping++;
+        return 0;
+    }
+    add_document(r, text, n);
+    source->bytes += n;
+    source->tokens += r->stream->ids.count - before;
+    return 0;
+}
+
+static int encode_heldout(void *ctx, const char *text, size_t n)
+{
+    add_document(ctx, text, n);
+    return 0;
+}
+
+int pb_corpus_encode(pb_corpus *c, const pb_overlap *exclude, const pb_tokenizer *t)
+{
+    int rc = 0;
+    for (int i = 0; i < c->sources && !rc; i++) {
+        reading r = {.exclude = exclude, .tokenizer = t, .source = &c->source[i], .number = i, .stream = &c->train};
+        r.source->documents = r.source->overlapping = r.source->bytes = r.source->tokens = 0;
+        rc = each_document(r.source->file, encode_training, &r);
+        r.stream = &c->heldout;
+        if (!rc && *r.source->heldout)
+            rc = each_document(r.source->heldout, encode_heldout, &r);
+        pb_ids_free(&r.word);
+    }
+    return rc;
+}
+
+static void free_stream(pb_stream *s)
+{
+    pb_ids_free(&s->ids);
+    free(s->first);
+    free(s->document);
+    free(s->piece);
+    *s = (pb_stream){.bytes = 0};
+}
+
+void pb_corpus_free(pb_corpus *c)
+{
+    free_stream(&c->train);
+    free_stream(&c->heldout);
+}
+
+/* ---- pieces --------------------------------------------------------------------------------------------- */
+
+/* How many of `left` tokens from `at` on make a piece of at most `most`. */
+static int piece_length(const pb_stream *s, size_t at, int left, int most)
+{
+    if (left <= most)
+        return left;
+    for (int n = most; n > 0 && n > most - LONGEST_WORD; n--)
+        if (s->first[at + (size_t)n])
+            return n;
+    return most;
+}
+
+void pb_stream_cut(pb_stream *s, int length, bool equal, uint64_t seed)
+{
+    pb_rng r = pb_rng_named(seed, "cut");
+    s->pieces = 0;
+    for (size_t d = 0; d < s->documents; d++) {
+        struct pb_piece rest = s->document[d];
+        for (rest.opens = true; rest.count > 0; rest.opens = false) {
+            int least = equal ? length : length / 4;
+            int most = least + (int)pb_rng_below(&r, (uint64_t)(length - least + 1));
+            struct pb_piece p = rest;
+            p.count = piece_length(s, rest.at, rest.count, most);
+            p.closes = p.count == rest.count;
+            pb_grow(&s->piece, s->pieces, &s->piece_capacity, sizeof *s->piece);
+            s->piece[s->pieces++] = p;
+            rest.at += (size_t)p.count;
+            rest.count -= p.count;
+        }
+    }
+}
+
+int *pb_corpus_order(const pb_corpus *c, uint64_t seed, int epoch, int *count)
+{
+    const pb_stream *s = &c->train;
+    char name[32];
+    snprintf(name, sizeof name, "order.%d", epoch);
+    pb_rng r = pb_rng_named(seed, name);
+    size_t all = 0;
+    for (size_t i = 0; i < s->pieces; i++)
+        all += (size_t)c->source[s->piece[i].source].repeat;
+    int *order = pb_alloc((all + 1) * sizeof *order);
+    *count = 0;
+    for (size_t i = 0; i < s->pieces; i++)
+        for (int k = 0; k < c->source[s->piece[i].source].repeat; k++)
+            order[(*count)++] = (int)i;
+    pb_rng_shuffle(&r, order, *count);
+    return order;
+}

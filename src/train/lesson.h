@@ -1,0 +1,35 @@
+/* lesson: batches to pretrain on: what is shown, what is asked, what a teacher thinks of it.  Floor 5. */
+#ifndef PB_LESSON_H
+#define PB_LESSON_H
+
+#include "model/apply.h"
+#include "model/fresh.h"
+#include "train/corpus.h"
+
+typedef struct pb_lessons {
+    pb_objective objective;
+    const pb_tokenizer *tokenizer;
+    double masked;             /* share of the words that are asked for (masked models)      */
+    double state_weight;       /* of the teacher's states in the loss                        */
+    pb_model *teacher;         /* NULL: none.  Bare, its tokenizer cuts words as the student's does */
+    pb_apply *apply;           /* the teacher at work                                        */
+    pb_arena *arena;           /* of one batch                                               */
+    int begin, end, mask, low; /* [CLS] or <|endoftext|>, [SEP], [MASK]; the lowest id that is a word's */
+    size_t unmatched;          /* texts in which teacher and student saw different words     */
+} pb_lessons;
+
+/* -1 with an error: a tokenizer without the special tokens that the objective needs. */
+int pb_lessons_start(pb_lessons *l);
+void pb_lessons_stop(pb_lessons *l);
+
+/* Makes the batch of `n` pieces of a stream; it lives until the next one.  Masks are a pure function of
+ * `key`.  masks, states: is this part of the lesson wanted.  -1 with an error. */
+typedef struct pb_lesson {
+    const int *piece;
+    int pieces;
+    uint64_t key;
+    bool masks, states;
+} pb_lesson;
+int pb_lessons_batch(pb_lessons *l, const pb_stream *s, const pb_lesson *of, pb_batch *out);
+
+#endif

@@ -1,0 +1,295 @@
+/* pretrain: see pretrain.h. */
+#include "train/pretrain.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/adapter.h"
+#include "numeric/blas.h"
+#include "train/optim.h"
+#include "train/pretrain_state.h"
+
+#define HELDOUT_TOKENS 60000 /* of the part that the learning curve is drawn from */
+#define RATE_STEPS 1000000   /* the schedule goes by tokens, in so many parts     */
+
+#define ROW(kind, field, value, low, high, about)                                                                      \
+    {                                                                                                                  \
+        .name = #field, .type = kind, .offset = offsetof(pb_pretrain_options, field), .preset = value, .min = low,     \
+        .max = high, .help = about                                                                                     \
+    }
+
+const pb_option pb_pretrain_table[] = {
+    ROW(PB_TEXT, output, "", 0, 0, "the folder to write"),
+    ROW(PB_TEXT, state, "", 0, 0, "the checkpoint file, to go on from; build/pretrain/NAME.safetensors if not given"),
+    ROW(PB_TEXT, teacher, "", 0, 0, "a model whose last states are to be learned as well; none if not given"),
+    ROW(PB_TEXT, exclude, "", 0, 0, "files of texts: a document that shares eight words in a row is left out"),
+    {.name = "objective",
+     .type = PB_CHOICE,
+     .offset = offsetof(pb_pretrain_options, objective),
+     .preset = "masked",
+     .choices = "masked|causal",
+     .help = "hidden words of an encoder (BERT), or the next token of a decoder (Llama)"},
+    ROW(PB_INT, vocabulary, "8192", 300, 65536, "entries of the tokenizer"),
+    ROW(PB_REAL, tokens, "1e8", 1, 1e13, "of text in all steps"),
+    ROW(PB_INT, batch, "4096", 64, 1e8, "tokens a step"),
+    ROW(PB_INT, length, "128", 8, 65536, "longest piece of a document, in tokens"),
+    ROW(PB_REAL, masked, "0.3", 0.01, 0.9, "share of the words that are asked for"),
+    ROW(PB_REAL, teacher_weight, "1", 0, 1000, "of the teacher's states in the loss"),
+    ROW(PB_INT, seed, "0", 0, 1e9, "of weights, order and masks"),
+    ROW(PB_REAL, lr, "1e-3", 0, 10, "peak learning rate of AdamW; cosine decay to 0"),
+    ROW(PB_REAL, warmup, "0.05", 0, 1, "share of the tokens in which the rate rises from 0"),
+    ROW(PB_REAL, decay, "0.01", 0, 10, "weight decay of matrices"),
+    ROW(PB_REAL, clip, "1", 0, 1e9, "largest norm of the gradient; 0: not clipped"),
+    ROW(PB_REAL, dropout, "0", 0, 0.9, "of the network"),
+    ROW(PB_REAL, beta2, "0.98", 0, 0.9999999, "AdamW"),
+    ROW(PB_REAL, save, "5", 0.01, 1e6, "minutes between checkpoints"),
+    ROW(PB_BOOL, equal, "no", 0, 0, "all pieces as long as can be; else their lengths vary"),
+    ROW(PB_BOOL, bf16, "yes", 0, 0, "products of operands rounded to bf16, where the CPU has them, summed in 32 bits"),
+    {0},
+};
+
+typedef struct school {
+    const pb_pretrain_options *o;
+    pb_corpus *corpus;
+    const pb_pretrain_watch *watch;
+    pb_pretrained *out;
+    pb_model *model;
+    pb_lessons lessons;
+    pb_arena *run, *step; /* gradients and moments; a batch's graph */
+    pb_machine *machine;
+    pb_optim *optim;
+    pb_progress_state at;
+    int *order, pieces; /* of the epoch        */
+    double began, loss, tokens_before;
+    int losses;
+} school;
+
+/* ---- the held-out text ------------------------------------------------------------------------------------ */
+
+/* Runs pieces of the held-out stream; adds their nats and how many tokens were asked for. */
+static int examine(school *s, const int *piece, int n, double *nats, double *asked)
+{
+    pb_batch batch;
+    pb_outputs out;
+    pb_plan plan;
+    pb_lesson lesson = {.piece = piece, .pieces = n, .key = pb_mix(7, (uint64_t)piece[0]), .masks = true};
+    pb_arena_reset(s->step);
+    pb_graph *g = pb_graph_new(s->step, false);
+    if (pb_lessons_batch(&s->lessons, &s->corpus->heldout, &lesson, &batch) ||
+        pb_model_build(s->model, g, &batch, 0, 0, &out) || pb_graph_plan(g, out.loss, out.loss, &plan))
+        return -1;
+    pb_machine_bind(s->machine, g, &plan);
+    pb_machine_forward(s->machine, g);
+    int count = 0;
+    for (int i = 0; i < batch.offset[n]; i++)
+        count += batch.target[i] >= 0;
+    *nats += (double)pb_graph_output(g)->x[0] * count;
+    *asked += count;
+    return 0;
+}
+
+/* Nats a token over every `stride`th piece; 0 where nothing is held out. */
+static int examine_all(school *s, int stride, double *nats, double *asked)
+{
+    const pb_stream *h = &s->corpus->heldout;
+    int *piece = pb_alloc((h->pieces + 1) * sizeof *piece), n = 0, tokens = 0, rc = 0;
+    *nats = *asked = 0;
+    for (size_t i = 0; i < h->pieces && !rc; i += (size_t)stride) {
+        piece[n++] = (int)i;
+        tokens += h->piece[i].count;
+        if (tokens < s->o->batch && i + (size_t)stride < h->pieces)
+            continue;
+        rc = examine(s, piece, n, nats, asked);
+        n = tokens = 0;
+    }
+    free(piece);
+    return rc;
+}
+
+/* ---- saving ----------------------------------------------------------------------------------------------- */
+
+static double share(const school *s)
+{
+    return fmin(1, s->at.tokens / s->o->tokens);
+}
+
+static int add_point(school *s)
+{
+    const pb_stream *h = &s->corpus->heldout;
+    double nats, asked, seconds = s->at.seconds + pb_clock() - s->began;
+    int stride = 1 + (int)(h->ids.count / HELDOUT_TOKENS);
+    pb_grow(&s->out->point, s->out->points, &s->out->capacity, sizeof *s->out->point);
+    const pb_pretrain_point *before = s->out->points ? &s->out->point[s->out->points - 1] : NULL;
+    pb_pretrain_point p = {.tokens = s->at.tokens, .seconds = seconds, .loss = s->loss / fmax(1, s->losses)};
+    p.rate = (s->at.tokens - s->tokens_before) / (seconds - (before ? before->seconds : 0) + 1e-9);
+    if (examine_all(s, stride, &nats, &asked))
+        return -1;
+    p.heldout = nats / fmax(1, asked);
+    s->out->point[s->out->points++] = p;
+    s->tokens_before = s->at.tokens;
+    s->loss = s->losses = 0;
+    if (s->watch->point)
+        s->watch->point(s->watch->ctx, &p, share(s));
+    return 0;
+}
+
+static int save(school *s)
+{
+    if (add_point(s))
+        return -1;
+    s->at.seconds += pb_clock() - s->began;
+    s->began = pb_clock();
+    return pb_pretrain_save(s->o->state, s->model, s->optim, &s->at, s->out) ||
+                   pb_model_export(s->model, s->o->output, PB_IN_BF16)
+               ? -1
+               : 0;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------ */
+
+/* The next pieces of the order, about o->batch tokens; a new epoch begins where the old one ends. */
+static int next_pieces(school *s, int *piece)
+{
+    int n = 0, tokens = 0;
+    while (tokens < s->o->batch) {
+        if (s->order && s->at.cursor >= s->pieces) {
+            free(s->order);
+            s->order = NULL;
+            s->at.epoch++;
+            s->at.cursor = 0;
+        }
+        if (!s->order)
+            s->order = pb_corpus_order(s->corpus, (uint64_t)s->o->seed, s->at.epoch, &s->pieces);
+        if (s->at.cursor >= s->pieces) /* of a checkpoint made at an epoch's end */
+            continue;
+        piece[n] = s->order[s->at.cursor++];
+        tokens += s->corpus->train.piece[piece[n++]].count;
+    }
+    s->at.tokens += tokens;
+    return n;
+}
+
+static int take_step(school *s, int *piece)
+{
+    const pb_pretrain_options *o = s->o;
+    pb_batch batch;
+    pb_outputs out;
+    pb_plan plan;
+    uint64_t key = pb_mix((uint64_t)o->seed + 1, (uint64_t)pb_optim_steps(s->optim));
+    pb_lesson lesson = {.piece = piece, .pieces = next_pieces(s, piece), .key = key, .masks = true, .states = true};
+    pb_arena_reset(s->step);
+    pb_graph *g = pb_graph_new(s->step, true);
+    if (pb_lessons_batch(&s->lessons, &s->corpus->train, &lesson, &batch) ||
+        pb_model_build(s->model, g, &batch, o->dropout, key, &out) || pb_graph_plan(g, out.loss, out.loss, &plan))
+        return -1;
+    pb_machine_bind(s->machine, g, &plan);
+    pb_machine_forward(s->machine, g);
+    double loss = (double)pb_graph_loss(g)->x[0];
+    pb_machine_backward(s->machine, g);
+    pb_train_options schedule = {.lr = o->lr, .warmup = o->warmup, .schedule = PB_COSINE_RATE};
+    double norm = pb_optim_step(s->optim, pb_optim_rate(&schedule, (int)(share(s) * RATE_STEPS), RATE_STEPS));
+    if (!isfinite(loss) || !isfinite(norm))
+        return pb_error("the run diverged at step %d: want a lower lr than %g", pb_optim_steps(s->optim), o->lr);
+    s->loss += loss;
+    s->losses++;
+    if (s->watch->step)
+        s->watch->step(s->watch->ctx, share(s), loss);
+    return 0;
+}
+
+static int run(school *s)
+{
+    int *piece = pb_alloc((size_t)s->o->batch * sizeof *piece), rc = 0;
+    s->began = pb_clock();
+    while (s->at.tokens < s->o->tokens && !rc) {
+        rc = take_step(s, piece);
+        if (!rc && s->at.tokens < s->o->tokens && pb_clock() - s->began > 60 * s->o->save)
+            rc = save(s);
+    }
+    free(piece);
+    return rc || save(s) ? -1 : 0;
+}
+
+/* ---- beginning and end -------------------------------------------------------------------------------------- */
+
+static int open_models(school *s)
+{
+    const pb_pretrain_options *o = s->o;
+    if (*o->teacher && !(s->lessons.teacher = pb_model_open(&(pb_opening){.path = o->teacher, .bare = true})))
+        return -1;
+    if (s->lessons.teacher && pb_model_attach(s->lessons.teacher, NULL, 0))
+        return -1;
+    s->model = pb_model_open(&(pb_opening){.path = o->output,
+                                           .seed = (uint64_t)o->seed,
+                                           .states = s->lessons.teacher ? pb_model_outputs(s->lessons.teacher) : 0,
+                                           .base = {.weights = PB_FROM_RANDOM}});
+    const pb_attached all = {pb_method_find("full"), NULL};
+    if (!s->model || pb_model_attach(s->model, &all, 1))
+        return -1;
+    s->lessons.tokenizer = pb_model_tokenizer(s->model);
+    if (s->o->length + 2 > pb_model_max_tokens(s->model))
+        return pb_error("length: %d tokens and two more do not fit into %d positions", o->length,
+                        pb_model_max_tokens(s->model));
+    return pb_lessons_start(&s->lessons);
+}
+
+static void take_memory(school *s, pb_train_options *rule)
+{
+    for (int i = 0; i < pb_model_params(s->model); i++) {
+        pb_param *p = pb_model_param(s->model, i);
+        if (p->trainable)
+            p->g = pb_arena_alloc(s->run, PB_GRADIENTS, (size_t)p->rows * (size_t)p->cols * sizeof *p->g);
+        s->out->parameters += p->kind == PB_HEAD ? 0 : (uint64_t)p->rows * (uint64_t)p->cols;
+    }
+    s->optim = pb_optim_new(s->model, rule, s->run);
+}
+
+static int finish(school *s)
+{
+    const pb_stream *h = &s->corpus->heldout;
+    double nats, asked;
+    if (examine_all(s, 1, &nats, &asked))
+        return -1;
+    s->out->heldout = nats / fmax(1, asked);
+    if (s->o->objective == PB_CAUSAL && h->documents)
+        s->out->bits_per_byte = nats / log(2) / (double)(h->bytes + h->documents);
+    s->out->steps = pb_optim_steps(s->optim);
+    s->out->unmatched = s->lessons.unmatched;
+    return 0;
+}
+
+int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_watch *watch, pb_pretrained *out)
+{
+    school s = {.o = o, .corpus = c, .watch = watch, .out = out, .machine = pb_machine_new()};
+    s.lessons = (pb_lessons){.objective = (pb_objective)o->objective,
+                             .masked = o->masked,
+                             .state_weight = o->teacher_weight};
+    s.run = pb_arena_new("run");
+    s.step = pb_arena_new("step");
+    pb_train_options rule = {.decay = o->decay, .clip = o->clip, .beta1 = 0.9, .beta2 = o->beta2, .eps = 1e-6};
+    int rc = open_models(&s);
+    if (!rc) {
+        take_memory(&s, &rule);
+        pb_stream_cut(&c->train, o->length, o->equal, (uint64_t)o->seed);
+        pb_stream_cut(&c->heldout, o->length, true, 0);
+        rc = pb_pretrain_resume(o->state, s.model, s.optim, &s.at, out);
+        s.tokens_before = s.at.tokens;
+    }
+    rc = rc || run(&s) || finish(&s) ? -1 : 0;
+    free(s.order);
+    if (s.lessons.arena)
+        pb_lessons_stop(&s.lessons);
+    pb_model_free(s.lessons.teacher);
+    pb_model_free(s.model);
+    pb_machine_free(s.machine);
+    pb_arena_free(s.run);
+    pb_arena_free(s.step);
+    return rc;
+}
+
+void pb_pretrained_free(pb_pretrained *p)
+{
+    free(p->point);
+    *p = (pb_pretrained){.points = 0};
+}
