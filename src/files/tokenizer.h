@@ -30,6 +30,11 @@ typedef struct pb_ids {
  * special: with the template's tokens ([CLS] .. [SEP]).  limit > 0 cuts the text's own ids
  * so that at most `limit` ids come out in all; the file's own truncation is NOT applied. */
 void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out);
+/* The same, and appends to `word` which word each id is of: words, the pieces that the pre-tokenizer
+ * cuts, are counted from 0 on (an added token is one); -1 for the template's tokens.  So two tokenizers
+ * with the same normalizer and pre-tokenizer number the words of a text alike.  word may be NULL. */
+void pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
+                               pb_ids *out, pb_ids *word);
 /* Appends the text of n ids.  plain: special tokens are left out. */
 void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool plain, pb_text *out);
 void pb_ids_add(pb_ids *ids, int id);
