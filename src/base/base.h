@@ -71,6 +71,9 @@ void pb_text_free(pb_text *t); /* leaves an empty, reusable builder */
 
 /* ---- hash, clock, files ------------------------------------------------------------------ */
 
+/* FNV-1a, for tables in memory: not against anyone who chooses the bytes. */
+uint64_t pb_hash(const void *bytes, size_t n);
+
 /* SHA-256 as 64 lower-case hex digits and a NUL. */
 typedef struct pb_digest {
     char hex[65];

@@ -203,10 +203,7 @@ typedef struct lookup {
 
 static size_t seek(const lookup *l, const char *text, size_t n)
 {
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)text[i]) * 1099511628211u;
-    size_t at = (h ^ h >> 29) & (l->size - 1);
+    size_t at = pb_hash(text, n) & (l->size - 1);
     while (l->index[at] >= 0 && (strncmp(l->token[l->index[at]], text, n) != 0 || l->token[l->index[at]][n]))
         at = (at + 1) & (l->size - 1);
     return at;

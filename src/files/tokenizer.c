@@ -21,18 +21,10 @@ void pb_ids_free(pb_ids *ids)
 
 /* ---- vocabulary ------------------------------------------------------------------------------- */
 
-static uint64_t hash_bytes(const char *bytes, size_t n)
-{
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)bytes[i]) * 1099511628211u;
-    return h ^ h >> 32;
-}
-
 /* The place in the index where these bytes are, or would be. */
 static size_t find_place(const pb_tokenizer *t, const char *bytes, size_t n)
 {
-    size_t place = hash_bytes(bytes, n) & (t->index_size - 1);
+    size_t place = pb_hash(bytes, n) & (t->index_size - 1);
     for (;; place = (place + 1) & (t->index_size - 1)) {
         int id = t->index[place];
         if (id < 0 || (!strncmp(t->token[id], bytes, n) && !t->token[id][n]))
@@ -146,11 +138,6 @@ static int read_added(pb_tokenizer *t, const pb_json *root)
     return 0;
 }
 
-static void normalize(const pb_tokenizer *t, const char *text, size_t size, pb_text *out)
-{
-    (t->is_bpe ? pb_normalizer_run : pb_wordpiece_normalize)(t, text, size, out);
-}
-
 /* Tokens that are searched in normalised text are searched by their normalised content. */
 static void normalize_added(pb_tokenizer *t)
 {
@@ -158,7 +145,7 @@ static void normalize_added(pb_tokenizer *t)
         if (!t->added[i].normalized)
             continue;
         pb_text text = {0};
-        normalize(t, t->added[i].content, t->added[i].size, &text);
+        pb_normalizer_run(t, t->added[i].content, t->added[i].size, &text);
         t->added[i].size = text.length;
         t->added[i].content = t->added[i].owned = text.data;
     }
@@ -232,40 +219,42 @@ static const pb_added_token *next_added(const pb_tokenizer *t, const char *text,
     return NULL;
 }
 
-/* ---- encoding -------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------- */
 
-/* first: the piece is the text's beginning. */
-typedef void encode_piece(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out);
+typedef struct walk {
+    const pb_tokenizer *t;
+    pb_word_visit *visit;
+    void *ctx;
+} walk;
 
-/* Encodes the stretches between added tokens by `encode`. */
-static void encode_between(const pb_tokenizer *t, const char *text, size_t size, bool normalized, bool first,
-                           encode_piece *encode, pb_ids *out)
+/* first: the stretch is the text's beginning. */
+typedef void walk_stretch(const walk *w, const char *text, size_t size, bool first);
+
+/* Visits the added tokens, and walks the stretches between them by `next`. */
+static void walk_between(const walk *w, const char *text, size_t size, bool normalized, bool first, walk_stretch *next)
 {
     size_t at = 0, begin, end;
     const pb_added_token *a;
-    while ((a = next_added(t, text, size, at, normalized, &begin, &end))) {
-        encode(t, text + at, begin - at, first && !at, out);
-        pb_ids_add(out, a->id);
+    while ((a = next_added(w->t, text, size, at, normalized, &begin, &end))) {
+        next(w, text + at, begin - at, first && !at);
+        w->visit(w->ctx, text + begin, end - begin, a->id);
         at = end;
     }
-    encode(t, text + at, size - at, first && !at, out);
+    next(w, text + at, size - at, first && !at);
 }
 
-static void encode_normal(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out)
+static void walk_normal(const walk *w, const char *text, size_t size, bool first)
 {
-    if (t->is_bpe)
-        pb_splitter_run(t, text, size, first, out);
-    else
-        pb_wordpiece_encode(t, text, size, out);
+    pb_splitter_run(w->t, text, size, first, w->visit, w->ctx);
 }
 
-static void encode_raw(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out)
+static void walk_raw(const walk *w, const char *text, size_t size, bool first)
 {
-    pb_text normal = {0};
-    if (t->is_bpe && !size)
+    if (!size)
         return;
-    normalize(t, text, size, &normal);
-    encode_between(t, normal.data ? normal.data : "", normal.length, true, first, encode_normal, out);
+    pb_text normal = {0};
+    pb_normalizer_run(w->t, text, size, &normal);
+    walk_between(w, normal.data, normal.length, true, first, walk_normal);
     pb_text_free(&normal);
 }
 
@@ -290,29 +279,68 @@ static void repair(const char *text, size_t size, pb_text *out)
     }
 }
 
-static void encode_text(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
+void pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size, pb_word_visit *visit, void *ctx)
 {
+    walk w = {t, visit, ctx};
     if (is_valid(text, size)) {
-        encode_between(t, text, size, false, true, encode_raw, out);
+        walk_between(&w, text, size, false, true, walk_raw);
         return;
     }
     pb_text valid = {0};
     repair(text, size, &valid);
-    encode_between(t, valid.data, valid.length, false, true, encode_raw, out);
+    walk_between(&w, valid.data, valid.length, false, true, walk_raw);
     pb_text_free(&valid);
+}
+
+/* ---- encoding ---------------------------------------------------------------------------------------- */
+
+typedef struct encoding {
+    const pb_tokenizer *t;
+    pb_ids *id, *word; /* of equal length since the start; word may be NULL */
+    int words;
+} encoding;
+
+static void add_id(encoding *e, int id, int word)
+{
+    pb_ids_add(e->id, id);
+    if (e->word)
+        pb_ids_add(e->word, word);
+}
+
+static void encode_word(void *ctx, const char *text, size_t size, int added)
+{
+    encoding *e = ctx;
+    size_t from = e->id->count;
+    if (added >= 0)
+        pb_ids_add(e->id, added);
+    else
+        (e->t->is_bpe ? pb_bpe_encode : pb_wordpiece_encode)(e->t, text, size, e->id);
+    for (size_t i = from; e->word && i < e->id->count; i++)
+        pb_ids_add(e->word, e->words);
+    e->words++;
+}
+
+void pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
+                               pb_ids *out, pb_ids *word)
+{
+    encoding e = {t, out, word, 0};
+    size_t start = out->count, behind = special ? t->behind.count : 0;
+    for (size_t i = 0; special && i < t->before.count; i++)
+        add_id(&e, t->before.id[i], -1);
+    pb_tokenizer_each_word(t, text, size, encode_word, &e);
+    size_t got = out->count - start, kept = (size_t)limit > behind ? (size_t)limit - behind : 0;
+    if (limit > 0 && got > kept) {
+        out->count -= got - kept;
+        if (word)
+            word->count -= got - kept;
+    }
+    for (size_t i = 0; i < behind; i++)
+        add_id(&e, t->behind.id[i], -1);
 }
 
 void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out)
 {
-    size_t start = out->count;
-    for (size_t i = 0; special && i < t->before.count; i++)
-        pb_ids_add(out, t->before.id[i]);
-    encode_text(t, text, size, out);
-    size_t behind = special ? t->behind.count : 0;
-    if (limit > 0 && out->count - start + behind > (size_t)limit)
-        out->count = start + ((size_t)limit > behind ? (size_t)limit - behind : 0);
-    for (size_t i = 0; i < behind; i++)
-        pb_ids_add(out, t->behind.id[i]);
+    pb_tokenizer_encode_words(t, text, size, special, limit, out, NULL);
 }
 
 /* ---- the template ------------------------------------------------------------------------------------ */
@@ -369,11 +397,14 @@ static int read_tokenizer(pb_tokenizer *t)
     const pb_json *root = pb_json_root(t->doc);
     if (!pb_json_is_object(root))
         return pb_error("%s: want a JSON object", t->path);
-    const char *type = pb_json_text(pb_json_get(pb_json_get(root, "model"), "type"), "(none)");
+    const pb_json *model = pb_json_get(root, "model");
+    const char *type = pb_json_text(pb_json_get(model, "type"), "(none)");
     t->is_bpe = !strcmp(type, "BPE");
     if (!t->is_bpe && strcmp(type, "WordPiece") != 0)
         return pb_error("%s: model: type '%s' is not supported; want 'WordPiece' or 'BPE'", t->path, type);
-    if (read_vocabulary(t, root) || read_added(t, root) || (t->is_bpe ? pb_bpe_read : pb_wordpiece_read)(t, root))
+    if (read_vocabulary(t, root) || read_added(t, root) || pb_normalizer_read(t, pb_json_get(root, "normalizer")) ||
+        pb_splitter_read(t, pb_json_get(root, "pre_tokenizer")) ||
+        (t->is_bpe ? pb_bpe_read : pb_wordpiece_read)(t, model))
         return -1;
     normalize_added(t);
     return pb_decoder_read(t, pb_json_get(root, "decoder")) ||
@@ -411,6 +442,9 @@ void pb_tokenizer_close(pb_tokenizer *t)
         return;
     free_added(t);
     pb_bpe_free(t);
+    pb_splitter_free(t);
+    free(t->normalizer.step);
+    free(t->decoder.step);
     pb_json_free(t->doc);
     free(t->token);
     free(t->index);

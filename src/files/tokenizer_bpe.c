@@ -37,17 +37,6 @@ int pb_character_byte(int32_t c)
     return -1;
 }
 
-void pb_utf8_add(pb_text *out, int32_t c)
-{
-    char bytes[4];
-    int n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-    for (int i = n - 1; i > 0; i--, c >>= 6)
-        bytes[i] = (char)(0x80 | (c & 0x3F));
-    bytes[0] = (char)(lead[n] | c);
-    pb_text_bytes(out, bytes, (size_t)n);
-}
-
 /* ---- merges -------------------------------------------------------------------------------------------- */
 
 static size_t place_of(const pb_bpe *b, int left, int right)
@@ -130,10 +119,7 @@ struct pb_word_cache {
 
 static cached *cache_place(const pb_bpe *b, const char *text, size_t size)
 {
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ (unsigned char)text[i]) * 1099511628211u;
-    return &b->cache->word[(h ^ h >> 20) & (CACHE - 1)];
+    return &b->cache->word[pb_hash(text, size) & (CACHE - 1)];
 }
 
 static void remember(cached *c, const char *text, size_t size, const int *id, size_t ids)
@@ -152,7 +138,7 @@ static void find_bytes(pb_tokenizer *t)
 {
     for (int i = 0; i < 256; i++) {
         pb_text c = {0};
-        if (t->bpe.bytes)
+        if (t->bytes)
             pb_utf8_add(&c, pb_byte_character((unsigned char)i));
         else
             pb_text_add(&c, "<0x%02X>", (unsigned)i);
@@ -161,9 +147,9 @@ static void find_bytes(pb_tokenizer *t)
     }
 }
 
-int pb_bpe_read(pb_tokenizer *t, const pb_json *root)
+int pb_bpe_read(pb_tokenizer *t, const pb_json *model)
 {
-    const pb_json *model = pb_json_get(root, "model"), *unknown = pb_json_get(model, "unk_token");
+    const pb_json *unknown = pb_json_get(model, "unk_token");
     t->bpe.byte_fallback = pb_json_bool(pb_json_get(model, "byte_fallback"), false);
     t->bpe.fuse_unknown = pb_json_bool(pb_json_get(model, "fuse_unk"), false);
     t->bpe.ignore_merges = pb_json_bool(pb_json_get(model, "ignore_merges"), false);
@@ -178,8 +164,7 @@ int pb_bpe_read(pb_tokenizer *t, const pb_json *root)
     if (pb_json_number(pb_json_get(model, "dropout"), 0) > 0)
         return pb_error("%s: model: dropout: is not supported; want none", t->path);
     t->bpe.cache = pb_alloc(sizeof *t->bpe.cache);
-    if (pb_normalizer_read(t, pb_json_get(root, "normalizer")) ||
-        pb_splitter_read(t, pb_json_get(root, "pre_tokenizer")) || read_merges(t, pb_json_get(model, "merges")))
+    if (read_merges(t, pb_json_get(model, "merges")))
         return -1;
     find_bytes(t);
     return 0;
@@ -187,9 +172,6 @@ int pb_bpe_read(pb_tokenizer *t, const pb_json *root)
 
 void pb_bpe_free(pb_tokenizer *t)
 {
-    pb_splitter_free(t);
-    free(t->normalizer.step);
-    free(t->decoder.step);
     free(t->bpe.merge);
     free(t->bpe.cache);
 }
@@ -298,8 +280,8 @@ static void add_symbols(piece *p, const pb_tokenizer *t, const char *text, size_
 {
     for (size_t i = 0, n; i < size; i += n) {
         int32_t c;
-        n = t->bpe.bytes ? 1 : pb_utf8_next(text + i, size - i, &c);
-        if (!t->bpe.bytes)
+        n = t->bytes ? 1 : pb_utf8_next(text + i, size - i, &c);
+        if (!t->bytes)
             add_character(p, t, text + i, n);
         else if (t->bpe.byte_id[(unsigned char)text[i]] >= 0)
             add_symbol(p, t->bpe.byte_id[(unsigned char)text[i]]);
@@ -311,7 +293,7 @@ static void add_symbols(piece *p, const pb_tokenizer *t, const char *text, size_
 /* The vocabulary's writing of a piece. */
 static int whole_id(const pb_tokenizer *t, const char *text, size_t size)
 {
-    if (!t->bpe.bytes)
+    if (!t->bytes)
         return pb_tokenizer_lookup(t, text, size);
     pb_text written = {0};
     for (size_t i = 0; i < size; i++)

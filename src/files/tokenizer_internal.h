@@ -4,10 +4,9 @@
 
 #include "files/json.h"
 #include "files/tokenizer.h"
+#include "files/utf8.h"
 
-/* BERT's pipeline: BertNormalizer, BertPreTokenizer, WordPiece. */
 typedef struct pb_wordpiece {
-    bool clean, space_cjk, strip_accents, lowercase;
     int unknown;        /* id of the unknown token                          */
     const char *prefix; /* of a piece inside a word: "##"                    */
     int longest_word;   /* in characters; a longer word is one unknown token */
@@ -35,7 +34,6 @@ typedef struct pb_bpe {
     pb_merge *merge; /* hash by (left, right), left < 0: free; size a power of 2 */
     size_t size;
     int unknown; /* -1: none */
-    bool bytes;  /* pieces are bytes in the vocabulary's writing of them (GPT-2) */
     bool byte_fallback, fuse_unknown, ignore_merges;
     int byte_id[256]; /* of a single byte; -1: none */
     struct pb_word_cache *cache;
@@ -57,9 +55,10 @@ struct pb_tokenizer {
     int *index; /* hash of the model's texts to ids, -1 = free; size a power of 2 */
     size_t index_size;
     bool is_bpe;
+    bool bytes; /* pieces are bytes in the vocabulary's writing of them (GPT-2) */
     pb_wordpiece wordpiece;
     pb_bpe bpe;
-    pb_steps normalizer, splitter, decoder; /* of a BPE; the decoder of either */
+    pb_steps normalizer, splitter, decoder;
     pb_added_token *added;
     size_t added_count;
     pb_ids before, behind; /* the template's special tokens around the text      */
@@ -68,27 +67,17 @@ struct pb_tokenizer {
 /* The model's id of n bytes, -1 if unknown; added tokens are not found. */
 int pb_tokenizer_lookup(const pb_tokenizer *t, const char *bytes, size_t n);
 
-/* Decodes the character at `text`, U+FFFD for an invalid byte; returns its length, >= 1. */
-size_t pb_utf8_next(const char *text, size_t size, int32_t *c);
-bool pb_utf8_is_space(int32_t c); /* Unicode White_Space */
-
-/* Reads normalizer, pre_tokenizer and model of a tokenizer.json; -1 with an error. */
-int pb_wordpiece_read(pb_tokenizer *t, const pb_json *root);
-/* Appends the normalised text to out. */
-void pb_wordpiece_normalize(const pb_tokenizer *t, const char *text, size_t size, pb_text *out);
-/* Appends the ids of normalised text. */
-void pb_wordpiece_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out);
-
-/* ---- tokenizer_bpe.c */
-int pb_bpe_read(pb_tokenizer *t, const pb_json *root);
+/* The models: reading (behind vocabulary, normalizer and pre-tokenizer; -1 with an error), and appending
+ * the ids of one word, the piece that the pre-tokenizer cuts. */
+int pb_wordpiece_read(pb_tokenizer *t, const pb_json *model);
+void pb_wordpiece_encode(const pb_tokenizer *t, const char *word, size_t size, pb_ids *out);
+int pb_bpe_read(pb_tokenizer *t, const pb_json *model);
+void pb_bpe_encode(const pb_tokenizer *t, const char *word, size_t size, pb_ids *out);
 void pb_bpe_free(pb_tokenizer *t);
-/* Appends the ids of one piece of split text. */
-void pb_bpe_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out);
 
 /* GPT-2's writing of bytes as printable characters: the character of a byte, and back (-1: none). */
 int32_t pb_byte_character(unsigned char byte);
 int pb_character_byte(int32_t c);
-void pb_utf8_add(pb_text *out, int32_t c);
 
 /* ---- tokenizer_normalize.c */
 int pb_normalizer_read(pb_tokenizer *t, const pb_json *v);
@@ -97,8 +86,8 @@ void pb_normalizer_run(const pb_tokenizer *t, const char *text, size_t size, pb_
 /* ---- tokenizer_split.c */
 int pb_splitter_read(pb_tokenizer *t, const pb_json *v);
 void pb_splitter_free(pb_tokenizer *t);
-/* Splits normalised text and encodes the pieces.  first: the text's beginning. */
-void pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out);
+/* Cuts normalised text into words and visits them.  first: the text's beginning. */
+void pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit, void *ctx);
 
 /* ---- tokenizer_decode.c */
 int pb_decoder_read(pb_tokenizer *t, const pb_json *v);

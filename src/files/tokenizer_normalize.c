@@ -1,11 +1,12 @@
-/* tokenizer_normalize: the normalizers of a BPE's tokenizer.json.  Floor 3. */
+/* tokenizer_normalize: the normalizers of a tokenizer.json.  Floor 3. */
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
 #include "files/tokenizer_internal.h"
 
-enum { PREPEND, REPLACE, LOWERCASE, STRIP_ACCENTS, STRIP, UNICODE };
+enum { PREPEND, REPLACE, LOWERCASE, STRIP_ACCENTS, STRIP, UNICODE, BERT };
+enum { CLEAN = 1, APART = 2, UNMARKED = 4, LOWER = 8 }; /* what BERT does */
 
 pb_step *pb_steps_add(pb_steps *s, int kind)
 {
@@ -30,6 +31,14 @@ int pb_steps_each(pb_tokenizer *t, const pb_json *v, const char *key,
     return 0;
 }
 
+static int read_bert(const pb_json *v)
+{
+    bool lower = pb_json_bool(pb_json_get(v, "lowercase"), true);
+    return (pb_json_bool(pb_json_get(v, "clean_text"), true) ? CLEAN : 0) |
+           (pb_json_bool(pb_json_get(v, "handle_chinese_chars"), true) ? APART : 0) |
+           (pb_json_bool(pb_json_get(v, "strip_accents"), lower) ? UNMARKED : 0) | (lower ? LOWER : 0);
+}
+
 static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
 {
     static const struct {
@@ -40,6 +49,7 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
                  {"Lowercase", LOWERCASE, 0},
                  {"StripAccents", STRIP_ACCENTS, 0},
                  {"Strip", STRIP, 0},
+                 {"BertNormalizer", BERT, 0},
                  {"NFC", UNICODE, UTF8PROC_COMPOSE},
                  {"NFD", UNICODE, UTF8PROC_DECOMPOSE},
                  {"NFKC", UNICODE, UTF8PROC_COMPOSE | UTF8PROC_COMPAT},
@@ -48,9 +58,9 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
     while (i < PB_COUNT(known) && strcmp(type, known[i].type) != 0)
         i++;
     if (i == PB_COUNT(known))
-        return pb_error("%s: normalizer: type '%s' is not supported for a BPE", t->path, type);
+        return pb_error("%s: normalizer: type '%s' is not supported", t->path, type);
     pb_step *s = pb_steps_add(&t->normalizer, known[i].kind);
-    s->start = known[i].form;
+    s->start = known[i].kind == BERT ? read_bert(v) : known[i].form;
     s->flag = pb_json_bool(pb_json_get(v, "strip_left"), true);
     s->flag2 = pb_json_bool(pb_json_get(v, "strip_right"), true);
     if (known[i].kind == PREPEND)
@@ -134,6 +144,93 @@ static void strip(const pb_step *s, const pb_text *in, pb_text *out)
         pb_text_bytes(out, in->data + from, to - from);
 }
 
+/* ---- BERT's, Devlin et al. 2019 ---------------------------------------------------------------------- */
+
+static bool is_control(int32_t c)
+{
+    if (c == '\t' || c == '\n' || c == '\r')
+        return false;
+    utf8proc_category_t category = utf8proc_category(c);
+    return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CO;
+}
+
+static bool is_ideograph(int32_t c)
+{
+    static const int32_t range[][2] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF}, {0x2A700, 0x2B73F},
+                                       {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
+    for (size_t i = 0; i < PB_COUNT(range); i++)
+        if (c >= range[i][0] && c <= range[i][1])
+            return true;
+    return false;
+}
+
+/* Drops control characters, makes every white space a blank, sets ideographs apart. */
+static void clean(int what, const pb_text *in, pb_text *out)
+{
+    int32_t c;
+    for (size_t at = 0; at < in->length;) {
+        at += pb_utf8_next(in->data + at, in->length - at, &c);
+        if (what & CLEAN && (c == 0 || c == 0xFFFD || is_control(c)))
+            continue;
+        bool apart = what & APART && is_ideograph(c);
+        if (apart)
+            pb_text_bytes(out, " ", 1);
+        pb_utf8_add(out, what & CLEAN && pb_utf8_is_space(c) ? ' ' : c);
+        if (apart)
+            pb_text_bytes(out, " ", 1);
+    }
+}
+
+/* Canonical decomposition without the marks; it is not composed again. */
+static void take_marks_off(pb_text *text)
+{
+    pb_text decomposed = {0};
+    transform(&(pb_step){.start = UTF8PROC_DECOMPOSE}, text, &decomposed);
+    text->length = 0;
+    int32_t c;
+    for (size_t at = 0; at < decomposed.length;) {
+        at += pb_utf8_next(decomposed.data + at, decomposed.length - at, &c);
+        if (utf8proc_category(c) != UTF8PROC_CATEGORY_MN)
+            pb_utf8_add(text, c);
+    }
+    pb_text_free(&decomposed);
+}
+
+/* Nothing but printable ASCII and the white space that becomes a blank. */
+static bool is_plain(const pb_text *text)
+{
+    for (size_t i = 0; i < text->length; i++) {
+        char c = text->data[i];
+        if (c < ' ' ? c != '\t' && c != '\n' && c != '\r' : c == 0x7F)
+            return false;
+    }
+    return true;
+}
+
+static void bert(int what, const pb_text *in, pb_text *out)
+{
+    if (is_plain(in)) { /* the same, ten times faster */
+        pb_text_bytes(out, in->data, in->length);
+        for (size_t i = 0; i < out->length; i++) {
+            char *c = &out->data[i];
+            if (what & LOWER && *c >= 'A' && *c <= 'Z')
+                *c |= 32;
+            else if (what & CLEAN && *c < ' ')
+                *c = ' ';
+        }
+        return;
+    }
+    pb_text cleaned = {0};
+    clean(what, in, &cleaned);
+    if (what & UNMARKED && cleaned.length)
+        take_marks_off(&cleaned);
+    if (what & LOWER)
+        lower(&cleaned, out);
+    else
+        pb_text_bytes(out, cleaned.data, cleaned.length);
+    pb_text_free(&cleaned);
+}
+
 static void run(const pb_step *s, const pb_text *in, pb_text *out)
 {
     switch (s->kind) {
@@ -146,6 +243,7 @@ static void run(const pb_step *s, const pb_text *in, pb_text *out)
     case LOWERCASE: lower(in, out); break;
     case STRIP_ACCENTS: strip_accents(in, out); break;
     case STRIP: strip(s, in, out); break;
+    case BERT: bert(s->start, in, out); break;
     default: transform(s, in, out);
     }
 }

@@ -1,5 +1,5 @@
-/* tokenizer_split: the pre-tokenizers of a BPE's tokenizer.json, which cut text into the pieces that
- * are encoded by themselves.  Floor 3. */
+/* tokenizer_split: the pre-tokenizers of a tokenizer.json, which cut text into the words that are encoded
+ * by themselves.  Floor 3. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "files/tokenizer_internal.h"
 
-enum { SPLIT, METASPACE, BYTES };                                 /* steps                        */
+enum { SPLIT, METASPACE, BERT, BYTES };                           /* steps                        */
 enum { ISOLATED, REMOVED, WITH_PREVIOUS, WITH_NEXT, CONTIGUOUS }; /* what becomes of a match       */
 enum { ALWAYS, FIRST, NEVER };                                    /* where Metaspace puts its sign */
 
@@ -88,7 +88,7 @@ static int read_bytes(pb_tokenizer *t, const pb_json *v)
 {
     pb_step *s = pb_steps_add(&t->splitter, BYTES);
     s->flag = pb_json_bool(pb_json_get(v, "add_prefix_space"), true);
-    t->bpe.bytes = true;
+    t->bytes = true;
     return pb_json_bool(pb_json_get(v, "use_regex"), true) ? compile(t, s, GPT2) : 0;
 }
 
@@ -102,7 +102,7 @@ static int read_fixed(pb_tokenizer *t, const char *expression, int behavior)
 
 static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
 {
-    if (t->bpe.bytes)
+    if (t->bytes)
         return pb_error("%s: pre_tokenizer: '%s' behind ByteLevel is not supported; want ByteLevel last", t->path,
                         type);
     if (!strcmp(type, "Split"))
@@ -111,13 +111,17 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
         return read_bytes(t, v);
     if (!strcmp(type, "Metaspace"))
         return read_metaspace(t, v);
+    if (!strcmp(type, "BertPreTokenizer")) {
+        pb_steps_add(&t->splitter, BERT);
+        return 0;
+    }
     if (!strcmp(type, "Digits"))
         return read_fixed(t, pb_json_bool(pb_json_get(v, "individual_digits"), false) ? "\\p{N}" : "\\p{N}+", ISOLATED);
     if (!strcmp(type, "WhitespaceSplit"))
         return read_fixed(t, "\\s+", REMOVED);
     if (!strcmp(type, "Punctuation") && !strcmp(pb_json_text(pb_json_get(v, "behavior"), "Isolated"), "Isolated"))
         return read_fixed(t, "[!-/:-@\\[-`{-~\\p{P}]", ISOLATED);
-    return pb_error("%s: pre_tokenizer: type '%s' is not supported for a BPE", t->path, type);
+    return pb_error("%s: pre_tokenizer: type '%s' is not supported", t->path, type);
 }
 
 int pb_splitter_read(pb_tokenizer *t, const pb_json *v)
@@ -138,7 +142,8 @@ typedef struct cut {
     const pb_tokenizer *t;
     size_t step; /* that comes next */
     bool first;  /* at the text's beginning */
-    pb_ids *out;
+    pb_word_visit *visit;
+    void *ctx;
 } cut;
 
 static void split(cut c, const char *text, size_t size);
@@ -239,11 +244,29 @@ static void split_at_signs(cut c, const pb_step *s, const char *text, size_t siz
     pb_text_free(&signs);
 }
 
-static void encode_match(void *ctx, const char *text, size_t size, bool match)
+/* Words end at white space; each mark of punctuation is a word. */
+static void split_to_words(cut c, const char *text, size_t size)
+{
+    size_t word = 0, at = 0;
+    while (at < size) {
+        int32_t u;
+        size_t n = pb_utf8_next(text + at, size - at, &u);
+        bool space = pb_utf8_is_space(u), mark = pb_utf8_is_punctuation(u);
+        if (space || mark)
+            next(c, text + word, at - word, c.first && !word);
+        if (mark)
+            next(c, text + at, n, c.first && !at);
+        at += n;
+        word = space || mark ? at : word;
+    }
+    next(c, text + word, at - word, c.first && !word);
+}
+
+static void visit_match(void *ctx, const char *text, size_t size, bool match)
 {
     (void)match;
     const cut *c = ctx;
-    pb_bpe_encode(c->t, text, size, c->out);
+    c->visit(c->ctx, text, size, -1);
 }
 
 static void split_to_bytes(cut c, const pb_step *s, const char *text, size_t size)
@@ -255,9 +278,9 @@ static void split_to_bytes(cut c, const pb_step *s, const char *text, size_t siz
         text = spaced;
     }
     if (s->regex)
-        each_match(s, text, size, encode_match, &c);
+        each_match(s, text, size, visit_match, &c);
     else
-        pb_bpe_encode(c.t, text, size, c.out);
+        c.visit(c.ctx, text, size, -1);
     free(spaced);
 }
 
@@ -265,17 +288,19 @@ static void split(cut c, const char *text, size_t size)
 {
     const pb_step *s = c.step < c.t->splitter.count ? &c.t->splitter.step[c.step] : NULL;
     if (!s)
-        pb_bpe_encode(c.t, text, size, c.out);
+        c.visit(c.ctx, text, size, -1);
     else if (s->kind == SPLIT)
         split_by_pattern(c, s, text, size);
     else if (s->kind == METASPACE)
         split_at_signs(c, s, text, size);
+    else if (s->kind == BERT)
+        split_to_words(c, text, size);
     else
         split_to_bytes(c, s, text, size);
 }
 
-void pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_ids *out)
+void pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit, void *ctx)
 {
     if (size)
-        split((cut){.t = t, .first = first, .out = out}, text, size);
+        split((cut){.t = t, .first = first, .visit = visit, .ctx = ctx}, text, size);
 }
