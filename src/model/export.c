@@ -39,7 +39,7 @@ static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
 
 static int write_config(const pb_model *m, const char *dir, pb_precision precision)
 {
-    const char *own = pb_weights_config(m->file);
+    const char *own = m->file ? pb_weights_config(m->file) : NULL;
     char *from = pb_format("%s/config.json", m->dir), *to = pb_format("%s/config.json", dir);
     pb_json_doc *doc = own ? pb_json_parse(m->dir, own, strlen(own)) : pb_json_read(from);
     pb_text out = {0};
@@ -60,7 +60,7 @@ static int write_config(const pb_model *m, const char *dir, pb_precision precisi
 static int copy_tokenizer(const pb_model *m, const char *dir)
 {
     static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"};
-    const char *own = pb_weights_tokenizer(m->file);
+    const char *own = m->file ? pb_weights_tokenizer(m->file) : NULL;
     int rc = 0;
     for (size_t i = 0; i < PB_COUNT(files) && !rc; i++) {
         char *from = pb_format("%s/%s", m->dir, files[i]), *to = pb_format("%s/%s", dir, files[i]);

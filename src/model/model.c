@@ -10,7 +10,7 @@
 /* A folder may lack a tokenizer (ids can be given); a file of weights has its own. */
 static int open_tokenizer(pb_model *m)
 {
-    const char *own = pb_weights_tokenizer(m->file);
+    const char *own = m->file ? pb_weights_tokenizer(m->file) : NULL;
     if (own)
         return (m->tokenizer = pb_tokenizer_open_text(m->dir, own)) ? 0 : -1;
     char *path = pb_format("%s/tokenizer.json", m->dir); /* of a file of weights: does not exist */
