@@ -1,0 +1,60 @@
+/* dictionary: different texts, numbered from 0 as they come.  Floor 3. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "files/dictionary.h"
+
+const char *pb_dictionary_text(const pb_dictionary *d, int i, size_t *n)
+{
+    size_t from = i ? d->end[i - 1] : 0;
+    *n = d->end[i] - from;
+    return d->bytes.data + from;
+}
+
+/* The place where this text is, or would be. */
+static int *find_place(const pb_dictionary *d, const char *text, size_t n)
+{
+    size_t at = pb_hash(text, n) & (d->places - 1), size;
+    for (;; at = (at + 1) & (d->places - 1)) {
+        int i = d->place[at];
+        const char *other = i < 0 ? NULL : pb_dictionary_text(d, i, &size);
+        if (!other || (size == n && !memcmp(other, text, n)))
+            return &d->place[at];
+    }
+}
+
+/* At most half of the places are taken. */
+static void make_places(pb_dictionary *d)
+{
+    if (2 * ((size_t)d->count + 1) <= d->places)
+        return;
+    d->places = d->places ? 2 * d->places : 1024;
+    d->place = pb_realloc(d->place, d->places * sizeof *d->place);
+    memset(d->place, -1, d->places * sizeof *d->place);
+    for (int i = 0; i < d->count; i++) {
+        size_t n;
+        const char *text = pb_dictionary_text(d, i, &n);
+        *find_place(d, text, n) = i;
+    }
+}
+
+int pb_dictionary_add(pb_dictionary *d, const char *text, size_t n)
+{
+    make_places(d);
+    int *place = find_place(d, text, n);
+    if (*place < 0) {
+        pb_grow(&d->end, (size_t)d->count, &d->capacity, sizeof *d->end);
+        pb_text_bytes(&d->bytes, text, n);
+        d->end[d->count] = d->bytes.length;
+        *place = d->count++;
+    }
+    return *place;
+}
+
+void pb_dictionary_free(pb_dictionary *d)
+{
+    pb_text_free(&d->bytes);
+    free(d->end);
+    free(d->place);
+    *d = (pb_dictionary){0};
+}

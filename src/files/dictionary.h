@@ -1,0 +1,22 @@
+/* dictionary: different texts, numbered from 0 as they come.  Floor 3.  Starts as {0}. */
+#ifndef PB_DICTIONARY_H
+#define PB_DICTIONARY_H
+
+#include "base/base.h"
+
+typedef struct pb_dictionary {
+    pb_text bytes; /* of the texts, one behind the other        */
+    size_t *end;   /* [count] of each text in `bytes`           */
+    int count;
+    size_t capacity;
+    int *place; /* hash of texts to numbers, -1: free        */
+    size_t places;
+} pb_dictionary;
+
+/* The number of a text of n bytes, which is added (as the count before) if it is new. */
+int pb_dictionary_add(pb_dictionary *d, const char *text, size_t n);
+/* Text i and its size: not NUL-terminated, valid until the next is added. */
+const char *pb_dictionary_text(const pb_dictionary *d, int i, size_t *n);
+void pb_dictionary_free(pb_dictionary *d); /* leaves an empty one */
+
+#endif
