@@ -16,6 +16,9 @@ my %readers = (
     'gcide'        => \&gcide,
     'austen'       => \&austen,
     'fortunes'     => \&fortunes,
+    'devil'        => \&devil,
+    'jargon'       => \&jargon,
+    'bible'        => \&bible,
 );
 my $reader = $readers{$name} or die "corpus.pl: no source '$name'; has: @{[sort keys %readers]}\n";
 
@@ -28,19 +31,22 @@ for my $part (keys %of) {
     $count{$part} = $bytes{$part} = 0;
 }
 
-# Text that was decoded as Latin-1 or by C1 controls meant Windows' quotes and dashes there.
-sub repair {
+# Quotes, dashes and dots as ASCII has them, as a small vocabulary should know each but once.
+# C1 controls are Windows' characters, most of them quotes too.
+sub plain {
     my ($text) = @_;
     $text =~ s/([\x{80}-\x{9f}])/decode('cp1252', chr ord $1)/ge;
-    $text =~ s/[\x{00a0}\x{2028}\x{2029}]/ /g;
-    $text =~ s/[\x{200b}-\x{200f}\x{feff}\x{fffd}\x{ad}]//g;
+    $text =~ tr/\x{2018}\x{2019}\x{201c}\x{201d}\x{2010}-\x{2013}/''""\-\-\-\-/;
+    $text =~ s/\x{2014}/ -- /g;
+    $text =~ s/\x{2026}/.../g;
+    $text =~ s/[\x{200b}-\x{200f}\x{feff}\x{fffd}\x{ad}]//g; # unseen
     return $text;
 }
 
 # A document of characters: kept if it is prose, long enough and new.
 sub document {
     my ($text) = @_;
-    $text = repair($text);
+    $text = plain($text);
     $text =~ s/[\x00-\x1f\x7f\s]+/ /g;
     $text =~ s/^ | $//g;
     my $letters = length $text =~ s/[^\p{L} ]+//gr;
@@ -54,13 +60,17 @@ sub document {
     $bytes{$part} += length $line;
 }
 
-# The file's characters: UTF-8, or Latin-1 where it is not.
-sub read_text {
+sub read_bytes {
     my ($file) = @_;
     local $/;
     my $handle = \*STDIN;
     open $handle, '<:raw', $file or die "$file: $!\n" if $file ne '-';
-    my $bytes = <$handle>;
+    return scalar <$handle>;
+}
+
+# The file's characters: UTF-8, or Latin-1 where it is not.
+sub read_text {
+    my $bytes = read_bytes($_[0]);
     my $text = eval { decode('UTF-8', my $copy = $bytes, Encode::FB_CROAK) };
     return defined $text ? $text : decode('ISO-8859-1', $bytes);
 }
@@ -75,13 +85,19 @@ sub stopped {
 # ---- sources -----------------------------------------------------------------------------------
 
 # Reviews without any mark between them: a new one begins where a sentence ends and the next
-# word, in upper case, follows without a space.  "U.S.A" and "3.D" are no ends.
+# word, in upper case, follows without a space.  "U.S.A" and "3.D" are no ends, nor is what
+# would leave less than 200 characters: that is a space forgotten within a review.
 sub reviews {
     my $text = read_text($_[0]);
     $text =~ s/<br\s*\/?>/ /gi;
     $text =~ s/<\/?[a-z]{1,6}>//gi;
     $text =~ s/(?:(?<=[\p{Ll})\]"'*]\.)|(?<=[!?])|(?<=[.!?]["')*])|(?<=\b\/10)|(?<=\b\/10\.))(?=\p{Lu})/\n/g;
-    document($_) for split /\n/, $text;
+    my $review = '';
+    for my $piece (split /\n/, $text) {
+        document($review) if length $piece >= 200;
+        $review = length $piece < 200 ? "$review $piece" : $piece;
+    }
+    document($review);
 }
 
 # A Translation-en file of Debian: of paragraphs that packages share, the first is kept.
@@ -132,19 +148,16 @@ sub gcide {
 }
 
 # R's lazy-load file: zlib streams behind their lengths, in each the lines of a novel.
-# Paragraphs are joined until they make about as much as a review.
 sub austen {
     require Compress::Zlib;
-    local $/;
-    open my $file, '<:raw', $_[0] or die "$_[0]: $!\n";
-    my $packed = <$file>;
+    my $packed = read_bytes($_[0]);
     while (length $packed > 4) {
         my $rest = substr $packed, 4;
         my ($stream) = Compress::Zlib::inflateInit();
         my ($novel) = $stream->inflate($rest);
         die "$_[0]: not a lazy-load file of R\n" unless defined $novel;
         $packed = $rest;
-        prose(r_lines($novel));
+        prose(split /\n\s*\n/, join "\n", r_lines($novel));
     }
 }
 
@@ -160,10 +173,10 @@ sub r_lines {
     return @lines;
 }
 
-# Lines with empty ones between paragraphs, as documents of whole paragraphs.
+# Paragraphs, joined until they make about as much as a review, but not across a heading.
 sub prose {
     my $text = '';
-    for my $paragraph (split /\n\s*\n/, join "\n", @_) {
+    for my $paragraph (@_) {
         my $heading = $paragraph !~ /[a-z]/ || $paragraph =~ /^\s*(?:chapter|volume)\b/i;
         $text .= "$paragraph\n" unless $heading;
         next if length $text < 1000 && !$heading;
@@ -179,6 +192,42 @@ sub fortunes {
         for my $saying (split /^%\n/m, read_text($file)) {
             $saying =~ s/.\x08//g; # underlined by overstriking
             document($saying =~ s/^\s+-- / -- /mr);
+        }
+    }
+}
+
+# "ABASEMENT, n.  A decent and customary mental attitude ..."
+sub devil {
+    my $text = read_text($_[0]);
+    $text =~ s/^.*?(?=^ABASEMENT,)//ms; # the preface
+    document($_) for split /\n\n(?=[A-Z][A-Z'-]+[,.])/, $text;
+}
+
+# Headwords at the margin, what they mean indented: "adware: Software which is free ..."
+sub jargon {
+    for my $entry (split /\n\n+(?=\S)/, read_text($_[0])) {
+        my ($word, $meaning) = $entry =~ /^(\S[^\n]*)\n(?: \S[^\n]*\n)?\s*(.*)/s or next;
+        next if $word =~ /^00-database/;
+        $meaning =~ s/^\[[^]]*\] *//; # whose word it is
+        $meaning =~ s/[{}]//g;
+        document("$word: $meaning");
+    }
+}
+
+# SWORD's module: FILE.bzs has the place and size of each book in FILE.bzz, which is OSIS.
+sub bible {
+    require Compress::Zlib;
+    for my $index (@_) {
+        my ($sizes, $books) = (read_bytes($index), read_bytes($index =~ s/s$/z/r));
+        for my $i (0 .. length($sizes) / 12 - 1) {
+            my ($at, $size) = unpack 'VV', substr $sizes, 12 * $i, 8;
+            my $book = Compress::Zlib::uncompress(substr $books, $at, $size);
+            die "$index: not a module of SWORD\n" unless defined $book;
+            $book = decode('UTF-8', $book);
+            $book =~ s/<\/?w\b[^>]*>//g;
+            $book =~ s/<(note|title)\b[^>]*>.*?<\/\1>(?=(\p{L})?)/$2 ? ' ' : ''/gse;
+            $book =~ s/<(?:l|lb|lg|div|chapter|verse)\b[^>]*>/ $&/g; # words end where lines do
+            prose(map { s/<[^>]*>//gr } split /<(?:div|lg|chapter) eID="[^"]*"[^>]*>/, $book);
         }
     }
 }

@@ -82,8 +82,18 @@ find "$share/games/fortunes" -type f ! -name '*.dat' ! -name ethnic ! -name men-
 # shellcheck disable=SC2046 # names without spaces
 extract fortunes "BSD; short quotations" $(cat "$work/sayings")
 
+unpack dict-devil
+gzip -dc "$share/dictd/devil.dict.dz" | extract devil "public domain" -
+
+unpack dict-jargon
+gzip -dc "$share/dictd/jargon.dict.dz" | extract jargon "public domain" -
+
+unpack sword-text-web
+bible=$share/sword/modules/texts/ztext/engWEB2015eb
+extract bible "public domain" "$bible/ot.bzs" "$bible/nt.bzs"
+
 {
-	echo '| extract | from | licence | documents | bytes | held out | SHA-256 of NAME.txt |'
+	echo '| source | from | licence | documents | bytes | held out | SHA-256 of NAME.txt |'
 	echo '|---|---|---|---|---|---|---|'
 	cat "$work/rows"
 } >"$work/out/SOURCES.md"
