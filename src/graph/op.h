@@ -73,8 +73,9 @@ pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x);
 /* mean over rows of -log softmax(x)[label];  [1,1].  label[i] < 0: row i not counted. */
 pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
 
-/* weight * mean over all elements of (x - target)^2;  [1,1].  target [rows,cols] must outlive the graph. */
-pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, double weight);
+/* sum over rows of weight[r] * mean over columns of (x[r] - target[r])^2;  [1,1].  target [rows,cols] and weight
+ * [rows] must outlive the graph. */
+pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const pb_real *weight);
 
 /* What is added to the output of a projection for one sequence: scale * up (down x), with down [rank,in]
  * and up [out,rank]; down NULL: scale * up x, rank = in; up NULL: nothing. */

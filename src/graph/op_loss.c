@@ -1,4 +1,4 @@
-/* op_loss: mean over counted rows of -log softmax(x)[label]; mean of squares. */
+/* op_loss: mean over counted rows of -log softmax(x)[label]; weighted squares. */
 #include "graph/op.h"
 
 typedef struct loss_conf {
@@ -81,11 +81,10 @@ pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label)
     return pb_graph_apply(g, &cross_entropy, c, x, NULL, NULL, NULL);
 }
 
-/* ---- weight * mean (x - target)^2 ------------------------------------------------------------------------ */
+/* ---- sum of weight[r] * mean (x[r] - target[r])^2 -------------------------------------------------------- */
 
 typedef struct square_conf {
-    const pb_real *target;
-    double weight;
+    const pb_real *target, *weight;
 } square_conf;
 
 static int square_shape(pb_node *n)
@@ -94,33 +93,34 @@ static int square_shape(pb_node *n)
     return n->in[0] ? 0 : -1;
 }
 
-static size_t square_elements(const pb_node *n)
-{
-    return (size_t)n->in[0]->rows * (size_t)n->in[0]->cols;
-}
-
 static void square_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)from, (void)to, (void)scratch;
     const square_conf *c = n->conf;
-    const pb_real *x = n->in[0]->x;
-    size_t count = square_elements(n);
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += (double)(x[i] - c->target[i]) * (double)(x[i] - c->target[i]);
-    n->x[0] = (pb_real)(c->weight * sum / (double)count);
+    const pb_node *x = n->in[0];
+    size_t cols = (size_t)x->cols;
+    double all = 0;
+    for (size_t r = 0; r < (size_t)x->rows; r++) {
+        double sum = 0;
+        for (size_t j = r * cols; c->weight[r] > 0 && j < (r + 1) * cols; j++)
+            sum += (double)(x->x[j] - c->target[j]) * (double)(x->x[j] - c->target[j]);
+        all += (double)c->weight[r] * sum / (double)cols;
+    }
+    n->x[0] = (pb_real)all;
 }
 
-/* dx = 2 weight (x - target) / elements */
+/* dx[r] = 2 weight[r] (x[r] - target[r]) / columns */
 static void square_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)from, (void)to, (void)scratch;
     const square_conf *c = n->conf;
     const pb_node *x = n->in[0];
-    size_t count = square_elements(n);
-    pb_real share = n->g[0] * (pb_real)(2 * c->weight / (double)count);
-    for (size_t i = 0; i < count; i++)
-        x->g[i] = (n->add & 1 ? x->g[i] : 0) + share * (x->x[i] - c->target[i]);
+    size_t cols = (size_t)x->cols;
+    for (size_t r = 0; r < (size_t)x->rows; r++) {
+        pb_real share = n->g[0] * 2 * c->weight[r] / (pb_real)cols;
+        for (size_t j = r * cols; j < (r + 1) * cols; j++)
+            x->g[j] = (n->add & 1 ? x->g[j] : 0) + share * (x->x[j] - c->target[j]);
+    }
 }
 
 static const pb_op square_loss = {
@@ -132,7 +132,7 @@ static const pb_op square_loss = {
     .backward = square_backward,
 };
 
-pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, double weight)
+pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const pb_real *weight)
 {
     square_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     *c = (square_conf){target, weight};

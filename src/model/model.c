@@ -37,6 +37,14 @@ static int choose_head(pb_model *m, int classes, bool bare)
     return 0;
 }
 
+static int keep_layers(pb_model *m, int layers)
+{
+    if (layers > m->config.layers)
+        return pb_error("%s: layers: has %d, want at most that many, got %d", m->dir, m->config.layers, layers);
+    m->config.layers = layers ? layers : m->config.layers;
+    return 0;
+}
+
 const pb_option pb_base_table[] = {
     {.name = "precision",
      .type = PB_CHOICE,
@@ -66,7 +74,7 @@ pb_model *pb_model_open(const pb_opening *o)
     m->seed = o->seed;
     m->base = o->base;
     m->shapes_only = o->shapes_only;
-    if (pb_checkpoint_open(m, o->shapes_only) || choose_head(m, o->classes, o->bare) ||
+    if (pb_checkpoint_open(m, o->shapes_only) || keep_layers(m, o->layers) || choose_head(m, o->classes, o->bare) ||
         pb_checkpoint_params(m, o->states) || (!m->shapes_only && open_tokenizer(m))) {
         pb_model_free(m);
         return NULL;

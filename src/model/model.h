@@ -51,7 +51,7 @@ typedef struct pb_batch { /* ragged: tokens of all sequences one after the other
                            are logits of the places that want one only; or NULL */
     const pb_real *state; /* [offset[sequences], pb_opening.states] what a linear map of the last states is to be, at
                              every place, or NULL */
-    double state_weight;  /* of their mean squared error in the loss */
+    const pb_real *state_weight; /* [offset[sequences]] of each place's mean squared error in the loss */
     const int *adapter; /* with a bank: [sequences] which of its adapters each is for, < 0: none; or NULL */
     bool last;          /* language models: logits of each sequence's last token only */
 } pb_batch;
@@ -72,6 +72,7 @@ typedef struct pb_opening {
     const char *path; /* a Hugging Face folder, a GGUF or a llama2.c file                  */
     int classes;      /* of the task's head; 0: the head that the checkpoint has           */
     uint64_t seed;    /* a head that the checkpoint lacks starts from its stream "init"    */
+    int layers;       /* > 0: only the first so many                                       */
     bool bare;        /* no head, whatever the checkpoint has                              */
     int states;       /* > 0: width of the states that pb_batch.state teaches               */
     bool shapes_only; /* config.json alone: plans need no weights                          */

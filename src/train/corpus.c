@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST_WORD 64 /* tokens; a longer run without a word's begin is cut anywhere */
-
 /* ---- documents ---------------------------------------------------------------------------------------- */
 
 typedef int visit(void *ctx, const char *text, size_t n);
@@ -58,6 +56,13 @@ int pb_corpus_count(pb_corpus *c, const pb_overlap *exclude, pb_bpe_trainer *t)
 
 /* ---- tokens --------------------------------------------------------------------------------------------- */
 
+static bool ends_sentence(const pb_tokenizer *t, int id)
+{
+    const char *token = pb_tokenizer_token(t, id);
+    size_t n = strlen(token);
+    return n && strchr(".!?", token[n - 1]);
+}
+
 static void add_document(reading *r, const char *text, size_t n)
 {
     pb_stream *s = r->stream;
@@ -65,8 +70,11 @@ static void add_document(reading *r, const char *text, size_t n)
     r->word.count = 0;
     pb_tokenizer_encode_words(r->tokenizer, text, n, false, 0, &s->ids, &r->word);
     for (size_t i = from; i < s->ids.count; i++) {
-        pb_grow(&s->first, i, &s->first_capacity, sizeof *s->first);
-        s->first[i] = i == from || r->word.id[i - from] != r->word.id[i - from - 1];
+        pb_grow(&s->begins, i, &s->begins_capacity, sizeof *s->begins);
+        s->begins[i] = (char)(i == from                                               ? PB_SENTENCE
+                              : r->word.id[i - from] == r->word.id[i - from - 1]      ? PB_NO_WORD
+                              : ends_sentence(r->tokenizer, s->ids.id[i - 1]) ? PB_SENTENCE
+                                                                              : PB_WORD);
     }
     if (s->ids.count == from)
         return;
@@ -116,7 +124,7 @@ int pb_corpus_encode(pb_corpus *c, const pb_overlap *exclude, const pb_tokenizer
 static void free_stream(pb_stream *s)
 {
     pb_ids_free(&s->ids);
-    free(s->first);
+    free(s->begins);
     free(s->document);
     free(s->piece);
     *s = (pb_stream){.bytes = 0};
@@ -130,15 +138,24 @@ void pb_corpus_free(pb_corpus *c)
 
 /* ---- pieces --------------------------------------------------------------------------------------------- */
 
-/* How many of `left` tokens from `at` on make a piece of at most `most`. */
-static int piece_length(const pb_stream *s, size_t at, int left, int most)
+/* The last n in from..to at which something of this kind begins; 0 if there is none. */
+static int last_begin(const pb_stream *s, size_t at, int from, int to, pb_begins what)
+{
+    for (int n = to; n >= from; n--)
+        if (s->begins[at + (size_t)n] >= (char)what)
+            return n;
+    return 0;
+}
+
+/* How many of `left` tokens from `at` on make a piece of about `most`, or up to `length` for a long word. */
+static int piece_length(const pb_stream *s, size_t at, int left, int most, int length, bool sentences)
 {
     if (left <= most)
         return left;
-    for (int n = most; n > 0 && n > most - LONGEST_WORD; n--)
-        if (s->first[at + (size_t)n])
-            return n;
-    return most;
+    int n = sentences ? last_begin(s, at, most / 2, most, PB_SENTENCE) : 0;
+    n = n ? n : last_begin(s, at, 1, most, PB_WORD);
+    n = n ? n : last_begin(s, at, most, left - 1 < length ? left - 1 : length, PB_WORD);
+    return n ? n : left < length ? left : length;
 }
 
 void pb_stream_cut(pb_stream *s, int length, bool equal, uint64_t seed)
@@ -151,7 +168,7 @@ void pb_stream_cut(pb_stream *s, int length, bool equal, uint64_t seed)
             int least = equal ? length : length / 4;
             int most = least + (int)pb_rng_below(&r, (uint64_t)(length - least + 1));
             struct pb_piece p = rest;
-            p.count = piece_length(s, rest.at, rest.count, most);
+            p.count = piece_length(s, rest.at, rest.count, most, length, !equal);
             p.closes = p.count == rest.count;
             pb_grow(&s->piece, s->pieces, &s->piece_capacity, sizeof *s->piece);
             s->piece[s->pieces++] = p;

@@ -17,11 +17,13 @@ typedef struct pb_source {
     size_t bytes, tokens;                        /* of the documents that stay                         */
 } pb_source;
 
+typedef enum pb_begins { PB_NO_WORD, PB_WORD, PB_SENTENCE } pb_begins;
+
 /* Documents' tokens one after the other. */
 typedef struct pb_stream {
     pb_ids ids;
-    bool *first; /* [ids.count] does the token begin a word */
-    size_t first_capacity;
+    char *begins; /* [ids.count] what the token begins: pb_begins */
+    size_t begins_capacity;
     size_t bytes; /* of the text                             */
     struct pb_piece {
         size_t at; /* in ids                                  */
@@ -45,8 +47,9 @@ int pb_corpus_count(pb_corpus *c, const pb_overlap *exclude, pb_bpe_trainer *t);
 int pb_corpus_encode(pb_corpus *c, const pb_overlap *exclude, const pb_tokenizer *t);
 void pb_corpus_free(pb_corpus *c); /* the streams */
 
-/* Cuts documents into pieces of at most `length` tokens, in front of words: a piece's length is drawn
- * from length/4 .. length, so that short texts are met too; equal: all as long as can be. */
+/* Cuts documents into pieces of at most `length` tokens, in front of sentences where one begins in the second
+ * half, else of words.  A piece's length is drawn from length/4 .. length, so that short texts are met
+ * too; equal: all as long as can be, cut in front of words. */
 void pb_stream_cut(pb_stream *s, int length, bool equal, uint64_t seed);
 
 /* The pieces of an epoch in their order, with repetitions: a pure function of seed and epoch.  Caller

@@ -11,6 +11,7 @@
 #include "train/pretrain_state.h"
 
 #define HELDOUT_TOKENS 60000 /* of the part that the learning curve is drawn from */
+#define CALIBRATION 500      /* pieces of text                                    */
 #define RATE_STEPS 1000000   /* the schedule goes by tokens, in so many parts     */
 
 #define ROW(kind, field, value, low, high, about)                                                                      \
@@ -34,8 +35,10 @@ const pb_option pb_pretrain_table[] = {
     ROW(PB_REAL, tokens, "1e8", 1, 1e13, "of text in all steps"),
     ROW(PB_INT, batch, "4096", 64, 1e8, "tokens a step"),
     ROW(PB_INT, length, "128", 8, 65536, "longest piece of a document, in tokens"),
-    ROW(PB_REAL, masked, "0.3", 0.01, 0.9, "share of the words that are asked for"),
+    ROW(PB_REAL, pieces, "1", 0, 1, "share of the pieces of text that have masks; the others are shown as they are"),
+    ROW(PB_REAL, masked, "0.3", 0.01, 0.9, "share of the words of a piece with masks that are asked for"),
     ROW(PB_REAL, teacher_weight, "1", 0, 1000, "of the teacher's states in the loss"),
+    ROW(PB_INT, teacher_layers, "0", 0, 4096, "of the teacher that are used; 0: all"),
     ROW(PB_INT, seed, "0", 0, 1e9, "of weights, order and masks"),
     ROW(PB_REAL, lr, "1e-3", 0, 10, "peak learning rate of AdamW; cosine decay to 0"),
     ROW(PB_REAL, warmup, "0.05", 0, 1, "share of the tokens in which the rate rises from 0"),
@@ -76,8 +79,11 @@ static int examine(school *s, const int *piece, int n, double *nats, double *ask
     pb_lesson lesson = {.piece = piece, .pieces = n, .key = pb_mix(7, (uint64_t)piece[0]), .masks = true};
     pb_arena_reset(s->step);
     pb_graph *g = pb_graph_new(s->step, false);
-    if (pb_lessons_batch(&s->lessons, &s->corpus->heldout, &lesson, &batch) ||
-        pb_model_build(s->model, g, &batch, 0, 0, &out) || pb_graph_plan(g, out.loss, out.loss, &plan))
+    if (pb_lessons_batch(&s->lessons, &s->corpus->heldout, &lesson, &batch))
+        return -1;
+    if (!batch.target)
+        return 0;
+    if (pb_model_build(s->model, g, &batch, 0, 0, &out) || pb_graph_plan(g, out.loss, out.loss, &plan))
         return -1;
     pb_machine_bind(s->machine, g, &plan);
     pb_machine_forward(s->machine, g);
@@ -216,7 +222,7 @@ static int run(school *s)
 static int open_models(school *s)
 {
     const pb_pretrain_options *o = s->o;
-    if (*o->teacher && !(s->lessons.teacher = pb_model_open(&(pb_opening){.path = o->teacher, .bare = true})))
+    if (*o->teacher && !(s->lessons.teacher = pb_model_open(&(pb_opening){.path = o->teacher, .layers = o->teacher_layers, .bare = true})))
         return -1;
     if (s->lessons.teacher && pb_model_attach(s->lessons.teacher, NULL, 0))
         return -1;
@@ -232,6 +238,15 @@ static int open_models(school *s)
         return pb_error("length: %d tokens and two more do not fit into %d positions", o->length,
                         pb_model_max_tokens(s->model));
     return pb_lessons_start(&s->lessons);
+}
+
+/* On the first pieces of the first epoch, which any stretch of the run sees alike. */
+static int calibrate(school *s)
+{
+    int count, *order = pb_corpus_order(s->corpus, (uint64_t)s->o->seed, 0, &count);
+    int rc = pb_lessons_calibrate(&s->lessons, &s->corpus->train, order, count < CALIBRATION ? count : CALIBRATION);
+    free(order);
+    return rc;
 }
 
 static void take_memory(school *s, pb_train_options *rule)
@@ -263,6 +278,7 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
 {
     school s = {.o = o, .corpus = c, .watch = watch, .out = out, .machine = pb_machine_new()};
     s.lessons = (pb_lessons){.objective = (pb_objective)o->objective,
+                             .pieces = o->pieces,
                              .masked = o->masked,
                              .state_weight = o->teacher_weight};
     s.run = pb_arena_new("run");
@@ -275,6 +291,7 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
         pb_stream_cut(&c->heldout, o->length, true, 0);
         rc = pb_pretrain_resume(o->state, s.model, s.optim, &s.at, out);
         s.tokens_before = s.at.tokens;
+        rc = rc || (s.lessons.teacher && calibrate(&s)) ? -1 : 0;
     }
     rc = rc || run(&s) || finish(&s) ? -1 : 0;
     free(s.order);

@@ -13,7 +13,8 @@ typedef struct pb_pretrain_options {
     int objective; /* pb_objective */
     int vocabulary, batch, length, seed;
     double tokens; /* of all steps                                                        */
-    double masked, teacher_weight;
+    double pieces, masked, teacher_weight;
+    int teacher_layers;
     double lr, warmup, decay, clip, dropout, beta2;
     double save; /* minutes between checkpoints                                         */
     bool equal;  /* pieces as long as can be                                            */

@@ -1,0 +1,296 @@
+/* Pretraining: what is asked for, what a teacher says, and that a killed run goes on to the same bits. */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/threads.h"
+#include "test.h"
+#include "train/pretrain.h"
+#include "util.h"
+
+#define TINY "tests/golden/tiny-bert"
+
+static char *folder;
+
+static const char *inside(const char *name)
+{
+    if (!folder)
+        folder = pb_strdup(mkdtemp((char[]){"/tmp/pretrain.XXXXXX"}));
+    return pb_format("%s/%s", folder, name);
+}
+
+/* Sentences of a small grammar: what follows is partly known from what came before. */
+static void write_text(const char *path, int documents, uint64_t seed)
+{
+    static const char *const who[] = {"the cat", "a dog", "my friend", "the old man"};
+    static const char *const does[] = {"eats", "likes", "sees", "forgets"};
+    static const char *const what[] = {"the unforgettable fish", "a good bone", "that film", "his hat"};
+    pb_rng r = pb_rng_named(seed, "text");
+    pb_text t = {0};
+    for (int i = 0; i < documents; i++) {
+        for (int k = 0; k < 6; k++) {
+            int which = (int)pb_rng_below(&r, 4);
+            pb_text_add(&t, "%s %s %s. ", who[which], does[pb_rng_below(&r, 4)], what[which]);
+        }
+        pb_text_add(&t, "\n");
+    }
+    CHECK(!pb_write_file(path, t.data, t.length));
+    pb_text_free(&t);
+}
+
+typedef struct desk {
+    pb_source source;
+    pb_corpus corpus;
+    pb_overlap *none;
+    pb_tokenizer *tokenizer;
+    pb_pretrain_options options;
+} desk;
+
+/* A folder with a tokenizer and a network to be trained, and the corpus as its tokens. */
+static desk desk_open(pb_objective objective, const char *name)
+{
+    desk d = {.source = {.name = "toy", .repeat = 1}, .none = pb_overlap_new()};
+    const pb_shape shape = {
+        .layers = 2, .width = 32, .heads = 2, .kv_heads = 2, .inner = 64, .positions = 64};
+    d.source.file = inside("train.txt");
+    d.source.heldout = inside("heldout.txt");
+    write_text(d.source.file, 120, 1);
+    write_text(d.source.heldout, 12, 2);
+    d.corpus.sources = 1;
+    pb_option_defaults(pb_pretrain_table, &d.options);
+    d.options.objective = (int)objective;
+    d.options.output = inside(name);
+    d.options.state = pb_format("%s.state", d.options.output);
+    d.options.vocabulary = 300;
+    d.options.tokens = 60000;
+    d.options.batch = 512;
+    d.options.length = 48;
+    d.options.lr = 5e-3;
+    d.options.bf16 = false;
+    pb_bpe_trainer *t = pb_bpe_trainer_new(objective == PB_MASKED ? PB_BPE_WORDS : PB_BPE_TEXT);
+    d.corpus.source = &d.source;
+    CHECK(!pb_make_dirs(d.options.output) && !pb_corpus_count(&d.corpus, d.none, t));
+    int entries = pb_bpe_trainer_write(t, 300, pb_format("%s/tokenizer.json", d.options.output));
+    CHECK(!pb_fresh_write(d.options.output, objective, &shape, entries));
+    pb_bpe_trainer_free(t);
+    d.tokenizer = pb_tokenizer_open(d.options.output);
+    CHECK(d.tokenizer && !pb_corpus_encode(&d.corpus, d.none, d.tokenizer));
+    return d;
+}
+
+static void desk_close(desk *d)
+{
+    pb_corpus_free(&d->corpus);
+    pb_overlap_free(d->none);
+    pb_tokenizer_close(d->tokenizer);
+}
+
+static pb_pretrained pretrain(desk *d)
+{
+    const pb_pretrain_watch none = {NULL, NULL, NULL};
+    pb_pretrained out = {.points = 0};
+    d->corpus.source = &d->source;
+    if (!CHECK(!pb_pretrain(&d->options, &d->corpus, &none, &out)))
+        printf("  %s\n", pb_error_text());
+    return out;
+}
+
+TEST(pieces_are_the_whole_text_cut_in_front_of_words)
+{
+    desk d = desk_open(PB_MASKED, "pieces");
+    d.corpus.source = &d.source;
+    pb_stream *s = &d.corpus.train;
+    for (int equal = 0; equal < 2; equal++) {
+        size_t at = 0, documents = 0;
+        pb_stream_cut(s, 24, equal, 5);
+        for (size_t i = 0; i < s->pieces; i++) {
+            const struct pb_piece *p = &s->piece[i];
+            CHECK(p->at == at && p->count > 0 && p->count <= 24 && s->first[p->at]);
+            documents += p->opens;
+            at += (size_t)p->count;
+        }
+        CHECK(at == s->ids.count && documents == s->documents && documents == 120);
+    }
+    int count, again;
+    int *a = pb_corpus_order(&d.corpus, 1, 0, &count), *b = pb_corpus_order(&d.corpus, 1, 0, &again);
+    int *c = pb_corpus_order(&d.corpus, 1, 1, &again);
+    long sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += a[i];
+    CHECK(count == (int)s->pieces && sum == (long)count * (count - 1) / 2);
+    CHECK(!memcmp(a, b, (size_t)count * sizeof *a) && memcmp(a, c, (size_t)count * sizeof *a));
+    free(a);
+    free(b);
+    free(c);
+    desk_close(&d);
+}
+
+TEST(whole_words_are_asked_for_and_mostly_hidden)
+{
+    desk d = desk_open(PB_MASKED, "masks");
+    pb_stream *s = &d.corpus.train;
+    pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .masked = 0.3};
+    pb_stream_cut(s, 48, true, 0);
+    CHECK(!pb_lessons_start(&l));
+    int *piece = pb_alloc(s->pieces * sizeof *piece), words = 0, asked = 0, hidden = 0, tokens = 0;
+    for (size_t i = 0; i < s->pieces; i++)
+        piece[i] = (int)i;
+    pb_batch b;
+    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = (int)s->pieces, .key = 3, .masks = true}, &b));
+    for (size_t i = 0; i < s->pieces; i++) {
+        int at = b.offset[i], end = b.offset[i + 1];
+        CHECK(b.ids[at] == l.begin && b.ids[end - 1] == l.end && b.target[at] < 0 && b.target[end - 1] < 0);
+        for (int k = at + 1; k < end - 1; k++) {
+            size_t from = s->piece[i].at + (size_t)(k - at - 1);
+            bool wanted = b.target[k] >= 0;
+            words += s->first[from];
+            asked += s->first[from] && wanted;
+            hidden += wanted && b.ids[k] == l.mask;
+            tokens += wanted;
+            CHECK(!wanted || b.target[k] == s->ids.id[from]);
+            CHECK(wanted || b.ids[k] == s->ids.id[from]);
+            CHECK(s->first[from] || wanted == (b.target[k - 1] >= 0));
+        }
+    }
+    CHECK_NEAR((double)asked / words, 0.3, 0.1);
+    CHECK_NEAR((double)hidden / tokens, 0.8, 0.1);
+    free(piece);
+    pb_lessons_stop(&l);
+    desk_close(&d);
+}
+
+TEST(every_token_of_a_document_and_its_end_is_asked_for_once)
+{
+    desk d = desk_open(PB_CAUSAL, "causal-lessons");
+    pb_stream *s = &d.corpus.train;
+    pb_lessons l = {.objective = PB_CAUSAL, .tokenizer = d.tokenizer};
+    pb_stream_cut(s, 24, false, 0);
+    CHECK(!pb_lessons_start(&l));
+    size_t next = 0;
+    for (int i = 0; i < (int)s->pieces; i++) {
+        pb_batch b;
+        CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = &i, .pieces = 1, .masks = true}, &b));
+        CHECK((b.ids[0] == l.begin) == s->piece[i].opens);
+        for (int k = 0; k < b.offset[1]; k++) {
+            bool end = k + 1 == b.offset[1] && s->piece[i].closes;
+            CHECK_INT(b.target[k], end ? l.end : s->ids.id[next]);
+            next += !end;
+        }
+    }
+    CHECK(next == s->ids.count);
+    pb_lessons_stop(&l);
+    desk_close(&d);
+}
+
+/* The teacher has a tokenizer of its own; words are what both have in common. */
+TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
+{
+    desk d = desk_open(PB_MASKED, "teacher");
+    pb_stream *s = &d.corpus.train;
+    pb_model *teacher = pb_model_open(&(pb_opening){.path = TINY, .bare = true});
+    if (!CHECK(teacher && !pb_model_attach(teacher, NULL, 0)))
+        return;
+    pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .masked = 0.5, .state_weight = 1, .teacher = teacher};
+    pb_stream_cut(s, 30, true, 0);
+    CHECK(!pb_lessons_start(&l));
+    const int piece[] = {0, 1, 2};
+    pb_batch clean, masked;
+    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 3, .states = true}, &clean));
+    int n = clean.offset[3], width = pb_model_outputs(teacher), repeated = 0;
+    pb_real *kept = pb_alloc((size_t)(n * width) * sizeof *kept);
+    memcpy(kept, clean.state, (size_t)(n * width) * sizeof *kept);
+    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 3, .masks = true, .states = true}, &masked));
+    CHECK(!memcmp(kept, masked.state, (size_t)(n * width) * sizeof *kept)); /* it sees the text unmasked */
+    CHECK_INT((int)l.unmatched, 0);
+    for (int i = 0; i < 3; i++)
+        for (int k = masked.offset[i] + 1; k < masked.offset[i + 1] - 1; k++) {
+            bool first = s->first[s->piece[i].at + (size_t)(k - masked.offset[i] - 1)];
+            bool same = !memcmp(kept + k * width, kept + (k - 1) * width, (size_t)width * sizeof *kept);
+            CHECK(first != same);
+            repeated += same;
+        }
+    CHECK(repeated > 0); /* some words are of several tokens */
+    double square = 0;
+    for (int j = 0; j < width; j++)
+        square += (double)(kept[j] * kept[j]) / width;
+    CHECK_NEAR(square, 1, 1e-4);
+    free(kept);
+    pb_lessons_stop(&l);
+    pb_model_free(teacher);
+    desk_close(&d);
+}
+
+TEST(it_learns_what_there_is_to_learn)
+{
+    static const struct {
+        pb_objective objective;
+        const char *name, *teacher;
+    } row[] = {{PB_MASKED, "masked", ""}, {PB_MASKED, "distilled", TINY}, {PB_CAUSAL, "causal", ""}};
+    for (size_t i = 0; i < PB_COUNT(row); i++) {
+        desk d = desk_open(row[i].objective, row[i].name);
+        d.options.teacher = row[i].teacher;
+        pb_pretrained p = pretrain(&d);
+        if (!CHECK(p.heldout > 0.2 && p.heldout < 1.4)) /* log 300 = 5.7 nats at the start */
+            printf("  %s: %g\n", row[i].name, p.heldout);
+        CHECK(row[i].objective == PB_MASKED || (p.bits_per_byte > 0.2 && p.bits_per_byte < 0.6));
+        CHECK(pb_file_exists(pb_format("%s/model.safetensors", d.options.output)));
+        pb_model *m = pb_model_open(&(pb_opening){.path = d.options.output}); /* and it is a checkpoint */
+        CHECK(m && pb_model_outputs(m) == pb_tokenizer_vocab(d.tokenizer));
+        pb_model_free(m);
+        pb_pretrained_free(&p);
+        desk_close(&d);
+    }
+}
+
+static char *weights_of(const desk *d, size_t *size)
+{
+    return pb_read_file(pb_format("%s/model.safetensors", d->options.output), size);
+}
+
+TEST(a_killed_run_goes_on_to_the_same_bits)
+{
+    desk a = desk_open(PB_MASKED, "straight"), b = desk_open(PB_MASKED, "killed");
+    a.options.tokens = b.options.tokens = 20000;
+    pb_pretrained p = pretrain(&a);
+    pb_pretrained_free(&p);
+    b.options.save = 1e-9; /* after every step */
+    for (int kills = 0; kills < 3; kills++) {
+        fflush(stdout);
+        pid_t child = fork();
+        if (!child) {
+            pb_pretrained ignored = pretrain(&b);
+            pb_pretrained_free(&ignored);
+            _exit(0);
+        }
+        usleep(60000);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    p = pretrain(&b);
+    size_t n, m;
+    char *x = weights_of(&a, &n), *y = weights_of(&b, &m);
+    CHECK(n == m && !memcmp(x, y, n));
+    CHECK(p.points > 10); /* the curve of all stretches */
+    free(x);
+    free(y);
+    pb_pretrained_free(&p);
+    desk_close(&a);
+    desk_close(&b);
+}
+
+TEST(a_checkpoint_of_another_network_is_refused)
+{
+    desk a = desk_open(PB_MASKED, "one"), b = desk_open(PB_CAUSAL, "other");
+    a.options.tokens = 1000;
+    pb_pretrained p = pretrain(&a);
+    pb_pretrained_free(&p);
+    b.options.state = a.options.state;
+    b.corpus.source = &b.source;
+    CHECK_INT(pb_pretrain(&b.options, &b.corpus, &(pb_pretrain_watch){.ctx = NULL}, &p), -1);
+    CHECK(strstr(pb_error_text(), a.options.state) == pb_error_text() && strstr(pb_error_text(), "remove it to begin anew"));
+    pb_pretrained_free(&p);
+    desk_close(&a);
+    desk_close(&b);
+    CHECK(!system(pb_format("rm -r '%s'", folder)));
+}
