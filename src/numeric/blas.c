@@ -31,7 +31,8 @@ void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const p
     cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda,
                 b, ldb, beta, c, ldc);
 #else
-    if (k > 0 && pb_gemm_own(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc))
+    if (k > 0 && (pb_gemm_rounded(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc) ||
+                  pb_gemm_own(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc)))
         return;
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda,
                 b, ldb, beta, c, ldc);
@@ -43,6 +44,11 @@ void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real
 {
     flops += 2 * (uint64_t)m * (uint64_t)n * (uint64_t)k;
     pb_gemm_plain(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+bool pb_gemm_bf16(bool on)
+{
+    return on ? pb_bf16_choose(PB_BF16_AMX) || pb_bf16_choose(PB_BF16_AVX512) : pb_bf16_choose(PB_BF16_NONE);
 }
 
 const char *pb_blas_name(void)

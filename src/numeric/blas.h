@@ -15,6 +15,12 @@
 void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b, int ldb,
              pb_real beta, pb_real *c, int ldc);
 
+/* Mixed precision, for the whole process; off at first.  On: every product rounds its operands to bf16 and
+ * sums in fp32 (as PyTorch's bf16 autocast; results stay fp32).  Call it while no other thread multiplies.
+ * false: this CPU can do neither AMX-BF16 nor AVX512-BF16 (or the build is in double), and nothing has
+ * changed; switching off always works. */
+bool pb_gemm_bf16(bool on);
+
 /* Multiply-adds * 2 done by the calling thread since it began; see also pb_flops_add. */
 uint64_t pb_flops_done(void);
 void pb_flops_add(uint64_t more); /* for kernels that multiply without pb_gemm */

@@ -13,4 +13,12 @@ void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const p
 bool pb_gemm_own(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
                  bool add, float *c, int ldc);
 
+/* gemm_bf16.c: the same with operands rounded to bf16.  false: that is switched off. */
+bool pb_gemm_rounded(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
+                     int ldb, bool add, float *c, int ldc);
+
+/* What multiplies there; NONE switches it off.  false: this CPU or build lacks it, and nothing has changed. */
+typedef enum pb_bf16_unit { PB_BF16_NONE, PB_BF16_AVX512, PB_BF16_AMX } pb_bf16_unit;
+bool pb_bf16_choose(pb_bf16_unit which);
+
 #endif
