@@ -312,6 +312,27 @@ static pb_node *build_cross_entropy(pb_graph *g, pb_node **in, const pb_rows *se
     return pb_op_cross_entropy(g, in[0], label);
 }
 
+static pb_node *build_square_loss(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    size_t n = (size_t)set->count;
+    pb_real *target = pb_arena_alloc(pb_graph_arena(g), PB_META, n * 5 * sizeof *target);
+    pb_real *weight = pb_arena_alloc(pb_graph_arena(g), PB_META, n * sizeof *weight);
+    for (size_t i = 0; i < 5 * n; i++)
+        target[i] = (pb_real)(i % 7) / 7;
+    for (size_t i = 0; i < n; i++)
+        weight[i] = (pb_real)(i % 3) / 4; /* some rows do not count */
+    return pb_op_square_loss(g, in[0], target, weight);
+}
+
+/* Rows of a whole set that stand in several sequences, by their values. */
+static pb_node *build_chosen(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    int *value = numbers(g, set->count, 1, 3);
+    for (int i = 0; i < set->count; i++)
+        value[i]--;
+    return pb_op_select(g, in[0], pb_rows_chosen(g, set, value));
+}
+
 /* What can be overwritten is: every row-by-row op after another. */
 static pb_node *build_chain(pb_graph *g, pb_node **in, const pb_rows *set)
 {
@@ -361,6 +382,8 @@ static const op_case cases[] = {
     {"prepend", build_prepend, {{3, 18}, {0, 18}}},
     {"add of prepended", build_add_of_prepended, {{3, 18}, {0, 18}, {0, 18}}},
     {"cross_entropy", build_cross_entropy, {{0, 5}}},
+    {"square_loss", build_square_loss, {{0, 5}}},
+    {"select chosen", build_chosen, {{0, 18}}},
     {"chain", build_chain, {{0, 18}, {1, 18}, {18, 18}}},
 };
 

@@ -62,8 +62,8 @@ static desk desk_open(pb_objective objective, const char *name)
     d.options.objective = (int)objective;
     d.options.output = inside(name);
     d.options.state = pb_format("%s.state", d.options.output);
-    d.options.vocabulary = 300;
-    d.options.tokens = 60000;
+    d.options.vocabulary = 360;
+    d.options.tokens = 100000;
     d.options.batch = 512;
     d.options.length = 48;
     d.options.lr = 5e-3;
@@ -71,7 +71,7 @@ static desk desk_open(pb_objective objective, const char *name)
     pb_bpe_trainer *t = pb_bpe_trainer_new(objective == PB_MASKED ? PB_BPE_WORDS : PB_BPE_TEXT);
     d.corpus.source = &d.source;
     CHECK(!pb_make_dirs(d.options.output) && !pb_corpus_count(&d.corpus, d.none, t));
-    int entries = pb_bpe_trainer_write(t, 300, pb_format("%s/tokenizer.json", d.options.output));
+    int entries = pb_bpe_trainer_write(t, 360, pb_format("%s/tokenizer.json", d.options.output));
     CHECK(!pb_fresh_write(d.options.output, objective, &shape, entries));
     pb_bpe_trainer_free(t);
     d.tokenizer = pb_tokenizer_open(d.options.output);
@@ -106,7 +106,7 @@ TEST(pieces_are_the_whole_text_cut_in_front_of_words)
         pb_stream_cut(s, 24, equal, 5);
         for (size_t i = 0; i < s->pieces; i++) {
             const struct pb_piece *p = &s->piece[i];
-            CHECK(p->at == at && p->count > 0 && p->count <= 24 && s->first[p->at]);
+            CHECK(p->at == at && p->count > 0 && p->count <= 24 && s->begins[p->at]);
             documents += p->opens;
             at += (size_t)p->count;
         }
@@ -130,7 +130,7 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
 {
     desk d = desk_open(PB_MASKED, "masks");
     pb_stream *s = &d.corpus.train;
-    pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .masked = 0.3};
+    pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .pieces = 1, .masked = 0.3};
     pb_stream_cut(s, 48, true, 0);
     CHECK(!pb_lessons_start(&l));
     int *piece = pb_alloc(s->pieces * sizeof *piece), words = 0, asked = 0, hidden = 0, tokens = 0;
@@ -144,13 +144,13 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
         for (int k = at + 1; k < end - 1; k++) {
             size_t from = s->piece[i].at + (size_t)(k - at - 1);
             bool wanted = b.target[k] >= 0;
-            words += s->first[from];
-            asked += s->first[from] && wanted;
+            words += s->begins[from] != PB_NO_WORD;
+            asked += s->begins[from] && wanted;
             hidden += wanted && b.ids[k] == l.mask;
             tokens += wanted;
             CHECK(!wanted || b.target[k] == s->ids.id[from]);
             CHECK(wanted || b.ids[k] == s->ids.id[from]);
-            CHECK(s->first[from] || wanted == (b.target[k - 1] >= 0));
+            CHECK(s->begins[from] || wanted == (b.target[k - 1] >= 0));
         }
     }
     CHECK_NEAR((double)asked / words, 0.3, 0.1);
@@ -191,11 +191,12 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
     pb_model *teacher = pb_model_open(&(pb_opening){.path = TINY, .bare = true});
     if (!CHECK(teacher && !pb_model_attach(teacher, NULL, 0)))
         return;
-    pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .masked = 0.5, .state_weight = 1, .teacher = teacher};
-    pb_stream_cut(s, 30, true, 0);
+    pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .pieces = 1, .masked = 0.5, .state_weight = 1, .teacher = teacher};
+    pb_stream_cut(s, 14, true, 0); /* the teacher has few positions */
     CHECK(!pb_lessons_start(&l));
     const int piece[] = {0, 1, 2};
     pb_batch clean, masked;
+    CHECK(!pb_lessons_calibrate(&l, s, piece, 3));
     CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 3, .states = true}, &clean));
     int n = clean.offset[3], width = pb_model_outputs(teacher), repeated = 0;
     pb_real *kept = pb_alloc((size_t)(n * width) * sizeof *kept);
@@ -205,16 +206,20 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
     CHECK_INT((int)l.unmatched, 0);
     for (int i = 0; i < 3; i++)
         for (int k = masked.offset[i] + 1; k < masked.offset[i + 1] - 1; k++) {
-            bool first = s->first[s->piece[i].at + (size_t)(k - masked.offset[i] - 1)];
+            bool first = s->begins[s->piece[i].at + (size_t)(k - masked.offset[i] - 1)];
             bool same = !memcmp(kept + k * width, kept + (k - 1) * width, (size_t)width * sizeof *kept);
             CHECK(first != same);
             repeated += same;
         }
     CHECK(repeated > 0); /* some words are of several tokens */
-    double square = 0;
-    for (int j = 0; j < width; j++)
-        square += (double)(kept[j] * kept[j]) / width;
-    CHECK_NEAR(square, 1, 1e-4);
+    double sum[2] = {0, 0}, rows = 0; /* every coordinate: mean 0, variance 1 over the words it was measured on */
+    for (int k = 1; k < n - 1; k++)
+        if (masked.state_weight[k] > 0 && masked.ids[k] != l.begin) {
+            sum[0] += (double)kept[k * width];
+            sum[1] += (double)(kept[k * width] * kept[k * width]);
+            rows++;
+        }
+    CHECK(fabs(sum[0] / rows) < 0.3 && sum[1] / rows > 0.5 && sum[1] / rows < 2);
     free(kept);
     pb_lessons_stop(&l);
     pb_model_free(teacher);
@@ -231,9 +236,10 @@ TEST(it_learns_what_there_is_to_learn)
         desk d = desk_open(row[i].objective, row[i].name);
         d.options.teacher = row[i].teacher;
         pb_pretrained p = pretrain(&d);
-        if (!CHECK(p.heldout > 0.2 && p.heldout < 1.4)) /* log 300 = 5.7 nats at the start */
-            printf("  %s: %g\n", row[i].name, p.heldout);
-        CHECK(row[i].objective == PB_MASKED || (p.bits_per_byte > 0.2 && p.bits_per_byte < 0.6));
+        /* Of log 360 = 5.9 nats at the start; the grammar's own entropy is 0.13 bits a byte. */
+        if (!CHECK(p.heldout > 0.1 && p.heldout < 2.2) || !CHECK(p.bits_per_byte < 0.4))
+            printf("  %s: %g nats, %g bits a byte\n", row[i].name, p.heldout, p.bits_per_byte);
+        CHECK((row[i].objective == PB_CAUSAL) == (p.bits_per_byte > 0.1));
         CHECK(pb_file_exists(pb_format("%s/model.safetensors", d.options.output)));
         pb_model *m = pb_model_open(&(pb_opening){.path = d.options.output}); /* and it is a checkpoint */
         CHECK(m && pb_model_outputs(m) == pb_tokenizer_vocab(d.tokenizer));

@@ -293,7 +293,10 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
         s.tokens_before = s.at.tokens;
         rc = rc || (s.lessons.teacher && calibrate(&s)) ? -1 : 0;
     }
+    if (o->bf16)
+        pb_gemm_bf16(true); /* where it cannot be, products are in 32 bits */
     rc = rc || run(&s) || finish(&s) ? -1 : 0;
+    pb_gemm_bf16(false);
     free(s.order);
     if (s.lessons.arena)
         pb_lessons_stop(&s.lessons);
