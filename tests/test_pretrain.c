@@ -62,7 +62,7 @@ static desk desk_open(pb_objective objective, const char *name)
     d.options.objective = (int)objective;
     d.options.output = inside(name);
     d.options.state = pb_format("%s.state", d.options.output);
-    d.options.vocabulary = 360;
+    d.options.vocabulary = 330;
     d.options.tokens = 100000;
     d.options.batch = 512;
     d.options.length = 48;
@@ -71,7 +71,7 @@ static desk desk_open(pb_objective objective, const char *name)
     pb_bpe_trainer *t = pb_bpe_trainer_new(objective == PB_MASKED ? PB_BPE_WORDS : PB_BPE_TEXT);
     d.corpus.source = &d.source;
     CHECK(!pb_make_dirs(d.options.output) && !pb_corpus_count(&d.corpus, d.none, t));
-    int entries = pb_bpe_trainer_write(t, 360, pb_format("%s/tokenizer.json", d.options.output));
+    int entries = pb_bpe_trainer_write(t, 330, pb_format("%s/tokenizer.json", d.options.output));
     CHECK(!pb_fresh_write(d.options.output, objective, &shape, entries));
     pb_bpe_trainer_free(t);
     d.tokenizer = pb_tokenizer_open(d.options.output);
@@ -194,17 +194,17 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
     pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .pieces = 1, .masked = 0.5, .state_weight = 1, .teacher = teacher};
     pb_stream_cut(s, 14, true, 0); /* the teacher has few positions */
     CHECK(!pb_lessons_start(&l));
-    const int piece[] = {0, 1, 2};
+    const int piece[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     pb_batch clean, masked;
-    CHECK(!pb_lessons_calibrate(&l, s, piece, 3));
-    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 3, .states = true}, &clean));
-    int n = clean.offset[3], width = pb_model_outputs(teacher), repeated = 0;
+    CHECK(!pb_lessons_calibrate(&l, s, piece, 10));
+    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 10, .states = true}, &clean));
+    int n = clean.offset[10], width = pb_model_outputs(teacher), repeated = 0;
     pb_real *kept = pb_alloc((size_t)(n * width) * sizeof *kept);
     memcpy(kept, clean.state, (size_t)(n * width) * sizeof *kept);
-    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 3, .masks = true, .states = true}, &masked));
+    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 10, .masks = true, .states = true}, &masked));
     CHECK(!memcmp(kept, masked.state, (size_t)(n * width) * sizeof *kept)); /* it sees the text unmasked */
     CHECK_INT((int)l.unmatched, 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 10; i++)
         for (int k = masked.offset[i] + 1; k < masked.offset[i + 1] - 1; k++) {
             bool first = s->begins[s->piece[i].at + (size_t)(k - masked.offset[i] - 1)];
             bool same = !memcmp(kept + k * width, kept + (k - 1) * width, (size_t)width * sizeof *kept);
@@ -236,7 +236,7 @@ TEST(it_learns_what_there_is_to_learn)
         desk d = desk_open(row[i].objective, row[i].name);
         d.options.teacher = row[i].teacher;
         pb_pretrained p = pretrain(&d);
-        /* Of log 360 = 5.9 nats at the start; the grammar's own entropy is 0.13 bits a byte. */
+        /* Of log 330 = 5.8 nats at the start; the grammar's own entropy is 0.13 bits a byte. */
         if (!CHECK(p.heldout > 0.1 && p.heldout < 2.2) || !CHECK(p.bits_per_byte < 0.4))
             printf("  %s: %g nats, %g bits a byte\n", row[i].name, p.heldout, p.bits_per_byte);
         CHECK((row[i].objective == PB_CAUSAL) == (p.bits_per_byte > 0.1));
