@@ -114,8 +114,9 @@ sub descriptions {
 # The items of a list, one a line after a mark: "want: * a\n * b" -> "want: a; b".
 sub list {
     my ($text) = @_;
-    $text =~ s/\s+[-*+o] +/; /g if $text =~ /^\s+[-*+o] /m;
-    return $text =~ s/^; |(?<=[:.]); / /gr =~ s/^ //r;
+    $text =~ s/([.:])\n\s+[-*+o] +/$1 /g;
+    $text =~ s/[;,]?\n\s+[-*+o] +/; /g;
+    return $text =~ s/^\s+(?:[-*+o] +)?//r;
 }
 
 # "brackish, briny: slightly salty. A brackish lagoon."
@@ -135,7 +136,7 @@ sub gcide {
     $text =~ s/^.*?(?=^A \\A)//ms; # notices come first
     for my $entry (split /\n(?=\S[^\n\\]*\\)/, $text) {
         my ($word, $rest) = $entry =~ /^([^\\]+?) *\\[^\\]*\\,?(.*)/s or next;
-        next if $rest =~ /\[WordNet/;
+        next if $rest =~ /\[WordNet/; # a source of its own
         $rest =~ s/\[[^][]*\]//g while $rest =~ /\[[^][]*\]/; # etymologies, sources
         $rest =~ s/^[^\n]*\n//;                               # the part of speech
         $rest =~ s/[{}]//g;

@@ -63,7 +63,7 @@ fi
 
 # shellcheck disable=SC2016 # apt's own variable
 apt apt-get indextargets --format '$(FILENAME)' 'Identifier: Translations' 'Origin: Debian' | LC_ALL=C sort >"$work/targets"
-from="package descriptions of Debian $(. /etc/os-release && echo "$VERSION_ID"), $(cat /etc/debian_version)"
+from="package descriptions of Debian $(sed -n 's/^Version: \([0-9]*\.[0-9.]*\)$/\1/p' "$work"/lists/*InRelease | head -n 1)"
 while read -r file; do /usr/lib/apt/apt-helper cat-file "$file"; done <"$work/targets" |
 	extract descriptions "as the packages described: free" -
 
