@@ -17,9 +17,10 @@ pb_tokenizer *pb_tokenizer_open(const char *dir);
 /* The same from the text of such a file; `name` is used in messages. */
 pb_tokenizer *pb_tokenizer_open_text(const char *name, const char *json);
 void pb_tokenizer_close(pb_tokenizer *t);
-int pb_tokenizer_vocab(const pb_tokenizer *t);                 /* number of ids, added tokens included */
-const char *pb_tokenizer_token(const pb_tokenizer *t, int id); /* NULL: no such id                */
-int pb_tokenizer_id(const pb_tokenizer *t, const char *token); /* -1: no such token               */
+int pb_tokenizer_vocab(const pb_tokenizer *t); /* number of ids, added tokens included */
+/* NULL: no such id.  An added token that is searched in normalised text reads as normalised. */
+const char *pb_tokenizer_token(const pb_tokenizer *t, int id);
+int pb_tokenizer_id(const pb_tokenizer *t, const char *token); /* as the file writes it; -1: no such token */
 
 typedef struct pb_ids {
     int *id;
