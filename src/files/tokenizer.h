@@ -2,7 +2,8 @@
  * tokenizer.c reads the file, cuts out added tokens and adds the special tokens of the template;
  * between them are the normalizers (tokenizer_normalize.c), the pre-tokenizers, which cut text into
  * words (tokenizer_split.c), and one kind of model a file, which makes ids of a word
- * (tokenizer_wordpiece.c, tokenizer_bpe.c); tokenizer_decode.c goes back.  A tokenizer keeps words it has seen, so two threads may not use one at a time. */
+ * (tokenizer_wordpiece.c, tokenizer_bpe.c); tokenizer_decode.c goes back.  A tokenizer keeps words it
+ * has seen, so two threads may not use one at a time. */
 #ifndef PB_TOKENIZER_H
 #define PB_TOKENIZER_H
 
