@@ -215,22 +215,26 @@ TEST(a_bank_gives_every_text_its_own_adapter)
 static void check_text(const pb_tokenizer *t, const pb_json *line)
 {
     const pb_json *text = pb_json_get(line, "text"), *back = pb_json_get(line, "back");
-    pb_ids want = ids_of(pb_json_get(line, "ids")), ids = {0};
+    pb_ids want = ids_of(pb_json_get(line, "ids")), words = ids_of(pb_json_get(line, "words")), ids = {0}, word = {0};
     pb_text out = {0};
-    pb_tokenizer_encode(t, pb_json_text(text, ""), pb_json_text_size(text), true, 0, &ids);
+    pb_tokenizer_encode_words(t, pb_json_text(text, ""), pb_json_text_size(text), true, 0, &ids, &word);
     CHECK_INT(ids.count, want.count);
     CHECK(ids.count == want.count && (!ids.count || !memcmp(ids.id, want.id, ids.count * sizeof *ids.id)));
+    if (pb_json_get(line, "words"))
+        CHECK(word.count == words.count && (!word.count || !memcmp(word.id, words.id, word.count * sizeof *word.id)));
     pb_tokenizer_decode(t, want.id, want.count, true, &out);
     CHECK(out.length == pb_json_text_size(back) &&
           (!out.length || !memcmp(out.data, pb_json_text(back, ""), out.length)));
     pb_ids_free(&want);
+    pb_ids_free(&words);
     pb_ids_free(&ids);
+    pb_ids_free(&word);
     pb_text_free(&out);
 }
 
 TEST(byte_pairs_are_those_of_tokenizers)
 {
-    static const char *const names[] = {"gpt2", "roberta", "llama3", "smollm", "llama", "metaspace"};
+    static const char *const names[] = {"gpt2", "roberta", "llama3", "smollm", "llama", "metaspace", "words", "text"};
     for (size_t i = 0; i < PB_COUNT(names); i++) {
         char *folder = pb_format("tests/golden/bpe/%s", names[i]);
         pb_tokenizer *t = pb_tokenizer_open(folder);

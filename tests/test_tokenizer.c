@@ -55,6 +55,17 @@ TEST(a_limit_keeps_the_special_tokens)
     pb_tokenizer_close(t);
 }
 
+TEST(an_added_token_is_named_as_written_and_read_as_normalised)
+{
+    pb_tokenizer *t = pb_tokenizer_open("tests/golden/tiny-bert");
+    CHECK(t);
+    int id = pb_tokenizer_id(t, "Na\xc3\xafve-Token");
+    CHECK_INT(id, 251);
+    CHECK_INT(pb_tokenizer_id(t, "naive-token"), -1);
+    CHECK_TEXT(pb_tokenizer_token(t, id), "naive-token");
+    pb_tokenizer_close(t);
+}
+
 TEST(bytes_that_are_not_utf8_are_dropped_as_replacement_characters)
 {
     pb_tokenizer *t = pb_tokenizer_open("tests/golden/tiny-bert");

@@ -41,7 +41,7 @@ int pb_tokenizer_id(const pb_tokenizer *t, const char *token)
 {
     int id = pb_tokenizer_lookup(t, token, strlen(token));
     for (size_t i = 0; id < 0 && i < t->added_count; i++)
-        if (!strcmp(t->added[i].content, token))
+        if (!strcmp(t->token[t->added[i].id], token)) /* not as normalised */
             id = t->added[i].id;
     return id;
 }
@@ -53,6 +53,9 @@ int pb_tokenizer_vocab(const pb_tokenizer *t)
 
 const char *pb_tokenizer_token(const pb_tokenizer *t, int id)
 {
+    for (size_t i = 0; i < t->added_count; i++)
+        if (t->added[i].id == id)
+            return t->added[i].content;
     return id >= 0 && id < t->tokens ? t->token[id] : NULL;
 }
 

@@ -2,7 +2,8 @@
  * tokenizer.c reads the file, cuts out added tokens and adds the special tokens of the template;
  * between them are the normalizers (tokenizer_normalize.c), the pre-tokenizers, which cut text into
  * words (tokenizer_split.c), and one kind of model a file, which makes ids of a word
- * (tokenizer_wordpiece.c, tokenizer_bpe.c); tokenizer_decode.c goes back.  A tokenizer keeps words it has seen, so two threads may not use one at a time. */
+ * (tokenizer_wordpiece.c, tokenizer_bpe.c); tokenizer_decode.c goes back.  A tokenizer keeps words it
+ * has seen, so two threads may not use one at a time. */
 #ifndef PB_TOKENIZER_H
 #define PB_TOKENIZER_H
 
@@ -17,9 +18,10 @@ pb_tokenizer *pb_tokenizer_open(const char *dir);
 /* The same from the text of such a file; `name` is used in messages. */
 pb_tokenizer *pb_tokenizer_open_text(const char *name, const char *json);
 void pb_tokenizer_close(pb_tokenizer *t);
-int pb_tokenizer_vocab(const pb_tokenizer *t);                 /* number of ids, added tokens included */
-const char *pb_tokenizer_token(const pb_tokenizer *t, int id); /* NULL: no such id                */
-int pb_tokenizer_id(const pb_tokenizer *t, const char *token); /* -1: no such token               */
+int pb_tokenizer_vocab(const pb_tokenizer *t); /* number of ids, added tokens included */
+/* NULL: no such id.  An added token that is searched in normalised text reads as normalised. */
+const char *pb_tokenizer_token(const pb_tokenizer *t, int id);
+int pb_tokenizer_id(const pb_tokenizer *t, const char *token); /* as the file writes it; -1: no such token */
 
 typedef struct pb_ids {
     int *id;

@@ -51,8 +51,9 @@ def main():
         place("config", name).write_text(json.dumps({**json.loads(text), "architectures": [model]}))
     write_gguf("llama")
     write_gguf("gpt2")
-    for name, (tokenizer, _) in check_tokenizers.recipes().items():
-        trainer = trainers.BpeTrainer(vocab_size=40, special_tokens=["<unk>", "<s>"], show_progress=False)
+    for name, (tokenizer, own) in check_tokenizers.recipes().items():
+        special = own.special_tokens if name in check_tokenizers.OWN else ["<unk>", "<s>"]
+        trainer = trainers.BpeTrainer(vocab_size=40, special_tokens=special, show_progress=False)
         tokenizer.train_from_iterator(["the cat sat on a mat", "it's 12 o'clock"], trainer)
         place("tokenizer", name).write_text(tokenizer.to_str())
 

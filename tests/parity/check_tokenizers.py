@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""check_tokenizers: ids and decoded text here and in the tokenizers library, on 100,000 lines.
+"""check_tokenizers: ids, words and decoded text here and in the tokenizers library, on 130,000 lines.
 
-    check_tokenizers.py PEFTBENCH TEXTS.txt[.xz] [--goldens]
+    check_tokenizers.py PEFTBENCH BPE TEXTS.txt[.xz].. [--goldens [NAME..]]
 
-Trains a small vocabulary for each recipe that published models use on the first lines of TEXTS, then
-compares on real lines, random Unicode and strings made to break things.  --goldens writes what
-`make test` checks: tests/golden/bpe/.  Exit code 1 if one line differs.
+PEFTBENCH and BPE (tests/parity/bpe.c) are programs.  Trains a small vocabulary for each recipe that
+published models use on the first lines of TEXTS, and for our own two kinds with our own trainer, whose
+file must be the library's; then compares on real lines, random Unicode, strings made to break things
+and every character.  --goldens writes what `make test` checks: tests/golden/bpe/
+(words and text from the first column of data/sentiment/train.tsv).  Exit code 1 if one line differs.
 """
 
+import argparse
 import json
 import lzma
 import pathlib
@@ -15,6 +18,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import unicodedata
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -23,6 +27,7 @@ LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[
 QWEN = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 SIGN = "\u2581"
 VOCAB = 420 if "--goldens" in sys.argv else 1500
+OWN = ("words", "text")  # the kinds of src/files/bpe_train.h
 
 
 def byte_level(pre, normalizer=None, **model):
@@ -43,6 +48,28 @@ def sentence_piece(fallback):
     return t, trainers.BpeTrainer(vocab_size=VOCAB, special_tokens=special, show_progress=False, max_token_length=12)
 
 
+def own(special):
+    t = Tokenizer(models.BPE())
+    t.decoder = decoders.ByteLevel()
+    return t, trainers.BpeTrainer(vocab_size=VOCAB, min_frequency=2, special_tokens=special, show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+
+
+def own_words():
+    t, trainer = own(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    t.normalizer = normalizers.BertNormalizer()
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.ByteLevel(use_regex=False)])
+    t.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 2), ("[SEP]", 3)])
+    return t, trainer
+
+
+def own_text():
+    t, trainer = own(["<|endoftext|>"])
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.post_processor = processors.ByteLevel(trim_offsets=False)
+    return t, trainer
+
+
 def recipes():
     level, sequence = pre_tokenizers.ByteLevel, pre_tokenizers.Sequence
     split = lambda r: pre_tokenizers.Split(Regex(r), "isolated")
@@ -59,17 +86,38 @@ def recipes():
         "llama": sentence_piece(True),
         "no-fallback": sentence_piece(False),
         "metaspace": (metaspace, trainer),
+        "words": own_words(),
+        "text": own_text(),
     }
 
 
-def texts(path):
-    opened = lzma.open(path, "rt") if path.endswith(".xz") else open(path)
-    with opened as f:
-        return f.read(30_000_000).replace("<br />", "\n").replace(". ", ".\n").split("\n")[:70000]
+def texts(paths):
+    """At most 70,000 lines, an equal share of each file; where one is short the others give more."""
+    lists = []
+    for path in paths:
+        with lzma.open(path, "rt") if path.endswith(".xz") else open(path) as f:
+            lists.append(f.read(30_000_000).replace("<br />", "\n").replace(". ", ".\n").split("\n"))
+    lines = []
+    for i, some in enumerate(sorted(lists, key=len)):
+        lines += some[:(70000 - len(lines)) // (len(lists) - i)]
+    return lines
 
 
+def agreed():
+    """The characters that BERT's parts of the library and Python's tables take alike: the library's are those of Unicode 8."""
+    bert = normalizers.BertNormalizer(handle_chinese_chars=False, lowercase=False, strip_accents=True)
+    words = pre_tokenizers.BertPreTokenizer()
+    for c in map(chr, range(0x110000)):
+        category = unicodedata.category(c)
+        if category in ("Cn", "Co", "Cs"):
+            continue
+        dropped = category in ("Mn", "Cf") or (category == "Cc" and c not in "\t\n\r") or c == "\ufffd"
+        mark = category[0] == "P" or c.isascii() and not c.isalnum() and c.isprintable() and c != " "
+        if dropped == (bert.normalize_str("a" + c) == "a") and mark == (len(words.pre_tokenize_str(f"a{c}b")) == 3):
+            yield c
 
-def strange(count, seed=11):
+
+def strange(count, allowed, seed=11):
     rng = random.Random(seed)
     pools = [(0x20, 0x7E), (0x20, 0x7E), (0xA0, 0x24F), (0x370, 0x52F), (0x590, 0x6FF), (0x900, 0x97F), (0x1100, 0x11FF),
              (0x2000, 0x206F), (0x3040, 0x30FF), (0x4E00, 0x4FFF), (0xAC00, 0xACFF), (0x1F300, 0x1F64F), (9, 13)]
@@ -81,33 +129,51 @@ def strange(count, seed=11):
             continue
         low, high = rng.choice(pools)
         chars = [chr(rng.randint(*rng.choice(pools) if rng.random() < 0.2 else (low, high))) for _ in range(rng.randint(0, 60))]
-        yield "".join(c if rng.random() < 0.85 else rng.choice(" '\n.,0") for c in chars)
+        text = "".join(c if rng.random() < 0.85 else rng.choice(" '\n.,0") for c in chars)
+        yield "".join(c for c in text if c in allowed)
 
 
-def ours(program, folder, lines, *how):
-    run = subprocess.run([program, "tokenize", "--model", str(folder), *how], input="".join(json.dumps(x) + "\n" for x in lines),
-                         capture_output=True, text=True)
+def ours(command, lines):
+    run = subprocess.run([str(x) for x in command], input="".join(json.dumps(x) + "\n" for x in lines), capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"exit {run.returncode}: {run.stderr}")
     return [json.loads(x) for x in run.stdout.split("\n")[:-1]]
 
 
-def check(program, name, tokenizer, lines, folder):
-    folder.mkdir()
-    tokenizer.save(str(folder / "tokenizer.json"))
-    reference = [tokenizer.encode(x).ids for x in lines]
-    got = [x["ids"] for x in ours(program, folder, lines, "--json")]
-    wrong = [i for i, (a, b) in enumerate(zip(got, reference, strict=True)) if a != b]
+def differing(got, wanted):
+    return [i for i, (a, b) in enumerate(zip(got, wanted, strict=True)) if a != b]
+
+
+def words_of(encoding):
+    return [-1 if w is None else w for w in encoding.word_ids]
+
+
+def check(a, name, tokenizer, lines, folder):
+    encoded = [tokenizer.encode(x) for x in lines]
+    reference = [x.ids for x in encoded]
+    got = [x["ids"] for x in ours([a.peftbench, "tokenize", "--json", "--model", folder], lines)]
+    wrong = differing(got, reference)
+    moved = differing(ours([a.bpe, "words", folder], lines), [words_of(x) for x in encoded])
     some = reference[:20000] + reference[-20000:]
-    back = ours(program, folder, some, "--decode", "--plain")
-    lost = [i for i, (a, b) in enumerate(zip(back, some, strict=True)) if a != tokenizer.decode(b)]
-    print(f"{'ok    ' if not wrong and not lost else 'FAILED'} {name:12} {len(lines)} lines, {len(wrong)} differ; "
-          f"{len(some)} decoded, {len(lost)} differ", flush=True)
+    back, whole = ours([a.peftbench, "tokenize", "--decode", "--plain", "--model", folder], some), [tokenizer.decode(x) for x in some]
+    lost = differing(back, whole)
+    print(f"{'FAILED' if wrong or moved or lost else 'ok    '} {name:12} {len(lines)} lines: ids of {len(wrong)} differ, "
+          f"words of {len(moved)}; {len(some)} decoded, {len(lost)} differ", flush=True)
     for i in wrong[:3]:
         print("   ", ascii(lines[i])[:100], got[i][:12], reference[i][:12])
     for i in lost[:3]:
-        print("   ", some[i][:12], ascii(back[i])[:60], ascii(tokenizer.decode(some[i]))[:60])
-    return not wrong and not lost
+        print("   ", some[i][:12], ascii(back[i])[:60], ascii(whole[i])[:60])
+    return not (wrong or moved or lost)
+
+
+def check_own(a, name, tokenizer, documents, folder):
+    """Our trainer's file, as the library reads it, is what the library's trainer makes.  Returns it, None if it differs."""
+    ours([a.bpe, "train", name, VOCAB, folder / "tokenizer.json"], documents)
+    read = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    same = json.loads(read.to_str()) == json.loads(tokenizer.to_str())
+    print(f"{'ok    ' if same else 'FAILED'} {name:12} learned from {len(documents)} documents: "
+          f"{len(json.loads(read.to_str())['model']['merges'])} merges", flush=True)
+    return read if same else None
 
 
 def write_goldens(name, tokenizer, lines):
@@ -116,28 +182,63 @@ def write_goldens(name, tokenizer, lines):
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     with open(folder / "texts.jsonl", "w") as f:
         for x in lines:
-            ids = tokenizer.encode(x).ids
-            f.write(json.dumps({"text": x, "ids": ids, "back": tokenizer.decode(ids)}) + "\n")
+            e = tokenizer.encode(x)
+            words = {"words": words_of(e)} if name in OWN else {}
+            f.write(json.dumps({"text": x, "ids": e.ids, **words, "back": tokenizer.decode(e.ids)}) + "\n")
+
+
+def finish(name, tokenizer):
+    if name in ("llama3", "llama"):
+        first = "<|end|>" if name == "llama3" else "<s>"
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{first} $A", special_tokens=[(first, tokenizer.token_to_id(first))])
+    if name == "roberta":
+        tokenizer.post_processor = processors.RobertaProcessing(("<|im_start|>", 1), ("<|end|>", 0))
+    tokenizer.add_tokens([AddedToken("film noir", normalized=True)])
+
+
+def check_all(a, real, place):
+    allowed = set(agreed())
+    every = sorted(allowed)
+    lines = real + list(strange(100000 - len(real), allowed))
+    lines += [" ".join(f"a{c}B" for c in every[i:i + 4]) for i in range(0, len(every), 4)]
+    for name, (tokenizer, trainer) in recipes().items():
+        folder = pathlib.Path(place) / name
+        folder.mkdir()
+        documents = real[::10] if name in OWN else real[:3000]
+        tokenizer.train_from_iterator(documents, trainer)
+        if name in OWN:
+            tokenizer = check_own(a, name, tokenizer, documents, folder)
+        else:
+            finish(name, tokenizer)
+            tokenizer.save(str(folder / "tokenizer.json"))
+        yield tokenizer is not None and check(a, name, tokenizer, lines, folder)
+
+
+def goldens(a, real):
+    some = [x for x in strange(19 + 40, set(agreed())) if len(x) < 400][:59]
+    for name, (tokenizer, trainer) in recipes().items():
+        if a.goldens and name not in a.goldens:
+            continue
+        lines = (real[:100] if name in OWN else real[:3]) + some
+        tokenizer.train_from_iterator(lines if name in OWN else real[:3000], trainer)
+        if name not in OWN:
+            finish(name, tokenizer)
+        write_goldens(name, tokenizer, lines)
 
 
 def main():
-    program, real = sys.argv[1], texts(sys.argv[2])
-    lines = real + list(strange(100000 - len(real)))
-    good = []
+    parser = argparse.ArgumentParser()
+    parser.add_argument("peftbench")
+    parser.add_argument("bpe")
+    parser.add_argument("texts", nargs="+")
+    parser.add_argument("--goldens", nargs="*")
+    a = parser.parse_args()
+    real = texts(a.texts)
+    if a.goldens is not None:
+        return goldens(a, real)
     with tempfile.TemporaryDirectory() as place:
-        for name, (tokenizer, trainer) in recipes().items():
-            tokenizer.train_from_iterator(real[:3000], trainer)
-            if name in ("llama3", "llama"):
-                first = "<|end|>" if name == "llama3" else "<s>"
-                tokenizer.post_processor = processors.TemplateProcessing(
-                    single=f"{first} $A", special_tokens=[(first, tokenizer.token_to_id(first))])
-            if name == "roberta":
-                tokenizer.post_processor = processors.RobertaProcessing(("<|im_start|>", 1), ("<|end|>", 0))
-            tokenizer.add_tokens([AddedToken("film noir", normalized=True)])
-            if "--goldens" in sys.argv:
-                write_goldens(name, tokenizer, real[:3] + [x for x in strange(19 + 40) if len(x) < 400][:59])
-                continue
-            good.append(check(program, name, tokenizer, lines, pathlib.Path(place) / name))
+        good = list(check_all(a, real, place))
     print(f"tokenizers: {sum(good)} passed, {len(good) - sum(good)} failed")
     sys.exit(not all(good))
 

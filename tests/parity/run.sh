@@ -6,7 +6,7 @@
 # VENV         the virtual environment, made if it is not there (build/venv: a large download)
 # PARITY       the program (default: build/tests/parity/parity, built here)
 # MODEL        the Hugging Face folder (default: models/minilm, obtained if it is not there)
-# TEXTS        English text, .txt or .txt.xz: then ids are compared on 100,000 lines of it and of random Unicode
+# TEXTS        English texts, .txt or .txt.xz: then ids are compared on 130,000 lines of them and of random Unicode
 # PEFTBENCH_DATA  if its sst2/ is there, SST-2's lines go through both tokenizers
 set -eu
 cd "$(dirname "$0")/../.."
@@ -30,6 +30,10 @@ for check in check_models check_adapters check_export; do
 done
 [ -f models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf ] || make models/smollm2
 "$venv/bin/python" tests/parity/check_generate.py "$peftbench" models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf || failed=1
-[ -z "${TEXTS:-}" ] || "$venv/bin/python" tests/parity/check_tokenizers.py "$peftbench" "$TEXTS" || failed=1
+if [ -n "${TEXTS:-}" ]; then
+	make build/tests/parity/bpe
+	# shellcheck disable=SC2086 # a list of files
+	"$venv/bin/python" tests/parity/check_tokenizers.py "$peftbench" build/tests/parity/bpe $TEXTS || failed=1
+fi
 "$venv/bin/python" tests/parity/check_minilm.py "$program" "$model" "$@" || failed=1
 exit $failed
