@@ -1,4 +1,8 @@
-/* lora: h = W x + alpha/r * B A x, with A [r,in] and B [out,r]. */
+/* lora: h = W x + alpha/r * B A x, with A [r,in] and B [out,r].
+ *
+ * With dora = yes, V = W + alpha/r * B A gives the direction of each row only, and a trained magnitude
+ * m [1,out] its length:  h = m / |V| * V x.  As in the paper (section 4.3), |V| is a constant to
+ * gradients.  Dropout is on the way into A alone. */
 #include <math.h>
 
 #include "peftbench.h"
@@ -6,7 +10,7 @@
 typedef struct conf {
     int rank;
     double alpha, dropout;
-    bool rslora;
+    bool rslora, dora;
     const char *rank_pattern, *alpha_pattern, *targets;
 } conf;
 
@@ -37,6 +41,11 @@ static const pb_option options[] = {
      .offset = offsetof(conf, rslora),
      .preset = "no",
      .help = "scale by alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732)"},
+    {.name = "dora",
+     .type = PB_BOOL,
+     .offset = offsetof(conf, dora),
+     .preset = "no",
+     .help = "train the length of each row of W + B A apart (Liu et al. 2024, arXiv:2402.09353)"},
     {.name = "rank_pattern",
      .type = PB_TEXT,
      .offset = offsetof(conf, rank_pattern),
@@ -73,31 +82,63 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     pb_node *A = pb_added(b, site, "A", rank, site->in, pb_init_kaiming(site->in));
     pb_node *B = pb_added(b, site, "B", site->out, rank, pb_init_constant(0));
     pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
-    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, scale_at(c, site));
+    pb_node *y = pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, scale_at(c, site));
+    if (!c->dora)
+        return y;
+    pb_node *m = pb_added(b, site, "m", 1, site->out, pb_init_lengths(site->w));
+    pb_node *shrink = pb_op_inverse_lengths(b->graph, pb_base_weight(b, site), B, A, scale_at(c, site));
+    return pb_op_scale_about(b->graph, y, pb_op_scale(b->graph, m, shrink), pb_base_bias(b, site));
 }
 
-/* W += scale * B A */
-static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
+/* Row o of W += scale * B A; returns how long that row of the base's own W gets by it. */
+static double change_row(pb_build *b, const pb_site *site, int o, pb_real *w)
 {
-    (void)bias;
+    enum { PART = 64 };
     const conf *c = pb_conf(b);
     const pb_real *A = pb_find_added(b, site, "A")->x, *B = pb_find_added(b, site, "B")->x;
-    int rank = rank_at(c, site);
-    for (int o = 0; o < site->out; o++)
+    pb_real base[PART], scale = (pb_real)scale_at(c, site);
+    int rank = rank_at(c, site), in = site->in;
+    double squares = 0;
+    for (int i = 0; i < in; i++) {
+        if (i % PART == 0)
+            pb_param_values(site->w, o, o + 1, i, i + PART < in ? i + PART : in, base);
+        pb_real change = 0;
         for (int r = 0; r < rank; r++)
-            for (int i = 0; i < site->in; i++)
-                w[o * site->in + i] += (pb_real)scale_at(c, site) * B[o * rank + r] * A[r * site->in + i];
+            change += scale * B[o * rank + r] * A[r * in + i];
+        w[i] += change;
+        squares += pow((double)(base[i % PART] + change), 2);
+    }
+    return sqrt(squares);
+}
+
+/* W += scale * B A, then with dora each row about the base's bias. */
+static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
+{
+    const conf *c = pb_conf(b);
+    for (int o = 0; o < site->out; o++, w += site->in) {
+        double length = change_row(b, site, o, w);
+        if (!c->dora)
+            continue;
+        pb_real l = length > 0 ? (pb_real)((double)pb_find_added(b, site, "m")->x[o] / length) : 0;
+        for (int i = 0; i < site->in; i++)
+            w[i] *= l;
+        if (bias)
+            bias[o] = site->b->x[o] + (bias[o] - site->b->x[o]) * l;
+    }
 }
 
 static const pb_peft peft = {
     .type = "LORA",
-    .tensors = (const pb_peft_tensor[]){{"A", "lora_A.weight", false}, {"B", "lora_B.weight", false}, {0}},
+    .tensors =
+        (const pb_peft_tensor[]){
+            {"A", "lora_A.weight", false}, {"B", "lora_B.weight", false}, {"m", "lora_magnitude_vector", true}, {0}},
     .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", true},
                                   {"lora_alpha", "alpha", "alpha_pattern", "alpha_pattern", false},
                                   {"lora_dropout", "dropout", NULL, NULL, false},
                                   {"use_rslora", "rslora", NULL, NULL, false},
+                                  {"use_dora", "dora", NULL, NULL, false},
                                   {0}},
-    .fixed = "\"bias\": \"none\", \"use_dora\": false, \"init_lora_weights\": true",
+    .fixed = "\"bias\": \"none\", \"init_lora_weights\": true",
 };
 
 const pb_method pb_method_lora = {

@@ -17,13 +17,24 @@ static const char *const compositions[] = {"lora+prefix",         "lora+houlsby"
                                            "lora:targets=*",      "prefix:mlp=yes,hidden=8",
                                            "last-k:k=1+layernorm"};
 
-/* Calls `check` for every method and composition. */
-static void for_all(void (*check)(const char *spec))
+/* These take a part of what they compute as a constant: their gradient is no slope. */
+static const char *const detached[] = {"lora:dora=yes", "bitfit+lora:dora=yes,targets=*", "lora:dora=yes+ia3"};
+
+/* Calls `check` for every method and composition whose gradient is the slope of the loss. */
+static void for_slopes(void (*check)(const char *spec))
 {
     for (const pb_method *const *m = pb_methods; *m; m++)
         check((*m)->name);
     for (size_t i = 0; i < PB_COUNT(compositions); i++)
         check(compositions[i]);
+}
+
+/* Calls `check` for every method and composition. */
+static void for_all(void (*check)(const char *spec))
+{
+    for_slopes(check);
+    for (size_t i = 0; i < PB_COUNT(detached); i++)
+        check(detached[i]);
 }
 
 static double *values_of(const pb_node *n)
@@ -167,7 +178,7 @@ static void check_slope(const char *spec)
 
 TEST(the_gradient_is_the_slope_of_the_loss)
 {
-    for_all(check_slope);
+    for_slopes(check_slope);
 }
 
 static double *gradients_of(rig *r, size_t *n)
@@ -229,6 +240,41 @@ static void check_plan(const char *spec)
 TEST(bytes_and_flops_are_those_of_the_plan)
 {
     for_all(check_plan);
+}
+
+/* Layers that are computed again: the same gradients to the bit, by plan, and nothing but the kept read. */
+static void check_recomputed(const char *spec)
+{
+    rig r = rig_open(spec, 3, 1);
+    size_t n, activations = 0;
+    double *g[3];
+    rig_stir(&r, 0.05);
+    for (int turn = 0; turn < 3; turn++) { /* as always; layers computed again; the forgotten overwritten */
+        pb_model_checkpoint(r.model, turn > 0);
+        pb_machine_watch(r.machine, turn == 1);
+        rig_forward(&r, &rig_batch, true, 0.1);
+        if (turn == 2 && pb_graph_loss(r.graph))
+            pb_machine_poison(r.machine, r.graph);
+        if (pb_graph_loss(r.graph))
+            pb_machine_backward(r.machine, r.graph);
+        g[turn] = gradients_of(&r, &n);
+        size_t touched = pb_machine_touched(r.machine);
+        if (turn == 1 && pb_graph_loss(r.graph)) {
+            CHECK(held(spec, pb_machine_flops(r.machine) == r.plan.backward_flops + r.plan.recompute_flops));
+            CHECK(held(spec, touched <= r.plan.activations && touched + 64 > r.plan.activations));
+        }
+        CHECK(held(spec, turn == 0 || r.plan.activations <= activations));
+        activations = r.plan.activations;
+    }
+    CHECK(held(spec, !memcmp(g[0], g[1], n * sizeof **g) && !memcmp(g[0], g[2], n * sizeof **g)));
+    for (int turn = 0; turn < 3; turn++)
+        free(g[turn]);
+    rig_close(&r);
+}
+
+TEST(layers_computed_again_give_the_same_gradients)
+{
+    for_all(check_recomputed);
 }
 
 /* ---- ragged batches -------------------------------------------------------------------------------------- */

@@ -149,6 +149,11 @@ TEST(rslora_equals_peft)
     check_golden("bert-rslora", "lora:rank=4,alpha=8,rslora=yes");
 }
 
+TEST(dora_equals_peft)
+{
+    check_golden("bert-dora", "lora:rank=4,alpha=8,dora=yes");
+}
+
 TEST(ia3_equals_peft)
 {
     check_golden("bert-ia3", "ia3");

@@ -121,6 +121,12 @@ static pb_node *build_scale(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_scale(g, in[0], in[1]);
 }
 
+static pb_node *build_scale_about(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_scale_about(g, in[0], in[1], in[2]);
+}
+
 #define BUILD_ACT(name, act)                                                                                           \
     static pb_node *name(pb_graph *g, pb_node **in, const pb_rows *set)                                                \
     {                                                                                                                  \
@@ -352,6 +358,7 @@ static const op_case cases[] = {
     {"linear_add", build_linear_add, {{0, 9}, {0, 3}, {9, 3}}},
     {"add", build_add, {{0, 18}, {0, 18}}},
     {"scale", build_scale, {{0, 18}, {1, 18}}},
+    {"scale about", build_scale_about, {{0, 18}, {1, 18}, {1, 18}}},
     {"gelu", build_gelu, {{0, 18}}},
     {"gelu_tanh", build_gelu_tanh, {{0, 18}}},
     {"relu", build_relu, {{0, 18}}},
@@ -666,6 +673,58 @@ TEST(flops_are_those_of_the_textbook)
     check_flops(build_attention, attention, 1, 2 * 2 * ALL_PAIRS * 8, 3 * 2 * ALL_PAIRS * 8);
     check_flops(build_attention, attention, 4, 2 * 2 * ALL_PAIRS * 8, 2 * 2 * ALL_PAIRS * 8);
     check_flops(build_causal, attention, 7, 2 * 2 * CAUSAL_PAIRS * 8, 5 * 2 * CAUSAL_PAIRS * 8);
+}
+
+/* ---- lengths of rows, of a matrix in full and in four bits ------------------------------------------------ */
+
+static void check_lengths(pb_param *w, const double *want)
+{
+    static pb_real b[37 * 2], a[2 * 70];
+    pb_rng r = pb_rng_named(3, "change");
+    fill_random(&r, PB_COUNT(b), b);
+    fill_random(&r, PB_COUNT(a), a);
+    pb_param change[] = {{.rows = 37, .cols = 2, .x = b, .trainable = true},
+                         {.rows = 2, .cols = 70, .x = a, .trainable = true}};
+    pb_arena *arena = pb_arena_new("lengths");
+    pb_machine *m = pb_machine_new();
+    pb_graph *g = pb_graph_new(arena, true);
+    pb_plan plan;
+    pb_node *n = pb_op_inverse_lengths(g, pb_graph_param(g, w), pb_graph_param(g, &change[0]),
+                                       pb_graph_param(g, &change[1]), 0.5);
+    CHECK(!n->needs); /* a constant */
+    CHECK_INT(pb_graph_plan(g, n, NULL, &plan), 0);
+    CHECK_INT((long long)plan.forward_flops, 2 * 37 * 70 * 2);
+    pb_machine_bind(m, g, &plan);
+    pb_machine_forward(m, g);
+    for (int o = 0; o < 37; o++) {
+        double squares = 0;
+        for (int i = 0; i < 70; i++)
+            squares += pow(want[o * 70 + i] + 0.5 * (double)(b[o * 2] * a[i] + b[o * 2 + 1] * a[70 + i]), 2);
+        CHECK_NEAR((double)n->x[o], 1 / sqrt(squares), 10 * EXACT);
+    }
+    pb_machine_free(m);
+    pb_arena_free(arena);
+}
+
+TEST(lengths_are_of_the_rows_as_they_are_held)
+{
+    enum { N = 37 * 70 };
+    static double want[N];
+    static pb_real x[N];
+    pb_rng r = pb_rng_named(2, "matrix");
+    fill_random(&r, N, x);
+    for (int i = 0; i < N; i++)
+        want[i] = (double)x[i];
+    pb_threads_start(2);
+    check_lengths(&(pb_param){.rows = 37, .cols = 70, .x = x}, want);
+    void *memory = pb_alloc(pb_packed_bytes(PB_IN_NF4, true, 37, 70));
+    pb_packed packed = pb_pack(PB_IN_NF4, true, 37, 70, x, memory);
+    pb_unpack(&packed, 0, 37, 0, 70, x, 70);
+    for (int i = 0; i < N; i++)
+        want[i] = (double)x[i];
+    check_lengths(&(pb_param){.rows = 37, .cols = 70, .packed = &packed}, want);
+    pb_threads_stop();
+    free(memory);
 }
 
 /* ---- a table's gradient is sparse ------------------------------------------------------------------------- */

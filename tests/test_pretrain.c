@@ -48,7 +48,7 @@ typedef struct desk {
 } desk;
 
 /* A folder with a tokenizer and a network to be trained, and the corpus as its tokens. */
-static desk desk_open(pb_objective objective, const char *name)
+static desk desk_open(pb_objective objective, const char *name, int vocabulary)
 {
     desk d = {.source = {.name = "toy", .repeat = 1}, .none = pb_overlap_new()};
     const pb_shape shape = {
@@ -62,7 +62,7 @@ static desk desk_open(pb_objective objective, const char *name)
     d.options.objective = (int)objective;
     d.options.output = inside(name);
     d.options.state = pb_format("%s.state", d.options.output);
-    d.options.vocabulary = 330;
+    d.options.vocabulary = vocabulary;
     d.options.tokens = 100000;
     d.options.batch = 512;
     d.options.length = 48;
@@ -71,7 +71,7 @@ static desk desk_open(pb_objective objective, const char *name)
     pb_bpe_trainer *t = pb_bpe_trainer_new(objective == PB_MASKED ? PB_BPE_WORDS : PB_BPE_TEXT);
     d.corpus.source = &d.source;
     CHECK(!pb_make_dirs(d.options.output) && !pb_corpus_count(&d.corpus, d.none, t));
-    int entries = pb_bpe_trainer_write(t, 330, pb_format("%s/tokenizer.json", d.options.output));
+    int entries = pb_bpe_trainer_write(t, vocabulary, pb_format("%s/tokenizer.json", d.options.output));
     CHECK(!pb_fresh_write(d.options.output, objective, &shape, entries));
     pb_bpe_trainer_free(t);
     d.tokenizer = pb_tokenizer_open(d.options.output);
@@ -98,7 +98,7 @@ static pb_pretrained pretrain(desk *d)
 
 TEST(pieces_are_the_whole_text_cut_in_front_of_words)
 {
-    desk d = desk_open(PB_MASKED, "pieces");
+    desk d = desk_open(PB_MASKED, "pieces", 290);
     d.corpus.source = &d.source;
     pb_stream *s = &d.corpus.train;
     for (int equal = 0; equal < 2; equal++) {
@@ -128,7 +128,7 @@ TEST(pieces_are_the_whole_text_cut_in_front_of_words)
 
 TEST(whole_words_are_asked_for_and_mostly_hidden)
 {
-    desk d = desk_open(PB_MASKED, "masks");
+    desk d = desk_open(PB_MASKED, "masks", 290);
     pb_stream *s = &d.corpus.train;
     pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .pieces = 1, .masked = 0.3};
     pb_stream_cut(s, 48, true, 0);
@@ -162,7 +162,7 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
 
 TEST(every_token_of_a_document_and_its_end_is_asked_for_once)
 {
-    desk d = desk_open(PB_CAUSAL, "causal-lessons");
+    desk d = desk_open(PB_CAUSAL, "causal-lessons", 290);
     pb_stream *s = &d.corpus.train;
     pb_lessons l = {.objective = PB_CAUSAL, .tokenizer = d.tokenizer};
     pb_stream_cut(s, 24, false, 0);
@@ -186,7 +186,7 @@ TEST(every_token_of_a_document_and_its_end_is_asked_for_once)
 /* The teacher has a tokenizer of its own; words are what both have in common. */
 TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
 {
-    desk d = desk_open(PB_MASKED, "teacher");
+    desk d = desk_open(PB_MASKED, "teacher", 290);
     pb_stream *s = &d.corpus.train;
     pb_model *teacher = pb_model_open(&(pb_opening){.path = TINY, .bare = true});
     if (!CHECK(teacher && !pb_model_attach(teacher, NULL, 0)))
@@ -233,10 +233,10 @@ TEST(it_learns_what_there_is_to_learn)
         const char *name, *teacher;
     } row[] = {{PB_MASKED, "masked", ""}, {PB_MASKED, "distilled", TINY}, {PB_CAUSAL, "causal", ""}};
     for (size_t i = 0; i < PB_COUNT(row); i++) {
-        desk d = desk_open(row[i].objective, row[i].name);
+        desk d = desk_open(row[i].objective, row[i].name, 400);
         d.options.teacher = row[i].teacher;
         pb_pretrained p = pretrain(&d);
-        /* Of log 330 = 5.8 nats at the start; the grammar's own entropy is 0.13 bits a byte. */
+        /* Of log 400 = 6 nats at the start; the grammar's own entropy is 0.13 bits a byte. */
         if (!CHECK(p.heldout > 0.1 && p.heldout < 2.2) || !CHECK(p.bits_per_byte < 0.4))
             printf("  %s: %g nats, %g bits a byte\n", row[i].name, p.heldout, p.bits_per_byte);
         CHECK((row[i].objective == PB_CAUSAL) == (p.bits_per_byte > 0.1));
@@ -256,7 +256,7 @@ static char *weights_of(const desk *d, size_t *size)
 
 TEST(a_killed_run_goes_on_to_the_same_bits)
 {
-    desk a = desk_open(PB_MASKED, "straight"), b = desk_open(PB_MASKED, "killed");
+    desk a = desk_open(PB_MASKED, "straight", 290), b = desk_open(PB_MASKED, "killed", 290);
     a.options.tokens = b.options.tokens = 20000;
     pb_pretrained p = pretrain(&a);
     pb_pretrained_free(&p);
@@ -287,7 +287,7 @@ TEST(a_killed_run_goes_on_to_the_same_bits)
 
 TEST(a_checkpoint_of_another_network_is_refused)
 {
-    desk a = desk_open(PB_MASKED, "one"), b = desk_open(PB_CAUSAL, "other");
+    desk a = desk_open(PB_MASKED, "one", 290), b = desk_open(PB_CAUSAL, "other", 290);
     a.options.tokens = 1000;
     pb_pretrained p = pretrain(&a);
     pb_pretrained_free(&p);

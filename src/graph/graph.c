@@ -53,6 +53,16 @@ static void untouch(pb_param *p)
         p->slot[i] = -1;
 }
 
+void pb_param_values(const pb_param *p, int r0, int r1, int c0, int c1, pb_real *out)
+{
+    size_t cols = (size_t)(c1 - c0);
+    if (p->packed)
+        pb_unpack(p->packed, r0, r1, c0, c1, out, c1 - c0);
+    else
+        for (int r = r0; r < r1; r++, out += cols)
+            memcpy(out, p->x + (size_t)r * (size_t)p->cols + (size_t)c0, cols * sizeof *out);
+}
+
 pb_node *pb_graph_param(pb_graph *g, pb_param *p)
 {
     if (g->failed || !p)
@@ -106,7 +116,7 @@ pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node 
     n->conf = conf;
     for (int i = 0; i < PB_MAX_INPUTS; i++) {
         n->in[i] = in[i];
-        if (in[i] && in[i]->needs)
+        if (in[i] && in[i]->needs && !op->constant)
             n->want |= 1u << i;
     }
     n->needs = n->want != 0;

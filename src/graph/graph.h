@@ -52,6 +52,10 @@ typedef struct pb_param {
     struct pb_node *leaf; /* this parameter's node in the graph under construction          */
 } pb_param;
 
+/* Rows r0 .. r1-1, columns c0 .. c1-1 of a parameter, however it is held, into out [r1-r0, c1-c0]; c0 is
+ * a multiple of 64. */
+void pb_param_values(const pb_param *p, int r0, int r1, int c0, int c1, pb_real *out);
+
 /* ---- nodes ------------------------------------------------------------------------------------ */
 
 typedef struct pb_op pb_op;
@@ -84,6 +88,7 @@ struct pb_op {
     unsigned inplace;              /* bit i: the output may be written over input i                    */
     unsigned inplace_grad;         /* bit i: input i's gradient may be written over the output's       */
     unsigned reads[PB_MAX_INPUTS]; /* what the gradient of input i reads                       */
+    bool constant;                 /* whoever reads the output takes it as given: no gradient goes below */
 
     /* Sets rows, cols, set from the inputs; -1 with pb_error("NAME: what does not fit"). */
     int (*shape)(pb_node *n);

@@ -27,6 +27,13 @@ pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b);
 /* y[t,j] = x[t,j] * l[j];  l [1,C]. */
 pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l);
 
+/* y[t,j] = b[j] + (x[t,j] - b[j]) * l[j];  l and b [1,C]; b NULL: as pb_op_scale. */
+pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b);
+
+/* y[0,j] = 1 / length of row j of W + scale * B A (0 for a row of zeros);  W [out,in], B [out,r],
+ * A [r,in], y [1,out].  A constant to gradients. */
+pb_node *pb_op_inverse_lengths(pb_graph *g, pb_node *w, pb_node *b, pb_node *a, double scale);
+
 /* f(x), element by element. */
 pb_node *pb_op_act(pb_graph *g, pb_act act, pb_node *x);
 

@@ -60,26 +60,28 @@ pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b)
     return pb_graph_apply(g, &add, NULL, a, b, NULL, NULL);
 }
 
-/* ---- scale: y[t,j] = x[t,j] * l[j] -------------------------------------------------------------- */
+/* ---- scale: y[t,j] = b[j] + (x[t,j] - b[j]) * l[j], without b: x[t,j] * l[j] -------------------- */
 
 static int scale_shape(pb_node *n)
 {
-    const pb_node *x = n->in[0], *l = n->in[1];
-    if (!x || !l || l->rows != 1 || l->cols != x->cols)
-        return pb_error("scale: x [%d,%d] * l [%d,%d] do not fit", x ? x->rows : 0, x ? x->cols : 0, l ? l->rows : 0,
-                        l ? l->cols : 0);
+    const pb_node *x = n->in[0], *l = n->in[1], *b = n->in[2];
+    if (!x || !l || l->rows != 1 || l->cols != x->cols || (b && (b->rows != 1 || b->cols != x->cols)))
+        return pb_error("scale: x [%d,%d] * l [%d,%d] about b [%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
+                        l ? l->rows : 0, l ? l->cols : 0, b ? b->cols : 0);
     return like_first(n);
 }
 
 static void scale_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    const pb_real *l = n->in[1]->x;
+    const pb_real *l = n->in[1]->x, *b = n->in[2] ? n->in[2]->x : NULL;
     for (int t = from; t < to; t++) {
         const pb_real *x = n->in[0]->x + start(n, t);
         pb_real *y = n->x + start(n, t);
-        for (int j = 0; j < n->cols; j++)
+        for (int j = 0; j < n->cols && !b; j++)
             y[j] = x[j] * l[j];
+        for (int j = 0; j < n->cols && b; j++)
+            y[j] = b[j] + (x[j] - b[j]) * l[j];
     }
 }
 
@@ -96,17 +98,28 @@ static void scale_backward(const pb_node *n, unsigned want, int from, int to, pb
     }
 }
 
-/* dl[j] = sum_t dy[t,j] x[t,j] */
+static void clear_unless(bool adds, pb_real *x, int from, int to)
+{
+    if (!adds)
+        memset(x + from, 0, (size_t)(to - from) * sizeof *x);
+}
+
+/* dl[j] = sum_t dy[t,j] (x[t,j] - b[j]),  db[j] = sum_t dy[t,j] (1 - l[j]) */
 static void scale_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
-    (void)want, (void)scratch;
-    pb_real *dl = n->in[1]->g;
-    if (!(n->add & 2))
-        memset(dl + from, 0, (size_t)(to - from) * sizeof *dl);
+    (void)scratch;
+    const pb_real *l = n->in[1]->x, *b = n->in[2] ? n->in[2]->x : NULL;
+    pb_real *dl = n->in[1]->g, *db = b ? n->in[2]->g : NULL;
+    if (want & 2)
+        clear_unless(n->add & 2, dl, from, to);
+    if (want & 4)
+        clear_unless(n->add & 4, db, from, to);
     for (int t = 0; t < n->rows; t++) {
         const pb_real *x = n->in[0]->x + start(n, t), *dy = n->g + start(n, t);
-        for (int j = from; j < to; j++)
-            dl[j] += dy[j] * x[j];
+        for (int j = from; j < to && (want & 2); j++)
+            dl[j] += dy[j] * (b ? x[j] - b[j] : x[j]);
+        for (int j = from; j < to && (want & 4); j++)
+            db[j] += dy[j] * (1 - l[j]);
     }
 }
 
@@ -114,8 +127,8 @@ static const pb_op scale = {
     .name = "scale",
     .aligned = 1,
     .inplace = 1,
-    .collects = 2,
-    .reads = {PB_IN1, PB_IN0},
+    .collects = 2 | 4,
+    .reads = {PB_IN1, PB_IN0 | PB_IN2, PB_IN1},
     .shape = scale_shape,
     .forward = scale_forward,
     .backward = scale_backward,
@@ -124,7 +137,12 @@ static const pb_op scale = {
 
 pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l)
 {
-    return pb_graph_apply(g, &scale, NULL, x, l, NULL, NULL);
+    return pb_op_scale_about(g, x, l, NULL);
+}
+
+pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b)
+{
+    return pb_graph_apply(g, &scale, NULL, x, l, b, NULL);
 }
 
 /* ---- act: f(x) ------------------------------------------------------------------------------------- */

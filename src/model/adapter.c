@@ -366,6 +366,13 @@ static int check_base(const loading *l, bool force)
                                     : 0;
 }
 
+/* So does one made here say what its head's classes are called. */
+static int name_classes(const loading *l)
+{
+    const char *names = pb_safetensors_metadata(l->a->file, "classes");
+    return names ? pb_model_name_classes(l->m, names) : 0;
+}
+
 int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force)
 {
     loading l = {.a = a, .peft = a->method->peft, .m = m};
@@ -373,7 +380,7 @@ int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force)
     bool sites = l.peft->layout == PB_PEFT_SITES;
     pb_attached part = {.method = a->method, .conf = a->conf};
     int rc = check_base(&l, force) || set_keys(&l) || (sites && set_targets(&l)) || pb_model_attach(m, &part, 1) ||
-                     take_method(&l) || take_rest(&l)
+                     take_method(&l) || take_rest(&l) || name_classes(&l)
                  ? -1
                  : 0;
     free(l.used);

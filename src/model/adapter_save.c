@@ -240,6 +240,21 @@ static int save_method(saving *s)
     return 0;
 }
 
+/* ["good", "bad"] */
+static pb_text class_names(const pb_model *m)
+{
+    pb_text list = {0};
+    for (int i = 0; m->head == PB_HEAD_CLASSES && i < m->classes; i++) {
+        char *name = pb_model_class(m, i);
+        pb_text_add(&list, i ? ", " : "[");
+        pb_json_quote(&list, name);
+        free(name);
+    }
+    if (list.length)
+        pb_text_add(&list, "]");
+    return list;
+}
+
 static int save(saving *s, const char *dir)
 {
     pb_peft_layout layout = s->method->peft->layout;
@@ -251,8 +266,12 @@ static int save(saving *s, const char *dir)
     if (layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT)
         add_prompt_sizes(s);
     pb_digest base = pb_model_digest(s->m);
-    const char *const metadata[] = {"base_sha256", base.hex, "format", "pt", NULL};
-    return write_config(s, dir) || pb_bundle_write(&s->tensors, dir, "adapter_model.safetensors", metadata) ? -1 : 0;
+    pb_text classes = class_names(s->m);
+    const char *const metadata[] = {"base_sha256", base.hex, "format", "pt", classes.length ? "classes" : NULL,
+                                    classes.data,  NULL};
+    int rc = write_config(s, dir) || pb_bundle_write(&s->tensors, dir, "adapter_model.safetensors", metadata) ? -1 : 0;
+    pb_text_free(&classes);
+    return rc;
 }
 
 int pb_adapter_save(const pb_model *m, const char *dir)

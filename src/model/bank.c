@@ -62,9 +62,13 @@ static pb_real *copied(entry *e, const pb_param *p)
 }
 
 /* B and A of a site; the method says the scale by what it does to a unit. */
-static void take_site(entry *e, const pb_model *from, const pb_site *s, double scale)
+static int take_site(entry *e, const pb_model *from, const pb_site *s, double scale)
 {
     char name[160];
+    snprintf(name, sizeof name, "layer.%d.%s.lora.m", s->layer, s->role);
+    if (pb_model_find(from, name))
+        return pb_error(
+            "bank: an adapter with use_dora: its magnitudes are of the whole matrix, not an addition to it");
     snprintf(name, sizeof name, "layer.%d.%s.lora.A", s->layer, s->role);
     const pb_param *A = pb_model_find(from, name);
     snprintf(name, sizeof name, "layer.%d.%s.lora.B", s->layer, s->role);
@@ -76,6 +80,7 @@ static void take_site(entry *e, const pb_model *from, const pb_site *s, double s
                                       .out = B->rows,
                                       .rank = A->rows,
                                       .scale = (pb_real)scale};
+    return 0;
 }
 
 static const pb_real *difference(entry *e, const pb_param *own, const pb_param *base)
@@ -104,9 +109,9 @@ static int take_all(pb_bank *b, entry *e, const pb_model *from, const pb_adapter
     int sites = b->m->config.layers * SITES;
     e->site = pb_arena_alloc(e->arena, PB_META, (size_t)sites * sizeof *e->site);
     for (int i = 0; i < sites; i++)
-        if (from->matches[i])
-            take_site(e, from, &from->layer[i / SITES].site[i % SITES],
-                      pb_adapter_scale(a, &from->layer[i / SITES].site[i % SITES]));
+        if (from->matches[i] && take_site(e, from, &from->layer[i / SITES].site[i % SITES],
+                                          pb_adapter_scale(a, &from->layer[i / SITES].site[i % SITES])))
+            return -1;
     return take_head(e, from, b->m);
 }
 

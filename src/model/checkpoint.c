@@ -15,6 +15,23 @@ static bool is_folder(const char *path)
     return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
+/* id2label, from an object by number to a list. */
+static int name_classes(pb_model *m, const pb_json *root)
+{
+    const pb_json *names = pb_json_get(root, "id2label");
+    pb_text list = {0};
+    for (size_t i = 0; i < pb_json_size(names); i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", i);
+        pb_text_add(&list, i ? ", " : "[");
+        pb_json_quote(&list, pb_json_text(pb_json_get(names, number), number));
+    }
+    pb_text_add(&list, list.length ? "]" : "[]");
+    int rc = pb_model_name_classes(m, list.data);
+    pb_text_free(&list);
+    return rc;
+}
+
 static int open_weights(pb_model *m, bool shapes_only)
 {
     bool unread = shapes_only || m->base.weights == PB_FROM_RANDOM;
@@ -45,7 +62,7 @@ int pb_checkpoint_open(pb_model *m, bool shapes_only)
         return open_file(m);
     const char *path = pb_arena_format(m->arena, "%s/config.json", m->dir);
     pb_json_doc *doc = pb_json_read(path);
-    int rc = doc ? pb_family_config(path, pb_json_root(doc), &m->config) : -1;
+    int rc = doc ? pb_family_config(path, pb_json_root(doc), &m->config) || name_classes(m, pb_json_root(doc)) : -1;
     pb_json_free(doc);
     return rc || open_weights(m, shapes_only) ? -1 : 0;
 }

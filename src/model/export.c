@@ -31,8 +31,16 @@ static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
         return;
     for (int turn = 0; turn < 2; turn++) {
         pb_text_add(out, ",\n  \"%s\": {", turn ? "label2id" : "id2label");
-        for (int i = 0; i < m->classes; i++)
-            pb_text_add(out, turn ? "%s\"LABEL_%d\": %d" : "%s\"%d\": \"LABEL_%d\"", i ? ", " : "", i, i);
+        for (int i = 0; i < m->classes; i++) {
+            char *name = pb_model_class(m, i);
+            pb_text_add(out, i ? ", " : "");
+            if (!turn)
+                pb_text_add(out, "\"%d\": ", i);
+            pb_json_quote(out, name);
+            if (turn)
+                pb_text_add(out, ": %d", i);
+            free(name);
+        }
         pb_text_add(out, "}");
     }
 }

@@ -22,10 +22,7 @@ static void copy_param(pb_param *to, const pb_param *from)
     to->trainable = false;
     to->packed = NULL;
     to->x = pb_alloc(bytes);
-    if (from->packed)
-        pb_unpack(from->packed, 0, from->rows, 0, from->cols, to->x, from->cols);
-    else
-        memcpy(to->x, from->x, bytes);
+    pb_param_values(from, 0, from->rows, 0, from->cols, to->x);
 }
 
 /* The innermost method's change goes in first, as its output is what the outer ones get. */

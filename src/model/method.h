@@ -128,13 +128,15 @@ const void *pb_conf(const pb_build *b); /* the asked method's settings */
 
 /* How a new parameter starts. */
 typedef struct pb_init {
-    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM } kind;
-    double scale; /* the constant; standard deviation; bound                       */
+    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_LENGTHS } kind;
+    double scale;       /* the constant; standard deviation; bound                  */
+    const pb_param *of; /* PB_LENGTHS: the matrix                                  */
 } pb_init;
 pb_init pb_init_constant(double value);
 pb_init pb_init_normal(double deviation);
 pb_init pb_init_uniform(double bound);
-pb_init pb_init_kaiming(int fan_in); /* uniform, bound 1/sqrt(fan_in): kaiming with a = sqrt 5 */
+pb_init pb_init_kaiming(int fan_in);        /* uniform, bound 1/sqrt(fan_in): kaiming with a = sqrt 5 */
+pb_init pb_init_lengths(const pb_param *w); /* element j: the length of row j of w */
 
 /* The trainable tensor `name` of this method at this site (NULL: one for the whole model),
  * made at its first use.  The only way to get one, so nothing goes uncounted. */
@@ -152,6 +154,10 @@ bool pb_site_in(const char *list, const pb_site *site);
 double pb_at_site(const char *list, const pb_site *site, double otherwise);
 
 pb_node *pb_inner_linear(pb_build *b, const pb_site *site, pb_node *x);
+
+/* The base's weight or bias (NULL: none) at a site, as a leaf. */
+pb_node *pb_base_weight(pb_build *b, const pb_site *site);
+pb_node *pb_base_bias(pb_build *b, const pb_site *site);
 
 /* Dropout that is there only while training, from the stream "dropout" of this method. */
 pb_node *pb_drop(pb_build *b, pb_node *x, double p);

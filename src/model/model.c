@@ -90,6 +90,7 @@ void pb_model_free(pb_model *m)
     pb_tokenizer_close(m->tokenizer);
     pb_weights_close(m->file);
     pb_text_free(&m->missing);
+    pb_json_free(m->class_names);
     free(m->param);
     free(m->origin);
     free(m->index);
@@ -116,6 +117,29 @@ pb_head pb_model_head(const pb_model *m)
 int pb_model_outputs(const pb_model *m)
 {
     return m->head == PB_HEAD_CLASSES ? m->classes : m->head == PB_HEAD_NONE ? m->config.width : m->config.vocab;
+}
+
+int pb_model_name_classes(pb_model *m, const char *list)
+{
+    pb_json_doc *doc = pb_json_parse("names of classes", list, strlen(list));
+    bool good = doc && pb_json_is_array(pb_json_root(doc));
+    for (size_t i = 0; good && i < pb_json_size(pb_json_root(doc)); i++)
+        good = pb_json_text(pb_json_at(pb_json_root(doc), i), NULL) != NULL;
+    if (!good) {
+        pb_json_free(doc);
+        return doc ? pb_error("names of classes: want a JSON list of texts, got %s", list) : -1;
+    }
+    pb_json_free(m->class_names);
+    m->class_names = doc;
+    return 0;
+}
+
+char *pb_model_class(const pb_model *m, int i)
+{
+    const pb_json *names = m->class_names ? pb_json_root(m->class_names) : NULL;
+    const char *name = pb_json_size(names) == (size_t)m->classes ? pb_json_text(pb_json_at(names, (size_t)i), NULL)
+                                                                 : NULL;
+    return name ? pb_strdup(name) : pb_format("LABEL_%d", i);
 }
 
 int pb_model_kv_width(const pb_model *m)

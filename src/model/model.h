@@ -90,9 +90,15 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count);
 void pb_model_before_train(pb_model *m, const pb_facts *facts);
 
 const pb_config *pb_model_config(const pb_model *m);
-pb_head pb_model_head(const pb_model *m);                  /* of the network that is built  */
-int pb_model_outputs(const pb_model *m);                   /* columns of its logits         */
-int pb_model_kv_width(const pb_model *m);                  /* of a layer's keys: kv * hd    */
+pb_head pb_model_head(const pb_model *m); /* of the network that is built  */
+int pb_model_outputs(const pb_model *m);  /* columns of its logits         */
+int pb_model_kv_width(const pb_model *m); /* of a layer's keys: kv * hd    */
+
+/* What the head's classes are called: from config.json's id2label, from an adapter made here, or given as
+ * a JSON list of texts (-1 with an error if it is none); where nothing is known, LABEL_0, LABEL_1, .. */
+int pb_model_name_classes(pb_model *m, const char *list);
+char *pb_model_class(const pb_model *m, int i); /* caller frees */
+
 const pb_tokenizer *pb_model_tokenizer(const pb_model *m); /* NULL: the checkpoint has none */
 bool pb_model_ends(const pb_model *m, int id);             /* does this token end a text    */
 const char *pb_model_family(const pb_model *m);            /* "bert"                        */

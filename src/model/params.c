@@ -60,11 +60,26 @@ pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_ki
     return p;
 }
 
+static void init_lengths(pb_param *p, const pb_param *of)
+{
+    pb_real *row = pb_alloc((size_t)of->cols * sizeof *row);
+    PB_CHECK(p->rows == 1 && p->cols == of->rows);
+    for (int i = 0; i < of->rows; i++) {
+        pb_param_values(of, i, i + 1, 0, of->cols, row);
+        p->x[i] = (pb_real)sqrt(pb_sum_squares((size_t)of->cols, row));
+    }
+    free(row);
+}
+
 /* Each tensor draws from a stream named after itself, so no other one can shift it. */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;
     p->x = pb_arena_alloc(m->arena, PB_WEIGHTS, n * sizeof *p->x);
+    if (init.kind == PB_LENGTHS) {
+        init_lengths(p, init.of);
+        return;
+    }
     pb_rng r = pb_rng_named(m->seed, p->name);
     for (size_t i = 0; i < n; i++)
         p->x[i] = (pb_real)(init.kind == PB_CONSTANT ? init.scale
@@ -74,22 +89,27 @@ void pb_params_init(pb_model *m, pb_param *p, pb_init init)
 
 pb_init pb_init_constant(double value)
 {
-    return (pb_init){PB_CONSTANT, value};
+    return (pb_init){PB_CONSTANT, value, NULL};
 }
 
 pb_init pb_init_normal(double deviation)
 {
-    return (pb_init){PB_NORMAL, deviation};
+    return (pb_init){PB_NORMAL, deviation, NULL};
 }
 
 pb_init pb_init_uniform(double bound)
 {
-    return (pb_init){PB_UNIFORM, bound};
+    return (pb_init){PB_UNIFORM, bound, NULL};
 }
 
 pb_init pb_init_kaiming(int fan_in)
 {
     return pb_init_uniform(1 / sqrt(fan_in));
+}
+
+pb_init pb_init_lengths(const pb_param *w)
+{
+    return (pb_init){PB_LENGTHS, 0, w};
 }
 
 int pb_model_params(const pb_model *m)

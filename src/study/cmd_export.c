@@ -8,7 +8,7 @@
 #include "study/cmd.h"
 
 typedef struct stored {
-    char *id, *hash, *model, *row;
+    char *id, *hash, *model, *row, *classes;
     pb_attached part[8];
     int parts, found;
 } stored;
@@ -48,7 +48,9 @@ static int make_parts(stored *s)
 static int take_setting(void *ctx, int columns, const char *const *value)
 {
     (void)columns;
-    const stored *s = ctx;
+    stored *s = ctx;
+    if (!strcmp(value[0], "task.class_names") && !s->classes)
+        s->classes = pb_strdup(value[1]);
     for (int i = 0; i < s->parts; i++) {
         char *start = pb_format("method.%s.", s->part[i].method->name);
         size_t n = strlen(start);
@@ -101,9 +103,17 @@ static int export_run(const pb_args *a, const stored *s)
     char *artifact = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, s->hash);
     int classes = classes_of(artifact);
     pb_model *m = classes ? pb_model_open(&(pb_opening){.path = s->model, .classes = classes}) : NULL;
+<<<<<<< HEAD
     int rc = !m || pb_model_attach(m, s->part, s->parts) || pb_model_load(m, artifact) ? -1
              : a->merged                                                               ? pb_model_export(m, a->word[1], PB_IN_FP32)
                                                                                        : pb_adapter_save(m, a->word[1]);
+=======
+    int rc = !m || pb_model_attach(m, s->part, s->parts) || pb_model_load(m, artifact) ||
+                     (s->classes && pb_model_name_classes(m, s->classes))
+                 ? -1
+             : a->merged ? pb_model_export(m, a->word[1])
+                         : pb_adapter_save(m, a->word[1]);
+>>>>>>> issue4
     pb_model_free(m);
     free(artifact);
     return rc;
@@ -120,6 +130,7 @@ static void release(stored *s)
     free(s->hash);
     free(s->model);
     free(s->row);
+    free(s->classes);
 }
 
 static int export_command(const pb_args *a)

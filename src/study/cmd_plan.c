@@ -34,7 +34,31 @@ static pb_data *real_data(const pb_experiment *e, const pb_cell *c, const pb_mod
     return d;
 }
 
-static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, pb_counts *counts, pb_footprint *f)
+/* What one cell takes. */
+typedef struct bill {
+    pb_counts counts;
+    pb_footprint f;
+    long long saved; /* bytes less than without checkpoint = yes */
+} bill;
+
+static int plan_training(pb_model *m, const pb_data *d, const pb_cell *c, bill *out)
+{
+    pb_train_options kept = c->train;
+    pb_footprint all;
+    out->counts = pb_model_counts(m);
+    out->saved = 0;
+    if (pb_train_plan(m, d, &c->train, c->seed, &out->f))
+        return -1;
+    if (!kept.checkpoint)
+        return 0;
+    kept.checkpoint = false;
+    if (pb_train_plan(m, d, &kept, c->seed, &all))
+        return -1;
+    out->saved = (long long)pb_footprint_total(&all) - (long long)pb_footprint_total(&out->f);
+    return 0;
+}
+
+static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill *out)
 {
     pb_data *d = tokens ? NULL : pb_experiment_data(e);
     int classes = d ? d->classes : 2;
@@ -46,9 +70,7 @@ static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, pb_co
             : NULL;
     int rc = m && !pb_model_attach(m, c->part, c->row->parts) ? 0 : -1;
     d = rc ? NULL : tokens ? even_data(tokens, c->train.batch) : real_data(e, c, m);
-    rc = d ? pb_train_plan(m, d, &c->train, c->seed, f) : -1;
-    if (!rc)
-        *counts = pb_model_counts(m);
+    rc = d ? plan_training(m, d, c, out) : -1;
     pb_data_free(d);
     pb_model_free(m);
     return rc;
@@ -59,24 +81,28 @@ static double megabytes(size_t bytes)
     return (double)bytes / 1e6;
 }
 
-static void print_row(const pb_cell *c, const pb_counts *n, const pb_footprint *f)
+static void print_row(const pb_cell *c, const bill *b)
 {
+    const pb_footprint *f = &b->f;
     double per = f->tokens ? 1e-6 / (double)f->tokens : 0;
-    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n", c->row->label,
-           (unsigned long long)n->trainable, megabytes(f->weights), megabytes(f->gradients), megabytes(f->optimizer),
-           megabytes(f->activations), megabytes(f->workspace), megabytes(f->features), megabytes(pb_footprint_total(f)),
-           (double)f->forward_flops * per, (double)f->backward_flops * per, (double)f->recompute_flops * per);
+    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n", c->row->label,
+           (unsigned long long)b->counts.trainable, megabytes(f->weights), megabytes(f->gradients),
+           megabytes(f->optimizer), megabytes(f->activations), megabytes(f->workspace), megabytes(f->features),
+           megabytes(pb_footprint_total(f)), (double)b->saved / 1e6, (double)f->forward_flops * per,
+           (double)f->backward_flops * per, (double)f->recompute_flops * per);
 }
 
-static void print_json(const pb_cell *c, const pb_counts *n, const pb_footprint *f)
+static void print_json(const pb_cell *c, const bill *b)
 {
+    const pb_footprint *f = &b->f;
     printf(
         "{\"method\":\"%s\",\"choice\":\"%s\",\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
-        "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"steps\":%d,\"tokens\":%llu,"
+        "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"saved\":%lld,\"steps\":%d,\"tokens\":%"
+        "llu,"
         "\"forward_flops\":%llu,\"backward_flops\":%llu,\"recompute_flops\":%llu}\n",
-        c->row->label, c->choice, (unsigned long long)n->trainable, f->weights, f->gradients, f->optimizer,
-        f->activations, f->workspace, f->features, pb_footprint_total(f), f->steps, (unsigned long long)f->tokens,
-        (unsigned long long)f->forward_flops, (unsigned long long)f->backward_flops,
+        c->row->label, c->choice, (unsigned long long)b->counts.trainable, f->weights, f->gradients, f->optimizer,
+        f->activations, f->workspace, f->features, pb_footprint_total(f), b->saved, f->steps,
+        (unsigned long long)f->tokens, (unsigned long long)f->forward_flops, (unsigned long long)f->backward_flops,
         (unsigned long long)f->recompute_flops);
 }
 
@@ -91,28 +117,27 @@ static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
 static int plan_experiment(const pb_experiment *e, const pb_args *a)
 {
     if (!a->json)
-        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", "MB (10^6 bytes)", "trainable", "weights",
-               "gradients", "optimizer", "activations", "workspace", "features", "total", "forward", "backward",
-               "again");
+        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", "MB (10^6 bytes)", "trainable",
+               "weights", "gradients", "optimizer", "activations", "workspace", "features", "total", "saved", "forward",
+               "backward", "again");
     const pb_row *last = NULL;
-    pb_footprint before = {0};
+    bill before = {0};
     for (int i = 0; i < e->cells; i++) {
         const pb_cell *c = &e->cell[i];
-        pb_counts n;
-        pb_footprint f;
+        bill b;
         if (c->seed != e->seed[0])
             continue;
-        if (plan_cell(e, c, a->tokens, &n, &f))
+        if (plan_cell(e, c, a->tokens, &b))
             return PB_EXIT_QUESTION;
-        bool same = c->row == last && costs_the_same(&f, &before);
+        bool same = c->row == last && costs_the_same(&b.f, &before.f);
         if (a->json || !same)
-            (a->json ? print_json : print_row)(c, &n, &f);
+            (a->json ? print_json : print_row)(c, &b);
         last = c->row;
-        before = f;
+        before = b;
     }
     if (!a->json)
         printf("forward, backward, again: MFLOP a token of text, mean over all training steps;\n"
-               "again: what checkpoint = yes computes a second time\n");
+               "saved, again: memory that checkpoint = yes does without, and what it computes a second time for it\n");
     return PB_EXIT_DONE;
 }
 

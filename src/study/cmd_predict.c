@@ -1,9 +1,10 @@
-/* cmd_predict: a trained row on new texts. */
+/* cmd_predict: a trained row, or a model by itself, on new texts. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/threads.h"
-#include "study/cmd.h"
+#include "study/opened.h"
 #include "study/run.h"
 
 /* The stored run to use: the best choice on validation, the newest run of it. */
@@ -109,8 +110,66 @@ static int predict_with(const pb_args *a, const pb_experiment *e, const char *ro
     return rc;
 }
 
+/* ---- a model or adapter by itself ---------------------------------------------------------------------- */
+
+typedef struct talk {
+    pb_opened opened;
+    pb_ids ids;
+} talk;
+
+static void print_likeliest(const pb_model *m, const pb_node *logits)
+{
+    int best = 0;
+    double sum = 0;
+    for (int i = 1; i < logits->cols; i++)
+        best = logits->x[i] > logits->x[best] ? i : best;
+    for (int i = 0; i < logits->cols; i++)
+        sum += exp((double)(logits->x[i] - logits->x[best]));
+    char *name = pb_model_class(m, best);
+    printf("%s\t%.4f\n", name, 1 / sum);
+    free(name);
+}
+
+/* As in training, a text is cut where the model has no positions left. */
+static int classify(void *ctx, const char *line, size_t size)
+{
+    talk *t = ctx;
+    const pb_model *m = t->opened.model;
+    t->ids.count = 0;
+    pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, pb_model_max_tokens(m), &t->ids);
+    if (!t->ids.count)
+        return pb_error("no token in it; want at least one");
+    const int offset[] = {0, (int)t->ids.count};
+    const pb_node *logits =
+        pb_apply_run(t->opened.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
+    if (logits)
+        print_likeliest(m, logits);
+    return logits ? 0 : -1;
+}
+
+static int predict_alone(const pb_args *a)
+{
+    talk t = {.ids = {0}};
+    if (pb_opened_open(&t.opened, a))
+        return PB_EXIT_QUESTION;
+    int rc = pb_model_head(t.opened.model) != PB_HEAD_CLASSES
+                 ? pb_error("%s: no classifier; want one, or an --adapter that brings its head", a->model)
+             : !pb_model_tokenizer(t.opened.model)
+                 ? pb_error("%s: no tokenizer.json; want a folder that has it", pb_model_dir(t.opened.model))
+                 : pb_each_line(classify, &t);
+    pb_ids_free(&t.ids);
+    pb_opened_close(&t.opened);
+    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
 static int predict(const pb_args *a)
 {
+    if (!a->model == !a->words) {
+        pb_error("predict: want either an EXPERIMENT.ini or --model PATH");
+        return PB_EXIT_QUESTION;
+    }
+    if (a->model)
+        return predict_alone(a);
     pb_experiment *e = pb_experiment_read(a->word[0], a->set);
     if (!e)
         return PB_EXIT_QUESTION;
@@ -123,11 +182,11 @@ static int predict(const pb_args *a)
 
 const pb_command pb_cmd_predict = {
     .name = "predict",
-    .words = "EXPERIMENT.ini",
-    .least = 1,
+    .words = "EXPERIMENT.ini|--model PATH",
     .most = 1,
-    .options = "db set row seed threads",
-    .help =
-        "classify texts with a trained row (the baseline): a text a line on stdin, label and probability on stdout\n",
+    .options = "db set row seed model adapter merged precision force threads",
+    .help = "classify texts: a text a line on stdin, label and probability on stdout\n"
+            "With an experiment, a trained row of it (the baseline); with --model, a classifier or a model with\n"
+            "an --adapter that brings its head.\n",
     .run = predict,
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/json.h"
 #include "study/ini_file.h"
 #include "version.h"
 
@@ -552,11 +553,25 @@ void pb_experiment_free(pb_experiment *e)
     free(e);
 }
 
-void pb_experiment_seal(pb_experiment *e, const pb_digest *data, const pb_digest *model)
+static const char *list_classes(pb_experiment *e, const pb_data *d)
 {
+    pb_text list = {0};
+    for (int i = 0; i < d->classes; i++) {
+        pb_text_add(&list, i ? ", " : "[");
+        pb_json_quote(&list, d->class_name[i]);
+    }
+    pb_text_add(&list, "]");
+    const char *kept = pb_arena_strdup(e->arena, list.data);
+    pb_text_free(&list);
+    return kept;
+}
+
+void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *model)
+{
+    e->class_names = list_classes(e, data);
     for (int i = 0; i < e->cells; i++) {
         char *all = pb_format("%sseed=%llu\ndata=%s\nmodel=%s\ncode=%s\n", e->cell[i].settings,
-                              (unsigned long long)e->cell[i].seed, data->hex, model->hex, PB_CODE_VERSION);
+                              (unsigned long long)e->cell[i].seed, data->digest.hex, model->hex, PB_CODE_VERSION);
         e->cell[i].hash = pb_sha256(all, strlen(all));
         free(all);
     }

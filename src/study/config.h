@@ -41,7 +41,8 @@ typedef struct pb_experiment {
     const char *methods, *seed_list; /* as written                                          */
     int jobs;
     int timing_rounds;
-    const char *serving; /* numbers of adapters to serve at once in the timing pass; "": none      */
+    const char *class_names; /* of the data, as a JSON list; known once sealed            */
+    const char *serving;     /* numbers of adapters to serve at once in the timing pass; "": none      */
     pb_row *row;
     int rows;
     uint64_t *seed;
@@ -65,7 +66,7 @@ const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
 /* Loads and checks the task's data.  NULL with an error. */
 pb_data *pb_experiment_data(const pb_experiment *e);
 
-/* Computes every cell's hash from the digests of data and model. */
-void pb_experiment_seal(pb_experiment *e, const pb_digest *data, const pb_digest *model);
+/* Takes the names of the classes, computes every cell's hash from the digests of data and model. */
+void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *model);
 
 #endif

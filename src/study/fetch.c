@@ -147,7 +147,8 @@ typedef struct sink {
     FILE *file; /* or */
     pb_text *text;
     long long have; /* bytes that were there before */
-    bool begun, full, quiet;
+    bool begun, quiet;
+    int failed; /* errno of a write */
     const char *name;
     double shown; /* clock of the last line of progress */
 } sink;
@@ -177,7 +178,7 @@ static size_t take(char *data, size_t one, size_t n, void *ctx)
     if (s->text)
         pb_text_bytes(s->text, data, one * n);
     else if (fwrite(data, one, n, s->file) != n) {
-        s->full = true;
+        s->failed = errno;
         return 0;
     }
     return one * n;
@@ -242,8 +243,8 @@ static int judge(const sink *s, CURLcode rc, const char *url, bool *again)
     long code = 0;
     curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &code);
     *again = false;
-    if (s->full)
-        return world("%s: cannot write: %s", s->name, strerror(errno));
+    if (s->failed)
+        return world("%s: cannot write: %s", s->name, strerror(s->failed));
     if (code == 401 || code == 403)
         return world("%s: refused (%ld): a gated or private repository? want a token in HF_TOKEN that may read it", url,
                      code);
@@ -289,8 +290,8 @@ static int get_file(const job *j, const wanted *w, const char *part)
             return world("%s: cannot write: %s", part, strerror(errno));
         CURL *c = prepare(j, w->url, &s);
         CURLcode code = curl_easy_perform(c);
-        if (fflush(s.file) || fclose(s.file))
-            s.full = true;
+        if (fclose(s.file) && !s.failed)
+            s.failed = errno;
         rc = judge(&s, code, w->url, &again);
         if (code == CURLE_RANGE_ERROR || code == CURLE_BAD_DOWNLOAD_RESUME) {
             unlink(part); /* this server only sends the whole */
@@ -394,7 +395,7 @@ static int choose(job *j, const pb_json *siblings)
     for (size_t i = 0; i < pb_json_size(siblings); i++) {
         const pb_json *one = pb_json_at(siblings, i);
         const char *name = pb_json_text(pb_json_get(one, "rfilename"), "");
-        parquet = parquet || ends_in(name, ".parquet");
+        parquet = parquet || (j->dataset && ends_in(name, ".parquet"));
         if (j->file ? strcmp(name, j->file) != 0 : !is_needed(j->dataset, name))
             continue;
         if (!is_safe(name))

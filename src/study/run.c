@@ -29,7 +29,7 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
     }
     pb_digest digest = pb_model_digest(m);
     pb_model_free(m);
-    pb_experiment_seal(e, &b->data->digest, &digest);
+    pb_experiment_seal(e, b->data, &digest);
     return 0;
 }
 

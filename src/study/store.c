@@ -261,10 +261,10 @@ static int put_samples(pb_store *s, long long run, const pb_result *r)
     return rc;
 }
 
-static int put_settings(pb_store *s, long long run, const char *settings)
+static int put_settings(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
 {
     sqlite3_stmt *q = prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
-    char *copy = pb_strdup(settings), *rest = copy, *line;
+    char *copy = pb_format("%stask.class_names=%s\n", c->settings, e->class_names), *rest = copy, *line;
     int rc = q ? 0 : -1;
     while (!rc && (line = strsep(&rest, "\n")) && *line) {
         char *value = strchr(line, '=');
@@ -319,7 +319,7 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
     if (execute(s, "BEGIN IMMEDIATE"))
         return -1;
     long long run = put_run(s, e, c, r->status, error, seconds);
-    int rc = run < 0 || put_settings(s, run, c->settings) || put_values(s, run, r) || put_predictions(s, run, r) ||
+    int rc = run < 0 || put_settings(s, run, e, c) || put_values(s, run, r) || put_predictions(s, run, r) ||
              put_samples(s, run, r);
     return end(s, rc) ? -1 : run;
 }

@@ -30,7 +30,7 @@ WORDS = "good fine great nice fun bad poor dull awful sad film plot actor scene 
 EXPERIMENT = """[experiment]
 task = tiny
 model = {model}
-methods = lora, lora:all, ia3, prefix, prompt, layernorm, full, bitfit
+methods = lora, lora:all, lora:dora, ia3, prefix, prompt, layernorm, full, bitfit
 seeds = 0
 timing_rounds = 0
 
@@ -44,6 +44,11 @@ rank = 3
 targets = *
 rank_pattern = mlp.*=2
 rslora = yes
+
+[method lora:dora]
+rank = 3
+targets = *
+dora = yes
 
 [method prompt]
 length = 4

@@ -149,7 +149,7 @@ def make_tiny():
 
 TEXTS = [("the film is very good", 2), ("dull plot , poor actors and no story at all .", 0),
          ("never again !", 0), ("one two three : it was a test of the new york cafe", 1), ("fun", 2)]
-CASES = {"bert": "full", "bert-lora": "lora", "bert-rslora": "rslora", "bert-ia3": "ia3",
+CASES = {"bert": "full", "bert-lora": "lora", "bert-rslora": "rslora", "bert-dora": "dora", "bert-ia3": "ia3",
          "bert-prefix": "prefix", "bert-prefix-mlp": "prefix-mlp", "bert-prompt": "prompt"}
 
 

@@ -17,6 +17,7 @@ Names.  A parameter has our name in every file these scripts write:
 
     SITE.lora_A.default.weight [r,in]              SITE.lora.A
     SITE.lora_B.default.weight [out,r]             SITE.lora.B
+    SITE.lora_magnitude_vector.default.weight      SITE.lora.m [1,out]
     SITE.ia3_l.default [out,1] or [1,in]           SITE.ia3.l [1,n]
     prompt_encoder.default.embedding.weight:
       prompt tuning [p,C]                          prompt.embed
@@ -70,6 +71,7 @@ METHODS = {
     "full": (None, "full"),
     "lora": (lora_config, "lora:rank=4,alpha=8"),
     "rslora": (lambda: lora_config(use_rslora=True), "lora:rank=4,alpha=8,rslora=yes"),
+    "dora": (lambda: lora_config(use_dora=True), "lora:rank=4,alpha=8,dora=yes"),
     "ia3": (lambda: IA3Config(task_type=TaskType.SEQ_CLS, feedforward_modules=FEED_FORWARD,
                               target_modules=f"({KEY_VALUE}|{FEED_FORWARD})"),
             "ia3:targets=attn.k attn.v mlp.down"),
@@ -81,8 +83,8 @@ METHODS = {
     "lora+prefix": (prefix_config, f"lora:rank=4,alpha=8+prefix:length={LENGTH}"),
 }
 
-# How far from zero (or, for IA3, from one) the added values lie.
-SPREAD = {"lora": 0.3, "rslora": 0.3, "ia3": 0.3, "prefix": 0.5, "prefix-mlp": 0.5, "prompt": 0.3,
+# How far from zero (or, for IA3 and DoRA's magnitudes, from one) the added values lie.
+SPREAD = {"lora": 0.3, "rslora": 0.3, "dora": 0.3, "ia3": 0.3, "prefix": 0.5, "prefix-mlp": 0.5, "prompt": 0.3,
           "lora+prefix": 0.3}
 
 
@@ -104,6 +106,7 @@ PLACES = [
     (r"^pooler\.dense\.", r"pool."),
     (r"^classifier\.", r"head."),
     (r"\.lora_(A|B)\.default\.weight$", r".lora.\1"),
+    (r"\.lora_magnitude_vector\.default\.weight$", r".lora.m"),
     (r"\.ia3_l\.default$", r".ia3.l"),
 ]
 
@@ -173,7 +176,7 @@ def randomise(model, case, seed, scale):
     for name, p in model.named_parameters():
         if not (p.requires_grad and is_fresh(name)):
             continue
-        x = rng.standard_normal(tuple(p.shape)) * scale * SPREAD.get(case, 0.3) + ("ia3_l" in name)
+        x = rng.standard_normal(tuple(p.shape)) * scale * SPREAD.get(case, 0.3) + ("ia3_l" in name or "magnitude" in name)
         p.data.copy_(torch.from_numpy(x.astype(np.float32)))
 
 

@@ -7,7 +7,8 @@
 # PARITY       the program (default: build/tests/parity/parity, built here)
 # MODEL        the Hugging Face folder (default: models/minilm, obtained if it is not there)
 # TEXTS        English texts, .txt or .txt.xz: then ids are compared on 130,000 lines of them and of random Unicode
-# PEFTBENCH_DATA  if its sst2/ is there, SST-2's lines go through both tokenizers
+# PEFTBENCH_DATA  if its sst2/ is there, SST-2's lines go through both tokenizers; if its stories260k/ is,
+#              that llama2.c checkpoint is compared
 set -eu
 cd "$(dirname "$0")/../.."
 venv=${VENV:-build/venv}
@@ -25,7 +26,7 @@ fi
 export PYTHONDONTWRITEBYTECODE=1 TOKENIZERS_PARALLELISM=false
 peftbench=${PEFTBENCH:-build/peftbench}
 failed=0
-for check in check_models check_adapters check_export; do
+for check in check_models check_gguf check_adapters check_export; do
 	"$venv/bin/python" "tests/parity/$check.py" "$peftbench" || failed=1
 done
 [ -f models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf ] || make models/smollm2
@@ -35,5 +36,8 @@ if [ -n "${TEXTS:-}" ]; then
 	# shellcheck disable=SC2086 # a list of files
 	"$venv/bin/python" tests/parity/check_tokenizers.py "$peftbench" build/tests/parity/bpe $TEXTS || failed=1
 fi
+stories=${PEFTBENCH_DATA:-}/stories260k
+[ ! -d "$stories" ] || "$venv/bin/python" tests/parity/check_stories.py "$peftbench" "$stories/stories260K.bin" "$stories/tok512.bin" ||
+	failed=1
 "$venv/bin/python" tests/parity/check_minilm.py "$program" "$model" "$@" || failed=1
 exit $failed
