@@ -103,17 +103,11 @@ static int export_run(const pb_args *a, const stored *s)
     char *artifact = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, s->hash);
     int classes = classes_of(artifact);
     pb_model *m = classes ? pb_model_open(&(pb_opening){.path = s->model, .classes = classes}) : NULL;
-<<<<<<< HEAD
-    int rc = !m || pb_model_attach(m, s->part, s->parts) || pb_model_load(m, artifact) ? -1
-             : a->merged                                                               ? pb_model_export(m, a->word[1], PB_IN_FP32)
-                                                                                       : pb_adapter_save(m, a->word[1]);
-=======
     int rc = !m || pb_model_attach(m, s->part, s->parts) || pb_model_load(m, artifact) ||
                      (s->classes && pb_model_name_classes(m, s->classes))
                  ? -1
-             : a->merged ? pb_model_export(m, a->word[1])
+             : a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
                          : pb_adapter_save(m, a->word[1]);
->>>>>>> issue4
     pb_model_free(m);
     free(artifact);
     return rc;
