@@ -498,7 +498,8 @@ static int unread(const pb_experiment *e, const pb_entry *entry)
 /* Who takes rows away by --set leaves their sections behind on purpose. */
 static bool is_left_behind(const pb_entry *methods, const pb_entry *entry)
 {
-    bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7);
+    bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7) ||
+                  !strncmp(entry->section, "model ", 6);
     return of_row && !strncmp(methods->place, "--set", 5) && strncmp(entry->place, "--set", 5) != 0;
 }
 
