@@ -109,7 +109,9 @@ check: ## compilers, sanitizers, clang-tidy, format, floors, length
 # Seconds that each target runs; FUZZ=600 is what a release is given.
 FUZZ    = 60
 TARGETS = safetensors gguf tokenizer config
-fuzz: $(TARGETS:%=build/fuzz/fuzz_%) ## runs libFuzzer on the readers of foreign files, FUZZ=600 seconds each
+fuzz: ## runs libFuzzer on the readers of foreign files, FUZZ=600 seconds each
+	@tools/setup.sh fuzz
+	@$(MAKE) $(TARGETS:%=build/fuzz/fuzz_%)
 	@for t in $(TARGETS); do mkdir -p build/fuzz/new/$$t && build/fuzz/fuzz_$$t -max_total_time=$(FUZZ) -rss_limit_mb=4096 \
 	-close_fd_mask=3 -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/new/$$t tests/fuzz/corpus/$$t || exit 1; done
 build/fuzz/fuzz_%: tests/fuzz/fuzz.c $(filter-out src/study/%,$(SOURCES)) | build/registry.c

@@ -132,6 +132,13 @@ static bool read_model(void)
     return m != NULL;
 }
 
+static bool read_gguf(void)
+{
+    pb_model *m = pb_model_open(&(pb_opening){.path = in_folder("tiny.gguf")});
+    pb_model_free(m);
+    return m != NULL;
+}
+
 static bool read_as(const char *name)
 {
     pb_table *t = pb_table_open(in_folder(name), NULL, NULL);
@@ -173,6 +180,12 @@ TEST(safetensors)
 {
     make_folder();
     CHECK(fuzz("tests/golden/tiny-bert/model.safetensors", "model.safetensors", read_safetensors) > 0);
+}
+
+TEST(gguf)
+{
+    make_folder();
+    CHECK(fuzz("tests/golden/gguf/tiny.gguf", "tiny.gguf", read_gguf) > ROUNDS / 20);
 }
 
 TEST(tokenizer)

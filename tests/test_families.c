@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "files/blocks.h"
 #include "files/json.h"
 #include "model/adapter.h"
 #include "model/apply.h"
@@ -41,6 +42,26 @@ static pb_ids ids_of(const pb_json *list)
     for (size_t i = 0; i < pb_json_size(list); i++)
         pb_ids_add(&ids, (int)pb_json_integer(pb_json_at(list, i), -1));
     return ids;
+}
+
+static void check_text(const pb_tokenizer *t, const pb_json *line)
+{
+    const pb_json *text = pb_json_get(line, "text"), *back = pb_json_get(line, "back");
+    pb_ids want = ids_of(pb_json_get(line, "ids")), words = ids_of(pb_json_get(line, "words")), ids = {0}, word = {0};
+    pb_text out = {0};
+    pb_tokenizer_encode_words(t, pb_json_text(text, ""), pb_json_text_size(text), true, 0, &ids, &word);
+    CHECK_INT(ids.count, want.count);
+    CHECK(ids.count == want.count && (!ids.count || !memcmp(ids.id, want.id, ids.count * sizeof *ids.id)));
+    if (pb_json_get(line, "words"))
+        CHECK(word.count == words.count && (!word.count || !memcmp(word.id, words.id, word.count * sizeof *word.id)));
+    pb_tokenizer_decode(t, want.id, want.count, true, &out);
+    CHECK(out.length == pb_json_text_size(back) &&
+          (!out.length || !memcmp(out.data, pb_json_text(back, ""), out.length)));
+    pb_ids_free(&want);
+    pb_ids_free(&words);
+    pb_ids_free(&ids);
+    pb_ids_free(&word);
+    pb_text_free(&out);
 }
 
 /* ---- logits -------------------------------------------------------------------------------------------- */
@@ -114,6 +135,69 @@ TEST(fewer_bits_are_near_and_not_the_same)
 {
     check_precisions(FAMILIES "/llama-3");
     check_precisions(FAMILIES "/roberta");
+}
+
+/* ---- GGUF (tests/parity/check_gguf.py) ----------------------------------------------------------------- */
+
+static pb_dtype type_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        pb_dtype type;
+    } types[] = {{"Q4_0", PB_Q4_0}, {"Q4_1", PB_Q4_1}, {"Q8_0", PB_Q8_0}, {"Q4_K", PB_Q4_K}, {"Q6_K", PB_Q6_K}};
+    for (size_t i = 0; i < PB_COUNT(types); i++)
+        if (!strcmp(types[i].name, name))
+            return types[i].type;
+    PB_BUG("type %s", name);
+}
+
+TEST(blocks_are_those_of_ggml)
+{
+    lines l = open_lines("tests/golden/gguf", "blocks.jsonl");
+    int blocks = 0;
+    for (pb_json_doc *doc; (doc = next_line(&l)); pb_json_free(doc), blocks++) {
+        const pb_json *root = pb_json_root(doc), *bytes = pb_json_get(root, "bytes"),
+                      *values = pb_json_get(root, "values");
+        pb_dtype type = type_of(pb_json_text(pb_json_get(root, "type"), ""));
+        unsigned char block[256];
+        float out[256];
+        CHECK_INT(pb_json_size(bytes), pb_block_bytes(type));
+        CHECK_INT(pb_json_size(values), pb_block_size(type));
+        for (int i = 0; i < pb_block_bytes(type); i++)
+            block[i] = (unsigned char)pb_json_integer(pb_json_at(bytes, (size_t)i), 0);
+        pb_block_decode(type, block, out);
+        for (int i = 0; i < pb_block_size(type); i++)
+            CHECK_NEAR((double)out[i], pb_json_number(pb_json_at(values, (size_t)i), NAN), 1e-6);
+    }
+    CHECK_INT(blocks, 5);
+    free(l.text);
+}
+
+TEST(a_gguf_speaks_for_itself)
+{
+    pb_model *m = open_family("tests/golden/gguf/tiny.gguf", PB_IN_FP32);
+    CHECK_INT(pb_model_attach(m, NULL, 0), 0);
+    CHECK(worst_of(m, "tests/golden/gguf") < 1e-5);
+    lines l = open_lines("tests/golden/bpe/gpt2", "texts.jsonl"); /* the vocabulary is that one's */
+    for (pb_json_doc *doc; (doc = next_line(&l)); pb_json_free(doc))
+        check_text(pb_model_tokenizer(m), pb_json_root(doc));
+    free(l.text);
+    CHECK(pb_model_ends(m, 0) && !pb_model_ends(m, 1));
+    char dir[] = "/tmp/peftbench-export-XXXXXX"; /* and what it says is written for others */
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_INT(pb_model_export(m, dir, PB_IN_FP32), 0);
+    pb_model_free(m);
+    m = open_family(dir, PB_IN_FP32);
+    CHECK_INT(pb_model_attach(m, NULL, 0), 0);
+    CHECK(worst_of(m, "tests/golden/gguf") < 1e-5);
+    pb_model_free(m);
+    char *template = pb_format("%s/chat_template.jinja", dir), *text = pb_read_file(template, NULL);
+    CHECK(text && strstr(text, "<|im_start|>{{ m['role'] }}") != NULL);
+    free(template);
+    free(text);
+    char *clean = pb_format("rm -r %s", dir);
+    CHECK_INT(system(clean), 0); /* NOLINT: a folder of our own */
+    free(clean);
 }
 
 /* ---- adapters ------------------------------------------------------------------------------------------- */
@@ -211,26 +295,6 @@ TEST(a_bank_gives_every_text_its_own_adapter)
 }
 
 /* ---- tokenizers --------------------------------------------------------------------------------------------- */
-
-static void check_text(const pb_tokenizer *t, const pb_json *line)
-{
-    const pb_json *text = pb_json_get(line, "text"), *back = pb_json_get(line, "back");
-    pb_ids want = ids_of(pb_json_get(line, "ids")), words = ids_of(pb_json_get(line, "words")), ids = {0}, word = {0};
-    pb_text out = {0};
-    pb_tokenizer_encode_words(t, pb_json_text(text, ""), pb_json_text_size(text), true, 0, &ids, &word);
-    CHECK_INT(ids.count, want.count);
-    CHECK(ids.count == want.count && (!ids.count || !memcmp(ids.id, want.id, ids.count * sizeof *ids.id)));
-    if (pb_json_get(line, "words"))
-        CHECK(word.count == words.count && (!word.count || !memcmp(word.id, words.id, word.count * sizeof *word.id)));
-    pb_tokenizer_decode(t, want.id, want.count, true, &out);
-    CHECK(out.length == pb_json_text_size(back) &&
-          (!out.length || !memcmp(out.data, pb_json_text(back, ""), out.length)));
-    pb_ids_free(&want);
-    pb_ids_free(&words);
-    pb_ids_free(&ids);
-    pb_ids_free(&word);
-    pb_text_free(&out);
-}
 
 TEST(byte_pairs_are_those_of_tokenizers)
 {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that are missing; says nothing and needs no network if none is.
-#   tools/setup.sh [check] [minilm]    what `make check` and `make models/minilm` need as well
+#   tools/setup.sh [check] [fuzz] [minilm]    what `make check`, `make fuzz` and `make models/minilm` need as well
 set -eu
 
 # libopenblas: the pthread and the serial build serve equally, as every thread calls it with
@@ -10,8 +10,9 @@ packages='build-essential pkg-config libopenblas-dev libsqlite3-dev sqlite3 libi
 for purpose; do
 	case $purpose in
 	check) packages="$packages clang clang-format clang-tidy" ;;
+	fuzz) packages="$packages clang libclang-rt-dev" ;;
 	minilm) packages="$packages python3-pip" ;;
-	*) echo "setup: unknown purpose '$purpose'; want check or minilm" >&2 && exit 2 ;;
+	*) echo "setup: unknown purpose '$purpose'; want check, fuzz or minilm" >&2 && exit 2 ;;
 	esac
 done
 

@@ -218,16 +218,19 @@ static pb_param *take(pb_model *m, wanted w)
         miss(m, "no tensor", w.origin);
     else if (!has_shape(a, rows, cols))
         miss(m, pb_arena_format(m->arena, "not of shape [%d,%d]:", rows, cols), w.origin);
-    else if (take_packed_or_full(m, p, a, transposed))
-        miss(m, "not of numbers:", w.origin);
+    else if (take_packed_or_full(m, p, a, transposed)) {
+        pb_error_clear(); /* it is named with the others */
+        miss(m, "not of F64, F32, F16 or BF16:", w.origin);
+    }
     return p;
 }
 
-/* A parameter that a checkpoint may lack: then it starts fresh and counts as the head's. */
+/* A parameter that a checkpoint may lack where the head is the task's: then it starts fresh and counts as
+ * the head's. */
 static pb_param *take_or_make(pb_model *m, wanted w, pb_init init)
 {
     const pb_array *a = m->file ? stored(m, w.origin) : NULL;
-    if (a && has_shape(a, w.rows, w.cols))
+    if ((a && has_shape(a, w.rows, w.cols)) || (m->file && m->own_head))
         return take(m, w);
     pb_param *p = pb_params_add(m, w.name, w.origin, m->shapes_only ? w.kind : PB_HEAD, -1, w.rows, w.cols);
     if (!m->shapes_only)

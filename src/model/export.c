@@ -65,19 +65,33 @@ static int write_config(const pb_model *m, const char *dir, pb_precision precisi
     return rc;
 }
 
+static int write_text(const char *dir, const char *name, const char *text, size_t size)
+{
+    char *to = pb_format("%s/%s", dir, name);
+    int rc = text ? pb_write_file(to, text, size) : 0;
+    free(to);
+    return rc;
+}
+
+/* A file of weights has its tokenizer and its chat template in itself, a folder beside it. */
 static int copy_tokenizer(const pb_model *m, const char *dir)
 {
-    static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"};
+    static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                        "chat_template.jinja"};
     const char *own = m->file ? pb_weights_tokenizer(m->file) : NULL;
+    const char *chat = own ? pb_weights_text(m->file, "tokenizer.chat_template") : NULL;
+    if (own)
+        return write_text(dir, files[0], own, strlen(own)) || write_text(dir, files[3], chat, chat ? strlen(chat) : 0)
+                   ? -1
+                   : 0;
     int rc = 0;
     for (size_t i = 0; i < PB_COUNT(files) && !rc; i++) {
-        char *from = pb_format("%s/%s", m->dir, files[i]), *to = pb_format("%s/%s", dir, files[i]);
-        size_t size = own ? strlen(own) : 0;
-        char *text = own ? i ? NULL : pb_strdup(own) : pb_file_exists(from) ? pb_read_file(from, &size) : NULL;
-        rc = text ? pb_write_file(to, text, size) : 0;
+        char *from = pb_format("%s/%s", m->dir, files[i]);
+        size_t size = 0;
+        char *text = pb_file_exists(from) ? pb_read_file(from, &size) : NULL;
+        rc = write_text(dir, files[i], text, size);
         free(text);
         free(from);
-        free(to);
     }
     return rc;
 }

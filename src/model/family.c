@@ -98,6 +98,8 @@ static const struct pb_family families[] = {
 
 /* ---- reading config.json ----------------------------------------------------------------------------- */
 
+enum { MOST_CLASSES = 1 << 20 };
+
 typedef struct reader {
     const char *path;
     const pb_json *root;
@@ -220,7 +222,7 @@ static int read_switches(const reader *r)
 }
 
 /* The head that a checkpoint says it has. */
-static void read_head(const reader *r)
+static int read_head(const reader *r)
 {
     const char *name = pb_json_text(pb_json_at(pb_json_get(r->root, "architectures"), 0), "");
     pb_config *c = r->c;
@@ -229,7 +231,16 @@ static void read_head(const reader *r)
               : strstr(name, "ForMaskedLM")                                ? PB_HEAD_MASKED
                                                                            : PB_HEAD_NONE;
     size_t labels = pb_json_size(pb_json_get(r->root, "id2label"));
-    c->classes = labels ? (int)labels : (int)pb_json_integer(pb_json_get(r->root, "num_labels"), 2);
+    c->classes = labels < MOST_CLASSES ? (int)labels : MOST_CLASSES;
+    return labels ? 0 : number(r, "num_labels", 1, MOST_CLASSES, 2, &c->classes);
+}
+
+static int read_epsilon(const reader *r)
+{
+    const struct pb_family *f = r->c->family;
+    double usual = f->key.eps && f->rms ? 1e-6 : f->key.eps && f->conv1d ? 1e-5 : 1e-12;
+    r->c->norm_eps = f->key.eps ? pb_json_number(pb_json_get(r->root, f->key.eps), usual) : usual;
+    return r->c->norm_eps >= 0 && r->c->norm_eps <= 1 ? 0 : pb_error("%s: %s: want a number 0..1", r->path, f->key.eps);
 }
 
 /* One id, or a list of them. */
@@ -264,11 +275,6 @@ int pb_family_config(const char *path, const pb_json *root, pb_config *c)
             return -1;
         c->first_position++;
     }
-    c->norm_eps = f->key.eps ? pb_json_number(pb_json_get(root, f->key.eps), f->rms      ? 1e-6
-                                                                             : f->conv1d ? 1e-5
-                                                                                         : 1e-12)
-                             : 1e-12;
-    read_head(&r);
     read_ends(&r);
-    return read_switches(&r) || (f->rotary && read_rotation(&r)) ? -1 : 0;
+    return read_epsilon(&r) || read_head(&r) || read_switches(&r) || (f->rotary && read_rotation(&r)) ? -1 : 0;
 }

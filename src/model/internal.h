@@ -23,7 +23,8 @@ struct pb_model {
     bool checkpoint; /* layers are recomputed in the backward pass         */
     uint64_t seed;
     pb_head head;
-    int classes;              /* of a classifying head                               */
+    int classes;
+    bool own_head;            /* the checkpoint's, and all of it must be there */
     pb_json_doc *class_names; /* a list of texts, or NULL                  */
 
     pb_param **param;    /* base and head, then added, in order of making       */

@@ -21,6 +21,7 @@ static int open_tokenizer(pb_model *m)
 
 static int choose_head(pb_model *m, int classes, bool bare)
 {
+    m->own_head = !classes;
     m->head = bare ? PB_HEAD_NONE : classes ? PB_HEAD_CLASSES : m->config.head;
     m->classes = classes ? classes : m->config.classes;
     if (bare)

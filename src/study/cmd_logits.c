@@ -1,4 +1,6 @@
 /* cmd_logits: what a model says, number by number, for other programs and for comparing. */
+#include <math.h>
+
 #include "study/opened.h"
 
 typedef struct talk {
@@ -7,12 +9,18 @@ typedef struct talk {
     pb_ids ids;
 } talk;
 
-/* Nine digits tell 32-bit floats apart. */
+/* Nine digits tell 32-bit floats apart; JSON knows neither NaN nor infinity. */
 static void print_rows(const pb_node *n)
 {
     for (int r = 0; r < n->rows; r++) {
-        for (int j = 0; j < n->cols; j++)
-            printf("%s%.9g", j ? ", " : r ? ", [" : "[", (double)n->x[(size_t)r * (size_t)n->cols + (size_t)j]);
+        for (int j = 0; j < n->cols; j++) {
+            double x = (double)n->x[(size_t)r * (size_t)n->cols + (size_t)j];
+            fputs(j ? ", " : r ? ", [" : "[", stdout);
+            if (isfinite(x))
+                printf("%.9g", x);
+            else
+                fputs("null", stdout);
+        }
         putchar(']');
     }
 }

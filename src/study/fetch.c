@@ -77,6 +77,7 @@ static bool is_needed(bool dataset, const char *name)
                                         "tokenizer_config.json",
                                         "generation_config.json",
                                         "special_tokens_map.json",
+                                        "chat_template.jinja",
                                         "model.safetensors",
                                         "model.safetensors.index.json",
                                         "adapter_config.json",

@@ -2,12 +2,14 @@
 """check_gguf: tiny GGUF files of every type of number and kind of network, here and in transformers.
 
     check_gguf.py PEFTBENCH
+    check_gguf.py --goldens         writes what `make test` checks: tests/golden/gguf/
 
 The gguf package writes random numbers in each type (Q4_K and Q6_K, which it can only read, as random
 blocks); transformers reads the file through the same package, dequantised to 32 bits.  One line a
 file: the worst difference of a logit relative to the largest.  Exit code 1 if one is above 1e-4.
 """
 
+import json
 import pathlib
 import sys
 import tempfile
@@ -121,9 +123,67 @@ def check(program, place, network, kind):
     return error < BAR
 
 
+GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
+MIXED = {"token_embd": "Q8_0", "output": "F16", "attn_q": "Q4_0", "attn_k": "Q4_1", "attn_v": "BF16", "attn_output": "F32",
+         "ffn_gate": "Q8_0", "ffn_up": "Q4_0", "ffn_down": "Q4_1"}
+TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>{% endfor %}"
+
+
+def write_tiny(path):
+    """A Llama of 32 columns with the vocabulary of tests/golden/bpe/gpt2; a type a matrix."""
+    told = json.loads((GOLDEN / "bpe" / "gpt2" / "tokenizer.json").read_text())
+    number = dict(told["model"]["vocab"]) | {t["content"]: t["id"] for t in told["added_tokens"]}
+    special = {t["content"]: 3 if t["special"] else 4 for t in told["added_tokens"]}
+    tokens = sorted(number, key=number.get)
+    w = gguf.GGUFWriter(path, "llama")
+    for add_number, value in ((w.add_block_count, 1), (w.add_context_length, 64), (w.add_embedding_length, 32),
+                              (w.add_feed_forward_length, 64), (w.add_head_count, 4), (w.add_head_count_kv, 2),
+                              (w.add_layer_norm_rms_eps, 1e-5), (w.add_vocab_size, len(tokens))):
+        add_number(value)
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre("gpt-2")
+    w.add_token_list([t.encode() for t in tokens])
+    w.add_token_types([special.get(t, 1) for t in tokens])
+    w.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in told["model"]["merges"]])
+    w.add_eos_token_id(number["<|end|>"])
+    w.add_chat_template(TEMPLATE)
+    for name, rows, cols in [("token_embd.weight", len(tokens), 32), ("output.weight", len(tokens), 32),
+                             ("output_norm.weight", 32, 1), ("blk.0.attn_norm.weight", 32, 1), ("blk.0.ffn_norm.weight", 32, 1),
+                             ("blk.0.attn_q.weight", 32, 32), ("blk.0.attn_k.weight", 16, 32), ("blk.0.attn_v.weight", 16, 32),
+                             ("blk.0.attn_output.weight", 32, 32), ("blk.0.ffn_gate.weight", 64, 32),
+                             ("blk.0.ffn_up.weight", 64, 32), ("blk.0.ffn_down.weight", 32, 64)]:
+        add(w, name, rows, cols, MIXED.get(name.split(".")[-2]))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def write_goldens():
+    folder = GOLDEN / "gguf"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "blocks.jsonl", "w") as f:
+        for kind in TYPES[3:]:
+            number = gguf.GGMLQuantizationType[kind]
+            x = blocks(1, 256, kind) if kind.endswith("K") else gguf.quants.quantize(
+                RNG.standard_normal((1, 32)).astype(np.float32), number)
+            f.write(json.dumps({"type": kind, "bytes": x.ravel().tolist(),
+                                "values": [float(f"{v:.9g}") for v in gguf.quants.dequantize(x, number).ravel()]}) + "\n")
+    write_tiny(folder / "tiny.gguf")
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, gguf_file="tiny.gguf", dtype=torch.float32,
+                                                              attn_implementation="eager").eval()
+    sequences = families.sequences(count=3, longest=6)
+    with open(folder / "logits.jsonl", "w") as f:
+        for ids, logits in zip(sequences, theirs(model.double(), sequences)):
+            f.write(json.dumps({"ids": ids, "logits": [[float(f"{x:.7g}") for x in row] for row in logits.tolist()]}) + "\n")
+
+
 def main():
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
+    if sys.argv[1] == "--goldens":
+        write_goldens()
+        return
     with tempfile.TemporaryDirectory() as place:
         good = [check(sys.argv[1], pathlib.Path(place), n, kind) for n, kinds in NETWORKS.items() for kind in kinds]
     print(f"gguf: {sum(good)} passed, {len(good) - sum(good)} failed")
