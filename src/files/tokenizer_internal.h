@@ -72,7 +72,7 @@ int pb_tokenizer_lookup(const pb_tokenizer *t, const char *bytes, size_t n);
 int pb_wordpiece_read(pb_tokenizer *t, const pb_json *model);
 void pb_wordpiece_encode(const pb_tokenizer *t, const char *word, size_t size, pb_ids *out);
 int pb_bpe_read(pb_tokenizer *t, const pb_json *model);
-void pb_bpe_encode(const pb_tokenizer *t, const char *word, size_t size, pb_ids *out);
+void pb_bpe_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out);
 void pb_bpe_free(pb_tokenizer *t);
 
 /* GPT-2's writing of bytes as printable characters: the character of a byte, and back (-1: none). */

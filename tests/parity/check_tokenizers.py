@@ -111,9 +111,11 @@ def agreed():
         category = unicodedata.category(c)
         if category in ("Cn", "Co", "Cs"):
             continue
-        dropped = category in ("Mn", "Cf") or (category == "Cc" and c not in "\t\n\r") or c == "\ufffd"
+        dropped = category in ("Cf", "Cc") and c not in "\t\n\r" or c == "\ufffd"
+        kept = "".join(x for x in unicodedata.normalize("NFD", c) if unicodedata.category(x) != "Mn")
+        normal = "" if dropped else " " if c.isspace() else kept
         mark = category[0] == "P" or c.isascii() and not c.isalnum() and c.isprintable() and c != " "
-        if dropped == (bert.normalize_str("a" + c) == "a") and mark == (len(words.pre_tokenize_str(f"a{c}b")) == 3):
+        if bert.normalize_str("a" + c) == "a" + normal and mark == (len(words.pre_tokenize_str(f"a{c}b")) == 3):
             yield c
 
 
