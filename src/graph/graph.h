@@ -98,6 +98,7 @@ struct pb_op {
     int (*param_units)(const pb_node *n);          /* of backward_params; NULL: columns of the output   */
 
     void (*forward)(const pb_node *n, int from, int to, pb_real *scratch);
+    void (*finish)(const pb_node *n); /* behind all units of forward, on one thread; NULL: nothing is left to do */
     /* Writes (or adds, by n->add) the gradients of the wanted inputs that come row by row. */
     void (*backward)(const pb_node *n, unsigned want, int from, int to, pb_real *scratch);
     /* The same for inputs that collect over rows: weights, biases, tables.  `collects` names
@@ -137,7 +138,7 @@ int pb_rows_origin(const pb_rows *set, int r);
 const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset);
 const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which);
 const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra);
-const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, int skip); /* all but each one's first `skip` */
+const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, int skip);         /* all but each one's first `skip` */
 const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value); /* those with value[row] >= 0 */
 
 /* ---- planning and running -------------------------------------------------------------------- */

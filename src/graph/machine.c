@@ -124,7 +124,9 @@ static void do_share(void *ctx, int thread)
 /* Elementwise work on a few rows is quicker than waking a thread. */
 static bool is_small(const pass *p)
 {
-    return !p->n->op->flops && (size_t)p->n->rows * (size_t)p->n->cols < SMALL;
+    const pb_node *n = p->n, *in = n->in[0];
+    size_t out = (size_t)n->rows * (size_t)n->cols, read = in ? (size_t)in->rows * (size_t)in->cols : 0;
+    return !n->op->flops && out < SMALL && read < SMALL;
 }
 
 static void run(pass *p)
@@ -156,6 +158,8 @@ static void step_forward(pb_machine *m, const pb_node *n)
     pass p = {.m = m, .n = n, .work = n->op->forward};
     set_units(&p, false);
     run(&p);
+    if (n->op->finish)
+        n->op->finish(n);
 }
 
 static void step_back(pb_machine *m, const pb_node *n)

@@ -16,15 +16,15 @@ static int loss_shape(pb_node *n)
     return x ? 0 : -1;
 }
 
-static size_t loss_aux(const pb_node *n) /* probabilities [T,classes], loss of each row [T] */
+static size_t loss_aux(const pb_node *n) /* of each row [T]: loss; largest logit and 1 / sum of exponentials */
 {
-    return (size_t)n->in[0]->rows * (size_t)(n->in[0]->cols + 1);
+    return 3 * (size_t)n->in[0]->rows;
 }
 
-static int one_unit(const pb_node *n, bool backward)
+static int rows_read(const pb_node *n, bool backward)
 {
-    (void)n, (void)backward;
-    return 1;
+    (void)backward;
+    return n->in[0]->rows;
 }
 
 static int counted(const pb_node *n)
@@ -38,39 +38,40 @@ static int counted(const pb_node *n)
 
 static void loss_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
-    (void)from, (void)to, (void)scratch;
+    (void)scratch;
     const loss_conf *c = n->conf;
     const pb_node *x = n->in[0];
-    pb_real *row_loss = n->aux + (size_t)x->rows * (size_t)x->cols;
+    pb_cross_entropy(to - from, x->cols, x->x + (size_t)from * (size_t)x->cols, c->label + from, n->aux + from,
+                     n->aux + x->rows + 2 * (size_t)from);
+}
+
+static void loss_finish(const pb_node *n)
+{
     double sum = 0;
-    pb_cross_entropy(x->rows, x->cols, x->x, c->label, row_loss, n->aux);
-    for (int r = 0; r < x->rows; r++)
-        sum += c->label[r] >= 0 ? (double)row_loss[r] : 0;
+    for (int r = 0; r < n->in[0]->rows; r++)
+        sum += (double)n->aux[r]; /* 0 where the row is not counted */
     n->x[0] = (pb_real)(sum / counted(n));
 }
 
 /* dx = (p - onehot(label)) / counted rows */
 static void loss_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
-    (void)want, (void)from, (void)to, (void)scratch;
+    (void)want, (void)scratch;
     const loss_conf *c = n->conf;
     const pb_node *x = n->in[0];
-    pb_real share = n->g[0] / (pb_real)counted(n);
-    for (int r = 0; r < x->rows; r++)
-        for (int j = 0; j < x->cols; j++) {
-            size_t i = (size_t)r * (size_t)x->cols + (size_t)j;
-            pb_real d = c->label[r] < 0 ? 0 : share * (n->aux[i] - (pb_real)(j == c->label[r]));
-            x->g[i] = (n->add & 1 ? x->g[i] : 0) + d;
-        }
+    size_t at = (size_t)from * (size_t)x->cols;
+    pb_cross_entropy_backward(to - from, x->cols, x->x + at, c->label + from, n->aux + x->rows + 2 * (size_t)from,
+                              n->g[0] / (pb_real)counted(n), x->g + at, n->add & 1);
 }
 
 static const pb_op cross_entropy = {
     .name = "cross_entropy",
-    .reads = {PB_AUX},
+    .reads = {PB_IN0 | PB_AUX},
     .shape = loss_shape,
     .aux = loss_aux,
-    .units = one_unit,
+    .units = rows_read,
     .forward = loss_forward,
+    .finish = loss_finish,
     .backward = loss_backward,
 };
 
@@ -93,30 +94,37 @@ static int square_shape(pb_node *n)
     return n->in[0] ? 0 : -1;
 }
 
+static size_t square_aux(const pb_node *n) /* of each row: the sum of squares */
+{
+    return (size_t)n->in[0]->rows;
+}
+
 static void square_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
-    (void)from, (void)to, (void)scratch;
+    (void)scratch;
     const square_conf *c = n->conf;
-    const pb_node *x = n->in[0];
-    size_t cols = (size_t)x->cols;
+    size_t cols = (size_t)n->in[0]->cols;
+    for (int r = from; r < to; r++)
+        n->aux[r] = pb_square_distance(cols, n->in[0]->x + (size_t)r * cols, c->target + (size_t)r * cols);
+}
+
+static void square_finish(const pb_node *n)
+{
+    const square_conf *c = n->conf;
     double all = 0;
-    for (size_t r = 0; r < (size_t)x->rows; r++) {
-        double sum = 0;
-        for (size_t j = r * cols; c->weight[r] > 0 && j < (r + 1) * cols; j++)
-            sum += (double)(x->x[j] - c->target[j]) * (double)(x->x[j] - c->target[j]);
-        all += (double)c->weight[r] * sum / (double)cols;
-    }
-    n->x[0] = (pb_real)all;
+    for (int r = 0; r < n->in[0]->rows; r++)
+        all += (double)c->weight[r] * (double)n->aux[r];
+    n->x[0] = (pb_real)(all / n->in[0]->cols);
 }
 
 /* dx[r] = 2 weight[r] (x[r] - target[r]) / columns */
 static void square_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
-    (void)want, (void)from, (void)to, (void)scratch;
+    (void)want, (void)scratch;
     const square_conf *c = n->conf;
     const pb_node *x = n->in[0];
     size_t cols = (size_t)x->cols;
-    for (size_t r = 0; r < (size_t)x->rows; r++) {
+    for (size_t r = (size_t)from; r < (size_t)to; r++) {
         pb_real share = n->g[0] * 2 * c->weight[r] / (pb_real)cols;
         for (size_t j = r * cols; j < (r + 1) * cols; j++)
             x->g[j] = (n->add & 1 ? x->g[j] : 0) + share * (x->x[j] - c->target[j]);
@@ -127,8 +135,10 @@ static const pb_op square_loss = {
     .name = "square_loss",
     .reads = {PB_IN0},
     .shape = square_shape,
-    .units = one_unit,
+    .aux = square_aux,
+    .units = rows_read,
     .forward = square_forward,
+    .finish = square_finish,
     .backward = square_backward,
 };
 

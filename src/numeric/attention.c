@@ -37,29 +37,19 @@ size_t pb_attention_scratch(int nq, int nk, int hd)
 /* p[i,:] = exp(p[i,:] - shift), zero where query i must not look. */
 static void exp_row(pb_real *p, int visible, int nk, pb_real shift)
 {
-    for (int j = 0; j < visible; j++)
-        p[j] -= shift;
-    pb_exp((size_t)visible, p, p);
+    pb_exp((size_t)visible, p, shift, p);
     memset(p + visible, 0, (size_t)(nk - visible) * sizeof *p);
 }
 
-/* The largest; NaN if there is one, for a NaN must reach the output. */
-static pb_real largest(const pb_real *p, int n)
-{
-    pb_real m = p[0];
-    for (int j = 1; j < n; j++)
-        m = p[j] > m || p[j] != p[j] ? p[j] : m;
-    return m;
-}
-
+/* A NaN reaches the output: the largest passes over it, its exponential does not. */
 static void softmax_row(pb_real *p, int visible, int nk, pb_real *lse)
 {
-    pb_real top = largest(p, visible), sum = 0;
+    const size_t n = (size_t)visible;
+    pb_real top = pb_largest(n, p);
     exp_row(p, visible, nk, top);
-    for (int j = 0; j < visible; j++)
-        sum += p[j];
+    pb_real sum = pb_sum(n, p);
     *lse = top + (pb_real)log((double)sum);
-    for (int j = 0; j < visible; j++)
+    for (size_t j = 0; j < n; j++)
         p[j] /= sum;
 }
 
@@ -100,9 +90,7 @@ static void score_gradient(const pb_attention_shape *s, int i0, int rows, const 
 {
     for (int i = 0; i < rows; i++) {
         const pb_real *oi = o + (size_t)(i0 + i) * (size_t)s->ldo, *gi = go + (size_t)(i0 + i) * (size_t)s->ldo;
-        pb_real d = 0;
-        for (int c = 0; c < s->hd; c++)
-            d += oi[c] * gi[c];
+        pb_real d = pb_dot((size_t)s->hd, oi, gi);
         size_t at = (size_t)i * (size_t)s->nk;
         for (int j = 0; j < s->nk; j++)
             dp[at + (size_t)j] = p[at + (size_t)j] * (dp[at + (size_t)j] - d) * s->scale;

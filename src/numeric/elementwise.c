@@ -50,12 +50,6 @@ static inline float erf1(float x, float e)
 }
 #endif
 
-void pb_exp(size_t n, const pb_real *x, pb_real *y)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = exp1(x[i]);
-}
-
 static inline pb_real tanh1(pb_real x)
 {
     pb_real e = exp1(-2 * (x < 0 ? -x : x)), y = (1 - e) / (1 + e);
@@ -160,6 +154,22 @@ static void slope_block(pb_act act, size_t n, const pb_real *restrict x, pb_real
     }
 }
 
+static void exp_block(size_t n, const pb_real *restrict x, pb_real shift, pb_real *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = exp1(x[i] - shift);
+}
+
+void pb_exp(size_t n, const pb_real *x, pb_real shift, pb_real *y)
+{
+    pb_real value[BLOCK];
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? n - at : BLOCK;
+        exp_block(m, x + at, shift, value);
+        memcpy(y + at, value, m * sizeof *y);
+    }
+}
+
 void pb_act_forward(pb_act act, size_t n, const pb_real *x, pb_real *y)
 {
     pb_real value[BLOCK];
@@ -187,6 +197,59 @@ void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, 
 }
 
 /* ---- sums and masks ----------------------------------------------------------------------------- */
+
+/* Sums run in 16 lanes that are added at the end, the largest likewise: the order is fixed, and the
+ * compiler finds vectors. */
+#define LANES 16
+
+pb_real pb_largest(size_t n, const pb_real *x)
+{
+    pb_real lane[LANES], top = x[0];
+    size_t i = 0;
+    for (size_t l = 0; l < LANES; l++)
+        lane[l] = x[0];
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+    for (size_t l = 0; l < LANES; l++)
+        top = lane[l] > top ? lane[l] : top;
+    for (; i < n; i++)
+        top = x[i] > top ? x[i] : top;
+    return top;
+}
+
+#define SUM_OF(term)                                                                                                   \
+    pb_real lane[LANES] = {0}, sum = 0;                                                                                \
+    size_t i = 0;                                                                                                      \
+    for (; i + LANES <= n; i += LANES)                                                                                 \
+        for (size_t l = 0; l < LANES; l++)                                                                             \
+            lane[l] += term(i + l);                                                                                    \
+    for (; i < n; i++)                                                                                                 \
+        sum += term(i);                                                                                                \
+    for (size_t l = 0; l < LANES; l++)                                                                                 \
+        sum += lane[l];                                                                                                \
+    return sum
+
+pb_real pb_sum(size_t n, const pb_real *x)
+{
+#define TERM(i) x[i]
+    SUM_OF(TERM);
+#undef TERM
+}
+
+pb_real pb_dot(size_t n, const pb_real *x, const pb_real *y)
+{
+#define TERM(i) (x[i] * y[i])
+    SUM_OF(TERM);
+#undef TERM
+}
+
+pb_real pb_square_distance(size_t n, const pb_real *x, const pb_real *y)
+{
+#define TERM(i) ((x[i] - y[i]) * (x[i] - y[i]))
+    SUM_OF(TERM);
+#undef TERM
+}
 
 void pb_axpy(size_t n, pb_real alpha, const pb_real *x, pb_real *y, bool add)
 {
@@ -231,19 +294,38 @@ double pb_sum_squares(size_t n, const pb_real *x)
 
 /* ---- loss ------------------------------------------------------------------------------------------ */
 
-void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *p)
+void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *stat)
 {
+    const size_t n = (size_t)classes;
     for (int i = 0; i < rows; i++) {
-        const pb_real *x = logits + (size_t)i * (size_t)classes;
-        double top = (double)x[0], sum = 0;
-        for (int c = 1; c < classes; c++)
-            top = (double)x[c] > top || x[c] != x[c] ? (double)x[c] : top;
-        for (int c = 0; c < classes; c++)
-            sum += exp((double)x[c] - top);
-        double lse = top + log(sum);
-        loss[i] = label[i] < 0 ? 0 : (pb_real)(lse - (double)x[label[i]]);
-        for (int c = 0; p && c < classes; c++)
-            p[(size_t)i * (size_t)classes + (size_t)c] = (pb_real)exp((double)x[c] - lse);
+        const pb_real *x = logits + (size_t)i * n, top = pb_largest(n, x);
+        pb_real e[BLOCK];
+        double sum = 0;
+        for (size_t at = 0; at < n; at += BLOCK) {
+            size_t m = n - at < BLOCK ? n - at : BLOCK;
+            exp_block(m, x + at, top, e);
+            sum += (double)pb_sum(m, e);
+        }
+        loss[i] = label[i] < 0 ? 0 : (pb_real)(log(sum) + (double)top - (double)x[label[i]]);
+        stat[2 * i] = top;
+        stat[2 * i + 1] = (pb_real)(1 / sum);
+    }
+}
+
+void pb_cross_entropy_backward(int rows, int classes, const pb_real *logits, const int *label, const pb_real *stat,
+                               pb_real share, pb_real *dx, bool add)
+{
+    const size_t n = (size_t)classes;
+    for (int i = 0; i < rows; i++) {
+        const pb_real *x = logits + (size_t)i * n, scale = label[i] < 0 ? 0 : share * stat[2 * i + 1];
+        pb_real *out = dx + (size_t)i * n, e[BLOCK];
+        for (size_t at = 0; at < n; at += BLOCK) {
+            size_t m = n - at < BLOCK ? n - at : BLOCK;
+            exp_block(m, x + at, stat[2 * i], e);
+            pb_axpy(m, scale, e, out + at, add);
+        }
+        if (label[i] >= 0)
+            out[label[i]] -= share;
     }
 }
 

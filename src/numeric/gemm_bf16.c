@@ -25,9 +25,20 @@
 enum { LINES = 16, INNER = 32, PAIRS = LINES * 16 }; /* of a tile: lines, inner elements, pairs in all */
 enum { SIDE = 2 * LINES };                           /* of a block of C                               */
 enum { DEPTH = 512 };                                /* inner elements packed at once                 */
+enum { A_ROWS = 128 };                               /* packed at once: 128 KB                        */
 enum { B_PAIRS = 256 * 1024 };                       /* of the packed part of B: 1 MB, half of an L2  */
 
 static pb_bf16_unit unit;
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int tiles_of(int n, int size)
+{
+    return (n + size - 1) / size;
+}
 
 /* ---- packing --------------------------------------------------------------------------------------------- */
 
@@ -90,24 +101,34 @@ typedef struct operand {
     bool along, paired; /* paired: the lines of its tiles are pairs, as of B */
 } operand;
 
-/* Tiles of `count` rows of A or columns of B from `at`, `depth` inner elements from p: [count/16][depth/32]. */
+VECTORS static inline void pack_tile(const operand *o, int at, int count, int p, int depth, uint32_t *tile)
+{
+    __m512i line[LINES];
+    const float *x = o->x + (size_t)(o->along ? at : p) * o->ld + (size_t)(o->along ? p : at);
+    if (o->along)
+        read_along(x, o->ld, count, depth, line);
+    else
+        read_across(x, o->ld, count, depth, line);
+    if (o->along == o->paired)
+        transpose(line);
+#pragma GCC unroll 16
+    for (int l = 0; l < LINES; l++)
+        _mm512_store_si512(tile + l * 16, line[l]);
+}
+
+/* Tiles of `count` rows of A or columns of B from `at`, `depth` inner elements from p: [count/16][depth/32].
+ * Made in the order in which memory is read. */
 VECTORS static void pack(const operand *o, int at, int count, int p, int depth, uint32_t *tile)
 {
-    for (int i = 0; i < count; i += LINES)
-        for (int q = 0; q < depth; q += INNER, tile += PAIRS) {
-            __m512i line[LINES];
-            size_t row = (size_t)(o->along ? at + i : p + q), column = (size_t)(o->along ? p + q : at + i);
-            const float *x = o->x + row * o->ld + column;
-            if (o->along)
-                read_along(x, o->ld, count - i, depth - q, line);
-            else
-                read_across(x, o->ld, count - i, depth - q, line);
-            if (o->along == o->paired)
-                transpose(line);
-#pragma GCC unroll 16
-            for (int l = 0; l < LINES; l++)
-                _mm512_store_si512(tile + l * 16, line[l]);
-        }
+    const int tiles = tiles_of(depth, INNER);
+    if (o->along)
+        for (int i = 0; i < count; i += LINES)
+            for (int q = 0; q < depth; q += INNER, tile += PAIRS)
+                pack_tile(o, at + i, count - i, p + q, depth - q, tile);
+    else
+        for (int q = 0; q < depth; q += INNER, tile += PAIRS)
+            for (int i = 0; i < count; i += LINES)
+                pack_tile(o, at + i, count - i, p + q, depth - q, tile + (size_t)(i / LINES * tiles) * PAIRS);
 }
 
 /* ---- blocks of C ------------------------------------------------------------------------------------------- */
@@ -216,16 +237,6 @@ TILES static void multiply_tiles(const block *t)
 
 /* ---- the whole ----------------------------------------------------------------------------------------- */
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int tiles_of(int n, int size)
-{
-    return (n + size - 1) / size;
-}
-
 /* The part of C that B's packed columns j .. j+width-1 and inner elements p .. p+depth-1 give. */
 typedef struct part {
     int m, j, width, p, depth;
@@ -236,17 +247,17 @@ typedef struct part {
 
 static void multiply_part(const operand *a, const uint32_t *packed_b, const part *t)
 {
-    static _Thread_local _Alignas(64) uint32_t packed_a[2 * DEPTH / INNER * PAIRS];
+    static _Thread_local _Alignas(64) uint32_t packed_a[A_ROWS / LINES * (DEPTH / INNER) * PAIRS];
     void (*const multiply)(const block *) = unit == PB_BF16_AMX ? multiply_tiles : multiply_vectors;
-    const int tiles = tiles_of(t->depth, INNER);
+    const size_t line = (size_t)tiles_of(t->depth, INNER) * PAIRS; /* of tiles along the inner dimension */
     for (int i = 0; i < t->m; i += SIDE) {
-        int rows = smaller(SIDE, t->m - i);
-        pack(a, i, rows, t->p, t->depth, packed_a);
+        if (i % A_ROWS == 0)
+            pack(a, i, smaller(A_ROWS, t->m - i), t->p, t->depth, packed_a);
         for (int j = 0; j < t->width; j += SIDE)
-            multiply(&(block){.a = packed_a,
-                              .b = packed_b + (size_t)(j / LINES * tiles) * PAIRS,
-                              .tiles = tiles,
-                              .rows = rows,
+            multiply(&(block){.a = packed_a + (size_t)(i % A_ROWS / LINES) * line,
+                              .b = packed_b + (size_t)(j / LINES) * line,
+                              .tiles = tiles_of(t->depth, INNER),
+                              .rows = smaller(SIDE, t->m - i),
                               .cols = smaller(SIDE, t->width - j),
                               .c = t->c + (size_t)i * t->ldc + t->j + j,
                               .ldc = t->ldc,

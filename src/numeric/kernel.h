@@ -78,8 +78,12 @@ void pb_act_forward(pb_act act, size_t n, const pb_real *x, pb_real *y); /* y ==
 /* dx (+)= dy * act'(x), where x is the INPUT of the activation; dx == dy allowed if !add. */
 void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, pb_real *dx, bool add);
 
-void pb_exp(size_t n, const pb_real *x, pb_real *y); /* full float accuracy (1e-7 relative); NaN
-                                                        stays NaN, no slow path */
+void pb_exp(size_t n, const pb_real *x, pb_real shift, pb_real *y); /* exp(x - shift), y == x allowed; full
+                                          float accuracy (1e-7 relative); NaN stays NaN, no slow path */
+pb_real pb_largest(size_t n, const pb_real *x);                     /* of at least one; NaN is passed over */
+pb_real pb_sum(size_t n, const pb_real *x);
+pb_real pb_dot(size_t n, const pb_real *x, const pb_real *y);
+pb_real pb_square_distance(size_t n, const pb_real *x, const pb_real *y);               /* sum of (x - y)^2 */
 void pb_axpy(size_t n, pb_real alpha, const pb_real *x, pb_real *y, bool add);          /* y (+)= alpha*x */
 void pb_column_sums(int rows, int ld, int j0, int j1, const pb_real *x, pb_real *sums); /* adds */
 
@@ -90,8 +94,12 @@ void pb_dropout(size_t n, uint64_t key, uint64_t first, double p, const pb_real 
 /* ---- loss ------------------------------------------------------------------------------------ */
 
 /* Row-wise softmax cross entropy of logits [rows,classes] with label[i] (negative = row not
- * counted): writes each row's loss; probability p[rows,classes] may be NULL or == logits. */
-void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *p);
+ * counted: its loss is 0): writes each row's loss, and what backward needs: stat[2*i] = the largest
+ * logit, stat[2*i+1] = 1 / sum of exp(logit - largest). */
+void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *stat);
+/* dx (+)= share * (softmax - onehot(label)), nothing for rows that are not counted. */
+void pb_cross_entropy_backward(int rows, int classes, const pb_real *logits, const int *label, const pb_real *stat,
+                               pb_real share, pb_real *dx, bool add);
 
 /* ---- optimizer ------------------------------------------------------------------------------- */
 
