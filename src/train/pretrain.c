@@ -46,7 +46,7 @@ const pb_option pb_pretrain_table[] = {
     ROW(PB_REAL, clip, "1", 0, 1e9, "largest norm of the gradient; 0: not clipped"),
     ROW(PB_REAL, dropout, "0", 0, 0.9, "of the network"),
     ROW(PB_REAL, beta2, "0.98", 0, 0.9999999, "AdamW"),
-    ROW(PB_REAL, save, "5", 0.01, 1e6, "minutes between checkpoints"),
+    ROW(PB_REAL, save, "5", 0, 1e6, "minutes between checkpoints"),
     ROW(PB_BOOL, equal, "no", 0, 0, "all pieces as long as can be; else their lengths vary"),
     ROW(PB_BOOL, bf16, "yes", 0, 0, "products of operands rounded to bf16, where the CPU has them, summed in 32 bits"),
     {0},
