@@ -81,9 +81,9 @@ models/smollm2: ## obtains a small language model in 4 bits
 	@tools/setup.sh minilm
 	@tools/get-smollm2.sh
 
-demo: ## from nothing to a table and figures: MiniLM on data/sentiment
+demo: ## from nothing to a table and figures: our own encoder on data/sentiment
 	@tools/setup.sh
-	@$(MAKE) all models/minilm
+	@$(MAKE) all
 	$(BUILD)/peftbench run experiments/sentiment.ini
 
 install: all ## into $(DESTDIR)$(PREFIX)/bin
