@@ -754,14 +754,16 @@ TEST(sum_of_squares)
 static void check_cross_entropy(pb_rng *r, int classes, double size)
 {
     size_t n = (size_t)(ROWS * classes);
-    pb_real *x = random_reals(r, n), *p = pb_alloc(n * sizeof *p), loss[ROWS];
-    double *want = pb_alloc(n * sizeof *want);
+    pb_real *x = random_reals(r, n), *dx = pb_alloc(n * sizeof *dx), loss[ROWS], lse[ROWS];
+    static const pb_real dy[ROWS] = {1, (pb_real)0.5, 1, -2, 1};
+    double *want = pb_alloc(n * sizeof *want), nothing = 0;
     int label[ROWS] = {0, classes - 1, -1, classes / 2, -100};
     for (size_t i = 0; i < n; i++)
         x[i] *= (pb_real)size;
-    fill_nan(n, p);
+    fill_nan(n, dx);
     fill_nan(ROWS, loss);
-    pb_cross_entropy(ROWS, classes, x, label, loss, p);
+    pb_cross_entropy(ROWS, classes, x, label, loss, lse);
+    pb_cross_entropy_backward(ROWS, classes, x, label, lse, dy, dx, false);
     for (int i = 0; i < ROWS; i++) {
         double top = -INFINITY, sum = 0;
         for (int c = 0; c < classes; c++)
@@ -769,18 +771,23 @@ static void check_cross_entropy(pb_rng *r, int classes, double size)
         for (int c = 0; c < classes; c++)
             sum += want[i * classes + c] = exp((double)x[i * classes + c] - top);
         for (int c = 0; c < classes; c++)
-            want[i * classes + c] /= sum;
+            want[i * classes + c] = label[i] < 0 ? 0 : (double)dy[i] * (want[i * classes + c] / sum - (c == label[i]));
         double of_label = label[i] < 0 ? 0 : top + log(sum) - (double)x[i * classes + label[i]];
         CHECK(fabs((double)loss[i] - of_label) <= EXACT * fmax(1, size));
     }
-    CHECK(distance(n, p, want) <= EXACT);
-    pb_real again[ROWS];
-    pb_cross_entropy(ROWS, classes, x, label, again, NULL);
-    CHECK(same_bits(ROWS, loss, again));
-    pb_cross_entropy(ROWS, classes, x, label, again, x); /* probabilities over the logits */
-    CHECK(same_bits(ROWS, loss, again) && same_bits(n, x, p));
+    CHECK(distance(n, dx, want) <= EXACT * fmax(1, size / 10)); /* x - lse is no sharper than x */
+    pb_cross_entropy_backward(ROWS, classes, x, label, lse, dy, dx, true);
+    for (size_t i = 0; i < n; i++)
+        want[i] *= 2;
+    CHECK(distance(n, dx, want) <= EXACT * fmax(1, size / 10));
+    for (int i = 0; i < classes; i++)
+        nothing += fabs((double)dx[2 * classes + i]); /* a row that is not counted */
+    CHECK(nothing == 0);
+    x[classes - 1] = (pb_real)NAN;
+    pb_cross_entropy(1, classes, x, label, loss, lse);
+    CHECK(isnan(loss[0]));
     free(x);
-    free(p);
+    free(dx);
     free(want);
 }
 

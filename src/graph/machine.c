@@ -121,10 +121,15 @@ static void do_share(void *ctx, int thread)
     p->m->flops[thread] += pb_flops_done() - before;
 }
 
+static size_t elements(const pb_node *n)
+{
+    return n ? (size_t)n->rows * (size_t)n->cols : 0;
+}
+
 /* Elementwise work on a few rows is quicker than waking a thread. */
 static bool is_small(const pass *p)
 {
-    return !p->n->op->flops && (size_t)p->n->rows * (size_t)p->n->cols < SMALL;
+    return !p->n->op->flops && elements(p->n) < SMALL && elements(p->n->in[0]) < SMALL;
 }
 
 static void run(pass *p)

@@ -90,8 +90,11 @@ void pb_dropout(size_t n, uint64_t key, uint64_t first, double p, const pb_real 
 /* ---- loss ------------------------------------------------------------------------------------ */
 
 /* Row-wise softmax cross entropy of logits [rows,classes] with label[i] (negative = row not
- * counted): writes each row's loss; probability p[rows,classes] may be NULL or == logits. */
-void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *p);
+ * counted: 0): writes each row's loss and lse[i], log of the sum of exp(logits). */
+void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *lse);
+/* dx (+)= dy[i] (softmax(logits) - onehot(label[i])), nothing in a row that is not counted. */
+void pb_cross_entropy_backward(int rows, int classes, const pb_real *logits, const int *label, const pb_real *lse,
+                               const pb_real *dy, pb_real *dx, bool add);
 
 /* ---- optimizer ------------------------------------------------------------------------------- */
 
