@@ -1,9 +1,14 @@
 /* bench_engine: times one thing that bench/peers.py times too, in a process of its own.
  *
- *     build/bench/bench_engine MODEL_DIR ITEM [SST2_TRAIN_FILE]
+ *     build/bench/bench_engine MODEL ITEM [FILE]
+ *     yes | head -15 | build/bench/bench_engine models/minilm train-lora-32x32
  *
  * ITEM: gemm, train-METHOD-ROWSxTOKENS, infer-ROWSxTOKENS, infer-METHOD-ROWSxTOKENS, start,
- * epoch-METHOD-random, epoch-METHOD-grouped.  Prints `RESULT {"ms": [..], "rss_mb": ..}`.
+ * epoch-METHOD-random, epoch-METHOD-grouped (FILE: SST-2's train.txt); of a language model lm-infer-ROWSxTOKENS,
+ * lm-METHOD-ROWSxTOKENS, the same with -nf4 behind METHOD or infer, lm-start; tokenize-NAME (FILE: texts,
+ * one a line; MODEL: a folder with tokenizer.json).
+ * After a few unmeasured runs it says READY, then each line on stdin is answered by one run and its
+ * milliseconds, so that two programs can take turns.  Ends with `RESULT {"rss_mb": .., ..}`.
  * A training step: graph, plan, forward, backward, clip, AdamW; dropout 0.  LoRA has r 8 on
  * query and value; prefix and prompt have 20 tokens. */
 #include <stdlib.h>
@@ -17,9 +22,10 @@
 #include "train/optim.h"
 #include "train/runner.h"
 
-enum { WARM = 3, REPEAT = 15, BATCH = 32, MAX_TOKENS = 128 };
+enum { WARM = 3, BATCH = 32, MAX_TOKENS = 128 };
 
-typedef struct rig {
+typedef struct rig rig;
+struct rig {
     pb_model *model;
     pb_attached part;
     void *conf;
@@ -29,7 +35,13 @@ typedef struct rig {
     pb_optim *optim;
     pb_train_options options;
     int rows;
-} rig;
+    int example[1024]; /* 0, 1, .. */
+    pb_batch batch;    /* of a language model */
+    pb_tokenizer *tokenizer;
+    char *text;
+    size_t size;
+    pb_ids ids;
+};
 
 static _Noreturn void fail(void)
 {
@@ -86,13 +98,9 @@ static void attach(rig *r, const char *name)
         fail();
 }
 
-static void prepare_training(rig *r)
+static void take_gradients(rig *r)
 {
-    r->arena = pb_arena_new("bench");
     pb_option_defaults(pb_train_table, &r->options);
-    r->runner = pb_runner_start(r->model, r->data, true);
-    if (r->runner.feature_size && pb_runner_features(&r->runner, PB_TRAIN, BATCH, r->arena, NULL))
-        fail();
     for (int i = 0; i < pb_model_params(r->model); i++) {
         pb_param *p = pb_model_param(r->model, i);
         size_t rows = (size_t)(p->slot && p->rows > 8192 ? 8192 : p->rows); /* of a table: more than a batch has */
@@ -100,6 +108,15 @@ static void prepare_training(rig *r)
             p->g = pb_arena_alloc(r->arena, PB_GRADIENTS, rows * (size_t)p->cols * sizeof *p->g);
     }
     r->optim = pb_optim_new(r->model, &r->options, r->arena);
+}
+
+static void prepare_training(rig *r)
+{
+    r->arena = pb_arena_new("bench");
+    r->runner = pb_runner_start(r->model, r->data, true);
+    if (r->runner.feature_size && pb_runner_features(&r->runner, PB_TRAIN, BATCH, r->arena, NULL))
+        fail();
+    take_gradients(r);
 }
 
 static void train_step(rig *r, const int *example, int n)
@@ -119,26 +136,40 @@ static void print_runs(const char *unit, const double *x, int n, const char *mor
     printf("], \"rss_mb\": %.1f%s}\n", (double)pb_peak_rss() / 1e6, more);
 }
 
+/* A run for each line on stdin. */
+static void take_turns(rig *r, void (*once)(rig *r), const char *more)
+{
+    for (int i = 0; i < WARM; i++)
+        once(r);
+    puts("READY");
+    fflush(stdout);
+    for (int c; (c = getchar()) != EOF;) {
+        if (c != '\n')
+            continue;
+        double start = pb_clock();
+        once(r);
+        printf("%.6g\n", 1000 * (pb_clock() - start));
+        fflush(stdout);
+    }
+    printf("RESULT {\"rss_mb\": %.1f%s}\n", (double)pb_peak_rss() / 1e6, more);
+}
+
+static void train_once(rig *r)
+{
+    train_step(r, r->example, r->rows);
+}
+
+static void infer_once(rig *r)
+{
+    if (pb_runner_run(&r->runner, PB_TRAIN, r->example, r->rows, false, 0, 0))
+        fail();
+}
+
 static void time_steps(rig *r, bool training)
 {
-    int example[1024];
-    double ms[REPEAT];
-    for (int i = 0; i < r->rows; i++)
-        example[i] = i;
-    for (int i = -WARM; i < REPEAT; i++) {
-        double start = pb_clock();
-        if (training)
-            train_step(r, example, r->rows);
-        else if (pb_runner_run(&r->runner, PB_TRAIN, example, r->rows, false, 0, 0))
-            fail();
-        if (i >= 0)
-            ms[i] = 1000 * (pb_clock() - start);
-    }
-    char more[160];
-    double flops = (double)(r->runner.plan.forward_flops + (training ? r->runner.plan.backward_flops : 0));
-    snprintf(more, sizeof more, ", \"gflop\": %.4g, \"trainable\": %llu", flops * 1e-9,
-             (unsigned long long)pb_model_counts(r->model).trainable);
-    print_runs("ms", ms, REPEAT, more);
+    char more[80];
+    snprintf(more, sizeof more, ", \"trainable\": %llu", (unsigned long long)pb_model_counts(r->model).trainable);
+    take_turns(r, training ? train_once : infer_once, more);
 }
 
 static const rig *sorting; /* qsort has no context */
@@ -177,6 +208,84 @@ static void time_gemm(void)
     print_runs("gflops", rate, (int)PB_COUNT(rate), "");
 }
 
+/* ---- language models -------------------------------------------------------------------------------------- */
+
+/* Each token's target is the next one; a text's last has none. */
+static pb_batch even_batch(rig *r, int rows, int tokens)
+{
+    int n = rows * tokens, *ids = pb_arena_alloc(r->arena, PB_META, (size_t)n * sizeof *ids);
+    int *target = pb_arena_alloc(r->arena, PB_META, (size_t)n * sizeof *target);
+    int *offset = pb_arena_alloc(r->arena, PB_META, (size_t)(rows + 1) * sizeof *offset);
+    for (int i = 0; i < rows; i++) {
+        memcpy(ids + i * tokens, r->data->split[PB_TRAIN].example[i].ids, (size_t)tokens * sizeof *ids);
+        offset[i + 1] = offset[i] + tokens;
+    }
+    for (int i = 0; i < n; i++)
+        target[i] = (i + 1) % tokens ? ids[i + 1] : -1;
+    return (pb_batch){.sequences = rows, .offset = offset, .ids = ids, .target = target};
+}
+
+static void run_language(rig *r, bool training)
+{
+    pb_outputs out;
+    pb_plan *plan = &r->runner.plan;
+    pb_arena_reset(r->runner.arena);
+    pb_graph *g = pb_graph_new(r->runner.arena, training);
+    if (pb_model_build(r->model, g, &r->batch, 0, 0, &out) ||
+        pb_graph_plan(g, out.logits, training ? out.loss : NULL, plan))
+        fail();
+    pb_machine_bind(r->runner.machine, g, plan);
+    pb_machine_forward(r->runner.machine, g);
+    if (!training)
+        return;
+    pb_machine_backward(r->runner.machine, g);
+    pb_optim_step(r->optim, 1e-4);
+}
+
+static void train_language(rig *r)
+{
+    run_language(r, true);
+}
+
+static void infer_language(rig *r)
+{
+    run_language(r, false);
+}
+
+/* "lora-nf4-4x128": how the base is held and the rest, "lora-4x128". */
+static void split_precision(const char *item, char rest[48], pb_base_options *base)
+{
+    const char *nf4 = strstr(item, "-nf4-");
+    snprintf(rest, 48, "%.*s%s", nf4 ? (int)(nf4 - item) : 47, item, nf4 ? nf4 + 4 : "");
+    base->precision = nf4 ? PB_IN_NF4 : PB_IN_FP32;
+}
+
+/* ---- tokenizers ------------------------------------------------------------------------------------------- */
+
+static void encode_lines(rig *r)
+{
+    r->ids.count = 0;
+    for (const char *at = r->text, *end = r->text + r->size; at < end;) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        pb_tokenizer_encode(r->tokenizer, at, (size_t)((stop ? stop : end) - at), true, 0, &r->ids);
+        at = stop ? stop + 1 : end;
+    }
+}
+
+static void time_tokenizer(const char *folder, const char *text)
+{
+    rig r = {.tokenizer = pb_tokenizer_open(folder), .text = text ? pb_read_file(text, &r.size) : NULL};
+    if (!r.tokenizer || !r.text)
+        pb_error("want a file of texts"), fail();
+    encode_lines(&r);
+    char more[80];
+    snprintf(more, sizeof more, ", \"tokens\": %zu", r.ids.count);
+    take_turns(&r, encode_lines, more);
+    pb_ids_free(&r.ids);
+    free(r.text);
+    pb_tokenizer_close(r.tokenizer);
+}
+
 /* ---- from the item's name to a rig ------------------------------------------------------------------------ */
 
 /* "lora-32x128" or "32x128" */
@@ -184,6 +293,34 @@ static bool read_shape(const char *text, char method[32], int *rows, int *tokens
 {
     method[0] = 0;
     return sscanf(text, "%dx%d", rows, tokens) == 2 || sscanf(text, "%31[a-z]-%dx%d", method, rows, tokens) == 3;
+}
+
+static void start_language(rig *r, const char *item)
+{
+    char method[32] = "";
+    int tokens = 0;
+    bool start = !strcmp(item, "start"), inference = !strncmp(item, "infer-", 6);
+    if (start)
+        r->rows = 1, tokens = 32;
+    else if (!read_shape(inference ? item + 6 : item, method, &r->rows, &tokens))
+        pb_error("no item 'lm-%s'", item), fail();
+    attach(r, method);
+    r->arena = pb_arena_new("bench");
+    r->data = even_data(r->rows, tokens, pb_model_config(r->model)->vocab);
+    r->runner = pb_runner_start(r->model, r->data, false);
+    r->batch = even_batch(r, r->rows, tokens);
+    if (inference || start)
+        r->batch.target = NULL;
+    if (start) {
+        infer_language(r);
+        print_runs("ms", (double[]){0}, 1, "");
+        return;
+    }
+    if (!inference)
+        take_gradients(r);
+    char more[80];
+    snprintf(more, sizeof more, ", \"weights_mb\": %.1f", (double)pb_model_weight_bytes(r->model) / 1e6);
+    take_turns(r, inference ? infer_language : train_language, more);
 }
 
 static void run_item(rig *r, const char *item, const char *sst2)
@@ -219,17 +356,30 @@ static void run_item(rig *r, const char *item, const char *sst2)
 int main(int argc, char **argv)
 {
     pb_blas_fix_core(argv);
-    pb_threads_start(2);
+    pb_threads_start(getenv("OMP_NUM_THREADS") ? atoi(getenv("OMP_NUM_THREADS")) : 2); /* as the peers are told */
     if (argc < 3)
-        pb_error("usage: bench_engine MODEL_DIR ITEM [SST2_TRAIN_FILE]"), fail();
+        pb_error("usage: bench_engine MODEL ITEM [FILE]"), fail();
     if (!strcmp(argv[2], "gemm")) {
         time_gemm();
         return 0;
     }
-    rig r = {.model = pb_model_open(&(pb_opening){.path = argv[1], .classes = 2})};
+    if (!strncmp(argv[2], "tokenize", 8)) {
+        time_tokenizer(argv[1], argc > 3 ? argv[3] : NULL);
+        return 0;
+    }
+    bool language = !strncmp(argv[2], "lm-", 3);
+    char item[48];
+    pb_opening opening = {.path = argv[1], .classes = language ? 0 : 2};
+    split_precision(argv[2], item, &opening.base);
+    rig r = {.model = pb_model_open(&opening)};
     if (!r.model)
         fail();
-    run_item(&r, argv[2], argc > 3 ? argv[3] : NULL);
+    for (int i = 0; i < (int)PB_COUNT(r.example); i++)
+        r.example[i] = i;
+    if (language)
+        start_language(&r, item + 3);
+    else
+        run_item(&r, item, argc > 3 ? argv[3] : NULL);
     pb_runner_stop(&r.runner);
     pb_arena_free(r.arena);
     pb_data_free(r.data);

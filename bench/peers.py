@@ -7,6 +7,8 @@
     DIR/bin/python bench/peers.py --sst2 FOLDER --json peers.json  with epochs of SST-2
     DIR/bin/python bench/peers.py --compile                        with torch.compile (minutes)
     DIR/bin/python bench/peers.py --ours build/bench/bench_engine  peftbench beside them, and ratios
+    DIR/bin/python bench/peers.py --ours .. --language FILE.gguf   a language model of 135M parameters
+    DIR/bin/python bench/peers.py --ours .. --texts FILE[.xz]      tokenizers, on one thread
     DIR/bin/python bench/peers.py --train full --lr 1e-4 --epochs 3 --seed 0 1 2 --sst2 FOLDER
     DIR/bin/python bench/peers.py --train lora --lr 1e-3 --epochs 3 --seed 0 1 2 --sst2 FOLDER
 
@@ -18,9 +20,10 @@ Two settings of the peer, with --threads threads each (2):
   tuned      MKL told that this CPU may use its AVX-512 kernels (on AMD it takes AVX2 unless a
              preloaded mkl_serv_intel_cpu_true() returns 1; compiled here with cc to a temporary
              file), AdamW with fused=True, and malloc that keeps its memory (MALLOC_TOP_PAD_,
-             MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_).
-Each item runs in a process of its own, the two settings one after the other, so that peak RSS
-(getrusage) belongs to the item; a few runs go ahead unmeasured, then the median counts.
+             MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_)
+             and in huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1).
+Each item runs in processes of its own, one a setting, so that peak RSS (getrusage) belongs to the item.
+They warm up and then take turns, run by run, so that a busy moment of the machine hits all alike.
 
 A training step: zero_grad, forward, backward, clip of the gradient's norm at 1 (--clip 0: none),
 AdamW.  fp32, the attention that transformers chooses (SDPA), dropout 0 (--dropout) when timing.
@@ -47,6 +50,7 @@ import tempfile
 import time
 
 MODES = ("installed", "tuned")
+OURS = ("peftbench", "nf4")  # nf4: on a frozen base in 4 bits
 SHIM = "int mkl_serv_intel_cpu_true(void);\nint mkl_serv_intel_cpu_true(void) { return 1; }\n"
 LARGE = str(1 << 30)  # bytes that malloc may keep or ask for at once
 BATCH = 32
@@ -56,6 +60,9 @@ EPOCHS_OF = ("random", "grouped")
 TRAIN = ["full", "lora", "head", "bitfit", "ia3", "prefix", "prompt"]
 ITEMS = (["gemm"] + [f"train-{m}-32x32" for m in TRAIN] + [f"train-{m}-32x128" for m in TRAIN]
          + ["infer-1x32", "infer-32x128", "infer-lora-1x32", "infer-lora-32x128", "start"])
+LANGUAGE = ["lm-infer-4x128", "lm-lora-4x128", "lm-start"]
+TEXTS = [f"tokenize-{kind}-{what}" for kind in ("wordpiece", "bytes", "sentencepiece") for what in ("lines", "long")]
+GOAL = {"lm-infer-4x128": (2.0, 1.1), "lm-lora-4x128": (2.0, 1.1)}  # installed, tuned; tokenizers: 1
 DEFAULT = ["gemm", "train-full-32x32", "train-lora-32x32", "train-head-32x32", "train-full-32x128",
            "train-lora-32x128", "infer-1x32", "infer-lora-1x32", "infer-32x128", "start"]
 
@@ -131,16 +138,15 @@ def made_up(rows, tokens):
 
 # ---- in the child: items ------------------------------------------------------------------------------
 
-def repeat(args, work, warmup=3, budget=20.0):
-    """Seconds of --repeat runs; fewer when they take more than the budget."""
+def repeat(args, work, warmup=3):
+    """Says READY when warm; then each line on stdin asks for one run, whose milliseconds are the answer."""
     for _ in range(warmup):
         work()
-    seconds, end = [], time.perf_counter() + budget
-    while len(seconds) < args.repeat and (len(seconds) < 3 or time.perf_counter() < end):
+    print("READY", flush=True)
+    for _ in sys.stdin:
         start = time.perf_counter()
         work()
-        seconds.append(time.perf_counter() - start)
-    return seconds
+        print(1e3 * (time.perf_counter() - start), flush=True)
 
 
 def shape_of(item):
@@ -152,8 +158,8 @@ def time_train(args, item):
     model = attach(load(args, dropout=args.dropout), item.split("-")[1]).train()
     optimizer, trainable = adamw(args, model, 1e-5)
     batch = made_up(*shape_of(item))
-    seconds = repeat(args, lambda: step(model, optimizer, trainable, batch, args.clip))
-    return {"ms": [1e3 * s for s in seconds], "trainable": sum(p.numel() for p in trainable)}
+    repeat(args, lambda: step(model, optimizer, trainable, batch, args.clip))
+    return {"trainable": sum(p.numel() for p in trainable)}
 
 
 def time_infer(args, item):
@@ -173,9 +179,95 @@ def time_infer(args, item):
             start = time.perf_counter()
             model(**batch)
             first = time.perf_counter() - start
-        args.repeat = max(args.repeat, 50 if shape_of(item)[0] == 1 else 0)
-        seconds = repeat(args, lambda: model(**batch), warmup=5)
-    return {"ms": [1e3 * s for s in seconds], "compile_s": first}
+        repeat(args, lambda: model(**batch), warmup=5)
+    return {"compile_s": first}
+
+
+# ---- in the child: a language model of SmolLM2-135M's shapes, its weights at random --------------------
+
+def language_model(args):
+    import torch
+    import transformers
+    torch.set_num_threads(args.threads)
+    config = transformers.LlamaConfig(
+        vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
+        num_key_value_heads=3, max_position_embeddings=2048, rms_norm_eps=1e-5, rope_theta=1e5, tie_word_embeddings=True,
+        use_cache=False)
+    return transformers.LlamaForCausalLM(config).float()
+
+
+def time_language(args, item):
+    import torch
+    if item == "lm-start":
+        return start_language(args)
+    model, kind = language_model(args), item.split("-")[1]
+    rows, tokens = shape_of(item)
+    batch = {"input_ids": made_up(rows, tokens)["input_ids"]}
+    if kind == "infer":
+        with torch.inference_mode():
+            repeat(args, lambda: model.eval()(**batch))
+        return {}
+    import peft
+    model = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, lora_dropout=0.0,
+                                                       target_modules=["q_proj", "v_proj"])).train()
+    optimizer, trainable = adamw(args, model, 1e-5)
+    batch["labels"] = batch["input_ids"]
+    repeat(args, lambda: step(model, optimizer, trainable, batch, args.clip))
+    return {}
+
+
+def start_language(args):
+    """From the file on disk to logits; the parent holds the clock."""
+    import torch
+    import transformers
+    torch.set_num_threads(args.threads)
+    path = pathlib.Path(args.language)
+    model = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+    with torch.inference_mode():
+        model.eval()(input_ids=made_up(1, 32)["input_ids"])
+    return {}
+
+
+# ---- in the child: tokenizers ---------------------------------------------------------------------------
+
+def time_tokenizer(args, item):
+    """encode_batch_fast makes no offsets; TOKENIZERS_PARALLELISM is off."""
+    from tokenizers import Tokenizer
+    _, kind, what = item.split("-")
+    tokenizer = Tokenizer.from_file(f"{args.folder}/{kind}/tokenizer.json")
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    texts = pathlib.Path(f"{args.folder}/{what}.txt").read_text().split("\n")[:-1]
+    tokens = sum(len(e.ids) for e in tokenizer.encode_batch_fast(texts))
+    repeat(args, lambda: tokenizer.encode_batch_fast(texts), warmup=1)
+    return {"tokens": tokens}
+
+
+def prepare_texts(args):
+    """In `folder`: lines.txt, long.txt (all in one line), and a tokenizer.json of each kind."""
+    import lzma
+    import shutil
+    import tokenizers as tk
+    import transformers
+    folder, sign = pathlib.Path(args.folder), "\u2581"
+    with (lzma.open if args.texts.endswith(".xz") else open)(args.texts, "rt") as f:
+        lines = [x for x in f.read(3_000_000).replace("<br />", "\n").replace(". ", ".\n").split("\n")[:-1] if x]
+    (folder / "lines.txt").write_text("\n".join(lines) + "\n")
+    (folder / "long.txt").write_text(" ".join(lines) + "\n")
+    for kind in ("wordpiece", "bytes", "sentencepiece"):
+        (folder / kind).mkdir()
+    shutil.copy(f"{args.model}/tokenizer.json", folder / "wordpiece")
+    path = pathlib.Path(args.language)
+    transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).backend_tokenizer.save(
+        str(folder / "bytes" / "tokenizer.json"))
+    t = tk.Tokenizer(tk.models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    t.pre_tokenizer = tk.pre_tokenizers.Metaspace(sign, "always")  # pieces within words; then used as Llama 2 does
+    special = ["<unk>", "<s>", "</s>"] + [f"<0x{i:02X}>" for i in range(256)]
+    t.train_from_iterator(lines, tk.trainers.BpeTrainer(vocab_size=12000, show_progress=False, special_tokens=special))
+    made = json.loads(t.to_str())
+    made.update(pre_tokenizer=None, normalizer={"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": sign}, {"type": "Replace", "pattern": {"String": " "}, "content": sign}]})
+    (folder / "sentencepiece" / "tokenizer.json").write_text(json.dumps(made))
 
 
 def time_gemm(args, item):
@@ -183,9 +275,12 @@ def time_gemm(args, item):
     import torch
     torch.set_num_threads(args.threads)
     a, b = torch.rand(1024, 384), torch.rand(384, 1536)
-    args.repeat = 200
-    seconds = repeat(args, lambda: torch.mm(a, b), warmup=20)
-    return {"gflops": [2 * 1024 * 384 * 1536 / s / 1e9 for s in seconds]}
+    seconds = []
+    for _ in range(220):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        seconds.append(time.perf_counter() - start)
+    return {"gflops": [2 * 1024 * 384 * 1536 / s / 1e9 for s in seconds[20:]]}
 
 
 def start_up(args, item):
@@ -221,7 +316,7 @@ def time_epoch(args, item):
 def run_item(args, item):
     kind = item.split("-")[0]
     work = {"gemm": time_gemm, "train": time_train, "infer": time_infer, "start": start_up,
-            "epoch": time_epoch}[kind]
+            "epoch": time_epoch, "lm": time_language, "tokenize": time_tokenizer}[kind]
     out = work(args, item)
     out["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print("RESULT " + json.dumps(out), flush=True)
@@ -305,7 +400,7 @@ def environment(mode, threads, shim):
            "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if mode == "tuned":
         env.update({"LD_PRELOAD": shim, "MALLOC_TOP_PAD_": LARGE, "MALLOC_TRIM_THRESHOLD_": LARGE,
-                    "MALLOC_MMAP_THRESHOLD_": LARGE})
+                    "MALLOC_MMAP_THRESHOLD_": LARGE, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
     return env
 
 
@@ -316,53 +411,89 @@ def compile_shim(folder):
     return library
 
 
-def child(mode, args, shim, more):
-    """One process; what it reports, with the seconds from its start to the report."""
+def command_of(mode, args, item):
+    if mode in OURS:
+        file = f"{args.sst2}/train.txt" if args.sst2 else None
+        model = args.language if item.startswith("lm-") else args.model
+        if item.startswith("tokenize"):
+            _, kind, what = item.split("-")
+            model, file = f"{args.folder}/{kind}", f"{args.folder}/{what}.txt"
+        if mode == "nf4":
+            item = item.replace("-4x", "-nf4-4x")
+        return [args.ours, model, item] + ([file] if file else [])
+    return command_for_child(mode, args, ["--child", item])
+
+
+def command_for_child(mode, args, more):
     command = [sys.executable, "-W", "ignore", os.path.abspath(__file__), "--mode", mode,
-               "--model", args.model, "--threads", str(args.threads), "--repeat", str(args.repeat),
+               "--model", args.model, "--threads", str(args.threads), "--folder", str(args.folder),
                "--dropout", str(args.dropout), "--clip", str(args.clip), "--share", str(args.share)]
-    if args.sst2:
-        command += ["--sst2", args.sst2]
-    start = time.perf_counter()
-    run = subprocess.Popen(command + more, env=environment(mode, args.threads, shim),
-                           stdout=subprocess.PIPE, text=True)
-    result = None
-    for line in run.stdout:
-        if line.startswith("RESULT "):
-            result = {**json.loads(line[7:]), "wall_s": time.perf_counter() - start}
-    if run.wait() or result is None:
-        sys.exit(f"peers: {' '.join(more)} ({mode}) ended with {run.returncode}")
-    return result
+    for name in ("sst2", "language", "texts"):
+        command += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
+    return command + more
 
 
-def child_ours(args, item):
-    """The same item by bench_engine, in a process of its own."""
-    command = [args.ours, args.model, item]
-    if args.sst2:
-        command.append(f"{args.sst2}/train.txt")
-    start = time.perf_counter()
-    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    wall = time.perf_counter() - start
-    line = next(line for line in run.stdout.splitlines() if line.startswith("RESULT "))
-    return {**json.loads(line[7:]), "wall_s": wall}
+class Child:
+    """A process that answers each line with a run's milliseconds."""
+
+    def __init__(self, mode, args, shim, command):
+        env = environment(mode, args.threads, shim)
+        self.start, self.what = time.perf_counter(), command
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def wait_for(self, word):
+        """What stands behind `word` on the next line that begins with it; None: the output ended first."""
+        return next((line[len(word):] for line in self.process.stdout if line.startswith(word)), None)
+
+    def run(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def finish(self):
+        self.process.stdin.close()
+        result = self.wait_for("RESULT ")
+        wall = time.perf_counter() - self.start
+        if self.process.wait() or result is None:
+            sys.exit(f"peers: {' '.join(self.what)} ended with {self.process.returncode}")
+        return {**json.loads(result), "wall_s": wall}
 
 
-def measure(args, item, mode, shim):
-    if mode == "peftbench":
-        runs = [child_ours(args, item) for _ in range(4)][1:] if item == "start" else [child_ours(args, item)]
-        out = dict(runs[0])
-        if item == "start":
-            del out["ms"]
-            out["s"] = [r["wall_s"] for r in runs]
-    elif item == "start":  # the first one only warms the page cache
-        runs = [child(mode, args, shim, ["--child", item]) for _ in range(4)][1:]
-        out = {"s": [r["wall_s"] for r in runs], "rss_mb": runs[0]["rss_mb"]}
-    else:
-        out = child(mode, args, shim, ["--child", item])
-    unit = next(u for u in ("ms", "s", "gflops") if u in out)
-    runs = out.pop(unit)
-    return {"item": item, "mode": mode, "unit": unit, "median": statistics.median(runs),
-            "best": max(runs) if unit == "gflops" else min(runs), "runs": runs, **out}
+def child(mode, args, shim, more):
+    return Child(mode, args, shim, command_for_child(mode, args, more)).finish()
+
+
+def by_turns(args, item, modes, shim):
+    """--repeat runs of each, one after the other; fewer when they take more than a minute."""
+    children = [Child(mode, args, shim, command_of(mode, args, item)) for mode in modes]
+    for c in children:
+        c.wait_for("READY")
+    runs, end = [], time.perf_counter() + 60
+    while len(runs) < args.repeat and (len(runs) < 3 or time.perf_counter() < end):
+        runs.append([c.run() for c in children])
+    return [{**c.finish(), "ms": list(ms)} for c, ms in zip(children, zip(*runs))]
+
+
+def one_by_one(args, item, modes, shim):
+    """Items that are a process each: the first only warms the page cache."""
+    out = []
+    for mode in modes:
+        times = 4 if item.endswith("start") else 1
+        runs = [Child(mode, args, shim, command_of(mode, args, item)).finish() for _ in range(times)][times > 1:]
+        out.append({**runs[0], "s": [r["wall_s"] for r in runs]} if times > 1 else runs[0])
+        out[-1].pop("ms", None)
+    return out
+
+
+def measure(args, item, modes, shim):
+    single = item == "gemm" or item.endswith("start") or item.startswith("epoch")
+    rows = []
+    for mode, out in zip(modes, (one_by_one if single else by_turns)(args, item, modes, shim)):
+        unit = next(u for u in ("ms", "s", "gflops") if u in out)
+        runs = out.pop(unit)
+        rows.append({"item": item, "mode": mode, "unit": unit, "median": statistics.median(runs),
+                     "best": max(runs) if unit == "gflops" else min(runs), "runs": runs, **out})
+    return rows
 
 
 def show(row):
@@ -378,20 +509,30 @@ def table(args, shim):
     items = list(args.items or DEFAULT)
     if args.sst2 and not args.items:
         items += [f"epoch-full-{order}" for order in EPOCHS_OF]
+    if not args.items:
+        items = (LANGUAGE if args.language else []) + (TEXTS if args.texts else []) or items
     if args.compile:
         items += ["infer-compiled-1x32", "infer-compiled-32x128"]
     print(f"{'item':24} {'setting':10} {'median':>10} {'best':>10} {'':8}{'runs':>5} {'RSS MB':>8}")
     rows = []
     for item in items:
+        peers = args.modes[-1:] if item.startswith("tokenize") else args.modes
         ours = [] if not args.ours or item.startswith("infer-compiled") else ["peftbench"]
-        for mode in args.modes + ours:
-            rows.append(measure(args, item, mode, shim))
-            show(rows[-1])
-        if ours:
-            found = {r["mode"]: r for r in rows if r["item"] == item}
-            print(f"{'':24} {'/ peftbench':10} " + ", ".join(
-                f"{m} {found[m]['median'] / found['peftbench']['median']:.2f} (RSS "
-                f"{found['peftbench']['rss_mb'] / found[m]['rss_mb']:.2f})" for m in args.modes), flush=True)
+        if ours and item.startswith("lm-") and item != "lm-start":
+            ours += ["nf4"]
+        found = {r["mode"]: r for r in measure(args, item, peers + ours, shim)}
+        rows += found.values()
+        for row in found.values():
+            show(row)
+        goal = GOAL.get(item)
+        for m in peers if ours else []:
+            best, median = (found[m][k] / found["peftbench"][k] for k in ("best", "median"))
+            want = f", to reach {goal[MODES.index(m)]}" if goal else ", to reach 1" if item in TEXTS else ""
+            print(f"{'':24} / peftbench: {m} {median:.2f} (best {best:.2f}{want}; RSS "
+                  f"{found['peftbench']['rss_mb'] / found[m]['rss_mb']:.2f})", flush=True)
+        if "nf4" in found:
+            best, median, weights = (found["nf4"][k] / found["peftbench"][k] for k in ("best", "median", "weights_mb"))
+            print(f"{'':24} nf4 / fp32: {median:.2f} (best {best:.2f}, to reach 1.15; weights {weights:.2f}, to reach 0.25)")
     for mode in args.modes + (["peftbench"] if args.ours else []):
         found = {r["item"]: r["median"] for r in rows if r["mode"] == mode}
         for shape in ("1x32", "32x128"):
@@ -429,6 +570,8 @@ def arguments():
     p.add_argument("--sst2")
     p.add_argument("--json")
     p.add_argument("--ours", help="build/bench/bench_engine: peftbench's times beside the peers'")
+    p.add_argument("--language", help="SmolLM2's GGUF: a language model instead")
+    p.add_argument("--texts", help="real text: tokenizers instead (with --language, for its tokenizer)")
     p.add_argument("--items", nargs="+", metavar="ITEM", help="of: " + " ".join(ITEMS)
                    + " epoch-METHOD-random epoch-METHOD-grouped infer-compiled-ROWSxTOKENS")
     p.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
@@ -445,6 +588,7 @@ def arguments():
     p.add_argument("--order", choices=EPOCHS_OF, default="random")
     p.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)   # both set by the parent
     p.add_argument("--child", help=argparse.SUPPRESS)
+    p.add_argument("--folder", help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.dropout is None:
         args.dropout = 0.1 if args.train else 0.0
@@ -460,7 +604,9 @@ def main():
     if args.mode:
         return train(args) if args.train else run_item(args, args.child)
     with tempfile.TemporaryDirectory() as folder:
-        shim = compile_shim(folder)
+        shim, args.folder = compile_shim(folder), folder
+        if args.texts:
+            prepare_texts(args)
         result = training(args, shim) if args.train else table(args, shim)
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps({**about(args), **result}, indent=1) + "\n")

@@ -1,10 +1,13 @@
 /* op_linear: the products with weights, where nearly all of the FLOPs are. */
 #include <string.h>
 
+#include "base/threads.h"
 #include "graph/op.h"
 #include "numeric/blas.h"
 
-#define PANEL 48 /* output columns in a unit of work where there are few rows */
+#define PANEL 48 /* output columns in a unit of work; backward takes two */
+#define FEW 48   /* rows                                                 */
+#define SOME 1024
 
 static uint64_t product(const pb_node *n, int inner)
 {
@@ -25,15 +28,35 @@ static int linear_shape(pb_node *n)
     return 0;
 }
 
-/* With few rows the threads share the columns, so that each reads half of W. */
-static bool few(const pb_node *n)
+/* Whether the threads share the columns of a product with this many rows, and not the rows: then each reads,
+ * unpacks and arranges its part of W only.  With many rows that is little next to the product, and each
+ * thread would read all of x. */
+static bool by_columns(int rows, int units)
 {
-    return n->rows <= 48;
+    int threads = pb_threads_count(), most = (units + threads - 1) / threads;
+    return rows <= FEW || (rows <= SOME && 20 * most * threads <= 21 * units); /* shares are about equal */
+}
+
+static int panels(int cols, int wide)
+{
+    return (cols + wide - 1) / wide;
+}
+
+static bool forward_by_columns(const pb_node *n)
+{
+    return by_columns(n->rows, panels(n->cols, PANEL));
+}
+
+static bool backward_by_columns(const pb_node *n)
+{
+    return by_columns(n->rows, panels(n->in[0]->cols, 2 * PANEL));
 }
 
 static int linear_units(const pb_node *n, bool backward)
 {
-    return few(n) && !backward ? (n->cols + PANEL - 1) / PANEL : n->rows;
+    if (backward)
+        return backward_by_columns(n) ? panels(n->in[0]->cols, 2 * PANEL) : n->rows;
+    return forward_by_columns(n) ? panels(n->cols, PANEL) : n->rows;
 }
 
 /* The weight in fewer bits, NULL if it is in full. */
@@ -47,7 +70,7 @@ static void linear_forward(const pb_node *n, int from, int to, pb_real *scratch)
     (void)scratch;
     const pb_node *x = n->in[0], *w = n->in[1];
     const pb_real *b = n->in[2] ? n->in[2]->x : NULL;
-    if (few(n)) {
+    if (forward_by_columns(n)) {
         int last = to * PANEL < n->cols ? to * PANEL : n->cols;
         if (packed(w)) {
             pb_packed_linear(packed(w), n->rows, from * PANEL, last, x->x, x->cols, b, n->x, n->cols);
@@ -69,12 +92,20 @@ static void linear_backward(const pb_node *n, unsigned want, int from, int to, p
 {
     (void)want, (void)scratch;
     const pb_node *x = n->in[0], *w = n->in[1];
-    const pb_real *dy = n->g + (size_t)from * (size_t)n->cols;
-    pb_real *dx = x->g + (size_t)from * (size_t)x->cols;
+    int row = 0, rows = n->rows, c0 = 0, c1 = x->cols;
+    if (backward_by_columns(n)) {
+        c0 = from * 2 * PANEL;
+        c1 = to * 2 * PANEL < c1 ? to * 2 * PANEL : c1;
+    } else {
+        row = from;
+        rows = to - from;
+    }
+    const pb_real *dy = n->g + (size_t)row * (size_t)n->cols;
+    pb_real *dx = x->g + (size_t)row * (size_t)x->cols;
     if (packed(w))
-        pb_packed_backward(packed(w), to - from, dy, n->cols, dx, x->cols, n->add & 1);
+        pb_packed_backward(packed(w), rows, c0, c1, dy, n->cols, dx, x->cols, n->add & 1);
     else
-        pb_gemm(false, false, to - from, x->cols, n->cols, 1, dy, n->cols, w->x, w->cols, n->add & 1, dx, x->cols);
+        pb_gemm(false, false, rows, c1 - c0, n->cols, 1, dy, n->cols, w->x + c0, w->cols, n->add & 1, dx + c0, x->cols);
 }
 
 /* dW[j] = sum_t dy[t,j] x[t],  db[j] = sum_t dy[t,j]; units are outputs j. */

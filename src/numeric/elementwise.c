@@ -50,41 +50,63 @@ static inline float erf1(float x, float e)
 }
 #endif
 
-static inline pb_real tanh1(pb_real x)
-{
-    pb_real e = exp1(-2 * (x < 0 ? -x : x)), y = (1 - e) / (1 + e);
-    return x < 0 ? -y : y;
-}
-
-static inline pb_real sigmoid1(pb_real x)
-{
-    return 1 / (1 + exp1(-x));
-}
-
 /* ---- activations: value and slope ------------------------------------------------------------- */
 
 #define ROOT_HALF ((pb_real)0.70710678118654752)
 #define ROOT_2_PI ((pb_real)0.79788456080286536) /* sqrt(2 / pi) */
 
-static inline pb_real gelu(pb_real x)
+/* Each is a function of x and of e, the one exponential in it. */
+
+static inline pb_real tanh_power(pb_real x)
 {
-    return (pb_real)0.5 * x * (1 + erf1(x * ROOT_HALF, exp1(-x * x / 2)));
+    return -2 * (x < 0 ? -x : x);
 }
 
-static inline pb_real gelu_slope(pb_real x)
+static inline pb_real tanh1(pb_real x, pb_real e)
 {
-    pb_real e = exp1(-x * x / 2);
+    pb_real y = (1 - e) / (1 + e);
+    return x < 0 ? -y : y;
+}
+
+static inline pb_real tanh_slope(pb_real x, pb_real e)
+{
+    pb_real t = tanh1(x, e);
+    return 1 - t * t;
+}
+
+static inline pb_real gelu_power(pb_real x)
+{
+    return -x * x / 2;
+}
+
+static inline pb_real gelu(pb_real x, pb_real e)
+{
+    return (pb_real)0.5 * x * (1 + erf1(x * ROOT_HALF, e));
+}
+
+static inline pb_real gelu_slope(pb_real x, pb_real e)
+{
     return (pb_real)0.5 * (1 + erf1(x * ROOT_HALF, e)) + x * e * (ROOT_2_PI / 2);
 }
 
-static inline pb_real gelu_tanh(pb_real x)
+static inline pb_real gelu_tanh_inner(pb_real x)
 {
-    return (pb_real)0.5 * x * (1 + tanh1(ROOT_2_PI * (x + (pb_real)0.044715 * x * x * x)));
+    return ROOT_2_PI * (x + (pb_real)0.044715 * x * x * x);
 }
 
-static inline pb_real gelu_tanh_slope(pb_real x)
+static inline pb_real gelu_tanh_power(pb_real x)
 {
-    pb_real t = tanh1(ROOT_2_PI * (x + (pb_real)0.044715 * x * x * x));
+    return tanh_power(gelu_tanh_inner(x));
+}
+
+static inline pb_real gelu_tanh(pb_real x, pb_real e)
+{
+    return (pb_real)0.5 * x * (1 + tanh1(x, e)); /* the inner value has the sign of x */
+}
+
+static inline pb_real gelu_tanh_slope(pb_real x, pb_real e)
+{
+    pb_real t = tanh1(x, e);
     return (pb_real)0.5 * (1 + t) + (pb_real)0.5 * x * (1 - t * t) * ROOT_2_PI * (1 + 3 * (pb_real)0.044715 * x * x);
 }
 
@@ -98,59 +120,81 @@ static inline pb_real relu_slope(pb_real x)
     return x <= 0 ? 0 : 1;
 }
 
-static inline pb_real tanh_slope(pb_real x)
+/* Up to a bound from which on the sigmoid is nothing, and products with it would be denormal. */
+static inline pb_real minus(pb_real x)
 {
-    pb_real t = tanh1(x);
-    return 1 - t * t;
+    return x < -60 ? 60 : -x;
 }
 
-static inline pb_real silu(pb_real x)
+static inline pb_real sigmoid(pb_real x, pb_real e)
 {
-    return x * sigmoid1(x);
+    (void)x;
+    return 1 / (1 + e);
 }
 
-static inline pb_real silu_slope(pb_real x)
+static inline pb_real sigmoid_slope(pb_real x, pb_real e)
 {
-    pb_real s = sigmoid1(x);
-    return s * (1 + x * (1 - s));
-}
-
-static inline pb_real sigmoid_slope(pb_real x)
-{
-    pb_real s = sigmoid1(x);
+    pb_real s = sigmoid(x, e);
     return s * (1 - s);
+}
+
+static inline pb_real silu(pb_real x, pb_real e)
+{
+    return x / (1 + e);
+}
+
+static inline pb_real silu_slope(pb_real x, pb_real e)
+{
+    pb_real s = sigmoid(x, e);
+    return s * (1 + x * (1 - s));
 }
 
 /* Results go through a block on the stack: where the destination is the source, compilers would
  * otherwise keep to one element at a time. */
 #define BLOCK 256
 
-#define FILL(f)                                                                                                        \
+/* The exponentials are a loop of their own: in one loop compilers carry the bounds of exp1 on into what
+ * follows and compute that for all elements too, where x over a huge number is denormal and ten times slower. */
+#define FILL(power, f)                                                                                                 \
+    for (size_t i = 0; i < n; i++)                                                                                     \
+        e[i] = exp1(power(x[i]));                                                                                      \
+    for (size_t i = 0; i < n; i++)                                                                                     \
+        out[i] = f(x[i], e[i]);                                                                                        \
+    break
+
+#define FILL_AT_ONCE(power, f)                                                                                         \
+    for (size_t i = 0; i < n; i++)                                                                                     \
+        out[i] = f(x[i], exp1(power(x[i])));                                                                           \
+    break
+
+#define FILL_PLAIN(f)                                                                                                  \
     for (size_t i = 0; i < n; i++)                                                                                     \
         out[i] = f(x[i]);                                                                                              \
     break
 
 static void act_block(pb_act act, size_t n, const pb_real *restrict x, pb_real *restrict out)
 {
+    pb_real e[BLOCK];
     switch (act) {
-    case PB_GELU: FILL(gelu);
-    case PB_GELU_TANH: FILL(gelu_tanh);
-    case PB_RELU: FILL(relu);
-    case PB_TANH: FILL(tanh1);
-    case PB_SILU: FILL(silu);
-    case PB_SIGMOID: FILL(sigmoid1);
+    case PB_GELU: FILL_AT_ONCE(gelu_power, gelu);
+    case PB_GELU_TANH: FILL(gelu_tanh_power, gelu_tanh);
+    case PB_RELU: FILL_PLAIN(relu);
+    case PB_TANH: FILL(tanh_power, tanh1);
+    case PB_SILU: FILL(minus, silu);
+    case PB_SIGMOID: FILL(minus, sigmoid);
     }
 }
 
 static void slope_block(pb_act act, size_t n, const pb_real *restrict x, pb_real *restrict out)
 {
+    pb_real e[BLOCK];
     switch (act) {
-    case PB_GELU: FILL(gelu_slope);
-    case PB_GELU_TANH: FILL(gelu_tanh_slope);
-    case PB_RELU: FILL(relu_slope);
-    case PB_TANH: FILL(tanh_slope);
-    case PB_SILU: FILL(silu_slope);
-    case PB_SIGMOID: FILL(sigmoid_slope);
+    case PB_GELU: FILL_AT_ONCE(gelu_power, gelu_slope);
+    case PB_GELU_TANH: FILL(gelu_tanh_power, gelu_tanh_slope);
+    case PB_RELU: FILL_PLAIN(relu_slope);
+    case PB_TANH: FILL(tanh_power, tanh_slope);
+    case PB_SILU: FILL(minus, silu_slope);
+    case PB_SIGMOID: FILL(minus, sigmoid_slope);
     }
 }
 

@@ -15,6 +15,8 @@
 #define WIDE 3    /* vectors across a tile                            */
 #define PANEL 48  /* WIDE * LANES                                     */
 #define DEPTH 512 /* of a packed panel: 96 KB, it stays in the L2     */
+#define AHEAD 12  /* rows of B that are asked for early               */
+#define TALL 512  /* rows of A, 1 MB at that depth: they stay in the L2 while panels pass */
 
 typedef float vec __attribute__((vector_size(64), aligned(4)));
 typedef int mask __attribute__((vector_size(64)));
@@ -76,9 +78,17 @@ static void pack_transposed(int n, int k, const float *b, size_t ldb, float *pan
         }
 }
 
+/* A panel takes three lines of each row of b: too few for the CPU to see that the next row's follow. */
 static void pack_straight(int n, int k, const float *b, size_t ldb, float *panel)
 {
     for (int p = 0; p < k; p++) {
+        for (int v = 0; v < WIDE; v++)
+            __builtin_prefetch(b + (size_t)(p + AHEAD) * ldb + v * LANES);
+        if (n == PANEL) {
+            for (int v = 0; v < WIDE; v++)
+                *(vec *)(panel + (size_t)p * PANEL + v * LANES) = load(b + (size_t)p * ldb + v * LANES);
+            continue;
+        }
         memcpy(panel + (size_t)p * PANEL, b + (size_t)p * ldb, (size_t)n * sizeof *b);
         memset(panel + (size_t)p * PANEL + n, 0, (size_t)(PANEL - n) * sizeof *b);
     }
@@ -186,6 +196,7 @@ static void by_panels(bool ta, bool tb, int m, int n, int k, float alpha, const 
                       size_t ldb, bool add, float *c, size_t ldc)
 {
     static _Thread_local _Alignas(64) float panel[DEPTH * PANEL];
+    const size_t row_step = ta ? 1 : lda, step = ta ? lda : 1;
     for (int p = 0; p < k; p += DEPTH)
         for (int j = 0; j < n; j += PANEL) {
             int depth = k - p < DEPTH ? k - p : DEPTH, cols = n - j < PANEL ? n - j : PANEL;
@@ -195,9 +206,9 @@ static void by_panels(bool ta, bool tb, int m, int n, int k, float alpha, const 
                 pack_straight(cols, depth, b + (size_t)p * ldb + j, ldb, panel);
             multiply_panel((tile){.k = depth,
                                   .cols = cols,
-                                  .a = a + (ta ? (size_t)p * lda : (size_t)p),
-                                  .row_step = ta ? 1 : lda,
-                                  .step = ta ? lda : 1,
+                                  .a = a + (size_t)p * step,
+                                  .row_step = row_step,
+                                  .step = step,
                                   .b = panel,
                                   .c = c + j,
                                   .ldc = ldc,
@@ -241,10 +252,13 @@ static void by_rows_of_b(int m, int n, int k, float alpha, const float *a, size_
 bool pb_gemm_own(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
                  bool add, float *c, int ldc)
 {
-    if (tb && !ta && m <= PANEL)
+    if (tb && !ta && m <= PANEL) {
         by_rows_of_b(m, n, k, alpha, a, (size_t)lda, b, (size_t)ldb, add, c, (size_t)ldc);
-    else
-        by_panels(ta, tb, m, n, k, alpha, a, (size_t)lda, b, (size_t)ldb, add, c, (size_t)ldc);
+        return true;
+    }
+    for (int i = 0; i < m; i += TALL)
+        by_panels(ta, tb, m - i < TALL ? m - i : TALL, n, k, alpha, a + (size_t)i * (ta ? 1 : (size_t)lda), (size_t)lda,
+                  b, (size_t)ldb, add, c + (size_t)i * (size_t)ldc, (size_t)ldc);
     return true;
 }
 

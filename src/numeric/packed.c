@@ -11,7 +11,7 @@
 #include "numeric/blas.h"
 
 enum { BLOCK = 64, GROUP = 32, SCALES = 256 };
-enum { TILE_ROWS = 48, TILE_COLS = 384 }; /* a tile stays in the second cache */
+enum { WIDE = 96, DEEP = 512, TILE = WIDE * DEEP }; /* a tile, 192 KB, stays in the second cache */
 
 const char *const pb_precision_name[PB_PRECISIONS] = {"fp32", "bf16", "int8", "nf4"};
 
@@ -233,7 +233,7 @@ static void unpack_nf4(const pb_packed *p, int r, int c, int n, pb_real *out)
 
 void pb_unpack(const pb_packed *p, int r0, int r1, int c0, int c1, pb_real *out, int ld)
 {
-    PB_CHECK(c0 % BLOCK == 0);
+    PB_CHECK(c0 % GROUP == 0);
     for (int r = r0; r < r1; r++, out += ld) {
         size_t at = (size_t)r * (size_t)p->cols + (size_t)c0;
         switch (p->precision) {
@@ -252,33 +252,44 @@ static int smaller(int a, int b)
     return a < b ? a : b;
 }
 
-static void start_rows(int m, int j0, int j1, const pb_real *b, pb_real *y, int ldy)
+static void set_rows(int m, int j0, int j1, const pb_real *b, pb_real *y, int ldy)
 {
     for (int i = 0; i < m; i++)
-        for (int j = j0; j < j1; j++)
-            y[(size_t)i * (size_t)ldy + (size_t)j] = b ? b[j] : 0;
+        memcpy(y + (size_t)i * (size_t)ldy + j0, b + j0, (size_t)(j1 - j0) * sizeof *y);
+}
+
+/* The inner dimension in pieces of about one size, each of whole blocks: with m rows against it, a tile
+ * is worth unpacking for a long one only. */
+static int piece(int k)
+{
+    int pieces = (k + DEEP - 1) / DEEP;
+    return pieces ? (int)up((k + pieces - 1) / pieces, BLOCK) * BLOCK : BLOCK;
 }
 
 void pb_packed_linear(const pb_packed *p, int m, int j0, int j1, const pb_real *x, int ldx, const pb_real *b,
                       pb_real *y, int ldy)
 {
-    static _Thread_local _Alignas(64) pb_real tile[TILE_ROWS * TILE_COLS];
-    start_rows(m, j0, j1, b, y, ldy);
-    for (int c = 0; c < p->cols; c += TILE_COLS)
-        for (int j = j0; j < j1; j += TILE_ROWS) {
-            int rows = smaller(TILE_ROWS, j1 - j), cols = smaller(TILE_COLS, p->cols - c);
-            pb_unpack(p, j, j + rows, c, c + cols, tile, TILE_COLS);
-            pb_gemm(false, true, m, rows, cols, 1, x + c, ldx, tile, TILE_COLS, 1, y + j, ldy);
+    static _Thread_local _Alignas(64) pb_real tile[TILE];
+    int deep = piece(p->cols);
+    if (b)
+        set_rows(m, j0, j1, b, y, ldy);
+    for (int c = 0; c < p->cols; c += deep)
+        for (int j = j0; j < j1; j += WIDE) {
+            int rows = smaller(WIDE, j1 - j), cols = smaller(deep, p->cols - c);
+            pb_unpack(p, j, j + rows, c, c + cols, tile, cols);
+            pb_gemm(false, true, m, rows, cols, 1, x + c, ldx, tile, cols, b || c > 0, y + j, ldy);
         }
 }
 
-void pb_packed_backward(const pb_packed *p, int m, const pb_real *dy, int ldy, pb_real *dx, int ldx, bool add)
+void pb_packed_backward(const pb_packed *p, int m, int c0, int c1, const pb_real *dy, int ldy, pb_real *dx, int ldx,
+                        bool add)
 {
-    static _Thread_local _Alignas(64) pb_real tile[TILE_ROWS * TILE_COLS];
-    for (int c = 0; c < p->cols; c += TILE_COLS)
-        for (int r = 0; r < p->rows; r += TILE_ROWS) {
-            int rows = smaller(TILE_ROWS, p->rows - r), cols = smaller(TILE_COLS, p->cols - c);
-            pb_unpack(p, r, r + rows, c, c + cols, tile, TILE_COLS);
-            pb_gemm(false, false, m, cols, rows, 1, dy + r, ldy, tile, TILE_COLS, add || r > 0, dx + c, ldx);
+    static _Thread_local _Alignas(64) pb_real tile[TILE];
+    int deep = piece(p->rows);
+    for (int r = 0; r < p->rows; r += deep)
+        for (int c = c0; c < c1; c += WIDE) {
+            int rows = smaller(deep, p->rows - r), cols = smaller(WIDE, c1 - c);
+            pb_unpack(p, r, r + rows, c, c + cols, tile, cols);
+            pb_gemm(false, false, m, cols, rows, 1, dy + r, ldy, tile, cols, add || r > 0, dx + c, ldx);
         }
 }

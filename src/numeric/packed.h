@@ -41,14 +41,15 @@ size_t pb_packed_bytes(pb_precision precision, bool twice, int rows, int cols);
 /* Packs x [rows,cols] into `memory` of that many bytes (aligned to 4), which the result refers to. */
 pb_packed pb_pack(pb_precision precision, bool twice, int rows, int cols, const pb_real *x, void *memory);
 
-/* Rows r0..r1-1, columns c0..c1-1, into out with rows at ld; c0 is a multiple of 64. */
+/* Rows r0..r1-1, columns c0..c1-1, into out with rows at ld; c0 is a multiple of 32. */
 void pb_unpack(const pb_packed *p, int r0, int r1, int c0, int c1, pb_real *out, int ld);
 
 /* y[m, j0..j1) = x[m,cols] W[j0..j1)^T + b;  y points at column 0; b may be NULL. */
 void pb_packed_linear(const pb_packed *p, int m, int j0, int j1, const pb_real *x, int ldx, const pb_real *b,
                       pb_real *y, int ldy);
 
-/* dx[m,cols] (+)= dy[m,rows] W */
-void pb_packed_backward(const pb_packed *p, int m, const pb_real *dy, int ldy, pb_real *dx, int ldx, bool add);
+/* dx[m, c0..c1) (+)= dy[m,rows] W[:, c0..c1);  c0 is a multiple of 32, dx points at column 0. */
+void pb_packed_backward(const pb_packed *p, int m, int c0, int c1, const pb_real *dy, int ldy, pb_real *dx, int ldx,
+                        bool add);
 
 #endif
