@@ -56,7 +56,7 @@ typedef struct parquet {
     pb_text *left_out;
 } parquet;
 
-/* ---- what the file says of itself ------------------------------------------------------------------------ */
+/* ---- what the file says of itself --------------------------------------------------------------------- */
 
 typedef struct element {
     char *name;
@@ -214,7 +214,7 @@ static int describe(parquet *p)
     return 0;
 }
 
-/* ---- pages ---------------------------------------------------------------------------------------------------- */
+/* ---- pages -------------------------------------------------------------------------------------------- */
 
 typedef struct page {
     int64_t kind, unpacked, packed, values, encoding, levels, other_levels;
@@ -282,7 +282,7 @@ static bool unpack(parquet *p, const chunk *c, const page *h, const unsigned cha
            !pb_error("%s: a page is damaged", p->path);
 }
 
-/* ---- numbers in runs and in bits ------------------------------------------------------------------------------- */
+/* ---- numbers in runs and in bits ---------------------------------------------------------------------- */
 
 /* Fills out [n] with numbers of `width` bits: runs of one number, and groups of eight side by side. */
 static bool read_runs(bytes *b, int width, size_t n, uint32_t *out)
@@ -336,7 +336,7 @@ static bool read_plain(bytes *b, int type, size_t number, cell *out)
     return true;
 }
 
-/* ---- a chunk: one column of one group ------------------------------------------------------------------------------ */
+/* ---- a chunk: one column of one group ----------------------------------------------------------------- */
 
 typedef struct chunk_reader {
     parquet *p;
@@ -381,33 +381,49 @@ static int read_levels(chunk_reader *r, const page *h, bytes *b, size_t n, uint3
     return read_runs(&levels, 1, n, has) ? 0 : damaged(r, "the levels are damaged");
 }
 
+static bool has_places(const page *h)
+{
+    return h->encoding == PLAIN_DICTIONARY || h->encoding == RLE_DICTIONARY;
+}
+
+/* The `values` places in the dictionary, or truth values in runs, that stand where values would. */
+static int read_numbers(chunk_reader *r, const page *h, bytes *b, size_t values, uint32_t *number)
+{
+    size_t head = has_places(h) ? 1 : 4; /* the width of a place, or the size of what follows */
+    if (!values)
+        return 0;
+    if (head > (size_t)(b->end - b->at))
+        return damaged(r, "a page is cut off");
+    int width = has_places(h) ? *b->at : 1;
+    b->at += head;
+    if (!read_runs(b, width, values, number))
+        return damaged(r, "a page is cut off");
+    for (size_t k = 0; has_places(h) && k < values; k++)
+        if (number[k] >= r->words)
+            return damaged(r, "a place that the dictionary does not have");
+    return 0;
+}
+
 static int read_values(chunk_reader *r, const page *h, bytes b, size_t n, const uint32_t *has)
 {
-    bool places = h->encoding == PLAIN_DICTIONARY || h->encoding == RLE_DICTIONARY;
     bool runs = h->encoding == RLE && r->column->type == BOOLEAN;
     uint32_t *number = pb_arena_alloc(r->p->arena, PB_META, (n + 1) * sizeof *number);
-    size_t values = 0;
+    size_t values = 0, k = 0;
     for (size_t i = 0; i < n; i++)
         values += has[i];
-    if (!places && !runs && h->encoding != PLAIN)
+    if (!has_places(h) && !runs && h->encoding != PLAIN)
         return pb_error("%s: column '%s': encoding %lld; want plain values or a dictionary", r->p->path,
                         r->column->name, (long long)h->encoding);
-    int width = runs ? 1 : places && b.at < b.end ? *b.at : 0;
-    if (places || runs) {
-        size_t head = runs ? 4 : 1;
-        if (values && (head > (size_t)(b.end - b.at) || (b.at += head, !read_runs(&b, width, values, number))))
-            return damaged(r, "a page is cut off");
-    }
-    for (size_t i = 0, k = 0; i < n; i++) {
+    if ((has_places(h) || runs) && read_numbers(r, h, &b, values, number))
+        return -1;
+    for (size_t i = 0; i < n; i++) {
         cell *c = &r->cell[r->done++];
         if (!has[i])
             continue;
-        if (places && number[k] >= r->words)
-            return damaged(r, "a place that the dictionary does not have");
-        if (places)
+        if (has_places(h))
             *c = r->dictionary[number[k]];
         else if (runs)
-            *c = (cell){b.at, number[k]};
+            *c = (cell){r->p->bytes, number[k]};
         else if (!read_plain(&b, r->column->type, k, c))
             return damaged(r, "a page is cut off");
         k++;
@@ -452,7 +468,7 @@ static int read_pages(chunk_reader *r)
     return 0;
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------------- */
 
 static void add_number(const column *c, long long n, pb_text *out)
 {
