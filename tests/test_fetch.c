@@ -50,6 +50,14 @@ static void send_text(int fd, const char *text)
     answer(fd, "200 OK", text, strlen(text), strlen(text));
 }
 
+static void send_file(int fd, const char *path)
+{
+    size_t n = 0;
+    char *bytes = pb_read_file(path, &n);
+    answer(fd, "200 OK", bytes, n, n);
+    free(bytes);
+}
+
 static void redirect(int fd, const char *to)
 {
     char *head = pb_format("HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", to);
@@ -90,6 +98,8 @@ static void serve(int fd, const char *path, size_t from, int asked)
         answer(fd, status, big + from, BIG - from, PIECE < BIG - from ? PIECE : BIG - from);
     else if (names(path, ".safetensors"))
         answer(fd, from >= BIG ? "416 Range Not Satisfiable" : status, big + from, BIG - from, BIG - from);
+    else if (names(path, ".parquet"))
+        send_file(fd, "tests/golden/parquet/snappy.parquet");
     else if (names(path, ".tsv"))
         send_text(fd, "label\ttext\ngood\ta fine film\nbad\ta dull one\n");
     else if (names(path, ".jsonl"))
@@ -308,6 +318,21 @@ TEST(a_data_set_lands_as_what_tasks_read)
     end();
 }
 
+TEST(a_data_set_of_parquet_lands_as_json_lines)
+{
+    begin("{\"siblings\": [" SIBLING("data/train.parquet") ", " SIBLING("README.md") "]}");
+    CHECK_INT(fetch("datasets/org/films"), 0);
+    pb_table *t = pb_table_open(in_folder("data/train.jsonl"), NULL, NULL);
+    CHECK(t && pb_table_rows(t) == 20);
+    CHECK_TEXT(t ? pb_table_get(t, 1, pb_table_column(t, "label")) : "", "good");
+    pb_table_close(t);
+    end();
+    begin("{\"siblings\": [" SIBLING("train.parquet") ", " SIBLING("train.tsv") "]}");
+    CHECK_INT(fetch("datasets/org/films"), 0);
+    CHECK(is_there("train.tsv") && !was_asked("parquet"));
+    end();
+}
+
 TEST(a_file_of_this_machine)
 {
     begin("");
@@ -425,10 +450,10 @@ TEST(what_should_not_be_asked_is_refused)
         {"https://host.invalid/model.pt", "no pickle"},
         {"http://host.invalid/model.safetensors", "want https://"},
         {"ftp://host.invalid/model.safetensors", "want https://"},
-        {"datasets/org/films", "Parquet files only; want TSV, CSV or JSON Lines"},
-        {"org/films", "no safetensors model in it"},
+        {"datasets/org/films", "no TSV, CSV, JSON Lines or Parquet file in it"},
+        {"org/tiny:model.safetensors", "no model.safetensors in it"},
     };
-    begin("{\"siblings\": [" SIBLING("a.parquet") "]}");
+    begin("{\"siblings\": [" SIBLING("README.md") "]}");
     for (size_t i = 0; i < PB_COUNT(cases); i++) {
         CHECK_INT(fetch(cases[i].name), 2);
         CHECK(says(cases[i].message));

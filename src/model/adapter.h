@@ -27,7 +27,7 @@ int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force);
 
 /* Writes what the model's one method trained as a PEFT adapter into DIR (made if absent).  -1 with an
  * error: a composition, a method or a setting that PEFT does not know. */
-int pb_adapter_save(const pb_model *m, const char *dir);
+int pb_adapter_save(pb_model *m, const char *dir);
 
 /* Writes the whole model, its methods folded in, as a folder that transformers loads: config.json,
  * model.safetensors (in 32 bits or bf16) and the tokenizer's files.  -1 with an error: a method that

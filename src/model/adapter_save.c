@@ -8,7 +8,7 @@
 /* ---- adapter_config.json ------------------------------------------------------------------------------- */
 
 typedef struct saving {
-    const pb_model *m;
+    pb_model *m;
     const pb_method *method;
     const void *conf;
     pb_bundle tensors;
@@ -155,21 +155,45 @@ static void save_sites(saving *s)
     free(inputs);
 }
 
+/* A layer's keys or values of one token, with what the method puts in front of them; valid as long as the
+ * machine and the arena. */
+static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_machine *machine, int layer, bool values)
+{
+    static const int offset[] = {0, 1};
+    pb_graph *g = pb_graph_new(arena, false);
+    int width = pb_model_kv_width(s->m);
+    const pb_rows *set = pb_rows_whole(g, 1, offset);
+    pb_real *zeros = pb_arena_alloc(arena, PB_META, (size_t)width * sizeof *zeros);
+    pb_node *k = pb_graph_input(g, set, width, zeros), *v = pb_graph_input(g, set, width, zeros);
+    pb_build b = pb_build_start(s->m, g, 0, 0);
+    pb_plan plan;
+    s->method->kv(&b, &s->m->layer[layer].sub[ATTN], &k, &v);
+    if (pb_graph_plan(g, values ? v : k, NULL, &plan))
+        return NULL;
+    pb_machine_bind(machine, g, &plan);
+    pb_machine_forward(machine, g);
+    return pb_graph_output(g);
+}
+
+/* [P, 2 layers, kv]: PEFT keeps keys and values, not the network that may have made them. */
 static int save_prefix(saving *s)
 {
-    int width = pb_model_kv_width(s->m), columns = 2 * s->m->config.layers * width;
-    const pb_param *first = added(s, "layer.0.attn.", "k");
-    if (!first)
-        return pb_error("%s: mlp = yes: PEFT keeps keys and values, not the network that makes them; want mlp = no",
-                        s->method->name);
-    float *out = pb_bundle_tensor(&s->tensors, "prompt_embeddings", first->rows, columns, 2);
-    for (int k = 0; k < 2 * s->m->config.layers; k++) {
-        const pb_param *p = added(s, pb_arena_format(s->tensors.arena, "layer.%d.attn.", k / 2), k % 2 ? "v" : "k");
-        for (int r = 0; r < first->rows; r++)
-            pb_to_floats(p->x + (size_t)r * (size_t)width, (size_t)width,
+    pb_arena *arena = pb_arena_new("prefix");
+    pb_machine *machine = pb_machine_new();
+    int width = pb_model_kv_width(s->m), columns = 2 * s->m->config.layers * width, rc = 0;
+    float *out = NULL;
+    for (int k = 0; k < 2 * s->m->config.layers && !rc; k++, pb_arena_reset(arena)) {
+        const pb_node *n = with_prefix(s, arena, machine, k / 2, k % 2);
+        rc = n ? 0 : -1;
+        if (n && !out)
+            out = pb_bundle_tensor(&s->tensors, "prompt_embeddings", n->rows - 1, columns, 2);
+        for (int r = 0; n && r < n->rows - 1; r++)
+            pb_to_floats(n->x + (size_t)r * (size_t)width, (size_t)width,
                          out + (size_t)r * (size_t)columns + (size_t)k * (size_t)width);
     }
-    return 0;
+    pb_machine_free(machine);
+    pb_arena_free(arena);
+    return rc;
 }
 
 static int save_prompt(saving *s)
@@ -274,7 +298,7 @@ static int save(saving *s, const char *dir)
     return rc;
 }
 
-int pb_adapter_save(const pb_model *m, const char *dir)
+int pb_adapter_save(pb_model *m, const char *dir)
 {
     if (m->parts != 1)
         return pb_error("PEFT has no adapter for a composition of %d methods; want one, or --merged", m->parts);

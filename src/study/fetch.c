@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "files/json.h"
+#include "files/parquet.h"
 
 enum { DONE, WORLD, QUESTION }; /* exit codes */
 enum { TRIES = 4 };             /* of one file, each going on where the last was cut */
@@ -84,14 +85,18 @@ static bool is_needed(bool dataset, const char *name)
                                         "adapter_model.safetensors",
                                         "README.md",
                                         "LICENSE"};
-    static const char *const data[] = {".tsv", ".csv", ".jsonl", "README.md", "LICENSE"};
     for (size_t i = 0; !dataset && i < PB_COUNT(model); i++)
         if (!strcmp(name, model[i]))
             return true;
-    for (size_t i = 0; dataset && i < PB_COUNT(data); i++)
-        if (ends_in(name, data[i]))
-            return true;
-    return !dataset && !strncmp(name, "model-0", 7) && ends_in(name, ".safetensors");
+    if (dataset)
+        return ends_in(name, "README.md") || ends_in(name, "LICENSE");
+    return !strncmp(name, "model-0", 7) && ends_in(name, ".safetensors");
+}
+
+/* Rows that a task reads as they are. */
+static bool is_table(const char *name)
+{
+    return ends_in(name, ".tsv") || ends_in(name, ".csv") || ends_in(name, ".jsonl");
 }
 
 /* A name that stays in the folder: no way up, no root, nothing that a terminal would obey. */
@@ -334,6 +339,20 @@ static int make_folder_of(const char *path)
     return rc;
 }
 
+/* The rows of a Parquet file as JSON Lines beside it. */
+static int convert(const char *path, bool quiet)
+{
+    char *to = pb_format("%.*s.jsonl", (int)(strlen(path) - strlen(".parquet")), path);
+    pb_text left_out = {0};
+    int rc = pb_parquet_to_lines(path, to, &left_out) ? WORLD : DONE;
+    if (!rc && !quiet)
+        fprintf(stderr, "%s: written%s%s\n", to, left_out.length ? ", without the columns " : "",
+                left_out.length ? left_out.data : "");
+    pb_text_free(&left_out);
+    free(to);
+    return rc;
+}
+
 static int fetch_one(const job *j, const wanted *w, pb_text *sums)
 {
     char *path = pb_format("%s/%s", j->dir, w->name), *part = pb_format("%s.part", path), known[65];
@@ -357,6 +376,8 @@ static int fetch_one(const job *j, const wanted *w, pb_text *sums)
         record(sums, w->name, d.hex);
     if (!rc && !j->quiet)
         fprintf(stderr, "%s: %s\n", path, there ? "is there" : "fetched");
+    if (!rc && ends_in(w->name, ".parquet"))
+        rc = convert(path, j->quiet);
     free(path);
     free(part);
     return rc;
@@ -390,28 +411,36 @@ static int fetch_all(job *j)
 
 /* ---- the hub --------------------------------------------------------------------------------------------------- */
 
+static bool has_tables(const pb_json *siblings)
+{
+    for (size_t i = 0; i < pb_json_size(siblings); i++)
+        if (is_table(pb_json_text(pb_json_get(pb_json_at(siblings, i), "rfilename"), "")))
+            return true;
+    return false;
+}
+
+/* Of a data set its tables, Parquet only where it has no others. */
 static int choose(job *j, const pb_json *siblings)
 {
-    bool parquet = false;
+    bool tables = has_tables(siblings), found = false;
     for (size_t i = 0; i < pb_json_size(siblings); i++) {
         const pb_json *one = pb_json_at(siblings, i);
         const char *name = pb_json_text(pb_json_get(one, "rfilename"), "");
-        parquet = parquet || (j->dataset && ends_in(name, ".parquet"));
-        if (j->file ? strcmp(name, j->file) != 0 : !is_needed(j->dataset, name))
+        bool rows = j->dataset && (tables ? is_table(name) : ends_in(name, ".parquet"));
+        if (j->file ? strcmp(name, j->file) != 0 : !rows && !is_needed(j->dataset, name))
             continue;
+        found = found || !j->dataset || j->file || rows;
         if (!is_safe(name))
             return world("%s: the hub names a file '%s': refused", j->id, name);
         char *url =
             pb_format("%s/%s%s/resolve/%s/%s", j->endpoint, j->dataset ? "datasets/" : "", j->id, j->revision, name);
         add_wanted(j, name, url, pb_json_text(pb_json_get(pb_json_get(one, "lfs"), "sha256"), ""));
     }
-    if (j->files)
+    if (found)
         return DONE;
-    if (parquet)
-        return question("%s: has Parquet files only; want TSV, CSV or JSON Lines: convert them first", j->id);
     return question("%s: no %s in it", j->id,
                     j->file      ? j->file
-                    : j->dataset ? "TSV, CSV or JSON Lines file"
+                    : j->dataset ? "TSV, CSV, JSON Lines or Parquet file"
                                  : "safetensors model");
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/parquet.h"
 #include "files/tokenizer.h"
 #include "files/weights.h"
 #include "model/model.h"
@@ -77,6 +78,15 @@ static void __attribute__((unused)) try_tokenizer(const uint8_t *data, size_t si
     pb_text_free(&back);
     pb_tokenizer_close(t);
     free(json);
+}
+
+static void __attribute__((unused)) try_parquet(const uint8_t *data, size_t size)
+{
+    pb_text left_out = {0};
+    char *to = pb_strdup(file("table.jsonl", data, 0));
+    pb_parquet_to_lines(file("table.parquet", data, size), to, &left_out);
+    pb_text_free(&left_out);
+    free(to);
 }
 
 /* Shapes alone: a large network costs its table of parameters, so sizes are kept small. */

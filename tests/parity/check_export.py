@@ -30,7 +30,7 @@ WORDS = "good fine great nice fun bad poor dull awful sad film plot actor scene 
 EXPERIMENT = """[experiment]
 task = tiny
 model = {model}
-methods = lora, lora:all, lora:dora, ia3, prefix, prompt, layernorm, full, bitfit
+methods = lora, lora:all, lora:dora, ia3, prefix, prefix:mlp, prompt, layernorm, full, bitfit
 seeds = 0
 timing_rounds = 0
 
@@ -56,6 +56,11 @@ pool = first
 
 [method prefix]
 length = 3
+
+[method prefix:mlp]
+length = 3
+mlp = yes
+hidden = 9
 """
 TASK = """[task]
 kind = classify
