@@ -51,8 +51,7 @@ typedef struct desk {
 static desk desk_open(pb_objective objective, const char *name, int vocabulary)
 {
     desk d = {.source = {.name = "toy", .repeat = 1}, .none = pb_overlap_new()};
-    const pb_shape shape = {
-        .layers = 2, .width = 32, .heads = 2, .kv_heads = 2, .inner = 64, .positions = 64};
+    const pb_shape shape = {.layers = 2, .width = 32, .heads = 2, .kv_heads = 2, .inner = 64, .positions = 64};
     d.source.file = inside("train.txt");
     d.source.heldout = inside("heldout.txt");
     write_text(d.source.file, 120, 1);
@@ -137,7 +136,8 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
     for (size_t i = 0; i < s->pieces; i++)
         piece[i] = (int)i;
     pb_batch b;
-    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = (int)s->pieces, .key = 3, .masks = true}, &b));
+    CHECK(
+        !pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = (int)s->pieces, .key = 3, .masks = true}, &b));
     for (size_t i = 0; i < s->pieces; i++) {
         int at = b.offset[i], end = b.offset[i + 1];
         CHECK(b.ids[at] == l.begin && b.ids[end - 1] == l.end && b.target[at] < 0 && b.target[end - 1] < 0);
@@ -191,7 +191,12 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
     pb_model *teacher = pb_model_open(&(pb_opening){.path = TINY, .bare = true});
     if (!CHECK(teacher && !pb_model_attach(teacher, NULL, 0)))
         return;
-    pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .pieces = 1, .masked = 0.5, .state_weight = 1, .teacher = teacher};
+    pb_lessons l = {.objective = PB_MASKED,
+                    .tokenizer = d.tokenizer,
+                    .pieces = 1,
+                    .masked = 0.5,
+                    .state_weight = 1,
+                    .teacher = teacher};
     pb_stream_cut(s, 14, true, 0); /* the teacher has few positions */
     CHECK(!pb_lessons_start(&l));
     const int piece[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -211,7 +216,7 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
             CHECK(first != same);
             repeated += same;
         }
-    CHECK(repeated > 0); /* some words are of several tokens */
+    CHECK(repeated > 0);          /* some words are of several tokens */
     double square = 0, count = 0; /* every coordinate has variance 1 over the words it was measured on */
     for (int i = 0; i < 10; i++)
         for (int k = masked.offset[i] + 1; k < masked.offset[i + 1] - 1; k++)
@@ -294,7 +299,8 @@ TEST(a_checkpoint_of_another_network_is_refused)
     b.options.state = a.options.state;
     b.corpus.source = &b.source;
     CHECK_INT(pb_pretrain(&b.options, &b.corpus, &(pb_pretrain_watch){.ctx = NULL}, &p), -1);
-    CHECK(strstr(pb_error_text(), a.options.state) == pb_error_text() && strstr(pb_error_text(), "remove it to begin anew"));
+    CHECK(strstr(pb_error_text(), a.options.state) == pb_error_text() &&
+          strstr(pb_error_text(), "remove it to begin anew"));
     pb_pretrained_free(&p);
     desk_close(&a);
     desk_close(&b);

@@ -101,10 +101,10 @@ int pb_fresh_write(const char *dir, pb_objective objective, const pb_shape *s, i
 {
     if (check(objective, s) || pb_make_dirs(dir))
         return -1;
-    char *config = objective == PB_MASKED ? pb_format(encoder, vocabulary, s->layers, s->width, s->heads, s->inner,
-                                                      s->positions)
-                                          : pb_format(decoder, vocabulary, s->layers, s->width, s->heads, s->inner,
-                                                      s->positions, s->kv_heads);
+    char *config =
+        objective == PB_MASKED
+            ? pb_format(encoder, vocabulary, s->layers, s->width, s->heads, s->inner, s->positions)
+            : pb_format(decoder, vocabulary, s->layers, s->width, s->heads, s->inner, s->positions, s->kv_heads);
     return write(dir, "config.json", config) ||
                    write(dir, "tokenizer_config.json", pb_format(objective == PB_MASKED ? words : text, s->positions))
                ? -1

@@ -35,7 +35,7 @@ struct pb_model {
 
     pb_layer *layer;
     pb_param *word, *place, *type, *embed_gain, *embed_bias, *final_gain, *final_bias;
-    pb_param *state_w, *state_b;         /* the map to taught states, or NULL     */
+    pb_param *state_w, *state_b;                                         /* the map to taught states, or NULL     */
     pb_param *pool_w, *pool_b, *pool_gain, *pool_beta, *head_w, *head_b; /* any may be absent */
     pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope           */
     int rope_positions; /* computed so far                                       */

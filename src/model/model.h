@@ -44,16 +44,16 @@ typedef struct pb_attached { /* a method of the composition, outermost first */
 
 typedef struct pb_batch { /* ragged: tokens of all sequences one after the other */
     int sequences;
-    const int *offset;  /* [sequences+1] */
-    const int *ids;     /* [offset[sequences]] */
-    const int *label;   /* [sequences], or NULL */
-    const int *target;  /* language models: [offset[sequences]] the token wanted at each place, < 0: none; then there
+    const int *offset;    /* [sequences+1] */
+    const int *ids;       /* [offset[sequences]] */
+    const int *label;     /* [sequences], or NULL */
+    const int *target;    /* language models: [offset[sequences]] the token wanted at each place, < 0: none; then there
                            are logits of the places that want one only; or NULL */
     const pb_real *state; /* [offset[sequences], pb_opening.states] what a linear map of the last states is to be, at
                              every place, or NULL */
     const pb_real *state_weight; /* [offset[sequences]] of each place's mean squared error in the loss */
-    const int *adapter; /* with a bank: [sequences] which of its adapters each is for, < 0: none; or NULL */
-    bool last;          /* language models: logits of each sequence's last token only */
+    const int *adapter;          /* with a bank: [sequences] which of its adapters each is for, < 0: none; or NULL */
+    bool last;                   /* language models: logits of each sequence's last token only */
 } pb_batch;
 
 typedef struct pb_model pb_model;

@@ -28,15 +28,19 @@ static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *
                 masked ? "a BERT to transformers" : "a Llama to transformers");
     pb_text_add(t, "Made by\n\n```sh\npeftbench pretrain %s\n```\n\n", ini);
     if (masked)
-        pb_text_add(t, "**Objective.** %.0f %% of the words are asked for (of these 80 %% are hidden, 10 %% replaced).",
-                    100 * o->masked);
+        pb_text_add(
+            t,
+            "**Objective.** In %.0f %% of the pieces of text %.0f %% of the words are asked for (of these 80 %% are "
+            "hidden, 10 %% replaced).",
+            100 * o->pieces, 100 * o->masked);
     else
         pb_text_add(t, "**Objective.** The next token.");
     if (*o->teacher)
-        pb_text_add(t,
-                    " Distilled: a linear map of the last states is drawn (mean square, weight %g) to the last states "
-                    "of\n%s, averaged over each word; at [CLS] and [SEP] over the whole text.",
-                    o->teacher_weight, last_name(o->teacher));
+        pb_text_add(
+            t,
+            " Distilled:\na linear map of the last states is drawn (mean square, weight %g) to the last states of "
+            "%s, of %d of its layers\n(0: all), averaged over each word; at [CLS] over the whole text.",
+            o->teacher_weight, last_name(o->teacher), o->teacher_layers);
     pb_text_add(t, "\n\n");
 }
 
@@ -48,13 +52,14 @@ static void add_texts(pb_text *t, const pb_corpus *c, const pb_pretrained *p)
     for (int i = 0; i < c->sources; i++) {
         const pb_source *s = &c->source[i];
         all += (double)s->tokens * s->repeat;
-        pb_text_add(t, "| %s | %s | %zu | %zu | %.1f | %zu | %d |\n", s->name, s->licence, s->documents,
-                    s->overlapping, (double)s->bytes / 1e6, s->tokens, s->repeat);
+        pb_text_add(t, "| %s | %s | %zu | %zu | %.1f | %zu | %d |\n", s->name, s->licence, s->documents, s->overlapping,
+                    (double)s->bytes / 1e6, s->tokens, s->repeat);
     }
-    pb_text_add(t,
-                "\nLeft out: documents that share eight words in a row with a text of the excluded files (the data that "
-                "models are\ntested on). Trained on %.1f million tokens, %.1f epochs.\n\n",
-                seen / 1e6, seen / fmax(1, all));
+    pb_text_add(
+        t,
+        "\nLeft out: documents that share eight words in a row with a text of the excluded files (the data that "
+        "models are\ntested on). Trained on %.1f million tokens, %.1f epochs.\n\n",
+        seen / 1e6, seen / fmax(1, all));
 }
 
 static void add_curve(pb_text *t, const pb_pretrain_options *o, const pb_pretrained *p)

@@ -116,7 +116,8 @@ static int read_file(job *j, const pb_args *a)
 static int exclude_pattern(job *j, const char *pattern)
 {
     const char *home = getenv("PEFTBENCH_DATA");
-    char *place[] = {pb_strdup(pattern), pb_format("data/%s", pattern), home ? pb_format("%s/%s", home, pattern) : NULL};
+    char *place[] = {pb_strdup(pattern), pb_format("data/%s", pattern),
+                     home ? pb_format("%s/%s", home, pattern) : NULL};
     glob_t g = {.gl_pathc = 0};
     int rc = 0, flags = 0;
     for (size_t i = 0; i < PB_COUNT(place); i++)

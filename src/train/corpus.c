@@ -71,10 +71,10 @@ static void add_document(reading *r, const char *text, size_t n)
     pb_tokenizer_encode_words(r->tokenizer, text, n, false, 0, &s->ids, &r->word);
     for (size_t i = from; i < s->ids.count; i++) {
         pb_grow(&s->begins, i, &s->begins_capacity, sizeof *s->begins);
-        s->begins[i] = (char)(i == from                                               ? PB_SENTENCE
-                              : r->word.id[i - from] == r->word.id[i - from - 1]      ? PB_NO_WORD
-                              : ends_sentence(r->tokenizer, s->ids.id[i - 1]) ? PB_SENTENCE
-                                                                              : PB_WORD);
+        s->begins[i] = (char)(i == from                                          ? PB_SENTENCE
+                              : r->word.id[i - from] == r->word.id[i - from - 1] ? PB_NO_WORD
+                              : ends_sentence(r->tokenizer, s->ids.id[i - 1])    ? PB_SENTENCE
+                                                                                 : PB_WORD);
     }
     if (s->ids.count == from)
         return;

@@ -28,9 +28,9 @@ typedef struct pb_stream {
     struct pb_piece {
         size_t at; /* in ids                                  */
         int count;
-        int source; /* its number                              */
+        int source;         /* its number                              */
         bool opens, closes; /* is it its document's first, last piece */
-    } *document, *piece; /* whole documents, and what pb_stream_cut made of them */
+    } * document, *piece;   /* whole documents, and what pb_stream_cut made of them */
     size_t documents, document_capacity, pieces, piece_capacity;
 } pb_stream;
 

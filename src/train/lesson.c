@@ -118,8 +118,8 @@ static void scale_row(const pb_scale *scale, const pb_real *x, int width, pb_rea
 }
 
 /* Fills state [1 + count + 1, width] of one text and the rows' weights. */
-static bool teach(pb_lessons *l, const pb_stream *s, const struct pb_piece *p, const int *heard, const pb_real *x, int n,
-                  pb_real *state, pb_real *weight)
+static bool teach(pb_lessons *l, const pb_stream *s, const struct pb_piece *p, const int *heard, const pb_real *x,
+                  int n, pb_real *state, pb_real *weight)
 {
     int width = pb_model_outputs(l->teacher), last = -1;
     size_t size = (size_t)width;

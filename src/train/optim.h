@@ -27,7 +27,7 @@ double pb_optim_step(pb_optim *opt, double rate);
  * the first nonzero return and returns it.  Tables with sparse gradients are refused: PB_BUG. */
 typedef int pb_moments_visit(void *ctx, const pb_param *p, pb_real *first, pb_real *second);
 int pb_optim_each(pb_optim *opt, pb_moments_visit *visit, void *ctx);
-int pb_optim_steps(const pb_optim *opt);           /* taken so far                         */
-void pb_optim_resume(pb_optim *opt, int steps);    /* as if so many had been taken already */
+int pb_optim_steps(const pb_optim *opt);        /* taken so far                         */
+void pb_optim_resume(pb_optim *opt, int steps); /* as if so many had been taken already */
 
 #endif

@@ -214,7 +214,7 @@ static int run(school *s)
             rc = save(s);
     }
     free(piece);
-    return rc || save(s) ? -1 : 0;
+    return rc || ((s->losses || !s->out->points) && save(s)) ? -1 : 0;
 }
 
 /* ---- beginning and end -------------------------------------------------------------------------------------- */
@@ -222,7 +222,8 @@ static int run(school *s)
 static int open_models(school *s)
 {
     const pb_pretrain_options *o = s->o;
-    if (*o->teacher && !(s->lessons.teacher = pb_model_open(&(pb_opening){.path = o->teacher, .layers = o->teacher_layers, .bare = true})))
+    if (*o->teacher && !(s->lessons.teacher = pb_model_open(
+                             &(pb_opening){.path = o->teacher, .layers = o->teacher_layers, .bare = true})))
         return -1;
     if (s->lessons.teacher && pb_model_attach(s->lessons.teacher, NULL, 0))
         return -1;

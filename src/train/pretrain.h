@@ -42,7 +42,7 @@ typedef struct pb_pretrained {
 void pb_pretrained_free(pb_pretrained *p);
 
 typedef struct pb_pretrain_watch {
-    void (*step)(void *ctx, double share, double loss);                /* after each step       */
+    void (*step)(void *ctx, double share, double loss);                 /* after each step       */
     void (*point)(void *ctx, const pb_pretrain_point *p, double share); /* after each checkpoint */
     void *ctx;
 } pb_pretrain_watch;

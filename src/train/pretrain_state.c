@@ -71,8 +71,8 @@ int pb_pretrain_save(const char *path, pb_model *m, pb_optim *opt, const pb_prog
 {
     collection c = {.arena = pb_arena_new("checkpoint")};
     char *tokenizer = tokenizer_digest(m), *points = print_curve(curve);
-    char *place = pb_format("%d %d %d %.17g %.17g", pb_optim_steps(opt), at->epoch, at->cursor, at->tokens,
-                            at->seconds);
+    char *place =
+        pb_format("%d %d %d %.17g %.17g", pb_optim_steps(opt), at->epoch, at->cursor, at->tokens, at->seconds);
     pb_optim_each(opt, collect_all, &c);
     const char *metadata[] = {"place", place, "tokenizer", tokenizer, "curve", points, NULL};
     int rc = !tokenizer || make_parent(path) ? -1 : pb_safetensors_write(path, c.array, c.count, metadata);
@@ -115,8 +115,9 @@ static void read_curve(const char *text, pb_pretrained *c)
 {
     pb_pretrain_point p;
     int used;
-    while (text && sscanf(text, "%lf %lf %lf %lf %lf%n", &p.tokens, &p.seconds, &p.loss, &p.heldout, &p.rate, /* NOLINT */
-                          &used) == 5) {
+    while (text &&
+           sscanf(text, "%lf %lf %lf %lf %lf%n", &p.tokens, &p.seconds, &p.loss, &p.heldout, &p.rate, /* NOLINT */
+                  &used) == 5) {
         pb_grow(&c->point, c->points, &c->capacity, sizeof *c->point);
         c->point[c->points++] = p;
         text += used;
@@ -126,11 +127,13 @@ static void read_curve(const char *text, pb_pretrained *c)
 static int read_place(const stored *s, const pb_model *m, pb_optim *opt, pb_progress_state *at)
 {
     int steps;
-    const char *place = pb_safetensors_metadata(s->file, "place"), *theirs = pb_safetensors_metadata(s->file, "tokenizer");
+    const char *place = pb_safetensors_metadata(s->file, "place"),
+               *theirs = pb_safetensors_metadata(s->file, "tokenizer");
     char *ours = tokenizer_digest(m);
     bool same = ours && theirs && !strcmp(ours, theirs);
     free(ours);
-    if (!place || sscanf(place, "%d %d %d %lf %lf", &steps, &at->epoch, &at->cursor, &at->tokens, &at->seconds) != 5) /* NOLINT */
+    if (!place ||
+        sscanf(place, "%d %d %d %lf %lf", &steps, &at->epoch, &at->cursor, &at->tokens, &at->seconds) != 5) /* NOLINT */
         return pb_error("%s: no checkpoint of a pretraining run; remove it to begin anew", s->path);
     if (!same)
         return pb_error("%s: made with another tokenizer than %s has; remove it to begin anew", s->path,
