@@ -49,6 +49,8 @@ import sys
 import tempfile
 import time
 
+from texts import prepare_texts
+
 MODES = ("installed", "tuned")
 OURS = ("peftbench", "nf4")  # nf4: on a frozen base in 4 bits
 SHIM = "int mkl_serv_intel_cpu_true(void);\nint mkl_serv_intel_cpu_true(void) { return 1; }\n"
@@ -241,33 +243,6 @@ def time_tokenizer(args, item):
     tokens = sum(len(e.ids) for e in tokenizer.encode_batch_fast(texts))
     repeat(args, lambda: tokenizer.encode_batch_fast(texts), warmup=1)
     return {"tokens": tokens}
-
-
-def prepare_texts(args):
-    """In `folder`: lines.txt, long.txt (all in one line), and a tokenizer.json of each kind."""
-    import lzma
-    import shutil
-    import tokenizers as tk
-    import transformers
-    folder, sign = pathlib.Path(args.folder), "\u2581"
-    with (lzma.open if args.texts.endswith(".xz") else open)(args.texts, "rt") as f:
-        lines = [x for x in f.read(3_000_000).replace("<br />", "\n").replace(". ", ".\n").split("\n")[:-1] if x]
-    (folder / "lines.txt").write_text("\n".join(lines) + "\n")
-    (folder / "long.txt").write_text(" ".join(lines) + "\n")
-    for kind in ("wordpiece", "bytes", "sentencepiece"):
-        (folder / kind).mkdir()
-    shutil.copy(f"{args.model}/tokenizer.json", folder / "wordpiece")
-    path = pathlib.Path(args.language)
-    transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).backend_tokenizer.save(
-        str(folder / "bytes" / "tokenizer.json"))
-    t = tk.Tokenizer(tk.models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    t.pre_tokenizer = tk.pre_tokenizers.Metaspace(sign, "always")  # pieces within words; then used as Llama 2 does
-    special = ["<unk>", "<s>", "</s>"] + [f"<0x{i:02X}>" for i in range(256)]
-    t.train_from_iterator(lines, tk.trainers.BpeTrainer(vocab_size=12000, show_progress=False, special_tokens=special))
-    made = json.loads(t.to_str())
-    made.update(pre_tokenizer=None, normalizer={"type": "Sequence", "normalizers": [
-        {"type": "Prepend", "prepend": sign}, {"type": "Replace", "pattern": {"String": " "}, "content": sign}]})
-    (folder / "sentencepiece" / "tokenizer.json").write_text(json.dumps(made))
 
 
 def time_gemm(args, item):
