@@ -4,7 +4,12 @@
  *
  * A piece starts as single characters; of all neighbours that merge, the pair of the lowest rank (the
  * leftmost of equals) becomes one symbol, until none is left.  Pairs wait in a heap, so that a long
- * piece costs n log n. */
+ * piece costs n log n.
+ *
+ * SentencePiece has no words: a whole text is one piece, its blanks written as U+2581.  But where no
+ * merge makes a symbol with a blank behind another character, the text in front of a blank and the
+ * text from it on never meet: between two such seams is a word, and words that come again are
+ * remembered. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,13 +59,30 @@ static const pb_merge *find_merge(const pb_bpe *b, int left, int right)
     return m->left >= 0 ? m : NULL;
 }
 
+static const char blank[] = "\xE2\x96\x81"; /* U+2581 */
+enum { BLANK = sizeof blank - 1 };
+
+static bool is_blank(const char *text, size_t size)
+{
+    return size >= BLANK && !memcmp(text, blank, BLANK);
+}
+
+/* Bytes up to the first blank behind another character, or all. */
+static size_t up_to_seam(const char *text, size_t size)
+{
+    for (size_t i = 1; i < size; i++)
+        if (is_blank(text + i, size - i) && !(i >= BLANK && is_blank(text + i - BLANK, BLANK)))
+            return i;
+    return size;
+}
+
 /* "left right" in one text, or the two in a list. */
 static int split_merge(const pb_json *v, const char **left, size_t *n, const char **right)
 {
-    const char *text = pb_json_text(v, NULL), *blank = text ? strchr(text, ' ') : NULL;
+    const char *text = pb_json_text(v, NULL), *space = text ? strchr(text, ' ') : NULL;
     *left = text ? text : pb_json_text(pb_json_at(v, 0), NULL);
-    *right = text ? blank ? blank + 1 : NULL : pb_json_text(pb_json_at(v, 1), NULL);
-    *n = text ? (size_t)(blank ? blank - text : 0) : *left ? strlen(*left) : 0;
+    *right = text ? space ? space + 1 : NULL : pb_json_text(pb_json_at(v, 1), NULL);
+    *n = text ? (size_t)(space ? space - text : 0) : *left ? strlen(*left) : 0;
     return *left && *right && *n && **right ? 0 : -1;
 }
 
@@ -82,6 +104,7 @@ static int read_merge(pb_tokenizer *t, const pb_json *v, int rank)
     else {
         pb_merge *place = &t->bpe.merge[place_of(&t->bpe, m.left, m.right)];
         *place = place->left >= 0 ? *place : m; /* the first of equals counts */
+        t->bpe.seams = t->bpe.seams && up_to_seam(whole.data, whole.length) == whole.length;
     }
     pb_text_free(&whole);
     return rc;
@@ -97,6 +120,7 @@ static int read_merges(pb_tokenizer *t, const pb_json *merges)
     t->bpe.merge = pb_alloc(t->bpe.size * sizeof *t->bpe.merge);
     for (size_t i = 0; i < t->bpe.size; i++)
         t->bpe.merge[i].left = -1;
+    t->bpe.seams = !t->bytes && !t->bpe.ignore_merges && pb_tokenizer_lookup(t, blank, BLANK) >= 0;
     for (size_t i = 0; i < n; i++)
         if (read_merge(t, pb_json_at(merges, i), (int)i))
             return -1;
@@ -319,7 +343,8 @@ static void encode_piece(const pb_tokenizer *t, const char *text, size_t size, p
     free(p.heap);
 }
 
-void pb_bpe_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
+/* The piece's ids, out of those remembered if it is short. */
+static void recall_piece(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
 {
     if (size > LONGEST) {
         encode_piece(t, text, size, out);
@@ -335,4 +360,12 @@ void pb_bpe_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids 
     }
     for (int i = 0; size && i < c->ids; i++)
         pb_ids_add(out, c->id[i]);
+}
+
+void pb_bpe_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
+{
+    for (size_t n; size; text += n, size -= n) {
+        n = t->bpe.seams ? up_to_seam(text, size) : size;
+        recall_piece(t, text, n, out);
+    }
 }

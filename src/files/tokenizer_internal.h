@@ -35,6 +35,7 @@ typedef struct pb_bpe {
     size_t size;
     int unknown; /* -1: none */
     bool byte_fallback, fuse_unknown, ignore_merges;
+    bool seams; /* nothing merges across a blank's beginning, see tokenizer_bpe.c */
     int byte_id[256]; /* of a single byte; -1: none */
     struct pb_word_cache *cache;
 } pb_bpe;
