@@ -152,6 +152,9 @@ static void normalize_added(pb_tokenizer *t)
         t->added[i].size = text.length;
         t->added[i].content = t->added[i].owned = text.data;
     }
+    for (size_t i = 0; i < t->added_count; i++)
+        if (t->added[i].size)
+            t->added_begin[t->added[i].normalized][(unsigned char)t->added[i].content[0]] = true;
 }
 
 static void free_added(pb_tokenizer *t)
@@ -202,7 +205,8 @@ static const pb_added_token *next_added(const pb_tokenizer *t, const char *text,
                                         bool normalized, size_t *begin, size_t *end)
 {
     for (size_t at = from; at < size; at++) {
-        const pb_added_token *a = added_at(t, text + at, size - at, normalized);
+        bool may = t->added_begin[normalized][(unsigned char)text[at]];
+        const pb_added_token *a = may ? added_at(t, text + at, size - at, normalized) : NULL;
         if (!a)
             continue;
         *begin = at;

@@ -35,7 +35,7 @@ typedef struct pb_bpe {
     size_t size;
     int unknown; /* -1: none */
     bool byte_fallback, fuse_unknown, ignore_merges;
-    bool seams; /* nothing merges across a blank's beginning, see tokenizer_bpe.c */
+    bool seams;       /* nothing merges across a blank's beginning, see tokenizer_bpe.c */
     int byte_id[256]; /* of a single byte; -1: none */
     struct pb_word_cache *cache;
 } pb_bpe;
@@ -62,7 +62,8 @@ struct pb_tokenizer {
     pb_steps normalizer, splitter, decoder;
     pb_added_token *added;
     size_t added_count;
-    pb_ids before, behind; /* the template's special tokens around the text      */
+    bool added_begin[2][256]; /* [normalized] does an added token begin with this byte */
+    pb_ids before, behind;    /* the template's special tokens around the text      */
 };
 
 /* The model's id of n bytes, -1 if unknown; added tokens are not found. */
