@@ -17,7 +17,7 @@
 enum { BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTES, FIXED, TYPES };
 enum { PLAIN = 0, PLAIN_DICTIONARY = 2, RLE = 3, RLE_DICTIONARY = 8 };
 enum { DATA_PAGE = 0, DICTIONARY_PAGE = 2, DATA_PAGE_2 = 3 };
-enum { MOST_ROWS = 1 << 24 }; /* of a group: more is no file that anybody wrote */
+enum { MOST_ROWS = 1 << 22 }; /* of a group, as few bytes may stand for any number of them */
 
 typedef struct column {
     char *name;
@@ -510,8 +510,9 @@ static void add_cell(const column *c, const cell *v, pb_text *out)
 static int add_group(parquet *p, const group *g, pb_text *out)
 {
     cell **cells = pb_alloc(p->columns * sizeof *cells);
-    int rc = g->rows >= 0 && g->rows <= MOST_ROWS ? 0
-                                                  : pb_error("%s: a group of %lld rows", p->path, (long long)g->rows);
+    int rc = g->rows >= 0 && g->rows <= MOST_ROWS
+                 ? 0
+                 : pb_error("%s: a group of %lld rows; want 0..%d", p->path, (long long)g->rows, MOST_ROWS);
     for (size_t i = 0; i < p->columns && !rc; i++) {
         if (!p->column[i].flat)
             continue;

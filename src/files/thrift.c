@@ -89,16 +89,20 @@ size_t pb_thrift_list(pb_thrift *t, const pb_thrift_field *field, pb_thrift_fiel
 
 static void skip(pb_thrift *t, const pb_thrift_field *field, int depth);
 
+/* A value in a list or map; a truth value takes a byte there, so that every one takes some. */
+static void skip_item(pb_thrift *t, const pb_thrift_field *item, int depth)
+{
+    if (item->type == PB_THRIFT_TRUE || item->type == PB_THRIFT_FALSE)
+        byte(t);
+    else
+        skip(t, item, depth);
+}
+
 static void skip_list(pb_thrift *t, const pb_thrift_field *field, int depth)
 {
     pb_thrift_field item;
-    size_t n = pb_thrift_list(t, field, &item);
-    bool flags = item.type == PB_THRIFT_TRUE || item.type == PB_THRIFT_FALSE;
-    for (size_t i = 0; i < n && !t->bad; i++)
-        if (flags)
-            byte(t); /* in a list a truth value takes a byte */
-        else
-            skip(t, &item, depth);
+    for (size_t n = pb_thrift_list(t, field, &item); n > 0 && !t->bad; n--)
+        skip_item(t, &item, depth);
 }
 
 static void skip_map(pb_thrift *t, int depth)
@@ -106,9 +110,9 @@ static void skip_map(pb_thrift *t, int depth)
     uint64_t n = pb_thrift_varint(t);
     unsigned types = n ? byte(t) : 0;
     const pb_thrift_field key = {0, type_of(t, types >> 4)}, value = {0, type_of(t, types & 15)};
-    for (uint64_t i = 0; i < n && !t->bad; i++) {
-        skip(t, &key, depth);
-        skip(t, &value, depth);
+    for (; n > 0 && !t->bad; n--) {
+        skip_item(t, &key, depth);
+        skip_item(t, &value, depth);
     }
 }
 
