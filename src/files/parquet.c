@@ -260,7 +260,7 @@ static page read_page(pb_thrift *t)
     t->bad |= h.packed < 0 || h.packed > t->end - t->at || h.values < 0 || h.values > MOST_ROWS || h.levels < 0 ||
               h.other_levels || h.levels > h.packed || h.unpacked < h.levels;
     /* Snappy's shortest copy is 64 bytes out of 3. */
-    t->bad |= h.unpacked > 32 * h.packed + 64;
+    t->bad = t->bad || h.unpacked > 32 * h.packed + 64;
     return h;
 }
 
