@@ -12,12 +12,15 @@
 #define TINY "tests/golden/tiny-bert"
 
 static char *folder;
+static pb_arena *names; /* of all paths */
 
 static const char *inside(const char *name)
 {
-    if (!folder)
-        folder = pb_strdup(mkdtemp((char[]){"/tmp/pretrain.XXXXXX"}));
-    return pb_format("%s/%s", folder, name);
+    if (!folder) {
+        names = pb_arena_new("names");
+        folder = pb_arena_strdup(names, mkdtemp((char[]){"/tmp/pretrain.XXXXXX"}));
+    }
+    return pb_arena_format(names, "%s/%s", folder, name);
 }
 
 /* Sentences of a small grammar: what follows is partly known from what came before. */
@@ -44,7 +47,7 @@ typedef struct desk {
     pb_corpus corpus;
     pb_overlap *none;
     pb_tokenizer *tokenizer;
-    pb_pretrain_options options;
+    pb_pretrain_options options, preset;
 } desk;
 
 /* A folder with a tokenizer and a network to be trained, and the corpus as its tokens. */
@@ -58,9 +61,10 @@ static desk desk_open(pb_objective objective, const char *name, int vocabulary)
     write_text(d.source.heldout, 12, 2);
     d.corpus.sources = 1;
     pb_option_defaults(pb_pretrain_table, &d.options);
+    d.preset = d.options; /* owns its texts; the paths are of `names` */
     d.options.objective = (int)objective;
     d.options.output = inside(name);
-    d.options.state = pb_format("%s.state", d.options.output);
+    d.options.state = pb_arena_format(names, "%s.state", d.options.output);
     d.options.vocabulary = vocabulary;
     d.options.tokens = 100000;
     d.options.batch = 512;
@@ -70,7 +74,7 @@ static desk desk_open(pb_objective objective, const char *name, int vocabulary)
     pb_bpe_trainer *t = pb_bpe_trainer_new(objective == PB_MASKED ? PB_BPE_WORDS : PB_BPE_TEXT);
     d.corpus.source = &d.source;
     CHECK(!pb_make_dirs(d.options.output) && !pb_corpus_count(&d.corpus, d.none, t));
-    int entries = pb_bpe_trainer_write(t, vocabulary, pb_format("%s/tokenizer.json", d.options.output));
+    int entries = pb_bpe_trainer_write(t, vocabulary, pb_arena_format(names, "%s/tokenizer.json", d.options.output));
     CHECK(!pb_fresh_write(d.options.output, objective, &shape, entries));
     pb_bpe_trainer_free(t);
     d.tokenizer = pb_tokenizer_open(d.options.output);
@@ -83,6 +87,7 @@ static void desk_close(desk *d)
     pb_corpus_free(&d->corpus);
     pb_overlap_free(d->none);
     pb_tokenizer_close(d->tokenizer);
+    pb_option_release(pb_pretrain_table, &d->preset);
 }
 
 static pb_pretrained pretrain(desk *d)
@@ -245,7 +250,7 @@ TEST(it_learns_what_there_is_to_learn)
         if (!CHECK(p.heldout > 0.1 && p.heldout < 2.2) || !CHECK(p.bits_per_byte < 0.4))
             printf("  %s: %g nats, %g bits a byte\n", row[i].name, p.heldout, p.bits_per_byte);
         CHECK((row[i].objective == PB_CAUSAL) == (p.bits_per_byte > 0.1));
-        CHECK(pb_file_exists(pb_format("%s/model.safetensors", d.options.output)));
+        CHECK(pb_file_exists(pb_arena_format(names, "%s/model.safetensors", d.options.output)));
         pb_model *m = pb_model_open(&(pb_opening){.path = d.options.output}); /* and it is a checkpoint */
         CHECK(m && pb_model_outputs(m) == pb_tokenizer_vocab(d.tokenizer));
         pb_model_free(m);
@@ -256,7 +261,7 @@ TEST(it_learns_what_there_is_to_learn)
 
 static char *weights_of(const desk *d, size_t *size)
 {
-    return pb_read_file(pb_format("%s/model.safetensors", d->options.output), size);
+    return pb_read_file(pb_arena_format(names, "%s/model.safetensors", d->options.output), size);
 }
 
 TEST(a_killed_run_goes_on_to_the_same_bits)
@@ -304,5 +309,6 @@ TEST(a_checkpoint_of_another_network_is_refused)
     pb_pretrained_free(&p);
     desk_close(&a);
     desk_close(&b);
-    CHECK(!system(pb_format("rm -r '%s'", folder)));
+    CHECK(!system(pb_arena_format(names, "rm -r '%s'", folder))); /* NOLINT: a folder of our own */
+    pb_arena_free(names);
 }

@@ -199,7 +199,7 @@ static uint32_t little(const unsigned char *b)
 static int describe(parquet *p)
 {
     const unsigned char *end = p->bytes + p->size;
-    if (p->size < 12 || memcmp(p->bytes, "PAR1", 4) || memcmp(end - 4, "PAR1", 4))
+    if (p->size < 12 || memcmp(p->bytes, "PAR1", 4) != 0 || memcmp(end - 4, "PAR1", 4) != 0)
         return pb_error("%s: want a Parquet file, which begins and ends with \"PAR1\"", p->path);
     uint32_t n = little(end - 8);
     if (n > p->size - 12)
@@ -420,7 +420,7 @@ static int read_values(chunk_reader *r, const page *h, bytes b, size_t n, const 
         cell *c = &r->cell[r->done++];
         if (!has[i])
             continue;
-        if (has_places(h))
+        if (has_places(h) && r->dictionary) /* read_numbers has held the places against it */
             *c = r->dictionary[number[k]];
         else if (runs)
             *c = (cell){r->p->bytes, number[k]};

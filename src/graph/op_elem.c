@@ -112,13 +112,13 @@ static void scale_params(const pb_node *n, unsigned want, int from, int to, pb_r
     pb_real *dl = n->in[1]->g, *db = b ? n->in[2]->g : NULL;
     if (want & 2)
         clear_unless(n->add & 2, dl, from, to);
-    if (want & 4)
+    if (db && want & 4)
         clear_unless(n->add & 4, db, from, to);
     for (int t = 0; t < n->rows; t++) {
         const pb_real *x = n->in[0]->x + start(n, t), *dy = n->g + start(n, t);
         for (int j = from; j < to && (want & 2); j++)
             dl[j] += dy[j] * (b ? x[j] - b[j] : x[j]);
-        for (int j = from; j < to && (want & 4); j++)
+        for (int j = from; db && j < to && (want & 4); j++)
             db[j] += dy[j] * (1 - l[j]);
     }
 }

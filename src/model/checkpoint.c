@@ -34,8 +34,14 @@ static int name_classes(pb_model *m, const pb_json *root)
 
 static int open_weights(pb_model *m, bool shapes_only)
 {
-    bool unread = shapes_only || m->base.weights == PB_FROM_RANDOM;
-    return unread || (m->file = pb_weights_open(m->dir)) ? 0 : -1;
+    if (m->base.weights == PB_FROM_RANDOM)
+        return 0;
+    if (!shapes_only)
+        return (m->file = pb_weights_open(m->dir)) ? 0 : -1;
+    char *path = pb_format("%s/model.safetensors", m->dir);
+    bool there = pb_file_exists(path);
+    free(path);
+    return !there || (m->list = pb_weights_open(m->dir)) ? 0 : -1;
 }
 
 /* A folder has a config.json; a file of weights alone must speak for itself. */
@@ -73,10 +79,11 @@ int pb_checkpoint_open(pb_model *m, bool shapes_only)
  * norm's gain gamma and its bias beta. */
 static const pb_array *stored(const pb_model *m, const char *name)
 {
-    const pb_array *a = pb_weights_find(m->file, name);
+    const pb_weights *file = m->file ? m->file : m->list;
+    const pb_array *a = pb_weights_find(file, name);
     const char *prefix = m->config.family->prefix;
     if (!a && !strncmp(name, prefix, strlen(prefix)))
-        a = pb_weights_find(m->file, name + strlen(prefix));
+        a = pb_weights_find(file, name + strlen(prefix));
     const char *old = a ? NULL : strstr(name, "LayerNorm.");
     if (!old || strstr(name, "gamma") || strstr(name, "beta"))
         return a;
@@ -229,10 +236,11 @@ static pb_param *take(pb_model *m, wanted w)
  * the head's. */
 static pb_param *take_or_make(pb_model *m, wanted w, pb_init init)
 {
-    const pb_array *a = m->file ? stored(m, w.origin) : NULL;
+    const pb_array *a = m->file || m->list ? stored(m, w.origin) : NULL;
     if ((a && has_shape(a, w.rows, w.cols)) || (m->file && m->own_head))
         return take(m, w);
-    pb_param *p = pb_params_add(m, w.name, w.origin, m->shapes_only ? w.kind : PB_HEAD, -1, w.rows, w.cols);
+    bool unknown = m->shapes_only && !m->list && m->base.weights == PB_FROM_CHECKPOINT;
+    pb_param *p = pb_params_add(m, w.name, w.origin, unknown ? w.kind : PB_HEAD, -1, w.rows, w.cols);
     if (!m->shapes_only)
         pb_params_init(m, p, init);
     return p;

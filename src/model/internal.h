@@ -18,6 +18,7 @@ struct pb_model {
     pb_tokenizer *tokenizer;
     pb_weights *file; /* NULL: shapes only, or random weights                 */
     bool shapes_only; /* parameters have no values                            */
+    pb_weights *list; /* shapes only: the checkpoint, to see what it lacks; NULL: there is none */
     pb_text missing;  /* tensors that the checkpoint lacks, while opening    */
     pb_base_options base;
     bool checkpoint; /* layers are recomputed in the backward pass         */

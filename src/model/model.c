@@ -90,6 +90,7 @@ void pb_model_free(pb_model *m)
     pb_model_unmerge(m);
     pb_tokenizer_close(m->tokenizer);
     pb_weights_close(m->file);
+    pb_weights_close(m->list);
     pb_text_free(&m->missing);
     pb_json_free(m->class_names);
     free(m->param);

@@ -166,7 +166,7 @@ void pb_stream_cut(pb_stream *s, int length, bool equal, uint64_t seed)
         struct pb_piece rest = s->document[d];
         for (rest.opens = true; rest.count > 0; rest.opens = false) {
             int least = equal ? length : length / 4;
-            int most = least + (int)pb_rng_below(&r, (uint64_t)(length - least + 1));
+            int most = least + (int)pb_rng_below(&r, (uint64_t)length - (uint64_t)least + 1);
             struct pb_piece p = rest;
             p.count = piece_length(s, rest.at, rest.count, most, length, !equal);
             p.closes = p.count == rest.count;

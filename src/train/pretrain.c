@@ -126,9 +126,9 @@ static int add_point(school *s)
     double nats, asked, seconds = s->at.seconds + pb_clock() - s->began;
     int stride = 1 + (int)(h->ids.count / HELDOUT_TOKENS);
     pb_grow(&s->out->point, s->out->points, &s->out->capacity, sizeof *s->out->point);
-    const pb_pretrain_point *before = s->out->points ? &s->out->point[s->out->points - 1] : NULL;
+    double since = s->out->points && s->out->point ? s->out->point[s->out->points - 1].seconds : 0;
     pb_pretrain_point p = {.tokens = s->at.tokens, .seconds = seconds, .loss = s->loss / fmax(1, s->losses)};
-    p.rate = (s->at.tokens - s->tokens_before) / (seconds - (before ? before->seconds : 0) + 1e-9);
+    p.rate = (s->at.tokens - s->tokens_before) / (seconds - since + 1e-9);
     if (examine_all(s, stride, &nats, &asked))
         return -1;
     p.heldout = nats / fmax(1, asked);
