@@ -64,7 +64,7 @@ typedef struct school {
     pb_optim *optim;
     pb_progress_state at;
     int *order, pieces; /* of the epoch        */
-    double began, loss, tokens_before;
+    double began, loss, tokens_before, seconds_before;
     int losses;
 } school;
 
@@ -125,15 +125,15 @@ static int add_point(school *s)
     const pb_stream *h = &s->corpus->heldout;
     double nats, asked, seconds = s->at.seconds + pb_clock() - s->began;
     int stride = 1 + (int)(h->ids.count / HELDOUT_TOKENS);
-    pb_grow(&s->out->point, s->out->points, &s->out->capacity, sizeof *s->out->point);
-    double since = s->out->points && s->out->point ? s->out->point[s->out->points - 1].seconds : 0;
     pb_pretrain_point p = {.tokens = s->at.tokens, .seconds = seconds, .loss = s->loss / fmax(1, s->losses)};
-    p.rate = (s->at.tokens - s->tokens_before) / (seconds - since + 1e-9);
+    p.rate = (s->at.tokens - s->tokens_before) / (seconds - s->seconds_before + 1e-9);
     if (examine_all(s, stride, &nats, &asked))
         return -1;
     p.heldout = nats / fmax(1, asked);
+    pb_grow(&s->out->point, s->out->points, &s->out->capacity, sizeof *s->out->point);
     s->out->point[s->out->points++] = p;
     s->tokens_before = s->at.tokens;
+    s->seconds_before = seconds;
     s->loss = s->losses = 0;
     if (s->watch->point)
         s->watch->point(s->watch->ctx, &p, share(s));
@@ -292,6 +292,7 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
         pb_stream_cut(&c->heldout, o->length, true, 0);
         rc = pb_pretrain_resume(o->state, s.model, s.optim, &s.at, out);
         s.tokens_before = s.at.tokens;
+        s.seconds_before = s.at.seconds;
         rc = rc || (s.lessons.teacher && calibrate(&s)) ? -1 : 0;
     }
     if (o->bf16)
