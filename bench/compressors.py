@@ -8,11 +8,11 @@
     ... --check                       do the n-gram models' probabilities add up to 1?
 
 TOKENIZER is a folder with the tokenizer.json of the model that will be compared.  A document is a
-line.  Every row pays for the same bytes, the held-out file's, line ends included:
+line.  Every row pays for the same bytes, the held-out files', line ends included:
 
-  xz alone       the file through xz -9e by itself
-  xz increment   what xz -9e takes for training text and file together, less what it takes for the
-                 training text; the dictionary is as large as all of it, so all of it can be copied from
+  xz alone       the held-out files as one text through xz -9e
+  xz increment   what xz -9e takes for training text and held-out files together, less what it takes for
+                 the training text; the dictionary is as large as both, so all of it can be copied from
   5-gram tokens  over the tokenizer's tokens
   5-gram words   over words with the space before them, marks and spaces; what occurs once or never
                  in the training text is spelled as bytes
@@ -182,27 +182,31 @@ def xz(data):
 
 
 def xz_rows(args):
-    train = b"".join(path.read_bytes() for path in args.train)
-    before = xz(train)
-    for path in args.heldout:
-        data = path.read_bytes()
-        yield "xz alone", path, 8 * xz(data) / len(data), {}
-        yield "xz increment", path, 8 * (xz(train + data) - before) / len(data), {}
+    """(row, which text, its bytes, bits, notes) of the held-out files as one text."""
+    train, held = (b"".join(path.read_bytes() for path in paths) for paths in (args.train, args.heldout))
+    which = args.heldout[0].name if len(args.heldout) == 1 else "all"
+    yield "xz alone", which, len(held), 8 * xz(held), {}
+    yield "xz increment", which, len(held), 8 * (xz(train + held) - xz(train)), {}
 
 
 def ngram_rows(args, name, kind):
+    """The same of each held-out file, and of all."""
     lines = lines_of(args.train)
     coder = kind(args.tokenizer, lines)
     tokens = coder.of(lines)
     del lines
     model = KneserNey(tokens, coder.size)
     about = {"vocabulary": coder.size, "train_tokens": len(tokens), "ngrams": [len(k) for k in model.keys[1:]]}
+    all_bytes = all_bits = 0
     for path in args.heldout:
-        held = coder.of(lines_of([path]))
-        bits = -numpy.log2(model.probabilities(held)).sum()
+        held, size = coder.of(lines_of([path])), path.stat().st_size
+        bits = float(-numpy.log2(model.probabilities(held)).sum())
+        notes = {"tokens": len(held) - 1}
         if args.check:
-            about["sums_off_by"] = float(check_sums(model, held))
-        yield f"{ORDER}-gram {name}", path, float(bits) / path.stat().st_size, about | {"tokens": len(held)}
+            notes["sums_off_by"] = float(check_sums(model, held))
+        yield f"{ORDER}-gram {name}", path.name, size, bits, notes
+        all_bytes, all_bits = all_bytes + size, all_bits + bits
+    yield f"{ORDER}-gram {name}", "all", all_bytes, all_bits, about
 
 
 def main():
@@ -219,10 +223,10 @@ def main():
     out = []
     for name in (r for r in ROWS if r not in args.skip):
         start = time.time()
-        for row, path, bits, about in rows[name]():
-            out.append({"row": row, "heldout": path.name, "bytes": path.stat().st_size, "bits_per_byte": bits, **about})
+        for row, which, size, bits, about in rows[name]():
+            out.append({"row": row, "heldout": which, "bytes": size, "bits_per_byte": bits / size, **about})
             notes = "; ".join(f"{key} {value}" for key, value in about.items())
-            print(f"{row:14} {path.name:28} {path.stat().st_size:8} bytes  {bits:.3f} bits per byte  {notes}", flush=True)
+            print(f"{row:14} {which:24} {size:8} bytes  {bits / size:.3f} bits per byte  {notes}", flush=True)
         print(f"  ({time.time() - start:.0f} s)", flush=True)
     if args.json:
         args.json.write_text(json.dumps(out, indent=1) + "\n")
