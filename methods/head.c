@@ -9,6 +9,7 @@ const pb_method pb_method_head = {
     .paper = "Alain and Bengio 2016, Understanding intermediate layers using linear classifier probes, "
              "arXiv:1610.01644",
     .help = "Trains the task's head alone; features are computed once and kept.",
+    .classes = true,
     .taxon = PB_SELECTIVE,
     .identity = true,
 };

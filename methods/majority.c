@@ -1,6 +1,5 @@
 /* majority: always the most frequent class.  The floor that every method must beat. */
 #include <math.h>
-#include <string.h>
 
 #include "peftbench.h"
 
@@ -10,16 +9,23 @@ static bool trains(const void *conf, const pb_param *p, int layers)
     return false;
 }
 
-/* A head that reads nothing and knows the classes' shares: logits = log((n_c + 1) / (n + C)). */
+/* 0 * logits + share: whatever the network says. */
+static pb_node *logits(pb_build *b, pb_node *x)
+{
+    int classes = x->cols;
+    pb_node *nothing = pb_fixed(b, NULL, "weight", classes, classes, pb_init_constant(0));
+    return pb_op_linear(b->graph, x, nothing, pb_fixed(b, NULL, "share", 1, classes, pb_init_constant(0)));
+}
+
+/* share = log((n_c + 1) / (n + C)) */
 static void know_shares(pb_build *b, const pb_facts *facts)
 {
-    pb_param *w = pb_find_param(b, "head.weight"), *bias = pb_find_param(b, "head.bias");
-    memset(w->x, 0, (size_t)w->rows * (size_t)w->cols * sizeof *w->x);
+    pb_param *share = pb_find_param(b, "majority.share");
     int all = 0;
     for (int c = 0; c < facts->classes; c++)
         all += facts->class_count[c];
     for (int c = 0; c < facts->classes; c++)
-        bias->x[c] = (pb_real)log((facts->class_count[c] + 1.0) / (all + facts->classes));
+        share->x[c] = (pb_real)log((facts->class_count[c] + 1.0) / (all + facts->classes));
 }
 
 const pb_method pb_method_majority = {
@@ -28,6 +34,8 @@ const pb_method pb_method_majority = {
     .paper = "none: the floor",
     .help = "Predicts the training set's most frequent class; nothing is trained.",
     .taxon = PB_BASELINE,
+    .classes = true,
     .select = trains,
+    .logits = logits,
     .before_train = know_shares,
 };

@@ -5,6 +5,8 @@
 #include "graph/op.h"
 #include "model/method.h"
 #include "files/table.h"
+#include "train/metric.h"
+#include "train/result.h"
 #include "train/task.h"
 
 #endif

@@ -7,7 +7,7 @@
 
 typedef struct conf {
     const char *train, *validation, *test; /* files; validation and test may be drawn from train */
-    const char *format, *columns, *text, *label, *classes;
+    const char *format, *columns, *text, *label, *classes, *template;
     double validation_share, test_share;
     int split_seed;
     int overlap;
@@ -29,6 +29,7 @@ static const pb_option options[] = {
     TEXT(text, "text", "column of the text"),
     TEXT(label, "label", "column of the class"),
     TEXT(classes, "", "names of the classes in their order; `0=negative` renames; empty: as they come"),
+    TEXT(template, "", "file that says how a text is put to a decoder: {text}, {label}; empty: three lines"),
     {.name = "validation_share",
      .type = PB_REAL,
      .offset = offsetof(conf, validation_share),
@@ -130,6 +131,8 @@ static int load(pb_data *d, const void *settings)
     char key[64], name[64];
     for (int i = 0; class_entry(c->classes, i, key, name); i++)
         pb_data_class(d, name);
+    if (pb_data_template(d, c->template))
+        return -1;
     if (!*c->train)
         return pb_error("%s: train: want a file, got nothing", d->name);
     if (take_file(d, c, PB_TRAIN, c->train) || take_file(d, c, PB_VALIDATION, c->validation) ||
@@ -170,23 +173,25 @@ static double none(const pb_data *d)
 }
 
 /* Counts of class c: right, said, and true. */
-static void count_class(int n, const int *label, const int *predicted, int c, double count[3])
+static void count_class(int n, const pb_prediction *p, int c, double count[3])
 {
     memset(count, 0, 3 * sizeof *count);
     for (int i = 0; i < n; i++) {
-        count[0] += label[i] == c && predicted[i] == c;
-        count[1] += predicted[i] == c;
-        count[2] += label[i] == c;
+        count[0] += p[i].label == c && p[i].predicted == c;
+        count[1] += p[i].predicted == c;
+        count[2] += p[i].label == c;
     }
 }
 
 /* accuracy; F1 = 2 right / (said + true), mean over the classes that occur (as scikit-learn);
  * MCC of several classes (Gorodkin 2004). */
-static void score(const pb_data *d, int n, const int *label, const int *predicted, double *values)
+static void score(const pb_data *d, pb_split split, const pb_prediction *p, double *values, pb_result *keep)
 {
+    (void)keep; /* predictions are enough */
+    int n = d->split[split].count;
     double right = 0, f1 = 0, said_true = 0, said2 = 0, true2 = 0, seen = 0, count[3];
     for (int c = 0; c < d->classes; c++) {
-        count_class(n, label, predicted, c, count);
+        count_class(n, p, c, count);
         right += count[0];
         f1 += count[1] + count[2] > 0 ? 2 * count[0] / (count[1] + count[2]) : 0;
         seen += count[1] + count[2] > 0;

@@ -2,27 +2,43 @@
 #include "rig.h"
 
 #include "base/threads.h"
+#include "train/score.h"
 #include "train/train.h"
 
 /* A task of our own making: the class is whether token 194 ("good") is in the text. */
-static pb_data *toy_data(int count)
+static pb_data *toy_data(int count, pb_rng *r)
 {
     pb_data *d = pb_data_new("toy");
     pb_data_class(d, "bad");
     pb_data_class(d, "good");
-    pb_rng r = pb_rng_named(3, "toy");
     for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < (s == PB_TRAIN ? count : count / 2); i++) {
-            int label = (int)pb_rng_below(&r, 2), n = 3 + (int)pb_rng_below(&r, 9);
-            pb_data_add(d, (pb_split)s, "", label, i + 1);
-            pb_example *e = &d->split[s].example[i];
-            e->ids = pb_alloc((size_t)n * sizeof *e->ids);
-            e->tokens = n;
-            for (int k = 0; k < n; k++)
-                e->ids[k] = k == 0 ? 2 : k == n - 1 ? 3 : 179 + (int)pb_rng_below(&r, 15);
-            e->ids[1] = label ? 194 : 195;
-        }
+        for (int i = 0; i < (s == PB_TRAIN ? count : count / 2); i++)
+            pb_data_add(d, (pb_split)s, "", (int)pb_rng_below(r, 2), i + 1);
     return d;
+}
+
+static pb_form *toy_form(int count)
+{
+    pb_rng r = pb_rng_named(3, "toy");
+    pb_data *d = toy_data(count, &r);
+    pb_form *f = pb_form_even(d, PB_BY_HEAD, 1);
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < d->split[s].count; i++) {
+            pb_ids *ids = &f->text[s][i];
+            int n = 3 + (int)pb_rng_below(&r, 9);
+            ids->count = 0;
+            for (int k = 0; k < n; k++)
+                pb_ids_add(ids, k == 0 ? 2 : k == n - 1 ? 3 : 179 + (int)pb_rng_below(&r, 15));
+            ids->id[1] = d->split[s].example[i].label ? 194 : 195;
+        }
+    return f;
+}
+
+static void toy_free(pb_form *f)
+{
+    pb_data *d = (pb_data *)(uintptr_t)f->data;
+    pb_form_free(f);
+    pb_data_free(d);
 }
 
 static pb_train_options options_with(int epochs, double lr)
@@ -35,11 +51,11 @@ static pb_train_options options_with(int epochs, double lr)
     return o;
 }
 
-static pb_result train(rig *r, const pb_data *d, const pb_train_options *o, uint64_t seed)
+static pb_result train(rig *r, const pb_form *f, const pb_train_options *o, uint64_t seed)
 {
     pb_result out;
     pb_result_init(&out);
-    if (!CHECK(!pb_train(r->model, d, pb_task_find("classify"), o, seed, NULL, &out)))
+    if (!CHECK(!pb_train(r->model, f, pb_task_find("classify"), o, seed, NULL, &out)))
         printf("  %s\n", pb_error_text());
     return out;
 }
@@ -50,12 +66,12 @@ static const char *const specs[] = {
 
 TEST(the_same_seed_gives_the_same_bits)
 {
-    pb_data *d = toy_data(40);
+    pb_form *f = toy_form(40);
     pb_train_options o = options_with(2, 1e-3);
     pb_threads_start(2);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         rig a = rig_open(specs[i], 2, 6), b = rig_open(specs[i], 2, 6), c = rig_open(specs[i], 2, 6);
-        pb_result ra = train(&a, d, &o, 6), rb = train(&b, d, &o, 6), rc = train(&c, d, &o, 7);
+        pb_result ra = train(&a, f, &o, 6), rb = train(&b, f, &o, 6), rc = train(&c, f, &o, 7);
         bool other = false;
         for (int k = 0; k < pb_model_params(a.model); k++) {
             const pb_param *p = pb_model_param(a.model, k);
@@ -72,16 +88,16 @@ TEST(the_same_seed_gives_the_same_bits)
         rig_close(&c);
     }
     pb_threads_stop();
-    pb_data_free(d);
+    toy_free(f);
 }
 
 TEST(frozen_weights_stay_bit_identical)
 {
-    pb_data *d = toy_data(24);
+    pb_form *f = toy_form(24);
     pb_train_options o = options_with(1, 1e-2);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         rig before = rig_open(specs[i], 2, 6), after = rig_open(specs[i], 2, 6);
-        pb_result r = train(&after, d, &o, 6);
+        pb_result r = train(&after, f, &o, 6);
         for (int k = 0; k < pb_model_params(after.model); k++) {
             const pb_param *p = pb_model_param(after.model, k), *q = pb_model_param(before.model, k);
             size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
@@ -95,48 +111,48 @@ TEST(frozen_weights_stay_bit_identical)
         rig_close(&before);
         rig_close(&after);
     }
-    pb_data_free(d);
+    toy_free(f);
 }
 
 TEST(memory_is_what_the_plan_said)
 {
-    pb_data *d = toy_data(40);
+    pb_form *f = toy_form(40);
     pb_train_options o = options_with(2, 1e-3);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         rig planned = rig_open(specs[i], 2, 6), trained = rig_open(specs[i], 2, 6);
-        pb_footprint f;
-        CHECK(!pb_train_plan(planned.model, d, &o, 6, &f));
-        pb_result r = train(&trained, d, &o, 6); /* itself checks its arenas against its plan */
-        CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.total"), (long long)pb_footprint_total(&f));
-        CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.gradients"), (long long)f.gradients);
+        pb_footprint foot;
+        CHECK(!pb_train_plan(planned.model, f, &o, 6, &foot));
+        pb_result r = train(&trained, f, &o, 6); /* itself checks its arenas against its plan */
+        CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.total"), (long long)pb_footprint_total(&foot));
+        CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.gradients"), (long long)foot.gradients);
         pb_result_free(&r);
         rig_close(&planned);
         rig_close(&trained);
     }
-    pb_data_free(d);
+    toy_free(f);
 }
 
 TEST(it_learns)
 {
-    pb_data *d = toy_data(200);
+    pb_form *f = toy_form(200);
     pb_train_options o = options_with(12, 1e-2);
     o.dropout = 0; /* in a network of 16 units it is a wall, not a help */
     static const char *const able[] = {"full", "lora:targets=*", "houlsby", "bitfit"};
     for (size_t i = 0; i < PB_COUNT(able); i++) {
         rig r = rig_open(able[i], 2, 1);
-        pb_result out = train(&r, d, &o, 1);
+        pb_result out = train(&r, f, &o, 1);
         if (!CHECK(pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy") > 0.9))
             printf("  %s: %g\n", able[i], pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy"));
-        CHECK_INT(out.predictions, d->split[PB_VALIDATION].count);
+        CHECK_INT(out.predictions, f->data->split[PB_VALIDATION].count);
         pb_result_free(&out);
         rig_close(&r);
     }
-    pb_data_free(d);
+    toy_free(f);
 }
 
 TEST(divergence_is_a_result)
 {
-    pb_data *d = toy_data(40);
+    pb_form *f = toy_form(40);
     pb_train_options o = options_with(4, 1000);
     o.clip = 0;
     o.warmup = 0;
@@ -144,28 +160,28 @@ TEST(divergence_is_a_result)
     rig r = rig_open("full", 2, 1);
     pb_param *p = pb_model_find(r.model, "layer.0.mlp.up.weight");
     p->x[0] = (pb_real)NAN;
-    pb_result out = train(&r, d, &o, 1);
+    pb_result out = train(&r, f, &o, 1);
     CHECK_TEXT(out.status, "diverged");
     CHECK_INT(out.predictions, 0);
     CHECK(isnan(pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy")));
     pb_result_free(&out);
     rig_close(&r);
-    pb_data_free(d);
+    toy_free(f);
 }
 
 TEST(features_give_what_computing_them_each_time_gives)
 {
     /* `null` passes every hook, so its features are kept as head's are; a zero-size method that
      * trains below the head too keeps none.  Dropout off: features are the same numbers. */
-    pb_data *d = toy_data(40);
+    pb_form *f = toy_form(40);
     pb_train_options o = options_with(3, 1e-2);
     o.dropout = 0;
     rig kept = rig_open("head", 2, 1);
-    pb_result a = train(&kept, d, &o, 1);
+    pb_result a = train(&kept, f, &o, 1);
     CHECK(pb_result_get(&a, -1, "memory.train.features") > 0);
     pb_result scored;
     pb_result_init(&scored);
-    CHECK(!pb_score(kept.model, d, pb_task_find("classify"), PB_VALIDATION, 5, &scored)); /* computes all anew */
+    CHECK(!pb_score(kept.model, f, pb_task_find("classify"), PB_VALIDATION, 5, &scored)); /* computes all anew */
     CHECK_INT(scored.predictions, a.predictions);
     for (size_t i = 0; i < scored.predictions && i < a.predictions; i++) {
         CHECK_INT(scored.prediction[i].predicted, a.prediction[i].predicted);
@@ -174,5 +190,5 @@ TEST(features_give_what_computing_them_each_time_gives)
     pb_result_free(&a);
     pb_result_free(&scored);
     rig_close(&kept);
-    pb_data_free(d);
+    toy_free(f);
 }

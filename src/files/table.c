@@ -28,8 +28,8 @@ struct pb_table {
     size_t owns, own_capacity;
 };
 
-typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, KINDS } kind;
-static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text"};
+typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, BARS, KINDS } kind;
+static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text", "||"};
 
 static char *own(pb_table *t, char *text)
 {
@@ -117,6 +117,25 @@ static int read_tsv(pb_table *t, record *r)
     r->line = t->line;
     while ((field = strsep(&line, "\t")))
         add_field(r, field);
+    return 1;
+}
+
+/* "source||reference", as E2E's files are passed on */
+static int read_bars(pb_table *t, record *r)
+{
+    char *line = next_line(t);
+    if (!line)
+        return 0;
+    r->line = t->line;
+    for (char *bars; line; line = bars ? bars + 2 : NULL) {
+        bars = strstr(line, "||");
+        if (bars)
+            *bars = 0;
+        size_t n = strlen(line);
+        while (n && line[n - 1] == ' ')
+            line[--n] = 0;
+        add_field(r, line);
+    }
     return 1;
 }
 
@@ -310,7 +329,7 @@ static int kind_of(const char *path, const char *given)
     for (int i = 0; i < KINDS; i++)
         if (!strcmp(name, kind_name[i]))
             return i;
-    return pb_error("%s: kind of file '%s': want tsv, csv, jsonl or 'label text'", path, name);
+    return pb_error("%s: kind of file '%s': want tsv, csv, jsonl, 'label text' or '||'", path, name);
 }
 
 static int read_rows(pb_table *t, int k, const char *columns)
@@ -319,6 +338,7 @@ static int read_rows(pb_table *t, int k, const char *columns)
     case TSV: return read_records(t, read_tsv, columns);
     case CSV: return read_records(t, read_csv, columns);
     case JSONL: return read_jsonl(t);
+    case BARS: return read_records(t, read_bars, columns);
     default: return read_label_text(t);
     }
 }

@@ -7,7 +7,7 @@
 
 bool pb_model_stores(const pb_param *p)
 {
-    return p->trainable || p->kind == PB_HEAD;
+    return p->trainable || p->kind == PB_HEAD || p->kind == PB_ADDED;
 }
 
 static float *floats(const pb_param *p)

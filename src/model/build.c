@@ -46,7 +46,7 @@ static const char *added_name(const pb_build *b, const pb_site *site, const char
     return out;
 }
 
-pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
+static pb_node *make(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init, bool trains)
 {
     char full[160];
     pb_model *m = b->model;
@@ -54,12 +54,22 @@ pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, 
     if (!p) {
         PB_CHECK(!m->attached); /* a hook made a parameter that the first graph did not have */
         p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
-        p->trainable = true;
+        p->trainable = trains;
         if (!m->shapes_only)
             pb_params_init(m, p, init);
     }
     PB_CHECK(p->rows == rows && p->cols == cols);
     return pb_graph_param(b->graph, p);
+}
+
+pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
+{
+    return make(b, site, name, rows, cols, init, true);
+}
+
+pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
+{
+    return make(b, site, name, rows, cols, init, false);
 }
 
 const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name)
@@ -148,6 +158,16 @@ pb_node *pb_build_embed(pb_build *b, pb_node *x)
         if (b->model->part[b->part].method->embed)
             x = b->model->part[b->part].method->embed(b, x);
     return x;
+}
+
+pb_node *pb_build_logits(pb_build *b, pb_node *logits)
+{
+    for (int p = b->model->parts - 1; p >= 0 && logits; p--)
+        if (b->model->part[p].method->logits) {
+            b->part = p;
+            logits = b->model->part[p].method->logits(b, logits);
+        }
+    return logits;
 }
 
 void pb_build_kv(pb_build *b, const pb_site *s, pb_node **k, pb_node **v)

@@ -73,6 +73,7 @@ pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key);
 pb_node *pb_build_linear(pb_build *b, const pb_site *s, pb_node *x);
 pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *y);
 pb_node *pb_build_embed(pb_build *b, pb_node *x);
+pb_node *pb_build_logits(pb_build *b, pb_node *logits);
 void pb_build_kv(pb_build *b, const pb_site *s, pb_node **k, pb_node **v);
 
 #endif

@@ -65,12 +65,21 @@ typedef struct pb_peft {
     const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\"" */
 } pb_peft;
 
+/* How a task's texts are put to a decoder that answers in words (train/form.h). */
+typedef struct pb_prompting {
+    const char *template; /* a file, see train/template.h; "": the task's                            */
+    int shots;            /* training examples shown in front, as many of them as there is room for  */
+    bool normalize;       /* a word's log-probability is divided by its tokens                       */
+    bool calibrate;       /* and compared with that behind texts without content                     */
+} pb_prompting;
+
 typedef struct pb_method {
     const char *name;  /* as written in the INI; equals the file's name                */
     const char *title; /* "LoRA: low-rank update of linear layers"                     */
     const char *paper; /* "Hu et al. 2021, LoRA, arXiv:2106.09685"                     */
     const char *help;  /* one or two sentences                                         */
     pb_taxon taxon;
+    bool classes;  /* needs a head of classes                                           */
     bool identity; /* promise: before training the outputs equal the base model's  */
 
     const pb_option *options; /* a row named "targets" (PB_TEXT) restricts `linear` to the
@@ -91,6 +100,9 @@ typedef struct pb_method {
     /* Keys and values of a layer, [T, kv_width] each, may be replaced by longer ones. */
     void (*kv)(pb_build *b, const pb_site *site, pb_node **k, pb_node **v);
 
+    /* The classes' logits [sequences, classes], of a model with a head of classes. */
+    pb_node *(*logits)(pb_build *b, pb_node *logits);
+
     /* Once, before the first step; may set parameters in closed form (pb_find_param). */
     void (*before_train)(pb_build *b, const pb_facts *facts);
 
@@ -98,6 +110,9 @@ typedef struct pb_method {
      * presence is a promise: merged equals unmerged.  A method with none of linear, block,
      * embed, kv is merged as it is. */
     void (*merge)(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias);
+
+    /* How texts are put to the model; NULL: as they are, and a head answers.  Lives as long as `conf`. */
+    const pb_prompting *(*prompt)(const void *conf);
 
     const pb_peft *peft; /* NULL: PEFT has no such adapter */
 } pb_method;
@@ -141,6 +156,9 @@ pb_init pb_init_lengths(const pb_param *w); /* element j: the length of row j of
 /* The trainable tensor `name` of this method at this site (NULL: one for the whole model),
  * made at its first use.  The only way to get one, so nothing goes uncounted. */
 pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
+
+/* The same for one that is kept as it is: it does not train, but the artifact holds it. */
+pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
 /* Such a tensor after it was made (merge), or any parameter by its full name; it must exist. */
 const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name);

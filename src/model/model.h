@@ -135,7 +135,7 @@ bool pb_model_can_merge(const pb_model *m);
 void pb_model_merge(pb_model *m);
 void pb_model_unmerge(pb_model *m);
 
-/* Does an artifact hold this parameter: it trains, or it is of the task's head. */
+/* Does an artifact hold this parameter: it trains, or it is of the task's head or of a method. */
 bool pb_model_stores(const pb_param *p);
 /* Writes / reads these (safetensors, by name). */
 int pb_model_save(const pb_model *m, const char *path);

@@ -132,7 +132,7 @@ static pb_node *classify(pb_build *b, pb_node *x)
         h = pb_drop(b, pb_op_act(b->graph, m->config.family->classes.act, h), b->dropout);
     }
     pb_node *logits = pb_op_linear(b->graph, h, leaf(b, m->head_w), leaf(b, m->head_b));
-    return b->adapter ? pb_bank_apply(b, NULL, logits, h) : logits;
+    return pb_build_logits(b, b->adapter ? pb_bank_apply(b, NULL, logits, h) : logits);
 }
 
 /* Every token of the text: [tokens, vocabulary]. */

@@ -12,6 +12,7 @@
 #include "study/store.h"
 #include "model/adapter.h"
 #include "train/measure.h"
+#include "train/score.h"
 #include "train/serving.h"
 
 char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
@@ -21,56 +22,55 @@ char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
 
 /* ---- models ------------------------------------------------------------------------------------------- */
 
-static pb_model *attach(const pb_bench *b, const pb_cell *c, const pb_attached *part, int parts, bool shapes_only)
+/* A model, and the examples as it reads them. */
+typedef struct subject {
+    pb_model *model;
+    pb_form *form;
+} subject;
+
+static void close_subject(subject *s)
 {
-    pb_model *m = pb_model_open(&(pb_opening){.path = b->experiment->model_path,
-                                              .classes = b->data->classes,
-                                              .seed = c->seed,
-                                              .shapes_only = shapes_only,
-                                              .base = c->base});
-    if (m && !pb_model_attach(m, part, parts))
-        return m;
-    pb_model_free(m);
-    return NULL;
+    pb_form_free(s->form);
+    pb_model_free(s->model);
+    *s = (subject){NULL, NULL};
 }
 
-/* Texts are cut where the setting says, or where the model has no positions left. */
-static void encode(const pb_bench *b, const pb_cell *c, const pb_model *m)
+/* The base, without the cell's methods where parts == 0.  {NULL, NULL} with an error. */
+static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
 {
-    int most = pb_model_max_tokens(m);
-    if (pb_model_tokenizer(m))
-        pb_data_encode(b->data, pb_model_tokenizer(m), c->train.max_tokens < most ? c->train.max_tokens : most);
+    const pb_prompting *prompting = parts ? pb_cell_prompting(c) : NULL;
+    bool head = pb_form_reading(!b->data->classes, prompting) == PB_BY_HEAD;
+    subject s = {.model = pb_model_open(&(pb_opening){.path = b->experiment->model_path,
+                                                      .classes = head ? b->data->classes : 0,
+                                                      .seed = c->seed,
+                                                      .base = c->base})};
+    if (s.model && !pb_model_attach(s.model, c->part, parts))
+        s.form = pb_form_new(b->data, s.model, pb_model_tokenizer(s.model),
+                             &(pb_form_conf){prompting, c->train.max_tokens, 0, c->seed});
+    if (!s.form)
+        close_subject(&s);
+    return s;
 }
 
-pb_model *pb_cell_model(const pb_bench *b, const pb_cell *c, bool shapes_only)
-{
-    pb_model *m = attach(b, c, c->part, c->row->parts, shapes_only);
-    if (m)
-        encode(b, c, m);
-    return m;
-}
-
-static int train_again(const pb_bench *b, const pb_cell *c, pb_model *m)
+static int train_again(const pb_bench *b, const pb_cell *c, const subject *s)
 {
     pb_result r;
     pb_result_init(&r);
-    int rc = pb_train(m, b->data, b->experiment->task, &c->train, c->seed, NULL, &r);
+    int rc = pb_train(s->model, s->form, b->experiment->task, &c->train, c->seed, NULL, &r);
     pb_result_free(&r);
     return rc;
 }
 
-pb_model *pb_cell_trained(const pb_bench *b, const pb_cell *c)
+/* With the trained parameters, from the artifact or, if it is gone, by training again, which gives the
+ * same bits. */
+static subject open_trained(const pb_bench *b, const pb_cell *c)
 {
-    pb_model *m = pb_cell_model(b, c, false);
-    if (!m)
-        return NULL;
+    subject s = open_subject(b, c, c->row->parts);
     char *path = pb_cell_artifact(b, c);
-    int rc = pb_file_exists(path) ? pb_model_load(m, path) : train_again(b, c, m);
+    if (s.model && (pb_file_exists(path) ? pb_model_load(s.model, path) : train_again(b, c, &s)))
+        close_subject(&s);
     free(path);
-    if (!rc)
-        return m;
-    pb_model_free(m);
-    return NULL;
+    return s;
 }
 
 /* ---- training ----------------------------------------------------------------------------------------- */
@@ -103,6 +103,16 @@ static void put_rates(pb_result *r)
         pb_result_put(r, -1, -1, flops / seconds * 1e-9, "compute.gflops");
 }
 
+/* What a template and the examples in front of a text cost it. */
+static void put_prompt(const pb_form *f, pb_result *r)
+{
+    if (f->reading == PB_BY_HEAD)
+        return;
+    pb_result_put(r, -1, -1, f->extra, "overhead.prompt_tokens");
+    pb_result_put(r, -1, -1, f->shots, "overhead.prompt_shots");
+    pb_result_put(r, -1, -1, f->dropped, "overhead.prompt_dropped");
+}
+
 static int store(const pb_bench *b, const pb_cell *c, const pb_result *r, double seconds)
 {
     pb_store *s = pb_store_open(b->db);
@@ -115,17 +125,19 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
 {
     double start = pb_clock();
     pb_threads_start(b->threads);
-    pb_model *m = pb_cell_model(b, c, false);
+    subject s = open_subject(b, c, c->row->parts);
     pb_result r;
     pb_result_init(&r);
-    int rc = m ? pb_train(m, b->data, b->experiment->task, &c->train, c->seed, progress, &r) : -1;
+    int rc = s.model ? pb_train(s.model, s.form, b->experiment->task, &c->train, c->seed, progress, &r) : -1;
     if (!rc)
-        rc = save(b, c, m, &r);
+        rc = save(b, c, s.model, &r);
+    if (!rc)
+        put_prompt(s.form, &r);
     if (!rc)
         put_rates(&r);
     rc = rc || store(b, c, &r, pb_clock() - start) ? -1 : 0;
     pb_result_free(&r);
-    pb_model_free(m);
+    close_subject(&s);
     pb_threads_stop();
     return rc;
 }
@@ -143,13 +155,13 @@ static int append(const pb_bench *b, long long id, const pb_result *r)
 int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    pb_model *m = pb_cell_trained(b, c);
+    subject s = open_trained(b, c);
     pb_result r;
     pb_result_init(&r);
-    int rc = m ? pb_score(m, b->data, b->experiment->task, PB_TEST, c->train.batch, &r) : -1;
+    int rc = s.model ? pb_score(s.model, s.form, b->experiment->task, PB_TEST, c->train.batch, &r) : -1;
     rc = rc || append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
-    pb_model_free(m);
+    close_subject(&s);
     pb_threads_stop();
     return rc;
 }
@@ -197,10 +209,12 @@ static int serve(const pb_bench *b, const pb_cell *c, pb_model *merged, const ch
     snprintf(over, sizeof over, "serving.mixed.n%d", count);
     snprintf(under, sizeof under, "serving.merged.n%d", count);
     snprintf(key, sizeof key, "serving.mixed_ratio.n%d", count);
-    pb_model *base = attach(b, c, NULL, 0, false);
-    int rc = base ? pb_measure_serving(base, merged, dir, count, b->data, b->experiment->timing_rounds, r) : -1;
+    subject base = open_subject(b, c, 0);
+    int rc = base.model ? pb_measure_serving(base.model, merged, dir, count, base.form,
+                                             b->experiment->timing_rounds, r)
+                        : -1;
     put_ratio(r, over, under, key);
-    pb_model_free(base);
+    close_subject(&base);
     return rc;
 }
 
@@ -224,39 +238,52 @@ static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_mo
 }
 
 /* What holding the base in fewer bits changes: its logits against those of the base in full. */
-static int put_precision(const pb_bench *b, const pb_cell *c, pb_model *base, pb_result *r)
+static int put_precision(const pb_bench *b, const pb_cell *c, const subject *base, pb_result *r)
 {
-    if (c->base.precision == PB_IN_FP32 || !base)
+    if (c->base.precision == PB_IN_FP32 || !base->model)
         return 0;
     pb_cell full = *c;
     full.base = (pb_base_options){0};
-    pb_model *m = attach(b, &full, NULL, 0, false);
-    int rc = m ? pb_measure_difference(base, m, b->data, r) : -1;
-    pb_model_free(m);
+    subject s = open_subject(b, &full, 0);
+    int rc = s.model ? pb_measure_difference(base->model, s.model, s.form, r) : -1;
+    close_subject(&s);
     return rc;
+}
+
+/* The tuned model in its fastest shape, if it has one: weights folded, prompt held. */
+static int open_merged(const pb_bench *b, const pb_cell *c, const subject *tuned, subject *out)
+{
+    *out = (subject){NULL, NULL};
+    if (!pb_model_can_merge(tuned->model))
+        return 0;
+    *out = open_trained(b, c);
+    if (!out->model)
+        return -1;
+    pb_model_merge(out->model);
+    return pb_form_hold(out->form, out->model);
+}
+
+static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], pb_result *r)
+{
+    pb_model *const model[] = {s[0].model, s[1].model, s[2].model};
+    const pb_form *const form[] = {s[0].form, s[1].form, s[2].form};
+    if (pb_measure_inference(model, form, b->experiment->timing_rounds, r))
+        return -1;
+    put_ratios(r);
+    return serve_all(b, c, model[PB_UNMERGED], model[PB_MERGED], r) || put_precision(b, c, &s[PB_BASE], r) ? -1 : 0;
 }
 
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    pb_model *model[PB_VARIANTS] = {attach(b, c, NULL, 0, false), pb_cell_trained(b, c), NULL};
-    bool good = model[PB_BASE] && model[PB_UNMERGED];
-    if (good && pb_model_can_merge(model[PB_UNMERGED])) {
-        model[PB_MERGED] = pb_cell_trained(b, c);
-        good = model[PB_MERGED] != NULL;
-        if (good)
-            pb_model_merge(model[PB_MERGED]);
-    }
+    subject s[PB_VARIANTS] = {open_subject(b, c, 0), open_trained(b, c), {NULL, NULL}};
     pb_result r;
     pb_result_init(&r);
-    int rc = good ? pb_measure_inference(model, b->data, b->experiment->timing_rounds, &r) : -1;
-    put_ratios(&r);
-    rc = rc || serve_all(b, c, model[PB_UNMERGED], model[PB_MERGED], &r) ? -1 : 0;
-    rc = rc || put_precision(b, c, model[PB_BASE], &r) ? -1 : 0;
-    rc = rc || append(b, id, &r) ? -1 : 0;
+    int rc = s[PB_BASE].model && s[PB_UNMERGED].model ? open_merged(b, c, &s[PB_UNMERGED], &s[PB_MERGED]) : -1;
+    rc = rc || time_all(b, c, s, &r) || append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
     for (int v = 0; v < PB_VARIANTS; v++)
-        pb_model_free(model[v]);
+        close_subject(&s[v]);
     pb_threads_stop();
     return rc;
 }

@@ -8,7 +8,7 @@
 /* Everything that stays the same for the cells of an experiment. */
 typedef struct pb_bench {
     const pb_experiment *experiment;
-    pb_data *data; /* tokenized by the child, for its own model */
+    pb_data *data;
     const char *db;
     char *artifacts; /* folder of the trained parameters           */
     int threads;     /* of one child                               */
@@ -16,14 +16,6 @@ typedef struct pb_bench {
 
 /* The file of a cell's trained parameters; caller frees. */
 char *pb_cell_artifact(const pb_bench *b, const pb_cell *c);
-
-/* The base model with the cell's methods attached and the data tokenized for it; shapes_only as
- * pb_model_open.  NULL with an error. */
-pb_model *pb_cell_model(const pb_bench *b, const pb_cell *c, bool shapes_only);
-
-/* The same with the trained parameters, from the artifact or, if it is gone, by training again,
- * which gives the same bits. */
-pb_model *pb_cell_trained(const pb_bench *b, const pb_cell *c);
 
 /* Trains, writes the artifact and stores the run. */
 int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progress);

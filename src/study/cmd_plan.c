@@ -8,30 +8,28 @@
 #include "study/run.h"
 
 /* Texts of `tokens` ids each, enough for a batch: plans know lengths, not words. */
-static pb_data *even_data(int tokens, int count)
+static pb_data *even_data(bool texts, int count)
 {
     pb_data *d = pb_data_new("texts of one length");
-    pb_data_class(d, "a");
-    pb_data_class(d, "b");
+    for (int c = 0; c < 2 && !texts; c++)
+        pb_data_class(d, c ? "b" : "a");
     for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < count; i++) {
-            pb_data_add(d, (pb_split)s, "", 0, 0);
-            pb_example *e = &d->split[s].example[i];
-            e->tokens = tokens;
-            e->ids = pb_alloc((size_t)tokens * sizeof *e->ids);
-        }
+        for (int i = 0; i < count; i++)
+            if (texts)
+                pb_data_add_answer(d, (pb_split)s, "", "", 0);
+            else
+                pb_data_add(d, (pb_split)s, "", 0, 0);
     return d;
 }
 
-static pb_data *real_data(const pb_experiment *e, const pb_cell *c, const pb_model *m)
+static pb_form *real_form(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
 {
     pb_tokenizer *t = pb_tokenizer_open(e->model_path);
-    pb_data *d = t ? pb_experiment_data(e) : NULL;
-    int most = pb_model_max_tokens(m);
-    if (d)
-        pb_data_encode(d, t, c->train.max_tokens < most ? c->train.max_tokens : most);
+    pb_form *f = t ? pb_form_new(d, m, t,
+                                 &(pb_form_conf){pb_cell_prompting(c), c->train.max_tokens, 0, c->seed})
+                   : NULL;
     pb_tokenizer_close(t);
-    return d;
+    return f;
 }
 
 /* What one cell takes. */
@@ -41,18 +39,18 @@ typedef struct bill {
     long long saved; /* bytes less than without checkpoint = yes */
 } bill;
 
-static int plan_training(pb_model *m, const pb_data *d, const pb_cell *c, bill *out)
+static int plan_training(pb_model *m, const pb_form *form, const pb_cell *c, bill *out)
 {
     pb_train_options kept = c->train;
     pb_footprint all;
     out->counts = pb_model_counts(m);
     out->saved = 0;
-    if (pb_train_plan(m, d, &c->train, c->seed, &out->f))
+    if (pb_train_plan(m, form, &c->train, c->seed, &out->f))
         return -1;
     if (!kept.checkpoint)
         return 0;
     kept.checkpoint = false;
-    if (pb_train_plan(m, d, &kept, c->seed, &all))
+    if (pb_train_plan(m, form, &kept, c->seed, &all))
         return -1;
     out->saved = (long long)pb_footprint_total(&all) - (long long)pb_footprint_total(&out->f);
     return 0;
@@ -60,19 +58,20 @@ static int plan_training(pb_model *m, const pb_data *d, const pb_cell *c, bill *
 
 static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill *out)
 {
-    pb_data *d = tokens ? NULL : pb_experiment_data(e);
-    int classes = d ? d->classes : 2;
-    pb_data_free(d);
-    pb_model *m =
-        tokens || d
-            ? pb_model_open(&(pb_opening){
-                  .path = e->model_path, .classes = classes, .seed = c->seed, .shapes_only = true, .base = c->base})
-            : NULL;
+    pb_data *d = tokens ? even_data(e->task->texts, c->train.batch) : pb_experiment_data(e);
+    pb_reading reading = pb_form_reading(e->task->texts, pb_cell_prompting(c));
+    pb_model *m = d ? pb_model_open(&(pb_opening){.path = e->model_path,
+                                                  .classes = reading == PB_BY_HEAD ? d->classes : 0,
+                                                  .seed = c->seed,
+                                                  .shapes_only = true,
+                                                  .base = c->base})
+                    : NULL;
     int rc = m && !pb_model_attach(m, c->part, c->row->parts) ? 0 : -1;
-    d = rc ? NULL : tokens ? even_data(tokens, c->train.batch) : real_data(e, c, m);
-    rc = d ? plan_training(m, d, c, out) : -1;
-    pb_data_free(d);
+    pb_form *f = rc ? NULL : tokens ? pb_form_even(d, reading, tokens) : real_form(e, c, d, m);
+    rc = f ? plan_training(m, f, c, out) : -1;
+    pb_form_free(f);
     pb_model_free(m);
+    pb_data_free(d);
     return rc;
 }
 

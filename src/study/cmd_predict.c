@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "study/opened.h"
 #include "study/run.h"
+#include "train/score.h"
 
 /* The stored run to use: the best choice on validation, the newest run of it. */
 typedef struct found {
@@ -62,32 +63,58 @@ static const pb_cell *cell_of(const pb_experiment *e, const char *row, const fou
     return NULL;
 }
 
+/* In place of the test split. */
 static void read_texts(pb_data *d)
 {
     char *line = NULL;
     size_t capacity = 0;
+    pb_data_clear(d, PB_TEST);
     while (getline(&line, &capacity, stdin) > 0) {
         line[strcspn(line, "\r\n")] = 0;
-        pb_data_add(d, PB_TEST, line, 0, d->split[PB_TEST].count + 1);
+        pb_data_add(d, PB_TEST, line, d->classes ? 0 : -1, d->split[PB_TEST].count + 1);
     }
     free(line);
 }
 
-static int predict_texts(const pb_experiment *e, const pb_data *known, pb_model *m, const pb_cell *c)
+static void print_prediction(const pb_data *d, const pb_prediction *p)
 {
-    pb_data *texts = pb_data_new("stdin");
-    for (int i = 0; i < known->classes; i++)
-        pb_data_class(texts, known->class_name[i]);
-    read_texts(texts);
-    int most = pb_model_max_tokens(m);
-    pb_data_encode(texts, pb_model_tokenizer(m), c->train.max_tokens < most ? c->train.max_tokens : most);
-    pb_result r;
-    pb_result_init(&r);
-    int rc = texts->split[PB_TEST].count ? pb_score(m, texts, e->task, PB_TEST, c->train.batch, &r) : 0;
-    for (size_t i = 0; i < r.predictions; i++)
-        printf("%s\t%.4f\n", texts->class_name[r.prediction[i].predicted], (double)r.prediction[i].probability);
-    pb_result_free(&r);
-    pb_data_free(texts);
+    if (p->text)
+        printf("%s\n", p->text);
+    else
+        printf("%s\t%.4f\n", d->class_name[p->predicted], (double)p->probability);
+}
+
+static int predict_texts(const pb_data *d, const pb_form *f, pb_model *m, const pb_cell *c)
+{
+    int n = d->split[PB_TEST].count;
+    pb_prediction *said = pb_alloc((size_t)(n + 1) * sizeof *said);
+    int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, said) : 0;
+    for (int i = 0; i < n; i++) {
+        if (!rc)
+            print_prediction(d, &said[i]);
+        free(said[i].text);
+    }
+    free(said);
+    return rc;
+}
+
+static int predict_run(const pb_args *a, const pb_experiment *e, const pb_cell *c, const found *run, pb_data *data)
+{
+    const pb_prompting *prompting = pb_cell_prompting(c);
+    bool head = pb_form_reading(!data->classes, prompting) == PB_BY_HEAD;
+    pb_model *m = pb_model_open(&(pb_opening){
+        .path = e->model_path, .classes = head ? data->classes : 0, .seed = run->seed, .base = c->base});
+    const char *slash = strrchr(a->db, '/');
+    char *path = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, run->hash);
+    int rc = !m || pb_model_attach(m, c->part, c->row->parts) || pb_model_load(m, path) ? -1 : 0;
+    free(path);
+    if (!rc)
+        read_texts(data);
+    pb_form *f = rc ? NULL : pb_form_new(data, m, pb_model_tokenizer(m),
+                                         &(pb_form_conf){prompting, c->train.max_tokens, 0, run->seed});
+    rc = f ? predict_texts(data, f, m, c) : -1;
+    pb_form_free(f);
+    pb_model_free(m);
     return rc;
 }
 
@@ -96,16 +123,8 @@ static int predict_with(const pb_args *a, const pb_experiment *e, const char *ro
     found f = {.choice = NULL};
     const pb_cell *c = find_run(a, e, row, &f) ? NULL : cell_of(e, row, &f);
     pb_data *data = c ? pb_experiment_data(e) : NULL;
-    pb_model *m = data ? pb_model_open(&(pb_opening){
-                             .path = e->model_path, .classes = data->classes, .seed = f.seed, .base = c->base})
-                       : NULL;
-    int rc = m ? pb_model_attach(m, c->part, c->row->parts) : -1;
-    const char *slash = strrchr(a->db, '/');
-    char *path = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, f.hash);
-    rc = rc || pb_model_load(m, path) || predict_texts(e, data, m, c) ? -1 : 0;
-    free(path);
+    int rc = data ? predict_run(a, e, c, &f, data) : -1;
     free(f.choice);
-    pb_model_free(m);
     pb_data_free(data);
     return rc;
 }

@@ -224,6 +224,11 @@ static int read_part(pb_experiment *e, const pb_ini *ini, pb_row *row, char *tex
     for (int i = 0; i < row->parts; i++)
         if (row->method[i] == method)
             return pb_error("methods: %s: %s is given twice in one composition", row->label, text);
+        else if (row->method[i]->prompt && method->prompt)
+            return pb_error("methods: %s: both %s and %s put the text into words; want one of them", row->label,
+                            row->method[i]->name, text);
+    if (method->classes && e->task->texts)
+        return pb_error("methods: %s needs a head of classes; the answers of task %s are texts", text, e->task_name);
     char *section = pb_format("method %s:%s", text, variant ? variant : "");
     bool missing = variant && !has_section(ini, section);
     free(section);
@@ -567,13 +572,37 @@ static const char *list_classes(pb_experiment *e, const pb_data *d)
     return kept;
 }
 
+const pb_prompting *pb_cell_prompting(const pb_cell *c)
+{
+    for (int p = 0; p < c->row->parts; p++)
+        if (c->part[p].method->prompt)
+            return c->part[p].method->prompt(c->part[p].conf);
+    return NULL;
+}
+
+/* "template=SHA-256\n" of what puts the cell's texts to a decoder; caller frees. */
+static char *template_line(const pb_experiment *e, const pb_cell *c, const pb_data *d)
+{
+    const pb_prompting *p = pb_cell_prompting(c);
+    if (!p && !e->task->texts)
+        return pb_strdup("");
+    char *own = p && *p->template ? pb_read_file(p->template, NULL) : NULL;
+    const char *text = own ? own : d->template ? d->template : "";
+    char *line = pb_format("template=%s\n", pb_sha256(text, strlen(text)).hex);
+    free(own);
+    return line;
+}
+
 void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *model)
 {
     e->class_names = list_classes(e, data);
     for (int i = 0; i < e->cells; i++) {
-        char *all = pb_format("%sseed=%llu\ndata=%s\nmodel=%s\ncode=%s\n", e->cell[i].settings,
-                              (unsigned long long)e->cell[i].seed, data->digest.hex, model->hex, PB_CODE_VERSION);
+        char *template = template_line(e, &e->cell[i], data);
+        char *all = pb_format("%sseed=%llu\ndata=%s\nmodel=%s\n%scode=%s\n", e->cell[i].settings,
+                              (unsigned long long)e->cell[i].seed, data->digest.hex, model->hex, template,
+                              PB_CODE_VERSION);
         e->cell[i].hash = pb_sha256(all, strlen(all));
+        free(template);
         free(all);
     }
 }

@@ -60,6 +60,9 @@ typedef struct pb_experiment {
 pb_experiment *pb_experiment_read(const char *path, const char *const *sets);
 void pb_experiment_free(pb_experiment *e);
 
+/* How the cell's methods put texts to a decoder; NULL: they do not. */
+const pb_prompting *pb_cell_prompting(const pb_cell *c);
+
 /* The row called so, NULL if there is none. */
 const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
 

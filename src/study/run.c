@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/threads.h"
+#include "model/family.h"
 #include "study/children.h"
 #include "study/progress.h"
 
@@ -16,6 +17,16 @@ static char *folder_of_artifacts(const char *db)
 {
     const char *slash = strrchr(db, '/');
     return pb_format("%.*sartifacts", slash ? (int)(slash - db) + 1 : 0, db);
+}
+
+/* Rows that answer in words or texts need a model that goes on with a text. */
+static int check_decoder(const pb_experiment *e, const pb_model *m)
+{
+    for (int i = 0; i < e->cells; i++)
+        if ((e->task->texts || pb_cell_prompting(&e->cell[i])) && !pb_model_config(m)->family->causal)
+            return pb_error("%s: row %s needs a causal language model; %s is a %s", e->path, e->cell[i].row->label,
+                            e->model_path, pb_model_family(m));
+    return 0;
 }
 
 int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
@@ -28,9 +39,12 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
         return -1;
     }
     pb_digest digest = pb_model_digest(m);
+    int rc = check_decoder(e, m);
     pb_model_free(m);
     pb_experiment_seal(e, b->data, &digest);
-    return 0;
+    if (rc)
+        pb_bench_close(b);
+    return rc;
 }
 
 void pb_bench_close(pb_bench *b)

@@ -11,7 +11,7 @@
 #include "study/host.h"
 #include "version.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define APPLICATION 0x70656674 /* "peft", in the file's header */
 
 struct pb_store {
@@ -76,7 +76,25 @@ static const char schema[] = "CREATE TABLE run ("
                              "CREATE VIEW finished AS SELECT * FROM run WHERE id IN"
                              " (SELECT max(id) FROM run WHERE status <> 'failed' GROUP BY hash);";
 
+/* Added by version 2: what was written, and what metrics over a split need to know of each example. */
+static const char schema_2[] = "CREATE TABLE answer ("
+                               " run INTEGER NOT NULL REFERENCES run (id),"
+                               " split TEXT NOT NULL,"
+                               " example INTEGER NOT NULL,"
+                               " text TEXT NOT NULL,"
+                               " PRIMARY KEY (run, split, example)"
+                               ") STRICT, WITHOUT ROWID;"
+                               "CREATE TABLE statistic ("
+                               " run INTEGER NOT NULL REFERENCES run (id),"
+                               " split TEXT NOT NULL,"
+                               " metric TEXT NOT NULL,"
+                               " example INTEGER NOT NULL,"
+                               " numbers TEXT NOT NULL," /* a JSON list */
+                               " PRIMARY KEY (run, split, metric, example)"
+                               ") STRICT, WITHOUT ROWID;";
+
 static const char *const tables[] = {"run", "setting", "value", "prediction", "sample"};
+static const char *const tables_2[] = {"answer", "statistic"};
 
 /* ---- errors and statements ---------------------------------------------------------------------------- */
 
@@ -133,16 +151,27 @@ static int scalar(pb_store *s, const char *sql, long long *out)
     return rc;
 }
 
-static int create(pb_store *s)
+static void add_guards(pb_text *sql, const char *const *table, size_t n)
 {
-    pb_text sql = {0};
-    pb_text_add(&sql, "BEGIN IMMEDIATE;%s", schema);
-    for (size_t i = 0; i < PB_COUNT(tables); i++)
+    for (size_t i = 0; i < n; i++)
         for (int k = 0; k < 2; k++)
-            pb_text_add(&sql,
+            pb_text_add(sql,
                         "CREATE TRIGGER %s_%s BEFORE %s ON %s BEGIN"
                         " SELECT raise(ABORT, 'results are append only'); END;",
-                        tables[i], k ? "update" : "delete", k ? "UPDATE" : "DELETE", tables[i]);
+                        table[i], k ? "update" : "delete", k ? "UPDATE" : "DELETE", table[i]);
+}
+
+/* Makes what a database of version `from` lacks; 0: everything. */
+static int create(pb_store *s, long long from)
+{
+    pb_text sql = {0};
+    pb_text_add(&sql, "BEGIN IMMEDIATE;");
+    if (from < 1) {
+        pb_text_add(&sql, "%s", schema);
+        add_guards(&sql, tables, PB_COUNT(tables));
+    }
+    pb_text_add(&sql, "%s", schema_2);
+    add_guards(&sql, tables_2, PB_COUNT(tables_2));
     pb_text_add(&sql, "PRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT;", APPLICATION, SCHEMA_VERSION);
     int rc = execute(s, sql.data);
     pb_text_free(&sql);
@@ -157,9 +186,11 @@ static int check_schema(pb_store *s, bool writable)
         scalar(s, "SELECT count(*) FROM sqlite_schema", &things))
         return -1;
     if (writable && !things && !version && !application)
-        return create(s);
+        return create(s, 0);
     if (application != APPLICATION)
         return pb_error("%s: a database, but not of peftbench; want another --db", s->path);
+    if (version == 1)
+        return create(s, version);
     return version == SCHEMA_VERSION ? 0
                                      : pb_error("%s: schema version %lld; this program wants %d: want another --db",
                                                 s->path, version, SCHEMA_VERSION);
@@ -228,12 +259,54 @@ static int put_values(pb_store *s, long long run, const pb_result *r)
     return rc;
 }
 
+static int put_answers(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = prepare(s, "INSERT INTO answer VALUES (?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->predictions && !rc; i++) {
+        const pb_prediction *p = &r->prediction[i];
+        if (!p->text)
+            continue;
+        sqlite3_bind_int64(q, 1, run);
+        bind_text(q, 2, split_name((int)p->split));
+        sqlite3_bind_int(q, 3, p->example);
+        bind_text(q, 4, p->text);
+        rc = insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_statistics(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = prepare(s, "INSERT INTO statistic VALUES (?, ?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->statistics && !rc; i++) {
+        const pb_statistic *t = &r->statistic[i];
+        pb_text numbers = {0};
+        for (int k = 0; k < t->count; k++)
+            pb_text_add(&numbers, "%s%.17g", k ? "," : "[", t->x[k]);
+        pb_text_add(&numbers, "]");
+        sqlite3_bind_int64(q, 1, run);
+        bind_text(q, 2, split_name((int)t->split));
+        bind_text(q, 3, t->metric);
+        sqlite3_bind_int(q, 4, t->example);
+        bind_text(q, 5, numbers.data);
+        rc = insert(s, q);
+        pb_text_free(&numbers);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
 static int put_predictions(pb_store *s, long long run, const pb_result *r)
 {
     sqlite3_stmt *q = prepare(s, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < r->predictions && !rc; i++) {
         const pb_prediction *p = &r->prediction[i];
+        if (p->text)
+            continue;
         sqlite3_bind_int64(q, 1, run);
         bind_text(q, 2, split_name((int)p->split));
         sqlite3_bind_int(q, 3, p->example);
@@ -259,6 +332,12 @@ static int put_samples(pb_store *s, long long run, const pb_result *r)
     }
     sqlite3_finalize(q);
     return rc;
+}
+
+static int put_result(pb_store *s, long long run, const pb_result *r)
+{
+    return put_values(s, run, r) || put_predictions(s, run, r) || put_answers(s, run, r) ||
+           put_statistics(s, run, r) || put_samples(s, run, r);
 }
 
 static int put_settings(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
@@ -319,8 +398,7 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
     if (execute(s, "BEGIN IMMEDIATE"))
         return -1;
     long long run = put_run(s, e, c, r->status, error, seconds);
-    int rc = run < 0 || put_settings(s, run, e, c) || put_values(s, run, r) || put_predictions(s, run, r) ||
-             put_samples(s, run, r);
+    int rc = run < 0 || put_settings(s, run, e, c) || put_result(s, run, r);
     return end(s, rc) ? -1 : run;
 }
 
@@ -328,7 +406,7 @@ int pb_store_append(pb_store *s, long long run, const pb_result *r)
 {
     if (execute(s, "BEGIN IMMEDIATE"))
         return -1;
-    return end(s, put_values(s, run, r) || put_predictions(s, run, r) || put_samples(s, run, r));
+    return end(s, put_result(s, run, r));
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */

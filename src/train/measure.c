@@ -15,18 +15,18 @@ const int pb_measured_batch[2] = {1, 32};
 typedef struct bench {
     pb_runner runner[PB_VARIANTS];
     bool present[PB_VARIANTS];
-    int examples;
+    int items;
 } bench;
 
 /* Batches of `batch` examples, the round's own; seconds for one batch. */
 static int time_variant(bench *b, int variant, int batch, int round, double *seconds)
 {
-    int passes = batch == 1 ? SINGLES : 1, example[32];
+    int passes = batch == 1 ? SINGLES : 1, item[32];
     double start = pb_clock();
     for (int p = 0; p < passes; p++) {
         for (int i = 0; i < batch; i++)
-            example[i] = (round * batch * passes + p * batch + i) % b->examples;
-        if (pb_runner_run(&b->runner[variant], PB_VALIDATION, example, batch, false, 0, 0))
+            item[i] = (round * batch * passes + p * batch + i) % b->items;
+        if (pb_runner_run(&b->runner[variant], PB_VALIDATION, item, batch, false, 0, 0))
             return -1;
     }
     *seconds = (pb_clock() - start) / passes;
@@ -63,19 +63,37 @@ static void put_error(const pb_runner *a, const pb_runner *b, const char *key, p
     pb_result_put(out, -1, -1, largest > 0 ? worst / largest : 0, "%s", key);
 }
 
-int pb_measure_difference(pb_model *packed, pb_model *full, const pb_data *d, pb_result *out)
+int pb_measure_difference(pb_model *packed, pb_model *full, const pb_form *f, pb_result *out)
 {
-    int n = d->split[PB_VALIDATION].count < 32 ? d->split[PB_VALIDATION].count : 32, example[32];
-    pb_runner a = pb_runner_start(packed, d, false), b = pb_runner_start(full, d, false);
+    int n = f->items[PB_VALIDATION] < 32 ? f->items[PB_VALIDATION] : 32, item[32];
+    pb_runner a = pb_runner_start(packed, f, false), b = pb_runner_start(full, f, false);
     for (int i = 0; i < n; i++)
-        example[i] = i;
-    int rc = pb_runner_run(&a, PB_VALIDATION, example, n, false, 0, 0) ||
-             pb_runner_run(&b, PB_VALIDATION, example, n, false, 0, 0);
+        item[i] = i;
+    int rc = pb_runner_run(&a, PB_VALIDATION, item, n, false, 0, 0) ||
+             pb_runner_run(&b, PB_VALIDATION, item, n, false, 0, 0);
     if (!rc)
         put_error(&b, &a, "overhead.precision_error", out);
     pb_runner_stop(&a);
     pb_runner_stop(&b);
     return rc ? -1 : 0;
+}
+
+/* Exact forward FLOPs of an example, read by itself. */
+static int put_flops(bench *b, pb_result *out)
+{
+    static const char *const key[PB_VARIANTS] = {"overhead.flops.base", "overhead.flops", "overhead.flops.merged"};
+    for (int v = 0; v < PB_VARIANTS; v++) {
+        double sum = 0;
+        int n = b->items < 32 ? b->items : 32;
+        for (int i = 0; i < n && b->present[v]; i++) {
+            if (pb_runner_plan(&b->runner[v], PB_VALIDATION, &i, 1, false, 0, 0, false))
+                return -1;
+            sum += (double)b->runner[v].plan.forward_flops;
+        }
+        if (b->present[v])
+            pb_result_put(out, -1, -1, sum / n, "%s", key[v]);
+    }
+    return 0;
 }
 
 static void put_kv_bytes(const pb_model *m, pb_result *out)
@@ -97,13 +115,14 @@ static int time_all(bench *b, int rounds, pb_result *out)
     return 0;
 }
 
-int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_data *d, int rounds, pb_result *out)
+int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_form *const form[PB_VARIANTS], int rounds,
+                         pb_result *out)
 {
-    bench b = {.examples = d->split[PB_VALIDATION].count};
+    bench b = {.items = form[PB_UNMERGED]->items[PB_VALIDATION]};
     for (int v = 0; v < PB_VARIANTS; v++)
         if ((b.present[v] = model[v] != NULL))
-            b.runner[v] = pb_runner_start(model[v], d, false);
-    int rc = time_all(&b, rounds, out);
+            b.runner[v] = pb_runner_start(model[v], form[v], false);
+    int rc = time_all(&b, rounds, out) || put_flops(&b, out) ? -1 : 0;
     put_kv_bytes(model[PB_UNMERGED], out);
     for (int v = 0; v < PB_VARIANTS; v++)
         if (b.present[v])

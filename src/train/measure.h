@@ -2,7 +2,7 @@
 #ifndef PB_MEASURE_H
 #define PB_MEASURE_H
 
-#include "model/model.h"
+#include "train/form.h"
 #include "train/result.h"
 
 /* Names of what is timed side by side, the base model first. */
@@ -13,12 +13,14 @@ extern const int pb_measured_batch[2]; /* 1 and 32 examples */
 /* Times whole forward passes (graph, plan and arithmetic) of the base model, the tuned one and
  * the merged one (NULL: cannot be merged) on real validation examples, interleaved round by round
  * in a rotating order.  Puts raw samples prefill.b1.base, .unmerged, .merged and prefill.b32.*,
- * overhead.merge_error (largest difference of a logit, relative to the largest logit) and
+ * overhead.merge_error (largest difference of a logit, relative to the largest logit),
+ * overhead.flops (.base, .merged: exact forward FLOPs of an example, mean over the first 32) and
  * overhead.kv_bytes (what the method adds to each sequence's keys and values).  -1 with an error. */
-int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_data *d, int rounds, pb_result *out);
+int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_form *const form[PB_VARIANTS], int rounds,
+                         pb_result *out);
 
 /* Puts overhead.precision_error: the largest difference of a logit between `packed` and `full` over 32
  * validation examples, relative to the largest logit.  -1 with an error. */
-int pb_measure_difference(pb_model *packed, pb_model *full, const pb_data *d, pb_result *out);
+int pb_measure_difference(pb_model *packed, pb_model *full, const pb_form *f, pb_result *out);
 
 #endif

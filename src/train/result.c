@@ -12,6 +12,11 @@ void pb_result_init(pb_result *r)
 
 void pb_result_free(pb_result *r)
 {
+    for (size_t i = 0; i < r->predictions; i++)
+        free(r->prediction[i].text);
+    for (size_t i = 0; i < r->statistics; i++)
+        free(r->statistic[i].x);
+    free(r->statistic);
     free(r->value);
     free(r->prediction);
     free(r->sample);
@@ -33,6 +38,15 @@ void pb_result_predict(pb_result *r, const pb_prediction *p)
 {
     pb_grow(&r->prediction, r->predictions, &r->predictions_capacity, sizeof *p);
     r->prediction[r->predictions++] = *p;
+}
+
+void pb_result_statistic(pb_result *r, pb_split split, int example, const char *metric, int count, const double *x)
+{
+    pb_grow(&r->statistic, r->statistics, &r->statistics_capacity, sizeof *r->statistic);
+    pb_statistic *s = &r->statistic[r->statistics++];
+    *s = (pb_statistic){.split = split, .example = example, .metric = metric, .count = count};
+    s->x = pb_alloc((size_t)count * sizeof *s->x);
+    memcpy(s->x, x, (size_t)count * sizeof *s->x);
 }
 
 void pb_result_sample(pb_result *r, int round, double seconds, const char *key)

@@ -12,18 +12,20 @@ typedef struct pb_value {
     double value;
 } pb_value;
 
-typedef struct pb_prediction {
-    pb_split split;
-    int example; /* index in the split                                  */
-    int label, predicted;
-    float probability; /* of the predicted class                              */
-} pb_prediction;
-
 typedef struct pb_sample {
     char key[64]; /* "prefill.b1.unmerged"                               */
     int round;
     double seconds;
 } pb_sample;
+
+/* What a metric over a whole split needs to know of one example (train/metric.h). */
+typedef struct pb_statistic {
+    pb_split split;
+    int example;
+    const char *metric; /* its name, static */
+    double *x;          /* [count] */
+    int count;
+} pb_statistic;
 
 typedef struct pb_result {
     char status[16]; /* "done", "diverged", "failed"                        */
@@ -33,12 +35,15 @@ typedef struct pb_result {
     size_t predictions, predictions_capacity;
     pb_sample *sample;
     size_t samples, samples_capacity;
+    pb_statistic *statistic;
+    size_t statistics, statistics_capacity;
 } pb_result;
 
 void pb_result_init(pb_result *r); /* status "done", empty */
 void pb_result_free(pb_result *r);
 void pb_result_put(pb_result *r, int split, int step, double value, const char *key, ...) PB_PRINTF(5, 6);
-void pb_result_predict(pb_result *r, const pb_prediction *p);
+void pb_result_predict(pb_result *r, const pb_prediction *p); /* takes its text over */
+void pb_result_statistic(pb_result *r, pb_split split, int example, const char *metric, int count, const double *x);
 void pb_result_sample(pb_result *r, int round, double seconds, const char *key);
 /* The value of the whole run under `key`, or NaN. */
 double pb_result_get(const pb_result *r, int split, const char *key);

@@ -8,11 +8,11 @@
 
 #include "base/arena.h"
 #include "model/model.h"
-#include "train/task.h"
+#include "train/form.h"
 
 typedef struct pb_runner {
     pb_model *model;
-    const pb_data *data;
+    const pb_form *form;
     pb_arena *arena; /* of one batch's graph                                   */
     pb_machine *machine;
     pb_graph *graph; /* the batch at hand                                      */
@@ -20,20 +20,23 @@ typedef struct pb_runner {
     pb_plan plan;                  /* of the batch at hand                                   */
     size_t activations, workspace; /* the most that any planned batch needed, bytes        */
     int feature_size;              /* elements of an example's feature; 0: no features       */
-    pb_real *feature[PB_SPLITS];   /* [examples, feature_size], NULL: not computed           */
+    pb_real *feature[PB_SPLITS];   /* [items, feature_size], NULL: not computed              */
 } pb_runner;
 
 /* `features`: keep them if there is something to keep. */
-pb_runner pb_runner_start(pb_model *m, const pb_data *d, bool features);
+pb_runner pb_runner_start(pb_model *m, const pb_form *f, bool features);
 void pb_runner_stop(pb_runner *r);
 
-/* Plans the graph of the `n` examples of a split.  dropout and key as pb_model_build; `kept`: its
+/* Plans the graph of `n` items of a split (pb_form_batch).  dropout and key as pb_model_build; `kept`: its
  * features are taken as given.  -1 with an error (a text that is too long). */
-int pb_runner_plan(pb_runner *r, pb_split split, const int *example, int n, bool training, double dropout, uint64_t key,
+int pb_runner_plan(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key,
                    bool kept);
 
 /* The same, and runs it forward, and backward where training. */
-int pb_runner_run(pb_runner *r, pb_split split, const int *example, int n, bool training, double dropout, uint64_t key);
+int pb_runner_run(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key);
+
+/* In words: runs the texts without content. */
+int pb_runner_blanks(pb_runner *r);
 
 /* Computes the features of a whole split into memory of `arena` (class PB_ACTIVATIONS), in
  * batches.  arena NULL: only plans, and adds the FLOPs to *flops. */

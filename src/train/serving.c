@@ -16,17 +16,16 @@ typedef struct request {
 } request;
 
 /* The first n texts from `from` on; text i is for adapter (first + i * step) mod count. */
-static void ask(request *r, const pb_data *d, int from, int n, int first, int step, int count)
+static void ask(request *r, const pb_form *f, int from, int n, int first, int step, int count)
 {
-    const pb_example *e = d->split[PB_VALIDATION].example;
     size_t capacity = 0, used = 0;
     free(r->ids);
     r->ids = NULL;
     for (int i = 0; i < n; i++) {
-        const pb_example *one = &e[(from + i) % d->split[PB_VALIDATION].count];
-        for (int t = 0; t < one->tokens; t++) {
+        const pb_ids *one = &f->text[PB_VALIDATION][(from + i) % f->items[PB_VALIDATION]];
+        for (size_t t = 0; t < one->count; t++) {
             pb_grow(&r->ids, used, &capacity, sizeof *r->ids);
-            r->ids[used++] = one->ids[t];
+            r->ids[used++] = one->id[t];
         }
         r->offset[i + 1] = (int)used;
         r->adapter[i] = (first + i * step) % count;
@@ -48,12 +47,12 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Median latency of single requests; step 0: all for one adapter. */
-static double latency(pb_apply *a, request *r, const pb_data *d, int rounds, int step, int count)
+static double latency(pb_apply *a, request *r, const pb_form *f, int rounds, int step, int count)
 {
     double *seconds = pb_alloc((size_t)rounds * sizeof *seconds), middle;
     bool good = true;
     for (int i = -1; i < rounds && good; i++) { /* the first is not counted */
-        ask(r, d, i < 0 ? 0 : i, 1, i < 0 ? 0 : i * step, 0, count);
+        ask(r, f, i < 0 ? 0 : i, 1, i < 0 ? 0 : i * step, 0, count);
         double s = timed(a, &r->batch);
         good = s >= 0;
         if (i >= 0)
@@ -65,14 +64,14 @@ static double latency(pb_apply *a, request *r, const pb_data *d, int rounds, int
     return middle;
 }
 
-static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_data *d, int rounds, pb_result *out)
+static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_form *f, int rounds, pb_result *out)
 {
     request r = {.ids = NULL};
-    double same = latency(bank, &r, d, rounds, 0, count), other = latency(bank, &r, d, rounds, 1, count);
+    double same = latency(bank, &r, f, rounds, 0, count), other = latency(bank, &r, f, rounds, 1, count);
     int rc = same < 0 || other < 0 ? -1 : 0;
     pb_result_put(out, -1, -1, 1000 * (other - same), "serving.switch_ms.n%d", count);
     for (int i = -1; i < rounds && !rc; i++) {
-        ask(&r, d, 0, MIXED, 0, 1, count);
+        ask(&r, f, 0, MIXED, 0, 1, count);
         double mixed = timed(bank, &r.batch);
         r.batch.adapter = NULL;
         double folded = timed(merged, &r.batch);
@@ -89,7 +88,7 @@ static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_data *d
     return rc;
 }
 
-int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_data *d, int rounds,
+int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_form *f, int rounds,
                        pb_result *out)
 {
     pb_bank *bank = pb_bank_new(m);
@@ -100,7 +99,7 @@ int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count
         rc = pb_bank_add(bank, dir, i > 0) < 0 ? -1 : 0; /* that it fits the base is seen once */
     pb_result_put(out, -1, -1, 1000 * (pb_clock() - start) / count, "serving.load_ms.n%d", count);
     pb_result_put(out, -1, -1, (double)pb_bank_bytes(bank) / count, "serving.adapter_bytes.n%d", count);
-    rc = rc || measure(serving, folded, count, d, rounds, out) ? -1 : 0;
+    rc = rc || measure(serving, folded, count, f, rounds, out) ? -1 : 0;
     pb_apply_free(serving);
     pb_apply_free(folded);
     pb_bank_free(bank);

@@ -2,9 +2,8 @@
 #ifndef PB_SERVING_H
 #define PB_SERVING_H
 
-#include "model/model.h"
 #include "train/result.h"
-#include "train/task.h"
+#include "train/form.h"
 
 /* Loads `count` copies of the adapter in DIR, each into memory of its own, onto the base model `m` and
  * puts, with .nCOUNT behind each key: serving.adapter_bytes (of one), serving.load_ms (reading one),
@@ -12,7 +11,7 @@
  * less that when all are for the same), and samples serving.mixed and serving.merged: whole passes of
  * 32 texts, each for another adapter, beside the same texts in `merged`, the model with the adapter
  * folded in.  m has a head of the adapter's size and no method.  -1 with an error. */
-int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_data *d, int rounds,
+int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_form *f, int rounds,
                        pb_result *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "train/template.h"
 
 const char *const pb_split_name[PB_SPLITS] = {"train", "validation", "test"};
 
@@ -23,20 +24,34 @@ pb_data *pb_data_new(const char *name)
     return d;
 }
 
+static void forget(pb_example *e)
+{
+    free((char *)(uintptr_t)e->text);
+    for (int k = 0; k < e->answers; k++)
+        free(e->answer[k]);
+    free(e->answer);
+}
+
+void pb_data_clear(pb_data *d, pb_split split)
+{
+    for (int i = 0; i < d->split[split].count; i++)
+        forget(&d->split[split].example[i]);
+    d->split[split].count = 0;
+}
+
 void pb_data_free(pb_data *d)
 {
     if (!d)
         return;
     for (int s = 0; s < PB_SPLITS; s++) {
-        for (int i = 0; i < d->split[s].count; i++) {
-            free((char *)(uintptr_t)d->split[s].example[i].text);
-            free(d->split[s].example[i].ids);
-        }
+        pb_data_clear(d, (pb_split)s);
         free(d->split[s].example);
     }
     for (int c = 0; c < d->classes; c++)
         free(d->class_name[c]);
     free(d->class_name);
+    free(d->template);
+    free(d->forms);
     free((char *)(uintptr_t)d->name);
     free(d);
 }
@@ -51,13 +66,36 @@ int pb_data_class(pb_data *d, const char *name)
     return d->classes++;
 }
 
-void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line)
+/* Takes the example over. */
+static void put(pb_data *d, pb_split split, const pb_example *e)
 {
     size_t capacity = (size_t)d->split[split].capacity;
     pb_grow(&d->split[split].example, (size_t)d->split[split].count, &capacity, sizeof(pb_example));
     d->split[split].capacity = (int)capacity;
-    d->split[split].example[d->split[split].count++] =
-        (pb_example){.text = pb_strdup(text), .label = label, .line = line};
+    d->split[split].example[d->split[split].count++] = *e;
+}
+
+void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line)
+{
+    put(d, split, &(pb_example){.text = pb_strdup(text), .label = label, .line = line});
+}
+
+void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char *answer, int line)
+{
+    pb_example e = {.text = pb_strdup(text), .label = -1, .answers = 1, .line = line};
+    e.answer = pb_alloc(sizeof *e.answer);
+    e.answer[0] = pb_strdup(answer);
+    put(d, split, &e);
+}
+
+int pb_data_template(pb_data *d, const char *file)
+{
+    pb_template parsed;
+    free(d->template);
+    d->template = *file ? pb_read_file(file, NULL) : NULL;
+    if (!*file)
+        return 0;
+    return d->template ? pb_template_parse(file, d->template, &parsed) : -1;
 }
 
 char *pb_data_find(const char *file)
@@ -80,6 +118,52 @@ char *pb_data_find(const char *file)
     return found;
 }
 
+/* ---- grouping ------------------------------------------------------------------------------- */
+
+static int by_text_and_place(const void *a, const void *b)
+{
+    const pb_example *const *x = a, *const *y = b;
+    int order = strcmp((*x)->text, (*y)->text);
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+/* Moves the answers of `from` behind those of `to`; from is empty then: no text. */
+static void join(pb_example *to, pb_example *from)
+{
+    to->answer = pb_realloc(to->answer, (size_t)(to->answers + from->answers) * sizeof *to->answer);
+    memcpy(to->answer + to->answers, from->answer, (size_t)from->answers * sizeof *to->answer);
+    to->answers += from->answers;
+    from->answers = 0;
+    forget(from);
+    *from = (pb_example){.text = NULL};
+}
+
+static void group_split(pb_data *d, pb_split s)
+{
+    pb_example *all = d->split[s].example;
+    int n = d->split[s].count, kept = 0;
+    pb_example **sorted = pb_alloc((size_t)(n + 1) * sizeof *sorted);
+    for (int i = 0; i < n; i++)
+        sorted[i] = &all[i];
+    qsort(sorted, (size_t)n, sizeof *sorted, by_text_and_place);
+    for (int i = 0, first = 0; i < n; i++)
+        if (i > first && !strcmp(sorted[i]->text, sorted[first]->text))
+            join(sorted[first], sorted[i]);
+        else
+            first = i;
+    for (int i = 0; i < n; i++)
+        if (all[i].text)
+            all[kept++] = all[i];
+    d->split[s].count = kept;
+    free(sorted);
+}
+
+void pb_data_group(pb_data *d)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        group_split(d, (pb_split)s);
+}
+
 /* ---- drawing splits ------------------------------------------------------------------------ */
 
 static int by_label_and_text(const void *a, const void *b)
@@ -95,9 +179,9 @@ static int by_text(const void *a, const void *b)
 }
 
 /* A run of equal texts: they must not be torn apart. */
-typedef struct group {
+typedef struct run {
     int first, count;
-} group;
+} run;
 
 static int same_text(const pb_example *e, int from, int n)
 {
@@ -110,20 +194,19 @@ static int same_text(const pb_example *e, int from, int n)
 /* Deals the examples [from,to) of one label, shuffled group by group. */
 static void deal_label(pb_data *d, const pb_example *e, int from, int to, const double share[2], pb_rng *r)
 {
-    group *g = pb_alloc((size_t)(to - from) * sizeof *g);
+    run *g = pb_alloc((size_t)(to - from) * sizeof *g);
     int *order = pb_alloc((size_t)(to - from) * sizeof *order), groups = 0;
     for (int i = from, next; i < to; i = next) {
         next = same_text(e, i, to);
         order[groups] = groups;
-        g[groups++] = (group){i, next - i};
+        g[groups++] = (run){i, next - i};
     }
     pb_rng_shuffle(r, order, groups);
     int want[2] = {(int)(share[0] * (to - from) + 0.5), (int)(share[1] * (to - from) + 0.5)}, got[2] = {0, 0};
     for (int i = 0; i < groups; i++) {
         pb_split s = got[0] < want[0] ? PB_VALIDATION : got[1] < want[1] ? PB_TEST : PB_TRAIN;
         for (int k = 0; k < g[order[i]].count; k++)
-            pb_data_add(d, s, e[g[order[i]].first + k].text, e[g[order[i]].first + k].label,
-                        e[g[order[i]].first + k].line);
+            put(d, s, &e[g[order[i]].first + k]);
         if (s != PB_TRAIN)
             got[s == PB_TEST] += g[order[i]].count;
     }
@@ -144,8 +227,6 @@ void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed)
             to++;
         deal_label(d, all, from, to, (const double[]){validation, test}, &r);
     }
-    for (int i = 0; i < n; i++)
-        free((char *)(uintptr_t)all[i].text);
     free(all);
 }
 
@@ -210,7 +291,7 @@ int pb_data_drop_overlap(pb_data *d)
         int kept = 0;
         for (int i = 0; i < d->split[s].count; i++) {
             if (drop[s][i])
-                free((char *)(uintptr_t)d->split[s].example[i].text);
+                forget(&d->split[s].example[i]);
             else
                 d->split[s].example[kept++] = d->split[s].example[i];
         }
@@ -225,14 +306,16 @@ int pb_data_drop_overlap(pb_data *d)
 int pb_data_check(pb_data *d)
 {
     pb_text sum = {0};
-    if (d->classes < 2)
+    if (d->classes == 1)
         return pb_error("%s: want at least 2 classes, got %d", d->name, d->classes);
     for (int s = 0; s < PB_SPLITS; s++) {
         if (d->split[s].count == 0)
             return pb_error("%s: no %s examples", d->name, pb_split_name[s]);
         for (int i = 0; i < d->split[s].count; i++) {
             const pb_example *e = &d->split[s].example[i];
-            pb_text_add(&sum, "%d\t%s\t%s\n", s, d->class_name[e->label], e->text);
+            pb_text_add(&sum, "%d\t%s\t%s\n", s, e->label < 0 ? "" : d->class_name[e->label], e->text);
+            for (int k = 0; k < e->answers; k++)
+                pb_text_add(&sum, "\t%s\n", e->answer[k]);
         }
     }
     d->digest = pb_sha256(sum.data, sum.length);
@@ -242,17 +325,4 @@ int pb_data_check(pb_data *d)
     int rc = check_overlap(d, all, n);
     free(all);
     return rc;
-}
-
-void pb_data_encode(pb_data *d, const pb_tokenizer *t, int max_tokens)
-{
-    for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < d->split[s].count; i++) {
-            pb_example *e = &d->split[s].example[i];
-            pb_ids ids = {0};
-            pb_tokenizer_encode(t, e->text, strlen(e->text), true, max_tokens, &ids);
-            free(e->ids);
-            e->ids = ids.id;
-            e->tokens = (int)ids.count;
-        }
 }

@@ -8,29 +8,41 @@
 
 #include "base/base.h"
 #include "base/option.h"
-#include "files/tokenizer.h"
 
 typedef enum pb_split { PB_TRAIN, PB_VALIDATION, PB_TEST, PB_SPLITS } pb_split;
 extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "test" */
 
 typedef struct pb_example {
-    const char *text; /* UTF-8                                                   */
-    int label;        /* class number                                            */
-    int line;         /* where it stands in its file                             */
-    int *ids;         /* tokens, special ones included; filled by pb_data_encode */
-    int tokens;
+    const char *text; /* what is given, UTF-8                                    */
+    int label;        /* class number; -1: the answer is a text                  */
+    char **answer;    /* [answers] texts that would be right                     */
+    int answers;
+    int line; /* where it stands in its file                             */
 } pb_example;
 
 typedef struct pb_data {
     const char *name; /* the named task                              */
-    int classes;
+    int classes;       /* 0: answers are texts                        */
     char **class_name; /* [classes]                                   */
     struct {
         pb_example *example;
         int count, capacity;
     } split[PB_SPLITS];
-    pb_digest digest; /* of all splits' texts and labels              */
+    char *template; /* how an example is written out for a decoder (train/template.h); NULL: the usual way */
+    char *forms;    /* of slots' values that references put into other words (metric_slots); NULL: none    */
+    pb_digest digest; /* of all splits' texts and answers              */
 } pb_data;
+
+/* What a model said of one example. */
+typedef struct pb_prediction {
+    pb_split split;
+    int example; /* index in the split                                  */
+    int label, predicted;
+    float probability; /* of the predicted class                              */
+    char *text;        /* the answer, where answers are texts; else NULL      */
+} pb_prediction;
+
+struct pb_result;
 
 typedef struct pb_metric_info {
     const char *name; /* "accuracy", "macro_f1", "mcc"                */
@@ -41,14 +53,16 @@ typedef struct pb_metric_info {
 typedef struct pb_task {
     const char *name; /* equals the file's name                       */
     const char *help;
+    bool texts;               /* answers are texts, not classes              */
     const pb_option *options; /* the keys of a named task's INI               */
     size_t conf_size;
     /* Fills name-independent parts of `d` (pb_data_add, pb_data_class); `find` in task.c
      * looks for files in data/ and $PEFTBENCH_DATA.  -1 with FILE:LINE: message. */
     int (*load)(pb_data *d, const void *conf);
     const pb_metric_info *metrics; /* the first is primary; name NULL ends         */
-    /* values[i] = metrics[i] over n predictions. */
-    void (*score)(const pb_data *d, int n, const int *label, const int *predicted, double *values);
+    /* values[i] = metrics[i] over what was said of all examples of a split, in their order.  `keep` not NULL:
+     * also puts what a resampling over examples needs besides the predictions (pb_result_statistic). */
+    void (*score)(const pb_data *d, pb_split split, const pb_prediction *said, double *values, struct pb_result *keep);
 } pb_task;
 
 extern const pb_task *const pb_tasks[];
@@ -58,6 +72,16 @@ pb_data *pb_data_new(const char *name);
 void pb_data_free(pb_data *d);
 int pb_data_class(pb_data *d, const char *name); /* number of the class, added if new      */
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
+/* The same with an answer that is a text. */
+void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char *answer, int line);
+/* Makes examples of equal texts within a split one, with the answers of all, where the first stood. */
+void pb_data_group(pb_data *d);
+
+/* Reads the file of a template into d->template; "" : none.  -1 with FILE:LINE: message. */
+int pb_data_template(pb_data *d, const char *file);
+
+/* Forgets the examples of a split. */
+void pb_data_clear(pb_data *d, pb_split split);
 
 /* The path of a data file: as given if absolute, else in data/, else in $PEFTBENCH_DATA.
  * NULL with a message that names the places looked in.  Caller frees. */
@@ -73,8 +97,5 @@ int pb_data_drop_overlap(pb_data *d);
 
 /* Checks that no text is in two splits, every split has examples, and fills the digest. */
 int pb_data_check(pb_data *d);
-
-/* Tokenizes every example, at most max_tokens each. */
-void pb_data_encode(pb_data *d, const pb_tokenizer *t, int max_tokens);
 
 #endif

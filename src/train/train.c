@@ -9,6 +9,7 @@
 #include "numeric/kernel.h"
 #include "train/optim.h"
 #include "train/runner.h"
+#include "train/score.h"
 
 #define CURVE_POINTS 100 /* of the training loss */
 
@@ -56,14 +57,14 @@ static void epoch_order(int *order, int n, uint64_t seed, int epoch)
     pb_rng_shuffle(&r, order, n);
 }
 
-static int steps_per_epoch(const pb_data *d, const pb_train_options *o)
+static int steps_per_epoch(const pb_form *f, const pb_train_options *o)
 {
-    return (d->split[PB_TRAIN].count + o->batch - 1) / o->batch;
+    return (f->items[PB_TRAIN] + o->batch - 1) / o->batch;
 }
 
-static int batch_size(const pb_data *d, const pb_train_options *o, int batch)
+static int batch_size(const pb_form *f, const pb_train_options *o, int batch)
 {
-    int left = d->split[PB_TRAIN].count - batch * o->batch;
+    int left = f->items[PB_TRAIN] - batch * o->batch;
     return left < o->batch ? left : o->batch;
 }
 
@@ -109,8 +110,8 @@ static void note_touched(const pb_model *m, int *most)
 
 static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, int *most, pb_footprint *f)
 {
-    for (int b = 0; b < steps_per_epoch(r->data, o); b++) {
-        int n = batch_size(r->data, o, b);
+    for (int b = 0; b < steps_per_epoch(r->form, o); b++) {
+        int n = batch_size(r->form, o, b);
         if (pb_runner_plan(r, PB_TRAIN, order + b * o->batch, n, true, o->dropout, 0, r->feature_size > 0))
             return -1;
         note_touched(r->model, most);
@@ -118,7 +119,7 @@ static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order,
         f->backward_flops += r->plan.backward_flops;
         f->recompute_flops += r->plan.recompute_flops;
         for (int i = 0; i < n; i++)
-            f->tokens += (uint64_t)r->data->split[PB_TRAIN].example[order[b * o->batch + i]].tokens;
+            f->tokens += (uint64_t)pb_form_tokens(r->form, PB_TRAIN, order[b * o->batch + i]);
         f->steps++;
     }
     return 0;
@@ -126,14 +127,14 @@ static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order,
 
 static int plan_scoring(pb_runner *r, pb_split split, int batch)
 {
-    int count = r->data->split[split].count, rc = 0;
-    int *example = pb_alloc((size_t)count * sizeof *example);
+    int count = r->form->items[split], rc = 0;
+    int *item = pb_alloc((size_t)count * sizeof *item);
     for (int i = 0; i < count; i++)
-        example[i] = i;
+        item[i] = i;
     for (int from = 0; from < count && !rc; from += batch)
-        rc = pb_runner_plan(r, split, example + from, count - from < batch ? count - from : batch, false, 0, 0,
+        rc = pb_runner_plan(r, split, item + from, count - from < batch ? count - from : batch, false, 0, 0,
                             r->feature_size > 0);
-    free(example);
+    free(item);
     return rc;
 }
 
@@ -144,7 +145,7 @@ static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *
         uint64_t flops = 0;
         if (pb_runner_features(r, split[i], o->batch, NULL, &flops))
             return -1;
-        f->features += rounded((size_t)r->data->split[split[i]].count * (size_t)r->feature_size * sizeof(pb_real));
+        f->features += rounded((size_t)r->form->items[split[i]] * (size_t)r->feature_size * sizeof(pb_real));
         f->forward_flops += split[i] == PB_TRAIN ? flops : 0;
     }
     return 0;
@@ -154,7 +155,7 @@ static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *
 static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int *most, pb_footprint *f)
 {
     pb_model_checkpoint(r->model, o->checkpoint);
-    int count = r->data->split[PB_TRAIN].count, epochs = epochs_of(r->model, o), rc = 0;
+    int count = r->form->items[PB_TRAIN], epochs = epochs_of(r->model, o), rc = 0;
     int *order = pb_alloc((size_t)count * sizeof *order);
     *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model), .optimizer = pb_optim_bytes(r->model)};
     if (epochs)
@@ -174,92 +175,12 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     return 0;
 }
 
-int pb_train_plan(pb_model *m, const pb_data *d, const pb_train_options *o, uint64_t seed, pb_footprint *out)
+int pb_train_plan(pb_model *m, const pb_form *form, const pb_train_options *o, uint64_t seed, pb_footprint *out)
 {
-    pb_runner r = pb_runner_start(m, d, epochs_of(m, o) > 0);
+    pb_runner r = pb_runner_start(m, form, epochs_of(m, o) > 0);
     int *most = pb_alloc((size_t)pb_model_params(m) * sizeof *most);
     int rc = plan_run(&r, o, seed, most, out);
     free(most);
-    pb_runner_stop(&r);
-    return rc;
-}
-
-/* ---- scoring -------------------------------------------------------------------------------------------- */
-
-/* Row i of logits [n,classes]: the class with the highest one, and its probability. */
-static pb_prediction predict(const pb_node *logits, int i)
-{
-    const pb_real *z = logits->x + (size_t)i * (size_t)logits->cols;
-    pb_prediction p = {0};
-    for (int c = 1; c < logits->cols; c++)
-        p.predicted = z[c] > z[p.predicted] ? c : p.predicted;
-    double sum = 0;
-    for (int c = 0; c < logits->cols; c++)
-        sum += exp((double)(z[c] - z[p.predicted]));
-    p.probability = (float)(1 / sum);
-    return p;
-}
-
-/* Predicts the split into `list` [examples]. */
-static int predict_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
-{
-    const pb_example *all = r->data->split[split].example;
-    int count = r->data->split[split].count, rc = 0;
-    int *example = pb_alloc((size_t)count * sizeof *example);
-    for (int i = 0; i < count; i++)
-        example[i] = i;
-    for (int from = 0; from < count && !rc; from += batch) {
-        int n = count - from < batch ? count - from : batch;
-        rc = pb_runner_run(r, split, example + from, n, false, 0, 0);
-        for (int i = 0; i < n && !rc; i++) {
-            list[from + i] = predict(pb_graph_output(r->graph), i);
-            list[from + i].split = split;
-            list[from + i].example = from + i;
-            list[from + i].label = all[from + i].label;
-        }
-    }
-    free(example);
-    return rc;
-}
-
-static void put_metrics(const pb_data *d, const pb_task *task, pb_split split, int step, const pb_prediction *list,
-                        pb_result *out)
-{
-    int n = d->split[split].count, metrics = 0;
-    int *label = pb_alloc((size_t)n * sizeof *label), *predicted = pb_alloc((size_t)n * sizeof *predicted);
-    for (int i = 0; i < n; i++) {
-        label[i] = list[i].label;
-        predicted[i] = list[i].predicted;
-    }
-    while (task->metrics[metrics].name)
-        metrics++;
-    double *value = pb_alloc((size_t)metrics * sizeof *value);
-    task->score(d, n, label, predicted, value);
-    for (int i = 0; i < metrics; i++)
-        pb_result_put(out, split, step, value[i], "accuracy.%s.%s", pb_split_name[split], task->metrics[i].name);
-    free(value);
-    free(label);
-    free(predicted);
-}
-
-/* Metrics at `step`; for the whole run (-1) the predictions too. */
-static int score(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out)
-{
-    int n = r->data->split[split].count;
-    pb_prediction *list = pb_alloc((size_t)n * sizeof *list);
-    int rc = predict_split(r, split, batch, list);
-    if (!rc)
-        put_metrics(r->data, task, split, step, list, out);
-    for (int i = 0; i < n && !rc && step < 0; i++)
-        pb_result_predict(out, &list[i]);
-    free(list);
-    return rc;
-}
-
-int pb_score(pb_model *m, const pb_data *d, const pb_task *task, pb_split split, int batch, pb_result *out)
-{
-    pb_runner r = pb_runner_start(m, d, false);
-    int rc = score(&r, task, split, batch, -1, out);
     pb_runner_stop(&r);
     return rc;
 }
@@ -344,8 +265,8 @@ typedef struct trainer {
 
 static void before_train(pb_model *m, const pb_data *d)
 {
-    int *count = pb_alloc((size_t)d->classes * sizeof *count);
-    for (int i = 0; i < d->split[PB_TRAIN].count; i++)
+    int *count = pb_alloc((size_t)d->classes * sizeof *count + 1);
+    for (int i = 0; i < d->split[PB_TRAIN].count && d->classes; i++)
         count[d->split[PB_TRAIN].example[i].label]++;
     pb_model_before_train(m, &(pb_facts){.classes = d->classes, .class_count = count});
     free(count);
@@ -400,10 +321,10 @@ static void draw_curve(trainer *t, double loss)
 }
 
 /* One step; 1 if it diverged. */
-static int take_step(trainer *t, const int *example, int n)
+static int take_step(trainer *t, const int *item, int n)
 {
     double start = pb_clock();
-    if (pb_runner_run(&t->runner, PB_TRAIN, example, n, true, t->options->dropout, pb_rng_next(&t->dropout)))
+    if (pb_runner_run(&t->runner, PB_TRAIN, item, n, true, t->options->dropout, pb_rng_next(&t->dropout)))
         return -1;
     double loss = (double)pb_graph_loss(t->runner.graph)->x[0];
     double norm = pb_optim_step(t->optim, pb_optim_rate(t->options, t->step, t->footprint.steps));
@@ -416,16 +337,16 @@ static int take_step(trainer *t, const int *example, int n)
 
 static int run_epochs(trainer *t)
 {
-    const pb_data *d = t->runner.data;
+    const pb_form *f = t->runner.form;
     const pb_train_options *o = t->options;
-    int *order = pb_alloc((size_t)d->split[PB_TRAIN].count * sizeof *order), rc = 0;
+    int *order = pb_alloc((size_t)f->items[PB_TRAIN] * sizeof *order), rc = 0;
     int epochs = t->footprint.steps ? o->epochs : 0;
     for (int e = 0; e < epochs && !rc; e++) {
-        epoch_order(order, d->split[PB_TRAIN].count, t->seed, e);
-        for (int b = 0; b < steps_per_epoch(d, o) && !rc; b++)
-            rc = take_step(t, order + b * o->batch, batch_size(d, o, b));
+        epoch_order(order, f->items[PB_TRAIN], t->seed, e);
+        for (int b = 0; b < steps_per_epoch(f, o) && !rc; b++)
+            rc = take_step(t, order + b * o->batch, batch_size(f, o, b));
         if (!rc)
-            rc = score(&t->runner, t->task, PB_VALIDATION, o->batch, t->step, t->out);
+            rc = pb_score_runner(&t->runner, t->task, PB_VALIDATION, o->batch, t->step, t->out);
     }
     free(order);
     return rc;
@@ -450,7 +371,7 @@ static int train(trainer *t)
         return -1;
     if (rc > 0)
         snprintf(t->out->status, sizeof t->out->status, "diverged");
-    else if (score(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out))
+    else if (pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out))
         return -1;
     check_plan(t);
     put_storage(t->runner.model, t->out);
@@ -459,10 +380,10 @@ static int train(trainer *t)
     return 0;
 }
 
-int pb_train(pb_model *m, const pb_data *d, const pb_task *task, const pb_train_options *o, uint64_t seed,
+int pb_train(pb_model *m, const pb_form *f, const pb_task *task, const pb_train_options *o, uint64_t seed,
              const pb_progress *progress, pb_result *out)
 {
-    trainer t = {.runner = pb_runner_start(m, d, epochs_of(m, o) > 0),
+    trainer t = {.runner = pb_runner_start(m, f, epochs_of(m, o) > 0),
                  .task = task,
                  .options = o,
                  .seed = seed,
@@ -470,7 +391,7 @@ int pb_train(pb_model *m, const pb_data *d, const pb_task *task, const pb_train_
                  .out = out,
                  .arena = pb_arena_new("run"),
                  .dropout = pb_rng_named(seed, "dropout")};
-    before_train(m, d);
+    before_train(m, f->data);
     int rc = train(&t);
     drop_gradients(m);
     pb_runner_stop(&t.runner);

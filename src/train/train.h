@@ -5,7 +5,7 @@
 #include "base/option.h"
 #include "model/model.h"
 #include "train/result.h"
-#include "train/task.h"
+#include "train/form.h"
 
 typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE, PB_COSINE_RATE } pb_rate_schedule;
 
@@ -30,23 +30,20 @@ typedef struct pb_footprint {
 } pb_footprint;
 size_t pb_footprint_total(const pb_footprint *f);
 
-/* Plans every batch of the run.  Needs encoded examples, but neither weights nor the memory that
+/* Plans every batch of the run.  Needs neither weights nor the memory that
  * it tells of.  -1 with an error. */
-int pb_train_plan(pb_model *m, const pb_data *d, const pb_train_options *o, uint64_t seed, pb_footprint *out);
+int pb_train_plan(pb_model *m, const pb_form *f, const pb_train_options *o, uint64_t seed, pb_footprint *out);
 
 typedef struct pb_progress {
     void (*tell)(void *ctx, int step, int steps, double loss); /* after each step; may be NULL */
     void *ctx;
 } pb_progress;
 
-/* Trains the model (methods attached, see model.h; examples encoded, see task.h) and puts into
+/* Trains the model (methods attached, see model.h) and puts into
  * `out`: the learning curve (train.loss by step, accuracy.validation.* by epoch), storage.*,
  * memory.train.*, compute.*, and the final predictions on validation.  A diverged run is a
  * result: status "diverged", no prediction.  -1 with an error if it could not be run at all. */
-int pb_train(pb_model *m, const pb_data *d, const pb_task *task, const pb_train_options *o, uint64_t seed,
+int pb_train(pb_model *m, const pb_form *f, const pb_task *task, const pb_train_options *o, uint64_t seed,
              const pb_progress *progress, pb_result *out);
-
-/* Predicts one split with the model as it is: predictions and accuracy.<split>.* */
-int pb_score(pb_model *m, const pb_data *d, const pb_task *task, pb_split split, int batch, pb_result *out);
 
 #endif

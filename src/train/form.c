@@ -1,0 +1,550 @@
+/* form: see form.h. */
+#include "train/form.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "train/template.h"
+
+/* Zhao et al. 2021, Calibrate before use, arXiv:2102.09690. */
+static const char *const blank_text[PB_BLANKS] = {"N/A", "[MASK]", ""};
+
+pb_reading pb_form_reading(bool texts, const pb_prompting *prompting)
+{
+    return texts ? PB_BY_TEXT : prompting ? PB_BY_WORDS : PB_BY_HEAD;
+}
+
+/* What is at hand while a form is made. */
+typedef struct writer {
+    pb_form *form;
+    const pb_data *data;
+    const pb_tokenizer *tokenizer;
+    const pb_form_conf *conf;
+    char *text; /* the template's, owned */
+    pb_template template;
+    int positions; /* of the model, for a text with its answer */
+    int end;       /* the token that ends a text               */
+    int limit;     /* tokens of a text                         */
+    int longest;   /* tokens of an answer                      */
+    pb_text front; /* what is written in front of every example */
+} writer;
+
+/* ---- the template ----------------------------------------------------------------------------------------- */
+
+/* "Classify the text into negative, neutral or positive." */
+static char *usual_template(const pb_data *d)
+{
+    pb_text t = {0};
+    for (int c = 0; c < d->classes; c++)
+        pb_text_add(&t, "%s%s", !c ? "Classify the text into " : c + 1 < d->classes ? ", " : " or ", d->class_name[c]);
+    pb_text_add(&t, "%s", d->classes ? ".\nText: {text}\nClass: {label}" : "{text}\n{label}");
+    return t.data;
+}
+
+static int take_template(writer *w)
+{
+    const pb_prompting *p = w->conf->prompting;
+    bool own = p && *p->template;
+    w->text = own ? pb_read_file(p->template, NULL)
+                  : w->data->template ? pb_strdup(w->data->template) : usual_template(w->data);
+    return w->text ? pb_template_parse(own ? p->template : w->data->name, w->text, &w->template) : -1;
+}
+
+/* ---- tokens ----------------------------------------------------------------------------------------------- */
+
+static pb_ids encode(const writer *w, const char *text, size_t size, bool special)
+{
+    pb_ids ids = {0};
+    pb_tokenizer_encode(w->tokenizer, text, size, special, 0, &ids);
+    return ids;
+}
+
+/* What an answer adds behind the template's middle: " positive" -> [3967]. */
+static pb_ids encode_answer(const writer *w, const char *answer, bool ends)
+{
+    const pb_template *t = &w->template;
+    pb_text whole = {0};
+    pb_text_bytes(&whole, t->middle.at, (size_t)t->middle.size);
+    pb_ids before = encode(w, whole.data ? whole.data : "", whole.length, false);
+    size_t from = whole.length;
+    pb_text_bytes(&whole, t->lead.at, (size_t)t->lead.size);
+    pb_text_bytes(&whole, answer, strlen(answer));
+    pb_ids all = encode(w, whole.data, whole.length, false), out = {0};
+    size_t same = before.count;
+    if (all.count <= same || memcmp(all.id, before.id, same * sizeof *all.id) != 0) {
+        pb_ids_free(&all); /* the answer's first letters melt into the template's last */
+        all = encode(w, whole.data + from, whole.length - from, false);
+        same = 0;
+    }
+    for (size_t i = same; i < all.count; i++)
+        pb_ids_add(&out, all.id[i]);
+    if (ends && w->end >= 0)
+        pb_ids_add(&out, w->end);
+    pb_ids_free(&before);
+    pb_ids_free(&all);
+    pb_text_free(&whole);
+    return out;
+}
+
+/* front + template(text), tokenized. */
+static pb_ids encode_text(const writer *w, const char *text)
+{
+    pb_text whole = {0};
+    pb_text_bytes(&whole, w->front.data ? w->front.data : "", w->front.length);
+    pb_template_write(&w->template, text, NULL, &whole);
+    pb_ids ids = encode(w, whole.data, whole.length, true);
+    pb_text_free(&whole);
+    return ids;
+}
+
+/* The text's first `limit` tokens, as text; caller frees. */
+static char *cut(const writer *w, const char *text)
+{
+    pb_ids ids = encode(w, text, strlen(text), false);
+    pb_text kept = {0};
+    if ((int)ids.count > w->limit)
+        pb_tokenizer_decode(w->tokenizer, ids.id, (size_t)w->limit, true, &kept);
+    bool whole = (int)ids.count <= w->limit;
+    pb_ids_free(&ids);
+    return whole ? pb_strdup(text) : kept.data ? kept.data : pb_strdup("");
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------ */
+
+static void encode_words(writer *w)
+{
+    pb_form *f = w->form;
+    f->word = pb_alloc((size_t)w->data->classes * sizeof *f->word);
+    f->single = true;
+    for (int c = 0; c < w->data->classes; c++) {
+        f->word[c] = encode_answer(w, w->data->class_name[c], false);
+        f->single = f->single && f->word[c].count == 1;
+        w->longest = (int)f->word[c].count > w->longest ? (int)f->word[c].count : w->longest;
+    }
+}
+
+/* An example is an item; as text, each of its answers. */
+static void list_items(pb_form *f, pb_split s)
+{
+    const pb_example *e = f->data->split[s].example;
+    int n = f->data->split[s].count, items = 0;
+    for (int i = 0; i < n; i++)
+        items += f->reading == PB_BY_TEXT ? e[i].answers : 1;
+    f->item[s] = pb_alloc((size_t)(items + 1) * sizeof *f->item[s]);
+    f->text[s] = pb_alloc((size_t)(n + 1) * sizeof *f->text[s]);
+    f->answer[s] = f->reading == PB_BY_TEXT ? pb_alloc((size_t)(items + 1) * sizeof *f->answer[s]) : NULL;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < (f->reading == PB_BY_TEXT ? e[i].answers : 1); k++)
+            f->item[s][f->items[s]++] = (pb_item){i, k};
+}
+
+static void encode_answers(writer *w, pb_split s)
+{
+    pb_form *f = w->form;
+    for (int i = 0; i < f->items[s]; i++) {
+        const pb_item *it = &f->item[s][i];
+        f->answer[s][i] = encode_answer(w, w->data->split[s].example[it->example].answer[it->answer], true);
+        w->longest = (int)f->answer[s][i].count > w->longest ? (int)f->answer[s][i].count : w->longest;
+    }
+}
+
+/* ---- examples in front (few-shot) --------------------------------------------------------------------------- */
+
+/* k training examples, as many of each class as possible, in an order by the seed. */
+static int draw_shots(const pb_data *d, int k, uint64_t seed, int *shot)
+{
+    int n = d->split[PB_TRAIN].count, groups = d->classes ? d->classes : 1, drawn = 0;
+    pb_rng r = pb_rng_named(seed, "shots");
+    int *order = pb_alloc((size_t)(n + 1) * sizeof *order), *next = pb_alloc((size_t)groups * sizeof *next);
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    pb_rng_shuffle(&r, order, n);
+    for (int turn = 0, idle = 0; drawn < k && idle < groups; turn++) {
+        int class = turn % groups, *at = &next[class];
+        while (*at < n && d->classes && d->split[PB_TRAIN].example[order[*at]].label != class)
+            ++*at;
+        idle = *at < n ? 0 : idle + 1;
+        if (*at < n)
+            shot[drawn++] = order[(*at)++];
+    }
+    pb_rng_shuffle(&r, shot, drawn);
+    free(order);
+    free(next);
+    return drawn;
+}
+
+static void write_shot(writer *w, const pb_example *e)
+{
+    char *text = cut(w, e->text);
+    pb_template_write(&w->template, text, e->label < 0 ? e->answer[0] : w->data->class_name[e->label], &w->front);
+    pb_text_add(&w->front, "\n\n");
+    free(text);
+}
+
+/* The template's head and the first n shots. */
+static void write_front(writer *w, const int *shot, int n)
+{
+    pb_text_free(&w->front);
+    pb_text_bytes(&w->front, w->template.once.at, (size_t)w->template.once.size);
+    for (int i = 0; i < n; i++)
+        write_shot(w, &w->data->split[PB_TRAIN].example[shot[i]]);
+}
+
+static int front_tokens(const writer *w)
+{
+    pb_ids ids = encode(w, w->front.data ? w->front.data : "", w->front.length, true);
+    int n = (int)ids.count;
+    pb_ids_free(&ids);
+    return n;
+}
+
+/* As many of the shots as leave room for the longest example and its answer. */
+static void fill_front(writer *w, int longest)
+{
+    pb_form *f = w->form;
+    int k = w->conf->prompting ? w->conf->prompting->shots : 0;
+    int *shot = pb_alloc((size_t)(k + 1) * sizeof *shot), drawn = draw_shots(w->data, k, w->conf->seed, shot);
+    write_front(w, shot, 0);
+    int once = front_tokens(w);
+    for (f->shots = drawn; f->shots > 0; f->shots--) {
+        write_front(w, shot, f->shots);
+        if (front_tokens(w) - once + longest + w->longest <= w->positions)
+            break;
+    }
+    write_front(w, shot, f->shots);
+    f->dropped = k - f->shots;
+    free(shot);
+}
+
+/* ---- texts -------------------------------------------------------------------------------------------------- */
+
+static int encode_split(writer *w, pb_split s)
+{
+    int longest = 0;
+    for (int i = 0; i < w->data->split[s].count; i++) {
+        char *text = cut(w, w->data->split[s].example[i].text);
+        pb_ids *ids = &w->form->text[s][i];
+        pb_ids_free(ids);
+        *ids = encode_text(w, text);
+        longest = (int)ids->count > longest ? (int)ids->count : longest;
+        free(text);
+    }
+    return longest;
+}
+
+static int encode_all(writer *w)
+{
+    int longest = 0;
+    for (int s = 0; s < PB_SPLITS; s++) {
+        int n = encode_split(w, (pb_split)s);
+        longest = n > longest ? n : longest;
+    }
+    for (int i = 0; i < PB_BLANKS; i++) {
+        pb_ids_free(&w->form->blank[i]);
+        w->form->blank[i] = encode_text(w, blank_text[i]);
+    }
+    return longest;
+}
+
+/* Shortens `shared`, the number of ids that all texts so far begin with; one id of each text stays. */
+static size_t common(const pb_ids *first, const pb_ids *ids, size_t shared)
+{
+    size_t same = 0;
+    while (same < shared && same + 1 < ids->count && ids->id[same] == first->id[same])
+        same++;
+    return same;
+}
+
+static void take_off(pb_ids *ids, size_t n)
+{
+    ids->count -= n;
+    memmove(ids->id, ids->id + n, ids->count * sizeof *ids->id);
+}
+
+/* What all texts begin with becomes the prompt: so a prompt that is held gives the ids of the whole. */
+static void split_prompt(pb_form *f)
+{
+    const pb_ids *first = &f->text[PB_TRAIN][0];
+    size_t shared = first->count - 1;
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < f->data->split[s].count; i++)
+            shared = common(first, &f->text[s][i], shared);
+    for (int i = 0; i < PB_BLANKS; i++)
+        shared = common(first, &f->blank[i], shared);
+    for (size_t i = 0; i < shared; i++)
+        pb_ids_add(&f->prompt, first->id[i]);
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < f->data->split[s].count; i++)
+            take_off(&f->text[s][i], shared);
+    for (int i = 0; i < PB_BLANKS; i++)
+        take_off(&f->blank[i], shared);
+}
+
+static double extra_tokens(const writer *w)
+{
+    double sum = 0;
+    int n = w->data->split[PB_VALIDATION].count;
+    for (int i = 0; i < n; i++) {
+        const char *text = w->data->split[PB_VALIDATION].example[i].text;
+        pb_ids ids = encode(w, text, strlen(text), false);
+        int own = (int)ids.count < w->limit ? (int)ids.count : w->limit;
+        sum += (double)(w->form->prompt.count + w->form->text[PB_VALIDATION][i].count) - own;
+        pb_ids_free(&ids);
+    }
+    return n ? sum / n : 0;
+}
+
+static int write_all(writer *w)
+{
+    pb_form *f = w->form;
+    if (take_template(w))
+        return -1;
+    if (f->reading == PB_BY_WORDS)
+        encode_words(w);
+    for (int s = 0; s < PB_SPLITS && f->reading == PB_BY_TEXT; s++)
+        encode_answers(w, (pb_split)s);
+    w->longest = f->reading == PB_BY_TEXT && w->conf->room > w->longest ? w->conf->room : w->longest;
+    write_front(w, NULL, 0);
+    pb_ids frame = encode_text(w, "");
+    int left = w->positions - (int)frame.count - w->longest;
+    pb_ids_free(&frame);
+    if (left < 1)
+        return pb_error("%s: the template and the longest answer (%d tokens) fill the model's %d positions; want room "
+                        "for a text",
+                        w->data->name, w->longest, w->positions);
+    w->limit = left < w->conf->max_tokens ? left : w->conf->max_tokens;
+    fill_front(w, encode_all(w));
+    encode_all(w);
+    split_prompt(f);
+    f->extra = extra_tokens(w);
+    return 0;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------- */
+
+static void read_by_head(pb_form *f, const pb_tokenizer *t, int limit)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < f->data->split[s].count; i++) {
+            const char *text = f->data->split[s].example[i].text;
+            pb_tokenizer_encode(t, text, strlen(text), true, limit, &f->text[s][i]);
+        }
+}
+
+static pb_form *new_form(const pb_data *d, pb_reading reading)
+{
+    pb_form *f = pb_alloc(sizeof *f);
+    *f = (pb_form){.data = d, .reading = reading};
+    for (int s = 0; s < PB_SPLITS; s++)
+        list_items(f, (pb_split)s);
+    return f;
+}
+
+pb_form *pb_form_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t, const pb_form_conf *c)
+{
+    const pb_prompting *p = c->prompting;
+    pb_form *f = new_form(d, pb_form_reading(!d->classes, p));
+    writer w = {.form = f, .data = d, .tokenizer = t, .conf = c, .positions = pb_model_max_tokens(m)};
+    w.end = pb_model_config(m)->end[0];
+    f->normalize = p && p->normalize;
+    f->calibrate = p && p->calibrate;
+    int rc = 0;
+    if (f->reading == PB_BY_HEAD)
+        read_by_head(f, t, c->max_tokens < w.positions ? c->max_tokens : w.positions);
+    else
+        rc = write_all(&w);
+    pb_text_free(&w.front);
+    free(w.text);
+    if (!rc)
+        return f;
+    pb_form_free(f);
+    return NULL;
+}
+
+static pb_ids zeros(int n)
+{
+    pb_ids ids = {0};
+    while (n-- > 0)
+        pb_ids_add(&ids, 0);
+    return ids;
+}
+
+pb_form *pb_form_even(const pb_data *d, pb_reading reading, int tokens)
+{
+    pb_form *f = new_form(d, reading);
+    int answer = reading == PB_BY_TEXT ? (tokens + 1) / 2 : 0;
+    for (int s = 0; s < PB_SPLITS; s++) {
+        for (int i = 0; i < d->split[s].count; i++)
+            f->text[s][i] = zeros(tokens - answer > 0 ? tokens - answer : 1);
+        for (int i = 0; i < f->items[s] && answer; i++)
+            f->answer[s][i] = zeros(answer);
+    }
+    f->word = reading == PB_BY_WORDS ? pb_alloc((size_t)d->classes * sizeof *f->word) : NULL;
+    for (int c = 0; c < d->classes && f->word; c++)
+        f->word[c] = zeros(1);
+    f->single = true;
+    return f;
+}
+
+int pb_form_hold(pb_form *f, pb_model *m)
+{
+    if (!f->prompt.count)
+        return 0;
+    f->held = true;
+    return pb_model_hold_prompt(m, f->prompt.id, (int)f->prompt.count);
+}
+
+static void free_list(pb_ids *list, int n)
+{
+    for (int i = 0; list && i < n; i++)
+        pb_ids_free(&list[i]);
+    free(list);
+}
+
+void pb_form_free(pb_form *f)
+{
+    if (!f)
+        return;
+    for (int s = 0; s < PB_SPLITS; s++) {
+        free_list(f->text[s], f->data->split[s].count);
+        free_list(f->answer[s], f->items[s]);
+        free(f->item[s]);
+    }
+    free_list(f->word, f->data->classes);
+    for (int i = 0; i < PB_BLANKS; i++)
+        pb_ids_free(&f->blank[i]);
+    pb_ids_free(&f->prompt);
+    free(f);
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------ */
+
+/* What is asked for behind an item's text when it is taught; NULL: nothing. */
+static const pb_ids *wanted(const pb_form *f, pb_split split, int item)
+{
+    if (f->reading == PB_BY_TEXT)
+        return &f->answer[split][item];
+    return f->reading == PB_BY_WORDS ? &f->word[f->data->split[split].example[item].label] : NULL;
+}
+
+int pb_form_tokens(const pb_form *f, pb_split split, int item)
+{
+    const pb_ids *answer = wanted(f, split, item);
+    size_t prompt = f->held ? 0 : f->prompt.count;
+    return (int)(prompt + f->text[split][f->item[split][item].example].count + (answer ? answer->count - 1 : 0));
+}
+
+/* A batch that grows a sequence at a time. */
+typedef struct collector {
+    const pb_form *form;
+    int *offset, *ids, *target;
+    int sequences;
+} collector;
+
+/* prompt, text and the answer but its last token, which is only asked for. */
+static void add_sequence(collector *c, const pb_ids *text, const pb_ids *answer)
+{
+    int at = c->offset[c->sequences], n = 0;
+    int *ids = c->ids + at, *target = c->target + at;
+    for (size_t i = 0; !c->form->held && i < c->form->prompt.count; i++)
+        ids[n++] = c->form->prompt.id[i];
+    for (size_t i = 0; i < text->count; i++)
+        ids[n++] = text->id[i];
+    int asked = n - 1;
+    for (size_t i = 0; answer && i + 1 < answer->count; i++)
+        ids[n++] = answer->id[i];
+    for (int i = 0; i < n; i++)
+        target[i] = answer && i >= asked ? answer->id[i - asked] : -1;
+    c->offset[++c->sequences] = at + n;
+}
+
+static collector start(const pb_form *f, pb_arena *arena, int sequences, size_t tokens)
+{
+    collector c = {.form = f};
+    c.offset = pb_arena_alloc(arena, PB_META, (size_t)(sequences + 1) * sizeof *c.offset);
+    c.ids = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.ids);
+    c.target = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.target);
+    return c;
+}
+
+static size_t longest_word(const pb_form *f)
+{
+    size_t most = 1;
+    for (int c = 0; f->word && c < f->data->classes; c++)
+        most = f->word[c].count > most ? f->word[c].count : most;
+    return most;
+}
+
+/* Every class behind each text; where all words are one token, the same logits answer for all. */
+static pb_batch ask_words(const pb_form *f, pb_arena *arena, const pb_ids *const *text, int n)
+{
+    int each = f->single ? 1 : f->data->classes;
+    size_t tokens = 0;
+    for (int i = 0; i < n; i++)
+        tokens += (size_t)each * (f->prompt.count + text[i]->count + longest_word(f));
+    collector c = start(f, arena, n * each, tokens);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < each; k++)
+            add_sequence(&c, text[i], &f->word[k]);
+    return (pb_batch){.sequences = n * each, .offset = c.offset, .ids = c.ids, .target = c.target};
+}
+
+pb_batch pb_form_blanks(const pb_form *f, pb_arena *arena)
+{
+    const pb_ids *text[PB_BLANKS];
+    for (int i = 0; i < PB_BLANKS; i++)
+        text[i] = &f->blank[i];
+    return ask_words(f, arena, text, PB_BLANKS);
+}
+
+pb_batch pb_form_batch(const pb_form *f, pb_arena *arena, pb_split split, const int *item, int n, bool taught)
+{
+    const pb_ids **text = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *text);
+    int *label = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *label);
+    size_t tokens = 0;
+    for (int i = 0; i < n; i++) {
+        int example = f->item[split][item[i]].example;
+        text[i] = &f->text[split][example];
+        label[i] = f->data->split[split].example[example].label;
+        tokens += (size_t)pb_form_tokens(f, split, item[i]);
+    }
+    if (f->reading == PB_BY_WORDS && !taught)
+        return ask_words(f, arena, text, n);
+    collector c = start(f, arena, n, tokens);
+    for (int i = 0; i < n; i++)
+        add_sequence(&c, text[i], wanted(f, split, item[i]));
+    bool head = f->reading == PB_BY_HEAD;
+    return (pb_batch){.sequences = n,
+                      .offset = c.offset,
+                      .ids = c.ids,
+                      .label = head ? label : NULL,
+                      .target = head ? NULL : c.target};
+}
+
+/* ---- scores ------------------------------------------------------------------------------------------------- */
+
+double pb_form_log_share(const pb_node *logits, int row, int id)
+{
+    const pb_real *z = logits->x + (size_t)row * (size_t)logits->cols;
+    double most = (double)z[0], sum = 0;
+    for (int j = 1; j < logits->cols; j++)
+        most = (double)z[j] > most ? (double)z[j] : most;
+    for (int j = 0; j < logits->cols; j++)
+        sum += exp((double)z[j] - most);
+    return (double)z[id] - most - log(sum);
+}
+
+void pb_form_scores(const pb_form *f, const pb_node *logits, int n, double *score)
+{
+    int row = 0;
+    for (int i = 0; i < n; i++, row += f->single)
+        for (int c = 0; c < f->data->classes; c++) {
+            const pb_ids *word = &f->word[c];
+            double sum = 0;
+            for (size_t k = 0; k < word->count; k++)
+                sum += pb_form_log_share(logits, f->single ? row : row++, word->id[k]);
+            score[i * f->data->classes + c] = f->normalize ? sum / (double)word->count : sum;
+        }
+}

@@ -1,0 +1,231 @@
+/* score: see score.h. */
+#include "train/score.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/apply.h"
+
+/* ---- classes ------------------------------------------------------------------------------------------------ */
+
+/* The class with the highest of the scores [classes], and its softmax. */
+static void choose(const double *score, int classes, pb_prediction *p)
+{
+    double sum = 0;
+    p->predicted = 0;
+    for (int c = 1; c < classes; c++)
+        p->predicted = score[c] > score[p->predicted] ? c : p->predicted;
+    for (int c = 0; c < classes; c++)
+        sum += exp(score[c] - score[p->predicted]);
+    p->probability = (float)(1 / sum);
+}
+
+/* log of the mean probability of each class behind texts without content; zeros where not calibrated. */
+static int measure_blanks(pb_runner *r, double *blank)
+{
+    const pb_form *f = r->form;
+    int classes = f->data->classes;
+    if (f->reading != PB_BY_WORDS || !f->calibrate)
+        return 0;
+    if (pb_runner_blanks(r))
+        return -1;
+    double *score = pb_alloc((size_t)(PB_BLANKS * classes) * sizeof *score);
+    pb_form_scores(f, pb_graph_output(r->graph), PB_BLANKS, score);
+    for (int i = 0; i < PB_BLANKS; i++) {
+        double sum = 0;
+        for (int c = 0; c < classes; c++)
+            sum += exp(score[i * classes + c]);
+        for (int c = 0; c < classes; c++)
+            blank[c] += exp(score[i * classes + c]) / sum / PB_BLANKS;
+    }
+    for (int c = 0; c < classes; c++)
+        blank[c] = log(blank[c]);
+    free(score);
+    return 0;
+}
+
+/* Scores of the n items that the runner has just read: [n,classes]. */
+static void read_scores(const pb_runner *r, int n, const double *blank, double *score)
+{
+    const pb_node *logits = pb_graph_output(r->graph);
+    int classes = r->form->data->classes;
+    if (r->form->reading == PB_BY_WORDS)
+        pb_form_scores(r->form, logits, n, score);
+    else
+        for (int i = 0; i < n * classes; i++)
+            score[i] = (double)logits->x[i];
+    for (int i = 0; i < n * classes; i++)
+        score[i] -= blank[i % classes];
+}
+
+static int *count_up(int n)
+{
+    int *list = pb_alloc((size_t)(n + 1) * sizeof *list);
+    for (int i = 0; i < n; i++)
+        list[i] = i;
+    return list;
+}
+
+/* Predicts the split into `list` [examples]. */
+static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
+{
+    const pb_data *d = r->form->data;
+    int count = d->split[split].count, classes = d->classes, *item = count_up(count);
+    double *blank = pb_alloc((size_t)classes * sizeof *blank);
+    double *score = pb_alloc((size_t)(batch * classes) * sizeof *score);
+    int rc = measure_blanks(r, blank);
+    for (int from = 0; from < count && !rc; from += batch) {
+        int n = count - from < batch ? count - from : batch;
+        rc = pb_runner_run(r, split, item + from, n, false, 0, 0);
+        if (!rc)
+            read_scores(r, n, blank, score);
+        for (int i = 0; i < n && !rc; i++)
+            choose(score + i * classes, classes, &list[from + i]);
+    }
+    free(score);
+    free(blank);
+    free(item);
+    return rc;
+}
+
+/* ---- texts -------------------------------------------------------------------------------------------------- */
+
+/* The end, special tokens and blanks around it are not a part of an answer. */
+static char *answer_of(const pb_tokenizer *t, const pb_ids *ids)
+{
+    pb_text text = {0};
+    pb_tokenizer_decode(t, ids->id, ids->count, true, &text);
+    char *at = text.data ? text.data : "";
+    at += strspn(at, " \t\n");
+    size_t n = strlen(at);
+    while (n && strchr(" \t\n", at[n - 1]))
+        n--;
+    char *out = pb_format("%.*s", (int)n, at);
+    pb_text_free(&text);
+    return out;
+}
+
+/* Goes on behind each text of the split. */
+static int write_split(pb_runner *r, pb_split split, pb_prediction *list)
+{
+    const pb_form *f = r->form;
+    pb_apply *a = pb_apply_new(r->model);
+    pb_ids read = {0}, said = {0};
+    int rc = 0;
+    for (int i = 0; i < f->data->split[split].count && !rc; i++) {
+        read.count = said.count = 0;
+        for (size_t k = 0; !f->held && k < f->prompt.count; k++)
+            pb_ids_add(&read, f->prompt.id[k]);
+        for (size_t k = 0; k < f->text[split][i].count; k++)
+            pb_ids_add(&read, f->text[split][i].id[k]);
+        rc = pb_apply_continue(a, read.id, (int)read.count, 64, true, &said);
+        list[i].text = rc ? NULL : answer_of(pb_model_tokenizer(r->model), &said);
+    }
+    pb_ids_free(&read);
+    pb_ids_free(&said);
+    pb_apply_free(a);
+    return rc;
+}
+
+/* Nats, tokens and bytes of the right answers of a split. */
+typedef struct surprise {
+    double nats, tokens, bytes;
+} surprise;
+
+static int add_surprise(pb_runner *r, pb_split split, const int *item, int n, surprise *out)
+{
+    const pb_form *f = r->form;
+    if (pb_runner_run(r, split, item, n, false, 0, 0))
+        return -1;
+    const pb_node *logits = pb_graph_output(r->graph);
+    for (int i = 0, row = 0; i < n; i++) {
+        const pb_ids *answer = &f->answer[split][item[i]];
+        const pb_item *it = &f->item[split][item[i]];
+        for (size_t k = 0; k < answer->count; k++)
+            out->nats -= pb_form_log_share(logits, row++, answer->id[k]);
+        out->tokens += (double)answer->count;
+        out->bytes += (double)strlen(f->data->split[split].example[it->example].answer[it->answer]);
+    }
+    return 0;
+}
+
+/* accuracy.<split>.perplexity of a token, .bits_per_byte; both count the end of each answer. */
+static int put_surprise(pb_runner *r, pb_split split, int batch, int step, pb_result *out)
+{
+    int count = r->form->items[split], *item = count_up(count), rc = 0;
+    surprise s = {0};
+    for (int from = 0; from < count && !rc; from += batch)
+        rc = add_surprise(r, split, item + from, count - from < batch ? count - from : batch, &s);
+    free(item);
+    if (rc)
+        return -1;
+    pb_result_put(out, split, step, exp(s.nats / s.tokens), "accuracy.%s.perplexity", pb_split_name[split]);
+    pb_result_put(out, split, step, s.nats / s.bytes / log(2), "accuracy.%s.bits_per_byte", pb_split_name[split]);
+    return 0;
+}
+
+/* ---- both --------------------------------------------------------------------------------------------------- */
+
+static void put_metrics(const pb_data *d, const pb_task *task, pb_split split, int step, const pb_prediction *list,
+                        pb_result *out)
+{
+    int metrics = 0;
+    while (task->metrics[metrics].name)
+        metrics++;
+    double *value = pb_alloc((size_t)metrics * sizeof *value);
+    task->score(d, split, list, value, step < 0 ? out : NULL);
+    for (int i = 0; i < metrics; i++)
+        pb_result_put(out, split, step, value[i], "accuracy.%s.%s", pb_split_name[split], task->metrics[i].name);
+    free(value);
+}
+
+static int predict(pb_runner *r, pb_split split, int batch, pb_prediction *list)
+{
+    const pb_data *d = r->form->data;
+    for (int i = 0; i < d->split[split].count; i++)
+        list[i] = (pb_prediction){.split = split, .example = i, .label = d->split[split].example[i].label};
+    return d->classes ? classify_split(r, split, batch, list) : write_split(r, split, list);
+}
+
+int pb_predict(pb_model *m, const pb_form *f, pb_split split, int batch, pb_prediction *list)
+{
+    pb_runner r = pb_runner_start(m, f, false);
+    int rc = predict(&r, split, batch, list);
+    pb_runner_stop(&r);
+    return rc;
+}
+
+/* Metrics at `step`; for the whole run (-1) the predictions too. */
+static int score_answers(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out)
+{
+    const pb_data *d = r->form->data;
+    int n = d->split[split].count;
+    pb_prediction *list = pb_alloc((size_t)(n + 1) * sizeof *list);
+    int rc = predict(r, split, batch, list);
+    if (!rc)
+        put_metrics(d, task, split, step, list, out);
+    for (int i = 0; i < n; i++)
+        if (!rc && step < 0)
+            pb_result_predict(out, &list[i]);
+        else
+            free(list[i].text);
+    free(list);
+    return rc;
+}
+
+int pb_score_runner(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out)
+{
+    bool texts = r->form->reading == PB_BY_TEXT;
+    if (texts && put_surprise(r, split, batch, step, out))
+        return -1;
+    return texts && step >= 0 ? 0 : score_answers(r, task, split, batch, step, out);
+}
+
+int pb_score(pb_model *m, const pb_form *f, const pb_task *task, pb_split split, int batch, pb_result *out)
+{
+    pb_runner r = pb_runner_start(m, f, false);
+    int rc = pb_score_runner(&r, task, split, batch, -1, out);
+    pb_runner_stop(&r);
+    return rc;
+}

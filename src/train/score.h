@@ -1,0 +1,19 @@
+/* score: what a model says of a split, and how good that is.  Floor 5. */
+#ifndef PB_SCORE_H
+#define PB_SCORE_H
+
+#include "train/result.h"
+#include "train/runner.h"
+
+/* Predicts one split with the model as it is: predictions and accuracy.<split>.* for the whole run.  -1 with
+ * an error. */
+int pb_score(pb_model *m, const pb_form *f, const pb_task *task, pb_split split, int batch, pb_result *out);
+
+/* The same with a runner at hand.  step >= 0, a point of the learning curve: no predictions; of tasks whose
+ * answers are texts the loss only, nothing is generated. */
+int pb_score_runner(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out);
+
+/* Only says: fills `list` [examples], texts are the caller's. */
+int pb_predict(pb_model *m, const pb_form *f, pb_split split, int batch, pb_prediction *list);
+
+#endif

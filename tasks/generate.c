@@ -1,0 +1,193 @@
+/* generate: texts from texts.  A named task (tasks/NAME.ini) gives files and columns; equal sources are one
+ * example, and all their references are right. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    const char *train, *validation, *test; /* files; validation and test may be drawn from train */
+    const char *format, *columns, *source, *references, *template, *forms;
+    double validation_share, test_share;
+    int split_seed;
+} conf;
+
+#define TEXT(field, value, about)                                                                                      \
+    {                                                                                                                  \
+        .name = #field, .type = PB_TEXT, .offset = offsetof(conf, field), .preset = value, .help = about               \
+    }
+
+static const pb_option options[] = {
+    TEXT(train, "", "file of training examples"),
+    TEXT(validation, "", "file of validation examples; empty: drawn from train"),
+    TEXT(test, "", "file of test examples; empty: drawn from train"),
+    TEXT(format, "", "tsv, csv, jsonl or '||'; empty: by the file's ending"),
+    TEXT(columns, "", "names of the columns, if the file's first line does not give them"),
+    TEXT(source, "source", "column of what is given"),
+    TEXT(references, "reference", "columns of what would be right, `ref1, ref2`; empty fields are left out"),
+    TEXT(template, "", "file that says how it is put to a decoder: {text}, {label}; empty: one line each"),
+    TEXT(forms, "", "file of other ways to say a slot's value, for the slot error rate"),
+    {.name = "validation_share",
+     .type = PB_REAL,
+     .offset = offsetof(conf, validation_share),
+     .preset = "0.1",
+     .min = 0,
+     .max = 0.9,
+     .help = "of all examples, where validation is drawn"},
+    {.name = "test_share",
+     .type = PB_REAL,
+     .offset = offsetof(conf, test_share),
+     .preset = "0.2",
+     .min = 0,
+     .max = 0.9,
+     .help = "of all examples, where test is drawn"},
+    {.name = "split_seed",
+     .type = PB_INT,
+     .offset = offsetof(conf, split_seed),
+     .preset = "0",
+     .min = 0,
+     .max = 1e9,
+     .help = "of the drawing"},
+    {0},
+};
+
+/* ---- loading ------------------------------------------------------------------------------ */
+
+enum { MOST_REFERENCES = 32 }; /* columns */
+
+/* The columns named in `references`; -1 with an error. */
+static int find_references(const conf *c, const pb_table *t, int column[MOST_REFERENCES])
+{
+    char *list = pb_strdup(c->references), *rest = list, *name;
+    int n = 0;
+    while (n >= 0 && (name = strsep(&rest, ","))) {
+        name += strspn(name, " \t");
+        name[strcspn(name, " \t")] = 0;
+        if (n == MOST_REFERENCES)
+            n = pb_error("references: want at most %d columns", MOST_REFERENCES);
+        else
+            n = (column[n] = pb_table_column(t, name)) < 0 ? -1 : n + 1;
+    }
+    free(list);
+    return n;
+}
+
+static int take_rows(pb_data *d, const conf *c, pb_split split, const pb_table *t)
+{
+    int reference[MOST_REFERENCES], source = pb_table_column(t, c->source);
+    int references = source < 0 ? -1 : find_references(c, t, reference);
+    if (references < 0)
+        return -1;
+    for (size_t row = 0; row < pb_table_rows(t); row++) {
+        int taken = 0, line = pb_table_line(t, row);
+        const char *given = pb_table_get(t, row, source);
+        for (int k = 0; k < references && *given; k++)
+            if (*pb_table_get(t, row, reference[k])) {
+                pb_data_add_answer(d, split, given, pb_table_get(t, row, reference[k]), line);
+                taken++;
+            }
+        if (!taken)
+            return pb_error("%s:%d: want a text in %s and in %s, got nothing", pb_table_path(t), line, c->source,
+                            c->references);
+    }
+    return 0;
+}
+
+static int take_file(pb_data *d, const conf *c, pb_split split, const char *file)
+{
+    if (!*file)
+        return 0;
+    char *path = pb_data_find(file);
+    pb_table *t = path ? pb_table_open(path, *c->format ? c->format : NULL, *c->columns ? c->columns : NULL) : NULL;
+    free(path);
+    int rc = t ? take_rows(d, c, split, t) : -1;
+    if (t)
+        pb_table_close(t);
+    return rc;
+}
+
+static int load(pb_data *d, const void *settings)
+{
+    const conf *c = settings;
+    if (!*c->train)
+        return pb_error("%s: train: want a file, got nothing", d->name);
+    if (pb_data_template(d, c->template) || (*c->forms && !(d->forms = pb_data_find(c->forms))))
+        return -1;
+    if (take_file(d, c, PB_TRAIN, c->train) || take_file(d, c, PB_VALIDATION, c->validation) ||
+        take_file(d, c, PB_TEST, c->test))
+        return -1;
+    if (!*c->validation || !*c->test)
+        pb_data_draw(d, *c->validation ? 0 : c->validation_share, *c->test ? 0 : c->test_share,
+                     (uint64_t)c->split_seed);
+    pb_data_group(d);
+    return 0;
+}
+
+/* ---- scoring ------------------------------------------------------------------------------- */
+
+static double none(const pb_data *d)
+{
+    (void)d;
+    return 0;
+}
+
+/* The first is what settings are chosen by. */
+static const pb_metric_info metrics[] = {
+    {"bleu", true, none},  {"bleu-e2e", true, none},   {"nist", true, none},       {"rouge-l", true, none},
+    {"cider", true, none}, {"chrf", true, none},       {"exact-match", true, none}, {"slot-error", false, none},
+    {"distinct-1", true, none}, {"distinct-2", true, none}, {0},
+};
+
+/* A split with its references, and what was said. */
+typedef struct scored {
+    pb_text_item *item;
+    pb_text_set set;
+    const char **said;
+} scored;
+
+static scored collect(const pb_data *d, pb_split split, const pb_prediction *said)
+{
+    int n = d->split[split].count;
+    scored s = {.item = pb_alloc((size_t)(n + 1) * sizeof *s.item), .said = pb_alloc((size_t)(n + 1) * sizeof *s.said)};
+    for (int i = 0; i < n; i++) {
+        const pb_example *e = &d->split[split].example[i];
+        s.item[i] = (pb_text_item){e->text, (const char *const *)e->answer, e->answers};
+        s.said[i] = said[i].text;
+    }
+    s.set = (pb_text_set){.item = s.item, .count = n};
+    return s;
+}
+
+static double score_one(const pb_text_metric *m, const scored *s, pb_split split, pb_result *keep)
+{
+    double *stats = m->stats ? pb_alloc((size_t)(s->set.count * m->stats + 1) * sizeof *stats) : NULL;
+    double value = pb_text_score(m, &s->set, s->said, stats);
+    for (int i = 0; keep && stats && i < s->set.count; i++)
+        pb_result_statistic(keep, split, i, m->name, m->stats, stats + i * m->stats);
+    free(stats);
+    return value;
+}
+
+static void score(const pb_data *d, pb_split split, const pb_prediction *said, double *values, pb_result *keep)
+{
+    scored s = collect(d, split, said);
+    pb_forms *forms = d->forms ? pb_forms_read(d->forms) : NULL;
+    s.set.forms = forms;
+    for (int i = 0; metrics[i].name; i++)
+        values[i] = score_one(pb_text_metric_find(metrics[i].name), &s, split, keep);
+    pb_forms_free(forms);
+    free(s.item);
+    free(s.said);
+}
+
+const pb_task pb_task_generate = {
+    .name = "generate",
+    .help = "Texts from texts: TSV, CSV or JSON Lines with named columns, one or more references each.",
+    .texts = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .load = load,
+    .metrics = metrics,
+    .score = score,
+};
