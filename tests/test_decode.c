@@ -3,6 +3,8 @@
 #include "util.h"
 
 #include "model/apply.h"
+#include "model/advance.h"
+#include "model/decode.h"
 #include "model/memory.h"
 
 #define FAMILIES "tests/golden/families"
@@ -135,4 +137,160 @@ TEST(a_prompt_that_cannot_be_held)
     CHECK(pb_model_hold_prompt(encoder.model, ids, 3) < 0);
     pb_error_clear();
     rig_close(&encoder);
+}
+
+/* ---- token by token ---------------------------------------------------------------------------------------- */
+
+/* Two texts through memories in pieces of different sizes, side by side, against both as a whole. */
+static void check_pieces(rig *r)
+{
+    static const int pieces[2][6] = {{5, 1, 1, 4, 1, 1}, {1, 1, 3, 1, 1, 1}};
+    pb_model *m = r->model;
+    size_t vocab = (size_t)pb_model_outputs(m);
+    pb_advance *a = pb_advance_new(m);
+    pb_memory *memory[2];
+    int whole[] = {0, TEXT}, at[2] = {0, 0};
+    double *want = logits_of(m, 1, whole, text), *got = pb_alloc(vocab * sizeof *got);
+    for (int s = 0; s < 2; s++)
+        pb_memory_begin(memory[s] = pb_memory_new(m), NULL, TEXT);
+    for (int turn = 0; turn < 6; turn++) {
+        pb_going going[2];
+        for (int s = 0; s < 2; s++) {
+            going[s] = (pb_going){memory[s], text + at[s], pieces[s][turn]};
+            at[s] += pieces[s][turn];
+        }
+        const pb_node *y = pb_advance_run(a, 2, going);
+        for (int s = 0; s < 2; s++) {
+            for (size_t i = 0; i < vocab; i++)
+                got[i] = (double)y->x[(size_t)s * vocab + i];
+            CHECK(apart(vocab, got, want + (size_t)(at[s] - 1) * vocab) < NEAR);
+        }
+    }
+    for (int s = 0; s < 2; s++)
+        pb_memory_free(memory[s]);
+    pb_advance_free(a);
+    free(want);
+    free(got);
+}
+
+TEST(a_text_in_pieces_has_the_logits_of_the_whole)
+{
+    for_all(check_pieces);
+}
+
+/* Prompts of many lengths: text[i .. i + length). */
+enum { PROMPTS = 7, NEW = 9 };
+static const int from[PROMPTS] = {0, 3, 5, 1, 9, 2, 7}, length[PROMPTS] = {1, 6, 2, 9, 1, 12, 4};
+
+static void take_prompts(pb_ids *prompt)
+{
+    for (int p = 0; p < PROMPTS; p++) {
+        prompt[p] = (pb_ids){0};
+        for (int i = 0; i < length[p]; i++)
+            pb_ids_add(&prompt[p], text[from[p] + i]);
+    }
+}
+
+static void free_prompts(pb_ids *prompt)
+{
+    for (int p = 0; p < PROMPTS; p++)
+        pb_ids_free(&prompt[p]);
+}
+
+static pb_decoding how_to(const char *settings)
+{
+    pb_decoding how;
+    pb_option_defaults(pb_decode_table, &how);
+    char *copy = pb_strdup(settings), *rest = copy;
+    for (char *one; *settings && (one = strsep(&rest, " "));) {
+        char *value = strchr(one, '=');
+        *value++ = 0;
+        if (pb_option_set(pb_decode_table, &how, one, value))
+            PB_BUG("%s", pb_error_text());
+    }
+    free(copy);
+    return how;
+}
+
+static bool decode(pb_model *m, const char *settings, int n, const pb_ids *prompt, pb_continuation *out)
+{
+    pb_decoding how = how_to(settings);
+    int rc = pb_decode(m, &how, n, prompt, out);
+    pb_option_release(pb_decode_table, &how);
+    return rc == 0;
+}
+
+static void free_all(int n, pb_continuation *out)
+{
+    for (int i = 0; i < n; i++)
+        pb_ids_free(&out[i].ids);
+}
+
+/* The likeliest token and its log-probability, the whole text read again. */
+static int likeliest(pb_model *m, const pb_ids *ids, double *log_probability)
+{
+    int offset[] = {0, (int)ids->count}, n = pb_model_outputs(m), best = 0;
+    double *y = logits_of(m, 1, offset, ids->id), *last = y + (ids->count - 1) * (size_t)n, sum = 0;
+    for (int i = 1; i < n; i++)
+        best = last[i] > last[best] ? i : best;
+    for (int i = 0; i < n; i++)
+        sum += exp(last[i] - last[best]);
+    *log_probability = -log(sum);
+    free(y);
+    return best;
+}
+
+static void check_greedy(rig *r)
+{
+    pb_ids prompt[PROMPTS];
+    pb_continuation out[PROMPTS];
+    take_prompts(prompt);
+    if (!CHECK(decode(r->model, "max_new=9 slots=3", PROMPTS, prompt, out)))
+        PB_BUG("%s", pb_error_text());
+    for (int p = 0; p < PROMPTS; p++) {
+        double sum = 0, one;
+        pb_ending ending = PB_BY_LENGTH;
+        pb_ids ids = {0};
+        for (int i = 0; i < NEW && ending == PB_BY_LENGTH; i++) {
+            int id = likeliest(r->model, &prompt[p], &one);
+            sum += one;
+            pb_ids_add(&prompt[p], id);
+            pb_ids_add(&ids, id);
+            ending = pb_model_ends(r->model, id) ? PB_BY_END : ending;
+        }
+        CHECK(ids.count == out[p].ids.count && !memcmp(ids.id, out[p].ids.id, ids.count * sizeof *ids.id));
+        CHECK(out[p].ending == ending);
+        CHECK_NEAR(out[p].log_probability, sum, 1e-3);
+        pb_ids_free(&ids);
+    }
+    free_all(PROMPTS, out);
+    free_prompts(prompt);
+}
+
+TEST(greedy_is_the_likeliest_token_of_the_whole_text_every_time)
+{
+    for_all(check_greedy);
+}
+
+static void check_merged(rig *r)
+{
+    if (!pb_model_can_merge(r->model))
+        return;
+    pb_ids prompt[PROMPTS];
+    pb_continuation one[PROMPTS], two[PROMPTS];
+    take_prompts(prompt);
+    CHECK(decode(r->model, "max_new=9", PROMPTS, prompt, one));
+    pb_model_merge(r->model);
+    CHECK(decode(r->model, "max_new=9", PROMPTS, prompt, two));
+    for (int p = 0; p < PROMPTS; p++)
+        CHECK(one[p].ids.count == two[p].ids.count &&
+              !memcmp(one[p].ids.id, two[p].ids.id, one[p].ids.count * sizeof(int)));
+    free_all(PROMPTS, one);
+    free_all(PROMPTS, two);
+    free_prompts(prompt);
+}
+
+TEST(merged_decodes_as_unmerged)
+{
+    for_all(check_merged);
 }

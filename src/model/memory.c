@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/advance.h"
 #include "model/internal.h"
 
 pb_memory *pb_memory_new(const pb_model *m)
@@ -89,30 +90,6 @@ void pb_model_release_prompt(pb_model *m)
     m->held = NULL;
 }
 
-/* One forward pass over the prompt. */
-static int remember(pb_model *m, pb_memory *a, const int *ids, int n)
-{
-    const int offset[] = {0, n};
-    int *position = pb_alloc((size_t)n * sizeof *position);
-    pb_arena *arena = pb_arena_new("prompt");
-    pb_machine *machine = pb_machine_new();
-    pb_graph *g = pb_graph_new(arena, false);
-    pb_outputs out;
-    pb_plan plan;
-    for (int i = 0; i < n; i++)
-        position[i] = i;
-    pb_batch batch = {.sequences = 1, .offset = offset, .ids = ids, .position = position, .memory = &a, .last = true};
-    int rc = pb_model_build(m, g, &batch, 0, 0, &out) || pb_graph_plan(g, out.logits, NULL, &plan) ? -1 : 0;
-    if (!rc) {
-        pb_machine_bind(machine, g, &plan);
-        pb_machine_forward(machine, g);
-    }
-    pb_machine_free(machine);
-    pb_arena_free(arena);
-    free(position);
-    return rc;
-}
-
 int pb_model_hold_prompt(pb_model *m, const int *ids, int n)
 {
     pb_model_release_prompt(m);
@@ -123,7 +100,10 @@ int pb_model_hold_prompt(pb_model *m, const int *ids, int n)
                         pb_model_max_tokens(m) - 1);
     pb_memory *a = pb_memory_new(m);
     pb_memory_begin(a, NULL, n);
-    if (remember(m, a, ids, n)) {
+    pb_advance *advance = pb_advance_new(m);
+    int rc = pb_advance_run(advance, 1, &(pb_going){a, ids, n}) ? 0 : -1;
+    pb_advance_free(advance);
+    if (rc) {
         pb_memory_free(a);
         return -1;
     }
