@@ -51,8 +51,8 @@ ok 'a classifier has one row' run 0 '[0, 4, 2]\n' logits --ids --model "$familie
 ok 'of its classes' prints '^\{"ids": \[0, 4, 2\], "logits": \[\[[^],]*, [^],]*, [^],]*\]\]\}$'
 ok 'a language model has a row a token' run 0 '[3, 4, 5]\n[6]\n' logits --ids --model "$families/llama-3"
 ok 'three and one' test "$(head -n 1 out | grep -o '\], \[' | wc -l)" = 2
-ok 'generate' run 0 '[3, 4]\n' generate --ids --tokens 7 --model "$families/llama-3"
-ok 'seven tokens' prints '^\{"ids": \[([0-9]+, ){6}[0-9]+\]\}$'
+ok 'generate' run 0 '[3, 4]\n' generate --ids --max-new 7 --model "$families/llama-3"
+ok 'seven tokens' prints '^\{"ids": \[([0-9]+, ){6}[0-9]+\], "log_probability": -[0-9.]+, "ending": "length"\}$'
 ok 'with an adapter' run 0 '[3, 4]\n' logits --ids --model "$families/llama-3" --adapter "$families/llama-3/adapter"
 cp out adapted
 ok 'folded in' run 0 '[3, 4]\n' logits --ids --merged --model "$families/llama-3" --adapter "$families/llama-3/adapter"

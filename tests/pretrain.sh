@@ -99,7 +99,7 @@ for _ in 1 2 3; do
 done
 ok 'killed three times, it goes on' pretrain 0 causal.ini
 ok 'bits a byte' prints ', [0-9.]+ bits a byte$'
-ok 'it goes on with a text' sh -c 'echo "The cat" | "$0" generate --model cats --tokens 5 | grep -q "\"ids\": \["' "$program"
+ok 'it goes on with a text' sh -c 'echo "The cat" | "$0" generate --model cats --max-new 5 | grep -q "\"ids\": \["' "$program"
 echo garbage >build/pretrain/causal.safetensors
 ok 'a damaged checkpoint' pretrain 2 causal.ini
 ok 'is named' says 'build/pretrain/causal.safetensors: '

@@ -309,7 +309,7 @@ static void check_attention(pb_rng *r, int nq, int nk, int hd, bool causal, int 
 {
     attention a = open_attention(r, nq, nk, hd, causal, first);
     uint64_t before = pb_flops_done();
-    pb_attention(&a.shape, a.q.x, a.k.x, a.v.x, a.o.x, a.lse, a.scratch);
+    pb_attention(&a.shape, 1, &(pb_attention_part){a.k.x, a.v.x, a.shape.nk}, a.q.x, a.o.x, a.lse, a.scratch);
     CHECK_INT((long long)(pb_flops_done() - before), 4LL * hd * pairs(&a.shape));
     attend(&a);
     matrix o = padded(nq, hd);
@@ -359,14 +359,14 @@ TEST(attention_of_large_scores)
             a.q.x[i * a.q.ld + c] = c ? 0 : 1000;
     for (int j = 0; j < 5; j++)
         a.k.x[j * a.k.ld] = j == 2 ? 3 : j;
-    pb_attention(&a.shape, a.q.x, a.k.x, a.v.x, a.o.x, a.lse, a.scratch);
+    pb_attention(&a.shape, 1, &(pb_attention_part){a.k.x, a.v.x, a.shape.nk}, a.q.x, a.o.x, a.lse, a.scratch);
     for (int i = 0; i < 3; i++) {
         CHECK_NEAR((double)a.lse[i], 2000, EXACT); /* 1000 * 4 / sqrt(4): key 4 */
         for (int c = 0; c < 4; c++)
             CHECK_NEAR(at(&a.o, i, c), at(&a.v, 4, c), EXACT);
     }
     a.q.x[0] = (pb_real)NAN; /* what is broken stays visible, in its row alone */
-    pb_attention(&a.shape, a.q.x, a.k.x, a.v.x, a.o.x, a.lse, a.scratch);
+    pb_attention(&a.shape, 1, &(pb_attention_part){a.k.x, a.v.x, a.shape.nk}, a.q.x, a.o.x, a.lse, a.scratch);
     CHECK(isnan(at(&a.o, 0, 0)) && isnan((double)a.lse[0]) && isfinite(at(&a.o, 1, 0)));
     close_attention(&a);
 }
@@ -384,7 +384,7 @@ TEST(attention_drops_probabilities)
     a.shape.drop = 0.25;
     a.shape.drop_key = 17;
     a.shape.first_row = 30;
-    pb_attention(&a.shape, a.q.x, a.k.x, a.v.x, a.o.x, a.lse, a.scratch);
+    pb_attention(&a.shape, 1, &(pb_attention_part){a.k.x, a.v.x, a.shape.nk}, a.q.x, a.o.x, a.lse, a.scratch);
     attend(&a); /* without dropout: leaves P in want_o */
     for (int i = 0; i < NQ; i++)
         for (int j = 0; j < NK; j++) {
@@ -397,7 +397,8 @@ TEST(attention_drops_probabilities)
         pb_attention_shape one = a.shape;
         one.nq = 1;
         one.row = &i;
-        pb_attention(&one, a.q.x + (ptrdiff_t)i * a.q.ld, a.k.x, a.v.x, o, &lse, a.scratch);
+        pb_attention(&one, 1, &(pb_attention_part){a.k.x, a.v.x, one.nk}, a.q.x + (ptrdiff_t)i * a.q.ld, o, &lse,
+                     a.scratch);
         for (int j = 0; j < NK; j++)
             CHECK((o[j] == 0) == (at(&a.o, i, j) == 0));
     }

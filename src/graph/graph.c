@@ -142,15 +142,20 @@ static int *ints(pb_graph *g, int n)
     return pb_arena_alloc(g->arena, PB_META, (size_t)n * sizeof(int));
 }
 
-const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset)
+const pb_rows *pb_rows_placed(pb_graph *g, int sequences, const int *offset, const int *position)
 {
     pb_rows *set = pb_arena_alloc(g->arena, PB_META, sizeof *set);
+    *set = (pb_rows){.count = offset[sequences], .sequences = sequences, .offset = offset, .position = position};
+    return set;
+}
+
+const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset)
+{
     int *position = ints(g, offset[sequences]);
     for (int s = 0; s < sequences; s++)
         for (int r = offset[s]; r < offset[s + 1]; r++)
             position[r] = r - offset[s];
-    *set = (pb_rows){.count = offset[sequences], .sequences = sequences, .offset = offset, .position = position};
-    return set;
+    return pb_rows_placed(g, sequences, offset, position);
 }
 
 const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which)
@@ -191,21 +196,39 @@ const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value)
     return set;
 }
 
-const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, int skip)
+const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, const pb_rows *text)
 {
     int *value = ints(g, of->count);
     for (int s = 0; s < of->sequences; s++)
         for (int r = of->offset[s]; r < of->offset[s + 1]; r++)
-            value[r] = r - of->offset[s] - skip;
+            value[r] = r - of->offset[s + 1] + text->offset[s + 1] - text->offset[s];
     return pb_rows_chosen(g, of, value);
+}
+
+static int length(const pb_rows *set, int s)
+{
+    return set->offset[s + 1] - set->offset[s];
+}
+
+static bool begins(const pb_rows *set, int s)
+{
+    return length(set, s) == 0 || set->position[set->offset[s]] == 0;
 }
 
 const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra)
 {
-    int *offset = ints(g, set->sequences + 1);
-    for (int s = 0; s <= set->sequences; s++)
-        offset[s] = set->offset[s] + s * extra;
-    return pb_rows_whole(g, set->sequences, offset);
+    int *offset = ints(g, set->sequences + 1), beginning = 0;
+    for (int s = 0; s < set->sequences; s++) {
+        beginning += begins(set, s);
+        offset[s + 1] = set->offset[s + 1] + beginning * extra;
+    }
+    if (!beginning)
+        return set;
+    int *position = ints(g, offset[set->sequences]);
+    for (int s = 0; s < set->sequences; s++)
+        for (int r = offset[s], first = begins(set, s) ? 0 : set->position[set->offset[s]]; r < offset[s + 1]; r++)
+            position[r] = first + r - offset[s];
+    return pb_rows_placed(g, set->sequences, offset, position);
 }
 
 /* ---- frozen features -------------------------------------------------------------------------- */

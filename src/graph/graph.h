@@ -16,7 +16,8 @@
 
 /* ---- rows: which tokens the rows of an activation stand for ------------------------------- */
 
-/* A ragged set of rows: sequence s owns rows offset[s] .. offset[s+1]-1. */
+/* A ragged set of rows: sequence s owns rows offset[s] .. offset[s+1]-1.  A sequence whose first row is not
+ * at place 0 goes on where an earlier graph ended. */
 typedef struct pb_rows {
     int count; /* offset[sequences]                                            */
     int sequences;
@@ -134,11 +135,15 @@ void pb_graph_checkpoint(pb_graph *g, pb_node *n);
 int pb_rows_origin(const pb_rows *set, int r);
 
 /* Row sets, in the graph's arena.  The whole set of a batch; one row of each sequence
- * (`which` from its start; < 0 from its end); `extra` more rows before each sequence. */
+ * (`which` from its start; < 0 from its end); `extra` more rows before each sequence that begins here (the same
+ * set if none does). */
 const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset);
+/* The whole set of a batch whose sequences may go on: the rows' places are given, and outlive the graph. */
+const pb_rows *pb_rows_placed(pb_graph *g, int sequences, const int *offset, const int *position);
 const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which);
 const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra);
-const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, int skip);         /* all but each one's first `skip` */
+const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of,
+                              const pb_rows *text); /* each one's last, as many as in `text` */
 const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value); /* those with value[row] >= 0 */
 
 /* ---- planning and running -------------------------------------------------------------------- */

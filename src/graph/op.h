@@ -59,22 +59,36 @@ pb_node *pb_op_rope(pb_graph *g, pb_node *x, int head_size, const pb_real *table
  * of key and the element's place in its whole set, so narrowing does not change it. */
 pb_node *pb_op_dropout(pb_graph *g, pb_node *x, double p, uint64_t key);
 
+/* Keys and values of a sequence in one layer, left by earlier graphs: those of `before`, then `rows` rows of its
+ * own, k and v [capacity, kv*hd]. */
+typedef struct pb_past {
+    const struct pb_past *before; /* may be the past of many sequences; NULL: nothing stands before */
+    pb_real *k, *v;
+    int rows, capacity;
+    int places; /* taken in the whole sequence so far: where its next row stands; a prefix takes none */
+} pb_past;
+int pb_past_rows(const pb_past *p); /* with those of all before; NULL: 0 */
+
 /* softmax(scale * q k^T) v per sequence and head.  q [T,heads*hd]; k and v [Tk,kv*hd], where heads
  * is a multiple of kv: each key head serves heads/kv query heads in a row.  k and v may own more rows
- * a sequence than q (a prefix). */
+ * a sequence than q (a prefix).  With a past, which must outlive the graph, each sequence's keys stand behind
+ * those of its past, read when the graph runs; then no gradient can be wanted. */
 typedef struct pb_attention_conf {
     int heads;
     bool causal;
     double scale; /* 0: 1/sqrt(hd)                              */
     double drop;  /* of the probabilities, as pb_op_dropout     */
     uint64_t key;
+    pb_past *const *past; /* [sequences], or NULL                                          */
+    bool keep;            /* a run puts the keys and values behind the past's: there is room */
 } pb_attention_conf;
 pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, pb_attention_conf conf);
 
 /* Rows of x that `set` (a selection of x's own set) names. */
 pb_node *pb_op_select(pb_graph *g, pb_node *x, const pb_rows *set);
 
-/* p [P,C] in front of each sequence of x: [T + sequences*P, C].  p belongs to no batch. */
+/* p [P,C] in front of each sequence of x that begins in this graph: [T + sequences*P, C].  p belongs to no
+ * batch.  x itself where all sequences go on from an earlier graph: there p is in front of them already. */
 pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x);
 
 /* mean over rows of -log softmax(x)[label];  [1,1].  label[i] < 0: row i not counted. */

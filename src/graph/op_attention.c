@@ -12,6 +12,31 @@
 #include "base/rng.h"
 #include "numeric/blas.h"
 
+/* ---- the past --------------------------------------------------------------------------------------- */
+
+int pb_past_rows(const pb_past *p)
+{
+    int rows = 0;
+    for (; p; p = p->before)
+        rows += p->rows;
+    return rows;
+}
+
+static const pb_past *past_of(const pb_node *n, int s)
+{
+    const pb_attention_conf *c = n->conf;
+    return c->past ? c->past[s] : NULL;
+}
+
+/* Rows that sequence s's past may have when the graph runs once more: the newest part may grow. */
+static int most_past_rows(const pb_node *n, int s)
+{
+    const pb_past *p = past_of(n, s);
+    return p ? pb_past_rows(p->before) + p->capacity : 0;
+}
+
+/* ---- shape ------------------------------------------------------------------------------------------ */
+
 static bool same_lengths(const pb_rows *a, const pb_rows *b)
 {
     return a == b || (a && b && a->sequences == b->sequences &&
@@ -67,28 +92,28 @@ static size_t attention_scratch(const pb_node *n)
     size_t most = 0;
     for (int s = 0; s < n->set->sequences; s++) {
         const int *q = n->set->offset + s, *k = n->in[1]->set->offset + s;
-        size_t need = pb_attention_scratch(q[1] - q[0], k[1] - k[0], head_size(n));
+        size_t need = pb_attention_scratch(q[1] - q[0], most_past_rows(n, s) + k[1] - k[0], head_size(n));
         most = need > most ? need : most;
     }
     return most;
 }
 
-/* The rows of sequence s in the whole set: from whole[0] to before whole[1]. */
-static const int *whole_of(const pb_node *n, int s)
+static const pb_rows *whole_set(const pb_node *n)
 {
     const pb_rows *set = n->set;
     while (set->of)
         set = set->of;
-    return set->offset + s;
+    return set;
 }
 
-/* Keys before the one of query row r of sequence s: a prefix, and those of earlier rows, which
+/* Keys before the one of query row r of sequence s: its past, a prefix, and those of earlier rows, which
  * the queries may lack. */
 static int keys_before(const pb_node *n, int s, int r)
 {
-    const int *keys = n->in[1]->set->offset + s, *whole = whole_of(n, s);
-    int prefix = keys[1] - keys[0] - (whole[1] - whole[0]);
-    return prefix + n->set->position[r];
+    const pb_rows *whole = whole_set(n);
+    const int *keys = n->in[1]->set->offset + s, *rows = whole->offset + s;
+    int prefix = keys[1] - keys[0] - (rows[1] - rows[0]);
+    return pb_past_rows(past_of(n, s)) + prefix + n->set->position[r] - whole->position[rows[0]];
 }
 
 /* The row behind the last that goes with row q0 into one call of the kernel, in which each causal
@@ -118,7 +143,7 @@ static piece piece_of(const pb_node *n, int h, int s, int q0)
     int hd = head_size(n), end = piece_end(n, q0, n->set->offset[s + 1]);
     piece it = {.end = end,
                 .shape = {.nq = end - q0,
-                          .nk = keys[1] - keys[0],
+                          .nk = pb_past_rows(past_of(n, s)) + keys[1] - keys[0],
                           .hd = hd,
                           .ldq = n->cols,
                           .ldk = n->in[1]->cols,
@@ -128,7 +153,7 @@ static piece piece_of(const pb_node *n, int h, int s, int q0)
                           .scale = (pb_real)(c->scale > 0 ? c->scale : 1 / sqrt(hd)),
                           .drop = c->drop,
                           .drop_key = pb_mix(c->key, (uint64_t)h),
-                          .first_row = whole_of(n, s)[0],
+                          .first_row = whole_set(n)->offset[s],
                           .row = n->set->position + q0}};
     it.q = (size_t)q0 * (size_t)n->cols + (size_t)(h * hd);
     it.k = (size_t)keys[0] * (size_t)n->in[1]->cols + (size_t)(h / group_of(n) * hd);
@@ -136,16 +161,56 @@ static piece piece_of(const pb_node *n, int h, int s, int q0)
     return it;
 }
 
+enum { MOST_PARTS = 8 };
+
+/* The keys and values that head h of sequence s reads: its past's parts, the oldest first, then its own at k. */
+static int parts_of(const pb_node *n, int h, int s, size_t k, pb_attention_part part[MOST_PARTS])
+{
+    const pb_node *keys = n->in[1];
+    int own = keys->set->offset[s + 1] - keys->set->offset[s], column = h / group_of(n) * head_size(n), count = 1;
+    for (const pb_past *p = past_of(n, s); p; p = p->before)
+        count++;
+    PB_CHECK(count <= MOST_PARTS);
+    part[count - 1] = (pb_attention_part){keys->x + k, n->in[2]->x + k, own};
+    int i = count - 1;
+    for (const pb_past *p = past_of(n, s); p; p = p->before)
+        part[--i] = (pb_attention_part){p->k + column, p->v + column, p->rows};
+    return count;
+}
+
 static void attention_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
+    pb_attention_part part[MOST_PARTS];
     for (int u = from; u < to; u++) {
         int h = u / n->set->sequences, s = u % n->set->sequences, row = n->set->offset[s];
         do {
             piece i = piece_of(n, h, s, row);
-            pb_attention(&i.shape, n->in[0]->x + i.q, n->in[1]->x + i.k, n->in[2]->x + i.k, n->x + i.q, n->aux + i.lse,
-                         scratch);
+            int parts = parts_of(n, h, s, i.k, part);
+            pb_attention(&i.shape, parts, part, n->in[0]->x + i.q, n->x + i.q, n->aux + i.lse, scratch);
             row = i.end;
         } while (row < n->set->offset[s + 1]);
+    }
+}
+
+static void append(const pb_node *n, int s, const pb_node *from, pb_real *to, int rows)
+{
+    size_t cols = (size_t)from->cols;
+    memcpy(to + (size_t)rows * cols, from->x + (size_t)n->in[1]->set->offset[s] * cols,
+           (size_t)(n->in[1]->set->offset[s + 1] - n->in[1]->set->offset[s]) * cols * sizeof *to);
+}
+
+static void attention_keep(const pb_node *n)
+{
+    const pb_attention_conf *c = n->conf;
+    const pb_rows *keys = n->in[1]->set, *whole = whole_set(n);
+    for (int s = 0; c->keep && s < keys->sequences; s++) {
+        pb_past *p = c->past[s];
+        int more = keys->offset[s + 1] - keys->offset[s];
+        PB_CHECK(p->rows + more <= p->capacity);
+        append(n, s, n->in[1], p->k, p->rows);
+        append(n, s, n->in[2], p->v, p->rows);
+        p->rows += more;
+        p->places += whole->offset[s + 1] - whole->offset[s];
     }
 }
 
@@ -196,7 +261,7 @@ static uint64_t attention_flops(const pb_node *n, unsigned want)
     .reads = {PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX, PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX,                  \
               PB_IN0 | PB_IN1 | PB_AUX},                                                                               \
     .shape = attention_shape, .aux = attention_aux, .scratch = attention_scratch, .units = attention_units,            \
-    .forward = attention_forward, .backward = attention_backward, .flops = attention_flops
+    .forward = attention_forward, .finish = attention_keep, .backward = attention_backward, .flops = attention_flops
 
 static const pb_op attention = {ATTENTION};
 const pb_op pb_op_attention_drop_op = {ATTENTION};

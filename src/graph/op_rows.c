@@ -263,26 +263,36 @@ static int prepend_shape(pb_node *n)
     return 0;
 }
 
-/* Sequence s: its place in the output, in x, and the prefix's length. */
+static int length_of(const pb_node *n, int s)
+{
+    return n->set->offset[s + 1] - n->set->offset[s];
+}
+
+/* Rows in front of sequence s: the prefix's, or none if it goes on from an earlier graph. */
+static int in_front(const pb_node *n, int s)
+{
+    return length_of(n, s) - length_of(n->in[1], s);
+}
+
 static void prepend_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
     const pb_node *p = n->in[0], *x = n->in[1];
     for (int s = from; s < to; s++) {
-        int at = n->set->offset[s], length = x->set->offset[s + 1] - x->set->offset[s];
-        memcpy(row(n->x, n, at), p->x, (size_t)p->rows * row_bytes(n));
-        memcpy(row(n->x, n, at + p->rows), row(x->x, n, x->set->offset[s]), (size_t)length * row_bytes(n));
+        int at = n->set->offset[s], front = in_front(n, s);
+        memcpy(row(n->x, n, at), p->x, (size_t)front * row_bytes(n));
+        memcpy(row(n->x, n, at + front), row(x->x, n, x->set->offset[s]), (size_t)length_of(x, s) * row_bytes(n));
     }
 }
 
 static void prepend_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)scratch;
-    const pb_node *p = n->in[0], *x = n->in[1];
+    const pb_node *x = n->in[1];
     for (int s = from; s < to; s++) {
-        int at = x->set->offset[s], length = x->set->offset[s + 1] - at;
-        pb_axpy((size_t)length * (size_t)n->cols, 1, row(n->g, n, n->set->offset[s] + p->rows), row(x->g, n, at),
-                n->add >> 1 & 1);
+        int at = x->set->offset[s];
+        pb_axpy((size_t)length_of(x, s) * (size_t)n->cols, 1, row(n->g, n, n->set->offset[s] + in_front(n, s)),
+                row(x->g, n, at), n->add >> 1 & 1);
     }
 }
 
@@ -293,7 +303,7 @@ static void prepend_params(const pb_node *n, unsigned want, int from, int to, pb
     const pb_node *p = n->in[0];
     clear_columns(p->g, p->rows, n->cols, from, to, n->add & 1);
     for (int s = 0; s < n->set->sequences; s++)
-        for (int i = 0; i < p->rows; i++)
+        for (int i = 0; i < in_front(n, s); i++)
             add_columns(row(p->g, n, i), row(n->g, n, n->set->offset[s] + i), from, to);
 }
 
@@ -313,5 +323,7 @@ pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x)
         return NULL;
     prepend_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     c->set = x->set ? pb_rows_extended(g, x->set, p->rows) : NULL;
+    if (x->set && c->set == x->set)
+        return x;
     return pb_graph_apply(g, &prepend, c, p, x, NULL, NULL);
 }

@@ -2,7 +2,6 @@
 #include "model/apply.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct pb_apply {
     pb_model *model;
@@ -37,33 +36,4 @@ const pb_node *pb_apply_run(pb_apply *a, const pb_batch *batch)
     pb_machine_bind(a->machine, g, &plan);
     pb_machine_forward(a->machine, g);
     return pb_graph_output(g);
-}
-
-static int likeliest(const pb_node *logits)
-{
-    int best = 0;
-    for (int j = 1; j < logits->cols; j++)
-        best = logits->x[j] > logits->x[best] ? j : best;
-    return best;
-}
-
-int pb_apply_continue(pb_apply *a, const int *prompt, int n, int most, bool stops, pb_ids *out)
-{
-    int *ids = pb_alloc((size_t)(n + most + 1) * sizeof *ids), rc = 0;
-    memcpy(ids, prompt, (size_t)n * sizeof *ids);
-    for (int i = 0; i < most && !rc; i++) {
-        const int offset[] = {0, n + i};
-        const pb_node *logits =
-            pb_apply_run(a, &(pb_batch){.sequences = 1, .offset = offset, .ids = ids, .last = true});
-        if (!logits) {
-            rc = -1;
-            break;
-        }
-        ids[n + i] = likeliest(logits);
-        pb_ids_add(out, ids[n + i]);
-        if (stops && pb_model_ends(a->model, ids[n + i]))
-            break;
-    }
-    free(ids);
-    return rc;
 }

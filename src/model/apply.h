@@ -14,9 +14,4 @@ void pb_apply_free(pb_apply *a); /* NULL is fine */
  * long, an id that the model does not have). */
 const pb_node *pb_apply_run(pb_apply *a, const pb_batch *batch);
 
-/* Adds the likeliest continuation of the n ids of `prompt` to out, a token at a time: at most `most`,
- * ending with the first token that ends a text in this model, if `stops`.  Greedy: of equals, the
- * lowest id.  The model has a causal head.  -1 with an error. */
-int pb_apply_continue(pb_apply *a, const int *prompt, int n, int most, bool stops, pb_ids *out);
-
 #endif

@@ -11,6 +11,15 @@ typedef struct pb_layer {
     pb_param *head_gain[2];                      /* of q's and k's heads, or NULL                    */
 } pb_layer;
 
+/* Keys and values of one text (memory.h). */
+struct pb_memory {
+    const pb_model *model;
+    pb_past *layer; /* [layers] */
+    pb_real *x;     /* what they point into */
+    int capacity;   /* rows a layer         */
+    int end;        /* positions that the text may come to take, with all before it */
+};
+
 struct pb_model {
     pb_arena *arena;
     char *dir;
@@ -44,9 +53,12 @@ struct pb_model {
     struct pb_bank *bank; /* adapters served side by side, or NULL              */
     pb_attached *part;    /* outermost first                                     */
     int parts;
-    bool *matches;    /* [parts, layers*SITES] does the part's linear apply  */
-    bool attached;    /* no more parameters may be made                      */
-    int extra_tokens; /* positions the methods take                          */
+    bool *matches;          /* [parts, layers*SITES] does the part's linear apply  */
+    bool attached;          /* no more parameters may be made                      */
+    int extra_tokens;       /* positions the methods take                          */
+    int extra_rows;         /* keys and values that they put in front, a layer     */
+    struct pb_memory *held; /* of the prompt before every text, or NULL      */
+    pb_ids held_ids;
     pb_param *merged; /* [layers*SITES, 2] folded w and bias; NULL: unmerged */
 };
 

@@ -43,7 +43,7 @@ static void fold_site(pb_model *m, pb_build *b, const pb_site *s)
 
 void pb_model_merge(pb_model *m)
 {
-    PB_CHECK(pb_model_can_merge(m));
+    PB_CHECK(pb_model_can_merge(m) && !m->held);
     int sites = m->config.layers * SITES;
     pb_model_unmerge(m);
     m->merged = pb_alloc(2 * (size_t)sites * sizeof *m->merged);
@@ -54,6 +54,7 @@ void pb_model_merge(pb_model *m)
 
 void pb_model_unmerge(pb_model *m)
 {
+    PB_CHECK(!m->merged || !m->held);
     for (int i = 0; m->merged && i < 2 * m->config.layers * SITES; i++)
         free(m->merged[i].x);
     free(m->merged);

@@ -132,11 +132,13 @@ struct pb_build {
     int head_row;       /* which row of each sequence the head reads; 0 = first, -1 = last */
     double dropout;     /* of the base model; 0 when not training                        */
     struct pb_model *model;
-    int part;                /* which method of the composition is being asked                */
-    uint64_t drop_key;       /* of this step's dropout masks                                  */
-    uint64_t drops;          /* masks drawn so far in this graph                              */
-    const pb_real *rotation; /* table of pb_op_rope                                     */
-    const int *adapter;      /* of each sequence, in a bank; NULL: no bank              */
+    int part;                        /* which method of the composition is being asked                */
+    uint64_t drop_key;               /* of this step's dropout masks                                  */
+    uint64_t drops;                  /* masks drawn so far in this graph                              */
+    const pb_real *rotation;         /* table of pb_op_rope                                     */
+    const int *adapter;              /* of each sequence, in a bank; NULL: no bank              */
+    struct pb_memory *const *memory; /* of each sequence, what stands before it; NULL: nothing  */
+    bool keep;                       /* .. and grows by this batch                              */
 };
 
 const void *pb_conf(const pb_build *b); /* the asked method's settings */

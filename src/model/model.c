@@ -87,6 +87,7 @@ void pb_model_free(pb_model *m)
 {
     if (!m)
         return;
+    pb_model_release_prompt(m);
     pb_model_unmerge(m);
     pb_tokenizer_close(m->tokenizer);
     pb_weights_close(m->file);
@@ -174,7 +175,7 @@ const char *pb_model_dir(const pb_model *m)
 
 int pb_model_max_tokens(const pb_model *m)
 {
-    return m->config.positions - m->extra_tokens;
+    return m->config.positions - m->extra_tokens - (int)m->held_ids.count;
 }
 
 pb_digest pb_model_digest(const pb_model *m)

@@ -54,6 +54,10 @@ typedef struct pb_batch { /* ragged: tokens of all sequences one after the other
     const pb_real *state_weight; /* [offset[sequences]] of each place's mean squared error in the loss */
     const int *adapter;          /* with a bank: [sequences] which of its adapters each is for, < 0: none; or NULL */
     bool last;                   /* language models: logits of each sequence's last token only */
+    /* Texts that come piece by piece (memory.h): [sequences] what is remembered of each, and grows when the graph runs;
+     * and [offset[sequences]] the places of the tokens.  Both outlive the graph.  Or NULL. */
+    struct pb_memory *const *memory;
+    const int *position;
 } pb_batch;
 
 typedef struct pb_model pb_model;
@@ -104,7 +108,7 @@ bool pb_model_ends(const pb_model *m, int id);             /* does this token en
 const char *pb_model_family(const pb_model *m);            /* "bert"                        */
 const char *pb_model_dir(const pb_model *m);
 pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files */
-int pb_model_max_tokens(const pb_model *m);   /* positions left for text, method's tokens off */
+int pb_model_max_tokens(const pb_model *m);   /* positions left for text, the methods' and a held prompt's off */
 
 /* While training, keep only the layers' outputs (pb_graph_checkpoint). */
 void pb_model_checkpoint(pb_model *m, bool on);
@@ -128,6 +132,14 @@ typedef struct pb_outputs {
 } pb_outputs;
 int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
                    pb_outputs *out);
+
+/* Holds a prompt in front of every text: its keys and values are computed once, with the methods as they are now.
+ * From then on every batch's logits are those with the prompt's n ids in front of each text, at the cost of the text
+ * alone, and pb_model_max_tokens is n less.  One prompt at a time, the last one given; forward only: hold it behind
+ * training and merging, and release it before either.  -1 with an error, and nothing held: too long, not a causal
+ * model. */
+int pb_model_hold_prompt(pb_model *m, const int *ids, int n);
+void pb_model_release_prompt(pb_model *m); /* nothing held is fine */
 
 /* Folds the methods into copies of the weights; false if one of them cannot.  Building then
  * uses the folded weights.  pb_model_unmerge goes back. */

@@ -37,6 +37,38 @@ static pb_node *embeddings(pb_build *b, const pb_rows *text, const int *ids)
     return base_drop(b, norm(b, x, m->embed_gain, m->embed_bias));
 }
 
+/* The text's rows: sequences may go on from their memories, or stand behind the held prompt. */
+static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
+{
+    struct pb_memory *held = b->model->held;
+    const int *offset = batch->offset;
+    if (batch->memory) {
+        b->memory = batch->memory;
+        b->keep = true;
+        return pb_rows_placed(b->graph, batch->sequences, offset, batch->position);
+    }
+    if (!held)
+        return pb_rows_whole(b->graph, batch->sequences, offset);
+    pb_arena *arena = pb_graph_arena(b->graph);
+    int *position = pb_arena_alloc(arena, PB_META, (size_t)offset[batch->sequences] * sizeof *position);
+    struct pb_memory **memory = pb_arena_alloc(arena, PB_META, (size_t)batch->sequences * sizeof *memory);
+    for (int s = 0; s < batch->sequences; s++) {
+        memory[s] = held;
+        for (int r = offset[s]; r < offset[s + 1]; r++)
+            position[r] = held->layer[0].places + r - offset[s];
+    }
+    b->memory = memory;
+    return pb_rows_placed(b->graph, batch->sequences, offset, position);
+}
+
+/* Positions that sequence s takes, or will take when its text has come to its end. */
+static int reach(const pb_build *b, const pb_rows *set, int s)
+{
+    if (b->keep)
+        return b->memory[s]->end;
+    return b->first_position + (set->offset[s] < set->offset[s + 1] ? set->position[set->offset[s + 1] - 1] + 1 : 0);
+}
+
 /* The angles for every position of this batch; a table of positions reports a text that is too long
  * by itself. */
 static int prepare_rotation(pb_build *b, const pb_node *x)
@@ -46,7 +78,7 @@ static int prepare_rotation(pb_build *b, const pb_node *x)
     if (!m->config.family->rotary || !x)
         return 0;
     for (int s = 0; s < x->set->sequences; s++) {
-        int length = x->set->offset[s + 1] - x->set->offset[s] + b->first_position;
+        int length = reach(b, x->set, s);
         longest = length > longest ? length : longest;
     }
     if (longest > m->config.positions)
@@ -67,6 +99,17 @@ static pb_node *placed(pb_build *b, const pb_layer *l, int which, pb_node *x)
     return c->family->rotary ? pb_op_rope(b->graph, x, c->head_size, b->rotation, b->first_position) : x;
 }
 
+/* Layer l of each sequence's memory; NULL: there is none. */
+static pb_past *const *pasts(pb_build *b, const pb_layer *l, int sequences)
+{
+    if (!b->memory)
+        return NULL;
+    pb_past **past = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_past *));
+    for (int s = 0; s < sequences; s++)
+        past[s] = &b->memory[s]->layer[l->site[O].layer];
+    return past;
+}
+
 /* Dropout on the probabilities, where the base model's dropout is. */
 static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k, pb_node *v)
 {
@@ -78,6 +121,8 @@ static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k
         conf.drop = b->dropout;
         conf.key = pb_mix(b->drop_key, b->drops++);
     }
+    conf.past = q ? pasts(b, l, q->set->sequences) : NULL;
+    conf.keep = b->keep;
     return pb_op_attention(b->graph, q, k, v, conf);
 }
 
@@ -98,6 +143,8 @@ static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
     q = placed(b, l, 0, q);
     k = placed(b, l, 1, k);
     pb_build_kv(b, &l->sub[ATTN], &k, &v);
+    if (k && !b->model->attached) /* by a text of one token */
+        b->model->extra_rows = k->set->count - 1;
     return pb_build_linear(b, &l->site[O], attention(b, l, q, k, v));
 }
 
@@ -139,11 +186,10 @@ static pb_node *classify(pb_build *b, pb_node *x)
 static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, const pb_rows *text)
 {
     pb_model *m = b->model;
-    int in_front = (x->set->count - text->count) / text->sequences;
-    if (batch->last)
+    if (batch->last && x->set->count > x->set->sequences)
         x = pb_op_select(b->graph, x, pb_rows_pick(b->graph, x->set, -1));
-    else if (in_front)
-        x = pb_op_select(b->graph, x, pb_rows_behind(b->graph, x->set, in_front));
+    else if (x->set->count > text->count)
+        x = pb_op_select(b->graph, x, pb_rows_behind(b->graph, x->set, text));
     if (batch->target)
         x = pb_op_select(b->graph, x, pb_rows_chosen(b->graph, x->set, batch->target));
     if (m->pool_w) {
@@ -182,7 +228,8 @@ int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropo
 {
     pb_build b = pb_build_start(m, g, dropout, dropout_key);
     b.adapter = m->bank ? batch->adapter : NULL;
-    const pb_rows *text = pb_rows_whole(g, batch->sequences, batch->offset);
+    PB_CHECK(!pb_graph_training(g) || !(m->held || batch->memory));
+    const pb_rows *text = text_rows(&b, batch);
     pb_node *x = embeddings(&b, text, batch->ids);
     *out = (pb_outputs){NULL, NULL};
     if (prepare_rotation(&b, x))

@@ -66,19 +66,38 @@ static void drop_rows(const pb_attention_shape *s, int i0, int rows, const pb_re
         drop_row(s, i0 + i, p + (size_t)i * (size_t)s->nk, out + (size_t)i * (size_t)s->nk);
 }
 
-void pb_attention(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v, pb_real *o,
+/* p[rows,nk] = scale * q k^T.  A part may have no rows. */
+static void scores(const pb_attention_shape *s, int rows, int parts, const pb_attention_part *part, const pb_real *q,
+                   pb_real *p)
+{
+    for (int i = 0; i < parts; p += part[i++].rows)
+        pb_gemm_plain(false, true, rows, part[i].rows, s->hd, s->scale, q, s->ldq, part[i].k, s->ldk, 0, p, s->nk);
+}
+
+/* o[rows,hd] = p v */
+static void mixed(const pb_attention_shape *s, int rows, int parts, const pb_attention_part *part, const pb_real *p,
+                  pb_real *o)
+{
+    bool add = false;
+    for (int i = 0; i < parts; p += part[i++].rows) {
+        if (part[i].rows == 0 && parts > 1)
+            continue;
+        pb_gemm_plain(false, false, rows, s->hd, part[i].rows, 1, p, s->nk, part[i].v, s->ldk, add, o, s->ldo);
+        add = true;
+    }
+}
+
+void pb_attention(const pb_attention_shape *s, int parts, const pb_attention_part *part, const pb_real *q, pb_real *o,
                   pb_real *lse, pb_real *scratch)
 {
     for (int i0 = 0; i0 < s->nq; i0 += TILE) {
         int rows = smaller(TILE, s->nq - i0);
         pb_real *p = scratch;
-        pb_gemm_plain(false, true, rows, s->nk, s->hd, s->scale, q + (size_t)i0 * (size_t)s->ldq, s->ldq, k, s->ldk, 0,
-                      p, s->nk);
+        scores(s, rows, parts, part, q + (size_t)i0 * (size_t)s->ldq, p);
         for (int i = 0; i < rows; i++)
             softmax_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, &lse[i0 + i]);
         drop_rows(s, i0, rows, p, p);
-        pb_gemm_plain(false, false, rows, s->hd, s->nk, 1, p, s->nk, v, s->ldk, 0, o + (size_t)i0 * (size_t)s->ldo,
-                      s->ldo);
+        mixed(s, rows, parts, part, p, o + (size_t)i0 * (size_t)s->ldo);
     }
     pb_flops_add(2 * 2 * (uint64_t)s->hd * pairs(s));
 }

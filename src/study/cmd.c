@@ -9,7 +9,7 @@
 typedef struct flag {
     const char *name, *value, *help;
     size_t offset;
-    enum { TEXT, NUMBER, SWITCH, SET, SEED } kind;
+    enum { TEXT, NUMBER, SWITCH, SET, SEED, OPTION, STRATEGY } kind;
 } flag;
 
 #define AT(field) offsetof(pb_args, field)
@@ -20,7 +20,7 @@ static const flag flags[] = {
     {"jobs", "N", "cells side by side, the threads divided", AT(jobs), NUMBER},
     {"threads", "N", "threads in all (one a core)", AT(threads), NUMBER},
     {"tokens", "N", "plan for texts of this many tokens, without the task's data", AT(tokens), NUMBER},
-    {"seed", "N", "which of the row's runs (the first)", AT(seed), SEED},
+    {"seed", "N", "which of the row's runs (the first); of what is drawn (0)", AT(seed), SEED},
     {"row", "NAME", "a row of the table", AT(row), TEXT},
     {"out", "FOLDER", "where figures go (plots/EXPERIMENT), or what is fetched", AT(out), TEXT},
     {"json", NULL, "one JSON object a line", AT(json), SWITCH},
@@ -34,6 +34,18 @@ static const flag flags[] = {
     {"precision", "NAME", "hold the frozen base in fp32, bf16, int8 or nf4", AT(precision), TEXT},
     {"force", NULL, "use an adapter that was made for other weights", AT(force), SWITCH},
     {"no-timing", NULL, "leave the timing pass for later", AT(no_timing), SWITCH},
+    {"max-new", "N", "tokens added at most (64)", 0, OPTION},
+    {"sample", NULL, "draw tokens by their probability", 0, STRATEGY},
+    {"temperature", "X", "divide logits by it before a draw (1)", 0, OPTION},
+    {"top-k", "K", "draw from the K likeliest", 0, OPTION},
+    {"top-p", "P", "draw from the fewest that have this much of the probability", 0, OPTION},
+    {"beams", "N", "search for the likeliest text with N beams", 0, OPTION},
+    {"length-penalty", "X", "compare log-probability / length^X (1)", 0, OPTION},
+    {"no-repeat", "N", "no N tokens in a row twice", 0, OPTION},
+    {"stop", "TEXT", "end at this text; several: \"\\n|Text:\"", 0, OPTION},
+    {"slots", "N", "texts that run side by side (8)", 0, OPTION},
+    {"chat", "FORMAT", "each line is said to an assistant; auto: in the model's own format", AT(chat), TEXT},
+    {"system", "TEXT", "what an assistant is told first", AT(system), TEXT},
 };
 
 static bool takes(const pb_command *c, const char *name)
@@ -87,6 +99,12 @@ static int set_flag(pb_args *a, const flag *f, const char *value)
         *(int *)(void *)field = (int)n;
         return 0;
     case SEED: return set_number(f, value, 0, (long long *)(void *)field);
+    case OPTION:
+    case STRATEGY:
+        PB_CHECK(a->options + 1 < (int)PB_COUNT(a->option));
+        a->option[a->options][0] = f->kind == OPTION ? f->name : "strategy";
+        a->option[a->options++][1] = f->kind == OPTION ? value : f->name;
+        return 0;
     case SET:
         if (a->sets + 1 >= (int)PB_COUNT(a->set))
             return pb_error("--set: at most %zu of them", PB_COUNT(a->set) - 1);
@@ -103,7 +121,7 @@ static int read_flag(pb_args *a, const pb_command *c, int argc, char **argv, int
     const flag *f = find(c, name, equals ? (size_t)(equals - name) : strlen(name));
     if (!f)
         return unknown(c, argv[*i]);
-    if (f->kind == SWITCH)
+    if (!f->value)
         return equals ? pb_error("--%s takes no value", f->name) : set_flag(a, f, NULL);
     if (!equals && *i + 1 >= argc)
         return pb_error("--%s: want %s behind it", f->name, f->value);

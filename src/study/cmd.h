@@ -16,7 +16,9 @@ typedef struct pb_args {
     int words;
     const char *set[65]; /* NULL-ended            */
     int sets;
-    const char *db, *row, *out, *adapter, *model, *precision;
+    const char *option[16][2]; /* of pb_decode_table: name and value */
+    int options;
+    const char *db, *row, *out, *adapter, *model, *precision, *chat, *system;
     int jobs, threads, tokens;
     long long seed; /* -1: not given         */
     bool json, quiet, no_timing, merged, ids, plain, decode, force;

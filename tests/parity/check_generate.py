@@ -43,7 +43,7 @@ def main():
                                                         capture_output=True, text=True, check=True).stdout.splitlines()]
     equal = sum(a == b for a, b in zip(ids, ids_there(path), strict=True))
     print(f"ids of prompts: {equal} of {len(PROMPTS)} equal", flush=True)
-    run = subprocess.run([program, "generate", "--ids", "--tokens", str(tokens), "--model", str(path)], text=True, check=True,
+    run = subprocess.run([program, "generate", "--ids", "--max-new", str(tokens), "--model", str(path)], text=True, check=True,
                          input="".join(json.dumps(i) + "\n" for i in ids), capture_output=True)
     same = 0
     for prompt, prompt_ids, line in zip(PROMPTS, ids, run.stdout.splitlines(), strict=True):

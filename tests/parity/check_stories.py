@@ -106,7 +106,7 @@ def main():
     got = [x["ids"] for x in call(program, "tokenize", path, PROMPTS, "--json")]
     good.append(got == want)
     print(f"{'ok    ' if good[-1] else 'FAILED'} llama2.c ids of {len(PROMPTS)} texts")
-    stories = call(program, "generate", path, want, "--ids", "--tokens", "100")
+    stories = call(program, "generate", path, want, "--ids", "--max-new", "100")
     for prompt, ids, story in zip(PROMPTS, want, stories, strict=True):
         with torch.no_grad():
             out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), max_new_tokens=100,

@@ -1,0 +1,50 @@
+/* decode: texts that a causal model goes on with.  Floor 4. */
+#ifndef PB_DECODE_H
+#define PB_DECODE_H
+
+#include "model/model.h"
+
+typedef enum pb_strategy { PB_GREEDY, PB_SAMPLE, PB_BEAM } pb_strategy;
+
+/* [decode] of an experiment file. */
+typedef struct pb_decoding {
+    int strategy; /* pb_strategy                                                      */
+    int max_new;  /* tokens added at most                                             */
+    bool end;     /* the token that ends a text in this model ends it here            */
+    double temperature, top_p;
+    int top_k, seed;
+    int beams;
+    double length_penalty;
+    int no_repeat;    /* no so many tokens in a row occur twice in a text; 0: they may    */
+    const char *stop; /* texts that end a continuation, "\n|Text:", or ""                 */
+    int slots;        /* texts that run side by side                                      */
+} pb_decoding;
+extern const pb_option pb_decode_table[];
+
+typedef enum pb_ending {
+    PB_BY_END,    /* the model's own token, which is in ids */
+    PB_BY_STOP,   /* a stop text, which is in ids           */
+    PB_BY_LENGTH, /* max_new                                */
+    PB_BY_WINDOW, /* the model has no more positions        */
+    PB_ENDINGS
+} pb_ending;
+extern const char *const pb_ending_name[PB_ENDINGS];
+
+typedef struct pb_continuation {
+    pb_ids ids;             /* what was added                                                 */
+    double log_probability; /* sum over ids, under the model itself: of temperature 1         */
+    pb_ending ending;
+} pb_continuation;
+
+/* Goes on with n prompts, each at least one id.  out[i] belongs to prompt[i] whatever order they ran in: a text
+ * that ends makes room for the next prompt at once.  What is drawn for a prompt depends on the seed and its number
+ * only.  Of equals the lowest id is taken.  Beam search is that of transformers' generate (early_stopping False,
+ * one text returned).  The caller frees out[i].ids; -1 with an error, and nothing to free: a prompt that leaves no
+ * room, an id that the model does not have, not a causal language model, stop texts without a tokenizer. */
+int pb_decode(pb_model *m, const pb_decoding *how, int n, const pb_ids *prompt, pb_continuation *out);
+
+/* Appends a continuation's text, without special tokens and what begins with a stop text.  The model has a
+ * tokenizer. */
+void pb_continuation_text(const pb_model *m, const pb_decoding *how, const pb_continuation *c, pb_text *out);
+
+#endif

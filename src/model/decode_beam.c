@@ -1,0 +1,305 @@
+/* decode_beam: beam search, that of transformers' generate.
+ *
+ * Of all texts one token longer than the running ones, the K = (1 + ending tokens, at least 2) * beams likeliest
+ * are looked at.  Those that end among the first `beams` compete, by log-probability / length^length_penalty, for
+ * the `beams` best finished texts; the likeliest `beams` that do not end run on.  The search is over when the
+ * best running text, at its present length, is no better than the worst of a full list of finished ones. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/decoder.h"
+#include "model/internal.h"
+
+typedef struct candidate {
+    pb_real score; /* log-probability of what was added */
+    int beam, id;
+} candidate;
+
+typedef struct beam {
+    pb_memory *memory; /* of what was added, behind the prompt's */
+    pb_ids text;
+    pb_real score;
+} beam;
+
+typedef struct finished {
+    pb_ids ids;
+    pb_real score, sum; /* with and without the length penalty */
+    pb_ending ending;
+} finished;
+
+/* The search for one prompt's continuation. */
+typedef struct search {
+    pb_decoder *d;
+    int example;         /* < 0: none                                    */
+    pb_memory *prompt;   /* empty: the prompt is still to be run         */
+    beam *run;           /* [beams] */
+    beam *spare;         /* [beams] the next ones, while they are chosen */
+    finished *done;      /* [beams] best first                           */
+    candidate *top;      /* [kept]  best first                           */
+    int running, ended;  /* of run, of done                              */
+    int kept, beams;     /* kept: K                                      */
+    int start;           /* of text: where what was added begins         */
+    int first_row, rows; /* of the logits                                */
+    bool begun;          /* the prompt has been run                      */
+} search;
+
+/* ---- candidates ------------------------------------------------------------------------------------------ */
+
+static void insert(search *s, int *count, candidate c)
+{
+    int at = *count < s->kept ? (*count)++ : s->kept - 1;
+    for (; at > 0 && s->top[at - 1].score < c.score; at--)
+        s->top[at] = s->top[at - 1];
+    s->top[at] = c;
+}
+
+/* The likeliest continuations of one beam among those found so far; of equals, the first. */
+static void look_at(search *s, int which, int vocab, const pb_real *x, int *count)
+{
+    enum { BLOCK = 64 };
+    pb_real score = s->run[which].score;
+    for (int i = 0; i < vocab; i += BLOCK) {
+        int n = vocab - i < BLOCK ? vocab - i : BLOCK;
+        if (*count == s->kept && pb_largest((size_t)n, x + i) + score <= s->top[s->kept - 1].score)
+            continue;
+        for (int k = i; k < i + n; k++)
+            if (*count < s->kept || x[k] + score > s->top[s->kept - 1].score)
+                insert(s, count, (candidate){x[k] + score, which, k});
+    }
+}
+
+static int find_candidates(search *s, const pb_node *logits)
+{
+    int count = 0;
+    for (int i = 0; i < s->running; i++) {
+        pb_real *x = logits->x + (size_t)(s->first_row + i) * (size_t)logits->cols;
+        pb_decoder_score(s->d, &s->run[i].text, logits->cols, x);
+        look_at(s, i, logits->cols, x, &count);
+    }
+    return count;
+}
+
+/* ---- texts that end ---------------------------------------------------------------------------------------- */
+
+static void finish(search *s, const candidate *c, pb_ending why)
+{
+    const pb_ids *text = &s->run[c->beam].text;
+    int length = (int)text->count - s->start + 1, at = s->ended;
+    pb_real score = c->score / (pb_real)pow(length, s->d->how->length_penalty);
+    while (at > 0 && s->done[at - 1].score < score)
+        at--;
+    if (at == s->beams)
+        return;
+    if (s->ended == s->beams)
+        pb_ids_free(&s->done[--s->ended].ids);
+    memmove(s->done + at + 1, s->done + at, (size_t)(s->ended++ - at) * sizeof *s->done);
+    s->done[at] = (finished){.score = score, .sum = c->score, .ending = why};
+    for (size_t i = (size_t)s->start; i < text->count; i++)
+        pb_ids_add(&s->done[at].ids, text->id[i]);
+    pb_ids_add(&s->done[at].ids, c->id);
+}
+
+/* Would the text end with this candidate. */
+static bool ends(search *s, const candidate *c, pb_ending *why)
+{
+    pb_ids *text = &s->run[c->beam].text;
+    pb_ids_add(text, c->id);
+    bool yes = pb_decoder_ends(s->d, s->example, text->id + s->start, (int)text->count - s->start, why);
+    text->count--;
+    return yes;
+}
+
+/* ---- texts that run on ------------------------------------------------------------------------------------- */
+
+static void follow(const search *s, beam *to, const candidate *c)
+{
+    const pb_ids *text = &s->run[c->beam].text;
+    to->score = c->score;
+    to->text.count = 0;
+    for (size_t i = 0; i < text->count; i++)
+        pb_ids_add(&to->text, text->id[i]);
+    pb_ids_add(&to->text, c->id);
+}
+
+/* The first text that follows a beam takes its place and its memory, the others copy the memory to the places of beams
+ * that nobody follows: so memories stay where they are, and the graph that knows them can be run again. */
+static void run_on(search *s, const candidate *next, int count)
+{
+    bool taken[64] = {false}, placed[64] = {false};
+    for (int i = 0; i < count; i++)
+        if (!taken[next[i].beam] && next[i].beam < count) {
+            placed[i] = taken[next[i].beam] = true;
+            follow(s, &s->spare[next[i].beam], &next[i]);
+        }
+    for (int i = 0, at = 0; i < count; i++) {
+        if (placed[i])
+            continue;
+        while (taken[at])
+            at++;
+        taken[at] = true;
+        follow(s, &s->spare[at], &next[i]);
+        pb_memory_copy(s->run[at].memory, s->run[next[i].beam].memory);
+    }
+    for (int i = 0; i < count; i++) {
+        beam was = s->run[i];
+        s->run[i] = (beam){was.memory, s->spare[i].text, s->spare[i].score};
+        s->spare[i].text = was.text;
+    }
+    s->running = count;
+}
+
+static pb_real best_running(const search *s)
+{
+    pb_real best = -(pb_real)INFINITY;
+    for (int i = 0; i < s->running; i++)
+        best = s->run[i].score > best ? s->run[i].score : best;
+    return best;
+}
+
+/* Chooses from the logits behind the running texts.  true: the search is over. */
+static bool choose(search *s, const pb_node *logits)
+{
+    candidate next[64];
+    int count = find_candidates(s, logits), going = 0;
+    for (int i = 0; i < count; i++) {
+        pb_ending why;
+        if (!ends(s, &s->top[i], &why)) {
+            if (going < s->beams)
+                next[going++] = s->top[i];
+        } else if (i < s->beams)
+            finish(s, &s->top[i], why);
+    }
+    if (!going)
+        return true;
+    run_on(s, next, going);
+    int length = (int)s->run[0].text.count - s->start;
+    pb_real hope = best_running(s) / (pb_real)pow(length, s->d->how->length_penalty);
+    return s->ended == s->beams && !(hope > s->done[s->beams - 1].score);
+}
+
+/* ---- searches side by side ------------------------------------------------------------------------------------ */
+
+static void take_prompt(search *s)
+{
+    pb_decoder *d = s->d;
+    s->example = d->next < d->n ? d->next++ : -1;
+    s->begun = false;
+    if (s->example < 0)
+        return;
+    s->running = 1; /* before the first choice all beams are one */
+    s->run[0].score = 0;
+    pb_decoder_begin(d, s->example, &s->run[0].text);
+    s->start = (int)s->run[0].text.count;
+    pb_memory_begin(s->prompt, NULL, (int)d->prompt[s->example].count);
+}
+
+/* The beams' memories stand behind the prompt's. */
+static void begin_beams(search *s)
+{
+    s->begun = true;
+    for (int i = 0; i < s->beams; i++)
+        pb_memory_begin(s->run[i].memory, s->prompt, pb_decoder_limit(s->d, s->example));
+}
+
+static void hand_over(search *s)
+{
+    pb_continuation *c = &s->d->out[s->example];
+    *c = (pb_continuation){s->done[0].ids, (double)s->done[0].sum, s->done[0].ending};
+    for (int i = 1; i < s->ended; i++)
+        pb_ids_free(&s->done[i].ids);
+    s->ended = 0;
+}
+
+static int join(search *s, pb_going *going, int n)
+{
+    const pb_ids *prompt = s->example < 0 ? NULL : &s->d->prompt[s->example];
+    s->first_row = n;
+    if (prompt && !s->begun)
+        going[n++] = (pb_going){s->prompt, prompt->id, (int)prompt->count};
+    for (int i = 0; prompt && s->begun && i < s->running; i++)
+        going[n++] = (pb_going){s->run[i].memory, s->run[i].text.id + s->run[i].text.count - 1, 1};
+    return n;
+}
+
+/* A step of all searches.  1: all are over; -1 with an error. */
+static int step(search *list, int searches, pb_going *going)
+{
+    int n = 0;
+    for (int i = 0; i < searches; i++)
+        n = join(&list[i], going, n);
+    if (!n)
+        return 1;
+    pb_node *logits = pb_advance_run(list->d->advance, n, going);
+    for (int i = 0; logits && i < searches; i++) {
+        search *s = &list[i];
+        if (s->example < 0)
+            continue;
+        if (!s->begun)
+            begin_beams(s);
+        if (choose(s, logits)) {
+            hand_over(s);
+            take_prompt(s);
+        }
+    }
+    return logits ? 0 : -1;
+}
+
+static int ending_tokens(const pb_model *m)
+{
+    int count = 0;
+    for (size_t i = 0; i < PB_COUNT(m->config.end); i++)
+        count += m->config.end[i] >= 0;
+    return count;
+}
+
+static void open_search(search *s, pb_decoder *d)
+{
+    int beams = d->how->beams, ending = d->how->end ? ending_tokens(d->model) : 0;
+    size_t count = (size_t)beams;
+    *s = (search){.d = d, .beams = beams, .kept = (ending > 1 ? 1 + ending : 2) * beams};
+    s->prompt = pb_memory_new(d->model);
+    s->run = pb_alloc(count * sizeof *s->run);
+    s->spare = pb_alloc(count * sizeof *s->spare);
+    s->done = pb_alloc((count + 1) * sizeof *s->done);
+    s->top = pb_alloc((size_t)s->kept * sizeof *s->top);
+    for (int i = 0; i < beams; i++)
+        s->run[i].memory = pb_memory_new(d->model);
+    take_prompt(s);
+}
+
+static void close_search(search *s)
+{
+    for (int i = 0; i < s->beams; i++) {
+        pb_memory_free(s->run[i].memory);
+        pb_ids_free(&s->run[i].text);
+        pb_ids_free(&s->spare[i].text);
+    }
+    for (int i = 0; i < s->ended; i++)
+        pb_ids_free(&s->done[i].ids);
+    pb_memory_free(s->prompt);
+    free(s->run);
+    free(s->spare);
+    free(s->done);
+    free(s->top);
+}
+
+int pb_decode_beams(pb_decoder *d)
+{
+    int beams = d->how->beams, most = d->how->slots / beams, rc = 0;
+    most = most < 1 ? 1 : most;
+    int searches = most < d->n ? most : d->n;
+    if (pb_model_outputs(d->model) < 2 * beams)
+        return pb_error("beams: want at most half of the %d tokens, got %d", pb_model_outputs(d->model), beams);
+    search *list = pb_alloc((size_t)searches * sizeof *list + 1);
+    pb_going *going = pb_alloc((size_t)searches * (size_t)beams * sizeof *going + 1);
+    for (int i = 0; i < searches; i++)
+        open_search(&list[i], d);
+    while (!rc && searches)
+        rc = step(list, searches, going);
+    for (int i = 0; i < searches; i++)
+        close_search(&list[i]);
+    free(list);
+    free(going);
+    return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,183 @@
+/* decode_token: a token at a time, the likeliest or one drawn, many texts side by side. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/decoder.h"
+
+typedef struct weighted {
+    pb_real weight;
+    int id;
+} weighted;
+
+/* Where one text runs. */
+typedef struct slot {
+    pb_memory *memory;
+    int example; /* < 0: nobody is here                                      */
+    pb_ids text; /* a held prompt's ids, the prompt's, what was added        */
+    int fed;     /* of these, that the memory holds                          */
+    pb_rng draws;
+} slot;
+
+typedef struct bench {
+    pb_decoder *d;
+    slot *slot;
+    int slots;
+    pb_real *weight;  /* [vocabulary] of a draw */
+    weighted *chosen; /* [vocabulary]           */
+} bench;
+
+/* ---- the next token ------------------------------------------------------------------------------------- */
+
+/* The lowest of equals. */
+static int likeliest(int n, const pb_real *x)
+{
+    pb_real top = pb_largest((size_t)n, x);
+    int i = 0;
+    while (i < n - 1 && x[i] != top)
+        i++;
+    return i;
+}
+
+static int heavier_first(const void *a, const void *b)
+{
+    const weighted *x = a, *y = b;
+    return x->weight != y->weight ? (x->weight < y->weight) - (x->weight > y->weight) : x->id - y->id;
+}
+
+/* The tokens of weight 8^-k or more, for the first k with which they are `count` or have `mass`; heaviest first. */
+static int heaviest(const bench *b, int n, int count, pb_real mass)
+{
+    int found = 0;
+    pb_real least = 1, sum = 0;
+    for (bool all = false; !all && found < count && sum < mass; least /= 8) {
+        all = least < (pb_real)1e-30;
+        found = 0;
+        sum = 0;
+        for (int i = 0; i < n; i++)
+            if (b->weight[i] >= least || all) {
+                b->chosen[found++] = (weighted){b->weight[i], i};
+                sum += b->weight[i];
+            }
+    }
+    qsort(b->chosen, (size_t)found, sizeof *b->chosen, heavier_first);
+    return found;
+}
+
+/* Restricts the draw to the `top_k` heaviest, then to the fewest that have `top_p` of what is left. */
+static int restrict_draw(const bench *b, int n)
+{
+    const pb_decoding *how = b->d->how;
+    pb_real mass = (pb_real)how->top_p * pb_sum((size_t)n, b->weight), sum = 0;
+    bool few = how->top_k && how->top_k < n;
+    int found = few ? heaviest(b, n, how->top_k, (pb_real)INFINITY) : heaviest(b, n, n, mass), kept = 0;
+    if (few) {
+        found = how->top_k;
+        for (int i = 0; i < found; i++)
+            sum += b->chosen[i].weight;
+        mass = (pb_real)how->top_p * sum;
+    }
+    for (sum = 0; kept < found && (kept == 0 || sum < mass); kept++)
+        sum += b->chosen[kept].weight;
+    return kept;
+}
+
+static int all_of(const bench *b, int n)
+{
+    for (int i = 0; i < n; i++)
+        b->chosen[i] = (weighted){b->weight[i], i};
+    return n;
+}
+
+/* x [n]: logarithms of probabilities. */
+static int draw(const bench *b, slot *s, int n, const pb_real *x)
+{
+    const pb_decoding *how = b->d->how;
+    pb_real cold = (pb_real)(1 / how->temperature), top = pb_largest((size_t)n, x);
+    for (int i = 0; i < n; i++)
+        b->weight[i] = (x[i] - top) * cold;
+    pb_exp((size_t)n, b->weight, 0, b->weight);
+    int kept = how->top_k || how->top_p < 1 ? restrict_draw(b, n) : all_of(b, n), i = 0;
+    double sum = 0, at = pb_rng_uniform(&s->draws);
+    for (int k = 0; k < kept; k++)
+        sum += (double)b->chosen[k].weight;
+    for (at *= sum; i < kept - 1 && at >= (double)b->chosen[i].weight; i++)
+        at -= (double)b->chosen[i].weight;
+    return b->chosen[i].id;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------------------- */
+
+static void take_prompt(bench *b, slot *s)
+{
+    pb_decoder *d = b->d;
+    s->example = d->next < d->n ? d->next++ : -1;
+    if (s->example < 0)
+        return;
+    s->fed = pb_decoder_begin(d, s->example, &s->text);
+    s->draws = pb_rng_named(pb_mix((uint64_t)d->how->seed, (uint64_t)s->example), "decode");
+    pb_memory_begin(s->memory, NULL, (int)d->prompt[s->example].count + pb_decoder_limit(d, s->example));
+}
+
+/* One more token for the text in a slot; at its end the slot takes the next prompt. */
+static void add_token(bench *b, slot *s, int n, pb_real *x)
+{
+    pb_decoder *d = b->d;
+    pb_continuation *c = &d->out[s->example];
+    pb_decoder_score(d, &s->text, n, x);
+    int id = d->how->strategy == PB_SAMPLE ? draw(b, s, n, x) : likeliest(n, x);
+    s->fed = (int)s->text.count;
+    pb_ids_add(&s->text, id);
+    pb_ids_add(&c->ids, id);
+    c->log_probability += (double)x[id];
+    if (pb_decoder_ends(d, s->example, c->ids.id, (int)c->ids.count, &c->ending))
+        take_prompt(b, s);
+}
+
+/* A step of all texts that run.  1: no text runs any more; -1 with an error. */
+static int step(bench *b, pb_going *going, slot **of)
+{
+    int n = 0;
+    for (int i = 0; i < b->slots; i++) {
+        slot *s = &b->slot[i];
+        if (s->example < 0)
+            continue;
+        of[n] = s;
+        going[n++] = (pb_going){s->memory, s->text.id + s->fed, (int)s->text.count - s->fed};
+    }
+    if (!n)
+        return 1;
+    pb_node *logits = pb_advance_run(b->d->advance, n, going);
+    for (int i = 0; logits && i < n; i++)
+        add_token(b, of[i], logits->cols, logits->x + (size_t)i * (size_t)logits->cols);
+    return logits ? 0 : -1;
+}
+
+int pb_decode_tokens(pb_decoder *d)
+{
+    size_t vocab = (size_t)pb_model_outputs(d->model);
+    int slots = d->how->slots < d->n ? d->how->slots : d->n, rc = 0;
+    bench b = {.d = d, .slot = pb_alloc((size_t)slots * sizeof *b.slot + 1), .slots = slots};
+    pb_going *going = pb_alloc((size_t)slots * sizeof *going + 1);
+    slot **of = pb_alloc((size_t)slots * sizeof *of + 1);
+    if (d->how->strategy == PB_SAMPLE) {
+        b.weight = pb_alloc(vocab * sizeof *b.weight);
+        b.chosen = pb_alloc(vocab * sizeof *b.chosen);
+    }
+    for (int i = 0; i < slots; i++) {
+        b.slot[i].memory = pb_memory_new(d->model);
+        take_prompt(&b, &b.slot[i]);
+    }
+    while (!rc)
+        rc = step(&b, going, of);
+    for (int i = 0; i < slots; i++) {
+        pb_memory_free(b.slot[i].memory);
+        pb_ids_free(&b.slot[i].text);
+    }
+    free(b.slot);
+    free(b.weight);
+    free(b.chosen);
+    free(going);
+    free(of);
+    return rc < 0 ? -1 : 0;
+}

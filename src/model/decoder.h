@@ -1,0 +1,41 @@
+/* decoder: what greedy decoding, sampling and beam search share.  Floor 4; not for other floors. */
+#ifndef PB_DECODER_H
+#define PB_DECODER_H
+
+#include "model/advance.h"
+#include "model/decode.h"
+
+typedef struct pb_stops { /* the stop texts */
+    pb_text *text;
+    size_t count, capacity, longest; /* bytes */
+} pb_stops;
+
+typedef struct pb_decoder {
+    pb_model *model;
+    const pb_decoding *how;
+    int n;
+    const pb_ids *prompt;
+    pb_continuation *out;
+    pb_advance *advance;
+    pb_stops stops;
+    int next; /* the first prompt that nobody has taken yet */
+} pb_decoder;
+
+/* Tokens that may be added to a prompt: max_new, or what the model's positions leave. */
+int pb_decoder_limit(const pb_decoder *d, int example);
+
+/* Puts a held prompt's and the prompt's ids into text: all that repetitions are looked for in.  Returns how many
+ * are the held prompt's. */
+int pb_decoder_begin(const pb_decoder *d, int example, pb_ids *text);
+
+/* x [vocabulary]: logits become logarithms of probabilities; then those of tokens that would repeat n tokens of
+ * `text` become -infinity. */
+void pb_decoder_score(const pb_decoder *d, const pb_ids *text, int vocabulary, pb_real *x);
+
+/* Does a continuation end with its last token, and why: true with *why set. */
+bool pb_decoder_ends(const pb_decoder *d, int example, const int *added, int count, pb_ending *why);
+
+int pb_decode_tokens(pb_decoder *d); /* greedy, sample (decode_token.c) */
+int pb_decode_beams(pb_decoder *d);  /* decode_beam.c                   */
+
+#endif

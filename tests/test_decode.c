@@ -1,0 +1,296 @@
+/* Texts that come piece by piece: a held prompt, memories, decoding. */
+#include "rig.h"
+#include "util.h"
+
+#include "model/apply.h"
+#include "model/advance.h"
+#include "model/decode.h"
+#include "model/memory.h"
+
+#define FAMILIES "tests/golden/families"
+#define NEAR 1e-4 /* relative to the largest logit */
+
+/* ---- models ---------------------------------------------------------------------------------------------- */
+
+/* A tiny decoder with methods as rig_method writes them, everything that trains stirred. */
+static rig open_decoder(const char *family, const char *spec, pb_precision precision)
+{
+    rig r = {.arena = pb_arena_new("decode"), .machine = pb_machine_new()};
+    char *path = pb_format(FAMILIES "/%s", family), *copy = pb_strdup(spec), *rest = copy;
+    for (char *one; *spec && (one = strsep(&rest, "+"));)
+        rig_method(&r.part[r.parts++], one);
+    r.model = pb_model_open(&(pb_opening){.path = path, .base.precision = (int)precision});
+    if (!r.model || pb_model_attach(r.model, r.part, r.parts))
+        PB_BUG("%s", pb_error_text());
+    rig_stir(&r, 0.05);
+    free(copy);
+    free(path);
+    return r;
+}
+
+/* What the registry's presets do not reach: settings, compositions, precisions. */
+static const struct {
+    const char *family, *spec;
+    pb_precision precision;
+} decoders[] = {
+    {"gpt2", "", PB_IN_FP32},
+    {"llama-3", "", PB_IN_BF16},
+    {"llama-3", "", PB_IN_INT8},
+    {"gpt2", "", PB_IN_NF4},
+    {"llama-3", "lora:targets=*", PB_IN_NF4},
+    {"qwen3", "lora:dora=yes", PB_IN_FP32},
+    {"gpt2", "prefix:length=2,mlp=yes,hidden=5", PB_IN_FP32},
+    {"qwen3", "prompt:length=4", PB_IN_BF16},
+    {"llama-3", "prompt:length=2+prefix:length=3+lora", PB_IN_FP32},
+};
+
+static void try_on(const char *family, const char *spec, pb_precision precision, void (*check)(rig *r))
+{
+    rig r = open_decoder(family, spec, precision);
+    int failures = test_state.failures;
+    check(&r);
+    if (test_state.failures > failures)
+        printf("    %s with '%s' in %s\n", family, spec, pb_precision_name[precision]);
+    rig_close(&r);
+}
+
+static void for_all(void (*check)(rig *r))
+{
+    static const char *const families[] = {"gpt2", "llama-3", "qwen3"};
+    for (size_t i = 0; i < PB_COUNT(decoders); i++)
+        try_on(decoders[i].family, decoders[i].spec, decoders[i].precision, check);
+    for (size_t f = 0; f < PB_COUNT(families); f++)
+        for (const pb_method *const *m = pb_methods; *m; m++)
+            try_on(families[f], (*m)->name, PB_IN_FP32, check);
+}
+
+/* ---- texts ----------------------------------------------------------------------------------------------- */
+
+static const int text[] = {3, 17, 9, 30, 4, 4, 21, 8, 26, 11, 5, 19, 7, 7, 28, 13, 6, 22};
+enum { TEXT = PB_COUNT(text), HELD = 7 };
+
+/* Logits of `n` texts, all of them rows, copied as double.  ids: one text after the other. */
+static double *logits_of(pb_model *m, int n, const int *offset, const int *ids)
+{
+    pb_apply *a = pb_apply_new(m);
+    const pb_node *y = pb_apply_run(a, &(pb_batch){.sequences = n, .offset = offset, .ids = ids});
+    if (!y)
+        PB_BUG("%s", pb_error_text());
+    double *out = pb_alloc((size_t)y->rows * (size_t)y->cols * sizeof *out);
+    for (int i = 0; i < y->rows * y->cols; i++)
+        out[i] = (double)y->x[i];
+    pb_apply_free(a);
+    return out;
+}
+
+static double apart(size_t n, const double *got, const double *want)
+{
+    double worst = 0, largest = 1e-30;
+    for (size_t i = 0; i < n; i++) {
+        worst = got[i] == got[i] ? fmax(worst, fabs(got[i] - want[i])) : (double)INFINITY;
+        largest = fmax(largest, fabs(want[i]));
+    }
+    return worst / largest;
+}
+
+/* ---- a held prompt ----------------------------------------------------------------------------------------- */
+
+static void check_held(rig *r)
+{
+    pb_model *m = r->model;
+    int whole[] = {0, TEXT}, apart_at[] = {0, TEXT - HELD, TEXT - HELD + 3}, most = pb_model_max_tokens(m);
+    size_t vocab = (size_t)pb_model_outputs(m), rows = TEXT - HELD;
+    int two[TEXT - HELD + 3];
+    memcpy(two, text + HELD, sizeof text - HELD * sizeof *text);
+    memcpy(two + rows, text + HELD, 3 * sizeof *two);
+    double *want = logits_of(m, 1, whole, text);
+    CHECK(!pb_model_hold_prompt(m, text, HELD));
+    CHECK_INT(pb_model_max_tokens(m), most - HELD);
+    double *got = logits_of(m, 2, apart_at, two); /* two texts behind one prompt */
+    CHECK(apart(rows * vocab, got, want + HELD * vocab) < NEAR);
+    CHECK(apart(3 * vocab, got + rows * vocab, want + HELD * vocab) < NEAR);
+    pb_model_release_prompt(m);
+    double *again = logits_of(m, 1, whole, text);
+    CHECK(pb_model_max_tokens(m) == most && !memcmp(again, want, TEXT * vocab * sizeof *want));
+    free(again);
+    free(got);
+    free(want);
+}
+
+TEST(a_held_prompt_stands_before_every_text)
+{
+    for_all(check_held);
+}
+
+TEST(a_prompt_that_cannot_be_held)
+{
+    rig r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
+    int ids[64] = {0};
+    CHECK(pb_model_hold_prompt(r.model, ids, 0) < 0);
+    CHECK_TEXT(pb_error_text(), "a prompt of 0 tokens, want 1..60: there has to be room for a text");
+    pb_error_clear();
+    CHECK(pb_model_hold_prompt(r.model, ids, 61) < 0);
+    pb_error_clear();
+    CHECK(!pb_model_hold_prompt(r.model, ids, 60) && pb_model_max_tokens(r.model) == 1);
+    rig_close(&r);
+    rig encoder = rig_open("", 3, 1);
+    CHECK(pb_model_hold_prompt(encoder.model, ids, 3) < 0);
+    pb_error_clear();
+    rig_close(&encoder);
+}
+
+/* ---- token by token ---------------------------------------------------------------------------------------- */
+
+/* Two texts through memories in pieces of different sizes, side by side, against both as a whole. */
+static void check_pieces(rig *r)
+{
+    static const int pieces[2][6] = {{5, 1, 1, 4, 1, 1}, {1, 1, 3, 1, 1, 1}};
+    pb_model *m = r->model;
+    size_t vocab = (size_t)pb_model_outputs(m);
+    pb_advance *a = pb_advance_new(m);
+    pb_memory *memory[2];
+    int whole[] = {0, TEXT}, at[2] = {0, 0};
+    double *want = logits_of(m, 1, whole, text), *got = pb_alloc(vocab * sizeof *got);
+    for (int s = 0; s < 2; s++)
+        pb_memory_begin(memory[s] = pb_memory_new(m), NULL, TEXT);
+    for (int turn = 0; turn < 6; turn++) {
+        pb_going going[2];
+        for (int s = 0; s < 2; s++) {
+            going[s] = (pb_going){memory[s], text + at[s], pieces[s][turn]};
+            at[s] += pieces[s][turn];
+        }
+        const pb_node *y = pb_advance_run(a, 2, going);
+        for (int s = 0; s < 2; s++) {
+            for (size_t i = 0; i < vocab; i++)
+                got[i] = (double)y->x[(size_t)s * vocab + i];
+            CHECK(apart(vocab, got, want + (size_t)(at[s] - 1) * vocab) < NEAR);
+        }
+    }
+    for (int s = 0; s < 2; s++)
+        pb_memory_free(memory[s]);
+    pb_advance_free(a);
+    free(want);
+    free(got);
+}
+
+TEST(a_text_in_pieces_has_the_logits_of_the_whole)
+{
+    for_all(check_pieces);
+}
+
+/* Prompts of many lengths: text[i .. i + length). */
+enum { PROMPTS = 7, NEW = 9 };
+static const int from[PROMPTS] = {0, 3, 5, 1, 9, 2, 7}, length[PROMPTS] = {1, 6, 2, 9, 1, 12, 4};
+
+static void take_prompts(pb_ids *prompt)
+{
+    for (int p = 0; p < PROMPTS; p++) {
+        prompt[p] = (pb_ids){0};
+        for (int i = 0; i < length[p]; i++)
+            pb_ids_add(&prompt[p], text[from[p] + i]);
+    }
+}
+
+static void free_prompts(pb_ids *prompt)
+{
+    for (int p = 0; p < PROMPTS; p++)
+        pb_ids_free(&prompt[p]);
+}
+
+static pb_decoding how_to(const char *settings)
+{
+    pb_decoding how;
+    pb_option_defaults(pb_decode_table, &how);
+    char *copy = pb_strdup(settings), *rest = copy;
+    for (char *one; *settings && (one = strsep(&rest, " "));) {
+        char *value = strchr(one, '=');
+        *value++ = 0;
+        if (pb_option_set(pb_decode_table, &how, one, value))
+            PB_BUG("%s", pb_error_text());
+    }
+    free(copy);
+    return how;
+}
+
+static bool decode(pb_model *m, const char *settings, int n, const pb_ids *prompt, pb_continuation *out)
+{
+    pb_decoding how = how_to(settings);
+    int rc = pb_decode(m, &how, n, prompt, out);
+    pb_option_release(pb_decode_table, &how);
+    return rc == 0;
+}
+
+static void free_all(int n, pb_continuation *out)
+{
+    for (int i = 0; i < n; i++)
+        pb_ids_free(&out[i].ids);
+}
+
+/* The likeliest token and its log-probability, the whole text read again. */
+static int likeliest(pb_model *m, const pb_ids *ids, double *log_probability)
+{
+    int offset[] = {0, (int)ids->count}, n = pb_model_outputs(m), best = 0;
+    double *y = logits_of(m, 1, offset, ids->id), *last = y + (ids->count - 1) * (size_t)n, sum = 0;
+    for (int i = 1; i < n; i++)
+        best = last[i] > last[best] ? i : best;
+    for (int i = 0; i < n; i++)
+        sum += exp(last[i] - last[best]);
+    *log_probability = -log(sum);
+    free(y);
+    return best;
+}
+
+static void check_greedy(rig *r)
+{
+    pb_ids prompt[PROMPTS];
+    pb_continuation out[PROMPTS];
+    take_prompts(prompt);
+    if (!CHECK(decode(r->model, "max_new=9 slots=3", PROMPTS, prompt, out)))
+        PB_BUG("%s", pb_error_text());
+    for (int p = 0; p < PROMPTS; p++) {
+        double sum = 0, one;
+        pb_ending ending = PB_BY_LENGTH;
+        pb_ids ids = {0};
+        for (int i = 0; i < NEW && ending == PB_BY_LENGTH; i++) {
+            int id = likeliest(r->model, &prompt[p], &one);
+            sum += one;
+            pb_ids_add(&prompt[p], id);
+            pb_ids_add(&ids, id);
+            ending = pb_model_ends(r->model, id) ? PB_BY_END : ending;
+        }
+        CHECK(ids.count == out[p].ids.count && !memcmp(ids.id, out[p].ids.id, ids.count * sizeof *ids.id));
+        CHECK(out[p].ending == ending);
+        CHECK_NEAR(out[p].log_probability, sum, 1e-3);
+        pb_ids_free(&ids);
+    }
+    free_all(PROMPTS, out);
+    free_prompts(prompt);
+}
+
+TEST(greedy_is_the_likeliest_token_of_the_whole_text_every_time)
+{
+    for_all(check_greedy);
+}
+
+static void check_merged(rig *r)
+{
+    if (!pb_model_can_merge(r->model))
+        return;
+    pb_ids prompt[PROMPTS];
+    pb_continuation one[PROMPTS], two[PROMPTS];
+    take_prompts(prompt);
+    CHECK(decode(r->model, "max_new=9", PROMPTS, prompt, one));
+    pb_model_merge(r->model);
+    CHECK(decode(r->model, "max_new=9", PROMPTS, prompt, two));
+    for (int p = 0; p < PROMPTS; p++)
+        CHECK(one[p].ids.count == two[p].ids.count &&
+              !memcmp(one[p].ids.id, two[p].ids.id, one[p].ids.count * sizeof(int)));
+    free_all(PROMPTS, one);
+    free_all(PROMPTS, two);
+    free_prompts(prompt);
+}
+
+TEST(merged_decodes_as_unmerged)
+{
+    for_all(check_merged);
+}
