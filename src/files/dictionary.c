@@ -51,6 +51,11 @@ int pb_dictionary_add(pb_dictionary *d, const char *text, size_t n)
     return *place;
 }
 
+int pb_dictionary_find(const pb_dictionary *d, const char *text, size_t n)
+{
+    return d->places ? *find_place(d, text, n) : -1;
+}
+
 void pb_dictionary_free(pb_dictionary *d)
 {
     pb_text_free(&d->bytes);

@@ -15,6 +15,8 @@ typedef struct pb_dictionary {
 
 /* The number of a text of n bytes, which is added (as the count before) if it is new. */
 int pb_dictionary_add(pb_dictionary *d, const char *text, size_t n);
+/* The number of a text, -1 if it is not there.  Reads only. */
+int pb_dictionary_find(const pb_dictionary *d, const char *text, size_t n);
 /* Text i and its size: not NUL-terminated, valid until the next is added. */
 const char *pb_dictionary_text(const pb_dictionary *d, int i, size_t *n);
 void pb_dictionary_free(pb_dictionary *d); /* leaves an empty one */
