@@ -101,7 +101,7 @@ TEST(frozen_weights_stay_bit_identical)
         for (int k = 0; k < pb_model_params(after.model); k++) {
             const pb_param *p = pb_model_param(after.model, k), *q = pb_model_param(before.model, k);
             size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
-            bool frozen = !p->trainable && p->kind != PB_HEAD; /* closed-form methods set the head */
+            bool frozen = !p->trainable && p->kind != PB_ADDED; /* closed-form methods set their own */
             CHECK(!frozen || !memcmp(p->x, q->x, bytes));
             /* All that trains has moved, but what this network's gradient is zero for. */
             if (p->trainable && !memcmp(p->x, q->x, bytes) && !strstr(p->name, "attn.k"))

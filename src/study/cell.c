@@ -22,7 +22,7 @@ char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
 
 /* ---- models ------------------------------------------------------------------------------------------- */
 
-/* A model, and the examples as it reads them. */
+/* A model, and the examples as it reads them.  Where weights stay as they are, it may hold the prompt. */
 typedef struct subject {
     pb_model *model;
     pb_form *form;
@@ -46,7 +46,7 @@ static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
                                                       .base = c->base})};
     if (s.model && !pb_model_attach(s.model, c->part, parts))
         s.form = pb_form_new(b->data, s.model, pb_model_tokenizer(s.model),
-                             &(pb_form_conf){prompting, c->train.max_tokens, 0, c->seed});
+                             &(pb_form_conf){prompting, c->train.max_tokens, &c->decoding, c->seed});
     if (!s.form)
         close_subject(&s);
     return s;
@@ -128,7 +128,10 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
     subject s = open_subject(b, c, c->row->parts);
     pb_result r;
     pb_result_init(&r);
-    int rc = s.model ? pb_train(s.model, s.form, b->experiment->task, &c->train, c->seed, progress, &r) : -1;
+    bool fixed = s.model && !pb_model_counts(s.model).trainable;
+    int rc = !s.model || (fixed && pb_form_hold(s.form, s.model)) ? -1 : 0;
+    if (!rc)
+        rc = pb_train(s.model, s.form, b->experiment->task, &c->train, c->seed, progress, &r);
     if (!rc)
         rc = save(b, c, s.model, &r);
     if (!rc)
@@ -158,7 +161,8 @@ int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
     subject s = open_trained(b, c);
     pb_result r;
     pb_result_init(&r);
-    int rc = s.model ? pb_score(s.model, s.form, b->experiment->task, PB_TEST, c->train.batch, &r) : -1;
+    int rc = s.model ? pb_form_hold(s.form, s.model) : -1;
+    rc = rc || pb_score(s.model, s.form, b->experiment->task, PB_TEST, c->train.batch, &r) ? -1 : 0;
     rc = rc || append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
     close_subject(&s);

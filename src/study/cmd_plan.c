@@ -26,7 +26,7 @@ static pb_form *real_form(const pb_experiment *e, const pb_cell *c, const pb_dat
 {
     pb_tokenizer *t = pb_tokenizer_open(e->model_path);
     pb_form *f = t ? pb_form_new(d, m, t,
-                                 &(pb_form_conf){pb_cell_prompting(c), c->train.max_tokens, 0, c->seed})
+                                 &(pb_form_conf){pb_cell_prompting(c), c->train.max_tokens, &c->decoding, c->seed})
                    : NULL;
     pb_tokenizer_close(t);
     return f;

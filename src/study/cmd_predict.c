@@ -111,7 +111,7 @@ static int predict_run(const pb_args *a, const pb_experiment *e, const pb_cell *
     if (!rc)
         read_texts(data);
     pb_form *f = rc ? NULL : pb_form_new(data, m, pb_model_tokenizer(m),
-                                         &(pb_form_conf){prompting, c->train.max_tokens, 0, run->seed});
+                                         &(pb_form_conf){prompting, c->train.max_tokens, &c->decoding, run->seed});
     rc = f ? predict_texts(data, f, m, c) : -1;
     pb_form_free(f);
     pb_model_free(m);

@@ -288,7 +288,7 @@ static int read_rows(pb_experiment *e, pb_ini *ini)
 
 /* ---- sweeps ------------------------------------------------------------------------------------------- */
 
-enum { TRAINING = -1, BASE = -2 }; /* parts of a row that are not methods */
+enum { TRAINING = -1, BASE = -2, DECODING = -3 }; /* parts of a row that are not methods */
 
 /* A setting of a row: of method `part`, of training or of the base.  More than one value: a sweep. */
 typedef struct setting {
@@ -305,7 +305,10 @@ typedef struct sweep {
 
 static const pb_option *options_of(const pb_row *row, int part)
 {
-    return part == TRAINING ? pb_train_table : part == BASE ? pb_base_table : row->method[part]->options;
+    return part == TRAINING   ? pb_train_table
+           : part == BASE     ? pb_base_table
+           : part == DECODING ? pb_decode_table
+                              : row->method[part]->options;
 }
 
 /* A later section replaces what an earlier one said about the same key. */
@@ -358,6 +361,10 @@ static int gather(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s)
         add_section(e, ini, row, s, BASE, "model") ||
         add_section(e, ini, row, s, BASE, pb_arena_format(e->arena, "model %s", row->label)))
         return -1;
+    if (e->task->texts &&
+        (add_section(e, ini, row, s, DECODING, "decode") ||
+         add_section(e, ini, row, s, DECODING, pb_arena_format(e->arena, "decode %s", row->label))))
+        return -1;
     for (int p = 0; p < row->parts; p++) {
         const char *name = row->method[p]->name;
         if (add_section(e, ini, row, s, p, pb_arena_format(e->arena, "method %s", name)) ||
@@ -396,6 +403,8 @@ static const char *list_settings(pb_experiment *e, const pb_cell *c)
     line[lines++] = pb_arena_format(e->arena, "model=%s\n", e->model_path);
     list_options(e, "train", pb_train_table, &c->train, line, &lines, PB_COUNT(line));
     list_options(e, "model", pb_base_table, &c->base, line, &lines, PB_COUNT(line));
+    if (e->task->texts)
+        list_options(e, "decode", pb_decode_table, &c->decoding, line, &lines, PB_COUNT(line));
     for (int p = 0; p < c->row->parts; p++)
         list_options(e, pb_arena_format(e->arena, "method.%s", c->row->method[p]->name), c->row->method[p]->options,
                      c->part[p].conf, line, &lines, PB_COUNT(line));
@@ -415,6 +424,7 @@ static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, int nu
     c->row = row;
     pb_option_defaults(pb_train_table, &c->train);
     pb_option_defaults(pb_base_table, &c->base);
+    pb_decoding *decoding = new_conf(e, pb_decode_table, sizeof *decoding); /* has a text */
     void *conf[MAX_PARTS];
     for (int p = 0; p < row->parts; p++) {
         conf[p] = new_conf(e, row->method[p]->options, row->method[p]->conf_size);
@@ -426,7 +436,10 @@ static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, int nu
         number /= k->values;
         pb_entry one = *k->entry;
         one.value = (char *)(uintptr_t)value;
-        void *target = k->part == TRAINING ? (void *)&c->train : k->part == BASE ? (void *)&c->base : conf[k->part];
+        void *target = k->part == TRAINING   ? (void *)&c->train
+                       : k->part == BASE     ? (void *)&c->base
+                       : k->part == DECODING ? (void *)decoding
+                                             : conf[k->part];
         if (pb_ini_apply(options_of(row, k->part), target, &one)) {
             pb_text_free(&choice);
             return -1;
@@ -435,6 +448,7 @@ static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, int nu
             pb_text_add(&choice, "%s%s%s%s=%s", choice.length ? " " : "", k->part < 0 ? "" : row->method[k->part]->name,
                         k->part < 0 ? "" : ".", k->entry->key, value);
     }
+    c->decoding = *decoding;
     c->choice = pb_arena_strdup(e->arena, choice.data ? choice.data : "");
     pb_text_free(&choice);
     c->settings = list_settings(e, c);
@@ -482,7 +496,7 @@ static int expand(pb_experiment *e, pb_ini *ini)
 
 static int unread(const pb_experiment *e, const pb_entry *entry)
 {
-    static const char *const first[] = {"experiment", "train", "model", "method", "task", NULL};
+    static const char *const first[] = {"experiment", "train", "model", "decode", "method", "task", NULL};
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(entry->section, " "), entry->section);
     const char *near = pb_nearest(word, first), *name = entry->section + strcspn(entry->section, " ");
@@ -491,11 +505,14 @@ static int unread(const pb_experiment *e, const pb_entry *entry)
         pb_error("unknown section [%s]; did you mean [%s%s%s]?", entry->section, near, *name ? " " : "", name);
     else if (!strcmp(word, "method") || !strcmp(word, "train") || !strcmp(word, "model"))
         pb_error("section [%s] belongs to no row; methods are %s", entry->section, e->methods);
+    else if (!strcmp(word, "decode"))
+        pb_error("section [%s]: %s", entry->section,
+                 e->task->texts ? "belongs to no row" : "the answers of this task are classes, nothing is generated");
     else if (!strcmp(word, "task"))
         pb_error("section [%s]: want [task %s], as the experiment's task is", entry->section, e->task_name);
     else
-        pb_error("unknown section [%s]; want [experiment], [train], [train ROW], [model], [model ROW], [method NAME], "
-                 "[method NAME:VARIANT] or [task NAME]",
+        pb_error("unknown section [%s]; want [experiment], [train], [train ROW], [model], [model ROW], [decode], "
+                 "[decode ROW], [method NAME], [method NAME:VARIANT] or [task NAME]",
                  entry->section);
     return pb_ini_blame(entry);
 }
@@ -504,7 +521,7 @@ static int unread(const pb_experiment *e, const pb_entry *entry)
 static bool is_left_behind(const pb_entry *methods, const pb_entry *entry)
 {
     bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7) ||
-                  !strncmp(entry->section, "model ", 6);
+                  !strncmp(entry->section, "model ", 6) || !strncmp(entry->section, "decode ", 7);
     return of_row && !strncmp(methods->place, "--set", 5) && strncmp(entry->place, "--set", 5) != 0;
 }
 

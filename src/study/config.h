@@ -3,7 +3,7 @@
 #define PB_CONFIG_H
 
 #include "base/arena.h"
-#include "model/model.h"
+#include "model/decode.h"
 #include "train/task.h"
 #include "train/train.h"
 
@@ -24,6 +24,7 @@ typedef struct pb_cell {
     pb_attached part[8]; /* [row->parts] methods with their settings                     */
     pb_train_options train;
     pb_base_options base; /* how the frozen base is held */
+    pb_decoding decoding; /* how answers are generated, if they are texts */
     uint64_t seed;
     const char *settings; /* "key=value\n" lines, sorted; no seed                          */
     pb_digest hash;       /* of settings, seed, data, model and code; by pb_experiment_seal */

@@ -305,7 +305,8 @@ static int write_all(writer *w)
         encode_words(w);
     for (int s = 0; s < PB_SPLITS && f->reading == PB_BY_TEXT; s++)
         encode_answers(w, (pb_split)s);
-    w->longest = f->reading == PB_BY_TEXT && w->conf->room > w->longest ? w->conf->room : w->longest;
+    int room = f->reading == PB_BY_TEXT ? f->decoding->max_new : 0;
+    w->longest = room > w->longest ? room : w->longest;
     write_front(w, NULL, 0);
     pb_ids frame = encode_text(w, "");
     int left = w->positions - (int)frame.count - w->longest;
@@ -350,6 +351,7 @@ pb_form *pb_form_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t,
     w.end = pb_model_config(m)->end[0];
     f->normalize = p && p->normalize;
     f->calibrate = p && p->calibrate;
+    f->decoding = c->decoding;
     int rc = 0;
     if (f->reading == PB_BY_HEAD)
         read_by_head(f, t, c->max_tokens < w.positions ? c->max_tokens : w.positions);
@@ -390,7 +392,7 @@ pb_form *pb_form_even(const pb_data *d, pb_reading reading, int tokens)
 
 int pb_form_hold(pb_form *f, pb_model *m)
 {
-    if (!f->prompt.count)
+    if (!f->prompt.count || f->held)
         return 0;
     f->held = true;
     return pb_model_hold_prompt(m, f->prompt.id, (int)f->prompt.count);

@@ -6,7 +6,7 @@
 #ifndef PB_FORM_H
 #define PB_FORM_H
 
-#include "model/model.h"
+#include "model/decode.h"
 #include "train/task.h"
 
 typedef enum pb_reading { PB_BY_HEAD, PB_BY_WORDS, PB_BY_TEXT } pb_reading;
@@ -31,6 +31,7 @@ typedef struct pb_form {
     bool single;               /* each of them is one token                        */
     bool normalize, calibrate; /* see pb_prompting                                 */
     pb_ids blank[PB_BLANKS];   /* without the prompt                               */
+    const pb_decoding *decoding; /* of pb_form_conf                                */
     int shots, dropped;        /* examples shown in front; for which there was no room */
     double extra;              /* tokens an example reads besides its text, mean over validation */
 } pb_form;
@@ -38,7 +39,7 @@ typedef struct pb_form {
 typedef struct pb_form_conf {
     const pb_prompting *prompting; /* NULL: none; a decoder's texts are written by the task's template */
     int max_tokens;                /* longer texts are cut                                             */
-    int room;                      /* as text: tokens kept free for an answer                          */
+    const pb_decoding *decoding;   /* as text: how answers are generated; outlives the form            */
     uint64_t seed;                 /* of the examples that are shown                                   */
 } pb_form_conf;
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/apply.h"
+#include "model/decode.h"
 
 /* ---- classes ------------------------------------------------------------------------------------------------ */
 
@@ -91,40 +91,53 @@ static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction
 
 /* ---- texts -------------------------------------------------------------------------------------------------- */
 
-/* The end, special tokens and blanks around it are not a part of an answer. */
-static char *answer_of(const pb_tokenizer *t, const pb_ids *ids)
+/* Blanks around an answer are not a part of it. */
+static char *trimmed(const char *text)
+{
+    text += strspn(text, " \t\n");
+    size_t n = strlen(text);
+    while (n && strchr(" \t\n", text[n - 1]))
+        n--;
+    return pb_format("%.*s", (int)n, text);
+}
+
+static char *answer_of(const pb_form *f, const pb_model *m, const pb_continuation *c)
 {
     pb_text text = {0};
-    pb_tokenizer_decode(t, ids->id, ids->count, true, &text);
-    char *at = text.data ? text.data : "";
-    at += strspn(at, " \t\n");
-    size_t n = strlen(at);
-    while (n && strchr(" \t\n", at[n - 1]))
-        n--;
-    char *out = pb_format("%.*s", (int)n, at);
+    pb_continuation_text(m, f->decoding, c, &text);
+    char *answer = trimmed(text.data ? text.data : "");
     pb_text_free(&text);
-    return out;
+    return answer;
+}
+
+/* What a text is generated from: the prompt, unless the model holds it, and the text. */
+static pb_ids whole(const pb_form *f, pb_split split, int example)
+{
+    pb_ids ids = {0};
+    for (size_t k = 0; !f->held && k < f->prompt.count; k++)
+        pb_ids_add(&ids, f->prompt.id[k]);
+    for (size_t k = 0; k < f->text[split][example].count; k++)
+        pb_ids_add(&ids, f->text[split][example].id[k]);
+    return ids;
 }
 
 /* Goes on behind each text of the split. */
 static int write_split(pb_runner *r, pb_split split, pb_prediction *list)
 {
     const pb_form *f = r->form;
-    pb_apply *a = pb_apply_new(r->model);
-    pb_ids read = {0}, said = {0};
-    int rc = 0;
-    for (int i = 0; i < f->data->split[split].count && !rc; i++) {
-        read.count = said.count = 0;
-        for (size_t k = 0; !f->held && k < f->prompt.count; k++)
-            pb_ids_add(&read, f->prompt.id[k]);
-        for (size_t k = 0; k < f->text[split][i].count; k++)
-            pb_ids_add(&read, f->text[split][i].id[k]);
-        rc = pb_apply_continue(a, read.id, (int)read.count, 64, true, &said);
-        list[i].text = rc ? NULL : answer_of(pb_model_tokenizer(r->model), &said);
+    int n = f->data->split[split].count;
+    pb_ids *read = pb_alloc((size_t)(n + 1) * sizeof *read);
+    pb_continuation *said = pb_alloc((size_t)(n + 1) * sizeof *said);
+    for (int i = 0; i < n; i++)
+        read[i] = whole(f, split, i);
+    int rc = pb_decode(r->model, f->decoding, n, read, said);
+    for (int i = 0; i < n; i++) {
+        list[i].text = rc ? NULL : answer_of(f, r->model, &said[i]);
+        pb_ids_free(&said[i].ids);
+        pb_ids_free(&read[i]);
     }
-    pb_ids_free(&read);
-    pb_ids_free(&said);
-    pb_apply_free(a);
+    free(read);
+    free(said);
     return rc;
 }
 
