@@ -191,10 +191,7 @@ void pb_forms_free(pb_forms *f)
 
 /* ---- matching ------------------------------------------------------------------------------------------ */
 
-/* What the sources of a split can say: every value and form of it, and whose it is. */
-typedef struct inventory {
-    slots said;
-} inventory;
+/* `said`, in what follows, is what a split's sources can say: every value and each form of it, with whose it is. */
 
 static const char *words_of(const pb_pieces *p, int from, int n, size_t *size)
 {
@@ -223,36 +220,36 @@ static bool mark(const pb_pieces *text, const pb_pieces *words, bool *taken)
     return found;
 }
 
-static double count_missing(const inventory *c, const slots *own, const pb_pieces *text, bool *taken)
+static double count_missing(const slots *said, const slots *own, const pb_pieces *text, bool *taken)
 {
     double missing = 0;
     for (size_t i = 0; i < own->count; i++) {
         bool found = mark(text, &own->at[i].value, taken);
-        for (size_t k = 0; k < c->said.count; k++)
-            if (!strcmp(c->said.at[k].key, own->at[i].key))
-                found |= mark(text, &c->said.at[k].value, taken);
+        for (size_t k = 0; k < said->count; k++)
+            if (!strcmp(said->at[k].key, own->at[i].key))
+                found |= mark(text, &said->at[k].value, taken);
         missing += !found;
     }
     return missing;
 }
 
 /* The most words from `from` on, none taken, that say a value. */
-static int longest_at(const inventory *c, const pb_pieces *text, int from, const bool *taken)
+static int longest_at(const slots *said, const pb_pieces *text, int from, const bool *taken)
 {
     int longest = 0;
-    for (size_t k = 0; k < c->said.count; k++) {
-        const pb_pieces *words = &c->said.at[k].value;
+    for (size_t k = 0; k < said->count; k++) {
+        const pb_pieces *words = &said->at[k].value;
         if (words->count > longest && stands_at(text, from, words) && !memchr(taken + from, true, (size_t)words->count))
             longest = words->count;
     }
     return longest;
 }
 
-static double count_wrong(const inventory *c, const pb_pieces *text, const bool *taken)
+static double count_wrong(const slots *said, const pb_pieces *text, const bool *taken)
 {
     pb_dictionary different = {0};
     for (int i = 0, n; i < text->count; i += n ? n : 1)
-        if ((n = longest_at(c, text, i, taken))) {
+        if ((n = longest_at(said, text, i, taken))) {
             size_t size;
             const char *words = words_of(text, i, n, &size);
             pb_dictionary_add(&different, words, size);
@@ -270,13 +267,13 @@ static bool is_bare(const pb_pieces *words)
     return words->count == 1 && (!strcmp(words->text.data, "yes") || !strcmp(words->text.data, "no"));
 }
 
-static void add_said(inventory *c, pb_dictionary *known, const char *key, const pb_pieces *words)
+static void add_said(slots *said, pb_dictionary *known, const char *key, const pb_pieces *words)
 {
     char *line = pb_format("%s: %s", key, words->count ? words->text.data : "");
     int before = known->count;
     if (words->count && !is_bare(words) && pb_dictionary_add(known, line, strlen(line)) == before) {
-        pb_grow(&c->said.at, c->said.count, &c->said.capacity, sizeof *c->said.at);
-        slot *s = &c->said.at[c->said.count++];
+        pb_grow(&said->at, said->count, &said->capacity, sizeof *said->at);
+        slot *s = &said->at[said->count++];
         *s = (slot){.key = pb_strdup(key)};
         for (int i = 0; i < words->count; i++)
             pb_pieces_add_word(&s->value, words->text.data + words->at[i].begin, words->at[i].end - words->at[i].begin);
@@ -287,12 +284,12 @@ static void add_said(inventory *c, pb_dictionary *known, const char *key, const 
 /* A value with its forms: whichever the split has. */
 static void *start(const pb_text_set *set)
 {
-    inventory *c = pb_alloc(sizeof *c);
+    slots *said = pb_alloc(sizeof *said);
     pb_dictionary known = {0}, keys = {0};
     for (int i = 0; i < set->count; i++) {
         slots s = read_slots(set->item[i].source);
         for (size_t k = 0; k < s.count; k++) {
-            add_said(c, &known, s.at[k].key, &s.at[k].value);
+            add_said(said, &known, s.at[k].key, &s.at[k].value);
             pb_dictionary_add(&keys, s.at[k].key, strlen(s.at[k].key));
         }
         free_slots(&s);
@@ -300,18 +297,17 @@ static void *start(const pb_text_set *set)
     for (size_t k = 0; set->forms && k < set->forms->form.count; k++) {
         const slot *form = &set->forms->form.at[k];
         if (pb_dictionary_find(&keys, form->key, strlen(form->key)) >= 0)
-            add_said(c, &known, form->key, &form->value);
+            add_said(said, &known, form->key, &form->value);
     }
     pb_dictionary_free(&known);
     pb_dictionary_free(&keys);
-    return c;
+    return said;
 }
 
 static void stop(void *context)
 {
-    inventory *c = context;
-    free_slots(&c->said);
-    free(c);
+    free_slots(context);
+    free(context);
 }
 
 static void gather(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)

@@ -103,7 +103,7 @@ static bool joins(const char *word, const char *p, kind before)
         return false;
     if (strchr("-_/@", *p))
         return true;
-    if (*p == '&')
+    if (strchr("&+", *p)) /* AT&T */
         return word[0] >= 'A' && word[0] <= 'Z' && p[1] >= 'A' && p[1] <= 'Z';
     return strchr(".?!", *p) && before == LETTER && after == LETTER;
 }
@@ -145,6 +145,17 @@ static size_t acronym(const char *p)
     return letters > 1 && kind_of(p + length) == OTHER ? length : 0;
 }
 
+/* Is there a blank and one of the words that a sentence begins with more often than a name? */
+static bool begins_sentence(const char *p)
+{
+    static const char *const first[] = {
+        "the", "this", "that", "these", "it",    "he",    "she",  "they",  "we",      "you",       "in",   "at", "as",
+        "but", "if",   "when", "while", "after", "here",  "then", "there", "what",    "some",      "many", "so", "a",
+        "an",  "her",  "our",  "their", "such",  "about", "once", "one",   "however", "according", NULL};
+    size_t blank = pb_blank_length(p);
+    return blank && p[blank] >= 'A' && p[blank] <= 'Z' && is_one_of(p + blank, run_length(p + blank), first);
+}
+
 /* Does a full stop at p + n belong to the word of n bytes before it? */
 static bool abbreviates(const char *p, size_t n)
 {
@@ -159,8 +170,8 @@ static bool abbreviates(const char *p, size_t n)
         return false;
     if (p[n + 1] && strchr(",;:", p[n + 1])) /* no sentence ends here */
         return true;
-    if (n == 1 && *p >= 'A' && *p <= 'Z')
-        return *p != 'A' && *p != 'I';
+    if (n == 1 && kind_of(p) == LETTER)
+        return !begins_sentence(p + 2);
     return is_one_of(p, n, known) || (is_one_of(p, n, numbered) && p[n + 1] == ' ' && kind_of(p + n + 2) == DIGIT);
 }
 
@@ -220,10 +231,11 @@ static const char *const renamed[][2] = {
     {"&gt;", ">"},  {"\u00BD", "1/2"}, {"\u00BC", "1/4"}, {"\u00BE", "3/4"},
 };
 
-/* Punctuation: with what the program writes for it. */
-static const char *const dropped[] = {"'",      "''",     "`",      "``",     "\"",     ".",      "?",      "!",
-                                      ",",      ":",      "-",      "--",     "...",    ";",      "\u2018", "\u2019",
-                                      "\u201C", "\u201D", "\u2013", "\u2014", "\u2026", "&quot;", NULL};
+/* Punctuation: with what the program writes for it, and dashes as Windows has them. */
+static const char *const dropped[] = {"'",      "''",     "`",      "``",     "\"",       ".",        "?",
+                                      "!",      ",",      ":",      "-",      "--",       "...",      ";",
+                                      "\u2018", "\u2019", "\u201C", "\u201D", "\xC2\x96", "\xC2\x97", "\u2013",
+                                      "\u2014", "\u2026", "&quot;", NULL};
 
 /* The length of what stands at `p` and is no word, and the name that it gets. */
 static size_t sign_length(const char *p, const char **name)
@@ -247,21 +259,20 @@ static size_t sign_length(const char *p, const char **name)
     return n;
 }
 
-static void add(pb_pieces *out, const char *word, size_t n)
+static void add(pb_pieces *out, const char *p, size_t n)
 {
-    if (is_one_of(word, n, dropped) || (*word == '-' && n < 5 && strspn(word, "-") >= n))
+    if (is_one_of(p, n, dropped) || (*p == '-' && n < 5 && strspn(p, "-") >= n))
         return;
-    char *copy = pb_format("%.*s", (int)n, word), *lower = pb_lower(copy);
-    pb_text plain = {0}; /* curved apostrophes are straight ones */
-    for (const char *p = lower; *p; p++) {
-        size_t quote = apostrophe(p);
-        pb_text_bytes(&plain, quote ? "'" : p, 1);
-        p += quote ? quote - 1 : 0;
+    pb_text word = {0};
+    bool straight = clitic(p) == n || negation(p) == n; /* their apostrophe, if it is a curved one */
+    for (size_t i = 0, quote; i < n; i += quote ? quote : 1) {
+        quote = straight ? apostrophe(p + i) : 0;
+        pb_text_bytes(&word, quote ? "'" : p + i, 1);
     }
-    pb_pieces_add_word(out, plain.data, plain.length);
-    pb_text_free(&plain);
+    char *lower = pb_lower(word.data);
+    pb_pieces_add_word(out, lower, strlen(lower));
     free(lower);
-    free(copy);
+    pb_text_free(&word);
 }
 
 /* can|not, gon|na, ..: where a word is cut in two; its length where not. */
