@@ -88,11 +88,18 @@ static size_t negation(const char *p)
 /* A number: 12, 1,234.5, 10:30, .5; a sign in front belongs to it. */
 static size_t number(const char *p)
 {
-    size_t length = *p == '+' || *p == '-', first = digits_length(p + length), n = 0;
-    for (length += first; p[length] && strchr(".,:", p[length]); length += 1 + n)
-        if (!(n = digits_length(p + length + 1)))
-            break;
-    return first || n || (length > 1 && kind_of(p + length - 1) == DIGIT) ? length : 0;
+    size_t length = *p == '+' || *p == '-', n = digits_length(p + length);
+    bool any = n > 0;
+    for (length += n; p[length] && strchr(".,:", p[length]) && (n = digits_length(p + length + 1)); length += 1 + n)
+        any = true;
+    return any ? length : 0;
+}
+
+/* A number, and what a hyphen joins to it: 3.5-litre. */
+static size_t hyphenated(const char *p)
+{
+    size_t n = number(p), more = p[n] == '-' ? run_length(p + n + 1) : 0;
+    return more ? n + 1 + more : n;
 }
 
 /* Does a sign at `p` join what is before it (which begins at `word`) to what follows? */
@@ -191,7 +198,7 @@ static size_t sign_run(const char *p)
 /* http://.., www..: to the next white space, without the punctuation at its end. */
 static size_t address(const char *p)
 {
-    if (strncasecmp(p, "http://", 7) && strncasecmp(p, "https://", 8) && strncasecmp(p, "www.", 4))
+    if (strncasecmp(p, "http://", 7) != 0 && strncasecmp(p, "https://", 8) != 0 && strncasecmp(p, "www.", 4) != 0)
         return 0;
     size_t n = 0;
     while (p[n] && !pb_blank_length(p + n))
@@ -228,14 +235,13 @@ static size_t clipped(const char *p)
 static const char *const renamed[][2] = {
     {"(", "-lrb-"}, {")", "-rrb-"},    {"[", "-lsb-"},    {"]", "-rsb-"},    {"{", "-lcb-"},
     {"}", "-rcb-"}, {"\u00A3", "#"},   {"\u20AC", "$"},   {"&amp;", "&"},    {"&lt;", "<"},
-    {"&gt;", ">"},  {"\u00BD", "1/2"}, {"\u00BC", "1/4"}, {"\u00BE", "3/4"},
+    {"&gt;", ">"},  {"\u00BD", "1/2"}, {"\u00BC", "1/4"}, {"\u00BE", "3/4"}, {"&quot;", "\""},
 };
 
 /* Punctuation: with what the program writes for it, and dashes as Windows has them. */
-static const char *const dropped[] = {"'",      "''",     "`",      "``",     "\"",       ".",        "?",
-                                      "!",      ",",      ":",      "-",      "--",       "...",      ";",
-                                      "\u2018", "\u2019", "\u201C", "\u201D", "\xC2\x96", "\xC2\x97", "\u2013",
-                                      "\u2014", "\u2026", "&quot;", NULL};
+static const char *const dropped[] = {
+    "'",   "''", "`",      "``",     "\"",     ".",      "?",        "!",        ",",      ":",      "-",      "--",
+    "...", ";",  "\u2018", "\u2019", "\u201C", "\u201D", "\xC2\x96", "\xC2\x97", "\u2013", "\u2014", "\u2026", NULL};
 
 /* The length of what stands at `p` and is no word, and the name that it gets. */
 static size_t sign_length(const char *p, const char **name)
@@ -246,8 +252,6 @@ static size_t sign_length(const char *p, const char **name)
             *name = renamed[i][1];
             return strlen(renamed[i][0]);
         }
-    if (!strncmp(p, "&quot;", 6))
-        return 6;
     if ((n = tag(p)) || (n = clipped(p)) || (n = clitic(p)) || (n = number(p)))
         return n;
     if (*p == '#' || *p == '@') /* #tag, @user */
@@ -289,14 +293,11 @@ static size_t second_half(const char *p, size_t n)
 /* Adds what begins with a letter or a digit, and says how long it is. */
 static size_t add_word(pb_pieces *out, const char *p)
 {
-    size_t n = acronym(p), figures;
-    if (!n && (n = negation(p)) == 0) {
+    size_t n = acronym(p);
+    if (!n && !(n = negation(p))) {
         n = word_length(p);
-        if (n == 1 && (*p | 32) == 'y' && apostrophe(p + 1) && !strncasecmp(p + 1 + apostrophe(p + 1), "all", 3))
-            n += apostrophe(p + 1); /* y'all */
-        if (kind_of(p) == DIGIT && (figures = number(p)) > n)
-            n = figures +
-                (p[figures] == '-' && kind_of(p + figures + 1) != OTHER ? 1 + run_length(p + figures + 1) : 0);
+        if (kind_of(p) == DIGIT && number(p) > n)
+            n = hyphenated(p);
         n += abbreviates(p, n);
     }
     size_t half = second_half(p, n);

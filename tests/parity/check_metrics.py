@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
 """check_metrics: the metrics of generated text here, in sacreBLEU and in the E2E challenge's evaluation.
 
-    check_metrics.py METRICS              METRICS is build/tests/parity/metrics
+    check_metrics.py METRICS [TEXT]...    METRICS is build/tests/parity/metrics
     check_metrics.py --goldens            writes what `make test` checks: tests/golden/metrics/expected.jsonl
 
 E2E_METRICS names a checkout of github.com/tuetschek/e2e-metrics (1b9c4d8), whose tokenizer needs Java; the goldens
 need it, and the comparison leaves bleu-e2e, nist, rouge-l and cider out where it is not set.  Compared are our own
 hypotheses of tests/golden/metrics and, if PEFTBENCH_DATA has e2e/, one reference of each of its test
-examples against the others.  Exact match, distinct-n and the slot errors have no program to be compared with: what is
-here follows their papers a second time.  Exit code 1 if a value differs by more than 1e-9 of itself.
+examples against the others; and the Treebank words of 20,000 sentences of each TEXT (.txt or .txt.xz) and of all
+E2E's texts, of which 99 % have to be equal.  Exact match, distinct-n and the slot errors have no program to be compared
+with: what is here follows their papers a second time.  Exit code 1 if a value differs by more than 1e-9 of itself.
 """
 
 import contextlib
 import io
 import json
 import logging
+import lzma
 import math
 import os
 import pathlib
@@ -177,6 +179,8 @@ def read(path):
 
 
 def write_goldens():
+    if "E2E_METRICS" not in os.environ:
+        sys.exit("check_metrics: the goldens need E2E_METRICS, a checkout of the E2E challenge's evaluation")
     corpus = read(GOLDEN / "corpus.jsonl")
     with open(GOLDEN / "expected.jsonl", "w") as out:
         for where in PARTS:
@@ -221,6 +225,33 @@ def e2e_test(path):
     return [{"source": s, "hypothesis": r[0], "references": r[1:]} for s, r in grouped.items() if len(r) > 1]
 
 
+def sentences_of(path):
+    with (lzma.open if path.suffix == ".xz" else open)(path, "rt") as f:
+        return re.split(r"\s*(?:\n|<br />)\s*|(?<=[.!?]) (?=[A-Z])", f.read(4_000_000).strip())[:20000]
+
+
+def compare_words(name, program, lines):
+    """The tokenizer there looks into the line that follows, so that a full stop may differ by that alone."""
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+    lines = [x for x in lines if x]
+    there = [x[0] for x in PTBTokenizer().tokenize({i: [{"caption": x}] for i, x in enumerate(lines)}).values()]
+    here = subprocess.run([program, "--treebank"], input="".join(x + "\n" for x in lines), capture_output=True, text=True,
+                          check=True).stdout.split("\n")[:-1]
+    equal = sum(a == b for a, b in zip(here, there, strict=True))
+    print(f"{name}: Treebank words of {equal} of {len(lines)} lines equal", flush=True)
+    return equal < 0.99 * len(lines)
+
+
+def check_words(program, data, texts):
+    sys.path.insert(0, os.environ["E2E_METRICS"])
+    found = sorted((data / "e2e").glob("*.txt"))
+    e2e = sorted({line.split("||", 1)[1].strip() for path in found for line in path.read_text().splitlines()})
+    bad = compare_words("e2e", program, e2e) if e2e else False
+    for text in texts:
+        bad |= compare_words(text.name, program, sentences_of(text))
+    return bad
+
+
 def main():
     if sys.argv[1] == "--goldens":
         write_goldens()
@@ -228,9 +259,11 @@ def main():
     bad, corpus = False, read(GOLDEN / "corpus.jsonl")
     with contextlib.redirect_stderr(io.StringIO()):
         bad |= compare("ours", sys.argv[1], corpus, GOLDEN / "forms.txt")
-        path = pathlib.Path(os.environ.get("PEFTBENCH_DATA", ".")) / "e2e" / "test.txt"
-        if path.exists():
-            bad |= compare("e2e", sys.argv[1], e2e_test(path), None)
+        data = pathlib.Path(os.environ.get("PEFTBENCH_DATA", "."))
+        if (data / "e2e").exists():
+            bad |= compare("e2e", sys.argv[1], e2e_test(data / "e2e" / "test.txt"), None)
+        if "E2E_METRICS" in os.environ:
+            bad |= check_words(sys.argv[1], data, map(pathlib.Path, sys.argv[2:]))
     sys.exit(bad)
 
 

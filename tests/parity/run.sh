@@ -8,7 +8,8 @@
 # MODEL        the Hugging Face folder (default: models/minilm, obtained if it is not there)
 # TEXTS        English texts, .txt or .txt.xz: then ids are compared on 130,000 lines of them and of random Unicode
 # PEFTBENCH_DATA  if its sst2/ is there, SST-2's lines go through both tokenizers; if its stories260k/ is,
-#              that llama2.c checkpoint is compared
+#              that llama2.c checkpoint is compared; if its e2e/ is, the metrics are on those texts too
+# E2E_METRICS  a checkout of github.com/tuetschek/e2e-metrics: its BLEU, NIST, ROUGE-L and CIDEr are compared too (needs Java)
 set -eu
 cd "$(dirname "$0")/../.."
 venv=${VENV:-build/venv}
@@ -36,6 +37,9 @@ if [ -n "${TEXTS:-}" ]; then
 	# shellcheck disable=SC2086 # a list of files
 	"$venv/bin/python" tests/parity/check_tokenizers.py "$peftbench" build/tests/parity/bpe $TEXTS || failed=1
 fi
+make build/tests/parity/metrics
+# shellcheck disable=SC2086 # a list of files
+"$venv/bin/python" tests/parity/check_metrics.py build/tests/parity/metrics ${TEXTS:-} || failed=1
 stories=${PEFTBENCH_DATA:-}/stories260k
 [ ! -d "$stories" ] || "$venv/bin/python" tests/parity/check_stories.py "$peftbench" "$stories/stories260K.bin" "$stories/tok512.bin" ||
 	failed=1
