@@ -2,8 +2,9 @@
 #include "rig.h"
 #include "util.h"
 
-#include "model/apply.h"
+#include "files/json.h"
 #include "model/advance.h"
+#include "model/apply.h"
 #include "model/decode.h"
 #include "model/memory.h"
 
@@ -293,4 +294,213 @@ static void check_merged(rig *r)
 TEST(merged_decodes_as_unmerged)
 {
     for_all(check_merged);
+}
+
+/* ---- as transformers does it (tests/parity/make_continuations.py) ------------------------------------------- */
+
+static void check_line(pb_model *m, const pb_json *line)
+{
+    pb_ids prompt = {0};
+    pb_continuation out;
+    const pb_json *ids = pb_json_get(line, "ids"), *added = pb_json_get(line, "added");
+    for (size_t i = 0; i < pb_json_size(ids); i++)
+        pb_ids_add(&prompt, (int)pb_json_integer(pb_json_at(ids, i), -1));
+    if (!CHECK(decode(m, pb_json_text(pb_json_get(line, "how"), ""), 1, &prompt, &out)))
+        PB_BUG("%s", pb_error_text());
+    CHECK_INT((long long)out.ids.count, (long long)pb_json_size(added));
+    for (size_t i = 0; i < out.ids.count; i++)
+        CHECK_INT(out.ids.id[i], pb_json_integer(pb_json_at(added, i), -1));
+    if (pb_json_get(line, "score"))
+        CHECK_NEAR(out.log_probability, pb_json_number(pb_json_get(line, "score"), NAN), 1e-4);
+    pb_ids_free(&out.ids);
+    pb_ids_free(&prompt);
+}
+
+static void check_continuations(const char *family)
+{
+    rig r = open_decoder(family, "", PB_IN_FP32);
+    char *path = pb_format(FAMILIES "/%s/continuations.jsonl", family), *lines = pb_read_file(path, NULL);
+    int count = 0;
+    for (char *rest = lines, *line; rest && (line = strsep(&rest, "\n")) && *line; count++) {
+        pb_json_doc *doc = pb_json_parse(path, line, strlen(line));
+        check_line(r.model, pb_json_root(doc));
+        pb_json_free(doc);
+    }
+    CHECK(count >= 30);
+    free(lines);
+    free(path);
+    rig_close(&r);
+}
+
+TEST(greedy_and_beams_are_those_of_transformers)
+{
+    check_continuations("gpt2");
+    check_continuations("llama-3");
+    check_continuations("qwen3");
+}
+
+/* ---- side by side ------------------------------------------------------------------------------------------- */
+
+/* Every prompt's continuation is the same, however many run side by side and which ones. */
+static void check_slots(const char *settings, const char *alone, const char *many)
+{
+    rig r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
+    pb_ids prompt[PROMPTS];
+    pb_continuation one[PROMPTS], two[PROMPTS];
+    char *first = pb_format("%s slots=%s", settings, alone), *second = pb_format("%s slots=%s", settings, many);
+    take_prompts(prompt);
+    CHECK(decode(r.model, first, PROMPTS, prompt, one) && decode(r.model, second, PROMPTS, prompt, two));
+    for (int p = 0; p < PROMPTS; p++) {
+        CHECK(one[p].ids.count == two[p].ids.count &&
+              !memcmp(one[p].ids.id, two[p].ids.id, one[p].ids.count * sizeof(int)));
+        CHECK(one[p].ending == two[p].ending);
+        CHECK_NEAR(one[p].log_probability, two[p].log_probability, 1e-4);
+    }
+    free_all(PROMPTS, one);
+    free_all(PROMPTS, two);
+    free_prompts(prompt);
+    free(first);
+    free(second);
+    rig_close(&r);
+}
+
+TEST(slots_do_not_matter)
+{
+    check_slots("max_new=20 no_repeat=2", "1", "4");
+    check_slots("max_new=20 strategy=sample", "1", "7");
+    check_slots("max_new=12 strategy=sample top_k=9 top_p=0.8 temperature=1.5", "2", "3");
+    check_slots("max_new=12 strategy=beam beams=3", "1", "9");
+}
+
+/* A continuation behind a held prompt is that of the whole. */
+static void check_held_prompt(const char *settings)
+{
+    rig r = open_decoder("gpt2", "prompt:length=2", PB_IN_FP32);
+    pb_ids whole = {0}, rest = {0};
+    pb_continuation want, got;
+    for (int i = 0; i < TEXT; i++) {
+        pb_ids_add(&whole, text[i]);
+        if (i >= HELD)
+            pb_ids_add(&rest, text[i]);
+    }
+    CHECK(decode(r.model, settings, 1, &whole, &want));
+    CHECK(!pb_model_hold_prompt(r.model, text, HELD) && decode(r.model, settings, 1, &rest, &got));
+    CHECK(want.ids.count == got.ids.count && !memcmp(want.ids.id, got.ids.id, want.ids.count * sizeof(int)));
+    CHECK_NEAR(got.log_probability, want.log_probability, 1e-4);
+    free_all(1, &want);
+    free_all(1, &got);
+    pb_ids_free(&whole);
+    pb_ids_free(&rest);
+    rig_close(&r);
+}
+
+TEST(prompts_stand_behind_a_held_one)
+{
+    check_held_prompt("max_new=12");
+    check_held_prompt("max_new=12 no_repeat=2");
+    check_held_prompt("max_new=12 strategy=beam beams=3 no_repeat=2");
+}
+
+/* ---- draws --------------------------------------------------------------------------------------------------- */
+
+enum { DRAWS = 4000 };
+
+/* How often each token comes first behind one prompt. */
+static void frequencies(pb_model *m, const char *settings, double *share)
+{
+    static pb_ids prompt[DRAWS];
+    static pb_continuation out[DRAWS];
+    pb_ids one = {0};
+    pb_ids_add(&one, 5);
+    for (int i = 0; i < DRAWS; i++)
+        prompt[i] = one;
+    memset(share, 0, (size_t)pb_model_outputs(m) * sizeof *share);
+    CHECK(decode(m, settings, DRAWS, prompt, out));
+    for (int i = 0; i < DRAWS; i++)
+        share[out[i].ids.id[0]] += 1.0 / DRAWS;
+    free_all(DRAWS, out);
+    pb_ids_free(&one);
+}
+
+static int descending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+/* The probabilities that temperature, top_k and top_p leave, computed by sorting everything. */
+static void expected(pb_model *m, double temperature, int top_k, double top_p, double *p)
+{
+    static const int offset[] = {0, 1}, ids[] = {5};
+    int n = pb_model_outputs(m);
+    double *x = logits_of(m, 1, offset, ids), *sorted = pb_alloc((size_t)n * sizeof *sorted), sum = 0, least = 0,
+           mass = 0;
+    for (int i = 0; i < n; i++)
+        sorted[i] = p[i] = exp(x[i] / temperature);
+    qsort(sorted, (size_t)n, sizeof *sorted, descending);
+    for (int i = 0; i < (top_k ? top_k : n); i++)
+        sum += sorted[i];
+    for (int i = 0; i < (top_k ? top_k : n) && mass < top_p * sum; i++)
+        mass += least = sorted[i];
+    for (int i = 0; i < n; i++)
+        p[i] = p[i] >= least ? p[i] / mass : 0;
+    free(sorted);
+    free(x);
+}
+
+static void check_draws(const char *settings, double temperature, int top_k, double top_p)
+{
+    rig r = open_decoder("llama-3", "", PB_IN_FP32);
+    double share[97], p[97], square = 0;
+    int tokens = 0;
+    CHECK(pb_model_outputs(r.model) == PB_COUNT(share));
+    frequencies(r.model, settings, share);
+    expected(r.model, temperature, top_k, top_p, p);
+    for (size_t i = 0; i < PB_COUNT(share); i++) {
+        CHECK(p[i] > 0 || share[i] == 0);
+        square += p[i] > 0 ? DRAWS * (share[i] - p[i]) * (share[i] - p[i]) / p[i] : 0;
+        tokens += p[i] > 0;
+    }
+    CHECK(square < tokens + 4 * sqrt(2.0 * tokens)); /* chi-square, 4 deviations over its mean */
+    rig_close(&r);
+}
+
+TEST(tokens_are_drawn_by_their_probability)
+{
+    check_draws("max_new=1 strategy=sample slots=64", 1, 0, 1);
+    check_draws("max_new=1 strategy=sample slots=64 seed=3 temperature=0.5", 0.5, 0, 1);
+    check_draws("max_new=1 strategy=sample slots=64 top_k=7", 1, 7, 1);
+    check_draws("max_new=1 strategy=sample slots=64 top_p=0.6", 1, 0, 0.6);
+    check_draws("max_new=1 strategy=sample slots=64 top_k=12 top_p=0.7 temperature=2", 2, 12, 0.7);
+}
+
+/* ---- what is refused ------------------------------------------------------------------------------------------ */
+
+TEST(what_cannot_be_decoded)
+{
+    rig r = open_decoder("llama-3", "prefix:length=4", PB_IN_FP32);
+    pb_ids prompt = {0};
+    pb_continuation out;
+    CHECK(!decode(r.model, "", 1, &prompt, &out));
+    CHECK_TEXT(pb_error_text(), "prompt 1: 0 tokens, want 1..59: there has to be room to go on");
+    pb_error_clear();
+    pb_ids_add(&prompt, 97);
+    CHECK(!decode(r.model, "", 1, &prompt, &out));
+    CHECK_TEXT(pb_error_text(), "prompt 1: token id 97, want 0..96");
+    pb_error_clear();
+    prompt.id[0] = 3;
+    CHECK(!decode(r.model, "stop=.", 1, &prompt, &out));
+    pb_error_clear();
+    CHECK(!decode(r.model, "strategy=beam beams=49", 1, &prompt, &out));
+    CHECK_TEXT(pb_error_text(), "beams: want at most half of the 97 tokens, got 49");
+    pb_error_clear();
+    CHECK(decode(r.model, "max_new=100 end=no", 1, &prompt, &out)); /* up to the last position */
+    CHECK(out.ids.count == 59 && out.ending == PB_BY_WINDOW);
+    free_all(1, &out);
+    pb_ids_free(&prompt);
+    rig_close(&r);
+    rig encoder = rig_open("", 3, 1);
+    CHECK(!decode(encoder.model, "", 0, &prompt, &out));
+    pb_error_clear();
+    rig_close(&encoder);
 }

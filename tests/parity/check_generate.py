@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""check_generate: greedy continuations of a GGUF here and in transformers, token by token.
+"""check_generate: continuations of a GGUF here and in transformers, greedy and by beam search, token by token.
 
-    check_generate.py PEFTBENCH FILE.gguf [TOKENS]
+    check_generate.py PEFTBENCH FILE.gguf [TOKENS]      64; half as many in beam searches
 
 transformers reads the same file through the gguf package, dequantised to 32 bits.  The ids of the
 prompts are compared as well; transformers leaves out that `smollm` cuts digits first, so its tokenizer
@@ -24,6 +24,15 @@ PROMPTS = [
     "Les enfants jouent", "Plants need light because", "The meaning of life", "int main(void) {", "It was raining, so",
 ]
 
+WAYS = [
+    ("greedy", [], {}),
+    ("greedy, no 3 tokens twice", ["--no-repeat", "3"], dict(no_repeat_ngram_size=3)),
+    ("4 beams, length penalty 0.8, no 3 tokens twice", ["--beams", "4", "--length-penalty", "0.8", "--no-repeat", "3"],
+     dict(num_beams=4, length_penalty=0.8, no_repeat_ngram_size=3)),
+    ("4 beams, length penalty 1.2, no 3 tokens twice", ["--beams", "4", "--length-penalty", "1.2", "--no-repeat", "3"],
+     dict(num_beams=4, length_penalty=1.2, no_repeat_ngram_size=3)),
+]
+
 
 def ids_there(path):
     t = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
@@ -31,6 +40,26 @@ def ids_there(path):
     backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
                                                      pre_tokenizers.ByteLevel(add_prefix_space=False)])
     return [backend.encode(p).ids for p in PROMPTS]
+
+
+def here(program, path, ids, options):
+    run = subprocess.run([program, "generate", "--ids", "--model", str(path), *options], text=True, check=True,
+                         input="".join(json.dumps(i) + "\n" for i in ids), capture_output=True)
+    return [json.loads(line)["ids"] for line in run.stdout.splitlines()]
+
+
+def there(model, ids, tokens, settings):
+    with torch.no_grad():
+        out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+                             max_new_tokens=tokens, do_sample=False, pad_token_id=0, **settings)
+    return out[0, len(ids):].tolist()
+
+
+def agree(prompt, ours, theirs):
+    if ours != theirs:
+        first = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+        print(f"differs: {prompt!r} from token {first}")
+    return ours == theirs
 
 
 def main():
@@ -43,19 +72,14 @@ def main():
                                                         capture_output=True, text=True, check=True).stdout.splitlines()]
     equal = sum(a == b for a, b in zip(ids, ids_there(path), strict=True))
     print(f"ids of prompts: {equal} of {len(PROMPTS)} equal", flush=True)
-    run = subprocess.run([program, "generate", "--ids", "--max-new", str(tokens), "--model", str(path)], text=True, check=True,
-                         input="".join(json.dumps(i) + "\n" for i in ids), capture_output=True)
-    same = 0
-    for prompt, prompt_ids, line in zip(PROMPTS, ids, run.stdout.splitlines(), strict=True):
-        with torch.no_grad():
-            out = model.generate(torch.tensor([prompt_ids]), attention_mask=torch.ones(1, len(prompt_ids), dtype=torch.long),
-                                 max_new_tokens=tokens, do_sample=False, pad_token_id=0)
-        theirs, ours = out[0, len(prompt_ids):].tolist(), json.loads(line)["ids"]
-        same += ours == theirs
-        if ours != theirs:
-            print(f"differs: {prompt!r} from token {next(i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b)}")
-    print(f"greedy continuations of {tokens} tokens: {same} of {len(PROMPTS)} equal")
-    sys.exit(not same == equal == len(PROMPTS))
+    good = [equal == len(PROMPTS)]
+    for name, options, settings in WAYS:
+        most = tokens // 2 if "num_beams" in settings else tokens
+        ours = here(program, path, ids, ["--max-new", str(most), *options])
+        same = sum(agree(*x) for x in zip(PROMPTS, ours, (there(model, i, most, settings) for i in ids), strict=True))
+        print(f"{name}, {most} tokens: {same} of {len(PROMPTS)} equal", flush=True)
+        good.append(same == len(PROMPTS))
+    sys.exit(not all(good))
 
 
 if __name__ == "__main__":
