@@ -188,21 +188,24 @@ static void put_ratio(pb_result *r, const char *over, const char *under, const c
     pb_result_put(r, -1, -1, m.high, "%s.high", key);
 }
 
-static void put_prefill(pb_result *r, int batch, const char *variant, const char *suffix)
+/* `what`: prefill or decode. */
+static void put_overhead(pb_result *r, const char *what, int batch, const char *variant, const char *suffix)
 {
     char under[64], over[64], key[64];
-    snprintf(under, sizeof under, "prefill.b%d.base", batch);
-    snprintf(over, sizeof over, "prefill.b%d.%s", batch, variant);
-    snprintf(key, sizeof key, "overhead.prefill_ratio.b%d%s", batch, suffix);
+    snprintf(under, sizeof under, "%s.b%d.base", what, batch);
+    snprintf(over, sizeof over, "%s.b%d.%s", what, batch, variant);
+    snprintf(key, sizeof key, "overhead.%s_ratio.b%d%s", what, batch, suffix);
     put_ratio(r, over, under, key);
 }
 
 static void put_ratios(pb_result *r)
 {
-    for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++) {
-        put_prefill(r, pb_measured_batch[k], pb_variant_name[PB_UNMERGED], "");
-        put_prefill(r, pb_measured_batch[k], pb_variant_name[PB_MERGED], ".merged");
-    }
+    static const char *const what[] = {"prefill", "decode"};
+    for (size_t w = 0; w < PB_COUNT(what); w++)
+        for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++) {
+            put_overhead(r, what[w], pb_measured_batch[k], pb_variant_name[PB_UNMERGED], "");
+            put_overhead(r, what[w], pb_measured_batch[k], pb_variant_name[PB_MERGED], ".merged");
+        }
 }
 
 /* ---- many adapters ------------------------------------------------------------------------------------ */

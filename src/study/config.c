@@ -39,6 +39,7 @@ static const pb_option table[] = {
     FIELD(baseline, PB_TEXT, "", 0, 0, "row that others are compared with; the first if not given"),
     FIELD(jobs, PB_INT, "1", 1, 256, "cells side by side"),
     FIELD(timing_rounds, PB_INT, "20", 0, 10000, "rounds of the timing pass; 0: none"),
+    FIELD(axis, PB_TEXT, "", 0, 0, "METHOD.SETTING that the figure `axis` is drawn against, such as prefix.length"),
     FIELD(serving, PB_TEXT, "", 0, 0,
           "numbers of adapters to serve at once in the timing pass (1, 8, 64), of LoRA rows"),
     {0},

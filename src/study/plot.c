@@ -438,11 +438,94 @@ static int draw_curves(const pb_report *r, const char *folder)
     add_quoted(&t, *e->title ? e->title : e->name);
     pb_text_add(&t, "\n");
     int n = add_panel(&t, r, "train.loss", "training loss", 0);
-    n += add_panel(&t, r, pb_report_primary(r, PB_VALIDATION, key), title, 1);
+    n += e->task->texts ? add_panel(&t, r, "accuracy.validation.perplexity", "validation perplexity", 1)
+                        : add_panel(&t, r, pb_report_primary(r, PB_VALIDATION, key), title, 1);
     pb_text_add(&t, "unset multiplot\n");
     int rc = n ? draw(folder, "curves", t.data, 1.5 * WIDTH) : 0;
     pb_text_free(&t);
     free(title);
+    return rc;
+}
+
+/* ---- a setting on the axis ------------------------------------------------------------------------------ */
+
+/* What the axis' setting is in each row (NaN: the row has none), and where one value of it lies. */
+typedef struct axis {
+    const pb_report *report;
+    double *x; /* [rows] */
+} axis;
+
+static int take_setting(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    *(double *)ctx = strtod(value[0], NULL);
+    return 1;
+}
+
+static double setting_of(const pb_report *r, int row)
+{
+    double x = NAN;
+    for (int i = 0; i < r->experiment->seeds && isnan(x); i++) {
+        char *id = pb_format("%lld", r->row[row].id[i]), *key = pb_format("method.%s", r->experiment->axis);
+        const char *args[] = {id, key, NULL};
+        pb_store_query(r->store, "SELECT value FROM setting WHERE run = CAST(?1 AS INTEGER) AND key = ?2", args,
+                       take_setting, &x);
+        free(id);
+        free(key);
+    }
+    return x;
+}
+
+/* One value of every row against its setting; rows without it are dashed levels. */
+static int add_axis_panel(pb_text *t, const axis *a, int panel, int split, const char *key, const char *title)
+{
+    int n = 0;
+    pb_text levels = {0};
+    pb_text_add(t, "$a%d << EOD\n", panel);
+    for (int i = 0; i < a->report->experiment->rows; i++) {
+        pb_interval v = pb_report_value(a->report, i, split, key);
+        if (isnan(v.middle))
+            continue;
+        if (isnan(a->x[i]))
+            pb_text_add(&levels, ", %.9g with lines dt 2 lc rgb '#808080'", v.middle);
+        else if (++n)
+            pb_text_add(t, "%.9g %.9g %.9g %.9g\n", a->x[i], v.middle, isnan(v.low) ? v.middle : v.low,
+                        isnan(v.high) ? v.middle : v.high);
+    }
+    pb_text_add(t, "EOD\n");
+    if (n)
+        pb_text_add(t,
+                    "set title '%s' noenhanced\nplot $a%d using 1:2 smooth unique with lines lc rgb '#404040', "
+                    "$a%d using 1:2:3:4 with yerrorbars pt 7 lc rgb '#202020'%s\n",
+                    title, panel, panel, levels.data ? levels.data : "");
+    pb_text_free(&levels);
+    return n;
+}
+
+/* Accuracy, latency and FLOPs against the setting that [experiment] axis names, "prefix.length". */
+static int draw_axis(const pb_report *r, const char *folder)
+{
+    const pb_experiment *e = r->experiment;
+    if (!*e->axis)
+        return 0;
+    axis a = {.report = r, .x = pb_alloc((size_t)e->rows * sizeof *a.x)};
+    for (int i = 0; i < e->rows; i++)
+        a.x[i] = setting_of(r, i);
+    char key[96], *metric = pb_format("test %s", e->task->metrics[0].name);
+    pb_text t = {0};
+    pb_text_add(&t, "%sset xlabel ", style);
+    add_quoted(&t, e->axis);
+    pb_text_add(&t, " noenhanced\nset format y '%%.3s%%c'\nset multiplot layout 1,3 title ");
+    add_quoted(&t, *e->title ? e->title : e->name);
+    pb_text_add(&t, "\n");
+    int n = add_axis_panel(&t, &a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric);
+    n += add_axis_panel(&t, &a, 1, -1, "overhead.prefill_ratio.b1", "time to read a text, ratio to the base");
+    n += add_axis_panel(&t, &a, 2, -1, "overhead.flops", "FLOPs to read a text");
+    pb_text_add(&t, "unset multiplot\n");
+    int rc = n ? draw(folder, "axis", t.data, 1.7 * WIDTH) : 0;
+    pb_text_free(&t);
+    free(metric);
+    free(a.x);
     return rc;
 }
 
@@ -455,7 +538,8 @@ int pb_plot(const pb_report *r, const char *folder)
     int rc = pb_make_dirs(to) ||
              draw_against(r, to, "accuracy-parameters", "storage.trainable", "trainable parameters") ||
              draw_against(r, to, "accuracy-memory", "memory.train.total", "training memory, bytes") ||
-             draw_overhead(r, to) || draw_curves(r, to);
+             draw_against(r, to, "accuracy-inference", "overhead.flops", "FLOPs to read an example, unmerged") ||
+             draw_overhead(r, to) || draw_axis(r, to) || draw_curves(r, to);
     free(own);
     return rc ? -1 : 0;
 }

@@ -438,6 +438,16 @@ int pb_form_tokens(const pb_form *f, pb_split split, int item)
     return (int)(prompt + f->text[split][f->item[split][item].example].count + (answer ? answer->count - 1 : 0));
 }
 
+pb_ids pb_form_whole(const pb_form *f, pb_split split, int example)
+{
+    pb_ids ids = {0};
+    for (size_t k = 0; !f->held && k < f->prompt.count; k++)
+        pb_ids_add(&ids, f->prompt.id[k]);
+    for (size_t k = 0; k < f->text[split][example].count; k++)
+        pb_ids_add(&ids, f->text[split][example].id[k]);
+    return ids;
+}
+
 /* A batch that grows a sequence at a time. */
 typedef struct collector {
     const pb_form *form;

@@ -58,6 +58,9 @@ void pb_form_free(pb_form *f); /* NULL is fine */
 /* Tokens that the model reads for an item, the prompt included. */
 int pb_form_tokens(const pb_form *f, pb_split split, int item);
 
+/* What an example is answered behind: the prompt, unless the model holds it, and the text; caller frees. */
+pb_ids pb_form_whole(const pb_form *f, pb_split split, int example);
+
 /* The batch of n items of a split, in memory of `arena`.  taught: with what is to be learned.  Else, in
  * words, it asks for every class of each item (pb_form_scores reads the answer); as text, for the loss. */
 pb_batch pb_form_batch(const pb_form *f, pb_arena *arena, pb_split split, const int *item, int n, bool taught);

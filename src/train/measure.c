@@ -12,6 +12,9 @@
 const char *const pb_variant_name[PB_VARIANTS] = {"base", "unmerged", "merged"};
 const int pb_measured_batch[2] = {1, 32};
 
+const pb_decoding pb_measured_decoding = {
+    .strategy = PB_GREEDY, .max_new = 16, .temperature = 1, .top_p = 1, .beams = 1, .stop = "", .slots = 32};
+
 typedef struct bench {
     pb_runner runner[PB_VARIANTS];
     bool present[PB_VARIANTS];
@@ -33,8 +36,29 @@ static int time_variant(bench *b, int variant, int batch, int round, double *sec
     return 0;
 }
 
+/* The same for texts that go on, one batch; the round's own. */
+static int time_decoding(bench *b, int variant, int batch, int round, double *seconds)
+{
+    const pb_runner *r = &b->runner[variant];
+    pb_ids prompt[32];
+    pb_continuation said[32];
+    for (int i = 0; i < batch; i++)
+        prompt[i] = pb_form_whole(r->form, PB_VALIDATION, (round * batch + i) % r->form->data->split[PB_VALIDATION].count);
+    double start = pb_clock();
+    int rc = pb_decode(r->model, &pb_measured_decoding, batch, prompt, said);
+    *seconds = pb_clock() - start;
+    for (int i = 0; i < batch; i++) {
+        pb_ids_free(&prompt[i]);
+        if (!rc)
+            pb_ids_free(&said[i].ids);
+    }
+    return rc;
+}
+
+typedef int timed(bench *b, int variant, int batch, int round, double *seconds);
+
 /* Round -1 warms caches and memory. */
-static int time_round(bench *b, int batch, int round, pb_result *out)
+static int time_round(bench *b, timed *take, const char *what, int batch, int round, pb_result *out)
 {
     for (int i = 0; i < PB_VARIANTS; i++) {
         int variant = (i + round + PB_VARIANTS) % PB_VARIANTS;
@@ -42,9 +66,9 @@ static int time_round(bench *b, int batch, int round, pb_result *out)
         char key[64];
         if (!b->present[variant])
             continue;
-        if (time_variant(b, variant, batch, round < 0 ? 0 : round, &seconds))
+        if (take(b, variant, batch, round < 0 ? 0 : round, &seconds))
             return -1;
-        snprintf(key, sizeof key, "prefill.b%d.%s", batch, pb_variant_name[variant]);
+        snprintf(key, sizeof key, "%s.b%d.%s", what, batch, pb_variant_name[variant]);
         if (round >= 0)
             pb_result_sample(out, round, seconds, key);
     }
@@ -106,9 +130,11 @@ static void put_kv_bytes(const pb_model *m, pb_result *out)
 
 static int time_all(bench *b, int rounds, pb_result *out)
 {
+    bool texts = b->runner[PB_UNMERGED].form->reading == PB_BY_TEXT;
     for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++)
         for (int round = -1; round < rounds; round++)
-            if (time_round(b, pb_measured_batch[k], round, out))
+            if (time_round(b, time_variant, "prefill", pb_measured_batch[k], round, out) ||
+                (texts && time_round(b, time_decoding, "decode", pb_measured_batch[k], round, out)))
                 return -1;
     if (b->present[PB_MERGED])
         put_error(&b->runner[PB_UNMERGED], &b->runner[PB_MERGED], "overhead.merge_error", out);

@@ -110,17 +110,6 @@ static char *answer_of(const pb_form *f, const pb_model *m, const pb_continuatio
     return answer;
 }
 
-/* What a text is generated from: the prompt, unless the model holds it, and the text. */
-static pb_ids whole(const pb_form *f, pb_split split, int example)
-{
-    pb_ids ids = {0};
-    for (size_t k = 0; !f->held && k < f->prompt.count; k++)
-        pb_ids_add(&ids, f->prompt.id[k]);
-    for (size_t k = 0; k < f->text[split][example].count; k++)
-        pb_ids_add(&ids, f->text[split][example].id[k]);
-    return ids;
-}
-
 /* Goes on behind each text of the split. */
 static int write_split(pb_runner *r, pb_split split, pb_prediction *list)
 {
@@ -129,7 +118,7 @@ static int write_split(pb_runner *r, pb_split split, pb_prediction *list)
     pb_ids *read = pb_alloc((size_t)(n + 1) * sizeof *read);
     pb_continuation *said = pb_alloc((size_t)(n + 1) * sizeof *said);
     for (int i = 0; i < n; i++)
-        read[i] = whole(f, split, i);
+        read[i] = pb_form_whole(f, split, i);
     int rc = pb_decode(r->model, f->decoding, n, read, said);
     for (int i = 0; i < n; i++) {
         list[i].text = rc ? NULL : answer_of(f, r->model, &said[i]);
