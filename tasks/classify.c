@@ -9,7 +9,7 @@ typedef struct conf {
     const char *train, *validation, *test; /* files; validation and test may be drawn from train */
     const char *format, *columns, *text, *label, *classes, *template;
     double validation_share, test_share;
-    int split_seed;
+    int split_seed, train_limit, score_limit;
     int overlap;
 } conf;
 
@@ -51,6 +51,20 @@ static const pb_option options[] = {
      .min = 0,
      .max = 1e9,
      .help = "of the drawing"},
+    {.name = "train_limit",
+     .type = PB_INT,
+     .offset = offsetof(conf, train_limit),
+     .preset = "0",
+     .min = 0,
+     .max = 1e9,
+     .help = "examples kept of train, drawn by split_seed; 0: all"},
+    {.name = "score_limit",
+     .type = PB_INT,
+     .offset = offsetof(conf, score_limit),
+     .preset = "0",
+     .min = 0,
+     .max = 1e9,
+     .help = "examples kept of validation and of test each; 0: all"},
     {.name = "overlap",
      .type = PB_CHOICE,
      .offset = offsetof(conf, overlap),
@@ -143,6 +157,9 @@ static int load(pb_data *d, const void *settings)
                      (uint64_t)c->split_seed);
     if (c->overlap == DROP)
         pb_data_drop_overlap(d);
+    pb_data_keep(d, PB_TRAIN, c->train_limit, (uint64_t)c->split_seed);
+    pb_data_keep(d, PB_VALIDATION, c->score_limit, (uint64_t)c->split_seed);
+    pb_data_keep(d, PB_TEST, c->score_limit, (uint64_t)c->split_seed);
     return 0;
 }
 

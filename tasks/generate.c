@@ -10,7 +10,7 @@ typedef struct conf {
     const char *train, *validation, *test; /* files; validation and test may be drawn from train */
     const char *format, *columns, *source, *references, *template, *forms;
     double validation_share, test_share;
-    int split_seed;
+    int split_seed, train_limit, score_limit;
 } conf;
 
 #define TEXT(field, value, about)                                                                                      \
@@ -49,6 +49,20 @@ static const pb_option options[] = {
      .min = 0,
      .max = 1e9,
      .help = "of the drawing"},
+    {.name = "train_limit",
+     .type = PB_INT,
+     .offset = offsetof(conf, train_limit),
+     .preset = "0",
+     .min = 0,
+     .max = 1e9,
+     .help = "examples kept of train, drawn by split_seed; 0: all"},
+    {.name = "score_limit",
+     .type = PB_INT,
+     .offset = offsetof(conf, score_limit),
+     .preset = "0",
+     .min = 0,
+     .max = 1e9,
+     .help = "examples kept of validation and of test each; 0: all"},
     {0},
 };
 
@@ -121,6 +135,9 @@ static int load(pb_data *d, const void *settings)
         pb_data_draw(d, *c->validation ? 0 : c->validation_share, *c->test ? 0 : c->test_share,
                      (uint64_t)c->split_seed);
     pb_data_group(d);
+    pb_data_keep(d, PB_TRAIN, c->train_limit, (uint64_t)c->split_seed);
+    pb_data_keep(d, PB_VALIDATION, c->score_limit, (uint64_t)c->split_seed);
+    pb_data_keep(d, PB_TEST, c->score_limit, (uint64_t)c->split_seed);
     return 0;
 }
 

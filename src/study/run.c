@@ -10,6 +10,7 @@
 #include "model/family.h"
 #include "study/children.h"
 #include "study/progress.h"
+#include "train/template.h"
 
 /* ---- the bench ---------------------------------------------------------------------------------------- */
 
@@ -19,13 +20,26 @@ static char *folder_of_artifacts(const char *db)
     return pb_format("%.*sartifacts", slash ? (int)(slash - db) + 1 : 0, db);
 }
 
-/* Rows that answer in words or texts need a model that goes on with a text. */
+static int check_template(const char *path)
+{
+    pb_template t;
+    char *text = pb_read_file(path, NULL);
+    int rc = text ? pb_template_parse(path, text, &t) : -1;
+    free(text);
+    return rc;
+}
+
+/* Rows that answer in words or texts need a model that goes on with a text, and a template. */
 static int check_decoder(const pb_experiment *e, const pb_model *m)
 {
-    for (int i = 0; i < e->cells; i++)
-        if ((e->task->texts || pb_cell_prompting(&e->cell[i])) && !pb_model_config(m)->family->causal)
+    for (int i = 0; i < e->cells; i++) {
+        const pb_prompting *p = pb_cell_prompting(&e->cell[i]);
+        if ((e->task->texts || p) && !pb_model_config(m)->family->causal)
             return pb_error("%s: row %s needs a causal language model; %s is a %s", e->path, e->cell[i].row->label,
                             e->model_path, pb_model_family(m));
+        if (p && *p->template && check_template(p->template))
+            return -1;
+    }
     return 0;
 }
 

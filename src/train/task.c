@@ -230,6 +230,32 @@ void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed)
     free(all);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed)
+{
+    pb_example *all = d->split[split].example;
+    int count = d->split[split].count, next = 0;
+    if (!n || n >= count)
+        return;
+    int *order = pb_alloc((size_t)count * sizeof *order);
+    for (int i = 0; i < count; i++)
+        order[i] = i;
+    pb_rng r = pb_rng_named(seed, "keep");
+    pb_rng_shuffle(&r, order, count);
+    qsort(order, (size_t)n, sizeof *order, by_number);
+    for (int i = 0; i < count; i++)
+        if (next < n && order[next] == i)
+            all[next++] = all[i];
+        else
+            forget(&all[i]);
+    d->split[split].count = n;
+    free(order);
+}
+
 /* ---- checking ------------------------------------------------------------------------------- */
 
 static int split_of(const pb_data *d, const pb_example *e)

@@ -91,6 +91,9 @@ char *pb_data_find(const char *file);
  * together.  Fractions of the whole. */
 void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
 
+/* Keeps n examples of a split, drawn by the seed, in their order; all where n is 0 or there are no more. */
+void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed);
+
 /* Removes from train what is also in validation or test, and from validation what is in test: a
  * text stays in the last split that has it.  Returns how many examples went. */
 int pb_data_drop_overlap(pb_data *d);
