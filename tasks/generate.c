@@ -151,9 +151,17 @@ static double none(const pb_data *d)
 
 /* The first is what settings are chosen by. */
 static const pb_metric_info metrics[] = {
-    {"bleu", true, none},  {"bleu-e2e", true, none},   {"nist", true, none},       {"rouge-l", true, none},
-    {"cider", true, none}, {"chrf", true, none},       {"exact-match", true, none}, {"slot-error", false, none},
-    {"distinct-1", true, none}, {"distinct-2", true, none}, {0},
+    {"bleu", true, none},
+    {"bleu-e2e", true, none},
+    {"nist", true, none},
+    {"rouge-l", true, none},
+    {"cider", true, none},
+    {"chrf", true, none},
+    {"exact-match", true, none},
+    {"slot-error", false, none},
+    {"distinct-1", true, none},
+    {"distinct-2", true, none},
+    {0},
 };
 
 /* A split with its references, and what was said. */

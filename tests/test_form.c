@@ -223,7 +223,8 @@ TEST(answers_are_learned_with_the_end_and_items_are_pairs)
     pb_data *d = pb_data_new("facts");
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < 6; i++) {
-            char *mr = pb_format("name[N%d%d]", s, i / 2), *ref = pb_format("This is N%d%d, said %d times.", s, i / 2, i);
+            char *mr = pb_format("name[N%d%d]", s, i / 2),
+                 *ref = pb_format("This is N%d%d, said %d times.", s, i / 2, i);
             pb_data_add_answer(d, (pb_split)s, mr, ref, i + 1);
             free(mr);
             free(ref);

@@ -86,7 +86,7 @@ ok 'statistics of each example' number 10 "SELECT count(*) FROM statistic WHERE 
 ok 'sums give the corpus value' number 1 "WITH sums AS (SELECT s.run, sum(json_extract(numbers, '\$[0]')) AS missing,
 	sum(json_extract(numbers, '\$[1]')) AS wrong, sum(json_extract(numbers, '\$[2]')) AS slots FROM statistic s
 	WHERE split = 'test' AND metric = 'slot-error' GROUP BY s.run)
-	SELECT min(abs((missing + wrong) / slots - value) < 1e-9) FROM sums JOIN value v ON v.run = sums.run
+	SELECT min(abs(1.0 * (missing + wrong) / slots - value) < 1e-9) FROM sums JOIN value v ON v.run = sums.run
 	AND key = 'accuracy.test.slot-error'"
 ok 'it learned the form' number 1 "SELECT max(value) > 20 FROM value WHERE key = 'accuracy.test.bleu'"
 ok 'the curve is of perplexity' number 8 "SELECT count(*) FROM value v JOIN run r ON r.id = v.run WHERE row = 'lora'

@@ -217,8 +217,7 @@ static int serve(const pb_bench *b, const pb_cell *c, pb_model *merged, const ch
     snprintf(under, sizeof under, "serving.merged.n%d", count);
     snprintf(key, sizeof key, "serving.mixed_ratio.n%d", count);
     subject base = open_subject(b, c, 0);
-    int rc = base.model ? pb_measure_serving(base.model, merged, dir, count, base.form,
-                                             b->experiment->timing_rounds, r)
+    int rc = base.model ? pb_measure_serving(base.model, merged, dir, count, base.form, b->experiment->timing_rounds, r)
                         : -1;
     put_ratio(r, over, under, key);
     close_subject(&base);

@@ -25,9 +25,9 @@ static pb_data *even_data(bool texts, int count)
 static pb_form *real_form(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
 {
     pb_tokenizer *t = pb_tokenizer_open(e->model_path);
-    pb_form *f = t ? pb_form_new(d, m, t,
-                                 &(pb_form_conf){pb_cell_prompting(c), c->train.max_tokens, &c->decoding, c->seed})
-                   : NULL;
+    pb_form *f =
+        t ? pb_form_new(d, m, t, &(pb_form_conf){pb_cell_prompting(c), c->train.max_tokens, &c->decoding, c->seed})
+          : NULL;
     pb_tokenizer_close(t);
     return f;
 }

@@ -362,9 +362,8 @@ static int gather(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s)
         add_section(e, ini, row, s, BASE, "model") ||
         add_section(e, ini, row, s, BASE, pb_arena_format(e->arena, "model %s", row->label)))
         return -1;
-    if (e->task->texts &&
-        (add_section(e, ini, row, s, DECODING, "decode") ||
-         add_section(e, ini, row, s, DECODING, pb_arena_format(e->arena, "decode %s", row->label))))
+    if (e->task->texts && (add_section(e, ini, row, s, DECODING, "decode") ||
+                           add_section(e, ini, row, s, DECODING, pb_arena_format(e->arena, "decode %s", row->label))))
         return -1;
     for (int p = 0; p < row->parts; p++) {
         const char *name = row->method[p]->name;

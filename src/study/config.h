@@ -43,7 +43,7 @@ typedef struct pb_experiment {
     int jobs;
     int timing_rounds;
     const char *class_names; /* of the data, as a JSON list; known once sealed            */
-    const char *axis;                /* setting of a method that the figure `axis` is drawn against; "": none  */
+    const char *axis;        /* setting of a method that the figure `axis` is drawn against; "": none  */
     const char *serving;     /* numbers of adapters to serve at once in the timing pass; "": none      */
     pb_row *row;
     int rows;

@@ -336,8 +336,8 @@ static int put_samples(pb_store *s, long long run, const pb_result *r)
 
 static int put_result(pb_store *s, long long run, const pb_result *r)
 {
-    return put_values(s, run, r) || put_predictions(s, run, r) || put_answers(s, run, r) ||
-           put_statistics(s, run, r) || put_samples(s, run, r);
+    return put_values(s, run, r) || put_predictions(s, run, r) || put_answers(s, run, r) || put_statistics(s, run, r) ||
+           put_samples(s, run, r);
 }
 
 static int put_settings(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)

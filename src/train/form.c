@@ -47,8 +47,9 @@ static int take_template(writer *w)
 {
     const pb_prompting *p = w->conf->prompting;
     bool own = p && *p->template;
-    w->text = own ? pb_read_file(p->template, NULL)
-                  : w->data->template ? pb_strdup(w->data->template) : usual_template(w->data);
+    w->text = own                 ? pb_read_file(p->template, NULL)
+              : w->data->template ? pb_strdup(w->data->template)
+                                  : usual_template(w->data);
     return w->text ? pb_template_parse(own ? p->template : w->data->name, w->text, &w->template) : -1;
 }
 

@@ -21,19 +21,19 @@ typedef struct pb_item {
 typedef struct pb_form {
     const pb_data *data;
     pb_reading reading;
-    pb_ids prompt;             /* in front of every text; empty: nothing           */
-    bool held;                 /* the model holds the prompt: it is not in batches */
-    pb_ids *text[PB_SPLITS];   /* [examples], without the prompt                   */
-    pb_item *item[PB_SPLITS];  /* [items]                                          */
+    pb_ids prompt;            /* in front of every text; empty: nothing           */
+    bool held;                /* the model holds the prompt: it is not in batches */
+    pb_ids *text[PB_SPLITS];  /* [examples], without the prompt                   */
+    pb_item *item[PB_SPLITS]; /* [items]                                          */
     int items[PB_SPLITS];
-    pb_ids *answer[PB_SPLITS]; /* as text: [items], with the token that ends a text */
-    pb_ids *word;              /* in words: [classes]                              */
-    bool single;               /* each of them is one token                        */
-    bool normalize, calibrate; /* see pb_prompting                                 */
-    pb_ids blank[PB_BLANKS];   /* without the prompt                               */
+    pb_ids *answer[PB_SPLITS];   /* as text: [items], with the token that ends a text */
+    pb_ids *word;                /* in words: [classes]                              */
+    bool single;                 /* each of them is one token                        */
+    bool normalize, calibrate;   /* see pb_prompting                                 */
+    pb_ids blank[PB_BLANKS];     /* without the prompt                               */
     const pb_decoding *decoding; /* of pb_form_conf                                */
-    int shots, dropped;        /* examples shown in front; for which there was no room */
-    double extra;              /* tokens an example reads besides its text, mean over validation */
+    int shots, dropped;          /* examples shown in front; for which there was no room */
+    double extra;                /* tokens an example reads besides its text, mean over validation */
 } pb_form;
 
 typedef struct pb_form_conf {

@@ -43,7 +43,8 @@ static int time_decoding(bench *b, int variant, int batch, int round, double *se
     pb_ids prompt[32];
     pb_continuation said[32];
     for (int i = 0; i < batch; i++)
-        prompt[i] = pb_form_whole(r->form, PB_VALIDATION, (round * batch + i) % r->form->data->split[PB_VALIDATION].count);
+        prompt[i] =
+            pb_form_whole(r->form, PB_VALIDATION, (round * batch + i) % r->form->data->split[PB_VALIDATION].count);
     double start = pb_clock();
     int rc = pb_decode(r->model, &pb_measured_decoding, batch, prompt, said);
     *seconds = pb_clock() - start;

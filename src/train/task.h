@@ -21,15 +21,15 @@ typedef struct pb_example {
 } pb_example;
 
 typedef struct pb_data {
-    const char *name; /* the named task                              */
+    const char *name;  /* the named task                              */
     int classes;       /* 0: answers are texts                        */
     char **class_name; /* [classes]                                   */
     struct {
         pb_example *example;
         int count, capacity;
     } split[PB_SPLITS];
-    char *template; /* how an example is written out for a decoder (train/template.h); NULL: the usual way */
-    char *forms;    /* of slots' values that references put into other words (metric_slots); NULL: none    */
+    char *template;   /* how an example is written out for a decoder (train/template.h); NULL: the usual way */
+    char *forms;      /* of slots' values that references put into other words (metric_slots); NULL: none    */
     pb_digest digest; /* of all splits' texts and answers              */
 } pb_data;
 
