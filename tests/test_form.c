@@ -71,17 +71,31 @@ static pb_data *reviews(int train)
     return d;
 }
 
-static pb_model *decoder(const char *spec, int classes)
+/* With a method, or "": without; `part` is the caller's, see release. */
+static pb_model *decoder_with(const char *spec, pb_attached *part)
 {
-    static pb_attached part[2];
     char *copy = pb_strdup(spec);
-    pb_model *m = pb_model_open(&(pb_opening){.path = DECODER, .classes = classes, .seed = 1});
+    pb_model *m = pb_model_open(&(pb_opening){.path = DECODER, .seed = 1});
     if (*spec)
         rig_method(part, copy);
     free(copy);
     if (!m || pb_model_attach(m, part, *spec != 0))
         PB_BUG("%s", pb_error_text());
     return m;
+}
+
+static pb_model *decoder(void)
+{
+    return decoder_with("", NULL);
+}
+
+static void release(pb_attached *part)
+{
+    if (!part->method)
+        return;
+    void *conf = (void *)(uintptr_t)part->conf;
+    pb_option_release(part->method->options, conf);
+    free(conf);
 }
 
 static pb_form *form_of(const pb_data *d, const pb_model *m, const pb_prompting *p, const pb_decoding *how)
@@ -103,7 +117,7 @@ static char *read_back(const pb_form *f, const pb_model *m, const pb_ids *behind
 TEST(prompt_and_text_are_the_template_filled_in)
 {
     pb_data *d = reviews(9);
-    pb_model *m = decoder("", 0);
+    pb_model *m = decoder();
     const pb_prompting p = {.template = ""};
     pb_form *f = form_of(d, m, &p, NULL);
     char *text = read_back(f, m, &f->text[PB_TEST][1]);
@@ -130,7 +144,7 @@ static int count_of(const char *text, const char *word)
 TEST(shots_are_balanced_drawn_by_the_seed_and_dropped_where_they_do_not_fit)
 {
     pb_data *d = reviews(60);
-    pb_model *m = decoder("", 0);
+    pb_model *m = decoder();
     pb_form *few = form_of(d, m, &(pb_prompting){.template = "", .shots = 6}, NULL);
     char *text = read_back(few, m, &few->text[PB_TEST][0]);
     CHECK_INT(few->shots, 6);
@@ -155,7 +169,8 @@ TEST(a_held_prompt_gives_the_same_answers)
     const char *const spec[] = {"", "lora", "prefix", "prompt", "bitfit"};
     pb_data *d = reviews(30);
     for (size_t i = 0; i < PB_COUNT(spec); i++) {
-        pb_model *m = decoder(spec[i], 0);
+        pb_attached part = {NULL, NULL};
+        pb_model *m = decoder_with(spec[i], &part);
         const pb_prompting p = {.template = "", .shots = 4, .normalize = true, .calibrate = i % 2};
         pb_form *whole = form_of(d, m, &p, NULL), *held = form_of(d, m, &p, NULL);
         pb_prediction a[7], b[7];
@@ -169,6 +184,7 @@ TEST(a_held_prompt_gives_the_same_answers)
         pb_form_free(whole);
         pb_form_free(held);
         pb_model_free(m);
+        release(&part);
     }
     pb_data_free(d);
 }
@@ -195,7 +211,7 @@ static double score_of(pb_model *m, const pb_form *f, const pb_ids *text, const 
 TEST(words_of_many_tokens_are_scored_token_by_token)
 {
     pb_data *d = reviews(6);
-    pb_model *m = decoder("", 0);
+    pb_model *m = decoder();
     free(d->class_name[2]);
     d->class_name[2] = pb_strdup("indifferent, if anything");
     for (int normalize = 0; normalize < 2; normalize++) {
@@ -233,7 +249,7 @@ TEST(answers_are_learned_with_the_end_and_items_are_pairs)
     CHECK_INT(d->split[PB_TRAIN].count, 3);
     CHECK_INT(d->split[PB_TRAIN].example[1].answers, 2);
     CHECK(!pb_data_check(d));
-    pb_model *m = decoder("", 0);
+    pb_model *m = decoder();
     pb_decoding how;
     pb_option_defaults(pb_decode_table, &how);
     how.max_new = 8;

@@ -8,8 +8,8 @@ typedef struct pb_table pb_table;
 
 /* Kind by the file's ending: .tsv, .csv (RFC 4180: quotes, quoted newlines), .jsonl; `given`
  * overrides it ("tsv", "csv", "jsonl", or "label text": the first word of a line is column
- * "label", the rest column "text"; "||": fields between double bars).  columns: NULL = the first line names them, otherwise
- * their names in order, separated by commas (no header line then).  JSON Lines take names
+ * "label", the rest column "text"; "||": fields between double bars).  columns: NULL = the first line
+ * names them, otherwise their names in order, separated by commas (no header line then).  JSON Lines take names
  * from the objects; numbers and booleans are kept as they are written.
  * NULL with "PATH:LINE: what is wrong, what would be right": unequal field counts, bad
  * UTF-8, NUL bytes, unclosed quote, an empty file, a duplicate column name. */

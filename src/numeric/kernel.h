@@ -49,8 +49,8 @@ size_t pb_attention_scratch(int nq, int nk, int hd); /* elements, enough for bot
 void pb_attention(const pb_attention_shape *s, int parts, const pb_attention_part *part, const pb_real *q, pb_real *o,
                   pb_real *lse, pb_real *scratch);
 
-/* The keys and values are one part.  dq, dk, dv are each NULL (not wanted) or written; `add*` as above.  `o` and `lse` are the
- * forward's; go is the gradient of o, rows at ldo.  dq at ldq, dk and dv at ldk. */
+/* The keys and values are one part.  dq, dk, dv are each NULL (not wanted) or written; `add*` as above.
+ * `o` and `lse` are the forward's; go is the gradient of o, rows at ldo.  dq at ldq, dk and dv at ldk. */
 void pb_attention_backward(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v,
                            const pb_real *o, const pb_real *lse, const pb_real *go, pb_real *dq, bool add_q,
                            pb_real *dk, bool add_k, pb_real *dv, bool add_v, pb_real *scratch);

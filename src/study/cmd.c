@@ -80,6 +80,7 @@ static int unknown(const pb_command *c, const char *given)
 static int set_number(const flag *f, const char *value, long long least, long long *out)
 {
     char *end;
+    PB_CHECK(value); /* a number has one, see the table */
     *out = strtoll(value, &end, 10);
     if (end == value || *end || *out < least || *out > 1000000000)
         return pb_error("--%s: want a whole number from %lld, got '%s'", f->name, least, value);

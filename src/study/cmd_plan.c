@@ -128,7 +128,7 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
             continue;
         if (plan_cell(e, c, a->tokens, &b))
             return PB_EXIT_QUESTION;
-        bool same = c->row == last && costs_the_same(&b.f, &before.f);
+        bool same = last && c->row == last && costs_the_same(&b.f, &before.f);
         if (a->json || !same)
             (a->json ? print_json : print_row)(c, &b);
         last = c->row;

@@ -5,12 +5,8 @@
 #include <string.h>
 
 #include "files/json.h"
-#include "study/ini_file.h"
+#include "study/config_internal.h"
 #include "version.h"
-
-#define MAX_PARTS 8   /* methods of a composition, see config.h    */
-#define MAX_SWEEPS 16 /* settings of a row that are lists          */
-#define MAX_CELLS 100000
 
 #define FIELD(field, kind, value, low, high, about)                                                                    \
     {                                                                                                                  \
@@ -51,8 +47,7 @@ struct pb_owned {
     struct pb_owned *next;
 };
 
-/* A struct of settings filled with the defaults, freed with the experiment. */
-static void *new_conf(pb_experiment *e, const pb_option *options, size_t size)
+void *pb_config_conf(pb_experiment *e, const pb_option *options, size_t size)
 {
     struct pb_owned *o = pb_arena_alloc(e->arena, PB_META, sizeof *o);
     o->table = options;
@@ -65,9 +60,7 @@ static void *new_conf(pb_experiment *e, const pb_option *options, size_t size)
 
 /* ---- lists -------------------------------------------------------------------------------------------- */
 
-/* The next item of a comma-separated list, without blanks at its ends, into the arena; NULL at the
- * end.  *list moves on. */
-static const char *next_item(pb_experiment *e, const char **list)
+const char *pb_config_item(pb_experiment *e, const char **list)
 {
     if (!*list)
         return NULL;
@@ -100,7 +93,7 @@ static int read_seeds(pb_experiment *e, const pb_entry *entry)
 {
     const char *list = e->seed_list, *item;
     e->seed = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->seed);
-    while ((item = next_item(e, &list))) {
+    while ((item = pb_config_item(e, &list))) {
         char *end;
         uint64_t seed = strtoull(item, &end, 10);
         if (end == item || *end || *item == '-') {
@@ -150,7 +143,7 @@ static int read_task_file(pb_experiment *e, pb_ini *file)
 {
     if (find_kind(e, file))
         return -1;
-    e->task_conf = new_conf(e, e->task->options, e->task->conf_size);
+    e->task_conf = pb_config_conf(e, e->task->options, e->task->conf_size);
     for (size_t i = 0; i < file->entries; i++) {
         const pb_entry *entry = &file->entry[i];
         if (strcmp(entry->section, "task") != 0) {
@@ -281,215 +274,10 @@ static int read_rows(pb_experiment *e, pb_ini *ini)
     const pb_entry *entry = pb_ini_find(ini, "experiment", "methods");
     const char *list = e->methods, *label;
     e->row = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->row);
-    while ((label = next_item(e, &list)))
+    while ((label = pb_config_item(e, &list)))
         if (read_row(e, ini, label))
             return pb_ini_blame(entry);
     return read_baseline(e, ini);
-}
-
-/* ---- sweeps ------------------------------------------------------------------------------------------- */
-
-enum { TRAINING = -1, BASE = -2, DECODING = -3 }; /* parts of a row that are not methods */
-
-/* A setting of a row: of method `part`, of training or of the base.  More than one value: a sweep. */
-typedef struct setting {
-    const pb_entry *entry;
-    int part;
-    const char *value[64];
-    int values;
-} setting;
-
-typedef struct sweep {
-    setting item[256];
-    int items;
-} sweep;
-
-static const pb_option *options_of(const pb_row *row, int part)
-{
-    return part == TRAINING   ? pb_train_table
-           : part == BASE     ? pb_base_table
-           : part == DECODING ? pb_decode_table
-                              : row->method[part]->options;
-}
-
-/* A later section replaces what an earlier one said about the same key. */
-static setting *place_setting(sweep *s, const pb_entry *entry, int part)
-{
-    for (int i = 0; i < s->items; i++)
-        if (s->item[i].part == part && !strcmp(s->item[i].entry->key, entry->key))
-            return &s->item[i];
-    return s->items < (int)PB_COUNT(s->item) ? &s->item[s->items++] : NULL;
-}
-
-/* Texts (targets = attn.q, attn.v) hold commas themselves; all other lists are sweeps. */
-static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *entry, int part)
-{
-    const pb_option *option = pb_option_find(options_of(row, part), entry->key);
-    setting *k = place_setting(s, entry, part);
-    if (!k)
-        return pb_error("%s: more than %zu settings", row->label, PB_COUNT(s->item));
-    *k = (setting){.entry = entry, .part = part};
-    if (!option || option->type == PB_TEXT) {
-        k->value[k->values++] = entry->value;
-        return 0;
-    }
-    const char *list = entry->value, *item;
-    while ((item = next_item(e, &list))) {
-        if (k->values == (int)PB_COUNT(k->value))
-            return pb_error("%s: a list of more than %zu values", entry->key, PB_COUNT(k->value));
-        k->value[k->values++] = item;
-    }
-    return 0;
-}
-
-static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part, const char *section)
-{
-    for (size_t i = 0; i < ini->entries; i++) {
-        pb_entry *entry = &ini->entry[i];
-        if (strcmp(entry->section, section) != 0)
-            continue;
-        entry->used = true;
-        if (entry->key && add_setting(e, row, s, entry, part))
-            return pb_ini_blame(entry);
-    }
-    return 0;
-}
-
-static int gather(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s)
-{
-    if (add_section(e, ini, row, s, TRAINING, "train") ||
-        add_section(e, ini, row, s, TRAINING, pb_arena_format(e->arena, "train %s", row->label)) ||
-        add_section(e, ini, row, s, BASE, "model") ||
-        add_section(e, ini, row, s, BASE, pb_arena_format(e->arena, "model %s", row->label)))
-        return -1;
-    if (e->task->texts && (add_section(e, ini, row, s, DECODING, "decode") ||
-                           add_section(e, ini, row, s, DECODING, pb_arena_format(e->arena, "decode %s", row->label))))
-        return -1;
-    for (int p = 0; p < row->parts; p++) {
-        const char *name = row->method[p]->name;
-        if (add_section(e, ini, row, s, p, pb_arena_format(e->arena, "method %s", name)) ||
-            (row->variant[p] &&
-             add_section(e, ini, row, s, p, pb_arena_format(e->arena, "method %s:%s", name, row->variant[p]))))
-            return -1;
-    }
-    return 0;
-}
-
-/* ---- cells -------------------------------------------------------------------------------------------- */
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void list_options(pb_experiment *e, const char *prefix, const pb_option *options, const void *conf,
-                         const char **line, size_t *lines, size_t room)
-{
-    for (const pb_option *o = options; o && o->name; o++) {
-        pb_text value = {0};
-        pb_option_print(o, conf, &value);
-        PB_CHECK(*lines < room);
-        line[(*lines)++] = pb_arena_format(e->arena, "%s.%s=%s\n", prefix, o->name, value.data ? value.data : "");
-        pb_text_free(&value);
-    }
-}
-
-static const char *list_settings(pb_experiment *e, const pb_cell *c)
-{
-    const char *line[512];
-    size_t lines = 0;
-    line[lines++] = pb_arena_format(e->arena, "row=%s\n", c->row->label);
-    line[lines++] = pb_arena_format(e->arena, "task=%s\n", e->task_name);
-    line[lines++] = pb_arena_format(e->arena, "model=%s\n", e->model_path);
-    list_options(e, "train", pb_train_table, &c->train, line, &lines, PB_COUNT(line));
-    list_options(e, "model", pb_base_table, &c->base, line, &lines, PB_COUNT(line));
-    if (e->task->texts)
-        list_options(e, "decode", pb_decode_table, &c->decoding, line, &lines, PB_COUNT(line));
-    for (int p = 0; p < c->row->parts; p++)
-        list_options(e, pb_arena_format(e->arena, "method.%s", c->row->method[p]->name), c->row->method[p]->options,
-                     c->part[p].conf, line, &lines, PB_COUNT(line));
-    qsort(line, lines, sizeof *line, by_text);
-    pb_text all = {0};
-    for (size_t i = 0; i < lines; i++)
-        pb_text_add(&all, "%s", line[i]);
-    const char *kept = pb_arena_strdup(e->arena, all.data);
-    pb_text_free(&all);
-    return kept;
-}
-
-/* Applies the `number`th combination of the sweeps' values. */
-static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, int number, pb_cell *c)
-{
-    pb_text choice = {0};
-    c->row = row;
-    pb_option_defaults(pb_train_table, &c->train);
-    pb_option_defaults(pb_base_table, &c->base);
-    pb_decoding *decoding = new_conf(e, pb_decode_table, sizeof *decoding); /* has a text */
-    void *conf[MAX_PARTS];
-    for (int p = 0; p < row->parts; p++) {
-        conf[p] = new_conf(e, row->method[p]->options, row->method[p]->conf_size);
-        c->part[p] = (pb_attached){row->method[p], conf[p]};
-    }
-    for (int i = 0; i < s->items; i++) {
-        const setting *k = &s->item[i];
-        const char *value = k->value[number % k->values];
-        number /= k->values;
-        pb_entry one = *k->entry;
-        one.value = (char *)(uintptr_t)value;
-        void *target = k->part == TRAINING   ? (void *)&c->train
-                       : k->part == BASE     ? (void *)&c->base
-                       : k->part == DECODING ? (void *)decoding
-                                             : conf[k->part];
-        if (pb_ini_apply(options_of(row, k->part), target, &one)) {
-            pb_text_free(&choice);
-            return -1;
-        }
-        if (k->values > 1)
-            pb_text_add(&choice, "%s%s%s%s=%s", choice.length ? " " : "", k->part < 0 ? "" : row->method[k->part]->name,
-                        k->part < 0 ? "" : ".", k->entry->key, value);
-    }
-    c->decoding = *decoding;
-    c->choice = pb_arena_strdup(e->arena, choice.data ? choice.data : "");
-    pb_text_free(&choice);
-    c->settings = list_settings(e, c);
-    return 0;
-}
-
-static int add_cells(pb_experiment *e, pb_row *row, const sweep *s, size_t *capacity)
-{
-    long long choices = 1;
-    for (int i = 0; i < s->items; i++)
-        choices *= choices > MAX_CELLS ? 1 : s->item[i].values;
-    if (choices * e->seeds + e->cells > MAX_CELLS)
-        return pb_error("%s: %s: more than %d runs", e->path, row->label, MAX_CELLS);
-    row->choices = (int)choices;
-    for (int number = 0; number < row->choices; number++) {
-        pb_cell c = {0};
-        if (fill_cell(e, row, s, number, &c))
-            return -1;
-        for (int i = 0; i < e->seeds; i++) {
-            c.seed = e->seed[i];
-            pb_grow(&e->cell, (size_t)e->cells, capacity, sizeof *e->cell);
-            e->cell[e->cells++] = c;
-        }
-    }
-    return 0;
-}
-
-static int expand(pb_experiment *e, pb_ini *ini)
-{
-    size_t capacity = 0;
-    sweep *s = pb_alloc(sizeof *s);
-    int rc = 0;
-    for (int i = 0; i < e->rows && !rc; i++) {
-        s->items = 0;
-        rc = gather(e, ini, &e->row[i], s) || add_cells(e, &e->row[i], s, &capacity);
-        if (!rc && i && e->row[i].choices != e->row[0].choices)
-            pb_warn("%s: %s tries %d settings and %s %d: the tuning budgets differ", e->path, e->row[i].label,
-                    e->row[i].choices, e->row[0].label, e->row[0].choices);
-    }
-    free(s);
-    return rc ? -1 : 0;
 }
 
 /* ---- what nobody has read ----------------------------------------------------------------------------- */
@@ -543,7 +331,7 @@ static int read_all(pb_experiment *e, pb_ini *ini, const char *const *sets)
             return -1;
     if (read_experiment(e, ini) || read_task(e, ini) || read_rows(e, ini))
         return -1;
-    return expand(e, ini) || check_unread(e, ini);
+    return pb_config_expand(e, ini) || check_unread(e, ini);
 }
 
 pb_experiment *pb_experiment_read(const char *path, const char *const *sets)

@@ -131,7 +131,8 @@ static void put_kv_bytes(const pb_model *m, pb_result *out)
 
 static int time_all(bench *b, int rounds, pb_result *out)
 {
-    bool texts = b->runner[PB_UNMERGED].form->reading == PB_BY_TEXT;
+    const pb_form *f = b->runner[PB_UNMERGED].form;
+    bool texts = f && f->reading == PB_BY_TEXT;
     for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++)
         for (int round = -1; round < rounds; round++)
             if (time_round(b, time_variant, "prefill", pb_measured_batch[k], round, out) ||
