@@ -235,6 +235,7 @@ const pb_task pb_task_classify = {
     .options = options,
     .conf_size = sizeof(conf),
     .load = load,
+    .version = 1,
     .metrics = metrics,
     .score = score,
 };

@@ -213,6 +213,7 @@ const pb_task pb_task_generate = {
     .options = options,
     .conf_size = sizeof(conf),
     .load = load,
+    .version = 1,
     .metrics = metrics,
     .score = score,
 };

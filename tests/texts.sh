@@ -94,8 +94,10 @@ ok 'the curve is of perplexity' number 8 "SELECT count(*) FROM value v JOIN run 
 ok 'decoding was timed, merged too' number 2 "SELECT count(*) FROM value
 	WHERE key IN ('overhead.decode_ratio.b1', 'overhead.decode_ratio.b1.merged') AND run = 1"
 ok 'shots are told' number 4.0 "SELECT value FROM value WHERE key = 'overhead.prompt_shots' AND run = 2"
+ok 'data and model are told' number 64,64 "SELECT group_concat(length(value)) FROM provenance
+	WHERE run = 1 AND key IN ('data', 'model')"
 printf 'name[Rowan], food[Thai]\n' | "$program" predict facts.ini >out 2>err
-ok 'predict writes a text' grep -qi 'food' out
+ok 'predict writes a text' grep -qi food out
 
 # ---- prompts --------------------------------------------------------------------------------------------------
 printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
@@ -149,7 +151,7 @@ printf 'mr\tfirst\na[b]\tc\n' >data/facts.tsv
 ok 'no such column' refuses "no column 'second'" run facts.ini
 
 # ---- a database of the first version ----------------------------------------------------------------------------
-sqlite3 results/peftbench.db 'DROP TABLE answer; DROP TABLE statistic; PRAGMA user_version = 1'
+sqlite3 results/peftbench.db 'DROP TABLE answer; DROP TABLE statistic; DROP TABLE provenance; PRAGMA user_version = 1'
 ok 'is brought up to date' run 0 table toy.ini
 ok 'and has the new tables' number 0 'SELECT count(*) FROM answer'
 

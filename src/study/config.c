@@ -385,29 +385,30 @@ const pb_prompting *pb_cell_prompting(const pb_cell *c)
     return NULL;
 }
 
-/* "template=SHA-256\n" of what puts the cell's texts to a decoder; caller frees. */
-static char *template_line(const pb_experiment *e, const pb_cell *c, const pb_data *d)
+/* What puts the cell's texts to a decoder. */
+static pb_digest template_of(const pb_experiment *e, const pb_cell *c, const pb_data *d)
 {
     const pb_prompting *p = pb_cell_prompting(c);
     if (!p && !e->task->texts)
-        return pb_strdup("");
+        return (pb_digest){""};
     char *own = p && *p->template ? pb_read_file(p->template, NULL) : NULL;
     const char *text = own ? own : d->template ? d->template : "";
-    char *line = pb_format("template=%s\n", pb_sha256(text, strlen(text)).hex);
+    pb_digest digest = pb_sha256(text, strlen(text));
     free(own);
-    return line;
+    return digest;
 }
 
 void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *model)
 {
     e->class_names = list_classes(e, data);
+    e->data = data->digest;
+    e->model = *model;
     for (int i = 0; i < e->cells; i++) {
-        char *template = template_line(e, &e->cell[i], data);
-        char *all = pb_format("%sseed=%llu\ndata=%s\nmodel=%s\n%scode=%s\n", e->cell[i].settings,
-                              (unsigned long long)e->cell[i].seed, data->digest.hex, model->hex, template,
-                              PB_CODE_VERSION);
-        e->cell[i].hash = pb_sha256(all, strlen(all));
-        free(template);
+        pb_cell *c = &e->cell[i];
+        c->template = template_of(e, c, data);
+        char *all = pb_format("%sseed=%llu\ndata=%s\nmodel=%s\ntemplate=%s\ncode=%s\n", c->settings,
+                              (unsigned long long)c->seed, e->data.hex, e->model.hex, c->template.hex, PB_CODE_VERSION);
+        c->hash = pb_sha256(all, strlen(all));
         free(all);
     }
 }

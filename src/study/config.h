@@ -27,6 +27,7 @@ typedef struct pb_cell {
     pb_decoding decoding; /* how answers are generated, if they are texts */
     uint64_t seed;
     const char *settings; /* "key=value\n" lines, sorted; no seed                          */
+    pb_digest template;   /* of what puts texts to a decoder; "" where nothing does         */
     pb_digest hash;       /* of settings, seed, data, model and code; by pb_experiment_seal */
 } pb_cell;
 
@@ -43,6 +44,7 @@ typedef struct pb_experiment {
     int jobs;
     int timing_rounds;
     const char *class_names; /* of the data, as a JSON list; known once sealed            */
+    pb_digest data, model;   /* known once sealed                                         */
     const char *axis;        /* setting of a method that the figure `axis` is drawn against; "": none  */
     const char *serving;     /* numbers of adapters to serve at once in the timing pass; "": none      */
     pb_row *row;
@@ -71,7 +73,7 @@ const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
 /* Loads and checks the task's data.  NULL with an error. */
 pb_data *pb_experiment_data(const pb_experiment *e);
 
-/* Takes the names of the classes, computes every cell's hash from the digests of data and model. */
+/* Takes the names of the classes, computes every cell's hash from the digests of data, template and model. */
 void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *model);
 
 #endif

@@ -76,7 +76,8 @@ static const char schema[] = "CREATE TABLE run ("
                              "CREATE VIEW finished AS SELECT * FROM run WHERE id IN"
                              " (SELECT max(id) FROM run WHERE status <> 'failed' GROUP BY hash);";
 
-/* Added by version 2: what was written, and what metrics over a split need to know of each example. */
+/* Added by version 2: what was written, what metrics over a split need to know of each example, and what two runs
+ * must have in common to be compared. */
 static const char schema_2[] = "CREATE TABLE answer ("
                                " run INTEGER NOT NULL REFERENCES run (id),"
                                " split TEXT NOT NULL,"
@@ -91,10 +92,16 @@ static const char schema_2[] = "CREATE TABLE answer ("
                                " example INTEGER NOT NULL,"
                                " numbers TEXT NOT NULL," /* a JSON list */
                                " PRIMARY KEY (run, split, metric, example)"
+                               ") STRICT, WITHOUT ROWID;"
+                               "CREATE TABLE provenance ("
+                               " run INTEGER NOT NULL REFERENCES run (id),"
+                               " key TEXT NOT NULL," /* data, model, template (SHA-256), metrics, budget */
+                               " value TEXT NOT NULL,"
+                               " PRIMARY KEY (run, key)"
                                ") STRICT, WITHOUT ROWID;";
 
 static const char *const tables[] = {"run", "setting", "value", "prediction", "sample"};
-static const char *const tables_2[] = {"answer", "statistic"};
+static const char *const tables_2[] = {"answer", "statistic", "provenance"};
 
 /* ---- errors and statements ---------------------------------------------------------------------------- */
 
@@ -358,6 +365,31 @@ static int put_settings(pb_store *s, long long run, const pb_experiment *e, cons
     return rc;
 }
 
+/* Beside the run's row, which has machine and program. */
+static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
+{
+    char *metrics = pb_format("%s %d", e->task->name, e->task->version);
+    char *budget =
+        pb_format("%d settings, %d epochs of batches of %d", c->row->choices, c->train.epochs, c->train.batch);
+    const char *row[][2] = {{"data", e->data.hex},
+                            {"model", e->model.hex},
+                            {"template", c->template.hex},
+                            {"metrics", metrics},
+                            {"budget", budget}};
+    sqlite3_stmt *q = prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < PB_COUNT(row) && !rc; i++) {
+        sqlite3_bind_int64(q, 1, run);
+        bind_text(q, 2, row[i][0]);
+        bind_text(q, 3, row[i][1]);
+        rc = insert(s, q);
+    }
+    sqlite3_finalize(q);
+    free(metrics);
+    free(budget);
+    return rc;
+}
+
 static long long put_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const char *status, const char *error,
                          double seconds)
 {
@@ -398,7 +430,7 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
     if (execute(s, "BEGIN IMMEDIATE"))
         return -1;
     long long run = put_run(s, e, c, r->status, error, seconds);
-    int rc = run < 0 || put_settings(s, run, e, c) || put_result(s, run, r);
+    int rc = run < 0 || put_settings(s, run, e, c) || put_provenance(s, run, e, c) || put_result(s, run, r);
     return end(s, rc) ? -1 : run;
 }
 

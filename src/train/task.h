@@ -59,6 +59,7 @@ typedef struct pb_task {
     /* Fills name-independent parts of `d` (pb_data_add, pb_data_class); `find` in task.c
      * looks for files in data/ and $PEFTBENCH_DATA.  -1 with FILE:LINE: message. */
     int (*load)(pb_data *d, const void *conf);
+    int version;                   /* of what `score` computes: another one may not be compared     */
     const pb_metric_info *metrics; /* the first is primary; name NULL ends         */
     /* values[i] = metrics[i] over what was said of all examples of a split, in their order.  `keep` not NULL:
      * also puts what a resampling over examples needs besides the predictions (pb_result_statistic). */
