@@ -163,6 +163,32 @@ cp results/peftbench.db new.db && sqlite3 new.db 'PRAGMA user_version = 99'
 ok 'a newer schema' run 2 table toy.ini --db new.db
 ok 'its message' says 'new.db: schema version 99; this program wants'
 
+# ---- a run again, and databases together --------------------------------------------------------------------
+sed 's/^timing_rounds.*/timing_rounds = 0/; s/^methods.*/methods = full, lora:x, lora+prefix/' toy.ini >two.ini
+printf '\n[method lora:x]\nalpha = 4\n' >>two.ini
+ok 'a database' run 0 run two.ini --db one.db --set 'experiment.seeds=0'
+ok 'another' run 0 run two.ini --db two.db --set 'experiment.seeds=0, 1'
+for id in $(sqlite3 one.db "SELECT id FROM run r WHERE EXISTS (SELECT 1 FROM value v WHERE v.run = r.id AND split = 'test')"); do
+	ok "run $id again" run 0 reproduce "$id" --db one.db
+	ok 'says so' prints '^test: ([0-9]+) of \1 predictions identical'
+done
+cp one.db all.db
+count() { sqlite3 "$1" "SELECT (SELECT count(*) FROM run) || ' ' || (SELECT count(*) FROM value) || ' ' || (SELECT count(*) FROM prediction)"; }
+ok 'merge' run 0 merge all.db two.db one.db
+ok 'none is lost' test "$(count all.db)" = "$(sqlite3 one.db "ATTACH 'two.db' AS t; SELECT
+	(SELECT count(*) FROM main.run) + (SELECT count(*) FROM t.run) || ' ' ||
+	((SELECT count(*) FROM main.value) + (SELECT count(*) FROM t.value)) || ' ' ||
+	((SELECT count(*) FROM main.prediction) + (SELECT count(*) FROM t.prediction))")"
+before_merge=$(count all.db)
+ok 'none is doubled' run 0 merge all.db two.db
+ok 'as it was' test "$(count all.db)" = "$before_merge"
+cp two.db false.db
+sqlite3 false.db 'DROP TRIGGER value_update; UPDATE value SET value = value + 1 WHERE run = 2'
+ok 'other results of the same run' run 2 merge all.db false.db
+ok 'its message' says 'but with other results in value'
+ok 'nothing was merged' test "$(count all.db)" = "$before_merge"
+ok 'no database' run 2 merge all.db nowhere.db
+
 # ---- interruptions ----------------------------------------------------------------------------------------
 sed 's/^epochs.*/epochs = 100/; s/^methods.*/methods = majority, lora/; s/^baseline.*/baseline = lora/' toy.ini >long.ini
 "$program" run long.ini --db killed.db --quiet >out 2>err &

@@ -93,7 +93,8 @@ char *pb_read_file(const char *path, size_t *size);
 /* Writes a file so that it is either complete or absent (temporary name, fsync, rename). */
 int pb_write_file(const char *path, const void *bytes, size_t n);
 
-int pb_make_dirs(const char *path); /* mkdir -p; -1 with an error                          */
+int pb_make_dirs(const char *path);    /* mkdir -p; -1 with an error                          */
+void pb_remove_tree(const char *path); /* a folder of ours with all that is in it             */
 bool pb_file_exists(const char *path);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,17 @@ int pb_write_file(const char *path, const void *bytes, size_t n)
     }
     free(temporary);
     return bad ? -1 : 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+    (void)st, (void)flag, (void)at;
+    return remove(path);
+}
+
+void pb_remove_tree(const char *path)
+{
+    nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int pb_make_dirs(const char *path)

@@ -31,6 +31,11 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
 /* Appends values, predictions and samples to a run, in one transaction. */
 int pb_store_append(pb_store *s, long long run, const pb_result *r);
 
+/* Appends the runs of another database that are not here yet, with all that belongs to them, in one transaction; a
+ * run is the same if machine, hash and end are.  `added`, `known`: how many.  -1 with an error, and nothing is
+ * changed: a run that is here with other results, no database of this schema. */
+int pb_store_merge(pb_store *s, const char *from, int *added, int *known);
+
 /* The run's value under this key, NaN if it has none.  split -1: of the whole run. */
 double pb_store_value(pb_store *s, long long run, int split, const char *key);
 

@@ -120,6 +120,7 @@ static const char *list_settings(pb_experiment *e, const pb_cell *c)
     line[lines++] = pb_arena_format(e->arena, "row=%s\n", c->row->label);
     line[lines++] = pb_arena_format(e->arena, "task=%s\n", e->task_name);
     line[lines++] = pb_arena_format(e->arena, "model=%s\n", e->model_path);
+    list_options(e, "task", e->task->options, e->task_conf, line, &lines, PB_COUNT(line));
     list_options(e, "train", pb_train_table, &c->train, line, &lines, PB_COUNT(line));
     list_options(e, "model", pb_base_table, &c->base, line, &lines, PB_COUNT(line));
     if (e->task->texts)
