@@ -176,7 +176,7 @@ cp one.db all.db
 count() { sqlite3 "$1" "SELECT (SELECT count(*) FROM run) || ' ' || (SELECT count(*) FROM value) || ' ' || (SELECT count(*) FROM prediction)"; }
 ok 'merge' run 0 merge all.db two.db one.db
 ok 'none is lost' test "$(count all.db)" = "$(sqlite3 one.db "ATTACH 'two.db' AS t; SELECT
-	(SELECT count(*) FROM main.run) + (SELECT count(*) FROM t.run) || ' ' ||
+	((SELECT count(*) FROM main.run) + (SELECT count(*) FROM t.run)) || ' ' ||
 	((SELECT count(*) FROM main.value) + (SELECT count(*) FROM t.value)) || ' ' ||
 	((SELECT count(*) FROM main.prediction) + (SELECT count(*) FROM t.prediction))")"
 before_merge=$(count all.db)
