@@ -189,6 +189,53 @@ ok 'its message' says 'but with other results in value'
 ok 'nothing was merged' test "$(count all.db)" = "$before_merge"
 ok 'no database' run 2 merge all.db nowhere.db
 
+# ---- results of others --------------------------------------------------------------------------------------
+cat >theirs.json <<'END'
+{
+ "run_info": {
+  "created_at": "2025-06-19T19:15:35+00:00",
+  "experiment_name": "lora/made-up",
+  "peft_config": {
+   "peft_type": "LORA",
+   "r": 32,
+   "target_modules": [
+    "q",
+    "v"
+   ]
+  }
+ },
+ "train_info": {
+  "accelerator_memory_max": 22273851392,
+  "train_time": 1796.18,
+  "file_size": 36715216,
+  "num_trainable_params": 9175040,
+  "status": "success",
+  "metrics": [
+   {
+    "step": 250,
+    "valid accuracy": 0.34
+   },
+   {
+    "step": 5000,
+    "test accuracy": 0.482
+   }
+  ]
+ },
+ "meta_info": {
+  "model_info": {
+   "sha": null
+  }
+ }
+}
+END
+for _ in 1 2; do ok 'import' run 0 import theirs.json --db all.db; done
+ok 'a row of theirs' prints '^lora/made-up +LORA +9175040 +36.7 +22274 +1796 +0.4820$'
+ok 'once' test "$(wc -l <out)" = 2
+ok 'apart from ours' test "$(count all.db)" = "$before_merge"
+echo '{"run_info": {}}' >theirs.json
+ok 'some other file' run 2 import theirs.json --db all.db
+ok 'its message' says "theirs.json:1: no object 'train_info'"
+
 # ---- interruptions ----------------------------------------------------------------------------------------
 sed 's/^epochs.*/epochs = 100/; s/^methods.*/methods = majority, lora/; s/^baseline.*/baseline = lora/' toy.ini >long.ini
 "$program" run long.ini --db killed.db --quiet >out 2>err &

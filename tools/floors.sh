@@ -30,12 +30,13 @@ for file in methods/*.c tasks/*.c; do
 	grep -n '^#include "' "$file" | grep -v '"peftbench.h"' && complain "$file: a plugin includes peftbench.h only"
 done
 while read -r header only; do
-	for file in $(grep -lE "^#include <$header>" src/*/*.[ch] methods/*.c tasks/*.c); do
-		[ "$file" = "$only" ] || complain "$file: includes <$header>, which is for $only alone"
+	for file in $(grep -lE "^#include <$header>" src/*/*.c methods/*.c tasks/*.c); do
+		case $file in $only) continue ;; esac
+		complain "$file: includes <$header>, which is for $only alone"
 	done
 done <<'END'
 cblas.h src/numeric/blas.c
-sqlite3.h src/study/store.c
+sqlite3.h src/study/store*.c
 ini.h src/study/ini_file.c
 jansson.h src/files/json.c
 END

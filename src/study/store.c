@@ -1,8 +1,7 @@
 /* store: the schema, and what is written in one transaction. */
-#include "study/store.h"
+#include "study/store_internal.h"
 
 #include <math.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +12,6 @@
 
 #define SCHEMA_VERSION 2
 #define APPLICATION 0x70656674 /* "peft", in the file's header */
-
-struct pb_store {
-    sqlite3 *db;
-    char *path;
-};
 
 static const char schema[] = "CREATE TABLE run ("
                              " id INTEGER PRIMARY KEY,"
@@ -98,33 +92,45 @@ static const char schema_2[] = "CREATE TABLE answer ("
                                " key TEXT NOT NULL," /* data, model, template (SHA-256), metrics, budget */
                                " value TEXT NOT NULL,"
                                " PRIMARY KEY (run, key)"
+                               ") STRICT, WITHOUT ROWID;"
+                               /* Results of others, set beside ours and never mixed with them. */
+                               "CREATE TABLE imported ("
+                               " id INTEGER PRIMARY KEY,"
+                               " source TEXT NOT NULL," /* the file's name                  */
+                               " digest TEXT NOT NULL UNIQUE"
+                               ") STRICT;"
+                               "CREATE TABLE imported_value ("
+                               " imported INTEGER NOT NULL REFERENCES imported (id),"
+                               " key TEXT NOT NULL," /* 'train_info.file_size': the way to it in the file */
+                               " value TEXT NOT NULL,"
+                               " PRIMARY KEY (imported, key)"
                                ") STRICT, WITHOUT ROWID;";
 
 static const char *const tables[] = {"run", "setting", "value", "prediction", "sample"};
-static const char *const tables_2[] = {"answer", "statistic", "provenance"};
+static const char *const tables_2[] = {"answer", "statistic", "provenance", "imported", "imported_value"};
 
 /* ---- errors and statements ---------------------------------------------------------------------------- */
 
-static int fail(const pb_store *s)
+int pb_store_fail(const pb_store *s)
 {
     return pb_error("%s: %s", s->path, sqlite3_errmsg(s->db));
 }
 
-static int execute(pb_store *s, const char *sql)
+int pb_store_execute(pb_store *s, const char *sql)
 {
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s);
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : pb_store_fail(s);
 }
 
-static sqlite3_stmt *prepare(pb_store *s, const char *sql)
+sqlite3_stmt *pb_store_prepare(pb_store *s, const char *sql)
 {
     sqlite3_stmt *q;
     if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK)
         return q;
-    fail(s);
+    pb_store_fail(s);
     return NULL;
 }
 
-static void bind_text(sqlite3_stmt *q, int i, const char *text)
+void pb_store_bind(sqlite3_stmt *q, int i, const char *text)
 {
     if (text)
         sqlite3_bind_text(q, i, text, -1, SQLITE_TRANSIENT);
@@ -132,10 +138,9 @@ static void bind_text(sqlite3_stmt *q, int i, const char *text)
         sqlite3_bind_null(q, i);
 }
 
-/* Runs a bound insertion and makes it ready for the next one. */
-static int insert(pb_store *s, sqlite3_stmt *q)
+int pb_store_insert(pb_store *s, sqlite3_stmt *q)
 {
-    int rc = sqlite3_step(q) == SQLITE_DONE ? 0 : fail(s);
+    int rc = sqlite3_step(q) == SQLITE_DONE ? 0 : pb_store_fail(s);
     sqlite3_reset(q);
     return rc;
 }
@@ -149,10 +154,10 @@ static const char *split_name(int split)
 
 static int scalar(pb_store *s, const char *sql, long long *out)
 {
-    sqlite3_stmt *q = prepare(s, sql);
+    sqlite3_stmt *q = pb_store_prepare(s, sql);
     if (!q)
         return -1;
-    int rc = sqlite3_step(q) == SQLITE_ROW ? 0 : fail(s);
+    int rc = sqlite3_step(q) == SQLITE_ROW ? 0 : pb_store_fail(s);
     *out = rc ? 0 : sqlite3_column_int64(q, 0);
     sqlite3_finalize(q);
     return rc;
@@ -180,7 +185,7 @@ static int create(pb_store *s, long long from)
     pb_text_add(&sql, "%s", schema_2);
     add_guards(&sql, tables_2, PB_COUNT(tables_2));
     pb_text_add(&sql, "PRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT;", APPLICATION, SCHEMA_VERSION);
-    int rc = execute(s, sql.data);
+    int rc = pb_store_execute(s, sql.data);
     pb_text_free(&sql);
     return rc;
 }
@@ -208,11 +213,11 @@ static pb_store *open_store(const char *path, bool writable)
     pb_store *s = pb_alloc(sizeof *s);
     s->path = pb_strdup(path);
     int flags = writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
-    int rc = sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK ? 0 : fail(s);
+    int rc = sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK ? 0 : pb_store_fail(s);
     if (!rc) {
         sqlite3_busy_timeout(s->db, 60000);
         rc = check_schema(s, writable) ||
-             execute(s, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;");
+             pb_store_execute(s, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;");
     }
     if (!rc)
         return s;
@@ -251,16 +256,16 @@ void pb_store_close(pb_store *s)
 
 static int put_values(pb_store *s, long long run, const pb_result *r)
 {
-    sqlite3_stmt *q = prepare(s, "INSERT INTO value VALUES (?, ?, ?, ?, ?)");
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO value VALUES (?, ?, ?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < r->values && !rc; i++) {
         const pb_value *v = &r->value[i];
         sqlite3_bind_int64(q, 1, run);
-        bind_text(q, 2, v->key);
-        bind_text(q, 3, split_name(v->split));
+        pb_store_bind(q, 2, v->key);
+        pb_store_bind(q, 3, split_name(v->split));
         sqlite3_bind_int(q, 4, v->step);
         sqlite3_bind_double(q, 5, v->value); /* NaN becomes NULL */
-        rc = insert(s, q);
+        rc = pb_store_insert(s, q);
     }
     sqlite3_finalize(q);
     return rc;
@@ -268,17 +273,17 @@ static int put_values(pb_store *s, long long run, const pb_result *r)
 
 static int put_answers(pb_store *s, long long run, const pb_result *r)
 {
-    sqlite3_stmt *q = prepare(s, "INSERT INTO answer VALUES (?, ?, ?, ?)");
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO answer VALUES (?, ?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < r->predictions && !rc; i++) {
         const pb_prediction *p = &r->prediction[i];
         if (!p->text)
             continue;
         sqlite3_bind_int64(q, 1, run);
-        bind_text(q, 2, split_name((int)p->split));
+        pb_store_bind(q, 2, split_name((int)p->split));
         sqlite3_bind_int(q, 3, p->example);
-        bind_text(q, 4, p->text);
-        rc = insert(s, q);
+        pb_store_bind(q, 4, p->text);
+        rc = pb_store_insert(s, q);
     }
     sqlite3_finalize(q);
     return rc;
@@ -286,7 +291,7 @@ static int put_answers(pb_store *s, long long run, const pb_result *r)
 
 static int put_statistics(pb_store *s, long long run, const pb_result *r)
 {
-    sqlite3_stmt *q = prepare(s, "INSERT INTO statistic VALUES (?, ?, ?, ?, ?)");
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO statistic VALUES (?, ?, ?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < r->statistics && !rc; i++) {
         const pb_statistic *t = &r->statistic[i];
@@ -295,11 +300,11 @@ static int put_statistics(pb_store *s, long long run, const pb_result *r)
             pb_text_add(&numbers, "%s%.17g", k ? "," : "[", t->x[k]);
         pb_text_add(&numbers, "]");
         sqlite3_bind_int64(q, 1, run);
-        bind_text(q, 2, split_name((int)t->split));
-        bind_text(q, 3, t->metric);
+        pb_store_bind(q, 2, split_name((int)t->split));
+        pb_store_bind(q, 3, t->metric);
         sqlite3_bind_int(q, 4, t->example);
-        bind_text(q, 5, numbers.data);
-        rc = insert(s, q);
+        pb_store_bind(q, 5, numbers.data);
+        rc = pb_store_insert(s, q);
         pb_text_free(&numbers);
     }
     sqlite3_finalize(q);
@@ -308,19 +313,19 @@ static int put_statistics(pb_store *s, long long run, const pb_result *r)
 
 static int put_predictions(pb_store *s, long long run, const pb_result *r)
 {
-    sqlite3_stmt *q = prepare(s, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)");
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < r->predictions && !rc; i++) {
         const pb_prediction *p = &r->prediction[i];
         if (p->text)
             continue;
         sqlite3_bind_int64(q, 1, run);
-        bind_text(q, 2, split_name((int)p->split));
+        pb_store_bind(q, 2, split_name((int)p->split));
         sqlite3_bind_int(q, 3, p->example);
         sqlite3_bind_int(q, 4, p->label);
         sqlite3_bind_int(q, 5, p->predicted);
         sqlite3_bind_double(q, 6, (double)p->probability);
-        rc = insert(s, q);
+        rc = pb_store_insert(s, q);
     }
     sqlite3_finalize(q);
     return rc;
@@ -328,14 +333,14 @@ static int put_predictions(pb_store *s, long long run, const pb_result *r)
 
 static int put_samples(pb_store *s, long long run, const pb_result *r)
 {
-    sqlite3_stmt *q = prepare(s, "INSERT INTO sample VALUES (?, ?, ?, ?)");
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO sample VALUES (?, ?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < r->samples && !rc; i++) {
         sqlite3_bind_int64(q, 1, run);
-        bind_text(q, 2, r->sample[i].key);
+        pb_store_bind(q, 2, r->sample[i].key);
         sqlite3_bind_int(q, 3, r->sample[i].round);
         sqlite3_bind_double(q, 4, r->sample[i].seconds);
-        rc = insert(s, q);
+        rc = pb_store_insert(s, q);
     }
     sqlite3_finalize(q);
     return rc;
@@ -349,16 +354,16 @@ static int put_result(pb_store *s, long long run, const pb_result *r)
 
 static int put_settings(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
 {
-    sqlite3_stmt *q = prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
     char *copy = pb_format("%stask.class_names=%s\n", c->settings, e->class_names), *rest = copy, *line;
     int rc = q ? 0 : -1;
     while (!rc && (line = strsep(&rest, "\n")) && *line) {
         char *value = strchr(line, '=');
         *value++ = 0;
         sqlite3_bind_int64(q, 1, run);
-        bind_text(q, 2, line);
-        bind_text(q, 3, value);
-        rc = insert(s, q);
+        pb_store_bind(q, 2, line);
+        pb_store_bind(q, 3, value);
+        rc = pb_store_insert(s, q);
     }
     free(copy);
     sqlite3_finalize(q);
@@ -376,13 +381,13 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
                             {"template", c->template.hex},
                             {"metrics", metrics},
                             {"budget", budget}};
-    sqlite3_stmt *q = prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < PB_COUNT(row) && !rc; i++) {
         sqlite3_bind_int64(q, 1, run);
-        bind_text(q, 2, row[i][0]);
-        bind_text(q, 3, row[i][1]);
-        rc = insert(s, q);
+        pb_store_bind(q, 2, row[i][0]);
+        pb_store_bind(q, 3, row[i][1]);
+        rc = pb_store_insert(s, q);
     }
     sqlite3_finalize(q);
     free(metrics);
@@ -398,27 +403,27 @@ static long long put_run(pb_store *s, const pb_experiment *e, const pb_cell *c, 
     const char *text[] = {c->hash.hex,    e->name,     e->task_name, e->model_path, c->row->label,
                           c->choice,      status,      error,        ended,         pb_host_name(),
                           pb_blas_name(), PB_COMPILER, PB_FLAGS,     PB_VERSION,    PB_CODE_VERSION};
-    sqlite3_stmt *q = prepare(s, "INSERT INTO run (hash, experiment, task, model, row, choice, status, error, ended,"
-                                 " machine, kernels, compiler, flags, version, code, seed, seconds, threads)"
-                                 " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    sqlite3_stmt *q =
+        pb_store_prepare(s, "INSERT INTO run (hash, experiment, task, model, row, choice, status, error, ended,"
+                            " machine, kernels, compiler, flags, version, code, seed, seconds, threads)"
+                            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!q)
         return -1;
     int n = (int)PB_COUNT(text);
     for (int i = 0; i < n; i++)
-        bind_text(q, i + 1, text[i]);
+        pb_store_bind(q, i + 1, text[i]);
     sqlite3_bind_int64(q, n + 1, (sqlite3_int64)c->seed);
     sqlite3_bind_double(q, n + 2, seconds);
     sqlite3_bind_int(q, n + 3, pb_threads_count());
-    int rc = insert(s, q);
+    int rc = pb_store_insert(s, q);
     sqlite3_finalize(q);
     return rc ? -1 : sqlite3_last_insert_rowid(s->db);
 }
 
-/* Ends the transaction that `rc` is the outcome of. */
-static int end(pb_store *s, int rc)
+int pb_store_end(pb_store *s, int rc)
 {
     if (!rc)
-        rc = execute(s, "COMMIT");
+        rc = pb_store_execute(s, "COMMIT");
     if (rc)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     return rc ? -1 : 0;
@@ -427,152 +432,43 @@ static int end(pb_store *s, int rc)
 long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r, const char *error,
                        double seconds)
 {
-    if (execute(s, "BEGIN IMMEDIATE"))
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
         return -1;
     long long run = put_run(s, e, c, r->status, error, seconds);
     int rc = run < 0 || put_settings(s, run, e, c) || put_provenance(s, run, e, c) || put_result(s, run, r);
-    return end(s, rc) ? -1 : run;
+    return pb_store_end(s, rc) ? -1 : run;
 }
 
 int pb_store_append(pb_store *s, long long run, const pb_result *r)
 {
-    if (execute(s, "BEGIN IMMEDIATE"))
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
         return -1;
-    return end(s, put_result(s, run, r));
-}
-
-/* ---- merging ------------------------------------------------------------------------------------------ */
-
-/* What hangs on a run, and its columns but `run`. */
-static const struct {
-    const char *table, *columns;
-} parts[] = {{"setting", "key, value"},
-             {"provenance", "key, value"},
-             {"value", "key, split, step, value"},
-             {"prediction", "split, example, label, predicted, probability"},
-             {"answer", "split, example, text"},
-             {"statistic", "split, metric, example, numbers"},
-             {"sample", "key, round, seconds"}};
-
-#define RUN_COLUMNS                                                                                                    \
-    "hash, experiment, task, model, row, choice, seed, status, error, ended, seconds, machine, kernels, threads, "     \
-    "compiler, flags, version, code"
-
-/* SQL with two numbers for ?1 and ?2; its first column, or -1. */
-static long long number(pb_store *s, const char *sql, long long one, long long two)
-{
-    sqlite3_stmt *q = prepare(s, sql);
-    if (!q)
-        return -1;
-    sqlite3_bind_int64(q, 1, one);
-    sqlite3_bind_int64(q, 2, two);
-    int rc = sqlite3_step(q);
-    long long out = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        out = fail(s);
-    sqlite3_finalize(q);
-    return out;
-}
-
-/* A run that is here already must not say anything else; what is missing of it (a test, timings) is added. */
-static int merge_known(pb_store *s, long long theirs, long long ours)
-{
-    for (size_t i = 0; i < PB_COUNT(parts); i++) {
-        const char *t = parts[i].table, *c = parts[i].columns;
-        char *other = pb_format("SELECT count(*) FROM (SELECT %s FROM other.%s WHERE run = ?1 EXCEPT"
-                                " SELECT %s FROM main.%s WHERE run = ?2)",
-                                c, t, c, t);
-        char *add = pb_format("INSERT INTO main.%s (run, %s) SELECT ?2, %s FROM (SELECT %s FROM other.%s WHERE run = ?1"
-                              " EXCEPT SELECT %s FROM main.%s WHERE run = ?2)",
-                              t, c, c, c, t, c, t);
-        long long more = number(s, other, theirs, ours);
-        bool clash = more > 0 && number(s, add, theirs, ours) < 0; /* a key with another value */
-        free(other);
-        free(add);
-        if (more < 0)
-            return -1;
-        if (clash) {
-            pb_error_clear();
-            return pb_error("%s: run %lld is run %lld of the other database, but with other results in %s; want them "
-                            "kept apart",
-                            s->path, ours, theirs, t);
-        }
-    }
-    return 0;
-}
-
-static int merge_new(pb_store *s, long long theirs)
-{
-    if (number(s,
-               "INSERT INTO main.run (" RUN_COLUMNS ") SELECT " RUN_COLUMNS " FROM other.run WHERE id = ?1 AND ?2 = 0",
-               theirs, 0) < 0)
-        return -1;
-    long long ours = sqlite3_last_insert_rowid(s->db);
-    for (size_t i = 0; i < PB_COUNT(parts); i++) {
-        char *sql = pb_format("INSERT INTO main.%s (run, %s) SELECT ?2, %s FROM other.%s WHERE run = ?1",
-                              parts[i].table, parts[i].columns, parts[i].columns, parts[i].table);
-        long long rc = number(s, sql, theirs, ours);
-        free(sql);
-        if (rc < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int merge_all(pb_store *s, int *added, int *known)
-{
-    static const char same[] = "SELECT coalesce(max(r.id), 0) FROM main.run r JOIN other.run o ON o.id = ?1 AND ?2 = 0"
-                               " AND r.hash = o.hash AND r.ended = o.ended AND r.machine = o.machine";
-    long long last = number(s, "SELECT coalesce(max(id), 0) FROM other.run WHERE ?1 = ?2", 0, 0);
-    for (long long id = 1; last >= 0 && id <= last; id++) {
-        if (!number(s, "SELECT count(*) FROM other.run WHERE id = ?1 AND ?2 = 0", id, 0))
-            continue;
-        long long ours = number(s, same, id, 0);
-        if (ours < 0 || (ours ? merge_known(s, id, ours) : merge_new(s, id)))
-            return -1;
-        ++*(ours ? known : added);
-    }
-    return last < 0 ? -1 : 0;
-}
-
-int pb_store_merge(pb_store *s, const char *from, int *added, int *known)
-{
-    pb_store *other = pb_store_read(from); /* is it one of ours, of this schema? */
-    if (!other)
-        return -1;
-    pb_store_close(other);
-    *added = *known = 0;
-    char *attach = sqlite3_mprintf("ATTACH %Q AS other", from);
-    int rc = execute(s, attach) || execute(s, "BEGIN IMMEDIATE") ? -1 : 0;
-    sqlite3_free(attach);
-    if (rc)
-        return -1;
-    rc = end(s, merge_all(s, added, known));
-    return execute(s, "DETACH other") || rc ? -1 : 0;
+    return pb_store_end(s, put_result(s, run, r));
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
 long long pb_store_find(pb_store *s, const pb_digest *hash)
 {
-    sqlite3_stmt *q = prepare(s, "SELECT max(id) FROM run WHERE hash = ? AND status <> 'failed'");
+    sqlite3_stmt *q = pb_store_prepare(s, "SELECT max(id) FROM run WHERE hash = ? AND status <> 'failed'");
     if (!q)
         return -1;
-    bind_text(q, 1, hash->hex);
-    long long id = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : fail(s);
+    pb_store_bind(q, 1, hash->hex);
+    long long id = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : pb_store_fail(s);
     sqlite3_finalize(q);
     return id;
 }
 
 double pb_store_value(pb_store *s, long long run, int split, const char *key)
 {
-    sqlite3_stmt *q = prepare(s, "SELECT value FROM value WHERE run = ? AND key = ? AND split = ? AND step = -1");
+    sqlite3_stmt *q =
+        pb_store_prepare(s, "SELECT value FROM value WHERE run = ? AND key = ? AND split = ? AND step = -1");
     double value = NAN;
     if (!q)
         return value;
     sqlite3_bind_int64(q, 1, run);
-    bind_text(q, 2, key);
-    bind_text(q, 3, split_name(split));
+    pb_store_bind(q, 2, key);
+    pb_store_bind(q, 3, split_name(split));
     if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
         value = sqlite3_column_double(q, 0);
     sqlite3_finalize(q);
@@ -582,11 +478,11 @@ double pb_store_value(pb_store *s, long long run, int split, const char *key)
 int pb_store_query(pb_store *s, const char *sql, const char *const *args,
                    int (*row)(void *ctx, int columns, const char *const *value), void *ctx)
 {
-    sqlite3_stmt *q = prepare(s, sql);
+    sqlite3_stmt *q = pb_store_prepare(s, sql);
     if (!q)
         return -1;
     for (int i = 0; args && args[i]; i++)
-        bind_text(q, i + 1, args[i]);
+        pb_store_bind(q, i + 1, args[i]);
     int columns = sqlite3_column_count(q), rc = 0, step = SQLITE_DONE;
     const char **value = pb_alloc((size_t)(columns + 1) * sizeof *value);
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
@@ -595,7 +491,7 @@ int pb_store_query(pb_store *s, const char *sql, const char *const *args,
         rc = row(ctx, columns, value);
     }
     if (!rc && step != SQLITE_DONE)
-        rc = fail(s);
+        rc = pb_store_fail(s);
     sqlite3_finalize(q);
     free(value);
     return rc;

@@ -1,4 +1,4 @@
-/* store: results in SQLite.  Floor 6; store.c is the only includer of sqlite3.h.
+/* store: results in SQLite.  Floor 6; store*.c are the only includers of sqlite3.h.
  *
  * Append only, enforced by triggers: a run is written in one transaction when it is over and
  * never changed; what is found out later about it (test score, timings) is appended under it. */
@@ -35,6 +35,9 @@ int pb_store_append(pb_store *s, long long run, const pb_result *r);
  * run is the same if machine, hash and end are.  `added`, `known`: how many.  -1 with an error, and nothing is
  * changed: a run that is here with other results, no database of this schema. */
 int pb_store_merge(pb_store *s, const char *from, int *added, int *known);
+
+/* Stores the n {key, value} of a result file of somebody else, in one transaction. */
+int pb_store_import(pb_store *s, const char *source, const pb_digest *digest, const char *const (*value)[2], size_t n);
 
 /* The run's value under this key, NaN if it has none.  split -1: of the whole run. */
 double pb_store_value(pb_store *s, long long run, int split, const char *key);

@@ -1,0 +1,150 @@
+/* cmd_import: result files of Hugging Face PEFT's method_comparison, into tables of their own. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "files/json.h"
+#include "study/cmd.h"
+
+/* All numbers and texts of a file, by the way to them: "train_info.metrics[3].valid accuracy". */
+typedef struct leaves {
+    const char *(*value)[2];
+    size_t count, capacity;
+    const char *way; /* so far */
+} leaves;
+
+static void add_leaf(leaves *l, const char *way, const char *value)
+{
+    pb_grow(&l->value, l->count, &l->capacity, sizeof *l->value);
+    l->value[l->count][0] = pb_strdup(way);
+    l->value[l->count++][1] = value;
+}
+
+static int visit_member(void *ctx, const char *key, const pb_json *value);
+
+static void visit(leaves *l, const char *way, const pb_json *value)
+{
+    const char *before = l->way;
+    l->way = way;
+    if (pb_json_is_object(value))
+        pb_json_each(value, visit_member, l);
+    for (size_t i = 0; pb_json_is_array(value) && i < pb_json_size(value); i++) {
+        char *inside = pb_format("%s[%zu]", way, i);
+        visit(l, inside, pb_json_at(value, i));
+        free(inside);
+    }
+    char *plain = pb_json_plain(value);
+    if (plain)
+        add_leaf(l, way, plain);
+    l->way = before;
+}
+
+static int visit_member(void *ctx, const char *key, const pb_json *value)
+{
+    leaves *l = ctx;
+    char *way = pb_format("%s%s%s", l->way, *l->way ? "." : "", key);
+    visit(l, way, value);
+    free(way);
+    return 0;
+}
+
+static void forget(leaves *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        for (int k = 0; k < 2; k++)
+            free((char *)(uintptr_t)l->value[i][k]);
+    free(l->value);
+}
+
+static int check(const char *path, const pb_json *root)
+{
+    static const char *const part[] = {"run_info", "train_info", "meta_info"};
+    for (size_t i = 0; i < PB_COUNT(part); i++)
+        if (!pb_json_is_object(pb_json_get(root, part[i])))
+            return pb_error("%s:1: no object '%s'; want a result file of PEFT's method_comparison", path, part[i]);
+    return 0;
+}
+
+static int take_count(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    *(int *)ctx = atoi(value[0]);
+    return 0;
+}
+
+/* 1: it is there already. */
+static int is_known(pb_store *s, const pb_digest *digest)
+{
+    int known = 0;
+    const char *args[] = {digest->hex, NULL};
+    return pb_store_query(s, "SELECT count(*) FROM imported WHERE digest = ?", args, take_count, &known) ? -1 : known;
+}
+
+static int import_file(pb_store *s, const char *path)
+{
+    pb_digest digest;
+    leaves l = {.way = ""};
+    pb_json_doc *doc = pb_sha256_file(path, &digest) ? NULL : pb_json_read(path);
+    int rc = doc ? check(path, pb_json_root(doc)) : -1;
+    int known = rc ? 0 : is_known(s, &digest);
+    if (!rc && !known) {
+        visit(&l, "", pb_json_root(doc));
+        rc = pb_store_import(s, path, &digest, l.value, l.count);
+    }
+    forget(&l);
+    pb_json_free(doc);
+    return rc || known < 0 ? -1 : 0;
+}
+
+/* ---- what is there ------------------------------------------------------------------------------------- */
+
+static int print_row(void *ctx, int columns, const char *const *value)
+{
+    (void)ctx;
+    static const int width[] = {-44, -15, 11, 10, 13, 10, 10};
+    for (int i = 0; i < columns; i++)
+        printf("%s%*s", i ? "  " : "", width[i], value[i] ? value[i] : "-");
+    printf("\n");
+    return 0;
+}
+
+/* One row a file; train_time as they have it, with their validation in it. */
+static int print_all(pb_store *s)
+{
+    static const char *const heading[] = {"experiment (imported)", "type",    "trainable", "file MB",
+                                          "memory max MB",         "seconds", "test"};
+    print_row(NULL, (int)PB_COUNT(heading), heading);
+    return pb_store_query(
+        s,
+        "SELECT coalesce(max(CASE WHEN key = 'run_info.experiment_name' THEN value END), source),"
+        " coalesce(max(CASE WHEN key = 'run_info.peft_config.peft_type' THEN value END), 'full'),"
+        " max(CASE WHEN key = 'train_info.num_trainable_params' THEN value END),"
+        " printf('%.1f', max(CASE WHEN key = 'train_info.file_size' THEN CAST(value AS REAL) END) / 1e6),"
+        " printf('%.0f', max(CASE WHEN key IN ('train_info.accelerator_memory_max', 'train_info.cuda_memory_max') THEN "
+        "CAST(value AS REAL) END) / 1e6),"
+        " printf('%.0f', max(CASE WHEN key = 'train_info.train_time' THEN CAST(value AS REAL) END)),"
+        " printf('%.4f', max(CASE WHEN key LIKE 'train_info.metrics[%].test accuracy' THEN CAST(value AS REAL) END))"
+        " FROM imported JOIN imported_value ON imported = id GROUP BY id ORDER BY 1",
+        NULL, print_row, NULL);
+}
+
+static int import(const pb_args *a)
+{
+    pb_store *s = pb_store_open(a->db);
+    int rc = s ? 0 : -1;
+    for (int i = 0; i < a->words && !rc; i++)
+        rc = import_file(s, a->word[i]);
+    rc = rc || print_all(s) ? -1 : 0;
+    pb_store_close(s);
+    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_import = {
+    .name = "import",
+    .words = "[FILE.json]..",
+    .most = 8,
+    .options = "db",
+    .help = "take in result files of PEFT's method_comparison, and list what was taken in\n\n"
+            "They have tables of their own (imported, imported_value): they stand beside our runs and are never mixed\n"
+            "with them.  A file that is there already is not doubled.\n",
+    .run = import,
+};
