@@ -102,6 +102,9 @@ test: ## sets up, builds and runs all tests
 
 programs: $(BUILD)/peftbench $(TESTS)
 
+torture: $(BUILD)/peftbench ## kills, no memory, a full disk, .. at many moments, many minutes
+	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/torture.sh long
+
 check: ## compilers, sanitizers, clang-tidy, format, floors, length
 	@tools/setup.sh check
 	@tools/check.sh

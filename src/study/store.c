@@ -113,7 +113,18 @@ static const char *const tables_2[] = {"answer", "statistic", "provenance", "imp
 
 int pb_store_fail(const pb_store *s)
 {
-    return pb_error("%s: %s", s->path, sqlite3_errmsg(s->db));
+    const char *advice = "";
+    switch (sqlite3_errcode(s->db) & 0xff) {
+    case SQLITE_CORRUPT: advice = "; want a copy from before, or what `sqlite3 FILE .recover` finds"; break;
+    case SQLITE_FULL: advice = "; want room on the disk, then the command again"; break;
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN: advice = "; want a file that may be written, or another --db"; break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: advice = "; another program holds it: want the command again when that is done"; break;
+    case SQLITE_IOERR: advice = "; want a disk that can be read and written, then the command again"; break;
+    default: break;
+    }
+    return pb_error("%s: %s%s", s->path, sqlite3_errmsg(s->db), advice);
 }
 
 int pb_store_execute(pb_store *s, const char *sql)
@@ -439,11 +450,28 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
     return pb_store_end(s, rc) ? -1 : run;
 }
 
+/* Another driver may have been faster: the first value of what is to be appended tells. */
+static int has_value(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "SELECT 1 FROM value WHERE run = ? AND key = ? AND split = ? AND step = ?");
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, run);
+    pb_store_bind(q, 2, r->value[0].key);
+    pb_store_bind(q, 3, split_name(r->value[0].split));
+    sqlite3_bind_int(q, 4, r->value[0].step);
+    int rc = sqlite3_step(q);
+    int has = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : pb_store_fail(s);
+    sqlite3_finalize(q);
+    return has;
+}
+
 int pb_store_append(pb_store *s, long long run, const pb_result *r)
 {
     if (pb_store_execute(s, "BEGIN IMMEDIATE"))
         return -1;
-    return pb_store_end(s, put_result(s, run, r));
+    int has = r->values ? has_value(s, run, r) : 0;
+    return pb_store_end(s, has ? has < 0 : put_result(s, run, r));
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */

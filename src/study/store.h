@@ -28,7 +28,7 @@ long long pb_store_find(pb_store *s, const pb_digest *hash);
 long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r, const char *error,
                        double seconds);
 
-/* Appends values, predictions and samples to a run, in one transaction. */
+/* Appends values, predictions and samples to a run, in one transaction; nothing where they are there already. */
 int pb_store_append(pb_store *s, long long run, const pb_result *r);
 
 /* Appends the runs of another database that are not here yet, with all that belongs to them, in one transaction; a
