@@ -1,10 +1,14 @@
 /* Texts that come piece by piece: a held prompt, memories, decoding. */
 #include "rig.h"
+
+#include <unistd.h>
+
 #include "util.h"
 
 #include "files/json.h"
 #include "model/advance.h"
 #include "model/apply.h"
+#include "model/chat.h"
 #include "model/decode.h"
 #include "model/memory.h"
 
@@ -503,4 +507,124 @@ TEST(what_cannot_be_decoded)
     CHECK(!decode(encoder.model, "", 0, &prompt, &out));
     pb_error_clear();
     rig_close(&encoder);
+}
+
+/* ---- texts: where they stop, how they are put to an assistant ---------------------------------------------------- */
+
+#define CHATML "{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}"
+
+static void copy_file(const char *source, const char *dir, const char *name)
+{
+    size_t size;
+    char *bytes = pb_read_file(source, &size), *to = pb_format("%s/%s", dir, name);
+    if (!bytes || pb_write_file(to, bytes, size))
+        PB_BUG("%s", pb_error_text());
+    free(bytes);
+    free(to);
+}
+
+/* The tiny Llama with a tokenizer, and files that speak of a template. */
+static pb_model *open_talker(char dir[32])
+{
+    static const char config[] = "{\"chat_template\": \"" CHATML "\"}";
+    strcpy(dir, "/tmp/peftbench-talker-XXXXXX");
+    if (!mkdtemp(dir))
+        PB_BUG("no temporary folder");
+    copy_file(FAMILIES "/llama-3/config.json", dir, "config.json");
+    copy_file(FAMILIES "/llama-3/model.safetensors", dir, "model.safetensors");
+    copy_file("tests/golden/bpe/llama3/tokenizer.json", dir, "tokenizer.json");
+    char *path = pb_format("%s/tokenizer_config.json", dir);
+    CHECK(!pb_write_file(path, config, strlen(config)));
+    free(path);
+    pb_model *m = pb_model_open(&(pb_opening){.path = dir});
+    if (!m || pb_model_attach(m, NULL, 0))
+        PB_BUG("%s", pb_error_text());
+    return m;
+}
+
+static void close_talker(pb_model *m, const char *dir)
+{
+    static const char *const files[] = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"};
+    for (size_t i = 0; i < PB_COUNT(files); i++) {
+        char *path = pb_format("%s/%s", dir, files[i]);
+        remove(path);
+        free(path);
+    }
+    remove(dir);
+    pb_model_free(m);
+}
+
+/* What decoding with these settings says. */
+static char *said(pb_model *m, const char *settings, pb_ending *ending)
+{
+    pb_decoding how = how_to(settings);
+    pb_ids prompt = {0};
+    pb_continuation c;
+    pb_text out = {0};
+    pb_ids_add(&prompt, 40);
+    CHECK(!pb_decode(m, &how, 1, &prompt, &c));
+    pb_continuation_text(m, &how, &c, &out);
+    *ending = c.ending;
+    pb_ids_free(&c.ids);
+    pb_ids_free(&prompt);
+    pb_option_release(pb_decode_table, &how);
+    return out.data ? out.data : pb_strdup("");
+}
+
+TEST(a_stop_text_ends_a_continuation_and_is_cut_off)
+{
+    char dir[32];
+    pb_model *m = open_talker(dir);
+    pb_ending ending;
+    char *whole = said(m, "max_new=20 no_repeat=1", &ending); /* every character once */
+    CHECK(strlen(whole) >= 20 && ending == PB_BY_LENGTH);
+    for (int beams = 0; beams < 2; beams++)
+        for (int at = 1; at < 12; at += 3) {
+            char *settings = pb_format("max_new=20 no_repeat=1%s stop=nowhere|%s%.3s",
+                                       beams ? " strategy=beam beams=1" : "", strchr("|\\", whole[at]) ? "\\" : "",
+                                       whole + at);
+            char *cut = said(m, settings, &ending);
+            CHECK(ending == PB_BY_STOP && (int)strlen(cut) == at && !strncmp(cut, whole, (size_t)at));
+            free(settings);
+            free(cut);
+        }
+    free(whole);
+    close_talker(m, dir);
+}
+
+static void check_chat(const pb_model *m, const char *name, const char *system, const char *want)
+{
+    const pb_chat *chat;
+    pb_ids ids = {0};
+    pb_text back = {0};
+    CHECK(!pb_chat_find(m, name, &chat));
+    pb_chat_encode(m, chat, system, "a film", 6, &ids);
+    pb_tokenizer_decode(pb_model_tokenizer(m), ids.id, ids.count, false, &back);
+    CHECK_TEXT(back.data, want);
+    pb_ids_free(&ids);
+    pb_text_free(&back);
+}
+
+TEST(texts_are_put_as_the_format_says)
+{
+    char dir[32];
+    pb_model *m = open_talker(dir);
+    const pb_chat *chat;
+    check_chat(m, "none", NULL, "<|end|>a film");
+    check_chat(m, "chatml", NULL, "<|im_start|>user\na film<|im_end|>\n<|im_start|>assistant\n");
+    check_chat(m, "auto", "Be short.",
+               "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\na film<|im_end|>\n<|im_start|>assistant\n");
+    check_chat(m, "llama2", "Be short.", "<s>[INST] <<SYS>>\nBe short.\n<</SYS>>\n\na film [/INST]");
+    check_chat(m, "mistral", "Be short.", "<s>[INST] Be short.\n\na film [/INST]");
+    check_chat(m, "llama3", NULL,
+               "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\na film<|eot_id|>"
+               "<|start_header_id|>assistant<|end_header_id|>\n\n");
+    CHECK(pb_chat_find(m, "alpaca", &chat) < 0);
+    CHECK_TEXT(pb_error_text(), "chat: want auto|none|chatml|llama3|llama2|mistral|zephyr, got 'alpaca'");
+    pb_error_clear();
+    close_talker(m, dir);
+    rig r = open_decoder("gpt2", "", PB_IN_FP32);
+    CHECK(pb_chat_find(r.model, "auto", &chat) < 0);
+    pb_error_clear();
+    rig_close(&r);
 }

@@ -108,7 +108,7 @@ static void check_gemm(pb_rng *r, bool ta, bool tb, int m, int n, int k, double 
 
 TEST(gemm)
 {
-    static const int ms[] = {1, 2, 5, 8, 9, 48, 49, 70}, ns[] = {1, 2, 15, 16, 17, 33, 48, 49, 100};
+    static const int ms[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 48, 49, 70}, ns[] = {1, 2, 15, 16, 17, 33, 48, 49, 100};
     static const int ks[] = {1, 3, 16, 17, 64, 513};
     pb_rng r = pb_rng_named(1, "gemm");
     for (size_t m = 0; m < PB_COUNT(ms); m++)
@@ -305,18 +305,25 @@ static void check_backward(pb_rng *r, attention *a, unsigned kind)
     }
 }
 
+/* Is the output what the definition says. */
+static bool attended(attention *a)
+{
+    int nq = a->shape.nq, hd = a->shape.hd;
+    attend(a);
+    matrix o = padded(nq, hd);
+    memcpy(o.x, a->o.x, (size_t)(nq * o.ld) * sizeof *o.x);
+    double *want = pb_alloc((size_t)(nq * hd + 1) * sizeof *want);
+    memcpy(want, a->want_o, (size_t)(nq * hd) * sizeof *want);
+    return equal(o, want, EXACT);
+}
+
 static void check_attention(pb_rng *r, int nq, int nk, int hd, bool causal, int first)
 {
     attention a = open_attention(r, nq, nk, hd, causal, first);
     uint64_t before = pb_flops_done();
     pb_attention(&a.shape, 1, &(pb_attention_part){a.k.x, a.v.x, a.shape.nk}, a.q.x, a.o.x, a.lse, a.scratch);
     CHECK_INT((long long)(pb_flops_done() - before), 4LL * hd * pairs(&a.shape));
-    attend(&a);
-    matrix o = padded(nq, hd);
-    memcpy(o.x, a.o.x, (size_t)(nq * o.ld) * sizeof *o.x);
-    double *want = pb_alloc((size_t)(nq * hd + 1) * sizeof *want);
-    memcpy(want, a.want_o, (size_t)(nq * hd) * sizeof *want);
-    if (!CHECK(equal(o, want, EXACT)))
+    if (!CHECK(attended(&a)))
         printf("  nq %d nk %d hd %d%s first %d\n", nq, nk, hd, causal ? " causal" : "", first);
     for (unsigned kind = 1; kind<64; kind += nq * nk> 1000 ? 6 : 1)
         if (kind & 7)
@@ -350,6 +357,23 @@ TEST(causal_attention)
 }
 
 /* Scores of a thousand overflow an exponential that is not shifted. */
+/* Keys and values in parts, the first and one in between of no rows. */
+TEST(attention_over_parts)
+{
+    static const int rows[][4] = {{0, 5, 0, 8}, {1, 1, 1, 10}, {6, 0, 6, 1}};
+    pb_rng r = pb_rng_named(8, "attention");
+    for (size_t c = 0; c < PB_COUNT(rows); c++)
+        for (int nq = 1; nq <= 9; nq += 4) {
+            attention a = open_attention(&r, nq, 13, 20, true, 13 - nq);
+            pb_attention_part part[4];
+            for (int i = 0, at = 0; i < 4; at += rows[c][i++])
+                part[i] = (pb_attention_part){a.k.x + at * a.k.ld, a.v.x + at * a.v.ld, rows[c][i]};
+            pb_attention(&a.shape, 4, part, a.q.x, a.o.x, a.lse, a.scratch);
+            CHECK(attended(&a));
+            close_attention(&a);
+        }
+}
+
 TEST(attention_of_large_scores)
 {
     pb_rng r = pb_rng_named(3, "attention");

@@ -84,7 +84,7 @@ TEST(a_part_is_a_part_of_the_whole)
 TEST(products_are_those_with_the_matrix_that_comes_back)
 {
     enum { ROWS = 101, COLS = 450 };
-    static const int counts[] = {1, 2, 3, 7, 49, 60};
+    static const int counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 49, 60};
     for (size_t k = 0; k < PB_COUNT(kinds); k++)
         for (size_t c = 0; c < PB_COUNT(counts); c++) {
             matrix m = make(kinds[k].precision, kinds[k].twice, ROWS, COLS);
@@ -116,6 +116,24 @@ TEST(products_are_those_with_the_matrix_that_comes_back)
             free(x), free(b), free(y), free(dx), free(before);
             release(&m);
         }
+}
+
+/* A row that is longer than what is parted into even and odd at once. */
+TEST(long_rows_in_bf16)
+{
+    enum { ROWS = 19, COLS = 9001 };
+    matrix m = make(PB_IN_BF16, false, ROWS, COLS);
+    pb_rng r = pb_rng_named(6, "x");
+    pb_real *x = random_reals(&r, 2 * (size_t)COLS), y[2 * ROWS];
+    pb_packed_linear(&m.packed, 2, 0, ROWS, x, COLS, NULL, y, ROWS);
+    for (int i = 0; i < 2 * ROWS; i++) {
+        double sum = 0;
+        for (int p = 0; p < COLS; p++)
+            sum += (double)x[i / ROWS * COLS + p] * (double)m.back[i % ROWS * COLS + p];
+        CHECK(fabs(sum - (double)y[i]) < 1e-2);
+    }
+    free(x);
+    release(&m);
 }
 
 TEST(zeros_and_the_ends_of_the_code_are_exact)

@@ -9,6 +9,7 @@
 #endif
 
 #include "numeric/blas.h"
+#include "numeric/internal.h"
 
 enum { BLOCK = 64, GROUP = 32, SCALES = 256 };
 enum { WIDE = 96, DEEP = 512, TILE = WIDE * DEEP }; /* a tile, 192 KB, stays in the second cache */
@@ -273,6 +274,12 @@ void pb_packed_linear(const pb_packed *p, int m, int j0, int j1, const pb_real *
     int deep = piece(p->cols);
     if (b)
         set_rows(m, j0, j1, b, y, ldy);
+    if (p->precision == PB_IN_BF16 && m <= PB_FEW &&
+        pb_bf16_few((const uint16_t *)p->code + (size_t)j0 * (size_t)p->cols, m, j1 - j0, p->cols, x, ldx, b, y + j0,
+                    ldy)) {
+        pb_flops_add(2 * (uint64_t)m * (uint64_t)(j1 - j0) * (uint64_t)p->cols);
+        return;
+    }
     for (int c = 0; c < p->cols; c += deep)
         for (int j = j0; j < j1; j += WIDE) {
             int rows = smaller(WIDE, j1 - j), cols = smaller(deep, p->cols - c);
