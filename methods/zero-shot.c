@@ -17,6 +17,11 @@ static const pb_option options[] = {
      .offset = offsetof(pb_prompting, calibrate),
      .preset = "no",
      .help = "divide by the probabilities behind texts without content (Zhao et al. 2021, arXiv:2102.09690)"},
+    {.name = "chat",
+     .type = PB_TEXT,
+     .offset = offsetof(pb_prompting, chat),
+     .preset = "none",
+     .help = "of a model that was trained to answer: its format by name, or auto; the template is the user's text"},
     {0},
 };
 

@@ -118,7 +118,7 @@ TEST(prompt_and_text_are_the_template_filled_in)
 {
     pb_data *d = reviews(9);
     pb_model *m = decoder();
-    const pb_prompting p = {.template = ""};
+    const pb_prompting p = {.template = "", .chat = "none"};
     pb_form *f = form_of(d, m, &p, NULL);
     char *text = read_back(f, m, &f->text[PB_TEST][1]);
     CHECK_TEXT(text, "Classify the text into negative, positive or neutral.\n"
@@ -145,7 +145,7 @@ TEST(shots_are_balanced_drawn_by_the_seed_and_dropped_where_they_do_not_fit)
 {
     pb_data *d = reviews(60);
     pb_model *m = decoder();
-    pb_form *few = form_of(d, m, &(pb_prompting){.template = "", .shots = 6}, NULL);
+    pb_form *few = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .shots = 6}, NULL);
     char *text = read_back(few, m, &few->text[PB_TEST][0]);
     CHECK_INT(few->shots, 6);
     CHECK_INT(few->dropped, 0);
@@ -154,7 +154,7 @@ TEST(shots_are_balanced_drawn_by_the_seed_and_dropped_where_they_do_not_fit)
     CHECK_INT(count_of(text, "Class: neutral\n\n"), 2);
     CHECK_INT(count_of(text, "split 0"), 6);
     free(text);
-    pb_form *many = form_of(d, m, &(pb_prompting){.template = "", .shots = 60}, NULL);
+    pb_form *many = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .shots = 60}, NULL);
     CHECK(many->shots > 6 && many->dropped == 60 - many->shots);
     for (int i = 0; i < many->items[PB_TEST]; i++)
         CHECK(pb_form_tokens(many, PB_TEST, i) <= pb_model_max_tokens(m));
@@ -171,7 +171,7 @@ TEST(a_held_prompt_gives_the_same_answers)
     for (size_t i = 0; i < PB_COUNT(spec); i++) {
         pb_attached part = {NULL, NULL};
         pb_model *m = decoder_with(spec[i], &part);
-        const pb_prompting p = {.template = "", .shots = 4, .normalize = true, .calibrate = i % 2};
+        const pb_prompting p = {.template = "", .chat = "none", .shots = 4, .normalize = true, .calibrate = i % 2};
         pb_form *whole = form_of(d, m, &p, NULL), *held = form_of(d, m, &p, NULL);
         pb_prediction a[7], b[7];
         CHECK(!pb_predict(m, whole, PB_TEST, 3, a));
@@ -215,7 +215,7 @@ TEST(words_of_many_tokens_are_scored_token_by_token)
     free(d->class_name[2]);
     d->class_name[2] = pb_strdup("indifferent, if anything");
     for (int normalize = 0; normalize < 2; normalize++) {
-        pb_form *f = form_of(d, m, &(pb_prompting){.template = "", .normalize = normalize}, NULL);
+        pb_form *f = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .normalize = normalize}, NULL);
         CHECK(!f->single && f->word[2].count > 2);
         pb_runner r = pb_runner_start(m, f, false);
         const int item[] = {4, 2};

@@ -145,6 +145,8 @@ printf 'Text: {text}\nWhat?\n' >bad.txt
 ok 'a template without an answer' refuses 'bad.txt:3: no {label}' run toy.ini --set 'task toy.template=bad.txt'
 ok 'the same of a method' refuses 'bad.txt:3: no {label}' run toy.ini --set 'method zero-shot.template=bad.txt' \
 	--set experiment.methods=zero-shot
+ok 'a chat format that the model does not have' run 2 run toy.ini --set 'method zero-shot.chat=auto' \
+	--set experiment.methods=zero-shot
 printf 'mr\tfirst\tsecond\na[b]\t\t\n' >data/facts.tsv
 ok 'no reference' refuses 'data/facts.tsv:2: want a text in mr and in first, second' run facts.ini
 printf 'mr\tfirst\na[b]\tc\n' >data/facts.tsv

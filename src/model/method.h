@@ -71,6 +71,7 @@ typedef struct pb_prompting {
     int shots;            /* training examples shown in front, as many of them as there is room for  */
     bool normalize;       /* a word's log-probability is divided by its tokens                       */
     bool calibrate;       /* and compared with that behind texts without content                     */
+    const char *chat;     /* said to an assistant in this format (model/chat.h); "none"              */
 } pb_prompting;
 
 typedef struct pb_method {

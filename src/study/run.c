@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/threads.h"
+#include "model/chat.h"
 #include "model/family.h"
 #include "study/children.h"
 #include "study/progress.h"
@@ -37,7 +38,8 @@ static int check_decoder(const pb_experiment *e, const pb_model *m)
         if ((e->task->texts || p) && !pb_model_config(m)->family->causal)
             return pb_error("%s: row %s needs a causal language model; %s is a %s", e->path, e->cell[i].row->label,
                             e->model_path, pb_model_family(m));
-        if (p && *p->template && check_template(p->template))
+        const pb_chat *chat;
+        if (p && ((*p->template && check_template(p->template)) || pb_chat_find(m, p->chat, &chat)))
             return -1;
     }
     return 0;

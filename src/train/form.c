@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "model/chat.h"
 #include "train/template.h"
 
 /* Zhao et al. 2021, Calibrate before use, arXiv:2102.09690. */
@@ -20,7 +21,9 @@ pb_reading pb_form_reading(bool texts, const pb_prompting *prompting)
 typedef struct writer {
     pb_form *form;
     const pb_data *data;
+    const pb_model *model;
     const pb_tokenizer *tokenizer;
+    const pb_chat *chat; /* NULL: none                      */
     const pb_form_conf *conf;
     char *text; /* the template's, owned */
     pb_template template;
@@ -67,10 +70,10 @@ static pb_ids encode_answer(const writer *w, const char *answer, bool ends)
 {
     const pb_template *t = &w->template;
     pb_text whole = {0};
-    pb_text_bytes(&whole, t->middle.at, (size_t)t->middle.size);
+    pb_text_bytes(&whole, t->middle.at, w->chat ? 0 : (size_t)t->middle.size); /* an assistant's turn is new */
     pb_ids before = encode(w, whole.data ? whole.data : "", whole.length, false);
     size_t from = whole.length;
-    pb_text_bytes(&whole, t->lead.at, (size_t)t->lead.size);
+    pb_text_bytes(&whole, t->lead.at, w->chat ? 0 : (size_t)t->lead.size);
     pb_text_bytes(&whole, answer, strlen(answer));
     pb_ids all = encode(w, whole.data, whole.length, false), out = {0};
     size_t same = before.count;
@@ -95,7 +98,11 @@ static pb_ids encode_text(const writer *w, const char *text)
     pb_text whole = {0};
     pb_text_bytes(&whole, w->front.data ? w->front.data : "", w->front.length);
     pb_template_write(&w->template, text, NULL, &whole);
-    pb_ids ids = encode(w, whole.data, whole.length, true);
+    pb_ids ids = {0};
+    if (w->chat)
+        pb_chat_encode(w->model, w->chat, NULL, whole.data, whole.length, &ids);
+    else
+        ids = encode(w, whole.data, whole.length, true);
     pb_text_free(&whole);
     return ids;
 }
@@ -348,16 +355,17 @@ pb_form *pb_form_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t,
 {
     const pb_prompting *p = c->prompting;
     pb_form *f = new_form(d, pb_form_reading(!d->classes, p));
-    writer w = {.form = f, .data = d, .tokenizer = t, .conf = c, .positions = pb_model_max_tokens(m)};
+    writer w = {.form = f, .data = d, .model = m, .tokenizer = t, .conf = c};
+    w.positions = pb_model_max_tokens(m);
     w.end = pb_model_config(m)->end[0];
     f->normalize = p && p->normalize;
     f->calibrate = p && p->calibrate;
     f->decoding = c->decoding;
-    int rc = 0;
+    int rc = p ? pb_chat_find(m, p->chat, &w.chat) : 0;
     if (f->reading == PB_BY_HEAD)
         read_by_head(f, t, c->max_tokens < w.positions ? c->max_tokens : w.positions);
     else
-        rc = write_all(&w);
+        rc = rc || write_all(&w) ? -1 : 0;
     pb_text_free(&w.front);
     free(w.text);
     if (!rc)
