@@ -1,0 +1,269 @@
+/* side: see side.h. */
+#include "study/side.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+/* ---- finding the runs ------------------------------------------------------------------------------------ */
+
+/* "a.db:sentiment/lora:all" -> its three parts; the first two may be missing (NULL). */
+static void cut_spec(pb_side *s, const char *spec, const char *db)
+{
+    const char *colon = strstr(spec, ".db:");
+    s->db = colon ? pb_format("%.*s", (int)(colon + 3 - spec), spec) : pb_strdup(db);
+    spec = colon ? colon + 4 : spec;
+    const char *slash = strchr(spec, '/');
+    s->experiment = slash ? pb_format("%.*s", (int)(slash - spec), spec) : NULL;
+    s->row = pb_strdup(slash ? slash + 1 : spec);
+}
+
+/* Finished runs that were scored on test, the best choice on validation first. */
+static const char *const runs_of_row =
+    "WITH scored AS (SELECT r.id, r.experiment, r.choice, r.seed, p.value AS metrics FROM finished r"
+    " JOIN provenance p ON p.run = r.id AND p.key = 'metrics' WHERE r.row = ?1 AND (?2 = '' OR r.experiment = ?2)"
+    " AND EXISTS (SELECT 1 FROM value t WHERE t.run = r.id AND t.split = 'test' AND t.step = -1))"
+    " SELECT id, seed, choice, experiment, metrics FROM scored ORDER BY experiment, choice, seed, id";
+
+static const char *const run_by_number =
+    "SELECT r.id, r.seed, r.choice, r.experiment, p.value, r.row FROM finished r"
+    " JOIN provenance p ON p.run = r.id AND p.key = 'metrics'"
+    " WHERE (CAST(r.id AS TEXT) = ?1 OR (length(?1) >= 6 AND substr(r.hash, 1, length(?1)) = ?1)) AND ?2 = ''"
+    " AND EXISTS (SELECT 1 FROM value t WHERE t.run = r.id AND t.split = 'test' AND t.step = -1)";
+
+typedef struct taker {
+    pb_side *side;
+    int experiments;
+    size_t capacity, seed_capacity;
+    char *metrics;
+} taker;
+
+static int take_run(void *ctx, int columns, const char *const *value)
+{
+    taker *t = ctx;
+    pb_side *s = t->side;
+    bool first = !t->experiments;
+    if (first || strcmp(s->experiment, value[3]) != 0) {
+        free(s->experiment);
+        s->experiment = pb_strdup(value[3]);
+        t->experiments++;
+    }
+    if (t->experiments > 1)
+        return 0;
+    if (first) {
+        s->choice = pb_strdup(value[2]);
+        t->metrics = pb_strdup(value[4]);
+    }
+    if (columns > 5) {
+        free(s->row);
+        s->row = pb_strdup(value[5]);
+    }
+    if (strcmp(s->choice, value[2]) != 0)
+        return pb_error("%s: row %s was scored on test with two settings, %s and %s; want the number of a run", s->db,
+                        s->row, s->choice, value[2]);
+    uint64_t seed = strtoull(value[1], NULL, 10);
+    if (s->seeds && s->seed[s->seeds - 1] == seed) { /* the same once more: the newer one */
+        s->run[s->seeds - 1] = atoll(value[0]);
+        return 0;
+    }
+    pb_grow(&s->run, (size_t)s->seeds, &t->capacity, sizeof *s->run);
+    pb_grow(&s->seed, (size_t)s->seeds, &t->seed_capacity, sizeof *s->seed);
+    s->run[s->seeds] = atoll(value[0]);
+    s->seed[s->seeds++] = seed;
+    return 0;
+}
+
+static int find_runs(pb_side *s, taker *t)
+{
+    char *row = pb_strdup(s->row), *experiment = pb_strdup(s->experiment ? s->experiment : "");
+    const char *args[] = {row, experiment, NULL};
+    int rc = pb_store_query(s->store, runs_of_row, args, take_run, t);
+    if (!rc && !s->seeds)
+        rc = pb_store_query(s->store, run_by_number, args, take_run, t);
+    if (!rc && t->experiments > 1)
+        rc = pb_error("%s: %d experiments have a row %s; want EXPERIMENT/%s", s->db, t->experiments, row, row);
+    if (!rc && !s->seeds)
+        rc = pb_error("%s: no row or run '%s%s%s' that was scored on test; `peftbench run` makes it", s->db, experiment,
+                      *experiment ? "/" : "", row);
+    free(row);
+    free(experiment);
+    return rc;
+}
+
+/* ---- what it must have in common ------------------------------------------------------------------------- */
+
+static int take_common(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    pb_common *c = ctx;
+    struct {
+        const char *key;
+        char **field;
+    } known[] = {{"data", &c->data}, {"model", &c->model}, {"metrics", &c->metrics}, {"budget", &c->budget}};
+    for (size_t i = 0; i < PB_COUNT(known); i++)
+        if (!strcmp(value[0], known[i].key))
+            *known[i].field = pb_strdup(value[1]);
+    return 0;
+}
+
+static int read_common(pb_side *s, const char *metrics)
+{
+    char *id = pb_format("%lld", s->run[0]), *kind = pb_format("%.*s", (int)strcspn(metrics, " "), metrics);
+    const char *args[] = {id, NULL};
+    int rc = pb_store_query(s->store, "SELECT key, value FROM provenance WHERE run = CAST(? AS INTEGER)", args,
+                            take_common, &s->common);
+    s->task = pb_task_find(kind);
+    if (!rc && !s->task)
+        rc = pb_error("%s: run %s is of a kind of task '%s' that this program does not have", s->db, id, kind);
+    free(id);
+    free(kind);
+    return rc;
+}
+
+int pb_side_comparable(const pb_side *a, const pb_side *b)
+{
+    const struct {
+        const char *what, *one, *other;
+    } row[] = {{"data", a->common.data, b->common.data},
+               {"model", a->common.model, b->common.model},
+               {"metrics", a->common.metrics, b->common.metrics},
+               {"budget", a->common.budget, b->common.budget}};
+    for (size_t i = 0; i < PB_COUNT(row); i++)
+        if (strcmp(row[i].one ? row[i].one : "", row[i].other ? row[i].other : "") != 0)
+            return pb_error("%s and %s may not be compared: another %s, %.24s and %.24s", a->row, b->row, row[i].what,
+                            row[i].one, row[i].other);
+    return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+int pb_side_open(pb_side *s, const char *spec, const char *db)
+{
+    *s = (pb_side){.store = NULL};
+    cut_spec(s, spec, db);
+    taker t = {.side = s};
+    s->store = pb_store_read(s->db);
+    int rc = !s->store || find_runs(s, &t) || read_common(s, t.metrics) ? -1 : 0;
+    free(t.metrics);
+    if (rc)
+        pb_side_close(s);
+    return rc;
+}
+
+void pb_side_close(pb_side *s)
+{
+    char *text[] = {s->db, s->experiment, s->row, s->choice, s->common.data, s->common.model, s->common.metrics,
+                    s->common.budget};
+    for (size_t i = 0; i < PB_COUNT(text); i++)
+        free(text[i]);
+    free(s->run);
+    free(s->seed);
+    pb_store_close(s->store);
+    *s = (pb_side){.store = NULL};
+}
+
+/* ---- scores ----------------------------------------------------------------------------------------------- */
+
+typedef struct reader {
+    double *x;
+    int examples, stats, seen;
+} reader;
+
+static int count_row(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    *(int *)ctx = atoi(value[0]);
+    return 0;
+}
+
+static int take_right(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    reader *r = ctx;
+    int example = atoi(value[0]);
+    if (example < 0 || example >= r->examples)
+        return pb_error("a prediction of example %d, want 0..%d", example, r->examples - 1);
+    r->x[example] = atof(value[1]);
+    r->seen++;
+    return 0;
+}
+
+/* "[1,2,3]" */
+static int take_numbers(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    reader *r = ctx;
+    int example = atoi(value[0]);
+    if (example < 0 || example >= r->examples)
+        return pb_error("statistics of example %d, want 0..%d", example, r->examples - 1);
+    char *at = (char *)(uintptr_t)value[1] + 1;
+    for (int i = 0; i < r->stats; i++, at += *at == ',')
+        r->x[example * r->stats + i] = strtod(at, &at);
+    r->seen++;
+    return 0;
+}
+
+static int read_scores(const pb_side *s, int seed, const pb_scores *all, double *x)
+{
+    char *id = pb_format("%lld", s->run[seed]);
+    reader r = {.x = x, .examples = all->examples, .stats = all->stats};
+    const char *args[] = {id, all->metric ? all->metric->name : NULL, NULL};
+    int rc = pb_store_query(s->store,
+                            all->metric ? "SELECT example, numbers FROM statistic WHERE run = CAST(?1 AS INTEGER)"
+                                          " AND split = 'test' AND metric = ?2"
+                                        : "SELECT example, label = predicted FROM prediction"
+                                          " WHERE run = CAST(?1 AS INTEGER) AND split = 'test'",
+                            args, all->metric ? take_numbers : take_right, &r);
+    if (!rc && r.seen != all->examples)
+        rc = pb_error("%s: run %s has %d predictions of test, another one %d", s->db, id, r.seen, all->examples);
+    free(id);
+    return rc;
+}
+
+int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out)
+{
+    *out = (pb_scores){.seeds = n, .stats = 1};
+    if (s->task->texts) {
+        out->metric = pb_text_metric_find(s->task->metrics[0].name);
+        out->stats = out->metric->stats;
+    }
+    char *id = pb_format("%lld", s->run[seed[0]]);
+    const char *args[] = {id, NULL};
+    int rc = pb_store_query(s->store,
+                            out->metric ? "SELECT count(*) FROM answer WHERE run = CAST(?1 AS INTEGER) AND split = 'test'"
+                                        : "SELECT count(*) FROM prediction WHERE run = CAST(?1 AS INTEGER)"
+                                          " AND split = 'test'",
+                            args, count_row, &out->examples);
+    free(id);
+    size_t each = (size_t)(out->examples * out->stats);
+    out->x = pb_alloc((size_t)n * each * sizeof *out->x + 1);
+    for (int i = 0; i < n && !rc; i++)
+        rc = read_scores(s, seed[i], out, out->x + (size_t)i * each);
+    if (rc)
+        pb_scores_free(out);
+    return rc;
+}
+
+void pb_scores_free(pb_scores *s)
+{
+    free(s->x);
+    s->x = NULL;
+}
+
+double pb_scores_value(const pb_scores *s, const double *sums, double count)
+{
+    return s->metric ? s->metric->value(sums) : sums[0] / count;
+}
+
+double pb_side_value(const pb_side *s, int split, const char *key)
+{
+    double sum = 0;
+    int n = 0;
+    for (int i = 0; i < s->seeds; i++) {
+        double x = pb_store_value(s->store, s->run[i], split, key);
+        n += !isnan(x);
+        sum += isnan(x) ? 0 : x;
+    }
+    return n ? sum / n : NAN;
+}

@@ -1,0 +1,48 @@
+/* side: one side of a comparison: the runs of a row, its settings chosen, as a database has them.  Floor 6. */
+#ifndef PB_SIDE_H
+#define PB_SIDE_H
+
+#include "study/store.h"
+#include "train/metric.h"
+
+/* What a run must have in common with another to be compared. */
+typedef struct pb_common {
+    char *data, *model, *metrics, *budget; /* see table provenance */
+} pb_common;
+
+typedef struct pb_side {
+    pb_store *store;
+    char *db, *experiment, *row, *choice;
+    const pb_task *task; /* of its runs                      */
+    pb_common common;
+    int seeds;
+    long long *run; /* [seeds]                          */
+    uint64_t *seed; /* [seeds], rising                  */
+} pb_side;
+
+/* `spec` is [DATABASE.db:][EXPERIMENT/]ROW, or a run's number or the beginning of its hash; `db` where it names
+ * none.  Of a row: the seeds of the setting that was chosen on validation.  -1 with an error, and nothing open: no
+ * such runs, several experiments that have the row, runs of a program that did not keep what is compared. */
+int pb_side_open(pb_side *s, const char *spec, const char *db);
+void pb_side_close(pb_side *s);
+
+/* -1 with an error that names what differs between two sides, if they may not be compared. */
+int pb_side_comparable(const pb_side *a, const pb_side *b);
+
+/* The primary metric on test, example by example: values [seeds, examples, stats] of the n seeds given (indices),
+ * whose sums over examples `pb_scores_value` turns into the metric. */
+typedef struct pb_scores {
+    const pb_text_metric *metric; /* NULL: accuracy, stats {right}    */
+    int seeds, examples, stats;
+    double *x;
+} pb_scores;
+int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out);
+void pb_scores_free(pb_scores *s);
+
+/* The metric by the sums [stats] of `count` examples. */
+double pb_scores_value(const pb_scores *s, const double *sums, double count);
+
+/* Mean over the seeds of a value of the whole run, NaN if none has it. */
+double pb_side_value(const pb_side *s, int split, const char *key);
+
+#endif
