@@ -3,12 +3,6 @@
 
 #include "peftbench.h"
 
-static bool trains(const void *conf, const pb_param *p, int layers)
-{
-    (void)conf, (void)p, (void)layers;
-    return false;
-}
-
 /* 0 * logits + share: whatever the network says. */
 static pb_node *logits(pb_build *b, pb_node *x)
 {
@@ -35,7 +29,7 @@ const pb_method pb_method_majority = {
     .help = "Predicts the training set's most frequent class; nothing is trained.",
     .taxon = PB_BASELINE,
     .classes = true,
-    .select = trains,
+    .select = pb_select_nothing,
     .logits = logits,
     .before_train = know_shares,
 };

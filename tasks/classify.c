@@ -6,65 +6,26 @@
 #include "peftbench.h"
 
 typedef struct conf {
-    const char *train, *validation, *test; /* files; validation and test may be drawn from train */
-    const char *format, *columns, *text, *label, *classes, *template;
-    double validation_share, test_share;
-    int split_seed, train_limit, score_limit;
+    pb_files files;
+    const char *text, *label, *classes;
     int overlap;
 } conf;
 
 enum { REFUSE, DROP }; /* overlap */
 
-#define TEXT(field, value, about)                                                                                      \
-    {                                                                                                                  \
-        .name = #field, .type = PB_TEXT, .offset = offsetof(conf, field), .preset = value, .help = about               \
-    }
-
 static const pb_option options[] = {
-    TEXT(train, "", "file of training examples"),
-    TEXT(validation, "", "file of validation examples; empty: drawn from train"),
-    TEXT(test, "", "file of test examples; empty: drawn from train"),
-    TEXT(format, "", "tsv, csv, jsonl or 'label text'; empty: by the file's ending"),
-    TEXT(columns, "", "names of the columns, if the file's first line does not give them"),
-    TEXT(text, "text", "column of the text"),
-    TEXT(label, "label", "column of the class"),
-    TEXT(classes, "", "names of the classes in their order; `0=negative` renames; empty: as they come"),
-    TEXT(template, "", "file that says how a text is put to a decoder: {text}, {label}; empty: three lines"),
-    {.name = "validation_share",
-     .type = PB_REAL,
-     .offset = offsetof(conf, validation_share),
-     .preset = "0.1",
-     .min = 0,
-     .max = 0.9,
-     .help = "of all examples, where validation is drawn"},
-    {.name = "test_share",
-     .type = PB_REAL,
-     .offset = offsetof(conf, test_share),
-     .preset = "0.2",
-     .min = 0,
-     .max = 0.9,
-     .help = "of all examples, where test is drawn"},
-    {.name = "split_seed",
-     .type = PB_INT,
-     .offset = offsetof(conf, split_seed),
-     .preset = "0",
-     .min = 0,
-     .max = 1e9,
-     .help = "of the drawing"},
-    {.name = "train_limit",
-     .type = PB_INT,
-     .offset = offsetof(conf, train_limit),
-     .preset = "0",
-     .min = 0,
-     .max = 1e9,
-     .help = "examples kept of train, drawn by split_seed; 0: all"},
-    {.name = "score_limit",
-     .type = PB_INT,
-     .offset = offsetof(conf, score_limit),
-     .preset = "0",
-     .min = 0,
-     .max = 1e9,
-     .help = "examples kept of validation and of test each; 0: all"},
+    PB_FILES_OPTIONS,
+    {.name = "text", .type = PB_TEXT, .offset = offsetof(conf, text), .preset = "text", .help = "column of the text"},
+    {.name = "label",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, label),
+     .preset = "label",
+     .help = "column of the class"},
+    {.name = "classes",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, classes),
+     .preset = "",
+     .help = "names of the classes in their order; `0=negative` renames; empty: as they come"},
     {.name = "overlap",
      .type = PB_CHOICE,
      .offset = offsetof(conf, overlap),
@@ -109,8 +70,12 @@ static int class_of(pb_data *d, const conf *c, const char *label)
     return -1;
 }
 
-static int take_rows(pb_data *d, const conf *c, pb_split split, const pb_table *t, int text, int label)
+static int take_rows(pb_data *d, const void *settings, pb_split split, const pb_table *t)
 {
+    const conf *c = settings;
+    int text = pb_table_column(t, c->text), label = pb_table_column(t, c->label);
+    if (text < 0 || label < 0)
+        return -1;
     for (size_t row = 0; row < pb_table_rows(t); row++) {
         const char *given = pb_table_get(t, row, label);
         int class = *given ? class_of(d, c, given) : -1;
@@ -124,42 +89,17 @@ static int take_rows(pb_data *d, const conf *c, pb_split split, const pb_table *
     return 0;
 }
 
-static int take_file(pb_data *d, const conf *c, pb_split split, const char *file)
-{
-    if (!*file)
-        return 0;
-    char *path = pb_data_find(file);
-    pb_table *t = path ? pb_table_open(path, *c->format ? c->format : NULL, *c->columns ? c->columns : NULL) : NULL;
-    free(path);
-    if (!t)
-        return -1;
-    int text = pb_table_column(t, c->text), label = pb_table_column(t, c->label);
-    int rc = text < 0 || label < 0 ? -1 : take_rows(d, c, split, t, text, label);
-    pb_table_close(t);
-    return rc;
-}
-
 static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
     char key[64], name[64];
     for (int i = 0; class_entry(c->classes, i, key, name); i++)
         pb_data_class(d, name);
-    if (pb_data_template(d, c->template))
+    if (pb_files_load(d, &c->files, take_rows, c))
         return -1;
-    if (!*c->train)
-        return pb_error("%s: train: want a file, got nothing", d->name);
-    if (take_file(d, c, PB_TRAIN, c->train) || take_file(d, c, PB_VALIDATION, c->validation) ||
-        take_file(d, c, PB_TEST, c->test))
-        return -1;
-    if (!*c->validation || !*c->test)
-        pb_data_draw(d, *c->validation ? 0 : c->validation_share, *c->test ? 0 : c->test_share,
-                     (uint64_t)c->split_seed);
     if (c->overlap == DROP)
         pb_data_drop_overlap(d);
-    pb_data_keep(d, PB_TRAIN, c->train_limit, (uint64_t)c->split_seed);
-    pb_data_keep(d, PB_VALIDATION, c->score_limit, (uint64_t)c->split_seed);
-    pb_data_keep(d, PB_TEST, c->score_limit, (uint64_t)c->split_seed);
+    pb_files_limit(d, &c->files);
     return 0;
 }
 

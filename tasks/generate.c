@@ -7,62 +7,27 @@
 #include "peftbench.h"
 
 typedef struct conf {
-    const char *train, *validation, *test; /* files; validation and test may be drawn from train */
-    const char *format, *columns, *source, *references, *template, *forms;
-    double validation_share, test_share;
-    int split_seed, train_limit, score_limit;
+    pb_files files;
+    const char *source, *references, *forms;
 } conf;
 
-#define TEXT(field, value, about)                                                                                      \
-    {                                                                                                                  \
-        .name = #field, .type = PB_TEXT, .offset = offsetof(conf, field), .preset = value, .help = about               \
-    }
-
 static const pb_option options[] = {
-    TEXT(train, "", "file of training examples"),
-    TEXT(validation, "", "file of validation examples; empty: drawn from train"),
-    TEXT(test, "", "file of test examples; empty: drawn from train"),
-    TEXT(format, "", "tsv, csv, jsonl or '||'; empty: by the file's ending"),
-    TEXT(columns, "", "names of the columns, if the file's first line does not give them"),
-    TEXT(source, "source", "column of what is given"),
-    TEXT(references, "reference", "columns of what would be right, `ref1, ref2`; empty fields are left out"),
-    TEXT(template, "", "file that says how it is put to a decoder: {text}, {label}; empty: one line each"),
-    TEXT(forms, "", "file of other ways to say a slot's value, for the slot error rate"),
-    {.name = "validation_share",
-     .type = PB_REAL,
-     .offset = offsetof(conf, validation_share),
-     .preset = "0.1",
-     .min = 0,
-     .max = 0.9,
-     .help = "of all examples, where validation is drawn"},
-    {.name = "test_share",
-     .type = PB_REAL,
-     .offset = offsetof(conf, test_share),
-     .preset = "0.2",
-     .min = 0,
-     .max = 0.9,
-     .help = "of all examples, where test is drawn"},
-    {.name = "split_seed",
-     .type = PB_INT,
-     .offset = offsetof(conf, split_seed),
-     .preset = "0",
-     .min = 0,
-     .max = 1e9,
-     .help = "of the drawing"},
-    {.name = "train_limit",
-     .type = PB_INT,
-     .offset = offsetof(conf, train_limit),
-     .preset = "0",
-     .min = 0,
-     .max = 1e9,
-     .help = "examples kept of train, drawn by split_seed; 0: all"},
-    {.name = "score_limit",
-     .type = PB_INT,
-     .offset = offsetof(conf, score_limit),
-     .preset = "0",
-     .min = 0,
-     .max = 1e9,
-     .help = "examples kept of validation and of test each; 0: all"},
+    PB_FILES_OPTIONS,
+    {.name = "source",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, source),
+     .preset = "source",
+     .help = "column of what is given"},
+    {.name = "references",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, references),
+     .preset = "reference",
+     .help = "columns of what would be right, `ref1, ref2`; empty fields are left out"},
+    {.name = "forms",
+     .type = PB_TEXT,
+     .offset = offsetof(conf, forms),
+     .preset = "",
+     .help = "file of other ways to say a slot's value, for the slot error rate"},
     {0},
 };
 
@@ -87,8 +52,9 @@ static int find_references(const conf *c, const pb_table *t, int column[MOST_REF
     return n;
 }
 
-static int take_rows(pb_data *d, const conf *c, pb_split split, const pb_table *t)
+static int take_rows(pb_data *d, const void *settings, pb_split split, const pb_table *t)
 {
+    const conf *c = settings;
     int reference[MOST_REFERENCES], source = pb_table_column(t, c->source);
     int references = source < 0 ? -1 : find_references(c, t, reference);
     if (references < 0)
@@ -108,36 +74,13 @@ static int take_rows(pb_data *d, const conf *c, pb_split split, const pb_table *
     return 0;
 }
 
-static int take_file(pb_data *d, const conf *c, pb_split split, const char *file)
-{
-    if (!*file)
-        return 0;
-    char *path = pb_data_find(file);
-    pb_table *t = path ? pb_table_open(path, *c->format ? c->format : NULL, *c->columns ? c->columns : NULL) : NULL;
-    free(path);
-    int rc = t ? take_rows(d, c, split, t) : -1;
-    if (t)
-        pb_table_close(t);
-    return rc;
-}
-
 static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
-    if (!*c->train)
-        return pb_error("%s: train: want a file, got nothing", d->name);
-    if (pb_data_template(d, c->template) || (*c->forms && !(d->forms = pb_data_find(c->forms))))
+    if ((*c->forms && !(d->forms = pb_data_find(c->forms))) || pb_files_load(d, &c->files, take_rows, c))
         return -1;
-    if (take_file(d, c, PB_TRAIN, c->train) || take_file(d, c, PB_VALIDATION, c->validation) ||
-        take_file(d, c, PB_TEST, c->test))
-        return -1;
-    if (!*c->validation || !*c->test)
-        pb_data_draw(d, *c->validation ? 0 : c->validation_share, *c->test ? 0 : c->test_share,
-                     (uint64_t)c->split_seed);
     pb_data_group(d);
-    pb_data_keep(d, PB_TRAIN, c->train_limit, (uint64_t)c->split_seed);
-    pb_data_keep(d, PB_VALIDATION, c->score_limit, (uint64_t)c->split_seed);
-    pb_data_keep(d, PB_TEST, c->score_limit, (uint64_t)c->split_seed);
+    pb_files_limit(d, &c->files);
     return 0;
 }
 

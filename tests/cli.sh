@@ -3,30 +3,7 @@
 # kind of bad input with its message, and a run that is killed.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-root=$PWD
-program=${PEFTBENCH:-$root/build/peftbench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-ok() { # NAME CONDITION...
-	if "${@:2}"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED $1"
-		sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | tail -n 20
-	fi
-}
-
-run() { # EXPECTED-STATUS ARGUMENTS...
-	"$program" "${@:2}" >"$work/out" 2>"$work/err"
-	local status=$?
-	[ $status = "$1" ] || { echo "    exit status $status, want $1: peftbench ${*:2}" && return 1; }
-}
-
-says() { grep -qF -- "$1" "$work/err"; }
-prints() { grep -qE -- "$1" "$work/out"; }
+. tests/shell.bash
 
 # Bad input: exit 2, the message, and a database that is what it was.
 refuses() { # MESSAGE ARGUMENTS...
@@ -272,5 +249,4 @@ ok 'the failed cell is a row with its cause' test "$(sqlite3 dead.db "SELECT cou
 	AND error LIKE 'killed by signal 11%'")" = 1
 ok 'the other cells ran' test "$(sqlite3 dead.db "SELECT count(*) FROM run WHERE status = 'done'")" = 3
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed = 0 ]
+finish

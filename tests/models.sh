@@ -3,30 +3,14 @@
 # export on the checkpoints of tests/golden, then every kind of damaged file with its one message.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-root=$PWD
-program=${PEFTBENCH:-$root/build/peftbench}
+. tests/shell.bash
 golden=$root/tests/golden families=$root/tests/golden/families
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-ok() { # NAME CONDITION...
-	if "${@:2}"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED $1"
-		sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | cut -c 1-300 | tail -n 20
-	fi
-}
 
 run() { # EXPECTED-STATUS INPUT ARGUMENTS...
 	printf '%b' "$2" | "$program" "${@:3}" >"$work/out" 2>"$work/err"
 	local status=$?
 	[ $status = "$1" ] || { echo "    exit status $status, want $1: peftbench ${*:3}" && return 1; }
 }
-
-prints() { grep -qE -- "$1" "$work/out"; }
 
 # Exit 2, one line on stderr with these words, nothing on stdout.
 refuses() { # MESSAGE INPUT ARGUMENTS...
@@ -227,5 +211,4 @@ tokenizer " pre_tokenizer: '((': at character 3: missing closing parenthesis" "$
 	', "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated"}')"
 tokenizer " normalizer: type 'Other' is not supported" "$(bpe "$all" '[]' ', "normalizer": {"type": "Other"}')"
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed = 0 ]
+finish

@@ -3,20 +3,7 @@
 # killed, and every kind of bad input with its message.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-program=${PEFTBENCH:-$PWD/build/peftbench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-ok() { # NAME CONDITION...
-	if "${@:2}"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED $1"
-		sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | cut -c 1-300 | tail -n 20
-	fi
-}
+. tests/shell.bash
 
 pretrain() { # EXPECTED-STATUS ARGUMENTS...
 	"$program" pretrain "${@:2}" >"$work/out" 2>"$work/err"
@@ -24,7 +11,6 @@ pretrain() { # EXPECTED-STATUS ARGUMENTS...
 	[ $status = "$1" ] || { echo "    exit status $status, want $1: peftbench pretrain ${*:2}" && return 1; }
 }
 
-prints() { grep -qE -- "$1" "$work/out"; }
 says() { grep -qE -- "$1" "$work/err"; }
 
 refuses() { # MESSAGE ARGUMENTS...
@@ -104,5 +90,4 @@ echo garbage >build/pretrain/causal.safetensors
 ok 'a damaged checkpoint' pretrain 2 causal.ini
 ok 'is named' says 'build/pretrain/causal.safetensors: '
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed = 0 ]
+finish

@@ -3,30 +3,8 @@
 # refused.  With models/pico-decoder and a few facts.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-root=$PWD
-program=${PEFTBENCH:-$root/build/peftbench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. tests/shell.bash
 
-ok() { # NAME CONDITION...
-	if "${@:2}"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED $1"
-		sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | tail -n 20
-	fi
-}
-
-run() { # EXPECTED-STATUS ARGUMENTS...
-	"$program" "${@:2}" >"$work/out" 2>"$work/err"
-	local status=$?
-	[ $status = "$1" ] || { echo "    exit status $status, want $1: peftbench ${*:2}" && return 1; }
-}
-
-says() { grep -qF -- "$1" "$work/err"; }
-prints() { grep -qE -- "$1" "$work/out"; }
 refuses() { run 2 "${@:2}" && says "$1"; }
 number() { sqlite3 results/peftbench.db "$2" >"$work/out" && [ "$(cat "$work/out")" = "$1" ]; }
 
@@ -158,5 +136,4 @@ sqlite3 results/peftbench.db 'DROP TABLE answer; DROP TABLE statistic; DROP TABL
 ok 'is brought up to date' run 0 table toy.ini
 ok 'and has the new tables' number 0 'SELECT count(*) FROM answer'
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed = 0 ]
+finish

@@ -6,22 +6,8 @@
 #   tests/torture.sh long     `make torture`: 200 kills, every 7th allocation at first, every write
 set -u
 cd "$(dirname "$0")/.." || exit 2
-root=$PWD
-program=${PEFTBENCH:-$root/build/peftbench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. tests/shell.bash
 if [ "${1:-short}" = long ]; then kills=200 allocations=400 writes=100000; else kills=6 allocations=12 writes=8; fi
-passed=0 failed=0
-
-ok() { # NAME CONDITION...
-	if "${@:2}"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED $1"
-		sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | tail -n 6
-	fi
-}
 
 cd "$work" || exit 2
 mkdir -p tasks data models
@@ -53,13 +39,13 @@ sound() { [ "$(sqlite3 "$1" 'PRAGMA integrity_check' 2>&1)" = ok ]; }
 keeps() { # BEFORE AFTER: every line of one is in the other
 	[ -z "$(comm -23 <(sort "$1") <(sort "$2"))" ]
 }
-run() { # one experiment into a database, threads kept few
+study() { # one experiment into a database, threads kept few
 	"$program" run "$1" --db "$2" --threads 1 --quiet >out 2>err
 }
 
 # ---- kill -9 at any moment ---------------------------------------------------------------------------------------
 start=$(date +%s%N)
-ok 'an undisturbed run' run toy.ini whole.db
+ok 'an undisturbed run' study toy.ini whole.db
 length=$((($(date +%s%N) - start) / 1000000)) # ms
 wanted=$(sqlite3 whole.db 'SELECT count(*) FROM run')
 RANDOM=7 lost=0 broken=0
@@ -82,7 +68,7 @@ done 2>/dev/null
 ok "$kills kills: no database is broken" [ $broken = 0 ]
 ok "$kills kills: nothing committed is lost" [ $lost = 0 ]
 rm -f artifacts/* # and what they left over is no harm
-ok 'then the rest is done' run toy.ini killed.db
+ok 'then the rest is done' study toy.ini killed.db
 ok 'all of it' [ "$(sqlite3 killed.db 'SELECT count(*) FROM finished')" = "$wanted" ]
 
 # ---- no memory, no room ------------------------------------------------------------------------------------------
@@ -99,7 +85,7 @@ disturbed() { # VARIABLE NUMBER
 	keeps base after || { echo "    $1=$2: something is lost" && return 1; }
 }
 sed 's/^seeds.*/seeds = 5/' one.ini >base.ini
-ok 'a database to harm' run base.ini base.db
+ok 'a database to harm' study base.ini base.db
 rows base.db >base
 cp base.db copy.db
 FAULT_COUNT=$work/counts LD_PRELOAD=$work/faults.so "$program" run one.ini --db copy.db --threads 1 --quiet >out 2>err
@@ -131,14 +117,14 @@ if [ "$(id -u)" = 0 ]; then # root may write anything but this
 	status=$?
 	chattr -i fixed/locked.db 2>/dev/null
 else
-	run one.ini locked.db
+	study one.ini locked.db
 	status=$?
 fi
 if [ -z "${locked:-}" ]; then
 	ok 'read-only: exit 2' [ $status = 2 ]
 	ok 'its message' grep -qE 'want a file that may be written|readonly|read-only' err
 fi
-run toy.ini two.db & first=$!
+study toy.ini two.db & first=$!
 "$program" run toy.ini --db two.db --threads 1 --quiet >out2 2>err2 & second=$!
 wait $first; one=$?
 wait $second; two=$?
@@ -161,5 +147,4 @@ ok 'a clock that goes back' [ $? = 0 ]
 ok 'the run is there, and dated so' [ "$(sqlite3 clock.db 'SELECT count(*) FROM finished WHERE ended <
 	(SELECT ended FROM run WHERE id = 1)')" = 1 ]
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed = 0 ]
+finish

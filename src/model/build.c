@@ -7,6 +7,17 @@
 
 const char *const pb_taxon_name[] = {"baseline", "additive", "selective", "reparametrization", "hybrid"};
 
+bool pb_select_nothing(const void *conf, const pb_param *p, int layers)
+{
+    (void)conf, (void)p, (void)layers;
+    return false;
+}
+
+const pb_prompting *pb_prompt_settings(const void *conf)
+{
+    return conf;
+}
+
 const pb_method *pb_method_find(const char *name)
 {
     for (const pb_method *const *m = pb_methods; *m; m++)

@@ -74,6 +74,28 @@ typedef struct pb_prompting {
     const char *chat;     /* said to an assistant in this format (model/chat.h); "none"              */
 } pb_prompting;
 
+/* Rows of the options of a method whose settings begin with a pb_prompting; `shots` is the method's own. */
+#define PB_PROMPTING_OPTIONS                                                                                           \
+    {.name = "template",                                                                                               \
+     .type = PB_TEXT,                                                                                                  \
+     .offset = offsetof(pb_prompting, template),                                                                       \
+     .preset = "",                                                                                                     \
+     .help = "a file with {text} and {label}; empty: the task's"},                                                     \
+        {.name = "normalize",                                                                                          \
+         .type = PB_BOOL,                                                                                              \
+         .offset = offsetof(pb_prompting, normalize),                                                                  \
+         .preset = "yes",                                                                                              \
+         .help = "divide a word's log-probability by its tokens"},                                                     \
+        {.name = "calibrate",                                                                                          \
+         .type = PB_BOOL,                                                                                              \
+         .offset = offsetof(pb_prompting, calibrate),                                                                  \
+         .preset = "no",                                                                                               \
+         .help = "divide by the probabilities behind texts without content (Zhao et al. 2021, arXiv:2102.09690)"},     \
+    {                                                                                                                  \
+        .name = "chat", .type = PB_TEXT, .offset = offsetof(pb_prompting, chat), .preset = "none",                     \
+        .help = "of a model that was trained to answer: its format by name, or auto; the template is the user's text"  \
+    }
+
 typedef struct pb_method {
     const char *name;  /* as written in the INI; equals the file's name                */
     const char *title; /* "LoRA: low-rank update of linear layers"                     */
@@ -121,6 +143,11 @@ typedef struct pb_method {
 /* The registry, generated from the folder; NULL-ended, in alphabetical order. */
 extern const pb_method *const pb_methods[];
 const pb_method *pb_method_find(const char *name); /* NULL if unknown */
+
+/* `select` of a method by which nothing of base and head trains. */
+bool pb_select_nothing(const void *conf, const pb_param *p, int layers);
+/* `prompt` of a method whose settings begin with a pb_prompting. */
+const pb_prompting *pb_prompt_settings(const void *conf);
 
 /* ---- what hooks may call ------------------------------------------------------------------ */
 

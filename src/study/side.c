@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* ---- finding the runs ------------------------------------------------------------------------------------ */
 
 /* "a.db:sentiment/lora:all" -> its three parts; the first two may be missing (NULL). */
@@ -153,8 +152,8 @@ int pb_side_open(pb_side *s, const char *spec, const char *db)
 
 void pb_side_close(pb_side *s)
 {
-    char *text[] = {s->db, s->experiment, s->row, s->choice, s->common.data, s->common.model, s->common.metrics,
-                    s->common.budget};
+    char *text[] = {s->db,           s->experiment,     s->row,          s->choice, s->common.data,
+                    s->common.model, s->common.metrics, s->common.budget};
     for (size_t i = 0; i < PB_COUNT(text); i++)
         free(text[i]);
     free(s->run);
@@ -231,9 +230,10 @@ int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out)
     char *id = pb_format("%lld", s->run[seed[0]]);
     const char *args[] = {id, NULL};
     int rc = pb_store_query(s->store,
-                            out->metric ? "SELECT count(*) FROM answer WHERE run = CAST(?1 AS INTEGER) AND split = 'test'"
-                                        : "SELECT count(*) FROM prediction WHERE run = CAST(?1 AS INTEGER)"
-                                          " AND split = 'test'",
+                            out->metric
+                                ? "SELECT count(*) FROM answer WHERE run = CAST(?1 AS INTEGER) AND split = 'test'"
+                                : "SELECT count(*) FROM prediction WHERE run = CAST(?1 AS INTEGER)"
+                                  " AND split = 'test'",
                             args, count_row, &out->examples);
     free(id);
     size_t each = (size_t)(out->examples * out->stats);

@@ -43,6 +43,7 @@ typedef struct pb_prediction {
 } pb_prediction;
 
 struct pb_result;
+typedef struct pb_table pb_table;
 
 typedef struct pb_metric_info {
     const char *name; /* "accuracy", "macro_f1", "mcc"                */
@@ -65,6 +66,37 @@ typedef struct pb_task {
      * also puts what a resampling over examples needs besides the predictions (pb_result_statistic). */
     void (*score)(const pb_data *d, pb_split split, const pb_prediction *said, double *values, struct pb_result *keep);
 } pb_task;
+
+/* Where a kind of task's examples come from: its settings begin with these, its options with PB_FILES_OPTIONS. */
+typedef struct pb_files {
+    const char *train, *validation, *test; /* validation and test may be drawn from train */
+    const char *format, *columns, *template;
+    double validation_share, test_share;
+    int split_seed, train_limit, score_limit;
+} pb_files;
+
+#define PB_FILES_TEXT(field, value, about)                                                                             \
+    {                                                                                                                  \
+        .name = #field, .type = PB_TEXT, .offset = offsetof(pb_files, field), .preset = value, .help = about           \
+    }
+#define PB_FILES_NUMBER(field, kind, value, high, about)                                                               \
+    {                                                                                                                  \
+        .name = #field, .type = kind, .offset = offsetof(pb_files, field), .preset = value, .min = 0, .max = high,     \
+        .help = about                                                                                                  \
+    }
+#define PB_FILES_OPTIONS                                                                                               \
+    PB_FILES_TEXT(train, "", "file of training examples"),                                                             \
+        PB_FILES_TEXT(validation, "", "file of validation examples; empty: drawn from train"),                         \
+        PB_FILES_TEXT(test, "", "file of test examples; empty: drawn from train"),                                     \
+        PB_FILES_TEXT(format, "", "tsv, csv, jsonl, 'label text' or '||'; empty: by the file's ending"),               \
+        PB_FILES_TEXT(columns, "", "names of the columns, if the file's first line does not give them"),               \
+        PB_FILES_TEXT(template, "",                                                                                    \
+                      "file that says how an example is put to a decoder: {text}, {label}; empty: the usual"),         \
+        PB_FILES_NUMBER(validation_share, PB_REAL, "0.1", 0.9, "of all examples, where validation is drawn"),          \
+        PB_FILES_NUMBER(test_share, PB_REAL, "0.2", 0.9, "of all examples, where test is drawn"),                      \
+        PB_FILES_NUMBER(split_seed, PB_INT, "0", 1e9, "of the drawing"),                                               \
+        PB_FILES_NUMBER(train_limit, PB_INT, "0", 1e9, "examples kept of train, drawn by split_seed; 0: all"),         \
+        PB_FILES_NUMBER(score_limit, PB_INT, "0", 1e9, "examples kept of validation and of test each; 0: all")
 
 extern const pb_task *const pb_tasks[];
 const pb_task *pb_task_find(const char *name);
@@ -94,6 +126,12 @@ void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
 
 /* Keeps n examples of a split, drawn by the seed, in their order; all where n is 0 or there are no more. */
 void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed);
+
+/* Reads the template and each file that is given, row by row through `take`, and draws the splits that have none;
+ * pb_files_limit then keeps as many examples as the settings want.  -1 with an error. */
+typedef int pb_files_take(pb_data *d, const void *conf, pb_split split, const pb_table *t);
+int pb_files_load(pb_data *d, const pb_files *f, pb_files_take *take, const void *conf);
+void pb_files_limit(pb_data *d, const pb_files *f);
 
 /* Removes from train what is also in validation or test, and from validation what is in test: a
  * text stays in the last split that has it.  Returns how many examples went. */

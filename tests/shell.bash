@@ -1,0 +1,31 @@
+# What the scripts of this folder share; sourced by them.  Sets root, program and work (a folder of its own, gone at
+# the end), counts checks, and ends with `finish`.
+root=$PWD
+program=${PEFTBENCH:-$root/build/peftbench}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+ok() { # NAME CONDITION...
+	if "${@:2}"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED $1"
+		sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | cut -c 1-300 | tail -n 20
+	fi
+}
+
+run() { # EXPECTED-STATUS ARGUMENTS...
+	"$program" "${@:2}" >"$work/out" 2>"$work/err"
+	local status=$?
+	[ $status = "$1" ] || { echo "    exit status $status, want $1: peftbench ${*:2}" && return 1; }
+}
+
+says() { grep -qF -- "$1" "$work/err"; }
+prints() { grep -qE -- "$1" "$work/out"; }
+
+finish() {
+	echo "$passed passed, $failed failed, 0 skipped"
+	[ $failed = 0 ]
+}
