@@ -102,6 +102,9 @@ test: ## sets up, builds and runs all tests
 
 programs: $(BUILD)/peftbench $(TESTS)
 
+calibrate: $(BUILD)/bench/calibrate ## do the intervals and tests keep their word: simulated studies
+	@$(BUILD)/bench/calibrate
+
 torture: $(BUILD)/peftbench ## kills, no memory, a full disk, .. at many moments, many minutes
 	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/torture.sh long
 

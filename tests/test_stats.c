@@ -1,7 +1,12 @@
 /* Intervals against SciPy 1.17: stats.t.ppf, stats.t.cdf, stats.t.interval, stats.binom.ppf. */
 #include "test.h"
 
-#include "study/stats.h"
+#include <stdlib.h>
+
+#include "base/rng.h"
+
+#include "stats/special.h"
+#include "stats/stats.h"
 
 TEST(quantiles_of_student)
 {
@@ -11,7 +16,7 @@ TEST(quantiles_of_student)
                {0.9, 9, 1.3830287383966329},    {0.025, 3, -3.1824463052837086}, {0.995, 30, 2.7499956535672254},
                {0.6, 1000, 0.25341451583949876}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
-        CHECK_NEAR(pb_stats_t_quantile(row[i].p, row[i].freedom), row[i].want, 1e-10);
+        CHECK_NEAR(pb_t_quantile(row[i].p, row[i].freedom), row[i].want, 1e-10);
 }
 
 TEST(distribution_of_student)
@@ -24,7 +29,7 @@ TEST(distribution_of_student)
                {8, 1, 0.9604165758394344},
                {0.1, 250, 0.5397877653520915}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
-        CHECK_NEAR(pb_stats_t_below(row[i].t, row[i].freedom), row[i].want, 1e-12);
+        CHECK_NEAR(pb_t_below(row[i].t, row[i].freedom), row[i].want, 1e-12);
 }
 
 TEST(interval_of_a_mean)
@@ -52,4 +57,161 @@ TEST(interval_of_a_median)
     CHECK(isnan(v.low) && isnan(v.high)); /* five values cannot say 95 % */
     v = pb_stats_median(6, x);
     CHECK(v.low == 0 && v.high == 48); /* 0 37 24 11 48 35 */
+}
+
+/* ---- against SciPy and statsmodels: tests/parity/make_stats.py ------------------------------------------------- */
+
+/* NAME ARGUMENT.. = VALUE.. */
+typedef struct golden {
+    char name[32];
+    double argument[256], want[16];
+    int arguments, wants;
+} golden;
+
+static bool read_golden(char *line, golden *g)
+{
+    *g = (golden){.arguments = 0};
+    char *word = strsep(&line, " ");
+    snprintf(g->name, sizeof g->name, "%s", word);
+    bool behind = false;
+    while ((word = strsep(&line, " "))) {
+        if (!strcmp(word, "="))
+            behind = true;
+        else if (behind)
+            g->want[g->wants++] = strtod(word, NULL);
+        else
+            g->argument[g->arguments++] = strtod(word, NULL);
+    }
+    return g->wants > 0;
+}
+
+static void compute(const golden *g, double *got)
+{
+    const double *a = g->argument;
+    pb_friedman f;
+    pb_components parts;
+    pb_interval v;
+    double rank[16];
+    if (!strcmp(g->name, "beta"))
+        got[0] = pb_beta_below(a[0], a[1], a[2]);
+    else if (!strcmp(g->name, "gamma"))
+        got[0] = pb_gamma_below(a[0], a[1]);
+    else if (!strcmp(g->name, "gamma_above"))
+        got[0] = pb_gamma_above(a[0], a[1]);
+    else if (!strcmp(g->name, "normal"))
+        got[0] = pb_normal_below(a[0]);
+    else if (!strcmp(g->name, "normal_quantile"))
+        got[0] = pb_normal_quantile(a[0]);
+    else if (!strcmp(g->name, "t_quantile"))
+        got[0] = pb_t_quantile(a[0], a[1]);
+    else if (!strcmp(g->name, "chi2_above"))
+        got[0] = pb_chi2_above(a[0], a[1]);
+    else if (!strcmp(g->name, "f_above"))
+        got[0] = pb_f_above(a[0], a[1], a[2]);
+    else if (!strcmp(g->name, "binomial"))
+        got[0] = pb_binomial_below((int)a[0], (int)a[1], a[2]);
+    else if (!strcmp(g->name, "range"))
+        got[0] = pb_range_below(a[0], (int)a[1]);
+    else if (!strcmp(g->name, "range_quantile"))
+        got[0] = pb_range_quantile(a[0], (int)a[1]);
+    else if (!strcmp(g->name, "mcnemar"))
+        got[0] = pb_stats_mcnemar((int)a[0], (int)a[1]);
+    else if (!strcmp(g->name, "permutation"))
+        got[0] = pb_stats_permutation(g->arguments, a, 0, 1);
+    else if (!strcmp(g->name, "holm")) {
+        memcpy(got, a, (size_t)g->arguments * sizeof *got);
+        pb_stats_holm(g->arguments, got);
+    } else if (!strcmp(g->name, "friedman")) {
+        f = pb_stats_friedman((int)a[0], (int)a[1], a + 2, rank);
+        memcpy(got, (double[]){f.chi2, f.chi2_p, f.f, f.f_p, f.critical}, 5 * sizeof *got);
+    } else if (!strcmp(g->name, "row")) {
+        v = pb_stats_row(&(pb_crossed){.seeds = (int)a[0], .examples = (int)a[1], .stats = 1, .x = a + 2}, &parts);
+        memcpy(got, (double[]){v.middle, v.low, v.high, parts.freedom}, 4 * sizeof *got);
+    }
+}
+
+TEST(distributions_and_tests_equal_scipy)
+{
+    char *text = pb_read_file("tests/golden/stats/values.txt", NULL), *rest = text, *line;
+    int lines = 0;
+    while (text && (line = strsep(&rest, "\n"))) {
+        golden g;
+        double got[16] = {0};
+        if (!*line || !read_golden(line, &g))
+            continue;
+        compute(&g, got);
+        for (int i = 0; i < g.wants; i++)
+            if (!CHECK_NEAR(got[i], g.want[i], 1e-10 * fmax(1, fabs(g.want[i]))))
+                printf("    %s\n", g.name);
+        lines++;
+    }
+    CHECK(lines > 80);
+    free(text);
+}
+
+/* ---- crossed scores ------------------------------------------------------------------------------------------------ */
+
+static double f_of(const double *sums, double count, const void *ctx)
+{
+    (void)count, (void)ctx;
+    return 2 * sums[0] / (sums[0] + sums[1]); /* an F-measure: no mean of examples */
+}
+
+TEST(a_metric_that_is_no_mean_is_made_linear)
+{
+    enum { S = 3, N = 200 };
+    static double x[S * N * 2], mean[S * N];
+    pb_rng r = pb_rng_named(1, "f");
+    for (int i = 0; i < S * N; i++) {
+        x[2 * i] = mean[i] = pb_rng_uniform(&r) < 0.7;
+        x[2 * i + 1] = 1;
+    }
+    pb_crossed f = {.seeds = S, .examples = N, .stats = 2, .x = x, .value = f_of};
+    pb_interval v = pb_stats_row(&f, NULL), w = pb_stats_bootstrap(&f, NULL, 2000, 1);
+    double want = 0;
+    for (int s = 0; s < S; s++) {
+        double sums[2] = {0};
+        for (int e = 0; e < N; e++)
+            for (int k = 0; k < 2; k++)
+                sums[k] += x[(s * N + e) * 2 + k];
+        want += f_of(sums, N, NULL) / S;
+    }
+    CHECK_NEAR(v.middle, want, 1e-12);
+    CHECK(v.low < want && want < v.high);
+    CHECK(w.low < want && want < w.high && w.high - w.low < 2 * (v.high - v.low));
+    pb_interval same = pb_stats_bootstrap(&f, NULL, 2000, 1);
+    CHECK(same.low == w.low && same.high == w.high);
+}
+
+TEST(a_pair_is_closer_than_its_rows)
+{
+    enum { S = 4, N = 300 };
+    static double a[S * N], b[S * N];
+    pb_rng r = pb_rng_named(2, "pair");
+    for (int e = 0; e < N; e++) {
+        double hard = pb_rng_uniform(&r);
+        for (int s = 0; s < S; s++) {
+            a[s * N + e] = pb_rng_uniform(&r) < 0.3 + 0.6 * hard;
+            b[s * N + e] = a[s * N + e] && pb_rng_uniform(&r) < 0.95;
+        }
+    }
+    pb_crossed x = {.seeds = S, .examples = N, .stats = 1, .x = a}, y = {.seeds = S, .examples = N, .stats = 1, .x = b};
+    pb_components parts;
+    pb_interval d = pb_stats_pair(&x, &y, &parts), row = pb_stats_row(&x, NULL);
+    CHECK(d.low > 0 && d.high - d.low < row.high - row.low);
+    CHECK(pb_stats_detectable(&parts) > (d.high - d.low) / 2);
+    CHECK(pb_stats_seeds_wanted(&parts, S, N, (d.high - d.low) / 2.2) > S);
+    CHECK(pb_stats_examples_wanted(&parts, S, N, (d.high - d.low) / 2.2) > N);
+}
+
+TEST(fronts_and_superiority)
+{
+    const double point[] = {0.9, 10, 0.8, 5, 0.7, 7, 0.9, 12};
+    const bool rising[] = {true, false};
+    bool front[4];
+    pb_stats_pareto(4, 2, point, rising, front);
+    CHECK(front[0] && front[1] && !front[2] && !front[3]);
+    CHECK_NEAR(pb_stats_superiority(2, (const double[]){1, 2}, 2, (const double[]){0, 2}), 0.625, 1e-12);
+    CHECK(pb_stats_permutation(40, (const double[40]){1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 999, 1) <
+          0.01);
 }

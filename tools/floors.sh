@@ -3,7 +3,7 @@
 # the C library only, and each outside library has one includer.
 set -u
 cd "$(dirname "$0")/.."
-floors='base numeric graph files model train study'
+floors='base stats numeric graph files model train study'
 bad=0
 
 complain() {
@@ -11,7 +11,7 @@ complain() {
 	bad=1
 }
 
-number_of() { # FLOOR -> 0..6
+number_of() { # FLOOR -> 0..
 	n=0
 	for f in $floors; do
 		[ "$f" = "$1" ] && echo $n && return

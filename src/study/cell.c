@@ -8,7 +8,7 @@
 
 #include "base/threads.h"
 #include "numeric/blas.h"
-#include "study/stats.h"
+#include "stats/stats.h"
 #include "study/store.h"
 #include "model/adapter.h"
 #include "train/measure.h"

@@ -3,7 +3,7 @@
 #define PB_REPORT_H
 
 #include "study/config.h"
-#include "study/stats.h"
+#include "stats/stats.h"
 #include "study/store.h"
 
 /* The runs of a row's choice, one a seed. */

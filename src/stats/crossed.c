@@ -1,0 +1,222 @@
+/* crossed: scores of every seed on every example. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "stats/special.h"
+#include "stats/stats.h"
+
+/* ---- values and linear parts -------------------------------------------------------------------------------- */
+
+static const double *stats_of(const pb_crossed *c, int seed, int example)
+{
+    return c->x + ((size_t)seed * (size_t)c->examples + (size_t)example) * (size_t)c->stats;
+}
+
+static double value_of(const pb_crossed *c, const double *sums, double count)
+{
+    return c->value ? c->value(sums, count, c->ctx) : sums[0] / count;
+}
+
+static void add_up(const pb_crossed *c, int seed, double *sums)
+{
+    memset(sums, 0, (size_t)c->stats * sizeof *sums);
+    for (int e = 0; e < c->examples; e++)
+        for (int k = 0; k < c->stats; k++)
+            sums[k] += stats_of(c, seed, e)[k];
+}
+
+/* y [seeds, examples]: pseudo-values of the jackknife, n V - (n-1) V without the example (Tukey 1958), moved so that
+ * their mean is the seed's value; of a mean, the scores themselves. */
+static double *linear(const pb_crossed *c)
+{
+    int n = c->examples;
+    double *y = pb_alloc((size_t)(c->seeds * n) * sizeof *y), *sums = pb_alloc((size_t)c->stats * 2 * sizeof *sums);
+    for (int s = 0; s < c->seeds; s++) {
+        double mean = 0, *row = y + (size_t)s * (size_t)n, *without = sums + c->stats;
+        add_up(c, s, sums);
+        double whole = value_of(c, sums, n);
+        for (int e = 0; e < n; e++) {
+            for (int k = 0; k < c->stats; k++)
+                without[k] = sums[k] - stats_of(c, s, e)[k];
+            row[e] = !c->value || n < 2 ? stats_of(c, s, e)[0] : n * whole - (n - 1) * value_of(c, without, n - 1);
+            mean += row[e] / n;
+        }
+        for (int e = 0; e < n; e++)
+            row[e] += whole - mean;
+    }
+    free(sums);
+    return y;
+}
+
+/* ---- components of variance --------------------------------------------------------------------------------- */
+
+/* Sums of squares of a two-way table y [s,n] around row, column and overall means. */
+static void mean_squares(int s, int n, const double *y, double *overall, double square[3])
+{
+    double *row = pb_alloc((size_t)s * sizeof *row), *column = pb_alloc((size_t)n * sizeof *column), all = 0;
+    for (int i = 0; i < s; i++)
+        for (int e = 0; e < n; e++) {
+            double v = y[(size_t)i * (size_t)n + (size_t)e];
+            row[i] += v / n;
+            column[e] += v / s;
+            all += v / s / n;
+        }
+    double seeds = 0, examples = 0, rest = 0;
+    for (int i = 0; i < s; i++)
+        seeds += n * (row[i] - all) * (row[i] - all);
+    for (int e = 0; e < n; e++)
+        examples += s * (column[e] - all) * (column[e] - all);
+    for (int i = 0; i < s; i++)
+        for (int e = 0; e < n; e++) {
+            double r = y[(size_t)i * (size_t)n + (size_t)e] - row[i] - column[e] + all;
+            rest += r * r;
+        }
+    square[0] = s > 1 ? seeds / (s - 1) : 0;
+    square[1] = n > 1 ? examples / (n - 1) : 0;
+    square[2] = s > 1 && n > 1 ? rest / (s - 1) / (n - 1) : 0;
+    *overall = all;
+    free(row);
+    free(column);
+}
+
+/* Var(mean) = (MS_seed + MS_example - MS_rest) / (s n), at least what either has by itself. */
+static pb_components components(int s, int n, const double square[3])
+{
+    pb_components p = {.seed = (square[0] - square[2]) / n, .example = (square[1] - square[2]) / s, .rest = square[2]};
+    double cells = (double)s * n;
+    if (s < 2) {
+        p.seed = p.rest = 0;
+        p.example = square[1];
+        p.error = sqrt(square[1] / n);
+        p.freedom = n - 1;
+        return p;
+    }
+    double rest = fmin(square[2], fmin(square[0], square[1]));
+    double sum = square[0] + square[1] - rest;
+    double spread = square[0] * square[0] / (s - 1) + square[1] * square[1] / (n - 1) + rest * rest / ((s - 1.0) * (n - 1));
+    p.error = sqrt(sum / cells);
+    p.freedom = spread > 0 ? sum * sum / spread : s + n - 2.0;
+    return p;
+}
+
+static pb_interval interval(int s, int n, const double *y, pb_components *parts)
+{
+    double middle, square[3];
+    mean_squares(s, n, y, &middle, square);
+    pb_components p = components(s, n, square);
+    pb_interval out = {.middle = middle, .low = NAN, .high = NAN, .n = s};
+    if (n > 1) {
+        double half = p.error > 0 ? pb_t_quantile(0.975, fmax(1, p.freedom)) * p.error : 0;
+        out.low = middle - half;
+        out.high = middle + half;
+    }
+    if (parts)
+        *parts = p;
+    return out;
+}
+
+pb_interval pb_stats_row(const pb_crossed *c, pb_components *parts)
+{
+    double *y = linear(c);
+    pb_interval out = interval(c->seeds, c->examples, y, parts);
+    free(y);
+    return out;
+}
+
+pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_components *parts)
+{
+    double *y = linear(a), *z = linear(b);
+    for (int i = 0; i < a->seeds * a->examples; i++)
+        y[i] -= z[i];
+    pb_interval out = interval(a->seeds, a->examples, y, parts);
+    free(y);
+    free(z);
+    return out;
+}
+
+/* ---- how large a study ---------------------------------------------------------------------------------------- */
+
+double pb_stats_detectable(const pb_components *p)
+{
+    double freedom = fmax(1, p->freedom);
+    return (pb_t_quantile(0.975, freedom) + pb_t_quantile(0.8, freedom)) * p->error;
+}
+
+static double half_width(const pb_components *p, double seeds, double examples)
+{
+    double of_seeds = fmax(0, p->seed) / seeds, of_examples = fmax(0, p->example) / examples,
+           rest = fmax(0, p->rest) / seeds / examples;
+    double ms = of_seeds + rest, me = of_examples + rest, sum = of_seeds + of_examples + rest;
+    double spread = ms * ms / fmax(1, seeds - 1) + me * me / fmax(1, examples - 1);
+    return sum > 0 ? pb_t_quantile(0.975, fmax(1, sum * sum / spread)) * sqrt(sum) : 0;
+}
+
+int pb_stats_seeds_wanted(const pb_components *p, int seeds, int examples, double half)
+{
+    for (int s = seeds + 1; s <= 1000; s += 1 + s / 20)
+        if (half_width(p, s, examples) <= half)
+            return s;
+    return 0;
+}
+
+int pb_stats_examples_wanted(const pb_components *p, int seeds, int examples, double half)
+{
+    for (double n = examples; n <= 1e7; n *= 1.1)
+        if (half_width(p, seeds, n) <= half)
+            return (int)n;
+    return 0;
+}
+
+/* ---- the bootstrap --------------------------------------------------------------------------------------------- */
+
+/* How often each of n was drawn. */
+static void draw(pb_rng *r, int n, int *times)
+{
+    memset(times, 0, (size_t)n * sizeof *times);
+    for (int i = 0; i < n; i++)
+        times[pb_rng_below(r, (uint64_t)n)]++;
+}
+
+static double resampled(const pb_crossed *c, const int *seed_times, const int *times, double *sums)
+{
+    double mean = 0;
+    for (int s = 0; s < c->seeds; s++) {
+        if (!seed_times[s])
+            continue;
+        memset(sums, 0, (size_t)c->stats * sizeof *sums);
+        for (int e = 0; e < c->examples; e++)
+            for (int k = 0; k < c->stats && times[e]; k++)
+                sums[k] += times[e] * stats_of(c, s, e)[k];
+        mean += seed_times[s] * value_of(c, sums, c->examples) / c->seeds;
+    }
+    return mean;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int resamples, uint64_t seed)
+{
+    pb_rng r = pb_rng_named(seed, "bootstrap");
+    int *seeds = pb_alloc((size_t)a->seeds * sizeof *seeds), *times = pb_alloc((size_t)a->examples * sizeof *times);
+    double *value = pb_alloc((size_t)(resamples + 1) * sizeof *value), *sums = pb_alloc((size_t)a->stats * sizeof *sums);
+    for (int i = 0; i < resamples; i++) {
+        draw(&r, a->seeds, seeds);
+        draw(&r, a->examples, times);
+        value[i] = resampled(a, seeds, times, sums) - (b ? resampled(b, seeds, times, sums) : 0);
+    }
+    qsort(value, (size_t)resamples, sizeof *value, by_value);
+    pb_interval out = b ? pb_stats_pair(a, b, NULL) : pb_stats_row(a, NULL);
+    out.low = value[(int)(0.025 * resamples)];
+    out.high = value[(int)(0.975 * resamples)];
+    free(seeds);
+    free(times);
+    free(value);
+    free(sums);
+    return out;
+}

@@ -1,0 +1,86 @@
+/* stats: what numbers say, and how surely: 95 % intervals, tests, rankings.  Floor 1, base only. */
+#ifndef PB_STATS_H
+#define PB_STATS_H
+
+#include "base/base.h"
+
+typedef struct pb_interval {
+    double middle, low, high; /* NaN where n is too small to say */
+    int n;
+} pb_interval;
+
+/* Mean and Student's t interval; NaN values are left out; low and high are NaN for n < 2. */
+pb_interval pb_stats_mean(int n, const double *x);
+
+/* Median and its interval by order statistics (binomial, no assumption about the shape): the
+ * narrowest symmetric pair of ranks with at least 95 %; low and high are NaN for n < 6. */
+pb_interval pb_stats_median(int n, const double *x);
+
+/* ---- scores by seed and example ------------------------------------------------------------------------- */
+
+/* What one example gives one seed's metric: x [seeds, examples, stats]; the metric of a seed is `value` of the sums
+ * over its examples, of which there are `count` (a mean: value NULL, stats 1).  Seeds and examples are both a draw from
+ * many: every seed has answered the same examples. */
+typedef struct pb_crossed {
+    int seeds, examples, stats;
+    const double *x;
+    double (*value)(const double *sums, double count, const void *ctx);
+    const void *ctx;
+} pb_crossed;
+
+/* What varies, as a two-way analysis of variance without replication finds it: variances of a seed's effect, an
+ * example's, and of what is left; below 0 where chance has it so. */
+typedef struct pb_components {
+    double seed, example, rest;
+    double error, freedom; /* standard deviation of the mean, and its degrees of freedom (Satterthwaite 1946) */
+} pb_components;
+
+/* The mean over the seeds, and its 95 % interval for other seeds and other examples: Student's t on the variance
+ * that the components give (of one seed: the examples' alone).  Metrics that are no mean are made linear by the
+ * jackknife over examples.  parts may be NULL. */
+pb_interval pb_stats_row(const pb_crossed *c, pb_components *parts);
+
+/* The same of a - b, example by example and seed by seed; equal sizes, and the same value. */
+pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_components *parts);
+
+/* Percentiles of the hierarchical bootstrap of a - b (b NULL: of a): seeds are drawn, and the same drawn examples
+ * for all of them (Owen 2007's pigeonhole).  With few seeds it is too narrow: see docs/statistics.md. */
+pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int resamples, uint64_t seed);
+
+/* The least difference that a study of this size finds with 80 % probability (two-sided, 5 %). */
+double pb_stats_detectable(const pb_components *parts);
+
+/* How many seeds, with these examples (or examples, with these seeds), make the interval's half width at most
+ * `half`; 0: no number does. */
+int pb_stats_seeds_wanted(const pb_components *parts, int seeds, int examples, double half);
+int pb_stats_examples_wanted(const pb_components *parts, int seeds, int examples, double half);
+
+/* P(a run of a is better than one of b) + half of P(equal), over all pairs of seeds; values [n], [m]. */
+double pb_stats_superiority(int n, const double *a, int m, const double *b);
+
+/* ---- tests ------------------------------------------------------------------------------------------------ */
+
+/* Exact McNemar: two-sided p of `only_a` against `only_b` examples that one alone got right. */
+double pb_stats_mcnemar(int only_a, int only_b);
+
+/* Two-sided p that the mean of d [n] is 0 by turning signs: all 2^n of up to 16 that are not 0, else `turns` drawn ones
+ * and the one that was seen (Phipson and Smyth 2010). */
+double pb_stats_permutation(int n, const double *d, int turns, uint64_t seed);
+
+/* Holm's step-down: p [n] becomes adjusted p, in place. */
+void pb_stats_holm(int n, double *p);
+
+/* ---- many ------------------------------------------------------------------------------------------------- */
+
+/* k methods on n data sets: score [n,k], higher is better.  Mean ranks [k] (1 is best), Friedman's chi-square with its p,
+ * Iman and Davenport's F with its p, and Nemenyi's critical difference of mean ranks at 5 %. */
+typedef struct pb_friedman {
+    double chi2, chi2_p, f, f_p, critical;
+} pb_friedman;
+pb_friedman pb_stats_friedman(int n, int k, const double *score, double *rank);
+
+/* front[i]: no other of n points [n,axes] is at least as good on every axis and better on one.  rising[j]: more is
+ * better on axis j.  NaN: worst. */
+void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, bool *front);
+
+#endif

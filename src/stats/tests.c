@@ -1,0 +1,166 @@
+/* tests: of two, and of many. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "stats/special.h"
+#include "stats/stats.h"
+
+double pb_stats_superiority(int n, const double *a, int m, const double *b)
+{
+    double wins = 0;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < m; k++)
+            wins += a[i] > b[k] ? 1 : a[i] == b[k] ? 0.5 : 0;
+    return n && m ? wins / n / m : NAN;
+}
+
+double pb_stats_mcnemar(int only_a, int only_b)
+{
+    int n = only_a + only_b, less = only_a < only_b ? only_a : only_b;
+    return fmin(1, 2 * pb_binomial_below(less, n, 0.5));
+}
+
+/* ---- turning signs ----------------------------------------------------------------------------------------- */
+
+/* Sums are compared with room for rounding. */
+static bool as_far(double sum, double seen)
+{
+    return fabs(sum) >= fabs(seen) * (1 - 1e-12);
+}
+
+static double all_turns(int n, const double *d, double seen)
+{
+    long far = 0;
+    for (long turn = 0; turn < 1L << n; turn++) {
+        double sum = 0;
+        for (int i = 0; i < n; i++)
+            sum += turn >> i & 1 ? -d[i] : d[i];
+        far += as_far(sum, seen);
+    }
+    return (double)far / (double)(1L << n);
+}
+
+static double drawn_turns(int n, const double *d, double seen, int turns, uint64_t seed)
+{
+    pb_rng r = pb_rng_named(seed, "permutation");
+    int far = 0;
+    for (int t = 0; t < turns; t++) {
+        double sum = 0;
+        uint64_t bits = 0;
+        for (int i = 0; i < n; i++, bits >>= 1) {
+            bits = i % 64 ? bits : pb_rng_next(&r);
+            sum += bits & 1 ? -d[i] : d[i];
+        }
+        far += as_far(sum, seen);
+    }
+    return (far + 1.0) / (turns + 1.0);
+}
+
+double pb_stats_permutation(int n, const double *d, int turns, uint64_t seed)
+{
+    double *other = pb_alloc((size_t)(n + 1) * sizeof *other), seen = 0;
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (d[i] != 0) {
+            other[kept++] = d[i];
+            seen += d[i];
+        }
+    double p = kept <= 16 ? all_turns(kept, other, seen) : drawn_turns(kept, other, seen, turns, seed);
+    free(other);
+    return p;
+}
+
+/* ---- families ------------------------------------------------------------------------------------------------ */
+
+typedef struct ranked {
+    double p;
+    int at;
+} ranked;
+
+static int by_p(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    return x->p != y->p ? (x->p > y->p) - (x->p < y->p) : x->at - y->at;
+}
+
+void pb_stats_holm(int n, double *p)
+{
+    ranked *order = pb_alloc((size_t)(n + 1) * sizeof *order);
+    for (int i = 0; i < n; i++)
+        order[i] = (ranked){p[i], i};
+    qsort(order, (size_t)n, sizeof *order, by_p);
+    double most = 0;
+    for (int i = 0; i < n; i++) {
+        most = fmax(most, fmin(1, (n - i) * order[i].p));
+        p[order[i].at] = most;
+    }
+    free(order);
+}
+
+/* Ranks of one data set's scores, ties shared; returns the sum of t^3 - t over groups of t equal ones. */
+static double rank_scores(int k, const double *score, double *rank)
+{
+    double ties = 0;
+    for (int i = 0; i < k; i++) {
+        int better = 0, equal = 0;
+        for (int j = 0; j < k; j++) {
+            better += score[j] > score[i];
+            equal += score[j] == score[i];
+        }
+        rank[i] = better + (equal + 1) / 2.0;
+        ties += (double)equal * equal - 1; /* each of t gives t^2 - 1 */
+    }
+    return ties;
+}
+
+pb_friedman pb_stats_friedman(int n, int k, const double *score, double *rank)
+{
+    double *one = pb_alloc((size_t)k * sizeof *one), ties = 0, squares = 0;
+    memset(rank, 0, (size_t)k * sizeof *rank);
+    for (int i = 0; i < n; i++) {
+        ties += rank_scores(k, score + (size_t)i * (size_t)k, one);
+        for (int j = 0; j < k; j++)
+            rank[j] += one[j] / n;
+    }
+    free(one);
+    for (int j = 0; j < k; j++)
+        squares += (rank[j] - (k + 1) / 2.0) * (rank[j] - (k + 1) / 2.0);
+    pb_friedman f = {.chi2 = 12.0 * n * squares / (k * (k + 1.0))};
+    f.chi2 /= 1 - ties / (n * ((double)k * k * k - k));
+    f.chi2_p = pb_chi2_above(f.chi2, k - 1);
+    double rest = n * (k - 1.0) - f.chi2;
+    f.f = rest > 0 ? (n - 1) * f.chi2 / rest : INFINITY;
+    f.f_p = rest > 0 ? pb_f_above(f.f, k - 1, (k - 1.0) * (n - 1)) : 0;
+    f.critical = pb_range_quantile(0.95, k) / sqrt(2) * sqrt(k * (k + 1.0) / (6.0 * n));
+    return f;
+}
+
+/* ---- fronts --------------------------------------------------------------------------------------------------- */
+
+static double goodness(double x, bool rising)
+{
+    return isnan(x) ? -INFINITY : rising ? x : -x;
+}
+
+static bool beats(int axes, const double *a, const double *b, const bool *rising)
+{
+    bool better = false;
+    for (int j = 0; j < axes; j++) {
+        double x = goodness(a[j], rising[j]), y = goodness(b[j], rising[j]);
+        if (x < y)
+            return false;
+        better |= x > y;
+    }
+    return better;
+}
+
+void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, bool *front)
+{
+    for (int i = 0; i < n; i++) {
+        front[i] = true;
+        for (int k = 0; k < n && front[i]; k++)
+            front[i] = !beats(axes, point + (size_t)k * (size_t)axes, point + (size_t)i * (size_t)axes, rising);
+    }
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""make_stats: what SciPy and statsmodels say of distributions and tests, for tests/test_stats.c.
+
+    DIR/bin/python tests/parity/make_stats.py > tests/golden/stats/values.txt
+"""
+import numpy as np
+from scipy import special, stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+rng = np.random.default_rng(7)
+
+
+def say(name, arguments, value):
+    print(name, *(repr(float(x)) for x in arguments), "=", *(repr(float(x)) for x in np.atleast_1d(value)))
+
+
+for a, b, x in [(0.5, 0.5, 0.3), (2, 3, 0.9), (10, 0.5, 0.99), (150, 200, 0.4), (1, 1, 0.25), (40, 2.5, 0.97)]:
+    say("beta", (x, a, b), special.betainc(a, b, x))
+for a, x in [(0.5, 0.2), (1, 3), (7.5, 2), (30, 45), (200, 190), (3, 0.001)]:
+    say("gamma", (a, x), special.gammainc(a, x))
+    say("gamma_above", (a, x), special.gammaincc(a, x))
+for x in (-6, -1.96, 0, 0.3, 4):
+    say("normal", (x,), stats.norm.cdf(x))
+for p in (1e-6, 0.025, 0.5, 0.8, 0.999):
+    say("normal_quantile", (p,), stats.norm.ppf(p))
+    for f in (1, 2.5, 7, 120):
+        say("t_quantile", (p, f), stats.t.ppf(p, f))
+for x, f in [(0.1, 1), (3.84, 1), (20, 9), (130, 100)]:
+    say("chi2_above", (x, f), stats.chi2.sf(x, f))
+for x, f, g in [(0.5, 2, 8), (4.1, 3, 27), (12, 1, 5)]:
+    say("f_above", (x, f, g), stats.f.sf(x, f, g))
+for k, n, p in [(0, 5, 0.5), (3, 10, 0.5), (70, 100, 0.66), (499, 1000, 0.5)]:
+    say("binomial", (k, n, p), stats.binom.cdf(k, n, p))
+for q, k in [(1, 2), (3.3, 3), (4.5, 12), (2, 30)]:
+    say("range", (q, k), stats.studentized_range.cdf(q, k, np.inf))
+for k in (2, 5, 14):
+    say("range_quantile", (0.95, k), stats.studentized_range.ppf(0.95, k, np.inf))
+for a, b in [(0, 0), (1, 9), (12, 15), (40, 70)]:
+    say("mcnemar", (a, b), mcnemar([[0, a], [b, 0]], exact=True).pvalue if a + b else 1)
+for n in (3, 8, 12):
+    d = np.round(rng.normal(0.4, 1, n), 2)
+    say("permutation", d, stats.permutation_test((d,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue)
+for n in (1, 4, 9):
+    p = np.round(rng.uniform(0, 0.2, n), 4)
+    say("holm", p, multipletests(p, method="holm")[1])
+for n, k in [(5, 3), (12, 4), (8, 6)]:
+    x = np.round(rng.normal(0, 1, (n, k)) + np.arange(k) * 0.3, 1 if k == 4 else 3)
+    chi2, p = stats.friedmanchisquare(*x.T)
+    f = (n - 1) * chi2 / (n * (k - 1) - chi2)
+    critical = stats.studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
+    say("friedman", (n, k, *x.ravel()), (chi2, p, f, stats.f.sf(f, k - 1, (k - 1) * (n - 1)), critical))
+for s, n in [(2, 6), (3, 5), (5, 20)]:
+    x = np.round(0.7 + rng.normal(0, 0.1, (s, 1)) + rng.normal(0, 0.3, (1, n)) + rng.normal(0, 0.2, (s, n)), 3)
+    row, column = x.mean(1, keepdims=True), x.mean(0, keepdims=True)
+    ms = n * ((row - x.mean()) ** 2).sum() / (s - 1)
+    me = s * ((column - x.mean()) ** 2).sum() / (n - 1)
+    mr = ((x - row - column + x.mean()) ** 2).sum() / (s - 1) / (n - 1)
+    least = min(mr, ms, me)
+    v = ms + me - least
+    freedom = v**2 / (ms**2 / (s - 1) + me**2 / (n - 1) + least**2 / ((s - 1) * (n - 1)))
+    half = stats.t.ppf(0.975, max(1, freedom)) * np.sqrt(v / s / n)
+    say("row", (s, n, *x.ravel()), (x.mean(), x.mean() - half, x.mean() + half, freedom))
