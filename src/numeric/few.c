@@ -193,8 +193,8 @@ bool pb_gemm_few(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_
 
 #if defined(__AVX512F__) && !defined(PB_REAL_DOUBLE)
 
-/* 32 numbers of a row of B are two vectors: those at even places, which are shifted up, and those at odd ones, which only
- * lose their lower half.  So rows of A are parted alike beforehand: even [16], odd [16], .. */
+/* 32 numbers of a row of B are two vectors: those at even places, which are shifted up, and those at odd ones, which
+ * only lose their lower half.  So rows of A are parted alike beforehand: even [16], odd [16], .. */
 static void split_row(const float *x, int k, float *even_odd)
 {
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
