@@ -17,7 +17,7 @@
 #include "model/decode.h"
 #include "numeric/blas.h"
 
-enum { WARM = 2, PROMPT = 32, NEW = 64, SIDE_BY_SIDE = 8, MOST = 32 };
+enum { WARM = 1, PROMPT = 32, NEW = 64, SIDE_BY_SIDE = 8, MOST = 32 };
 
 typedef struct rig {
     pb_model *model;
@@ -74,7 +74,7 @@ static void make_questions(rig *r)
         free(text);
     }
     r->how.end = true;
-    r->how.max_new = 200;
+    r->how.max_new = 96;
 }
 
 static void run(rig *r)

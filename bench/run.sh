@@ -1,7 +1,8 @@
 #!/bin/bash
 # Times peftbench beside PyTorch and PEFT, item by item in one run: `make bench`.
 #
-#   bench/run.sh [OPTION]...     options go to bench/peers.py
+#   bench/run.sh [OPTION]...           options go to bench/peers.py
+#   bench/run.sh decoding [OPTION]...  bench/decoding.py instead: tokens a second of a language model
 #
 # VENV   the virtual environment, made if it is not there (build/venv: a large download)
 # MODEL  the Hugging Face folder (models/minilm, obtained if it is not there)
@@ -15,6 +16,12 @@ if ! [ -f "$venv/installed" ] || ! cmp -s "$venv/installed" tests/parity/require
 	python3 -m venv "$venv"
 	"$venv/bin/pip" install --quiet -r tests/parity/requirements.txt
 	cp tests/parity/requirements.txt "$venv/installed"
+fi
+if [ "${1:-}" = decoding ]; then
+	shift
+	gguf=models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+	[ -f "$gguf" ] || make models/smollm2
+	PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" bench/decoding.py build/bench/bench_decode "$gguf" "$@"
 fi
 [ -d "${PEFTBENCH_DATA:-}/sst2" ] && set -- --sst2 "$PEFTBENCH_DATA/sst2" "$@"
 PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" bench/peers.py --model "$model" --ours build/bench/bench_engine "$@"

@@ -193,13 +193,21 @@ bool pb_gemm_few(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_
 
 #if defined(__AVX512F__) && !defined(PB_REAL_DOUBLE)
 
-/* 32 numbers of a row of B are two vectors: those at even places, which are shifted up, and those at odd ones, which only
- * lose their lower half.  So rows of A are parted alike beforehand: even [16], odd [16], .. */
+/* 32 numbers of a row of B are two vectors: those at even places, which are shifted up, and those at odd ones, which
+ * only lose their lower half.  So rows of A are parted alike beforehand: even [16], odd [16], .. */
 static void split_row(const float *x, int k, float *even_odd)
 {
-    for (int p = 0; p < k; p += 32)
-        for (int l = 0; l < 32; l++)
-            even_odd[p + l % 2 * 16 + l / 2] = p + l < k ? x[p + l] : 0;
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    for (int p = 0; p < k; p += 32) {
+        const bool whole = p + 32 <= k;
+        float some[32] = {0};
+        if (!whole)
+            memcpy(some, x + p, (size_t)(k - p) * sizeof *x);
+        __m512 low = _mm512_loadu_ps(whole ? x + p : some), high = _mm512_loadu_ps((whole ? x + p : some) + 16);
+        _mm512_storeu_ps(even_odd + p, _mm512_permutex2var_ps(low, even, high));
+        _mm512_storeu_ps(even_odd + p + 16, _mm512_permutex2var_ps(low, odd, high));
+    }
 }
 
 static inline __m512i codes(const uint16_t *p, int n)

@@ -218,6 +218,14 @@ static void by_panels(bool ta, bool tb, int m, int n, int k, float alpha, const 
         }
 }
 
+/* Asks for what comes next: its rows are too short for the CPU to see where memory goes on. */
+static void ask_for(int rows, int k, const float *b, size_t ldb)
+{
+    for (int r = 0; r < rows; r++)
+        for (int p = 0; p < k; p += LANES)
+            __builtin_prefetch(b + (size_t)r * ldb + p, 0, 2);
+}
+
 /* Few rows, B stored transposed (a weight): packing B would cost as much as the product.  So C^T = B A^T
  * is computed: A is packed, and B is read where it lies, once. */
 static void by_rows_of_b(int m, int n, int k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
@@ -230,6 +238,7 @@ static void by_rows_of_b(int m, int n, int k, float alpha, const float *a, size_
         pack_transposed(m, depth, a + p, lda, panel);
         for (int j = 0; j < n; j += ROWS) {
             int rows = n - j < ROWS ? n - j : ROWS;
+            ask_for(n - j - rows < ROWS ? n - j - rows : ROWS, depth, b + (size_t)(j + rows) * ldb + p, ldb);
             multiply_panel((tile){.k = depth,
                                   .cols = m,
                                   .a = b + (size_t)j * ldb + p,
