@@ -69,7 +69,8 @@ static void cover(const char *name, const world *w, int seeds, int n, int studie
         draw_examples(&r, n, hard);
         answer(&r, w, seeds, n, hard, x);
         answer(&r, &better, seeds, n, hard, y);
-        pb_crossed a = {.seeds = seeds, .examples = n, .stats = 1, .x = x}, b = {.seeds = seeds, .examples = n, .stats = 1, .x = y};
+        pb_crossed a = {.seeds = seeds, .examples = n, .stats = 1, .x = x},
+                   b = {.seeds = seeds, .examples = n, .stats = 1, .x = y};
         row += holds(pb_stats_row(&a, NULL), truth(w));
         usual += holds(of_seeds(seeds, n, x), truth(w));
         pair += holds(pb_stats_pair(&b, &a, NULL), gain);
@@ -149,8 +150,8 @@ int main(int argc, char **argv)
                {"seeds vary a lot", {0.8, 1, 0.25, 0.3}}};
     static const int seeds[] = {2, 3, 5, 10}, examples[] = {100, 300, 1000};
     printf("%d studies a line; nominal 95 %%, 5 %%\n\n", studies);
-    printf("%-22s %5s %8s   %7s  %7s      %7s  %9s   %s\n", "", "seeds", "examples", "row", "t only", "pair", "bootstrap",
-           "A/A rejected");
+    printf("%-22s %5s %8s   %7s  %7s      %7s  %9s   %s\n", "", "seeds", "examples", "row", "t only", "pair",
+           "bootstrap", "A/A rejected");
     for (size_t i = 0; i < PB_COUNT(row); i++)
         for (size_t s = 0; s < PB_COUNT(seeds); s++)
             for (size_t e = 0; e < PB_COUNT(examples); e++)

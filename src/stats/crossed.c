@@ -81,40 +81,54 @@ static void mean_squares(int s, int n, const double *y, double *overall, double 
     free(column);
 }
 
-/* Var(mean) = (MS_seed + MS_example - MS_rest) / (s n), at least what either has by itself. */
+static double positive(double x)
+{
+    return x > 0 ? x : 0;
+}
+
+/* Var(mean) = (MS_seed + MS_example - MS_rest) / (s n) */
 static pb_components components(int s, int n, const double square[3])
 {
     pb_components p = {.seed = (square[0] - square[2]) / n, .example = (square[1] - square[2]) / s, .rest = square[2]};
-    double cells = (double)s * n;
-    if (s < 2) {
-        p.seed = p.rest = 0;
-        p.example = square[1];
-        p.error = sqrt(square[1] / n);
-        p.freedom = n - 1;
-        return p;
-    }
-    double rest = fmin(square[2], fmin(square[0], square[1]));
-    double sum = square[0] + square[1] - rest;
-    double spread = square[0] * square[0] / (s - 1) + square[1] * square[1] / (n - 1) + rest * rest / ((s - 1.0) * (n - 1));
-    p.error = sqrt(sum / cells);
-    p.freedom = spread > 0 ? sum * sum / spread : s + n - 2.0;
+    if (s < 2)
+        p = (pb_components){.example = square[1]};
+    p.error = sqrt(positive(s < 2 ? square[1] / n : (square[0] + square[1] - square[2]) / ((double)s * n)));
     return p;
+}
+
+/* Half the width of the interval.  Few seeds say little about how much seeds vary: MS_seed (s-1) / chi-square(s-1) is
+ * where its expectation may be, and the interval is one that holds 95 % over all that it may be (a generalised
+ * confidence interval, Weerahandi 1993).  The other mean squares have freedom enough to be taken as they are. */
+static double half_width(int s, int n, const double square[3])
+{
+    enum { PLACES = 64 };
+    double variance[PLACES], low = 0, high = 1e-12;
+    if (s < 2)
+        return pb_t_quantile(0.975, n - 1) * sqrt(square[1] / n);
+    for (int k = 0; k < PLACES; k++) {
+        double seed = square[0] * (s - 1) / pb_chi2_quantile((k + 0.5) / PLACES, s - 1);
+        variance[k] = positive(seed + square[1] - square[2]) / ((double)s * n);
+        high = fmax(high, 10 * sqrt(variance[k]));
+    }
+    for (int i = 0; i < 60; i++) {
+        double half = (low + high) / 2, inside = 0;
+        for (int k = 0; k < PLACES; k++)
+            inside += variance[k] > 0 ? erf(half / sqrt(2 * variance[k])) / PLACES : 1.0 / PLACES;
+        *(inside < 0.95 ? &low : &high) = half;
+    }
+    return (low + high) / 2;
 }
 
 static pb_interval interval(int s, int n, const double *y, pb_components *parts)
 {
     double middle, square[3];
     mean_squares(s, n, y, &middle, square);
-    pb_components p = components(s, n, square);
-    pb_interval out = {.middle = middle, .low = NAN, .high = NAN, .n = s};
-    if (n > 1) {
-        double half = p.error > 0 ? pb_t_quantile(0.975, fmax(1, p.freedom)) * p.error : 0;
-        out.low = middle - half;
-        out.high = middle + half;
-    }
+    double half = n > 1 ? half_width(s, n, square) : NAN;
     if (parts)
-        *parts = p;
-    return out;
+        *parts = components(s, n, square);
+    if (parts)
+        parts->half = half;
+    return (pb_interval){.middle = middle, .low = middle - half, .high = middle + half, .n = s};
 }
 
 pb_interval pb_stats_row(const pb_crossed *c, pb_components *parts)
@@ -138,33 +152,32 @@ pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_component
 
 /* ---- how large a study ---------------------------------------------------------------------------------------- */
 
+/* The interval must clear 0 in four of five studies. */
 double pb_stats_detectable(const pb_components *p)
 {
-    double freedom = fmax(1, p->freedom);
-    return (pb_t_quantile(0.975, freedom) + pb_t_quantile(0.8, freedom)) * p->error;
+    return p->half * (1 + pb_normal_quantile(0.8) / pb_normal_quantile(0.975));
 }
 
-static double half_width(const pb_components *p, double seeds, double examples)
+/* What the half width would be at another size, if the components are what they seem. */
+static double planned(const pb_components *p, int seeds, int examples)
 {
-    double of_seeds = fmax(0, p->seed) / seeds, of_examples = fmax(0, p->example) / examples,
-           rest = fmax(0, p->rest) / seeds / examples;
-    double ms = of_seeds + rest, me = of_examples + rest, sum = of_seeds + of_examples + rest;
-    double spread = ms * ms / fmax(1, seeds - 1) + me * me / fmax(1, examples - 1);
-    return sum > 0 ? pb_t_quantile(0.975, fmax(1, sum * sum / spread)) * sqrt(sum) : 0;
+    double rest = positive(p->rest),
+           square[] = {examples * positive(p->seed) + rest, seeds * positive(p->example) + rest, rest};
+    return half_width(seeds, examples, square);
 }
 
 int pb_stats_seeds_wanted(const pb_components *p, int seeds, int examples, double half)
 {
     for (int s = seeds + 1; s <= 1000; s += 1 + s / 20)
-        if (half_width(p, s, examples) <= half)
+        if (planned(p, s, examples) <= half)
             return s;
     return 0;
 }
 
 int pb_stats_examples_wanted(const pb_components *p, int seeds, int examples, double half)
 {
-    for (double n = examples; n <= 1e7; n *= 1.1)
-        if (half_width(p, seeds, n) <= half)
+    for (double n = examples * 1.1; n <= 1e7; n *= 1.1)
+        if (planned(p, seeds, (int)n) <= half)
             return (int)n;
     return 0;
 }
@@ -204,7 +217,8 @@ pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int res
 {
     pb_rng r = pb_rng_named(seed, "bootstrap");
     int *seeds = pb_alloc((size_t)a->seeds * sizeof *seeds), *times = pb_alloc((size_t)a->examples * sizeof *times);
-    double *value = pb_alloc((size_t)(resamples + 1) * sizeof *value), *sums = pb_alloc((size_t)a->stats * sizeof *sums);
+    double *value = pb_alloc((size_t)(resamples + 1) * sizeof *value),
+           *sums = pb_alloc((size_t)a->stats * sizeof *sums);
     for (int i = 0; i < resamples; i++) {
         draw(&r, a->seeds, seeds);
         draw(&r, a->examples, times);

@@ -139,6 +139,16 @@ double pb_chi2_above(double x, double freedom)
     return pb_gamma_above(freedom / 2, x / 2);
 }
 
+static double chi2_of(double x, const void *of)
+{
+    return x <= 0 ? 0 : pb_gamma_below(*(const double *)of / 2, x / 2);
+}
+
+double pb_chi2_quantile(double p, double freedom)
+{
+    return invert(chi2_of, &freedom, p);
+}
+
 double pb_f_above(double x, double freedom1, double freedom2)
 {
     return x <= 0 ? 1 : pb_beta_below(freedom2 / (freedom2 + freedom1 * x), freedom2 / 2, freedom1 / 2);

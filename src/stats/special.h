@@ -14,6 +14,7 @@ double pb_normal_quantile(double p);
 double pb_t_below(double t, double freedom);
 double pb_t_quantile(double p, double freedom);
 double pb_chi2_above(double x, double freedom);
+double pb_chi2_quantile(double p, double freedom);
 double pb_f_above(double x, double freedom1, double freedom2);
 /* P(X <= k) of n trials of probability p. */
 double pb_binomial_below(int k, int n, double p);

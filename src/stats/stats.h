@@ -32,11 +32,12 @@ typedef struct pb_crossed {
  * example's, and of what is left; below 0 where chance has it so. */
 typedef struct pb_components {
     double seed, example, rest;
-    double error, freedom; /* standard deviation of the mean, and its degrees of freedom (Satterthwaite 1946) */
+    double error, half; /* estimated standard deviation of the mean; half the width of its 95 % interval */
 } pb_components;
 
-/* The mean over the seeds, and its 95 % interval for other seeds and other examples: Student's t on the variance
- * that the components give (of one seed: the examples' alone).  Metrics that are no mean are made linear by the
+/* The mean over the seeds, and its 95 % interval for other seeds and other examples, from the components: a
+ * generalised confidence interval, which a few seeds make as wide as Student's t would (of one seed: t on the
+ * examples' variance alone).  Metrics that are no mean are made linear by the
  * jackknife over examples.  parts may be NULL. */
 pb_interval pb_stats_row(const pb_crossed *c, pb_components *parts);
 

@@ -4,7 +4,7 @@
     DIR/bin/python tests/parity/make_stats.py > tests/golden/stats/values.txt
 """
 import numpy as np
-from scipy import special, stats
+from scipy import optimize, special, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -50,14 +50,20 @@ for n, k in [(5, 3), (12, 4), (8, 6)]:
     f = (n - 1) * chi2 / (n * (k - 1) - chi2)
     critical = stats.studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
     say("friedman", (n, k, *x.ravel()), (chi2, p, f, stats.f.sf(f, k - 1, (k - 1) * (n - 1)), critical))
-for s, n in [(2, 6), (3, 5), (5, 20)]:
+for p in (0.01, 0.3, 0.99):
+    for f in (1, 4, 50):
+        say("chi2_quantile", (p, f), stats.chi2.ppf(p, f))
+for s, n in [(1, 12), (2, 6), (3, 5), (5, 20)]:
     x = np.round(0.7 + rng.normal(0, 0.1, (s, 1)) + rng.normal(0, 0.3, (1, n)) + rng.normal(0, 0.2, (s, n)), 3)
     row, column = x.mean(1, keepdims=True), x.mean(0, keepdims=True)
-    ms = n * ((row - x.mean()) ** 2).sum() / (s - 1)
+    ms = n * ((row - x.mean()) ** 2).sum() / max(1, s - 1)
     me = s * ((column - x.mean()) ** 2).sum() / (n - 1)
-    mr = ((x - row - column + x.mean()) ** 2).sum() / (s - 1) / (n - 1)
-    least = min(mr, ms, me)
-    v = ms + me - least
-    freedom = v**2 / (ms**2 / (s - 1) + me**2 / (n - 1) + least**2 / ((s - 1) * (n - 1)))
-    half = stats.t.ppf(0.975, max(1, freedom)) * np.sqrt(v / s / n)
-    say("row", (s, n, *x.ravel()), (x.mean(), x.mean() - half, x.mean() + half, freedom))
+    mr = ((x - row - column + x.mean()) ** 2).sum() / max(1, s - 1) / (n - 1)
+    if s == 1:
+        half = stats.t.ppf(0.975, n - 1) * np.sqrt(me / n)
+    else:
+        places = (np.arange(64) + 0.5) / 64
+        v = np.maximum(0, ms * (s - 1) / stats.chi2.ppf(places, s - 1) + me - mr) / s / n
+        half = optimize.brentq(lambda h: np.where(v > 0, special.erf(h / np.sqrt(2 * v)), 1).mean() - 0.95,
+                               1e-9, 100, xtol=1e-15)
+    say("row", (s, n, *x.ravel()), (x.mean(), x.mean() - half, x.mean() + half))
