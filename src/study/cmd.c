@@ -44,6 +44,10 @@ static const flag flags[] = {
     {"no-repeat", "N", "no N tokens in a row twice", 0, OPTION},
     {"stop", "TEXT", "end at this text; several: \"\\n|Text:\"", 0, OPTION},
     {"slots", "N", "texts that run side by side (8)", 0, OPTION},
+    {"margin", "X[,Y]", "what is no difference: of the score (0.01, or 1 of 100), of times (0.05)", AT(margin), TEXT},
+    {"method", "NAME", "rows with this method only", AT(method), TEXT},
+    {"declare", "KEYS", "exact numbers that are meant to differ, such as storage.trainable,storage.stored", AT(declare),
+     TEXT},
     {"chat", "FORMAT", "each line is said to an assistant; auto: in the model's own format", AT(chat), TEXT},
     {"system", "TEXT", "what an assistant is told first", AT(system), TEXT},
 };

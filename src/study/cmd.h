@@ -7,8 +7,9 @@
 
 enum {
     PB_EXIT_DONE = 0,
-    PB_EXIT_NO = 1,       /* the answer is no: a cell failed                       */
-    PB_EXIT_QUESTION = 2, /* the question is wrong: usage, config, a missing file */
+    PB_EXIT_NO = 1,        /* the answer is no: a cell failed                       */
+    PB_EXIT_QUESTION = 2,  /* the question is wrong: usage, config, a missing file */
+    PB_EXIT_UNDECIDED = 3, /* not enough data to say                                 */
 };
 
 typedef struct pb_args {
@@ -18,7 +19,7 @@ typedef struct pb_args {
     int sets;
     const char *option[16][2]; /* of pb_decode_table: name and value */
     int options;
-    const char *db, *row, *out, *adapter, *model, *precision, *chat, *system;
+    const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare;
     int jobs, threads, tokens;
     long long seed; /* -1: not given         */
     bool json, quiet, no_timing, merged, ids, plain, decode, force;
@@ -35,7 +36,7 @@ typedef struct pb_command {
 
 extern const pb_command pb_cmd_run, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table, pb_cmd_plot,
     pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch, pb_cmd_pretrain,
-    pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import;
+    pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check;
 
 /* Reads the arguments behind the command's name.  -1 with an error. */
 int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv);

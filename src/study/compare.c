@@ -1,0 +1,277 @@
+/* compare: see compare.h. */
+#include "study/compare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "files/json.h"
+
+const char *const pb_verdict_name[] = {"same", "better", "worse", "undecided"};
+const pb_margins pb_margins_usual = {-1, 0.05};
+
+int pb_margins_read(pb_margins *m, const char *text)
+{
+    char *end;
+    if (!text)
+        return 0;
+    m->accuracy = strtod(text, &end);
+    if (*end == ',')
+        m->ratio = strtod(end + 1, &end);
+    return !*end && m->accuracy >= 0 && m->ratio >= 0
+               ? 0
+               : pb_error("--margin: want a number from 0, or two, of the score and of times: 0.01,0.05; got '%s'",
+                          text);
+}
+
+/* ---- verdicts --------------------------------------------------------------------------------------------- */
+
+/* The interval of a difference against [-margin, margin] around `none`; rising: more is better. */
+static pb_verdict judge(pb_interval d, double none, double margin, bool rising)
+{
+    if (isnan(d.low) || isnan(d.high))
+        return PB_UNDECIDED;
+    if (d.low >= none - margin && d.high <= none + margin)
+        return PB_SAME;
+    if (d.low > none)
+        return rising ? PB_BETTER : PB_WORSE;
+    if (d.high < none)
+        return rising ? PB_WORSE : PB_BETTER;
+    return PB_UNDECIDED;
+}
+
+static pb_axis *new_axis(pb_comparison *c, const char *key, double a, double b)
+{
+    PB_CHECK(c->axes < (int)PB_COUNT(c->axis));
+    pb_axis *x = &c->axis[c->axes++];
+    *x = (pb_axis){.a = a, .b = b};
+    snprintf(x->key, sizeof x->key, "%s", key);
+    return x;
+}
+
+/* ---- accuracy --------------------------------------------------------------------------------------------- */
+
+/* Indices of the seeds that both sides have; how many. */
+static int common_seeds(const pb_side *a, const pb_side *b, int *ia, int *ib)
+{
+    int n = 0;
+    for (int i = 0, k = 0; i < a->seeds && k < b->seeds;)
+        if (a->seed[i] == b->seed[k]) {
+            ia[n] = i++;
+            ib[n++] = k++;
+        } else if (a->seed[i] < b->seed[k]) {
+            i++;
+        } else {
+            k++;
+        }
+    return n;
+}
+
+static double value_of(const double *sums, double count, const void *ctx)
+{
+    return pb_scores_value(ctx, sums, count);
+}
+
+static pb_crossed crossed(const pb_scores *s)
+{
+    return (pb_crossed){.seeds = s->seeds,
+                        .examples = s->examples,
+                        .stats = s->stats,
+                        .x = s->x,
+                        .value = s->metric ? value_of : NULL,
+                        .ctx = s};
+}
+
+/* Mean difference of each example over the seeds: what a permutation of signs turns. */
+static double permutation_p(const pb_scores *a, const pb_scores *b)
+{
+    double *d = pb_alloc((size_t)(a->examples + 1) * sizeof *d);
+    for (int s = 0; s < a->seeds; s++)
+        for (int e = 0; e < a->examples; e++)
+            d[e] += a->x[s * a->examples + e] - b->x[s * a->examples + e];
+    double p = pb_stats_permutation(a->examples, d, 9999, 0);
+    free(d);
+    return p;
+}
+
+/* Of accuracies: "p 0.012 (permutation over examples), of one seed also McNemar's. */
+static void note_tests(const pb_scores *a, const pb_scores *b, pb_axis *x)
+{
+    size_t used = strlen(x->note);
+    if (a->metric)
+        return;
+    snprintf(x->note + used, sizeof x->note - used, "%sp %.3g of these models by permutation", used ? "; " : "",
+             permutation_p(a, b));
+    int only[2] = {0};
+    for (int e = 0; e < a->examples; e++) {
+        only[0] += a->x[e] > b->x[e];
+        only[1] += a->x[e] < b->x[e];
+    }
+    used = strlen(x->note);
+    if (a->seeds == 1)
+        snprintf(x->note + used, sizeof x->note - used, ", %.3g by McNemar", pb_stats_mcnemar(only[0], only[1]));
+}
+
+/* How much larger a study would have to be: the interval has to be as narrow as the difference is far from 0, or
+ * fit into the margin. */
+static void note_size(const pb_components *p, const pb_scores *a, pb_axis *x)
+{
+    double half = fmax(fabs(x->difference.middle), x->margin - fabs(x->difference.middle));
+    int seeds = pb_stats_seeds_wanted(p, a->seeds, a->examples, half);
+    int examples = pb_stats_examples_wanted(p, a->seeds, a->examples, half);
+    char of_seeds[32] = "no number of", of_examples[32] = "no number of";
+    if (seeds)
+        snprintf(of_seeds, sizeof of_seeds, "%d", seeds);
+    if (examples)
+        snprintf(of_examples, sizeof of_examples, "%d", examples);
+    snprintf(x->note, sizeof x->note, "%s seeds or %s examples would decide, if it is so; detectable: %.2g", of_seeds,
+             of_examples, pb_stats_detectable(p));
+}
+
+static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a, const pb_scores *b, double margin)
+{
+    const pb_metric_info *primary = &task->metrics[0];
+    char key[64];
+    snprintf(key, sizeof key, "accuracy.test.%s", primary->name);
+    pb_crossed x = crossed(a), y = crossed(b);
+    pb_components parts;
+    pb_axis *axis = new_axis(c, key, pb_stats_row(&x, NULL).middle, pb_stats_row(&y, NULL).middle);
+    axis->kind = PB_SCORE;
+    axis->difference = pb_stats_pair(&x, &y, &parts);
+    axis->margin = margin >= 0 ? margin : fmax(axis->a, axis->b) > 1 ? 1 : 0.01;
+    axis->verdict = judge(axis->difference, 0, axis->margin, primary->higher_is_better);
+    if (axis->verdict == PB_UNDECIDED)
+        note_size(&parts, a, axis);
+    note_tests(a, b, axis);
+}
+
+static int compare_scores(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
+{
+    int *ia = pb_alloc((size_t)a->seeds * sizeof *ia), *ib = pb_alloc((size_t)b->seeds * sizeof *ib);
+    pb_scores x = {.x = NULL}, y = {.x = NULL};
+    int n = common_seeds(a, b, ia, ib);
+    int rc = n ? pb_side_scores(a, ia, n, &x) || pb_side_scores(b, ib, n, &y)
+               : pb_error("%s and %s have no seed in common", a->row, b->row);
+    if (!rc && x.examples != y.examples)
+        rc = pb_error("%s has %d predictions of test, %s has %d", a->row, x.examples, b->row, y.examples);
+    c->seeds = n;
+    c->examples = x.examples;
+    if (!rc)
+        add_score(c, a->task, &x, &y, margin);
+    pb_scores_free(&x);
+    pb_scores_free(&y);
+    free(ia);
+    free(ib);
+    return rc ? -1 : 0;
+}
+
+/* ---- what is exact, and times ------------------------------------------------------------------------------ */
+
+static const char *const exact_keys[] = {"storage.trainable",      "storage.stored",        "storage.artifact_bytes",
+                                         "memory.train.total",     "compute.forward_flops", "compute.backward_flops",
+                                         "overhead.prompt_tokens", "overhead.kv_bytes",     "overhead.flops",
+                                         "overhead.flops.merged"};
+
+static void compare_exact(const pb_side *a, const pb_side *b, pb_comparison *c)
+{
+    for (size_t i = 0; i < PB_COUNT(exact_keys); i++) {
+        double x = pb_side_value(a, -1, exact_keys[i]), y = pb_side_value(b, -1, exact_keys[i]);
+        if (isnan(x) && isnan(y))
+            continue;
+        pb_axis *axis = new_axis(c, exact_keys[i], x, y);
+        axis->kind = PB_EXACT;
+        axis->difference = (pb_interval){.middle = x - y, .low = NAN, .high = NAN, .n = 1};
+        axis->verdict = isnan(x - y) ? PB_UNDECIDED : x == y ? PB_SAME : x < y ? PB_BETTER : PB_WORSE;
+    }
+}
+
+static pb_interval ratio_of(const pb_side *s, const char *key)
+{
+    char low[80], high[80];
+    snprintf(low, sizeof low, "%s.low", key);
+    snprintf(high, sizeof high, "%s.high", key);
+    return (pb_interval){pb_side_value(s, -1, key), pb_side_value(s, -1, low), pb_side_value(s, -1, high), 1};
+}
+
+/* Each side's ratio to its own base model was measured in turns; the quotient of the intervals' ends covers at least
+ * as often as either does. */
+static void compare_ratios(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
+{
+    static const char *const keys[] = {"overhead.prefill_ratio.b1",        "overhead.prefill_ratio.b32",
+                                       "overhead.prefill_ratio.b1.merged", "overhead.prefill_ratio.b32.merged",
+                                       "overhead.decode_ratio.b1",         "overhead.decode_ratio.b32",
+                                       "overhead.decode_ratio.b1.merged",  "overhead.decode_ratio.b32.merged"};
+    for (size_t i = 0; i < PB_COUNT(keys); i++) {
+        pb_interval x = ratio_of(a, keys[i]), y = ratio_of(b, keys[i]);
+        if (isnan(x.middle) || isnan(y.middle))
+            continue;
+        pb_axis *axis = new_axis(c, keys[i], x.middle, y.middle);
+        axis->kind = PB_RATIO;
+        axis->difference = (pb_interval){x.middle / y.middle, x.low / y.high, x.high / y.low, 1};
+        axis->margin = margin;
+        axis->verdict = judge(axis->difference, 1, margin, false);
+    }
+}
+
+int pb_compare(const pb_side *a, const pb_side *b, const pb_margins *m, pb_comparison *out)
+{
+    *out = (pb_comparison){.axes = 0};
+    if (compare_scores(a, b, m->accuracy, out))
+        return -1;
+    compare_exact(a, b, out);
+    compare_ratios(a, b, m->ratio, out);
+    return 0;
+}
+
+/* ---- telling ------------------------------------------------------------------------------------------------ */
+
+static void print_axis(const pb_axis *x, FILE *out)
+{
+    char interval[64] = "";
+    if (!isnan(x->difference.low))
+        snprintf(interval, sizeof interval, "%.4g .. %.4g", x->difference.low, x->difference.high);
+    fprintf(out, "%-34s %12.6g %12.6g  %s%-11.4g %-22s %-9s %s\n", x->key, x->a, x->b, x->kind == PB_RATIO ? "x" : " ",
+            x->difference.middle, interval, pb_verdict_name[x->verdict], x->note);
+}
+
+void pb_comparison_print(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out)
+{
+    fprintf(out, "%s/%s%s%s beside %s/%s%s%s: %d seed%s, %d examples of test\n", a->experiment, a->row,
+            *a->choice ? " " : "", a->choice, b->experiment, b->row, *b->choice ? " " : "", b->choice, c->seeds,
+            c->seeds == 1 ? "" : "s", c->examples);
+    fprintf(out, "%-34s %12s %12s  %-12s %-22s %s\n", "axis", a->row, b->row, " difference", "95 %", "verdict");
+    for (int i = 0; i < c->axes; i++)
+        print_axis(&c->axis[i], out);
+}
+
+static void add_number(pb_text *t, const char *name, double x)
+{
+    if (isfinite(x))
+        pb_text_add(t, ",\"%s\":%.10g", name, x);
+    else
+        pb_text_add(t, ",\"%s\":null", name);
+}
+
+void pb_comparison_json(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out)
+{
+    for (int i = 0; i < c->axes; i++) {
+        const pb_axis *x = &c->axis[i];
+        pb_text t = {0};
+        pb_text_add(&t, "{\"a\":");
+        pb_json_quote(&t, a->row);
+        pb_text_add(&t, ",\"b\":");
+        pb_json_quote(&t, b->row);
+        pb_text_add(&t, ",\"key\":\"%s\",\"verdict\":\"%s\",\"seeds\":%d,\"examples\":%d", x->key,
+                    pb_verdict_name[x->verdict], c->seeds, c->examples);
+        add_number(&t, "value_a", x->a);
+        add_number(&t, "value_b", x->b);
+        add_number(&t, x->kind == PB_RATIO ? "ratio" : "difference", x->difference.middle);
+        add_number(&t, "low", x->difference.low);
+        add_number(&t, "high", x->difference.high);
+        add_number(&t, "margin", x->margin);
+        pb_text_add(&t, ",\"note\":");
+        pb_json_quote(&t, x->note);
+        fprintf(out, "%s}\n", t.data);
+        pb_text_free(&t);
+    }
+}
