@@ -102,7 +102,7 @@ static pb_components components(int s, int n, const double square[3])
 static double half_width(int s, int n, const double square[3])
 {
     enum { PLACES = 64 };
-    double variance[PLACES], low = 0, high = 1e-12;
+    double variance[PLACES], low = 0, high = 0;
     if (s < 2)
         return pb_t_quantile(0.975, n - 1) * sqrt(square[1] / n);
     for (int k = 0; k < PLACES; k++) {
@@ -110,7 +110,7 @@ static double half_width(int s, int n, const double square[3])
         variance[k] = positive(seed + square[1] - square[2]) / ((double)s * n);
         high = fmax(high, 10 * sqrt(variance[k]));
     }
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 60 && high > 0; i++) {
         double half = (low + high) / 2, inside = 0;
         for (int k = 0; k < PLACES; k++)
             inside += variance[k] > 0 ? erf(half / sqrt(2 * variance[k])) / PLACES : 1.0 / PLACES;

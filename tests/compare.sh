@@ -1,0 +1,95 @@
+#!/bin/bash
+# compare and check as their user meets them: verdicts, what may not be compared, the gate's exit codes.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+. tests/shell.bash
+
+cd "$work" || exit 2
+mkdir -p tasks data models
+cp -r "$root/tests/golden/tiny-bert" models/tiny
+printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.4\n' >tasks/toy.ini
+{
+	printf 'label\ttext\n'
+	for i in $(seq 60); do printf 'good\tthe film %d is good and fun\nbad\tthe film %d is bad and dull\n' "$i" "$i"; done
+} >data/toy.tsv
+cat >toy.ini <<'END'
+[experiment]
+task = toy
+model = models/tiny
+methods = majority, head, full, lora
+seeds = 0, 1, 2
+timing_rounds = 8
+
+[train]
+epochs = 6
+batch = 8
+lr = 1e-2
+END
+ok 'a database' run 0 run toy.ini --db a.db
+
+# ---- compare ------------------------------------------------------------------------------------------------
+ok 'worse where it costs more: exit 1' run 1 compare lora majority --db a.db
+ok 'better where it learned' prints '^accuracy.test.accuracy .* better '
+ok 'worse in parameters' prints '^storage.trainable .* worse'
+ok 'a row beside itself' run 0 compare lora lora --db a.db --margin 0.01,100
+ok 'is the same' prints '^accuracy.test.accuracy .* 0 \.\. 0 +same'
+ok 'times are ratios' prints '^overhead.prefill_ratio.b1 .* x1 '
+ok 'as JSON' run 1 compare a.db:toy/full majority --db a.db --json
+ok 'one object an axis' test "$(wc -l <out)" = "$(grep -c '"verdict":"' out)"
+ok 'by the number of a run' run 0 compare 7 7 --db a.db --margin 0.01,100
+ok 'no such row' run 2 compare full nothing --db a.db
+ok 'its message' says "a.db: no row or run 'nothing' that was scored on test"
+ok 'a margin that is none' run 2 compare full lora --db a.db --margin wide
+ok 'its message' says '--margin: want a number'
+sed 's/^epochs.*/epochs = 5/' toy.ini >budget.ini
+cp a.db both.db
+ok 'another budget' run 0 run budget.ini --db both.db --no-timing
+ok 'a row of two experiments' run 2 compare full lora --db both.db
+ok 'its message' says '2 experiments have a row full; want EXPERIMENT/full'
+ok 'other budgets' run 2 compare toy/full budget/full --db both.db
+ok 'are named' says 'another budget, 1 settings, 6 epochs'
+echo 'good	the film 61 is good' >>data/toy.tsv
+ok 'other data' run 0 run toy.ini --db b.db --no-timing
+ok 'are refused' run 2 compare a.db:toy/full b.db:full
+ok 'by name' says 'may not be compared: another data'
+sed -i '$d' data/toy.tsv
+
+# ---- check --------------------------------------------------------------------------------------------------
+rm -f b.db*
+ok 'the same again' run 0 run toy.ini --db b.db
+ok 'nothing is worse' run 0 check a.db --db b.db --method lora --margin 0.01,100 --out junit.xml
+ok 'says so' prints '^ok +toy/lora: [0-9]+ axes, 3 seeds'
+ok 'JUnit' grep -q '<testcase classname="toy/lora" name="accuracy.test.accuracy"/>' junit.xml
+ok 'the same predictions' run 0 compare a.db:toy/full b.db:toy/full --margin 0.01,100
+cp b.db worse.db
+sqlite3 worse.db "DROP TRIGGER prediction_update; DROP TRIGGER value_update; UPDATE prediction SET predicted = 1 - label
+	WHERE split = 'test' AND example < 20 AND run IN (SELECT id FROM run WHERE row = 'lora')"
+ok 'accuracy lost' run 1 check a.db --db worse.db --margin 0.01,100 --out junit.xml
+ok 'is named' prints '^worse +toy/lora: accuracy.test.accuracy: was '
+ok 'and the others are well' prints '^ok +toy/head'
+ok 'a failure for JUnit' grep -q 'name="accuracy.test.accuracy"><failure message="toy/lora' junit.xml
+sqlite3 worse.db "UPDATE value SET value = value + 1 WHERE key = 'storage.trainable'
+	AND run IN (SELECT id FROM run WHERE row = 'head')"
+ok 'a parameter more' run 1 check a.db --db worse.db --method head --margin 0.01,100
+ok 'is a change' prints '^changed +toy/head: storage.trainable'
+ok 'unless it is declared' run 0 check a.db --db worse.db --method head --margin 0.01,100 --declare storage.trainable
+# One database has times of a clear machine, the other those of a method 10 % slower.
+for one in a b; do
+	[ $one = a ] && slow=1 || slow=1.1
+	for end in '' .low .high; do
+		sqlite3 $one.db "DROP TRIGGER IF EXISTS value_update; UPDATE value SET value = $slow * CASE '$end'
+			WHEN '.low' THEN 0.99 WHEN '.high' THEN 1.01 ELSE 1 END WHERE key GLOB 'overhead.prefill_ratio.*'
+			AND key LIKE '%$end' AND ('$end' != '' OR key NOT LIKE '%.low' AND key NOT LIKE '%.high')"
+	done
+done
+ok '10 % slower' run 1 check a.db --db b.db --method lora
+ok 'is named' prints '^worse +toy/lora: overhead.prefill_ratio.b1: was 1, is 1.1'
+ok 'faster is well' run 0 check b.db --db a.db --method lora
+ok 'no such method' run 2 check a.db --db b.db --method none-such
+ok 'its message' says 'a.db: no row of method none-such'
+sed 's/^methods.*/methods = head, full/' toy.ini >less.ini && cp less.ini toy.ini
+rm -f c.db* && ok 'rows that are gone' run 0 run toy.ini --db c.db --no-timing
+ok 'are not comparable' run 2 check a.db --db c.db --method lora
+ok 'refused' prints "^refused +toy/lora: c.db: no row or run 'toy/lora'"
+
+finish
