@@ -141,6 +141,13 @@ static const pb_peft peft = {
     .fixed = "\"bias\": \"none\", \"init_lora_weights\": true",
 };
 
+/* The length that divides a row is a constant in the paper's section 4.3. */
+static bool detached(const void *settings)
+{
+    const conf *c = settings;
+    return c->dora;
+}
+
 const pb_method pb_method_lora = {
     .name = "lora",
     .title = "LoRA: low-rank update of linear layers",
@@ -151,6 +158,7 @@ const pb_method pb_method_lora = {
     .options = options,
     .conf_size = sizeof(conf),
     .linear = linear,
+    .detached = detached,
     .merge = merge,
     .peft = &peft,
 };
