@@ -213,6 +213,14 @@ echo '{"run_info": {}}' >theirs.json
 ok 'some other file' run 2 import theirs.json --db all.db
 ok 'its message' says "theirs.json:1: no object 'train_info'"
 
+# ---- the conformance suite ----------------------------------------------------------------------------------
+ok 'verify' run 0 verify 'ia3+lora:rank=2'
+ok 'a line a check' prints '^ok +ia3\+lora:rank=2 +decoder +cached decoding$'
+ok 'with the others' prints '^ok +ia3\+lora:rank=2 +encoder +works with [0-9]+ other methods$'
+ok 'verify: no such method' run 2 verify lorra
+ok 'its message' says "no method 'lorra'"
+ok 'verify: no such setting' run 2 verify lora:rnk=2
+
 # ---- interruptions ----------------------------------------------------------------------------------------
 sed 's/^epochs.*/epochs = 100/; s/^methods.*/methods = majority, lora/; s/^baseline.*/baseline = lora/' toy.ini >long.ini
 "$program" run long.ini --db killed.db --quiet >out 2>err &
