@@ -74,10 +74,20 @@ static int take_rows(pb_data *d, const void *settings, pb_split split, const pb_
     return 0;
 }
 
+/* Before work starts, not when it is scored. */
+static int check_forms(const char *path)
+{
+    pb_forms *forms = pb_forms_read(path);
+    pb_forms_free(forms);
+    return forms ? 0 : -1;
+}
+
 static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
-    if ((*c->forms && !(d->forms = pb_data_find(c->forms))) || pb_files_load(d, &c->files, take_rows, c))
+    if (*c->forms && (!(d->forms = pb_data_find(c->forms)) || check_forms(d->forms)))
+        return -1;
+    if (pb_files_load(d, &c->files, take_rows, c))
         return -1;
     pb_data_group(d);
     pb_files_limit(d, &c->files);

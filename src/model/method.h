@@ -134,7 +134,7 @@ typedef struct pb_method {
      * embed, kv is merged as it is. */
     void (*merge)(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias);
 
-    /* Is a part of what it computes taken as a constant, so that its gradient is not the slope of the loss?  NULL: no. */
+    /* Is a part of what it computes taken as a constant, so that its gradient is no slope of the loss?  NULL: no. */
     bool (*detached)(const void *conf);
 
     /* How texts are put to the model; NULL: as they are, and a head answers.  Lives as long as `conf`. */

@@ -6,7 +6,7 @@
 #define TINY 1e-300
 #define STEPS 10000
 
-/* ---- beta: Lentz's continued fraction, fast for x < (a+1)/(a+b+2); Abramowitz and Stegun 26.5.8 ------------------- */
+/* ---- beta: Lentz's continued fraction, fast for x < (a+1)/(a+b+2); Abramowitz and Stegun 26.5.8 ----------------- */
 
 static double beta_fraction(double x, double a, double b)
 {
@@ -38,7 +38,7 @@ double pb_beta_below(double x, double a, double b)
     return x < (a + 1) / (a + b + 2) ? front * beta_fraction(x, a, b) / a : 1 - front * beta_fraction(1 - x, b, a) / b;
 }
 
-/* ---- gamma: the series 6.5.29 below a + 1, the continued fraction 6.5.31 above ------------------------------------ */
+/* ---- gamma: the series 6.5.29 below a + 1, the continued fraction 6.5.31 above ---------------------------------- */
 
 static double gamma_series(double a, double x)
 {

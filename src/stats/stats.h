@@ -64,8 +64,8 @@ double pb_stats_superiority(int n, const double *a, int m, const double *b);
 /* Exact McNemar: two-sided p of `only_a` against `only_b` examples that one alone got right. */
 double pb_stats_mcnemar(int only_a, int only_b);
 
-/* Two-sided p that the mean of d [n] is 0 by turning signs: all 2^n of up to 16 that are not 0, else `turns` drawn ones
- * and the one that was seen (Phipson and Smyth 2010). */
+/* Two-sided p that the mean of d [n] is 0 by turning signs: all 2^n of up to 16 that are not 0, else `turns` drawn
+ * ones and the one that was seen (Phipson and Smyth 2010). */
 double pb_stats_permutation(int n, const double *d, int turns, uint64_t seed);
 
 /* Holm's step-down: p [n] becomes adjusted p, in place. */
@@ -73,8 +73,8 @@ void pb_stats_holm(int n, double *p);
 
 /* ---- many ------------------------------------------------------------------------------------------------- */
 
-/* k methods on n data sets: score [n,k], higher is better.  Mean ranks [k] (1 is best), Friedman's chi-square with its p,
- * Iman and Davenport's F with its p, and Nemenyi's critical difference of mean ranks at 5 %. */
+/* k methods on n data sets: score [n,k], higher is better.  Mean ranks [k] (1 is best), Friedman's chi-square with its
+ * p, Iman and Davenport's F with its p, and Nemenyi's critical difference of mean ranks at 5 %. */
 typedef struct pb_friedman {
     double chi2, chi2_p, f, f_p, critical;
 } pb_friedman;

@@ -48,8 +48,8 @@ static void verify_compositions(teller *t, const pb_ground *g)
         together += o == PB_HELD;
         t->broken += o == PB_BROKEN;
         if (o != PB_HELD)
-            printf("%-12s %-20s %-8s with %s: %s\n", o == PB_BROKEN ? "FAILED" : "refused", t->spec, t->ground, (*m)->name,
-                   why);
+            printf("%-12s %-20s %-8s with %s: %s\n", o == PB_BROKEN ? "FAILED" : "refused", t->spec, t->ground,
+                   (*m)->name, why);
     }
     printf("%-12s %-20s %-8s works with %d other methods\n", "ok", t->spec, t->ground, together);
 }
@@ -98,7 +98,8 @@ const pb_command pb_cmd_verify = {
     .most = 1,
     .options = "",
     .help = "hold a method, or all, to what methods promise; one line a check\n\n"
-            "METHOD is a name with settings, such as lora:rank=4,dora=yes, a composition a+b, or all.  It is tried on a small\n"
+            "METHOD is a name with settings, such as lora:rank=4,dora=yes, a composition a+b, or all.  It is tried on "
+            "a small\n"
             "encoder and a small decoder with random weights.  Exit code 1: a check failed.\n",
     .run = verify,
 };

@@ -119,13 +119,12 @@ static void note_size(const pb_components *p, const pb_scores *a, pb_axis *x)
     double half = fmax(fabs(x->difference.middle), x->margin - fabs(x->difference.middle));
     int seeds = pb_stats_seeds_wanted(p, a->seeds, a->examples, half);
     int examples = pb_stats_examples_wanted(p, a->seeds, a->examples, half);
-    char of_seeds[32] = "no number of", of_examples[32] = "no number of";
-    if (seeds)
-        snprintf(of_seeds, sizeof of_seeds, "%d", seeds);
-    if (examples)
-        snprintf(of_examples, sizeof of_examples, "%d", examples);
-    snprintf(x->note, sizeof x->note, "%s seeds or %s examples would decide, if it is so; detectable: %.2g", of_seeds,
-             of_examples, pb_stats_detectable(p));
+    char more[80] = "neither more seeds nor more examples alone would decide";
+    if (seeds && examples)
+        snprintf(more, sizeof more, "%d seeds or %d examples would decide", seeds, examples);
+    else if (seeds || examples)
+        snprintf(more, sizeof more, "%d %s would decide", seeds ? seeds : examples, seeds ? "seeds" : "examples");
+    snprintf(x->note, sizeof x->note, "%s, if it is so; detectable: %.2g", more, pb_stats_detectable(p));
 }
 
 static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a, const pb_scores *b, double margin)

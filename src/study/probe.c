@@ -35,7 +35,7 @@ static int read_methods(pb_probe *p, const char *spec)
     int rc = 0;
     while (!rc && *spec && (one = strsep(&rest, "+")))
         rc = p->parts < (int)PB_COUNT(p->part) ? read_method(&p->part[p->parts++], one)
-                                                : pb_error("%s: more than %zu methods", spec, PB_COUNT(p->part));
+                                               : pb_error("%s: more than %zu methods", spec, PB_COUNT(p->part));
     free(copy);
     return rc;
 }
@@ -45,11 +45,10 @@ int pb_probe_open(pb_probe *p, const char *path, bool random, const char *spec, 
     *p = (pb_probe){.arena = pb_arena_new("probe"), .machine = pb_machine_new()};
     int rc = read_methods(p, spec);
     p->model = rc ? NULL
-                  : pb_model_open(&(pb_opening){
-                        .path = path,
-                        .classes = classes,
-                        .seed = seed,
-                        .base = {.weights = random ? PB_FROM_RANDOM : PB_FROM_CHECKPOINT}});
+                  : pb_model_open(&(pb_opening){.path = path,
+                                                .classes = classes,
+                                                .seed = seed,
+                                                .base = {.weights = random ? PB_FROM_RANDOM : PB_FROM_CHECKPOINT}});
     if (p->model && !pb_model_attach(p->model, p->part, p->parts))
         return 0;
     pb_probe_close(p);
@@ -115,11 +114,11 @@ void pb_probe_stir(pb_probe *p, double scale)
     }
 }
 
-static const int ids[] = {2,  79, 92, 85, 91, 94, 3,  2,  5,  98 % 96, 88, 17, 19, 59, 83, 89, 21, 5,  60, 5,  42, 90, 3,
-                          2,  7,  8,  77, 3,  2,  25, 26, 27, 92,      86, 87, 5,  19, 81, 79, 22, 23, 11, 3,  2,  6,  3};
+static const int ids[] = {2, 79, 92, 85, 91, 94, 3,  2,  5,  98 % 96, 88, 17, 19, 59, 83, 89, 21, 5,  60, 5, 42, 90, 3,
+                          2, 7,  8,  77, 3,  2,  25, 26, 27, 92,      86, 87, 5,  19, 81, 79, 22, 23, 11, 3, 2,  6,  3};
 static const int offset[] = {0, 7, 23, 28, 43, 46};
 static const int label[] = {2, 0, 0, 1, 2};
-static const int target[] = {79, 92, 85, 91, 94, 3,  -1, 5,  2,  88, 17, 19, 59, 83, 89, 21, 5,  60, 5,  42, 90, 3,  -1,
-                             7,  8,  77, 3,  -1, 25, 26, 27, 92, 86, 87, 5,  19, 81, 79, 22, 23, 11, 3,  -1, 6,  3,  -1};
+static const int target[] = {79, 92, 85, 91, 94, 3,  -1, 5,  2,  88, 17, 19, 59, 83, 89, 21, 5,  60, 5, 42, 90, 3, -1,
+                             7,  8,  77, 3,  -1, 25, 26, 27, 92, 86, 87, 5,  19, 81, 79, 22, 23, 11, 3, -1, 6,  3, -1};
 const pb_batch pb_probe_texts = {.sequences = 5, .offset = offset, .ids = ids, .label = label};
 const pb_batch pb_probe_tokens = {.sequences = 5, .offset = offset, .ids = ids, .target = target};

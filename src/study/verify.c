@@ -103,7 +103,9 @@ static pb_outcome identity(trial *t)
     free(got);
     pb_probe_close(&base);
     pb_probe_close(&p);
-    return !promised ? PB_NOT_PROMISED : off <= EXACT ? PB_HELD : broken(t, "a logit is off by %.2g before training", off);
+    return !promised      ? PB_NOT_PROMISED
+           : off <= EXACT ? PB_HELD
+                          : broken(t, "a logit is off by %.2g before training", off);
 }
 
 static pb_outcome counts(trial *t)
@@ -120,8 +122,9 @@ static pb_outcome counts(trial *t)
     bool good = trainable == c.trainable && all == c.base + c.head + c.added &&
                 pb_model_weight_bytes(p.model) == all * sizeof(pb_real);
     pb_probe_close(&p);
-    return good ? PB_HELD : broken(t, "%llu of %llu parameters train, declared %llu", (unsigned long long)trainable,
-                                   (unsigned long long)all, (unsigned long long)c.trainable);
+    return good ? PB_HELD
+                : broken(t, "%llu of %llu parameters train, declared %llu", (unsigned long long)trainable,
+                         (unsigned long long)all, (unsigned long long)c.trainable);
 }
 
 /* ---- gradients ------------------------------------------------------------------------------------------ */
@@ -199,9 +202,10 @@ static pb_outcome slope(trial *t)
         free(d);
     }
     pb_probe_close(&p);
-    return !promised                                                ? PB_NOT_PROMISED
-           : fabs(got - want) <= SLOPE * fmax(fabs(want), 0.02) ? PB_HELD
-                                                                    : broken(t, "slope %.6g, by differences %.6g", want, got);
+    return !promised ? PB_NOT_PROMISED
+           : fabs(got - want) <= SLOPE * fmax(fabs(want), 0.02)
+               ? PB_HELD
+               : broken(t, "slope %.6g, by differences %.6g", want, got);
 }
 
 static pb_outcome poison(trial *t)
@@ -464,7 +468,8 @@ static pb_outcome artifact(trial *t)
     descend(&one);
     size_t size[2] = {0, 0};
     char *bytes[2] = {NULL, NULL};
-    int rc = pb_model_save(one.model, path[0]) || pb_model_load(two.model, path[0]) || pb_model_save(two.model, path[1]);
+    int rc = pb_model_save(one.model, path[0]) || pb_model_load(two.model, path[0]) ||
+             pb_model_save(two.model, path[1]);
     for (int i = 0; i < 2; i++) {
         bytes[i] = rc ? NULL : pb_read_file(path[i], &size[i]);
         unlink(path[i]);
@@ -480,8 +485,9 @@ static pb_outcome artifact(trial *t)
     pb_probe_close(&two);
     if (rc)
         return broken(t, "%s", pb_error_text());
-    return off <= IN_FILES && same ? PB_HELD : broken(t, "saved and loaded: a logit is off by %.2g%s", off,
-                                                      same ? "" : ", and another file is saved");
+    return off <= IN_FILES && same ? PB_HELD
+                                   : broken(t, "saved and loaded: a logit is off by %.2g%s", off,
+                                            same ? "" : ", and another file is saved");
 }
 
 /* ---- decoders ------------------------------------------------------------------------------------------------ */

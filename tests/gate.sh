@@ -1,0 +1,23 @@
+#!/bin/bash
+# The regression gate over every method: experiments/check.ini run again, beside results/baseline.db.  Times are not a
+# part of it: they are of a machine.  When a change is meant, the baseline is made anew by
+#
+#   build/peftbench run experiments/check.ini --db results/baseline.db --no-timing --threads 2
+set -u
+cd "$(dirname "$0")/.." || exit 2
+. tests/shell.bash
+
+gate() { # nothing worse, or too little data to say on another machine
+	"$program" check results/baseline.db --db "$work/new.db" >"$work/out" 2>"$work/err"
+	local status=$?
+	[ $status = 0 ] || [ $status = 3 ]
+}
+
+ok 'run' run 0 run experiments/check.ini --db "$work/new.db" --no-timing --threads 2 --quiet
+ok 'nothing is worse than in the baseline' gate
+for method in methods/*.c; do
+	name=$(basename "$method" .c)
+	[ $name = skeleton ] || [[ $name == *-shot ]] || ok "the baseline has $name" prints "check/([a-z-]*[+])?$name"
+done
+
+finish
