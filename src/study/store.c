@@ -227,8 +227,8 @@ static pb_store *open_store(const char *path, bool writable)
     int rc = sqlite3_open_v2(path, &s->db, flags, NULL) == SQLITE_OK ? 0 : pb_store_fail(s);
     if (!rc) {
         sqlite3_busy_timeout(s->db, 60000);
-        rc = check_schema(s, writable) ||
-             pb_store_execute(s, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;");
+        rc = check_schema(s, writable) || (writable && pb_store_execute(s, "PRAGMA journal_mode=WAL;")) ||
+             pb_store_execute(s, "PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;");
     }
     if (!rc)
         return s;

@@ -14,7 +14,7 @@ typedef struct pb_store pb_store;
  * with "PATH: what": not a database, another schema version, read-only.  A connection must not
  * be carried over a fork. */
 pb_store *pb_store_open(const char *path);
-/* The same for reading only; the file must exist. */
+/* The same for reading only; the file must exist, and stays as it is. */
 pb_store *pb_store_read(const char *path);
 void pb_store_close(pb_store *s);
 
