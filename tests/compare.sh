@@ -31,12 +31,12 @@ ok 'a database' run 0 run toy.ini --db a.db
 ok 'worse where it costs more: exit 1' run 1 compare lora majority --db a.db
 ok 'better where it learned' prints '^accuracy.test.accuracy .* better '
 ok 'worse in parameters' prints '^storage.trainable .* worse'
-ok 'a row beside itself' run 0 compare lora lora --db a.db --margin 0.01,100
+ok 'a row beside itself' run 0 compare lora lora --db a.db --margin 0.01,1e9
 ok 'is the same' prints '^accuracy.test.accuracy .* 0 \.\. 0 +same'
 ok 'times are ratios' prints '^overhead.prefill_ratio.b1 .* x1 '
 ok 'as JSON' run 1 compare a.db:toy/full majority --db a.db --json
 ok 'one object an axis' test "$(wc -l <out)" = "$(grep -c '"verdict":"' out)"
-ok 'by the number of a run' run 0 compare 7 7 --db a.db --margin 0.01,100
+ok 'by the number of a run' run 0 compare 7 7 --db a.db --margin 0.01,1e9
 ok 'no such row' run 2 compare full nothing --db a.db
 ok 'its message' says "a.db: no row or run 'nothing' that was scored on test"
 ok 'a margin that is none' run 2 compare full lora --db a.db --margin wide
@@ -57,22 +57,22 @@ sed -i '$d' data/toy.tsv
 # ---- check --------------------------------------------------------------------------------------------------
 rm -f b.db*
 ok 'the same again' run 0 run toy.ini --db b.db
-ok 'nothing is worse' run 0 check a.db --db b.db --method lora --margin 0.01,100 --out junit.xml
+ok 'nothing is worse' run 0 check a.db --db b.db --method lora --margin 0.01,1e9 --out junit.xml
 ok 'says so' prints '^ok +toy/lora: [0-9]+ axes, 3 seeds'
 ok 'JUnit' grep -q '<testcase classname="toy/lora" name="accuracy.test.accuracy"/>' junit.xml
-ok 'the same predictions' run 0 compare a.db:toy/full b.db:toy/full --margin 0.01,100
+ok 'the same predictions' run 0 compare a.db:toy/full b.db:toy/full --margin 0.01,1e9
 cp b.db worse.db
 sqlite3 worse.db "DROP TRIGGER prediction_update; DROP TRIGGER value_update; UPDATE prediction SET predicted = 1 - label
 	WHERE split = 'test' AND example < 20 AND run IN (SELECT id FROM run WHERE row = 'lora')"
-ok 'accuracy lost' run 1 check a.db --db worse.db --margin 0.01,100 --out junit.xml
+ok 'accuracy lost' run 1 check a.db --db worse.db --margin 0.01,1e9 --out junit.xml
 ok 'is named' prints '^worse +toy/lora: accuracy.test.accuracy: was '
 ok 'and the others are well' prints '^ok +toy/head'
 ok 'a failure for JUnit' grep -q 'name="accuracy.test.accuracy"><failure message="toy/lora' junit.xml
 sqlite3 worse.db "UPDATE value SET value = value + 1 WHERE key = 'storage.trainable'
 	AND run IN (SELECT id FROM run WHERE row = 'head')"
-ok 'a parameter more' run 1 check a.db --db worse.db --method head --margin 0.01,100
+ok 'a parameter more' run 1 check a.db --db worse.db --method head --margin 0.01,1e9
 ok 'is a change' prints '^changed +toy/head: storage.trainable'
-ok 'unless it is declared' run 0 check a.db --db worse.db --method head --margin 0.01,100 --declare storage.trainable
+ok 'unless it is declared' run 0 check a.db --db worse.db --method head --margin 0.01,1e9 --declare storage.trainable
 # One database has times of a clear machine, the other those of a method 10 % slower.
 for one in a b; do
 	[ $one = a ] && slow=1 || slow=1.1
