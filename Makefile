@@ -105,6 +105,9 @@ programs: $(BUILD)/peftbench $(TESTS)
 calibrate: $(BUILD)/bench/calibrate ## do the intervals and tests keep their word: simulated studies
 	@$(BUILD)/bench/calibrate
 
+planted: $(BUILD)/peftbench $(BUILD)/tests/test_model ## plants faults in a copy of the sources; are they found
+	@tests/torture/planted.sh
+
 torture: $(BUILD)/peftbench ## kills, no memory, a full disk, .. at many moments, many minutes
 	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/torture.sh long
 

@@ -1,0 +1,52 @@
+#!/bin/bash
+# Plants a fault at a time in a copy of the sources, and sees that it is found: by `peftbench verify`, or by the
+# goldens.  Run by hand, `make planted`: each fault is compiled.  (Losses of accuracy and of time: tests/compare.sh.)
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -a Makefile src methods tasks tools tests models build "$copy" 2>/dev/null
+cd "$copy" || exit 2
+found=0 missed=0
+
+plant() { # NAME FILE SED COMMAND...: the command must fail, with words of the check
+	cp "$2" before
+	sed -i "$3" "$2"
+	if cmp -s before "$2"; then
+		echo "MISSED    $1: nothing was planted"
+		missed=$((missed + 1))
+		return
+	fi
+	if ! make build/peftbench build/tests/test_model >log 2>&1; then
+		echo "MISSED    $1: does not compile"
+		missed=$((missed + 1))
+	elif "${@:4}" >log 2>&1; then
+		echo "MISSED    $1"
+		missed=$((missed + 1))
+	else
+		echo "found     $1: $(grep -m 1 -E 'FAILED|bug in' log | sed 's/  */ /g')"
+		found=$((found + 1))
+	fi
+	cp before "$2"
+	touch "$2"
+}
+
+verify() { build/peftbench verify "$1"; }
+
+plant 'LoRA merges without alpha' methods/lora.c \
+	's/scale = (pb_real)scale_at(c, site);/scale = (pb_real)(1.0 \/ rank_at(c, site));/' verify lora
+plant 'LoRA begins away from the base' methods/lora.c \
+	's/site->out, rank, pb_init_constant(0)/site->out, rank, pb_init_constant(0.01)/' verify lora
+plant 'a frozen weight moves' methods/lora.c \
+	'/^static pb_node .linear/,/^}/s/^    int rank = rank_at(c, site);$/&\n    if (site->w \&\& site->w->x \&\& pb_graph_training(b->graph)) site->w->x[0] += 1e-3f;/' verify lora
+plant 'dropout is left on' methods/lora.c \
+	's/pb_drop(b, x, c->dropout)/pb_op_dropout(b->graph, x, 0.1, b->drops++)/' verify lora
+plant 'a prefix off by one position' methods/prefix.c \
+	's/b->first_position += c->length;/b->first_position += c->length + 1;/' build/tests/test_model prefix
+plant 'a state leaks from one model to the next' methods/ia3.c \
+	's/^static pb_node \*linear(/static int calls;\n&/; s/pb_init_constant(1)/pb_init_constant(1 + 0.001 * calls++)/' verify ia3
+plant 'an op reads what it does not declare' src/graph/op_linear.c \
+	's/\.reads = {PB_IN1, PB_IN0, 0}/.reads = {PB_IN1, 0, 0}/' verify full
+
+echo "$found found, $missed missed"
+[ $missed = 0 ]
