@@ -176,9 +176,9 @@ int pb_stats_seeds_wanted(const pb_components *p, int seeds, int examples, doubl
 
 int pb_stats_examples_wanted(const pb_components *p, int seeds, int examples, double half)
 {
-    for (double n = examples * 1.1; n <= 1e7; n *= 1.1)
-        if (planned(p, seeds, (int)n) <= half)
-            return (int)n;
+    for (int n = examples + examples / 10 + 1; n <= 10000000; n += n / 10 + 1)
+        if (planned(p, seeds, n) <= half)
+            return n;
     return 0;
 }
 

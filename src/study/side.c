@@ -236,7 +236,7 @@ int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out)
                                   " AND split = 'test'",
                             args, count_row, &out->examples);
     free(id);
-    size_t each = (size_t)(out->examples * out->stats);
+    size_t each = (size_t)out->examples * (size_t)out->stats;
     out->x = pb_alloc((size_t)n * each * sizeof *out->x + 1);
     for (int i = 0; i < n && !rc; i++)
         rc = read_scores(s, seed[i], out, out->x + (size_t)i * each);
