@@ -33,9 +33,10 @@ END
 sed 's/^seeds.*/seeds = 0/; s/^methods.*/methods = lora/' toy.ini >one.ini
 
 # The rows of a database, as text: what is there must stay there.
-rows() { sqlite3 "$1" "SELECT id, hash, status FROM run ORDER BY id; SELECT run, key, split, step, value FROM value
+rows() { sqlite3 -cmd '.timeout 20000' "$1" "SELECT id, hash, status FROM run ORDER BY id; SELECT run, key, split, step, value FROM value
 	ORDER BY 1, 2, 3, 4; SELECT * FROM prediction ORDER BY 1, 2, 3" 2>&1; }
-sound() { [ "$(sqlite3 "$1" 'PRAGMA integrity_check' 2>&1)" = ok ]; }
+# What a killed driver's child still writes is waited for.
+sound() { [ "$(sqlite3 -cmd '.timeout 20000' "$1" 'PRAGMA integrity_check' 2>&1)" = ok ]; }
 keeps() { # BEFORE AFTER: every line of one is in the other
 	[ -z "$(comm -23 <(sort "$1") <(sort "$2"))" ]
 }
@@ -61,7 +62,7 @@ for _ in $(seq $kills); do
 	rows killed.db >after
 	keeps before after || lost=$((lost + 1))
 	mv after before
-	if [ "$(sqlite3 killed.db 'SELECT count(*) FROM run')" = "$wanted" ]; then
+	if [ "$(sqlite3 -cmd '.timeout 20000' killed.db 'SELECT count(*) FROM run')" = "$wanted" ]; then
 		rm -f killed.db* && : >before # from the start again
 	fi
 done 2>/dev/null
