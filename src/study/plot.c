@@ -476,6 +476,20 @@ static double setting_of(const pb_report *r, int row)
     return x;
 }
 
+/* Over the seeds, or of a ratio of times its own interval. */
+static pb_interval axis_value(const pb_report *r, int row, int split, const char *key)
+{
+    char low[96], high[96];
+    pb_interval v = pb_report_value(r, row, split, key);
+    snprintf(low, sizeof low, "%s.low", key);
+    snprintf(high, sizeof high, "%s.high", key);
+    if (isnan(v.low)) {
+        v.low = pb_report_single(r, row, low);
+        v.high = pb_report_single(r, row, high);
+    }
+    return v;
+}
+
 /* One value of every row against its setting; rows without it are dashed levels. */
 static int add_axis_panel(pb_text *t, const axis *a, int panel, int split, const char *key, const char *title)
 {
@@ -483,7 +497,7 @@ static int add_axis_panel(pb_text *t, const axis *a, int panel, int split, const
     pb_text levels = {0};
     pb_text_add(t, "$a%d << EOD\n", panel);
     for (int i = 0; i < a->report->experiment->rows; i++) {
-        pb_interval v = pb_report_value(a->report, i, split, key);
+        pb_interval v = axis_value(a->report, i, split, key);
         if (isnan(v.middle))
             continue;
         if (isnan(a->x[i]))
@@ -495,11 +509,22 @@ static int add_axis_panel(pb_text *t, const axis *a, int panel, int split, const
     pb_text_add(t, "EOD\n");
     if (n)
         pb_text_add(t,
-                    "set title '%s' noenhanced\nplot $a%d using 1:2 smooth unique with lines lc rgb '#404040', "
+                    "set title '%s' noenhanced\nset format y '%s'\nplot $a%d using 1:2 smooth unique with lines lc rgb "
+                    "'#404040', "
                     "$a%d using 1:2:3:4 with yerrorbars pt 7 lc rgb '#202020'%s\n",
-                    title, panel, panel, levels.data ? levels.data : "");
+                    title, panel == 2 ? "%.0s%c" : "%g", panel, panel, levels.data ? levels.data : "");
     pb_text_free(&levels);
     return n;
+}
+
+static bool is_long(const axis *a)
+{
+    double least = INFINITY, most = -INFINITY;
+    for (int i = 0; i < a->report->experiment->rows; i++) {
+        least = fmin(least, a->x[i]); /* NaN is left out */
+        most = fmax(most, a->x[i]);
+    }
+    return least > 0 && most / least > LONG_AXIS;
 }
 
 /* Accuracy, latency and FLOPs against the setting that [experiment] axis names, "prefix.length". */
@@ -515,7 +540,7 @@ static int draw_axis(const pb_report *r, const char *folder)
     pb_text t = {0};
     pb_text_add(&t, "%sset xlabel ", style);
     add_quoted(&t, e->axis);
-    pb_text_add(&t, " noenhanced\nset format y '%%.3s%%c'\nset multiplot layout 1,3 title ");
+    pb_text_add(&t, " noenhanced\n%sset multiplot layout 1,3 title ", is_long(&a) ? "set logscale x\n" : "");
     add_quoted(&t, *e->title ? e->title : e->name);
     pb_text_add(&t, "\n");
     int n = add_axis_panel(&t, &a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric);
