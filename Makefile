@@ -102,6 +102,8 @@ test: ## sets up, builds and runs all tests
 
 programs: $(BUILD)/peftbench $(TESTS)
 
+benches: $(BENCHES) $(BUILD)/bench/calibrate
+
 calibrate: $(BUILD)/bench/calibrate ## do the intervals and tests keep their word: simulated studies
 	@$(BUILD)/bench/calibrate
 

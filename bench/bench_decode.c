@@ -16,6 +16,7 @@
 #include "model/chat.h"
 #include "model/decode.h"
 #include "numeric/blas.h"
+#include "bench/turns.h"
 
 enum { WARM = 1, PROMPT = 32, NEW = 64, SIDE_BY_SIDE = 8, MOST = 32 };
 
@@ -77,8 +78,9 @@ static void make_questions(rig *r)
     r->how.max_new = 96;
 }
 
-static void run(rig *r)
+static void run(void *ctx)
 {
+    rig *r = ctx;
     pb_continuation out[MOST];
     r->tokens = 0;
     for (int from = 0; from < r->prompts; from += r->at_once) {
@@ -94,18 +96,7 @@ static void run(rig *r)
 
 static void take_turns(rig *r)
 {
-    for (int i = 0; i < WARM; i++)
-        run(r);
-    puts("READY");
-    fflush(stdout);
-    for (int c; (c = getchar()) != EOF;) {
-        if (c != '\n')
-            continue;
-        double start = pb_clock();
-        run(r);
-        printf("%.6g\n", 1000 * (pb_clock() - start));
-        fflush(stdout);
-    }
+    bench_turns(WARM, run, r);
     printf("RESULT {\"tokens\": %zu, \"rss_mb\": %.1f}\n", r->tokens, (double)pb_peak_rss() / 1e6);
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
+#include "bench/turns.h"
 #include "files/table.h"
 #include "numeric/blas.h"
 #include "train/optim.h"
@@ -29,7 +30,7 @@ struct rig {
     pb_model *model;
     pb_attached part;
     void *conf;
-    pb_data *data;
+    pb_form *form;
     pb_runner runner;
     pb_arena *arena;
     pb_optim *optim;
@@ -51,24 +52,22 @@ static _Noreturn void fail(void)
 
 /* ---- what is timed ---------------------------------------------------------------------------------------- */
 
-static pb_data *even_data(int rows, int tokens, int vocab)
+static pb_form *even_form(int rows, int tokens, int vocab)
 {
     pb_data *d = pb_data_new("even");
-    pb_rng r = pb_rng_named(1, "bench");
+    pb_rng rng = pb_rng_named(1, "bench");
     pb_data_class(d, "a");
     pb_data_class(d, "b");
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++)
         pb_data_add(d, PB_TRAIN, "", i % 2, i);
-        pb_example *e = &d->split[PB_TRAIN].example[i];
-        e->tokens = tokens;
-        e->ids = pb_alloc((size_t)tokens * sizeof *e->ids);
+    pb_form *f = pb_form_even(d, PB_BY_HEAD, tokens);
+    for (int i = 0; i < rows; i++)
         for (int k = 0; k < tokens; k++)
-            e->ids[k] = 1000 + (int)pb_rng_below(&r, (uint64_t)vocab - 1000);
-    }
-    return d;
+            f->text[PB_TRAIN][i].id[k] = 1000 + (int)pb_rng_below(&rng, (uint64_t)vocab - 1000);
+    return f;
 }
 
-static pb_data *sst2_data(const char *path, const pb_tokenizer *t)
+static pb_form *sst2_form(const char *path, const pb_model *m)
 {
     pb_table *table = pb_table_open(path, "label text", NULL);
     if (!table)
@@ -77,8 +76,7 @@ static pb_data *sst2_data(const char *path, const pb_tokenizer *t)
     for (size_t i = 0; i < pb_table_rows(table); i++)
         pb_data_add(d, PB_TRAIN, pb_table_get(table, i, 1), pb_data_class(d, pb_table_get(table, i, 0)), (int)i);
     pb_table_close(table);
-    pb_data_encode(d, t, MAX_TOKENS);
-    return d;
+    return pb_form_new(d, m, pb_model_tokenizer(m), &(pb_form_conf){.max_tokens = MAX_TOKENS});
 }
 
 static void attach(rig *r, const char *name)
@@ -113,7 +111,7 @@ static void take_gradients(rig *r)
 static void prepare_training(rig *r)
 {
     r->arena = pb_arena_new("bench");
-    r->runner = pb_runner_start(r->model, r->data, true);
+    r->runner = pb_runner_start(r->model, r->form, true);
     if (r->runner.feature_size && pb_runner_features(&r->runner, PB_TRAIN, BATCH, r->arena, NULL))
         fail();
     take_gradients(r);
@@ -136,31 +134,21 @@ static void print_runs(const char *unit, const double *x, int n, const char *mor
     printf("], \"rss_mb\": %.1f%s}\n", (double)pb_peak_rss() / 1e6, more);
 }
 
-/* A run for each line on stdin. */
-static void take_turns(rig *r, void (*once)(rig *r), const char *more)
+static void take_turns(rig *r, void (*once)(void *ctx), const char *more)
 {
-    for (int i = 0; i < WARM; i++)
-        once(r);
-    puts("READY");
-    fflush(stdout);
-    for (int c; (c = getchar()) != EOF;) {
-        if (c != '\n')
-            continue;
-        double start = pb_clock();
-        once(r);
-        printf("%.6g\n", 1000 * (pb_clock() - start));
-        fflush(stdout);
-    }
+    bench_turns(WARM, once, r);
     printf("RESULT {\"rss_mb\": %.1f%s}\n", (double)pb_peak_rss() / 1e6, more);
 }
 
-static void train_once(rig *r)
+static void train_once(void *ctx)
 {
+    rig *r = ctx;
     train_step(r, r->example, r->rows);
 }
 
-static void infer_once(rig *r)
+static void infer_once(void *ctx)
 {
+    rig *r = ctx;
     if (pb_runner_run(&r->runner, PB_TRAIN, r->example, r->rows, false, 0, 0))
         fail();
 }
@@ -176,13 +164,13 @@ static const rig *sorting; /* qsort has no context */
 
 static int by_tokens(const void *a, const void *b)
 {
-    const pb_example *e = sorting->data->split[PB_TRAIN].example;
-    return e[*(const int *)a].tokens - e[*(const int *)b].tokens;
+    return pb_form_tokens(sorting->form, PB_TRAIN, *(const int *)a) -
+           pb_form_tokens(sorting->form, PB_TRAIN, *(const int *)b);
 }
 
 static void time_epoch(rig *r, bool grouped)
 {
-    int n = r->data->split[PB_TRAIN].count, *order = pb_alloc((size_t)n * sizeof *order);
+    int n = r->form->items[PB_TRAIN], *order = pb_alloc((size_t)n * sizeof *order);
     pb_rng rng = pb_rng_named(1, "order");
     for (int i = 0; i < n; i++)
         order[i] = i;
@@ -217,7 +205,7 @@ static pb_batch even_batch(rig *r, int rows, int tokens)
     int *target = pb_arena_alloc(r->arena, PB_META, (size_t)n * sizeof *target);
     int *offset = pb_arena_alloc(r->arena, PB_META, (size_t)(rows + 1) * sizeof *offset);
     for (int i = 0; i < rows; i++) {
-        memcpy(ids + i * tokens, r->data->split[PB_TRAIN].example[i].ids, (size_t)tokens * sizeof *ids);
+        memcpy(ids + i * tokens, r->form->text[PB_TRAIN][i].id, (size_t)tokens * sizeof *ids);
         offset[i + 1] = offset[i] + tokens;
     }
     for (int i = 0; i < n; i++)
@@ -242,13 +230,15 @@ static void run_language(rig *r, bool training)
     pb_optim_step(r->optim, 1e-4);
 }
 
-static void train_language(rig *r)
+static void train_language(void *ctx)
 {
+    rig *r = ctx;
     run_language(r, true);
 }
 
-static void infer_language(rig *r)
+static void infer_language(void *ctx)
 {
+    rig *r = ctx;
     run_language(r, false);
 }
 
@@ -262,8 +252,9 @@ static void split_precision(const char *item, char rest[48], pb_base_options *ba
 
 /* ---- tokenizers ------------------------------------------------------------------------------------------- */
 
-static void encode_lines(rig *r)
+static void encode_lines(void *ctx)
 {
+    rig *r = ctx;
     r->ids.count = 0;
     for (const char *at = r->text, *end = r->text + r->size; at < end;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -306,8 +297,8 @@ static void start_language(rig *r, const char *item)
         pb_error("no item 'lm-%s'", item), fail();
     attach(r, method);
     r->arena = pb_arena_new("bench");
-    r->data = even_data(r->rows, tokens, pb_model_config(r->model)->vocab);
-    r->runner = pb_runner_start(r->model, r->data, false);
+    r->form = even_form(r->rows, tokens, pb_model_config(r->model)->vocab);
+    r->runner = pb_runner_start(r->model, r->form, false);
     r->batch = even_batch(r, r->rows, tokens);
     if (inference || start)
         r->batch.target = NULL;
@@ -336,12 +327,11 @@ static void run_item(rig *r, const char *item, const char *sst2)
     attach(r, method);
     if (epoch && !sst2)
         pb_error("%s: want SST-2's train.txt behind the item", item), fail();
-    r->data = epoch ? sst2_data(sst2, pb_model_tokenizer(r->model))
-                    : even_data(r->rows, tokens, pb_model_config(r->model)->vocab);
+    r->form = epoch ? sst2_form(sst2, r->model) : even_form(r->rows, tokens, pb_model_config(r->model)->vocab);
     if (training || epoch)
         prepare_training(r);
     else
-        r->runner = pb_runner_start(r->model, r->data, false);
+        r->runner = pb_runner_start(r->model, r->form, false);
     if (epoch)
         time_epoch(r, !strcmp(order, "grouped"));
     else if (start) {
@@ -382,7 +372,9 @@ int main(int argc, char **argv)
         run_item(&r, item, argc > 3 ? argv[3] : NULL);
     pb_runner_stop(&r.runner);
     pb_arena_free(r.arena);
-    pb_data_free(r.data);
+    pb_data *data = r.form ? (pb_data *)(uintptr_t)r.form->data : NULL; /* the rig owns both */
+    pb_form_free(r.form);
+    pb_data_free(data);
     pb_model_free(r.model);
     free(r.conf);
     pb_threads_stop();

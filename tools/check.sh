@@ -30,7 +30,7 @@ sanitized() { # SANITIZER TEST...
 		PEFTBENCH=$PWD/$build/peftbench TEST_SECONDS=900 tests/run.sh $(printf "$build/tests/%s " "${@:2}")
 }
 
-warnings() { make CC="$1" BUILD="build/$1" CFLAGS=-Werror "build/$1/peftbench"; }
+warnings() { make CC="$1" BUILD="build/$1" CFLAGS=-Werror "build/$1/peftbench" benches; }
 
 tidy() { # one process a core
 	local flags='-std=c11 -D_GNU_SOURCE -I src -I . -I build'
