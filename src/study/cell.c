@@ -22,6 +22,31 @@ char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
 
 /* ---- models ------------------------------------------------------------------------------------------- */
 
+/* How `parts` of the cell's methods put texts to a decoder; NULL: they do not. */
+static const pb_prompting *prompting_of(const pb_cell *c, int parts)
+{
+    return parts ? pb_cell_prompting(c) : NULL;
+}
+
+pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only)
+{
+    bool head = pb_form_reading(!d->classes, prompting_of(c, parts)) == PB_BY_HEAD;
+    pb_model *m = pb_model_open(&(pb_opening){.path = e->model_path,
+                                              .classes = head ? d->classes : 0,
+                                              .seed = c->seed,
+                                              .shapes_only = shapes_only,
+                                              .base = c->base});
+    if (m && !pb_model_attach(m, c->part, parts))
+        return m;
+    pb_model_free(m);
+    return NULL;
+}
+
+pb_form *pb_cell_form(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)
+{
+    return pb_form_new(d, m, t, &(pb_form_conf){prompting_of(c, parts), c->train.max_tokens, &c->decoding, c->seed});
+}
+
 /* A model, and the examples as it reads them.  Where weights stay as they are, it may hold the prompt. */
 typedef struct subject {
     pb_model *model;
@@ -38,15 +63,9 @@ static void close_subject(subject *s)
 /* The base, without the cell's methods where parts == 0.  {NULL, NULL} with an error. */
 static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
 {
-    const pb_prompting *prompting = parts ? pb_cell_prompting(c) : NULL;
-    bool head = pb_form_reading(!b->data->classes, prompting) == PB_BY_HEAD;
-    subject s = {.model = pb_model_open(&(pb_opening){.path = b->experiment->model_path,
-                                                      .classes = head ? b->data->classes : 0,
-                                                      .seed = c->seed,
-                                                      .base = c->base})};
-    if (s.model && !pb_model_attach(s.model, c->part, parts))
-        s.form = pb_form_new(b->data, s.model, pb_model_tokenizer(s.model),
-                             &(pb_form_conf){prompting, c->train.max_tokens, &c->decoding, c->seed});
+    subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false)};
+    if (s.model)
+        s.form = pb_cell_form(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
     if (!s.form)
         close_subject(&s);
     return s;

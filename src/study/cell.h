@@ -17,6 +17,13 @@ typedef struct pb_bench {
 /* The file of a cell's trained parameters; caller frees. */
 char *pb_cell_artifact(const pb_bench *b, const pb_cell *c);
 
+/* The cell's model with its methods attached, for this data; parts 0: the base alone.  shapes_only as pb_model_open.
+ * NULL with an error. */
+pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only);
+
+/* The data as that model reads it, by a tokenizer that lives while the form is made.  NULL with an error. */
+pb_form *pb_cell_form(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts);
+
 /* Trains, writes the artifact and stores the run. */
 int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progress);
 

@@ -10,19 +10,16 @@
 typedef struct stored {
     char *id, *hash, *model, *row, *classes;
     pb_attached part[8];
-    int parts, found;
+    int parts;
 } stored;
 
 static int take_run(void *ctx, int columns, const char *const *value)
 {
     (void)columns;
     stored *s = ctx;
-    if (s->found++)
-        return 0;
-    s->id = pb_strdup(value[0]);
-    s->hash = pb_strdup(value[1]);
-    s->model = pb_strdup(value[2]);
-    s->row = pb_strdup(value[3]);
+    s->hash = pb_strdup(value[0]);
+    s->model = pb_strdup(value[1]);
+    s->row = pb_strdup(value[2]);
     return 0;
 }
 
@@ -65,21 +62,18 @@ static int take_setting(void *ctx, int columns, const char *const *value)
 
 static int find_run(const pb_args *a, stored *s)
 {
-    const char *by_word[] = {a->word[0], NULL};
     pb_store *store = pb_store_read(a->db);
-    int rc = !store ? -1
-                    : pb_store_query(store,
-                                     "SELECT id, hash, model, row FROM finished WHERE CAST(id AS TEXT) = ?1"
-                                     " OR (length(?1) >= 6 AND substr(hash, 1, length(?1)) = ?1) ORDER BY id",
-                                     by_word, take_run, s);
-    if (!rc && !s->found)
-        rc = pb_error("%s: no finished run '%s'; want a run's number or the beginning of its hash", a->db, a->word[0]);
+    long long id = store ? pb_store_named(store, a->word[0]) : -1;
+    s->id = pb_format("%lld", id);
     const char *by_id[] = {s->id, NULL};
-    if (!rc && !make_parts(s))
-        rc = pb_store_query(store, "SELECT key, value FROM setting WHERE run = CAST(?1 AS INTEGER)", by_id,
-                            take_setting, s);
-    else
-        rc = -1;
+    int rc = id < 0 ||
+                     pb_store_query(store, "SELECT hash, model, row FROM run WHERE id = CAST(? AS INTEGER)", by_id,
+                                    take_run, s) ||
+                     make_parts(s) ||
+                     pb_store_query(store, "SELECT key, value FROM setting WHERE run = CAST(? AS INTEGER)", by_id,
+                                    take_setting, s)
+                 ? -1
+                 : 0;
     pb_store_close(store);
     return rc;
 }

@@ -25,9 +25,7 @@ static pb_data *even_data(bool texts, int count)
 static pb_form *real_form(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
 {
     pb_tokenizer *t = pb_tokenizer_open(e->model_path);
-    pb_form *f =
-        t ? pb_form_new(d, m, t, &(pb_form_conf){pb_cell_prompting(c), c->train.max_tokens, &c->decoding, c->seed})
-          : NULL;
+    pb_form *f = t ? pb_cell_form(c, d, m, t, c->row->parts) : NULL;
     pb_tokenizer_close(t);
     return f;
 }
@@ -60,15 +58,9 @@ static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill 
 {
     pb_data *d = tokens ? even_data(e->task->texts, c->train.batch) : pb_experiment_data(e);
     pb_reading reading = pb_form_reading(e->task->texts, pb_cell_prompting(c));
-    pb_model *m = d ? pb_model_open(&(pb_opening){.path = e->model_path,
-                                                  .classes = reading == PB_BY_HEAD ? d->classes : 0,
-                                                  .seed = c->seed,
-                                                  .shapes_only = true,
-                                                  .base = c->base})
-                    : NULL;
-    int rc = m && !pb_model_attach(m, c->part, c->row->parts) ? 0 : -1;
-    pb_form *f = rc ? NULL : tokens ? pb_form_even(d, reading, tokens) : real_form(e, c, d, m);
-    rc = f ? plan_training(m, f, c, out) : -1;
+    pb_model *m = d ? pb_cell_open(e, c, d, c->row->parts, true) : NULL;
+    pb_form *f = !m ? NULL : tokens ? pb_form_even(d, reading, tokens) : real_form(e, c, d, m);
+    int rc = f ? plan_training(m, f, c, out) : -1;
     pb_form_free(f);
     pb_model_free(m);
     pb_data_free(d);

@@ -98,22 +98,19 @@ static int predict_texts(const pb_data *d, const pb_form *f, pb_model *m, const 
     return rc;
 }
 
-static int predict_run(const pb_args *a, const pb_experiment *e, const pb_cell *c, const found *run, pb_data *data)
+static int predict_run(const pb_args *a, const pb_experiment *e, const pb_cell *chosen, const found *run, pb_data *data)
 {
-    const pb_prompting *prompting = pb_cell_prompting(c);
-    bool head = pb_form_reading(!data->classes, prompting) == PB_BY_HEAD;
-    pb_model *m = pb_model_open(
-        &(pb_opening){.path = e->model_path, .classes = head ? data->classes : 0, .seed = run->seed, .base = c->base});
+    pb_cell c = *chosen; /* of any seed */
+    c.seed = run->seed;
+    pb_model *m = pb_cell_open(e, &c, data, c.row->parts, false);
     const char *slash = strrchr(a->db, '/');
     char *path = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, run->hash);
-    int rc = !m || pb_model_attach(m, c->part, c->row->parts) || pb_model_load(m, path) ? -1 : 0;
+    int rc = !m || pb_model_load(m, path) ? -1 : 0;
     free(path);
     if (!rc)
         read_texts(data);
-    pb_form *f = rc ? NULL
-                    : pb_form_new(data, m, pb_model_tokenizer(m),
-                                  &(pb_form_conf){prompting, c->train.max_tokens, &c->decoding, run->seed});
-    rc = f ? predict_texts(data, f, m, c) : -1;
+    pb_form *f = rc ? NULL : pb_cell_form(&c, data, m, pb_model_tokenizer(m), c.row->parts);
+    rc = f ? predict_texts(data, f, m, &c) : -1;
     pb_form_free(f);
     pb_model_free(m);
     return rc;

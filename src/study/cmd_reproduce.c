@@ -8,16 +8,13 @@
 
 /* The stored run, and what it predicted. */
 typedef struct stored {
-    char *id, *hash, *task, *model, *row, *seed, *threads, *code, *machine;
-    int found;
+    char *id, *task, *model, *row, *seed, *threads, *code, *machine;
 } stored;
 
 static int take_run(void *ctx, int columns, const char *const *value)
 {
     stored *s = ctx;
-    char **field[] = {&s->id, &s->hash, &s->task, &s->model, &s->row, &s->seed, &s->threads, &s->code, &s->machine};
-    if (s->found++)
-        return 0;
+    char **field[] = {&s->task, &s->model, &s->row, &s->seed, &s->threads, &s->code, &s->machine};
     for (int i = 0; i < columns; i++)
         *field[i] = pb_strdup(value[i]);
     return 0;
@@ -25,23 +22,21 @@ static int take_run(void *ctx, int columns, const char *const *value)
 
 static void forget(stored *s)
 {
-    char *field[] = {s->id, s->hash, s->task, s->model, s->row, s->seed, s->threads, s->code, s->machine};
+    char *field[] = {s->id, s->task, s->model, s->row, s->seed, s->threads, s->code, s->machine};
     for (size_t i = 0; i < PB_COUNT(field); i++)
         free(field[i]);
 }
 
-static int find_run(pb_store *db, const char *path, const char *word, stored *s)
+static int find_run(pb_store *db, const char *word, stored *s)
 {
-    const char *args[] = {word, NULL};
-    if (pb_store_query(db,
-                       "SELECT id, hash, task, model, row, seed, threads, code, machine FROM finished"
-                       " WHERE CAST(id AS TEXT) = ?1 OR (length(?1) >= 6 AND substr(hash, 1, length(?1)) = ?1)"
-                       " ORDER BY id",
-                       args, take_run, s))
+    long long id = pb_store_named(db, word);
+    if (id < 0)
         return -1;
-    return s->found
-               ? 0
-               : pb_error("%s: no finished run '%s'; want a run's number or the beginning of its hash", path, word);
+    s->id = pb_format("%lld", id);
+    const char *args[] = {s->id, NULL};
+    return pb_store_query(
+        db, "SELECT task, model, row, seed, threads, code, machine FROM run WHERE id = CAST(? AS INTEGER)", args,
+        take_run, s);
 }
 
 /* ---- its experiment ------------------------------------------------------------------------------------- */
@@ -145,7 +140,7 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
 {
     stored is = {.id = NULL};
     pb_store *again = pb_store_read(path);
-    int rc = again ? find_run(again, path, "1", &is) : -1;
+    int rc = again ? find_run(again, "1", &is) : -1;
     if (!rc) {
         const char *what[][3] = {{"code", was->code, is.code}, {"machine", was->machine, is.machine}};
         printf("run %s of %s: %s, seed %s\n", was->id, a->db, was->row, was->seed);
@@ -179,7 +174,7 @@ static int reproduce(const pb_args *a)
     char folder[] = "/tmp/peftbench-XXXXXX";
     stored s = {.id = NULL};
     pb_store *db = pb_store_read(a->db);
-    int rc = db ? find_run(db, a->db, a->word[0], &s) : -1;
+    int rc = db ? find_run(db, a->word[0], &s) : -1;
     if (!rc && !mkdtemp(folder))
         rc = pb_error("%s: cannot be made", folder);
     if (!rc) {

@@ -6,8 +6,7 @@
 
 /* ---- the model ------------------------------------------------------------------------------------------- */
 
-/* "lora:rank=4,alpha=8" */
-static int read_method(pb_attached *part, char *text)
+int pb_probe_method(pb_attached *part, char *text)
 {
     char *options = strchr(text, ':');
     if (options)
@@ -34,7 +33,7 @@ static int read_methods(pb_probe *p, const char *spec)
     char *copy = pb_strdup(spec), *rest = copy, *one;
     int rc = 0;
     while (!rc && *spec && (one = strsep(&rest, "+")))
-        rc = p->parts < (int)PB_COUNT(p->part) ? read_method(&p->part[p->parts++], one)
+        rc = p->parts < (int)PB_COUNT(p->part) ? pb_probe_method(&p->part[p->parts++], one)
                                                : pb_error("%s: more than %zu methods", spec, PB_COUNT(p->part));
     free(copy);
     return rc;
@@ -114,8 +113,8 @@ void pb_probe_stir(pb_probe *p, double scale)
     }
 }
 
-static const int ids[] = {2, 79, 92, 85, 91, 94, 3,  2,  5,  98 % 96, 88, 17, 19, 59, 83, 89, 21, 5,  60, 5, 42, 90, 3,
-                          2, 7,  8,  77, 3,  2,  25, 26, 27, 92,      86, 87, 5,  19, 81, 79, 22, 23, 11, 3, 2,  6,  3};
+static const int ids[] = {2, 79, 92, 85, 91, 94, 3,  2,  5,  2,  88, 17, 19, 59, 83, 89, 21, 5,  60, 5, 42, 90, 3,
+                          2, 7,  8,  77, 3,  2,  25, 26, 27, 92, 86, 87, 5,  19, 81, 79, 22, 23, 11, 3, 2,  6,  3};
 static const int offset[] = {0, 7, 23, 28, 43, 46};
 static const int label[] = {2, 0, 0, 1, 2};
 static const int target[] = {79, 92, 85, 91, 94, 3,  -1, 5,  2,  88, 17, 19, 59, 83, 89, 21, 5,  60, 5, 42, 90, 3, -1,

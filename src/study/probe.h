@@ -20,6 +20,10 @@ typedef struct pb_probe {
 int pb_probe_open(pb_probe *p, const char *path, bool random, const char *spec, int classes, uint64_t seed);
 void pb_probe_close(pb_probe *p);
 
+/* One method with its settings: "lora:rank=4,alpha=8" (written over).  part->conf is the caller's to release.  -1 with
+ * an error. */
+int pb_probe_method(pb_attached *part, char *text);
+
 /* Builds and plans; gradients get memory when the graph trains.  -1 with an error. */
 int pb_probe_plan(pb_probe *p, const pb_batch *batch, bool training, double dropout);
 /* The same, and runs it forward. */

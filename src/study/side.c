@@ -28,7 +28,7 @@ static const char *const runs_of_row =
 static const char *const run_by_number =
     "SELECT r.id, r.seed, r.choice, r.experiment, p.value, r.row FROM finished r"
     " JOIN provenance p ON p.run = r.id AND p.key = 'metrics'"
-    " WHERE (CAST(r.id AS TEXT) = ?1 OR (length(?1) >= 6 AND substr(r.hash, 1, length(?1)) = ?1)) AND ?2 = ''"
+    " WHERE r.id = CAST(?1 AS INTEGER)"
     " AND EXISTS (SELECT 1 FROM value t WHERE t.run = r.id AND t.split = 'test' AND t.step = -1)";
 
 typedef struct taker {
@@ -73,13 +73,26 @@ static int take_run(void *ctx, int columns, const char *const *value)
     return 0;
 }
 
+/* No row is called so: perhaps a run is. */
+static int find_named(pb_side *s, taker *t)
+{
+    long long run = pb_store_named(s->store, s->row);
+    char *id = pb_format("%lld", run);
+    const char *args[] = {id, NULL};
+    if (run < 0)
+        pb_error_clear(); /* the caller says what was looked for */
+    int rc = run < 0 ? 0 : pb_store_query(s->store, run_by_number, args, take_run, t);
+    free(id);
+    return rc;
+}
+
 static int find_runs(pb_side *s, taker *t)
 {
     char *row = pb_strdup(s->row), *experiment = pb_strdup(s->experiment ? s->experiment : "");
     const char *args[] = {row, experiment, NULL};
     int rc = pb_store_query(s->store, runs_of_row, args, take_run, t);
-    if (!rc && !s->seeds)
-        rc = pb_store_query(s->store, run_by_number, args, take_run, t);
+    if (!rc && !s->seeds && !s->experiment)
+        rc = find_named(s, t);
     if (!rc && t->experiments > 1)
         rc = pb_error("%s: %d experiments have a row %s; want EXPERIMENT/%s", s->db, t->experiments, row, row);
     if (!rc && !s->seeds)

@@ -487,6 +487,19 @@ long long pb_store_find(pb_store *s, const pb_digest *hash)
     return id;
 }
 
+long long pb_store_named(pb_store *s, const char *word)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "SELECT min(id) FROM finished WHERE CAST(id AS TEXT) = ?1"
+                                          " OR (length(?1) >= 6 AND substr(hash, 1, length(?1)) = ?1)");
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, word);
+    long long id = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : pb_store_fail(s);
+    sqlite3_finalize(q);
+    return id ? id
+              : pb_error("%s: no finished run '%s'; want a run's number or the beginning of its hash", s->path, word);
+}
+
 double pb_store_value(pb_store *s, long long run, int split, const char *key)
 {
     sqlite3_stmt *q =

@@ -22,6 +22,10 @@ void pb_store_close(pb_store *s);
  * not count); -1 with an error. */
 long long pb_store_find(pb_store *s, const pb_digest *hash);
 
+/* The id of the finished run that `word` names: by its number, or by the beginning (6 digits or more) of its hash.
+ * -1 with an error: there is none. */
+long long pb_store_named(pb_store *s, const char *word);
+
 /* One transaction: the run's row with provenance (machine, kernels, threads, compiler, code
  * version, times), its settings, values, predictions and samples.  `error` may be NULL.
  * Returns the run's id, -1 with an error. */

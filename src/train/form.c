@@ -208,7 +208,14 @@ static int front_tokens(const writer *w)
     return n;
 }
 
-/* As many of the shots as leave room for the longest example and its answer. */
+/* Do the first n shots leave room for the longest example and its answer; `once`: tokens of the template's head. */
+static bool is_room(writer *w, const int *shot, int n, int once, int longest)
+{
+    write_front(w, shot, n);
+    return front_tokens(w) - once + longest + w->longest <= w->positions;
+}
+
+/* As many of the shots as there is room for, found by halving. */
 static void fill_front(writer *w, int longest)
 {
     pb_form *f = w->form;
@@ -216,10 +223,12 @@ static void fill_front(writer *w, int longest)
     int *shot = pb_alloc((size_t)(k + 1) * sizeof *shot), drawn = draw_shots(w->data, k, w->conf->seed, shot);
     write_front(w, shot, 0);
     int once = front_tokens(w);
-    for (f->shots = drawn; f->shots > 0; f->shots--) {
-        write_front(w, shot, f->shots);
-        if (front_tokens(w) - once + longest + w->longest <= w->positions)
-            break;
+    for (int most = drawn; f->shots < most;) {
+        int middle = (f->shots + most + 1) / 2;
+        if (is_room(w, shot, middle, once, longest))
+            f->shots = middle;
+        else
+            most = middle - 1;
     }
     write_front(w, shot, f->shots);
     f->dropped = k - f->shots;
@@ -325,7 +334,8 @@ static int write_all(writer *w)
                         w->data->name, w->longest, w->positions);
     w->limit = left < w->conf->max_tokens ? left : w->conf->max_tokens;
     fill_front(w, encode_all(w));
-    encode_all(w);
+    if (f->shots)
+        encode_all(w); /* behind them */
     split_prompt(f);
     f->extra = extra_tokens(w);
     return 0;
@@ -546,26 +556,49 @@ pb_batch pb_form_batch(const pb_form *f, pb_arena *arena, pb_split split, const 
 
 /* ---- scores ------------------------------------------------------------------------------------------------- */
 
-double pb_form_log_share(const pb_node *logits, int row, int id)
+static const pb_real *row_of(const pb_node *logits, int row)
 {
-    const pb_real *z = logits->x + (size_t)row * (size_t)logits->cols;
+    return logits->x + (size_t)row * (size_t)logits->cols;
+}
+
+/* What a row's logits are less to be log-probabilities. */
+static double log_sum(const pb_node *logits, int row)
+{
+    const pb_real *z = row_of(logits, row);
     double most = (double)z[0], sum = 0;
     for (int j = 1; j < logits->cols; j++)
         most = (double)z[j] > most ? (double)z[j] : most;
     for (int j = 0; j < logits->cols; j++)
         sum += exp((double)z[j] - most);
-    return (double)z[id] - most - log(sum);
+    return most + log(sum);
+}
+
+double pb_form_log_share(const pb_node *logits, int row, int id)
+{
+    return (double)row_of(logits, row)[id] - log_sum(logits, row);
+}
+
+/* Where all words are one token, one row answers for all classes. */
+static void score_single(const pb_form *f, const pb_node *logits, int n, double *score)
+{
+    for (int i = 0; i < n; i++) {
+        double all = log_sum(logits, i);
+        for (int c = 0; c < f->data->classes; c++)
+            score[i * f->data->classes + c] = (double)row_of(logits, i)[f->word[c].id[0]] - all;
+    }
 }
 
 void pb_form_scores(const pb_form *f, const pb_node *logits, int n, double *score)
 {
-    int row = 0;
-    for (int i = 0; i < n; i++, row += f->single)
-        for (int c = 0; c < f->data->classes; c++) {
-            const pb_ids *word = &f->word[c];
-            double sum = 0;
-            for (size_t k = 0; k < word->count; k++)
-                sum += pb_form_log_share(logits, f->single ? row : row++, word->id[k]);
-            score[i * f->data->classes + c] = f->normalize ? sum / (double)word->count : sum;
-        }
+    if (f->single) {
+        score_single(f, logits, n, score);
+        return;
+    }
+    for (int i = 0, row = 0; i < n * f->data->classes; i++) {
+        const pb_ids *word = &f->word[i % f->data->classes];
+        score[i] = 0;
+        for (size_t k = 0; k < word->count; k++)
+            score[i] += pb_form_log_share(logits, row++, word->id[k]);
+        score[i] /= f->normalize ? (double)word->count : 1;
+    }
 }
