@@ -163,17 +163,6 @@ static const char *split_name(int split)
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
-static int scalar(pb_store *s, const char *sql, long long *out)
-{
-    sqlite3_stmt *q = pb_store_prepare(s, sql);
-    if (!q)
-        return -1;
-    int rc = sqlite3_step(q) == SQLITE_ROW ? 0 : pb_store_fail(s);
-    *out = rc ? 0 : sqlite3_column_int64(q, 0);
-    sqlite3_finalize(q);
-    return rc;
-}
-
 static void add_guards(pb_text *sql, const char *const *table, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -184,19 +173,49 @@ static void add_guards(pb_text *sql, const char *const *table, size_t n)
                         table[i], k ? "update" : "delete", k ? "UPDATE" : "DELETE", table[i]);
 }
 
-/* Makes what a database of version `from` lacks; 0: everything. */
-static int create(pb_store *s, long long from)
+/* What the file says it is; things: the tables and the like in it. */
+struct identity {
+    long long version, application, things;
+};
+
+static int identify(pb_store *s, struct identity *id)
+{ /* in one statement: of one moment */
+    sqlite3_stmt *q = pb_store_prepare(s, "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)"
+                                          " FROM pragma_user_version, pragma_application_id");
+    if (!q)
+        return -1;
+    int rc = sqlite3_step(q) == SQLITE_ROW ? 0 : pb_store_fail(s);
+    if (!rc)
+        *id = (struct identity){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2)};
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static bool is_empty(const struct identity *id)
 {
+    return !id->things && !id->version && !id->application;
+}
+
+/* Makes what the database lacks.  Two drivers may open one new file at once, so that what it lacks is asked for again
+ * when nobody else can write. */
+static int create(pb_store *s)
+{
+    struct identity id;
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
+        return -1;
     pb_text sql = {0};
-    pb_text_add(&sql, "BEGIN IMMEDIATE;");
-    if (from < 1) {
+    int rc = identify(s, &id);
+    if (!rc && is_empty(&id)) {
         pb_text_add(&sql, "%s", schema);
         add_guards(&sql, tables, PB_COUNT(tables));
     }
-    pb_text_add(&sql, "%s", schema_2);
-    add_guards(&sql, tables_2, PB_COUNT(tables_2));
-    pb_text_add(&sql, "PRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT;", APPLICATION, SCHEMA_VERSION);
-    int rc = pb_store_execute(s, sql.data);
+    if (!rc && id.version < SCHEMA_VERSION) {
+        pb_text_add(&sql, "%s", schema_2);
+        add_guards(&sql, tables_2, PB_COUNT(tables_2));
+        pb_text_add(&sql, "PRAGMA application_id=%d;PRAGMA user_version=%d;", APPLICATION, SCHEMA_VERSION);
+    }
+    pb_text_add(&sql, "COMMIT;");
+    rc = rc || pb_store_execute(s, sql.data) ? -1 : 0;
     pb_text_free(&sql);
     return rc;
 }
@@ -204,19 +223,18 @@ static int create(pb_store *s, long long from)
 /* An empty file becomes a database; anything else must already be ours. */
 static int check_schema(pb_store *s, bool writable)
 {
-    long long version, application, things;
-    if (scalar(s, "PRAGMA user_version", &version) || scalar(s, "PRAGMA application_id", &application) ||
-        scalar(s, "SELECT count(*) FROM sqlite_schema", &things))
+    struct identity id;
+    if (identify(s, &id))
         return -1;
-    if (writable && !things && !version && !application)
-        return create(s, 0);
-    if (application != APPLICATION)
+    if (writable && is_empty(&id))
+        return create(s);
+    if (id.application != APPLICATION)
         return pb_error("%s: a database, but not of peftbench; want another --db", s->path);
-    if (version == 1)
-        return create(s, version);
-    return version == SCHEMA_VERSION ? 0
-                                     : pb_error("%s: schema version %lld; this program wants %d: want another --db",
-                                                s->path, version, SCHEMA_VERSION);
+    if (id.version == 1)
+        return create(s);
+    return id.version == SCHEMA_VERSION ? 0
+                                        : pb_error("%s: schema version %lld; this program wants %d: want another --db",
+                                                   s->path, id.version, SCHEMA_VERSION);
 }
 
 static pb_store *open_store(const char *path, bool writable)
