@@ -3,7 +3,7 @@
 #define PEFTBENCH_H
 
 #include "graph/op.h"
-#include "model/method.h"
+#include "model/plugin.h"
 #include "files/table.h"
 #include "train/metric.h"
 #include "train/result.h"

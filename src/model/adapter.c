@@ -27,11 +27,12 @@ static int find_method(pb_adapter *a)
 {
     const char *type = pb_json_text(pb_json_get(pb_json_root(a->doc), "peft_type"), "");
     pb_text known = {0};
-    for (const pb_method *const *m = pb_methods; *m; m++) {
-        if (is_type((*m)->peft, type))
-            a->method = *m;
-        if ((*m)->peft)
-            pb_text_add(&known, "%s%s", known.length ? ", " : "", (*m)->peft->type);
+    const pb_method *m;
+    for (int i = 0; (m = pb_method_at(i)); i++) {
+        if (is_type(m->peft, type))
+            a->method = m;
+        if (m->peft)
+            pb_text_add(&known, "%s%s", known.length ? ", " : "", m->peft->type);
     }
     if (!a->method)
         pb_error("%s: peft_type: want one of %s; got '%s'", a->config_path, known.data, type);

@@ -18,14 +18,6 @@ const pb_prompting *pb_prompt_settings(const void *conf)
     return conf;
 }
 
-const pb_method *pb_method_find(const char *name)
-{
-    for (const pb_method *const *m = pb_methods; *m; m++)
-        if (!strcmp((*m)->name, name))
-            return *m;
-    return NULL;
-}
-
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
 {
     return (pb_build){.graph = g,

@@ -24,7 +24,7 @@ const char *const pb_sublayer_name[SUBLAYERS] = {"attn", "mlp"};
 
 #define BERT_LAYER                                                                                                     \
     .key = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", \
-            "hidden_act",  "layer_norm_eps"},                                                                          \
+            "hidden_act",  "layer_norm_eps",    "hidden_dropout_prob"},                                                \
     .word = "embeddings.word_embeddings", .place = "embeddings.position_embeddings",                                   \
     .token_type = "embeddings.token_type_embeddings", .embed_norm = "embeddings.LayerNorm",                            \
     .layer = "encoder.layer.%d",                                                                                       \
@@ -56,7 +56,7 @@ static const struct pb_family families[] = {
     {.type = "distilbert",
      .class_name = "DistilBert",
      .prefix = "distilbert.",
-     .key = {"dim", "n_layers", "n_heads", "hidden_dim", "max_position_embeddings", "activation", NULL},
+     .key = {"dim", "n_layers", "n_heads", "hidden_dim", "max_position_embeddings", "activation", NULL, "dropout"},
      .word = "embeddings.word_embeddings",
      .place = "embeddings.position_embeddings",
      .embed_norm = "embeddings.LayerNorm",
@@ -77,7 +77,8 @@ static const struct pb_family families[] = {
     {.type = "gpt2",
      .class_name = "GPT2",
      .prefix = "transformer.",
-     .key = {"n_embd", "n_layer", "n_head", "n_inner", "n_positions", "activation_function", "layer_norm_epsilon"},
+     .key = {"n_embd", "n_layer", "n_head", "n_inner", "n_positions", "activation_function", "layer_norm_epsilon",
+             "resid_pdrop"},
      .word = "wte",
      .place = "wpe",
      .final_norm = "ln_f",
@@ -243,6 +244,14 @@ static int read_epsilon(const reader *r)
     return r->c->norm_eps >= 0 && r->c->norm_eps <= 1 ? 0 : pb_error("%s: %s: want a number 0..1", r->path, f->key.eps);
 }
 
+/* transformers tunes with 0.1 where the file is silent; Llama and its kin know no such thing. */
+static int read_dropout(const reader *r)
+{
+    const char *key = r->c->family->key.dropout;
+    r->c->dropout = key ? pb_json_number(pb_json_get(r->root, key), 0.1) : 0;
+    return r->c->dropout >= 0 && r->c->dropout <= 0.9 ? 0 : pb_error("%s: %s: want a number 0..0.9", r->path, key);
+}
+
 /* One id, or a list of them. */
 static void read_ends(const reader *r)
 {
@@ -276,5 +285,8 @@ int pb_family_config(const char *path, const pb_json *root, pb_config *c)
         c->first_position++;
     }
     read_ends(&r);
-    return read_epsilon(&r) || read_head(&r) || read_switches(&r) || (f->rotary && read_rotation(&r)) ? -1 : 0;
+    return read_epsilon(&r) || read_dropout(&r) || read_head(&r) || read_switches(&r) ||
+                   (f->rotary && read_rotation(&r))
+               ? -1
+               : 0;
 }

@@ -26,7 +26,7 @@ struct pb_family {
     const char *class_name; /* what transformers' classes begin with                */
     const char *prefix;     /* of every name below in a model with a head: "bert."  */
     struct {
-        const char *width, *layers, *heads, *inner, *positions, *act, *eps;
+        const char *width, *layers, *heads, *inner, *positions, *act, *eps, *dropout;
     } key; /* of config.json */
 
     const char *word, *place, *token_type, *embed_norm, *final_norm; /* modules; NULL: none */

@@ -145,7 +145,10 @@ typedef struct pb_method {
 
 /* The registry, generated from the folder; NULL-ended, in alphabetical order. */
 extern const pb_method *const pb_methods[];
-const pb_method *pb_method_find(const char *name); /* NULL if unknown */
+
+/* These and the loaded ones behind them (plugin.h). */
+const pb_method *pb_method_at(int i);              /* NULL: there is no such many */
+const pb_method *pb_method_find(const char *name); /* NULL if unknown             */
 
 /* `select` of a method by which nothing of base and head trains. */
 bool pb_select_nothing(const void *conf, const pb_param *p, int layers);

@@ -28,6 +28,7 @@ typedef struct pb_config {
     int first_position; /* of a text: 0, or behind the padding's in a RoBERTa */
     pb_act act;
     double norm_eps, attention_scale;
+    double dropout;      /* that the network was made to be tuned with  */
     bool scale_by_layer; /* attention_scale / (layer + 1)                      */
     bool tied;           /* the output table is the word table                 */
     unsigned bias;       /* bit k: projection k has one                        */

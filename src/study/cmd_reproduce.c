@@ -8,13 +8,13 @@
 
 /* The stored run, and what it predicted. */
 typedef struct stored {
-    char *id, *task, *model, *row, *seed, *threads, *code, *machine;
+    char *id, *task, *model, *row, *seed, *threads, *code, *machine, *plugins;
 } stored;
 
 static int take_run(void *ctx, int columns, const char *const *value)
 {
     stored *s = ctx;
-    char **field[] = {&s->task, &s->model, &s->row, &s->seed, &s->threads, &s->code, &s->machine};
+    char **field[] = {&s->task, &s->model, &s->row, &s->seed, &s->threads, &s->code, &s->machine, &s->plugins};
     for (int i = 0; i < columns; i++)
         *field[i] = pb_strdup(value[i]);
     return 0;
@@ -22,7 +22,7 @@ static int take_run(void *ctx, int columns, const char *const *value)
 
 static void forget(stored *s)
 {
-    char *field[] = {s->id, s->task, s->model, s->row, s->seed, s->threads, s->code, s->machine};
+    char *field[] = {s->id, s->task, s->model, s->row, s->seed, s->threads, s->code, s->machine, s->plugins};
     for (size_t i = 0; i < PB_COUNT(field); i++)
         free(field[i]);
 }
@@ -35,8 +35,10 @@ static int find_run(pb_store *db, const char *word, stored *s)
     s->id = pb_format("%lld", id);
     const char *args[] = {s->id, NULL};
     return pb_store_query(
-        db, "SELECT task, model, row, seed, threads, code, machine FROM run WHERE id = CAST(? AS INTEGER)", args,
-        take_run, s);
+        db,
+        "SELECT task, model, row, seed, threads, code, machine, coalesce((SELECT value FROM provenance WHERE"
+        " run = id AND key = 'plugins'), '') FROM run WHERE id = CAST(? AS INTEGER)",
+        args, take_run, s);
 }
 
 /* ---- its experiment ------------------------------------------------------------------------------------- */
@@ -81,8 +83,10 @@ static int write_script(pb_store *db, const stored *s, const char *path)
 {
     script out = {.run = s};
     const char *args[] = {s->id, NULL};
-    pb_text_add(&out.text, "[experiment]\ntask = %s\nmodel = %s\nmethods = %s\nseeds = %s\ntiming_rounds = 0\n",
-                s->task, s->model, s->row, s->seed);
+    pb_text_add(&out.text,
+                "[experiment]\ntask = %s\nmodel = %s\nmethods = %s\nseeds = %s\nplugins = %s\n"
+                "timing_rounds = 0\n",
+                s->task, s->model, s->row, s->seed, s->plugins);
     int rc = pb_store_query(db, "SELECT key, value FROM setting WHERE run = CAST(?1 AS INTEGER) ORDER BY key", args,
                             add_setting, &out);
     for (const char *part = s->row; part; part = strchr(part, '+') ? strchr(part, '+') + 1 : NULL) {

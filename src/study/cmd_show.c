@@ -46,8 +46,9 @@ static int unknown(const char *name)
 {
     const char *names[256] = {"machine", "train", "model"};
     size_t n = 3;
-    for (const pb_method *const *m = pb_methods; *m && n + 1 < PB_COUNT(names); m++)
-        names[n++] = (*m)->name;
+    const pb_method *m;
+    for (int i = 0; (m = pb_method_at(i)) && n + 1 < PB_COUNT(names); i++)
+        names[n++] = m->name;
     const char *near = pb_nearest(name, names);
     pb_error(
         "show: nothing called '%s'%s%s%s; want a method, a kind of task, train, model or machine (`peftbench list`)",

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "model/fresh.h"
-#include "model/method.h"
+#include "model/plugin.h"
 #include "study/cmd.h"
 #include "study/verify.h"
 
@@ -40,16 +40,17 @@ static void tell(void *ctx, const char *check, pb_outcome outcome, const char *w
 static void verify_compositions(teller *t, const pb_ground *g)
 {
     int together = 0;
-    for (const pb_method *const *m = pb_methods; *m; m++) {
+    const pb_method *m;
+    for (int i = 0; (m = pb_method_at(i)); i++) {
         char why[200];
-        if (!strncmp(t->spec, (*m)->name, strlen((*m)->name)) && strchr(":+", t->spec[strlen((*m)->name)]))
+        if (!strncmp(t->spec, m->name, strlen(m->name)) && strchr(":+", t->spec[strlen(m->name)]))
             continue;
-        pb_outcome o = pb_verify_together(g, t->spec, (*m)->name, why);
+        pb_outcome o = pb_verify_together(g, t->spec, m->name, why);
         together += o == PB_HELD;
         t->broken += o == PB_BROKEN;
         if (o != PB_HELD)
-            printf("%-12s %-20s %-8s with %s: %s\n", o == PB_BROKEN ? "FAILED" : "refused", t->spec, t->ground,
-                   (*m)->name, why);
+            printf("%-12s %-20s %-8s with %s: %s\n", o == PB_BROKEN ? "FAILED" : "refused", t->spec, t->ground, m->name,
+                   why);
     }
     printf("%-12s %-20s %-8s works with %d other methods\n", "ok", t->spec, t->ground, together);
 }
@@ -67,13 +68,27 @@ static int verify_one(const char *spec, const pb_ground ground[2], int *broken)
     return 0;
 }
 
-static int verify_all(const char *spec, const pb_ground ground[2], int *broken)
+/* FILE.so, with settings or other methods behind it, is loaded; its method's name stands for it.  NULL with an
+ * error; caller frees. */
+static char *load_spec(const char *word)
 {
-    if (strcmp(spec, "all") != 0)
-        return verify_one(spec, ground, broken);
-    int rc = 0;
-    for (const pb_method *const *m = pb_methods; *m && !rc; m++)
-        rc = verify_one((*m)->name, ground, broken);
+    const char *end = strstr(word, ".so");
+    if (!end || !strchr(":+", end[3]))
+        return pb_strdup(word);
+    char *path = pb_format("%.*s", (int)(end + 3 - word), word);
+    const pb_method *m = pb_plugin_load(path);
+    free(path);
+    return m ? pb_format("%s%s", m->name, end + 3) : NULL;
+}
+
+static int verify_all(const char *word, const pb_ground ground[2], int *broken)
+{
+    char *spec = load_spec(word);
+    const pb_method *m;
+    int rc = !spec ? -1 : strcmp(spec, "all") != 0 ? verify_one(spec, ground, broken) : 0;
+    for (int i = 0; !rc && !strcmp(spec, "all") && (m = pb_method_at(i)); i++)
+        rc = verify_one(m->name, ground, broken);
+    free(spec);
     return rc;
 }
 
@@ -93,13 +108,13 @@ static int verify(const pb_args *a)
 
 const pb_command pb_cmd_verify = {
     .name = "verify",
-    .words = "METHOD",
+    .words = "METHOD|FILE.so|all",
     .least = 1,
     .most = 1,
     .options = "",
     .help = "hold a method, or all, to what methods promise; one line a check\n\n"
-            "METHOD is a name with settings, such as lora:rank=4,dora=yes, a composition a+b, or all.  It is tried on "
-            "a small\n"
-            "encoder and a small decoder with random weights.  Exit code 1: a check failed.\n",
+            "METHOD is a name with settings, such as lora:rank=4,dora=yes, or a composition a+b; FILE.so a plugin "
+            "(docs/write-a-method.md).\n"
+            "It is tried on a small encoder and a small decoder with random weights.  Exit code 1: a check failed.\n",
     .run = verify,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "files/json.h"
+#include "model/plugin.h"
 #include "study/config_internal.h"
 #include "version.h"
 
@@ -32,6 +33,7 @@ static const pb_option table[] = {
      .offset = offsetof(pb_experiment, seed_list),
      .preset = "0",
      .help = "one run for each"},
+    FIELD(plugins, PB_TEXT, "", 0, 0, "FILE.so of methods that are not built in (docs/write-a-method.md)"),
     FIELD(baseline, PB_TEXT, "", 0, 0, "row that others are compared with; the first if not given"),
     FIELD(jobs, PB_INT, "1", 1, 256, "cells side by side"),
     FIELD(timing_rounds, PB_INT, "20", 0, 10000, "rounds of the timing pass; 0: none"),
@@ -190,8 +192,9 @@ static int unknown_method(const char *name)
 {
     const char *names[256] = {0};
     size_t n = 0;
-    for (const pb_method *const *m = pb_methods; *m && n + 1 < PB_COUNT(names); m++)
-        names[n++] = (*m)->name;
+    const pb_method *m;
+    for (int i = 0; (m = pb_method_at(i)) && n + 1 < PB_COUNT(names); i++)
+        names[n++] = m->name;
     const char *near = pb_nearest(name, names);
     return pb_error("methods: no method '%s'%s%s%s; `peftbench list` shows them", name, near ? "; did you mean '" : "",
                     near ? near : "", near ? "'?" : "");
@@ -269,6 +272,15 @@ static int read_baseline(pb_experiment *e, pb_ini *ini)
     return pb_ini_blame(entry);
 }
 
+static int read_plugins(pb_experiment *e, pb_ini *ini)
+{
+    const char *list = *e->plugins ? e->plugins : NULL, *path;
+    while ((path = pb_config_item(e, &list)))
+        if (!pb_plugin_load(path))
+            return pb_ini_blame(pb_ini_find(ini, "experiment", "plugins"));
+    return 0;
+}
+
 static int read_rows(pb_experiment *e, pb_ini *ini)
 {
     const pb_entry *entry = pb_ini_find(ini, "experiment", "methods");
@@ -329,7 +341,7 @@ static int read_all(pb_experiment *e, pb_ini *ini, const char *const *sets)
     for (; sets && *sets; sets++)
         if (pb_ini_set(ini, *sets))
             return -1;
-    if (read_experiment(e, ini) || read_task(e, ini) || read_rows(e, ini))
+    if (read_experiment(e, ini) || read_task(e, ini) || read_plugins(e, ini) || read_rows(e, ini))
         return -1;
     return pb_config_expand(e, ini) || check_unread(e, ini);
 }
@@ -406,9 +418,13 @@ void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *
     for (int i = 0; i < e->cells; i++) {
         pb_cell *c = &e->cell[i];
         c->template = template_of(e, c, data);
-        char *all = pb_format("%sseed=%llu\ndata=%s\nmodel=%s\ntemplate=%s\ncode=%s\n", c->settings,
-                              (unsigned long long)c->seed, e->data.hex, e->model.hex, c->template.hex, PB_CODE_VERSION);
-        c->hash = pb_sha256(all, strlen(all));
-        free(all);
+        pb_text all = {0};
+        pb_text_add(&all, "%sseed=%llu\ndata=%s\nmodel=%s\ntemplate=%s\ncode=%s\n", c->settings,
+                    (unsigned long long)c->seed, e->data.hex, e->model.hex, c->template.hex, PB_CODE_VERSION);
+        for (int p = 0; p < c->row->parts; p++)
+            if (pb_plugin_digest(c->row->method[p]))
+                pb_text_add(&all, "plugin=%s\n", pb_plugin_digest(c->row->method[p])->hex);
+        c->hash = pb_sha256(all.data, all.length);
+        pb_text_free(&all);
     }
 }

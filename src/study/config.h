@@ -41,6 +41,7 @@ typedef struct pb_experiment {
     const char *model_path;
     const char *baseline;            /* label of the row that others are compared with               */
     const char *methods, *seed_list; /* as written                                          */
+    const char *plugins;             /* files of methods that are not built in, as written  */
     int jobs;
     int timing_rounds;
     const char *class_names; /* of the data, as a JSON list; known once sealed            */

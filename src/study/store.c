@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "model/plugin.h"
 #include "numeric/blas.h"
 #include "study/host.h"
 #include "version.h"
@@ -381,6 +382,14 @@ static int put_result(pb_store *s, long long run, const pb_result *r)
            put_samples(s, run, r);
 }
 
+static int put_fact(pb_store *s, sqlite3_stmt *q, long long run, const char *key, const char *value)
+{
+    sqlite3_bind_int64(q, 1, run);
+    pb_store_bind(q, 2, key);
+    pb_store_bind(q, 3, value);
+    return pb_store_insert(s, q);
+}
+
 static int put_settings(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
 {
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
@@ -389,13 +398,29 @@ static int put_settings(pb_store *s, long long run, const pb_experiment *e, cons
     while (!rc && (line = strsep(&rest, "\n")) && *line) {
         char *value = strchr(line, '=');
         *value++ = 0;
-        sqlite3_bind_int64(q, 1, run);
-        pb_store_bind(q, 2, line);
-        pb_store_bind(q, 3, value);
-        rc = pb_store_insert(s, q);
+        rc = put_fact(s, q, run, line, value);
     }
     free(copy);
     sqlite3_finalize(q);
+    return rc;
+}
+
+/* "plugin.gate": the file's digest; "plugins": where it was found, for who reproduces the run. */
+static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cell *c)
+{
+    pb_text paths = {0};
+    int rc = 0;
+    for (int p = 0; p < c->row->parts && !rc; p++) {
+        const pb_method *m = c->row->method[p];
+        if (!pb_plugin_digest(m))
+            continue;
+        char *key = pb_format("plugin.%s", m->name);
+        pb_text_add(&paths, "%s%s", paths.length ? ", " : "", pb_plugin_path(m));
+        rc = put_fact(s, q, run, key, pb_plugin_digest(m)->hex);
+        free(key);
+    }
+    rc = rc || (paths.length && put_fact(s, q, run, "plugins", paths.data)) ? -1 : 0;
+    pb_text_free(&paths);
     return rc;
 }
 
@@ -412,12 +437,9 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
                             {"budget", budget}};
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
     int rc = q ? 0 : -1;
-    for (size_t i = 0; i < PB_COUNT(row) && !rc; i++) {
-        sqlite3_bind_int64(q, 1, run);
-        pb_store_bind(q, 2, row[i][0]);
-        pb_store_bind(q, 3, row[i][1]);
-        rc = pb_store_insert(s, q);
-    }
+    for (size_t i = 0; i < PB_COUNT(row) && !rc; i++)
+        rc = put_fact(s, q, run, row[i][0], row[i][1]);
+    rc = rc || put_plugins(s, q, run, c) ? -1 : 0;
     sqlite3_finalize(q);
     free(metrics);
     free(budget);

@@ -27,7 +27,8 @@ const pb_option pb_train_table[] = {
     ROW(PB_REAL, warmup, "0.06", 0, 1, "share of the steps in which the rate rises from 0"),
     ROW(PB_REAL, decay, "0.01", 0, 10, "weight decay of matrices"),
     ROW(PB_REAL, clip, "1", 0, 1e9, "largest norm of the gradient; 0: not clipped"),
-    ROW(PB_REAL, dropout, "0.1", 0, 0.9, "of the base model, above the lowest parameter that trains"),
+    ROW(PB_REAL, dropout, "-1", -1, 0.9,
+        "of the base model, above the lowest parameter that trains; -1: as its config.json says"),
     ROW(PB_REAL, beta1, "0.9", 0, 0.999999, "AdamW"),
     ROW(PB_REAL, beta2, "0.999", 0, 0.9999999, "AdamW"),
     ROW(PB_REAL, eps, "1e-8", 0, 1, "AdamW"),
@@ -108,11 +109,16 @@ static void note_touched(const pb_model *m, int *most)
     }
 }
 
+static double base_dropout(const pb_runner *r, const pb_train_options *o)
+{
+    return o->dropout < 0 ? pb_model_config(r->model)->dropout : o->dropout;
+}
+
 static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, int *most, pb_footprint *f)
 {
     for (int b = 0; b < steps_per_epoch(r->form, o); b++) {
         int n = batch_size(r->form, o, b);
-        if (pb_runner_plan(r, PB_TRAIN, order + b * o->batch, n, true, o->dropout, 0, r->feature_size > 0))
+        if (pb_runner_plan(r, PB_TRAIN, order + b * o->batch, n, true, base_dropout(r, o), 0, r->feature_size > 0))
             return -1;
         note_touched(r->model, most);
         f->forward_flops += r->plan.forward_flops;
@@ -324,7 +330,8 @@ static void draw_curve(trainer *t, double loss)
 static int take_step(trainer *t, const int *item, int n)
 {
     double start = pb_clock();
-    if (pb_runner_run(&t->runner, PB_TRAIN, item, n, true, t->options->dropout, pb_rng_next(&t->dropout)))
+    double dropout = base_dropout(&t->runner, t->options);
+    if (pb_runner_run(&t->runner, PB_TRAIN, item, n, true, dropout, pb_rng_next(&t->dropout)))
         return -1;
     double loss = (double)pb_graph_loss(t->runner.graph)->x[0];
     double norm = pb_optim_step(t->optim, pb_optim_rate(t->options, t->step, t->footprint.steps));

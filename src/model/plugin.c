@@ -1,0 +1,111 @@
+/* plugin: see plugin.h; and the list of all methods. */
+#include "model/plugin.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Never unloaded: experiments and models point into them. */
+static struct loaded {
+    const pb_method *method;
+    char *path;
+    pb_digest digest;
+} loaded[32];
+static int loadeds;
+
+static int built_in(void)
+{
+    int n = 0;
+    while (pb_methods[n])
+        n++;
+    return n;
+}
+
+const pb_method *pb_method_at(int i)
+{
+    int n = built_in();
+    return i < n ? pb_methods[i] : i < n + loadeds ? loaded[i - n].method : NULL;
+}
+
+const pb_method *pb_method_find(const char *name)
+{
+    const pb_method *m;
+    for (int i = 0; (m = pb_method_at(i)); i++)
+        if (!strcmp(m->name, name))
+            return m;
+    return NULL;
+}
+
+static const struct loaded *of_method(const pb_method *m)
+{
+    for (int i = 0; i < loadeds; i++)
+        if (loaded[i].method == m)
+            return &loaded[i];
+    return NULL;
+}
+
+const pb_digest *pb_plugin_digest(const pb_method *m)
+{
+    const struct loaded *l = of_method(m);
+    return l ? &l->digest : NULL;
+}
+
+const char *pb_plugin_path(const pb_method *m)
+{
+    const struct loaded *l = of_method(m);
+    return l ? l->path : NULL;
+}
+
+/* Letters, digits and '-': what can stand in an INI's list and in a tensor's name. */
+static bool is_name(const char *name)
+{
+    size_t n = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
+    return n && n < 32 && !name[n];
+}
+
+static int check(const char *path, const pb_plugin *p)
+{
+    static const pb_abi here = PB_ABI_HERE;
+    if (memcmp(&p->abi, &here, sizeof here) != 0)
+        return pb_error("%s: compiled against another version of the contract (%u, this program has %u); want it "
+                        "compiled again with this program's src/",
+                        path, p->abi.number, here.number);
+    const pb_method *m = p->method;
+    if (!is_name(m->name) || !m->title || !m->paper || !m->help)
+        return pb_error("%s: want a method with a name of a-z, 0-9 and '-', a title, a paper and a help text", path);
+    if (pb_method_find(m->name))
+        return pb_error("%s: there is a method '%s' already; want another name", path, m->name);
+    return 0;
+}
+
+static const pb_plugin *open_plugin(const char *path)
+{
+    char *file = strchr(path, '/') ? pb_strdup(path) : pb_format("./%s", path); /* else dlopen searches elsewhere */
+    void *object = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    const pb_plugin *p = object ? dlsym(object, "pb_plugin_here") : NULL;
+    if (!object)
+        pb_error("%s: cannot be loaded: %s; want a shared object compiled for this program", path, dlerror());
+    else if (!p)
+        pb_error("%s: no plugin; want PB_PLUGIN(method) at the end of its source", path);
+    free(file);
+    return p;
+}
+
+const pb_method *pb_plugin_load(const char *path)
+{
+    pb_digest digest;
+    if (pb_sha256_file(path, &digest))
+        return NULL;
+    for (int i = 0; i < loadeds; i++)
+        if (!strcmp(loaded[i].digest.hex, digest.hex))
+            return loaded[i].method;
+    if (loadeds == (int)PB_COUNT(loaded)) {
+        pb_error("%s: more than %zu plugins", path, PB_COUNT(loaded));
+        return NULL;
+    }
+    const pb_plugin *p = open_plugin(path);
+    if (!p || check(path, p))
+        return NULL;
+    loaded[loadeds++] = (struct loaded){p->method, pb_strdup(path), digest};
+    return p->method;
+}

@@ -1,0 +1,72 @@
+#!/bin/bash
+# A method that is not of this folder: the one that docs/write-a-method.md writes, compiled as it says.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+. tests/shell.bash
+cd "$work" || exit 2
+mkdir -p tasks data models
+ln -s "$root/tests/golden/tiny-bert" models/tiny
+printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
+{
+	printf 'label\ttext\n'
+	for i in $(seq 12); do printf 'good\tfilm %d was good\nbad\tfilm %d was bad\n' "$i" "$i"; done
+} >data/toy.tsv
+cat >toy.ini <<'END'
+[experiment]
+task          = toy
+model         = models/tiny
+plugins       = gate.so
+methods       = head, gate, gate+lora
+timing_rounds = 0
+
+[train]
+epochs = 1
+batch  = 8
+END
+compile() { # SOURCE.c: as the documentation says; beside sanitizers a plugin needs nothing of them
+	"${CC:-gcc}" -std=c11 -O2 -shared -fPIC "${@:2}" -I "$root/src" -o "${1%.c}.so" "$1" 2>err
+}
+
+sed -n '/^```c$/,/^```$/p' "$root/docs/write-a-method.md" | sed '/^```/d' >gate.c
+ok 'the documented method has no plugin line of its own yet' test "$(grep -c PB_PLUGIN gate.c)" = 0
+cp gate.c bare.c
+echo 'PB_PLUGIN(pb_method_gate)' >>gate.c
+ok 'it compiles' compile gate.c -Wall -Wextra -Wmissing-prototypes -Werror
+[ -f gate.so ] || { finish; exit 1; }
+ok 'verify' run 0 verify gate.so
+ok 'it keeps its promises' prints '^0 checks failed'
+ok 'under its own name' prints '^ok +gate +encoder'
+ok 'with settings and others' run 0 verify gate.so+lora:rank=2
+ok 'unknown without its file' run 2 verify gate
+
+ok 'plan' run 0 plan toy.ini
+ok 'run' run 0 run toy.ini --db a.db --threads 1 --quiet
+ok 'its digest is kept' test "$(sqlite3 a.db "SELECT count(*) FROM provenance WHERE key = 'plugin.gate' AND value = '$(sha256sum <gate.so | cut -d ' ' -f 1)'")" = 2
+ok 'reproduce' run 0 reproduce 2 --db a.db --quiet
+ok 'the same again' prints 'test: ([0-9]+) of \1 predictions identical'
+ok 'nothing to do twice' run 0 run toy.ini --db a.db --threads 1 --quiet
+ok 'as before' test "$(sqlite3 a.db 'SELECT count(*) FROM run')" = 3
+sed 's/pb_init_constant(1)/pb_init_constant(2)/' gate.c >other.c
+ok 'changed' compile other.c
+cp other.so gate.so
+ok 'another file' run 0 run toy.ini --db a.db --threads 1 --quiet
+ok 'is another run' test "$(sqlite3 a.db 'SELECT count(*) FROM run')" = 5
+ok 'and a broken promise is found' run 1 verify gate.so
+ok 'by its name' prints '^FAILED +gate .*base'
+
+refused() { # NAME FILE MESSAGE
+	ok "$1: exit 2" run 2 run toy.ini --db a.db --set "experiment.plugins=$2" --quiet
+	ok "$1: its message" says "$3"
+}
+echo 'no object' >text.so
+refused 'no object' text.so 'text.so: cannot be loaded'
+refused 'no file' none.so 'none.so: cannot read'
+ok 'without the line' compile bare.c
+refused 'no plugin' bare.so 'want PB_PLUGIN(method)'
+sed 's/PB_PLUGIN(pb_method_gate)/const pb_plugin pb_plugin_here = {{PB_ABI + 1}, \&pb_method_gate};/' gate.c >old.c
+ok 'another contract' compile old.c
+refused 'another contract' old.so 'compiled against another version of the contract'
+sed 's/"gate"/"lora"/' gate.c >taken.c
+ok 'a name' compile taken.c
+refused 'a name that is taken' taken.so "there is a method 'lora' already"
+finish
