@@ -217,3 +217,28 @@ TEST(fronts_and_superiority)
     CHECK(pb_stats_permutation(40, (const double[40]){1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 999,
                                1) < 0.01);
 }
+
+/* By going through all subsets. */
+static double best_of_subsets(int n, const double *x, int size)
+{
+    double sum = 0;
+    int sets = 0;
+    for (int set = 0; set < 1 << n; set++) {
+        double best = -INFINITY;
+        if (__builtin_popcount((unsigned)set) != size)
+            continue;
+        for (int i = 0; i < n; i++)
+            best = set >> i & 1 ? fmax(best, x[i]) : best;
+        sum += best;
+        sets++;
+    }
+    return sum / sets;
+}
+
+TEST(expected_best_of_trials)
+{
+    const double x[] = {0.7, 0.2, 0.9, 0.9, 0.5, 0.1, 0.65};
+    for (int size = 1; size <= 7; size++)
+        CHECK_NEAR(pb_stats_expected_best(7, x, size), best_of_subsets(7, x, size), 1e-14);
+    CHECK_NEAR(pb_stats_expected_best(1, x, 1), 0.7, 1e-15);
+}

@@ -68,3 +68,18 @@ pb_interval pb_stats_median(int n, const double *x)
     free(sorted);
     return out;
 }
+
+/* E = sum_i C(i-1, b-1) / C(n, b) x_(i): of all subsets of b, those whose best is the i-th smallest. */
+double pb_stats_expected_best(int n, const double *score, int budget)
+{
+    double *x = pb_alloc((size_t)n * sizeof *x), sum = 0;
+    double share = (double)budget / n; /* of the largest: C(n-1,b-1) / C(n,b) */
+    memcpy(x, score, (size_t)n * sizeof *x);
+    qsort(x, (size_t)n, sizeof *x, by_value);
+    for (int i = n; i >= budget; i--) {
+        sum += share * x[i - 1];
+        share *= i > budget ? (double)(i - budget) / (i - 1) : 0;
+    }
+    free(x);
+    return sum;
+}

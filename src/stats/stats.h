@@ -71,6 +71,13 @@ double pb_stats_permutation(int n, const double *d, int turns, uint64_t seed);
 /* Holm's step-down: p [n] becomes adjusted p, in place. */
 void pb_stats_holm(int n, double *p);
 
+/* ---- tuning ----------------------------------------------------------------------------------------------- */
+
+/* The best of `budget` trials that anyone might have drawn: the mean of the maximum over all subsets of that size of
+ * the n scores (Dodge et al. 2019, arXiv:1909.03004; without replacement, which is unbiased: Tang et al. 2020,
+ * arXiv:2004.13705).  1 <= budget <= n. */
+double pb_stats_expected_best(int n, const double *score, int budget);
+
 /* ---- many ------------------------------------------------------------------------------------------------- */
 
 /* k methods on n data sets: score [n,k], higher is better.  Mean ranks [k] (1 is best), Friedman's chi-square with its

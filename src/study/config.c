@@ -43,6 +43,20 @@ static const pb_option table[] = {
     {0},
 };
 
+#define TUNE(field, preset_, high, about)                                                                              \
+    {                                                                                                                  \
+        .name = #field, .type = PB_INT, .offset = offsetof(pb_tune_options, field), .preset = preset_, .max = high,    \
+        .help = about                                                                                                  \
+    }
+
+const pb_option pb_tune_table[] = {
+    TUNE(trials, "0", 10000,
+         "settings drawn for each row whose settings hold lists (1e-3, 3e-3) or ranges (1e-4..1e-2, 4..16); 0: every "
+         "combination of the lists"),
+    TUNE(seed, "0", 1 << 30, "of the draws; trial by trial the same share of each range for all rows"),
+    {0},
+};
+
 struct pb_owned {
     const pb_option *table;
     void *conf;
@@ -296,7 +310,7 @@ static int read_rows(pb_experiment *e, pb_ini *ini)
 
 static int unread(const pb_experiment *e, const pb_entry *entry)
 {
-    static const char *const first[] = {"experiment", "train", "model", "decode", "method", "task", NULL};
+    static const char *const first[] = {"experiment", "train", "tune", "model", "decode", "method", "task", NULL};
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(entry->section, " "), entry->section);
     const char *near = pb_nearest(word, first), *name = entry->section + strcspn(entry->section, " ");
@@ -311,9 +325,10 @@ static int unread(const pb_experiment *e, const pb_entry *entry)
     else if (!strcmp(word, "task"))
         pb_error("section [%s]: want [task %s], as the experiment's task is", entry->section, e->task_name);
     else
-        pb_error("unknown section [%s]; want [experiment], [train], [train ROW], [model], [model ROW], [decode], "
-                 "[decode ROW], [method NAME], [method NAME:VARIANT] or [task NAME]",
-                 entry->section);
+        pb_error(
+            "unknown section [%s]; want [experiment], [train], [train ROW], [tune], [model], [model ROW], [decode], "
+            "[decode ROW], [method NAME], [method NAME:VARIANT] or [task NAME]",
+            entry->section);
     return pb_ini_blame(entry);
 }
 
@@ -341,7 +356,9 @@ static int read_all(pb_experiment *e, pb_ini *ini, const char *const *sets)
     for (; sets && *sets; sets++)
         if (pb_ini_set(ini, *sets))
             return -1;
-    if (read_experiment(e, ini) || read_task(e, ini) || read_plugins(e, ini) || read_rows(e, ini))
+    pb_option_defaults(pb_tune_table, &e->tune);
+    if (read_experiment(e, ini) || pb_ini_fill(ini, "tune", pb_tune_table, &e->tune) || read_task(e, ini) ||
+        read_plugins(e, ini) || read_rows(e, ini))
         return -1;
     return pb_config_expand(e, ini) || check_unread(e, ini);
 }

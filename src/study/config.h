@@ -31,6 +31,13 @@ typedef struct pb_cell {
     pb_digest hash;       /* of settings, seed, data, model and code; by pb_experiment_seal */
 } pb_cell;
 
+/* [tune]: how the lists and ranges of a row's settings become trials. */
+typedef struct pb_tune_options {
+    int trials; /* of each row that has any, drawn at random; 0: every combination of the lists */
+    int seed;   /* of the draws                                                                 */
+} pb_tune_options;
+extern const pb_option pb_tune_table[];
+
 typedef struct pb_experiment {
     const char *name; /* the file's name without folder and .ini                      */
     const char *path;
@@ -44,6 +51,7 @@ typedef struct pb_experiment {
     const char *plugins;             /* files of methods that are not built in, as written  */
     int jobs;
     int timing_rounds;
+    pb_tune_options tune;
     const char *class_names; /* of the data, as a JSON list; known once sealed            */
     pb_digest data, model;   /* known once sealed                                         */
     const char *axis;        /* setting of a method that the figure `axis` is drawn against; "": none  */

@@ -1,6 +1,6 @@
 /* plot: see plot.h.  A figure is a gnuplot script with its data inside; names stand beside what
  * they name, and shapes and greys tell things apart without colour. */
-#include "study/plot.h"
+#include "study/plot_internal.h"
 
 #include <errno.h>
 #include <math.h>
@@ -10,11 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WIDTH 760.0 /* of a figure in pixels */
-#define HEIGHT 500.0
-#define LETTER 7.5     /* width of a letter in a label, pixels */
+#include "study/tuning.h"
+
 #define LONG_AXIS 20.0 /* a cost that spans more than this ratio has a logarithmic axis */
-#define LINE 15.0      /* height of a label                    */
 
 static const char style[] = "set encoding utf8\n"
                             "set border 3 lc rgb '#404040'\n"
@@ -25,65 +23,6 @@ static const char style[] = "set encoding utf8\n"
 /* Shape and grey of a class of methods, in the order of pb_taxon. */
 static const int shape[] = {2, 7, 5, 9, 11};
 static const char *const grey[] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
-
-/* ---- labels that do not cover each other -------------------------------------------------------------- */
-
-typedef struct box {
-    double left, right, bottom, top; /* pixels of the plot's area */
-} box;
-
-static double overlap(const box *a, const box *b)
-{
-    double w = fmin(a->right, b->right) - fmax(a->left, b->left);
-    double h = fmin(a->top, b->top) - fmax(a->bottom, b->bottom);
-    return w > 0 && h > 0 ? w * h : 0;
-}
-
-typedef struct point {
-    const char *label;
-    double x, y;      /* data                          */
-    double low, high; /* of y's interval; NaN: none     */
-    int taxon;
-    double px, py; /* pixels                         */
-    box mark, text;
-} point;
-
-/* Label box number `way` around a point: right, left, above, below, then further away. */
-static box label_box(const point *s, int way)
-{
-    static const double side[][2] = {{1, 0}, {-1, 0}, {1, 1}, {1, -1}, {-1, 1}, {-1, -1}, {0, 1}, {0, -1}};
-    int far = way / 8 + 1;
-    double w = LETTER * (double)strlen(s->label);
-    const double *d = side[way % 8];
-    double cx = s->px + d[0] * (w / 2 + 8 * far), cy = s->py + d[1] * LINE * far;
-    return (box){cx - w / 2, cx + w / 2, cy - LINE / 2, cy + LINE / 2};
-}
-
-static double cost_of(const box *b, const point *spot, int n, int self)
-{
-    double cost = 0;
-    for (int i = 0; i < n; i++) {
-        cost += overlap(b, &spot[i].mark);
-        cost += i < self ? overlap(b, &spot[i].text) : 0;
-    }
-    double outside = fmax(0, -b->left) + fmax(0, b->right - WIDTH + 110) + fmax(0, -b->bottom);
-    return cost + 100 * outside;
-}
-
-static void place_labels(point *spot, int n)
-{
-    for (int i = 0; i < n; i++) {
-        double least = INFINITY;
-        for (int way = 0; way < 24; way++) {
-            box b = label_box(&spot[i], way);
-            double cost = cost_of(&b, spot, n, i) + 0.5 * way;
-            if (cost < least) {
-                least = cost;
-                spot[i].text = b;
-            }
-        }
-    }
-}
 
 /* ---- running gnuplot ---------------------------------------------------------------------------------- */
 
@@ -208,7 +147,7 @@ static void to_pixels(point *spot, int n, const range *x, const range *y)
         double high = isnan(s->high) ? s->py : at(y, s->high) * (HEIGHT - 110);
         s->mark = (box){s->px - 5, s->px + 5, fmin(low, s->py - 5), fmax(high, s->py + 5)};
     }
-    place_labels(spot, n);
+    pb_place_labels(spot, n);
 }
 
 /* A thin line from a point to a name that stands away from it. */
@@ -394,7 +333,14 @@ static void add_ends(pb_text *t, point *end, int n, double span)
     }
 }
 
-static int add_panel(pb_text *t, const pb_report *r, const char *key, const char *title, int panel)
+/* What a panel of curves shows. */
+typedef struct panel {
+    curve (*read)(const pb_report *r, int row, const char *key);
+    const char *key, *x, *y; /* of `read`; names of the axes */
+    int number;
+} panel;
+
+static int add_panel(pb_text *t, const pb_report *r, const panel *p)
 {
     static const char *const line[] = {"lc rgb '#000000' dt 1", "lc rgb '#000000' dt 2", "lc rgb '#808080' dt 1",
                                        "lc rgb '#808080' dt 2", "lc rgb '#404040' dt 3", "lc rgb '#a0a0a0' dt 4"};
@@ -404,10 +350,10 @@ static int add_panel(pb_text *t, const pb_report *r, const char *key, const char
     double most = 0;
     pb_text plot = {0};
     for (int i = 0; i < rows; i++) {
-        curve c = read_curve(r, i, key);
+        curve c = p->read(r, i, p->key);
         if (c.count > 1) {
-            pb_text_add(t, "$c%d_%d << EOD\n%sEOD\n", panel, i, c.points.data);
-            pb_text_add(&plot, "%s$c%d_%d using 1:2 with %s lw 1.4 %s", n ? ", \\\n " : "plot ", panel, i,
+            pb_text_add(t, "$c%d_%d << EOD\n%sEOD\n", p->number, i, c.points.data);
+            pb_text_add(&plot, "%s$c%d_%d using 1:2 with %s lw 1.4 %s", n ? ", \\\n " : "plot ", p->number, i,
                         c.count < 20 ? "linespoints pt 7 ps 0.6" : "lines", line[n % (int)PB_COUNT(line)]);
             end[n++] = (point){.label = r->row[i].row->label, .x = c.last_x, .y = c.last_y};
             widen(&y, c.last_y);
@@ -418,9 +364,9 @@ static int add_panel(pb_text *t, const pb_report *r, const char *key, const char
     }
     if (n) {
         pad(&y, 0.08);
-        pb_text_add(
-            t, "unset label\nset xlabel 'step'\nset ylabel '%s' noenhanced\nset xrange [0:%g]\nset yrange [%g:%g]\n",
-            title, most * 1.35, y.low, y.high);
+        pb_text_add(t,
+                    "unset label\nset xlabel '%s'\nset ylabel '%s' noenhanced\nset xrange [0:%g]\nset yrange [%g:%g]\n",
+                    p->x, p->y, most * 1.35, y.low, y.high);
         add_ends(t, end, n, y.high - y.low);
         pb_text_add(t, "%s\n", plot.data);
     }
@@ -431,19 +377,51 @@ static int add_panel(pb_text *t, const pb_report *r, const char *key, const char
 
 static int draw_curves(const pb_report *r, const char *folder)
 {
-    char key[96], *title = pb_format("validation %s", r->experiment->task->metrics[0].name);
     const pb_experiment *e = r->experiment;
+    char key[96], *title = pb_format("validation %s", e->task->metrics[0].name);
+    panel loss = {read_curve, "train.loss", "step", "training loss", 0};
+    panel score = {read_curve, pb_report_primary(r, PB_VALIDATION, key), "step", title, 1};
+    if (e->task->texts)
+        score = (panel){read_curve, "accuracy.validation.perplexity", "step", "validation perplexity", 1};
     pb_text t = {0};
     pb_text_add(&t, "%sset multiplot layout 1,2 title ", style);
     add_quoted(&t, *e->title ? e->title : e->name);
     pb_text_add(&t, "\n");
-    int n = add_panel(&t, r, "train.loss", "training loss", 0);
-    n += e->task->texts ? add_panel(&t, r, "accuracy.validation.perplexity", "validation perplexity", 1)
-                        : add_panel(&t, r, pb_report_primary(r, PB_VALIDATION, key), title, 1);
+    int n = add_panel(&t, r, &loss) + add_panel(&t, r, &score);
     pb_text_add(&t, "unset multiplot\n");
     int rc = n ? draw(folder, "curves", t.data, 1.5 * WIDTH) : 0;
     pb_text_free(&t);
     free(title);
+    return rc;
+}
+
+/* ---- tuning -------------------------------------------------------------------------------------------- */
+
+/* The best to be expected of 1, 2, .. trials. */
+static curve read_tuning(const pb_report *r, int row, const char *key)
+{
+    (void)key;
+    pb_tuning tuning = pb_tuning_of(r, row);
+    curve c = {.count = tuning.trials};
+    for (int i = 1; i <= tuning.trials; i++) {
+        c.last_x = i;
+        c.last_y = pb_tuning_expected(r, &tuning, i);
+        pb_text_add(&c.points, "%d %.6g\n", i, c.last_y);
+    }
+    pb_tuning_free(&tuning);
+    return c;
+}
+
+static int draw_tuning(const pb_report *r, const char *folder)
+{
+    char *y = pb_format("validation %s, the best to be expected", r->experiment->task->metrics[0].name);
+    pb_text t = {0};
+    pb_text_add(&t, "%s", style);
+    add_title(&t, r);
+    int n = add_panel(&t, r, &(panel){read_tuning, "", "trials", y, 0});
+    int rc = n ? draw(folder, "tuning", t.data, WIDTH) : 0;
+    pb_text_free(&t);
+    free(y);
     return rc;
 }
 
@@ -491,11 +469,11 @@ static pb_interval axis_value(const pb_report *r, int row, int split, const char
 }
 
 /* One value of every row against its setting; rows without it are dashed levels. */
-static int add_axis_panel(pb_text *t, const axis *a, int panel, int split, const char *key, const char *title)
+static int add_axis_panel(pb_text *t, const axis *a, int number, int split, const char *key, const char *title)
 {
     int n = 0;
     pb_text levels = {0};
-    pb_text_add(t, "$a%d << EOD\n", panel);
+    pb_text_add(t, "$a%d << EOD\n", number);
     for (int i = 0; i < a->report->experiment->rows; i++) {
         pb_interval v = axis_value(a->report, i, split, key);
         if (isnan(v.middle))
@@ -512,7 +490,7 @@ static int add_axis_panel(pb_text *t, const axis *a, int panel, int split, const
                     "set title '%s' noenhanced\nset format y '%s'\nplot $a%d using 1:2 smooth unique with lines lc rgb "
                     "'#404040', "
                     "$a%d using 1:2:3:4 with yerrorbars pt 7 lc rgb '#202020'%s\n",
-                    title, panel == 2 ? "%.0s%c" : "%g", panel, panel, levels.data ? levels.data : "");
+                    title, number == 2 ? "%.0s%c" : "%g", number, number, levels.data ? levels.data : "");
     pb_text_free(&levels);
     return n;
 }
@@ -564,7 +542,7 @@ int pb_plot(const pb_report *r, const char *folder)
              draw_against(r, to, "accuracy-parameters", "storage.trainable", "trainable parameters") ||
              draw_against(r, to, "accuracy-memory", "memory.train.total", "training memory, bytes") ||
              draw_against(r, to, "accuracy-inference", "overhead.flops", "FLOPs to read an example, unmerged") ||
-             draw_overhead(r, to) || draw_axis(r, to) || draw_curves(r, to);
+             draw_overhead(r, to) || draw_axis(r, to) || draw_tuning(r, to) || draw_curves(r, to);
     free(own);
     return rc ? -1 : 0;
 }

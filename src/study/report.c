@@ -7,6 +7,7 @@
 
 #include "files/json.h"
 #include "study/run.h"
+#include "study/tuning.h"
 
 /* ---- gathering ---------------------------------------------------------------------------------------- */
 
@@ -236,6 +237,7 @@ void pb_report_print(const pb_report *r, FILE *out)
     print_grid(&g, out);
     free(g.text);
     print_notes(r, out);
+    pb_tuning_print(r, out);
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------------------ */
@@ -354,6 +356,8 @@ static int add_row(const pb_report *r, int row, pb_text *text)
                        "SELECT DISTINCT key, split FROM value WHERE run IN (%s) AND step = -1 ORDER BY key", ids,
                        add_value);
     free(ids);
+    add_member(&o, "tuning");
+    pb_tuning_json(r, row, text);
     pb_text_add(text, "}\n");
     return rc;
 }

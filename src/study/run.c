@@ -73,9 +73,7 @@ void pb_bench_close(pb_bench *b)
 
 /* ---- choosing ----------------------------------------------------------------------------------------- */
 
-/* Mean of the primary metric on validation over the seeds of one choice; diverged seeds count as
- * the worst, missing ones are left out.  NaN: nothing finished. */
-static double mean_validation(pb_store *s, const pb_experiment *e, const pb_row *row, const char *choice)
+double pb_run_validation(pb_store *s, const pb_experiment *e, const pb_row *row, const char *choice)
 {
     const pb_metric_info *primary = &e->task->metrics[0];
     char key[80];
@@ -102,7 +100,7 @@ static const char *best_choice(pb_store *s, const pb_experiment *e, const pb_row
         const pb_cell *c = &e->cell[i];
         if (c->row != row || (i && e->cell[i - 1].row == row && !strcmp(e->cell[i - 1].choice, c->choice)))
             continue;
-        double mean = mean_validation(s, e, row, c->choice);
+        double mean = pb_run_validation(s, e, row, c->choice);
         if (!isnan(mean) && (!best || mean > most)) {
             best = c->choice;
             most = mean;

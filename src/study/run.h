@@ -21,6 +21,10 @@ void pb_bench_close(pb_bench *b);
  * 0 done; 1 some cell failed; -1 with an error. */
 int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o);
 
+/* Mean of the primary metric on validation over the seeds of one choice of a row; the more the better: losses are
+ * negated.  Diverged seeds count as the worst, -INFINITY, missing ones are left out.  NaN: nothing finished. */
+double pb_run_validation(pb_store *s, const pb_experiment *e, const pb_row *row, const char *choice);
+
 /* Is the cell one of its row's choice: of all settings tried, the one with the best mean of the
  * primary metric on validation over the finished seeds? */
 bool pb_run_chosen(pb_store *s, const pb_experiment *e, const pb_cell *c);

@@ -1,0 +1,70 @@
+#!/bin/bash
+# [tune]: the same number of trials for every row, the choice on validation, the test split for the choice alone.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+. tests/shell.bash
+cd "$work" || exit 2
+mkdir -p tasks data models
+ln -s "$root/tests/golden/tiny-bert" models/tiny
+printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
+{
+	printf 'label\ttext\n'
+	for i in $(seq 12); do printf 'good\tfilm %d was good\nbad\tfilm %d was bad\n' "$i" "$i"; done
+} >data/toy.tsv
+cat >toy.ini <<'END'
+[experiment]
+task          = toy
+model         = models/tiny
+methods       = head, lora, full
+seeds         = 0, 1
+timing_rounds = 0
+
+[tune]
+trials = 5
+
+[train]
+epochs = 1
+batch  = 8
+lr     = 1e-4..1e-1
+
+[method lora]
+rank = 2..6
+END
+rows() { sqlite3 a.db "$1"; }
+tried() { rows "SELECT group_concat(choice, ';') FROM (SELECT DISTINCT choice FROM run WHERE row = '$1')"; }
+
+ok 'run' run 0 run toy.ini --db a.db --threads 1 --quiet
+ok 'trials of each row and seed' [ "$(rows 'SELECT count(*) FROM run')" = 30 ]
+ok 'five that differ' [ "$(rows "SELECT count(DISTINCT choice) FROM run WHERE row = 'lora'")" = 5 ]
+ok 'the same luck for all rows' [ "$(tried head)" = "$(tried full)" ]
+ok 'inside the range' [ "$(rows "SELECT count(*) FROM setting WHERE key = 'train.lr' AND (value + 0 < 1e-4 OR value + 0 > 0.1)")" = 0 ]
+ok 'whole numbers too' [ "$(rows "SELECT count(*) FROM setting WHERE key = 'method.lora.rank' AND value NOT IN ('2', '3', '4', '5', '6')")" = 0 ]
+ok 'the test split for the choice alone' [ "$(rows "SELECT count(DISTINCT run) FROM prediction WHERE split = 'test'")" = 6 ]
+ok 'table' run 0 table toy.ini --db a.db
+ok 'expected best' prints '^lora +5 '
+ok 'its figure' test -s plots/toy/tuning.svg
+"$program" table toy.ini --db a.db --json >out 2>err
+# Of all trials the best, of one their mean.
+ok 'from the mean to the best' awk -v RS= '{
+	match($0, /"validation":\[[^]]*/); n = split(substr($0, RSTART + 14, RLENGTH - 14), v, ",")
+	match($0, /"expected":\[[^]]*/); m = split(substr($0, RSTART + 12, RLENGTH - 12), x, ",")
+	for (i = 1; i <= n; i++) { sum += v[i]; best = v[i] > best ? v[i] : best }
+	d = x[1] - sum / n
+	exit !(n == 5 && m == 5 && d * d < 1e-12 && x[5] == best) }' out
+ok 'nothing to do twice' run 0 run toy.ini --db a.db --threads 1 --quiet
+ok 'as before' [ "$(rows 'SELECT count(*) FROM run')" = 30 ]
+ok 'other draws' run 0 run toy.ini --db b.db --threads 1 --quiet --set tune.seed=1
+ok 'are other settings' [ "$(sqlite3 b.db 'SELECT min(choice) FROM run')" != "$(rows 'SELECT min(choice) FROM run')" ]
+ok 'fewer combinations than trials: all of them' run 0 run toy.ini --db c.db --threads 1 --quiet --set 'train.lr=1e-3, 1e-2' --set method\ lora.rank=2
+ok 'two' [ "$(sqlite3 c.db "SELECT count(DISTINCT choice) FROM run WHERE row = 'head'")" = 2 ]
+
+refused() { # NAME MESSAGE SETTING...
+	ok "$1: exit 2" run 2 plan toy.ini "${@:3}"
+	ok "$1: its message" says "$2"
+}
+refused 'a range without trials' 'want [tune] trials' --set tune.trials=0
+refused 'a range that falls' 'want LOW..HIGH' --set train.lr=1e-1..1e-2
+refused 'half a range' 'want LOW..HIGH' --set train.lr=1e-1..
+refused 'a range too wide' 'want a range inside' --set train.dropout=0..3
+refused 'no such setting' "did you mean 'trials'" --set tune.trial=3
+finish
