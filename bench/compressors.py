@@ -17,6 +17,8 @@ line.  Every row pays for the same bytes, the held-out files', line ends include
   5-gram words   over words with the space before them, marks and spaces; what occurs once or never
                  in the training text is spelled as bytes
 
+  model          the decoder in the folder TOKENIZER by transformers, each document in windows of 256 tokens
+
 The n-gram models are interpolated with modified Kneser-Ney smoothing (Chen and Goodman 1999: three
 discounts an order, from the counts of counts) down to the uniform distribution.  They are trained on
 the training text only, see no more than the line, and predict each line's end, which pays for the
@@ -27,6 +29,7 @@ import argparse
 import collections
 import json
 import lzma
+import math
 import pathlib
 import re
 import time
@@ -34,7 +37,8 @@ import time
 import numpy
 
 ORDER = 5
-ROWS = ("xz", "tokens", "words")
+WINDOW = 256
+ROWS = ("xz", "tokens", "words", "model")
 
 
 # ---- Kneser-Ney ----------------------------------------------------------------------------------------
@@ -209,6 +213,25 @@ def ngram_rows(args, name, kind):
     yield f"{ORDER}-gram {name}", "all", all_bytes, all_bits, about
 
 
+def model_rows(args):
+    """Each token behind what stands before it in its window, and the end of each document."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    model = AutoModelForCausalLM.from_pretrained(args.tokenizer, dtype=torch.float32).eval()
+    end, coder = model.config.eos_token_id, Tokens(args.tokenizer, [])
+    for path in args.heldout:
+        nats, asked = 0.0, 0
+        for line in lines_of([path]):
+            ids = torch.tensor([end, *coder.of([line])[1:-1].tolist(), end])
+            for at in range(0, len(ids) - 1, WINDOW):
+                window = ids[None, at:at + WINDOW + 1]
+                with torch.no_grad():
+                    share = model(window[:, :-1]).logits[0].log_softmax(-1)
+                nats -= float(share.gather(1, window[0, 1:, None]).sum())
+                asked += window.shape[1] - 1
+        yield "model", path.name, path.stat().st_size, nats / math.log(2), {"tokens": asked}
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("tokenizer", type=pathlib.Path, metavar="TOKENIZER")
@@ -219,7 +242,7 @@ def main():
     p.add_argument("--json", type=pathlib.Path)
     args = p.parse_args()
     rows = {"xz": lambda: xz_rows(args), "tokens": lambda: ngram_rows(args, "tokens", Tokens),
-            "words": lambda: ngram_rows(args, "words", Words)}
+            "words": lambda: ngram_rows(args, "words", Words), "model": lambda: model_rows(args)}
     out = []
     for name in (r for r in ROWS if r not in args.skip):
         start = time.time()
