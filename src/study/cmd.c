@@ -45,6 +45,7 @@ static const flag flags[] = {
     {"stop", "TEXT", "end at this text; several: \"\\n|Text:\"", 0, OPTION},
     {"slots", "N", "texts that run side by side (8)", 0, OPTION},
     {"margin", "X[,Y]", "what is no difference: of the score (0.01, or 1 of 100), of times (0.05)", AT(margin), TEXT},
+    {"axes", "KEYS", "such as accuracy.test.accuracy,storage.stored", AT(axes), TEXT},
     {"method", "NAME", "rows with this method only", AT(method), TEXT},
     {"declare", "KEYS", "exact numbers that are meant to differ, such as storage.trainable,storage.stored", AT(declare),
      TEXT},
