@@ -259,4 +259,13 @@ TEST(p_of_a_pair)
     const double a[2 * 6] = {1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0}, b[2 * 6] = {0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0};
     pb_crossed x = {.seeds = 2, .examples = 6, .stats = 1, .x = a}, y = {.seeds = 2, .examples = 6, .stats = 1, .x = b};
     CHECK_NEAR(pb_stats_pair_p(&x, &y, 99, 0), 2.0 / 32, 1e-15); /* five differences, all of one sign */
+
+    double all[40], some[40]; /* what is equal stays equal to the last bit: eight differences, no draws */
+    for (int e = 0; e < 40; e++) {
+        all[e] = 1;
+        some[e] = e >= 8;
+    }
+    x = (pb_crossed){.seeds = 1, .examples = 40, .stats = 1, .x = all};
+    y = (pb_crossed){.seeds = 1, .examples = 40, .stats = 1, .x = some};
+    CHECK_NEAR(pb_stats_pair_p(&x, &y, 99, 0), 2.0 / 256, 1e-15);
 }

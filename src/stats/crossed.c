@@ -43,7 +43,7 @@ static double *linear(const pb_crossed *c)
             row[e] = !c->value || n < 2 ? stats_of(c, s, e)[0] : n * whole - (n - 1) * value_of(c, without, n - 1);
             mean += row[e] / n;
         }
-        for (int e = 0; e < n; e++)
+        for (int e = 0; e < n && c->value; e++)
             row[e] += whole - mean;
     }
     free(sums);

@@ -101,8 +101,8 @@ static int unknown_axis(const pb_front *f, const char *key)
     pb_store_query(f->report->store, "SELECT DISTINCT key FROM value WHERE step = -1 ORDER BY key", NULL, take_name,
                    &n);
     const char *near = pb_nearest(key, n.name);
-    pb_error("--axes: no run of %s has a value '%s'%s%s%s; docs/metrics.md and `peftbench table --json` list them",
-             f->report->experiment->name, key, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    pb_error("--axes: no run of %s has a value '%s'; %s%s%s", f->report->experiment->name, key,
+             near ? "did you mean '" : "`peftbench table --json` lists them", near ? near : "", near ? "'?" : "");
     pb_arena_free(n.arena);
     return -1;
 }
