@@ -127,7 +127,8 @@ ok 'as JSON' run 0 rank a.ini --db a.db --json
 ok 'adjusted' prints '"row":"null","baseline":"full","score":0.85,"difference":-0.15,.*"p":0.03125,"holm":0.0625,"family":3'
 wrong a null 'example < 8'
 ok 'of two that are equal' run 0 rank a.ini --db a.db
-ok 'the later is not the lesser' prints '^null .* 0.00781 +0.0234$'
+ok 'neither is the less' prints '^null .* 0.00781 +0.0234$'
+ok 'by its place' prints '^head .* 0.00781 +0.0234$'
 wrong a majority 'example >= 40'
 ok 'no difference' run 0 rank a.ini --db a.db
 ok 'is none' prints '^majority +1.0000 +\+0.0000 .* 1 +1$'

@@ -263,7 +263,7 @@ static double drawn_mean(int seeds, const double *value, const int *seed_times)
     return n ? sum / n : NAN;
 }
 
-/* What a few seeds alone have (times, of one) holds where none of them was drawn, too: each point [axes] of a sample. */
+/* One sample's points [n, axes]; what only a few seeds have (times, of one) holds where none of them was drawn. */
 static void place(const pb_cloud *c, const int *seed_times, const int *times, const double *known, double *sums,
                   double *point)
 {
