@@ -242,3 +242,55 @@ TEST(expected_best_of_trials)
         CHECK_NEAR(pb_stats_expected_best(7, x, size), best_of_subsets(7, x, size), 1e-14);
     CHECK_NEAR(pb_stats_expected_best(1, x, 1), 0.7, 1e-15);
 }
+
+/* Two rows, each right on one of two examples, at one cost: of the four draws of two examples one leaves only the
+ * first on the front, one only the second, two both.  A third costs less, a fourth never does as well. */
+TEST(how_often_a_row_is_on_the_front)
+{
+    const double right[4][2] = {{1, 0}, {0, 1}, {0, 0}, {0, 0}};
+    const double value[4][2] = {{NAN, 5}, {NAN, 5}, {NAN, 1}, {NAN, 6}};
+    const bool rising[] = {true, false};
+    pb_crossed score[4];
+    for (int i = 0; i < 4; i++)
+        score[i] = (pb_crossed){.seeds = 1, .examples = 2, .stats = 1, .x = right[i]};
+    pb_cloud c = {.n = 4, .axes = 2, .seeds = 1, .value = value[0], .rising = rising, .scored = 0, .score = score};
+    double point[8], share[4];
+    bool front[4];
+    pb_stats_front(&c, 4000, 0, point, front, share);
+    CHECK(point[0] == 0.5 && point[1] == 5 && point[4] == 0 && point[7] == 6);
+    CHECK(front[0] && front[1] && front[2] && !front[3]);
+    CHECK_NEAR(share[0], 0.75, 0.03); /* 4 standard deviations */
+    CHECK_NEAR(share[1], 0.75, 0.03);
+    CHECK_NEAR(share[0] + share[1], 1.5, 0.04);
+    CHECK(share[2] > 1 - 1e-9 && share[3] == 0);
+}
+
+/* By seeds alone: of two seeds the first draws 1 or 2 or both.  What is known of one seed holds for all draws. */
+TEST(fronts_by_seeds_alone)
+{
+    const double value[2][2][2] = {{{1, 0}, {7, NAN}}, {{0.4, 0.4}, {7, 7}}};
+    const bool rising[] = {true, false};
+    pb_cloud c = {.n = 2, .axes = 2, .seeds = 2, .value = value[0][0], .rising = rising, .scored = -1};
+    double point[4], share[2];
+    bool front[2];
+    pb_stats_front(&c, 4000, 0, point, front, share);
+    CHECK(point[0] == 0.5 && point[1] == 7 && front[0] && !front[1]);
+    CHECK_NEAR(share[0], 0.75, 0.03);
+    CHECK_NEAR(share[0] + share[1], 1, 1e-9);
+}
+
+TEST(p_of_a_pair)
+{
+    const double a[2 * 6] = {1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0}, b[2 * 6] = {0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0};
+    pb_crossed x = {.seeds = 2, .examples = 6, .stats = 1, .x = a}, y = {.seeds = 2, .examples = 6, .stats = 1, .x = b};
+    CHECK_NEAR(pb_stats_pair_p(&x, &y, 99, 0), 2.0 / 32, 1e-15); /* five differences, all of one sign */
+
+    double all[40], some[40]; /* what is equal stays equal to the last bit: eight differences, no draws */
+    for (int e = 0; e < 40; e++) {
+        all[e] = 1;
+        some[e] = e >= 8;
+    }
+    x = (pb_crossed){.seeds = 1, .examples = 40, .stats = 1, .x = all};
+    y = (pb_crossed){.seeds = 1, .examples = 40, .stats = 1, .x = some};
+    CHECK_NEAR(pb_stats_pair_p(&x, &y, 99, 0), 2.0 / 256, 1e-15);
+}

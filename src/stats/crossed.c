@@ -43,7 +43,7 @@ static double *linear(const pb_crossed *c)
             row[e] = !c->value || n < 2 ? stats_of(c, s, e)[0] : n * whole - (n - 1) * value_of(c, without, n - 1);
             mean += row[e] / n;
         }
-        for (int e = 0; e < n; e++)
+        for (int e = 0; e < n && c->value; e++)
             row[e] += whole - mean;
     }
     free(sums);
@@ -150,6 +150,19 @@ pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_component
     return out;
 }
 
+double pb_stats_pair_p(const pb_crossed *a, const pb_crossed *b, int turns, uint64_t seed)
+{
+    double *y = linear(a), *z = linear(b), *d = pb_alloc((size_t)(a->examples + 1) * sizeof *d);
+    for (int s = 0; s < a->seeds; s++)
+        for (int e = 0; e < a->examples; e++)
+            d[e] += y[s * a->examples + e] - z[s * a->examples + e];
+    double p = pb_stats_permutation(a->examples, d, turns, seed);
+    free(y);
+    free(z);
+    free(d);
+    return p;
+}
+
 /* ---- how large a study ---------------------------------------------------------------------------------------- */
 
 /* The interval must clear 0 in four of five studies. */
@@ -233,4 +246,68 @@ pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int res
     free(value);
     free(sums);
     return out;
+}
+
+/* ---- a front, drawn again --------------------------------------------------------------------------------------- */
+
+/* Mean over the drawn seeds of what is known, NaN if that is nothing. */
+static double drawn_mean(int seeds, const double *value, const int *seed_times)
+{
+    double sum = 0;
+    int n = 0;
+    for (int s = 0; s < seeds; s++)
+        if (!isnan(value[s])) {
+            sum += seed_times[s] * value[s];
+            n += seed_times[s];
+        }
+    return n ? sum / n : NAN;
+}
+
+/* One sample's points [n, axes]; what only a few seeds have (times, of one) holds where none of them was drawn. */
+static void place(const pb_cloud *c, const int *seed_times, const int *times, const double *known, double *sums,
+                  double *point)
+{
+    for (int i = 0; i < c->n; i++)
+        for (int j = 0; j < c->axes; j++) {
+            int at = i * c->axes + j;
+            if (j == c->scored) {
+                point[at] = resampled(&c->score[i], seed_times, times, sums);
+                continue;
+            }
+            double x = drawn_mean(c->seeds, c->value + (size_t)at * (size_t)c->seeds, seed_times);
+            point[at] = isnan(x) && known ? known[at] : x;
+        }
+}
+
+static int *ones(int n)
+{
+    int *times = pb_alloc((size_t)(n + 1) * sizeof *times);
+    for (int i = 0; i < n; i++)
+        times[i] = 1;
+    return times;
+}
+
+void pb_stats_front(const pb_cloud *c, int resamples, uint64_t seed, double *point, bool *front, double *share)
+{
+    int examples = c->scored < 0 ? 0 : c->score[0].examples, *seeds = ones(c->seeds), *times = ones(examples);
+    double *moved = pb_alloc((size_t)(c->n * c->axes) * sizeof *moved),
+           *sums = pb_alloc((c->scored < 0 ? 1 : (size_t)c->score[0].stats) * sizeof *sums);
+    bool *stays = pb_alloc((size_t)c->n * sizeof *stays);
+    pb_rng r = pb_rng_named(seed, "bootstrap");
+    place(c, seeds, times, NULL, sums, point);
+    pb_stats_pareto(c->n, c->axes, point, c->rising, front);
+    memset(share, 0, (size_t)c->n * sizeof *share);
+    for (int k = 0; k < resamples; k++) {
+        draw(&r, c->seeds, seeds);
+        draw(&r, examples, times);
+        place(c, seeds, times, point, sums, moved);
+        pb_stats_pareto(c->n, c->axes, moved, c->rising, stays);
+        for (int i = 0; i < c->n; i++)
+            share[i] += stays[i] ? 1.0 / resamples : 0;
+    }
+    free(seeds);
+    free(times);
+    free(moved);
+    free(sums);
+    free(stays);
 }

@@ -48,6 +48,10 @@ pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_component
  * for all of them (Owen 2007's pigeonhole).  With few seeds it is too narrow: see docs/statistics.md. */
 pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int resamples, uint64_t seed);
 
+/* Two-sided p of pb_stats_permutation over the examples' differences a - b, averaged over the seeds; of metrics that
+ * are no mean, of their linear parts.  It is about these very models: other seeds are not thought of. */
+double pb_stats_pair_p(const pb_crossed *a, const pb_crossed *b, int turns, uint64_t seed);
+
 /* The least difference that a study of this size finds with 80 % probability (two-sided, 5 %). */
 double pb_stats_detectable(const pb_components *parts);
 
@@ -90,5 +94,18 @@ pb_friedman pb_stats_friedman(int n, int k, const double *score, double *rank);
 /* front[i]: no other of n points [n,axes] is at least as good on every axis and better on one.  rising[j]: more is
  * better on axis j.  NaN: worst. */
 void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, bool *front);
+
+/* n points of which each has a value a seed; of axis `scored` (-1: none) by seed and example. */
+typedef struct pb_cloud {
+    int n, axes, seeds;
+    const double *value; /* [n, axes, seeds]; NaN: not known of this seed; what is of none is worst */
+    const bool *rising;  /* [axes]                                                                  */
+    int scored;
+    const pb_crossed *score; /* [n], of these seeds and the same examples; takes the place of value */
+} pb_cloud;
+
+/* Means over the seeds, point [n, axes]; which are on the front, and the share of hierarchical bootstrap samples in
+ * which each is: all points of a sample have the same drawn seeds and examples. */
+void pb_stats_front(const pb_cloud *c, int resamples, uint64_t seed, double *point, bool *front, double *share);
 
 #endif

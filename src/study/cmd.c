@@ -45,6 +45,7 @@ static const flag flags[] = {
     {"stop", "TEXT", "end at this text; several: \"\\n|Text:\"", 0, OPTION},
     {"slots", "N", "texts that run side by side (8)", 0, OPTION},
     {"margin", "X[,Y]", "what is no difference: of the score (0.01, or 1 of 100), of times (0.05)", AT(margin), TEXT},
+    {"axes", "KEYS", "such as accuracy.test.accuracy,storage.stored", AT(axes), TEXT},
     {"method", "NAME", "rows with this method only", AT(method), TEXT},
     {"declare", "KEYS", "exact numbers that are meant to differ, such as storage.trainable,storage.stored", AT(declare),
      TEXT},
@@ -133,6 +134,11 @@ static int read_flag(pb_args *a, const pb_command *c, int argc, char **argv, int
     return set_flag(a, f, equals ? equals + 1 : argv[++*i]);
 }
 
+static int wrong_usage(const pb_command *c)
+{
+    return pb_error("usage: peftbench %s %s; see `peftbench %s --help`", c->name, c->words, c->name);
+}
+
 int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
 {
     *a = (pb_args){.db = "results/peftbench.db", .seed = -1};
@@ -140,13 +146,13 @@ int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
         if ((!strncmp(argv[i], "--", 2) && argv[i][2]) || !strcmp(argv[i], "-o")) {
             if (read_flag(a, c, argc, argv, &i))
                 return -1;
-        } else if (a->words < (int)PB_COUNT(a->word)) {
+        } else if (a->words < c->most) {
             a->word[a->words++] = argv[i];
+        } else {
+            return wrong_usage(c);
         }
     }
-    if (a->words < c->least || a->words > c->most)
-        return pb_error("usage: peftbench %s %s; see `peftbench %s --help`", c->name, c->words, c->name);
-    return 0;
+    return a->words < c->least ? wrong_usage(c) : 0;
 }
 
 void pb_args_help(const pb_command *c, FILE *out)

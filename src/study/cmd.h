@@ -13,13 +13,13 @@ enum {
 };
 
 typedef struct pb_args {
-    const char *word[8]; /* what is not an option */
+    const char *word[32]; /* what is not an option */
     int words;
     const char *set[65]; /* NULL-ended            */
     int sets;
     const char *option[16][2]; /* of pb_decode_table: name and value */
     int options;
-    const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare;
+    const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes;
     int jobs, threads, tokens;
     long long seed; /* -1: not given         */
     bool json, quiet, no_timing, merged, ids, plain, decode, force;
@@ -36,7 +36,8 @@ typedef struct pb_command {
 
 extern const pb_command pb_cmd_run, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table, pb_cmd_plot,
     pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch, pb_cmd_pretrain,
-    pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify;
+    pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify, pb_cmd_front,
+    pb_cmd_rank;
 
 /* Reads the arguments behind the command's name.  -1 with an error. */
 int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv);

@@ -67,41 +67,15 @@ static int common_seeds(const pb_side *a, const pb_side *b, int *ia, int *ib)
     return n;
 }
 
-static double value_of(const double *sums, double count, const void *ctx)
-{
-    return pb_scores_value(ctx, sums, count);
-}
-
-static pb_crossed crossed(const pb_scores *s)
-{
-    return (pb_crossed){.seeds = s->seeds,
-                        .examples = s->examples,
-                        .stats = s->stats,
-                        .x = s->x,
-                        .value = s->metric ? value_of : NULL,
-                        .ctx = s};
-}
-
-/* Mean difference of each example over the seeds: what a permutation of signs turns. */
-static double permutation_p(const pb_scores *a, const pb_scores *b)
-{
-    double *d = pb_alloc((size_t)(a->examples + 1) * sizeof *d);
-    for (int s = 0; s < a->seeds; s++)
-        for (int e = 0; e < a->examples; e++)
-            d[e] += a->x[s * a->examples + e] - b->x[s * a->examples + e];
-    double p = pb_stats_permutation(a->examples, d, 9999, 0);
-    free(d);
-    return p;
-}
-
 /* Of accuracies: "p 0.012 (permutation over examples), of one seed also McNemar's. */
 static void note_tests(const pb_scores *a, const pb_scores *b, pb_axis *x)
 {
     size_t used = strlen(x->note);
     if (a->metric)
         return;
+    pb_crossed one = pb_scores_crossed(a), other = pb_scores_crossed(b);
     snprintf(x->note + used, sizeof x->note - used, "%sp %.3g of these models by permutation", used ? "; " : "",
-             permutation_p(a, b));
+             pb_stats_pair_p(&one, &other, 9999, 0));
     int only[2] = {0};
     for (int e = 0; e < a->examples; e++) {
         only[0] += a->x[e] > b->x[e];
@@ -132,7 +106,7 @@ static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a,
     const pb_metric_info *primary = &task->metrics[0];
     char key[64];
     snprintf(key, sizeof key, "accuracy.test.%s", primary->name);
-    pb_crossed x = crossed(a), y = crossed(b);
+    pb_crossed x = pb_scores_crossed(a), y = pb_scores_crossed(b);
     pb_components parts;
     pb_axis *axis = new_axis(c, key, pb_stats_row(&x, NULL).middle, pb_stats_row(&y, NULL).middle);
     axis->kind = PB_SCORE;

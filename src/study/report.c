@@ -73,6 +73,61 @@ static double value_of(const pb_report *r, int row, int seed, int split, const c
     return id > 0 ? pb_store_value(r->store, id, split, key) : NAN;
 }
 
+int pb_report_baseline(const pb_report *r)
+{
+    return (int)(pb_experiment_row(r->experiment, r->experiment->baseline) - r->experiment->row);
+}
+
+int pb_report_seeds(const pb_report *r, int row, pb_split split, int *seed)
+{
+    char key[96];
+    int n = 0;
+    pb_report_primary(r, split, key);
+    for (int i = 0; i < r->experiment->seeds; i++)
+        if (!isnan(value_of(r, row, i, split, key)))
+            seed[n++] = i;
+    return n;
+}
+
+int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_split split, pb_scores *out)
+{
+    long long *run = pb_alloc((size_t)n * sizeof *run + 1);
+    for (int i = 0; i < n; i++)
+        run[i] = r->row[row].id[seed[i]];
+    int rc = pb_scores_read(r->store, r->experiment->task, run, n, split, out);
+    free(run);
+    return rc;
+}
+
+int pb_report_common(int n, int *seed, int m, const int *other)
+{
+    int kept = 0;
+    for (int i = 0, k = 0; i < n && k < m;)
+        if (seed[i] == other[k]) {
+            seed[kept++] = seed[i++];
+            k++;
+        } else if (seed[i] < other[k]) {
+            i++;
+        } else {
+            k++;
+        }
+    return kept;
+}
+
+int pb_report_pair(const pb_report *r, int row, pb_split split, pb_scores *a, pb_scores *b)
+{
+    int seeds = r->experiment->seeds, base = pb_report_baseline(r);
+    int *seed = pb_alloc((size_t)seeds * 2 * sizeof *seed), *other = seed + seeds;
+    int n = pb_report_seeds(r, row, split, seed);
+    n = pb_report_common(n, seed, pb_report_seeds(r, base, split, other), other);
+    int rc = pb_report_scores(r, row, seed, n, split, a) || pb_report_scores(r, base, seed, n, split, b) ? -1 : 0;
+    if (!rc && a->examples != b->examples)
+        rc = pb_error("%s has %d predictions of %s, %s has %d", r->row[row].row->label, a->examples,
+                      pb_split_name[split], r->experiment->baseline, b->examples);
+    free(seed);
+    return rc;
+}
+
 static pb_interval over_seeds(const pb_report *r, int row, int minus, int split, const char *key)
 {
     int seeds = r->experiment->seeds;
@@ -84,15 +139,40 @@ static pb_interval over_seeds(const pb_report *r, int row, int minus, int split,
     return out;
 }
 
+/* Of the primary metric, by the examples too; false where there are none (or they do not fit, with an error). */
+static bool over_examples(const pb_report *r, int row, bool pair, pb_split split, pb_interval *out)
+{
+    pb_scores a = {.x = NULL}, b = {.x = NULL};
+    int *seed = pb_alloc((size_t)r->experiment->seeds * sizeof *seed), n = pb_report_seeds(r, row, split, seed);
+    int rc = pair ? pb_report_pair(r, row, split, &a, &b) : pb_report_scores(r, row, seed, n, split, &a);
+    pb_crossed x = pb_scores_crossed(&a), y = pb_scores_crossed(&b);
+    bool known = !rc && a.examples > 0;
+    if (known)
+        *out = pair ? pb_stats_pair(&x, &y, NULL) : pb_stats_row(&x, NULL);
+    pb_scores_free(&a);
+    pb_scores_free(&b);
+    free(seed);
+    return known;
+}
+
+static pb_interval interval_of(const pb_report *r, int row, bool pair, int split, const char *key)
+{
+    char primary[96];
+    pb_interval out;
+    if (split >= 0 && !strcmp(key, pb_report_primary(r, (pb_split)split, primary)) &&
+        over_examples(r, row, pair, (pb_split)split, &out))
+        return out;
+    return over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
+}
+
 pb_interval pb_report_value(const pb_report *r, int row, int split, const char *key)
 {
-    return over_seeds(r, row, -1, split, key);
+    return interval_of(r, row, false, split, key);
 }
 
 pb_interval pb_report_difference(const pb_report *r, int row, int split, const char *key)
 {
-    const pb_row *baseline = pb_experiment_row(r->experiment, r->experiment->baseline);
-    return over_seeds(r, row, (int)(baseline - r->experiment->row), split, key);
+    return interval_of(r, row, true, split, key);
 }
 
 double pb_report_single(const pb_report *r, int row, const char *key)
@@ -207,6 +287,17 @@ static void print_grid(const grid *g, FILE *out)
         }
 }
 
+/* Runs without stored predictions say nothing of other examples. */
+static bool by_seeds_alone(const pb_report *r, int row)
+{
+    pb_scores s = {.x = NULL};
+    int *seed = pb_alloc((size_t)r->experiment->seeds * sizeof *seed), n = pb_report_seeds(r, row, PB_TEST, seed);
+    int rc = pb_report_scores(r, row, seed, n > 0, PB_TEST, &s);
+    pb_scores_free(&s);
+    free(seed);
+    return n && (rc || !s.examples);
+}
+
 static void print_notes(const pb_report *r, FILE *out)
 {
     const pb_experiment *e = r->experiment;
@@ -219,9 +310,13 @@ static void print_notes(const pb_report *r, FILE *out)
         if (row->finished < e->seeds || row->diverged || row->failed)
             fprintf(out, "%s: %d of %d seeds finished, %d of them diverged; %d failed\n", row->row->label,
                     row->finished, e->seeds, row->diverged, row->failed);
+        if (by_seeds_alone(r, i))
+            fprintf(out, "%s: ± for other seeds alone (Student's t): no predictions are stored\n", row->row->label);
     }
-    fprintf(out, "Mean over %d seed%s, ± 95 %% interval; \"to %s\" is the paired difference on test.", e->seeds,
-            e->seeds == 1 ? "" : "s", e->baseline);
+    fprintf(out,
+            "Mean over %d seed%s, ± 95 %% interval for other seeds and examples; \"to %s\" is the paired difference "
+            "on test.",
+            e->seeds, e->seeds == 1 ? "" : "s", e->baseline);
     if (!isnan(limit))
         fprintf(out, "  GEMM limit here: %.0f GFLOP/s.", limit);
     fputc('\n', out);

@@ -3,8 +3,7 @@
 #define PB_REPORT_H
 
 #include "study/config.h"
-#include "stats/stats.h"
-#include "study/store.h"
+#include "study/scores.h"
 
 /* The runs of a row's choice, one a seed. */
 typedef struct pb_report_row {
@@ -24,14 +23,32 @@ typedef struct pb_report {
 pb_report pb_report_make(pb_store *s, const pb_experiment *e);
 void pb_report_free(pb_report *r);
 
-/* Mean and 95 % interval over the seeds of a value of the whole run; split -1: of none. */
+/* Mean and 95 % interval of a value of the whole run; split -1: of none.  Of the primary metric for other seeds and
+ * other examples (pb_stats_row), where predictions are stored; else Student's t over the seeds. */
 pb_interval pb_report_value(const pb_report *r, int row, int split, const char *key);
 
-/* The same of the differences to the baseline, seed by seed. */
+/* The same of the differences to the baseline, of the seeds that both have (pb_stats_pair). */
 pb_interval pb_report_difference(const pb_report *r, int row, int split, const char *key);
 
 /* The value of one run only has (timings are taken for one seed), NaN if none has. */
 double pb_report_single(const pb_report *r, int row, const char *key);
+
+/* Indices [n] of the row's seeds whose run is finished, chosen and scored on the split (diverged ones are not); how
+ * many, at most experiment->seeds. */
+int pb_report_seeds(const pb_report *r, int row, pb_split split, int *seed);
+
+/* The primary metric of those n seeds (indices), example by example.  -1 with an error. */
+int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_split split, pb_scores *out);
+
+/* Keeps of seed [n] what is in other [m] as well, both rising; how many. */
+int pb_report_common(int n, int *seed, int m, const int *other);
+
+/* Of a row and of the baseline, of the seeds that both have; examples 0: those are none, or no predictions are
+ * stored.  -1 with an error. */
+int pb_report_pair(const pb_report *r, int row, pb_split split, pb_scores *a, pb_scores *b);
+
+/* The row that others are compared with. */
+int pb_report_baseline(const pb_report *r);
 
 /* The primary metric's key on a split, "accuracy.test.accuracy". */
 const char *pb_report_primary(const pb_report *r, pb_split split, char out[96]);

@@ -177,96 +177,14 @@ void pb_side_close(pb_side *s)
 
 /* ---- scores ----------------------------------------------------------------------------------------------- */
 
-typedef struct reader {
-    double *x;
-    int examples, stats, seen;
-} reader;
-
-static int count_row(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    *(int *)ctx = atoi(value[0]);
-    return 0;
-}
-
-static int take_right(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    reader *r = ctx;
-    int example = atoi(value[0]);
-    if (example < 0 || example >= r->examples)
-        return pb_error("a prediction of example %d, want 0..%d", example, r->examples - 1);
-    r->x[example] = atof(value[1]);
-    r->seen++;
-    return 0;
-}
-
-/* "[1,2,3]" */
-static int take_numbers(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    reader *r = ctx;
-    int example = atoi(value[0]);
-    if (example < 0 || example >= r->examples)
-        return pb_error("statistics of example %d, want 0..%d", example, r->examples - 1);
-    char *at = (char *)(uintptr_t)value[1] + 1;
-    for (int i = 0; i < r->stats; i++, at += *at == ',')
-        r->x[example * r->stats + i] = strtod(at, &at);
-    r->seen++;
-    return 0;
-}
-
-static int read_scores(const pb_side *s, int seed, const pb_scores *all, double *x)
-{
-    char *id = pb_format("%lld", s->run[seed]);
-    reader r = {.x = x, .examples = all->examples, .stats = all->stats};
-    const char *args[] = {id, all->metric ? all->metric->name : NULL, NULL};
-    int rc = pb_store_query(s->store,
-                            all->metric ? "SELECT example, numbers FROM statistic WHERE run = CAST(?1 AS INTEGER)"
-                                          " AND split = 'test' AND metric = ?2"
-                                        : "SELECT example, label = predicted FROM prediction"
-                                          " WHERE run = CAST(?1 AS INTEGER) AND split = 'test'",
-                            args, all->metric ? take_numbers : take_right, &r);
-    if (!rc && r.seen != all->examples)
-        rc = pb_error("%s: run %s has %d predictions of test, another one %d", s->db, id, r.seen, all->examples);
-    free(id);
-    return rc;
-}
-
 int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out)
 {
-    *out = (pb_scores){.seeds = n, .stats = 1};
-    if (s->task->texts) {
-        out->metric = pb_text_metric_find(s->task->metrics[0].name);
-        out->stats = out->metric->stats;
-    }
-    char *id = pb_format("%lld", s->run[seed[0]]);
-    const char *args[] = {id, NULL};
-    int rc = pb_store_query(s->store,
-                            out->metric
-                                ? "SELECT count(*) FROM answer WHERE run = CAST(?1 AS INTEGER) AND split = 'test'"
-                                : "SELECT count(*) FROM prediction WHERE run = CAST(?1 AS INTEGER)"
-                                  " AND split = 'test'",
-                            args, count_row, &out->examples);
-    free(id);
-    size_t each = (size_t)out->examples * (size_t)out->stats;
-    out->x = pb_alloc((size_t)n * each * sizeof *out->x + 1);
-    for (int i = 0; i < n && !rc; i++)
-        rc = read_scores(s, seed[i], out, out->x + (size_t)i * each);
-    if (rc)
-        pb_scores_free(out);
+    long long *run = pb_alloc((size_t)n * sizeof *run);
+    for (int i = 0; i < n; i++)
+        run[i] = s->run[seed[i]];
+    int rc = pb_scores_read(s->store, s->task, run, n, PB_TEST, out);
+    free(run);
     return rc;
-}
-
-void pb_scores_free(pb_scores *s)
-{
-    free(s->x);
-    s->x = NULL;
-}
-
-double pb_scores_value(const pb_scores *s, const double *sums, double count)
-{
-    return s->metric ? s->metric->value(sums) : sums[0] / count;
 }
 
 double pb_side_value(const pb_side *s, int split, const char *key)

@@ -2,8 +2,7 @@
 #ifndef PB_SIDE_H
 #define PB_SIDE_H
 
-#include "study/store.h"
-#include "train/metric.h"
+#include "study/scores.h"
 
 /* What a run must have in common with another to be compared. */
 typedef struct pb_common {
@@ -29,18 +28,8 @@ void pb_side_close(pb_side *s);
 /* -1 with an error that names what differs between two sides, if they may not be compared. */
 int pb_side_comparable(const pb_side *a, const pb_side *b);
 
-/* The primary metric on test, example by example: values [seeds, examples, stats] of the n seeds given (indices),
- * whose sums over examples `pb_scores_value` turns into the metric. */
-typedef struct pb_scores {
-    const pb_text_metric *metric; /* NULL: accuracy, stats {right}    */
-    int seeds, examples, stats;
-    double *x;
-} pb_scores;
+/* The primary metric on test of the n seeds given (indices).  -1 with an error. */
 int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out);
-void pb_scores_free(pb_scores *s);
-
-/* The metric by the sums [stats] of `count` examples. */
-double pb_scores_value(const pb_scores *s, const double *sums, double count);
 
 /* Mean over the seeds of a value of the whole run, NaN if none has it. */
 double pb_side_value(const pb_side *s, int split, const char *key);
