@@ -114,7 +114,7 @@ TEST(frozen_weights_stay_bit_identical)
     toy_free(f);
 }
 
-TEST(memory_is_what_the_plan_said)
+TEST(memory_and_flops_are_what_the_plan_said)
 {
     pb_form *f = toy_form(40);
     pb_train_options o = options_with(2, 1e-3);
@@ -122,9 +122,11 @@ TEST(memory_is_what_the_plan_said)
         rig planned = rig_open(specs[i], 2, 6), trained = rig_open(specs[i], 2, 6);
         pb_footprint foot;
         CHECK(!pb_train_plan(planned.model, f, &o, 6, &foot));
-        pb_result r = train(&trained, f, &o, 6); /* itself checks its arenas against its plan */
+        pb_result r = train(&trained, f, &o, 6); /* itself checks what it took against its plan */
         CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.total"), (long long)pb_footprint_total(&foot));
         CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.gradients"), (long long)foot.gradients);
+        double flops = pb_result_get(&r, -1, "compute.train_flops"); /* of no step: none */
+        CHECK(foot.effort.steps ? flops == (double)pb_effort_flops(&foot.effort) : isnan(flops));
         pb_result_free(&r);
         rig_close(&planned);
         rig_close(&trained);
@@ -160,7 +162,10 @@ TEST(divergence_is_a_result)
     rig r = rig_open("full", 2, 1);
     pb_param *p = pb_model_find(r.model, "layer.0.mlp.up.weight");
     p->x[0] = (pb_real)NAN;
+    pb_footprint foot;
+    CHECK(!pb_train_plan(r.model, f, &o, 1, &foot));
     pb_result out = train(&r, f, &o, 1);
+    CHECK(pb_result_get(&out, -1, "compute.train_flops") < (double)pb_effort_flops(&foot.effort) / 10);
     CHECK_TEXT(out.status, "diverged");
     CHECK_INT(out.predictions, 0);
     CHECK(isnan(pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy")));

@@ -31,10 +31,13 @@ void *pb_arena_alloc(pb_arena *a, pb_class class, size_t bytes);
 char *pb_arena_strdup(pb_arena *a, const char *text); /* class PB_META */
 char *pb_arena_format(pb_arena *a, const char *fmt, ...) PB_PRINTF(2, 3);
 
+/* What an allocation of so many bytes counts for: rounded up to 64. */
+size_t pb_arena_size(size_t bytes);
+
 /* Forgets every allocation but keeps the memory for reuse; the high-water marks stay. */
 void pb_arena_reset(pb_arena *a);
 
-/* Bytes asked for (each rounded up to 64) in `class`: live now, and the most ever live. */
+/* Bytes asked for (pb_arena_size each) in `class`: live now, and the most ever live. */
 size_t pb_arena_live(const pb_arena *a, pb_class class);
 size_t pb_arena_high(const pb_arena *a, pb_class class);
 

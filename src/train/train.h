@@ -19,14 +19,20 @@ typedef struct pb_train_options {
 } pb_train_options;
 extern const pb_option pb_train_table[];
 
+/* Training steps, and what they compute. */
+typedef struct pb_effort {
+    uint64_t forward_flops, backward_flops; /* features computed once included                                */
+    uint64_t recompute_flops;               /* of what is forgotten and computed again, with checkpoint = yes */
+    uint64_t tokens;                        /* of text                                                        */
+    int steps;
+} pb_effort;
+uint64_t pb_effort_flops(const pb_effort *e); /* all three */
+
 /* What a training run takes, known before it starts: the most of each class of memory that any
- * of its batches needs, and the FLOPs of all its training steps. */
+ * of its batches needs, and the work of all its epochs. */
 typedef struct pb_footprint {
     size_t weights, gradients, optimizer, activations, workspace, features; /* bytes */
-    uint64_t recompute_flops;               /* of what is forgotten and computed again, with checkpoint = yes */
-    uint64_t forward_flops, backward_flops; /* of all steps; features computed once included */
-    uint64_t tokens;                        /* of the text in all steps                      */
-    int steps;
+    pb_effort effort;
 } pb_footprint;
 size_t pb_footprint_total(const pb_footprint *f);
 
