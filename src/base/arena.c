@@ -7,7 +7,7 @@
 #define ALIGN 64
 
 const char *const pb_class_name[PB_CLASSES] = {
-    "weights", "gradients", "optimizer", "activations", "workspace", "meta",
+    "weights", "gradients", "optimizer", "best", "activations", "workspace", "meta",
 };
 
 typedef struct block {

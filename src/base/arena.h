@@ -13,6 +13,7 @@ typedef enum pb_class {
     PB_WEIGHTS,     /* parameters of the base model and of the method       */
     PB_GRADIENTS,   /* gradients of trainable parameters                     */
     PB_OPTIMIZER,   /* AdamW moments                                         */
+    PB_BEST,        /* copy of the best epoch's parameters, with patience    */
     PB_ACTIVATIONS, /* what the planner lays out for one batch               */
     PB_WORKSPACE,   /* scratch of kernels, per thread                        */
     PB_META,        /* structs, names, graph nodes: reported as "other"      */

@@ -10,6 +10,7 @@
 #include "train/optim.h"
 #include "train/runner.h"
 #include "train/score.h"
+#include "train/stopping.h"
 
 #define CURVE_POINTS 100 /* of the training loss */
 
@@ -21,6 +22,10 @@
 
 const pb_option pb_train_table[] = {
     ROW(PB_INT, epochs, "3", 0, 100000, "passes over the training examples"),
+    ROW(PB_INT, patience, "0", 0, 100000,
+        "epochs without a better validation score that end training, and the best epoch is the result; 0: never"),
+    ROW(PB_REAL, target, "0", 0, 1e9,
+        "validation score; what it took to reach it is recorded (compute.seconds_to_target); 0: none"),
     ROW(PB_INT, batch, "32", 1, 65536, "examples a step"),
     ROW(PB_INT, max_tokens, "128", 4, 1000000, "longer texts are cut to this many tokens"),
     ROW(PB_REAL, lr, "1e-3", 0, 1000, "peak learning rate of AdamW"),
@@ -86,7 +91,7 @@ static int epochs_of(const pb_model *m, const pb_train_options *o)
 
 size_t pb_footprint_total(const pb_footprint *f)
 {
-    return f->weights + f->gradients + f->optimizer + f->activations + f->workspace + f->features;
+    return f->weights + f->gradients + f->optimizer + f->best + f->activations + f->workspace + f->features;
 }
 
 uint64_t pb_effort_flops(const pb_effort *e)
@@ -167,7 +172,9 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     pb_model_checkpoint(r->model, o->checkpoint);
     int count = r->form->items[PB_TRAIN], epochs = epochs_of(r->model, o), rc = 0;
     int *order = pb_alloc((size_t)count * sizeof *order);
-    *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model), .optimizer = pb_optim_bytes(r->model)};
+    *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model),
+                        .optimizer = pb_optim_bytes(r->model),
+                        .best = pb_stopping_bytes(r->model, o)};
     if (epochs)
         rc = plan_features(r, o, f);
     for (int e = 0; e < epochs && !rc; e++) {
@@ -218,9 +225,9 @@ static void put_footprint(const pb_footprint *f, pb_result *out)
     const struct {
         const char *key;
         size_t bytes;
-    } row[] = {{"weights", f->weights},          {"gradients", f->gradients}, {"optimizer", f->optimizer},
-               {"activations", f->activations},  {"workspace", f->workspace}, {"features", f->features},
-               {"total", pb_footprint_total(f)}, {"rss", pb_peak_rss()}};
+    } row[] = {{"weights", f->weights},   {"gradients", f->gradients},      {"optimizer", f->optimizer},
+               {"best", f->best},         {"activations", f->activations},  {"workspace", f->workspace},
+               {"features", f->features}, {"total", pb_footprint_total(f)}, {"rss", pb_peak_rss()}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
         pb_result_put(out, -1, -1, (double)row[i].bytes, "memory.train.%s", row[i].key);
 }
@@ -252,6 +259,8 @@ typedef struct trainer {
     pb_result *out;
     pb_arena *arena; /* of the run: gradients, moments, features */
     pb_optim *optim;
+    pb_stopping stopping;
+    char score[64]; /* the key of what decides of an epoch      */
     pb_footprint footprint;
     pb_effort done;  /* so far                                   */
     pb_rng dropout;  /* one key a step                           */
@@ -295,6 +304,8 @@ static int prepare(trainer *t)
     if (!rc) {
         take_gradients(t, most);
         t->optim = pb_optim_new(r->model, t->options, t->arena);
+        bool higher = pb_score_deciding(r->form, t->task, PB_VALIDATION, t->score);
+        t->stopping = pb_stopping_start(r->model, t->options, higher, t->arena);
         t->seconds = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->seconds);
     }
     free(most);
@@ -342,18 +353,39 @@ static int take_step(trainer *t, const int *item, int n)
     return !isfinite(loss) || !isfinite(norm);
 }
 
+/* Of the features and the steps so far; validation is not counted. */
+static double seconds_so_far(const trainer *t)
+{
+    double sum = t->feature_seconds;
+    for (int i = 0; i < t->done.steps; i++)
+        sum += t->seconds[i];
+    return sum;
+}
+
+/* Scores the epoch that has ended. */
+static int end_epoch(trainer *t)
+{
+    if (pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, t->done.steps, t->out))
+        return -1;
+    if (pb_stopping_note(&t->stopping, pb_result_at(t->out, PB_VALIDATION, t->done.steps, t->score))) {
+        pb_result_put(t->out, -1, -1, seconds_so_far(t), "compute.seconds_to_target");
+        pb_result_put(t->out, -1, -1, (double)pb_effort_flops(&t->done), "compute.flops_to_target");
+    }
+    return 0;
+}
+
 static int run_epochs(trainer *t)
 {
     const pb_form *f = t->runner.form;
     const pb_train_options *o = t->options;
     int *order = pb_alloc((size_t)f->items[PB_TRAIN] * sizeof *order), rc = 0;
     int epochs = t->footprint.effort.steps ? o->epochs : 0;
-    for (int e = 0; e < epochs && !rc; e++) {
+    for (int e = 0; e < epochs && !rc && !pb_stopping_due(&t->stopping); e++) {
         epoch_order(order, f->items[PB_TRAIN], t->seed, e);
         for (int b = 0; b < steps_per_epoch(f, o) && !rc; b++)
             rc = take_step(t, order + b * o->batch, batch_size(f, o, b));
         if (!rc)
-            rc = pb_score_runner(&t->runner, t->task, PB_VALIDATION, o->batch, t->done.steps, t->out);
+            rc = end_epoch(t);
     }
     free(order);
     return rc;
@@ -364,7 +396,7 @@ static void check_plan(const trainer *t)
 {
     const pb_footprint *f = &t->footprint;
     PB_CHECK(pb_arena_high(t->arena, PB_GRADIENTS) == f->gradients);
-    PB_CHECK(pb_arena_high(t->arena, PB_OPTIMIZER) == f->optimizer);
+    PB_CHECK(pb_arena_high(t->arena, PB_OPTIMIZER) == f->optimizer && pb_arena_high(t->arena, PB_BEST) == f->best);
     PB_CHECK(pb_arena_high(t->arena, PB_ACTIVATIONS) == f->features);
     PB_CHECK(t->runner.activations == f->activations && t->runner.workspace == f->workspace);
     if (t->done.steps < f->effort.steps)
@@ -372,15 +404,6 @@ static void check_plan(const trainer *t)
     PB_CHECK(t->done.steps == f->effort.steps && t->done.tokens == f->effort.tokens);
     PB_CHECK(t->done.forward_flops == f->effort.forward_flops && t->done.backward_flops == f->effort.backward_flops);
     PB_CHECK(t->done.recompute_flops == f->effort.recompute_flops);
-}
-
-/* Of the features and the steps so far; validation is not counted. */
-static double seconds_so_far(const trainer *t)
-{
-    double sum = t->feature_seconds;
-    for (int i = 0; i < t->done.steps; i++)
-        sum += t->seconds[i];
-    return sum;
 }
 
 static void put_times(trainer *t)
@@ -395,6 +418,20 @@ static void put_times(trainer *t)
     pb_result_put(t->out, -1, -1, (double)t->done.tokens / sum, "compute.tokens_per_s");
 }
 
+static void put_epochs(const pb_stopping *s, pb_result *out)
+{
+    pb_result_put(out, -1, -1, s->epochs, "train.epochs");
+    if (s->best)
+        pb_result_put(out, -1, -1, s->best, "train.best_epoch");
+}
+
+/* Whatever the model now is, on validation. */
+static int score_result(trainer *t)
+{
+    pb_stopping_restore(&t->stopping);
+    return pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out);
+}
+
 static int train(trainer *t)
 {
     if (prepare(t))
@@ -405,12 +442,13 @@ static int train(trainer *t)
     end_point(t);
     if (rc > 0)
         snprintf(t->out->status, sizeof t->out->status, "diverged");
-    else if (pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out))
+    else if (score_result(t))
         return -1;
     check_plan(t);
     put_storage(t->runner.model, t->out);
     put_footprint(&t->footprint, t->out);
     put_effort(&t->done, t->out);
+    put_epochs(&t->stopping, t->out);
     put_times(t);
     return 0;
 }
