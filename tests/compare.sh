@@ -48,6 +48,14 @@ ok 'a row of two experiments' run 2 compare full lora --db both.db
 ok 'its message' says '2 experiments have a row full; want EXPERIMENT/full'
 ok 'other budgets' run 2 compare toy/full budget/full --db both.db
 ok 'are named' says 'another budget, 1 settings, 6 epochs'
+sed -e '/^\[train\]/a patience = 2\ntarget = 0.9\nschedule = constant' -e 's/^epochs.*/epochs = 40/' toy.ini >stop.ini
+ok 'another rule of stopping' run 0 run stop.ini --db both.db --no-timing
+ok 'is another budget' run 2 compare stop/full budget/full --db both.db
+ok 'named as well' says '40 epochs of batches of 8, patience 2, target 0.9 and 1 settings, 5 epochs of batches of 8'
+values() { sqlite3 both.db "SELECT count(*) FROM value v JOIN run ON run.id = v.run WHERE experiment = 'stop' AND $1"; }
+ok 'it stopped early' test "$(values "key = 'train.epochs' AND row != 'majority' AND value BETWEEN 3 AND 39")" = 9
+ok 'what it took to the target' test "$(values "key = 'compute.flops_to_target' AND value > 0
+	AND value < (SELECT value FROM value t WHERE t.run = v.run AND t.key = 'compute.train_flops')")" -ge 3
 echo 'good	the film 61 is good' >>data/toy.tsv
 ok 'other data' run 0 run toy.ini --db b.db --no-timing
 ok 'are refused' run 2 compare a.db:toy/full b.db:full

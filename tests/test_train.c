@@ -64,6 +64,17 @@ static const char *const specs[] = {
     "majority", "head",    "full",   "last-k", "bitfit",      "layernorm", "lora:dropout=0.1",
     "ia3",      "houlsby", "prefix", "prompt", "lora+prefix", "null"};
 
+static bool same_parameters(const rig *a, const rig *b)
+{
+    bool same = true;
+    for (int k = 0; k < pb_model_params(a->model); k++) {
+        const pb_param *p = pb_model_param(a->model, k);
+        size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
+        same = same && !memcmp(p->x, pb_model_param(b->model, k)->x, bytes);
+    }
+    return same;
+}
+
 TEST(the_same_seed_gives_the_same_bits)
 {
     pb_form *f = toy_form(40);
@@ -72,14 +83,8 @@ TEST(the_same_seed_gives_the_same_bits)
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         rig a = rig_open(specs[i], 2, 6), b = rig_open(specs[i], 2, 6), c = rig_open(specs[i], 2, 6);
         pb_result ra = train(&a, f, &o, 6), rb = train(&b, f, &o, 6), rc = train(&c, f, &o, 7);
-        bool other = false;
-        for (int k = 0; k < pb_model_params(a.model); k++) {
-            const pb_param *p = pb_model_param(a.model, k);
-            size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
-            CHECK(!memcmp(p->x, pb_model_param(b.model, k)->x, bytes));
-            other = other || memcmp(p->x, pb_model_param(c.model, k)->x, bytes);
-        }
-        CHECK(other == (strcmp(specs[i], "majority") != 0)); /* and another seed other bits */
+        CHECK(same_parameters(&a, &b));
+        CHECK(same_parameters(&a, &c) == !strcmp(specs[i], "majority")); /* and another seed other bits */
         pb_result_free(&ra);
         pb_result_free(&rb);
         pb_result_free(&rc);
@@ -114,7 +119,7 @@ TEST(frozen_weights_stay_bit_identical)
     toy_free(f);
 }
 
-TEST(memory_is_what_the_plan_said)
+TEST(memory_and_flops_are_what_the_plan_said)
 {
     pb_form *f = toy_form(40);
     pb_train_options o = options_with(2, 1e-3);
@@ -122,9 +127,11 @@ TEST(memory_is_what_the_plan_said)
         rig planned = rig_open(specs[i], 2, 6), trained = rig_open(specs[i], 2, 6);
         pb_footprint foot;
         CHECK(!pb_train_plan(planned.model, f, &o, 6, &foot));
-        pb_result r = train(&trained, f, &o, 6); /* itself checks its arenas against its plan */
+        pb_result r = train(&trained, f, &o, 6); /* itself checks what it took against its plan */
         CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.total"), (long long)pb_footprint_total(&foot));
         CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.gradients"), (long long)foot.gradients);
+        double flops = pb_result_get(&r, -1, "compute.train_flops"); /* of no step: none */
+        CHECK(foot.effort.steps ? flops == (double)pb_effort_flops(&foot.effort) : isnan(flops));
         pb_result_free(&r);
         rig_close(&planned);
         rig_close(&trained);
@@ -160,7 +167,10 @@ TEST(divergence_is_a_result)
     rig r = rig_open("full", 2, 1);
     pb_param *p = pb_model_find(r.model, "layer.0.mlp.up.weight");
     p->x[0] = (pb_real)NAN;
+    pb_footprint foot;
+    CHECK(!pb_train_plan(r.model, f, &o, 1, &foot));
     pb_result out = train(&r, f, &o, 1);
+    CHECK(pb_result_get(&out, -1, "compute.train_flops") < (double)pb_effort_flops(&foot.effort) / 10);
     CHECK_TEXT(out.status, "diverged");
     CHECK_INT(out.predictions, 0);
     CHECK(isnan(pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy")));
@@ -190,5 +200,128 @@ TEST(features_give_what_computing_them_each_time_gives)
     pb_result_free(&a);
     pb_result_free(&scored);
     rig_close(&kept);
+    toy_free(f);
+}
+
+/* ---- stopping ----------------------------------------------------------------------------------------- */
+
+/* A rate that is soon too high, and the same in runs of any length. */
+static pb_train_options options_that_stop(int epochs, int patience)
+{
+    pb_train_options o = options_with(epochs, 3e-2);
+    pb_option_set(pb_train_table, &o, "schedule", "constant");
+    o.warmup = 0;
+    o.patience = patience;
+    return o;
+}
+
+static double score_of(const pb_result *r, int epoch, const pb_form *f, const pb_train_options *o)
+{
+    int steps = (f->items[PB_TRAIN] + o->batch - 1) / o->batch;
+    return pb_result_at(r, PB_VALIDATION, epoch < 0 ? -1 : epoch * steps, "accuracy.validation.accuracy");
+}
+
+/* The result of `stopped`, which had patience, is that of a run that ended with its best epoch. */
+static void check_best(const char *spec, const pb_form *f, const pb_train_options *o, const rig *stopped,
+                       const pb_result *r)
+{
+    int best = (int)pb_result_get(r, -1, "train.best_epoch");
+    pb_train_options until = *o;
+    until.epochs = best;
+    until.patience = 0;
+    rig ended = rig_open(spec, 2, 6);
+    pb_result e = train(&ended, f, &until, 6);
+    CHECK(same_parameters(stopped, &ended));
+    CHECK_INT(e.predictions, r->predictions);
+    for (size_t i = 0; i < e.predictions && i < r->predictions; i++)
+        CHECK(!memcmp(&e.prediction[i], &r->prediction[i], sizeof e.prediction[i]));
+    CHECK(score_of(r, -1, f, o) == score_of(r, best, f, o));
+    for (int epoch = 1; epoch <= pb_result_get(r, -1, "train.epochs"); epoch++)
+        CHECK(epoch < best ? score_of(r, epoch, f, o) < score_of(r, best, f, o)
+                           : score_of(r, epoch, f, o) <= score_of(r, best, f, o));
+    pb_result_free(&e);
+    rig_close(&ended);
+}
+
+static const char *const stopped[] = {"full", "head", "last-k", "lora:dropout=0.1", "prompt", "lora+prefix"};
+
+TEST(the_best_epoch_is_the_result_of_patience)
+{
+    pb_form *f = toy_form(60);
+    pb_train_options o = options_that_stop(30, 3);
+    for (size_t i = 0; i < PB_COUNT(stopped); i++) {
+        rig r = rig_open(stopped[i], 2, 6);
+        pb_result out = train(&r, f, &o, 6);
+        int epochs = (int)pb_result_get(&out, -1, "train.epochs");
+        CHECK(epochs < o.epochs);
+        CHECK_INT((int)pb_result_get(&out, -1, "train.best_epoch"), epochs - o.patience);
+        check_best(stopped[i], f, &o, &r, &out);
+        pb_result_free(&out);
+        rig_close(&r);
+    }
+    o.epochs = o.patience = 12; /* ends before the patience does: the best is the result all the same */
+    rig r = rig_open("full", 2, 6);
+    pb_result out = train(&r, f, &o, 6);
+    CHECK_INT((int)pb_result_get(&out, -1, "train.epochs"), 12);
+    CHECK((int)pb_result_get(&out, -1, "train.best_epoch") < 12);
+    check_best("full", f, &o, &r, &out);
+    pb_result_free(&out);
+    rig_close(&r);
+    toy_free(f);
+}
+
+TEST(a_run_that_stopped_reports_what_it_did)
+{
+    pb_form *f = toy_form(60);
+    pb_train_options o = options_that_stop(30, 3), short_run = options_that_stop(0, 0);
+    for (size_t i = 0; i < PB_COUNT(stopped); i++) {
+        rig a = rig_open(stopped[i], 2, 6), b = rig_open(stopped[i], 2, 6);
+        pb_footprint foot;
+        CHECK(!pb_train_plan(a.model, f, &o, 6, &foot));
+        pb_result r = train(&a, f, &o, 6);
+        short_run.epochs = (int)pb_result_get(&r, -1, "train.epochs");
+        pb_result s = train(&b, f, &short_run, 6);
+        CHECK(pb_result_get(&r, -1, "compute.train_flops") == pb_result_get(&s, -1, "compute.train_flops"));
+        CHECK(pb_result_get(&r, -1, "compute.forward_flops") == pb_result_get(&s, -1, "compute.forward_flops"));
+        CHECK(pb_result_get(&r, -1, "compute.train_flops") < (double)pb_effort_flops(&foot.effort));
+        CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.total"), (long long)pb_footprint_total(&foot));
+        CHECK(pb_result_get(&r, -1, "memory.train.best") >= 4 * (double)pb_model_counts(a.model).trainable);
+        CHECK(pb_result_get(&s, -1, "memory.train.best") == 0);
+        pb_result_free(&r);
+        pb_result_free(&s);
+        rig_close(&a);
+        rig_close(&b);
+    }
+    toy_free(f);
+}
+
+static pb_result train_towards(const pb_form *f, double target)
+{
+    pb_train_options o = options_that_stop(12, 0);
+    o.target = target;
+    rig r = rig_open("full", 2, 6);
+    pb_result out = train(&r, f, &o, 6);
+    rig_close(&r);
+    return out;
+}
+
+TEST(what_the_target_took_is_recorded)
+{
+    pb_form *f = toy_form(60);
+    pb_train_options o = options_that_stop(12, 0);
+    pb_result none = train_towards(f, 0);
+    int best = (int)pb_result_get(&none, -1, "train.best_epoch");
+    CHECK(best >= 1 && best < 12);
+    CHECK(isnan(pb_result_get(&none, -1, "compute.flops_to_target")));
+    pb_result some = train_towards(f, score_of(&none, best, f, &o)), never = train_towards(f, 1.5);
+    double flops = pb_result_get(&some, -1, "compute.flops_to_target");
+    CHECK_NEAR(flops, pb_result_get(&some, -1, "compute.train_flops") * best / 12, 1e-9);
+    double seconds = pb_result_get(&some, -1, "compute.seconds_to_target");
+    CHECK(seconds > 0 && seconds < pb_result_get(&some, -1, "compute.train_seconds"));
+    CHECK(isnan(pb_result_get(&never, -1, "compute.seconds_to_target")));
+    CHECK(isnan(pb_result_get(&never, -1, "compute.flops_to_target")));
+    pb_result_free(&none);
+    pb_result_free(&some);
+    pb_result_free(&never);
     toy_free(f);
 }

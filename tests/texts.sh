@@ -69,6 +69,12 @@ ok 'sums give the corpus value' number 1 "WITH sums AS (SELECT s.run, sum(json_e
 ok 'it learned the form' number 1 "SELECT max(value) > 20 FROM value WHERE key = 'accuracy.test.bleu'"
 ok 'the curve is of perplexity' number 8 "SELECT count(*) FROM value v JOIN run r ON r.id = v.run WHERE row = 'lora'
 	AND key = 'accuracy.validation.perplexity' AND step > 0"
+ok 'texts stop by their perplexity' run 0 run facts.ini --db stop.db --no-timing \
+	--set train.patience=1 --set train.lr=1e-1 --set decode.max_new=1 --set experiment.methods=lora
+ok 'the best is the result' test "$(sqlite3 stop.db "SELECT count(*) FROM value v, value point, value best
+	WHERE v.key = 'accuracy.validation.perplexity' AND v.step = -1 AND v.value = (SELECT min(value) FROM value WHERE key = v.key)
+	AND point.key = v.key AND point.step > 0 AND point.value = v.value AND best.key = 'train.best_epoch'
+	AND best.value = (SELECT count(*) FROM value WHERE key = v.key AND step > 0 AND step <= point.step)")" = 1
 ok 'decoding was timed, merged too' number 2 "SELECT count(*) FROM value
 	WHERE key IN ('overhead.decode_ratio.b1', 'overhead.decode_ratio.b1.merged') AND run = 1"
 ok 'shots are told' number 4.0 "SELECT value FROM value WHERE key = 'overhead.prompt_shots' AND run = 2"

@@ -7,7 +7,7 @@
 #define ALIGN 64
 
 const char *const pb_class_name[PB_CLASSES] = {
-    "weights", "gradients", "optimizer", "activations", "workspace", "meta",
+    "weights", "gradients", "optimizer", "best", "activations", "workspace", "meta",
 };
 
 typedef struct block {
@@ -61,9 +61,14 @@ static block *add_block(pb_arena *a, size_t bytes)
     return b;
 }
 
+size_t pb_arena_size(size_t bytes)
+{
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
 void *pb_arena_alloc(pb_arena *a, pb_class class, size_t bytes)
 {
-    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    bytes = pb_arena_size(bytes);
     while (!a->current || a->current->size - a->current->used < bytes) {
         block *next = a->current ? a->current->next : a->first;
         a->current = next && next->size >= bytes ? next : add_block(a, bytes);

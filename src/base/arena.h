@@ -13,6 +13,7 @@ typedef enum pb_class {
     PB_WEIGHTS,     /* parameters of the base model and of the method       */
     PB_GRADIENTS,   /* gradients of trainable parameters                     */
     PB_OPTIMIZER,   /* AdamW moments                                         */
+    PB_BEST,        /* copy of the best epoch's parameters, with patience    */
     PB_ACTIVATIONS, /* what the planner lays out for one batch               */
     PB_WORKSPACE,   /* scratch of kernels, per thread                        */
     PB_META,        /* structs, names, graph nodes: reported as "other"      */
@@ -31,10 +32,13 @@ void *pb_arena_alloc(pb_arena *a, pb_class class, size_t bytes);
 char *pb_arena_strdup(pb_arena *a, const char *text); /* class PB_META */
 char *pb_arena_format(pb_arena *a, const char *fmt, ...) PB_PRINTF(2, 3);
 
+/* What an allocation of so many bytes counts for: rounded up to 64. */
+size_t pb_arena_size(size_t bytes);
+
 /* Forgets every allocation but keeps the memory for reuse; the high-water marks stay. */
 void pb_arena_reset(pb_arena *a);
 
-/* Bytes asked for (each rounded up to 64) in `class`: live now, and the most ever live. */
+/* Bytes asked for (pb_arena_size each) in `class`: live now, and the most ever live. */
 size_t pb_arena_live(const pb_arena *a, pb_class class);
 size_t pb_arena_high(const pb_arena *a, pb_class class);
 

@@ -75,12 +75,13 @@ static double megabytes(size_t bytes)
 static void print_row(const pb_cell *c, const bill *b)
 {
     const pb_footprint *f = &b->f;
-    double per = f->tokens ? 1e-6 / (double)f->tokens : 0;
-    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n", c->row->label,
-           (unsigned long long)b->counts.trainable, megabytes(f->weights), megabytes(f->gradients),
-           megabytes(f->optimizer), megabytes(f->activations), megabytes(f->workspace), megabytes(f->features),
-           megabytes(pb_footprint_total(f)), (double)b->saved / 1e6, (double)f->forward_flops * per,
-           (double)f->backward_flops * per, (double)f->recompute_flops * per);
+    const pb_effort *w = &f->effort;
+    double per = w->tokens ? 1e-6 / (double)w->tokens : 0;
+    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n",
+           c->row->label, (unsigned long long)b->counts.trainable, megabytes(f->weights), megabytes(f->gradients),
+           megabytes(f->optimizer), megabytes(f->best), megabytes(f->activations), megabytes(f->workspace),
+           megabytes(f->features), megabytes(pb_footprint_total(f)), (double)b->saved / 1e6,
+           (double)w->forward_flops * per, (double)w->backward_flops * per, (double)w->recompute_flops * per);
 }
 
 static void print_json(const pb_cell *c, const bill *b)
@@ -88,29 +89,31 @@ static void print_json(const pb_cell *c, const bill *b)
     const pb_footprint *f = &b->f;
     printf(
         "{\"method\":\"%s\",\"choice\":\"%s\",\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
+        "\"best\":%zu,"
         "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"saved\":%lld,\"steps\":%d,\"tokens\":%"
         "llu,"
         "\"forward_flops\":%llu,\"backward_flops\":%llu,\"recompute_flops\":%llu}\n",
         c->row->label, c->choice, (unsigned long long)b->counts.trainable, f->weights, f->gradients, f->optimizer,
-        f->activations, f->workspace, f->features, pb_footprint_total(f), b->saved, f->steps,
-        (unsigned long long)f->tokens, (unsigned long long)f->forward_flops, (unsigned long long)f->backward_flops,
-        (unsigned long long)f->recompute_flops);
+        f->best, f->activations, f->workspace, f->features, pb_footprint_total(f), b->saved, f->effort.steps,
+        (unsigned long long)f->effort.tokens, (unsigned long long)f->effort.forward_flops,
+        (unsigned long long)f->effort.backward_flops, (unsigned long long)f->effort.recompute_flops);
 }
 
 /* A swept learning rate changes no cost. */
 static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
 {
     return pb_footprint_total(a) == pb_footprint_total(b) && a->gradients == b->gradients &&
-           a->activations == b->activations && a->forward_flops == b->forward_flops &&
-           a->backward_flops == b->backward_flops && a->recompute_flops == b->recompute_flops;
+           a->activations == b->activations && a->effort.forward_flops == b->effort.forward_flops &&
+           a->effort.backward_flops == b->effort.backward_flops &&
+           a->effort.recompute_flops == b->effort.recompute_flops;
 }
 
 static int plan_experiment(const pb_experiment *e, const pb_args *a)
 {
     if (!a->json)
-        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", "MB (10^6 bytes)", "trainable",
-               "weights", "gradients", "optimizer", "activations", "workspace", "features", "total", "saved", "forward",
-               "backward", "again");
+        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", "MB (10^6 bytes)", "trainable",
+               "weights", "gradients", "optimizer", "best", "activations", "workspace", "features", "total", "saved",
+               "forward", "backward", "again");
     const pb_row *last = NULL;
     bill before = {0};
     for (int i = 0; i < e->cells; i++) {
@@ -127,7 +130,8 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
         before = b;
     }
     if (!a->json)
-        printf("forward, backward, again: MFLOP a token of text, mean over all training steps;\n"
+        printf("best: a copy of the best epoch's parameters, with patience;\n"
+               "forward, backward, again: MFLOP a token of text, mean over all training steps;\n"
                "saved, again: memory that checkpoint = yes does without, and what it computes a second time for it\n");
     return PB_EXIT_DONE;
 }

@@ -137,14 +137,15 @@ int pb_side_comparable(const pb_side *a, const pb_side *b)
 {
     const struct {
         const char *what, *one, *other;
-    } row[] = {{"data", a->common.data, b->common.data},
-               {"model", a->common.model, b->common.model},
-               {"metrics", a->common.metrics, b->common.metrics},
-               {"budget", a->common.budget, b->common.budget}};
+        int shown; /* digests differ in their first letters */
+    } row[] = {{"data", a->common.data, b->common.data, 24},
+               {"model", a->common.model, b->common.model, 24},
+               {"metrics", a->common.metrics, b->common.metrics, 200},
+               {"budget", a->common.budget, b->common.budget, 200}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
         if (strcmp(row[i].one ? row[i].one : "", row[i].other ? row[i].other : "") != 0)
-            return pb_error("%s and %s may not be compared: another %s, %.24s and %.24s", a->row, b->row, row[i].what,
-                            row[i].one, row[i].other);
+            return pb_error("%s and %s may not be compared: another %s, %.*s and %.*s", a->row, b->row, row[i].what,
+                            row[i].shown, row[i].one, row[i].shown, row[i].other);
     return 0;
 }
 

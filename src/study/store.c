@@ -424,12 +424,24 @@ static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cel
     return rc;
 }
 
+/* What a method may use and by what rule it stops. */
+static char *budget_of(const pb_cell *c)
+{
+    const pb_train_options *o = &c->train;
+    pb_text t = {0};
+    pb_text_add(&t, "%d settings, %d epochs of batches of %d", c->row->choices, o->epochs, o->batch);
+    if (o->patience)
+        pb_text_add(&t, ", patience %d", o->patience);
+    if (o->target > 0)
+        pb_text_add(&t, ", target %.10g", o->target);
+    return t.data;
+}
+
 /* Beside the run's row, which has machine and program. */
 static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
 {
     char *metrics = pb_format("%s %d", e->task->name, e->task->version);
-    char *budget =
-        pb_format("%d settings, %d epochs of batches of %d", c->row->choices, c->train.epochs, c->train.batch);
+    char *budget = budget_of(c);
     const char *row[][2] = {{"data", e->data.hex},
                             {"model", e->model.hex},
                             {"template", c->template.hex},

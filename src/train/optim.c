@@ -40,18 +40,12 @@ static size_t elements_of(const pb_param *p)
     return (size_t)p->rows * (size_t)p->cols;
 }
 
-/* As the arena rounds. */
-static size_t rounded(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 size_t pb_optim_bytes(const pb_model *m)
 {
     size_t bytes = 0;
     for (int i = 0; i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
-        bytes += p->trainable ? 2 * rounded(elements_of(p) * sizeof(pb_real)) : 0;
+        bytes += p->trainable ? 2 * pb_arena_size(elements_of(p) * sizeof(pb_real)) : 0;
     }
     return bytes;
 }

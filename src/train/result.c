@@ -57,10 +57,15 @@ void pb_result_sample(pb_result *r, int round, double seconds, const char *key)
     snprintf(s->key, sizeof s->key, "%s", key);
 }
 
-double pb_result_get(const pb_result *r, int split, const char *key)
+double pb_result_at(const pb_result *r, int split, int step, const char *key)
 {
     for (size_t i = r->values; i-- > 0;)
-        if (r->value[i].split == split && r->value[i].step < 0 && !strcmp(r->value[i].key, key))
+        if (r->value[i].split == split && r->value[i].step == step && !strcmp(r->value[i].key, key))
             return r->value[i].value;
     return NAN;
+}
+
+double pb_result_get(const pb_result *r, int split, const char *key)
+{
+    return pb_result_at(r, split, -1, key);
 }

@@ -45,7 +45,8 @@ void pb_result_put(pb_result *r, int split, int step, double value, const char *
 void pb_result_predict(pb_result *r, const pb_prediction *p); /* takes its text over */
 void pb_result_statistic(pb_result *r, pb_split split, int example, const char *metric, int count, const double *x);
 void pb_result_sample(pb_result *r, int round, double seconds, const char *key);
-/* The value of the whole run under `key`, or NaN. */
+/* The value under `key` at a step, or of the whole run; NaN: there is none. */
+double pb_result_at(const pb_result *r, int split, int step, const char *key);
 double pb_result_get(const pb_result *r, int split, const char *key);
 
 #endif

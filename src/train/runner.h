@@ -39,7 +39,7 @@ int pb_runner_run(pb_runner *r, pb_split split, const int *item, int n, bool tra
 int pb_runner_blanks(pb_runner *r);
 
 /* Computes the features of a whole split into memory of `arena` (class PB_ACTIVATIONS), in
- * batches.  arena NULL: only plans, and adds the FLOPs to *flops. */
+ * batches, and adds the FLOPs to *flops (may be NULL).  arena NULL: only plans. */
 int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena, uint64_t *flops);
 
 #endif

@@ -224,6 +224,13 @@ int pb_score_runner(pb_runner *r, const pb_task *task, pb_split split, int batch
     return texts && step >= 0 ? 0 : score_answers(r, task, split, batch, step, out);
 }
 
+bool pb_score_deciding(const pb_form *f, const pb_task *task, pb_split split, char key[64])
+{
+    bool texts = f->reading == PB_BY_TEXT;
+    snprintf(key, 64, "accuracy.%s.%s", pb_split_name[split], texts ? "perplexity" : task->metrics[0].name);
+    return !texts && task->metrics[0].higher_is_better;
+}
+
 int pb_score(pb_model *m, const pb_form *f, const pb_task *task, pb_split split, int batch, pb_result *out)
 {
     pb_runner r = pb_runner_start(m, f, false);

@@ -13,6 +13,10 @@ int pb_score(pb_model *m, const pb_form *f, const pb_task *task, pb_split split,
  * answers are texts the loss only, nothing is generated. */
 int pb_score_runner(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out);
 
+/* Which of the values above decides of an epoch: puts its key into `key`, and says whether higher is better.  The
+ * primary metric of classes; the perplexity, e to the loss, where answers are texts. */
+bool pb_score_deciding(const pb_form *f, const pb_task *task, pb_split split, char key[64]);
+
 /* Only says: fills `list` [examples], texts are the caller's. */
 int pb_predict(pb_model *m, const pb_form *f, pb_split split, int batch, pb_prediction *list);
 

@@ -10,6 +10,7 @@
 #include "train/optim.h"
 #include "train/runner.h"
 #include "train/score.h"
+#include "train/stopping.h"
 
 #define CURVE_POINTS 100 /* of the training loss */
 
@@ -21,6 +22,9 @@
 
 const pb_option pb_train_table[] = {
     ROW(PB_INT, epochs, "3", 0, 100000, "passes over the training examples"),
+    ROW(PB_INT, patience, "0", 0, 100000,
+        "epochs without a better validation score that end training; the best is then the result; 0: never"),
+    ROW(PB_REAL, target, "0", 0, 1e9, "validation score: what reaching it took is recorded; 0: none"),
     ROW(PB_INT, batch, "32", 1, 65536, "examples a step"),
     ROW(PB_INT, max_tokens, "128", 4, 1000000, "longer texts are cut to this many tokens"),
     ROW(PB_REAL, lr, "1e-3", 0, 1000, "peak learning rate of AdamW"),
@@ -86,17 +90,28 @@ static int epochs_of(const pb_model *m, const pb_train_options *o)
 
 size_t pb_footprint_total(const pb_footprint *f)
 {
-    return f->weights + f->gradients + f->optimizer + f->activations + f->workspace + f->features;
+    return f->weights + f->gradients + f->optimizer + f->best + f->activations + f->workspace + f->features;
 }
 
-static size_t rounded(size_t bytes)
+uint64_t pb_effort_flops(const pb_effort *e)
 {
-    return (bytes + 63) / 64 * 64; /* as the arena does */
+    return e->forward_flops + e->backward_flops + e->recompute_flops;
+}
+
+/* One more step: the n items that the runner has at hand. */
+static void add_step(pb_effort *e, const pb_runner *r, const int *item, int n)
+{
+    e->forward_flops += r->plan.forward_flops;
+    e->backward_flops += r->plan.backward_flops;
+    e->recompute_flops += r->plan.recompute_flops;
+    for (int i = 0; i < n; i++)
+        e->tokens += (uint64_t)pb_form_tokens(r->form, PB_TRAIN, item[i]);
+    e->steps++;
 }
 
 static size_t gradient_bytes(const pb_param *p, int touched)
 {
-    return rounded((size_t)(p->slot ? touched : p->rows) * (size_t)p->cols * sizeof(pb_real));
+    return pb_arena_size((size_t)(p->slot ? touched : p->rows) * (size_t)p->cols * sizeof(pb_real));
 }
 
 /* The most rows of each table that a batch touches; [params]. */
@@ -114,19 +129,14 @@ static double base_dropout(const pb_runner *r, const pb_train_options *o)
     return o->dropout < 0 ? pb_model_config(r->model)->dropout : o->dropout;
 }
 
-static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, int *most, pb_footprint *f)
+static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, int *most, pb_effort *effort)
 {
     for (int b = 0; b < steps_per_epoch(r->form, o); b++) {
         int n = batch_size(r->form, o, b);
         if (pb_runner_plan(r, PB_TRAIN, order + b * o->batch, n, true, base_dropout(r, o), 0, r->feature_size > 0))
             return -1;
         note_touched(r->model, most);
-        f->forward_flops += r->plan.forward_flops;
-        f->backward_flops += r->plan.backward_flops;
-        f->recompute_flops += r->plan.recompute_flops;
-        for (int i = 0; i < n; i++)
-            f->tokens += (uint64_t)pb_form_tokens(r->form, PB_TRAIN, order[b * o->batch + i]);
-        f->steps++;
+        add_step(effort, r, order + b * o->batch, n);
     }
     return 0;
 }
@@ -148,11 +158,9 @@ static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *
 {
     static const pb_split split[] = {PB_TRAIN, PB_VALIDATION};
     for (size_t i = 0; r->feature_size && i < PB_COUNT(split); i++) {
-        uint64_t flops = 0;
-        if (pb_runner_features(r, split[i], o->batch, NULL, &flops))
+        if (pb_runner_features(r, split[i], o->batch, NULL, split[i] == PB_TRAIN ? &f->effort.forward_flops : NULL))
             return -1;
-        f->features += rounded((size_t)r->form->items[split[i]] * (size_t)r->feature_size * sizeof(pb_real));
-        f->forward_flops += split[i] == PB_TRAIN ? flops : 0;
+        f->features += pb_arena_size((size_t)r->form->items[split[i]] * (size_t)r->feature_size * sizeof(pb_real));
     }
     return 0;
 }
@@ -163,12 +171,14 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     pb_model_checkpoint(r->model, o->checkpoint);
     int count = r->form->items[PB_TRAIN], epochs = epochs_of(r->model, o), rc = 0;
     int *order = pb_alloc((size_t)count * sizeof *order);
-    *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model), .optimizer = pb_optim_bytes(r->model)};
+    *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model),
+                        .optimizer = pb_optim_bytes(r->model),
+                        .best = pb_stopping_bytes(r->model, o)};
     if (epochs)
         rc = plan_features(r, o, f);
     for (int e = 0; e < epochs && !rc; e++) {
         epoch_order(order, count, seed, e);
-        rc = plan_epoch(r, o, order, most, f);
+        rc = plan_epoch(r, o, order, most, &f->effort);
     }
     free(order);
     if (rc || plan_scoring(r, PB_VALIDATION, o->batch))
@@ -214,39 +224,27 @@ static void put_footprint(const pb_footprint *f, pb_result *out)
     const struct {
         const char *key;
         size_t bytes;
-    } row[] = {{"weights", f->weights},          {"gradients", f->gradients}, {"optimizer", f->optimizer},
-               {"activations", f->activations},  {"workspace", f->workspace}, {"features", f->features},
-               {"total", pb_footprint_total(f)}, {"rss", pb_peak_rss()}};
+    } row[] = {{"weights", f->weights},   {"gradients", f->gradients},      {"optimizer", f->optimizer},
+               {"best", f->best},         {"activations", f->activations},  {"workspace", f->workspace},
+               {"features", f->features}, {"total", pb_footprint_total(f)}, {"rss", pb_peak_rss()}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
         pb_result_put(out, -1, -1, (double)row[i].bytes, "memory.train.%s", row[i].key);
-    if (!f->steps)
+}
+
+static void put_effort(const pb_effort *e, pb_result *out)
+{
+    if (!e->steps)
         return;
-    pb_result_put(out, -1, -1, (double)f->forward_flops / (double)f->tokens, "compute.forward_flops");
-    pb_result_put(out, -1, -1, (double)f->backward_flops / (double)f->tokens, "compute.backward_flops");
-    pb_result_put(out, -1, -1, (double)f->recompute_flops / (double)f->tokens, "compute.recompute_flops");
-    uint64_t all = f->forward_flops + f->backward_flops + f->recompute_flops;
-    pb_result_put(out, -1, -1, (double)all, "compute.train_flops");
+    pb_result_put(out, -1, -1, (double)e->forward_flops / (double)e->tokens, "compute.forward_flops");
+    pb_result_put(out, -1, -1, (double)e->backward_flops / (double)e->tokens, "compute.backward_flops");
+    pb_result_put(out, -1, -1, (double)e->recompute_flops / (double)e->tokens, "compute.recompute_flops");
+    pb_result_put(out, -1, -1, (double)pb_effort_flops(e), "compute.train_flops");
 }
 
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
-}
-
-/* Seconds of the features and of each step; validation is not counted. */
-static void put_times(const pb_footprint *f, double features, int steps, double *seconds, pb_result *out)
-{
-    double sum = features;
-    for (int i = 0; i < steps; i++)
-        sum += seconds[i];
-    pb_result_put(out, -1, -1, sum, "compute.train_seconds");
-    if (!steps)
-        return;
-    qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
-    pb_result_put(out, -1, -1, 1000 * seconds[steps / 2], "compute.step_ms");
-    if (steps == f->steps) /* it did not diverge */
-        pb_result_put(out, -1, -1, (double)f->tokens / sum, "compute.tokens_per_s");
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------- */
@@ -260,9 +258,11 @@ typedef struct trainer {
     pb_result *out;
     pb_arena *arena; /* of the run: gradients, moments, features */
     pb_optim *optim;
+    pb_stopping stopping;
+    char score[64]; /* the key of what decides of an epoch      */
     pb_footprint footprint;
-    pb_rng dropout; /* one key a step                           */
-    int step;
+    pb_effort done;  /* so far                                   */
+    pb_rng dropout;  /* one key a step                           */
     double *seconds; /* [steps]                                  */
     double feature_seconds;
     double loss; /* summed since the curve's last point      */
@@ -303,27 +303,35 @@ static int prepare(trainer *t)
     if (!rc) {
         take_gradients(t, most);
         t->optim = pb_optim_new(r->model, t->options, t->arena);
-        t->seconds = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.steps + 1) * sizeof *t->seconds);
+        bool higher = pb_score_deciding(r->form, t->task, PB_VALIDATION, t->score);
+        t->stopping = pb_stopping_start(r->model, t->options, higher, t->arena);
+        t->seconds = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->seconds);
     }
     free(most);
     if (rc || !r->feature_size)
         return rc;
     double start = pb_clock();
-    rc = pb_runner_features(r, PB_TRAIN, t->options->batch, t->arena, NULL);
+    rc = pb_runner_features(r, PB_TRAIN, t->options->batch, t->arena, &t->done.forward_flops);
     t->feature_seconds = pb_clock() - start;
     return rc || pb_runner_features(r, PB_VALIDATION, t->options->batch, t->arena, NULL) ? -1 : 0;
 }
 
-/* Mean loss since the last point, about CURVE_POINTS times in the run. */
+/* Mean loss since the last point. */
+static void end_point(trainer *t)
+{
+    if (t->losses)
+        pb_result_put(t->out, PB_TRAIN, t->done.steps, t->loss / t->losses, "train.loss");
+    t->loss = t->losses = 0;
+}
+
+/* About CURVE_POINTS in the run. */
 static void draw_curve(trainer *t, double loss)
 {
-    int steps = t->footprint.steps, every = steps > CURVE_POINTS ? steps / CURVE_POINTS : 1;
+    int steps = t->footprint.effort.steps, every = steps > CURVE_POINTS ? steps / CURVE_POINTS : 1;
     t->loss += loss;
     t->losses++;
-    if (t->step % every == 0 || t->step == steps) {
-        pb_result_put(t->out, PB_TRAIN, t->step, t->loss / t->losses, "train.loss");
-        t->loss = t->losses = 0;
-    }
+    if (t->done.steps % every == 0)
+        end_point(t);
 }
 
 /* One step; 1 if it diverged. */
@@ -334,12 +342,35 @@ static int take_step(trainer *t, const int *item, int n)
     if (pb_runner_run(&t->runner, PB_TRAIN, item, n, true, dropout, pb_rng_next(&t->dropout)))
         return -1;
     double loss = (double)pb_graph_loss(t->runner.graph)->x[0];
-    double norm = pb_optim_step(t->optim, pb_optim_rate(t->options, t->step, t->footprint.steps));
-    t->seconds[t->step++] = pb_clock() - start;
+    int steps = t->footprint.effort.steps;
+    double norm = pb_optim_step(t->optim, pb_optim_rate(t->options, t->done.steps, steps));
+    t->seconds[t->done.steps] = pb_clock() - start;
+    add_step(&t->done, &t->runner, item, n);
     draw_curve(t, loss);
     if (t->progress && t->progress->tell)
-        t->progress->tell(t->progress->ctx, t->step, t->footprint.steps, loss);
+        t->progress->tell(t->progress->ctx, t->done.steps, steps, loss);
     return !isfinite(loss) || !isfinite(norm);
+}
+
+/* Of the features and the steps so far; validation is not counted. */
+static double seconds_so_far(const trainer *t)
+{
+    double sum = t->feature_seconds;
+    for (int i = 0; i < t->done.steps; i++)
+        sum += t->seconds[i];
+    return sum;
+}
+
+/* Scores the epoch that has ended. */
+static int end_epoch(trainer *t)
+{
+    if (pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, t->done.steps, t->out))
+        return -1;
+    if (pb_stopping_note(&t->stopping, pb_result_at(t->out, PB_VALIDATION, t->done.steps, t->score))) {
+        pb_result_put(t->out, -1, -1, seconds_so_far(t), "compute.seconds_to_target");
+        pb_result_put(t->out, -1, -1, (double)pb_effort_flops(&t->done), "compute.flops_to_target");
+    }
+    return 0;
 }
 
 static int run_epochs(trainer *t)
@@ -347,13 +378,13 @@ static int run_epochs(trainer *t)
     const pb_form *f = t->runner.form;
     const pb_train_options *o = t->options;
     int *order = pb_alloc((size_t)f->items[PB_TRAIN] * sizeof *order), rc = 0;
-    int epochs = t->footprint.steps ? o->epochs : 0;
-    for (int e = 0; e < epochs && !rc; e++) {
+    int epochs = t->footprint.effort.steps ? o->epochs : 0;
+    for (int e = 0; e < epochs && !rc && !pb_stopping_due(&t->stopping); e++) {
         epoch_order(order, f->items[PB_TRAIN], t->seed, e);
         for (int b = 0; b < steps_per_epoch(f, o) && !rc; b++)
             rc = take_step(t, order + b * o->batch, batch_size(f, o, b));
         if (!rc)
-            rc = pb_score_runner(&t->runner, t->task, PB_VALIDATION, o->batch, t->step, t->out);
+            rc = end_epoch(t);
     }
     free(order);
     return rc;
@@ -364,9 +395,40 @@ static void check_plan(const trainer *t)
 {
     const pb_footprint *f = &t->footprint;
     PB_CHECK(pb_arena_high(t->arena, PB_GRADIENTS) == f->gradients);
-    PB_CHECK(pb_arena_high(t->arena, PB_OPTIMIZER) == f->optimizer);
+    PB_CHECK(pb_arena_high(t->arena, PB_OPTIMIZER) == f->optimizer && pb_arena_high(t->arena, PB_BEST) == f->best);
     PB_CHECK(pb_arena_high(t->arena, PB_ACTIVATIONS) == f->features);
     PB_CHECK(t->runner.activations == f->activations && t->runner.workspace == f->workspace);
+    if (t->done.steps < f->effort.steps)
+        return; /* it ended early */
+    PB_CHECK(t->done.steps == f->effort.steps && t->done.tokens == f->effort.tokens);
+    PB_CHECK(t->done.forward_flops == f->effort.forward_flops && t->done.backward_flops == f->effort.backward_flops);
+    PB_CHECK(t->done.recompute_flops == f->effort.recompute_flops);
+}
+
+static void put_times(trainer *t)
+{
+    int steps = t->done.steps;
+    double sum = seconds_so_far(t);
+    pb_result_put(t->out, -1, -1, sum, "compute.train_seconds");
+    if (!steps)
+        return;
+    qsort(t->seconds, (size_t)steps, sizeof *t->seconds, by_value);
+    pb_result_put(t->out, -1, -1, 1000 * t->seconds[steps / 2], "compute.step_ms");
+    pb_result_put(t->out, -1, -1, (double)t->done.tokens / sum, "compute.tokens_per_s");
+}
+
+static void put_epochs(const pb_stopping *s, pb_result *out)
+{
+    pb_result_put(out, -1, -1, s->epochs, "train.epochs");
+    if (s->best)
+        pb_result_put(out, -1, -1, s->best, "train.best_epoch");
+}
+
+/* Whatever the model now is, on validation. */
+static int score_result(trainer *t)
+{
+    pb_stopping_restore(&t->stopping);
+    return pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out);
 }
 
 static int train(trainer *t)
@@ -376,14 +438,17 @@ static int train(trainer *t)
     int rc = run_epochs(t);
     if (rc < 0)
         return -1;
+    end_point(t);
     if (rc > 0)
         snprintf(t->out->status, sizeof t->out->status, "diverged");
-    else if (pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out))
+    else if (score_result(t))
         return -1;
     check_plan(t);
     put_storage(t->runner.model, t->out);
     put_footprint(&t->footprint, t->out);
-    put_times(&t->footprint, t->feature_seconds, t->step, t->seconds, t->out);
+    put_effort(&t->done, t->out);
+    put_epochs(&t->stopping, t->out);
+    put_times(t);
     return 0;
 }
 

@@ -12,6 +12,8 @@ typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE, PB_COSINE_RATE
 /* [train] of an experiment file. */
 typedef struct pb_train_options {
     int epochs, batch, max_tokens;
+    int patience;  /* see stopping.h */
+    double target; /* the same       */
     double lr, warmup, decay, clip, dropout;
     double beta1, beta2, eps;
     int schedule; /* pb_rate_schedule */
@@ -19,14 +21,20 @@ typedef struct pb_train_options {
 } pb_train_options;
 extern const pb_option pb_train_table[];
 
-/* What a training run takes, known before it starts: the most of each class of memory that any
- * of its batches needs, and the FLOPs of all its training steps. */
-typedef struct pb_footprint {
-    size_t weights, gradients, optimizer, activations, workspace, features; /* bytes */
+/* Training steps, and what they compute. */
+typedef struct pb_effort {
+    uint64_t forward_flops, backward_flops; /* features computed once included                                */
     uint64_t recompute_flops;               /* of what is forgotten and computed again, with checkpoint = yes */
-    uint64_t forward_flops, backward_flops; /* of all steps; features computed once included */
-    uint64_t tokens;                        /* of the text in all steps                      */
+    uint64_t tokens;                        /* of text                                                        */
     int steps;
+} pb_effort;
+uint64_t pb_effort_flops(const pb_effort *e); /* all three */
+
+/* What a training run takes, known before it starts: the most of each class of memory that any
+ * of its batches needs, and the work of all its epochs. */
+typedef struct pb_footprint {
+    size_t weights, gradients, optimizer, best, activations, workspace, features; /* bytes */
+    pb_effort effort;
 } pb_footprint;
 size_t pb_footprint_total(const pb_footprint *f);
 
@@ -41,8 +49,9 @@ typedef struct pb_progress {
 
 /* Trains the model (methods attached, see model.h) and puts into
  * `out`: the learning curve (train.loss by step, accuracy.validation.* by epoch), storage.*,
- * memory.train.*, compute.*, and the final predictions on validation.  A diverged run is a
- * result: status "diverged", no prediction.  -1 with an error if it could not be run at all. */
+ * memory.train.*, compute.*, train.*, and the final predictions on validation.  With patience the model
+ * is then that of the best epoch.  A diverged run is a result: status "diverged", no prediction.  -1 with
+ * an error if it could not be run at all. */
 int pb_train(pb_model *m, const pb_form *f, const pb_task *task, const pb_train_options *o, uint64_t seed,
              const pb_progress *progress, pb_result *out);
 
