@@ -279,11 +279,19 @@ TEST(fronts_by_seeds_alone)
     CHECK_NEAR(share[0] + share[1], 1, 1e-9);
 }
 
+static double mean_of(const double *sums, double count, const void *ctx)
+{
+    (void)ctx;
+    return sums[0] / count;
+}
+
 TEST(p_of_a_pair)
 {
     const double a[2 * 6] = {1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0}, b[2 * 6] = {0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0};
     pb_crossed x = {.seeds = 2, .examples = 6, .stats = 1, .x = a}, y = {.seeds = 2, .examples = 6, .stats = 1, .x = b};
     CHECK_NEAR(pb_stats_pair_p(&x, &y, 99, 0), 2.0 / 32, 1e-15); /* five differences, all of one sign */
+    x.value = y.value = mean_of;                                 /* by pseudo-values, which a mean's are its scores */
+    CHECK_NEAR(pb_stats_pair_p(&x, &y, 99, 0), 2.0 / 32, 1e-15);
 
     double all[40], some[40]; /* what is equal stays equal to the last bit: eight differences, no draws */
     for (int e = 0; e < 40; e++) {
