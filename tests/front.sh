@@ -140,6 +140,9 @@ ok 'the table' run 0 table a.ini --db a.db
 ok 'its intervals are by examples' prints '^head .* 0.8000 ±0.1255 '
 ok 'its pairs too' prints '^head .* -0.2000 ±0.1255'
 ok 'says so' prints '95 % interval for other seeds and examples'
+ok 'one seed' run 0 table a.ini --db a.db --set experiment.seeds=1
+ok 'says nothing of others' prints '^Mean over 1 seed, ± 95 % interval for other examples;'
+ok 'but of examples' prints '^head .* 0.8000 ±0.1296 '
 ok 'as JSON' run 0 table a.ini --db a.db --json
 ok 'the same' prints '"accuracy.test.accuracy":\{"mean":0.8,"low":0.6744'
 cp a.db without.db
@@ -150,6 +153,15 @@ ok 'and so is the front' run 0 front a.ini --db without.db
 ok 'says so' prints 'each of drawn seeds, the same for all rows'
 ok 'no test' run 0 rank a.ini --db without.db
 ok 'of nothing' prints '^of 0 comparisons with full'
+
+cp a.db part.db
+sqlite3 part.db "DELETE FROM value WHERE split = 'test' AND run = (SELECT id FROM run WHERE experiment = 'a' AND
+	row = 'null' AND seed = 1)"
+ok 'a row of one seed' run 0 front a.ini --db part.db
+ok 'is told' prints '^null: 1 of 2 seeds were scored on test; all rows are taken by the 1 that all have'
+ok 'all are by that one' prints '^a: 4 rows, 1 seed, 40 examples of test'
+ok 'ranked' run 0 rank a.ini --db part.db
+ok 'by what is common' prints '^null: by the 1 of 2 seeds that it has in common with full'
 
 # ---- rank, several ------------------------------------------------------------------------------------------------
 # Three rows over four data sets, ranks 1 2 3 in three of them and 1 3 2 in one: means 1, 2.25, 2.75; chi2 6.5, its p

@@ -147,10 +147,10 @@ void pb_rivals_print(const pb_rivals *v, FILE *out)
                     v->rival[i].difference.n, e->seeds, e->baseline);
     fprintf(
         out,
-        "Differences on test, paired; their 95 %% is for other seeds and examples.  p: a permutation of signs over\n"
+        "Differences on test, paired; their 95 %% is for other %sexamples.  p: a permutation of signs over\n"
         "the %d examples' differences, averaged over the seeds, of these very models; Holm: adjusted for the family\n"
         "of %d comparison%s with %s.\n",
-        v->examples, v->family, v->family == 1 ? "" : "s", e->baseline);
+        e->seeds == 1 ? "" : "seeds and ", v->examples, v->family, v->family == 1 ? "" : "s", e->baseline);
 }
 
 void pb_rivals_json(const pb_rivals *v, FILE *out)

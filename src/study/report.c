@@ -314,9 +314,8 @@ static void print_notes(const pb_report *r, FILE *out)
             fprintf(out, "%s: ± for other seeds alone (Student's t): no predictions are stored\n", row->row->label);
     }
     fprintf(out,
-            "Mean over %d seed%s, ± 95 %% interval for other seeds and examples; \"to %s\" is the paired difference "
-            "on test.",
-            e->seeds, e->seeds == 1 ? "" : "s", e->baseline);
+            "Mean over %d seed%s, ± 95 %% interval for other %sexamples; \"to %s\" is the paired difference on test.",
+            e->seeds, e->seeds == 1 ? "" : "s", e->seeds == 1 ? "" : "seeds and ", e->baseline);
     if (!isnan(limit))
         fprintf(out, "  GEMM limit here: %.0f GFLOP/s.", limit);
     fputc('\n', out);
