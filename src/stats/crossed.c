@@ -290,7 +290,7 @@ static int *ones(int n)
 void pb_stats_front(const pb_cloud *c, int resamples, uint64_t seed, double *point, bool *front, double *share)
 {
     int examples = c->scored < 0 ? 0 : c->score[0].examples, *seeds = ones(c->seeds), *times = ones(examples);
-    double *moved = pb_alloc((size_t)(c->n * c->axes) * sizeof *moved),
+    double *moved = pb_alloc((size_t)c->n * (size_t)c->axes * sizeof *moved),
            *sums = pb_alloc((c->scored < 0 ? 1 : (size_t)c->score[0].stats) * sizeof *sums);
     bool *stays = pb_alloc((size_t)c->n * sizeof *stays);
     pb_rng r = pb_rng_named(seed, "bootstrap");

@@ -225,7 +225,7 @@ int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets)
         return pb_error("%d row%s scored on test in all %d experiments, want 2 or more; `peftbench run` makes them",
                         k->rows, k->rows == 1 ? " was" : "s were", sets);
     }
-    size_t cells = (size_t)(sets * k->rows);
+    size_t cells = (size_t)sets * (size_t)k->rows;
     double *good = pb_alloc(cells * sizeof *good);
     k->score = pb_alloc(cells * sizeof *k->score);
     k->rank = pb_alloc((size_t)k->rows * sizeof *k->rank);
