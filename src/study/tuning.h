@@ -22,7 +22,8 @@ double pb_tuning_expected(const pb_report *r, const pb_tuning *t, int budget);
 /* The table of expected best against budget; nothing where no row was tuned. */
 void pb_tuning_print(const pb_report *r, FILE *out);
 
-/* {"trials": .., "diverged": .., "near": .., "validation": [..], "expected": [..]} of a row that was tuned, else null. */
+/* {"trials": .., "diverged": .., "near": .., "validation": [..], "expected": [..]} of a row that was tuned, else
+ * null. */
 void pb_tuning_json(const pb_report *r, int row, pb_text *text);
 
 #endif
