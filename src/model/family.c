@@ -14,8 +14,14 @@ const char *const pb_sublayer_name[SUBLAYERS] = {"attn", "mlp"};
 /* Llama and those that share its names. */
 #define LLAMA                                                                                                          \
     .prefix = "model.",                                                                                                \
-    .key = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", \
-            "hidden_act",  "rms_norm_eps"},                                                                            \
+    .key = {"hidden_size",                                                                                             \
+            "num_hidden_layers",                                                                                       \
+            "num_attention_heads",                                                                                     \
+            "intermediate_size",                                                                                       \
+            "max_position_embeddings",                                                                                 \
+            "hidden_act",                                                                                              \
+            "rms_norm_eps",                                                                                            \
+            NULL},                                                                                                     \
     .word = "embed_tokens", .final_norm = "norm", .layer = "layers.%d",                                                \
     .site = {[Q] = "self_attn.q_proj", [K] = "self_attn.k_proj", [V] = "self_attn.v_proj", [O] = "self_attn.o_proj",   \
              [GATE] = "mlp.gate_proj", [UP] = "mlp.up_proj",     [DOWN] = "mlp.down_proj"},                            \
