@@ -4,13 +4,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 . tests/shell.bash
 cd "$work" || exit 2
-mkdir -p tasks data models
-ln -s "$root/tests/golden/tiny-bert" models/tiny
-printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
-{
-	printf 'label\ttext\n'
-	for i in $(seq 12); do printf 'good\tfilm %d was good\nbad\tfilm %d was bad\n' "$i" "$i"; done
-} >data/toy.tsv
+toy_task
 cat >toy.ini <<'END'
 [experiment]
 task          = toy

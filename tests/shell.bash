@@ -25,6 +25,17 @@ run() { # EXPECTED-STATUS ARGUMENTS...
 says() { grep -qF -- "$1" "$work/err"; }
 prints() { grep -qE -- "$1" "$work/out"; }
 
+# In the present folder: the task toy of 24 texts, and models/tiny.
+toy_task() {
+	mkdir -p tasks data models
+	ln -s "$root/tests/golden/tiny-bert" models/tiny
+	printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
+	{
+		printf 'label\ttext\n'
+		for i in $(seq 12); do printf 'good\tfilm %d was good\nbad\tfilm %d was bad\n' "$i" "$i"; done
+	} >data/toy.tsv
+}
+
 finish() {
 	echo "$passed passed, $failed failed, 0 skipped"
 	[ $failed = 0 ]

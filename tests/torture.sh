@@ -10,14 +10,8 @@ cd "$(dirname "$0")/.." || exit 2
 if [ "${1:-short}" = long ]; then kills=200 allocations=400 writes=100000; else kills=6 allocations=12 writes=8; fi
 
 cd "$work" || exit 2
-mkdir -p tasks data models
-ln -s "$root/tests/golden/tiny-bert" models/tiny
+toy_task
 ${CC:-gcc} -O1 -shared -fPIC -D_GNU_SOURCE -o faults.so "$root/tests/torture/faults.c" -ldl || exit 2
-printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
-{
-	printf 'label\ttext\n'
-	for i in $(seq 12); do printf 'good\tfilm %d was good\nbad\tfilm %d was bad\n' "$i" "$i"; done
-} >data/toy.tsv
 cat >toy.ini <<'END'
 [experiment]
 task = toy

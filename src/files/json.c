@@ -2,6 +2,7 @@
 #include "files/json.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,4 +167,12 @@ void pb_json_quote_bytes(pb_text *out, const char *text, size_t n)
 void pb_json_quote(pb_text *out, const char *text)
 {
     pb_json_quote_bytes(out, text, strlen(text));
+}
+
+void pb_json_put(pb_text *out, double x)
+{
+    if (isfinite(x))
+        pb_text_add(out, "%.10g", x);
+    else
+        pb_text_add(out, "null");
 }

@@ -41,6 +41,8 @@ void pb_json_print(const pb_json *v, pb_text *out);
 
 /* Appends `text` as a JSON string with its quotes, escaping what must be. */
 void pb_json_quote(pb_text *out, const char *text);
+/* Appends a number to ten digits, or null where there is none (NaN, infinity). */
+void pb_json_put(pb_text *out, double x);
 void pb_json_quote_bytes(pb_text *out, const char *text, size_t n); /* n bytes, which may hold NUL */
 
 #endif

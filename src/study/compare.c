@@ -111,7 +111,7 @@ static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a,
     pb_axis *axis = new_axis(c, key, pb_stats_row(&x, NULL).middle, pb_stats_row(&y, NULL).middle);
     axis->kind = PB_SCORE;
     axis->difference = pb_stats_pair(&x, &y, &parts);
-    axis->margin = margin >= 0 ? margin : fmax(axis->a, axis->b) > 1 ? 1 : 0.01;
+    axis->margin = margin >= 0 ? margin : pb_score_point(fmax(axis->a, axis->b));
     axis->verdict = judge(axis->difference, 0, axis->margin, primary->higher_is_better);
     if (axis->verdict == PB_UNDECIDED)
         note_size(&parts, a, axis);
@@ -219,10 +219,8 @@ void pb_comparison_print(const pb_comparison *c, const pb_side *a, const pb_side
 
 static void add_number(pb_text *t, const char *name, double x)
 {
-    if (isfinite(x))
-        pb_text_add(t, ",\"%s\":%.10g", name, x);
-    else
-        pb_text_add(t, ",\"%s\":null", name);
+    pb_text_add(t, ",\"%s\":", name);
+    pb_json_put(t, x);
 }
 
 void pb_comparison_json(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out)

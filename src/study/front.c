@@ -293,14 +293,6 @@ void pb_front_print(const pb_front *f, FILE *out)
             PB_FRONT_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "");
 }
 
-static void add_number(pb_text *t, double x)
-{
-    if (isfinite(x))
-        pb_text_add(t, "%.10g", x);
-    else
-        pb_text_add(t, "null");
-}
-
 static void add_place(const pb_front *f, int i, pb_text *t)
 {
     pb_text_add(t,
@@ -311,7 +303,7 @@ static void add_place(const pb_front *f, int i, pb_text *t)
         pb_text_add(t, j ? "," : "");
         pb_json_quote(t, f->key[j]);
         pb_text_add(t, ":");
-        add_number(t, f->point[i * f->axes + j]);
+        pb_json_put(t, f->point[i * f->axes + j]);
     }
     pb_text_add(t, "}");
 }

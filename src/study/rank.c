@@ -40,10 +40,8 @@ static int *by_goodness(int n, const double *x, bool more_is_better)
 
 static void add_number(pb_text *t, const char *name, double x)
 {
-    if (isfinite(x))
-        pb_text_add(t, ",\"%s\":%.10g", name, x);
-    else
-        pb_text_add(t, ",\"%s\":null", name);
+    pb_text_add(t, ",\"%s\":", name);
+    pb_json_put(t, x);
 }
 
 /* ---- one experiment --------------------------------------------------------------------------------------- */

@@ -345,10 +345,8 @@ typedef struct object {
 
 static void add_number(pb_text *t, const char *name, double x)
 {
-    if (isfinite(x))
-        pb_text_add(t, "\"%s\":%.10g", name, x);
-    else
-        pb_text_add(t, "\"%s\":null", name);
+    pb_text_add(t, "\"%s\":", name);
+    pb_json_put(t, x);
 }
 
 static void add_member(object *o, const char *name)

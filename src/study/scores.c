@@ -115,3 +115,8 @@ pb_crossed pb_scores_crossed(const pb_scores *s)
                         .value = s->metric ? value_of : NULL,
                         .ctx = s};
 }
+
+double pb_score_point(double score)
+{
+    return score > 1 ? 1 : 0.01;
+}

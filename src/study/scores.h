@@ -23,4 +23,7 @@ double pb_scores_value(const pb_scores *s, const double *sums, double count);
 /* As src/stats takes them; valid as long as the scores. */
 pb_crossed pb_scores_crossed(const pb_scores *s);
 
+/* A point of a metric whose scores are like this one: 0.01, or 1 of those that go to 100. */
+double pb_score_point(double score);
+
 #endif

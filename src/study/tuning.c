@@ -30,9 +30,8 @@ static void settle(pb_tuning *t)
         t->best = fmax(t->best, t->score[i]);
     }
     int near = 0;
-    double point = t->best > 1 ? 1 : 0.01; /* some metrics go to 100 */
     for (int i = 0; i < t->trials; i++) {
-        near += t->score[i] >= t->best - point;
+        near += t->score[i] >= t->best - pb_score_point(t->best);
         t->diverged += !isfinite(t->score[i]);
         t->score[i] = isfinite(t->score[i]) ? t->score[i] : worst;
     }
