@@ -233,12 +233,12 @@ static void put_footprint(const pb_footprint *f, pb_result *out)
 
 static void put_effort(const pb_effort *e, pb_result *out)
 {
+    pb_result_put(out, -1, -1, (double)pb_effort_flops(e), "compute.train_flops"); /* 0 where nothing trains */
     if (!e->steps)
         return;
     pb_result_put(out, -1, -1, (double)e->forward_flops / (double)e->tokens, "compute.forward_flops");
     pb_result_put(out, -1, -1, (double)e->backward_flops / (double)e->tokens, "compute.backward_flops");
     pb_result_put(out, -1, -1, (double)e->recompute_flops / (double)e->tokens, "compute.recompute_flops");
-    pb_result_put(out, -1, -1, (double)pb_effort_flops(e), "compute.train_flops");
 }
 
 static int by_value(const void *a, const void *b)
