@@ -126,6 +126,12 @@ static void compute(const golden *g, double *got)
     } else if (!strcmp(g->name, "friedman")) {
         f = pb_stats_friedman((int)a[0], (int)a[1], a + 2, rank);
         memcpy(got, (double[]){f.chi2, f.chi2_p, f.f, f.f_p, f.critical}, 5 * sizeof *got);
+    } else if (!strcmp(g->name, "quotient")) {
+        v = pb_stats_quotient((int)a[0], a + 2, (int)a[1], a + 2 + (int)a[0], &got[3]);
+        memcpy(got, (double[]){v.middle, v.low, v.high}, 3 * sizeof *got);
+    } else if (!strcmp(g->name, "geometric")) {
+        v = pb_stats_geometric(g->arguments, a);
+        memcpy(got, (double[]){v.middle, v.low, v.high}, 3 * sizeof *got);
     } else if (!strcmp(g->name, "row")) {
         v = pb_stats_row(&(pb_crossed){.seeds = (int)a[0], .examples = (int)a[1], .stats = 1, .x = a + 2}, &parts);
         memcpy(got, (double[]){v.middle, v.low, v.high}, 3 * sizeof *got);

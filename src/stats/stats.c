@@ -29,6 +29,50 @@ pb_interval pb_stats_mean(int n, const double *x)
     return out;
 }
 
+static double *logarithms(int n, const double *x)
+{
+    double *y = pb_alloc((size_t)(n + 1) * sizeof *y);
+    for (int i = 0; i < n; i++)
+        y[i] = log(x[i]);
+    return y;
+}
+
+pb_interval pb_stats_geometric(int n, const double *x)
+{
+    double *y = logarithms(n, x);
+    pb_interval v = pb_stats_mean(n, y);
+    free(y);
+    return (pb_interval){exp(v.middle), exp(v.low), exp(v.high), v.n};
+}
+
+/* Mean of n values, and the variance of that mean. */
+static double mean_of(int n, const double *x, double *variance)
+{
+    double sum = 0, squares = 0;
+    for (int i = 0; i < n; i++)
+        sum += x[i];
+    for (int i = 0; i < n; i++)
+        squares += (x[i] - sum / n) * (x[i] - sum / n);
+    *variance = squares / (n - 1.0) / n;
+    return sum / n;
+}
+
+pb_interval pb_stats_quotient(int n, const double *a, int m, const double *b, double *p)
+{
+    pb_interval out = {NAN, NAN, NAN, n < m ? n : m};
+    *p = NAN;
+    if (n < 2 || m < 2)
+        return out;
+    double *x = logarithms(n, a), *y = logarithms(m, b), v, w;
+    double difference = mean_of(n, x, &v) - mean_of(m, y, &w), error = sqrt(v + w);
+    double freedom = error > 0 ? (v + w) * (v + w) / (v * v / (n - 1.0) + w * w / (m - 1.0)) : 1;
+    double half = error > 0 ? pb_t_quantile(0.975, freedom) * error : 0;
+    free(x);
+    free(y);
+    *p = error > 0 ? 2 * pb_t_below(-fabs(difference) / error, freedom) : difference == 0;
+    return (pb_interval){exp(difference), exp(difference - half), exp(difference + half), out.n};
+}
+
 /* ---- medians ------------------------------------------------------------------------------------------ */
 
 static int by_value(const void *a, const void *b)

@@ -12,6 +12,13 @@ typedef struct pb_interval {
 /* Mean and Student's t interval; NaN values are left out; low and high are NaN for n < 2. */
 pb_interval pb_stats_mean(int n, const double *x);
 
+/* Geometric mean of positive values and the t interval of their logarithms; low and high are NaN for n < 2. */
+pb_interval pb_stats_geometric(int n, const double *x);
+
+/* Geometric mean of a [n] / that of b [m], its interval by Welch's t of the logarithms, and the two-sided p that it
+ * is 1; all NaN where one has fewer than 2. */
+pb_interval pb_stats_quotient(int n, const double *a, int m, const double *b, double *p);
+
 /* Median and its interval by order statistics (binomial, no assumption about the shape): the
  * narrowest symmetric pair of ranks with at least 95 %; low and high are NaN for n < 6. */
 pb_interval pb_stats_median(int n, const double *x);

@@ -8,8 +8,7 @@
 
 #include "base/threads.h"
 #include "numeric/blas.h"
-#include "stats/stats.h"
-#include "study/store.h"
+#include "study/timing.h"
 #include "model/adapter.h"
 #include "train/measure.h"
 #include "train/score.h"
@@ -189,42 +188,12 @@ int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
     return rc;
 }
 
-/* Ratios round by round, so that what disturbs a round disturbs both sides. */
-static void put_ratio(pb_result *r, const char *over, const char *under, const char *key)
+/* This process's share of the rounds. */
+static pb_rounds rounds_of(const pb_bench *b)
 {
-    double *ratio = pb_alloc((r->samples + 1) * sizeof *ratio);
-    int n = 0;
-    for (size_t i = 0; i < r->samples; i++)
-        for (size_t j = 0; j < r->samples && !strcmp(r->sample[i].key, under); j++)
-            if (!strcmp(r->sample[j].key, over) && r->sample[j].round == r->sample[i].round)
-                ratio[n++] = r->sample[j].seconds / r->sample[i].seconds;
-    pb_interval m = pb_stats_median(n, ratio);
-    free(ratio);
-    if (!n)
-        return;
-    pb_result_put(r, -1, -1, m.middle, "%s", key);
-    pb_result_put(r, -1, -1, m.low, "%s.low", key);
-    pb_result_put(r, -1, -1, m.high, "%s.high", key);
-}
-
-/* `what`: prefill or decode. */
-static void put_overhead(pb_result *r, const char *what, int batch, const char *variant, const char *suffix)
-{
-    char under[64], over[64], key[64];
-    snprintf(under, sizeof under, "%s.b%d.base", what, batch);
-    snprintf(over, sizeof over, "%s.b%d.%s", what, batch, variant);
-    snprintf(key, sizeof key, "overhead.%s_ratio.b%d%s", what, batch, suffix);
-    put_ratio(r, over, under, key);
-}
-
-static void put_ratios(pb_result *r)
-{
-    static const char *const what[] = {"prefill", "decode"};
-    for (size_t w = 0; w < PB_COUNT(what); w++)
-        for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++) {
-            put_overhead(r, what[w], pb_measured_batch[k], pb_variant_name[PB_UNMERGED], "");
-            put_overhead(r, what[w], pb_measured_batch[k], pb_variant_name[PB_MERGED], ".merged");
-        }
+    int processes = b->experiment->timing_processes;
+    int count = (b->experiment->timing_rounds + processes - 1) / processes;
+    return (pb_rounds){.process = b->process, .from = b->process * count, .count = count};
 }
 
 /* ---- many adapters ------------------------------------------------------------------------------------ */
@@ -236,9 +205,9 @@ static int serve(const pb_bench *b, const pb_cell *c, pb_model *merged, const ch
     snprintf(under, sizeof under, "serving.merged.n%d", count);
     snprintf(key, sizeof key, "serving.mixed_ratio.n%d", count);
     subject base = open_subject(b, c, 0);
-    int rc = base.model ? pb_measure_serving(base.model, merged, dir, count, base.form, b->experiment->timing_rounds, r)
-                        : -1;
-    put_ratio(r, over, under, key);
+    pb_rounds rounds = rounds_of(b);
+    int rc = base.model ? pb_measure_serving(base.model, merged, dir, count, base.form, &rounds, r) : -1;
+    pb_timing_ratio(r, b->process, over, under, key);
     close_subject(&base);
     return rc;
 }
@@ -292,10 +261,13 @@ static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARI
 {
     pb_model *const model[] = {s[0].model, s[1].model, s[2].model};
     const pb_form *const form[] = {s[0].form, s[1].form, s[2].form};
-    if (pb_measure_inference(model, form, b->experiment->timing_rounds, r))
+    pb_rounds rounds = rounds_of(b);
+    if (pb_measure_inference(model, form, &rounds, r))
         return -1;
-    put_ratios(r);
-    return serve_all(b, c, model[PB_UNMERGED], model[PB_MERGED], r) || put_precision(b, c, &s[PB_BASE], r) ? -1 : 0;
+    pb_timing_ratios(r, b->process);
+    if (serve_all(b, c, model[PB_UNMERGED], model[PB_MERGED], r))
+        return -1;
+    return b->process ? 0 : put_precision(b, c, &s[PB_BASE], r);
 }
 
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)

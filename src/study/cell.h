@@ -12,6 +12,7 @@ typedef struct pb_bench {
     const char *db;
     char *artifacts; /* folder of the trained parameters           */
     int threads;     /* of one child                               */
+    int process;     /* of the timing pass, from 0                 */
 } pb_bench;
 
 /* The file of a cell's trained parameters; caller frees. */
@@ -30,7 +31,8 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
 /* Scores the trained cell on the test split, and appends that to run `id`. */
 int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id);
 
-/* Times the trained cell beside its base model, and appends that to run `id`. */
+/* Times the trained cell beside its base model in this process, the bench's `process`-th of the timing pass, and
+ * appends that to run `id`. */
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id);
 
 #endif

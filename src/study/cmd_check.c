@@ -5,10 +5,17 @@
 #include "study/cmd.h"
 #include "study/compare.h"
 
-/* Rows of the baseline, "experiment/row". */
+/* A row of the baseline, as it was and as it is. */
+typedef struct gate_row {
+    char *spec; /* "experiment/row" */
+    pb_side was, is;
+    char *refusal; /* why the two may not be compared; NULL: they may */
+} gate_row;
+
 typedef struct gate {
-    char **spec;
-    size_t specs, capacity;
+    gate_row *row;
+    pb_comparison *found; /* [rows]; no axes where they were not compared */
+    size_t rows, capacity;
     const pb_args *args;
     pb_margins margins;
     int worse, undecided, refused;
@@ -21,8 +28,8 @@ static int take_row(void *ctx, int columns, const char *const *value)
     gate *g = ctx;
     if (g->args->method && !strstr(value[1], g->args->method))
         return 0;
-    pb_grow(&g->spec, g->specs, &g->capacity, sizeof *g->spec);
-    g->spec[g->specs++] = pb_format("%s/%s", value[0], value[1]);
+    pb_grow(&g->row, g->rows, &g->capacity, sizeof *g->row);
+    g->row[g->rows++] = (gate_row){.spec = pb_format("%s/%s", value[0], value[1])};
     return 0;
 }
 
@@ -36,7 +43,7 @@ static int list_rows(gate *g, const char *path)
                                 NULL, take_row, g)
                : -1;
     pb_store_close(s);
-    if (!rc && !g->specs)
+    if (!rc && !g->rows)
         rc = pb_error("%s: no row%s%s that was scored on test; want a database that `peftbench run` made", path,
                       g->args->method ? " of method " : "", g->args->method ? g->args->method : "");
     return rc;
@@ -95,46 +102,73 @@ static void tell_axis(gate *g, const char *spec, const pb_axis *x, pb_verdict v)
         printf("%-9s %s\n", v == PB_WORSE && x->kind == PB_EXACT ? "changed" : pb_verdict_name[v], line);
 }
 
-static void tell_refusal(gate *g, const char *spec)
+static void tell_refusal(gate *g, const gate_row *r)
 {
-    add_case(g, spec, "comparable", "error", pb_error_text());
+    add_case(g, r->spec, "comparable", "error", r->refusal);
     if (g->args->json)
-        printf("{\"row\":\"%s\",\"verdict\":\"not comparable\"}\n", spec);
+        printf("{\"row\":\"%s\",\"verdict\":\"not comparable\"}\n", r->spec);
     else
-        printf("%-9s %s: %s\n", "refused", spec, pb_error_text());
-    pb_error_clear();
+        printf("%-9s %s: %s\n", "refused", r->spec, r->refusal);
     g->refused++;
+}
+
+static void tell_row(gate *g, const gate_row *r, const pb_comparison *c)
+{
+    int worse = 0, undecided = 0;
+    for (int i = 0; i < c->axes; i++) {
+        pb_verdict v = verdict_of(g, &c->axis[i]);
+        worse += v == PB_WORSE;
+        undecided += v == PB_UNDECIDED;
+        tell_axis(g, r->spec, &c->axis[i], v);
+    }
+    if (g->args->json)
+        pb_comparison_json(c, &r->is, &r->was, stdout);
+    else if (!worse && !undecided)
+        printf("%-9s %s: %d axes, %d seeds, %d examples\n", "ok", r->spec, c->axes, c->seeds, c->examples);
+    g->worse += worse;
+    g->undecided += undecided;
 }
 
 /* ---- the gate ------------------------------------------------------------------------------------------------ */
 
-static void check_row(gate *g, const char *spec)
+static void compare_row(const gate *g, gate_row *r, pb_comparison *c)
 {
-    pb_side was = {.store = NULL}, is = {.store = NULL};
-    pb_comparison c;
-    int rc = pb_side_open(&was, spec, g->args->word[0]) || pb_side_open(&is, spec, g->args->db) ||
-                     pb_side_comparable(&is, &was) || pb_compare(&is, &was, &g->margins, &c)
-                 ? -1
-                 : 0;
-    if (rc)
-        tell_refusal(g, spec);
-    int worse = 0, undecided = 0;
-    for (int i = 0; !rc && i < c.axes; i++) {
-        pb_verdict v = verdict_of(g, &c.axis[i]);
-        worse += v == PB_WORSE;
-        undecided += v == PB_UNDECIDED;
-        tell_axis(g, spec, &c.axis[i], v);
+    int rc = pb_side_open(&r->was, r->spec, g->args->word[0]) || pb_side_open(&r->is, r->spec, g->args->db) ||
+             pb_side_comparable(&r->is, &r->was) || pb_compare(&r->is, &r->was, &g->margins, c);
+    if (!rc)
+        return;
+    *c = (pb_comparison){.axes = 0};
+    r->refusal = pb_strdup(pb_error_text());
+    pb_error_clear();
+}
+
+/* All rows are compared before any is judged: their times are one family. */
+static void check_rows(gate *g)
+{
+    g->found = pb_alloc((g->rows + 1) * sizeof *g->found);
+    for (size_t i = 0; i < g->rows; i++)
+        compare_row(g, &g->row[i], &g->found[i]);
+    pb_compare_family(g->found, (int)g->rows);
+    for (size_t i = 0; i < g->rows; i++)
+        if (g->row[i].refusal)
+            tell_refusal(g, &g->row[i]);
+        else
+            tell_row(g, &g->row[i], &g->found[i]);
+}
+
+static void free_rows(gate *g)
+{
+    for (size_t i = 0; i < g->rows; i++) {
+        gate_row *r = &g->row[i];
+        if (r->was.store)
+            pb_side_close(&r->was);
+        if (r->is.store)
+            pb_side_close(&r->is);
+        free(r->spec);
+        free(r->refusal);
     }
-    if (!rc && g->args->json)
-        pb_comparison_json(&c, &is, &was, stdout);
-    else if (!rc && !worse && !undecided)
-        printf("%-9s %s: %d axes, %d seeds, %d examples\n", "ok", spec, c.axes, c.seeds, c.examples);
-    g->worse += worse;
-    g->undecided += undecided;
-    if (was.store)
-        pb_side_close(&was);
-    if (is.store)
-        pb_side_close(&is);
+    free(g->row);
+    free(g->found);
 }
 
 static int write_report(const gate *g)
@@ -154,17 +188,14 @@ static int check(const pb_args *a)
 {
     gate g = {.args = a, .margins = pb_margins_usual};
     int rc = pb_margins_read(&g.margins, a->margin) || list_rows(&g, a->word[0]) ? -1 : 0;
-    for (size_t i = 0; i < g.specs; i++) {
-        if (!rc)
-            check_row(&g, g.spec[i]);
-        free(g.spec[i]);
-    }
+    if (!rc)
+        check_rows(&g);
     rc = rc || write_report(&g) ? -1 : 0;
-    free(g.spec);
-    pb_text_free(&g.report);
     if (!rc && !a->json)
-        printf("%zu rows: %d axes worse or changed, %d undecided, %d rows not comparable\n", g.specs, g.worse,
+        printf("%zu rows: %d axes worse or changed, %d undecided, %d rows not comparable\n", g.rows, g.worse,
                g.undecided, g.refused);
+    free_rows(&g);
+    pb_text_free(&g.report);
     return rc || g.refused ? PB_EXIT_QUESTION : g.worse ? PB_EXIT_NO : g.undecided ? PB_EXIT_UNDECIDED : PB_EXIT_DONE;
 }
 
@@ -177,7 +208,8 @@ const pb_command pb_cmd_check = {
     .help =
         "the regression gate: is any row of today's database worse than in the baseline\n\n"
         "What is exact (parameters, bytes, FLOPs, planned memory) must be equal, or be declared with --declare KEYS;\n"
-        "accuracy by the paired test, times by the interval of their ratio to the base.  --out FILE writes JUnit XML.\n"
+        "accuracy by the paired test, times by their ratio to the base over several processes, all rows' times as one family\n"
+        "(Holm).  --out FILE writes JUnit XML.\n"
         "Exit code 0: nothing worse; 1: something is; 3: undecided; 2: not comparable.\n",
     .run = check,
 };

@@ -44,7 +44,7 @@ static pb_axis *new_axis(pb_comparison *c, const char *key, double a, double b)
 {
     PB_CHECK(c->axes < (int)PB_COUNT(c->axis));
     pb_axis *x = &c->axis[c->axes++];
-    *x = (pb_axis){.a = a, .b = b};
+    *x = (pb_axis){.a = a, .b = b, .p = NAN};
     snprintf(x->key, sizeof x->key, "%s", key);
     return x;
 }
@@ -158,32 +158,35 @@ static void compare_exact(const pb_side *a, const pb_side *b, pb_comparison *c)
     }
 }
 
-static pb_interval ratio_of(const pb_side *s, const char *key)
+/* Each process has measured a method's ratio to its own base model, in turns. */
+static int compare_ratio(const pb_side *a, const pb_side *b, const char *key, double margin, pb_comparison *c)
 {
-    char low[80], high[80];
-    snprintf(low, sizeof low, "%s.low", key);
-    snprintf(high, sizeof high, "%s.high", key);
-    return (pb_interval){pb_side_value(s, -1, key), pb_side_value(s, -1, low), pb_side_value(s, -1, high), 1};
+    double *x, *y, p;
+    int n = pb_side_times(a, key, &x), m = pb_side_times(b, key, &y);
+    if (n > 0 && m > 0) {
+        pb_axis *axis = new_axis(c, key, pb_stats_geometric(n, x).middle, pb_stats_geometric(m, y).middle);
+        axis->kind = PB_RATIO;
+        axis->difference = pb_stats_quotient(n, x, m, y, &p);
+        axis->margin = margin;
+        axis->p = p;
+        axis->verdict = judge(axis->difference, 1, margin, false);
+        snprintf(axis->note, sizeof axis->note, isnan(p) ? "one process says nothing of another" : "p %.3g", p);
+    }
+    free(x);
+    free(y);
+    return n < 0 || m < 0 ? -1 : 0;
 }
 
-/* Each side's ratio to its own base model was measured in turns; the quotient of the intervals' ends covers at least
- * as often as either does. */
-static void compare_ratios(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
+static int compare_ratios(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
 {
     static const char *const keys[] = {"overhead.prefill_ratio.b1",        "overhead.prefill_ratio.b32",
                                        "overhead.prefill_ratio.b1.merged", "overhead.prefill_ratio.b32.merged",
                                        "overhead.decode_ratio.b1",         "overhead.decode_ratio.b32",
                                        "overhead.decode_ratio.b1.merged",  "overhead.decode_ratio.b32.merged"};
-    for (size_t i = 0; i < PB_COUNT(keys); i++) {
-        pb_interval x = ratio_of(a, keys[i]), y = ratio_of(b, keys[i]);
-        if (isnan(x.middle) || isnan(y.middle))
-            continue;
-        pb_axis *axis = new_axis(c, keys[i], x.middle, y.middle);
-        axis->kind = PB_RATIO;
-        axis->difference = (pb_interval){x.middle / y.middle, x.low / y.high, x.high / y.low, 1};
-        axis->margin = margin;
-        axis->verdict = judge(axis->difference, 1, margin, false);
-    }
+    int rc = 0;
+    for (size_t i = 0; i < PB_COUNT(keys) && !rc; i++)
+        rc = compare_ratio(a, b, keys[i], margin, c);
+    return rc;
 }
 
 int pb_compare(const pb_side *a, const pb_side *b, const pb_margins *m, pb_comparison *out)
@@ -192,8 +195,29 @@ int pb_compare(const pb_side *a, const pb_side *b, const pb_margins *m, pb_compa
     if (compare_scores(a, b, m->accuracy, out))
         return -1;
     compare_exact(a, b, out);
-    compare_ratios(a, b, m->ratio, out);
-    return 0;
+    return compare_ratios(a, b, m->ratio, out);
+}
+
+void pb_compare_family(pb_comparison *c, int n)
+{
+    size_t most = (size_t)n * PB_COUNT(c->axis) + 1;
+    pb_axis **axis = pb_alloc(most * sizeof *axis);
+    double *p = pb_alloc(most * sizeof *p);
+    int times = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < c[i].axes; j++)
+            if (!isnan(c[i].axis[j].p)) {
+                axis[times] = &c[i].axis[j];
+                p[times++] = c[i].axis[j].p;
+            }
+    pb_stats_holm(times, p);
+    for (int k = 0; k < times; k++)
+        if (p[k] > 0.05 && axis[k]->verdict != PB_SAME && axis[k]->verdict != PB_UNDECIDED) {
+            axis[k]->verdict = PB_UNDECIDED;
+            snprintf(axis[k]->note, sizeof axis[k]->note, "p %.3g, %.3g among %d times", axis[k]->p, p[k], times);
+        }
+    free(axis);
+    free(p);
 }
 
 /* ---- telling ------------------------------------------------------------------------------------------------ */

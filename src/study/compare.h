@@ -24,14 +24,19 @@ typedef struct pb_axis {
     double a, b;
     pb_interval difference; /* a - b; of times: a / b; of exact numbers without interval */
     double margin;
-    pb_verdict verdict; /* on a, beside b                                           */
-    char note[160];     /* of a score: p values, what would decide; else "" */
+    double p;           /* of times: two-sided, that there is no difference; else NaN     */
+    pb_verdict verdict; /* on a, beside b                                                 */
+    char note[160];     /* of a score: p values, what would decide; of times: p           */
 } pb_axis;
 
 typedef struct pb_comparison {
     pb_axis axis[24];
     int axes, seeds, examples;
 } pb_comparison;
+
+/* Of all `n` comparisons' times together: Holm's correction; what it leaves no difference becomes undecided.  For a
+ * look at many rows, where one of them is off by chance. */
+void pb_compare_family(pb_comparison *c, int n);
 
 /* Sides that may be compared (pb_side_comparable).  Over the seeds that both have.  -1 with an error: no such seed,
  * predictions that do not fit. */

@@ -37,6 +37,8 @@ static const pb_option table[] = {
     FIELD(baseline, PB_TEXT, "", 0, 0, "row that others are compared with; the first if not given"),
     FIELD(jobs, PB_INT, "1", 1, 256, "cells side by side"),
     FIELD(timing_rounds, PB_INT, "20", 0, 10000, "rounds of the timing pass; 0: none"),
+    FIELD(timing_processes, PB_INT, "5", 1, 100,
+          "fresh processes that the rounds are shared among: each has its own luck, with where its memory lies"),
     FIELD(axis, PB_TEXT, "", 0, 0, "METHOD.SETTING that the figure `axis` is drawn against, such as prefix.length"),
     FIELD(serving, PB_TEXT, "", 0, 0,
           "numbers of adapters to serve at once in the timing pass (1, 8, 64), of LoRA rows"),
@@ -137,6 +139,8 @@ static int read_experiment(pb_experiment *e, pb_ini *ini)
             return pb_error("%s: [experiment] has no '%s'; want %s", e->path, needed[i],
                             pb_option_find(table, needed[i])->help);
     }
+    if (e->timing_rounds && e->timing_processes > e->timing_rounds)
+        e->timing_processes = e->timing_rounds; /* at least one each */
     const pb_entry *seeds = pb_ini_find(ini, "experiment", "seeds");
     return seeds ? read_seeds(e, seeds) : read_seeds(e, &(pb_entry){.place = ini->path});
 }

@@ -11,6 +11,7 @@
 #include "model/family.h"
 #include "study/children.h"
 #include "study/progress.h"
+#include "study/timing.h"
 #include "train/template.h"
 
 /* ---- the bench ---------------------------------------------------------------------------------------- */
@@ -235,11 +236,11 @@ static int run_pass(pass *p, const char *what, int jobs, const pb_run_options *o
 
 /* ---- what is left to do ------------------------------------------------------------------------------- */
 
-typedef bool is_wanted(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id);
+typedef bool is_wanted(pb_store *s, const pb_bench *b, const pb_cell *c, long long id);
 
-static bool is_missing(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id)
+static bool is_missing(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
 {
-    (void)s, (void)e, (void)c;
+    (void)s, (void)b, (void)c;
     return id == 0;
 }
 
@@ -251,18 +252,19 @@ static bool is_good_choice(pb_store *s, const pb_experiment *e, const pb_cell *c
     return id > 0 && !isnan(pb_store_value(s, id, PB_VALIDATION, key)) && pb_run_chosen(s, e, c);
 }
 
-static bool is_untested(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id)
+static bool is_untested(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
 {
     char key[80];
-    snprintf(key, sizeof key, "accuracy.test.%s", e->task->metrics[0].name);
-    return is_good_choice(s, e, c, id) && isnan(pb_store_value(s, id, PB_TEST, key));
+    snprintf(key, sizeof key, "accuracy.test.%s", b->experiment->task->metrics[0].name);
+    return is_good_choice(s, b->experiment, c, id) && isnan(pb_store_value(s, id, PB_TEST, key));
 }
 
 /* One seed of each row: speed does not depend on what was learnt. */
-static bool is_untimed(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id)
+static bool is_untimed(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
 {
-    return e->timing_rounds > 0 && c->seed == e->seed[0] && is_good_choice(s, e, c, id) &&
-           isnan(pb_store_value(s, id, -1, "overhead.kv_bytes"));
+    const pb_experiment *e = b->experiment;
+    return e->timing_rounds > 0 && c->seed == e->seed[0] && is_good_choice(s, e, c, id) && !pb_timing_has(s, id, -1) &&
+           !pb_timing_has(s, id, b->process);
 }
 
 static int collect(pass *p, const char *db, is_wanted *wanted)
@@ -272,7 +274,7 @@ static int collect(pass *p, const char *db, is_wanted *wanted)
     p->cells = 0;
     for (int i = 0; s && i < e->cells; i++) {
         long long id = pb_store_find(s, &e->cell[i].hash);
-        if (id >= 0 && wanted(s, e, &e->cell[i], id)) {
+        if (id >= 0 && wanted(s, &p->bench, &e->cell[i], id)) {
             p->cell[p->cells] = &e->cell[i];
             p->id[p->cells++] = id;
         }
@@ -296,6 +298,30 @@ static int drop_artifacts(const pass *p, const char *db)
     return s ? 0 : -1;
 }
 
+static int pool_times(const pass *p, const char *db)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(db);
+    int rc = s ? 0 : -1;
+    for (int i = 0; !rc && i < e->cells; i++) {
+        long long id = pb_store_find(s, &e->cell[i].hash);
+        rc = id > 0 ? pb_timing_pool(s, id, e->timing_processes) : (int)id;
+    }
+    pb_store_close(s);
+    return rc;
+}
+
+/* One process of each row after the other, then the next ones: what changes on the machine meets all rows alike. */
+static int time_rows(pass *p, const char *db, const pb_run_options *o)
+{
+    int processes = p->bench.experiment->timing_processes;
+    p->work = pb_cell_time;
+    for (p->bench.process = 0; p->bench.process < processes; p->bench.process++)
+        if (collect(p, db, is_untimed) || run_pass(p, "time", 1, o))
+            return -1;
+    return pool_times(p, db);
+}
+
 static int run_passes(pass *p, const char *db, const pb_run_options *o)
 {
     int jobs = o->jobs > 0 ? o->jobs : p->bench.experiment->jobs;
@@ -304,8 +330,7 @@ static int run_passes(pass *p, const char *db, const pb_run_options *o)
     p->work = pb_cell_test;
     if (drop_artifacts(p, db) || collect(p, db, is_untested) || run_pass(p, "test", jobs, o))
         return -1;
-    p->work = pb_cell_time;
-    if (o->timing && (collect(p, db, is_untimed) || run_pass(p, "time", 1, o)))
+    if (o->timing && time_rows(p, db, o))
         return -1;
     return p->failed ? 1 : 0;
 }

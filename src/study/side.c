@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "study/timing.h"
+
 /* ---- finding the runs ------------------------------------------------------------------------------------ */
 
 /* "a.db:sentiment/lora:all" -> its three parts; the first two may be missing (NULL). */
@@ -186,6 +188,17 @@ int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out)
     int rc = pb_scores_read(s->store, s->task, run, n, PB_TEST, out);
     free(run);
     return rc;
+}
+
+int pb_side_times(const pb_side *s, const char *key, double **x)
+{
+    int n = 0;
+    *x = NULL;
+    for (int i = 0; !n && i < s->seeds; i++) {
+        free(*x);
+        n = pb_timing_read(s->store, s->run[i], key, x);
+    }
+    return n;
 }
 
 double pb_side_value(const pb_side *s, int split, const char *key)

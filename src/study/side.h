@@ -31,6 +31,10 @@ int pb_side_comparable(const pb_side *a, const pb_side *b);
 /* The primary metric on test of the n seeds given (indices).  -1 with an error. */
 int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out);
 
+/* What each process of the timing pass measured, of the first seed that was timed: *x [n], the caller's; n, 0 if none
+ * was, -1 with an error. */
+int pb_side_times(const pb_side *s, const char *key, double **x);
+
 /* Mean over the seeds of a value of the whole run, NaN if none has it. */
 double pb_side_value(const pb_side *s, int split, const char *key);
 

@@ -129,29 +129,34 @@ static void put_kv_bytes(const pb_model *m, pb_result *out)
                   "overhead.kv_bytes");
 }
 
-static int time_all(bench *b, int rounds, pb_result *out)
+static int time_all(bench *b, const pb_rounds *r, pb_result *out)
 {
     const pb_form *f = b->runner[PB_UNMERGED].form;
     bool texts = f && f->reading == PB_BY_TEXT;
     for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++)
-        for (int round = -1; round < rounds; round++)
+        for (int i = -1; i < r->count; i++) {
+            int round = i < 0 ? -1 : r->from + i;
             if (time_round(b, time_variant, "prefill", pb_measured_batch[k], round, out) ||
                 (texts && time_round(b, time_decoding, "decode", pb_measured_batch[k], round, out)))
                 return -1;
-    if (b->present[PB_MERGED])
+        }
+    if (b->present[PB_MERGED] && !r->process)
         put_error(&b->runner[PB_UNMERGED], &b->runner[PB_MERGED], "overhead.merge_error", out);
     return 0;
 }
 
-int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_form *const form[PB_VARIANTS], int rounds,
-                         pb_result *out)
+int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_form *const form[PB_VARIANTS],
+                         const pb_rounds *rounds, pb_result *out)
 {
     bench b = {.items = form[PB_UNMERGED]->items[PB_VALIDATION]};
     for (int v = 0; v < PB_VARIANTS; v++)
         if ((b.present[v] = model[v] != NULL))
             b.runner[v] = pb_runner_start(model[v], form[v], false);
-    int rc = time_all(&b, rounds, out) || put_flops(&b, out) ? -1 : 0;
-    put_kv_bytes(model[PB_UNMERGED], out);
+    int rc = time_all(&b, rounds, out);
+    if (!rc && !rounds->process) {
+        rc = put_flops(&b, out);
+        put_kv_bytes(model[PB_UNMERGED], out);
+    }
     for (int v = 0; v < PB_VARIANTS; v++)
         if (b.present[v])
             pb_runner_stop(&b.runner[v]);

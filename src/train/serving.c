@@ -64,13 +64,14 @@ static double latency(pb_apply *a, request *r, const pb_form *f, int rounds, int
     return middle;
 }
 
-static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_form *f, int rounds, pb_result *out)
+static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_form *f, const pb_rounds *rounds,
+                   pb_result *out)
 {
     request r = {.ids = NULL};
-    double same = latency(bank, &r, f, rounds, 0, count), other = latency(bank, &r, f, rounds, 1, count);
+    double same = latency(bank, &r, f, rounds->count, 0, count), other = latency(bank, &r, f, rounds->count, 1, count);
     int rc = same < 0 || other < 0 ? -1 : 0;
-    pb_result_put(out, -1, -1, 1000 * (other - same), "serving.switch_ms.n%d", count);
-    for (int i = -1; i < rounds && !rc; i++) {
+    pb_result_put(out, -1, rounds->process, 1000 * (other - same), "serving.switch_ms.n%d", count);
+    for (int i = -1; i < rounds->count && !rc; i++) {
         ask(&r, f, 0, MIXED, 0, 1, count);
         double mixed = timed(bank, &r.batch);
         r.batch.adapter = NULL;
@@ -79,17 +80,17 @@ static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_form *f
         if (i >= 0 && !rc) {
             char key[64];
             snprintf(key, sizeof key, "serving.mixed.n%d", count);
-            pb_result_sample(out, i, mixed, key);
+            pb_result_sample(out, rounds->from + i, mixed, key);
             snprintf(key, sizeof key, "serving.merged.n%d", count);
-            pb_result_sample(out, i, folded, key);
+            pb_result_sample(out, rounds->from + i, folded, key);
         }
     }
     free(r.ids);
     return rc;
 }
 
-int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_form *f, int rounds,
-                       pb_result *out)
+int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_form *f,
+                       const pb_rounds *rounds, pb_result *out)
 {
     pb_bank *bank = pb_bank_new(m);
     pb_apply *serving = pb_apply_new(m), *folded = pb_apply_new(merged);
@@ -97,8 +98,9 @@ int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count
     int rc = 0;
     for (int i = 0; i < count && !rc; i++)
         rc = pb_bank_add(bank, dir, i > 0) < 0 ? -1 : 0; /* that it fits the base is seen once */
-    pb_result_put(out, -1, -1, 1000 * (pb_clock() - start) / count, "serving.load_ms.n%d", count);
-    pb_result_put(out, -1, -1, (double)pb_bank_bytes(bank) / count, "serving.adapter_bytes.n%d", count);
+    pb_result_put(out, -1, rounds->process, 1000 * (pb_clock() - start) / count, "serving.load_ms.n%d", count);
+    if (!rounds->process)
+        pb_result_put(out, -1, -1, (double)pb_bank_bytes(bank) / count, "serving.adapter_bytes.n%d", count);
     rc = rc || measure(serving, folded, count, f, rounds, out) ? -1 : 0;
     pb_apply_free(serving);
     pb_apply_free(folded);

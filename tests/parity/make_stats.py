@@ -67,3 +67,10 @@ for s, n in [(1, 12), (2, 6), (3, 5), (5, 20)]:
         half = optimize.brentq(lambda h: np.where(v > 0, special.erf(h / np.sqrt(2 * v)), 1).mean() - 0.95,
                                1e-9, 100, xtol=1e-15)
     say("row", (s, n, *x.ravel()), (x.mean(), x.mean() - half, x.mean() + half))
+for n, m, scale in [(2, 3, 0.01), (5, 5, 0.02), (10, 4, 0.3)]:
+    a, b = (np.round(1.2 * np.exp(rng.normal(0, scale, k)), 4) for k in (n, m))
+    both = stats.ttest_ind(np.log(a), np.log(b), equal_var=False)
+    say("quotient", (n, m, *a, *b),
+        (stats.gmean(a) / stats.gmean(b), *np.exp(both.confidence_interval(0.95)), both.pvalue))
+    mean, error = np.log(a).mean(), stats.sem(np.log(a))
+    say("geometric", a, (stats.gmean(a), *np.exp(stats.t.interval(0.95, n - 1, mean, error))))
