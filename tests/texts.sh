@@ -39,7 +39,7 @@ model         = models/decoder
 methods       = lora, few-shot
 seeds         = 0
 baseline      = lora
-timing_rounds = 1
+timing_rounds = 2
 
 [train]
 epochs = 8
@@ -95,7 +95,7 @@ task          = toy
 model         = models/decoder
 methods       = majority, zero-shot, few-shot, few-shot:many, lora+zero-shot
 seeds         = 0
-timing_rounds = 1
+timing_rounds = 2
 
 [train]
 epochs = 3

@@ -208,7 +208,8 @@ const pb_command pb_cmd_check = {
     .help =
         "the regression gate: is any row of today's database worse than in the baseline\n\n"
         "What is exact (parameters, bytes, FLOPs, planned memory) must be equal, or be declared with --declare KEYS;\n"
-        "accuracy by the paired test, times by their ratio to the base over several processes, all rows' times as one family\n"
+        "accuracy by the paired test, times by their ratio to the base over several processes, all rows' times as one "
+        "family\n"
         "(Holm).  --out FILE writes JUnit XML.\n"
         "Exit code 0: nothing worse; 1: something is; 3: undecided; 2: not comparable.\n",
     .run = check,

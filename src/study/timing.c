@@ -88,8 +88,9 @@ int pb_timing_read(pb_store *s, long long run, const char *key, double **x)
     char id[24];
     values v = {0};
     snprintf(id, sizeof id, "%lld", run);
-    int rc = pb_store_query(s, "SELECT format('%.17g', value) FROM value WHERE run = CAST(? AS INTEGER) AND key = ?"
-                               " AND split = '' AND step >= 0 AND value IS NOT NULL ORDER BY step",
+    int rc = pb_store_query(s,
+                            "SELECT format('%.17g', value) FROM value WHERE run = CAST(? AS INTEGER) AND key = ?"
+                            " AND split = '' AND step >= 0 AND value IS NOT NULL ORDER BY step",
                             (const char *const[]){id, key, NULL}, take_value, &v);
     *x = v.x;
     return rc ? -1 : (int)v.count;

@@ -58,19 +58,19 @@ static int time_decoding(bench *b, int variant, int batch, int round, double *se
 
 typedef int timed(bench *b, int variant, int batch, int round, double *seconds);
 
-/* Round -1 warms caches and memory. */
+/* out NULL: not counted. */
 static int time_round(bench *b, timed *take, const char *what, int batch, int round, pb_result *out)
 {
     for (int i = 0; i < PB_VARIANTS; i++) {
-        int variant = (i + round + PB_VARIANTS) % PB_VARIANTS;
+        int variant = (i + round) % PB_VARIANTS;
         double seconds;
         char key[64];
         if (!b->present[variant])
             continue;
-        if (take(b, variant, batch, round < 0 ? 0 : round, &seconds))
+        if (take(b, variant, batch, round, &seconds))
             return -1;
         snprintf(key, sizeof key, "%s.b%d.%s", what, batch, pb_variant_name[variant]);
-        if (round >= 0)
+        if (out)
             pb_result_sample(out, round, seconds, key);
     }
     return 0;
@@ -129,17 +129,24 @@ static void put_kv_bytes(const pb_model *m, pb_result *out)
                   "overhead.kv_bytes");
 }
 
+/* All rounds twice: the first time is not counted.  It grows every arena to its largest batch; whichever variant grew
+ * one in a counted round would pay for it, and leave what it gave back to the others. */
+static int time_rounds(bench *b, timed *take, const char *what, int batch, const pb_rounds *r, pb_result *out)
+{
+    for (int i = 0; i < 2 * r->count; i++)
+        if (time_round(b, take, what, batch, r->from + i % r->count, i < r->count ? NULL : out))
+            return -1;
+    return 0;
+}
+
 static int time_all(bench *b, const pb_rounds *r, pb_result *out)
 {
     const pb_form *f = b->runner[PB_UNMERGED].form;
     bool texts = f && f->reading == PB_BY_TEXT;
     for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++)
-        for (int i = -1; i < r->count; i++) {
-            int round = i < 0 ? -1 : r->from + i;
-            if (time_round(b, time_variant, "prefill", pb_measured_batch[k], round, out) ||
-                (texts && time_round(b, time_decoding, "decode", pb_measured_batch[k], round, out)))
-                return -1;
-        }
+        if (time_rounds(b, time_variant, "prefill", pb_measured_batch[k], r, out) ||
+            (texts && time_rounds(b, time_decoding, "decode", pb_measured_batch[k], r, out)))
+            return -1;
     if (b->present[PB_MERGED] && !r->process)
         put_error(&b->runner[PB_UNMERGED], &b->runner[PB_MERGED], "overhead.merge_error", out);
     return 0;
