@@ -75,7 +75,7 @@ ok 'the best is the result' test "$(sqlite3 stop.db "SELECT count(*) FROM value 
 	WHERE v.key = 'accuracy.validation.perplexity' AND v.step = -1 AND v.value = (SELECT min(value) FROM value WHERE key = v.key)
 	AND point.key = v.key AND point.step > 0 AND point.value = v.value AND best.key = 'train.best_epoch'
 	AND best.value = (SELECT count(*) FROM value WHERE key = v.key AND step > 0 AND step <= point.step)")" = 1
-ok 'decoding was timed, merged too' number 2 "SELECT count(*) FROM value
+ok 'decoding was timed, merged too, in two processes' number 6 "SELECT count(*) FROM value
 	WHERE key IN ('overhead.decode_ratio.b1', 'overhead.decode_ratio.b1.merged') AND run = 1"
 ok 'shots are told' number 4.0 "SELECT value FROM value WHERE key = 'overhead.prompt_shots' AND run = 2"
 ok 'data and model are told' number 64,64 "SELECT group_concat(length(value)) FROM provenance
