@@ -3,11 +3,11 @@
 # drivers, a broken page, a clock that goes back.  Nothing committed is lost, and every message says what to do.
 #
 #   tests/torture.sh          the short form, a part of `make test`
-#   tests/torture.sh long     `make torture`: 200 kills, every 7th allocation at first, every write
+#   tests/torture.sh long     `make torture`: 200 kills, every 7th allocation at first, every write; 150 of each for other commands
 set -u
 cd "$(dirname "$0")/.." || exit 2
 . tests/shell.bash
-if [ "${1:-short}" = long ]; then kills=200 allocations=400 writes=100000; else kills=6 allocations=12 writes=8; fi
+if [ "${1:-short}" = long ]; then kills=200 allocations=400 writes=100000 each=150; else kills=6 allocations=12 writes=8 each=2; fi
 
 cd "$work" || exit 2
 toy_task
@@ -101,6 +101,50 @@ done
 ok "the disk full at $tried of $most_writes writes" [ $bad = 0 ]
 disturbed FAULT_WRITE 1
 ok 'its message' grep -qE 'copy.db: .*disk.*want' err
+
+# ---- the same of the other commands --------------------------------------------------------------------------------
+# On a copy of a database, with each allocation and each write failing in turn (in the short form, a few).
+rm -rf artifacts
+ok 'a database for all commands' study toy.ini every.db
+rows every.db >every
+echo '{"run_info": {"a": 1}, "train_info": {"b": [1, 2]}, "meta_info": {"c": "d"}}' >theirs.json
+shaken() { # VARIABLE NUMBER COMMAND ARGUMENTS...
+	cp every.db copy.db
+	rm -rf copy.db-wal copy.db-shm adapter
+	env "$1=$2" LD_PRELOAD="$work/faults.so" "$program" "${@:3}" >out 2>err
+	local status=$?
+	[ $status -le 3 ] || { echo "    $1=$2: ${*:3}: exit status $status" && return 1; }
+	[ $status != 2 ] || [ -s err ] || { echo "    $1=$2: ${*:3}: status 2 without a word" && return 1; }
+	sound copy.db || { echo "    $1=$2: ${*:3}: the database is broken" && return 1; }
+	rows copy.db >after
+	keeps every after || { echo "    $1=$2: ${*:3}: something is lost" && return 1; }
+}
+while read -r -a command; do
+	bad=0 tried=0
+	rm -f counts copy.db*
+	cp every.db copy.db
+	FAULT_COUNT=$work/counts LD_PRELOAD=$work/faults.so "$program" "${command[@]}" >out 2>err
+	read -r most_allocations most_writes < <(awk '{ a = $1 > a ? $1 : a; w = $2 > w ? $2 : w } END { print a, w }' counts)
+	for fault in "FAULT_MALLOC $most_allocations" "FAULT_WRITE $most_writes"; do
+		read -r variable most <<<"$fault"
+		for ((at = 1; at <= most; at += most / each + 1)); do
+			shaken "$variable" $at "${command[@]}" || bad=$((bad + 1))
+			tried=$((tried + 1))
+		done
+	done
+	ok "${command[0]}: $tried of $most_allocations allocations and $most_writes writes" [ $bad = 0 -a $tried -gt 1 ]
+done <<'END'
+table toy.ini --db copy.db
+plot toy.ini --db copy.db
+front toy.ini --db copy.db
+rank toy.ini --db copy.db
+compare head lora --db copy.db
+check every.db --db copy.db --out gate.xml
+merge copy.db base.db
+import theirs.json --db copy.db
+export 2 adapter --db copy.db
+reproduce 2 --db copy.db
+END
 
 # ---- a database that may not be written, that is broken, that two want --------------------------------------------
 cp base.db locked.db

@@ -64,35 +64,19 @@ static int check(const char *path, const pb_json *root)
     return 0;
 }
 
-static int take_count(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    *(int *)ctx = atoi(value[0]);
-    return 0;
-}
-
-/* 1: it is there already. */
-static int is_known(pb_store *s, const pb_digest *digest)
-{
-    int known = 0;
-    const char *args[] = {digest->hex, NULL};
-    return pb_store_query(s, "SELECT count(*) FROM imported WHERE digest = ?", args, take_count, &known) ? -1 : known;
-}
-
 static int import_file(pb_store *s, const char *path)
 {
     pb_digest digest;
     leaves l = {.way = ""};
     pb_json_doc *doc = pb_sha256_file(path, &digest) ? NULL : pb_json_read(path);
     int rc = doc ? check(path, pb_json_root(doc)) : -1;
-    int known = rc ? 0 : is_known(s, &digest);
-    if (!rc && !known) {
+    if (!rc) {
         visit(&l, "", pb_json_root(doc));
         rc = pb_store_import(s, path, &digest, l.value, l.count);
     }
     forget(&l);
     pb_json_free(doc);
-    return rc || known < 0 ? -1 : 0;
+    return rc;
 }
 
 /* ---- what is there ------------------------------------------------------------------------------------- */

@@ -203,7 +203,7 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
         pb_text_add(&t, "%s", style);
         add_title(&t, r);
         pb_text_add(&t,
-                    "set xlabel '%s'\nset ylabel 'test %s, mean and 95 %% interval over %d seeds' noenhanced\n"
+                    "set xlabel '%s'\nset ylabel 'test %s, mean of %d seeds and its 95 %% interval' noenhanced\n"
                     "%sset format x '%%.0s%%c'\nset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n",
                     title, r->experiment->task->metrics[0].name, r->experiment->seeds, x.log ? "set logscale x\n" : "",
                     x.low, x.high, y.low, y.high);
@@ -251,9 +251,10 @@ static int draw_overhead(const pb_report *r, const char *folder)
     pb_text_add(&t, "%s", style);
     add_title(&t, r);
     pb_text_add(
-        &t, "set ylabel 'time of a forward pass / base model (median, 95 %% interval)'\nset yrange [0:*]\n"
-            "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
-            "set xtics rotate by -35 noenhanced (");
+        &t,
+        "set ylabel 'time of a forward pass / base model (mean of the processes, 95 %% interval)'\nset yrange [0:*]\n"
+        "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
+        "set xtics rotate by -35 noenhanced (");
     for (int i = 0; i < r->experiment->rows; i++) {
         pb_text_add(&t, "%s", i ? ", " : "");
         add_quoted(&t, r->row[i].row->label);

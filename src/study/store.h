@@ -40,7 +40,8 @@ int pb_store_append(pb_store *s, long long run, const pb_result *r);
  * changed: a run that is here with other results, no database of this schema. */
 int pb_store_merge(pb_store *s, const char *from, int *added, int *known);
 
-/* Stores the n {key, value} of a result file of somebody else, in one transaction. */
+/* Stores the n {key, value} of a result file of somebody else, in one transaction; nothing, if a file of this
+ * digest is there already.  -1 with an error. */
 int pb_store_import(pb_store *s, const char *source, const pb_digest *digest, const char *const (*value)[2], size_t n);
 
 /* The run's value under this key, NaN if it has none.  split -1: of the whole run. */

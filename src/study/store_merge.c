@@ -7,13 +7,16 @@ int pb_store_import(pb_store *s, const char *source, const pb_digest *digest, co
 {
     sqlite3_stmt *q = pb_store_execute(s, "BEGIN IMMEDIATE")
                           ? NULL
-                          : pb_store_prepare(s, "INSERT INTO imported (source, digest) VALUES (?, ?)");
+                          : pb_store_prepare(s, "INSERT INTO imported (source, digest) VALUES (?, ?)"
+                                                " ON CONFLICT (digest) DO NOTHING");
     if (!q)
         return -1;
     pb_store_bind(q, 1, source);
     pb_store_bind(q, 2, digest->hex);
     int rc = pb_store_insert(s, q);
     sqlite3_finalize(q);
+    if (rc || !sqlite3_changes(s->db))
+        return pb_store_end(s, rc);
     long long id = sqlite3_last_insert_rowid(s->db);
     q = pb_store_prepare(s, "INSERT INTO imported_value VALUES (?, ?, ?)");
     for (size_t i = 0; q && i < n && !rc; i++) {
