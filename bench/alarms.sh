@@ -2,7 +2,7 @@
 # False alarms of the gate: the same program and the same experiment again and again, times included, each held against
 # the first run by `peftbench check`.  Nothing has changed, so nothing may be worse.
 #
-#   bench/alarms.sh [RUNS]        50 if not given; some ten minutes
+#   bench/alarms.sh [RUNS]        50 if not given; some twenty minutes, on a machine that does nothing else
 set -u
 cd "$(dirname "$0")/.." || exit 2
 work=$(mktemp -d)

@@ -211,11 +211,14 @@ void pb_compare_family(pb_comparison *c, int n)
                 p[times++] = c[i].axis[j].p;
             }
     pb_stats_holm(times, p);
-    for (int k = 0; k < times; k++)
-        if (p[k] > 0.05 && axis[k]->verdict != PB_SAME && axis[k]->verdict != PB_UNDECIDED) {
-            axis[k]->verdict = PB_UNDECIDED;
-            snprintf(axis[k]->note, sizeof axis[k]->note, "p %.3g, %.3g among %d times", axis[k]->p, p[k], times);
-        }
+    for (int k = 0; k < times; k++) {
+        bool within = fabs(axis[k]->difference.middle - 1) <= axis[k]->margin;
+        if ((p[k] <= 0.05 && !within) || axis[k]->verdict == PB_SAME || axis[k]->verdict == PB_UNDECIDED)
+            continue;
+        axis[k]->verdict = PB_UNDECIDED;
+        snprintf(axis[k]->note, sizeof axis[k]->note, "p %.3g, %.3g among %d times%s", axis[k]->p, p[k], times,
+                 within ? ", and within the margin" : "");
+    }
     free(axis);
     free(p);
 }

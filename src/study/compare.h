@@ -34,8 +34,9 @@ typedef struct pb_comparison {
     int axes, seeds, examples;
 } pb_comparison;
 
-/* Of all `n` comparisons' times together: Holm's correction; what it leaves no difference becomes undecided.  For a
- * look at many rows, where one of them is off by chance. */
+/* For a look at many rows, of which one is off by chance: better or worse becomes undecided of a time, unless Holm's
+ * correction over the times of all `n` comparisons leaves it and the ratio itself, not only its interval, is outside
+ * the margin. */
 void pb_compare_family(pb_comparison *c, int n);
 
 /* Sides that may be compared (pb_side_comparable).  Over the seeds that both have.  -1 with an error: no such seed,

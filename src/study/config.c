@@ -400,8 +400,9 @@ void pb_experiment_free(pb_experiment *e)
 static const char *list_classes(pb_experiment *e, const pb_data *d)
 {
     pb_text list = {0};
+    pb_text_add(&list, "[");
     for (int i = 0; i < d->classes; i++) {
-        pb_text_add(&list, i ? ", " : "[");
+        pb_text_add(&list, i ? ", " : "");
         pb_json_quote(&list, d->class_name[i]);
     }
     pb_text_add(&list, "]");

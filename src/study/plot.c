@@ -251,10 +251,9 @@ static int draw_overhead(const pb_report *r, const char *folder)
     pb_text_add(&t, "%s", style);
     add_title(&t, r);
     pb_text_add(
-        &t,
-        "set ylabel 'time of a forward pass / base model (mean of the processes, 95 %% interval)'\nset yrange [0:*]\n"
-        "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
-        "set xtics rotate by -35 noenhanced (");
+        &t, "set ylabel 'time of a forward pass / base model, 95 %% interval'\nset yrange [0:*]\n"
+            "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
+            "set xtics rotate by -35 noenhanced (");
     for (int i = 0; i < r->experiment->rows; i++) {
         pb_text_add(&t, "%s", i ? ", " : "");
         add_quoted(&t, r->row[i].row->label);

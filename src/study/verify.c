@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "model/decode.h"
 #include "study/probe.h"
+#include "train/optim.h"
 
 /* How far two ways to compute one thing may be apart, how well differences know a slope, and their step. */
 #ifdef PB_REAL_DOUBLE
@@ -348,20 +349,21 @@ static pb_outcome scoring(trial *t)
 
 /* ---- training ---------------------------------------------------------------------------------------------- */
 
-/* Three steps down the gradient. */
+/* Three steps of AdamW, as training takes them. */
 static void descend(pb_probe *p)
 {
+    pb_train_options o;
+    pb_option_defaults(pb_train_table, &o);
+    pb_arena *moments = pb_arena_new("moments");
+    pb_optim *opt = pb_optim_new(p->model, &o, moments);
     for (int step = 0; step < 3; step++) {
         forward(p, &pb_probe_texts, true, 0.1);
         if (!pb_graph_loss(p->graph))
-            return;
+            break;
         pb_machine_backward(p->machine, p->graph);
-        for (int i = 0; i < pb_model_params(p->model); i++) {
-            pb_param *one = pb_model_param(p->model, i);
-            for (size_t k = 0; one->trainable && k < elements(one); k++)
-                one->x[k] -= (pb_real)(0.1 * pb_probe_gradient(one, k));
-        }
+        pb_optim_step(opt, 0.01);
     }
+    pb_arena_free(moments);
 }
 
 static pb_outcome frozen(trial *t)
