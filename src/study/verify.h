@@ -18,7 +18,7 @@ typedef enum pb_outcome { PB_HELD, PB_BROKEN, PB_NOT_PROMISED } pb_outcome;
 typedef void pb_verify_tell(void *ctx, const char *check, pb_outcome outcome, const char *why);
 int pb_verify(const pb_ground *g, const char *spec, pb_verify_tell *tell, void *ctx);
 
-/* Do two methods work together: a step down the gradient gives numbers.  PB_NOT_PROMISED: refused, for a reason. */
+/* Do two methods work together: steps of training give numbers.  PB_NOT_PROMISED: refused, for a reason. */
 pb_outcome pb_verify_together(const pb_ground *g, const char *a, const char *b, char why[200]);
 
 #endif
