@@ -158,6 +158,18 @@ static void compare_exact(const pb_side *a, const pb_side *b, pb_comparison *c)
     }
 }
 
+/* How many processes would decide: an interval narrows with the root of their number, and has to be as narrow as the
+ * ratio is far from 1, or fit into the margin. */
+static void note_processes(int n, pb_axis *x)
+{
+    size_t used = strlen(x->note);
+    double middle = fabs(log(x->difference.middle)), half = log(x->difference.high / x->difference.low) / 2;
+    double wanted = fmax(middle, log1p(x->margin) - middle);
+    if (wanted > 0)
+        snprintf(x->note + used, sizeof x->note - used, "; some %.0f processes would decide, if it is so",
+                 ceil(n * half * half / (wanted * wanted)));
+}
+
 /* Each process has measured a method's ratio to its own base model, in turns. */
 static int compare_ratio(const pb_side *a, const pb_side *b, const char *key, double margin, pb_comparison *c)
 {
@@ -171,6 +183,8 @@ static int compare_ratio(const pb_side *a, const pb_side *b, const char *key, do
         axis->p = p;
         axis->verdict = judge(axis->difference, 1, margin, false);
         snprintf(axis->note, sizeof axis->note, isnan(p) ? "one process says nothing of another" : "p %.3g", p);
+        if (axis->verdict == PB_UNDECIDED && !isnan(p))
+            note_processes(n < m ? n : m, axis);
     }
     free(x);
     free(y);
