@@ -86,6 +86,8 @@ ok 'the usual axes' run 0 front a.ini --db a.db
 ok 'are of what was measured' prints \
 	'^row +accuracy.test.accuracy +storage.stored +memory.train.total +compute.train_flops +front'
 ok 'which way they go' prints '^better is +more +less +less +less$'
+ok 'what trains nothing took no FLOP' prints '^majority +0.5 +1 +[0-9]+ +0 +yes'
+ok 'an axis that not all have' run 0 front a.ini --db a.db --axes compute.step_ms,storage.stored
 ok 'what has no value' prints '^-: not measured, counted as the worst'
 ok 'an unknown axis' run 2 front a.ini --db a.db --axes accuracy.test.accuracy,storage.stord
 ok 'its message' says "no run of a has a value 'storage.stord'; did you mean 'storage.stored'?"
