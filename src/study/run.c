@@ -315,10 +315,13 @@ static int pool_times(const pass *p, const char *db)
 static int time_rows(pass *p, const char *db, const pb_run_options *o)
 {
     int processes = p->bench.experiment->timing_processes;
+    char what[64];
     p->work = pb_cell_time;
-    for (p->bench.process = 0; p->bench.process < processes; p->bench.process++)
-        if (collect(p, db, is_untimed) || run_pass(p, "time", 1, o))
+    for (p->bench.process = 0; p->bench.process < processes; p->bench.process++) {
+        snprintf(what, sizeof what, "time (process %d of %d)", p->bench.process + 1, processes);
+        if (collect(p, db, is_untimed) || run_pass(p, what, 1, o))
             return -1;
+    }
     return pool_times(p, db);
 }
 
