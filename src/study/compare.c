@@ -242,10 +242,12 @@ void pb_compare_family(pb_comparison *c, int n)
 static void print_axis(const pb_axis *x, FILE *out)
 {
     char interval[64] = "";
+    double difference = x->difference.middle; /* of equal means, what rounding leaves is none */
+    difference = fabs(difference) < 1e-12 * fmax(fabs(x->a), fabs(x->b)) ? 0 : difference;
     if (!isnan(x->difference.low))
         snprintf(interval, sizeof interval, "%.4g .. %.4g", x->difference.low, x->difference.high);
     fprintf(out, "%-34s %12.6g %12.6g  %s%-11.4g %-22s %-9s %s\n", x->key, x->a, x->b, x->kind == PB_RATIO ? "x" : " ",
-            x->difference.middle, interval, pb_verdict_name[x->verdict], x->note);
+            difference, interval, pb_verdict_name[x->verdict], x->note);
 }
 
 void pb_comparison_print(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out)
