@@ -116,6 +116,7 @@ int pb_store_fail(const pb_store *s)
 {
     const char *advice = "";
     switch (sqlite3_errcode(s->db) & 0xff) {
+    case SQLITE_NOMEM: pb_alloc(SIZE_MAX); break; /* dies, as elsewhere */
     case SQLITE_CORRUPT: advice = "; want a copy from before, or what `sqlite3 FILE .recover` finds"; break;
     case SQLITE_FULL: advice = "; want room on the disk, then the command again"; break;
     case SQLITE_READONLY:
@@ -579,9 +580,12 @@ int pb_store_query(pb_store *s, const char *sql, const char *const *args,
     int columns = sqlite3_column_count(q), rc = 0, step = SQLITE_DONE;
     const char **value = pb_alloc((size_t)(columns + 1) * sizeof *value);
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        for (int i = 0; i < columns; i++)
+        for (int i = 0; i < columns && !rc; i++) {
+            bool null = sqlite3_column_type(q, i) == SQLITE_NULL;
             value[i] = (const char *)sqlite3_column_text(q, i);
-        rc = row(ctx, columns, value);
+            rc = value[i] || null ? 0 : pb_store_fail(s); /* no memory for a number's text */
+        }
+        rc = rc ? rc : row(ctx, columns, value);
     }
     if (!rc && step != SQLITE_DONE)
         rc = pb_store_fail(s);
