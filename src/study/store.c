@@ -145,10 +145,9 @@ sqlite3_stmt *pb_store_prepare(pb_store *s, const char *sql)
 
 void pb_store_bind(sqlite3_stmt *q, int i, const char *text)
 {
-    if (text)
-        sqlite3_bind_text(q, i, text, -1, SQLITE_TRANSIENT);
-    else
-        sqlite3_bind_null(q, i);
+    int rc = text ? sqlite3_bind_text(q, i, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(q, i);
+    if (rc == SQLITE_NOMEM)
+        pb_alloc(SIZE_MAX); /* dies: a query that lost an argument has another answer */
 }
 
 int pb_store_insert(pb_store *s, sqlite3_stmt *q)
