@@ -51,10 +51,8 @@ static block *add_block(pb_arena *a, size_t bytes)
     block *b = pb_alloc(sizeof *b);
     b->size = size;
     b->memory = aligned_alloc(ALIGN, size);
-    if (!b->memory) {
-        fprintf(stderr, "peftbench: out of memory: %zu bytes refused (%s)\n", size, a->name);
-        exit(2);
-    }
+    if (!b->memory)
+        pb_no_memory(a->name);
     block **end = a->current ? &a->current->next : &a->first;
     b->next = *end;
     *end = b;

@@ -54,12 +54,18 @@ void pb_warn(const char *fmt, ...)
 
 /* ---- memory ---------------------------------------------------------------------------- */
 
+void pb_no_memory(const char *where)
+{
+    fprintf(stderr, "peftbench: out of memory: %s\n", where);
+    exit(2);
+}
+
 static void *must(void *memory, size_t bytes)
 {
-    if (!memory) {
-        fprintf(stderr, "peftbench: out of memory: %zu bytes refused\n", bytes);
-        exit(2);
-    }
+    char refused[40];
+    snprintf(refused, sizeof refused, "%zu bytes refused", bytes);
+    if (!memory)
+        pb_no_memory(refused);
     return memory;
 }
 

@@ -49,8 +49,9 @@ void pb_warn(const char *fmt, ...) PB_PRINTF(1, 2); /* "peftbench: warning: ..."
 
 /* ---- memory (heap; the owner frees with free()) ---------------------------------------- */
 
-void *pb_alloc(size_t bytes);              /* zeroed; dies when memory is exhausted      */
-void *pb_realloc(void *old, size_t bytes); /* contents beyond the old size are undefined */
+_Noreturn void pb_no_memory(const char *where); /* says so and exits with 2 */
+void *pb_alloc(size_t bytes);                   /* zeroed; dies when memory is exhausted      */
+void *pb_realloc(void *old, size_t bytes);      /* contents beyond the old size are undefined */
 char *pb_strdup(const char *text);
 char *pb_format(const char *fmt, ...) PB_PRINTF(1, 2); /* a heap string; caller frees       */
 

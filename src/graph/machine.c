@@ -32,7 +32,7 @@ static void *aligned(size_t bytes)
 {
     void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (!p)
-        pb_alloc(SIZE_MAX); /* dies with the usual message */
+        pb_no_memory("activations");
     return p;
 }
 

@@ -116,7 +116,7 @@ int pb_store_fail(const pb_store *s)
 {
     const char *advice = "";
     switch (sqlite3_errcode(s->db) & 0xff) {
-    case SQLITE_NOMEM: pb_alloc(SIZE_MAX); break; /* dies, as elsewhere */
+    case SQLITE_NOMEM: pb_no_memory(s->path);
     case SQLITE_CORRUPT: advice = "; want a copy from before, or what `sqlite3 FILE .recover` finds"; break;
     case SQLITE_FULL: advice = "; want room on the disk, then the command again"; break;
     case SQLITE_READONLY:
@@ -147,7 +147,7 @@ void pb_store_bind(sqlite3_stmt *q, int i, const char *text)
 {
     int rc = text ? sqlite3_bind_text(q, i, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(q, i);
     if (rc == SQLITE_NOMEM)
-        pb_alloc(SIZE_MAX); /* dies: a query that lost an argument has another answer */
+        pb_no_memory("a query"); /* that lost an argument would have another answer */
 }
 
 int pb_store_insert(pb_store *s, sqlite3_stmt *q)
