@@ -9,24 +9,29 @@
 
 /* ---- means -------------------------------------------------------------------------------------------- */
 
-pb_interval pb_stats_mean(int n, const double *x)
+/* Mean of the values that are not NaN, how many those are, and the variance of that mean (NaN for fewer than 2). */
+static double mean_of(int n, const double *x, int *kept, double *variance)
 {
     double sum = 0, squares = 0;
-    int kept = 0;
+    *kept = 0;
     for (int i = 0; i < n; i++)
         if (!isnan(x[i])) {
             sum += x[i];
-            kept++;
+            ++*kept;
         }
-    pb_interval out = {.middle = kept ? sum / kept : NAN, .low = NAN, .high = NAN, .n = kept};
-    if (kept < 2)
-        return out;
+    double mean = *kept ? sum / *kept : NAN;
     for (int i = 0; i < n; i++)
-        squares += isnan(x[i]) ? 0 : (x[i] - out.middle) * (x[i] - out.middle);
-    double half = pb_t_quantile(0.975, kept - 1) * sqrt(squares / (kept - 1) / kept);
-    out.low = out.middle - half;
-    out.high = out.middle + half;
-    return out;
+        squares += isnan(x[i]) ? 0 : (x[i] - mean) * (x[i] - mean);
+    *variance = *kept < 2 ? NAN : squares / (*kept - 1) / *kept;
+    return mean;
+}
+
+pb_interval pb_stats_mean(int n, const double *x)
+{
+    int kept;
+    double variance, mean = mean_of(n, x, &kept, &variance);
+    double half = kept < 2 ? NAN : pb_t_quantile(0.975, kept - 1) * sqrt(variance);
+    return (pb_interval){.middle = mean, .low = mean - half, .high = mean + half, .n = kept};
 }
 
 static double *logarithms(int n, const double *x)
@@ -45,32 +50,20 @@ pb_interval pb_stats_geometric(int n, const double *x)
     return (pb_interval){exp(v.middle), exp(v.low), exp(v.high), v.n};
 }
 
-/* Mean of n values, and the variance of that mean. */
-static double mean_of(int n, const double *x, double *variance)
-{
-    double sum = 0, squares = 0;
-    for (int i = 0; i < n; i++)
-        sum += x[i];
-    for (int i = 0; i < n; i++)
-        squares += (x[i] - sum / n) * (x[i] - sum / n);
-    *variance = squares / (n - 1.0) / n;
-    return sum / n;
-}
-
 pb_interval pb_stats_quotient(int n, const double *a, int m, const double *b, double *p)
 {
-    pb_interval out = {NAN, NAN, NAN, n < m ? n : m};
     *p = NAN;
-    if (n < 2 || m < 2)
-        return out;
     double *x = logarithms(n, a), *y = logarithms(m, b), v, w;
-    double difference = mean_of(n, x, &v) - mean_of(m, y, &w), error = sqrt(v + w);
-    double freedom = error > 0 ? (v + w) * (v + w) / (v * v / (n - 1.0) + w * w / (m - 1.0)) : 1;
-    double half = error > 0 ? pb_t_quantile(0.975, freedom) * error : 0;
+    int i, k;
+    double difference = mean_of(n, x, &i, &v) - mean_of(m, y, &k, &w), error = sqrt(v + w);
     free(x);
     free(y);
+    if (i < 2 || k < 2)
+        return (pb_interval){NAN, NAN, NAN, i < k ? i : k};
+    double freedom = error > 0 ? (v + w) * (v + w) / (v * v / (i - 1.0) + w * w / (k - 1.0)) : 1;
+    double half = error > 0 ? pb_t_quantile(0.975, freedom) * error : 0;
     *p = error > 0 ? 2 * pb_t_below(-fabs(difference) / error, freedom) : difference == 0;
-    return (pb_interval){exp(difference), exp(difference - half), exp(difference + half), out.n};
+    return (pb_interval){exp(difference), exp(difference - half), exp(difference + half), i < k ? i : k};
 }
 
 /* ---- medians ------------------------------------------------------------------------------------------ */

@@ -86,11 +86,17 @@ static void note_tests(const pb_scores *a, const pb_scores *b, pb_axis *x)
         snprintf(x->note + used, sizeof x->note - used, ", %.3g by McNemar", pb_stats_mcnemar(only[0], only[1]));
 }
 
-/* How much larger a study would have to be: the interval has to be as narrow as the difference is far from 0, or
- * fit into the margin. */
+/* Half the width of an interval that would decide: as narrow as the difference is far from 0, or as fits into the
+ * margin. */
+static double deciding_half(double difference, double margin)
+{
+    return fmax(fabs(difference), margin - fabs(difference));
+}
+
+/* How much larger a study would have to be. */
 static void note_size(const pb_components *p, const pb_scores *a, pb_axis *x)
 {
-    double half = fmax(fabs(x->difference.middle), x->margin - fabs(x->difference.middle));
+    double half = deciding_half(x->difference.middle, x->margin);
     int seeds = pb_stats_seeds_wanted(p, a->seeds, a->examples, half);
     int examples = pb_stats_examples_wanted(p, a->seeds, a->examples, half);
     char more[80] = "neither more seeds nor more examples alone would decide";
@@ -158,13 +164,12 @@ static void compare_exact(const pb_side *a, const pb_side *b, pb_comparison *c)
     }
 }
 
-/* How many processes would decide: an interval narrows with the root of their number, and has to be as narrow as the
- * ratio is far from 1, or fit into the margin. */
+/* How many processes would decide: an interval narrows with the root of their number. */
 static void note_processes(int n, pb_axis *x)
 {
     size_t used = strlen(x->note);
-    double middle = fabs(log(x->difference.middle)), half = log(x->difference.high / x->difference.low) / 2;
-    double wanted = fmax(middle, log1p(x->margin) - middle);
+    double half = log(x->difference.high / x->difference.low) / 2;
+    double wanted = deciding_half(log(x->difference.middle), log1p(x->margin));
     if (wanted > 0)
         snprintf(x->note + used, sizeof x->note - used, "; some %.0f processes would decide, if it is so",
                  ceil(n * half * half / (wanted * wanted)));

@@ -263,8 +263,8 @@ static bool is_untested(pb_store *s, const pb_bench *b, const pb_cell *c, long l
 static bool is_untimed(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
 {
     const pb_experiment *e = b->experiment;
-    return e->timing_rounds > 0 && c->seed == e->seed[0] && is_good_choice(s, e, c, id) && !pb_timing_has(s, id, -1) &&
-           !pb_timing_has(s, id, b->process);
+    return e->timing_rounds > 0 && c->seed == e->seed[0] && !pb_timing_has(s, id, -1) &&
+           !pb_timing_has(s, id, b->process) && is_good_choice(s, e, c, id);
 }
 
 static int collect(pass *p, const char *db, is_wanted *wanted)
