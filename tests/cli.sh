@@ -209,6 +209,11 @@ for _ in 1 2; do ok 'import' run 0 import theirs.json --db all.db; done
 ok 'a row of theirs' prints '^lora/made-up +LORA +9175040 +36.7 +22274 +1796 +0.4820$'
 ok 'once' test "$(wc -l <out)" = 2
 ok 'apart from ours' test "$(count all.db)" = "$before_merge"
+sed 's/"test accuracy": 0.482/"test dino_similarity": 0.68/; s/"train_time": [0-9.e]*,//' theirs.json >bare.json
+for i in $(seq 40); do sed "s/made-up/file-$i/" bare.json >"bare$i.json"; done
+ok 'files without limit' run 0 import bare*.json --db bare.db
+ok 'each of them' test "$(wc -l <out)" = 42
+ok 'what a file does not have' prints '^lora/file-40 +LORA +9175040 +36.7 +22274 +- +-$'
 echo '{"run_info": {}}' >theirs.json
 ok 'some other file' run 2 import theirs.json --db all.db
 ok 'its message' says "theirs.json:1: no object 'train_info'"

@@ -92,6 +92,18 @@ static int set_number(const flag *f, const char *value, long long least, long lo
     return 0;
 }
 
+/* An option that is given twice holds the later value. */
+static void set_option(pb_args *a, const char *name, const char *value)
+{
+    int i = 0;
+    while (i < a->options && strcmp(a->option[i][0], name) != 0)
+        i++;
+    PB_CHECK(i < (int)PB_COUNT(a->option));
+    a->option[i][0] = name;
+    a->option[i][1] = value;
+    a->options += i == a->options;
+}
+
 static int set_flag(pb_args *a, const flag *f, const char *value)
 {
     char *field = (char *)a + f->offset;
@@ -107,9 +119,7 @@ static int set_flag(pb_args *a, const flag *f, const char *value)
     case SEED: return set_number(f, value, 0, (long long *)(void *)field);
     case OPTION:
     case STRATEGY:
-        PB_CHECK(a->options + 1 < (int)PB_COUNT(a->option));
-        a->option[a->options][0] = f->kind == OPTION ? f->name : "strategy";
-        a->option[a->options++][1] = f->kind == OPTION ? value : f->name;
+        set_option(a, f->kind == OPTION ? f->name : "strategy", f->kind == OPTION ? value : f->name);
         return 0;
     case SET:
         if (a->sets + 1 >= (int)PB_COUNT(a->set))
@@ -141,13 +151,13 @@ static int wrong_usage(const pb_command *c)
 
 int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
 {
-    *a = (pb_args){.db = "results/peftbench.db", .seed = -1};
+    *a = (pb_args){.word = argv, .db = "results/peftbench.db", .seed = -1};
     for (int i = 0; i < argc; i++) {
         if ((!strncmp(argv[i], "--", 2) && argv[i][2]) || !strcmp(argv[i], "-o")) {
             if (read_flag(a, c, argc, argv, &i))
                 return -1;
         } else if (a->words < c->most) {
-            a->word[a->words++] = argv[i];
+            a->word[a->words++] = argv[i]; /* not behind the place that is read */
         } else {
             return wrong_usage(c);
         }

@@ -2,6 +2,8 @@
 #ifndef PB_CMD_H
 #define PB_CMD_H
 
+#include <limits.h>
+
 #include "study/cell.h"
 #include "study/store.h"
 
@@ -12,8 +14,10 @@ enum {
     PB_EXIT_UNDECIDED = 3, /* not enough data to say                                 */
 };
 
+enum { PB_ANY_WORDS = INT_MAX };
+
 typedef struct pb_args {
-    const char *word[32]; /* what is not an option */
+    char **word; /* [words] the arguments that are not options, in their order; they lie in argv */
     int words;
     const char *set[65]; /* NULL-ended            */
     int sets;
@@ -28,7 +32,7 @@ typedef struct pb_args {
 typedef struct pb_command {
     const char *name;
     const char *words;            /* "EXPERIMENT.ini", for the synopsis     */
-    int least, most;              /* words                                  */
+    int least, most;              /* words; most may be PB_ANY_WORDS        */
     const char *options;          /* "db set json": names that it takes     */
     const char *help;             /* one line, then a blank one, then more  */
     int (*run)(const pb_args *a); /* returns the exit code               */
@@ -39,7 +43,8 @@ extern const pb_command pb_cmd_run, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cm
     pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify, pb_cmd_front,
     pb_cmd_rank;
 
-/* Reads the arguments behind the command's name.  -1 with an error. */
+/* Reads the arguments behind the command's name, and moves the words among them to the front of argv, where a->word
+ * then points.  -1 with an error. */
 int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv);
 
 /* The options of a command with what they mean, for --help. */

@@ -81,12 +81,39 @@ static int import_file(pb_store *s, const char *path)
 
 /* ---- what is there ------------------------------------------------------------------------------------- */
 
+/* How a column is printed: what the stored number is multiplied with, and its digits behind the point; -1: a text. */
+typedef struct column {
+    const char *heading;
+    int width, digits;
+    double factor;
+} column;
+
+static const column listed[] = {
+    {"experiment (imported)", -44, -1, 1}, {"type", -15, -1, 1},  {"trainable", 11, -1, 1}, {"file MB", 10, 1, 1e-6},
+    {"memory max MB", 13, 0, 1e-6},        {"seconds", 10, 0, 1}, {"test", 10, 4, 1}};
+
+/* What a file does not have is "-"; what should be a number and is none is shown as it stands in the file. */
+static void print_value(const column *c, const char *value)
+{
+    char *end, number[64];
+    double x = value ? strtod(value, &end) : 0;
+    if (!value || !*value) {
+        printf("%*s", c->width, "-");
+    } else if (c->digits < 0 || end == value || *end) {
+        printf("%*s", c->width, value);
+    } else {
+        snprintf(number, sizeof number, "%.*f", c->digits, x * c->factor);
+        printf("%*s", c->width, number);
+    }
+}
+
 static int print_row(void *ctx, int columns, const char *const *value)
 {
     (void)ctx;
-    static const int width[] = {-44, -15, 11, 10, 13, 10, 10};
-    for (int i = 0; i < columns; i++)
-        printf("%s%*s", i ? "  " : "", width[i], value[i] ? value[i] : "-");
+    for (int i = 0; i < columns; i++) {
+        printf("%s", i ? "  " : "");
+        print_value(&listed[i], value[i]);
+    }
     printf("\n");
     return 0;
 }
@@ -94,21 +121,21 @@ static int print_row(void *ctx, int columns, const char *const *value)
 /* One row a file; train_time as they have it, with their validation in it. */
 static int print_all(pb_store *s)
 {
-    static const char *const heading[] = {"experiment (imported)", "type",    "trainable", "file MB",
-                                          "memory max MB",         "seconds", "test"};
-    print_row(NULL, (int)PB_COUNT(heading), heading);
-    return pb_store_query(
-        s,
-        "SELECT coalesce(max(CASE WHEN key = 'run_info.experiment_name' THEN value END), source),"
-        " coalesce(max(CASE WHEN key = 'run_info.peft_config.peft_type' THEN value END), 'full'),"
-        " max(CASE WHEN key = 'train_info.num_trainable_params' THEN value END),"
-        " printf('%.1f', max(CASE WHEN key = 'train_info.file_size' THEN CAST(value AS REAL) END) / 1e6),"
-        " printf('%.0f', max(CASE WHEN key IN ('train_info.accelerator_memory_max', 'train_info.cuda_memory_max') THEN "
-        "CAST(value AS REAL) END) / 1e6),"
-        " printf('%.0f', max(CASE WHEN key = 'train_info.train_time' THEN CAST(value AS REAL) END)),"
-        " printf('%.4f', max(CASE WHEN key LIKE 'train_info.metrics[%].test accuracy' THEN CAST(value AS REAL) END))"
-        " FROM imported JOIN imported_value ON imported = id GROUP BY id ORDER BY 1",
-        NULL, print_row, NULL);
+    for (size_t i = 0; i < PB_COUNT(listed); i++)
+        printf("%s%*s", i ? "  " : "", listed[i].width, listed[i].heading);
+    printf("\n");
+    return pb_store_query(s,
+                          "SELECT coalesce(max(CASE WHEN key = 'run_info.experiment_name' THEN value END), source),"
+                          " coalesce(max(CASE WHEN key = 'run_info.peft_config.peft_type' THEN value END), 'full'),"
+                          " max(CASE WHEN key = 'train_info.num_trainable_params' THEN value END),"
+                          " max(CASE WHEN key = 'train_info.file_size' THEN value END),"
+                          " max(CASE WHEN key IN ('train_info.accelerator_memory_max', 'train_info.cuda_memory_max')"
+                          " THEN CAST(value AS REAL) END),"
+                          " max(CASE WHEN key = 'train_info.train_time' THEN value END),"
+                          " max(CASE WHEN key LIKE 'train_info.metrics[%].test accuracy' AND value GLOB '*[0-9]*'"
+                          " THEN CAST(value AS REAL) END)"
+                          " FROM imported JOIN imported_value ON imported = id GROUP BY id ORDER BY 1",
+                          NULL, print_row, NULL);
 }
 
 static int import(const pb_args *a)
@@ -125,10 +152,11 @@ static int import(const pb_args *a)
 const pb_command pb_cmd_import = {
     .name = "import",
     .words = "[FILE.json]..",
-    .most = 8,
+    .most = PB_ANY_WORDS,
     .options = "db",
-    .help = "take in result files of PEFT's method_comparison, and list what was taken in\n\n"
-            "They have tables of their own (imported, imported_value): they stand beside our runs and are never mixed\n"
-            "with them.  A file that is there already is not doubled.\n",
+    .help =
+        "take in result files of PEFT's method_comparison, and list what was taken in\n\n"
+        "They have tables of their own (imported, imported_value): they stand beside our runs and are never mixed\n"
+        "with them.  A file that is there already is not doubled.  A value that a file does not have is listed as -.\n",
     .run = import,
 };

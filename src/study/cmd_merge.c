@@ -17,9 +17,9 @@ static int merge(const pb_args *a)
 
 const pb_command pb_cmd_merge = {
     .name = "merge",
-    .words = "INTO.db FROM.db",
+    .words = "INTO.db FROM.db [FROM.db ..]",
     .least = 2,
-    .most = 8,
+    .most = PB_ANY_WORDS,
     .options = "",
     .help = "add the runs of other databases; nothing is lost and nothing changed\n\n"
             "A run that both have is not doubled.  If its results differ, nothing is merged: exit code 2.\n",

@@ -1,4 +1,6 @@
 /* cmd_rank: rows against the baseline, or over several data sets. */
+#include <stdlib.h>
+
 #include "study/cmd.h"
 #include "study/rank.h"
 
@@ -24,12 +26,12 @@ static int rank_sets(const pb_args *a, const pb_report *r, int sets)
 
 static int rank(const pb_args *a)
 {
-    pb_desk desk[PB_COUNT(a->word)];
-    pb_report report[PB_COUNT(a->word)];
+    pb_desk *desk = pb_alloc((size_t)a->words * sizeof *desk);
+    pb_report *report = pb_alloc((size_t)a->words * sizeof *report);
     int n = 0, rc = 0;
     for (; n < a->words && !rc; n += !rc) {
         pb_args one = *a;
-        one.word[0] = a->word[n];
+        one.word = a->word + n;
         rc = pb_desk_open(&desk[n], &one);
         if (!rc)
             report[n] = pb_report_make(desk[n].store, desk[n].experiment);
@@ -40,6 +42,8 @@ static int rank(const pb_args *a)
         pb_report_free(&report[n]);
         pb_desk_close(&desk[n]);
     }
+    free(desk);
+    free(report);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
@@ -47,7 +51,7 @@ const pb_command pb_cmd_rank = {
     .name = "rank",
     .words = "EXPERIMENT.ini [EXPERIMENT.ini ..]",
     .least = 1,
-    .most = 32,
+    .most = PB_ANY_WORDS,
     .options = "db set json",
     .help =
         "say which rows differ from the baseline, or from each other over data sets\n\n"
