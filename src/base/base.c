@@ -11,10 +11,12 @@ static _Thread_local char pending[4096];
 int pb_error(const char *fmt, ...)
 {
     if (pending[0] == '\0') {
+        char text[sizeof pending];
         va_list args;
         va_start(args, fmt);
-        vsnprintf(pending, sizeof pending, fmt, args);
+        vsnprintf(text, sizeof text, fmt, args);
         va_end(args);
+        pb_visible_copy(pending, sizeof pending, text);
     }
     return -1;
 }
@@ -44,12 +46,12 @@ void pb_bug(const char *file, int line, const char *fmt, ...)
 
 void pb_warn(const char *fmt, ...)
 {
+    char text[sizeof pending];
     va_list args;
     va_start(args, fmt);
-    fputs("peftbench: warning: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    fprintf(stderr, "peftbench: warning: %s\n", pb_visible(text));
 }
 
 /* ---- memory ---------------------------------------------------------------------------- */

@@ -27,8 +27,8 @@ typedef float pb_real;
 
 /* ---- errors -------------------------------------------------------------------------- */
 
-/* Records the message as this thread's current error, if none is pending, and returns -1:
- * the first error is the cause, later ones are its consequences. */
+/* Records the message, made visible, as this thread's current error, if none is pending, and
+ * returns -1: the first error is the cause, later ones are its consequences. */
 int pb_error(const char *fmt, ...) PB_PRINTF(1, 2);
 
 /* The pending error's text, "" if there is none.  Owned by the module; valid until the next
@@ -69,6 +69,24 @@ typedef struct pb_text {
 void pb_text_add(pb_text *t, const char *fmt, ...) PB_PRINTF(2, 3);
 void pb_text_bytes(pb_text *t, const void *bytes, size_t n);
 void pb_text_free(pb_text *t); /* leaves an empty, reusable builder */
+
+/* ---- foreign text on a terminal ----------------------------------------------------------- */
+
+/* Names out of models, data sets, databases, servers and experiment files may hold bytes that a terminal obeys.
+ * Control characters (C0, DEL, C1), marks that change the direction of text and line separators are written as
+ * \u001b (\n, \t and \r where C has a letter), a byte that is not UTF-8 as \xff.  What is made visible once stays as
+ * it is.  pb_error and pb_warn do this with the whole message. */
+
+/* Returns `text` made visible: `text` itself if nothing in it needs that, otherwise a copy that the module owns and
+ * that is valid until the sixteenth further call in this thread. */
+const char *pb_visible(const char *text);
+
+/* The same into `out`, which has `room` >= 1 bytes; what does not fit is left out, whole characters at a time. */
+void pb_visible_copy(char *out, size_t room, const char *text);
+
+/* Called once, before anything is written.  If standard output is a terminal, all that the program writes to stdout
+ * from now on is made visible, but for line ends and tabs; if it is a file or a pipe, it stays as it is. */
+void pb_visible_terminal(void);
 
 /* ---- hash, clock, files ------------------------------------------------------------------ */
 

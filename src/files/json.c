@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/utf8.h"
+
 struct pb_json_doc {
     json_t *root;
 };
@@ -149,17 +151,17 @@ void pb_json_print(const pb_json *v, pb_text *out)
 void pb_json_quote_bytes(pb_text *out, const char *text, size_t n)
 {
     pb_text_bytes(out, "\"", 1);
-    for (const char *c = text; n--; c++) {
-        if (*c == '"' || *c == '\\')
-            pb_text_add(out, "\\%c", *c);
-        else if (*c == '\n')
-            pb_text_bytes(out, "\\n", 2);
-        else if (*c == '\t')
-            pb_text_bytes(out, "\\t", 2);
-        else if ((unsigned char)*c < 0x20)
-            pb_text_add(out, "\\u%04x", (unsigned char)*c);
+    for (size_t length; n; text += length, n -= length) {
+        int32_t c;
+        length = pb_utf8_next(text, n, &c);
+        if (c == '"' || c == '\\')
+            pb_text_add(out, "\\%c", (char)c);
+        else if (c == '\n' || c == '\t')
+            pb_text_add(out, "\\%c", c == '\n' ? 'n' : 't');
+        else if (c < 0x20)
+            pb_text_add(out, "\\u%04x", (unsigned)c);
         else
-            pb_text_bytes(out, c, 1);
+            pb_utf8_add(out, c);
     }
     pb_text_bytes(out, "\"", 1);
 }

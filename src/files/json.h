@@ -39,7 +39,8 @@ int pb_json_each(const pb_json *object, int (*visit)(void *ctx, const char *key,
 /* Appends a value as JSON on one line. */
 void pb_json_print(const pb_json *v, pb_text *out);
 
-/* Appends `text` as a JSON string with its quotes, escaping what must be. */
+/* Appends `text` as a JSON string with its quotes, escaping what must be; a byte that is not UTF-8 becomes U+FFFD,
+ * because JSON has no other way to hold it. */
 void pb_json_quote(pb_text *out, const char *text);
 /* Appends a number to ten digits, or null where there is none (NaN, infinity). */
 void pb_json_put(pb_text *out, double x);

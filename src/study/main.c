@@ -78,6 +78,7 @@ static int run(const pb_command *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
     pb_blas_fix_core(argv);
+    pb_visible_terminal();
     if (argc > 1 && !strcmp(argv[1], "--version")) {
         printf("peftbench %s, code %s\n", PB_VERSION, PB_CODE_VERSION);
         return PB_EXIT_DONE;

@@ -30,7 +30,8 @@ void pb_meter_tell(pb_meter *m, const char *label, double fraction, const char *
     if (m->quiet || !m->terminal || pb_clock() - m->drawn < REDRAW)
         return;
     m->drawn = pb_clock();
-    fprintf(stderr, "\r\033[K%s %d/%d %s %3.0f %% %s", m->what, m->done + 1, m->tasks, label, 100 * fraction, detail);
+    fprintf(stderr, "\r\033[K%s %d/%d %s %3.0f %% %s", m->what, m->done + 1, m->tasks, pb_visible(label),
+            100 * fraction, pb_visible(detail));
     print_left(m, m->done + m->jobs * fraction < m->tasks ? m->done + m->jobs * fraction : m->done);
 }
 
@@ -40,8 +41,8 @@ void pb_meter_end(pb_meter *m, const char *label, const char *detail, double sec
     m->fraction = 0;
     if (m->quiet)
         return;
-    fprintf(stderr, "%s%s %d/%d %s: %s, %.1f s", m->terminal ? "\r\033[K" : "", m->what, m->done, m->tasks, label,
-            detail, seconds);
+    fprintf(stderr, "%s%s %d/%d %s: %s, %.1f s", m->terminal ? "\r\033[K" : "", m->what, m->done, m->tasks,
+            pb_visible(label), pb_visible(detail), seconds);
     print_left(m, m->done);
     fputc('\n', stderr);
 }
