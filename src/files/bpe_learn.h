@@ -2,7 +2,7 @@
 #ifndef PB_BPE_LEARN_H
 #define PB_BPE_LEARN_H
 
-#include "files/dictionary.h"
+#include "base/dictionary.h"
 
 typedef struct pb_bpe_merges {
     int (*pair)[2]; /* [count] numbers of two tokens, in the order in which they merge; owned */

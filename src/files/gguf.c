@@ -99,9 +99,8 @@ static int read_value(cursor *c)
     pb_grow(&f->value, f->values, &f->value_capacity, sizeof *f->value);
     pb_gguf_value *v = &f->value[f->values++];
     *v = (pb_gguf_value){.key = key, .count = 1};
-    for (size_t i = 0; i + 1 < f->values; i++)
-        if (!strcmp(f->value[i].key, key))
-            return pb_error("%s: key '%s' is there twice", f->path, key);
+    if ((size_t)pb_dictionary_add(&f->key, key, strlen(key)) + 1 < f->values)
+        return pb_error("%s: key '%s' is there twice", f->path, key);
     uint64_t type = take_whole(c, 4), item = type;
     if (type == PB_GGUF_LIST) {
         item = take_whole(c, 4);
@@ -119,10 +118,8 @@ static int read_value(cursor *c)
 
 const pb_gguf_value *pb_gguf_find(const pb_gguf *f, const char *key)
 {
-    for (size_t i = 0; i < f->values; i++)
-        if (!strcmp(f->value[i].key, key))
-            return &f->value[i];
-    return NULL;
+    int i = pb_dictionary_find(&f->key, key, strlen(key));
+    return i < 0 ? NULL : &f->value[i];
 }
 
 static double number_at(pb_gguf_type type, const unsigned char *p)
@@ -342,6 +339,8 @@ void pb_gguf_close(pb_gguf *f)
         free(f->text[i]);
     if (f->map)
         munmap((void *)(uintptr_t)f->map, f->size);
+    pb_dictionary_free(&f->key);
+    pb_dictionary_free(&f->name);
     free(f->value);
     free(f->array);
     free(f->text);

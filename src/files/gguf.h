@@ -5,6 +5,7 @@
 #ifndef PB_GGUF_H
 #define PB_GGUF_H
 
+#include "base/dictionary.h"
 #include "files/safetensors.h"
 
 typedef enum pb_gguf_type { /* of metadata */
@@ -37,8 +38,10 @@ typedef struct pb_gguf {
     size_t size;
     pb_gguf_value *value;
     size_t values, value_capacity;
+    pb_dictionary key; /* of value[0], value[1] .. */
     pb_array *array;
     size_t count, capacity;
+    pb_dictionary name;       /* of array[0], array[1] .., in Hugging Face's words */
     char *config, *tokenizer; /* made texts */
     char **text;              /* texts given out by pb_gguf_text, owned */
     size_t texts, text_capacity;

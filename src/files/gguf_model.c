@@ -88,6 +88,8 @@ static int rename_all(pb_gguf *f, const char *arch)
         mark(a, a->name, gpt2, llama, (int)heads, (int)kv);
         free((void *)(uintptr_t)a->name);
         a->name = name;
+        if ((size_t)pb_dictionary_add(&f->name, name, strlen(name)) != i)
+            return pb_error("%s: tensor '%s' is there twice", f->path, name);
         if (a->heads < 0 || (a->heads && (a->shape[0] <= 0 || a->shape[0] % (2 * (int64_t)a->heads))))
             return pb_error("%s: '%s': %lld rows: want whole heads of an even size", f->path, a->name,
                             (long long)a->shape[0]);
@@ -97,10 +99,7 @@ static int rename_all(pb_gguf *f, const char *arch)
 
 static bool has(const pb_gguf *f, const char *name)
 {
-    for (size_t i = 0; i < f->count; i++)
-        if (!strcmp(f->array[i].name, name))
-            return true;
-    return false;
+    return pb_dictionary_find(&f->name, name, strlen(name)) >= 0;
 }
 
 static double vocabulary(const pb_gguf *f)

@@ -195,45 +195,20 @@ static int by_score(const void *x, const void *y)
     return a->left != b->left ? a->left - b->left : a->right - b->right;
 }
 
-typedef struct lookup {
-    const char *const *token;
-    int *index;
-    size_t size;
-} lookup;
-
-static size_t seek(const lookup *l, const char *text, size_t n)
-{
-    size_t at = pb_hash(text, n) & (l->size - 1);
-    while (l->index[at] >= 0 && (strncmp(l->token[l->index[at]], text, n) != 0 || l->token[l->index[at]][n]))
-        at = (at + 1) & (l->size - 1);
-    return at;
-}
-
-static lookup make_lookup(const char *const *token, int n)
-{
-    lookup l = {.token = token, .size = 64};
-    while (l.size < 2 * (size_t)n)
-        l.size *= 2;
-    l.index = pb_alloc(l.size * sizeof *l.index);
-    memset(l.index, -1, l.size * sizeof *l.index);
-    for (int i = 0; i < n; i++) {
-        size_t at = seek(&l, token[i], strlen(token[i]));
-        l.index[at] = l.index[at] < 0 ? i : l.index[at];
-    }
-    return l;
-}
-
 /* Every way to make a token of two others. */
-static size_t find_merges(const lookup *l, const float *score, const unsigned char *kind, int n, merge **out)
+static size_t find_merges(const char *const *token, const float *score, const unsigned char *kind, int n, merge **out)
 {
     size_t count = 0, capacity = 0;
+    pb_index known = {0};
+    for (int i = 0; i < n; i++)
+        pb_index_put(&known, token[i], strlen(token[i]), i);
     for (int i = 0; i < n; i++) {
-        size_t size = strlen(l->token[i]);
+        size_t size = strlen(token[i]);
         for (size_t k = 1; kind[i] == 1 && k < size; k++) {
-            const char *text = l->token[i];
+            const char *text = token[i];
             if (((unsigned char)text[k] & 0xC0) == 0x80) /* inside a character */
                 continue;
-            int left = l->index[seek(l, text, k)], right = l->index[seek(l, text + k, size - k)];
+            int left = pb_index_find(&known, text, k), right = pb_index_find(&known, text + k, size - k);
             if (left < 0 || right < 0)
                 continue;
             pb_grow(out, count, &capacity, sizeof **out);
@@ -242,15 +217,15 @@ static size_t find_merges(const lookup *l, const float *score, const unsigned ch
     }
     if (count)
         qsort(*out, count, sizeof **out, by_score);
+    pb_index_free(&known);
     return count;
 }
 
 char *pb_sentencepiece_json(const char *const *token, const float *score, const unsigned char *kind, int n,
                             const char *space, int bos, bool add_bos)
 {
-    lookup l = make_lookup(token, n);
     merge *merges = NULL;
-    size_t count = find_merges(&l, score, kind, n, &merges);
+    size_t count = find_merges(token, score, kind, n, &merges);
     pb_text j = {0};
     pb_text_add(&j, "{\"model\": {\"type\": \"BPE\", \"byte_fallback\": true, \"fuse_unk\": true, ");
     for (int i = 0; i < n; i++)
@@ -281,7 +256,6 @@ char *pb_sentencepiece_json(const char *const *token, const float *score, const 
     add_template(&j, add_bos && bos >= 0 && bos < n ? token[bos] : NULL);
     pb_text_add(&j, "}");
     free(merges);
-    free(l.index);
     return j.data;
 }
 

@@ -7,21 +7,24 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/dictionary.h"
 #include "files/json.h"
+
+#define LONGEST_LIST 500 /* bytes of column names in a message */
 
 typedef struct row {
     int line;
     size_t fields;
-    const char **field; /* [fields], inside `bytes` or `owned`; NULL: absent */
+    const char **field; /* [fields], inside `bytes` or `owned`                        */
+    int *column;        /* [fields] of each field, ascending; NULL: field i is of column i */
 } row;
 
 struct pb_table {
     char *path;
     char *bytes;
-    char *cursor; /* where reading stands in `bytes` */
-    int line;     /* lines read so far               */
-    char **column;
-    size_t columns, column_capacity;
+    char *cursor;         /* where reading stands in `bytes` */
+    int line;             /* lines read so far               */
+    pb_dictionary column; /* the names */
     row *row;
     size_t rows, capacity;
     char **owned; /* texts that are nowhere in `bytes` */
@@ -39,23 +42,16 @@ static char *own(pb_table *t, char *text)
 
 /* ---- columns and rows ----------------------------------------------------------------------- */
 
-static int find_column(const pb_table *t, const char *name)
-{
-    for (size_t i = 0; i < t->columns; i++)
-        if (!strcmp(t->column[i], name))
-            return (int)i;
-    return -1;
-}
-
+/* The new column's number, -1 with an error. */
 static int add_column(pb_table *t, const char *name)
 {
+    int columns = t->column.count;
     if (!*name)
-        return pb_error("%s:%d: column %zu has no name", t->path, t->line, t->columns + 1);
-    if (find_column(t, name) >= 0)
+        return pb_error("%s:%d: column %d has no name", t->path, t->line, columns + 1);
+    int column = pb_dictionary_add(&t->column, name, strlen(name));
+    if (column < columns)
         return pb_error("%s:%d: two columns are called '%s'", t->path, t->line, name);
-    pb_grow(&t->column, t->columns, &t->column_capacity, sizeof *t->column);
-    t->column[t->columns++] = own(t, pb_strdup(name));
-    return 0;
+    return column;
 }
 
 /* "text, label": the names of a file that has no header line. */
@@ -67,7 +63,7 @@ static int name_columns(pb_table *t, const char *list)
         size_t length = strlen(name);
         while (length && strchr(" \t", name[length - 1]))
             name[--length] = 0;
-        if (add_column(t, name))
+        if (add_column(t, name) < 0)
             return -1;
     }
     return 0;
@@ -77,7 +73,7 @@ static row *add_row(pb_table *t, int line, size_t fields)
 {
     pb_grow(&t->row, t->rows, &t->capacity, sizeof *t->row);
     row *r = &t->row[t->rows++];
-    *r = (row){line, fields, pb_alloc((fields + 1) * sizeof *r->field)};
+    *r = (row){.line = line, .fields = fields, .field = pb_alloc((fields + 1) * sizeof *r->field)};
     return r;
 }
 
@@ -204,9 +200,9 @@ static int read_csv(pb_table *t, record *r)
 
 static int keep_record(pb_table *t, const record *r)
 {
-    if (r->fields != t->columns)
-        return pb_error("%s:%d: want %zu field%s as in the line of names, got %zu", t->path, r->line, t->columns,
-                        t->columns == 1 ? "" : "s", r->fields);
+    if (r->fields != (size_t)t->column.count)
+        return pb_error("%s:%d: want %d field%s as in the line of names, got %zu", t->path, r->line, t->column.count,
+                        t->column.count == 1 ? "" : "s", r->fields);
     row *kept = add_row(t, r->line, r->fields);
     for (size_t i = 0; i < r->fields; i++)
         kept->field[i] = r->field[i];
@@ -216,7 +212,7 @@ static int keep_record(pb_table *t, const record *r)
 static int keep_header(pb_table *t, const record *r)
 {
     for (size_t i = 0; i < r->fields; i++)
-        if (add_column(t, r->field[i]))
+        if (add_column(t, r->field[i]) < 0)
             return -1;
     return 0;
 }
@@ -228,7 +224,7 @@ static int read_records(pb_table *t, int (*read)(pb_table *, record *), const ch
     record r = {0};
     int rc;
     while ((rc = read(t, &r)) > 0) {
-        rc = t->columns ? keep_record(t, &r) : keep_header(t, &r);
+        rc = t->column.count ? keep_record(t, &r) : keep_header(t, &r);
         if (rc)
             break;
         r.fields = 0;
@@ -257,46 +253,75 @@ static int read_label_text(pb_table *t)
 
 /* ---- JSON Lines -------------------------------------------------------------------------------- */
 
+typedef struct member {
+    int column;
+    const char *text;
+} member;
+
+typedef struct object { /* one line's members */
+    pb_table *t;
+    member *member;
+    size_t count, capacity;
+} object;
+
 static int keep_member(void *ctx, const char *key, const pb_json *value)
 {
-    pb_table *t = ctx;
-    int column = find_column(t, key);
-    if (column < 0) {
-        if (add_column(t, key))
-            return -1;
-        column = (int)t->columns - 1;
-    }
-    row *r = &t->row[t->rows - 1];
-    if (r->fields < t->columns) { /* a name that the lines above did not have */
-        r->field = pb_realloc(r->field, t->columns * sizeof *r->field);
-        while (r->fields < t->columns)
-            r->field[r->fields++] = NULL;
-    }
+    object *o = ctx;
+    int column = pb_dictionary_find(&o->t->column, key, strlen(key));
+    if (column < 0 && (column = add_column(o->t, key)) < 0)
+        return -1;
     char *text = pb_json_plain(value);
     if (!text)
-        return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", t->path, t->line, key);
-    r->field[column] = own(t, text);
+        return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", o->t->path, o->t->line,
+                        key);
+    pb_grow(&o->member, o->count, &o->capacity, sizeof *o->member);
+    o->member[o->count++] = (member){column, own(o->t, text)};
     return 0;
+}
+
+static int by_column(const void *x, const void *y)
+{
+    return ((const member *)x)->column - ((const member *)y)->column;
+}
+
+/* A row holds the columns that its line has, whatever others the file has. */
+static void keep_object(object *o)
+{
+    if (o->count)
+        qsort(o->member, o->count, sizeof *o->member, by_column);
+    row *r = add_row(o->t, o->t->line, o->count);
+    r->column = pb_alloc((o->count + 1) * sizeof *r->column);
+    for (size_t i = 0; i < o->count; i++) {
+        r->column[i] = o->member[i].column;
+        r->field[i] = o->member[i].text;
+    }
+    o->count = 0;
+}
+
+static int read_object(object *o, const char *line)
+{
+    char *place = pb_format("%s:%d", o->t->path, o->t->line);
+    pb_json_doc *doc = pb_json_parse(place, line, strlen(line));
+    free(place);
+    if (!doc)
+        return -1;
+    int rc = pb_json_is_object(pb_json_root(doc)) ? pb_json_each(pb_json_root(doc), keep_member, o)
+                                                  : pb_error("%s:%d: want a JSON object", o->t->path, o->t->line);
+    pb_json_free(doc);
+    if (!rc)
+        keep_object(o);
+    return rc;
 }
 
 static int read_jsonl(pb_table *t)
 {
-    for (char *line; (line = next_line(t));) {
-        if (!line[strspn(line, " \t")])
-            continue;
-        char *place = pb_format("%s:%d", t->path, t->line);
-        pb_json_doc *doc = pb_json_parse(place, line, strlen(line));
-        free(place);
-        if (!doc)
-            return -1;
-        add_row(t, t->line, t->columns);
-        int rc = pb_json_is_object(pb_json_root(doc)) ? pb_json_each(pb_json_root(doc), keep_member, t)
-                                                      : pb_error("%s:%d: want a JSON object", t->path, t->line);
-        pb_json_free(doc);
-        if (rc)
-            return -1;
-    }
-    return 0;
+    object o = {.t = t};
+    int rc = 0;
+    for (char *line; !rc && (line = next_line(t));)
+        if (line[strspn(line, " \t")])
+            rc = read_object(&o, line);
+    free(o.member);
+    return rc;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------- */
@@ -374,13 +399,15 @@ void pb_table_close(pb_table *t)
 {
     if (!t)
         return;
-    for (size_t i = 0; i < t->rows; i++)
+    for (size_t i = 0; i < t->rows; i++) {
         free(t->row[i].field);
+        free(t->row[i].column);
+    }
     for (size_t i = 0; i < t->owns; i++)
         free(t->owned[i]);
     free(t->row);
     free(t->owned);
-    free(t->column);
+    pb_dictionary_free(&t->column);
     free(t->bytes);
     free(t->path);
     free(t);
@@ -393,23 +420,33 @@ size_t pb_table_rows(const pb_table *t)
 
 int pb_table_column(const pb_table *t, const char *name)
 {
-    int column = find_column(t, name);
+    int column = pb_dictionary_find(&t->column, name, strlen(name));
     if (column >= 0)
         return column;
     pb_text has = {0};
-    for (size_t i = 0; i < t->columns; i++)
-        pb_text_add(&has, "%s%s", i ? ", " : "", t->column[i]);
-    pb_error("%s: no column '%s'; has: %s", t->path, name, has.data);
+    for (int i = 0; i < t->column.count && has.length < LONGEST_LIST; i++) {
+        size_t n;
+        const char *other = pb_dictionary_text(&t->column, i, &n);
+        pb_text_add(&has, "%s%.*s", i ? ", " : "", (int)n, other);
+    }
+    pb_error("%s: no column '%s'; has: %s%s", t->path, name, has.data, has.length < LONGEST_LIST ? "" : ", ..");
     pb_text_free(&has);
     return -1;
 }
 
+static int compare_columns(const void *x, const void *y)
+{
+    return *(const int *)x - *(const int *)y;
+}
+
 const char *pb_table_get(const pb_table *t, size_t r, int column)
 {
-    PB_CHECK(r < t->rows && column >= 0 && (size_t)column < t->columns);
+    PB_CHECK(r < t->rows && column >= 0 && column < t->column.count);
     const row *at = &t->row[r];
-    const char *field = (size_t)column < at->fields ? at->field[column] : NULL;
-    return field ? field : "";
+    if (!at->column)
+        return (size_t)column < at->fields ? at->field[column] : "";
+    const int *found = bsearch(&column, at->column, at->fields, sizeof *at->column, compare_columns);
+    return found ? at->field[found - at->column] : "";
 }
 
 int pb_table_line(const pb_table *t, size_t r)

@@ -21,29 +21,15 @@ void pb_ids_free(pb_ids *ids)
 
 /* ---- vocabulary ------------------------------------------------------------------------------- */
 
-/* The place in the index where these bytes are, or would be. */
-static size_t find_place(const pb_tokenizer *t, const char *bytes, size_t n)
-{
-    size_t place = pb_hash(bytes, n) & (t->index_size - 1);
-    for (;; place = (place + 1) & (t->index_size - 1)) {
-        int id = t->index[place];
-        if (id < 0 || (!strncmp(t->token[id], bytes, n) && !t->token[id][n]))
-            return place;
-    }
-}
-
 int pb_tokenizer_lookup(const pb_tokenizer *t, const char *bytes, size_t n)
 {
-    return t->index[find_place(t, bytes, n)];
+    return pb_index_find(&t->index, bytes, n);
 }
 
 int pb_tokenizer_id(const pb_tokenizer *t, const char *token)
 {
     int id = pb_tokenizer_lookup(t, token, strlen(token));
-    for (size_t i = 0; id < 0 && i < t->added_count; i++)
-        if (!strcmp(t->token[t->added[i].id], token)) /* not as normalised */
-            id = t->added[i].id;
-    return id;
+    return id >= 0 ? id : pb_index_find(&t->written, token, strlen(token)); /* not as normalised */
 }
 
 int pb_tokenizer_vocab(const pb_tokenizer *t)
@@ -53,10 +39,8 @@ int pb_tokenizer_vocab(const pb_tokenizer *t)
 
 const char *pb_tokenizer_token(const pb_tokenizer *t, int id)
 {
-    for (size_t i = 0; i < t->added_count; i++)
-        if (t->added[i].id == id)
-            return t->added[i].content;
-    return id >= 0 && id < t->tokens ? t->token[id] : NULL;
+    const pb_added_token *a = pb_added_find(t, id);
+    return a ? a->content : id >= 0 && id < t->tokens ? t->token[id] : NULL;
 }
 
 static int check_id(const pb_tokenizer *t, const char *token, const pb_json *value)
@@ -67,7 +51,7 @@ static int check_id(const pb_tokenizer *t, const char *token, const pb_json *val
     return (int)id;
 }
 
-static int keep_token(pb_tokenizer *t, const char *token, int id)
+int pb_tokenizer_keep(pb_tokenizer *t, const char *token, int id)
 {
     if (t->token[id] && strcmp(t->token[id], token) != 0)
         return pb_error("%s: id %d: two tokens, '%s' and '%s'", t->path, id, t->token[id], token);
@@ -88,9 +72,9 @@ static int keep_entry(void *ctx, const char *token, const pb_json *value)
 {
     pb_tokenizer *t = ctx;
     int id = (int)pb_json_integer(value, -1);
-    if (keep_token(t, token, id))
+    if (pb_tokenizer_keep(t, token, id))
         return -1;
-    t->index[find_place(t, token, strlen(token))] = id; /* JSON keys differ, checked when parsed */
+    pb_index_put(&t->index, token, strlen(token), id); /* JSON keys differ, checked when parsed */
     return 0;
 }
 
@@ -109,121 +93,8 @@ static int read_vocabulary(pb_tokenizer *t, const pb_json *root)
         if (count_entry(t, content, pb_json_get(pb_json_at(added, i), "id")))
             return -1;
     }
-    for (t->index_size = 64; t->index_size < 2 * (pb_json_size(vocab) + pb_json_size(added));)
-        t->index_size *= 2;
     t->token = pb_alloc((size_t)t->tokens * sizeof *t->token);
-    t->index = pb_alloc(t->index_size * sizeof *t->index);
-    memset(t->index, -1, t->index_size * sizeof *t->index);
     return pb_json_each(vocab, keep_entry, t) ? -1 : 0;
-}
-
-/* ---- added tokens: cut out of the text before it is split into words --------------------------- */
-
-static int read_added(pb_tokenizer *t, const pb_json *root)
-{
-    const pb_json *list = pb_json_get(root, "added_tokens");
-    t->added_count = pb_json_size(list);
-    t->added = pb_alloc((t->added_count + 1) * sizeof *t->added);
-    for (size_t i = 0; i < t->added_count; i++) {
-        const pb_json *entry = pb_json_at(list, i);
-        pb_added_token *a = &t->added[i];
-        a->content = pb_json_text(pb_json_get(entry, "content"), "");
-        a->size = strlen(a->content);
-        a->id = (int)pb_json_integer(pb_json_get(entry, "id"), -1);
-        a->single_word = pb_json_bool(pb_json_get(entry, "single_word"), false);
-        a->lstrip = pb_json_bool(pb_json_get(entry, "lstrip"), false);
-        a->rstrip = pb_json_bool(pb_json_get(entry, "rstrip"), false);
-        a->special = pb_json_bool(pb_json_get(entry, "special"), false);
-        a->normalized = pb_json_bool(pb_json_get(entry, "normalized"), false);
-        if (keep_token(t, a->content, a->id))
-            return -1;
-    }
-    return 0;
-}
-
-/* Tokens that are searched in normalised text are searched by their normalised content. */
-static void normalize_added(pb_tokenizer *t)
-{
-    for (size_t i = 0; i < t->added_count; i++) {
-        if (!t->added[i].normalized)
-            continue;
-        pb_text text = {0};
-        pb_normalizer_run(t, t->added[i].content, t->added[i].size, &text);
-        t->added[i].size = text.length;
-        t->added[i].content = t->added[i].owned = text.data;
-    }
-    for (size_t i = 0; i < t->added_count; i++)
-        if (t->added[i].size)
-            t->added_begin[t->added[i].normalized][(unsigned char)t->added[i].content[0]] = true;
-}
-
-static void free_added(pb_tokenizer *t)
-{
-    for (size_t i = 0; i < t->added_count; i++)
-        free(t->added[i].owned);
-    free(t->added);
-}
-
-static const pb_added_token *added_at(const pb_tokenizer *t, const char *text, size_t size, bool normalized)
-{
-    const pb_added_token *best = NULL;
-    for (size_t i = 0; i < t->added_count; i++) {
-        const pb_added_token *a = &t->added[i];
-        if (a->normalized == normalized && a->size && a->size <= size && a->content[0] == text[0] &&
-            !memcmp(a->content, text, a->size) && (!best || a->size > best->size))
-            best = a;
-    }
-    return best;
-}
-
-static bool is_word(int32_t c)
-{
-    utf8proc_category_t category = utf8proc_category(c);
-    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || category == UTF8PROC_CATEGORY_PC;
-}
-
-static size_t step_back(const char *text, size_t at, int32_t *c)
-{
-    size_t from = at - 1;
-    while (from && at - from < 4 && (text[from] & 0xC0) == 0x80)
-        from--;
-    pb_utf8_next(text + from, at - from, c);
-    return from;
-}
-
-static bool stands_alone(const char *text, size_t size, size_t from, size_t to)
-{
-    int32_t c;
-    if (from && (step_back(text, from, &c), is_word(c)))
-        return false;
-    return to == size || (pb_utf8_next(text + to, size - to, &c), !is_word(c));
-}
-
-/* The next added token at or behind `from`: its range, with the white space it swallows, in
- * *begin and *end.  NULL: none. */
-static const pb_added_token *next_added(const pb_tokenizer *t, const char *text, size_t size, size_t from,
-                                        bool normalized, size_t *begin, size_t *end)
-{
-    for (size_t at = from; at < size; at++) {
-        bool may = t->added_begin[normalized][(unsigned char)text[at]];
-        const pb_added_token *a = may ? added_at(t, text + at, size - at, normalized) : NULL;
-        if (!a)
-            continue;
-        *begin = at;
-        *end = at + a->size;
-        if (a->single_word && !stands_alone(text, size, *begin, *end)) {
-            at = *end - 1;
-            continue;
-        }
-        int32_t c;
-        for (size_t b; a->lstrip && *begin > from && (b = step_back(text, *begin, &c), pb_utf8_is_space(c));)
-            *begin = b;
-        for (size_t n;
-             a->rstrip && *end < size && (n = pb_utf8_next(text + *end, size - *end, &c), pb_utf8_is_space(c));)
-            *end += n;
-        return a;
-    }
-    return NULL;
 }
 
 /* ---- words ------------------------------------------------------------------------------------------- */
@@ -242,7 +113,7 @@ static void walk_between(const walk *w, const char *text, size_t size, bool norm
 {
     size_t at = 0, begin, end;
     const pb_added_token *a;
-    while ((a = next_added(w->t, text, size, at, normalized, &begin, &end))) {
+    while ((a = pb_added_next(w->t, text, size, at, normalized, &begin, &end))) {
         next(w, text + at, begin - at, first && !at);
         w->visit(w->ctx, text + begin, end - begin, a->id);
         at = end;
@@ -409,11 +280,12 @@ static int read_tokenizer(pb_tokenizer *t)
     t->is_bpe = !strcmp(type, "BPE");
     if (!t->is_bpe && strcmp(type, "WordPiece") != 0)
         return pb_error("%s: model: type '%s' is not supported; want 'WordPiece' or 'BPE'", t->path, type);
-    if (read_vocabulary(t, root) || read_added(t, root) || pb_normalizer_read(t, pb_json_get(root, "normalizer")) ||
+    if (read_vocabulary(t, root) || pb_added_read(t, pb_json_get(root, "added_tokens")) ||
+        pb_normalizer_read(t, pb_json_get(root, "normalizer")) ||
         pb_splitter_read(t, pb_json_get(root, "pre_tokenizer")) ||
         (t->is_bpe ? pb_bpe_read : pb_wordpiece_read)(t, model))
         return -1;
-    normalize_added(t);
+    pb_added_index(t);
     return pb_decoder_read(t, pb_json_get(root, "decoder")) ||
                    pb_steps_each(t, pb_json_get(root, "post_processor"), "processors", read_post_processor)
                ? -1
@@ -447,14 +319,14 @@ void pb_tokenizer_close(pb_tokenizer *t)
 {
     if (!t)
         return;
-    free_added(t);
+    pb_added_free(t);
     pb_bpe_free(t);
     pb_splitter_free(t);
     free(t->normalizer.step);
     free(t->decoder.step);
     pb_json_free(t->doc);
     free(t->token);
-    free(t->index);
+    pb_index_free(&t->index);
     pb_ids_free(&t->before);
     pb_ids_free(&t->behind);
     free(t->path);

@@ -254,10 +254,8 @@ static void run(const pb_step *s, texts *l)
 
 static bool is_special(const pb_tokenizer *t, int id)
 {
-    for (size_t i = 0; i < t->added_count; i++)
-        if (t->added[i].id == id && t->added[i].special)
-            return true;
-    return false;
+    const pb_added_token *a = pb_added_find(t, id);
+    return a && a->special;
 }
 
 void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool plain, pb_text *out)

@@ -2,6 +2,7 @@
 #ifndef PB_TOKENIZER_INTERNAL_H
 #define PB_TOKENIZER_INTERNAL_H
 
+#include "base/dictionary.h"
 #include "files/json.h"
 #include "files/tokenizer.h"
 #include "files/utf8.h"
@@ -48,13 +49,19 @@ typedef struct pb_added_token {
     bool single_word, lstrip, rstrip, normalized, special;
 } pb_added_token;
 
+typedef struct pb_added_search { /* of added tokens in a text */
+    pb_index content;            /* -> index in `added`                            */
+    size_t *size;                /* different sizes of contents, the longest first */
+    size_t sizes;
+    bool begin[256]; /* does one begin with this byte                  */
+} pb_added_search;
+
 struct pb_tokenizer {
     char *path;
     pb_json_doc *doc;   /* owns the vocabulary's texts                        */
     const char **token; /* [tokens] by id, NULL: no such id                   */
     int tokens;
-    int *index; /* hash of the model's texts to ids, -1 = free; size a power of 2 */
-    size_t index_size;
+    pb_index index; /* the model's texts -> ids */
     bool is_bpe;
     bool bytes; /* pieces are bytes in the vocabulary's writing of them (GPT-2) */
     pb_wordpiece wordpiece;
@@ -62,12 +69,27 @@ struct pb_tokenizer {
     pb_steps normalizer, splitter, decoder;
     pb_added_token *added;
     size_t added_count;
-    bool added_begin[2][256]; /* [normalized] does an added token begin with this byte */
-    pb_ids before, behind;    /* the template's special tokens around the text      */
+    int *added_of;             /* [tokens] id -> index in `added`, -1: none           */
+    pb_index written;          /* the added tokens' contents as written -> ids       */
+    pb_added_search search[2]; /* [normalized] */
+    pb_ids before, behind;     /* the template's special tokens around the text      */
 };
 
 /* The model's id of n bytes, -1 if unknown; added tokens are not found. */
 int pb_tokenizer_lookup(const pb_tokenizer *t, const char *bytes, size_t n);
+
+/* Notes the text of an id; -1 with an error if the id has another text already. */
+int pb_tokenizer_keep(pb_tokenizer *t, const char *token, int id);
+
+/* ---- tokenizer_added.c */
+int pb_added_read(pb_tokenizer *t, const pb_json *list);            /* behind the vocabulary       */
+void pb_added_index(pb_tokenizer *t);                               /* behind the normalizer       */
+const pb_added_token *pb_added_find(const pb_tokenizer *t, int id); /* NULL: is none               */
+/* The next added token at or behind `from`: its range, with the white space it swallows, in
+ * *begin and *end.  NULL: none. */
+const pb_added_token *pb_added_next(const pb_tokenizer *t, const char *text, size_t size, size_t from, bool normalized,
+                                    size_t *begin, size_t *end);
+void pb_added_free(pb_tokenizer *t);
 
 /* The models: reading (behind vocabulary, normalizer and pre-tokenizer; -1 with an error), and appending
  * the ids of one word, the piece that the pre-tokenizer cuts. */

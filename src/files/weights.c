@@ -16,6 +16,7 @@ struct pb_weights {
     pb_safetensors **shard;
     char **shard_path;
     size_t shards, capacity, paths;
+    pb_dictionary path_of; /* of shard[0], shard[1] .. */
 };
 
 /* ---- opening ------------------------------------------------------------------------------------- */
@@ -24,6 +25,7 @@ static int add_shard(pb_weights *w, char *path)
 {
     pb_grow(&w->shard, w->shards, &w->capacity, sizeof *w->shard);
     pb_grow(&w->shard_path, w->shards, &w->paths, sizeof *w->shard_path);
+    pb_dictionary_add(&w->path_of, path, strlen(path));
     w->shard_path[w->shards] = path;
     w->shard[w->shards] = pb_safetensors_open(path);
     return w->shard[w->shards++] ? 0 : -1;
@@ -37,10 +39,8 @@ typedef struct index_reader {
 
 static pb_safetensors *find_shard(const pb_weights *w, const char *path)
 {
-    for (size_t i = 0; i < w->shards; i++)
-        if (!strcmp(w->shard_path[i], path))
-            return w->shard[i];
-    return NULL;
+    int i = pb_dictionary_find(&w->path_of, path, strlen(path));
+    return i < 0 ? NULL : w->shard[i];
 }
 
 /* One entry of weight_map: a tensor and the file it is in. */
@@ -133,6 +133,7 @@ void pb_weights_close(pb_weights *w)
     }
     pb_gguf_close(w->gguf);
     pb_llama2c_close(w->llama2c);
+    pb_dictionary_free(&w->path_of);
     free(w->shard);
     free(w->shard_path);
     free(w->path);
@@ -143,11 +144,12 @@ void pb_weights_close(pb_weights *w)
 
 const pb_array *pb_weights_find(const pb_weights *w, const char *name)
 {
-    const pb_array *list = w->gguf ? w->gguf->array : w->llama2c ? w->llama2c->array : NULL;
-    size_t n = w->gguf ? w->gguf->count : w->llama2c ? w->llama2c->count : 0;
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(list[i].name, name))
-            return &list[i];
+    int place = w->gguf ? pb_dictionary_find(&w->gguf->name, name, strlen(name)) : -1;
+    if (place >= 0)
+        return &w->gguf->array[place];
+    for (size_t i = 0; w->llama2c && i < w->llama2c->count; i++) /* a dozen a layer, by our own names */
+        if (!strcmp(w->llama2c->array[i].name, name))
+            return &w->llama2c->array[i];
     const pb_array *a = NULL;
     for (size_t i = 0; i < w->shards && !a; i++)
         a = pb_safetensors_find(w->shard[i], name);

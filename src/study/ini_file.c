@@ -38,6 +38,15 @@ static char *tidy(const char *text, size_t n)
     return out;
 }
 
+/* What an entry is found by. */
+static pb_text full_name(const char *section, const char *key)
+{
+    pb_text name = {0};
+    pb_text_bytes(&name, section, strlen(section) + 1);
+    pb_text_bytes(&name, key, strlen(key));
+    return name;
+}
+
 static pb_entry *add_entry(pb_ini *ini, char *section, const char *key, const char *value, char *place)
 {
     pb_grow(&ini->entry, ini->entries, &ini->capacity, sizeof *ini->entry);
@@ -45,15 +54,20 @@ static pb_entry *add_entry(pb_ini *ini, char *section, const char *key, const ch
     *e = (pb_entry){.section = section, .place = place};
     e->key = key ? pb_strdup(key) : NULL;
     e->value = value ? pb_strdup(value) : NULL;
+    if (!key)
+        return e;
+    pb_text name = full_name(section, key);
+    pb_index_put(&ini->name, name.data, name.length, (int)ini->entries - 1);
+    pb_text_free(&name);
     return e;
 }
 
 static pb_entry *seek(pb_ini *ini, const char *section, const char *key)
 {
-    for (size_t i = 0; i < ini->entries; i++)
-        if (ini->entry[i].key && !strcmp(ini->entry[i].section, section) && !strcmp(ini->entry[i].key, key))
-            return &ini->entry[i];
-    return NULL;
+    pb_text name = full_name(section, key);
+    int i = pb_index_find(&ini->name, name.data, name.length);
+    pb_text_free(&name);
+    return i < 0 ? NULL : &ini->entry[i];
 }
 
 pb_entry *pb_ini_find(pb_ini *ini, const char *section, const char *key)
@@ -195,6 +209,7 @@ void pb_ini_free(pb_ini *ini)
         free(ini->entry[i].place);
     }
     free(ini->entry);
+    pb_index_free(&ini->name);
     free(ini->path);
     free(ini);
 }

@@ -3,6 +3,7 @@
 #ifndef PB_INI_FILE_H
 #define PB_INI_FILE_H
 
+#include "base/dictionary.h"
 #include "base/option.h"
 
 typedef struct pb_entry {
@@ -17,6 +18,7 @@ typedef struct pb_ini {
     char *path;
     pb_entry *entry; /* in the file's order */
     size_t entries, capacity;
+    pb_index name; /* of an entry that has a key: section, NUL, key -> its index in `entry` */
 } pb_ini;
 
 /* Reads a file.  NULL with "PATH:LINE: what is wrong, what would be right": a line that is too

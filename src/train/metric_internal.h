@@ -2,7 +2,7 @@
 #ifndef PB_METRIC_INTERNAL_H
 #define PB_METRIC_INTERNAL_H
 
-#include "files/dictionary.h"
+#include "base/dictionary.h"
 #include "train/metric.h"
 
 extern const pb_text_metric pb_metric_bleu, pb_metric_bleu_e2e, pb_metric_nist, pb_metric_rouge_l, pb_metric_cider,

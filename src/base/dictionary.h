@@ -1,4 +1,5 @@
-/* dictionary: different texts, numbered from 0 as they come.  Floor 3.  Starts as {0}. */
+/* dictionary: different texts, numbered from 0 as they come, or with a number of the caller's.  Floor 0.
+ * Both kinds start as {0}. */
 #ifndef PB_DICTIONARY_H
 #define PB_DICTIONARY_H
 
@@ -20,5 +21,17 @@ int pb_dictionary_find(const pb_dictionary *d, const char *text, size_t n);
 /* Text i and its size: not NUL-terminated, valid until the next is added. */
 const char *pb_dictionary_text(const pb_dictionary *d, int i, size_t *n);
 void pb_dictionary_free(pb_dictionary *d); /* leaves an empty one */
+
+typedef struct pb_index { /* texts, each with a number of the caller's */
+    pb_dictionary text;
+    int *value; /* [text.count] */
+    size_t capacity;
+} pb_index;
+
+/* Notes `value` under a text of n bytes, unless the text has one already; returns the text's value. */
+int pb_index_put(pb_index *x, const char *text, size_t n, int value);
+/* The value of a text, -1 if it is not there.  Reads only. */
+int pb_index_find(const pb_index *x, const char *text, size_t n);
+void pb_index_free(pb_index *x); /* leaves an empty one */
 
 #endif

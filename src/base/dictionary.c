@@ -1,8 +1,8 @@
-/* dictionary: different texts, numbered from 0 as they come.  Floor 3. */
+/* dictionary: different texts, numbered from 0 as they come.  Floor 0. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/dictionary.h"
+#include "base/dictionary.h"
 
 const char *pb_dictionary_text(const pb_dictionary *d, int i, size_t *n)
 {
@@ -62,4 +62,29 @@ void pb_dictionary_free(pb_dictionary *d)
     free(d->end);
     free(d->place);
     *d = (pb_dictionary){0};
+}
+
+/* ---- with a number of the caller's -------------------------------------------------------------------------- */
+
+int pb_index_put(pb_index *x, const char *text, size_t n, int value)
+{
+    int before = x->text.count, i = pb_dictionary_add(&x->text, text, n);
+    if (i == before) {
+        pb_grow(&x->value, (size_t)i, &x->capacity, sizeof *x->value);
+        x->value[i] = value;
+    }
+    return x->value[i];
+}
+
+int pb_index_find(const pb_index *x, const char *text, size_t n)
+{
+    int i = pb_dictionary_find(&x->text, text, n);
+    return i < 0 ? -1 : x->value[i];
+}
+
+void pb_index_free(pb_index *x)
+{
+    pb_dictionary_free(&x->text);
+    free(x->value);
+    *x = (pb_index){0};
 }
