@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "files/pattern.h"
+#include "model/adapter_fields.h"
 #include "model/internal.h"
 
 struct pb_adapter {
@@ -40,12 +41,27 @@ static int find_method(pb_adapter *a)
     return a->method ? 0 : -1;
 }
 
+/* torch's pickle may hold any program, and is read no further than its name. */
+static int open_tensors(pb_adapter *a)
+{
+    char *pickle =
+        pb_format("%.*sadapter_model.bin", (int)(strrchr(a->file_path, '/') + 1 - a->file_path), a->file_path);
+    bool old = !pb_file_exists(a->file_path) && pb_file_exists(pickle);
+    if (old)
+        pb_error("%s: want adapter_model.safetensors, got a pickle of torch; in Python: safetensors.torch.save_file("
+                 "torch.load('adapter_model.bin', weights_only=True), 'adapter_model.safetensors')",
+                 pickle);
+    free(pickle);
+    return old || !(a->file = pb_safetensors_open(a->file_path)) ? -1 : 0;
+}
+
 pb_adapter *pb_adapter_open(const char *dir)
 {
     pb_adapter *a = pb_alloc(sizeof *a);
     a->config_path = pb_format("%s/adapter_config.json", dir);
     a->file_path = pb_format("%s/adapter_model.safetensors", dir);
-    if ((a->doc = pb_json_read(a->config_path)) && !find_method(a) && (a->file = pb_safetensors_open(a->file_path))) {
+    if ((a->doc = pb_json_read(a->config_path)) && !find_method(a) &&
+        !pb_fields_check(a->config_path, pb_json_root(a->doc), a->method->peft) && !open_tensors(a)) {
         a->conf = pb_alloc(a->method->conf_size + 1);
         pb_option_defaults(a->method->options, a->conf);
         return a;
@@ -189,11 +205,20 @@ static int set_pattern(loading *l, const pb_peft_key *k)
     return rc;
 }
 
+/* What the config says, else PEFT's default; caller frees.  NULL: neither. */
+static char *value_of(const pb_adapter *a, const char *key)
+{
+    const pb_json *root = pb_json_root(a->doc), *v = pb_json_get(root, key);
+    const pb_field *f = pb_field_find(pb_json_text(pb_json_get(root, "peft_type"), ""), key);
+    if (v && !pb_json_is_null(v))
+        return pb_json_plain(v);
+    return f ? pb_strdup(f->preset) : NULL;
+}
+
 static int set_keys(loading *l)
 {
     for (const pb_peft_key *k = l->peft->keys; k->key; k++) {
-        const pb_json *v = pb_json_get(pb_json_root(l->a->doc), k->key);
-        char *value = v && !pb_json_is_null(v) ? pb_json_plain(v) : NULL;
+        char *value = value_of(l->a, k->key);
         int rc = value ? set(l, k->key, k->option, value) : 0;
         free(value);
         if (rc || (k->pattern && set_pattern(l, k)))

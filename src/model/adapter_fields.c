@@ -1,0 +1,158 @@
+/* adapter_fields: see adapter_fields.h. */
+#include "model/adapter_fields.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ PB_FIELD_READ
+#define HARMLESS PB_FIELD_HARMLESS
+#define REFUSED PB_FIELD_REFUSED
+
+/* clang-format off: a row a line, which check_fields.py reads */
+static const pb_field table[] = {
+    {"*", "peft_type", "text", "null", READ},
+    {"*", "task_type", "text|null", "null", READ},
+    {"*", "auto_mapping", "object|null", "null", READ},
+    {"*", "peft_version", "text|null", "null", HARMLESS},
+    {"*", "base_model_name_or_path", "text|null", "null", HARMLESS},
+    {"*", "revision", "text|null", "null", HARMLESS},
+    {"*", "inference_mode", "bool", "false", HARMLESS},
+    {"*", "modules_to_save", "list|null", "null", READ},
+
+    {"LORA IA3 LN_TUNING", "target_modules", "list|text|null", "null", READ},
+    {"LORA IA3 LN_TUNING", "exclude_modules", "list|text|null", "null", READ},
+    {"LORA IA3", "fan_in_fan_out", "bool", "false", HARMLESS}, /* PEFT sets it by the module that it finds */
+
+    {"LORA", "r", "int", "8", READ},
+    {"LORA", "lora_alpha", "number", "8", READ},
+    {"LORA", "lora_dropout", "number", "0.0", READ},
+    {"LORA", "bias", "text", "\"none\"", READ},
+    {"LORA", "use_rslora", "bool", "false", READ},
+    {"LORA", "use_dora", "bool", "false", READ},
+    {"LORA", "lora_bias", "bool", "false", READ},
+    {"LORA", "init_lora_weights", "bool|text", "true", READ},
+    {"LORA", "layers_to_transform", "list|int|null", "null", READ},
+    {"LORA", "layers_pattern", "list|text|null", "null", READ},
+    {"LORA", "rank_pattern", "object|null", "{}", READ},
+    {"LORA", "alpha_pattern", "object|null", "{}", READ},
+    {"LORA", "trainable_token_indices", "list|object|null", "null", READ},
+    {"LORA", "ensure_weight_tying", "bool", "false", READ},
+    {"LORA", "megatron_core", "text|null", "\"megatron.core\"", HARMLESS}, /* is nothing without megatron_config */
+    {"LORA", "loftq_config", "object|null", "{}", HARMLESS}, /* and these without their init_lora_weights */
+    {"LORA", "eva_config", "object|null", "null", HARMLESS},
+    {"LORA", "corda_config", "object|null", "null", HARMLESS},
+    {"LORA", "lora_ga_config", "object|null", "null", HARMLESS},
+    {"LORA", "qalora_group_size", "int", "16", HARMLESS}, /* and this without use_qalora */
+    {"LORA", "runtime_config", "object|null", "{\"ephemeral_gpu_offload\": false}", HARMLESS}, /* PEFT drops it */
+    {"LORA", "megatron_config", "object|null", "null", REFUSED},
+    {"LORA", "velora_config", "object|null", "null", REFUSED},
+    {"LORA", "alora_invocation_tokens", "list|null", "null", REFUSED},
+    {"LORA", "use_qalora", "bool", "false", REFUSED},
+    {"LORA", "monteclora_config", "object|null", "null", REFUSED},
+    {"LORA", "layer_replication", "list|null", "null", REFUSED},
+    {"LORA", "target_parameters", "list|null", "null", REFUSED},
+    {"LORA", "use_bdlora", "object|null", "null", REFUSED},
+    {"LORA", "arrow_config", "object|null", "null", REFUSED},
+    {"LORA", "kasa_config", "object|null", "null", REFUSED},
+
+    {"IA3", "feedforward_modules", "list|text|null", "null", READ},
+    {"IA3", "init_ia3_weights", "bool", "true", HARMLESS},
+
+    {"PREFIX_TUNING PROMPT_TUNING P_TUNING", "num_virtual_tokens", "int", "null", READ},
+    {"PREFIX_TUNING PROMPT_TUNING P_TUNING", "token_dim", "int|null", "null", READ},
+    {"PREFIX_TUNING PROMPT_TUNING P_TUNING", "num_transformer_submodules", "int|null", "null", READ},
+    {"PREFIX_TUNING PROMPT_TUNING P_TUNING", "num_attention_heads", "int|null", "null", READ},
+    {"PREFIX_TUNING PROMPT_TUNING P_TUNING", "num_layers", "int|null", "null", READ},
+    /* How the rows were made before they were saved. */
+    {"PREFIX_TUNING", "init_weights", "bool|text|null", "null", HARMLESS},
+    {"PREFIX_TUNING", "prefix_projection", "bool", "false", HARMLESS},
+    {"PREFIX_TUNING P_TUNING", "encoder_hidden_size", "int|null", "null", HARMLESS},
+    {"PROMPT_TUNING", "prompt_tuning_init", "text", "\"RANDOM\"", HARMLESS},
+    {"PROMPT_TUNING", "prompt_tuning_init_text", "text|null", "null", HARMLESS},
+    {"PROMPT_TUNING", "tokenizer_name_or_path", "text|null", "null", HARMLESS},
+    {"PROMPT_TUNING", "tokenizer_kwargs", "object|null", "null", HARMLESS},
+    {"P_TUNING", "encoder_reparameterization_type", "text", "\"MLP\"", HARMLESS},
+    {"P_TUNING", "encoder_num_layers", "int", "2", HARMLESS},
+    {"P_TUNING", "encoder_dropout", "number", "0.0", HARMLESS},
+};
+/* clang-format on */
+
+const pb_field *pb_field_at(int i)
+{
+    return i >= 0 && i < (int)PB_COUNT(table) ? &table[i] : NULL;
+}
+
+/* Is `word` one of the words of `list`, which stand between `separator`s. */
+static bool listed(const char *list, char separator, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)); at += n)
+        if ((at == list || at[-1] == separator) && (!at[n] || at[n] == separator))
+            return true;
+    return false;
+}
+
+const pb_field *pb_field_find(const char *type, const char *key)
+{
+    for (size_t i = 0; i < PB_COUNT(table); i++)
+        if (!strcmp(table[i].key, key) && (!strcmp(table[i].types, "*") || listed(table[i].types, ' ', type)))
+            return &table[i];
+    return NULL;
+}
+
+static bool is_kind(const char *kinds, const pb_json *v)
+{
+    bool is_bool = pb_json_bool(v, false) == pb_json_bool(v, true);
+    bool is_int = pb_json_integer(v, LLONG_MIN) != LLONG_MIN;
+    return (listed(kinds, '|', "null") && pb_json_is_null(v)) || (listed(kinds, '|', "bool") && is_bool) ||
+           (listed(kinds, '|', "int") && is_int) || (listed(kinds, '|', "number") && !isnan(pb_json_number(v, NAN))) ||
+           (listed(kinds, '|', "text") && pb_json_text(v, NULL)) ||
+           (listed(kinds, '|', "list") && pb_json_is_array(v)) ||
+           (listed(kinds, '|', "object") && pb_json_is_object(v));
+}
+
+typedef struct check {
+    const char *path, *type;
+    const pb_peft *peft;
+} check;
+
+/* What the method's own description knows, which is all there is for a plugin's type. */
+static bool in_description(const pb_peft *peft, const char *key)
+{
+    for (const pb_peft_key *k = peft->keys; k && k->key; k++)
+        if (!strcmp(k->key, key) || (k->pattern && !strcmp(k->pattern, key)))
+            return true;
+    char *quoted = pb_format("\"%s\":", key);
+    bool fixed = peft->fixed && strstr(peft->fixed, quoted);
+    free(quoted);
+    return fixed;
+}
+
+static int check_member(void *ctx, const char *key, const pb_json *value)
+{
+    const check *c = ctx;
+    const pb_field *f = pb_field_find(c->type, key);
+    if (!f && in_description(c->peft, key))
+        return 0;
+    if (!f)
+        return pb_error("%s: %s: PEFT 0.21 has no such field of %s; what it does to the arithmetic is not known",
+                        c->path, key, c->type);
+    pb_text got = {0};
+    pb_json_print(value, &got);
+    int rc = 0;
+    if (!is_kind(f->kinds, value))
+        rc = pb_error("%s: %s: want %s, got %s", c->path, key, f->kinds, got.data);
+    else if (f->use == PB_FIELD_REFUSED && strcmp(got.data, f->preset) != 0)
+        rc = pb_error("%s: %s: want %s, PEFT's default, got %s: that is not supported", c->path, key, f->preset,
+                      got.data);
+    pb_text_free(&got);
+    return rc;
+}
+
+int pb_fields_check(const char *path, const pb_json *root, const pb_peft *peft)
+{
+    check c = {path, pb_json_text(pb_json_get(root, "peft_type"), ""), peft};
+    return pb_json_each(root, check_member, &c);
+}

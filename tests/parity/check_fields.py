@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""check_fields: the table of src/model/adapter_fields.c held against the dataclasses of the installed PEFT.
+
+    check_fields.py
+
+Every field of every type that is read here must stand in the table with PEFT's default, and the table must hold
+no field that PEFT has not; the default targets of src/model/adapter_targets.c must be PEFT's.  With a new version
+of PEFT this names the rows to be added, changed or removed.  Exit code 1 if one differs.
+"""
+
+import dataclasses
+import enum
+import json
+import pathlib
+import re
+import sys
+
+import peft
+from peft.utils import constants
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src" / "model"
+ROW = re.compile(r'^    \{"([^"]*)", "([^"]*)", "([^"]*)", "((?:[^"\\]|\\.)*)", (READ|HARMLESS|REFUSED)\}', re.M)
+CONFIGS = {"LORA": peft.LoraConfig, "IA3": peft.IA3Config, "LN_TUNING": peft.LNTuningConfig,
+           "PREFIX_TUNING": peft.PrefixTuningConfig, "PROMPT_TUNING": peft.PromptTuningConfig,
+           "P_TUNING": peft.PromptEncoderConfig}
+MAPPINGS = {"LORA": constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
+            "IA3": constants.TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING,
+            "IA3 feedforward": constants.TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING,
+            "LN_TUNING": constants.TRANSFORMERS_MODELS_TO_LNTUNING_TARGET_MODULES_MAPPING}
+FAMILIES = ["bert", "roberta", "distilbert", "gpt2", "llama", "mistral", "qwen2", "qwen3"]
+TARGET = re.compile(r'^    \{"([^"]*)", "([^"]*)", "([^"]*)"\}', re.M)
+
+
+def plain(value):
+    """A default as JSON would hold it."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+
+
+def theirs(config):
+    out = {}
+    for f in dataclasses.fields(config):
+        default = f.default if f.default is not dataclasses.MISSING else f.default_factory()
+        out[f.name] = plain(default)
+    return out
+
+
+def ours(rows, kind):
+    return {key: json.loads(preset.replace('\\"', '"')) for types, key, _, preset, _ in rows
+            if types == "*" or kind in types.split()}
+
+
+def compare(label, left, right):
+    """Prints each name at which the two dictionaries differ; the number of them."""
+    bad = 0
+    for name in sorted(set(left) | set(right)):
+        a, b = left.get(name, "absent"), right.get(name, "absent")
+        if type(a) is not type(b) or a != b:
+            print(f"FAILED  {label}: {name}: here {a!r}, PEFT {b!r}")
+            bad += 1
+    return bad
+
+
+def main():
+    rows = ROW.findall((SOURCE / "adapter_fields.c").read_text())
+    bad = sum(compare(kind, ours(rows, kind), theirs(config)) for kind, config in CONFIGS.items())
+    text = (SOURCE / "adapter_targets.c").read_text() if (SOURCE / "adapter_targets.c").exists() else ""
+    targets = TARGET.findall(text)
+    for kind, mapping in MAPPINGS.items() if text else []:
+        here = {family: names.split() for k, families, names in targets if k == kind for family in families.split()}
+        bad += compare(f"targets of {kind}", here, {f: mapping[f] for f in FAMILIES if f in mapping})
+    print(f"fields: {len(rows)} rows held against PEFT {peft.__version__}, {bad} differ")
+    sys.exit(bad > 0)
+
+
+if __name__ == "__main__":
+    main()
