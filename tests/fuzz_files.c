@@ -11,6 +11,7 @@
 #include "files/safetensors.h"
 #include "files/table.h"
 #include "files/tokenizer.h"
+#include "files/weights.h"
 #include "model/model.h"
 #include "study/ini_file.h"
 
@@ -132,6 +133,19 @@ static bool read_model(void)
     return m != NULL;
 }
 
+static bool read_torch(void)
+{
+    pb_weights *w = pb_weights_open(in_folder("values.bin"));
+    double sum = 0;
+    for (size_t i = 0; w && i < pb_weights_count(w); i++) {
+        const pb_array *a = pb_weights_at(w, i);
+        for (size_t k = 0; k < a->bytes; k++)
+            sum += ((const unsigned char *)a->data)[k];
+    }
+    pb_weights_close(w);
+    return w != NULL && sum >= 0;
+}
+
 static bool read_gguf(void)
 {
     pb_model *m = pb_model_open(&(pb_opening){.path = in_folder("tiny.gguf")});
@@ -180,6 +194,12 @@ TEST(safetensors)
 {
     make_folder();
     CHECK(fuzz("tests/golden/tiny-bert/model.safetensors", "model.safetensors", read_safetensors) > 0);
+}
+
+TEST(torch)
+{
+    make_folder();
+    CHECK(fuzz("tests/golden/torch/values.bin", "values.bin", read_torch) > ROUNDS / 20);
 }
 
 TEST(gguf)

@@ -299,7 +299,7 @@ TEST(what_cannot_be_read_says_why)
     CHECK(strstr(pb_error_text(), "cannot read: No such file"));
     pb_error_clear();
     CHECK(!pb_read_file("/tmp", NULL)); /* a folder */
-    CHECK(strstr(pb_error_text(), "/tmp: cannot read: Is a directory"));
+    CHECK(strstr(pb_error_text(), "/tmp: cannot read: want a regular file, got a folder"));
     pb_error_clear();
     CHECK_INT(pb_sha256_file("/tmp", &d), -1);
     CHECK(strstr(pb_error_text(), "/tmp: cannot read"));

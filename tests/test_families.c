@@ -131,6 +131,14 @@ static void check_precisions(const char *folder)
     }
 }
 
+TEST(shards_that_torch_saved_give_the_same_logits)
+{
+    pb_model *m = open_family("tests/golden/torch/gpt2", PB_IN_FP32);
+    CHECK_INT(pb_model_attach(m, NULL, 0), 0);
+    CHECK(worst_of(m, FAMILIES "/gpt2") < 1e-5);
+    pb_model_free(m);
+}
+
 TEST(fewer_bits_are_near_and_not_the_same)
 {
     check_precisions(FAMILIES "/llama-3");

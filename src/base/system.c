@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/map.h"
+
 /* ---- hash ------------------------------------------------------------------------------ */
 
 static pb_digest finish(SHA2_CTX *state)
@@ -44,9 +46,9 @@ pb_digest pb_sha256(const void *bytes, size_t n)
 
 int pb_sha256_file(const char *path, pb_digest *out)
 {
-    FILE *f = fopen(path, "rb");
+    FILE *f = pb_open_stream(path);
     if (!f)
-        return pb_error("%s: cannot read: %s", path, strerror(errno));
+        return -1;
     SHA2_CTX state;
     SHA256Init(&state);
     unsigned char block[1 << 16];
@@ -88,14 +90,14 @@ size_t pb_peak_rss(void)
 
 char *pb_read_file(const char *path, size_t *size)
 {
-    FILE *f = fopen(path, "rb");
+    FILE *f = pb_open_stream(path);
     pb_text content = {0};
     char block[1 << 16];
     size_t n;
     while (f && (n = fread(block, 1, sizeof block, f)) > 0)
         pb_text_bytes(&content, block, n);
     if (!f || ferror(f)) {
-        pb_error("%s: cannot read: %s", path, strerror(errno));
+        pb_error("%s: cannot read: %s", path, strerror(errno)); /* unless opening has said more */
         pb_text_free(&content);
     } else {
         pb_text_bytes(&content, "", 0);

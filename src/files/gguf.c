@@ -1,13 +1,8 @@
 /* gguf: the container: metadata and tensors.  See gguf.h. */
 #include "files/gguf.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <utf8proc.h>
 
 #include "files/blocks.h"
@@ -24,11 +19,11 @@ typedef struct cursor {
 
 static const unsigned char *take(cursor *c, uint64_t bytes)
 {
-    if (c->cut || bytes > c->f->size - c->at) {
+    if (c->cut || bytes > c->f->file.size - c->at) {
         c->cut = true;
         return NULL;
     }
-    const unsigned char *p = c->f->map + c->at;
+    const unsigned char *p = c->f->file.data + c->at;
     c->at += (size_t)bytes;
     return p;
 }
@@ -44,7 +39,7 @@ static uint64_t take_whole(cursor *c, int bytes)
 
 static int cut_off(const cursor *c)
 {
-    return pb_error("%s: ends inside its header, at %zu bytes: cut off, or no GGUF file", c->f->path, c->f->size);
+    return pb_error("%s: ends inside its header, at %zu bytes: cut off, or no GGUF file", c->f->path, c->f->file.size);
 }
 
 /* A name as a heap string; NULL with an error. */
@@ -111,7 +106,7 @@ static int read_value(cursor *c)
                         (unsigned long long)type, (unsigned long long)item, PB_GGUF_TYPES - 1);
     v->type = (pb_gguf_type)type;
     v->item = (pb_gguf_type)item;
-    v->data = f->map + c->at;
+    v->data = f->file.data + c->at;
     skip_value(c, v->item, v->count);
     return c->cut ? cut_off(c) : 0;
 }
@@ -265,10 +260,10 @@ static int place_tensors(cursor *c, const uint64_t *offset)
         if (offset[i] % align)
             return pb_error("%s: '%s': at %llu: want a multiple of %zu", f->path, a->name,
                             (unsigned long long)offset[i], align);
-        if (start > f->size || offset[i] > f->size - start || a->bytes > f->size - start - offset[i])
+        if (start > f->file.size || offset[i] > f->file.size - start || a->bytes > f->file.size - start - offset[i])
             return pb_error("%s: '%s': %zu bytes from %llu lie outside of the file: cut off?", f->path, a->name,
                             a->bytes, (unsigned long long)offset[i]);
-        a->data = f->map + start + offset[i];
+        a->data = f->file.data + start + offset[i];
     }
     return check_overlap(f);
 }
@@ -287,7 +282,7 @@ static int read_all(pb_gguf *f)
     for (uint64_t i = 0; i < values; i++)
         if (read_value(&c))
             return -1;
-    if (tensors > f->size / 24)
+    if (tensors > f->file.size / 24)
         return pb_error("%s: %llu tensors: more than the file can hold", f->path, (unsigned long long)tensors);
     uint64_t *offset = pb_alloc((size_t)(tensors + 1) * sizeof *offset);
     int rc = 0;
@@ -298,30 +293,11 @@ static int read_all(pb_gguf *f)
     return rc;
 }
 
-static int map_file(pb_gguf *f)
-{
-    struct stat s;
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &s)) {
-        int reason = errno;
-        if (fd >= 0)
-            close(fd);
-        return pb_error("%s: cannot read: %s", f->path, strerror(reason));
-    }
-    void *map = s.st_size > 0 ? mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    close(fd);
-    if (map == MAP_FAILED)
-        return pb_error("%s: cannot map: want a GGUF file", f->path);
-    f->map = map;
-    f->size = (size_t)s.st_size;
-    return 0;
-}
-
 pb_gguf *pb_gguf_open(const char *path)
 {
     pb_gguf *f = pb_alloc(sizeof *f);
     f->path = pb_strdup(path);
-    if (!map_file(f) && !read_all(f))
+    if (!pb_map_open(&f->file, path) && !read_all(f))
         return f;
     pb_gguf_close(f);
     return NULL;
@@ -337,8 +313,7 @@ void pb_gguf_close(pb_gguf *f)
         free((void *)(uintptr_t)f->array[i].name);
     for (size_t i = 0; i < f->texts; i++)
         free(f->text[i]);
-    if (f->map)
-        munmap((void *)(uintptr_t)f->map, f->size);
+    pb_map_close(&f->file);
     pb_dictionary_free(&f->key);
     pb_dictionary_free(&f->name);
     free(f->value);

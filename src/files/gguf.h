@@ -6,6 +6,7 @@
 #define PB_GGUF_H
 
 #include "base/dictionary.h"
+#include "base/map.h"
 #include "files/safetensors.h"
 
 typedef enum pb_gguf_type { /* of metadata */
@@ -34,8 +35,7 @@ typedef struct pb_gguf_value {
 
 typedef struct pb_gguf {
     char *path;
-    const unsigned char *map;
-    size_t size;
+    pb_map file;
     pb_gguf_value *value;
     size_t values, value_capacity;
     pb_dictionary key; /* of value[0], value[1] .. */

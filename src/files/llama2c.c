@@ -1,13 +1,9 @@
 /* llama2c: see llama2c.h. */
 #include "files/llama2c.h"
 
-#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "files/gguf.h"
 
@@ -22,8 +18,8 @@ typedef struct reader {
 
 static const void *take(reader *r, size_t bytes)
 {
-    const void *p = r->f->map + r->at;
-    if (r->cut || bytes > r->f->size - r->at) {
+    const void *p = r->f->file.data + r->at;
+    if (r->cut || bytes > r->f->file.size - r->at) {
         r->cut = true;
         return NULL;
     }
@@ -86,8 +82,8 @@ static int read_all(pb_llama2c *f)
                         f->path);
     bool shared = r.h[VOCABULARY] > 0;
     add_all(&r, shared);
-    if (r.cut || r.at != f->size)
-        return pb_error("%s: %zu bytes: want %s for the sizes in its header", f->path, f->size,
+    if (r.cut || r.at != f->file.size)
+        return pb_error("%s: %zu bytes: want %s for the sizes in its header", f->path, f->file.size,
                         r.cut ? "more" : "fewer");
     f->config =
         pb_format("{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"hidden_act\": \"silu\", "
@@ -134,7 +130,7 @@ static void find_tokenizer(pb_llama2c *f)
     const char *slash = strrchr(f->path, '/');
     char *pattern = pb_format("%.*stok*.bin", slash ? (int)(slash - f->path) + 1 : 0, f->path);
     int32_t n;
-    memcpy(&n, f->map + VOCABULARY * sizeof n, sizeof n);
+    memcpy(&n, f->file.data + VOCABULARY * sizeof n, sizeof n);
     glob_t found;
     if (!glob(pattern, 0, NULL, &found)) {
         for (size_t i = 0; i < found.gl_pathc && !f->tokenizer; i++) {
@@ -150,26 +146,11 @@ static void find_tokenizer(pb_llama2c *f)
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static int map_file(pb_llama2c *f)
-{
-    struct stat s;
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
-    bool usable = fd >= 0 && !fstat(fd, &s) && s.st_size > 0;
-    void *map = usable ? mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    if (fd >= 0)
-        close(fd);
-    if (map == MAP_FAILED)
-        return pb_error("%s: cannot map: want a llama2.c checkpoint", f->path);
-    f->map = map;
-    f->size = (size_t)s.st_size;
-    return 0;
-}
-
 pb_llama2c *pb_llama2c_open(const char *path)
 {
     pb_llama2c *f = pb_alloc(sizeof *f);
     f->path = pb_strdup(path);
-    if (!map_file(f) && !read_all(f)) {
+    if (!pb_map_open(&f->file, path) && !read_all(f)) {
         find_tokenizer(f);
         return f;
     }
@@ -183,8 +164,7 @@ void pb_llama2c_close(pb_llama2c *f)
         return;
     for (size_t i = 0; i < f->count; i++)
         free((void *)(uintptr_t)f->array[i].name);
-    if (f->map)
-        munmap((void *)(uintptr_t)f->map, f->size);
+    pb_map_close(&f->file);
     free(f->array);
     free(f->config);
     free(f->tokenizer);

@@ -2,12 +2,12 @@
 #ifndef PB_LLAMA2C_H
 #define PB_LLAMA2C_H
 
+#include "base/map.h"
 #include "files/safetensors.h"
 
 typedef struct pb_llama2c {
     char *path, *config, *tokenizer; /* as JSON; tokenizer NULL: no such file beside it */
-    const unsigned char *map;
-    size_t size;
+    pb_map file;
     pb_array *array;
     size_t count, capacity;
 } pb_llama2c;

@@ -5,14 +5,10 @@
  * a gap.  Nothing of a file is believed before it was checked. */
 #include "files/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/map.h"
 #include "files/blocks.h"
 #include "files/json.h"
 
@@ -21,8 +17,8 @@
 
 struct pb_safetensors {
     char *path;
-    unsigned char *map;
-    size_t size, start;      /* of the file; where the data begins                 */
+    pb_map file;
+    size_t start;            /* where the data begins                              */
     pb_json_doc *header;     /* holds the names                                    */
     pb_array *array;         /* in the header's order                              */
     const pb_array **sorted; /* by name                                            */
@@ -84,7 +80,7 @@ static int read_shape(const char *path, const pb_json *shape, pb_array *a)
 
 static int read_offsets(const pb_safetensors *f, const pb_json *offsets, unsigned bits, pb_array *a)
 {
-    size_t room = f->size - f->start, need;
+    size_t room = f->file.size - f->start, need;
     long long from = pb_json_integer(pb_json_at(offsets, 0), -1);
     long long to = pb_json_integer(pb_json_at(offsets, 1), -1);
     if (!pb_json_is_array(offsets) || pb_json_size(offsets) != 2 || from < 0 || to < from)
@@ -99,7 +95,7 @@ static int read_offsets(const pb_safetensors *f, const pb_json *offsets, unsigne
     if (need % 8 || need / 8 != a->bytes)
         return pb_error("%s: '%s': shape times element size is %zu bytes, data_offsets hold %zu", f->path, a->name,
                         (need + 7) / 8, a->bytes);
-    a->data = f->map + f->start + from;
+    a->data = f->file.data + f->start + from;
     return 0;
 }
 
@@ -156,8 +152,8 @@ static int check_tiling(pb_safetensors *f)
     for (size_t i = 0; i < f->count; i++)
         f->sorted[i] = &f->array[i];
     qsort(f->sorted, f->count, sizeof *f->sorted, by_place);
-    const unsigned char *data = f->map + f->start;
-    size_t reached = 0, all = f->size - f->start;
+    const unsigned char *data = f->file.data + f->start;
+    size_t reached = 0, all = f->file.size - f->start;
     for (size_t i = 0; i < f->count; i++) {
         const pb_array *a = f->sorted[i];
         size_t from = (size_t)((const unsigned char *)a->data - data);
@@ -176,16 +172,17 @@ static int check_tiling(pb_safetensors *f)
 static int read_header(pb_safetensors *f)
 {
     uint64_t length = 0;
-    if (f->size < 8)
-        return pb_error("%s: %zu bytes: want a safetensors file of at least 8", f->path, f->size);
+    if (f->file.size < 8)
+        return pb_error("%s: %zu bytes: want a safetensors file of at least 8", f->path, f->file.size);
     for (int i = 8; i-- > 0;)
-        length = length << 8 | f->map[i];
-    if (length > LONGEST_HEADER || length > f->size - 8)
+        length = length << 8 | f->file.data[i];
+    if (length > LONGEST_HEADER || length > f->file.size - 8)
         return pb_error("%s: header of %llu bytes: want at most %zu: not a safetensors file, or cut off", f->path,
-                        (unsigned long long)length, f->size - 8 < LONGEST_HEADER ? f->size - 8 : LONGEST_HEADER);
+                        (unsigned long long)length,
+                        f->file.size - 8 < LONGEST_HEADER ? f->file.size - 8 : LONGEST_HEADER);
     f->start = 8 + (size_t)length;
     char *place = pb_format("%s: header", f->path);
-    f->header = pb_json_parse(place, (const char *)f->map + 8, (size_t)length);
+    f->header = pb_json_parse(place, (const char *)f->file.data + 8, (size_t)length);
     free(place);
     if (!f->header)
         return -1;
@@ -202,33 +199,11 @@ const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key)
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-static int map_file(pb_safetensors *f)
-{
-    struct stat st;
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return pb_error("%s: cannot read: %s", f->path, strerror(errno));
-    int rc = 0;
-    if (fstat(fd, &st))
-        rc = pb_error("%s: cannot read: %s", f->path, strerror(errno));
-    else if (!S_ISREG(st.st_mode))
-        rc = pb_error("%s: want a regular file", f->path);
-    else if (st.st_size > 0) { /* an empty file cannot be mapped */
-        void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED)
-            rc = pb_error("%s: cannot map: %s", f->path, strerror(errno));
-        else
-            f->map = map, f->size = (size_t)st.st_size;
-    }
-    close(fd);
-    return rc;
-}
-
 pb_safetensors *pb_safetensors_open(const char *path)
 {
     pb_safetensors *f = pb_alloc(sizeof *f);
     f->path = pb_strdup(path);
-    if (!map_file(f) && !read_header(f))
+    if (!pb_map_open(&f->file, path) && !read_header(f))
         return f;
     pb_safetensors_close(f);
     return NULL;
@@ -238,8 +213,7 @@ void pb_safetensors_close(pb_safetensors *f)
 {
     if (!f)
         return;
-    if (f->map)
-        munmap(f->map, f->size);
+    pb_map_close(&f->file);
     pb_json_free(f->header);
     free(f->array);
     free(f->sorted);

@@ -1,8 +1,8 @@
 /* weights: the named arrays of a checkpoint, wherever they lie.  Floor 3.
  *
- * A folder with model.safetensors, a folder with shards and their index, one .safetensors file, a
- * GGUF file or a llama2.c file all look the same: arrays under Hugging Face's names, and for the
- * last two the config.json and tokenizer.json that a folder would have, as text.
+ * A folder with model.safetensors or pytorch_model.bin, a folder with shards of either and their index, one file of
+ * either format under any name, a GGUF file or a llama2.c file all look the same: arrays under Hugging Face's names,
+ * and for the last two the config.json and tokenizer.json that a folder would have, as text.
  */
 #ifndef PB_WEIGHTS_H
 #define PB_WEIGHTS_H
@@ -15,6 +15,13 @@ typedef struct pb_weights pb_weights;
  * would be right".  The maps live until close. */
 pb_weights *pb_weights_open(const char *path);
 void pb_weights_close(pb_weights *w); /* NULL is fine */
+
+/* Is there a file of weights, or an index of several, in this folder. */
+bool pb_weights_exist(const char *folder);
+
+/* How many arrays there are, and array i of them, in no particular order. */
+size_t pb_weights_count(const pb_weights *w);
+const pb_array *pb_weights_at(const pb_weights *w, size_t i);
 
 const pb_array *pb_weights_find(const pb_weights *w, const char *name); /* NULL: absent */
 

@@ -38,10 +38,7 @@ static int open_weights(pb_model *m, bool shapes_only)
         return 0;
     if (!shapes_only)
         return (m->file = pb_weights_open(m->dir)) ? 0 : -1;
-    char *path = pb_format("%s/model.safetensors", m->dir);
-    bool there = pb_file_exists(path);
-    free(path);
-    return !there || (m->list = pb_weights_open(m->dir)) ? 0 : -1;
+    return !pb_weights_exist(m->dir) || (m->list = pb_weights_open(m->dir)) ? 0 : -1;
 }
 
 /* A folder has a config.json; a file of weights alone must speak for itself. */

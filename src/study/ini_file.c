@@ -3,10 +3,11 @@
  * name is cut. */
 #include "study/ini_file.h"
 
-#include <errno.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/map.h"
 
 #define LONGEST_LINE 190 /* inih's buffer holds 200 */
 #define LONGEST_NAME 48  /* inih cuts names of sections and keys at 50 */
@@ -178,11 +179,9 @@ static int keep_entry(void *ctx, const char *section, const char *key, const cha
 
 pb_ini *pb_ini_read(const char *path)
 {
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        pb_error("%s: cannot read: %s", path, strerror(errno));
+    FILE *file = pb_open_stream(path);
+    if (!file)
         return NULL;
-    }
     pb_ini *ini = pb_alloc(sizeof *ini);
     ini->path = pb_strdup(path);
     reader r = {.ini = ini, .file = file};

@@ -10,6 +10,7 @@
 
 #include "files/parquet.h"
 #include "files/tokenizer.h"
+#include "files/torch.h"
 #include "files/weights.h"
 #include "model/model.h"
 
@@ -49,6 +50,14 @@ static void __attribute__((unused)) try_safetensors(const uint8_t *data, size_t 
         read_all(pb_safetensors_at(f, i));
     if (f)
         pb_safetensors_close(f);
+}
+
+static void __attribute__((unused)) try_torch(const uint8_t *data, size_t size)
+{
+    pb_torch *f = pb_torch_open(file("pytorch_model.bin", data, size));
+    for (size_t i = 0; f && i < pb_torch_count(f); i++)
+        read_all(pb_torch_at(f, i));
+    pb_torch_close(f);
 }
 
 static void __attribute__((unused)) try_gguf(const uint8_t *data, size_t size)

@@ -15,6 +15,7 @@ from tokenizers import trainers
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "parity"))
 import check_tokenizers  # noqa: E402
+import make_torch  # noqa: E402
 import families  # noqa: E402
 
 
@@ -46,6 +47,8 @@ def write_gguf(arch):
 def main():
     save_file({"a": torch.ones(2, 3), "b": torch.zeros(4, dtype=torch.bfloat16)}, str(place("safetensors", "two")), {"format": "pt"})
     save_file({"h": torch.ones(2, dtype=torch.float16), "s": torch.tensor(1.0), "i": torch.tensor([1])}, str(place("safetensors", "kinds")))
+    torch.save(make_torch.tensors(), place("torch", "values"))
+    place("torch", "one").write_bytes(make_torch.archive(make_torch.by_hand(), {"0": bytes(8)}))
     for name, (config, settings, model) in families.MODELS.items():
         text = getattr(transformers, config)(**settings).to_json_string()
         place("config", name).write_text(json.dumps({**json.loads(text), "architectures": [model]}))

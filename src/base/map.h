@@ -1,0 +1,27 @@
+/* map: files that are read, and files that are mapped into memory.  Floor 0. */
+#ifndef PB_MAP_H
+#define PB_MAP_H
+
+#include "base/base.h"
+
+/* Opens a regular file for reading and returns its descriptor, which the caller closes.  Anything else (a folder, a
+ * FIFO, a socket, a device) is refused before it is opened, because opening or reading it could wait for ever.
+ * Returns -1 with "PATH: cannot read: reason" or "PATH: want a regular file, got a FIFO". */
+int pb_open_file(const char *path);
+
+/* The same as a stream, which the caller closes; NULL with the error. */
+FILE *pb_open_stream(const char *path);
+
+/* A whole file, mapped read-only.  An empty file has no data and size 0. */
+typedef struct pb_map {
+    const unsigned char *data;
+    size_t size;
+} pb_map;
+
+/* Maps the regular file at `path`.  Returns -1 with an error that names the path; then nothing is mapped. */
+int pb_map_open(pb_map *m, const char *path);
+
+/* Ends the mapping; every pointer into it is invalid from then on.  A map that was never opened is fine. */
+void pb_map_close(pb_map *m);
+
+#endif
