@@ -23,9 +23,11 @@ static int run(const pb_args *a)
     pb_experiment *e = pb_experiment_read(a->word[0], a->set);
     if (!e)
         return PB_EXIT_QUESTION;
-    int rc = pb_run_experiment(
-        e, a->db,
-        &(pb_run_options){.jobs = a->jobs, .threads = a->threads, .quiet = a->quiet, .timing = !a->no_timing});
+    int rc = pb_plot_try(e, NULL);
+    if (!rc)
+        rc = pb_run_experiment(
+            e, a->db,
+            &(pb_run_options){.jobs = a->jobs, .threads = a->threads, .quiet = a->quiet, .timing = !a->no_timing});
     pb_experiment_free(e);
     if (rc < 0 || tell(a))
         return PB_EXIT_QUESTION;

@@ -4,18 +4,16 @@
 
 #include <errno.h>
 #include <math.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "study/gnuplot.h"
 #include "study/tuning.h"
 
 #define LONG_AXIS 20.0 /* a cost that spans more than this ratio has a logarithmic axis */
 
-static const char style[] = "set encoding utf8\n"
-                            "set border 3 lc rgb '#404040'\n"
+static const char style[] = "set border 3 lc rgb '#404040'\n"
                             "set tics nomirror out textcolor rgb '#404040'\n"
                             "set grid lc rgb '#e4e4e4' lt 1\n"
                             "unset key\n";
@@ -24,56 +22,14 @@ static const char style[] = "set encoding utf8\n"
 static const int shape[] = {2, 7, 5, 9, 11};
 static const char *const grey[] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
 
-/* ---- running gnuplot ---------------------------------------------------------------------------------- */
-
-static int run_gnuplot(const char *setup, const char *script)
+static int title_of(pb_figure *f, const pb_experiment *e)
 {
-    char *const argv[] = {(char *)(uintptr_t) "gnuplot", (char *)(uintptr_t) "-e", (char *)(uintptr_t)setup,
-                          (char *)(uintptr_t)script, NULL};
-    pid_t pid;
-    int status, rc = posix_spawnp(&pid, "gnuplot", NULL, NULL, argv, environ);
-    if (rc)
-        return pb_error("gnuplot: cannot run it: %s; `make setup` installs it", strerror(rc));
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return status ? pb_error("gnuplot refused %s", script) : 0;
+    return pb_figure_text(f, *e->title ? e->title : e->name);
 }
 
-static int draw(const char *folder, const char *name, const char *body, double width)
+static void add_title(pb_figure *f, const pb_report *r)
 {
-    char *script = pb_format("%s/%s.gp", folder, name);
-    int rc = pb_write_file(script, body, strlen(body));
-    for (int pdf = 0; pdf < 2 && !rc; pdf++) {
-        char *setup = pdf ? pb_format("set terminal pdfcairo size %g,%g font 'Helvetica,11'; set output '%s/%s.pdf'",
-                                      width / 100, HEIGHT / 100, folder, name)
-                          : pb_format("set terminal svg size %g,%g font 'Helvetica,13' background rgb 'white';"
-                                      " set output '%s/%s.svg'",
-                                      width, HEIGHT, folder, name);
-        rc = run_gnuplot(setup, script);
-        free(setup);
-    }
-    free(script);
-    return rc;
-}
-
-static void add_quoted(pb_text *t, const char *text)
-{
-    pb_text_bytes(t, "\"", 1);
-    for (; *text; text++)
-        pb_text_add(t,
-                    strchr("\"\\", *text)                          ? "\\%c"
-                    : *text == '_' || *text == '^' || *text == '@' ? "\\\\%c"
-                                                                   : "%c",
-                    *text);
-    pb_text_bytes(t, "\"", 1);
-}
-
-static void add_title(pb_text *t, const pb_report *r)
-{
-    const pb_experiment *e = r->experiment;
-    pb_text_add(t, "set title ");
-    add_quoted(t, *e->title ? e->title : e->name);
-    pb_text_add(t, "\n");
+    pb_text_add(&f->commands, "%sset title t(%d)\n", style, title_of(f, r->experiment));
 }
 
 /* ---- accuracy against a cost -------------------------------------------------------------------------- */
@@ -159,13 +115,12 @@ static void add_leader(pb_text *t, const point *s)
                     x / (WIDTH - 110), y / (HEIGHT - 110), s->px / (WIDTH - 110), s->py / (HEIGHT - 110));
 }
 
-static void add_labels(pb_text *t, const point *spot, int n)
+static void add_labels(pb_figure *f, const point *spot, int n)
 {
+    pb_text *t = &f->commands;
     for (int i = 0; i < n; i++) {
         const point *s = &spot[i];
-        pb_text_add(t, "set label ");
-        add_quoted(t, s->label);
-        pb_text_add(t, " at graph %.4f,%.4f center front noenhanced\n",
+        pb_text_add(t, "set label t(%d) at graph %.4f,%.4f center front\n", pb_figure_text(f, s->label),
                     (s->text.left + s->text.right) / 2 / (WIDTH - 110),
                     (s->text.bottom + s->text.top) / 2 / (HEIGHT - 110));
         add_leader(t, s);
@@ -199,21 +154,23 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
         pad(&x, 0.12);
         pad(&y, 0.08);
         to_pixels(spot, n, &x, &y);
-        pb_text t = {0};
-        pb_text_add(&t, "%s", style);
-        add_title(&t, r);
-        pb_text_add(&t,
-                    "set xlabel '%s'\nset ylabel 'test %s, mean of %d seeds and its 95 %% interval' noenhanced\n"
+        pb_figure f = {.count = 0};
+        char *label = pb_format("test %s, mean of %d seeds and its 95 %% interval",
+                                r->experiment->task->metrics[0].name, r->experiment->seeds);
+        add_title(&f, r);
+        pb_text_add(&f.commands,
+                    "set xlabel t(%d)\nset ylabel t(%d)\n"
                     "%sset format x '%%.0s%%c'\nset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n",
-                    title, r->experiment->task->metrics[0].name, r->experiment->seeds, x.log ? "set logscale x\n" : "",
-                    x.low, x.high, y.low, y.high);
+                    pb_figure_text(&f, title), pb_figure_text(&f, label), x.log ? "set logscale x\n" : "", x.low,
+                    x.high, y.low, y.high);
+        free(label);
         for (int i = 0; i < n; i++)
-            pb_text_add(&t, "$p%d << EOD\n%.9g %.9g %.9g %.9g\nEOD\n", i, spot[i].x, spot[i].y,
+            pb_text_add(&f.commands, "$p%d << EOD\n%.9g %.9g %.9g %.9g\nEOD\n", i, spot[i].x, spot[i].y,
                         isnan(spot[i].low) ? spot[i].y : spot[i].low, isnan(spot[i].high) ? spot[i].y : spot[i].high);
-        add_labels(&t, spot, n);
-        add_points(&t, spot, n);
-        rc = draw(folder, name, t.data, WIDTH);
-        pb_text_free(&t);
+        add_labels(&f, spot, n);
+        add_points(&f.commands, spot, n);
+        rc = pb_figure_draw(&f, folder, name, WIDTH, HEIGHT);
+        pb_figure_free(&f);
     }
     free(spot);
     return rc;
@@ -246,35 +203,32 @@ static int draw_overhead(const pb_report *r, const char *folder)
                   {1, ".merged", "one text, merged", "#787878"},
                   {32, "", "32 texts, unmerged", "#b0b0b0"},
                   {32, ".merged", "32 texts, merged", "#e0e0e0"}};
-    pb_text t = {0};
+    pb_figure f = {.count = 0};
+    pb_text *t = &f.commands;
     int bars = 0;
-    pb_text_add(&t, "%s", style);
-    add_title(&t, r);
+    add_title(&f, r);
     pb_text_add(
-        &t, "set ylabel 'time of a forward pass / base model, 95 %% interval'\nset yrange [0:*]\n"
-            "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
-            "set xtics rotate by -35 noenhanced (");
-    for (int i = 0; i < r->experiment->rows; i++) {
-        pb_text_add(&t, "%s", i ? ", " : "");
-        add_quoted(&t, r->row[i].row->label);
-        pb_text_add(&t, " %d", i);
-    }
-    pb_text_add(&t, ")\nset xrange [-0.6:%g]\nset offsets 0,0,0.35,0\n", r->experiment->rows - 0.4);
+        t, "set ylabel 'time of a forward pass / base model, 95 %% interval'\nset yrange [0:*]\n"
+           "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
+           "set xtics rotate by -35 (");
+    for (int i = 0; i < r->experiment->rows; i++)
+        pb_text_add(t, "%st(%d) %d", i ? ", " : "", pb_figure_tic(&f, r->row[i].row->label), i);
+    pb_text_add(t, ")\nset xrange [-0.6:%g]\nset offsets 0,0,0.35,0\n", r->experiment->rows - 0.4);
     for (size_t k = 0; k < PB_COUNT(series); k++) {
-        pb_text_add(&t, "$s%zu << EOD\n", k);
+        pb_text_add(t, "$s%zu << EOD\n", k);
         for (int i = 0; i < r->experiment->rows; i++)
-            bars += add_bar(&t, r, i, series[k].batch, series[k].suffix, i + 0.2 * ((double)k - 1.5));
-        pb_text_add(&t, "-9 0 0 0\nEOD\n"); /* never empty; outside of the range */
+            bars += add_bar(t, r, i, series[k].batch, series[k].suffix, i + 0.2 * ((double)k - 1.5));
+        pb_text_add(t, "-9 0 0 0\nEOD\n"); /* never empty; outside of the range */
     }
-    pb_text_add(&t, "plot ");
+    pb_text_add(t, "plot ");
     for (size_t k = 0; k < PB_COUNT(series); k++)
-        pb_text_add(&t,
+        pb_text_add(t,
                     "$s%zu using 1:2 with boxes fc rgb '%s' title '%s', "
                     "$s%zu using 1:3:(0):($4-$3) with vectors nohead lw 1.5 lc rgb '#000000' notitle, \\\n ",
                     k, series[k].fill, series[k].title, k);
-    pb_text_add(&t, "1 with lines dt 2 lc rgb '#000000' notitle\n");
-    int rc = bars ? draw(folder, "overhead", t.data, WIDTH) : 0;
-    pb_text_free(&t);
+    pb_text_add(t, "1 with lines dt 2 lc rgb '#000000' notitle\n");
+    int rc = bars ? pb_figure_draw(&f, folder, "overhead", WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
     return rc;
 }
 
@@ -295,7 +249,7 @@ static int add_point(void *ctx, int columns, const char *const *value)
     c->last_x = atof(value[0]);
     c->last_y = atof(value[1]);
     c->count++;
-    pb_text_add(&c->points, "%s %s\n", value[0], value[1]);
+    pb_text_add(&c->points, "%.9g %.9g\n", c->last_x, c->last_y); /* whatever a foreign database calls a number */
     return 0;
 }
 
@@ -320,16 +274,15 @@ static int by_height(const void *a, const void *b)
 }
 
 /* Names at the right ends of the curves, pushed apart; `span` is the height of the axis in data. */
-static void add_ends(pb_text *t, point *end, int n, double span)
+static void add_ends(pb_figure *f, point *end, int n, double span)
 {
     double step = span * LINE / (HEIGHT - 120), least = -INFINITY;
     qsort(end, (size_t)n, sizeof *end, by_height);
     for (int i = 0; i < n; i++) {
         double y = fmax(end[i].y, least);
         least = y + step;
-        pb_text_add(t, "set label ");
-        add_quoted(t, end[i].label);
-        pb_text_add(t, " at first %g,first %g left offset 0.6,0 noenhanced\n", end[i].x, y);
+        pb_text_add(&f->commands, "set label t(%d) at first %g,first %g left offset 0.6,0\n",
+                    pb_figure_text(f, end[i].label), end[i].x, y);
     }
 }
 
@@ -340,7 +293,7 @@ typedef struct panel {
     int number;
 } panel;
 
-static int add_panel(pb_text *t, const pb_report *r, const panel *p)
+static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
 {
     static const char *const line[] = {"lc rgb '#000000' dt 1", "lc rgb '#000000' dt 2", "lc rgb '#808080' dt 1",
                                        "lc rgb '#808080' dt 2", "lc rgb '#404040' dt 3", "lc rgb '#a0a0a0' dt 4"};
@@ -348,7 +301,7 @@ static int add_panel(pb_text *t, const pb_report *r, const panel *p)
     point *end = pb_alloc((size_t)rows * sizeof *end);
     range y = {INFINITY, -INFINITY, false};
     double most = 0;
-    pb_text plot = {0};
+    pb_text plot = {0}, *t = &f->commands;
     for (int i = 0; i < rows; i++) {
         curve c = p->read(r, i, p->key);
         if (c.count > 1) {
@@ -364,10 +317,9 @@ static int add_panel(pb_text *t, const pb_report *r, const panel *p)
     }
     if (n) {
         pad(&y, 0.08);
-        pb_text_add(t,
-                    "unset label\nset xlabel '%s'\nset ylabel '%s' noenhanced\nset xrange [0:%g]\nset yrange [%g:%g]\n",
-                    p->x, p->y, most * 1.35, y.low, y.high);
-        add_ends(t, end, n, y.high - y.low);
+        pb_text_add(t, "unset label\nset xlabel t(%d)\nset ylabel t(%d)\nset xrange [0:%g]\nset yrange [%g:%g]\n",
+                    pb_figure_text(f, p->x), pb_figure_text(f, p->y), most * 1.35, y.low, y.high);
+        add_ends(f, end, n, y.high - y.low);
         pb_text_add(t, "%s\n", plot.data);
     }
     pb_text_free(&plot);
@@ -383,14 +335,12 @@ static int draw_curves(const pb_report *r, const char *folder)
     panel score = {read_curve, pb_report_primary(r, PB_VALIDATION, key), "step", title, 1};
     if (e->task->texts)
         score = (panel){read_curve, "accuracy.validation.perplexity", "step", "validation perplexity", 1};
-    pb_text t = {0};
-    pb_text_add(&t, "%sset multiplot layout 1,2 title ", style);
-    add_quoted(&t, *e->title ? e->title : e->name);
-    pb_text_add(&t, "\n");
-    int n = add_panel(&t, r, &loss) + add_panel(&t, r, &score);
-    pb_text_add(&t, "unset multiplot\n");
-    int rc = n ? draw(folder, "curves", t.data, 1.5 * WIDTH) : 0;
-    pb_text_free(&t);
+    pb_figure f = {.count = 0};
+    pb_text_add(&f.commands, "%sset multiplot layout 1,2 title t(%d)\n", style, title_of(&f, e));
+    int n = add_panel(&f, r, &loss) + add_panel(&f, r, &score);
+    pb_text_add(&f.commands, "unset multiplot\n");
+    int rc = n ? pb_figure_draw(&f, folder, "curves", 1.5 * WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
     free(title);
     return rc;
 }
@@ -415,12 +365,11 @@ static curve read_tuning(const pb_report *r, int row, const char *key)
 static int draw_tuning(const pb_report *r, const char *folder)
 {
     char *y = pb_format("validation %s, the best to be expected", r->experiment->task->metrics[0].name);
-    pb_text t = {0};
-    pb_text_add(&t, "%s", style);
-    add_title(&t, r);
-    int n = add_panel(&t, r, &(panel){read_tuning, "", "trials", y, 0});
-    int rc = n ? draw(folder, "tuning", t.data, WIDTH) : 0;
-    pb_text_free(&t);
+    pb_figure f = {.count = 0};
+    add_title(&f, r);
+    int n = add_panel(&f, r, &(panel){read_tuning, "", "trials", y, 0});
+    int rc = n ? pb_figure_draw(&f, folder, "tuning", WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
     free(y);
     return rc;
 }
@@ -469,10 +418,10 @@ static pb_interval axis_value(const pb_report *r, int row, int split, const char
 }
 
 /* One value of every row against its setting; rows without it are dashed levels. */
-static int add_axis_panel(pb_text *t, const axis *a, int number, int split, const char *key, const char *title)
+static int add_axis_panel(pb_figure *f, const axis *a, int number, int split, const char *key, const char *title)
 {
     int n = 0;
-    pb_text levels = {0};
+    pb_text levels = {0}, *t = &f->commands;
     pb_text_add(t, "$a%d << EOD\n", number);
     for (int i = 0; i < a->report->experiment->rows; i++) {
         pb_interval v = axis_value(a->report, i, split, key);
@@ -487,10 +436,11 @@ static int add_axis_panel(pb_text *t, const axis *a, int number, int split, cons
     pb_text_add(t, "EOD\n");
     if (n)
         pb_text_add(t,
-                    "set title '%s' noenhanced\nset format y '%s'\nplot $a%d using 1:2 smooth unique with lines lc rgb "
+                    "set title t(%d)\nset format y '%s'\nplot $a%d using 1:2 smooth unique with lines lc rgb "
                     "'#404040', "
                     "$a%d using 1:2:3:4 with yerrorbars pt 7 lc rgb '#202020'%s\n",
-                    title, number == 2 ? "%.0s%c" : "%g", number, number, levels.data ? levels.data : "");
+                    pb_figure_text(f, title), number == 2 ? "%.0s%c" : "%g", number, number,
+                    levels.data ? levels.data : "");
     pb_text_free(&levels);
     return n;
 }
@@ -515,18 +465,15 @@ static int draw_axis(const pb_report *r, const char *folder)
     for (int i = 0; i < e->rows; i++)
         a.x[i] = setting_of(r, i);
     char key[96], *metric = pb_format("test %s", e->task->metrics[0].name);
-    pb_text t = {0};
-    pb_text_add(&t, "%sset xlabel ", style);
-    add_quoted(&t, e->axis);
-    pb_text_add(&t, " noenhanced\n%sset multiplot layout 1,3 title ", is_long(&a) ? "set logscale x\n" : "");
-    add_quoted(&t, *e->title ? e->title : e->name);
-    pb_text_add(&t, "\n");
-    int n = add_axis_panel(&t, &a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric);
-    n += add_axis_panel(&t, &a, 1, -1, "overhead.prefill_ratio.b1", "time to read a text, ratio to the base");
-    n += add_axis_panel(&t, &a, 2, -1, "overhead.flops", "FLOPs to read a text");
-    pb_text_add(&t, "unset multiplot\n");
-    int rc = n ? draw(folder, "axis", t.data, 1.7 * WIDTH) : 0;
-    pb_text_free(&t);
+    pb_figure f = {.count = 0};
+    pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,3 title t(%d)\n", style,
+                pb_figure_text(&f, e->axis), is_long(&a) ? "set logscale x\n" : "", title_of(&f, e));
+    int n = add_axis_panel(&f, &a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric);
+    n += add_axis_panel(&f, &a, 1, -1, "overhead.prefill_ratio.b1", "time to read a text, ratio to the base");
+    n += add_axis_panel(&f, &a, 2, -1, "overhead.flops", "FLOPs to read a text");
+    pb_text_add(&f.commands, "unset multiplot\n");
+    int rc = n ? pb_figure_draw(&f, folder, "axis", 1.7 * WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
     free(metric);
     free(a.x);
     return rc;
@@ -534,15 +481,29 @@ static int draw_axis(const pb_report *r, const char *folder)
 
 /* ---- all figures --------------------------------------------------------------------------------------- */
 
+static char *folder_of(const pb_experiment *e, const char *folder)
+{
+    return folder ? pb_strdup(folder) : pb_format("plots/%s", e->name);
+}
+
+int pb_plot_try(const pb_experiment *e, const char *folder)
+{
+    char *to = folder_of(e, folder);
+    int rc = pb_make_dirs(to) || pb_gnuplot_try() ? -1 : 0;
+    if (!rc && access(to, W_OK | X_OK))
+        rc = pb_error("%s: figures cannot be written: %s; want a folder that may be written", to, strerror(errno));
+    free(to);
+    return rc;
+}
+
 int pb_plot(const pb_report *r, const char *folder)
 {
-    char *own = pb_format("plots/%s", r->experiment->name);
-    const char *to = folder ? folder : own;
+    char *to = folder_of(r->experiment, folder);
     int rc = pb_make_dirs(to) ||
              draw_against(r, to, "accuracy-parameters", "storage.trainable", "trainable parameters") ||
              draw_against(r, to, "accuracy-memory", "memory.train.total", "training memory, bytes") ||
              draw_against(r, to, "accuracy-inference", "overhead.flops", "FLOPs to read an example, unmerged") ||
              draw_overhead(r, to) || draw_axis(r, to) || draw_tuning(r, to) || draw_curves(r, to);
-    free(own);
+    free(to);
     return rc ? -1 : 0;
 }
