@@ -1,32 +1,44 @@
 /* threads: the pool.  Floor 0.
  *
- * A job is announced by raising `job`; each worker runs its share and raises `done`.  A worker
- * spins on `job` for a while (a training step has hundreds of jobs, microseconds apart) and
- * then sleeps on the condition; the caller, who has its own share, only ever spins.
+ * A job is announced by raising `job`; each worker runs its share and raises `done`.  Both sides wait in the same way:
+ * they spin on the number for a while (a training step has hundreds of jobs, microseconds apart) and then sleep on a
+ * condition.
  */
 #include "base/threads.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define MOST_THREADS 256
-#define SPINS 20000 /* about 100 microseconds */
+#define MOST_SPINS 20000 /* about 200 microseconds */
+#define LEAST_SPINS 16
+#define MOST_MISSES 1024
+
+/* How long one thread spins.  It learns: spinning in vain halves the time, spinning with success doubles it.  Where the
+ * other thread waits for the same core, spinning keeps it from running, and the time soon is nothing; on a core of its
+ * own a thread soon spins long enough.  So that it finds out when a core has become free, it spins for long once in
+ * `every` times, and ever more seldom where that is in vain too. */
+typedef struct patience {
+    int spins, misses, every;
+} patience;
+static const patience patient = {MOST_SPINS, 0, LEAST_SPINS};
 
 static struct {
     int count; /* the caller included; 0: not started */
-    pthread_t worker[MOST_THREADS];
+    pthread_t *worker;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
-    atomic_uint job; /* number of the newest job */
-    atomic_int done; /* workers that finished it */
-    int sleeping;    /* under the lock           */
+    pthread_cond_t wake;     /* a job was announced      */
+    pthread_cond_t finished; /* the last worker is ready */
+    atomic_int job;          /* number of the newest job */
+    atomic_int done;         /* workers that finished it */
+    int sleeping;            /* workers, under the lock  */
+    atomic_bool caller_sleeps;
     atomic_bool stop;
-    unsigned first_job; /* the newest job when the workers were started */
+    int first_job; /* the newest job when the workers were started */
+    patience caller;
     pb_work *work;
     void *ctx;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
 
 static void relax(void)
 {
@@ -35,33 +47,84 @@ static void relax(void)
 #endif
 }
 
-static unsigned wait_for_job(unsigned last)
+static void had_to_sleep(patience *p, bool probed)
 {
-    for (int i = 0; i < SPINS; i++) {
-        unsigned job = atomic_load_explicit(&pool.job, memory_order_acquire);
-        if (job != last)
-            return job;
+    p->spins = p->spins / 2 > LEAST_SPINS ? p->spins / 2 : LEAST_SPINS;
+    p->misses = probed ? 0 : p->misses + 1;
+    if (probed && p->every < MOST_MISSES)
+        p->every *= 2;
+}
+
+static void had_luck(patience *p, int spins)
+{
+    int enough = 2 * (spins > p->spins ? spins : p->spins);
+    *p = (patience){enough < MOST_SPINS ? enough : MOST_SPINS, 0, LEAST_SPINS};
+}
+
+/* Spins until the number is (or, is == false, is no more) `value`; false: it still waits. */
+static bool spin(const atomic_int *number, bool is, int value, patience *p)
+{
+    bool probe = p->misses >= p->every;
+    int most = probe ? MOST_SPINS : p->spins;
+    for (int i = 0; i <= most; i++) {
+        if ((atomic_load_explicit(number, memory_order_acquire) == value) == is) {
+            if (i) /* one that need not wait learns nothing */
+                had_luck(p, i);
+            return true;
+        }
         relax();
     }
-    pthread_mutex_lock(&pool.lock);
-    pool.sleeping++;
-    while (atomic_load(&pool.job) == last)
-        pthread_cond_wait(&pool.wake, &pool.lock);
-    pool.sleeping--;
-    pthread_mutex_unlock(&pool.lock);
+    had_to_sleep(p, probe);
+    return false;
+}
+
+static int wait_for_job(int last, patience *p)
+{
+    if (!spin(&pool.job, false, last, p)) {
+        pthread_mutex_lock(&pool.lock);
+        pool.sleeping++;
+        while (atomic_load(&pool.job) == last)
+            pthread_cond_wait(&pool.wake, &pool.lock);
+        pool.sleeping--;
+        pthread_mutex_unlock(&pool.lock);
+    }
     return atomic_load(&pool.job);
+}
+
+/* The caller says that it sleeps before it looks at `done` for the last time, a worker raises `done` before it looks
+ * whether the caller sleeps: one of them sees the other. */
+static void wait_for_workers(int workers)
+{
+    if (spin(&pool.done, true, workers, &pool.caller))
+        return;
+    pthread_mutex_lock(&pool.lock);
+    atomic_store(&pool.caller_sleeps, true);
+    while (atomic_load(&pool.done) != workers)
+        pthread_cond_wait(&pool.finished, &pool.lock);
+    atomic_store(&pool.caller_sleeps, false);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+static void report(void)
+{
+    atomic_fetch_add(&pool.done, 1);
+    if (!atomic_load(&pool.caller_sleeps))
+        return;
+    pthread_mutex_lock(&pool.lock);
+    pthread_cond_signal(&pool.finished);
+    pthread_mutex_unlock(&pool.lock);
 }
 
 static void *worker(void *arg)
 {
-    int thread = (int)(intptr_t)arg;
-    unsigned last = pool.first_job;
+    int thread = (int)(intptr_t)arg, last = pool.first_job;
+    patience mine = patient;
     for (;;) {
-        last = wait_for_job(last);
+        last = wait_for_job(last, &mine);
         if (atomic_load(&pool.stop))
             return NULL;
         pool.work(pool.ctx, thread);
-        atomic_fetch_add_explicit(&pool.done, 1, memory_order_release);
+        report();
     }
 }
 
@@ -75,26 +138,21 @@ static void announce(void)
     pthread_mutex_unlock(&pool.lock);
 }
 
-static int available_cores(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 void pb_threads_start(int n)
 {
     pb_threads_stop();
-    if (n <= 0)
-        n = available_cores();
-    if (n > MOST_THREADS)
-        n = MOST_THREADS;
+    int want = n > 0 ? n : pb_cores_allowed(""), most = want < PB_MOST_THREADS ? want : PB_MOST_THREADS;
+    pool.worker = pb_alloc((size_t)most * sizeof *pool.worker);
     atomic_store(&pool.stop, false);
     pool.first_job = atomic_load(&pool.job);
+    pool.caller = patient;
     pool.count = 1;
-    while (pool.count < n && pthread_create(&pool.worker[pool.count], NULL, worker, (void *)(intptr_t)pool.count) == 0)
+    while (pool.count < most &&
+           pthread_create(&pool.worker[pool.count], NULL, worker, (void *)(intptr_t)pool.count) == 0)
         pool.count++;
-    if (pool.count < n)
-        pb_warn("only %d of %d threads could be started", pool.count, n);
+    if (pool.count < want)
+        pb_warn("%d threads instead of %d: more %s", pool.count, want,
+                pool.count < most ? "could not be started" : "are not supported");
 }
 
 void pb_threads_stop(void)
@@ -105,6 +163,8 @@ void pb_threads_stop(void)
         for (int i = 1; i < pool.count; i++)
             pthread_join(pool.worker[i], NULL);
     }
+    free(pool.worker);
+    pool.worker = NULL;
     pool.count = 0;
 }
 
@@ -123,15 +183,8 @@ void pb_threads_run(pb_work *work, void *ctx)
         announce();
     }
     work(ctx, 0);
-    int spins = 0;
-    while (workers > 0 && atomic_load_explicit(&pool.done, memory_order_acquire) != workers) {
-        if (spins++ < SPINS)
-            relax();
-        else { /* on an overcommitted machine the worker may wait for our core */
-            sched_yield();
-            spins = SPINS;
-        }
-    }
+    if (workers > 0)
+        wait_for_workers(workers);
 }
 
 void pb_threads_share(int n, int grain, int thread, int *from, int *to)

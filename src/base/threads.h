@@ -1,16 +1,27 @@
 /* threads: one pool, plain fork-join.  Floor 0.
  *
  * Work is split into as many contiguous shares as there are threads, always the same way, so
- * the bits of a result depend on the thread count only.  Workers spin for a short while
- * between jobs (a job can be 20 microseconds) and sleep when nothing comes.
+ * the bits of a result depend on the thread count only.  Who waits, a worker for the next job or the caller
+ * for the workers, spins for a short while (a job can take 20 microseconds) and then sleeps.  Spinning that is in vain,
+ * because the other thread waits for the same core, is given up after a few jobs.
  */
 #ifndef PB_THREADS_H
 #define PB_THREADS_H
 
 #include "base/base.h"
 
-/* Starts the pool with n threads in all, the caller included (1 = no workers).  Calling it
- * again changes the count.  n <= 0 means one per available core (sched_getaffinity). */
+/* How many processors this process may use: those of its affinity mask, or fewer where a control group (version 1 or
+ * 2) has a quota of processor time.  A quota of 2.5 processors counts as 2, one below 1 as 1.  `root` stands before
+ * /proc and /sys: "" for this machine, a folder for tests. */
+int pb_cores_allowed(const char *root);
+
+/* How many processors the machine has, allowed or not. */
+int pb_cores_present(void);
+
+/* Starts the pool with n threads in all, the caller included (1 = no workers).  Calling it again changes the count.
+ * n <= 0 means one for each allowed core.  Where fewer can be started, or n is over PB_MOST_THREADS (as many as
+ * OpenBLAS serves), a warning says how many there are. */
+enum { PB_MOST_THREADS = 512 };
 void pb_threads_start(int n);
 void pb_threads_stop(void);
 int pb_threads_count(void); /* 1 before start */

@@ -8,7 +8,6 @@
 #include "graph/op.h"
 #include "numeric/blas.h"
 
-#define MAX_THREADS 64
 #define GUARD 4096   /* bytes behind the arena that must stay untouched (watch)    */
 #define PATTERN 0xA5 /* what watched memory holds before a run                     */
 #define SMALL 2048   /* elements below which waking the other threads is a loss    */
@@ -17,9 +16,10 @@ struct pb_machine {
     char *arena;
     size_t size;     /* bytes of the bound plan                 */
     size_t capacity; /* bytes allocated, guard not included     */
-    pb_real *scratch[MAX_THREADS];
+    int threads;     /* of the pool when memory was taken   */
+    pb_real **scratch;
     size_t scratch_capacity;
-    uint64_t flops[MAX_THREADS];
+    uint64_t *flops; /* done by each thread in the last run */
     bool watch;
 };
 
@@ -38,10 +38,11 @@ static void *aligned(size_t bytes)
 
 static void free_scratch(pb_machine *m)
 {
-    for (int t = 0; t < MAX_THREADS; t++) {
+    for (int t = 0; t < m->threads; t++)
         free(m->scratch[t]);
-        m->scratch[t] = NULL;
-    }
+    free(m->scratch);
+    free(m->flops);
+    m->threads = 0;
 }
 
 void pb_machine_free(pb_machine *m)
@@ -63,10 +64,13 @@ static void grow(pb_machine *m, const pb_plan *plan, size_t scratch)
         m->arena = aligned(m->size + GUARD);
         m->capacity = m->size;
     }
-    if (scratch > m->scratch_capacity || !m->scratch[pb_threads_count() - 1]) {
+    if (scratch > m->scratch_capacity || m->threads < pb_threads_count()) {
         free_scratch(m);
         m->scratch_capacity = scratch;
-        for (int t = 0; t < pb_threads_count(); t++)
+        m->threads = pb_threads_count();
+        m->scratch = pb_alloc((size_t)m->threads * sizeof *m->scratch);
+        m->flops = pb_alloc((size_t)m->threads * sizeof *m->flops);
+        for (int t = 0; t < m->threads; t++)
             m->scratch[t] = aligned(scratch * sizeof(pb_real) + 64);
     }
 }
@@ -79,7 +83,6 @@ static pb_real *address(const pb_machine *m, const pb_span *s)
 
 void pb_machine_bind(pb_machine *m, pb_graph *g, const pb_plan *plan)
 {
-    PB_CHECK(pb_threads_count() <= MAX_THREADS);
     grow(m, plan, g->scratch);
     if (m->watch)
         memset(m->arena, PATTERN, m->capacity + GUARD);
@@ -180,7 +183,8 @@ static void step_back(pb_machine *m, const pb_node *n)
 
 static void run_steps(pb_machine *m, const pb_graph *g, int from, int to)
 {
-    memset(m->flops, 0, sizeof m->flops);
+    PB_CHECK(pb_threads_count() <= m->threads); /* the pool did not grow since the graph was bound */
+    memset(m->flops, 0, (size_t)m->threads * sizeof *m->flops);
     for (int i = from; i < to; i++)
         if (g->step[i].backward)
             step_back(m, g->step[i].node);
@@ -203,7 +207,7 @@ void pb_machine_backward(pb_machine *m, pb_graph *g)
 uint64_t pb_machine_flops(const pb_machine *m)
 {
     uint64_t sum = 0;
-    for (int t = 0; t < MAX_THREADS; t++)
+    for (int t = 0; t < m->threads; t++)
         sum += m->flops[t];
     return sum;
 }

@@ -107,33 +107,30 @@ enum { RATE_M = 1024, RATE_N = 384, RATE_K = 384 };
 
 typedef struct rate {
     double until;
-    uint64_t done[256];
-    pb_real *buffer[256];
+    uint64_t *done; /* [threads] products, each thread's own */
 } rate;
 
 static void multiply_for_a_while(void *ctx, int thread)
 {
     rate *r = ctx;
-    pb_real *a = r->buffer[thread], *b = a + RATE_M * RATE_K, *c = b + RATE_N * RATE_K;
+    pb_real *a = pb_alloc((RATE_M * RATE_K + RATE_N * RATE_K + RATE_M * RATE_N) * sizeof(pb_real));
+    pb_real *b = a + RATE_M * RATE_K, *c = b + RATE_N * RATE_K;
     do {
         pb_gemm_plain(false, true, RATE_M, RATE_N, RATE_K, 1, a, RATE_K, b, RATE_K, 0, c, RATE_N);
         r->done[thread]++;
     } while (pb_clock() < r->until);
+    free(a);
 }
 
 double pb_blas_rate(double seconds)
 {
-    rate r = {0};
     int threads = pb_threads_count();
-    for (int t = 0; t < threads; t++)
-        r.buffer[t] = pb_alloc((RATE_M * RATE_K + RATE_N * RATE_K + RATE_M * RATE_N) * sizeof(pb_real));
-    double start = pb_clock();
-    r.until = start + seconds;
+    double start = pb_clock(), products = 0;
+    rate r = {.until = start + seconds, .done = pb_alloc((size_t)threads * sizeof *r.done)};
     pb_threads_run(multiply_for_a_while, &r);
-    double took = pb_clock() - start, products = 0;
-    for (int t = 0; t < threads; t++) {
+    double took = pb_clock() - start;
+    for (int t = 0; t < threads; t++)
         products += (double)r.done[t];
-        free(r.buffer[t]);
-    }
+    free(r.done);
     return products * 2.0 * RATE_M * RATE_N * RATE_K / took * 1e-9;
 }

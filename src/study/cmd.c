@@ -18,7 +18,7 @@ static const flag flags[] = {
     {"db", "FILE", "database of results (results/peftbench.db)", AT(db), TEXT},
     {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or method.lora.rank=4; may be repeated", 0, SET},
     {"jobs", "N", "cells side by side, the threads divided", AT(jobs), NUMBER},
-    {"threads", "N", "threads in all (one a core)", AT(threads), NUMBER},
+    {"threads", "N", "threads in all (one for each core that is allowed)", AT(threads), NUMBER},
     {"tokens", "N", "plan for texts of this many tokens, without the task's data", AT(tokens), NUMBER},
     {"seed", "N", "which of the row's runs (the first); of what is drawn (0)", AT(seed), SEED},
     {"row", "NAME", "a row of the table", AT(row), TEXT},

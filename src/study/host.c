@@ -1,10 +1,11 @@
 /* host: what /proc and sysconf say about this machine. */
 #include "study/host.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/threads.h"
 
 static void read_model(char *out, size_t room)
 {
@@ -26,11 +27,9 @@ const char *pb_host_name(void)
 {
     static char name[256];
     char model[128];
-    cpu_set_t set;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int usable = sched_getaffinity(0, sizeof set, &set) ? (int)cores : CPU_COUNT(&set);
     double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1 << 30);
     read_model(model, sizeof model);
-    snprintf(name, sizeof name, "%s, %d of %ld cores, %.0f GiB", model, usable, cores, memory);
+    snprintf(name, sizeof name, "%s, %d of %d cores, %.0f GiB", model, pb_cores_allowed(""), pb_cores_present(),
+             memory);
     return name;
 }

@@ -4,7 +4,8 @@
 
 #include "base/base.h"
 
-/* "AMD EPYC 9B45, 2 of 2 cores, 23 GiB": static storage. */
+/* "AMD EPYC 9B45, 2 of 96 cores, 23 GiB": the cores that this process may use, of those that are there.  Static
+ * storage. */
 const char *pb_host_name(void);
 
 #endif

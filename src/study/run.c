@@ -226,7 +226,7 @@ static int run_pass(pass *p, const char *what, int jobs, const pb_run_options *o
 {
     if (!p->cells)
         return 0;
-    int cores = o->threads > 0 ? o->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int cores = o->threads > 0 ? o->threads : pb_cores_allowed("");
     p->bench.threads = cores / jobs > 1 ? cores / jobs : 1;
     p->meter = pb_meter_start(what, p->cells, jobs, o->quiet);
     int rc = pb_children_run(p->cells, jobs, work_in_child, &events, p);
