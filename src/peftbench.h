@@ -5,6 +5,7 @@
 #include "graph/op.h"
 #include "model/plugin.h"
 #include "files/table.h"
+#include "train/labels.h"
 #include "train/metric.h"
 #include "train/result.h"
 #include "train/task.h"

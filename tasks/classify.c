@@ -25,7 +25,7 @@ static const pb_option options[] = {
      .type = PB_TEXT,
      .offset = offsetof(conf, classes),
      .preset = "",
-     .help = "names of the classes in their order; `0=negative` renames; empty: as they come"},
+     .help = "labels of the classes in their order; `0=negative` renames one; empty: as train has them"},
     {.name = "overlap",
      .type = PB_CHOICE,
      .offset = offsetof(conf, overlap),
@@ -37,70 +37,41 @@ static const pb_option options[] = {
 
 /* ---- loading ------------------------------------------------------------------------------ */
 
-/* The `index`th name of a list such as "0=negative, 1=positive": what the file says, and what we
- * call it.  false behind the end. */
-static bool class_entry(const char *list, int index, char key[64], char name[64])
-{
-    for (;; index--) {
-        list += strspn(list, ", ");
-        size_t n = strcspn(list, ",");
-        if (!*list)
-            return false;
-        if (index == 0) {
-            char entry[64];
-            snprintf(entry, sizeof entry, "%.*s", (int)n, list);
-            char *equals = strchr(entry, '=');
-            snprintf(key, 64, "%.*s", equals ? (int)(equals - entry) : 63, entry);
-            snprintf(name, 64, "%s", equals ? equals + 1 : entry);
-            return true;
-        }
-        list += n;
-    }
-}
-
-/* The class number of a file's label, -1 if the list of classes does not have it. */
-static int class_of(pb_data *d, const conf *c, const char *label)
-{
-    char key[64], name[64];
-    if (!*c->classes)
-        return pb_data_class(d, label);
-    for (int i = 0; class_entry(c->classes, i, key, name); i++)
-        if (!strcmp(key, label))
-            return pb_data_class(d, name);
-    return -1;
-}
+typedef struct reading {
+    const conf *conf;
+    pb_labels *labels;
+} reading;
 
 static int take_rows(pb_data *d, const void *settings, pb_split split, const pb_table *t)
 {
-    const conf *c = settings;
+    const reading *r = settings;
+    const conf *c = r->conf;
     int text = pb_table_column(t, c->text), label = pb_table_column(t, c->label);
     if (text < 0 || label < 0)
         return -1;
     for (size_t row = 0; row < pb_table_rows(t); row++) {
-        const char *given = pb_table_get(t, row, label);
-        int class = *given ? class_of(d, c, given) : -1;
+        int class = pb_labels_class(r->labels, split, t, row, label, c->label);
         if (class < 0)
-            return pb_error("%s:%d: %s: want one of %s, got '%s'", pb_table_path(t), pb_table_line(t, row), c->label,
-                            *c->classes ? c->classes : "the classes' names", given);
+            return -1;
         if (!*pb_table_get(t, row, text))
             return pb_error("%s:%d: %s: want a text, got nothing", pb_table_path(t), pb_table_line(t, row), c->text);
         pb_data_add(d, split, pb_table_get(t, row, text), class, pb_table_line(t, row));
     }
-    return 0;
+    return pb_labels_check(r->labels);
 }
 
 static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
-    char key[64], name[64];
-    for (int i = 0; class_entry(c->classes, i, key, name); i++)
-        pb_data_class(d, name);
-    if (pb_files_load(d, &c->files, take_rows, c))
-        return -1;
-    if (c->overlap == DROP)
+    reading r = {.conf = c, .labels = pb_labels_new(d, c->classes)};
+    int rc = r.labels ? pb_files_load(d, &c->files, take_rows, &r) : -1;
+    if (!rc && c->overlap == DROP)
         pb_data_drop_overlap(d);
-    pb_files_limit(d, &c->files);
-    return 0;
+    rc = rc || pb_labels_covered(r.labels) ? -1 : 0;
+    pb_labels_free(r.labels);
+    if (!rc)
+        pb_files_limit(d, &c->files);
+    return rc;
 }
 
 /* ---- scoring ------------------------------------------------------------------------------- */

@@ -127,6 +127,8 @@ data 'not UTF-8' 'train.tsv:2: bytes that are not UTF-8' 'label\ttext\ngood\t\37
 data 'a NUL byte' 'train.tsv:2: a NUL byte' 'label\ttext\ngood\t\000\n'
 data 'an empty file' 'train.tsv:1: want at least one row' ''
 data 'no text' 'train.tsv:3: text: want a text' 'label\ttext\ngood\ta\ngood\t\n'
+data 'two spellings' "train.tsv:3: label: got 'Good', which is written 'good' in" 'label\ttext\ngood\ta\nGood\tb\nbad\tc\n'
+data 'real numbers' 'the labels are real numbers' 'label\ttext\n0.5\ta\n1.5\tb\n'
 data 'one class' 'want at least 2 classes' 'label\ttext\ngood\ta\ngood\tb\n'
 
 # ---- bad databases --------------------------------------------------------------------------------------

@@ -61,6 +61,11 @@ int pb_data_class(pb_data *d, const char *name)
     for (int c = 0; c < d->classes; c++)
         if (!strcmp(d->class_name[c], name))
             return c;
+    return pb_data_add_class(d, name);
+}
+
+int pb_data_add_class(pb_data *d, const char *name)
+{
     d->class_name = pb_realloc(d->class_name, (size_t)(d->classes + 1) * sizeof *d->class_name);
     d->class_name[d->classes] = pb_strdup(name);
     return d->classes++;

@@ -57,7 +57,7 @@ typedef struct pb_task {
     bool texts;               /* answers are texts, not classes              */
     const pb_option *options; /* the keys of a named task's INI               */
     size_t conf_size;
-    /* Fills name-independent parts of `d` (pb_data_add, pb_data_class); `find` in task.c
+    /* Fills name-independent parts of `d` (pb_data_add, pb_labels_class); `find` in task.c
      * looks for files in data/ and $PEFTBENCH_DATA.  -1 with FILE:LINE: message. */
     int (*load)(pb_data *d, const void *conf);
     int version;                   /* of what `score` computes: another one may not be compared     */
@@ -103,7 +103,8 @@ const pb_task *pb_task_find(const char *name);
 
 pb_data *pb_data_new(const char *name);
 void pb_data_free(pb_data *d);
-int pb_data_class(pb_data *d, const char *name); /* number of the class, added if new      */
+int pb_data_class(pb_data *d, const char *name);     /* number of the class, added if new      */
+int pb_data_add_class(pb_data *d, const char *name); /* the same of one that is known to be new */
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
 /* The same with an answer that is a text. */
 void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char *answer, int line);

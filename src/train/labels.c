@@ -1,0 +1,224 @@
+/* labels: see labels.h. */
+#include "train/labels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "base/dictionary.h"
+
+/* What a number of the dictionary stands for. */
+typedef struct entry {
+    int class;
+    char *spelling, *path; /* where it was first seen; of a list: NULL */
+    int line;
+} entry;
+
+struct pb_labels {
+    pb_data *data;
+    char *list;           /* as it is given                                                  */
+    pb_dictionary labels; /* of a list: as they are written; gathered: in their plain form */
+    entry *entry;         /* [labels.count]                                                  */
+    size_t capacity;
+    int reals, words; /* gathered classes that are fractions, and those that are no numbers */
+    int real;         /* the first entry that is a fraction                                 */
+};
+
+/* ---- spelling ----------------------------------------------------------------------------------------------- */
+
+/* true if the text is a decimal number, and nothing else. */
+static bool is_number(const char *text, double *x)
+{
+    char *end;
+    if (!*text || text[strspn(text, "+-.0123456789eE")])
+        return false;
+    *x = strtod(text, &end);
+    return !*end && isfinite(*x);
+}
+
+/* The text without white space at its ends, which is changed in place. */
+static char *trim(char *text)
+{
+    static const char blank[] = " \t\r\n\v\f";
+    text += strspn(text, blank);
+    size_t n = strlen(text);
+    while (n && strchr(blank, text[n - 1]))
+        text[--n] = 0;
+    return text;
+}
+
+/* What spellings of one label have in common: numbers by their value, words in Unicode's compatible form without case,
+ * both without white space at the ends.  The caller frees it. */
+static char *plain_form(const char *label)
+{
+    double x;
+    uint8_t *folded = NULL;
+    char *copy = pb_strdup(label), *text = trim(copy), *form;
+    utf8proc_map((const uint8_t *)text, 0, &folded,
+                 UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD);
+    if (is_number(text, &x))
+        form = pb_format("%.17g", x + 0.0); /* no -0 */
+    else
+        form = pb_strdup(folded ? trim((char *)folded) : text);
+    free(folded);
+    free(copy);
+    return form;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+static entry *add_entry(pb_labels *l, const char *key, int class)
+{
+    int i = pb_dictionary_add(&l->labels, key, strlen(key));
+    pb_grow(&l->entry, (size_t)i, &l->capacity, sizeof *l->entry);
+    l->entry[i] = (entry){.class = class};
+    return &l->entry[i];
+}
+
+static int take_list(pb_labels *l)
+{
+    char *copy = pb_strdup(l->list), *rest = copy, *key;
+    int rc = 0;
+    while (!rc && (key = strsep(&rest, ","))) {
+        char *name = strchr(key, '=');
+        if (name)
+            *name++ = 0;
+        key = trim(key);
+        name = name ? trim(name) : key;
+        if (!*key && name == key) /* nothing between two commas */
+            continue;
+        if (!*key || !*name)
+            rc = pb_error("%s: classes: want LABEL or LABEL=NAME, got '%s=%s'", l->data->name, key, name);
+        else if (pb_dictionary_find(&l->labels, key, strlen(key)) >= 0)
+            rc = pb_error("%s: classes: the label '%s' stands there twice; want it once", l->data->name, key);
+        else
+            add_entry(l, key, pb_data_class(l->data, name));
+    }
+    free(copy);
+    return rc;
+}
+
+pb_labels *pb_labels_new(pb_data *d, const char *list)
+{
+    pb_labels *l = pb_alloc(sizeof *l);
+    l->data = d;
+    l->list = pb_strdup(list);
+    if (!take_list(l))
+        return l;
+    pb_labels_free(l);
+    return NULL;
+}
+
+void pb_labels_free(pb_labels *l)
+{
+    for (int i = 0; l && i < l->labels.count; i++) {
+        free(l->entry[i].spelling);
+        free(l->entry[i].path);
+    }
+    if (l) {
+        pb_dictionary_free(&l->labels);
+        free(l->entry);
+        free(l->list);
+    }
+    free(l);
+}
+
+/* ---- from a file ------------------------------------------------------------------------------------------------ */
+
+static const char *const advice = "or the task's `classes = LABEL=NAME, ..`, which says what each label means";
+
+/* A label that the training file does not have. */
+static int refuse_new(const pb_labels *l, const char *where, const char *label)
+{
+    const char **names = pb_alloc((size_t)(l->data->classes + 1) * sizeof *names);
+    pb_text known = {0};
+    for (int i = 0; i < l->data->classes; i++) {
+        names[i] = l->data->class_name[i];
+        if (i < 8)
+            pb_text_add(&known, "%s'%s'", i ? ", " : "", names[i]);
+    }
+    const char *near = pb_nearest(label, names);
+    pb_error("%s: got '%s', a label that train does not have%s%s%s; want one of train's %d, %s%s, %s", where, label,
+             near ? " (the nearest that it has is '" : "", near ? near : "", near ? "')" : "", l->data->classes,
+             known.data ? known.data : "none", l->data->classes > 8 ? ", .." : "", advice);
+    pb_text_free(&known);
+    free(names);
+    return -1;
+}
+
+static int add_label(pb_labels *l, const char *form, const char *label, const pb_table *t, int line)
+{
+    double x;
+    entry *e = add_entry(l, form, pb_data_add_class(l->data, label));
+    e->spelling = pb_strdup(label);
+    e->path = pb_strdup(pb_table_path(t));
+    e->line = line;
+    if (!is_number(form, &x))
+        l->words++;
+    else if (x != floor(x) && !l->reals++)
+        l->real = (int)(e - l->entry);
+    return e->class;
+}
+
+/* Without a list: by the label's plain form. */
+static int gather(pb_labels *l, pb_split split, const char *where, const char *label, const pb_table *t, int line)
+{
+    char *form = plain_form(label);
+    int i = pb_dictionary_find(&l->labels, form, strlen(form)), class;
+    if (i < 0)
+        class = split == PB_TRAIN ? add_label(l, form, label, t, line) : refuse_new(l, where, label);
+    else if (!strcmp(l->entry[i].spelling, label))
+        class = l->entry[i].class;
+    else
+        class = pb_error("%s: got '%s', which is written '%s' in %s:%d; want one spelling, %s", where, label,
+                         l->entry[i].spelling, l->entry[i].path, l->entry[i].line, advice);
+    free(form);
+    return class;
+}
+
+int pb_labels_class(pb_labels *l, pb_split split, const pb_table *t, size_t row, int column, const char *name)
+{
+    const char *label = pb_table_get(t, row, column);
+    int line = pb_table_line(t, row), class = -1;
+    char *where = pb_format("%s:%d: %s", pb_table_path(t), line, name);
+    int i = *l->list ? pb_dictionary_find(&l->labels, label, strlen(label)) : -1;
+    if (i >= 0)
+        class = l->entry[i].class;
+    else if (*l->list || !label[strspn(label, " \t")])
+        pb_error("%s: want one of %s, got '%s'", where, *l->list ? l->list : "the classes' names", label);
+    else
+        class = gather(l, split, where, label, t, line);
+    free(where);
+    return class;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------ */
+
+int pb_labels_check(const pb_labels *l)
+{
+    if (!l->reals || l->words)
+        return 0;
+    const entry *e = &l->entry[l->real];
+    return pb_error(
+        "%s:%d: the labels are real numbers, such as '%s' (%d different ones): a regression set; want labels "
+        "of classes, %s",
+        e->path, e->line, e->spelling, l->labels.count, advice);
+}
+
+int pb_labels_covered(const pb_labels *l)
+{
+    const pb_data *d = l->data;
+    int *trained = pb_alloc((size_t)(d->classes + 1) * sizeof *trained), rc = 0;
+    for (int i = 0; i < d->split[PB_TRAIN].count; i++)
+        trained[d->split[PB_TRAIN].example[i].label]++;
+    for (int s = PB_VALIDATION; s < PB_SPLITS && !*l->list; s++)
+        for (int i = 0; i < d->split[s].count && !rc; i++) {
+            int class = d->split[s].example[i].label;
+            if (!trained[class])
+                rc = pb_error("%s: %s has examples of the class '%s' and train has none left; want some, %s", d->name,
+                              pb_split_name[s], d->class_name[class], advice);
+        }
+    free(trained);
+    return rc;
+}
