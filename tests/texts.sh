@@ -138,10 +138,4 @@ ok 'no reference' refuses 'data/facts.tsv:2: want a text in mr and in first, sec
 printf 'mr\tfirst\na[b]\tc\n' >data/facts.tsv
 ok 'no such column' refuses "no column 'second'" run facts.ini
 
-# ---- a database of the first version ----------------------------------------------------------------------------
-sqlite3 results/peftbench.db 'DROP TABLE answer; DROP TABLE statistic; DROP TABLE provenance;
-	DROP TABLE imported_value; DROP TABLE imported; PRAGMA user_version = 1'
-ok 'is brought up to date' run 0 table toy.ini
-ok 'and has the new tables' number 0 'SELECT count(*) FROM answer'
-
 finish

@@ -16,7 +16,9 @@ typedef struct pb_store pb_store;
 pb_store *pb_store_open(const char *path);
 /* The same for reading only; the file must exist, and stays as it is. */
 pb_store *pb_store_read(const char *path);
-void pb_store_close(pb_store *s);
+/* Closes it; NULL is fine.  Returns -1 with an error if any use of the store failed, even if the caller overlooked
+ * it. */
+int pb_store_close(pb_store *s);
 
 /* The id of the finished run with this hash, diverged ones included; 0: none (failed runs do
  * not count); -1 with an error. */

@@ -1,0 +1,249 @@
+/* store_write: what is written in one transaction. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "model/plugin.h"
+#include "numeric/blas.h"
+#include "study/host.h"
+#include "study/store_internal.h"
+#include "version.h"
+
+static int put_values(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO value VALUES (?, ?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->values && !rc; i++) {
+        const pb_value *v = &r->value[i];
+        sqlite3_bind_int64(q, 1, run);
+        pb_store_bind(q, 2, v->key);
+        pb_store_bind(q, 3, pb_store_split(v->split));
+        sqlite3_bind_int(q, 4, v->step);
+        sqlite3_bind_double(q, 5, v->value); /* NaN becomes NULL */
+        rc = pb_store_insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_answers(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO answer VALUES (?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->predictions && !rc; i++) {
+        const pb_prediction *p = &r->prediction[i];
+        if (!p->text)
+            continue;
+        sqlite3_bind_int64(q, 1, run);
+        pb_store_bind(q, 2, pb_store_split((int)p->split));
+        sqlite3_bind_int(q, 3, p->example);
+        pb_store_bind(q, 4, p->text);
+        rc = pb_store_insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_statistics(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO statistic VALUES (?, ?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->statistics && !rc; i++) {
+        const pb_statistic *t = &r->statistic[i];
+        pb_text numbers = {0};
+        for (int k = 0; k < t->count; k++)
+            pb_text_add(&numbers, "%s%.17g", k ? "," : "[", t->x[k]);
+        pb_text_add(&numbers, "]");
+        sqlite3_bind_int64(q, 1, run);
+        pb_store_bind(q, 2, pb_store_split((int)t->split));
+        pb_store_bind(q, 3, t->metric);
+        sqlite3_bind_int(q, 4, t->example);
+        pb_store_bind(q, 5, numbers.data);
+        rc = pb_store_insert(s, q);
+        pb_text_free(&numbers);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_predictions(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->predictions && !rc; i++) {
+        const pb_prediction *p = &r->prediction[i];
+        if (p->text)
+            continue;
+        sqlite3_bind_int64(q, 1, run);
+        pb_store_bind(q, 2, pb_store_split((int)p->split));
+        sqlite3_bind_int(q, 3, p->example);
+        sqlite3_bind_int(q, 4, p->label);
+        sqlite3_bind_int(q, 5, p->predicted);
+        sqlite3_bind_double(q, 6, (double)p->probability);
+        rc = pb_store_insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_samples(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO sample VALUES (?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->samples && !rc; i++) {
+        sqlite3_bind_int64(q, 1, run);
+        pb_store_bind(q, 2, r->sample[i].key);
+        sqlite3_bind_int(q, 3, r->sample[i].round);
+        sqlite3_bind_double(q, 4, r->sample[i].seconds);
+        rc = pb_store_insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_result(pb_store *s, long long run, const pb_result *r)
+{
+    return put_values(s, run, r) || put_predictions(s, run, r) || put_answers(s, run, r) || put_statistics(s, run, r) ||
+           put_samples(s, run, r);
+}
+
+static int put_fact(pb_store *s, sqlite3_stmt *q, long long run, const char *key, const char *value)
+{
+    sqlite3_bind_int64(q, 1, run);
+    pb_store_bind(q, 2, key);
+    pb_store_bind(q, 3, value);
+    return pb_store_insert(s, q);
+}
+
+static int put_settings(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
+    char *copy = pb_format("%stask.class_names=%s\n", c->settings, e->class_names), *rest = copy, *line;
+    int rc = q ? 0 : -1;
+    while (!rc && (line = strsep(&rest, "\n")) && *line) {
+        char *value = strchr(line, '=');
+        *value++ = 0;
+        rc = put_fact(s, q, run, line, value);
+    }
+    free(copy);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+/* "plugin.gate": the file's digest; "plugins": where it was found, for who reproduces the run. */
+static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cell *c)
+{
+    pb_text paths = {0};
+    int rc = 0;
+    for (int p = 0; p < c->row->parts && !rc; p++) {
+        const pb_method *m = c->row->method[p];
+        if (!pb_plugin_digest(m))
+            continue;
+        char *key = pb_format("plugin.%s", m->name);
+        pb_text_add(&paths, "%s%s", paths.length ? ", " : "", pb_plugin_path(m));
+        rc = put_fact(s, q, run, key, pb_plugin_digest(m)->hex);
+        free(key);
+    }
+    rc = rc || (paths.length && put_fact(s, q, run, "plugins", paths.data)) ? -1 : 0;
+    pb_text_free(&paths);
+    return rc;
+}
+
+/* What a method may use and by what rule it stops. */
+static char *budget_of(const pb_cell *c)
+{
+    const pb_train_options *o = &c->train;
+    pb_text t = {0};
+    pb_text_add(&t, "%d settings, %d epochs of batches of %d", c->row->choices, o->epochs, o->batch);
+    if (o->patience)
+        pb_text_add(&t, ", patience %d", o->patience);
+    if (o->target > 0)
+        pb_text_add(&t, ", target %.10g", o->target);
+    return t.data;
+}
+
+/* Beside the run's row, which has machine and program. */
+static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
+{
+    char *metrics = pb_format("%s %d", e->task->name, e->task->version);
+    char *budget = budget_of(c);
+    const char *row[][2] = {{"data", e->data.hex},
+                            {"model", e->model.hex},
+                            {"template", c->template.hex},
+                            {"metrics", metrics},
+                            {"budget", budget}};
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < PB_COUNT(row) && !rc; i++)
+        rc = put_fact(s, q, run, row[i][0], row[i][1]);
+    rc = rc || put_plugins(s, q, run, c) ? -1 : 0;
+    sqlite3_finalize(q);
+    free(metrics);
+    free(budget);
+    return rc;
+}
+
+/* 0: a result of this hash is there already. */
+static long long put_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const char *status, const char *error,
+                         double seconds)
+{
+    char ended[32];
+    pb_timestamp(ended);
+    const char *text[] = {c->hash.hex, e->name,    e->task_name,    e->model_path,  c->row->label,  c->choice,
+                          status,      error,      ended,           pb_host_name(), pb_blas_name(), PB_COMPILER,
+                          PB_FLAGS,    PB_VERSION, PB_CODE_VERSION, e->data.hex};
+    sqlite3_stmt *q =
+        pb_store_prepare(s, "INSERT INTO run (hash, experiment, task, model, row, choice, status, error, ended,"
+                            " machine, kernels, compiler, flags, version, code, data, seed, seconds, threads)"
+                            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (hash)"
+                            " WHERE status <> 'failed' AND superseded IS NULL DO NOTHING");
+    if (!q)
+        return -1;
+    int n = (int)PB_COUNT(text);
+    for (int i = 0; i < n; i++)
+        pb_store_bind(q, i + 1, text[i]);
+    sqlite3_bind_int64(q, n + 1, (sqlite3_int64)c->seed);
+    sqlite3_bind_double(q, n + 2, seconds);
+    sqlite3_bind_int(q, n + 3, pb_threads_count());
+    int rc = pb_store_insert(s, q);
+    sqlite3_finalize(q);
+    return rc ? -1 : sqlite3_changes(s->db) ? sqlite3_last_insert_rowid(s->db) : 0;
+}
+
+long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r, const char *error,
+                       double seconds)
+{
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    long long run = put_run(s, e, c, r->status, error, seconds);
+    int rc = run < 0 ? -1 : 0;
+    if (run > 0)
+        rc = put_settings(s, run, e, c) || put_provenance(s, run, e, c) || put_result(s, run, r) ? -1 : 0;
+    if (pb_store_end(s, rc))
+        return -1;
+    return run ? run : pb_store_find(s, &c->hash); /* another driver was faster */
+}
+
+/* Another driver may have been faster: the first value of what is to be appended tells. */
+static int has_value(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "SELECT 1 FROM value WHERE run = ? AND key = ? AND split = ? AND step = ?");
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, run);
+    pb_store_bind(q, 2, r->value[0].key);
+    pb_store_bind(q, 3, pb_store_split(r->value[0].split));
+    sqlite3_bind_int(q, 4, r->value[0].step);
+    int rc = sqlite3_step(q);
+    int has = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : pb_store_fail(s);
+    sqlite3_finalize(q);
+    return has;
+}
+
+int pb_store_append(pb_store *s, long long run, const pb_result *r)
+{
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    int has = r->values ? has_value(s, run, r) : 0;
+    return pb_store_end(s, has ? has < 0 : put_result(s, run, r));
+}
