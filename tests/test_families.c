@@ -152,7 +152,8 @@ static pb_dtype type_of(const char *name)
     static const struct {
         const char *name;
         pb_dtype type;
-    } types[] = {{"Q4_0", PB_Q4_0}, {"Q4_1", PB_Q4_1}, {"Q8_0", PB_Q8_0}, {"Q4_K", PB_Q4_K}, {"Q6_K", PB_Q6_K}};
+    } types[] = {{"Q4_0", PB_Q4_0}, {"Q4_1", PB_Q4_1}, {"Q5_0", PB_Q5_0}, {"Q5_1", PB_Q5_1}, {"Q8_0", PB_Q8_0},
+                 {"Q2_K", PB_Q2_K}, {"Q3_K", PB_Q3_K}, {"Q4_K", PB_Q4_K}, {"Q5_K", PB_Q5_K}, {"Q6_K", PB_Q6_K}};
     for (size_t i = 0; i < PB_COUNT(types); i++)
         if (!strcmp(types[i].name, name))
             return types[i].type;
@@ -177,7 +178,7 @@ TEST(blocks_are_those_of_ggml)
         for (int i = 0; i < pb_block_size(type); i++)
             CHECK_NEAR((double)out[i], pb_json_number(pb_json_at(values, (size_t)i), NAN), 1e-6);
     }
-    CHECK_INT(blocks, 5);
+    CHECK_INT(blocks, 10);
     free(l.text);
 }
 

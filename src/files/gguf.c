@@ -169,12 +169,42 @@ const char *pb_gguf_text(pb_gguf *f, const char *key)
 
 /* ---- tensors ------------------------------------------------------------------------------------------------ */
 
+/* The types of ggml; PB_OTHER: one that is known by name only. */
 static const struct {
     uint64_t number;
+    const char *name;
     pb_dtype type;
     int bytes; /* of one, outside of blocks */
-} types[] = {{0, PB_F32, 4},  {1, PB_F16, 2},   {2, PB_Q4_0, 0},  {3, PB_Q4_1, 0},
-             {8, PB_Q8_0, 0}, {12, PB_Q4_K, 0}, {14, PB_Q6_K, 0}, {30, PB_BF16, 2}};
+} types[] = {{0, "F32", PB_F32, 4},        {1, "F16", PB_F16, 2},       {30, "BF16", PB_BF16, 2},
+             {2, "Q4_0", PB_Q4_0, 0},      {3, "Q4_1", PB_Q4_1, 0},     {6, "Q5_0", PB_Q5_0, 0},
+             {7, "Q5_1", PB_Q5_1, 0},      {8, "Q8_0", PB_Q8_0, 0},     {10, "Q2_K", PB_Q2_K, 0},
+             {11, "Q3_K", PB_Q3_K, 0},     {12, "Q4_K", PB_Q4_K, 0},    {13, "Q5_K", PB_Q5_K, 0},
+             {14, "Q6_K", PB_Q6_K, 0},     {9, "Q8_1", PB_OTHER, 0},    {15, "Q8_K", PB_OTHER, 0},
+             {16, "IQ2_XXS", PB_OTHER, 0}, {17, "IQ2_XS", PB_OTHER, 0}, {18, "IQ3_XXS", PB_OTHER, 0},
+             {19, "IQ1_S", PB_OTHER, 0},   {20, "IQ4_NL", PB_OTHER, 0}, {21, "IQ3_S", PB_OTHER, 0},
+             {22, "IQ2_S", PB_OTHER, 0},   {23, "IQ4_XS", PB_OTHER, 0}, {24, "I8", PB_OTHER, 0},
+             {25, "I16", PB_OTHER, 0},     {26, "I32", PB_OTHER, 0},    {27, "I64", PB_OTHER, 0},
+             {28, "F64", PB_OTHER, 0},     {29, "IQ1_M", PB_OTHER, 0},  {34, "TQ1_0", PB_OTHER, 0},
+             {35, "TQ2_0", PB_OTHER, 0},   {39, "MXFP4", PB_OTHER, 0},  {40, "NVFP4", PB_OTHER, 0}};
+
+/* The place in `types`; -1 with an error for a number that is not read here. */
+static int find_type(const pb_gguf *f, const pb_array *a, uint64_t number)
+{
+    pb_text known = {0};
+    const char *name = "that ggml does not name";
+    for (size_t i = 0; i < PB_COUNT(types); i++) {
+        if (types[i].type != PB_OTHER && types[i].number == number)
+            return pb_text_free(&known), (int)i;
+        if (types[i].type != PB_OTHER)
+            pb_text_add(&known, "%s%s", i ? ", " : "", types[i].name);
+        if (types[i].number == number)
+            name = types[i].name;
+    }
+    pb_error("%s: '%s': type %s (%llu): want one of %s", f->path, a->name, name, (unsigned long long)number,
+             known.data);
+    pb_text_free(&known);
+    return -1;
+}
 
 /* Sizes from the fastest dimension on, which is the last in a matrix by rows. */
 static int read_shape(cursor *c, pb_array *a)
@@ -195,12 +225,9 @@ static int read_shape(cursor *c, pb_array *a)
 
 static int set_bytes(const pb_gguf *f, pb_array *a, uint64_t number)
 {
-    size_t i = 0;
-    while (i < PB_COUNT(types) && types[i].number != number)
-        i++;
-    if (i == PB_COUNT(types))
-        return pb_error("%s: '%s': type %llu: want F32, F16, BF16, Q4_0, Q4_1, Q8_0, Q4_K or Q6_K", f->path, a->name,
-                        (unsigned long long)number);
+    int i = find_type(f, a, number);
+    if (i < 0)
+        return -1;
     a->dtype = types[i].type;
     size_t block = (size_t)pb_block_size(a->dtype), bytes = (size_t)pb_block_bytes(a->dtype);
     size_t last = a->dims ? (size_t)a->shape[a->dims - 1] : 1;

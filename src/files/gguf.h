@@ -61,11 +61,15 @@ const char *pb_gguf_next_text(const unsigned char **at, size_t *size);
 
 /* gguf_model.c, gguf_tokenizer.c: fill config and names, tokenizer; -1 with an error. */
 int pb_gguf_describe(pb_gguf *f);
+/* gguf_keys.c: -1 with an error if the file says something that changes what a network of this architecture computes,
+ * or which ids a text has, and is not read here. */
+int pb_gguf_check_keys(pb_gguf *f, const char *arch);
 int pb_gguf_describe_tokenizer(pb_gguf *f);
 
 /* A tokenizer.json of a SentencePiece BPE: n tokens with scores; kind[i] 2 unknown, 3 control, 6 byte,
- * else ordinary.  `space`: how blanks are written in tokens. */
+ * else ordinary.  `space`: how blanks are written in tokens; prefix: one is put before every text; before, behind:
+ * tokens that stand around every text, NULL: none. */
 char *pb_sentencepiece_json(const char *const *token, const float *score, const unsigned char *kind, int n,
-                            const char *space, int bos, bool add_bos);
+                            const char *space, bool prefix, const char *before, const char *behind);
 
 #endif

@@ -1,8 +1,11 @@
 /* gguf_model: names and shape of a network, from llama.cpp's words to Hugging Face's.  Floor 3. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "files/gguf.h"
+
+#define FREQUENCIES "rope_freqs.weight" /* a divisor for the frequency of each rotary pair */
 
 typedef struct rename_row {
     const char *from, *to;
@@ -82,7 +85,7 @@ static int rename_all(pb_gguf *f, const char *arch)
         return pb_error("%s: %s.attention.head_count: want numbers of heads below 4096", f->path, arch);
     for (size_t i = 0; i < f->count; i++) {
         pb_array *a = &f->array[i];
-        char *name = renamed(gpt2, a->name);
+        char *name = strcmp(a->name, FREQUENCIES) || gpt2 ? renamed(gpt2, a->name) : pb_strdup(FREQUENCIES);
         if (!name)
             return pb_error("%s: '%s': no such tensor in a %s here", f->path, a->name, arch);
         mark(a, a->name, gpt2, llama, (int)heads, (int)kv);
@@ -121,7 +124,7 @@ static void write_gpt2(const pb_gguf *f, pb_text *c)
                 of_arch(f, "gpt2", "context_length", 0), of_arch(f, "gpt2", "attention.layer_norm_epsilon", 1e-5));
 }
 
-static void write_llama(const pb_gguf *f, const char *arch, pb_text *c)
+static void write_llama(const pb_gguf *f, const char *arch, double head, pb_text *c)
 {
     double width = of_arch(f, arch, "embedding_length", 0), heads = of_arch(f, arch, "attention.head_count", 1);
     pb_text_add(c,
@@ -131,14 +134,98 @@ static void write_llama(const pb_gguf *f, const char *arch, pb_text *c)
                 "\"max_position_embeddings\": %.0f, \"rms_norm_eps\": %.9g, \"rope_theta\": %.9g, "
                 "\"attention_bias\": %s",
                 arch, width, of_arch(f, arch, "block_count", 0), heads,
-                of_arch(f, arch, "attention.head_count_kv", heads),
-                of_arch(f, arch, "attention.key_length", heads > 0 ? width / heads : 0),
-                of_arch(f, arch, "feed_forward_length", 0), of_arch(f, arch, "context_length", 0),
-                of_arch(f, arch, "attention.layer_norm_rms_epsilon", 1e-6), of_arch(f, arch, "rope.freq_base", 10000),
+                of_arch(f, arch, "attention.head_count_kv", heads), head, of_arch(f, arch, "feed_forward_length", 0),
+                of_arch(f, arch, "context_length", 0), of_arch(f, arch, "attention.layer_norm_rms_epsilon", 1e-6),
+                of_arch(f, arch, "rope.freq_base", 10000),
                 has(f, "model.layers.0.self_attn.q_proj.bias") && strcmp(arch, "qwen2") != 0 ? "true" : "false");
-    double factor = of_arch(f, arch, "rope.scaling.factor", 1);
-    if (factor != 1)
+}
+
+/* ---- rotary positions ------------------------------------------------------------------------------------- */
+
+/* The key's text, "" if it is absent. */
+static const char *text_of_arch(pb_gguf *f, const char *arch, const char *key)
+{
+    char *full = pb_format("%s.%s", arch, key);
+    const char *text = pb_gguf_text(f, full);
+    free(full);
+    return text ? text : "";
+}
+
+/* Divisors of the frequencies, as transformers has them in a LongRoPE whose two lists are the same. */
+static int write_divisors(const pb_gguf *f, double pairs, double factor, double context, pb_text *c)
+{
+    const pb_array *a = &f->array[pb_dictionary_find(&f->name, FREQUENCIES, strlen(FREQUENCIES))];
+    pb_text list = {0};
+    if (a->dims != 1 || (double)a->count != pairs || a->dtype != PB_F32)
+        return pb_error("%s: '" FREQUENCIES "': want %g numbers of F32", f->path, pairs);
+    for (size_t i = 0; i < a->count; i++) {
+        pb_real x;
+        pb_array_reals(a, i, 1, &x);
+        pb_text_add(&list, "%s%.9g", i ? ", " : "", (double)x * factor);
+    }
+    pb_text_add(c,
+                ", \"rope_scaling\": {\"rope_type\": \"longrope\", \"attention_factor\": 1.0, "
+                "\"original_max_position_embeddings\": %.0f, \"short_factor\": [%s], \"long_factor\": [%s]}",
+                context, list.data ? list.data : "", list.data ? list.data : "");
+    pb_text_free(&list);
+    return 0;
+}
+
+/* llama.cpp scales what YaRN turns by attn_factor besides its own 1 + 0.1 ln factor. */
+static void write_yarn(const pb_gguf *f, const char *arch, double factor, double attention, double context, pb_text *c)
+{
+    pb_text_add(c,
+                ", \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": %.9g, \"attention_factor\": %.9g, "
+                "\"original_max_position_embeddings\": %.0f, \"beta_fast\": %.9g, \"beta_slow\": %.9g}",
+                factor, attention * (factor > 1 ? 1 + 0.1 * log(factor) : 1),
+                of_arch(f, arch, "rope.scaling.original_context_length", context),
+                of_arch(f, arch, "rope.scaling.yarn_beta_fast", 32),
+                of_arch(f, arch, "rope.scaling.yarn_beta_slow", 1));
+}
+
+static int write_rotation(pb_gguf *f, const char *arch, double head, pb_text *c)
+{
+    const char *type = text_of_arch(f, arch, "rope.scaling.type");
+    bool none = !strcmp(type, "none"), yarn = !strcmp(type, "yarn"), linear = !*type || !strcmp(type, "linear"),
+         divisors = has(f, FREQUENCIES);
+    double factor = none ? 1 : of_arch(f, arch, "rope.scaling.factor", of_arch(f, arch, "rope.scale_linear", 1)),
+           attention = of_arch(f, arch, "rope.scaling.attn_factor", 1),
+           ramp = of_arch(f, arch, "rope.scaling.yarn_ext_factor", -1),
+           rotated = of_arch(f, arch, "rope.dimension_count", head), context = of_arch(f, arch, "context_length", 0);
+    factor = factor == 0 ? 1 : factor; /* as llama.cpp takes it */
+    if (!none && !yarn && !linear)
+        return pb_error("%s: %s.rope.scaling.type: want none, linear or yarn, got '%s'", f->path, arch, type);
+    if (rotated != head)
+        return pb_error("%s: %s.rope.dimension_count: want the size of a head, %g, got %g", f->path, arch, head,
+                        rotated);
+    if (!yarn && attention != 1)
+        return pb_error("%s: %s.rope.scaling.attn_factor: want 1 without yarn, got %g", f->path, arch, attention);
+    if (ramp >= 0 && ramp != (yarn ? 1 : 0))
+        return pb_error("%s: %s.rope.scaling.yarn_ext_factor: want %d, got %g", f->path, arch, yarn, ramp);
+    if (divisors && yarn)
+        return pb_error("%s: '" FREQUENCIES "' beside rope.scaling.type yarn is not supported", f->path);
+    if (divisors)
+        return write_divisors(f, head / 2, factor, context, c);
+    if (yarn)
+        write_yarn(f, arch, factor, attention, context, c);
+    else if (factor != 1)
         pb_text_add(c, ", \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": %.9g}", factor);
+    return 0;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------- */
+
+/* The size of a head of queries and keys; values must have the same.  And no window may hide tokens. */
+static int check_heads(const pb_gguf *f, const char *arch, double head)
+{
+    double value = of_arch(f, arch, "attention.value_length", head), context = of_arch(f, arch, "context_length", 0),
+           window = of_arch(f, arch, "attention.sliding_window", 0);
+    if (value != head)
+        return pb_error("%s: %s.attention.value_length: want %g, as of keys, got %g", f->path, arch, head, value);
+    return window == 0 || window >= context
+               ? 0
+               : pb_error("%s: %s.attention.sliding_window: want at least the context's length, %g, got %g", f->path,
+                          arch, context, window);
 }
 
 int pb_gguf_describe(pb_gguf *f)
@@ -151,13 +238,19 @@ int pb_gguf_describe(pb_gguf *f)
     if (!arch || i == PB_COUNT(known))
         return pb_error("%s: general.architecture: want llama, gpt2, qwen2 or qwen3, got '%s'", f->path,
                         arch ? arch : "");
-    if (rename_all(f, arch))
+    double heads = of_arch(f, arch, "attention.head_count", 1);
+    double head =
+        of_arch(f, arch, "attention.key_length", heads > 0 ? of_arch(f, arch, "embedding_length", 0) / heads : 0);
+    if (pb_gguf_check_keys(f, arch) || rename_all(f, arch) || check_heads(f, arch, head))
         return -1;
     pb_text c = {0};
+    int rc = 0;
     if (!strcmp(arch, "gpt2"))
         write_gpt2(f, &c);
-    else
-        write_llama(f, arch, &c);
+    else {
+        write_llama(f, arch, head, &c);
+        rc = write_rotation(f, arch, head, &c);
+    }
     pb_text_add(&c, ", \"vocab_size\": %.0f, \"tie_word_embeddings\": %s", vocabulary(f),
                 has(f, "lm_head.weight") ? "false" : "true");
     double end = pb_gguf_number(f, "tokenizer.ggml.eos_token_id", -1);
@@ -165,5 +258,5 @@ int pb_gguf_describe(pb_gguf *f)
         pb_text_add(&c, ", \"eos_token_id\": %.0f", end);
     pb_text_add(&c, "}");
     f->config = c.data;
-    return 0;
+    return rc;
 }

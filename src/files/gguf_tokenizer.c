@@ -98,14 +98,24 @@ static void add_added(pb_text *j, const char *const *token, const unsigned char 
     pb_text_add(j, "]");
 }
 
-static void add_template(pb_text *j, const char *bos)
+/* before, behind: the tokens around a text, NULL: none. */
+static void add_template(pb_text *j, const char *before, const char *behind)
 {
-    if (!bos)
+    if (!before && !behind)
         return;
-    pb_text_add(j,
-                ", \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": ");
-    pb_json_quote(j, bos);
-    pb_text_add(j, "}}, {\"Sequence\": {\"id\": \"A\"}}]}");
+    pb_text_add(j, ", \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [");
+    if (before) {
+        pb_text_add(j, "{\"SpecialToken\": {\"id\": ");
+        pb_json_quote(j, before);
+        pb_text_add(j, "}}, ");
+    }
+    pb_text_add(j, "{\"Sequence\": {\"id\": \"A\"}}");
+    if (behind) {
+        pb_text_add(j, ", {\"SpecialToken\": {\"id\": ");
+        pb_json_quote(j, behind);
+        pb_text_add(j, "}}");
+    }
+    pb_text_add(j, "]}");
 }
 
 /* ---- byte-level BPE ---------------------------------------------------------------------------------------- */
@@ -150,7 +160,7 @@ static int find_cut(const char *name)
     return -1;
 }
 
-static int describe_bytes(pb_gguf *f, const vocabulary *v, const char *bos)
+static int describe_bytes(pb_gguf *f, const vocabulary *v, const char *before, const char *behind)
 {
     const char *pre = pb_gguf_text(f, "tokenizer.ggml.pre");
     const pb_gguf_value *merges = list(f, "tokenizer.ggml.merges", PB_GGUF_TEXT);
@@ -169,7 +179,7 @@ static int describe_bytes(pb_gguf *f, const vocabulary *v, const char *bos)
     pb_text_add(&j, ", ");
     add_added(&j, token, v->kind, v->n);
     add_cuts(&j, k);
-    add_template(&j, bos);
+    add_template(&j, before, behind);
     pb_text_add(&j, "}");
     f->tokenizer = j.data;
     return 0;
@@ -222,7 +232,7 @@ static size_t find_merges(const char *const *token, const float *score, const un
 }
 
 char *pb_sentencepiece_json(const char *const *token, const float *score, const unsigned char *kind, int n,
-                            const char *space, int bos, bool add_bos)
+                            const char *space, bool prefix, const char *before, const char *behind)
 {
     merge *merges = NULL;
     size_t count = find_merges(token, score, kind, n, &merges);
@@ -246,20 +256,38 @@ char *pb_sentencepiece_json(const char *const *token, const float *score, const 
     }
     pb_text_add(&j, "]}, ");
     add_added(&j, token, kind, n);
+    pb_text_add(&j, ", \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [");
+    if (prefix)
+        pb_text_add(&j, "{\"type\": \"Prepend\", \"prepend\": \"%s\"}, ", space);
     pb_text_add(&j,
-                ", \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", \"prepend\": "
-                "\"%s\"}, {\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"%s\"}]}, "
+                "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"%s\"}]}, "
                 "\"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\", \"pattern\": "
-                "{\"String\": \"%s\"}, \"content\": \" \"}, {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}, "
-                "{\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}]}",
-                space, space, space);
-    add_template(&j, add_bos && bos >= 0 && bos < n ? token[bos] : NULL);
+                "{\"String\": \"%s\"}, \"content\": \" \"}, {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}",
+                space, space);
+    if (prefix)
+        pb_text_add(&j, ", {\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}");
+    pb_text_add(&j, "]}");
+    add_template(&j, before, behind);
     pb_text_add(&j, "}");
     free(merges);
     return j.data;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
+
+/* The token that stands before ("bos") or behind ("eos") every text, NULL if none does. */
+static int around(const pb_gguf *f, const vocabulary *v, const char *which, bool otherwise, const char **token)
+{
+    char *id_key = pb_format("tokenizer.ggml.%s_token_id", which),
+         *key = pb_format("tokenizer.ggml.add_%s_token", which);
+    double id = pb_gguf_number(f, id_key, -1), add = pb_gguf_number(f, key, otherwise);
+    bool known = id >= 0 && id < v->n, asked = pb_gguf_find(f, key) && add != 0;
+    *token = add != 0 && known ? v->token[(int)id] : NULL;
+    int rc = asked && !known ? pb_error("%s: %s: want one of the %d tokens", f->path, id_key, v->n) : 0;
+    free(id_key);
+    free(key);
+    return rc;
+}
 
 int pb_gguf_describe_tokenizer(pb_gguf *f)
 {
@@ -271,13 +299,16 @@ int pb_gguf_describe_tokenizer(pb_gguf *f)
         return pb_error("%s: tokenizer.ggml.model: want gpt2 or llama, got '%s'", f->path, model);
     vocabulary v = {NULL, NULL, NULL, 0};
     int rc = read_vocabulary(f, &v);
-    int bos = (int)pb_gguf_number(f, "tokenizer.ggml.bos_token_id", -1);
-    bool add = pb_gguf_number(f, "tokenizer.ggml.add_bos_token", pieces) != 0;
-    if (!rc && pieces)
-        f->tokenizer =
-            pb_sentencepiece_json((const char *const *)v.token, v.score, v.kind, v.n, "\xE2\x96\x81", bos, add);
+    bool prefix = pb_gguf_number(f, "tokenizer.ggml.add_space_prefix", pieces) != 0;
+    const char *before, *behind;
+    rc = rc || around(f, &v, "bos", pieces, &before) || around(f, &v, "eos", false, &behind) ? -1 : 0;
+    if (!rc && bytes && prefix)
+        rc = pb_error("%s: tokenizer.ggml.add_space_prefix: want false for a tokenizer of bytes", f->path);
+    else if (!rc && pieces)
+        f->tokenizer = pb_sentencepiece_json((const char *const *)v.token, v.score, v.kind, v.n, "\xE2\x96\x81", prefix,
+                                             before, behind);
     else if (!rc)
-        rc = describe_bytes(f, &v, add && bos >= 0 && bos < v.n ? v.token[bos] : NULL);
+        rc = describe_bytes(f, &v, before, behind);
     free_vocabulary(&v);
     return rc;
 }

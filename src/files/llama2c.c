@@ -115,7 +115,8 @@ static char *tokenizer_of(const unsigned char *data, size_t size, int n)
         token[i] = pb_format("%.*s", (int)length, (const char *)data + at + 8);
         kind[i] = i == 0 ? 2 : i < 3 ? 3 : token[i][0] == '<' && length == 6 ? 6 : 1;
     }
-    char *json = i == n && at == size ? pb_sentencepiece_json((const char *const *)token, score, kind, n, " ", 1, true)
+    char *json = i == n && at == size ? pb_sentencepiece_json((const char *const *)token, score, kind, n, " ", true,
+                                                              n > 1 ? token[1] : NULL, NULL)
                                       : NULL;
     while (i-- > 0)
         free(token[i]);

@@ -15,8 +15,13 @@ typedef enum pb_dtype {
     PB_OTHER,
     PB_Q4_0,
     PB_Q4_1,
+    PB_Q5_0,
+    PB_Q5_1,
     PB_Q8_0,
+    PB_Q2_K,
+    PB_Q3_K,
     PB_Q4_K,
+    PB_Q5_K,
     PB_Q6_K /* of ggml, see blocks.h */
 } pb_dtype;
 

@@ -158,35 +158,6 @@ static int read_activation(const reader *r)
     return pb_error("%s: %s: want gelu, gelu_new, relu or silu, got '%s'", r->path, key, name);
 }
 
-/* v5 of transformers writes rope_parameters; before, rope_theta stood beside rope_scaling. */
-static int read_rotation(const reader *r)
-{
-    pb_rope *rope = &r->c->rope;
-    const pb_json *p = pb_json_get(r->root, "rope_parameters"), *old = pb_json_get(r->root, "rope_scaling");
-    const pb_json *scaling = p ? p : old;
-    const char *type =
-        pb_json_text(pb_json_get(scaling, "rope_type"), pb_json_text(pb_json_get(scaling, "type"), "default"));
-    double theta = pb_json_number(pb_json_get(r->root, "rope_theta"), 10000);
-    rope->theta = pb_json_number(pb_json_get(p, "rope_theta"), theta);
-    rope->factor = pb_json_number(pb_json_get(scaling, "factor"), 1);
-    rope->low = pb_json_number(pb_json_get(scaling, "low_freq_factor"), 1);
-    rope->high = pb_json_number(pb_json_get(scaling, "high_freq_factor"), 4);
-    rope->original = pb_json_number(pb_json_get(scaling, "original_max_position_embeddings"), r->c->positions);
-    rope->llama3 = !strcmp(type, "llama3");
-    if (!rope->llama3 && strcmp(type, "default") != 0 && strcmp(type, "linear") != 0)
-        return pb_error("%s: rope type: want default, linear or llama3, got '%s'", r->path, type);
-    if (!strcmp(type, "default"))
-        rope->factor = 1;
-    if (!(rope->theta > 0) || !(rope->factor > 0) || !(rope->original > 0) ||
-        (rope->llama3 && !(rope->low > 0 && rope->high > rope->low)))
-        return pb_error("%s: rope: want rope_theta, factor and original_max_position_embeddings above 0 and "
-                        "low_freq_factor below high_freq_factor",
-                        r->path);
-    if (r->c->head_size % 2)
-        return pb_error("%s: head_dim: want an even number, got %d", r->path, r->c->head_size);
-    return 0;
-}
-
 static int read_heads(const reader *r)
 {
     pb_config *c = r->c;
@@ -292,7 +263,7 @@ int pb_family_config(const char *path, const pb_json *root, pb_config *c)
     }
     read_ends(&r);
     return read_epsilon(&r) || read_dropout(&r) || read_head(&r) || read_switches(&r) ||
-                   (f->rotary && read_rotation(&r))
+                   (f->rotary && pb_rope_read(path, root, c))
                ? -1
                : 0;
 }

@@ -15,10 +15,9 @@ typedef enum pb_head {
     PB_HEAD_MASKED,  /* of the token itself                    */
 } pb_head;
 
-typedef struct pb_rope { /* rotary positions: angle = position * frequency(i) */
-    double theta, factor;
-    bool llama3; /* scaled by wave length, as Llama 3 does it */
-    double low, high, original;
+typedef struct pb_rope {   /* rotary positions */
+    float frequency[2048]; /* [head_size / 2] radians a position turns each pair */
+    double scale;          /* of what is turned                                  */
 } pb_rope;
 
 /* The shape of a network, from config.json. */

@@ -1,35 +1,184 @@
-/* rope: the angles of rotary positions (Su et al. 2021, arXiv:2104.09864). */
+/* rope: the angles of rotary positions (Su et al. 2021, arXiv:2104.09864), read from a config.json. */
 #include <math.h>
+#include <string.h>
 
+#include "model/family.h"
 #include "model/internal.h"
 
-/* Radians a position turns the pair i: theta^(-2i/hd), in the arithmetic that the models were trained
- * with, 32 bits.  Llama 3 (Dubey et al. 2024, arXiv:2407.21783) slows long waves down by `factor`,
- * keeps short ones and goes smoothly from one to the other in between. */
-static float frequency(const pb_config *c, int i)
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
+typedef struct reader {
+    const char *path;
+    const pb_json *scaling; /* rope_parameters, or rope_scaling as transformers wrote it before version 5 */
+    pb_config *c;
+    double theta, factor, original;
+} reader;
+
+static double number(const reader *r, const char *key, double otherwise)
 {
-    const pb_rope *r = &c->rope;
-    float f = 1 / (float)pow(r->theta, (float)(2 * i) / (float)c->head_size);
-    if (!r->llama3)
-        return f / (float)r->factor;
-    double wave = 2 * M_PI / (double)f;
-    if (wave < r->original / r->high)
-        return f;
-    if (wave > r->original / r->low)
-        return f / (float)r->factor;
-    double keep = (r->original / wave - r->low) / (r->high - r->low);
-    return (float)((1 - keep) * (double)f / r->factor + keep * (double)f);
+    return pb_json_number(pb_json_get(r->scaling, key), otherwise);
 }
+
+/* Radians that a position turns pair i: theta^(-2i/hd), in the arithmetic that the models were trained with,
+ * 32 bits. */
+static float plain_frequency(const reader *r, int i)
+{
+    return 1 / (float)pow(r->theta, (float)(2 * i) / (float)r->c->head_size);
+}
+
+static int read_linear(reader *r)
+{
+    for (int i = 0; i < r->c->head_size / 2; i++)
+        r->c->rope.frequency[i] = plain_frequency(r, i) / (float)r->factor;
+    return 0;
+}
+
+static int read_default(reader *r)
+{
+    r->factor = 1;
+    return read_linear(r);
+}
+
+/* Llama 3 (Dubey et al. 2024, arXiv:2407.21783) slows long waves down by `factor`, keeps short ones and goes
+ * smoothly from one to the other in between. */
+static int read_llama3(reader *r)
+{
+    double low = number(r, "low_freq_factor", 1), high = number(r, "high_freq_factor", 4);
+    if (!(low > 0 && high > low))
+        return pb_error("%s: rope: want low_freq_factor above 0 and below high_freq_factor", r->path);
+    for (int i = 0; i < r->c->head_size / 2; i++) {
+        float f = plain_frequency(r, i);
+        double wave = 2 * M_PI / (double)f, keep = (r->original / wave - low) / (high - low);
+        if (wave > r->original / low)
+            f = f / (float)r->factor;
+        else if (wave >= r->original / high)
+            f = (float)((1 - keep) * (double)f / r->factor + keep * (double)f);
+        r->c->rope.frequency[i] = f;
+    }
+    return 0;
+}
+
+/* The pair that turns so many times within the original window, as a real number. */
+static double pair_of_turns(const reader *r, double turns)
+{
+    return r->c->head_size * log(r->original / (turns * 2 * M_PI)) / (2 * log(r->theta));
+}
+
+static double yarn_scale(double factor, double mscale)
+{
+    return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1;
+}
+
+/* YaRN (Peng et al. 2023, arXiv:2309.00071): pairs that turn often keep their frequency, those that turn seldom
+ * have it divided by `factor`, with a ramp between the two; and what is turned is scaled. */
+static int read_yarn(reader *r)
+{
+    double fast = number(r, "beta_fast", 32), slow = number(r, "beta_slow", 1), mscale = number(r, "mscale", 0),
+           all = number(r, "mscale_all_dim", 0);
+    if (!(fast > 0) || !(slow > 0))
+        return pb_error("%s: rope: beta_fast, beta_slow: want numbers above 0", r->path);
+    double low = pair_of_turns(r, fast), high = pair_of_turns(r, slow);
+    if (pb_json_bool(pb_json_get(r->scaling, "truncate"), true)) {
+        low = floor(low);
+        high = ceil(high);
+    }
+    low = low < 0 ? 0 : low;
+    high = high > r->c->head_size - 1 ? r->c->head_size - 1 : high;
+    high += low == high ? 0.001 : 0;
+    for (int i = 0; i < r->c->head_size / 2; i++) {
+        double ramp = (i - low) / (high - low);
+        float divided = ramp < 0 ? 0 : ramp > 1 ? 1 : (float)ramp, f = plain_frequency(r, i);
+        r->c->rope.frequency[i] = f / (float)r->factor * divided + f * (1 - divided);
+    }
+    double scale = mscale != 0 && all != 0 ? yarn_scale(r->factor, mscale) / yarn_scale(r->factor, all)
+                                           : yarn_scale(r->factor, 1);
+    r->c->rope.scale = number(r, "attention_factor", scale);
+    return 0;
+}
+
+/* A divisor for each frequency.  LongRoPE has one list for short texts and one for long texts; here both must be
+ * the same. */
+static int read_longrope(reader *r)
+{
+    const pb_json *divisor = pb_json_get(r->scaling, "short_factor"), *others = pb_json_get(r->scaling, "long_factor");
+    int pairs = r->c->head_size / 2;
+    if (pb_json_size(divisor) != (size_t)pairs || pb_json_size(others) != (size_t)pairs)
+        return pb_error("%s: rope: short_factor, long_factor: want lists of %d numbers", r->path, pairs);
+    for (int i = 0; i < pairs; i++) {
+        double x = pb_json_number(pb_json_at(divisor, (size_t)i), 0);
+        if (!(x > 0) || pb_json_number(pb_json_at(others, (size_t)i), 0) != x)
+            return pb_error("%s: rope: number %d of short_factor and long_factor: want the same number above 0 in both "
+                            "(frequencies that depend on a text's length are not supported)",
+                            r->path, i);
+        r->c->rope.frequency[i] = 1 / ((float)x * (float)pow(r->theta, (float)(2 * i) / (float)r->c->head_size));
+    }
+    double scale = r->factor <= 1 ? 1 : sqrt(1 + log(r->factor) / log(r->original));
+    r->c->rope.scale = number(r, "attention_factor", scale);
+    return 0;
+}
+
+static const struct {
+    const char *type;
+    int (*read)(reader *r);
+} types[] = {{"default", read_default},
+             {"linear", read_linear},
+             {"llama3", read_llama3},
+             {"yarn", read_yarn},
+             {"longrope", read_longrope}};
+
+/* What is said of rotation and not understood is an error. */
+static int check_key(void *ctx, const char *key, const pb_json *value)
+{
+    static const char *const known[] = {
+        "rope_type",       "type",        "rope_theta",       "factor",
+        "low_freq_factor", "truncate",    "high_freq_factor", "attention_factor",
+        "beta_fast",       "beta_slow",   "mscale",           "mscale_all_dim",
+        "short_factor",    "long_factor", "finetuned",        "original_max_position_embeddings"};
+    const reader *r = ctx;
+    for (size_t i = 0; i < PB_COUNT(known); i++)
+        if (!strcmp(key, known[i]))
+            return 0;
+    if (!strcmp(key, "partial_rotary_factor") && pb_json_number(value, 1) == 1)
+        return 0;
+    return pb_error("%s: rope: '%s' is not supported", r->path, key);
+}
+
+int pb_rope_read(const char *path, const pb_json *root, pb_config *c)
+{
+    const pb_json *v5 = pb_json_get(root, "rope_parameters"), *old = pb_json_get(root, "rope_scaling");
+    bool is_v5 = pb_json_is_object(v5);
+    reader r = {.path = path, .c = c, .scaling = is_v5 ? v5 : old};
+    const char *type =
+        pb_json_text(pb_json_get(r.scaling, "rope_type"), pb_json_text(pb_json_get(r.scaling, "type"), "default"));
+    r.theta = pb_json_number(pb_json_get(root, "rope_theta"), 10000);
+    r.theta = is_v5 ? number(&r, "rope_theta", r.theta) : r.theta;
+    r.original = pb_json_number(pb_json_get(root, "original_max_position_embeddings"),
+                                number(&r, "original_max_position_embeddings", c->positions));
+    r.factor = number(&r, "factor", !strcmp(type, "yarn") || !strcmp(type, "longrope") ? c->positions / r.original : 1);
+    c->rope.scale = 1;
+    if (!(r.theta > 1) || !(r.factor > 0) || !(r.original > 1))
+        return pb_error("%s: rope: want rope_theta and original_max_position_embeddings above 1 and factor above 0",
+                        path);
+    if (c->head_size % 2 || c->head_size / 2 > (int)PB_COUNT(c->rope.frequency))
+        return pb_error("%s: head_dim: want an even number, got %d", path, c->head_size);
+    for (size_t i = 0; i < PB_COUNT(types); i++)
+        if (!strcmp(type, types[i].type))
+            return pb_json_is_object(r.scaling) && pb_json_each(r.scaling, check_key, &r) ? -1 : types[i].read(&r);
+    return pb_error("%s: rope type: want default, linear, llama3, yarn or longrope, got '%s'", path, type);
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------- */
 
 static void fill(const pb_config *c, pb_real *table, int positions)
 {
     int half = c->head_size / 2;
     for (int i = 0; i < half; i++) {
-        float f = frequency(c, i);
+        float f = c->rope.frequency[i];
         for (int p = 0; p < positions; p++) {
             float angle = (float)p * f;
-            table[(size_t)p * (size_t)c->head_size + (size_t)i] = (pb_real)cos((double)angle);
-            table[(size_t)p * (size_t)c->head_size + (size_t)(half + i)] = (pb_real)sin((double)angle);
+            table[(size_t)p * (size_t)c->head_size + (size_t)i] = (pb_real)(cos((double)angle) * c->rope.scale);
+            table[(size_t)p * (size_t)c->head_size + (size_t)(half + i)] =
+                (pb_real)(sin((double)angle) * c->rope.scale);
         }
     }
 }

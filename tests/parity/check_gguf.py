@@ -22,7 +22,7 @@ import transformers
 import families
 from check_models import BAR, ours, theirs, worst
 
-TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q6_K"]
+TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
 NETWORKS = {"llama": TYPES, "qwen2": ["F16", "Q8_0"], "qwen3": ["F16", "Q8_0"], "gpt2": ["F16", "Q8_0"]}
 WIDTH, INNER, LAYERS = 256, 512, 2
 POSITIONS = {"gpt2": 1024}  # which transformers takes a GPT-2 to have
@@ -32,9 +32,10 @@ RNG = np.random.default_rng(12)
 
 def blocks(rows, cols, name):
     """Random bits of a K type; its 16-bit scales are small numbers."""
-    size = {"Q4_K": 144, "Q6_K": 210}[name]
+    size = {"Q2_K": 84, "Q3_K": 110, "Q4_K": 144, "Q5_K": 176, "Q6_K": 210}[name]
     x = RNG.integers(0, 256, (rows, cols // 256, size), dtype=np.uint8)
-    scales = {"Q4_K": {0: 3e-4, 2: 2e-3}, "Q6_K": {208: 6e-5}}[name]
+    scales = {"Q2_K": {80: 6e-3, 82: 3e-3}, "Q3_K": {108: 1e-3}, "Q4_K": {0: 3e-4, 2: 2e-3}, "Q5_K": {0: 2e-4, 2: 2e-3},
+              "Q6_K": {208: 6e-5}}[name]
     for at, scale in scales.items():
         x[:, :, at:at + 2] = (RNG.uniform(0.5, 1, (rows, cols // 256, 1)) * scale).astype(np.float16).view(np.uint8)
     return x.reshape(rows, -1)
@@ -47,7 +48,7 @@ def add(writer, name, rows, cols, kind):
         writer.add_tensor(name, (gain + 0.2 * RNG.standard_normal(rows)).astype(np.float32))
         return
     number = gguf.GGMLQuantizationType[kind]
-    if kind in ("Q4_K", "Q6_K"):
+    if kind.endswith("_K"):
         writer.add_tensor(name, blocks(rows, cols, kind), raw_dtype=number)
         return
     x = (RNG.standard_normal((rows, cols)) * (1.5 / cols**0.5)).astype(np.float32)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """check_tokenizers: ids, words and decoded text here and in the tokenizers library, on 130,000 lines.
 
-    check_tokenizers.py PEFTBENCH BPE TEXTS.txt[.xz].. [--goldens [NAME..]]
+    check_tokenizers.py PEFTBENCH BPE TEXTS.txt[.xz]..
+    check_tokenizers.py --goldens [NAME..]
 
 PEFTBENCH and BPE (tests/parity/bpe.c) are programs.  Trains a small vocabulary for each recipe that
 published models use on the first lines of TEXTS, and for our own two kinds with our own trainer, whose
 file must be the library's; then compares on real lines, random Unicode, strings made to break things
-and every character.  --goldens writes what `make test` checks: tests/golden/bpe/
-(words and text from the first column of data/sentiment/train.tsv).  Exit code 1 if one line differs.
+and every character.  --goldens writes what `make test` checks, tests/golden/bpe/, from the first column of
+data/sentiment/train.tsv.  Exit code 1 if one line differs.
 """
 
 import argparse
@@ -27,6 +28,7 @@ LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[
 QWEN = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 SIGN = "\u2581"
 VOCAB = 420 if "--goldens" in sys.argv else 1500
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 OWN = ("words", "text")  # the kinds of src/files/bpe_train.h
 
 
@@ -179,7 +181,7 @@ def check_own(a, name, tokenizer, documents, folder):
 
 
 def write_goldens(name, tokenizer, lines):
-    folder = pathlib.Path(__file__).parent.parent / "golden" / "bpe" / name
+    folder = ROOT / "tests" / "golden" / "bpe" / name
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     with open(folder / "texts.jsonl", "w") as f:
@@ -217,7 +219,9 @@ def check_all(a, real, place):
         yield tokenizer is not None and check(a, name, tokenizer, lines, folder)
 
 
-def goldens(a, real):
+def goldens(a):
+    with open(ROOT / "data" / "sentiment" / "train.tsv") as f:
+        real = [line.split("\t")[0] for line in f][1:]
     some = [x for x in strange(19 + 40, set(agreed())) if len(x) < 400][:59]
     for name, (tokenizer, trainer) in recipes().items():
         if a.goldens and name not in a.goldens:
@@ -231,14 +235,14 @@ def goldens(a, real):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("peftbench")
-    parser.add_argument("bpe")
-    parser.add_argument("texts", nargs="+")
+    parser.add_argument("peftbench", nargs="?")
+    parser.add_argument("bpe", nargs="?")
+    parser.add_argument("texts", nargs="*")
     parser.add_argument("--goldens", nargs="*")
     a = parser.parse_args()
-    real = texts(a.texts)
     if a.goldens is not None:
-        return goldens(a, real)
+        return goldens(a)
+    real = texts(a.texts)
     with tempfile.TemporaryDirectory() as place:
         good = list(check_all(a, real, place))
     print(f"tokenizers: {sum(good)} passed, {len(good) - sum(good)} failed")
