@@ -97,11 +97,11 @@ static void to_pixels(point *spot, int n, const range *x, const range *y)
 {
     for (int i = 0; i < n; i++) {
         point *s = &spot[i];
-        s->px = s->x > 0 ? at(x, s->x) * (WIDTH - 110) : LETTER * (double)strlen(s->label);
-        s->py = at(y, s->y) * (HEIGHT - 110);
-        double low = isnan(s->low) ? s->py : at(y, s->low) * (HEIGHT - 110);
-        double high = isnan(s->high) ? s->py : at(y, s->high) * (HEIGHT - 110);
-        s->mark = (box){s->px - 5, s->px + 5, fmin(low, s->py - 5), fmax(high, s->py + 5)};
+        s->px = s->x > 0 ? at(x, s->x) * AREA_WIDTH : 0;
+        s->py = at(y, s->y) * AREA_HEIGHT;
+        double low = isnan(s->low) ? s->py : at(y, s->low) * AREA_HEIGHT;
+        double high = isnan(s->high) ? s->py : at(y, s->high) * AREA_HEIGHT;
+        s->mark = (box){s->px - 5, s->px + 5, fmin(fmax(low, 0), s->py - 5), fmax(fmin(high, AREA_HEIGHT), s->py + 5)};
     }
     pb_place_labels(spot, n);
 }
@@ -112,7 +112,7 @@ static void add_leader(pb_text *t, const point *s)
     double x = fmin(fmax(s->px, s->text.left), s->text.right), y = fmin(fmax(s->py, s->text.bottom), s->text.top);
     if (s->x > 0 && hypot(x - s->px, y - s->py) > LINE)
         pb_text_add(t, "set arrow from graph %.4f,%.4f to graph %.4f,%.4f nohead lw 0.7 lc rgb '#909090'\n",
-                    x / (WIDTH - 110), y / (HEIGHT - 110), s->px / (WIDTH - 110), s->py / (HEIGHT - 110));
+                    x / AREA_WIDTH, y / AREA_HEIGHT, s->px / AREA_WIDTH, s->py / AREA_HEIGHT);
 }
 
 static void add_labels(pb_figure *f, const point *spot, int n)
@@ -121,8 +121,7 @@ static void add_labels(pb_figure *f, const point *spot, int n)
     for (int i = 0; i < n; i++) {
         const point *s = &spot[i];
         pb_text_add(t, "set label t(%d) at graph %.4f,%.4f center front\n", pb_figure_text(f, s->label),
-                    (s->text.left + s->text.right) / 2 / (WIDTH - 110),
-                    (s->text.bottom + s->text.top) / 2 / (HEIGHT - 110));
+                    (s->text.left + s->text.right) / 2 / AREA_WIDTH, (s->text.bottom + s->text.top) / 2 / AREA_HEIGHT);
         add_leader(t, s);
         if (s->x <= 0)
             pb_text_add(t, "set arrow from graph 0,first %g to graph 1,first %g nohead dt 2 lc rgb '#808080'\n", s->y,

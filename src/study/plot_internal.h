@@ -6,7 +6,9 @@
 
 #define WIDTH 760.0 /* of a figure in pixels */
 #define HEIGHT 500.0
-#define LETTER 7.5 /* width of a letter in a label, pixels */
+#define AREA_WIDTH (WIDTH - 110) /* of what is inside the axes */
+#define AREA_HEIGHT (HEIGHT - 110)
+#define LETTER 8.4 /* width of a letter in a label, pixels */
 #define LINE 15.0  /* height of a label                    */
 
 typedef struct box {
@@ -22,7 +24,11 @@ typedef struct point {
     box mark, text;
 } point;
 
-/* Sets `text` of each point: a box for its label that covers no mark and no other label, if there is one. */
+/* The width of a label in pixels, at LETTER pixels a character. */
+double pb_label_width(const char *label);
+
+/* Sets `text` of each of the n points: the box of its label, inside the axes, that covers no mark, no interval, no
+ * dashed level (a point without x > 0) and no other label, where there is such a box.  Reads label, x, px, py, mark. */
 void pb_place_labels(point *spot, int n);
 
 #endif
