@@ -8,7 +8,7 @@
 #include "files/json.h"
 
 const char *const pb_verdict_name[] = {"same", "better", "worse", "undecided"};
-const pb_margins pb_margins_usual = {-1, 0.05};
+const pb_margins pb_margins_usual = {-1, 0.05, 1e-4};
 
 int pb_margins_read(pb_margins *m, const char *text)
 {
@@ -18,9 +18,12 @@ int pb_margins_read(pb_margins *m, const char *text)
     m->accuracy = strtod(text, &end);
     if (*end == ',')
         m->ratio = strtod(end + 1, &end);
-    return !*end && m->accuracy >= 0 && m->ratio >= 0
+    if (*end == ',')
+        m->trajectory = strtod(end + 1, &end);
+    return !*end && m->accuracy >= 0 && m->ratio >= 0 && m->trajectory >= 0
                ? 0
-               : pb_error("--margin: want a number from 0, or two, of the score and of times: 0.01,0.05; got '%s'",
+               : pb_error("--margin: want up to three numbers from 0, of the score, of times and of the trajectory: "
+                          "0.01,0.05,1e-4; got '%s'",
                           text);
 }
 
@@ -214,7 +217,7 @@ int pb_compare(const pb_side *a, const pb_side *b, const pb_margins *m, pb_compa
     if (compare_scores(a, b, m->accuracy, out))
         return -1;
     compare_exact(a, b, out);
-    return compare_ratios(a, b, m->ratio, out);
+    return m->ratio < 0 ? 0 : compare_ratios(a, b, m->ratio, out);
 }
 
 void pb_compare_family(pb_comparison *c, int n)

@@ -8,4 +8,8 @@
  * storage. */
 const char *pb_host_name(void);
 
+/* What decides the bits of a result here besides kernels and compiler: the processor's kind, its instructions and the C
+ * library.  The caller frees it. */
+char *pb_host_processor(void);
+
 #endif

@@ -49,6 +49,20 @@ int pb_store_import(pb_store *s, const char *source, const pb_digest *digest, co
 /* The run's value under this key, NaN if it has none.  split -1: of the whole run. */
 double pb_store_value(pb_store *s, long long run, int split, const char *key);
 
+/* What decides the bits of a result besides the code and the settings. */
+enum { PB_BITS_PROCESSOR, PB_BITS_KERNELS, PB_BITS_THREADS, PB_BITS_COMPILER, PB_BITS_FLAGS, PB_BITS_FACTS };
+
+/* What one run has left for another one to be held against: its predictions, series and fingerprints. */
+typedef struct pb_recorded {
+    pb_result result;
+    char *fact[PB_BITS_FACTS];
+} pb_recorded;
+
+/* Reads it; without series and fingerprints where an older program made the run.  -1 with an error; in either case
+ * pb_recorded_free frees what was read. */
+int pb_store_recorded(pb_store *s, long long run, pb_recorded *out);
+void pb_recorded_free(pb_recorded *r);
+
 /* Runs a query; calls `row` for each result row with its columns as text (NULL = SQL NULL);
  * a nonzero return stops and is returned.  `args` are bound in order as texts, NULL-ended, may
  * be NULL.  -1 with an error. */

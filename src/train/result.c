@@ -16,6 +16,15 @@ void pb_result_free(pb_result *r)
         free(r->prediction[i].text);
     for (size_t i = 0; i < r->statistics; i++)
         free(r->statistic[i].x);
+    for (size_t i = 0; i < r->series_count; i++)
+        free(r->series[i].x);
+    for (size_t i = 0; i < r->fingerprints; i++)
+        free(r->fingerprint[i].print);
+    for (int i = 0; i < r->tensors; i++)
+        free(r->tensor[i]);
+    free(r->series);
+    free(r->fingerprint);
+    free(r->tensor);
     free(r->statistic);
     free(r->value);
     free(r->prediction);
@@ -47,6 +56,31 @@ void pb_result_statistic(pb_result *r, pb_split split, int example, const char *
     *s = (pb_statistic){.split = split, .example = example, .metric = metric, .count = count};
     s->x = pb_alloc((size_t)count * sizeof *s->x);
     memcpy(s->x, x, (size_t)count * sizeof *s->x);
+}
+
+void pb_result_series(pb_result *r, int step, const char *name, int count, const double *x)
+{
+    pb_grow(&r->series, r->series_count, &r->series_capacity, sizeof *r->series);
+    pb_series *s = &r->series[r->series_count++];
+    *s = (pb_series){.step = step, .count = count, .x = pb_alloc((size_t)(count + 1) * sizeof *s->x)};
+    snprintf(s->name, sizeof s->name, "%s", name);
+    memcpy(s->x, x, (size_t)count * sizeof *s->x);
+}
+
+void pb_result_fingerprint(pb_result *r, int step, const pb_print *x)
+{
+    pb_grow(&r->fingerprint, r->fingerprints, &r->fingerprints_capacity, sizeof *r->fingerprint);
+    pb_fingerprint *f = &r->fingerprint[r->fingerprints++];
+    *f = (pb_fingerprint){.step = step, .print = pb_alloc((size_t)(r->tensors + 1) * sizeof *f->print)};
+    memcpy(f->print, x, (size_t)r->tensors * sizeof *f->print);
+}
+
+const pb_series *pb_result_find(const pb_result *r, int step, const char *name)
+{
+    for (size_t i = 0; i < r->series_count; i++)
+        if (r->series[i].step == step && !strcmp(r->series[i].name, name))
+            return &r->series[i];
+    return NULL;
 }
 
 void pb_result_sample(pb_result *r, int round, double seconds, const char *key)

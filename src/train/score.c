@@ -67,25 +67,32 @@ static int *count_up(int n)
     return list;
 }
 
-/* Predicts the split into `list` [examples]. */
-static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
+/* Scores of the first `count` items of a split: [count,classes]. */
+static int score_items(pb_runner *r, pb_split split, int batch, int count, double *score)
 {
-    const pb_data *d = r->form->data;
-    int count = d->split[split].count, classes = d->classes, *item = count_up(count);
+    int classes = r->form->data->classes, *item = count_up(count);
     double *blank = pb_alloc((size_t)classes * sizeof *blank);
-    double *score = pb_alloc((size_t)(batch * classes) * sizeof *score);
     int rc = measure_blanks(r, blank);
     for (int from = 0; from < count && !rc; from += batch) {
         int n = count - from < batch ? count - from : batch;
         rc = pb_runner_run(r, split, item + from, n, false, 0, 0);
         if (!rc)
-            read_scores(r, n, blank, score);
-        for (int i = 0; i < n && !rc; i++)
-            choose(score + i * classes, classes, &list[from + i]);
+            read_scores(r, n, blank, score + from * classes);
     }
-    free(score);
     free(blank);
     free(item);
+    return rc;
+}
+
+/* Predicts the split into `list` [examples]. */
+static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
+{
+    int count = r->form->data->split[split].count, classes = r->form->data->classes;
+    double *score = pb_alloc((size_t)(count * classes + 1) * sizeof *score);
+    int rc = score_items(r, split, batch, count, score);
+    for (int i = 0; i < count && !rc; i++)
+        choose(score + i * classes, classes, &list[i]);
+    free(score);
     return rc;
 }
 
@@ -130,40 +137,46 @@ static int write_split(pb_runner *r, pb_split split, pb_prediction *list)
     return rc;
 }
 
-/* Nats, tokens and bytes of the right answers of a split. */
-typedef struct surprise {
-    double nats, tokens, bytes;
-} surprise;
-
-static int add_surprise(pb_runner *r, pb_split split, const int *item, int n, surprise *out)
+/* log P of every token of the right answers of the first `count` items of a split, one after the other: *x [n], the
+ * caller's. */
+static int answer_shares(pb_runner *r, pb_split split, int batch, int count, double **x, int *n)
 {
     const pb_form *f = r->form;
-    if (pb_runner_run(r, split, item, n, false, 0, 0))
-        return -1;
-    const pb_node *logits = pb_graph_output(r->graph);
-    for (int i = 0, row = 0; i < n; i++) {
-        const pb_ids *answer = &f->answer[split][item[i]];
-        const pb_item *it = &f->item[split][item[i]];
-        for (size_t k = 0; k < answer->count; k++)
-            out->nats -= pb_form_log_share(logits, row++, answer->id[k]);
-        out->tokens += (double)answer->count;
-        out->bytes += (double)strlen(f->data->split[split].example[it->example].answer[it->answer]);
+    int *item = count_up(count), rc = 0;
+    size_t capacity = 0;
+    *x = NULL;
+    *n = 0;
+    for (int from = 0; from < count && !rc; from += batch) {
+        int size = count - from < batch ? count - from : batch;
+        rc = pb_runner_run(r, split, item + from, size, false, 0, 0);
+        for (int i = from, row = 0; i < from + size && !rc; i++)
+            for (size_t k = 0; k < f->answer[split][i].count; k++) {
+                pb_grow(x, (size_t)*n, &capacity, sizeof **x);
+                (*x)[(*n)++] = pb_form_log_share(pb_graph_output(r->graph), row++, f->answer[split][i].id[k]);
+            }
     }
-    return 0;
+    free(item);
+    return rc;
 }
 
 /* accuracy.<split>.perplexity of a token, .bits_per_byte; both count the end of each answer. */
 static int put_surprise(pb_runner *r, pb_split split, int batch, int step, pb_result *out)
 {
-    int count = r->form->items[split], *item = count_up(count), rc = 0;
-    surprise s = {0};
-    for (int from = 0; from < count && !rc; from += batch)
-        rc = add_surprise(r, split, item + from, count - from < batch ? count - from : batch, &s);
-    free(item);
-    if (rc)
+    double *share, nats = 0, bytes = 0;
+    int count = r->form->items[split], tokens;
+    if (answer_shares(r, split, batch, count, &share, &tokens)) {
+        free(share);
         return -1;
-    pb_result_put(out, split, step, exp(s.nats / s.tokens), "accuracy.%s.perplexity", pb_split_name[split]);
-    pb_result_put(out, split, step, s.nats / s.bytes / log(2), "accuracy.%s.bits_per_byte", pb_split_name[split]);
+    }
+    for (int i = 0; i < tokens; i++)
+        nats -= share[i];
+    for (int i = 0; i < count; i++) {
+        const pb_item *it = &r->form->item[split][i];
+        bytes += (double)strlen(r->form->data->split[split].example[it->example].answer[it->answer]);
+    }
+    free(share);
+    pb_result_put(out, split, step, exp(nats / tokens), "accuracy.%s.perplexity", pb_split_name[split]);
+    pb_result_put(out, split, step, nats / bytes / log(2), "accuracy.%s.bits_per_byte", pb_split_name[split]);
     return 0;
 }
 
@@ -222,6 +235,17 @@ int pb_score_runner(pb_runner *r, const pb_task *task, pb_split split, int batch
     if (texts && put_surprise(r, split, batch, step, out))
         return -1;
     return texts && step >= 0 ? 0 : score_answers(r, task, split, batch, step, out);
+}
+
+int pb_score_first(pb_runner *r, pb_split split, int batch, int count, double **x, int *n)
+{
+    int items = r->form->items[split], classes = r->form->data->classes;
+    count = count < items ? count : items;
+    if (r->form->reading == PB_BY_TEXT)
+        return answer_shares(r, split, batch, count, x, n);
+    *n = count * classes;
+    *x = pb_alloc((size_t)(*n + 1) * sizeof **x);
+    return score_items(r, split, batch, count, *x);
 }
 
 bool pb_score_deciding(const pb_form *f, const pb_task *task, pb_split split, char key[64])

@@ -13,6 +13,11 @@ int pb_score(pb_model *m, const pb_form *f, const pb_task *task, pb_split split,
  * answers are texts the loss only, nothing is generated. */
 int pb_score_runner(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out);
 
+/* What the model computes for the first `count` items of a split, by the same way that pb_score goes: the classes'
+ * scores of each, or the log-probability of each token of the right answers.  *x [n] is the caller's, also when -1
+ * is returned with an error. */
+int pb_score_first(pb_runner *r, pb_split split, int batch, int count, double **x, int *n);
+
 /* Which of the values above decides of an epoch: puts its key into `key`, and says whether higher is better.  The
  * primary metric of classes; the perplexity, e to the loss, where answers are texts. */
 bool pb_score_deciding(const pb_form *f, const pb_task *task, pb_split split, char key[64]);

@@ -11,6 +11,7 @@
 #include "train/runner.h"
 #include "train/score.h"
 #include "train/stopping.h"
+#include "train/trace.h"
 
 #define CURVE_POINTS 100 /* of the training loss */
 
@@ -262,6 +263,7 @@ typedef struct trainer {
     char score[64]; /* the key of what decides of an epoch      */
     pb_footprint footprint;
     pb_effort done;  /* so far                                   */
+    pb_trace trace;
     pb_rng dropout;  /* one key a step                           */
     double *seconds; /* [steps]                                  */
     double feature_seconds;
@@ -347,6 +349,8 @@ static int take_step(trainer *t, const int *item, int n)
     t->seconds[t->done.steps] = pb_clock() - start;
     add_step(&t->done, &t->runner, item, n);
     draw_curve(t, loss);
+    if (pb_trace_step(&t->trace, t->done.steps, loss, norm))
+        return -1;
     if (t->progress && t->progress->tell)
         t->progress->tell(t->progress->ctx, t->done.steps, steps, loss);
     return !isfinite(loss) || !isfinite(norm);
@@ -433,7 +437,7 @@ static int score_result(trainer *t)
 
 static int train(trainer *t)
 {
-    if (prepare(t))
+    if (prepare(t) || pb_trace_start(&t->trace, &t->runner, t->options->batch, t->out))
         return -1;
     int rc = run_epochs(t);
     if (rc < 0)
@@ -449,7 +453,7 @@ static int train(trainer *t)
     put_effort(&t->done, t->out);
     put_epochs(&t->stopping, t->out);
     put_times(t);
-    return 0;
+    return pb_trace_end(&t->trace);
 }
 
 int pb_train(pb_model *m, const pb_form *f, const pb_task *task, const pb_train_options *o, uint64_t seed,

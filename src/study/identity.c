@@ -1,0 +1,356 @@
+/* identity: see identity.h. */
+#include "study/identity.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two ways to compute the same logits may differ by so much of the largest one. */
+#define MERGE_TOLERANCE 2e-5
+
+static bool same_bits(double a, double b)
+{
+    return !memcmp(&a, &b, sizeof a) || (isnan(a) && isnan(b));
+}
+
+/* |a - b| as a share of `scale`; infinite where one of the two alone is a number. */
+static double apart(double a, double b, double scale)
+{
+    if (same_bits(a, b))
+        return 0;
+    double d = fabs(a - b) / scale;
+    return isnan(d) ? INFINITY : d;
+}
+
+static double larger(double a, double b)
+{
+    return fmax(fabs(a), fabs(b));
+}
+
+static double largest(const pb_series *s)
+{
+    double most = 0;
+    for (int i = 0; i < s->count; i++)
+        most = fmax(most, fabs(s->x[i]));
+    return most;
+}
+
+/* The largest difference of two series, as a share of the largest number of the second one. */
+static double distance(const pb_series *a, const pb_series *b)
+{
+    double worst = a->count == b->count ? 0 : INFINITY, scale = largest(b);
+    for (int i = 0; i < a->count && a->count == b->count; i++)
+        worst = fmax(worst, apart(a->x[i], b->x[i], scale));
+    return worst;
+}
+
+static void say_when(pb_text *t, int step)
+{
+    if (step < 0)
+        pb_text_add(t, " at the end");
+    else if (step == 0)
+        pb_text_add(t, " at initialisation");
+    else
+        pb_text_add(t, " after step %d", step);
+}
+
+/* ---- identity ---------------------------------------------------------------------------------------------- */
+
+/* Each of these adds a clause about what differs, and says whether something does. */
+
+static bool tell_losses(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    const pb_series *a = pb_result_find(is, -1, "loss"), *b = pb_result_find(was, -1, "loss");
+    int n = a->count < b->count ? a->count : b->count, k = 0;
+    while (k < n && same_bits(a->x[k], b->x[k]))
+        k++;
+    if (k < n)
+        pb_text_add(t, "losses equal to step %d, differ at step %d by %.2g (relative)", k, k + 1,
+                    apart(a->x[k], b->x[k], larger(a->x[k], b->x[k])));
+    else if (a->count != b->count)
+        pb_text_add(t, "losses equal, but of %d steps where there were %d", a->count, b->count);
+    else
+        pb_text_add(t, "losses equal");
+    return k < n || a->count != b->count;
+}
+
+/* Where the trainable tensors of the two have other names: the first such; else their number. */
+static int common_names(const pb_result *is, const pb_result *was)
+{
+    int n = is->tensors < was->tensors ? is->tensors : was->tensors, i = 0;
+    while (i < n && !strcmp(is->tensor[i], was->tensor[i]))
+        i++;
+    return i;
+}
+
+static bool same_names(const pb_result *is, const pb_result *was)
+{
+    return is->tensors == was->tensors && common_names(is, was) == is->tensors;
+}
+
+static void tell_names(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    int i = common_names(is, was);
+    pb_text_add(t, "; other tensors train: %s where %s was", i < is->tensors ? is->tensor[i] : "none",
+                i < was->tensors ? was->tensor[i] : "none");
+}
+
+/* The first tensor that differs at a point, in its gradient or in its values; -1: none. */
+static int first_at(const pb_fingerprint *a, const pb_fingerprint *b, int tensors, bool gradient)
+{
+    for (int i = 0; i < tensors; i++)
+        if (gradient ? a->print[i].gradient != b->print[i].gradient : a->print[i].values != b->print[i].values)
+            return i;
+    return -1;
+}
+
+static bool tell_tensor(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    if (!same_names(is, was)) {
+        tell_names(is, was, t);
+        return true;
+    }
+    for (size_t k = 0; k < is->fingerprints && k < was->fingerprints; k++)
+        for (int values = 0; values < 2; values++) {
+            const pb_fingerprint *a = &is->fingerprint[k], *b = &was->fingerprint[k];
+            int i = a->step == b->step ? first_at(a, b, is->tensors, !values) : -1;
+            if (i < 0)
+                continue;
+            pb_text_add(t, "; first tensor: %s%s", is->tensor[i], values ? "" : ", its gradient,");
+            say_when(t, a->step);
+            return true;
+        }
+    return false;
+}
+
+/* The first of the two's common points at which the probe's logits differ. */
+static bool tell_logits(const pb_result *is, const pb_result *was, const char *name, const char *what, pb_text *t)
+{
+    const pb_series *first = NULL, *other = NULL;
+    for (size_t i = 0; i < is->series_count; i++) {
+        const pb_series *a = &is->series[i], *b = pb_result_find(was, a->step, a->name);
+        if (strcmp(a->name, name) != 0 || !b || distance(a, b) == 0)
+            continue;
+        if (!first || first->step < 0 || (a->step >= 0 && a->step < first->step)) {
+            first = a;
+            other = b;
+        }
+    }
+    if (first) {
+        pb_text_add(t, "; %s differ", what);
+        say_when(t, first->step);
+        pb_text_add(t, " by %.2g (of the largest)", distance(first, other));
+    }
+    return first;
+}
+
+static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    size_t n = is->predictions < was->predictions ? is->predictions : was->predictions, said = 0, sure = 0;
+    for (size_t i = 0; i < n; i++) {
+        const pb_prediction *a = &is->prediction[i], *b = &was->prediction[i];
+        said += a->predicted != b->predicted || (a->text && b->text ? strcmp(a->text, b->text) : a->text != b->text);
+        sure += !same_bits((double)a->probability, (double)b->probability);
+    }
+    if (is->predictions != was->predictions)
+        pb_text_add(t, "; %zu predictions where there were %zu", is->predictions, was->predictions);
+    else if (said)
+        pb_text_add(t, "; %zu of %zu predictions differ", said, n);
+    else if (sure)
+        pb_text_add(t, "; predictions equal, %zu of %zu probabilities differ", sure, n);
+    return is->predictions != was->predictions || said || sure;
+}
+
+static void hold_bits(const pb_result *is, const pb_result *was, unsigned long long seed, pb_layer *out)
+{
+    pb_text t = {0};
+    pb_text_add(&t, "seed %llu: ", seed);
+    bool changed = tell_losses(is, was, &t);
+    changed |= tell_tensor(is, was, &t);
+    changed |= tell_logits(is, was, "logits", "probe logits", &t);
+    changed |= tell_logits(is, was, "logits.merged", "merged logits", &t);
+    changed |= tell_predictions(is, was, &t);
+    if (changed && out->verdict == PB_LAYER_SAME) {
+        out->verdict = PB_LAYER_CHANGED;
+        snprintf(out->note, sizeof out->note, "%s", t.data);
+    }
+    pb_text_free(&t);
+}
+
+/* Flags that warn or keep symbols decide no bit. */
+static char *deciding_flags(const char *flags)
+{
+    pb_text t = {0};
+    for (const char *at = flags; *at;) {
+        size_t n = strcspn(at, " ");
+        bool idle = n >= 2 && at[0] == '-' && (at[1] == 'W' || at[1] == 'g');
+        if (n && !idle)
+            pb_text_add(&t, " %.*s", (int)n, at);
+        at += n + (at[n] == ' ');
+    }
+    return t.data ? t.data : pb_strdup("");
+}
+
+/* May the bits of the two be the same?  Else says what differs. */
+static bool same_kind(const pb_recorded *is, const pb_recorded *was, pb_layer *out)
+{
+    static const char *const what[PB_BITS_FACTS] = {"processor", "version of the kernels", "number of threads",
+                                                    "compiler", "set of compiler flags"};
+    for (int i = 0; i < PB_BITS_FACTS; i++) {
+        char *a = i == PB_BITS_FLAGS ? deciding_flags(is->fact[i]) : pb_strdup(is->fact[i]);
+        char *b = i == PB_BITS_FLAGS ? deciding_flags(was->fact[i]) : pb_strdup(was->fact[i]);
+        bool same = !strcmp(a, b);
+        if (!same) {
+            *out = (pb_layer){.verdict = PB_LAYER_UNKNOWN};
+            snprintf(out->note, sizeof out->note, "not judged: another %s, was '%.150s', is '%.150s'", what[i], b, a);
+        }
+        free(a);
+        free(b);
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+/* ---- trajectory -------------------------------------------------------------------------------------------- */
+
+typedef struct furthest {
+    double off;
+    char where[200];
+} furthest;
+
+static void note_furthest(furthest *f, double off, const char *fmt, ...) PB_PRINTF(3, 4);
+static void note_furthest(furthest *f, double off, const char *fmt, ...)
+{
+    if (off <= f->off && *f->where)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(f->where, sizeof f->where, fmt, args);
+    va_end(args);
+    f->off = off;
+}
+
+/* Relative to the largest loss so far, as losses that go to 0 are sums that nearly cancel. */
+static void follow_losses(const pb_result *is, const pb_result *was, furthest *f)
+{
+    const pb_series *a = pb_result_find(is, -1, "loss"), *b = pb_result_find(was, -1, "loss");
+    double scale = 0;
+    for (int k = 0; k < PB_HORIZON && k < a->count && k < b->count; k++) {
+        scale = fmax(scale, fabs(b->x[k]));
+        note_furthest(f, apart(a->x[k], b->x[k], scale), "the loss of step %d", k + 1);
+    }
+}
+
+static void follow_logits(const pb_result *is, const pb_result *was, furthest *f)
+{
+    for (size_t i = 0; i < is->series_count; i++) {
+        const pb_series *a = &is->series[i], *b = pb_result_find(was, a->step, a->name);
+        if (!strcmp(a->name, "logits") && a->step >= 0 && a->step <= PB_HORIZON && b)
+            note_furthest(f, distance(a, b), a->step ? "the probe's logits after step %d" : "the probe's first logits",
+                          a->step);
+    }
+}
+
+/* How trainable tensors are drawn does not depend on rounding. */
+static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
+{
+    if (!is->fingerprints || !was->fingerprints || is->fingerprint[0].step || was->fingerprint[0].step)
+        return;
+    for (int i = 0; i < is->tensors; i++) {
+        double a = (double)is->fingerprint[0].print[i].values_norm,
+               b = (double)was->fingerprint[0].print[i].values_norm;
+        note_furthest(f, apart(a, b, larger(a, b)), "the norm of %.120s at initialisation", is->tensor[i]);
+    }
+}
+
+static void hold_trajectory(const pb_result *is, const pb_result *was, unsigned long long seed, double tolerance,
+                            furthest *worst, pb_layer *out)
+{
+    furthest f = {.off = 0};
+    if (same_names(is, was))
+        follow_start(is, was, &f);
+    else
+        note_furthest(&f, INFINITY, "what trains: %.80s and so on",
+                      common_names(is, was) < is->tensors ? is->tensor[common_names(is, was)] : "fewer tensors");
+    follow_losses(is, was, &f);
+    follow_logits(is, was, &f);
+    worst->off = fmax(worst->off, f.off);
+    if (f.off <= tolerance || out->verdict != PB_LAYER_SAME)
+        return;
+    out->verdict = PB_LAYER_CHANGED;
+    snprintf(out->note, sizeof out->note, "seed %llu: %s is off by %.2g (relative, tolerance %.2g)", seed, f.where,
+             f.off, tolerance);
+}
+
+/* ---- merging ----------------------------------------------------------------------------------------------- */
+
+/* NaN: it was not measured. */
+static double merge_error(const pb_result *r)
+{
+    const pb_series *u = pb_result_find(r, -1, "logits"), *m = pb_result_find(r, -1, "logits.merged");
+    return u && m ? distance(m, u) : NAN;
+}
+
+static void hold_merging(const pb_result *is, const pb_result *was, pb_layers *out)
+{
+    out->merge_error[0] = fmax(out->merge_error[0], merge_error(is)); /* fmax leaves NaN out */
+    out->merge_error[1] = fmax(out->merge_error[1], merge_error(was));
+}
+
+static void judge_merging(pb_layers *out)
+{
+    double is = out->merge_error[0], was = out->merge_error[1];
+    pb_layer *l = &out->merging;
+    if (isnan(is) && isnan(was))
+        return;
+    double limit = fmax(MERGE_TOLERANCE, 10 * (isfinite(was) ? was : 0));
+    l->verdict = is <= limit ? PB_LAYER_SAME : PB_LAYER_CHANGED; /* NaN: it can no longer be folded */
+    snprintf(l->note, sizeof l->note, "was %.2g, is %.2g, tolerance %.2g", was, is, limit);
+}
+
+/* ---- all seeds --------------------------------------------------------------------------------------------- */
+
+static bool has_series(const pb_recorded *r)
+{
+    return pb_result_find(&r->result, -1, "loss");
+}
+
+static void hold(const pb_recorded *is, const pb_recorded *was, unsigned long long seed, double tolerance,
+                 furthest *worst, pb_layers *out)
+{
+    if (!has_series(is) || !has_series(was)) {
+        out->identity = out->trajectory = (pb_layer){PB_LAYER_UNKNOWN, "not recorded"};
+        return;
+    }
+    if (out->identity.verdict != PB_LAYER_UNKNOWN && same_kind(is, was, &out->identity))
+        hold_bits(&is->result, &was->result, seed, &out->identity);
+    hold_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);
+    hold_merging(&is->result, &was->result, out);
+}
+
+int pb_layers_compare(const pb_side *is, const pb_side *was, double tolerance, pb_layers *out)
+{
+    *out = (pb_layers){.merging = {PB_LAYER_UNKNOWN, "not recorded"}, .merge_error = {NAN, NAN}};
+    furthest worst = {.off = 0};
+    int rc = 0;
+    for (int i = 0; i < is->seeds; i++)
+        for (int k = 0; k < was->seeds && !rc; k++) {
+            pb_recorded a, b;
+            if (is->seed[i] != was->seed[k])
+                continue;
+            rc = pb_store_recorded(is->store, is->run[i], &a);
+            rc = pb_store_recorded(was->store, was->run[k], &b) || rc ? -1 : 0;
+            if (!rc)
+                hold(&a, &b, is->seed[i], tolerance, &worst, out);
+            pb_recorded_free(&a);
+            pb_recorded_free(&b);
+        }
+    judge_merging(out);
+    if (out->identity.verdict == PB_LAYER_SAME)
+        snprintf(out->identity.note, sizeof out->identity.note, "the same to the bit");
+    if (out->trajectory.verdict == PB_LAYER_SAME)
+        snprintf(out->trajectory.note, sizeof out->trajectory.note, "within %.2g over the first %d steps", worst.off,
+                 PB_HORIZON);
+    return rc;
+}

@@ -1,0 +1,231 @@
+/* store_trace: what training left for the regression gate, written and read back. */
+#include <endian.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "study/store_internal.h"
+
+/* ---- writing ------------------------------------------------------------------------------------------ */
+
+/* As few digits as give the same number again: logits and losses are floats. */
+static void add_number(pb_text *t, double x)
+{
+    if (!isfinite(x))
+        pb_text_add(t, "null");
+    else
+        pb_text_add(t, "%.*g", (double)(float)x == x ? 9 : 17, x);
+}
+
+static int put_series(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO trace (run, name, step, numbers) VALUES (?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < r->series_count && !rc; i++) {
+        const pb_series *a = &r->series[i];
+        pb_text list = {0};
+        pb_text_add(&list, "[");
+        for (int k = 0; k < a->count; k++) {
+            pb_text_add(&list, k ? "," : "");
+            add_number(&list, a->x[k]);
+        }
+        pb_text_add(&list, "]");
+        sqlite3_bind_int64(q, 1, run);
+        pb_store_bind(q, 2, a->name);
+        sqlite3_bind_int(q, 3, a->step);
+        pb_store_bind(q, 4, list.data);
+        rc = pb_store_insert(s, q);
+        pb_text_free(&list);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+/* A print as it stands in the file: five little-endian words, see docs/statistics.md. */
+enum { WORDS = 5 };
+
+static void pack(const pb_fingerprint *f, const pb_print *p, uint32_t word[WORDS])
+{
+    float norm[2] = {p->values_norm, p->gradient_norm};
+    word[0] = (uint32_t)f->step;
+    word[1] = p->values;
+    word[2] = p->gradient;
+    memcpy(word + 3, norm, sizeof norm);
+    for (int i = 0; i < WORDS; i++)
+        word[i] = htole32(word[i]);
+}
+
+static void unpack(const char *bytes, int *step, pb_print *p)
+{
+    uint32_t word[WORDS];
+    float norm[2];
+    memcpy(word, bytes, sizeof word);
+    for (int i = 0; i < WORDS; i++)
+        word[i] = le32toh(word[i]);
+    memcpy(norm, word + 3, sizeof norm);
+    *step = (int)word[0];
+    *p = (pb_print){word[1], word[2], norm[0], norm[1]};
+}
+
+static int put_prints(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO fingerprint (run, number, tensor, prints) VALUES (?, ?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (int i = 0; i < r->tensors && !rc; i++) {
+        pb_text bytes = {0};
+        for (size_t k = 0; k < r->fingerprints; k++) {
+            uint32_t word[WORDS];
+            pack(&r->fingerprint[k], &r->fingerprint[k].print[i], word);
+            pb_text_bytes(&bytes, word, sizeof word);
+        }
+        sqlite3_bind_int64(q, 1, run);
+        sqlite3_bind_int(q, 2, i);
+        pb_store_bind(q, 3, r->tensor[i]);
+        if (sqlite3_bind_blob(q, 4, bytes.data, (int)bytes.length, SQLITE_TRANSIENT) == SQLITE_NOMEM)
+            pb_no_memory("a fingerprint");
+        rc = pb_store_insert(s, q);
+        pb_text_free(&bytes);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+int pb_store_put_trace(pb_store *s, long long run, const pb_result *r)
+{
+    return put_series(s, run, r) || put_prints(s, run, r) ? -1 : 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------ */
+
+/* Prepares a query over one run's rows, and hands each row to `take`.  -1 with an error. */
+static int each_row(pb_store *s, const char *sql, long long run, int (*take)(sqlite3_stmt *q, pb_result *out),
+                    pb_result *out)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, sql);
+    int rc = q ? 0 : -1, step = SQLITE_DONE;
+    if (q)
+        sqlite3_bind_int64(q, 1, run);
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW)
+        if (take(q, out))
+            rc = pb_error("%s: what run %lld left for `check` cannot be read; want a database as it was written",
+                          s->path, run);
+    if (!rc && step != SQLITE_DONE)
+        rc = pb_store_fail(s);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static const char *text_of(sqlite3_stmt *q, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(q, column);
+    return text ? text : "";
+}
+
+/* "[1,null,0.5]" */
+static int take_series(sqlite3_stmt *q, pb_result *out)
+{
+    const char *at = text_of(q, 2);
+    size_t n = 0, room = strlen(at);
+    double *x = pb_alloc((room + 1) * sizeof *x);
+    while (*at && strchr("[,", *at) && at[1] != ']') {
+        char *end;
+        at++;
+        x[n++] = strncmp(at, "null", 4) ? strtod(at, &end) : NAN;
+        at = strncmp(at, "null", 4) ? end : at + 4;
+    }
+    pb_result_series(out, sqlite3_column_int(q, 1), text_of(q, 0), (int)n, x);
+    free(x);
+    return *at == ']' || !strcmp(at, "[]") ? 0 : -1;
+}
+
+static pb_print *print_at(pb_result *out, size_t point, int step, int tensor)
+{
+    pb_grow(&out->fingerprint, point, &out->fingerprints_capacity, sizeof *out->fingerprint);
+    pb_fingerprint *f = &out->fingerprint[point];
+    if (point == out->fingerprints) {
+        *f = (pb_fingerprint){.step = step};
+        out->fingerprints++;
+    }
+    f->print = pb_realloc(f->print, (size_t)(tensor + 1) * sizeof *f->print);
+    return &f->print[tensor];
+}
+
+/* All tensors have the same points. */
+static int take_prints(sqlite3_stmt *q, pb_result *out)
+{
+    const char *bytes = sqlite3_column_blob(q, 1);
+    size_t size = (size_t)sqlite3_column_bytes(q, 1), points = size / (WORDS * sizeof(uint32_t));
+    int tensor = out->tensors;
+    if (size % (WORDS * sizeof(uint32_t)) || (tensor && points != out->fingerprints))
+        return -1;
+    out->tensor = pb_realloc(out->tensor, (size_t)(tensor + 1) * sizeof *out->tensor);
+    out->tensor[out->tensors++] = pb_strdup(text_of(q, 0));
+    for (size_t k = 0; k < points; k++) {
+        pb_print p;
+        int step;
+        unpack(bytes + k * WORDS * sizeof(uint32_t), &step, &p);
+        *print_at(out, k, step, tensor) = p;
+        if (out->fingerprint[k].step != step)
+            return -1;
+    }
+    return 0;
+}
+
+static int take_prediction(sqlite3_stmt *q, pb_result *out)
+{
+    bool text = sqlite3_column_type(q, 4) != SQLITE_NULL;
+    pb_prediction p = {.split = strcmp(text_of(q, 0), "test") ? PB_VALIDATION : PB_TEST,
+                       .example = sqlite3_column_int(q, 1),
+                       .predicted = sqlite3_column_int(q, 2),
+                       .probability = (float)sqlite3_column_double(q, 3),
+                       .text = text ? pb_strdup(text_of(q, 4)) : NULL};
+    pb_result_predict(out, &p);
+    return 0;
+}
+
+/* A database of an older program has no such tables. */
+static int has_traces(pb_store *s)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "SELECT count(*) FROM sqlite_schema WHERE name IN ('trace', 'fingerprint')");
+    int step = q ? sqlite3_step(q) : SQLITE_DONE;
+    int has = !q ? -1 : step == SQLITE_ROW ? sqlite3_column_int(q, 0) >= 2 : pb_store_fail(s);
+    sqlite3_finalize(q);
+    return has;
+}
+
+static int take_facts(sqlite3_stmt *q, pb_result *out)
+{
+    pb_recorded *r = (pb_recorded *)(void *)out; /* its first member */
+    for (int i = 0; i < PB_BITS_FACTS; i++)
+        r->fact[i] = pb_strdup(text_of(q, i));
+    return 0;
+}
+
+int pb_store_recorded(pb_store *s, long long run, pb_recorded *out)
+{
+    pb_result *r = &out->result;
+    *out = (pb_recorded){.fact = {NULL}};
+    pb_result_init(r);
+    int has = has_traces(s);
+    int rc = has < 0 ||
+             each_row(s,
+                      "SELECT coalesce((SELECT value FROM provenance p WHERE p.run = r.id AND key = 'processor'), ''),"
+                      " kernels, threads, compiler, flags FROM run r WHERE id = ?",
+                      run, take_facts, r) ||
+             each_row(s,
+                      "SELECT split, example, predicted, probability, NULL FROM prediction WHERE run = ?1"
+                      " UNION ALL SELECT split, example, 0, 0, text FROM answer WHERE run = ?1 ORDER BY 1, 2",
+                      run, take_prediction, r);
+    if (!rc && has > 0)
+        rc = each_row(s, "SELECT name, step, numbers FROM trace WHERE run = ? ORDER BY name, step", run, take_series,
+                      r) ||
+             each_row(s, "SELECT tensor, prints FROM fingerprint WHERE run = ? ORDER BY number", run, take_prints, r);
+    return rc ? -1 : 0;
+}
+
+void pb_recorded_free(pb_recorded *r)
+{
+    for (int i = 0; i < PB_BITS_FACTS; i++)
+        free(r->fact[i]);
+    pb_result_free(&r->result);
+}

@@ -1,0 +1,145 @@
+/* trace: see trace.h. */
+#include "train/trace.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "numeric/kernel.h"
+#include "train/score.h"
+
+/* The points at which fingerprints and the probe are taken, besides the end. */
+static const int points[] = {0, 1, 2, 5, 10, 20};
+
+static bool is_point(int step)
+{
+    for (size_t i = 0; i < PB_COUNT(points); i++)
+        if (points[i] == step)
+            return true;
+    return false;
+}
+
+/* ---- fingerprints --------------------------------------------------------------------------------------- */
+
+/* A hash of n numbers' bits in four independent lanes, since one lane would wait for each multiplication. */
+static uint32_t hash_of(size_t n, const pb_real *x)
+{
+    enum { LANES = 4, BLOCK = LANES * sizeof(uint64_t) };
+    uint64_t lane[LANES] = {1, 2, 3, 4}, word[LANES];
+    const char *bytes = (const char *)x;
+    size_t size = n * sizeof *x;
+    for (size_t at = 0; at < size; at += BLOCK) {
+        memset(word, 0, sizeof word);
+        memcpy(word, bytes + at, size - at < BLOCK ? size - at : BLOCK);
+        for (int i = 0; i < LANES; i++) {
+            lane[i] = (lane[i] ^ word[i]) * 0x9E3779B97F4A7C15u;
+            lane[i] ^= lane[i] >> 29;
+        }
+    }
+    return (uint32_t)(pb_hash(lane, sizeof lane) >> 16);
+}
+
+static float norm_of(size_t n, const pb_real *x)
+{
+    return (float)sqrt((double)pb_sum_squares(n, x));
+}
+
+static pb_print print_of(const pb_param *p, bool gradient)
+{
+    size_t n = (size_t)p->rows * (size_t)p->cols;
+    size_t g = (size_t)(p->slot ? p->touched : p->rows) * (size_t)p->cols;
+    pb_print out = {.values = hash_of(n, p->x), .values_norm = norm_of(n, p->x)};
+    if (gradient && p->g) {
+        out.gradient = hash_of(g, p->g);
+        out.gradient_norm = norm_of(g, p->g);
+    }
+    return out;
+}
+
+static void take_fingerprint(const pb_trace *t, int step)
+{
+    const pb_model *m = t->runner->model;
+    pb_print *print = pb_alloc((size_t)(t->out->tensors + 1) * sizeof *print);
+    for (int i = 0, n = 0; i < pb_model_params(m); i++)
+        if (pb_model_param(m, i)->trainable)
+            print[n++] = print_of(pb_model_param(m, i), step > 0);
+    pb_result_fingerprint(t->out, step, print);
+    free(print);
+}
+
+static void name_tensors(const pb_model *m, pb_result *out)
+{
+    out->tensor = pb_alloc((size_t)(pb_model_params(m) + 1) * sizeof *out->tensor);
+    for (int i = 0; i < pb_model_params(m); i++)
+        if (pb_model_param(m, i)->trainable)
+            out->tensor[out->tensors++] = pb_strdup(pb_model_param(m, i)->name);
+}
+
+/* ---- the probe ------------------------------------------------------------------------------------------- */
+
+/* The runner's maxima are those of what was planned for training, which the probe is no part of. */
+static int take_probe(const pb_trace *t, int step, const char *name)
+{
+    size_t activations = t->runner->activations, workspace = t->runner->workspace;
+    double *x = NULL;
+    int n;
+    int rc = pb_score_first(t->runner, PB_VALIDATION, t->batch, PB_TRACE_PROBE, &x, &n);
+    if (!rc)
+        pb_result_series(t->out, step, name, n, x);
+    free(x);
+    t->runner->activations = activations;
+    t->runner->workspace = workspace;
+    return rc ? -1 : 0;
+}
+
+/* Folding takes memory for whole weights, which a base that is held in fewer bits is there to save. */
+static bool can_fold(const pb_trace *t)
+{
+    const pb_model *m = t->runner->model;
+    bool can = t->steps && !t->runner->form->held && pb_model_can_merge(m);
+    for (int i = 0; i < pb_model_params(m); i++)
+        can = can && !pb_model_param(m, i)->packed;
+    return can;
+}
+
+static int take_merged(const pb_trace *t)
+{
+    pb_model *m = t->runner->model;
+    if (!can_fold(t))
+        return 0;
+    pb_model_merge(m);
+    int rc = take_probe(t, -1, "logits.merged");
+    pb_model_unmerge(m);
+    return rc;
+}
+
+static int take_point(const pb_trace *t, int step)
+{
+    take_fingerprint(t, step); /* first: the probe's graph is built over the batch's */
+    return take_probe(t, step, "logits");
+}
+
+/* ---- the run ----------------------------------------------------------------------------------------------- */
+
+int pb_trace_start(pb_trace *t, pb_runner *r, int batch, pb_result *out)
+{
+    *t = (pb_trace){.runner = r, .batch = batch, .out = out};
+    name_tensors(r->model, out);
+    return take_point(t, 0);
+}
+
+int pb_trace_step(pb_trace *t, int step, double loss, double norm)
+{
+    if (t->steps < PB_TRACE_STEPS) {
+        t->loss[t->steps] = loss;
+        t->norm[t->steps++] = norm;
+    }
+    return is_point(step) ? take_point(t, step) : 0;
+}
+
+int pb_trace_end(pb_trace *t)
+{
+    pb_result_series(t->out, -1, "loss", t->steps, t->loss);
+    pb_result_series(t->out, -1, "gradient_norm", t->steps, t->norm);
+    return take_point(t, -1) || take_merged(t) ? -1 : 0;
+}
