@@ -56,6 +56,9 @@ double pb_store_number(sqlite3_stmt *q, int column);
 /* Runs a bound insertion and makes it ready for the next one.  Returns -1 with an error. */
 int pb_store_insert(pb_store *s, sqlite3_stmt *q);
 
+/* Writes the series and fingerprints of a run.  Returns -1 with an error. */
+int pb_store_put_trace(pb_store *s, long long run, const pb_result *r);
+
 /* Ends the transaction that `rc` is the outcome of: commits after 0, else takes all back.  Returns 0 or -1. */
 int pb_store_end(pb_store *s, int rc);
 

@@ -44,6 +44,8 @@ static const part parts[] = {{"setting", "key, value", 1, 1},
                              {"prediction", "split, example, label, predicted, probability", 1, 2},
                              {"answer", "split, example, text", 2, 2},
                              {"statistic", "split, metric, example, numbers", 2, 3},
+                             {"trace", "name, step, numbers", 3, 2},
+                             {"fingerprint", "number, tensor, prints", 3, 1},
                              {"sample", "key, round, seconds", 1, 2}};
 
 /* The statements of a part: its rows of a run there and here, and how they are copied. */

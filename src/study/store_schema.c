@@ -175,6 +175,24 @@ static const thing things[] = {
      " PRIMARY KEY (selection, run)"
      ") STRICT, WITHOUT ROWID",
      "selected"},
+    {3, 0, true, false, /* numbers of a run's course, for `check`: see train/trace.h */
+     "CREATE TABLE %strace ("
+     " run INTEGER NOT NULL REFERENCES run (id),"
+     " name TEXT NOT NULL,"    /* loss, gradient_norm: of each step; logits, logits.merged: of the probe */
+     " step INTEGER NOT NULL," /* after so many steps; -1: of the whole run, or at its end */
+     " numbers TEXT NOT NULL," /* a JSON list */
+     " PRIMARY KEY (run, name, step)"
+     ") STRICT, WITHOUT ROWID",
+     "trace"},
+    {3, 0, true, false, /* of every trainable tensor, at some points of training, for `check` */
+     "CREATE TABLE %sfingerprint ("
+     " run INTEGER NOT NULL REFERENCES run (id),"
+     " number INTEGER NOT NULL," /* in the order of the model */
+     " tensor TEXT NOT NULL,"
+     " prints BLOB NOT NULL," /* see store_trace.c */
+     " PRIMARY KEY (run, number)"
+     ") STRICT, WITHOUT ROWID",
+     "fingerprint"},
     {3, 0, true, true, /* who works on what, see store_claim.c */
      "CREATE TABLE %sclaim ("
      " hash TEXT NOT NULL,"

@@ -101,17 +101,15 @@ int pb_store_put_trace(pb_store *s, long long run, const pb_result *r)
 static int each_row(pb_store *s, const char *sql, long long run, int (*take)(sqlite3_stmt *q, pb_result *out),
                     pb_result *out)
 {
-    sqlite3_stmt *q = pb_store_prepare(s, sql);
-    int rc = q ? 0 : -1, step = SQLITE_DONE;
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    int rc = q ? 1 : -1;
     if (q)
         sqlite3_bind_int64(q, 1, run);
-    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW)
+    while (rc > 0 && (rc = pb_store_step(s, q)) > 0)
         if (take(q, out))
             rc = pb_error("%s: what run %lld left for `check` cannot be read; want a database as it was written",
                           s->path, run);
-    if (!rc && step != SQLITE_DONE)
-        rc = pb_store_fail(s);
-    sqlite3_finalize(q);
+    pb_store_done(q);
     return rc;
 }
 
@@ -183,16 +181,6 @@ static int take_prediction(sqlite3_stmt *q, pb_result *out)
     return 0;
 }
 
-/* A database of an older program has no such tables. */
-static int has_traces(pb_store *s)
-{
-    sqlite3_stmt *q = pb_store_prepare(s, "SELECT count(*) FROM sqlite_schema WHERE name IN ('trace', 'fingerprint')");
-    int step = q ? sqlite3_step(q) : SQLITE_DONE;
-    int has = !q ? -1 : step == SQLITE_ROW ? sqlite3_column_int(q, 0) >= 2 : pb_store_fail(s);
-    sqlite3_finalize(q);
-    return has;
-}
-
 static int take_facts(sqlite3_stmt *q, pb_result *out)
 {
     pb_recorded *r = (pb_recorded *)(void *)out; /* its first member */
@@ -206,20 +194,17 @@ int pb_store_recorded(pb_store *s, long long run, pb_recorded *out)
     pb_result *r = &out->result;
     *out = (pb_recorded){.fact = {NULL}};
     pb_result_init(r);
-    int has = has_traces(s);
-    int rc = has < 0 ||
-             each_row(s,
-                      "SELECT coalesce((SELECT value FROM provenance p WHERE p.run = r.id AND key = 'processor'), ''),"
-                      " kernels, threads, compiler, flags FROM run r WHERE id = ?",
-                      run, take_facts, r) ||
-             each_row(s,
-                      "SELECT split, example, predicted, probability, NULL FROM prediction WHERE run = ?1"
-                      " UNION ALL SELECT split, example, 0, 0, text FROM answer WHERE run = ?1 ORDER BY 1, 2",
-                      run, take_prediction, r);
-    if (!rc && has > 0)
-        rc = each_row(s, "SELECT name, step, numbers FROM trace WHERE run = ? ORDER BY name, step", run, take_series,
-                      r) ||
-             each_row(s, "SELECT tensor, prints FROM fingerprint WHERE run = ? ORDER BY number", run, take_prints, r);
+    int rc =
+        each_row(s,
+                 "SELECT coalesce((SELECT value FROM provenance p WHERE p.run = r.id AND key = 'processor'), ''),"
+                 " kernels, threads, compiler, flags FROM run r WHERE id = ?",
+                 run, take_facts, r) ||
+        each_row(s,
+                 "SELECT split, example, predicted, probability, NULL FROM prediction WHERE run = ?1"
+                 " UNION ALL SELECT split, example, 0, 0, text FROM answer WHERE run = ?1 ORDER BY 1, 2",
+                 run, take_prediction, r) ||
+        each_row(s, "SELECT name, step, numbers FROM trace WHERE run = ? ORDER BY name, step", run, take_series, r) ||
+        each_row(s, "SELECT tensor, prints FROM fingerprint WHERE run = ? ORDER BY number", run, take_prints, r);
     return rc ? -1 : 0;
 }
 

@@ -104,7 +104,7 @@ static int put_samples(pb_store *s, long long run, const pb_result *r)
 static int put_result(pb_store *s, long long run, const pb_result *r)
 {
     return put_values(s, run, r) || put_predictions(s, run, r) || put_answers(s, run, r) || put_statistics(s, run, r) ||
-           put_samples(s, run, r);
+           put_samples(s, run, r) || pb_store_put_trace(s, run, r);
 }
 
 static int put_fact(pb_store *s, sqlite3_stmt *q, long long run, const char *key, const char *value)
@@ -166,12 +166,9 @@ static char *budget_of(const pb_cell *c)
 static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
 {
     char *metrics = pb_format("%s %d", e->task->name, e->task->version);
-    char *budget = budget_of(c);
-    const char *row[][2] = {{"data", e->data.hex},
-                            {"model", e->model.hex},
-                            {"template", c->template.hex},
-                            {"metrics", metrics},
-                            {"budget", budget}};
+    char *budget = budget_of(c), *processor = pb_host_processor();
+    const char *row[][2] = {{"data", e->data.hex}, {"model", e->model.hex}, {"template", c->template.hex},
+                            {"metrics", metrics},  {"budget", budget},      {"processor", processor}};
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < PB_COUNT(row) && !rc; i++)
@@ -180,6 +177,7 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
     sqlite3_finalize(q);
     free(metrics);
     free(budget);
+    free(processor);
     return rc;
 }
 
