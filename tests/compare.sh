@@ -40,7 +40,7 @@ ok 'by the number of a run' run 0 compare 7 7 --db a.db --margin 0.01,1e9
 ok 'no such row' run 2 compare full nothing --db a.db
 ok 'its message' says "a.db: no row or run 'nothing' that was scored on test"
 ok 'a margin that is none' run 2 compare full lora --db a.db --margin wide
-ok 'its message' says '--margin: want a number'
+ok 'its message' says '--margin: want up to three numbers'
 sed 's/^epochs.*/epochs = 5/' toy.ini >budget.ini
 cp a.db both.db
 ok 'another budget' run 0 run budget.ini --db both.db --no-timing
@@ -65,8 +65,8 @@ sed -i '$d' data/toy.tsv
 # ---- check --------------------------------------------------------------------------------------------------
 rm -f b.db*
 ok 'the same again' run 0 run toy.ini --db b.db
-ok 'nothing is worse' run 0 check a.db --db b.db --method lora --margin 0.01,1e9 --out junit.xml
-ok 'says so' prints '^ok +toy/lora: [0-9]+ axes, 3 seeds'
+ok 'nothing is worse' run 0 check a.db --db b.db --method lora --times --margin 0.01,1e9 --out junit.xml
+ok 'says so' prints '^ok +toy/lora: identity: the same to the bit; trajectory: within 0 .*[0-9]+ axes, 3 seeds'
 ok 'JUnit' grep -q '<testcase classname="toy/lora" name="accuracy.test.accuracy"/>' junit.xml
 ok 'the same predictions' run 0 compare a.db:toy/full b.db:toy/full --margin 0.01,1e9
 cp b.db worse.db
@@ -87,15 +87,17 @@ for one in a b; do
 	sqlite3 $one.db "DROP TRIGGER IF EXISTS value_update; UPDATE value SET value = $slow * (1 + 0.01 * (step % 3 - 1))
 		WHERE key GLOB 'overhead.prefill_ratio.*' AND step >= 0"
 done
-ok '10 % slower' run 1 check a.db --db b.db --method lora
+ok '10 % slower' run 1 check a.db --db b.db --method lora --times
+ok 'which nobody asks for' run 0 check a.db --db b.db --method lora
+ok 'once more' run 1 check a.db --db b.db --method lora --times
 ok 'is named' prints '^worse +toy/lora: overhead.prefill_ratio.b1: was 0.99.*, is 1.09.*p '
-ok 'faster is well' run 0 check b.db --db a.db --method lora
+ok 'faster is well' run 0 check b.db --db a.db --method lora --times
 cp a.db luck.db # a single time that is off by chance, among all of them
 sqlite3 luck.db "UPDATE value SET value = value * 1.035 WHERE key = 'overhead.prefill_ratio.b1' AND step >= 0 AND run IN
 	(SELECT id FROM run WHERE row = 'lora'); UPDATE value SET value = value * 1.06 WHERE step = 1 AND
 	key = 'overhead.prefill_ratio.b1' AND run IN (SELECT id FROM run WHERE row = 'lora')"
 ok 'worse by itself' run 1 compare luck.db:toy/lora a.db:toy/lora
-ok 'but one of many times' run 3 check a.db --db luck.db
+ok 'but one of many times fails nothing' run 0 check a.db --db luck.db --times
 ok 'is undecided' prints '^undecided toy/lora: overhead.prefill_ratio.b1: .*p 0.0[0-9]*, .* among [0-9]+ times'
 ok 'no such method' run 2 check a.db --db b.db --method none-such
 ok 'its message' says 'a.db: no row of method none-such'

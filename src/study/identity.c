@@ -118,6 +118,8 @@ static bool tell_tensor(const pb_result *is, const pb_result *was, pb_text *t)
                 continue;
             pb_text_add(t, "; first tensor: %s%s", is->tensor[i], values ? "" : ", its gradient,");
             say_when(t, a->step);
+            if (values)
+                pb_text_add(t, " (its norm was %.6g, is %.6g)", (double)b->print[i].norm, (double)a->print[i].norm);
             return true;
         }
     return false;
@@ -244,11 +246,13 @@ static void follow_losses(const pb_result *is, const pb_result *was, furthest *f
 
 static void follow_logits(const pb_result *is, const pb_result *was, furthest *f)
 {
+    int steps = pb_result_find(was, -1, "loss")->count;
     for (size_t i = 0; i < is->series_count; i++) {
         const pb_series *a = &is->series[i], *b = pb_result_find(was, a->step, a->name);
-        if (!strcmp(a->name, "logits") && a->step >= 0 && a->step <= PB_HORIZON && b)
-            note_furthest(f, distance(a, b), a->step ? "the probe's logits after step %d" : "the probe's first logits",
-                          a->step);
+        int step = a->step < 0 ? steps : a->step;
+        if (!strcmp(a->name, "logits") && step <= PB_HORIZON && b)
+            note_furthest(f, distance(a, b), step ? "the probe's logits after step %d" : "the probe's first logits",
+                          step);
     }
 }
 
@@ -258,8 +262,7 @@ static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
     if (!is->fingerprints || !was->fingerprints || is->fingerprint[0].step || was->fingerprint[0].step)
         return;
     for (int i = 0; i < is->tensors; i++) {
-        double a = (double)is->fingerprint[0].print[i].values_norm,
-               b = (double)was->fingerprint[0].print[i].values_norm;
+        double a = (double)is->fingerprint[0].print[i].norm, b = (double)was->fingerprint[0].print[i].norm;
         note_furthest(f, apart(a, b, larger(a, b)), "the norm of %.120s at initialisation", is->tensor[i]);
     }
 }

@@ -17,54 +17,70 @@ static void add_number(pb_text *t, double x)
         pb_text_add(t, "%.*g", (double)(float)x == x ? 9 : 17, x);
 }
 
-static int put_series(pb_store *s, long long run, const pb_result *r)
+static int put_numbers(pb_store *s, long long run, const pb_series *a)
 {
-    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO trace (run, name, step, numbers) VALUES (?, ?, ?, ?)");
-    int rc = q ? 0 : -1;
-    for (size_t i = 0; i < r->series_count && !rc; i++) {
-        const pb_series *a = &r->series[i];
-        pb_text list = {0};
-        pb_text_add(&list, "[");
-        for (int k = 0; k < a->count; k++) {
-            pb_text_add(&list, k ? "," : "");
-            add_number(&list, a->x[k]);
-        }
-        pb_text_add(&list, "]");
-        sqlite3_bind_int64(q, 1, run);
-        pb_store_bind(q, 2, a->name);
-        sqlite3_bind_int(q, 3, a->step);
-        pb_store_bind(q, 4, list.data);
-        rc = pb_store_insert(s, q);
-        pb_text_free(&list);
+    sqlite3_stmt *q = pb_store_statement(s, "INSERT INTO trace (run, name, step, numbers) VALUES (?, ?, ?, ?)");
+    if (!q)
+        return -1;
+    pb_text list = {0};
+    pb_text_add(&list, "[");
+    for (int k = 0; k < a->count; k++) {
+        pb_text_add(&list, k ? "," : "");
+        add_number(&list, a->x[k]);
     }
-    sqlite3_finalize(q);
+    pb_text_add(&list, "]");
+    sqlite3_bind_int64(q, 1, run);
+    pb_store_bind(q, 2, a->name);
+    sqlite3_bind_int(q, 3, a->step);
+    pb_store_bind(q, 4, list.data);
+    int rc = pb_store_insert(s, q);
+    pb_text_free(&list);
+    pb_store_done(q);
     return rc;
 }
 
-/* A print as it stands in the file: five little-endian words, see docs/statistics.md. */
-enum { WORDS = 5 };
-
-static void pack(const pb_fingerprint *f, const pb_print *p, uint32_t word[WORDS])
+static int put_series(pb_store *s, long long run, const pb_result *r)
 {
-    float norm[2] = {p->values_norm, p->gradient_norm};
-    word[0] = (uint32_t)f->step;
-    word[1] = p->values;
-    word[2] = p->gradient;
-    memcpy(word + 3, norm, sizeof norm);
+    int rc = 0;
+    for (size_t i = 0; i < r->series_count && !rc; i++)
+        rc = put_numbers(s, run, &r->series[i]);
+    return rc;
+}
+
+/* The points at which fingerprints were taken are a series of their own. */
+static int put_points(pb_store *s, long long run, const pb_result *r)
+{
+    double *step = pb_alloc((r->fingerprints + 1) * sizeof *step);
+    for (size_t k = 0; k < r->fingerprints; k++)
+        step[k] = r->fingerprint[k].step;
+    pb_series a = {.name = "fingerprints", .step = -1, .x = step, .count = (int)r->fingerprints};
+    int rc = a.count ? put_numbers(s, run, &a) : 0;
+    free(step);
+    return rc;
+}
+
+/* A print as it stands in the file: three little-endian words. */
+enum { WORDS = 3, PRINT_BYTES = WORDS * sizeof(uint32_t) };
+
+static void pack(const pb_print *p, uint32_t word[WORDS])
+{
+    word[0] = p->values;
+    word[1] = p->gradient;
+    memcpy(word + 2, &p->norm, sizeof p->norm);
     for (int i = 0; i < WORDS; i++)
         word[i] = htole32(word[i]);
 }
 
-static void unpack(const char *bytes, int *step, pb_print *p)
+static pb_print unpack(const char *bytes)
 {
     uint32_t word[WORDS];
-    float norm[2];
+    pb_print p;
     memcpy(word, bytes, sizeof word);
     for (int i = 0; i < WORDS; i++)
         word[i] = le32toh(word[i]);
-    memcpy(norm, word + 3, sizeof norm);
-    *step = (int)word[0];
-    *p = (pb_print){word[1], word[2], norm[0], norm[1]};
+    p = (pb_print){.values = word[0], .gradient = word[1]};
+    memcpy(&p.norm, word + 2, sizeof p.norm);
+    return p;
 }
 
 static int put_prints(pb_store *s, long long run, const pb_result *r)
@@ -75,7 +91,7 @@ static int put_prints(pb_store *s, long long run, const pb_result *r)
         pb_text bytes = {0};
         for (size_t k = 0; k < r->fingerprints; k++) {
             uint32_t word[WORDS];
-            pack(&r->fingerprint[k], &r->fingerprint[k].print[i], word);
+            pack(&r->fingerprint[k].print[i], word);
             pb_text_bytes(&bytes, word, sizeof word);
         }
         sqlite3_bind_int64(q, 1, run);
@@ -92,7 +108,7 @@ static int put_prints(pb_store *s, long long run, const pb_result *r)
 
 int pb_store_put_trace(pb_store *s, long long run, const pb_result *r)
 {
-    return put_series(s, run, r) || put_prints(s, run, r) ? -1 : 0;
+    return put_series(s, run, r) || put_points(s, run, r) || put_prints(s, run, r) ? -1 : 0;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
@@ -131,40 +147,28 @@ static int take_series(sqlite3_stmt *q, pb_result *out)
         x[n++] = strncmp(at, "null", 4) ? strtod(at, &end) : NAN;
         at = strncmp(at, "null", 4) ? end : at + 4;
     }
-    pb_result_series(out, sqlite3_column_int(q, 1), text_of(q, 0), (int)n, x);
+    if (strcmp(text_of(q, 0), "fingerprints") != 0)
+        pb_result_series(out, sqlite3_column_int(q, 1), text_of(q, 0), (int)n, x);
+    else
+        for (size_t k = 0; k < n; k++)
+            pb_result_fingerprint(out, (int)x[k], NULL); /* of no tensors yet */
     free(x);
     return *at == ']' || !strcmp(at, "[]") ? 0 : -1;
 }
 
-static pb_print *print_at(pb_result *out, size_t point, int step, int tensor)
-{
-    pb_grow(&out->fingerprint, point, &out->fingerprints_capacity, sizeof *out->fingerprint);
-    pb_fingerprint *f = &out->fingerprint[point];
-    if (point == out->fingerprints) {
-        *f = (pb_fingerprint){.step = step};
-        out->fingerprints++;
-    }
-    f->print = pb_realloc(f->print, (size_t)(tensor + 1) * sizeof *f->print);
-    return &f->print[tensor];
-}
-
-/* All tensors have the same points. */
+/* The next tensor's prints at all points. */
 static int take_prints(sqlite3_stmt *q, pb_result *out)
 {
     const char *bytes = sqlite3_column_blob(q, 1);
-    size_t size = (size_t)sqlite3_column_bytes(q, 1), points = size / (WORDS * sizeof(uint32_t));
-    int tensor = out->tensors;
-    if (size % (WORDS * sizeof(uint32_t)) || (tensor && points != out->fingerprints))
+    if ((size_t)sqlite3_column_bytes(q, 1) != PRINT_BYTES * out->fingerprints)
         return -1;
-    out->tensor = pb_realloc(out->tensor, (size_t)(tensor + 1) * sizeof *out->tensor);
-    out->tensor[out->tensors++] = pb_strdup(text_of(q, 0));
-    for (size_t k = 0; k < points; k++) {
-        pb_print p;
-        int step;
-        unpack(bytes + k * WORDS * sizeof(uint32_t), &step, &p);
-        *print_at(out, k, step, tensor) = p;
-        if (out->fingerprint[k].step != step)
-            return -1;
+    int tensor = out->tensors++;
+    out->tensor = pb_realloc(out->tensor, (size_t)out->tensors * sizeof *out->tensor);
+    out->tensor[tensor] = pb_strdup(text_of(q, 0));
+    for (size_t k = 0; k < out->fingerprints; k++) {
+        pb_fingerprint *f = &out->fingerprint[k];
+        f->print = pb_realloc(f->print, (size_t)out->tensors * sizeof *f->print);
+        f->print[tensor] = unpack(bytes + k * PRINT_BYTES);
     }
     return 0;
 }

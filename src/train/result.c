@@ -72,7 +72,8 @@ void pb_result_fingerprint(pb_result *r, int step, const pb_print *x)
     pb_grow(&r->fingerprint, r->fingerprints, &r->fingerprints_capacity, sizeof *r->fingerprint);
     pb_fingerprint *f = &r->fingerprint[r->fingerprints++];
     *f = (pb_fingerprint){.step = step, .print = pb_alloc((size_t)(r->tensors + 1) * sizeof *f->print)};
-    memcpy(f->print, x, (size_t)r->tensors * sizeof *f->print);
+    if (r->tensors)
+        memcpy(f->print, x, (size_t)r->tensors * sizeof *f->print);
 }
 
 const pb_series *pb_result_find(const pb_result *r, int step, const char *name)

@@ -30,7 +30,7 @@ typedef struct pb_statistic {
 /* A list of numbers of a run: "loss", "gradient_norm" (of each step, under step -1), "logits", "logits.merged". */
 typedef struct pb_series {
     char name[32];
-    int step; /* after so many steps; -1: of the whole run, or at its end */
+    int step;  /* after so many steps; -1: of the whole run, or at its end */
     double *x; /* [count] */
     int count;
 } pb_series;
@@ -38,12 +38,12 @@ typedef struct pb_series {
 /* What is kept of a trainable tensor at one point of training, to be held against another run. */
 typedef struct pb_print {
     uint32_t values, gradient; /* hashes of the bits; 0 where there is no gradient */
-    float values_norm, gradient_norm;
+    float norm;                /* of the values */
 } pb_print;
 
 /* The prints of all trainable tensors at one point. */
 typedef struct pb_fingerprint {
-    int step; /* after so many steps; -1: of the model that training has led to */
+    int step;        /* after so many steps; -1: of the model that training has led to */
     pb_print *print; /* [tensors] */
 } pb_fingerprint;
 

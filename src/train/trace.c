@@ -39,21 +39,13 @@ static uint32_t hash_of(size_t n, const pb_real *x)
     return (uint32_t)(pb_hash(lane, sizeof lane) >> 16);
 }
 
-static float norm_of(size_t n, const pb_real *x)
-{
-    return (float)sqrt((double)pb_sum_squares(n, x));
-}
-
 static pb_print print_of(const pb_param *p, bool gradient)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;
     size_t g = (size_t)(p->slot ? p->touched : p->rows) * (size_t)p->cols;
-    pb_print out = {.values = hash_of(n, p->x), .values_norm = norm_of(n, p->x)};
-    if (gradient && p->g) {
-        out.gradient = hash_of(g, p->g);
-        out.gradient_norm = norm_of(g, p->g);
-    }
-    return out;
+    return (pb_print){.values = hash_of(n, p->x),
+                      .gradient = gradient && p->g ? hash_of(g, p->g) : 0,
+                      .norm = (float)sqrt((double)pb_sum_squares(n, p->x))};
 }
 
 static void take_fingerprint(const pb_trace *t, int step)
@@ -121,9 +113,9 @@ static int take_point(const pb_trace *t, int step)
 
 /* ---- the run ----------------------------------------------------------------------------------------------- */
 
-int pb_trace_start(pb_trace *t, pb_runner *r, int batch, pb_result *out)
+int pb_trace_start(pb_trace *t, pb_runner *r, int batch, int planned, pb_result *out)
 {
-    *t = (pb_trace){.runner = r, .batch = batch, .out = out};
+    *t = (pb_trace){.runner = r, .batch = batch, .planned = planned, .out = out};
     name_tensors(r->model, out);
     return take_point(t, 0);
 }
@@ -134,7 +126,7 @@ int pb_trace_step(pb_trace *t, int step, double loss, double norm)
         t->loss[t->steps] = loss;
         t->norm[t->steps++] = norm;
     }
-    return is_point(step) ? take_point(t, step) : 0;
+    return is_point(step) && step < t->planned ? take_point(t, step) : 0;
 }
 
 int pb_trace_end(pb_trace *t)

@@ -20,14 +20,16 @@ enum {
 
 typedef struct pb_trace {
     pb_runner *runner;
-    int batch; /* items that are scored at once */
+    int batch;   /* items that are scored at once */
+    int planned; /* steps in all, if nothing ends the training early */
     pb_result *out;
     int steps; /* kept so far */
     double loss[PB_TRACE_STEPS], norm[PB_TRACE_STEPS];
 } pb_trace;
 
-/* Records the model before its first step.  The runner and the result outlive the trace.  -1 with an error. */
-int pb_trace_start(pb_trace *t, pb_runner *r, int batch, pb_result *out);
+/* Records the model before its first of `planned` steps.  The runner and the result outlive the trace.  -1 with an
+ * error. */
+int pb_trace_start(pb_trace *t, pb_runner *r, int batch, int planned, pb_result *out);
 
 /* Step number `step`, from 1 on, has been taken; gradients are still those of its batch.  -1 with an error. */
 int pb_trace_step(pb_trace *t, int step, double loss, double norm);

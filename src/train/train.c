@@ -262,7 +262,7 @@ typedef struct trainer {
     pb_stopping stopping;
     char score[64]; /* the key of what decides of an epoch      */
     pb_footprint footprint;
-    pb_effort done;  /* so far                                   */
+    pb_effort done; /* so far                                   */
     pb_trace trace;
     pb_rng dropout;  /* one key a step                           */
     double *seconds; /* [steps]                                  */
@@ -437,7 +437,7 @@ static int score_result(trainer *t)
 
 static int train(trainer *t)
 {
-    if (prepare(t) || pb_trace_start(&t->trace, &t->runner, t->options->batch, t->out))
+    if (prepare(t) || pb_trace_start(&t->trace, &t->runner, t->options->batch, t->footprint.effort.steps, t->out))
         return -1;
     int rc = run_epochs(t);
     if (rc < 0)
