@@ -11,8 +11,8 @@ extern const char *const pb_verdict_name[]; /* "same", "better", "worse", "undec
 /* What is no difference: half a width around none. */
 typedef struct pb_margins {
     double accuracy;   /* of the primary metric, in its unit; < 0: 0.01 of a metric of 0..1, 1 of one of 0..100 */
-    double ratio;      /* of times; < 0: they are not compared                                                  */
-    double trajectory; /* of losses and logits over the first steps (identity.h)                              */
+    double ratio;      /* of times; < 0: they are not compared */
+    double trajectory; /* of losses and logits over the first steps (identity.h) */
 } pb_margins;
 extern const pb_margins pb_margins_usual;
 /* Sets them by "0.01", "0.01,0.1" or "0.01,0.1,1e-4" (score, times, trajectory); NULL: as they are.  -1 with an error. */
