@@ -15,7 +15,8 @@ typedef struct pb_margins {
     double trajectory; /* of losses and logits over the first steps (identity.h) */
 } pb_margins;
 extern const pb_margins pb_margins_usual;
-/* Sets them by "0.01", "0.01,0.1" or "0.01,0.1,1e-4" (score, times, trajectory); NULL: as they are.  -1 with an error. */
+/* Sets them by "0.01", "0.01,0.1" or "0.01,0.1,1e-4" (score, times, trajectory); NULL: as they are.  -1 with an
+ * error. */
 int pb_margins_read(pb_margins *m, const char *text);
 
 /* One axis: `what` by the letters of docs/metrics.md. */
