@@ -22,6 +22,8 @@ static struct {
     pthread_mutex_t lock;
     pb_text log;         /* "PATH FROM TOKEN\n" for each request */
     const char *listing; /* what the hub's API answers           */
+    const char *etag;    /* of all that it has; NULL: it says none */
+    const char *header;  /* one more of each answer, "" if none  */
     char hub[64], elsewhere[96];
 } server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -39,7 +41,9 @@ static void send_all(int fd, const void *data, size_t n)
 /* Status and headers, then `n` of the `length` bytes that it promises. */
 static void answer(int fd, const char *status, const void *body, size_t length, size_t n)
 {
-    char *head = pb_format("HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status, length);
+    char *head = pb_format("HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s%s%s%sConnection: close\r\n\r\n", status, length,
+                           server.etag ? "ETag: " : "", server.etag ? server.etag : "", server.etag ? "\r\n" : "",
+                           server.header);
     send_all(fd, head, strlen(head));
     send_all(fd, body, n);
     free(head);
@@ -56,6 +60,15 @@ static void send_file(int fd, const char *path)
     char *bytes = pb_read_file(path, &n);
     answer(fd, "200 OK", bytes, n, n);
     free(bytes);
+}
+
+/* Bytes without end, until nobody reads them. */
+static void send_for_ever(int fd)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+    send_all(fd, head, strlen(head));
+    while (send(fd, big, BIG, MSG_NOSIGNAL) > 0)
+        continue;
 }
 
 static void redirect(int fd, const char *to)
@@ -87,6 +100,14 @@ static void serve(int fd, const char *path, size_t from, int asked)
         redirect(fd, path);
     else if (names(path, "elsewhere"))
         redirect(fd, server.elsewhere);
+    else if (names(path, "away"))
+        redirect(fd, "https://user@host.invalid/model.safetensors");
+    else if (names(path, "plain"))
+        redirect(fd, "http://host.invalid/model.safetensors");
+    else if (names(path, "endless"))
+        send_for_ever(fd);
+    else if (names(path, "nothing"))
+        send_text(fd, "");
     else if (names(path, "stalls")) {
         answer(fd, "200 OK", big, BIG, 0);
         sleep(3);
@@ -123,7 +144,7 @@ static int note(const char *path, size_t from, const char *token)
 
 static void talk(int fd)
 {
-    char request[4096] = "", path[1024] = "", token[64] = "-";
+    char request[4096] = "", path[1024] = "", token[64] = "-", wanted[64] = "";
     size_t n = 0, from = 0;
     while (n + 1 < sizeof request && !strstr(request, "\r\n\r\n")) {
         ssize_t got = recv(fd, request + n, sizeof request - 1 - n, 0);
@@ -133,11 +154,16 @@ static void talk(int fd)
         request[n] = 0;
     }
     const char *range = strstr(request, "\r\nRange: bytes="), *bearer = strstr(request, "\r\nAuthorization: Bearer ");
+    const char *condition = strstr(request, "\r\nIf-Range: ");
     sscanf(request, "GET %1023s", path);
     if (range)
         from = (size_t)strtoul(range + 15, NULL, 10);
     if (bearer)
         sscanf(bearer + 24, "%63s", token);
+    if (condition)
+        sscanf(condition + 12, "%63s", wanted);
+    if (condition && !names(path, "liar") && (!server.etag || strcmp(wanted, server.etag) != 0))
+        from = 0; /* it has another one by now */
     serve(fd, path, from, note(path, from, token));
 }
 
@@ -163,6 +189,12 @@ static void *run_server(void *none)
     return none;
 }
 
+static void fill_big(void)
+{
+    for (int i = 0; i < BIG; i++)
+        big[i] = (unsigned char)(i * 31 + i / 256);
+}
+
 /* Starts at the first call, for the rest of the program. */
 static void start_server(void)
 {
@@ -174,8 +206,7 @@ static void start_server(void)
     if (server.socket < 0 || bind(server.socket, (struct sockaddr *)&at, sizeof at) || listen(server.socket, 16) ||
         getsockname(server.socket, (struct sockaddr *)&at, &size))
         PB_BUG("no server on 127.0.0.1");
-    for (int i = 0; i < BIG; i++)
-        big[i] = (unsigned char)(i * 31 + i / 256);
+    fill_big();
     snprintf(server.hub, sizeof server.hub, "http://127.0.0.1:%d", ntohs(at.sin_port));
     snprintf(server.elsewhere, sizeof server.elsewhere, "http://localhost:%d/files/model.safetensors",
              ntohs(at.sin_port));
@@ -203,6 +234,8 @@ static void begin(const char *listing)
     if (!mkdtemp(folder))
         PB_BUG("cannot make %s", folder);
     server.listing = listing;
+    server.etag = "\"v1\"";
+    server.header = "";
     pb_text_free(&server.log);
     setenv("HF_ENDPOINT", server.hub, 1);
     setenv("HF_TOKEN", "secret", 1);
@@ -341,6 +374,9 @@ TEST(a_file_of_this_machine)
     CHECK_INT(pb_fetch(url, to, true), 0);
     CHECK(is_big("copy/given.safetensors") && is_there("copy/SHA256SUMS"));
     free(url);
+    CHECK_INT(pb_fetch("file:///dev/zero", to, true), 1);
+    CHECK(says("want a regular file"));
+    pb_error_clear();
     url = pb_format("file://%s/nothing.safetensors", folder);
     CHECK_INT(pb_fetch(url, to, true), 1);
     free(url);
@@ -365,15 +401,177 @@ TEST(what_an_earlier_fetch_left_is_gone_on_with)
     begin("");
     CHECK_INT(fetch_path("/dies/model.safetensors"), 1); /* cut again and again */
     CHECK(is_there("model.safetensors.part") && !is_there("model.safetensors"));
+    CHECK_INT(fetch_path("/dies/model.safetensors"), 1); /* and goes on: eight pieces of 1000 bytes by now */
+    CHECK(was_asked("/dies/model.safetensors 7000 "));
+    end();
+}
+
+/* Half of an older version in front of half of a newer one would be neither. */
+TEST(half_of_another_version_is_not_gone_on_with)
+{
+    static const char listing[] = "{\"siblings\": [{\"rfilename\": \"model.safetensors\", \"size\": 100000}]}";
+    static const char *const paths[] = {"/dies/model.safetensors", "/liar/dies/model.safetensors"};
+    for (size_t i = 0; i < PB_COUNT(paths); i++) {
+        begin("");
+        CHECK_INT(fetch_path(paths[i]), 1);
+        memset(big, 'n', BIG);
+        server.etag = "\"v2\"";
+        CHECK_INT(fetch_path(paths[i]), 1); /* 1000 bytes a try */
+        size_t n = 0;
+        char *half = pb_read_file(in_folder("model.safetensors.part"), &n);
+        CHECK(half && n >= 1000 && !memcmp(half, big, n)); /* of the new one alone */
+        free(half);
+        fill_big();
+        end();
+    }
+    begin(listing); /* left by somebody who did not say of what it is half */
     write_part("model.safetensors.part", BIG / 2);
-    CHECK_INT(fetch_path("/files/model.safetensors"), 0);
-    CHECK(was_asked("/files/model.safetensors 50000 ") && is_big("model.safetensors"));
+    CHECK_INT(fetch("org/tiny"), 0);
+    CHECK(was_asked("/model.safetensors 0 secret") && !was_asked("50000") && is_big("model.safetensors"));
     end();
+    begin(""); /* half of one URL's file is not half of another's */
+    CHECK_INT(fetch_path("/dies/model.safetensors"), 1);
+    CHECK_INT(fetch_path("/files/model.safetensors"), 0);
+    CHECK(was_asked("/files/model.safetensors 0 ") && is_big("model.safetensors"));
+    end();
+    begin(""); /* without an ETag nothing says that it is the same */
+    server.etag = NULL;
+    CHECK_INT(fetch_path("/dies/model.safetensors"), 1);
+    CHECK(!was_asked("/dies/model.safetensors 1000 "));
+    end();
+}
+
+static char *listing_of(const char *name, long long size, const char *sha256)
+{
+    return pb_format("{\"siblings\": [{\"rfilename\": \"%s\", \"size\": %lld, \"lfs\": {\"sha256\": \"%s\"}}]}", name,
+                     size, sha256);
+}
+
+TEST(a_hash_tells_that_it_is_half_of_the_same)
+{
+    char *listing = listing_of("model-0-cut.safetensors", BIG, pb_sha256(big, BIG).hex);
+    begin(listing);
+    server.etag = NULL;
+    CHECK_INT(fetch("org/tiny"), 0);
+    CHECK(was_asked("/model-0-cut.safetensors 90000 ") && is_big("model-0-cut.safetensors"));
+    CHECK(!is_there("model-0-cut.safetensors.part") && !is_there("model-0-cut.safetensors.part.from"));
+    pb_text_free(&server.log);
+    CHECK_INT(fetch("org/tiny"), 0);
+    CHECK(!was_asked("safetensors")); /* it is there */
+    end();
+    free(listing);
+}
+
+/* What a server may send in place of a file. */
+TEST(what_is_not_the_file_is_refused)
+{
+    static const struct {
+        const char *name, *header;
+        long long size;
+        const char *message;
+    } cases[] = {
+        {"model.safetensors", "Content-Type: text/html; charset=utf-8\r\n", BIG, "sends a web page"},
+        {"model.safetensors", "Content-Encoding: gzip\r\n", BIG, "sends it as 'gzip', which was not asked for"},
+        {"model.safetensors", "", BIG - 1, "the server sends 100000 bytes; the hub says 99999"},
+        {"model.safetensors", "", BIG + 1, "the server sends 100000 bytes; the hub says 100001"},
+        {"model-0-endless.safetensors", "", BIG + 1, "more than 100001 bytes, which the hub says it has"},
+        {"model-0-nothing.safetensors", "", BIG, "the server sends 0 bytes; the hub says 100000"},
+    };
+    for (size_t i = 0; i < PB_COUNT(cases); i++) {
+        char *listing = listing_of(cases[i].name, cases[i].size, pb_sha256(big, BIG).hex);
+        begin("");
+        server.listing = listing;
+        server.header = cases[i].header;
+        if (names(cases[i].header, "html")) { /* the listing itself is none */
+            CHECK_INT(fetch("org/tiny"), 1);
+            CHECK(says("/api/models/org/tiny/revision/main?blobs=true: the server sends a web page"));
+            CHECK_INT(fetch_path("/files/model.safetensors"), 1);
+        } else if (*cases[i].header) {
+            CHECK_INT(fetch_path("/files/model.safetensors"), 1);
+        } else {
+            CHECK_INT(fetch("org/tiny"), 1);
+        }
+        CHECK(says(cases[i].message) && !is_there(cases[i].name));
+        end();
+        free(listing);
+    }
     begin("");
-    write_part("model.safetensors.part", BIG); /* all of it was there already */
-    CHECK_INT(fetch_path("/files/model.safetensors"), 0);
-    CHECK(is_big("model.safetensors"));
+    CHECK_INT(fetch_path("/nothing/a.tsv"), 1);
+    CHECK(says("the server sends nothing") && !is_there("a.tsv"));
+    setenv("PEFTBENCH_FETCH_LIMIT", "1000000", 1);
+    CHECK_INT(fetch_path("/endless/a.tsv"), 1);
+    CHECK(says("more than 1000000 bytes, refused") && !is_there("a.tsv") && !is_there("a.tsv.part"));
+    unsetenv("PEFTBENCH_FETCH_LIMIT");
     end();
+}
+
+/* printf '{}\n' | git hash-object --stdin */
+TEST(small_files_are_held_to_git_s_hash)
+{
+    begin("{\"siblings\": [{\"rfilename\": \"config.json\", \"size\": 3, \"blobId\": "
+          "\"0967ef424bce6791893e9a57bb952f80fd536e93\"}]}");
+    CHECK_INT(fetch("org/tiny"), 0);
+    CHECK(is_there("config.json"));
+    pb_text_free(&server.log);
+    CHECK_INT(fetch("org/tiny"), 0);
+    CHECK(!was_asked("config.json"));
+    server.listing = "{\"siblings\": [{\"rfilename\": \"config.json\", \"size\": 3, \"blobId\": "
+                     "\"0967ef424bce6791893e9a57bb952f80fd536e94\"}]}"; /* the hub has another one now */
+    CHECK_INT(fetch("org/tiny"), 1);
+    CHECK(was_asked("config.json") && says("git's hash of it is 0967ef424bce6791893e9a57bb952f80fd536e93"));
+    CHECK(!is_there("config.json.part"));
+    end();
+}
+
+TEST(what_came_from_one_url_is_not_what_another_has)
+{
+    begin("");
+    CHECK_INT(fetch_path("/a/films.tsv"), 0);
+    CHECK_INT(fetch_path("/a/films.tsv"), 0);
+    CHECK_INT(fetch_path("/a/others.tsv"), 0);
+    pb_text_free(&server.log);
+    CHECK_INT(fetch_path("/a/films.tsv"), 0);
+    CHECK(!was_asked("films.tsv"));
+    CHECK_INT(fetch_path("/b/films.tsv"), 0);
+    CHECK(was_asked("/b/films.tsv"));
+    char *sums = pb_read_file(in_folder("SHA256SUMS"), NULL);
+    CHECK(sums && strstr(sums, "/b/films.tsv\n") && !strstr(sums, "/a/films.tsv\n"));
+    CHECK(sums && strstr(sums, "  films.tsv\n") && strstr(sums, "  others.tsv\n")); /* one fetch keeps another's */
+    free(sums);
+    end();
+}
+
+TEST(names_are_escaped_in_urls)
+{
+    begin("{\"siblings\": [" SIBLING("a b#?%.tsv") "]}");
+    CHECK_INT(fetch("datasets/org/films@refs/pr/1"), 0);
+    CHECK(was_asked("/api/datasets/org/films/revision/refs%2Fpr%2F1?blobs=true ") &&
+          was_asked("/datasets/org/films/resolve/refs%2Fpr%2F1/a%20b%23%3F%25.tsv ") && is_there("a b#?%.tsv"));
+    end();
+}
+
+static void *fetch_beside(void *status)
+{
+    *(int *)status = pb_fetch("org/tiny", folder, true);
+    return NULL;
+}
+
+TEST(two_fetches_at_once_do_not_mix)
+{
+    char *listing = listing_of("model-0-cut.safetensors", BIG, pb_sha256(big, BIG).hex);
+    pthread_t thread[2];
+    int status[2] = {-1, -1};
+    begin(listing);
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&thread[i], NULL, fetch_beside, &status[i]))
+            PB_BUG("no thread");
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    CHECK(status[0] == 0 && status[1] == 0 && is_big("model-0-cut.safetensors"));
+    const char *first = strstr(server.log.data, "/model-0-cut.safetensors 0 ");
+    CHECK(first && !strstr(first + 1, "/model-0-cut.safetensors 0 ")); /* the second found it there */
+    end();
+    free(listing);
 }
 
 TEST(a_server_without_ranges_sends_the_whole_again)
@@ -434,6 +632,31 @@ TEST(the_token_is_for_the_hub_alone)
     setenv("HF_ENDPOINT", "https://hub.invalid", 1);
     CHECK_INT(fetch_path("/files/other.safetensors"), 0);
     CHECK(was_asked("/files/other.safetensors 0 -\n"));
+    char *longer = pb_strdup(server.hub); /* whose beginning is another port's text */
+    longer[strlen(longer) - 1] = 0;
+    setenv("HF_ENDPOINT", longer, 1);
+    CHECK_INT(fetch_path("/files/third.safetensors"), 0);
+    CHECK(was_asked("/files/third.safetensors 0 -\n"));
+    free(longer);
+    end();
+    begin("");
+    char *url = pb_format("http://localhost%s/files/a.safetensors", strrchr(server.hub, ':'));
+    CHECK_INT(fetch(url), 0); /* 127.0.0.1 is the hub */
+    CHECK(was_asked("/files/a.safetensors 0 -\n"));
+    free(url);
+    setenv("HF_TOKEN", "secret\r\nX: y", 1);
+    CHECK_INT(fetch_path("/files/b.safetensors"), 2);
+    CHECK(says("HF_TOKEN: control characters") && !strstr(pb_error_text(), "secret"));
+    end();
+}
+
+TEST(a_redirection_leads_where_a_url_may)
+{
+    begin("");
+    CHECK_INT(fetch_path("/away/model.safetensors"), 1);
+    CHECK(says("it leads to https://user@host.invalid/model.safetensors; want https://"));
+    CHECK_INT(fetch_path("/plain/model.safetensors"), 1);
+    CHECK(says("it leads to http://host.invalid/model.safetensors"));
     end();
 }
 
@@ -450,6 +673,17 @@ TEST(what_should_not_be_asked_is_refused)
         {"https://host.invalid/model.pt", "no pickle"},
         {"http://host.invalid/model.safetensors", "want https://"},
         {"ftp://host.invalid/model.safetensors", "want https://"},
+        {"http://localhost:x@host.invalid/model.safetensors", "want https://"},
+        {"http://localhost@host.invalid/model.safetensors", "want https://"},
+        {"http://localhost.host.invalid/model.safetensors", "want https://"},
+        {"https://hub.invalid@host.invalid/model.safetensors", "no user's name in it"},
+        {"file://host.invalid/model.safetensors", "want https://"},
+        {"https://host.invalid/SHA256SUMS", "want the URL of a file"},
+        {"https://host.invalid/a:b.tsv", "want the URL of a file"},
+        {"org/tiny:a/./b.json", "want a plain revision and the name of a file"},
+        {"org/tiny:a//b.json", "want a plain revision and the name of a file"},
+        {"org/tiny:c:\\b.json", "want a plain revision and the name of a file"},
+        {"org/tiny:\x1b[2J.json", "want a plain revision and the name of a file"},
         {"datasets/org/films", "no TSV, CSV, JSON Lines or Parquet file in it"},
         {"org/tiny:model.safetensors", "no model.safetensors in it"},
     };
@@ -469,6 +703,15 @@ TEST(a_hub_s_strange_answers)
     begin("{\"siblings\": [" SIBLING("../model-0.tsv") "]}");
     CHECK_INT(fetch("datasets/org/films"), 1);
     CHECK(says("refused"));
+    server.listing = "{\"siblings\": [{\"rfilename\": \"\\u202egood.tsv\"}]}";
+    CHECK_INT(fetch("datasets/org/films"), 1);
+    CHECK(says("the hub names a file '\\u202egood.tsv': refused"));
+    server.listing = "{\"siblings\": [{\"rfilename\": \"a.tsv\", \"size\": \"12\"}]}";
+    CHECK_INT(fetch("datasets/org/films"), 1);
+    CHECK(says("a.tsv: the hub says neither its size nor its hash as it should"));
+    server.listing = "{\"siblings\": [{\"rfilename\": \"a.tsv\", \"lfs\": {\"sha256\": \"../../x\"}}]}";
+    CHECK_INT(fetch("datasets/org/films"), 1);
+    CHECK(says("a.tsv: the hub says neither its size nor its hash as it should"));
     server.listing = "{\"siblings\": [";
     CHECK_INT(fetch("org/tiny"), 1);
     CHECK(says("/api/models/org/tiny"));

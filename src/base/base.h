@@ -101,6 +101,10 @@ typedef struct pb_digest {
 pb_digest pb_sha256(const void *bytes, size_t n);
 int pb_sha256_file(const char *path, pb_digest *out); /* -1 with an error if it cannot be read */
 
+/* The name that git gives a file with these bytes (SHA-1 of "blob SIZE", a NUL and the bytes), as 40 lower-case hex
+ * digits and a NUL.  -1 with an error if it cannot be read. */
+int pb_git_blob_file(const char *path, char hex[41]);
+
 double pb_clock(void);           /* monotonic seconds                                  */
 void pb_timestamp(char out[32]); /* now, UTC, "2026-01-31T12:00:00Z"                   */
 size_t pb_peak_rss(void);        /* this process' peak resident bytes (getrusage)      */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sha1.h>
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,28 @@ int pb_sha256_file(const char *path, pb_digest *out)
         return pb_error("%s: cannot read", path);
     *out = finish(&state);
     return 0;
+}
+
+int pb_git_blob_file(const char *path, char hex[41])
+{
+    FILE *f = pb_open_stream(path);
+    struct stat st;
+    if (!f || fstat(fileno(f), &st)) {
+        if (f)
+            fclose(f);
+        return f ? pb_error("%s: cannot read", path) : -1;
+    }
+    SHA1_CTX state;
+    unsigned char block[1 << 16];
+    int n = snprintf((char *)block, sizeof block, "blob %lld", (long long)st.st_size) + 1; /* and its NUL */
+    SHA1Init(&state);
+    SHA1Update(&state, block, (size_t)n);
+    for (size_t k; (k = fread(block, 1, sizeof block, f)) > 0;)
+        SHA1Update(&state, block, k);
+    bool bad = ferror(f);
+    fclose(f);
+    SHA1End(&state, hex);
+    return bad ? pb_error("%s: cannot read", path) : 0;
 }
 
 /* ---- clock and process ------------------------------------------------------------------ */

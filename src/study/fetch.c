@@ -1,31 +1,37 @@
 /* fetch: see fetch.h. */
 #include "study/fetch.h"
 
-#include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "files/json.h"
 #include "files/parquet.h"
+#include "study/transfer.h"
 
 enum { DONE, WORLD, QUESTION }; /* exit codes */
-enum { TRIES = 4 };             /* of one file, each going on where the last was cut */
+
+#define SUMS "SHA256SUMS"
+#define LOCK ".fetch.lock"
 
 typedef struct wanted {
     char *name, *url;
-    char sha256[65]; /* "": not known before */
+    char sha256[65], blob[41]; /* what the hub says that it is: SHA-256 (large files), git's name of it; "": unknown */
+    long long size;            /* -1: unknown */
 } wanted;
 
 typedef struct job {
     char *id, *revision, *file, *dir;
     bool dataset, quiet;
-    const char *endpoint, *token;
+    char *endpoint;
+    const char *token;
     wanted *file_list;
     size_t files, capacity;
-    pb_text sums; /* SHA256SUMS: of what is there, then of all */
+    char *known; /* SHA256SUMS as it was found; NULL: there is none */
 } job;
 
 static int world(const char *fmt, ...) PB_PRINTF(1, 2);
@@ -99,14 +105,20 @@ static bool is_table(const char *name)
     return ends_in(name, ".tsv") || ends_in(name, ".csv") || ends_in(name, ".jsonl");
 }
 
-/* A name that stays in the folder: no way up, no root, nothing that a terminal would obey. */
+/* A name that stays in the folder: no way up, no root, nothing that a terminal would obey or that is ours. */
 static bool is_safe(const char *name)
 {
-    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
-        if (*c < 0x20 || *c == 0x7F || *c == '\\')
+    if (strpbrk(name, "\\:") || strcmp(pb_visible(name), name) != 0 || ends_in(name, ".part") ||
+        ends_in(name, ".part.from") || !strcmp(name, SUMS) || !strcmp(name, LOCK))
+        return false;
+    for (const char *part = name;; part++) {
+        size_t n = strcspn(part, "/");
+        if (!n || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
             return false;
-    return *name && *name != '/' && strcmp(name, "..") != 0 && strncmp(name, "../", 3) != 0 && !strstr(name, "/../") &&
-           !ends_in(name, "/..") && !ends_in(name, "/");
+        part += n;
+        if (!*part)
+            return true;
+    }
 }
 
 static bool is_word(const char *text, size_t n)
@@ -139,192 +151,101 @@ static int read_id(job *j, const char *name)
     return DONE;
 }
 
-static void add_wanted(job *j, const char *name, char *url, const char *sha256)
+static wanted *add_wanted(job *j, const char *name, char *url)
 {
     pb_grow(&j->file_list, j->files, &j->capacity, sizeof *j->file_list);
-    j->file_list[j->files] = (wanted){.name = pb_strdup(name), .url = url};
-    snprintf(j->file_list[j->files++].sha256, 65, "%s", sha256);
+    j->file_list[j->files] = (wanted){.name = pb_strdup(name), .url = url, .size = -1};
+    return &j->file_list[j->files++];
 }
 
-/* ---- one transfer --------------------------------------------------------------------------------------------- */
+/* ---- what came and its hashes ----------------------------------------------------------------------------- */
 
-typedef struct sink {
-    CURL *curl;
-    FILE *file; /* or */
-    pb_text *text;
-    long long have; /* bytes that were there before */
-    bool begun, quiet;
-    int failed; /* errno of a write */
-    const char *name;
-    double shown; /* clock of the last line of progress */
-} sink;
+/* SHA256SUMS has a line "HASH  NAME" for each file, as sha256sum writes and checks it, behind a comment "# URL" that
+ * says where it is from. */
+typedef struct entry {
+    const char *url, *hash, *name; /* in the text, not ended by a NUL */
+    size_t url_size, name_size;
+} entry;
 
-/* A server that does not know ranges sends the whole: what was there goes. */
-static int begin(sink *s)
+/* The next entry of the text; false at its end. */
+static bool next_entry(const char **text, entry *e)
 {
-    long code = 0;
-    curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &code);
-    s->begun = true;
-    if (code >= 400)
-        return -1;
-    if (s->file && s->have && code == 200) {
-        s->have = 0;
-        return fflush(s->file) || ftruncate(fileno(s->file), 0) || fseek(s->file, 0, SEEK_SET) ? -1 : 0;
-    }
-    return 0;
-}
-
-static size_t take(char *data, size_t one, size_t n, void *ctx)
-{
-    sink *s = ctx;
-    if (!s->begun && begin(s))
-        return 0;
-    if (s->text && s->text->length + n > 64u << 20)
-        return 0;
-    if (s->text)
-        pb_text_bytes(s->text, data, one * n);
-    else if (fwrite(data, one, n, s->file) != n) {
-        s->failed = errno;
-        return 0;
-    }
-    return one * n;
-}
-
-static int show(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
-{
-    (void)up_total, (void)up_now;
-    sink *s = ctx;
-    double clock = pb_clock(), all = (double)total + (double)s->have, got = (double)now + (double)s->have;
-    bool bar = isatty(2), last = total && now == total;
-    if (s->quiet || s->text || clock - s->shown < (last ? 0 : bar ? 0.2 : 5) || !now)
-        return 0;
-    curl_off_t speed = 0;
-    curl_easy_getinfo(s->curl, CURLINFO_SPEED_DOWNLOAD_T, &speed);
-    double left = speed > 0 && total ? (double)(total - now) / (double)speed : 0;
-    fprintf(stderr, "%s%s: %.1f of %.1f MB, %.0f s left%s", bar ? "\r" : "", s->name, got / 1e6, all / 1e6, left,
-            bar && !last ? "  " : "  \n");
-    s->shown = last ? clock + 1e9 : clock;
-    return 0;
-}
-
-/* The hub may know our name; nobody that it sends us to may (libcurl keeps it from other hosts). */
-static void set_token(const job *j, CURL *c, const char *url)
-{
-    if (!j->token || !*j->token || strncmp(url, j->endpoint, strlen(j->endpoint)) != 0)
-        return;
-    curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-    curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, j->token);
-}
-
-static CURL *prepare(const job *j, const char *url, sink *s)
-{
-    const char *patience = getenv("PEFTBENCH_FETCH_PATIENCE"); /* seconds without a byte */
-    CURL *c = s->curl = curl_easy_init();
-    if (!c)
-        PB_BUG("libcurl does not start");
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https,http,file");
-    curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, strncmp(url, "https:", 6) ? "https,http" : "https");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 30L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, patience ? strtol(patience, NULL, 10) : 60L);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "peftbench");
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
-    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, show);
-    curl_easy_setopt(c, CURLOPT_XFERINFODATA, s);
-    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-    if (s->have)
-        curl_easy_setopt(c, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)s->have);
-    set_token(j, c, url);
-    return c;
-}
-
-/* What a transfer came to: DONE, or WORLD with an error; *again: it was cut and may be gone on with. */
-static int judge(const sink *s, CURLcode rc, const char *url, bool *again)
-{
-    long code = 0;
-    curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &code);
-    *again = false;
-    if (s->failed)
-        return world("%s: cannot write: %s", s->name, strerror(s->failed));
-    if (code == 401 || code == 403)
-        return world("%s: refused (%ld): a gated or private repository? want a token in HF_TOKEN that may read it", url,
-                     code);
-    if (code == 404)
-        return world("%s: not found (404): check the name, the revision and the file", url);
-    if (code == 416 && s->have)
-        return DONE; /* nothing is left: all of it was there */
-    if (code >= 400)
-        return world("%s: the server answers %ld", url, code);
-    if (rc == CURLE_TOO_MANY_REDIRECTS)
-        return world("%s: more than 10 redirections: a loop?", url);
-    *again = rc == CURLE_PARTIAL_FILE || rc == CURLE_RECV_ERROR || rc == CURLE_GOT_NOTHING || rc == CURLE_SEND_ERROR;
-    if (rc == CURLE_OPERATION_TIMEDOUT)
-        return world("%s: no answer, or no byte for too long", url);
-    return rc ? world("%s: %s", url, curl_easy_strerror(rc)) : DONE;
-}
-
-static int get_text(const job *j, const char *url, pb_text *out)
-{
-    bool again;
-    sink s = {.text = out, .name = url, .quiet = j->quiet};
-    CURL *c = prepare(j, url, &s);
-    int rc = judge(&s, curl_easy_perform(c), url, &again);
-    curl_easy_cleanup(c);
-    return rc;
-}
-
-static long long size_of(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) ? 0 : (long long)st.st_size;
-}
-
-static int get_file(const job *j, const wanted *w, const char *part)
-{
-    bool again = true;
-    int rc = WORLD;
-    for (int i = 0; i < TRIES && rc && again; i++) {
-        pb_error_clear();
-        sink s = {.have = size_of(part), .name = w->name, .quiet = j->quiet};
-        s.file = fopen(part, s.have ? "r+b" : "wb");
-        if (!s.file || fseek(s.file, 0, SEEK_END))
-            return world("%s: cannot write: %s", part, strerror(errno));
-        CURL *c = prepare(j, w->url, &s);
-        CURLcode code = curl_easy_perform(c);
-        if (fclose(s.file) && !s.failed)
-            s.failed = errno;
-        rc = judge(&s, code, w->url, &again);
-        if (code == CURLE_RANGE_ERROR || code == CURLE_BAD_DOWNLOAD_RESUME) {
-            unlink(part); /* this server only sends the whole */
-            again = true;
-        }
-        curl_easy_cleanup(c);
-    }
-    return rc;
-}
-
-/* ---- files and their hashes ------------------------------------------------------------------------------------ */
-
-/* The hash recorded for a file by an earlier fetch, "" if there is none. */
-static void recorded(const job *j, const char *name, char out[65])
-{
-    const char *line = j->sums.data;
-    *out = 0;
-    for (; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+    *e = (entry){.url = ""};
+    while (*text && **text) {
+        const char *line = *text;
         size_t n = strcspn(line, "\n");
-        if (n > 66 && n - 66 == strlen(name) && !strncmp(line + 66, name, n - 66))
-            snprintf(out, 65, "%s", line);
+        *text = line + n + (line[n] == '\n');
+        if (n > 2 && line[0] == '#' && line[1] == ' ') {
+            e->url = line + 2;
+            e->url_size = n - 2;
+        } else if (n > 66 && line[64] == ' ') {
+            e->hash = line;
+            e->name = line + 66;
+            e->name_size = n - 66;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_text(const char *bytes, size_t n, const char *text)
+{
+    return n == strlen(text) && !memcmp(bytes, text, n);
+}
+
+/* The hash that an earlier fetch recorded for the file from the same URL, "" if there is none. */
+static void recorded(const job *j, const wanted *w, char out[65])
+{
+    entry e;
+    *out = 0;
+    for (const char *text = j->known; next_entry(&text, &e);)
+        if (is_text(e.name, e.name_size, w->name) && is_text(e.url, e.url_size, w->url))
+            snprintf(out, 65, "%s", e.hash);
+}
+
+static void record(pb_text *sums, const wanted *w, const char *hash)
+{
+    pb_text_add(sums, "# %s\n%s  %s\n", w->url, hash, w->name);
+}
+
+/* What is recorded of files that this fetch does not ask for stays. */
+static void keep_others(const job *j, pb_text *sums)
+{
+    entry e;
+    for (const char *text = j->known; next_entry(&text, &e);) {
+        bool ours = false;
+        for (size_t i = 0; i < j->files; i++)
+            ours = ours || is_text(e.name, e.name_size, j->file_list[i].name);
+        if (!ours && e.url_size)
+            pb_text_add(sums, "# %.*s\n", (int)e.url_size, e.url);
+        if (!ours)
+            pb_text_add(sums, "%.64s  %.*s\n", e.hash, (int)e.name_size, e.name);
     }
 }
 
-static void record(pb_text *sums, const char *name, const char *hash)
+/* Holds the file to what the hub says of it, and takes its hash. */
+static int check_hash(const wanted *w, const char *path, pb_digest *d)
 {
-    pb_text_add(sums, "%s  %s\n", hash, name);
+    char blob[41] = "";
+    if (pb_sha256_file(path, d) || (*w->blob && pb_git_blob_file(path, blob)))
+        return WORLD;
+    if (*w->sha256 && strcmp(d->hex, w->sha256) != 0)
+        return world("%s: SHA-256 is %s, want %s: removed", w->name, d->hex, w->sha256);
+    if (*w->blob && strcmp(blob, w->blob) != 0)
+        return world("%s: git's hash of it is %s, want %s: removed", w->name, blob, w->blob);
+    return DONE;
+}
+
+/* Is the file that is wanted there from an earlier fetch? */
+static bool is_there(const job *j, const wanted *w, const char *path, pb_digest *d)
+{
+    char known[65];
+    recorded(j, w, known);
+    bool hub_knows = *w->sha256 || *w->blob;
+    bool there = pb_file_exists(path) && (hub_knows || *known) && !check_hash(w, path, d) &&
+                 (hub_knows || !strcmp(d->hex, known));
+    pb_error_clear();
+    return there;
 }
 
 static int make_folder_of(const char *path)
@@ -346,66 +267,91 @@ static int convert(const char *path, bool quiet)
     pb_text left_out = {0};
     int rc = pb_parquet_to_lines(path, to, &left_out) ? WORLD : DONE;
     if (!rc && !quiet)
-        fprintf(stderr, "%s: written%s%s\n", to, left_out.length ? ", without the columns " : "",
-                left_out.length ? left_out.data : "");
+        fprintf(stderr, "%s: written%s%s\n", pb_visible(to), left_out.length ? ", without the columns " : "",
+                left_out.length ? pb_visible(left_out.data) : "");
     pb_text_free(&left_out);
     free(to);
     return rc;
 }
 
-static int fetch_one(const job *j, const wanted *w, pb_text *sums)
+/* Into NAME.part, and under its own name when it is whole and right. */
+static int obtain(const job *j, const wanted *w, const char *path, pb_digest *d)
 {
-    char *path = pb_format("%s/%s", j->dir, w->name), *part = pb_format("%s.part", path), known[65];
-    pb_digest d = {""};
-    int rc = DONE;
-    recorded(j, w->name, known);
-    const char *right = *w->sha256 ? w->sha256 : known;
-    bool there = pb_file_exists(path) && *right && !pb_sha256_file(path, &d) && !strcmp(d.hex, right);
-    if (!there) {
-        rc = make_folder_of(path) ? WORLD : get_file(j, w, part);
-        if (!rc && pb_sha256_file(part, &d))
-            rc = WORLD;
-        if (!rc && *w->sha256 && strcmp(d.hex, w->sha256) != 0) {
-            unlink(part); /* going on with it would never help */
-            rc = world("%s: SHA-256 is %s, want %s: removed", path, d.hex, w->sha256);
-        }
-        if (!rc && rename(part, path))
-            rc = world("%s: cannot write: %s", path, strerror(errno));
-    }
-    if (!rc)
-        record(sums, w->name, d.hex);
-    if (!rc && !j->quiet)
-        fprintf(stderr, "%s: %s\n", path, there ? "is there" : "fetched");
-    if (!rc && ends_in(w->name, ".parquet"))
-        rc = convert(path, j->quiet);
-    free(path);
+    char *part = pb_format("%s.part", path);
+    char *identity = *w->sha256 ? pb_format("sha256 %s", w->sha256) : *w->blob ? pb_format("blob %s", w->blob) : NULL;
+    pb_transfer t = {.url = w->url,
+                     .name = w->name,
+                     .hub = j->endpoint,
+                     .token = j->token,
+                     .identity = identity ? identity : "",
+                     .size = w->size,
+                     .quiet = j->quiet};
+    int rc = make_folder_of(path) || pb_transfer_file(&t, part) ? WORLD : check_hash(w, part, d);
+    bool whole = !rc;
+    if (whole && rename(part, path))
+        rc = world("%s: cannot write: %s", path, strerror(errno));
+    if (whole || *d->hex)
+        pb_transfer_forget(part); /* going on with what has the wrong hash would never help */
+    free(identity);
     free(part);
     return rc;
 }
 
-static int write_records(const job *j, const pb_text *sums)
+static int fetch_one(const job *j, const wanted *w, pb_text *sums)
 {
-    char *path = pb_format("%s/SHA256SUMS", j->dir);
-    int rc = pb_write_file(path, sums->data ? sums->data : "", sums->length) ? WORLD : DONE;
+    char *path = pb_format("%s/%s", j->dir, w->name);
+    pb_digest d = {""};
+    bool there = is_there(j, w, path, &d);
+    d = there ? d : (pb_digest){""};
+    int rc = there ? DONE : obtain(j, w, path, &d);
+    if (!rc)
+        record(sums, w, d.hex);
+    if (!rc && !j->quiet)
+        fprintf(stderr, "%s: %s\n", pb_visible(path), there ? "is there" : "fetched");
+    if (!rc && ends_in(w->name, ".parquet"))
+        rc = convert(path, j->quiet);
     free(path);
     return rc;
 }
 
+/* Waits until no other fetch works in the folder; the descriptor holds the lock until it is closed.  -1 with an
+ * error. */
+static int lock_folder(const job *j)
+{
+    char *path = pb_format("%s/" LOCK, j->dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int rc = fd < 0 ? -1 : flock(fd, LOCK_EX | LOCK_NB);
+    if (rc && fd >= 0 && errno == EWOULDBLOCK) {
+        if (!j->quiet)
+            fprintf(stderr, "%s: another fetch works there; it is waited for\n", pb_visible(j->dir));
+        while ((rc = flock(fd, LOCK_EX)) && errno == EINTR)
+            continue;
+    }
+    if (rc) {
+        pb_error("%s: cannot be locked: %s; want a folder that may be written", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    }
+    free(path);
+    return rc ? -1 : fd;
+}
+
 static int fetch_all(job *j)
 {
-    char *path = pb_format("%s/SHA256SUMS", j->dir);
-    size_t n = 0;
-    char *old = pb_file_exists(path) ? pb_read_file(path, &n) : NULL;
+    int lock = lock_folder(j), rc = lock < 0 ? WORLD : DONE;
+    if (rc)
+        return rc;
+    char *path = pb_format("%s/" SUMS, j->dir);
     pb_text sums = {0};
-    int rc = DONE;
-    pb_text_bytes(&j->sums, old ? old : "", n);
+    j->known = pb_file_exists(path) ? pb_read_file(path, NULL) : NULL;
+    keep_others(j, &sums);
     for (size_t i = 0; i < j->files && !rc; i++)
         rc = fetch_one(j, &j->file_list[i], &sums);
-    if (!rc)
-        rc = write_records(j, &sums);
+    if (!rc && pb_write_file(path, sums.data ? sums.data : "", sums.length))
+        rc = WORLD;
     pb_text_free(&sums);
-    free(old);
     free(path);
+    close(lock);
     return rc;
 }
 
@@ -419,25 +365,57 @@ static bool has_tables(const pb_json *siblings)
     return false;
 }
 
+static bool is_hex(const char *text, size_t n)
+{
+    return strlen(text) == n && strspn(text, "0123456789abcdef") == n;
+}
+
+/* DIR/resolve/REVISION/NAME of the repository; a revision may be refs/pr/1 */
+static char *url_of(const job *j, const char *name)
+{
+    pb_text t = {0};
+    pb_text_add(&t, "%s/%s%s/resolve/", j->endpoint, j->dataset ? "datasets/" : "", j->id);
+    pb_url_escape(&t, j->revision, false);
+    pb_text_add(&t, "/");
+    pb_url_escape(&t, name, true);
+    return t.data;
+}
+
+/* What the hub says of a file: its size, and its hash. */
+static int add_listed(job *j, const char *name, const pb_json *one)
+{
+    const pb_json *lfs = pb_json_get(one, "lfs"), *size = pb_json_get(one, "size");
+    const char *sha256 = pb_json_text(pb_json_get(lfs, "sha256"), "");
+    const char *blob = *sha256 ? "" : pb_json_text(pb_json_get(one, "blobId"), "");
+    long long bytes = pb_json_integer(size, -1);
+    if (!is_safe(name))
+        return world("%s: the hub names a file '%s': refused", j->id, name);
+    if ((*sha256 && !is_hex(sha256, 64)) || (*blob && !is_hex(blob, 40)) ||
+        (size && !pb_json_is_null(size) && (bytes < 0 || bytes > (long long)1 << 50)))
+        return world("%s: %s: the hub says neither its size nor its hash as it should", j->id, name);
+    wanted *w = add_wanted(j, name, url_of(j, name));
+    snprintf(w->sha256, sizeof w->sha256, "%s", sha256);
+    snprintf(w->blob, sizeof w->blob, "%s", blob);
+    w->size = bytes;
+    return DONE;
+}
+
 /* Of a data set its tables, Parquet only where it has no others. */
 static int choose(job *j, const pb_json *siblings)
 {
     bool tables = has_tables(siblings), found = false;
-    for (size_t i = 0; i < pb_json_size(siblings); i++) {
+    int rc = DONE;
+    for (size_t i = 0; i < pb_json_size(siblings) && !rc; i++) {
         const pb_json *one = pb_json_at(siblings, i);
         const char *name = pb_json_text(pb_json_get(one, "rfilename"), "");
         bool rows = j->dataset && (tables ? is_table(name) : ends_in(name, ".parquet"));
         if (j->file ? strcmp(name, j->file) != 0 : !rows && !is_needed(j->dataset, name))
             continue;
         found = found || !j->dataset || j->file || rows;
-        if (!is_safe(name))
-            return world("%s: the hub names a file '%s': refused", j->id, name);
-        char *url =
-            pb_format("%s/%s%s/resolve/%s/%s", j->endpoint, j->dataset ? "datasets/" : "", j->id, j->revision, name);
-        add_wanted(j, name, url, pb_json_text(pb_json_get(pb_json_get(one, "lfs"), "sha256"), ""));
+        rc = add_listed(j, name, one);
     }
-    if (found)
-        return DONE;
+    if (found || rc)
+        return rc;
     return question("%s: no %s in it", j->id,
                     j->file      ? j->file
                     : j->dataset ? "TSV, CSV, JSON Lines or Parquet file"
@@ -446,30 +424,20 @@ static int choose(job *j, const pb_json *siblings)
 
 static int ask_hub(job *j)
 {
-    char *url = pb_format("%s/api/%s/%s/revision/%s?blobs=true", j->endpoint, j->dataset ? "datasets" : "models", j->id,
-                          j->revision);
-    pb_text answer = {0};
-    int rc = get_text(j, url, &answer);
+    pb_text address = {0}, answer = {0};
+    pb_text_add(&address, "%s/api/%s/%s/revision/", j->endpoint, j->dataset ? "datasets" : "models", j->id);
+    pb_url_escape(&address, j->revision, false);
+    pb_text_add(&address, "?blobs=true");
+    const char *url = address.data;
+    pb_transfer t = {
+        .url = url, .name = url, .hub = j->endpoint, .token = j->token, .identity = "", .size = -1, .quiet = j->quiet};
+    int rc = pb_transfer_text(&t, &answer) ? WORLD : DONE;
     pb_json_doc *doc = rc ? NULL : pb_json_parse(url, answer.data ? answer.data : "", answer.length);
     rc = rc ? rc : doc ? choose(j, pb_json_get(pb_json_root(doc), "siblings")) : WORLD;
     pb_json_free(doc);
     pb_text_free(&answer);
-    free(url);
+    pb_text_free(&address);
     return rc;
-}
-
-static bool is_local(const char *url)
-{
-    static const char *const hosts[] = {"http://localhost", "http://127.0.0.1", "http://[::1]"};
-    for (size_t i = 0; i < PB_COUNT(hosts); i++)
-        if (!strncmp(url, hosts[i], strlen(hosts[i])) && strchr(":/", url[strlen(hosts[i])]) && url[strlen(hosts[i])])
-            return true;
-    return false;
-}
-
-static bool is_allowed(const char *url)
-{
-    return !strncmp(url, "https://", 8) || !strncmp(url, "file:///", 8) || is_local(url);
 }
 
 /* A URL is its one file. */
@@ -478,13 +446,15 @@ static int read_url(job *j, const char *url)
     const char *slash = strrchr(url, '/');
     char *name = pb_format("%.*s", (int)strcspn(slash + 1, "?#"), slash + 1);
     int rc = DONE;
-    if (!is_allowed(url))
-        rc = question("%s: want https://, file:/// or http://localhost", url);
+    if (!pb_url_is_allowed(url))
+        rc = question("%s: want https://, file:/// or http://localhost, and no user's name in it", url);
+    else if (strpbrk(url, " \t\n"))
+        rc = question("%s: want a URL without blanks", url);
     else if (!is_safe(name) || is_pickle(name))
         rc = question("%s: want the URL of a file%s", url,
                       is_pickle(name) ? " that is no pickle: reading one may run its code" : "");
     else
-        add_wanted(j, name, pb_strdup(url), "");
+        add_wanted(j, name, pb_strdup(url));
     free(name);
     return rc;
 }
@@ -497,38 +467,54 @@ static char *default_folder(const job *j)
     return pb_format("%s/%s", j->dataset ? "data" : "models", slash + 1);
 }
 
+static int check_hub(const job *j)
+{
+    if (strncmp(j->endpoint, "http", 4) != 0 || !pb_url_is_allowed(j->endpoint))
+        return question("HF_ENDPOINT: want https:// or http://localhost, got '%s'", j->endpoint);
+    if (j->token && strcmp(pb_visible(j->token), j->token) != 0)
+        return question("HF_TOKEN: control characters stand in it; want the token alone");
+    return DONE;
+}
+
 static int run(job *j, const char *name, const char *dir)
 {
     bool url = strstr(name, "://") != NULL;
     int rc = url ? read_url(j, name) : read_id(j, name);
     if (!rc && j->file && is_pickle(j->file))
         rc = question("%s: a pickle: reading one may run its code; want safetensors or GGUF", j->file);
-    if (!rc && !is_allowed(j->endpoint))
-        rc = question("HF_ENDPOINT: want https:// or http://localhost, got '%s'", j->endpoint);
+    rc = rc ? rc : check_hub(j);
     if (!rc && !url)
         rc = ask_hub(j);
     j->dir = dir ? pb_strdup(dir) : default_folder(j);
     return rc ? rc : pb_make_dirs(j->dir) ? WORLD : fetch_all(j);
 }
 
+/* Without the '/' at its end, because what is asked for begins with one. */
+static char *endpoint(void)
+{
+    const char *given = getenv("HF_ENDPOINT");
+    char *url = pb_strdup(given && *given ? given : "https://huggingface.co");
+    for (size_t n = strlen(url); n && url[n - 1] == '/';)
+        url[--n] = 0;
+    return url;
+}
+
 int pb_fetch(const char *name, const char *dir, bool quiet)
 {
-    const char *endpoint = getenv("HF_ENDPOINT");
-    job j = {.endpoint = endpoint && *endpoint ? endpoint : "https://huggingface.co",
-             .token = getenv("HF_TOKEN"),
-             .quiet = quiet};
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    job j = {.endpoint = endpoint(), .token = getenv("HF_TOKEN"), .quiet = quiet};
+    pb_transfer_start();
     int rc = run(&j, name, dir);
     for (size_t i = 0; i < j.files; i++) {
         free(j.file_list[i].name);
         free(j.file_list[i].url);
     }
     free(j.file_list);
+    free(j.endpoint);
     free(j.id);
     free(j.revision);
     free(j.file);
     free(j.dir);
-    pb_text_free(&j.sums);
-    curl_global_cleanup();
+    free(j.known);
+    pb_transfer_stop();
     return rc;
 }
