@@ -63,4 +63,109 @@ ok 'more threads than are supported' run 0 run toy.ini --db many.db --threads 50
 ok 'are fewer, and it says so' says 'warning: 512 threads instead of 5000: more are not supported'
 ok 'the number is stored' is 512 "$(sql many.db 'SELECT max(threads) FROM run')"
 
+# ---- a plugin that misbehaves ---------------------------------------------------------------------------------
+# Compiles a method whose hook does CODE when it is called for the 5th time, and trains it beside others.
+misbehaves() { # NAME CODE WANTED-STATUS WANTED-ROWS [ARGUMENTS...]
+	cat >gate.c <<-END
+		#include "peftbench.h"
+		#include <fcntl.h>
+		#include <locale.h>
+		#include <signal.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <sys/wait.h>
+		#include <unistd.h>
+		static int calls;
+		static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+		{
+		    pb_node *g = pb_added(b, site, "g", 1, site->out, pb_init_constant(1));
+		    if (++calls == 5) {
+		        $2;
+		    }
+		    return pb_op_scale(b->graph, y, g);
+		}
+		const pb_method pb_method_gate = {.name = "gate", .title = "Gate", .paper = "x", .help = "x.",
+		                                  .taxon = PB_ADDITIVE, .identity = true, .block = block};
+		PB_PLUGIN(pb_method_gate)
+	END
+	"${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O1 -w -shared -fPIC -I "$root/src" -o gate.so gate.c || return 1
+	rm -rf gate.db* artifacts
+	sed 's/^methods.*/plugins = gate.so\nmethods = head, gate, lora/' toy.ini >gate.ini
+	ok "$1: exit status" run "$3" run gate.ini --db gate.db --quiet --no-timing "${@:5}"
+	ok "$1: its own cell only" is "$4" "$(sql gate.db "SELECT group_concat(row || ' ' || status || coalesce(': ' || error, ''), ', ') FROM (SELECT * FROM run ORDER BY row)")"
+}
+good='gate done, head done, lora done'
+bad() { echo "gate failed: $1, head done, lora done"; }
+misbehaves 'crash' '*(volatile int *)0 = 1' 1 "$(bad 'killed by signal 11 (Segmentation fault)')"
+misbehaves 'abort' 'abort()' 1 "$(bad 'killed by signal 6 (Aborted)')"
+misbehaves 'exit 0' 'exit(0)' 1 "$(bad 'it ended, with exit status 0, before its result was stored')"
+misbehaves '_exit 0' '_exit(0)' 1 "$(bad 'it ended, with exit status 0, before its result was stored')"
+misbehaves 'exit 7' 'exit(7)' 1 "$(bad 'exit status 7')"
+misbehaves 'no node' 'return NULL' 1 "$(bad 'add: [0,0] + [6,16] do not fit')"
+misbehaves 'kills its parent' 'kill(getppid(), SIGKILL), sleep(9)' 1 "$(bad 'killed by signal 9 (Killed)')"
+misbehaves 'ends its parent' 'kill(getppid(), SIGTERM), sleep(9)' 1 "$(bad 'killed by signal 15 (Terminated)')"
+misbehaves 'stops its parent' 'kill(getppid(), SIGSTOP)' 0 "$good"
+misbehaves 'ends its group' 'kill(0, SIGTERM), sleep(9)' 1 "$(bad 'killed by signal 15 (Terminated)')"
+misbehaves 'loops' 'for (;;) pause()' 1 "$(bad 'took over 2 s')" --set experiment.cell_seconds=2
+misbehaves 'closes its files' 'for (int i = 0; i < 100; i++) close(i)' 0 "$good"
+misbehaves 'closes its pipe and loops' 'for (int i = 3; i < 100; i++) close(i); for (;;) pause()' 1 "$(bad 'took over 2 s')" --set experiment.cell_seconds=2
+misbehaves 'leaves the folder' 'chdir("/")' 0 "$good"
+misbehaves 'ignores children' 'signal(SIGCHLD, SIG_IGN)' 0 "$good"
+misbehaves 'prints' 'puts("A LINE OF ITS OWN")' 0 "$good" --json
+ok 'not among the results' test -z "$(grep -v '^{.*}$' out)"
+misbehaves 'leaves a process' 'if (!fork()) { for (;;) pause(); }' 0 "$good"
+ok 'which does not outlive it' test -z "$(pgrep -f 'run gate.ini --db gate.db')"
+
+# ---- what starts the program --------------------------------------------------------------------------------
+rm -rf artifacts
+ok 'a parent that ignores SIGCHLD' bash -c 'trap "" CHLD; exec "$0" run toy.ini --db chld.db --quiet >out 2>err' "$program"
+ok 'good cells are good' is 'done|2' "$(sql chld.db 'SELECT status, count(*) FROM run GROUP BY 1')"
+ok 'no row has a result' run 1 run toy.ini --db none.db --quiet --set train.lr=1000 --set train.clip=0 --set train.epochs=60
+ok 'and it says so' says 'no row has a result: every run diverged or failed'
+ok 'again' run 1 run toy.ini --db none.db --quiet --set train.lr=1000 --set train.clip=0 --set train.epochs=60
+full() { # COMMAND...: its result does not fit on the disk
+	"$program" "$@" >/dev/full 2>err
+	is 2 $? && says 'stdout: cannot write'
+}
+ok 'a full disk: table' full table toy.ini --db chld.db
+ok 'a full disk: table --json' full table toy.ini --db chld.db --json
+ok 'a full disk: list' full list
+ok 'a full disk: --help' full --help
+ok 'a full disk: --version' full --version
+ok 'a full disk: run' full run toy.ini --db chld.db --quiet
+closed() { # as `full`, with a standard output that is not there
+	"$program" "$@" 2>err >&-
+	is 2 $? && says 'stdout: cannot write'
+}
+ok 'no standard output: table' closed table toy.ini --db chld.db
+ok 'no standard output: run' closed run toy.ini --db closed.db --quiet
+ok 'its database is whole' is ok "$(sql closed.db 'PRAGMA integrity_check')"
+reads() { "$program" "${@:2}" <"$1" >out 2>err; is 2 $? && says 'stdin: cannot read'; }
+ok 'standard input is a folder: predict' reads . predict toy.ini --db chld.db --row lora
+ok 'standard input is a folder: tokenize' reads . tokenize --model models/tiny
+unread() { "$program" "$@" <&- >out 2>err; is 2 $? && says 'stdin: cannot read'; }
+ok 'no standard input: predict' unread predict toy.ini --db chld.db --row lora
+ok 'no standard input: run' bash -c '"$0" run toy.ini --db nothing.db --quiet <&- >out 2>err' "$program"
+
+# ---- signals --------------------------------------------------------------------------------------------------
+misbehaves 'a slow plugin' 'usleep(1)' 0 "$good"
+sed -i 's/usleep(1)/sleep(60)/' gate.c && "${CC:-gcc}" -std=c11 -D_GNU_SOURCE -w -shared -fPIC -I "$root/src" -o gate.so gate.c
+stopped() { # SIGNAL
+	rm -f gate.db*
+	"$program" run gate.ini --db gate.db --quiet >out 2>err &
+	local pid=$!
+	for _ in $(seq 200); do
+		[ "$(sql gate.db "SELECT count(*) FROM run" 2>/dev/null)" = 1 ] && break
+		sleep 0.05
+	done
+	kill -s "$1" $pid
+	wait $pid 2>/dev/null
+	local status=$?
+	is $((128 + $(kill -l "$1"))) $status && says "stopped by signal $(kill -l "$1")" && is '1 0' \
+		"$(sql gate.db "SELECT count(*) || ' ' || sum(status = 'failed') FROM run")" &&
+		[ -z "$(pgrep -f 'run gate.ini --db gate.db')" ]
+}
+ok 'SIGTERM ends driver and cells, and no cell has failed' stopped TERM
+ok 'SIGHUP too' stopped HUP
+
 finish

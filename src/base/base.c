@@ -1,6 +1,7 @@
 /* base: errors, log, memory, text.  Floor 0. */
 #include "base/base.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,9 +110,15 @@ static void text_room(pb_text *t, size_t more)
     pb_grow(&t->data, t->length + more, &t->capacity, 1); /* one more than asked: the NUL */
 }
 
+void pb_plain_numbers(void)
+{
+    uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* the C locale takes no memory */
+}
+
 static void text_vadd(pb_text *t, const char *fmt, va_list args)
 {
     va_list again;
+    pb_plain_numbers();
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, fmt, args);
     PB_CHECK(n >= 0);

@@ -88,6 +88,11 @@ void pb_visible_copy(char *out, size_t room, const char *text);
  * from now on is made visible, but for line ends and tabs; if it is a file or a pipe, it stays as it is. */
 void pb_visible_terminal(void);
 
+/* From now on this thread reads and writes numbers with a decimal point, whatever the locale of the process is or
+ * becomes (a plugin may call setlocale).  Every thread of the program does this when it starts, and pb_format() and
+ * pb_text_add() before they write. */
+void pb_plain_numbers(void);
+
 /* ---- hash, clock, files ------------------------------------------------------------------ */
 
 /* FNV-1a, for tables in memory: not against anyone who chooses the bytes. */

@@ -20,6 +20,7 @@ const pb_option *pb_option_find(const pb_option *table, const char *name)
 static int parse_number(const pb_option *row, const char *value, double *out)
 {
     char *end;
+    pb_plain_numbers();
     errno = 0;
     *out = strtod(value, &end);
     bool whole = row->type != PB_INT || (*out == floor(*out) && fabs(*out) < 1e9);

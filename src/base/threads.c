@@ -119,6 +119,7 @@ static void *worker(void *arg)
 {
     int thread = (int)(intptr_t)arg, last = pool.first_job;
     patience mine = patient;
+    pb_plain_numbers();
     for (;;) {
         last = wait_for_job(last, &mine);
         if (atomic_load(&pool.stop))

@@ -1,10 +1,12 @@
 /* cell: see cell.h. */
 #include "study/cell.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/threads.h"
 #include "numeric/blas.h"
@@ -17,6 +19,15 @@
 char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
 {
     return pb_format("%s/%s.safetensors", b->artifacts, c->hash.hex);
+}
+
+/* Hooks of methods that are not ours have run when this is called: back to the folder that the paths are relative to,
+ * and to plain numbers. */
+static void come_home(const pb_bench *b)
+{
+    pb_plain_numbers();
+    if (b->home && chdir(b->home))
+        pb_warn("%s: cannot go there: %s", b->home, strerror(errno));
 }
 
 /* ---- models ------------------------------------------------------------------------------------------- */
@@ -62,6 +73,7 @@ static void close_subject(subject *s)
 /* The base, without the cell's methods where parts == 0.  {NULL, NULL} with an error. */
 static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
 {
+    come_home(b);
     subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false)};
     if (s.model)
         s.form = pb_cell_form(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
@@ -101,6 +113,7 @@ static double file_bytes(const char *path)
 
 static int save(const pb_bench *b, const pb_cell *c, const pb_model *m, pb_result *r)
 {
+    come_home(b);
     char *path = pb_cell_artifact(b, c), *base = pb_format("%s/model.safetensors", b->experiment->model_path);
     int rc = pb_make_dirs(b->artifacts) || pb_model_save(m, path);
     double bytes = file_bytes(path), whole = file_bytes(base);
@@ -131,8 +144,17 @@ static void put_prompt(const pb_form *f, pb_result *r)
     pb_result_put(r, -1, -1, f->dropped, "overhead.prompt_dropped");
 }
 
+/* No result is stored beside an error that somebody passed over. */
+static int check_errors(const pb_bench *b)
+{
+    come_home(b);
+    return *pb_error_text() ? -1 : 0;
+}
+
 static int store(const pb_bench *b, const pb_cell *c, const pb_result *r, double seconds)
 {
+    if (check_errors(b))
+        return -1;
     pb_store *s = pb_store_open(b->db);
     int rc = s && pb_store_run(s, b->experiment, c, r, NULL, seconds) > 0 ? 0 : -1;
     pb_store_close(s);
@@ -167,6 +189,8 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
 
 static int append(const pb_bench *b, long long id, const pb_result *r)
 {
+    if (check_errors(b))
+        return -1;
     pb_store *s = pb_store_open(b->db);
     int rc = s ? pb_store_append(s, id, r) : -1;
     pb_store_close(s);

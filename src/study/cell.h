@@ -10,6 +10,7 @@ typedef struct pb_bench {
     const pb_experiment *experiment;
     pb_data *data;
     const char *db;
+    char *home;      /* the working folder, which a method may leave; NULL: unknown */
     char *artifacts; /* folder of the trained parameters           */
     int threads;     /* of one child                               */
     int process;     /* of the timing pass, from 0                 */

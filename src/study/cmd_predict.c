@@ -64,7 +64,7 @@ static const pb_cell *cell_of(const pb_experiment *e, const char *row, const fou
 }
 
 /* In place of the test split. */
-static void read_texts(pb_data *d)
+static int read_texts(pb_data *d)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -74,6 +74,7 @@ static void read_texts(pb_data *d)
         pb_data_add(d, PB_TEST, line, d->classes ? 0 : -1, d->split[PB_TEST].count + 1);
     }
     free(line);
+    return pb_stdin_end();
 }
 
 static void print_prediction(const pb_data *d, const pb_prediction *p)
@@ -107,8 +108,7 @@ static int predict_run(const pb_args *a, const pb_experiment *e, const pb_cell *
     char *path = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, run->hash);
     int rc = !m || pb_model_load(m, path) ? -1 : 0;
     free(path);
-    if (!rc)
-        read_texts(data);
+    rc = rc || read_texts(data) ? -1 : 0;
     pb_form *f = rc ? NULL : pb_cell_form(&c, data, m, pb_model_tokenizer(m), c.row->parts);
     rc = f ? predict_texts(data, f, m, &c) : -1;
     pb_form_free(f);

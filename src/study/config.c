@@ -36,6 +36,8 @@ static const pb_option table[] = {
     FIELD(plugins, PB_TEXT, "", 0, 0, "FILE.so of methods that are not built in (docs/write-a-method.md)"),
     FIELD(baseline, PB_TEXT, "", 0, 0, "row that others are compared with; the first if not given"),
     FIELD(jobs, PB_INT, "1", 1, 256, "cells side by side"),
+    FIELD(cell_seconds, PB_INT, "0", 0, 1 << 30,
+          "a cell whose training, scoring or timing takes longer is stopped and has failed; 0: no limit"),
     FIELD(timing_rounds, PB_INT, "20", 0, 10000, "rounds of the timing pass; 0: none"),
     FIELD(timing_processes, PB_INT, "5", 1, 100,
           "fresh processes that the rounds are shared among: each has its own luck, with where its memory lies"),

@@ -50,6 +50,7 @@ typedef struct pb_experiment {
     const char *methods, *seed_list; /* as written                                          */
     const char *plugins;             /* files of methods that are not built in, as written  */
     int jobs;
+    int cell_seconds; /* limit of one process of a cell; 0: none                          */
     int timing_rounds, timing_processes;
     pb_tune_options tune;
     const char *class_names; /* of the data, as a JSON list; known once sealed            */

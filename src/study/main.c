@@ -1,7 +1,11 @@
 /* main: finds the command. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "numeric/blas.h"
+#include "study/children.h"
 #include "study/cmd.h"
 #include "version.h"
 
@@ -75,24 +79,43 @@ static int run(const pb_command *c, int argc, char **argv)
     return pb_args_read(&args, c, argc, argv) ? PB_EXIT_QUESTION : c->run(&args);
 }
 
+/* A standard stream that was closed before the start stays useless, instead of becoming the first file that is opened:
+ * what reads or writes it fails. */
+static void hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* The exit code, once all that was printed has arrived: half a table is no table. */
+static int end(int rc)
+{
+    if (*pb_error_text())
+        fprintf(stderr, "peftbench: %s\n", pb_error_text());
+    bool lost = ferror(stdout); /* by a write some time ago, of which errno knows nothing */
+    errno = 0;
+    if (fclose(stdout) || lost) {
+        fprintf(stderr, "peftbench: stdout: cannot write%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+        rc = PB_EXIT_QUESTION;
+    }
+    pb_children_die();
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_streams();
+    pb_plain_numbers();
     pb_blas_fix_core(argv);
     pb_visible_terminal();
     if (argc > 1 && !strcmp(argv[1], "--version")) {
         printf("peftbench %s, code %s\n", PB_VERSION, PB_CODE_VERSION);
-        return PB_EXIT_DONE;
+        return end(PB_EXIT_DONE);
     }
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
         help(argc < 2 ? stderr : stdout);
-        return argc < 2 ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+        return end(argc < 2 ? PB_EXIT_QUESTION : PB_EXIT_DONE);
     }
-    int rc = run(find(argv[1]), argc - 2, argv + 2);
-    if (*pb_error_text())
-        fprintf(stderr, "peftbench: %s\n", pb_error_text());
-    if (fflush(stdout)) {
-        perror("peftbench: stdout");
-        return PB_EXIT_QUESTION;
-    }
-    return rc;
+    return end(run(find(argv[1]), argc - 2, argv + 2));
 }

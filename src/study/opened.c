@@ -1,6 +1,7 @@
 /* opened: see opened.h. */
 #include "study/opened.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,11 @@ void pb_opened_close(pb_opened *o)
     pb_threads_stop();
 }
 
+int pb_stdin_end(void)
+{
+    return ferror(stdin) ? pb_error("stdin: cannot read: %s", strerror(errno)) : 0;
+}
+
 int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ctx)
 {
     char *line = NULL;
@@ -67,7 +73,7 @@ int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ct
         }
     }
     free(line);
-    return rc;
+    return rc || pb_stdin_end() ? -1 : 0;
 }
 
 int pb_ids_read(const char *line, size_t size, int vocab, pb_ids *ids)

@@ -18,6 +18,9 @@ typedef struct pb_opened {
 int pb_opened_open(pb_opened *o, const pb_args *a);
 void pb_opened_close(pb_opened *o);
 
+/* 0 where stdin has been read to its end, -1 with an error where reading it failed. */
+int pb_stdin_end(void);
+
 /* Calls `each` with every line of stdin, without its end; stops at the first nonzero return, which
  * gets "stdin:LINE: " in front of its error. */
 int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ctx);

@@ -48,7 +48,7 @@ static int check_decoder(const pb_experiment *e, const pb_model *m)
 
 int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
 {
-    *b = (pb_bench){.experiment = e, .db = db, .artifacts = folder_of_artifacts(db)};
+    *b = (pb_bench){.experiment = e, .db = db, .home = getcwd(NULL, 0), .artifacts = folder_of_artifacts(db)};
     b->data = pb_experiment_data(e);
     pb_model *m = b->data ? pb_model_open(&(pb_opening){.path = e->model_path, .classes = b->data->classes}) : NULL;
     if (!m) {
@@ -67,9 +67,10 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
 void pb_bench_close(pb_bench *b)
 {
     pb_data_free(b->data);
+    free(b->home);
     free(b->artifacts);
     b->data = NULL;
-    b->artifacts = NULL;
+    b->artifacts = b->home = NULL;
 }
 
 /* ---- choosing ----------------------------------------------------------------------------------------- */
@@ -118,8 +119,11 @@ bool pb_run_chosen(pb_store *s, const pb_experiment *e, const pb_cell *c)
 
 /* ---- passes ------------------------------------------------------------------------------------------- */
 
+typedef bool is_wanted(pb_store *s, const pb_bench *b, const pb_cell *c, long long id);
+
 typedef struct pass {
     pb_bench bench;
+    is_wanted *lacks;     /* does the cell's run lack what this pass stores? */
     const pb_cell **cell; /* to be done in this pass */
     long long *id;        /* their runs, if stored   */
     int cells;
@@ -193,31 +197,47 @@ static int store_failure(const pass *p, const pb_cell *c, const char *error, dou
     return rc;
 }
 
-/* What the meter says of a cell that went well. */
-static char *outcome(const pass *p, const pb_cell *c)
+/* What the database has of a cell when its child is gone: that counts, not how the child ended. */
+typedef struct outcome {
+    bool stored;
+    double validation; /* NaN: it diverged */
+} outcome;
+
+static outcome outcome_of(const pass *p, const pb_cell *c)
 {
-    const char *metric = p->bench.experiment->task->metrics[0].name;
-    if (p->work)
-        return pb_strdup("done");
     pb_store *s = pb_store_read(p->bench.db);
     long long id = s ? pb_store_find(s, &c->hash) : 0;
-    char *key = pb_format("accuracy.validation.%s", metric);
-    double value = id > 0 ? pb_store_value(s, id, PB_VALIDATION, key) : NAN;
-    pb_store_close(s);
+    char *key = pb_format("accuracy.validation.%s", p->bench.experiment->task->metrics[0].name);
+    outcome o = {.stored = id > 0 && !p->lacks(s, &p->bench, c, id),
+                 .validation = id > 0 ? pb_store_value(s, id, PB_VALIDATION, key) : NAN};
     free(key);
-    return isnan(value) ? pb_strdup("diverged") : pb_format("validation %s %.4f", metric, value);
+    pb_store_close(s);
+    return o;
+}
+
+/* What the meter says of a cell whose result is there. */
+static char *praise(const pass *p, const outcome *o)
+{
+    if (p->work)
+        return pb_strdup("done");
+    return isnan(o->validation)
+               ? pb_strdup("diverged")
+               : pb_format("validation %s %.4f", p->bench.experiment->task->metrics[0].name, o->validation);
 }
 
 static int cell_ended(void *ctx, int number, const char *error, double seconds)
 {
     pass *p = ctx;
     const pb_cell *c = p->cell[number];
-    char *label = label_of(c), *detail = error ? pb_format("failed: %s", error) : outcome(p, c);
+    outcome o = outcome_of(p, c);
+    if (!error)
+        error = "it ended, with exit status 0, before its result was stored";
+    char *label = label_of(c), *detail = o.stored ? praise(p, &o) : pb_format("failed: %s", error);
     pb_meter_end(&p->meter, label, detail, seconds);
     free(detail);
     free(label);
-    p->failed += error != NULL;
-    return error && !p->work ? store_failure(p, c, error, seconds) : 0;
+    p->failed += !o.stored;
+    return !o.stored && !p->work ? store_failure(p, c, error, seconds) : 0;
 }
 
 static const pb_child_events events = {.begun = cell_begun, .told = cell_told, .ended = cell_ended};
@@ -229,14 +249,13 @@ static int run_pass(pass *p, const char *what, int jobs, const pb_run_options *o
     int cores = o->threads > 0 ? o->threads : pb_cores_allowed("");
     p->bench.threads = cores / jobs > 1 ? cores / jobs : 1;
     p->meter = pb_meter_start(what, p->cells, jobs, o->quiet);
-    int rc = pb_children_run(p->cells, jobs, work_in_child, &events, p);
+    pb_child_limits limits = {.jobs = jobs, .seconds = p->bench.experiment->cell_seconds};
+    int rc = pb_children_run(p->cells, &limits, work_in_child, &events, p);
     pb_meter_stop(&p->meter);
     return rc;
 }
 
 /* ---- what is left to do ------------------------------------------------------------------------------- */
-
-typedef bool is_wanted(pb_store *s, const pb_bench *b, const pb_cell *c, long long id);
 
 static bool is_missing(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
 {
@@ -252,19 +271,30 @@ static bool is_good_choice(pb_store *s, const pb_experiment *e, const pb_cell *c
     return id > 0 && !isnan(pb_store_value(s, id, PB_VALIDATION, key)) && pb_run_chosen(s, e, c);
 }
 
-static bool is_untested(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
+static bool lacks_test(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
 {
     char key[80];
+    (void)c;
     snprintf(key, sizeof key, "accuracy.test.%s", b->experiment->task->metrics[0].name);
-    return is_good_choice(s, b->experiment, c, id) && isnan(pb_store_value(s, id, PB_TEST, key));
+    return isnan(pb_store_value(s, id, PB_TEST, key));
+}
+
+static bool is_untested(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
+{
+    return is_good_choice(s, b->experiment, c, id) && lacks_test(s, b, c, id);
+}
+
+static bool lacks_times(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
+{
+    (void)c;
+    return !pb_timing_has(s, id, -1) && !pb_timing_has(s, id, b->process);
 }
 
 /* One seed of each row: speed does not depend on what was learnt. */
 static bool is_untimed(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
 {
     const pb_experiment *e = b->experiment;
-    return e->timing_rounds > 0 && c->seed == e->seed[0] && !pb_timing_has(s, id, -1) &&
-           !pb_timing_has(s, id, b->process) && is_good_choice(s, e, c, id);
+    return e->timing_rounds > 0 && c->seed == e->seed[0] && lacks_times(s, b, c, id) && is_good_choice(s, e, c, id);
 }
 
 static int collect(pass *p, const char *db, is_wanted *wanted)
@@ -317,6 +347,7 @@ static int time_rows(pass *p, const char *db, const pb_run_options *o)
     int processes = p->bench.experiment->timing_processes;
     char what[64];
     p->work = pb_cell_time;
+    p->lacks = lacks_times;
     for (p->bench.process = 0; p->bench.process < processes; p->bench.process++) {
         snprintf(what, sizeof what, "time (process %d of %d)", p->bench.process + 1, processes);
         if (collect(p, db, is_untimed) || run_pass(p, what, 1, o))
@@ -325,17 +356,38 @@ static int time_rows(pass *p, const char *db, const pb_run_options *o)
     return pool_times(p, db);
 }
 
+/* Did any run come to an end that can be looked at?  -1 with an error. */
+static int has_result(const pass *p, const char *db)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_read(db);
+    char key[80];
+    snprintf(key, sizeof key, "accuracy.validation.%s", e->task->metrics[0].name);
+    int has = s ? 0 : -1;
+    for (int i = 0; !has && i < e->cells; i++) {
+        long long id = pb_store_find(s, &e->cell[i].hash);
+        has = id < 0 ? -1 : id > 0 && !isnan(pb_store_value(s, id, PB_VALIDATION, key));
+    }
+    pb_store_close(s);
+    return has;
+}
+
 static int run_passes(pass *p, const char *db, const pb_run_options *o)
 {
     int jobs = o->jobs > 0 ? o->jobs : p->bench.experiment->jobs;
+    p->lacks = is_missing;
     if (collect(p, db, is_missing) || run_pass(p, "train", jobs, o))
         return -1;
     p->work = pb_cell_test;
+    p->lacks = lacks_test;
     if (drop_artifacts(p, db) || collect(p, db, is_untested) || run_pass(p, "test", jobs, o))
         return -1;
     if (o->timing && time_rows(p, db, o))
         return -1;
-    return p->failed ? 1 : 0;
+    int has = has_result(p, db);
+    if (!has)
+        pb_warn("no row has a result: every run diverged or failed");
+    return has < 0 ? -1 : p->failed || !has;
 }
 
 int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o)
