@@ -110,6 +110,9 @@ calibrate: $(BUILD)/bench/calibrate ## do the intervals and tests keep their wor
 planted: $(BUILD)/peftbench $(BUILD)/tests/test_model ## plants faults in a copy of the sources; are they found
 	@tests/torture/planted.sh
 
+mutants: $(BUILD)/peftbench ## plants faults that change few predictions; does `check` find them, many minutes
+	@tests/torture/mutants.sh
+
 torture: $(BUILD)/peftbench ## kills, no memory, a full disk, .. at many moments, many minutes
 	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/torture.sh long
 

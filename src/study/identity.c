@@ -282,8 +282,8 @@ static void hold_trajectory(const pb_result *is, const pb_result *was, unsigned 
     if (f.off <= tolerance || out->verdict != PB_LAYER_SAME)
         return;
     out->verdict = PB_LAYER_CHANGED;
-    snprintf(out->note, sizeof out->note, "seed %llu: %s is off by %.2g (relative, tolerance %.2g)", seed, f.where,
-             f.off, tolerance);
+    snprintf(out->note, sizeof out->note, "seed %llu: off by %.2g (relative, tolerance %.2g) in %s", seed, f.off,
+             tolerance, f.where);
 }
 
 /* ---- merging ----------------------------------------------------------------------------------------------- */
@@ -326,6 +326,7 @@ static void hold(const pb_recorded *is, const pb_recorded *was, unsigned long lo
         out->identity = out->trajectory = (pb_layer){PB_LAYER_UNKNOWN, "not recorded"};
         return;
     }
+    out->other_threads = strcmp(is->fact[PB_BITS_THREADS], was->fact[PB_BITS_THREADS]) != 0;
     if (out->identity.verdict != PB_LAYER_UNKNOWN && same_kind(is, was, &out->identity))
         hold_bits(&is->result, &was->result, seed, &out->identity);
     hold_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);

@@ -22,6 +22,7 @@ typedef struct pb_layers {
     pb_layer
         merging; /* does folding the methods into the weights change more than rounding does; unknown: not recorded,
                          or a method that cannot be folded */
+    bool other_threads;    /* then planned memory differs too: each thread has its own scratch space */
     double merge_error[2]; /* the largest over the seeds, of `is` and `was` */
 } pb_layers;
 

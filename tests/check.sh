@@ -1,0 +1,103 @@
+#!/bin/bash
+# Every layer of `check` fires, on its own, and says where: databases of one and the same training are changed by hand in
+# one place each.  (That real faults are found: tests/torture/mutants.sh.)
+set -u
+cd "$(dirname "$0")/.." || exit 2
+. tests/shell.bash
+
+cd "$work" || exit 2
+toy_task
+cat >toy.ini <<'END'
+[experiment]
+task = toy
+model = models/tiny
+methods = head, lora, prefix
+seeds = 0, 1
+
+[train]
+epochs = 6
+batch = 8
+lr = 1e-2
+END
+train() { run 0 run "$1" --db "$2" --no-timing --threads "$3"; }
+ok 'a baseline' train toy.ini a.db 2
+ok 'the same again' train toy.ini b.db 2
+ok 'nothing has changed' run 0 check a.db --db b.db
+ok 'to the bit' prints '^ok +toy/lora: identity: the same to the bit; trajectory: within 0 over the first 20 steps; exact: same; statistics: same'
+ok 'every row is told' test "$(grep -c '^ok' out)" = 3
+
+lora="run IN (SELECT id FROM run WHERE row = 'lora' AND seed = 0)"
+change() { # NEW.db SQL: a copy of b.db that differs in what the statement says
+	cp b.db "$1" && sqlite3 "$1" "DROP TRIGGER trace_update; DROP TRIGGER fingerprint_update; DROP TRIGGER prediction_update;
+		DROP TRIGGER provenance_update; DROP TRIGGER trace_delete; DROP TRIGGER fingerprint_delete; $2"
+}
+lines() { grep -vE "^(ok|[0-9]+ rows)" out | grep -v '^ '; }
+
+# ---- identity -----------------------------------------------------------------------------------------------
+ok 'a loss' change loss.db "UPDATE trace SET numbers = json_replace(numbers, '\$[2]', json_extract(numbers, '\$[2]') * 1.00001)
+	WHERE name = 'loss' AND $lora"
+ok 'that differs in the sixth digit' run 1 check a.db --db loss.db
+ok 'is named by its step' prints '^changed +toy/lora: identity: seed 0: losses equal to step 2, differ at step 3 by 1e-05 \(relative\)'
+ok 'and nothing else is' test "$(lines | wc -l)" = 1
+ok 'but is within the tolerance of a trajectory' prints '^ +toy/lora: identity: changed; trajectory: within 9[.0-9]*e-06 over'
+ok 'a declared row' run 0 check a.db --db loss.db --declare toy/lora
+ok 'is told' prints '^declared +toy/lora: identity: seed 0'
+ok 'the declaration of another row' run 1 check a.db --db loss.db --declare toy/head
+ok 'a misspelt one' run 2 check a.db --db loss.db --declare toy/lorra
+ok 'its message' says "--declare: want rows as EXPERIMENT/ROW or keys of exact numbers that are compared; got 'toy/lorra'"
+ok 'a tensor' change tensor.db "UPDATE fingerprint SET prints = CAST(x'00' || substr(prints, 2) AS BLOB) WHERE number = 1 AND $lora"
+ok 'that differs at the start' run 1 check a.db --db tensor.db
+ok 'is named' prints 'identity: seed 0: losses equal; first tensor: layer.0.attn.q.lora.B at initialisation|first tensor: .* at initialisation'
+ok 'a logit' change logit.db "UPDATE trace SET numbers = json_replace(numbers, '\$[0]', json_extract(numbers, '\$[0]') + 1e-6)
+	WHERE name = 'logits' AND step = 5 AND $lora"
+ok 'of the probe' run 1 check a.db --db logit.db
+ok 'is named by its step' prints 'losses equal; probe logits differ after step 5 by '
+ok 'a prediction' change said.db "UPDATE prediction SET probability = probability * 1.000001 WHERE example = 1 AND split = 'test' AND $lora"
+ok 'that is as right as before' run 1 check a.db --db said.db
+ok 'has another probability' prints 'losses equal; predictions equal, 1 of [0-9]+ probabilities differ'
+
+# ---- trajectory ---------------------------------------------------------------------------------------------
+elsewhere="UPDATE provenance SET value = 'another one' WHERE key = 'processor';"
+ok 'another processor' change cpu.db "$elsewhere"
+ok 'is not judged to the bit' run 0 check a.db --db cpu.db
+ok 'and says why' prints "^ok +toy/lora: identity: not judged: another processor; trajectory: within 0"
+ok 'a small difference there' change cpu-loss.db "$elsewhere UPDATE trace SET numbers = json_replace(numbers, '\$[2]',
+	json_extract(numbers, '\$[2]') * 1.00001) WHERE name = 'loss' AND $lora"
+ok 'is rounding' run 0 check a.db --db cpu-loss.db
+ok 'a larger one' change cpu-loss.db "$elsewhere UPDATE trace SET numbers = json_replace(numbers, '\$[2]',
+	json_extract(numbers, '\$[2]') * 1.01) WHERE name = 'loss' AND $lora"
+ok 'is none' run 1 check a.db --db cpu-loss.db
+ok 'and named' prints '^changed +toy/lora: trajectory: seed 0: off by 0.0[01][0-9]* \(relative, tolerance 0.0001\) in the loss of step 3'
+ok 'unless that is allowed' run 0 check a.db --db cpu-loss.db --margin 0.01,0.05,0.1
+ok 'another number of threads' train toy.ini threads.db 1
+ok 'agrees in its first steps' run 0 check a.db --db threads.db
+ok 'and no more is asked' prints 'identity: not judged: another number of threads; trajectory: within [0-9.e-]+ over'
+ok 'another start' change cpu-start.db "$elsewhere UPDATE fingerprint SET prints = CAST(substr(prints, 1, 8) || x'0000003F' ||
+	substr(prints, 13) AS BLOB) WHERE number = 0 AND $lora"
+ok 'shows in a norm' run 1 check a.db --db cpu-start.db
+ok 'of the tensor' prints 'trajectory: seed 0: off by .* in the norm of .* at initialisation'
+
+# ---- exact ----------------------------------------------------------------------------------------------------
+ok 'a method that is folded wrongly' change merge.db "UPDATE trace SET numbers = json_replace(numbers, '\$[0]',
+	json_extract(numbers, '\$[0]') + 0.01) WHERE name = 'logits.merged' AND $lora; $elsewhere"
+ok 'is found anywhere' run 1 check a.db --db merge.db --declare toy/lora
+ok 'by the error of merging' prints '^changed +toy/lora: merge_error: was [0-9.e-]+, is [0-9.e-]+, tolerance 2e-05'
+
+# ---- what there is not ----------------------------------------------------------------------------------------
+ok 'an older database' change old.db "DELETE FROM trace; DELETE FROM fingerprint"
+ok 'is compared as far as it goes' run 0 check old.db --db b.db
+ok 'and says so' prints '^ok +toy/lora: identity: not recorded; trajectory: not recorded; exact: same'
+sed 's/^lr.*/lr = 9e-3/' toy.ini >rate.ini && mkdir other && cp -r tasks data models other && mv rate.ini other/toy.ini
+cd other && ok 'another learning rate' train toy.ini ../rate.db 2
+cd ..
+ok 'is a change' run 1 check a.db --db rate.db --method lora
+ok 'from the first step on' prints 'identity: seed 0: losses equal to step [12], differ at step [23] by .*first tensor: .* after step [12]'
+
+# ---- for programs ---------------------------------------------------------------------------------------------
+ok 'JSON' run 1 check a.db --db loss.db --json --out junit.xml
+ok 'has each layer' test "$(grep -c '"layer":' out)" = 9
+ok 'and what it found' grep -q '{"row":"toy/lora","layer":"identity","verdict":"changed","note":"seed 0: losses equal' out
+ok 'a failure for JUnit' grep -q 'classname="toy/lora" name="identity"><failure message="toy/lora: identity: seed 0' junit.xml
+ok 'and what held' grep -q 'classname="toy/lora" name="trajectory"/>' junit.xml
+
+finish

@@ -1,0 +1,132 @@
+#!/bin/bash
+# Plants a fault at a time in a copy of the sources, such as change few predictions or none, trains experiments/check.ini
+# and asks `peftbench check` alone: it must find each of them, and rows that the fault does not touch must stay the same
+# to the bit.  Run by hand, `make mutants`: each fault is compiled, and trains all rows.
+#
+#   tests/torture/mutants.sh [across] [NAME]...
+#
+# across: the mutants are built for another kind of processor (x86-64-v3) and run with another number of threads than the
+# baseline, so that no bits can be compared: what does the gate find then?  (It need not find all.)
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+across=no
+[ "${1:-}" = across ] && across=yes && shift
+only=" $* "
+cp -a Makefile src methods tasks tools tests models data experiments build "$copy" 2>/dev/null
+cd "$copy" || exit 2
+found=0 missed=0
+
+train() { # DATABASE PROGRAM THREADS
+	"$2" run experiments/check.ini --db "$1" --no-timing --threads "$3" --quiet >log 2>&1
+}
+
+make build/peftbench >log 2>&1 && train baseline.db build/peftbench 2 || { tail log; exit 2; }
+if [ $across = yes ]; then
+	export BUILD=build/v3 ARCH=-march=x86-64-v3
+	program=build/v3/peftbench threads=1
+else
+	export BUILD=build
+	program=build/peftbench threads=2
+fi
+
+compile() { make BUILD="$BUILD" ${ARCH:+ARCH="$ARCH"} "$program" >log 2>&1; }
+
+# Which layers found something, from what `check` printed.
+layers() {
+	awk '/^(changed|worse) / {
+		name = $3; sub(/:$/, "", name)
+		layer = name ~ /^(identity|trajectory)$/ ? name : name == "merge_error" ? "exact (merge_error)" \
+			: name ~ /^accuracy/ ? "statistics" : "exact"
+		if (!seen[layer]++) list = list (list ? ", " : "") layer
+	} END { print list }' out
+}
+
+# Rows that something was found in, or that are not to the bit what they were.
+touched() {
+	awk '/^(changed|worse|undecided) / { row = $2; sub(/^check\//, "", row); sub(/:$/, "", row); if (!seen[row]++) print row }' out
+}
+
+miss() {
+	echo "MISSED    $1"
+	missed=$((missed + 1))
+}
+
+judge() { # NAME ROWS SECONDS STATUS: ROWS, an expression, may differ and no others
+	local status=$4 others
+	others=$(touched | grep -vxE "$2" | tr '\n' ' ')
+	if [ "$status" != 1 ]; then
+		miss "$1 ($3 s): exit status $status: $(grep -m 1 -E '^undecided|peftbench:' out)"
+	elif [ -n "$others" ]; then
+		miss "$1 ($3 s): rows that it does not touch differ: $others"
+	else
+		echo "found     $1 ($3 s) by $(layers) in $(touched | tr '\n' ' ')"
+		grep -m 1 -E '^(changed|worse)' out | sed 's/^[a-z]* */            /' | cut -c 1-300
+		found=$((found + 1))
+	fi
+}
+
+plant() { # NAME ROWS FILE SED [FILE SED]...
+	local name=$1 rows=$2 start=$SECONDS files=()
+	shift 2
+	[ "$only" = '  ' ] || [[ $only == *" ${name%%:*} "* ]] || return
+	while [ $# -gt 0 ]; do
+		cp "$1" "before.${#files[@]}"
+		sed -i "$2" "$1"
+		cmp -s "before.${#files[@]}" "$1" && miss "$name: nothing was planted in $1"
+		files+=("$1")
+		shift 2
+	done
+	rm -f new.db*
+	if ! compile; then
+		miss "$name: does not compile"
+	elif ! train new.db "$program" "$threads"; then
+		miss "$name: does not train"
+	else
+		"$program" check baseline.db --db new.db >out 2>&1
+		judge "$name" "$rows" $((SECONDS - start)) $?
+	fi
+	for i in "${!files[@]}"; do
+		cp "before.$i" "${files[$i]}" && touch "${files[$i]}"
+	done
+}
+
+if [ $across = yes ]; then # nothing planted, nothing found
+	compile && train new.db "$program" "$threads" || { tail log; exit 2; }
+	"$program" check baseline.db --db new.db >out 2>&1
+	status=$?
+	[ $status = 0 ] || [ $status = 3 ] || { miss 'nothing is planted' && cat out; }
+fi
+
+all='.*' trained='(null|head|full|last-k|bitfit|layernorm|lora|lora:dora|ia3|houlsby|prefix|prompt|lora[+]prefix)'
+plant 'scale: LoRA is scaled by alpha / (r + 1), folded too' 'lora.*' methods/lora.c \
+	's/(c->rslora ? sqrt(rank) : rank);/(c->rslora ? sqrt(rank) : rank + 1);/'
+plant 'bias: (IA)3 is folded without the bias' 'ia3' methods/ia3.c 's/^        bias\[o\] \*= l\[o\];/        (void)l;/'
+plant 'init: A of LoRA is drawn from half the range' 'lora.*' methods/lora.c \
+	's/pb_init_kaiming(site->in)/pb_init_kaiming(4 * site->in)/'
+plant 'dora-bias: DoRA is folded without the bias' 'lora:dora' methods/lora.c 's/^        if (bias)$/        if (bias \&\& !c->dora)/'
+plant 'dropout: it is left on where the model is scored' "$trained" src/model/build.c \
+	's/!pb_graph_training(b->graph) || p <= 0/p <= 0/' src/train/score.c \
+	's/pb_runner_run(r, split, item + from, n, false, 0, 0)/pb_runner_run(r, split, item + from, n, false, 0.1, 0)/'
+plant 'order: every epoch has the order of the first' "$trained" src/train/train.c 's/"order.%d", epoch)/"order.%d", 0 * epoch)/'
+plant 'decay: biases decay too' "$trained" src/train/optim.c 's/return p->rows > 1 \&\& p->kind/return p->kind/'
+plant 'prefix: its text stands one position too far' '(prefix|lora[+]prefix)' methods/prefix.c \
+	's/b->first_position += c->length;/b->first_position += c->length + 1;/'
+plant 'pooling: the head reads the row in front of [CLS]' 'prompt' methods/prompt.c \
+	's/b->head_row += c->length;/b->head_row += c->length - 1;/'
+plant 'smoothing: a tenth of each label is spread over all classes' "$trained" src/numeric/elementwise.c \
+	's/^            out\[label\[i\]\] -= share;/            for (size_t k = 0; k < n; k++) out[k] -= share * ((k == (size_t)label[i] ? (pb_real)0.9 : 0) + (pb_real)0.1 \/ (pb_real)n);/'
+plant 'moments: the second one is corrected as if a step later' "$trained" src/train/optim.c \
+	's/\.bias2 = 1 - pow(o->beta2, opt->step)/.bias2 = 1 - pow(o->beta2, opt->step + 1)/'
+plant 'clip: gradients are clipped to twice the norm' "$trained" src/train/optim.c \
+	's/norm > o->clip ? o->clip \/ norm : 1/norm > 2 * o->clip ? 2 * o->clip \/ norm : 1/'
+plant 'gelu: an adapter uses the approximation by tanh' 'houlsby' methods/houlsby.c 's/(pb_act)c->act/PB_GELU_TANH/'
+plant 'warmup: the learning rate is a step ahead' "$trained" src/train/optim.c \
+	's/return o->lr \* step \/ warm;/return o->lr * (step + 1) \/ warm;/'
+plant 'eps: a norm has another epsilon' "$all" src/model/network.c 's/double eps = b->model->config.norm_eps;/double eps = 1e-5;/'
+plant 'select: the layer below the last one trains too' 'last-k' methods/last-k.c \
+	's/p->layer >= layers - c->k/p->layer >= layers - c->k - 1/'
+
+echo "$found found, $missed missed"
+[ $missed = 0 ] || [ $across = yes ]
