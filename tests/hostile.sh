@@ -76,4 +76,54 @@ echo >plots
 ok 'and a folder that cannot be made' before_work "$PATH"
 rm plots
 
+# ---- a database of somebody else is data -----------------------------------------------------------------------
+title=t variant=v
+experiment toy.ini
+ok 'a run' run 0 run toy.ini --db c.db --threads 1 --quiet
+cat >evil.c <<'X'
+#include <stdio.h>
+__attribute__((constructor)) static void here(void) { fclose(fopen("pwned-6", "w")); }
+X
+"${CC:-gcc}" -shared -fPIC -o evil.so evil.c
+ok 'reproduce' run 0 reproduce 2 --db c.db --quiet
+ok 'a variant' prints 'c.db: lora:v, seed 0'
+foreign() { # SQL: on a copy of the database that lets everything be changed
+	cp c.db e.db
+	sqlite3 e.db "SELECT 'DROP TRIGGER ' || name || ';' FROM sqlite_schema WHERE type = 'trigger'" | sqlite3 e.db
+	sqlite3 e.db "$1"
+}
+refused() { # NAME SQL MESSAGE
+	foreign "$2"
+	ok "$1: exit 2" run 2 reproduce 2 --db e.db --quiet
+	ok "$1: its message" says "$3"
+	ok "$1: nothing ran" untouched
+}
+foreign "INSERT INTO provenance VALUES (2, 'plugins', 'evil.so')"
+ok 'a plugin that is named in it' run 0 reproduce 2 --db e.db --quiet
+ok 'is not loaded' untouched
+line="char(10) || 'plugins = evil.so'"
+refused 'a model with a line more' "UPDATE run SET model = model || $line" 'want a value of one line'
+refused 'a row with a line more' "UPDATE run SET row = row || $line" 'want a value of one line'
+refused 'a setting with a section more' "UPDATE setting SET value = '1' || char(10) || '[experiment]' || $line
+	WHERE key = 'train.lr'" 'want a value of one line'
+refused 'a setting of the experiment' "INSERT INTO setting VALUES (2, 'experiment.plugins', 'evil.so')" \
+	"a setting 'experiment.plugins', which no run has"
+refused 'a list of rows' "UPDATE run SET row = 'head, lora'" 'what is stored of it makes 2 runs; want one'
+refused 'a sweep' "UPDATE setting SET value = '1e-3, 1e-4' WHERE key = 'train.lr'" 'what is stored of it makes 2 runs'
+refused 'a task elsewhere' "UPDATE run SET task = '../../toy'" 'want the name of a task'
+refused 'a model that is a device' "UPDATE run SET model = '/dev/zero'" '/dev/zero'
+refused 'names that a terminal would obey' "UPDATE run SET task = 'x' || char(27) || ']0;y'" 'x\u001b]0;y'
+
+ok 'export' run 0 export 2 adapter --db c.db --threads 1
+foreign "UPDATE run SET hash = '../../../../../../../../../../../../../../../../../etc/passwd' WHERE id = 2"
+ok 'a hash that leads away' run 2 export 2 away --db e.db --threads 1
+ok 'is none' says 'want 64 hexadecimal digits'
+foreign "UPDATE provenance SET value = 'x' || substr(value, 2) WHERE key = 'model'"
+ok 'another model than it was trained on' run 2 export 2 other --db e.db --threads 1
+ok 'is found out' says 'but run 2 was trained on a model of x'
+mv models/tiny models/here
+ok 'a model that lies elsewhere here' run 0 export 2 moved --db c.db --threads 1 --model models/here
+ok 'gives the same adapter' cmp -s adapter/adapter_model.safetensors moved/adapter_model.safetensors
+mv models/here models/tiny
+
 finish

@@ -36,7 +36,19 @@ ok 'unknown without its file' run 2 verify gate
 ok 'plan' run 0 plan toy.ini
 ok 'run' run 0 run toy.ini --db a.db --threads 1 --quiet
 ok 'its digest is kept' test "$(sqlite3 a.db "SELECT count(*) FROM provenance WHERE key = 'plugin.gate' AND value = '$(sha256sum <gate.so | cut -d ' ' -f 1)'")" = 2
-ok 'reproduce' run 0 reproduce 2 --db a.db --quiet
+digest=$(sha256sum <gate.so | cut -d ' ' -f 1)
+ok 'what a database names is not loaded' run 2 reproduce 2 --db a.db --quiet
+ok 'what would be right' says "want --plugin FILE.so with the file of SHA-256 $digest"
+{
+	echo '#include <stdio.h>'
+	echo '__attribute__((constructor)) static void here(void) { fclose(fopen("pwned", "w")); }'
+	cat gate.c
+} >evil.c
+ok 'another file' compile evil.c
+ok 'is not loaded in its place' run 2 reproduce 2 --db a.db --quiet --plugin evil.so
+ok 'as its digest is another one' says "evil.so: not loaded: its SHA-256 is $(sha256sum <evil.so | cut -d ' ' -f 1)"
+ok 'and its code did not run' test ! -e pwned
+ok 'reproduce' run 0 reproduce 2 --db a.db --quiet --plugin gate.so
 ok 'the same again' prints 'test: ([0-9]+) of \1 predictions identical'
 ok 'nothing to do twice' run 0 run toy.ini --db a.db --threads 1 --quiet
 ok 'as before' test "$(sqlite3 a.db 'SELECT count(*) FROM run')" = 3

@@ -9,7 +9,7 @@
 typedef struct flag {
     const char *name, *value, *help;
     size_t offset;
-    enum { TEXT, NUMBER, SWITCH, SET, SEED, OPTION, STRATEGY } kind;
+    enum { TEXT, NUMBER, SWITCH, SET, PLUGIN, SEED, OPTION, STRATEGY } kind;
 } flag;
 
 #define AT(field) offsetof(pb_args, field)
@@ -17,6 +17,8 @@ typedef struct flag {
 static const flag flags[] = {
     {"db", "FILE", "database of results (results/peftbench.db)", AT(db), TEXT},
     {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or method.lora.rank=4; may be repeated", 0, SET},
+    {"plugin", "FILE.so",
+     "load this method, if the run was made with it (its SHA-256 must be the stored one); may be repeated", 0, PLUGIN},
     {"jobs", "N", "cells side by side, the threads divided", AT(jobs), NUMBER},
     {"threads", "N", "threads in all (one for each core that is allowed)", AT(threads), NUMBER},
     {"tokens", "N", "plan for texts of this many tokens, without the task's data", AT(tokens), NUMBER},
@@ -123,6 +125,11 @@ static int set_flag(pb_args *a, const flag *f, const char *value)
     case OPTION:
     case STRATEGY:
         set_option(a, f->kind == OPTION ? f->name : "strategy", f->kind == OPTION ? value : f->name);
+        return 0;
+    case PLUGIN:
+        if (a->plugins == (int)PB_COUNT(a->plugin))
+            return pb_error("--plugin: at most %zu of them", PB_COUNT(a->plugin));
+        a->plugin[a->plugins++] = value;
         return 0;
     case SET:
         if (a->sets + 1 >= (int)PB_COUNT(a->set))

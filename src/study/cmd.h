@@ -21,6 +21,8 @@ typedef struct pb_args {
     int words;
     const char *set[65]; /* NULL-ended            */
     int sets;
+    const char *plugin[8]; /* files of methods that are not built in */
+    int plugins;
     const char *option[16][2]; /* of pb_decode_table: name and value */
     int options;
     const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes;

@@ -6,11 +6,13 @@
 #include "files/safetensors.h"
 #include "model/adapter.h"
 #include "study/cmd.h"
+#include "study/foreign.h"
 
 typedef struct stored {
     char *id, *hash, *model, *row, *classes;
     pb_attached part[8];
     int parts;
+    pb_provenance facts;
 } stored;
 
 static int take_run(void *ctx, int columns, const char *const *value)
@@ -69,6 +71,7 @@ static int find_run(const pb_args *a, stored *s)
     int rc = id < 0 ||
                      pb_store_query(store, "SELECT hash, model, row FROM run WHERE id = CAST(? AS INTEGER)", by_id,
                                     take_run, s) ||
+                     pb_provenance_read(store, id, &s->facts) || pb_provenance_load_plugins(&s->facts, id, a) ||
                      make_parts(s) ||
                      pb_store_query(store, "SELECT key, value FROM setting WHERE run = CAST(? AS INTEGER)", by_id,
                                     take_setting, s)
@@ -93,12 +96,12 @@ static int classes_of(const char *artifact)
 
 static int export_run(const pb_args *a, const stored *s)
 {
-    const char *slash = strrchr(a->db, '/');
-    char *artifact = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, s->hash);
-    int classes = classes_of(artifact);
-    pb_model *m = classes ? pb_model_open(&(pb_opening){.path = s->model, .classes = classes}) : NULL;
-    int rc = !m || pb_model_attach(m, s->part, s->parts) || pb_model_load(m, artifact) ||
-                     (s->classes && pb_model_name_classes(m, s->classes))
+    char *artifact = pb_foreign_artifact(a->db, s->hash);
+    int classes = artifact ? classes_of(artifact) : 0;
+    pb_opening opening = {.path = a->model ? a->model : s->model, .classes = classes};
+    pb_model *m = classes ? pb_model_open(&opening) : NULL;
+    int rc = !m || pb_provenance_check_model(&s->facts, atoll(s->id), m) || pb_model_attach(m, s->part, s->parts) ||
+                     pb_model_load(m, artifact) || (s->classes && pb_model_name_classes(m, s->classes))
                  ? -1
              : a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
                          : pb_adapter_save(m, a->word[1]);
@@ -119,6 +122,7 @@ static void release(stored *s)
     free(s->model);
     free(s->row);
     free(s->classes);
+    pb_provenance_free(&s->facts);
 }
 
 static int export_command(const pb_args *a)
@@ -136,8 +140,10 @@ const pb_command pb_cmd_export = {
     .words = "RUN FOLDER",
     .least = 2,
     .most = 2,
-    .options = "db merged threads",
+    .options = "db model plugin merged threads",
     .help = "write a stored run as a PEFT adapter, or with --merged as a whole model, into a folder\n"
-            "RUN is its number in the database or the beginning of its hash (`peftbench status` shows it).\n",
+            "RUN is its number in the database or the beginning of its hash (`peftbench status` shows it).\n"
+            "--model: where the model lies here, if not where it lay then; it must have the same weights.  A run of a\n"
+            "plugin's method wants the plugin by --plugin.\n",
     .run = export_command,
 };

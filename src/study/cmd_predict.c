@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "study/foreign.h"
 #include "study/opened.h"
 #include "study/run.h"
 #include "train/score.h"
@@ -104,9 +105,8 @@ static int predict_run(const pb_args *a, const pb_experiment *e, const pb_cell *
     pb_cell c = *chosen; /* of any seed */
     c.seed = run->seed;
     pb_model *m = pb_cell_open(e, &c, data, c.row->parts, false);
-    const char *slash = strrchr(a->db, '/');
-    char *path = pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - a->db) + 1 : 0, a->db, run->hash);
-    int rc = !m || pb_model_load(m, path) ? -1 : 0;
+    char *path = pb_foreign_artifact(a->db, run->hash);
+    int rc = !m || !path || pb_model_load(m, path) ? -1 : 0;
     free(path);
     rc = rc || read_texts(data) ? -1 : 0;
     pb_form *f = rc ? NULL : pb_cell_form(&c, data, m, pb_model_tokenizer(m), c.row->parts);

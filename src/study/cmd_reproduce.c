@@ -4,17 +4,19 @@
 #include <unistd.h>
 
 #include "study/cmd.h"
+#include "study/foreign.h"
 #include "study/run.h"
 
 /* The stored run, and what it predicted. */
 typedef struct stored {
-    char *id, *task, *model, *row, *seed, *threads, *code, *machine, *plugins;
+    char *id, *task, *model, *row, *seed, *threads, *code, *machine;
+    pb_provenance facts;
 } stored;
 
 static int take_run(void *ctx, int columns, const char *const *value)
 {
     stored *s = ctx;
-    char **field[] = {&s->task, &s->model, &s->row, &s->seed, &s->threads, &s->code, &s->machine, &s->plugins};
+    char **field[] = {&s->task, &s->model, &s->row, &s->seed, &s->threads, &s->code, &s->machine};
     for (int i = 0; i < columns; i++)
         *field[i] = pb_strdup(value[i]);
     return 0;
@@ -22,9 +24,10 @@ static int take_run(void *ctx, int columns, const char *const *value)
 
 static void forget(stored *s)
 {
-    char *field[] = {s->id, s->task, s->model, s->row, s->seed, s->threads, s->code, s->machine, s->plugins};
+    char *field[] = {s->id, s->task, s->model, s->row, s->seed, s->threads, s->code, s->machine};
     for (size_t i = 0; i < PB_COUNT(field); i++)
         free(field[i]);
+    pb_provenance_free(&s->facts);
 }
 
 static int find_run(pb_store *db, const char *word, stored *s)
@@ -35,10 +38,16 @@ static int find_run(pb_store *db, const char *word, stored *s)
     s->id = pb_format("%lld", id);
     const char *args[] = {s->id, NULL};
     return pb_store_query(
-        db,
-        "SELECT task, model, row, seed, threads, code, machine, coalesce((SELECT value FROM provenance WHERE"
-        " run = id AND key = 'plugins'), '') FROM run WHERE id = CAST(? AS INTEGER)",
-        args, take_run, s);
+               db, "SELECT task, model, row, seed, threads, code, machine FROM run WHERE id = CAST(? AS INTEGER)", args,
+               take_run, s) ||
+                   pb_provenance_read(db, id, &s->facts)
+               ? -1
+               : 0;
+}
+
+static const char *fact_of(const stored *s, const char *key)
+{
+    return pb_provenance_get(&s->facts, key);
 }
 
 /* ---- its experiment ------------------------------------------------------------------------------------- */
@@ -56,49 +65,79 @@ static char *section_of(const stored *s, const char *key, const char *name)
     return pb_format("method %.*s", (int)n, key + 7);
 }
 
+/* Settings say how a run is made.  What the experiment is, which plugins it loads among it, they do not say. */
+static bool is_setting(const char *key)
+{
+    static const char *const groups[] = {"train.", "model.", "decode.", "method.", "task."};
+    for (size_t i = 0; i < PB_COUNT(groups); i++)
+        if (!strncmp(key, groups[i], strlen(groups[i])))
+            return true;
+    return false;
+}
+
 typedef struct script {
     const stored *run;
-    pb_text text;
-    char *section;
+    pb_ini *ini;
+    char *place; /* for messages: the run in its database */
 } script;
 
 static int add_setting(void *ctx, int columns, const char *const *value)
 {
     (void)columns;
-    script *s = ctx;
-    const char *dot = strrchr(value[0], '.');
-    if (!dot || !*value[1] || !strcmp(value[0], "task.class_names"))
+    const script *s = ctx;
+    const char *key = value[0];
+    if (!strchr(key, '.')) /* task, model and row: as in the run itself */
         return 0;
-    char *section = section_of(s->run, value[0], dot + 1);
-    if (!s->section || strcmp(s->section, section) != 0)
-        pb_text_add(&s->text, "\n[%s]\n", section);
-    free(s->section);
-    s->section = section;
-    pb_text_add(&s->text, "%s = %s\n", dot + 1, value[1]);
-    return 0;
+    if (!is_setting(key))
+        return pb_error("%s: a setting '%s', which no run has", s->place, key);
+    const char *name = strrchr(key, '.') + 1;
+    if (!*value[1] || !strcmp(key, "task.class_names"))
+        return 0;
+    char *section = section_of(s->run, key, name);
+    int rc = pb_ini_add(s->ini, section, name, value[1], s->place);
+    free(section);
+    return rc;
 }
 
-/* An experiment file with this one run. */
-static int write_script(pb_store *db, const stored *s, const char *path)
+static int add_experiment(const script *s)
 {
-    script out = {.run = s};
-    const char *args[] = {s->id, NULL};
-    pb_text_add(&out.text,
-                "[experiment]\ntask = %s\nmodel = %s\nmethods = %s\nseeds = %s\nplugins = %s\n"
-                "timing_rounds = 0\n",
-                s->task, s->model, s->row, s->seed, s->plugins);
-    int rc = pb_store_query(db, "SELECT key, value FROM setting WHERE run = CAST(?1 AS INTEGER) ORDER BY key", args,
-                            add_setting, &out);
-    for (const char *part = s->row; part; part = strchr(part, '+') ? strchr(part, '+') + 1 : NULL) {
-        char *section = pb_format("[method %.*s]", (int)strcspn(part, "+"), part);
-        if (strchr(section, ':') && !strstr(out.text.data, section)) /* a variant without settings */
-            pb_text_add(&out.text, "\n%s\n", section);
+    const char *entry[][2] = {{"task", s->run->task},
+                              {"model", s->run->model},
+                              {"methods", s->run->row},
+                              {"seeds", s->run->seed},
+                              {"timing_rounds", "0"}};
+    int rc = 0;
+    for (size_t i = 0; i < PB_COUNT(entry) && !rc; i++)
+        rc = pb_ini_add(s->ini, "experiment", entry[i][0], entry[i][1], s->place);
+    for (const char *part = s->run->row; part && !rc; part = strchr(part, '+') ? strchr(part, '+') + 1 : NULL) {
+        char *section = pb_format("method %.*s", (int)strcspn(part, "+"), part);
+        if (strchr(section, ':')) /* a variant may have no settings */
+            rc = pb_ini_add(s->ini, section, NULL, NULL, s->place);
         free(section);
     }
-    rc = rc || pb_write_file(path, out.text.data, out.text.length) ? -1 : 0;
-    pb_text_free(&out.text);
-    free(out.section);
     return rc;
+}
+
+/* The experiment with this one run.  Each value is one entry, whatever stands in it.  NULL with an error. */
+static pb_experiment *make_experiment(const pb_args *a, pb_store *db, const stored *s)
+{
+    const char *args[] = {s->id, NULL};
+    script out = {.run = s, .ini = pb_ini_new("again.ini"), .place = pb_format("%s: run %s", a->db, s->id)};
+    int rc = strchr(s->task, '/') ? pb_error("%s: a task '%s'; want the name of a task", out.place, s->task) : 0;
+    rc = rc || add_experiment(&out) ||
+                 pb_store_query(db, "SELECT key, value FROM setting WHERE run = CAST(?1 AS INTEGER) ORDER BY key", args,
+                                add_setting, &out)
+             ? -1
+             : 0;
+    pb_experiment *e = rc ? NULL : pb_experiment_make(out.ini, a->set);
+    if (e && e->cells != 1) {
+        pb_error("%s: what is stored of it makes %d runs; want one", out.place, e->cells);
+        pb_experiment_free(e);
+        e = NULL;
+    }
+    pb_ini_free(out.ini);
+    free(out.place);
+    return e;
 }
 
 /* ---- comparing ------------------------------------------------------------------------------------------ */
@@ -146,10 +185,13 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
     pb_store *again = pb_store_read(path);
     int rc = again ? find_run(again, "1", &is) : -1;
     if (!rc) {
-        const char *what[][3] = {{"code", was->code, is.code}, {"machine", was->machine, is.machine}};
+        const char *what[][3] = {{"code", was->code, is.code},
+                                 {"machine", was->machine, is.machine},
+                                 {"model", fact_of(was, "model"), fact_of(&is, "model")},
+                                 {"data", fact_of(was, "data"), fact_of(&is, "data")}};
         printf("run %s of %s: %s, seed %s\n", was->id, a->db, was->row, was->seed);
         for (size_t i = 0; i < PB_COUNT(what); i++)
-            if (strcmp(what[i][1], what[i][2]) != 0)
+            if (*what[i][1] && strcmp(what[i][1], what[i][2]) != 0)
                 printf("another %s: %s, then %s\n", what[i][0], what[i][1], what[i][2]);
         int validation = compare_split(db, was->id, again, is.id, "validation");
         int test = compare_split(db, was->id, again, is.id, "test");
@@ -162,13 +204,11 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
 
 static int run_again(const pb_args *a, pb_store *db, const stored *s, const char *folder)
 {
-    char *ini = pb_format("%s/again.ini", folder), *path = pb_format("%s/again.db", folder);
-    int rc = write_script(db, s, ini);
-    pb_experiment *e = rc ? NULL : pb_experiment_read(ini, a->set);
-    rc = e ? pb_run_experiment(e, path, &(pb_run_options){.threads = atoi(s->threads), .quiet = a->quiet}) : -1;
+    char *path = pb_format("%s/again.db", folder);
+    pb_experiment *e = pb_provenance_load_plugins(&s->facts, atoll(s->id), a) ? NULL : make_experiment(a, db, s);
+    int rc = e ? pb_run_experiment(e, path, &(pb_run_options){.threads = atoi(s->threads), .quiet = a->quiet}) : -1;
     rc = rc ? -1 : compare(a, db, s, path);
     pb_experiment_free(e);
-    free(ini);
     free(path);
     return rc;
 }
@@ -195,8 +235,9 @@ const pb_command pb_cmd_reproduce = {
     .words = "RUN",
     .least = 1,
     .most = 1,
-    .options = "db set quiet",
+    .options = "db set plugin quiet",
     .help = "run a stored run again and say whether its predictions are identical\n\n"
-            "RUN is its number or the beginning of its hash.  Exit code 1 if any prediction differs.\n",
+            "RUN is its number or the beginning of its hash.  Exit code 1 if any prediction differs.\n"
+            "The database is only believed, not obeyed: a run of a plugin's method wants the plugin by --plugin.\n",
     .run = reproduce,
 };

@@ -369,22 +369,25 @@ static int read_all(pb_experiment *e, pb_ini *ini, const char *const *sets)
     return pb_config_expand(e, ini) || check_unread(e, ini);
 }
 
-pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
+pb_experiment *pb_experiment_make(pb_ini *ini, const char *const *sets)
 {
-    pb_ini *ini = pb_ini_read(path);
-    if (!ini)
-        return NULL;
     pb_experiment *e = pb_alloc(sizeof *e);
     e->arena = pb_arena_new("experiment");
-    e->path = pb_arena_strdup(e->arena, path);
-    e->name = base_name(e, path);
+    e->path = pb_arena_strdup(e->arena, ini->path);
+    e->name = base_name(e, ini->path);
     pb_option_defaults(table, e);
-    int rc = read_all(e, ini, sets);
-    pb_ini_free(ini);
-    if (!rc)
+    if (!read_all(e, ini, sets))
         return e;
     pb_experiment_free(e);
     return NULL;
+}
+
+pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
+{
+    pb_ini *ini = pb_ini_read(path);
+    pb_experiment *e = ini ? pb_experiment_make(ini, sets) : NULL;
+    pb_ini_free(ini);
+    return e;
 }
 
 void pb_experiment_free(pb_experiment *e)

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "model/decode.h"
+#include "study/ini_file.h"
 #include "train/task.h"
 #include "train/train.h"
 
@@ -72,6 +73,9 @@ typedef struct pb_experiment {
  * NULL with "FILE:LINE: what, and what would be right".  pb_experiment_seal() must follow
  * before hashes are used. */
 pb_experiment *pb_experiment_read(const char *path, const char *const *sets);
+
+/* The same from entries, which stay the caller's; the experiment is called as they are. */
+pb_experiment *pb_experiment_make(pb_ini *ini, const char *const *sets);
 void pb_experiment_free(pb_experiment *e);
 
 /* How the cell's methods put texts to a decoder; NULL: they do not. */

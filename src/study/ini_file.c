@@ -177,13 +177,36 @@ static int keep_entry(void *ctx, const char *section, const char *key, const cha
     return 1;
 }
 
+/* Settings are listed one a line, so that a value must be of one. */
+static int check_value(const char *place, const char *key, const char *value)
+{
+    return strpbrk(value, "\n\r") ? pb_error("%s: %s: want a value of one line, got '%s'", place, key, value) : 0;
+}
+
+pb_ini *pb_ini_new(const char *path)
+{
+    pb_ini *ini = pb_alloc(sizeof *ini);
+    ini->path = pb_strdup(path);
+    return ini;
+}
+
+int pb_ini_add(pb_ini *ini, const char *section, const char *key, const char *value, const char *place)
+{
+    const pb_entry *before = key ? seek(ini, section, key) : NULL;
+    if (before)
+        return pb_error("%s: %s: given twice; first at %s", place, key, before->place);
+    if (key && check_value(place, key, value))
+        return -1;
+    add_entry(ini, pb_strdup(section), key, value, pb_strdup(place));
+    return 0;
+}
+
 pb_ini *pb_ini_read(const char *path)
 {
     FILE *file = pb_open_stream(path);
     if (!file)
         return NULL;
-    pb_ini *ini = pb_alloc(sizeof *ini);
-    ini->path = pb_strdup(path);
+    pb_ini *ini = pb_ini_new(path);
     reader r = {.ini = ini, .file = file};
     int line = ini_parse_stream(next_line, &r, keep_entry, &r);
     if (line && !r.failed)
@@ -220,6 +243,8 @@ int pb_ini_set(pb_ini *ini, const char *assignment)
     const char *equals = strchr(assignment, '=');
     if (!equals || equals == assignment)
         return pb_error("--set %s: want section.key=value or key=value", assignment);
+    if (check_value("--set", assignment, equals + 1))
+        return -1;
     char *name = tidy(assignment, (size_t)(equals - assignment));
     char *dot = strrchr(name, '.'), *key = pb_strdup(dot ? dot + 1 : name);
     if (dot)

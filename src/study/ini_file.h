@@ -26,6 +26,13 @@ typedef struct pb_ini {
 pb_ini *pb_ini_read(const char *path);
 void pb_ini_free(pb_ini *ini);
 
+/* An empty list of entries that are not of a file; `path` is its name in messages. */
+pb_ini *pb_ini_new(const char *path);
+
+/* Adds an entry whose value is all of `value`, whatever stands in it; `key` NULL: the section alone.  -1 with an error
+ * if the entry is there already, or the value is of more than one line. */
+int pb_ini_add(pb_ini *ini, const char *section, const char *key, const char *value, const char *place);
+
 /* Adds or replaces an entry by "section.key=value"; dots stand for the blanks of a section's name
  * ("method.lora.rank=8"), and "key=value" is of [train].  -1 with an error. */
 int pb_ini_set(pb_ini *ini, const char *assignment);
