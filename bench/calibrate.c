@@ -42,7 +42,7 @@ static void draw_examples(pb_rng *r, int n, double *hard)
 
 static bool holds(pb_interval v, double x)
 {
-    return v.low <= x && x <= v.high;
+    return v.low <= x + 1e-12 && x - 1e-12 <= v.high;
 }
 
 /* t over the seeds' means alone: what is usually printed; it knows nothing of other examples. */
@@ -89,6 +89,68 @@ static void cover(const char *name, const world *w, int seeds, int n, int studie
     free(y);
 }
 
+/* ---- few examples, and shares near the end ------------------------------------------------------------------------- */
+
+enum { MOST_EXAMPLES = 50, MOST_SEEDS = 5 };
+
+typedef struct answers {
+    double x[MOST_SEEDS * MOST_EXAMPLES];
+    double truth; /* of other seeds and examples; of one seed: of other examples, asked of this seed */
+} answers;
+
+static void answer_few(pb_rng *r, const world *w, int seeds, int n, const double *hard, answers *out)
+{
+    world one = *w;
+    if (seeds == 1) {
+        one.mu += w->seed * pb_rng_normal(r);
+        one.seed = 0;
+    }
+    answer(r, &one, seeds, n, hard, out->x);
+    out->truth = truth(&one);
+}
+
+/* How often the intervals hold the truth, at a share `right` of right answers; a pair is a method beside a better one,
+ * and beside itself with other draws. */
+static void cover_few(double right, int seeds, int n, int studies)
+{
+    static answers a, b, again;
+    double hard[MOST_EXAMPLES], width = 0, apart = 0;
+    world w = {0, 1, 0.08, 0.3};
+    w.mu = right < 1 ? pb_normal_quantile(right) * sqrt(1 + 1 + w.seed * w.seed + w.rest * w.rest) : 50;
+    const world better = {w.mu + 0.4, w.example, w.seed, w.rest};
+    pb_rng r = pb_rng_named(3, "few");
+    int row = 0, pair = 0, no = 0;
+    for (int i = 0; i < studies; i++) {
+        draw_examples(&r, n, hard);
+        answer_few(&r, &w, seeds, n, hard, &a);
+        answer_few(&r, &better, seeds, n, hard, &b);
+        answer_few(&r, &w, seeds, n, hard, &again);
+        pb_crossed x = {.seeds = seeds, .examples = n, .stats = 1, .x = a.x}, y = x, z = x;
+        y.x = b.x;
+        z.x = again.x;
+        pb_interval v = pb_stats_row(&x, NULL), d = pb_stats_pair(&y, &x, NULL);
+        row += holds(v, a.truth);
+        pair += holds(d, b.truth - a.truth);
+        no += !holds(pb_stats_pair(&z, &x, NULL), again.truth - a.truth);
+        width += (v.high - v.low) / studies;
+        apart += (d.high - d.low) / studies;
+    }
+    printf("%8.2f %5d %8d   %5.1f %%  %6.3f    %5.1f %%  %6.3f       %4.1f %%\n", right, seeds, n,
+           100.0 * row / studies, width, 100.0 * pair / studies, apart, 100.0 * no / studies);
+}
+
+static void cover_edges(int studies)
+{
+    static const double right[] = {0.5, 0.9, 0.99, 1};
+    static const int seeds[] = {1, 2, 3, 5}, examples[] = {5, 20, MOST_EXAMPLES};
+    printf("\nfew examples, and shares near the end (seeds vary):\n%8s %5s %8s   %7s  %6s    %7s  %6s   %s\n", "right",
+           "seeds", "examples", "row", "width", "pair", "width", "A/A rejected");
+    for (size_t i = 0; i < PB_COUNT(right); i++)
+        for (size_t s = 0; s < PB_COUNT(seeds); s++)
+            for (size_t e = 0; e < PB_COUNT(examples); e++)
+                cover_few(right[i], seeds[s], examples[e], studies);
+}
+
 /* ---- tests under no difference ---------------------------------------------------------------------------------- */
 
 static void reject(int studies)
@@ -97,7 +159,7 @@ static void reject(int studies)
     static double hard[N], x[N], y[N], d[N], score[SETS * K], rank[K];
     const world w = {0.8, 1, 0, 0.3};
     pb_rng r = pb_rng_named(2, "reject");
-    int mcnemar = 0, turns = 0, friedman = 0, family = 0, ratio = 0;
+    int mcnemar = 0, turns = 0, friedman = 0, few = 0, family = 0, ratio = 0;
     for (int i = 0; i < studies; i++) {
         int only[2] = {0};
         double p[K];
@@ -123,6 +185,7 @@ static void reject(int studies)
         for (int k = 0; k < SETS * K; k++)
             score[k] = pb_rng_normal(&r);
         friedman += pb_stats_friedman(SETS, K, score, rank).f_p < 0.05;
+        few += pb_stats_friedman_p(3, K, score, 199, (uint64_t)i) < 0.05;
         for (int k = 0; k < 2 * K; k++) /* two sides of K processes, each with its own luck */
             d[k] = exp(0.03 * pb_rng_normal(&r));
         ratio += !holds(pb_stats_quotient(K, d, K, d + K, &p[0]), 1);
@@ -134,6 +197,7 @@ static void reject(int studies)
                {"permutation of signs", turns},
                {"Holm, any of 5", family},
                {"Friedman (Iman-Davenport), 5 methods, 12 sets", friedman},
+               {"Friedman, by permutation, 5 methods, 3 sets", few},
                {"ratio of times, 5 processes each", ratio}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
         printf("%-46s %4.1f %%\n", row[i].name, 100.0 * row[i].count / studies);
@@ -156,6 +220,7 @@ int main(int argc, char **argv)
         for (size_t s = 0; s < PB_COUNT(seeds); s++)
             for (size_t e = 0; e < PB_COUNT(examples); e++)
                 cover(row[i].name, &row[i].w, seeds[s], examples[e], studies);
+    cover_edges(studies);
     printf("\nrejected at 5 %% under no difference:\n");
     reject(studies);
     return 0;

@@ -134,9 +134,9 @@ static void score(const pb_data *d, pb_split split, const pb_prediction *p, doub
 }
 
 static const pb_metric_info metrics[] = {
-    {"accuracy", true, majority_share},
-    {"macro_f1", true, none},
-    {"mcc", true, none},
+    {"accuracy", true, majority_share, 0, 1},
+    {"macro_f1", true, none, 0, 1},
+    {"mcc", true, none, -1, 1},
     {0},
 };
 

@@ -104,16 +104,16 @@ static double none(const pb_data *d)
 
 /* The first is what settings are chosen by. */
 static const pb_metric_info metrics[] = {
-    {"bleu", true, none},
-    {"bleu-e2e", true, none},
-    {"nist", true, none},
-    {"rouge-l", true, none},
-    {"cider", true, none},
-    {"chrf", true, none},
-    {"exact-match", true, none},
-    {"slot-error", false, none},
-    {"distinct-1", true, none},
-    {"distinct-2", true, none},
+    {"bleu", true, none, 0, 100},
+    {"bleu-e2e", true, none, 0, 1},
+    {"nist", true, none, 0, INFINITY},
+    {"rouge-l", true, none, 0, 1},
+    {"cider", true, none, 0, 10},
+    {"chrf", true, none, 0, 100},
+    {"exact-match", true, none, 0, 1},
+    {"slot-error", false, none, 0, INFINITY},
+    {"distinct-1", true, none, 0, 1},
+    {"distinct-2", true, none, 0, 1},
     {0},
 };
 

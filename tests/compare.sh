@@ -32,7 +32,7 @@ ok 'worse where it costs more: exit 1' run 1 compare lora majority --db a.db
 ok 'better where it learned' prints '^accuracy.test.accuracy .* better '
 ok 'worse in parameters' prints '^storage.trainable .* worse'
 ok 'a row beside itself' run 0 compare lora lora --db a.db --margin 0.01,1e9
-ok 'is the same' prints '^accuracy.test.accuracy .* 0 \.\. 0 +same'
+ok 'is the same' prints '^accuracy.test.accuracy .* 0 +same +the same runs, with the same predictions'
 ok 'times are ratios' prints '^overhead.prefill_ratio.b1 .* x1 '
 ok 'as JSON' run 1 compare a.db:toy/full majority --db a.db --json
 ok 'one object an axis' test "$(wc -l <out)" = "$(grep -c '"verdict":"' out)"

@@ -96,20 +96,28 @@ static pb_components components(int s, int n, const double square[3])
     return p;
 }
 
-/* Half the width of the interval.  Few seeds say little about how much seeds vary: MS_seed (s-1) / chi-square(s-1) is
- * where its expectation may be, and the interval is one that holds 95 % over all that it may be (a generalised
- * confidence interval, Weerahandi 1993).  The other mean squares have freedom enough to be taken as they are. */
-static double half_width(int s, int n, const double square[3])
+/* Where the expectation of MS_seed may be, in units of MS_seed: (s-1) / chi-square(s-1) at the middles of PLACES equal
+ * shares of probability.  Kept, as all intervals of a study have one number of seeds. */
+enum { PLACES = 64 };
+
+static const double *seed_places(int s)
 {
-    enum { PLACES = 64 };
-    double variance[PLACES], low = 0, high = 0;
-    if (s < 2)
-        return pb_t_quantile(0.975, n - 1) * sqrt(square[1] / n);
-    for (int k = 0; k < PLACES; k++) {
-        double seed = square[0] * (s - 1) / pb_chi2_quantile((k + 0.5) / PLACES, s - 1);
-        variance[k] = positive(seed + square[1] - square[2]) / ((double)s * n);
+    static _Thread_local struct {
+        int seeds;
+        double place[PLACES];
+    } kept;
+    for (int k = 0; k < PLACES && kept.seeds != s; k++)
+        kept.place[k] = (s - 1) / pb_chi2_quantile((k + 0.5) / PLACES, s - 1);
+    kept.seeds = s;
+    return kept.place;
+}
+
+/* Half the width of an interval that holds 95 % over all that the variance of a normal mean may be; 0 if that is 0. */
+static double half_of_mixture(const double variance[PLACES])
+{
+    double low = 0, high = 0;
+    for (int k = 0; k < PLACES; k++)
         high = fmax(high, 10 * sqrt(variance[k]));
-    }
     for (int i = 0; i < 60 && high > 0; i++) {
         double half = (low + high) / 2, inside = 0;
         for (int k = 0; k < PLACES; k++)
@@ -119,22 +127,103 @@ static double half_width(int s, int n, const double square[3])
     return (low + high) / 2;
 }
 
-static pb_interval interval(int s, int n, const double *y, pb_components *parts)
+/* Half the width of the interval.  Few seeds say little about how much seeds vary: MS_seed (s-1) / chi-square(s-1) is
+ * where its expectation may be, and the interval is one that holds 95 % over all that it may be (a generalised
+ * confidence interval, Weerahandi 1993).  The mean square of examples has freedom enough to be taken as it is where
+ * examples are many; `wider` is by how much its variance is multiplied where they are few.  The variance is never less
+ * than that of s n independent answers, MS_rest / (s n); its estimate may be, by chance, even 0.  A quarter of it, half
+ * the width, is taken as the least: that does not make the other intervals too wide. */
+static double half_width(int s, int n, const double square[3], double wider)
 {
-    double middle, square[3];
+    double variance[PLACES];
+    if (s < 2)
+        return pb_t_quantile(0.975, n - 1) * sqrt(square[1] / n);
+    const double *place = seed_places(s);
+    for (int k = 0; k < PLACES; k++) {
+        double sum = square[0] * place[k] + wider * (square[1] - square[2]);
+        variance[k] = fmax(sum, square[2] / 4) / ((double)s * n);
+    }
+    return half_of_mixture(variance);
+}
+
+/* ---- shares ------------------------------------------------------------------------------------------------------ */
+
+/* Examples that are imagined beside those that were asked, where the model of variances degenerates: every seed answers
+ * them alike, by the toss of a coin.  Of a row two are right and two are wrong (Agresti and Coull 1998); of a pair one
+ * is won, one is lost and two are drawn (Agresti and Min 2005). */
+enum { IMAGINED = 4, ENOUGH = 15 };
+static const double of_row[IMAGINED] = {1, 1, 0, 0}, of_pair[IMAGINED] = {1, -1, 0, 0};
+
+/* All answers are right or wrong. */
+static bool is_share(const pb_crossed *c)
+{
+    bool share = !c->value && c->stats == 1;
+    for (int i = 0; share && i < c->seeds * c->examples; i++)
+        share = c->x[i] == 0 || c->x[i] == 1;
+    return share;
+}
+
+/* Do so few answers differ from the rest (of a row: wrong or right ones; of a pair: won or lost ones) that their
+ * variance is not to be believed?  By seed. */
+static bool is_scarce(int s, int n, const double *y, const double *imagined)
+{
+    int count[3] = {0};
+    for (int i = 0; i < s * n; i++)
+        count[(int)y[i] + 1]++;
+    int few = imagined == of_pair ? count[0] + count[2] : count[1] < count[2] ? count[1] : count[2];
+    return few < ENOUGH * s;
+}
+
+/* The table with the imagined examples behind the others. */
+static double *with_imagined(int s, int n, const double *y, const double *imagined)
+{
+    double *z = pb_alloc((size_t)s * (size_t)(n + IMAGINED) * sizeof *z);
+    for (int i = 0; i < s; i++) {
+        memcpy(z + (size_t)i * (size_t)(n + IMAGINED), y + (size_t)i * (size_t)n, (size_t)n * sizeof *z);
+        memcpy(z + (size_t)i * (size_t)(n + IMAGINED) + n, imagined, IMAGINED * sizeof *z);
+    }
+    return z;
+}
+
+/* Where the variance of few examples is taken from them, the interval is as much wider as Student's t is. */
+static double of_few(int n)
+{
+    double ratio = pb_t_quantile(0.975, n - 1) / pb_normal_quantile(0.975);
+    return ratio * ratio;
+}
+
+/* y [s,n]; imagined NULL: no share. */
+static pb_interval interval(int s, int n, const double *y, const double *imagined, pb_components *parts)
+{
+    double middle, centre, square[3];
     mean_squares(s, n, y, &middle, square);
-    double half = n > 1 ? half_width(s, n, square) : NAN;
+    pb_components found = components(s, n, square);
+    double half = n > 1 ? half_width(s, n, square, 1) : NAN;
+    centre = middle;
+    if (imagined && is_scarce(s, n, y, imagined)) {
+        double *z = with_imagined(s, n, y, imagined);
+        mean_squares(s, n + IMAGINED, z, &centre, square);
+        half = half_width(s, n + IMAGINED, square, of_few(n + IMAGINED));
+        found.imagined = imagined == of_pair ? 2 : 1; /* sum of squares around their mean */
+        free(z);
+    }
+    found.half = half = half > 0 ? half : NAN; /* values that are all equal do not say how far others are */
     if (parts)
-        *parts = components(s, n, square);
-    if (parts)
-        parts->half = half;
-    return (pb_interval){.middle = middle, .low = middle - half, .high = middle + half, .n = s};
+        *parts = found;
+    pb_interval out = {.middle = middle, .low = centre - half, .high = centre + half, .n = s};
+    if (!imagined || isnan(half))
+        return out;
+    double least = imagined == of_pair ? -1 : 0;
+    out.middle = fmin(fmax(middle, least), 1); /* a sum of rounded shares may be a bit more */
+    out.low = fmax(fmin(out.low, out.middle), least);
+    out.high = fmin(fmax(out.high, out.middle), 1);
+    return out;
 }
 
 pb_interval pb_stats_row(const pb_crossed *c, pb_components *parts)
 {
     double *y = linear(c);
-    pb_interval out = interval(c->seeds, c->examples, y, parts);
+    pb_interval out = interval(c->seeds, c->examples, y, is_share(c) ? of_row : NULL, parts);
     free(y);
     return out;
 }
@@ -144,7 +233,7 @@ pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_component
     double *y = linear(a), *z = linear(b);
     for (int i = 0; i < a->seeds * a->examples; i++)
         y[i] -= z[i];
-    pb_interval out = interval(a->seeds, a->examples, y, parts);
+    pb_interval out = interval(a->seeds, a->examples, y, is_share(a) && is_share(b) ? of_pair : NULL, parts);
     free(y);
     free(z);
     return out;
@@ -174,9 +263,10 @@ double pb_stats_detectable(const pb_components *p)
 /* What the half width would be at another size, if the components are what they seem. */
 static double planned(const pb_components *p, int seeds, int examples)
 {
-    double rest = positive(p->rest),
-           square[] = {examples * positive(p->seed) + rest, seeds * positive(p->example) + rest, rest};
-    return half_width(seeds, examples, square);
+    int n = examples + (p->imagined > 0 ? IMAGINED : 0);
+    double rest = positive(p->rest), example = positive(p->example) + p->imagined / (n - 1);
+    double square[] = {n * positive(p->seed) + rest, seeds * example + rest, rest};
+    return half_width(seeds, n, square, p->imagined > 0 ? of_few(n) : 1);
 }
 
 int pb_stats_seeds_wanted(const pb_components *p, int seeds, int examples, double half)

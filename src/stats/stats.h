@@ -39,16 +39,20 @@ typedef struct pb_crossed {
  * example's, and of what is left; below 0 where chance has it so. */
 typedef struct pb_components {
     double seed, example, rest;
-    double error, half; /* estimated standard deviation of the mean; half the width of its 95 % interval */
+    double error;    /* estimated standard deviation of the mean                                         */
+    double half;     /* half the width of its 95 % interval, NaN: not known                              */
+    double imagined; /* what imagined examples add to the examples' sum of squares; 0: there are none    */
 } pb_components;
 
 /* The mean over the seeds, and its 95 % interval for other seeds and other examples, from the components: a
  * generalised confidence interval, which a few seeds make as wide as Student's t would (of one seed: t on the
- * examples' variance alone).  Metrics that are no mean are made linear by the
- * jackknife over examples.  parts may be NULL. */
+ * examples' variance alone).  Metrics that are no mean are made linear by the jackknife over examples.  Of a share (all
+ * scores are 0 or 1) the interval lies in 0..1 and has a width, also where all answers are right; see
+ * docs/statistics.md.  Of other scores low and high are NaN where all are equal.  parts may be NULL. */
 pb_interval pb_stats_row(const pb_crossed *c, pb_components *parts);
 
-/* The same of a - b, example by example and seed by seed; equal sizes, and the same value. */
+/* The same of a - b, example by example and seed by seed; equal sizes, and the same value.  Of shares the interval lies
+ * in -1..1. */
 pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_components *parts);
 
 /* Percentiles of the hierarchical bootstrap of a - b (b NULL: of a): seeds are drawn, and the same drawn examples
@@ -92,11 +96,21 @@ double pb_stats_expected_best(int n, const double *score, int budget);
 /* ---- many ------------------------------------------------------------------------------------------------- */
 
 /* k methods on n data sets: score [n,k], higher is better.  Mean ranks [k] (1 is best), Friedman's chi-square with its
- * p, Iman and Davenport's F with its p, and Nemenyi's critical difference of mean ranks at 5 %. */
+ * p, Iman and Davenport's F with its p, and Nemenyi's critical difference of mean ranks at 5 %.  Where all data sets
+ * have one order without ties F is infinite and f_p NaN.  Where no data set tells any method from another chi2 and F
+ * are 0 and their p 1. */
 typedef struct pb_friedman {
     double chi2, chi2_p, f, f_p, critical;
 } pb_friedman;
 pb_friedman pb_stats_friedman(int n, int k, const double *score, double *rank);
+
+/* p of Friedman's chi-square by giving the ranks of each data set to the methods anew, `turns` times (Phipson and Smyth
+ * 2010): right for any number of data sets, where chi-square and F want many. */
+double pb_stats_friedman_p(int n, int k, const double *score, int turns, uint64_t seed);
+
+/* The least number of data sets on which Friedman's test can find a difference of k methods at 5 %: as many as make the
+ * probability that all of them have one order by chance, k!^(1-n), at most 5 %, and 3 at least.  k >= 2. */
+int pb_stats_friedman_least(int k);
 
 /* front[i]: no other of n points [n,axes] is at least as good on every axis and better on one.  rising[j]: more is
  * better on axis j.  NaN: worst. */

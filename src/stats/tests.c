@@ -127,14 +127,58 @@ pb_friedman pb_stats_friedman(int n, int k, const double *score, double *rank)
     free(one);
     for (int j = 0; j < k; j++)
         squares += (rank[j] - (k + 1) / 2.0) * (rank[j] - (k + 1) / 2.0);
-    pb_friedman f = {.chi2 = 12.0 * n * squares / (k * (k + 1.0))};
-    f.chi2 /= 1 - ties / (n * ((double)k * k * k - k));
+    double untied = 1 - ties / (n * ((double)k * k * k - k));
+    pb_friedman f = {.chi2 = untied > 1e-12 ? 12.0 * n * squares / (k * (k + 1.0)) / untied : 0};
     f.chi2_p = pb_chi2_above(f.chi2, k - 1);
     double rest = n * (k - 1.0) - f.chi2;
-    f.f = rest > 0 ? (n - 1) * f.chi2 / rest : INFINITY;
-    f.f_p = rest > 0 ? pb_f_above(f.f, k - 1, (k - 1.0) * (n - 1)) : 0;
+    bool one_order = rest <= 1e-9 * n * k;
+    f.f = one_order ? INFINITY : (n - 1) * f.chi2 / rest;
+    f.f_p = one_order ? NAN : pb_f_above(f.f, k - 1, (k - 1.0) * (n - 1));
     f.critical = pb_range_quantile(0.95, k) / sqrt(2) * sqrt(k * (k + 1.0) / (6.0 * n));
     return f;
+}
+
+/* What Friedman's chi-square rises with, for the same ranks in another order: the squares of the methods' sums. */
+static double spread_of(int n, int k, const double *ranks)
+{
+    double squares = 0;
+    for (int j = 0; j < k; j++) {
+        double sum = 0;
+        for (int i = 0; i < n; i++)
+            sum += ranks[i * k + j];
+        squares += sum * sum;
+    }
+    return squares;
+}
+
+double pb_stats_friedman_p(int n, int k, const double *score, int turns, uint64_t seed)
+{
+    double *ranks = pb_alloc((size_t)(n * k) * sizeof *ranks);
+    pb_rng r = pb_rng_named(seed, "friedman");
+    int far = 0;
+    for (int i = 0; i < n; i++)
+        rank_scores(k, score + (size_t)i * (size_t)k, ranks + (size_t)i * (size_t)k);
+    double seen = spread_of(n, k, ranks) * (1 - 1e-12);
+    for (int t = 0; t < turns; t++) {
+        for (int i = 0; i < n; i++)
+            for (int j = k - 1; j > 0; j--) {
+                int other = (int)pb_rng_below(&r, (uint64_t)j + 1);
+                double kept = ranks[i * k + j];
+                ranks[i * k + j] = ranks[i * k + other];
+                ranks[i * k + other] = kept;
+            }
+        far += spread_of(n, k, ranks) >= seen;
+    }
+    free(ranks);
+    return (far + 1.0) / (turns + 1.0);
+}
+
+int pb_stats_friedman_least(int k)
+{
+    int n = 1;
+    for (double p = 1; p > 0.05 || n < 3; n++)
+        p /= tgamma(k + 1.0);
+    return n;
 }
 
 /* ---- fronts --------------------------------------------------------------------------------------------------- */

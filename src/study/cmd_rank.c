@@ -58,6 +58,6 @@ const pb_command pb_cmd_rank = {
         "Of one experiment: every row's difference to the baseline on test, with the p of a permutation over\n"
         "examples, adjusted by Holm's step-down.  Of several, of different data: the mean ranks of the rows that all\n"
         "have, Friedman's test, Iman and Davenport's F, and the pairs that are further apart than Nemenyi's critical\n"
-        "difference.\n",
+        "difference; of two rows that wants 6 data sets, of more rows 3.\n",
     .run = rank,
 };

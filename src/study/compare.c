@@ -100,6 +100,10 @@ static double deciding_half(double difference, double margin)
 static void note_size(const pb_components *p, const pb_scores *a, pb_axis *x)
 {
     double half = deciding_half(x->difference.middle, x->margin);
+    if (isnan(p->half)) {
+        snprintf(x->note, sizeof x->note, "all differences are equal: how far others are cannot be told");
+        return;
+    }
     int seeds = pb_stats_seeds_wanted(p, a->seeds, a->examples, half);
     int examples = pb_stats_examples_wanted(p, a->seeds, a->examples, half);
     char more[80] = "neither more seeds nor more examples alone would decide";
@@ -119,12 +123,44 @@ static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a,
     pb_components parts;
     pb_axis *axis = new_axis(c, key, pb_stats_row(&x, NULL).middle, pb_stats_row(&y, NULL).middle);
     axis->kind = PB_SCORE;
-    axis->difference = pb_stats_pair(&x, &y, &parts);
+    axis->difference = pb_score_within(primary, true, pb_stats_pair(&x, &y, &parts));
     axis->margin = margin >= 0 ? margin : pb_score_point(fmax(axis->a, axis->b));
     axis->verdict = judge(axis->difference, 0, axis->margin, primary->higher_is_better);
     if (axis->verdict == PB_UNDECIDED)
         note_size(&parts, a, axis);
     note_tests(a, b, axis);
+}
+
+static int take_hash(void *ctx, int columns, const char *const *value)
+{
+    (void)columns;
+    *(char **)ctx = pb_strdup(value[0]);
+    return 0;
+}
+
+/* Has run `i` of one side the hash of run `k` of the other, which covers all that decides a result? */
+static bool same_run(const pb_side *a, int i, const pb_side *b, int k)
+{
+    static const char hash_of[] = "SELECT hash FROM run WHERE id = CAST(? AS INTEGER)";
+    char *one = pb_format("%lld", a->run[i]), *other = pb_format("%lld", b->run[k]), *x = NULL, *y = NULL;
+    bool read = !pb_store_query(a->store, hash_of, (const char *const[]){one, NULL}, take_hash, &x) &&
+                !pb_store_query(b->store, hash_of, (const char *const[]){other, NULL}, take_hash, &y);
+    bool same = read && x && y && !strcmp(x, y);
+    free(one);
+    free(other);
+    free(x);
+    free(y);
+    return same;
+}
+
+/* One computation that came out the same twice differs by nothing: there is no estimate, and no interval. */
+static void note_one_computation(const pb_scores *x, const pb_scores *y, pb_axis *axis)
+{
+    if (memcmp(x->x, y->x, (size_t)x->seeds * (size_t)x->examples * (size_t)x->stats * sizeof *x->x) != 0)
+        return;
+    axis->difference.low = axis->difference.high = NAN;
+    axis->verdict = PB_SAME;
+    snprintf(axis->note, sizeof axis->note, "the same runs, with the same predictions");
 }
 
 static int compare_scores(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
@@ -138,8 +174,13 @@ static int compare_scores(const pb_side *a, const pb_side *b, double margin, pb_
         rc = pb_error("%s has %d predictions of test, %s has %d", a->row, x.examples, b->row, y.examples);
     c->seeds = n;
     c->examples = x.examples;
+    bool one = !rc;
+    for (int i = 0; i < n && one; i++)
+        one = same_run(a, ia[i], b, ib[i]);
     if (!rc)
         add_score(c, a->task, &x, &y, margin);
+    if (one)
+        note_one_computation(&x, &y, &c->axis[0]);
     pb_scores_free(&x);
     pb_scores_free(&y);
     free(ia);

@@ -208,6 +208,19 @@ static bool in_all(const pb_report *r, int sets, const char *label)
     return true;
 }
 
+static int check_sizes(const pb_ranking *k)
+{
+    if (k->rows < 2)
+        return pb_error("%d row%s scored on test in all %d experiments, want 2 or more; `peftbench run` makes them",
+                        k->rows, k->rows == 1 ? " was" : "s were", k->sets);
+    int least = pb_stats_friedman_least(k->rows);
+    if (k->sets < least)
+        return pb_error("%d data sets are too few to rank %d rows: however well they agree, chance alone may do the "
+                        "same; want experiments of %d data sets or more, or compare rows of one of them",
+                        k->sets, k->rows, least);
+    return 0;
+}
+
 int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets)
 {
     *k = (pb_ranking){.report = r, .sets = sets};
@@ -218,10 +231,9 @@ int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets)
     for (int i = 0; i < first->rows; i++)
         if (in_all(r, sets, first->row[i].label))
             k->label[k->rows++] = first->row[i].label;
-    if (k->rows < 2) {
+    if (check_sizes(k)) {
         free(k->label);
-        return pb_error("%d row%s scored on test in all %d experiments, want 2 or more; `peftbench run` makes them",
-                        k->rows, k->rows == 1 ? " was" : "s were", sets);
+        return -1;
     }
     size_t cells = (size_t)sets * (size_t)k->rows;
     double *good = pb_alloc(cells * sizeof *good);
@@ -234,6 +246,7 @@ int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets)
             good[i * k->rows + j] = rising(r) ? x : -x;
         }
     k->test = pb_stats_friedman(sets, k->rows, good, k->rank);
+    k->p = pb_stats_friedman_p(sets, k->rows, good, 10 * TURNS, 0);
     k->order = by_goodness(k->rows, k->rank, false);
     free(good);
     return 0;
@@ -299,9 +312,13 @@ void pb_ranking_print(const pb_ranking *k, FILE *out)
         fputc('\n', out);
     }
     print_unshared(k, out);
-    fprintf(
-        out, "Friedman: chi2 %.4g of %d, p %.3g; Iman-Davenport: F %.4g of %d and %d, p %.3g (%d rows, %d data sets)\n",
-        f->chi2, k->rows - 1, f->chi2_p, f->f, k->rows - 1, (k->rows - 1) * (k->sets - 1), f->f_p, k->rows, k->sets);
+    fprintf(out, "Friedman: chi2 %.4g of %d, p %.3g, by permutation %.3g; ", f->chi2, k->rows - 1, f->chi2_p, k->p);
+    if (isnan(f->f_p))
+        fprintf(out, "all data sets have one order, of which F is infinite");
+    else
+        fprintf(out, "Iman-Davenport: F %.4g of %d and %d, p %.3g", f->f, k->rows - 1, (k->rows - 1) * (k->sets - 1),
+                f->f_p);
+    fprintf(out, " (%d rows, %d data sets)\n", k->rows, k->sets);
     fprintf(out, "Nemenyi: mean ranks differ at 5 %% if further apart than %.4g:\n", f->critical);
     print_pairs(k, out);
 }
@@ -325,7 +342,8 @@ void pb_ranking_json(const pb_ranking *k, FILE *out)
     pb_text_add(&t, "{\"rows\":%d,\"sets\":%d", k->rows, k->sets);
     add_number(&t, "chi2", k->test.chi2);
     add_number(&t, "chi2_p", k->test.chi2_p);
-    add_number(&t, "f", k->test.f);
+    add_number(&t, "p", k->p);
+    add_number(&t, "f", isnan(k->test.f_p) ? NAN : k->test.f);
     add_number(&t, "f_p", k->test.f_p);
     add_number(&t, "critical", k->test.critical);
     fprintf(out, "%s}\n", t.data);

@@ -34,9 +34,11 @@ typedef struct pb_ranking {
     double *score, *rank; /* [sets, rows] means on test; [rows] means of ranks, 1 is best */
     int *order;           /* [rows], best first                                          */
     pb_friedman test;
+    double p; /* of the test, by permutation */
 } pb_ranking;
 
-/* -1 with an error, and nothing to free: two of the same data, other metrics, fewer than two shared rows. */
+/* -1 with an error, and nothing to free: two of the same data, other metrics, fewer than two shared rows, fewer data
+ * sets than could show a difference of so many rows (pb_stats_friedman_least). */
 int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets);
 void pb_ranking_free(pb_ranking *k);
 void pb_ranking_print(const pb_ranking *k, FILE *out);

@@ -155,14 +155,27 @@ static bool over_examples(const pb_report *r, int row, bool pair, pb_split split
     return known;
 }
 
+/* The metric of "accuracy.test.mcc"; what is none of the task's metrics (a perplexity) lies anywhere. */
+static const pb_metric_info *metric_of(const pb_report *r, const char *key)
+{
+    static const pb_metric_info any = {.name = NULL};
+    const char *name = strrchr(key, '.');
+    for (const pb_metric_info *m = r->experiment->task->metrics; name && m->name; m++)
+        if (!strcmp(name + 1, m->name))
+            return m;
+    return &any;
+}
+
 static pb_interval interval_of(const pb_report *r, int row, bool pair, int split, const char *key)
 {
     char primary[96];
     pb_interval out;
-    if (split >= 0 && !strcmp(key, pb_report_primary(r, (pb_split)split, primary)) &&
-        over_examples(r, row, pair, (pb_split)split, &out))
-        return out;
-    return over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
+    if (split < 0)
+        return over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
+    if (strcmp(key, pb_report_primary(r, (pb_split)split, primary)) != 0 ||
+        !over_examples(r, row, pair, (pb_split)split, &out))
+        out = over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
+    return pb_score_within(metric_of(r, key), pair, out);
 }
 
 pb_interval pb_report_value(const pb_report *r, int row, int split, const char *key)
@@ -203,13 +216,20 @@ static void number(char out[CELL], const char *fmt, double x)
         snprintf(out, CELL, fmt, x);
 }
 
-/* "0.913 ±0.012" */
-static void with_margin(char out[CELL], const char *fmt, const char *margin, pb_interval v)
+/* "0.9130 ±0.0120", or "1.0000 0.5655..1.0000" where the interval does not reach as far to both sides. */
+static void with_margin(char out[CELL], const char *fmt, pb_interval v)
 {
+    char low[CELL], high[CELL];
     number(out, fmt, v.middle);
     size_t used = strlen(out);
-    if (!isnan(v.high))
-        snprintf(out + used, CELL - used, margin, v.high - v.middle);
+    if (isnan(v.high))
+        return;
+    snprintf(low, CELL, fmt, v.low);
+    snprintf(high, CELL, fmt, v.high);
+    if (fabs((v.high - v.middle) - (v.middle - v.low)) < 5e-5)
+        snprintf(out + used, CELL - used, " ±%.4f", v.high - v.middle);
+    else
+        snprintf(out + used, CELL - used, " %s..%s", low, high);
 }
 
 /* 1234567 -> "1.23 M" */
@@ -252,12 +272,10 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     with_unit(cell[4], flops, 1000, plain);
     number(cell[5], "%.2f", pb_report_value(r, row, -1, "compute.step_ms").middle);
     number(cell[6], "%.0f", pb_report_value(r, row, -1, "compute.gflops").middle);
-    with_margin(cell[7], "%.4f", " ±%.4f",
-                pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
-    with_margin(cell[8], "%.4f", " ±%.4f", pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
+    with_margin(cell[7], "%.4f", pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
+    with_margin(cell[8], "%.4f", pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
     if (strcmp(r->row[row].row->label, r->experiment->baseline) != 0)
-        with_margin(cell[9], "%+.4f", " ±%.4f",
-                    pb_report_difference(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
+        with_margin(cell[9], "%+.4f", pb_report_difference(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
     number(cell[10], "%.3f", pb_report_single(r, row, "overhead.prefill_ratio.b1"));
     number(cell[11], "%.3f", pb_report_single(r, row, "overhead.prefill_ratio.b1.merged"));
 }

@@ -1,6 +1,7 @@
 /* scores: see scores.h. */
 #include "study/scores.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 typedef struct reader {
@@ -114,6 +115,19 @@ pb_crossed pb_scores_crossed(const pb_scores *s)
                         .x = s->x,
                         .value = s->metric ? value_of : NULL,
                         .ctx = s};
+}
+
+pb_interval pb_score_within(const pb_metric_info *metric, bool pair, pb_interval v)
+{
+    double least = pair ? metric->least - metric->most : metric->least;
+    double most = pair ? metric->most - metric->least : metric->most;
+    if (!(v.low < v.high))
+        v.low = v.high = NAN;
+    if (least == most || isnan(v.low))
+        return v;
+    v.low = fmax(v.low, least);
+    v.high = fmin(v.high, most);
+    return v;
 }
 
 double pb_score_point(double score)

@@ -23,6 +23,10 @@ double pb_scores_value(const pb_scores *s, const double *sums, double count);
 /* As src/stats takes them; valid as long as the scores. */
 pb_crossed pb_scores_crossed(const pb_scores *s);
 
+/* The interval cut to where values of the metric lie (pair: differences of two of them).  One of no width, of seeds
+ * that happen to score alike, says nothing: its low and high become NaN. */
+pb_interval pb_score_within(const pb_metric_info *metric, bool pair, pb_interval v);
+
 /* A point of a metric whose scores are like this one: 0.01, or 1 of those that go to 100. */
 double pb_score_point(double score);
 

@@ -49,6 +49,7 @@ typedef struct pb_metric_info {
     const char *name; /* "accuracy", "macro_f1", "mcc"                */
     bool higher_is_better;
     double (*chance)(const pb_data *d); /* what guessing gets                       */
+    double least, most;                 /* its values lie between; both 0: anywhere */
 } pb_metric_info;
 
 typedef struct pb_task {

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import optimize, special, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 rng = np.random.default_rng(7)
 
@@ -53,20 +54,26 @@ for n, k in [(5, 3), (12, 4), (8, 6)]:
 for p in (0.01, 0.3, 0.99):
     for f in (1, 4, 50):
         say("chi2_quantile", (p, f), stats.chi2.ppf(p, f))
-for s, n in [(1, 12), (2, 6), (3, 5), (5, 20)]:
-    x = np.round(0.7 + rng.normal(0, 0.1, (s, 1)) + rng.normal(0, 0.3, (1, n)) + rng.normal(0, 0.2, (s, n)), 3)
+
+
+def two_way(x, wider=1):
+    """Mean and half width of the interval of scores [seeds, examples]: docs/statistics.md."""
+    s, n = x.shape
     row, column = x.mean(1, keepdims=True), x.mean(0, keepdims=True)
     ms = n * ((row - x.mean()) ** 2).sum() / max(1, s - 1)
     me = s * ((column - x.mean()) ** 2).sum() / (n - 1)
     mr = ((x - row - column + x.mean()) ** 2).sum() / max(1, s - 1) / (n - 1)
     if s == 1:
-        half = stats.t.ppf(0.975, n - 1) * np.sqrt(me / n)
-    else:
-        places = (np.arange(64) + 0.5) / 64
-        v = np.maximum(0, ms * (s - 1) / stats.chi2.ppf(places, s - 1) + me - mr) / s / n
-        half = optimize.brentq(lambda h: np.where(v > 0, special.erf(h / np.sqrt(2 * v)), 1).mean() - 0.95,
-                               1e-9, 100, xtol=1e-15)
-    say("row", (s, n, *x.ravel()), (x.mean(), x.mean() - half, x.mean() + half))
+        return x.mean(), stats.t.ppf(0.975, n - 1) * np.sqrt(me / n)
+    places = (np.arange(64) + 0.5) / 64
+    v = np.maximum(mr / 4, ms * (s - 1) / stats.chi2.ppf(places, s - 1) + wider * (me - mr)) / s / n
+    return x.mean(), optimize.brentq(lambda h: special.erf(h / np.sqrt(2 * v)).mean() - 0.95, 1e-9, 100, xtol=1e-15)
+
+
+for s, n in [(1, 12), (2, 6), (3, 5), (5, 20)]:
+    x = np.round(0.7 + rng.normal(0, 0.1, (s, 1)) + rng.normal(0, 0.3, (1, n)) + rng.normal(0, 0.2, (s, n)), 3)
+    mean, half = two_way(x)
+    say("row", (s, n, *x.ravel()), (mean, mean - half, mean + half))
 for n, m, scale in [(2, 3, 0.01), (5, 5, 0.02), (10, 4, 0.3)]:
     a, b = (np.round(1.2 * np.exp(rng.normal(0, scale, k)), 4) for k in (n, m))
     both = stats.ttest_ind(np.log(a), np.log(b), equal_var=False)
@@ -74,3 +81,31 @@ for n, m, scale in [(2, 3, 0.01), (5, 5, 0.02), (10, 4, 0.3)]:
         (stats.gmean(a) / stats.gmean(b), *np.exp(both.confidence_interval(0.95)), both.pvalue))
     mean, error = np.log(a).mean(), stats.sem(np.log(a))
     say("geometric", a, (stats.gmean(a), *np.exp(stats.t.interval(0.95, n - 1, mean, error))))
+
+# Shares of which few answers are right, or few wrong: four imagined examples, and Student's t of all of them.
+OF_ROW, OF_PAIR = [1, 1, 0, 0], [1, -1, 0, 0]
+
+
+def scarce(x, imagined, least):
+    s, n = x.shape
+    ratio = stats.t.ppf(0.975, n + 3) / stats.norm.ppf(0.975)
+    mean, half = two_way(np.hstack([x, np.tile(imagined, (s, 1))]), ratio ** 2)
+    return x.mean(), max(least, mean - half), min(1, mean + half)
+
+
+for s, n, p in [(1, 5, 1), (2, 5, 1), (1, 20, 0.9), (2, 20, 0.5), (3, 40, 0.9), (5, 24, 0.02)]:
+    x, y = ((rng.uniform(size=(s, n)) < p).astype(int) for _ in range(2))
+    say("share", (s, n, *x.ravel()), scarce(x, OF_ROW, 0))
+    say("pair", (s, n, *x.ravel(), *y.ravel()), scarce(x - y, OF_PAIR, -1))
+for n in (1, 5, 20, 50, 200):
+    for k in sorted({0, 1, n // 2, n - 1, n}):
+        wilson = stats.binomtest(k, n).proportion_ci(0.95, "wilson")
+        assert np.allclose(wilson, proportion_confint(k, n, method="wilson"))
+        say("wilson", (k, n), (wilson.low, wilson.high))
+for n, k in [(3, 3), (4, 3), (5, 4), (3, 8)]:
+    x = np.tile(np.arange(k), (n, 1)).astype(float) + (0 if n == 3 else rng.normal(0, 1, (n, k)))
+    x = np.round(x, 3)
+    ranks = stats.rankdata(-x, axis=1)
+    seen = (ranks.sum(0) ** 2).sum()
+    draws = np.array([(rng.permuted(ranks, axis=1).sum(0) ** 2).sum() for _ in range(200000)])
+    say("friedman_p", (n, k, *x.ravel()), (draws >= seen * (1 - 1e-12)).mean())
