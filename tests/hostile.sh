@@ -126,4 +126,19 @@ ok 'a model that lies elsewhere here' run 0 export 2 moved --db c.db --threads 1
 ok 'gives the same adapter' cmp -s adapter/adapter_model.safetensors moved/adapter_model.safetensors
 mv models/here models/tiny
 
+# ---- JSON and XML hold any name --------------------------------------------------------------------------------
+is_json() { # FILE: a JSON value a line
+	test -s "$1" -a "$(sqlite3 :memory: -cmd '.mode csv' -cmd 'CREATE TABLE t (line)' -cmd '.separator \001' ".import $1 t" \
+		'SELECT count(*) FROM t WHERE NOT json_valid(line)')" = 0
+}
+variant='q"\<&'
+experiment names.ini
+ok 'plan of a row with quotes' run 0 plan names.ini --json
+ok 'is JSON' is_json out
+foreign "UPDATE run SET experiment = 'e\"<' || char(27) || '&', row = 'r\"' || char(1, 10) || row"
+ok 'check of names with controls' run 0 check e.db --db e.db --json --out junit.xml
+ok 'is JSON' is_json out
+ok 'and XML' grep -qF 'classname="e&quot;&lt;\u001b&amp;/r&quot;\u0001\nhead"' junit.xml
+ok 'without a control character' test -z "$(tr -d '\n' <junit.xml | LC_ALL=C grep -a '[[:cntrl:]]')"
+
 finish

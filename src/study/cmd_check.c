@@ -130,9 +130,10 @@ static pb_verdict verdict_of_kind(const gate *g, const pb_layers *l, const pb_co
 
 /* ---- telling ------------------------------------------------------------------------------------------------ */
 
+/* XML has no way to hold a control character, so that they are made visible. */
 static void add_escaped(pb_text *t, const char *text)
 {
-    for (; *text; text++)
+    for (text = pb_visible(text); *text; text++)
         switch (*text) {
         case '&': pb_text_add(t, "&amp;"); break;
         case '<': pb_text_add(t, "&lt;"); break;
@@ -145,7 +146,9 @@ static void add_case(gate *g, const char *spec, const char *key, const char *kin
 {
     pb_text_add(&g->report, "  <testcase classname=\"");
     add_escaped(&g->report, spec);
-    pb_text_add(&g->report, "\" name=\"%s\"", key);
+    pb_text_add(&g->report, "\" name=\"");
+    add_escaped(&g->report, key);
+    pb_text_add(&g->report, "\"");
     if (!kind) {
         pb_text_add(&g->report, "/>\n");
         return;
@@ -192,10 +195,14 @@ static void tell_layer(gate *g, const char *spec, const char *name, const pb_lay
 static void tell_refusal(gate *g, const gate_row *r)
 {
     add_case(g, r->spec, "comparable", "error", r->refusal);
-    if (g->args->json)
-        printf("{\"row\":\"%s\",\"verdict\":\"not comparable\"}\n", r->spec);
-    else
+    if (g->args->json) {
+        pb_text t = {0};
+        pb_json_quote(&t, r->spec);
+        printf("{\"row\":%s,\"verdict\":\"not comparable\"}\n", t.data);
+        pb_text_free(&t);
+    } else {
         printf("%-9s %s: %s\n", "refused", r->spec, r->refusal);
+    }
     g->refused++;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "files/json.h"
 #include "study/cmd.h"
 #include "study/run.h"
 
@@ -87,16 +88,21 @@ static void print_row(const pb_cell *c, const bill *b)
 static void print_json(const pb_cell *c, const bill *b)
 {
     const pb_footprint *f = &b->f;
+    pb_text names = {0};
+    pb_json_quote(&names, c->row->label);
+    pb_text_add(&names, ",\"choice\":");
+    pb_json_quote(&names, c->choice);
     printf(
-        "{\"method\":\"%s\",\"choice\":\"%s\",\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
+        "{\"method\":%s,\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
         "\"best\":%zu,"
         "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"saved\":%lld,\"steps\":%d,\"tokens\":%"
         "llu,"
         "\"forward_flops\":%llu,\"backward_flops\":%llu,\"recompute_flops\":%llu}\n",
-        c->row->label, c->choice, (unsigned long long)b->counts.trainable, f->weights, f->gradients, f->optimizer,
-        f->best, f->activations, f->workspace, f->features, pb_footprint_total(f), b->saved, f->effort.steps,
+        names.data, (unsigned long long)b->counts.trainable, f->weights, f->gradients, f->optimizer, f->best,
+        f->activations, f->workspace, f->features, pb_footprint_total(f), b->saved, f->effort.steps,
         (unsigned long long)f->effort.tokens, (unsigned long long)f->effort.forward_flops,
         (unsigned long long)f->effort.backward_flops, (unsigned long long)f->effort.recompute_flops);
+    pb_text_free(&names);
 }
 
 /* A swept learning rate changes no cost. */

@@ -324,8 +324,10 @@ void pb_comparison_json(const pb_comparison *c, const pb_side *a, const pb_side 
         pb_json_quote(&t, a->row);
         pb_text_add(&t, ",\"b\":");
         pb_json_quote(&t, b->row);
-        pb_text_add(&t, ",\"key\":\"%s\",\"verdict\":\"%s\",\"seeds\":%d,\"examples\":%d", x->key,
-                    pb_verdict_name[x->verdict], c->seeds, c->examples);
+        pb_text_add(&t, ",\"key\":");
+        pb_json_quote(&t, x->key);
+        pb_text_add(&t, ",\"verdict\":\"%s\",\"seeds\":%d,\"examples\":%d", pb_verdict_name[x->verdict], c->seeds,
+                    c->examples);
         add_number(&t, "value_a", x->a);
         add_number(&t, "value_b", x->b);
         add_number(&t, x->kind == PB_RATIO ? "ratio" : "difference", x->difference.middle);
