@@ -118,6 +118,8 @@ ok 'an adapter without its file' refuses 'prefix/adapter_model.safetensors: cann
 	--model models/tiny --adapter prefix
 
 # ---- damaged weights --------------------------------------------------------------------------------------
+cp -r "$golden/variants/keys-by-default" windowed
+sed -i 's/"sliding_window": [0-9]*/"sliding_window": 8/' windowed/config.json
 fresh() { rm -rf bad && cp -r "$families/llama-3" bad; }
 weights() { refuses "$1" '[3]\n' logits --ids --model "${2:-bad}"; }
 safetensors() { # HEADER BYTES: a file with this header and so many zeros behind it
@@ -179,8 +181,41 @@ config() { # SED-SCRIPT MESSAGE
 }
 config 's/"num_attention_heads": 4/"num_attention_heads": 0/' 'num_attention_heads: want a whole number 1..4096'
 config 's/"num_attention_heads": 4/"num_attention_heads": 5/' 'num_key_value_heads: want a divisor of 5, got 2'
-config 's/"hidden_size": 24/"hidden_size": 1e30/' 'hidden_size: want a whole number'
-config 's/"hidden_size": 24/"hidden_size": "x"/' 'hidden_size: want a whole number'
+config 's/"hidden_size": 24/"hidden_size": 1e30/' 'hidden_size: want int, got 1e30'
+config 's/"hidden_size": 24/"hidden_size": "x"/' 'hidden_size: want int, got "x"'
+config 's/"model_type"/"attention_bias": 1, &/;s/"attention_bias": false,//' 'attention_bias: want bool, got 1'
+config 's/"rms_norm_eps": [-0-9.e]*/"rms_norm_eps": "1e-5"/' 'rms_norm_eps: want number, got "1e-5"'
+config 's/"model_type"/"tie_word_embeddings": "yes", &/;s/"tie_word_embeddings": false,//' 'tie_word_embeddings: want bool|null'
+config 's/"factor": 8.0/"factor": "8"/' 'factor: want number|null, got "8"'
+config 's/"model_type"/"logit_scale": 2.5, &/' 'logit_scale: transformers 5.23 has no such field of llama'
+config 's/"model_type"/"is_encoder_decoder": true, &/' "is_encoder_decoder: want false, transformers' default, got true"
+config 's/"model_type"/"auto_map": {"AutoModel": "own.Model"}, &/' 'auto_map: want null'
+config 's/"model_type"/"pruned_heads": {"1": [0]}, &/' 'pruned_heads: want {}'
+config 's/"model_type"/"quantization_config": {"quant_method": "gptq", "bits": 4}, &/' \
+	'quantization_config: a checkpoint quantised by gptq is not read; want the original one'
+config 's/"model_type"/"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": true}, &/' \
+	'quantization_config: a checkpoint quantised by bitsandbytes, 4 bits is not read'
+config 's/"eos_token_id": 2/"eos_token_id": ["2"]/' 'eos_token_id: want the number of a token, or a list of such'
+fresh && sed -i 's/"model_type"/"pruned_heads": {}, "_name": 7, "remark": "ours", "gradient_checkpointing": false, &/' bad/config.json
+ok 'remarks in a config.json change nothing' run 0 '[3]\n' logits --ids --model bad
+safetensors "{$(tensor model.norm.weight.absmax U8 '[4]' '[0, 4]')}" 4
+ok 'a quantised checkpoint by its tensors' weights "'model.norm.weight.absmax': a checkpoint quantised by bitsandbytes (4 bits)"
+nan() { # FOLDER: the last number of its weights becomes NaN
+	cp -r "$1" damaged && printf '\0\0\300\177' | dd of=damaged/model.safetensors bs=1 conv=notrunc status=none \
+		seek=$(($(wc -c <damaged/model.safetensors) - 4))
+}
+rm -rf damaged && nan "$families/llama-3"
+ok 'NaN is no logit' refuses 'stdin:1: the model' '[3, 4]\n' logits --ids --model damaged
+ok 'NaN is no token' refuses 'of row 0 is NaN: want weights' '[3, 4]\n' generate --ids --model damaged
+ok 'nor one of a search' refuses 'of row 0 is NaN: want weights' '[3, 4]\n' generate --ids --beams 2 --model damaged
+rm -rf damaged bad && mkdir bad && mkfifo bad/config.json
+ok 'a FIFO is no config.json' weights 'bad/config.json: cannot read: want a regular file, got a FIFO'
+fresh && rm bad/model.safetensors && mkfifo bad/model.safetensors
+ok 'nor weights' weights 'bad/model.safetensors: cannot read: want a regular file, got a FIFO'
+ok 'a device is no model' refuses '/dev/zero: cannot read: want a regular file' '[3]\n' logits --ids --model /dev/zero
+ok 'a device is no experiment' refuses '/dev/zero: cannot read: want a regular file' '' status /dev/zero
+ok 'a window is named' refuses 'want at most the attention window of 8 (sliding_window in config.json)' \
+	"[$(printf '3, %.0s' $(seq 9))3]\n" logits --ids --model windowed
 config 's/"rms_norm_eps": [-0-9.e]*/"rms_norm_eps": -1/' 'rms_norm_eps: want a number 0..1'
 config 's/"hidden_act": "silu"/"hidden_act": "swish9"/' 'hidden_act: want'
 config 's/"factor": 8.0/"factor": -8.0/' 'rope: want'

@@ -131,6 +131,41 @@ static void check_precisions(const char *folder)
     }
 }
 
+/* Checkpoints that say one thing in config.json and another in their files (tests/parity/make_variants.py). */
+TEST(heads_ties_and_padding_are_those_of_transformers)
+{
+    static const char *const names[] = {"pad-is-end",      "pad-gpt2",        "pad-absent",         "tied-own-head",
+                                        "untied-gpt2",     "untied-bert",     "tied-own-head-gpt2", "untied-roberta",
+                                        "tied-two-biases", "keys-by-default", "untied-distilbert"};
+    for (size_t i = 0; i < PB_COUNT(names); i++) {
+        char *folder = pb_format("tests/golden/variants/%s", names[i]);
+        pb_model *m = open_family(folder, PB_IN_FP32);
+        CHECK_INT(pb_model_attach(m, NULL, 0), 0);
+        if (!CHECK(worst_of(m, folder) < 1e-5))
+            printf("  %s\n", names[i]);
+        pb_model_free(m);
+        free(folder);
+    }
+}
+
+TEST(what_transformers_would_draw_at_random_is_refused)
+{
+    static const char *const wants[][2] = {{"no-head", "no tensor 'lm_head.weight'"},
+                                           {"no-decoder-bias", "no tensor 'cls.predictions.decoder.bias'"}};
+    for (size_t i = 0; i < PB_COUNT(wants); i++) {
+        char *folder = pb_format("tests/golden/variants/%s", wants[i][0]);
+        CHECK(pb_model_open(&(pb_opening){.path = folder}) == NULL);
+        CHECK(strstr(pb_error_text(), wants[i][1]) != NULL);
+        pb_error_clear();
+        free(folder);
+    }
+    pb_model *m = pb_model_open(&(pb_opening){.path = "tests/golden/families/gpt2", .classes = 2});
+    CHECK(m && pb_model_check_given(m) == -1);
+    CHECK(strstr(pb_error_text(), "no tensor 'score.weight' in the checkpoint, nor in an adapter") != NULL);
+    pb_error_clear();
+    pb_model_free(m);
+}
+
 TEST(shards_that_torch_saved_give_the_same_logits)
 {
     pb_model *m = open_family("tests/golden/torch/gpt2", PB_IN_FP32);

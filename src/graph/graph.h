@@ -47,9 +47,10 @@ typedef struct pb_param {
     pb_real *x;              /* the value; read-only (inside a file's map) unless trainable    */
     const pb_packed *packed; /* the value in fewer bits: then x is NULL and it does not train; else NULL */
     bool trainable;
-    pb_real *g;           /* gradient [rows,cols]; for a sparse one [touched rows, cols]    */
-    int *slot;            /* sparse: row of g for each row of x, -1 = untouched; else NULL  */
-    int touched;          /* sparse: rows of g in use for the current batch                 */
+    bool drawn;  /* the checkpoint has no such tensor, so the value is random until training or an adapter sets it */
+    pb_real *g;  /* gradient [rows,cols]; for a sparse one [touched rows, cols]    */
+    int *slot;   /* sparse: row of g for each row of x, -1 = untouched; else NULL  */
+    int touched; /* sparse: rows of g in use for the current batch                 */
     struct pb_node *leaf; /* this parameter's node in the graph under construction          */
 } pb_param;
 

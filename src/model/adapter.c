@@ -263,6 +263,7 @@ static int take(loading *l, pb_param *p, const pb_array *t)
     bool vector = p->rows == 1 && t->count == count && (t->dims == 1 || (t->dims == 2 && t->shape[1] == 1));
     if (!same && !vector)
         return pb_error("%s: '%s': want shape [%d,%d]", l->a->file_path, t->name, p->rows, p->cols);
+    p->drawn = false;
     return pb_array_reals(t, 0, t->count, p->x);
 }
 

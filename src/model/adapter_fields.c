@@ -1,8 +1,6 @@
 /* adapter_fields: see adapter_fields.h. */
 #include "model/adapter_fields.h"
 
-#include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,33 +82,9 @@ const pb_field *pb_field_at(int i)
     return i >= 0 && i < (int)PB_COUNT(table) ? &table[i] : NULL;
 }
 
-/* Is `word` one of the words of `list`, which stand between `separator`s. */
-static bool listed(const char *list, char separator, const char *word)
-{
-    size_t n = strlen(word);
-    for (const char *at = list; (at = strstr(at, word)); at += n)
-        if ((at == list || at[-1] == separator) && (!at[n] || at[n] == separator))
-            return true;
-    return false;
-}
-
 const pb_field *pb_field_find(const char *type, const char *key)
 {
-    for (size_t i = 0; i < PB_COUNT(table); i++)
-        if (!strcmp(table[i].key, key) && (!strcmp(table[i].types, "*") || listed(table[i].types, ' ', type)))
-            return &table[i];
-    return NULL;
-}
-
-static bool is_kind(const char *kinds, const pb_json *v)
-{
-    bool is_bool = pb_json_bool(v, false) == pb_json_bool(v, true);
-    bool is_int = pb_json_integer(v, LLONG_MIN) != LLONG_MIN;
-    return (listed(kinds, '|', "null") && pb_json_is_null(v)) || (listed(kinds, '|', "bool") && is_bool) ||
-           (listed(kinds, '|', "int") && is_int) || (listed(kinds, '|', "number") && !isnan(pb_json_number(v, NAN))) ||
-           (listed(kinds, '|', "text") && pb_json_text(v, NULL)) ||
-           (listed(kinds, '|', "list") && pb_json_is_array(v)) ||
-           (listed(kinds, '|', "object") && pb_json_is_object(v));
+    return pb_field_in(table, PB_COUNT(table), type, key);
 }
 
 typedef struct check {
@@ -139,16 +113,7 @@ static int check_member(void *ctx, const char *key, const pb_json *value)
     if (!f)
         return pb_error("%s: %s: PEFT 0.21 has no such field of %s; what it does to the arithmetic is not known",
                         c->path, key, c->type);
-    pb_text got = {0};
-    pb_json_print(value, &got);
-    int rc = 0;
-    if (!is_kind(f->kinds, value))
-        rc = pb_error("%s: %s: want %s, got %s", c->path, key, f->kinds, got.data);
-    else if (f->use == PB_FIELD_REFUSED && strcmp(got.data, f->preset) != 0)
-        rc = pb_error("%s: %s: want %s, PEFT's default, got %s: that is not supported", c->path, key, f->preset,
-                      got.data);
-    pb_text_free(&got);
-    return rc;
+    return pb_field_check(f, c->path, "PEFT's", value);
 }
 
 int pb_fields_check(const char *path, const pb_json *root, const pb_peft *peft)

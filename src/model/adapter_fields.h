@@ -7,19 +7,8 @@
 #ifndef PB_ADAPTER_FIELDS_H
 #define PB_ADAPTER_FIELDS_H
 
-#include "files/json.h"
+#include "files/field.h"
 #include "model/method.h"
-
-typedef enum pb_field_use { PB_FIELD_READ, PB_FIELD_HARMLESS, PB_FIELD_REFUSED } pb_field_use;
-
-typedef struct pb_field {
-    const char *types;  /* the values of peft_type that have the field, separated by spaces; "*": all of them */
-    const char *key;    /* its name                                                                          */
-    const char *kinds;  /* what its value may be: "int", "number", "bool", "text", "list", "object", "null", or
-                           several of these, separated by '|'                                                */
-    const char *preset; /* PEFT's default, as JSON                                                           */
-    pb_field_use use;
-} pb_field;
 
 /* The i-th row of the table, counted from 0; NULL when there are not that many. */
 const pb_field *pb_field_at(int i);

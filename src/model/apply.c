@@ -1,6 +1,7 @@
 /* apply: see apply.h. */
 #include "model/apply.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct pb_apply {
@@ -36,4 +37,15 @@ const pb_node *pb_apply_run(pb_apply *a, const pb_batch *batch)
     pb_machine_bind(a->machine, g, &plan);
     pb_machine_forward(a->machine, g);
     return pb_graph_output(g);
+}
+
+int pb_apply_check(const pb_node *outputs)
+{
+    size_t n = (size_t)outputs->rows * (size_t)outputs->cols;
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite((double)outputs->x[i]))
+            return pb_error("the model's output %zu of row %zu is %s: want weights of which finite numbers come",
+                            i % (size_t)outputs->cols, i / (size_t)outputs->cols,
+                            isnan((double)outputs->x[i]) ? "NaN" : "infinite");
+    return 0;
 }

@@ -14,4 +14,7 @@ void pb_apply_free(pb_apply *a); /* NULL is fine */
  * long, an id that the model does not have). */
 const pb_node *pb_apply_run(pb_apply *a, const pb_batch *batch);
 
+/* Are all outputs finite: -1 with an error where one is NaN or infinite, which no answer may be made of. */
+int pb_apply_check(const pb_node *outputs);
+
 #endif

@@ -240,7 +240,22 @@ static pb_param *take_or_make(pb_model *m, wanted w, pb_init init)
     pb_param *p = pb_params_add(m, w.name, w.origin, unknown ? w.kind : PB_HEAD, -1, w.rows, w.cols);
     if (!m->shapes_only)
         pb_params_init(m, p, init);
+    p->drawn = !m->shapes_only;
     return p;
+}
+
+int pb_model_check_given(const pb_model *m)
+{
+    pb_text names = {0};
+    for (size_t i = 0; i < m->params; i++)
+        if (m->param[i]->drawn)
+            pb_text_add(&names, "%s'%s'", names.length ? ", " : "", m->origin[i]);
+    int rc = names.length ? pb_error("%s: no tensor %s in the checkpoint, nor in an adapter: without training it would "
+                                     "be random numbers; want a checkpoint or an adapter that has it",
+                                     m->dir, names.data)
+                          : 0;
+    pb_text_free(&names);
+    return rc;
 }
 
 /* ---- the parameters of a network ------------------------------------------------------------------------ */
@@ -341,10 +356,36 @@ static void take_classifier(pb_model *m, const pb_head_names *h)
         m->head_b = take_or_make(m, (wanted){"head.bias", h->bias, PB_HEAD, -1, 1, m->classes, false}, zero);
 }
 
+static const pb_array *listed(const pb_model *m, const char *name)
+{
+    return m->file || m->list ? stored(m, name) : NULL;
+}
+
+/* A checkpoint that is said to share its word table may have an output table all the same.  As in transformers, it is
+ * taken if it is another one. */
+static bool has_own_table(pb_model *m, const pb_head_names *h)
+{
+    const pb_array *out = listed(m, joined(m, h->out, ".weight")),
+                   *word = listed(m, inside(m, joined(m, m->config.family->word, ".weight")));
+    return out && word &&
+           (out->dtype != word->dtype || out->bytes != word->bytes ||
+            (out->data != word->data && memcmp(out->data, word->data, out->bytes) != 0));
+}
+
+/* The output's bias has two names: the head's own, and one that it goes by in an untied checkpoint, and that comes
+ * first where a tied one has both. */
+static const char *bias_of(pb_model *m, const pb_head_names *h)
+{
+    const char *other = joined(m, h->out, ".bias");
+    return listed(m, other) || (m->file && !m->config.tied) ? other : h->bias;
+}
+
 /* Of a masked or causal language model; its table may be the word table. */
 static void take_language(pb_model *m, const pb_head_names *h)
 {
     int width = m->config.width, vocab = m->config.vocab;
+    const char *bias = h->bias ? bias_of(m, h) : NULL;
+    m->config.tied = m->config.tied && !has_own_table(m, h);
     if (h->dense) {
         m->pool_w =
             take(m, (wanted){"lm.dense.weight", joined(m, h->dense, ".weight"), PB_MATRIX, -1, width, width, false});
@@ -355,7 +396,7 @@ static void take_language(pb_model *m, const pb_head_names *h)
                     ? m->word
                     : take(m, (wanted){"lm.weight", joined(m, h->out, ".weight"), PB_MATRIX, -1, vocab, width, false});
     if (h->bias)
-        m->head_b = take(m, (wanted){"lm.bias", h->bias, PB_BIAS, -1, 1, vocab, false});
+        m->head_b = take(m, (wanted){"lm.bias", bias, PB_BIAS, -1, 1, vocab, false});
 }
 
 /* What a teacher's states are compared through; no checkpoint keeps it. */
@@ -381,10 +422,33 @@ static int name_missing(const pb_model *m)
                     end ? (int)(end - all) - 1 : (int)m->missing.length, all, end ? " and more" : "");
 }
 
+/* Tensors that other tools put beside weights that they have packed; without them the numbers mean something else. */
+static int check_packed(const pb_model *m)
+{
+    static const struct {
+        const char *part, *tool;
+    } marks[] = {{".quant_state.bitsandbytes", "bitsandbytes (4 bits)"},
+                 {".absmax", "bitsandbytes (4 bits)"},
+                 {".SCB", "bitsandbytes (8 bits)"},
+                 {".qweight", "GPTQ or AWQ"},
+                 {".weight_packed", "compressed-tensors"},
+                 {".weight_scale", "fp8 or compressed-tensors"}};
+    const pb_weights *file = m->file ? m->file : m->list;
+    for (size_t i = 0; file && i < pb_weights_count(file); i++)
+        for (size_t k = 0; k < PB_COUNT(marks); k++)
+            if (strstr(pb_weights_at(file, i)->name, marks[k].part))
+                return pb_error("%s: '%s': a checkpoint quantised by %s is not read; want the original one in 16 or 32 "
+                                "bits (and --precision int8 or nf4), or a GGUF file",
+                                m->dir, pb_weights_at(file, i)->name, marks[k].tool);
+    return 0;
+}
+
 int pb_checkpoint_params(pb_model *m, int states)
 {
     const pb_config *c = &m->config;
     const struct pb_family *f = c->family;
+    if (check_packed(m))
+        return -1;
     m->layer = pb_arena_alloc(m->arena, PB_META, (size_t)c->layers * sizeof *m->layer);
     m->word = take_table(m, "embed.word", f->word, c->vocab);
     m->place = take_table(m, "embed.position", f->place, c->positions);

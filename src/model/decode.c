@@ -224,8 +224,9 @@ static int check(const pb_decoder *d)
         return pb_error("%s: no tokenizer.json, so no stop texts", d->model->dir);
     for (int i = 0; i < d->n; i++) {
         if (d->prompt[i].count < 1 || d->prompt[i].count > (size_t)(most > 0 ? most : 0))
-            return pb_error("prompt %d: %zu tokens, want 1..%d: there has to be room to go on", i + 1,
-                            d->prompt[i].count, most);
+            return pb_error(
+                "prompt %d: %zu tokens, want 1..%d: there has to be room to go on%s", i + 1, d->prompt[i].count, most,
+                d->model->config.window ? " within the attention window (sliding_window in config.json)" : "");
         for (size_t k = 0; k < d->prompt[i].count; k++)
             if (d->prompt[i].id[k] < 0 || d->prompt[i].id[k] >= vocab)
                 return pb_error("prompt %d: token id %d, want 0..%d", i + 1, d->prompt[i].id[k], vocab - 1);

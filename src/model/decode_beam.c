@@ -231,6 +231,8 @@ static int step(search *list, int searches, pb_going *going)
     if (!n)
         return 1;
     pb_node *logits = pb_advance_run(list->d->advance, n, going);
+    if (logits && pb_apply_check(logits))
+        return -1;
     for (int i = 0; logits && i < searches; i++) {
         search *s = &list[i];
         if (s->example < 0)

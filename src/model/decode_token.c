@@ -148,6 +148,8 @@ static int step(bench *b, pb_going *going, slot **of)
     if (!n)
         return 1;
     pb_node *logits = pb_advance_run(b->d->advance, n, going);
+    if (logits && pb_apply_check(logits))
+        return -1;
     for (int i = 0; logits && i < n; i++)
         add_token(b, of[i], logits->cols, logits->x + (size_t)i * (size_t)logits->cols);
     return logits ? 0 : -1;

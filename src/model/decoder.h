@@ -3,6 +3,7 @@
 #define PB_DECODER_H
 
 #include "model/advance.h"
+#include "model/apply.h"
 #include "model/decode.h"
 
 typedef struct pb_stops { /* the stop texts */

@@ -8,7 +8,8 @@
 /* What the config says of the head and of number formats is about the checkpoint, not about this. */
 static int copy_member(void *ctx, const char *key, const pb_json *value)
 {
-    static const char *const ours[] = {"architectures", "id2label", "label2id", "num_labels", "dtype", "torch_dtype"};
+    static const char *const ours[] = {"architectures", "id2label", "label2id",   "num_labels",
+                                       "problem_type",  "dtype",    "torch_dtype"};
     pb_text *out = ctx;
     for (size_t i = 0; i < PB_COUNT(ours); i++)
         if (!strcmp(key, ours[i]))
@@ -77,7 +78,7 @@ static int write_text(const char *dir, const char *name, const char *text, size_
 static int copy_tokenizer(const pb_model *m, const char *dir)
 {
     static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                        "chat_template.jinja"};
+                                        "chat_template.jinja", "generation_config.json"};
     const char *own = m->file ? pb_weights_tokenizer(m->file) : NULL;
     const char *chat = own ? pb_weights_text(m->file, "tokenizer.chat_template") : NULL;
     if (own)

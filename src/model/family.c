@@ -1,9 +1,12 @@
 /* family: see family.h. */
 #include "model/family.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "model/model_fields.h"
 
 const char *const pb_role_name[SITES] = {"attn.qkv", "attn.q",   "attn.k", "attn.v",
                                          "attn.o",   "mlp.gate", "mlp.up", "mlp.down"};
@@ -98,9 +101,20 @@ static const struct pb_family families[] = {
      .pre_norm = true,
      .conv1d = true},
     {.type = "llama", .class_name = "Llama", LLAMA},
-    {.type = "mistral", .class_name = "Mistral", LLAMA},
-    {.type = "qwen2", .class_name = "Qwen2", LLAMA, .bias = 1u << Q | 1u << K | 1u << V},
-    {.type = "qwen3", .class_name = "Qwen3", LLAMA, .head_norm = {"self_attn.q_norm", "self_attn.k_norm"}},
+    {.type = "mistral", .class_name = "Mistral", LLAMA, .kv_heads = 8, .window = 4096},
+    {.type = "qwen2",
+     .class_name = "Qwen2",
+     LLAMA,
+     .kv_heads = 32,
+     .window = 4096,
+     .bias = 1u << Q | 1u << K | 1u << V},
+    {.type = "qwen3",
+     .class_name = "Qwen3",
+     LLAMA,
+     .kv_heads = 32,
+     .head_size = 128,
+     .window = 4096,
+     .head_norm = {"self_attn.q_norm", "self_attn.k_norm"}},
 };
 
 /* ---- reading config.json ----------------------------------------------------------------------------- */
@@ -122,10 +136,15 @@ static int number(const reader *r, const char *key, int low, int high, int other
         return 0;
     }
     long long n = pb_json_integer(v, -1);
-    if (n < low || n > high)
-        return pb_error("%s: %s: want a whole number %d..%d", r->path, key, low, high);
     *out = (int)n;
-    return 0;
+    if (n >= low && n <= high)
+        return 0;
+    pb_text got = {0};
+    if (v)
+        pb_json_print(v, &got);
+    pb_error("%s: %s: want a whole number %d..%d, got %s", r->path, key, low, high, v ? got.data : "none");
+    pb_text_free(&got);
+    return -1;
 }
 
 static const struct pb_family *find_family(const reader *r)
@@ -158,14 +177,22 @@ static int read_activation(const reader *r)
     return pb_error("%s: %s: want gelu, gelu_new, relu or silu, got '%s'", r->path, key, name);
 }
 
+/* A number that the family has a default for where the field is absent, and that follows from others where it is
+ * null. */
+static int shared_number(const reader *r, const char *key, int preset, int derived, int *out)
+{
+    bool absent = !pb_json_get(r->root, key);
+    return number(r, key, 1, 4096, absent && preset ? preset : derived, out);
+}
+
 static int read_heads(const reader *r)
 {
     pb_config *c = r->c;
     if (number(r, c->family->key.heads, 1, 4096, -1, &c->heads) ||
-        number(r, "num_key_value_heads", 1, 4096, c->heads, &c->kv_heads) ||
-        number(r, "head_dim", 1, 4096, c->width / c->heads, &c->head_size))
+        shared_number(r, "num_key_value_heads", c->family->kv_heads, c->heads, &c->kv_heads) ||
+        shared_number(r, "head_dim", c->family->head_size, c->width / c->heads, &c->head_size))
         return -1;
-    if (!pb_json_get(r->root, "head_dim") && c->width % c->heads)
+    if (c->head_size == c->width / c->heads && c->width % c->heads)
         return pb_error("%s: %s: want a multiple of %s = %d, got %d", r->path, c->family->key.width,
                         c->family->key.heads, c->heads, c->width);
     if (c->heads % c->kv_heads)
@@ -173,9 +200,27 @@ static int read_heads(const reader *r)
     return 0;
 }
 
+static bool flag_of(const pb_json *object, const char *key)
+{
+    return pb_json_bool(pb_json_get(object, key), false);
+}
+
 static bool flag(const reader *r, const char *key, bool otherwise)
 {
     return pb_json_bool(pb_json_get(r->root, key), otherwise);
+}
+
+/* A classifier of one class is a regression, too, unless it says otherwise. */
+static int read_problem(const reader *r)
+{
+    const char *problem = pb_json_text(pb_json_get(r->root, "problem_type"), NULL);
+    bool known = !problem || !strcmp(problem, "single_label_classification") || !strcmp(problem, "regression") ||
+                 !strcmp(problem, "multi_label_classification");
+    r->c->scores = problem ? strcmp(problem, "single_label_classification") != 0 : r->c->classes == 1;
+    return known ? 0
+                 : pb_error("%s: problem_type: want single_label_classification, multi_label_classification or "
+                            "regression, got '%s'",
+                            r->path, problem);
 }
 
 /* What a kind of model may switch on and off. */
@@ -191,12 +236,7 @@ static int read_switches(const reader *r)
     c->tied = flag(r, "tie_word_embeddings", !c->family->rotary);
     c->attention_scale = gpt2 && !flag(r, "scale_attn_weights", true) ? 1 : 1 / sqrt(c->head_size);
     c->scale_by_layer = flag(r, "scale_attn_by_inverse_layer_idx", false);
-    const char *places = pb_json_text(pb_json_get(r->root, "position_embedding_type"), "absolute");
-    if (strcmp(places, "absolute") != 0)
-        return pb_error("%s: position_embedding_type: want absolute, got '%s'", r->path, places);
-    if (flag(r, "is_decoder", false) && !c->family->causal)
-        return pb_error("%s: is_decoder: want false for a %s", r->path, c->family->type);
-    return 0;
+    return number(r, "pad_token_id", -1, INT_MAX, -1, &c->pad) ? -1 : read_problem(r);
 }
 
 /* The head that a checkpoint says it has. */
@@ -229,41 +269,95 @@ static int read_dropout(const reader *r)
     return r->c->dropout >= 0 && r->c->dropout <= 0.9 ? 0 : pb_error("%s: %s: want a number 0..0.9", r->path, key);
 }
 
-/* One id, or a list of them. */
-static void read_ends(const reader *r)
+int pb_family_ends(const char *path, const pb_json *root, pb_config *c)
 {
-    const pb_json *end = pb_json_get(r->root, "eos_token_id");
-    for (size_t i = 0; i < PB_COUNT(r->c->end); i++) {
-        const pb_json *one = pb_json_is_array(end) ? pb_json_at(end, i) : i ? NULL : end;
-        r->c->end[i] = (int)pb_json_integer(one, -1);
+    const pb_json *end = pb_json_get(root, "eos_token_id");
+    size_t n = pb_json_is_array(end) ? pb_json_size(end) : end && !pb_json_is_null(end) ? 1 : 0;
+    if (n > PB_COUNT(c->end))
+        return pb_error("%s: eos_token_id: want at most %zu tokens, got %zu", path, PB_COUNT(c->end), n);
+    for (size_t i = 0; i < PB_COUNT(c->end); i++) {
+        long long id = pb_json_integer(pb_json_is_array(end) ? pb_json_at(end, i) : end, -1);
+        c->end[i] = i < n ? (int)id : -1;
+        if (i < n && (id < 0 || id > INT_MAX))
+            return pb_error("%s: eos_token_id: want the number of a token, or a list of such", path);
     }
+    return 0;
+}
+
+/* Some layers of a Qwen may see a window only. */
+static bool has_windows(const reader *r)
+{
+    const pb_json *types = pb_json_get(r->root, "layer_types");
+    if (strcmp(r->c->family->type, "mistral") != 0 && !flag(r, "use_sliding_window", false))
+        return false;
+    for (size_t i = 0; i < pb_json_size(types); i++)
+        if (!strcmp(pb_json_text(pb_json_at(types, i), ""), "sliding_attention"))
+            return true;
+    return !pb_json_size(types) && (!strcmp(r->c->family->type, "mistral") ||
+                                    pb_json_integer(pb_json_get(r->root, "max_window_layers"), 28) < r->c->layers);
+}
+
+static int check_layer_types(const reader *r)
+{
+    const pb_json *types = pb_json_get(r->root, "layer_types");
+    size_t n = pb_json_size(types);
+    if (n && n != (size_t)r->c->layers)
+        return pb_error("%s: layer_types: want one a layer, %d; got %zu", r->path, r->c->layers, n);
+    for (size_t i = 0; i < n; i++) {
+        const char *type = pb_json_text(pb_json_at(types, i), "");
+        if (strcmp(type, "full_attention") != 0 && strcmp(type, "sliding_attention") != 0)
+            return pb_error("%s: layer_types: want full_attention or sliding_attention, got '%s'", r->path, type);
+    }
+    return 0;
+}
+
+/* Inside the window that a Mistral sees, every token sees all before it. */
+static int read_window(const reader *r)
+{
+    pb_config *c = r->c;
+    int window = 0, preset = pb_json_get(r->root, "sliding_window") ? 0 : c->family->window;
+    if (!c->family->window)
+        return 0;
+    if (check_layer_types(r) || (has_windows(r) && number(r, "sliding_window", 1, 1 << 24, preset, &window)))
+        return -1;
+    c->window = window < c->positions ? window : 0;
+    c->positions = c->window ? c->window : c->positions;
+    return 0;
+}
+
+/* A checkpoint whose numbers are packed by another tool. */
+static int check_quantisation(const reader *r)
+{
+    const pb_json *q = pb_json_get(r->root, "quantization_config");
+    const char *method = pb_json_text(pb_json_get(q, "quant_method"), "an unnamed method");
+    const char *bits = flag_of(q, "load_in_4bit") ? ", 4 bits" : flag_of(q, "load_in_8bit") ? ", 8 bits" : "";
+    return pb_json_size(q) ? pb_error("%s: quantization_config: a checkpoint quantised by %s%s is not read; want the "
+                                      "original one in 16 or 32 bits (and --precision int8 or nf4), or a GGUF file",
+                                      r->path, method, bits)
+                           : 0;
 }
 
 int pb_family_config(const char *path, const pb_json *root, pb_config *c)
 {
     reader r = {path, root, c};
     const struct pb_family *f = c->family = find_family(&r);
-    if (!f || number(&r, "vocab_size", 1, 1 << 24, -1, &c->vocab) ||
-        number(&r, f->key.width, 1, 1 << 17, -1, &c->width) || number(&r, f->key.layers, 1, 4096, -1, &c->layers) ||
+    if (!f || check_quantisation(&r) || pb_config_fields_check(path, root, f->type) ||
+        number(&r, "vocab_size", 1, 1 << 24, -1, &c->vocab) || number(&r, f->key.width, 1, 1 << 17, -1, &c->width) ||
+        number(&r, f->key.layers, 1, 4096, -1, &c->layers) ||
         number(&r, f->key.inner, 1, 1 << 20, f->conv1d ? 4 * c->width : -1, &c->inner) ||
         number(&r, f->key.positions, 2, 1 << 24, -1, &c->positions) || read_heads(&r) || read_activation(&r))
         return -1;
     if (f->token_type && number(&r, "type_vocab_size", 1, 1024, -1, &c->types))
         return -1;
-    /* Inside the window that a Mistral sees, every token sees all before it. */
-    int window = c->positions;
-    if ((!strcmp(f->type, "mistral") || flag(&r, "use_sliding_window", false)) &&
-        number(&r, "sliding_window", 1, 1 << 24, window, &window))
+    if (read_window(&r))
         return -1;
-    c->positions = window < c->positions ? window : c->positions;
     if (!strcmp(f->type, "roberta")) {
         if (number(&r, "pad_token_id", 0, 1 << 24, 1, &c->first_position))
             return -1;
         c->first_position++;
     }
-    read_ends(&r);
-    return read_epsilon(&r) || read_dropout(&r) || read_head(&r) || read_switches(&r) ||
-                   (f->rotary && pb_rope_read(path, root, c))
+    return pb_family_ends(path, root, c) || read_epsilon(&r) || read_dropout(&r) || read_head(&r) ||
+                   read_switches(&r) || (f->rotary && pb_rope_read(path, root, c))
                ? -1
                : 0;
 }

@@ -36,6 +36,9 @@ struct pb_family {
     const char *head_norm[2]; /* of each head of q and k */
     pb_head_names classes, masked;
 
+    int kv_heads, head_size; /* where config.json has no such field; 0: as many as heads, width / heads */
+    int window;              /* the same of sliding_window; 0: none                                    */
+
     bool causal;
     bool pre_norm; /* x + f(norm(x)), else norm(x + f(x))               */
     bool rms;      /* norms without mean and bias                       */
@@ -43,6 +46,9 @@ struct pb_family {
     bool conv1d;   /* the projections' weights are stored [in,out]      */
     unsigned bias; /* bit k: projection k always has one                */
 };
+
+/* Reads eos_token_id, one token or a list, of a config.json or generation_config.json.  -1 with an error. */
+int pb_family_ends(const char *path, const pb_json *root, pb_config *c);
 
 /* Reads a config.json (`path` for messages).  -1 with an error. */
 int pb_family_config(const char *path, const pb_json *root, pb_config *c);

@@ -34,7 +34,12 @@ typedef struct pb_config {
     pb_rope rope;
     pb_head head; /* what the checkpoint says it has                    */
     int classes;  /* that its head has, if it is one of classes         */
-    int end[8];   /* tokens that end a text; the rest is -1              */
+    int end[16];  /* tokens that end a text; the rest is -1              */
+    int pad;      /* the token that texts are padded with, -1: none     */
+    int window;   /* > 0: a token of the checkpoint's network sees so many tokens, fewer than it has positions for.
+                     Inside the window it sees all before it, so positions is no more than that */
+    bool scores;  /* its classifier's outputs are scores by themselves (a regression, several labels at once), so
+                     no probabilities of classes can be made of them */
 } pb_config;
 
 typedef struct pb_attached { /* a method of the composition, outermost first */
@@ -87,6 +92,10 @@ typedef struct pb_opening {
  * error; all tensors that are missing are named at once. */
 pb_model *pb_model_open(const pb_opening *o);
 void pb_model_free(pb_model *m);
+
+/* Has every parameter a value of its own: -1 with an error that names the tensors that neither the checkpoint nor an
+ * adapter has, and that were drawn at random for a training that did not come. */
+int pb_model_check_given(const pb_model *m);
 
 /* Attaches methods: decides what trains, makes their parameters, copies what trains out of
  * the map.  Once per model.  -1 with an error (a target that matches no site, say). */

@@ -81,6 +81,11 @@ static int prepare_rotation(pb_build *b, const pb_node *x)
         int length = reach(b, x->set, s);
         longest = length > longest ? length : longest;
     }
+    if (longest > m->config.positions && m->config.window)
+        return pb_error(
+            "%d tokens, want at most the attention window of %d (sliding_window in config.json): longer texts "
+            "are not supported",
+            longest, m->config.window);
     if (longest > m->config.positions)
         return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long", longest - 1,
                         m->config.positions - 1);
@@ -169,11 +174,31 @@ static pb_node *sublayer(pb_build *b, const pb_layer *l, int which, pb_node *x)
 
 /* ---- heads -------------------------------------------------------------------------------------------------- */
 
-/* The first token's row or the last's: [sequences, classes]. */
-static pb_node *classify(pb_build *b, pb_node *x)
+/* The row of each sequence that a classifier reads: the method's choice, the first or the last.  A decoder's is the
+ * last token that is not the padding token, as in transformers, even where the text itself ends in such tokens; the
+ * first if there is no other.  Behind rows that a method put in front, transformers knows no tokens and takes the
+ * last. */
+static const pb_rows *class_rows(pb_build *b, const pb_rows *set, const pb_batch *batch)
+{
+    const pb_config *c = &b->model->config;
+    if (!c->family->causal || c->pad < 0 || set->count > batch->offset[batch->sequences])
+        return pb_rows_pick(b->graph, set, b->head_row);
+    int *value = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)set->count * sizeof *value + 1);
+    for (int s = 0; s < set->sequences; s++) {
+        int chosen = set->offset[s + 1] - 1;
+        while (chosen > set->offset[s] && batch->ids[chosen] == c->pad)
+            chosen--;
+        for (int r = set->offset[s]; r < set->offset[s + 1]; r++)
+            value[r] = r == chosen ? 0 : -1;
+    }
+    return pb_rows_chosen(b->graph, set, value);
+}
+
+/* [sequences, classes] */
+static pb_node *classify(pb_build *b, pb_node *x, const pb_batch *batch)
 {
     pb_model *m = b->model;
-    pb_node *h = pb_op_select(b->graph, x, pb_rows_pick(b->graph, x->set, b->head_row));
+    pb_node *h = x ? pb_op_select(b->graph, x, class_rows(b, x->set, batch)) : NULL;
     if (m->pool_w) {
         h = pb_op_linear(b->graph, h, leaf(b, m->pool_w), leaf(b, m->pool_b));
         h = pb_drop(b, pb_op_act(b->graph, m->config.family->classes.act, h), b->dropout);
@@ -243,7 +268,7 @@ int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropo
     x = norm(&b, x, m->final_gain, m->final_bias);
     if (!x)
         return -1;
-    out->logits = m->head == PB_HEAD_CLASSES ? classify(&b, x)
+    out->logits = m->head == PB_HEAD_CLASSES ? classify(&b, x, batch)
                   : m->head == PB_HEAD_NONE  ? x
                                              : predict_tokens(&b, x, batch, text);
     bool taught = batch->state || (m->head == PB_HEAD_CLASSES ? batch->label != NULL : batch->target != NULL);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "files/field.h"
 #include "model/family.h"
 #include "model/internal.h"
 
@@ -126,27 +127,39 @@ static const struct {
              {"yarn", read_yarn},
              {"longrope", read_longrope}};
 
-/* What is said of rotation and not understood is an error. */
+/* Members of rope_parameters or rope_scaling.  What is said of rotation and not understood is an error. */
+static const pb_field fields[] = {
+    {"*", "rope_type", "text|null", NULL, PB_FIELD_READ},
+    {"*", "type", "text|null", NULL, PB_FIELD_READ},
+    {"*", "rope_theta", "number|null", NULL, PB_FIELD_READ},
+    {"*", "factor", "number|null", NULL, PB_FIELD_READ},
+    {"*", "low_freq_factor", "number|null", NULL, PB_FIELD_READ},
+    {"*", "high_freq_factor", "number|null", NULL, PB_FIELD_READ},
+    {"*", "original_max_position_embeddings", "number|null", NULL, PB_FIELD_READ},
+    {"*", "attention_factor", "number|null", NULL, PB_FIELD_READ},
+    {"*", "beta_fast", "number|null", NULL, PB_FIELD_READ},
+    {"*", "beta_slow", "number|null", NULL, PB_FIELD_READ},
+    {"*", "mscale", "number|null", NULL, PB_FIELD_READ},
+    {"*", "mscale_all_dim", "number|null", NULL, PB_FIELD_READ},
+    {"*", "truncate", "bool|null", NULL, PB_FIELD_READ},
+    {"*", "short_factor", "list|null", NULL, PB_FIELD_READ},
+    {"*", "long_factor", "list|null", NULL, PB_FIELD_READ},
+    {"*", "finetuned", "bool|null", NULL, PB_FIELD_HARMLESS},
+    {"*", "partial_rotary_factor", "number|null", "1.0", PB_FIELD_REFUSED},
+};
+
 static int check_key(void *ctx, const char *key, const pb_json *value)
 {
-    static const char *const known[] = {
-        "rope_type",       "type",        "rope_theta",       "factor",
-        "low_freq_factor", "truncate",    "high_freq_factor", "attention_factor",
-        "beta_fast",       "beta_slow",   "mscale",           "mscale_all_dim",
-        "short_factor",    "long_factor", "finetuned",        "original_max_position_embeddings"};
     const reader *r = ctx;
-    for (size_t i = 0; i < PB_COUNT(known); i++)
-        if (!strcmp(key, known[i]))
-            return 0;
-    if (!strcmp(key, "partial_rotary_factor") && pb_json_number(value, 1) == 1)
-        return 0;
-    return pb_error("%s: rope: '%s' is not supported", r->path, key);
+    const pb_field *f = pb_field_in(fields, PB_COUNT(fields), "", key);
+    return f ? pb_field_check(f, r->path, "transformers'", value)
+             : pb_error("%s: rope: '%s' is not supported", r->path, key);
 }
 
 int pb_rope_read(const char *path, const pb_json *root, pb_config *c)
 {
     const pb_json *v5 = pb_json_get(root, "rope_parameters"), *old = pb_json_get(root, "rope_scaling");
-    bool is_v5 = pb_json_is_object(v5);
+    bool is_v5 = pb_json_is_object(v5) && !pb_json_size(old); /* where both are, transformers takes the older */
     reader r = {.path = path, .c = c, .scaling = is_v5 ? v5 : old};
     const char *type =
         pb_json_text(pb_json_get(r.scaling, "rope_type"), pb_json_text(pb_json_get(r.scaling, "type"), "default"));

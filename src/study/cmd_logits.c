@@ -1,6 +1,4 @@
 /* cmd_logits: what a model says, number by number, for other programs and for comparing. */
-#include <math.h>
-
 #include "study/opened.h"
 
 typedef struct talk {
@@ -9,17 +7,13 @@ typedef struct talk {
     pb_ids ids;
 } talk;
 
-/* Nine digits tell 32-bit floats apart; JSON knows neither NaN nor infinity. */
+/* Nine digits tell 32-bit floats apart. */
 static void print_rows(const pb_node *n)
 {
     for (int r = 0; r < n->rows; r++) {
         for (int j = 0; j < n->cols; j++) {
-            double x = (double)n->x[(size_t)r * (size_t)n->cols + (size_t)j];
             fputs(j ? ", " : r ? ", [" : "[", stdout);
-            if (isfinite(x))
-                printf("%.9g", x);
-            else
-                fputs("null", stdout);
+            printf("%.9g", (double)n->x[(size_t)r * (size_t)n->cols + (size_t)j]);
         }
         putchar(']');
     }
@@ -33,7 +27,7 @@ static int answer(void *ctx, const char *line, size_t size)
     const int offset[] = {0, (int)t->ids.count};
     const pb_node *logits =
         pb_apply_run(t->opened.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
-    if (!logits)
+    if (!logits || pb_apply_check(logits))
         return -1;
     printf("{\"ids\": ");
     pb_ids_print(&t->ids, stdout);

@@ -91,6 +91,9 @@ static int predict_texts(const pb_data *d, const pb_form *f, pb_model *m, const 
     int n = d->split[PB_TEST].count;
     pb_prediction *said = pb_alloc((size_t)(n + 1) * sizeof *said);
     int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, said) : 0;
+    for (int i = 0; i < n && !rc; i++)
+        if (!said[i].text && !isfinite((double)said[i].probability))
+            rc = pb_error("stdin:%d: the model's outputs are NaN or infinite", i + 1);
     for (int i = 0; i < n; i++) {
         if (!rc)
             print_prediction(d, &said[i]);
@@ -147,21 +150,24 @@ static void print_likeliest(const pb_model *m, const pb_node *logits)
     free(name);
 }
 
-/* As in training, a text is cut where the model has no positions left. */
+/* As in training, a text is cut where the model has no positions left; but where it has some left that are only not in
+ * the attention's window, the building of the network says so. */
 static int classify(void *ctx, const char *line, size_t size)
 {
     talk *t = ctx;
     const pb_model *m = t->opened.model;
+    int most = pb_model_config(m)->window ? 0 : pb_model_max_tokens(m);
     t->ids.count = 0;
-    pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, pb_model_max_tokens(m), &t->ids);
+    pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &t->ids);
     if (!t->ids.count)
         return pb_error("no token in it; want at least one");
     const int offset[] = {0, (int)t->ids.count};
     const pb_node *logits =
         pb_apply_run(t->opened.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
-    if (logits)
-        print_likeliest(m, logits);
-    return logits ? 0 : -1;
+    if (!logits || pb_apply_check(logits))
+        return -1;
+    print_likeliest(m, logits);
+    return 0;
 }
 
 static int predict_alone(const pb_args *a)
@@ -173,6 +179,10 @@ static int predict_alone(const pb_args *a)
                  ? pb_error("%s: no classifier; want one, or an --adapter that brings its head", a->model)
              : !pb_model_tokenizer(t.opened.model)
                  ? pb_error("%s: no tokenizer.json; want a folder that has it", pb_model_dir(t.opened.model))
+             : pb_model_config(t.opened.model)->scores && !a->adapter
+                 ? pb_error("%s: config.json: a regression or several labels at once: predict wants one label of "
+                            "several; `peftbench logits` prints the numbers",
+                            pb_model_dir(t.opened.model))
                  : pb_each_line(classify, &t);
     pb_ids_free(&t.ids);
     pb_opened_close(&t.opened);

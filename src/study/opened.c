@@ -34,7 +34,7 @@ int pb_opened_open(pb_opened *o, const pb_args *a)
     pb_opening opening = {.path = a->model, .classes = classes};
     int rc = a->precision ? pb_option_set(pb_base_table, &opening.base, "precision", a->precision) : 0;
     o->model = rc ? NULL : pb_model_open(&opening);
-    if (!o->model || put_on(o, a)) {
+    if (!o->model || put_on(o, a) || pb_model_check_given(o->model)) {
         pb_opened_close(o);
         return -1;
     }

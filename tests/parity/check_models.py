@@ -17,6 +17,7 @@ import torch
 import transformers
 
 import families
+import variants
 
 BAR = 1e-4
 
@@ -39,14 +40,26 @@ def worst(a, b):
     return max(float((x - y).abs().max() / y.abs().max()) for x, y in zip(a, b, strict=True))
 
 
-def check(program, label, folder, model):
+def check(program, label, folder, model, sequences=None):
+    sequences = sequences or families.sequences()
     try:
-        error = worst(ours(program, folder, families.sequences()), theirs(model, families.sequences()))
+        error = worst(ours(program, folder, sequences), theirs(model, sequences))
     except (RuntimeError, ValueError) as problem:
         print(f"FAILED {label:24} {problem}")
         return False
     print(f"{'ok    ' if error < BAR else 'FAILED'} {label:24} {error:.1e}", flush=True)
     return error < BAR
+
+
+def refuses(program, label, folder):
+    """What transformers would draw at random is an error here."""
+    try:
+        ours(program, folder, [[7]])
+    except RuntimeError as problem:
+        print(f"ok     {label:24} {problem}")
+        return "no tensor" in str(problem)
+    print(f"FAILED {label:24} is not refused")
+    return False
 
 
 def main():
@@ -64,6 +77,13 @@ def main():
             families.make("llama").bfloat16().save_pretrained(folder)
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
             good.append(check(program, "llama, bfloat16", folder, model.eval()))
+        for name in variants.VARIANTS if not sys.argv[2:] else []:
+            folder = pathlib.Path(place) / name
+            model = variants.save(name, folder)
+            if model:
+                good.append(check(program, name, folder, model, variants.sequences(name)))
+            else:
+                good.append(refuses(program, name, folder))
     print(f"models: {sum(good)} passed, {len(good) - sum(good)} failed")
     sys.exit(not all(good))
 

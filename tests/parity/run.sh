@@ -28,6 +28,7 @@ export PYTHONDONTWRITEBYTECODE=1 TOKENIZERS_PARALLELISM=false
 peftbench=${PEFTBENCH:-build/peftbench}
 failed=0
 "$venv/bin/python" tests/parity/check_fields.py || failed=1
+"$venv/bin/python" tests/parity/check_config_fields.py || failed=1
 for check in check_models check_gguf check_adapters check_export; do
 	"$venv/bin/python" "tests/parity/$check.py" "$peftbench" || failed=1
 done
