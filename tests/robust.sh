@@ -168,4 +168,68 @@ stopped() { # SIGNAL
 ok 'SIGTERM ends driver and cells, and no cell has failed' stopped TERM
 ok 'SIGHUP too' stopped HUP
 
+# ---- trained parameters that are not what was written ------------------------------------------------------------
+rm -rf artifacts
+sed 's/^methods.*/methods = full, lora/; s/^timing_rounds.*/timing_rounds = 4\ntiming_processes = 1/' toy.ini >kept.ini
+ok 'an experiment' run 0 run kept.ini --db ref.db --quiet --threads 1
+ok 'the digests of its files are stored' is 2 "$(for f in artifacts/*.safetensors; do
+	sql ref.db "SELECT count(*) FROM provenance WHERE key = 'artifact' AND value = '$(sha256sum <"$f" | cut -d ' ' -f 1)'"
+done | grep -c 1)"
+tests_of() { sql "$1" "SELECT row, value FROM value JOIN run ON run = id WHERE key = 'accuracy.test.accuracy'
+	UNION ALL SELECT row, sum(probability) FROM prediction JOIN run ON run = id WHERE split = 'test' GROUP BY 1 ORDER BY 1, 2"; }
+stop_before_test() { # DATABASE: as if the test pass had been killed
+	for t in value prediction sample; do sql "$1" "DROP TRIGGER ${t}_delete"; done
+	sql "$1" "DELETE FROM value WHERE split = 'test' OR key LIKE 'overhead.%'; DELETE FROM prediction WHERE split = 'test'; DELETE FROM sample"
+}
+damage() { # NAME COMMAND...: done to each of the artifacts before the test pass
+	rm -rf artifacts damaged.db*
+	ok "$1: trained" run 0 run kept.ini --db damaged.db --quiet --threads 1 --no-timing
+	stop_before_test damaged.db
+	for f in artifacts/*.safetensors; do "${@:2}" "$f"; done
+	ok "$1: goes on" run 0 run kept.ini --db damaged.db --quiet --threads 2
+	ok "$1: said so" says 'is trained again: '
+	ok "$1: the same results" is "$(tests_of ref.db)" "$(tests_of damaged.db)"
+	ok "$1: the file is good again" run 0 export 1 exported --db damaged.db --merged
+}
+invert() { python3 -c 'import sys; p = sys.argv[1]; b = bytearray(open(p, "rb").read()); b[-1] ^= 128; open(p, "wb").write(b)' "$1"; }
+damage 'missing' rm
+damage 'cut off' truncate -s -100
+damage 'empty' truncate -s 0
+damage 'a sign changed' invert
+invert "artifacts/$(sql damaged.db "SELECT hash FROM run WHERE row = 'lora'").safetensors"
+lora=$(sql damaged.db "SELECT id FROM run WHERE row = 'lora'")
+ok 'export does not take it' run 2 export "$lora" exported --db damaged.db
+ok 'names file and run' says ".safetensors: not the parameters that run $lora wrote: cut off or changed since (SHA-256 "
+ok 'predict does not take it' bash -c '"$0" predict kept.ini --db damaged.db --row lora <toy.ini >out 2>err; [ $? = 2 ]' "$program"
+ok 'names file and run' says ".safetensors: not the parameters that run $lora wrote: cut off or changed since (SHA-256 "
+ok 'the other row is as before' bash -c '"$0" predict kept.ini --db damaged.db --row full <toy.ini >out 2>err' "$program"
+sleep 60 &
+alive=$!
+: >artifacts/x.safetensors.$alive.tmp
+: >artifacts/x.safetensors.$(bash -c 'echo $$').tmp
+: >artifacts/other.tmp
+ok 'a run' run 0 run kept.ini --db damaged.db --quiet
+ok 'removes what dead writers left, and nothing else' is "other.tmp x.safetensors.$alive.tmp" "$(cd artifacts && echo *.tmp)"
+kill $alive
+
+# ---- what cannot be timed --------------------------------------------------------------------------------------
+sed 's/^methods.*/methods = head, lora, lora:dora/; s/^timing_rounds.*/timing_rounds = 2\ntiming_processes = 2\nserving = 1, 2/' toy.ini >serving.ini
+printf '\n[method lora:dora]\ndora = yes\n' >>serving.ini
+ok 'serving a row that cannot be served' run 0 run serving.ini --db serving.db --quiet
+ok 'leaves it out, with a note' says 'serving: lora:dora is left out'
+ok 'once' is 1 "$(grep -c 'lora:dora is left out' err)"
+ok 'its other times are there' is 'head|0 lora|1 lora:dora|0' "$(sql serving.db "SELECT row, (SELECT count(*) FROM value
+	WHERE run = id AND key = 'serving.mixed_ratio.n2' AND step = -1) FROM run WHERE EXISTS (SELECT 1 FROM value WHERE run = id
+	AND key = 'overhead.prefill_ratio.b1' AND step = -1) ORDER BY row" | tr '\n' ' ' | sed 's/ $//')"
+late() { # STATUS
+	run "$1" run kept.ini --db late.db --quiet --set experiment.timing_rounds=10000 --set experiment.cell_seconds=1 --set experiment.methods=lora
+}
+ok 'trained, not timed' run 0 run kept.ini --db late.db --quiet --no-timing --set experiment.methods=lora
+ok 'a timing that takes too long' late 1
+ok 'is stored with its reason' is 'took over 1 s' "$(sql late.db "SELECT value FROM provenance WHERE key = 'timing.failed'")"
+ok 'which the table shows' prints '^lora: not timed: took over 1 s'
+ok 'it is not tried again' late 0
+ok 'unless asked' run 0 run kept.ini --db late.db --quiet --set experiment.methods=lora --retry
+ok 'and then has times' test -z "$(grep 'not timed' out)"
+
 finish

@@ -8,6 +8,7 @@
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -150,6 +151,8 @@ int pb_write_file(const char *path, const void *bytes, size_t n)
 {
     char *temporary = pb_format("%s.%ld.tmp", path, (long)getpid());
     int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file >= 0)
+        flock(file, LOCK_EX | LOCK_NB); /* who finds the file later sees whether its writer is alive */
     int bad = file < 0 || write_all(file, bytes, n) != 0;
     if (file >= 0)
         bad |= close(file) != 0;

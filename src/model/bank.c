@@ -61,6 +61,23 @@ static pb_real *copied(entry *e, const pb_param *p)
     return memcpy(pb_arena_alloc(e->arena, PB_WEIGHTS, bytes), p->x, bytes);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && !strcmp(text + n - k, end);
+}
+
+bool pb_bank_serves(const pb_model *m)
+{
+    const pb_peft *peft = m->parts == 1 ? m->part[0].method->peft : NULL;
+    if (!peft || strcmp(peft->type, "LORA") != 0)
+        return false;
+    for (size_t i = 0; i < m->params; i++)
+        if (m->param[i]->kind == PB_ADDED && !ends_with(m->param[i]->name, ".A") && !ends_with(m->param[i]->name, ".B"))
+            return false;
+    return true;
+}
+
 /* B and A of a site; the method says the scale by what it does to a unit. */
 static int take_site(entry *e, const pb_model *from, const pb_site *s, double scale)
 {

@@ -10,6 +10,10 @@
 
 typedef struct pb_bank pb_bank;
 
+/* Is what was attached to the model, when saved, an adapter that a bank can hold: one of PEFT's type LORA that adds
+ * nothing but its two matrices at each site? */
+bool pb_bank_serves(const pb_model *m);
+
 /* An empty bank on a model that has no method attached. */
 pb_bank *pb_bank_new(pb_model *m);
 void pb_bank_free(pb_bank *b); /* before the model; NULL is fine */

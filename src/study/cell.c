@@ -10,16 +10,13 @@
 
 #include "base/threads.h"
 #include "numeric/blas.h"
+#include "study/kept.h"
 #include "study/timing.h"
 #include "model/adapter.h"
+#include "model/bank.h"
 #include "train/measure.h"
 #include "train/score.h"
 #include "train/serving.h"
-
-char *pb_cell_artifact(const pb_bench *b, const pb_cell *c)
-{
-    return pb_format("%s/%s.safetensors", b->artifacts, c->hash.hex);
-}
 
 /* Hooks of methods that are not ours have run when this is called: back to the folder that the paths are relative to,
  * and to plain numbers. */
@@ -82,24 +79,54 @@ static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
     return s;
 }
 
-static int train_again(const pb_bench *b, const pb_cell *c, const subject *s)
+/* Trains with as many threads as the run had, which gives the same bits on the same kind of machine, and writes the
+ * file anew.  -1 with an error: other bits came out. */
+static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, const pb_kept *k)
 {
     pb_result r;
+    pb_digest is = {{0}};
     pb_result_init(&r);
+    pb_threads_start(k->threads);
     int rc = pb_train(s->model, s->form, b->experiment->task, &c->train, c->seed, NULL, &r);
+    pb_threads_start(b->threads);
     pb_result_free(&r);
-    return rc;
+    come_home(b);
+    rc = rc || pb_make_dirs(b->artifacts) || pb_model_save(s->model, k->path) || pb_sha256_file(k->path, &is) ? -1 : 0;
+    if (rc || !*k->digest.hex || !strcmp(is.hex, k->digest.hex))
+        return rc;
+    unlink(k->path);
+    return pb_error("%s: training again does not give the parameters that run %lld had; want its file, or the kind of "
+                    "machine and the program that it was trained with",
+                    k->path, k->run);
 }
 
-/* With the trained parameters, from the artifact or, if it is gone, by training again, which gives the
- * same bits. */
-static subject open_trained(const pb_bench *b, const pb_cell *c)
+static int load_trained(const pb_bench *b, const pb_cell *c, const subject *s, const pb_kept *k)
 {
-    subject s = open_subject(b, c, c->row->parts);
-    char *path = pb_cell_artifact(b, c);
-    if (s.model && (pb_file_exists(path) ? pb_model_load(s.model, path) : train_again(b, c, &s)))
+    char *why;
+    if (pb_kept_good(k, &why))
+        return pb_model_load(s->model, k->path);
+    pb_warn("%s: run %lld is trained again: %s", k->path, k->run, why);
+    free(why);
+    return train_again(b, c, s, k);
+}
+
+static int find_kept(const pb_bench *b, long long id, pb_kept *k)
+{
+    pb_store *s = pb_store_read(b->db);
+    int rc = s ? pb_kept_find(s, b->db, id, k) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* With the trained parameters of run `id`, from its file or, where that is gone or damaged, by training again. */
+static subject open_trained(const pb_bench *b, const pb_cell *c, long long id)
+{
+    pb_kept k = {.path = NULL};
+    come_home(b);
+    int rc = find_kept(b, id, &k);
+    subject s = rc ? (subject){NULL, NULL} : open_subject(b, c, c->row->parts);
+    if (s.model && load_trained(b, c, &s, &k))
         close_subject(&s);
-    free(path);
+    pb_kept_free(&k);
     return s;
 }
 
@@ -114,8 +141,9 @@ static double file_bytes(const char *path)
 static int save(const pb_bench *b, const pb_cell *c, const pb_model *m, pb_result *r)
 {
     come_home(b);
-    char *path = pb_cell_artifact(b, c), *base = pb_format("%s/model.safetensors", b->experiment->model_path);
-    int rc = pb_make_dirs(b->artifacts) || pb_model_save(m, path);
+    char *path = pb_kept_path(b->db, c->hash.hex);
+    char *base = pb_format("%s/model.safetensors", b->experiment->model_path);
+    int rc = pb_make_dirs(b->artifacts) || pb_model_save(m, path) || pb_sha256_file(path, &r->artifact) ? -1 : 0;
     double bytes = file_bytes(path), whole = file_bytes(base);
     pb_result_put(r, -1, -1, bytes, "storage.artifact_bytes");
     pb_result_put(r, -1, -1, whole, "storage.rebuild_bytes");
@@ -200,7 +228,7 @@ static int append(const pb_bench *b, long long id, const pb_result *r)
 int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    subject s = open_trained(b, c);
+    subject s = open_trained(b, c, id);
     pb_result r;
     pb_result_init(&r);
     int rc = s.model ? pb_form_hold(s.form, s.model) : -1;
@@ -236,12 +264,18 @@ static int serve(const pb_bench *b, const pb_cell *c, pb_model *merged, const ch
     return rc;
 }
 
-/* Where the experiment asks for it, of rows that a bank can serve: one LoRA each. */
+/* Where the experiment asks for it, of rows that a bank can serve. */
 static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_model *merged, pb_result *r)
 {
     const char *at = b->experiment->serving;
-    if (!merged || c->row->parts != 1 || strcmp(c->row->method[0]->name, "lora") != 0 || !*at)
+    if (!*at)
         return 0;
+    if (!merged || !pb_bank_serves(tuned)) {
+        if (!b->process)
+            pb_warn("serving: %s is left out: a bank serves one low-rank adapter (LoRA without DoRA) a row",
+                    c->row->label);
+        return 0;
+    }
     char *dir = pb_format("%s/%s.adapter", b->artifacts, c->hash.hex);
     int rc = pb_adapter_save(tuned, dir);
     for (char *end; !rc && *at; at = *end ? end + 1 : end) {
@@ -269,12 +303,12 @@ static int put_precision(const pb_bench *b, const pb_cell *c, const subject *bas
 }
 
 /* The tuned model in its fastest shape, if it has one: weights folded, prompt held. */
-static int open_merged(const pb_bench *b, const pb_cell *c, const subject *tuned, subject *out)
+static int open_merged(const pb_bench *b, const pb_cell *c, long long id, const subject *tuned, subject *out)
 {
     *out = (subject){NULL, NULL};
     if (!pb_model_can_merge(tuned->model))
         return 0;
-    *out = open_trained(b, c);
+    *out = open_trained(b, c, id);
     if (!out->model)
         return -1;
     pb_model_merge(out->model);
@@ -297,10 +331,10 @@ static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARI
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    subject s[PB_VARIANTS] = {open_subject(b, c, 0), open_trained(b, c), {NULL, NULL}};
+    subject s[PB_VARIANTS] = {open_subject(b, c, 0), open_trained(b, c, id), {NULL, NULL}};
     pb_result r;
     pb_result_init(&r);
-    int rc = s[PB_BASE].model && s[PB_UNMERGED].model ? open_merged(b, c, &s[PB_UNMERGED], &s[PB_MERGED]) : -1;
+    int rc = s[PB_BASE].model && s[PB_UNMERGED].model ? open_merged(b, c, id, &s[PB_UNMERGED], &s[PB_MERGED]) : -1;
     rc = rc || time_all(b, c, s, &r) || append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
     for (int v = 0; v < PB_VARIANTS; v++)

@@ -14,10 +14,8 @@ typedef struct pb_bench {
     char *artifacts; /* folder of the trained parameters           */
     int threads;     /* of one child                               */
     int process;     /* of the timing pass, from 0                 */
+    bool retry;      /* time again what could not be timed         */
 } pb_bench;
-
-/* The file of a cell's trained parameters; caller frees. */
-char *pb_cell_artifact(const pb_bench *b, const pb_cell *c);
 
 /* The cell's model with its methods attached, for this data; parts 0: the base alone.  shapes_only as pb_model_open.
  * NULL with an error. */

@@ -36,6 +36,7 @@ static const flag flags[] = {
     {"precision", "NAME", "hold the frozen base in fp32, bf16, int8 or nf4", AT(precision), TEXT},
     {"force", NULL, "use an adapter that was made for other weights", AT(force), SWITCH},
     {"no-timing", NULL, "leave the timing pass for later", AT(no_timing), SWITCH},
+    {"retry", NULL, "time again what could not be timed before", AT(retry), SWITCH},
     {"max-new", "N", "tokens added at most (64)", 0, OPTION},
     {"sample", NULL, "draw tokens by their probability", 0, STRATEGY},
     {"temperature", "X", "divide logits by it before a draw (1)", 0, OPTION},

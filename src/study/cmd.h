@@ -28,7 +28,7 @@ typedef struct pb_args {
     const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes;
     int jobs, threads, tokens;
     long long seed; /* -1: not given         */
-    bool json, quiet, no_timing, times, merged, ids, plain, decode, force;
+    bool json, quiet, no_timing, times, merged, ids, plain, decode, force, retry;
 } pb_args;
 
 typedef struct pb_command {

@@ -7,9 +7,11 @@
 #include "model/adapter.h"
 #include "study/cmd.h"
 #include "study/foreign.h"
+#include "study/kept.h"
 
 typedef struct stored {
-    char *id, *hash, *model, *row, *classes;
+    char *id, *model, *row, *classes;
+    pb_kept kept;
     pb_attached part[8];
     int parts;
     pb_provenance facts;
@@ -19,9 +21,8 @@ static int take_run(void *ctx, int columns, const char *const *value)
 {
     (void)columns;
     stored *s = ctx;
-    s->hash = pb_strdup(value[0]);
-    s->model = pb_strdup(value[1]);
-    s->row = pb_strdup(value[2]);
+    s->model = pb_strdup(value[0]);
+    s->row = pb_strdup(value[1]);
     return 0;
 }
 
@@ -68,15 +69,15 @@ static int find_run(const pb_args *a, stored *s)
     long long id = store ? pb_store_named(store, a->word[0]) : -1;
     s->id = pb_format("%lld", id);
     const char *by_id[] = {s->id, NULL};
-    int rc = id < 0 ||
-                     pb_store_query(store, "SELECT hash, model, row FROM run WHERE id = CAST(? AS INTEGER)", by_id,
-                                    take_run, s) ||
-                     pb_provenance_read(store, id, &s->facts) || pb_provenance_load_plugins(&s->facts, id, a) ||
-                     make_parts(s) ||
-                     pb_store_query(store, "SELECT key, value FROM setting WHERE run = CAST(? AS INTEGER)", by_id,
-                                    take_setting, s)
-                 ? -1
-                 : 0;
+    int rc =
+        id < 0 || pb_kept_find(store, a->db, id, &s->kept) ||
+                pb_store_query(store, "SELECT model, row FROM run WHERE id = CAST(? AS INTEGER)", by_id, take_run, s) ||
+                pb_provenance_read(store, id, &s->facts) || pb_provenance_load_plugins(&s->facts, id, a) ||
+                make_parts(s) ||
+                pb_store_query(store, "SELECT key, value FROM setting WHERE run = CAST(? AS INTEGER)", by_id,
+                               take_setting, s)
+            ? -1
+            : 0;
     pb_store_close(store);
     return rc;
 }
@@ -96,8 +97,8 @@ static int classes_of(const char *artifact)
 
 static int export_run(const pb_args *a, const stored *s)
 {
-    char *artifact = pb_foreign_artifact(a->db, s->hash);
-    int classes = artifact ? classes_of(artifact) : 0;
+    const char *artifact = s->kept.path;
+    int classes = pb_kept_check(&s->kept) ? 0 : classes_of(artifact);
     pb_opening opening = {.path = a->model ? a->model : s->model, .classes = classes};
     pb_model *m = classes ? pb_model_open(&opening) : NULL;
     int rc = !m || pb_provenance_check_model(&s->facts, atoll(s->id), m) || pb_model_attach(m, s->part, s->parts) ||
@@ -106,7 +107,6 @@ static int export_run(const pb_args *a, const stored *s)
              : a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
                          : pb_adapter_save(m, a->word[1]);
     pb_model_free(m);
-    free(artifact);
     return rc;
 }
 
@@ -118,7 +118,7 @@ static void release(stored *s)
         free(conf);
     }
     free(s->id);
-    free(s->hash);
+    pb_kept_free(&s->kept);
     free(s->model);
     free(s->row);
     free(s->classes);

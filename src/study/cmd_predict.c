@@ -4,14 +4,15 @@
 #include <string.h>
 
 #include "base/threads.h"
-#include "study/foreign.h"
+#include "study/kept.h"
 #include "study/opened.h"
 #include "study/run.h"
 #include "train/score.h"
 
 /* The stored run to use: the best choice on validation, the newest run of it. */
 typedef struct found {
-    char hash[65];
+    long long id;
+    pb_kept kept;
     char *choice;
     unsigned long long seed;
 } found;
@@ -20,7 +21,7 @@ static int take(void *ctx, int columns, const char *const *value)
 {
     (void)columns;
     found *f = ctx;
-    snprintf(f->hash, sizeof f->hash, "%s", value[0]);
+    f->id = atoll(value[0]);
     f->choice = pb_strdup(value[1]);
     f->seed = strtoull(value[2], NULL, 10);
     return 1;
@@ -39,14 +40,16 @@ static int find_run(const pb_args *a, const pb_experiment *e, const char *row, f
     int rc =
         !s ? -1
            : pb_store_query(s,
-                            "WITH scored AS (SELECT r.id, r.hash, r.choice, r.seed, v.value FROM finished r"
+                            "WITH scored AS (SELECT r.id, r.choice, r.seed, v.value FROM finished r"
                             " JOIN value v ON v.run = r.id AND v.key = ?3 AND v.step = -1"
                             " WHERE r.experiment = ?1 AND r.row = ?2 AND v.value IS NOT NULL AND EXISTS"
                             " (SELECT 1 FROM value t WHERE t.run = r.id AND t.split = 'test'))"
-                            " SELECT hash, choice, seed FROM scored JOIN (SELECT choice, avg(value) AS mean"
+                            " SELECT id, choice, seed FROM scored JOIN (SELECT choice, avg(value) AS mean"
                             " FROM scored GROUP BY choice) USING (choice)"
                             " WHERE ?4 = '' OR seed = CAST(?4 AS INTEGER) ORDER BY mean DESC, seed, id DESC LIMIT 1",
                             args, take, out);
+    if (rc == 1 && pb_kept_find(s, a->db, out->id, &out->kept))
+        rc = -1;
     pb_store_close(s);
     free(key);
     if (rc == 0)
@@ -103,14 +106,12 @@ static int predict_texts(const pb_data *d, const pb_form *f, pb_model *m, const 
     return rc;
 }
 
-static int predict_run(const pb_args *a, const pb_experiment *e, const pb_cell *chosen, const found *run, pb_data *data)
+static int predict_run(const pb_experiment *e, const pb_cell *chosen, const found *run, pb_data *data)
 {
     pb_cell c = *chosen; /* of any seed */
     c.seed = run->seed;
     pb_model *m = pb_cell_open(e, &c, data, c.row->parts, false);
-    char *path = pb_foreign_artifact(a->db, run->hash);
-    int rc = !m || !path || pb_model_load(m, path) ? -1 : 0;
-    free(path);
+    int rc = !m || pb_kept_check(&run->kept) || pb_model_load(m, run->kept.path) ? -1 : 0;
     rc = rc || read_texts(data) ? -1 : 0;
     pb_form *f = rc ? NULL : pb_cell_form(&c, data, m, pb_model_tokenizer(m), c.row->parts);
     rc = f ? predict_texts(data, f, m, &c) : -1;
@@ -124,8 +125,9 @@ static int predict_with(const pb_args *a, const pb_experiment *e, const char *ro
     found f = {.choice = NULL};
     const pb_cell *c = find_run(a, e, row, &f) ? NULL : cell_of(e, row, &f);
     pb_data *data = c ? pb_experiment_data(e) : NULL;
-    int rc = data ? predict_run(a, e, c, &f, data) : -1;
+    int rc = data ? predict_run(e, c, &f, data) : -1;
     free(f.choice);
+    pb_kept_free(&f.kept);
     pb_data_free(data);
     return rc;
 }

@@ -27,7 +27,8 @@ static int run(const pb_args *a)
     if (!rc)
         rc = pb_run_experiment(
             e, a->db,
-            &(pb_run_options){.jobs = a->jobs, .threads = a->threads, .quiet = a->quiet, .timing = !a->no_timing});
+            &(pb_run_options){
+                .jobs = a->jobs, .threads = a->threads, .quiet = a->quiet, .timing = !a->no_timing, .retry = a->retry});
     pb_experiment_free(e);
     if (rc < 0 || tell(a))
         return PB_EXIT_QUESTION;
@@ -39,7 +40,7 @@ const pb_command pb_cmd_run = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set jobs threads json quiet no-timing",
+    .options = "db set jobs threads json quiet no-timing retry",
     .help = "train, score and time what the experiment asks for, then print its table and draw its figures\n\n"
             "Runs that are in the database already are not repeated; an interrupted one goes on when run again.\n",
     .run = run,

@@ -101,12 +101,3 @@ int pb_provenance_check_model(const pb_provenance *f, long long run, const pb_mo
     return pb_error("%s: SHA-256 is %s, but run %lld was trained on a model of %s; want that one, with --model PATH",
                     pb_model_dir(m), is.hex, run, wanted);
 }
-
-char *pb_foreign_artifact(const char *db, const char *hash)
-{
-    const char *slash = strrchr(db, '/');
-    if (strlen(hash) == 64 && strspn(hash, "0123456789abcdef") == 64)
-        return pb_format("%.*sartifacts/%s.safetensors", slash ? (int)(slash - db) + 1 : 0, db, hash);
-    pb_error("%s: a run's hash is '%s'; want 64 hexadecimal digits", db, hash);
-    return NULL;
-}

@@ -28,8 +28,4 @@ int pb_provenance_load_plugins(const pb_provenance *f, long long run, const pb_a
 /* Is this model the one that the run was trained on?  -1 with an error if its SHA-256 is another one. */
 int pb_provenance_check_model(const pb_provenance *f, long long run, const pb_model *m);
 
-/* The file of a run's trained parameters, beside the database.  The caller frees it; NULL with an error if the stored
- * hash is none, and could lead anywhere. */
-char *pb_foreign_artifact(const char *db, const char *hash);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include "files/json.h"
 #include "study/run.h"
+#include "study/timing.h"
 #include "study/tuning.h"
 
 /* ---- gathering ---------------------------------------------------------------------------------------- */
@@ -316,6 +317,18 @@ static bool by_seeds_alone(const pb_report *r, int row)
     return n && (rc || !s.examples);
 }
 
+static void print_untimed(const pb_report *r, const pb_report_row *row, FILE *out)
+{
+    for (int i = 0; i < r->experiment->seeds; i++) {
+        char *why = row->id[i] > 0 && !pb_timing_has(r->store, row->id[i], -1)
+                        ? pb_store_fact(r->store, row->id[i], PB_TIMING_FAILED)
+                        : NULL;
+        if (why)
+            fprintf(out, "%s: not timed: %s; `peftbench run --retry` tries again\n", row->row->label, why);
+        free(why);
+    }
+}
+
 static void print_notes(const pb_report *r, FILE *out)
 {
     const pb_experiment *e = r->experiment;
@@ -328,6 +341,7 @@ static void print_notes(const pb_report *r, FILE *out)
         if (row->finished < e->seeds || row->diverged || row->failed)
             fprintf(out, "%s: %d of %d seeds finished, %d of them diverged; %d failed\n", row->row->label,
                     row->finished, e->seeds, row->diverged, row->failed);
+        print_untimed(r, row, out);
         if (by_seeds_alone(r, i))
             fprintf(out, "%s: ± for other seeds alone (Student's t): no predictions are stored\n", row->row->label);
     }

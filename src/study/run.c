@@ -10,17 +10,12 @@
 #include "model/chat.h"
 #include "model/family.h"
 #include "study/children.h"
+#include "study/kept.h"
 #include "study/progress.h"
 #include "study/timing.h"
 #include "train/template.h"
 
 /* ---- the bench ---------------------------------------------------------------------------------------- */
-
-static char *folder_of_artifacts(const char *db)
-{
-    const char *slash = strrchr(db, '/');
-    return pb_format("%.*sartifacts", slash ? (int)(slash - db) + 1 : 0, db);
-}
 
 static int check_template(const char *path)
 {
@@ -48,7 +43,7 @@ static int check_decoder(const pb_experiment *e, const pb_model *m)
 
 int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
 {
-    *b = (pb_bench){.experiment = e, .db = db, .home = getcwd(NULL, 0), .artifacts = folder_of_artifacts(db)};
+    *b = (pb_bench){.experiment = e, .db = db, .home = getcwd(NULL, 0), .artifacts = pb_kept_folder(db)};
     b->data = pb_experiment_data(e);
     pb_model *m = b->data ? pb_model_open(&(pb_opening){.path = e->model_path, .classes = b->data->classes}) : NULL;
     if (!m) {
@@ -197,6 +192,14 @@ static int store_failure(const pass *p, const pb_cell *c, const char *error, dou
     return rc;
 }
 
+/* What could not be timed is not tried for ever. */
+static int note_untimed(const pass *p, long long id, const char *error)
+{
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_store_note(s, id, PB_TIMING_FAILED, error) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
 /* What the database has of a cell when its child is gone: that counts, not how the child ended. */
 typedef struct outcome {
     bool stored;
@@ -237,7 +240,10 @@ static int cell_ended(void *ctx, int number, const char *error, double seconds)
     free(detail);
     free(label);
     p->failed += !o.stored;
-    return !o.stored && !p->work ? store_failure(p, c, error, seconds) : 0;
+    return o.stored                  ? 0
+           : !p->work                ? store_failure(p, c, error, seconds)
+           : p->work == pb_cell_time ? note_untimed(p, p->id[number], error)
+                                     : 0;
 }
 
 static const pb_child_events events = {.begun = cell_begun, .told = cell_told, .ended = cell_ended};
@@ -294,7 +300,12 @@ static bool lacks_times(pb_store *s, const pb_bench *b, const pb_cell *c, long l
 static bool is_untimed(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
 {
     const pb_experiment *e = b->experiment;
-    return e->timing_rounds > 0 && c->seed == e->seed[0] && lacks_times(s, b, c, id) && is_good_choice(s, e, c, id);
+    if (e->timing_rounds <= 0 || c->seed != e->seed[0] || !lacks_times(s, b, c, id) || !is_good_choice(s, e, c, id))
+        return false;
+    char *failed = b->retry ? NULL : pb_store_fact(s, id, PB_TIMING_FAILED);
+    bool tried = failed != NULL;
+    free(failed);
+    return !tried;
 }
 
 static int collect(pass *p, const char *db, is_wanted *wanted)
@@ -319,7 +330,7 @@ static int drop_artifacts(const pass *p, const char *db)
     const pb_experiment *e = p->bench.experiment;
     pb_store *s = pb_store_open(db);
     for (int i = 0; s && i < e->cells; i++) {
-        char *path = pb_cell_artifact(&p->bench, &e->cell[i]);
+        char *path = pb_kept_path(db, e->cell[i].hash.hex);
         if (!pb_run_chosen(s, e, &e->cell[i]))
             unlink(path);
         free(path);
@@ -397,6 +408,8 @@ int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o)
         return -1;
     p.cell = pb_alloc((size_t)(e->cells + 1) * sizeof *p.cell);
     p.id = pb_alloc((size_t)(e->cells + 1) * sizeof *p.id);
+    p.bench.retry = o->retry;
+    pb_kept_sweep(db);
     int rc = run_passes(&p, db, o);
     free(p.cell);
     free(p.id);

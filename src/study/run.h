@@ -11,6 +11,7 @@ typedef struct pb_run_options {
     int threads; /* in all; 0 = one per core                                 */
     bool quiet;
     bool timing; /* the timing pass at the end                               */
+    bool retry;  /* time again what could not be timed before                */
 } pb_run_options;
 
 /* Opens data and model once, to check them and to know every cell's hash.  -1 with an error. */

@@ -37,6 +37,12 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
 /* Appends values, predictions and samples to a run, in one transaction; nothing where they are there already. */
 int pb_store_append(pb_store *s, long long run, const pb_result *r);
 
+/* Notes a fact about a run in its provenance, unless there is one under this key already.  -1 with an error. */
+int pb_store_note(pb_store *s, long long run, const char *key, const char *value);
+
+/* The fact under this key in the run's provenance; the caller frees it.  NULL: there is none, or an error. */
+char *pb_store_fact(pb_store *s, long long run, const char *key);
+
 /* Appends the runs of another database that are not here yet, with all that belongs to them, in one transaction; a
  * run is the same if machine, hash and end are.  `added`, `known`: how many.  -1 with an error, and nothing is
  * changed: a run that is here with other results, no database of this schema. */

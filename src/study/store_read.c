@@ -48,6 +48,23 @@ double pb_store_value(pb_store *s, long long run, int split, const char *key)
     return value;
 }
 
+char *pb_store_fact(pb_store *s, long long run, const char *key)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "SELECT value FROM provenance WHERE run = ? AND key = ?");
+    char *fact = NULL;
+    if (!q)
+        return NULL;
+    sqlite3_bind_int64(q, 1, run);
+    pb_store_bind(q, 2, key);
+    int rc = sqlite3_step(q);
+    if (rc == SQLITE_ROW && sqlite3_column_text(q, 0))
+        fact = pb_strdup((const char *)sqlite3_column_text(q, 0));
+    else if (rc != SQLITE_DONE)
+        pb_store_fail(s);
+    sqlite3_finalize(q);
+    return fact;
+}
+
 int pb_store_query(pb_store *s, const char *sql, const char *const *args,
                    int (*row)(void *ctx, int columns, const char *const *value), void *ctx)
 {

@@ -163,7 +163,7 @@ static char *budget_of(const pb_cell *c)
 }
 
 /* Beside the run's row, which has machine and program. */
-static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
+static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c, const pb_result *r)
 {
     char *metrics = pb_format("%s %d", e->task->name, e->task->version);
     char *budget = budget_of(c), *processor = pb_host_processor();
@@ -173,6 +173,8 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < PB_COUNT(row) && !rc; i++)
         rc = put_fact(s, q, run, row[i][0], row[i][1]);
+    if (!rc && *r->artifact.hex)
+        rc = put_fact(s, q, run, "artifact", r->artifact.hex);
     rc = rc || put_plugins(s, q, run, c) ? -1 : 0;
     sqlite3_finalize(q);
     free(metrics);
@@ -216,10 +218,18 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
     long long run = put_run(s, e, c, r->status, error, seconds);
     int rc = run < 0 ? -1 : 0;
     if (run > 0)
-        rc = put_settings(s, run, e, c) || put_provenance(s, run, e, c) || put_result(s, run, r) ? -1 : 0;
+        rc = put_settings(s, run, e, c) || put_provenance(s, run, e, c, r) || put_result(s, run, r) ? -1 : 0;
     if (pb_store_end(s, rc))
         return -1;
     return run ? run : pb_store_find(s, &c->hash); /* another driver was faster */
+}
+
+int pb_store_note(pb_store *s, long long run, const char *key, const char *value)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT OR IGNORE INTO provenance VALUES (?, ?, ?)");
+    int rc = q ? put_fact(s, q, run, key, value) : -1;
+    sqlite3_finalize(q);
+    return rc;
 }
 
 /* Another driver may have been faster: the first value of what is to be appended tells. */

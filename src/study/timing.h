@@ -4,6 +4,9 @@
 
 #include "study/store.h"
 
+/* Key of a run's provenance: why it could not be timed. */
+#define PB_TIMING_FAILED "timing.failed"
+
 /* Puts under `key`, with the process as its step, the median over the rounds of sample `over` / sample `under`; nothing
  * where there are none.  Round by round: what disturbs a round disturbs both. */
 void pb_timing_ratio(pb_result *r, int process, const char *over, const char *under, const char *key);

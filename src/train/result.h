@@ -48,7 +48,8 @@ typedef struct pb_fingerprint {
 } pb_fingerprint;
 
 typedef struct pb_result {
-    char status[16]; /* "done", "diverged", "failed"                        */
+    char status[16];    /* "done", "diverged", "failed"                        */
+    pb_digest artifact; /* of the file of trained parameters; "": none      */
     pb_value *value;
     size_t values, values_capacity;
     pb_prediction *prediction;
