@@ -122,7 +122,7 @@ check: ## compilers, sanitizers, clang-tidy, format, floors, length
 
 # Seconds that each target runs; FUZZ=600 is what a release is given.
 FUZZ    = 60
-TARGETS = safetensors torch gguf tokenizer config parquet
+TARGETS = safetensors torch gguf tokenizer config parquet visible
 fuzz: ## runs libFuzzer on the readers of foreign files, FUZZ=600 seconds each
 	@tools/setup.sh fuzz
 	@$(MAKE) $(TARGETS:%=build/fuzz/fuzz_%)

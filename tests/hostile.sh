@@ -141,4 +141,17 @@ ok 'is JSON' is_json out
 ok 'and XML' grep -qF 'classname="e&quot;&lt;\u001b&amp;/r&quot;\u0001\nhead"' junit.xml
 ok 'without a control character' test -z "$(tr -d '\n' <junit.xml | LC_ALL=C grep -a '[[:cntrl:]]')"
 
+# ---- labels of a data set --------------------------------------------------------------------------------------
+sed "s/^good/go${escape}[31mod/" data/toy.tsv >data/evil.tsv
+sed 's/toy.tsv/evil.tsv/' tasks/toy.ini >tasks/evil.ini
+variant=v
+experiment evil.ini
+sed -i 's/= toy/= evil/' evil.ini
+ok 'labels with controls' run 0 run evil.ini --db d.db --threads 1 --quiet
+for i in $(seq 20); do echo "film $i was good"; done >texts
+script -qec "$(printf '%q ' "$program" predict evil.ini --db d.db --threads 1) <texts" /dev/null >out 2>err </dev/null
+ok 'a terminal' shows '\u001b[31mod'
+"$program" predict evil.ini --db d.db --threads 1 <texts >out 2>err
+ok 'a pipe gets the data as it is' grep -qaF "go${escape}[31mod" out
+
 finish

@@ -505,6 +505,38 @@ TEST(what_is_not_the_file_is_refused)
     end();
 }
 
+TEST(what_a_server_says_is_no_command_for_a_terminal)
+{
+    begin("");
+    server.header = "Content-Encoding: \x1b]0;x\x9b\r\n";
+    CHECK_INT(fetch_path("/files/model.safetensors"), 1);
+    CHECK(!strpbrk(pb_error_text(), "\x1b\x9b"));
+    end();
+}
+
+TEST(records_that_are_none_are_no_harm)
+{
+    static const char *const records[] = {
+        "",
+        "\n\n",
+        "# \n",
+        "no hash  config.json\n",
+        "#",
+        "\xff\xfe",
+        "0000000000000000000000000000000000000000000000000000000000000000  ",
+        "0000000000000000000000000000000000000000000000000000000000000000  config.json"};
+    for (size_t i = 0; i < PB_COUNT(records); i++) {
+        begin("{\"siblings\": [" SIBLING("config.json") "]}");
+        CHECK_INT(pb_write_file(in_folder("SHA256SUMS"), records[i], strlen(records[i])), 0);
+        CHECK_INT(fetch("org/tiny"), 0);
+        CHECK(was_asked("config.json"));
+        pb_text_free(&server.log);
+        CHECK_INT(fetch("org/tiny"), 0);
+        CHECK(!was_asked("config.json"));
+        end();
+    }
+}
+
 /* printf '{}\n' | git hash-object --stdin */
 TEST(small_files_are_held_to_git_s_hash)
 {

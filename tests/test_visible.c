@@ -1,6 +1,7 @@
 /* Foreign text on a terminal: what is made visible, and what stays. */
 #include "test.h"
 
+#include "base/rng.h"
 #include "files/json.h"
 
 TEST(controls_are_made_visible)
@@ -55,6 +56,22 @@ TEST(several_are_valid_at_once)
     const char *a = pb_visible("\x01"), *b = pb_visible("\x02");
     CHECK_TEXT(a, "\\u0001");
     CHECK_TEXT(b, "\\u0002");
+}
+
+/* What the fuzzer looks for, on bytes at random: most of them are no UTF-8. */
+TEST(nothing_that_is_obeyed_comes_out)
+{
+    pb_rng r = pb_rng_named(1, "visible");
+    for (int round = 0; round < 2000; round++) {
+        char text[24] = "";
+        for (size_t i = 0; i + 1 < sizeof text; i++)
+            text[i] = "\x1b\x9b\xc2\xe2\x80\xae\xf0\xff"
+                      "a\n"[pb_rng_below(&r, 10)];
+        const char *shown = pb_visible(text);
+        for (const char *c = shown; *c; c++)
+            CHECK((unsigned char)*c >= 0x20 && !(c[0] == '\xc2' && (unsigned char)c[1] < 0xA0));
+        CHECK(pb_visible(shown) == shown);
+    }
 }
 
 TEST(an_error_obeys_nothing)

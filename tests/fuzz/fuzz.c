@@ -108,6 +108,20 @@ static void __attribute__((unused)) try_config(const uint8_t *data, size_t size)
     pb_model_free(m);
 }
 
+/* Nothing that a terminal obeys comes out, and once is enough. */
+static void __attribute__((unused)) try_visible(const uint8_t *data, size_t size)
+{
+    char *text = pb_alloc(size + 1);
+    memcpy(text, data, size);
+    const char *shown = pb_visible(text);
+    for (const unsigned char *c = (const unsigned char *)shown; *c; c++)
+        if (*c < 0x20 || *c == 0x7F || (c[0] == 0xC2 && c[1] < 0xA0))
+            abort();
+    if (pb_visible(shown) != shown)
+        abort();
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     pb_error_clear();
