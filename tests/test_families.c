@@ -340,11 +340,11 @@ TEST(a_bank_gives_every_text_its_own_adapter)
 
 /* ---- tokenizers --------------------------------------------------------------------------------------------- */
 
-TEST(byte_pairs_are_those_of_tokenizers)
+/* Each folder of `kind` holds a tokenizer that the library trained, and texts with what it makes of them. */
+static void check_goldens(const char *kind, const char *const *names, size_t n)
 {
-    static const char *const names[] = {"gpt2", "roberta", "llama3", "smollm", "llama", "metaspace", "words", "text"};
-    for (size_t i = 0; i < PB_COUNT(names); i++) {
-        char *folder = pb_format("tests/golden/bpe/%s", names[i]);
+    for (size_t i = 0; i < n; i++) {
+        char *folder = pb_format("tests/golden/%s/%s", kind, names[i]);
         pb_tokenizer *t = pb_tokenizer_open(folder);
         CHECK(t != NULL);
         lines l = open_lines(folder, "texts.jsonl");
@@ -354,4 +354,20 @@ TEST(byte_pairs_are_those_of_tokenizers)
         free(l.text);
         free(folder);
     }
+}
+
+TEST(byte_pairs_are_those_of_tokenizers)
+{
+    static const char *const names[] = {"gpt2",  "roberta",   "llama3",      "qwen2", "smollm",
+                                        "llama", "metaspace", "no-fallback", "words", "text"};
+    check_goldens("bpe", names, PB_COUNT(names));
+}
+
+/* Unigram and WordLevel models, and steps around them (tests/parity/piece_tokenizers.py). */
+TEST(other_kinds_are_those_of_tokenizers)
+{
+    static const char *const names[] = {
+        "t5",          "xlm-roberta", "albert",         "whole",       "whitespace", "metaspace-whole", "digits",
+        "punctuation", "split-next",  "split-previous", "split-words", "split-runs", "split-before"};
+    check_goldens("pieces", names, PB_COUNT(names));
 }

@@ -1,10 +1,12 @@
-/* WordPiece against the ids that Hugging Face's tokenizers give (tests/parity/make_goldens.py). */
+/* WordPiece against the ids that Hugging Face's tokenizers give (tests/parity/make_goldens.py), expressions at their limits, and
+ * what is refused. */
 #include "test.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "files/json.h"
+#include "files/pattern.h"
 #include "files/tokenizer.h"
 
 static void compare(const pb_tokenizer *t, const pb_json *want, int line)
@@ -82,4 +84,108 @@ TEST(bytes_that_are_not_utf8_are_dropped_as_replacement_characters)
     pb_ids_free(&clean);
     pb_ids_free(&broken);
     pb_tokenizer_close(t);
+}
+
+/* ---- regular expressions (files/pattern.h) ----------------------------------------------------------------- */
+
+/* A tokenizer that splits by this expression, JSON-escaped. */
+static pb_tokenizer *open_split(const char *regex)
+{
+    char *json = pb_format("{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0}}, "
+                           "\"pre_tokenizer\": {\"type\": \"Split\", \"behavior\": \"Isolated\", \"invert\": false, "
+                           "\"pattern\": {\"Regex\": \"%s\"}}}",
+                           regex);
+    pb_tokenizer *t = pb_tokenizer_open_text("split", json);
+    free(json);
+    return t;
+}
+
+/* Words of n times `unit` and `end`, -1 with an error. */
+static int words_of(const pb_tokenizer *t, const char *unit, int n, const char *end)
+{
+    pb_text text = {0};
+    pb_ids ids = {0};
+    for (int i = 0; i < n; i++)
+        pb_text_add(&text, "%s", unit);
+    pb_text_add(&text, "%s", end);
+    int rc = pb_tokenizer_encode(t, text.data, text.length, false, 0, &ids);
+    int words = (int)ids.count;
+    pb_text_free(&text);
+    pb_ids_free(&ids);
+    return rc ? -1 : words;
+}
+
+TEST(an_expression_that_takes_too_many_steps_is_an_error_and_no_missing_match)
+{
+    pb_tokenizer *t = open_split("(a+)+$");
+    CHECK(t != NULL);
+    CHECK_INT(words_of(t, "a", 20, ""), 1);
+    CHECK_INT(words_of(t, "a", 60, "b"), -1);
+    CHECK(strstr(pb_error_text(), "split: pre_tokenizer: '(a+)+$' on 'aaaaaaaa"));
+    CHECK(strstr(pb_error_text(), "want an expression that needs fewer steps, or a shorter text"));
+    pb_error_clear();
+    pb_tokenizer_close(t);
+    char *text = pb_format("%60s", "b");
+    for (int i = 0; i < 59; i++)
+        text[i] = 'a';
+    CHECK_INT(pb_pattern_matches("(a+)+", text), -1);
+    CHECK(strstr(pb_error_text(), "'(a+)+' on 'aaaaaaaa"));
+    pb_error_clear();
+    free(text);
+}
+
+TEST(a_long_match_needs_no_more_stack_than_there_is)
+{
+    pb_tokenizer *t = open_split("(?:a|b|c(?=[abc]))*c");
+    CHECK(t != NULL);
+    CHECK_INT(words_of(t, "abc", 400000, "x"), 2);
+    pb_tokenizer_close(t);
+}
+
+TEST(what_an_expression_means_elsewhere_is_refused)
+{
+    static const char *const rows[] = {"\\\\bword\\\\b", "[a[bc]]", "[a-z&&[^x]]", "[\\\\W]", "(a"};
+    for (size_t i = 0; i < PB_COUNT(rows); i++) {
+        CHECK(!open_split(rows[i]));
+        CHECK(!strncmp(pb_error_text(), "split: pre_tokenizer: ", 22));
+        pb_error_clear();
+    }
+}
+
+/* ---- what is refused ---------------------------------------------------------------------------------------- */
+
+TEST(what_a_tokenizer_has_and_is_not_known_is_named)
+{
+    static const struct {
+        const char *json, *why;
+    } rows[] = {
+        {"{\"model\": {\"type\": \"Morphs\"}}", "model: type 'Morphs' is not supported"},
+        {"{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": {\"a\": 1}}}", "model: vocab: want a list"},
+        {"{\"model\": {\"type\": \"Unigram\", \"unk_id\": null, \"vocab\": [[\"a\", 0]]}}", "model: unk_id: want"},
+        {"{\"model\": {\"type\": \"Unigram\", \"unk_id\": 1, \"vocab\": [[\"a\", 0]]}}", "model: unk_id: want"},
+        {"{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"a\", 0], [\"b\"]]}}",
+         "model: vocab: entry 1: want [\"token\", score]"},
+        {"{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"a\", 0], [7, 0]]}}",
+         "model: vocab: entry 1: want [\"token\", score]"},
+        {"{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"a\": 0}}}",
+         "model: unk_token: 'u' is not in the vocabulary"},
+        {"{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0}}, "
+         "\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AAAA!\"}}",
+         "normalizer: Precompiled: precompiled_charsmap: want base64"},
+        {"{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0}}, "
+         "\"normalizer\": {\"type\": \"Transliterate\"}}",
+         "normalizer: type 'Transliterate' is not supported"},
+        {"{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0}}, "
+         "\"pre_tokenizer\": {\"type\": \"UnicodeScripts\"}}",
+         "pre_tokenizer: type 'UnicodeScripts' is not supported"},
+        {"{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0}}, "
+         "\"decoder\": {\"type\": \"CTC\"}}",
+         "decoder: type 'CTC' is not supported"},
+    };
+    for (size_t i = 0; i < PB_COUNT(rows); i++) {
+        CHECK(!pb_tokenizer_open_text("refused", rows[i].json));
+        if (!strstr(pb_error_text(), rows[i].why))
+            CHECK_TEXT(pb_error_text(), rows[i].why);
+        pb_error_clear();
+    }
 }

@@ -164,9 +164,9 @@ static void count_word(void *ctx, const char *text, size_t size, int added)
     t->times[i] = (size_t)i < known ? t->times[i] + 1 : 1;
 }
 
-void pb_bpe_trainer_feed(pb_bpe_trainer *t, const char *text, size_t n)
+int pb_bpe_trainer_feed(pb_bpe_trainer *t, const char *text, size_t n)
 {
-    pb_tokenizer_each_word(t->pipeline, text, n, count_word, t);
+    return pb_tokenizer_each_word(t->pipeline, text, n, count_word, t);
 }
 
 int pb_bpe_trainer_write(pb_bpe_trainer *t, int vocabulary, const char *path)

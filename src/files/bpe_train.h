@@ -20,7 +20,7 @@ pb_bpe_trainer *pb_bpe_trainer_new(pb_bpe_kind kind);
 void pb_bpe_trainer_free(pb_bpe_trainer *t); /* NULL is fine */
 
 /* Counts the words of one document, n bytes of UTF-8. */
-void pb_bpe_trainer_feed(pb_bpe_trainer *t, const char *text, size_t n);
+int pb_bpe_trainer_feed(pb_bpe_trainer *t, const char *text, size_t n);
 
 /* Learns from what was fed and writes the file.  `vocabulary` entries are the special tokens, the 256
  * bytes and what merges make: the most frequent pair of neighbours first, of equals the one whose ids

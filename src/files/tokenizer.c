@@ -68,6 +68,17 @@ static int count_entry(void *ctx, const char *token, const pb_json *value)
     return id < 0 ? -1 : 0;
 }
 
+/* Entry i of a list of ["token", score]; NULL with an error. */
+static const char *listed_token(const pb_tokenizer *t, const pb_json *list, size_t i)
+{
+    const pb_json *token = pb_json_at(pb_json_at(list, i), 0);
+    const char *text = pb_json_text(token, NULL);
+    if (text && strlen(text) == pb_json_text_size(token))
+        return text;
+    pb_error("%s: model: vocab: entry %zu: want [\"token\", score], a token without NUL", t->path, i);
+    return NULL;
+}
+
 static int keep_entry(void *ctx, const char *token, const pb_json *value)
 {
     pb_tokenizer *t = ctx;
@@ -78,14 +89,20 @@ static int keep_entry(void *ctx, const char *token, const pb_json *value)
     return 0;
 }
 
-static int read_vocabulary(pb_tokenizer *t, const pb_json *root)
+/* A list's ids are its places; of tokens that are written alike the last is found by its text. */
+static int keep_list(pb_tokenizer *t, const pb_json *list)
 {
-    const pb_json *vocab = pb_json_get(pb_json_get(root, "model"), "vocab");
-    const pb_json *added = pb_json_get(root, "added_tokens");
-    if (!pb_json_is_object(vocab) || !pb_json_size(vocab))
-        return pb_error("%s: model: vocab: want an object of tokens and ids", t->path);
-    if (pb_json_each(vocab, count_entry, t))
-        return -1;
+    for (size_t i = pb_json_size(list); i-- > 0;) {
+        const char *token = listed_token(t, list, i);
+        if (!token || pb_tokenizer_keep(t, token, (int)i))
+            return -1;
+        pb_index_put(&t->index, token, strlen(token), (int)i);
+    }
+    return 0;
+}
+
+static int count_added(pb_tokenizer *t, const pb_json *added)
+{
     for (size_t i = 0; i < pb_json_size(added); i++) {
         const char *content = pb_json_text(pb_json_get(pb_json_at(added, i), "content"), "");
         if (!*content)
@@ -93,8 +110,25 @@ static int read_vocabulary(pb_tokenizer *t, const pb_json *root)
         if (count_entry(t, content, pb_json_get(pb_json_at(added, i), "id")))
             return -1;
     }
+    return 0;
+}
+
+static int read_vocabulary(pb_tokenizer *t, const pb_json *root)
+{
+    const pb_json *vocab = pb_json_get(pb_json_get(root, "model"), "vocab");
+    bool list = t->kind->listed;
+    if (!(list ? pb_json_is_array : pb_json_is_object)(vocab) || !pb_json_size(vocab) ||
+        pb_json_size(vocab) > LARGEST_ID)
+        return pb_error("%s: model: vocab: want %s", t->path,
+                        list ? "a list of tokens and scores" : "an object of tokens and ids");
+    if (list)
+        t->tokens = (int)pb_json_size(vocab);
+    else if (pb_json_each(vocab, count_entry, t))
+        return -1;
+    if (count_added(t, pb_json_get(root, "added_tokens")))
+        return -1;
     t->token = pb_alloc((size_t)t->tokens * sizeof *t->token);
-    return pb_json_each(vocab, keep_entry, t) ? -1 : 0;
+    return (list ? keep_list(t, vocab) : pb_json_each(vocab, keep_entry, t)) ? -1 : 0;
 }
 
 /* ---- words ------------------------------------------------------------------------------------------- */
@@ -103,6 +137,7 @@ typedef struct walk {
     const pb_tokenizer *t;
     pb_word_visit *visit;
     void *ctx;
+    int *rc; /* becomes -1 when an expression fails */
 } walk;
 
 /* first: the stretch is the text's beginning. */
@@ -123,7 +158,8 @@ static void walk_between(const walk *w, const char *text, size_t size, bool norm
 
 static void walk_normal(const walk *w, const char *text, size_t size, bool first)
 {
-    pb_splitter_run(w->t, text, size, first, w->visit, w->ctx);
+    if (pb_splitter_run(w->t, text, size, first, w->visit, w->ctx))
+        *w->rc = -1;
 }
 
 static void walk_raw(const walk *w, const char *text, size_t size, bool first)
@@ -131,8 +167,10 @@ static void walk_raw(const walk *w, const char *text, size_t size, bool first)
     if (!size)
         return;
     pb_text normal = {0};
-    pb_normalizer_run(w->t, text, size, &normal);
-    walk_between(w, normal.data, normal.length, true, first, walk_normal);
+    if (pb_normalizer_run(w->t, text, size, &normal, w->t->origin ? &first : NULL))
+        *w->rc = -1;
+    else
+        walk_between(w, normal.data, normal.length, true, first, walk_normal);
     pb_text_free(&normal);
 }
 
@@ -157,17 +195,19 @@ static void repair(const char *text, size_t size, pb_text *out)
     }
 }
 
-void pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size, pb_word_visit *visit, void *ctx)
+int pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size, pb_word_visit *visit, void *ctx)
 {
-    walk w = {t, visit, ctx};
+    int rc = 0;
+    walk w = {t, visit, ctx, &rc};
     if (is_valid(text, size)) {
         walk_between(&w, text, size, false, true, walk_raw);
-        return;
+        return rc;
     }
     pb_text valid = {0};
     repair(text, size, &valid);
     walk_between(&w, valid.data, valid.length, false, true, walk_raw);
     pb_text_free(&valid);
+    return rc;
 }
 
 /* ---- encoding ---------------------------------------------------------------------------------------- */
@@ -192,20 +232,20 @@ static void encode_word(void *ctx, const char *text, size_t size, int added)
     if (added >= 0)
         pb_ids_add(e->id, added);
     else
-        (e->t->is_bpe ? pb_bpe_encode : pb_wordpiece_encode)(e->t, text, size, e->id);
+        e->t->kind->encode(e->t, text, size, e->id);
     for (size_t i = from; e->word && i < e->id->count; i++)
         pb_ids_add(e->word, e->words);
     e->words++;
 }
 
-void pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
-                               pb_ids *out, pb_ids *word)
+int pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
+                              pb_ids *out, pb_ids *word)
 {
     encoding e = {t, out, word, 0};
     size_t start = out->count, behind = special ? t->behind.count : 0;
     for (size_t i = 0; special && i < t->before.count; i++)
         add_id(&e, t->before.id[i], -1);
-    pb_tokenizer_each_word(t, text, size, encode_word, &e);
+    int rc = pb_tokenizer_each_word(t, text, size, encode_word, &e);
     size_t got = out->count - start, kept = (size_t)limit > behind ? (size_t)limit - behind : 0;
     if (limit > 0 && got > kept) {
         out->count -= got - kept;
@@ -214,11 +254,12 @@ void pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t s
     }
     for (size_t i = 0; i < behind; i++)
         add_id(&e, t->behind.id[i], -1);
+    return rc;
 }
 
-void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out)
+int pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out)
 {
-    pb_tokenizer_encode_words(t, text, size, special, limit, out, NULL);
+    return pb_tokenizer_encode_words(t, text, size, special, limit, out, NULL);
 }
 
 /* ---- the template ------------------------------------------------------------------------------------ */
@@ -270,6 +311,21 @@ static int read_post_processor(pb_tokenizer *t, const pb_json *post, const char 
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
 
+static const pb_model_kind kinds[] = {{"WordPiece", false, pb_wordpiece_read, pb_wordpiece_encode},
+                                      {"BPE", false, pb_bpe_read, pb_bpe_encode},
+                                      {"Unigram", true, pb_unigram_read, pb_unigram_encode},
+                                      {"WordLevel", false, pb_wordlevel_read, pb_wordlevel_encode}};
+
+static int find_kind(pb_tokenizer *t, const char *type)
+{
+    for (size_t i = 0; i < PB_COUNT(kinds); i++)
+        if (!strcmp(type, kinds[i].type)) {
+            t->kind = &kinds[i];
+            return 0;
+        }
+    return pb_error("%s: model: type '%s' is not supported; want WordPiece, BPE, Unigram or WordLevel", t->path, type);
+}
+
 static int read_tokenizer(pb_tokenizer *t)
 {
     const pb_json *root = pb_json_root(t->doc);
@@ -277,15 +333,12 @@ static int read_tokenizer(pb_tokenizer *t)
         return pb_error("%s: want a JSON object", t->path);
     const pb_json *model = pb_json_get(root, "model");
     const char *type = pb_json_text(pb_json_get(model, "type"), "(none)");
-    t->is_bpe = !strcmp(type, "BPE");
-    if (!t->is_bpe && strcmp(type, "WordPiece") != 0)
-        return pb_error("%s: model: type '%s' is not supported; want 'WordPiece' or 'BPE'", t->path, type);
+    if (find_kind(t, type))
+        return -1;
     if (read_vocabulary(t, root) || pb_added_read(t, pb_json_get(root, "added_tokens")) ||
         pb_normalizer_read(t, pb_json_get(root, "normalizer")) ||
-        pb_splitter_read(t, pb_json_get(root, "pre_tokenizer")) ||
-        (t->is_bpe ? pb_bpe_read : pb_wordpiece_read)(t, model))
+        pb_splitter_read(t, pb_json_get(root, "pre_tokenizer")) || t->kind->read(t, model) || pb_added_index(t))
         return -1;
-    pb_added_index(t);
     return pb_decoder_read(t, pb_json_get(root, "decoder")) ||
                    pb_steps_each(t, pb_json_get(root, "post_processor"), "processors", read_post_processor)
                ? -1
@@ -321,9 +374,10 @@ void pb_tokenizer_close(pb_tokenizer *t)
         return;
     pb_added_free(t);
     pb_bpe_free(t);
-    pb_splitter_free(t);
-    free(t->normalizer.step);
-    free(t->decoder.step);
+    pb_unigram_free(t);
+    pb_steps_free(&t->splitter);
+    pb_steps_free(&t->normalizer);
+    pb_steps_free(&t->decoder);
     pb_json_free(t->doc);
     free(t->token);
     pb_index_free(&t->index);

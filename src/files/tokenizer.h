@@ -2,7 +2,7 @@
  * tokenizer.c reads the file, cuts out added tokens and adds the special tokens of the template;
  * between them are the normalizers (tokenizer_normalize.c), the pre-tokenizers, which cut text into
  * words (tokenizer_split.c), and one kind of model a file, which makes ids of a word
- * (tokenizer_wordpiece.c, tokenizer_bpe.c); tokenizer_decode.c goes back.  A tokenizer keeps words it
+ * (tokenizer_wordpiece.c, _bpe.c, _unigram.c, _wordlevel.c); tokenizer_decode.c goes back.  A tokenizer keeps words it
  * has seen, so two threads may not use one at a time. */
 #ifndef PB_TOKENIZER_H
 #define PB_TOKENIZER_H
@@ -30,19 +30,21 @@ typedef struct pb_ids {
 
 /* Appends the ids of `size` bytes of UTF-8 text to out (invalid bytes are read as U+FFFD).
  * special: with the template's tokens ([CLS] .. [SEP]).  limit > 0 cuts the text's own ids
- * so that at most `limit` ids come out in all; the file's own truncation is NOT applied. */
-void pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out);
+ * so that at most `limit` ids come out in all; the file's own truncation is NOT applied.
+ * -1 with an error if an expression of the file takes too many steps on this text (pattern.h); what was appended
+ * then means nothing. */
+int pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out);
 /* The same, and appends to `word` which word each id is of: words (see below) are counted from 0 on, -1 is
  * a token of the template.  So two tokenizers with the same normalizer, pre-tokenizer and added tokens
  * number the words of a text alike.  word may be NULL. */
-void pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
-                               pb_ids *out, pb_ids *word);
+int pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
+                              pb_ids *out, pb_ids *word);
 
 /* A word is a piece that the pre-tokenizer cuts, normalised, here `size` bytes of it (added: -1), or an added
  * token found in the text (added: its id). */
 typedef void pb_word_visit(void *ctx, const char *text, size_t size, int added);
-/* Visits the words of a text in turn, as encoding sees them. */
-void pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size, pb_word_visit *visit, void *ctx);
+/* Visits the words of a text in turn, as encoding sees them.  -1 with an error, as encoding has it. */
+int pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size, pb_word_visit *visit, void *ctx);
 
 /* Appends the text of n ids.  plain: special tokens are left out. */
 void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool plain, pb_text *out);

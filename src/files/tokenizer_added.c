@@ -70,18 +70,21 @@ static void fill_search(pb_tokenizer *t, bool normalized)
 }
 
 /* Tokens that are searched in normalised text are searched by their normalised content. */
-void pb_added_index(pb_tokenizer *t)
+int pb_added_index(pb_tokenizer *t)
 {
     for (size_t i = 0; i < t->added_count; i++) {
         if (!t->added[i].normalized)
             continue;
         pb_text text = {0};
-        pb_normalizer_run(t, t->added[i].content, t->added[i].size, &text);
+        int rc = pb_normalizer_run(t, t->added[i].content, t->added[i].size, &text, NULL);
         t->added[i].size = text.length;
         t->added[i].content = t->added[i].owned = text.data;
+        if (rc)
+            return rc;
     }
     fill_search(t, false);
     fill_search(t, true);
+    return 0;
 }
 
 void pb_added_free(pb_tokenizer *t)

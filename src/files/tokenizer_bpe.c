@@ -158,15 +158,22 @@ static void remember(cached *c, const char *text, size_t size, const int *id, si
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-static void find_bytes(pb_tokenizer *t)
+void pb_tokenizer_byte_ids(const pb_tokenizer *t, int id[256])
+{
+    for (int i = 0; i < 256; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", (unsigned)i);
+        id[i] = pb_tokenizer_lookup(t, name, strlen(name));
+    }
+}
+
+/* The ids of single bytes in GPT-2's writing of them. */
+static void find_written_bytes(const pb_tokenizer *t, int id[256])
 {
     for (int i = 0; i < 256; i++) {
         pb_text c = {0};
-        if (t->bytes)
-            pb_utf8_add(&c, pb_byte_character((unsigned char)i));
-        else
-            pb_text_add(&c, "<0x%02X>", (unsigned)i);
-        t->bpe.byte_id[i] = pb_tokenizer_lookup(t, c.data, c.length);
+        pb_utf8_add(&c, pb_byte_character((unsigned char)i));
+        id[i] = pb_tokenizer_lookup(t, c.data, c.length);
         pb_text_free(&c);
     }
 }
@@ -190,7 +197,7 @@ int pb_bpe_read(pb_tokenizer *t, const pb_json *model)
     t->bpe.cache = pb_alloc(sizeof *t->bpe.cache);
     if (read_merges(t, pb_json_get(model, "merges")))
         return -1;
-    find_bytes(t);
+    (t->bytes ? find_written_bytes : pb_tokenizer_byte_ids)(t, t->bpe.byte_id);
     return 0;
 }
 

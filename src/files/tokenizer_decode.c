@@ -27,8 +27,9 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
            : kind == REPLACE   ? pb_json_text(pb_json_get(pattern, "String"), "")
                                : pb_json_text(pb_json_get(v, "content"), "");
     s->b = kind == METASPACE ? " " : pb_json_text(pb_json_get(v, "content"), "");
-    s->flag = pb_json_bool(pb_json_get(v, "cleanup"), true) &&
-              strcmp(pb_json_text(pb_json_get(v, "prepend_scheme"), ""), "never") != 0;
+    s->flag = kind == METASPACE ? strcmp(pb_json_text(pb_json_get(v, "prepend_scheme"), ""), "never") != 0 &&
+                                      pb_json_bool(pb_json_get(v, "add_prefix_space"), true)
+                                : pb_json_bool(pb_json_get(v, "cleanup"), true);
     s->start = (int)pb_json_integer(pb_json_get(v, "start"), 0);
     s->stop = (int)pb_json_integer(pb_json_get(v, "stop"), 0);
     if ((kind == REPLACE || kind == STRIP || kind == METASPACE) && !*s->a)
@@ -241,12 +242,8 @@ static void run(const pb_step *s, texts *l)
     case FUSE: fuse(l); return;
     case STRIP: strip(s, l); return;
     default:
-        for (size_t i = 0; i < l->count; i++) {
-            bool first = s->kind == METASPACE && !i && s->flag && !strncmp(l->item[i].data, s->a, strlen(s->a));
-            if (first)
-                substitute(&l->item[i], s->a, "", true);
-            substitute(&l->item[i], s->a, s->b, false);
-        }
+        for (size_t i = 0; i < l->count; i++) /* a Metaspace that prepends has none in the first token */
+            substitute(&l->item[i], s->a, s->kind == METASPACE && !i && s->flag ? "" : s->b, false);
     }
 }
 

@@ -5,7 +5,7 @@
 
 #include "files/tokenizer_internal.h"
 
-enum { PREPEND, REPLACE, LOWERCASE, STRIP_ACCENTS, STRIP, UNICODE, BERT };
+enum { PREPEND, REPLACE, LOWERCASE, STRIP_ACCENTS, STRIP, UNICODE, BERT, NMT, PRECOMPILED };
 enum { CLEAN = 1, APART = 2, UNMARKED = 4, LOWER = 8 }; /* what BERT does */
 
 pb_step *pb_steps_add(pb_steps *s, int kind)
@@ -39,6 +39,21 @@ static int read_bert(const pb_json *v)
            (pb_json_bool(pb_json_get(v, "strip_accents"), lower) ? UNMARKED : 0) | (lower ? LOWER : 0);
 }
 
+static int read_replace(pb_tokenizer *t, const pb_json *v, pb_step *s)
+{
+    const pb_json *pattern = pb_json_get(v, "pattern");
+    const char *regex = pb_json_text(pb_json_get(pattern, "Regex"), NULL);
+    s->a = pb_json_text(pb_json_get(pattern, "String"), "");
+    s->b = pb_json_text(pb_json_get(v, "content"), "");
+    if (!regex)
+        return *s->a ? 0
+                     : pb_error("%s: normalizer: Replace: want a pattern {\"String\": ..} or {\"Regex\": ..}", t->path);
+    char *where = pb_format("%s: normalizer: Replace", t->path);
+    s->regex = pb_pattern_compile(where, regex);
+    free(where);
+    return s->regex ? 0 : -1;
+}
+
 static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
 {
     static const struct {
@@ -50,6 +65,8 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
                  {"StripAccents", STRIP_ACCENTS, 0},
                  {"Strip", STRIP, 0},
                  {"BertNormalizer", BERT, 0},
+                 {"Nmt", NMT, 0},
+                 {"Precompiled", PRECOMPILED, 0},
                  {"NFC", UNICODE, UTF8PROC_COMPOSE},
                  {"NFD", UNICODE, UTF8PROC_DECOMPOSE},
                  {"NFKC", UNICODE, UTF8PROC_COMPOSE | UTF8PROC_COMPAT},
@@ -65,11 +82,10 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
     s->flag2 = pb_json_bool(pb_json_get(v, "strip_right"), true);
     if (known[i].kind == PREPEND)
         s->a = pb_json_text(pb_json_get(v, "prepend"), "");
-    if (known[i].kind != REPLACE)
-        return 0;
-    s->a = pb_json_text(pb_json_get(pb_json_get(v, "pattern"), "String"), "");
-    s->b = pb_json_text(pb_json_get(v, "content"), "");
-    return *s->a ? 0 : pb_error("%s: normalizer: Replace: want a pattern {\"String\": ..}", t->path);
+    if (known[i].kind == PRECOMPILED)
+        return (s->charsmap = pb_charsmap_read(t->path, pb_json_text(pb_json_get(v, "precompiled_charsmap"), ""))) ? 0
+                                                                                                                   : -1;
+    return known[i].kind == REPLACE ? read_replace(t, v, s) : 0;
 }
 
 int pb_normalizer_read(pb_tokenizer *t, const pb_json *v)
@@ -77,15 +93,55 @@ int pb_normalizer_read(pb_tokenizer *t, const pb_json *v)
     return pb_steps_each(t, v, "normalizers", read_step);
 }
 
+void pb_steps_free(pb_steps *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        pb_pattern_free(s->step[i].regex);
+        pb_charsmap_free(s->step[i].charsmap);
+    }
+    free(s->step);
+}
+
 /* ---- running ----------------------------------------------------------------------------------------- */
 
-static void replace(const pb_step *s, const pb_text *in, pb_text *out)
+typedef struct replacing {
+    const char *content;
+    pb_text *out;
+} replacing;
+
+static void replace_match(void *ctx, const char *text, size_t size, bool match)
 {
+    replacing *r = ctx;
+    if (match)
+        pb_text_add(r->out, "%s", r->content);
+    else
+        pb_text_bytes(r->out, text, size);
+}
+
+static int replace(const pb_step *s, const pb_text *in, pb_text *out)
+{
+    if (s->regex)
+        return pb_pattern_each(s->regex, in->data, in->length, replace_match, &(replacing){s->b, out});
     size_t n = strlen(s->a);
     for (size_t i = 0; i < in->length;) {
         bool here = in->length - i >= n && !memcmp(in->data + i, s->a, n);
         pb_text_bytes(out, here ? s->b : in->data + i, here ? strlen(s->b) : 1);
         i += here ? n : 1;
+    }
+    return 0;
+}
+
+/* What the Nmt normalizer drops, and what it takes for a blank. */
+static void nmt(const pb_text *in, pb_text *out)
+{
+    int32_t c;
+    for (size_t i = 0; i < in->length;) {
+        i += pb_utf8_next(in->data + i, in->length - i, &c);
+        bool dropped = (c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+        bool blank = c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
+                     c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+        if (!dropped)
+            pb_utf8_add(out, blank ? ' ' : c);
     }
 }
 
@@ -231,7 +287,7 @@ static void bert(int what, const pb_text *in, pb_text *out)
     pb_text_free(&cleaned);
 }
 
-static void run(const pb_step *s, const pb_text *in, pb_text *out)
+static int run(const pb_step *s, const pb_text *in, pb_text *out)
 {
     switch (s->kind) {
     case PREPEND:
@@ -239,13 +295,16 @@ static void run(const pb_step *s, const pb_text *in, pb_text *out)
             pb_text_add(out, "%s", s->a);
         pb_text_bytes(out, in->data, in->length);
         break;
-    case REPLACE: replace(s, in, out); break;
+    case REPLACE: return replace(s, in, out);
+    case NMT: nmt(in, out); break;
+    case PRECOMPILED: pb_charsmap_run(s->charsmap, in->data, in->length, out); break;
     case LOWERCASE: lower(in, out); break;
     case STRIP_ACCENTS: strip_accents(in, out); break;
     case STRIP: strip(s, in, out); break;
     case BERT: bert(s->start, in, out); break;
     default: transform(s, in, out);
     }
+    return 0;
 }
 
 static void swap(pb_text *a, pb_text *b)
@@ -255,16 +314,41 @@ static void swap(pb_text *a, pb_text *b)
     *b = c;
 }
 
-void pb_normalizer_run(const pb_tokenizer *t, const char *text, size_t size, pb_text *out)
+/* Does the text that a step leaves begin behind the text's own first character: because it dropped that, or put
+ * something in place of more than that. */
+static bool moves_beginning(const pb_step *s, const pb_text *in)
+{
+    int32_t c;
+    size_t n = pb_utf8_next(in->data, in->length, &c), begin = 0, end = 0;
+    if (s->kind == REPLACE && !s->regex)
+        return !strncmp(in->data, s->a, strlen(s->a)) && (strlen(s->a) > n || !*s->b);
+    if (s->kind == REPLACE)
+        return pb_pattern_first(s->regex, in->data, in->length, &begin, &end) == 1 && !begin && end > 0 &&
+               (end > n || !*s->b);
+    pb_text first = {0}, left = {0};
+    pb_text_bytes(&first, in->data, n);
+    bool filters = s->kind == STRIP || s->kind == STRIP_ACCENTS || s->kind == NMT || s->kind == BERT;
+    bool gone = filters && !run(s, &first, &left) && !left.length;
+    pb_text_free(&first);
+    pb_text_free(&left);
+    return gone;
+}
+
+int pb_normalizer_run(const pb_tokenizer *t, const char *text, size_t size, pb_text *out, bool *first)
 {
     pb_text next = {0};
+    int rc = 0;
     pb_text_bytes(out, "", 0);
     pb_text_bytes(out, text, size);
-    for (size_t i = 0; i < t->normalizer.count && out->length; i++) {
+    for (size_t i = 0; i < t->normalizer.count && out->length && !rc; i++) {
+        const pb_step *s = &t->normalizer.step[i];
         next.length = 0;
         pb_text_bytes(&next, "", 0);
-        run(&t->normalizer.step[i], out, &next);
+        if (first && *first && moves_beginning(s, out))
+            *first = false;
+        rc = run(s, out, &next);
         swap(out, &next);
     }
     pb_text_free(&next);
+    return rc;
 }

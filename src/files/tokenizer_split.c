@@ -1,10 +1,7 @@
 /* tokenizer_split: the pre-tokenizers of a tokenizer.json, which cut text into the words that are encoded
  * by themselves.  Floor 3. */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "files/tokenizer_internal.h"
 
@@ -13,23 +10,18 @@ enum { ISOLATED, REMOVED, WITH_PREVIOUS, WITH_NEXT, CONTIGUOUS }; /* what become
 enum { ALWAYS, FIRST, NEVER };                                    /* where Metaspace puts its sign */
 
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+/* A character of a word, as the Whitespace pre-tokenizer has it. */
+#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}"
 #define SPACE_SIGN "\xE2\x96\x81" /* U+2581 */
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
 static int compile(pb_tokenizer *t, pb_step *s, const char *expression)
 {
-    int code;
-    PCRE2_SIZE at;
-    s->regex = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
-    if (!s->regex) {
-        PCRE2_UCHAR why[120];
-        pcre2_get_error_message(code, why, sizeof why);
-        return pb_error("%s: pre_tokenizer: '%s': at character %zu: %s", t->path, expression, (size_t)at + 1,
-                        (char *)why);
-    }
-    pcre2_jit_compile(s->regex, PCRE2_JIT_COMPLETE); /* without it matching is slower, not wrong */
-    return 0;
+    char *where = pb_format("%s: pre_tokenizer", t->path);
+    s->regex = pb_pattern_compile(where, expression);
+    free(where);
+    return s->regex ? 0 : -1;
 }
 
 static int find_word(const char *word, const char *const *list, int count)
@@ -40,34 +32,43 @@ static int find_word(const char *word, const char *const *list, int count)
     return -1;
 }
 
-/* A text as an expression that matches it and nothing else. */
-static char *literally(const char *text)
-{
-    pb_text out = {0};
-    for (; *text; text++)
-        pb_text_add(&out, strchr("\\^$.|?*+()[]{}#-", *text) ? "\\%c" : "%c", *text);
-    return out.data;
-}
+static const char *const behaviors[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
 
 static int read_split(pb_tokenizer *t, const pb_json *v)
 {
-    static const char *const names[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
     const pb_json *pattern = pb_json_get(v, "pattern");
     const char *regex = pb_json_text(pb_json_get(pattern, "Regex"), NULL),
                *text = pb_json_text(pb_json_get(pattern, "String"), NULL);
     const char *behavior = pb_json_text(pb_json_get(v, "behavior"), "(none)");
     pb_step *s = pb_steps_add(&t->splitter, SPLIT);
-    s->start = find_word(behavior, names, PB_COUNT(names));
+    s->start = find_word(behavior, behaviors, PB_COUNT(behaviors));
     s->flag = pb_json_bool(pb_json_get(v, "invert"), false);
     if (s->start < 0 || (!regex && (!text || !*text)))
         return pb_error(
             "%s: pre_tokenizer: Split: want a pattern and a behavior Isolated, Removed, MergedWithPrevious, "
             "MergedWithNext or Contiguous; got '%s'",
             t->path, behavior);
-    char *escaped = regex ? NULL : literally(text);
+    char *escaped = regex ? NULL : pb_pattern_literal(text);
     int rc = compile(t, s, regex ? regex : escaped);
     free(escaped);
     return rc;
+}
+
+/* A kind of splitting that is an expression of ours. */
+static int read_fixed(pb_tokenizer *t, const char *expression, int behavior, bool invert)
+{
+    pb_step *s = pb_steps_add(&t->splitter, SPLIT);
+    s->start = behavior;
+    s->flag = invert;
+    return compile(t, s, expression);
+}
+
+static int read_punctuation(pb_tokenizer *t, const pb_json *v)
+{
+    const char *behavior = pb_json_text(pb_json_get(v, "behavior"), "Isolated");
+    int kind = find_word(behavior, behaviors, PB_COUNT(behaviors));
+    return kind < 0 ? pb_error("%s: pre_tokenizer: Punctuation: behavior '%s' is not supported", t->path, behavior)
+                    : read_fixed(t, "[!-/:-@\\[-`{-~\\p{P}]", kind, false);
 }
 
 static int read_metaspace(pb_tokenizer *t, const pb_json *v)
@@ -79,6 +80,7 @@ static int read_metaspace(pb_tokenizer *t, const pb_json *v)
     s->a = pb_json_text(pb_json_get(v, "replacement"), SPACE_SIGN);
     s->start = find_word(scheme, names, PB_COUNT(names));
     s->flag = pb_json_bool(pb_json_get(v, "split"), true);
+    t->origin |= s->start == FIRST;
     return s->start >= 0
                ? 0
                : pb_error("%s: pre_tokenizer: prepend_scheme: want always, first or never, got '%s'", t->path, scheme);
@@ -90,14 +92,6 @@ static int read_bytes(pb_tokenizer *t, const pb_json *v)
     s->flag = pb_json_bool(pb_json_get(v, "add_prefix_space"), true);
     t->bytes = true;
     return pb_json_bool(pb_json_get(v, "use_regex"), true) ? compile(t, s, GPT2) : 0;
-}
-
-/* A kind of splitting that is an expression of ours. */
-static int read_fixed(pb_tokenizer *t, const char *expression, int behavior)
-{
-    pb_step *s = pb_steps_add(&t->splitter, SPLIT);
-    s->start = behavior;
-    return compile(t, s, expression);
 }
 
 static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
@@ -116,24 +110,20 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
         return 0;
     }
     if (!strcmp(type, "Digits"))
-        return read_fixed(t, pb_json_bool(pb_json_get(v, "individual_digits"), false) ? "\\p{N}" : "\\p{N}+", ISOLATED);
+        return read_fixed(t, pb_json_bool(pb_json_get(v, "individual_digits"), false) ? "\\p{N}" : "\\p{N}+", ISOLATED,
+                          false);
     if (!strcmp(type, "WhitespaceSplit"))
-        return read_fixed(t, "\\s+", REMOVED);
-    if (!strcmp(type, "Punctuation") && !strcmp(pb_json_text(pb_json_get(v, "behavior"), "Isolated"), "Isolated"))
-        return read_fixed(t, "[!-/:-@\\[-`{-~\\p{P}]", ISOLATED);
+        return read_fixed(t, "\\s+", REMOVED, false);
+    if (!strcmp(type, "Whitespace"))
+        return read_fixed(t, "[" WORD "]+|[^\\s" WORD "]+", REMOVED, true);
+    if (!strcmp(type, "Punctuation"))
+        return read_punctuation(t, v);
     return pb_error("%s: pre_tokenizer: type '%s' is not supported", t->path, type);
 }
 
 int pb_splitter_read(pb_tokenizer *t, const pb_json *v)
 {
     return pb_steps_each(t, v, "pretokenizers", read_step);
-}
-
-void pb_splitter_free(pb_tokenizer *t)
-{
-    for (size_t i = 0; i < t->splitter.count; i++)
-        pcre2_code_free(t->splitter.step[i].regex);
-    free(t->splitter.step);
 }
 
 /* ---- running ----------------------------------------------------------------------------------------------- */
@@ -144,6 +134,7 @@ typedef struct cut {
     bool first;  /* at the text's beginning */
     pb_word_visit *visit;
     void *ctx;
+    int *rc; /* becomes -1 when an expression fails */
 } cut;
 
 static void split(cut c, const char *text, size_t size);
@@ -155,30 +146,6 @@ static void next(cut c, const char *text, size_t size, bool first)
     c.step++;
     c.first = first;
     split(c, text, size);
-}
-
-/* Calls for the stretches between matches and the matches in turn. */
-typedef void stretch(void *ctx, const char *text, size_t size, bool match);
-
-static void each_match(const pb_step *s, const char *text, size_t size, stretch *visit, void *ctx)
-{
-    pcre2_match_data *m = pcre2_match_data_create(1, NULL);
-    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(m);
-    size_t done = 0, from = 0;
-    while (from < size && pcre2_match(s->regex, (PCRE2_SPTR)text, size, from, PCRE2_NO_UTF_CHECK, m, NULL) >= 0) {
-        if (at[1] == at[0]) { /* an empty match: go on behind the next character */
-            int32_t c;
-            from = at[0] + (at[0] < size ? pb_utf8_next(text + at[0], size - at[0], &c) : 1);
-            continue;
-        }
-        if (at[0] > done)
-            visit(ctx, text + done, at[0] - done, false);
-        visit(ctx, text + at[0], at[1] - at[0], true);
-        from = done = at[1];
-    }
-    if (done < size)
-        visit(ctx, text + done, size - done, false);
-    pcre2_match_data_free(m);
 }
 
 typedef struct splitting {
@@ -204,10 +171,10 @@ static void take_stretch(void *ctx, const char *text, size_t size, bool match)
     match = match != p->s->flag;
     bool join = p->held &&
                 ((p->s->start == WITH_PREVIOUS && match && !p->match) ||
-                 (p->s->start == WITH_NEXT && p->match && !match) || (p->s->start == CONTIGUOUS && match && p->match));
+                 (p->s->start == WITH_NEXT && p->match && !match) || (p->s->start == CONTIGUOUS && match == p->match));
     if (join) {
         p->size += size;
-        p->match = p->s->start == CONTIGUOUS && match;
+        p->match = match;
         return;
     }
     let_go(p);
@@ -221,7 +188,8 @@ static void take_stretch(void *ctx, const char *text, size_t size, bool match)
 static void split_by_pattern(cut c, const pb_step *s, const char *text, size_t size)
 {
     splitting p = {.c = c, .s = s, .text = text};
-    each_match(s, text, size, take_stretch, &p);
+    if (pb_pattern_each(s->regex, text, size, take_stretch, &p))
+        *c.rc = -1;
     let_go(&p);
 }
 
@@ -266,7 +234,8 @@ static void visit_match(void *ctx, const char *text, size_t size, bool match)
 {
     (void)match;
     const cut *c = ctx;
-    c->visit(c->ctx, text, size, -1);
+    if (size)
+        c->visit(c->ctx, text, size, -1);
 }
 
 static void split_to_bytes(cut c, const pb_step *s, const char *text, size_t size)
@@ -277,9 +246,9 @@ static void split_to_bytes(cut c, const pb_step *s, const char *text, size_t siz
         memcpy(spaced + 1, text, size++);
         text = spaced;
     }
-    if (s->regex)
-        each_match(s, text, size, visit_match, &c);
-    else
+    if (s->regex && pb_pattern_each(s->regex, text, size, visit_match, &c))
+        *c.rc = -1;
+    else if (!s->regex)
         c.visit(c.ctx, text, size, -1);
     free(spaced);
 }
@@ -299,8 +268,10 @@ static void split(cut c, const char *text, size_t size)
         split_to_bytes(c, s, text, size);
 }
 
-void pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit, void *ctx)
+int pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit, void *ctx)
 {
+    int rc = 0;
     if (size)
-        split((cut){.t = t, .first = first, .visit = visit, .ctx = ctx}, text, size);
+        split((cut){.t = t, .first = first, .visit = visit, .ctx = ctx, .rc = &rc}, text, size);
+    return rc;
 }

@@ -1,7 +1,7 @@
 /* utf8: characters of UTF-8 text.  Floor 3.
  * What a character is (a mark, a sign, a control) says utf8proc, by Unicode 15.  The tokenizers library
- * goes by Unicode 8 in BERT's normalizer and pre-tokenizer: there some 500 later characters of rare
- * scripts are taken differently. */
+ * goes by Unicode 8 in BERT's normalizer and pre-tokenizer, and by an old one in NFKC, NFKD and StripAccents:
+ * there some hundreds of later characters of rare scripts are taken differently. */
 #ifndef PB_UTF8_H
 #define PB_UTF8_H
 

@@ -91,13 +91,11 @@ static void add_framed(pb_text *out, const char *frame, const char *text, size_t
     pb_text_add(out, "%s", at + 2);
 }
 
-void pb_chat_encode(const pb_model *m, const pb_chat *chat, const char *system, const char *text, size_t size,
-                    pb_ids *out)
+int pb_chat_encode(const pb_model *m, const pb_chat *chat, const char *system, const char *text, size_t size,
+                   pb_ids *out)
 {
-    if (!chat) {
-        pb_tokenizer_encode(m->tokenizer, text, size, true, 0, out);
-        return;
-    }
+    if (!chat)
+        return pb_tokenizer_encode(m->tokenizer, text, size, true, 0, out);
     pb_text whole = {0}, said = {0};
     pb_text_add(&whole, "%s", chat->begin);
     if (system && chat->system)
@@ -106,7 +104,8 @@ void pb_chat_encode(const pb_model *m, const pb_chat *chat, const char *system, 
         pb_text_add(&said, !strcmp(chat->name, "llama2") ? "<<SYS>>\n%s\n<</SYS>>\n\n" : "%s\n\n", system);
     pb_text_bytes(&said, text, size);
     add_framed(&whole, chat->user, said.data ? said.data : "", said.length);
-    pb_tokenizer_encode(m->tokenizer, whole.data, whole.length, false, 0, out);
+    int rc = pb_tokenizer_encode(m->tokenizer, whole.data, whole.length, false, 0, out);
     pb_text_free(&whole);
     pb_text_free(&said);
+    return rc;
 }

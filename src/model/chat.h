@@ -20,8 +20,8 @@ typedef struct pb_chat {
 int pb_chat_find(const pb_model *m, const char *name, const pb_chat **out);
 
 /* Appends the ids of a text said to the assistant (chat NULL: of the text alone, with the tokenizer's special
- * tokens).  system may be NULL.  The model has a tokenizer. */
-void pb_chat_encode(const pb_model *m, const pb_chat *chat, const char *system, const char *text, size_t size,
-                    pb_ids *out);
+ * tokens).  system may be NULL.  The model has a tokenizer.  -1 with an error, as pb_tokenizer_encode has it. */
+int pb_chat_encode(const pb_model *m, const pb_chat *chat, const char *system, const char *text, size_t size,
+                   pb_ids *out);
 
 #endif

@@ -39,8 +39,7 @@ static int keep_line(void *ctx, const char *line, size_t size)
     *ids = (pb_ids){0};
     if (!t->chat)
         return pb_opened_ids(&t->opened, t->args, line, size, ids);
-    pb_chat_encode(t->opened.model, t->chat, t->args->system, line, size, ids);
-    return 0;
+    return pb_chat_encode(t->opened.model, t->chat, t->args->system, line, size, ids);
 }
 
 /* --top-k 5 sets top_k; --beams asks for a beam search. */

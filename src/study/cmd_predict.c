@@ -160,7 +160,8 @@ static int classify(void *ctx, const char *line, size_t size)
     const pb_model *m = t->opened.model;
     int most = pb_model_config(m)->window ? 0 : pb_model_max_tokens(m);
     t->ids.count = 0;
-    pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &t->ids);
+    if (pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &t->ids))
+        return -1;
     if (!t->ids.count)
         return pb_error("no token in it; want at least one");
     const int offset[] = {0, (int)t->ids.count};

@@ -37,8 +37,9 @@ static int encode(void *ctx, const char *line, size_t size)
     else {
         t->ids.count = 0;
         size_t n = doc ? pb_json_text_size(pb_json_root(doc)) : size;
-        pb_tokenizer_encode(t->tokenizer, text, n, !t->args->plain, 0, &t->ids);
-        print_ids(t);
+        rc = pb_tokenizer_encode(t->tokenizer, text, n, !t->args->plain, 0, &t->ids);
+        if (!rc)
+            print_ids(t);
     }
     pb_json_free(doc);
     return rc;

@@ -106,7 +106,7 @@ int pb_opened_ids(const pb_opened *o, const pb_args *a, const char *line, size_t
         return -1;
     if (!a->ids && !t)
         return pb_error("%s: no tokenizer.json; want --ids", pb_model_dir(o->model));
-    if (!a->ids)
-        pb_tokenizer_encode(t, line, size, true, 0, ids);
+    if (!a->ids && pb_tokenizer_encode(t, line, size, true, 0, ids))
+        return -1;
     return ids->count ? 0 : pb_error("no token in it; want at least one");
 }

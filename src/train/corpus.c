@@ -42,7 +42,7 @@ static int feed(void *ctx, const char *text, size_t n)
 {
     const reading *r = ctx;
     if (!pb_overlap_hits(r->exclude, text))
-        pb_bpe_trainer_feed(r->trainer, text, n);
+        return pb_bpe_trainer_feed(r->trainer, text, n);
     return 0;
 }
 
@@ -63,12 +63,13 @@ static bool ends_sentence(const pb_tokenizer *t, int id)
     return n && strchr(".!?", token[n - 1]);
 }
 
-static void add_document(reading *r, const char *text, size_t n)
+static int add_document(reading *r, const char *text, size_t n)
 {
     pb_stream *s = r->stream;
     size_t from = s->ids.count;
     r->word.count = 0;
-    pb_tokenizer_encode_words(r->tokenizer, text, n, false, 0, &s->ids, &r->word);
+    if (pb_tokenizer_encode_words(r->tokenizer, text, n, false, 0, &s->ids, &r->word))
+        return -1;
     for (size_t i = from; i < s->ids.count; i++) {
         pb_grow(&s->begins, i, &s->begins_capacity, sizeof *s->begins);
         s->begins[i] = (char)(i == from                                          ? PB_SENTENCE
@@ -77,11 +78,12 @@ static void add_document(reading *r, const char *text, size_t n)
                                                                                  : PB_WORD);
     }
     if (s->ids.count == from)
-        return;
+        return 0;
     pb_grow(&s->document, s->documents, &s->document_capacity, sizeof *s->document);
     s->document[s->documents++] =
         (struct pb_piece){.at = from, .count = (int)(s->ids.count - from), .source = r->number};
     s->bytes += n;
+    return 0;
 }
 
 static int encode_training(void *ctx, const char *text, size_t n)
@@ -94,7 +96,8 @@ static int encode_training(void *ctx, const char *text, size_t n)
         source->overlapping++;
         return 0;
     }
-    add_document(r, text, n);
+    if (add_document(r, text, n))
+        return -1;
     source->bytes += n;
     source->tokens += r->stream->ids.count - before;
     return 0;
@@ -102,8 +105,7 @@ static int encode_training(void *ctx, const char *text, size_t n)
 
 static int encode_heldout(void *ctx, const char *text, size_t n)
 {
-    add_document(ctx, text, n);
-    return 0;
+    return add_document(ctx, text, n);
 }
 
 int pb_corpus_encode(pb_corpus *c, const pb_overlap *exclude, const pb_tokenizer *t)

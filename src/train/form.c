@@ -31,6 +31,7 @@ typedef struct writer {
     int limit;     /* tokens of a text                         */
     int longest;   /* tokens of an answer                      */
     pb_text front; /* what is written in front of every example */
+    int *rc;       /* becomes -1 when a text cannot be encoded  */
 } writer;
 
 /* ---- the template ----------------------------------------------------------------------------------------- */
@@ -60,7 +61,8 @@ static int take_template(writer *w)
 static pb_ids encode(const writer *w, const char *text, size_t size, bool special)
 {
     pb_ids ids = {0};
-    pb_tokenizer_encode(w->tokenizer, text, size, special, 0, &ids);
+    if (pb_tokenizer_encode(w->tokenizer, text, size, special, 0, &ids))
+        *w->rc = -1;
     return ids;
 }
 
@@ -98,9 +100,9 @@ static pb_ids encode_text(const writer *w, const char *text)
     pb_text_bytes(&whole, w->front.data ? w->front.data : "", w->front.length);
     pb_template_write(&w->template, text, NULL, &whole);
     pb_ids ids = {0};
-    if (w->chat)
-        pb_chat_encode(w->model, w->chat, NULL, whole.data, whole.length, &ids);
-    else
+    if (w->chat && pb_chat_encode(w->model, w->chat, NULL, whole.data, whole.length, &ids))
+        *w->rc = -1;
+    else if (!w->chat)
         ids = encode(w, whole.data, whole.length, true);
     pb_text_free(&whole);
     return ids;
@@ -342,13 +344,15 @@ static int write_all(writer *w)
 
 /* ---- life --------------------------------------------------------------------------------------------------- */
 
-static void read_by_head(pb_form *f, const pb_tokenizer *t, int limit)
+static int read_by_head(pb_form *f, const pb_tokenizer *t, int limit)
 {
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < f->data->split[s].count; i++) {
             const char *text = f->data->split[s].example[i].text;
-            pb_tokenizer_encode(t, text, strlen(text), true, limit, &f->text[s][i]);
+            if (pb_tokenizer_encode(t, text, strlen(text), true, limit, &f->text[s][i]))
+                return -1;
         }
+    return 0;
 }
 
 static pb_form *new_form(const pb_data *d, pb_reading reading)
@@ -364,17 +368,19 @@ pb_form *pb_form_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t,
 {
     const pb_prompting *p = c->prompting;
     pb_form *f = new_form(d, pb_form_reading(!d->classes, p));
-    writer w = {.form = f, .data = d, .model = m, .tokenizer = t, .conf = c};
+    int rc = 0;
+    writer w = {.form = f, .data = d, .model = m, .tokenizer = t, .conf = c, .rc = &rc};
     w.positions = pb_model_max_tokens(m);
     w.end = pb_model_config(m)->end[0];
     f->normalize = p && p->normalize;
     f->calibrate = p && p->calibrate;
     f->decoding = c->decoding;
-    int rc = p ? pb_chat_find(m, p->chat, &w.chat) : 0;
-    if (f->reading == PB_BY_HEAD)
-        read_by_head(f, t, c->max_tokens < w.positions ? c->max_tokens : w.positions);
-    else
-        rc = rc || write_all(&w) ? -1 : 0;
+    if (p && pb_chat_find(m, p->chat, &w.chat))
+        rc = -1;
+    else if (f->reading == PB_BY_HEAD)
+        rc = read_by_head(f, t, c->max_tokens < w.positions ? c->max_tokens : w.positions);
+    else if (write_all(&w))
+        rc = -1;
     pb_text_free(&w.front);
     free(w.text);
     if (!rc)

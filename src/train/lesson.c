@@ -63,14 +63,15 @@ typedef struct spoken {
     int *offset;      /* [texts+1]                                     */
 } spoken;
 
-static void say(const pb_lessons *l, const int *ids, int n, spoken *t, int text)
+static int say(const pb_lessons *l, const int *ids, int n, spoken *t, int text)
 {
     pb_text words = {0};
     pb_tokenizer_decode(l->tokenizer, ids, (size_t)n, true, &words);
-    pb_tokenizer_encode_words(pb_model_tokenizer(l->teacher), words.data ? words.data : "", words.length, true,
-                              pb_model_max_tokens(l->teacher), &t->ids, &t->word);
+    int rc = pb_tokenizer_encode_words(pb_model_tokenizer(l->teacher), words.data ? words.data : "", words.length, true,
+                                       pb_model_max_tokens(l->teacher), &t->ids, &t->word);
     t->offset[text + 1] = (int)t->ids.count;
     pb_text_free(&words);
+    return rc;
 }
 
 static void add_row(pb_real *sum, const pb_real *x, int width)
@@ -144,7 +145,8 @@ static const pb_real *listen(pb_lessons *l, const pb_stream *s, const pb_lesson 
     *t = (spoken){.offset = pb_arena_alloc(l->arena, PB_META, (size_t)(of->pieces + 1) * sizeof *t->offset)};
     for (int i = 0; i < of->pieces; i++) {
         const struct pb_piece *p = &s->piece[of->piece[i]];
-        say(l, s->ids.id + p->at, p->count, t, i);
+        if (say(l, s->ids.id + p->at, p->count, t, i))
+            return NULL;
     }
     const pb_node *x =
         pb_apply_run(l->apply, &(pb_batch){.sequences = of->pieces, .offset = t->offset, .ids = t->ids.id});

@@ -8,7 +8,8 @@ PEFTBENCH and BPE (tests/parity/bpe.c) are programs.  Trains a small vocabulary 
 published models use on the first lines of TEXTS, and for our own two kinds with our own trainer, whose
 file must be the library's; then compares on real lines, random Unicode, strings made to break things
 and every character.  --goldens writes what `make test` checks, tests/golden/bpe/, from the first column of
-data/sentiment/train.tsv.  Exit code 1 if one line differs.
+data/sentiment/train.tsv, and for the recipes of piece_tokenizers.py tests/golden/pieces/.  Exit code 1 if one
+line differs.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import unicodedata
 
+import piece_tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -29,6 +31,7 @@ QWEN = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 SIGN = "\u2581"
 VOCAB = 420 if "--goldens" in sys.argv else 1500
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+FORMS = {"NFC": normalizers.NFC(), "NFD": normalizers.NFD(), "NFKC": normalizers.NFKC(), "NFKD": normalizers.NFKD()}
 OWN = ("words", "text")  # the kinds of src/files/bpe_train.h
 
 
@@ -106,7 +109,7 @@ def texts(paths):
 
 
 def agreed():
-    """The characters that BERT's parts of the library and Python's tables take alike: the library's are those of Unicode 8."""
+    """The characters that the library and Python's tables take alike: the library's are older (Unicode 8 in BERT's parts)."""
     bert = normalizers.BertNormalizer(handle_chinese_chars=False, lowercase=False, strip_accents=True)
     words = pre_tokenizers.BertPreTokenizer()
     for c in map(chr, range(0x110000)):
@@ -117,7 +120,10 @@ def agreed():
         kept = "".join(x for x in unicodedata.normalize("NFD", c) if unicodedata.category(x) != "Mn")
         normal = "" if dropped else " " if c.isspace() else kept
         mark = category[0] == "P" or c.isascii() and not c.isalnum() and c.isprintable() and c != " "
-        if bert.normalize_str("a" + c) == "a" + normal and mark == (len(words.pre_tokenize_str(f"a{c}b")) == 3):
+        forms = all(form.normalize_str("a" + c) == unicodedata.normalize(name, "a" + c) for name, form in FORMS.items())
+        accent = (normalizers.StripAccents().normalize_str("a" + c) == "a") == (category[0] == "M")
+        alike = bert.normalize_str("a" + c) == "a" + normal and mark == (len(words.pre_tokenize_str(f"a{c}b")) == 3)
+        if alike and forms and accent:
             yield c
 
 
@@ -180,14 +186,14 @@ def check_own(a, name, tokenizer, documents, folder):
     return read if same else None
 
 
-def write_goldens(name, tokenizer, lines):
-    folder = ROOT / "tests" / "golden" / "bpe" / name
+def write_goldens(name, tokenizer, lines, kind="bpe"):
+    folder = ROOT / "tests" / "golden" / kind / name
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     with open(folder / "texts.jsonl", "w") as f:
         for x in lines:
             e = tokenizer.encode(x)
-            words = {"words": words_of(e)} if name in OWN else {}
+            words = {"words": words_of(e)} if name in OWN or kind == "pieces" else {}
             f.write(json.dumps({"text": x, "ids": e.ids, **words, "back": tokenizer.decode(e.ids)}) + "\n")
 
 
@@ -199,6 +205,24 @@ def finish(name, tokenizer):
     if name == "roberta":
         tokenizer.post_processor = processors.RobertaProcessing(("<|im_start|>", 1), ("<|end|>", 0))
     tokenizer.add_tokens([AddedToken("film noir", normalized=True)])
+
+
+def train_pieces(tokenizer, trainer, change, documents):
+    tokenizer.train_from_iterator(documents, trainer)
+    tokenizer.add_tokens([AddedToken("film noir", normalized=True), AddedToken("<ad>", special=True, rstrip=True)])
+    told = json.loads(tokenizer.to_str())
+    if change:
+        change(told)
+    return Tokenizer.from_str(json.dumps(told))
+
+
+def check_pieces(a, real, lines, place):
+    for name, recipe in piece_tokenizers.recipes().items():
+        folder = pathlib.Path(place) / name
+        folder.mkdir()
+        tokenizer = train_pieces(*recipe, real[:3000])
+        tokenizer.save(str(folder / "tokenizer.json"))
+        yield check(a, name, tokenizer, lines, folder)
 
 
 def check_all(a, real, place):
@@ -217,6 +241,7 @@ def check_all(a, real, place):
             finish(name, tokenizer)
             tokenizer.save(str(folder / "tokenizer.json"))
         yield tokenizer is not None and check(a, name, tokenizer, lines, folder)
+    yield from check_pieces(a, real, lines, place)
 
 
 def goldens(a):
@@ -231,6 +256,9 @@ def goldens(a):
         if name not in OWN:
             finish(name, tokenizer)
         write_goldens(name, tokenizer, lines)
+    for name, recipe in piece_tokenizers.recipes().items():
+        if not a.goldens or name in a.goldens:
+            write_goldens(name, train_pieces(*recipe, real[:300]), real[:8] + some, "pieces")
 
 
 def main():
