@@ -161,7 +161,7 @@ echo '{"weight_map": {"a": "model-1.safetensors"}}' >bad/model.safetensors.index
 ok 'a shard without the tensor' weights "weight_map: no tensor 'a' in model-1.safetensors"
 
 gguf=$root/tests/fuzz/corpus/gguf
-head -c 900 "$gguf/llama" >bad.gguf
+head -c -100 "$gguf/llama" >bad.gguf
 ok 'a GGUF cut off' weights 'lie outside of the file: cut off?' bad.gguf
 printf 'GGUF\3\0\0\0\377\377\377\377\377\377\377\177\0\0\0\0\0\0\0\0' >bad.gguf
 ok 'more tensors than a GGUF can hold' weights '9223372036854775807 tensors: more than the file can hold' bad.gguf
