@@ -96,6 +96,56 @@ TEST(the_same_seed_gives_the_same_bits)
     toy_free(f);
 }
 
+static int point_at(const pb_result *r, int step)
+{
+    for (size_t k = 0; k < r->fingerprints; k++)
+        if (r->fingerprint[k].step == step)
+            return (int)k;
+    return -1;
+}
+
+/* The first tensor whose values (or gradient) at a point differ between two runs; -1: none, or no such point. */
+static int first_difference(const pb_result *a, const pb_result *b, int step, bool gradient)
+{
+    int k = point_at(a, step), n = point_at(b, step);
+    for (int i = 0; k >= 0 && n >= 0 && i < a->tensors; i++) {
+        const pb_print *p = &a->fingerprint[k].print[i], *q = &b->fingerprint[n].print[i];
+        if (gradient ? p->gradient != q->gradient : p->values != q->values)
+            return i;
+    }
+    return -1;
+}
+
+TEST(a_run_leaves_a_trace_of_its_steps)
+{
+    pb_form *f = toy_form(40); /* 5 steps an epoch */
+    pb_train_options o = options_with(3, 1e-3), faster = options_with(3, 2e-3);
+    for (size_t i = 0; i < PB_COUNT(specs); i++) {
+        rig a = rig_open(specs[i], 2, 6), b = rig_open(specs[i], 2, 6);
+        pb_result x = train(&a, f, &o, 6), y = train(&b, f, &faster, 6);
+        const pb_series *loss = pb_result_find(&x, -1, "loss"), *norm = pb_result_find(&x, -1, "gradient_norm");
+        int steps = a.model && x.tensors ? 15 : 0;
+        CHECK(loss && norm && loss->count == steps && norm->count == steps);
+        CHECK(pb_result_find(&x, 0, "logits") && pb_result_find(&x, -1, "logits"));
+        CHECK(pb_result_find(&x, 0, "logits")->count == 8 * 2);
+        CHECK(!steps == !pb_result_find(&x, 10, "logits") && !pb_result_find(&x, 20, "logits"));
+        if (steps) { /* another rate is another run from the first step with a rate on; not before */
+            CHECK(loss->x[0] == pb_result_find(&y, -1, "loss")->x[0]);
+            CHECK_INT(first_difference(&x, &y, 0, false), -1);
+            CHECK_INT(first_difference(&x, &y, 1, true), -1);
+            CHECK(first_difference(&x, &y, 2, false) >= 0);
+            CHECK(first_difference(&x, &y, -1, false) >= 0);
+        }
+        if (pb_result_find(&x, -1, "logits.merged"))
+            CHECK(pb_model_can_merge(a.model));
+        pb_result_free(&x);
+        pb_result_free(&y);
+        rig_close(&a);
+        rig_close(&b);
+    }
+    toy_free(f);
+}
+
 TEST(frozen_weights_stay_bit_identical)
 {
     pb_form *f = toy_form(24);
