@@ -1,13 +1,12 @@
 #!/bin/bash
-# The regression gate over every method: experiments/check.ini run again, beside results/baseline.db.  Times are not a
-# part of it: they are of a machine.  When a change is meant, the baseline is made anew by
-#
-#   build/peftbench run experiments/check.ini --db results/baseline.db --no-timing --threads 2
+# The regression gate over every method: experiments/check.ini run again, beside results/baseline.db: to the bit where
+# the machine is of the baseline's kind, within rounding elsewhere.  Times are not a part of it: they are of a machine.
+# When a change is meant, the baseline is made anew, see docs/statistics.md.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 . tests/shell.bash
 
-gate() { # nothing worse, or too little data to say on another machine
+gate() { # nothing changed; on another machine there may be too little data to judge a score
 	"$program" check results/baseline.db --db "$work/new.db" >"$work/out" 2>"$work/err"
 	local status=$?
 	[ $status = 0 ] || [ $status = 3 ]
