@@ -195,16 +195,44 @@ static const char *const exact_keys[] = {"storage.trainable",      "storage.stor
                                          "overhead.prompt_tokens", "overhead.kv_bytes",     "overhead.flops",
                                          "overhead.flops.merged"};
 
+/* Means over the seeds that both have measured; *same: are the two equal in each of them. */
+static bool exact_means(const pb_side *a, const pb_side *b, const char *key, double mean[2], bool *same)
+{
+    int n = 0, some = 0;
+    mean[0] = mean[1] = 0;
+    *same = true;
+    for (int i = 0; i < a->seeds; i++)
+        for (int k = 0; k < b->seeds; k++) {
+            if (a->seed[i] != b->seed[k])
+                continue;
+            double x = pb_side_value(a, i, key), y = pb_side_value(b, k, key);
+            some += !isnan(x) || !isnan(y);
+            if (isnan(x) || isnan(y))
+                continue;
+            mean[0] += x;
+            mean[1] += y;
+            n++;
+            *same = *same && x == y;
+        }
+    mean[0] /= n; /* NaN where only one side has it */
+    mean[1] /= n;
+    return some;
+}
+
 static void compare_exact(const pb_side *a, const pb_side *b, pb_comparison *c)
 {
     for (size_t i = 0; i < PB_COUNT(exact_keys); i++) {
-        double x = pb_side_value(a, -1, exact_keys[i]), y = pb_side_value(b, -1, exact_keys[i]);
-        if (isnan(x) && isnan(y))
+        double mean[2];
+        bool same;
+        if (!exact_means(a, b, exact_keys[i], mean, &same))
             continue;
-        pb_axis *axis = new_axis(c, exact_keys[i], x, y);
+        pb_axis *axis = new_axis(c, exact_keys[i], mean[0], mean[1]);
+        double difference = mean[0] - mean[1];
         axis->kind = PB_EXACT;
-        axis->difference = (pb_interval){.middle = x - y, .low = NAN, .high = NAN, .n = 1};
-        axis->verdict = isnan(x - y) ? PB_UNDECIDED : x == y ? PB_SAME : x < y ? PB_BETTER : PB_WORSE;
+        axis->difference = (pb_interval){.middle = difference, .low = NAN, .high = NAN, .n = 1};
+        axis->verdict = isnan(difference) ? PB_UNDECIDED : same ? PB_SAME : difference < 0 ? PB_BETTER : PB_WORSE;
+        if (!same && difference == 0)
+            snprintf(axis->note, sizeof axis->note, "the means are equal, the seeds are not");
     }
 }
 

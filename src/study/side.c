@@ -201,14 +201,7 @@ int pb_side_times(const pb_side *s, const char *key, double **x)
     return n;
 }
 
-double pb_side_value(const pb_side *s, int split, const char *key)
+double pb_side_value(const pb_side *s, int seed, const char *key)
 {
-    double sum = 0;
-    int n = 0;
-    for (int i = 0; i < s->seeds; i++) {
-        double x = pb_store_value(s->store, s->run[i], split, key);
-        n += !isnan(x);
-        sum += isnan(x) ? 0 : x;
-    }
-    return n ? sum / n : NAN;
+    return pb_store_value(s->store, s->run[seed], -1, key);
 }

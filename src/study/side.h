@@ -35,7 +35,7 @@ int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out);
  * was, -1 with an error. */
 int pb_side_times(const pb_side *s, const char *key, double **x);
 
-/* Mean over the seeds of a value of the whole run, NaN if none has it. */
-double pb_side_value(const pb_side *s, int split, const char *key);
+/* A value of the whole run of a seed (its index); NaN if there is none. */
+double pb_side_value(const pb_side *s, int seed, const char *key);
 
 #endif
