@@ -1,9 +1,12 @@
 /* Which cores a process may use, and threads that share one. */
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/threads.h"
+#include "base/waits.h"
 #include "test.h"
 
 static char root[64];
@@ -161,4 +164,42 @@ TEST(as_many_threads_as_there_may_be)
     CHECK(pb_threads_count() <= PB_MOST_THREADS);
     pb_threads_stop();
     free(count);
+}
+
+static void work_for(double seconds)
+{
+    volatile double x = 0;
+    for (double start = pb_clock(); pb_clock() - start < seconds;)
+        x += 1;
+}
+
+/* Two others want the one core that this process may use: two thirds of the time are spent waiting. */
+TEST(waiting_for_a_core_is_told)
+{
+    cpu_set_t before, one;
+    CHECK_INT(sched_getaffinity(0, sizeof before, &before), 0);
+    int core = 0;
+    while (!CPU_ISSET(core, &before))
+        core++;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    CHECK_INT(sched_setaffinity(0, sizeof one, &one), 0);
+    pid_t other[2];
+    for (int i = 0; i < 2; i++) {
+        other[i] = fork();
+        if (!other[i])
+            for (;;)
+                work_for(60);
+    }
+    pb_waits from = pb_waits_now();
+    work_for(0.6);
+    double share = pb_waits_since(&from);
+    for (int i = 0; i < 2; i++) {
+        kill(other[i], SIGKILL);
+        waitpid(other[i], NULL, 0);
+    }
+    CHECK_INT(sched_setaffinity(0, sizeof before, &before), 0);
+    if (isnan(share))
+        SKIP("this system does not tell how long a thread waits");
+    CHECK(share > 0.3 && share <= 1);
 }

@@ -45,6 +45,29 @@ ok 'from the mean to the best' awk -v RS= '{
 	for (i = 1; i <= n; i++) { sum += v[i]; best = v[i] > best ? v[i] : best }
 	d = x[1] - sum / n
 	exit !(n == 5 && m == 5 && d * d < 1e-12 && x[5] == best) }' out
+
+# ---- what should be known before a row is believed --------------------------------------------------------------
+ok 'rates at the edge' run 0 run toy.ini --db e.db --threads 1 --quiet --set tune.trials=0 --set 'train.lr=1e-7, 1e-6' \
+	--set 'method lora.rank=2'
+ok 'are a warning' grep -qE '^peftbench: warning: head: lr=1e-[67] was chosen at the edge of the sweep, 1e-07..1e-06' err
+ok 'and a loss that hardly moved' grep -qE '^peftbench: warning: lora: the training loss hardly moved: [0-9.]+ in the' err
+ok 'the table' run 0 table toy.ini --db e.db --set tune.trials=0 --set 'train.lr=1e-7, 1e-6' --set 'method lora.rank=2'
+ok 'has them as notes' prints '^head: lr=1e-[67] was chosen at the edge of the sweep'
+ok 'both' prints '^lora: the training loss hardly moved'
+ok 'what trains' run 0 run toy.ini --db e.db --threads 1 --quiet --set tune.trials=0 --set 'train.lr=1e-7, 1e-2, 900' \
+	--set 'method lora.rank=2' --set train.epochs=20
+ok 'is not warned of' test "$(grep -cE 'edge of the sweep|hardly moved' err)" = 0
+wait_for() { # SHARE
+	sqlite3 e.db "DROP TRIGGER IF EXISTS value_update; UPDATE value SET value = $1 WHERE key = 'compute.step_contention'"
+}
+wait_for 0.01
+ok 'a quiet machine' run 0 table toy.ini --db e.db --set tune.trials=0 --set 'train.lr=1e-7, 1e-6' --set 'method lora.rank=2'
+ok 'is no note' test "$(grep -c 'busy machine$' out)" = 0
+wait_for 0.4
+ok 'a busy one' run 0 table toy.ini --db e.db --set tune.trials=0 --set 'train.lr=1e-7, 1e-6' --set 'method lora.rank=2'
+ok 'is one' prints '^head: training waited 40 % of the time for a processor'
+ok 'and a mark' prints '^lora .* [0-9.]+ ±[0-9.]+( \?)? \* '
+
 ok 'nothing to do twice' run 0 run toy.ini --db a.db --threads 1 --quiet
 ok 'as before' [ "$(rows 'SELECT count(*) FROM run')" = 30 ]
 ok 'other draws' run 0 run toy.ini --db b.db --threads 1 --quiet --set tune.seed=1

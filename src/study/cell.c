@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/threads.h"
+#include "base/waits.h"
 #include "numeric/blas.h"
 #include "study/kept.h"
 #include "study/timing.h"
@@ -320,8 +321,10 @@ static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARI
     pb_model *const model[] = {s[0].model, s[1].model, s[2].model};
     const pb_form *const form[] = {s[0].form, s[1].form, s[2].form};
     pb_rounds rounds = rounds_of(b);
+    pb_waits waits = pb_waits_now();
     if (pb_measure_inference(model, form, &rounds, r))
         return -1;
+    pb_result_put(r, -1, b->process, pb_waits_since(&waits), "overhead.contention");
     pb_timing_ratios(r, b->process);
     if (serve_all(b, c, model[PB_UNMERGED], model[PB_MERGED], r))
         return -1;

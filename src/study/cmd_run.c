@@ -1,8 +1,15 @@
 /* cmd_run: the main job. */
 #include "study/cmd.h"
+#include "study/notes.h"
 #include "study/plot.h"
 #include "study/report.h"
 #include "study/run.h"
+
+static void warn(void *ctx, const char *line)
+{
+    (void)ctx;
+    pb_warn("%s", line);
+}
 
 static int tell(const pb_args *a)
 {
@@ -11,6 +18,8 @@ static int tell(const pb_args *a)
         return -1;
     pb_report r = pb_report_make(d.store, d.experiment);
     int rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
+    for (int i = 0; i < d.experiment->rows && !rc; i++)
+        pb_notes_of(&r, i, warn, NULL);
     if (!rc)
         rc = pb_plot(&r, NULL);
     pb_report_free(&r);

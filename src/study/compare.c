@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "files/json.h"
+#include "study/notes.h"
 
 const char *const pb_verdict_name[] = {"same", "better", "worse", "undecided"};
 const pb_margins pb_margins_usual = {-1, 0.05, 1e-4};
@@ -247,6 +248,16 @@ static void note_processes(int n, pb_axis *x)
                  ceil(n * half * half / (wanted * wanted)));
 }
 
+/* Times of a busy machine say so. */
+static void note_wait(const pb_side *a, const pb_side *b, pb_axis *x)
+{
+    double wait[] = {pb_side_value(a, -1, "overhead.contention"), pb_side_value(b, -1, "overhead.contention")};
+    size_t used = strlen(x->note);
+    if (wait[0] > PB_CONTENDED || wait[1] > PB_CONTENDED)
+        snprintf(x->note + used, sizeof x->note - used, "; busy machine: waited %.0f %% and %.0f %% of the time",
+                 100 * wait[0], 100 * wait[1]);
+}
+
 /* Each process has measured a method's ratio to its own base model, in turns. */
 static int compare_ratio(const pb_side *a, const pb_side *b, const char *key, double margin, pb_comparison *c)
 {
@@ -262,6 +273,7 @@ static int compare_ratio(const pb_side *a, const pb_side *b, const char *key, do
         snprintf(axis->note, sizeof axis->note, isnan(p) ? "one process says nothing of another" : "p %.3g", p);
         if (axis->verdict == PB_UNDECIDED && !isnan(p))
             note_processes(n < m ? n : m, axis);
+        note_wait(a, b, axis);
     }
     free(x);
     free(y);

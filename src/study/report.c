@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "files/json.h"
+#include "study/compare.h"
+#include "study/notes.h"
 #include "study/run.h"
 #include "study/timing.h"
 #include "study/tuning.h"
@@ -171,8 +173,14 @@ static pb_interval interval_of(const pb_report *r, int row, bool pair, int split
 {
     char primary[96];
     pb_interval out;
-    if (split < 0)
-        return over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
+    if (split < 0) {
+        out = over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
+        if (!pair && out.low < 0) /* bytes, FLOPs, times, shares of time */
+            out.low = 0;
+        if (!pair && out.high > 1 && strstr(key, "contention"))
+            out.high = 1;
+        return out;
+    }
     if (strcmp(key, pb_report_primary(r, (pb_split)split, primary)) != 0 ||
         !over_examples(r, row, pair, (pb_split)split, &out))
         out = over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
@@ -261,6 +269,46 @@ static void fill_heading(const pb_report *r, char cell[COLUMNS][CELL])
     snprintf(cell[9], CELL, "to %.20s", r->experiment->baseline);
 }
 
+/* Behind a time: ? if its interval is too wide to say anything, * if it was taken on a busy machine. */
+static void mark(char out[CELL], bool unresolved, double wait)
+{
+    size_t used = strlen(out);
+    snprintf(out + used, CELL - used, "%s%s", unresolved ? " ?" : "", wait > PB_CONTENDED ? " *" : "");
+}
+
+static void fill_step(const pb_report *r, int row, char out[CELL])
+{
+    pb_interval v = pb_report_value(r, row, -1, "compute.step_ms");
+    double half = v.high - v.middle;
+    number(out, "%.2f", v.middle);
+    size_t used = strlen(out);
+    if (!isnan(half))
+        snprintf(out + used, CELL - used, " ±%.2f", half);
+    mark(out, half > v.middle / 2, pb_notes_training_wait(r, row));
+}
+
+/* Is a ratio's interval neither within the usual margin around 1 nor on one side of 1? */
+static bool is_unresolved(double low, double high)
+{
+    bool within = low >= 1 - pb_margins_usual.ratio && high <= 1 + pb_margins_usual.ratio;
+    return !within && low <= 1 && high >= 1;
+}
+
+static void fill_ratio(const pb_report *r, int row, const char *key, char out[CELL])
+{
+    char end[2][96];
+    snprintf(end[0], sizeof end[0], "%s.low", key);
+    snprintf(end[1], sizeof end[1], "%s.high", key);
+    double x = pb_report_single(r, row, key), low = pb_report_single(r, row, end[0]);
+    double high = pb_report_single(r, row, end[1]);
+    number(out, "%.3f", x);
+    size_t used = strlen(out);
+    if (!isnan(low) && !isnan(high))
+        snprintf(out + used, CELL - used, " %.3f..%.3f", low, high);
+    if (!isnan(x))
+        mark(out, is_unresolved(low, high), pb_notes_timing_wait(r, row));
+}
+
 static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
 {
     char key[96];
@@ -271,14 +319,14 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     with_unit(cell[2], pb_report_value(r, row, -1, "storage.artifact_bytes").middle, 1000, bytes);
     with_unit(cell[3], pb_report_value(r, row, -1, "memory.train.total").middle, 1000, bytes);
     with_unit(cell[4], flops, 1000, plain);
-    number(cell[5], "%.2f", pb_report_value(r, row, -1, "compute.step_ms").middle);
+    fill_step(r, row, cell[5]);
     number(cell[6], "%.0f", pb_report_value(r, row, -1, "compute.gflops").middle);
     with_margin(cell[7], "%.4f", pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
     with_margin(cell[8], "%.4f", pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
     if (strcmp(r->row[row].row->label, r->experiment->baseline) != 0)
         with_margin(cell[9], "%+.4f", pb_report_difference(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
-    number(cell[10], "%.3f", pb_report_single(r, row, "overhead.prefill_ratio.b1"));
-    number(cell[11], "%.3f", pb_report_single(r, row, "overhead.prefill_ratio.b1.merged"));
+    fill_ratio(r, row, "overhead.prefill_ratio.b1", cell[10]);
+    fill_ratio(r, row, "overhead.prefill_ratio.b1.merged", cell[11]);
 }
 
 /* Characters, not bytes: there is a plus-minus sign. */
@@ -329,6 +377,11 @@ static void print_untimed(const pb_report *r, const pb_report_row *row, FILE *ou
     }
 }
 
+static void print_note(void *out, const char *line)
+{
+    fprintf(out, "%s\n", line);
+}
+
 static void print_notes(const pb_report *r, FILE *out)
 {
     const pb_experiment *e = r->experiment;
@@ -344,13 +397,17 @@ static void print_notes(const pb_report *r, FILE *out)
         print_untimed(r, row, out);
         if (by_seeds_alone(r, i))
             fprintf(out, "%s: ± for other seeds alone (Student's t): no predictions are stored\n", row->row->label);
+        pb_notes_of(r, i, print_note, out);
     }
     fprintf(out,
             "Mean over %d seed%s, ± 95 %% interval for other %sexamples; \"to %s\" is the paired difference on test.",
             e->seeds, e->seeds == 1 ? "" : "s", e->seeds == 1 ? "" : "seeds and ", e->baseline);
     if (!isnan(limit))
         fprintf(out, "  GEMM limit here: %.0f GFLOP/s.", limit);
-    fputc('\n', out);
+    fprintf(out,
+            "\nTimes have their 95 %% interval: of a step for other seeds, of a ratio to the base model for other "
+            "processes.  ?: too wide to say whether it is\nmore or less than 1 (of a step: ± more than half of it); "
+            "*: taken on a busy machine.\n");
 }
 
 void pb_report_print(const pb_report *r, FILE *out)
@@ -457,6 +514,23 @@ static void add_seeds(object *o)
     pb_text_add(o->text, "],\"diverged\":%d,\"failed\":%d", row->diverged, row->failed);
 }
 
+static void add_note(void *ctx, const char *line)
+{
+    object *notes = ctx;
+    pb_text_add(notes->text, notes->members++ ? "," : "");
+    pb_json_quote(notes->text, line);
+}
+
+static void add_notes(object *o)
+{
+    add_member(o, "notes");
+    object notes = *o;
+    notes.members = 0;
+    pb_text_add(o->text, "[");
+    pb_notes_of(o->report, o->row, add_note, &notes);
+    pb_text_add(o->text, "]");
+}
+
 static int add_row(const pb_report *r, int row, pb_text *text)
 {
     const pb_experiment *e = r->experiment;
@@ -480,6 +554,7 @@ static int add_row(const pb_report *r, int row, pb_text *text)
                        "SELECT DISTINCT key, split FROM value WHERE run IN (%s) AND step = -1 ORDER BY key", ids,
                        add_value);
     free(ids);
+    add_notes(&o);
     add_member(&o, "tuning");
     pb_tuning_json(r, row, text);
     pb_text_add(text, "}\n");

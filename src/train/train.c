@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/waits.h"
 #include "numeric/kernel.h"
 #include "train/optim.h"
 #include "train/runner.h"
@@ -264,8 +265,9 @@ typedef struct trainer {
     pb_footprint footprint;
     pb_effort done; /* so far                                   */
     pb_trace trace;
-    pb_rng dropout;  /* one key a step                           */
-    double *seconds; /* [steps]                                  */
+    pb_rng dropout;    /* one key a step                           */
+    double *seconds;   /* [steps]                                  */
+    double *losses_of; /* [steps]                                */
     double feature_seconds;
     double loss; /* summed since the curve's last point      */
     int losses;
@@ -307,6 +309,8 @@ static int prepare(trainer *t)
         t->optim = pb_optim_new(r->model, t->options, t->arena);
         bool higher = pb_score_deciding(r->form, t->task, PB_VALIDATION, t->score);
         t->stopping = pb_stopping_start(r->model, t->options, higher, t->arena);
+        t->losses_of =
+            pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->losses_of);
         t->seconds = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->seconds);
     }
     free(most);
@@ -347,6 +351,7 @@ static int take_step(trainer *t, const int *item, int n)
     int steps = t->footprint.effort.steps;
     double norm = pb_optim_step(t->optim, pb_optim_rate(t->options, t->done.steps, steps));
     t->seconds[t->done.steps] = pb_clock() - start;
+    t->losses_of[t->done.steps] = loss;
     add_step(&t->done, &t->runner, item, n);
     draw_curve(t, loss);
     if (pb_trace_step(&t->trace, t->done.steps, loss, norm))
@@ -421,6 +426,25 @@ static void put_times(trainer *t)
     pb_result_put(t->out, -1, -1, (double)t->done.tokens / sum, "compute.tokens_per_s");
 }
 
+static double mean_of(int n, const double *x)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += x[i] / n;
+    return sum;
+}
+
+/* Of the first and the last epoch; of a run of one epoch, of its halves. */
+static void put_losses(const trainer *t)
+{
+    int steps = t->done.steps, n = steps_per_epoch(t->runner.form, t->options);
+    n = n > steps / 2 ? steps / 2 : n;
+    if (!n)
+        return;
+    pb_result_put(t->out, -1, -1, mean_of(n, t->losses_of), "train.first_loss");
+    pb_result_put(t->out, -1, -1, mean_of(n, t->losses_of + steps - n), "train.last_loss");
+}
+
 static void put_epochs(const pb_stopping *s, pb_result *out)
 {
     pb_result_put(out, -1, -1, s->epochs, "train.epochs");
@@ -439,9 +463,12 @@ static int train(trainer *t)
 {
     if (prepare(t) || pb_trace_start(&t->trace, &t->runner, t->options->batch, t->footprint.effort.steps, t->out))
         return -1;
+    pb_waits waits = pb_waits_now();
     int rc = run_epochs(t);
     if (rc < 0)
         return -1;
+    if (t->done.steps)
+        pb_result_put(t->out, -1, -1, pb_waits_since(&waits), "compute.step_contention");
     end_point(t);
     if (rc > 0)
         snprintf(t->out->status, sizeof t->out->status, "diverged");
@@ -452,6 +479,7 @@ static int train(trainer *t)
     put_footprint(&t->footprint, t->out);
     put_effort(&t->done, t->out);
     put_epochs(&t->stopping, t->out);
+    put_losses(t);
     put_times(t);
     return pb_trace_end(&t->trace);
 }
