@@ -48,7 +48,7 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 
 static const pb_peft peft = {
     .type = "IA3",
-    .tensors = (const pb_peft_tensor[]){{"l", "ia3_l", false}, {0}},
+    .tensors = (const pb_peft_tensor[]){{"l", "ia3_l", false, NULL, NULL}, {0}},
     .keys = (const pb_peft_key[]){{0}},
     .input_option = "inputs",
 };

@@ -47,9 +47,9 @@ static const pb_peft peft = {
     .type = "PROMPT_TUNING",
     .also = "P_TUNING",
     .layout = PB_PEFT_PROMPT,
-    .tensors = (const pb_peft_tensor[]){{"embed", "prompt_embeddings", false}, {0}},
+    .tensors = (const pb_peft_tensor[]){{"embed", "prompt_embeddings", false, NULL, NULL}, {0}},
     .keys = (const pb_peft_key[]){{"num_virtual_tokens", "length", NULL, NULL, false}, {0}},
-    .loaded = (const pb_peft_tensor[]){{"pool", "first", false}, {0}},
+    .loaded = (const pb_peft_tensor[]){{"pool", "first", false, NULL, NULL}, {0}},
     .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
 };
 

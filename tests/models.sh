@@ -108,7 +108,7 @@ ok 'a model without a head' refuses 'has no head' 'a\n' predict --model models/t
 ok 'a language model predicts no class' refuses 'no classifier' 'a\n' predict --model "$families/gpt2"
 ok 'the adapter of another base' refuses 'made for weights of SHA-256' 'the film\n' logits --model whole --adapter adapter
 ok '--force takes it' run 0 'the film\n' logits --model whole --adapter adapter --force
-ok 'an adapter of another family' refuses 'of a projection of this model' '[3]\n' logits --ids \
+ok 'an adapter of another family' refuses 'target_modules: names no module of a llama' '[3]\n' logits --ids \
 	--model "$families/llama-3" --adapter "$families/roberta/adapter"
 sed -i 's/"LORA"/"XLORA"/' adapter/adapter_config.json
 ok 'another kind of adapter' refuses "peft_type: want one of IA3, LN_TUNING, LORA, PREFIX_TUNING, PROMPT_TUNING; got 'XLORA'" \

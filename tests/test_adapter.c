@@ -16,7 +16,8 @@ static char *folder_with(const char *type, const char *members)
     char dir[] = "/tmp/peftbench-adapter-XXXXXX";
     PB_CHECK(mkdtemp(dir) != NULL);
     char *config = pb_format("%s/adapter_config.json", dir), *file = pb_format("%s/adapter_model.safetensors", dir);
-    char *text = pb_format("{\"peft_type\": \"%s\"%s%s}", type, *members ? ", " : "", members);
+    char *text = pb_format("{\"peft_type\": \"%s\"%s, %s}", type,
+                           strstr(members, "\"task_type\"") ? "" : ", \"task_type\": \"CAUSAL_LM\"", members);
     size_t size = 0;
     char *tensors = pb_read_file(SAVED "/adapter_model.safetensors", &size);
     PB_CHECK(!pb_write_file(config, text, strlen(text)) && !pb_write_file(file, tensors, size));

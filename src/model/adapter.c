@@ -1,21 +1,11 @@
 /* adapter: reading a PEFT folder onto a model. */
-#include "model/adapter.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "files/pattern.h"
 #include "model/adapter_fields.h"
-#include "model/internal.h"
-
-struct pb_adapter {
-    char *config_path, *file_path;
-    pb_json_doc *doc;
-    pb_safetensors *file;
-    const pb_method *method;
-    void *conf; /* as attached; texts are owned */
-};
+#include "model/adapter_load.h"
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
@@ -26,7 +16,7 @@ static bool is_type(const pb_peft *p, const char *type)
 
 static int find_method(pb_adapter *a)
 {
-    const char *type = pb_json_text(pb_json_get(pb_json_root(a->doc), "peft_type"), "");
+    const char *type = a->type = pb_json_text(pb_json_get(pb_json_root(a->doc), "peft_type"), "");
     pb_text known = {0};
     const pb_method *m;
     for (int i = 0; (m = pb_method_at(i)); i++) {
@@ -39,6 +29,64 @@ static int find_method(pb_adapter *a)
         pb_error("%s: peft_type: want one of %s; got '%s'", a->config_path, known.data, type);
     pb_text_free(&known);
     return a->method ? 0 : -1;
+}
+
+/* ---- what it is for --------------------------------------------------------------------------------------- */
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && !strcmp(text + n - k, end);
+}
+
+int pb_adapter_classes(const pb_adapter *a)
+{
+    static const char *const heads[] = {"model.classifier.weight", "model.classifier.out_proj.weight",
+                                        "model.score.weight"};
+    for (size_t i = 0; i < pb_safetensors_count(a->file); i++)
+        for (size_t k = 0; k < PB_COUNT(heads); k++)
+            if (ends_in(pb_safetensors_at(a->file, i)->name, heads[k]))
+                return (int)pb_safetensors_at(a->file, i)->shape[0];
+    return 0;
+}
+
+/* The class of the model that an adapter without a task_type was made on; "": the config does not say. */
+static const char *made_on(const pb_adapter *a)
+{
+    const pb_json *mapping = pb_json_get(pb_json_root(a->doc), "auto_mapping");
+    return pb_json_text(pb_json_get(mapping, "base_model_class"), "");
+}
+
+/* A classifier of tokens, or of choices, is called as one of texts is. */
+static int check_classifier(const pb_adapter *a, const char *task, const char *class)
+{
+    if (!pb_adapter_classes(a) || !strcmp(task, "SEQ_CLS") || strstr(class, "ForSequenceClassification"))
+        return 0;
+    return pb_error("%s: task_type: want SEQ_CLS beside a saved classifier, got '%s'%s%s", a->config_path,
+                    *task ? task : "null", *class ? " of a " : "", class);
+}
+
+static int check_task(const pb_adapter *a)
+{
+    static const char *const tasks[] = {"", "SEQ_CLS", "CAUSAL_LM", "FEATURE_EXTRACTION"};
+    static const char *const classes[] = {"ForSequenceClassification", "ForCausalLM", "LMHeadModel", "ForMaskedLM",
+                                          "Model"};
+    const char *task = pb_json_text(pb_json_get(pb_json_root(a->doc), "task_type"), ""), *class = made_on(a);
+    bool known = false, fits = !*class;
+    for (size_t i = 0; i < PB_COUNT(tasks); i++)
+        known = known || !strcmp(task, tasks[i]);
+    for (size_t i = 0; i < PB_COUNT(classes); i++)
+        fits = fits || ends_in(class, classes[i]);
+    if (!known)
+        return pb_error("%s: task_type: want SEQ_CLS, CAUSAL_LM, FEATURE_EXTRACTION or null, got '%s'", a->config_path,
+                        task);
+    if (!fits)
+        return pb_error("%s: auto_mapping: want a model of texts, of classes of texts or of language, got a %s",
+                        a->config_path, class);
+    pb_peft_layout layout = a->method->peft->layout;
+    if (!*task && (layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT))
+        return pb_error("%s: task_type: want one; without it PEFT does not apply a %s at all", a->config_path, a->type);
+    return check_classifier(a, task, class);
 }
 
 /* torch's pickle may hold any program, and is read no further than its name. */
@@ -58,10 +106,11 @@ static int open_tensors(pb_adapter *a)
 pb_adapter *pb_adapter_open(const char *dir)
 {
     pb_adapter *a = pb_alloc(sizeof *a);
+    a->dir = pb_strdup(dir);
     a->config_path = pb_format("%s/adapter_config.json", dir);
     a->file_path = pb_format("%s/adapter_model.safetensors", dir);
     if ((a->doc = pb_json_read(a->config_path)) && !find_method(a) &&
-        !pb_fields_check(a->config_path, pb_json_root(a->doc), a->method->peft) && !open_tensors(a)) {
+        !pb_fields_check(a->config_path, pb_json_root(a->doc), a->method->peft) && !open_tensors(a) && !check_task(a)) {
         a->conf = pb_alloc(a->method->conf_size + 1);
         pb_option_defaults(a->method->options, a->conf);
         return a;
@@ -80,26 +129,10 @@ void pb_adapter_close(pb_adapter *a)
         pb_safetensors_close(a->file);
     pb_json_free(a->doc);
     free(a->conf);
+    free(a->dir);
     free(a->config_path);
     free(a->file_path);
     free(a);
-}
-
-static bool ends_in(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && !strcmp(text + n - k, end);
-}
-
-int pb_adapter_classes(const pb_adapter *a)
-{
-    static const char *const heads[] = {"model.classifier.weight", "model.classifier.out_proj.weight",
-                                        "model.score.weight"};
-    for (size_t i = 0; i < pb_safetensors_count(a->file); i++)
-        for (size_t k = 0; k < PB_COUNT(heads); k++)
-            if (ends_in(pb_safetensors_at(a->file, i)->name, heads[k]))
-                return (int)pb_safetensors_at(a->file, i)->shape[0];
-    return 0;
 }
 
 const pb_method *pb_adapter_method(const pb_adapter *a)
@@ -127,15 +160,7 @@ double pb_adapter_scale(const pb_adapter *a, const pb_site *site)
 
 /* ---- settings ----------------------------------------------------------------------------------------- */
 
-typedef struct loading {
-    const pb_adapter *a;
-    const pb_peft *peft;
-    pb_model *m;
-    bool *used; /* tensors that have found their place */
-    bool failed;
-} loading;
-
-static const pb_array *find_tensor(loading *l, const char *name)
+const pb_array *pb_loading_find(pb_loading *l, const char *name)
 {
     const pb_array *t = pb_safetensors_find(l->a->file, name);
     for (size_t i = 0; t && i < pb_safetensors_count(l->a->file); i++)
@@ -143,16 +168,28 @@ static const pb_array *find_tensor(loading *l, const char *name)
     return t;
 }
 
-/* A tensor of a module, which a bare network calls by a name without the prefix. */
-static const pb_array *module_tensor(loading *l, const char *module, const char *theirs)
+const pb_array *pb_loading_tensor(pb_loading *l, const pb_module *mod, const char *theirs)
 {
-    const char *prefix = l->m->config.family->prefix;
-    size_t n = strncmp(module, prefix, strlen(prefix)) ? 0 : strlen(prefix);
-    const pb_array *t = find_tensor(l, pb_arena_format(l->m->arena, "base_model.model.%s.%s", module, theirs));
-    return t || !n ? t : find_tensor(l, pb_arena_format(l->m->arena, "base_model.model.%s.%s", module + n, theirs));
+    return theirs ? pb_loading_find(l, pb_arena_format(l->m->arena, "base_model.model.%s.%s", mod->local, theirs))
+                  : NULL;
 }
 
-static int set(loading *l, const char *key, const char *option, const char *value)
+pb_site pb_loading_site(const pb_module *mod)
+{
+    if (mod->site)
+        return *mod->site;
+    bool turned = mod->kind == PB_MODULE_EMBEDDING; /* what comes in is a word, as one of many columns */
+    return (pb_site){.number = -1,
+                     .layer = -1,
+                     .role = mod->local,
+                     .in = turned ? mod->w->rows : mod->w->cols,
+                     .out = turned ? mod->w->cols : mod->w->rows,
+                     .w = mod->w,
+                     .b = mod->b,
+                     .module = mod->name};
+}
+
+static int set(pb_loading *l, const char *key, const char *option, const char *value)
 {
     if (!pb_option_set(l->a->method->options, l->a->conf, option, value))
         return 0;
@@ -163,65 +200,95 @@ static int set(loading *l, const char *key, const char *option, const char *valu
     return -1;
 }
 
+/* ---- other values at some modules: "rank_pattern" --------------------------------------------------------- */
+
 typedef struct pattern_reader {
-    loading *l;
-    const pb_site *site;
-    const char *key;
-    pb_text *out;
+    const pb_loading *l;
+    const char *key, *module;
+    long long rows;    /* of the module's tensor; < 0: the value is no number of rows */
+    char *first;       /* the value of the first entry that fits the module           */
+    bool fits, failed; /* is a value of one that fits `rows`                         */
 } pattern_reader;
 
-/* The first entry that fits counts, as in PEFT; but a number of rows is what the tensor has (PEFT
- * writes the entries in another order than it took them). */
+/* The first entry that fits counts, as in PEFT. */
 static int read_pattern(void *ctx, const char *pattern, const pb_json *value)
 {
     pattern_reader *r = ctx;
-    char *whole = pb_format("(.*\\.)?(%s)", pattern), *number = pb_json_plain(value);
-    int fit = pb_pattern_matches(whole, r->site->module);
-    if (fit < 0)
-        r->l->failed = true;
-    if (fit == 1 && number)
-        pb_text_add(r->out, "%s%d.%s=%s", r->out->length ? " " : "", r->site->layer, r->site->role, number);
+    char *whole = pb_format("(.*\\.)?(%s)", pattern);
+    int fit = pb_pattern_matches(whole, r->module);
+    r->failed = r->failed || fit < 0;
+    if (fit == 1 && isnan(pb_json_number(value, NAN)))
+        r->failed = pb_error("%s: %s: '%s': want a number", r->l->a->config_path, r->key, pattern);
+    if (fit == 1 && !r->failed && !r->first)
+        r->first = pb_json_plain(value);
+    r->fits = r->fits || (fit == 1 && pb_json_integer(value, -1) == r->rows);
     free(whole);
-    free(number);
-    return fit;
+    return r->failed;
 }
 
-static int set_pattern(loading *l, const pb_peft_key *k)
+/* The number of rows is the tensor's, as PEFT writes the entries in another order than it took them; but one of the
+ * entries that fit must say it, or, where none fits, the key itself. */
+static int check_rows(const pattern_reader *r, const char *key, const char *usual)
 {
-    const pb_json *patterns = pb_json_get(pb_json_root(l->a->doc), k->pattern);
+    if (r->rows < 0 || r->fits || (!r->first && strtoll(usual, NULL, 10) == r->rows))
+        return 0;
+    return pb_error("%s: '%s': has rank %lld; %s and %s of adapter_config.json say %s", r->l->a->file_path, r->module,
+                    r->rows, key, r->key, r->first ? r->first : usual);
+}
+
+static int add_pattern(pb_loading *l, const pb_peft_key *k, const pb_module *mod, const char *usual, pb_text *list)
+{
+    pattern_reader r = {.l = l, .key = k->pattern, .module = mod->local, .rows = -1};
+    const pb_array *t = k->rows ? pb_loading_tensor(l, mod, pb_loading_theirs(mod, &l->peft->tensors[0])) : NULL;
+    pb_site site = pb_loading_site(mod);
+    if (t)
+        r.rows = t->shape[0];
+    pb_json_each(pb_json_get(l->config, k->pattern), read_pattern, &r);
+    int rc = r.failed || check_rows(&r, k->key, usual) ? -1 : 0;
+    if (!rc && t)
+        pb_text_add(list, "%s%d.%s=%lld", list->length ? " " : "", site.layer, site.role, r.rows);
+    else if (!rc && r.first)
+        pb_text_add(list, "%s%d.%s=%s", list->length ? " " : "", site.layer, site.role, r.first);
+    free(r.first);
+    return rc;
+}
+
+static int set_pattern(pb_loading *l, const pb_peft_key *k, const char *usual)
+{
     pb_text list = {0};
-    int sites = l->m->config.layers * SITES;
-    for (int i = 0; i < sites && !l->failed; i++) {
-        const pb_site *s = &l->m->layer[i / SITES].site[i % SITES];
-        const pb_array *t = s->out && k->rows ? module_tensor(l, s->module, l->peft->tensors[0].theirs) : NULL;
-        pattern_reader r = {l, s, k->pattern, &list};
-        if (t)
-            pb_text_add(&list, "%s%d.%s=%lld", list.length ? " " : "", s->layer, s->role, (long long)t->shape[0]);
-        else if (s->out && !k->rows)
-            pb_json_each(patterns, read_pattern, &r);
-    }
-    int rc = l->failed ? -1 : set(l, k->pattern, k->pattern_option, list.data ? list.data : "");
+    int rc = 0;
+    for (size_t i = 0; i < l->modules && !rc; i++)
+        if (l->module[i].targeted)
+            rc = add_pattern(l, k, &l->module[i], usual, &list);
+    rc = rc || set(l, k->pattern, k->pattern_option, list.data ? list.data : "") ? -1 : 0;
     pb_text_free(&list);
     return rc;
 }
 
-/* What the config says, else PEFT's default; caller frees.  NULL: neither. */
-static char *value_of(const pb_adapter *a, const char *key)
+char *pb_adapter_value(const pb_adapter *a, const char *key)
 {
-    const pb_json *root = pb_json_root(a->doc), *v = pb_json_get(root, key);
-    const pb_field *f = pb_field_find(pb_json_text(pb_json_get(root, "peft_type"), ""), key);
+    const pb_json *v = pb_json_get(pb_json_root(a->doc), key);
+    const pb_field *f = pb_field_find(a->type, key);
     if (v && !pb_json_is_null(v))
         return pb_json_plain(v);
     return f ? pb_strdup(f->preset) : NULL;
 }
 
-static int set_keys(loading *l)
+bool pb_adapter_flag(const pb_adapter *a, const char *key)
+{
+    char *value = pb_adapter_value(a, key);
+    bool on = value && !strcmp(value, "true");
+    free(value);
+    return on;
+}
+
+static int set_keys(pb_loading *l)
 {
     for (const pb_peft_key *k = l->peft->keys; k->key; k++) {
-        char *value = value_of(l->a, k->key);
-        int rc = value ? set(l, k->key, k->option, value) : 0;
+        char *value = pb_adapter_value(l->a, k->key);
+        int rc = (value && set(l, k->key, k->option, value)) || (k->pattern && set_pattern(l, k, value)) ? -1 : 0;
         free(value);
-        if (rc || (k->pattern && set_pattern(l, k)))
+        if (rc)
             return -1;
     }
     for (const pb_peft_tensor *s = l->peft->loaded; s && s->ours; s++)
@@ -230,25 +297,30 @@ static int set_keys(loading *l)
     return 0;
 }
 
-/* The file itself says which projections are adapted: those that it has tensors for.  A tensor that
- * is one row belongs to what comes into the projection. */
-static int set_targets(loading *l)
+/* The projections of the layers that the config targets, and those of them whose input is meant. */
+static int set_targets(pb_loading *l)
 {
     pb_text targets = {0}, inputs = {0};
-    const char *first = l->peft->tensors[0].theirs;
-    for (int i = 0; i < l->m->config.layers * SITES; i++) {
-        const pb_site *s = &l->m->layer[i / SITES].site[i % SITES];
-        const pb_array *t = s->out ? module_tensor(l, s->module, first) : NULL;
-        if (!t)
+    int rc = 0;
+    for (size_t i = 0; i < l->modules && !rc; i++) {
+        const pb_module *mod = &l->module[i];
+        if (!mod->targeted || !l->peft->tensors[0].theirs)
             continue;
-        pb_text_add(&targets, "%s%d.%s", targets.length ? " " : "", s->layer, s->role);
-        if (t->dims == 2 && t->shape[0] == 1)
-            pb_text_add(&inputs, "%s%d.%s", inputs.length ? " " : "", s->layer, s->role);
+        pb_site site = pb_loading_site(mod);
+        const pb_array *t = pb_loading_tensor(l, mod, pb_loading_theirs(mod, &l->peft->tensors[0]));
+        if (mod->site)
+            pb_text_add(&targets, "%s%d.%s", targets.length ? " " : "", site.layer, site.role);
+        if (mod->feedforward)
+            pb_text_add(&inputs, "%s%d.%s", inputs.length ? " " : "", site.layer, site.role);
+        if (l->peft->input_option && t->count > 1 && (t->shape[0] == 1) != mod->feedforward)
+            rc = pb_error("%s: '%s': is about %s, but feedforward_modules says the other", l->a->file_path, t->name,
+                          t->shape[0] == 1 ? "what comes in" : "what goes out");
     }
-    int rc = targets.length ? set(l, "target_modules", "targets", targets.data)
-                            : pb_error("%s: no tensor '..%s' of a projection of this model", l->a->file_path, first);
-    if (!rc && l->peft->input_option)
-        rc = set(l, "feedforward_modules", l->peft->input_option, inputs.data ? inputs.data : "");
+    rc = rc || set(l, "target_modules", "targets", targets.data ? targets.data : "") ||
+                 (l->peft->input_option &&
+                  set(l, "feedforward_modules", l->peft->input_option, inputs.data ? inputs.data : ""))
+             ? -1
+             : 0;
     pb_text_free(&targets);
     pb_text_free(&inputs);
     return rc;
@@ -256,28 +328,35 @@ static int set_targets(loading *l)
 
 /* ---- values ------------------------------------------------------------------------------------------- */
 
-static int take(loading *l, pb_param *p, const pb_array *t)
+int pb_loading_take(const pb_loading *l, pb_param *p, const pb_array *t, bool transposed)
 {
-    size_t count = (size_t)p->rows * (size_t)p->cols;
-    bool same = t->dims == 2 && t->shape[0] == p->rows && t->shape[1] == p->cols;
+    int rows = transposed ? p->cols : p->rows, cols = transposed ? p->rows : p->cols;
+    size_t count = (size_t)rows * (size_t)cols;
+    bool same = t->dims == 2 && t->shape[0] == rows && t->shape[1] == cols;
     bool vector = p->rows == 1 && t->count == count && (t->dims == 1 || (t->dims == 2 && t->shape[1] == 1));
     if (!same && !vector)
-        return pb_error("%s: '%s': want shape [%d,%d]", l->a->file_path, t->name, p->rows, p->cols);
+        return pb_error("%s: '%s': want shape [%d,%d]", l->a->file_path, t->name, rows, cols);
     p->drawn = false;
-    return pb_array_reals(t, 0, t->count, p->x);
+    if (!transposed)
+        return pb_array_reals(t, 0, t->count, p->x);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < cols; j++)
+            if (pb_array_reals(t, (size_t)i * (size_t)cols + (size_t)j, 1, &p->x[(size_t)j * (size_t)rows + (size_t)i]))
+                return -1;
+    return 0;
 }
 
-static int take_sites(loading *l)
+static int take_sites(pb_loading *l)
 {
-    for (int i = 0; i < l->m->config.layers * SITES; i++) {
-        const pb_site *s = &l->m->layer[i / SITES].site[i % SITES];
-        for (const pb_peft_tensor *t = l->peft->tensors; l->m->matches[i] && t->ours; t++) {
-            pb_param *p = pb_model_find(l->m, pb_arena_format(l->m->arena, "layer.%d.%s.%s.%s", s->layer, s->role,
-                                                              l->a->method->name, t->ours));
-            const pb_array *array = p ? module_tensor(l, s->module, t->theirs) : NULL;
+    for (size_t i = 0; i < l->modules; i++) {
+        const pb_module *mod = &l->module[i];
+        for (const pb_peft_tensor *t = l->peft->tensors; mod->targeted && mod->site && t->ours; t++) {
+            pb_param *p = pb_model_find(l->m, pb_arena_format(l->m->arena, "layer.%d.%s.%s.%s", mod->site->layer,
+                                                              mod->site->role, l->a->method->name, t->ours));
+            const pb_array *array = p ? pb_loading_tensor(l, mod, t->theirs) : NULL;
             if (p && !array)
-                return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, s->module, t->theirs);
-            if (p && take(l, p, array))
+                return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, t->theirs);
+            if (p && pb_loading_take(l, p, array, false))
                 return -1;
         }
     }
@@ -285,9 +364,9 @@ static int take_sites(loading *l)
 }
 
 /* [P, 2 layers, kv]: of layer l the keys at 2l, the values at 2l+1. */
-static int take_prefix(loading *l)
+static int take_prefix(pb_loading *l)
 {
-    const pb_array *t = find_tensor(l, "prompt_embeddings");
+    const pb_array *t = pb_loading_find(l, "prompt_embeddings");
     int width = pb_model_kv_width(l->m), layers = l->m->config.layers;
     if (!t || t->dims != 2 || t->shape[1] != (int64_t)2 * layers * width)
         return pb_error("%s: prompt_embeddings: want a tensor [tokens, %d]", l->a->file_path, 2 * layers * width);
@@ -304,15 +383,16 @@ static int take_prefix(loading *l)
     return 0;
 }
 
-static int take_prompt(loading *l)
+static int take_prompt(pb_loading *l)
 {
-    const pb_array *t = find_tensor(l, l->peft->tensors[0].theirs);
+    const pb_array *t = pb_loading_find(l, l->peft->tensors[0].theirs);
     pb_param *p =
         pb_model_find(l->m, pb_arena_format(l->m->arena, "%s.%s", l->a->method->name, l->peft->tensors[0].ours));
-    return t && p ? take(l, p, t) : pb_error("%s: no tensor '%s'", l->a->file_path, l->peft->tensors[0].theirs);
+    return t && p ? pb_loading_take(l, p, t, false)
+                  : pb_error("%s: no tensor '%s'", l->a->file_path, l->peft->tensors[0].theirs);
 }
 
-static int take_method(loading *l)
+static int take_method(pb_loading *l)
 {
     switch (l->peft->layout) {
     case PB_PEFT_SITES: return take_sites(l);
@@ -323,66 +403,10 @@ static int take_method(loading *l)
     PB_BUG("layout %d", (int)l->peft->layout);
 }
 
-/* ---- modules that were trained whole --------------------------------------------------------------------- */
-
-/* `name` without `part`, which stands before the last dot or at the front. */
-static char *without(pb_arena *arena, const char *name, const char *part)
-{
-    const char *at = strstr(name, part);
-    return at ? pb_arena_format(arena, "%.*s%s", (int)(at - name), name, at + strlen(part))
-              : pb_arena_strdup(arena, name);
-}
-
-static pb_param *find_origin(const pb_model *m, const char *name)
-{
-    const char *prefix = m->config.family->prefix;
-    for (size_t i = 0; i < m->params; i++) {
-        const char *origin = m->origin[i];
-        if (origin && (!strcmp(origin, name) ||
-                       (!strncmp(origin, prefix, strlen(prefix)) && !strcmp(origin + strlen(prefix), name))))
-            return m->param[i];
-    }
-    return NULL;
-}
-
-static int take_whole(loading *l, const pb_array *t, pb_text *homeless)
-{
-    pb_arena *arena = l->m->arena;
-    char *name = without(arena, t->name, "base_model.model.");
-    name = without(arena, without(arena, name, "base_model."), ".base_layer");
-    name = without(arena, name, ".ln_tuning_layers");
-    pb_param *p = find_origin(l->m, name);
-    if (!p) {
-        pb_text_add(homeless, "%s'%s'", homeless->length ? ", " : "", t->name);
-        return 0;
-    }
-    if (!p->trainable)
-        pb_params_own(l->m, p);
-    p->trainable = true;
-    if (!l->m->config.family->conv1d || p->kind != PB_MATRIX || p->layer < 0)
-        return take(l, p, t);
-    return pb_error("%s: '%s': a module of the layers trained whole is not read for this family", l->a->file_path,
-                    t->name);
-}
-
-static int take_rest(loading *l)
-{
-    pb_text homeless = {0};
-    int rc = 0;
-    for (size_t i = 0; i < pb_safetensors_count(l->a->file) && !rc; i++)
-        if (!l->used[i])
-            rc = take_whole(l, pb_safetensors_at(l->a->file, i), &homeless);
-    if (!rc && homeless.length)
-        rc = pb_error("%s: no place in a %s with %s for %s", l->a->file_path, pb_model_family(l->m), l->a->method->name,
-                      homeless.data);
-    pb_text_free(&homeless);
-    return rc;
-}
-
 /* ---- attaching --------------------------------------------------------------------------------------------- */
 
 /* An adapter written here says which weights it is for. */
-static int check_base(const loading *l, bool force)
+static int check_base(const pb_loading *l, bool force)
 {
     const char *wanted = pb_safetensors_metadata(l->a->file, "base_sha256");
     if (!wanted || force)
@@ -394,22 +418,51 @@ static int check_base(const loading *l, bool force)
 }
 
 /* So does one made here say what its head's classes are called. */
-static int name_classes(const loading *l)
+static int name_classes(const pb_loading *l)
 {
     const char *names = pb_safetensors_metadata(l->a->file, "classes");
     return names ? pb_model_name_classes(l->m, names) : 0;
 }
 
+/* What PEFT has written of the shape of the network is what it reads it by. */
+static int check_sizes(const pb_loading *l)
+{
+    const pb_config *c = &l->m->config;
+    bool prefix = l->peft->layout == PB_PEFT_PREFIX;
+    const struct {
+        const char *key;
+        int want;
+    } sizes[] = {{"num_layers", c->layers},
+                 {"num_transformer_submodules", 1},
+                 {"token_dim", prefix ? pb_model_kv_width(l->m) : c->width},
+                 {"num_attention_heads", prefix ? c->kv_heads : c->heads}};
+    for (size_t i = 0; i < PB_COUNT(sizes); i++) {
+        long long got = pb_json_integer(pb_json_get(l->config, sizes[i].key), sizes[i].want);
+        if (got != sizes[i].want)
+            return pb_error("%s: %s: want %d for this model, got %lld", l->a->config_path, sizes[i].key, sizes[i].want,
+                            got);
+    }
+    return 0;
+}
+
+static int attach(pb_loading *l, bool force)
+{
+    pb_attached part = {.method = l->a->method, .conf = l->a->conf};
+    bool sites = l->peft->layout == PB_PEFT_SITES, norms = l->peft->layout == PB_PEFT_NORMS;
+    l->m->targets_elsewhere = true;
+    return check_base(l, force) || pb_loading_modules(l) || (!sites && !norms && check_sizes(l)) ||
+                   pb_loading_resize(l) || set_keys(l) || (sites && set_targets(l)) ||
+                   pb_model_attach(l->m, &part, 1) || take_method(l) || pb_loading_base(l) || name_classes(l)
+               ? -1
+               : 0;
+}
+
 int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force)
 {
-    loading l = {.a = a, .peft = a->method->peft, .m = m};
+    pb_loading l = {.a = a, .config = pb_json_root(a->doc), .peft = a->method->peft, .m = m};
     l.used = pb_alloc(pb_safetensors_count(a->file) + 1);
-    bool sites = l.peft->layout == PB_PEFT_SITES;
-    pb_attached part = {.method = a->method, .conf = a->conf};
-    int rc = check_base(&l, force) || set_keys(&l) || (sites && set_targets(&l)) || pb_model_attach(m, &part, 1) ||
-                     take_method(&l) || take_rest(&l) || name_classes(&l)
-                 ? -1
-                 : 0;
+    int rc = attach(&l, force);
     free(l.used);
+    free(l.module);
     return rc;
 }

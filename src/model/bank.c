@@ -121,8 +121,37 @@ static int take_head(entry *e, const pb_model *from, const pb_model *base)
     return 0;
 }
 
+/* Is a parameter's value that of the base? */
+static bool is_same(const pb_param *p, const pb_param *base)
+{
+    if (!base || p->rows != base->rows || p->cols != base->cols)
+        return false;
+    size_t n = (size_t)p->rows * (size_t)p->cols;
+    pb_real *x = pb_alloc(n * sizeof *x);
+    pb_param_values(base, 0, base->rows, 0, base->cols, x);
+    bool same = !memcmp(x, p->x, n * sizeof *x);
+    free(x);
+    return same;
+}
+
+/* A bank serves what is added to projections of the layers, and heads of classes; it has the base but once. */
+static int check_base(const pb_model *from, const pb_model *base)
+{
+    for (size_t i = 0; i < from->params; i++) {
+        const pb_param *p = from->param[i];
+        bool head = from->head == PB_HEAD_CLASSES && (p == from->head_w || p == from->head_b);
+        if ((p->kind == PB_ADDED && p->layer < 0) ||
+            (p->trainable && p->kind != PB_ADDED && !head && !is_same(p, pb_model_find(base, p->name))))
+            return pb_error("bank: the adapter changes '%s' of the base, which the other adapters need as it is",
+                            from->origin[i] ? from->origin[i] : p->name);
+    }
+    return 0;
+}
+
 static int take_all(pb_bank *b, entry *e, const pb_model *from, const pb_adapter *a)
 {
+    if (check_base(from, b->m))
+        return -1;
     int sites = b->m->config.layers * SITES;
     e->site = pb_arena_alloc(e->arena, PB_META, (size_t)sites * sizeof *e->site);
     for (int i = 0; i < sites; i++)

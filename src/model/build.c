@@ -244,7 +244,7 @@ static int match_targets(pb_model *m)
             const pb_site *s = &m->layer[i / SITES].site[i % SITES];
             hits += m->matches[part * sites + i] = s->out && pb_site_in(targets_of(&m->part[part]), s);
         }
-        if (!hits)
+        if (!hits && !m->targets_elsewhere)
             return no_match(m, &m->part[part]);
     }
     return 0;

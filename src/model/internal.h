@@ -54,6 +54,7 @@ struct pb_model {
     pb_attached *part;    /* outermost first                                     */
     int parts;
     bool *matches;          /* [parts, layers*SITES] does the part's linear apply  */
+    bool targets_elsewhere; /* an adapter's: it is no error that no projection matches */
     bool attached;          /* no more parameters may be made                      */
     int extra_tokens;       /* positions the methods take                          */
     int extra_rows;         /* keys and values that they put in front, a layer     */

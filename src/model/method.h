@@ -37,8 +37,10 @@ typedef struct pb_facts {
 
 /* How the method is called and kept in PEFT's adapter folders, so that they can be read and written. */
 typedef struct pb_peft_tensor {
-    const char *ours, *theirs; /* "A", "lora_A.weight"; ours as given to pb_added */
-    bool vector;               /* kept with one dimension                         */
+    const char *ours, *theirs; /* "A", "lora_A.weight"; ours as given to pb_added                        */
+    bool vector;               /* kept with one dimension                                                */
+    const char *embedding;     /* what it is called at a table of embeddings; NULL: none has one         */
+    const char *when;          /* an option that must be on for it to be there; NULL: it is always there */
 } pb_peft_tensor;
 
 typedef struct pb_peft_key {
@@ -63,6 +65,7 @@ typedef struct pb_peft {
     const pb_peft_tensor *loaded;  /* {option, value} of what PEFT always does; NULL: none */
     const char *input_option;      /* lists the sites where the first tensor is about x, not about y; NULL: none */
     const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\"" */
+    const char *bias; /* a tensor that a site may have, added to its output and scaled as its update; NULL: none */
 } pb_peft;
 
 /* How a task's texts are put to a decoder that answers in words (train/form.h). */

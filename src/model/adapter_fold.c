@@ -1,0 +1,237 @@
+/* adapter_fold: what PEFT takes away from the base when it loads an adapter, and updates of modules outside of the
+ * layers, which are folded into their weights. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "model/adapter_load.h"
+#include "numeric/lowrank.h"
+
+/* ---- what PEFT takes away from the base when it loads ------------------------------------------------------------ */
+
+/* init_lora_weights: what was taken from the base when training began, PEFT takes again; -1: it is not known what. */
+typedef enum beginning { PLAIN, PISSA, OLORA } beginning;
+
+static int beginning_of(const pb_loading *l)
+{
+    static const char *const plain[] = {"true", "false", "gaussian", "orthogonal", "eva", "mica"};
+    char *value = pb_adapter_value(l->a, "init_lora_weights");
+    int found = !value || !strcmp(value, "pissa") ? PISSA : !strcasecmp(value, "olora") ? OLORA : -1;
+    if (!value)
+        return PLAIN;
+    for (size_t i = 0; i < PB_COUNT(plain); i++)
+        found = strcmp(value, plain[i]) ? found : PLAIN;
+    if (found == OLORA && l->m->config.family->conv1d)
+        found =
+            pb_error("%s: init_lora_weights: PEFT cannot load olora on a %s", l->a->config_path, pb_model_family(l->m));
+    else if (found < 0)
+        pb_error(
+            "%s: init_lora_weights: want true, gaussian, orthogonal, eva, mica, pissa or olora, got '%s': what PEFT "
+            "takes from the base for it is drawn at random or depends on data; save the adapter with "
+            "path_initial_model_for_weight_conversion",
+            l->a->config_path, value);
+    free(value);
+    return found;
+}
+
+static int take_away(pb_loading *l, pb_module *mod, beginning how)
+{
+    const pb_array *A = pb_loading_tensor(l, mod, pb_loading_theirs(mod, &l->peft->tensors[0]));
+    pb_site site = pb_loading_site(mod);
+    pb_loading_own(l, mod->w);
+    int r = (int)A->shape[0];
+    if (how == PISSA
+            ? pb_lowrank_subtract_leading(mod->w->x, mod->w->rows, mod->w->cols, r)
+            : pb_lowrank_subtract_qr(mod->w->x, mod->w->rows, mod->w->cols, r, pb_adapter_scale(l->a, &site))) {
+        char *cause = pb_strdup(pb_error_text());
+        pb_error_clear();
+        pb_error("%s: init_lora_weights: '%s': %s", l->a->config_path, mod->local, cause);
+        free(cause);
+        return -1;
+    }
+    return 0;
+}
+
+int pb_loading_take_away(pb_loading *l)
+{
+    int how = beginning_of(l);
+    if (how < 0)
+        return -1;
+    if (how != PLAIN && l->m->base.precision != PB_IN_FP32)
+        return pb_error("%s: init_lora_weights: pissa and olora change the base: want precision = fp32",
+                        l->a->config_path);
+    for (size_t i = 0; i < l->modules && how != PLAIN; i++) {
+        pb_module *mod = &l->module[i];
+        if (mod->targeted && mod->kind == PB_MODULE_LINEAR && !mod->given[0] && take_away(l, mod, (beginning)how))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- updates outside of the layers, and biases of updates --------------------------------------------------------- */
+
+static pb_real *value_of(const pb_param *p)
+{
+    pb_real *x = pb_alloc((size_t)p->rows * (size_t)p->cols * sizeof *x);
+    pb_param_values(p, 0, p->rows, 0, p->cols, x);
+    return x;
+}
+
+static bool is_on(const pb_loading *l, const char *option)
+{
+    pb_text value = {0};
+    if (option)
+        pb_option_print(pb_option_find(l->a->method->options, option), l->a->conf, &value);
+    bool on = !option || (value.data && !strcmp(value.data, "yes"));
+    pb_text_free(&value);
+    return on;
+}
+
+/* The method's tensors at a module outside of the layers become its parameters, as `merge` looks for them. */
+static int add_tensors(pb_loading *l, const pb_module *mod)
+{
+    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
+        const char *theirs = pb_loading_theirs(mod, t);
+        if (!is_on(l, t->when))
+            continue;
+        const pb_array *a = pb_loading_tensor(l, mod, theirs);
+        if (!a || a->dims < 1 || a->dims > 2)
+            return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, theirs);
+        bool upright = a->dims == 2 && a->shape[1] == 1 && l->peft->input_option;
+        int rows = a->dims == 1 || upright ? 1 : (int)a->shape[0];
+        int cols = (int)(a->dims == 1 || upright ? a->shape[0] : a->shape[1]);
+        const char *name = pb_arena_format(l->m->arena, "layer.-1.%s.%s.%s", mod->local, l->a->method->name, t->ours);
+        if (pb_loading_take(l, pb_loading_add(l, name, NULL, PB_ADDED, -1, rows, cols), a, false))
+            return -1;
+    }
+    return 0;
+}
+
+static void turn(const pb_real *x, int rows, int cols, pb_real *out)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < cols; j++)
+            out[(size_t)j * (size_t)rows + (size_t)i] = x[(size_t)i * (size_t)cols + (size_t)j];
+}
+
+static int bad_shape(const pb_loading *l, const pb_module *mod, const char *ours)
+{
+    return pb_error("%s: '%s': its tensor %s has not the shape that a module [%d,%d] wants", l->a->file_path,
+                    mod->local, ours, mod->w->rows, mod->w->cols);
+}
+
+/* A is [r,in], B [out,r], or a vector of `in` or `out` numbers. */
+static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site *site)
+{
+    int rank = 0;
+    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
+        const pb_param *p = pb_model_find(
+            l->m, pb_arena_format(l->m->arena, "layer.-1.%s.%s.%s", mod->local, l->a->method->name, t->ours));
+        int want = mod->feedforward ? site->in : site->out;
+        if (!p)
+            continue;
+        if (p->rows == 1 && (t->vector || l->peft->input_option) ? p->cols != want
+            : !rank                                              ? p->cols != site->in
+                                                                 : p->rows != site->out || p->cols != rank)
+            return bad_shape(l, mod, t->ours);
+        rank = rank ? rank : p->rows;
+    }
+    return 0;
+}
+
+/* The method's change of a module outside of the layers is folded into its weights at once. */
+static int fold(pb_loading *l, pb_module *mod)
+{
+    if (add_tensors(l, mod))
+        return -1;
+    pb_param *w = pb_loading_alone(l, mod), *b = mod->b;
+    pb_site site = pb_loading_site(mod);
+    if (check_shapes(l, mod, &site))
+        return -1;
+    bool turned = mod->kind == PB_MODULE_EMBEDDING;
+    pb_param before = *w, bias = b ? *b : *w;
+    before.rows = site.out;
+    before.cols = site.in;
+    before.x = value_of(w);
+    if (turned)
+        turn(w->x, w->rows, w->cols, before.x);
+    size_t bytes = (size_t)w->rows * (size_t)w->cols * sizeof *w->x;
+    pb_real *x = memcpy(pb_alloc(bytes), before.x, bytes);
+    if (b)
+        pb_loading_own(l, b);
+    bias.x = b ? value_of(b) : NULL;
+    site.w = &before;
+    site.b = b ? &bias : NULL;
+    pb_build build = pb_build_start(l->m, NULL, 0, 0);
+    l->a->method->merge(&build, &site, x, b ? b->x : NULL);
+    if (turned)
+        turn(x, site.out, site.in, w->x);
+    else
+        memcpy(w->x, x, bytes);
+    free(bias.x);
+    free(before.x);
+    free(x);
+    return 0;
+}
+
+/* The bias of a module, made of zeros where it has none; NULL: it cannot have one. */
+static pb_param *bias_of(pb_loading *l, pb_module *mod)
+{
+    pb_model *m = l->m;
+    if (mod->b || mod->kind != PB_MODULE_LINEAR) {
+        if (mod->b)
+            pb_loading_own(l, mod->b);
+        return mod->b;
+    }
+    int layer = mod->site ? mod->site->layer : -1;
+    const char *name = mod->site ? pb_arena_format(m->arena, "layer.%d.%s.bias", layer, mod->site->role)
+                                 : pb_arena_format(m->arena, "%s.bias", mod->local);
+    mod->b = pb_loading_add(l, name, pb_arena_format(m->arena, "%s.bias", mod->name), PB_BIAS, layer, 1, mod->w->rows);
+    if (mod->site)
+        mod->site->b = mod->b;
+    else if (mod->w == m->head_w)
+        m->head_b = mod->b;
+    else
+        m->pool_b = mod->b;
+    return mod->b;
+}
+
+/* y += scale (B A x + b): the last of it is a bias of the module. */
+static int add_bias(pb_loading *l, pb_module *mod)
+{
+    const pb_array *t = l->peft->bias ? pb_loading_tensor(l, mod, l->peft->bias) : NULL;
+    bool wanted = pb_adapter_flag(l->a, "lora_bias");
+    if (!t && !wanted)
+        return 0;
+    if (!wanted || !t)
+        return pb_error("%s: %s 'base_model.model.%s.%s', but lora_bias is %s", l->a->file_path,
+                        t ? "has" : "no tensor", mod->local, l->peft->bias, wanted ? "true" : "false");
+    if (pb_adapter_flag(l->a, "use_dora"))
+        return pb_error("%s: lora_bias: PEFT has it without use_dora only", l->a->config_path);
+    pb_param *b = bias_of(l, mod);
+    pb_site site = pb_loading_site(mod);
+    if (!b || t->dims != 1 || t->shape[0] != b->cols)
+        return pb_error("%s: '%s': want a bias of %d numbers", l->a->file_path, t->name, mod->w->rows);
+    pb_real scale = (pb_real)pb_adapter_scale(l->a, &site), *x = pb_alloc(t->count * sizeof *x);
+    int rc = pb_array_reals(t, 0, t->count, x);
+    for (int i = 0; i < b->cols; i++)
+        b->x[i] += scale * x[i];
+    free(x);
+    return rc;
+}
+
+int pb_loading_fold(pb_loading *l)
+{
+    if (l->peft->layout != PB_PEFT_SITES)
+        return 0;
+    for (size_t i = 0; i < l->modules; i++) {
+        pb_module *mod = &l->module[i];
+        if (mod->targeted && pb_loading_stays_tied(l, mod))
+            return pb_error("%s: ensure_weight_tying: PEFT's loading of an update that is tied to another is not "
+                            "supported; want false, or the table in modules_to_save",
+                            l->a->config_path);
+        if (mod->targeted && ((!mod->site && fold(l, mod)) || add_bias(l, mod)))
+            return -1;
+    }
+    return 0;
+}

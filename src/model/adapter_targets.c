@@ -1,0 +1,385 @@
+/* adapter_targets: which modules of the model an adapter's config names, by PEFT's rules. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "files/pattern.h"
+#include "model/adapter_load.h"
+
+/* What PEFT targets in these kinds of model where the config is silent.  check_fields.py reads it. */
+/* clang-format off */
+static const struct {
+    const char *kind, *families, *names;
+} usual[] = {
+    {"LORA", "bert roberta", "query value"},
+    {"LORA", "gpt2", "c_attn"},
+    {"LORA", "llama mistral qwen2 qwen3", "q_proj v_proj"},
+    {"IA3", "bert roberta", "key value output.dense"},
+    {"IA3", "gpt2", "c_attn mlp.c_proj"},
+    {"IA3", "llama mistral", "k_proj v_proj down_proj"},
+    {"IA3", "qwen2 qwen3", "q_proj v_proj down_proj"},
+    {"IA3 feedforward", "bert roberta", "output.dense"},
+    {"IA3 feedforward", "gpt2", "mlp.c_proj"},
+    {"IA3 feedforward", "llama mistral qwen2 qwen3", "down_proj"},
+    {"LN_TUNING", "gpt2", "ln_1 ln_2 ln_f"},
+    {"LN_TUNING", "llama mistral", "input_layernorm post_attention_layernorm norm"},
+    {"LN_TUNING", "qwen2 qwen3", "post_attention_layernorm"},
+};
+/* clang-format on */
+
+/* ---- the modules of a model ----------------------------------------------------------------------------- */
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && !strcmp(text + n - k, end);
+}
+
+bool pb_loading_tied(const pb_loading *l)
+{
+    pb_head head = l->m->head;
+    return (head == PB_HEAD_CAUSAL || head == PB_HEAD_MASKED) && l->m->head_w == l->m->word;
+}
+
+/* The parameter whose tensor is called `module``what` in a checkpoint, or NULL. */
+static pb_param *named(const pb_model *m, const char *module, const char *what)
+{
+    size_t n = strlen(module);
+    for (size_t i = 0; i < m->params; i++)
+        if (m->origin[i] && !strncmp(m->origin[i], module, n) && !strcmp(m->origin[i] + n, what))
+            return m->param[i];
+    return NULL;
+}
+
+static pb_site *site_of(const pb_model *m, const pb_param *w)
+{
+    for (int i = 0; i < m->config.layers * SITES; i++) {
+        pb_site *s = &m->layer[i / SITES].site[i % SITES];
+        if (s->out && s->w == w)
+            return s;
+    }
+    return NULL;
+}
+
+static void add_module(pb_loading *l, const char *name, pb_param *w, bool output)
+{
+    pb_model *m = l->m;
+    pb_grow(&l->module, l->modules, &l->capacity, sizeof *l->module);
+    l->module[l->modules++] = (pb_module){
+        .name = name,
+        .local = name,
+        .kind = w->kind == PB_NORM_GAIN              ? PB_MODULE_NORM
+                : w->kind == PB_EMBEDDING && !output ? PB_MODULE_EMBEDDING
+                                                     : PB_MODULE_LINEAR,
+        .w = w,
+        .b = output ? m->head_b : named(m, name, ".bias"),
+        .site = site_of(m, w),
+        .word = w == m->word && !output,
+        .output = output,
+    };
+}
+
+static void list_modules(pb_loading *l)
+{
+    pb_model *m = l->m;
+    bool language = m->head == PB_HEAD_CAUSAL || m->head == PB_HEAD_MASKED;
+    for (size_t i = 0; i < m->params; i++) {
+        const char *origin = m->origin[i];
+        if (origin && ends_in(origin, ".weight"))
+            add_module(l, pb_arena_format(m->arena, "%.*s", (int)(strlen(origin) - strlen(".weight")), origin),
+                       m->param[i], language && m->param[i] == m->head_w && m->head_w != m->word);
+    }
+    if (pb_loading_tied(l))
+        add_module(l, m->config.family->masked.out, m->word, true);
+}
+
+/* Does a tensor's name begin with this, behind what PEFT puts before all of them? */
+static bool has_prefix(const pb_loading *l, const char *prefix)
+{
+    static const char before[] = "base_model.model.";
+    for (size_t i = 0; i < pb_safetensors_count(l->a->file); i++) {
+        const char *name = pb_safetensors_at(l->a->file, i)->name;
+        if (!strncmp(name, before, strlen(before)) && !strncmp(name + strlen(before), prefix, strlen(prefix)))
+            return true;
+    }
+    return false;
+}
+
+/* An adapter of a bare network calls its modules by names without "bert.". */
+static void name_as_the_file(pb_loading *l)
+{
+    const char *prefix = l->m->config.family->prefix;
+    size_t n = strlen(prefix);
+    bool bare = false;
+    for (size_t i = 0; i < l->modules && !bare && !has_prefix(l, prefix); i++)
+        if (!strncmp(l->module[i].name, prefix, n))
+            bare = has_prefix(l, pb_arena_format(l->m->arena, "%s.", l->module[i].name + n));
+    for (size_t i = 0; i < l->modules && bare; i++)
+        if (!strncmp(l->module[i].name, prefix, n))
+            l->module[i].local = l->module[i].name + n;
+}
+
+/* ---- the config's rules ------------------------------------------------------------------------------------ */
+
+/* One of the words of `words`, or of the JSON list `list`; NULL behind the last; an element that is no text is "". */
+static const char *word_at(pb_loading *l, const pb_json *list, const char *words, size_t i)
+{
+    if (list)
+        return i < pb_json_size(list) ? pb_json_text(pb_json_at(list, i), "") : NULL;
+    for (; words && i > 0; i--)
+        words = strchr(words, ' ') ? strchr(words, ' ') + 1 : NULL;
+    return words ? pb_arena_format(l->m->arena, "%.*s", (int)strcspn(words, " "), words) : NULL;
+}
+
+static const char *usual_names(const pb_loading *l, const char *kind)
+{
+    char *family = pb_format(" %s ", l->m->config.family->type);
+    const char *found = NULL;
+    for (size_t i = 0; i < PB_COUNT(usual) && !found; i++) {
+        char *families = pb_format(" %s ", usual[i].families);
+        if (!strcmp(usual[i].kind, kind) && strstr(families, family))
+            found = usual[i].names;
+        free(families);
+    }
+    free(family);
+    return found;
+}
+
+static const pb_json *field(const pb_loading *l, const char *key)
+{
+    const pb_json *v = pb_json_get(l->config, key);
+    return v && !pb_json_is_null(v) ? v : NULL;
+}
+
+static int bad_field(const pb_loading *l, const char *key)
+{
+    char *cause = pb_strdup(pb_error_text());
+    pb_error_clear();
+    pb_error("%s: %s: %s", l->a->config_path, key, cause);
+    free(cause);
+    return -1;
+}
+
+static int matches(const pb_loading *l, const char *key, const char *pattern, const char *name)
+{
+    int fit = pb_pattern_matches(pattern, name);
+    return fit < 0 ? bad_field(l, key) : fit;
+}
+
+/* A whole name, or what stands behind one of its dots. */
+static bool is_named(const char *name, const char *target)
+{
+    size_t n = strlen(name), k = strlen(target);
+    return ends_in(name, target) && (n == k || name[n - k - 1] == '.');
+}
+
+/* `modules_to_save`, and what PEFT adds to it for classifiers. */
+static const char *saved_name(pb_loading *l, size_t i)
+{
+    const pb_json *list = field(l, "modules_to_save");
+    bool classes = !strcmp(pb_json_text(pb_json_get(l->config, "task_type"), ""), "SEQ_CLS");
+    return i < pb_json_size(list) ? word_at(l, list, NULL, i)
+           : classes              ? word_at(l, NULL, "classifier score", i - pb_json_size(list))
+                                  : NULL;
+}
+
+/* A module is saved whole when its name, or that of one that it is inside of, ends in one of the names; no dot is
+ * needed in front. */
+static bool is_saved(pb_loading *l, const char *name)
+{
+    const char *saved;
+    for (size_t i = 0; (saved = saved_name(l, i)); i++)
+        for (const char *end = name; *saved && *end; end += *end == '.') {
+            end += strcspn(end, ".");
+            if (ends_in(pb_arena_format(l->m->arena, "%.*s", (int)(end - name), name), saved))
+                return true;
+        }
+    return false;
+}
+
+/* Is the module left out by exclude_modules, or because it is saved whole? */
+static int is_excluded(pb_loading *l, const char *name)
+{
+    const pb_json *v = field(l, "exclude_modules");
+    const char *pattern = pb_json_text(v, NULL), *word;
+    int fit = pattern && *pattern ? matches(l, "exclude_modules", pattern, name) : 0;
+    for (size_t i = 0; !fit && pb_json_is_array(v) && (word = word_at(l, v, NULL, i)); i++)
+        fit = is_named(name, word);
+    for (size_t i = 0; !fit && (word = saved_name(l, i)); i++)
+        fit = matches(l, "modules_to_save", pb_arena_format(l->m->arena, "(^|.*\\.)%s($|\\..*)", word), name);
+    return fit;
+}
+
+/* The first whole number in a name, with two parts before it; -1: there is none. */
+static long long first_number(const char *name)
+{
+    for (int part = 0; name; part++) {
+        size_t n = strcspn(name, ".");
+        if (part >= 2 && n && strspn(name, "0123456789") == n && name[n])
+            return strtoll(name, NULL, 10);
+        name = name[n] ? name + n + 1 : NULL;
+    }
+    return -1;
+}
+
+/* The number of the layer that a module is in, behind one of layers_pattern's names; -1: in none, -2: an error. */
+static long long layer_of(pb_loading *l, const pb_module *mod)
+{
+    const pb_json *v = field(l, "layers_pattern");
+    const char *text = pb_json_text(v, NULL), *word;
+    if (text ? !*text : !pb_json_size(v))
+        return first_number(mod->local);
+    if (!mod->site)
+        return -1;
+    int fit = 0;
+    for (size_t i = 0; !fit && (word = text ? i ? NULL : text : word_at(l, v, NULL, i)); i++)
+        fit = matches(l, "layers_pattern",
+                      pb_arena_format(l->m->arena, "(?:^|.*?\\.)%s\\.%d\\..*", word, mod->site->layer), mod->local);
+    return fit < 0 ? -2 : fit ? mod->site->layer : -1;
+}
+
+/* Does layers_to_transform let this module through? */
+static int in_layers(pb_loading *l, const pb_module *mod)
+{
+    const pb_json *v = field(l, "layers_to_transform");
+    if (!v || (pb_json_is_array(v) && !pb_json_size(v)))
+        return 1;
+    long long layer = layer_of(l, mod);
+    if (layer < 0)
+        return layer == -2 ? -1 : 0;
+    if (!pb_json_is_array(v))
+        return pb_json_integer(v, -1) == layer;
+    for (size_t i = 0; i < pb_json_size(v); i++)
+        if (pb_json_integer(pb_json_at(v, i), -1) == layer)
+            return 1;
+    return 0;
+}
+
+/* Every linear layer but that of the logits; of a classifier's head, PEFT leaves out one that is a layer by itself. */
+static bool is_linear(const pb_loading *l, const pb_module *mod)
+{
+    bool head = l->m->head == PB_HEAD_CLASSES && (!strcmp(mod->name, "score") || !strcmp(mod->name, "classifier"));
+    return mod->kind == PB_MODULE_LINEAR && !mod->output && !head;
+}
+
+static int is_targeted(pb_loading *l, const pb_module *mod)
+{
+    const pb_json *v = field(l, "target_modules");
+    const char *pattern = pb_json_text(v, NULL), *word;
+    const char *names = v ? NULL : usual_names(l, l->a->type);
+    int fit = is_excluded(l, mod->local);
+    if (fit)
+        return fit < 0 ? -1 : 0;
+    if (pattern)
+        return strcasecmp(pattern, "all-linear") ? matches(l, "target_modules", pattern, mod->local)
+                                                 : is_linear(l, mod);
+    for (size_t i = 0; (word = word_at(l, v, names, i)); i++)
+        if (!strcmp(mod->local, word))
+            return 1;
+    for (size_t i = 0; !fit && (word = word_at(l, v, names, i)); i++)
+        fit = is_named(mod->local, word);
+    return fit ? in_layers(l, mod) : 0;
+}
+
+/* (IA)3 multiplies the input of these; no dot is needed before the names. */
+static int is_feedforward(pb_loading *l, const pb_module *mod)
+{
+    const pb_json *v = field(l, "feedforward_modules");
+    const char *pattern = pb_json_text(v, NULL), *word;
+    const char *names = v ? NULL : usual_names(l, "IA3 feedforward");
+    int fit = pattern ? matches(l, "feedforward_modules", pattern, mod->local) : 0;
+    for (size_t i = 0; !fit && !pattern && (word = word_at(l, v, names, i)); i++)
+        fit = ends_in(mod->local, word);
+    return fit;
+}
+
+/* ---- held against the file -------------------------------------------------------------------------------------- */
+
+const char *pb_loading_theirs(const pb_module *mod, const pb_peft_tensor *t)
+{
+    return mod->kind == PB_MODULE_EMBEDDING ? t->embedding : t->theirs;
+}
+
+/* A tensor of the method at this module, if the file has one. */
+static const char *tensor_there(pb_loading *l, const pb_module *mod)
+{
+    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
+        const char *theirs = pb_loading_theirs(mod, t);
+        char *name = pb_arena_format(l->m->arena, "base_model.model.%s.%s%s", mod->local, theirs ? theirs : "",
+                                     l->peft->layout == PB_PEFT_NORMS ? ".weight" : "");
+        if (theirs && pb_safetensors_find(l->a->file, name))
+            return name;
+    }
+    return NULL;
+}
+
+static int check_module(pb_loading *l, const pb_module *mod)
+{
+    const char *there = tensor_there(l, mod), *kind = l->a->method->peft->type;
+    if (mod->targeted && l->peft->layout == PB_PEFT_SITES &&
+        (mod->kind == PB_MODULE_NORM || !pb_loading_theirs(mod, &l->peft->tensors[0])))
+        return pb_error("%s: target_modules: names '%s', which is no module that PEFT puts a %s on", l->a->config_path,
+                        mod->local, kind);
+    if (mod->targeted && !there)
+        return pb_error("%s: no tensor of '%s', which target_modules of adapter_config.json names", l->a->file_path,
+                        mod->local);
+    if (!mod->targeted && there)
+        return pb_error("%s: '%s': adapter_config.json does not target this module", l->a->file_path, there);
+    return 0;
+}
+
+static int choose(pb_loading *l)
+{
+    bool any = false;
+    const pb_json *targets = field(l, "target_modules");
+    if (pb_json_text(targets, NULL) && (field(l, "layers_to_transform") || field(l, "layers_pattern")))
+        return pb_error("%s: layers_to_transform: want null where target_modules is a text", l->a->config_path);
+    if (!targets && !usual_names(l, l->a->type))
+        return pb_error("%s: target_modules: want the names of modules; PEFT has no default for a %s",
+                        l->a->config_path, pb_model_family(l->m));
+    if (l->peft->input_option && !field(l, "feedforward_modules") && !usual_names(l, "IA3 feedforward"))
+        return pb_error("%s: feedforward_modules: want the names of modules; PEFT has no default for a %s",
+                        l->a->config_path, pb_model_family(l->m));
+    for (size_t i = 0; i < l->modules; i++) {
+        pb_module *mod = &l->module[i];
+        int fit = is_targeted(l, mod), forward = fit > 0 && l->peft->input_option ? is_feedforward(l, mod) : 0;
+        if (fit < 0 || forward < 0)
+            return -1;
+        mod->targeted = fit;
+        mod->feedforward = forward;
+        any = any || fit;
+    }
+    if (!any)
+        return pb_error("%s: target_modules: names no module of a %s", l->a->config_path, pb_model_family(l->m));
+    for (size_t i = 0; i < l->modules; i++)
+        if (check_module(l, &l->module[i]))
+            return -1;
+    return 0;
+}
+
+/* Lists of names hold texts. */
+static int check_lists(const pb_loading *l)
+{
+    static const char *const keys[] = {"target_modules", "exclude_modules", "modules_to_save", "feedforward_modules",
+                                       "layers_pattern"};
+    for (size_t k = 0; k < PB_COUNT(keys); k++) {
+        const pb_json *v = field(l, keys[k]);
+        for (size_t i = 0; pb_json_is_array(v) && i < pb_json_size(v); i++)
+            if (!pb_json_text(pb_json_at(v, i), NULL))
+                return pb_error("%s: %s: want texts in the list", l->a->config_path, keys[k]);
+    }
+    return 0;
+}
+
+int pb_loading_modules(pb_loading *l)
+{
+    list_modules(l);
+    name_as_the_file(l);
+    if (check_lists(l))
+        return -1;
+    for (size_t i = 0; i < l->modules; i++)
+        l->module[i].saved = is_saved(l, l->module[i].local);
+    bool soft = l->peft->layout == PB_PEFT_PREFIX || l->peft->layout == PB_PEFT_PROMPT;
+    return soft ? 0 : choose(l);
+}
