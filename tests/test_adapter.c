@@ -5,8 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files/json.h"
+#include "files/safetensors.h"
 #include "model/adapter.h"
 #include "model/adapter_fields.h"
+#include "model/apply.h"
 
 #define SAVED "tests/golden/families/llama-3/adapter"
 
@@ -92,4 +95,215 @@ TEST(a_field_that_peft_has_not_is_refused_by_name)
     }
     const char *message = refusal_of("IA3", "r", "4"); /* of another type */
     CHECK(message && strstr(message, "r: PEFT 0.21 has no such field of IA3"));
+}
+
+/* ---- what PEFT computes ------------------------------------------------------------------------------------ */
+
+#define GOLDEN "tests/golden"
+#define ADAPTERS GOLDEN "/adapters"
+
+/* The base that an adapter of the goldens is for, with the adapter on it; NULL model: pb_error_text() says why. */
+typedef struct tuned {
+    pb_model *model;
+    pb_adapter *adapter;
+} tuned;
+
+static tuned open_tuned(const char *name, const char *dir)
+{
+    char *path = pb_format(ADAPTERS "/%s/base", name), *base = pb_read_file(path, NULL);
+    base[strcspn(base, "\n")] = 0;
+    char *folder = pb_format(GOLDEN "/%s", base);
+    tuned t = {NULL, pb_adapter_open(dir)};
+    t.model = t.adapter ? pb_model_open(&(pb_opening){.path = folder, .classes = pb_adapter_classes(t.adapter)}) : NULL;
+    if (t.model && pb_adapter_attach(t.model, t.adapter, false)) {
+        pb_model_free(t.model);
+        t.model = NULL;
+    }
+    free(folder);
+    free(base);
+    free(path);
+    return t;
+}
+
+static void close_tuned(tuned *t)
+{
+    pb_model_free(t->model);
+    pb_adapter_close(t->adapter);
+}
+
+/* The largest difference of a logit from those of a line, relative to the largest. */
+static double difference(pb_apply *a, const pb_json *line)
+{
+    const pb_json *list = pb_json_get(line, "ids"), *rows = pb_json_get(line, "logits");
+    int id[16] = {0}, n = (int)pb_json_size(list);
+    for (int i = 0; i < n && i < 16; i++)
+        id[i] = (int)pb_json_integer(pb_json_at(list, (size_t)i), 0);
+    const int offset[] = {0, n};
+    const pb_node *y = pb_apply_run(a, &(pb_batch){.sequences = 1, .offset = offset, .ids = id});
+    double worst = 0, largest = 1e-30;
+    if (!y || (size_t)y->rows != pb_json_size(rows))
+        return INFINITY;
+    for (int i = 0; i < y->rows * y->cols; i++) {
+        const pb_json *row = pb_json_at(rows, (size_t)(i / y->cols));
+        double want = pb_json_number(pb_json_at(row, (size_t)(i % y->cols)), NAN);
+        worst = fmax(worst, fabs(want - (double)y->x[i]));
+        largest = fmax(largest, fabs(want));
+    }
+    return worst / largest;
+}
+
+static double worst_of(pb_model *m, const char *name)
+{
+    char *path = pb_format(ADAPTERS "/%s/logits.jsonl", name), *text = pb_read_file(path, NULL), *rest = NULL;
+    pb_apply *a = pb_apply_new(m);
+    double worst = 0;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        pb_json_doc *doc = pb_json_parse(path, line, strlen(line));
+        worst = fmax(worst, difference(a, pb_json_root(doc)));
+        pb_json_free(doc);
+    }
+    pb_apply_free(a);
+    free(text);
+    free(path);
+    return worst;
+}
+
+TEST(adapters_of_every_form_give_the_logits_of_peft)
+{
+    static const char *const names[] = {"pissa",        "pissa-conv1d", "olora",      "lora-bias",  "head-and-embed",
+                                        "tokens",       "resized",      "tied-saved", "tied-embed", "tied-tokens",
+                                        "saved-conv1d", "bias-all",     "all-linear"};
+    for (size_t i = 0; i < PB_COUNT(names); i++) {
+        double bar = strstr(names[i], "pissa") || !strcmp(names[i], "olora") ? 5e-5 : 1e-5; /* PEFT takes in 32 bits */
+        char *dir = pb_format(ADAPTERS "/%s", names[i]);
+        tuned t = open_tuned(names[i], dir);
+        if (!CHECK(t.model != NULL))
+            printf("    %s: %s\n", names[i], pb_error_text());
+        for (int merged = 0; t.model && merged < 2; merged++) {
+            if (merged)
+                pb_model_merge(t.model);
+            double worst = worst_of(t.model, names[i]);
+            if (!CHECK(worst < bar))
+                printf("    %s%s: %.1e\n", names[i], merged ? ", merged" : "", worst);
+        }
+        pb_error_clear();
+        close_tuned(&t);
+        free(dir);
+    }
+}
+
+/* ---- what a config and a file do not agree on -------------------------------------------------------------- */
+
+/* A golden adapter with every FROM in its config replaced by TO, and without the tensors that have DROP in their names. */
+static char *changed(const char *name, const char *from, const char *to, const char *drop)
+{
+    char dir[] = "/tmp/peftbench-adapter-XXXXXX";
+    PB_CHECK(mkdtemp(dir) != NULL);
+    char *path = pb_format(ADAPTERS "/%s/adapter_config.json", name), *text = pb_read_file(path, NULL), *rest = text;
+    pb_text config = {0};
+    for (char *at; *from && (at = strstr(rest, from)); rest = at + strlen(from))
+        pb_text_add(&config, "%.*s%s", (int)(at - rest), rest, to);
+    PB_CHECK(!*from || rest != text);
+    pb_text_add(&config, "%s", rest);
+    char *out = pb_format("%s/adapter_config.json", dir), *file = pb_format("%s/adapter_model.safetensors", dir);
+    char *tensors = pb_format(ADAPTERS "/%s/adapter_model.safetensors", name);
+    pb_safetensors *f = pb_safetensors_open(tensors);
+    pb_array kept[200];
+    size_t n = 0;
+    for (size_t i = 0; i < pb_safetensors_count(f) && n < PB_COUNT(kept); i++)
+        if (!drop || !strstr(pb_safetensors_at(f, i)->name, drop))
+            kept[n++] = *pb_safetensors_at(f, i);
+    PB_CHECK(!pb_write_file(out, config.data, config.length) && !pb_safetensors_write(file, kept, n, NULL));
+    pb_safetensors_close(f);
+    pb_text_free(&config);
+    free(tensors);
+    free(file);
+    free(out);
+    free(text);
+    free(path);
+    return pb_strdup(dir);
+}
+
+/* Is the changed adapter refused by a message with this in it? */
+static bool refuses(const char *name, const char *from, const char *to, const char *drop, const char *message)
+{
+    char *dir = changed(name, from, to, drop);
+    tuned t = open_tuned(name, dir);
+    bool good = !t.model && strstr(pb_error_text(), message);
+    if (!good)
+        printf("    %s: %s\n", name, t.model ? "taken" : pb_error_text());
+    pb_error_clear();
+    close_tuned(&t);
+    pb_remove_tree(dir);
+    free(dir);
+    return good;
+}
+
+TEST(a_lost_tensor_is_named)
+{
+    CHECK(refuses("pissa", "", "", "layers.1.mlp.down_proj", "no tensor of 'model.layers.1.mlp.down_proj', which"));
+    CHECK(refuses("pissa", "", "", "q_proj", "no tensor of 'model.layers.0.self_attn.q_proj', which"));
+    CHECK(refuses("pissa", "", "", "q_proj.lora_B",
+                  "no tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_B"));
+    CHECK(refuses("head-and-embed", "", "", "lm_head.lora", "no tensor of 'lm_head', which"));
+    CHECK(refuses("head-and-embed", "", "", "lm_head.lora_magnitude", "no tensor 'base_model.model.lm_head.lora_magn"));
+    CHECK(refuses("all-linear", "", "", "pooler", "no tensor of 'bert.pooler.dense', which"));
+    CHECK(refuses("all-linear", "", "", "classifier.bias", "no bias of 'classifier', which modules_to_save"));
+    CHECK(
+        refuses("bias-all", "", "", "1.output.dense.bias", "no bias of 'roberta.encoder.layer.1.output.dense', which"));
+    CHECK(refuses("saved-conv1d", "", "", "base_layer.bias", "no bias of 'transformer.h.0.attn.c_attn', which bias"));
+    CHECK(refuses("saved-conv1d", "", "", "c_proj.weight", "no weight of 'transformer.h.1.attn.c_proj', which"));
+    CHECK(refuses("tied-saved", "", "", "wte", "no weight of 'transformer.wte', which modules_to_save"));
+    CHECK(refuses("tokens", "", "", "lm_head", "no tensor 'base_model.model.lm_head.token_adapter"));
+    CHECK(refuses("lora-bias", "", "", "lora_B.bias",
+                  "no tensor 'base_model.model.model.layers.1.self_attn.q_proj.lora"));
+}
+
+TEST(a_tensor_that_the_config_does_not_name_is_named)
+{
+    CHECK(
+        refuses("pissa", "\"q_proj\"", "\"o_proj\"", NULL, "layers.0.self_attn.q_proj.lora_A.weight': adapter_config"));
+    CHECK(
+        refuses("pissa", "\"q_proj\"", "\"0.self_attn.q_proj\"", NULL, "layers.1.self_attn.q_proj.lora_A.weight': a"));
+    CHECK(refuses("pissa", "\"layers_to_transform\": null", "\"layers_to_transform\": [0]", NULL,
+                  "layers.1.self_attn.q"));
+    CHECK(refuses("pissa", "\"exclude_modules\": null", "\"exclude_modules\": \".*down_proj\"", NULL,
+                  "mlp.down_proj.lora"));
+    CHECK(refuses("lora-bias", "\"lora_bias\": true", "\"lora_bias\": false", NULL, "lora_bias is false"));
+    CHECK(refuses("bias-all", "\"bias\": \"all\"", "\"bias\": \"none\"", NULL, "neither modules_to_save nor bias"));
+    CHECK(refuses("tied-saved", "\"wte\"", "\"wpe\"", NULL, "no weight of 'transformer.wpe'"));
+    CHECK(refuses("tokens", "\"lm_head\": [", "\"score\": [", NULL, "want ids for 'lm_head'"));
+    CHECK(refuses("head-and-embed", "\"use_dora\": true", "\"use_dora\": false", NULL, "lora_magnitude_vector'"));
+}
+
+TEST(what_would_be_another_number_is_refused)
+{
+    CHECK(
+        refuses("pissa", "\"r\": 2", "\"r\": 4", NULL, "has rank 2; r and rank_pattern of adapter_config.json say 4"));
+    CHECK(refuses("pissa", "\"pissa\"", "\"pissa_niter_4\"", NULL, "init_lora_weights: want true"));
+    CHECK(refuses("pissa", "\"pissa\"", "\"loftq\"", NULL, "init_lora_weights: want true"));
+    CHECK(refuses("pissa-conv1d", "\"pissa\"", "\"olora\"", NULL, "PEFT cannot load olora on a gpt2"));
+    CHECK(refuses("tied-embed", "\"ensure_weight_tying\": false", "\"ensure_weight_tying\": 1", NULL,
+                  "want bool, got 1"));
+    CHECK(refuses("all-linear", "\"SEQ_CLS\"", "\"TOKEN_CLS\"", NULL, "task_type: want SEQ_CLS, CAUSAL_LM"));
+    CHECK(refuses("all-linear", "\"SEQ_CLS\"", "null", NULL, "task_type: want SEQ_CLS beside a saved classifier"));
+    CHECK(refuses("all-linear", "\"auto_mapping\": null",
+                  "\"auto_mapping\": {\"base_model_class\": \"BertForMultipleChoice\"}", NULL,
+                  "BertForMultipleChoice"));
+}
+
+/* lora_alpha is 8 where it is absent: as if 8 stood there. */
+TEST(an_absent_field_has_the_default_of_peft)
+{
+    double scale[2];
+    for (int i = 0; i < 2; i++) {
+        char *dir = changed("olora", "\"lora_alpha\": 3,", i ? "" : "\"lora_alpha\": 8,", NULL);
+        tuned t = open_tuned("olora", dir);
+        CHECK(t.model != NULL);
+        scale[i] = t.model ? worst_of(t.model, "olora") : -1;
+        close_tuned(&t);
+        pb_remove_tree(dir);
+        free(dir);
+    }
+    CHECK(scale[0] == scale[1] && scale[0] > 1e-3);
 }

@@ -191,7 +191,7 @@ def check(program, name, kind, place):
         model = make(name, kind, fresh.eval())
         save(model, kind, adapter)
         reference = theirs(model, families.sequences())
-    except (TypeError, ValueError, RuntimeError) as problem:  # PEFT cannot do that there
+    except (TypeError, ValueError, RuntimeError, KeyError) as problem:  # PEFT cannot do that there
         print(f"skipped {label} {str(problem)[:90]!r}")
         return "skipped"
     try:

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""make_adapters: adapters that PEFT saved on the checkpoints of tests/golden, and what PEFT says when it loads them.
+
+Writes tests/golden/adapters/NAME/: adapter_config.json, adapter_model.safetensors (random values of our own), `base` (the
+folder of the checkpoint) and logits.jsonl: {"ids": [..], "logits": [[..]]}. test_adapter.c reads them.
+"""
+
+import json
+import pathlib
+import shutil
+
+import peft
+import torch
+import transformers
+
+import check_adapters
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+GOLDEN = TESTS / "golden"
+OUT = GOLDEN / "adapters"
+IDS = [[5, 9, 7], [3, 12, 5, 8, 20]]
+LLAMA, GPT2, ROBERTA, BERT = "families/llama-3", "families/gpt2", "families/roberta", "tiny-bert"
+CLASSES = {LLAMA: transformers.LlamaForCausalLM, GPT2: transformers.GPT2LMHeadModel,
+           ROBERTA: transformers.RobertaForSequenceClassification, BERT: transformers.BertForSequenceClassification}
+ADAPTERS = {
+    "pissa": (LLAMA, dict(init_lora_weights="pissa", target_modules=["q_proj", "down_proj"])),
+    "pissa-conv1d": (GPT2, dict(init_lora_weights="pissa", alpha_pattern={"c_attn": 9})),
+    "olora": (LLAMA, dict(init_lora_weights="olora", target_modules=["v_proj", "up_proj"])),
+    "lora-bias": (LLAMA, dict(lora_bias=True, use_rslora=True, layers_to_transform=1)),
+    "head-and-embed": (LLAMA, dict(target_modules=["q_proj", "lm_head", "embed_tokens"], use_dora=True)),
+    "tokens": (LLAMA, dict(trainable_token_indices={"embed_tokens": [5, 6], "lm_head": [7]})),
+    "resized": (LLAMA, dict(target_modules=r".*\.1\..*q_proj")),
+    "tied-saved": (GPT2, dict(modules_to_save=["wte"])),
+    "tied-embed": (GPT2, dict(target_modules=["mlp.c_fc", "wte"])),
+    "tied-tokens": (GPT2, dict(trainable_token_indices=[5, 12], exclude_modules=["h.0.attn.c_attn"])),
+    "saved-conv1d": (GPT2, dict(modules_to_save=["h.1.attn.c_proj"], bias="lora_only")),
+    "bias-all": (ROBERTA, dict(bias="all")),
+    "all-linear": (BERT, dict(target_modules="all-linear")),
+}
+
+
+def open_base(folder, name):
+    torch.manual_seed(3)
+    more = dict(num_labels=3) if folder == BERT else {}
+    model = CLASSES[folder].from_pretrained(GOLDEN / folder, attn_implementation="eager", dtype=torch.float32, **more)
+    if name == "resized":
+        model.resize_token_embeddings(model.config.vocab_size + 2, mean_resizing=False)
+    return model.eval()
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    shutil.rmtree(OUT, ignore_errors=True)
+    for name, (folder, settings) in ADAPTERS.items():
+        task = "SEQ_CLS" if folder in (ROBERTA, BERT) else "CAUSAL_LM"
+        torch.manual_seed(7)
+        model = peft.get_peft_model(open_base(folder, name), peft.LoraConfig(task_type=task, r=2, lora_alpha=3, **settings))
+        for p in (p for p in model.parameters() if p.requires_grad):
+            p.data = p.data + 0.1 * torch.randn(p.shape)
+        model.save_pretrained(OUT / name)
+        (OUT / name / "README.md").unlink(missing_ok=True)
+        config = OUT / name / "adapter_config.json"
+        members = json.loads(config.read_text())
+        members["base_model_name_or_path"] = None
+        for key in ("target_modules", "exclude_modules"):  # sets, which Python writes in any order
+            members[key] = sorted(members[key]) if isinstance(members[key], list) else members[key]
+        config.write_text(json.dumps(members, indent=1, sort_keys=True) + "\n")
+        (OUT / name / "base").write_text(folder + "\n")
+        loaded = peft.PeftModel.from_pretrained(open_base(folder, name), OUT / name).eval().double()
+        with open(OUT / name / "logits.jsonl", "w") as f:
+            for ids, logits in zip(IDS, check_adapters.theirs(loaded, IDS)):
+                rows = [[float(f"{x:.9g}") for x in row] for row in logits.tolist()]
+                f.write(json.dumps({"ids": ids, "logits": rows}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
