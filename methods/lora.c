@@ -129,11 +129,10 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 
 static const pb_peft peft = {
     .type = "LORA",
-    .tensors =
-        (const pb_peft_tensor[]){{"A", "lora_A.weight", false, "lora_embedding_A", NULL},
-                                 {"B", "lora_B.weight", false, "lora_embedding_B", NULL},
-                                 {"m", "lora_magnitude_vector", true, "lora_magnitude_vector", "dora"},
-                                 {0}},
+    .tensors = (const pb_peft_tensor[]){{"A", "lora_A.weight", false, "lora_embedding_A", NULL},
+                                        {"B", "lora_B.weight", false, "lora_embedding_B", NULL},
+                                        {"m", "lora_magnitude_vector", true, "lora_magnitude_vector", "dora"},
+                                        {0}},
     .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", true},
                                   {"lora_alpha", "alpha", "alpha_pattern", "alpha_pattern", false},
                                   {"lora_dropout", "dropout", NULL, NULL, false},

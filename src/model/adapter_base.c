@@ -251,7 +251,7 @@ static int check_given(const pb_loading *l)
     return 0;
 }
 
-/* ---- rows of tables: trainable_token_indices ----------------------------------------------------------------------- */
+/* ---- rows of tables: trainable_token_indices ------------------------------------------------------------ */
 
 static bool ends_in(const char *text, const char *end)
 {
@@ -333,7 +333,7 @@ static int take_all_rows(pb_loading *l)
     return 0;
 }
 
-/* ---- what is left --------------------------------------------------------------------------------------------------- */
+/* ---- what is left ---------------------------------------------------------------------------------------- */
 
 /* With bias = all, and beside a longer vocabulary, PEFT writes a wrapped module two times more; `again` holds its
  * values, the other the base's. */

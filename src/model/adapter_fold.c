@@ -68,7 +68,7 @@ int pb_loading_take_away(pb_loading *l)
     return 0;
 }
 
-/* ---- updates outside of the layers, and biases of updates --------------------------------------------------------- */
+/* ---- updates outside of the layers, and biases of updates ------------------------------------------------- */
 
 static pb_real *value_of(const pb_param *p)
 {

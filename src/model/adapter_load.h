@@ -1,8 +1,8 @@
 /* adapter_load: what the files that read an adapter share.  Floor 4; not for other files.
  *
  * A module is what PEFT calls a layer with weights of its own: a projection, a table of embeddings, a norm, a part of
- * the head.  The list of a model's modules is made once for each adapter; what the adapter's config says of each of them
- * and what the adapter's file has for it stand there. */
+ * the head.  The list of a model's modules is made once for each adapter; what the adapter's config says of each of
+ * them and what the adapter's file has for it stand there. */
 #ifndef PB_ADAPTER_LOAD_H
 #define PB_ADAPTER_LOAD_H
 
@@ -76,8 +76,8 @@ pb_param *pb_loading_alone(pb_loading *l, pb_module *mod);
 /* Does ensure_weight_tying keep the table of this module that of the words and of the logits? */
 bool pb_loading_stays_tied(const pb_loading *l, const pb_module *mod);
 
-/* adapter_fold.c.  Takes from the base what PEFT takes for init_lora_weights = pissa or olora.  Tables of embeddings are
- * left as they are; a base layer that the file has is what was left.  -1 with an error. */
+/* adapter_fold.c.  Takes from the base what PEFT takes for init_lora_weights = pissa or olora.  Tables of embeddings
+ * are left as they are; a base layer that the file has is what was left.  -1 with an error. */
 int pb_loading_take_away(pb_loading *l);
 /* Folds updates of modules outside of the layers into their weights, and biases of updates into biases. */
 int pb_loading_fold(pb_loading *l);
