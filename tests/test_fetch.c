@@ -104,7 +104,14 @@ static void serve(int fd, const char *path, size_t from, int asked)
         redirect(fd, "https://user@host.invalid/model.safetensors");
     else if (names(path, "plain"))
         redirect(fd, "http://host.invalid/model.safetensors");
-    else if (names(path, "endless"))
+    else if (names(path, "unasked")) {
+        answer(fd, "206 Partial Content\r\nContent-Range: bytes 0-999/100000", big, 1000, 1000);
+    } else if (names(path, "middle")) { /* of what is asked for, the beginning alone */
+        char *part =
+            pb_format(from ? "206 Partial Content\r\nContent-Range: bytes %zu-%zu/100000" : "200 OK", from, from + 999);
+        answer(fd, part, big + from, from ? 1000 : BIG, 1000);
+        free(part);
+    } else if (names(path, "endless"))
         send_for_ever(fd);
     else if (names(path, "nothing"))
         send_text(fd, "");
@@ -498,6 +505,10 @@ TEST(what_is_not_the_file_is_refused)
     begin("");
     CHECK_INT(fetch_path("/nothing/a.tsv"), 1);
     CHECK(says("the server sends nothing") && !is_there("a.tsv"));
+    CHECK_INT(fetch_path("/unasked/a.tsv"), 1);
+    CHECK(says("the server sends a part, and the whole was asked for") && !is_there("a.tsv"));
+    CHECK_INT(fetch_path("/middle/a.tsv"), 1);
+    CHECK(says("4000 bytes came; want 100000") && was_asked("/middle/a.tsv 3000 ") && !is_there("a.tsv"));
     setenv("PEFTBENCH_FETCH_LIMIT", "1000000", 1);
     CHECK_INT(fetch_path("/endless/a.tsv"), 1);
     CHECK(says("more than 1000000 bytes, refused") && !is_there("a.tsv") && !is_there("a.tsv.part"));

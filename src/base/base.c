@@ -34,12 +34,13 @@ void pb_error_clear(void)
 
 void pb_bug(const char *file, int line, const char *fmt, ...)
 {
+    char text[sizeof pending], shown[sizeof pending]; /* no memory is asked for */
     va_list args;
     va_start(args, fmt);
-    fprintf(stderr, "%s:%d: bug in peftbench: ", file, line);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    pb_visible_copy(shown, sizeof shown, text);
+    fprintf(stderr, "%s:%d: bug in peftbench: %s\n", file, line, shown);
     abort();
 }
 
@@ -59,7 +60,9 @@ void pb_warn(const char *fmt, ...)
 
 void pb_no_memory(const char *where)
 {
-    fprintf(stderr, "peftbench: out of memory: %s\n", where);
+    char shown[sizeof pending];
+    pb_visible_copy(shown, sizeof shown, where);
+    fprintf(stderr, "peftbench: out of memory: %s\n", shown);
     exit(2);
 }
 

@@ -140,9 +140,10 @@ typedef struct sink {
     const char *part; /* the file, or */
     FILE *file;
     pb_text *text;
-    long long have; /* bytes that are there and that this answer is to go on with */
-    long long got;  /* bytes that are there by now                                 */
-    char *etag;     /* of those that were there, NULL: the hash is known           */
+    long long have;  /* bytes that are there and that this answer is to go on with */
+    long long whole; /* bytes of the whole file, as the answer says it; -1: it does not */
+    long long got;   /* bytes that are there by now                                 */
+    char *etag;      /* of those that were there, NULL: the hash is known           */
     bool begun;
     bool stale;   /* the server goes on with another file than the one that is there  */
     bool refused; /* what comes is not what was asked for; an error is pending        */
@@ -253,12 +254,14 @@ static int begin_anew(sink *s)
 
 static int begin(sink *s)
 {
-    long long from = 0, length = length_of(s, &from);
+    long long from = 0, length = s->whole = length_of(s, &from);
     s->begun = true;
     if (status_of(s) >= 300)
         return -1; /* nobody reads the page that says so */
     if (check_form(s) || (status_of(s) == 206 && check_rest(s, from)))
         return -1;
+    if (status_of(s) == 206 && !s->have)
+        return refuse(s, "the server sends a part, and the whole was asked for");
     if (s->t->size >= 0 && length >= 0 && length != s->t->size)
         return refuse(s, "the server sends %lld bytes; the hub says %lld", length, s->t->size);
     return s->file && status_of(s) != 206 ? begin_anew(s) : 0;
@@ -421,12 +424,11 @@ static int judge(const sink *s, CURLcode rc, bool *again)
         return pb_error("%s: no answer, or no byte for too long", url);
     if (rc)
         return pb_error("%s: %s", url, curl_easy_strerror(rc));
-    if (s->t->size >= 0 ? s->got != s->t->size : !s->got) {
-        *again = s->got > 0;
-        return s->got ? pb_error("%s: %lld bytes; the hub says %lld", url, s->got, s->t->size)
-                      : pb_error("%s: the server sends nothing", url);
-    }
-    return 0;
+    long long size = s->t->size >= 0 ? s->t->size : s->whole;
+    if (!s->got && s->t->size)
+        return pb_error("%s: the server sends nothing", url);
+    *again = size >= 0 && s->got != size;
+    return *again ? pb_error("%s: %lld bytes came; want %lld", url, s->got, size) : 0;
 }
 
 int pb_transfer_text(const pb_transfer *t, pb_text *out)
