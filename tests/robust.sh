@@ -116,6 +116,36 @@ ok 'not among the results' test -z "$(grep -v '^{.*}$' out)"
 misbehaves 'leaves a process' 'if (!fork()) { for (;;) pause(); }' 0 "$good"
 ok 'which does not outlive it' test -z "$(pgrep -f 'run gate.ini --db gate.db')"
 
+# ---- a locale with a decimal comma -----------------------------------------------------------------------------
+numbers() { # DATABASE: all that is stored as text and read as a number, and what came out
+	sql "$1" "SELECT row, key, value FROM setting JOIN run ON run = id ORDER BY 1, 2; SELECT row, key, numbers FROM
+		(SELECT row, metric AS key, numbers FROM statistic JOIN run ON run = id ORDER BY 1, 2, example);
+		SELECT row, key, split, value.step, value FROM value JOIN run ON run = id WHERE key LIKE 'accuracy%' ORDER BY 1, 2, 3, 4"
+}
+export LOCPATH=$work
+if localedef -i de_DE -f UTF-8 "$work/de_DE.UTF-8" >out 2>&1; then
+	lr='--set train.lr=2.5e-3'
+	misbehaves 'keeps the locale' 'calls += 0' 0 "$good" $lr && cp gate.db C.db
+	for how in 'setlocale(LC_ALL, "de_DE.UTF-8")' 'uselocale(newlocale(LC_ALL_MASK, "de_DE.UTF-8", 0))'; do
+		misbehaves "${how%%(*} in a plugin" "if (!$how) abort()" 0 "$good" $lr
+		ok "${how%%(*}: the same numbers" is "$(numbers C.db)" "$(numbers gate.db)"
+		sed -i 's/++calls == 5/1/' gate.c
+		"${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O1 -w -shared -fPIC -I "$root/src" -o gate.so gate.c
+		ok "${how%%(*}: plan" run 0 plan gate.ini $lr
+		ok "${how%%(*}: no decimal comma" test -z "$(grep '[0-9],[0-9]' out)"
+	done
+	ok 'the table in C' run 0 table toy.ini --db cores1.db && cp out table.C
+	export LC_ALL=de_DE.UTF-8 LANG=de_DE.UTF-8
+	ok 'a run in another locale' run 0 run toy.ini --db de.db --quiet --threads 1
+	ok 'the same numbers' is "$(numbers cores1.db)" "$(numbers de.db)"
+	ok 'a table' run 0 table toy.ini --db cores1.db
+	ok 'the same table' cmp -s out table.C
+	unset LC_ALL LANG
+else
+	echo 'skipped a locale with a decimal comma: localedef has no de_DE'
+fi
+unset LOCPATH
+
 # ---- what starts the program --------------------------------------------------------------------------------
 rm -rf artifacts
 ok 'a parent that ignores SIGCHLD' bash -c 'trap "" CHLD; exec "$0" run toy.ini --db chld.db --quiet >out 2>err' "$program"
@@ -146,6 +176,22 @@ ok 'standard input is a folder: tokenize' reads . tokenize --model models/tiny
 unread() { "$program" "$@" <&- >out 2>err; is 2 $? && says 'stdin: cannot read'; }
 ok 'no standard input: predict' unread predict toy.ini --db chld.db --row lora
 ok 'no standard input: run' bash -c '"$0" run toy.ini --db nothing.db --quiet <&- >out 2>err' "$program"
+
+# ---- names -------------------------------------------------------------------------------------------------
+long=a-name-beyond-thirty-bytes
+sed "s/^methods.*/methods = lora:$long-1, lora:$long-2, lora:ÄÖÜäöüßÄÖÜäöüß/" toy.ini >names.ini
+for v in "$long-1" "$long-2" ÄÖÜäöüßÄÖÜäöüß; do printf '\n[method lora:%s]\nrank = 2\n' "$v" >>names.ini; done
+ok 'long names' run 0 run names.ini --db names.db --quiet
+ok 'stay apart in the table' prints "^lora:$long-1 .*" && prints "^lora:$long-2 .*"
+ok 'the table is UTF-8' iconv -f UTF-8 -t UTF-16 -o nowhere out
+ok 'with such a baseline too' run 0 table names.ini --db names.db --set experiment.baseline=lora:ÄÖÜäöüßÄÖÜäöüß
+ok 'and is UTF-8' iconv -f UTF-8 -t UTF-16 -o nowhere out
+ok 'rank is UTF-8' bash -c '"$0" rank names.ini --db names.db --set experiment.baseline=lora:ÄÖÜäöüßÄÖÜäöüß >out 2>err; iconv -f UTF-8 -t UTF-16 -o nowhere out' "$program"
+script -qec "stty cols 30; '$program' run names.ini --db meter.db --set train.epochs=40" meter </dev/null >/dev/null 2>&1
+tr '\r' '\n' <meter | sed 's/^\x1b\[K//' | grep -a '^train' | grep -av ' seed 0: ' >redrawn
+ok 'a narrow terminal: the line that is redrawn' test -s redrawn
+ok 'is UTF-8' iconv -f UTF-8 -t UTF-16 -o nowhere redrawn
+ok 'is not longer than the terminal is wide' test -z "$(LC_ALL=C.UTF-8 grep -aE '.{30}' redrawn)"
 
 # ---- signals --------------------------------------------------------------------------------------------------
 misbehaves 'a slow plugin' 'usleep(1)' 0 "$good"

@@ -51,6 +51,17 @@ TEST(a_copy_is_cut_between_characters)
     CHECK_TEXT(out, "");
 }
 
+TEST(characters_are_counted_whole)
+{
+    CHECK_INT(pb_characters("", 3), 0);
+    CHECK_INT(pb_characters("abc", 0), 0);
+    CHECK_INT(pb_characters("abc", 2), 2);
+    CHECK_INT(pb_characters("abc", 5), 3);
+    CHECK_INT(pb_characters("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z", 1), 2);
+    CHECK_INT(pb_characters("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z", 3), 9);
+    CHECK_INT(pb_characters("a\xff\xc3z", 3), 3); /* bytes that are no UTF-8 count one by one */
+}
+
 TEST(several_are_valid_at_once)
 {
     const char *a = pb_visible("\x01"), *b = pb_visible("\x02");

@@ -84,6 +84,10 @@ const char *pb_visible(const char *text);
 /* The same into `out`, which has `room` >= 1 bytes; what does not fit is left out, whole characters at a time. */
 void pb_visible_copy(char *out, size_t room, const char *text);
 
+/* How many bytes the first `most` characters of `text` have, or all of them if there are no more: for "%.*s", which by
+ * itself counts bytes and cuts a character in two. */
+int pb_characters(const char *text, int most);
+
 /* Called once, before anything is written.  If standard output is a terminal, all that the program writes to stdout
  * from now on is made visible, but for line ends and tabs; if it is a file or a pipe, it stays as it is. */
 void pb_visible_terminal(void);

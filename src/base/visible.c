@@ -66,6 +66,18 @@ void pb_visible_copy(char *out, size_t room, const char *text)
     out[used] = 0;
 }
 
+int pb_characters(const char *text, int most)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t n = strlen(text), at = 0;
+    uint32_t c;
+    for (int i = 0; at < n && i < most; i++) {
+        size_t length = decode(s + at, n - at, &c);
+        at += length ? length : 1;
+    }
+    return (int)at;
+}
+
 const char *pb_visible(const char *text)
 {
     enum { KEPT = 16 };

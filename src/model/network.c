@@ -248,8 +248,8 @@ static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *b
     return sum ? pb_op_add(b->graph, sum, square) : square;
 }
 
-int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
-                   pb_outputs *out)
+static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
+                         pb_outputs *out)
 {
     pb_build b = pb_build_start(m, g, dropout, dropout_key);
     b.adapter = m->bank ? batch->adapter : NULL;
@@ -274,4 +274,12 @@ int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropo
     bool taught = batch->state || (m->head == PB_HEAD_CLASSES ? batch->label != NULL : batch->target != NULL);
     out->loss = out->logits && taught ? loss(&b, x, out->logits, batch) : NULL;
     return out->logits && (out->loss || !taught) ? 0 : -1;
+}
+
+int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
+                   pb_outputs *out)
+{
+    int rc = build_network(m, g, batch, dropout, dropout_key, out);
+    pb_plain_numbers(); /* a hook may have changed how this thread writes them */
+    return rc;
 }

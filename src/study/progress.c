@@ -1,7 +1,9 @@
 /* progress: see progress.h. */
 #include "study/progress.h"
 
+#include <limits.h>
 #include <math.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define REDRAW 0.1 /* seconds */
@@ -16,12 +18,19 @@ pb_meter pb_meter_start(const char *what, int tasks, int jobs, bool quiet)
                       .terminal = isatty(STDERR_FILENO)};
 }
 
-static void print_left(const pb_meter *m, double done)
+static void add_left(pb_text *line, const pb_meter *m, double done)
 {
     if (done <= 0)
         return;
     double left = (pb_clock() - m->begun) * (m->tasks - done) / done;
-    fprintf(stderr, ", %d:%02d left", (int)(left / 60), (int)fmod(left, 60));
+    pb_text_add(line, ", %d:%02d left", (int)(left / 60), (int)fmod(left, 60));
+}
+
+/* A line that is longer than the terminal is wide would be redrawn below itself. */
+static int columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? INT_MAX : size.ws_col - 1;
 }
 
 void pb_meter_tell(pb_meter *m, const char *label, double fraction, const char *detail)
@@ -30,9 +39,12 @@ void pb_meter_tell(pb_meter *m, const char *label, double fraction, const char *
     if (m->quiet || !m->terminal || pb_clock() - m->drawn < REDRAW)
         return;
     m->drawn = pb_clock();
-    fprintf(stderr, "\r\033[K%s %d/%d %s %3.0f %% %s", m->what, m->done + 1, m->tasks, pb_visible(label),
-            100 * fraction, pb_visible(detail));
-    print_left(m, m->done + m->jobs * fraction < m->tasks ? m->done + m->jobs * fraction : m->done);
+    pb_text line = {0};
+    pb_text_add(&line, "%s %d/%d %s %3.0f %% %s", m->what, m->done + 1, m->tasks, pb_visible(label), 100 * fraction,
+                pb_visible(detail));
+    add_left(&line, m, m->done + m->jobs * fraction < m->tasks ? m->done + m->jobs * fraction : m->done);
+    fprintf(stderr, "\r\033[K%.*s", pb_characters(line.data, columns()), line.data);
+    pb_text_free(&line);
 }
 
 void pb_meter_end(pb_meter *m, const char *label, const char *detail, double seconds)
@@ -41,10 +53,12 @@ void pb_meter_end(pb_meter *m, const char *label, const char *detail, double sec
     m->fraction = 0;
     if (m->quiet)
         return;
-    fprintf(stderr, "%s%s %d/%d %s: %s, %.1f s", m->terminal ? "\r\033[K" : "", m->what, m->done, m->tasks,
-            pb_visible(label), pb_visible(detail), seconds);
-    print_left(m, m->done);
-    fputc('\n', stderr);
+    pb_text line = {0};
+    pb_text_add(&line, "%s %d/%d %s: %s, %.1f s", m->what, m->done, m->tasks, pb_visible(label), pb_visible(detail),
+                seconds);
+    add_left(&line, m, m->done);
+    fprintf(stderr, "%s%s\n", m->terminal ? "\r\033[K" : "", line.data);
+    pb_text_free(&line);
 }
 
 void pb_meter_stop(pb_meter *m)

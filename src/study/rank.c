@@ -129,8 +129,8 @@ static void print_rival(const pb_rival *x, bool baseline, FILE *out)
 void pb_rivals_print(const pb_rivals *v, FILE *out)
 {
     const pb_experiment *e = v->report->experiment;
-    char to[40];
-    snprintf(to, sizeof to, "to %.20s", e->baseline);
+    char to[90];
+    snprintf(to, sizeof to, "to %.*s", pb_characters(e->baseline, 20), e->baseline);
     fprintf(out, "%-20s %10.10s %11s  %-20s %9s %9s\n", e->name, e->task->metrics[0].name, to, "95 %", "p", "Holm");
     for (int i = 0; i < e->rows; i++) {
         int row = v->order[i];

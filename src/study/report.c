@@ -209,11 +209,13 @@ double pb_report_single(const pb_report *r, int row, const char *key)
 
 /* ---- as text ------------------------------------------------------------------------------------------ */
 
-#define CELL 32
+#define CELL 96
+#define HEAD 20 /* characters of a name in a heading */
 #define COLUMNS 12
 
 typedef struct grid {
-    char (*text)[COLUMNS][CELL]; /* [rows + 1], the heading first */
+    const char **name;           /* [rows]: the first column, whole, so that no two rows look alike */
+    char (*text)[COLUMNS][CELL]; /* [rows], the heading first; the other columns                    */
     int rows;
 } grid;
 
@@ -260,13 +262,13 @@ static const char *const plain[] = {"", " k", " M", " G"}, *const bytes[] = {" B
 static void fill_heading(const pb_report *r, char cell[COLUMNS][CELL])
 {
     const char *metric = r->experiment->task->metrics[0].name;
-    const char *text[COLUMNS] = {"method",  "trainable", "file", "memory", "FLOP/token", "step ms",
+    const char *text[COLUMNS] = {NULL,      "trainable", "file", "memory", "FLOP/token", "step ms",
                                  "GFLOP/s", NULL,        NULL,   NULL,     "prefill x1", "merged"};
     for (int i = 0; i < COLUMNS; i++)
         snprintf(cell[i], CELL, "%s", text[i] ? text[i] : "");
     snprintf(cell[7], CELL, "validation");
-    snprintf(cell[8], CELL, "test %.20s", metric);
-    snprintf(cell[9], CELL, "to %.20s", r->experiment->baseline);
+    snprintf(cell[8], CELL, "test %s", metric);
+    snprintf(cell[9], CELL, "to %.*s", pb_characters(r->experiment->baseline, HEAD), r->experiment->baseline);
 }
 
 /* Behind a time: ? if its interval is too wide to say anything, * if it was taken on a busy machine. */
@@ -314,7 +316,6 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     char key[96];
     double flops = pb_report_value(r, row, -1, "compute.forward_flops").middle +
                    pb_report_value(r, row, -1, "compute.backward_flops").middle;
-    snprintf(cell[0], CELL, "%.30s", r->row[row].row->label);
     with_unit(cell[1], pb_report_value(r, row, -1, "storage.trainable").middle, 1000, plain);
     with_unit(cell[2], pb_report_value(r, row, -1, "storage.artifact_bytes").middle, 1000, bytes);
     with_unit(cell[3], pb_report_value(r, row, -1, "memory.train.total").middle, 1000, bytes);
@@ -338,19 +339,24 @@ static int width_of(const char *text)
     return n;
 }
 
+static const char *text_at(const grid *g, int row, int column)
+{
+    return column ? g->text[row][column] : g->name[row];
+}
+
 static void print_grid(const grid *g, FILE *out)
 {
     int width[COLUMNS] = {0};
     for (int i = 0; i < g->rows; i++)
         for (int k = 0; k < COLUMNS; k++)
-            width[k] = width_of(g->text[i][k]) > width[k] ? width_of(g->text[i][k]) : width[k];
+            width[k] = width_of(text_at(g, i, k)) > width[k] ? width_of(text_at(g, i, k)) : width[k];
     for (int i = 0; i < g->rows; i++)
         for (int k = 0; k < COLUMNS; k++) {
-            int pad = width[k] - width_of(g->text[i][k]);
+            int pad = width[k] - width_of(text_at(g, i, k));
             if (k == 0) /* names stand left, numbers right */
-                fprintf(out, "%s%*s", g->text[i][k], pad, "");
+                fprintf(out, "%s%*s", text_at(g, i, k), pad, "");
             else
-                fprintf(out, "  %*s%s%s", pad, "", g->text[i][k], k + 1 == COLUMNS ? "\n" : "");
+                fprintf(out, "  %*s%s%s", pad, "", text_at(g, i, k), k + 1 == COLUMNS ? "\n" : "");
         }
 }
 
@@ -413,11 +419,16 @@ static void print_notes(const pb_report *r, FILE *out)
 void pb_report_print(const pb_report *r, FILE *out)
 {
     const pb_experiment *e = r->experiment;
-    grid g = {.text = pb_alloc((size_t)(e->rows + 1) * sizeof *g.text), .rows = e->rows + 1};
+    size_t rows = (size_t)e->rows + 1;
+    grid g = {.name = pb_alloc(rows * sizeof *g.name), .text = pb_alloc(rows * sizeof *g.text), .rows = (int)rows};
+    g.name[0] = "method";
     fill_heading(r, g.text[0]);
-    for (int i = 0; i < e->rows; i++)
+    for (int i = 0; i < e->rows; i++) {
+        g.name[i + 1] = e->row[i].label;
         fill_row(r, i, g.text[i + 1]);
+    }
     print_grid(&g, out);
+    free(g.name);
     free(g.text);
     print_notes(r, out);
     pb_tuning_print(r, out);

@@ -276,8 +276,9 @@ static int check_overlap(const pb_data *d, const pb_example **all, int n)
     for (int i = 1; i < n; i++)
         if (!strcmp(all[i - 1]->text, all[i]->text) && split_of(d, all[i - 1]) != split_of(d, all[i]))
             return pb_error(
-                "%s: the text \"%.60s\" is in both %s and %s; want every text in one split, or overlap = drop", d->name,
-                all[i]->text, pb_split_name[split_of(d, all[i - 1])], pb_split_name[split_of(d, all[i])]);
+                "%s: the text \"%.*s\" is in both %s and %s; want every text in one split, or overlap = drop", d->name,
+                pb_characters(all[i]->text, 60), all[i]->text, pb_split_name[split_of(d, all[i - 1])],
+                pb_split_name[split_of(d, all[i])]);
     return 0;
 }
 
