@@ -49,8 +49,8 @@ axes=accuracy.test.accuracy,storage.stored
 
 # ---- front ----------------------------------------------------------------------------------------------------
 # full is right everywhere and dearest; head and null are wrong once, elsewhere, at one price; majority is the
-# cheapest.  head leaves the front where its example is drawn more often than null's: (1 - P(equal)) / 2 = 34.4 %; full
-# where one of those two examples is not drawn, so that a cheaper row is as good: it stays 1 - 2 (39/40)^40 + (38/40)^40.
+# cheapest.  head leaves the front where null is luckier, by the examples that are drawn and by the four imagined ones;
+# full where a cheaper row is as good.  How often: tests/parity/make_stats.py.
 wrong a full 0
 wrong a head 'example = 3'
 wrong a null 'example = 7'
@@ -62,12 +62,12 @@ cost majority storage.stored 1
 share() { awk -v row="$1" -v low="$2" -v high="$3" '$1 == row { x = $(NF - 1) } END { exit !(x >= low && x <= high) }' out; }
 ok 'a front' run 0 front a.ini --db a.db --axes $axes
 ok 'the best score is on it' prints '^full +1 +100 +yes '
-ok 'where a cheaper one shows its fault' share full 37 43
+ok 'where a cheaper one shows its fault' share full 38 45
 ok 'the least cost is on it' prints '^majority +0.5 +1 +yes +100.0 %'
 ok 'two that are equal are' prints '^head +0.975 +10 +yes '
 ok 'both' prints '^null +0.975 +10 +yes '
-ok 'one leaves it by chance' share head 62 69
-ok 'and so does the other' share null 62 69
+ok 'one leaves it by chance' share head 55 63
+ok 'and so does the other' share null 55 63
 ok 'says over what' prints '^a: 4 rows, 2 seeds, 40 examples of test$'
 ok 'and by how many samples' prints '2000 bootstrap'
 cp out first && ok 'the same draws' run 0 front a.ini --db a.db --axes $axes && ok 'the same answer' cmp -s out first
@@ -76,11 +76,11 @@ ok 'another share' test "$(grep '^head' out)" != "$(grep '^head' first)"
 cost null storage.stored 11
 ok 'a dearer one' run 0 front a.ini --db a.db --axes $axes
 ok 'is beaten' prints '^null +0.975 +11 +no '
-ok 'but where it is luckier' share null 31 38
+ok 'but where it is luckier' share null 37 45
 ok 'and never the other' share head 100 100
 wrong a null 'example IN (3, 7)'
 ok 'never as good' run 0 front a.ini --db a.db --axes $axes --json
-ok 'is never there' prints '"row":"null","front":false,"share":0,"resamples":2000,"seed":0,"seeds":2,"examples":40'
+ok 'is there by imagined examples alone' prints '"row":"null","front":false,"share":0.2[0-9]*,"resamples":2000,"seed":0,"seeds":2,"examples":40'
 ok 'one object a row' test "$(wc -l <out)" = 4
 ok 'the usual axes' run 0 front a.ini --db a.db
 ok 'are of what was measured' prints \

@@ -144,6 +144,25 @@ static void compute(const golden *g, double *got)
     }
 }
 
+static void near_front(const golden *g)
+{
+    const double *a = g->argument, *cost = a + 3, *x = a + 3 + (int)a[0];
+    int n = (int)a[0], seeds = (int)a[1], examples = (int)a[2];
+    double value[4 * 2 * 8], point[8], share[4];
+    const bool rising[] = {true, false};
+    bool front[4];
+    pb_crossed score[4];
+    for (int i = 0; i < n; i++) {
+        score[i] = (pb_crossed){.seeds = seeds, .examples = examples, .stats = 1, .x = x + i * seeds * examples};
+        for (int s = 0; s < seeds; s++)
+            value[(2 * i + 1) * seeds + s] = cost[i];
+    }
+    pb_cloud c = {.n = n, .axes = 2, .seeds = seeds, .value = value, .rising = rising, .scored = 0, .score = score};
+    pb_stats_front(&c, 4000, 0, point, front, share);
+    for (int i = 0; i < n; i++)
+        CHECK(fabs(share[i] - g->want[i]) < 0.04); /* 4 standard deviations */
+}
+
 /* What is near a value of SciPy's by design, not equal to it; false of all else. */
 static bool is_near(const golden *g)
 {
@@ -165,7 +184,9 @@ static bool is_near(const golden *g)
         CHECK(fabs(p - want) < 5 * sqrt(want * (1 - want) / 19999) + 1e-4);
         return true;
     }
-    return false;
+    if (!strcmp(g->name, "front"))
+        near_front(g);
+    return !strcmp(g->name, "front");
 }
 
 TEST(distributions_and_tests_equal_scipy)
@@ -365,8 +386,8 @@ TEST(expected_best_of_trials)
     CHECK_NEAR(pb_stats_expected_best(1, x, 1), 0.7, 1e-15);
 }
 
-/* Two rows, each right on one of two examples, at one cost: of the four draws of two examples one leaves only the
- * first on the front, one only the second, two both.  A third costs less, a fourth never does as well. */
+/* Two rows, each right on one of two examples, at one cost.  A third costs less, a fourth is only by imagined examples
+ * as good; the shares are those of tests/parity/make_stats.py. */
 TEST(how_often_a_row_is_on_the_front)
 {
     const double right[4][2] = {{1, 0}, {0, 1}, {0, 0}, {0, 0}};
@@ -381,10 +402,8 @@ TEST(how_often_a_row_is_on_the_front)
     pb_stats_front(&c, 4000, 0, point, front, share);
     CHECK(point[0] == 0.5 && point[1] == 5 && point[4] == 0 && point[7] == 6);
     CHECK(front[0] && front[1] && front[2] && !front[3]);
-    CHECK_NEAR(share[0], 0.75, 0.03); /* 4 standard deviations */
-    CHECK_NEAR(share[1], 0.75, 0.03);
-    CHECK_NEAR(share[0] + share[1], 1.5, 0.04);
-    CHECK(share[2] > 1 - 1e-9 && share[3] == 0);
+    CHECK(fabs(share[0] - 0.449) < 0.032 && fabs(share[1] - 0.449) < 0.032); /* 4 standard deviations */
+    CHECK(share[2] > 1 - 1e-9 && fabs(share[3] - 0.07) < 0.017);
 }
 
 /* By seeds alone: of two seeds the first draws 1 or 2 or both.  What is known of one seed holds for all draws. */

@@ -353,15 +353,28 @@ static double drawn_mean(int seeds, const double *value, const int *seed_times)
     return n ? sum / n : NAN;
 }
 
-/* One sample's points [n, axes]; what only a few seeds have (times, of one) holds where none of them was drawn. */
-static void place(const pb_cloud *c, const int *seed_times, const int *times, const double *known, double *sums,
-                  double *point)
+/* A share over the drawn examples and the imagined ones, which stand behind them in `times`; coin: how they were
+ * answered. */
+static double with_coins(double share, int examples, const int *times, const double *coin)
+{
+    double right = share * examples;
+    for (int k = 0; k < IMAGINED; k++)
+        right += times[examples + k] * coin[k];
+    return right / (examples + IMAGINED);
+}
+
+/* One sample's points [n, axes]; what only a few seeds have (times, of one) holds where none of them was drawn.  coin
+ * [n, IMAGINED], NULL: no examples are imagined. */
+static void place(const pb_cloud *c, const int *seed_times, const int *times, const double *coin, const double *known,
+                  double *sums, double *point)
 {
     for (int i = 0; i < c->n; i++)
         for (int j = 0; j < c->axes; j++) {
             int at = i * c->axes + j;
             if (j == c->scored) {
                 point[at] = resampled(&c->score[i], seed_times, times, sums);
+                if (coin)
+                    point[at] = with_coins(point[at], c->score[i].examples, times, coin + (size_t)i * IMAGINED);
                 continue;
             }
             double x = drawn_mean(c->seeds, c->value + (size_t)at * (size_t)c->seeds, seed_times);
@@ -377,20 +390,33 @@ static int *ones(int n)
     return times;
 }
 
+/* Are all scores shares? */
+static bool are_shares(const pb_cloud *c)
+{
+    bool all = c->scored >= 0;
+    for (int i = 0; i < c->n && all; i++)
+        all = is_share(&c->score[i]);
+    return all;
+}
+
 void pb_stats_front(const pb_cloud *c, int resamples, uint64_t seed, double *point, bool *front, double *share)
 {
-    int examples = c->scored < 0 ? 0 : c->score[0].examples, *seeds = ones(c->seeds), *times = ones(examples);
+    int examples = c->scored < 0 ? 0 : c->score[0].examples, pool = examples + (are_shares(c) ? IMAGINED : 0);
+    int *seeds = ones(c->seeds), *times = ones(pool);
     double *moved = pb_alloc((size_t)c->n * (size_t)c->axes * sizeof *moved),
-           *sums = pb_alloc((c->scored < 0 ? 1 : (size_t)c->score[0].stats) * sizeof *sums);
+           *sums = pb_alloc((c->scored < 0 ? 1 : (size_t)c->score[0].stats) * sizeof *sums),
+           *coin = pool > examples ? pb_alloc((size_t)c->n * IMAGINED * sizeof *coin) : NULL;
     bool *stays = pb_alloc((size_t)c->n * sizeof *stays);
     pb_rng r = pb_rng_named(seed, "bootstrap");
-    place(c, seeds, times, NULL, sums, point);
+    place(c, seeds, times, NULL, NULL, sums, point);
     pb_stats_pareto(c->n, c->axes, point, c->rising, front);
     memset(share, 0, (size_t)c->n * sizeof *share);
     for (int k = 0; k < resamples; k++) {
         draw(&r, c->seeds, seeds);
-        draw(&r, examples, times);
-        place(c, seeds, times, point, sums, moved);
+        draw(&r, pool, times);
+        for (int i = 0; coin && i < c->n * IMAGINED; i++)
+            coin[i] = (double)pb_rng_below(&r, 2);
+        place(c, seeds, times, coin, point, sums, moved);
         pb_stats_pareto(c->n, c->axes, moved, c->rising, stays);
         for (int i = 0; i < c->n; i++)
             share[i] += stays[i] ? 1.0 / resamples : 0;
@@ -399,5 +425,6 @@ void pb_stats_front(const pb_cloud *c, int resamples, uint64_t seed, double *poi
     free(times);
     free(moved);
     free(sums);
+    free(coin);
     free(stays);
 }

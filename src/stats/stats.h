@@ -126,7 +126,9 @@ typedef struct pb_cloud {
 } pb_cloud;
 
 /* Means over the seeds, point [n, axes]; which are on the front, and the share of hierarchical bootstrap samples in
- * which each is: all points of a sample have the same drawn seeds and examples. */
+ * which each is: all points of a sample have the same drawn seeds and examples.  Where all scores are shares, four
+ * examples are imagined beside the others, which every point answers by the toss of a coin in every sample, so that
+ * points that are equal in all answers do not stay so for sure. */
 void pb_stats_front(const pb_cloud *c, int resamples, uint64_t seed, double *point, bool *front, double *share);
 
 #endif

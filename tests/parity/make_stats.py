@@ -109,3 +109,25 @@ for n, k in [(3, 3), (4, 3), (5, 4), (3, 8)]:
     seen = (ranks.sum(0) ** 2).sum()
     draws = np.array([(rng.permuted(ranks, axis=1).sum(0) ** 2).sum() for _ in range(200000)])
     say("friedman_p", (n, k, *x.ravel()), (draws >= seen * (1 - 1e-12)).mean())
+
+
+def front(x, cost, samples=20000):
+    """Share of samples in which each of scores x [rows, seeds, examples] is on the front beside its cost."""
+    rows, seeds, n = x.shape
+    stays = np.zeros(rows)
+    for _ in range(samples):
+        times, asked = rng.multinomial(seeds, [1 / seeds] * seeds), rng.multinomial(n + 4, [1 / (n + 4)] * (n + 4))
+        coin = rng.integers(0, 2, (rows, 4))
+        score = np.round(np.einsum("rse,s,e->r", x, times / seeds, asked[:n]) + coin @ asked[n:], 9)
+        better = (score[None] >= score[:, None]) & (cost[None] <= cost[:, None])
+        better &= (score[None] > score[:, None]) | (cost[None] < cost[:, None])
+        stays += ~better.any(1)
+    return stays / samples
+
+
+for cost, wrong, n in [([5, 5, 1, 6], ([1], [0], [0, 1], [0, 1]), 2), ([100, 10, 10, 1], ([], [3], [7], range(20)), 40),
+                       ([100, 10, 11, 1], ([], [3], [3, 7], range(20)), 40)]:
+    x = np.ones((4, 2, n))
+    for row, which in enumerate(wrong):
+        x[row][:, list(which)] = 0
+    say("front", (4, 2, n, *cost, *x.ravel()), front(x, np.array(cost)))
