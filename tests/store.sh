@@ -26,9 +26,11 @@ number() { sqlite3 "$1" "$2"; } # of a database
 make_old() { # DATABASE VERSION
 	local columns='id, hash, experiment, task, model, row, choice, seed, status, error, ended, seconds, machine, kernels, threads,
 		compiler, flags, version, code'
-	sqlite3 "$1" "PRAGMA journal_mode=DELETE; PRAGMA foreign_keys=OFF; BEGIN; CREATE TABLE kept AS SELECT $columns FROM run;
-		DROP VIEW finished; DROP VIEW v_result; DROP VIEW v_prediction; DROP TABLE selected; DROP TABLE selection;
-		DROP TABLE example; DROP TABLE class; DROP TABLE claim; DROP TABLE run;
+	local newer
+	newer=$(sqlite3 "$1" "SELECT 'DROP TABLE ' || name || ';' FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('run', 'setting',
+		'value', 'prediction', 'sample', 'answer', 'statistic', 'provenance', 'imported', 'imported_value')")
+	sqlite3 "$1" "PRAGMA journal_mode=DELETE; PRAGMA foreign_keys=OFF; BEGIN; CREATE TEMP TABLE kept AS SELECT $columns FROM run;
+		DROP VIEW finished; DROP VIEW v_result; DROP VIEW v_prediction; $newer DROP TABLE run;
 		CREATE TABLE run ( id INTEGER PRIMARY KEY, hash TEXT NOT NULL, experiment TEXT NOT NULL, task TEXT NOT NULL,
 		model TEXT NOT NULL, row TEXT NOT NULL, choice TEXT NOT NULL, seed INTEGER NOT NULL,
 		status TEXT NOT NULL CHECK (status IN ('done', 'diverged', 'failed')), error TEXT, ended TEXT NOT NULL,
@@ -44,6 +46,15 @@ make_old() { # DATABASE VERSION
 	[ "$2" = 2 ] || sqlite3 "$1" 'DROP TABLE answer; DROP TABLE statistic; DROP TABLE provenance; DROP TABLE imported_value;
 		DROP TABLE imported; PRAGMA user_version = 1'
 }
+lose() { # DATABASE RUN..: as if they had never ended
+	local table run
+	for table in setting value prediction sample answer statistic provenance run selection selected trace fingerprint; do
+		sqlite3 "$1" "PRAGMA foreign_keys=OFF; DROP TRIGGER IF EXISTS ${table}_delete"
+		for run in "${@:2}"; do
+			sqlite3 "$1" "PRAGMA foreign_keys=OFF; DELETE FROM $table WHERE $([ $table = run ] && echo id || echo run) = $run" 2>/dev/null
+		done
+	done
+}
 results() { sqlite3 "$1" 'SELECT * FROM value ORDER BY 1, 2, 3, 4; SELECT * FROM prediction ORDER BY 1, 2, 3'; }
 
 ok 'run' run 0 run toy.ini --db new.db
@@ -53,7 +64,8 @@ ok 'one a hash' [ -n "$(sqlite3 new.db "INSERT INTO run SELECT NULL, hash, exper
 ok 'table' run 0 table toy.ini --db new.db
 cp out wanted
 "$program" compare head lora --db new.db >out
-cp out compared
+ok 'names the sweep' prints '^toy/head: lr=1e-[23], the best of 2 settings, 2 seeds; sweep [0-9a-f]{8}$'
+tail -n +3 out >compared
 
 # ---- earlier schemas ----------------------------------------------------------------------------------------------
 for version in 1 2; do
@@ -67,7 +79,9 @@ for version in 1 2; do
 	ok 'nothing is left beside it' [ "$(ls old$version.db*)" = old$version.db ]
 done
 "$program" compare head lora --db old2.db >out
-ok 'names are known there' cmp -s out compared
+ok 'whose sweep is not known' prints '^toy/head: lr=1e-[23], the best of 2 settings, 2 seeds; sweep not kept$'
+tail -n +3 out >old
+ok 'names are known there' cmp -s old compared
 for version in 1 2; do
 	results old$version.db >before
 	cp old$version.db copy.db
@@ -76,7 +90,7 @@ for version in 1 2; do
 	results copy.db >after
 	ok 'no result is changed' cmp -s before after
 	ok 'nothing was trained again' [ "$(number copy.db 'SELECT count(*) FROM run')" = 8 ]
-	ok 'what was scored on test is chosen' [ "$(number copy.db 'SELECT count(*) FROM selected')" = 4 ]
+	ok 'what was scored on test is chosen' [ "$(number copy.db 'SELECT count(DISTINCT run) FROM selected')" = 4 ]
 	ok 'it is sound' [ "$(number copy.db 'PRAGMA integrity_check; PRAGMA foreign_key_check')" = ok ]
 done
 
@@ -116,5 +130,68 @@ for name in '' :memory: 'file:x.db?mode=memory'; do
 	ok 'its message' says 'want the path of a file'
 	ok 'nor to read' run 2 table toy.ini --db "$name"
 done
+
+# ---- what a run's examples were ------------------------------------------------------------------------------------
+ok 'texts, labels and answers in one join' [ "$(number new.db "SELECT count(*) FROM v_prediction WHERE split = 'test' AND
+	text LIKE 'film % was ' || label AND predicted IN ('good', 'bad') AND right = (label = predicted)")" = "$(number new.db \
+	"SELECT count(*) FROM prediction WHERE split = 'test'")" ]
+ok 'a text is stored once' [ "$(number new.db 'SELECT count(*) = count(DISTINCT digest) FROM example')" = 1 ]
+ok 'results of the choice' [ "$(number new.db "SELECT count(*) FROM v_result WHERE key = 'accuracy.test.accuracy'")" = 4 ]
+
+# ---- a choice belongs to its sweep -----------------------------------------------------------------------------------
+sed 's/^lr.*/lr = 1e-2/' toy.ini >wide.ini
+ok 'one rate' run 0 run wide.ini --db wide.db --quiet
+cp toy.ini wide.ini
+ok 'a rate more' run 0 run wide.ini --db wide.db --quiet
+ok 'has a choice beside the old' [ "$(number wide.db "SELECT group_concat(settings) FROM selection WHERE row = 'head'")" = 1,2 ]
+"$program" compare head lora --db wide.db >out
+ok 'compare takes the newer' prints '^wide/head: lr=1e-[23], the best of 2 settings'
+ok 'rank names the sweep' run 0 rank wide.ini --db wide.db
+ok 'as the table does' prints '^head: lr=1e-[23], the best of 2 on validation; sweep [0-9a-f]{8}: 2 settings x 2 seeds$'
+sed 's/^seeds.*/seeds = 0, 1, 2/' toy.ini >wide.ini
+ok 'a seed more' run 0 run wide.ini --db wide.db --quiet
+"$program" compare head lora --db wide.db >out
+ok 'is compared' prints '^wide/head: .*, 3 seeds; sweep'
+ok 'predict says of which' eval 'echo film | run 0 predict wide.ini --row head --db wide.db'
+ok 'sweep' grep -qE '^peftbench: run [0-9]+: head lr=1e-[23] seed 0, sweep [0-9a-f]{8}$' err
+
+# One cell of the sweep is missing, as a kill leaves it.
+cp new.db part.db
+lose part.db 8
+sqlite3 part.db 'DELETE FROM selected; DELETE FROM selection'
+row=$(number new.db 'SELECT row FROM run ORDER BY id DESC LIMIT 1')
+ok 'an incomplete row has no choice' run 0 table toy.ini --db part.db
+ok 'and says what is missing' prints "^$row: sweep [0-9a-f]{8}: 2 settings x 2 seeds, 3 of 4 runs finished, 0 failed; none is chosen"
+ok 'status too' run 1 status toy.ini --db part.db
+ok 'run does the rest' run 0 run toy.ini --db part.db --quiet
+ok 'and chooses' [ "$(number part.db "SELECT count(*) FROM selection WHERE partial = 0 AND cells = 4")" = 2 ]
+# One setting always fails.
+sed 's/^methods.*/methods = prompt, head/; s/^lr.*/lr = 1e-2/' toy.ini >wrong.ini
+printf '\n[method prompt]\nlength = 2, 1000\n' >>wrong.ini # longer than the model's texts may be
+ok 'a run that fails' run 1 run wrong.ini --db wrong.db --quiet
+ok 'leaves its row without a choice' [ "$(number wrong.db 'SELECT group_concat(row) FROM selection')" = head ]
+ok 'the table says so' prints '^prompt: sweep .* 2 of 4 runs finished, 2 failed; none is chosen until all are'
+ok 'unless the user asks for it' run 1 run wrong.ini --db wrong.db --quiet --partial
+ok 'which is kept' [ "$(number wrong.db 'SELECT row FROM selection WHERE partial')" = prompt ]
+ok 'and shown' prints '^prompt: .*; PARTIAL: chosen while runs were missing$'
+"$program" compare prompt prompt --db wrong.db >out
+ok 'by compare too' prints '^wrong/prompt: .*, PARTIAL: chosen while runs were missing$'
+
+# ---- drivers share the work ------------------------------------------------------------------------------------------
+"$program" run toy.ini --db two.db --quiet >out 2>err & first=$!
+"$program" run toy.ini --db two.db --quiet >out2 2>err2 & second=$!
+wait $first; one=$?
+wait $second; two=$?
+ok 'two drivers' [ $one = 0 -a $two = 0 ]
+ok 'each result once' [ "$(number two.db 'SELECT count(*) || count(DISTINCT hash) FROM run')" = 88 ]
+ok 'their database is merged' run 0 merge two-merged.db two.db
+cp new.db claimed.db # a claim of another machine that still holds, and one of a process that is dead
+here="$(cat /proc/sys/kernel/random/boot_id) $(readlink /proc/self/ns/pid)"
+sqlite3 claimed.db "INSERT INTO claim SELECT hash, 'train', 'elsewhere', 1, 1, unixepoch() + 4 FROM run WHERE id = 8;
+	INSERT INTO claim SELECT hash, 'train', '$here', 999999, 1, unixepoch() + 9999 FROM run WHERE id = 7"
+lose claimed.db 7 8
+ok 'a claim of another machine is waited for' run 0 run toy.ini --db claimed.db
+ok 'and so said' grep -q '^train: waiting for 1 that another run works on' err
+ok 'all is done then' [ "$(number claimed.db 'SELECT count(*) FROM finished')" = 8 ]
 
 finish

@@ -186,8 +186,7 @@ static int store(const pb_bench *b, const pb_cell *c, const pb_result *r, double
         return -1;
     pb_store *s = pb_store_open(b->db);
     int rc = s && pb_store_run(s, b->experiment, c, r, NULL, seconds) > 0 ? 0 : -1;
-    pb_store_close(s);
-    return rc;
+    return pb_store_close(s) || rc ? -1 : 0;
 }
 
 int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progress)
@@ -222,8 +221,7 @@ static int append(const pb_bench *b, long long id, const pb_result *r)
         return -1;
     pb_store *s = pb_store_open(b->db);
     int rc = s ? pb_store_append(s, id, r) : -1;
-    pb_store_close(s);
-    return rc;
+    return pb_store_close(s) || rc ? -1 : 0;
 }
 
 int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)

@@ -35,6 +35,7 @@ static const flag flags[] = {
     {"decode", NULL, "from ids back to text", AT(decode), SWITCH},
     {"precision", "NAME", "hold the frozen base in fp32, bf16, int8 or nf4", AT(precision), TEXT},
     {"force", NULL, "use an adapter that was made for other weights", AT(force), SWITCH},
+    {"partial", NULL, "choose among the runs that are finished, though some of the row's are not", AT(partial), SWITCH},
     {"no-timing", NULL, "leave the timing pass for later", AT(no_timing), SWITCH},
     {"retry", NULL, "time again what could not be timed before", AT(retry), SWITCH},
     {"max-new", "N", "tokens added at most (64)", 0, OPTION},
@@ -198,9 +199,10 @@ int pb_desk_open(pb_desk *d, const pb_args *a)
     return -1;
 }
 
-void pb_desk_close(pb_desk *d)
+int pb_desk_close(pb_desk *d)
 {
-    pb_store_close(d->store);
+    int rc = pb_store_close(d->store);
     pb_bench_close(&d->bench);
     pb_experiment_free(d->experiment);
+    return rc;
 }

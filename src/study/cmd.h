@@ -28,7 +28,7 @@ typedef struct pb_args {
     const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes;
     int jobs, threads, tokens;
     long long seed; /* -1: not given         */
-    bool json, quiet, no_timing, times, merged, ids, plain, decode, force, retry;
+    bool json, quiet, no_timing, partial, times, merged, ids, plain, decode, force, retry;
 } pb_args;
 
 typedef struct pb_command {
@@ -60,6 +60,7 @@ typedef struct pb_desk {
     pb_store *store;
 } pb_desk;
 int pb_desk_open(pb_desk *d, const pb_args *a);
-void pb_desk_close(pb_desk *d);
+/* -1 with an error: something could not be read, even if nobody looked at it. */
+int pb_desk_close(pb_desk *d);
 
 #endif

@@ -25,27 +25,27 @@ typedef struct gate {
     pb_text report; /* JUnit: test cases */
 } gate;
 
-static int take_row(void *ctx, int columns, const char *const *value)
+static int take_row(void *ctx, const pb_choice *c)
 {
-    (void)columns;
     gate *g = ctx;
-    if (g->args->method && !strstr(value[1], g->args->method))
+    if (g->args->method && !strstr(c->row, g->args->method))
         return 0;
+    char *spec = pb_format("%s/%s", c->experiment, c->row);
+    for (size_t i = 0; i < g->rows; i++)
+        if (!strcmp(g->row[i].spec, spec)) {
+            free(spec);
+            return 0;
+        }
     pb_grow(&g->row, g->rows, &g->capacity, sizeof *g->row);
-    g->row[g->rows++] = (gate_row){.spec = pb_format("%s/%s", value[0], value[1])};
+    g->row[g->rows++] = (gate_row){.spec = spec};
     return 0;
 }
 
 static int list_rows(gate *g, const char *path)
 {
     pb_store *s = pb_store_read(path);
-    int rc = s ? pb_store_query(s,
-                                "SELECT DISTINCT experiment, row FROM finished r WHERE EXISTS (SELECT 1 FROM value t"
-                                " WHERE t.run = r.id AND t.split = 'test' AND t.step = -1) ORDER BY min(r.id)"
-                                " OVER (PARTITION BY experiment, row)",
-                                NULL, take_row, g)
-               : -1;
-    pb_store_close(s);
+    int rc = s ? pb_store_choices(s, NULL, NULL, take_row, g) : -1;
+    rc = pb_store_close(s) || rc ? -1 : 0;
     if (!rc && !g->rows)
         rc = pb_error("%s: no row%s%s that was scored on test; want a database that `peftbench run` made", path,
                       g->args->method ? " of method " : "", g->args->method ? g->args->method : "");
@@ -273,20 +273,23 @@ static int check_rows(gate *g)
     return 0;
 }
 
-static void free_rows(gate *g)
+/* -1 with an error: something could not be read. */
+static int free_rows(gate *g)
 {
+    int rc = 0;
     for (size_t i = 0; i < g->rows; i++) {
         gate_row *r = &g->row[i];
         if (r->was.store)
-            pb_side_close(&r->was);
+            rc = pb_side_close(&r->was) || rc ? -1 : 0;
         if (r->is.store)
-            pb_side_close(&r->is);
+            rc = pb_side_close(&r->is) || rc ? -1 : 0;
         free(r->spec);
         free(r->refusal);
     }
     free(g->row);
     free(g->found);
     free(g->layers);
+    return rc;
 }
 
 static int write_report(const gate *g)
@@ -313,7 +316,7 @@ static int check(const pb_args *a)
                g.undecided, g.refused);
         printf(a->times ? "; %d times undecided\n" : "\n", g.undecided_times);
     }
-    free_rows(&g);
+    rc = free_rows(&g) || rc ? -1 : 0;
     pb_text_free(&g.report);
     return rc || g.refused ? PB_EXIT_QUESTION : g.worse ? PB_EXIT_NO : g.undecided ? PB_EXIT_UNDECIDED : PB_EXIT_DONE;
 }

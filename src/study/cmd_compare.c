@@ -28,10 +28,14 @@ static int compare(const pb_args *a)
     pb_comparison c;
     pb_margins m = pb_margins_usual;
     int rc = pb_margins_read(&m, a->margin) || pb_side_comparable(&x, &y) || pb_compare(&x, &y, &m, &c) ? -1 : 0;
+    if (!rc && !a->json) {
+        pb_side_tell(&x, stdout);
+        pb_side_tell(&y, stdout);
+    }
     if (!rc)
         (a->json ? pb_comparison_json : pb_comparison_print)(&c, &x, &y, stdout);
-    pb_side_close(&x);
-    pb_side_close(&y);
+    rc = pb_side_close(&x) || rc ? -1 : 0;
+    rc = pb_side_close(&y) || rc ? -1 : 0;
     return rc ? PB_EXIT_QUESTION : exit_code(&c);
 }
 

@@ -10,26 +10,18 @@
 #include "study/kept.h"
 
 typedef struct stored {
-    char *id, *model, *row, *classes;
+    pb_record run;
+    char *classes;
     pb_kept kept;
     pb_attached part[8];
     int parts;
     pb_provenance facts;
 } stored;
 
-static int take_run(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    stored *s = ctx;
-    s->model = pb_strdup(value[0]);
-    s->row = pb_strdup(value[1]);
-    return 0;
-}
-
 /* "lora:all+prefix" */
 static int make_parts(stored *s)
 {
-    char *names = pb_strdup(s->row), *rest = names, *one;
+    char *names = pb_strdup(s->run.row), *rest = names, *one;
     while ((one = strsep(&rest, "+")) && s->parts < (int)PB_COUNT(s->part)) {
         one[strcspn(one, ":")] = 0;
         const pb_method *m = pb_method_find(one);
@@ -39,25 +31,23 @@ static int make_parts(stored *s)
         pb_option_defaults(m->options, conf);
         s->part[s->parts++] = (pb_attached){m, conf};
     }
-    int rc = one ? pb_error("run %s: no method '%s' here", s->id, one) : 0;
+    int rc = one ? pb_error("run %lld: no method '%s' here", s->run.id, one) : 0;
     free(names);
     return rc;
 }
 
 /* method.lora.rank = 8 */
-static int take_setting(void *ctx, int columns, const char *const *value)
+static int take_setting(void *ctx, const char *key, const char *value)
 {
-    (void)columns;
     stored *s = ctx;
-    if (!strcmp(value[0], "task.class_names") && !s->classes)
-        s->classes = pb_strdup(value[1]);
+    if (!strcmp(key, "task.class_names") && !s->classes)
+        s->classes = pb_strdup(value);
     for (int i = 0; i < s->parts; i++) {
         char *start = pb_format("method.%s.", s->part[i].method->name);
         size_t n = strlen(start);
-        bool mine = !strncmp(value[0], start, n);
+        bool mine = !strncmp(key, start, n);
         free(start);
-        if (mine &&
-            pb_option_set(s->part[i].method->options, (void *)(uintptr_t)s->part[i].conf, value[0] + n, value[1]))
+        if (mine && pb_option_set(s->part[i].method->options, (void *)(uintptr_t)s->part[i].conf, key + n, value))
             return -1;
     }
     return 0;
@@ -66,20 +56,14 @@ static int take_setting(void *ctx, int columns, const char *const *value)
 static int find_run(const pb_args *a, stored *s)
 {
     pb_store *store = pb_store_read(a->db);
-    long long id = store ? pb_store_named(store, a->word[0]) : -1;
-    s->id = pb_format("%lld", id);
-    const char *by_id[] = {s->id, NULL};
-    int rc =
-        id < 0 || pb_kept_find(store, a->db, id, &s->kept) ||
-                pb_store_query(store, "SELECT model, row FROM run WHERE id = CAST(? AS INTEGER)", by_id, take_run, s) ||
-                pb_provenance_read(store, id, &s->facts) || pb_provenance_load_plugins(&s->facts, id, a) ||
-                make_parts(s) ||
-                pb_store_query(store, "SELECT key, value FROM setting WHERE run = CAST(? AS INTEGER)", by_id,
-                               take_setting, s)
-            ? -1
-            : 0;
-    pb_store_close(store);
-    return rc;
+    long long id = 0;
+    int rc = !store || pb_store_named(store, a->word[0], &id) || pb_store_record(store, id, &s->run) ||
+                     pb_kept_find(store, a->db, id, &s->kept) || pb_provenance_read(store, id, &s->facts) ||
+                     pb_provenance_load_plugins(&s->facts, id, a) || make_parts(s) ||
+                     pb_store_settings(store, &id, 1, take_setting, s)
+                 ? -1
+                 : 0;
+    return pb_store_close(store) || rc ? -1 : 0;
 }
 
 /* The head's size is in the artifact. */
@@ -99,9 +83,9 @@ static int export_run(const pb_args *a, const stored *s)
 {
     const char *artifact = s->kept.path;
     int classes = pb_kept_check(&s->kept) ? 0 : classes_of(artifact);
-    pb_opening opening = {.path = a->model ? a->model : s->model, .classes = classes};
+    pb_opening opening = {.path = a->model ? a->model : s->run.model, .classes = classes};
     pb_model *m = classes ? pb_model_open(&opening) : NULL;
-    int rc = !m || pb_provenance_check_model(&s->facts, atoll(s->id), m) || pb_model_attach(m, s->part, s->parts) ||
+    int rc = !m || pb_provenance_check_model(&s->facts, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
                      pb_model_load(m, artifact) || (s->classes && pb_model_name_classes(m, s->classes))
                  ? -1
              : a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
@@ -117,17 +101,15 @@ static void release(stored *s)
         pb_option_release(s->part[i].method->options, conf);
         free(conf);
     }
-    free(s->id);
+    pb_record_free(&s->run);
     pb_kept_free(&s->kept);
-    free(s->model);
-    free(s->row);
     free(s->classes);
     pb_provenance_free(&s->facts);
 }
 
 static int export_command(const pb_args *a)
 {
-    stored s = {.id = NULL};
+    stored s = {.classes = NULL};
     pb_threads_start(a->threads);
     int rc = find_run(a, &s) || export_run(a, &s) ? -1 : 0;
     pb_threads_stop();

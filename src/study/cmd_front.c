@@ -8,15 +8,17 @@ static int front(const pb_args *a)
     pb_front f;
     if (pb_desk_open(&d, a))
         return PB_EXIT_QUESTION;
-    pb_report r = pb_report_make(d.store, d.experiment);
-    int rc = pb_front_make(&f, &r, a->axes, a->seed < 0 ? 0 : (uint64_t)a->seed);
+    pb_report r;
+    int rc = pb_report_make(&r, d.store, d.experiment);
     if (!rc) {
-        (a->json ? pb_front_json : pb_front_print)(&f, stdout);
-        pb_front_free(&f);
+        rc = pb_front_make(&f, &r, a->axes, a->seed < 0 ? 0 : (uint64_t)a->seed);
+        if (!rc) {
+            (a->json ? pb_front_json : pb_front_print)(&f, stdout);
+            pb_front_free(&f);
+        }
+        pb_report_free(&r);
     }
-    pb_report_free(&r);
-    pb_desk_close(&d);
-    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    return pb_desk_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_front = {

@@ -124,18 +124,7 @@ static int print_all(pb_store *s)
     for (size_t i = 0; i < PB_COUNT(listed); i++)
         printf("%s%*s", i ? "  " : "", listed[i].width, listed[i].heading);
     printf("\n");
-    return pb_store_query(s,
-                          "SELECT coalesce(max(CASE WHEN key = 'run_info.experiment_name' THEN value END), source),"
-                          " coalesce(max(CASE WHEN key = 'run_info.peft_config.peft_type' THEN value END), 'full'),"
-                          " max(CASE WHEN key = 'train_info.num_trainable_params' THEN value END),"
-                          " max(CASE WHEN key = 'train_info.file_size' THEN value END),"
-                          " max(CASE WHEN key IN ('train_info.accelerator_memory_max', 'train_info.cuda_memory_max')"
-                          " THEN CAST(value AS REAL) END),"
-                          " max(CASE WHEN key = 'train_info.train_time' THEN value END),"
-                          " max(CASE WHEN key LIKE 'train_info.metrics[%].test accuracy' AND value GLOB '*[0-9]*'"
-                          " THEN CAST(value AS REAL) END)"
-                          " FROM imported JOIN imported_value ON imported = id GROUP BY id ORDER BY 1",
-                          NULL, print_row, NULL);
+    return pb_store_imported(s, print_row, NULL);
 }
 
 static int import(const pb_args *a)
@@ -145,8 +134,7 @@ static int import(const pb_args *a)
     for (int i = 0; i < a->words && !rc; i++)
         rc = import_file(s, a->word[i]);
     rc = rc || print_all(s) ? -1 : 0;
-    pb_store_close(s);
-    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    return pb_store_close(s) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_import = {

@@ -11,8 +11,7 @@ static int merge(const pb_args *a)
         if (!rc)
             printf("%s: %d run%s added, %d known already\n", a->word[i], added, added == 1 ? "" : "s", known);
     }
-    pb_store_close(into);
-    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    return pb_store_close(into) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_merge = {

@@ -9,62 +9,79 @@
 #include "study/run.h"
 #include "train/score.h"
 
-/* The stored run to use: the best choice on validation, the newest run of it. */
+/* The row's newest choice, and the run of it that is asked for: by its own file of settings, not by hashes, as hashing
+ * the model's file would take most of the time. */
 typedef struct found {
-    long long id;
+    pb_choice choice;
+    pb_record run;
     pb_kept kept;
-    char *choice;
-    unsigned long long seed;
 } found;
 
-static int take(void *ctx, int columns, const char *const *value)
+static int take_choice(void *ctx, const pb_choice *c)
 {
-    (void)columns;
-    found *f = ctx;
-    f->id = atoll(value[0]);
-    f->choice = pb_strdup(value[1]);
-    f->seed = strtoull(value[2], NULL, 10);
-    return 1;
+    pb_choice *first = ctx;
+    *first = (pb_choice){.id = c->id,
+                         .sweep = pb_strdup(c->sweep),
+                         .choice = pb_strdup(c->choice),
+                         .cells = c->cells,
+                         .finished = c->finished};
+    return 1; /* the first */
 }
 
-/* Runs of the row that were chosen (scored on test), the best mean on validation first.  Settings in
- * the database, not hashes, are compared: hashing the model's file would take most of the time. */
+static void forget(found *f)
+{
+    pb_choice_free(&f->choice);
+    pb_record_free(&f->run);
+    pb_kept_free(&f->kept);
+}
+
+/* Of the seeds that were scored on test, the one asked for or the first. */
+static int find_seed(const pb_args *a, pb_store *s, found *out)
+{
+    long long *run;
+    uint64_t *seed;
+    int n, at = -1, rc = pb_store_choice_runs(s, out->choice.id, &run, &seed, &n);
+    for (int i = 0; i < n && at < 0; i++)
+        at = a->seed < 0 || seed[i] == (uint64_t)a->seed ? i : -1;
+    if (!rc && at >= 0)
+        rc = pb_store_record(s, run[at], &out->run) || pb_kept_find(s, a->db, run[at], &out->kept) ? -1 : 0;
+    free(run);
+    free(seed);
+    return rc;
+}
+
 static int find_run(const pb_args *a, const pb_experiment *e, const char *row, found *out)
 {
-    char seed[32] = "";
-    char *key = pb_format("accuracy.validation.%s", e->task->metrics[0].name);
-    if (a->seed >= 0)
-        snprintf(seed, sizeof seed, "%lld", a->seed);
-    const char *args[] = {e->name, row, key, seed, NULL};
     pb_store *s = pb_store_read(a->db);
-    int rc =
-        !s ? -1
-           : pb_store_query(s,
-                            "WITH scored AS (SELECT r.id, r.choice, r.seed, v.value FROM finished r"
-                            " JOIN value v ON v.run = r.id AND v.key = ?3 AND v.step = -1"
-                            " WHERE r.experiment = ?1 AND r.row = ?2 AND v.value IS NOT NULL AND EXISTS"
-                            " (SELECT 1 FROM value t WHERE t.run = r.id AND t.split = 'test'))"
-                            " SELECT id, choice, seed FROM scored JOIN (SELECT choice, avg(value) AS mean"
-                            " FROM scored GROUP BY choice) USING (choice)"
-                            " WHERE ?4 = '' OR seed = CAST(?4 AS INTEGER) ORDER BY mean DESC, seed, id DESC LIMIT 1",
-                            args, take, out);
-    if (rc == 1 && pb_kept_find(s, a->db, out->id, &out->kept))
-        rc = -1;
-    pb_store_close(s);
-    free(key);
-    if (rc == 0)
-        pb_error("%s: no finished run of row '%s'%s%s; `peftbench run %s` makes it", a->db, row, *seed ? " seed " : "",
-                 seed, e->path);
-    return rc == 1 ? 0 : -1;
+    int rc = s ? pb_store_choices(s, row, e->name, take_choice, &out->choice) : -1;
+    if (rc == 1)
+        rc = find_seed(a, s, out);
+    rc = pb_store_close(s) || rc ? -1 : 0;
+    if (rc || out->run.id)
+        return rc;
+    char *seed = a->seed < 0 ? pb_strdup("") : pb_format(" seed %lld", a->seed);
+    pb_error("%s: no finished run of row '%s'%s that was scored on test; `peftbench run %s` makes it", a->db, row, seed,
+             e->path);
+    free(seed);
+    return -1;
 }
 
 static const pb_cell *cell_of(const pb_experiment *e, const char *row, const found *f)
 {
     for (int i = 0; i < e->cells; i++)
-        if (!strcmp(e->cell[i].row->label, row) && !strcmp(e->cell[i].choice, f->choice))
+        if (!strcmp(e->cell[i].row->label, row) && !strcmp(e->cell[i].choice, f->choice.choice))
             return &e->cell[i];
-    pb_error("%s: row '%s' has no choice '%s' any more; run the experiment again", e->path, row, f->choice);
+    pb_error("%s: row '%s' has no choice '%s' any more; run the experiment again", e->path, row, f->choice.choice);
     return NULL;
+}
+
+/* Which model answers. */
+static void tell_choice(const found *f)
+{
+    fprintf(stderr, "peftbench: run %lld: %s%s%s seed %llu, sweep %.8s%s\n", f->run.id, f->run.row,
+            *f->choice.choice ? " " : "", f->choice.choice, (unsigned long long)f->run.seed,
+            *f->choice.sweep ? f->choice.sweep : "not kept",
+            f->choice.finished < f->choice.cells ? ", PARTIAL: chosen while runs were missing" : "");
 }
 
 /* In place of the test split. */
@@ -109,7 +126,7 @@ static int predict_texts(const pb_data *d, const pb_form *f, pb_model *m, const 
 static int predict_run(const pb_experiment *e, const pb_cell *chosen, const found *run, pb_data *data)
 {
     pb_cell c = *chosen; /* of any seed */
-    c.seed = run->seed;
+    c.seed = run->run.seed;
     pb_model *m = pb_cell_open(e, &c, data, c.row->parts, false);
     int rc = !m || pb_kept_check(&run->kept) || pb_model_load(m, run->kept.path) ? -1 : 0;
     rc = rc || read_texts(data) ? -1 : 0;
@@ -122,12 +139,13 @@ static int predict_run(const pb_experiment *e, const pb_cell *chosen, const foun
 
 static int predict_with(const pb_args *a, const pb_experiment *e, const char *row)
 {
-    found f = {.choice = NULL};
+    found f = {.run = {.id = 0}};
     const pb_cell *c = find_run(a, e, row, &f) ? NULL : cell_of(e, row, &f);
     pb_data *data = c ? pb_experiment_data(e) : NULL;
+    if (data)
+        tell_choice(&f);
     int rc = data ? predict_run(e, c, &f, data) : -1;
-    free(f.choice);
-    pb_kept_free(&f.kept);
+    forget(&f);
     pb_data_free(data);
     return rc;
 }

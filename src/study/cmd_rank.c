@@ -33,14 +33,14 @@ static int rank(const pb_args *a)
         pb_args one = *a;
         one.word = a->word + n;
         rc = pb_desk_open(&desk[n], &one);
-        if (!rc)
-            report[n] = pb_report_make(desk[n].store, desk[n].experiment);
+        if (!rc && (rc = pb_report_make(&report[n], desk[n].store, desk[n].experiment)))
+            pb_desk_close(&desk[n]);
     }
     if (!rc)
         rc = n == 1 ? rank_rows(a, report) : rank_sets(a, report, n);
     while (n--) {
         pb_report_free(&report[n]);
-        pb_desk_close(&desk[n]);
+        rc = pb_desk_close(&desk[n]) || rc ? -1 : 0;
     }
     free(desk);
     free(report);

@@ -7,40 +7,21 @@
 #include "study/foreign.h"
 #include "study/run.h"
 
-/* The stored run, and what it predicted. */
 typedef struct stored {
-    char *id, *task, *model, *row, *seed, *threads, *code, *machine;
+    pb_record run;
     pb_provenance facts;
 } stored;
 
-static int take_run(void *ctx, int columns, const char *const *value)
-{
-    stored *s = ctx;
-    char **field[] = {&s->task, &s->model, &s->row, &s->seed, &s->threads, &s->code, &s->machine};
-    for (int i = 0; i < columns; i++)
-        *field[i] = pb_strdup(value[i]);
-    return 0;
-}
-
 static void forget(stored *s)
 {
-    char *field[] = {s->id, s->task, s->model, s->row, s->seed, s->threads, s->code, s->machine};
-    for (size_t i = 0; i < PB_COUNT(field); i++)
-        free(field[i]);
+    pb_record_free(&s->run);
     pb_provenance_free(&s->facts);
 }
 
 static int find_run(pb_store *db, const char *word, stored *s)
 {
-    long long id = pb_store_named(db, word);
-    if (id < 0)
-        return -1;
-    s->id = pb_format("%lld", id);
-    const char *args[] = {s->id, NULL};
-    return pb_store_query(
-               db, "SELECT task, model, row, seed, threads, code, machine FROM run WHERE id = CAST(? AS INTEGER)", args,
-               take_run, s) ||
-                   pb_provenance_read(db, id, &s->facts)
+    long long id;
+    return pb_store_named(db, word, &id) || pb_store_record(db, id, &s->run) || pb_provenance_read(db, id, &s->facts)
                ? -1
                : 0;
 }
@@ -53,7 +34,7 @@ static const char *fact_of(const stored *s, const char *key)
 /* ---- its experiment ------------------------------------------------------------------------------------- */
 
 /* The section of a setting: "method.lora.rank" of row "lora:all+prefix" -> "method lora:all". */
-static char *section_of(const stored *s, const char *key, const char *name)
+static char *section_of(const pb_record *s, const char *key, const char *name)
 {
     size_t group = strcspn(key, ".");
     if (strncmp(key, "method.", 7) != 0)
@@ -76,35 +57,34 @@ static bool is_setting(const char *key)
 }
 
 typedef struct script {
-    const stored *run;
+    const pb_record *run;
     pb_ini *ini;
     char *place; /* for messages: the run in its database */
 } script;
 
-static int add_setting(void *ctx, int columns, const char *const *value)
+static int add_setting(void *ctx, const char *key, const char *value)
 {
-    (void)columns;
     const script *s = ctx;
-    const char *key = value[0];
     if (!strchr(key, '.')) /* task, model and row: as in the run itself */
         return 0;
     if (!is_setting(key))
         return pb_error("%s: a setting '%s', which no run has", s->place, key);
     const char *name = strrchr(key, '.') + 1;
-    if (!*value[1] || !strcmp(key, "task.class_names"))
+    if (!*value || !strcmp(key, "task.class_names"))
         return 0;
     char *section = section_of(s->run, key, name);
-    int rc = pb_ini_add(s->ini, section, name, value[1], s->place);
+    int rc = pb_ini_add(s->ini, section, name, value, s->place);
     free(section);
     return rc;
 }
 
 static int add_experiment(const script *s)
 {
+    char *seed = pb_format("%llu", (unsigned long long)s->run->seed);
     const char *entry[][2] = {{"task", s->run->task},
                               {"model", s->run->model},
                               {"methods", s->run->row},
-                              {"seeds", s->run->seed},
+                              {"seeds", seed},
                               {"timing_rounds", "0"}};
     int rc = 0;
     for (size_t i = 0; i < PB_COUNT(entry) && !rc; i++)
@@ -115,20 +95,17 @@ static int add_experiment(const script *s)
             rc = pb_ini_add(s->ini, section, NULL, NULL, s->place);
         free(section);
     }
+    free(seed);
     return rc;
 }
 
 /* The experiment with this one run.  Each value is one entry, whatever stands in it.  NULL with an error. */
 static pb_experiment *make_experiment(const pb_args *a, pb_store *db, const stored *s)
 {
-    const char *args[] = {s->id, NULL};
-    script out = {.run = s, .ini = pb_ini_new("again.ini"), .place = pb_format("%s: run %s", a->db, s->id)};
-    int rc = strchr(s->task, '/') ? pb_error("%s: a task '%s'; want the name of a task", out.place, s->task) : 0;
-    rc = rc || add_experiment(&out) ||
-                 pb_store_query(db, "SELECT key, value FROM setting WHERE run = CAST(?1 AS INTEGER) ORDER BY key", args,
-                                add_setting, &out)
-             ? -1
-             : 0;
+    const pb_record *r = &s->run;
+    script out = {.run = r, .ini = pb_ini_new("again.ini"), .place = pb_format("%s: run %lld", a->db, r->id)};
+    int rc = strchr(r->task, '/') ? pb_error("%s: a task '%s'; want the name of a task", out.place, r->task) : 0;
+    rc = rc || add_experiment(&out) || pb_store_settings(db, &r->id, 1, add_setting, &out) ? -1 : 0;
     pb_experiment *e = rc ? NULL : pb_experiment_make(out.ini, a->set);
     if (e && e->cells != 1) {
         pb_error("%s: what is stored of it makes %d runs; want one", out.place, e->cells);
@@ -142,62 +119,70 @@ static pb_experiment *make_experiment(const pb_args *a, pb_store *db, const stor
 
 /* ---- comparing ------------------------------------------------------------------------------------------ */
 
-/* All that was said, a line an example. */
-static int add_line(void *ctx, int columns, const char *const *value)
+/* All that was said. */
+typedef struct answers {
+    pb_said *said;
+    size_t count, capacity;
+} answers;
+
+static int add_answer(void *ctx, const pb_said *said)
 {
-    (void)columns;
-    pb_text_add(ctx, "%s\n", value[0]);
+    answers *a = ctx;
+    pb_grow(&a->said, a->count, &a->capacity, sizeof *a->said);
+    a->said[a->count] = *said;
+    a->said[a->count++].text = said->text ? pb_strdup(said->text) : NULL;
     return 0;
 }
 
-static int read_predictions(pb_store *db, const char *id, const char *split, pb_text *out)
+static void drop(answers *a)
 {
-    const char *args[] = {id, split, NULL};
-    return pb_store_query(db,
-                          "SELECT predicted || ' ' || probability FROM prediction WHERE run = CAST(?1 AS INTEGER)"
-                          " AND split = ?2 UNION ALL SELECT quote(text) FROM answer WHERE run = CAST(?1 AS INTEGER)"
-                          " AND split = ?2",
-                          args, add_line, out);
+    for (size_t i = 0; i < a->count; i++)
+        free(a->said[i].text);
+    free(a->said);
+}
+
+static bool is_same(const pb_said *a, const pb_said *b)
+{
+    if (a->example != b->example || !a->text != !b->text)
+        return false;
+    return a->text ? !strcmp(a->text, b->text) : a->predicted == b->predicted && a->probability == b->probability;
 }
 
 /* Prints how many of a split's predictions are the same; 1 if any is not. */
-static int compare_split(pb_store *a, const char *run, pb_store *b, const char *again, const char *split)
+static int compare_split(pb_store *a, long long run, pb_store *b, long long again, pb_split split)
 {
-    pb_text x = {0}, y = {0};
-    int same = 0, all = 0;
-    if (read_predictions(a, run, split, &x) || read_predictions(b, again, split, &y))
-        return -1;
-    char *p = x.data, *q = y.data;
-    for (char *one; p && (one = strsep(&p, "\n")) && *one; all++) {
-        char *other = q ? strsep(&q, "\n") : NULL;
-        same += other && !strcmp(one, other);
-    }
-    if (all)
-        printf("%s: %d of %d predictions identical\n", split, same, all);
-    pb_text_free(&x);
-    pb_text_free(&y);
-    return same != all;
+    answers x = {.said = NULL}, y = {.said = NULL};
+    size_t same = 0;
+    int rc = pb_store_said(a, run, split, add_answer, &x) || pb_store_said(b, again, split, add_answer, &y) ? -1 : 0;
+    for (size_t i = 0; i < x.count && i < y.count; i++)
+        same += is_same(&x.said[i], &y.said[i]);
+    if (!rc && x.count)
+        printf("%s: %zu of %zu predictions identical\n", pb_split_name[split], same, x.count);
+    rc = rc ? rc : same != x.count;
+    drop(&x);
+    drop(&y);
+    return rc;
 }
 
 static int compare(const pb_args *a, pb_store *db, const stored *was, const char *path)
 {
-    stored is = {.id = NULL};
+    stored is = {.run = {.id = 0}};
     pb_store *again = pb_store_read(path);
     int rc = again ? find_run(again, "1", &is) : -1;
     if (!rc) {
-        const char *what[][3] = {{"code", was->code, is.code},
-                                 {"machine", was->machine, is.machine},
+        const char *what[][3] = {{"code", was->run.code, is.run.code},
+                                 {"machine", was->run.machine, is.run.machine},
                                  {"model", fact_of(was, "model"), fact_of(&is, "model")},
                                  {"data", fact_of(was, "data"), fact_of(&is, "data")}};
-        printf("run %s of %s: %s, seed %s\n", was->id, a->db, was->row, was->seed);
+        printf("run %lld of %s: %s, seed %llu\n", was->run.id, a->db, was->run.row, (unsigned long long)was->run.seed);
         for (size_t i = 0; i < PB_COUNT(what); i++)
             if (*what[i][1] && strcmp(what[i][1], what[i][2]) != 0)
                 printf("another %s: %s, then %s\n", what[i][0], what[i][1], what[i][2]);
-        int validation = compare_split(db, was->id, again, is.id, "validation");
-        int test = compare_split(db, was->id, again, is.id, "test");
+        int validation = compare_split(db, was->run.id, again, is.run.id, PB_VALIDATION);
+        int test = compare_split(db, was->run.id, again, is.run.id, PB_TEST);
         rc = validation < 0 || test < 0 ? -1 : validation || test;
     }
-    pb_store_close(again);
+    rc = pb_store_close(again) ? -1 : rc;
     forget(&is);
     return rc;
 }
@@ -205,8 +190,8 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
 static int run_again(const pb_args *a, pb_store *db, const stored *s, const char *folder)
 {
     char *path = pb_format("%s/again.db", folder);
-    pb_experiment *e = pb_provenance_load_plugins(&s->facts, atoll(s->id), a) ? NULL : make_experiment(a, db, s);
-    int rc = e ? pb_run_experiment(e, path, &(pb_run_options){.threads = atoi(s->threads), .quiet = a->quiet}) : -1;
+    pb_experiment *e = pb_provenance_load_plugins(&s->facts, s->run.id, a) ? NULL : make_experiment(a, db, s);
+    int rc = e ? pb_run_experiment(e, path, &(pb_run_options){.threads = s->run.threads, .quiet = a->quiet}) : -1;
     rc = rc ? -1 : compare(a, db, s, path);
     pb_experiment_free(e);
     free(path);
@@ -216,7 +201,7 @@ static int run_again(const pb_args *a, pb_store *db, const stored *s, const char
 static int reproduce(const pb_args *a)
 {
     char folder[] = "/tmp/peftbench-XXXXXX";
-    stored s = {.id = NULL};
+    stored s = {.run = {.id = 0}};
     pb_store *db = pb_store_read(a->db);
     int rc = db ? find_run(db, a->word[0], &s) : -1;
     if (!rc && !mkdtemp(folder))
@@ -225,7 +210,7 @@ static int reproduce(const pb_args *a)
         rc = run_again(a, db, &s, folder);
         pb_remove_tree(folder);
     }
-    pb_store_close(db);
+    rc = pb_store_close(db) ? -1 : rc;
     forget(&s);
     return rc < 0 ? PB_EXIT_QUESTION : rc ? PB_EXIT_NO : PB_EXIT_DONE;
 }

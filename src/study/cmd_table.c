@@ -7,11 +7,13 @@ static int table(const pb_args *a)
     pb_desk d;
     if (pb_desk_open(&d, a))
         return PB_EXIT_QUESTION;
-    pb_report r = pb_report_make(d.store, d.experiment);
-    int rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
-    pb_report_free(&r);
-    pb_desk_close(&d);
-    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    pb_report r;
+    int rc = pb_report_make(&r, d.store, d.experiment);
+    if (!rc) {
+        rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
+        pb_report_free(&r);
+    }
+    return pb_desk_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_table = {

@@ -132,25 +132,14 @@ static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a,
     note_tests(a, b, axis);
 }
 
-static int take_hash(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    *(char **)ctx = pb_strdup(value[0]);
-    return 0;
-}
-
 /* Has run `i` of one side the hash of run `k` of the other, which covers all that decides a result? */
 static bool same_run(const pb_side *a, int i, const pb_side *b, int k)
 {
-    static const char hash_of[] = "SELECT hash FROM run WHERE id = CAST(? AS INTEGER)";
-    char *one = pb_format("%lld", a->run[i]), *other = pb_format("%lld", b->run[k]), *x = NULL, *y = NULL;
-    bool read = !pb_store_query(a->store, hash_of, (const char *const[]){one, NULL}, take_hash, &x) &&
-                !pb_store_query(b->store, hash_of, (const char *const[]){other, NULL}, take_hash, &y);
-    bool same = read && x && y && !strcmp(x, y);
-    free(one);
-    free(other);
-    free(x);
-    free(y);
+    pb_record x = {.id = 0}, y = {.id = 0};
+    bool same = !pb_store_record(a->store, a->run[i], &x) && !pb_store_record(b->store, b->run[k], &y) &&
+                !strcmp(x.hash, y.hash); /* the stores keep an error */
+    pb_record_free(&x);
+    pb_record_free(&y);
     return same;
 }
 

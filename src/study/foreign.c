@@ -11,26 +11,19 @@
 
 /* ---- facts ------------------------------------------------------------------------------------------------ */
 
-static int take_fact(void *ctx, int columns, const char *const *value)
+static int take_fact(void *ctx, const char *key, const char *value)
 {
-    (void)columns;
     pb_provenance *f = ctx;
     pb_grow(&f->fact, f->count, &f->capacity, sizeof *f->fact);
-    for (int i = 0; i < 2; i++)
-        f->fact[f->count][i] = pb_strdup(value[i] ? value[i] : "");
-    f->count++;
+    f->fact[f->count][0] = pb_strdup(key);
+    f->fact[f->count++][1] = pb_strdup(value);
     return 0;
 }
 
 int pb_provenance_read(pb_store *s, long long run, pb_provenance *out)
 {
     *out = (pb_provenance){.count = 0};
-    char *id = pb_format("%lld", run);
-    const char *args[] = {id, NULL};
-    int rc = pb_store_query(s, "SELECT key, value FROM provenance WHERE run = CAST(? AS INTEGER) ORDER BY key", args,
-                            take_fact, out);
-    free(id);
-    return rc;
+    return pb_store_provenance(s, run, take_fact, out);
 }
 
 void pb_provenance_free(pb_provenance *f)

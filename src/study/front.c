@@ -60,8 +60,7 @@ static bool is_rising(const pb_task *task, const char *key)
 
 static double value_of(const pb_front *f, int row, int seed, const char *key)
 {
-    long long id = f->report->row[f->row[row]].id[f->seed[seed]];
-    return pb_store_value(f->report->store, id, split_of(key), key);
+    return pb_values_get(&f->report->row[f->row[row]].values[f->seed[seed]], split_of(key), key);
 }
 
 static bool is_known(const pb_front *f, const char *key)
@@ -80,30 +79,16 @@ static void add_axis(pb_front *f, const char *key, size_t n)
     f->axes++;
 }
 
-typedef struct names {
-    pb_arena *arena;
-    const char *name[256]; /* NULL-ended */
-    size_t count;
-} names;
-
-static int take_name(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    names *n = ctx;
-    if (n->count + 1 < PB_COUNT(n->name))
-        n->name[n->count++] = pb_arena_strdup(n->arena, value[0]);
-    return 0;
-}
-
 static int unknown_axis(const pb_front *f, const char *key)
 {
-    names n = {.arena = pb_arena_new("names")};
-    pb_store_query(f->report->store, "SELECT DISTINCT key FROM value WHERE step = -1 ORDER BY key", NULL, take_name,
-                   &n);
-    const char *near = pb_nearest(key, n.name);
+    const pb_values *v = &f->report->row[f->row[0]].values[f->seed[0]];
+    const char **name = pb_alloc((v->count + 1) * sizeof *name); /* NULL-ended */
+    for (size_t i = 0; i < v->count; i++)
+        name[i] = v->value[i].key;
+    const char *near = pb_nearest(key, name);
     pb_error("--axes: no run of %s has a value '%s'; %s%s%s", f->report->experiment->name, key,
              near ? "did you mean '" : "`peftbench table --json` lists them", near ? near : "", near ? "'?" : "");
-    pb_arena_free(n.arena);
+    free(name);
     return -1;
 }
 
@@ -287,6 +272,7 @@ void pb_front_print(const pb_front *f, FILE *out)
     for (int i = 0; i < f->rows; i++)
         print_row(f, i, out);
     print_gaps(f, out);
+    pb_report_sweeps(f->report, out);
     fprintf(out,
             "front: no other row is as good on every axis and better on one.  stays: in how many of %d bootstrap\n"
             "samples (seed %llu), each of drawn seeds%s, the same for all rows.\n",

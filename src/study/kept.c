@@ -29,33 +29,20 @@ char *pb_kept_path(const char *db, const char *hash)
     return path;
 }
 
-typedef struct lookup {
-    const char *db;
-    pb_kept *kept;
-} lookup;
-
-static int take(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    const lookup *l = ctx;
-    if (!(l->kept->path = pb_kept_path(l->db, value[0])))
-        return -1;
-    l->kept->threads = atoi(value[1]);
-    snprintf(l->kept->digest.hex, sizeof l->kept->digest.hex, "%s", value[2]);
-    return 0;
-}
-
 int pb_kept_find(pb_store *s, const char *db, long long run, pb_kept *out)
 {
-    char id[24];
+    pb_record r;
+    char *digest = NULL;
     *out = (pb_kept){.run = run};
-    snprintf(id, sizeof id, "%lld", run);
-    if (pb_store_query(s,
-                       "SELECT hash, threads, coalesce((SELECT value FROM provenance WHERE run = r.id AND"
-                       " key = 'artifact'), '') FROM run r WHERE id = CAST(? AS INTEGER)",
-                       (const char *const[]){id, NULL}, take, &(lookup){db, out}))
-        return -1;
-    return out->path ? 0 : pb_error("%s: no run %lld", db, run);
+    int rc = pb_store_record(s, run, &r) || pb_store_fact(s, run, "artifact", &digest) ? -1 : 0;
+    if (!rc) {
+        out->path = pb_kept_path(db, r.hash);
+        out->threads = r.threads;
+        snprintf(out->digest.hex, sizeof out->digest.hex, "%s", digest ? digest : "");
+    }
+    pb_record_free(&r);
+    free(digest);
+    return out->path ? 0 : -1;
 }
 
 void pb_kept_free(pb_kept *k)

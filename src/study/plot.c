@@ -235,34 +235,25 @@ static int draw_overhead(const pb_report *r, const char *folder)
 
 typedef struct curve {
     pb_text points;
-    double last_x, last_y;
+    double first_y, last_x, last_y;
     int count;
 } curve;
 
-static int add_point(void *ctx, int columns, const char *const *value)
+static void add_point(void *ctx, int step, double mean)
 {
-    (void)columns;
     curve *c = ctx;
-    if (!value[1])
-        return 0;
-    c->last_x = atof(value[0]);
-    c->last_y = atof(value[1]);
-    c->count++;
-    pb_text_add(&c->points, "%.9g %.9g\n", c->last_x, c->last_y); /* whatever a foreign database calls a number */
-    return 0;
+    if (!c->count++)
+        c->first_y = mean;
+    c->last_x = step;
+    c->last_y = mean;
+    pb_text_add(&c->points, "%d %.17g\n", step, mean);
 }
 
 /* The mean over the seeds of the row's choice, step by step. */
 static curve read_curve(const pb_report *r, int row, const char *key)
 {
-    pb_text sql = {0};
     curve c = {.count = 0};
-    pb_text_add(&sql, "SELECT step, avg(value) FROM value WHERE key = '%s' AND step >= 0 AND run IN (-1", key);
-    for (int i = 0; i < r->experiment->seeds; i++)
-        pb_text_add(&sql, ",%lld", r->row[row].id[i]);
-    pb_text_add(&sql, ") GROUP BY step ORDER BY step");
-    pb_store_query(r->store, sql.data, NULL, add_point, &c);
-    pb_text_free(&sql);
+    pb_store_curve(r->store, r->row[row].id, r->experiment->seeds, key, add_point, &c); /* the store keeps an error */
     return c;
 }
 
@@ -310,7 +301,7 @@ static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
             end[n++] = (point){.label = r->row[i].row->label, .x = c.last_x, .y = c.last_y};
             widen(&y, c.last_y);
             most = fmax(most, c.last_x);
-            widen(&y, atof(strchr(c.points.data, ' ')));
+            widen(&y, c.first_y);
         }
         pb_text_free(&c.points);
     }
@@ -355,6 +346,7 @@ static curve read_tuning(const pb_report *r, int row, const char *key)
     for (int i = 1; i <= tuning.trials; i++) {
         c.last_x = i;
         c.last_y = pb_tuning_expected(r, &tuning, i);
+        c.first_y = i == 1 ? c.last_y : c.first_y;
         pb_text_add(&c.points, "%d %.6g\n", i, c.last_y);
     }
     pb_tuning_free(&tuning);
@@ -381,25 +373,25 @@ typedef struct axis {
     double *x; /* [rows] */
 } axis;
 
-static int take_setting(void *ctx, int columns, const char *const *value)
+typedef struct wanted_setting {
+    char *key;
+    double x;
+} wanted_setting;
+
+static int take_setting(void *ctx, const char *key, const char *value)
 {
-    (void)columns;
-    *(double *)ctx = strtod(value[0], NULL);
-    return 1;
+    wanted_setting *a = ctx;
+    if (!strcmp(key, a->key))
+        a->x = strtod(value, NULL);
+    return 0;
 }
 
 static double setting_of(const pb_report *r, int row)
 {
-    double x = NAN;
-    for (int i = 0; i < r->experiment->seeds && isnan(x); i++) {
-        char *id = pb_format("%lld", r->row[row].id[i]), *key = pb_format("method.%s", r->experiment->axis);
-        const char *args[] = {id, key, NULL};
-        pb_store_query(r->store, "SELECT value FROM setting WHERE run = CAST(?1 AS INTEGER) AND key = ?2", args,
-                       take_setting, &x);
-        free(id);
-        free(key);
-    }
-    return x;
+    wanted_setting a = {.key = pb_format("method.%s", r->experiment->axis), .x = NAN};
+    pb_store_settings(r->store, r->row[row].id, r->experiment->seeds, take_setting, &a); /* the store keeps an error */
+    free(a.key);
+    return a.x;
 }
 
 /* Over the seeds, or of a ratio of times its own interval. */

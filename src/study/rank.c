@@ -143,6 +143,7 @@ void pb_rivals_print(const pb_rivals *v, FILE *out)
         else if (i != pb_report_baseline(v->report) && v->rival[i].difference.n < e->seeds)
             fprintf(out, "%s: by the %d of %d seeds that it has in common with %s\n", v->rival[i].label,
                     v->rival[i].difference.n, e->seeds, e->baseline);
+    pb_report_sweeps(v->report, out);
     fprintf(
         out,
         "Differences on test, paired; their 95 %% is for other %sexamples.  p: a permutation of signs over\n"

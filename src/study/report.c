@@ -8,58 +8,52 @@
 #include "files/json.h"
 #include "study/compare.h"
 #include "study/notes.h"
-#include "study/run.h"
 #include "study/timing.h"
 #include "study/tuning.h"
 
 /* ---- gathering ---------------------------------------------------------------------------------------- */
 
-static int take_count(void *ctx, int columns, const char *const *value)
+static int take_row(pb_report *r, int row)
 {
-    (void)columns;
-    *(int *)ctx = atoi(value[0]);
+    const pb_selection *s = &r->selections.row[row];
+    pb_report_row *to = &r->row[row];
+    *to = (pb_report_row){.row = s->row, .choice = s->choice, .id = s->run, .failed = s->failed};
+    to->values = pb_alloc((size_t)(r->experiment->seeds + 1) * sizeof *to->values);
+    char key[96];
+    for (int i = 0; i < r->experiment->seeds; i++) {
+        if (!to->id[i])
+            continue;
+        if (pb_store_values(r->store, to->id[i], &to->values[i]))
+            return -1;
+        to->finished++;
+        to->diverged += isnan(pb_values_get(&to->values[i], PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
+    }
     return 0;
 }
 
-static int count_failed(pb_store *s, const pb_cell *c)
+int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e)
 {
-    int failed = 0;
-    const char *args[] = {c->hash.hex, NULL};
-    pb_store_query(s, "SELECT count(*) > 0 FROM run WHERE hash = ? AND status = 'failed'", args, take_count, &failed);
-    return failed;
-}
-
-static void take_cell(pb_report *r, pb_report_row *row, const pb_cell *c, int seed)
-{
-    long long id = pb_store_find(r->store, &c->hash);
-    char key[96];
-    if (id <= 0) {
-        row->failed += count_failed(r->store, c);
-        return;
-    }
-    if (!pb_run_chosen(r->store, r->experiment, c))
-        return;
-    row->choice = c->choice;
-    row->id[seed] = id;
-    row->finished++;
-    row->diverged += isnan(pb_store_value(r->store, id, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
-}
-
-pb_report pb_report_make(pb_store *s, const pb_experiment *e)
-{
-    pb_report r = {.store = s, .experiment = e, .row = pb_alloc((size_t)e->rows * sizeof *r.row)};
-    for (int i = 0; i < e->rows; i++)
-        r.row[i] = (pb_report_row){.row = &e->row[i], .id = pb_alloc((size_t)e->seeds * sizeof *r.row[i].id)};
-    for (int i = 0; i < e->cells; i++) /* seeds are the innermost loop of the cells */
-        take_cell(&r, &r.row[e->cell[i].row - e->row], &e->cell[i], i % e->seeds);
-    return r;
+    *r = (pb_report){.store = s, .experiment = e};
+    if (pb_selections_make(&r->selections, s, e, false))
+        return -1;
+    r->row = pb_alloc((size_t)(e->rows + 1) * sizeof *r->row);
+    int rc = 0;
+    for (int i = 0; i < e->rows && !rc; i++)
+        rc = take_row(r, i);
+    if (rc)
+        pb_report_free(r);
+    return rc;
 }
 
 void pb_report_free(pb_report *r)
 {
-    for (int i = 0; i < r->experiment->rows; i++)
-        free(r->row[i].id);
+    for (int i = 0; r->row && i < r->experiment->rows; i++) {
+        for (int k = 0; r->row[i].values && k < r->experiment->seeds; k++)
+            pb_values_free(&r->row[i].values[k]);
+        free(r->row[i].values);
+    }
     free(r->row);
+    pb_selections_free(&r->selections);
 }
 
 /* ---- values ------------------------------------------------------------------------------------------- */
@@ -72,8 +66,7 @@ const char *pb_report_primary(const pb_report *r, pb_split split, char out[96])
 
 static double value_of(const pb_report *r, int row, int seed, int split, const char *key)
 {
-    long long id = r->row[row].id[seed];
-    return id > 0 ? pb_store_value(r->store, id, split, key) : NAN;
+    return pb_values_get(&r->row[row].values[seed], split, key);
 }
 
 int pb_report_baseline(const pb_report *r)
@@ -374,9 +367,10 @@ static bool by_seeds_alone(const pb_report *r, int row)
 static void print_untimed(const pb_report *r, const pb_report_row *row, FILE *out)
 {
     for (int i = 0; i < r->experiment->seeds; i++) {
-        char *why = row->id[i] > 0 && !pb_timing_has(r->store, row->id[i], -1)
-                        ? pb_store_fact(r->store, row->id[i], PB_TIMING_FAILED)
-                        : NULL;
+        char *why = NULL;
+        bool timed = true;
+        if (row->id[i] && !pb_timing_has(r->store, row->id[i], -1, &timed) && !timed)
+            pb_store_fact(r->store, row->id[i], PB_TIMING_FAILED, &why); /* the store keeps an error */
         if (why)
             fprintf(out, "%s: not timed: %s; `peftbench run --retry` tries again\n", row->row->label, why);
         free(why);
@@ -388,16 +382,25 @@ static void print_note(void *out, const char *line)
     fprintf(out, "%s\n", line);
 }
 
+void pb_report_sweeps(const pb_report *r, FILE *out)
+{
+    for (int i = 0; i < r->experiment->rows; i++) {
+        pb_text line = {0};
+        pb_selection_tell(&r->selections.row[i], r->experiment->seeds, &line);
+        fprintf(out, "%s\n", line.data);
+        pb_text_free(&line);
+    }
+}
+
 static void print_notes(const pb_report *r, FILE *out)
 {
     const pb_experiment *e = r->experiment;
     double limit = NAN;
+    pb_report_sweeps(r, out);
     for (int i = 0; i < e->rows; i++) {
         const pb_report_row *row = &r->row[i];
         limit = isnan(limit) ? pb_report_single(r, i, "compute.gemm_limit") : limit;
-        if (row->choice && *row->choice)
-            fprintf(out, "%s: %s, the best of %d on validation\n", row->row->label, row->choice, row->row->choices);
-        if (row->finished < e->seeds || row->diverged || row->failed)
+        if (row->choice && (row->finished < e->seeds || row->diverged))
             fprintf(out, "%s: %d of %d seeds finished, %d of them diverged; %d failed\n", row->row->label,
                     row->finished, e->seeds, row->diverged, row->failed);
         print_untimed(r, row, out);
@@ -432,154 +435,4 @@ void pb_report_print(const pb_report *r, FILE *out)
     free(g.text);
     print_notes(r, out);
     pb_tuning_print(r, out);
-}
-
-/* ---- as JSON ------------------------------------------------------------------------------------------ */
-
-typedef struct object {
-    const pb_report *report;
-    int row;
-    pb_text *text;
-    int members;
-} object;
-
-static void add_number(pb_text *t, const char *name, double x)
-{
-    pb_text_add(t, "\"%s\":", name);
-    pb_json_put(t, x);
-}
-
-static void add_member(object *o, const char *name)
-{
-    pb_text_add(o->text, o->members++ ? "," : "");
-    pb_json_quote(o->text, name);
-    pb_text_add(o->text, ":");
-}
-
-static int split_of(const char *name)
-{
-    for (int s = 0; s < PB_SPLITS; s++)
-        if (!strcmp(name, pb_split_name[s]))
-            return s;
-    return -1;
-}
-
-static int add_value(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    object *o = ctx;
-    pb_interval v = pb_report_value(o->report, o->row, split_of(value[1]), value[0]);
-    add_member(o, value[0]);
-    pb_text_add(o->text, "{");
-    add_number(o->text, "mean", v.middle);
-    pb_text_add(o->text, ",");
-    add_number(o->text, "low", v.low);
-    pb_text_add(o->text, ",");
-    add_number(o->text, "high", v.high);
-    pb_text_add(o->text, ",\"n\":%d}", v.n);
-    return 0;
-}
-
-static int add_setting(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    object *o = ctx;
-    add_member(o, value[0]);
-    pb_json_quote(o->text, value[1]);
-    return 0;
-}
-
-/* "1,2,3": the row's runs, for SQL's IN. */
-static char *ids_of(const pb_report *r, int row)
-{
-    pb_text t = {0};
-    for (int i = 0; i < r->experiment->seeds; i++)
-        if (r->row[row].id[i] > 0)
-            pb_text_add(&t, "%s%lld", t.length ? "," : "", r->row[row].id[i]);
-    return t.data ? t.data : pb_strdup("");
-}
-
-static int add_query(object *o, const char *name, const char *fmt, const char *ids,
-                     int (*add)(void *, int, const char *const *))
-{
-    char *sql = pb_format(fmt, ids);
-    add_member(o, name);
-    object inner = *o;
-    inner.members = 0;
-    pb_text_add(o->text, "{");
-    int rc = pb_store_query(o->report->store, sql, NULL, add, &inner);
-    pb_text_add(o->text, "}");
-    free(sql);
-    return rc;
-}
-
-static void add_seeds(object *o)
-{
-    const pb_experiment *e = o->report->experiment;
-    const pb_report_row *row = &o->report->row[o->row];
-    add_member(o, "seeds");
-    pb_text_add(o->text, "[");
-    for (int i = 0, n = 0; i < e->seeds; i++)
-        if (row->id[i] > 0)
-            pb_text_add(o->text, "%s%llu", n++ ? "," : "", (unsigned long long)e->seed[i]);
-    pb_text_add(o->text, "],\"diverged\":%d,\"failed\":%d", row->diverged, row->failed);
-}
-
-static void add_note(void *ctx, const char *line)
-{
-    object *notes = ctx;
-    pb_text_add(notes->text, notes->members++ ? "," : "");
-    pb_json_quote(notes->text, line);
-}
-
-static void add_notes(object *o)
-{
-    add_member(o, "notes");
-    object notes = *o;
-    notes.members = 0;
-    pb_text_add(o->text, "[");
-    pb_notes_of(o->report, o->row, add_note, &notes);
-    pb_text_add(o->text, "]");
-}
-
-static int add_row(const pb_report *r, int row, pb_text *text)
-{
-    const pb_experiment *e = r->experiment;
-    const char *choice = r->row[row].choice;
-    const char *pair[][2] = {{"experiment", e->name},
-                             {"task", e->task_name},
-                             {"model", e->model_path},
-                             {"method", e->row[row].label},
-                             {"choice", choice ? choice : ""}};
-    object o = {.report = r, .row = row, .text = text};
-    pb_text_add(text, "{");
-    for (size_t i = 0; i < PB_COUNT(pair); i++) {
-        add_member(&o, pair[i][0]);
-        pb_json_quote(text, pair[i][1]);
-    }
-    add_seeds(&o);
-    char *ids = ids_of(r, row);
-    int rc = add_query(&o, "options", "SELECT DISTINCT key, value FROM setting WHERE run IN (%s) ORDER BY key", ids,
-                       add_setting) ||
-             add_query(&o, "values",
-                       "SELECT DISTINCT key, split FROM value WHERE run IN (%s) AND step = -1 ORDER BY key", ids,
-                       add_value);
-    free(ids);
-    add_notes(&o);
-    add_member(&o, "tuning");
-    pb_tuning_json(r, row, text);
-    pb_text_add(text, "}\n");
-    return rc;
-}
-
-int pb_report_json(const pb_report *r, FILE *out)
-{
-    pb_text text = {0};
-    int rc = 0;
-    for (int i = 0; i < r->experiment->rows && !rc; i++)
-        rc = add_row(r, i, &text);
-    if (!rc && text.data)
-        fputs(text.data, out);
-    pb_text_free(&text);
-    return rc;
 }

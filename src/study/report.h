@@ -4,23 +4,27 @@
 
 #include "study/config.h"
 #include "study/scores.h"
+#include "study/selection.h"
 
 /* The runs of a row's choice, one a seed. */
 typedef struct pb_report_row {
     const pb_row *row;
-    const char *choice;             /* NULL: nothing finished          */
-    long long *id;                  /* [seeds]; 0: no finished run      */
+    const char *choice;             /* NULL: nothing is chosen yet      */
+    const long long *id;            /* [seeds]; 0: no finished run      */
+    pb_values *values;              /* [seeds] of those runs            */
     int finished, diverged, failed; /* of the choice's seeds; failed: of all the row's cells */
 } pb_report_row;
 
 typedef struct pb_report {
     pb_store *store; /* the caller's */
     const pb_experiment *experiment;
+    pb_selections selections;
     pb_report_row *row; /* [experiment->rows] */
 } pb_report;
 
-/* Needs a sealed experiment.  The caller frees the report before the store. */
-pb_report pb_report_make(pb_store *s, const pb_experiment *e);
+/* Reads the runs of each row's choice.  Needs a sealed experiment.  The caller frees the report before the store.  -1
+ * with an error, and nothing to free. */
+int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e);
 void pb_report_free(pb_report *r);
 
 /* Mean and 95 % interval of a value of the whole run; split -1: of none.  Of the primary metric for other seeds and
@@ -52,6 +56,9 @@ int pb_report_baseline(const pb_report *r);
 
 /* The primary metric's key on a split, "accuracy.test.accuracy". */
 const char *pb_report_primary(const pb_report *r, pb_split split, char out[96]);
+
+/* A line a row: what is chosen in which sweep, or what is missing. */
+void pb_report_sweeps(const pb_report *r, FILE *out);
 
 void pb_report_print(const pb_report *r, FILE *out);
 /* One JSON object a line and row: settings, and each key with mean, low, high, n. */

@@ -68,95 +68,141 @@ void pb_bench_close(pb_bench *b)
     b->artifacts = b->home = NULL;
 }
 
-/* ---- choosing ----------------------------------------------------------------------------------------- */
-
-double pb_run_validation(pb_store *s, const pb_experiment *e, const pb_row *row, const char *choice)
-{
-    const pb_metric_info *primary = &e->task->metrics[0];
-    char key[80];
-    snprintf(key, sizeof key, "accuracy.validation.%s", primary->name);
-    double sum = 0;
-    int n = 0;
-    for (int i = 0; i < e->cells; i++) {
-        const pb_cell *c = &e->cell[i];
-        long long id = c->row == row && !strcmp(c->choice, choice) ? pb_store_find(s, &c->hash) : 0;
-        if (id <= 0)
-            continue;
-        double value = pb_store_value(s, id, PB_VALIDATION, key);
-        sum += isnan(value) ? (primary->higher_is_better ? -INFINITY : INFINITY) : value;
-        n++;
-    }
-    return n ? (primary->higher_is_better ? sum : -sum) / n : NAN;
-}
-
-static const char *best_choice(pb_store *s, const pb_experiment *e, const pb_row *row)
-{
-    const char *best = NULL;
-    double most = NAN;
-    for (int i = 0; i < e->cells; i++) {
-        const pb_cell *c = &e->cell[i];
-        if (c->row != row || (i && e->cell[i - 1].row == row && !strcmp(e->cell[i - 1].choice, c->choice)))
-            continue;
-        double mean = pb_run_validation(s, e, row, c->choice);
-        if (!isnan(mean) && (!best || mean > most)) {
-            best = c->choice;
-            most = mean;
-        }
-    }
-    return best;
-}
-
-bool pb_run_chosen(pb_store *s, const pb_experiment *e, const pb_cell *c)
-{
-    const char *best = best_choice(s, e, c->row);
-    return best && !strcmp(best, c->choice);
-}
-
 /* ---- passes ------------------------------------------------------------------------------------------- */
 
-typedef bool is_wanted(pb_store *s, const pb_bench *b, const pb_cell *c, long long id);
+/* What a pass does to a cell, and by what the database shows that it is done. */
+typedef struct pass_kind {
+    const char *name;                                               /* of its claims  */
+    int (*work)(const pb_bench *b, const pb_cell *c, long long id); /* NULL: training */
+    int (*is_done)(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done);
+    bool alone; /* one cell at a time on this machine, whoever runs it */
+} pass_kind;
 
 typedef struct pass {
     pb_bench bench;
-    is_wanted *lacks;     /* does the cell's run lack what this pass stores? */
-    const pb_cell **cell; /* to be done in this pass */
-    long long *id;        /* their runs, if stored   */
+    const pass_kind *kind;
+    const pb_cell **cell; /* to be done in this pass                             */
+    long long *id;        /* their runs, if stored                               */
+    long long *busy;      /* the process of another run that works on it; 0: none */
     int cells;
-    int (*work)(const pb_bench *b, const pb_cell *c, long long id); /* NULL: training */
+    pb_selections chosen; /* known once all is trained                           */
     pb_meter meter;
-    int failed;
+    int failed, unchosen;
 } pass;
+
+static int is_trained(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done)
+{
+    (void)b, (void)id;
+    long long run;
+    int rc = pb_store_find(s, &c->hash, &run);
+    *done = run != 0;
+    return rc;
+}
+
+static int is_tested(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done)
+{
+    (void)c;
+    char *key = pb_format("accuracy.test.%s", b->experiment->task->metrics[0].name);
+    int rc = pb_store_has(s, id, PB_TEST, key, -1, done);
+    free(key);
+    return rc;
+}
+
+static int is_timed(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done)
+{
+    (void)c;
+    if (pb_timing_has(s, id, -1, done))
+        return -1;
+    return *done ? 0 : pb_timing_has(s, id, b->process, done);
+}
+
+static const pass_kind training = {"train", NULL, is_trained, false},
+                       testing = {"test", pb_cell_test, is_tested, false},
+                       timing = {"time", pb_cell_time, is_timed, true};
 
 static char *label_of(const pb_cell *c)
 {
     return pb_format("%s%s%s seed %llu", c->row->label, *c->choice ? " " : "", c->choice, (unsigned long long)c->seed);
 }
 
+/* ---- in a child ---------------------------------------------------------------------------------------- */
+
+/* Claims a cell of a pass; of one whose cells run alone, all. */
+static int claim(const pass *p, const pb_cell *c, long long id, bool *done, long long *busy)
+{
+    *done = false;
+    *busy = 0;
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_store_claim(s, p->kind->alone ? "" : c->hash.hex, p->kind->name, busy) : -1;
+    if (!rc && !*busy)
+        rc = p->kind->is_done(s, &p->bench, c, id, done);
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+static int release(const pass *p, const pb_cell *c)
+{
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_store_release(s, p->kind->alone ? "" : c->hash.hex, p->kind->name) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
 typedef struct teller {
+    const pass *pass;
+    const pb_cell *cell;
     FILE *to;
-    double last;
+    double last, claimed;
 } teller;
 
 static void tell_step(void *ctx, int step, int steps, double loss)
 {
+    enum { PROLONG = 120 }; /* seconds */
     teller *t = ctx;
     double now = pb_clock();
     if (now - t->last < 0.1 && step < steps)
         return;
     t->last = now;
     fprintf(t->to, "%d %d %g\n", step, steps, loss);
+    if (now - t->claimed > PROLONG) {
+        bool done;
+        long long busy;
+        t->claimed = now;
+        claim(t->pass, t->cell, 0, &done, &busy);
+    }
+}
+
+/* 1: the cell is ours, 0: it is somebody else's (who is told) or done, -1 with an error. */
+static int take(const pass *p, int number, FILE *to_parent)
+{
+    bool done;
+    long long busy;
+    for (;;) {
+        if (claim(p, p->cell[number], p->id[number], &done, &busy))
+            return -1;
+        if (done)
+            fprintf(to_parent, "done\n");
+        else if (busy && !p->kind->alone)
+            fprintf(to_parent, "busy %lld\n", busy);
+        if (done || !busy || !p->kind->alone)
+            return !done && !busy;
+        usleep(200000);
+    }
 }
 
 static int work_in_child(void *ctx, int number, FILE *to_parent)
 {
     const pass *p = ctx;
     const pb_cell *c = p->cell[number];
-    teller t = {.to = to_parent};
+    teller t = {.pass = p, .cell = c, .to = to_parent, .claimed = pb_clock()};
     pb_error_clear();
-    if (p->work)
-        return p->work(&p->bench, c, p->id[number]);
-    return pb_cell_train(&p->bench, c, &(pb_progress){.tell = tell_step, .ctx = &t});
+    int rc = take(p, number, to_parent);
+    if (rc <= 0)
+        return rc;
+    rc = p->kind->work ? p->kind->work(&p->bench, c, p->id[number])
+                       : pb_cell_train(&p->bench, c, &(pb_progress){.tell = tell_step, .ctx = &t});
+    return release(p, c) || rc ? -1 : 0;
 }
+
+/* ---- in the parent ------------------------------------------------------------------------------------- */
 
 static void cell_begun(void *ctx, int number)
 {
@@ -171,7 +217,7 @@ static void cell_told(void *ctx, int number, const char *line)
     pass *p = ctx;
     int step, steps;
     double loss;
-    if (sscanf(line, "%d %d %lg", &step, &steps, &loss) != 3)
+    if (sscanf(line, "busy %lld", &p->busy[number]) == 1 || sscanf(line, "%d %d %lg", &step, &steps, &loss) != 3)
         return;
     char *label = label_of(p->cell[number]), *detail = pb_format("loss %.3f", loss);
     pb_meter_tell(&p->meter, label, (double)step / steps, detail);
@@ -187,7 +233,7 @@ static int store_failure(const pass *p, const pb_cell *c, const char *error, dou
     snprintf(r.status, sizeof r.status, "failed");
     pb_store *s = pb_store_open(p->bench.db);
     int rc = s && pb_store_run(s, p->bench.experiment, c, &r, error, seconds) > 0 ? 0 : -1;
-    pb_store_close(s);
+    rc = pb_store_close(s) || rc ? -1 : 0;
     pb_result_free(&r);
     return rc;
 }
@@ -206,22 +252,24 @@ typedef struct outcome {
     double validation; /* NaN: it diverged */
 } outcome;
 
-static outcome outcome_of(const pass *p, const pb_cell *c)
+static int read_outcome(const pass *p, int number, outcome *o)
 {
-    pb_store *s = pb_store_read(p->bench.db);
-    long long id = s ? pb_store_find(s, &c->hash) : 0;
     char *key = pb_format("accuracy.validation.%s", p->bench.experiment->task->metrics[0].name);
-    outcome o = {.stored = id > 0 && !p->lacks(s, &p->bench, c, id),
-                 .validation = id > 0 ? pb_store_value(s, id, PB_VALIDATION, key) : NAN};
+    pb_state state = {.validation = NAN};
+    pb_store *s = pb_store_read(p->bench.db);
+    int rc = s ? pb_store_state(s, &p->cell[number]->hash, key, &state) : -1;
+    if (!rc)
+        rc = p->kind->is_done(s, &p->bench, p->cell[number], p->id[number], &o->stored);
+    o->validation = state.validation;
     free(key);
-    pb_store_close(s);
-    return o;
+    free(state.error);
+    return pb_store_close(s) || rc ? -1 : 0;
 }
 
 /* What the meter says of a cell whose result is there. */
 static char *praise(const pass *p, const outcome *o)
 {
-    if (p->work)
+    if (p->kind->work)
         return pb_strdup("done");
     return isnan(o->validation)
                ? pb_strdup("diverged")
@@ -232,18 +280,23 @@ static int cell_ended(void *ctx, int number, const char *error, double seconds)
 {
     pass *p = ctx;
     const pb_cell *c = p->cell[number];
-    outcome o = outcome_of(p, c);
+    outcome o;
+    if (read_outcome(p, number, &o))
+        return -1;
     if (!error)
         error = "it ended, with exit status 0, before its result was stored";
-    char *label = label_of(c), *detail = o.stored ? praise(p, &o) : pb_format("failed: %s", error);
+    char *label = label_of(c), *detail = o.stored          ? praise(p, &o)
+                                         : p->busy[number] ? pb_format("left to process %lld", p->busy[number])
+                                                           : pb_format("failed: %s", error);
+    bool failed = !o.stored && !p->busy[number];
     pb_meter_end(&p->meter, label, detail, seconds);
     free(detail);
     free(label);
-    p->failed += !o.stored;
-    return o.stored                  ? 0
-           : !p->work                ? store_failure(p, c, error, seconds)
-           : p->work == pb_cell_time ? note_untimed(p, p->id[number], error)
-                                     : 0;
+    p->failed += failed;
+    return !failed          ? 0
+           : !p->kind->work ? store_failure(p, c, error, seconds)
+           : p->kind->alone ? note_untimed(p, p->id[number], error)
+                            : 0;
 }
 
 static const pb_child_events events = {.begun = cell_begun, .told = cell_told, .ended = cell_ended};
@@ -263,142 +316,211 @@ static int run_pass(pass *p, const char *what, int jobs, const pb_run_options *o
 
 /* ---- what is left to do ------------------------------------------------------------------------------- */
 
-static bool is_missing(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
+typedef bool is_candidate(const pass *p, int cell);
+
+static bool is_any(const pass *p, int cell)
 {
-    (void)s, (void)b, (void)c;
-    return id == 0;
+    (void)p, (void)cell;
+    return true;
 }
 
-/* A finished run of the row's choice that did not diverge. */
-static bool is_good_choice(pb_store *s, const pb_experiment *e, const pb_cell *c, long long id)
+/* A run of the row's choice that did not diverge. */
+static bool is_chosen(const pass *p, int cell)
 {
-    char key[80];
-    snprintf(key, sizeof key, "accuracy.validation.%s", e->task->metrics[0].name);
-    return id > 0 && !isnan(pb_store_value(s, id, PB_VALIDATION, key)) && pb_run_chosen(s, e, c);
-}
-
-static bool lacks_test(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
-{
-    char key[80];
-    (void)c;
-    snprintf(key, sizeof key, "accuracy.test.%s", b->experiment->task->metrics[0].name);
-    return isnan(pb_store_value(s, id, PB_TEST, key));
-}
-
-static bool is_untested(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
-{
-    return is_good_choice(s, b->experiment, c, id) && lacks_test(s, b, c, id);
-}
-
-static bool lacks_times(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
-{
-    (void)c;
-    return !pb_timing_has(s, id, -1) && !pb_timing_has(s, id, b->process);
+    const pb_state *state = &p->chosen.cell[cell];
+    return state->run && !isnan(state->validation) && pb_selection_has(&p->chosen, &p->bench.experiment->cell[cell]) &&
+           p->chosen.row[p->bench.experiment->cell[cell].row - p->bench.experiment->row].kept;
 }
 
 /* One seed of each row: speed does not depend on what was learnt. */
-static bool is_untimed(pb_store *s, const pb_bench *b, const pb_cell *c, long long id)
-{
-    const pb_experiment *e = b->experiment;
-    if (e->timing_rounds <= 0 || c->seed != e->seed[0] || !lacks_times(s, b, c, id) || !is_good_choice(s, e, c, id))
-        return false;
-    char *failed = b->retry ? NULL : pb_store_fact(s, id, PB_TIMING_FAILED);
-    bool tried = failed != NULL;
-    free(failed);
-    return !tried;
-}
-
-static int collect(pass *p, const char *db, is_wanted *wanted)
+static bool is_to_be_timed(const pass *p, int cell)
 {
     const pb_experiment *e = p->bench.experiment;
-    pb_store *s = pb_store_open(db); /* closed again before a child is made */
-    p->cells = 0;
-    for (int i = 0; s && i < e->cells; i++) {
-        long long id = pb_store_find(s, &e->cell[i].hash);
-        if (id >= 0 && wanted(s, &p->bench, &e->cell[i], id)) {
-            p->cell[p->cells] = &e->cell[i];
-            p->id[p->cells++] = id;
-        }
-    }
-    pb_store_close(s);
-    return s ? 0 : -1;
+    return e->timing_rounds > 0 && e->cell[cell].seed == e->seed[0] && is_chosen(p, cell);
 }
 
-/* The trained parameters of settings that were not chosen will not be asked for again. */
-static int drop_artifacts(const pass *p, const char *db)
+/* What could not be timed is tried again only if the user asks for it. */
+static int was_given_up(const pass *p, pb_store *s, long long id, bool *given_up)
 {
-    const pb_experiment *e = p->bench.experiment;
-    pb_store *s = pb_store_open(db);
-    for (int i = 0; s && i < e->cells; i++) {
-        char *path = pb_kept_path(db, e->cell[i].hash.hex);
-        if (!pb_run_chosen(s, e, &e->cell[i]))
-            unlink(path);
-        free(path);
-    }
-    pb_store_close(s);
-    return s ? 0 : -1;
-}
-
-static int pool_times(const pass *p, const char *db)
-{
-    const pb_experiment *e = p->bench.experiment;
-    pb_store *s = pb_store_open(db);
-    int rc = s ? 0 : -1;
-    for (int i = 0; !rc && i < e->cells; i++) {
-        long long id = pb_store_find(s, &e->cell[i].hash);
-        rc = id > 0 ? pb_timing_pool(s, id, e->timing_processes) : (int)id;
-    }
-    pb_store_close(s);
+    char *why = NULL;
+    int rc = p->bench.retry ? 0 : pb_store_fact(s, id, PB_TIMING_FAILED, &why);
+    *given_up = why != NULL;
+    free(why);
     return rc;
 }
 
+static int collect(pass *p, const pass_kind *kind, is_candidate *candidate)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(p->bench.db); /* closed again before a child is made */
+    int rc = s ? 0 : -1;
+    p->kind = kind;
+    p->cells = 0;
+    for (int i = 0; !rc && i < e->cells; i++) {
+        bool done = true;
+        long long id = p->chosen.cell ? p->chosen.cell[i].run : 0;
+        if (candidate(p, i))
+            rc = kind->is_done(s, &p->bench, &e->cell[i], id, &done);
+        if (!rc && !done && kind->alone)
+            rc = was_given_up(p, s, id, &done);
+        if (done)
+            continue;
+        p->cell[p->cells] = &e->cell[i];
+        p->busy[p->cells] = 0;
+        p->id[p->cells++] = id;
+    }
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* ---- several drivers ---------------------------------------------------------------------------------- */
+
+/* Leaves those cells in the pass that another run works on. */
+static void keep_busy(pass *p)
+{
+    int kept = 0;
+    for (int i = 0; i < p->cells; i++) {
+        if (!p->busy[i])
+            continue;
+        p->cell[kept] = p->cell[i];
+        p->id[kept] = p->id[i];
+        p->busy[kept++] = p->busy[i];
+    }
+    p->cells = kept;
+}
+
+static int count_claimed(const pass *p, int *claimed)
+{
+    *claimed = 0;
+    pb_store *s = pb_store_read(p->bench.db);
+    int rc = s ? 0 : -1;
+    for (int i = 0; i < p->cells && !rc; i++) {
+        long long process;
+        rc = pb_store_claimed(s, p->cell[i]->hash.hex, p->kind->name, &process);
+        *claimed += process != 0;
+    }
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* Until those who work on the pass's cells are done, or dead. */
+static int wait_for_others(pass *p, bool quiet)
+{
+    int claimed;
+    if (!quiet)
+        fprintf(stderr, "%s: waiting for %d that another run works on (process %lld)\n", p->kind->name, p->cells,
+                p->busy[0]);
+    while (!count_claimed(p, &claimed)) {
+        if (!claimed) {
+            memset(p->busy, 0, (size_t)p->cells * sizeof *p->busy);
+            return 0;
+        }
+        usleep(500000);
+    }
+    return -1;
+}
+
+static int run_shared(pass *p, const char *what, int jobs, const pb_run_options *o)
+{
+    while (p->cells) {
+        if (run_pass(p, what, jobs, o))
+            return -1;
+        keep_busy(p);
+        if (p->cells && wait_for_others(p, o->quiet))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- choosing ----------------------------------------------------------------------------------------- */
+
+/* The trained parameters of settings that were not chosen will not be asked for again. */
+static void drop_artifacts(const pass *p)
+{
+    const pb_experiment *e = p->bench.experiment;
+    for (int i = 0; i < e->cells; i++) {
+        char *path = pb_kept_path(p->bench.db, e->cell[i].hash.hex);
+        if (p->chosen.row[e->cell[i].row - e->row].kept && !pb_selection_has(&p->chosen, &e->cell[i]))
+            unlink(path);
+        free(path);
+    }
+}
+
+static int choose_rows(pass *p, bool partial)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_selections_make(&p->chosen, s, e, partial) : -1;
+    for (int i = 0; i < e->rows && !rc; i++) {
+        pb_selection *row = &p->chosen.row[i];
+        if (pb_selection_is_ready(row, partial)) {
+            rc = row->kept ? 0 : pb_selection_keep(row, e, s);
+            row->kept = true;
+            continue;
+        }
+        pb_text line = {0};
+        pb_selection_tell(row, e->seeds, &line);
+        pb_warn("%s", line.data);
+        pb_text_free(&line);
+        p->unchosen++;
+    }
+    if (!rc)
+        drop_artifacts(p);
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* ---- all passes --------------------------------------------------------------------------------------- */
+
+static int keep_data(const pass *p)
+{
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_store_data(s, p->bench.data) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+static int pool_times(const pass *p)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? 0 : -1;
+    for (int i = 0; !rc && i < e->cells; i++)
+        if (is_to_be_timed(p, i))
+            rc = pb_timing_pool(s, p->chosen.cell[i].run, e->timing_processes);
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
 /* One process of each row after the other, then the next ones: what changes on the machine meets all rows alike. */
-static int time_rows(pass *p, const char *db, const pb_run_options *o)
+static int time_rows(pass *p, const pb_run_options *o)
 {
     int processes = p->bench.experiment->timing_processes;
     char what[64];
-    p->work = pb_cell_time;
-    p->lacks = lacks_times;
     for (p->bench.process = 0; p->bench.process < processes; p->bench.process++) {
         snprintf(what, sizeof what, "time (process %d of %d)", p->bench.process + 1, processes);
-        if (collect(p, db, is_untimed) || run_pass(p, what, 1, o))
+        if (collect(p, &timing, is_to_be_timed) || run_shared(p, what, 1, o))
             return -1;
     }
-    return pool_times(p, db);
+    return pool_times(p);
 }
 
-/* Did any run come to an end that can be looked at?  -1 with an error. */
-static int has_result(const pass *p, const char *db)
+/* Did any run come to an end that can be looked at? */
+static bool has_result(const pass *p)
 {
-    const pb_experiment *e = p->bench.experiment;
-    pb_store *s = pb_store_read(db);
-    char key[80];
-    snprintf(key, sizeof key, "accuracy.validation.%s", e->task->metrics[0].name);
-    int has = s ? 0 : -1;
-    for (int i = 0; !has && i < e->cells; i++) {
-        long long id = pb_store_find(s, &e->cell[i].hash);
-        has = id < 0 ? -1 : id > 0 && !isnan(pb_store_value(s, id, PB_VALIDATION, key));
-    }
-    pb_store_close(s);
-    return has;
+    for (int i = 0; i < p->bench.experiment->cells; i++)
+        if (!isnan(p->chosen.cell[i].validation))
+            return true;
+    return false;
 }
 
-static int run_passes(pass *p, const char *db, const pb_run_options *o)
+static int run_passes(pass *p, const pb_run_options *o)
 {
     int jobs = o->jobs > 0 ? o->jobs : p->bench.experiment->jobs;
-    p->lacks = is_missing;
-    if (collect(p, db, is_missing) || run_pass(p, "train", jobs, o))
+    if (keep_data(p) || collect(p, &training, is_any) || run_shared(p, "train", jobs, o))
         return -1;
-    p->work = pb_cell_test;
-    p->lacks = lacks_test;
-    if (drop_artifacts(p, db) || collect(p, db, is_untested) || run_pass(p, "test", jobs, o))
+    if (choose_rows(p, o->partial) || collect(p, &testing, is_chosen) || run_shared(p, "test", jobs, o))
         return -1;
-    if (o->timing && time_rows(p, db, o))
+    if (o->timing && time_rows(p, o))
         return -1;
-    int has = has_result(p, db);
-    if (!has)
+    if (!has_result(p))
         pb_warn("no row has a result: every run diverged or failed");
-    return has < 0 ? -1 : p->failed || !has;
+    return p->failed || p->unchosen || !has_result(p);
 }
 
 int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o)
@@ -408,11 +530,14 @@ int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o)
         return -1;
     p.cell = pb_alloc((size_t)(e->cells + 1) * sizeof *p.cell);
     p.id = pb_alloc((size_t)(e->cells + 1) * sizeof *p.id);
-    p.bench.retry = o->retry;
     pb_kept_sweep(db);
-    int rc = run_passes(&p, db, o);
+    p.bench.retry = o->retry;
+    p.busy = pb_alloc((size_t)(e->cells + 1) * sizeof *p.busy);
+    int rc = run_passes(&p, o);
+    pb_selections_free(&p.chosen);
     free(p.cell);
     free(p.id);
+    free(p.busy);
     pb_bench_close(&p.bench);
     return rc;
 }

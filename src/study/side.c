@@ -20,118 +20,140 @@ static void cut_spec(pb_side *s, const char *spec, const char *db)
     s->row = pb_strdup(slash ? slash + 1 : spec);
 }
 
-/* Finished runs that were scored on test, the best choice on validation first. */
-static const char *const runs_of_row =
-    "WITH scored AS (SELECT r.id, r.experiment, r.choice, r.seed, p.value AS metrics FROM finished r"
-    " JOIN provenance p ON p.run = r.id AND p.key = 'metrics' WHERE r.row = ?1 AND (?2 = '' OR r.experiment = ?2)"
-    " AND EXISTS (SELECT 1 FROM value t WHERE t.run = r.id AND t.split = 'test' AND t.step = -1))"
-    " SELECT id, seed, choice, experiment, metrics FROM scored ORDER BY experiment, choice, seed, id";
-
-static const char *const run_by_number =
-    "SELECT r.id, r.seed, r.choice, r.experiment, p.value, r.row FROM finished r"
-    " JOIN provenance p ON p.run = r.id AND p.key = 'metrics'"
-    " WHERE r.id = CAST(?1 AS INTEGER)"
-    " AND EXISTS (SELECT 1 FROM value t WHERE t.run = r.id AND t.split = 'test' AND t.step = -1)";
-
+/* The first choice that is offered is taken; another experiment's tells that the name is not enough. */
 typedef struct taker {
     pb_side *side;
     int experiments;
-    size_t capacity, seed_capacity;
-    char *metrics;
 } taker;
 
-static int take_run(void *ctx, int columns, const char *const *value)
+static int take_choice(void *ctx, const pb_choice *c)
 {
     taker *t = ctx;
     pb_side *s = t->side;
-    bool first = !t->experiments;
-    if (first || strcmp(s->experiment, value[3]) != 0) {
-        free(s->experiment);
-        s->experiment = pb_strdup(value[3]);
-        t->experiments++;
-    }
-    if (t->experiments > 1)
+    if (t->experiments && !strcmp(s->found.experiment, c->experiment))
+        return 0; /* an older one, or a partial one */
+    if (t->experiments++)
         return 0;
-    if (first) {
-        s->choice = pb_strdup(value[2]);
-        t->metrics = pb_strdup(value[4]);
-    }
-    if (columns > 5) {
-        free(s->row);
-        s->row = pb_strdup(value[5]);
-    }
-    if (strcmp(s->choice, value[2]) != 0)
-        return pb_error("%s: row %s was scored on test with two settings, %s and %s; want the number of a run", s->db,
-                        s->row, s->choice, value[2]);
-    uint64_t seed = strtoull(value[1], NULL, 10);
-    if (s->seeds && s->seed[s->seeds - 1] == seed) { /* the same once more: the newer one */
-        s->run[s->seeds - 1] = atoll(value[0]);
-        return 0;
-    }
-    pb_grow(&s->run, (size_t)s->seeds, &t->capacity, sizeof *s->run);
-    pb_grow(&s->seed, (size_t)s->seeds, &t->seed_capacity, sizeof *s->seed);
-    s->run[s->seeds] = atoll(value[0]);
-    s->seed[s->seeds++] = seed;
+    s->found = *c;
+    s->found.sweep = pb_strdup(c->sweep);
+    s->found.experiment = pb_strdup(c->experiment);
+    s->found.row = pb_strdup(c->row);
+    s->found.choice = pb_strdup(c->choice);
     return 0;
 }
 
 /* No row is called so: perhaps a run is. */
-static int find_named(pb_side *s, taker *t)
+static int find_named(pb_side *s)
 {
-    long long run = pb_store_named(s->store, s->row);
-    char *id = pb_format("%lld", run);
-    const char *args[] = {id, NULL};
-    if (run < 0)
-        pb_error_clear(); /* the caller says what was looked for */
-    int rc = run < 0 ? 0 : pb_store_query(s->store, run_by_number, args, take_run, t);
-    free(id);
+    long long run;
+    pb_record r;
+    if (pb_store_named(s->store, s->row, &run)) {
+        pb_error_clear(); /* the caller says what was looked for; what the store could not read it keeps */
+        return 0;
+    }
+    int rc = pb_store_record(s->store, run, &r);
+    if (!rc) {
+        free(s->row);
+        s->row = pb_strdup(r.row);
+        s->found = (pb_choice){.experiment = pb_strdup(r.experiment), .choice = pb_strdup(r.choice)};
+        s->run = pb_alloc(sizeof *s->run);
+        s->seed = pb_alloc(sizeof *s->seed);
+        s->run[0] = run;
+        s->seed[0] = r.seed;
+        s->seeds = 1;
+    }
+    pb_record_free(&r);
     return rc;
 }
 
-static int find_runs(pb_side *s, taker *t)
+/* Was the run scored on test? */
+static int is_scored(pb_side *s, bool *scored)
 {
-    char *row = pb_strdup(s->row), *experiment = pb_strdup(s->experiment ? s->experiment : "");
-    const char *args[] = {row, experiment, NULL};
-    int rc = pb_store_query(s->store, runs_of_row, args, take_run, t);
-    if (!rc && !s->seeds && !s->experiment)
-        rc = find_named(s, t);
-    if (!rc && t->experiments > 1)
-        rc = pb_error("%s: %d experiments have a row %s; want EXPERIMENT/%s", s->db, t->experiments, row, row);
-    if (!rc && !s->seeds)
-        rc = pb_error("%s: no row or run '%s%s%s' that was scored on test; `peftbench run` makes it", s->db, experiment,
-                      *experiment ? "/" : "", row);
-    free(row);
-    free(experiment);
-    return rc;
+    pb_values v;
+    *scored = false;
+    if (pb_store_values(s->store, s->run[0], &v))
+        return -1;
+    for (size_t i = 0; i < v.count; i++)
+        *scored = *scored || v.value[i].split == PB_TEST;
+    pb_values_free(&v);
+    return 0;
+}
+
+static int find_runs(pb_side *s)
+{
+    taker t = {.side = s};
+    bool scored = true;
+    int rc = pb_store_choices(s->store, s->row, s->experiment, take_choice, &t);
+    if (!rc && t.experiments > 1)
+        return pb_error("%s: %d experiments have a row %s; want EXPERIMENT/%s", s->db, t.experiments, s->row, s->row);
+    if (!rc && t.experiments)
+        rc = pb_store_choice_runs(s->store, s->found.id, &s->run, &s->seed, &s->seeds);
+    else if (!rc && !s->experiment)
+        rc = find_named(s);
+    if (!rc && s->seeds)
+        rc = is_scored(s, &scored);
+    if (!rc && (!s->seeds || !scored))
+        rc = pb_error("%s: no row or run '%s%s%s' that was scored on test; `peftbench run` makes it", s->db,
+                      s->experiment ? s->experiment : "", s->experiment ? "/" : "", s->row);
+    if (rc)
+        return -1;
+    free(s->experiment);
+    s->experiment = pb_strdup(s->found.experiment);
+    s->choice = pb_strdup(s->found.choice);
+    return 0;
 }
 
 /* ---- what it must have in common ------------------------------------------------------------------------- */
 
-static int take_common(void *ctx, int columns, const char *const *value)
+static int take_common(void *ctx, const char *key, const char *value)
 {
-    (void)columns;
     pb_common *c = ctx;
     struct {
         const char *key;
         char **field;
     } known[] = {{"data", &c->data}, {"model", &c->model}, {"metrics", &c->metrics}, {"budget", &c->budget}};
     for (size_t i = 0; i < PB_COUNT(known); i++)
-        if (!strcmp(value[0], known[i].key))
-            *known[i].field = pb_strdup(value[1]);
+        if (!strcmp(key, known[i].key))
+            *known[i].field = pb_strdup(value);
     return 0;
 }
 
-static int read_common(pb_side *s, const char *metrics)
+/* "2 settings, 3 epochs ..": a run keeps how many its experiment's file had when it was trained; between how many its
+ * setting was chosen later, the choice says. */
+static void use_settings_of(const pb_choice *found, char **budget)
 {
-    char *id = pb_format("%lld", s->run[0]), *kind = pb_format("%.*s", (int)strcspn(metrics, " "), metrics);
-    const char *args[] = {id, NULL};
-    int rc = pb_store_query(s->store, "SELECT key, value FROM provenance WHERE run = CAST(? AS INTEGER)", args,
-                            take_common, &s->common);
+    const char *rest = *budget ? strchr(*budget, ' ') : NULL;
+    if (!rest || !found->settings)
+        return;
+    char *now = pb_format("%d%s", found->settings, rest);
+    free(*budget);
+    *budget = now;
+}
+
+static int read_common(pb_side *s)
+{
+    int rc = pb_store_provenance(s->store, s->run[0], take_common, &s->common);
+    const char *metrics = s->common.metrics;
+    if (!rc && !metrics)
+        rc = pb_error("%s: run %lld does not say by what metrics it was scored; want one of a later program", s->db,
+                      s->run[0]);
+    if (rc)
+        return -1;
+    char *kind = pb_format("%.*s", (int)strcspn(metrics, " "), metrics);
     s->task = pb_task_find(kind);
-    if (!rc && !s->task)
-        rc = pb_error("%s: run %s is of a kind of task '%s' that this program does not have", s->db, id, kind);
-    free(id);
+    if (!s->task)
+        rc = pb_error("%s: run %lld is of a kind of task '%s' that this program does not have", s->db, s->run[0], kind);
     free(kind);
+    use_settings_of(&s->found, &s->common.budget);
+    return rc;
+}
+
+static int read_values(pb_side *s)
+{
+    int rc = 0;
+    s->values = pb_alloc((size_t)(s->seeds + 1) * sizeof *s->values);
+    for (int i = 0; i < s->seeds && !rc; i++)
+        rc = pb_store_values(s->store, s->run[i], &s->values[i]);
     return rc;
 }
 
@@ -151,31 +173,46 @@ int pb_side_comparable(const pb_side *a, const pb_side *b)
     return 0;
 }
 
+void pb_side_tell(const pb_side *s, FILE *out)
+{
+    const pb_choice *c = &s->found;
+    if (!c->id)
+        fprintf(out, "%s/%s: run %lld, seed %llu\n", s->experiment, s->row, s->run[0], (unsigned long long)s->seed[0]);
+    else
+        fprintf(out, "%s/%s: %s%sof %d setting%s, %d seed%s; sweep %.8s%s\n", s->experiment, s->row, s->choice,
+                *s->choice ? ", the best " : "", c->settings, c->settings == 1 ? "" : "s", s->seeds,
+                s->seeds == 1 ? "" : "s", *c->sweep ? c->sweep : "not kept",
+                c->finished < c->cells ? ", PARTIAL: chosen while runs were missing" : "");
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
 int pb_side_open(pb_side *s, const char *spec, const char *db)
 {
     *s = (pb_side){.store = NULL};
     cut_spec(s, spec, db);
-    taker t = {.side = s};
     s->store = pb_store_read(s->db);
-    int rc = !s->store || find_runs(s, &t) || read_common(s, t.metrics) ? -1 : 0;
-    free(t.metrics);
+    int rc = !s->store || find_runs(s) || read_common(s) || read_values(s) ? -1 : 0;
     if (rc)
         pb_side_close(s);
     return rc;
 }
 
-void pb_side_close(pb_side *s)
+int pb_side_close(pb_side *s)
 {
     char *text[] = {s->db,           s->experiment,     s->row,          s->choice, s->common.data,
                     s->common.model, s->common.metrics, s->common.budget};
     for (size_t i = 0; i < PB_COUNT(text); i++)
         free(text[i]);
+    for (int i = 0; s->values && i < s->seeds; i++)
+        pb_values_free(&s->values[i]);
+    free(s->values);
     free(s->run);
     free(s->seed);
-    pb_store_close(s->store);
+    pb_choice_free(&s->found);
+    int rc = pb_store_close(s->store);
     *s = (pb_side){.store = NULL};
+    return rc;
 }
 
 /* ---- scores ----------------------------------------------------------------------------------------------- */
@@ -192,16 +229,16 @@ int pb_side_scores(const pb_side *s, const int *seed, int n, pb_scores *out)
 
 int pb_side_times(const pb_side *s, const char *key, double **x)
 {
-    int n = 0;
+    int n = 0, rc = 0;
     *x = NULL;
-    for (int i = 0; !n && i < s->seeds; i++) {
+    for (int i = 0; !rc && !n && i < s->seeds; i++) {
         free(*x);
-        n = pb_timing_read(s->store, s->run[i], key, x);
+        rc = pb_store_series(s->store, s->run[i], key, x, &n);
     }
-    return n;
+    return rc ? -1 : n;
 }
 
 double pb_side_value(const pb_side *s, int seed, const char *key)
 {
-    return pb_store_value(s->store, s->run[seed], -1, key);
+    return pb_values_get(&s->values[seed], -1, key);
 }

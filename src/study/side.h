@@ -12,18 +12,25 @@ typedef struct pb_common {
 typedef struct pb_side {
     pb_store *store;
     char *db, *experiment, *row, *choice;
+    pb_choice found;     /* which choice it is; id 0: a run by itself */
     const pb_task *task; /* of its runs                      */
     pb_common common;
     int seeds;
-    long long *run; /* [seeds]                          */
-    uint64_t *seed; /* [seeds], rising                  */
+    long long *run;    /* [seeds]                          */
+    uint64_t *seed;    /* [seeds], rising                  */
+    pb_values *values; /* [seeds] of the runs           */
 } pb_side;
 
-/* `spec` is [DATABASE.db:][EXPERIMENT/]ROW, or a run's number or the beginning of its hash; `db` where it names
- * none.  Of a row: the seeds of the setting that was chosen on validation.  -1 with an error, and nothing open: no
- * such runs, several experiments that have the row, runs of a program that did not keep what is compared. */
+/* `spec` is [DATABASE.db:][EXPERIMENT/]ROW, or a run's number or the beginning of its hash; `db` where it names none.
+ * Of a row: the seeds of its newest choice that was scored on test, of a complete sweep if there is any.  -1 with an
+ * error, and nothing open: no such runs, several experiments that have the row, runs of a program that did not keep
+ * what is compared. */
 int pb_side_open(pb_side *s, const char *spec, const char *db);
-void pb_side_close(pb_side *s);
+/* -1 with an error: something could not be read, even if nobody looked at it. */
+int pb_side_close(pb_side *s);
+
+/* A line that says which choice of which sweep it is. */
+void pb_side_tell(const pb_side *s, FILE *out);
 
 /* -1 with an error that names what differs between two sides, if they may not be compared. */
 int pb_side_comparable(const pb_side *a, const pb_side *b);

@@ -30,6 +30,37 @@ int pb_store_import(pb_store *s, const char *source, const pb_digest *digest, co
     return pb_store_end(s, q ? rc : -1);
 }
 
+int pb_store_imported(pb_store *s, pb_store_columns *row, void *ctx)
+{
+    static const char sql[] =
+        "SELECT coalesce(max(CASE WHEN key = 'run_info.experiment_name' THEN value END), source),"
+        " coalesce(max(CASE WHEN key = 'run_info.peft_config.peft_type' THEN value END), 'full'),"
+        " max(CASE WHEN key = 'train_info.num_trainable_params' THEN value END),"
+        " max(CASE WHEN key = 'train_info.file_size' THEN value END),"
+        " max(CASE WHEN key IN ('train_info.accelerator_memory_max', 'train_info.cuda_memory_max')"
+        " THEN CAST(value AS REAL) END),"
+        " max(CASE WHEN key = 'train_info.train_time' THEN value END),"
+        " max(CASE WHEN key LIKE 'train_info.metrics[%].test accuracy' AND value GLOB '*[0-9]*'"
+        " THEN CAST(value AS REAL) END)"
+        " FROM imported JOIN imported_value ON imported = id GROUP BY id ORDER BY 1";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    if (!q)
+        return -1;
+    int columns = sqlite3_column_count(q), rc = 0, more = 0;
+    const char **value = pb_alloc((size_t)(columns + 1) * sizeof *value);
+    while (!rc && (more = pb_store_step(s, q)) == 1) {
+        for (int i = 0; i < columns && !rc; i++) {
+            bool null = sqlite3_column_type(q, i) == SQLITE_NULL;
+            value[i] = (const char *)sqlite3_column_text(q, i);
+            rc = value[i] || null ? 0 : pb_store_fail(s); /* no memory for a number's text */
+        }
+        rc = rc ? rc : row(ctx, columns, value);
+    }
+    pb_store_done(q);
+    free(value);
+    return rc ? rc : more;
+}
+
 /* ---- what is merged ------------------------------------------------------------------------------------- */
 
 /* What hangs on a run, since which version of the schema, its columns but `run`, and how many of them are its key. */

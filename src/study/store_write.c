@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "files/json.h"
 #include "model/plugin.h"
 #include "numeric/blas.h"
 #include "study/host.h"
@@ -221,7 +222,9 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
         rc = put_settings(s, run, e, c) || put_provenance(s, run, e, c, r) || put_result(s, run, r) ? -1 : 0;
     if (pb_store_end(s, rc))
         return -1;
-    return run ? run : pb_store_find(s, &c->hash); /* another driver was faster */
+    if (!run && pb_store_find(s, &c->hash, &run)) /* another driver was faster */
+        return -1;
+    return run;
 }
 
 int pb_store_note(pb_store *s, long long run, const char *key, const char *value)
@@ -231,6 +234,84 @@ int pb_store_note(pb_store *s, long long run, const char *key, const char *value
     sqlite3_finalize(q);
     return rc;
 }
+
+/* ---- data ---------------------------------------------------------------------------------------------- */
+
+/* The right answers as a JSON list; NULL where they are classes. */
+static char *wanted_of(const pb_example *e)
+{
+    pb_text t = {0};
+    if (e->label >= 0)
+        return NULL;
+    for (int i = 0; i < e->answers; i++) {
+        pb_text_add(&t, i ? "," : "[");
+        pb_json_quote(&t, e->answer[i]);
+    }
+    pb_text_add(&t, e->answers ? "]" : "[]");
+    return t.data;
+}
+
+static int put_example(pb_store *s, const pb_data *d, pb_split split, int i)
+{
+    static const char sql[] = "INSERT OR IGNORE INTO example (data, split, digest, text, wanted, example, line)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?)";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    const pb_example *e = &d->split[split].example[i];
+    if (!q)
+        return -1;
+    pb_digest digest = pb_sha256(e->text, strlen(e->text));
+    char *wanted = wanted_of(e);
+    const char *text[] = {d->digest.hex, pb_split_name[split], digest.hex, e->text, wanted};
+    for (int k = 0; k < (int)PB_COUNT(text); k++)
+        pb_store_bind(q, k + 1, text[k]);
+    sqlite3_bind_int(q, 6, i);
+    sqlite3_bind_int(q, 7, e->line);
+    free(wanted);
+    return pb_store_insert(s, q);
+}
+
+static int put_class(pb_store *s, const pb_data *d, int label)
+{
+    sqlite3_stmt *q = pb_store_statement(s, "INSERT OR IGNORE INTO class (data, label, name) VALUES (?, ?, ?)");
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, d->digest.hex);
+    sqlite3_bind_int(q, 2, label);
+    pb_store_bind(q, 3, d->class_name[label]);
+    return pb_store_insert(s, q);
+}
+
+/* The last example of test is written last: where it is, all is. */
+static int has_data(pb_store *s, const pb_data *d)
+{
+    static const char sql[] = "SELECT 1 FROM example WHERE data = ? AND split = 'test' AND example = ?";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, d->digest.hex);
+    sqlite3_bind_int(q, 2, d->split[PB_TEST].count - 1);
+    int has = pb_store_step(s, q);
+    pb_store_done(q);
+    return has;
+}
+
+int pb_store_data(pb_store *s, const pb_data *d)
+{
+    int has = has_data(s, d);
+    if (has)
+        return has < 0 ? -1 : 0;
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    int rc = 0;
+    for (int label = 0; label < d->classes && !rc; label++)
+        rc = put_class(s, d, label);
+    for (int split = PB_VALIDATION; split <= PB_TEST; split++)
+        for (int i = 0; i < d->split[split].count && !rc; i++)
+            rc = put_example(s, d, (pb_split)split, i);
+    return pb_store_end(s, rc);
+}
+
+/* ---- what comes later ---------------------------------------------------------------------------------- */
 
 /* Another driver may have been faster: the first value of what is to be appended tells. */
 static int has_value(pb_store *s, long long run, const pb_result *r)

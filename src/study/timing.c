@@ -49,51 +49,9 @@ void pb_timing_ratios(pb_result *r, int process)
 
 /* ---- all processes -------------------------------------------------------------------------------------- */
 
-static int take_one(void *ctx, int columns, const char *const *value)
+int pb_timing_has(pb_store *s, long long run, int process, bool *has)
 {
-    (void)columns, (void)value;
-    *(bool *)ctx = true;
-    return 0;
-}
-
-bool pb_timing_has(pb_store *s, long long run, int process)
-{
-    char id[24], step[16];
-    bool has = false;
-    snprintf(id, sizeof id, "%lld", run);
-    snprintf(step, sizeof step, "%d", process);
-    pb_store_query(s,
-                   "SELECT 1 FROM value WHERE run = CAST(? AS INTEGER) AND split = '' AND step = CAST(? AS INTEGER)"
-                   " AND key = ?",
-                   (const char *const[]){id, step, always, NULL}, take_one, &has);
-    return has;
-}
-
-typedef struct values {
-    double *x;
-    size_t count, capacity;
-} values;
-
-static int take_value(void *ctx, int columns, const char *const *value)
-{
-    (void)columns;
-    values *v = ctx;
-    pb_grow(&v->x, v->count, &v->capacity, sizeof *v->x);
-    v->x[v->count++] = value[0] ? strtod(value[0], NULL) : NAN;
-    return 0;
-}
-
-int pb_timing_read(pb_store *s, long long run, const char *key, double **x)
-{
-    char id[24];
-    values v = {0};
-    snprintf(id, sizeof id, "%lld", run);
-    int rc = pb_store_query(s,
-                            "SELECT format('%.17g', value) FROM value WHERE run = CAST(? AS INTEGER) AND key = ?"
-                            " AND split = '' AND step >= 0 AND value IS NOT NULL ORDER BY step",
-                            (const char *const[]){id, key, NULL}, take_value, &v);
-    *x = v.x;
-    return rc ? -1 : (int)v.count;
+    return pb_store_has(s, run, -1, always, process, has);
 }
 
 typedef struct pool {
@@ -102,38 +60,55 @@ typedef struct pool {
     pb_result result;
 } pool;
 
-static int pool_key(void *ctx, int columns, const char *const *value)
+static int pool_key(pool *p, const char *key)
 {
-    (void)columns;
-    pool *p = ctx;
-    const char *key = value[0];
     double *x;
-    int n = pb_timing_read(p->store, p->run, key, &x);
-    pb_interval v = (strstr(key, "_ratio") ? pb_stats_geometric : pb_stats_mean)(n < 0 ? 0 : n, x);
+    int n, rc = pb_store_series(p->store, p->run, key, &x, &n);
+    pb_interval v = (strstr(key, "_ratio") ? pb_stats_geometric : pb_stats_mean)(n, x);
     free(x);
     pb_result_put(&p->result, -1, -1, v.middle, "%s", key);
     if (n > 1) {
         pb_result_put(&p->result, -1, -1, v.low, "%s.low", key);
         pb_result_put(&p->result, -1, -1, v.high, "%s.high", key);
     }
-    return n < 0 ? -1 : 0;
+    return rc;
+}
+
+/* The keys are read before the values: one statement at a time. */
+typedef struct keys {
+    char **key;
+    size_t count, capacity;
+} keys;
+
+static int take_key(void *ctx, const char *key, const char *nothing)
+{
+    (void)nothing;
+    keys *k = ctx;
+    pb_grow(&k->key, k->count, &k->capacity, sizeof *k->key);
+    k->key[k->count++] = pb_strdup(key);
+    return 0;
 }
 
 int pb_timing_pool(pb_store *s, long long run, int processes)
 {
-    char id[24];
     double *x;
-    int n = pb_timing_read(s, run, always, &x);
+    int n;
+    bool pooled;
     pool p = {.store = s, .run = run};
+    int rc = pb_store_series(s, run, always, &x, &n);
     free(x);
-    if (n < processes || pb_timing_has(s, run, -1))
-        return n < 0 ? -1 : 0;
-    snprintf(id, sizeof id, "%lld", run);
+    if (rc || pb_timing_has(s, run, -1, &pooled))
+        return -1;
+    if (n < processes || pooled)
+        return 0;
     pb_result_init(&p.result);
-    int rc = pb_store_query(s,
-                            "SELECT DISTINCT key FROM value WHERE run = CAST(? AS INTEGER) AND split = '' AND step >= 0"
-                            " AND (key GLOB 'overhead.*' OR key GLOB 'serving.*') ORDER BY key",
-                            (const char *const[]){id, NULL}, pool_key, &p);
+    keys all = {.key = NULL};
+    rc = pb_store_series_keys(s, run, take_key, &all);
+    for (size_t i = 0; i < all.count; i++) {
+        rc = rc ? rc : pool_key(&p, all.key[i]);
+        free(all.key[i]);
+    }
+    free(all.key);
     rc = rc || pb_store_append(s, run, &p.result) ? -1 : 0;
     pb_result_free(&p.result);
     return rc;

@@ -14,14 +14,11 @@ void pb_timing_ratio(pb_result *r, int process, const char *over, const char *un
 /* All ratios of pb_measure_inference's samples: overhead.prefill_ratio.b1, .b32, their .merged, and of decoding. */
 void pb_timing_ratios(pb_result *r, int process);
 
-/* Has process `process` (-1: all together) measured the run? */
-bool pb_timing_has(pb_store *s, long long run, int process);
+/* Has process `process` (-1: all together) measured the run?  -1 with an error. */
+int pb_timing_has(pb_store *s, long long run, int process, bool *has);
 
 /* Where `processes` of them have measured the run: appends the mean over the processes of everything timed (geometric,
  * of ratios) with its 95 % interval as .low and .high, if that is not done yet.  -1 with an error. */
 int pb_timing_pool(pb_store *s, long long run, int processes);
-
-/* The values under `key`, one a process: *x [n], the caller's; n, 0 if there are none, -1 with an error. */
-int pb_timing_read(pb_store *s, long long run, const char *key, double **x);
 
 #endif

@@ -5,20 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "study/run.h"
-
 /* ---- one row's trials --------------------------------------------------------------------------------- */
-
-/* The choices of a row, in the order of their cells. */
-static const char *next_choice(const pb_experiment *e, const pb_row *row, int *cell)
-{
-    for (int i = *cell; i < e->cells; i += e->seeds)
-        if (e->cell[i].row == row) {
-            *cell = i + e->seeds;
-            return e->cell[i].choice;
-        }
-    return NULL;
-}
 
 /* What diverged becomes the worst of what did not. */
 static void settle(pb_tuning *t)
@@ -40,17 +27,14 @@ static void settle(pb_tuning *t)
 
 pb_tuning pb_tuning_of(const pb_report *r, int row)
 {
-    const pb_experiment *e = r->experiment;
+    const pb_selection *s = &r->selections.row[row];
     pb_tuning t = {0};
-    if (e->row[row].choices < 2)
+    if (s->row->choices < 2)
         return t;
-    t.score = pb_alloc((size_t)e->row[row].choices * sizeof *t.score);
-    const char *choice;
-    for (int cell = 0; (choice = next_choice(e, &e->row[row], &cell));) {
-        double score = pb_run_validation(r->store, e, &e->row[row], choice);
-        if (!isnan(score))
-            t.score[t.trials++] = score;
-    }
+    t.score = pb_alloc((size_t)s->row->choices * sizeof *t.score);
+    for (int i = 0; i < s->row->choices; i++)
+        if (!isnan(s->mean[i]))
+            t.score[t.trials++] = s->mean[i];
     if (t.trials)
         settle(&t);
     if (!t.trials || !isfinite(t.best)) /* nothing, or nothing but divergence */
