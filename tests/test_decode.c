@@ -330,7 +330,7 @@ static void check_continuations(const char *family)
         check_line(r.model, pb_json_root(doc));
         pb_json_free(doc);
     }
-    CHECK(count >= 30);
+    CHECK(count >= 45);
     free(lines);
     free(path);
     rig_close(&r);

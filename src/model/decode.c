@@ -64,6 +64,13 @@ const pb_option pb_decode_table[] = {
      .min = 0,
      .max = 1000,
      .help = "no so many tokens in a row occur twice in prompt and continuation; 0: they may"},
+    {.name = "repetition_penalty",
+     .type = PB_REAL,
+     AT(repetition_penalty),
+     .preset = "1",
+     .min = 0.01,
+     .max = 100,
+     .help = "what logits of tokens in prompt and continuation are divided by (negative ones: multiplied)"},
     {.name = "stop",
      .type = PB_TEXT,
      AT(stop),
@@ -174,7 +181,7 @@ int pb_decoder_begin(const pb_decoder *d, int example, pb_ids *text)
     return (int)held->count;
 }
 
-static void log_softmax(size_t n, pb_real *x)
+void pb_decoder_log_softmax(size_t n, pb_real *x)
 {
     enum { BLOCK = 1024 };
     pb_real part[BLOCK], top = pb_largest(n, x), sum = 0;
@@ -191,13 +198,37 @@ static void log_softmax(size_t n, pb_real *x)
 void pb_decoder_score(const pb_decoder *d, const pb_ids *text, int vocabulary, pb_real *x)
 {
     size_t n = (size_t)d->how->no_repeat;
-    log_softmax((size_t)vocabulary, x);
+    pb_decoder_log_softmax((size_t)vocabulary, x);
     if (!n || text->count + 1 < n)
         return;
     const int *last = text->id + text->count - (n - 1);
     for (size_t i = 0; i + n <= text->count; i++)
         if (!memcmp(text->id + i, last, (n - 1) * sizeof *last))
             x[text->id[i + n - 1]] = -(pb_real)INFINITY;
+}
+
+/* Negative logits, and all logarithms of probabilities, grow away from 0. */
+void pb_decoder_penalise(const pb_decoder *d, const pb_ids *text, pb_real *x)
+{
+    pb_real penalty = (pb_real)d->how->repetition_penalty;
+    if (!d->seen)
+        return;
+    for (size_t i = 0; i < text->count; i++) {
+        int id = text->id[i];
+        if (!d->seen[id])
+            x[id] = x[id] < 0 ? x[id] * penalty : x[id] / penalty;
+        d->seen[id] = true;
+    }
+    for (size_t i = 0; i < text->count; i++)
+        d->seen[text->id[i]] = false;
+}
+
+pb_real pb_decoder_penalty(const pb_decoder *d, const pb_ids *text, int id)
+{
+    for (size_t i = 0; d->seen && i < text->count; i++)
+        if (text->id[i] == id)
+            return (pb_real)d->how->repetition_penalty;
+    return 1;
 }
 
 bool pb_decoder_ends(const pb_decoder *d, int example, const int *added, int count, pb_ending *why)
@@ -241,8 +272,10 @@ int pb_decode(pb_model *m, const pb_decoding *how, int n, const pb_ids *prompt, 
     int rc = check(&d);
     if (!rc) {
         d.advance = pb_advance_new(m);
+        d.seen = how->repetition_penalty > 0 && how->repetition_penalty != 1 ? pb_alloc((size_t)m->config.vocab) : NULL;
         rc = how->strategy == PB_BEAM ? pb_decode_beams(&d) : pb_decode_tokens(&d);
         pb_advance_free(d.advance);
+        free(d.seen);
     }
     for (int i = 0; rc && i < n; i++)
         pb_ids_free(&out[i].ids);

@@ -15,9 +15,10 @@ typedef struct pb_decoding {
     int top_k, seed;
     int beams;
     double length_penalty;
-    int no_repeat;    /* no so many tokens in a row occur twice in a text; 0: they may    */
-    const char *stop; /* texts that end a continuation, "\n|Text:", or ""                 */
-    int slots;        /* texts that run side by side                                      */
+    int no_repeat;             /* no so many tokens in a row occur twice in a text; 0: they may    */
+    double repetition_penalty; /* > 1: tokens that are in the text so far become less likely, as in transformers */
+    const char *stop;          /* texts that end a continuation, "\n|Text:", or ""                 */
+    int slots;                 /* texts that run side by side                                      */
 } pb_decoding;
 extern const pb_option pb_decode_table[];
 

@@ -12,19 +12,20 @@
 #include "model/internal.h"
 
 typedef struct candidate {
-    pb_real score; /* log-probability of what was added */
+    pb_real score; /* log-probability of what was added, repetitions made less likely */
+    pb_real own;   /* the same under the model itself                                  */
     int beam, id;
 } candidate;
 
 typedef struct beam {
     pb_memory *memory; /* of what was added, behind the prompt's */
     pb_ids text;
-    pb_real score;
+    pb_real score, own;
 } beam;
 
 typedef struct finished {
     pb_ids ids;
-    pb_real score, sum; /* with and without the length penalty */
+    pb_real score, sum; /* with the length penalty; under the model itself */
     pb_ending ending;
 } finished;
 
@@ -65,7 +66,7 @@ static void look_at(search *s, int which, int vocab, const pb_real *x, int *coun
             continue;
         for (int k = i; k < i + n; k++)
             if (*count < s->kept || x[k] + score > s->top[s->kept - 1].score)
-                insert(s, count, (candidate){x[k] + score, which, k});
+                insert(s, count, (candidate){x[k] + score, 0, which, k});
     }
 }
 
@@ -75,7 +76,13 @@ static int find_candidates(search *s, const pb_node *logits)
     for (int i = 0; i < s->running; i++) {
         pb_real *x = logits->x + (size_t)(s->first_row + i) * (size_t)logits->cols;
         pb_decoder_score(s->d, &s->run[i].text, logits->cols, x);
+        pb_decoder_penalise(s->d, &s->run[i].text, x);
         look_at(s, i, logits->cols, x, &count);
+    }
+    for (int i = 0; i < count; i++) {
+        candidate *c = &s->top[i];
+        const beam *b = &s->run[c->beam];
+        c->own = s->d->seen ? b->own + (c->score - b->score) / pb_decoder_penalty(s->d, &b->text, c->id) : c->score;
     }
     return count;
 }
@@ -94,7 +101,7 @@ static void finish(search *s, const candidate *c, pb_ending why)
     if (s->ended == s->beams)
         pb_ids_free(&s->done[--s->ended].ids);
     memmove(s->done + at + 1, s->done + at, (size_t)(s->ended++ - at) * sizeof *s->done);
-    s->done[at] = (finished){.score = score, .sum = c->score, .ending = why};
+    s->done[at] = (finished){.score = score, .sum = c->own, .ending = why};
     for (size_t i = (size_t)s->start; i < text->count; i++)
         pb_ids_add(&s->done[at].ids, text->id[i]);
     pb_ids_add(&s->done[at].ids, c->id);
@@ -116,6 +123,7 @@ static void follow(const search *s, beam *to, const candidate *c)
 {
     const pb_ids *text = &s->run[c->beam].text;
     to->score = c->score;
+    to->own = c->own;
     to->text.count = 0;
     for (size_t i = 0; i < text->count; i++)
         pb_ids_add(&to->text, text->id[i]);
@@ -143,7 +151,7 @@ static void run_on(search *s, const candidate *next, int count)
     }
     for (int i = 0; i < count; i++) {
         beam was = s->run[i];
-        s->run[i] = (beam){was.memory, s->spare[i].text, s->spare[i].score};
+        s->run[i] = (beam){was.memory, s->spare[i].text, s->spare[i].score, s->spare[i].own};
         s->spare[i].text = was.text;
     }
     s->running = count;
@@ -188,7 +196,7 @@ static void take_prompt(search *s)
     if (s->example < 0)
         return;
     s->running = 1; /* before the first choice all beams are one */
-    s->run[0].score = 0;
+    s->run[0].score = s->run[0].own = 0;
     pb_decoder_begin(d, s->example, &s->run[0].text);
     s->start = (int)s->run[0].text.count;
     pb_memory_begin(s->prompt, NULL, (int)d->prompt[s->example].count);
@@ -250,8 +258,8 @@ static int step(search *list, int searches, pb_going *going)
 static int ending_tokens(const pb_model *m)
 {
     int count = 0;
-    for (size_t i = 0; i < PB_COUNT(m->config.end); i++)
-        count += m->config.end[i] >= 0;
+    for (size_t i = 0; i < PB_COUNT(m->end); i++)
+        count += m->end[i] >= 0;
     return count;
 }
 

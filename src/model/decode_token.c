@@ -25,6 +25,7 @@ typedef struct bench {
     int slots;
     pb_real *weight;  /* [vocabulary] of a draw */
     weighted *chosen; /* [vocabulary]           */
+    pb_real *own;     /* [vocabulary] the model's own logits, with a repetition penalty; else NULL */
 } bench;
 
 /* ---- the next token ------------------------------------------------------------------------------------- */
@@ -124,12 +125,17 @@ static void add_token(bench *b, slot *s, int n, pb_real *x)
 {
     pb_decoder *d = b->d;
     pb_continuation *c = &d->out[s->example];
+    if (b->own) {
+        memcpy(b->own, x, (size_t)n * sizeof *x);
+        pb_decoder_log_softmax((size_t)n, b->own);
+        pb_decoder_penalise(d, &s->text, x);
+    }
     pb_decoder_score(d, &s->text, n, x);
     int id = d->how->strategy == PB_SAMPLE ? draw(b, s, n, x) : likeliest(n, x);
     s->fed = (int)s->text.count;
     pb_ids_add(&s->text, id);
     pb_ids_add(&c->ids, id);
-    c->log_probability += (double)x[id];
+    c->log_probability += (double)(b->own ? b->own : x)[id];
     if (pb_decoder_ends(d, s->example, c->ids.id, (int)c->ids.count, &c->ending))
         take_prompt(b, s);
 }
@@ -166,6 +172,7 @@ int pb_decode_tokens(pb_decoder *d)
         b.weight = pb_alloc(vocab * sizeof *b.weight);
         b.chosen = pb_alloc(vocab * sizeof *b.chosen);
     }
+    b.own = d->seen ? pb_alloc(vocab * sizeof *b.own) : NULL;
     for (int i = 0; i < slots; i++) {
         b.slot[i].memory = pb_memory_new(d->model);
         take_prompt(&b, &b.slot[i]);
@@ -179,6 +186,7 @@ int pb_decode_tokens(pb_decoder *d)
     free(b.slot);
     free(b.weight);
     free(b.chosen);
+    free(b.own);
     free(going);
     free(of);
     return rc < 0 ? -1 : 0;

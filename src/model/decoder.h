@@ -19,7 +19,8 @@ typedef struct pb_decoder {
     pb_continuation *out;
     pb_advance *advance;
     pb_stops stops;
-    int next; /* the first prompt that nobody has taken yet */
+    bool *seen; /* [vocabulary] scratch of the repetition penalty; NULL: there is none */
+    int next;   /* the first prompt that nobody has taken yet */
 } pb_decoder;
 
 /* Tokens that may be added to a prompt: max_new, or what the model's positions leave. */
@@ -32,6 +33,13 @@ int pb_decoder_begin(const pb_decoder *d, int example, pb_ids *text);
 /* x [vocabulary]: logits become logarithms of probabilities; then those of tokens that would repeat n tokens of
  * `text` become -infinity. */
 void pb_decoder_score(const pb_decoder *d, const pb_ids *text, int vocabulary, pb_real *x);
+
+void pb_decoder_log_softmax(size_t n, pb_real *x);
+
+/* Applies the repetition penalty to x [vocabulary], logits or logarithms of probabilities; nothing if there is none. */
+void pb_decoder_penalise(const pb_decoder *d, const pb_ids *text, pb_real *x);
+/* What the logarithm of this token's probability was multiplied by: the penalty if the text has it, else 1. */
+pb_real pb_decoder_penalty(const pb_decoder *d, const pb_ids *text, int id);
 
 /* Does a continuation end with its last token, and why: true with *why set. */
 bool pb_decoder_ends(const pb_decoder *d, int example, const int *added, int count, pb_ending *why);

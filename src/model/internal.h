@@ -34,6 +34,7 @@ struct pb_model {
     uint64_t seed;
     pb_head head;
     int classes;
+    int end[16];              /* tokens that end a text that is generated, -1 behind the last */
     bool own_head;            /* the checkpoint's, and all of it must be there */
     pb_json_doc *class_names; /* a list of texts, or NULL                  */
 

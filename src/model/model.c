@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "model/generation.h"
 #include "model/internal.h"
 
 /* A folder may lack a tokenizer (ids can be given); a file of weights has its own. */
@@ -76,7 +77,7 @@ pb_model *pb_model_open(const pb_opening *o)
     m->base = o->base;
     m->shapes_only = o->shapes_only;
     if (pb_checkpoint_open(m, o->shapes_only) || keep_layers(m, o->layers) || choose_head(m, o->classes, o->bare) ||
-        pb_checkpoint_params(m, o->states) || (!m->shapes_only && open_tokenizer(m))) {
+        pb_checkpoint_params(m, o->states) || pb_generation_ends(m, m->end) || (!m->shapes_only && open_tokenizer(m))) {
         pb_model_free(m);
         return NULL;
     }
@@ -157,8 +158,8 @@ const pb_tokenizer *pb_model_tokenizer(const pb_model *m)
 
 bool pb_model_ends(const pb_model *m, int id)
 {
-    for (size_t i = 0; i < PB_COUNT(m->config.end); i++)
-        if (m->config.end[i] == id)
+    for (size_t i = 0; i < PB_COUNT(m->end); i++)
+        if (m->end[i] == id)
             return true;
     return false;
 }

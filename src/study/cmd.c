@@ -46,6 +46,7 @@ static const flag flags[] = {
     {"beams", "N", "search for the likeliest text with N beams", 0, OPTION},
     {"length-penalty", "X", "compare log-probability / length^X (1)", 0, OPTION},
     {"no-repeat", "N", "no N tokens in a row twice", 0, OPTION},
+    {"repetition-penalty", "X", "make tokens that the text has less likely (1)", 0, OPTION},
     {"stop", "TEXT", "end at this text; several: \"\\n|Text:\"", 0, OPTION},
     {"slots", "N", "texts that run side by side (8)", 0, OPTION},
     {"margin", "X[,Y[,Z]]",

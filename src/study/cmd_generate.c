@@ -4,6 +4,7 @@
 
 #include "model/chat.h"
 #include "model/decode.h"
+#include "model/generation.h"
 #include "study/opened.h"
 
 typedef struct talk {
@@ -42,10 +43,13 @@ static int keep_line(void *ctx, const char *line, size_t size)
     return pb_chat_encode(t->opened.model, t->chat, t->args->system, line, size, ids);
 }
 
-/* --top-k 5 sets top_k; --beams asks for a beam search. */
-static int set_options(pb_decoding *how, const pb_args *a)
+/* What generation_config.json says, and over it the command line: --top-k 5 sets top_k; --beams asks for a beam
+ * search. */
+static int set_options(const pb_model *m, pb_decoding *how, const pb_args *a)
 {
     pb_option_defaults(pb_decode_table, how);
+    if (pb_generation_settings(m, how))
+        return -1;
     for (int i = 0; i < a->options; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s", a->option[i][0]);
@@ -98,7 +102,7 @@ static int generate(const pb_args *a)
     talk t = {.args = a};
     if (pb_opened_open(&t.opened, a))
         return PB_EXIT_QUESTION;
-    int rc = set_options(&t.how, a) || set_chat(&t) || pb_each_line(keep_line, &t) || answer(&t);
+    int rc = set_options(t.opened.model, &t.how, a) || set_chat(&t) || pb_each_line(keep_line, &t) || answer(&t);
     for (size_t i = 0; i < t.prompts; i++)
         pb_ids_free(&t.prompt[i]);
     free(t.prompt);
@@ -111,11 +115,12 @@ const pb_command pb_cmd_generate = {
     .name = "generate",
     .words = "--model PATH",
     .options = "model precision adapter merged ids force threads max-new sample temperature top-k top-p seed beams "
-               "length-penalty no-repeat stop slots chat system",
+               "length-penalty no-repeat repetition-penalty stop slots chat system",
     .help =
         "goes on with the lines of stdin, many at a time; one JSON object a line on stdout, in their order:\n"
         "{\"ids\": [..], \"text\": \"..\", \"log_probability\": .., \"ending\": \"end|stop|length|window\"}: what was\n"
-        "added, the likeliest token at a time unless --sample or --beams says otherwise.  --chat: auto, none,\n"
-        "chatml, llama3, llama2, mistral or zephyr.\n",
+        "added, the likeliest token at a time unless --sample or --beams says otherwise, or the model's\n"
+        "generation_config.json, whose settings hold where no option does; --beams 1 is greedy again.  --chat: auto,\n"
+        "none, chatml, llama3, llama2, mistral or zephyr.\n",
     .run = generate,
 };

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""check_generate: continuations of a GGUF here and in transformers, greedy and by beam search, token by token.
+"""check_generate: continuations here and in transformers, greedy and by beam search, token by token.
 
-    check_generate.py PEFTBENCH FILE.gguf [TOKENS]      64; half as many in beam searches
+    check_generate.py PEFTBENCH                         of tiny decoders, as their generation_config.json says
+    check_generate.py PEFTBENCH FILE.gguf [TOKENS]      of a GGUF as well; 64, half as many in beam searches
 
 transformers reads the same file through the gguf package, dequantised to 32 bits.  The ids of the
 prompts are compared as well; transformers leaves out that `smollm` cuts digits first, so its tokenizer
@@ -12,10 +13,13 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import torch
 import transformers
 from tokenizers import pre_tokenizers
+
+import families
 
 PROMPTS = [
     "Gravity is", "The capital of France is", "Once upon a time", "def fibonacci(n):", "Water boils at 100 degrees",
@@ -32,6 +36,41 @@ WAYS = [
     ("4 beams, length penalty 1.2, no 3 tokens twice", ["--beams", "4", "--length-penalty", "1.2", "--no-repeat", "3"],
      dict(num_beams=4, length_penalty=1.2, no_repeat_ngram_size=3)),
 ]
+
+
+# What generation_config.json may say; END is replaced by a token that the greedy continuation has.
+GENERATION = [
+    {"eos_token_id": 2}, {"eos_token_id": [2, "END"]}, {"eos_token_id": ["END", 2, 5]}, {}, {"eos_token_id": None},
+    {"eos_token_id": 2, "repetition_penalty": 1.3}, {"eos_token_id": 2, "repetition_penalty": 0.8, "no_repeat_ngram_size": 3},
+    {"eos_token_id": 2, "num_beams": 3}, {"eos_token_id": [2, "END"], "num_beams": 3, "repetition_penalty": 1.1},
+    {"eos_token_id": 2, "num_beams": 4, "length_penalty": 0.5, "no_repeat_ngram_size": 2},
+    {"eos_token_id": 2, "temperature": 0.6, "top_p": 0.9, "top_k": 20},
+    {"eos_token_id": 2, "max_new_tokens": 5},
+]
+
+
+def as_the_file_says(program, name, place):
+    """How many of the generation_config.json give the same tokens, of how many."""
+    folder = pathlib.Path(place) / name
+    families.save(name, folder)
+    file, ids = folder / "generation_config.json", families.sequences(seed=21, count=3, longest=20)
+    file.write_text('{"eos_token_id": 2}')
+    ends, same = [c[min(3, len(c) - 1)] for c in here(program, folder, ids, ["--max-new", "20"])], 0
+    for said in GENERATION:
+        text = json.dumps(said)
+        equal = True
+        for prompt, end in zip(ids, ends):
+            file.write_text(text.replace('"END"', str(end)))
+            model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+            more = {} if "max_new_tokens" in said else {"max_new_tokens": 20}
+            with torch.no_grad():
+                out = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+                                     pad_token_id=0, **more)[0, len(prompt):].tolist()
+            options = [] if "max_new_tokens" in said else ["--max-new", "20"]
+            equal = agree(text, here(program, folder, [prompt], options)[0], out) and equal
+        same += equal
+    print(f"{name}: {same} of {len(GENERATION)} generation_config.json equal, {len(ids)} prompts each", flush=True)
+    return same == len(GENERATION)
 
 
 def ids_there(path):
@@ -64,7 +103,12 @@ def agree(prompt, ours, theirs):
 
 def main():
     transformers.logging.disable_progress_bar()
-    program, path, tokens = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 64
+    program = sys.argv[1]
+    with tempfile.TemporaryDirectory() as place:
+        good = [as_the_file_says(program, name, place) for name in ("gpt2", "llama", "qwen3")]
+    if len(sys.argv) < 3:
+        sys.exit(not all(good))
+    path, tokens = pathlib.Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 64
     load = dict(pretrained_model_name_or_path=path.parent, gguf_file=path.name)
     model = transformers.AutoModelForCausalLM.from_pretrained(**load, dtype=torch.float32, attn_implementation="eager").eval()
     lines = "".join(json.dumps(p) + "\n" for p in PROMPTS)
@@ -72,7 +116,7 @@ def main():
                                                         capture_output=True, text=True, check=True).stdout.splitlines()]
     equal = sum(a == b for a, b in zip(ids, ids_there(path), strict=True))
     print(f"ids of prompts: {equal} of {len(PROMPTS)} equal", flush=True)
-    good = [equal == len(PROMPTS)]
+    good.append(equal == len(PROMPTS))
     for name, options, settings in WAYS:
         most = tokens // 2 if "num_beams" in settings else tokens
         ours = here(program, path, ids, ["--max-new", str(most), *options])
