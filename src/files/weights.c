@@ -216,6 +216,11 @@ const pb_array *pb_weights_at(const pb_weights *w, size_t i)
     return s->torch ? pb_torch_at(s->torch, i) : pb_safetensors_at(s->safetensors, i);
 }
 
+const char *pb_weights_metadata(const pb_weights *w, const char *key)
+{
+    return w->shards && w->shard[0].safetensors ? pb_safetensors_metadata(w->shard[0].safetensors, key) : NULL;
+}
+
 const char *pb_weights_config(const pb_weights *w)
 {
     return w->gguf ? w->gguf->config : w->llama2c ? w->llama2c->config : NULL;

@@ -33,6 +33,10 @@ const char *pb_weights_tokenizer(const pb_weights *w);
 /* A GGUF's text field ("tokenizer.chat_template"); NULL if absent or no GGUF.  Owned by w. */
 const char *pb_weights_text(const pb_weights *w, const char *key);
 
+/* The text under this key of a safetensors file's metadata (of the first of several); NULL if there is none, or for
+ * another format.  Owned by w. */
+const char *pb_weights_metadata(const pb_weights *w, const char *key);
+
 /* SHA-256 of the file; of several shards: of their digests, in the order of their names. */
 int pb_weights_digest(const pb_weights *w, pb_digest *out);
 

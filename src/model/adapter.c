@@ -43,10 +43,10 @@ int pb_adapter_classes(const pb_adapter *a)
 {
     static const char *const heads[] = {"model.classifier.weight", "model.classifier.out_proj.weight",
                                         "model.score.weight"};
-    for (size_t i = 0; i < pb_safetensors_count(a->file); i++)
+    for (size_t i = 0; i < pb_weights_count(a->file); i++)
         for (size_t k = 0; k < PB_COUNT(heads); k++)
-            if (ends_in(pb_safetensors_at(a->file, i)->name, heads[k]))
-                return (int)pb_safetensors_at(a->file, i)->shape[0];
+            if (ends_in(pb_weights_at(a->file, i)->name, heads[k]))
+                return (int)pb_weights_at(a->file, i)->shape[0];
     return 0;
 }
 
@@ -89,18 +89,19 @@ static int check_task(const pb_adapter *a)
     return check_classifier(a, task, class);
 }
 
-/* torch's pickle may hold any program, and is read no further than its name. */
-static int open_tensors(pb_adapter *a)
+/* Older ones have a pickle of torch in place of safetensors. */
+static int open_tensors(pb_adapter *a, const char *dir)
 {
-    char *pickle =
-        pb_format("%.*sadapter_model.bin", (int)(strrchr(a->file_path, '/') + 1 - a->file_path), a->file_path);
-    bool old = !pb_file_exists(a->file_path) && pb_file_exists(pickle);
-    if (old)
-        pb_error("%s: want adapter_model.safetensors, got a pickle of torch; in Python: safetensors.torch.save_file("
-                 "torch.load('adapter_model.bin', weights_only=True), 'adapter_model.safetensors')",
-                 pickle);
+    char *pickle = pb_format("%s/adapter_model.bin", dir);
+    if (!pb_file_exists(a->file_path) && pb_file_exists(pickle)) {
+        free(a->file_path);
+        a->file_path = pickle;
+        pickle = NULL;
+    }
     free(pickle);
-    return old || !(a->file = pb_safetensors_open(a->file_path)) ? -1 : 0;
+    return pb_file_exists(a->file_path)
+               ? (a->file = pb_weights_open(a->file_path)) ? 0 : -1
+               : pb_error("%s: cannot read: no such file, nor an adapter_model.bin", a->file_path);
 }
 
 pb_adapter *pb_adapter_open(const char *dir)
@@ -110,7 +111,8 @@ pb_adapter *pb_adapter_open(const char *dir)
     a->config_path = pb_format("%s/adapter_config.json", dir);
     a->file_path = pb_format("%s/adapter_model.safetensors", dir);
     if ((a->doc = pb_json_read(a->config_path)) && !find_method(a) &&
-        !pb_fields_check(a->config_path, pb_json_root(a->doc), a->method->peft) && !open_tensors(a) && !check_task(a)) {
+        !pb_fields_check(a->config_path, pb_json_root(a->doc), a->method->peft) && !open_tensors(a, dir) &&
+        !check_task(a)) {
         a->conf = pb_alloc(a->method->conf_size + 1);
         pb_option_defaults(a->method->options, a->conf);
         return a;
@@ -125,8 +127,7 @@ void pb_adapter_close(pb_adapter *a)
         return;
     if (a->conf)
         pb_option_release(a->method->options, a->conf);
-    if (a->file)
-        pb_safetensors_close(a->file);
+    pb_weights_close(a->file);
     pb_json_free(a->doc);
     free(a->conf);
     free(a->dir);
@@ -162,9 +163,9 @@ double pb_adapter_scale(const pb_adapter *a, const pb_site *site)
 
 const pb_array *pb_loading_find(pb_loading *l, const char *name)
 {
-    const pb_array *t = pb_safetensors_find(l->a->file, name);
-    for (size_t i = 0; t && i < pb_safetensors_count(l->a->file); i++)
-        l->used[i] |= pb_safetensors_at(l->a->file, i) == t;
+    const pb_array *t = pb_weights_find(l->a->file, name);
+    for (size_t i = 0; t && i < pb_weights_count(l->a->file); i++)
+        l->used[i] |= pb_weights_at(l->a->file, i) == t;
     return t;
 }
 
@@ -408,7 +409,7 @@ static int take_method(pb_loading *l)
 /* An adapter written here says which weights it is for. */
 static int check_base(const pb_loading *l, bool force)
 {
-    const char *wanted = pb_safetensors_metadata(l->a->file, "base_sha256");
+    const char *wanted = pb_weights_metadata(l->a->file, "base_sha256");
     if (!wanted || force)
         return 0;
     pb_digest base = pb_model_digest(l->m);
@@ -420,7 +421,7 @@ static int check_base(const pb_loading *l, bool force)
 /* So does one made here say what its head's classes are called. */
 static int name_classes(const pb_loading *l)
 {
-    const char *names = pb_safetensors_metadata(l->a->file, "classes");
+    const char *names = pb_weights_metadata(l->a->file, "classes");
     return names ? pb_model_name_classes(l->m, names) : 0;
 }
 
@@ -460,7 +461,7 @@ static int attach(pb_loading *l, bool force)
 int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force)
 {
     pb_loading l = {.a = a, .config = pb_json_root(a->doc), .peft = a->method->peft, .m = m};
-    l.used = pb_alloc(pb_safetensors_count(a->file) + 1);
+    l.used = pb_alloc(pb_weights_count(a->file) + 1);
     int rc = attach(&l, force);
     free(l.used);
     free(l.module);

@@ -71,10 +71,10 @@ static int put(pb_loading *l, pb_param *p, const pb_array *t, bool again)
 static const pb_array *whole_table(const pb_loading *l, const pb_module *mod)
 {
     const pb_array *t =
-        pb_safetensors_find(l->a->file, pb_arena_format(l->m->arena, "base_model.model.%s.weight", mod->local));
+        pb_weights_find(l->a->file, pb_arena_format(l->m->arena, "base_model.model.%s.weight", mod->local));
     return t ? t
-             : pb_safetensors_find(l->a->file,
-                                   pb_arena_format(l->m->arena, "base_model.model.%s.base_layer.weight", mod->local));
+             : pb_weights_find(l->a->file,
+                               pb_arena_format(l->m->arena, "base_model.model.%s.base_layer.weight", mod->local));
 }
 
 static void make_room(pb_loading *l, pb_param *p, int rows, int cols)
@@ -106,7 +106,7 @@ static int resize_head(pb_loading *l, const pb_module *out, int rows)
     if (!pb_loading_tied(l) && !t)
         return pb_error("%s: %d words, but no tensor 'base_model.model.%s.weight' of as many", l->a->file_path, rows,
                         out->local);
-    if (out->b && !pb_safetensors_find(l->a->file, bias))
+    if (out->b && !pb_weights_find(l->a->file, bias))
         return pb_error("%s: %d words, but no tensor '%s' of as many", l->a->file_path, rows, bias);
     if (!pb_loading_tied(l))
         make_room(l, out->w, rows, out->w->cols);
@@ -175,7 +175,7 @@ static int level_of(const pb_loading *l, const pb_module *mod, bool bias, bool b
         return pb_loading_stays_tied(l, mod) ? SHARED : ALONE;
     if (bias && (all || (some && mod->targeted)))
         return SHARED;
-    if (!bias && (mod->word || mod->output) && base_layer == mod->targeted)
+    if ((bias ? l->resized && mod->output : mod->word || mod->output) && base_layer == mod->targeted)
         return SHARED;
     return pb_error("%s: '%s': adapter_config.json says nothing of it: neither modules_to_save nor bias",
                     l->a->file_path, t->name);
@@ -208,7 +208,7 @@ static int put_whole(pb_loading *l, pb_module *mod, bool bias, int where, const 
 
 static int take_whole(pb_loading *l, size_t i, level wanted)
 {
-    const pb_array *t = pb_safetensors_at(l->a->file, i);
+    const pb_array *t = pb_weights_at(l->a->file, i);
     pb_arena *arena = l->m->arena;
     const char *name = without(arena, without(arena, t->name, "base_model.model."), "base_model.");
     name = without(arena, name, l->peft->layout == PB_PEFT_NORMS ? ".ln_tuning_layers" : "\n");
@@ -225,7 +225,7 @@ static int take_whole(pb_loading *l, size_t i, level wanted)
 
 static int take_level(pb_loading *l, level wanted)
 {
-    for (size_t i = 0; i < pb_safetensors_count(l->a->file); i++)
+    for (size_t i = 0; i < pb_weights_count(l->a->file); i++)
         if (!l->used[i] && take_whole(l, i, wanted))
             return -1;
     return 0;
@@ -286,7 +286,7 @@ static const pb_json *ids_of(const pb_loading *l, const pb_module *mod)
 
 static bool has_rows(const pb_loading *l, const pb_module *mod)
 {
-    return pb_safetensors_find(l->a->file, pb_arena_format(l->m->arena, "base_model.model.%s." ROWS, mod->local));
+    return pb_weights_find(l->a->file, pb_arena_format(l->m->arena, "base_model.model.%s." ROWS, mod->local));
 }
 
 static int put_rows(pb_loading *l, const pb_module *mod, const pb_json *ids, pb_param *p)
@@ -317,6 +317,11 @@ static int take_rows(pb_loading *l, pb_module *mod, bool output_has_rows)
     if (!ids || mod->targeted || mod->saved)
         return pb_error("%s: trainable_token_indices: want ids for '%s', and nothing else about it", l->a->config_path,
                         mod->local);
+    if ((both || mod->output) && l->m->head_b)
+        return pb_error(
+            "%s: trainable_token_indices: of a head with a bias, which PEFT leaves out before merging and adds "
+            "behind it: not supported",
+            l->a->config_path);
     if (both)
         pb_loading_own(l, mod->w);
     return put_rows(l, mod, ids, both ? mod->w : pb_loading_alone(l, mod));
@@ -348,8 +353,8 @@ static bool is_harmless(const pb_loading *l, const char *name)
 static int check_rest(const pb_loading *l)
 {
     pb_text homeless = {0};
-    for (size_t i = 0; i < pb_safetensors_count(l->a->file); i++) {
-        const char *name = pb_safetensors_at(l->a->file, i)->name;
+    for (size_t i = 0; i < pb_weights_count(l->a->file); i++) {
+        const char *name = pb_weights_at(l->a->file, i)->name;
         if (!l->used[i] && !is_harmless(l, name))
             pb_text_add(&homeless, "%s'%s'", homeless.length ? ", " : "", name);
     }

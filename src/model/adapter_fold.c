@@ -226,10 +226,6 @@ int pb_loading_fold(pb_loading *l)
         return 0;
     for (size_t i = 0; i < l->modules; i++) {
         pb_module *mod = &l->module[i];
-        if (mod->targeted && pb_loading_stays_tied(l, mod))
-            return pb_error("%s: ensure_weight_tying: PEFT's loading of an update that is tied to another is not "
-                            "supported; want false, or the table in modules_to_save",
-                            l->a->config_path);
         if (mod->targeted && ((!mod->site && fold(l, mod)) || add_bias(l, mod)))
             return -1;
     }

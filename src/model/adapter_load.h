@@ -13,7 +13,7 @@ struct pb_adapter {
     char *dir, *config_path, *file_path;
     pb_json_doc *doc;
     const char *type; /* peft_type; owned by doc */
-    pb_safetensors *file;
+    pb_weights *file;
     const pb_method *method;
     void *conf; /* as attached; texts are owned */
 };

@@ -98,8 +98,8 @@ static void list_modules(pb_loading *l)
 static bool has_prefix(const pb_loading *l, const char *prefix)
 {
     static const char before[] = "base_model.model.";
-    for (size_t i = 0; i < pb_safetensors_count(l->a->file); i++) {
-        const char *name = pb_safetensors_at(l->a->file, i)->name;
+    for (size_t i = 0; i < pb_weights_count(l->a->file); i++) {
+        const char *name = pb_weights_at(l->a->file, i)->name;
         if (!strncmp(name, before, strlen(before)) && !strncmp(name + strlen(before), prefix, strlen(prefix)))
             return true;
     }
@@ -308,7 +308,7 @@ static const char *tensor_there(pb_loading *l, const pb_module *mod)
         const char *theirs = pb_loading_theirs(mod, t);
         char *name = pb_arena_format(l->m->arena, "base_model.model.%s.%s%s", mod->local, theirs ? theirs : "",
                                      l->peft->layout == PB_PEFT_NORMS ? ".weight" : "");
-        if (theirs && pb_safetensors_find(l->a->file, name))
+        if (theirs && pb_weights_find(l->a->file, name))
             return name;
     }
     return NULL;
@@ -352,6 +352,12 @@ static int choose(pb_loading *l)
     }
     if (!any)
         return pb_error("%s: target_modules: names no module of a %s", l->a->config_path, pb_model_family(l->m));
+    for (size_t i = 0; i < l->modules; i++)
+        if (l->module[i].targeted && pb_loading_stays_tied(l, &l->module[i]))
+            return pb_error(
+                "%s: ensure_weight_tying: an update that is tied to another, which PEFT loads as another than it "
+                "saved, is not supported; want false, or the table in modules_to_save",
+                l->a->config_path);
     for (size_t i = 0; i < l->modules; i++)
         if (check_module(l, &l->module[i]))
             return -1;

@@ -70,6 +70,7 @@ def common(family, language):
         "tokens": dict(trainable_token_indices=[5, 9, 3]),
         "tokens dict": dict(trainable_token_indices={embed: [7]}),
         "resized": dict(),
+        "pickled": dict(target_modules=every),
         "replicated": dict(layer_replication=[[0, 2], [1, 3]]),
         "alora": dict(alora_invocation_tokens=[5, 6]),
     }
@@ -157,7 +158,7 @@ def make(name, kind, base=None):
 def save(model, kind, folder):
     """As PEFT saves it; one kind is made plain LoRA of twice the rank."""
     if kind != "lora converted":
-        return model.save_pretrained(folder)
+        return model.save_pretrained(folder, safe_serialization="pickled" not in kind)
     begun = folder.parent / (folder.name + "-begun")
     torch.manual_seed(7)
     start = peft.get_peft_model(type(model.get_base_model()).from_pretrained(folder.parent / folder.name.split("=")[0]),

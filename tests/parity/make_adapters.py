@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make_adapters: adapters that PEFT saved on the checkpoints of tests/golden, and what PEFT says when it loads them.
 
-Writes tests/golden/adapters/NAME/: adapter_config.json, adapter_model.safetensors (random values of our own), `base` (the
+Writes tests/golden/adapters/NAME/: adapter_config.json, adapter_model.safetensors or .bin (random values of our own), `base` (the
 folder of the checkpoint) and logits.jsonl: {"ids": [..], "logits": [[..]]}. test_adapter.c reads them.
 """
 
@@ -35,6 +35,7 @@ ADAPTERS = {
     "tied-tokens": (GPT2, dict(trainable_token_indices=[5, 12], exclude_modules=["h.0.attn.c_attn"])),
     "saved-conv1d": (GPT2, dict(modules_to_save=["h.1.attn.c_proj"], bias="lora_only")),
     "bias-all": (ROBERTA, dict(bias="all")),
+    "pickled": (LLAMA, dict(target_modules=["o_proj"])),
     "all-linear": (BERT, dict(target_modules="all-linear")),
 }
 
@@ -58,7 +59,7 @@ def main():
         model = peft.get_peft_model(open_base(folder, name), peft.LoraConfig(task_type=task, r=2, lora_alpha=3, **settings))
         for p in (p for p in model.parameters() if p.requires_grad):
             p.data = p.data + 0.1 * torch.randn(p.shape)
-        model.save_pretrained(OUT / name)
+        model.save_pretrained(OUT / name, safe_serialization=name != "pickled")
         (OUT / name / "README.md").unlink(missing_ok=True)
         config = OUT / name / "adapter_config.json"
         members = json.loads(config.read_text())
