@@ -135,7 +135,8 @@ variant='q"\<&'
 experiment names.ini
 ok 'plan of a row with quotes' run 0 plan names.ini --json
 ok 'is JSON' is_json out
-foreign "UPDATE run SET experiment = 'e\"<' || char(27) || '&', row = 'r\"' || char(1, 10) || row"
+names="experiment = 'e\"<' || char(27) || '&', row = 'r\"' || char(1, 10) || row"
+foreign "UPDATE run SET $names; UPDATE selection SET $names"
 ok 'check of names with controls' run 0 check e.db --db e.db --json --out junit.xml
 ok 'is JSON' is_json out
 ok 'and XML' grep -qF 'classname="e&quot;&lt;\u001b&amp;/r&quot;\u0001\nhead"' junit.xml
