@@ -6,6 +6,7 @@
 
 TEST(controls_are_made_visible)
 {
+    /* NOLINTBEGIN(misc-misleading-bidirectional): that is what is tried */
     static const struct {
         const char *text, *want;
     } cases[] = {
@@ -29,6 +30,7 @@ TEST(controls_are_made_visible)
         {"cut \xe2\x82", "cut \\xe2\\x82"},
         {"\\u001b", "\\u001b"}, /* once is enough       */
     };
+    /* NOLINTEND(misc-misleading-bidirectional) */
     for (size_t i = 0; i < PB_COUNT(cases); i++) {
         CHECK_TEXT(pb_visible(cases[i].text), cases[i].want);
         CHECK_TEXT(pb_visible(pb_visible(cases[i].text)), cases[i].want);
