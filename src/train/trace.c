@@ -21,21 +21,30 @@ static bool is_point(int step)
 
 /* ---- fingerprints --------------------------------------------------------------------------------------- */
 
-/* A hash of n numbers' bits in four independent lanes, since one lane would wait for each multiplication. */
+/* Independent lanes of a hash, since one lane would wait for each multiplication. */
+enum { LANES = 8, BLOCK = LANES * sizeof(uint64_t) };
+
+static void mix(uint64_t lane[LANES], const char *block)
+{
+    uint64_t word[LANES];
+    memcpy(word, block, BLOCK);
+    for (int i = 0; i < LANES; i++) {
+        lane[i] = (lane[i] ^ word[i]) * 0x9E3779B97F4A7C15u;
+        lane[i] ^= lane[i] >> 29;
+    }
+}
+
+/* A hash of the bits of n numbers. */
 static uint32_t hash_of(size_t n, const pb_real *x)
 {
-    enum { LANES = 4, BLOCK = LANES * sizeof(uint64_t) };
-    uint64_t lane[LANES] = {1, 2, 3, 4}, word[LANES];
+    uint64_t lane[LANES] = {1, 2, 3, 4, 5, 6, 7, 8};
     const char *bytes = (const char *)x;
-    size_t size = n * sizeof *x;
-    for (size_t at = 0; at < size; at += BLOCK) {
-        memset(word, 0, sizeof word);
-        memcpy(word, bytes + at, size - at < BLOCK ? size - at : BLOCK);
-        for (int i = 0; i < LANES; i++) {
-            lane[i] = (lane[i] ^ word[i]) * 0x9E3779B97F4A7C15u;
-            lane[i] ^= lane[i] >> 29;
-        }
-    }
+    size_t size = n * sizeof *x, at = 0;
+    char rest[BLOCK] = {0};
+    for (; at + BLOCK <= size; at += BLOCK)
+        mix(lane, bytes + at);
+    memcpy(rest, bytes + at, size - at);
+    mix(lane, rest);
     return (uint32_t)(pb_hash(lane, sizeof lane) >> 16);
 }
 

@@ -16,6 +16,7 @@ across=no
 only=" $* "
 cp -a Makefile src methods tasks tools tests models data experiments build "$copy" 2>/dev/null
 cd "$copy" || exit 2
+sed -i 's/^seeds .*/seeds = 0/' experiments/check.ini # one is enough for bits
 found=0 missed=0
 
 train() { # DATABASE PROGRAM THREADS
