@@ -44,9 +44,9 @@ layers() {
 	} END { print list }' out
 }
 
-# Rows that something was found in, or that are not to the bit what they were.
+# Rows that something was found in.
 touched() {
-	awk '/^(changed|worse|undecided) / { row = $2; sub(/^check\//, "", row); sub(/:$/, "", row); if (!seen[row]++) print row }' out
+	awk '/^(changed|worse) / { row = $2; sub(/^check\//, "", row); sub(/:$/, "", row); if (!seen[row]++) print row }' out
 }
 
 miss() {
