@@ -112,6 +112,29 @@ ok 'nothing is new' [ "$(number merged.db 'SELECT count(*) FROM run')" = 16 ]
 ok 'the table of them' run 0 table toy.ini --db merged.db
 ok 'is the same' cmp -s out wanted
 
+# ---- broken pages -------------------------------------------------------------------------------------------------
+# Each page in turn: the answer is the right one, or there is none.
+pages=$(($(stat -c %s new.db) / 4096)) wrong=0
+while read -r -a command; do
+	cp new.db broken.db
+	"$program" "${command[@]}" --db broken.db >good 2>/dev/null
+	right=$?
+	for ((page = 1; page < pages; page++)); do
+		cp new.db broken.db
+		dd if=/dev/zero of=broken.db bs=4096 seek=$page count=1 conv=notrunc 2>/dev/null
+		"$program" "${command[@]}" --db broken.db >out 2>err
+		status=$?
+		[ $status = 2 ] && [ -s err ] && continue
+		[ $status = $right ] && ! grep -q malformed err && cmp -s out good && continue
+		wrong=$((wrong + 1))
+		echo "    ${command[*]}: page $page: exit status $status"
+	done
+done <<'END'
+table toy.ini
+compare head lora
+END
+ok "$pages pages broken in turn: the right answer or none" [ $wrong = 0 ]
+
 # ---- what is not ours ---------------------------------------------------------------------------------------------
 cp new.db view.db
 sqlite3 view.db 'DROP VIEW finished; CREATE VIEW finished AS SELECT * FROM run'

@@ -91,8 +91,10 @@ static void hold_standard_streams(void)
 /* The exit code, once all that was printed has arrived: half a table is no table. */
 static int end(int rc)
 {
-    if (*pb_error_text())
+    if (*pb_error_text()) {
         fprintf(stderr, "peftbench: %s\n", pb_error_text());
+        rc = rc == PB_EXIT_NO ? rc : PB_EXIT_QUESTION; /* something went wrong on the way: no answer is sure */
+    }
     bool lost = ferror(stdout); /* by a write some time ago, of which errno knows nothing */
     errno = 0;
     if (fclose(stdout) || lost) {

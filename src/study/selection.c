@@ -89,6 +89,8 @@ static int place_of(const pb_selections *x, const pb_selection *s, const char *c
 static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool partial)
 {
     pb_choice was;
+    if (!s->finished)
+        return 0;
     if (pb_store_chosen(store, &s->sweep, &was))
         return -1;
     bool whole = s->finished == s->cells, was_whole = was.id && was.finished == was.cells;
