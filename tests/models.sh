@@ -213,6 +213,9 @@ ok 'a FIFO is no config.json' weights 'bad/config.json: cannot read: want a regu
 fresh && rm bad/model.safetensors && mkfifo bad/model.safetensors
 ok 'nor weights' weights 'bad/model.safetensors: cannot read: want a regular file, got a FIFO'
 ok 'a device is no model' refuses '/dev/zero: cannot read: want a regular file' '[3]\n' logits --ids --model /dev/zero
+ok 'a FIFO is no database' refuses 'bad/model.safetensors: cannot read: want a regular file, got a FIFO' '' merge \
+	bad/model.safetensors other.db
+ok 'nor a device' refuses '/dev/zero: cannot read: want a regular file' '' merge /dev/zero other.db
 ok 'a device is no experiment' refuses '/dev/zero: cannot read: want a regular file' '' status /dev/zero
 rm -rf goes && cp -r "$families/llama-3" goes
 said() { # JSON OPTION..: goes on as generation_config.json says

@@ -24,6 +24,12 @@ static int check_regular(const char *path, const struct stat *s)
                                : pb_error("%s: cannot read: want a regular file, got %s", path, kind_of(s->st_mode));
 }
 
+int pb_check_regular(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) ? 0 : check_regular(path, &s);
+}
+
 /* O_NONBLOCK and the second look: the file may have been exchanged for a FIFO between the two calls. */
 int pb_open_file(const char *path)
 {

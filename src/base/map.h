@@ -12,6 +12,9 @@ int pb_open_file(const char *path);
 /* The same as a stream, which the caller closes; NULL with the error. */
 FILE *pb_open_stream(const char *path);
 
+/* Is it a regular file, or not there at all: for files that somebody else's code opens.  -1 with the same error. */
+int pb_check_regular(const char *path);
+
 /* A whole file, mapped read-only.  An empty file has no data and size 0. */
 typedef struct pb_map {
     const unsigned char *data;

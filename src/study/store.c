@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "study/store_internal.h"
 
 /* ---- errors and statements ---------------------------------------------------------------------------- */
@@ -122,12 +123,13 @@ const char *pb_store_split(int split)
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
-/* Names by which SQLite makes a database of each connection's own: nothing would be kept. */
+/* Names by which SQLite makes a database of each connection's own: nothing would be kept.  Opening a FIFO would wait
+ * for ever. */
 static int check_name(const char *path)
 {
     if (!*path || !strcmp(path, ":memory:") || !strncmp(path, "file:", 5))
         return pb_error("--db '%s': want the path of a file that keeps the results", path);
-    return 0;
+    return pb_check_regular(path);
 }
 
 char *pb_store_address(const char *path, const char *parameters)
