@@ -85,7 +85,7 @@ static int rename_all(pb_gguf *f, const char *arch)
         return pb_error("%s: %s.attention.head_count: want numbers of heads below 4096", f->path, arch);
     for (size_t i = 0; i < f->count; i++) {
         pb_array *a = &f->array[i];
-        char *name = strcmp(a->name, FREQUENCIES) || gpt2 ? renamed(gpt2, a->name) : pb_strdup(FREQUENCIES);
+        char *name = gpt2 || strcmp(a->name, FREQUENCIES) != 0 ? renamed(gpt2, a->name) : pb_strdup(FREQUENCIES);
         if (!name)
             return pb_error("%s: '%s': no such tensor in a %s here", f->path, a->name, arch);
         mark(a, a->name, gpt2, llama, (int)heads, (int)kv);

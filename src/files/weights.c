@@ -185,12 +185,10 @@ static size_t count_in(const shard *s)
 
 const pb_array *pb_weights_find(const pb_weights *w, const char *name)
 {
-    int place = w->gguf ? pb_dictionary_find(&w->gguf->name, name, strlen(name)) : -1;
+    const pb_dictionary *names = w->gguf ? &w->gguf->name : w->llama2c ? &w->llama2c->name : NULL;
+    int place = names ? pb_dictionary_find(names, name, strlen(name)) : -1;
     if (place >= 0)
-        return &w->gguf->array[place];
-    for (size_t i = 0; w->llama2c && i < w->llama2c->count; i++) /* a dozen a layer, by our own names */
-        if (!strcmp(w->llama2c->array[i].name, name))
-            return &w->llama2c->array[i];
+        return w->gguf ? &w->gguf->array[place] : &w->llama2c->array[place];
     const pb_array *a = NULL;
     for (size_t i = 0; i < w->shards && !a; i++)
         a = find_in(&w->shard[i], name);

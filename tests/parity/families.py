@@ -44,6 +44,8 @@ MODELS = {
     "llama-biases": ("LlamaConfig", dict(LLAMA, attention_bias=True, mlp_bias=True), "LlamaForCausalLM"),
     "llama-head-dim": ("LlamaConfig", dict(LLAMA, head_dim=10), "LlamaForCausalLM"),
     "llama-3": ("LlamaConfig", dict(LLAMA, rope_parameters=_rope(**LLAMA3)), "LlamaForCausalLM"),
+    "llama-yarn": ("LlamaConfig", dict(LLAMA, rope_parameters=_rope(rope_type="yarn", factor=4.0, beta_fast=4.0,
+                                                                    original_max_position_embeddings=16)), "LlamaForCausalLM"),
     "llama-linear": ("LlamaConfig", dict(LLAMA, rope_parameters=_rope(rope_type="linear", factor=2.5)), "LlamaForCausalLM"),
     "qwen2": ("Qwen2Config", LLAMA, "Qwen2ForCausalLM"),
     "qwen3": ("Qwen3Config", dict(LLAMA, head_dim=8), "Qwen3ForCausalLM"),
