@@ -47,6 +47,6 @@ check 'clang without a warning' warnings clang
 check 'clang-tidy' tidy
 # shellcheck disable=SC2086 # a list of words
 check 'address and undefined behaviour sanitizers' sanitized address,undefined $tests
-check 'thread sanitizer' sanitized thread test_train
+check 'thread sanitizer' sanitized thread test_train test_cores
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
