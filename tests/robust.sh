@@ -110,6 +110,9 @@ misbehaves 'loops' 'for (;;) pause()' 1 "$(bad 'took over 2 s')" --set experimen
 misbehaves 'closes its files' 'for (int i = 0; i < 100; i++) close(i)' 0 "$good"
 misbehaves 'closes its pipe and loops' 'for (int i = 3; i < 100; i++) close(i); for (;;) pause()' 1 "$(bad 'took over 2 s')" --set experiment.cell_seconds=2
 misbehaves 'leaves the folder' 'chdir("/")' 0 "$good"
+mkdir elsewhere
+misbehaves 'leaves the folder and fails' 'chdir("elsewhere"); return NULL' 1 "$(bad 'add: [0,0] + [6,16] do not fit')"
+ok 'nothing is written there' rmdir elsewhere
 misbehaves 'ignores children' 'signal(SIGCHLD, SIG_IGN)' 0 "$good"
 misbehaves 'prints' 'puts("A LINE OF ITS OWN")' 0 "$good" --json
 ok 'not among the results' test -z "$(grep -v '^{.*}$' out)"

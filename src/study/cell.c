@@ -19,9 +19,7 @@
 #include "train/score.h"
 #include "train/serving.h"
 
-/* Hooks of methods that are not ours have run when this is called: back to the folder that the paths are relative to,
- * and to plain numbers. */
-static void come_home(const pb_bench *b)
+void pb_bench_home(const pb_bench *b)
 {
     pb_plain_numbers();
     if (b->home && chdir(b->home))
@@ -71,7 +69,7 @@ static void close_subject(subject *s)
 /* The base, without the cell's methods where parts == 0.  {NULL, NULL} with an error. */
 static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
 {
-    come_home(b);
+    pb_bench_home(b);
     subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false)};
     if (s.model)
         s.form = pb_cell_form(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
@@ -91,7 +89,7 @@ static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, co
     int rc = pb_train(s->model, s->form, b->experiment->task, &c->train, c->seed, NULL, &r);
     pb_threads_start(b->threads);
     pb_result_free(&r);
-    come_home(b);
+    pb_bench_home(b);
     rc = rc || pb_make_dirs(b->artifacts) || pb_model_save(s->model, k->path) || pb_sha256_file(k->path, &is) ? -1 : 0;
     if (rc || !*k->digest.hex || !strcmp(is.hex, k->digest.hex))
         return rc;
@@ -122,7 +120,7 @@ static int find_kept(const pb_bench *b, long long id, pb_kept *k)
 static subject open_trained(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_kept k = {.path = NULL};
-    come_home(b);
+    pb_bench_home(b);
     int rc = find_kept(b, id, &k);
     subject s = rc ? (subject){NULL, NULL} : open_subject(b, c, c->row->parts);
     if (s.model && load_trained(b, c, &s, &k))
@@ -141,7 +139,7 @@ static double file_bytes(const char *path)
 
 static int save(const pb_bench *b, const pb_cell *c, const pb_model *m, pb_result *r)
 {
-    come_home(b);
+    pb_bench_home(b);
     char *path = pb_kept_path(b->db, c->hash.hex);
     char *base = pb_format("%s/model.safetensors", b->experiment->model_path);
     int rc = pb_make_dirs(b->artifacts) || pb_model_save(m, path) || pb_sha256_file(path, &r->artifact) ? -1 : 0;
@@ -176,7 +174,7 @@ static void put_prompt(const pb_form *f, pb_result *r)
 /* No result is stored beside an error that somebody passed over. */
 static int check_errors(const pb_bench *b)
 {
-    come_home(b);
+    pb_bench_home(b);
     return *pb_error_text() ? -1 : 0;
 }
 

@@ -17,6 +17,10 @@ typedef struct pb_bench {
     bool retry;      /* time again what could not be timed         */
 } pb_bench;
 
+/* To be called where hooks of methods that are not ours have run: back to the folder that the paths are relative to,
+ * and to numbers with a decimal point. */
+void pb_bench_home(const pb_bench *b);
+
 /* The cell's model with its methods attached, for this data; parts 0: the base alone.  shapes_only as pb_model_open.
  * NULL with an error. */
 pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define ERROR_MARK '\1'  /* begins the line that is the error */
+#define CLOCK_MARK '\2'  /* is the line by which the time begins again */
 #define MOST_HEARD 65536 /* bytes of a line; more is not ours */
 #define MOST_JOBS 256
 
@@ -72,6 +73,11 @@ static void die_with(pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1); /* it died before it could be watched */
+}
+
+void pb_child_begin(FILE *to_parent)
+{
+    fprintf(to_parent, "%c\n", CLOCK_MARK);
 }
 
 static _Noreturn void be_task(pb_child_work *work, void *ctx, int number, int fd)
@@ -160,7 +166,9 @@ static int start(child *c, pb_child_work *work, void *ctx, int number)
 
 static void take_line(child *c, const char *line, const pb_child_events *events, void *ctx)
 {
-    if (line[0] != ERROR_MARK)
+    if (line[0] == CLOCK_MARK)
+        c->begun = pb_clock();
+    else if (line[0] != ERROR_MARK)
         events->told(ctx, c->number, line);
     else if (!c->error)
         c->error = pb_strdup(line + 1);

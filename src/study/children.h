@@ -12,6 +12,9 @@
 /* In the child: does task `number`.  A nonzero return is a failure, explained by pb_error_text(). */
 typedef int pb_child_work(void *ctx, int number, FILE *to_parent);
 
+/* In the child: its time is counted from now on, not from its start (it has waited for others). */
+void pb_child_begin(FILE *to_parent);
+
 /* In the driver. */
 typedef struct pb_child_events {
     void (*begun)(void *ctx, int number);

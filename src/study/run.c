@@ -132,6 +132,7 @@ static int claim(const pass *p, const pb_cell *c, long long id, bool *done, long
 {
     *done = false;
     *busy = 0;
+    pb_bench_home(&p->bench);
     pb_store *s = pb_store_open(p->bench.db);
     int rc = s ? pb_store_claim(s, p->kind->alone ? "" : c->hash.hex, p->kind->name, busy) : -1;
     if (!rc && !*busy)
@@ -141,6 +142,7 @@ static int claim(const pass *p, const pb_cell *c, long long id, bool *done, long
 
 static int release(const pass *p, const pb_cell *c)
 {
+    pb_bench_home(&p->bench);
     pb_store *s = pb_store_open(p->bench.db);
     int rc = s ? pb_store_release(s, p->kind->alone ? "" : c->hash.hex, p->kind->name) : -1;
     return pb_store_close(s) || rc ? -1 : 0;
@@ -197,6 +199,7 @@ static int work_in_child(void *ctx, int number, FILE *to_parent)
     int rc = take(p, number, to_parent);
     if (rc <= 0)
         return rc;
+    pb_child_begin(to_parent);
     rc = p->kind->work ? p->kind->work(&p->bench, c, p->id[number])
                        : pb_cell_train(&p->bench, c, &(pb_progress){.tell = tell_step, .ctx = &t});
     return release(p, c) || rc ? -1 : 0;
