@@ -238,7 +238,7 @@ for _ in $(seq 600); do
 done
 kill -9 $pid
 wait $pid 2>/dev/null
-sleep 0.2
+gone 'run long.ini --db killed.db' # killed, not gone yet
 kept=$(sqlite3 killed.db 'SELECT count(*) FROM run')
 ok 'the database is whole after kill -9' test "$(sqlite3 killed.db 'PRAGMA integrity_check')" = ok
 ok 'the runs before it are kept' test "$kept" -gt 4

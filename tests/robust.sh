@@ -117,7 +117,7 @@ misbehaves 'ignores children' 'signal(SIGCHLD, SIG_IGN)' 0 "$good"
 misbehaves 'prints' 'puts("A LINE OF ITS OWN")' 0 "$good" --json
 ok 'not among the results' test -z "$(grep -v '^{.*}$' out)"
 misbehaves 'leaves a process' 'if (!fork()) { for (;;) pause(); }' 0 "$good"
-ok 'which does not outlive it' test -z "$(pgrep -f 'run gate.ini --db gate.db')"
+ok 'which does not outlive it' gone 'run gate.ini --db gate.db'
 
 # ---- a locale with a decimal comma -----------------------------------------------------------------------------
 numbers() { # DATABASE: all that is stored as text and read as a number, and what came out
@@ -212,7 +212,7 @@ stopped() { # SIGNAL
 	local status=$?
 	is $((128 + $(kill -l "$1"))) $status && says "stopped by signal $(kill -l "$1")" && is '1 0' \
 		"$(sql gate.db "SELECT count(*) || ' ' || sum(status = 'failed') FROM run")" &&
-		[ -z "$(pgrep -f 'run gate.ini --db gate.db')" ]
+		gone 'run gate.ini --db gate.db'
 }
 ok 'SIGTERM ends driver and cells, and no cell has failed' stopped TERM
 ok 'SIGHUP too' stopped HUP

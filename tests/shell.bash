@@ -25,6 +25,14 @@ run() { # EXPECTED-STATUS ARGUMENTS...
 says() { grep -qF -- "$1" "$work/err"; }
 prints() { grep -qE -- "$1" "$work/out"; }
 
+gone() { # PATTERN: no process has such a command line any more, or soon
+	for _ in $(seq 100); do
+		pgrep -f -- "$1" >"$work/processes" || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 # In the present folder: the task toy of 24 texts, and models/tiny.
 toy_task() {
 	mkdir -p tasks data models
