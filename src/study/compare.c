@@ -237,10 +237,19 @@ static void note_processes(int n, pb_axis *x)
                  ceil(n * half * half / (wanted * wanted)));
 }
 
+/* Of the seed that was timed; NaN: not recorded. */
+static double timing_wait(const pb_side *s)
+{
+    double wait = NAN;
+    for (int i = 0; i < s->seeds && isnan(wait); i++)
+        wait = pb_side_value(s, i, "overhead.contention");
+    return wait;
+}
+
 /* Times of a busy machine say so. */
 static void note_wait(const pb_side *a, const pb_side *b, pb_axis *x)
 {
-    double wait[] = {pb_side_value(a, -1, "overhead.contention"), pb_side_value(b, -1, "overhead.contention")};
+    double wait[] = {timing_wait(a), timing_wait(b)};
     size_t used = strlen(x->note);
     if (wait[0] > PB_CONTENDED || wait[1] > PB_CONTENDED)
         snprintf(x->note + used, sizeof x->note - used, "; busy machine: waited %.0f %% and %.0f %% of the time",
