@@ -10,6 +10,7 @@
 #include "model/adapter.h"
 #include "model/adapter_fields.h"
 #include "model/apply.h"
+#include "model/bank.h"
 
 #define SAVED "tests/golden/families/llama-3/adapter"
 
@@ -306,4 +307,26 @@ TEST(an_absent_field_has_the_default_of_peft)
         free(dir);
     }
     CHECK(scale[0] == scale[1] && scale[0] > 1e-3);
+}
+
+TEST(a_bank_refuses_what_changes_the_base)
+{
+    static const char *const names[][2] = {{"pissa", "q_proj.weight"},
+                                           {"lora-bias", "q_proj.bias"},
+                                           {"head-and-embed", "embed_tokens"},
+                                           {"tokens", "embed_tokens.weight"},
+                                           {"resized", "embed_tokens.weight"}};
+    pb_model *m = pb_model_open(&(pb_opening){.path = GOLDEN "/families/llama-3"});
+    pb_bank *bank = pb_bank_new(m);
+    for (size_t i = 0; i < PB_COUNT(names); i++) {
+        char *dir = pb_format(ADAPTERS "/%s", names[i][0]);
+        CHECK_INT(pb_bank_add(bank, dir, false), -1);
+        if (!CHECK(strstr(pb_error_text(), "bank: the adapter changes") && strstr(pb_error_text(), names[i][1])))
+            printf("    %s: %s\n", names[i][0], pb_error_text());
+        pb_error_clear();
+        free(dir);
+    }
+    CHECK_INT(pb_bank_add(bank, ADAPTERS "/pickled", false), 0);
+    pb_bank_free(bank);
+    pb_model_free(m);
 }

@@ -282,12 +282,16 @@ static pb_text class_names(const pb_model *m)
 static int save(saving *s, const char *dir)
 {
     pb_peft_layout layout = s->method->peft->layout;
+    bool soft = layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT;
+    if (soft && s->m->head != PB_HEAD_CLASSES && s->m->head != PB_HEAD_CAUSAL)
+        return pb_error("%s: PEFT applies no %s to a model without a task_type, and has none for this head",
+                        s->method->name, s->method->peft->type);
     if (save_method(s) || pb_make_dirs(dir))
         return -1;
     save_whole(s);
     add_settings(s);
     add_common(s);
-    if (layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT)
+    if (soft)
         add_prompt_sizes(s);
     pb_digest base = pb_model_digest(s->m);
     pb_text classes = class_names(s->m);
