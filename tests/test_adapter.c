@@ -330,3 +330,39 @@ TEST(a_bank_refuses_what_changes_the_base)
     pb_bank_free(bank);
     pb_model_free(m);
 }
+
+/* Every method that PEFT has too, as it is before training, written for a family and read again. */
+static void check_written(const char *family, int classes, const pb_method *method)
+{
+    char dir[] = "/tmp/peftbench-adapter-XXXXXX";
+    void *conf = pb_alloc(method->conf_size + 1);
+    pb_option_defaults(method->options, conf);
+    pb_model *m = pb_model_open(&(pb_opening){.path = family, .classes = classes});
+    pb_model *other = pb_model_open(&(pb_opening){.path = family, .classes = classes});
+    PB_CHECK(mkdtemp(dir) != NULL && m && other && !pb_model_attach(m, &(pb_attached){method, conf}, 1));
+    if (pb_option_find(method->options, "pool"))
+        pb_option_set(method->options, conf, "pool", "first");
+    CHECK_INT(pb_adapter_save(m, dir), 0);
+    pb_adapter *a = pb_adapter_open(dir);
+    if (!CHECK(a && !pb_adapter_attach(other, a, false)))
+        printf("    %s, %s: %s\n", family, method->name, pb_error_text());
+    pb_error_clear();
+    pb_model_free(other);
+    pb_model_free(m);
+    pb_adapter_close(a);
+    pb_option_release(method->options, conf);
+    free(conf);
+    pb_remove_tree(dir);
+}
+
+TEST(every_adapter_that_is_written_is_read_again)
+{
+    const pb_method *method;
+    for (int i = 0; (method = pb_method_at(i)); i++)
+        if (method->peft) {
+            check_written(GOLDEN "/families/gpt2", 0, method);
+            check_written(GOLDEN "/families/llama-3", 2, method);
+            check_written(GOLDEN "/families/roberta", 3, method);
+            check_written(GOLDEN "/tiny-bert", 2, method);
+        }
+}

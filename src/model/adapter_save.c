@@ -89,7 +89,7 @@ static void add_common(saving *s)
         pb_text_add(new_member(s, "target_modules"), "[%s]", s->targets.data);
     if (s->method->peft->input_option)
         pb_text_add(new_member(s, "feedforward_modules"), "[%s]", s->inputs.length ? s->inputs.data : "");
-    if (s->targets.length && m->config.family->conv1d)
+    if (s->method->peft->layout == PB_PEFT_SITES && m->config.family->conv1d)
         pb_text_add(new_member(s, "fan_in_fan_out"), "true");
 }
 
