@@ -120,9 +120,7 @@ static pb_verdict verdict_of_kind(const gate *g, const pb_layers *l, const pb_co
     pb_verdict worst = PB_SAME;
     for (int i = 0; i < c->axes; i++) {
         pb_verdict v = (int)c->axis[i].kind == kind ? verdict_of(g, l, &c->axis[i]) : PB_SAME;
-        if (v == PB_WORSE || (v == PB_UNDECIDED && worst != PB_WORSE))
-            worst = v;
-        else if (v == PB_BETTER && worst == PB_SAME)
+        if (v == PB_WORSE || (v == PB_UNDECIDED && worst != PB_WORSE) || worst == PB_SAME)
             worst = v;
     }
     return worst;

@@ -146,7 +146,8 @@ static bool same_run(const pb_side *a, int i, const pb_side *b, int k)
 /* One computation that came out the same twice differs by nothing: there is no estimate, and no interval. */
 static void note_one_computation(const pb_scores *x, const pb_scores *y, pb_axis *axis)
 {
-    if (memcmp(x->x, y->x, (size_t)x->seeds * (size_t)x->examples * (size_t)x->stats * sizeof *x->x) != 0)
+    if (!x->x || !y->x ||
+        memcmp(x->x, y->x, (size_t)x->seeds * (size_t)x->examples * (size_t)x->stats * sizeof *x->x) != 0)
         return;
     axis->difference.low = axis->difference.high = NAN;
     axis->verdict = PB_SAME;

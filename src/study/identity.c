@@ -10,7 +10,10 @@
 
 static bool same_bits(double a, double b)
 {
-    return !memcmp(&a, &b, sizeof a) || (isnan(a) && isnan(b));
+    uint64_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y || (isnan(a) && isnan(b));
 }
 
 /* |a - b| as a share of `scale`; infinite where one of the two alone is a number. */
@@ -151,7 +154,8 @@ static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text 
     size_t n = is->predictions < was->predictions ? is->predictions : was->predictions, said = 0, sure = 0;
     for (size_t i = 0; i < n; i++) {
         const pb_prediction *a = &is->prediction[i], *b = &was->prediction[i];
-        said += a->predicted != b->predicted || (a->text && b->text ? strcmp(a->text, b->text) : a->text != b->text);
+        said += a->predicted != b->predicted ||
+                (a->text && b->text ? strcmp(a->text, b->text) != 0 : a->text != b->text);
         sure += !same_bits((double)a->probability, (double)b->probability);
     }
     if (is->predictions != was->predictions)

@@ -141,19 +141,23 @@ static int take_series(sqlite3_stmt *q, pb_result *out)
     const char *at = text_of(q, 2);
     size_t n = 0, room = strlen(at);
     double *x = pb_alloc((room + 1) * sizeof *x);
+    bool points = !strcmp(text_of(q, 0), "fingerprints");
     while (*at && strchr("[,", *at) && at[1] != ']') {
-        char *end;
-        at++;
-        x[n++] = strncmp(at, "null", 4) ? strtod(at, &end) : NAN;
-        at = strncmp(at, "null", 4) ? end : at + 4;
+        char *end = NULL;
+        bool null = !strncmp(++at, "null", 4);
+        x[n++] = null ? NAN : strtod(at, &end);
+        at = null ? at + 4 : end;
     }
-    if (strcmp(text_of(q, 0), "fingerprints") != 0)
+    int rc = *at == ']' || !strcmp(at, "[]") ? 0 : -1;
+    if (!points)
         pb_result_series(out, sqlite3_column_int(q, 1), text_of(q, 0), (int)n, x);
-    else
-        for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; points && !rc && k < n; k++) {
+        rc = fabs(x[k]) < 1e9 ? 0 : -1; /* a step */
+        if (!rc)
             pb_result_fingerprint(out, (int)x[k], NULL); /* of no tensors yet */
+    }
     free(x);
-    return *at == ']' || !strcmp(at, "[]") ? 0 : -1;
+    return rc;
 }
 
 /* The next tensor's prints at all points. */
