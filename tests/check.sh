@@ -93,6 +93,18 @@ cd ..
 ok 'is a change' run 1 check a.db --db rate.db --method lora
 ok 'from the first step on' prints 'identity: seed 0: losses equal to step [12], differ at step [23] by .*first tensor: .* after step [12]'
 
+ok 'a probe' change probe.db "DELETE FROM trace WHERE name = 'logits' AND step = 5 AND $lora; $elsewhere"
+ok 'that was not taken' run 1 check a.db --db probe.db
+ok 'is missed' prints '^changed +toy/lora: trajectory: seed 0: off by inf .* in the steps after which the probe'
+ok 'a seed of another machine' change mixed.db "UPDATE trace SET numbers = json_replace(numbers, '\$[2]', json_extract(numbers, '\$[2]') * 1.00001)
+	WHERE name = 'loss' AND $lora; UPDATE provenance SET value = 'another one' WHERE key = 'processor' AND run IN
+	(SELECT id FROM run WHERE seed = 1)"
+ok 'takes back nothing of what another seed has shown' run 1 check a.db --db mixed.db
+ok 'which is told' prints '^changed +toy/lora: identity: seed 0: losses equal to step 2'
+ok 'a seed' change lost.db "DROP TRIGGER selected_delete; DELETE FROM selected WHERE $lora"
+ok 'that is there no more' run 1 check a.db --db lost.db
+ok 'is missed too' prints '^changed +toy/lora: trajectory: seed 0: was scored on test, and has no such run now'
+
 # ---- for programs ---------------------------------------------------------------------------------------------
 ok 'JSON' run 1 check a.db --db loss.db --json --out junit.xml
 ok 'has each layer' test "$(grep -c '"layer":' out)" = 9

@@ -107,6 +107,15 @@ static int first_at(const pb_fingerprint *a, const pb_fingerprint *b, int tensor
     return -1;
 }
 
+/* Were the fingerprints of the two taken after the same steps? */
+static bool same_points(const pb_result *is, const pb_result *was)
+{
+    bool same = is->fingerprints == was->fingerprints;
+    for (size_t k = 0; k < is->fingerprints && same; k++)
+        same = is->fingerprint[k].step == was->fingerprint[k].step;
+    return same;
+}
+
 static bool tell_tensor(const pb_result *is, const pb_result *was, pb_text *t)
 {
     if (!same_names(is, was)) {
@@ -125,7 +134,27 @@ static bool tell_tensor(const pb_result *is, const pb_result *was, pb_text *t)
                 pb_text_add(t, " (its norm was %.6g, is %.6g)", (double)b->print[i].norm, (double)a->print[i].norm);
             return true;
         }
-    return false;
+    if (!same_points(is, was))
+        pb_text_add(t, "; tensors were recorded after other steps");
+    return !same_points(is, was);
+}
+
+/* How many series of this name there are. */
+static int count_series(const pb_result *r, const char *name)
+{
+    int n = 0;
+    for (size_t i = 0; i < r->series_count; i++)
+        n += !strcmp(r->series[i].name, name);
+    return n;
+}
+
+/* Do the two have series of this name at the same points? */
+static bool same_series(const pb_result *is, const pb_result *was, const char *name)
+{
+    bool same = count_series(is, name) == count_series(was, name);
+    for (size_t i = 0; i < is->series_count; i++)
+        same = same && (strcmp(is->series[i].name, name) != 0 || pb_result_find(was, is->series[i].step, name));
+    return same;
 }
 
 /* The first of the two's common points at which the probe's logits differ. */
@@ -145,8 +174,10 @@ static bool tell_logits(const pb_result *is, const pb_result *was, const char *n
         pb_text_add(t, "; %s differ", what);
         say_when(t, first->step);
         pb_text_add(t, " by %.2g (of the largest)", distance(first, other));
+    } else if (!same_series(is, was, name)) {
+        pb_text_add(t, "; %s were recorded after other steps", what);
     }
-    return first;
+    return first || !same_series(is, was, name);
 }
 
 static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text *t)
@@ -176,7 +207,7 @@ static void hold_bits(const pb_result *is, const pb_result *was, unsigned long l
     changed |= tell_logits(is, was, "logits", "probe logits", &t);
     changed |= tell_logits(is, was, "logits.merged", "merged logits", &t);
     changed |= tell_predictions(is, was, &t);
-    if (changed && out->verdict == PB_LAYER_SAME) {
+    if (changed && out->verdict != PB_LAYER_CHANGED) {
         out->verdict = PB_LAYER_CHANGED;
         snprintf(out->note, sizeof out->note, "%s", t.data);
     }
@@ -197,7 +228,7 @@ static char *deciding_flags(const char *flags)
     return t.data ? t.data : pb_strdup("");
 }
 
-/* May the bits of the two be the same?  Else says what differs. */
+/* May the bits of the two be the same?  Else says what differs, unless another seed has changed. */
 static bool same_kind(const pb_recorded *is, const pb_recorded *was, pb_layer *out)
 {
     static const char *const what[PB_BITS_FACTS] = {"processor", "version of the kernels", "number of threads",
@@ -206,8 +237,8 @@ static bool same_kind(const pb_recorded *is, const pb_recorded *was, pb_layer *o
         char *a = i == PB_BITS_FLAGS ? deciding_flags(is->fact[i]) : pb_strdup(is->fact[i]);
         char *b = i == PB_BITS_FLAGS ? deciding_flags(was->fact[i]) : pb_strdup(was->fact[i]);
         bool same = !strcmp(a, b);
-        if (!same) {
-            *out = (pb_layer){.verdict = PB_LAYER_UNKNOWN};
+        if (!same && out->verdict == PB_LAYER_SAME) {
+            out->verdict = PB_LAYER_UNKNOWN;
             snprintf(out->note, sizeof out->note, "not judged: another %s, was '%.150s', is '%.150s'", what[i], b, a);
         }
         free(a);
@@ -242,6 +273,8 @@ static void follow_losses(const pb_result *is, const pb_result *was, furthest *f
 {
     const pb_series *a = pb_result_find(is, -1, "loss"), *b = pb_result_find(was, -1, "loss");
     double scale = 0;
+    if (a->count != b->count && (a->count < PB_HORIZON || b->count < PB_HORIZON))
+        note_furthest(f, INFINITY, "the number of steps, which was %d and is %d", b->count, a->count);
     for (int k = 0; k < PB_HORIZON && k < a->count && k < b->count; k++) {
         scale = fmax(scale, fabs(b->x[k]));
         note_furthest(f, apart(a->x[k], b->x[k], scale), "the loss of step %d", k + 1);
@@ -258,6 +291,8 @@ static void follow_logits(const pb_result *is, const pb_result *was, furthest *f
             note_furthest(f, distance(a, b), step ? "the probe's logits after step %d" : "the probe's first logits",
                           step);
     }
+    if (!same_series(is, was, "logits"))
+        note_furthest(f, INFINITY, "the steps after which the probe's logits were recorded");
 }
 
 /* How trainable tensors are drawn does not depend on rounding. */
@@ -283,7 +318,7 @@ static void hold_trajectory(const pb_result *is, const pb_result *was, unsigned 
     follow_losses(is, was, &f);
     follow_logits(is, was, &f);
     worst->off = fmax(worst->off, f.off);
-    if (f.off <= tolerance || out->verdict != PB_LAYER_SAME)
+    if (f.off <= tolerance || out->verdict == PB_LAYER_CHANGED)
         return;
     out->verdict = PB_LAYER_CHANGED;
     snprintf(out->note, sizeof out->note, "seed %llu: off by %.2g (relative, tolerance %.2g) in %s", seed, f.off,
@@ -323,15 +358,41 @@ static bool has_series(const pb_recorded *r)
     return pb_result_find(&r->result, -1, "loss");
 }
 
+/* Of this seed nothing was recorded; what another seed has shown stays. */
+static void say_unknown(pb_layer *out)
+{
+    if (out->verdict == PB_LAYER_SAME)
+        *out = (pb_layer){PB_LAYER_UNKNOWN, "not recorded"};
+}
+
+/* A seed that was scored and is not any more: it failed or diverged. */
+static void miss_seed(unsigned long long seed, pb_layers *out)
+{
+    pb_layer lost = {.verdict = PB_LAYER_CHANGED};
+    snprintf(lost.note, sizeof lost.note, "seed %llu: was scored on test, and has no such run now", seed);
+    out->trajectory = lost;
+    if (out->identity.verdict != PB_LAYER_UNKNOWN)
+        out->identity = lost;
+}
+
+static bool has_seed(const pb_side *s, uint64_t seed)
+{
+    bool has = false;
+    for (int i = 0; i < s->seeds; i++)
+        has |= s->seed[i] == seed;
+    return has;
+}
+
 static void hold(const pb_recorded *is, const pb_recorded *was, unsigned long long seed, double tolerance,
                  furthest *worst, pb_layers *out)
 {
     if (!has_series(is) || !has_series(was)) {
-        out->identity = out->trajectory = (pb_layer){PB_LAYER_UNKNOWN, "not recorded"};
+        say_unknown(&out->identity);
+        say_unknown(&out->trajectory);
         return;
     }
     out->other_threads = strcmp(is->fact[PB_BITS_THREADS], was->fact[PB_BITS_THREADS]) != 0;
-    if (out->identity.verdict != PB_LAYER_UNKNOWN && same_kind(is, was, &out->identity))
+    if (same_kind(is, was, &out->identity))
         hold_bits(&is->result, &was->result, seed, &out->identity);
     hold_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);
     hold_merging(&is->result, &was->result, out);
@@ -355,6 +416,9 @@ int pb_layers_compare(const pb_side *is, const pb_side *was, double tolerance, p
             pb_recorded_free(&b);
         }
     judge_merging(out);
+    for (int k = was->seeds; k-- > 0;)
+        if (!has_seed(is, was->seed[k]))
+            miss_seed(was->seed[k], out);
     if (out->identity.verdict == PB_LAYER_SAME)
         snprintf(out->identity.note, sizeof out->identity.note, "the same to the bit");
     if (out->trajectory.verdict == PB_LAYER_SAME)

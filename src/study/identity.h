@@ -26,7 +26,8 @@ typedef struct pb_layers {
     double merge_error[2]; /* the largest over the seeds, of `is` and `was` */
 } pb_layers;
 
-/* Holds every seed that both sides have against each other.  -1 with an error: a database cannot be read. */
+/* Holds every seed that both sides have against each other; a seed that `was` has and `is` lacks is a change.  -1 with
+ * an error: a database cannot be read. */
 int pb_layers_compare(const pb_side *is, const pb_side *was, double tolerance, pb_layers *out);
 
 #endif
