@@ -270,6 +270,9 @@ ok 'once' is 1 "$(grep -c 'lora:dora is left out' err)"
 ok 'its other times are there' is 'head|0 lora|1 lora:dora|0' "$(sql serving.db "SELECT row, (SELECT count(*) FROM value
 	WHERE run = id AND key = 'serving.mixed_ratio.n2' AND step = -1) FROM run WHERE EXISTS (SELECT 1 FROM value WHERE run = id
 	AND key = 'overhead.prefill_ratio.b1' AND step = -1) ORDER BY row" | tr '\n' ' ' | sed 's/ $//')"
+ln -s "$root/models/pico-encoder" models/pooled
+ok 'a base whose pooler trains' run 0 run serving.ini --db pooled.db --quiet --set experiment.model=models/pooled --set experiment.methods=lora
+ok 'is left out as well' says 'serving: lora is left out'
 late() { # STATUS
 	run "$1" run kept.ini --db late.db --quiet --set experiment.timing_rounds=10000 --set experiment.cell_seconds=1 --set experiment.methods=lora
 }

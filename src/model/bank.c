@@ -72,9 +72,12 @@ bool pb_bank_serves(const pb_model *m)
     const pb_peft *peft = m->parts == 1 ? m->part[0].method->peft : NULL;
     if (!peft || strcmp(peft->type, "LORA") != 0)
         return false;
-    for (size_t i = 0; i < m->params; i++)
-        if (m->param[i]->kind == PB_ADDED && !ends_with(m->param[i]->name, ".A") && !ends_with(m->param[i]->name, ".B"))
+    for (size_t i = 0; i < m->params; i++) {
+        const pb_param *p = m->param[i];
+        bool matrix = ends_with(p->name, ".A") || ends_with(p->name, ".B"), head = p == m->head_w || p == m->head_b;
+        if (p->kind == PB_ADDED ? !matrix : p->trainable && !head)
             return false;
+    }
     return true;
 }
 

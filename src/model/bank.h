@@ -11,7 +11,7 @@
 typedef struct pb_bank pb_bank;
 
 /* Is what was attached to the model, when saved, an adapter that a bank can hold: one of PEFT's type LORA that adds
- * nothing but its two matrices at each site? */
+ * nothing but its two matrices at each site, and trains nothing of the base but a head of classes? */
 bool pb_bank_serves(const pb_model *m);
 
 /* An empty bank on a model that has no method attached. */

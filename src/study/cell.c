@@ -269,7 +269,8 @@ static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_mo
         return 0;
     if (!merged || !pb_bank_serves(tuned)) {
         if (!b->process)
-            pb_warn("serving: %s is left out: a bank serves one low-rank adapter (LoRA without DoRA) a row",
+            pb_warn("serving: %s is left out: a bank serves one low-rank adapter (LoRA without DoRA) that leaves the "
+                    "base, and its pooler, as it is",
                     c->row->label);
         return 0;
     }
