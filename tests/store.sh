@@ -217,4 +217,43 @@ ok 'a claim of another machine is waited for' run 0 run toy.ini --db claimed.db
 ok 'and so said' grep -q '^train: waiting for 1 that another run works on' err
 ok 'all is done then' [ "$(number claimed.db 'SELECT count(*) FROM finished')" = 8 ]
 
+# ---- no command looks through a large table ---------------------------------------------------------------------------
+cat >spy.c <<'X'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+typedef int prepare(void *db, const char *sql, int n, void **statement, const char **tail);
+int sqlite3_prepare_v2(void *db, const char *sql, int n, void **statement, const char **tail)
+{
+	prepare *real = (prepare *)dlsym(RTLD_NEXT, "sqlite3_prepare_v2");
+	FILE *out = fopen(getenv("STATEMENTS"), "a");
+	fprintf(out, "%s\n", sql);
+	fclose(out);
+	return real(db, sql, n, statement, tail);
+}
+X
+${CC:-gcc} -O1 -shared -fPIC -o spy.so spy.c -ldl
+while read -r -a command; do
+	STATEMENTS=$work/statements LD_PRELOAD=$work/spy.so "$program" "${command[@]}" >out 2>err
+done <<'X'
+run toy.ini --db planned.db --quiet
+run toy.ini --db planned.db --quiet
+table toy.ini --db planned.db --json
+rank toy.ini --db planned.db
+front toy.ini --db planned.db
+plot toy.ini --db planned.db
+status toy.ini --db planned.db
+compare head lora --db planned.db
+check planned.db --db planned.db
+X
+grep '^SELECT ' statements | sort -u >asked
+while IFS= read -r sql; do # of the small tables, lists and SQLite's own it may
+	sqlite3 planned.db "EXPLAIN QUERY PLAN $sql" 2>&1 |
+		grep -E 'SCAN|no such' | grep -vE 'SCAN (main\.)?(sqlite_|pragma_|json_each|selection$)' >plan && echo "    $sql" && cat plan
+done <asked >scans
+ok 'statements were seen' [ "$(wc -l <asked)" -gt 12 ]
+cp scans err
+ok 'no scan' [ ! -s scans ]
+
 finish

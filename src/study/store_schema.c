@@ -394,7 +394,7 @@ static char *runs_of_old(const char *in, int version)
 #define SCORED                                                                                                         \
     "r.status <> 'failed' AND r.superseded IS NULL AND EXISTS (SELECT 1 FROM value v WHERE v.run = r.id"               \
     " AND v.key >= 'accuracy.test.' AND v.key < 'accuracy.test/')"                                                     \
-    " AND NOT EXISTS (SELECT 1 FROM selected d WHERE d.run = r.id)"
+    " AND r.id NOT IN (SELECT run FROM selected)"
 static const char selections_of_old[] =
     "INSERT INTO selection (sweep, experiment, row, choice, settings, cells, finished, partial)"
     " SELECT NULL, experiment, row, choice, max(settings), max(settings) * count(DISTINCT seed),"
