@@ -100,12 +100,10 @@ for ((at = 1; at <= most_writes; at += step)); do
 done
 ok "the disk full at $tried of $most_writes writes" [ $bad = 0 ]
 for at in 1 2 3 4; do # the first ones are of a figure, which is tried before the work
-	told=no
-for ((at = 1; at <= 40; at++)); do # whether figures can be drawn is tried before
 	disturbed FAULT_WRITE $at
-	grep -qE 'copy.db: .*disk.*want' err && told=yes && break
+	grep -q 'copy.db: ' err && break
 done
-ok 'its message' [ $told = yes ]
+ok 'its message' grep -qE 'copy.db: .*disk.*want' err
 
 # ---- the same of the other commands --------------------------------------------------------------------------------
 # On a copy of a database, with each allocation and each write failing in turn (in the short form, a few).
