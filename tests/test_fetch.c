@@ -330,6 +330,16 @@ TEST(a_model_is_the_files_that_it_needs)
     end();
 }
 
+TEST(pickled_parameters_are_fetched_where_there_are_no_others)
+{
+    begin("{\"siblings\": [" SIBLING("config.json") ", " SIBLING("pytorch_model-00001-of-00001.bin") ", " SIBLING(
+        "pytorch_model.bin.index.json") ", " SIBLING("optimizer.pt") ", " SIBLING("training_args.bin") "]}");
+    CHECK_INT(fetch("org/tiny"), 0);
+    CHECK(is_there("pytorch_model-00001-of-00001.bin") && is_there("pytorch_model.bin.index.json"));
+    CHECK(!was_asked("optimizer.pt") && !was_asked("training_args.bin"));
+    end();
+}
+
 TEST(one_file_can_be_named)
 {
     begin("{\"siblings\": [" SIBLING("config.json") ", " SIBLING("model-cut.safetensors") "]}");
@@ -712,7 +722,8 @@ TEST(what_should_not_be_asked_is_refused)
         {"org/..", "want org/name"},
         {"org/tiny:../../passwd", "want a plain revision and the name of a file"},
         {"org/tiny@a/../b", "want a plain revision"},
-        {"org/tiny:pytorch_model.bin", "a pickle"},
+        {"org/tiny:optimizer.bin", "a pickle"},
+        {"org/tiny:pytorch_model.bin", "no pytorch_model.bin in it"},
         {"https://host.invalid/model.pt", "no pickle"},
         {"http://host.invalid/model.safetensors", "want https://"},
         {"ftp://host.invalid/model.safetensors", "want https://"},

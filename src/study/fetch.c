@@ -66,6 +66,18 @@ static bool ends_in(const char *name, const char *end)
     return n >= k && !strcasecmp(name + n - k, end);
 }
 
+static bool is_shard(const char *name, const char *begin, const char *end)
+{
+    return !strncmp(name, begin, strlen(begin)) && ends_in(name, end);
+}
+
+/* Pickles of parameters alone, which are read without running them (files/unpickle.c). */
+static bool is_state_dict(const char *name)
+{
+    return !strcmp(name, "pytorch_model.bin") || !strcmp(name, "adapter_model.bin") ||
+           is_shard(name, "pytorch_model-0", ".bin");
+}
+
 /* Formats that run code when they are read. */
 static bool is_pickle(const char *name)
 {
@@ -73,7 +85,7 @@ static bool is_pickle(const char *name)
                                        ".ckpt", ".h5", ".msgpack", ".npz", ".joblib"};
     for (size_t i = 0; i < PB_COUNT(ends); i++)
         if (ends_in(name, ends[i]))
-            return true;
+            return !is_state_dict(name);
     return false;
 }
 
@@ -96,7 +108,7 @@ static bool is_needed(bool dataset, const char *name)
             return true;
     if (dataset)
         return ends_in(name, "README.md") || ends_in(name, "LICENSE");
-    return !strncmp(name, "model-0", 7) && ends_in(name, ".safetensors");
+    return is_shard(name, "model-0", ".safetensors");
 }
 
 /* Rows that a task reads as they are. */
@@ -357,12 +369,18 @@ static int fetch_all(job *j)
 
 /* ---- the hub --------------------------------------------------------------------------------------------------- */
 
-static bool has_tables(const pb_json *siblings)
+static bool has_some(const pb_json *siblings, bool (*is_one)(const char *name))
 {
     for (size_t i = 0; i < pb_json_size(siblings); i++)
-        if (is_table(pb_json_text(pb_json_get(pb_json_at(siblings, i), "rfilename"), "")))
+        if (is_one(pb_json_text(pb_json_get(pb_json_at(siblings, i), "rfilename"), "")))
             return true;
     return false;
+}
+
+static bool is_safetensors(const char *name)
+{
+    return !strcmp(name, "model.safetensors") || !strcmp(name, "adapter_model.safetensors") ||
+           is_shard(name, "model-0", ".safetensors");
 }
 
 static bool is_hex(const char *text, size_t n)
@@ -400,16 +418,18 @@ static int add_listed(job *j, const char *name, const pb_json *one)
     return DONE;
 }
 
-/* Of a data set its tables, Parquet only where it has no others. */
+/* Of a data set its tables, Parquet only where it has no others; of a model what torch.save wrote only where it has no
+ * safetensors. */
 static int choose(job *j, const pb_json *siblings)
 {
-    bool tables = has_tables(siblings), found = false;
+    bool tables = has_some(siblings, is_table), pickles = !has_some(siblings, is_safetensors), found = false;
     int rc = DONE;
     for (size_t i = 0; i < pb_json_size(siblings) && !rc; i++) {
         const pb_json *one = pb_json_at(siblings, i);
         const char *name = pb_json_text(pb_json_get(one, "rfilename"), "");
         bool rows = j->dataset && (tables ? is_table(name) : ends_in(name, ".parquet"));
-        if (j->file ? strcmp(name, j->file) != 0 : !rows && !is_needed(j->dataset, name))
+        bool pickle = !j->dataset && pickles && (is_state_dict(name) || !strcmp(name, "pytorch_model.bin.index.json"));
+        if (j->file ? strcmp(name, j->file) != 0 : !rows && !pickle && !is_needed(j->dataset, name))
             continue;
         found = found || !j->dataset || j->file || rows;
         rc = add_listed(j, name, one);
