@@ -75,6 +75,8 @@ TEST(everything_else_is_refused_by_name)
     check_refused("packed", "'archive/data.pkl': want an entry that is stored without compression");
     check_refused("twice", "'a': two tensors have this name");
     check_refused("cut", "it has no end");
+    check_refused("one-column", "reach beyond its storage");
+    check_refused("negated", "negated or conjugated view of its storage is not read; want it saved as a clone()");
     check_refused("integer-key", "want texts as the keys");
 }
 

@@ -108,11 +108,13 @@ static const void *gather(pb_arena *arena, const pb_array *a, const layout *l, c
     long long index[8] = {0}, at = 0;
     for (size_t i = 0; i < a->count; i++) {
         memcpy(out + i * width, from + (size_t)at * width, width);
-        for (int k = a->dims; k-- > 0;) {
-            at += l->stride[k];
-            if (++index[k] < a->shape[k])
+        for (int k = a->dims; k-- > 0;) { /* `at` never leaves the storage: a stride of one element may be anything */
+            if (index[k] + 1 < a->shape[k]) {
+                at += l->stride[k];
+                index[k]++;
                 break;
-            at -= l->stride[k] * a->shape[k];
+            }
+            at -= l->stride[k] * index[k];
             index[k] = 0;
         }
     }
@@ -127,8 +129,15 @@ static pb_value *make_parameter(pb_unpickler *u, const pb_value *arguments)
     return item(arguments, 0, PB_PICKLED_TENSOR) ? arguments->item[0] : NULL;
 }
 
-/* (storage, offset, size, stride, requires_grad, hooks[, metadata]), and of a type that no storage has
- * (storage, offset, size, stride, requires_grad, hooks, type[, metadata]) */
+/* Marks of a view, such as {'neg': True}: its elements are not those of the storage. */
+static bool has_marks(const pb_value *arguments, size_t i)
+{
+    const pb_value *marks = i < arguments->count ? arguments->item[i] : NULL;
+    return marks && (marks->kind != PB_PICKLED_DICT || marks->count || i + 1 < arguments->count);
+}
+
+/* (storage, offset, size, stride, requires_grad, hooks[, marks]), and of a type that no storage has
+ * (storage, offset, size, stride, requires_grad, hooks, type[, marks]) */
 pb_value *pb_torch_tensor(pb_unpickler *u, const pb_global *maker, const pb_value *arguments)
 {
     if (maker->kind == PB_GLOBAL_PARAMETER)
@@ -141,6 +150,13 @@ pb_value *pb_torch_tensor(pb_unpickler *u, const pb_global *maker, const pb_valu
     of = typed || !storage ? of : storage->global;
     if (!storage || !offset || !size || !stride || !hooks || hooks->count || !of || storage->data->size % of->width) {
         bad_tensor(u, "constructor has other arguments than a storage, an offset, sizes and strides");
+        return NULL;
+    }
+    if (has_marks(arguments, typed ? 7 : 6)) {
+        pb_error(
+            "%s: data.pkl: a tensor that is a negated or conjugated view of its storage is not read; want it saved "
+            "as a clone()",
+            u->path);
         return NULL;
     }
     pb_value *v = pb_pickled_new(u, PB_PICKLED_TENSOR);

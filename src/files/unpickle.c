@@ -103,6 +103,12 @@ static long long take_number(pb_unpickler *u, size_t n)
     return p ? (long long)x : -1;
 }
 
+static int read_short(pb_unpickler *u, size_t bytes)
+{
+    long long n = take_number(u, bytes);
+    return n < 0 ? -1 : push_integer(u, PB_PICKLED_INTEGER, n);
+}
+
 static int read_int(pb_unpickler *u)
 {
     const unsigned char *p = take(u, 4);
@@ -285,8 +291,8 @@ static int follow(pb_unpickler *u, unsigned char instruction)
     case 'c': return read_global(u);
     case 'X': return read_text(u);
     case 'J': return read_int(u);
-    case 'K': return push_integer(u, PB_PICKLED_INTEGER, take_number(u, 1));
-    case 'M': return push_integer(u, PB_PICKLED_INTEGER, take_number(u, 2));
+    case 'K': return read_short(u, 1);
+    case 'M': return read_short(u, 2);
     case 0x8a: return read_long(u);
     case 'N': return push(u, pb_pickled_new(u, PB_PICKLED_NONE));
     case 0x88:

@@ -66,6 +66,8 @@ def refused():
     two = bytes(8)
     old = io.BytesIO()
     torch.save({"a": torch.ones(2)}, old, _use_new_zipfile_serialization=False)
+    negated = io.BytesIO()
+    torch.save({"a": torch._neg_view(torch.ones(2))}, negated)
     nested = io.BytesIO()
     torch.save({"model": {"a": torch.ones(2)}}, nested)
     return {
@@ -78,6 +80,8 @@ def refused():
         "big-endian": archive(by_hand(), {"0": two}, b"big"),
         "packed": archive(by_hand(), {"0": two}, method=zipfile.ZIP_DEFLATED),
         "twice": archive(by_hand()[:-1] + by_hand()[3:], {"0": two}), "cut": archive(by_hand()[:-1], {"0": two}),
+        "negated": negated.getvalue(),
+        "one-column": archive(by_hand(size=(2, 1, 1), stride=(2**31 - 1, 1, 2**31 - 1)), {"0": two}),
         "integer-key": archive(b"\x80\x02}K\x01Ns.", {}),
     }
 
