@@ -203,7 +203,7 @@ static bool is_quiet(const char *path)
     return !has_beside(path, "-wal") && !has_beside(path, "-journal");
 }
 
-bool pb_store_may_write(const char *path)
+static bool may_write(const char *path)
 {
     char *folder = pb_strdup(path), *slash = strrchr(folder, '/');
     if (slash)
@@ -213,11 +213,15 @@ bool pb_store_may_write(const char *path)
     return may;
 }
 
+bool pb_store_in_use(const char *path)
+{
+    return may_write(path) || !is_quiet(path);
+}
+
 static int connect_to_read(pb_store *s)
 {
-    bool quiet = is_quiet(s->path);
-    if (pb_store_may_write(s->path) || !quiet) {
-        s->tidy = quiet;
+    if (pb_store_in_use(s->path)) {
+        s->tidy = is_quiet(s->path);
         return connect(s, SQLITE_OPEN_READONLY, "");
     }
     s->look = pb_alloc(sizeof *s->look);

@@ -78,7 +78,7 @@ typedef struct pb_state {
 int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_state *out);
 
 /* The finished run that `word` names: by its number, or by the beginning (6 digits or more) of its hash.  It is an
- * error if there is none. */
+ * error if there is none, or more than one. */
 int pb_store_named(pb_store *s, const char *word, long long *run);
 
 /* A run's own row. */

@@ -45,20 +45,32 @@ static char *this_place(void)
     return pb_format("%s %s", boot, n > 0 ? space : "");
 }
 
-static bool is_alive(const owner *o, long long until)
+static bool is_here(const owner *o)
 {
     char *here = this_place();
-    bool seen = !strcmp(here, o->place);
+    bool same = !strcmp(here, o->place);
     free(here);
-    return seen ? o->started && start_of(o->process) == o->started : until > (long long)time(NULL);
+    return same;
 }
 
-/* The claim on a cell that holds, 0 in *process: there is none. */
-static int read_claim(pb_store *s, const char *hash, const char *pass, long long *process)
+static bool is_alive(const owner *o, long long until)
+{
+    return is_here(o) ? o->started && start_of(o->process) == o->started : until > (long long)time(NULL);
+}
+
+/* Two containers have processes of one number. */
+static bool is_ours(const owner *o)
+{
+    return o->process == getpid() && is_here(o);
+}
+
+/* The claim on a cell that holds, 0 in *process: there is none.  *ours: it is this process's. */
+static int read_claim(pb_store *s, const char *hash, const char *pass, long long *process, bool *ours)
 {
     static const char sql[] = "SELECT place, process, started, until FROM claim WHERE hash = ? AND pass = ?";
     sqlite3_stmt *q = pb_store_statement(s, sql);
     *process = 0;
+    *ours = false;
     if (!q)
         return -1;
     pb_store_bind(q, 1, hash);
@@ -67,6 +79,7 @@ static int read_claim(pb_store *s, const char *hash, const char *pass, long long
     if (rc == 1) {
         owner o = {pb_store_text(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2)};
         *process = is_alive(&o, sqlite3_column_int64(q, 3)) ? o.process : 0;
+        *ours = is_ours(&o);
         free(o.place);
     }
     pb_store_done(q);
@@ -93,16 +106,18 @@ static int put_claim(pb_store *s, const char *hash, const char *pass)
 
 int pb_store_claimed(pb_store *s, const char *hash, const char *pass, long long *process)
 {
-    return read_claim(s, hash, pass, process);
+    bool ours;
+    return read_claim(s, hash, pass, process, &ours);
 }
 
 int pb_store_claim(pb_store *s, const char *hash, const char *pass, long long *process)
 {
     if (pb_store_execute(s, "BEGIN IMMEDIATE"))
         return -1;
-    int rc = read_claim(s, hash, pass, process);
-    if (!rc && *process == getpid())
-        *process = 0; /* ours: its lease is prolonged */
+    bool ours;
+    int rc = read_claim(s, hash, pass, process, &ours);
+    if (ours)
+        *process = 0; /* its lease is prolonged */
     if (!rc && !*process)
         rc = put_claim(s, hash, pass);
     return pb_store_end(s, rc);
@@ -110,11 +125,15 @@ int pb_store_claim(pb_store *s, const char *hash, const char *pass, long long *p
 
 int pb_store_release(pb_store *s, const char *hash, const char *pass)
 {
-    sqlite3_stmt *q = pb_store_statement(s, "DELETE FROM claim WHERE hash = ? AND pass = ? AND process = ?");
+    sqlite3_stmt *q = pb_store_statement(s, "DELETE FROM claim WHERE hash = ? AND pass = ? AND process = ?"
+                                            " AND place = ?");
     if (!q)
         return -1;
+    char *place = this_place();
     pb_store_bind(q, 1, hash);
     pb_store_bind(q, 2, pass);
     sqlite3_bind_int64(q, 3, getpid());
+    pb_store_bind(q, 4, place);
+    free(place);
     return pb_store_insert(s, q);
 }

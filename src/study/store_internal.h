@@ -76,8 +76,9 @@ int pb_store_source(pb_store *s, const char *in, int *version);
 /* Adds selections for runs that were scored on test and belong to none, as older databases have them. */
 int pb_store_select_scored(pb_store *s);
 
-/* May the file be written, and files be made beside it? */
-bool pb_store_may_write(const char *path);
+/* May somebody write the database while it is read (what was written lately stands beside it, or the folder lets one
+ * write)?  Else SQLite may take it for immutable. */
+bool pb_store_in_use(const char *path);
 
 /* The address (file:...) of a file for SQLite, with its special characters coded.  The caller frees it. */
 char *pb_store_address(const char *path, const char *parameters);

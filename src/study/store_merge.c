@@ -299,7 +299,7 @@ static int merge_all(merge *m)
 
 static int attach(pb_store *s, const char *from)
 {
-    char *address = pb_store_address(from, pb_store_may_write(from) ? "?mode=ro" : "?immutable=1");
+    char *address = pb_store_address(from, pb_store_in_use(from) ? "?mode=ro" : "?immutable=1");
     char *sql = sqlite3_mprintf("ATTACH %Q AS other", address);
     int rc = sql ? pb_store_execute(s, sql) : -1;
     sqlite3_free(sql);

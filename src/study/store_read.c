@@ -54,8 +54,9 @@ int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_sta
 
 int pb_store_named(pb_store *s, const char *word, long long *run)
 {
-    static const char sql[] = "SELECT min(id) FROM (SELECT id FROM run WHERE id = ?2 UNION ALL SELECT id FROM run"
-                              " WHERE length(?1) >= 6 AND hash >= ?1 AND hash < ?1 || 'g') JOIN run USING (id)"
+    static const char sql[] = "SELECT min(id), count(*) FROM (SELECT id FROM run WHERE id = ?2 UNION SELECT id FROM run"
+                              " WHERE length(?1) >= 6 AND hash >= ?1 AND hash < ?1 || 'g'"
+                              " AND NOT EXISTS (SELECT 1 FROM run WHERE id = ?2)) JOIN run USING (id)"
                               " WHERE status <> 'failed' AND superseded IS NULL";
     char *end;
     long long number = strtoll(word, &end, 10);
@@ -65,12 +66,14 @@ int pb_store_named(pb_store *s, const char *word, long long *run)
         return -1;
     pb_store_bind(q, 1, word);
     sqlite3_bind_int64(q, 2, end > word && !*end ? number : 0);
-    int rc = pb_store_step(s, q);
-    if (rc == 1)
+    int rc = pb_store_step(s, q), found = rc == 1 ? sqlite3_column_int(q, 1) : 0;
+    if (found == 1)
         *run = sqlite3_column_int64(q, 0);
     pb_store_done(q);
     if (rc < 0)
         return -1;
+    if (found > 1)
+        return pb_error("%s: '%s' means %d runs; want more of the hash's digits", s->path, word, found);
     return *run ? 0
                 : pb_error("%s: no finished run '%s'; want a run's number or the beginning of its hash", s->path, word);
 }
@@ -117,7 +120,8 @@ static int split_of(const char *name)
 
 int pb_store_values(pb_store *s, long long run, pb_values *out)
 {
-    sqlite3_stmt *q = pb_store_statement(s, "SELECT key, split, value FROM value WHERE run = ? AND step = -1");
+    sqlite3_stmt *q =
+        pb_store_statement(s, "SELECT key, split, value FROM value WHERE run = ? AND step = -1 ORDER BY key");
     size_t capacity = 0;
     *out = (pb_values){.count = 0};
     if (!q)
@@ -146,7 +150,7 @@ void pb_values_free(pb_values *v)
 
 double pb_values_get(const pb_values *v, int split, const char *key)
 {
-    size_t low = 0, high = v->count; /* by key, as the table has them */
+    size_t low = 0, high = v->count; /* sorted by key */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (strcmp(v->value[middle].key, key) < 0)

@@ -66,7 +66,7 @@ int pb_data_class(pb_data *d, const char *name)
 
 int pb_data_add_class(pb_data *d, const char *name)
 {
-    d->class_name = pb_realloc(d->class_name, (size_t)(d->classes + 1) * sizeof *d->class_name);
+    pb_grow(&d->class_name, (size_t)d->classes, &d->class_capacity, sizeof *d->class_name);
     d->class_name[d->classes] = pb_strdup(name);
     return d->classes++;
 }

@@ -24,6 +24,7 @@ typedef struct pb_data {
     const char *name;  /* the named task                              */
     int classes;       /* 0: answers are texts                        */
     char **class_name; /* [classes]                                   */
+    size_t class_capacity;
     struct {
         pb_example *example;
         int count, capacity;
