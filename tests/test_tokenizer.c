@@ -130,6 +130,7 @@ TEST(an_expression_that_takes_too_many_steps_is_an_error_and_no_missing_match)
         text[i] = 'a';
     CHECK_INT(pb_pattern_matches("(a+)+", text), -1);
     CHECK(strstr(pb_error_text(), "'(a+)+' on 'aaaaaaaa"));
+    CHECK_INT(pb_pattern_matches("a{,3}", "aa"), -1); /* to PCRE2 these are characters */
     pb_error_clear();
     free(text);
 }
@@ -144,12 +145,75 @@ TEST(a_long_match_needs_no_more_stack_than_there_is)
 
 TEST(what_an_expression_means_elsewhere_is_refused)
 {
-    static const char *const rows[] = {"\\\\bword\\\\b", "[a[bc]]", "[a-z&&[^x]]", "[\\\\W]", "(a"};
+    static const char *const rows[] = {
+        "\\\\bword\\\\b", "[a[bc]]",        "[a-z&&[^x]]", "[\\\\W]",     "(a",          "(?m)a.b",
+        "(?m:a.)",        "\\\\p{N}{1,3}+", "a{,2}",       "\\\\Qa\\\\E", "\\\\V",       "\\\\N",
+        "(?i)ss",         "(?i:[\\u00df])", "(?i)\\ufb00", "[[:print:]]", "[[:^alpha:]]"};
     for (size_t i = 0; i < PB_COUNT(rows); i++) {
         CHECK(!open_split(rows[i]));
         CHECK(!strncmp(pb_error_text(), "split: pre_tokenizer: ", 22));
         pb_error_clear();
     }
+}
+
+/* Right are the words of the tokenizers library. */
+TEST(an_expression_matches_what_it_matches_in_the_tokenizers_library)
+{
+    static const struct {
+        const char *expression, *text;
+        int words;
+    } rows[] = {
+        {"^a", "b\na", 2},
+        {"^a", "bac\n", 1},
+        {".$", "ab\nc\n", 5},
+        {"(?i:'s|'t)", "it'S x", 3},
+        {"\\\\v", "a\nb\vc", 3},
+        {"[\\\\v]", "a\fb", 1},
+        {"[[:punct:]]", "a\u00a2b\u2044c", 5},
+        {"[[:alnum:]]", "\u00b2\u00b2", 1},
+        {"[[:lower:]_]", "A\u00aaA", 3},
+        {"[[:space:]]", "a\u180eb", 1},
+        {"\\\\p{Han}", "a\u3001b\u4e00c", 3},
+        {"\\\\p{^Latin}", "a\u3001b", 3},
+        {"[^\\\\p{Han}]+", "ab\u4e00", 2},
+        {"[]a]", "xax]x", 5},
+        {"a?+a|b++c", "aabbc", 2},
+    };
+    for (size_t i = 0; i < PB_COUNT(rows); i++) {
+        pb_tokenizer *t = open_split(rows[i].expression);
+        CHECK(t != NULL);
+        CHECK_INT(words_of(t, "", 0, rows[i].text), rows[i].words);
+        pb_tokenizer_close(t);
+    }
+}
+
+TEST(white_space_is_kept_by_a_strip_of_no_side)
+{
+    static const char *const sides[] = {"false", "true"};
+    for (int i = 0; i < 4; i++) {
+        char *json = pb_format("{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0}}, "
+                               "\"normalizer\": {\"type\": \"Strip\", \"strip_left\": %s, \"strip_right\": %s}}",
+                               sides[i & 1], sides[i >> 1]);
+        pb_tokenizer *t = pb_tokenizer_open_text("strip", json);
+        CHECK(t != NULL);
+        CHECK_INT(words_of(t, " ", 2, ""), i == 0);
+        pb_tokenizer_close(t);
+        free(json);
+    }
+}
+
+TEST(a_special_token_that_normalising_changes_is_shown)
+{
+    pb_tokenizer *t = pb_tokenizer_open_text(
+        "m", "{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0}}, \"normalizer\": "
+             "{\"type\": \"Lowercase\"}, \"added_tokens\": [{\"id\": 1, \"content\": \"<M>\", \"special\": true, "
+             "\"normalized\": true}, {\"id\": 2, \"content\": \"<n>\", \"special\": true, \"normalized\": true}]}");
+    CHECK(t != NULL);
+    pb_text text = {0};
+    pb_tokenizer_decode(t, (const int[]){1, 2}, 2, true, &text);
+    CHECK_TEXT(text.data, "<m>"); /* as the tokenizers library does */
+    pb_text_free(&text);
+    pb_tokenizer_close(t);
 }
 
 /* ---- what is refused ---------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "files/utf8.h"
 
@@ -45,50 +46,154 @@ static int say_failed(const char *where, const char *expression, const char *tex
 #define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
 #define LATIN1 "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}" /* are of \w too, but not inside [] */
 
-/* Escapes that the two take differently; NULL: not supported. */
+/* Escapes that the two take differently; "" for those that they take alike; NULL: not supported. */
 static const char *meaning(char escape, bool in_class)
 {
+    bool letter = (escape >= 'a' && escape <= 'z') || (escape >= 'A' && escape <= 'Z');
     switch (escape) {
     case 's': return SPACE;
     case 'S': return "\\P{White_Space}";
     case 'w': return in_class ? WORD : "[" WORD LATIN1 "]";
     case 'W': return in_class ? NULL : "[^" WORD LATIN1 "]";
     case 'h': return in_class ? "0-9a-fA-F" : "[0-9a-fA-F]";
+    case 'v': return "\\x0B"; /* one character there, many in PCRE2 */
     case 'b':
     case 'B': return in_class ? "" : NULL; /* what a word is differs */
     case 'H': return in_class ? NULL : "[^0-9a-fA-F]";
-    default: return "";
+    default: return !letter || strchr("dDpPrntfaecxkgAzZGKRX", escape) ? "" : NULL;
     }
+}
+
+/* Named classes inside []: PCRE2 gives some of them other characters than Oniguruma.  NULL: not supported. */
+static const char *named_class(const char *name)
+{
+    static const struct {
+        const char *name, *ours;
+    } known[] = {{"[:alpha:]", "\\p{Alphabetic}"},
+                 {"[:alnum:]", "\\p{Alphabetic}\\p{Nd}"},
+                 {"[:word:]", WORD},
+                 {"[:space:]", SPACE},
+                 {"[:upper:]", "\\p{Uppercase}"},
+                 {"[:lower:]", "\\p{Lowercase}"},
+                 {"[:punct:]", "\\p{P}\\p{S}"},
+                 {"[:digit:]", "\\p{Nd}"},
+                 {"[:xdigit:]", "0-9a-fA-F"},
+                 {"[:cntrl:]", "\\p{Cc}"},
+                 {"[:ascii:]", "\\x00-\\x7F"}};
+    for (size_t i = 0; i < PB_COUNT(known); i++)
+        if (!strncmp(name, known[i].name, strlen(known[i].name)))
+            return known[i].ours;
+    return NULL;
+}
+
+static bool compiles(const char *expression)
+{
+    int code;
+    PCRE2_SIZE at;
+    pcre2_code *re = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &code, &at, NULL);
+    pcre2_code_free(re);
+    return re != NULL;
+}
+
+/* A script's name means the characters of that script; to PCRE2 it means those that the script uses as well.
+ * Returns the length of the property that `at` begins with, 0 if it is no script's. */
+static size_t add_script(const char *at, pb_text *out)
+{
+    size_t n = strcspn(at, "}");
+    bool not = at[2] == '{' && at[3] == '^';
+    if (at[2] != '{' || !at[n])
+        return 0;
+    char *script = pb_format("\\%c{%ssc:%.*s}", at[1], not ? "^" : "", (int)(n - 3 - not ), at + 3 + not );
+    bool is = compiles(script);
+    if (is)
+        pb_text_add(out, "%s", script);
+    free(script);
+    return is ? n + 1 : 0;
+}
+
+/* Without regard to case, one character there may equal several (\u00df and ss), in PCRE2 never. */
+static bool folds_to_many(const char *c)
+{
+    static const char *const pair[] = {"ss", "ff", "fi", "fl", "st"};
+    for (size_t i = 0; i < PB_COUNT(pair); i++)
+        if (!strncasecmp(c, pair[i], 2))
+            return true;
+    int32_t point = 0;
+    if ((unsigned char)*c >= 0xC0)
+        pb_utf8_next(c, strlen(c), &point);
+    return (point >= 0x80 && point < 0x2000) || (point >= 0xFB00 && point < 0xFB18);
+}
+
+/* What stands outside of [] and means something else in PCRE2, as a message shows it; "" if nothing does.
+ * `caseless`: the expression has a part without regard to case. */
+static const char *differing(const char *c, bool caseless)
+{
+    if (!strncmp(c, "(?", 2) && strchr("msaudlnUJW-ix", c[2]) && c[2]) {
+        size_t n = 2 + strspn(c + 2, "-ix");
+        if (c[n] != ':' && c[n] != ')')
+            return "a flag other than i and x";
+    }
+    if (*c == '{') {
+        size_t n = 1 + strspn(c + 1, "0123456789,");
+        if (n > 1 && c[n] == '}' && c[n + 1] == '+')
+            return "+ behind {} (want the part in parentheses, (?:..{..})+)";
+        if (c[1] == ',' && c[n] == '}')
+            return "{} without a lower bound";
+    }
+    return caseless && folds_to_many(c) ? "a letter or a pair that equals another number of letters, under (?i)," : "";
+}
+
+static bool is_caseless(const char *expression)
+{
+    for (const char *c = expression; (c = strstr(c, "(?")); c += 2)
+        if (memchr(c + 2, 'i', strspn(c + 2, "ix")))
+            return true;
+    return false;
+}
+
+/* What one piece of an expression (a character, an escape, a named class) becomes.  depth: inside [].  Returns the
+ * piece's length, 0 with an error. */
+static size_t translate_piece(const char *where, const char *expression, const char *c, bool depth, pb_text *out)
+{
+    bool posix = depth && *c == '[' && c[1] == ':';
+    const char *other = posix ? named_class(c) : *c == '\\' ? meaning(c[1], depth) : "";
+    size_t n = posix ? strcspn(c, "]") + 1 : *c == '\\' && c[1] ? 2 : 1, script;
+    if (!other && posix)
+        return (void)pb_error("%s: '%s': %.*s is not supported", where, expression, (int)n, c), 0;
+    if (!other)
+        return (void)pb_error("%s: '%s': \\%c%s is not supported", where, expression, c[1], depth ? " inside []" : ""),
+               0;
+    if (*c == '\\' && strchr("pP", c[1]) && c[1] && (script = add_script(c, out)))
+        return script;
+    if (*other)
+        pb_text_add(out, "%s", other);
+    else
+        pb_text_bytes(out, c, n);
+    return n;
 }
 
 /* -1 with an error. */
 static int translate(const char *where, const char *expression, pb_text *out)
 {
-    int depth = 0; /* of classes */
+    bool depth = false, caseless = is_caseless(expression); /* depth: inside [] */
     pb_text_bytes(out, "", 0);
-    for (const char *c = expression; *c; c++) {
-        const char *other = *c == '\\' ? meaning(c[1], depth > 0) : "";
-        if (!other)
-            return pb_error("%s: '%s': \\%c%s is not supported", where, expression, c[1], depth ? " inside []" : "");
+    for (const char *c = expression; *c;) {
+        const char *differs = depth && !caseless ? "" : differing(c, caseless);
+        if (*differs)
+            return pb_error("%s: '%s': %s is not supported", where, expression, differs);
         if (*c == '&' && c[1] == '&' && depth)
             return pb_error("%s: '%s': && inside [] is not supported", where, expression);
         if (*c == '[' && depth && c[1] != ':')
             return pb_error("%s: '%s': [ inside [] is not supported", where, expression);
-        if (*other) {
-            pb_text_add(out, "%s", other);
-            c++;
-            continue;
-        }
-        const char *posix = *c == '[' && depth ? strstr(c, ":]") : NULL;
-        size_t n = posix ? (size_t)(posix - c) + 2 : *c == '\\' && c[1] ? 2 : 1;
-        if (*c == '[' && !depth) { /* a ] that comes first is a character */
-            depth = 1;
-            n += c[1] == '^';
-            n += c[n] == ']';
-        } else if (*c == ']' && depth)
-            depth = 0;
-        pb_text_bytes(out, c, n);
-        c += n - 1;
+        bool opens = *c == '[' && !depth, closes = *c == ']' && depth;
+        size_t n = translate_piece(where, expression, c, depth, out);
+        if (!n)
+            return -1;
+        c += n;
+        depth = (depth || opens) && !closes;
+        for (int i = 0; opens && i < 2; i++) /* ^, and a ] that comes first is a character */
+            if (*c == (i ? ']' : '^'))
+                pb_text_bytes(out, c++, 1);
     }
     return 0;
 }
@@ -113,7 +218,8 @@ pb_pattern *pb_pattern_compile(const char *where, const char *expression)
         pb_text_free(&ours);
         return NULL;
     }
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)ours.data, ours.length, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+    pcre2_code *compiled =
+        pcre2_compile((PCRE2_SPTR)ours.data, ours.length, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &code, &at, NULL);
     pb_text_free(&ours);
     if (!compiled) {
         say_malformed(where, expression, code, at);
@@ -200,6 +306,8 @@ int pb_pattern_matches(const char *expression, const char *text)
 {
     int code;
     PCRE2_SIZE at;
+    if (strstr(expression, "{,"))
+        return pb_error("'%s': {} without a lower bound is not supported; want {0,..}", expression);
     pcre2_code *re = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED,
                                    PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED, &code, &at, NULL);
     if (!re)

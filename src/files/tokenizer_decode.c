@@ -249,9 +249,10 @@ static void run(const pb_step *s, texts *l)
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
 
-static bool is_special(const pb_tokenizer *t, int id)
+/* The tokenizers library finds special tokens by their contents as written, though it decodes to normalised ones. */
+static bool is_special(const pb_tokenizer *t, const char *token)
 {
-    const pb_added_token *a = pb_added_find(t, id);
+    const pb_added_token *a = pb_added_find(t, pb_index_find(&t->written, token, strlen(token)));
     return a && a->special;
 }
 
@@ -260,7 +261,7 @@ void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool p
     texts l = {0};
     for (size_t i = 0; i < n; i++) {
         const char *token = pb_tokenizer_token(t, ids[i]);
-        if (token && !(plain && is_special(t, ids[i])))
+        if (token && !(plain && is_special(t, token)))
             add(&l, token, strlen(token));
     }
     for (size_t i = 0; i < t->decoder.count; i++)

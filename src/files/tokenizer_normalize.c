@@ -196,7 +196,7 @@ static void strip(const pb_step *s, const pb_text *in, pb_text *out)
     }
     from = s->flag ? from : 0;
     to = s->flag2 ? to : in->length;
-    if (begun)
+    if (begun || (!s->flag && !s->flag2))
         pb_text_bytes(out, in->data + from, to - from);
 }
 
