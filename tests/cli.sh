@@ -43,6 +43,10 @@ END
 ok 'plan needs no run' run 0 plan toy.ini
 ok 'plan shows every row' prints '^lora\+prefix '
 ok 'table without a database' run 2 table toy.ini
+cp toy.ini ...ini
+ok 'a file whose figures would be beside the others' run 2 plan ./...ini
+ok 'is told so' says "./...ini: want an experiment's file with a name"
+rm ...ini
 ok 'run' run 0 run toy.ini
 ok 'the table is printed' prints '^full .*[0-9]'
 ok 'the choice is told' prints 'best of 2 on validation'

@@ -277,6 +277,9 @@ late() { # STATUS
 	run "$1" run kept.ini --db late.db --quiet --set experiment.timing_rounds=10000 --set experiment.cell_seconds=1 --set experiment.methods=lora
 }
 ok 'trained, not timed' run 0 run kept.ini --db late.db --quiet --no-timing --set experiment.methods=lora
+cp late.db waits.db && sqlite3 waits.db "INSERT INTO claim VALUES ('', 'time', 'another machine', 1, 1, unixepoch() + 8)"
+ok 'waiting for the times of another machine is not its time' run 0 run kept.ini --db waits.db --quiet \
+	--set experiment.methods=lora --set experiment.cell_seconds=5
 ok 'a timing that takes too long' late 1
 ok 'is stored with its reason' is 'took over 1 s' "$(sql late.db "SELECT value FROM provenance WHERE key = 'timing.failed'")"
 ok 'which the table shows' prints '^lora: not timed: took over 1 s'

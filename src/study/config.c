@@ -102,11 +102,13 @@ static int count_items(const char *list)
 
 /* ---- [experiment] ------------------------------------------------------------------------------------- */
 
-static const char *base_name(pb_experiment *e, const char *path)
+/* The experiment's name, which its figures' folder has too, is its file's. */
+static int name_experiment(pb_experiment *e)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *slash = strrchr(e->path, '/'), *name = slash ? slash + 1 : e->path;
     size_t n = strlen(name);
-    return pb_arena_format(e->arena, "%.*s", (int)(n > 4 && !strcmp(name + n - 4, ".ini") ? n - 4 : n), name);
+    e->name = pb_arena_format(e->arena, "%.*s", (int)(n > 4 && !strcmp(name + n - 4, ".ini") ? n - 4 : n), name);
+    return e->name[strspn(e->name, ".")] ? 0 : pb_error("%s: want an experiment's file with a name", e->path);
 }
 
 static int read_seeds(pb_experiment *e, const pb_entry *entry)
@@ -374,9 +376,8 @@ pb_experiment *pb_experiment_make(pb_ini *ini, const char *const *sets)
     pb_experiment *e = pb_alloc(sizeof *e);
     e->arena = pb_arena_new("experiment");
     e->path = pb_arena_strdup(e->arena, ini->path);
-    e->name = base_name(e, ini->path);
     pb_option_defaults(table, e);
-    if (!read_all(e, ini, sets))
+    if (!name_experiment(e) && !read_all(e, ini, sets))
         return e;
     pb_experiment_free(e);
     return NULL;

@@ -154,8 +154,10 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
         pad(&y, 0.08);
         to_pixels(spot, n, &x, &y);
         pb_figure f = {.count = 0};
-        char *label = pb_format("test %s, mean of %d seeds and its 95 %% interval",
-                                r->experiment->task->metrics[0].name, r->experiment->seeds);
+        const char *score = r->experiment->task->metrics[0].name;
+        char *label = r->experiment->seeds == 1
+                          ? pb_format("test %s of one seed and its 95 %% interval", score)
+                          : pb_format("test %s, mean of %d seeds and its 95 %% interval", score, r->experiment->seeds);
         add_title(&f, r);
         pb_text_add(&f.commands,
                     "set xlabel t(%d)\nset ylabel t(%d)\n"

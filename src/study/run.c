@@ -186,6 +186,7 @@ static int take(const pass *p, int number, FILE *to_parent)
             fprintf(to_parent, "busy %lld\n", busy);
         if (done || !busy || !p->kind->alone)
             return !done && !busy;
+        pb_child_begin(to_parent); /* waiting is not its time */
         usleep(200000);
     }
 }
