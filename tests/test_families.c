@@ -10,6 +10,7 @@
 #include "model/adapter.h"
 #include "model/apply.h"
 #include "model/bank.h"
+#include "model/family.h"
 
 #define FAMILIES "tests/golden/families"
 
@@ -145,6 +146,32 @@ TEST(heads_ties_and_padding_are_those_of_transformers)
             printf("  %s\n", names[i]);
         pb_model_free(m);
         free(folder);
+    }
+}
+
+/* What transformers' config classes have for eos_token_id; null is no token. */
+TEST(a_config_that_names_no_end_has_the_one_of_its_family)
+{
+    static const struct {
+        const char *fields;
+        int end;
+    } cases[] = {{"\"model_type\": \"llama\"", 2},
+                 {"\"model_type\": \"mistral\"", 2},
+                 {"\"model_type\": \"qwen2\", \"num_key_value_heads\": 2", -1},
+                 {"\"model_type\": \"llama\", \"eos_token_id\": null", -1},
+                 {"\"model_type\": \"llama\", \"eos_token_id\": [7, 2]", 7}};
+    for (size_t i = 0; i < PB_COUNT(cases); i++) {
+        char *text = pb_format("{%s, \"vocab_size\": 9, \"hidden_size\": 16, \"num_hidden_layers\": 1, "
+                               "\"num_attention_heads\": 8, \"intermediate_size\": 8, "
+                               "\"max_position_embeddings\": 32, \"hidden_act\": \"silu\"}",
+                               cases[i].fields);
+        pb_json_doc *doc = pb_json_parse("config.json", text, strlen(text));
+        pb_config c = {.family = NULL};
+        CHECK_INT(pb_family_config("config.json", pb_json_root(doc), &c), 0);
+        CHECK_INT(c.end[0], cases[i].end);
+        CHECK_INT(c.end[1], i == 4 ? 2 : -1);
+        pb_json_free(doc);
+        free(text);
     }
 }
 

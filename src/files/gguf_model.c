@@ -255,8 +255,9 @@ int pb_gguf_describe(pb_gguf *f)
                 has(f, "lm_head.weight") ? "false" : "true");
     double end = pb_gguf_number(f, "tokenizer.ggml.eos_token_id", -1);
     if (end >= 0)
-        pb_text_add(&c, ", \"eos_token_id\": %.0f", end);
-    pb_text_add(&c, "}");
+        pb_text_add(&c, ", \"eos_token_id\": %.0f}", end);
+    else
+        pb_text_add(&c, ", \"eos_token_id\": null}");
     f->config = c.data;
     return rc;
 }

@@ -231,10 +231,13 @@ static int read_pattern(void *ctx, const char *pattern, const pb_json *value)
  * entries that fit must say it, or, where none fits, the key itself. */
 static int check_rows(const pattern_reader *r, const char *key, const char *usual)
 {
-    if (r->rows < 0 || r->fits || (!r->first && strtoll(usual, NULL, 10) == r->rows))
+    if (r->rows < 0 || r->fits || (!r->first && usual && strtoll(usual, NULL, 10) == r->rows))
         return 0;
     return pb_error("%s: '%s': has rank %lld; %s and %s of adapter_config.json say %s", r->l->a->file_path, r->module,
-                    r->rows, key, r->key, r->first ? r->first : usual);
+                    r->rows, key, r->key,
+                    r->first ? r->first
+                    : usual  ? usual
+                             : "nothing");
 }
 
 static int add_pattern(pb_loading *l, const pb_peft_key *k, const pb_module *mod, const char *usual, pb_text *list)

@@ -99,9 +99,10 @@ static const struct pb_family families[] = {
      .masked = {.out = "lm_head"},
      .causal = true,
      .pre_norm = true,
-     .conv1d = true},
-    {.type = "llama", .class_name = "Llama", LLAMA},
-    {.type = "mistral", .class_name = "Mistral", LLAMA, .kv_heads = 8, .window = 4096},
+     .conv1d = true,
+     .end = 50256},
+    {.type = "llama", .class_name = "Llama", LLAMA, .end = 2},
+    {.type = "mistral", .class_name = "Mistral", LLAMA, .kv_heads = 8, .window = 4096, .end = 2},
     {.type = "qwen2",
      .class_name = "Qwen2",
      LLAMA,
@@ -284,6 +285,15 @@ int pb_family_ends(const char *path, const pb_json *root, pb_config *c)
     return 0;
 }
 
+static int read_ends(const reader *r)
+{
+    if (pb_family_ends(r->path, r->root, r->c))
+        return -1;
+    if (!pb_json_get(r->root, "eos_token_id") && r->c->family->end)
+        r->c->end[0] = r->c->family->end;
+    return 0;
+}
+
 /* Some layers of a Qwen may see a window only. */
 static bool has_windows(const reader *r)
 {
@@ -356,8 +366,8 @@ int pb_family_config(const char *path, const pb_json *root, pb_config *c)
             return -1;
         c->first_position++;
     }
-    return pb_family_ends(path, root, c) || read_epsilon(&r) || read_dropout(&r) || read_head(&r) ||
-                   read_switches(&r) || (f->rotary && pb_rope_read(path, root, c))
+    return read_ends(&r) || read_epsilon(&r) || read_dropout(&r) || read_head(&r) || read_switches(&r) ||
+                   (f->rotary && pb_rope_read(path, root, c))
                ? -1
                : 0;
 }

@@ -38,6 +38,7 @@ struct pb_family {
 
     int kv_heads, head_size; /* where config.json has no such field; 0: as many as heads, width / heads */
     int window;              /* the same of sliding_window; 0: none                                    */
+    int end;                 /* the same of eos_token_id; 0: none                                      */
 
     bool causal;
     bool pre_norm; /* x + f(norm(x)), else norm(x + f(x))               */
