@@ -385,8 +385,11 @@ static void print_note(void *out, const char *line)
 void pb_report_sweeps(const pb_report *r, FILE *out)
 {
     for (int i = 0; i < r->experiment->rows; i++) {
+        const pb_selection *s = &r->selections.row[i];
         pb_text line = {0};
-        pb_selection_tell(&r->selections.row[i], r->experiment->seeds, &line);
+        if (s->row->choices == 1 && s->finished == s->cells)
+            continue; /* nothing was chosen and nothing is missing */
+        pb_selection_tell(s, r->experiment->seeds, &line);
         fprintf(out, "%s\n", line.data);
         pb_text_free(&line);
     }

@@ -57,7 +57,8 @@ int pb_report_baseline(const pb_report *r);
 /* The primary metric's key on a split, "accuracy.test.accuracy". */
 const char *pb_report_primary(const pb_report *r, pb_split split, char out[96]);
 
-/* A line a row: what is chosen in which sweep, or what is missing. */
+/* Prints a line for each row that has several settings, or runs that are missing: which setting is chosen in which
+ * sweep, or what is missing. */
 void pb_report_sweeps(const pb_report *r, FILE *out);
 
 void pb_report_print(const pb_report *r, FILE *out);
