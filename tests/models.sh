@@ -110,6 +110,12 @@ ok 'the adapter of another base' refuses 'made for weights of SHA-256' 'the film
 ok '--force takes it' run 0 'the film\n' logits --model whole --adapter adapter --force
 ok 'an adapter of another family' refuses 'target_modules: names no module of a llama' '[3]\n' logits --ids \
 	--model "$families/llama-3" --adapter "$families/roberta/adapter"
+cp -r adapter prompt
+cat >prompt/adapter_config.json <<'END'
+{"peft_type": "PROMPT_TUNING", "task_type": "SEQ_CLS", "num_virtual_tokens": 2, "modules_to_save": ["word_embeddings"]}
+END
+ok 'a table that PEFT does not use' refuses "modules_to_save: 'bert.embeddings.word_embeddings', which PEFT does not use" \
+	'the film\n' logits --model models/tiny --adapter prompt
 sed -i 's/"LORA"/"XLORA"/' adapter/adapter_config.json
 ok 'another kind of adapter' refuses "peft_type: want one of IA3, LN_TUNING, LORA, PREFIX_TUNING, PROMPT_TUNING; got 'XLORA'" \
 	'the film\n' logits --model models/tiny --adapter adapter

@@ -137,7 +137,7 @@ TEST(heads_ties_and_padding_are_those_of_transformers)
 {
     static const char *const names[] = {"pad-is-end",      "pad-gpt2",        "pad-absent",         "tied-own-head",
                                         "untied-gpt2",     "untied-bert",     "tied-own-head-gpt2", "untied-roberta",
-                                        "tied-two-biases", "keys-by-default", "untied-distilbert"};
+                                        "tied-two-biases", "keys-by-default", "untied-distilbert",  "relu-roberta"};
     for (size_t i = 0; i < PB_COUNT(names); i++) {
         char *folder = pb_format("tests/golden/variants/%s", names[i]);
         pb_model *m = open_family(folder, PB_IN_FP32);

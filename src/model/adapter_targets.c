@@ -378,6 +378,16 @@ static int check_lists(const pb_loading *l)
     return 0;
 }
 
+/* PEFT puts a prompt before the words of the base's own table, whatever table the adapter has saved. */
+static int check_prompt(const pb_loading *l)
+{
+    for (size_t i = 0; i < l->modules; i++)
+        if (l->module[i].word && l->module[i].saved)
+            return pb_error("%s: modules_to_save: '%s', which PEFT does not use together with %s, is not supported",
+                            l->a->config_path, l->module[i].local, l->a->type);
+    return 0;
+}
+
 int pb_loading_modules(pb_loading *l)
 {
     list_modules(l);
@@ -386,6 +396,7 @@ int pb_loading_modules(pb_loading *l)
         return -1;
     for (size_t i = 0; i < l->modules; i++)
         l->module[i].saved = is_saved(l, l->module[i].local);
-    bool soft = l->peft->layout == PB_PEFT_PREFIX || l->peft->layout == PB_PEFT_PROMPT;
-    return soft ? 0 : choose(l);
+    if (l->peft->layout == PB_PEFT_PROMPT)
+        return check_prompt(l);
+    return l->peft->layout == PB_PEFT_PREFIX ? 0 : choose(l);
 }

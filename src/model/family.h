@@ -18,6 +18,7 @@ extern const char *const pb_role_name[SITES], *const pb_sublayer_name[SUBLAYERS]
 typedef struct pb_head_names {
     const char *dense, *norm, *out, *bias; /* modules; `bias` is the bias tensor's whole name */
     pb_act act;
+    bool config_act; /* config.json's activation, not `act`                                             */
     bool base_dense; /* the dense layer belongs to the pretrained model                         */
 } pb_head_names;
 

@@ -194,6 +194,11 @@ static const pb_rows *class_rows(pb_build *b, const pb_rows *set, const pb_batch
     return pb_rows_chosen(b->graph, set, value);
 }
 
+static pb_act head_act(const pb_model *m, const pb_head_names *head)
+{
+    return head->config_act ? m->config.act : head->act;
+}
+
 /* [sequences, classes] */
 static pb_node *classify(pb_build *b, pb_node *x, const pb_batch *batch)
 {
@@ -201,7 +206,7 @@ static pb_node *classify(pb_build *b, pb_node *x, const pb_batch *batch)
     pb_node *h = x ? pb_op_select(b->graph, x, class_rows(b, x->set, batch)) : NULL;
     if (m->pool_w) {
         h = pb_op_linear(b->graph, h, leaf(b, m->pool_w), leaf(b, m->pool_b));
-        h = pb_drop(b, pb_op_act(b->graph, m->config.family->classes.act, h), b->dropout);
+        h = pb_drop(b, pb_op_act(b->graph, head_act(m, &m->config.family->classes), h), b->dropout);
     }
     pb_node *logits = pb_op_linear(b->graph, h, leaf(b, m->head_w), leaf(b, m->head_b));
     return pb_build_logits(b, b->adapter ? pb_bank_apply(b, NULL, logits, h) : logits);
@@ -219,7 +224,8 @@ static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, c
         x = pb_op_select(b->graph, x, pb_rows_chosen(b->graph, x->set, batch->target));
     if (m->pool_w) {
         x = pb_op_linear(b->graph, x, leaf(b, m->pool_w), leaf(b, m->pool_b));
-        x = norm(b, pb_op_act(b->graph, m->config.act, x), m->pool_gain, m->pool_beta);
+        x = pb_op_act(b->graph, head_act(m, &m->config.family->masked), x);
+        x = norm(b, x, m->pool_gain, m->pool_beta);
     }
     return pb_op_linear(b->graph, x, leaf(b, m->head_w), leaf(b, m->head_b));
 }

@@ -37,6 +37,7 @@ VARIANTS = {
     "untied-distilbert": ("DistilBert", "ForMaskedLM", DISTIL, {"tie_word_embeddings": False},
                           {"vocab_projector.weight": (V, 8)}, ()),
     "keys-by-default": ("Mistral", "ForCausalLM", dict(MANY, num_key_value_heads=8), {"num_key_value_heads": None}, {}, ()),
+    "relu-roberta": ("Roberta", "ForMaskedLM", dict(BERT, hidden_act="relu"), {}, {}, ()),
     "no-head": ("Llama", "ForCausalLM", LLAMA, {}, {}, ("lm_head.weight",)),
     "no-decoder-bias": ("Bert", "ForMaskedLM", BERT, {"tie_word_embeddings": False},
                         {"cls.predictions.decoder.weight": (V, 8)}, ()),
