@@ -210,11 +210,15 @@ ok 'each result once' [ "$(number two.db 'SELECT count(*) || count(DISTINCT hash
 ok 'their database is merged' run 0 merge two-merged.db two.db
 cp new.db claimed.db # a claim of another machine that still holds, and one of a process that is dead
 here="$(cat /proc/sys/kernel/random/boot_id) $(readlink /proc/self/ns/pid)"
-sqlite3 claimed.db "INSERT INTO claim SELECT hash, 'train', 'elsewhere', 1, 1, unixepoch() + 4 FROM run WHERE id = 8;
+sqlite3 claimed.db "INSERT INTO claim SELECT hash, 'train', 'elsewhere', 1, 1, unixepoch() + 9999 FROM run WHERE id = 8;
 	INSERT INTO claim SELECT hash, 'train', '$here', 999999, 1, unixepoch() + 9999 FROM run WHERE id = 7"
 lose claimed.db 7 8
-ok 'a claim of another machine is waited for' run 0 run toy.ini --db claimed.db
-ok 'and so said' grep -q '^train: waiting for 1 that another run works on' err
+"$program" run toy.ini --db claimed.db >out 2>err & waiting=$!
+for ((i = 0; i < 600; i++)); do grep -q '^train: waiting' err && break || sleep 0.1; done
+ok 'a claim of another machine is waited for' grep -q '^train: waiting for 1 that another run works on' err
+sqlite3 claimed.db "UPDATE claim SET until = 0 WHERE place = 'elsewhere'" # its time is over
+wait $waiting; one=$?
+ok 'and taken over when its time is over' [ $one = 0 ]
 ok 'all is done then' [ "$(number claimed.db 'SELECT count(*) FROM finished')" = 8 ]
 
 # ---- no command looks through a large table ---------------------------------------------------------------------------
