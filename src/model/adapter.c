@@ -161,7 +161,8 @@ double pb_adapter_scale(const pb_adapter *a, const pb_site *site)
 
 /* ---- settings ----------------------------------------------------------------------------------------- */
 
-const pb_array *pb_loading_find(pb_loading *l, const char *name)
+/* The tensor of this name, which is then used; NULL: there is none. */
+static const pb_array *find(pb_loading *l, const char *name)
 {
     const pb_array *t = pb_weights_find(l->a->file, name);
     for (size_t i = 0; t && i < pb_weights_count(l->a->file); i++)
@@ -171,8 +172,7 @@ const pb_array *pb_loading_find(pb_loading *l, const char *name)
 
 const pb_array *pb_loading_tensor(pb_loading *l, const pb_module *mod, const char *theirs)
 {
-    return theirs ? pb_loading_find(l, pb_arena_format(l->m->arena, "base_model.model.%s.%s", mod->local, theirs))
-                  : NULL;
+    return theirs ? find(l, pb_arena_format(l->m->arena, "base_model.model.%s.%s", mod->local, theirs)) : NULL;
 }
 
 pb_site pb_loading_site(const pb_module *mod)
@@ -370,7 +370,7 @@ static int take_sites(pb_loading *l)
 /* [P, 2 layers, kv]: of layer l the keys at 2l, the values at 2l+1. */
 static int take_prefix(pb_loading *l)
 {
-    const pb_array *t = pb_loading_find(l, "prompt_embeddings");
+    const pb_array *t = find(l, "prompt_embeddings");
     int width = pb_model_kv_width(l->m), layers = l->m->config.layers;
     if (!t || t->dims != 2 || t->shape[1] != (int64_t)2 * layers * width)
         return pb_error("%s: prompt_embeddings: want a tensor [tokens, %d]", l->a->file_path, 2 * layers * width);
@@ -389,7 +389,7 @@ static int take_prefix(pb_loading *l)
 
 static int take_prompt(pb_loading *l)
 {
-    const pb_array *t = pb_loading_find(l, l->peft->tensors[0].theirs);
+    const pb_array *t = find(l, l->peft->tensors[0].theirs);
     pb_param *p =
         pb_model_find(l->m, pb_arena_format(l->m->arena, "%s.%s", l->a->method->name, l->peft->tensors[0].ours));
     return t && p ? pb_loading_take(l, p, t, false)

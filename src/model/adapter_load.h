@@ -47,9 +47,7 @@ typedef struct pb_loading {
  * tensors for.  -1 with an error that names the module. */
 int pb_loading_modules(pb_loading *l);
 
-/* The tensor of this name, which is then used; NULL: there is none. */
-const pb_array *pb_loading_find(pb_loading *l, const char *name);
-/* The same of a module: "lora_A.weight"; NULL: there is none. */
+/* The tensor of a module, such as "lora_A.weight", which is then used; NULL: there is none. */
 const pb_array *pb_loading_tensor(pb_loading *l, const pb_module *mod, const char *theirs);
 /* What the method's tensor is called at this kind of module; NULL: it has none there. */
 const char *pb_loading_theirs(const pb_module *mod, const pb_peft_tensor *t);

@@ -40,11 +40,6 @@ void pb_bank_free(pb_bank *b)
     free(b);
 }
 
-int pb_bank_count(const pb_bank *b)
-{
-    return (int)b->entries;
-}
-
 size_t pb_bank_bytes(const pb_bank *b)
 {
     size_t bytes = 0;

@@ -22,7 +22,6 @@ void pb_bank_free(pb_bank *b); /* before the model; NULL is fine */
  * Returns its number, -1 with an error. */
 int pb_bank_add(pb_bank *b, const char *dir, bool force);
 
-int pb_bank_count(const pb_bank *b);
 size_t pb_bank_bytes(const pb_bank *b); /* of all adapters' numbers */
 
 #endif

@@ -243,11 +243,6 @@ static const pb_field generation[] = {
 };
 /* clang-format on */
 
-const pb_field *pb_config_field_at(int i)
-{
-    return i >= 0 && i < (int)PB_COUNT(config) ? &config[i] : NULL;
-}
-
 /* A switch that is off, or a remark. */
 static bool says_nothing(const pb_json *v)
 {

@@ -9,9 +9,6 @@
 
 #include "files/field.h"
 
-/* Row i of the table for config.json, counted from 0; NULL when there are not that many. */
-const pb_field *pb_config_field_at(int i);
-
 /* Checks all members of a config.json (`path` is for messages) of this model_type: every one is of the right kind, and
  * at its default if it is one of those that are refused.  A field that is not in the table is refused as well, unless
  * it is null, false, 0, empty, a text, or begins with '_': transformers ignores it, but where it is a number or a list

@@ -48,8 +48,9 @@ static box beside_point(const point *s, int way)
 /* Candidate `way` of a dashed level: from the left end to the right one, above the line and below it. */
 static box beside_level(const point *s, int way)
 {
-    double width = pb_label_width(s->label), step = (AREA_WIDTH - width) / (LEVEL_PLACES / 2 - 1);
-    return box_around(width / 2 + step * (way / 2), s->py + (way % 2 ? -1 : 1) * (LINE / 2 + 1), width);
+    int steps = LEVEL_PLACES / 2 - 1, place = way / 2;
+    double width = pb_label_width(s->label), step = (AREA_WIDTH - width) / steps;
+    return box_around(width / 2 + step * place, s->py + (way % 2 ? -1 : 1) * (LINE / 2 + 1), width);
 }
 
 static bool is_level(const point *s)

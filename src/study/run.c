@@ -331,8 +331,9 @@ static bool is_any(const pass *p, int cell)
 /* A run of the row's choice that did not diverge. */
 static bool is_chosen(const pass *p, int cell)
 {
-    const pb_state *state = &p->chosen.cell[cell];
-    return state->run && !isnan(state->validation) && pb_selection_has(&p->chosen, &p->bench.experiment->cell[cell]) &&
+    const pb_state *state = p->chosen.cell ? &p->chosen.cell[cell] : NULL; /* while training nothing is */
+    return state && state->run && !isnan(state->validation) &&
+           pb_selection_has(&p->chosen, &p->bench.experiment->cell[cell]) &&
            p->chosen.row[p->bench.experiment->cell[cell].row - p->bench.experiment->row].kept;
 }
 

@@ -134,11 +134,11 @@ static int read_common(pb_side *s)
 {
     int rc = pb_store_provenance(s->store, s->run[0], take_common, &s->common);
     const char *metrics = s->common.metrics;
-    if (!rc && !metrics)
-        rc = pb_error("%s: run %lld does not say by what metrics it was scored; want one of a later program", s->db,
-                      s->run[0]);
     if (rc)
         return -1;
+    if (!metrics)
+        return pb_error("%s: run %lld does not say by what metrics it was scored; want one of a later program", s->db,
+                        s->run[0]);
     char *kind = pb_format("%.*s", (int)strcspn(metrics, " "), metrics);
     s->task = pb_task_find(kind);
     if (!s->task)
