@@ -375,11 +375,10 @@ pb_form *pb_form_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t,
     f->normalize = p && p->normalize;
     f->calibrate = p && p->calibrate;
     f->decoding = c->decoding;
-    if (p && pb_chat_find(m, p->chat, &w.chat))
-        rc = -1;
-    else if (f->reading == PB_BY_HEAD)
+    rc = p ? pb_chat_find(m, p->chat, &w.chat) : 0;
+    if (!rc && f->reading == PB_BY_HEAD)
         rc = read_by_head(f, t, c->max_tokens < w.positions ? c->max_tokens : w.positions);
-    else if (write_all(&w))
+    else if (rc || write_all(&w))
         rc = -1;
     pb_text_free(&w.front);
     free(w.text);
