@@ -77,6 +77,15 @@ ok 'another start' change cpu-start.db "$elsewhere UPDATE fingerprint SET prints
 ok 'shows in a norm' run 1 check a.db --db cpu-start.db
 ok 'of the tensor' prints 'trajectory: seed 0: off by .* in the norm of .* at initialisation'
 
+other_code="$elsewhere DROP TRIGGER run_update; UPDATE run SET hash = substr(hash, 2) || '0';"
+ok 'other code there' change code.db "$other_code"
+ok 'that answers every example alike' run 0 check a.db --db code.db
+ok 'has the same score' prints '^ok +toy/lora: .*; statistics: same'
+ok 'one answer less' change code.db "$other_code UPDATE prediction SET predicted = 1 - predicted
+	WHERE example = 0 AND split = 'test' AND $lora"
+ok 'is for statistics to judge' run 3 check a.db --db code.db
+ok 'of its row alone' test "$(grep -c '^ok' out)" = 2
+
 # ---- exact ----------------------------------------------------------------------------------------------------
 ok 'a method that is folded wrongly' change merge.db "UPDATE trace SET numbers = json_replace(numbers, '\$[0]',
 	json_extract(numbers, '\$[0]') + 0.01) WHERE name = 'logits.merged' AND $lora; $elsewhere"

@@ -102,10 +102,16 @@ static int check_declared(const gate *g)
 
 /* ---- verdicts ------------------------------------------------------------------------------------------------- */
 
-/* Exact numbers must be what they were: less is a change as well.  Equal predictions leave nothing to estimate. */
+/* Is it the same computation, with the same answers: the score has nothing left to be estimated then. */
+static bool is_same_computation(const pb_layers *l)
+{
+    return l->identity.verdict == PB_LAYER_SAME || (l->trajectory.verdict == PB_LAYER_SAME && !l->other_predictions);
+}
+
+/* Exact numbers must be what they were: less is a change as well. */
 static pb_verdict verdict_of(const gate *g, const pb_layers *l, const pb_axis *x)
 {
-    if (x->kind == PB_SCORE && l->identity.verdict == PB_LAYER_SAME)
+    if (x->kind == PB_SCORE && is_same_computation(l))
         return PB_SAME;
     if (l->other_threads && !strcmp(x->key, "memory.train.total"))
         return PB_SAME;

@@ -180,15 +180,29 @@ static bool tell_logits(const pb_result *is, const pb_result *was, const char *n
     return first || !same_series(is, was, name);
 }
 
-static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text *t)
+/* How many of the first n examples are answered in another way. */
+static size_t count_others(const pb_result *is, const pb_result *was, size_t n)
 {
-    size_t n = is->predictions < was->predictions ? is->predictions : was->predictions, said = 0, sure = 0;
+    size_t others = 0;
     for (size_t i = 0; i < n; i++) {
         const pb_prediction *a = &is->prediction[i], *b = &was->prediction[i];
-        said += a->predicted != b->predicted ||
-                (a->text && b->text ? strcmp(a->text, b->text) != 0 : a->text != b->text);
-        sure += !same_bits((double)a->probability, (double)b->probability);
+        others += a->predicted != b->predicted ||
+                  (a->text && b->text ? strcmp(a->text, b->text) != 0 : a->text != b->text);
     }
+    return others;
+}
+
+static bool other_predictions(const pb_result *is, const pb_result *was)
+{
+    return is->predictions != was->predictions || count_others(is, was, is->predictions);
+}
+
+static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    size_t n = is->predictions < was->predictions ? is->predictions : was->predictions, sure = 0;
+    size_t said = count_others(is, was, n);
+    for (size_t i = 0; i < n; i++)
+        sure += !same_bits((double)is->prediction[i].probability, (double)was->prediction[i].probability);
     if (is->predictions != was->predictions)
         pb_text_add(t, "; %zu predictions where there were %zu", is->predictions, was->predictions);
     else if (said)
@@ -389,8 +403,10 @@ static void hold(const pb_recorded *is, const pb_recorded *was, unsigned long lo
     if (!has_series(is) || !has_series(was)) {
         say_unknown(&out->identity);
         say_unknown(&out->trajectory);
+        out->other_predictions = true;
         return;
     }
+    out->other_predictions |= other_predictions(&is->result, &was->result);
     out->other_threads = strcmp(is->fact[PB_BITS_THREADS], was->fact[PB_BITS_THREADS]) != 0;
     if (same_kind(is, was, &out->identity))
         hold_bits(&is->result, &was->result, seed, &out->identity);

@@ -22,8 +22,9 @@ typedef struct pb_layers {
     pb_layer
         merging; /* does folding the methods into the weights change more than rounding does; unknown: not recorded,
                          or a method that cannot be folded */
-    bool other_threads;    /* then planned memory differs too: each thread has its own scratch space */
-    double merge_error[2]; /* the largest over the seeds, of `is` and `was` */
+    bool other_predictions; /* some example is answered in another way, or was not recorded */
+    bool other_threads;     /* then planned memory differs too: each thread has its own scratch space */
+    double merge_error[2];  /* the largest over the seeds, of `is` and `was` */
 } pb_layers;
 
 /* Holds every seed that both sides have against each other; a seed that `was` has and `is` lacks is a change.  -1 with
