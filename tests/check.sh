@@ -56,6 +56,11 @@ ok 'a prediction' change said.db "UPDATE prediction SET probability = probabilit
 ok 'that is as right as before' run 1 check a.db --db said.db
 ok 'has another probability' prints 'losses equal; predictions equal, 1 of [0-9]+ probabilities differ'
 
+ok 'a metric' change metric.db "DROP TRIGGER value_update; UPDATE value SET value = value + 1e-9
+	WHERE key = 'accuracy.validation.macro_f1' AND step = -1 AND $lora"
+ok 'of the same predictions' run 1 check a.db --db metric.db
+ok 'is named' prints 'identity: seed 0: losses equal; accuracy.validation.macro_f1 was [.0-9]+, is [.0-9]+'
+
 # ---- trajectory ---------------------------------------------------------------------------------------------
 elsewhere="UPDATE provenance SET value = 'another one' WHERE key = 'processor';"
 ok 'another processor' change cpu.db "$elsewhere"

@@ -8,6 +8,12 @@
 /* Two ways to compute the same logits may differ by so much of the largest one. */
 #define MERGE_TOLERANCE 2e-5
 
+/* A run. */
+typedef struct one {
+    pb_recorded recorded;
+    const pb_values *values;
+} one;
+
 static bool same_bits(double a, double b)
 {
     uint64_t x, y;
@@ -212,8 +218,23 @@ static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text 
     return is->predictions != was->predictions || said || sure;
 }
 
-static void hold_bits(const pb_result *is, const pb_result *was, unsigned long long seed, pb_layer *out)
+/* The first number that was computed of the training or of the predictions, and is another now. */
+static bool tell_values(const pb_values *is, const pb_values *was, pb_text *t)
 {
+    for (size_t i = 0; i < was->count; i++) {
+        const pb_known_value *v = &was->value[i];
+        double now = pb_values_get(is, v->split, v->key);
+        if ((strncmp(v->key, "accuracy.", 9) != 0 && strncmp(v->key, "train.", 6) != 0) || same_bits(now, v->value))
+            continue;
+        pb_text_add(t, "; %s was %.9g, is %.9g", v->key, v->value, now);
+        return true;
+    }
+    return false;
+}
+
+static void hold_bits(const one *a, const one *b, unsigned long long seed, pb_layer *out)
+{
+    const pb_result *is = &a->recorded.result, *was = &b->recorded.result;
     pb_text t = {0};
     pb_text_add(&t, "seed %llu: ", seed);
     bool changed = tell_losses(is, was, &t);
@@ -221,6 +242,7 @@ static void hold_bits(const pb_result *is, const pb_result *was, unsigned long l
     changed |= tell_logits(is, was, "logits", "probe logits", &t);
     changed |= tell_logits(is, was, "logits.merged", "merged logits", &t);
     changed |= tell_predictions(is, was, &t);
+    changed |= tell_values(a->values, b->values, &t);
     if (changed && out->verdict != PB_LAYER_CHANGED) {
         out->verdict = PB_LAYER_CHANGED;
         snprintf(out->note, sizeof out->note, "%s", t.data);
@@ -397,9 +419,9 @@ static bool has_seed(const pb_side *s, uint64_t seed)
     return has;
 }
 
-static void hold(const pb_recorded *is, const pb_recorded *was, unsigned long long seed, double tolerance,
-                 furthest *worst, pb_layers *out)
+static void hold(const one *a, const one *b, unsigned long long seed, double tolerance, furthest *worst, pb_layers *out)
 {
+    const pb_recorded *is = &a->recorded, *was = &b->recorded;
     if (!has_series(is) || !has_series(was)) {
         say_unknown(&out->identity);
         say_unknown(&out->trajectory);
@@ -409,7 +431,7 @@ static void hold(const pb_recorded *is, const pb_recorded *was, unsigned long lo
     out->other_predictions |= other_predictions(&is->result, &was->result);
     out->other_threads = strcmp(is->fact[PB_BITS_THREADS], was->fact[PB_BITS_THREADS]) != 0;
     if (same_kind(is, was, &out->identity))
-        hold_bits(&is->result, &was->result, seed, &out->identity);
+        hold_bits(a, b, seed, &out->identity);
     hold_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);
     hold_merging(&is->result, &was->result, out);
 }
@@ -421,15 +443,15 @@ int pb_layers_compare(const pb_side *is, const pb_side *was, double tolerance, p
     int rc = 0;
     for (int i = 0; i < is->seeds; i++)
         for (int k = 0; k < was->seeds && !rc; k++) {
-            pb_recorded a, b;
+            one a = {.values = &is->values[i]}, b = {.values = &was->values[k]};
             if (is->seed[i] != was->seed[k])
                 continue;
-            rc = pb_store_recorded(is->store, is->run[i], &a);
-            rc = pb_store_recorded(was->store, was->run[k], &b) || rc ? -1 : 0;
+            rc = pb_store_recorded(is->store, is->run[i], &a.recorded);
+            rc = pb_store_recorded(was->store, was->run[k], &b.recorded) || rc ? -1 : 0;
             if (!rc)
                 hold(&a, &b, is->seed[i], tolerance, &worst, out);
-            pb_recorded_free(&a);
-            pb_recorded_free(&b);
+            pb_recorded_free(&a.recorded);
+            pb_recorded_free(&b.recorded);
         }
     judge_merging(out);
     for (int k = was->seeds; k-- > 0;)
