@@ -89,6 +89,10 @@ TEST(one_label_in_two_spellings)
     CHECK(refused("", "1|0", "1.0", "jsonl", SAYS("test.jsonl:1: label: got '1.0', which is written '1'")));
     CHECK(refused("", "1|\"1\"|\"a\"|\"\\u00c9\"", "\"\\u00e9\"", "jsonl", SAYS("got 'é', which is written 'É'")));
     CHECK(refused("", "-0|1", "0", "tsv", SAYS("'-0'")));
+    CHECK(refused("", "a|b", "\"b\"", "tsv", SAYS("got '\"b\"', which is written 'b'")));
+    CHECK(refused("", "1|2", "'1.0'", "tsv", SAYS("which is written '1'")));
+    CHECK(refused("", "a|b", "b\u200b", "tsv", SAYS("which is written 'b'")));
+    CHECK(taken("", "\"|'|\"\"", "'", "tsv", 3));
     CHECK(refused("", "1000|1", "1e3", "tsv", SAYS("got '1e3', which is written '1000'")));
 }
 

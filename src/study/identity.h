@@ -1,8 +1,8 @@
 /* identity: is a run of today the run of the baseline, to the bit or at least to rounding.  Floor 6.
  *
  * Training is deterministic: on the same kind of processor, with the same number of threads, kernels and compiler,
- * every loss, logit, prediction and metric comes out the same to the bit as long as no code that computes it has changed.
- * Elsewhere rounding differs, and the first steps agree to a tolerance. */
+ * every loss, logit, prediction and metric comes out the same to the bit as long as no code that computes it has
+ * changed.  Elsewhere rounding differs, and the first steps agree to a tolerance. */
 #ifndef PB_IDENTITY_H
 #define PB_IDENTITY_H
 

@@ -48,15 +48,26 @@ static char *trim(char *text)
     return text;
 }
 
-/* What spellings of one label have in common: numbers by their value, words in Unicode's compatible form without case,
- * both without white space at the ends.  The caller frees it. */
+/* The text without quotes around it, which is changed in place. */
+static char *unquote(char *text)
+{
+    size_t n = strlen(text);
+    if (n < 3 || (*text != '"' && *text != '\'') || text[n - 1] != *text)
+        return text;
+    text[n - 1] = 0;
+    return trim(text + 1);
+}
+
+/* What spellings of one label have in common: numbers by their value, words in Unicode's compatible form without case
+ * and without characters that are not seen, both without white space and quotes around them.  The caller frees it. */
 static char *plain_form(const char *label)
 {
     double x;
     uint8_t *folded = NULL;
-    char *copy = pb_strdup(label), *text = trim(copy), *form;
+    char *copy = pb_strdup(label), *text = unquote(trim(copy)), *form;
     utf8proc_map((const uint8_t *)text, 0, &folded,
-                 UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD);
+                 UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
+                     UTF8PROC_IGNORE);
     if (is_number(text, &x))
         form = pb_format("%.17g", x + 0.0); /* no -0 */
     else
