@@ -206,6 +206,8 @@ fresh && sed -i 's/"model_type"/"pruned_heads": {}, "_name": 7, "remark": "ours"
 ok 'remarks in a config.json change nothing' run 0 '[3]\n' logits --ids --model bad
 safetensors "{$(tensor model.norm.weight.absmax U8 '[4]' '[0, 4]')}" 4
 ok 'a quantised checkpoint by its tensors' weights "'model.norm.weight.absmax': a checkpoint quantised by bitsandbytes (4 bits)"
+safetensors "{$(tensor model.norm.weight F8_E4M3 '[24]' '[0, 24]')}" 24
+ok 'fp8 without scales' weights "'model.norm.weight': a checkpoint quantised by a conversion to fp8 is not read"
 nan() { # FOLDER: the last number of its weights becomes NaN
 	cp -r "$1" damaged && printf '\0\0\300\177' | dd of=damaged/model.safetensors bs=1 conv=notrunc status=none \
 		seek=$(($(wc -c <damaged/model.safetensors) - 4))

@@ -281,6 +281,9 @@ TEST(what_would_be_another_number_is_refused)
 {
     CHECK(
         refuses("pissa", "\"r\": 2", "\"r\": 4", NULL, "has rank 2; r and rank_pattern of adapter_config.json say 4"));
+    CHECK(refuses("pissa", "\"rank_pattern\": {}",
+                  "\"rank_pattern\": {\".*_proj\": 3, \"q_proj\": 2, \"down_proj\": 2}", NULL,
+                  "has rank 2; r and rank_pattern of adapter_config.json say 3"));
     CHECK(refuses("pissa", "\"pissa\"", "\"pissa_niter_4\"", NULL, "init_lora_weights: want true"));
     CHECK(refuses("pissa", "\"pissa\"", "\"loftq\"", NULL, "init_lora_weights: want true"));
     CHECK(refuses("pissa-conv1d", "\"pissa\"", "\"olora\"", NULL, "PEFT cannot load olora on a gpt2"));

@@ -135,9 +135,10 @@ static void check_precisions(const char *folder)
 /* Checkpoints that say one thing in config.json and another in their files (tests/parity/make_variants.py). */
 TEST(heads_ties_and_padding_are_those_of_transformers)
 {
-    static const char *const names[] = {"pad-is-end",      "pad-gpt2",        "pad-absent",         "tied-own-head",
-                                        "untied-gpt2",     "untied-bert",     "tied-own-head-gpt2", "untied-roberta",
-                                        "tied-two-biases", "keys-by-default", "untied-distilbert",  "relu-roberta"};
+    static const char *const names[] = {
+        "pad-is-end",        "pad-gpt2",           "pad-absent",      "tied-own-head",       "untied-gpt2",
+        "untied-bert",       "tied-own-head-gpt2", "untied-roberta",  "tied-two-biases",     "keys-by-default",
+        "untied-distilbert", "relu-roberta",       "tied-head-alone", "tied-head-alone-bert"};
     for (size_t i = 0; i < PB_COUNT(names); i++) {
         char *folder = pb_format("tests/golden/variants/%s", names[i]);
         pb_model *m = open_family(folder, PB_IN_FP32);

@@ -31,12 +31,12 @@ static const struct type {
     unsigned bits;
     pb_dtype dtype;
 } types[] = {
-    {"F64", 64, PB_F64},          {"F32", 32, PB_F32},          {"F16", 16, PB_F16},      {"BF16", 16, PB_BF16},
-    {"I64", 64, PB_I64},          {"I32", 32, PB_I32},          {"U8", 8, PB_U8},         {"BOOL", 8, PB_OTHER},
-    {"I8", 8, PB_OTHER},          {"I16", 16, PB_OTHER},        {"U16", 16, PB_OTHER},    {"U32", 32, PB_OTHER},
-    {"U64", 64, PB_OTHER},        {"C64", 64, PB_OTHER},        {"F8_E4M3", 8, PB_OTHER}, {"F4", 4, PB_OTHER},
-    {"F8_E5M2", 8, PB_OTHER},     {"F8_E8M0", 8, PB_OTHER},     {"F6_E2M3", 6, PB_OTHER}, {"F6_E3M2", 6, PB_OTHER},
-    {"F8_E4M3FNUZ", 8, PB_OTHER}, {"F8_E5M2FNUZ", 8, PB_OTHER},
+    {"F64", 64, PB_F64},       {"F32", 32, PB_F32},       {"F16", 16, PB_F16},      {"BF16", 16, PB_BF16},
+    {"I64", 64, PB_I64},       {"I32", 32, PB_I32},       {"U8", 8, PB_U8},         {"BOOL", 8, PB_OTHER},
+    {"I8", 8, PB_OTHER},       {"I16", 16, PB_OTHER},     {"U16", 16, PB_OTHER},    {"U32", 32, PB_OTHER},
+    {"U64", 64, PB_OTHER},     {"C64", 64, PB_OTHER},     {"F8_E4M3", 8, PB_F8},    {"F4", 4, PB_OTHER},
+    {"F8_E5M2", 8, PB_F8},     {"F8_E8M0", 8, PB_F8},     {"F6_E2M3", 6, PB_OTHER}, {"F6_E3M2", 6, PB_OTHER},
+    {"F8_E4M3FNUZ", 8, PB_F8}, {"F8_E5M2FNUZ", 8, PB_F8},
 };
 
 static const struct type *type_named(const char *name)

@@ -12,6 +12,7 @@ typedef enum pb_dtype {
     PB_I64,
     PB_I32,
     PB_U8,
+    PB_F8, /* floats of 8 bits, of any layout: never converted */
     PB_OTHER,
     PB_Q4_0,
     PB_Q4_1,

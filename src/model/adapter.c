@@ -206,9 +206,8 @@ static int set(pb_loading *l, const char *key, const char *option, const char *v
 typedef struct pattern_reader {
     const pb_loading *l;
     const char *key, *module;
-    long long rows;    /* of the module's tensor; < 0: the value is no number of rows */
-    char *first;       /* the value of the first entry that fits the module           */
-    bool fits, failed; /* is a value of one that fits `rows`                         */
+    char *first; /* the value of the first entry that fits the module */
+    bool failed;
 } pattern_reader;
 
 /* The first entry that fits counts, as in PEFT. */
@@ -222,36 +221,30 @@ static int read_pattern(void *ctx, const char *pattern, const pb_json *value)
         r->failed = pb_error("%s: %s: '%s': want a number", r->l->a->config_path, r->key, pattern);
     if (fit == 1 && !r->failed && !r->first)
         r->first = pb_json_plain(value);
-    r->fits = r->fits || (fit == 1 && pb_json_integer(value, -1) == r->rows);
     free(whole);
     return r->failed;
 }
 
-/* The number of rows is the tensor's, as PEFT writes the entries in another order than it took them; but one of the
- * entries that fit must say it, or, where none fits, the key itself. */
-static int check_rows(const pattern_reader *r, const char *key, const char *usual)
+/* PEFT writes the entries in alphabetical order and makes the tensors of an adapter that it loads after the first one
+ * that fits.  Where that is another entry than the one that the adapter was made by, PEFT cannot load it, and the same
+ * change of order would be invisible in alpha_pattern. */
+static int check_rows(const pattern_reader *r, const char *key, const char *usual, long long rows)
 {
-    if (r->rows < 0 || r->fits || (!r->first && usual && strtoll(usual, NULL, 10) == r->rows))
+    const char *value = r->first ? r->first : usual;
+    if (value && strtod(value, NULL) == (double)rows)
         return 0;
     return pb_error("%s: '%s': has rank %lld; %s and %s of adapter_config.json say %s", r->l->a->file_path, r->module,
-                    r->rows, key, r->key,
-                    r->first ? r->first
-                    : usual  ? usual
-                             : "nothing");
+                    rows, key, r->key, value ? value : "nothing");
 }
 
 static int add_pattern(pb_loading *l, const pb_peft_key *k, const pb_module *mod, const char *usual, pb_text *list)
 {
-    pattern_reader r = {.l = l, .key = k->pattern, .module = mod->local, .rows = -1};
+    pattern_reader r = {.l = l, .key = k->pattern, .module = mod->local};
     const pb_array *t = k->rows ? pb_loading_tensor(l, mod, pb_loading_theirs(mod, &l->peft->tensors[0])) : NULL;
     pb_site site = pb_loading_site(mod);
-    if (t)
-        r.rows = t->shape[0];
     pb_json_each(pb_json_get(l->config, k->pattern), read_pattern, &r);
-    int rc = r.failed || check_rows(&r, k->key, usual) ? -1 : 0;
-    if (!rc && t)
-        pb_text_add(list, "%s%d.%s=%lld", list->length ? " " : "", site.layer, site.role, r.rows);
-    else if (!rc && r.first)
+    int rc = r.failed || (t && check_rows(&r, k->key, usual, (long long)t->shape[0])) ? -1 : 0;
+    if (!rc && r.first)
         pb_text_add(list, "%s%d.%s=%s", list->length ? " " : "", site.layer, site.role, r.first);
     free(r.first);
     return rc;

@@ -74,7 +74,7 @@ int pb_checkpoint_open(pb_model *m, bool shapes_only)
 
 /* A network with a head has "bert." before the network's names, a bare one has not; old files call a
  * norm's gain gamma and its bias beta. */
-static const pb_array *stored(const pb_model *m, const char *name)
+static const pb_array *under_its_name(const pb_model *m, const char *name)
 {
     const pb_weights *file = m->file ? m->file : m->list;
     const pb_array *a = pb_weights_find(file, name);
@@ -85,7 +85,22 @@ static const pb_array *stored(const pb_model *m, const char *name)
     if (!old || strstr(name, "gamma") || strstr(name, "beta"))
         return a;
     bool gain = !strcmp(old, "LayerNorm.weight");
-    return stored(m, pb_arena_format(m->arena, "%.*s.%s", (int)(old - name) + 9, name, gain ? "gamma" : "beta"));
+    return under_its_name(m,
+                          pb_arena_format(m->arena, "%.*s.%s", (int)(old - name) + 9, name, gain ? "gamma" : "beta"));
+}
+
+/* A tied checkpoint may have its one table under the name of the output instead of that of the word table, as
+ * transformers reads it; a classifier of the same file has no output that could be read. */
+static const pb_array *stored(const pb_model *m, const char *name)
+{
+    const pb_array *a = under_its_name(m, name);
+    const struct pb_family *f = m->config.family;
+    size_t prefix = strlen(f->prefix), word = strlen(f->word);
+    bool table = !strncmp(name, f->prefix, prefix) && !strncmp(name + prefix, f->word, word) &&
+                 !strcmp(name + prefix + word, ".weight");
+    if (a || !table || !m->config.tied || m->head == PB_HEAD_NONE || m->head == PB_HEAD_CLASSES)
+        return a;
+    return under_its_name(m, pb_arena_format(m->arena, "%s.weight", f->masked.out));
 }
 
 static bool has_shape(const pb_array *a, int rows, int cols)
@@ -434,12 +449,16 @@ static int check_packed(const pb_model *m)
                  {".weight_packed", "compressed-tensors"},
                  {".weight_scale", "fp8 or compressed-tensors"}};
     const pb_weights *file = m->file ? m->file : m->list;
-    for (size_t i = 0; file && i < pb_weights_count(file); i++)
+    for (size_t i = 0; file && i < pb_weights_count(file); i++) {
+        const pb_array *a = pb_weights_at(file, i);
+        const char *tool = a->dtype == PB_F8 ? "a conversion to fp8" : NULL;
         for (size_t k = 0; k < PB_COUNT(marks); k++)
-            if (strstr(pb_weights_at(file, i)->name, marks[k].part))
-                return pb_error("%s: '%s': a checkpoint quantised by %s is not read; want the original one in 16 or 32 "
-                                "bits (and --precision int8 or nf4), or a GGUF file",
-                                m->dir, pb_weights_at(file, i)->name, marks[k].tool);
+            tool = strstr(a->name, marks[k].part) ? marks[k].tool : tool;
+        if (tool)
+            return pb_error("%s: '%s': a checkpoint quantised by %s is not read; want the original one in 16 or 32 "
+                            "bits (and --precision int8 or nf4), or a GGUF file",
+                            m->dir, a->name, tool);
+    }
     return 0;
 }
 

@@ -3,7 +3,7 @@
 
     check_adapters.py PEFTBENCH [MODEL ..]
 
-For tiny models of five families and every kind of adapter: PEFT makes one with random tensors, saves it
+For tiny models of six families and every kind of adapter: PEFT makes one with random tensors, saves it
 and loads it again on the same base; its logits are compared with `peftbench logits --adapter`, and
 --merged where that can be. A line a pair; a kind that the program refuses with a message is `refused`,
 not failed. Exit code 1 if one differs by more than 1e-4.
@@ -24,23 +24,29 @@ from check_models import BAR, ours, worst
 LINEAR = {
     "bert": ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"],
     "roberta": ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"],
+    "distilbert": ["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"],
     "gpt2": ["c_attn", "c_proj", "c_fc"],
     "llama": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
 }
-NORMS = {"bert": ["LayerNorm"], "roberta": ["LayerNorm"], "gpt2": ["ln_1", "ln_2", "ln_f"],
+NORMS = {"bert": ["LayerNorm"], "roberta": ["LayerNorm"], "distilbert": ["sa_layer_norm", "output_layer_norm"], "gpt2": ["ln_1", "ln_2", "ln_f"],
          "llama": ["input_layernorm", "post_attention_layernorm", "norm"]}
-SAVED = {"bert": "word_embeddings", "roberta": "word_embeddings", "gpt2": "wpe", "llama": "norm"}
+SAVED = {"bert": "word_embeddings", "roberta": "word_embeddings", "distilbert": "position_embeddings", "gpt2": "wpe", "llama": "norm"}
 
 
 EMBED = {"bert": "word_embeddings", "roberta": "word_embeddings", "distilbert": "word_embeddings", "gpt2": "wte",
          "llama": "embed_tokens", "qwen2": "embed_tokens"}
-OUTPUT = {"bert": "decoder", "roberta": "decoder", "gpt2": "lm_head", "llama": "lm_head", "qwen2": "lm_head"}
-POOL = {"bert": "pooler.dense", "roberta": "attention.output.dense", "gpt2": "mlp.c_fc", "llama": "mlp"}
+OUTPUT = {"bert": "decoder", "roberta": "decoder", "distilbert": "vocab_projector", "gpt2": "lm_head", "llama": "lm_head", "qwen2": "lm_head"}
+POOL = {"bert": "pooler.dense", "roberta": "attention.output.dense", "distilbert": "ffn.lin2", "gpt2": "mlp.c_fc", "llama": "mlp"}
+
+
+def usual(family):
+    """Where PEFT knows no modules of a family, they are named."""
+    return dict(r=3, lora_alpha=5, **(dict(target_modules=["q_lin", "v_lin"]) if family == "distilbert" else {}))
 
 
 def common(family, language):
     """Settings of LoRA that change more than the projections of the layers."""
-    lora = dict(r=3, lora_alpha=5)
+    lora = usual(family)
     first, embed, every = LINEAR[family][0], EMBED[family], LINEAR[family]
     out = {
         "pissa": dict(init_lora_weights="pissa", target_modules=every),
@@ -108,14 +114,15 @@ def plain(family):
     every, first = LINEAR[family], LINEAR[family][0]
     soft = dict(num_virtual_tokens=4)
     return {
-        "lora": peft.LoraConfig(**lora),
+        "lora": peft.LoraConfig(**usual(family)),
         "lora all": peft.LoraConfig(**lora, target_modules=every),
         "lora rslora": peft.LoraConfig(**lora, target_modules=every, use_rslora=True),
         "lora dora": peft.LoraConfig(**lora, target_modules=every, use_dora=True),
-        "lora patterns": peft.LoraConfig(**lora, target_modules=every, rank_pattern={first: 5, r".*\.1\..*": 2},
+        "lora patterns": peft.LoraConfig(**lora, target_modules=every, rank_pattern={r".*\.1\..*": 2, first: 5},
                                          alpha_pattern={every[-1]: 7}),
+        "lora patterns moved": peft.LoraConfig(**lora, target_modules=every, rank_pattern={first: 5, r".*\.1\..*": 2}),
         "lora layers": peft.LoraConfig(**lora, target_modules=every, layers_to_transform=[0, 2]),
-        "lora saved": peft.LoraConfig(**lora, modules_to_save=[SAVED[family]]),
+        "lora saved": peft.LoraConfig(**usual(family), modules_to_save=[SAVED[family]]),
         "ia3": peft.IA3Config(),
         "prefix": peft.PrefixTuningConfig(**soft),
         "prefix mlp": peft.PrefixTuningConfig(**soft, prefix_projection=True, encoder_hidden_size=7),
@@ -222,7 +229,7 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     names = sys.argv[2:] or ["bert", "roberta", "gpt2", "gpt2-classes", "llama", "llama-classes", "llama-tied",
-                             "bert-masked", "roberta-masked"]
+                             "bert-masked", "roberta-masked", "distilbert", "distilbert-masked"]
     results = []
     with tempfile.TemporaryDirectory() as place:
         for name in names:

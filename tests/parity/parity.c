@@ -215,7 +215,7 @@ static int write_answer(const char *path, const pb_model *m, const pb_outputs *o
 
 static int answer_batch(pb_model *m, const pb_safetensors *in, const char *path)
 {
-    pb_batch batch;
+    pb_batch batch = {0};
     pb_outputs out;
     if (set_params(m, in) || read_batch(in, &batch))
         return -1;
