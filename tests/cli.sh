@@ -68,6 +68,13 @@ ok 'results cannot be changed' test -n "$(sqlite3 results/peftbench.db 'UPDATE r
 printf 'the film is good and fun\nthe film is bad\n' >texts
 ok 'predict' eval 'run 0 predict toy.ini --row full <texts'
 ok 'a label and a probability for each text' test "$(grep -cE '^(good|bad)	[01]\.[0-9]{4}$' out)" = 2
+ok 'predict with a setting that was not trained' eval 'run 2 predict toy.ini --row full --set train.max_tokens=5 <texts'
+ok 'names it' says "toy.ini: train.max_tokens: run "
+cp models/tiny/model.safetensors kept.safetensors
+printf A | dd of=models/tiny/model.safetensors bs=1 seek=$(($(wc -c <kept.safetensors) - 2)) conv=notrunc 2>/dev/null
+ok 'predict on another base than was trained on' eval 'run 2 predict toy.ini --row full <texts'
+ok 'says so' says "toy.ini: the model of run "
+mv kept.safetensors models/tiny/model.safetensors
 for command in run plan list show status table plot predict; do
 	ok "$command --help" run 0 $command --help
 done

@@ -9,8 +9,7 @@
 #include "study/run.h"
 #include "train/score.h"
 
-/* The row's newest choice, and the run of it that is asked for: by its own file of settings, not by hashes, as hashing
- * the model's file would take most of the time. */
+/* The row's newest choice, and the run of it that is asked for. */
 typedef struct found {
     pb_choice choice;
     pb_record run;
@@ -75,6 +74,63 @@ static const pb_cell *cell_of(const pb_experiment *e, const char *row, const fou
     return NULL;
 }
 
+/* ---- is the experiment still what the run was trained by ---------------------------------------------------- */
+
+typedef struct held {
+    const pb_experiment *e;
+    const pb_cell *c;
+    long long run;
+} held;
+
+/* The value of a setting in lines "key=value"; NULL: none.  The caller frees it. */
+static char *value_in(const char *settings, const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *at = settings; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (!strncmp(at, key, n) && at[n] == '=')
+            return pb_format("%.*s", (int)strcspn(at + n + 1, "\n"), at + n + 1);
+    return NULL;
+}
+
+static int hold_setting(void *ctx, const char *key, const char *value)
+{
+    const held *h = ctx;
+    char *now = !strcmp(key, "task.class_names") ? pb_strdup(h->e->class_names) : value_in(h->c->settings, key);
+    int rc = now && !strcmp(now, value)
+                 ? 0
+                 : pb_error("%s: %s: run %lld was trained with '%s', now it is %s%s%s; want that setting, or "
+                            "`peftbench run %s` with this one",
+                            h->e->path, key, h->run, value, now ? "'" : "", now ? now : "not known", now ? "'" : "",
+                            h->e->path);
+    free(now);
+    return rc;
+}
+
+/* What a file of the experiment was when the run was trained, by its SHA-256. */
+static int hold_file(pb_store *s, const held *h, const char *what, const pb_digest *is)
+{
+    char *was;
+    int rc = pb_store_fact(s, h->run, what, &was);
+    if (!rc && was && strcmp(was, is->hex) != 0)
+        rc = pb_error("%s: the %s of run %lld had SHA-256 %s, now it is %s; want that one, or `peftbench run %s` with "
+                      "this one",
+                      h->e->path, what, h->run, was, is->hex, h->e->path);
+    free(was);
+    return rc;
+}
+
+/* Trained parameters give other answers with other settings, on another base, and behind another prompt. */
+static int hold_run(const pb_args *a, const pb_experiment *e, const pb_cell *c, long long run)
+{
+    held h = {e, c, run};
+    pb_store *s = pb_store_read(a->db);
+    int rc = s ? pb_store_settings(s, &run, 1, hold_setting, &h) || hold_file(s, &h, "model", &e->model) ||
+                     hold_file(s, &h, "template", &c->template) ||
+                     (pb_cell_prompting(c) && hold_file(s, &h, "data", &e->data))
+               : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
 /* Which model answers. */
 static void tell_choice(const found *f)
 {
@@ -123,13 +179,19 @@ static int predict_texts(const pb_data *d, const pb_form *f, pb_model *m, const 
     return rc;
 }
 
-static int predict_run(const pb_experiment *e, const pb_cell *chosen, const found *run, pb_data *data)
+static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen, const found *run, pb_data *data)
 {
     pb_cell c = *chosen; /* of any seed */
     c.seed = run->run.seed;
     pb_model *m = pb_cell_open(e, &c, data, c.row->parts, false);
-    int rc = !m || pb_kept_check(&run->kept) || pb_model_load(m, run->kept.path) ? -1 : 0;
-    rc = rc || read_texts(data) ? -1 : 0;
+    if (!m)
+        return -1;
+    pb_digest base = pb_model_digest(m);
+    pb_experiment_seal(e, data, &base);
+    int rc = hold_run(a, e, chosen, run->run.id) || pb_kept_check(&run->kept) || pb_model_load(m, run->kept.path) ||
+                     read_texts(data)
+                 ? -1
+                 : 0;
     pb_form *f = rc ? NULL : pb_cell_form(&c, data, m, pb_model_tokenizer(m), c.row->parts);
     rc = f ? predict_texts(data, f, m, &c) : -1;
     pb_form_free(f);
@@ -137,14 +199,14 @@ static int predict_run(const pb_experiment *e, const pb_cell *chosen, const foun
     return rc;
 }
 
-static int predict_with(const pb_args *a, const pb_experiment *e, const char *row)
+static int predict_with(const pb_args *a, pb_experiment *e, const char *row)
 {
     found f = {.run = {.id = 0}};
     const pb_cell *c = find_run(a, e, row, &f) ? NULL : cell_of(e, row, &f);
     pb_data *data = c ? pb_experiment_data(e) : NULL;
     if (data)
         tell_choice(&f);
-    int rc = data ? predict_run(e, c, &f, data) : -1;
+    int rc = data ? predict_run(a, e, c, &f, data) : -1;
     forget(&f);
     pb_data_free(data);
     return rc;

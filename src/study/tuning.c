@@ -62,7 +62,7 @@ static void print_row(const pb_report *r, int row, int most, FILE *out)
 {
     pb_tuning t = pb_tuning_of(r, row);
     if (t.trials) {
-        fprintf(out, "%-28.28s %6d", r->row[row].row->label, t.trials);
+        fprintf(out, "%-28s %6d", r->row[row].row->label, t.trials);
         for (int budget = 1; budget <= most; budget *= 2)
             if (budget <= t.trials)
                 fprintf(out, "  %6.4f", pb_tuning_expected(r, &t, budget));
