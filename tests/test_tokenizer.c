@@ -187,6 +187,36 @@ TEST(an_expression_matches_what_it_matches_in_the_tokenizers_library)
     }
 }
 
+/* Two line ends in a vocabulary that has "a" only: what the tokenizers library makes of them. */
+TEST(a_byte_that_the_vocabulary_lacks)
+{
+    static const struct {
+        const char *model;
+        int ids[6], count;
+    } rows[] = {
+        {"\"unk_token\": \"u\"", {0, 1, 1, 0}, 4},
+        {"\"unk_token\": \"u\", \"fuse_unk\": true", {0, 1, 0}, 3},
+        {"\"unk_token\": null", {0, 0}, 2},
+        {"\"unk_token\": \"u\", \"byte_fallback\": true", {0, 2, 3, 2, 3, 0}, 6}, /* U+010A, which is written for one */
+    };
+    for (size_t i = 0; i < PB_COUNT(rows); i++) {
+        char *json = pb_format("{\"model\": {\"type\": \"BPE\", %s, \"vocab\": {\"a\": 0, \"u\": 1, \"<0xC4>\": 2, "
+                               "\"<0x8A>\": 3}, \"merges\": []}, \"pre_tokenizer\": {\"type\": \"ByteLevel\", "
+                               "\"add_prefix_space\": false, \"use_regex\": false}}",
+                               rows[i].model);
+        pb_tokenizer *t = pb_tokenizer_open_text("bytes", json);
+        CHECK(t != NULL);
+        pb_ids ids = {0};
+        CHECK_INT(pb_tokenizer_encode(t, "a\n\na", 4, false, 0, &ids), 0);
+        CHECK_INT(ids.count, rows[i].count);
+        for (int k = 0; k < rows[i].count && k < (int)ids.count; k++)
+            CHECK_INT(ids.id[k], rows[i].ids[k]);
+        pb_ids_free(&ids);
+        pb_tokenizer_close(t);
+        free(json);
+    }
+}
+
 TEST(white_space_is_kept_by_a_strip_of_no_side)
 {
     static const char *const sides[] = {"false", "true"};

@@ -197,7 +197,9 @@ int pb_bpe_read(pb_tokenizer *t, const pb_json *model)
     t->bpe.cache = pb_alloc(sizeof *t->bpe.cache);
     if (read_merges(t, pb_json_get(model, "merges")))
         return -1;
-    (t->bytes ? find_written_bytes : pb_tokenizer_byte_ids)(t, t->bpe.byte_id);
+    if (t->bytes)
+        find_written_bytes(t, t->bpe.byte_id);
+    pb_tokenizer_byte_ids(t, t->bpe.named_id);
     return 0;
 }
 
@@ -297,14 +299,27 @@ static void add_character(piece *p, const pb_tokenizer *t, const char *text, siz
     int id = pb_tokenizer_lookup(t, text, size);
     bool all = b->byte_fallback && id < 0;
     for (size_t i = 0; i < size && all; i++)
-        all = b->byte_id[(unsigned char)text[i]] >= 0;
+        all = b->named_id[(unsigned char)text[i]] >= 0;
     if (id >= 0)
         add_symbol(p, id);
     else if (all)
         for (size_t i = 0; i < size; i++)
-            add_symbol(p, b->byte_id[(unsigned char)text[i]]);
+            add_symbol(p, b->named_id[(unsigned char)text[i]]);
     else if (b->unknown >= 0 && !(b->fuse_unknown && p->count && p->symbol[p->count - 1].id == b->unknown))
         add_symbol(p, b->unknown);
+}
+
+/* A byte, which the vocabulary may have, or else the character that is written for it. */
+static void add_byte(piece *p, const pb_tokenizer *t, unsigned char byte)
+{
+    if (t->bpe.byte_id[byte] >= 0) {
+        add_symbol(p, t->bpe.byte_id[byte]);
+        return;
+    }
+    pb_text written = {0};
+    pb_utf8_add(&written, pb_byte_character(byte));
+    add_character(p, t, written.data, written.length);
+    pb_text_free(&written);
 }
 
 static void add_symbols(piece *p, const pb_tokenizer *t, const char *text, size_t size)
@@ -312,12 +327,10 @@ static void add_symbols(piece *p, const pb_tokenizer *t, const char *text, size_
     for (size_t i = 0, n; i < size; i += n) {
         int32_t c;
         n = t->bytes ? 1 : pb_utf8_next(text + i, size - i, &c);
-        if (!t->bytes)
+        if (t->bytes)
+            add_byte(p, t, (unsigned char)text[i]);
+        else
             add_character(p, t, text + i, n);
-        else if (t->bpe.byte_id[(unsigned char)text[i]] >= 0)
-            add_symbol(p, t->bpe.byte_id[(unsigned char)text[i]]);
-        else if (t->bpe.unknown >= 0)
-            add_symbol(p, t->bpe.unknown);
     }
 }
 

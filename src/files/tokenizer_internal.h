@@ -38,8 +38,9 @@ typedef struct pb_bpe {
     size_t size;
     int unknown; /* -1: none */
     bool byte_fallback, fuse_unknown, ignore_merges;
-    bool seams;       /* nothing merges across a blank's beginning, see tokenizer_bpe.c */
-    int byte_id[256]; /* of a single byte; -1: none */
+    bool seams;        /* nothing merges across a blank's beginning, see tokenizer_bpe.c */
+    int byte_id[256];  /* of a byte as byte-level tokenizers write it; -1: none */
+    int named_id[256]; /* of "<0x00>" .. "<0xFF>"; -1: none                       */
     struct pb_word_cache *cache;
 } pb_bpe;
 
