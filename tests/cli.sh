@@ -68,6 +68,8 @@ ok 'results cannot be changed' test -n "$(sqlite3 results/peftbench.db 'UPDATE r
 printf 'the film is good and fun\nthe film is bad\n' >texts
 ok 'predict' eval 'run 0 predict toy.ini --row full <texts'
 ok 'a label and a probability for each text' test "$(grep -cE '^(good|bad)	[01]\.[0-9]{4}$' out)" = 2
+ok 'predict with what a row does not take' eval 'run 2 predict toy.ini --row full --precision int8 <texts'
+ok 'says where it belongs' says 'predict: --adapter, --merged, --precision and --force go with --model'
 ok 'predict with a setting that was not trained' eval 'run 2 predict toy.ini --row full --set train.max_tokens=5 <texts'
 ok 'names it' says "toy.ini: train.max_tokens: run "
 cp models/tiny/model.safetensors kept.safetensors

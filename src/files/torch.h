@@ -18,9 +18,11 @@ typedef struct pb_torch pb_torch;
 pb_torch *pb_torch_open(const char *path);
 void pb_torch_close(pb_torch *f); /* NULL is fine */
 
+/* How many tensors there are; number i of them, sorted by name; and the one of this name, NULL if there is none.  They
+ * live until close. */
 size_t pb_torch_count(const pb_torch *f);
-const pb_array *pb_torch_at(const pb_torch *f, size_t i);           /* sorted by name */
-const pb_array *pb_torch_find(const pb_torch *f, const char *name); /* NULL: absent   */
+const pb_array *pb_torch_at(const pb_torch *f, size_t i);
+const pb_array *pb_torch_find(const pb_torch *f, const char *name);
 
 /* Did torch.save write this file: true for the zip archive and for the format before torch 1.6, which pb_torch_open
  * refuses with a message that says how to convert it.  Only the first bytes are read. */

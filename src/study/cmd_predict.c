@@ -272,12 +272,22 @@ static int predict_alone(const pb_args *a)
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
+/* An option that says nothing here would be passed over. */
+static int check_options(const pb_args *a)
+{
+    if (!a->model == !a->words)
+        return pb_error("predict: want either an EXPERIMENT.ini or --model PATH");
+    if (a->words && (a->adapter || a->merged || a->precision || a->force))
+        return pb_error("predict: --adapter, --merged, --precision and --force go with --model");
+    if (a->model && (a->row || a->seed >= 0))
+        return pb_error("predict: --row and --seed go with an EXPERIMENT.ini");
+    return 0;
+}
+
 static int predict(const pb_args *a)
 {
-    if (!a->model == !a->words) {
-        pb_error("predict: want either an EXPERIMENT.ini or --model PATH");
+    if (check_options(a))
         return PB_EXIT_QUESTION;
-    }
     if (a->model)
         return predict_alone(a);
     pb_experiment *e = pb_experiment_read(a->word[0], a->set);
@@ -296,7 +306,8 @@ const pb_command pb_cmd_predict = {
     .most = 1,
     .options = "db set row seed model adapter merged precision force threads",
     .help = "classify texts: a text a line on stdin, label and probability on stdout\n"
-            "With an experiment, a trained row of it (the baseline); with --model, a classifier or a model with\n"
-            "an --adapter that brings its head.\n",
+            "With an experiment, a trained row of it (the baseline), if its settings, model and template are still\n"
+            "those that it was trained with; with --model, a classifier or a model with an --adapter that brings\n"
+            "its head.\n",
     .run = predict,
 };

@@ -18,6 +18,7 @@ typedef struct pb_figure {
 int pb_figure_text(pb_figure *f, const char *text);
 int pb_figure_tic(pb_figure *f, const char *text);
 
+/* Frees the figure's texts and commands; the figure itself is the caller's. */
 void pb_figure_free(pb_figure *f);
 
 /* Writes NAME.gp into the folder and has gnuplot draw NAME.svg and NAME.pdf there, `width` x `height` pixels; `name`

@@ -167,8 +167,10 @@ static void tell_step(void *ctx, int step, int steps, double loss)
     if (now - t->claimed > PROLONG) {
         bool done;
         long long busy;
+        bool fine = !*pb_error_text();
         t->claimed = now;
-        claim(t->pass, t->cell, 0, &done, &busy);
+        if (claim(t->pass, t->cell, 0, &done, &busy) && fine) /* a database that is busy costs no training */
+            pb_error_clear();
     }
 }
 
