@@ -3,7 +3,7 @@
 
     check_adapters.py PEFTBENCH [MODEL ..]
 
-For tiny models of six families and every kind of adapter: PEFT makes one with random tensors, saves it
+For tiny models of eight families and every kind of adapter: PEFT makes one with random tensors, saves it
 and loads it again on the same base; its logits are compared with `peftbench logits --adapter`, and
 --merged where that can be. A line a pair; a kind that the program refuses with a message is `refused`,
 not failed. Exit code 1 if one differs by more than 1e-4.
@@ -28,15 +28,22 @@ LINEAR = {
     "gpt2": ["c_attn", "c_proj", "c_fc"],
     "llama": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
 }
-NORMS = {"bert": ["LayerNorm"], "roberta": ["LayerNorm"], "distilbert": ["sa_layer_norm", "output_layer_norm"], "gpt2": ["ln_1", "ln_2", "ln_f"],
+NORMS = {"bert": ["LayerNorm"], "roberta": ["LayerNorm"], "distilbert": ["sa_layer_norm", "output_layer_norm"],
+         "gpt2": ["ln_1", "ln_2", "ln_f"],
          "llama": ["input_layernorm", "post_attention_layernorm", "norm"]}
-SAVED = {"bert": "word_embeddings", "roberta": "word_embeddings", "distilbert": "position_embeddings", "gpt2": "wpe", "llama": "norm"}
+SAVED = {"bert": "word_embeddings", "roberta": "word_embeddings", "distilbert": "position_embeddings",
+         "gpt2": "wpe", "llama": "norm"}
 
 
 EMBED = {"bert": "word_embeddings", "roberta": "word_embeddings", "distilbert": "word_embeddings", "gpt2": "wte",
-         "llama": "embed_tokens", "qwen2": "embed_tokens"}
-OUTPUT = {"bert": "decoder", "roberta": "decoder", "distilbert": "vocab_projector", "gpt2": "lm_head", "llama": "lm_head", "qwen2": "lm_head"}
-POOL = {"bert": "pooler.dense", "roberta": "attention.output.dense", "distilbert": "ffn.lin2", "gpt2": "mlp.c_fc", "llama": "mlp"}
+         "llama": "embed_tokens"}
+OUTPUT = {"bert": "decoder", "roberta": "decoder", "distilbert": "vocab_projector",
+          "gpt2": "lm_head", "llama": "lm_head"}
+POOL = {"bert": "pooler.dense", "roberta": "attention.output.dense", "distilbert": "ffn.lin2",
+        "gpt2": "mlp.c_fc", "llama": "mlp"}
+STACK = {"bert": "layer", "roberta": "layer", "distilbert": "layer", "gpt2": "h", "llama": "layers"}
+for table in (LINEAR, NORMS, SAVED, EMBED, OUTPUT, POOL, STACK):  # those that share Llama's names
+    table |= {family: table["llama"] for family in ("qwen2", "qwen3")}
 
 
 def usual(family):
@@ -67,7 +74,7 @@ def common(family, language):
         "excluded regex": dict(target_modules=every, exclude_modules=rf".*\.0\..*{first}"),
         "layers one": dict(target_modules=every, layers_to_transform=1),
         "layers pattern": dict(target_modules=every, layers_to_transform=[0, 2],
-                               layers_pattern={"llama": "layers", "gpt2": "h"}.get(family, "layer")),
+                               layers_pattern=STACK[family]),
         "embed": dict(target_modules=[first, embed]),
         "embed dora": dict(target_modules=[first, embed], use_dora=True),
         "embed alone": dict(target_modules=[embed]),
@@ -199,7 +206,7 @@ def check(program, name, kind, place):
         model = make(name, kind, fresh.eval())
         save(model, kind, adapter)
         reference = theirs(model, families.sequences())
-    except (TypeError, ValueError, RuntimeError, KeyError) as problem:  # PEFT cannot do that there
+    except (TypeError, ValueError, RuntimeError, LookupError) as problem:  # PEFT cannot do that there
         print(f"skipped {label} {str(problem)[:90]!r}")
         return "skipped"
     try:
@@ -229,7 +236,7 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     names = sys.argv[2:] or ["bert", "roberta", "gpt2", "gpt2-classes", "llama", "llama-classes", "llama-tied",
-                             "bert-masked", "roberta-masked", "distilbert", "distilbert-masked"]
+                             "bert-masked", "roberta-masked", "distilbert", "distilbert-masked", "qwen2", "qwen3"]
     results = []
     with tempfile.TemporaryDirectory() as place:
         for name in names:
