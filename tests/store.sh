@@ -178,6 +178,16 @@ ok 'is compared' prints '^wide/head: .*, 3 seeds; sweep'
 ok 'predict says of which' eval 'echo film | run 0 predict wide.ini --row head --db wide.db'
 ok 'sweep' grep -qE '^peftbench: run [0-9]+: head lr=1e-[23] seed 0, sweep [0-9a-f]{8}$' err
 
+mkdir kept
+for rates in 1e-2 1e-3 '1e-2, 1e-3'; do
+	sed "s/^lr.*/lr = $rates/" toy.ini >wide.ini
+	ok "rates $rates" run 0 run wide.ini --db kept/wide.db --quiet
+done
+ok 'three choices' [ "$(number kept/wide.db "SELECT count(*) FROM selection WHERE row = 'head'")" = 3 ]
+for hash in $(number kept/wide.db 'SELECT DISTINCT hash FROM run JOIN selected ON run = id'); do
+	ok 'the parameters of each are kept' test -s "kept/artifacts/$hash.safetensors"
+done
+
 # One cell of the sweep is missing, as a kill leaves it.
 cp new.db part.db
 lose part.db 8

@@ -439,16 +439,19 @@ static int run_shared(pass *p, const char *what, int jobs, const pb_run_options 
 
 /* ---- choosing ----------------------------------------------------------------------------------------- */
 
-/* The trained parameters of settings that were not chosen will not be asked for again. */
-static void drop_artifacts(const pass *p)
+/* The trained parameters of settings that were not chosen, by this sweep or another, will not be asked for again. */
+static int drop_artifacts(const pass *p, pb_store *s)
 {
     const pb_experiment *e = p->bench.experiment;
-    for (int i = 0; i < e->cells; i++) {
+    int chosen = 0;
+    for (int i = 0; i < e->cells && chosen >= 0; i++) {
         char *path = pb_kept_path(p->bench.db, e->cell[i].hash.hex);
-        if (p->chosen.row[e->cell[i].row - e->row].kept && !pb_selection_has(&p->chosen, &e->cell[i]))
+        if (p->chosen.row[e->cell[i].row - e->row].kept && !pb_selection_has(&p->chosen, &e->cell[i]) &&
+            !access(path, F_OK) && !(chosen = pb_store_is_chosen(s, e->cell[i].hash.hex)))
             unlink(path);
         free(path);
     }
+    return chosen < 0 ? -1 : 0;
 }
 
 static int choose_rows(pass *p, bool partial)
@@ -470,7 +473,7 @@ static int choose_rows(pass *p, bool partial)
         p->unchosen++;
     }
     if (!rc)
-        drop_artifacts(p);
+        rc = drop_artifacts(p, s);
     return pb_store_close(s) || rc ? -1 : 0;
 }
 

@@ -187,6 +187,9 @@ int pb_store_choices(pb_store *s, const char *row, const char *experiment, pb_st
 /* The runs of a choice that were scored on test, by seed: *run and *seed [n], the caller's. */
 int pb_store_choice_runs(pb_store *s, long long choice, long long **run, uint64_t **seed, int *n);
 
+/* Is a run of this hash among those of any choice, of whatever sweep or experiment?  1 yes, 0 no, -1 with an error. */
+int pb_store_is_chosen(pb_store *s, const char *hash);
+
 /* Keeps a choice and its runs [n] (0: none), in one transaction; nothing where it is there already. */
 int pb_store_choose(pb_store *s, const pb_choice *c, const long long *run, int n);
 

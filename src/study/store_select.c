@@ -96,6 +96,19 @@ int pb_store_choice_runs(pb_store *s, long long choice, long long **run, uint64_
     return rc;
 }
 
+int pb_store_is_chosen(pb_store *s, const char *hash)
+{
+    static const char sql[] = "SELECT 1 FROM run r JOIN selection s ON s.row = r.row JOIN selected d"
+                              " ON d.selection = s.id AND d.run = r.id WHERE r.hash = ? LIMIT 1";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, hash);
+    int rc = pb_store_step(s, q);
+    pb_store_done(q);
+    return rc;
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
 static int put_choice(pb_store *s, const pb_choice *c)
