@@ -103,6 +103,7 @@ bad 'no key' 's/^task = toy/task/' "bad.ini:2: want 'key = value'"
 bad 'no task' '/^task/d' "bad.ini: [experiment] has no 'task'"
 bad 'an unknown task' 's/^task = toy/task = toys/' 'there is no file tasks/toys.ini'
 bad 'seeds' 's/^seeds.*/seeds = 0, one/' "bad.ini:5: seeds: want whole numbers"
+bad 'a seed beyond 63 bits' 's/^seeds.*/seeds = 9223372036854775808/' "bad.ini:5: seeds: want whole numbers"
 bad 'a baseline that is no row' 's/^baseline.*/baseline = ia3/' "bad.ini:6: baseline: 'ia3' is not in methods"
 bad 'a folder that is no model' 's/^model.*/model = models/' 'models/config.json: cannot read'
 ok 'rows taken away by --set leave their sections' run 0 plan toy.ini --set experiment.methods=full

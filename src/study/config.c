@@ -1,6 +1,7 @@
 /* config: from entries of an INI file to the cells of an experiment. */
 #include "study/config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,8 +118,9 @@ static int read_seeds(pb_experiment *e, const pb_entry *entry)
     e->seed = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->seed);
     while ((item = pb_config_item(e, &list))) {
         char *end;
+        errno = 0;
         uint64_t seed = strtoull(item, &end, 10);
-        if (end == item || *end || *item == '-') {
+        if (end == item || *end || *item == '-' || errno || seed > INT64_MAX) { /* as the database keeps them */
             pb_error("seeds: want whole numbers from 0, separated by commas, got '%s'", item);
             return pb_ini_blame(entry);
         }
