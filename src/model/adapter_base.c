@@ -318,7 +318,7 @@ static int take_rows(pb_loading *l, pb_module *mod, bool output_has_rows)
         return pb_error("%s: trainable_token_indices: want ids for '%s', and nothing else about it", l->a->config_path,
                         mod->local);
     for (size_t i = 0; i < l->modules; i++) /* PEFT then computes another update than it saved */
-        if (mod->word && pb_loading_tied(l) && l->module[i].output && l->module[i].targeted)
+        if (mod->word && l->begun_tied && l->module[i].output && l->module[i].targeted)
             return pb_error(
                 "%s: trainable_token_indices: of a table that is '%s' as well, which is targeted: not supported",
                 l->a->config_path, l->module[i].local);

@@ -40,7 +40,8 @@ typedef struct pb_loading {
     bool *used; /* tensors that have found their place */
     pb_module *module;
     size_t modules, capacity;
-    bool resized; /* the vocabulary is another than the base's */
+    bool begun_tied; /* before the adapter, the base had one table for the words and the logits */
+    bool resized;    /* the vocabulary is another than the base's */
 } pb_loading;
 
 /* adapter_targets.c: lists the model's modules and says of each what the config wants, which must be what the file has

@@ -390,6 +390,7 @@ static int check_prompt(const pb_loading *l)
 
 int pb_loading_modules(pb_loading *l)
 {
+    l->begun_tied = pb_loading_tied(l);
     list_modules(l);
     name_as_the_file(l);
     if (check_lists(l))
