@@ -177,6 +177,11 @@ ok 'a seed more' run 0 run wide.ini --db wide.db --quiet
 ok 'is compared' prints '^wide/head: .*, 3 seeds; sweep'
 ok 'predict says of which' eval 'echo film | run 0 predict wide.ini --row head --db wide.db'
 ok 'sweep' grep -qE '^peftbench: run [0-9]+: head lr=1e-[23] seed 0, sweep [0-9a-f]{8}$' err
+sed 's/^lr.*/lr = 1e-3, 1e-2, 4e-2/' toy.ini >wide.ini
+ok 'a third rate' run 0 run wide.ini --db wide.db --quiet
+cp toy.ini wide.ini
+ok 'predict takes a choice that the experiment still has' eval 'echo film | run 0 predict wide.ini --row head --db wide.db'
+ok 'one of its rates' grep -qE '^peftbench: run [0-9]+: head lr=1e-[23] seed 0, sweep' err
 
 mkdir kept
 for rates in 1e-2 1e-3 '1e-2, 1e-3'; do

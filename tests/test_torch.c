@@ -78,6 +78,7 @@ TEST(everything_else_is_refused_by_name)
     check_refused("one-column", "reach beyond its storage");
     check_refused("negated", "negated or conjugated view of its storage is not read; want it saved as a clone()");
     check_refused("integer-key", "want texts as the keys");
+    check_refused("views", "views of one storage are more than the file holds; save them as clone()s");
 }
 
 TEST(only_regular_files_are_opened)

@@ -31,7 +31,7 @@ int pb_check_regular(const char *path)
 }
 
 /* O_NONBLOCK and the second look: the file may have been exchanged for a FIFO between the two calls. */
-int pb_open_file(const char *path)
+static int open_file(const char *path)
 {
     struct stat s;
     if (stat(path, &s))
@@ -51,7 +51,7 @@ int pb_open_file(const char *path)
 
 FILE *pb_open_stream(const char *path)
 {
-    int fd = pb_open_file(path);
+    int fd = open_file(path);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
     if (fd >= 0 && !f) {
         pb_error("%s: cannot read: %s", path, strerror(errno));
@@ -63,7 +63,7 @@ FILE *pb_open_stream(const char *path)
 int pb_map_open(pb_map *m, const char *path)
 {
     struct stat s;
-    int fd = pb_open_file(path), rc = fd < 0 ? -1 : 0;
+    int fd = open_file(path), rc = fd < 0 ? -1 : 0;
     *m = (pb_map){NULL, 0};
     if (!rc && fstat(fd, &s))
         rc = pb_error("%s: cannot read: %s", path, strerror(errno));

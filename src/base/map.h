@@ -4,12 +4,9 @@
 
 #include "base/base.h"
 
-/* Opens a regular file for reading and returns its descriptor, which the caller closes.  Anything else (a folder, a
- * FIFO, a socket, a device) is refused before it is opened, because opening or reading it could wait for ever.
- * Returns -1 with "PATH: cannot read: reason" or "PATH: want a regular file, got a FIFO". */
-int pb_open_file(const char *path);
-
-/* The same as a stream, which the caller closes; NULL with the error. */
+/* Opens a regular file for reading as a stream, which the caller closes.  Anything else (a folder, a FIFO, a socket, a
+ * device) is refused before it is opened, because opening or reading it could wait for ever.  Returns NULL with
+ * "PATH: cannot read: reason" or "PATH: cannot read: want a regular file, got a FIFO". */
 FILE *pb_open_stream(const char *path);
 
 /* Is it a regular file, or not there at all: for files that somebody else's code opens.  -1 with the same error. */

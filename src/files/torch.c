@@ -101,10 +101,16 @@ static bool is_contiguous(const pb_array *a, const layout *l)
     return true;
 }
 
-/* The elements one after the other, in memory of the arena. */
-static const void *gather(pb_arena *arena, const pb_array *a, const layout *l, const unsigned char *from, size_t width)
+/* The elements one after the other, in memory of the arena.  Views of one storage may be many in a small file; they
+ * are copied as long as all copies together are no larger than the file.  NULL with an error. */
+static const void *gather(pb_unpickler *u, const pb_array *a, const layout *l, const unsigned char *from, size_t width)
 {
-    unsigned char *out = pb_arena_alloc(arena, PB_WEIGHTS, a->count * width);
+    u->gathered += a->count * width; /* each at most as large as the file, and the first one too many ends it */
+    if (u->gathered > u->zip->file.size) {
+        bad_tensor(u, "views of one storage are more than the file holds; save them as clone()s");
+        return NULL;
+    }
+    unsigned char *out = pb_arena_alloc(u->arena, PB_WEIGHTS, a->count * width);
     long long index[8] = {0}, at = 0;
     for (size_t i = 0; i < a->count; i++) {
         memcpy(out + i * width, from + (size_t)at * width, width);
@@ -167,8 +173,8 @@ pb_value *pb_torch_tensor(pb_unpickler *u, const pb_global *maker, const pb_valu
     v->array.dtype = of->dtype;
     v->array.bytes = v->array.count * of->width;
     bool in_place = !v->array.count || is_contiguous(&v->array, &l);
-    v->array.data = in_place ? from : gather(u->arena, &v->array, &l, from, of->width);
-    return v;
+    v->array.data = in_place ? from : gather(u, &v->array, &l, from, of->width);
+    return v->array.data ? v : NULL;
 }
 
 /* ---- the file ----------------------------------------------------------------------------------------------- */

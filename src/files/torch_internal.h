@@ -55,6 +55,7 @@ typedef struct pb_unpickler {
     const unsigned char *at, *end;
     pb_value **stack, **memo;
     size_t depth, stack_capacity, memo_size;
+    size_t gathered; /* bytes of tensors that are no plain part of their storage and were copied */
 } pb_unpickler;
 
 /* Follows the pickle [at, end) and returns its value, which lives in the arena; NULL with an error. */

@@ -9,22 +9,36 @@
 #include "study/run.h"
 #include "train/score.h"
 
-/* The row's newest choice, and the run of it that is asked for. */
+/* The row's newest choice that is one of the experiment's settings, and the run of it that is asked for. */
 typedef struct found {
+    const pb_experiment *e;
+    const char *row;
+    const pb_cell *cell; /* of the choice, of any seed */
     pb_choice choice;
     pb_record run;
     pb_kept kept;
 } found;
 
+static const pb_cell *cell_of(const found *f, const char *choice)
+{
+    for (int i = 0; i < f->e->cells; i++)
+        if (!strcmp(f->e->cell[i].row->label, f->row) && !strcmp(f->e->cell[i].choice, choice))
+            return &f->e->cell[i];
+    return NULL;
+}
+
+/* Takes the first choice that the experiment still has, and notes one that it has no more. */
 static int take_choice(void *ctx, const pb_choice *c)
 {
-    pb_choice *first = ctx;
-    *first = (pb_choice){.id = c->id,
-                         .sweep = pb_strdup(c->sweep),
-                         .choice = pb_strdup(c->choice),
-                         .cells = c->cells,
-                         .finished = c->finished};
-    return 1; /* the first */
+    found *f = ctx;
+    f->cell = cell_of(f, c->choice);
+    pb_choice_free(&f->choice);
+    f->choice = (pb_choice){.id = c->id,
+                            .sweep = pb_strdup(c->sweep),
+                            .choice = pb_strdup(c->choice),
+                            .cells = c->cells,
+                            .finished = c->finished};
+    return f->cell != NULL;
 }
 
 static void forget(found *f)
@@ -49,29 +63,23 @@ static int find_seed(const pb_args *a, pb_store *s, found *out)
     return rc;
 }
 
-static int find_run(const pb_args *a, const pb_experiment *e, const char *row, found *out)
+static int find_run(const pb_args *a, found *out)
 {
     pb_store *s = pb_store_read(a->db);
-    int rc = s ? pb_store_choices(s, row, e->name, take_choice, &out->choice) : -1;
+    int rc = s ? pb_store_choices(s, out->row, out->e->name, take_choice, out) : -1;
     if (rc == 1)
         rc = find_seed(a, s, out);
     rc = pb_store_close(s) || rc ? -1 : 0;
     if (rc || out->run.id)
         return rc;
+    if (!out->cell && out->choice.id)
+        return pb_error("%s: row '%s' has no choice '%s' any more; run the experiment again", out->e->path, out->row,
+                        out->choice.choice);
     char *seed = a->seed < 0 ? pb_strdup("") : pb_format(" seed %lld", a->seed);
-    pb_error("%s: no finished run of row '%s'%s that was scored on test; `peftbench run %s` makes it", a->db, row, seed,
-             e->path);
+    pb_error("%s: no finished run of row '%s'%s that was scored on test; `peftbench run %s` makes it", a->db, out->row,
+             seed, out->e->path);
     free(seed);
     return -1;
-}
-
-static const pb_cell *cell_of(const pb_experiment *e, const char *row, const found *f)
-{
-    for (int i = 0; i < e->cells; i++)
-        if (!strcmp(e->cell[i].row->label, row) && !strcmp(e->cell[i].choice, f->choice.choice))
-            return &e->cell[i];
-    pb_error("%s: row '%s' has no choice '%s' any more; run the experiment again", e->path, row, f->choice.choice);
-    return NULL;
 }
 
 /* ---- is the experiment still what the run was trained by ---------------------------------------------------- */
@@ -201,12 +209,11 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
 
 static int predict_with(const pb_args *a, pb_experiment *e, const char *row)
 {
-    found f = {.run = {.id = 0}};
-    const pb_cell *c = find_run(a, e, row, &f) ? NULL : cell_of(e, row, &f);
-    pb_data *data = c ? pb_experiment_data(e) : NULL;
+    found f = {.e = e, .row = row};
+    pb_data *data = find_run(a, &f) ? NULL : pb_experiment_data(e);
     if (data)
         tell_choice(&f);
-    int rc = data ? predict_run(a, e, c, &f, data) : -1;
+    int rc = data ? predict_run(a, e, f.cell, &f, data) : -1;
     forget(&f);
     pb_data_free(data);
     return rc;
@@ -279,8 +286,8 @@ static int check_options(const pb_args *a)
         return pb_error("predict: want either an EXPERIMENT.ini or --model PATH");
     if (a->words && (a->adapter || a->merged || a->precision || a->force))
         return pb_error("predict: --adapter, --merged, --precision and --force go with --model");
-    if (a->model && (a->row || a->seed >= 0))
-        return pb_error("predict: --row and --seed go with an EXPERIMENT.ini");
+    if (a->model && (a->row || a->seed >= 0 || a->sets))
+        return pb_error("predict: --row, --seed and --set go with an EXPERIMENT.ini");
     return 0;
 }
 

@@ -68,6 +68,8 @@ def refused():
     torch.save({"a": torch.ones(2)}, old, _use_new_zipfile_serialization=False)
     negated = io.BytesIO()
     torch.save({"a": torch._neg_view(torch.ones(2))}, negated)
+    views, table = io.BytesIO(), torch.ones(256, 2)
+    torch.save({str(i): table[:, 0] for i in range(40)}, views)
     nested = io.BytesIO()
     torch.save({"model": {"a": torch.ones(2)}}, nested)
     return {
@@ -82,7 +84,7 @@ def refused():
         "twice": archive(by_hand()[:-1] + by_hand()[3:], {"0": two}), "cut": archive(by_hand()[:-1], {"0": two}),
         "negated": negated.getvalue(),
         "one-column": archive(by_hand(size=(2, 1, 1), stride=(2**31 - 1, 1, 2**31 - 1)), {"0": two}),
-        "integer-key": archive(b"\x80\x02}K\x01Ns.", {}),
+        "integer-key": archive(b"\x80\x02}K\x01Ns.", {}), "views": views.getvalue(),
     }
 
 
