@@ -85,6 +85,24 @@ void *pb_realloc(void *old, size_t bytes)
     return must(realloc(old, bytes ? bytes : 1), bytes);
 }
 
+static const char *last_of(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k ? text + n - k : NULL;
+}
+
+bool pb_ends_in(const char *text, const char *end)
+{
+    const char *last = last_of(text, end);
+    return last && !strcmp(last, end);
+}
+
+bool pb_ends_in_any_case(const char *text, const char *end)
+{
+    const char *last = last_of(text, end);
+    return last && !strcasecmp(last, end);
+}
+
 char *pb_strdup(const char *text)
 {
     size_t n = strlen(text) + 1;

@@ -129,4 +129,8 @@ int pb_make_dirs(const char *path);    /* mkdir -p; -1 with an error            
 void pb_remove_tree(const char *path); /* a folder of ours with all that is in it             */
 bool pb_file_exists(const char *path);
 
+/* Does the text end in `end`; the second takes capital and small letters of ASCII for the same. */
+bool pb_ends_in(const char *text, const char *end);
+bool pb_ends_in_any_case(const char *text, const char *end);
+
 #endif

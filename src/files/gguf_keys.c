@@ -91,12 +91,6 @@ static int check_key(const pb_gguf *f, const pb_gguf_value *v, const char *name,
                                            rows[i].neutral, x);
 }
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && !strcmp(text + n - k, end);
-}
-
 /* What the file says it is: a whole model, in one file. */
 static int check_kind(pb_gguf *f)
 {
@@ -119,7 +113,7 @@ int pb_gguf_check_keys(pb_gguf *f, const char *arch)
         if (!strncmp(v->key, arch, own) && v->key[own] == '.' &&
             check_key(f, v, v->key + own + 1, of_network, PB_COUNT(of_network)))
             return -1;
-        if (of_ggml && !(kind_of(v) == NUMBER && ends_in(of_ggml, "_token_id")) &&
+        if (of_ggml && !(kind_of(v) == NUMBER && pb_ends_in(of_ggml, "_token_id")) &&
             check_key(f, v, of_ggml, of_tokenizer, PB_COUNT(of_tokenizer)))
             return -1;
     }

@@ -33,19 +33,13 @@ static int find_method(pb_adapter *a)
 
 /* ---- what it is for --------------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && !strcmp(text + n - k, end);
-}
-
 int pb_adapter_classes(const pb_adapter *a)
 {
     static const char *const heads[] = {"model.classifier.weight", "model.classifier.out_proj.weight",
                                         "model.score.weight"};
     for (size_t i = 0; i < pb_weights_count(a->file); i++)
         for (size_t k = 0; k < PB_COUNT(heads); k++)
-            if (ends_in(pb_weights_at(a->file, i)->name, heads[k]))
+            if (pb_ends_in(pb_weights_at(a->file, i)->name, heads[k]))
                 return (int)pb_weights_at(a->file, i)->shape[0];
     return 0;
 }
@@ -76,7 +70,7 @@ static int check_task(const pb_adapter *a)
     for (size_t i = 0; i < PB_COUNT(tasks); i++)
         known = known || !strcmp(task, tasks[i]);
     for (size_t i = 0; i < PB_COUNT(classes); i++)
-        fits = fits || ends_in(class, classes[i]);
+        fits = fits || pb_ends_in(class, classes[i]);
     if (!known)
         return pb_error("%s: task_type: want SEQ_CLS, CAUSAL_LM, FEATURE_EXTRACTION or null, got '%s'", a->config_path,
                         task);

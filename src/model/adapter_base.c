@@ -253,12 +253,6 @@ static int check_given(const pb_loading *l)
 
 /* ---- rows of tables: trainable_token_indices ------------------------------------------------------------ */
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && !strcmp(text + n - k, end);
-}
-
 typedef struct search {
     const char *name; /* a module's */
     const pb_json *found;
@@ -267,7 +261,7 @@ typedef struct search {
 static int see_key(void *ctx, const char *key, const pb_json *value)
 {
     search *s = ctx;
-    s->found = ends_in(s->name, key) ? value : NULL;
+    s->found = pb_ends_in(s->name, key) ? value : NULL;
     return s->found != NULL;
 }
 

@@ -30,12 +30,6 @@ static const struct {
 
 /* ---- the modules of a model ----------------------------------------------------------------------------- */
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && !strcmp(text + n - k, end);
-}
-
 bool pb_loading_tied(const pb_loading *l)
 {
     pb_head head = l->m->head;
@@ -86,7 +80,7 @@ static void list_modules(pb_loading *l)
     bool language = m->head == PB_HEAD_CAUSAL || m->head == PB_HEAD_MASKED;
     for (size_t i = 0; i < m->params; i++) {
         const char *origin = m->origin[i];
-        if (origin && ends_in(origin, ".weight"))
+        if (origin && pb_ends_in(origin, ".weight"))
             add_module(l, pb_arena_format(m->arena, "%.*s", (int)(strlen(origin) - strlen(".weight")), origin),
                        m->param[i], language && m->param[i] == m->head_w && m->head_w != m->word);
     }
@@ -171,7 +165,7 @@ static int matches(const pb_loading *l, const char *key, const char *pattern, co
 static bool is_named(const char *name, const char *target)
 {
     size_t n = strlen(name), k = strlen(target);
-    return ends_in(name, target) && (n == k || name[n - k - 1] == '.');
+    return pb_ends_in(name, target) && (n == k || name[n - k - 1] == '.');
 }
 
 /* `modules_to_save`, and what PEFT adds to it for classifiers. */
@@ -192,7 +186,7 @@ static bool is_saved(pb_loading *l, const char *name)
     for (size_t i = 0; (saved = saved_name(l, i)); i++)
         for (const char *end = name; *saved && *end; end += *end == '.') {
             end += strcspn(end, ".");
-            if (ends_in(pb_arena_format(l->m->arena, "%.*s", (int)(end - name), name), saved))
+            if (pb_ends_in(pb_arena_format(l->m->arena, "%.*s", (int)(end - name), name), saved))
                 return true;
         }
     return false;
@@ -290,7 +284,7 @@ static int is_feedforward(pb_loading *l, const pb_module *mod)
     const char *names = v ? NULL : usual_names(l, "IA3 feedforward");
     int fit = pattern ? matches(l, "feedforward_modules", pattern, mod->local) : 0;
     for (size_t i = 0; !fit && !pattern && (word = word_at(l, v, names, i)); i++)
-        fit = ends_in(mod->local, word);
+        fit = pb_ends_in(mod->local, word);
     return fit;
 }
 

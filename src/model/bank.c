@@ -56,12 +56,6 @@ static pb_real *copied(entry *e, const pb_param *p)
     return memcpy(pb_arena_alloc(e->arena, PB_WEIGHTS, bytes), p->x, bytes);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && !strcmp(text + n - k, end);
-}
-
 bool pb_bank_serves(const pb_model *m)
 {
     const pb_peft *peft = m->parts == 1 ? m->part[0].method->peft : NULL;
@@ -69,7 +63,7 @@ bool pb_bank_serves(const pb_model *m)
         return false;
     for (size_t i = 0; i < m->params; i++) {
         const pb_param *p = m->param[i];
-        bool matrix = ends_with(p->name, ".A") || ends_with(p->name, ".B"), head = p == m->head_w || p == m->head_b;
+        bool matrix = pb_ends_in(p->name, ".A") || pb_ends_in(p->name, ".B"), head = p == m->head_w || p == m->head_b;
         if (p->kind == PB_ADDED ? !matrix : p->trainable && !head)
             return false;
     }

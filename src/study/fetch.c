@@ -60,15 +60,9 @@ static int question(const char *fmt, ...)
 
 /* ---- what is asked for ---------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t n = strlen(name), k = strlen(end);
-    return n >= k && !strcasecmp(name + n - k, end);
-}
-
 static bool is_shard(const char *name, const char *begin, const char *end)
 {
-    return !strncmp(name, begin, strlen(begin)) && ends_in(name, end);
+    return !strncmp(name, begin, strlen(begin)) && pb_ends_in_any_case(name, end);
 }
 
 /* Pickles of parameters alone, which are read without running them (files/unpickle.c). */
@@ -84,7 +78,7 @@ static bool is_pickle(const char *name)
     static const char *const ends[] = {".bin",  ".pt", ".pth",     ".pkl", ".pickle",
                                        ".ckpt", ".h5", ".msgpack", ".npz", ".joblib"};
     for (size_t i = 0; i < PB_COUNT(ends); i++)
-        if (ends_in(name, ends[i]))
+        if (pb_ends_in_any_case(name, ends[i]))
             return !is_state_dict(name);
     return false;
 }
@@ -107,21 +101,22 @@ static bool is_needed(bool dataset, const char *name)
         if (!strcmp(name, model[i]))
             return true;
     if (dataset)
-        return ends_in(name, "README.md") || ends_in(name, "LICENSE");
+        return pb_ends_in_any_case(name, "README.md") || pb_ends_in_any_case(name, "LICENSE");
     return is_shard(name, "model-0", ".safetensors");
 }
 
 /* Rows that a task reads as they are. */
 static bool is_table(const char *name)
 {
-    return ends_in(name, ".tsv") || ends_in(name, ".csv") || ends_in(name, ".jsonl");
+    return pb_ends_in_any_case(name, ".tsv") || pb_ends_in_any_case(name, ".csv") ||
+           pb_ends_in_any_case(name, ".jsonl");
 }
 
 /* A name that stays in the folder: no way up, no root, nothing that a terminal would obey or that is ours. */
 static bool is_safe(const char *name)
 {
-    if (strpbrk(name, "\\:") || strcmp(pb_visible(name), name) != 0 || ends_in(name, ".part") ||
-        ends_in(name, ".part.from") || !strcmp(name, SUMS) || !strcmp(name, LOCK))
+    if (strpbrk(name, "\\:") || strcmp(pb_visible(name), name) != 0 || pb_ends_in_any_case(name, ".part") ||
+        pb_ends_in_any_case(name, ".part.from") || !strcmp(name, SUMS) || !strcmp(name, LOCK))
         return false;
     for (const char *part = name;; part++) {
         size_t n = strcspn(part, "/");
@@ -320,7 +315,7 @@ static int fetch_one(const job *j, const wanted *w, pb_text *sums)
         record(sums, w, d.hex);
     if (!rc && !j->quiet)
         fprintf(stderr, "%s: %s\n", pb_visible(path), there ? "is there" : "fetched");
-    if (!rc && ends_in(w->name, ".parquet"))
+    if (!rc && pb_ends_in_any_case(w->name, ".parquet"))
         rc = convert(path, j->quiet);
     free(path);
     return rc;
@@ -427,7 +422,7 @@ static int choose(job *j, const pb_json *siblings)
     for (size_t i = 0; i < pb_json_size(siblings) && !rc; i++) {
         const pb_json *one = pb_json_at(siblings, i);
         const char *name = pb_json_text(pb_json_get(one, "rfilename"), "");
-        bool rows = j->dataset && (tables ? is_table(name) : ends_in(name, ".parquet"));
+        bool rows = j->dataset && (tables ? is_table(name) : pb_ends_in_any_case(name, ".parquet"));
         bool pickle = !j->dataset && pickles && (is_state_dict(name) || !strcmp(name, "pytorch_model.bin.index.json"));
         if (j->file ? strcmp(name, j->file) != 0 : !rows && !pickle && !is_needed(j->dataset, name))
             continue;

@@ -189,19 +189,14 @@ static const char *strong_etag(const sink *s)
     return *etag == '"' && strlen(etag) < 512 ? etag : "";
 }
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t n = strlen(name), k = strlen(end);
-    return n >= k && !strcasecmp(name + n - k, end);
-}
-
 /* Is this what was asked for? */
 static int check_form(sink *s)
 {
     const char *encoding = header(s, "Content-Encoding"), *type = header(s, "Content-Type");
     if (*encoding && strcasecmp(encoding, "identity") != 0)
         return refuse(s, "the server sends it as '%s', which was not asked for", encoding);
-    if (!strncasecmp(type, "text/html", 9) && !ends_in(s->t->name, ".html") && !ends_in(s->t->name, ".htm"))
+    if (!strncasecmp(type, "text/html", 9) && !pb_ends_in_any_case(s->t->name, ".html") &&
+        !pb_ends_in_any_case(s->t->name, ".htm"))
         return refuse(s, "the server sends a web page; want the file itself (is a login in between?)");
     return 0;
 }
