@@ -10,93 +10,71 @@
 #include "study/store_internal.h"
 #include "version.h"
 
-static int put_values(pb_store *s, long long run, const pb_result *r)
+/* ---- what a result consists of: bound to an insertion whose first place is the run -------------------------- */
+
+/* Binds item i from the second place on; false: it is none of this table. */
+typedef bool bind_item(sqlite3_stmt *q, const pb_result *r, size_t i);
+
+static bool bind_value(sqlite3_stmt *q, const pb_result *r, size_t i)
 {
-    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO value VALUES (?, ?, ?, ?, ?)");
-    int rc = q ? 0 : -1;
-    for (size_t i = 0; i < r->values && !rc; i++) {
-        const pb_value *v = &r->value[i];
-        sqlite3_bind_int64(q, 1, run);
-        pb_store_bind(q, 2, v->key);
-        pb_store_bind(q, 3, pb_store_split(v->split));
-        sqlite3_bind_int(q, 4, v->step);
-        sqlite3_bind_double(q, 5, v->value); /* NaN becomes NULL */
-        rc = pb_store_insert(s, q);
-    }
-    sqlite3_finalize(q);
-    return rc;
+    const pb_value *v = &r->value[i];
+    pb_store_bind(q, 2, v->key);
+    pb_store_bind(q, 3, pb_store_split(v->split));
+    sqlite3_bind_int(q, 4, v->step);
+    sqlite3_bind_double(q, 5, v->value); /* NaN becomes NULL */
+    return true;
 }
 
-static int put_answers(pb_store *s, long long run, const pb_result *r)
+static bool bind_answer(sqlite3_stmt *q, const pb_result *r, size_t i)
 {
-    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO answer VALUES (?, ?, ?, ?)");
-    int rc = q ? 0 : -1;
-    for (size_t i = 0; i < r->predictions && !rc; i++) {
-        const pb_prediction *p = &r->prediction[i];
-        if (!p->text)
-            continue;
-        sqlite3_bind_int64(q, 1, run);
-        pb_store_bind(q, 2, pb_store_split((int)p->split));
-        sqlite3_bind_int(q, 3, p->example);
-        pb_store_bind(q, 4, p->text);
-        rc = pb_store_insert(s, q);
-    }
-    sqlite3_finalize(q);
-    return rc;
+    const pb_prediction *p = &r->prediction[i];
+    pb_store_bind(q, 2, pb_store_split((int)p->split));
+    sqlite3_bind_int(q, 3, p->example);
+    pb_store_bind(q, 4, p->text);
+    return p->text;
 }
 
-static int put_statistics(pb_store *s, long long run, const pb_result *r)
+static bool bind_statistic(sqlite3_stmt *q, const pb_result *r, size_t i)
 {
-    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO statistic VALUES (?, ?, ?, ?, ?)");
-    int rc = q ? 0 : -1;
-    for (size_t i = 0; i < r->statistics && !rc; i++) {
-        const pb_statistic *t = &r->statistic[i];
-        pb_text numbers = {0};
-        for (int k = 0; k < t->count; k++)
-            pb_text_add(&numbers, "%s%.17g", k ? "," : "[", t->x[k]);
-        pb_text_add(&numbers, "]");
-        sqlite3_bind_int64(q, 1, run);
-        pb_store_bind(q, 2, pb_store_split((int)t->split));
-        pb_store_bind(q, 3, t->metric);
-        sqlite3_bind_int(q, 4, t->example);
-        pb_store_bind(q, 5, numbers.data);
-        rc = pb_store_insert(s, q);
-        pb_text_free(&numbers);
-    }
-    sqlite3_finalize(q);
-    return rc;
+    const pb_statistic *t = &r->statistic[i];
+    pb_text numbers = {0};
+    for (int k = 0; k < t->count; k++)
+        pb_text_add(&numbers, "%s%.17g", k ? "," : "[", t->x[k]);
+    pb_text_add(&numbers, "]");
+    pb_store_bind(q, 2, pb_store_split((int)t->split));
+    pb_store_bind(q, 3, t->metric);
+    sqlite3_bind_int(q, 4, t->example);
+    pb_store_bind(q, 5, numbers.data);
+    pb_text_free(&numbers);
+    return true;
 }
 
-static int put_predictions(pb_store *s, long long run, const pb_result *r)
+static bool bind_prediction(sqlite3_stmt *q, const pb_result *r, size_t i)
 {
-    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)");
-    int rc = q ? 0 : -1;
-    for (size_t i = 0; i < r->predictions && !rc; i++) {
-        const pb_prediction *p = &r->prediction[i];
-        if (p->text)
-            continue;
-        sqlite3_bind_int64(q, 1, run);
-        pb_store_bind(q, 2, pb_store_split((int)p->split));
-        sqlite3_bind_int(q, 3, p->example);
-        sqlite3_bind_int(q, 4, p->label);
-        sqlite3_bind_int(q, 5, p->predicted);
-        sqlite3_bind_double(q, 6, (double)p->probability);
-        rc = pb_store_insert(s, q);
-    }
-    sqlite3_finalize(q);
-    return rc;
+    const pb_prediction *p = &r->prediction[i];
+    pb_store_bind(q, 2, pb_store_split((int)p->split));
+    sqlite3_bind_int(q, 3, p->example);
+    sqlite3_bind_int(q, 4, p->label);
+    sqlite3_bind_int(q, 5, p->predicted);
+    sqlite3_bind_double(q, 6, (double)p->probability);
+    return !p->text;
 }
 
-static int put_samples(pb_store *s, long long run, const pb_result *r)
+static bool bind_sample(sqlite3_stmt *q, const pb_result *r, size_t i)
 {
-    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO sample VALUES (?, ?, ?, ?)");
+    pb_store_bind(q, 2, r->sample[i].key);
+    sqlite3_bind_int(q, 3, r->sample[i].round);
+    sqlite3_bind_double(q, 4, r->sample[i].seconds);
+    return true;
+}
+
+static int put_items(pb_store *s, long long run, const char *sql, bind_item *bind, size_t n, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, sql);
     int rc = q ? 0 : -1;
-    for (size_t i = 0; i < r->samples && !rc; i++) {
+    for (size_t i = 0; i < n && !rc; i++) {
         sqlite3_bind_int64(q, 1, run);
-        pb_store_bind(q, 2, r->sample[i].key);
-        sqlite3_bind_int(q, 3, r->sample[i].round);
-        sqlite3_bind_double(q, 4, r->sample[i].seconds);
-        rc = pb_store_insert(s, q);
+        rc = bind(q, r, i) ? pb_store_insert(s, q) : 0;
     }
     sqlite3_finalize(q);
     return rc;
@@ -104,8 +82,12 @@ static int put_samples(pb_store *s, long long run, const pb_result *r)
 
 static int put_result(pb_store *s, long long run, const pb_result *r)
 {
-    return put_values(s, run, r) || put_predictions(s, run, r) || put_answers(s, run, r) || put_statistics(s, run, r) ||
-           put_samples(s, run, r) || pb_store_put_trace(s, run, r);
+    return put_items(s, run, "INSERT INTO value VALUES (?, ?, ?, ?, ?)", bind_value, r->values, r) ||
+           put_items(s, run, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)", bind_prediction, r->predictions, r) ||
+           put_items(s, run, "INSERT INTO answer VALUES (?, ?, ?, ?)", bind_answer, r->predictions, r) ||
+           put_items(s, run, "INSERT INTO statistic VALUES (?, ?, ?, ?, ?)", bind_statistic, r->statistics, r) ||
+           put_items(s, run, "INSERT INTO sample VALUES (?, ?, ?, ?)", bind_sample, r->samples, r) ||
+           pb_store_put_trace(s, run, r);
 }
 
 static int put_fact(pb_store *s, sqlite3_stmt *q, long long run, const char *key, const char *value)
