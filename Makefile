@@ -25,7 +25,7 @@ PLUGINS = $(sort $(wildcard methods/*.c)) $(sort $(wildcard tasks/*.c))
 SOURCES = $(sort $(wildcard src/*/*.c)) $(PLUGINS)
 CODE    = $(SOURCES) $(wildcard src/*.h src/*/*.h tests/*.[ch] bench/*.[ch])
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/registry.o
-ENGINE  = $(filter-out $(BUILD)/src/study/main.o,$(OBJECTS))
+ENGINE  = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
 TESTS   = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c tests/fuzz_*.c)))
 SCRIPTS = $(filter-out tests/run.sh,$(sort $(wildcard tests/*.sh)))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
@@ -128,7 +128,7 @@ fuzz: ## runs libFuzzer on the readers of foreign files, FUZZ=600 seconds each
 	@$(MAKE) $(TARGETS:%=build/fuzz/fuzz_%)
 	@for t in $(TARGETS); do mkdir -p build/fuzz/new/$$t && build/fuzz/fuzz_$$t -max_total_time=$(FUZZ) -rss_limit_mb=4096 \
 	-close_fd_mask=3 -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/new/$$t tests/fuzz/corpus/$$t || exit 1; done
-build/fuzz/fuzz_%: tests/fuzz/fuzz.c $(filter-out src/study/%,$(SOURCES)) | build/registry.c
+build/fuzz/fuzz_%: tests/fuzz/fuzz.c $(filter-out src/experiment/% src/results/% src/driver/% src/report/% src/verify/% src/cli/%,$(SOURCES)) | build/registry.c
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DTARGET=try_$* \
 	-I src -I . -I build -pthread -o $@ $^ build/registry.c $(LIBS)

@@ -18,7 +18,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "bench/turns.h"
-#include "files/table.h"
+#include "table/table.h"
 #include "numeric/blas.h"
 #include "train/optim.h"
 #include "train/runner.h"

@@ -4,7 +4,7 @@
 
 #include "graph/op.h"
 #include "model/plugin.h"
-#include "files/table.h"
+#include "table/table.h"
 #include "train/labels.h"
 #include "train/metric.h"
 #include "train/result.h"

@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include "base/rng.h"
-#include "files/json.h"
-#include "files/safetensors.h"
-#include "files/table.h"
-#include "files/tokenizer.h"
-#include "files/weights.h"
+#include "base/json.h"
+#include "weights/safetensors.h"
+#include "table/table.h"
+#include "tokenizer/tokenizer.h"
+#include "weights/weights.h"
 #include "model/model.h"
-#include "study/ini_file.h"
+#include "experiment/ini_file.h"
 
 #define ROUNDS 400
 

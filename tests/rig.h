@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "study/probe.h"
+#include "verify/probe.h"
 
 #define TINY "tests/golden/tiny-bert"
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "files/json.h"
-#include "files/safetensors.h"
+#include "base/json.h"
+#include "weights/safetensors.h"
 #include "model/adapter.h"
 #include "model/adapter_fields.h"
 #include "model/apply.h"

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "files/bpe_train.h"
-#include "files/json.h"
-#include "files/tokenizer.h"
+#include "tokenizer/bpe_train.h"
+#include "base/json.h"
+#include "tokenizer/tokenizer.h"
 
 enum { LARGE = 100000 }; /* a vocabulary that no text here fills */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "study/store.h"
+#include "results/store.h"
 #include "test.h"
 
 static char folder[] = "/tmp/peftbench-claim-XXXXXX", *path;

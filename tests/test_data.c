@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#include "files/table.h"
+#include "table/table.h"
 
 static const char *const splits[] = {"train", "validation", "test"};
 static const int sizes[] = {1600, 300, 500};

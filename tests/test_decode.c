@@ -5,7 +5,7 @@
 
 #include "util.h"
 
-#include "files/json.h"
+#include "base/json.h"
 #include "model/advance.h"
 #include "model/apply.h"
 #include "model/chat.h"

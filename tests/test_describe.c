@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "files/table.h"
+#include "table/table.h"
 #include "train/metric.h"
 
 static const char *const splits[] = {"train", "validation", "test"};

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "files/blocks.h"
-#include "files/json.h"
+#include "weights/blocks.h"
+#include "base/json.h"
 #include "model/adapter.h"
 #include "model/apply.h"
 #include "model/bank.h"

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "files/table.h"
-#include "study/fetch.h"
+#include "table/table.h"
+#include "cli/fetch.h"
 
 /* ---- the server ----------------------------------------------------------------------------------------- */
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "files/json.h"
-#include "files/tokenizer.h"
-#include "files/weights.h"
+#include "base/json.h"
+#include "tokenizer/tokenizer.h"
+#include "weights/weights.h"
 #include "model/family.h"
 
 enum { HEAD = 16, WIDTH = 64 };

@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "model/method.h"
-#include "study/verify.h"
+#include "verify/verify.h"
 
 static const char *const compositions[] = {"lora+prefix",
                                            "lora+houlsby",

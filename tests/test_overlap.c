@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "files/overlap.h"
+#include "train/overlap.h"
 
 static bool hits(const char *excluded, const char *text)
 {

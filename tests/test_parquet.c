@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "files/json.h"
-#include "files/parquet.h"
-#include "files/snappy.h"
+#include "base/json.h"
+#include "table/parquet.h"
+#include "table/snappy.h"
 
 #define GOLDEN "tests/golden/parquet"
 

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/rng.h"
-#include "study/plot_internal.h"
+#include "report/plot_internal.h"
 
 static double common(const box *a, const box *b)
 {

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "base/dictionary.h"
-#include "files/json.h"
-#include "files/table.h"
-#include "files/tokenizer.h"
-#include "files/weights.h"
-#include "study/ini_file.h"
+#include "base/json.h"
+#include "table/table.h"
+#include "tokenizer/tokenizer.h"
+#include "weights/weights.h"
+#include "experiment/ini_file.h"
 
 enum { MANY = 100000 };
 #define BOUND 10.0 /* seconds, under sanitizers too */

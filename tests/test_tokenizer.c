@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/json.h"
-#include "files/pattern.h"
-#include "files/tokenizer.h"
+#include "base/json.h"
+#include "tokenizer/pattern.h"
+#include "tokenizer/tokenizer.h"
 
 static void compare(const pb_tokenizer *t, const pb_json *want, int line)
 {
@@ -86,7 +86,7 @@ TEST(bytes_that_are_not_utf8_are_dropped_as_replacement_characters)
     pb_tokenizer_close(t);
 }
 
-/* ---- regular expressions (files/pattern.h) ----------------------------------------------------------------- */
+/* ---- regular expressions (tokenizer/pattern.h) ----------------------------------------------------------------- */
 
 /* A tokenizer that splits by this expression, JSON-escaped. */
 static pb_tokenizer *open_split(const char *regex)

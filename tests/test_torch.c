@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/map.h"
-#include "files/json.h"
-#include "files/weights.h"
+#include "base/json.h"
+#include "weights/weights.h"
 
 #define GOLDEN "tests/golden/torch/"
 

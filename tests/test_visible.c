@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/rng.h"
-#include "files/json.h"
+#include "base/json.h"
 
 TEST(controls_are_made_visible)
 {

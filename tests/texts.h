@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/json.h"
+#include "base/json.h"
 #include "train/metric.h"
 
 typedef struct texts {

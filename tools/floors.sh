@@ -1,9 +1,10 @@
 #!/bin/sh
-# Refuses a climb: a file of src/ includes its own floor or lower ones, a plugin peftbench.h and
-# the C library only, and each outside library has one includer.
+# Refuses a climb, a circle and an internal header of another room.  A room is a folder of src/, and a file includes its
+# own room or lower ones; a plugin includes peftbench.h and the C library only; each outside library has one includer.
+# The circles are read from the object files of `make`.
 set -u
 cd "$(dirname "$0")/.."
-floors='base stats numeric graph files model train study'
+floors='base stats numeric graph tokenizer weights table model train experiment results driver report verify cli'
 bad=0
 
 complain() {
@@ -11,7 +12,7 @@ complain() {
 	bad=1
 }
 
-number_of() { # FLOOR -> 0..
+number_of() { # ROOM -> 0..
 	n=0
 	for f in $floors; do
 		[ "$f" = "$1" ] && echo $n && return
@@ -20,10 +21,18 @@ number_of() { # FLOOR -> 0..
 }
 
 for file in src/*/*.[ch]; do
-	own=$(number_of "$(echo "$file" | cut -d / -f 2)")
-	for included in $(sed -n 's/^#include "\([a-z]*\)\/.*"/\1/p' "$file" | sort -u); do
-		other=$(number_of "$included")
-		[ -n "$other" ] && [ "$other" -gt "$own" ] && complain "$file: includes the higher floor $included"
+	room=$(echo "$file" | cut -d / -f 2)
+	own=$(number_of "$room")
+	[ -n "$own" ] || complain "$file: the room $room has no floor in tools/floors.sh"
+	for included in $(sed -n 's/^#include "\([a-z]*\/[a-z0-9_]*\)\.h"/\1/p' "$file" | sort -u); do
+		other=$(number_of "${included%/*}")
+		[ -n "$other" ] && [ "$other" -gt "$own" ] && complain "$file: includes $included.h of a higher floor"
+		case $included in
+		"$room"/*) ;;
+		*internal) complain "$file: includes $included.h, which is internal to another room" ;;
+		*) sed -n 1,4p "src/$included.h" | tr -s "\n *" " " | grep -q "Not for other rooms" &&
+			complain "$file: includes $included.h, which is not for other rooms" ;;
+		esac
 	done
 done
 for file in methods/*.c tasks/*.c; do
@@ -36,8 +45,10 @@ while read -r header only; do
 	done
 done <<'END'
 cblas.h src/numeric/blas.c
-sqlite3.h src/study/store*.c
-ini.h src/study/ini_file.c
-jansson.h src/files/json.c
+sqlite3.h src/results/store*.c
+ini.h src/experiment/ini_file.c
+jansson.h src/base/json.c
+curl/curl.h src/cli/transfer.c
 END
+tools/circles.pl || bad=1
 exit $bad

@@ -16,7 +16,7 @@ else
 	version=unknown
 fi
 
-code=$(for folder in src/base src/numeric src/graph src/files src/model src/train methods tasks; do
+code=$(for folder in src/base src/numeric src/graph src/tokenizer src/weights src/table src/model src/train methods tasks; do
 	for file in "$folder"/*.[ch]; do
 		if [ -f "$file" ]; then sha256sum "$file"; fi
 	done

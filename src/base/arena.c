@@ -1,4 +1,4 @@
-/* arena: blocks of growing size, bumped through and kept over a reset.  Floor 0. */
+/* arena: blocks of growing size, bumped through and kept over a reset. */
 #include "base/arena.h"
 
 #include <stdlib.h>

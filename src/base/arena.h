@@ -1,4 +1,4 @@
-/* arena: bump allocation by lifetime, counted by class.  Floor 0.
+/* arena: bump allocation by lifetime, counted by class.
  *
  * The program lives in three arenas: program (registries), run (model, optimizer) and step
  * (one batch).  Plugins never call malloc.  Each allocation carries a class, so that

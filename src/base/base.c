@@ -1,4 +1,4 @@
-/* base: errors, log, memory, text.  Floor 0. */
+/* base: errors, log, memory, text. */
 #include "base/base.h"
 
 #include <locale.h>

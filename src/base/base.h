@@ -1,4 +1,4 @@
-/* base: errors, log, text, hash, clock.  Floor 0: libc and libmd only.
+/* base: errors, log, text, hash, clock.  It needs libc and libmd only.
  *
  * Three kinds of failure, never mixed:
  *   bad input or bad world   return pb_error("lora.ini:12: rank: want 1..64, got 0")   -> -1

@@ -1,4 +1,4 @@
-/* cores: how many processors this process may use.  Floor 0. */
+/* cores: how many processors this process may use. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* dictionary: different texts, numbered from 0 as they come.  Floor 0. */
+/* dictionary: different texts, numbered from 0 as they come. */
 #include <stdlib.h>
 #include <string.h>
 

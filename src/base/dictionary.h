@@ -1,4 +1,4 @@
-/* dictionary: different texts, numbered from 0 as they come, or with a number of the caller's.  Floor 0.
+/* dictionary: different texts, numbered from 0 as they come, or with a number of the caller's.
  * Both kinds start as {0}. */
 #ifndef PB_DICTIONARY_H
 #define PB_DICTIONARY_H

@@ -1,4 +1,4 @@
-/* map: files that are read, and files that are mapped into memory.  Floor 0. */
+/* map: files that are read, and files that are mapped into memory. */
 #ifndef PB_MAP_H
 #define PB_MAP_H
 

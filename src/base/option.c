@@ -1,4 +1,4 @@
-/* option: filling, printing and describing structs of settings.  Floor 0. */
+/* option: filling, printing and describing structs of settings. */
 #include "base/option.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* option: tables that describe a struct of settings.  Floor 0.
+/* option: tables that describe a struct of settings.
  *
  * A plugin declares its settings once, as rows {name, type, offset, default, min, max, help};
  * the engine allocates the struct, fills the defaults, parses and range-checks values, prints

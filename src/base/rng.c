@@ -1,4 +1,4 @@
-/* rng: named random streams over a counter.  Floor 0. */
+/* rng: named random streams over a counter. */
 #include "base/rng.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* rng: named random streams.  Floor 0.
+/* rng: named random streams.
  *
  * Every use of randomness has its own stream, named after what it decides ("init", "order",
  * "dropout", "split"), so that adding a method never shifts another's random numbers, and a

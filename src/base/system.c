@@ -1,4 +1,4 @@
-/* system: what base.h promises of hashes, clocks and files.  Floor 0. */
+/* system: what base.h promises of hashes, clocks and files. */
 #include "base/base.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* threads: the pool.  Floor 0.
+/* threads: the pool.
  *
  * A job is announced by raising `job`; each worker runs its share and raises `done`.  Both sides wait in the same way:
  * they spin on the number for a while (a training step has hundreds of jobs, microseconds apart) and then sleep on a

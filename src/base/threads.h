@@ -1,4 +1,4 @@
-/* threads: one pool, plain fork-join.  Floor 0.
+/* threads: one pool, plain fork-join.
  *
  * Work is split into as many contiguous shares as there are threads, always the same way, so
  * the bits of a result depend on the thread count only.  Who waits, a worker for the next job or the caller

@@ -1,4 +1,4 @@
-/* visible: foreign text that a terminal shows and does not obey.  Floor 0. */
+/* visible: foreign text that a terminal shows and does not obey. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

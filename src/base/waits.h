@@ -1,4 +1,4 @@
-/* waits: how long this process's threads waited for a processor.  Floor 0. */
+/* waits: how long this process's threads waited for a processor. */
 #ifndef PB_WAITS_H
 #define PB_WAITS_H
 

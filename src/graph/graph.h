@@ -1,4 +1,4 @@
-/* graph: what is computed for one batch, and the plan of its memory and FLOPs.  Floor 2.
+/* graph: what is computed for one batch, and the plan of its memory and FLOPs.
  *
  * A batch's graph is built by nested calls of the functions in op.h, narrowed to the rows that
  * are read, planned (exact bytes and FLOPs, before anything is allocated), and run.  Every

@@ -1,4 +1,4 @@
-/* op: the builders of a graph, one line each with its formula.  Floor 2.
+/* op: the builders of a graph, one line each with its formula.
  *
  * Every function returns a new node, or NULL after an error (see graph.h).  x is [T,in] unless
  * said otherwise; parameters come as leaves.

@@ -1,5 +1,5 @@
 /* recompute: the schedule of a batch, and what is forgotten in between (gradient checkpointing: Chen
- * et al. 2016, arXiv:1604.06174).  Floor 2.
+ * et al. 2016, arXiv:1604.06174).
  *
  * Marks (pb_graph_checkpoint) cut the nodes, in order of execution, into segments; a mark is the last
  * node of its own.  After the forward pass all nodes, the segments go backward from the last to the

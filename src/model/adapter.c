@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/pattern.h"
+#include "tokenizer/pattern.h"
 #include "model/adapter_fields.h"
 #include "model/adapter_load.h"
 

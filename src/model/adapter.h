@@ -1,4 +1,4 @@
-/* adapter: folders of Hugging Face PEFT, read and written; whole models written.  Floor 4.
+/* adapter: folders of Hugging Face PEFT, read and written; whole models written.
  *
  * What a method is called there, and how its tensors are laid out, is the method's own business
  * (method.h: pb_peft).  Reading is stricter than PEFT's: every tensor of the file must find its place,

@@ -1,4 +1,4 @@
-/* adapter_fields: what the fields of PEFT's adapter_config.json mean to this program.  Floor 4; not for other floors.
+/* adapter_fields: what the fields of PEFT's adapter_config.json mean to this program.  Not for other rooms.
  *
  * One table holds every field that PEFT 0.21 writes for the types of adapters that are read here, with PEFT's
  * default.  A field is either read, or harmless (no value of it can change what is computed from a saved adapter),
@@ -7,7 +7,7 @@
 #ifndef PB_ADAPTER_FIELDS_H
 #define PB_ADAPTER_FIELDS_H
 
-#include "files/field.h"
+#include "model/field.h"
 #include "model/method.h"
 
 /* The i-th row of the table, counted from 0; NULL when there are not that many. */

@@ -1,4 +1,4 @@
-/* adapter_load: what the files that read an adapter share.  Floor 4; not for other files.
+/* adapter_load: what the files that read an adapter share.  Not for other files.
  *
  * A module is what PEFT calls a layer with weights of its own: a projection, a table of embeddings, a norm, a part of
  * the head.  The list of a model's modules is made once for each adapter; what the adapter's config says of each of

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "files/pattern.h"
+#include "tokenizer/pattern.h"
 #include "model/adapter_load.h"
 
 /* What PEFT targets in these kinds of model where the config is silent.  check_fields.py reads it. */

@@ -1,4 +1,4 @@
-/* advance: one forward pass that takes texts on by their new tokens.  Floor 4; not for other floors. */
+/* advance: one forward pass that takes texts on by their new tokens.  Not for other rooms. */
 #ifndef PB_ADVANCE_H
 #define PB_ADVANCE_H
 

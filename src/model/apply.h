@@ -1,4 +1,4 @@
-/* apply: batches through a model that is not being trained.  Floor 4. */
+/* apply: batches through a model that is not being trained. */
 #ifndef PB_APPLY_H
 #define PB_APPLY_H
 

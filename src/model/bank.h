@@ -1,4 +1,4 @@
-/* bank: many low-rank adapters on one resident base.  Floor 4.
+/* bank: many low-rank adapters on one resident base.
  *
  * A model with a bank runs batches in which every sequence has an adapter of its own (pb_batch.adapter):
  * the base's products are done once for all rows, what an adapter adds only for its sequences.  The

@@ -1,5 +1,5 @@
-/* bundle: tensors on their way into a safetensors file, as transformers lays them out.  Floor 4; not
- * for other floors. */
+/* bundle: tensors on their way into a safetensors file, as transformers lays them out.  Not
+ * for other rooms. */
 #ifndef PB_BUNDLE_H
 #define PB_BUNDLE_H
 

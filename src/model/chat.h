@@ -1,4 +1,4 @@
-/* chat: how the users' texts are put to models that were trained to answer them.  Floor 4.
+/* chat: how the users' texts are put to models that were trained to answer them.
  *
  * A few formats, by name; the templates of models' files are looked at to recognise one of them, never run. */
 #ifndef PB_CHAT_H

@@ -1,4 +1,4 @@
-/* decode: texts that a causal model goes on with.  Floor 4. */
+/* decode: texts that a causal model goes on with. */
 #ifndef PB_DECODE_H
 #define PB_DECODE_H
 

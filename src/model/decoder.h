@@ -1,4 +1,4 @@
-/* decoder: what greedy decoding, sampling and beam search share.  Floor 4; not for other floors. */
+/* decoder: what greedy decoding, sampling and beam search share.  Not for other rooms. */
 #ifndef PB_DECODER_H
 #define PB_DECODER_H
 

@@ -1,12 +1,12 @@
-/* family: what kinds of transformer there are, and what their files call things.  Floor 4; not for
- * other floors.
+/* family: what kinds of transformer there are, and what their files call things.  Not for
+ * other rooms.
  *
  * A family is one row of a table: the keys of its config.json, the names of its tensors, and how its
  * layers are put together.  A network that is made of the same parts needs a row and no code. */
 #ifndef PB_FAMILY_H
 #define PB_FAMILY_H
 
-#include "files/json.h"
+#include "base/json.h"
 #include "model/model.h"
 
 enum { QKV, Q, K, V, O, GATE, UP, DOWN, SITES }; /* projections of a layer; QKV or Q, K, V       */

@@ -1,4 +1,4 @@
-/* fresh: the folder of a network that is still to be trained.  Floor 4. */
+/* fresh: the folder of a network that is still to be trained. */
 #ifndef PB_FRESH_H
 #define PB_FRESH_H
 

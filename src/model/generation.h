@@ -1,4 +1,4 @@
-/* generation: what a checkpoint's generation_config.json says of how texts go on.  Floor 4. */
+/* generation: what a checkpoint's generation_config.json says of how texts go on. */
 #ifndef PB_GENERATION_H
 #define PB_GENERATION_H
 

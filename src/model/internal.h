@@ -1,8 +1,8 @@
-/* internal: what the files of this floor share about a model.  Not for other floors. */
+/* internal: what the files of this floor share about a model.  Not for other rooms. */
 #ifndef PB_MODEL_INTERNAL_H
 #define PB_MODEL_INTERNAL_H
 
-#include "files/weights.h"
+#include "weights/weights.h"
 #include "model/family.h"
 
 typedef struct pb_layer {

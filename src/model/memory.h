@@ -1,4 +1,4 @@
-/* memory: the keys and values of a text's tokens so far, in every layer.  Floor 4.
+/* memory: the keys and values of a text's tokens so far, in every layer.
  *
  * A batch whose sequences have memories (pb_batch.memory) holds only their new tokens: each goes on where its
  * memory ends, and what its rows leave is put behind.  What methods put in front of a text is put there once, when

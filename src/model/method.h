@@ -1,4 +1,4 @@
-/* method: the contract of a fine-tuning method.  Floor 4; what a method's author reads.
+/* method: the contract of a fine-tuning method.  What a method's author reads.
  *
  * A method is one const struct in one file of methods/.  Its hooks are called while the graph
  * of a batch is built; they only say what is computed.  Derivatives, memory, FLOPs, counting,

@@ -1,8 +1,8 @@
-/* model: one transformer, built by configuration, with methods attached.  Floor 4. */
+/* model: one transformer, built by configuration, with methods attached. */
 #ifndef PB_MODEL_H
 #define PB_MODEL_H
 
-#include "files/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 #include "graph/graph.h"
 #include "model/method.h"
 #include "numeric/kernel.h"

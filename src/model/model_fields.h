@@ -1,5 +1,5 @@
-/* model_fields: what the fields of config.json and generation_config.json mean to this program.  Floor 4; not for other
- * floors.
+/* model_fields: what the fields of config.json and generation_config.json mean to this program.  Not for other
+ * rooms.
  *
  * Two tables hold the fields that transformers 5.23 has, and those that older versions and other tools leave in
  * published checkpoints (field.h says what a row is).  tests/parity/check_config_fields.py compares the tables with an
@@ -7,7 +7,7 @@
 #ifndef PB_MODEL_FIELDS_H
 #define PB_MODEL_FIELDS_H
 
-#include "files/field.h"
+#include "model/field.h"
 
 /* Checks all members of a config.json (`path` is for messages) of this model_type: every one is of the right kind, and
  * at its default if it is one of those that are refused.  A field that is not in the table is refused as well, unless

@@ -1,4 +1,4 @@
-/* plugin: methods that are not of this folder: shared objects.  Floor 4.
+/* plugin: methods that are not of this folder: shared objects.
  *
  * A plugin is one method's file with PB_PLUGIN(its method) at the end, compiled by itself:
  *     gcc -std=c11 -O2 -shared -fPIC -I .../src -o gate.so gate.c */

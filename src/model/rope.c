@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "files/field.h"
+#include "model/field.h"
 #include "model/family.h"
 #include "model/internal.h"
 

@@ -1,5 +1,5 @@
 /* attention: softmax(scale q k^T) v of one sequence and one head, TILE queries at a time, so
- * that the whole [nq,nk] matrix never exists.  Floor 1. */
+ * that the whole [nq,nk] matrix never exists. */
 #include <math.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* blas: OpenBLAS, kept to one thread, and the tally of what was multiplied.  Floor 1. */
+/* blas: OpenBLAS, kept to one thread, and the tally of what was multiplied. */
 #include "numeric/blas.h"
 
 #include <cblas.h>

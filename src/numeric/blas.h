@@ -1,4 +1,4 @@
-/* blas: matrix products of one thread.  Floor 1; blas.c is the only includer of cblas.h.
+/* blas: matrix products of one thread.  blas.c is the only includer of cblas.h.
  *
  * All matrices are row-major with a leading dimension (elements from one row to the next).
  * Every product adds 2*m*n*k to the calling thread's tally, so that a test can hold the

@@ -1,5 +1,4 @@
-/* elementwise: exp, activations, dropout and friends; loops that the compiler turns into vectors.
- * Floor 1. */
+/* elementwise: exp, activations, dropout and friends; loops that the compiler turns into vectors. */
 #include <math.h>
 #include <string.h>
 

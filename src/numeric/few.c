@@ -1,4 +1,4 @@
-/* few: products with few rows on the left, where reading the right side is all the work.  Floor 1.
+/* few: products with few rows on the left, where reading the right side is all the work.
  *
  * C[m,n] = alpha * A[m,k] op(B) + C, m up to 8, as one token of each of a few texts makes them.  B is read once, where
  * it lies, in order; A and the sums stay in the first cache and in registers. */

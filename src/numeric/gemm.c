@@ -1,4 +1,4 @@
-/* gemm: our matrix product for CPUs with 512-bit vectors.  Floor 1.
+/* gemm: our matrix product for CPUs with 512-bit vectors.
  *
  * C = alpha * op(A) op(B) + C in tiles of 8 rows x 48 columns, 24 vectors that stay in registers
  * while the inner dimension runs.  B is packed panel by panel, 48 columns wide, so that every

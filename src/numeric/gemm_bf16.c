@@ -1,4 +1,4 @@
-/* gemm_bf16: matrix products whose operands are rounded to bf16.  Floor 1.
+/* gemm_bf16: matrix products whose operands are rounded to bf16.
  *
  * Both operands are rounded (to nearest even) while they are packed, their products are summed in
  * fp32, the result is fp32.  Two units of x86-64 do it, chosen when the program runs:

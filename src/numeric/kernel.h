@@ -1,5 +1,5 @@
 /* kernel: loops on plain arrays, single-threaded, each with a naive twin in the tests.
- * Floor 1.  Callers split the work over threads; row ranges are the callers' business.
+ * Callers split the work over threads; row ranges are the callers' business.
  *
  * Shapes are in elements; `ld` is the distance from one row to the next.  `add` says whether
  * the destination is added to (true) or overwritten (false; it may hold NaN before).

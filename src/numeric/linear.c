@@ -1,4 +1,4 @@
-/* linear: products with a weight, and its bias.  Floor 1. */
+/* linear: products with a weight, and its bias. */
 #include <string.h>
 
 #include "numeric/blas.h"

@@ -1,4 +1,4 @@
-/* lowrank: parts of a matrix that lie in a few directions, taken away from it.  Floor 1, over LAPACK (lowrank.c is the
+/* lowrank: parts of a matrix that lie in a few directions, taken away from it.  Over LAPACK (lowrank.c is the
  * only caller of it). */
 #ifndef PB_LOWRANK_H
 #define PB_LOWRANK_H

@@ -1,4 +1,4 @@
-/* norm: layer normalisation with and without the mean, row by row.  Floor 1. */
+/* norm: layer normalisation with and without the mean, row by row. */
 #include <math.h>
 
 #include "numeric/kernel.h"

@@ -1,4 +1,4 @@
-/* packed: frozen matrices in fewer bits, unpacked tile by tile inside products.  Floor 1.
+/* packed: frozen matrices in fewer bits, unpacked tile by tile inside products.
  *
  * No full-size copy of a packed matrix ever exists: a product unpacks a tile that stays in the cache,
  * multiplies by it and forgets it. */

@@ -1,4 +1,4 @@
-/* special: distributions.  Floor 1, base only.  All to about 1e-12 where the answer is not tiny. */
+/* special: distributions.  All to about 1e-12 where the answer is not tiny. */
 #ifndef PB_SPECIAL_H
 #define PB_SPECIAL_H
 

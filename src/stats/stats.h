@@ -1,4 +1,4 @@
-/* stats: what numbers say, and how surely: 95 % intervals, tests, rankings.  Floor 1, base only. */
+/* stats: what numbers say, and how surely: 95 % intervals, tests, rankings. */
 #ifndef PB_STATS_H
 #define PB_STATS_H
 

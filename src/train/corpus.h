@@ -1,4 +1,4 @@
-/* corpus: plain text to pretrain on, as tokens.  Floor 5.
+/* corpus: plain text to pretrain on, as tokens.
  *
  * A source is a file with a document a line.  Documents that share eight words in a row with a text
  * that a model will be tested on are left out. */
@@ -6,9 +6,9 @@
 #define PB_CORPUS_H
 
 #include "base/rng.h"
-#include "files/bpe_train.h"
-#include "files/overlap.h"
-#include "files/tokenizer.h"
+#include "tokenizer/bpe_train.h"
+#include "train/overlap.h"
+#include "tokenizer/tokenizer.h"
 
 typedef struct pb_source {
     const char *name, *file, *heldout, *licence; /* heldout: a file that is never trained on; "": none */

@@ -1,4 +1,4 @@
-/* form: a task's examples as one model reads them, and how its answers are read.  Floor 5.
+/* form: a task's examples as one model reads them, and how its answers are read.
  *
  * By its head: a text's tokens go in, the classes' logits come out.  In words: a template (template.h)
  * puts the text to a decoder, and the class is the one whose word it finds likeliest.  As text: the

@@ -1,4 +1,4 @@
-/* labels: where the labels of a data file become classes.  Floor 5.
+/* labels: where the labels of a data file become classes.
  *
  * Without a list the classes are gathered from the training file.  Two ways to write one label (`Bad` and `bad`, `0`
  * and `0.0`), a label that stands in validation or test only, and real numbers would all make classes that nobody meant
@@ -7,7 +7,7 @@
 #ifndef PB_LABELS_H
 #define PB_LABELS_H
 
-#include "files/table.h"
+#include "table/table.h"
 #include "train/task.h"
 
 typedef struct pb_labels pb_labels;

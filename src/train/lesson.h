@@ -1,4 +1,4 @@
-/* lesson: batches to pretrain on: what is shown, what is asked, what a teacher thinks of it.  Floor 5. */
+/* lesson: batches to pretrain on: what is shown, what is asked, what a teacher thinks of it. */
 #ifndef PB_LESSON_H
 #define PB_LESSON_H
 

@@ -1,4 +1,4 @@
-/* measure: the timing pass, alone on the machine.  Floor 5. */
+/* measure: the timing pass, alone on the machine. */
 #ifndef PB_MEASURE_H
 #define PB_MEASURE_H
 

@@ -1,4 +1,4 @@
-/* metric: how near generated texts are to their references.  Floor 5.
+/* metric: how near generated texts are to their references.
  *
  * A metric is one const struct in one file metric_*.c.  Most are functions of a sum over examples:
  * `gather` turns an example into a few numbers, `value` makes the corpus' value of their sums, so

@@ -1,4 +1,4 @@
-/* metric_internal: texts cut into pieces, and how often pieces stand in a row.  Floor 5; for metric*.c alone. */
+/* metric_internal: texts cut into pieces, and how often pieces stand in a row.  For metric*.c alone. */
 #ifndef PB_METRIC_INTERNAL_H
 #define PB_METRIC_INTERNAL_H
 

@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <utf8proc.h>
 
-#include "files/utf8.h"
+#include "base/utf8.h"
 
 /* ---- characters ---------------------------------------------------------------------------------------- */
 

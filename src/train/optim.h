@@ -1,4 +1,4 @@
-/* optim: AdamW over everything that trains, and its learning rate.  Floor 5. */
+/* optim: AdamW over everything that trains, and its learning rate. */
 #ifndef PB_OPTIM_H
 #define PB_OPTIM_H
 

@@ -1,4 +1,4 @@
-/* pretrain: a base model from text.  Floor 5. */
+/* pretrain: a base model from text. */
 #ifndef PB_PRETRAIN_H
 #define PB_PRETRAIN_H
 

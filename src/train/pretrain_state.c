@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/safetensors.h"
+#include "weights/safetensors.h"
 
 typedef struct collection {
     pb_arena *arena;

@@ -1,4 +1,4 @@
-/* pretrain_state: the checkpoint of a pretraining run.  Floor 5; not for other floors. */
+/* pretrain_state: the checkpoint of a pretraining run.  Not for other rooms. */
 #ifndef PB_PRETRAIN_STATE_H
 #define PB_PRETRAIN_STATE_H
 

@@ -1,4 +1,4 @@
-/* result: growing lists of what a cell found out.  Floor 5. */
+/* result: growing lists of what a cell found out. */
 #include "train/result.h"
 
 #include <math.h>

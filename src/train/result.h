@@ -1,4 +1,4 @@
-/* result: what one cell found out, in long form, before it is stored.  Floor 5. */
+/* result: what one cell found out, in long form, before it is stored. */
 #ifndef PB_RESULT_H
 #define PB_RESULT_H
 

@@ -1,4 +1,4 @@
-/* runner: ragged batches of a task's examples through a model.  Floor 5.
+/* runner: ragged batches of a task's examples through a model.
  *
  * One place that makes a batch's graph, for planning, training and scoring alike.  Where nothing
  * under some point of the network trains, the values there are computed once for each example

@@ -1,4 +1,4 @@
-/* score: what a model says of a split, and how good that is.  Floor 5. */
+/* score: what a model says of a split, and how good that is. */
 #ifndef PB_SCORE_H
 #define PB_SCORE_H
 

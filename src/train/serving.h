@@ -1,4 +1,4 @@
-/* serving: what it costs to serve many adapters on one base, measured.  Floor 5. */
+/* serving: what it costs to serve many adapters on one base, measured. */
 #ifndef PB_SERVING_H
 #define PB_SERVING_H
 

@@ -1,4 +1,4 @@
-/* stopping: which epoch was the best, and when training need not go on.  Floor 5.
+/* stopping: which epoch was the best, and when training need not go on.
  *
  * One rule for every method.  An epoch counts by its validation score (pb_score_deciding); the best is the first of
  * those that nothing beats, and a score that is no number beats nothing. */

@@ -1,4 +1,4 @@
-/* task: the data of a task, held in memory, checked and tokenized.  Floor 5. */
+/* task: the data of a task, held in memory, checked and tokenized. */
 #include "train/task.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* task: the contract of a task, and the data it loads.  Floor 5; what a task's author reads.
+/* task: the contract of a task, and the data it loads.  What a task's author reads.
  *
  * A kind of task is one const struct in one file of tasks/ (tasks/classify.c); a named task is
  * a short INI over it (tasks/sentiment.ini), so a new data set needs no code.

@@ -1,7 +1,7 @@
 /* task_files: the files of a task, and how its splits come out of them. */
 #include <stdlib.h>
 
-#include "files/table.h"
+#include "table/table.h"
 #include "train/task.h"
 
 static int take_file(pb_data *d, const pb_files *f, pb_split split, const char *file, pb_files_take *take,

@@ -1,4 +1,4 @@
-/* template: how an example is written out for a decoder.  Floor 5.
+/* template: how an example is written out for a decoder.
  *
  *   Classify the text into neutral, negative or positive.     said once, in front of everything
  *   Text: {text}                                              from the line with {text} on: for each example

@@ -1,4 +1,4 @@
-/* trace: what a training run leaves behind so that a later run can be held against it step by step.  Floor 5.
+/* trace: what a training run leaves behind so that a later run can be held against it step by step.
  *
  * The regression gate (study/identity.h) compares these records.  They are made between the steps and change no
  * number of the training: the loss and the gradient's norm of the first steps, a fingerprint of every trainable tensor

@@ -1,4 +1,4 @@
-/* train: one cell, from a base model to predictions.  Floor 5. */
+/* train: one cell, from a base model to predictions. */
 #ifndef PB_TRAIN_H
 #define PB_TRAIN_H
 

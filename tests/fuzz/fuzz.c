@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "files/parquet.h"
-#include "files/tokenizer.h"
-#include "files/torch.h"
-#include "files/weights.h"
+#include "table/parquet.h"
+#include "tokenizer/tokenizer.h"
+#include "weights/torch.h"
+#include "weights/weights.h"
 #include "model/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

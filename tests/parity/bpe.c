@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/bpe_train.h"
-#include "files/json.h"
-#include "files/tokenizer.h"
+#include "tokenizer/bpe_train.h"
+#include "base/json.h"
+#include "tokenizer/tokenizer.h"
 
 typedef void use_text(void *ctx, const char *text, size_t size);
 

@@ -32,7 +32,7 @@ SIGN = "\u2581"
 VOCAB = 420 if "--goldens" in sys.argv else 1500
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FORMS = {"NFC": normalizers.NFC(), "NFD": normalizers.NFD(), "NFKC": normalizers.NFKC(), "NFKD": normalizers.NFKD()}
-OWN = ("words", "text")  # the kinds of src/files/bpe_train.h
+OWN = ("words", "text")  # the kinds of src/tokenizer/bpe_train.h
 
 
 def byte_level(pre, normalizer=None, **model):

@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/threads.h"
-#include "files/json.h"
-#include "files/safetensors.h"
+#include "base/json.h"
+#include "weights/safetensors.h"
 #include "model/model.h"
 #include "numeric/blas.h"
 
@@ -57,8 +57,7 @@ static int read_methods(const char *spec, pb_attached out[MAX_PARTS])
     char *text = pb_strdup(spec), *save = NULL;
     int count = 0, rc = 0;
     for (char *s = strtok_r(text, "+", &save); s && !rc; s = strtok_r(NULL, "+", &save))
-        rc = count == MAX_PARTS ? pb_error("more than %d methods", MAX_PARTS)
-                                : read_part(s, &out[count++]);
+        rc = count == MAX_PARTS ? pb_error("more than %d methods", MAX_PARTS) : read_part(s, &out[count++]);
     free(text);
     return rc ? -1 : count;
 }
@@ -134,8 +133,7 @@ static void free_gradients(pb_model *m)
         free(pb_model_param(m, i)->g);
 }
 
-static int run(pb_model *m, pb_graph *g, pb_machine *machine, const pb_batch *batch,
-               pb_outputs *out)
+static int run(pb_model *m, pb_graph *g, pb_machine *machine, const pb_batch *batch, pb_outputs *out)
 {
     pb_plan plan;
     if (pb_model_build(m, g, batch, 0, 0, out))
@@ -162,13 +160,8 @@ static float *put(answer *a, char *name, int rows, int cols)
     size_t n = (size_t)rows * (size_t)cols;
     float *x = pb_alloc(n * sizeof *x);
     pb_grow(&a->array, a->count, &a->capacity, sizeof *a->array);
-    a->array[a->count++] = (pb_array){.name = name,
-                                      .dtype = PB_F32,
-                                      .dims = 2,
-                                      .shape = {rows, cols},
-                                      .count = n,
-                                      .data = x,
-                                      .bytes = n * sizeof *x};
+    a->array[a->count++] = (pb_array){
+        .name = name, .dtype = PB_F32, .dims = 2, .shape = {rows, cols}, .count = n, .data = x, .bytes = n * sizeof *x};
     return x;
 }
 
@@ -185,8 +178,7 @@ static void put_sparse(answer *a, char *name, const pb_param *p)
     float *x = put(a, name, p->rows, p->cols);
     for (int r = 0; r < p->rows; r++)
         for (int c = 0; p->slot[r] >= 0 && c < p->cols; c++)
-            x[(size_t)r * (size_t)p->cols + (size_t)c] =
-                (float)p->g[(size_t)p->slot[r] * (size_t)p->cols + (size_t)c];
+            x[(size_t)r * (size_t)p->cols + (size_t)c] = (float)p->g[(size_t)p->slot[r] * (size_t)p->cols + (size_t)c];
 }
 
 static int write_answer(const char *path, const pb_model *m, const pb_outputs *out)

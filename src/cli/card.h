@@ -1,0 +1,12 @@
+/* card: what a model of ours is, as its folder's README.md. */
+#ifndef PB_CARD_H
+#define PB_CARD_H
+
+#include "train/pretrain.h"
+
+/* Writes OUTPUT/README.md: the command, the texts with their licences, hours and learning curve.
+ * -1 with an error. */
+int pb_card_write(const char *ini, const pb_pretrain_options *o, const pb_shape *shape, const pb_corpus *c,
+                  const pb_pretrained *p);
+
+#endif

@@ -1,0 +1,351 @@
+/* cmd_check: the regression gate: every row of a baseline beside the same row of today, layer by layer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cmd.h"
+#include "report/compare.h"
+#include "report/identity.h"
+#include "base/json.h"
+
+/* A row of the baseline, as it was and as it is. */
+typedef struct gate_row {
+    char *spec; /* "experiment/row" */
+    pb_side was, is;
+    char *refusal; /* why the two may not be compared; NULL: they may */
+} gate_row;
+
+typedef struct gate {
+    gate_row *row;
+    pb_comparison *found; /* [rows]; no axes where they were not compared */
+    pb_layers *layers;    /* [rows] */
+    size_t rows, capacity;
+    const pb_args *args;
+    pb_margins margins;
+    int worse, undecided, undecided_times, refused;
+    pb_text report; /* JUnit: test cases */
+} gate;
+
+static int take_row(void *ctx, const pb_choice *c)
+{
+    gate *g = ctx;
+    if (g->args->method && !strstr(c->row, g->args->method))
+        return 0;
+    char *spec = pb_format("%s/%s", c->experiment, c->row);
+    for (size_t i = 0; i < g->rows; i++)
+        if (!strcmp(g->row[i].spec, spec)) {
+            free(spec);
+            return 0;
+        }
+    pb_grow(&g->row, g->rows, &g->capacity, sizeof *g->row);
+    g->row[g->rows++] = (gate_row){.spec = spec};
+    return 0;
+}
+
+static int list_rows(gate *g, const char *path)
+{
+    pb_store *s = pb_store_read(path);
+    int rc = s ? pb_store_choices(s, NULL, NULL, take_row, g) : -1;
+    rc = pb_store_close(s) || rc ? -1 : 0;
+    if (!rc && !g->rows)
+        rc = pb_error("%s: no row%s%s that was scored on test; want a database that `peftbench run` made", path,
+                      g->args->method ? " of method " : "", g->args->method ? g->args->method : "");
+    return rc;
+}
+
+/* ---- what is meant to differ --------------------------------------------------------------------------------- */
+
+/* The next item of --declare in *at, of *n characters; false: there is none. */
+static bool next_item(const char **at, size_t *n)
+{
+    *at += strspn(*at, ", ");
+    *n = strcspn(*at, ", ");
+    return *n;
+}
+
+static bool is_item(const char *item, size_t n, const char *name)
+{
+    return strlen(name) == n && !strncmp(item, name, n);
+}
+
+static bool is_declared(const gate *g, const char *name)
+{
+    size_t n;
+    for (const char *at = g->args->declare; at && next_item(&at, &n); at += n)
+        if (is_item(at, n, name))
+            return true;
+    return false;
+}
+
+static bool is_known(const gate *g, const char *item, size_t n)
+{
+    for (size_t i = 0; i < g->rows; i++) {
+        if (is_item(item, n, g->row[i].spec))
+            return true;
+        for (int k = 0; k < g->found[i].axes; k++)
+            if (g->found[i].axis[k].kind == PB_EXACT && is_item(item, n, g->found[i].axis[k].key))
+                return true;
+    }
+    return false;
+}
+
+/* A misspelt declaration would be none. */
+static int check_declared(const gate *g)
+{
+    size_t n;
+    for (const char *at = g->args->declare; at && next_item(&at, &n); at += n)
+        if (!is_known(g, at, n))
+            return pb_error("--declare: want rows as EXPERIMENT/ROW or keys of exact numbers that are compared; got "
+                            "'%.*s'",
+                            (int)n, at);
+    return 0;
+}
+
+/* ---- verdicts ------------------------------------------------------------------------------------------------- */
+
+/* Is it the same computation, with the same answers: the score has nothing left to be estimated then. */
+static bool is_same_computation(const pb_layers *l)
+{
+    return l->identity.verdict == PB_LAYER_SAME || (l->trajectory.verdict == PB_LAYER_SAME && !l->other_predictions);
+}
+
+/* Exact numbers must be what they were: less is a change as well. */
+static pb_verdict verdict_of(const gate *g, const pb_layers *l, const pb_axis *x)
+{
+    if (x->kind == PB_SCORE && is_same_computation(l))
+        return PB_SAME;
+    if (l->other_threads && !strcmp(x->key, "memory.train.total"))
+        return PB_SAME;
+    if (x->kind != PB_EXACT || x->verdict == PB_SAME || x->verdict == PB_UNDECIDED)
+        return x->verdict;
+    return is_declared(g, x->key) ? PB_SAME : PB_WORSE;
+}
+
+/* A layer that is made of axes: its worst verdict. */
+static pb_verdict verdict_of_kind(const gate *g, const pb_layers *l, const pb_comparison *c, int kind)
+{
+    pb_verdict worst = PB_SAME;
+    for (int i = 0; i < c->axes; i++) {
+        pb_verdict v = (int)c->axis[i].kind == kind ? verdict_of(g, l, &c->axis[i]) : PB_SAME;
+        if (v == PB_WORSE || (v == PB_UNDECIDED && worst != PB_WORSE) || worst == PB_SAME)
+            worst = v;
+    }
+    return worst;
+}
+
+/* ---- telling ------------------------------------------------------------------------------------------------ */
+
+/* XML has no way to hold a control character, so that they are made visible. */
+static void add_escaped(pb_text *t, const char *text)
+{
+    for (text = pb_visible(text); *text; text++)
+        switch (*text) {
+        case '&': pb_text_add(t, "&amp;"); break;
+        case '<': pb_text_add(t, "&lt;"); break;
+        case '"': pb_text_add(t, "&quot;"); break;
+        default: pb_text_bytes(t, text, 1);
+        }
+}
+
+static void add_case(gate *g, const char *spec, const char *key, const char *kind, const char *message)
+{
+    pb_text_add(&g->report, "  <testcase classname=\"");
+    add_escaped(&g->report, spec);
+    pb_text_add(&g->report, "\" name=\"");
+    add_escaped(&g->report, key);
+    pb_text_add(&g->report, "\"");
+    if (!kind) {
+        pb_text_add(&g->report, "/>\n");
+        return;
+    }
+    pb_text_add(&g->report, "><%s message=\"", kind);
+    add_escaped(&g->report, message);
+    pb_text_add(&g->report, "\"/></testcase>\n");
+}
+
+static const char *const kind_name[] = {[PB_SCORE] = "statistics", [PB_EXACT] = "exact", [PB_RATIO] = "times"};
+
+static void tell_axis(gate *g, const char *spec, const pb_axis *x, pb_verdict v)
+{
+    char line[256];
+    snprintf(line, sizeof line, "%s: %s: was %.6g, is %.6g%s%s", spec, x->key, x->b, x->a, *x->note ? "; " : "",
+             x->note);
+    add_case(g, spec, x->key, v == PB_WORSE ? "failure" : v == PB_UNDECIDED ? "skipped" : NULL, line);
+    if (!g->args->json && (v == PB_WORSE || v == PB_UNDECIDED))
+        printf("%-9s %s\n", v == PB_WORSE && x->kind == PB_EXACT ? "changed" : pb_verdict_name[v], line);
+}
+
+/* One line, or test case, of a layer that is not made of axes. */
+static void tell_layer(gate *g, const char *spec, const char *name, const pb_layer *l, bool declared)
+{
+    static const char *const word[] = {"same", "changed", "unknown"};
+    bool failed = l->verdict == PB_LAYER_CHANGED && !declared;
+    const char *verdict = l->verdict == PB_LAYER_CHANGED && declared ? "declared" : word[l->verdict];
+    char *line = pb_format("%s: %s: %s", spec, name, l->note);
+    add_case(g, spec, name, failed ? "failure" : l->verdict == PB_LAYER_UNKNOWN ? "skipped" : NULL, line);
+    if (g->args->json) {
+        pb_text t = {0};
+        pb_json_quote(&t, spec);
+        pb_text_add(&t, ",\"layer\":\"%s\",\"verdict\":\"%s\",\"note\":", name, verdict);
+        pb_json_quote(&t, l->note);
+        printf("{\"row\":%s}\n", t.data);
+        pb_text_free(&t);
+    } else if (l->verdict == PB_LAYER_CHANGED) {
+        printf("%-9s %s\n", verdict, line);
+    }
+    free(line);
+    g->worse += failed;
+}
+
+static void tell_refusal(gate *g, const gate_row *r)
+{
+    add_case(g, r->spec, "comparable", "error", r->refusal);
+    if (g->args->json) {
+        pb_text t = {0};
+        pb_json_quote(&t, r->spec);
+        printf("{\"row\":%s,\"verdict\":\"not comparable\"}\n", t.data);
+        pb_text_free(&t);
+    } else {
+        printf("%-9s %s: %s\n", "refused", r->spec, r->refusal);
+    }
+    g->refused++;
+}
+
+/* "ok  check/lora: identity: the same to the bit; trajectory: ..; exact: same; statistics: same (2 seeds, ..)". */
+static void sum_up(const gate *g, const char *spec, const pb_layers *l, const pb_comparison *c, bool ok)
+{
+    const char *identity = l->identity.verdict == PB_LAYER_CHANGED ? "changed" : l->identity.note;
+    const char *trajectory = l->trajectory.verdict == PB_LAYER_CHANGED ? "changed" : l->trajectory.note;
+    printf("%-9s %s: identity: %.*s; trajectory: %s; ", ok ? "ok" : "", spec, (int)strcspn(identity, ","), identity,
+           trajectory);
+    for (int kind = PB_EXACT;; kind = PB_SCORE) {
+        printf("%s: %s", kind_name[kind], pb_verdict_name[verdict_of_kind(g, l, c, kind)]);
+        if (kind == PB_SCORE)
+            break;
+        printf("; ");
+    }
+    printf(" (%d axes, %d seeds, %d examples)\n", c->axes, c->seeds, c->examples);
+}
+
+static void tell_row(gate *g, const gate_row *r, const pb_layers *l, const pb_comparison *c)
+{
+    int before = g->worse + g->undecided;
+    bool declared = is_declared(g, r->spec);
+    tell_layer(g, r->spec, "identity", &l->identity, declared);
+    tell_layer(g, r->spec, "trajectory", &l->trajectory, declared);
+    tell_layer(g, r->spec, "merge_error", &l->merging, false);
+    for (int i = 0; i < c->axes; i++) {
+        pb_verdict v = verdict_of(g, l, &c->axis[i]);
+        g->worse += v == PB_WORSE;
+        *(c->axis[i].kind == PB_RATIO ? &g->undecided_times : &g->undecided) += v == PB_UNDECIDED;
+        tell_axis(g, r->spec, &c->axis[i], v);
+    }
+    if (g->args->json)
+        pb_comparison_json(c, &r->is, &r->was, stdout);
+    else
+        sum_up(g, r->spec, l, c, g->worse + g->undecided == before);
+}
+
+/* ---- the gate ------------------------------------------------------------------------------------------------ */
+
+static void compare_row(const gate *g, gate_row *r, pb_layers *l, pb_comparison *c)
+{
+    int rc = pb_side_open(&r->was, r->spec, g->args->word[0]) || pb_side_open(&r->is, r->spec, g->args->db) ||
+             pb_side_comparable(&r->is, &r->was) || pb_compare(&r->is, &r->was, &g->margins, c) ||
+             pb_layers_compare(&r->is, &r->was, g->margins.trajectory, l);
+    if (!rc)
+        return;
+    *c = (pb_comparison){.axes = 0};
+    r->refusal = pb_strdup(pb_error_text());
+    pb_error_clear();
+}
+
+/* All rows are compared before any is judged: their times are one family. */
+static int check_rows(gate *g)
+{
+    g->found = pb_alloc((g->rows + 1) * sizeof *g->found);
+    g->layers = pb_alloc((g->rows + 1) * sizeof *g->layers);
+    for (size_t i = 0; i < g->rows; i++)
+        compare_row(g, &g->row[i], &g->layers[i], &g->found[i]);
+    if (check_declared(g))
+        return -1;
+    pb_compare_family(g->found, (int)g->rows);
+    for (size_t i = 0; i < g->rows; i++)
+        if (g->row[i].refusal)
+            tell_refusal(g, &g->row[i]);
+        else
+            tell_row(g, &g->row[i], &g->layers[i], &g->found[i]);
+    return 0;
+}
+
+/* -1 with an error: something could not be read. */
+static int free_rows(gate *g)
+{
+    int rc = 0;
+    for (size_t i = 0; i < g->rows; i++) {
+        gate_row *r = &g->row[i];
+        if (r->was.store)
+            rc = pb_side_close(&r->was) || rc ? -1 : 0;
+        if (r->is.store)
+            rc = pb_side_close(&r->is) || rc ? -1 : 0;
+        free(r->spec);
+        free(r->refusal);
+    }
+    free(g->row);
+    free(g->found);
+    free(g->layers);
+    return rc;
+}
+
+static int write_report(const gate *g)
+{
+    if (!g->args->out)
+        return 0;
+    pb_text t = {0};
+    pb_text_add(&t,
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"peftbench check\">\n%s</testsuite>\n",
+                g->report.data ? g->report.data : "");
+    int rc = pb_write_file(g->args->out, t.data, t.length);
+    pb_text_free(&t);
+    return rc;
+}
+
+static int check(const pb_args *a)
+{
+    gate g = {.args = a, .margins = pb_margins_usual};
+    int rc = pb_margins_read(&g.margins, a->margin);
+    g.margins.ratio = a->times ? g.margins.ratio : -1;
+    rc = rc || list_rows(&g, a->word[0]) || check_rows(&g) || write_report(&g) ? -1 : 0;
+    if (!rc && !a->json) {
+        printf("%zu rows: %d layers or axes worse or changed, %d undecided, %d rows not comparable", g.rows, g.worse,
+               g.undecided, g.refused);
+        printf(a->times ? "; %d times undecided\n" : "\n", g.undecided_times);
+    }
+    rc = free_rows(&g) || rc ? -1 : 0;
+    pb_text_free(&g.report);
+    return rc || g.refused ? PB_EXIT_QUESTION : g.worse ? PB_EXIT_NO : g.undecided ? PB_EXIT_UNDECIDED : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_check = {
+    .name = "check",
+    .words = "BASELINE.db",
+    .least = 1,
+    .most = 1,
+    .options = "db json margin method declare times out",
+    .help =
+        "the regression gate: has any row of today's database changed, or become worse, since the baseline\n\n"
+        "Every row is looked at in layers.  identity: on the same kind of processor, with as many threads and the "
+        "same\n"
+        "compiler, losses, tensors, logits of a probe and predictions are the same to the bit.  trajectory: elsewhere, "
+        "the\n"
+        "losses and the probe's logits of the first 20 steps agree within a tolerance.  exact: parameters, bytes, "
+        "FLOPs\n"
+        "and planned memory are equal, and folding the method into the weights changes no more than rounding does.\n"
+        "statistics: the score is not worse, by the paired test.  times, with --times only: ratios to the base model "
+        "over\n"
+        "several processes, all rows' times as one family (Holm).\n"
+        "--declare LIST names rows whose identity and trajectory, and exact numbers, that are meant to differ; "
+        "statistics\n"
+        "still judge such a row.  --out FILE writes JUnit XML.\n"
+        "Exit code 0: nothing changed or worse; 1: something is; 3: a score is undecided; 2: not comparable.\n",
+    .run = check,
+};

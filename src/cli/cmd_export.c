@@ -1,0 +1,131 @@
+/* cmd_export: a stored run as a PEFT adapter, or as a whole model. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "weights/safetensors.h"
+#include "model/adapter.h"
+#include "cli/cmd.h"
+#include "cli/foreign.h"
+#include "results/kept.h"
+
+typedef struct stored {
+    pb_record run;
+    char *classes;
+    pb_kept kept;
+    pb_attached part[8];
+    int parts;
+    pb_provenance facts;
+} stored;
+
+/* "lora:all+prefix" */
+static int make_parts(stored *s)
+{
+    char *names = pb_strdup(s->run.row), *rest = names, *one;
+    while ((one = strsep(&rest, "+")) && s->parts < (int)PB_COUNT(s->part)) {
+        one[strcspn(one, ":")] = 0;
+        const pb_method *m = pb_method_find(one);
+        if (!m)
+            break;
+        void *conf = pb_alloc(m->conf_size + 1);
+        pb_option_defaults(m->options, conf);
+        s->part[s->parts++] = (pb_attached){m, conf};
+    }
+    int rc = one ? pb_error("run %lld: no method '%s' here", s->run.id, one) : 0;
+    free(names);
+    return rc;
+}
+
+/* method.lora.rank = 8 */
+static int take_setting(void *ctx, const char *key, const char *value)
+{
+    stored *s = ctx;
+    if (!strcmp(key, "task.class_names") && !s->classes)
+        s->classes = pb_strdup(value);
+    for (int i = 0; i < s->parts; i++) {
+        char *start = pb_format("method.%s.", s->part[i].method->name);
+        size_t n = strlen(start);
+        bool mine = !strncmp(key, start, n);
+        free(start);
+        if (mine && pb_option_set(s->part[i].method->options, (void *)(uintptr_t)s->part[i].conf, key + n, value))
+            return -1;
+    }
+    return 0;
+}
+
+static int find_run(const pb_args *a, stored *s)
+{
+    pb_store *store = pb_store_read(a->db);
+    long long id = 0;
+    int rc = !store || pb_store_named(store, a->word[0], &id) || pb_store_record(store, id, &s->run) ||
+                     pb_kept_find(store, a->db, id, &s->kept) || pb_provenance_read(store, id, &s->facts) ||
+                     pb_provenance_load_plugins(&s->facts, id, a) || make_parts(s) ||
+                     pb_store_settings(store, &id, 1, take_setting, s)
+                 ? -1
+                 : 0;
+    return pb_store_close(store) || rc ? -1 : 0;
+}
+
+/* The head's size is in the artifact. */
+static int classes_of(const char *artifact)
+{
+    pb_safetensors *f = pb_safetensors_open(artifact);
+    const pb_array *head = f ? pb_safetensors_find(f, "head.weight") : NULL;
+    int classes = head && head->dims == 2 ? (int)head->shape[0] : 0;
+    if (f && !classes)
+        pb_error("%s: no head.weight in it; want the artifact of a run", artifact);
+    if (f)
+        pb_safetensors_close(f);
+    return classes;
+}
+
+static int export_run(const pb_args *a, const stored *s)
+{
+    const char *artifact = s->kept.path;
+    int classes = pb_kept_check(&s->kept) ? 0 : classes_of(artifact);
+    pb_opening opening = {.path = a->model ? a->model : s->run.model, .classes = classes};
+    pb_model *m = classes ? pb_model_open(&opening) : NULL;
+    int rc = !m || pb_provenance_check_model(&s->facts, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
+                     pb_model_load(m, artifact) || (s->classes && pb_model_name_classes(m, s->classes))
+                 ? -1
+             : a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
+                         : pb_adapter_save(m, a->word[1]);
+    pb_model_free(m);
+    return rc;
+}
+
+static void release(stored *s)
+{
+    for (int i = 0; i < s->parts; i++) {
+        void *conf = (void *)(uintptr_t)s->part[i].conf;
+        pb_option_release(s->part[i].method->options, conf);
+        free(conf);
+    }
+    pb_record_free(&s->run);
+    pb_kept_free(&s->kept);
+    free(s->classes);
+    pb_provenance_free(&s->facts);
+}
+
+static int export_command(const pb_args *a)
+{
+    stored s = {.classes = NULL};
+    pb_threads_start(a->threads);
+    int rc = find_run(a, &s) || export_run(a, &s) ? -1 : 0;
+    pb_threads_stop();
+    release(&s);
+    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_export = {
+    .name = "export",
+    .words = "RUN FOLDER",
+    .least = 2,
+    .most = 2,
+    .options = "db model plugin merged threads",
+    .help = "write a stored run as a PEFT adapter, or with --merged as a whole model, into a folder\n"
+            "RUN is its number in the database or the beginning of its hash (`peftbench status` shows it).\n"
+            "--model: where the model lies here, if not where it lay then; it must have the same weights.  A run of a\n"
+            "plugin's method wants the plugin by --plugin.\n",
+    .run = export_command,
+};

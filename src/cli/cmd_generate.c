@@ -1,0 +1,126 @@
+/* cmd_generate: a causal model goes on with texts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/chat.h"
+#include "model/decode.h"
+#include "model/generation.h"
+#include "cli/opened.h"
+
+typedef struct talk {
+    const pb_args *args;
+    pb_opened opened;
+    pb_decoding how;
+    const pb_chat *chat;
+    pb_ids *prompt;
+    size_t prompts, capacity;
+} talk;
+
+static void print_answer(const talk *t, const pb_continuation *c)
+{
+    const pb_model *m = t->opened.model;
+    printf("{\"ids\": ");
+    pb_ids_print(&c->ids, stdout);
+    if (pb_model_tokenizer(m)) {
+        pb_text text = {0}, quoted = {0};
+        pb_continuation_text(m, &t->how, c, &text);
+        pb_json_quote_bytes(&quoted, text.data ? text.data : "", text.length);
+        printf(", \"text\": %s", quoted.data);
+        pb_text_free(&text);
+        pb_text_free(&quoted);
+    }
+    printf(", \"log_probability\": %.9g, \"ending\": \"%s\"}\n", c->log_probability, pb_ending_name[c->ending]);
+}
+
+static int keep_line(void *ctx, const char *line, size_t size)
+{
+    talk *t = ctx;
+    pb_grow(&t->prompt, t->prompts, &t->capacity, sizeof *t->prompt);
+    pb_ids *ids = &t->prompt[t->prompts++];
+    *ids = (pb_ids){0};
+    if (!t->chat)
+        return pb_opened_ids(&t->opened, t->args, line, size, ids);
+    return pb_chat_encode(t->opened.model, t->chat, t->args->system, line, size, ids);
+}
+
+/* What generation_config.json says, and over it the command line: --top-k 5 sets top_k; --beams asks for a beam
+ * search. */
+static int set_options(const pb_model *m, pb_decoding *how, const pb_args *a)
+{
+    pb_option_defaults(pb_decode_table, how);
+    if (pb_generation_settings(m, how))
+        return -1;
+    for (int i = 0; i < a->options; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s", a->option[i][0]);
+        for (char *at = name; (at = strchr(at, '-'));)
+            *at = '_';
+        if (pb_option_set(pb_decode_table, how, name, a->option[i][1]))
+            return -1;
+        if (!strcmp(name, "beams"))
+            how->strategy = PB_BEAM;
+    }
+    how->seed = a->seed >= 0 ? (int)a->seed : how->seed;
+    return 0;
+}
+
+/* An assistant's answer ends where its format says so. */
+static int set_chat(talk *t)
+{
+    const pb_args *a = t->args;
+    if (pb_chat_find(t->opened.model, a->chat, &t->chat))
+        return -1;
+    if (t->chat && (a->ids || !pb_model_tokenizer(t->opened.model)))
+        return pb_error("--chat: want texts and a model with a tokenizer.json");
+    if (a->system && !t->chat)
+        return pb_error("--system: want --chat");
+    if (!t->chat)
+        return 0;
+    pb_text stop = {0};
+    for (const char *at = t->chat->end; *at; at++) /* | stands between two stop texts */
+        pb_text_add(&stop, "%s%c", *at == '|' ? "\\" : "", *at);
+    pb_text_add(&stop, "%s%s", *t->how.stop ? "|" : "", t->how.stop);
+    int rc = pb_option_set(pb_decode_table, &t->how, "stop", stop.data);
+    pb_text_free(&stop);
+    return rc;
+}
+
+static int answer(talk *t)
+{
+    pb_continuation *out = pb_alloc((t->prompts + 1) * sizeof *out);
+    int rc = pb_decode(t->opened.model, &t->how, (int)t->prompts, t->prompt, out);
+    for (size_t i = 0; !rc && i < t->prompts; i++) {
+        print_answer(t, &out[i]);
+        pb_ids_free(&out[i].ids);
+    }
+    free(out);
+    return rc;
+}
+
+static int generate(const pb_args *a)
+{
+    talk t = {.args = a};
+    if (pb_opened_open(&t.opened, a))
+        return PB_EXIT_QUESTION;
+    int rc = set_options(t.opened.model, &t.how, a) || set_chat(&t) || pb_each_line(keep_line, &t) || answer(&t);
+    for (size_t i = 0; i < t.prompts; i++)
+        pb_ids_free(&t.prompt[i]);
+    free(t.prompt);
+    pb_option_release(pb_decode_table, &t.how);
+    pb_opened_close(&t.opened);
+    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_generate = {
+    .name = "generate",
+    .words = "--model PATH",
+    .options = "model precision adapter merged ids force threads max-new sample temperature top-k top-p seed beams "
+               "length-penalty no-repeat repetition-penalty stop slots chat system",
+    .help =
+        "goes on with the lines of stdin, many at a time; one JSON object a line on stdout, in their order:\n"
+        "{\"ids\": [..], \"text\": \"..\", \"log_probability\": .., \"ending\": \"end|stop|length|window\"}: what was\n"
+        "added, the likeliest token at a time unless --sample or --beams says otherwise, or the model's\n"
+        "generation_config.json, whose settings hold where no option does; --beams 1 is greedy again.  --chat: auto,\n"
+        "none, chatml, llama3, llama2, mistral or zephyr.\n",
+    .run = generate,
+};

@@ -1,0 +1,166 @@
+/* cmd_plan: what every row will take, before anything is trained or allocated. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "base/json.h"
+#include "cli/cmd.h"
+#include "driver/run.h"
+
+/* Texts of `tokens` ids each, enough for a batch: plans know lengths, not words. */
+static pb_data *even_data(bool texts, int count)
+{
+    pb_data *d = pb_data_new("texts of one length");
+    for (int c = 0; c < 2 && !texts; c++)
+        pb_data_class(d, c ? "b" : "a");
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < count; i++)
+            if (texts)
+                pb_data_add_answer(d, (pb_split)s, "", "", 0);
+            else
+                pb_data_add(d, (pb_split)s, "", 0, 0);
+    return d;
+}
+
+static pb_form *real_form(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
+{
+    pb_tokenizer *t = pb_tokenizer_open(e->model_path);
+    pb_form *f = t ? pb_cell_form(c, d, m, t, c->row->parts) : NULL;
+    pb_tokenizer_close(t);
+    return f;
+}
+
+/* What one cell takes. */
+typedef struct bill {
+    pb_counts counts;
+    pb_footprint f;
+    long long saved; /* bytes less than without checkpoint = yes */
+} bill;
+
+static int plan_training(pb_model *m, const pb_form *form, const pb_cell *c, bill *out)
+{
+    pb_train_options kept = c->train;
+    pb_footprint all;
+    out->counts = pb_model_counts(m);
+    out->saved = 0;
+    if (pb_train_plan(m, form, &c->train, c->seed, &out->f))
+        return -1;
+    if (!kept.checkpoint)
+        return 0;
+    kept.checkpoint = false;
+    if (pb_train_plan(m, form, &kept, c->seed, &all))
+        return -1;
+    out->saved = (long long)pb_footprint_total(&all) - (long long)pb_footprint_total(&out->f);
+    return 0;
+}
+
+static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill *out)
+{
+    pb_data *d = tokens ? even_data(e->task->texts, c->train.batch) : pb_experiment_data(e);
+    pb_reading reading = pb_form_reading(e->task->texts, pb_cell_prompting(c));
+    pb_model *m = d ? pb_cell_open(e, c, d, c->row->parts, true) : NULL;
+    pb_form *f = !m ? NULL : tokens ? pb_form_even(d, reading, tokens) : real_form(e, c, d, m);
+    int rc = f ? plan_training(m, f, c, out) : -1;
+    pb_form_free(f);
+    pb_model_free(m);
+    pb_data_free(d);
+    return rc;
+}
+
+static double megabytes(size_t bytes)
+{
+    return (double)bytes / 1e6;
+}
+
+static void print_row(const pb_cell *c, const bill *b)
+{
+    const pb_footprint *f = &b->f;
+    const pb_effort *w = &f->effort;
+    double per = w->tokens ? 1e-6 / (double)w->tokens : 0;
+    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n",
+           c->row->label, (unsigned long long)b->counts.trainable, megabytes(f->weights), megabytes(f->gradients),
+           megabytes(f->optimizer), megabytes(f->best), megabytes(f->activations), megabytes(f->workspace),
+           megabytes(f->features), megabytes(pb_footprint_total(f)), (double)b->saved / 1e6,
+           (double)w->forward_flops * per, (double)w->backward_flops * per, (double)w->recompute_flops * per);
+}
+
+static void print_json(const pb_cell *c, const bill *b)
+{
+    const pb_footprint *f = &b->f;
+    pb_text names = {0};
+    pb_json_quote(&names, c->row->label);
+    pb_text_add(&names, ",\"choice\":");
+    pb_json_quote(&names, c->choice);
+    printf(
+        "{\"method\":%s,\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
+        "\"best\":%zu,"
+        "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"saved\":%lld,\"steps\":%d,\"tokens\":%"
+        "llu,"
+        "\"forward_flops\":%llu,\"backward_flops\":%llu,\"recompute_flops\":%llu}\n",
+        names.data, (unsigned long long)b->counts.trainable, f->weights, f->gradients, f->optimizer, f->best,
+        f->activations, f->workspace, f->features, pb_footprint_total(f), b->saved, f->effort.steps,
+        (unsigned long long)f->effort.tokens, (unsigned long long)f->effort.forward_flops,
+        (unsigned long long)f->effort.backward_flops, (unsigned long long)f->effort.recompute_flops);
+    pb_text_free(&names);
+}
+
+/* A swept learning rate changes no cost. */
+static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
+{
+    return pb_footprint_total(a) == pb_footprint_total(b) && a->gradients == b->gradients &&
+           a->activations == b->activations && a->effort.forward_flops == b->effort.forward_flops &&
+           a->effort.backward_flops == b->effort.backward_flops &&
+           a->effort.recompute_flops == b->effort.recompute_flops;
+}
+
+static int plan_experiment(const pb_experiment *e, const pb_args *a)
+{
+    if (!a->json)
+        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", "MB (10^6 bytes)", "trainable",
+               "weights", "gradients", "optimizer", "best", "activations", "workspace", "features", "total", "saved",
+               "forward", "backward", "again");
+    const pb_row *last = NULL;
+    bill before = {0};
+    for (int i = 0; i < e->cells; i++) {
+        const pb_cell *c = &e->cell[i];
+        bill b;
+        if (c->seed != e->seed[0])
+            continue;
+        if (plan_cell(e, c, a->tokens, &b))
+            return PB_EXIT_QUESTION;
+        bool same = last && c->row == last && costs_the_same(&b.f, &before.f);
+        if (a->json || !same)
+            (a->json ? print_json : print_row)(c, &b);
+        last = c->row;
+        before = b;
+    }
+    if (!a->json)
+        printf("best: a copy of the best epoch's parameters, with patience;\n"
+               "forward, backward, again: MFLOP a token of text, mean over all training steps;\n"
+               "saved, again: memory that checkpoint = yes does without, and what it computes a second time for it\n");
+    return PB_EXIT_DONE;
+}
+
+static int plan(const pb_args *a)
+{
+    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
+    if (!e)
+        return PB_EXIT_QUESTION;
+    pb_threads_start(a->threads); /* each thread has a workspace */
+    int rc = plan_experiment(e, a);
+    pb_threads_stop();
+    pb_experiment_free(e);
+    return rc;
+}
+
+const pb_command pb_cmd_plan = {
+    .name = "plan",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "set threads tokens json",
+    .help = "print what training each row takes: exact bytes by class and exact FLOPs\n\n"
+            "Nothing is trained and no weight is read; with --tokens the model folder needs a config.json only.\n",
+    .run = plan,
+};

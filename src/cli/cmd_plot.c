@@ -1,0 +1,27 @@
+/* cmd_plot: the figures of stored results. */
+#include "cli/cmd.h"
+#include "report/plot.h"
+
+static int plot(const pb_args *a)
+{
+    pb_desk d;
+    if (pb_desk_open(&d, a))
+        return PB_EXIT_QUESTION;
+    pb_report r;
+    int rc = pb_report_make(&r, d.store, d.experiment);
+    if (!rc) {
+        rc = pb_plot(&r, a->out);
+        pb_report_free(&r);
+    }
+    return pb_desk_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_plot = {
+    .name = "plot",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "db set out",
+    .help = "draw the figures of stored results by gnuplot, as SVG and PDF\n",
+    .run = plot,
+};

@@ -1,0 +1,320 @@
+/* cmd_predict: a trained row, or a model by itself, on new texts. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "results/kept.h"
+#include "cli/opened.h"
+#include "driver/run.h"
+#include "train/score.h"
+
+/* The row's newest choice that is one of the experiment's settings, and the run of it that is asked for. */
+typedef struct found {
+    const pb_experiment *e;
+    const char *row;
+    const pb_cell *cell; /* of the choice, of any seed */
+    pb_choice choice;
+    pb_record run;
+    pb_kept kept;
+} found;
+
+static const pb_cell *cell_of(const found *f, const char *choice)
+{
+    for (int i = 0; i < f->e->cells; i++)
+        if (!strcmp(f->e->cell[i].row->label, f->row) && !strcmp(f->e->cell[i].choice, choice))
+            return &f->e->cell[i];
+    return NULL;
+}
+
+/* Takes the first choice that the experiment still has, and notes one that it has no more. */
+static int take_choice(void *ctx, const pb_choice *c)
+{
+    found *f = ctx;
+    f->cell = cell_of(f, c->choice);
+    pb_choice_free(&f->choice);
+    f->choice = (pb_choice){.id = c->id,
+                            .sweep = pb_strdup(c->sweep),
+                            .choice = pb_strdup(c->choice),
+                            .cells = c->cells,
+                            .finished = c->finished};
+    return f->cell != NULL;
+}
+
+static void forget(found *f)
+{
+    pb_choice_free(&f->choice);
+    pb_record_free(&f->run);
+    pb_kept_free(&f->kept);
+}
+
+/* Of the seeds that were scored on test, the one asked for or the first. */
+static int find_seed(const pb_args *a, pb_store *s, found *out)
+{
+    long long *run;
+    uint64_t *seed;
+    int n, at = -1, rc = pb_store_choice_runs(s, out->choice.id, &run, &seed, &n);
+    for (int i = 0; i < n && at < 0; i++)
+        at = a->seed < 0 || seed[i] == (uint64_t)a->seed ? i : -1;
+    if (!rc && at >= 0)
+        rc = pb_store_record(s, run[at], &out->run) || pb_kept_find(s, a->db, run[at], &out->kept) ? -1 : 0;
+    free(run);
+    free(seed);
+    return rc;
+}
+
+static int find_run(const pb_args *a, found *out)
+{
+    pb_store *s = pb_store_read(a->db);
+    int rc = s ? pb_store_choices(s, out->row, out->e->name, take_choice, out) : -1;
+    if (rc == 1)
+        rc = find_seed(a, s, out);
+    rc = pb_store_close(s) || rc ? -1 : 0;
+    if (rc || out->run.id)
+        return rc;
+    if (!out->cell && out->choice.id)
+        return pb_error("%s: row '%s' has no choice '%s' any more; run the experiment again", out->e->path, out->row,
+                        out->choice.choice);
+    char *seed = a->seed < 0 ? pb_strdup("") : pb_format(" seed %lld", a->seed);
+    pb_error("%s: no finished run of row '%s'%s that was scored on test; `peftbench run %s` makes it", a->db, out->row,
+             seed, out->e->path);
+    free(seed);
+    return -1;
+}
+
+/* ---- is the experiment still what the run was trained by ---------------------------------------------------- */
+
+typedef struct held {
+    const pb_experiment *e;
+    const pb_cell *c;
+    long long run;
+} held;
+
+/* The value of a setting in lines "key=value"; NULL: none.  The caller frees it. */
+static char *value_in(const char *settings, const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *at = settings; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (!strncmp(at, key, n) && at[n] == '=')
+            return pb_format("%.*s", (int)strcspn(at + n + 1, "\n"), at + n + 1);
+    return NULL;
+}
+
+static int hold_setting(void *ctx, const char *key, const char *value)
+{
+    const held *h = ctx;
+    char *now = !strcmp(key, "task.class_names") ? pb_strdup(h->e->class_names) : value_in(h->c->settings, key);
+    int rc = now && !strcmp(now, value)
+                 ? 0
+                 : pb_error("%s: %s: run %lld was trained with '%s', now it is %s%s%s; want that setting, or "
+                            "`peftbench run %s` with this one",
+                            h->e->path, key, h->run, value, now ? "'" : "", now ? now : "not known", now ? "'" : "",
+                            h->e->path);
+    free(now);
+    return rc;
+}
+
+/* What a file of the experiment was when the run was trained, by its SHA-256. */
+static int hold_file(pb_store *s, const held *h, const char *what, const pb_digest *is)
+{
+    char *was;
+    int rc = pb_store_fact(s, h->run, what, &was);
+    if (!rc && was && strcmp(was, is->hex) != 0)
+        rc = pb_error("%s: the %s of run %lld had SHA-256 %s, now it is %s; want that one, or `peftbench run %s` with "
+                      "this one",
+                      h->e->path, what, h->run, was, is->hex, h->e->path);
+    free(was);
+    return rc;
+}
+
+/* Trained parameters give other answers with other settings, on another base, and behind another prompt. */
+static int hold_run(const pb_args *a, const pb_experiment *e, const pb_cell *c, long long run)
+{
+    held h = {e, c, run};
+    pb_store *s = pb_store_read(a->db);
+    int rc = s ? pb_store_settings(s, &run, 1, hold_setting, &h) || hold_file(s, &h, "model", &e->model) ||
+                     hold_file(s, &h, "template", &c->template) ||
+                     (pb_cell_prompting(c) && hold_file(s, &h, "data", &e->data))
+               : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* Which model answers. */
+static void tell_choice(const found *f)
+{
+    fprintf(stderr, "peftbench: run %lld: %s%s%s seed %llu, sweep %.8s%s\n", f->run.id, f->run.row,
+            *f->choice.choice ? " " : "", f->choice.choice, (unsigned long long)f->run.seed,
+            *f->choice.sweep ? f->choice.sweep : "not kept",
+            f->choice.finished < f->choice.cells ? ", PARTIAL: chosen while runs were missing" : "");
+}
+
+/* In place of the test split. */
+static int read_texts(pb_data *d)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    pb_data_clear(d, PB_TEST);
+    while (getline(&line, &capacity, stdin) > 0) {
+        line[strcspn(line, "\r\n")] = 0;
+        pb_data_add(d, PB_TEST, line, d->classes ? 0 : -1, d->split[PB_TEST].count + 1);
+    }
+    free(line);
+    return pb_stdin_end();
+}
+
+static void print_prediction(const pb_data *d, const pb_prediction *p)
+{
+    if (p->text)
+        printf("%s\n", p->text);
+    else
+        printf("%s\t%.4f\n", d->class_name[p->predicted], (double)p->probability);
+}
+
+static int predict_texts(const pb_data *d, const pb_form *f, pb_model *m, const pb_cell *c)
+{
+    int n = d->split[PB_TEST].count;
+    pb_prediction *said = pb_alloc((size_t)(n + 1) * sizeof *said);
+    int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, said) : 0;
+    for (int i = 0; i < n && !rc; i++)
+        if (!said[i].text && !isfinite((double)said[i].probability))
+            rc = pb_error("stdin:%d: the model's outputs are NaN or infinite", i + 1);
+    for (int i = 0; i < n; i++) {
+        if (!rc)
+            print_prediction(d, &said[i]);
+        free(said[i].text);
+    }
+    free(said);
+    return rc;
+}
+
+static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen, const found *run, pb_data *data)
+{
+    pb_cell c = *chosen; /* of any seed */
+    c.seed = run->run.seed;
+    pb_model *m = pb_cell_open(e, &c, data, c.row->parts, false);
+    if (!m)
+        return -1;
+    pb_digest base = pb_model_digest(m);
+    pb_experiment_seal(e, data, &base);
+    int rc = hold_run(a, e, chosen, run->run.id) || pb_kept_check(&run->kept) || pb_model_load(m, run->kept.path) ||
+                     read_texts(data)
+                 ? -1
+                 : 0;
+    pb_form *f = rc ? NULL : pb_cell_form(&c, data, m, pb_model_tokenizer(m), c.row->parts);
+    rc = f ? predict_texts(data, f, m, &c) : -1;
+    pb_form_free(f);
+    pb_model_free(m);
+    return rc;
+}
+
+static int predict_with(const pb_args *a, pb_experiment *e, const char *row)
+{
+    found f = {.e = e, .row = row};
+    pb_data *data = find_run(a, &f) ? NULL : pb_experiment_data(e);
+    if (data)
+        tell_choice(&f);
+    int rc = data ? predict_run(a, e, f.cell, &f, data) : -1;
+    forget(&f);
+    pb_data_free(data);
+    return rc;
+}
+
+/* ---- a model or adapter by itself ---------------------------------------------------------------------- */
+
+typedef struct talk {
+    pb_opened opened;
+    pb_ids ids;
+} talk;
+
+static void print_likeliest(const pb_model *m, const pb_node *logits)
+{
+    int best = 0;
+    double sum = 0;
+    for (int i = 1; i < logits->cols; i++)
+        best = logits->x[i] > logits->x[best] ? i : best;
+    for (int i = 0; i < logits->cols; i++)
+        sum += exp((double)(logits->x[i] - logits->x[best]));
+    char *name = pb_model_class(m, best);
+    printf("%s\t%.4f\n", name, 1 / sum);
+    free(name);
+}
+
+/* As in training, a text is cut where the model has no positions left; but where it has some left that are only not in
+ * the attention's window, the building of the network says so. */
+static int classify(void *ctx, const char *line, size_t size)
+{
+    talk *t = ctx;
+    const pb_model *m = t->opened.model;
+    int most = pb_model_config(m)->window ? 0 : pb_model_max_tokens(m);
+    t->ids.count = 0;
+    if (pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &t->ids))
+        return -1;
+    if (!t->ids.count)
+        return pb_error("no token in it; want at least one");
+    const int offset[] = {0, (int)t->ids.count};
+    const pb_node *logits =
+        pb_apply_run(t->opened.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
+    if (!logits || pb_apply_check(logits))
+        return -1;
+    print_likeliest(m, logits);
+    return 0;
+}
+
+static int predict_alone(const pb_args *a)
+{
+    talk t = {.ids = {0}};
+    if (pb_opened_open(&t.opened, a))
+        return PB_EXIT_QUESTION;
+    int rc = pb_model_head(t.opened.model) != PB_HEAD_CLASSES
+                 ? pb_error("%s: no classifier; want one, or an --adapter that brings its head", a->model)
+             : !pb_model_tokenizer(t.opened.model)
+                 ? pb_error("%s: no tokenizer.json; want a folder that has it", pb_model_dir(t.opened.model))
+             : pb_model_config(t.opened.model)->scores && !a->adapter
+                 ? pb_error("%s: config.json: a regression or several labels at once: predict wants one label of "
+                            "several; `peftbench logits` prints the numbers",
+                            pb_model_dir(t.opened.model))
+                 : pb_each_line(classify, &t);
+    pb_ids_free(&t.ids);
+    pb_opened_close(&t.opened);
+    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+/* An option that says nothing here would be passed over. */
+static int check_options(const pb_args *a)
+{
+    if (!a->model == !a->words)
+        return pb_error("predict: want either an EXPERIMENT.ini or --model PATH");
+    if (a->words && (a->adapter || a->merged || a->precision || a->force))
+        return pb_error("predict: --adapter, --merged, --precision and --force go with --model");
+    if (a->model && (a->row || a->seed >= 0 || a->sets))
+        return pb_error("predict: --row, --seed and --set go with an EXPERIMENT.ini");
+    return 0;
+}
+
+static int predict(const pb_args *a)
+{
+    if (check_options(a))
+        return PB_EXIT_QUESTION;
+    if (a->model)
+        return predict_alone(a);
+    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
+    if (!e)
+        return PB_EXIT_QUESTION;
+    pb_threads_start(a->threads);
+    int rc = predict_with(a, e, a->row ? a->row : e->baseline);
+    pb_threads_stop();
+    pb_experiment_free(e);
+    return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_predict = {
+    .name = "predict",
+    .words = "EXPERIMENT.ini|--model PATH",
+    .most = 1,
+    .options = "db set row seed model adapter merged precision force threads",
+    .help = "classify texts: a text a line on stdin, label and probability on stdout\n"
+            "With an experiment, a trained row of it (the baseline), if its settings, model and template are still\n"
+            "those that it was trained with; with --model, a classifier or a model with an --adapter that brings\n"
+            "its head.\n",
+    .run = predict,
+};

@@ -1,0 +1,228 @@
+/* cmd_reproduce: a stored run once more, from what the database says of it. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cmd.h"
+#include "cli/foreign.h"
+#include "driver/run.h"
+
+typedef struct stored {
+    pb_record run;
+    pb_provenance facts;
+} stored;
+
+static void forget(stored *s)
+{
+    pb_record_free(&s->run);
+    pb_provenance_free(&s->facts);
+}
+
+static int find_run(pb_store *db, const char *word, stored *s)
+{
+    long long id;
+    return pb_store_named(db, word, &id) || pb_store_record(db, id, &s->run) || pb_provenance_read(db, id, &s->facts)
+               ? -1
+               : 0;
+}
+
+static const char *fact_of(const stored *s, const char *key)
+{
+    return pb_provenance_get(&s->facts, key);
+}
+
+/* ---- its experiment ------------------------------------------------------------------------------------- */
+
+/* The section of a setting: "method.lora.rank" of row "lora:all+prefix" -> "method lora:all". */
+static char *section_of(const pb_record *s, const char *key, const char *name)
+{
+    size_t group = strcspn(key, ".");
+    if (strncmp(key, "method.", 7) != 0)
+        return !strncmp(key, "task.", 5) ? pb_format("task %s", s->task) : pb_format("%.*s", (int)group, key);
+    size_t n = (size_t)(name - key) - 8;
+    for (const char *part = s->row; part; part = strchr(part, '+') ? strchr(part, '+') + 1 : NULL)
+        if (!strncmp(part, key + 7, n) && strchr("+:", part[n]))
+            return pb_format("method %.*s", (int)strcspn(part, "+"), part);
+    return pb_format("method %.*s", (int)n, key + 7);
+}
+
+/* Settings say how a run is made.  What the experiment is, which plugins it loads among it, they do not say. */
+static bool is_setting(const char *key)
+{
+    static const char *const groups[] = {"train.", "model.", "decode.", "method.", "task."};
+    for (size_t i = 0; i < PB_COUNT(groups); i++)
+        if (!strncmp(key, groups[i], strlen(groups[i])))
+            return true;
+    return false;
+}
+
+typedef struct script {
+    const pb_record *run;
+    pb_ini *ini;
+    char *place; /* for messages: the run in its database */
+} script;
+
+static int add_setting(void *ctx, const char *key, const char *value)
+{
+    const script *s = ctx;
+    if (!strchr(key, '.')) /* task, model and row: as in the run itself */
+        return 0;
+    if (!is_setting(key))
+        return pb_error("%s: a setting '%s', which no run has", s->place, key);
+    const char *name = strrchr(key, '.') + 1;
+    if (!*value || !strcmp(key, "task.class_names"))
+        return 0;
+    char *section = section_of(s->run, key, name);
+    int rc = pb_ini_add(s->ini, section, name, value, s->place);
+    free(section);
+    return rc;
+}
+
+static int add_experiment(const script *s)
+{
+    char *seed = pb_format("%llu", (unsigned long long)s->run->seed);
+    const char *entry[][2] = {{"task", s->run->task},
+                              {"model", s->run->model},
+                              {"methods", s->run->row},
+                              {"seeds", seed},
+                              {"timing_rounds", "0"}};
+    int rc = 0;
+    for (size_t i = 0; i < PB_COUNT(entry) && !rc; i++)
+        rc = pb_ini_add(s->ini, "experiment", entry[i][0], entry[i][1], s->place);
+    for (const char *part = s->run->row; part && !rc; part = strchr(part, '+') ? strchr(part, '+') + 1 : NULL) {
+        char *section = pb_format("method %.*s", (int)strcspn(part, "+"), part);
+        if (strchr(section, ':')) /* a variant may have no settings */
+            rc = pb_ini_add(s->ini, section, NULL, NULL, s->place);
+        free(section);
+    }
+    free(seed);
+    return rc;
+}
+
+/* The experiment with this one run.  Each value is one entry, whatever stands in it.  NULL with an error. */
+static pb_experiment *make_experiment(const pb_args *a, pb_store *db, const stored *s)
+{
+    const pb_record *r = &s->run;
+    script out = {.run = r, .ini = pb_ini_new("again.ini"), .place = pb_format("%s: run %lld", a->db, r->id)};
+    int rc = strchr(r->task, '/') ? pb_error("%s: a task '%s'; want the name of a task", out.place, r->task) : 0;
+    rc = rc || add_experiment(&out) || pb_store_settings(db, &r->id, 1, add_setting, &out) ? -1 : 0;
+    pb_experiment *e = rc ? NULL : pb_experiment_make(out.ini, a->set);
+    if (e && e->cells != 1) {
+        pb_error("%s: what is stored of it makes %d runs; want one", out.place, e->cells);
+        pb_experiment_free(e);
+        e = NULL;
+    }
+    pb_ini_free(out.ini);
+    free(out.place);
+    return e;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------------------ */
+
+/* All that was said. */
+typedef struct answers {
+    pb_said *said;
+    size_t count, capacity;
+} answers;
+
+static int add_answer(void *ctx, const pb_said *said)
+{
+    answers *a = ctx;
+    pb_grow(&a->said, a->count, &a->capacity, sizeof *a->said);
+    a->said[a->count] = *said;
+    a->said[a->count++].text = said->text ? pb_strdup(said->text) : NULL;
+    return 0;
+}
+
+static void drop(answers *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        free(a->said[i].text);
+    free(a->said);
+}
+
+static bool is_same(const pb_said *a, const pb_said *b)
+{
+    if (a->example != b->example || !a->text != !b->text)
+        return false;
+    return a->text ? !strcmp(a->text, b->text) : a->predicted == b->predicted && a->probability == b->probability;
+}
+
+/* Prints how many of a split's predictions are the same; 1 if any is not. */
+static int compare_split(pb_store *a, long long run, pb_store *b, long long again, pb_split split)
+{
+    answers x = {.said = NULL}, y = {.said = NULL};
+    size_t same = 0;
+    int rc = pb_store_said(a, run, split, add_answer, &x) || pb_store_said(b, again, split, add_answer, &y) ? -1 : 0;
+    for (size_t i = 0; i < x.count && i < y.count; i++)
+        same += is_same(&x.said[i], &y.said[i]);
+    if (!rc && x.count)
+        printf("%s: %zu of %zu predictions identical\n", pb_split_name[split], same, x.count);
+    rc = rc ? rc : same != x.count;
+    drop(&x);
+    drop(&y);
+    return rc;
+}
+
+static int compare(const pb_args *a, pb_store *db, const stored *was, const char *path)
+{
+    stored is = {.run = {.id = 0}};
+    pb_store *again = pb_store_read(path);
+    int rc = again ? find_run(again, "1", &is) : -1;
+    if (!rc) {
+        const char *what[][3] = {{"code", was->run.code, is.run.code},
+                                 {"machine", was->run.machine, is.run.machine},
+                                 {"model", fact_of(was, "model"), fact_of(&is, "model")},
+                                 {"data", fact_of(was, "data"), fact_of(&is, "data")}};
+        printf("run %lld of %s: %s, seed %llu\n", was->run.id, a->db, was->run.row, (unsigned long long)was->run.seed);
+        for (size_t i = 0; i < PB_COUNT(what); i++)
+            if (*what[i][1] && strcmp(what[i][1], what[i][2]) != 0)
+                printf("another %s: %s, then %s\n", what[i][0], what[i][1], what[i][2]);
+        int validation = compare_split(db, was->run.id, again, is.run.id, PB_VALIDATION);
+        int test = compare_split(db, was->run.id, again, is.run.id, PB_TEST);
+        rc = validation < 0 || test < 0 ? -1 : validation || test;
+    }
+    rc = pb_store_close(again) ? -1 : rc;
+    forget(&is);
+    return rc;
+}
+
+static int run_again(const pb_args *a, pb_store *db, const stored *s, const char *folder)
+{
+    char *path = pb_format("%s/again.db", folder);
+    pb_experiment *e = pb_provenance_load_plugins(&s->facts, s->run.id, a) ? NULL : make_experiment(a, db, s);
+    int rc = e ? pb_run_experiment(e, path, &(pb_run_options){.threads = s->run.threads, .quiet = a->quiet}) : -1;
+    rc = rc ? -1 : compare(a, db, s, path);
+    pb_experiment_free(e);
+    free(path);
+    return rc;
+}
+
+static int reproduce(const pb_args *a)
+{
+    char folder[] = "/tmp/peftbench-XXXXXX";
+    stored s = {.run = {.id = 0}};
+    pb_store *db = pb_store_read(a->db);
+    int rc = db ? find_run(db, a->word[0], &s) : -1;
+    if (!rc && !mkdtemp(folder))
+        rc = pb_error("%s: cannot be made", folder);
+    if (!rc) {
+        rc = run_again(a, db, &s, folder);
+        pb_remove_tree(folder);
+    }
+    rc = pb_store_close(db) ? -1 : rc;
+    forget(&s);
+    return rc < 0 ? PB_EXIT_QUESTION : rc ? PB_EXIT_NO : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_reproduce = {
+    .name = "reproduce",
+    .words = "RUN",
+    .least = 1,
+    .most = 1,
+    .options = "db set plugin quiet",
+    .help = "run a stored run again and say whether its predictions are identical\n\n"
+            "RUN is its number or the beginning of its hash.  Exit code 1 if any prediction differs.\n"
+            "The database is only believed, not obeyed: a run of a plugin's method wants the plugin by --plugin.\n",
+    .run = reproduce,
+};

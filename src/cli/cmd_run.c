@@ -1,0 +1,63 @@
+/* cmd_run: the main job. */
+#include "cli/cmd.h"
+#include "report/notes.h"
+#include "report/plot.h"
+#include "report/report.h"
+#include "driver/run.h"
+
+static void warn(void *ctx, const char *line)
+{
+    (void)ctx;
+    pb_warn("%s", line);
+}
+
+static int tell(const pb_args *a)
+{
+    pb_desk d;
+    if (pb_desk_open(&d, a))
+        return -1;
+    pb_report r;
+    int rc = pb_report_make(&r, d.store, d.experiment);
+    if (!rc) {
+        rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
+        for (int i = 0; i < d.experiment->rows && !rc; i++)
+            pb_notes_of(&r, i, warn, NULL);
+        rc = rc || pb_plot(&r, NULL) ? -1 : 0;
+        pb_report_free(&r);
+    }
+    return pb_desk_close(&d) || rc ? -1 : 0;
+}
+
+static int run(const pb_args *a)
+{
+    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
+    if (!e)
+        return PB_EXIT_QUESTION;
+    int rc = pb_plot_try(e, NULL);
+    if (!rc)
+        rc = pb_run_experiment(e, a->db,
+                               &(pb_run_options){.jobs = a->jobs,
+                                                 .threads = a->threads,
+                                                 .quiet = a->quiet,
+                                                 .timing = !a->no_timing,
+                                                 .retry = a->retry,
+                                                 .partial = a->partial});
+    pb_experiment_free(e);
+    if (rc < 0 || tell(a))
+        return PB_EXIT_QUESTION;
+    return rc ? PB_EXIT_NO : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_run = {
+    .name = "run",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "db set jobs threads json quiet no-timing retry partial",
+    .help =
+        "train, score and time what the experiment asks for, then print its table and draw its figures\n\n"
+        "Runs that are in the database already are not repeated; an interrupted one goes on when run again.  A row's\n"
+        "setting is chosen, and scored on test, when all its runs are finished; --partial chooses among those that\n"
+        "are, and every report says so.  Exit code 1: a run failed, or a row has no choice.\n",
+    .run = run,
+};

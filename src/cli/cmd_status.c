@@ -1,0 +1,55 @@
+/* cmd_status: which runs of an experiment are there. */
+#include "cli/cmd.h"
+#include "driver/run.h"
+#include "results/selection.h"
+
+/* Prints a cell's line; 1 if it has a finished run. */
+static int print_cell(const pb_cell *c, const pb_state *state)
+{
+    const char *error = state->run || !state->error ? "" : state->error;
+    printf("%-10s %s%s%s seed %llu%s%s\n", state->status, c->row->label, *c->choice ? " " : "", c->choice,
+           (unsigned long long)c->seed, *error ? ": " : "", error);
+    return state->run != 0;
+}
+
+static int print_all(const pb_desk *d)
+{
+    const pb_experiment *e = d->experiment;
+    pb_selections x;
+    if (pb_selections_make(&x, d->store, e, false))
+        return -1;
+    int finished = 0;
+    for (int i = 0; i < e->cells; i++)
+        finished += print_cell(&e->cell[i], &x.cell[i]);
+    for (int i = 0; i < e->rows; i++) {
+        pb_text line = {0};
+        pb_selection_tell(&x.row[i], e->seeds, &line);
+        printf("%s\n", line.data);
+        pb_text_free(&line);
+    }
+    printf("%d of %d runs finished\n", finished, e->cells);
+    pb_selections_free(&x);
+    return finished < e->cells;
+}
+
+static int status(const pb_args *a)
+{
+    pb_desk d;
+    if (pb_desk_open(&d, a))
+        return PB_EXIT_QUESTION;
+    int rc = print_all(&d);
+    if (pb_desk_close(&d) || rc < 0)
+        return PB_EXIT_QUESTION;
+    return rc ? PB_EXIT_NO : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_status = {
+    .name = "status",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "db set",
+    .help = "list the experiment's runs: done, diverged, failed or missing; and each row's choice\n\nExit code 1 if "
+            "some are missing.\n",
+    .run = status,
+};

@@ -1,0 +1,27 @@
+/* cmd_table: the table of stored results. */
+#include "cli/cmd.h"
+#include "report/report.h"
+
+static int table(const pb_args *a)
+{
+    pb_desk d;
+    if (pb_desk_open(&d, a))
+        return PB_EXIT_QUESTION;
+    pb_report r;
+    int rc = pb_report_make(&r, d.store, d.experiment);
+    if (!rc) {
+        rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
+        pb_report_free(&r);
+    }
+    return pb_desk_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_table = {
+    .name = "table",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "db set json",
+    .help = "print the table of stored results; --json gives every metric with mean, low, high and n\n",
+    .run = table,
+};

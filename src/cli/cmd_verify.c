@@ -1,0 +1,120 @@
+/* cmd_verify: does a method keep what methods promise. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/fresh.h"
+#include "model/plugin.h"
+#include "cli/cmd.h"
+#include "verify/verify.h"
+
+/* Two small networks with random weights, an encoder and a decoder. */
+static int make_grounds(const char *folder, pb_ground ground[2])
+{
+    static const pb_shape shape = {.layers = 2, .width = 32, .heads = 4, .kv_heads = 2, .inner = 48, .positions = 64};
+    for (int i = 0; i < 2; i++) {
+        pb_shape s = shape;
+        char *path = pb_format("%s/%s", folder, i ? "decoder" : "encoder");
+        s.kv_heads = i ? 2 : 4; /* an encoder has no groups */
+        ground[i] = (pb_ground){.path = path, .random = true, .decoder = i};
+        if (pb_make_dirs(path) || pb_fresh_write(path, i ? PB_CAUSAL : PB_MASKED, &s, 96))
+            return -1;
+    }
+    return 0;
+}
+
+typedef struct teller {
+    const char *spec, *ground;
+    int broken;
+} teller;
+
+static void tell(void *ctx, const char *check, pb_outcome outcome, const char *why)
+{
+    static const char *const word[] = {"ok", "FAILED", "not promised"};
+    teller *t = ctx;
+    t->broken += outcome == PB_BROKEN;
+    printf("%-12s %-20s %-8s %s%s%s\n", word[outcome], t->spec, t->ground, check, *why ? ": " : "", why);
+    fflush(stdout);
+}
+
+/* With every other method, one line for all that works and one for each that does not. */
+static void verify_compositions(teller *t, const pb_ground *g)
+{
+    int together = 0;
+    const pb_method *m;
+    for (int i = 0; (m = pb_method_at(i)); i++) {
+        char why[200];
+        if (!strncmp(t->spec, m->name, strlen(m->name)) && strchr(":+", t->spec[strlen(m->name)]))
+            continue;
+        pb_outcome o = pb_verify_together(g, t->spec, m->name, why);
+        together += o == PB_HELD;
+        t->broken += o == PB_BROKEN;
+        if (o != PB_HELD)
+            printf("%-12s %-20s %-8s with %s: %s\n", o == PB_BROKEN ? "FAILED" : "refused", t->spec, t->ground, m->name,
+                   why);
+    }
+    printf("%-12s %-20s %-8s works with %d other methods\n", "ok", t->spec, t->ground, together);
+}
+
+/* -1 with an error: there is no such method. */
+static int verify_one(const char *spec, const pb_ground ground[2], int *broken)
+{
+    for (int i = 0; i < 2; i++) {
+        teller t = {spec, ground[i].decoder ? "decoder" : "encoder", 0};
+        if (pb_verify(&ground[i], spec, tell, &t) < 0)
+            return -1;
+        verify_compositions(&t, &ground[i]);
+        *broken += t.broken;
+    }
+    return 0;
+}
+
+/* FILE.so, with settings or other methods behind it, is loaded; its method's name stands for it.  NULL with an
+ * error; caller frees. */
+static char *load_spec(const char *word)
+{
+    const char *end = strstr(word, ".so");
+    if (!end || !strchr(":+", end[3]))
+        return pb_strdup(word);
+    char *path = pb_format("%.*s", (int)(end + 3 - word), word);
+    const pb_method *m = pb_plugin_load(path);
+    free(path);
+    return m ? pb_format("%s%s", m->name, end + 3) : NULL;
+}
+
+static int verify_all(const char *word, const pb_ground ground[2], int *broken)
+{
+    char *spec = load_spec(word);
+    const pb_method *m;
+    int rc = !spec ? -1 : strcmp(spec, "all") != 0 ? verify_one(spec, ground, broken) : 0;
+    for (int i = 0; !rc && !strcmp(spec, "all") && (m = pb_method_at(i)); i++)
+        rc = verify_one(m->name, ground, broken);
+    free(spec);
+    return rc;
+}
+
+static int verify(const pb_args *a)
+{
+    char folder[] = "/tmp/peftbench-XXXXXX";
+    pb_ground ground[2] = {{NULL, false, false}, {NULL, false, false}};
+    int broken = 0, rc = mkdtemp(folder) ? make_grounds(folder, ground) : pb_error("%s: cannot be made", folder);
+    rc = rc || verify_all(a->word[0], ground, &broken) ? -1 : 0;
+    pb_remove_tree(folder);
+    for (int i = 0; i < 2; i++)
+        free((char *)(uintptr_t)ground[i].path);
+    if (!rc)
+        printf("%d check%s failed\n", broken, broken == 1 ? "" : "s");
+    return rc ? PB_EXIT_QUESTION : broken ? PB_EXIT_NO : PB_EXIT_DONE;
+}
+
+const pb_command pb_cmd_verify = {
+    .name = "verify",
+    .words = "METHOD|FILE.so|all",
+    .least = 1,
+    .most = 1,
+    .options = "",
+    .help = "hold a method, or all, to what methods promise; one line a check\n\n"
+            "METHOD is a name with settings, such as lora:rank=4,dora=yes, or a composition a+b; FILE.so a plugin "
+            "(docs/write-a-method.md).\n"
+            "It is tried on a small encoder and a small decoder with random weights.  Exit code 1: a check failed.\n",
+    .run = verify,
+};

@@ -1,0 +1,123 @@
+/* main: finds the command. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "numeric/blas.h"
+#include "driver/children.h"
+#include "cli/cmd.h"
+#include "version.h"
+
+static const pb_command *const commands[] = {&pb_cmd_run,
+                                             &pb_cmd_plan,
+                                             &pb_cmd_list,
+                                             &pb_cmd_show,
+                                             &pb_cmd_status,
+                                             &pb_cmd_table,
+                                             &pb_cmd_plot,
+                                             &pb_cmd_predict,
+                                             &pb_cmd_logits,
+                                             &pb_cmd_generate,
+                                             &pb_cmd_tokenize,
+                                             &pb_cmd_export,
+                                             &pb_cmd_fetch,
+                                             &pb_cmd_pretrain,
+                                             &pb_cmd_merge,
+                                             &pb_cmd_reproduce,
+                                             &pb_cmd_import,
+                                             &pb_cmd_compare,
+                                             &pb_cmd_check,
+                                             &pb_cmd_verify,
+                                             &pb_cmd_front,
+                                             &pb_cmd_rank,
+                                             NULL};
+
+static void help(FILE *out)
+{
+    fprintf(out, "peftbench compares parameter-efficient fine-tuning methods.\n\n");
+    for (size_t i = 0; commands[i]; i++) {
+        char left[48];
+        snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->words);
+        fprintf(out, "  %-34s %.*s\n", left, (int)strcspn(commands[i]->help, "\n;"), commands[i]->help);
+    }
+    fprintf(out, "\n`peftbench COMMAND --help` says more.  Exit codes: 0 done, 1 the answer is no (a cell failed),\n"
+                 "2 the question is wrong (usage, settings, a missing file), 3 undecided.\n");
+}
+
+static const pb_command *find(const char *name)
+{
+    const char *names[PB_COUNT(commands)] = {0};
+    for (size_t i = 0; commands[i]; i++) {
+        names[i] = commands[i]->name;
+        if (!strcmp(name, names[i]))
+            return commands[i];
+    }
+    const char *near = pb_nearest(name, names);
+    pb_error("no command '%s'%s%s%s; see `peftbench --help`", name, near ? "; did you mean '" : "", near ? near : "",
+             near ? "'?" : "");
+    return NULL;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return true;
+    return false;
+}
+
+static int run(const pb_command *c, int argc, char **argv)
+{
+    pb_args args;
+    if (!c)
+        return PB_EXIT_QUESTION;
+    if (wants_help(argc, argv)) {
+        pb_args_help(c, stdout);
+        return PB_EXIT_DONE;
+    }
+    return pb_args_read(&args, c, argc, argv) ? PB_EXIT_QUESTION : c->run(&args);
+}
+
+/* A standard stream that was closed before the start stays useless, instead of becoming the first file that is opened:
+ * what reads or writes it fails. */
+static void hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* The exit code, once all that was printed has arrived: half a table is no table. */
+static int end(int rc)
+{
+    if (*pb_error_text()) {
+        fprintf(stderr, "peftbench: %s\n", pb_error_text());
+        rc = rc == PB_EXIT_NO ? rc : PB_EXIT_QUESTION; /* something went wrong on the way: no answer is sure */
+    }
+    bool lost = ferror(stdout); /* by a write some time ago, of which errno knows nothing */
+    errno = 0;
+    if (fclose(stdout) || lost) {
+        fprintf(stderr, "peftbench: stdout: cannot write%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+        rc = PB_EXIT_QUESTION;
+    }
+    pb_children_die();
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    hold_standard_streams();
+    pb_plain_numbers();
+    pb_blas_fix_core(argv);
+    pb_visible_terminal();
+    if (argc > 1 && !strcmp(argv[1], "--version")) {
+        printf("peftbench %s, code %s\n", PB_VERSION, PB_CODE_VERSION);
+        return end(PB_EXIT_DONE);
+    }
+    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        help(argc < 2 ? stderr : stdout);
+        return end(argc < 2 ? PB_EXIT_QUESTION : PB_EXIT_DONE);
+    }
+    return end(run(find(argv[1]), argc - 2, argv + 2));
+}

@@ -1,0 +1,344 @@
+/* cell: see cell.h. */
+#include "driver/cell.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/threads.h"
+#include "base/waits.h"
+#include "numeric/blas.h"
+#include "results/kept.h"
+#include "results/timing.h"
+#include "model/adapter.h"
+#include "model/bank.h"
+#include "train/measure.h"
+#include "train/score.h"
+#include "train/serving.h"
+
+void pb_bench_home(const pb_bench *b)
+{
+    pb_plain_numbers();
+    if (b->home && chdir(b->home))
+        pb_warn("%s: cannot go there: %s", b->home, strerror(errno));
+}
+
+/* ---- models ------------------------------------------------------------------------------------------- */
+
+/* How `parts` of the cell's methods put texts to a decoder; NULL: they do not. */
+static const pb_prompting *prompting_of(const pb_cell *c, int parts)
+{
+    return parts ? pb_cell_prompting(c) : NULL;
+}
+
+pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only)
+{
+    bool head = pb_form_reading(!d->classes, prompting_of(c, parts)) == PB_BY_HEAD;
+    pb_model *m = pb_model_open(&(pb_opening){.path = e->model_path,
+                                              .classes = head ? d->classes : 0,
+                                              .seed = c->seed,
+                                              .shapes_only = shapes_only,
+                                              .base = c->base});
+    if (m && !pb_model_attach(m, c->part, parts))
+        return m;
+    pb_model_free(m);
+    return NULL;
+}
+
+pb_form *pb_cell_form(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)
+{
+    return pb_form_new(d, m, t, &(pb_form_conf){prompting_of(c, parts), c->train.max_tokens, &c->decoding, c->seed});
+}
+
+/* A model, and the examples as it reads them.  Where weights stay as they are, it may hold the prompt. */
+typedef struct subject {
+    pb_model *model;
+    pb_form *form;
+} subject;
+
+static void close_subject(subject *s)
+{
+    pb_form_free(s->form);
+    pb_model_free(s->model);
+    *s = (subject){NULL, NULL};
+}
+
+/* The base, without the cell's methods where parts == 0.  {NULL, NULL} with an error. */
+static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
+{
+    pb_bench_home(b);
+    subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false)};
+    if (s.model)
+        s.form = pb_cell_form(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
+    if (!s.form)
+        close_subject(&s);
+    return s;
+}
+
+/* Trains with as many threads as the run had, which gives the same bits on the same kind of machine, and writes the
+ * file anew.  -1 with an error: other bits came out. */
+static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, const pb_kept *k)
+{
+    pb_result r;
+    pb_digest is = {{0}};
+    pb_result_init(&r);
+    pb_threads_start(k->threads);
+    int rc = pb_train(s->model, s->form, b->experiment->task, &c->train, c->seed, NULL, &r);
+    pb_threads_start(b->threads);
+    pb_result_free(&r);
+    pb_bench_home(b);
+    rc = rc || pb_make_dirs(b->artifacts) || pb_model_save(s->model, k->path) || pb_sha256_file(k->path, &is) ? -1 : 0;
+    if (rc || !*k->digest.hex || !strcmp(is.hex, k->digest.hex))
+        return rc;
+    unlink(k->path);
+    return pb_error("%s: training again does not give the parameters that run %lld had; want its file, or the kind of "
+                    "machine and the program that it was trained with",
+                    k->path, k->run);
+}
+
+static int load_trained(const pb_bench *b, const pb_cell *c, const subject *s, const pb_kept *k)
+{
+    char *why;
+    if (pb_kept_good(k, &why))
+        return pb_model_load(s->model, k->path);
+    pb_warn("%s: run %lld is trained again: %s", k->path, k->run, why);
+    free(why);
+    return train_again(b, c, s, k);
+}
+
+static int find_kept(const pb_bench *b, long long id, pb_kept *k)
+{
+    pb_store *s = pb_store_read(b->db);
+    int rc = s ? pb_kept_find(s, b->db, id, k) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* With the trained parameters of run `id`, from its file or, where that is gone or damaged, by training again. */
+static subject open_trained(const pb_bench *b, const pb_cell *c, long long id)
+{
+    pb_kept k = {.path = NULL};
+    pb_bench_home(b);
+    int rc = find_kept(b, id, &k);
+    subject s = rc ? (subject){NULL, NULL} : open_subject(b, c, c->row->parts);
+    if (s.model && load_trained(b, c, &s, &k))
+        close_subject(&s);
+    pb_kept_free(&k);
+    return s;
+}
+
+/* ---- training ----------------------------------------------------------------------------------------- */
+
+static double file_bytes(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) ? NAN : (double)st.st_size;
+}
+
+static int save(const pb_bench *b, const pb_cell *c, const pb_model *m, pb_result *r)
+{
+    pb_bench_home(b);
+    char *path = pb_kept_path(b->db, c->hash.hex);
+    char *base = pb_format("%s/model.safetensors", b->experiment->model_path);
+    int rc = pb_make_dirs(b->artifacts) || pb_model_save(m, path) || pb_sha256_file(path, &r->artifact) ? -1 : 0;
+    double bytes = file_bytes(path), whole = file_bytes(base);
+    pb_result_put(r, -1, -1, bytes, "storage.artifact_bytes");
+    pb_result_put(r, -1, -1, whole, "storage.rebuild_bytes");
+    pb_result_put(r, -1, -1, bytes / whole, "storage.ratio_to_full");
+    free(base);
+    free(path);
+    return rc;
+}
+
+/* What the machine could do beside what the training did, both in GFLOP/s. */
+static void put_rates(pb_result *r)
+{
+    double flops = pb_result_get(r, -1, "compute.train_flops"), seconds = pb_result_get(r, -1, "compute.train_seconds");
+    pb_result_put(r, -1, -1, pb_blas_rate(0.1), "compute.gemm_limit");
+    if (flops > 0 && seconds > 0)
+        pb_result_put(r, -1, -1, flops / seconds * 1e-9, "compute.gflops");
+}
+
+/* What a template and the examples in front of a text cost it. */
+static void put_prompt(const pb_form *f, pb_result *r)
+{
+    if (f->reading == PB_BY_HEAD)
+        return;
+    pb_result_put(r, -1, -1, f->extra, "overhead.prompt_tokens");
+    pb_result_put(r, -1, -1, f->shots, "overhead.prompt_shots");
+    pb_result_put(r, -1, -1, f->dropped, "overhead.prompt_dropped");
+}
+
+/* No result is stored beside an error that somebody passed over. */
+static int check_errors(const pb_bench *b)
+{
+    pb_bench_home(b);
+    return *pb_error_text() ? -1 : 0;
+}
+
+static int store(const pb_bench *b, const pb_cell *c, const pb_result *r, double seconds)
+{
+    if (check_errors(b))
+        return -1;
+    pb_store *s = pb_store_open(b->db);
+    int rc = s && pb_store_run(s, b->experiment, c, r, NULL, seconds) > 0 ? 0 : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progress)
+{
+    double start = pb_clock();
+    pb_threads_start(b->threads);
+    subject s = open_subject(b, c, c->row->parts);
+    pb_result r;
+    pb_result_init(&r);
+    bool fixed = s.model && !pb_model_counts(s.model).trainable;
+    int rc = !s.model || (fixed && pb_form_hold(s.form, s.model)) ? -1 : 0;
+    if (!rc)
+        rc = pb_train(s.model, s.form, b->experiment->task, &c->train, c->seed, progress, &r);
+    if (!rc)
+        rc = save(b, c, s.model, &r);
+    if (!rc)
+        put_prompt(s.form, &r);
+    if (!rc)
+        put_rates(&r);
+    rc = rc || store(b, c, &r, pb_clock() - start) ? -1 : 0;
+    pb_result_free(&r);
+    close_subject(&s);
+    pb_threads_stop();
+    return rc;
+}
+
+/* ---- afterwards --------------------------------------------------------------------------------------- */
+
+static int append(const pb_bench *b, long long id, const pb_result *r)
+{
+    if (check_errors(b))
+        return -1;
+    pb_store *s = pb_store_open(b->db);
+    int rc = s ? pb_store_append(s, id, r) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
+{
+    pb_threads_start(b->threads);
+    subject s = open_trained(b, c, id);
+    pb_result r;
+    pb_result_init(&r);
+    int rc = s.model ? pb_form_hold(s.form, s.model) : -1;
+    rc = rc || pb_score(s.model, s.form, b->experiment->task, PB_TEST, c->train.batch, &r) ? -1 : 0;
+    rc = rc || append(b, id, &r) ? -1 : 0;
+    pb_result_free(&r);
+    close_subject(&s);
+    pb_threads_stop();
+    return rc;
+}
+
+/* This process's share of the rounds. */
+static pb_rounds rounds_of(const pb_bench *b)
+{
+    int processes = b->experiment->timing_processes;
+    int count = (b->experiment->timing_rounds + processes - 1) / processes;
+    return (pb_rounds){.process = b->process, .from = b->process * count, .count = count};
+}
+
+/* ---- many adapters ------------------------------------------------------------------------------------ */
+
+static int serve(const pb_bench *b, const pb_cell *c, pb_model *merged, const char *dir, int count, pb_result *r)
+{
+    char over[64], under[64], key[64];
+    snprintf(over, sizeof over, "serving.mixed.n%d", count);
+    snprintf(under, sizeof under, "serving.merged.n%d", count);
+    snprintf(key, sizeof key, "serving.mixed_ratio.n%d", count);
+    subject base = open_subject(b, c, 0);
+    pb_rounds rounds = rounds_of(b);
+    int rc = base.model ? pb_measure_serving(base.model, merged, dir, count, base.form, &rounds, r) : -1;
+    pb_timing_ratio(r, b->process, over, under, key);
+    close_subject(&base);
+    return rc;
+}
+
+/* Where the experiment asks for it, of rows that a bank can serve. */
+static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_model *merged, pb_result *r)
+{
+    const char *at = b->experiment->serving;
+    if (!*at)
+        return 0;
+    if (!merged || !pb_bank_serves(tuned)) {
+        if (!b->process)
+            pb_warn("serving: %s is left out: a bank serves one low-rank adapter (LoRA without DoRA) that leaves the "
+                    "base, and its pooler, as it is",
+                    c->row->label);
+        return 0;
+    }
+    char *dir = pb_format("%s/%s.adapter", b->artifacts, c->hash.hex);
+    int rc = pb_adapter_save(tuned, dir);
+    for (char *end; !rc && *at; at = *end ? end + 1 : end) {
+        long count = strtol(at, &end, 10);
+        rc = end > at && count >= 1 && count <= 4096
+                 ? serve(b, c, merged, dir, (int)count, r)
+                 : pb_error("serving: want numbers of adapters such as 1, 8, 64, got '%s'", b->experiment->serving);
+        end += strspn(end, " ");
+    }
+    free(dir);
+    return rc;
+}
+
+/* What holding the base in fewer bits changes: its logits against those of the base in full. */
+static int put_precision(const pb_bench *b, const pb_cell *c, const subject *base, pb_result *r)
+{
+    if (c->base.precision == PB_IN_FP32 || !base->model)
+        return 0;
+    pb_cell full = *c;
+    full.base = (pb_base_options){0};
+    subject s = open_subject(b, &full, 0);
+    int rc = s.model ? pb_measure_difference(base->model, s.model, s.form, r) : -1;
+    close_subject(&s);
+    return rc;
+}
+
+/* The tuned model in its fastest shape, if it has one: weights folded, prompt held. */
+static int open_merged(const pb_bench *b, const pb_cell *c, long long id, const subject *tuned, subject *out)
+{
+    *out = (subject){NULL, NULL};
+    if (!pb_model_can_merge(tuned->model))
+        return 0;
+    *out = open_trained(b, c, id);
+    if (!out->model)
+        return -1;
+    pb_model_merge(out->model);
+    return pb_form_hold(out->form, out->model);
+}
+
+static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], pb_result *r)
+{
+    pb_model *const model[] = {s[0].model, s[1].model, s[2].model};
+    const pb_form *const form[] = {s[0].form, s[1].form, s[2].form};
+    pb_rounds rounds = rounds_of(b);
+    pb_waits waits = pb_waits_now();
+    if (pb_measure_inference(model, form, &rounds, r))
+        return -1;
+    pb_result_put(r, -1, b->process, pb_waits_since(&waits), "overhead.contention");
+    pb_timing_ratios(r, b->process);
+    if (serve_all(b, c, model[PB_UNMERGED], model[PB_MERGED], r))
+        return -1;
+    return b->process ? 0 : put_precision(b, c, &s[PB_BASE], r);
+}
+
+int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)
+{
+    pb_threads_start(b->threads);
+    subject s[PB_VARIANTS] = {open_subject(b, c, 0), open_trained(b, c, id), {NULL, NULL}};
+    pb_result r;
+    pb_result_init(&r);
+    int rc = s[PB_BASE].model && s[PB_UNMERGED].model ? open_merged(b, c, id, &s[PB_UNMERGED], &s[PB_MERGED]) : -1;
+    rc = rc || time_all(b, c, s, &r) || append(b, id, &r) ? -1 : 0;
+    pb_result_free(&r);
+    for (int v = 0; v < PB_VARIANTS; v++)
+        close_subject(&s[v]);
+    pb_threads_stop();
+    return rc;
+}

@@ -1,0 +1,553 @@
+/* run: the passes of an experiment: train, choose, test, time. */
+#include "driver/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/threads.h"
+#include "model/chat.h"
+#include "model/family.h"
+#include "driver/children.h"
+#include "results/kept.h"
+#include "driver/progress.h"
+#include "results/timing.h"
+#include "train/template.h"
+
+/* ---- the bench ---------------------------------------------------------------------------------------- */
+
+static int check_template(const char *path)
+{
+    pb_template t;
+    char *text = pb_read_file(path, NULL);
+    int rc = text ? pb_template_parse(path, text, &t) : -1;
+    free(text);
+    return rc;
+}
+
+/* Rows that answer in words or texts need a model that goes on with a text, and a template. */
+static int check_decoder(const pb_experiment *e, const pb_model *m)
+{
+    for (int i = 0; i < e->cells; i++) {
+        const pb_prompting *p = pb_cell_prompting(&e->cell[i]);
+        if ((e->task->texts || p) && !pb_model_config(m)->family->causal)
+            return pb_error("%s: row %s needs a causal language model; %s is a %s", e->path, e->cell[i].row->label,
+                            e->model_path, pb_model_family(m));
+        const pb_chat *chat;
+        if (p && ((*p->template && check_template(p->template)) || pb_chat_find(m, p->chat, &chat)))
+            return -1;
+    }
+    return 0;
+}
+
+int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
+{
+    *b = (pb_bench){.experiment = e, .db = db, .home = getcwd(NULL, 0), .artifacts = pb_kept_folder(db)};
+    b->data = pb_experiment_data(e);
+    pb_model *m = b->data ? pb_model_open(&(pb_opening){.path = e->model_path, .classes = b->data->classes}) : NULL;
+    if (!m) {
+        pb_bench_close(b);
+        return -1;
+    }
+    pb_digest digest = pb_model_digest(m);
+    int rc = check_decoder(e, m);
+    pb_model_free(m);
+    pb_experiment_seal(e, b->data, &digest);
+    if (rc)
+        pb_bench_close(b);
+    return rc;
+}
+
+void pb_bench_close(pb_bench *b)
+{
+    pb_data_free(b->data);
+    free(b->home);
+    free(b->artifacts);
+    b->data = NULL;
+    b->artifacts = b->home = NULL;
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------- */
+
+/* What a pass does to a cell, and by what the database shows that it is done. */
+typedef struct pass_kind {
+    const char *name;                                               /* of its claims  */
+    int (*work)(const pb_bench *b, const pb_cell *c, long long id); /* NULL: training */
+    int (*is_done)(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done);
+    bool alone; /* one cell at a time on this machine, whoever runs it */
+} pass_kind;
+
+typedef struct pass {
+    pb_bench bench;
+    const pass_kind *kind;
+    const pb_cell **cell; /* to be done in this pass                             */
+    long long *id;        /* their runs, if stored                               */
+    long long *busy;      /* the process of another run that works on it; 0: none */
+    int cells;
+    pb_selections chosen; /* known once all is trained                           */
+    pb_meter meter;
+    int failed, unchosen;
+} pass;
+
+static int is_trained(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done)
+{
+    (void)b, (void)id;
+    long long run;
+    int rc = pb_store_find(s, &c->hash, &run);
+    *done = run != 0;
+    return rc;
+}
+
+static int is_tested(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done)
+{
+    (void)c;
+    char *key = pb_format("accuracy.test.%s", b->experiment->task->metrics[0].name);
+    int rc = pb_store_has(s, id, PB_TEST, key, -1, done);
+    free(key);
+    return rc;
+}
+
+static int is_timed(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done)
+{
+    (void)c;
+    if (pb_timing_has(s, id, -1, done))
+        return -1;
+    return *done ? 0 : pb_timing_has(s, id, b->process, done);
+}
+
+static const pass_kind training = {"train", NULL, is_trained, false},
+                       testing = {"test", pb_cell_test, is_tested, false},
+                       timing = {"time", pb_cell_time, is_timed, true};
+
+static char *label_of(const pb_cell *c)
+{
+    return pb_format("%s%s%s seed %llu", c->row->label, *c->choice ? " " : "", c->choice, (unsigned long long)c->seed);
+}
+
+/* ---- in a child ---------------------------------------------------------------------------------------- */
+
+/* Claims a cell of a pass; of one whose cells run alone, all. */
+static int claim(const pass *p, const pb_cell *c, long long id, bool *done, long long *busy)
+{
+    *done = false;
+    *busy = 0;
+    pb_bench_home(&p->bench);
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_store_claim(s, p->kind->alone ? "" : c->hash.hex, p->kind->name, busy) : -1;
+    if (!rc && !*busy)
+        rc = p->kind->is_done(s, &p->bench, c, id, done);
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+static int release(const pass *p, const pb_cell *c)
+{
+    pb_bench_home(&p->bench);
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_store_release(s, p->kind->alone ? "" : c->hash.hex, p->kind->name) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+typedef struct teller {
+    const pass *pass;
+    const pb_cell *cell;
+    FILE *to;
+    double last, claimed;
+} teller;
+
+static void tell_step(void *ctx, int step, int steps, double loss)
+{
+    enum { PROLONG = 120 }; /* seconds */
+    teller *t = ctx;
+    double now = pb_clock();
+    if (now - t->last < 0.1 && step < steps)
+        return;
+    t->last = now;
+    fprintf(t->to, "%d %d %g\n", step, steps, loss);
+    if (now - t->claimed > PROLONG) {
+        bool done;
+        long long busy;
+        bool fine = !*pb_error_text();
+        t->claimed = now;
+        if (claim(t->pass, t->cell, 0, &done, &busy) && fine) /* a database that is busy costs no training */
+            pb_error_clear();
+    }
+}
+
+/* 1: the cell is ours, 0: it is somebody else's (who is told) or done, -1 with an error. */
+static int take(const pass *p, int number, FILE *to_parent)
+{
+    bool done;
+    long long busy;
+    for (;;) {
+        if (claim(p, p->cell[number], p->id[number], &done, &busy))
+            return -1;
+        if (done)
+            fprintf(to_parent, "done\n");
+        else if (busy && !p->kind->alone)
+            fprintf(to_parent, "busy %lld\n", busy);
+        if (done || !busy || !p->kind->alone)
+            return !done && !busy;
+        pb_child_begin(to_parent); /* waiting is not its time */
+        usleep(200000);
+    }
+}
+
+static int work_in_child(void *ctx, int number, FILE *to_parent)
+{
+    const pass *p = ctx;
+    const pb_cell *c = p->cell[number];
+    teller t = {.pass = p, .cell = c, .to = to_parent, .claimed = pb_clock()};
+    pb_error_clear();
+    int rc = take(p, number, to_parent);
+    if (rc <= 0)
+        return rc;
+    pb_child_begin(to_parent);
+    rc = p->kind->work ? p->kind->work(&p->bench, c, p->id[number])
+                       : pb_cell_train(&p->bench, c, &(pb_progress){.tell = tell_step, .ctx = &t});
+    return release(p, c) || rc ? -1 : 0;
+}
+
+/* ---- in the parent ------------------------------------------------------------------------------------- */
+
+static void cell_begun(void *ctx, int number)
+{
+    pass *p = ctx;
+    char *label = label_of(p->cell[number]);
+    pb_meter_tell(&p->meter, label, 0, "");
+    free(label);
+}
+
+static void cell_told(void *ctx, int number, const char *line)
+{
+    pass *p = ctx;
+    int step, steps;
+    double loss;
+    if (sscanf(line, "busy %lld", &p->busy[number]) == 1 || sscanf(line, "%d %d %lg", &step, &steps, &loss) != 3)
+        return;
+    char *label = label_of(p->cell[number]), *detail = pb_format("loss %.3f", loss);
+    pb_meter_tell(&p->meter, label, (double)step / steps, detail);
+    free(detail);
+    free(label);
+}
+
+/* A failed training is a row of its own, with the first error. */
+static int store_failure(const pass *p, const pb_cell *c, const char *error, double seconds)
+{
+    pb_result r;
+    pb_result_init(&r);
+    snprintf(r.status, sizeof r.status, "failed");
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s && pb_store_run(s, p->bench.experiment, c, &r, error, seconds) > 0 ? 0 : -1;
+    rc = pb_store_close(s) || rc ? -1 : 0;
+    pb_result_free(&r);
+    return rc;
+}
+
+/* What could not be timed is not tried for ever. */
+static int note_untimed(const pass *p, long long id, const char *error)
+{
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_store_note(s, id, PB_TIMING_FAILED, error) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* What the database has of a cell when its child is gone: that counts, not how the child ended. */
+typedef struct outcome {
+    bool stored;
+    double validation; /* NaN: it diverged */
+} outcome;
+
+static int read_outcome(const pass *p, int number, outcome *o)
+{
+    char *key = pb_format("accuracy.validation.%s", p->bench.experiment->task->metrics[0].name);
+    pb_state state = {.validation = NAN};
+    pb_store *s = pb_store_read(p->bench.db);
+    int rc = s ? pb_store_state(s, &p->cell[number]->hash, key, &state) : -1;
+    if (!rc)
+        rc = p->kind->is_done(s, &p->bench, p->cell[number], p->id[number], &o->stored);
+    o->validation = state.validation;
+    free(key);
+    free(state.error);
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* What the meter says of a cell whose result is there. */
+static char *praise(const pass *p, const outcome *o)
+{
+    if (p->kind->work)
+        return pb_strdup("done");
+    return isnan(o->validation)
+               ? pb_strdup("diverged")
+               : pb_format("validation %s %.4f", p->bench.experiment->task->metrics[0].name, o->validation);
+}
+
+static int cell_ended(void *ctx, int number, const char *error, double seconds)
+{
+    pass *p = ctx;
+    const pb_cell *c = p->cell[number];
+    outcome o;
+    if (read_outcome(p, number, &o))
+        return -1;
+    if (!error)
+        error = "it ended, with exit status 0, before its result was stored";
+    char *label = label_of(c), *detail = o.stored          ? praise(p, &o)
+                                         : p->busy[number] ? pb_format("left to process %lld", p->busy[number])
+                                                           : pb_format("failed: %s", error);
+    bool failed = !o.stored && !p->busy[number];
+    pb_meter_end(&p->meter, label, detail, seconds);
+    free(detail);
+    free(label);
+    p->failed += failed;
+    return !failed          ? 0
+           : !p->kind->work ? store_failure(p, c, error, seconds)
+           : p->kind->alone ? note_untimed(p, p->id[number], error)
+                            : 0;
+}
+
+static const pb_child_events events = {.begun = cell_begun, .told = cell_told, .ended = cell_ended};
+
+static int run_pass(pass *p, const char *what, int jobs, const pb_run_options *o)
+{
+    if (!p->cells)
+        return 0;
+    int cores = o->threads > 0 ? o->threads : pb_cores_allowed("");
+    p->bench.threads = cores / jobs > 1 ? cores / jobs : 1;
+    p->meter = pb_meter_start(what, p->cells, jobs, o->quiet);
+    pb_child_limits limits = {.jobs = jobs, .seconds = p->bench.experiment->cell_seconds};
+    int rc = pb_children_run(p->cells, &limits, work_in_child, &events, p);
+    pb_meter_stop(&p->meter);
+    return rc;
+}
+
+/* ---- what is left to do ------------------------------------------------------------------------------- */
+
+typedef bool is_candidate(const pass *p, int cell);
+
+static bool is_any(const pass *p, int cell)
+{
+    (void)p, (void)cell;
+    return true;
+}
+
+/* A run of the row's choice that did not diverge. */
+static bool is_chosen(const pass *p, int cell)
+{
+    const pb_state *state = p->chosen.cell ? &p->chosen.cell[cell] : NULL; /* while training nothing is */
+    return state && state->run && !isnan(state->validation) &&
+           pb_selection_has(&p->chosen, &p->bench.experiment->cell[cell]) &&
+           p->chosen.row[p->bench.experiment->cell[cell].row - p->bench.experiment->row].kept;
+}
+
+/* One seed of each row: speed does not depend on what was learnt. */
+static bool is_to_be_timed(const pass *p, int cell)
+{
+    const pb_experiment *e = p->bench.experiment;
+    return e->timing_rounds > 0 && e->cell[cell].seed == e->seed[0] && is_chosen(p, cell);
+}
+
+/* What could not be timed is tried again only if the user asks for it. */
+static int was_given_up(const pass *p, pb_store *s, long long id, bool *given_up)
+{
+    char *why = NULL;
+    int rc = p->bench.retry ? 0 : pb_store_fact(s, id, PB_TIMING_FAILED, &why);
+    *given_up = why != NULL;
+    free(why);
+    return rc;
+}
+
+static int collect(pass *p, const pass_kind *kind, is_candidate *candidate)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(p->bench.db); /* closed again before a child is made */
+    int rc = s ? 0 : -1;
+    p->kind = kind;
+    p->cells = 0;
+    for (int i = 0; !rc && i < e->cells; i++) {
+        bool done = true;
+        long long id = p->chosen.cell ? p->chosen.cell[i].run : 0;
+        if (candidate(p, i))
+            rc = kind->is_done(s, &p->bench, &e->cell[i], id, &done);
+        if (!rc && !done && kind->alone)
+            rc = was_given_up(p, s, id, &done);
+        if (done)
+            continue;
+        p->cell[p->cells] = &e->cell[i];
+        p->busy[p->cells] = 0;
+        p->id[p->cells++] = id;
+    }
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* ---- several drivers ---------------------------------------------------------------------------------- */
+
+/* Leaves those cells in the pass that another run works on. */
+static void keep_busy(pass *p)
+{
+    int kept = 0;
+    for (int i = 0; i < p->cells; i++) {
+        if (!p->busy[i])
+            continue;
+        p->cell[kept] = p->cell[i];
+        p->id[kept] = p->id[i];
+        p->busy[kept++] = p->busy[i];
+    }
+    p->cells = kept;
+}
+
+static int count_claimed(const pass *p, int *claimed)
+{
+    *claimed = 0;
+    pb_store *s = pb_store_read(p->bench.db);
+    int rc = s ? 0 : -1;
+    for (int i = 0; i < p->cells && !rc; i++) {
+        long long process;
+        rc = pb_store_claimed(s, p->cell[i]->hash.hex, p->kind->name, &process);
+        *claimed += process != 0;
+    }
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* Until those who work on the pass's cells are done, or dead. */
+static int wait_for_others(pass *p, bool quiet)
+{
+    int claimed;
+    if (!quiet)
+        fprintf(stderr, "%s: waiting for %d that another run works on (process %lld)\n", p->kind->name, p->cells,
+                p->busy[0]);
+    while (!count_claimed(p, &claimed)) {
+        if (!claimed) {
+            memset(p->busy, 0, (size_t)p->cells * sizeof *p->busy);
+            return 0;
+        }
+        usleep(500000);
+    }
+    return -1;
+}
+
+static int run_shared(pass *p, const char *what, int jobs, const pb_run_options *o)
+{
+    while (p->cells) {
+        if (run_pass(p, what, jobs, o))
+            return -1;
+        keep_busy(p);
+        if (p->cells && wait_for_others(p, o->quiet))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- choosing ----------------------------------------------------------------------------------------- */
+
+/* The trained parameters of settings that were not chosen, by this sweep or another, will not be asked for again. */
+static int drop_artifacts(const pass *p, pb_store *s)
+{
+    const pb_experiment *e = p->bench.experiment;
+    int chosen = 0;
+    for (int i = 0; i < e->cells && chosen >= 0; i++) {
+        char *path = pb_kept_path(p->bench.db, e->cell[i].hash.hex);
+        if (p->chosen.row[e->cell[i].row - e->row].kept && !pb_selection_has(&p->chosen, &e->cell[i]) &&
+            !access(path, F_OK) && !(chosen = pb_store_is_chosen(s, e->cell[i].hash.hex)))
+            unlink(path);
+        free(path);
+    }
+    return chosen < 0 ? -1 : 0;
+}
+
+static int choose_rows(pass *p, bool partial)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_selections_make(&p->chosen, s, e, partial) : -1;
+    for (int i = 0; i < e->rows && !rc; i++) {
+        pb_selection *row = &p->chosen.row[i];
+        if (pb_selection_is_ready(row, partial)) {
+            rc = row->kept ? 0 : pb_selection_keep(row, e, s);
+            row->kept = true;
+            continue;
+        }
+        pb_text line = {0};
+        pb_selection_tell(row, e->seeds, &line);
+        pb_warn("%s", line.data);
+        pb_text_free(&line);
+        p->unchosen++;
+    }
+    if (!rc)
+        rc = drop_artifacts(p, s);
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* ---- all passes --------------------------------------------------------------------------------------- */
+
+static int keep_data(const pass *p)
+{
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_store_data(s, p->bench.data) : -1;
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+static int pool_times(const pass *p)
+{
+    const pb_experiment *e = p->bench.experiment;
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? 0 : -1;
+    for (int i = 0; !rc && i < e->cells; i++)
+        if (is_to_be_timed(p, i))
+            rc = pb_timing_pool(s, p->chosen.cell[i].run, e->timing_processes);
+    return pb_store_close(s) || rc ? -1 : 0;
+}
+
+/* One process of each row after the other, then the next ones: what changes on the machine meets all rows alike. */
+static int time_rows(pass *p, const pb_run_options *o)
+{
+    int processes = p->bench.experiment->timing_processes;
+    char what[64];
+    for (p->bench.process = 0; p->bench.process < processes; p->bench.process++) {
+        snprintf(what, sizeof what, "time (process %d of %d)", p->bench.process + 1, processes);
+        if (collect(p, &timing, is_to_be_timed) || run_shared(p, what, 1, o))
+            return -1;
+    }
+    return pool_times(p);
+}
+
+/* Did any run come to an end that can be looked at? */
+static bool has_result(const pass *p)
+{
+    for (int i = 0; i < p->bench.experiment->cells; i++)
+        if (!isnan(p->chosen.cell[i].validation))
+            return true;
+    return false;
+}
+
+static int run_passes(pass *p, const pb_run_options *o)
+{
+    int jobs = o->jobs > 0 ? o->jobs : p->bench.experiment->jobs;
+    if (keep_data(p) || collect(p, &training, is_any) || run_shared(p, "train", jobs, o))
+        return -1;
+    if (choose_rows(p, o->partial) || collect(p, &testing, is_chosen) || run_shared(p, "test", jobs, o))
+        return -1;
+    if (o->timing && time_rows(p, o))
+        return -1;
+    if (!has_result(p))
+        pb_warn("no row has a result: every run diverged or failed");
+    return p->failed || p->unchosen || !has_result(p);
+}
+
+int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o)
+{
+    pass p = {.cells = 0};
+    if (pb_bench_open(&p.bench, e, db))
+        return -1;
+    p.cell = pb_alloc((size_t)(e->cells + 1) * sizeof *p.cell);
+    p.id = pb_alloc((size_t)(e->cells + 1) * sizeof *p.id);
+    pb_kept_sweep(db);
+    p.bench.retry = o->retry;
+    p.busy = pb_alloc((size_t)(e->cells + 1) * sizeof *p.busy);
+    int rc = run_passes(&p, o);
+    pb_selections_free(&p.chosen);
+    free(p.cell);
+    free(p.id);
+    free(p.busy);
+    pb_bench_close(&p.bench);
+    return rc;
+}

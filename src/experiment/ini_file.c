@@ -1,0 +1,271 @@
+/* ini_file: inih behind a reader that counts lines and refuses what inih would silently bend:
+ * a line over its limit is split, an indented one continues the value above, a long section
+ * name is cut. */
+#include "experiment/ini_file.h"
+
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+
+#define LONGEST_LINE 190 /* inih's buffer holds 200 */
+#define LONGEST_NAME 48  /* inih cuts names of sections and keys at 50 */
+
+typedef struct reader {
+    pb_ini *ini;
+    FILE *file;
+    int line;
+    bool failed;
+} reader;
+
+/* ---- entries ------------------------------------------------------------------------------------------ */
+
+/* A copy without blanks at the ends and with single ones inside. */
+static char *tidy(const char *text, size_t n)
+{
+    char *out = pb_alloc(n + 1);
+    size_t length = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool blank = text[i] == ' ' || text[i] == '\t';
+        if (!blank)
+            out[length++] = text[i];
+        else if (length && out[length - 1] != ' ')
+            out[length++] = ' ';
+    }
+    if (length && out[length - 1] == ' ')
+        length--;
+    out[length] = 0;
+    return out;
+}
+
+/* What an entry is found by. */
+static pb_text full_name(const char *section, const char *key)
+{
+    pb_text name = {0};
+    pb_text_bytes(&name, section, strlen(section) + 1);
+    pb_text_bytes(&name, key, strlen(key));
+    return name;
+}
+
+static pb_entry *add_entry(pb_ini *ini, char *section, const char *key, const char *value, char *place)
+{
+    pb_grow(&ini->entry, ini->entries, &ini->capacity, sizeof *ini->entry);
+    pb_entry *e = &ini->entry[ini->entries++];
+    *e = (pb_entry){.section = section, .place = place};
+    e->key = key ? pb_strdup(key) : NULL;
+    e->value = value ? pb_strdup(value) : NULL;
+    if (!key)
+        return e;
+    pb_text name = full_name(section, key);
+    pb_index_put(&ini->name, name.data, name.length, (int)ini->entries - 1);
+    pb_text_free(&name);
+    return e;
+}
+
+static pb_entry *seek(pb_ini *ini, const char *section, const char *key)
+{
+    pb_text name = full_name(section, key);
+    int i = pb_index_find(&ini->name, name.data, name.length);
+    pb_text_free(&name);
+    return i < 0 ? NULL : &ini->entry[i];
+}
+
+pb_entry *pb_ini_find(pb_ini *ini, const char *section, const char *key)
+{
+    pb_entry *e = seek(ini, section, key);
+    if (e)
+        e->used = true;
+    return e;
+}
+
+int pb_ini_blame(const pb_entry *e)
+{
+    char *why = pb_strdup(pb_error_text());
+    pb_error_clear();
+    pb_error("%s: %s", e->place, why);
+    free(why);
+    return -1;
+}
+
+int pb_ini_apply(const pb_option *options, void *conf, const pb_entry *e)
+{
+    return pb_option_set(options, conf, e->key, e->value) ? pb_ini_blame(e) : 0;
+}
+
+int pb_ini_fill(pb_ini *ini, const char *section, const pb_option *options, void *conf)
+{
+    for (size_t i = 0; i < ini->entries; i++) {
+        pb_entry *e = &ini->entry[i];
+        if (strcmp(e->section, section) != 0)
+            continue;
+        e->used = true;
+        if (e->key && pb_ini_apply(options, conf, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------ */
+
+static int refuse(reader *r, const char *why)
+{
+    r->failed = true;
+    return pb_error("%s:%d: %s", r->ini->path, r->line, why);
+}
+
+static int open_section(reader *r, const char *text)
+{
+    const char *end = strchr(text, ']');
+    if (!end)
+        return refuse(r, "want a ']' behind the section's name");
+    if (end - text - 1 > LONGEST_NAME)
+        return refuse(r, "a section's name of more than 48 bytes; want a shorter one");
+    add_entry(r->ini, tidy(text + 1, (size_t)(end - text - 1)), NULL, NULL, pb_format("%s:%d", r->ini->path, r->line));
+    return 0;
+}
+
+static int check_line(reader *r, const char *line, size_t length)
+{
+    size_t blanks = strspn(line, " \t"), key = strcspn(line + blanks, "=:");
+    const char *text = line + blanks;
+    if (!*text || strchr(";#\r\n", *text))
+        return 0;
+    if (strlen(line) != length)
+        return refuse(r, "a NUL byte; want a text file");
+    if (length > LONGEST_LINE)
+        return refuse(r, "a line of more than 190 bytes; want a shorter one");
+    if (blanks)
+        return refuse(r, "an indented line; want it to begin in the first column");
+    if (*text == '[')
+        return open_section(r, text);
+    if (!text[key])
+        return refuse(r, "want 'key = value' or '[section]'");
+    return key > LONGEST_NAME ? refuse(r, "a key of more than 48 bytes; want a shorter one") : 0;
+}
+
+/* inih asks for its next line here. */
+static char *next_line(char *out, int room, void *stream)
+{
+    reader *r = stream;
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t n = r->failed ? -1 : getline(&line, &capacity, r->file);
+    r->line++;
+    bool good = n >= 0 && !check_line(r, line, (size_t)n);
+    if (good)
+        snprintf(out, (size_t)room, "%s", n > LONGEST_LINE ? ";\n" : line); /* a long comment */
+    free(line);
+    return good ? out : NULL;
+}
+
+static int keep_entry(void *ctx, const char *section, const char *key, const char *value)
+{
+    reader *r = ctx;
+    char *name = tidy(section, strlen(section));
+    const pb_entry *before = seek(r->ini, name, key);
+    if (!*name || before) {
+        if (before)
+            pb_error("%s:%d: %s: given twice; first at %s", r->ini->path, r->line, key, before->place);
+        else
+            pb_error("%s:%d: %s: want it in a section, such as [train]", r->ini->path, r->line, key);
+        r->failed = true;
+        free(name);
+        return 0;
+    }
+    add_entry(r->ini, name, key, value, pb_format("%s:%d", r->ini->path, r->line));
+    return 1;
+}
+
+/* Settings are listed one a line, so that a value must be of one. */
+static int check_value(const char *place, const char *key, const char *value)
+{
+    return strpbrk(value, "\n\r") ? pb_error("%s: %s: want a value of one line, got '%s'", place, key, value) : 0;
+}
+
+pb_ini *pb_ini_new(const char *path)
+{
+    pb_ini *ini = pb_alloc(sizeof *ini);
+    ini->path = pb_strdup(path);
+    return ini;
+}
+
+int pb_ini_add(pb_ini *ini, const char *section, const char *key, const char *value, const char *place)
+{
+    const pb_entry *before = key ? seek(ini, section, key) : NULL;
+    if (before)
+        return pb_error("%s: %s: given twice; first at %s", place, key, before->place);
+    if (key && check_value(place, key, value))
+        return -1;
+    add_entry(ini, pb_strdup(section), key, value, pb_strdup(place));
+    return 0;
+}
+
+pb_ini *pb_ini_read(const char *path)
+{
+    FILE *file = pb_open_stream(path);
+    if (!file)
+        return NULL;
+    pb_ini *ini = pb_ini_new(path);
+    reader r = {.ini = ini, .file = file};
+    int line = ini_parse_stream(next_line, &r, keep_entry, &r);
+    if (line && !r.failed)
+        refuse(&r, "want 'key = value' or '[section]'");
+    if (ferror(file) && !r.failed)
+        refuse(&r, "cannot read");
+    fclose(file);
+    if (!r.failed)
+        return ini;
+    pb_ini_free(ini);
+    return NULL;
+}
+
+void pb_ini_free(pb_ini *ini)
+{
+    if (!ini)
+        return;
+    for (size_t i = 0; i < ini->entries; i++) {
+        free(ini->entry[i].section);
+        free(ini->entry[i].key);
+        free(ini->entry[i].value);
+        free(ini->entry[i].place);
+    }
+    free(ini->entry);
+    pb_index_free(&ini->name);
+    free(ini->path);
+    free(ini);
+}
+
+/* ---- overrides ---------------------------------------------------------------------------------------- */
+
+int pb_ini_set(pb_ini *ini, const char *assignment)
+{
+    const char *equals = strchr(assignment, '=');
+    if (!equals || equals == assignment)
+        return pb_error("--set %s: want section.key=value or key=value", assignment);
+    if (check_value("--set", assignment, equals + 1))
+        return -1;
+    char *name = tidy(assignment, (size_t)(equals - assignment));
+    char *dot = strrchr(name, '.'), *key = pb_strdup(dot ? dot + 1 : name);
+    if (dot)
+        *dot = 0;
+    char *section = dot ? name : pb_strdup("train");
+    for (char *c = section; *c; c++)
+        *c = *c == '.' ? ' ' : *c;
+    pb_entry *e = seek(ini, section, key);
+    char *place = pb_format("--set %s", assignment), *value = tidy(equals + 1, strlen(equals + 1));
+    if (e) {
+        free(e->place);
+        free(e->value);
+        e->place = place;
+        e->value = pb_strdup(value);
+        free(section);
+    } else {
+        add_entry(ini, section, key, value, place);
+    }
+    if (!dot)
+        free(name);
+    free(value);
+    free(key);
+    return 0;
+}

@@ -1,0 +1,381 @@
+/* compare: see compare.h. */
+#include "report/compare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "report/notes.h"
+
+const char *const pb_verdict_name[] = {"same", "better", "worse", "undecided"};
+const pb_margins pb_margins_usual = {-1, 0.05, 1e-4};
+
+int pb_margins_read(pb_margins *m, const char *text)
+{
+    char *end;
+    if (!text)
+        return 0;
+    m->accuracy = strtod(text, &end);
+    if (*end == ',')
+        m->ratio = strtod(end + 1, &end);
+    if (*end == ',')
+        m->trajectory = strtod(end + 1, &end);
+    return !*end && m->accuracy >= 0 && m->ratio >= 0 && m->trajectory >= 0
+               ? 0
+               : pb_error("--margin: want up to three numbers from 0, of the score, of times and of the trajectory: "
+                          "0.01,0.05,1e-4; got '%s'",
+                          text);
+}
+
+/* ---- verdicts --------------------------------------------------------------------------------------------- */
+
+/* The interval of a difference against [-margin, margin] around `none`; rising: more is better. */
+static pb_verdict judge(pb_interval d, double none, double margin, bool rising)
+{
+    if (isnan(d.low) || isnan(d.high))
+        return PB_UNDECIDED;
+    if (d.low >= none - margin && d.high <= none + margin)
+        return PB_SAME;
+    if (d.low > none)
+        return rising ? PB_BETTER : PB_WORSE;
+    if (d.high < none)
+        return rising ? PB_WORSE : PB_BETTER;
+    return PB_UNDECIDED;
+}
+
+static pb_axis *new_axis(pb_comparison *c, const char *key, double a, double b)
+{
+    PB_CHECK(c->axes < (int)PB_COUNT(c->axis));
+    pb_axis *x = &c->axis[c->axes++];
+    *x = (pb_axis){.a = a, .b = b, .p = NAN};
+    snprintf(x->key, sizeof x->key, "%s", key);
+    return x;
+}
+
+/* ---- accuracy --------------------------------------------------------------------------------------------- */
+
+/* Indices of the seeds that both sides have; how many. */
+static int common_seeds(const pb_side *a, const pb_side *b, int *ia, int *ib)
+{
+    int n = 0;
+    for (int i = 0, k = 0; i < a->seeds && k < b->seeds;)
+        if (a->seed[i] == b->seed[k]) {
+            ia[n] = i++;
+            ib[n++] = k++;
+        } else if (a->seed[i] < b->seed[k]) {
+            i++;
+        } else {
+            k++;
+        }
+    return n;
+}
+
+/* Of accuracies: "p 0.012 (permutation over examples), of one seed also McNemar's. */
+static void note_tests(const pb_scores *a, const pb_scores *b, pb_axis *x)
+{
+    size_t used = strlen(x->note);
+    if (a->metric)
+        return;
+    pb_crossed one = pb_scores_crossed(a), other = pb_scores_crossed(b);
+    snprintf(x->note + used, sizeof x->note - used, "%sp %.3g of these models by permutation", used ? "; " : "",
+             pb_stats_pair_p(&one, &other, 9999, 0));
+    int only[2] = {0};
+    for (int e = 0; e < a->examples; e++) {
+        only[0] += a->x[e] > b->x[e];
+        only[1] += a->x[e] < b->x[e];
+    }
+    used = strlen(x->note);
+    if (a->seeds == 1)
+        snprintf(x->note + used, sizeof x->note - used, ", %.3g by McNemar", pb_stats_mcnemar(only[0], only[1]));
+}
+
+/* Half the width of an interval that would decide: as narrow as the difference is far from 0, or as fits into the
+ * margin. */
+static double deciding_half(double difference, double margin)
+{
+    return fmax(fabs(difference), margin - fabs(difference));
+}
+
+/* How much larger a study would have to be. */
+static void note_size(const pb_components *p, const pb_scores *a, pb_axis *x)
+{
+    double half = deciding_half(x->difference.middle, x->margin);
+    if (isnan(p->half)) {
+        snprintf(x->note, sizeof x->note, "all differences are equal: how far others are cannot be told");
+        return;
+    }
+    int seeds = pb_stats_seeds_wanted(p, a->seeds, a->examples, half);
+    int examples = pb_stats_examples_wanted(p, a->seeds, a->examples, half);
+    char more[80] = "neither more seeds nor more examples alone would decide";
+    if (seeds && examples)
+        snprintf(more, sizeof more, "%d seeds or %d examples would decide", seeds, examples);
+    else if (seeds || examples)
+        snprintf(more, sizeof more, "%d %s would decide", seeds ? seeds : examples, seeds ? "seeds" : "examples");
+    snprintf(x->note, sizeof x->note, "%s, if it is so; detectable: %.2g", more, pb_stats_detectable(p));
+}
+
+static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a, const pb_scores *b, double margin)
+{
+    const pb_metric_info *primary = &task->metrics[0];
+    char key[64];
+    snprintf(key, sizeof key, "accuracy.test.%s", primary->name);
+    pb_crossed x = pb_scores_crossed(a), y = pb_scores_crossed(b);
+    pb_components parts;
+    pb_axis *axis = new_axis(c, key, pb_stats_row(&x, NULL).middle, pb_stats_row(&y, NULL).middle);
+    axis->kind = PB_SCORE;
+    axis->difference = pb_score_within(primary, true, pb_stats_pair(&x, &y, &parts));
+    axis->margin = margin >= 0 ? margin : pb_score_point(fmax(axis->a, axis->b));
+    axis->verdict = judge(axis->difference, 0, axis->margin, primary->higher_is_better);
+    if (axis->verdict == PB_UNDECIDED)
+        note_size(&parts, a, axis);
+    note_tests(a, b, axis);
+}
+
+/* Has run `i` of one side the hash of run `k` of the other, which covers all that decides a result? */
+static bool same_run(const pb_side *a, int i, const pb_side *b, int k)
+{
+    pb_record x = {.id = 0}, y = {.id = 0};
+    bool same = !pb_store_record(a->store, a->run[i], &x) && !pb_store_record(b->store, b->run[k], &y) &&
+                !strcmp(x.hash, y.hash); /* the stores keep an error */
+    pb_record_free(&x);
+    pb_record_free(&y);
+    return same;
+}
+
+/* One computation that came out the same twice differs by nothing: there is no estimate, and no interval. */
+static void note_one_computation(const pb_scores *x, const pb_scores *y, pb_axis *axis)
+{
+    if (!x->x || !y->x ||
+        memcmp(x->x, y->x, (size_t)x->seeds * (size_t)x->examples * (size_t)x->stats * sizeof *x->x) != 0)
+        return;
+    axis->difference.low = axis->difference.high = NAN;
+    axis->verdict = PB_SAME;
+    snprintf(axis->note, sizeof axis->note, "the same runs, with the same predictions");
+}
+
+static int compare_scores(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
+{
+    int *ia = pb_alloc((size_t)a->seeds * sizeof *ia), *ib = pb_alloc((size_t)b->seeds * sizeof *ib);
+    pb_scores x = {.x = NULL}, y = {.x = NULL};
+    int n = common_seeds(a, b, ia, ib);
+    int rc = n ? pb_side_scores(a, ia, n, &x) || pb_side_scores(b, ib, n, &y)
+               : pb_error("%s and %s have no seed in common", a->row, b->row);
+    if (!rc && x.examples != y.examples)
+        rc = pb_error("%s has %d predictions of test, %s has %d", a->row, x.examples, b->row, y.examples);
+    c->seeds = n;
+    c->examples = x.examples;
+    bool one = !rc;
+    for (int i = 0; i < n && one; i++)
+        one = same_run(a, ia[i], b, ib[i]);
+    if (!rc)
+        add_score(c, a->task, &x, &y, margin);
+    if (one)
+        note_one_computation(&x, &y, &c->axis[0]);
+    pb_scores_free(&x);
+    pb_scores_free(&y);
+    free(ia);
+    free(ib);
+    return rc ? -1 : 0;
+}
+
+/* ---- what is exact, and times ------------------------------------------------------------------------------ */
+
+static const char *const exact_keys[] = {"storage.trainable",      "storage.stored",        "storage.artifact_bytes",
+                                         "memory.train.total",     "compute.forward_flops", "compute.backward_flops",
+                                         "overhead.prompt_tokens", "overhead.kv_bytes",     "overhead.flops",
+                                         "overhead.flops.merged"};
+
+/* Means over the seeds that both have measured; *same: are the two equal in each of them. */
+static bool exact_means(const pb_side *a, const pb_side *b, const char *key, double mean[2], bool *same)
+{
+    int n = 0, some = 0;
+    mean[0] = mean[1] = 0;
+    *same = true;
+    for (int i = 0; i < a->seeds; i++)
+        for (int k = 0; k < b->seeds; k++) {
+            if (a->seed[i] != b->seed[k])
+                continue;
+            double x = pb_side_value(a, i, key), y = pb_side_value(b, k, key);
+            some += !isnan(x) || !isnan(y);
+            if (isnan(x) || isnan(y))
+                continue;
+            mean[0] += x;
+            mean[1] += y;
+            n++;
+            *same = *same && x == y;
+        }
+    mean[0] /= n; /* NaN where only one side has it */
+    mean[1] /= n;
+    return some;
+}
+
+static void compare_exact(const pb_side *a, const pb_side *b, pb_comparison *c)
+{
+    for (size_t i = 0; i < PB_COUNT(exact_keys); i++) {
+        double mean[2];
+        bool same;
+        if (!exact_means(a, b, exact_keys[i], mean, &same))
+            continue;
+        pb_axis *axis = new_axis(c, exact_keys[i], mean[0], mean[1]);
+        double difference = mean[0] - mean[1];
+        axis->kind = PB_EXACT;
+        axis->difference = (pb_interval){.middle = difference, .low = NAN, .high = NAN, .n = 1};
+        axis->verdict = isnan(difference) ? PB_UNDECIDED : same ? PB_SAME : difference < 0 ? PB_BETTER : PB_WORSE;
+        if (!same && difference == 0)
+            snprintf(axis->note, sizeof axis->note, "the means are equal, the seeds are not");
+    }
+}
+
+/* How many processes would decide: an interval narrows with the root of their number. */
+static void note_processes(int n, pb_axis *x)
+{
+    size_t used = strlen(x->note);
+    double half = log(x->difference.high / x->difference.low) / 2;
+    double wanted = deciding_half(log(x->difference.middle), log1p(x->margin));
+    if (wanted > 0)
+        snprintf(x->note + used, sizeof x->note - used, "; some %.0f processes would decide, if it is so",
+                 ceil(n * half * half / (wanted * wanted)));
+}
+
+/* Of the seed that was timed; NaN: not recorded. */
+static double timing_wait(const pb_side *s)
+{
+    double wait = NAN;
+    for (int i = 0; i < s->seeds && isnan(wait); i++)
+        wait = pb_side_value(s, i, "overhead.contention");
+    return wait;
+}
+
+/* Times of a busy machine say so. */
+static void note_wait(const pb_side *a, const pb_side *b, pb_axis *x)
+{
+    double wait[] = {timing_wait(a), timing_wait(b)};
+    size_t used = strlen(x->note);
+    if (wait[0] > PB_CONTENDED || wait[1] > PB_CONTENDED)
+        snprintf(x->note + used, sizeof x->note - used, "; busy machine: waited %.0f %% and %.0f %% of the time",
+                 100 * wait[0], 100 * wait[1]);
+}
+
+/* Each process has measured a method's ratio to its own base model, in turns. */
+static int compare_ratio(const pb_side *a, const pb_side *b, const char *key, double margin, pb_comparison *c)
+{
+    double *x, *y, p;
+    int n = pb_side_times(a, key, &x), m = pb_side_times(b, key, &y);
+    if (n > 0 && m > 0) {
+        pb_axis *axis = new_axis(c, key, pb_stats_geometric(n, x).middle, pb_stats_geometric(m, y).middle);
+        axis->kind = PB_RATIO;
+        axis->difference = pb_stats_quotient(n, x, m, y, &p);
+        axis->margin = margin;
+        axis->p = p;
+        axis->verdict = judge(axis->difference, 1, margin, false);
+        snprintf(axis->note, sizeof axis->note, isnan(p) ? "one process says nothing of another" : "p %.3g", p);
+        if (axis->verdict == PB_UNDECIDED && !isnan(p))
+            note_processes(n < m ? n : m, axis);
+        note_wait(a, b, axis);
+    }
+    free(x);
+    free(y);
+    return n < 0 || m < 0 ? -1 : 0;
+}
+
+static int compare_ratios(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
+{
+    static const char *const keys[] = {"overhead.prefill_ratio.b1",        "overhead.prefill_ratio.b32",
+                                       "overhead.prefill_ratio.b1.merged", "overhead.prefill_ratio.b32.merged",
+                                       "overhead.decode_ratio.b1",         "overhead.decode_ratio.b32",
+                                       "overhead.decode_ratio.b1.merged",  "overhead.decode_ratio.b32.merged"};
+    int rc = 0;
+    for (size_t i = 0; i < PB_COUNT(keys) && !rc; i++)
+        rc = compare_ratio(a, b, keys[i], margin, c);
+    return rc;
+}
+
+int pb_compare(const pb_side *a, const pb_side *b, const pb_margins *m, pb_comparison *out)
+{
+    *out = (pb_comparison){.axes = 0};
+    if (compare_scores(a, b, m->accuracy, out))
+        return -1;
+    compare_exact(a, b, out);
+    return m->ratio < 0 ? 0 : compare_ratios(a, b, m->ratio, out);
+}
+
+void pb_compare_family(pb_comparison *c, int n)
+{
+    size_t most = (size_t)n * PB_COUNT(c->axis) + 1;
+    pb_axis **axis = pb_alloc(most * sizeof *axis);
+    double *p = pb_alloc(most * sizeof *p);
+    int times = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < c[i].axes; j++)
+            if (!isnan(c[i].axis[j].p)) {
+                axis[times] = &c[i].axis[j];
+                p[times++] = c[i].axis[j].p;
+            }
+    pb_stats_holm(times, p);
+    for (int k = 0; k < times; k++) {
+        bool within = fabs(axis[k]->difference.middle - 1) <= axis[k]->margin;
+        if ((p[k] <= 0.05 && !within) || axis[k]->verdict == PB_SAME || axis[k]->verdict == PB_UNDECIDED)
+            continue;
+        axis[k]->verdict = PB_UNDECIDED;
+        snprintf(axis[k]->note, sizeof axis[k]->note, "p %.3g, %.3g among %d times%s", axis[k]->p, p[k], times,
+                 within ? ", and within the margin" : "");
+    }
+    free(axis);
+    free(p);
+}
+
+/* ---- telling ------------------------------------------------------------------------------------------------ */
+
+static void print_axis(const pb_axis *x, FILE *out)
+{
+    char interval[64] = "";
+    double difference = x->difference.middle; /* of equal means, what rounding leaves is none */
+    difference = fabs(difference) < 1e-12 * fmax(fabs(x->a), fabs(x->b)) ? 0 : difference;
+    if (!isnan(x->difference.low))
+        snprintf(interval, sizeof interval, "%.4g .. %.4g", x->difference.low, x->difference.high);
+    fprintf(out, "%-34s %12.6g %12.6g  %s%-11.4g %-22s %-9s %s\n", x->key, x->a, x->b, x->kind == PB_RATIO ? "x" : " ",
+            difference, interval, pb_verdict_name[x->verdict], x->note);
+}
+
+void pb_comparison_print(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out)
+{
+    fprintf(out, "%s/%s%s%s beside %s/%s%s%s: %d seed%s, %d examples of test\n", a->experiment, a->row,
+            *a->choice ? " " : "", a->choice, b->experiment, b->row, *b->choice ? " " : "", b->choice, c->seeds,
+            c->seeds == 1 ? "" : "s", c->examples);
+    fprintf(out, "%-34s %12s %12s  %-12s %-22s %s\n", "axis", a->row, b->row, " difference", "95 %", "verdict");
+    for (int i = 0; i < c->axes; i++)
+        print_axis(&c->axis[i], out);
+}
+
+static void add_number(pb_text *t, const char *name, double x)
+{
+    pb_text_add(t, ",\"%s\":", name);
+    pb_json_put(t, x);
+}
+
+void pb_comparison_json(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out)
+{
+    for (int i = 0; i < c->axes; i++) {
+        const pb_axis *x = &c->axis[i];
+        pb_text t = {0};
+        pb_text_add(&t, "{\"a\":");
+        pb_json_quote(&t, a->row);
+        pb_text_add(&t, ",\"b\":");
+        pb_json_quote(&t, b->row);
+        pb_text_add(&t, ",\"key\":");
+        pb_json_quote(&t, x->key);
+        pb_text_add(&t, ",\"verdict\":\"%s\",\"seeds\":%d,\"examples\":%d", pb_verdict_name[x->verdict], c->seeds,
+                    c->examples);
+        add_number(&t, "value_a", x->a);
+        add_number(&t, "value_b", x->b);
+        add_number(&t, x->kind == PB_RATIO ? "ratio" : "difference", x->difference.middle);
+        add_number(&t, "low", x->difference.low);
+        add_number(&t, "high", x->difference.high);
+        add_number(&t, "margin", x->margin);
+        pb_text_add(&t, ",\"note\":");
+        pb_json_quote(&t, x->note);
+        fprintf(out, "%s}\n", t.data);
+        pb_text_free(&t);
+    }
+}

@@ -1,0 +1,466 @@
+/* identity: see identity.h. */
+#include "report/identity.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two ways to compute the same logits may differ by so much of the largest one. */
+#define MERGE_TOLERANCE 2e-5
+
+/* A run. */
+typedef struct one {
+    pb_recorded recorded;
+    const pb_values *values;
+} one;
+
+static bool same_bits(double a, double b)
+{
+    uint64_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y || (isnan(a) && isnan(b));
+}
+
+/* |a - b| as a share of `scale`; infinite where one of the two alone is a number. */
+static double apart(double a, double b, double scale)
+{
+    if (same_bits(a, b))
+        return 0;
+    double d = fabs(a - b) / scale;
+    return isnan(d) ? INFINITY : d;
+}
+
+static double larger(double a, double b)
+{
+    return fmax(fabs(a), fabs(b));
+}
+
+static double largest(const pb_series *s)
+{
+    double most = 0;
+    for (int i = 0; i < s->count; i++)
+        most = fmax(most, fabs(s->x[i]));
+    return most;
+}
+
+/* The largest difference of two series, as a share of the largest number of the second one. */
+static double distance(const pb_series *a, const pb_series *b)
+{
+    double worst = a->count == b->count ? 0 : INFINITY, scale = largest(b);
+    for (int i = 0; i < a->count && a->count == b->count; i++)
+        worst = fmax(worst, apart(a->x[i], b->x[i], scale));
+    return worst;
+}
+
+static void say_when(pb_text *t, int step)
+{
+    if (step < 0)
+        pb_text_add(t, " at the end");
+    else if (step == 0)
+        pb_text_add(t, " at initialisation");
+    else
+        pb_text_add(t, " after step %d", step);
+}
+
+/* ---- identity ---------------------------------------------------------------------------------------------- */
+
+/* Each of these adds a clause about what differs, and says whether something does. */
+
+static bool tell_losses(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    const pb_series *a = pb_result_find(is, -1, "loss"), *b = pb_result_find(was, -1, "loss");
+    int n = a->count < b->count ? a->count : b->count, k = 0;
+    while (k < n && same_bits(a->x[k], b->x[k]))
+        k++;
+    if (k < n)
+        pb_text_add(t, "losses equal to step %d, differ at step %d by %.2g (relative)", k, k + 1,
+                    apart(a->x[k], b->x[k], larger(a->x[k], b->x[k])));
+    else if (a->count != b->count)
+        pb_text_add(t, "losses equal, but of %d steps where there were %d", a->count, b->count);
+    else
+        pb_text_add(t, "losses equal");
+    return k < n || a->count != b->count;
+}
+
+/* Where the trainable tensors of the two have other names: the first such; else their number. */
+static int common_names(const pb_result *is, const pb_result *was)
+{
+    int n = is->tensors < was->tensors ? is->tensors : was->tensors, i = 0;
+    while (i < n && !strcmp(is->tensor[i], was->tensor[i]))
+        i++;
+    return i;
+}
+
+static bool same_names(const pb_result *is, const pb_result *was)
+{
+    return is->tensors == was->tensors && common_names(is, was) == is->tensors;
+}
+
+static void tell_names(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    int i = common_names(is, was);
+    pb_text_add(t, "; other tensors train: %s where %s was", i < is->tensors ? is->tensor[i] : "none",
+                i < was->tensors ? was->tensor[i] : "none");
+}
+
+/* The first tensor that differs at a point, in its gradient or in its values; -1: none. */
+static int first_at(const pb_fingerprint *a, const pb_fingerprint *b, int tensors, bool gradient)
+{
+    for (int i = 0; i < tensors; i++)
+        if (gradient ? a->print[i].gradient != b->print[i].gradient : a->print[i].values != b->print[i].values)
+            return i;
+    return -1;
+}
+
+/* Were the fingerprints of the two taken after the same steps? */
+static bool same_points(const pb_result *is, const pb_result *was)
+{
+    bool same = is->fingerprints == was->fingerprints;
+    for (size_t k = 0; k < is->fingerprints && same; k++)
+        same = is->fingerprint[k].step == was->fingerprint[k].step;
+    return same;
+}
+
+static bool tell_tensor(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    if (!same_names(is, was)) {
+        tell_names(is, was, t);
+        return true;
+    }
+    for (size_t k = 0; k < is->fingerprints && k < was->fingerprints; k++)
+        for (int values = 0; values < 2; values++) {
+            const pb_fingerprint *a = &is->fingerprint[k], *b = &was->fingerprint[k];
+            int i = a->step == b->step ? first_at(a, b, is->tensors, !values) : -1;
+            if (i < 0)
+                continue;
+            pb_text_add(t, "; first tensor: %s%s", is->tensor[i], values ? "" : ", its gradient,");
+            say_when(t, a->step);
+            if (values)
+                pb_text_add(t, " (its norm was %.6g, is %.6g)", (double)b->print[i].norm, (double)a->print[i].norm);
+            return true;
+        }
+    if (!same_points(is, was))
+        pb_text_add(t, "; tensors were recorded after other steps");
+    return !same_points(is, was);
+}
+
+/* How many series of this name there are. */
+static int count_series(const pb_result *r, const char *name)
+{
+    int n = 0;
+    for (size_t i = 0; i < r->series_count; i++)
+        n += !strcmp(r->series[i].name, name);
+    return n;
+}
+
+/* Do the two have series of this name at the same points? */
+static bool same_series(const pb_result *is, const pb_result *was, const char *name)
+{
+    bool same = count_series(is, name) == count_series(was, name);
+    for (size_t i = 0; i < is->series_count; i++)
+        same = same && (strcmp(is->series[i].name, name) != 0 || pb_result_find(was, is->series[i].step, name));
+    return same;
+}
+
+/* The first of the two's common points at which the probe's logits differ. */
+static bool tell_logits(const pb_result *is, const pb_result *was, const char *name, const char *what, pb_text *t)
+{
+    const pb_series *first = NULL, *other = NULL;
+    for (size_t i = 0; i < is->series_count; i++) {
+        const pb_series *a = &is->series[i], *b = pb_result_find(was, a->step, a->name);
+        if (strcmp(a->name, name) != 0 || !b || distance(a, b) == 0)
+            continue;
+        if (!first || first->step < 0 || (a->step >= 0 && a->step < first->step)) {
+            first = a;
+            other = b;
+        }
+    }
+    if (first) {
+        pb_text_add(t, "; %s differ", what);
+        say_when(t, first->step);
+        pb_text_add(t, " by %.2g (of the largest)", distance(first, other));
+    } else if (!same_series(is, was, name)) {
+        pb_text_add(t, "; %s were recorded after other steps", what);
+    }
+    return first || !same_series(is, was, name);
+}
+
+/* How many of the first n examples are answered in another way. */
+static size_t count_others(const pb_result *is, const pb_result *was, size_t n)
+{
+    size_t others = 0;
+    for (size_t i = 0; i < n; i++) {
+        const pb_prediction *a = &is->prediction[i], *b = &was->prediction[i];
+        others += a->predicted != b->predicted ||
+                  (a->text && b->text ? strcmp(a->text, b->text) != 0 : a->text != b->text);
+    }
+    return others;
+}
+
+static bool other_predictions(const pb_result *is, const pb_result *was)
+{
+    return is->predictions != was->predictions || count_others(is, was, is->predictions);
+}
+
+static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text *t)
+{
+    size_t n = is->predictions < was->predictions ? is->predictions : was->predictions, sure = 0;
+    size_t said = count_others(is, was, n);
+    for (size_t i = 0; i < n; i++)
+        sure += !same_bits((double)is->prediction[i].probability, (double)was->prediction[i].probability);
+    if (is->predictions != was->predictions)
+        pb_text_add(t, "; %zu predictions where there were %zu", is->predictions, was->predictions);
+    else if (said)
+        pb_text_add(t, "; %zu of %zu predictions differ", said, n);
+    else if (sure)
+        pb_text_add(t, "; predictions equal, %zu of %zu probabilities differ", sure, n);
+    return is->predictions != was->predictions || said || sure;
+}
+
+/* The first number that was computed of the training or of the predictions, and is another now. */
+static bool tell_values(const pb_values *is, const pb_values *was, pb_text *t)
+{
+    for (size_t i = 0; i < was->count; i++) {
+        const pb_known_value *v = &was->value[i];
+        double now = pb_values_get(is, v->split, v->key);
+        if ((strncmp(v->key, "accuracy.", 9) != 0 && strncmp(v->key, "train.", 6) != 0) || same_bits(now, v->value))
+            continue;
+        pb_text_add(t, "; %s was %.9g, is %.9g", v->key, v->value, now);
+        return true;
+    }
+    return false;
+}
+
+static void hold_bits(const one *a, const one *b, unsigned long long seed, pb_layer *out)
+{
+    const pb_result *is = &a->recorded.result, *was = &b->recorded.result;
+    pb_text t = {0};
+    pb_text_add(&t, "seed %llu: ", seed);
+    bool changed = tell_losses(is, was, &t);
+    changed |= tell_tensor(is, was, &t);
+    changed |= tell_logits(is, was, "logits", "probe logits", &t);
+    changed |= tell_logits(is, was, "logits.merged", "merged logits", &t);
+    changed |= tell_predictions(is, was, &t);
+    changed |= tell_values(a->values, b->values, &t);
+    if (changed && out->verdict != PB_LAYER_CHANGED) {
+        out->verdict = PB_LAYER_CHANGED;
+        snprintf(out->note, sizeof out->note, "%s", t.data);
+    }
+    pb_text_free(&t);
+}
+
+/* Flags that warn or keep symbols decide no bit. */
+static char *deciding_flags(const char *flags)
+{
+    pb_text t = {0};
+    for (const char *at = flags; *at;) {
+        size_t n = strcspn(at, " ");
+        bool idle = n >= 2 && at[0] == '-' && (at[1] == 'W' || at[1] == 'g');
+        if (n && !idle)
+            pb_text_add(&t, " %.*s", (int)n, at);
+        at += n + (at[n] == ' ');
+    }
+    return t.data ? t.data : pb_strdup("");
+}
+
+/* May the bits of the two be the same?  Else says what differs, unless another seed has changed. */
+static bool same_kind(const pb_recorded *is, const pb_recorded *was, pb_layer *out)
+{
+    static const char *const what[PB_BITS_FACTS] = {"processor", "version of the kernels", "number of threads",
+                                                    "compiler", "set of compiler flags"};
+    for (int i = 0; i < PB_BITS_FACTS; i++) {
+        char *a = i == PB_BITS_FLAGS ? deciding_flags(is->fact[i]) : pb_strdup(is->fact[i]);
+        char *b = i == PB_BITS_FLAGS ? deciding_flags(was->fact[i]) : pb_strdup(was->fact[i]);
+        bool same = !strcmp(a, b);
+        if (!same && out->verdict == PB_LAYER_SAME) {
+            out->verdict = PB_LAYER_UNKNOWN;
+            snprintf(out->note, sizeof out->note, "not judged: another %s, was '%.150s', is '%.150s'", what[i], b, a);
+        }
+        free(a);
+        free(b);
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+/* ---- trajectory -------------------------------------------------------------------------------------------- */
+
+typedef struct furthest {
+    double off;
+    char where[200];
+} furthest;
+
+static void note_furthest(furthest *f, double off, const char *fmt, ...) PB_PRINTF(3, 4);
+static void note_furthest(furthest *f, double off, const char *fmt, ...)
+{
+    if (off <= f->off && *f->where)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(f->where, sizeof f->where, fmt, args);
+    va_end(args);
+    f->off = off;
+}
+
+/* Relative to the largest loss so far, as losses that go to 0 are sums that nearly cancel. */
+static void follow_losses(const pb_result *is, const pb_result *was, furthest *f)
+{
+    const pb_series *a = pb_result_find(is, -1, "loss"), *b = pb_result_find(was, -1, "loss");
+    double scale = 0;
+    if (a->count != b->count && (a->count < PB_HORIZON || b->count < PB_HORIZON))
+        note_furthest(f, INFINITY, "the number of steps, which was %d and is %d", b->count, a->count);
+    for (int k = 0; k < PB_HORIZON && k < a->count && k < b->count; k++) {
+        scale = fmax(scale, fabs(b->x[k]));
+        note_furthest(f, apart(a->x[k], b->x[k], scale), "the loss of step %d", k + 1);
+    }
+}
+
+static void follow_logits(const pb_result *is, const pb_result *was, furthest *f)
+{
+    int steps = pb_result_find(was, -1, "loss")->count;
+    for (size_t i = 0; i < is->series_count; i++) {
+        const pb_series *a = &is->series[i], *b = pb_result_find(was, a->step, a->name);
+        int step = a->step < 0 ? steps : a->step;
+        if (!strcmp(a->name, "logits") && step <= PB_HORIZON && b)
+            note_furthest(f, distance(a, b), step ? "the probe's logits after step %d" : "the probe's first logits",
+                          step);
+    }
+    if (!same_series(is, was, "logits"))
+        note_furthest(f, INFINITY, "the steps after which the probe's logits were recorded");
+}
+
+/* How trainable tensors are drawn does not depend on rounding. */
+static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
+{
+    if (!is->fingerprints || !was->fingerprints || is->fingerprint[0].step || was->fingerprint[0].step)
+        return;
+    for (int i = 0; i < is->tensors; i++) {
+        double a = (double)is->fingerprint[0].print[i].norm, b = (double)was->fingerprint[0].print[i].norm;
+        note_furthest(f, apart(a, b, larger(a, b)), "the norm of %.120s at initialisation", is->tensor[i]);
+    }
+}
+
+static void hold_trajectory(const pb_result *is, const pb_result *was, unsigned long long seed, double tolerance,
+                            furthest *worst, pb_layer *out)
+{
+    furthest f = {.off = 0};
+    if (same_names(is, was))
+        follow_start(is, was, &f);
+    else
+        note_furthest(&f, INFINITY, "what trains: %.80s and so on",
+                      common_names(is, was) < is->tensors ? is->tensor[common_names(is, was)] : "fewer tensors");
+    follow_losses(is, was, &f);
+    follow_logits(is, was, &f);
+    worst->off = fmax(worst->off, f.off);
+    if (f.off <= tolerance || out->verdict == PB_LAYER_CHANGED)
+        return;
+    out->verdict = PB_LAYER_CHANGED;
+    snprintf(out->note, sizeof out->note, "seed %llu: off by %.2g (relative, tolerance %.2g) in %s", seed, f.off,
+             tolerance, f.where);
+}
+
+/* ---- merging ----------------------------------------------------------------------------------------------- */
+
+/* NaN: it was not measured. */
+static double merge_error(const pb_result *r)
+{
+    const pb_series *u = pb_result_find(r, -1, "logits"), *m = pb_result_find(r, -1, "logits.merged");
+    return u && m ? distance(m, u) : NAN;
+}
+
+static void hold_merging(const pb_result *is, const pb_result *was, pb_layers *out)
+{
+    out->merge_error[0] = fmax(out->merge_error[0], merge_error(is)); /* fmax leaves NaN out */
+    out->merge_error[1] = fmax(out->merge_error[1], merge_error(was));
+}
+
+static void judge_merging(pb_layers *out)
+{
+    double is = out->merge_error[0], was = out->merge_error[1];
+    pb_layer *l = &out->merging;
+    if (isnan(is) && isnan(was))
+        return;
+    double limit = fmax(MERGE_TOLERANCE, 10 * (isfinite(was) ? was : 0));
+    l->verdict = is <= limit ? PB_LAYER_SAME : PB_LAYER_CHANGED; /* NaN: it can no longer be folded */
+    snprintf(l->note, sizeof l->note, "was %.2g, is %.2g, tolerance %.2g", was, is, limit);
+}
+
+/* ---- all seeds --------------------------------------------------------------------------------------------- */
+
+static bool has_series(const pb_recorded *r)
+{
+    return pb_result_find(&r->result, -1, "loss");
+}
+
+/* Of this seed nothing was recorded; what another seed has shown stays. */
+static void say_unknown(pb_layer *out)
+{
+    if (out->verdict == PB_LAYER_SAME)
+        *out = (pb_layer){PB_LAYER_UNKNOWN, "not recorded"};
+}
+
+/* A seed that was scored and is not any more: it failed or diverged. */
+static void miss_seed(unsigned long long seed, pb_layers *out)
+{
+    pb_layer lost = {.verdict = PB_LAYER_CHANGED};
+    snprintf(lost.note, sizeof lost.note, "seed %llu: was scored on test, and has no such run now", seed);
+    out->trajectory = lost;
+    if (out->identity.verdict != PB_LAYER_UNKNOWN)
+        out->identity = lost;
+}
+
+static bool has_seed(const pb_side *s, uint64_t seed)
+{
+    bool has = false;
+    for (int i = 0; i < s->seeds; i++)
+        has |= s->seed[i] == seed;
+    return has;
+}
+
+static void hold(const one *a, const one *b, unsigned long long seed, double tolerance, furthest *worst, pb_layers *out)
+{
+    const pb_recorded *is = &a->recorded, *was = &b->recorded;
+    if (!has_series(is) || !has_series(was)) {
+        say_unknown(&out->identity);
+        say_unknown(&out->trajectory);
+        out->other_predictions = true;
+        return;
+    }
+    out->other_predictions |= other_predictions(&is->result, &was->result);
+    out->other_threads = strcmp(is->fact[PB_BITS_THREADS], was->fact[PB_BITS_THREADS]) != 0;
+    if (same_kind(is, was, &out->identity))
+        hold_bits(a, b, seed, &out->identity);
+    hold_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);
+    hold_merging(&is->result, &was->result, out);
+}
+
+int pb_layers_compare(const pb_side *is, const pb_side *was, double tolerance, pb_layers *out)
+{
+    *out = (pb_layers){.merging = {PB_LAYER_UNKNOWN, "not recorded"}, .merge_error = {NAN, NAN}};
+    furthest worst = {.off = 0};
+    int rc = 0;
+    for (int i = 0; i < is->seeds; i++)
+        for (int k = 0; k < was->seeds && !rc; k++) {
+            one a = {.values = &is->values[i]}, b = {.values = &was->values[k]};
+            if (is->seed[i] != was->seed[k])
+                continue;
+            rc = pb_store_recorded(is->store, is->run[i], &a.recorded);
+            rc = pb_store_recorded(was->store, was->run[k], &b.recorded) || rc ? -1 : 0;
+            if (!rc)
+                hold(&a, &b, is->seed[i], tolerance, &worst, out);
+            pb_recorded_free(&a.recorded);
+            pb_recorded_free(&b.recorded);
+        }
+    judge_merging(out);
+    for (int k = was->seeds; k-- > 0;)
+        if (!has_seed(is, was->seed[k]))
+            miss_seed(was->seed[k], out);
+    if (out->identity.verdict == PB_LAYER_SAME)
+        snprintf(out->identity.note, sizeof out->identity.note, "the same to the bit");
+    if (out->trajectory.verdict == PB_LAYER_SAME)
+        snprintf(out->trajectory.note, sizeof out->trajectory.note, "within %.2g over the first %d steps", worst.off,
+                 PB_HORIZON);
+    return rc;
+}

@@ -1,0 +1,111 @@
+/* notes: see notes.h. */
+#include "report/notes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct teller {
+    const pb_report *report;
+    int row;
+    void (*tell)(void *ctx, const char *line);
+    void *ctx;
+} teller;
+
+PB_PRINTF(2, 3) static void say(const teller *t, const char *fmt, ...)
+{
+    pb_text line = {0};
+    char *text;
+    va_list args;
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        pb_no_memory("notes");
+    va_end(args);
+    pb_text_add(&line, "%s: %s", t->report->row[t->row].row->label, text);
+    t->tell(t->ctx, line.data);
+    free(text);
+    pb_text_free(&line);
+}
+
+/* ---- a busy machine ------------------------------------------------------------------------------------------- */
+
+double pb_notes_training_wait(const pb_report *r, int row)
+{
+    return pb_report_value(r, row, -1, "compute.step_contention").middle;
+}
+
+double pb_notes_timing_wait(const pb_report *r, int row)
+{
+    return pb_report_single(r, row, "overhead.contention");
+}
+
+static void note_waits(const teller *t)
+{
+    double step = pb_notes_training_wait(t->report, t->row), pass = pb_notes_timing_wait(t->report, t->row);
+    if (step > PB_CONTENDED)
+        say(t, "training waited %.0f %% of the time for a processor: step ms and GFLOP/s are of a busy machine",
+            100 * step);
+    if (pass > PB_CONTENDED)
+        say(t, "timing waited %.0f %% of the time for a processor: its ratios are of a busy machine", 100 * pass);
+}
+
+/* ---- training ------------------------------------------------------------------------------------------------ */
+
+static void note_loss(const teller *t)
+{
+    double first = pb_report_value(t->report, t->row, -1, "train.first_loss").middle;
+    double last = pb_report_value(t->report, t->row, -1, "train.last_loss").middle;
+    if (last > PB_HARDLY_MOVED * first)
+        say(t, "the training loss hardly moved: %.4g in the first epoch, %.4g in the last", first, last);
+}
+
+/* ---- the edge of a sweep ------------------------------------------------------------------------------------- */
+
+/* The number that `key=` has in a choice, "lr=0.003 lora.rank=8"; NaN: none, or no number. */
+static double number_of(const char *choice, const char *key, size_t n)
+{
+    for (const char *at = choice; *at; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " ");
+        if (length > n && at[n] == '=' && !strncmp(at, key, n)) {
+            char *end;
+            double x = strtod(at + n + 1, &end);
+            return end > at + n + 1 && (!*end || *end == ' ') ? x : NAN;
+        }
+        at += length;
+    }
+    return NAN;
+}
+
+/* `key` [n] of the row's choice, beside all values of it that the row has tried. */
+static void note_edge(const teller *t, const char *key, size_t n)
+{
+    const pb_experiment *e = t->report->experiment;
+    const pb_report_row *row = &t->report->row[t->row];
+    double chosen = number_of(row->choice, key, n), least = chosen, most = chosen;
+    for (int i = 0; i < e->cells; i++)
+        if (e->cell[i].row == row->row) {
+            least = fmin(least, number_of(e->cell[i].choice, key, n));
+            most = fmax(most, number_of(e->cell[i].choice, key, n));
+        }
+    if (isnan(chosen) || least == most || (chosen > least && chosen < most) || chosen == 0) /* none lies beyond 0 */
+        return;
+    say(t, "%.*s was chosen at the edge of the sweep, %g..%g; a better one may lie beyond", (int)strcspn(key, " "), key,
+        least, most);
+}
+
+static void note_edges(const teller *t)
+{
+    const char *choice = t->report->row[t->row].choice;
+    for (const char *at = choice ? choice : ""; *at; at += strspn(at, " ")) {
+        note_edge(t, at, strcspn(at, "= "));
+        at += strcspn(at, " ");
+    }
+}
+
+void pb_notes_of(const pb_report *r, int row, void (*tell)(void *ctx, const char *line), void *ctx)
+{
+    const teller t = {r, row, tell, ctx};
+    note_waits(&t);
+    note_loss(&t);
+    note_edges(&t);
+}

@@ -1,0 +1,502 @@
+/* plot: see plot.h.  A figure is a gnuplot script with its data inside; names stand beside what
+ * they name, and shapes and greys tell things apart without colour. */
+#include "report/plot_internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report/gnuplot.h"
+#include "report/tuning.h"
+
+#define LONG_AXIS 20.0 /* a cost that spans more than this ratio has a logarithmic axis */
+
+static const char style[] = "set border 3 lc rgb '#404040'\n"
+                            "set tics nomirror out textcolor rgb '#404040'\n"
+                            "set grid lc rgb '#e4e4e4' lt 1\n"
+                            "unset key\n";
+
+/* Shape and grey of a class of methods, in the order of pb_taxon. */
+static const int shape[] = {2, 7, 5, 9, 11};
+static const char *const grey[] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
+
+static int title_of(pb_figure *f, const pb_experiment *e)
+{
+    return pb_figure_text(f, *e->title ? e->title : e->name);
+}
+
+static void add_title(pb_figure *f, const pb_report *r)
+{
+    pb_text_add(&f->commands, "%sset title t(%d)\n", style, title_of(f, r->experiment));
+}
+
+/* ---- accuracy against a cost -------------------------------------------------------------------------- */
+
+typedef struct range {
+    double low, high;
+    bool log;
+} range;
+
+static double at(const range *r, double x)
+{
+    return r->log ? (log(x) - log(r->low)) / (log(r->high) - log(r->low)) : (x - r->low) / (r->high - r->low);
+}
+
+static void widen(range *r, double x)
+{
+    if (isnan(x))
+        return;
+    r->low = fmin(r->low, x);
+    r->high = fmax(r->high, x);
+}
+
+static void pad(range *r, double share)
+{
+    if (r->log) {
+        double f = pow(r->high / r->low, share);
+        f = f > 1.05 ? f : 1.5;
+        r->low /= f;
+        r->high *= f;
+    } else {
+        double d = (r->high - r->low) * share;
+        d = d > 1e-6 * fabs(r->high) ? d : fmax(0.05, 0.05 * fabs(r->high)); /* one value has no span */
+        r->low -= d;
+        r->high += d;
+    }
+}
+
+/* Rows with a result; those without a cost (nothing trains) are drawn as a level. */
+static int gather(const pb_report *r, const char *cost, point *spot, range *x, range *y)
+{
+    char key[96];
+    int n = 0;
+    for (int i = 0; i < r->experiment->rows; i++) {
+        pb_interval v = pb_report_value(r, i, PB_TEST, pb_report_primary(r, PB_TEST, key));
+        double c = pb_report_value(r, i, -1, cost).middle;
+        if (isnan(v.middle) || isnan(c))
+            continue;
+        const pb_row *row = r->row[i].row;
+        spot[n++] = (point){.label = row->label,
+                            .x = c,
+                            .y = v.middle,
+                            .low = v.low,
+                            .high = v.high,
+                            .taxon = row->parts > 1 ? PB_HYBRID : (int)row->method[0]->taxon};
+        if (c > 0)
+            widen(x, c);
+        widen(y, v.middle);
+        widen(y, fmax(v.low, v.middle - 0.05)); /* a wide interval is cut, not the figure stretched */
+        widen(y, fmin(v.high, v.middle + 0.05));
+    }
+    return n;
+}
+
+static void to_pixels(point *spot, int n, const range *x, const range *y)
+{
+    for (int i = 0; i < n; i++) {
+        point *s = &spot[i];
+        s->px = s->x > 0 ? at(x, s->x) * AREA_WIDTH : 0;
+        s->py = at(y, s->y) * AREA_HEIGHT;
+        double low = isnan(s->low) ? s->py : at(y, s->low) * AREA_HEIGHT;
+        double high = isnan(s->high) ? s->py : at(y, s->high) * AREA_HEIGHT;
+        s->mark = (box){s->px - 5, s->px + 5, fmin(fmax(low, 0), s->py - 5), fmax(fmin(high, AREA_HEIGHT), s->py + 5)};
+    }
+    pb_place_labels(spot, n);
+}
+
+/* A thin line from a point to a name that stands away from it. */
+static void add_leader(pb_text *t, const point *s)
+{
+    double x = fmin(fmax(s->px, s->text.left), s->text.right), y = fmin(fmax(s->py, s->text.bottom), s->text.top);
+    if (s->x > 0 && hypot(x - s->px, y - s->py) > LINE)
+        pb_text_add(t, "set arrow from graph %.4f,%.4f to graph %.4f,%.4f nohead lw 0.7 lc rgb '#909090'\n",
+                    x / AREA_WIDTH, y / AREA_HEIGHT, s->px / AREA_WIDTH, s->py / AREA_HEIGHT);
+}
+
+static void add_labels(pb_figure *f, const point *spot, int n)
+{
+    pb_text *t = &f->commands;
+    for (int i = 0; i < n; i++) {
+        const point *s = &spot[i];
+        pb_text_add(t, "set label t(%d) at graph %.4f,%.4f center front\n", pb_figure_text(f, s->label),
+                    (s->text.left + s->text.right) / 2 / AREA_WIDTH, (s->text.bottom + s->text.top) / 2 / AREA_HEIGHT);
+        add_leader(t, s);
+        if (s->x <= 0)
+            pb_text_add(t, "set arrow from graph 0,first %g to graph 1,first %g nohead dt 2 lc rgb '#808080'\n", s->y,
+                        s->y);
+    }
+}
+
+static void add_points(pb_text *t, const point *spot, int n)
+{
+    pb_text_add(t, "plot ");
+    for (int i = 0, drawn = 0; i < n; i++) {
+        const point *s = &spot[i];
+        if (s->x <= 0)
+            continue;
+        pb_text_add(t, "%s$p%d using 1:2:3:4 with yerrorbars pt %d ps 1.1 lw 1.3 lc rgb '%s'", drawn++ ? ", \\\n " : "",
+                    i, shape[s->taxon], grey[s->taxon]);
+    }
+    pb_text_add(t, "\n");
+}
+
+static int draw_against(const pb_report *r, const char *folder, const char *name, const char *cost, const char *title)
+{
+    int rows = r->experiment->rows;
+    point *spot = pb_alloc((size_t)rows * sizeof *spot);
+    range x = {INFINITY, -INFINITY, true}, y = {INFINITY, -INFINITY, false};
+    int n = gather(r, cost, spot, &x, &y), rc = 0;
+    if (n && x.low <= x.high) {
+        x.log = x.high / x.low > LONG_AXIS;
+        pad(&x, 0.12);
+        pad(&y, 0.08);
+        to_pixels(spot, n, &x, &y);
+        pb_figure f = {.count = 0};
+        const char *score = r->experiment->task->metrics[0].name;
+        char *label = r->experiment->seeds == 1
+                          ? pb_format("test %s of one seed and its 95 %% interval", score)
+                          : pb_format("test %s, mean of %d seeds and its 95 %% interval", score, r->experiment->seeds);
+        add_title(&f, r);
+        pb_text_add(&f.commands,
+                    "set xlabel t(%d)\nset ylabel t(%d)\n"
+                    "%sset format x '%%.0s%%c'\nset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n",
+                    pb_figure_text(&f, title), pb_figure_text(&f, label), x.log ? "set logscale x\n" : "", x.low,
+                    x.high, y.low, y.high);
+        free(label);
+        for (int i = 0; i < n; i++)
+            pb_text_add(&f.commands, "$p%d << EOD\n%.9g %.9g %.9g %.9g\nEOD\n", i, spot[i].x, spot[i].y,
+                        isnan(spot[i].low) ? spot[i].y : spot[i].low, isnan(spot[i].high) ? spot[i].y : spot[i].high);
+        add_labels(&f, spot, n);
+        add_points(&f.commands, spot, n);
+        rc = pb_figure_draw(&f, folder, name, WIDTH, HEIGHT);
+        pb_figure_free(&f);
+    }
+    free(spot);
+    return rc;
+}
+
+/* ---- overhead bars ------------------------------------------------------------------------------------- */
+
+/* One bar: its value with the interval; nothing where there is no measurement. */
+static int add_bar(pb_text *t, const pb_report *r, int row, int batch, const char *suffix, double x)
+{
+    char key[3][96];
+    static const char *const end[] = {"", ".low", ".high"};
+    double v[3];
+    for (int i = 0; i < 3; i++) {
+        snprintf(key[i], sizeof key[i], "overhead.prefill_ratio.b%d%s%s", batch, suffix, end[i]);
+        v[i] = pb_report_single(r, row, key[i]);
+    }
+    if (isnan(v[0]))
+        return 0;
+    pb_text_add(t, "%g %.5g %.5g %.5g\n", x, v[0], isnan(v[1]) ? v[0] : v[1], isnan(v[2]) ? v[0] : v[2]);
+    return 1;
+}
+
+static int draw_overhead(const pb_report *r, const char *folder)
+{
+    static const struct {
+        int batch;
+        const char *suffix, *title, *fill;
+    } series[] = {{1, "", "one text, unmerged", "#303030"},
+                  {1, ".merged", "one text, merged", "#787878"},
+                  {32, "", "32 texts, unmerged", "#b0b0b0"},
+                  {32, ".merged", "32 texts, merged", "#e0e0e0"}};
+    pb_figure f = {.count = 0};
+    pb_text *t = &f.commands;
+    int bars = 0;
+    add_title(&f, r);
+    pb_text_add(
+        t, "set ylabel 'time of a forward pass / base model, 95 %% interval'\nset yrange [0:*]\n"
+           "set key top left horizontal samplen 1\nset style fill solid border lc rgb '#303030'\nset boxwidth 0.18\n"
+           "set xtics rotate by -35 (");
+    for (int i = 0; i < r->experiment->rows; i++)
+        pb_text_add(t, "%st(%d) %d", i ? ", " : "", pb_figure_tic(&f, r->row[i].row->label), i);
+    pb_text_add(t, ")\nset xrange [-0.6:%g]\nset offsets 0,0,0.35,0\n", r->experiment->rows - 0.4);
+    for (size_t k = 0; k < PB_COUNT(series); k++) {
+        pb_text_add(t, "$s%zu << EOD\n", k);
+        for (int i = 0; i < r->experiment->rows; i++)
+            bars += add_bar(t, r, i, series[k].batch, series[k].suffix, i + 0.2 * ((double)k - 1.5));
+        pb_text_add(t, "-9 0 0 0\nEOD\n"); /* never empty; outside of the range */
+    }
+    pb_text_add(t, "plot ");
+    for (size_t k = 0; k < PB_COUNT(series); k++)
+        pb_text_add(t,
+                    "$s%zu using 1:2 with boxes fc rgb '%s' title '%s', "
+                    "$s%zu using 1:3:(0):($4-$3) with vectors nohead lw 1.5 lc rgb '#000000' notitle, \\\n ",
+                    k, series[k].fill, series[k].title, k);
+    pb_text_add(t, "1 with lines dt 2 lc rgb '#000000' notitle\n");
+    int rc = bars ? pb_figure_draw(&f, folder, "overhead", WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
+    return rc;
+}
+
+/* ---- learning curves ----------------------------------------------------------------------------------- */
+
+typedef struct curve {
+    pb_text points;
+    double first_y, last_x, last_y;
+    int count;
+} curve;
+
+static void add_point(void *ctx, int step, double mean)
+{
+    curve *c = ctx;
+    if (!c->count++)
+        c->first_y = mean;
+    c->last_x = step;
+    c->last_y = mean;
+    pb_text_add(&c->points, "%d %.17g\n", step, mean);
+}
+
+/* The mean over the seeds of the row's choice, step by step. */
+static curve read_curve(const pb_report *r, int row, const char *key)
+{
+    curve c = {.count = 0};
+    pb_store_curve(r->store, r->row[row].id, r->experiment->seeds, key, add_point, &c); /* the store keeps an error */
+    return c;
+}
+
+static int by_height(const void *a, const void *b)
+{
+    const point *x = a, *y = b;
+    return (x->y > y->y) - (x->y < y->y);
+}
+
+/* Names at the right ends of the curves, pushed apart; `span` is the height of the axis in data. */
+static void add_ends(pb_figure *f, point *end, int n, double span)
+{
+    double step = span * LINE / (HEIGHT - 120), least = -INFINITY;
+    qsort(end, (size_t)n, sizeof *end, by_height);
+    for (int i = 0; i < n; i++) {
+        double y = fmax(end[i].y, least);
+        least = y + step;
+        pb_text_add(&f->commands, "set label t(%d) at first %g,first %g left offset 0.6,0\n",
+                    pb_figure_text(f, end[i].label), end[i].x, y);
+    }
+}
+
+/* What a panel of curves shows. */
+typedef struct panel {
+    curve (*read)(const pb_report *r, int row, const char *key);
+    const char *key, *x, *y; /* of `read`; names of the axes */
+    int number;
+} panel;
+
+static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
+{
+    static const char *const line[] = {"lc rgb '#000000' dt 1", "lc rgb '#000000' dt 2", "lc rgb '#808080' dt 1",
+                                       "lc rgb '#808080' dt 2", "lc rgb '#404040' dt 3", "lc rgb '#a0a0a0' dt 4"};
+    int rows = r->experiment->rows, n = 0;
+    point *end = pb_alloc((size_t)rows * sizeof *end);
+    range y = {INFINITY, -INFINITY, false};
+    double most = 0;
+    pb_text plot = {0}, *t = &f->commands;
+    for (int i = 0; i < rows; i++) {
+        curve c = p->read(r, i, p->key);
+        if (c.count > 1) {
+            pb_text_add(t, "$c%d_%d << EOD\n%sEOD\n", p->number, i, c.points.data);
+            pb_text_add(&plot, "%s$c%d_%d using 1:2 with %s lw 1.4 %s", n ? ", \\\n " : "plot ", p->number, i,
+                        c.count < 20 ? "linespoints pt 7 ps 0.6" : "lines", line[n % (int)PB_COUNT(line)]);
+            end[n++] = (point){.label = r->row[i].row->label, .x = c.last_x, .y = c.last_y};
+            widen(&y, c.last_y);
+            most = fmax(most, c.last_x);
+            widen(&y, c.first_y);
+        }
+        pb_text_free(&c.points);
+    }
+    if (n) {
+        pad(&y, 0.08);
+        pb_text_add(t, "unset label\nset xlabel t(%d)\nset ylabel t(%d)\nset xrange [0:%g]\nset yrange [%g:%g]\n",
+                    pb_figure_text(f, p->x), pb_figure_text(f, p->y), most * 1.35, y.low, y.high);
+        add_ends(f, end, n, y.high - y.low);
+        pb_text_add(t, "%s\n", plot.data);
+    }
+    pb_text_free(&plot);
+    free(end);
+    return n;
+}
+
+static int draw_curves(const pb_report *r, const char *folder)
+{
+    const pb_experiment *e = r->experiment;
+    char key[96], *title = pb_format("validation %s", e->task->metrics[0].name);
+    panel loss = {read_curve, "train.loss", "step", "training loss", 0};
+    panel score = {read_curve, pb_report_primary(r, PB_VALIDATION, key), "step", title, 1};
+    if (e->task->texts)
+        score = (panel){read_curve, "accuracy.validation.perplexity", "step", "validation perplexity", 1};
+    pb_figure f = {.count = 0};
+    pb_text_add(&f.commands, "%sset multiplot layout 1,2 title t(%d)\n", style, title_of(&f, e));
+    int n = add_panel(&f, r, &loss) + add_panel(&f, r, &score);
+    pb_text_add(&f.commands, "unset multiplot\n");
+    int rc = n ? pb_figure_draw(&f, folder, "curves", 1.5 * WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
+    free(title);
+    return rc;
+}
+
+/* ---- tuning -------------------------------------------------------------------------------------------- */
+
+/* The best to be expected of 1, 2, .. trials. */
+static curve read_tuning(const pb_report *r, int row, const char *key)
+{
+    (void)key;
+    pb_tuning tuning = pb_tuning_of(r, row);
+    curve c = {.count = tuning.trials};
+    for (int i = 1; i <= tuning.trials; i++) {
+        c.last_x = i;
+        c.last_y = pb_tuning_expected(r, &tuning, i);
+        c.first_y = i == 1 ? c.last_y : c.first_y;
+        pb_text_add(&c.points, "%d %.6g\n", i, c.last_y);
+    }
+    pb_tuning_free(&tuning);
+    return c;
+}
+
+static int draw_tuning(const pb_report *r, const char *folder)
+{
+    char *y = pb_format("validation %s, the best to be expected", r->experiment->task->metrics[0].name);
+    pb_figure f = {.count = 0};
+    add_title(&f, r);
+    int n = add_panel(&f, r, &(panel){read_tuning, "", "trials", y, 0});
+    int rc = n ? pb_figure_draw(&f, folder, "tuning", WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
+    free(y);
+    return rc;
+}
+
+/* ---- a setting on the axis ------------------------------------------------------------------------------ */
+
+/* What the axis' setting is in each row (NaN: the row has none), and where one value of it lies. */
+typedef struct axis {
+    const pb_report *report;
+    double *x; /* [rows] */
+} axis;
+
+typedef struct wanted_setting {
+    char *key;
+    double x;
+} wanted_setting;
+
+static int take_setting(void *ctx, const char *key, const char *value)
+{
+    wanted_setting *a = ctx;
+    if (!strcmp(key, a->key))
+        a->x = strtod(value, NULL);
+    return 0;
+}
+
+static double setting_of(const pb_report *r, int row)
+{
+    wanted_setting a = {.key = pb_format("method.%s", r->experiment->axis), .x = NAN};
+    pb_store_settings(r->store, r->row[row].id, r->experiment->seeds, take_setting, &a); /* the store keeps an error */
+    free(a.key);
+    return a.x;
+}
+
+/* Over the seeds, or of a ratio of times its own interval. */
+static pb_interval axis_value(const pb_report *r, int row, int split, const char *key)
+{
+    char low[96], high[96];
+    pb_interval v = pb_report_value(r, row, split, key);
+    snprintf(low, sizeof low, "%s.low", key);
+    snprintf(high, sizeof high, "%s.high", key);
+    if (isnan(v.low)) {
+        v.low = pb_report_single(r, row, low);
+        v.high = pb_report_single(r, row, high);
+    }
+    return v;
+}
+
+/* One value of every row against its setting; rows without it are dashed levels. */
+static int add_axis_panel(pb_figure *f, const axis *a, int number, int split, const char *key, const char *title)
+{
+    int n = 0;
+    pb_text levels = {0}, *t = &f->commands;
+    pb_text_add(t, "$a%d << EOD\n", number);
+    for (int i = 0; i < a->report->experiment->rows; i++) {
+        pb_interval v = axis_value(a->report, i, split, key);
+        if (isnan(v.middle))
+            continue;
+        if (isnan(a->x[i]))
+            pb_text_add(&levels, ", %.9g with lines dt 2 lc rgb '#808080'", v.middle);
+        else if (++n)
+            pb_text_add(t, "%.9g %.9g %.9g %.9g\n", a->x[i], v.middle, isnan(v.low) ? v.middle : v.low,
+                        isnan(v.high) ? v.middle : v.high);
+    }
+    pb_text_add(t, "EOD\n");
+    if (n)
+        pb_text_add(t,
+                    "set title t(%d)\nset format y '%s'\nplot $a%d using 1:2 smooth unique with lines lc rgb "
+                    "'#404040', "
+                    "$a%d using 1:2:3:4 with yerrorbars pt 7 lc rgb '#202020'%s\n",
+                    pb_figure_text(f, title), number == 2 ? "%.0s%c" : "%g", number, number,
+                    levels.data ? levels.data : "");
+    pb_text_free(&levels);
+    return n;
+}
+
+static bool is_long(const axis *a)
+{
+    double least = INFINITY, most = -INFINITY;
+    for (int i = 0; i < a->report->experiment->rows; i++) {
+        least = fmin(least, a->x[i]); /* NaN is left out */
+        most = fmax(most, a->x[i]);
+    }
+    return least > 0 && most / least > LONG_AXIS;
+}
+
+/* Accuracy, latency and FLOPs against the setting that [experiment] axis names, "prefix.length". */
+static int draw_axis(const pb_report *r, const char *folder)
+{
+    const pb_experiment *e = r->experiment;
+    if (!*e->axis)
+        return 0;
+    axis a = {.report = r, .x = pb_alloc((size_t)e->rows * sizeof *a.x)};
+    for (int i = 0; i < e->rows; i++)
+        a.x[i] = setting_of(r, i);
+    char key[96], *metric = pb_format("test %s", e->task->metrics[0].name);
+    pb_figure f = {.count = 0};
+    pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,3 title t(%d)\n", style,
+                pb_figure_text(&f, e->axis), is_long(&a) ? "set logscale x\n" : "", title_of(&f, e));
+    int n = add_axis_panel(&f, &a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric);
+    n += add_axis_panel(&f, &a, 1, -1, "overhead.prefill_ratio.b1", "time to read a text, ratio to the base");
+    n += add_axis_panel(&f, &a, 2, -1, "overhead.flops", "FLOPs to read a text");
+    pb_text_add(&f.commands, "unset multiplot\n");
+    int rc = n ? pb_figure_draw(&f, folder, "axis", 1.7 * WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
+    free(metric);
+    free(a.x);
+    return rc;
+}
+
+/* ---- all figures --------------------------------------------------------------------------------------- */
+
+static char *folder_of(const pb_experiment *e, const char *folder)
+{
+    return folder ? pb_strdup(folder) : pb_format("plots/%s", e->name);
+}
+
+int pb_plot_try(const pb_experiment *e, const char *folder)
+{
+    char *to = folder_of(e, folder);
+    int rc = pb_make_dirs(to) || pb_gnuplot_try() ? -1 : 0;
+    if (!rc && access(to, W_OK | X_OK))
+        rc = pb_error("%s: figures cannot be written: %s; want a folder that may be written", to, strerror(errno));
+    free(to);
+    return rc;
+}
+
+int pb_plot(const pb_report *r, const char *folder)
+{
+    char *to = folder_of(r->experiment, folder);
+    int rc = pb_make_dirs(to) ||
+             draw_against(r, to, "accuracy-parameters", "storage.trainable", "trainable parameters") ||
+             draw_against(r, to, "accuracy-memory", "memory.train.total", "training memory, bytes") ||
+             draw_against(r, to, "accuracy-inference", "overhead.flops", "FLOPs to read an example, unmerged") ||
+             draw_overhead(r, to) || draw_axis(r, to) || draw_tuning(r, to) || draw_curves(r, to);
+    free(to);
+    return rc ? -1 : 0;
+}

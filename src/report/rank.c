@@ -1,0 +1,352 @@
+/* rank: see rank.h. */
+#include "report/rank.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+
+enum { TURNS = 9999 };
+
+static double test_score(const pb_report *r, int row)
+{
+    char key[96];
+    return pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)).middle;
+}
+
+static bool rising(const pb_report *r)
+{
+    return r->experiment->task->metrics[0].higher_is_better;
+}
+
+/* Indices 0..n-1 by falling goodness, equal ones as they stand; NaN last. */
+static int *by_goodness(int n, const double *x, bool more_is_better)
+{
+    int *order = pb_alloc((size_t)(n + 1) * sizeof *order);
+    for (int i = 0; i < n; i++) {
+        int k = i;
+        for (; k > 0; k--) {
+            double here = x[i], before = x[order[k - 1]];
+            bool better = isnan(before) ? !isnan(here) : more_is_better ? here > before : here < before;
+            if (!better)
+                break;
+            order[k] = order[k - 1];
+        }
+        order[k] = i;
+    }
+    return order;
+}
+
+static void add_number(pb_text *t, const char *name, double x)
+{
+    pb_text_add(t, ",\"%s\":", name);
+    pb_json_put(t, x);
+}
+
+/* ---- one experiment --------------------------------------------------------------------------------------- */
+
+static int meet(pb_rivals *v, int row)
+{
+    pb_rival *one = &v->rival[row];
+    char key[96];
+    pb_scores a = {.x = NULL}, b = {.x = NULL};
+    if (row == pb_report_baseline(v->report) || isnan(one->score))
+        return 0;
+    one->difference = pb_report_difference(v->report, row, PB_TEST, pb_report_primary(v->report, PB_TEST, key));
+    int rc = pb_report_pair(v->report, row, PB_TEST, &a, &b);
+    if (!rc && a.examples) {
+        pb_crossed x = pb_scores_crossed(&a), y = pb_scores_crossed(&b);
+        one->p = pb_stats_pair_p(&x, &y, TURNS, 0);
+        v->examples = a.examples;
+        v->family++;
+    }
+    pb_scores_free(&a);
+    pb_scores_free(&b);
+    return rc;
+}
+
+/* Over those that have a p. */
+static void adjust(pb_rivals *v, int rows)
+{
+    double *p = pb_alloc((size_t)(v->family + 1) * sizeof *p);
+    for (int i = 0, n = 0; i < rows; i++)
+        if (!isnan(v->rival[i].p))
+            p[n++] = v->rival[i].p;
+    pb_stats_holm(v->family, p);
+    for (int i = 0, n = 0; i < rows; i++)
+        if (!isnan(v->rival[i].p))
+            v->rival[i].holm = p[n++];
+    free(p);
+}
+
+int pb_rivals_make(pb_rivals *v, const pb_report *r)
+{
+    int rows = r->experiment->rows, base = pb_report_baseline(r), rc = 0;
+    if (isnan(test_score(r, base)))
+        return pb_error("%s: the baseline %s was not scored on test yet; `peftbench run %s` does it",
+                        r->experiment->name, r->experiment->baseline, r->experiment->path);
+    *v = (pb_rivals){.report = r, .rival = pb_alloc((size_t)rows * sizeof *v->rival)};
+    double *score = pb_alloc((size_t)rows * sizeof *score);
+    for (int i = 0; i < rows && !rc; i++) {
+        score[i] = test_score(r, i);
+        v->rival[i] = (pb_rival){r->row[i].row->label, score[i], {NAN, NAN, NAN, 0}, NAN, NAN};
+        rc = meet(v, i);
+    }
+    if (!rc) {
+        adjust(v, rows);
+        v->order = by_goodness(rows, score, rising(r));
+    }
+    free(score);
+    if (rc)
+        pb_rivals_free(v);
+    return rc;
+}
+
+void pb_rivals_free(pb_rivals *v)
+{
+    free(v->rival);
+    free(v->order);
+}
+
+static void print_rival(const pb_rival *x, bool baseline, FILE *out)
+{
+    if (baseline) {
+        fprintf(out, "%-20s %10.4f  baseline\n", x->label, x->score);
+        return;
+    }
+    fprintf(out, "%-20s %10.4f %+11.4f", x->label, x->score, x->difference.middle);
+    if (isnan(x->difference.low))
+        fprintf(out, "  %-20s", "-");
+    else
+        fprintf(out, "  %+8.4f .. %+8.4f", x->difference.low, x->difference.high);
+    if (isnan(x->p))
+        fprintf(out, " %9s %9s\n", "-", "-");
+    else
+        fprintf(out, " %9.3g %9.3g\n", x->p, x->holm);
+}
+
+void pb_rivals_print(const pb_rivals *v, FILE *out)
+{
+    const pb_experiment *e = v->report->experiment;
+    char to[90];
+    snprintf(to, sizeof to, "to %.*s", pb_characters(e->baseline, 20), e->baseline);
+    fprintf(out, "%-20s %10.10s %11s  %-20s %9s %9s\n", e->name, e->task->metrics[0].name, to, "95 %", "p", "Holm");
+    for (int i = 0; i < e->rows; i++) {
+        int row = v->order[i];
+        if (!isnan(v->rival[row].score))
+            print_rival(&v->rival[row], row == pb_report_baseline(v->report), out);
+    }
+    for (int i = 0; i < e->rows; i++)
+        if (isnan(v->rival[i].score))
+            fprintf(out, "%s: left out, it has no finished run that was scored on test\n", v->rival[i].label);
+        else if (i != pb_report_baseline(v->report) && v->rival[i].difference.n < e->seeds)
+            fprintf(out, "%s: by the %d of %d seeds that it has in common with %s\n", v->rival[i].label,
+                    v->rival[i].difference.n, e->seeds, e->baseline);
+    pb_report_sweeps(v->report, out);
+    fprintf(
+        out,
+        "Differences on test, paired; their 95 %% is for other %sexamples.  p: a permutation of signs over\n"
+        "the %d examples' differences, averaged over the seeds, of these very models; Holm: adjusted for the family\n"
+        "of %d comparison%s with %s.\n",
+        e->seeds == 1 ? "" : "seeds and ", v->examples, v->family, v->family == 1 ? "" : "s", e->baseline);
+}
+
+void pb_rivals_json(const pb_rivals *v, FILE *out)
+{
+    const pb_experiment *e = v->report->experiment;
+    for (int i = 0; i < e->rows; i++) {
+        const pb_rival *x = &v->rival[v->order[i]];
+        pb_text t = {0};
+        pb_text_add(&t, "{\"experiment\":");
+        pb_json_quote(&t, e->name);
+        pb_text_add(&t, ",\"row\":");
+        pb_json_quote(&t, x->label);
+        pb_text_add(&t, ",\"baseline\":");
+        pb_json_quote(&t, e->baseline);
+        add_number(&t, "score", x->score);
+        add_number(&t, "difference", x->difference.middle);
+        add_number(&t, "low", x->difference.low);
+        add_number(&t, "high", x->difference.high);
+        add_number(&t, "p", x->p);
+        add_number(&t, "holm", x->holm);
+        fprintf(out, "%s,\"family\":%d,\"seeds\":%d,\"examples\":%d}\n", t.data, v->family, x->difference.n,
+                v->examples);
+        pb_text_free(&t);
+    }
+}
+
+/* ---- several ------------------------------------------------------------------------------------------------ */
+
+/* Sets of one data set would be counted twice; other metrics have no common ranks. */
+static int check_sets(const pb_report *r, int sets)
+{
+    for (int i = 0; i < sets; i++)
+        for (int k = 0; k < i; k++) {
+            const pb_experiment *a = r[k].experiment, *b = r[i].experiment;
+            if (!strcmp(a->data.hex, b->data.hex))
+                return pb_error("%s and %s have the same data; want one experiment a data set", a->path, b->path);
+            if (strcmp(a->task->metrics[0].name, b->task->metrics[0].name) != 0)
+                return pb_error("%s is scored by %s, %s by %s; want one metric", a->path, a->task->metrics[0].name,
+                                b->path, b->task->metrics[0].name);
+        }
+    return 0;
+}
+
+/* The row of that label in a set, -1: it has none, or it was not scored on test. */
+static int scored_row(const pb_report *r, const char *label)
+{
+    const pb_row *row = pb_experiment_row(r->experiment, label);
+    int i = row ? (int)(row - r->experiment->row) : -1;
+    return i >= 0 && !isnan(test_score(r, i)) ? i : -1;
+}
+
+static bool in_all(const pb_report *r, int sets, const char *label)
+{
+    for (int i = 0; i < sets; i++)
+        if (scored_row(&r[i], label) < 0)
+            return false;
+    return true;
+}
+
+static int check_sizes(const pb_ranking *k)
+{
+    if (k->rows < 2)
+        return pb_error("%d row%s scored on test in all %d experiments, want 2 or more; `peftbench run` makes them",
+                        k->rows, k->rows == 1 ? " was" : "s were", k->sets);
+    int least = pb_stats_friedman_least(k->rows);
+    if (k->sets < least)
+        return pb_error("%d data sets are too few to rank %d rows: however well they agree, chance alone may do the "
+                        "same; want experiments of %d data sets or more, or compare rows of one of them",
+                        k->sets, k->rows, least);
+    return 0;
+}
+
+int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets)
+{
+    *k = (pb_ranking){.report = r, .sets = sets};
+    const pb_experiment *first = r[0].experiment;
+    if (check_sets(r, sets))
+        return -1;
+    k->label = pb_alloc((size_t)first->rows * sizeof *k->label);
+    for (int i = 0; i < first->rows; i++)
+        if (in_all(r, sets, first->row[i].label))
+            k->label[k->rows++] = first->row[i].label;
+    if (check_sizes(k)) {
+        free(k->label);
+        return -1;
+    }
+    size_t cells = (size_t)sets * (size_t)k->rows;
+    double *good = pb_alloc(cells * sizeof *good);
+    k->score = pb_alloc(cells * sizeof *k->score);
+    k->rank = pb_alloc((size_t)k->rows * sizeof *k->rank);
+    for (int i = 0; i < sets; i++)
+        for (int j = 0; j < k->rows; j++) {
+            double x = test_score(&r[i], scored_row(&r[i], k->label[j]));
+            k->score[i * k->rows + j] = x;
+            good[i * k->rows + j] = rising(r) ? x : -x;
+        }
+    k->test = pb_stats_friedman(sets, k->rows, good, k->rank);
+    k->p = pb_stats_friedman_p(sets, k->rows, good, 10 * TURNS, 0);
+    k->order = by_goodness(k->rows, k->rank, false);
+    free(good);
+    return 0;
+}
+
+void pb_ranking_free(pb_ranking *k)
+{
+    free(k->label);
+    free(k->score);
+    free(k->rank);
+    free(k->order);
+}
+
+/* Rows that only some sets have, with the sets that lack them. */
+static void print_unshared(const pb_ranking *k, FILE *out)
+{
+    for (int i = 0; i < k->sets; i++)
+        for (int j = 0; j < k->report[i].experiment->rows; j++) {
+            const char *label = k->report[i].experiment->row[j].label;
+            bool told = in_all(k->report, k->sets, label);
+            for (int h = 0; h < i && !told; h++)
+                told = pb_experiment_row(k->report[h].experiment, label);
+            if (told)
+                continue;
+            fprintf(out, "%s: left out, not scored on test in", label);
+            for (int h = 0, n = 0; h < k->sets; h++)
+                if (scored_row(&k->report[h], label) < 0)
+                    fprintf(out, "%s %s", n++ ? "," : "", k->report[h].experiment->name);
+            fputc('\n', out);
+        }
+}
+
+/* Which ranks are further apart than the critical difference. */
+static void print_pairs(const pb_ranking *k, FILE *out)
+{
+    int found = 0;
+    for (int i = 0; i < k->rows; i++)
+        for (int j = i + 1; j < k->rows; j++) {
+            int a = k->order[i], b = k->order[j];
+            double apart = k->rank[b] - k->rank[a];
+            if (apart <= k->test.critical)
+                continue;
+            fprintf(out, "%s before %s: %.4g\n", k->label[a], k->label[b], apart);
+            found++;
+        }
+    if (!found)
+        fprintf(out, "no pair is further apart\n");
+}
+
+void pb_ranking_print(const pb_ranking *k, FILE *out)
+{
+    const pb_friedman *f = &k->test;
+    fprintf(out, "%-20s %9s", k->report->experiment->task->metrics[0].name, "mean rank");
+    for (int i = 0; i < k->sets; i++)
+        fprintf(out, "  %10s", k->report[i].experiment->name);
+    fputc('\n', out);
+    for (int j = 0; j < k->rows; j++) {
+        int row = k->order[j];
+        fprintf(out, "%-20s %9.4g", k->label[row], k->rank[row]);
+        for (int i = 0; i < k->sets; i++)
+            fprintf(out, "  %*.4f", (int)fmax(10, (double)strlen(k->report[i].experiment->name)),
+                    k->score[i * k->rows + row]);
+        fputc('\n', out);
+    }
+    print_unshared(k, out);
+    fprintf(out, "Friedman: chi2 %.4g of %d, p %.3g, by permutation %.3g; ", f->chi2, k->rows - 1, f->chi2_p, k->p);
+    if (isnan(f->f_p))
+        fprintf(out, "all data sets have one order, of which F is infinite");
+    else
+        fprintf(out, "Iman-Davenport: F %.4g of %d and %d, p %.3g", f->f, k->rows - 1, (k->rows - 1) * (k->sets - 1),
+                f->f_p);
+    fprintf(out, " (%d rows, %d data sets)\n", k->rows, k->sets);
+    fprintf(out, "Nemenyi: mean ranks differ at 5 %% if further apart than %.4g:\n", f->critical);
+    print_pairs(k, out);
+}
+
+void pb_ranking_json(const pb_ranking *k, FILE *out)
+{
+    pb_text t = {0};
+    for (int j = 0; j < k->rows; j++) {
+        int row = k->order[j];
+        pb_text_add(&t, "{\"row\":");
+        pb_json_quote(&t, k->label[row]);
+        add_number(&t, "rank", k->rank[row]);
+        pb_text_add(&t, ",\"scores\":{");
+        for (int i = 0; i < k->sets; i++) {
+            pb_text_add(&t, i ? "," : "");
+            pb_json_quote(&t, k->report[i].experiment->name);
+            pb_text_add(&t, ":%.10g", k->score[i * k->rows + row]);
+        }
+        pb_text_add(&t, "}}\n");
+    }
+    pb_text_add(&t, "{\"rows\":%d,\"sets\":%d", k->rows, k->sets);
+    add_number(&t, "chi2", k->test.chi2);
+    add_number(&t, "chi2_p", k->test.chi2_p);
+    add_number(&t, "p", k->p);
+    add_number(&t, "f", isnan(k->test.f_p) ? NAN : k->test.f);
+    add_number(&t, "f_p", k->test.f_p);
+    add_number(&t, "critical", k->test.critical);
+    fprintf(out, "%s}\n", t.data);
+    pb_text_free(&t);
+}

@@ -1,0 +1,117 @@
+/* kept: see kept.h. */
+#include "results/kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* ---- where ------------------------------------------------------------------------------------------------ */
+
+char *pb_kept_folder(const char *db)
+{
+    const char *slash = strrchr(db, '/');
+    return pb_format("%.*sartifacts", slash ? (int)(slash - db) + 1 : 0, db);
+}
+
+char *pb_kept_path(const char *db, const char *hash)
+{
+    if (strlen(hash) != 64 || strspn(hash, "0123456789abcdef") != 64) {
+        pb_error("%s: a run's hash is '%s'; want 64 hexadecimal digits", db, hash);
+        return NULL;
+    }
+    char *folder = pb_kept_folder(db), *path = pb_format("%s/%s.safetensors", folder, hash);
+    free(folder);
+    return path;
+}
+
+int pb_kept_find(pb_store *s, const char *db, long long run, pb_kept *out)
+{
+    pb_record r;
+    char *digest = NULL;
+    *out = (pb_kept){.run = run};
+    int rc = pb_store_record(s, run, &r) || pb_store_fact(s, run, "artifact", &digest) ? -1 : 0;
+    if (!rc) {
+        out->path = pb_kept_path(db, r.hash);
+        out->threads = r.threads;
+        snprintf(out->digest.hex, sizeof out->digest.hex, "%s", digest ? digest : "");
+    }
+    pb_record_free(&r);
+    free(digest);
+    return out->path ? 0 : -1;
+}
+
+void pb_kept_free(pb_kept *k)
+{
+    free(k->path);
+    k->path = NULL;
+}
+
+/* ---- whether it is what it was --------------------------------------------------------------------------- */
+
+bool pb_kept_good(const pb_kept *k, char **why)
+{
+    pb_digest is;
+    *why = NULL;
+    if (!pb_file_exists(k->path))
+        *why = pb_format("the file is missing");
+    else if (!*k->digest.hex)
+        return true;
+    else if (pb_sha256_file(k->path, &is)) {
+        *why = pb_format("the file cannot be read");
+        pb_error_clear();
+    } else if (strcmp(is.hex, k->digest.hex) != 0)
+        *why = pb_format("cut off or changed since (SHA-256 %.12s.., want %.12s..)", is.hex, k->digest.hex);
+    return !*why;
+}
+
+int pb_kept_check(const pb_kept *k)
+{
+    char *why;
+    if (pb_kept_good(k, &why))
+        return 0;
+    pb_error("%s: not the parameters that run %lld wrote: %s; want that file back, or the experiment run again with "
+             "another --db",
+             k->path, k->run, why);
+    free(why);
+    return -1;
+}
+
+/* ---- what killed processes left ------------------------------------------------------------------------------ */
+
+/* pb_write_file() locks what it writes: a process that is not of this machine's numbers, in another container, holds
+ * the lock. */
+static void remove_if_dead(const char *path)
+{
+    const char *dot = strrchr(path, '.'); /* PATH.PID.tmp */
+    while (dot && dot > path && *--dot != '.')
+        continue;
+    long pid = dot ? atol(dot + 1) : 0;
+    if (pid <= 0 || !kill((pid_t)pid, 0) || errno != ESRCH)
+        return;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0 && !flock(file, LOCK_EX | LOCK_NB))
+        unlink(path);
+    if (file >= 0)
+        close(file);
+}
+
+void pb_kept_sweep(const char *db)
+{
+    char *folder = pb_kept_folder(db);
+    glob_t found = {0};
+    pb_text pattern = {0};
+    for (const char *c = folder; *c; c++)
+        pb_text_add(&pattern, strchr("*?[\\", *c) ? "\\%c" : "%c", *c);
+    pb_text_add(&pattern, "/*.tmp");
+    if (!glob(pattern.data, 0, NULL, &found))
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            remove_if_dead(found.gl_pathv[i]);
+    globfree(&found);
+    pb_text_free(&pattern);
+    free(folder);
+}

@@ -1,0 +1,193 @@
+/* selection: see selection.h. */
+#include "results/selection.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- cells ------------------------------------------------------------------------------------------------- */
+
+static int read_cells(pb_selections *x, pb_store *s)
+{
+    const pb_experiment *e = x->experiment;
+    char *score = pb_format("accuracy.validation.%s", e->task->metrics[0].name);
+    int rc = 0;
+    for (int i = 0; i < e->cells && !rc; i++)
+        rc = pb_store_state(s, &e->cell[i].hash, score, &x->cell[i]);
+    free(score);
+    return rc;
+}
+
+static int by_hex(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The order of a list is no part of it. */
+static pb_digest hash_sweep(const pb_experiment *e, int first, int cells)
+{
+    const char **hash = pb_alloc((size_t)(cells + 1) * sizeof *hash);
+    pb_text all = {0};
+    for (int i = 0; i < cells; i++)
+        hash[i] = e->cell[first + i].hash.hex;
+    qsort(hash, (size_t)cells, sizeof *hash, by_hex);
+    for (int i = 0; i < cells; i++)
+        pb_text_add(&all, "%s\n", hash[i]);
+    pb_digest out = pb_sha256(all.data, all.length);
+    pb_text_free(&all);
+    free(hash);
+    return out;
+}
+
+/* The mean over the finished seeds of the setting whose cells begin at `first`. */
+static double mean_of(const pb_selections *x, int first)
+{
+    const pb_metric_info *primary = &x->experiment->task->metrics[0];
+    double sum = 0;
+    int n = 0;
+    for (int i = first; i < first + x->experiment->seeds; i++) {
+        double value = x->cell[i].validation;
+        if (!x->cell[i].run)
+            continue;
+        sum += isnan(value) ? -INFINITY : primary->higher_is_better ? value : -value;
+        n++;
+    }
+    return n ? sum / n : NAN;
+}
+
+/* ---- choosing ------------------------------------------------------------------------------------------------ */
+
+static void choose(pb_selections *x, pb_selection *s, int at)
+{
+    const pb_experiment *e = x->experiment;
+    s->at = at;
+    s->choice = e->cell[s->first + at * e->seeds].choice;
+    for (int i = 0; i < e->seeds; i++)
+        s->run[i] = x->cell[s->first + at * e->seeds + i].run;
+}
+
+/* The best mean, of equal ones the first; -1: nothing finished. */
+static int best_of(const pb_selection *s)
+{
+    int best = -1;
+    for (int k = 0; k < s->row->choices; k++)
+        if (!isnan(s->mean[k]) && (best < 0 || s->mean[k] > s->mean[best]))
+            best = k;
+    return best;
+}
+
+static int place_of(const pb_selections *x, const pb_selection *s, const char *choice)
+{
+    for (int k = 0; k < s->row->choices; k++)
+        if (!strcmp(x->experiment->cell[s->first + k * x->experiment->seeds].choice, choice))
+            return k;
+    return -1;
+}
+
+/* What the database has of this sweep goes before what would be chosen now; but a choice among fewer cells only until
+ * all are there. */
+static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool partial)
+{
+    pb_choice was;
+    if (!s->finished)
+        return 0;
+    if (pb_store_chosen(store, &s->sweep, &was))
+        return -1;
+    bool whole = s->finished == s->cells, was_whole = was.id && was.finished == was.cells;
+    int kept = was.id && (was_whole || !whole) ? place_of(x, s, was.choice) : -1;
+    int at = kept >= 0 ? kept : whole || partial || s->row->choices == 1 ? best_of(s) : -1;
+    if (at >= 0)
+        choose(x, s, at);
+    s->kept = kept >= 0 && !strcmp(was.experiment, x->experiment->name) && !strcmp(was.row, s->row->label);
+    s->partial = kept >= 0 ? !was_whole : !whole;
+    pb_choice_free(&was);
+    return 0;
+}
+
+static int make_row(pb_selections *x, pb_store *store, int row, int first, bool partial)
+{
+    const pb_experiment *e = x->experiment;
+    pb_selection *s = &x->row[row];
+    *s = (pb_selection){.row = &e->row[row], .first = first, .cells = e->row[row].choices * e->seeds};
+    s->mean = pb_alloc((size_t)(s->row->choices + 1) * sizeof *s->mean);
+    s->run = pb_alloc((size_t)(e->seeds + 1) * sizeof *s->run);
+    s->sweep = hash_sweep(e, first, s->cells);
+    for (int i = first; i < first + s->cells; i++) {
+        s->finished += x->cell[i].run != 0;
+        s->failed += !x->cell[i].run && x->cell[i].failed;
+    }
+    for (int k = 0; k < s->row->choices; k++)
+        s->mean[k] = mean_of(x, first + k * e->seeds);
+    return choose_for(x, s, store, partial);
+}
+
+int pb_selections_make(pb_selections *out, pb_store *s, const pb_experiment *e, bool partial)
+{
+    *out = (pb_selections){.experiment = e,
+                           .cell = pb_alloc((size_t)(e->cells + 1) * sizeof *out->cell),
+                           .row = pb_alloc((size_t)(e->rows + 1) * sizeof *out->row)};
+    int rc = read_cells(out, s), first = 0;
+    for (int i = 0; i < e->rows && !rc; i++) {
+        rc = make_row(out, s, i, first, partial);
+        first += out->row[i].cells;
+    }
+    if (rc)
+        pb_selections_free(out);
+    return rc ? -1 : 0;
+}
+
+void pb_selections_free(pb_selections *x)
+{
+    for (int i = 0; x->cell && i < x->experiment->cells; i++)
+        free(x->cell[i].error);
+    for (int i = 0; x->row && i < x->experiment->rows; i++) {
+        free(x->row[i].mean);
+        free(x->row[i].run);
+    }
+    free(x->cell);
+    free(x->row);
+    *x = (pb_selections){.experiment = NULL};
+}
+
+/* ---- using it -------------------------------------------------------------------------------------------------- */
+
+bool pb_selection_is_ready(const pb_selection *s, bool partial)
+{
+    return s->choice && (s->finished == s->cells || s->kept || partial);
+}
+
+int pb_selection_keep(const pb_selection *s, const pb_experiment *e, pb_store *store)
+{
+    pb_choice c = {.sweep = pb_strdup(s->sweep.hex),
+                   .experiment = pb_strdup(e->name),
+                   .row = pb_strdup(s->row->label),
+                   .choice = pb_strdup(s->choice),
+                   .settings = s->row->choices,
+                   .cells = s->cells,
+                   .finished = s->finished};
+    int rc = pb_store_choose(store, &c, s->run, e->seeds);
+    pb_choice_free(&c);
+    return rc;
+}
+
+bool pb_selection_has(const pb_selections *x, const pb_cell *c)
+{
+    const pb_experiment *e = x->experiment;
+    const pb_selection *s = &x->row[c->row - e->row];
+    return s->choice && (c - e->cell - s->first) / e->seeds == s->at;
+}
+
+void pb_selection_tell(const pb_selection *s, int seeds, pb_text *out)
+{
+    pb_text_add(out, "%s: ", s->row->label);
+    if (s->choice && *s->choice)
+        pb_text_add(out, "%s, the best of %d on validation; ", s->choice, s->row->choices);
+    pb_text_add(out, "sweep %.8s: %d setting%s x %d seed%s", s->sweep.hex, s->row->choices,
+                s->row->choices == 1 ? "" : "s", seeds, seeds == 1 ? "" : "s");
+    if (s->finished < s->cells)
+        pb_text_add(out, ", %d of %d runs finished, %d failed", s->finished, s->cells, s->failed);
+    if (!s->choice && s->finished)
+        pb_text_add(out, "; none is chosen until all are (or `run --partial`)");
+    else if (s->choice && s->partial)
+        pb_text_add(out, "; PARTIAL: chosen while runs were missing");
+}

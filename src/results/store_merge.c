@@ -1,0 +1,322 @@
+/* store_merge: what others have found out: runs of other databases, results of other programs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "results/store_internal.h"
+
+int pb_store_import(pb_store *s, const char *source, const pb_digest *digest, const char *const (*value)[2], size_t n)
+{
+    sqlite3_stmt *q = pb_store_execute(s, "BEGIN IMMEDIATE")
+                          ? NULL
+                          : pb_store_prepare(s, "INSERT INTO imported (source, digest) VALUES (?, ?)"
+                                                " ON CONFLICT (digest) DO NOTHING");
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, source);
+    pb_store_bind(q, 2, digest->hex);
+    int rc = pb_store_insert(s, q);
+    sqlite3_finalize(q);
+    if (rc || !sqlite3_changes(s->db))
+        return pb_store_end(s, rc);
+    long long id = sqlite3_last_insert_rowid(s->db);
+    q = pb_store_prepare(s, "INSERT INTO imported_value VALUES (?, ?, ?)");
+    for (size_t i = 0; q && i < n && !rc; i++) {
+        sqlite3_bind_int64(q, 1, id);
+        pb_store_bind(q, 2, value[i][0]);
+        pb_store_bind(q, 3, value[i][1]);
+        rc = pb_store_insert(s, q);
+    }
+    sqlite3_finalize(q);
+    return pb_store_end(s, q ? rc : -1);
+}
+
+int pb_store_imported(pb_store *s, pb_store_columns *row, void *ctx)
+{
+    static const char sql[] =
+        "SELECT coalesce(max(CASE WHEN key = 'run_info.experiment_name' THEN value END), source),"
+        " coalesce(max(CASE WHEN key = 'run_info.peft_config.peft_type' THEN value END), 'full'),"
+        " max(CASE WHEN key = 'train_info.num_trainable_params' THEN value END),"
+        " max(CASE WHEN key = 'train_info.file_size' THEN value END),"
+        " max(CASE WHEN key IN ('train_info.accelerator_memory_max', 'train_info.cuda_memory_max')"
+        " THEN CAST(value AS REAL) END),"
+        " max(CASE WHEN key = 'train_info.train_time' THEN value END),"
+        " max(CASE WHEN key LIKE 'train_info.metrics[%].test accuracy' AND value GLOB '*[0-9]*'"
+        " THEN CAST(value AS REAL) END)"
+        " FROM imported JOIN imported_value ON imported = id GROUP BY id ORDER BY 1";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    if (!q)
+        return -1;
+    int columns = sqlite3_column_count(q), rc = 0, more = 0;
+    const char **value = pb_alloc((size_t)(columns + 1) * sizeof *value);
+    while (!rc && (more = pb_store_step(s, q)) == 1) {
+        for (int i = 0; i < columns && !rc; i++) {
+            bool null = sqlite3_column_type(q, i) == SQLITE_NULL;
+            value[i] = (const char *)sqlite3_column_text(q, i);
+            rc = value[i] || null ? 0 : pb_store_fail(s); /* no memory for a number's text */
+        }
+        rc = rc ? rc : row(ctx, columns, value);
+    }
+    pb_store_done(q);
+    free(value);
+    return rc ? rc : more;
+}
+
+/* ---- what is merged ------------------------------------------------------------------------------------- */
+
+/* What hangs on a run, since which version of the schema, its columns but `run`, and how many of them are its key. */
+typedef struct part {
+    const char *table, *columns;
+    int since, keys;
+} part;
+
+static const part parts[] = {{"setting", "key, value", 1, 1},
+                             {"provenance", "key, value", 2, 1},
+                             {"value", "key, split, step, value", 1, 3},
+                             {"prediction", "split, example, label, predicted, probability", 1, 2},
+                             {"answer", "split, example, text", 2, 2},
+                             {"statistic", "split, metric, example, numbers", 2, 3},
+                             {"trace", "name, step, numbers", 3, 2},
+                             {"fingerprint", "number, tensor, prints", 3, 1},
+                             {"sample", "key, round, seconds", 1, 2}};
+
+/* The statements of a part: its rows of a run there and here, and how they are copied. */
+typedef struct reader {
+    sqlite3_stmt *theirs, *ours, *copy;
+} reader;
+
+typedef struct merge {
+    pb_store *store;
+    int version; /* of the other database's schema */
+    reader reader[PB_COUNT(parts)];
+    int *added, *known;
+} merge;
+
+static sqlite3_stmt *prepare(merge *m, const char *fmt, const part *p, const char *database)
+{
+    char *sql = pb_format(fmt, p->columns, database, p->table);
+    sqlite3_stmt *q = pb_store_prepare(m->store, sql);
+    free(sql);
+    return q;
+}
+
+static int open_readers(merge *m)
+{
+    int rc = 0;
+    for (size_t i = 0; i < PB_COUNT(parts) && !rc; i++) {
+        const part *p = &parts[i];
+        reader *r = &m->reader[i];
+        if (p->since > m->version)
+            continue;
+        char *copy = pb_format("INSERT OR IGNORE INTO main.%s (run, %s) SELECT ?2, %%s FROM %%s.%%s WHERE run = ?1",
+                               p->table, p->columns);
+        r->theirs = prepare(m, "SELECT %s FROM %s.%s WHERE run = ?1", p, "other");
+        r->ours = prepare(m, "SELECT %s FROM %s.%s WHERE run = ?1", p, "main");
+        r->copy = prepare(m, copy, p, "other");
+        free(copy);
+        rc = r->theirs && r->ours && r->copy ? 0 : -1;
+    }
+    return rc;
+}
+
+static void close_readers(merge *m)
+{
+    for (size_t i = 0; i < PB_COUNT(parts); i++) {
+        sqlite3_finalize(m->reader[i].theirs);
+        sqlite3_finalize(m->reader[i].ours);
+        sqlite3_finalize(m->reader[i].copy);
+    }
+}
+
+/* ---- a run that is here already ----------------------------------------------------------------------------- */
+
+static int compare_texts(sqlite3_stmt *a, sqlite3_stmt *b, int column)
+{
+    const void *x = sqlite3_column_blob(a, column), *y = sqlite3_column_blob(b, column);
+    int m = sqlite3_column_bytes(a, column), n = sqlite3_column_bytes(b, column);
+    int order = x && y ? memcmp(x, y, (size_t)(m < n ? m : n)) : 0;
+    return order ? order : (m > n) - (m < n);
+}
+
+/* As SQLite orders the values of a column of STRICT tables. */
+static int compare_column(sqlite3_stmt *a, sqlite3_stmt *b, int column)
+{
+    int type = sqlite3_column_type(a, column), other = sqlite3_column_type(b, column);
+    if (type != other)
+        return type == SQLITE_NULL ? -1 : 1;
+    if (type == SQLITE_NULL)
+        return 0;
+    if (type == SQLITE_INTEGER) {
+        sqlite3_int64 x = sqlite3_column_int64(a, column), y = sqlite3_column_int64(b, column);
+        return (x > y) - (x < y);
+    }
+    if (type == SQLITE_FLOAT) {
+        double x = sqlite3_column_double(a, column), y = sqlite3_column_double(b, column);
+        return (x > y) - (x < y);
+    }
+    return compare_texts(a, b, column);
+}
+
+static int compare_columns(sqlite3_stmt *a, sqlite3_stmt *b, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        int order = compare_column(a, b, i);
+        if (order)
+            return order;
+    }
+    return 0;
+}
+
+/* Both in the order of their keys, side by side.  1: all of theirs is here, 0: something is missing here, 2: a key has
+ * another value here; -1 with an error. */
+static int look_through(merge *m, const part *p, const reader *r)
+{
+    int theirs = pb_store_step(m->store, r->theirs), ours = pb_store_step(m->store, r->ours), whole = 1;
+    int columns = sqlite3_column_count(r->theirs);
+    while (theirs == 1 && ours >= 0) {
+        int order = ours ? compare_columns(r->theirs, r->ours, 0, p->keys) : -1;
+        if (!order && compare_columns(r->theirs, r->ours, p->keys, columns))
+            return 2;
+        whole = order < 0 ? 0 : whole;
+        if (order <= 0)
+            theirs = pb_store_step(m->store, r->theirs);
+        if (order >= 0)
+            ours = pb_store_step(m->store, r->ours);
+    }
+    return theirs < 0 || ours < 0 ? -1 : whole;
+}
+
+static int copy_part(merge *m, const reader *r, long long theirs, long long ours)
+{
+    sqlite3_bind_int64(r->copy, 1, theirs);
+    sqlite3_bind_int64(r->copy, 2, ours);
+    return pb_store_insert(m->store, r->copy);
+}
+
+/* It must not say anything else there; what is missing of it (a test, timings) is added. */
+static int merge_known(merge *m, long long theirs, long long ours)
+{
+    int rc = 0;
+    for (size_t i = 0; i < PB_COUNT(parts) && !rc; i++) {
+        const reader *r = &m->reader[i];
+        if (!r->theirs)
+            continue;
+        sqlite3_bind_int64(r->theirs, 1, theirs);
+        sqlite3_bind_int64(r->ours, 1, ours);
+        int found = look_through(m, &parts[i], r);
+        sqlite3_reset(r->theirs);
+        sqlite3_reset(r->ours);
+        if (found == 2)
+            return pb_error("%s: run %lld is run %lld of the other database, but with other results in %s; want them "
+                            "kept apart",
+                            m->store->path, ours, theirs, parts[i].table);
+        rc = found < 0 ? -1 : found ? 0 : copy_part(m, r, theirs, ours);
+    }
+    return rc;
+}
+
+/* ---- a run that is new here --------------------------------------------------------------------------------- */
+
+#define RUN_COLUMNS                                                                                                    \
+    "hash, experiment, task, model, row, choice, seed, status, error, ended, seconds, machine, kernels, threads, "     \
+    "compiler, flags, version, code, data"
+
+/* Where a result of its hash is here, that one goes on to count. */
+static const char insert_run[] =
+    "INSERT INTO main.run (" RUN_COLUMNS ", superseded) SELECT " RUN_COLUMNS ", CASE WHEN status <> 'failed' THEN"
+    " (SELECT r.id FROM main.run r WHERE r.hash = t.hash AND r.status <> 'failed' AND r.superseded IS NULL) END"
+    " FROM temp.theirs t WHERE id = ?1";
+
+static int merge_new(merge *m, long long theirs, long long *ours)
+{
+    sqlite3_stmt *q = pb_store_statement(m->store, insert_run);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, theirs);
+    int rc = pb_store_insert(m->store, q);
+    *ours = sqlite3_last_insert_rowid(m->store->db);
+    for (size_t i = 0; i < PB_COUNT(parts) && !rc; i++)
+        if (m->reader[i].copy)
+            rc = copy_part(m, &m->reader[i], theirs, *ours);
+    return rc;
+}
+
+/* ---- all runs ------------------------------------------------------------------------------------------------ */
+
+static int keep_pair(merge *m, long long theirs, long long ours)
+{
+    sqlite3_stmt *q = pb_store_statement(m->store, "INSERT INTO temp.pair VALUES (?1, ?2)");
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, theirs);
+    sqlite3_bind_int64(q, 2, ours);
+    return pb_store_insert(m->store, q);
+}
+
+/* The same run is one of the same hash, machine and time; those that count there come first. */
+static const char each_run[] =
+    "SELECT t.id, (SELECT min(r.id) FROM main.run r WHERE r.hash = t.hash AND r.ended = t.ended"
+    " AND r.machine = t.machine AND r.seconds = t.seconds) FROM temp.theirs t ORDER BY t.superseded IS NOT NULL, t.id";
+
+static int merge_runs(merge *m)
+{
+    sqlite3_stmt *q = pb_store_prepare(m->store, each_run);
+    int rc = q ? 0 : -1, more = 0;
+    while (!rc && (more = pb_store_step(m->store, q)) == 1) {
+        long long theirs = sqlite3_column_int64(q, 0), ours = sqlite3_column_int64(q, 1);
+        bool known = ours != 0;
+        rc = known ? merge_known(m, theirs, ours) : merge_new(m, theirs, &ours);
+        rc = rc || keep_pair(m, theirs, ours) ? -1 : 0;
+        ++*(known ? m->known : m->added);
+    }
+    sqlite3_finalize(q);
+    return rc || more < 0 ? -1 : 0;
+}
+
+/* Data and choices.  A choice of ours with the same runs stays the only one. */
+static const char merge_rest[] =
+    "INSERT OR IGNORE INTO main.example SELECT * FROM other.example;"
+    "INSERT OR IGNORE INTO main.class SELECT * FROM other.class;"
+    "INSERT OR IGNORE INTO main.selection (sweep, experiment, row, choice, settings, cells, finished, partial)"
+    " SELECT sweep, experiment, row, choice, settings, cells, finished, partial FROM other.selection"
+    " WHERE sweep IS NOT NULL ORDER BY id;"
+    "INSERT OR IGNORE INTO main.selected SELECT o.id, coalesce(r.superseded, r.id) FROM other.selection t"
+    " JOIN main.selection o ON o.sweep = t.sweep AND o.experiment = t.experiment AND o.row = t.row"
+    " AND o.finished = t.finished AND o.choice = t.choice JOIN other.selected d ON d.selection = t.id"
+    " JOIN temp.pair p ON p.theirs = d.run JOIN main.run r ON r.id = p.ours;";
+
+static int merge_all(merge *m)
+{
+    int rc = pb_store_source(m->store, "other.", &m->version) ||
+                     pb_store_execute(m->store, "CREATE TEMP TABLE pair (theirs INTEGER PRIMARY KEY, ours INTEGER)") ||
+                     open_readers(m) || merge_runs(m)
+                 ? -1
+                 : 0;
+    close_readers(m);
+    if (!rc && m->version >= 3)
+        rc = pb_store_execute(m->store, merge_rest);
+    return rc || pb_store_select_scored(m->store) ? -1 : 0;
+}
+
+static int attach(pb_store *s, const char *from)
+{
+    char *address = pb_store_address(from, pb_store_in_use(from) ? "?mode=ro" : "?immutable=1");
+    char *sql = sqlite3_mprintf("ATTACH %Q AS other", address);
+    int rc = sql ? pb_store_execute(s, sql) : -1;
+    sqlite3_free(sql);
+    free(address);
+    return rc;
+}
+
+int pb_store_merge(pb_store *s, const char *from, int *added, int *known)
+{
+    pb_store *other = pb_store_read(from); /* is it one of ours? */
+    if (!other || pb_store_close(other))
+        return -1;
+    *added = *known = 0;
+    merge m = {.store = s, .added = added, .known = known};
+    if (attach(s, from) || pb_store_execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    int rc = pb_store_end(s, merge_all(&m));
+    rc = rc || pb_store_execute(s, "DROP TABLE IF EXISTS temp.theirs; DROP TABLE IF EXISTS temp.pair; DETACH other");
+    return rc ? -1 : 0;
+}

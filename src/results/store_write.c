@@ -1,0 +1,320 @@
+/* store_write: what is written in one transaction. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "base/json.h"
+#include "model/plugin.h"
+#include "numeric/blas.h"
+#include "base/host.h"
+#include "results/store_internal.h"
+#include "version.h"
+
+/* ---- what a result consists of: bound to an insertion whose first place is the run -------------------------- */
+
+/* Binds item i from the second place on; false: it is none of this table. */
+typedef bool bind_item(sqlite3_stmt *q, const pb_result *r, size_t i);
+
+static bool bind_value(sqlite3_stmt *q, const pb_result *r, size_t i)
+{
+    const pb_value *v = &r->value[i];
+    pb_store_bind(q, 2, v->key);
+    pb_store_bind(q, 3, pb_store_split(v->split));
+    sqlite3_bind_int(q, 4, v->step);
+    sqlite3_bind_double(q, 5, v->value); /* NaN becomes NULL */
+    return true;
+}
+
+static bool bind_answer(sqlite3_stmt *q, const pb_result *r, size_t i)
+{
+    const pb_prediction *p = &r->prediction[i];
+    pb_store_bind(q, 2, pb_store_split((int)p->split));
+    sqlite3_bind_int(q, 3, p->example);
+    pb_store_bind(q, 4, p->text);
+    return p->text;
+}
+
+static bool bind_statistic(sqlite3_stmt *q, const pb_result *r, size_t i)
+{
+    const pb_statistic *t = &r->statistic[i];
+    pb_text numbers = {0};
+    for (int k = 0; k < t->count; k++)
+        pb_text_add(&numbers, "%s%.17g", k ? "," : "[", t->x[k]);
+    pb_text_add(&numbers, "]");
+    pb_store_bind(q, 2, pb_store_split((int)t->split));
+    pb_store_bind(q, 3, t->metric);
+    sqlite3_bind_int(q, 4, t->example);
+    pb_store_bind(q, 5, numbers.data);
+    pb_text_free(&numbers);
+    return true;
+}
+
+static bool bind_prediction(sqlite3_stmt *q, const pb_result *r, size_t i)
+{
+    const pb_prediction *p = &r->prediction[i];
+    pb_store_bind(q, 2, pb_store_split((int)p->split));
+    sqlite3_bind_int(q, 3, p->example);
+    sqlite3_bind_int(q, 4, p->label);
+    sqlite3_bind_int(q, 5, p->predicted);
+    sqlite3_bind_double(q, 6, (double)p->probability);
+    return !p->text;
+}
+
+static bool bind_sample(sqlite3_stmt *q, const pb_result *r, size_t i)
+{
+    pb_store_bind(q, 2, r->sample[i].key);
+    sqlite3_bind_int(q, 3, r->sample[i].round);
+    sqlite3_bind_double(q, 4, r->sample[i].seconds);
+    return true;
+}
+
+static int put_items(pb_store *s, long long run, const char *sql, bind_item *bind, size_t n, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, sql);
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < n && !rc; i++) {
+        sqlite3_bind_int64(q, 1, run);
+        rc = bind(q, r, i) ? pb_store_insert(s, q) : 0;
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int put_result(pb_store *s, long long run, const pb_result *r)
+{
+    return put_items(s, run, "INSERT INTO value VALUES (?, ?, ?, ?, ?)", bind_value, r->values, r) ||
+           put_items(s, run, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)", bind_prediction, r->predictions, r) ||
+           put_items(s, run, "INSERT INTO answer VALUES (?, ?, ?, ?)", bind_answer, r->predictions, r) ||
+           put_items(s, run, "INSERT INTO statistic VALUES (?, ?, ?, ?, ?)", bind_statistic, r->statistics, r) ||
+           put_items(s, run, "INSERT INTO sample VALUES (?, ?, ?, ?)", bind_sample, r->samples, r) ||
+           pb_store_put_trace(s, run, r);
+}
+
+static int put_fact(pb_store *s, sqlite3_stmt *q, long long run, const char *key, const char *value)
+{
+    sqlite3_bind_int64(q, 1, run);
+    pb_store_bind(q, 2, key);
+    pb_store_bind(q, 3, value);
+    return pb_store_insert(s, q);
+}
+
+static int put_settings(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
+    char *copy = pb_format("%stask.class_names=%s\n", c->settings, e->class_names), *rest = copy, *line;
+    int rc = q ? 0 : -1;
+    while (!rc && (line = strsep(&rest, "\n")) && *line) {
+        char *value = strchr(line, '=');
+        *value++ = 0;
+        rc = put_fact(s, q, run, line, value);
+    }
+    free(copy);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+/* "plugin.gate": the file's digest; "plugins": where it was found, for who reproduces the run. */
+static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cell *c)
+{
+    pb_text paths = {0};
+    int rc = 0;
+    for (int p = 0; p < c->row->parts && !rc; p++) {
+        const pb_method *m = c->row->method[p];
+        if (!pb_plugin_digest(m))
+            continue;
+        char *key = pb_format("plugin.%s", m->name);
+        pb_text_add(&paths, "%s%s", paths.length ? ", " : "", pb_plugin_path(m));
+        rc = put_fact(s, q, run, key, pb_plugin_digest(m)->hex);
+        free(key);
+    }
+    rc = rc || (paths.length && put_fact(s, q, run, "plugins", paths.data)) ? -1 : 0;
+    pb_text_free(&paths);
+    return rc;
+}
+
+/* What a method may use and by what rule it stops. */
+static char *budget_of(const pb_cell *c)
+{
+    const pb_train_options *o = &c->train;
+    pb_text t = {0};
+    pb_text_add(&t, "%d settings, %d epochs of batches of %d", c->row->choices, o->epochs, o->batch);
+    if (o->patience)
+        pb_text_add(&t, ", patience %d", o->patience);
+    if (o->target > 0)
+        pb_text_add(&t, ", target %.10g", o->target);
+    return t.data;
+}
+
+/* Beside the run's row, which has machine and program. */
+static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c, const pb_result *r)
+{
+    char *metrics = pb_format("%s %d", e->task->name, e->task->version);
+    char *budget = budget_of(c), *processor = pb_host_processor();
+    const char *row[][2] = {{"data", e->data.hex}, {"model", e->model.hex}, {"template", c->template.hex},
+                            {"metrics", metrics},  {"budget", budget},      {"processor", processor}};
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
+    int rc = q ? 0 : -1;
+    for (size_t i = 0; i < PB_COUNT(row) && !rc; i++)
+        rc = put_fact(s, q, run, row[i][0], row[i][1]);
+    if (!rc && *r->artifact.hex)
+        rc = put_fact(s, q, run, "artifact", r->artifact.hex);
+    rc = rc || put_plugins(s, q, run, c) ? -1 : 0;
+    sqlite3_finalize(q);
+    free(metrics);
+    free(budget);
+    free(processor);
+    return rc;
+}
+
+/* 0: a result of this hash is there already. */
+static long long put_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const char *status, const char *error,
+                         double seconds)
+{
+    char ended[32];
+    pb_timestamp(ended);
+    const char *text[] = {c->hash.hex, e->name,    e->task_name,    e->model_path,  c->row->label,  c->choice,
+                          status,      error,      ended,           pb_host_name(), pb_blas_name(), PB_COMPILER,
+                          PB_FLAGS,    PB_VERSION, PB_CODE_VERSION, e->data.hex};
+    sqlite3_stmt *q =
+        pb_store_prepare(s, "INSERT INTO run (hash, experiment, task, model, row, choice, status, error, ended,"
+                            " machine, kernels, compiler, flags, version, code, data, seed, seconds, threads)"
+                            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (hash)"
+                            " WHERE status <> 'failed' AND superseded IS NULL DO NOTHING");
+    if (!q)
+        return -1;
+    int n = (int)PB_COUNT(text);
+    for (int i = 0; i < n; i++)
+        pb_store_bind(q, i + 1, text[i]);
+    sqlite3_bind_int64(q, n + 1, (sqlite3_int64)c->seed);
+    sqlite3_bind_double(q, n + 2, seconds);
+    sqlite3_bind_int(q, n + 3, pb_threads_count());
+    int rc = pb_store_insert(s, q);
+    sqlite3_finalize(q);
+    return rc ? -1 : sqlite3_changes(s->db) ? sqlite3_last_insert_rowid(s->db) : 0;
+}
+
+long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r, const char *error,
+                       double seconds)
+{
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    long long run = put_run(s, e, c, r->status, error, seconds);
+    int rc = run < 0 ? -1 : 0;
+    if (run > 0)
+        rc = put_settings(s, run, e, c) || put_provenance(s, run, e, c, r) || put_result(s, run, r) ? -1 : 0;
+    if (pb_store_end(s, rc))
+        return -1;
+    if (!run && pb_store_find(s, &c->hash, &run)) /* another driver was faster */
+        return -1;
+    return run;
+}
+
+int pb_store_note(pb_store *s, long long run, const char *key, const char *value)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "INSERT OR IGNORE INTO provenance VALUES (?, ?, ?)");
+    int rc = q ? put_fact(s, q, run, key, value) : -1;
+    sqlite3_finalize(q);
+    return rc;
+}
+
+/* ---- data ---------------------------------------------------------------------------------------------- */
+
+/* The right answers as a JSON list; NULL where they are classes. */
+static char *wanted_of(const pb_example *e)
+{
+    pb_text t = {0};
+    if (e->label >= 0)
+        return NULL;
+    for (int i = 0; i < e->answers; i++) {
+        pb_text_add(&t, i ? "," : "[");
+        pb_json_quote(&t, e->answer[i]);
+    }
+    pb_text_add(&t, e->answers ? "]" : "[]");
+    return t.data;
+}
+
+static int put_example(pb_store *s, const pb_data *d, pb_split split, int i)
+{
+    static const char sql[] = "INSERT OR IGNORE INTO example (data, split, digest, text, wanted, example, line)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?)";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    const pb_example *e = &d->split[split].example[i];
+    if (!q)
+        return -1;
+    pb_digest digest = pb_sha256(e->text, strlen(e->text));
+    char *wanted = wanted_of(e);
+    const char *text[] = {d->digest.hex, pb_split_name[split], digest.hex, e->text, wanted};
+    for (int k = 0; k < (int)PB_COUNT(text); k++)
+        pb_store_bind(q, k + 1, text[k]);
+    sqlite3_bind_int(q, 6, i);
+    sqlite3_bind_int(q, 7, e->line);
+    free(wanted);
+    return pb_store_insert(s, q);
+}
+
+static int put_class(pb_store *s, const pb_data *d, int label)
+{
+    sqlite3_stmt *q = pb_store_statement(s, "INSERT OR IGNORE INTO class (data, label, name) VALUES (?, ?, ?)");
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, d->digest.hex);
+    sqlite3_bind_int(q, 2, label);
+    pb_store_bind(q, 3, d->class_name[label]);
+    return pb_store_insert(s, q);
+}
+
+/* The last example of test is written last: where it is, all is. */
+static int has_data(pb_store *s, const pb_data *d)
+{
+    static const char sql[] = "SELECT 1 FROM example WHERE data = ? AND split = 'test' AND example = ?";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, d->digest.hex);
+    sqlite3_bind_int(q, 2, d->split[PB_TEST].count - 1);
+    int has = pb_store_step(s, q);
+    pb_store_done(q);
+    return has;
+}
+
+int pb_store_data(pb_store *s, const pb_data *d)
+{
+    int has = has_data(s, d);
+    if (has)
+        return has < 0 ? -1 : 0;
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    int rc = 0;
+    for (int label = 0; label < d->classes && !rc; label++)
+        rc = put_class(s, d, label);
+    for (int split = PB_VALIDATION; split <= PB_TEST; split++)
+        for (int i = 0; i < d->split[split].count && !rc; i++)
+            rc = put_example(s, d, (pb_split)split, i);
+    return pb_store_end(s, rc);
+}
+
+/* ---- what comes later ---------------------------------------------------------------------------------- */
+
+/* Another driver may have been faster: the first value of what is to be appended tells. */
+static int has_value(pb_store *s, long long run, const pb_result *r)
+{
+    sqlite3_stmt *q = pb_store_prepare(s, "SELECT 1 FROM value WHERE run = ? AND key = ? AND split = ? AND step = ?");
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, run);
+    pb_store_bind(q, 2, r->value[0].key);
+    pb_store_bind(q, 3, pb_store_split(r->value[0].split));
+    sqlite3_bind_int(q, 4, r->value[0].step);
+    int rc = sqlite3_step(q);
+    int has = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : pb_store_fail(s);
+    sqlite3_finalize(q);
+    return has;
+}
+
+int pb_store_append(pb_store *s, long long run, const pb_result *r)
+{
+    if (pb_store_execute(s, "BEGIN IMMEDIATE"))
+        return -1;
+    int has = r->values ? has_value(s, run, r) : 0;
+    return pb_store_end(s, has ? has < 0 : put_result(s, run, r));
+}

@@ -1,0 +1,461 @@
+/* table: rows of named text columns from TSV, CSV or JSON Lines.
+ *
+ * The file is read whole; TSV and CSV fields are cut out of it in place. */
+#include "table/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "base/dictionary.h"
+#include "base/json.h"
+
+#define LONGEST_LIST 500 /* bytes of column names in a message */
+
+typedef struct row {
+    int line;
+    size_t fields;
+    const char **field; /* [fields], inside `bytes` or `owned`                        */
+    int *column;        /* [fields] of each field, ascending; NULL: field i is of column i */
+} row;
+
+struct pb_table {
+    char *path;
+    char *bytes;
+    char *cursor;         /* where reading stands in `bytes` */
+    int line;             /* lines read so far               */
+    pb_dictionary column; /* the names */
+    row *row;
+    size_t rows, capacity;
+    char **owned; /* texts that are nowhere in `bytes` */
+    size_t owns, own_capacity;
+};
+
+typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, BARS, KINDS } kind;
+static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text", "||"};
+
+static char *own(pb_table *t, char *text)
+{
+    pb_grow(&t->owned, t->owns, &t->own_capacity, sizeof *t->owned);
+    return t->owned[t->owns++] = text;
+}
+
+/* ---- columns and rows ----------------------------------------------------------------------- */
+
+/* The new column's number, -1 with an error. */
+static int add_column(pb_table *t, const char *name)
+{
+    int columns = t->column.count;
+    if (!*name)
+        return pb_error("%s:%d: column %d has no name", t->path, t->line, columns + 1);
+    int column = pb_dictionary_add(&t->column, name, strlen(name));
+    if (column < columns)
+        return pb_error("%s:%d: two columns are called '%s'", t->path, t->line, name);
+    return column;
+}
+
+/* "text, label": the names of a file that has no header line. */
+static int name_columns(pb_table *t, const char *list)
+{
+    char *rest = own(t, pb_strdup(list)), *name;
+    while ((name = strsep(&rest, ","))) {
+        name += strspn(name, " \t");
+        size_t length = strlen(name);
+        while (length && strchr(" \t", name[length - 1]))
+            name[--length] = 0;
+        if (add_column(t, name) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static row *add_row(pb_table *t, int line, size_t fields)
+{
+    pb_grow(&t->row, t->rows, &t->capacity, sizeof *t->row);
+    row *r = &t->row[t->rows++];
+    *r = (row){.line = line, .fields = fields, .field = pb_alloc((fields + 1) * sizeof *r->field)};
+    return r;
+}
+
+/* ---- TSV and CSV: one record at a time -------------------------------------------------------- */
+
+typedef struct record {
+    char **field;
+    size_t fields, capacity;
+    int line;
+} record;
+
+static void add_field(record *r, char *text)
+{
+    pb_grow(&r->field, r->fields, &r->capacity, sizeof *r->field);
+    r->field[r->fields++] = text;
+}
+
+/* The line at the cursor without its end; NULL at the end of the file. */
+static char *next_line(pb_table *t)
+{
+    if (!*t->cursor)
+        return NULL;
+    char *line = t->cursor, *end = strchrnul(line, '\n');
+    t->cursor = *end ? end + 1 : end;
+    t->line++;
+    *end = 0;
+    if (end > line && end[-1] == '\r')
+        end[-1] = 0;
+    return line;
+}
+
+static int read_tsv(pb_table *t, record *r)
+{
+    char *line = next_line(t), *field;
+    if (!line)
+        return 0;
+    r->line = t->line;
+    while ((field = strsep(&line, "\t")))
+        add_field(r, field);
+    return 1;
+}
+
+/* "source||reference", as E2E's files are passed on */
+static int read_bars(pb_table *t, record *r)
+{
+    char *line = next_line(t);
+    if (!line)
+        return 0;
+    r->line = t->line;
+    for (char *bars; line; line = bars ? bars + 2 : NULL) {
+        bars = strstr(line, "||");
+        if (bars)
+            *bars = 0;
+        size_t n = strlen(line);
+        while (n && line[n - 1] == ' ')
+            line[--n] = 0;
+        add_field(r, line);
+    }
+    return 1;
+}
+
+/* Unquotes in place the field behind an opening quote; returns what follows the closing one. */
+static char *read_quoted(pb_table *t, char *from)
+{
+    int begun = t->line + 1;
+    for (char *to = from;; from++) {
+        if (!*from) {
+            pb_error("%s:%d: a quote is opened here and never closed", t->path, begun);
+            return NULL;
+        }
+        t->line += *from == '\n';
+        if (*from == '"' && *++from != '"') {
+            *to = 0;
+            break;
+        }
+        *to++ = *from;
+    }
+    if (strchr(",\r\n", *from)) /* or the end of the file */
+        return from;
+    pb_error("%s:%d: want a comma or a new line behind a closing quote", t->path, t->line + 1);
+    return NULL;
+}
+
+static char *read_unquoted(pb_table *t, char *from)
+{
+    char *end = from + strcspn(from, ",\r\n\"");
+    if (*end != '"')
+        return end;
+    pb_error("%s:%d: a quote inside a field that does not begin with one", t->path, t->line + 1);
+    return NULL;
+}
+
+/* One field; returns what ended it (',' '\n' or 0 for the end of the file), -1 with an error. */
+static int read_csv_field(pb_table *t, record *r)
+{
+    char *text = t->cursor;
+    char *end = *text == '"' ? read_quoted(t, ++text) : read_unquoted(t, text);
+    if (!end)
+        return -1;
+    add_field(r, text);
+    int ended_by = (unsigned char)*end;
+    *end = 0;
+    if (ended_by == '\r') {
+        ended_by = (unsigned char)*++end;
+        if (ended_by && ended_by != '\n')
+            return pb_error("%s:%d: a carriage return without a new line behind it", t->path, t->line + 1);
+    }
+    t->cursor = ended_by ? end + 1 : end;
+    return ended_by;
+}
+
+static int read_csv(pb_table *t, record *r)
+{
+    if (!*t->cursor)
+        return 0;
+    r->line = t->line + 1;
+    int ended_by;
+    do
+        ended_by = read_csv_field(t, r);
+    while (ended_by == ',');
+    t->line++;
+    return ended_by < 0 ? -1 : 1;
+}
+
+static int keep_record(pb_table *t, const record *r)
+{
+    if (r->fields != (size_t)t->column.count)
+        return pb_error("%s:%d: want %d field%s as in the line of names, got %zu", t->path, r->line, t->column.count,
+                        t->column.count == 1 ? "" : "s", r->fields);
+    row *kept = add_row(t, r->line, r->fields);
+    for (size_t i = 0; i < r->fields; i++)
+        kept->field[i] = r->field[i];
+    return 0;
+}
+
+static int keep_header(pb_table *t, const record *r)
+{
+    for (size_t i = 0; i < r->fields; i++)
+        if (add_column(t, r->field[i]) < 0)
+            return -1;
+    return 0;
+}
+
+static int read_records(pb_table *t, int (*read)(pb_table *, record *), const char *columns)
+{
+    if (columns && name_columns(t, columns))
+        return -1;
+    record r = {0};
+    int rc;
+    while ((rc = read(t, &r)) > 0) {
+        rc = t->column.count ? keep_record(t, &r) : keep_header(t, &r);
+        if (rc)
+            break;
+        r.fields = 0;
+    }
+    free(r.field);
+    return rc;
+}
+
+/* ---- "label text": the first word is the label ------------------------------------------------- */
+
+static int read_label_text(pb_table *t)
+{
+    if (name_columns(t, "label,text"))
+        return -1;
+    for (char *line; (line = next_line(t));) {
+        char *space = strchr(line, ' ');
+        if (!space || space == line || !space[1])
+            return pb_error("%s:%d: want a label, a space and a text", t->path, t->line);
+        *space = 0;
+        row *r = add_row(t, t->line, 2);
+        r->field[0] = line;
+        r->field[1] = space + 1;
+    }
+    return 0;
+}
+
+/* ---- JSON Lines -------------------------------------------------------------------------------- */
+
+typedef struct member {
+    int column;
+    const char *text;
+} member;
+
+typedef struct object { /* one line's members */
+    pb_table *t;
+    member *member;
+    size_t count, capacity;
+} object;
+
+static int keep_member(void *ctx, const char *key, const pb_json *value)
+{
+    object *o = ctx;
+    int column = pb_dictionary_find(&o->t->column, key, strlen(key));
+    if (column < 0 && (column = add_column(o->t, key)) < 0)
+        return -1;
+    char *text = pb_json_plain(value);
+    if (!text)
+        return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", o->t->path, o->t->line,
+                        key);
+    pb_grow(&o->member, o->count, &o->capacity, sizeof *o->member);
+    o->member[o->count++] = (member){column, own(o->t, text)};
+    return 0;
+}
+
+static int by_column(const void *x, const void *y)
+{
+    return ((const member *)x)->column - ((const member *)y)->column;
+}
+
+/* A row holds the columns that its line has, whatever others the file has. */
+static void keep_object(object *o)
+{
+    if (o->count)
+        qsort(o->member, o->count, sizeof *o->member, by_column);
+    row *r = add_row(o->t, o->t->line, o->count);
+    r->column = pb_alloc((o->count + 1) * sizeof *r->column);
+    for (size_t i = 0; i < o->count; i++) {
+        r->column[i] = o->member[i].column;
+        r->field[i] = o->member[i].text;
+    }
+    o->count = 0;
+}
+
+static int read_object(object *o, const char *line)
+{
+    char *place = pb_format("%s:%d", o->t->path, o->t->line);
+    pb_json_doc *doc = pb_json_parse(place, line, strlen(line));
+    free(place);
+    if (!doc)
+        return -1;
+    int rc = pb_json_is_object(pb_json_root(doc)) ? pb_json_each(pb_json_root(doc), keep_member, o)
+                                                  : pb_error("%s:%d: want a JSON object", o->t->path, o->t->line);
+    pb_json_free(doc);
+    if (!rc)
+        keep_object(o);
+    return rc;
+}
+
+static int read_jsonl(pb_table *t)
+{
+    object o = {.t = t};
+    int rc = 0;
+    for (char *line; !rc && (line = next_line(t));)
+        if (line[strspn(line, " \t")])
+            rc = read_object(&o, line);
+    free(o.member);
+    return rc;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------- */
+
+static int line_at(const char *bytes, size_t offset)
+{
+    int line = 1;
+    for (size_t i = 0; i < offset; i++)
+        line += bytes[i] == '\n';
+    return line;
+}
+
+static int check_bytes(const pb_table *t, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n = utf8proc_iterate((const uint8_t *)t->bytes + at, (utf8proc_ssize_t)(size - at), &c);
+        if (n <= 0 || c == 0)
+            return pb_error("%s:%d: %s: want a text file in UTF-8", t->path, line_at(t->bytes, at),
+                            n <= 0 ? "bytes that are not UTF-8" : "a NUL byte");
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+static int kind_of(const char *path, const char *given)
+{
+    const char *dot = strrchr(path, '.');
+    const char *name = given && *given ? given : dot ? dot + 1 : "";
+    for (int i = 0; i < KINDS; i++)
+        if (!strcmp(name, kind_name[i]))
+            return i;
+    return pb_error("%s: kind of file '%s': want tsv, csv, jsonl, 'label text' or '||'", path, name);
+}
+
+static int read_rows(pb_table *t, int k, const char *columns)
+{
+    switch (k) {
+    case TSV: return read_records(t, read_tsv, columns);
+    case CSV: return read_records(t, read_csv, columns);
+    case JSONL: return read_jsonl(t);
+    case BARS: return read_records(t, read_bars, columns);
+    default: return read_label_text(t);
+    }
+}
+
+static int read_table(pb_table *t, int k, size_t size, const char *columns)
+{
+    static const char byte_order_mark[] = "\xEF\xBB\xBF";
+    if (check_bytes(t, size))
+        return -1;
+    t->cursor = t->bytes + (strncmp(t->bytes, byte_order_mark, 3) ? 0 : 3);
+    if (read_rows(t, k, columns && *columns ? columns : NULL))
+        return -1;
+    return t->rows ? 0 : pb_error("%s:%d: want at least one row, got none", t->path, t->line + 1);
+}
+
+pb_table *pb_table_open(const char *path, const char *given, const char *columns)
+{
+    int k = kind_of(path, given);
+    size_t size;
+    char *bytes = k < 0 ? NULL : pb_read_file(path, &size);
+    if (!bytes)
+        return NULL;
+    pb_table *t = pb_alloc(sizeof *t);
+    t->path = pb_strdup(path);
+    t->bytes = bytes;
+    if (!read_table(t, k, size, columns))
+        return t;
+    pb_table_close(t);
+    return NULL;
+}
+
+void pb_table_close(pb_table *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < t->rows; i++) {
+        free(t->row[i].field);
+        free(t->row[i].column);
+    }
+    for (size_t i = 0; i < t->owns; i++)
+        free(t->owned[i]);
+    free(t->row);
+    free(t->owned);
+    pb_dictionary_free(&t->column);
+    free(t->bytes);
+    free(t->path);
+    free(t);
+}
+
+size_t pb_table_rows(const pb_table *t)
+{
+    return t->rows;
+}
+
+int pb_table_column(const pb_table *t, const char *name)
+{
+    int column = pb_dictionary_find(&t->column, name, strlen(name));
+    if (column >= 0)
+        return column;
+    pb_text has = {0};
+    for (int i = 0; i < t->column.count && has.length < LONGEST_LIST; i++) {
+        size_t n;
+        const char *other = pb_dictionary_text(&t->column, i, &n);
+        pb_text_add(&has, "%s%.*s", i ? ", " : "", (int)n, other);
+    }
+    pb_error("%s: no column '%s'; has: %s%s", t->path, name, has.data, has.length < LONGEST_LIST ? "" : ", ..");
+    pb_text_free(&has);
+    return -1;
+}
+
+static int compare_columns(const void *x, const void *y)
+{
+    return *(const int *)x - *(const int *)y;
+}
+
+const char *pb_table_get(const pb_table *t, size_t r, int column)
+{
+    PB_CHECK(r < t->rows && column >= 0 && column < t->column.count);
+    const row *at = &t->row[r];
+    if (!at->column)
+        return (size_t)column < at->fields ? at->field[column] : "";
+    const int *found = bsearch(&column, at->column, at->fields, sizeof *at->column, compare_columns);
+    return found ? at->field[found - at->column] : "";
+}
+
+int pb_table_line(const pb_table *t, size_t r)
+{
+    PB_CHECK(r < t->rows);
+    return t->row[r].line;
+}
+
+const char *pb_table_path(const pb_table *t)
+{
+    return t->path;
+}

@@ -1,0 +1,258 @@
+/* bpe_learn: the merges of a byte-pair encoding from counted words.
+ * Sennrich et al. 2016, arXiv:1508.07909, algorithm 1, made incremental: each pair knows the words it
+ * occurs in, so a merge costs what it changes.
+ *
+ * A word is a row of token numbers.  A pair counts as often as its two tokens are neighbours, overlaps
+ * included ("aaa" holds "a a" twice), times the word's number.  Pairs wait in a heap with the count they
+ * had when they were put there: counts fall unnoticed, so an entry is looked at again when it comes up. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokenizer/bpe_learn.h"
+
+enum { LEAST = 2 }; /* a pair that occurs once is not worth a token */
+
+typedef struct word {
+    int *token;
+    int count;
+    long long times;
+} word;
+
+typedef struct pair {
+    int left, right;
+    long long times;
+    int *word; /* words it occurs in, or did, ascending within a merge */
+    size_t words, capacity;
+    int risen; /* the last merge that made it more frequent */
+    bool merged;
+} pair;
+
+typedef struct waiting {
+    long long times;
+    int left, right, pair;
+} waiting;
+
+typedef struct learner {
+    word *word;
+    int *pool; /* of all words' tokens */
+    pair *pair;
+    size_t pairs, capacity;
+    int *place; /* hash of (left, right) to pairs, -1: free */
+    size_t places;
+    waiting *heap;
+    size_t waits, heap_capacity;
+    int *risen; /* pairs that the merge at work has made more frequent */
+    size_t risen_count, risen_capacity;
+    int merges; /* done */
+} learner;
+
+/* ---- pairs by their tokens ---------------------------------------------------------------------------- */
+
+static int *find_place(const learner *l, int left, int right)
+{
+    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    size_t at = (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (l->places - 1);
+    for (int i; (i = l->place[at]) >= 0; at = (at + 1) & (l->places - 1))
+        if (l->pair[i].left == left && l->pair[i].right == right)
+            break;
+    return &l->place[at];
+}
+
+static void make_places(learner *l)
+{
+    if (2 * (l->pairs + 1) <= l->places)
+        return;
+    l->places = l->places ? 2 * l->places : 1 << 16;
+    l->place = pb_realloc(l->place, l->places * sizeof *l->place);
+    memset(l->place, -1, l->places * sizeof *l->place);
+    for (size_t i = 0; i < l->pairs; i++)
+        *find_place(l, l->pair[i].left, l->pair[i].right) = (int)i;
+}
+
+static pair *get_pair(learner *l, int left, int right)
+{
+    make_places(l);
+    int *place = find_place(l, left, right);
+    if (*place < 0) {
+        pb_grow(&l->pair, l->pairs, &l->capacity, sizeof *l->pair);
+        l->pair[l->pairs] = (pair){.left = left, .right = right, .risen = -1};
+        *place = (int)l->pairs++;
+    }
+    return &l->pair[*place];
+}
+
+/* `change` more (or less) of a pair in word w. */
+static void count_pair(learner *l, int left, int right, int w, long long change)
+{
+    pair *p = get_pair(l, left, right);
+    p->times += change;
+    if (change < 0)
+        return;
+    if (!p->words || p->word[p->words - 1] != w) {
+        pb_grow(&p->word, p->words, &p->capacity, sizeof *p->word);
+        p->word[p->words++] = w;
+    }
+    if (p->risen == l->merges)
+        return;
+    p->risen = l->merges;
+    pb_grow(&l->risen, l->risen_count, &l->risen_capacity, sizeof *l->risen);
+    l->risen[l->risen_count++] = (int)(p - l->pair);
+}
+
+/* ---- the heap: the most frequent first, of equals the lower tokens ---------------------------------------- */
+
+static bool sooner(const waiting *a, const waiting *b)
+{
+    if (a->times != b->times)
+        return a->times > b->times;
+    return a->left != b->left ? a->left < b->left : a->right < b->right;
+}
+
+static void push(learner *l, int number)
+{
+    const pair *p = &l->pair[number];
+    if (p->times < LEAST)
+        return;
+    pb_grow(&l->heap, l->waits, &l->heap_capacity, sizeof *l->heap);
+    waiting new = {p->times, p->left, p->right, number};
+    size_t i = l->waits++;
+    for (; i && sooner(&new, &l->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        l->heap[i] = l->heap[(i - 1) / 2];
+    l->heap[i] = new;
+}
+
+static waiting pop(learner *l)
+{
+    waiting top = l->heap[0], last = l->heap[--l->waits];
+    size_t i = 0, child;
+    while ((child = 2 * i + 1) < l->waits) {
+        child += child + 1 < l->waits && sooner(&l->heap[child + 1], &l->heap[child]);
+        if (!sooner(&l->heap[child], &last))
+            break;
+        l->heap[i] = l->heap[child];
+        i = child;
+    }
+    l->heap[i] = last;
+    return top;
+}
+
+static void push_risen(learner *l)
+{
+    for (size_t i = 0; i < l->risen_count; i++)
+        push(l, l->risen[i]);
+    l->risen_count = 0;
+}
+
+/* The pair to merge next, -1: none.  No count has risen since its pair was pushed. */
+static int best_pair(learner *l)
+{
+    while (l->waits) {
+        waiting w = pop(l);
+        if (w.times == l->pair[w.pair].times)
+            return w.pair;
+        push(l, w.pair);
+    }
+    return -1;
+}
+
+/* ---- merging ---------------------------------------------------------------------------------------------- */
+
+/* From left to right, so of "a a a" the first two. */
+static void merge_in_word(learner *l, int number, int left, int right, int merged)
+{
+    word *w = &l->word[number];
+    int kept = 0, *t = w->token;
+    for (int i = 0; i < w->count; i++) {
+        if (i + 1 == w->count || t[i] != left || t[i + 1] != right) {
+            t[kept++] = t[i];
+            continue;
+        }
+        if (kept) {
+            count_pair(l, t[kept - 1], left, number, -w->times);
+            count_pair(l, t[kept - 1], merged, number, w->times);
+        }
+        if (i + 2 < w->count) {
+            count_pair(l, right, t[i + 2], number, -w->times);
+            count_pair(l, merged, t[i + 2], number, w->times);
+        }
+        t[kept++] = merged;
+        i++;
+    }
+    w->count = kept;
+}
+
+/* Two ways to the same text ("ab c", "a bc") are one token. */
+static int join_tokens(pb_dictionary *tokens, int left, int right)
+{
+    size_t n;
+    pb_text whole = {0};
+    const char *text = pb_dictionary_text(tokens, left, &n);
+    pb_text_bytes(&whole, text, n);
+    text = pb_dictionary_text(tokens, right, &n);
+    pb_text_bytes(&whole, text, n);
+    int merged = pb_dictionary_add(tokens, whole.data, whole.length);
+    pb_text_free(&whole);
+    return merged;
+}
+
+static void add_merge(pb_bpe_merges *m, int left, int right)
+{
+    pb_grow(&m->pair, m->count, &m->capacity, sizeof *m->pair);
+    m->pair[m->count][0] = left;
+    m->pair[m->count++][1] = right;
+}
+
+/* A pair comes up again when one of its tokens is made in a second way; that is no new merge. */
+static void merge_pair(learner *l, int number, pb_dictionary *tokens, pb_bpe_merges *out)
+{
+    pair p = l->pair[number]; /* the array may move meanwhile */
+    l->pair[number] = (pair){.left = p.left, .right = p.right, .risen = -1, .merged = true};
+    l->merges++;
+    if (!p.merged)
+        add_merge(out, p.left, p.right);
+    int merged = join_tokens(tokens, p.left, p.right);
+    for (size_t i = 0; i < p.words; i++)
+        merge_in_word(l, p.word[i], p.left, p.right, merged);
+    free(p.word);
+    l->pair[number].times = 0; /* of overlaps, "a a" in "a a a", some were counted and are gone */
+    push_risen(l);
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------- */
+
+static void take_words(learner *l, const pb_dictionary *words, const long long *times, pb_dictionary *tokens)
+{
+    int byte_token[256], *next = l->pool = pb_alloc((words->bytes.length + 1) * sizeof *l->pool);
+    for (int b = 0; b < 256; b++)
+        byte_token[b] = pb_dictionary_add(tokens, &(char){(char)b}, 1);
+    l->word = pb_alloc(((size_t)words->count + 1) * sizeof *l->word);
+    for (int i = 0; i < words->count; i++) {
+        size_t n;
+        const char *text = pb_dictionary_text(words, i, &n);
+        l->word[i] = (word){next, (int)n, times[i]};
+        for (size_t k = 0; k < n; k++) {
+            *next++ = byte_token[(unsigned char)text[k]];
+            if (k)
+                count_pair(l, next[-2], next[-1], i, times[i]);
+        }
+    }
+}
+
+void pb_bpe_learn(const pb_dictionary *words, const long long *times, int limit, pb_dictionary *tokens,
+                  pb_bpe_merges *out)
+{
+    learner l = {0};
+    take_words(&l, words, times, tokens);
+    PB_CHECK(tokens->count == 256);
+    push_risen(&l);
+    for (int best; tokens->count < limit && (best = best_pair(&l)) >= 0;)
+        merge_pair(&l, best, tokens, out);
+    for (size_t i = 0; i < l.pairs; i++)
+        free(l.pair[i].word);
+    free(l.pair);
+    free(l.place);
+    free(l.heap);
+    free(l.risen);
+    free(l.word);
+    free(l.pool);
+}

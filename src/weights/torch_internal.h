@@ -1,0 +1,71 @@
+/* torch_internal: what the two files of the reader of torch.save's format share.  Not for others. */
+#ifndef PB_TORCH_INTERNAL_H
+#define PB_TORCH_INTERNAL_H
+
+#include "base/arena.h"
+#include "weights/torch.h"
+#include "weights/zip.h"
+
+typedef enum pb_pickled {
+    PB_PICKLED_NONE,
+    PB_PICKLED_BOOL,
+    PB_PICKLED_INTEGER,
+    PB_PICKLED_TEXT,
+    PB_PICKLED_MARK,   /* where a tuple or the items of a dictionary begin on the stack */
+    PB_PICKLED_GLOBAL, /* a name of a module, see pb_global                             */
+    PB_PICKLED_TUPLE,
+    PB_PICKLED_DICT, /* item: key, value, key, value, ..   */
+    PB_PICKLED_STORAGE,
+    PB_PICKLED_TENSOR
+} pb_pickled;
+
+typedef enum pb_global_kind {
+    PB_GLOBAL_DICT,
+    PB_GLOBAL_TENSOR,
+    PB_GLOBAL_TENSOR_OF,
+    PB_GLOBAL_PARAMETER,
+    PB_GLOBAL_TYPE
+} pb_global_kind;
+
+/* A name that a pickle may use, and what it stands for. */
+typedef struct pb_global {
+    const char *module, *name;
+    pb_global_kind kind;
+    pb_dtype dtype; /* PB_GLOBAL_TYPE: of a storage or a tensor            */
+    size_t width;   /* bytes of one element                                */
+} pb_global;
+
+typedef struct pb_value pb_value;
+struct pb_value {
+    pb_pickled kind;
+    long long n;             /* bool, integer                                          */
+    const char *text;        /* n bytes and a NUL                                      */
+    const pb_global *global; /* of a storage: its type                                 */
+    pb_value **item;         /* of a tuple or dictionary; a storage is tensor's item 0 */
+    size_t count, capacity;
+    const pb_zip_entry *data; /* of a storage */
+    pb_array array;           /* of a tensor  */
+};
+
+typedef struct pb_unpickler {
+    const char *path;
+    const pb_zip *zip;
+    const char *root; /* the archive's folder, with its slash */
+    pb_arena *arena;
+    const unsigned char *at, *end;
+    pb_value **stack, **memo;
+    size_t depth, stack_capacity, memo_size;
+    size_t gathered; /* bytes of tensors that are no plain part of their storage and were copied */
+} pb_unpickler;
+
+/* Follows the pickle [at, end) and returns its value, which lives in the arena; NULL with an error. */
+const pb_value *pb_unpickle(pb_unpickler *u);
+
+/* torch.c: a storage from its persistent id, and a tensor from the arguments of its constructor; NULL with an error. */
+pb_value *pb_torch_storage(pb_unpickler *u, const pb_value *id);
+pb_value *pb_torch_tensor(pb_unpickler *u, const pb_global *maker, const pb_value *arguments);
+
+/* A new value of this kind in the arena. */
+pb_value *pb_pickled_new(pb_unpickler *u, pb_pickled kind);
+
+#endif
