@@ -30,7 +30,7 @@ struct rig {
     pb_model *model;
     pb_attached part;
     void *conf;
-    pb_form *form;
+    pb_encoded *form;
     pb_runner runner;
     pb_arena *arena;
     pb_optim *optim;
@@ -52,7 +52,7 @@ static _Noreturn void fail(void)
 
 /* ---- what is timed ---------------------------------------------------------------------------------------- */
 
-static pb_form *even_form(int rows, int tokens, int vocab)
+static pb_encoded *even_form(int rows, int tokens, int vocab)
 {
     pb_data *d = pb_data_new("even");
     pb_rng rng = pb_rng_named(1, "bench");
@@ -60,14 +60,14 @@ static pb_form *even_form(int rows, int tokens, int vocab)
     pb_data_class(d, "b");
     for (int i = 0; i < rows; i++)
         pb_data_add(d, PB_TRAIN, "", i % 2, i);
-    pb_form *f = pb_form_even(d, PB_BY_HEAD, tokens);
+    pb_encoded *f = pb_encoded_even(d, PB_BY_HEAD, tokens);
     for (int i = 0; i < rows; i++)
         for (int k = 0; k < tokens; k++)
             f->text[PB_TRAIN][i].id[k] = 1000 + (int)pb_rng_below(&rng, (uint64_t)vocab - 1000);
     return f;
 }
 
-static pb_form *sst2_form(const char *path, const pb_model *m)
+static pb_encoded *sst2_form(const char *path, const pb_model *m)
 {
     pb_table *table = pb_table_open(path, "label text", NULL);
     if (!table)
@@ -76,7 +76,7 @@ static pb_form *sst2_form(const char *path, const pb_model *m)
     for (size_t i = 0; i < pb_table_rows(table); i++)
         pb_data_add(d, PB_TRAIN, pb_table_get(table, i, 1), pb_data_class(d, pb_table_get(table, i, 0)), (int)i);
     pb_table_close(table);
-    return pb_form_new(d, m, pb_model_tokenizer(m), &(pb_form_conf){.max_tokens = MAX_TOKENS});
+    return pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){.max_tokens = MAX_TOKENS});
 }
 
 static void attach(rig *r, const char *name)
@@ -164,8 +164,8 @@ static const rig *sorting; /* qsort has no context */
 
 static int by_tokens(const void *a, const void *b)
 {
-    return pb_form_tokens(sorting->form, PB_TRAIN, *(const int *)a) -
-           pb_form_tokens(sorting->form, PB_TRAIN, *(const int *)b);
+    return pb_encoded_tokens(sorting->form, PB_TRAIN, *(const int *)a) -
+           pb_encoded_tokens(sorting->form, PB_TRAIN, *(const int *)b);
 }
 
 static void time_epoch(rig *r, bool grouped)
@@ -222,11 +222,11 @@ static void run_language(rig *r, bool training)
     if (pb_model_build(r->model, g, &r->batch, 0, 0, &out) ||
         pb_graph_plan(g, out.logits, training ? out.loss : NULL, plan))
         fail();
-    pb_machine_bind(r->runner.machine, g, plan);
-    pb_machine_forward(r->runner.machine, g);
+    pb_executor_bind(r->runner.machine, g, plan);
+    pb_executor_forward(r->runner.machine, g);
     if (!training)
         return;
-    pb_machine_backward(r->runner.machine, g);
+    pb_executor_backward(r->runner.machine, g);
     pb_optim_step(r->optim, 1e-4);
 }
 
@@ -373,7 +373,7 @@ int main(int argc, char **argv)
     pb_runner_stop(&r.runner);
     pb_arena_free(r.arena);
     pb_data *data = r.form ? (pb_data *)(uintptr_t)r.form->data : NULL; /* the rig owns both */
-    pb_form_free(r.form);
+    pb_encoded_free(r.form);
     pb_data_free(data);
     pb_model_free(r.model);
     free(r.conf);

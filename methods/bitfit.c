@@ -13,7 +13,7 @@ const pb_method pb_method_bitfit = {
     .title = "BitFit: bias terms only",
     .paper = "Ben Zaken et al. 2022, BitFit, arXiv:2106.10199",
     .help = "Trains all bias vectors and the head.",
-    .taxon = PB_SELECTIVE,
+    .category = PB_SELECTIVE,
     .identity = true,
     .select = trains,
 };

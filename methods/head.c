@@ -10,6 +10,6 @@ const pb_method pb_method_head = {
              "arXiv:1610.01644",
     .help = "Trains the task's head alone; features are computed once and kept.",
     .classes = true,
-    .taxon = PB_SELECTIVE,
+    .category = PB_SELECTIVE,
     .identity = true,
 };

@@ -85,8 +85,8 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     pb_node *y = pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, scale_at(c, site));
     if (!c->dora)
         return y;
-    pb_node *m = pb_added(b, site, "m", 1, site->out, pb_init_lengths(site->w));
-    pb_node *shrink = pb_op_inverse_lengths(b->graph, pb_base_weight(b, site), B, A, scale_at(c, site));
+    pb_node *m = pb_added(b, site, "m", 1, site->out, pb_init_row_norms(site->w));
+    pb_node *shrink = pb_op_inverse_row_norms(b->graph, pb_base_weight(b, site), B, A, scale_at(c, site));
     return pb_op_scale_about(b->graph, y, pb_op_scale(b->graph, m, shrink), pb_base_bias(b, site));
 }
 
@@ -155,7 +155,7 @@ const pb_method pb_method_lora = {
     .title = "LoRA: low-rank update of linear layers",
     .paper = "Hu et al. 2021, LoRA, arXiv:2106.09685",
     .help = "Adds a trained product of two thin matrices to chosen projections.",
-    .taxon = PB_REPARAMETRIZATION,
+    .category = PB_REPARAMETRIZATION,
     .identity = true,
     .options = options,
     .conf_size = sizeof(conf),

@@ -10,7 +10,7 @@
 #include "model/adapter.h"
 #include "model/adapter_fields.h"
 #include "model/apply.h"
-#include "model/bank.h"
+#include "model/multi_adapter.h"
 
 #define SAVED "tests/golden/families/llama-3/adapter"
 
@@ -320,17 +320,17 @@ TEST(a_bank_refuses_what_changes_the_base)
                                            {"tokens", "embed_tokens.weight"},
                                            {"resized", "embed_tokens.weight"}};
     pb_model *m = pb_model_open(&(pb_opening){.path = GOLDEN "/families/llama-3"});
-    pb_bank *bank = pb_bank_new(m);
+    pb_multi_adapter *bank = pb_multi_adapter_new(m);
     for (size_t i = 0; i < PB_COUNT(names); i++) {
         char *dir = pb_format(ADAPTERS "/%s", names[i][0]);
-        CHECK_INT(pb_bank_add(bank, dir, false), -1);
+        CHECK_INT(pb_multi_adapter_add(bank, dir, false), -1);
         if (!CHECK(strstr(pb_error_text(), "bank: the adapter changes") && strstr(pb_error_text(), names[i][1])))
             printf("    %s: %s\n", names[i][0], pb_error_text());
         pb_error_clear();
         free(dir);
     }
-    CHECK_INT(pb_bank_add(bank, ADAPTERS "/pickled", false), 0);
-    pb_bank_free(bank);
+    CHECK_INT(pb_multi_adapter_add(bank, ADAPTERS "/pickled", false), 0);
+    pb_multi_adapter_free(bank);
     pb_model_free(m);
 }
 

@@ -1,16 +1,16 @@
 /* Texts that come piece by piece: a held prompt, memories, decoding. */
-#include "rig.h"
+#include "fixture.h"
 
 #include <unistd.h>
 
 #include "util.h"
 
 #include "base/json.h"
-#include "model/advance.h"
+#include "model/decode_step.h"
 #include "model/apply.h"
 #include "model/chat.h"
 #include "model/decode.h"
-#include "model/memory.h"
+#include "model/kv_cache.h"
 
 #define FAMILIES "tests/golden/families"
 #define NEAR 1e-4 /* relative to the largest logit */
@@ -20,7 +20,7 @@
 /* A tiny decoder with methods as rig_method writes them, everything that trains stirred. */
 static rig open_decoder(const char *family, const char *spec, pb_precision precision)
 {
-    rig r = {.arena = pb_arena_new("decode"), .machine = pb_machine_new()};
+    rig r = {.arena = pb_arena_new("decode"), .machine = pb_executor_new()};
     char *path = pb_format(FAMILIES "/%s", family), *copy = pb_strdup(spec), *rest = copy;
     for (char *one; *spec && (one = strsep(&rest, "+"));)
         rig_method(&r.part[r.parts++], one);
@@ -109,12 +109,12 @@ static void check_held(rig *r)
     memcpy(two, text + HELD, sizeof text - HELD * sizeof *text);
     memcpy(two + rows, text + HELD, 3 * sizeof *two);
     double *want = logits_of(m, 1, whole, text);
-    CHECK(!pb_model_hold_prompt(m, text, HELD));
+    CHECK(!pb_model_cache_prefix(m, text, HELD));
     CHECK_INT(pb_model_max_tokens(m), most - HELD);
     double *got = logits_of(m, 2, apart_at, two); /* two texts behind one prompt */
     CHECK(apart(rows * vocab, got, want + HELD * vocab) < NEAR);
     CHECK(apart(3 * vocab, got + rows * vocab, want + HELD * vocab) < NEAR);
-    pb_model_release_prompt(m);
+    pb_model_drop_prefix(m);
     double *again = logits_of(m, 1, whole, text);
     CHECK(pb_model_max_tokens(m) == most && !memcmp(again, want, TEXT * vocab * sizeof *want));
     free(again);
@@ -131,15 +131,15 @@ TEST(a_prompt_that_cannot_be_held)
 {
     rig r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
     int ids[64] = {0};
-    CHECK(pb_model_hold_prompt(r.model, ids, 0) < 0);
+    CHECK(pb_model_cache_prefix(r.model, ids, 0) < 0);
     CHECK_TEXT(pb_error_text(), "a prompt of 0 tokens, want 1..60: there has to be room for a text");
     pb_error_clear();
-    CHECK(pb_model_hold_prompt(r.model, ids, 61) < 0);
+    CHECK(pb_model_cache_prefix(r.model, ids, 61) < 0);
     pb_error_clear();
-    CHECK(!pb_model_hold_prompt(r.model, ids, 60) && pb_model_max_tokens(r.model) == 1);
+    CHECK(!pb_model_cache_prefix(r.model, ids, 60) && pb_model_max_tokens(r.model) == 1);
     rig_close(&r);
     rig encoder = rig_open("", 3, 1);
-    CHECK(pb_model_hold_prompt(encoder.model, ids, 3) < 0);
+    CHECK(pb_model_cache_prefix(encoder.model, ids, 3) < 0);
     pb_error_clear();
     rig_close(&encoder);
 }
@@ -152,19 +152,19 @@ static void check_pieces(rig *r)
     static const int pieces[2][6] = {{5, 1, 1, 4, 1, 1}, {1, 1, 3, 1, 1, 1}};
     pb_model *m = r->model;
     size_t vocab = (size_t)pb_model_outputs(m);
-    pb_advance *a = pb_advance_new(m);
-    pb_memory *memory[2];
+    pb_decode_step *a = pb_decode_step_new(m);
+    pb_kv_cache *memory[2];
     int whole[] = {0, TEXT}, at[2] = {0, 0};
     double *want = logits_of(m, 1, whole, text), *got = pb_alloc(vocab * sizeof *got);
     for (int s = 0; s < 2; s++)
-        pb_memory_begin(memory[s] = pb_memory_new(m), NULL, TEXT);
+        pb_kv_cache_begin(memory[s] = pb_kv_cache_new(m), NULL, TEXT);
     for (int turn = 0; turn < 6; turn++) {
-        pb_going going[2];
+        pb_decode_input going[2];
         for (int s = 0; s < 2; s++) {
-            going[s] = (pb_going){memory[s], text + at[s], pieces[s][turn]};
+            going[s] = (pb_decode_input){memory[s], text + at[s], pieces[s][turn]};
             at[s] += pieces[s][turn];
         }
-        const pb_node *y = pb_advance_run(a, 2, going);
+        const pb_node *y = pb_decode_step_run(a, 2, going);
         for (int s = 0; s < 2; s++) {
             for (size_t i = 0; i < vocab; i++)
                 got[i] = (double)y->x[(size_t)s * vocab + i];
@@ -172,8 +172,8 @@ static void check_pieces(rig *r)
         }
     }
     for (int s = 0; s < 2; s++)
-        pb_memory_free(memory[s]);
-    pb_advance_free(a);
+        pb_kv_cache_free(memory[s]);
+    pb_decode_step_free(a);
     free(want);
     free(got);
 }
@@ -388,7 +388,7 @@ static void check_held_prompt(const char *settings)
             pb_ids_add(&rest, text[i]);
     }
     CHECK(decode(r.model, settings, 1, &whole, &want));
-    CHECK(!pb_model_hold_prompt(r.model, text, HELD) && decode(r.model, settings, 1, &rest, &got));
+    CHECK(!pb_model_cache_prefix(r.model, text, HELD) && decode(r.model, settings, 1, &rest, &got));
     CHECK(want.ids.count == got.ids.count && !memcmp(want.ids.id, got.ids.id, want.ids.count * sizeof(int)));
     CHECK_NEAR(got.log_probability, want.log_probability, 1e-4);
     free_all(1, &want);

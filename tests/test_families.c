@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "model/adapter.h"
 #include "model/apply.h"
-#include "model/bank.h"
+#include "model/multi_adapter.h"
 #include "model/family.h"
 
 #define FAMILIES "tests/golden/families"
@@ -342,10 +342,10 @@ TEST(a_bank_gives_every_text_its_own_adapter)
     pb_model *m = open_family(folder, PB_IN_FP32);
     tuned t = open_tuned(folder, dir);
     CHECK_INT(pb_model_attach(m, NULL, 0), 0);
-    pb_bank *bank = pb_bank_new(m);
-    CHECK_INT(pb_bank_add(bank, dir, false), 0);
-    CHECK_INT(pb_bank_add(bank, dir, false), 1);
-    CHECK(pb_bank_bytes(bank) > 0);
+    pb_multi_adapter *bank = pb_multi_adapter_new(m);
+    CHECK_INT(pb_multi_adapter_add(bank, dir, false), 0);
+    CHECK_INT(pb_multi_adapter_add(bank, dir, false), 1);
+    CHECK(pb_multi_adapter_bytes(bank) > 0);
     pb_apply *a = pb_apply_new(m), *b = pb_apply_new(m), *c = pb_apply_new(t.model);
     pb_batch batch = {.sequences = 3, .offset = offset, .ids = ids, .adapter = with}, plain = batch;
     plain.adapter = without;
@@ -361,7 +361,7 @@ TEST(a_bank_gives_every_text_its_own_adapter)
     pb_apply_free(a);
     pb_apply_free(b);
     pb_apply_free(c);
-    pb_bank_free(bank);
+    pb_multi_adapter_free(bank);
     pb_model_free(m);
     close_tuned(&t);
 }

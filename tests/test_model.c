@@ -1,6 +1,6 @@
 /* The network and its methods against what transformers and PEFT computed (tests/golden, made by
  * tests/parity/make_goldens.py): logits, loss and every gradient. */
-#include "rig.h"
+#include "fixture.h"
 
 #ifdef PB_REAL_DOUBLE
 #define TOLERANCE 2e-6 /* the goldens have nine digits, the weights are floats */
@@ -113,7 +113,7 @@ static void check_golden(const char *name, const char *spec)
         if (!ran && !strcmp(tensor, "logits")) { /* all parameters came before */
             pb_batch b = {.sequences = g.sequences, .offset = g.offset, .ids = g.ids, .label = g.label};
             rig_forward(&r, &b, true, 0);
-            pb_machine_backward(r.machine, r.graph);
+            pb_executor_backward(r.machine, r.graph);
             ran = true;
         }
         if (!strcmp(kind, "grad"))

@@ -422,7 +422,7 @@ typedef struct trial {
     unsigned want; /* bit i: input i trains */
     pb_param param[MOST_INPUTS];
     pb_arena *arena;
-    pb_machine *machine;
+    pb_executor *machine;
     pb_graph *graph;
     pb_node *output; /* of the op, before rows of it are chosen */
     pb_plan plan;
@@ -457,8 +457,8 @@ static trial open_trial(const op_case *op, const batch *b, reading_of reading, u
         p->g = p->trainable ? pb_alloc(count(p) * sizeof *p->g) : NULL;
     }
     t.arena = pb_arena_new("trial");
-    t.machine = pb_machine_new();
-    pb_machine_watch(t.machine, true);
+    t.machine = pb_executor_new();
+    pb_executor_watch(t.machine, true);
     return t;
 }
 
@@ -468,7 +468,7 @@ static void close_trial(trial *t)
         free(t->param[i].x);
         free(t->param[i].g);
     }
-    pb_machine_free(t->machine);
+    pb_executor_free(t->machine);
     pb_arena_free(t->arena);
 }
 
@@ -507,8 +507,8 @@ static double loss_of(trial *t, bool whole)
     pb_node *loss = build(t);
     if (!loss || pb_graph_plan(t->graph, whole ? t->output : loss, loss, &t->plan))
         PB_BUG("%s: %s", t->op->name, pb_error_text());
-    pb_machine_bind(t->machine, t->graph, &t->plan);
-    pb_machine_forward(t->machine, t->graph);
+    pb_executor_bind(t->machine, t->graph, &t->plan);
+    pb_executor_forward(t->machine, t->graph);
     return (double)pb_graph_loss(t->graph)->x[0];
 }
 
@@ -518,8 +518,8 @@ static void backward(trial *t)
     for (int i = 0; i < MOST_INPUTS; i++)
         if (t->param[i].g)
             fill_nan(count(&t->param[i]), t->param[i].g);
-    pb_machine_poison(t->machine, t->graph);
-    pb_machine_backward(t->machine, t->graph);
+    pb_executor_poison(t->machine, t->graph);
+    pb_executor_backward(t->machine, t->graph);
 }
 
 static double sign(size_t i)
@@ -559,11 +559,11 @@ static double difference_quotient(trial *t, pb_param *p)
 static void check_plan(trial *t)
 {
     loss_of(t, false);
-    uint64_t forward = pb_machine_flops(t->machine);
-    pb_machine_backward(t->machine, t->graph);
-    size_t touched = pb_machine_touched(t->machine);
+    uint64_t forward = pb_executor_flops(t->machine);
+    pb_executor_backward(t->machine, t->graph);
+    size_t touched = pb_executor_touched(t->machine);
     CHECK(held(t, forward == t->plan.forward_flops));
-    CHECK(held(t, pb_machine_flops(t->machine) == t->plan.backward_flops));
+    CHECK(held(t, pb_executor_flops(t->machine) == t->plan.backward_flops));
     CHECK(held(t, touched <= t->plan.activations && touched + 64 > t->plan.activations));
 }
 
@@ -686,23 +686,23 @@ static void check_lengths(pb_param *w, const double *want)
     pb_param change[] = {{.rows = 37, .cols = 2, .x = b, .trainable = true},
                          {.rows = 2, .cols = 70, .x = a, .trainable = true}};
     pb_arena *arena = pb_arena_new("lengths");
-    pb_machine *m = pb_machine_new();
+    pb_executor *m = pb_executor_new();
     pb_graph *g = pb_graph_new(arena, true);
     pb_plan plan;
-    pb_node *n = pb_op_inverse_lengths(g, pb_graph_param(g, w), pb_graph_param(g, &change[0]),
-                                       pb_graph_param(g, &change[1]), 0.5);
+    pb_node *n = pb_op_inverse_row_norms(g, pb_graph_param(g, w), pb_graph_param(g, &change[0]),
+                                         pb_graph_param(g, &change[1]), 0.5);
     CHECK(!n->needs); /* a constant */
     CHECK_INT(pb_graph_plan(g, n, NULL, &plan), 0);
     CHECK_INT((long long)plan.forward_flops, 2 * 37 * 70 * 2);
-    pb_machine_bind(m, g, &plan);
-    pb_machine_forward(m, g);
+    pb_executor_bind(m, g, &plan);
+    pb_executor_forward(m, g);
     for (int o = 0; o < 37; o++) {
         double squares = 0;
         for (int i = 0; i < 70; i++)
             squares += pow(want[o * 70 + i] + 0.5 * (double)(b[o * 2] * a[i] + b[o * 2 + 1] * a[70 + i]), 2);
         CHECK_NEAR((double)n->x[o], 1 / sqrt(squares), 10 * EXACT);
     }
-    pb_machine_free(m);
+    pb_executor_free(m);
     pb_arena_free(arena);
 }
 
@@ -735,7 +735,7 @@ enum { WORDS = 40, WIDTH = 5 };
 static void run_table(pb_param *table, pb_arena *arena, pb_plan *plan)
 {
     static const int offset[] = {0, 3, 4}, one[] = {7, 3, 7, 39}, two[] = {3, 0, 21, 3};
-    pb_machine *m = pb_machine_new();
+    pb_executor *m = pb_executor_new();
     pb_arena_reset(arena);
     pb_graph *g = pb_graph_new(arena, true);
     const pb_rows *set = pb_rows_whole(g, 2, offset);
@@ -743,10 +743,10 @@ static void run_table(pb_param *table, pb_arena *arena, pb_plan *plan)
     pb_node *a = pb_op_embed(g, leaf, set, one), *b = pb_op_act(g, PB_TANH, pb_op_embed(g, leaf, set, two));
     pb_node *loss = pb_graph_apply(g, &dot, NULL, a, b, NULL, NULL);
     CHECK_INT(pb_graph_plan(g, loss, loss, plan), 0);
-    pb_machine_bind(m, g, plan);
-    pb_machine_forward(m, g);
-    pb_machine_backward(m, g);
-    pb_machine_free(m);
+    pb_executor_bind(m, g, plan);
+    pb_executor_forward(m, g);
+    pb_executor_backward(m, g);
+    pb_executor_free(m);
 }
 
 TEST(a_table_s_gradient_has_a_row_for_each_touched_word)

@@ -45,7 +45,7 @@ static void write_text(const char *path, int documents, uint64_t seed)
 typedef struct desk {
     pb_source source;
     pb_corpus corpus;
-    pb_overlap *none;
+    pb_decontamination *none;
     pb_tokenizer *tokenizer;
     pb_pretrain_options options, preset;
 } desk;
@@ -53,7 +53,7 @@ typedef struct desk {
 /* A folder with a tokenizer and a network to be trained, and the corpus as its tokens. */
 static desk desk_open(pb_objective objective, const char *name, int vocabulary)
 {
-    desk d = {.source = {.name = "toy", .repeat = 1}, .none = pb_overlap_new()};
+    desk d = {.source = {.name = "toy", .repeat = 1}, .none = pb_decontamination_new()};
     const pb_shape shape = {.layers = 2, .width = 32, .heads = 2, .kv_heads = 2, .inner = 64, .positions = 64};
     d.source.file = inside("train.txt");
     d.source.heldout = inside("heldout.txt");
@@ -75,7 +75,7 @@ static desk desk_open(pb_objective objective, const char *name, int vocabulary)
     d.corpus.source = &d.source;
     CHECK(!pb_make_dirs(d.options.output) && !pb_corpus_count(&d.corpus, d.none, t));
     int entries = pb_bpe_trainer_write(t, vocabulary, pb_arena_format(names, "%s/tokenizer.json", d.options.output));
-    CHECK(!pb_fresh_write(d.options.output, objective, &shape, entries));
+    CHECK(!pb_config_write(d.options.output, objective, &shape, entries));
     pb_bpe_trainer_free(t);
     d.tokenizer = pb_tokenizer_open(d.options.output);
     CHECK(d.tokenizer && !pb_corpus_encode(&d.corpus, d.none, d.tokenizer));
@@ -85,7 +85,7 @@ static desk desk_open(pb_objective objective, const char *name, int vocabulary)
 static void desk_close(desk *d)
 {
     pb_corpus_free(&d->corpus);
-    pb_overlap_free(d->none);
+    pb_decontamination_free(d->none);
     pb_tokenizer_close(d->tokenizer);
     pb_option_release(pb_pretrain_table, &d->preset);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/dictionary.h"
+#include "base/interner.h"
 #include "base/json.h"
 #include "table/table.h"
 #include "tokenizer/tokenizer.h"

@@ -191,16 +191,16 @@ void pb_args_help(const pb_command *c, FILE *out)
     }
 }
 
-int pb_desk_open(pb_desk *d, const pb_args *a)
+int pb_run_context_open(pb_run_context *d, const pb_args *a)
 {
-    *d = (pb_desk){.experiment = pb_experiment_read(a->word[0], a->set)};
+    *d = (pb_run_context){.experiment = pb_experiment_read(a->word[0], a->set)};
     if (d->experiment && !pb_bench_open(&d->bench, d->experiment, a->db) && (d->store = pb_store_read(a->db)))
         return 0;
-    pb_desk_close(d);
+    pb_run_context_close(d);
     return -1;
 }
 
-int pb_desk_close(pb_desk *d)
+int pb_run_context_close(pb_run_context *d)
 {
     int rc = pb_store_close(d->store);
     pb_bench_close(&d->bench);

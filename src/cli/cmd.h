@@ -42,7 +42,7 @@ typedef struct pb_command {
 
 extern const pb_command pb_cmd_run, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table, pb_cmd_plot,
     pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch, pb_cmd_pretrain,
-    pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify, pb_cmd_front,
+    pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify, pb_cmd_pareto,
     pb_cmd_rank;
 
 /* Reads the arguments behind the command's name, and moves the words among them to the front of argv, where a->word
@@ -54,13 +54,13 @@ void pb_args_help(const pb_command *c, FILE *out);
 
 /* What commands about stored results need: the experiment with its hashes known, and the
  * database.  -1 with an error, and nothing left open. */
-typedef struct pb_desk {
+typedef struct pb_run_context {
     pb_experiment *experiment;
     pb_bench bench;
     pb_store *store;
-} pb_desk;
-int pb_desk_open(pb_desk *d, const pb_args *a);
+} pb_run_context;
+int pb_run_context_open(pb_run_context *d, const pb_args *a);
 /* -1 with an error: something could not be read, even if nobody looked at it. */
-int pb_desk_close(pb_desk *d);
+int pb_run_context_close(pb_run_context *d);
 
 #endif

@@ -10,7 +10,7 @@
 /* A row of the baseline, as it was and as it is. */
 typedef struct gate_row {
     char *spec; /* "experiment/row" */
-    pb_side was, is;
+    pb_comparand was, is;
     char *refusal; /* why the two may not be compared; NULL: they may */
 } gate_row;
 
@@ -249,8 +249,8 @@ static void tell_row(gate *g, const gate_row *r, const pb_layers *l, const pb_co
 
 static void compare_row(const gate *g, gate_row *r, pb_layers *l, pb_comparison *c)
 {
-    int rc = pb_side_open(&r->was, r->spec, g->args->word[0]) || pb_side_open(&r->is, r->spec, g->args->db) ||
-             pb_side_comparable(&r->is, &r->was) || pb_compare(&r->is, &r->was, &g->margins, c) ||
+    int rc = pb_comparand_open(&r->was, r->spec, g->args->word[0]) || pb_comparand_open(&r->is, r->spec, g->args->db) ||
+             pb_comparand_comparable(&r->is, &r->was) || pb_compare(&r->is, &r->was, &g->margins, c) ||
              pb_layers_compare(&r->is, &r->was, g->margins.trajectory, l);
     if (!rc)
         return;
@@ -284,9 +284,9 @@ static int free_rows(gate *g)
     for (size_t i = 0; i < g->rows; i++) {
         gate_row *r = &g->row[i];
         if (r->was.store)
-            rc = pb_side_close(&r->was) || rc ? -1 : 0;
+            rc = pb_comparand_close(&r->was) || rc ? -1 : 0;
         if (r->is.store)
-            rc = pb_side_close(&r->is) || rc ? -1 : 0;
+            rc = pb_comparand_close(&r->is) || rc ? -1 : 0;
         free(r->spec);
         free(r->refusal);
     }

@@ -18,24 +18,24 @@ static int exit_code(const pb_comparison *c)
 
 static int compare(const pb_args *a)
 {
-    pb_side x, y;
-    if (pb_side_open(&x, a->word[0], a->db))
+    pb_comparand x, y;
+    if (pb_comparand_open(&x, a->word[0], a->db))
         return PB_EXIT_QUESTION;
-    if (pb_side_open(&y, a->word[1], a->db)) {
-        pb_side_close(&x);
+    if (pb_comparand_open(&y, a->word[1], a->db)) {
+        pb_comparand_close(&x);
         return PB_EXIT_QUESTION;
     }
     pb_comparison c;
     pb_margins m = pb_margins_usual;
-    int rc = pb_margins_read(&m, a->margin) || pb_side_comparable(&x, &y) || pb_compare(&x, &y, &m, &c) ? -1 : 0;
+    int rc = pb_margins_read(&m, a->margin) || pb_comparand_comparable(&x, &y) || pb_compare(&x, &y, &m, &c) ? -1 : 0;
     if (!rc && !a->json) {
-        pb_side_tell(&x, stdout);
-        pb_side_tell(&y, stdout);
+        pb_comparand_tell(&x, stdout);
+        pb_comparand_tell(&y, stdout);
     }
     if (!rc)
         (a->json ? pb_comparison_json : pb_comparison_print)(&c, &x, &y, stdout);
-    rc = pb_side_close(&x) || rc ? -1 : 0;
-    rc = pb_side_close(&y) || rc ? -1 : 0;
+    rc = pb_comparand_close(&x) || rc ? -1 : 0;
+    rc = pb_comparand_close(&y) || rc ? -1 : 0;
     return rc ? PB_EXIT_QUESTION : exit_code(&c);
 }
 

@@ -5,11 +5,11 @@
 #include "model/chat.h"
 #include "model/decode.h"
 #include "model/generation.h"
-#include "cli/opened.h"
+#include "cli/session.h"
 
 typedef struct talk {
     const pb_args *args;
-    pb_opened opened;
+    pb_session opened;
     pb_decoding how;
     const pb_chat *chat;
     pb_ids *prompt;
@@ -39,7 +39,7 @@ static int keep_line(void *ctx, const char *line, size_t size)
     pb_ids *ids = &t->prompt[t->prompts++];
     *ids = (pb_ids){0};
     if (!t->chat)
-        return pb_opened_ids(&t->opened, t->args, line, size, ids);
+        return pb_session_ids(&t->opened, t->args, line, size, ids);
     return pb_chat_encode(t->opened.model, t->chat, t->args->system, line, size, ids);
 }
 
@@ -100,14 +100,14 @@ static int answer(talk *t)
 static int generate(const pb_args *a)
 {
     talk t = {.args = a};
-    if (pb_opened_open(&t.opened, a))
+    if (pb_session_open(&t.opened, a))
         return PB_EXIT_QUESTION;
     int rc = set_options(t.opened.model, &t.how, a) || set_chat(&t) || pb_each_line(keep_line, &t) || answer(&t);
     for (size_t i = 0; i < t.prompts; i++)
         pb_ids_free(&t.prompt[i]);
     free(t.prompt);
     pb_option_release(pb_decode_table, &t.how);
-    pb_opened_close(&t.opened);
+    pb_session_close(&t.opened);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 

@@ -29,12 +29,12 @@ static int list(const pb_args *a)
     if (a->json) {
         for (int i = 0; (m = pb_method_at(i)); i++)
             printf("{\"method\":\"%s\",\"class\":\"%s\",\"title\":\"%s\",\"paper\":\"%s\"}\n", m->name,
-                   pb_taxon_name[m->taxon], m->title, m->paper);
+                   pb_category_name[m->category], m->title, m->paper);
         return PB_EXIT_DONE;
     }
     printf("methods (compose them as a+b; `peftbench show NAME` gives their settings):\n");
     for (int i = 0; (m = pb_method_at(i)); i++)
-        printf("  %-12s %-18s %s\n", m->name, pb_taxon_name[m->taxon], m->title);
+        printf("  %-12s %-18s %s\n", m->name, pb_category_name[m->category], m->title);
     printf("kinds of tasks:\n");
     for (const pb_task *const *t = pb_tasks; *t; t++)
         printf("  %-12s %s\n", (*t)->name, (*t)->help);

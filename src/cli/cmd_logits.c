@@ -1,9 +1,9 @@
 /* cmd_logits: what a model says, number by number, for other programs and for comparing. */
-#include "cli/opened.h"
+#include "cli/session.h"
 
 typedef struct talk {
     const pb_args *args;
-    pb_opened opened;
+    pb_session opened;
     pb_ids ids;
 } talk;
 
@@ -22,7 +22,7 @@ static void print_rows(const pb_node *n)
 static int answer(void *ctx, const char *line, size_t size)
 {
     talk *t = ctx;
-    if (pb_opened_ids(&t->opened, t->args, line, size, &t->ids))
+    if (pb_session_ids(&t->opened, t->args, line, size, &t->ids))
         return -1;
     const int offset[] = {0, (int)t->ids.count};
     const pb_node *logits =
@@ -40,11 +40,11 @@ static int answer(void *ctx, const char *line, size_t size)
 static int logits_command(const pb_args *a)
 {
     talk t = {.args = a};
-    if (pb_opened_open(&t.opened, a))
+    if (pb_session_open(&t.opened, a))
         return PB_EXIT_QUESTION;
     int rc = pb_each_line(answer, &t);
     pb_ids_free(&t.ids);
-    pb_opened_close(&t.opened);
+    pb_session_close(&t.opened);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 

@@ -23,10 +23,10 @@ static pb_data *even_data(bool texts, int count)
     return d;
 }
 
-static pb_form *real_form(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
+static pb_encoded *real_form(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
 {
     pb_tokenizer *t = pb_tokenizer_open(e->model_path);
-    pb_form *f = t ? pb_cell_form(c, d, m, t, c->row->parts) : NULL;
+    pb_encoded *f = t ? pb_cell_encode(c, d, m, t, c->row->parts) : NULL;
     pb_tokenizer_close(t);
     return f;
 }
@@ -38,7 +38,7 @@ typedef struct bill {
     long long saved; /* bytes less than without checkpoint = yes */
 } bill;
 
-static int plan_training(pb_model *m, const pb_form *form, const pb_cell *c, bill *out)
+static int plan_training(pb_model *m, const pb_encoded *form, const pb_cell *c, bill *out)
 {
     pb_train_options kept = c->train;
     pb_footprint all;
@@ -58,11 +58,11 @@ static int plan_training(pb_model *m, const pb_form *form, const pb_cell *c, bil
 static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill *out)
 {
     pb_data *d = tokens ? even_data(e->task->texts, c->train.batch) : pb_experiment_data(e);
-    pb_reading reading = pb_form_reading(e->task->texts, pb_cell_prompting(c));
+    pb_reading reading = pb_encoded_reading(e->task->texts, pb_cell_prompting(c));
     pb_model *m = d ? pb_cell_open(e, c, d, c->row->parts, true) : NULL;
-    pb_form *f = !m ? NULL : tokens ? pb_form_even(d, reading, tokens) : real_form(e, c, d, m);
+    pb_encoded *f = !m ? NULL : tokens ? pb_encoded_even(d, reading, tokens) : real_form(e, c, d, m);
     int rc = f ? plan_training(m, f, c, out) : -1;
-    pb_form_free(f);
+    pb_encoded_free(f);
     pb_model_free(m);
     pb_data_free(d);
     return rc;

@@ -4,8 +4,8 @@
 
 static int plot(const pb_args *a)
 {
-    pb_desk d;
-    if (pb_desk_open(&d, a))
+    pb_run_context d;
+    if (pb_run_context_open(&d, a))
         return PB_EXIT_QUESTION;
     pb_report r;
     int rc = pb_report_make(&r, d.store, d.experiment);
@@ -13,7 +13,7 @@ static int plot(const pb_args *a)
         rc = pb_plot(&r, a->out);
         pb_report_free(&r);
     }
-    return pb_desk_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    return pb_run_context_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_plot = {

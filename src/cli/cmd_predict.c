@@ -5,7 +5,7 @@
 
 #include "base/threads.h"
 #include "results/kept.h"
-#include "cli/opened.h"
+#include "cli/session.h"
 #include "driver/run.h"
 #include "train/score.h"
 
@@ -170,7 +170,7 @@ static void print_prediction(const pb_data *d, const pb_prediction *p)
         printf("%s\t%.4f\n", d->class_name[p->predicted], (double)p->probability);
 }
 
-static int predict_texts(const pb_data *d, const pb_form *f, pb_model *m, const pb_cell *c)
+static int predict_texts(const pb_data *d, const pb_encoded *f, pb_model *m, const pb_cell *c)
 {
     int n = d->split[PB_TEST].count;
     pb_prediction *said = pb_alloc((size_t)(n + 1) * sizeof *said);
@@ -200,9 +200,9 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
                      read_texts(data)
                  ? -1
                  : 0;
-    pb_form *f = rc ? NULL : pb_cell_form(&c, data, m, pb_model_tokenizer(m), c.row->parts);
+    pb_encoded *f = rc ? NULL : pb_cell_encode(&c, data, m, pb_model_tokenizer(m), c.row->parts);
     rc = f ? predict_texts(data, f, m, &c) : -1;
-    pb_form_free(f);
+    pb_encoded_free(f);
     pb_model_free(m);
     return rc;
 }
@@ -222,7 +222,7 @@ static int predict_with(const pb_args *a, pb_experiment *e, const char *row)
 /* ---- a model or adapter by itself ---------------------------------------------------------------------- */
 
 typedef struct talk {
-    pb_opened opened;
+    pb_session opened;
     pb_ids ids;
 } talk;
 
@@ -263,7 +263,7 @@ static int classify(void *ctx, const char *line, size_t size)
 static int predict_alone(const pb_args *a)
 {
     talk t = {.ids = {0}};
-    if (pb_opened_open(&t.opened, a))
+    if (pb_session_open(&t.opened, a))
         return PB_EXIT_QUESTION;
     int rc = pb_model_head(t.opened.model) != PB_HEAD_CLASSES
                  ? pb_error("%s: no classifier; want one, or an --adapter that brings its head", a->model)
@@ -275,7 +275,7 @@ static int predict_alone(const pb_args *a)
                             pb_model_dir(t.opened.model))
                  : pb_each_line(classify, &t);
     pb_ids_free(&t.ids);
-    pb_opened_close(&t.opened);
+    pb_session_close(&t.opened);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 

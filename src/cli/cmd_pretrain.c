@@ -7,7 +7,7 @@
 
 #include "base/threads.h"
 #include "numeric/blas.h"
-#include "cli/card.h"
+#include "cli/model_card.h"
 #include "cli/cmd.h"
 #include "experiment/ini_file.h"
 
@@ -41,7 +41,7 @@ typedef struct job {
     pb_shape shape;
     pb_corpus corpus;
     pb_source source[MOST_SOURCES];
-    pb_overlap *exclude;
+    pb_decontamination *exclude;
     double begun, share_begun, drawn; /* of this stretch                                  */
     bool quiet, terminal;
 } job;
@@ -124,7 +124,7 @@ static int exclude_pattern(job *j, const char *pattern)
         if (place[i] && !glob(place[i], flags, NULL, &g))
             flags = GLOB_APPEND;
     for (size_t i = 0; i < g.gl_pathc && !rc; i++)
-        rc = pb_overlap_add_file(j->exclude, g.gl_pathv[i]);
+        rc = pb_decontamination_add_file(j->exclude, g.gl_pathv[i]);
     if (!g.gl_pathc)
         rc = pb_error("%s: exclude: no file is called '%s', in data/ or $PEFTBENCH_DATA neither", j->path, pattern);
     globfree(&g);
@@ -137,7 +137,7 @@ static int read_excluded(job *j)
 {
     char *list = pb_strdup(j->options.exclude), *rest = NULL;
     int rc = 0;
-    j->exclude = pb_overlap_new();
+    j->exclude = pb_decontamination_new();
     for (char *item = strtok_r(list, ", ", &rest); item && !rc; item = strtok_r(NULL, ", ", &rest))
         rc = exclude_pattern(j, item);
     free(list);
@@ -164,7 +164,7 @@ static int prepare_folder(job *j)
     pb_bpe_trainer *t = pb_bpe_trainer_new(o->objective == PB_MASKED ? PB_BPE_WORDS : PB_BPE_TEXT);
     char *path = pb_format("%s/tokenizer.json", o->output);
     int entries = pb_corpus_count(&j->corpus, j->exclude, t) ? -1 : pb_bpe_trainer_write(t, o->vocabulary, path);
-    int rc = entries < 0 ? -1 : pb_fresh_write(o->output, (pb_objective)o->objective, &j->shape, entries);
+    int rc = entries < 0 ? -1 : pb_config_write(o->output, (pb_objective)o->objective, &j->shape, entries);
     free(path);
     pb_bpe_trainer_free(t);
     return rc;
@@ -226,7 +226,7 @@ static int train(job *j)
     const pb_pretrain_watch watch = {after_step, after_point, j};
     int rc = pb_pretrain(&j->options, &j->corpus, &watch, &result);
     if (!rc)
-        rc = pb_card_write(j->path, &j->options, &j->shape, &j->corpus, &result);
+        rc = pb_model_card_write(j->path, &j->options, &j->shape, &j->corpus, &result);
     if (!rc) {
         printf("%s: %.2f million parameters, held-out perplexity %.3f", j->options.output,
                (double)result.parameters / 1e6, exp(result.heldout));
@@ -239,7 +239,7 @@ static int train(job *j)
 static void release(job *j)
 {
     pb_corpus_free(&j->corpus);
-    pb_overlap_free(j->exclude);
+    pb_decontamination_free(j->exclude);
     for (int i = 0; i < j->corpus.sources; i++) {
         pb_option_release(source_table, &j->source[i]);
         free((char *)(uintptr_t)j->source[i].name);

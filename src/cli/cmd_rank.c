@@ -26,21 +26,21 @@ static int rank_sets(const pb_args *a, const pb_report *r, int sets)
 
 static int rank(const pb_args *a)
 {
-    pb_desk *desk = pb_alloc((size_t)a->words * sizeof *desk);
+    pb_run_context *desk = pb_alloc((size_t)a->words * sizeof *desk);
     pb_report *report = pb_alloc((size_t)a->words * sizeof *report);
     int n = 0, rc = 0;
     for (; n < a->words && !rc; n += !rc) {
         pb_args one = *a;
         one.word = a->word + n;
-        rc = pb_desk_open(&desk[n], &one);
+        rc = pb_run_context_open(&desk[n], &one);
         if (!rc && (rc = pb_report_make(&report[n], desk[n].store, desk[n].experiment)))
-            pb_desk_close(&desk[n]);
+            pb_run_context_close(&desk[n]);
     }
     if (!rc)
         rc = n == 1 ? rank_rows(a, report) : rank_sets(a, report, n);
     while (n--) {
         pb_report_free(&report[n]);
-        rc = pb_desk_close(&desk[n]) || rc ? -1 : 0;
+        rc = pb_run_context_close(&desk[n]) || rc ? -1 : 0;
     }
     free(desk);
     free(report);

@@ -13,8 +13,8 @@ static void warn(void *ctx, const char *line)
 
 static int tell(const pb_args *a)
 {
-    pb_desk d;
-    if (pb_desk_open(&d, a))
+    pb_run_context d;
+    if (pb_run_context_open(&d, a))
         return -1;
     pb_report r;
     int rc = pb_report_make(&r, d.store, d.experiment);
@@ -25,7 +25,7 @@ static int tell(const pb_args *a)
         rc = rc || pb_plot(&r, NULL) ? -1 : 0;
         pb_report_free(&r);
     }
-    return pb_desk_close(&d) || rc ? -1 : 0;
+    return pb_run_context_close(&d) || rc ? -1 : 0;
 }
 
 static int run(const pb_args *a)

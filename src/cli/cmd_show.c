@@ -22,7 +22,7 @@ static void show_options(const pb_option *options)
 
 static void show_method(const pb_method *m)
 {
-    printf("%s: %s\nclass: %s\npaper: %s\n%s\n", m->name, m->title, pb_taxon_name[m->taxon], m->paper, m->help);
+    printf("%s: %s\nclass: %s\npaper: %s\n%s\n", m->name, m->title, pb_category_name[m->category], m->paper, m->help);
     printf("starts as the base model: %s\n", m->identity ? "yes" : "no");
     if (m->options)
         printf("settings, in [method %s]:\n", m->name);

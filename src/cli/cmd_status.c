@@ -12,7 +12,7 @@ static int print_cell(const pb_cell *c, const pb_state *state)
     return state->run != 0;
 }
 
-static int print_all(const pb_desk *d)
+static int print_all(const pb_run_context *d)
 {
     const pb_experiment *e = d->experiment;
     pb_selections x;
@@ -34,11 +34,11 @@ static int print_all(const pb_desk *d)
 
 static int status(const pb_args *a)
 {
-    pb_desk d;
-    if (pb_desk_open(&d, a))
+    pb_run_context d;
+    if (pb_run_context_open(&d, a))
         return PB_EXIT_QUESTION;
     int rc = print_all(&d);
-    if (pb_desk_close(&d) || rc < 0)
+    if (pb_run_context_close(&d) || rc < 0)
         return PB_EXIT_QUESTION;
     return rc ? PB_EXIT_NO : PB_EXIT_DONE;
 }

@@ -4,8 +4,8 @@
 
 static int table(const pb_args *a)
 {
-    pb_desk d;
-    if (pb_desk_open(&d, a))
+    pb_run_context d;
+    if (pb_run_context_open(&d, a))
         return PB_EXIT_QUESTION;
     pb_report r;
     int rc = pb_report_make(&r, d.store, d.experiment);
@@ -13,7 +13,7 @@ static int table(const pb_args *a)
         rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
         pb_report_free(&r);
     }
-    return pb_desk_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    return pb_run_context_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_table = {

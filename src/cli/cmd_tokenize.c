@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "weights/weights.h"
-#include "cli/opened.h"
+#include "cli/session.h"
 
 typedef struct talk {
     const pb_args *args;

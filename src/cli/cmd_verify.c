@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/fresh.h"
+#include "model/config_writer.h"
 #include "model/plugin.h"
 #include "cli/cmd.h"
 #include "verify/verify.h"
@@ -16,7 +16,7 @@ static int make_grounds(const char *folder, pb_ground ground[2])
         char *path = pb_format("%s/%s", folder, i ? "decoder" : "encoder");
         s.kv_heads = i ? 2 : 4; /* an encoder has no groups */
         ground[i] = (pb_ground){.path = path, .random = true, .decoder = i};
-        if (pb_make_dirs(path) || pb_fresh_write(path, i ? PB_CAUSAL : PB_MASKED, &s, 96))
+        if (pb_make_dirs(path) || pb_config_write(path, i ? PB_CAUSAL : PB_MASKED, &s, 96))
             return -1;
     }
     return 0;

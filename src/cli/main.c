@@ -29,7 +29,7 @@ static const pb_command *const commands[] = {&pb_cmd_run,
                                              &pb_cmd_compare,
                                              &pb_cmd_check,
                                              &pb_cmd_verify,
-                                             &pb_cmd_front,
+                                             &pb_cmd_pareto,
                                              &pb_cmd_rank,
                                              NULL};
 

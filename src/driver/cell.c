@@ -14,7 +14,7 @@
 #include "results/kept.h"
 #include "results/timing.h"
 #include "model/adapter.h"
-#include "model/bank.h"
+#include "model/multi_adapter.h"
 #include "train/measure.h"
 #include "train/score.h"
 #include "train/serving.h"
@@ -36,7 +36,7 @@ static const pb_prompting *prompting_of(const pb_cell *c, int parts)
 
 pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only)
 {
-    bool head = pb_form_reading(!d->classes, prompting_of(c, parts)) == PB_BY_HEAD;
+    bool head = pb_encoded_reading(!d->classes, prompting_of(c, parts)) == PB_BY_HEAD;
     pb_model *m = pb_model_open(&(pb_opening){.path = e->model_path,
                                               .classes = head ? d->classes : 0,
                                               .seed = c->seed,
@@ -48,20 +48,20 @@ pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *
     return NULL;
 }
 
-pb_form *pb_cell_form(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)
+pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)
 {
-    return pb_form_new(d, m, t, &(pb_form_conf){prompting_of(c, parts), c->train.max_tokens, &c->decoding, c->seed});
+    return pb_encoded_new(d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, &c->decoding, c->seed});
 }
 
 /* A model, and the examples as it reads them.  Where weights stay as they are, it may hold the prompt. */
 typedef struct subject {
     pb_model *model;
-    pb_form *form;
+    pb_encoded *form;
 } subject;
 
 static void close_subject(subject *s)
 {
-    pb_form_free(s->form);
+    pb_encoded_free(s->form);
     pb_model_free(s->model);
     *s = (subject){NULL, NULL};
 }
@@ -72,7 +72,7 @@ static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
     pb_bench_home(b);
     subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false)};
     if (s.model)
-        s.form = pb_cell_form(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
+        s.form = pb_cell_encode(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
     if (!s.form)
         close_subject(&s);
     return s;
@@ -162,7 +162,7 @@ static void put_rates(pb_result *r)
 }
 
 /* What a template and the examples in front of a text cost it. */
-static void put_prompt(const pb_form *f, pb_result *r)
+static void put_prompt(const pb_encoded *f, pb_result *r)
 {
     if (f->reading == PB_BY_HEAD)
         return;
@@ -195,7 +195,7 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
     pb_result r;
     pb_result_init(&r);
     bool fixed = s.model && !pb_model_counts(s.model).trainable;
-    int rc = !s.model || (fixed && pb_form_hold(s.form, s.model)) ? -1 : 0;
+    int rc = !s.model || (fixed && pb_encoded_cache_prefix(s.form, s.model)) ? -1 : 0;
     if (!rc)
         rc = pb_train(s.model, s.form, b->experiment->task, &c->train, c->seed, progress, &r);
     if (!rc)
@@ -228,7 +228,7 @@ int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
     subject s = open_trained(b, c, id);
     pb_result r;
     pb_result_init(&r);
-    int rc = s.model ? pb_form_hold(s.form, s.model) : -1;
+    int rc = s.model ? pb_encoded_cache_prefix(s.form, s.model) : -1;
     rc = rc || pb_score(s.model, s.form, b->experiment->task, PB_TEST, c->train.batch, &r) ? -1 : 0;
     rc = rc || append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
@@ -267,7 +267,7 @@ static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_mo
     const char *at = b->experiment->serving;
     if (!*at)
         return 0;
-    if (!merged || !pb_bank_serves(tuned)) {
+    if (!merged || !pb_multi_adapter_serves(tuned)) {
         if (!b->process)
             pb_warn("serving: %s is left out: a bank serves one low-rank adapter (LoRA without DoRA) that leaves the "
                     "base, and its pooler, as it is",
@@ -310,13 +310,13 @@ static int open_merged(const pb_bench *b, const pb_cell *c, long long id, const 
     if (!out->model)
         return -1;
     pb_model_merge(out->model);
-    return pb_form_hold(out->form, out->model);
+    return pb_encoded_cache_prefix(out->form, out->model);
 }
 
 static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], pb_result *r)
 {
     pb_model *const model[] = {s[0].model, s[1].model, s[2].model};
-    const pb_form *const form[] = {s[0].form, s[1].form, s[2].form};
+    const pb_encoded *const form[] = {s[0].form, s[1].form, s[2].form};
     pb_rounds rounds = rounds_of(b);
     pb_waits waits = pb_waits_now();
     if (pb_measure_inference(model, form, &rounds, r))

@@ -2,7 +2,7 @@
 #ifndef PB_CELL_H
 #define PB_CELL_H
 
-#include "experiment/config.h"
+#include "experiment/experiment.h"
 #include "train/train.h"
 
 /* Everything that stays the same for the cells of an experiment. */
@@ -26,7 +26,7 @@ void pb_bench_home(const pb_bench *b);
 pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only);
 
 /* The data as that model reads it, by a tokenizer that lives while the form is made.  NULL with an error. */
-pb_form *pb_cell_form(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts);
+pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts);
 
 /* Trains, writes the artifact and stores the run. */
 int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progress);

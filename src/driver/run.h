@@ -3,7 +3,7 @@
 #define PB_RUN_H
 
 #include "driver/cell.h"
-#include "experiment/config.h"
+#include "experiment/experiment.h"
 #include "results/selection.h"
 
 typedef struct pb_run_options {

@@ -3,7 +3,7 @@
 #ifndef PB_INI_FILE_H
 #define PB_INI_FILE_H
 
-#include "base/dictionary.h"
+#include "base/interner.h"
 #include "base/option.h"
 
 typedef struct pb_entry {

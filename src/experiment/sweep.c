@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "experiment/config_internal.h"
+#include "experiment/experiment_internal.h"
 
 #define MAX_CELLS 100000
 
@@ -75,7 +75,7 @@ static int read_values(pb_experiment *e, const pb_option *option, setting *k)
     if (dots && (option->type == PB_REAL || option->type == PB_INT))
         return e->tune.trials ? read_range(option, list, dots, k)
                               : pb_error("%s: a range is drawn from; want [tune] trials, or a list", option->name);
-    while ((item = pb_config_item(e, &list))) {
+    while ((item = pb_experiment_item(e, &list))) {
         if (k->values == (int)PB_COUNT(k->value))
             return pb_error("%s: a list of more than %zu values", option->name, PB_COUNT(k->value));
         k->value[k->values++] = item;
@@ -207,10 +207,10 @@ static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, const 
     c->row = row;
     pb_option_defaults(pb_train_table, &c->train);
     pb_option_defaults(pb_base_table, &c->base);
-    pb_decoding *decoding = pb_config_conf(e, pb_decode_table, sizeof *decoding); /* has a text */
+    pb_decoding *decoding = pb_experiment_conf(e, pb_decode_table, sizeof *decoding); /* has a text */
     void *conf[MAX_PARTS];
     for (int p = 0; p < row->parts; p++) {
-        conf[p] = pb_config_conf(e, row->method[p]->options, row->method[p]->conf_size);
+        conf[p] = pb_experiment_conf(e, row->method[p]->options, row->method[p]->conf_size);
         c->part[p] = (pb_attached){row->method[p], conf[p]};
     }
     for (int i = 0; i < s->items; i++) {
@@ -302,7 +302,7 @@ static int add_cells(pb_experiment *e, pb_row *row, const sweep *s, size_t *capa
     return rc;
 }
 
-int pb_config_expand(pb_experiment *e, pb_ini *ini)
+int pb_sweep_expand(pb_experiment *e, pb_ini *ini)
 {
     size_t capacity = 0;
     sweep *s = pb_alloc(sizeof *s);

@@ -178,20 +178,20 @@ pb_node *pb_graph_feature(pb_graph *g, pb_node *output);
 void pb_graph_cut(pb_graph *g, pb_node *n, pb_real *x);
 
 /* Memory for running, reused from batch to batch. */
-typedef struct pb_machine pb_machine;
-pb_machine *pb_machine_new(void);
-void pb_machine_free(pb_machine *m);
+typedef struct pb_executor pb_executor;
+pb_executor *pb_executor_new(void);
+void pb_executor_free(pb_executor *m);
 
 /* Binds the planned graph to the machine's memory (which grows to the plan) and runs it. */
-void pb_machine_bind(pb_machine *m, pb_graph *g, const pb_plan *plan);
-void pb_machine_forward(pb_machine *m, pb_graph *g);
-void pb_machine_backward(pb_machine *m, pb_graph *g); /* from d loss = 1 */
-uint64_t pb_machine_flops(const pb_machine *m);       /* done by the last forward or backward */
+void pb_executor_bind(pb_executor *m, pb_graph *g, const pb_plan *plan);
+void pb_executor_forward(pb_executor *m, pb_graph *g);
+void pb_executor_backward(pb_executor *m, pb_graph *g); /* from d loss = 1 */
+uint64_t pb_executor_flops(const pb_executor *m);       /* done by the last forward or backward */
 
 /* Tests: overwrite with NaN whatever the plan does not keep for backward; bytes of the step
  * arena that were really touched, by a pattern laid down in bind. */
-void pb_machine_poison(pb_machine *m, pb_graph *g);
-void pb_machine_watch(pb_machine *m, bool on);
-size_t pb_machine_touched(const pb_machine *m);
+void pb_executor_poison(pb_executor *m, pb_graph *g);
+void pb_executor_watch(pb_executor *m, bool on);
+size_t pb_executor_touched(const pb_executor *m);
 
 #endif

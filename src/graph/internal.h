@@ -1,4 +1,4 @@
-/* internal: what graph.c, narrow.c, plan.c and machine.c share about a graph.  Not for others. */
+/* internal: what graph.c, dead_rows.c, plan.c and executor.c share about a graph.  Not for others. */
 #ifndef PB_GRAPH_INTERNAL_H
 #define PB_GRAPH_INTERNAL_H
 
@@ -45,8 +45,8 @@ struct pb_graph {
 pb_node *pb_graph_node(pb_graph *g, const pb_op *op);
 void pb_graph_append(pb_graph *g, pb_node *n);
 
-/* Keeps what output and loss read, computed on the rows that are read (narrow.c). */
-void pb_graph_narrow(pb_graph *g);
+/* Keeps what output and loss read, computed on the rows that are read (dead_rows.c). */
+void pb_graph_eliminate_dead_rows(pb_graph *g);
 
 /* Decides the order of execution, and what is computed twice (recompute.c). */
 void pb_graph_schedule(pb_graph *g);

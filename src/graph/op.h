@@ -32,7 +32,7 @@ pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b);
 
 /* y[0,j] = 1 / length of row j of W + scale * B A (0 for a row of zeros);  W [out,in], B [out,r],
  * A [r,in], y [1,out].  A constant to gradients. */
-pb_node *pb_op_inverse_lengths(pb_graph *g, pb_node *w, pb_node *b, pb_node *a, double scale);
+pb_node *pb_op_inverse_row_norms(pb_graph *g, pb_node *w, pb_node *b, pb_node *a, double scale);
 
 /* f(x), element by element. */
 pb_node *pb_op_act(pb_graph *g, pb_act act, pb_node *x);
@@ -61,13 +61,13 @@ pb_node *pb_op_dropout(pb_graph *g, pb_node *x, double p, uint64_t key);
 
 /* Keys and values of a sequence in one layer, left by earlier graphs: those of `before`, then `rows` rows of its
  * own, k and v [capacity, kv*hd]. */
-typedef struct pb_past {
-    const struct pb_past *before; /* may be the past of many sequences; NULL: nothing stands before */
+typedef struct pb_cache_segment {
+    const struct pb_cache_segment *before; /* may be the past of many sequences; NULL: nothing stands before */
     pb_real *k, *v;
     int rows, capacity;
     int places; /* taken in the whole sequence so far: where its next row stands; a prefix takes none */
-} pb_past;
-int pb_past_rows(const pb_past *p); /* with those of all before; NULL: 0 */
+} pb_cache_segment;
+int pb_cache_segment_rows(const pb_cache_segment *p); /* with those of all before; NULL: 0 */
 
 /* softmax(scale * q k^T) v per sequence and head.  q [T,heads*hd]; k and v [Tk,kv*hd], where heads
  * is a multiple of kv: each key head serves heads/kv query heads in a row.  k and v may own more rows
@@ -79,8 +79,8 @@ typedef struct pb_attention_conf {
     double scale; /* 0: 1/sqrt(hd)                              */
     double drop;  /* of the probabilities, as pb_op_dropout     */
     uint64_t key;
-    pb_past *const *past; /* [sequences], or NULL                                          */
-    bool keep;            /* a run puts the keys and values behind the past's: there is room */
+    pb_cache_segment *const *past; /* [sequences], or NULL                                          */
+    bool keep;                     /* a run puts the keys and values behind the past's: there is room */
 } pb_attention_conf;
 pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, pb_attention_conf conf);
 
@@ -100,14 +100,14 @@ pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const
 
 /* What is added to the output of a projection for one sequence: scale * up (down x), with down [rank,in]
  * and up [out,rank]; down NULL: scale * up x, rank = in; up NULL: nothing. */
-typedef struct pb_own {
+typedef struct pb_lora_delta {
     const pb_real *down, *up;
     int in, out, rank;
     pb_real scale;
-} pb_own;
+} pb_lora_delta;
 
 /* z = y + each sequence's own, own [sequences]; for inference.  own must outlive the graph. */
-pb_node *pb_op_each(pb_graph *g, pb_node *y, pb_node *x, const pb_own *own);
+pb_node *pb_op_batched_lora(pb_graph *g, pb_node *y, pb_node *x, const pb_lora_delta *own);
 
 /* The ops that the graph itself must know: where demand is made, and where noise is. */
 extern const pb_op pb_op_select_op, pb_op_dropout_op, pb_op_attention_drop_op;

@@ -14,7 +14,7 @@
 
 /* ---- the past --------------------------------------------------------------------------------------- */
 
-int pb_past_rows(const pb_past *p)
+int pb_cache_segment_rows(const pb_cache_segment *p)
 {
     int rows = 0;
     for (; p; p = p->before)
@@ -22,7 +22,7 @@ int pb_past_rows(const pb_past *p)
     return rows;
 }
 
-static const pb_past *past_of(const pb_node *n, int s)
+static const pb_cache_segment *past_of(const pb_node *n, int s)
 {
     const pb_attention_conf *c = n->conf;
     return c->past ? c->past[s] : NULL;
@@ -31,8 +31,8 @@ static const pb_past *past_of(const pb_node *n, int s)
 /* Rows that sequence s's past may have when the graph runs once more: the newest part may grow. */
 static int most_past_rows(const pb_node *n, int s)
 {
-    const pb_past *p = past_of(n, s);
-    return p ? pb_past_rows(p->before) + p->capacity : 0;
+    const pb_cache_segment *p = past_of(n, s);
+    return p ? pb_cache_segment_rows(p->before) + p->capacity : 0;
 }
 
 /* ---- shape ------------------------------------------------------------------------------------------ */
@@ -113,7 +113,7 @@ static int keys_before(const pb_node *n, int s, int r)
     const pb_rows *whole = whole_set(n);
     const int *keys = n->in[1]->set->offset + s, *rows = whole->offset + s;
     int prefix = keys[1] - keys[0] - (rows[1] - rows[0]);
-    return pb_past_rows(past_of(n, s)) + prefix + n->set->position[r] - whole->position[rows[0]];
+    return pb_cache_segment_rows(past_of(n, s)) + prefix + n->set->position[r] - whole->position[rows[0]];
 }
 
 /* The row behind the last that goes with row q0 into one call of the kernel, in which each causal
@@ -143,7 +143,7 @@ static piece piece_of(const pb_node *n, int h, int s, int q0)
     int hd = head_size(n), end = piece_end(n, q0, n->set->offset[s + 1]);
     piece it = {.end = end,
                 .shape = {.nq = end - q0,
-                          .nk = pb_past_rows(past_of(n, s)) + keys[1] - keys[0],
+                          .nk = pb_cache_segment_rows(past_of(n, s)) + keys[1] - keys[0],
                           .hd = hd,
                           .ldq = n->cols,
                           .ldk = n->in[1]->cols,
@@ -168,12 +168,12 @@ static int parts_of(const pb_node *n, int h, int s, size_t k, pb_attention_part 
 {
     const pb_node *keys = n->in[1];
     int own = keys->set->offset[s + 1] - keys->set->offset[s], column = h / group_of(n) * head_size(n), count = 1;
-    for (const pb_past *p = past_of(n, s); p; p = p->before)
+    for (const pb_cache_segment *p = past_of(n, s); p; p = p->before)
         count++;
     PB_CHECK(count <= MOST_PARTS);
     part[count - 1] = (pb_attention_part){keys->x + k, n->in[2]->x + k, own};
     int i = count - 1;
-    for (const pb_past *p = past_of(n, s); p; p = p->before)
+    for (const pb_cache_segment *p = past_of(n, s); p; p = p->before)
         part[--i] = (pb_attention_part){p->k + column, p->v + column, p->rows};
     return count;
 }
@@ -204,7 +204,7 @@ static void attention_keep(const pb_node *n)
     const pb_attention_conf *c = n->conf;
     const pb_rows *keys = n->in[1]->set, *whole = whole_set(n);
     for (int s = 0; c->keep && s < keys->sequences; s++) {
-        pb_past *p = c->past[s];
+        pb_cache_segment *p = c->past[s];
         int more = keys->offset[s + 1] - keys->offset[s];
         PB_CHECK(p->rows + more <= p->capacity);
         append(n, s, n->in[1], p->k, p->rows);

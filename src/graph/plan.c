@@ -283,7 +283,7 @@ int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan)
     g->loss = loss && loss->needs ? loss : NULL;
     if (loss && !g->loss) /* nothing trains: the loss is still wanted as a number */
         g->output = loss;
-    pb_graph_narrow(g);
+    pb_graph_eliminate_dead_rows(g);
     if (g->loss)
         drop_gradients(g);
     pb_graph_schedule(g);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "model/adapter.h"
-#include "model/bundle.h"
+#include "model/tensor_writer.h"
 
 /* ---- adapter_config.json ------------------------------------------------------------------------------- */
 
@@ -11,7 +11,7 @@ typedef struct saving {
     pb_model *m;
     const pb_method *method;
     const void *conf;
-    pb_bundle tensors;
+    pb_tensor_writer tensors;
     pb_text member[64]; /* "\"key\": value" */
     int members;
     pb_text targets, inputs, saved; /* lists of modules, quoted */
@@ -148,8 +148,9 @@ static void save_sites(saving *s)
             const char *name = pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs);
             if (p) /* a vector about the output stands upright */
                 pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
-                             inputs && !in ? pb_bundle_tensor(&s->tensors, name, p->cols, 1, 2)
-                                           : pb_bundle_tensor(&s->tensors, name, p->rows, p->cols, t->vector ? 1 : 2));
+                             inputs && !in
+                                 ? pb_tensor_writer_tensor(&s->tensors, name, p->cols, 1, 2)
+                                 : pb_tensor_writer_tensor(&s->tensors, name, p->rows, p->cols, t->vector ? 1 : 2));
         }
     }
     free(inputs);
@@ -157,7 +158,7 @@ static void save_sites(saving *s)
 
 /* A layer's keys or values of one token, with what the method puts in front of them; valid as long as the
  * machine and the arena. */
-static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_machine *machine, int layer, bool values)
+static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_executor *machine, int layer, bool values)
 {
     static const int offset[] = {0, 1};
     pb_graph *g = pb_graph_new(arena, false);
@@ -170,8 +171,8 @@ static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_machine *
     s->method->kv(&b, &s->m->layer[layer].sub[ATTN], &k, &v);
     if (pb_graph_plan(g, values ? v : k, NULL, &plan))
         return NULL;
-    pb_machine_bind(machine, g, &plan);
-    pb_machine_forward(machine, g);
+    pb_executor_bind(machine, g, &plan);
+    pb_executor_forward(machine, g);
     return pb_graph_output(g);
 }
 
@@ -179,19 +180,19 @@ static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_machine *
 static int save_prefix(saving *s)
 {
     pb_arena *arena = pb_arena_new("prefix");
-    pb_machine *machine = pb_machine_new();
+    pb_executor *machine = pb_executor_new();
     int width = pb_model_kv_width(s->m), columns = 2 * s->m->config.layers * width, rc = 0;
     float *out = NULL;
     for (int k = 0; k < 2 * s->m->config.layers && !rc; k++, pb_arena_reset(arena)) {
         const pb_node *n = with_prefix(s, arena, machine, k / 2, k % 2);
         rc = n ? 0 : -1;
         if (n && !out)
-            out = pb_bundle_tensor(&s->tensors, "prompt_embeddings", n->rows - 1, columns, 2);
+            out = pb_tensor_writer_tensor(&s->tensors, "prompt_embeddings", n->rows - 1, columns, 2);
         for (int r = 0; n && r < n->rows - 1; r++)
             pb_to_floats(n->x + (size_t)r * (size_t)width, (size_t)width,
                          out + (size_t)r * (size_t)columns + (size_t)k * (size_t)width);
     }
-    pb_machine_free(machine);
+    pb_executor_free(machine);
     pb_arena_free(arena);
     return rc;
 }
@@ -211,7 +212,7 @@ static int save_prompt(saving *s)
     }
     const pb_param *p = added(s, "", peft->tensors[0].ours);
     pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
-                 pb_bundle_tensor(&s->tensors, peft->tensors[0].theirs, p->rows, p->cols, 2));
+                 pb_tensor_writer_tensor(&s->tensors, peft->tensors[0].theirs, p->rows, p->cols, 2));
     return 0;
 }
 
@@ -225,7 +226,7 @@ static void save_norms(saving *s)
         const char *origin = s->m->origin[i], *dot = strrchr(origin, '.');
         const char *module = pb_arena_format(arena, "%.*s", (int)(dot - origin), origin);
         add_quoted(&s->targets, module);
-        pb_bundle_param(
+        pb_tensor_writer_param(
             s->m, &s->tensors,
             pb_arena_format(arena, "base_model.model.%s.%s%s", module, s->method->peft->tensors[0].theirs, dot), p,
             p->x);
@@ -248,8 +249,8 @@ static void save_whole(saving *s)
         bool inside = !strncmp(origin, prefix, strlen(prefix));
         size_t n = inside ? (size_t)(strrchr(origin, '.') - origin) : strcspn(origin, ".");
         add_quoted(&s->saved, pb_arena_format(arena, "%.*s", (int)n, origin));
-        pb_bundle_param(s->m, &s->tensors,
-                        pb_arena_format(arena, soft ? "base_model.%s" : "base_model.model.%s", origin), p, p->x);
+        pb_tensor_writer_param(s->m, &s->tensors,
+                               pb_arena_format(arena, soft ? "base_model.%s" : "base_model.model.%s", origin), p, p->x);
     }
 }
 
@@ -297,7 +298,9 @@ static int save(saving *s, const char *dir)
     pb_text classes = class_names(s->m);
     const char *const metadata[] = {"base_sha256", base.hex, "format", "pt", classes.length ? "classes" : NULL,
                                     classes.data,  NULL};
-    int rc = write_config(s, dir) || pb_bundle_write(&s->tensors, dir, "adapter_model.safetensors", metadata) ? -1 : 0;
+    int rc = write_config(s, dir) || pb_tensor_writer_write(&s->tensors, dir, "adapter_model.safetensors", metadata)
+                 ? -1
+                 : 0;
     pb_text_free(&classes);
     return rc;
 }
@@ -316,6 +319,6 @@ int pb_adapter_save(pb_model *m, const char *dir)
     pb_text_free(&s.targets);
     pb_text_free(&s.inputs);
     pb_text_free(&s.saved);
-    pb_bundle_free(&s.tensors);
+    pb_tensor_writer_free(&s.tensors);
     return rc;
 }

@@ -5,7 +5,7 @@
 
 #include "model/internal.h"
 
-const char *const pb_taxon_name[] = {"baseline", "additive", "selective", "reparametrization", "hybrid"};
+const char *const pb_category_name[] = {"baseline", "additive", "selective", "reparametrization", "hybrid"};
 
 bool pb_select_nothing(const void *conf, const pb_param *p, int layers)
 {
@@ -109,7 +109,7 @@ static pb_node *base_linear(pb_build *b, const pb_site *s, pb_node *x)
     pb_param *f = folded(b->model, s);
     pb_param *w = f && f[0].x ? &f[0] : s->w, *bias = f && f[1].x ? &f[1] : s->b;
     pb_node *y = pb_op_linear(b->graph, x, pb_graph_param(b->graph, w), bias ? pb_graph_param(b->graph, bias) : NULL);
-    return b->adapter ? pb_bank_apply(b, s, y, x) : y;
+    return b->adapter ? pb_multi_adapter_apply(b, s, y, x) : y;
 }
 
 /* Asks parts from `part` inwards; restores who is asking. */

@@ -18,7 +18,7 @@ typedef struct candidate {
 } candidate;
 
 typedef struct beam {
-    pb_memory *memory; /* of what was added, behind the prompt's */
+    pb_kv_cache *memory; /* of what was added, behind the prompt's */
     pb_ids text;
     pb_real score, own;
 } beam;
@@ -33,7 +33,7 @@ typedef struct finished {
 typedef struct search {
     pb_decoder *d;
     int example;         /* < 0: none                                    */
-    pb_memory *prompt;   /* empty: the prompt is still to be run         */
+    pb_kv_cache *prompt; /* empty: the prompt is still to be run         */
     beam *run;           /* [beams] */
     beam *spare;         /* [beams] the next ones, while they are chosen */
     finished *done;      /* [beams] best first                           */
@@ -147,7 +147,7 @@ static void run_on(search *s, const candidate *next, int count)
             at++;
         taken[at] = true;
         follow(s, &s->spare[at], &next[i]);
-        pb_memory_copy(s->run[at].memory, s->run[next[i].beam].memory);
+        pb_kv_cache_copy(s->run[at].memory, s->run[next[i].beam].memory);
     }
     for (int i = 0; i < count; i++) {
         beam was = s->run[i];
@@ -199,7 +199,7 @@ static void take_prompt(search *s)
     s->run[0].score = s->run[0].own = 0;
     pb_decoder_begin(d, s->example, &s->run[0].text);
     s->start = (int)s->run[0].text.count;
-    pb_memory_begin(s->prompt, NULL, (int)d->prompt[s->example].count);
+    pb_kv_cache_begin(s->prompt, NULL, (int)d->prompt[s->example].count);
 }
 
 /* The beams' memories stand behind the prompt's. */
@@ -207,7 +207,7 @@ static void begin_beams(search *s)
 {
     s->begun = true;
     for (int i = 0; i < s->beams; i++)
-        pb_memory_begin(s->run[i].memory, s->prompt, pb_decoder_limit(s->d, s->example));
+        pb_kv_cache_begin(s->run[i].memory, s->prompt, pb_decoder_limit(s->d, s->example));
 }
 
 static void hand_over(search *s)
@@ -219,26 +219,26 @@ static void hand_over(search *s)
     s->ended = 0;
 }
 
-static int join(search *s, pb_going *going, int n)
+static int join(search *s, pb_decode_input *going, int n)
 {
     const pb_ids *prompt = s->example < 0 ? NULL : &s->d->prompt[s->example];
     s->first_row = n;
     if (prompt && !s->begun)
-        going[n++] = (pb_going){s->prompt, prompt->id, (int)prompt->count};
+        going[n++] = (pb_decode_input){s->prompt, prompt->id, (int)prompt->count};
     for (int i = 0; prompt && s->begun && i < s->running; i++)
-        going[n++] = (pb_going){s->run[i].memory, s->run[i].text.id + s->run[i].text.count - 1, 1};
+        going[n++] = (pb_decode_input){s->run[i].memory, s->run[i].text.id + s->run[i].text.count - 1, 1};
     return n;
 }
 
 /* A step of all searches.  1: all are over; -1 with an error. */
-static int step(search *list, int searches, pb_going *going)
+static int step(search *list, int searches, pb_decode_input *going)
 {
     int n = 0;
     for (int i = 0; i < searches; i++)
         n = join(&list[i], going, n);
     if (!n)
         return 1;
-    pb_node *logits = pb_advance_run(list->d->advance, n, going);
+    pb_node *logits = pb_decode_step_run(list->d->advance, n, going);
     if (logits && pb_apply_check(logits))
         return -1;
     for (int i = 0; logits && i < searches; i++) {
@@ -268,26 +268,26 @@ static void open_search(search *s, pb_decoder *d)
     int beams = d->how->beams, ending = d->how->end ? ending_tokens(d->model) : 0;
     size_t count = (size_t)beams;
     *s = (search){.d = d, .beams = beams, .kept = (ending > 1 ? 1 + ending : 2) * beams};
-    s->prompt = pb_memory_new(d->model);
+    s->prompt = pb_kv_cache_new(d->model);
     s->run = pb_alloc(count * sizeof *s->run);
     s->spare = pb_alloc(count * sizeof *s->spare);
     s->done = pb_alloc((count + 1) * sizeof *s->done);
     s->top = pb_alloc((size_t)s->kept * sizeof *s->top);
     for (int i = 0; i < beams; i++)
-        s->run[i].memory = pb_memory_new(d->model);
+        s->run[i].memory = pb_kv_cache_new(d->model);
     take_prompt(s);
 }
 
 static void close_search(search *s)
 {
     for (int i = 0; i < s->beams; i++) {
-        pb_memory_free(s->run[i].memory);
+        pb_kv_cache_free(s->run[i].memory);
         pb_ids_free(&s->run[i].text);
         pb_ids_free(&s->spare[i].text);
     }
     for (int i = 0; i < s->ended; i++)
         pb_ids_free(&s->done[i].ids);
-    pb_memory_free(s->prompt);
+    pb_kv_cache_free(s->prompt);
     free(s->run);
     free(s->spare);
     free(s->done);
@@ -302,7 +302,7 @@ int pb_decode_beams(pb_decoder *d)
     if (pb_model_outputs(d->model) < 2 * beams)
         return pb_error("beams: want at most half of the %d tokens, got %d", pb_model_outputs(d->model), beams);
     search *list = pb_alloc((size_t)searches * sizeof *list + 1);
-    pb_going *going = pb_alloc((size_t)searches * (size_t)beams * sizeof *going + 1);
+    pb_decode_input *going = pb_alloc((size_t)searches * (size_t)beams * sizeof *going + 1);
     for (int i = 0; i < searches; i++)
         open_search(&list[i], d);
     while (!rc && searches)

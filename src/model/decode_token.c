@@ -12,7 +12,7 @@ typedef struct weighted {
 
 /* Where one text runs. */
 typedef struct slot {
-    pb_memory *memory;
+    pb_kv_cache *memory;
     int example; /* < 0: nobody is here                                      */
     pb_ids text; /* a held prompt's ids, the prompt's, what was added        */
     int fed;     /* of these, that the memory holds                          */
@@ -117,7 +117,7 @@ static void take_prompt(bench *b, slot *s)
         return;
     s->fed = pb_decoder_begin(d, s->example, &s->text);
     s->draws = pb_rng_named(pb_mix((uint64_t)d->how->seed, (uint64_t)s->example), "decode");
-    pb_memory_begin(s->memory, NULL, (int)d->prompt[s->example].count + pb_decoder_limit(d, s->example));
+    pb_kv_cache_begin(s->memory, NULL, (int)d->prompt[s->example].count + pb_decoder_limit(d, s->example));
 }
 
 /* One more token for the text in a slot; at its end the slot takes the next prompt. */
@@ -141,7 +141,7 @@ static void add_token(bench *b, slot *s, int n, pb_real *x)
 }
 
 /* A step of all texts that run.  1: no text runs any more; -1 with an error. */
-static int step(bench *b, pb_going *going, slot **of)
+static int step(bench *b, pb_decode_input *going, slot **of)
 {
     int n = 0;
     for (int i = 0; i < b->slots; i++) {
@@ -149,11 +149,11 @@ static int step(bench *b, pb_going *going, slot **of)
         if (s->example < 0)
             continue;
         of[n] = s;
-        going[n++] = (pb_going){s->memory, s->text.id + s->fed, (int)s->text.count - s->fed};
+        going[n++] = (pb_decode_input){s->memory, s->text.id + s->fed, (int)s->text.count - s->fed};
     }
     if (!n)
         return 1;
-    pb_node *logits = pb_advance_run(b->d->advance, n, going);
+    pb_node *logits = pb_decode_step_run(b->d->advance, n, going);
     if (logits && pb_apply_check(logits))
         return -1;
     for (int i = 0; logits && i < n; i++)
@@ -166,7 +166,7 @@ int pb_decode_tokens(pb_decoder *d)
     size_t vocab = (size_t)pb_model_outputs(d->model);
     int slots = d->how->slots < d->n ? d->how->slots : d->n, rc = 0;
     bench b = {.d = d, .slot = pb_alloc((size_t)slots * sizeof *b.slot + 1), .slots = slots};
-    pb_going *going = pb_alloc((size_t)slots * sizeof *going + 1);
+    pb_decode_input *going = pb_alloc((size_t)slots * sizeof *going + 1);
     slot **of = pb_alloc((size_t)slots * sizeof *of + 1);
     if (d->how->strategy == PB_SAMPLE) {
         b.weight = pb_alloc(vocab * sizeof *b.weight);
@@ -174,13 +174,13 @@ int pb_decode_tokens(pb_decoder *d)
     }
     b.own = d->seen ? pb_alloc(vocab * sizeof *b.own) : NULL;
     for (int i = 0; i < slots; i++) {
-        b.slot[i].memory = pb_memory_new(d->model);
+        b.slot[i].memory = pb_kv_cache_new(d->model);
         take_prompt(&b, &b.slot[i]);
     }
     while (!rc)
         rc = step(&b, going, of);
     for (int i = 0; i < slots; i++) {
-        pb_memory_free(b.slot[i].memory);
+        pb_kv_cache_free(b.slot[i].memory);
         pb_ids_free(&b.slot[i].text);
     }
     free(b.slot);

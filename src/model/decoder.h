@@ -2,7 +2,7 @@
 #ifndef PB_DECODER_H
 #define PB_DECODER_H
 
-#include "model/advance.h"
+#include "model/decode_step.h"
 #include "model/apply.h"
 #include "model/decode.h"
 
@@ -17,7 +17,7 @@ typedef struct pb_decoder {
     int n;
     const pb_ids *prompt;
     pb_continuation *out;
-    pb_advance *advance;
+    pb_decode_step *advance;
     pb_stops stops;
     bool *seen; /* [vocabulary] scratch of the repetition penalty; NULL: there is none */
     int next;   /* the first prompt that nobody has taken yet */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "model/adapter.h"
-#include "model/bundle.h"
+#include "model/tensor_writer.h"
 
 /* What the config says of the head and of number formats is about the checkpoint, not about this. */
 static int copy_member(void *ctx, const char *key, const pb_json *value)
@@ -112,7 +112,7 @@ static const pb_real *value_of(const pb_model *m, const pb_param *p)
 static int write_weights(const pb_model *m, const char *dir, pb_precision precision)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
-    pb_bundle b = {.arena = pb_arena_new("export")};
+    pb_tensor_writer b = {.arena = pb_arena_new("export")};
     for (size_t i = 0; i < m->params; i++) {
         const pb_param *p = m->param[i];
         const pb_real *x = m->origin[i] ? value_of(m, p) : NULL;
@@ -120,13 +120,13 @@ static int write_weights(const pb_model *m, const char *dir, pb_precision precis
         if (full)
             pb_unpack(p->packed, 0, p->rows, 0, p->cols, full, p->cols);
         if (m->origin[i])
-            pb_bundle_param(m, &b, m->origin[i], p, full ? full : x);
+            pb_tensor_writer_param(m, &b, m->origin[i], p, full ? full : x);
         free(full);
     }
     if (precision == PB_IN_BF16)
-        pb_bundle_narrow(&b);
-    int rc = pb_bundle_write(&b, dir, "model.safetensors", metadata);
-    pb_bundle_free(&b);
+        pb_tensor_writer_to_bf16(&b);
+    int rc = pb_tensor_writer_write(&b, dir, "model.safetensors", metadata);
+    pb_tensor_writer_free(&b);
     return rc;
 }
 

@@ -11,13 +11,13 @@ typedef struct pb_layer {
     pb_param *head_gain[2];                      /* of q's and k's heads, or NULL                    */
 } pb_layer;
 
-/* Keys and values of one text (memory.h). */
-struct pb_memory {
+/* Keys and values of one text (kv_cache.h). */
+struct pb_kv_cache {
     const pb_model *model;
-    pb_past *layer; /* [layers] */
-    pb_real *x;     /* what they point into */
-    int capacity;   /* rows a layer         */
-    int end;        /* positions that the text may come to take, with all before it */
+    pb_cache_segment *layer; /* [layers] */
+    pb_real *x;              /* what they point into */
+    int capacity;            /* rows a layer         */
+    int end;                 /* positions that the text may come to take, with all before it */
 };
 
 struct pb_model {
@@ -51,15 +51,15 @@ struct pb_model {
     pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope           */
     int rope_positions; /* computed so far                                       */
 
-    struct pb_bank *bank; /* adapters served side by side, or NULL              */
-    pb_attached *part;    /* outermost first                                     */
+    struct pb_multi_adapter *bank; /* adapters served side by side, or NULL              */
+    pb_attached *part;             /* outermost first                                     */
     int parts;
-    bool *matches;          /* [parts, layers*SITES] does the part's linear apply  */
-    bool targets_elsewhere; /* an adapter's: it is no error that no projection matches */
-    bool attached;          /* no more parameters may be made                      */
-    int extra_tokens;       /* positions the methods take                          */
-    int extra_rows;         /* keys and values that they put in front, a layer     */
-    struct pb_memory *held; /* of the prompt before every text, or NULL      */
+    bool *matches;            /* [parts, layers*SITES] does the part's linear apply  */
+    bool targets_elsewhere;   /* an adapter's: it is no error that no projection matches */
+    bool attached;            /* no more parameters may be made                      */
+    int extra_tokens;         /* positions the methods take                          */
+    int extra_rows;           /* keys and values that they put in front, a layer     */
+    struct pb_kv_cache *held; /* of the prompt before every text, or NULL      */
     pb_ids held_ids;
     pb_param *merged; /* [layers*SITES, 2] folded w and bias; NULL: unmerged */
 };
@@ -79,8 +79,8 @@ pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_ki
 void pb_params_own(pb_model *m, pb_param *p); /* a copy that may be written */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
 
-/* bank.c: y with what each sequence's adapter adds at a site, or (site NULL) at the head. */
-pb_node *pb_bank_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x);
+/* multi_adapter.c: y with what each sequence's adapter adds at a site, or (site NULL) at the head. */
+pb_node *pb_multi_adapter_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x);
 
 /* build.c: hooks. */
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key);

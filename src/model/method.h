@@ -12,8 +12,8 @@
 #include "graph/graph.h"
 #include "graph/op.h"
 
-typedef enum pb_taxon { PB_BASELINE, PB_ADDITIVE, PB_SELECTIVE, PB_REPARAMETRIZATION, PB_HYBRID } pb_taxon;
-extern const char *const pb_taxon_name[];
+typedef enum pb_category { PB_BASELINE, PB_ADDITIVE, PB_SELECTIVE, PB_REPARAMETRIZATION, PB_HYBRID } pb_category;
+extern const char *const pb_category_name[];
 
 /* A named place of the network.  Roles of projections: attn.q attn.k attn.v (or attn.qkv, where the
  * checkpoint keeps the three in one matrix) attn.o mlp.gate mlp.up mlp.down; of sublayers (block
@@ -68,7 +68,7 @@ typedef struct pb_peft {
     const char *bias; /* a tensor that a site may have, added to its output and scaled as its update; NULL: none */
 } pb_peft;
 
-/* How a task's texts are put to a decoder that answers in words (train/form.h). */
+/* How a task's texts are put to a decoder that answers in words (train/encoded.h). */
 typedef struct pb_prompting {
     const char *template; /* a file, see train/template.h; "": the task's                            */
     int shots;            /* training examples shown in front, as many of them as there is room for  */
@@ -104,7 +104,7 @@ typedef struct pb_method {
     const char *title; /* "LoRA: low-rank update of linear layers"                     */
     const char *paper; /* "Hu et al. 2021, LoRA, arXiv:2106.09685"                     */
     const char *help;  /* one or two sentences                                         */
-    pb_taxon taxon;
+    pb_category category;
     bool classes;  /* needs a head of classes                                           */
     bool identity; /* promise: before training the outputs equal the base model's  */
 
@@ -169,13 +169,13 @@ struct pb_build {
     int head_row;       /* which row of each sequence the head reads; 0 = first, -1 = last */
     double dropout;     /* of the base model; 0 when not training                        */
     struct pb_model *model;
-    int part;                        /* which method of the composition is being asked                */
-    uint64_t drop_key;               /* of this step's dropout masks                                  */
-    uint64_t drops;                  /* masks drawn so far in this graph                              */
-    const pb_real *rotation;         /* table of pb_op_rope                                     */
-    const int *adapter;              /* of each sequence, in a bank; NULL: no bank              */
-    struct pb_memory *const *memory; /* of each sequence, what stands before it; NULL: nothing  */
-    bool keep;                       /* .. and grows by this batch                              */
+    int part;                          /* which method of the composition is being asked                */
+    uint64_t drop_key;                 /* of this step's dropout masks                                  */
+    uint64_t drops;                    /* masks drawn so far in this graph                              */
+    const pb_real *rotation;           /* table of pb_op_rope                                     */
+    const int *adapter;                /* of each sequence, in a bank; NULL: no bank              */
+    struct pb_kv_cache *const *memory; /* of each sequence, what stands before it; NULL: nothing  */
+    bool keep;                         /* .. and grows by this batch                              */
 };
 
 const void *pb_conf(const pb_build *b); /* the asked method's settings */
@@ -189,8 +189,8 @@ typedef struct pb_init {
 pb_init pb_init_constant(double value);
 pb_init pb_init_normal(double deviation);
 pb_init pb_init_uniform(double bound);
-pb_init pb_init_kaiming(int fan_in);        /* uniform, bound 1/sqrt(fan_in): kaiming with a = sqrt 5 */
-pb_init pb_init_lengths(const pb_param *w); /* element j: the length of row j of w */
+pb_init pb_init_kaiming(int fan_in);          /* uniform, bound 1/sqrt(fan_in): kaiming with a = sqrt 5 */
+pb_init pb_init_row_norms(const pb_param *w); /* element j: the length of row j of w */
 
 /* The trainable tensor `name` of this method at this site (NULL: one for the whole model),
  * made at its first use.  The only way to get one, so nothing goes uncounted. */

@@ -88,7 +88,7 @@ void pb_model_free(pb_model *m)
 {
     if (!m)
         return;
-    pb_model_release_prompt(m);
+    pb_model_drop_prefix(m);
     pb_model_unmerge(m);
     pb_tokenizer_close(m->tokenizer);
     pb_weights_close(m->file);

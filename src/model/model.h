@@ -59,9 +59,9 @@ typedef struct pb_batch { /* ragged: tokens of all sequences one after the other
     const pb_real *state_weight; /* [offset[sequences]] of each place's mean squared error in the loss */
     const int *adapter;          /* with a bank: [sequences] which of its adapters each is for, < 0: none; or NULL */
     bool last;                   /* language models: logits of each sequence's last token only */
-    /* Texts that come piece by piece (memory.h): [sequences] what is remembered of each, and grows when the graph runs;
-     * and [offset[sequences]] the places of the tokens.  Both outlive the graph.  Or NULL. */
-    struct pb_memory *const *memory;
+    /* Incremental decoding (kv_cache.h): [sequences] the KV cache of each, which grows when the graph runs, and
+     * [offset[sequences]] the positions of the tokens.  Both must outlive the graph.  NULL: no cache. */
+    struct pb_kv_cache *const *memory;
     const int *position;
 } pb_batch;
 
@@ -147,8 +147,8 @@ int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropo
  * alone, and pb_model_max_tokens is n less.  One prompt at a time, the last one given; forward only: hold it behind
  * training and merging, and release it before either.  -1 with an error, and nothing held: too long, not a causal
  * model. */
-int pb_model_hold_prompt(pb_model *m, const int *ids, int n);
-void pb_model_release_prompt(pb_model *m); /* nothing held is fine */
+int pb_model_cache_prefix(pb_model *m, const int *ids, int n);
+void pb_model_drop_prefix(pb_model *m); /* nothing held is fine */
 
 /* Folds the methods into copies of the weights; false if one of them cannot.  Building then
  * uses the folded weights.  pb_model_unmerge goes back. */

@@ -40,7 +40,7 @@ static pb_node *embeddings(pb_build *b, const pb_rows *text, const int *ids)
 /* The text's rows: sequences may go on from their memories, or stand behind the held prompt. */
 static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
 {
-    struct pb_memory *held = b->model->held;
+    struct pb_kv_cache *held = b->model->held;
     const int *offset = batch->offset;
     if (batch->memory) {
         b->memory = batch->memory;
@@ -51,7 +51,7 @@ static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
         return pb_rows_whole(b->graph, batch->sequences, offset);
     pb_arena *arena = pb_graph_arena(b->graph);
     int *position = pb_arena_alloc(arena, PB_META, (size_t)offset[batch->sequences] * sizeof *position);
-    struct pb_memory **memory = pb_arena_alloc(arena, PB_META, (size_t)batch->sequences * sizeof *memory);
+    struct pb_kv_cache **memory = pb_arena_alloc(arena, PB_META, (size_t)batch->sequences * sizeof *memory);
     for (int s = 0; s < batch->sequences; s++) {
         memory[s] = held;
         for (int r = offset[s]; r < offset[s + 1]; r++)
@@ -105,11 +105,12 @@ static pb_node *placed(pb_build *b, const pb_layer *l, int which, pb_node *x)
 }
 
 /* Layer l of each sequence's memory; NULL: there is none. */
-static pb_past *const *pasts(pb_build *b, const pb_layer *l, int sequences)
+static pb_cache_segment *const *pasts(pb_build *b, const pb_layer *l, int sequences)
 {
     if (!b->memory)
         return NULL;
-    pb_past **past = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_past *));
+    pb_cache_segment **past =
+        pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_cache_segment *));
     for (int s = 0; s < sequences; s++)
         past[s] = &b->memory[s]->layer[l->site[O].layer];
     return past;
@@ -209,7 +210,7 @@ static pb_node *classify(pb_build *b, pb_node *x, const pb_batch *batch)
         h = pb_drop(b, pb_op_act(b->graph, head_act(m, &m->config.family->classes), h), b->dropout);
     }
     pb_node *logits = pb_op_linear(b->graph, h, leaf(b, m->head_w), leaf(b, m->head_b));
-    return pb_build_logits(b, b->adapter ? pb_bank_apply(b, NULL, logits, h) : logits);
+    return pb_build_logits(b, b->adapter ? pb_multi_adapter_apply(b, NULL, logits, h) : logits);
 }
 
 /* Every token of the text: [tokens, vocabulary]. */

@@ -107,7 +107,7 @@ pb_init pb_init_kaiming(int fan_in)
     return pb_init_uniform(1 / sqrt(fan_in));
 }
 
-pb_init pb_init_lengths(const pb_param *w)
+pb_init pb_init_row_norms(const pb_param *w)
 {
     return (pb_init){PB_LENGTHS, 0, w};
 }

@@ -28,13 +28,13 @@ void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const p
     if (m == 0 || n == 0)
         return;
 #ifdef PB_REAL_DOUBLE
-    if (k > 0 && pb_gemm_few(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc))
+    if (k > 0 && pb_gemm_skinny(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc))
         return;
     cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda,
                 b, ldb, beta, c, ldc);
 #else
     if (k > 0 && (pb_gemm_rounded(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc) ||
-                  pb_gemm_few(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc) ||
+                  pb_gemm_skinny(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc) ||
                   pb_gemm_own(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc)))
         return;
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda,

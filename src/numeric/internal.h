@@ -8,15 +8,16 @@
 void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
                    int ldb, pb_real beta, pb_real *c, int ldc);
 
-/* few.c: the same with at most PB_FEW rows on the left, none of them transposed, C added to or overwritten.  false: it
- * is another product, and nothing was done. */
+/* skinny.c: the same with at most PB_FEW rows on the left, none of them transposed, C added to or overwritten.
+ * Returns false, and does nothing, for any other product. */
 enum { PB_FEW = 8 };
-bool pb_gemm_few(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
-                 int ldb, bool add, pb_real *c, int ldc);
+bool pb_gemm_skinny(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
+                    int ldb, bool add, pb_real *c, int ldc);
 
 /* y[m,n] = x[m,k] W^T, and y if `add`; W [n,k] in bf16, m at most PB_FEW.  false: as above, or this CPU or build has no
  * such kernel. */
-bool pb_bf16_few(const uint16_t *code, int m, int n, int k, const pb_real *x, int ldx, bool add, pb_real *y, int ldy);
+bool pb_bf16_skinny(const uint16_t *code, int m, int n, int k, const pb_real *x, int ldx, bool add, pb_real *y,
+                    int ldy);
 
 /* gemm.c: the same in float, C added to or overwritten.  false: this CPU or build has no such
  * kernel, and nothing was done. */

@@ -275,8 +275,8 @@ void pb_packed_linear(const pb_packed *p, int m, int j0, int j1, const pb_real *
     if (b)
         set_rows(m, j0, j1, b, y, ldy);
     if (p->precision == PB_IN_BF16 && m <= PB_FEW &&
-        pb_bf16_few((const uint16_t *)p->code + (size_t)j0 * (size_t)p->cols, m, j1 - j0, p->cols, x, ldx, b != NULL,
-                    y + j0, ldy)) {
+        pb_bf16_skinny((const uint16_t *)p->code + (size_t)j0 * (size_t)p->cols, m, j1 - j0, p->cols, x, ldx, b != NULL,
+                       y + j0, ldy)) {
         pb_flops_add(2 * (uint64_t)m * (uint64_t)(j1 - j0) * (uint64_t)p->cols);
         return;
     }

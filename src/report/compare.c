@@ -56,7 +56,7 @@ static pb_axis *new_axis(pb_comparison *c, const char *key, double a, double b)
 /* ---- accuracy --------------------------------------------------------------------------------------------- */
 
 /* Indices of the seeds that both sides have; how many. */
-static int common_seeds(const pb_side *a, const pb_side *b, int *ia, int *ib)
+static int common_seeds(const pb_comparand *a, const pb_comparand *b, int *ia, int *ib)
 {
     int n = 0;
     for (int i = 0, k = 0; i < a->seeds && k < b->seeds;)
@@ -133,7 +133,7 @@ static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a,
 }
 
 /* Has run `i` of one side the hash of run `k` of the other, which covers all that decides a result? */
-static bool same_run(const pb_side *a, int i, const pb_side *b, int k)
+static bool same_run(const pb_comparand *a, int i, const pb_comparand *b, int k)
 {
     pb_record x = {.id = 0}, y = {.id = 0};
     bool same = !pb_store_record(a->store, a->run[i], &x) && !pb_store_record(b->store, b->run[k], &y) &&
@@ -154,12 +154,12 @@ static void note_one_computation(const pb_scores *x, const pb_scores *y, pb_axis
     snprintf(axis->note, sizeof axis->note, "the same runs, with the same predictions");
 }
 
-static int compare_scores(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
+static int compare_scores(const pb_comparand *a, const pb_comparand *b, double margin, pb_comparison *c)
 {
     int *ia = pb_alloc((size_t)a->seeds * sizeof *ia), *ib = pb_alloc((size_t)b->seeds * sizeof *ib);
     pb_scores x = {.x = NULL}, y = {.x = NULL};
     int n = common_seeds(a, b, ia, ib);
-    int rc = n ? pb_side_scores(a, ia, n, &x) || pb_side_scores(b, ib, n, &y)
+    int rc = n ? pb_comparand_scores(a, ia, n, &x) || pb_comparand_scores(b, ib, n, &y)
                : pb_error("%s and %s have no seed in common", a->row, b->row);
     if (!rc && x.examples != y.examples)
         rc = pb_error("%s has %d predictions of test, %s has %d", a->row, x.examples, b->row, y.examples);
@@ -187,7 +187,7 @@ static const char *const exact_keys[] = {"storage.trainable",      "storage.stor
                                          "overhead.flops.merged"};
 
 /* Means over the seeds that both have measured; *same: are the two equal in each of them. */
-static bool exact_means(const pb_side *a, const pb_side *b, const char *key, double mean[2], bool *same)
+static bool exact_means(const pb_comparand *a, const pb_comparand *b, const char *key, double mean[2], bool *same)
 {
     int n = 0, some = 0;
     mean[0] = mean[1] = 0;
@@ -196,7 +196,7 @@ static bool exact_means(const pb_side *a, const pb_side *b, const char *key, dou
         for (int k = 0; k < b->seeds; k++) {
             if (a->seed[i] != b->seed[k])
                 continue;
-            double x = pb_side_value(a, i, key), y = pb_side_value(b, k, key);
+            double x = pb_comparand_value(a, i, key), y = pb_comparand_value(b, k, key);
             some += !isnan(x) || !isnan(y);
             if (isnan(x) || isnan(y))
                 continue;
@@ -210,7 +210,7 @@ static bool exact_means(const pb_side *a, const pb_side *b, const char *key, dou
     return some;
 }
 
-static void compare_exact(const pb_side *a, const pb_side *b, pb_comparison *c)
+static void compare_exact(const pb_comparand *a, const pb_comparand *b, pb_comparison *c)
 {
     for (size_t i = 0; i < PB_COUNT(exact_keys); i++) {
         double mean[2];
@@ -239,16 +239,16 @@ static void note_processes(int n, pb_axis *x)
 }
 
 /* Of the seed that was timed; NaN: not recorded. */
-static double timing_wait(const pb_side *s)
+static double timing_wait(const pb_comparand *s)
 {
     double wait = NAN;
     for (int i = 0; i < s->seeds && isnan(wait); i++)
-        wait = pb_side_value(s, i, "overhead.contention");
+        wait = pb_comparand_value(s, i, "overhead.contention");
     return wait;
 }
 
 /* Times of a busy machine say so. */
-static void note_wait(const pb_side *a, const pb_side *b, pb_axis *x)
+static void note_wait(const pb_comparand *a, const pb_comparand *b, pb_axis *x)
 {
     double wait[] = {timing_wait(a), timing_wait(b)};
     size_t used = strlen(x->note);
@@ -258,10 +258,10 @@ static void note_wait(const pb_side *a, const pb_side *b, pb_axis *x)
 }
 
 /* Each process has measured a method's ratio to its own base model, in turns. */
-static int compare_ratio(const pb_side *a, const pb_side *b, const char *key, double margin, pb_comparison *c)
+static int compare_ratio(const pb_comparand *a, const pb_comparand *b, const char *key, double margin, pb_comparison *c)
 {
     double *x, *y, p;
-    int n = pb_side_times(a, key, &x), m = pb_side_times(b, key, &y);
+    int n = pb_comparand_times(a, key, &x), m = pb_comparand_times(b, key, &y);
     if (n > 0 && m > 0) {
         pb_axis *axis = new_axis(c, key, pb_stats_geometric(n, x).middle, pb_stats_geometric(m, y).middle);
         axis->kind = PB_RATIO;
@@ -279,7 +279,7 @@ static int compare_ratio(const pb_side *a, const pb_side *b, const char *key, do
     return n < 0 || m < 0 ? -1 : 0;
 }
 
-static int compare_ratios(const pb_side *a, const pb_side *b, double margin, pb_comparison *c)
+static int compare_ratios(const pb_comparand *a, const pb_comparand *b, double margin, pb_comparison *c)
 {
     static const char *const keys[] = {"overhead.prefill_ratio.b1",        "overhead.prefill_ratio.b32",
                                        "overhead.prefill_ratio.b1.merged", "overhead.prefill_ratio.b32.merged",
@@ -291,7 +291,7 @@ static int compare_ratios(const pb_side *a, const pb_side *b, double margin, pb_
     return rc;
 }
 
-int pb_compare(const pb_side *a, const pb_side *b, const pb_margins *m, pb_comparison *out)
+int pb_compare(const pb_comparand *a, const pb_comparand *b, const pb_margins *m, pb_comparison *out)
 {
     *out = (pb_comparison){.axes = 0};
     if (compare_scores(a, b, m->accuracy, out))
@@ -338,7 +338,7 @@ static void print_axis(const pb_axis *x, FILE *out)
             difference, interval, pb_verdict_name[x->verdict], x->note);
 }
 
-void pb_comparison_print(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out)
+void pb_comparison_print(const pb_comparison *c, const pb_comparand *a, const pb_comparand *b, FILE *out)
 {
     fprintf(out, "%s/%s%s%s beside %s/%s%s%s: %d seed%s, %d examples of test\n", a->experiment, a->row,
             *a->choice ? " " : "", a->choice, b->experiment, b->row, *b->choice ? " " : "", b->choice, c->seeds,
@@ -354,7 +354,7 @@ static void add_number(pb_text *t, const char *name, double x)
     pb_json_put(t, x);
 }
 
-void pb_comparison_json(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out)
+void pb_comparison_json(const pb_comparison *c, const pb_comparand *a, const pb_comparand *b, FILE *out)
 {
     for (int i = 0; i < c->axes; i++) {
         const pb_axis *x = &c->axis[i];

@@ -3,7 +3,7 @@
 #define PB_COMPARE_H
 
 #include "stats/stats.h"
-#include "report/side.h"
+#include "report/comparand.h"
 
 typedef enum pb_verdict { PB_SAME, PB_BETTER, PB_WORSE, PB_UNDECIDED } pb_verdict;
 extern const char *const pb_verdict_name[]; /* "same", "better", "worse", "undecided" */
@@ -41,12 +41,12 @@ typedef struct pb_comparison {
  * the margin. */
 void pb_compare_family(pb_comparison *c, int n);
 
-/* Sides that may be compared (pb_side_comparable).  Over the seeds that both have.  -1 with an error: no such seed,
- * predictions that do not fit. */
-int pb_compare(const pb_side *a, const pb_side *b, const pb_margins *m, pb_comparison *out);
+/* Compares two comparands (pb_comparand_comparable must hold) over the seeds that both have.  Returns -1 with an error if
+ * they share no seed or their predictions do not fit. */
+int pb_compare(const pb_comparand *a, const pb_comparand *b, const pb_margins *m, pb_comparison *out);
 
 /* As text, a line an axis; as JSON, one object an axis. */
-void pb_comparison_print(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out);
-void pb_comparison_json(const pb_comparison *c, const pb_side *a, const pb_side *b, FILE *out);
+void pb_comparison_print(const pb_comparison *c, const pb_comparand *a, const pb_comparand *b, FILE *out);
+void pb_comparison_json(const pb_comparison *c, const pb_comparand *a, const pb_comparand *b, FILE *out);
 
 #endif

@@ -411,7 +411,7 @@ static void miss_seed(unsigned long long seed, pb_layers *out)
         out->identity = lost;
 }
 
-static bool has_seed(const pb_side *s, uint64_t seed)
+static bool has_seed(const pb_comparand *s, uint64_t seed)
 {
     bool has = false;
     for (int i = 0; i < s->seeds; i++)
@@ -436,7 +436,7 @@ static void hold(const one *a, const one *b, unsigned long long seed, double tol
     hold_merging(&is->result, &was->result, out);
 }
 
-int pb_layers_compare(const pb_side *is, const pb_side *was, double tolerance, pb_layers *out)
+int pb_layers_compare(const pb_comparand *is, const pb_comparand *was, double tolerance, pb_layers *out)
 {
     *out = (pb_layers){.merging = {PB_LAYER_UNKNOWN, "not recorded"}, .merge_error = {NAN, NAN}};
     furthest worst = {.off = 0};

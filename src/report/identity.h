@@ -6,7 +6,7 @@
 #ifndef PB_IDENTITY_H
 #define PB_IDENTITY_H
 
-#include "report/side.h"
+#include "report/comparand.h"
 
 /* Rounding grows from step to step until two runs are as far apart as two seeds are: see docs/statistics.md. */
 enum { PB_HORIZON = 20 };
@@ -29,6 +29,6 @@ typedef struct pb_layers {
 
 /* Holds every seed that both sides have against each other; a seed that `was` has and `is` lacks is a change.  -1 with
  * an error: a database cannot be read. */
-int pb_layers_compare(const pb_side *is, const pb_side *was, double tolerance, pb_layers *out);
+int pb_layers_compare(const pb_comparand *is, const pb_comparand *was, double tolerance, pb_layers *out);
 
 #endif

@@ -18,7 +18,7 @@ static const char style[] = "set border 3 lc rgb '#404040'\n"
                             "set grid lc rgb '#e4e4e4' lt 1\n"
                             "unset key\n";
 
-/* Shape and grey of a class of methods, in the order of pb_taxon. */
+/* Shape and grey of a class of methods, in the order of pb_category. */
 static const int shape[] = {2, 7, 5, 9, 11};
 static const char *const grey[] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
 
@@ -83,7 +83,7 @@ static int gather(const pb_report *r, const char *cost, point *spot, range *x, r
                             .y = v.middle,
                             .low = v.low,
                             .high = v.high,
-                            .taxon = row->parts > 1 ? PB_HYBRID : (int)row->method[0]->taxon};
+                            .category = row->parts > 1 ? PB_HYBRID : (int)row->method[0]->category};
         if (c > 0)
             widen(x, c);
         widen(y, v.middle);
@@ -137,7 +137,7 @@ static void add_points(pb_text *t, const point *spot, int n)
         if (s->x <= 0)
             continue;
         pb_text_add(t, "%s$p%d using 1:2:3:4 with yerrorbars pt %d ps 1.1 lw 1.3 lc rgb '%s'", drawn++ ? ", \\\n " : "",
-                    i, shape[s->taxon], grey[s->taxon]);
+                    i, shape[s->category], grey[s->category]);
     }
     pb_text_add(t, "\n");
 }

@@ -19,7 +19,7 @@ typedef struct point {
     const char *label;
     double x, y;      /* data                          */
     double low, high; /* of y's interval; NaN: none     */
-    int taxon;
+    int category;
     double px, py; /* pixels                         */
     box mark, text;
 } point;

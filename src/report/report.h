@@ -2,7 +2,7 @@
 #ifndef PB_REPORT_H
 #define PB_REPORT_H
 
-#include "experiment/config.h"
+#include "experiment/experiment.h"
 #include "report/scores.h"
 #include "results/selection.h"
 

@@ -7,7 +7,7 @@
 #ifndef PB_SELECTION_H
 #define PB_SELECTION_H
 
-#include "experiment/config.h"
+#include "experiment/experiment.h"
 #include "results/store.h"
 
 typedef struct pb_selection {

@@ -8,7 +8,7 @@
 #ifndef PB_STORE_H
 #define PB_STORE_H
 
-#include "experiment/config.h"
+#include "experiment/experiment.h"
 #include "train/result.h"
 
 typedef struct pb_store pb_store;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "base/dictionary.h"
+#include "base/interner.h"
 #include "base/json.h"
 
 #define LONGEST_LIST 500 /* bytes of column names in a message */
@@ -22,9 +22,9 @@ typedef struct row {
 struct pb_table {
     char *path;
     char *bytes;
-    char *cursor;         /* where reading stands in `bytes` */
-    int line;             /* lines read so far               */
-    pb_dictionary column; /* the names */
+    char *cursor;       /* where reading stands in `bytes` */
+    int line;           /* lines read so far               */
+    pb_interner column; /* the names */
     row *row;
     size_t rows, capacity;
     char **owned; /* texts that are nowhere in `bytes` */
@@ -48,7 +48,7 @@ static int add_column(pb_table *t, const char *name)
     int columns = t->column.count;
     if (!*name)
         return pb_error("%s:%d: column %d has no name", t->path, t->line, columns + 1);
-    int column = pb_dictionary_add(&t->column, name, strlen(name));
+    int column = pb_interner_add(&t->column, name, strlen(name));
     if (column < columns)
         return pb_error("%s:%d: two columns are called '%s'", t->path, t->line, name);
     return column;
@@ -267,7 +267,7 @@ typedef struct object { /* one line's members */
 static int keep_member(void *ctx, const char *key, const pb_json *value)
 {
     object *o = ctx;
-    int column = pb_dictionary_find(&o->t->column, key, strlen(key));
+    int column = pb_interner_find(&o->t->column, key, strlen(key));
     if (column < 0 && (column = add_column(o->t, key)) < 0)
         return -1;
     char *text = pb_json_plain(value);
@@ -407,7 +407,7 @@ void pb_table_close(pb_table *t)
         free(t->owned[i]);
     free(t->row);
     free(t->owned);
-    pb_dictionary_free(&t->column);
+    pb_interner_free(&t->column);
     free(t->bytes);
     free(t->path);
     free(t);
@@ -420,13 +420,13 @@ size_t pb_table_rows(const pb_table *t)
 
 int pb_table_column(const pb_table *t, const char *name)
 {
-    int column = pb_dictionary_find(&t->column, name, strlen(name));
+    int column = pb_interner_find(&t->column, name, strlen(name));
     if (column >= 0)
         return column;
     pb_text has = {0};
     for (int i = 0; i < t->column.count && has.length < LONGEST_LIST; i++) {
         size_t n;
-        const char *other = pb_dictionary_text(&t->column, i, &n);
+        const char *other = pb_interner_text(&t->column, i, &n);
         pb_text_add(&has, "%s%.*s", i ? ", " : "", (int)n, other);
     }
     pb_error("%s: no column '%s'; has: %s%s", t->path, name, has.data, has.length < LONGEST_LIST ? "" : ", ..");

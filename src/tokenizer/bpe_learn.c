@@ -182,15 +182,15 @@ static void merge_in_word(learner *l, int number, int left, int right, int merge
 }
 
 /* Two ways to the same text ("ab c", "a bc") are one token. */
-static int join_tokens(pb_dictionary *tokens, int left, int right)
+static int join_tokens(pb_interner *tokens, int left, int right)
 {
     size_t n;
     pb_text whole = {0};
-    const char *text = pb_dictionary_text(tokens, left, &n);
+    const char *text = pb_interner_text(tokens, left, &n);
     pb_text_bytes(&whole, text, n);
-    text = pb_dictionary_text(tokens, right, &n);
+    text = pb_interner_text(tokens, right, &n);
     pb_text_bytes(&whole, text, n);
-    int merged = pb_dictionary_add(tokens, whole.data, whole.length);
+    int merged = pb_interner_add(tokens, whole.data, whole.length);
     pb_text_free(&whole);
     return merged;
 }
@@ -203,7 +203,7 @@ static void add_merge(pb_bpe_merges *m, int left, int right)
 }
 
 /* A pair comes up again when one of its tokens is made in a second way; that is no new merge. */
-static void merge_pair(learner *l, int number, pb_dictionary *tokens, pb_bpe_merges *out)
+static void merge_pair(learner *l, int number, pb_interner *tokens, pb_bpe_merges *out)
 {
     pair p = l->pair[number]; /* the array may move meanwhile */
     l->pair[number] = (pair){.left = p.left, .right = p.right, .risen = -1, .merged = true};
@@ -220,15 +220,15 @@ static void merge_pair(learner *l, int number, pb_dictionary *tokens, pb_bpe_mer
 
 /* ---- the whole -------------------------------------------------------------------------------------------- */
 
-static void take_words(learner *l, const pb_dictionary *words, const long long *times, pb_dictionary *tokens)
+static void take_words(learner *l, const pb_interner *words, const long long *times, pb_interner *tokens)
 {
     int byte_token[256], *next = l->pool = pb_alloc((words->bytes.length + 1) * sizeof *l->pool);
     for (int b = 0; b < 256; b++)
-        byte_token[b] = pb_dictionary_add(tokens, &(char){(char)b}, 1);
+        byte_token[b] = pb_interner_add(tokens, &(char){(char)b}, 1);
     l->word = pb_alloc(((size_t)words->count + 1) * sizeof *l->word);
     for (int i = 0; i < words->count; i++) {
         size_t n;
-        const char *text = pb_dictionary_text(words, i, &n);
+        const char *text = pb_interner_text(words, i, &n);
         l->word[i] = (word){next, (int)n, times[i]};
         for (size_t k = 0; k < n; k++) {
             *next++ = byte_token[(unsigned char)text[k]];
@@ -238,8 +238,7 @@ static void take_words(learner *l, const pb_dictionary *words, const long long *
     }
 }
 
-void pb_bpe_learn(const pb_dictionary *words, const long long *times, int limit, pb_dictionary *tokens,
-                  pb_bpe_merges *out)
+void pb_bpe_learn(const pb_interner *words, const long long *times, int limit, pb_interner *tokens, pb_bpe_merges *out)
 {
     learner l = {0};
     take_words(&l, words, times, tokens);

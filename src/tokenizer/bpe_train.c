@@ -44,7 +44,7 @@ struct pb_bpe_trainer {
     const struct kind *kind;
     int specials;
     pb_tokenizer *pipeline; /* the file to be, without merges: cuts text as it will */
-    pb_dictionary words;
+    pb_interner words;
     long long *times; /* [words] */
     size_t capacity;
 };
@@ -68,15 +68,15 @@ static void add_special(pb_text *j, const pb_bpe_trainer *t, int id)
 }
 
 /* Appends a token's bytes in GPT-2's writing. */
-static void write_token(pb_text *out, const pb_dictionary *tokens, int i)
+static void write_token(pb_text *out, const pb_interner *tokens, int i)
 {
     size_t n;
-    const char *text = pb_dictionary_text(tokens, i, &n);
+    const char *text = pb_interner_text(tokens, i, &n);
     for (size_t k = 0; k < n; k++)
         pb_utf8_add(out, pb_byte_character((unsigned char)text[k]));
 }
 
-static void add_vocabulary(pb_text *j, const pb_bpe_trainer *t, const pb_dictionary *tokens)
+static void add_vocabulary(pb_text *j, const pb_bpe_trainer *t, const pb_interner *tokens)
 {
     pb_text written = {0};
     for (int i = 0; i < t->specials; i++)
@@ -92,7 +92,7 @@ static void add_vocabulary(pb_text *j, const pb_bpe_trainer *t, const pb_diction
 }
 
 /* "left right" */
-static void add_merges(pb_text *j, const pb_dictionary *tokens, const pb_bpe_merges *merges)
+static void add_merges(pb_text *j, const pb_interner *tokens, const pb_bpe_merges *merges)
 {
     pb_text written = {0};
     for (size_t i = 0; i < merges->count; i++) {
@@ -107,7 +107,7 @@ static void add_merges(pb_text *j, const pb_dictionary *tokens, const pb_bpe_mer
     pb_text_free(&written);
 }
 
-static pb_text make_json(const pb_bpe_trainer *t, const pb_dictionary *tokens, const pb_bpe_merges *merges)
+static pb_text make_json(const pb_bpe_trainer *t, const pb_interner *tokens, const pb_bpe_merges *merges)
 {
     pb_text j = {0};
     pb_text_add(&j,
@@ -129,12 +129,12 @@ static pb_text make_json(const pb_bpe_trainer *t, const pb_dictionary *tokens, c
 /* ---- training --------------------------------------------------------------------------------------------- */
 
 /* The bytes as tokens, in the order of their characters in GPT-2's writing. */
-static pb_dictionary make_bytes(void)
+static pb_interner make_bytes(void)
 {
-    pb_dictionary tokens = {0};
+    pb_interner tokens = {0};
     for (int32_t c = 0; tokens.count < BYTES; c++)
         if (pb_character_byte(c) >= 0)
-            pb_dictionary_add(&tokens, &(char){(char)pb_character_byte(c)}, 1);
+            pb_interner_add(&tokens, &(char){(char)pb_character_byte(c)}, 1);
     return tokens;
 }
 
@@ -144,12 +144,12 @@ pb_bpe_trainer *pb_bpe_trainer_new(pb_bpe_kind kind)
     t->kind = &kinds[kind];
     while (t->kind->special[t->specials])
         t->specials++;
-    pb_dictionary tokens = make_bytes();
+    pb_interner tokens = make_bytes();
     pb_text json = make_json(t, &tokens, &(pb_bpe_merges){0});
     t->pipeline = pb_tokenizer_open_text("tokenizer.json", json.data);
     PB_CHECK(t->pipeline);
     pb_text_free(&json);
-    pb_dictionary_free(&tokens);
+    pb_interner_free(&tokens);
     return t;
 }
 
@@ -159,7 +159,7 @@ static void count_word(void *ctx, const char *text, size_t size, int added)
     if (added >= 0) /* never cut further */
         return;
     size_t known = (size_t)t->words.count;
-    int i = pb_dictionary_add(&t->words, text, size);
+    int i = pb_interner_add(&t->words, text, size);
     pb_grow(&t->times, (size_t)i, &t->capacity, sizeof *t->times);
     t->times[i] = (size_t)i < known ? t->times[i] + 1 : 1;
 }
@@ -174,7 +174,7 @@ int pb_bpe_trainer_write(pb_bpe_trainer *t, int vocabulary, const char *path)
     if (vocabulary < t->specials + BYTES)
         return pb_error("%s: vocabulary: want at least %d, %d special tokens and %d bytes, got %d", path,
                         t->specials + BYTES, t->specials, BYTES, vocabulary);
-    pb_dictionary tokens = make_bytes();
+    pb_interner tokens = make_bytes();
     pb_bpe_merges merges = {0};
     pb_bpe_learn(&t->words, t->times, vocabulary - t->specials, &tokens, &merges);
     pb_text json = make_json(t, &tokens, &merges);
@@ -182,7 +182,7 @@ int pb_bpe_trainer_write(pb_bpe_trainer *t, int vocabulary, const char *path)
     int count = t->specials + tokens.count;
     pb_text_free(&json);
     free(merges.pair);
-    pb_dictionary_free(&tokens);
+    pb_interner_free(&tokens);
     return rc ? -1 : count;
 }
 
@@ -191,7 +191,7 @@ void pb_bpe_trainer_free(pb_bpe_trainer *t)
     if (!t)
         return;
     pb_tokenizer_close(t->pipeline);
-    pb_dictionary_free(&t->words);
+    pb_interner_free(&t->words);
     free(t->times);
     free(t);
 }

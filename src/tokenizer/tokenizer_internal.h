@@ -2,7 +2,7 @@
 #ifndef PB_TOKENIZER_INTERNAL_H
 #define PB_TOKENIZER_INTERNAL_H
 
-#include "base/dictionary.h"
+#include "base/interner.h"
 #include "base/json.h"
 #include "tokenizer/pattern.h"
 #include "tokenizer/tokenizer.h"

@@ -29,7 +29,7 @@ static int each_document(const char *path, visit *each, void *ctx)
 /* ---- words ---------------------------------------------------------------------------------------------- */
 
 typedef struct reading {
-    const pb_overlap *exclude;
+    const pb_decontamination *exclude;
     pb_bpe_trainer *trainer;
     const pb_tokenizer *tokenizer;
     pb_source *source;
@@ -41,12 +41,12 @@ typedef struct reading {
 static int feed(void *ctx, const char *text, size_t n)
 {
     const reading *r = ctx;
-    if (!pb_overlap_hits(r->exclude, text))
+    if (!pb_decontamination_hits(r->exclude, text))
         return pb_bpe_trainer_feed(r->trainer, text, n);
     return 0;
 }
 
-int pb_corpus_count(pb_corpus *c, const pb_overlap *exclude, pb_bpe_trainer *t)
+int pb_corpus_count(pb_corpus *c, const pb_decontamination *exclude, pb_bpe_trainer *t)
 {
     int rc = 0;
     for (int i = 0; i < c->sources && !rc; i++)
@@ -92,7 +92,7 @@ static int encode_training(void *ctx, const char *text, size_t n)
     pb_source *source = r->source;
     size_t before = r->stream->ids.count;
     source->documents++;
-    if (pb_overlap_hits(r->exclude, text)) {
+    if (pb_decontamination_hits(r->exclude, text)) {
         source->overlapping++;
         return 0;
     }
@@ -108,7 +108,7 @@ static int encode_heldout(void *ctx, const char *text, size_t n)
     return add_document(ctx, text, n);
 }
 
-int pb_corpus_encode(pb_corpus *c, const pb_overlap *exclude, const pb_tokenizer *t)
+int pb_corpus_encode(pb_corpus *c, const pb_decontamination *exclude, const pb_tokenizer *t)
 {
     int rc = 0;
     for (int i = 0; i < c->sources && !rc; i++) {

@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 #include "tokenizer/bpe_train.h"
-#include "train/overlap.h"
+#include "train/decontamination.h"
 #include "tokenizer/tokenizer.h"
 
 typedef struct pb_source {
@@ -41,10 +41,10 @@ typedef struct pb_corpus {
 } pb_corpus;
 
 /* Counts the words of all training documents that `exclude` does not hit.  -1 with an error. */
-int pb_corpus_count(pb_corpus *c, const pb_overlap *exclude, pb_bpe_trainer *t);
+int pb_corpus_count(pb_corpus *c, const pb_decontamination *exclude, pb_bpe_trainer *t);
 
 /* Fills the streams and the sources' numbers.  -1 with an error. */
-int pb_corpus_encode(pb_corpus *c, const pb_overlap *exclude, const pb_tokenizer *t);
+int pb_corpus_encode(pb_corpus *c, const pb_decontamination *exclude, const pb_tokenizer *t);
 void pb_corpus_free(pb_corpus *c); /* the streams */
 
 /* Cuts documents into pieces of at most `length` tokens, in front of sentences where one begins in the second

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "base/dictionary.h"
+#include "base/interner.h"
 
 /* What a number of the dictionary stands for. */
 typedef struct entry {
@@ -17,9 +17,9 @@ typedef struct entry {
 
 struct pb_labels {
     pb_data *data;
-    char *list;           /* as it is given                                                  */
-    pb_dictionary labels; /* of a list: as they are written; gathered: in their plain form */
-    entry *entry;         /* [labels.count]                                                  */
+    char *list;         /* as it is given                                                  */
+    pb_interner labels; /* of a list: as they are written; gathered: in their plain form */
+    entry *entry;       /* [labels.count]                                                  */
     size_t capacity;
     int reals, words; /* gathered classes that are fractions, and those that are no numbers */
     int real;         /* the first entry that is a fraction                                 */
@@ -81,7 +81,7 @@ static char *plain_form(const char *label)
 
 static entry *add_entry(pb_labels *l, const char *key, int class)
 {
-    int i = pb_dictionary_add(&l->labels, key, strlen(key));
+    int i = pb_interner_add(&l->labels, key, strlen(key));
     pb_grow(&l->entry, (size_t)i, &l->capacity, sizeof *l->entry);
     l->entry[i] = (entry){.class = class};
     return &l->entry[i];
@@ -101,7 +101,7 @@ static int take_list(pb_labels *l)
             continue;
         if (!*key || !*name)
             rc = pb_error("%s: classes: want LABEL or LABEL=NAME, got '%s=%s'", l->data->name, key, name);
-        else if (pb_dictionary_find(&l->labels, key, strlen(key)) >= 0)
+        else if (pb_interner_find(&l->labels, key, strlen(key)) >= 0)
             rc = pb_error("%s: classes: the label '%s' stands there twice; want it once", l->data->name, key);
         else
             add_entry(l, key, pb_data_class(l->data, name));
@@ -128,7 +128,7 @@ void pb_labels_free(pb_labels *l)
         free(l->entry[i].path);
     }
     if (l) {
-        pb_dictionary_free(&l->labels);
+        pb_interner_free(&l->labels);
         free(l->entry);
         free(l->list);
     }
@@ -176,7 +176,7 @@ static int add_label(pb_labels *l, const char *form, const char *label, const pb
 static int gather(pb_labels *l, pb_split split, const char *where, const char *label, const pb_table *t, int line)
 {
     char *form = plain_form(label);
-    int i = pb_dictionary_find(&l->labels, form, strlen(form)), class;
+    int i = pb_interner_find(&l->labels, form, strlen(form)), class;
     if (i < 0)
         class = split == PB_TRAIN ? add_label(l, form, label, t, line) : refuse_new(l, where, label);
     else if (!strcmp(l->entry[i].spelling, label))
@@ -193,7 +193,7 @@ int pb_labels_class(pb_labels *l, pb_split split, const pb_table *t, size_t row,
     const char *label = pb_table_get(t, row, column);
     int line = pb_table_line(t, row), class = -1;
     char *where = pb_format("%s:%d: %s", pb_table_path(t), line, name);
-    int i = *l->list ? pb_dictionary_find(&l->labels, label, strlen(label)) : -1;
+    int i = *l->list ? pb_interner_find(&l->labels, label, strlen(label)) : -1;
     if (i >= 0)
         class = l->entry[i].class;
     else if (*l->list || !label[strspn(label, " \t")])

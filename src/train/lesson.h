@@ -3,7 +3,7 @@
 #define PB_LESSON_H
 
 #include "model/apply.h"
-#include "model/fresh.h"
+#include "model/config_writer.h"
 #include "train/corpus.h"
 
 typedef struct pb_scale {

@@ -44,7 +44,7 @@ static int time_decoding(bench *b, int variant, int batch, int round, double *se
     pb_continuation said[32];
     for (int i = 0; i < batch; i++)
         prompt[i] =
-            pb_form_whole(r->form, PB_VALIDATION, (round * batch + i) % r->form->data->split[PB_VALIDATION].count);
+            pb_encoded_input(r->form, PB_VALIDATION, (round * batch + i) % r->form->data->split[PB_VALIDATION].count);
     double start = pb_clock();
     int rc = pb_decode(r->model, &pb_measured_decoding, batch, prompt, said);
     *seconds = pb_clock() - start;
@@ -88,7 +88,7 @@ static void put_error(const pb_runner *a, const pb_runner *b, const char *key, p
     pb_result_put(out, -1, -1, largest > 0 ? worst / largest : 0, "%s", key);
 }
 
-int pb_measure_difference(pb_model *packed, pb_model *full, const pb_form *f, pb_result *out)
+int pb_measure_difference(pb_model *packed, pb_model *full, const pb_encoded *f, pb_result *out)
 {
     int n = f->items[PB_VALIDATION] < 32 ? f->items[PB_VALIDATION] : 32, item[32];
     pb_runner a = pb_runner_start(packed, f, false), b = pb_runner_start(full, f, false);
@@ -141,7 +141,7 @@ static int time_rounds(bench *b, timed *take, const char *what, int batch, const
 
 static int time_all(bench *b, const pb_rounds *r, pb_result *out)
 {
-    const pb_form *f = b->runner[PB_UNMERGED].form;
+    const pb_encoded *f = b->runner[PB_UNMERGED].form;
     bool texts = f && f->reading == PB_BY_TEXT;
     for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++)
         if (time_rounds(b, time_variant, "prefill", pb_measured_batch[k], r, out) ||
@@ -152,7 +152,7 @@ static int time_all(bench *b, const pb_rounds *r, pb_result *out)
     return 0;
 }
 
-int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_form *const form[PB_VARIANTS],
+int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *const form[PB_VARIANTS],
                          const pb_rounds *rounds, pb_result *out)
 {
     bench b = {.items = form[PB_UNMERGED]->items[PB_VALIDATION]};

@@ -2,7 +2,7 @@
 #ifndef PB_MEASURE_H
 #define PB_MEASURE_H
 
-#include "train/form.h"
+#include "train/encoded.h"
 #include "train/result.h"
 
 /* Names of what is timed side by side, the base model first. */
@@ -25,11 +25,11 @@ extern const pb_decoding pb_measured_decoding;
  * process 0 also what is exact: overhead.merge_error (largest difference of a logit, relative to the largest logit),
  * overhead.flops (.base, .merged: exact forward FLOPs of an example, mean over the first 32) and
  * overhead.kv_bytes (what the method adds to each sequence's keys and values).  -1 with an error. */
-int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_form *const form[PB_VARIANTS],
+int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *const form[PB_VARIANTS],
                          const pb_rounds *rounds, pb_result *out);
 
 /* Puts overhead.precision_error: the largest difference of a logit between `packed` and `full` over 32
  * validation examples, relative to the largest logit.  -1 with an error. */
-int pb_measure_difference(pb_model *packed, pb_model *full, const pb_form *f, pb_result *out);
+int pb_measure_difference(pb_model *packed, pb_model *full, const pb_encoded *f, pb_result *out);
 
 #endif

@@ -24,7 +24,7 @@ static void add_document(cider *c, const pb_text_item *item)
         pb_grams most = pb_grams_most(references, item->references, n);
         for (int i = 0; i < most.which.count; i++) {
             size_t size;
-            const char *gram = pb_dictionary_text(&most.which, i, &size);
+            const char *gram = pb_interner_text(&most.which, i, &size);
             ++*pb_grams_at(&c->documents, gram, size);
         }
         pb_grams_free(&most);
@@ -55,7 +55,7 @@ static pb_grams vector_of(const cider *c, const pb_pieces *text, int n, double *
     *norm = 0;
     for (int i = 0; i < v.which.count; i++) {
         size_t size;
-        const char *gram = pb_dictionary_text(&v.which, i, &size);
+        const char *gram = pb_interner_text(&v.which, i, &size);
         v.number[i] *= log(c->count) - log(fmax(pb_grams_get(&c->documents, gram, size), 1));
         *norm += v.number[i] * v.number[i];
     }
@@ -70,7 +70,7 @@ static double likeness(const cider *c, const pb_pieces *own, const pb_pieces *re
     pb_grams v = vector_of(c, own, n, &norm), r = vector_of(c, reference, n, &reference_norm);
     for (int i = 0; i < v.which.count; i++) {
         size_t size;
-        const char *gram = pb_dictionary_text(&v.which, i, &size);
+        const char *gram = pb_interner_text(&v.which, i, &size);
         double weight = pb_grams_get(&r, gram, size);
         product += fmin(v.number[i], weight) * weight;
     }

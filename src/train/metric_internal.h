@@ -2,7 +2,7 @@
 #ifndef PB_METRIC_INTERNAL_H
 #define PB_METRIC_INTERNAL_H
 
-#include "base/dictionary.h"
+#include "base/interner.h"
 #include "train/metric.h"
 
 extern const pb_text_metric pb_metric_bleu, pb_metric_bleu_e2e, pb_metric_nist, pb_metric_rouge_l, pb_metric_cider,
@@ -40,7 +40,7 @@ pb_pieces *pb_cut_each(pb_cutter cut, const char *const *text, int count);
 void pb_pieces_free_each(pb_pieces *p, int count);
 
 /* The length of white space at `text`, as Python takes it; 0 if there is none. */
-size_t pb_blank_length(const char *text);
+size_t pb_content_free_length(const char *text);
 /* The text without white space at its ends: where it begins, and its size. */
 const char *pb_trimmed(const char *text, size_t *n);
 /* In lower case, character by character.  Caller frees. */
@@ -50,7 +50,7 @@ char *pb_lower(const char *text);
 
 /* Different stretches of pieces, each with a number: how often it is there, or a weight.  Starts as {0}. */
 typedef struct pb_grams {
-    pb_dictionary which;
+    pb_interner which;
     double *number; /* [which.count] */
     size_t capacity;
 } pb_grams;

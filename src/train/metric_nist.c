@@ -52,7 +52,7 @@ static double matched(const nist *c, const pb_grams *own, const pb_grams *most)
     double sum = 0;
     for (int i = 0; i < own->which.count; i++) {
         size_t size;
-        const char *gram = pb_dictionary_text(&own->which, i, &size);
+        const char *gram = pb_interner_text(&own->which, i, &size);
         double hits = fmin(own->number[i], pb_grams_get(most, gram, size));
         if (hits > 0)
             sum += hits * information(c, gram, size);

@@ -66,7 +66,7 @@ int pb_nearest_length(const pb_pieces *p, int count, int length)
 
 /* ---- characters ---------------------------------------------------------------------------------------- */
 
-size_t pb_blank_length(const char *text)
+size_t pb_content_free_length(const char *text)
 {
     int32_t c;
     size_t n = pb_utf8_next(text, strnlen(text, 4), &c);
@@ -76,11 +76,11 @@ size_t pb_blank_length(const char *text)
 
 const char *pb_trimmed(const char *text, size_t *n)
 {
-    for (size_t blank; (blank = pb_blank_length(text));)
+    for (size_t blank; (blank = pb_content_free_length(text));)
         text += blank;
     *n = 0;
     for (size_t i = 0, blank; text[i]; i += blank ? blank : 1)
-        if (!(blank = pb_blank_length(text + i)))
+        if (!(blank = pb_content_free_length(text + i)))
             *n = i + 1;
     return text;
 }
@@ -109,9 +109,9 @@ pb_pieces pb_cut_blanks(const char *text)
     pb_pieces p = {0};
     while (*text) {
         size_t blank, n = 0;
-        while ((blank = pb_blank_length(text)))
+        while ((blank = pb_content_free_length(text)))
             text += blank;
-        while (text[n] && !pb_blank_length(text + n))
+        while (text[n] && !pb_content_free_length(text + n))
             n++;
         if (n)
             pb_pieces_add_word(&p, text, n);
@@ -126,7 +126,7 @@ pb_pieces pb_cut_characters(const char *text)
     for (size_t n; *text; text += n) {
         int32_t c;
         n = pb_utf8_next(text, strnlen(text, 4), &c);
-        if (!pb_blank_length(text))
+        if (!pb_content_free_length(text))
             pb_pieces_add_character(&p, text, n);
     }
     return p;
@@ -136,14 +136,14 @@ pb_pieces pb_cut_characters(const char *text)
 
 void pb_grams_free(pb_grams *g)
 {
-    pb_dictionary_free(&g->which);
+    pb_interner_free(&g->which);
     free(g->number);
     *g = (pb_grams){0};
 }
 
 double *pb_grams_at(pb_grams *g, const char *gram, size_t size)
 {
-    int known = g->which.count, i = pb_dictionary_add(&g->which, gram, size);
+    int known = g->which.count, i = pb_interner_add(&g->which, gram, size);
     pb_grow(&g->number, (size_t)i, &g->capacity, sizeof *g->number);
     if (i == known)
         g->number[i] = 0;
@@ -152,7 +152,7 @@ double *pb_grams_at(pb_grams *g, const char *gram, size_t size)
 
 double pb_grams_get(const pb_grams *g, const char *gram, size_t size)
 {
-    int i = pb_dictionary_find(&g->which, gram, size);
+    int i = pb_interner_find(&g->which, gram, size);
     return i < 0 ? 0 : g->number[i];
 }
 
@@ -178,7 +178,7 @@ pb_grams pb_grams_most(const pb_pieces *p, int count, int n)
         pb_grams one = pb_grams_of(&p[i], n);
         for (int k = 0; k < one.which.count; k++) {
             size_t size;
-            const char *gram = pb_dictionary_text(&one.which, k, &size);
+            const char *gram = pb_interner_text(&one.which, k, &size);
             double *number = pb_grams_at(&most, gram, size);
             *number = fmax(*number, one.number[k]);
         }
@@ -200,7 +200,7 @@ double pb_grams_common(const pb_grams *a, const pb_grams *b)
     double sum = 0;
     for (int i = 0; i < a->which.count; i++) {
         size_t size;
-        const char *gram = pb_dictionary_text(&a->which, i, &size);
+        const char *gram = pb_interner_text(&a->which, i, &size);
         sum += fmin(a->number[i], pb_grams_get(b, gram, size));
     }
     return sum;

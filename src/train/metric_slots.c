@@ -247,15 +247,15 @@ static int longest_at(const slots *said, const pb_pieces *text, int from, const 
 
 static double count_wrong(const slots *said, const pb_pieces *text, const bool *taken)
 {
-    pb_dictionary different = {0};
+    pb_interner different = {0};
     for (int i = 0, n; i < text->count; i += n ? n : 1)
         if ((n = longest_at(said, text, i, taken))) {
             size_t size;
             const char *words = words_of(text, i, n, &size);
-            pb_dictionary_add(&different, words, size);
+            pb_interner_add(&different, words, size);
         }
     int count = different.count;
-    pb_dictionary_free(&different);
+    pb_interner_free(&different);
     return count;
 }
 
@@ -267,11 +267,11 @@ static bool is_bare(const pb_pieces *words)
     return words->count == 1 && (!strcmp(words->text.data, "yes") || !strcmp(words->text.data, "no"));
 }
 
-static void add_said(slots *said, pb_dictionary *known, const char *key, const pb_pieces *words)
+static void add_said(slots *said, pb_interner *known, const char *key, const pb_pieces *words)
 {
     char *line = pb_format("%s: %s", key, words->count ? words->text.data : "");
     int before = known->count;
-    if (words->count && !is_bare(words) && pb_dictionary_add(known, line, strlen(line)) == before) {
+    if (words->count && !is_bare(words) && pb_interner_add(known, line, strlen(line)) == before) {
         pb_grow(&said->at, said->count, &said->capacity, sizeof *said->at);
         slot *s = &said->at[said->count++];
         *s = (slot){.key = pb_strdup(key)};
@@ -285,22 +285,22 @@ static void add_said(slots *said, pb_dictionary *known, const char *key, const p
 static void *start(const pb_text_set *set)
 {
     slots *said = pb_alloc(sizeof *said);
-    pb_dictionary known = {0}, keys = {0};
+    pb_interner known = {0}, keys = {0};
     for (int i = 0; i < set->count; i++) {
         slots s = read_slots(set->item[i].source);
         for (size_t k = 0; k < s.count; k++) {
             add_said(said, &known, s.at[k].key, &s.at[k].value);
-            pb_dictionary_add(&keys, s.at[k].key, strlen(s.at[k].key));
+            pb_interner_add(&keys, s.at[k].key, strlen(s.at[k].key));
         }
         free_slots(&s);
     }
     for (size_t k = 0; set->forms && k < set->forms->form.count; k++) {
         const slot *form = &set->forms->form.at[k];
-        if (pb_dictionary_find(&keys, form->key, strlen(form->key)) >= 0)
+        if (pb_interner_find(&keys, form->key, strlen(form->key)) >= 0)
             add_said(said, &known, form->key, &form->value);
     }
-    pb_dictionary_free(&known);
-    pb_dictionary_free(&keys);
+    pb_interner_free(&known);
+    pb_interner_free(&keys);
     return said;
 }
 

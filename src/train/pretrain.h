@@ -47,7 +47,7 @@ typedef struct pb_pretrain_watch {
     void *ctx;
 } pb_pretrain_watch;
 
-/* Trains the network whose folder is o->output (fresh.h, with a tokenizer.json) on the encoded corpus,
+/* Trains the network whose folder is o->output (config_writer.h, with a tokenizer.json) on the encoded corpus,
  * from its checkpoint if there is one.  Every o->save minutes, and at the end, the checkpoint and the
  * folder's model.safetensors (bf16) are written.  -1 with an error; a diverged run is one. */
 int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_watch *watch, pb_pretrained *out);

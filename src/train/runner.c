@@ -21,7 +21,7 @@ static pb_real *gather(const pb_runner *r, pb_split split, const int *item, int 
 static int build(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key)
 {
     pb_arena_reset(r->arena);
-    pb_batch batch = pb_form_batch(r->form, r->arena, split, item, n, training);
+    pb_batch batch = pb_encoded_batch(r->form, r->arena, split, item, n, training);
     r->graph = pb_graph_new(r->arena, training);
     return pb_model_build(r->model, r->graph, &batch, dropout, key, &r->outputs);
 }
@@ -47,15 +47,15 @@ int pb_runner_plan(pb_runner *r, pb_split split, const int *item, int n, bool tr
 
 static const pb_real *run_planned(pb_runner *r)
 {
-    pb_machine_bind(r->machine, r->graph, &r->plan);
-    pb_machine_forward(r->machine, r->graph);
+    pb_executor_bind(r->machine, r->graph, &r->plan);
+    pb_executor_forward(r->machine, r->graph);
     return pb_graph_output(r->graph)->x;
 }
 
-int pb_runner_blanks(pb_runner *r)
+int pb_runner_content_free(pb_runner *r)
 {
     pb_arena_reset(r->arena);
-    pb_batch batch = pb_form_blanks(r->form, r->arena);
+    pb_batch batch = pb_encoded_content_free(r->form, r->arena);
     r->graph = pb_graph_new(r->arena, false);
     if (pb_model_build(r->model, r->graph, &batch, 0, 0, &r->outputs) || plan(r, r->outputs.logits, NULL))
         return -1;
@@ -69,7 +69,7 @@ int pb_runner_run(pb_runner *r, pb_split split, const int *item, int n, bool tra
         return -1;
     run_planned(r);
     if (pb_graph_loss(r->graph))
-        pb_machine_backward(r->machine, r->graph);
+        pb_executor_backward(r->machine, r->graph);
     return 0;
 }
 
@@ -115,15 +115,15 @@ int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena,
 
 /* ---- life ------------------------------------------------------------------------------------------- */
 
-pb_runner pb_runner_start(pb_model *m, const pb_form *f, bool features)
+pb_runner pb_runner_start(pb_model *m, const pb_encoded *f, bool features)
 {
-    pb_runner r = {.model = m, .form = f, .arena = pb_arena_new("step"), .machine = pb_machine_new()};
+    pb_runner r = {.model = m, .form = f, .arena = pb_arena_new("step"), .machine = pb_executor_new()};
     r.feature_size = features ? feature_size(&r) : 0;
     return r;
 }
 
 void pb_runner_stop(pb_runner *r)
 {
-    pb_machine_free(r->machine);
+    pb_executor_free(r->machine);
     pb_arena_free(r->arena);
 }

@@ -8,13 +8,13 @@
 
 #include "base/arena.h"
 #include "model/model.h"
-#include "train/form.h"
+#include "train/encoded.h"
 
 typedef struct pb_runner {
     pb_model *model;
-    const pb_form *form;
+    const pb_encoded *form;
     pb_arena *arena; /* of one batch's graph                                   */
-    pb_machine *machine;
+    pb_executor *machine;
     pb_graph *graph; /* the batch at hand                                      */
     pb_outputs outputs;
     pb_plan plan;                  /* of the batch at hand                                   */
@@ -24,10 +24,10 @@ typedef struct pb_runner {
 } pb_runner;
 
 /* `features`: keep them if there is something to keep. */
-pb_runner pb_runner_start(pb_model *m, const pb_form *f, bool features);
+pb_runner pb_runner_start(pb_model *m, const pb_encoded *f, bool features);
 void pb_runner_stop(pb_runner *r);
 
-/* Plans the graph of `n` items of a split (pb_form_batch).  dropout and key as pb_model_build; `kept`: its
+/* Plans the graph of `n` items of a split (pb_encoded_batch).  dropout and key as pb_model_build; `kept`: its
  * features are taken as given.  -1 with an error (a text that is too long). */
 int pb_runner_plan(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key,
                    bool kept);
@@ -36,7 +36,7 @@ int pb_runner_plan(pb_runner *r, pb_split split, const int *item, int n, bool tr
 int pb_runner_run(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key);
 
 /* In words: runs the texts without content. */
-int pb_runner_blanks(pb_runner *r);
+int pb_runner_content_free(pb_runner *r);
 
 /* Computes the features of a whole split into memory of `arena` (class PB_ACTIVATIONS), in
  * batches, and adds the FLOPs to *flops (may be NULL).  arena NULL: only plans. */

@@ -24,20 +24,20 @@ static void choose(const double *score, int classes, pb_prediction *p)
 /* log of the mean probability of each class behind texts without content; zeros where not calibrated. */
 static int measure_blanks(pb_runner *r, double *blank)
 {
-    const pb_form *f = r->form;
+    const pb_encoded *f = r->form;
     int classes = f->data->classes;
     if (f->reading != PB_BY_WORDS || !f->calibrate)
         return 0;
-    if (pb_runner_blanks(r))
+    if (pb_runner_content_free(r))
         return -1;
-    double *score = pb_alloc((size_t)(PB_BLANKS * classes) * sizeof *score);
-    pb_form_scores(f, pb_graph_output(r->graph), PB_BLANKS, score);
-    for (int i = 0; i < PB_BLANKS; i++) {
+    double *score = pb_alloc((size_t)(PB_CONTENT_FREE * classes) * sizeof *score);
+    pb_encoded_scores(f, pb_graph_output(r->graph), PB_CONTENT_FREE, score);
+    for (int i = 0; i < PB_CONTENT_FREE; i++) {
         double sum = 0;
         for (int c = 0; c < classes; c++)
             sum += exp(score[i * classes + c]);
         for (int c = 0; c < classes; c++)
-            blank[c] += exp(score[i * classes + c]) / sum / PB_BLANKS;
+            blank[c] += exp(score[i * classes + c]) / sum / PB_CONTENT_FREE;
     }
     for (int c = 0; c < classes; c++)
         blank[c] = log(blank[c]);
@@ -51,7 +51,7 @@ static void read_scores(const pb_runner *r, int n, const double *blank, double *
     const pb_node *logits = pb_graph_output(r->graph);
     int classes = r->form->data->classes;
     if (r->form->reading == PB_BY_WORDS)
-        pb_form_scores(r->form, logits, n, score);
+        pb_encoded_scores(r->form, logits, n, score);
     else
         for (int i = 0; i < n * classes; i++)
             score[i] = (double)logits->x[i];
@@ -108,7 +108,7 @@ static char *trimmed(const char *text)
     return pb_format("%.*s", (int)n, text);
 }
 
-static char *answer_of(const pb_form *f, const pb_model *m, const pb_continuation *c)
+static char *answer_of(const pb_encoded *f, const pb_model *m, const pb_continuation *c)
 {
     pb_text text = {0};
     pb_continuation_text(m, f->decoding, c, &text);
@@ -120,12 +120,12 @@ static char *answer_of(const pb_form *f, const pb_model *m, const pb_continuatio
 /* Goes on behind each text of the split. */
 static int write_split(pb_runner *r, pb_split split, pb_prediction *list)
 {
-    const pb_form *f = r->form;
+    const pb_encoded *f = r->form;
     int n = f->data->split[split].count;
     pb_ids *read = pb_alloc((size_t)(n + 1) * sizeof *read);
     pb_continuation *said = pb_alloc((size_t)(n + 1) * sizeof *said);
     for (int i = 0; i < n; i++)
-        read[i] = pb_form_whole(f, split, i);
+        read[i] = pb_encoded_input(f, split, i);
     int rc = pb_decode(r->model, f->decoding, n, read, said);
     for (int i = 0; i < n; i++) {
         list[i].text = rc ? NULL : answer_of(f, r->model, &said[i]);
@@ -141,7 +141,7 @@ static int write_split(pb_runner *r, pb_split split, pb_prediction *list)
  * caller's. */
 static int answer_shares(pb_runner *r, pb_split split, int batch, int count, double **x, int *n)
 {
-    const pb_form *f = r->form;
+    const pb_encoded *f = r->form;
     int *item = count_up(count), rc = 0;
     size_t capacity = 0;
     *x = NULL;
@@ -152,7 +152,7 @@ static int answer_shares(pb_runner *r, pb_split split, int batch, int count, dou
         for (int i = from, row = 0; i < from + size && !rc; i++)
             for (size_t k = 0; k < f->answer[split][i].count; k++) {
                 pb_grow(x, (size_t)*n, &capacity, sizeof **x);
-                (*x)[(*n)++] = pb_form_log_share(pb_graph_output(r->graph), row++, f->answer[split][i].id[k]);
+                (*x)[(*n)++] = pb_log_probability(pb_graph_output(r->graph), row++, f->answer[split][i].id[k]);
             }
     }
     free(item);
@@ -203,7 +203,7 @@ static int predict(pb_runner *r, pb_split split, int batch, pb_prediction *list)
     return d->classes ? classify_split(r, split, batch, list) : write_split(r, split, list);
 }
 
-int pb_predict(pb_model *m, const pb_form *f, pb_split split, int batch, pb_prediction *list)
+int pb_predict(pb_model *m, const pb_encoded *f, pb_split split, int batch, pb_prediction *list)
 {
     pb_runner r = pb_runner_start(m, f, false);
     int rc = predict(&r, split, batch, list);
@@ -248,14 +248,14 @@ int pb_score_first(pb_runner *r, pb_split split, int batch, int count, double **
     return score_items(r, split, batch, count, *x);
 }
 
-bool pb_score_deciding(const pb_form *f, const pb_task *task, pb_split split, char key[64])
+bool pb_score_deciding(const pb_encoded *f, const pb_task *task, pb_split split, char key[64])
 {
     bool texts = f->reading == PB_BY_TEXT;
     snprintf(key, 64, "accuracy.%s.%s", pb_split_name[split], texts ? "perplexity" : task->metrics[0].name);
     return !texts && task->metrics[0].higher_is_better;
 }
 
-int pb_score(pb_model *m, const pb_form *f, const pb_task *task, pb_split split, int batch, pb_result *out)
+int pb_score(pb_model *m, const pb_encoded *f, const pb_task *task, pb_split split, int batch, pb_result *out)
 {
     pb_runner r = pb_runner_start(m, f, false);
     int rc = pb_score_runner(&r, task, split, batch, -1, out);

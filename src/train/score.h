@@ -7,7 +7,7 @@
 
 /* Predicts one split with the model as it is: predictions and accuracy.<split>.* for the whole run.  -1 with
  * an error. */
-int pb_score(pb_model *m, const pb_form *f, const pb_task *task, pb_split split, int batch, pb_result *out);
+int pb_score(pb_model *m, const pb_encoded *f, const pb_task *task, pb_split split, int batch, pb_result *out);
 
 /* The same with a runner at hand.  step >= 0, a point of the learning curve: no predictions; of tasks whose
  * answers are texts the loss only, nothing is generated. */
@@ -20,9 +20,9 @@ int pb_score_first(pb_runner *r, pb_split split, int batch, int count, double **
 
 /* Which of the values above decides of an epoch: puts its key into `key`, and says whether higher is better.  The
  * primary metric of classes; the perplexity, e to the loss, where answers are texts. */
-bool pb_score_deciding(const pb_form *f, const pb_task *task, pb_split split, char key[64]);
+bool pb_score_deciding(const pb_encoded *f, const pb_task *task, pb_split split, char key[64]);
 
 /* Only says: fills `list` [examples], texts are the caller's. */
-int pb_predict(pb_model *m, const pb_form *f, pb_split split, int batch, pb_prediction *list);
+int pb_predict(pb_model *m, const pb_encoded *f, pb_split split, int batch, pb_prediction *list);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "model/apply.h"
-#include "model/bank.h"
+#include "model/multi_adapter.h"
 
 enum { MIXED = 32 }; /* texts in a batch */
 
@@ -16,7 +16,7 @@ typedef struct request {
 } request;
 
 /* The first n texts from `from` on; text i is for adapter (first + i * step) mod count. */
-static void ask(request *r, const pb_form *f, int from, int n, int first, int step, int count)
+static void ask(request *r, const pb_encoded *f, int from, int n, int first, int step, int count)
 {
     size_t capacity = 0, used = 0;
     free(r->ids);
@@ -47,7 +47,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Median latency of single requests; step 0: all for one adapter. */
-static double latency(pb_apply *a, request *r, const pb_form *f, int rounds, int step, int count)
+static double latency(pb_apply *a, request *r, const pb_encoded *f, int rounds, int step, int count)
 {
     double *seconds = pb_alloc((size_t)rounds * sizeof *seconds), middle;
     bool good = true;
@@ -64,7 +64,7 @@ static double latency(pb_apply *a, request *r, const pb_form *f, int rounds, int
     return middle;
 }
 
-static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_form *f, const pb_rounds *rounds,
+static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_encoded *f, const pb_rounds *rounds,
                    pb_result *out)
 {
     request r = {.ids = NULL};
@@ -89,21 +89,21 @@ static int measure(pb_apply *bank, pb_apply *merged, int count, const pb_form *f
     return rc;
 }
 
-int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_form *f,
+int pb_measure_serving(pb_model *m, pb_model *merged, const char *dir, int count, const pb_encoded *f,
                        const pb_rounds *rounds, pb_result *out)
 {
-    pb_bank *bank = pb_bank_new(m);
+    pb_multi_adapter *bank = pb_multi_adapter_new(m);
     pb_apply *serving = pb_apply_new(m), *folded = pb_apply_new(merged);
     double start = pb_clock();
     int rc = 0;
     for (int i = 0; i < count && !rc; i++)
-        rc = pb_bank_add(bank, dir, i > 0) < 0 ? -1 : 0; /* that it fits the base is seen once */
+        rc = pb_multi_adapter_add(bank, dir, i > 0) < 0 ? -1 : 0; /* that it fits the base is seen once */
     pb_result_put(out, -1, rounds->process, 1000 * (pb_clock() - start) / count, "serving.load_ms.n%d", count);
     if (!rounds->process)
-        pb_result_put(out, -1, -1, (double)pb_bank_bytes(bank) / count, "serving.adapter_bytes.n%d", count);
+        pb_result_put(out, -1, -1, (double)pb_multi_adapter_bytes(bank) / count, "serving.adapter_bytes.n%d", count);
     rc = rc || measure(serving, folded, count, f, rounds, out) ? -1 : 0;
     pb_apply_free(serving);
     pb_apply_free(folded);
-    pb_bank_free(bank);
+    pb_multi_adapter_free(bank);
     return rc;
 }

@@ -64,12 +64,12 @@ static void epoch_order(int *order, int n, uint64_t seed, int epoch)
     pb_rng_shuffle(&r, order, n);
 }
 
-static int steps_per_epoch(const pb_form *f, const pb_train_options *o)
+static int steps_per_epoch(const pb_encoded *f, const pb_train_options *o)
 {
     return (f->items[PB_TRAIN] + o->batch - 1) / o->batch;
 }
 
-static int batch_size(const pb_form *f, const pb_train_options *o, int batch)
+static int batch_size(const pb_encoded *f, const pb_train_options *o, int batch)
 {
     int left = f->items[PB_TRAIN] - batch * o->batch;
     return left < o->batch ? left : o->batch;
@@ -107,7 +107,7 @@ static void add_step(pb_effort *e, const pb_runner *r, const int *item, int n)
     e->backward_flops += r->plan.backward_flops;
     e->recompute_flops += r->plan.recompute_flops;
     for (int i = 0; i < n; i++)
-        e->tokens += (uint64_t)pb_form_tokens(r->form, PB_TRAIN, item[i]);
+        e->tokens += (uint64_t)pb_encoded_tokens(r->form, PB_TRAIN, item[i]);
     e->steps++;
 }
 
@@ -193,7 +193,7 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     return 0;
 }
 
-int pb_train_plan(pb_model *m, const pb_form *form, const pb_train_options *o, uint64_t seed, pb_footprint *out)
+int pb_train_plan(pb_model *m, const pb_encoded *form, const pb_train_options *o, uint64_t seed, pb_footprint *out)
 {
     pb_runner r = pb_runner_start(m, form, epochs_of(m, o) > 0);
     int *most = pb_alloc((size_t)pb_model_params(m) * sizeof *most);
@@ -384,7 +384,7 @@ static int end_epoch(trainer *t)
 
 static int run_epochs(trainer *t)
 {
-    const pb_form *f = t->runner.form;
+    const pb_encoded *f = t->runner.form;
     const pb_train_options *o = t->options;
     int *order = pb_alloc((size_t)f->items[PB_TRAIN] * sizeof *order), rc = 0;
     int epochs = t->footprint.effort.steps ? o->epochs : 0;
@@ -484,7 +484,7 @@ static int train(trainer *t)
     return pb_trace_end(&t->trace);
 }
 
-int pb_train(pb_model *m, const pb_form *f, const pb_task *task, const pb_train_options *o, uint64_t seed,
+int pb_train(pb_model *m, const pb_encoded *f, const pb_task *task, const pb_train_options *o, uint64_t seed,
              const pb_progress *progress, pb_result *out)
 {
     trainer t = {.runner = pb_runner_start(m, f, epochs_of(m, o) > 0),

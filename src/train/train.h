@@ -5,7 +5,7 @@
 #include "base/option.h"
 #include "model/model.h"
 #include "train/result.h"
-#include "train/form.h"
+#include "train/encoded.h"
 
 typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE, PB_COSINE_RATE } pb_rate_schedule;
 
@@ -40,7 +40,7 @@ size_t pb_footprint_total(const pb_footprint *f);
 
 /* Plans every batch of the run.  Needs neither weights nor the memory that
  * it tells of.  -1 with an error. */
-int pb_train_plan(pb_model *m, const pb_form *f, const pb_train_options *o, uint64_t seed, pb_footprint *out);
+int pb_train_plan(pb_model *m, const pb_encoded *f, const pb_train_options *o, uint64_t seed, pb_footprint *out);
 
 typedef struct pb_progress {
     void (*tell)(void *ctx, int step, int steps, double loss); /* after each step; may be NULL */
@@ -52,7 +52,7 @@ typedef struct pb_progress {
  * memory.train.*, compute.*, train.*, and the final predictions on validation.  With patience the model
  * is then that of the best epoch.  A diverged run is a result: status "diverged", no prediction.  -1 with
  * an error if it could not be run at all. */
-int pb_train(pb_model *m, const pb_form *f, const pb_task *task, const pb_train_options *o, uint64_t seed,
+int pb_train(pb_model *m, const pb_encoded *f, const pb_task *task, const pb_train_options *o, uint64_t seed,
              const pb_progress *progress, pb_result *out);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/threads.h"
 #include "model/decode.h"
-#include "verify/probe.h"
+#include "verify/testbed.h"
 #include "train/optim.h"
 
 /* How far two ways to compute one thing may be apart, how well differences know a slope, and their step. */
@@ -42,17 +42,17 @@ static pb_outcome broken(trial *t, const char *fmt, ...)
 }
 
 /* It opened before: pb_verify has tried. */
-static pb_probe open_probe(const trial *t, const char *spec, uint64_t seed)
+static pb_testbed open_probe(const trial *t, const char *spec, uint64_t seed)
 {
-    pb_probe p;
-    if (pb_probe_open(&p, t->ground->path, t->ground->random, spec, CLASSES, seed))
+    pb_testbed p;
+    if (pb_testbed_open(&p, t->ground->path, t->ground->random, spec, CLASSES, seed))
         PB_BUG("%s", pb_error_text());
     return p;
 }
 
-static void forward(pb_probe *p, const pb_batch *b, bool training, double dropout)
+static void forward(pb_testbed *p, const pb_batch *b, bool training, double dropout)
 {
-    if (pb_probe_forward(p, b, training, dropout))
+    if (pb_testbed_forward(p, b, training, dropout))
         PB_BUG("%s", pb_error_text());
 }
 
@@ -64,16 +64,16 @@ static double *values_of(const pb_node *n)
     return x;
 }
 
-static double *logits_of(pb_probe *p, const pb_batch *b)
+static double *logits_of(pb_testbed *p, const pb_batch *b)
 {
     forward(p, b, false, 0);
     return values_of(pb_graph_output(p->graph));
 }
 
 /* Of the probe's five texts. */
-static double *answers(pb_probe *p)
+static double *answers(pb_testbed *p)
 {
-    return logits_of(p, &pb_probe_texts);
+    return logits_of(p, &pb_testbed_texts);
 }
 
 enum { ANSWERS = 5 * CLASSES };
@@ -95,15 +95,15 @@ static size_t elements(const pb_param *p)
 
 static pb_outcome identity(trial *t)
 {
-    pb_probe base = open_probe(t, "", 5), p = open_probe(t, t->spec, 5);
+    pb_testbed base = open_probe(t, "", 5), p = open_probe(t, t->spec, 5);
     bool promised = true;
     for (int i = 0; i < p.parts; i++)
         promised = promised && p.part[i].method->identity;
     double *want = answers(&base), *got = answers(&p), off = distance(ANSWERS, want, got);
     free(want);
     free(got);
-    pb_probe_close(&base);
-    pb_probe_close(&p);
+    pb_testbed_close(&base);
+    pb_testbed_close(&p);
     return !promised      ? PB_NOT_PROMISED
            : off <= EXACT ? PB_HELD
                           : broken(t, "a logit is off by %.2g before training", off);
@@ -111,10 +111,10 @@ static pb_outcome identity(trial *t)
 
 static pb_outcome counts(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 0);
+    pb_testbed p = open_probe(t, t->spec, 0);
     pb_counts c = pb_model_counts(p.model);
     uint64_t trainable = 0, all = 0;
-    forward(&p, &pb_probe_texts, true, 0);
+    forward(&p, &pb_testbed_texts, true, 0);
     for (int i = 0; i < pb_model_params(p.model); i++) {
         const pb_param *one = pb_model_param(p.model, i);
         all += elements(one);
@@ -122,7 +122,7 @@ static pb_outcome counts(trial *t)
     }
     bool good = trainable == c.trainable && all == c.base + c.head + c.added &&
                 pb_model_weight_bytes(p.model) == all * sizeof(pb_real);
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     return good ? PB_HELD
                 : broken(t, "%llu of %llu parameters train, declared %llu", (unsigned long long)trainable,
                          (unsigned long long)all, (unsigned long long)c.trainable);
@@ -130,14 +130,14 @@ static pb_outcome counts(trial *t)
 
 /* ---- gradients ------------------------------------------------------------------------------------------ */
 
-static double loss_of(pb_probe *p)
+static double loss_of(pb_testbed *p)
 {
-    forward(p, &pb_probe_texts, true, 0.1); /* the masks are always the same */
+    forward(p, &pb_testbed_texts, true, 0.1); /* the masks are always the same */
     return (double)pb_graph_loss(p->graph)->x[0];
 }
 
 /* Moves all trainable parameters along `direction` by x. */
-static void move(pb_probe *p, const double *direction, double x)
+static void move(pb_testbed *p, const double *direction, double x)
 {
     size_t at = 0;
     for (int i = 0; i < pb_model_params(p->model); i++) {
@@ -147,7 +147,7 @@ static void move(pb_probe *p, const double *direction, double x)
     }
 }
 
-static double *gradients_of(pb_probe *p, size_t *n)
+static double *gradients_of(pb_testbed *p, size_t *n)
 {
     *n = (size_t)pb_model_counts(p->model).trainable;
     double *g = pb_alloc((*n + 1) * sizeof *g);
@@ -155,7 +155,7 @@ static double *gradients_of(pb_probe *p, size_t *n)
     for (int i = 0; i < pb_model_params(p->model); i++) {
         const pb_param *one = pb_model_param(p->model, i);
         for (size_t k = 0; one->trainable && k < elements(one); k++)
-            g[at++] = pb_probe_gradient(one, k);
+            g[at++] = pb_testbed_gradient(one, k);
     }
     return g;
 }
@@ -174,7 +174,7 @@ static double *random_direction(size_t n)
     return d;
 }
 
-static bool takes_constants(const pb_probe *p)
+static bool takes_constants(const pb_testbed *p)
 {
     for (int i = 0; i < p->parts; i++)
         if (p->part[i].method->detached && p->part[i].method->detached(p->part[i].conf))
@@ -184,14 +184,14 @@ static bool takes_constants(const pb_probe *p)
 
 static pb_outcome slope(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_probe(t, t->spec, 1);
     bool promised = pb_model_counts(p.model).trainable && !takes_constants(&p);
     double want = 0, got = 0;
     if (promised) {
         size_t n;
-        pb_probe_stir(&p, 0.05);
+        pb_testbed_perturb(&p, 0.05);
         loss_of(&p);
-        pb_machine_backward(p.machine, p.graph);
+        pb_executor_backward(p.machine, p.graph);
         double *g = gradients_of(&p, &n), *d = random_direction(n);
         for (size_t i = 0; i < n; i++)
             want += g[i] * d[i];
@@ -202,7 +202,7 @@ static pb_outcome slope(trial *t)
         free(g);
         free(d);
     }
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     return !promised ? PB_NOT_PROMISED
            : fabs(got - want) <= SLOPE * fmax(fabs(want), 0.02)
                ? PB_HELD
@@ -211,21 +211,21 @@ static pb_outcome slope(trial *t)
 
 static pb_outcome poison(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_probe(t, t->spec, 1);
     size_t n;
     double *g[2];
     for (int turn = 0; turn < 2; turn++) {
-        forward(&p, &pb_probe_texts, true, 0.1);
+        forward(&p, &pb_testbed_texts, true, 0.1);
         if (turn && pb_graph_loss(p.graph))
-            pb_machine_poison(p.machine, p.graph);
+            pb_executor_poison(p.machine, p.graph);
         if (pb_graph_loss(p.graph))
-            pb_machine_backward(p.machine, p.graph);
+            pb_executor_backward(p.machine, p.graph);
         g[turn] = gradients_of(&p, &n);
     }
     bool good = !memcmp(g[0], g[1], n * sizeof **g);
     free(g[0]);
     free(g[1]);
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     return good ? PB_HELD : broken(t, "the gradient reads what the plan did not keep");
 }
 
@@ -239,52 +239,52 @@ static bool is_planned(size_t touched, const pb_plan *plan)
 
 static pb_outcome plan(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 1);
-    pb_machine_watch(p.machine, true);
-    forward(&p, &pb_probe_texts, true, 0.1);
-    uint64_t there = pb_machine_flops(p.machine), back = 0;
+    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_executor_watch(p.machine, true);
+    forward(&p, &pb_testbed_texts, true, 0.1);
+    uint64_t there = pb_executor_flops(p.machine), back = 0;
     if (pb_graph_loss(p.graph)) {
-        pb_machine_backward(p.machine, p.graph);
-        back = pb_machine_flops(p.machine);
+        pb_executor_backward(p.machine, p.graph);
+        back = pb_executor_flops(p.machine);
     }
-    size_t touched = pb_machine_touched(p.machine);
+    size_t touched = pb_executor_touched(p.machine);
     bool good = there == p.plan.forward_flops && back == p.plan.backward_flops && is_planned(touched, &p.plan);
     if (!good)
         broken(t, "%zu bytes and %llu + %llu FLOP, planned %zu and %llu + %llu", touched, (unsigned long long)there,
                (unsigned long long)back, p.plan.activations, (unsigned long long)p.plan.forward_flops,
                (unsigned long long)p.plan.backward_flops);
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     return good ? PB_HELD : PB_BROKEN;
 }
 
 /* Layers that are computed again: the same gradients to the bit, by plan, and nothing but the kept read. */
 static pb_outcome recomputed(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_probe(t, t->spec, 1);
     size_t n, activations = 0;
     double *g[3];
     bool good = true;
-    pb_probe_stir(&p, 0.05);
+    pb_testbed_perturb(&p, 0.05);
     for (int turn = 0; turn < 3; turn++) { /* as always; layers computed again; the forgotten overwritten */
         pb_model_checkpoint(p.model, turn > 0);
-        pb_machine_watch(p.machine, turn == 1);
-        forward(&p, &pb_probe_texts, true, 0.1);
+        pb_executor_watch(p.machine, turn == 1);
+        forward(&p, &pb_testbed_texts, true, 0.1);
         bool trains = pb_graph_loss(p.graph) != NULL;
         if (turn == 2 && trains)
-            pb_machine_poison(p.machine, p.graph);
+            pb_executor_poison(p.machine, p.graph);
         if (trains)
-            pb_machine_backward(p.machine, p.graph);
+            pb_executor_backward(p.machine, p.graph);
         g[turn] = gradients_of(&p, &n);
         if (turn == 1 && trains)
-            good = pb_machine_flops(p.machine) == p.plan.backward_flops + p.plan.recompute_flops &&
-                   is_planned(pb_machine_touched(p.machine), &p.plan);
+            good = pb_executor_flops(p.machine) == p.plan.backward_flops + p.plan.recompute_flops &&
+                   is_planned(pb_executor_touched(p.machine), &p.plan);
         good = good && (turn == 0 || p.plan.activations <= activations);
         activations = p.plan.activations;
     }
     good = good && !memcmp(g[0], g[1], n * sizeof **g) && !memcmp(g[0], g[2], n * sizeof **g);
     for (int turn = 0; turn < 3; turn++)
         free(g[turn]);
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     return good ? PB_HELD : broken(t, "other gradients, bytes or FLOP where layers are computed again");
 }
 
@@ -292,9 +292,9 @@ static pb_outcome recomputed(trial *t)
 
 static pb_outcome packing(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 1);
-    const pb_batch *all = &pb_probe_texts;
-    pb_probe_stir(&p, 0.05);
+    pb_testbed p = open_probe(t, t->spec, 1);
+    const pb_batch *all = &pb_testbed_texts;
+    pb_testbed_perturb(&p, 0.05);
     double *together = answers(&p), off = 0;
     for (int s = 0; s < all->sequences; s++) {
         int ends[] = {0, all->offset[s + 1] - all->offset[s]};
@@ -303,14 +303,14 @@ static pb_outcome packing(trial *t)
         free(alone);
     }
     free(together);
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     return off <= EXACT ? PB_HELD : broken(t, "a text alone and in a batch: a logit is off by %.2g", off);
 }
 
 static pb_outcome order(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 1);
-    const pb_batch *all = &pb_probe_texts;
+    pb_testbed p = open_probe(t, t->spec, 1);
+    const pb_batch *all = &pb_testbed_texts;
     static const int turn[] = {3, 0, 4, 2, 1};
     int ids[64], ends[6] = {0};
     for (int s = 0; s < 5; s++) {
@@ -324,43 +324,43 @@ static pb_outcome order(trial *t)
         off = fmax(off, distance(CLASSES, mixed + CLASSES * s, straight + CLASSES * turn[s]));
     free(straight);
     free(mixed);
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     return off <= EXACT ? PB_HELD : broken(t, "texts in another order: a logit is off by %.2g", off);
 }
 
 /* Dropout and all else that is for training only. */
 static pb_outcome scoring(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 1);
-    pb_probe_stir(&p, 0.05);
+    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed_perturb(&p, 0.05);
     double *one = answers(&p), *two = answers(&p), off = distance(ANSWERS, one, two);
     free(two);
-    forward(&p, &pb_probe_texts, true, 0);
-    pb_probe again = open_probe(t, t->spec, 1);
-    pb_probe_stir(&again, 0.05);
+    forward(&p, &pb_testbed_texts, true, 0);
+    pb_testbed again = open_probe(t, t->spec, 1);
+    pb_testbed_perturb(&again, 0.05);
     two = answers(&again);
     off = fmax(off, distance(ANSWERS, one, two));
     free(one);
     free(two);
-    pb_probe_close(&p);
-    pb_probe_close(&again);
+    pb_testbed_close(&p);
+    pb_testbed_close(&again);
     return off == 0 ? PB_HELD : broken(t, "scored twice: a logit is off by %.2g", off);
 }
 
 /* ---- training ---------------------------------------------------------------------------------------------- */
 
 /* Three steps of AdamW, as training takes them. */
-static void descend(pb_probe *p)
+static void descend(pb_testbed *p)
 {
     pb_train_options o;
     pb_option_defaults(pb_train_table, &o);
     pb_arena *moments = pb_arena_new("moments");
     pb_optim *opt = pb_optim_new(p->model, &o, moments);
     for (int step = 0; step < 3; step++) {
-        forward(p, &pb_probe_texts, true, 0.1);
+        forward(p, &pb_testbed_texts, true, 0.1);
         if (!pb_graph_loss(p->graph))
             break;
-        pb_machine_backward(p->machine, p->graph);
+        pb_executor_backward(p->machine, p->graph);
         pb_optim_step(opt, 0.01);
     }
     pb_arena_free(moments);
@@ -368,7 +368,7 @@ static void descend(pb_probe *p)
 
 static pb_outcome frozen(trial *t)
 {
-    pb_probe before = open_probe(t, t->spec, 6), after = open_probe(t, t->spec, 6);
+    pb_testbed before = open_probe(t, t->spec, 6), after = open_probe(t, t->spec, 6);
     const char *moved = NULL;
     descend(&after);
     double *scored = answers(&after);
@@ -380,8 +380,8 @@ static pb_outcome frozen(trial *t)
     if (moved)
         broken(t, "%s is frozen and has moved", moved);
     free(scored);
-    pb_probe_close(&before);
-    pb_probe_close(&after);
+    pb_testbed_close(&before);
+    pb_testbed_close(&after);
     return moved ? PB_BROKEN : PB_HELD;
 }
 
@@ -390,7 +390,7 @@ static double *trained(const trial *t, uint64_t seed, int threads, size_t *n)
 {
     if (threads)
         pb_threads_start(threads);
-    pb_probe p = open_probe(t, t->spec, seed);
+    pb_testbed p = open_probe(t, t->spec, seed);
     descend(&p);
     double *x = pb_alloc(1);
     *n = 0;
@@ -402,7 +402,7 @@ static double *trained(const trial *t, uint64_t seed, int threads, size_t *n)
         for (size_t k = 0; k < elements(one); k++)
             x[(*n)++] = (double)one->x[k];
     }
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     if (threads)
         pb_threads_stop();
     return x;
@@ -435,8 +435,8 @@ static pb_outcome threads(trial *t)
 
 static pb_outcome merging(trial *t)
 {
-    pb_probe p = open_probe(t, t->spec, 1);
-    pb_probe_stir(&p, 0.05);
+    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed_perturb(&p, 0.05);
     bool can = pb_model_can_merge(p.model), promised = false;
     for (int i = 0; i < p.parts; i++)
         promised = promised || p.part[i].method->merge;
@@ -452,7 +452,7 @@ static pb_outcome merging(trial *t)
         free(back);
     }
     free(unmerged);
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     if (!can)
         return PB_NOT_PROMISED;
     return off <= 5 * EXACT && rest == 0
@@ -463,10 +463,10 @@ static pb_outcome merging(trial *t)
 /* Saved, loaded and saved again: the same answers and the same file. */
 static pb_outcome artifact(trial *t)
 {
-    pb_probe one = open_probe(t, t->spec, 1), two = open_probe(t, t->spec, 1);
+    pb_testbed one = open_probe(t, t->spec, 1), two = open_probe(t, t->spec, 1);
     char path[2][40] = {"/tmp/peftbench-artifact-XXXXXX", "/tmp/peftbench-artifact-XXXXXX"};
     int file[2] = {mkstemp(path[0]), mkstemp(path[1])};
-    pb_probe_stir(&one, 0.05);
+    pb_testbed_perturb(&one, 0.05);
     descend(&one);
     size_t size[2] = {0, 0};
     char *bytes[2] = {NULL, NULL};
@@ -483,8 +483,8 @@ static pb_outcome artifact(trial *t)
     free(bytes[1]);
     free(want);
     free(got);
-    pb_probe_close(&one);
-    pb_probe_close(&two);
+    pb_testbed_close(&one);
+    pb_testbed_close(&two);
     if (rc)
         return broken(t, "%s", pb_error_text());
     return off <= IN_FILES && same ? PB_HELD
@@ -497,18 +497,18 @@ static pb_outcome artifact(trial *t)
 /* Goes on with a text token by token, and reads what came out as a whole: the likeliest tokens are the same. */
 static pb_outcome decoding(trial *t)
 {
-    pb_probe p;
+    pb_testbed p;
     if (!t->ground->decoder)
         return PB_NOT_PROMISED;
-    if (pb_probe_open(&p, t->ground->path, t->ground->random, t->spec, 0, 1))
+    if (pb_testbed_open(&p, t->ground->path, t->ground->random, t->spec, 0, 1))
         return PB_NOT_PROMISED; /* it needs a head of classes */
-    pb_probe_stir(&p, 0.05);
+    pb_testbed_perturb(&p, 0.05);
     const pb_decoding how = {.max_new = 6, .temperature = 1, .top_p = 1, .beams = 1, .stop = "", .slots = 2};
     pb_ids prompt[2] = {{0}, {0}};
     pb_continuation said[2];
     for (int s = 0; s < 2; s++)
-        for (int i = pb_probe_tokens.offset[s]; i < pb_probe_tokens.offset[s + 1]; i++)
-            pb_ids_add(&prompt[s], pb_probe_tokens.ids[i]);
+        for (int i = pb_testbed_tokens.offset[s]; i < pb_testbed_tokens.offset[s + 1]; i++)
+            pb_ids_add(&prompt[s], pb_testbed_tokens.ids[i]);
     int rc = pb_decode(p.model, &how, 2, prompt, said);
     double off = 0;
     for (int s = 0; s < 2 && !rc; s++) {
@@ -531,7 +531,7 @@ static pb_outcome decoding(trial *t)
         if (!rc)
             pb_ids_free(&said[s].ids);
     }
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     if (rc)
         return broken(t, "%s", pb_error_text());
     return off <= 1e-3 ? PB_HELD : broken(t, "token by token and as a whole: log-probabilities are off by %.2g", off);
@@ -560,10 +560,10 @@ static const struct {
 
 int pb_verify(const pb_ground *g, const char *spec, pb_verify_tell *tell, void *ctx)
 {
-    pb_probe p;
-    if (pb_probe_open(&p, g->path, g->random, spec, CLASSES, 0))
+    pb_testbed p;
+    if (pb_testbed_open(&p, g->path, g->random, spec, CLASSES, 0))
         return -1;
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     int count = 0;
     for (size_t i = 0; i < PB_COUNT(checks); i++) {
         trial t = {.ground = g, .spec = spec};
@@ -578,8 +578,8 @@ int pb_verify(const pb_ground *g, const char *spec, pb_verify_tell *tell, void *
 pb_outcome pb_verify_together(const pb_ground *g, const char *a, const char *b, char why[200])
 {
     char *spec = pb_format("%s+%s", a, b);
-    pb_probe p;
-    int rc = pb_probe_open(&p, g->path, g->random, spec, CLASSES, 1);
+    pb_testbed p;
+    int rc = pb_testbed_open(&p, g->path, g->random, spec, CLASSES, 1);
     free(spec);
     why[0] = 0;
     if (rc) {
@@ -587,11 +587,11 @@ pb_outcome pb_verify_together(const pb_ground *g, const char *a, const char *b, 
         pb_error_clear();
         return PB_NOT_PROMISED;
     }
-    pb_probe_stir(&p, 0.05);
+    pb_testbed_perturb(&p, 0.05);
     descend(&p);
     double *z = answers(&p), off = distance(ANSWERS, z, z);
     free(z);
-    pb_probe_close(&p);
+    pb_testbed_close(&p);
     if (off > 0)
         snprintf(why, 200, "with %s the answers are no numbers after three steps", b);
     return off > 0 ? PB_BROKEN : PB_HELD;

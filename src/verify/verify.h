@@ -13,7 +13,7 @@ typedef struct pb_ground {
 
 typedef enum pb_outcome { PB_HELD, PB_BROKEN, PB_NOT_PROMISED } pb_outcome;
 
-/* Calls `tell` with each check's name, outcome and reason ("" if it held) for the methods of `spec` (study/probe.h).
+/* Calls `tell` with each check's name, outcome and reason ("" if it held) for the methods of `spec` (verify/testbed.h).
  * Returns how many were broken; -1 with an error: no such method, or one that this model has no place for. */
 typedef void pb_verify_tell(void *ctx, const char *check, pb_outcome outcome, const char *why);
 int pb_verify(const pb_ground *g, const char *spec, pb_verify_tell *tell, void *ctx);

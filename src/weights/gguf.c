@@ -94,7 +94,7 @@ static int read_value(cursor *c)
     pb_grow(&f->value, f->values, &f->value_capacity, sizeof *f->value);
     pb_gguf_value *v = &f->value[f->values++];
     *v = (pb_gguf_value){.key = key, .count = 1};
-    if ((size_t)pb_dictionary_add(&f->key, key, strlen(key)) + 1 < f->values)
+    if ((size_t)pb_interner_add(&f->key, key, strlen(key)) + 1 < f->values)
         return pb_error("%s: key '%s' is there twice", f->path, key);
     uint64_t type = take_whole(c, 4), item = type;
     if (type == PB_GGUF_LIST) {
@@ -113,7 +113,7 @@ static int read_value(cursor *c)
 
 const pb_gguf_value *pb_gguf_find(const pb_gguf *f, const char *key)
 {
-    int i = pb_dictionary_find(&f->key, key, strlen(key));
+    int i = pb_interner_find(&f->key, key, strlen(key));
     return i < 0 ? NULL : &f->value[i];
 }
 
@@ -341,8 +341,8 @@ void pb_gguf_close(pb_gguf *f)
     for (size_t i = 0; i < f->texts; i++)
         free(f->text[i]);
     pb_map_close(&f->file);
-    pb_dictionary_free(&f->key);
-    pb_dictionary_free(&f->name);
+    pb_interner_free(&f->key);
+    pb_interner_free(&f->name);
     free(f->value);
     free(f->array);
     free(f->text);

@@ -5,7 +5,7 @@
 #ifndef PB_GGUF_H
 #define PB_GGUF_H
 
-#include "base/dictionary.h"
+#include "base/interner.h"
 #include "base/map.h"
 #include "weights/safetensors.h"
 
@@ -38,10 +38,10 @@ typedef struct pb_gguf {
     pb_map file;
     pb_gguf_value *value;
     size_t values, value_capacity;
-    pb_dictionary key; /* of value[0], value[1] .. */
+    pb_interner key; /* of value[0], value[1] .. */
     pb_array *array;
     size_t count, capacity;
-    pb_dictionary name;       /* of array[0], array[1] .., in Hugging Face's words */
+    pb_interner name;         /* of array[0], array[1] .., in Hugging Face's words */
     char *config, *tokenizer; /* made texts */
     char **text;              /* texts given out by pb_gguf_text, owned */
     size_t texts, text_capacity;

@@ -91,7 +91,7 @@ static int rename_all(pb_gguf *f, const char *arch)
         mark(a, a->name, gpt2, llama, (int)heads, (int)kv);
         free((void *)(uintptr_t)a->name);
         a->name = name;
-        if ((size_t)pb_dictionary_add(&f->name, name, strlen(name)) != i)
+        if ((size_t)pb_interner_add(&f->name, name, strlen(name)) != i)
             return pb_error("%s: tensor '%s' is there twice", f->path, name);
         if (a->heads < 0 || (a->heads && (a->shape[0] <= 0 || a->shape[0] % (2 * (int64_t)a->heads))))
             return pb_error("%s: '%s': %lld rows: want whole heads of an even size", f->path, a->name,
@@ -102,7 +102,7 @@ static int rename_all(pb_gguf *f, const char *arch)
 
 static bool has(const pb_gguf *f, const char *name)
 {
-    return pb_dictionary_find(&f->name, name, strlen(name)) >= 0;
+    return pb_interner_find(&f->name, name, strlen(name)) >= 0;
 }
 
 static double vocabulary(const pb_gguf *f)
@@ -154,7 +154,7 @@ static const char *text_of_arch(pb_gguf *f, const char *arch, const char *key)
 /* Divisors of the frequencies, as transformers has them in a LongRoPE whose two lists are the same. */
 static int write_divisors(const pb_gguf *f, double pairs, double factor, double context, pb_text *c)
 {
-    const pb_array *a = &f->array[pb_dictionary_find(&f->name, FREQUENCIES, strlen(FREQUENCIES))];
+    const pb_array *a = &f->array[pb_interner_find(&f->name, FREQUENCIES, strlen(FREQUENCIES))];
     pb_text list = {0};
     if (a->dims != 1 || (double)a->count != pairs || a->dtype != PB_F32)
         return pb_error("%s: '" FREQUENCIES "': want %g numbers of F32", f->path, pairs);

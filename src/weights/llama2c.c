@@ -45,7 +45,7 @@ static void add(reader *r, int layers, const char *name, int64_t rows, int64_t c
                                                 .bytes = 4 * n,
                                                 .heads = heads};
         const char *made = r->f->array[r->f->count - 1].name;
-        pb_dictionary_add(&r->f->name, made, strlen(made));
+        pb_interner_add(&r->f->name, made, strlen(made));
     }
 }
 
@@ -168,7 +168,7 @@ void pb_llama2c_close(pb_llama2c *f)
     for (size_t i = 0; i < f->count; i++)
         free((void *)(uintptr_t)f->array[i].name);
     pb_map_close(&f->file);
-    pb_dictionary_free(&f->name);
+    pb_interner_free(&f->name);
     free(f->array);
     free(f->config);
     free(f->tokenizer);

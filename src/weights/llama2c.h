@@ -3,7 +3,7 @@
 #define PB_LLAMA2C_H
 
 #include "base/map.h"
-#include "base/dictionary.h"
+#include "base/interner.h"
 #include "weights/safetensors.h"
 
 typedef struct pb_llama2c {
@@ -11,7 +11,7 @@ typedef struct pb_llama2c {
     pb_map file;
     pb_array *array;
     size_t count, capacity;
-    pb_dictionary name; /* of array[0], array[1] .. */
+    pb_interner name; /* of array[0], array[1] .. */
 } pb_llama2c;
 
 /* Names and shapes as Hugging Face's Llama has them.  The tokenizer is the file tok*.bin in the same

@@ -23,7 +23,7 @@ struct pb_weights {
     pb_llama2c *llama2c; /* one of these two, or shards */
     shard *shard;
     size_t shards, capacity;
-    pb_dictionary path_of; /* of shard[0], shard[1] .. */
+    pb_interner path_of; /* of shard[0], shard[1] .. */
 };
 
 /* ---- opening ------------------------------------------------------------------------------------- */
@@ -32,7 +32,7 @@ struct pb_weights {
 static int add_shard(pb_weights *w, char *path)
 {
     pb_grow(&w->shard, w->shards, &w->capacity, sizeof *w->shard);
-    pb_dictionary_add(&w->path_of, path, strlen(path));
+    pb_interner_add(&w->path_of, path, strlen(path));
     shard *s = &w->shard[w->shards++];
     *s = (shard){.path = path};
     if (pb_torch_is_one(path))
@@ -53,7 +53,7 @@ typedef struct index_reader {
 
 static const shard *find_shard(const pb_weights *w, const char *path)
 {
-    int i = pb_dictionary_find(&w->path_of, path, strlen(path));
+    int i = pb_interner_find(&w->path_of, path, strlen(path));
     return i < 0 ? NULL : &w->shard[i];
 }
 
@@ -170,7 +170,7 @@ void pb_weights_close(pb_weights *w)
     }
     pb_gguf_close(w->gguf);
     pb_llama2c_close(w->llama2c);
-    pb_dictionary_free(&w->path_of);
+    pb_interner_free(&w->path_of);
     free(w->shard);
     free(w->path);
     free(w);
@@ -185,8 +185,8 @@ static size_t count_in(const shard *s)
 
 const pb_array *pb_weights_find(const pb_weights *w, const char *name)
 {
-    const pb_dictionary *names = w->gguf ? &w->gguf->name : w->llama2c ? &w->llama2c->name : NULL;
-    int place = names ? pb_dictionary_find(names, name, strlen(name)) : -1;
+    const pb_interner *names = w->gguf ? &w->gguf->name : w->llama2c ? &w->llama2c->name : NULL;
+    int place = names ? pb_interner_find(names, name, strlen(name)) : -1;
     if (place >= 0)
         return w->gguf ? &w->gguf->array[place] : &w->llama2c->array[place];
     const pb_array *a = NULL;

@@ -1,0 +1,90 @@
+/* interner: different texts, numbered from 0 as they come. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/interner.h"
+
+const char *pb_interner_text(const pb_interner *d, int i, size_t *n)
+{
+    size_t from = i ? d->end[i - 1] : 0;
+    *n = d->end[i] - from;
+    return d->bytes.data + from;
+}
+
+/* The place where this text is, or would be. */
+static int *find_place(const pb_interner *d, const char *text, size_t n)
+{
+    size_t at = pb_hash(text, n) & (d->places - 1), size;
+    for (;; at = (at + 1) & (d->places - 1)) {
+        int i = d->place[at];
+        const char *other = i < 0 ? NULL : pb_interner_text(d, i, &size);
+        if (!other || (size == n && !memcmp(other, text, n)))
+            return &d->place[at];
+    }
+}
+
+/* At most half of the places are taken. */
+static void make_places(pb_interner *d)
+{
+    if (2 * ((size_t)d->count + 1) <= d->places)
+        return;
+    d->places = d->places ? 2 * d->places : 1024;
+    d->place = pb_realloc(d->place, d->places * sizeof *d->place);
+    memset(d->place, -1, d->places * sizeof *d->place);
+    for (int i = 0; i < d->count; i++) {
+        size_t n;
+        const char *text = pb_interner_text(d, i, &n);
+        *find_place(d, text, n) = i;
+    }
+}
+
+int pb_interner_add(pb_interner *d, const char *text, size_t n)
+{
+    make_places(d);
+    int *place = find_place(d, text, n);
+    if (*place < 0) {
+        pb_grow(&d->end, (size_t)d->count, &d->capacity, sizeof *d->end);
+        pb_text_bytes(&d->bytes, text, n);
+        d->end[d->count] = d->bytes.length;
+        *place = d->count++;
+    }
+    return *place;
+}
+
+int pb_interner_find(const pb_interner *d, const char *text, size_t n)
+{
+    return d->places ? *find_place(d, text, n) : -1;
+}
+
+void pb_interner_free(pb_interner *d)
+{
+    pb_text_free(&d->bytes);
+    free(d->end);
+    free(d->place);
+    *d = (pb_interner){0};
+}
+
+/* ---- with a number of the caller's -------------------------------------------------------------------------- */
+
+int pb_index_put(pb_index *x, const char *text, size_t n, int value)
+{
+    int before = x->text.count, i = pb_interner_add(&x->text, text, n);
+    if (i == before) {
+        pb_grow(&x->value, (size_t)i, &x->capacity, sizeof *x->value);
+        x->value[i] = value;
+    }
+    return x->value[i];
+}
+
+int pb_index_find(const pb_index *x, const char *text, size_t n)
+{
+    int i = pb_interner_find(&x->text, text, n);
+    return i < 0 ? -1 : x->value[i];
+}
+
+void pb_index_free(pb_index *x)
+{
+    pb_interner_free(&x->text);
+    free(x->value);
+    *x = (pb_index){0};
+}

@@ -1,0 +1,94 @@
+/* model_card: see model_card.h. */
+#include "cli/model_card.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/host.h"
+
+#define CURVE_ROWS 12
+
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *o, const pb_shape *s,
+                        const pb_pretrained *p)
+{
+    bool masked = o->objective == PB_MASKED;
+    pb_text_add(t, "# %s\n\n", last_name(o->output));
+    pb_text_add(t,
+                "A small English %s of %.2f million parameters: %d layers, width %d, %d heads, feed-forward %d, %d "
+                "positions, a byte-level BPE\nof %d entries%s; %s, weights in bf16.\n\n",
+                masked ? "encoder" : "decoder", (double)p->parameters / 1e6, s->layers, s->width, s->heads, s->inner,
+                s->positions, o->vocabulary, masked ? " over lower-cased words" : "",
+                masked ? "a BERT to transformers" : "a Llama to transformers");
+    pb_text_add(t, "Made by\n\n```sh\npeftbench pretrain %s\n```\n\n", ini);
+    if (masked)
+        pb_text_add(
+            t,
+            "**Objective.** In %.0f %% of the pieces of text %.0f %% of the words are asked for (of these 80 %% are "
+            "hidden, 10 %% replaced).",
+            100 * o->pieces, 100 * o->masked);
+    else
+        pb_text_add(t, "**Objective.** The next token.");
+    if (*o->teacher)
+        pb_text_add(
+            t,
+            " Distilled:\na linear map of the last states is drawn (mean square, weight %g) to the last states of "
+            "%s, of %d of its layers\n(0: all), averaged over each word; at [CLS] over the whole text.",
+            o->teacher_weight, last_name(o->teacher), o->teacher_layers);
+    pb_text_add(t, "\n\n");
+}
+
+static void add_texts(pb_text *t, const pb_corpus *c, const pb_pretrained *p)
+{
+    double all = 0, seen = p->points ? p->point[p->points - 1].tokens : 0;
+    pb_text_add(t, "## Texts\n\n| source | licence | documents | left out | MB | tokens | times an epoch |\n"
+                   "|---|---|---:|---:|---:|---:|---:|\n");
+    for (int i = 0; i < c->sources; i++) {
+        const pb_source *s = &c->source[i];
+        all += (double)s->tokens * s->repeat;
+        pb_text_add(t, "| %s | %s | %zu | %zu | %.1f | %zu | %d |\n", s->name, s->licence, s->documents, s->overlapping,
+                    (double)s->bytes / 1e6, s->tokens, s->repeat);
+    }
+    pb_text_add(
+        t,
+        "\nLeft out: documents that share eight words in a row with a text of the excluded files (the data that "
+        "models are\ntested on). Trained on %.1f million tokens, %.1f epochs.\n\n",
+        seen / 1e6, seen / fmax(1, all));
+}
+
+static void add_curve(pb_text *t, const pb_pretrain_options *o, const pb_pretrained *p)
+{
+    double seconds = p->points ? p->point[p->points - 1].seconds : 0;
+    size_t step = 1 + p->points / CURVE_ROWS;
+    pb_text_add(t, "## Training\n\n%.2f hours, %d steps of about %d tokens, AdamW, peak rate %g; %s.\n\n",
+                seconds / 3600, p->steps, o->batch, o->lr, pb_host_name());
+    pb_text_add(t, "| million tokens | hours | loss | held-out nats a token asked for |\n|---:|---:|---:|---:|\n");
+    for (size_t i = 0; i < p->points; i++)
+        if (i % step == 0 || i + 1 == p->points)
+            pb_text_add(t, "| %.1f | %.2f | %.3f | %.3f |\n", p->point[i].tokens / 1e6, p->point[i].seconds / 3600,
+                        p->point[i].loss, p->point[i].heldout);
+    pb_text_add(t, "\nOn all held-out text: %.3f nats a token asked for, perplexity %.2f", p->heldout, exp(p->heldout));
+    if (o->objective == PB_CAUSAL)
+        pb_text_add(t, ", %.4f bits a byte", p->bits_per_byte);
+    pb_text_add(t, ".\n");
+}
+
+int pb_model_card_write(const char *ini, const pb_pretrain_options *o, const pb_shape *shape, const pb_corpus *c,
+                        const pb_pretrained *p)
+{
+    pb_text t = {0};
+    add_network(&t, ini, o, shape, p);
+    add_texts(&t, c, p);
+    add_curve(&t, o, p);
+    char *path = pb_format("%s/README.md", o->output);
+    int rc = pb_write_file(path, t.data, t.length);
+    free(path);
+    pb_text_free(&t);
+    return rc;
+}

@@ -1,0 +1,112 @@
+/* session: see session.h. */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+
+static int put_on(pb_session *o, const pb_args *a)
+{
+    if (!o->adapter)
+        return a->merged ? pb_error("--merged: want an --adapter to fold in") : pb_model_attach(o->model, NULL, 0);
+    if (pb_adapter_attach(o->model, o->adapter, a->force))
+        return -1;
+    if (a->merged && !pb_model_can_merge(o->model))
+        return pb_error("--merged: %s: this kind of adapter cannot be folded into the weights", a->adapter);
+    if (a->merged)
+        pb_model_merge(o->model);
+    return 0;
+}
+
+int pb_session_open(pb_session *o, const pb_args *a)
+{
+    *o = (pb_session){NULL, NULL, NULL};
+    if (!a->model)
+        return pb_error("--model: want a Hugging Face folder, a GGUF or a llama2.c file");
+    pb_threads_start(a->threads);
+    if (a->adapter && !(o->adapter = pb_adapter_open(a->adapter))) {
+        pb_session_close(o);
+        return -1;
+    }
+    int classes = o->adapter ? pb_adapter_classes(o->adapter) : 0; /* the adapter brings its own head */
+    pb_opening opening = {.path = a->model, .classes = classes};
+    int rc = a->precision ? pb_option_set(pb_base_table, &opening.base, "precision", a->precision) : 0;
+    o->model = rc ? NULL : pb_model_open(&opening);
+    if (!o->model || put_on(o, a) || pb_model_check_given(o->model)) {
+        pb_session_close(o);
+        return -1;
+    }
+    o->apply = pb_apply_new(o->model);
+    return 0;
+}
+
+void pb_session_close(pb_session *o)
+{
+    pb_apply_free(o->apply);
+    pb_model_free(o->model);
+    pb_adapter_close(o->adapter);
+    pb_threads_stop();
+}
+
+int pb_stdin_end(void)
+{
+    return ferror(stdin) ? pb_error("stdin: cannot read: %s", strerror(errno)) : 0;
+}
+
+int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ctx)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    int rc = 0;
+    ssize_t n;
+    for (int number = 1; !rc && (n = getline(&line, &capacity, stdin)) >= 0; number++) {
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+            line[--n] = 0;
+        rc = each(ctx, line, (size_t)n);
+        if (rc) {
+            char *cause = pb_strdup(pb_error_text());
+            pb_error_clear();
+            pb_error("stdin:%d: %s", number, cause);
+            free(cause);
+        }
+    }
+    free(line);
+    return rc || pb_stdin_end() ? -1 : 0;
+}
+
+int pb_ids_read(const char *line, size_t size, int vocab, pb_ids *ids)
+{
+    pb_json_doc *doc = pb_json_parse("ids", line, size);
+    const pb_json *root = doc ? pb_json_root(doc) : NULL;
+    int rc = !doc ? -1 : pb_json_is_array(root) ? 0 : pb_error("want a JSON array of token ids");
+    for (size_t i = 0; !rc && i < pb_json_size(root); i++) {
+        long long id = pb_json_integer(pb_json_at(root, i), -1);
+        rc = id >= 0 && id < vocab ? 0 : pb_error("element %zu: want a token id 0..%d", i, vocab - 1);
+        pb_ids_add(ids, (int)id);
+    }
+    pb_json_free(doc);
+    return rc;
+}
+
+void pb_ids_print(const pb_ids *ids, FILE *out)
+{
+    fputc('[', out);
+    for (size_t i = 0; i < ids->count; i++)
+        fprintf(out, "%s%d", i ? ", " : "", ids->id[i]);
+    fputc(']', out);
+}
+
+int pb_session_ids(const pb_session *o, const pb_args *a, const char *line, size_t size, pb_ids *ids)
+{
+    const pb_tokenizer *t = pb_model_tokenizer(o->model);
+    ids->count = 0;
+    if (a->ids && pb_ids_read(line, size, pb_model_config(o->model)->vocab, ids))
+        return -1;
+    if (!a->ids && !t)
+        return pb_error("%s: no tokenizer.json; want --ids", pb_model_dir(o->model));
+    if (!a->ids && pb_tokenizer_encode(t, line, size, true, 0, ids))
+        return -1;
+    return ids->count ? 0 : pb_error("no token in it; want at least one");
+}

@@ -1,0 +1,112 @@
+/* config_writer: see config_writer.h. */
+#include "model/config_writer.h"
+
+#include <stdlib.h>
+
+#define ROW(field, value, low, high, about)                                                                            \
+    {                                                                                                                  \
+        .name = #field, .type = PB_INT, .offset = offsetof(pb_shape, field), .preset = value, .min = low, .max = high, \
+        .help = about                                                                                                  \
+    }
+
+const pb_option pb_shape_table[] = {
+    ROW(layers, "4", 1, 1024, "transformer layers"),
+    ROW(width, "256", 1, 65536, "of the hidden states"),
+    ROW(heads, "4", 1, 1024, "of attention"),
+    ROW(kv_heads, "4", 1, 1024, "keys and values, where several heads of a decoder share them"),
+    ROW(inner, "1024", 1, 262144, "of the feed-forward layers"),
+    ROW(positions, "512", 2, 1048576, "longest text"),
+    {0},
+};
+
+/* The two families' config.json, in transformers' words. */
+static const char encoder[] = "{\n"
+                              "  \"architectures\": [\"BertForMaskedLM\"],\n"
+                              "  \"model_type\": \"bert\",\n"
+                              "  \"vocab_size\": %d,\n"
+                              "  \"num_hidden_layers\": %d,\n"
+                              "  \"hidden_size\": %d,\n"
+                              "  \"num_attention_heads\": %d,\n"
+                              "  \"intermediate_size\": %d,\n"
+                              "  \"max_position_embeddings\": %d,\n"
+                              "  \"type_vocab_size\": 2,\n"
+                              "  \"hidden_act\": \"gelu\",\n"
+                              "  \"layer_norm_eps\": 1e-12,\n"
+                              "  \"pad_token_id\": 0,\n"
+                              "  \"tie_word_embeddings\": true\n"
+                              "}\n";
+static const char decoder[] = "{\n"
+                              "  \"architectures\": [\"LlamaForCausalLM\"],\n"
+                              "  \"model_type\": \"llama\",\n"
+                              "  \"vocab_size\": %d,\n"
+                              "  \"num_hidden_layers\": %d,\n"
+                              "  \"hidden_size\": %d,\n"
+                              "  \"num_attention_heads\": %d,\n"
+                              "  \"intermediate_size\": %d,\n"
+                              "  \"max_position_embeddings\": %d,\n"
+                              "  \"num_key_value_heads\": %d,\n"
+                              "  \"hidden_act\": \"silu\",\n"
+                              "  \"rms_norm_eps\": 1e-05,\n"
+                              "  \"rope_theta\": 10000.0,\n"
+                              "  \"attention_bias\": false,\n"
+                              "  \"mlp_bias\": false,\n"
+                              "  \"bos_token_id\": 0,\n"
+                              "  \"eos_token_id\": 0,\n"
+                              "  \"tie_word_embeddings\": true\n"
+                              "}\n";
+static const char words[] = "{\n"
+                            "  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
+                            "  \"model_max_length\": %d,\n"
+                            "  \"pad_token\": \"[PAD]\",\n"
+                            "  \"unk_token\": \"[UNK]\",\n"
+                            "  \"cls_token\": \"[CLS]\",\n"
+                            "  \"sep_token\": \"[SEP]\",\n"
+                            "  \"mask_token\": \"[MASK]\",\n"
+                            "  \"clean_up_tokenization_spaces\": false\n"
+                            "}\n";
+static const char text[] = "{\n"
+                           "  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
+                           "  \"model_max_length\": %d,\n"
+                           "  \"bos_token\": \"<|endoftext|>\",\n"
+                           "  \"eos_token\": \"<|endoftext|>\",\n"
+                           "  \"clean_up_tokenization_spaces\": false\n"
+                           "}\n";
+
+static int check(pb_objective objective, const pb_shape *s)
+{
+    if (s->width % s->heads)
+        return pb_error("heads: want a divisor of the width %d, got %d", s->width, s->heads);
+    if (objective == PB_CAUSAL && s->heads % s->kv_heads)
+        return pb_error("kv_heads: want a divisor of the %d heads, got %d", s->heads, s->kv_heads);
+    if (objective == PB_MASKED && s->heads != s->kv_heads)
+        return pb_error("kv_heads: an encoder has as many as heads, %d; got %d", s->heads, s->kv_heads);
+    return objective == PB_CAUSAL && s->width / s->heads % 2
+               ? pb_error("heads: rotary positions want heads of an even width, got %d", s->width / s->heads)
+               : 0;
+}
+
+static int write(const char *dir, const char *name, char *content)
+{
+    char *path = pb_format("%s/%s", dir, name);
+    size_t size = 0;
+    while (content[size])
+        size++;
+    int rc = pb_write_file(path, content, size);
+    free(path);
+    free(content);
+    return rc;
+}
+
+int pb_config_write(const char *dir, pb_objective objective, const pb_shape *s, int vocabulary)
+{
+    if (check(objective, s) || pb_make_dirs(dir))
+        return -1;
+    char *config =
+        objective == PB_MASKED
+            ? pb_format(encoder, vocabulary, s->layers, s->width, s->heads, s->inner, s->positions)
+            : pb_format(decoder, vocabulary, s->layers, s->width, s->heads, s->inner, s->positions, s->kv_heads);
+    return write(dir, "config.json", config) ||
+                   write(dir, "tokenizer_config.json", pb_format(objective == PB_MASKED ? words : text, s->positions))
+               ? -1
+               : 0;
+}

@@ -1,0 +1,73 @@
+/* tensor_writer: see tensor_writer.h. */
+#include "model/tensor_writer.h"
+
+#include <stdlib.h>
+
+float *pb_tensor_writer_tensor(pb_tensor_writer *b, const char *name, int64_t rows, int64_t cols, int dims)
+{
+    size_t n = (size_t)rows * (size_t)cols;
+    float *data = pb_arena_alloc(b->arena, PB_META, n * sizeof *data);
+    pb_grow(&b->array, b->count, &b->capacity, sizeof *b->array);
+    b->array[b->count++] = (pb_array){.name = name,
+                                      .dtype = PB_F32,
+                                      .dims = dims,
+                                      .shape = {dims == 1 ? cols : rows, cols},
+                                      .count = n,
+                                      .data = data,
+                                      .bytes = 4 * n};
+    return data;
+}
+
+void pb_to_floats(const pb_real *x, size_t n, float *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)x[i];
+}
+
+static bool is_vector(const pb_param *p)
+{
+    return p->kind == PB_BIAS || p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS ||
+           (p->kind == PB_HEAD && p->rows == 1);
+}
+
+void pb_tensor_writer_param(const pb_model *m, pb_tensor_writer *b, const char *name, const pb_param *p,
+                            const pb_real *x)
+{
+    bool turned = m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
+    float *out = turned ? pb_tensor_writer_tensor(b, name, p->cols, p->rows, 2)
+                        : pb_tensor_writer_tensor(b, name, p->rows, p->cols, is_vector(p) ? 1 : 2);
+    size_t rows = (size_t)p->rows, cols = (size_t)p->cols;
+    if (!turned)
+        pb_to_floats(x, rows * cols, out);
+    for (size_t i = 0; turned && i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            out[j * rows + i] = (float)x[i * cols + j];
+}
+
+void pb_tensor_writer_to_bf16(pb_tensor_writer *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        pb_array *a = &b->array[i];
+        const float *x = a->data;
+        uint16_t *half = pb_arena_alloc(b->arena, PB_META, a->count * sizeof *half);
+        for (size_t k = 0; k < a->count; k++)
+            half[k] = pb_to_bf16(x[k]);
+        a->dtype = PB_BF16;
+        a->data = half;
+        a->bytes = a->count * sizeof *half;
+    }
+}
+
+int pb_tensor_writer_write(const pb_tensor_writer *b, const char *dir, const char *file, const char *const *metadata)
+{
+    char *path = pb_format("%s/%s", dir, file);
+    int rc = pb_safetensors_write(path, b->array, b->count, metadata);
+    free(path);
+    return rc;
+}
+
+void pb_tensor_writer_free(pb_tensor_writer *b)
+{
+    free(b->array);
+    pb_arena_free(b->arena);
+}

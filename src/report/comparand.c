@@ -1,0 +1,244 @@
+/* comparand: see comparand.h. */
+#include "report/comparand.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "results/timing.h"
+
+/* ---- finding the runs ------------------------------------------------------------------------------------ */
+
+/* "a.db:sentiment/lora:all" -> its three parts; the first two may be missing (NULL). */
+static void cut_spec(pb_comparand *s, const char *spec, const char *db)
+{
+    const char *colon = strstr(spec, ".db:");
+    s->db = colon ? pb_format("%.*s", (int)(colon + 3 - spec), spec) : pb_strdup(db);
+    spec = colon ? colon + 4 : spec;
+    const char *slash = strchr(spec, '/');
+    s->experiment = slash ? pb_format("%.*s", (int)(slash - spec), spec) : NULL;
+    s->row = pb_strdup(slash ? slash + 1 : spec);
+}
+
+/* The first choice that is offered is taken; another experiment's tells that the name is not enough. */
+typedef struct taker {
+    pb_comparand *side;
+    int experiments;
+} taker;
+
+static int take_choice(void *ctx, const pb_choice *c)
+{
+    taker *t = ctx;
+    pb_comparand *s = t->side;
+    if (t->experiments && !strcmp(s->found.experiment, c->experiment))
+        return 0; /* an older one, or a partial one */
+    if (t->experiments++)
+        return 0;
+    s->found = *c;
+    s->found.sweep = pb_strdup(c->sweep);
+    s->found.experiment = pb_strdup(c->experiment);
+    s->found.row = pb_strdup(c->row);
+    s->found.choice = pb_strdup(c->choice);
+    return 0;
+}
+
+/* No row is called so: perhaps a run is. */
+static int find_named(pb_comparand *s)
+{
+    long long run;
+    pb_record r;
+    if (pb_store_named(s->store, s->row, &run)) {
+        pb_error_clear(); /* the caller says what was looked for; what the store could not read it keeps */
+        return 0;
+    }
+    int rc = pb_store_record(s->store, run, &r);
+    if (!rc) {
+        free(s->row);
+        s->row = pb_strdup(r.row);
+        s->found = (pb_choice){.experiment = pb_strdup(r.experiment), .choice = pb_strdup(r.choice)};
+        s->run = pb_alloc(sizeof *s->run);
+        s->seed = pb_alloc(sizeof *s->seed);
+        s->run[0] = run;
+        s->seed[0] = r.seed;
+        s->seeds = 1;
+    }
+    pb_record_free(&r);
+    return rc;
+}
+
+/* Was the run scored on test? */
+static int is_scored(pb_comparand *s, bool *scored)
+{
+    pb_values v;
+    *scored = false;
+    if (pb_store_values(s->store, s->run[0], &v))
+        return -1;
+    for (size_t i = 0; i < v.count; i++)
+        *scored = *scored || v.value[i].split == PB_TEST;
+    pb_values_free(&v);
+    return 0;
+}
+
+static int find_runs(pb_comparand *s)
+{
+    taker t = {.side = s};
+    bool scored = true;
+    int rc = pb_store_choices(s->store, s->row, s->experiment, take_choice, &t);
+    if (!rc && t.experiments > 1)
+        return pb_error("%s: %d experiments have a row %s; want EXPERIMENT/%s", s->db, t.experiments, s->row, s->row);
+    if (!rc && t.experiments)
+        rc = pb_store_choice_runs(s->store, s->found.id, &s->run, &s->seed, &s->seeds);
+    else if (!rc && !s->experiment)
+        rc = find_named(s);
+    if (!rc && s->seeds)
+        rc = is_scored(s, &scored);
+    if (!rc && (!s->seeds || !scored))
+        rc = pb_error("%s: no row or run '%s%s%s' that was scored on test; `peftbench run` makes it", s->db,
+                      s->experiment ? s->experiment : "", s->experiment ? "/" : "", s->row);
+    if (rc)
+        return -1;
+    free(s->experiment);
+    s->experiment = pb_strdup(s->found.experiment);
+    s->choice = pb_strdup(s->found.choice);
+    return 0;
+}
+
+/* ---- what it must have in common ------------------------------------------------------------------------- */
+
+static int take_common(void *ctx, const char *key, const char *value)
+{
+    pb_common *c = ctx;
+    struct {
+        const char *key;
+        char **field;
+    } known[] = {{"data", &c->data}, {"model", &c->model}, {"metrics", &c->metrics}, {"budget", &c->budget}};
+    for (size_t i = 0; i < PB_COUNT(known); i++)
+        if (!strcmp(key, known[i].key))
+            *known[i].field = pb_strdup(value);
+    return 0;
+}
+
+/* "2 settings, 3 epochs ..": a run keeps how many its experiment's file had when it was trained; between how many its
+ * setting was chosen later, the choice says. */
+static void use_settings_of(const pb_choice *found, char **budget)
+{
+    const char *rest = *budget ? strchr(*budget, ' ') : NULL;
+    if (!rest || !found->settings)
+        return;
+    char *now = pb_format("%d%s", found->settings, rest);
+    free(*budget);
+    *budget = now;
+}
+
+static int read_common(pb_comparand *s)
+{
+    int rc = pb_store_provenance(s->store, s->run[0], take_common, &s->common);
+    const char *metrics = s->common.metrics;
+    if (rc)
+        return -1;
+    if (!metrics)
+        return pb_error("%s: run %lld does not say by what metrics it was scored; want one of a later program", s->db,
+                        s->run[0]);
+    char *kind = pb_format("%.*s", (int)strcspn(metrics, " "), metrics);
+    s->task = pb_task_find(kind);
+    if (!s->task)
+        rc = pb_error("%s: run %lld is of a kind of task '%s' that this program does not have", s->db, s->run[0], kind);
+    free(kind);
+    use_settings_of(&s->found, &s->common.budget);
+    return rc;
+}
+
+static int read_values(pb_comparand *s)
+{
+    int rc = 0;
+    s->values = pb_alloc((size_t)(s->seeds + 1) * sizeof *s->values);
+    for (int i = 0; i < s->seeds && !rc; i++)
+        rc = pb_store_values(s->store, s->run[i], &s->values[i]);
+    return rc;
+}
+
+int pb_comparand_comparable(const pb_comparand *a, const pb_comparand *b)
+{
+    const struct {
+        const char *what, *one, *other;
+        int shown; /* digests differ in their first letters */
+    } row[] = {{"data", a->common.data, b->common.data, 24},
+               {"model", a->common.model, b->common.model, 24},
+               {"metrics", a->common.metrics, b->common.metrics, 200},
+               {"budget", a->common.budget, b->common.budget, 200}};
+    for (size_t i = 0; i < PB_COUNT(row); i++)
+        if (strcmp(row[i].one ? row[i].one : "", row[i].other ? row[i].other : "") != 0)
+            return pb_error("%s and %s may not be compared: another %s, %.*s and %.*s", a->row, b->row, row[i].what,
+                            row[i].shown, row[i].one, row[i].shown, row[i].other);
+    return 0;
+}
+
+void pb_comparand_tell(const pb_comparand *s, FILE *out)
+{
+    const pb_choice *c = &s->found;
+    if (!c->id)
+        fprintf(out, "%s/%s: run %lld, seed %llu\n", s->experiment, s->row, s->run[0], (unsigned long long)s->seed[0]);
+    else
+        fprintf(out, "%s/%s: %s%sof %d setting%s, %d seed%s; sweep %.8s%s\n", s->experiment, s->row, s->choice,
+                *s->choice ? ", the best " : "", c->settings, c->settings == 1 ? "" : "s", s->seeds,
+                s->seeds == 1 ? "" : "s", *c->sweep ? c->sweep : "not kept",
+                c->finished < c->cells ? ", PARTIAL: chosen while runs were missing" : "");
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+int pb_comparand_open(pb_comparand *s, const char *spec, const char *db)
+{
+    *s = (pb_comparand){.store = NULL};
+    cut_spec(s, spec, db);
+    s->store = pb_store_read(s->db);
+    int rc = !s->store || find_runs(s) || read_common(s) || read_values(s) ? -1 : 0;
+    if (rc)
+        pb_comparand_close(s);
+    return rc;
+}
+
+int pb_comparand_close(pb_comparand *s)
+{
+    char *text[] = {s->db,           s->experiment,     s->row,          s->choice, s->common.data,
+                    s->common.model, s->common.metrics, s->common.budget};
+    for (size_t i = 0; i < PB_COUNT(text); i++)
+        free(text[i]);
+    for (int i = 0; s->values && i < s->seeds; i++)
+        pb_values_free(&s->values[i]);
+    free(s->values);
+    free(s->run);
+    free(s->seed);
+    pb_choice_free(&s->found);
+    int rc = pb_store_close(s->store);
+    *s = (pb_comparand){.store = NULL};
+    return rc;
+}
+
+/* ---- scores ----------------------------------------------------------------------------------------------- */
+
+int pb_comparand_scores(const pb_comparand *s, const int *seed, int n, pb_scores *out)
+{
+    long long *run = pb_alloc((size_t)n * sizeof *run);
+    for (int i = 0; i < n; i++)
+        run[i] = s->run[seed[i]];
+    int rc = pb_scores_read(s->store, s->task, run, n, PB_TEST, out);
+    free(run);
+    return rc;
+}
+
+int pb_comparand_times(const pb_comparand *s, const char *key, double **x)
+{
+    int n = 0, rc = 0;
+    *x = NULL;
+    for (int i = 0; !rc && !n && i < s->seeds; i++) {
+        free(*x);
+        rc = pb_store_series(s->store, s->run[i], key, x, &n);
+    }
+    return rc ? -1 : n;
+}
+
+double pb_comparand_value(const pb_comparand *s, int seed, const char *key)
+{
+    return pb_values_get(&s->values[seed], -1, key);
+}

@@ -1,0 +1,314 @@
+/* pareto: see pareto.h. */
+#include "report/pareto.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+
+/* ---- rows and seeds -------------------------------------------------------------------------------------- */
+
+/* The seeds that all rows with any have. */
+static int find_rows(pb_pareto *f)
+{
+    const pb_report *r = f->report;
+    int all = r->experiment->seeds, *other = pb_alloc((size_t)all * sizeof *other);
+    f->row = pb_alloc((size_t)r->experiment->rows * sizeof *f->row);
+    f->seed = pb_alloc((size_t)all * sizeof *f->seed);
+    for (int i = 0; i < r->experiment->rows; i++) {
+        int n = pb_report_seeds(r, i, PB_TEST, other);
+        if (!n)
+            continue;
+        if (!f->rows)
+            memcpy(f->seed, other, (size_t)n * sizeof *other);
+        f->seeds = f->rows ? pb_report_common(f->seeds, f->seed, n, other) : n;
+        f->row[f->rows++] = i;
+    }
+    free(other);
+    if (!f->rows)
+        return pb_error("%s: no row was scored on test yet; `peftbench run %s` does it", r->experiment->name,
+                        r->experiment->path);
+    return f->seeds ? 0 : pb_error("%s: no seed was scored on test in all rows", r->experiment->name);
+}
+
+/* ---- axes -------------------------------------------------------------------------------------------------- */
+
+/* "accuracy.test.mcc" is of a split, other keys of the whole run. */
+static int split_of(const char *key)
+{
+    for (int s = 0; s < PB_SPLITS; s++) {
+        size_t n = strlen(pb_split_name[s]);
+        if (!strncmp(key, "accuracy.", 9) && !strncmp(key + 9, pb_split_name[s], n) && key[9 + n] == '.')
+            return s;
+    }
+    return -1;
+}
+
+static bool is_rising(const pb_task *task, const char *key)
+{
+    static const char *const speeds[] = {"compute.tokens_per_s", "compute.gflops", "compute.gemm_limit"};
+    for (size_t i = 0; i < PB_COUNT(speeds); i++)
+        if (!strcmp(key, speeds[i]))
+            return true;
+    const char *name = split_of(key) < 0 ? "" : strrchr(key, '.') + 1;
+    for (const pb_metric_info *m = task->metrics; m->name; m++)
+        if (!strcmp(m->name, name))
+            return m->higher_is_better;
+    return false;
+}
+
+static double value_of(const pb_pareto *f, int row, int seed, const char *key)
+{
+    return pb_values_get(&f->report->row[f->row[row]].values[f->seed[seed]], split_of(key), key);
+}
+
+static bool is_known(const pb_pareto *f, const char *key)
+{
+    for (int i = 0; i < f->rows; i++)
+        for (int s = 0; s < f->seeds; s++)
+            if (!isnan(value_of(f, i, s, key)))
+                return true;
+    return false;
+}
+
+static void add_axis(pb_pareto *f, const char *key, size_t n)
+{
+    f->key[f->axes] = pb_format("%.*s", (int)n, key);
+    f->rising[f->axes] = is_rising(f->report->experiment->task, f->key[f->axes]);
+    f->axes++;
+}
+
+static int unknown_axis(const pb_pareto *f, const char *key)
+{
+    const pb_values *v = &f->report->row[f->row[0]].values[f->seed[0]];
+    const char **name = pb_alloc((v->count + 1) * sizeof *name); /* NULL-ended */
+    for (size_t i = 0; i < v->count; i++)
+        name[i] = v->value[i].key;
+    const char *near = pb_nearest(key, name);
+    pb_error("--axes: no run of %s has a value '%s'; %s%s%s", f->report->experiment->name, key,
+             near ? "did you mean '" : "`peftbench table --json` lists them", near ? near : "", near ? "'?" : "");
+    free(name);
+    return -1;
+}
+
+static int read_axes(pb_pareto *f, const char *axes)
+{
+    for (const char *at = axes;; at++) {
+        size_t n = strcspn(at, ",");
+        if (f->axes == PB_PARETO_AXES)
+            return pb_error("--axes: at most %d of them", PB_PARETO_AXES);
+        add_axis(f, at, n);
+        if (!is_known(f, f->key[f->axes - 1]))
+            return unknown_axis(f, f->key[f->axes - 1]);
+        at += n;
+        if (!*at)
+            return 0;
+    }
+}
+
+/* What was measured of them. */
+static void usual_axes(pb_pareto *f)
+{
+    char primary[96];
+    const char *usual[] = {pb_report_primary(f->report, PB_TEST, primary), "storage.stored", "memory.train.total",
+                           "compute.train_flops", "overhead.prefill_ratio.b1"};
+    for (size_t i = 0; i < PB_COUNT(usual); i++)
+        if (is_known(f, usual[i]))
+            add_axis(f, usual[i], strlen(usual[i]));
+}
+
+/* ---- the front --------------------------------------------------------------------------------------------- */
+
+/* The axis of the score that is known by example as well, -1: none. */
+static int find_scored(const pb_pareto *f)
+{
+    char primary[96];
+    pb_report_primary(f->report, PB_TEST, primary);
+    for (int j = 0; j < f->axes; j++)
+        if (!strcmp(f->key[j], primary))
+            return j;
+    return -1;
+}
+
+static int read_scores(pb_pareto *f)
+{
+    for (int i = 0; i < f->rows; i++) {
+        if (pb_report_scores(f->report, f->row[i], f->seed, f->seeds, PB_TEST, &f->score[i]))
+            return -1;
+        if (f->score[i].examples && f->score[0].examples && f->score[i].examples != f->score[0].examples)
+            return pb_error("%s has %d predictions of test, %s has %d", f->report->row[f->row[i]].row->label,
+                            f->score[i].examples, f->report->row[f->row[0]].row->label, f->score[0].examples);
+    }
+    f->examples = f->score[0].examples;
+    for (int i = 0; i < f->rows; i++)
+        f->examples = f->score[i].examples ? f->examples : 0;
+    return 0;
+}
+
+static void draw_front(pb_pareto *f, int scored)
+{
+    size_t rows = (size_t)f->rows, cells = rows * (size_t)f->axes;
+    double *value = pb_alloc(cells * (size_t)f->seeds * sizeof *value), *v = value;
+    pb_crossed *crossed = pb_alloc(rows * sizeof *crossed);
+    for (int i = 0; i < f->rows; i++) {
+        crossed[i] = pb_scores_crossed(&f->score[i]);
+        for (int j = 0; j < f->axes; j++)
+            for (int s = 0; s < f->seeds; s++)
+                *v++ = value_of(f, i, s, f->key[j]);
+    }
+    pb_cloud c = {.n = f->rows,
+                  .axes = f->axes,
+                  .seeds = f->seeds,
+                  .value = value,
+                  .rising = f->rising,
+                  .scored = f->examples ? scored : -1,
+                  .score = crossed};
+    f->point = pb_alloc(cells * sizeof *f->point);
+    f->on = pb_alloc(rows * sizeof *f->on);
+    f->share = pb_alloc(rows * sizeof *f->share);
+    pb_stats_front(&c, PB_PARETO_RESAMPLES, f->draws, f->point, f->on, f->share);
+    free(value);
+    free(crossed);
+}
+
+int pb_pareto_make(pb_pareto *f, const pb_report *r, const char *axes, uint64_t draws)
+{
+    *f = (pb_pareto){.report = r, .draws = draws};
+    int rc = find_rows(f);
+    if (!rc && axes)
+        rc = read_axes(f, axes);
+    else if (!rc)
+        usual_axes(f);
+    int scored = find_scored(f);
+    f->score = pb_alloc(((size_t)f->rows + 1) * sizeof *f->score);
+    if (!rc && scored >= 0)
+        rc = read_scores(f);
+    if (!rc)
+        draw_front(f, scored);
+    else
+        pb_pareto_free(f);
+    return rc ? -1 : 0;
+}
+
+void pb_pareto_free(pb_pareto *f)
+{
+    for (int j = 0; j < f->axes; j++)
+        free(f->key[j]);
+    for (int i = 0; i < f->rows; i++)
+        pb_scores_free(&f->score[i]);
+    free(f->score);
+    free(f->row);
+    free(f->seed);
+    free(f->point);
+    free(f->on);
+    free(f->share);
+}
+
+/* ---- telling ------------------------------------------------------------------------------------------------- */
+
+/* The row's place among those on the axes, -1: it was not scored on test. */
+static int place_of(const pb_pareto *f, int row)
+{
+    for (int i = 0; i < f->rows; i++)
+        if (f->row[i] == row)
+            return i;
+    return -1;
+}
+
+static void print_head(const pb_pareto *f, FILE *out)
+{
+    fprintf(out, "%s: %d row%s, %d seed%s", f->report->experiment->name, f->rows, f->rows == 1 ? "" : "s", f->seeds,
+            f->seeds == 1 ? "" : "s");
+    if (f->examples)
+        fprintf(out, ", %d examples of test", f->examples);
+    fprintf(out, "\n%-20s", "row");
+    for (int j = 0; j < f->axes; j++)
+        fprintf(out, "  %12s", f->key[j]);
+    fprintf(out, "  front    stays\n%-20s", "better is");
+    for (int j = 0; j < f->axes; j++)
+        fprintf(out, "  %*s", (int)(strlen(f->key[j]) > 12 ? strlen(f->key[j]) : 12), f->rising[j] ? "more" : "less");
+    fputc('\n', out);
+}
+
+static void print_row(const pb_pareto *f, int i, FILE *out)
+{
+    fprintf(out, "%-20s", f->report->row[f->row[i]].row->label);
+    for (int j = 0; j < f->axes; j++) {
+        int width = (int)(strlen(f->key[j]) > 12 ? strlen(f->key[j]) : 12);
+        double x = f->point[i * f->axes + j];
+        if (isnan(x))
+            fprintf(out, "  %*s", width, "-");
+        else
+            fprintf(out, "  %*.6g", width, x);
+    }
+    fprintf(out, "  %5s  %5.1f %%\n", f->on[i] ? "yes" : "no", 100 * f->share[i]);
+}
+
+/* What is not in the table, or not whole. */
+static void print_gaps(const pb_pareto *f, FILE *out)
+{
+    const pb_experiment *e = f->report->experiment;
+    int *seed = pb_alloc((size_t)e->seeds * sizeof *seed);
+    for (int i = 0; i < e->rows; i++) {
+        int n = pb_report_seeds(f->report, i, PB_TEST, seed);
+        if (!n)
+            fprintf(out, "%s: left out, it has no finished run that was scored on test\n", e->row[i].label);
+        else if (n < e->seeds)
+            fprintf(out, "%s: %d of %d seeds were scored on test; all rows are taken by the %d that all have\n",
+                    e->row[i].label, n, e->seeds, f->seeds);
+    }
+    free(seed);
+    for (int k = 0; k < f->rows * f->axes; k++)
+        if (isnan(f->point[k])) {
+            fprintf(out, "-: not measured, counted as the worst\n");
+            return;
+        }
+}
+
+void pb_pareto_print(const pb_pareto *f, FILE *out)
+{
+    print_head(f, out);
+    for (int i = 0; i < f->rows; i++)
+        print_row(f, i, out);
+    print_gaps(f, out);
+    pb_report_sweeps(f->report, out);
+    fprintf(out,
+            "front: no other row is as good on every axis and better on one.  stays: in how many of %d bootstrap\n"
+            "samples (seed %llu), each of drawn seeds%s, the same for all rows.\n",
+            PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "");
+}
+
+static void add_place(const pb_pareto *f, int i, pb_text *t)
+{
+    pb_text_add(t,
+                ",\"front\":%s,\"share\":%.10g,\"resamples\":%d,\"seed\":%llu,\"seeds\":%d,\"examples\":%d,\"axes\":{",
+                f->on[i] ? "true" : "false", f->share[i], PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->seeds,
+                f->examples);
+    for (int j = 0; j < f->axes; j++) {
+        pb_text_add(t, j ? "," : "");
+        pb_json_quote(t, f->key[j]);
+        pb_text_add(t, ":");
+        pb_json_put(t, f->point[i * f->axes + j]);
+    }
+    pb_text_add(t, "}");
+}
+
+void pb_pareto_json(const pb_pareto *f, FILE *out)
+{
+    const pb_experiment *e = f->report->experiment;
+    for (int i = 0; i < e->rows; i++) {
+        pb_text t = {0};
+        int place = place_of(f, i);
+        pb_text_add(&t, "{\"experiment\":");
+        pb_json_quote(&t, e->name);
+        pb_text_add(&t, ",\"row\":");
+        pb_json_quote(&t, e->row[i].label);
+        if (place < 0)
+            pb_text_add(&t, ",\"front\":null,\"seeds\":0");
+        else
+            add_place(f, place, &t);
+        fprintf(out, "%s}\n", t.data);
+        pb_text_free(&t);
+    }
+}

@@ -1,0 +1,123 @@
+/* testbed: see testbed.h. */
+#include "verify/testbed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the model ------------------------------------------------------------------------------------------- */
+
+int pb_testbed_method(pb_attached *part, char *text)
+{
+    char *options = strchr(text, ':');
+    if (options)
+        *options++ = 0;
+    const pb_method *m = pb_method_find(text);
+    if (!m)
+        return pb_error("no method '%s'; `peftbench list` shows them", text);
+    void *conf = pb_alloc(m->conf_size + 1);
+    pb_option_defaults(m->options, conf);
+    *part = (pb_attached){m, conf};
+    for (char *one; options && (one = strsep(&options, ","));) {
+        char *value = strchr(one, '=');
+        if (!value)
+            return pb_error("%s: want SETTING=VALUE, got '%s'", m->name, one);
+        *value++ = 0;
+        if (pb_option_set(m->options, conf, one, value))
+            return -1;
+    }
+    return 0;
+}
+
+static int read_methods(pb_testbed *p, const char *spec)
+{
+    char *copy = pb_strdup(spec), *rest = copy, *one;
+    int rc = 0;
+    while (!rc && *spec && (one = strsep(&rest, "+")))
+        rc = p->parts < (int)PB_COUNT(p->part) ? pb_testbed_method(&p->part[p->parts++], one)
+                                               : pb_error("%s: more than %zu methods", spec, PB_COUNT(p->part));
+    free(copy);
+    return rc;
+}
+
+int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed)
+{
+    *p = (pb_testbed){.arena = pb_arena_new("probe"), .machine = pb_executor_new()};
+    int rc = read_methods(p, spec);
+    p->model = rc ? NULL
+                  : pb_model_open(&(pb_opening){.path = path,
+                                                .classes = classes,
+                                                .seed = seed,
+                                                .base = {.weights = random ? PB_FROM_RANDOM : PB_FROM_CHECKPOINT}});
+    if (p->model && !pb_model_attach(p->model, p->part, p->parts))
+        return 0;
+    pb_testbed_close(p);
+    return -1;
+}
+
+void pb_testbed_close(pb_testbed *p)
+{
+    for (int i = 0; p->model && i < pb_model_params(p->model); i++)
+        free(pb_model_param(p->model, i)->g);
+    pb_model_free(p->model);
+    for (int i = 0; i < p->parts; i++) {
+        void *conf = (void *)(uintptr_t)p->part[i].conf;
+        if (p->part[i].method)
+            pb_option_release(p->part[i].method->options, conf);
+        free(conf);
+    }
+    pb_executor_free(p->machine);
+    pb_arena_free(p->arena);
+    *p = (pb_testbed){.model = NULL};
+}
+
+/* ---- a batch ----------------------------------------------------------------------------------------------- */
+
+int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double dropout)
+{
+    pb_arena_reset(p->arena);
+    p->graph = pb_graph_new(p->arena, training);
+    if (pb_model_build(p->model, p->graph, batch, dropout, 7, &p->out))
+        return -1;
+    for (int i = 0; training && i < pb_model_params(p->model); i++) {
+        pb_param *one = pb_model_param(p->model, i);
+        free(one->g);
+        one->g = one->trainable ? pb_alloc((size_t)one->rows * (size_t)one->cols * sizeof *one->g) : NULL;
+    }
+    return pb_graph_plan(p->graph, p->out.logits, training ? p->out.loss : NULL, &p->plan);
+}
+
+int pb_testbed_forward(pb_testbed *p, const pb_batch *batch, bool training, double dropout)
+{
+    if (pb_testbed_plan(p, batch, training, dropout))
+        return -1;
+    pb_executor_bind(p->machine, p->graph, &p->plan);
+    pb_executor_forward(p->machine, p->graph);
+    return 0;
+}
+
+double pb_testbed_gradient(const pb_param *p, size_t i)
+{
+    size_t row = i / (size_t)p->cols, column = i % (size_t)p->cols;
+    if (!p->slot)
+        return (double)p->g[i];
+    return p->slot[row] < 0 ? 0 : (double)p->g[(size_t)p->slot[row] * (size_t)p->cols + column];
+}
+
+void pb_testbed_perturb(pb_testbed *p, double scale)
+{
+    pb_rng rng = pb_rng_named(99, "stir");
+    for (int i = 0; i < pb_model_params(p->model); i++) {
+        pb_param *one = pb_model_param(p->model, i);
+        for (size_t k = 0; one->trainable && k < (size_t)one->rows * (size_t)one->cols; k++)
+            one->x[k] += (pb_real)(scale * pb_rng_normal(&rng));
+    }
+}
+
+static const int ids[] = {2, 79, 92, 85, 91, 94, 3,  2,  5,  2,  88, 17, 19, 59, 83, 89, 21, 5,  60, 5, 42, 90, 3,
+                          2, 7,  8,  77, 3,  2,  25, 26, 27, 92, 86, 87, 5,  19, 81, 79, 22, 23, 11, 3, 2,  6,  3};
+static const int offset[] = {0, 7, 23, 28, 43, 46};
+static const int label[] = {2, 0, 0, 1, 2};
+static const int target[] = {79, 92, 85, 91, 94, 3,  -1, 5,  2,  88, 17, 19, 59, 83, 89, 21, 5,  60, 5, 42, 90, 3, -1,
+                             7,  8,  77, 3,  -1, 25, 26, 27, 92, 86, 87, 5,  19, 81, 79, 22, 23, 11, 3, -1, 6,  3, -1};
+const pb_batch pb_testbed_texts = {.sequences = 5, .offset = offset, .ids = ids, .label = label};
+const pb_batch pb_testbed_tokens = {.sequences = 5, .offset = offset, .ids = ids, .target = target};

@@ -1,0 +1,273 @@
+/* Forms: what a template makes of an example, examples in front, and answers read from words and texts. */
+#include "fixture.h"
+
+#include "model/apply.h"
+#include "train/encoded.h"
+#include "train/score.h"
+#include "train/template.h"
+
+#define DECODER "models/pico-decoder"
+
+/* ---- templates ------------------------------------------------------------------------------------------------ */
+
+static bool slice_is(pb_slice s, const char *want)
+{
+    return (size_t)s.size == strlen(want) && !memcmp(s.at, want, strlen(want));
+}
+
+TEST(a_template_falls_into_its_pieces)
+{
+    pb_template t;
+    if (!CHECK(!pb_template_parse("t", "Say what it is.\nText: {text} !\nClass: {label}.\n\n", &t)))
+        return;
+    CHECK(slice_is(t.once, "Say what it is.\n"));
+    CHECK(slice_is(t.before, "Text: "));
+    CHECK(slice_is(t.middle, " !\nClass:"));
+    CHECK(slice_is(t.lead, " "));
+    CHECK(slice_is(t.after, "."));
+    pb_text out = {0};
+    pb_template_write(&t, "a", NULL, &out);
+    CHECK_TEXT(out.data, "Text: a !\nClass:");
+    pb_text_free(&out);
+    pb_template_write(&t, "a", "b", &out);
+    CHECK_TEXT(out.data, "Text: a !\nClass: b.");
+    pb_text_free(&out);
+}
+
+static void refused(const char *text, const char *why)
+{
+    pb_template t;
+    pb_error_clear();
+    CHECK(pb_template_parse("t", text, &t) < 0);
+    if (!strstr(pb_error_text(), why))
+        CHECK_TEXT(pb_error_text(), why);
+    pb_error_clear();
+}
+
+TEST(a_wrong_template_is_refused_with_its_line)
+{
+    refused("a\nb", "t:2: no {text}");
+    refused("{text}\n", "t:2: no {label}");
+    refused("{label}\n\n{text}", "t:1: {label} stands in front of {text}");
+    refused("{text} {label}\n{text}", "t:2: {text} a second time");
+}
+
+/* ---- forms ---------------------------------------------------------------------------------------------------- */
+
+static pb_data *reviews(int train)
+{
+    static const char *const text[] = {"a fine film", "dull and long", "it opens at nine", "I loved it", "never again"};
+    static const int label[] = {1, 0, 2, 1, 0};
+    pb_data *d = pb_data_new("reviews");
+    pb_data_class(d, "negative");
+    pb_data_class(d, "positive");
+    pb_data_class(d, "neutral");
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < (s == PB_TRAIN ? train : 7); i++) {
+            char *one = pb_format("%s, number %d of split %d", text[i % 5], i, s);
+            pb_data_add(d, (pb_split)s, one, label[i % 5], i + 1);
+            free(one);
+        }
+    return d;
+}
+
+/* With a method, or "": without; `part` is the caller's, see release. */
+static pb_model *decoder_with(const char *spec, pb_attached *part)
+{
+    char *copy = pb_strdup(spec);
+    pb_model *m = pb_model_open(&(pb_opening){.path = DECODER, .seed = 1});
+    if (*spec)
+        rig_method(part, copy);
+    free(copy);
+    if (!m || pb_model_attach(m, part, *spec != 0))
+        PB_BUG("%s", pb_error_text());
+    return m;
+}
+
+static pb_model *decoder(void)
+{
+    return decoder_with("", NULL);
+}
+
+static void release(pb_attached *part)
+{
+    if (!part->method)
+        return;
+    void *conf = (void *)(uintptr_t)part->conf;
+    pb_option_release(part->method->options, conf);
+    free(conf);
+}
+
+static pb_encoded *form_of(const pb_data *d, const pb_model *m, const pb_prompting *p, const pb_decoding *how)
+{
+    pb_encoded *f = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){p, 64, how, 3});
+    if (!f)
+        PB_BUG("%s", pb_error_text());
+    return f;
+}
+
+static char *read_back(const pb_encoded *f, const pb_model *m, const pb_ids *behind)
+{
+    pb_text t = {0};
+    pb_tokenizer_decode(pb_model_tokenizer(m), f->prompt.id, f->prompt.count, true, &t);
+    pb_tokenizer_decode(pb_model_tokenizer(m), behind->id, behind->count, true, &t);
+    return t.data;
+}
+
+TEST(prompt_and_text_are_the_template_filled_in)
+{
+    pb_data *d = reviews(9);
+    pb_model *m = decoder();
+    const pb_prompting p = {.template = "", .chat = "none"};
+    pb_encoded *f = form_of(d, m, &p, NULL);
+    char *text = read_back(f, m, &f->text[PB_TEST][1]);
+    CHECK_TEXT(text, "Classify the text into negative, positive or neutral.\n"
+                     "Text: dull and long, number 1 of split 2\nClass:");
+    free(text);
+    text = read_back(f, m, &f->blank[0]);
+    CHECK_TEXT(text, "Classify the text into negative, positive or neutral.\nText: N/A\nClass:");
+    free(text);
+    CHECK(f->prompt.count > 8);
+    pb_encoded_free(f);
+    pb_model_free(m);
+    pb_data_free(d);
+}
+
+static int count_of(const char *text, const char *word)
+{
+    int n = 0;
+    for (; (text = strstr(text, word)); text += strlen(word))
+        n++;
+    return n;
+}
+
+TEST(shots_are_balanced_drawn_by_the_seed_and_dropped_where_they_do_not_fit)
+{
+    pb_data *d = reviews(60);
+    pb_model *m = decoder();
+    pb_encoded *few = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .shots = 6}, NULL);
+    char *text = read_back(few, m, &few->text[PB_TEST][0]);
+    CHECK_INT(few->shots, 6);
+    CHECK_INT(few->dropped, 0);
+    CHECK_INT(count_of(text, "Class: negative\n\n"), 2);
+    CHECK_INT(count_of(text, "Class: positive\n\n"), 2);
+    CHECK_INT(count_of(text, "Class: neutral\n\n"), 2);
+    CHECK_INT(count_of(text, "split 0"), 6);
+    free(text);
+    pb_encoded *many = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .shots = 60}, NULL);
+    CHECK(many->shots > 6 && many->dropped == 60 - many->shots);
+    for (int i = 0; i < many->items[PB_TEST]; i++)
+        CHECK(pb_encoded_tokens(many, PB_TEST, i) <= pb_model_max_tokens(m));
+    pb_encoded_free(few);
+    pb_encoded_free(many);
+    pb_model_free(m);
+    pb_data_free(d);
+}
+
+TEST(a_held_prompt_gives_the_same_answers)
+{
+    const char *const spec[] = {"", "lora", "prefix", "prompt", "bitfit"};
+    pb_data *d = reviews(30);
+    for (size_t i = 0; i < PB_COUNT(spec); i++) {
+        pb_attached part = {NULL, NULL};
+        pb_model *m = decoder_with(spec[i], &part);
+        const pb_prompting p = {.template = "", .chat = "none", .shots = 4, .normalize = true, .calibrate = i % 2};
+        pb_encoded *whole = form_of(d, m, &p, NULL), *held = form_of(d, m, &p, NULL);
+        pb_prediction a[7], b[7];
+        CHECK(!pb_predict(m, whole, PB_TEST, 3, a));
+        CHECK(!pb_encoded_cache_prefix(held, m));
+        CHECK(!pb_predict(m, held, PB_TEST, 4, b));
+        for (int k = 0; k < 7; k++) {
+            CHECK_INT(a[k].predicted, b[k].predicted);
+            CHECK_NEAR((double)a[k].probability, (double)b[k].probability, 1e-4);
+        }
+        pb_encoded_free(whole);
+        pb_encoded_free(held);
+        pb_model_free(m);
+        release(&part);
+    }
+    pb_data_free(d);
+}
+
+/* log P(word | prompt, text), from the logits of the whole written out. */
+static double score_of(pb_model *m, const pb_encoded *f, const pb_ids *text, const pb_ids *word)
+{
+    const pb_ids *part[] = {&f->prompt, text, word};
+    pb_ids all = {0};
+    for (size_t i = 0; i < PB_COUNT(part); i++)
+        for (size_t k = 0; k < part[i]->count; k++)
+            pb_ids_add(&all, part[i]->id[k]);
+    const int offset[] = {0, (int)all.count};
+    pb_apply *a = pb_apply_new(m);
+    const pb_node *logits = pb_apply_run(a, &(pb_batch){.sequences = 1, .offset = offset, .ids = all.id});
+    double sum = 0;
+    for (size_t k = 0; logits && k < word->count; k++)
+        sum += pb_log_probability(logits, (int)(all.count - word->count + k) - 1, word->id[k]);
+    pb_apply_free(a);
+    pb_ids_free(&all);
+    return sum;
+}
+
+TEST(words_of_many_tokens_are_scored_token_by_token)
+{
+    pb_data *d = reviews(6);
+    pb_model *m = decoder();
+    free(d->class_name[2]);
+    d->class_name[2] = pb_strdup("indifferent, if anything");
+    for (int normalize = 0; normalize < 2; normalize++) {
+        pb_encoded *f = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .normalize = normalize}, NULL);
+        CHECK(!f->single && f->word[2].count > 2);
+        pb_runner r = pb_runner_start(m, f, false);
+        const int item[] = {4, 2};
+        double score[2 * 3];
+        CHECK(!pb_runner_run(&r, PB_TEST, item, 2, false, 0, 0));
+        pb_encoded_scores(f, pb_graph_output(r.graph), 2, score);
+        for (int i = 0; i < 2; i++)
+            for (int c = 0; c < 3; c++) {
+                double want = score_of(m, f, &f->text[PB_TEST][item[i]], &f->word[c]);
+                CHECK_NEAR(score[i * 3 + c], normalize ? want / (double)f->word[c].count : want, 1e-4);
+            }
+        pb_runner_stop(&r);
+        pb_encoded_free(f);
+    }
+    pb_model_free(m);
+    pb_data_free(d);
+}
+
+TEST(answers_are_learned_with_the_end_and_items_are_pairs)
+{
+    pb_data *d = pb_data_new("facts");
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < 6; i++) {
+            char *mr = pb_format("name[N%d%d]", s, i / 2),
+                 *ref = pb_format("This is N%d%d, said %d times.", s, i / 2, i);
+            pb_data_add_answer(d, (pb_split)s, mr, ref, i + 1);
+            free(mr);
+            free(ref);
+        }
+    pb_data_group(d);
+    CHECK_INT(d->split[PB_TRAIN].count, 3);
+    CHECK_INT(d->split[PB_TRAIN].example[1].answers, 2);
+    CHECK(!pb_data_check(d));
+    pb_model *m = decoder();
+    pb_decoding how;
+    pb_option_defaults(pb_decode_table, &how);
+    how.max_new = 8;
+    pb_encoded *f = form_of(d, m, NULL, &how);
+    CHECK_INT(f->items[PB_VALIDATION], 6);
+    const pb_ids *answer = &f->answer[PB_TRAIN][3];
+    CHECK(pb_model_ends(m, answer->id[answer->count - 1]));
+    char *text = read_back(f, m, answer);
+    CHECK(strstr(text, "This is N01, said 3 times.") != NULL);
+    free(text);
+    pb_prediction said[3];
+    CHECK(!pb_predict(m, f, PB_TEST, 2, said));
+    for (int i = 0; i < 3; i++) {
+        CHECK(said[i].text != NULL);
+        free(said[i].text);
+    }
+    pb_option_release(pb_decode_table, &how);
+    pb_encoded_free(f);
+    pb_model_free(m);
+    pb_data_free(d);
+}
