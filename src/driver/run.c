@@ -8,7 +8,6 @@
 
 #include "base/threads.h"
 #include "model/chat.h"
-#include "model/family.h"
 #include "driver/children.h"
 #include "results/kept.h"
 #include "driver/progress.h"
@@ -31,7 +30,7 @@ static int check_decoder(const pb_experiment *e, const pb_model *m)
 {
     for (int i = 0; i < e->cells; i++) {
         const pb_prompting *p = pb_cell_prompting(&e->cell[i]);
-        if ((e->task->texts || p) && !pb_model_config(m)->family->causal)
+        if ((e->task->texts || p) && !pb_model_is_causal(m))
             return pb_error("%s: row %s needs a causal language model; %s is a %s", e->path, e->cell[i].row->label,
                             e->model_path, pb_model_family(m));
         const pb_chat *chat;

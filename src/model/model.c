@@ -169,6 +169,11 @@ const char *pb_model_family(const pb_model *m)
     return m->config.family->type;
 }
 
+bool pb_model_is_causal(const pb_model *m)
+{
+    return m->config.family->causal;
+}
+
 const char *pb_model_dir(const pb_model *m)
 {
     return m->dir;

@@ -115,6 +115,7 @@ char *pb_model_class(const pb_model *m, int i); /* caller frees */
 const pb_tokenizer *pb_model_tokenizer(const pb_model *m); /* NULL: the checkpoint has none */
 bool pb_model_ends(const pb_model *m, int id);             /* does this token end a text    */
 const char *pb_model_family(const pb_model *m);            /* "bert"                        */
+bool pb_model_is_causal(const pb_model *m); /* True for a decoder, whose positions attend to earlier ones only. */
 const char *pb_model_dir(const pb_model *m);
 pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files */
 int pb_model_max_tokens(const pb_model *m);   /* positions left for text, the methods' and a held prompt's off */

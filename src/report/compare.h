@@ -41,8 +41,8 @@ typedef struct pb_comparison {
  * the margin. */
 void pb_compare_family(pb_comparison *c, int n);
 
-/* Compares two comparands, which must be comparable (pb_comparand_comparable), over the seeds that both have.  Returns -1
- * with an error if they share no seed or their predictions do not fit. */
+/* Compares two comparands over the seeds that both have; pb_comparand_comparable must hold.  Returns -1 with an error
+ * if they share no seed or their predictions do not fit. */
 int pb_compare(const pb_comparand *a, const pb_comparand *b, const pb_margins *m, pb_comparison *out);
 
 /* As text, a line an axis; as JSON, one object an axis. */
