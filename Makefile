@@ -23,14 +23,15 @@ comma    := ,
 
 PLUGINS = $(sort $(wildcard methods/*.c)) $(sort $(wildcard tasks/*.c))
 SOURCES = $(sort $(wildcard src/*/*.c)) $(PLUGINS)
-CODE    = $(SOURCES) $(wildcard src/*.h src/*/*.h tests/*.[ch] bench/*.[ch])
+CODE    = $(SOURCES) $(wildcard src/*.h src/*/*.h tests/*.h tests/*/*.[ch] bench/*.[ch])
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/registry.o
 ENGINE  = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
-TESTS   = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c tests/fuzz_*.c)))
-SCRIPTS = $(filter-out tests/run.sh,$(sort $(wildcard tests/*.sh)))
+TESTS   = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c tests/*/test_*.c)))
+SCRIPTS = $(filter-out tests/run.sh tests/parity/%.sh tests/torture/planted.sh tests/torture/mutants.sh,\
+            $(sort $(wildcard tests/*.sh tests/*/*.sh)))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
 # Finite differences are sharp in double only, so these run in both.
-DOUBLE  = $(patsubst %.c,build/double/%,$(wildcard tests/test_op.c tests/test_method.c tests/test_model.c))
+DOUBLE  = $(patsubst %.c,build/double/%,$(wildcard tests/graph/test_op.c tests/verify/test_method.c tests/model/test_model.c))
 
 all: $(BUILD)/peftbench ## builds the program
 
@@ -41,7 +42,7 @@ help: ## this list
 
 # `make V=1` shows the commands.
 COMPILE = $(if $(V),,@echo "  compile $<";) mkdir -p $(@D) && \
-          $(CC) $(FLAGS) $(WARNINGS) -MMD -MP -I src -I . -I $(BUILD) -c -o $@ $<
+          $(CC) $(FLAGS) $(WARNINGS) -MMD -MP -I src -I . -I tests -I $(BUILD) -c -o $@ $<
 LINK    = $(if $(V),,@echo "  link    $@";) $(CC) $(FLAGS) -rdynamic -o $@ $^ $(LIBS)
 
 $(BUILD)/peftbench: $(OBJECTS)
@@ -107,14 +108,14 @@ benches: $(BENCHES) $(BUILD)/bench/calibrate
 calibrate: $(BUILD)/bench/calibrate ## do the intervals and tests keep their word: simulated studies
 	@$(BUILD)/bench/calibrate
 
-planted: $(BUILD)/peftbench $(BUILD)/tests/test_model ## plants faults in a copy of the sources; are they found
+planted: $(BUILD)/peftbench $(BUILD)/tests/model/test_model ## plants faults in a copy of the sources; are they found
 	@tests/torture/planted.sh
 
 mutants: $(BUILD)/peftbench ## plants faults that change few predictions; does `check` find them, many minutes
 	@tests/torture/mutants.sh
 
 torture: $(BUILD)/peftbench ## kills, no memory, a full disk, .. at many moments, many minutes
-	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/torture.sh long
+	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/torture/database.sh long
 
 check: ## compilers, sanitizers, clang-tidy, format, floors, length
 	@tools/setup.sh check

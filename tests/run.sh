@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs tests in turn, says what failed and ends with one line: N passed, N failed, N skipped.
 #
-#   tests/run.sh [PROGRAM|SCRIPT.sh]...     default: build/tests/* and tests/*.sh
+#   tests/run.sh [PROGRAM|SCRIPT.sh]...     default: what `make test` runs, but for doubles
 #
 # Each test runs in the repository's root with PEFTBENCH set to the program, and ends its own
 # output with such a line.  A script without one passes by exit status 0 and is skipped by 77.
@@ -11,11 +11,14 @@ cd "$(dirname "$0")/.." || exit 2
 export PEFTBENCH=${PEFTBENCH:-$PWD/build/peftbench}
 
 if [ $# = 0 ]; then
-	for file in tests/test_*.c tests/fuzz_*.c; do
-		[ -f "$file" ] && set -- "$@" "build/${file%.c}"
+	for file in tests/*/test_*.c; do
+		set -- "$@" "build/${file%.c}"
 	done
-	for file in tests/*.sh; do
-		[ "$file" = tests/run.sh ] || set -- "$@" "$file"
+	for file in tests/*/*.sh; do
+		case $file in
+		tests/parity/* | tests/torture/planted.sh | tests/torture/mutants.sh) ;; # `make parity`, `planted`, `mutants`
+		*) set -- "$@" "$file" ;;
+		esac
 	done
 fi
 

@@ -38,15 +38,15 @@ tidy() { # one process a core
 		xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null | grep -E "warning:|error:" && exit 1; exit 0' sh
 }
 
-tests=$(basename -s .c -a tests/test_*.c tests/fuzz_*.c 2>/dev/null | grep -v '\*')
+tests=$(printf '%s\n' tests/*/test_*.c | sed 's/^tests.//; s/.c$//')
 check 'floors' tools/floors.sh
 check 'length' tools/length.sh
-check 'format' clang-format --dry-run -Werror src/*.h src/*/*.[ch] methods/*.c tasks/*.c tests/*.[ch]
+check 'format' clang-format --dry-run -Werror src/*.h src/*/*.[ch] methods/*.c tasks/*.c tests/*.h tests/*/*.[ch]
 check 'gcc without a warning' warnings gcc
 check 'clang without a warning' warnings clang
 check 'clang-tidy' tidy
 # shellcheck disable=SC2086 # a list of words
 check 'address and undefined behaviour sanitizers' sanitized address,undefined $tests
-check 'thread sanitizer' sanitized thread test_train test_cores
+check 'thread sanitizer' sanitized thread train/test_train base/test_cores
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

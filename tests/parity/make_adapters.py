@@ -2,7 +2,7 @@
 """make_adapters: adapters that PEFT saved on the checkpoints of tests/golden, and what PEFT says when it loads them.
 
 Writes tests/golden/adapters/NAME/: adapter_config.json, adapter_model.safetensors or .bin (random values of our own), `base` (the
-folder of the checkpoint) and logits.jsonl: {"ids": [..], "logits": [[..]]}. test_adapter.c reads them.
+folder of the checkpoint) and logits.jsonl: {"ids": [..], "logits": [[..]]}. tests/model/test_adapter.c reads them.
 """
 
 import json

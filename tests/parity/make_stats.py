@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make_stats: what SciPy and statsmodels say of distributions and tests, for tests/test_stats.c.
+"""make_stats: what SciPy and statsmodels say of distributions and tests, for tests/stats/test_stats.c.
 
     DIR/bin/python tests/parity/make_stats.py > tests/golden/stats/values.txt
 """

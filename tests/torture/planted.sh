@@ -1,6 +1,6 @@
 #!/bin/bash
 # Plants a fault at a time in a copy of the sources, and sees that it is found: by `peftbench verify`, or by the
-# goldens.  Run by hand, `make planted`: each fault is compiled.  (Losses of accuracy and of time: tests/compare.sh.)
+# goldens.  Run by hand, `make planted`: each fault is compiled.  (Losses of accuracy and of time: tests/cli/check_scores.sh.)
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 copy=$(mktemp -d)
@@ -17,7 +17,7 @@ plant() { # NAME FILE SED COMMAND...: the command must fail, with words of the c
 		missed=$((missed + 1))
 		return
 	fi
-	if ! make build/peftbench build/tests/test_model >log 2>&1; then
+	if ! make build/peftbench build/tests/model/test_model >log 2>&1; then
 		echo "MISSED    $1: does not compile"
 		missed=$((missed + 1))
 	elif "${@:4}" >log 2>&1; then
@@ -42,7 +42,7 @@ plant 'a frozen weight moves' methods/lora.c \
 plant 'dropout is left on' methods/lora.c \
 	's/pb_drop(b, x, c->dropout)/pb_op_dropout(b->graph, x, 0.1, b->drops++)/' verify lora
 plant 'a prefix off by one position' methods/prefix.c \
-	's/b->first_position += c->length;/b->first_position += c->length + 1;/' build/tests/test_model prefix
+	's/b->first_position += c->length;/b->first_position += c->length + 1;/' build/tests/model/test_model prefix
 plant 'a state leaks from one model to the next' methods/ia3.c \
 	's/^static pb_node \*linear(/static int calls;\n&/; s/pb_init_constant(1)/pb_init_constant(1 + 0.001 * calls++)/' verify ia3
 plant 'an op reads what it does not declare' src/graph/op_linear.c \

@@ -2,7 +2,7 @@
 # The database of results: what is stored once, how a database of an earlier schema is read and brought up to date, and
 # reading where nothing may be written.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 cd "$work" || exit 2

@@ -2,7 +2,7 @@
 # The program as its user meets it: a whole experiment on the tiny BERT of tests/golden, then every
 # kind of bad input with its message, and a run that is killed.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 # Bad input: exit 2, the message, and a database that is what it was.

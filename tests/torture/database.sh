@@ -2,10 +2,10 @@
 # What must not harm a database: kill -9 at any moment, no memory, a full disk, a file that may not be written, two
 # drivers, a broken page, a clock that goes back.  Nothing committed is lost, and every message says what to do.
 #
-#   tests/torture.sh          the short form, a part of `make test`
-#   tests/torture.sh long     `make torture`: 200 kills, every 7th allocation at first, every write; 150 of each for other commands
+#   tests/torture/database.sh       the short form, a part of `make test`
+#   tests/torture/database.sh long     `make torture`: 200 kills, every 7th allocation at first, every write; 150 of each for other commands
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 if [ "${1:-short}" = long ]; then kills=200 allocations=400 writes=100000 each=150; else kills=6 allocations=12 writes=8 each=2; fi
 

@@ -2,7 +2,7 @@
 # `peftbench pretrain` as its user meets it: a small encoder and a small decoder from a text, a run that is
 # killed, and every kind of bad input with its message.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 pretrain() { # EXPECTED-STATUS ARGUMENTS...

@@ -2,7 +2,7 @@
 # Models, adapters and tokenizers as the program's user meets them: logits, generate, tokenize, predict and
 # export on the checkpoints of tests/golden, then every kind of damaged file with its one message.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 golden=$root/tests/golden families=$root/tests/golden/families
 

@@ -3,7 +3,7 @@
 # the machine is of the baseline's kind, within rounding elsewhere.  Times are not a part of it: they are of a machine.
 # When a change is meant, the baseline is made anew, see docs/statistics.md.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 gate() { # nothing changed; on another machine there may be too little data to judge a score

@@ -2,7 +2,7 @@
 # Every layer of `check` fires, on its own, and says where: databases of one and the same training are changed by hand in
 # one place each.  (That real faults are found: tests/torture/mutants.sh.)
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 cd "$work" || exit 2

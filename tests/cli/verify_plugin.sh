@@ -1,7 +1,7 @@
 #!/bin/bash
 # A method that is not of this folder: the one that docs/write-a-method.md writes, compiled as it says.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 cd "$work" || exit 2
 toy_task

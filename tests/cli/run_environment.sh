@@ -1,7 +1,7 @@
 #!/bin/bash
 # What surrounds a run: machines of any number of cores, plugins that misbehave, damaged files, signals, a full disk.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 cd "$work" || exit 2
 toy_task

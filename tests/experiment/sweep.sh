@@ -1,7 +1,7 @@
 #!/bin/bash
 # [tune]: the same number of trials for every row, the choice on validation, the test split for the choice alone.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 cd "$work" || exit 2
 toy_task

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Text of users and of strangers is data: for a terminal, for gnuplot, in databases.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 cd "$work" || exit 2
 toy_task

@@ -1,7 +1,7 @@
 #!/bin/bash
 # front and rank as their user meets them, on predictions and costs that are set here, so that the answers are known.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 cd "$work" || exit 2

@@ -1,7 +1,7 @@
 #!/bin/bash
 # compare and check as their user meets them: verdicts, what may not be compared, the gate's exit codes.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 cd "$work" || exit 2

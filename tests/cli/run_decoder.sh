@@ -2,7 +2,7 @@
 # Decoders as their user meets them: a task whose answers are texts, prompts in place of training, and what is
 # refused.  With models/pico-decoder and a few facts.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 refuses() { run 2 "${@:2}" && says "$1"; }

@@ -81,7 +81,7 @@ TEST(a_broken_invariant_says_where_and_aborts)
     char *said;
     int status = status_of(break_invariant, &said);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    CHECK(strstr(said, "tests/test_base.c:") && strstr(said, "broken invariant: 1 + 1 == 3"));
+    CHECK(strstr(said, "tests/base/test_base.c:") && strstr(said, "broken invariant: 1 + 1 == 3"));
     free(said);
 }
 
