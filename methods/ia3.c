@@ -39,11 +39,12 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 {
     bool before = scales_input(b, site);
     const pb_real *l = pb_find_added(b, site, "l")->x;
-    for (int o = 0; o < site->out; o++)
-        for (int i = 0; i < site->in; i++)
-            w[o * site->in + i] *= l[before ? i : o];
-    for (int o = 0; bias && !before && o < site->out; o++)
-        bias[o] *= l[o];
+    if (before)
+        pb_scale_columns(w, site->out, site->in, l);
+    else
+        pb_scale_rows(w, site->out, site->in, l);
+    if (bias && !before)
+        pb_scale_rows(bias, site->out, 1, l);
 }
 
 static const pb_peft peft = {

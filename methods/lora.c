@@ -1,8 +1,8 @@
-/* lora: h = W x + alpha/r * B A x, with A [r,in] and B [out,r].
+/* lora: h = W x + alpha/r * B A x, with A [r,in] and B [out,r].  Dropout is applied to the input of A only.
  *
- * With dora = yes, V = W + alpha/r * B A gives the direction of each row only, and a trained magnitude
- * m [1,out] its length:  h = m / |V| * V x.  As in the paper (section 4.3), |V| is a constant to
- * gradients.  Dropout is on the way into A alone. */
+ * With dora = yes, each row of V = W + alpha/r * B A gives a direction, and a trained magnitude m [1,out] gives the
+ * length: h = m / |V| * V x, where |V| holds the row norms.  As in the paper (section 4.3), gradients do not flow
+ * through |V|. */
 #include <math.h>
 
 #include "peftbench.h"
@@ -64,64 +64,42 @@ static const pb_option options[] = {
     {0},
 };
 
-static int rank_at(const conf *c, const pb_site *site)
+/* The scale is alpha/r, or alpha/sqrt(r) with rslora. */
+static pb_low_rank low_rank(const void *settings, const pb_site *site)
 {
-    return (int)pb_at_site(c->rank_pattern, site, c->rank);
-}
-
-static double scale_at(const conf *c, const pb_site *site)
-{
-    int rank = rank_at(c, site);
-    return pb_at_site(c->alpha_pattern, site, c->alpha) / (c->rslora ? sqrt(rank) : rank);
+    const conf *c = settings;
+    int r = (int)pb_at_site(c->rank_pattern, site, c->rank);
+    double alpha = pb_at_site(c->alpha_pattern, site, c->alpha);
+    return (pb_low_rank){"A", "B", r, alpha / (c->rslora ? sqrt(r) : r), .additive = !c->dora};
 }
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    int rank = rank_at(c, site);
-    pb_node *A = pb_added(b, site, "A", rank, site->in, pb_init_kaiming(site->in));
-    pb_node *B = pb_added(b, site, "B", site->out, rank, pb_init_constant(0));
+    pb_low_rank u = low_rank(c, site);
+    pb_node *A = pb_added(b, site, "A", u.rank, site->in, pb_init_kaiming(site->in));
+    pb_node *B = pb_added(b, site, "B", site->out, u.rank, pb_init_constant(0));
     pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
-    pb_node *y = pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, scale_at(c, site));
+    pb_node *y = pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, u.scale);
     if (!c->dora)
         return y;
     pb_node *m = pb_added(b, site, "m", 1, site->out, pb_init_row_norms(site->w));
-    pb_node *shrink = pb_op_inverse_row_norms(b->graph, pb_base_weight(b, site), B, A, scale_at(c, site));
-    return pb_op_scale_about(b->graph, y, pb_op_scale(b->graph, m, shrink), pb_base_bias(b, site));
+    pb_node *norms = pb_op_inverse_row_norms(b->graph, pb_base_weight(b, site), B, A, u.scale);
+    return pb_op_scale_about(b->graph, y, pb_op_scale(b->graph, m, norms), pb_base_bias(b, site));
 }
 
-/* Row o of W += scale * B A; returns how long that row of the base's own W gets by it. */
-static double change_row(pb_build *b, const pb_site *site, int o, pb_real *w)
-{
-    enum { PART = 64 };
-    const conf *c = pb_conf(b);
-    const pb_real *A = pb_find_added(b, site, "A")->x, *B = pb_find_added(b, site, "B")->x;
-    pb_real base[PART], scale = (pb_real)scale_at(c, site);
-    int rank = rank_at(c, site), in = site->in;
-    double squares = 0;
-    for (int i = 0; i < in; i++) {
-        if (i % PART == 0)
-            pb_param_values(site->w, o, o + 1, i, i + PART < in ? i + PART : in, base);
-        pb_real change = 0;
-        for (int r = 0; r < rank; r++)
-            change += scale * B[o * rank + r] * A[r * in + i];
-        w[i] += change;
-        squares += pow((double)(base[i % PART] + change), 2);
-    }
-    return sqrt(squares);
-}
-
-/* W += scale * B A, then with dora each row about the base's bias. */
+/* W += scale * B A; with dora, each row is then scaled by m / |V|, and its bias about the base's. */
 static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 {
     const conf *c = pb_conf(b);
-    for (int o = 0; o < site->out; o++, w += site->in) {
-        double length = change_row(b, site, o, w);
-        if (!c->dora)
-            continue;
-        pb_real l = length > 0 ? (pb_real)((double)pb_find_added(b, site, "m")->x[o] / length) : 0;
-        for (int i = 0; i < site->in; i++)
-            w[i] *= l;
+    pb_low_rank u = low_rank(c, site);
+    const pb_real *A = pb_find_added(b, site, "A")->x, *B = pb_find_added(b, site, "B")->x;
+    pb_add_product(w, site->out, site->in, u.scale, B, A, u.rank);
+    const pb_real *m = c->dora ? pb_find_added(b, site, "m")->x : NULL;
+    for (int o = 0; c->dora && o < site->out; o++) {
+        double norm = pb_updated_row_norm(site, o, u.scale, B, A, u.rank);
+        pb_real l = norm > 0 ? (pb_real)((double)m[o] / norm) : 0;
+        pb_scale_rows(w + (size_t)o * (size_t)site->in, 1, site->in, &l);
         if (bias)
             bias[o] = site->b->x[o] + (bias[o] - site->b->x[o]) * l;
     }
@@ -141,9 +119,11 @@ static const pb_peft peft = {
                                   {0}},
     .fixed = "\"bias\": \"none\", \"init_lora_weights\": true",
     .bias = "lora_B.bias",
+    .bias_key = "lora_bias",
+    .init_key = "init_lora_weights",
 };
 
-/* The length that divides a row is a constant in the paper's section 4.3. */
+/* The norm that divides a row is a stop-gradient (section 4.3 of the paper). */
 static bool detached(const void *settings)
 {
     const conf *c = settings;
@@ -160,7 +140,8 @@ const pb_method pb_method_lora = {
     .options = options,
     .conf_size = sizeof(conf),
     .linear = linear,
-    .detached = detached,
     .merge = merge,
+    .low_rank = low_rank,
+    .detached = detached,
     .peft = &peft,
 };

@@ -46,11 +46,9 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 {
     const pb_real *s = pb_find_added(b, site, "s")->x;
-    for (int o = 0; o < site->out; o++)
-        for (int i = 0; i < site->in; i++)
-            w[o * site->in + i] *= s[o];
-    for (int o = 0; bias && o < site->out; o++)
-        bias[o] *= s[o];
+    pb_scale_rows(w, site->out, site->in, s);
+    if (bias)
+        pb_scale_rows(bias, site->out, 1, s);
 }
 
 /* 4. Which base parameters train besides: a `select` function (see bitfit.c).  None here, so the

@@ -4,6 +4,7 @@
 
 #include "graph/op.h"
 #include "model/plugin.h"
+#include "numeric/product.h"
 #include "table/table.h"
 #include "train/labels.h"
 #include "train/metric.h"

@@ -267,7 +267,7 @@ static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_mo
     const char *at = b->experiment->serving;
     if (!*at)
         return 0;
-    if (!merged || !pb_multi_adapter_serves(tuned)) {
+    if (!merged || !pb_multi_adapter_supports(tuned)) {
         if (!b->process)
             pb_warn("serving: %s is left out: a bank serves one low-rank adapter (LoRA without DoRA) that leaves the "
                     "base, and its pooler, as it is",

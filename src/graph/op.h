@@ -34,6 +34,11 @@ pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b);
  * A [r,in], y [1,out].  A constant to gradients. */
 pb_node *pb_op_inverse_row_norms(pb_graph *g, pb_node *w, pb_node *b, pb_node *a, double scale);
 
+/* Writes the Euclidean norms of rows from .. to-1 of W + scale * B A (B and A NULL: of W) to norm [to-from]; `scratch`
+ * has (to-from) * in elements. */
+void pb_updated_row_norms(const pb_param *w, int from, int to, double scale, const pb_real *B, const pb_real *A,
+                          int rank, pb_real *scratch, double *norm);
+
 /* f(x), element by element. */
 pb_node *pb_op_act(pb_graph *g, pb_act act, pb_node *x);
 

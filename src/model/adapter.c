@@ -135,24 +135,6 @@ const pb_method *pb_adapter_method(const pb_adapter *a)
     return a->method;
 }
 
-/* The value of an option of the attached method at a site, its patterns looked at. */
-static double value_at(const pb_adapter *a, const char *option, const char *patterns, const pb_site *site)
-{
-    pb_text usual = {0}, list = {0};
-    pb_option_print(pb_option_find(a->method->options, option), a->conf, &usual);
-    pb_option_print(pb_option_find(a->method->options, patterns), a->conf, &list);
-    double value = pb_at_site(list.data, site, strtod(usual.data, NULL));
-    pb_text_free(&usual);
-    pb_text_free(&list);
-    return value;
-}
-
-double pb_adapter_scale(const pb_adapter *a, const pb_site *site)
-{
-    double rank = value_at(a, "rank", "rank_pattern", site), alpha = value_at(a, "alpha", "alpha_pattern", site);
-    return alpha / (pb_json_bool(pb_json_get(pb_json_root(a->doc), "use_rslora"), false) ? sqrt(rank) : rank);
-}
-
 /* ---- settings ----------------------------------------------------------------------------------------- */
 
 /* The tensor of this name, which is then used; NULL: there is none. */

@@ -17,9 +17,8 @@ void pb_adapter_close(pb_adapter *a); /* NULL is fine; not before the model that
 /* Classes of the head in it; 0: it has none. */
 int pb_adapter_classes(const pb_adapter *a);
 
-/* The method that the adapter is of, and (LORA) what it scales a site's update by, once attached. */
+/* The method whose parameters the adapter holds. */
 const pb_method *pb_adapter_method(const pb_adapter *a);
-double pb_adapter_scale(const pb_adapter *a, const pb_site *site);
 
 /* Attaches the adapter's method to a model that has none, and takes its values.  `force`: even if it
  * was made for other weights.  -1 with an error. */

@@ -15,37 +15,34 @@ typedef enum beginning { PLAIN, PISSA, OLORA } beginning;
 static int beginning_of(const pb_loading *l)
 {
     static const char *const plain[] = {"true", "false", "gaussian", "orthogonal", "eva", "mica"};
-    char *value = pb_adapter_value(l->a, "init_lora_weights");
+    const char *key = l->peft->init_key;
+    char *value = key && l->a->method->low_rank ? pb_adapter_value(l->a, key) : NULL;
     int found = !value || !strcmp(value, "pissa") ? PISSA : !strcasecmp(value, "olora") ? OLORA : -1;
     if (!value)
         return PLAIN;
     for (size_t i = 0; i < PB_COUNT(plain); i++)
         found = strcmp(value, plain[i]) ? found : PLAIN;
     if (found == OLORA && l->m->config.family->conv1d)
-        found =
-            pb_error("%s: init_lora_weights: PEFT cannot load olora on a %s", l->a->config_path, pb_model_family(l->m));
+        found = pb_error("%s: %s: PEFT cannot load olora on a %s", l->a->config_path, key, pb_model_family(l->m));
     else if (found < 0)
-        pb_error(
-            "%s: init_lora_weights: want true, gaussian, orthogonal, eva, mica, pissa or olora, got '%s': what PEFT "
-            "takes from the base for it is drawn at random or depends on data; save the adapter with "
-            "path_initial_model_for_weight_conversion",
-            l->a->config_path, value);
+        pb_error("%s: %s: want true, gaussian, orthogonal, eva, mica, pissa or olora, got '%s': what PEFT "
+                 "takes from the base for it is drawn at random or depends on data; save the adapter with "
+                 "path_initial_model_for_weight_conversion",
+                 l->a->config_path, key, value);
     free(value);
     return found;
 }
 
 static int take_away(pb_loading *l, pb_module *mod, beginning how)
 {
-    const pb_array *A = pb_loading_tensor(l, mod, pb_loading_theirs(mod, &l->peft->tensors[0]));
     pb_site site = pb_loading_site(mod);
+    pb_low_rank u = l->a->method->low_rank(l->a->conf, &site);
     pb_loading_own(l, mod->w);
-    int r = (int)A->shape[0];
-    if (how == PISSA
-            ? pb_lowrank_subtract_leading(mod->w->x, mod->w->rows, mod->w->cols, r)
-            : pb_lowrank_subtract_qr(mod->w->x, mod->w->rows, mod->w->cols, r, pb_adapter_scale(l->a, &site))) {
+    if (how == PISSA ? pb_lowrank_subtract_leading(mod->w->x, mod->w->rows, mod->w->cols, u.rank)
+                     : pb_lowrank_subtract_qr(mod->w->x, mod->w->rows, mod->w->cols, u.rank, u.scale)) {
         char *cause = pb_strdup(pb_error_text());
         pb_error_clear();
-        pb_error("%s: init_lora_weights: '%s': %s", l->a->config_path, mod->local, cause);
+        pb_error("%s: %s: '%s': %s", l->a->config_path, l->peft->init_key, mod->local, cause);
         free(cause);
         return -1;
     }
@@ -58,8 +55,8 @@ int pb_loading_take_away(pb_loading *l)
     if (how < 0)
         return -1;
     if (how != PLAIN && l->m->base.precision != PB_IN_FP32)
-        return pb_error("%s: init_lora_weights: pissa and olora change the base: want precision = fp32",
-                        l->a->config_path);
+        return pb_error("%s: %s: pissa and olora change the base: want precision = fp32", l->a->config_path,
+                        l->peft->init_key);
     for (size_t i = 0; i < l->modules && how != PLAIN; i++) {
         pb_module *mod = &l->module[i];
         if (mod->targeted && mod->kind == PB_MODULE_LINEAR && !mod->given[0] && take_away(l, mod, (beginning)how))
@@ -199,20 +196,23 @@ static pb_param *bias_of(pb_loading *l, pb_module *mod)
 /* y += scale (B A x + b): the last of it is a bias of the module. */
 static int add_bias(pb_loading *l, pb_module *mod)
 {
-    const pb_array *t = l->peft->bias ? pb_loading_tensor(l, mod, l->peft->bias) : NULL;
-    bool wanted = pb_adapter_flag(l->a, "lora_bias");
+    const pb_array *t = l->peft->bias && l->a->method->low_rank ? pb_loading_tensor(l, mod, l->peft->bias) : NULL;
+    const char *key = l->peft->bias_key;
+    bool wanted = key && pb_adapter_flag(l->a, key);
     if (!t && !wanted)
         return 0;
     if (!wanted || !t)
-        return pb_error("%s: %s 'base_model.model.%s.%s', but lora_bias is %s", l->a->file_path,
-                        t ? "has" : "no tensor", mod->local, l->peft->bias, wanted ? "true" : "false");
-    if (pb_adapter_flag(l->a, "use_dora"))
-        return pb_error("%s: lora_bias: PEFT has it without use_dora only", l->a->config_path);
-    pb_param *b = bias_of(l, mod);
+        return pb_error("%s: %s 'base_model.model.%s.%s', but %s is %s", l->a->file_path, t ? "has" : "no tensor",
+                        mod->local, l->peft->bias, key, wanted ? "true" : "false");
     pb_site site = pb_loading_site(mod);
+    pb_low_rank u = l->a->method->low_rank(l->a->conf, &site);
+    if (!u.additive)
+        return pb_error("%s: %s: PEFT allows it only for an update that is added to the weights as it is",
+                        l->a->config_path, key);
+    pb_param *b = bias_of(l, mod);
     if (!b || t->dims != 1 || t->shape[0] != b->cols)
         return pb_error("%s: '%s': want a bias of %d numbers", l->a->file_path, t->name, mod->w->rows);
-    pb_real scale = (pb_real)pb_adapter_scale(l->a, &site), *x = pb_alloc(t->count * sizeof *x);
+    pb_real scale = (pb_real)u.scale, *x = pb_alloc(t->count * sizeof *x);
     int rc = pb_array_reals(t, 0, t->count, x);
     for (int i = 0; i < b->cols; i++)
         b->x[i] += scale * x[i];

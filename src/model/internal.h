@@ -51,8 +51,8 @@ struct pb_model {
     pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope           */
     int rope_positions; /* computed so far                                       */
 
-    struct pb_multi_adapter *bank; /* adapters served side by side, or NULL              */
-    pb_attached *part;             /* outermost first                                     */
+    struct pb_multi_adapter *multi_adapter; /* adapters of single sequences, or NULL */
+    pb_attached *part;                      /* outermost first                                     */
     int parts;
     bool *matches;            /* [parts, layers*SITES] does the part's linear apply  */
     bool targets_elsewhere;   /* an adapter's: it is no error that no projection matches */

@@ -93,8 +93,8 @@ void pb_model_drop_prefix(pb_model *m)
 int pb_model_cache_prefix(pb_model *m, const int *ids, int n)
 {
     pb_model_drop_prefix(m);
-    if (!m->config.family->causal || m->bank)
-        return pb_error("a prompt can be held by a causal model without a bank of adapters only");
+    if (!m->config.family->causal || m->multi_adapter)
+        return pb_error("a prompt can be held by a causal model without a multi-adapter only");
     if (n < 1 || n >= pb_model_max_tokens(m))
         return pb_error("a prompt of %d tokens, want 1..%d: there has to be room for a text", n,
                         pb_model_max_tokens(m) - 1);

@@ -41,6 +41,15 @@ static void fold_site(pb_model *m, pb_build *b, const pb_site *s)
     }
 }
 
+double pb_updated_row_norm(const pb_site *site, int row, double scale, const pb_real *B, const pb_real *A, int rank)
+{
+    pb_real *scratch = pb_alloc((size_t)site->in * sizeof *scratch);
+    double norm;
+    pb_updated_row_norms(site->w, row, row + 1, scale, B, A, rank, scratch, &norm);
+    free(scratch);
+    return norm;
+}
+
 void pb_model_merge(pb_model *m)
 {
     PB_CHECK(pb_model_can_merge(m) && !m->held);

@@ -65,8 +65,18 @@ typedef struct pb_peft {
     const pb_peft_tensor *loaded;  /* {option, value} of what PEFT always does; NULL: none */
     const char *input_option;      /* lists the sites where the first tensor is about x, not about y; NULL: none */
     const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\"" */
-    const char *bias; /* a tensor that a site may have, added to its output and scaled as its update; NULL: none */
+    const char *bias;     /* a tensor that a site may have, added to its output and scaled as its update; NULL: none */
+    const char *bias_key; /* the member of adapter_config.json that is true if the adapter has that tensor */
+    const char *init_key; /* the member that names how the tensors were initialized; NULL: none        */
 } pb_peft;
+
+/* The update of one projection, for a method that computes W + scale * B A. */
+typedef struct pb_low_rank {
+    const char *down, *up; /* the names of A [rank,in] and B [out,rank], as given to pb_added */
+    int rank;
+    double scale;
+    bool additive; /* scale * B A is all that the method changes at this site (DoRA rescales the rows as well) */
+} pb_low_rank;
 
 /* How a task's texts are put to a decoder that answers in words (train/encoded.h). */
 typedef struct pb_prompting {
@@ -137,6 +147,10 @@ typedef struct pb_method {
      * embed, kv is merged as it is. */
     void (*merge)(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias);
 
+    /* The update of a site as the product of two matrices.  The engine batches additive updates of different adapters
+     * (multi_adapter.h) and folds imported ones by it.  NULL: the method has no update of this form. */
+    pb_low_rank (*low_rank)(const void *conf, const pb_site *site);
+
     /* Is a part of what it computes taken as a constant, so that its gradient is no slope of the loss?  NULL: no. */
     bool (*detached)(const void *conf);
 
@@ -173,7 +187,7 @@ struct pb_build {
     uint64_t drop_key;                 /* of this step's dropout masks                                  */
     uint64_t drops;                    /* masks drawn so far in this graph                              */
     const pb_real *rotation;           /* table of pb_op_rope                                     */
-    const int *adapter;                /* of each sequence, in a bank; NULL: no bank              */
+    const int *adapter;                /* of each sequence, with a multi-adapter; NULL: none       */
     struct pb_kv_cache *const *memory; /* of each sequence, what stands before it; NULL: nothing  */
     bool keep;                         /* .. and grows by this batch                              */
 };
@@ -218,5 +232,9 @@ pb_node *pb_base_bias(pb_build *b, const pb_site *site);
 
 /* Dropout that is there only while training, from the stream "dropout" of this method. */
 pb_node *pb_drop(pb_build *b, pb_node *x, double p);
+
+/* For `merge`: the Euclidean norm of row `row` of W + scale * B A, where W [out,in] is the base's weight at the site,
+ * B is [out,rank] and A is [rank,in]. */
+double pb_updated_row_norm(const pb_site *site, int row, double scale, const pb_real *B, const pb_real *A, int rank);
 
 #endif

@@ -57,7 +57,7 @@ typedef struct pb_batch { /* ragged: tokens of all sequences one after the other
     const pb_real *state; /* [offset[sequences], pb_opening.states] what a linear map of the last states is to be, at
                              every place, or NULL */
     const pb_real *state_weight; /* [offset[sequences]] of each place's mean squared error in the loss */
-    const int *adapter;          /* with a bank: [sequences] which of its adapters each is for, < 0: none; or NULL */
+    const int *adapter;          /* with a multi-adapter: [sequences] the adapter of each, < 0: none; or NULL */
     bool last;                   /* language models: logits of each sequence's last token only */
     /* Incremental decoding (kv_cache.h): [sequences] the KV cache of each, which grows when the graph runs, and
      * [offset[sequences]] the positions of the tokens.  Both must outlive the graph.  NULL: no cache. */

@@ -259,7 +259,7 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
                          pb_outputs *out)
 {
     pb_build b = pb_build_start(m, g, dropout, dropout_key);
-    b.adapter = m->bank ? batch->adapter : NULL;
+    b.adapter = m->multi_adapter ? batch->adapter : NULL;
     PB_CHECK(!pb_graph_training(g) || !(m->held || batch->memory));
     const pb_rows *text = text_rows(&b, batch);
     pb_node *x = embeddings(&b, text, batch->ids);

@@ -312,7 +312,7 @@ TEST(an_absent_field_has_the_default_of_peft)
     CHECK(scale[0] == scale[1] && scale[0] > 1e-3);
 }
 
-TEST(a_bank_refuses_what_changes_the_base)
+TEST(a_multi_adapter_refuses_what_changes_the_base)
 {
     static const char *const names[][2] = {{"pissa", "q_proj.weight"},
                                            {"lora-bias", "q_proj.bias"},
@@ -320,17 +320,18 @@ TEST(a_bank_refuses_what_changes_the_base)
                                            {"tokens", "embed_tokens.weight"},
                                            {"resized", "embed_tokens.weight"}};
     pb_model *m = pb_model_open(&(pb_opening){.path = GOLDEN "/families/llama-3"});
-    pb_multi_adapter *bank = pb_multi_adapter_new(m);
+    pb_multi_adapter *multi = pb_multi_adapter_new(m);
     for (size_t i = 0; i < PB_COUNT(names); i++) {
         char *dir = pb_format(ADAPTERS "/%s", names[i][0]);
-        CHECK_INT(pb_multi_adapter_add(bank, dir, false), -1);
-        if (!CHECK(strstr(pb_error_text(), "bank: the adapter changes") && strstr(pb_error_text(), names[i][1])))
+        CHECK_INT(pb_multi_adapter_add(multi, dir, false), -1);
+        if (!CHECK(strstr(pb_error_text(), "multi-adapter: the adapter changes") &&
+                   strstr(pb_error_text(), names[i][1])))
             printf("    %s: %s\n", names[i][0], pb_error_text());
         pb_error_clear();
         free(dir);
     }
-    CHECK_INT(pb_multi_adapter_add(bank, ADAPTERS "/pickled", false), 0);
-    pb_multi_adapter_free(bank);
+    CHECK_INT(pb_multi_adapter_add(multi, ADAPTERS "/pickled", false), 0);
+    pb_multi_adapter_free(multi);
     pb_model_free(m);
 }
 

@@ -334,7 +334,7 @@ TEST(an_adapter_written_and_read_again_is_the_same)
     free(clean);
 }
 
-TEST(a_bank_gives_every_text_its_own_adapter)
+TEST(a_multi_adapter_gives_every_text_its_own_adapter)
 {
     const char *folder = FAMILIES "/llama-3", *dir = FAMILIES "/llama-3/adapter";
     static const int offset[] = {0, 5, 7, 16}, ids[] = {3, 9, 14, 7, 22, 5, 30, 8, 8, 11, 4, 26, 17, 19, 3, 21};
@@ -342,10 +342,10 @@ TEST(a_bank_gives_every_text_its_own_adapter)
     pb_model *m = open_family(folder, PB_IN_FP32);
     tuned t = open_tuned(folder, dir);
     CHECK_INT(pb_model_attach(m, NULL, 0), 0);
-    pb_multi_adapter *bank = pb_multi_adapter_new(m);
-    CHECK_INT(pb_multi_adapter_add(bank, dir, false), 0);
-    CHECK_INT(pb_multi_adapter_add(bank, dir, false), 1);
-    CHECK(pb_multi_adapter_bytes(bank) > 0);
+    pb_multi_adapter *multi = pb_multi_adapter_new(m);
+    CHECK_INT(pb_multi_adapter_add(multi, dir, false), 0);
+    CHECK_INT(pb_multi_adapter_add(multi, dir, false), 1);
+    CHECK(pb_multi_adapter_bytes(multi) > 0);
     pb_apply *a = pb_apply_new(m), *b = pb_apply_new(m), *c = pb_apply_new(t.model);
     pb_batch batch = {.sequences = 3, .offset = offset, .ids = ids, .adapter = with}, plain = batch;
     plain.adapter = without;
@@ -361,7 +361,7 @@ TEST(a_bank_gives_every_text_its_own_adapter)
     pb_apply_free(a);
     pb_apply_free(b);
     pb_apply_free(c);
-    pb_multi_adapter_free(bank);
+    pb_multi_adapter_free(multi);
     pb_model_free(m);
     close_tuned(&t);
 }

@@ -1,0 +1,23 @@
+/* product: see product.h. */
+#include "numeric/product.h"
+
+#include "numeric/blas.h"
+
+void pb_add_product(pb_real *w, int rows, int cols, double scale, const pb_real *B, const pb_real *A, int rank)
+{
+    pb_gemm(false, false, rows, cols, rank, (pb_real)scale, B, rank, A, cols, 1, w, cols);
+}
+
+void pb_scale_rows(pb_real *w, int rows, int cols, const pb_real *factor)
+{
+    for (int i = 0; i < rows; i++, w += cols)
+        for (int j = 0; j < cols; j++)
+            w[j] *= factor[i];
+}
+
+void pb_scale_columns(pb_real *w, int rows, int cols, const pb_real *factor)
+{
+    for (int i = 0; i < rows; i++, w += cols)
+        for (int j = 0; j < cols; j++)
+            w[j] *= factor[j];
+}

@@ -1,0 +1,18 @@
+/* product: changes of a whole matrix, so that no method writes a loop over its elements.
+ *
+ * Matrices are row-major and without gaps.  Everything runs on the calling thread. */
+#ifndef PB_PRODUCT_H
+#define PB_PRODUCT_H
+
+#include "base/base.h"
+
+/* Adds scale * B A to w [rows,cols]; B is [rows,rank] and A is [rank,cols]. */
+void pb_add_product(pb_real *w, int rows, int cols, double scale, const pb_real *B, const pb_real *A, int rank);
+
+/* Multiplies row i of w [rows,cols] by factor[i]. */
+void pb_scale_rows(pb_real *w, int rows, int cols, const pb_real *factor);
+
+/* Multiplies column j of w [rows,cols] by factor[j]. */
+void pb_scale_columns(pb_real *w, int rows, int cols, const pb_real *factor);
+
+#endif
