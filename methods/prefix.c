@@ -74,6 +74,9 @@ static void kv(pb_build *b, const pb_site *site, pb_node **k, pb_node **v)
 static const pb_peft peft = {
     .type = "PREFIX_TUNING",
     .layout = PB_PEFT_PREFIX,
+    .tensors = (const pb_peft_tensor[]){{"k", "prompt_embeddings", false, NULL, NULL},
+                                        {"v", "prompt_embeddings", false, NULL, NULL},
+                                        {0}},
     .keys = (const pb_peft_key[]){{"num_virtual_tokens", "length", NULL, NULL, false}, {0}},
     .fixed = "\"prefix_projection\": false",
 };

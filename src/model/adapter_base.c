@@ -7,44 +7,6 @@
 
 /* ---- parameters that change ------------------------------------------------------------------------------- */
 
-void pb_loading_own(pb_loading *l, pb_param *p)
-{
-    if (!p->trainable)
-        pb_params_own(l->m, p);
-    p->trainable = true;
-}
-
-pb_param *pb_loading_add(pb_loading *l, const char *name, const char *origin, pb_kind kind, int layer, int rows,
-                         int cols)
-{
-    pb_param *p = pb_params_add(l->m, name, origin, kind, layer, rows, cols);
-    p->x = pb_arena_alloc(l->m->arena, PB_WEIGHTS, (size_t)rows * (size_t)cols * sizeof *p->x);
-    p->trainable = true;
-    return p;
-}
-
-/* One table for words and logits becomes two. */
-static void untie(pb_loading *l)
-{
-    pb_param *word = l->m->word;
-    const char *out = l->m->config.family->masked.out;
-    pb_param *head = pb_loading_add(l, "lm.weight", pb_arena_format(l->m->arena, "%s.weight", out), PB_MATRIX, -1,
-                                    word->rows, word->cols);
-    pb_param_values(word, 0, word->rows, 0, word->cols, head->x);
-    l->m->head_w = head;
-    for (size_t i = 0; i < l->modules; i++)
-        if (l->module[i].output)
-            l->module[i].w = head;
-}
-
-pb_param *pb_loading_alone(pb_loading *l, pb_module *mod)
-{
-    if ((mod->word || mod->output) && pb_loading_tied(l))
-        untie(l);
-    pb_loading_own(l, mod->w);
-    return mod->w;
-}
-
 static bool is_transposed(const pb_loading *l, const pb_param *p)
 {
     return l->m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
@@ -55,9 +17,9 @@ static int put(pb_loading *l, pb_param *p, const pb_array *t, bool again)
 {
     pb_param other = *p;
     if (!again)
-        return pb_loading_take(l, p, t, is_transposed(l, p));
+        return pb_loading_copy(l, p, t, is_transposed(l, p));
     other.x = pb_alloc((size_t)p->rows * (size_t)p->cols * sizeof *other.x);
-    int rc = pb_loading_take(l, &other, t, is_transposed(l, p));
+    int rc = pb_loading_copy(l, &other, t, is_transposed(l, p));
     if (!rc && memcmp(other.x, p->x, (size_t)p->rows * (size_t)p->cols * sizeof *other.x) != 0)
         rc = pb_error("%s: '%s': differs from another tensor for the same weights of this model", l->a->file_path,
                       t->name);
@@ -71,9 +33,9 @@ static int put(pb_loading *l, pb_param *p, const pb_array *t, bool again)
 static const pb_array *whole_table(const pb_loading *l, const pb_module *mod)
 {
     const pb_array *t =
-        pb_weights_find(l->a->file, pb_arena_format(l->m->arena, "base_model.model.%s.weight", mod->local));
+        pb_weights_find(l->a->weights, pb_arena_format(l->m->arena, "base_model.model.%s.weight", mod->local));
     return t ? t
-             : pb_weights_find(l->a->file,
+             : pb_weights_find(l->a->weights,
                                pb_arena_format(l->m->arena, "base_model.model.%s.base_layer.weight", mod->local));
 }
 
@@ -103,24 +65,24 @@ static int resize_head(pb_loading *l, const pb_module *out, int rows)
 {
     const pb_array *t = whole_table(l, out);
     const char *bias = pb_arena_format(l->m->arena, "base_model.model.%s.bias", out->local);
-    if (!pb_loading_tied(l) && !t)
+    if (!pb_loading_is_tied(l) && !t)
         return pb_error("%s: %d words, but no tensor 'base_model.model.%s.weight' of as many", l->a->file_path, rows,
                         out->local);
-    if (out->b && !pb_weights_find(l->a->file, bias))
+    if (out->b && !pb_weights_find(l->a->weights, bias))
         return pb_error("%s: %d words, but no tensor '%s' of as many", l->a->file_path, rows, bias);
-    if (!pb_loading_tied(l))
+    if (!pb_loading_is_tied(l))
         make_room(l, out->w, rows, out->w->cols);
     if (out->b)
         make_room(l, out->b, 1, rows);
     return 0;
 }
 
-int pb_loading_resize(pb_loading *l)
+int pb_loading_resize_vocabulary(pb_loading *l)
 {
     const pb_module *word = NULL, *out = NULL;
     for (size_t i = 0; i < l->modules; i++) {
-        word = l->module[i].word ? &l->module[i] : word;
-        out = l->module[i].output ? &l->module[i] : out;
+        word = l->module[i].is_word_embedding ? &l->module[i] : word;
+        out = l->module[i].is_lm_head ? &l->module[i] : out;
     }
     const pb_array *t = word ? whole_table(l, word) : NULL;
     if (!t || t->dims != 2 || t->shape[0] == word->w->rows || t->shape[0] < 1 || t->shape[0] > 1 << 24)
@@ -150,18 +112,11 @@ static pb_module *module_named(pb_loading *l, const char *name, bool *bias)
         size_t n = strlen(mod->local);
         bool own_name = dot && n == (size_t)(dot - name) && !strncmp(mod->local, name, n) &&
                         (*bias ? mod->b != NULL : !strcmp(dot, ".weight"));
-        const char *other = mod->output ? l->m->config.family->masked.bias : NULL; /* "cls.predictions.bias" */
+        const char *other = mod->is_lm_head ? l->m->config.family->masked.bias : NULL; /* "cls.predictions.bias" */
         if (own_name || (*bias && other && !strcmp(name, other)))
             return mod;
     }
     return NULL;
-}
-
-bool pb_loading_stays_tied(const pb_loading *l, const pb_module *mod)
-{
-    const char *last = strrchr(mod->local, '.') ? strrchr(mod->local, '.') + 1 : mod->local;
-    return (mod->word || mod->output) && pb_loading_tied(l) && pb_adapter_flag(l->a, "ensure_weight_tying") &&
-           (!strcmp(last, "embed_tokens") || !strcmp(last, "lm_head"));
 }
 
 /* On which level a whole weight or bias belongs; -1 with an error if the config does not speak of it. */
@@ -175,7 +130,8 @@ static int level_of(const pb_loading *l, const pb_module *mod, bool bias, bool b
         return pb_loading_stays_tied(l, mod) ? SHARED : ALONE;
     if (bias && (all || (some && mod->targeted)))
         return SHARED;
-    if ((bias ? l->resized && mod->output : mod->word || mod->output) && base_layer == mod->targeted)
+    if ((bias ? l->resized && mod->is_lm_head : mod->is_word_embedding || mod->is_lm_head) &&
+        base_layer == mod->targeted)
         return SHARED;
     return pb_error("%s: '%s': adapter_config.json says nothing of it: neither modules_to_save nor bias",
                     l->a->file_path, t->name);
@@ -197,18 +153,18 @@ static bool is_left_over(const char *name)
 
 static int put_whole(pb_loading *l, pb_module *mod, bool bias, int where, const pb_array *t)
 {
-    pb_param *p = bias ? mod->b : where == ALONE ? pb_loading_alone(l, mod) : mod->w;
+    pb_param *p = bias ? mod->b : where == ALONE ? pb_loading_untied_weight(l, mod) : mod->w;
     bool again = mod->given[bias];
     for (size_t i = 0; !again && !bias && i < l->modules; i++)
         again = l->module[i].w == p && l->module[i].given[0];
-    pb_loading_own(l, p);
+    pb_loading_make_writable(l, p);
     mod->given[bias] = true;
     return put(l, p, t, again);
 }
 
 static int take_whole(pb_loading *l, size_t i, level wanted)
 {
-    const pb_array *t = pb_weights_at(l->a->file, i);
+    const pb_array *t = pb_weights_at(l->a->weights, i);
     pb_arena *arena = l->m->arena;
     const char *name = without(arena, without(arena, t->name, "base_model.model."), "base_model.");
     name = without(arena, name, l->peft->layout == PB_PEFT_NORMS ? ".ln_tuning_layers" : "\n");
@@ -225,7 +181,7 @@ static int take_whole(pb_loading *l, size_t i, level wanted)
 
 static int take_level(pb_loading *l, level wanted)
 {
-    for (size_t i = 0; i < pb_weights_count(l->a->file); i++)
+    for (size_t i = 0; i < pb_weights_count(l->a->weights); i++)
         if (!l->used[i] && take_whole(l, i, wanted))
             return -1;
     return 0;
@@ -271,7 +227,7 @@ static const pb_json *ids_of(const pb_loading *l, const pb_module *mod)
     const pb_json *v = pb_json_get(l->config, "trainable_token_indices");
     search s = {mod->local, NULL};
     if (pb_json_is_array(v))
-        return mod->word ? v : NULL;
+        return mod->is_word_embedding ? v : NULL;
     pb_json_each(v, see_key, &s);
     return s.found;
 }
@@ -280,12 +236,12 @@ static const pb_json *ids_of(const pb_loading *l, const pb_module *mod)
 
 static bool has_rows(const pb_loading *l, const pb_module *mod)
 {
-    return pb_weights_find(l->a->file, pb_arena_format(l->m->arena, "base_model.model.%s." ROWS, mod->local));
+    return pb_weights_find(l->a->weights, pb_arena_format(l->m->arena, "base_model.model.%s." ROWS, mod->local));
 }
 
 static int put_rows(pb_loading *l, const pb_module *mod, const pb_json *ids, pb_param *p)
 {
-    const pb_array *t = pb_loading_tensor(l, mod, ROWS);
+    const pb_array *t = pb_loading_module_tensor(l, mod, ROWS);
     if (!pb_json_is_array(ids) || t->dims != 2 || t->shape[1] != p->cols || (size_t)t->shape[0] != pb_json_size(ids))
         return pb_error("%s: trainable_token_indices: want a list of ids, one for each row of '%s'", l->a->config_path,
                         t->name);
@@ -303,8 +259,8 @@ static int put_rows(pb_loading *l, const pb_module *mod, const pb_json *ids, pb_
 static int take_rows(pb_loading *l, pb_module *mod, bool output_has_rows)
 {
     const pb_json *ids = ids_of(l, mod);
-    bool there = has_rows(l, mod), both = mod->word && pb_loading_tied(l) && !output_has_rows;
-    if (!there && ids && !(mod->output && pb_loading_tied(l)))
+    bool there = has_rows(l, mod), both = mod->is_word_embedding && pb_loading_is_tied(l) && !output_has_rows;
+    if (!there && ids && !(mod->is_lm_head && pb_loading_is_tied(l)))
         return pb_error("%s: no tensor 'base_model.model.%s." ROWS "'", l->a->file_path, mod->local);
     if (!there)
         return 0;
@@ -312,25 +268,25 @@ static int take_rows(pb_loading *l, pb_module *mod, bool output_has_rows)
         return pb_error("%s: trainable_token_indices: want ids for '%s', and nothing else about it", l->a->config_path,
                         mod->local);
     for (size_t i = 0; i < l->modules; i++) /* PEFT then computes another update than it saved */
-        if (mod->word && l->begun_tied && l->module[i].output && l->module[i].targeted)
+        if (mod->is_word_embedding && l->was_tied && l->module[i].is_lm_head && l->module[i].targeted)
             return pb_error(
                 "%s: trainable_token_indices: of a table that is '%s' as well, which is targeted: not supported",
                 l->a->config_path, l->module[i].local);
-    if ((both || mod->output) && l->m->head_b)
+    if ((both || mod->is_lm_head) && l->m->head_b)
         return pb_error(
             "%s: trainable_token_indices: of a head with a bias, which PEFT leaves out before merging and adds "
             "behind it: not supported",
             l->a->config_path);
     if (both)
-        pb_loading_own(l, mod->w);
-    return put_rows(l, mod, ids, both ? mod->w : pb_loading_alone(l, mod));
+        pb_loading_make_writable(l, mod->w);
+    return put_rows(l, mod, ids, both ? mod->w : pb_loading_untied_weight(l, mod));
 }
 
 static int take_all_rows(pb_loading *l)
 {
     bool output_has_rows = false;
     for (size_t i = 0; i < l->modules; i++)
-        output_has_rows = output_has_rows || (l->module[i].output && has_rows(l, &l->module[i]));
+        output_has_rows = output_has_rows || (l->module[i].is_lm_head && has_rows(l, &l->module[i]));
     for (size_t i = 0; i < l->modules; i++)
         if (l->module[i].kind != PB_MODULE_NORM && take_rows(l, &l->module[i], output_has_rows))
             return -1;
@@ -352,8 +308,8 @@ static bool is_harmless(const pb_loading *l, const char *name)
 static int check_rest(const pb_loading *l)
 {
     pb_text homeless = {0};
-    for (size_t i = 0; i < pb_weights_count(l->a->file); i++) {
-        const char *name = pb_weights_at(l->a->file, i)->name;
+    for (size_t i = 0; i < pb_weights_count(l->a->weights); i++) {
+        const char *name = pb_weights_at(l->a->weights, i)->name;
         if (!l->used[i] && !is_harmless(l, name))
             pb_text_add(&homeless, "%s'%s'", homeless.length ? ", " : "", name);
     }
@@ -364,10 +320,10 @@ static int check_rest(const pb_loading *l)
     return rc;
 }
 
-int pb_loading_base(pb_loading *l)
+int pb_loading_replace_base(pb_loading *l)
 {
-    return take_level(l, SHARED) || pb_loading_take_away(l) || pb_loading_fold(l) || take_level(l, ALONE) ||
-                   take_all_rows(l) || check_given(l) || check_rest(l)
+    return take_level(l, SHARED) || pb_loading_subtract_initial(l) || pb_loading_fold_updates(l) ||
+                   take_level(l, ALONE) || take_all_rows(l) || check_given(l) || check_rest(l)
                ? -1
                : 0;
 }

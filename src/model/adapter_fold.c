@@ -37,7 +37,7 @@ static int take_away(pb_loading *l, pb_module *mod, beginning how)
 {
     pb_site site = pb_loading_site(mod);
     pb_low_rank u = l->a->method->low_rank(l->a->conf, &site);
-    pb_loading_own(l, mod->w);
+    pb_loading_make_writable(l, mod->w);
     if (how == PISSA ? pb_lowrank_subtract_leading(mod->w->x, mod->w->rows, mod->w->cols, u.rank)
                      : pb_lowrank_subtract_qr(mod->w->x, mod->w->rows, mod->w->cols, u.rank, u.scale)) {
         char *cause = pb_strdup(pb_error_text());
@@ -49,7 +49,7 @@ static int take_away(pb_loading *l, pb_module *mod, beginning how)
     return 0;
 }
 
-int pb_loading_take_away(pb_loading *l)
+int pb_loading_subtract_initial(pb_loading *l)
 {
     int how = beginning_of(l);
     if (how < 0)
@@ -88,17 +88,17 @@ static bool is_on(const pb_loading *l, const char *option)
 static int add_tensors(pb_loading *l, const pb_module *mod)
 {
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
-        const char *theirs = pb_loading_theirs(mod, t);
+        const char *theirs = pb_loading_tensor_name(mod, t);
         if (!is_on(l, t->when))
             continue;
-        const pb_array *a = pb_loading_tensor(l, mod, theirs);
+        const pb_array *a = pb_loading_module_tensor(l, mod, theirs);
         if (!a || a->dims < 1 || a->dims > 2)
             return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, theirs);
         bool upright = a->dims == 2 && a->shape[1] == 1 && l->peft->input_option;
         int rows = a->dims == 1 || upright ? 1 : (int)a->shape[0];
         int cols = (int)(a->dims == 1 || upright ? a->shape[0] : a->shape[1]);
-        const char *name = pb_arena_format(l->m->arena, "layer.-1.%s.%s.%s", mod->local, l->a->method->name, t->ours);
-        if (pb_loading_take(l, pb_loading_add(l, name, NULL, PB_ADDED, -1, rows, cols), a, false))
+        pb_param *p = pb_loading_new_param(l, pb_loading_param_name(l, mod, t->ours), NULL, PB_ADDED, -1, rows, cols);
+        if (pb_loading_copy(l, p, a, false))
             return -1;
     }
     return 0;
@@ -122,8 +122,7 @@ static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site
 {
     int rank = 0;
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
-        const pb_param *p = pb_model_find(
-            l->m, pb_arena_format(l->m->arena, "layer.-1.%s.%s.%s", mod->local, l->a->method->name, t->ours));
+        const pb_param *p = pb_model_find(l->m, pb_loading_param_name(l, mod, t->ours));
         int want = mod->feedforward ? site->in : site->out;
         if (!p)
             continue;
@@ -141,7 +140,7 @@ static int fold(pb_loading *l, pb_module *mod)
 {
     if (add_tensors(l, mod))
         return -1;
-    pb_param *w = pb_loading_alone(l, mod), *b = mod->b;
+    pb_param *w = pb_loading_untied_weight(l, mod), *b = mod->b;
     pb_site site = pb_loading_site(mod);
     if (check_shapes(l, mod, &site))
         return -1;
@@ -155,7 +154,7 @@ static int fold(pb_loading *l, pb_module *mod)
     size_t bytes = (size_t)w->rows * (size_t)w->cols * sizeof *w->x;
     pb_real *x = memcpy(pb_alloc(bytes), before.x, bytes);
     if (b)
-        pb_loading_own(l, b);
+        pb_loading_make_writable(l, b);
     bias.x = b ? value_of(b) : NULL;
     site.w = &before;
     site.b = b ? &bias : NULL;
@@ -177,13 +176,14 @@ static pb_param *bias_of(pb_loading *l, pb_module *mod)
     pb_model *m = l->m;
     if (mod->b || mod->kind != PB_MODULE_LINEAR) {
         if (mod->b)
-            pb_loading_own(l, mod->b);
+            pb_loading_make_writable(l, mod->b);
         return mod->b;
     }
     int layer = mod->site ? mod->site->layer : -1;
     const char *name = mod->site ? pb_arena_format(m->arena, "layer.%d.%s.bias", layer, mod->site->role)
                                  : pb_arena_format(m->arena, "%s.bias", mod->local);
-    mod->b = pb_loading_add(l, name, pb_arena_format(m->arena, "%s.bias", mod->name), PB_BIAS, layer, 1, mod->w->rows);
+    mod->b =
+        pb_loading_new_param(l, name, pb_arena_format(m->arena, "%s.bias", mod->name), PB_BIAS, layer, 1, mod->w->rows);
     if (mod->site)
         mod->site->b = mod->b;
     else if (mod->w == m->head_w)
@@ -196,7 +196,8 @@ static pb_param *bias_of(pb_loading *l, pb_module *mod)
 /* y += scale (B A x + b): the last of it is a bias of the module. */
 static int add_bias(pb_loading *l, pb_module *mod)
 {
-    const pb_array *t = l->peft->bias && l->a->method->low_rank ? pb_loading_tensor(l, mod, l->peft->bias) : NULL;
+    const pb_array *t = l->peft->bias && l->a->method->low_rank ? pb_loading_module_tensor(l, mod, l->peft->bias)
+                                                                : NULL;
     const char *key = l->peft->bias_key;
     bool wanted = key && pb_adapter_flag(l->a, key);
     if (!t && !wanted)
@@ -220,7 +221,7 @@ static int add_bias(pb_loading *l, pb_module *mod)
     return rc;
 }
 
-int pb_loading_fold(pb_loading *l)
+int pb_loading_fold_updates(pb_loading *l)
 {
     if (l->peft->layout != PB_PEFT_SITES)
         return 0;

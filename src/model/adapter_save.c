@@ -187,7 +187,7 @@ static int save_prefix(saving *s)
         const pb_node *n = with_prefix(s, arena, machine, k / 2, k % 2);
         rc = n ? 0 : -1;
         if (n && !out)
-            out = pb_tensor_writer_tensor(&s->tensors, "prompt_embeddings", n->rows - 1, columns, 2);
+            out = pb_tensor_writer_tensor(&s->tensors, s->method->peft->tensors[0].theirs, n->rows - 1, columns, 2);
         for (int r = 0; n && r < n->rows - 1; r++)
             pb_to_floats(n->x + (size_t)r * (size_t)width, (size_t)width,
                          out + (size_t)r * (size_t)columns + (size_t)k * (size_t)width);

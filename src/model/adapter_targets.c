@@ -11,7 +11,7 @@
 /* clang-format off */
 static const struct {
     const char *kind, *families, *names;
-} usual[] = {
+} default_targets[] = {
     {"LORA", "bert roberta", "query value"},
     {"LORA", "gpt2", "c_attn"},
     {"LORA", "llama mistral qwen2 qwen3", "q_proj v_proj"},
@@ -29,12 +29,6 @@ static const struct {
 /* clang-format on */
 
 /* ---- the modules of a model ----------------------------------------------------------------------------- */
-
-bool pb_loading_tied(const pb_loading *l)
-{
-    pb_head head = l->m->head;
-    return (head == PB_HEAD_CAUSAL || head == PB_HEAD_MASKED) && l->m->head_w == l->m->word;
-}
 
 /* The parameter whose tensor is called `module``what` in a checkpoint, or NULL. */
 static pb_param *named(const pb_model *m, const char *module, const char *what)
@@ -69,8 +63,8 @@ static void add_module(pb_loading *l, const char *name, pb_param *w, bool output
         .w = w,
         .b = output ? m->head_b : named(m, name, ".bias"),
         .site = site_of(m, w),
-        .word = w == m->word && !output,
-        .output = output,
+        .is_word_embedding = w == m->word && !output,
+        .is_lm_head = output,
     };
 }
 
@@ -84,7 +78,7 @@ static void list_modules(pb_loading *l)
             add_module(l, pb_arena_format(m->arena, "%.*s", (int)(strlen(origin) - strlen(".weight")), origin),
                        m->param[i], language && m->param[i] == m->head_w && m->head_w != m->word);
     }
-    if (pb_loading_tied(l))
+    if (pb_loading_is_tied(l))
         add_module(l, m->config.family->masked.out, m->word, true);
 }
 
@@ -92,8 +86,8 @@ static void list_modules(pb_loading *l)
 static bool has_prefix(const pb_loading *l, const char *prefix)
 {
     static const char before[] = "base_model.model.";
-    for (size_t i = 0; i < pb_weights_count(l->a->file); i++) {
-        const char *name = pb_weights_at(l->a->file, i)->name;
+    for (size_t i = 0; i < pb_weights_count(l->a->weights); i++) {
+        const char *name = pb_weights_at(l->a->weights, i)->name;
         if (!strncmp(name, before, strlen(before)) && !strncmp(name + strlen(before), prefix, strlen(prefix)))
             return true;
     }
@@ -126,16 +120,19 @@ static const char *word_at(pb_loading *l, const pb_json *list, const char *words
     return words ? pb_arena_format(l->m->arena, "%.*s", (int)strcspn(words, " "), words) : NULL;
 }
 
-static const char *usual_names(const pb_loading *l, const char *kind)
+/* PEFT's default for target_modules, or for feedforward_modules; NULL if it has none for this family. */
+static const char *default_names(const pb_loading *l, bool feedforward)
 {
     char *family = pb_format(" %s ", l->m->config.family->type);
+    char *kind = pb_format("%s%s", l->a->type, feedforward ? " feedforward" : "");
     const char *found = NULL;
-    for (size_t i = 0; i < PB_COUNT(usual) && !found; i++) {
-        char *families = pb_format(" %s ", usual[i].families);
-        if (!strcmp(usual[i].kind, kind) && strstr(families, family))
-            found = usual[i].names;
+    for (size_t i = 0; i < PB_COUNT(default_targets) && !found; i++) {
+        char *families = pb_format(" %s ", default_targets[i].families);
+        if (!strcmp(default_targets[i].kind, kind) && strstr(families, family))
+            found = default_targets[i].names;
         free(families);
     }
+    free(kind);
     free(family);
     return found;
 }
@@ -146,19 +143,10 @@ static const pb_json *field(const pb_loading *l, const char *key)
     return v && !pb_json_is_null(v) ? v : NULL;
 }
 
-static int bad_field(const pb_loading *l, const char *key)
-{
-    char *cause = pb_strdup(pb_error_text());
-    pb_error_clear();
-    pb_error("%s: %s: %s", l->a->config_path, key, cause);
-    free(cause);
-    return -1;
-}
-
 static int matches(const pb_loading *l, const char *key, const char *pattern, const char *name)
 {
     int fit = pb_pattern_matches(pattern, name);
-    return fit < 0 ? bad_field(l, key) : fit;
+    return fit < 0 ? pb_loading_config_error(l, key) : fit;
 }
 
 /* A whole name, or what stands behind one of its dots. */
@@ -254,14 +242,14 @@ static int in_layers(pb_loading *l, const pb_module *mod)
 static bool is_linear(const pb_loading *l, const pb_module *mod)
 {
     bool head = l->m->head == PB_HEAD_CLASSES && (!strcmp(mod->name, "score") || !strcmp(mod->name, "classifier"));
-    return mod->kind == PB_MODULE_LINEAR && !mod->output && !head;
+    return mod->kind == PB_MODULE_LINEAR && !mod->is_lm_head && !head;
 }
 
 static int is_targeted(pb_loading *l, const pb_module *mod)
 {
     const pb_json *v = field(l, "target_modules");
     const char *pattern = pb_json_text(v, NULL), *word;
-    const char *names = v ? NULL : usual_names(l, l->a->type);
+    const char *names = v ? NULL : default_names(l, false);
     int fit = is_excluded(l, mod->local);
     if (fit)
         return fit < 0 ? -1 : 0;
@@ -281,7 +269,7 @@ static int is_feedforward(pb_loading *l, const pb_module *mod)
 {
     const pb_json *v = field(l, "feedforward_modules");
     const char *pattern = pb_json_text(v, NULL), *word;
-    const char *names = v ? NULL : usual_names(l, "IA3 feedforward");
+    const char *names = v ? NULL : default_names(l, true);
     int fit = pattern ? matches(l, "feedforward_modules", pattern, mod->local) : 0;
     for (size_t i = 0; !fit && !pattern && (word = word_at(l, v, names, i)); i++)
         fit = pb_ends_in(mod->local, word);
@@ -290,19 +278,14 @@ static int is_feedforward(pb_loading *l, const pb_module *mod)
 
 /* ---- held against the file -------------------------------------------------------------------------------------- */
 
-const char *pb_loading_theirs(const pb_module *mod, const pb_peft_tensor *t)
-{
-    return mod->kind == PB_MODULE_EMBEDDING ? t->embedding : t->theirs;
-}
-
 /* A tensor of the method at this module, if the file has one. */
 static const char *tensor_there(pb_loading *l, const pb_module *mod)
 {
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
-        const char *theirs = pb_loading_theirs(mod, t);
+        const char *theirs = pb_loading_tensor_name(mod, t);
         char *name = pb_arena_format(l->m->arena, "base_model.model.%s.%s%s", mod->local, theirs ? theirs : "",
                                      l->peft->layout == PB_PEFT_NORMS ? ".weight" : "");
-        if (theirs && pb_weights_find(l->a->file, name))
+        if (theirs && pb_weights_find(l->a->weights, name))
             return name;
     }
     return NULL;
@@ -312,7 +295,7 @@ static int check_module(pb_loading *l, const pb_module *mod)
 {
     const char *there = tensor_there(l, mod), *kind = l->a->method->peft->type;
     if (mod->targeted && l->peft->layout == PB_PEFT_SITES &&
-        (mod->kind == PB_MODULE_NORM || !pb_loading_theirs(mod, &l->peft->tensors[0])))
+        (mod->kind == PB_MODULE_NORM || !pb_loading_tensor_name(mod, &l->peft->tensors[0])))
         return pb_error("%s: target_modules: names '%s', which is no module that PEFT puts a %s on", l->a->config_path,
                         mod->local, kind);
     if (mod->targeted && !there)
@@ -329,10 +312,10 @@ static int choose(pb_loading *l)
     const pb_json *targets = field(l, "target_modules");
     if (pb_json_text(targets, NULL) && (field(l, "layers_to_transform") || field(l, "layers_pattern")))
         return pb_error("%s: layers_to_transform: want null where target_modules is a text", l->a->config_path);
-    if (!targets && !usual_names(l, l->a->type))
+    if (!targets && !default_names(l, false))
         return pb_error("%s: target_modules: want the names of modules; PEFT has no default for a %s",
                         l->a->config_path, pb_model_family(l->m));
-    if (l->peft->input_option && !field(l, "feedforward_modules") && !usual_names(l, "IA3 feedforward"))
+    if (l->peft->input_option && !field(l, "feedforward_modules") && !default_names(l, true))
         return pb_error("%s: feedforward_modules: want the names of modules; PEFT has no default for a %s",
                         l->a->config_path, pb_model_family(l->m));
     for (size_t i = 0; i < l->modules; i++) {
@@ -376,15 +359,15 @@ static int check_lists(const pb_loading *l)
 static int check_prompt(const pb_loading *l)
 {
     for (size_t i = 0; i < l->modules; i++)
-        if (l->module[i].word && l->module[i].saved)
+        if (l->module[i].is_word_embedding && l->module[i].saved)
             return pb_error("%s: modules_to_save: '%s', which PEFT does not use together with %s, is not supported",
                             l->a->config_path, l->module[i].local, l->a->type);
     return 0;
 }
 
-int pb_loading_modules(pb_loading *l)
+int pb_loading_list_modules(pb_loading *l)
 {
-    l->begun_tied = pb_loading_tied(l);
+    l->was_tied = pb_loading_is_tied(l);
     list_modules(l);
     name_as_the_file(l);
     if (check_lists(l))

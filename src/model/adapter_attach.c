@@ -1,0 +1,243 @@
+/* adapter_attach: reads an opened PEFT folder onto a model. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/adapter_load.h"
+#include "tokenizer/pattern.h"
+
+/* ---- settings ----------------------------------------------------------------------------------------- */
+
+static int set(pb_loading *l, const char *key, const char *option, const char *value)
+{
+    return pb_option_set(l->a->method->options, l->a->conf, option, value) ? pb_loading_config_error(l, key) : 0;
+}
+
+/* ---- other values at some modules: "rank_pattern" --------------------------------------------------------- */
+
+typedef struct pattern_reader {
+    const pb_loading *l;
+    const char *key, *module;
+    char *first; /* the value of the first entry that fits the module */
+    bool failed;
+} pattern_reader;
+
+/* The first entry that fits counts, as in PEFT. */
+static int read_pattern(void *ctx, const char *pattern, const pb_json *value)
+{
+    pattern_reader *r = ctx;
+    char *whole = pb_format("(.*\\.)?(%s)", pattern);
+    int fit = pb_pattern_matches(whole, r->module);
+    r->failed = r->failed || fit < 0;
+    if (fit == 1 && isnan(pb_json_number(value, NAN)))
+        r->failed = pb_error("%s: %s: '%s': want a number", r->l->a->config_path, r->key, pattern);
+    if (fit == 1 && !r->failed && !r->first)
+        r->first = pb_json_plain(value);
+    free(whole);
+    return r->failed;
+}
+
+/* PEFT writes the entries in alphabetical order and makes the tensors of an adapter that it loads after the first one
+ * that fits.  Where that is another entry than the one that the adapter was made by, PEFT cannot load it, and the same
+ * change of order would be invisible in alpha_pattern. */
+static int check_rows(const pattern_reader *r, const char *key, const char *usual, long long rows)
+{
+    const char *value = r->first ? r->first : usual;
+    if (value && strtod(value, NULL) == (double)rows)
+        return 0;
+    return pb_error("%s: '%s': has rank %lld; %s and %s of adapter_config.json say %s", r->l->a->file_path, r->module,
+                    rows, key, r->key, value ? value : "nothing");
+}
+
+static int add_pattern(pb_loading *l, const pb_peft_key *k, const pb_module *mod, const char *usual, pb_text *list)
+{
+    pattern_reader r = {.l = l, .key = k->pattern, .module = mod->local};
+    const pb_array *t = k->rows ? pb_loading_module_tensor(l, mod, pb_loading_tensor_name(mod, &l->peft->tensors[0]))
+                                : NULL;
+    pb_site site = pb_loading_site(mod);
+    pb_json_each(pb_json_get(l->config, k->pattern), read_pattern, &r);
+    int rc = r.failed || (t && check_rows(&r, k->key, usual, (long long)t->shape[0])) ? -1 : 0;
+    if (!rc && r.first)
+        pb_text_add(list, "%s%d.%s=%s", list->length ? " " : "", site.layer, site.role, r.first);
+    free(r.first);
+    return rc;
+}
+
+static int set_pattern(pb_loading *l, const pb_peft_key *k, const char *usual)
+{
+    pb_text list = {0};
+    int rc = 0;
+    for (size_t i = 0; i < l->modules && !rc; i++)
+        if (l->module[i].targeted)
+            rc = add_pattern(l, k, &l->module[i], usual, &list);
+    rc = rc || set(l, k->pattern, k->pattern_option, list.data ? list.data : "") ? -1 : 0;
+    pb_text_free(&list);
+    return rc;
+}
+
+static int set_keys(pb_loading *l)
+{
+    for (const pb_peft_key *k = l->peft->keys; k->key; k++) {
+        char *value = pb_adapter_value(l->a, k->key);
+        int rc = (value && set(l, k->key, k->option, value)) || (k->pattern && set_pattern(l, k, value)) ? -1 : 0;
+        free(value);
+        if (rc)
+            return -1;
+    }
+    for (const pb_peft_tensor *s = l->peft->loaded; s && s->ours; s++)
+        if (set(l, s->ours, s->ours, s->theirs))
+            return -1;
+    return 0;
+}
+
+/* The projections of the layers that the config targets, and those of them whose input is meant. */
+static int set_targets(pb_loading *l)
+{
+    pb_text targets = {0}, inputs = {0};
+    int rc = 0;
+    for (size_t i = 0; i < l->modules && !rc; i++) {
+        const pb_module *mod = &l->module[i];
+        if (!mod->targeted || !l->peft->tensors[0].theirs)
+            continue;
+        pb_site site = pb_loading_site(mod);
+        const pb_array *t = pb_loading_module_tensor(l, mod, pb_loading_tensor_name(mod, &l->peft->tensors[0]));
+        if (mod->site)
+            pb_text_add(&targets, "%s%d.%s", targets.length ? " " : "", site.layer, site.role);
+        if (mod->feedforward)
+            pb_text_add(&inputs, "%s%d.%s", inputs.length ? " " : "", site.layer, site.role);
+        if (l->peft->input_option && t->count > 1 && (t->shape[0] == 1) != mod->feedforward)
+            rc = pb_error("%s: '%s': is about %s, but feedforward_modules says the other", l->a->file_path, t->name,
+                          t->shape[0] == 1 ? "what comes in" : "what goes out");
+    }
+    rc = rc || set(l, "target_modules", "targets", targets.data ? targets.data : "") ||
+                 (l->peft->input_option &&
+                  set(l, "feedforward_modules", l->peft->input_option, inputs.data ? inputs.data : ""))
+             ? -1
+             : 0;
+    pb_text_free(&targets);
+    pb_text_free(&inputs);
+    return rc;
+}
+
+/* ---- values ------------------------------------------------------------------------------------------- */
+
+static int take_sites(pb_loading *l)
+{
+    for (size_t i = 0; i < l->modules; i++) {
+        const pb_module *mod = &l->module[i];
+        for (const pb_peft_tensor *t = l->peft->tensors; mod->targeted && mod->site && t->ours; t++) {
+            pb_param *p = pb_model_find(l->m, pb_loading_param_name(l, mod, t->ours));
+            const pb_array *array = p ? pb_loading_module_tensor(l, mod, t->theirs) : NULL;
+            if (p && !array)
+                return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, t->theirs);
+            if (p && pb_loading_copy(l, p, array, false))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+/* [P, 2 layers, kv]: of layer l the keys at 2l, the values at 2l+1. */
+static int take_prefix(pb_loading *l)
+{
+    const pb_peft_tensor *keys = &l->peft->tensors[0], *values = &l->peft->tensors[1];
+    const pb_array *t = pb_loading_tensor(l, keys->theirs);
+    int width = pb_model_kv_width(l->m), layers = l->m->config.layers;
+    if (!t || t->dims != 2 || t->shape[1] != (int64_t)2 * layers * width)
+        return pb_error("%s: %s: want a tensor [tokens, %d]", l->a->file_path, keys->theirs, 2 * layers * width);
+    for (int k = 0; k < 2 * layers; k++) {
+        pb_param *p = pb_model_find(l->m, pb_arena_format(l->m->arena, "layer.%d.attn.%s.%s", k / 2, l->a->method->name,
+                                                          k % 2 ? values->ours : keys->ours));
+        if (!p || p->rows != t->shape[0])
+            return pb_error("%s: %s: want %s rows", l->a->file_path, keys->theirs, l->peft->keys[0].key);
+        for (int r = 0; r < p->rows; r++)
+            if (pb_array_reals(t, ((size_t)r * (size_t)(2 * layers) + (size_t)k) * (size_t)width, (size_t)width,
+                               p->x + (size_t)r * (size_t)width))
+                return -1;
+    }
+    return 0;
+}
+
+static int take_prompt(pb_loading *l)
+{
+    const pb_array *t = pb_loading_tensor(l, l->peft->tensors[0].theirs);
+    pb_param *p =
+        pb_model_find(l->m, pb_arena_format(l->m->arena, "%s.%s", l->a->method->name, l->peft->tensors[0].ours));
+    return t && p ? pb_loading_copy(l, p, t, false)
+                  : pb_error("%s: no tensor '%s'", l->a->file_path, l->peft->tensors[0].theirs);
+}
+
+static int take_method(pb_loading *l)
+{
+    switch (l->peft->layout) {
+    case PB_PEFT_SITES: return take_sites(l);
+    case PB_PEFT_PREFIX: return take_prefix(l);
+    case PB_PEFT_PROMPT: return take_prompt(l);
+    case PB_PEFT_NORMS: return 0; /* whole modules, as those of modules_to_save */
+    }
+    PB_BUG("layout %d", (int)l->peft->layout);
+}
+
+/* ---- attaching --------------------------------------------------------------------------------------------- */
+
+/* An adapter written here says which weights it is for. */
+static int check_base(const pb_loading *l, bool force)
+{
+    const char *wanted = pb_weights_metadata(l->a->weights, "base_sha256");
+    if (!wanted || force)
+        return 0;
+    pb_digest base = pb_model_digest(l->m);
+    return strcmp(wanted, base.hex) ? pb_error("%s: made for weights of SHA-256 %s, but %s has %s; --force takes it",
+                                               l->a->file_path, wanted, pb_model_dir(l->m), base.hex)
+                                    : 0;
+}
+
+/* So does one made here say what its head's classes are called. */
+static int name_classes(const pb_loading *l)
+{
+    const char *names = pb_weights_metadata(l->a->weights, "classes");
+    return names ? pb_model_name_classes(l->m, names) : 0;
+}
+
+/* What PEFT has written of the shape of the network is what it reads it by. */
+static int check_sizes(const pb_loading *l)
+{
+    const pb_config *c = &l->m->config;
+    bool prefix = l->peft->layout == PB_PEFT_PREFIX;
+    const struct {
+        const char *key;
+        int want;
+    } sizes[] = {{"num_layers", c->layers},
+                 {"num_transformer_submodules", 1},
+                 {"token_dim", prefix ? pb_model_kv_width(l->m) : c->width},
+                 {"num_attention_heads", prefix ? c->kv_heads : c->heads}};
+    for (size_t i = 0; i < PB_COUNT(sizes); i++) {
+        long long got = pb_json_integer(pb_json_get(l->config, sizes[i].key), sizes[i].want);
+        if (got != sizes[i].want)
+            return pb_error("%s: %s: want %d for this model, got %lld", l->a->config_path, sizes[i].key, sizes[i].want,
+                            got);
+    }
+    return 0;
+}
+
+static int attach(pb_loading *l, bool force)
+{
+    pb_attached part = {.method = l->a->method, .conf = l->a->conf};
+    bool sites = l->peft->layout == PB_PEFT_SITES, norms = l->peft->layout == PB_PEFT_NORMS;
+    l->m->targets_elsewhere = true;
+    return check_base(l, force) || pb_loading_list_modules(l) || (!sites && !norms && check_sizes(l)) ||
+                   pb_loading_resize_vocabulary(l) || set_keys(l) || (sites && set_targets(l)) ||
+                   pb_model_attach(l->m, &part, 1) || take_method(l) || pb_loading_replace_base(l) || name_classes(l)
+               ? -1
+               : 0;
+}
+
+int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force)
+{
+    pb_loading l = {.a = a, .config = pb_json_root(a->doc), .peft = a->method->peft, .m = m};
+    l.used = pb_alloc(pb_weights_count(a->weights) + 1);
+    int rc = attach(&l, force);
+    free(l.used);
+    free(l.module);
+    return rc;
+}

@@ -1,0 +1,24 @@
+/* adapter_internal: an opened adapter folder.  Not for other rooms. */
+#ifndef PB_ADAPTER_INTERNAL_H
+#define PB_ADAPTER_INTERNAL_H
+
+#include "model/adapter.h"
+#include "model/internal.h"
+
+struct pb_adapter {
+    char *dir, *config_path, *file_path;
+    pb_json_doc *doc;    /* adapter_config.json                          */
+    const char *type;    /* its peft_type; owned by doc                  */
+    pb_weights *weights; /* the tensors' file                            */
+    const pb_method *method;
+    void *conf; /* the method's settings, as read when the adapter was attached; owns its texts */
+};
+
+/* The value of a member of adapter_config.json as text, or PEFT's default where the member is absent or null.  Returns
+ * NULL if the value is a list or an object, or if there is no default.  The caller frees it. */
+char *pb_adapter_value(const pb_adapter *a, const char *key);
+
+/* True if the same value is `true`. */
+bool pb_adapter_flag(const pb_adapter *a, const char *key);
+
+#endif
