@@ -2,13 +2,8 @@
 #include "peftbench.h"
 
 static const pb_option options[] = {
-    {.name = "shots",
-     .type = PB_INT,
-     .offset = offsetof(pb_prompting, shots),
-     .preset = "4",
-     .min = 1,
-     .max = 100000,
-     .help = "k, drawn by the seed, as many of each class as possible; those without room are dropped and counted"},
+    PB_OPTION(pb_prompting, shots, INT, "4", 1, 100000,
+              "k, drawn by the seed, as many of each class as possible; those without room are dropped and counted"),
     PB_PROMPTING_OPTIONS,
     {0},
 };

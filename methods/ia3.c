@@ -6,16 +6,9 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    {.name = "targets",
-     .type = PB_TEXT,
-     .offset = offsetof(conf, targets),
-     .preset = "attn.k attn.v attn.qkv mlp.down",
-     .help = "projections to rescale"},
-    {.name = "inputs",
-     .type = PB_TEXT,
-     .offset = offsetof(conf, inputs),
-     .preset = "mlp.down",
-     .help = "those that are scaled where x comes in; the others are where y goes out"},
+    PB_OPTION(conf, targets, TEXT, "attn.k attn.v attn.qkv mlp.down", "projections to rescale"),
+    PB_OPTION(conf, inputs, TEXT, "mlp.down",
+              "those that are scaled where x comes in; the others are where y goes out"),
     {0},
 };
 

@@ -8,13 +8,7 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    {.name = "k",
-     .type = PB_INT,
-     .offset = offsetof(conf, k),
-     .preset = "1",
-     .min = 1,
-     .max = 1000,
-     .help = "how many of the last layers train"},
+    PB_OPTION(conf, k, INT, "1", 1, 1000, "how many of the last layers train"),
     {0},
 };
 

@@ -9,27 +9,11 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    {.name = "length",
-     .type = PB_INT,
-     .offset = offsetof(conf, length),
-     .preset = "20",
-     .min = 1,
-     .max = 4096,
-     .help = "P, the number of soft tokens"},
-    {.name = "pool",
-     .type = PB_CHOICE,
-     .offset = offsetof(conf, pool),
-     .preset = "cls",
-     .choices = "first|cls",
-     .help = "what the head reads: the first row (a soft token, as PEFT does) or the text's [CLS]; a decoder's reads "
-             "the last row"},
-    {.name = "init",
-     .type = PB_REAL,
-     .offset = offsetof(conf, init),
-     .preset = "0.05",
-     .min = 0,
-     .max = 10,
-     .help = "standard deviation at the start; word embeddings have about 0.05"},
+    PB_OPTION(conf, length, INT, "20", 1, 4096, "P, the number of soft tokens"),
+    PB_OPTION(conf, pool, CHOICE, "cls", "first|cls",
+              "what the head reads: the first row (a soft token, as PEFT does) or the text's [CLS]; a decoder's reads "
+              "the last row"),
+    PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation at the start; word embeddings have about 0.05"),
     {0},
 };
 

@@ -14,18 +14,8 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    {.name = "start",
-     .type = PB_REAL,
-     .offset = offsetof(conf, start),
-     .preset = "1",
-     .min = -10,
-     .max = 10,
-     .help = "every element of s before training"},
-    {.name = "targets",
-     .type = PB_TEXT,
-     .offset = offsetof(conf, targets),
-     .preset = "attn.o",
-     .help = "projections to rescale"},
+    PB_OPTION(conf, start, REAL, "1", -10, 10, "every element of s before training"),
+    PB_OPTION(conf, targets, TEXT, "attn.o", "projections to rescale"),
     {0},
 };
 

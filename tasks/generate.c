@@ -13,21 +13,10 @@ typedef struct conf {
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
-    {.name = "source",
-     .type = PB_TEXT,
-     .offset = offsetof(conf, source),
-     .preset = "source",
-     .help = "column of what is given"},
-    {.name = "references",
-     .type = PB_TEXT,
-     .offset = offsetof(conf, references),
-     .preset = "reference",
-     .help = "columns of what would be right, `ref1, ref2`; empty fields are left out"},
-    {.name = "forms",
-     .type = PB_TEXT,
-     .offset = offsetof(conf, forms),
-     .preset = "",
-     .help = "file of other ways to say a slot's value, for the slot error rate"},
+    PB_OPTION(conf, source, TEXT, "source", "column of what is given"),
+    PB_OPTION(conf, references, TEXT, "reference",
+              "columns of what would be right, `ref1, ref2`; empty fields are left out"),
+    PB_OPTION(conf, forms, TEXT, "", "file of other ways to say a slot's value, for the slot error rate"),
     {0},
 };
 

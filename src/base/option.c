@@ -109,7 +109,7 @@ void pb_option_defaults(const pb_option *table, void *conf)
     for (const pb_option *row = table; row && row->name; row++) {
         if (row->type == PB_TEXT)
             *(char **)((char *)conf + row->offset) = NULL;
-        if (parse(row, (char *)conf + row->offset, row->preset))
+        if (parse(row, (char *)conf + row->offset, row->default_value))
             PB_BUG("default of %s", pb_error_text());
     }
 }

@@ -1,8 +1,7 @@
 /* option: tables that describe a struct of settings.
  *
- * A plugin declares its settings once, as rows {name, type, offset, default, min, max, help};
- * the engine allocates the struct, fills the defaults, parses and range-checks values, prints
- * them and lists the allowed ones.  No plugin parses a string.
+ * A method, a task or a part of the engine declares its settings once, as a table with one PB_OPTION row a setting.
+ * The engine allocates the struct, fills in the defaults, parses values, checks their range and prints them.
  */
 #ifndef PB_OPTION_H
 #define PB_OPTION_H
@@ -10,43 +9,73 @@
 #include "base/base.h"
 
 typedef enum pb_option_type {
-    PB_INT,    /* int                                                  */
-    PB_REAL,   /* double                                               */
-    PB_BOOL,   /* bool: yes/no, true/false, on/off, 1/0                */
-    PB_TEXT,   /* const char *: copied, owned by the filled struct's owner */
-    PB_CHOICE, /* int index into `choices`                             */
+    PB_INT,    /* int                                                         */
+    PB_REAL,   /* double                                                      */
+    PB_BOOL,   /* bool: yes/no, true/false, on/off, 1/0                       */
+    PB_TEXT,   /* const char *: a copy that pb_option_release() frees         */
+    PB_CHOICE, /* int: an index into the words of `choices`                   */
 } pb_option_type;
 
 typedef struct pb_option {
-    const char *name;
+    const char *name; /* the key in the settings file */
     pb_option_type type;
-    size_t offset;       /* of the field in the settings struct, by offsetof        */
-    const char *preset;  /* the default, as it would be written in the file         */
-    double min, max;     /* inclusive, for PB_INT and PB_REAL                        */
-    const char *choices; /* PB_CHOICE: "relu|gelu|tanh"                              */
-    const char *help;    /* one line                                                */
+    size_t offset;             /* of the field in the settings struct                     */
+    const char *default_value; /* written as in the settings file                         */
+    double min, max;           /* the allowed range, ends included; for PB_INT and PB_REAL */
+    const char *choices;       /* "relu|gelu|tanh", for PB_CHOICE                          */
+    const char *help;          /* one line                                                 */
 } pb_option;
 
-/* A table ends with a row whose name is NULL; a NULL table is an empty one. */
+/* One row of an option table: the setting that the field `field` of the struct type `conf` holds.  Its key is the
+ * field's name.  `kind` says which arguments follow; a field of another C type than the kind's does not compile.
+ *
+ *     PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the rank of B A")      int: default, minimum, maximum, help
+ *     PB_OPTION(conf, alpha, REAL, "16", 0, 1e6, "the scale's numerator") double: default, minimum, maximum, help
+ *     PB_OPTION(conf, rslora, BOOL, "no", "scale by alpha / sqrt(r)")     bool: default, help
+ *     PB_OPTION(conf, targets, TEXT, "attn.*", "projections to adapt")    const char *: default, help
+ *     PB_OPTION(conf, act, CHOICE, "gelu", "relu|gelu", "activation")     int: default, choices, help
+ */
+#define PB_OPTION(conf, field, kind, ...) PB_OPTION_NAMED(#field, conf, field, kind, __VA_ARGS__)
 
-/* Fills every field of `conf` from the defaults.  A bad default is a bug. */
+/* The same for a setting whose key differs from the field's name. */
+#define PB_OPTION_NAMED(key, conf, field, kind, ...)                                                                   \
+    {                                                                                                                  \
+        .name = key, .offset = offsetof(conf, field), PB_OPTION_##kind(((conf *)0)->field, __VA_ARGS__)                \
+    }
+
+/* The parts of a row that differ by kind.  _Generic has no case for a field of another type. */
+#define PB_OPTION_INT(field, value, low, high, text)                                                                   \
+    .type = _Generic((field), int : PB_INT), .default_value = value, .min = low, .max = high, .help = text
+#define PB_OPTION_REAL(field, value, low, high, text)                                                                  \
+    .type = _Generic((field), double : PB_REAL), .default_value = value, .min = low, .max = high, .help = text
+#define PB_OPTION_BOOL(field, value, text)                                                                             \
+    .type = _Generic((field), bool : PB_BOOL), .default_value = value, .help = text
+#define PB_OPTION_TEXT(field, value, text)                                                                             \
+    .type = _Generic((field), const char * : PB_TEXT), .default_value = value, .help = text
+#define PB_OPTION_CHOICE(field, value, allowed, text)                                                                  \
+    .type = _Generic((field), int : PB_CHOICE), .default_value = value, .choices = allowed, .help = text
+
+/* In all functions below a table ends with a row whose name is NULL, and NULL is an empty table. */
+
+/* Fills every field of `conf` with its default, whatever it held before.  Aborts if a default is not a valid value. */
 void pb_option_defaults(const pb_option *table, void *conf);
 
-/* Parses `value` into the field `name`.  -1 with "name: want WHAT, got VALUE" (or, for an
- * unknown name, "no setting 'x'; did you mean 'y'? allowed: ..."), the struct unchanged. */
+/* Parses `value` into the field of the setting `name` and returns 0.  Returns -1 with an error and leaves the struct
+ * unchanged if the value is not allowed ("name: want WHAT, got VALUE") or the table has no such setting
+ * ("no setting 'x'; did you mean 'y'? allowed: ..."). */
 int pb_option_set(const pb_option *table, void *conf, const char *name, const char *value);
 
-/* The row called `name`, or NULL. */
+/* Returns the row of the setting `name`, or NULL if the table has none. */
 const pb_option *pb_option_find(const pb_option *table, const char *name);
 
-/* Appends the field's value as it would be written in the file; exact (round-trips). */
+/* Appends the field's value as it is written in a settings file.  Parsing the text gives exactly the same value. */
 void pb_option_print(const pb_option *row, const void *conf, pb_text *out);
 
-/* Frees the texts of a filled struct (not the struct). */
+/* Frees the texts of a filled struct and sets them to NULL.  The caller frees the struct. */
 void pb_option_release(const pb_option *table, void *conf);
 
-/* The member of the NULL-ended list `names` nearest to `word` by edit distance, or NULL when
- * nothing is near: for "did you mean". */
+/* Returns the member of the NULL-ended list `names` with the smallest edit distance to `word`, for "did you mean".
+ * Returns NULL if more than half of the word would have to change. */
 const char *pb_nearest(const char *word, const char *const *names);
 
 #endif

@@ -14,24 +14,10 @@
 #define MOST_SOURCES 32
 
 static const pb_option source_table[] = {
-    {.name = "file",
-     .type = PB_TEXT,
-     .offset = offsetof(pb_source, file),
-     .preset = "",
-     .help = "a document a line, looked for in data/ and $PEFTBENCH_DATA too"},
-    {.name = "heldout",
-     .type = PB_TEXT,
-     .offset = offsetof(pb_source, heldout),
-     .preset = "",
-     .help = "the same, never trained on"},
-    {.name = "licence", .type = PB_TEXT, .offset = offsetof(pb_source, licence), .preset = "", .help = "of the text"},
-    {.name = "repeat",
-     .type = PB_INT,
-     .offset = offsetof(pb_source, repeat),
-     .preset = "1",
-     .min = 1,
-     .max = 1000,
-     .help = "times an epoch"},
+    PB_OPTION(pb_source, file, TEXT, "", "a document a line, looked for in data/ and $PEFTBENCH_DATA too"),
+    PB_OPTION(pb_source, heldout, TEXT, "", "the same, never trained on"),
+    PB_OPTION(pb_source, licence, TEXT, "", "of the text"),
+    PB_OPTION(pb_source, repeat, INT, "1", 1, 1000, "times an epoch"),
     {0},
 };
 

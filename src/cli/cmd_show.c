@@ -16,7 +16,7 @@ static void show_options(const pb_option *options)
             snprintf(range, sizeof range, " (%g..%g)", o->min, o->max);
         else if (o->type == PB_CHOICE)
             snprintf(range, sizeof range, " (%s)", o->choices);
-        printf("  %-18s = %-10s %s%s\n", o->name, o->preset, o->help, range);
+        printf("  %-18s = %-10s %s%s\n", o->name, o->default_value, o->help, range);
     }
 }
 

@@ -10,55 +10,34 @@
 #include "experiment/experiment_internal.h"
 #include "version.h"
 
-#define FIELD(field, kind, value, low, high, about)                                                                    \
-    {                                                                                                                  \
-        .name = #field, .type = kind, .offset = offsetof(pb_experiment, field), .preset = value, .min = low,           \
-        .max = high, .help = about                                                                                     \
-    }
-
 static const pb_option table[] = {
-    FIELD(title, PB_TEXT, "", 0, 0, "heading of the figures; the file's name if not given"),
-    {.name = "task",
-     .type = PB_TEXT,
-     .offset = offsetof(pb_experiment, task_name),
-     .preset = "",
-     .help = "a named task, tasks/NAME.ini"},
-    {.name = "model",
-     .type = PB_TEXT,
-     .offset = offsetof(pb_experiment, model_path),
-     .preset = "",
-     .help = "a Hugging Face folder"},
-    FIELD(methods, PB_TEXT, "", 0, 0, "rows of the table: methods, variants NAME:VARIANT, compositions a+b"),
-    {.name = "seeds",
-     .type = PB_TEXT,
-     .offset = offsetof(pb_experiment, seed_list),
-     .preset = "0",
-     .help = "one run for each"},
-    FIELD(plugins, PB_TEXT, "", 0, 0, "FILE.so of methods that are not built in (docs/write-a-method.md)"),
-    FIELD(baseline, PB_TEXT, "", 0, 0, "row that others are compared with; the first if not given"),
-    FIELD(jobs, PB_INT, "1", 1, 256, "cells side by side"),
-    FIELD(cell_seconds, PB_INT, "0", 0, 1 << 30,
-          "a cell whose training, scoring or timing takes longer is stopped and has failed; 0: no limit"),
-    FIELD(timing_rounds, PB_INT, "20", 0, 10000, "rounds of the timing pass; 0: none"),
-    FIELD(timing_processes, PB_INT, "5", 1, 100,
-          "fresh processes that the rounds are shared among: each has its own luck, with where its memory lies"),
-    FIELD(axis, PB_TEXT, "", 0, 0, "METHOD.SETTING that the figure `axis` is drawn against, such as prefix.length"),
-    FIELD(serving, PB_TEXT, "", 0, 0,
-          "numbers of adapters to serve at once in the timing pass (1, 8, 64), of LoRA rows"),
+    PB_OPTION(pb_experiment, title, TEXT, "", "heading of the figures; the file's name if not given"),
+    PB_OPTION_NAMED("task", pb_experiment, task_name, TEXT, "", "a named task, tasks/NAME.ini"),
+    PB_OPTION_NAMED("model", pb_experiment, model_path, TEXT, "", "a Hugging Face folder"),
+    PB_OPTION(pb_experiment, methods, TEXT, "", "rows of the table: methods, variants NAME:VARIANT, compositions a+b"),
+    PB_OPTION_NAMED("seeds", pb_experiment, seed_list, TEXT, "0", "one run for each"),
+    PB_OPTION(pb_experiment, plugins, TEXT, "", "FILE.so of methods that are not built in (docs/write-a-method.md)"),
+    PB_OPTION(pb_experiment, baseline, TEXT, "", "row that others are compared with; the first if not given"),
+    PB_OPTION(pb_experiment, jobs, INT, "1", 1, 256, "cells side by side"),
+    PB_OPTION(pb_experiment, cell_seconds, INT, "0", 0, 1 << 30,
+              "a cell whose training, scoring or timing takes longer is stopped and has failed; 0: no limit"),
+    PB_OPTION(pb_experiment, timing_rounds, INT, "20", 0, 10000, "rounds of the timing pass; 0: none"),
+    PB_OPTION(pb_experiment, timing_processes, INT, "5", 1, 100,
+              "fresh processes that the rounds are shared among: each has its own luck, with where its memory lies"),
+    PB_OPTION(pb_experiment, axis, TEXT, "",
+              "METHOD.SETTING that the figure `axis` is drawn against, such as prefix.length"),
+    PB_OPTION(pb_experiment, serving, TEXT, "",
+              "numbers of adapters to serve at once in the timing pass (1, 8, 64), of LoRA rows"),
     {0},
 };
 
-#define TUNE(field, preset_, high, about)                                                                              \
-    {                                                                                                                  \
-        .name = #field, .type = PB_INT, .offset = offsetof(pb_tune_options, field), .preset = preset_, .max = high,    \
-        .help = about                                                                                                  \
-    }
-
 const pb_option pb_tune_table[] = {
-    TUNE(trials, "0", 10000,
-         "settings drawn for each row whose settings hold lists (1e-3, 3e-3) or ranges (1e-4..1e-2, 4..16); 0: every "
-         "combination of the lists"),
-    TUNE(seed, "0", 1 << 30, "of the draws; trial by trial the same share of each range for all rows"),
+    PB_OPTION(
+        pb_tune_options, trials, INT, "0", 0, 10000,
+        "settings drawn for each row whose settings hold lists (1e-3, 3e-3) or ranges (1e-4..1e-2, 4..16); 0: every "
+        "combination of the lists"),
+    PB_OPTION(pb_tune_options, seed, INT, "0", 0, 1 << 30,
+              "of the draws; trial by trial the same share of each range for all rows"),
     {0},
 };
 

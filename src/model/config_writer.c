@@ -3,19 +3,13 @@
 
 #include <stdlib.h>
 
-#define ROW(field, value, low, high, about)                                                                            \
-    {                                                                                                                  \
-        .name = #field, .type = PB_INT, .offset = offsetof(pb_shape, field), .preset = value, .min = low, .max = high, \
-        .help = about                                                                                                  \
-    }
-
 const pb_option pb_shape_table[] = {
-    ROW(layers, "4", 1, 1024, "transformer layers"),
-    ROW(width, "256", 1, 65536, "of the hidden states"),
-    ROW(heads, "4", 1, 1024, "of attention"),
-    ROW(kv_heads, "4", 1, 1024, "keys and values, where several heads of a decoder share them"),
-    ROW(inner, "1024", 1, 262144, "of the feed-forward layers"),
-    ROW(positions, "512", 2, 1048576, "longest text"),
+    PB_OPTION(pb_shape, layers, INT, "4", 1, 1024, "transformer layers"),
+    PB_OPTION(pb_shape, width, INT, "256", 1, 65536, "of the hidden states"),
+    PB_OPTION(pb_shape, heads, INT, "4", 1, 1024, "of attention"),
+    PB_OPTION(pb_shape, kv_heads, INT, "4", 1, 1024, "keys and values, where several heads of a decoder share them"),
+    PB_OPTION(pb_shape, inner, INT, "1024", 1, 262144, "of the feed-forward layers"),
+    PB_OPTION(pb_shape, positions, INT, "512", 2, 1048576, "longest text"),
     {0},
 };
 

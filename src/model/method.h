@@ -89,25 +89,13 @@ typedef struct pb_prompting {
 
 /* Rows of the options of a method whose settings begin with a pb_prompting; `shots` is the method's own. */
 #define PB_PROMPTING_OPTIONS                                                                                           \
-    {.name = "template",                                                                                               \
-     .type = PB_TEXT,                                                                                                  \
-     .offset = offsetof(pb_prompting, template),                                                                       \
-     .preset = "",                                                                                                     \
-     .help = "a file with {text} and {label}; empty: the task's"},                                                     \
-        {.name = "normalize",                                                                                          \
-         .type = PB_BOOL,                                                                                              \
-         .offset = offsetof(pb_prompting, normalize),                                                                  \
-         .preset = "yes",                                                                                              \
-         .help = "divide a word's log-probability by its tokens"},                                                     \
-        {.name = "calibrate",                                                                                          \
-         .type = PB_BOOL,                                                                                              \
-         .offset = offsetof(pb_prompting, calibrate),                                                                  \
-         .preset = "no",                                                                                               \
-         .help = "divide by the probabilities behind texts without content (Zhao et al. 2021, arXiv:2102.09690)"},     \
-    {                                                                                                                  \
-        .name = "chat", .type = PB_TEXT, .offset = offsetof(pb_prompting, chat), .preset = "none",                     \
-        .help = "of a model that was trained to answer: its format by name, or auto; the template is the user's text"  \
-    }
+    PB_OPTION(pb_prompting, template, TEXT, "", "a file with {text} and {label}; empty: the task's"),                  \
+        PB_OPTION(pb_prompting, normalize, BOOL, "yes", "divide a word's log-probability by its tokens"),              \
+        PB_OPTION(pb_prompting, calibrate, BOOL, "no",                                                                 \
+                  "divide by the probabilities behind texts without content (Zhao et al. 2021, arXiv:2102.09690)"),    \
+        PB_OPTION(                                                                                                     \
+            pb_prompting, chat, TEXT, "none",                                                                          \
+            "of a model that was trained to answer: its format by name, or auto; the template is the user's text")
 
 typedef struct pb_method {
     const char *name;  /* as written in the INI; equals the file's name                */

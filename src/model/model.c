@@ -48,23 +48,11 @@ static int keep_layers(pb_model *m, int layers)
 }
 
 const pb_option pb_base_table[] = {
-    {.name = "precision",
-     .type = PB_CHOICE,
-     .offset = offsetof(pb_base_options, precision),
-     .preset = "fp32",
-     .choices = "fp32|bf16|int8|nf4",
-     .help = "of the frozen base's matrices; tables of embeddings are held in bf16 at most"},
-    {.name = "double_quant",
-     .type = PB_BOOL,
-     .offset = offsetof(pb_base_options, double_quant),
-     .preset = "no",
-     .help = "nf4: the scales in a byte each as well"},
-    {.name = "weights",
-     .type = PB_CHOICE,
-     .offset = offsetof(pb_base_options, weights),
-     .preset = "checkpoint",
-     .choices = "checkpoint|random",
-     .help = "random: the checkpoint's network untrained, as a measure of what its pretraining is worth"},
+    PB_OPTION(pb_base_options, precision, CHOICE, "fp32", "fp32|bf16|int8|nf4",
+              "of the frozen base's matrices; tables of embeddings are held in bf16 at most"),
+    PB_OPTION(pb_base_options, double_quant, BOOL, "no", "nf4: the scales in a byte each as well"),
+    PB_OPTION(pb_base_options, weights, CHOICE, "checkpoint", "checkpoint|random",
+              "random: the checkpoint's network untrained, as a measure of what its pretraining is worth"),
     {0},
 };
 

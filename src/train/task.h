@@ -77,28 +77,19 @@ typedef struct pb_files {
     int split_seed, train_limit, score_limit;
 } pb_files;
 
-#define PB_FILES_TEXT(field, value, about)                                                                             \
-    {                                                                                                                  \
-        .name = #field, .type = PB_TEXT, .offset = offsetof(pb_files, field), .preset = value, .help = about           \
-    }
-#define PB_FILES_NUMBER(field, kind, value, high, about)                                                               \
-    {                                                                                                                  \
-        .name = #field, .type = kind, .offset = offsetof(pb_files, field), .preset = value, .min = 0, .max = high,     \
-        .help = about                                                                                                  \
-    }
 #define PB_FILES_OPTIONS                                                                                               \
-    PB_FILES_TEXT(train, "", "file of training examples"),                                                             \
-        PB_FILES_TEXT(validation, "", "file of validation examples; empty: drawn from train"),                         \
-        PB_FILES_TEXT(test, "", "file of test examples; empty: drawn from train"),                                     \
-        PB_FILES_TEXT(format, "", "tsv, csv, jsonl, 'label text' or '||'; empty: by the file's ending"),               \
-        PB_FILES_TEXT(columns, "", "names of the columns, if the file's first line does not give them"),               \
-        PB_FILES_TEXT(template, "",                                                                                    \
-                      "file that says how an example is put to a decoder: {text}, {label}; empty: the usual"),         \
-        PB_FILES_NUMBER(validation_share, PB_REAL, "0.1", 0.9, "of all examples, where validation is drawn"),          \
-        PB_FILES_NUMBER(test_share, PB_REAL, "0.2", 0.9, "of all examples, where test is drawn"),                      \
-        PB_FILES_NUMBER(split_seed, PB_INT, "0", 1e9, "of the drawing"),                                               \
-        PB_FILES_NUMBER(train_limit, PB_INT, "0", 1e9, "examples kept of train, drawn by split_seed; 0: all"),         \
-        PB_FILES_NUMBER(score_limit, PB_INT, "0", 1e9, "examples kept of validation and of test each; 0: all")
+    PB_OPTION(pb_files, train, TEXT, "", "file of training examples"),                                                 \
+        PB_OPTION(pb_files, validation, TEXT, "", "file of validation examples; empty: drawn from train"),             \
+        PB_OPTION(pb_files, test, TEXT, "", "file of test examples; empty: drawn from train"),                         \
+        PB_OPTION(pb_files, format, TEXT, "", "tsv, csv, jsonl, 'label text' or '||'; empty: by the file's ending"),   \
+        PB_OPTION(pb_files, columns, TEXT, "", "names of the columns, if the file's first line does not give them"),   \
+        PB_OPTION(pb_files, template, TEXT, "",                                                                        \
+                  "file that says how an example is put to a decoder: {text}, {label}; empty: the usual"),             \
+        PB_OPTION(pb_files, validation_share, REAL, "0.1", 0, 0.9, "of all examples, where validation is drawn"),      \
+        PB_OPTION(pb_files, test_share, REAL, "0.2", 0, 0.9, "of all examples, where test is drawn"),                  \
+        PB_OPTION(pb_files, split_seed, INT, "0", 0, 1e9, "of the drawing"),                                           \
+        PB_OPTION(pb_files, train_limit, INT, "0", 0, 1e9, "examples kept of train, drawn by split_seed; 0: all"),     \
+        PB_OPTION(pb_files, score_limit, INT, "0", 0, 1e9, "examples kept of validation and of test each; 0: all")
 
 extern const pb_task *const pb_tasks[];
 const pb_task *pb_task_find(const char *name);

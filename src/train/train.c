@@ -16,39 +16,27 @@
 
 #define CURVE_POINTS 100 /* of the training loss */
 
-#define ROW(kind, field, value, low, high, about)                                                                      \
-    {                                                                                                                  \
-        .name = #field, .type = kind, .offset = offsetof(pb_train_options, field), .preset = value, .min = low,        \
-        .max = high, .help = about                                                                                     \
-    }
-
 const pb_option pb_train_table[] = {
-    ROW(PB_INT, epochs, "3", 0, 100000, "passes over the training examples"),
-    ROW(PB_INT, patience, "0", 0, 100000,
-        "epochs without a better validation score that end training; the best is then the result; 0: never"),
-    ROW(PB_REAL, target, "0", 0, 1e9, "validation score: what reaching it took is recorded; 0: none"),
-    ROW(PB_INT, batch, "32", 1, 65536, "examples a step"),
-    ROW(PB_INT, max_tokens, "128", 4, 1000000, "longer texts are cut to this many tokens"),
-    ROW(PB_REAL, lr, "1e-3", 0, 1000, "peak learning rate of AdamW"),
-    ROW(PB_REAL, warmup, "0.06", 0, 1, "share of the steps in which the rate rises from 0"),
-    ROW(PB_REAL, decay, "0.01", 0, 10, "weight decay of matrices"),
-    ROW(PB_REAL, clip, "1", 0, 1e9, "largest norm of the gradient; 0: not clipped"),
-    ROW(PB_REAL, dropout, "-1", -1, 0.9,
-        "of the base model, above the lowest parameter that trains; -1: as its config.json says"),
-    ROW(PB_REAL, beta1, "0.9", 0, 0.999999, "AdamW"),
-    ROW(PB_REAL, beta2, "0.999", 0, 0.9999999, "AdamW"),
-    ROW(PB_REAL, eps, "1e-8", 0, 1, "AdamW"),
-    {.name = "schedule",
-     .type = PB_CHOICE,
-     .offset = offsetof(pb_train_options, schedule),
-     .preset = "linear",
-     .choices = "linear|constant|cosine",
-     .help = "of the learning rate behind the warm-up"},
-    {.name = "checkpoint",
-     .type = PB_BOOL,
-     .offset = offsetof(pb_train_options, checkpoint),
-     .preset = "no",
-     .help = "keep only the layers' outputs and compute the rest again in the backward pass"},
+    PB_OPTION(pb_train_options, epochs, INT, "3", 0, 100000, "passes over the training examples"),
+    PB_OPTION(pb_train_options, patience, INT, "0", 0, 100000,
+              "epochs without a better validation score that end training; the best is then the result; 0: never"),
+    PB_OPTION(pb_train_options, target, REAL, "0", 0, 1e9,
+              "validation score: what reaching it took is recorded; 0: none"),
+    PB_OPTION(pb_train_options, batch, INT, "32", 1, 65536, "examples a step"),
+    PB_OPTION(pb_train_options, max_tokens, INT, "128", 4, 1000000, "longer texts are cut to this many tokens"),
+    PB_OPTION(pb_train_options, lr, REAL, "1e-3", 0, 1000, "peak learning rate of AdamW"),
+    PB_OPTION(pb_train_options, warmup, REAL, "0.06", 0, 1, "share of the steps in which the rate rises from 0"),
+    PB_OPTION(pb_train_options, decay, REAL, "0.01", 0, 10, "weight decay of matrices"),
+    PB_OPTION(pb_train_options, clip, REAL, "1", 0, 1e9, "largest norm of the gradient; 0: not clipped"),
+    PB_OPTION(pb_train_options, dropout, REAL, "-1", -1, 0.9,
+              "of the base model, above the lowest parameter that trains; -1: as its config.json says"),
+    PB_OPTION(pb_train_options, beta1, REAL, "0.9", 0, 0.999999, "AdamW"),
+    PB_OPTION(pb_train_options, beta2, REAL, "0.999", 0, 0.9999999, "AdamW"),
+    PB_OPTION(pb_train_options, eps, REAL, "1e-8", 0, 1, "AdamW"),
+    PB_OPTION(pb_train_options, schedule, CHOICE, "linear", "linear|constant|cosine",
+              "of the learning rate behind the warm-up"),
+    PB_OPTION(pb_train_options, checkpoint, BOOL, "no",
+              "keep only the layers' outputs and compute the rest again in the backward pass"),
     {0},
 };
 

@@ -535,16 +535,16 @@ typedef struct conf {
     int rank, act;
     double alpha;
     bool rslora;
-    const char *targets;
+    const char *sites; /* the key is "targets" */
 } conf;
 
 static const pb_option table[] = {
-    {"rank", PB_INT, offsetof(conf, rank), "8", 1, 64, NULL, "inner dimension"},
-    {"alpha", PB_REAL, offsetof(conf, alpha), "0.1", 0, 1e6, NULL, "scale"},
-    {"rslora", PB_BOOL, offsetof(conf, rslora), "no", 0, 0, NULL, "divide by the root"},
-    {"targets", PB_TEXT, offsetof(conf, targets), "attn.q attn.v", 0, 0, NULL, "where"},
-    {"act", PB_CHOICE, offsetof(conf, act), "gelu", 0, 0, "relu|gelu|tanh", "non-linearity"},
-    {.name = NULL},
+    PB_OPTION(conf, rank, INT, "8", 1, 64, "inner dimension"),
+    PB_OPTION(conf, alpha, REAL, "0.1", 0, 1e6, "scale"),
+    PB_OPTION(conf, rslora, BOOL, "no", "divide by the root"),
+    PB_OPTION_NAMED("targets", conf, sites, TEXT, "attn.q attn.v", "where"),
+    PB_OPTION(conf, act, CHOICE, "gelu", "relu|gelu|tanh", "non-linearity"),
+    {0},
 };
 
 TEST(settings_start_at_their_defaults)
@@ -553,9 +553,9 @@ TEST(settings_start_at_their_defaults)
     memset(&c, 0xFF, sizeof c); /* nothing of what was there is freed or kept */
     pb_option_defaults(table, &c);
     CHECK(c.rank == 8 && c.alpha == 0.1 && !c.rslora && c.act == 1);
-    CHECK_TEXT(c.targets, "attn.q attn.v");
+    CHECK_TEXT(c.sites, "attn.q attn.v");
     pb_option_release(table, &c);
-    CHECK(c.targets == NULL);
+    CHECK(c.sites == NULL);
     pb_option_defaults(NULL, &c);
     pb_option_release(NULL, &c);
 }
@@ -570,7 +570,7 @@ TEST(settings_are_parsed)
     CHECK(!pb_option_set(table, &c, "act", "relu") && c.act == 0);
     CHECK(!pb_option_set(table, &c, "act", "tanh") && c.act == 2);
     CHECK(!pb_option_set(table, &c, "targets", "*"));
-    CHECK_TEXT(c.targets, "*");
+    CHECK_TEXT(c.sites, "*");
     static const char *const words[] = {"yes", "no", "true", "false", "on", "off", "1", "0", "Yes", "OFF"};
     for (size_t i = 0; i < PB_COUNT(words); i++)
         CHECK(!pb_option_set(table, &c, "rslora", words[i]) && c.rslora == (i % 2 == 0));
@@ -584,7 +584,7 @@ static void check_refused(const char *name, const char *value, const char *messa
     pb_option_defaults(table, &c);
     CHECK_INT(pb_option_set(table, &c, name, value), -1);
     CHECK_TEXT(pb_error_text(), message);
-    CHECK(c.rank == 8 && c.alpha == 0.1 && !c.rslora && c.act == 1 && !strcmp(c.targets, "attn.q attn.v"));
+    CHECK(c.rank == 8 && c.alpha == 0.1 && !c.rslora && c.act == 1 && !strcmp(c.sites, "attn.q attn.v"));
     pb_option_release(table, &c);
     pb_error_clear();
 }
@@ -649,9 +649,9 @@ TEST(printed_settings_read_back_the_same)
 
 static void set_bad_default(void)
 {
-    static const pb_option bad[] = {{"rank", PB_INT, 0, "0", 1, 64, NULL, "inner dimension"}, {.name = NULL}};
-    int rank;
-    pb_option_defaults(bad, &rank);
+    static const pb_option bad[] = {PB_OPTION(conf, rank, INT, "0", 1, 64, "inner dimension"), {0}};
+    conf c;
+    pb_option_defaults(bad, &c);
 }
 
 TEST(a_bad_default_is_a_bug)

@@ -75,4 +75,21 @@ refused 'another contract' old.so 'compiled against another version of the contr
 sed 's/"gate"/"lora"/' gate.c >taken.c
 ok 'a name' compile taken.c
 refused 'a name that is taken' taken.so "there is a method 'lora' already"
+
+row() { # TYPE KIND..: compiles an option row of a field of that C type
+	echo "#include \"peftbench.h\"
+typedef struct conf { $1 x; } conf;
+const pb_option rows[] = {PB_OPTION(conf, x, $2), {0}};" >row.c
+	compile row.c -Wall -Wextra -Werror
+}
+no_row() {
+	! row "$@"
+}
+for kind in 'int INT, "1", 0, 9' 'double REAL, "1", 0, 9' 'bool BOOL, "no"' 'const_char_* TEXT, ""' 'int CHOICE, "a", "a|b"'; do
+	field=${kind%% *} declared=${kind#* }
+	ok "a row of $kind" row "${field//_/ }" "$declared, \"help\""
+	for other in int double bool 'const char *' unsigned float 'char *' long; do
+		[ "$other" = "${field//_/ }" ] || ok "$kind: not of $other" no_row "$other" "$declared, \"help\""
+	done
+done
 finish
