@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "report/notes.h"
+#include "results/timing.h"
 
 const char *const pb_verdict_name[] = {"same", "better", "worse", "undecided"};
 const pb_margins pb_margins_usual = {-1, 0.05, 1e-4};

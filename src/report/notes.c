@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "results/timing.h"
+
 typedef struct teller {
     const pb_report *report;
     int row;

@@ -4,10 +4,6 @@
 
 #include "report/report.h"
 
-/* Threads that waited for a processor for more than this share of the time were not alone on the machine, and the times
- * that they took are those of a busy one. */
-#define PB_CONTENDED 0.05
-
 /* A training loss of which the last epoch's mean is more than this share of the first epoch's has hardly moved. */
 #define PB_HARDLY_MOVED 0.98
 

@@ -4,6 +4,10 @@
 
 #include "results/store.h"
 
+/* If threads waited for a processor for more than this share of the time, other programs were using the machine, and
+ * the times count as those of a busy machine. */
+#define PB_CONTENDED 0.05
+
 /* Key of a run's provenance: why it could not be timed. */
 #define PB_TIMING_FAILED "timing.failed"
 

@@ -1,0 +1,248 @@
+/* report_table: the table of an experiment as text, with its notes. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/compare.h"
+#include "report/notes.h"
+#include "report/report.h"
+#include "report/tuning.h"
+#include "results/timing.h"
+
+#define CELL 96
+#define HEAD 20 /* characters of a name in a heading */
+#define COLUMNS 12
+
+typedef struct grid {
+    const char **name;           /* [rows]: the first column, whole, so that no two rows look alike */
+    char (*text)[COLUMNS][CELL]; /* [rows], the heading first; the other columns                    */
+    int rows;
+} grid;
+
+static void number(char out[CELL], const char *fmt, double x)
+{
+    if (isnan(x))
+        snprintf(out, CELL, "-");
+    else
+        snprintf(out, CELL, fmt, x);
+}
+
+/* "0.9130 ±0.0120", or "1.0000 0.5655..1.0000" where the interval does not reach as far to both sides. */
+static void with_margin(char out[CELL], const char *fmt, pb_interval v)
+{
+    char low[CELL], high[CELL];
+    number(out, fmt, v.middle);
+    size_t used = strlen(out);
+    if (isnan(v.high))
+        return;
+    snprintf(low, CELL, fmt, v.low);
+    snprintf(high, CELL, fmt, v.high);
+    if (fabs((v.high - v.middle) - (v.middle - v.low)) < 5e-5)
+        snprintf(out + used, CELL - used, " ±%.4f", v.high - v.middle);
+    else
+        snprintf(out + used, CELL - used, " %s..%s", low, high);
+}
+
+/* 1234567 -> "1.23 M" */
+static void with_unit(char out[CELL], double x, double thousand, const char *const unit[4])
+{
+    int k = 0;
+    while (k < 3 && x >= thousand * 0.9995) {
+        x /= thousand;
+        k++;
+    }
+    if (isnan(x))
+        snprintf(out, CELL, "-");
+    else
+        snprintf(out, CELL, k == 0 || x >= 100 ? "%.0f%s" : x >= 10 ? "%.1f%s" : "%.2f%s", x, unit[k]);
+}
+
+static const char *const plain[] = {"", " k", " M", " G"}, *const bytes[] = {" B", " KB", " MB", " GB"};
+
+static void fill_heading(const pb_report *r, char cell[COLUMNS][CELL])
+{
+    const char *metric = r->experiment->task->metrics[0].name;
+    const char *text[COLUMNS] = {NULL,      "trainable", "file", "memory", "FLOP/token", "step ms",
+                                 "GFLOP/s", NULL,        NULL,   NULL,     "prefill x1", "merged"};
+    for (int i = 0; i < COLUMNS; i++)
+        snprintf(cell[i], CELL, "%s", text[i] ? text[i] : "");
+    snprintf(cell[7], CELL, "validation");
+    snprintf(cell[8], CELL, "test %s", metric);
+    snprintf(cell[9], CELL, "to %.*s", pb_characters(r->experiment->baseline, HEAD), r->experiment->baseline);
+}
+
+/* Behind a time: ? if its interval is too wide to say anything, * if it was taken on a busy machine. */
+static void mark(char out[CELL], bool unresolved, double wait)
+{
+    size_t used = strlen(out);
+    snprintf(out + used, CELL - used, "%s%s", unresolved ? " ?" : "", wait > PB_CONTENDED ? " *" : "");
+}
+
+static void fill_step(const pb_report *r, int row, char out[CELL])
+{
+    pb_interval v = pb_report_value(r, row, -1, "compute.step_ms");
+    double half = v.high - v.middle;
+    number(out, "%.2f", v.middle);
+    size_t used = strlen(out);
+    if (!isnan(half))
+        snprintf(out + used, CELL - used, " ±%.2f", half);
+    mark(out, half > v.middle / 2, pb_notes_training_wait(r, row));
+}
+
+/* Is a ratio's interval neither within the usual margin around 1 nor on one side of 1? */
+static bool is_unresolved(double low, double high)
+{
+    bool within = low >= 1 - pb_margins_usual.ratio && high <= 1 + pb_margins_usual.ratio;
+    return !within && low <= 1 && high >= 1;
+}
+
+static void fill_ratio(const pb_report *r, int row, const char *key, char out[CELL])
+{
+    char end[2][96];
+    snprintf(end[0], sizeof end[0], "%s.low", key);
+    snprintf(end[1], sizeof end[1], "%s.high", key);
+    double x = pb_report_single(r, row, key), low = pb_report_single(r, row, end[0]);
+    double high = pb_report_single(r, row, end[1]);
+    number(out, "%.3f", x);
+    size_t used = strlen(out);
+    if (!isnan(low) && !isnan(high))
+        snprintf(out + used, CELL - used, " %.3f..%.3f", low, high);
+    if (!isnan(x))
+        mark(out, is_unresolved(low, high), pb_notes_timing_wait(r, row));
+}
+
+static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
+{
+    char key[96];
+    double flops = pb_report_value(r, row, -1, "compute.forward_flops").middle +
+                   pb_report_value(r, row, -1, "compute.backward_flops").middle;
+    with_unit(cell[1], pb_report_value(r, row, -1, "storage.trainable").middle, 1000, plain);
+    with_unit(cell[2], pb_report_value(r, row, -1, "storage.artifact_bytes").middle, 1000, bytes);
+    with_unit(cell[3], pb_report_value(r, row, -1, "memory.train.total").middle, 1000, bytes);
+    with_unit(cell[4], flops, 1000, plain);
+    fill_step(r, row, cell[5]);
+    number(cell[6], "%.0f", pb_report_value(r, row, -1, "compute.gflops").middle);
+    with_margin(cell[7], "%.4f", pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
+    with_margin(cell[8], "%.4f", pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
+    if (strcmp(r->row[row].row->label, r->experiment->baseline) != 0)
+        with_margin(cell[9], "%+.4f", pb_report_difference(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
+    fill_ratio(r, row, "overhead.prefill_ratio.b1", cell[10]);
+    fill_ratio(r, row, "overhead.prefill_ratio.b1.merged", cell[11]);
+}
+
+/* Characters, not bytes: there is a plus-minus sign. */
+static int width_of(const char *text)
+{
+    int n = 0;
+    for (; *text; text++)
+        n += (*text & 0xC0) != 0x80;
+    return n;
+}
+
+static const char *text_at(const grid *g, int row, int column)
+{
+    return column ? g->text[row][column] : g->name[row];
+}
+
+static void print_grid(const grid *g, FILE *out)
+{
+    int width[COLUMNS] = {0};
+    for (int i = 0; i < g->rows; i++)
+        for (int k = 0; k < COLUMNS; k++)
+            width[k] = width_of(text_at(g, i, k)) > width[k] ? width_of(text_at(g, i, k)) : width[k];
+    for (int i = 0; i < g->rows; i++)
+        for (int k = 0; k < COLUMNS; k++) {
+            int pad = width[k] - width_of(text_at(g, i, k));
+            if (k == 0) /* names stand left, numbers right */
+                fprintf(out, "%s%*s", text_at(g, i, k), pad, "");
+            else
+                fprintf(out, "  %*s%s%s", pad, "", text_at(g, i, k), k + 1 == COLUMNS ? "\n" : "");
+        }
+}
+
+/* Runs without stored predictions say nothing of other examples. */
+static bool by_seeds_alone(const pb_report *r, int row)
+{
+    pb_scores s = {.x = NULL};
+    int *seed = pb_alloc((size_t)r->experiment->seeds * sizeof *seed), n = pb_report_seeds(r, row, PB_TEST, seed);
+    int rc = pb_report_scores(r, row, seed, n > 0, PB_TEST, &s);
+    pb_scores_free(&s);
+    free(seed);
+    return n && (rc || !s.examples);
+}
+
+static void print_untimed(const pb_report *r, const pb_report_row *row, FILE *out)
+{
+    for (int i = 0; i < r->experiment->seeds; i++) {
+        char *why = NULL;
+        bool timed = true;
+        if (row->id[i] && !pb_timing_has(r->store, row->id[i], -1, &timed) && !timed)
+            pb_store_fact(r->store, row->id[i], PB_TIMING_FAILED, &why); /* the store keeps an error */
+        if (why)
+            fprintf(out, "%s: not timed: %s; `peftbench run --retry` tries again\n", row->row->label, why);
+        free(why);
+    }
+}
+
+static void print_note(void *out, const char *line)
+{
+    fprintf(out, "%s\n", line);
+}
+
+void pb_report_sweeps(const pb_report *r, FILE *out)
+{
+    for (int i = 0; i < r->experiment->rows; i++) {
+        const pb_selection *s = &r->selections.row[i];
+        pb_text line = {0};
+        if (s->row->choices == 1 && s->finished == s->cells)
+            continue; /* nothing was chosen and nothing is missing */
+        pb_selection_tell(s, r->experiment->seeds, &line);
+        fprintf(out, "%s\n", line.data);
+        pb_text_free(&line);
+    }
+}
+
+static void print_notes(const pb_report *r, FILE *out)
+{
+    const pb_experiment *e = r->experiment;
+    double limit = NAN;
+    pb_report_sweeps(r, out);
+    for (int i = 0; i < e->rows; i++) {
+        const pb_report_row *row = &r->row[i];
+        limit = isnan(limit) ? pb_report_single(r, i, "compute.gemm_limit") : limit;
+        if (row->choice && (row->finished < e->seeds || row->diverged))
+            fprintf(out, "%s: %d of %d seeds finished, %d of them diverged; %d failed\n", row->row->label,
+                    row->finished, e->seeds, row->diverged, row->failed);
+        print_untimed(r, row, out);
+        if (by_seeds_alone(r, i))
+            fprintf(out, "%s: ± for other seeds alone (Student's t): no predictions are stored\n", row->row->label);
+        pb_notes_of(r, i, print_note, out);
+    }
+    fprintf(out,
+            "Mean over %d seed%s, ± 95 %% interval for other %sexamples; \"to %s\" is the paired difference on test.",
+            e->seeds, e->seeds == 1 ? "" : "s", e->seeds == 1 ? "" : "seeds and ", e->baseline);
+    if (!isnan(limit))
+        fprintf(out, "  GEMM limit here: %.0f GFLOP/s.", limit);
+    fprintf(out,
+            "\nTimes have their 95 %% interval: of a step for other seeds, of a ratio to the base model for other "
+            "processes.  ?: too wide to say whether it is\nmore or less than 1 (of a step: ± more than half of it); "
+            "*: taken on a busy machine.\n");
+}
+
+void pb_report_print(const pb_report *r, FILE *out)
+{
+    const pb_experiment *e = r->experiment;
+    size_t rows = (size_t)e->rows + 1;
+    grid g = {.name = pb_alloc(rows * sizeof *g.name), .text = pb_alloc(rows * sizeof *g.text), .rows = (int)rows};
+    g.name[0] = "method";
+    fill_heading(r, g.text[0]);
+    for (int i = 0; i < e->rows; i++) {
+        g.name[i + 1] = e->row[i].label;
+        fill_row(r, i, g.text[i + 1]);
+    }
+    print_grid(&g, out);
+    free(g.name);
+    free(g.text);
+    print_notes(r, out);
+    pb_tuning_print(r, out);
+}

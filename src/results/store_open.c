@@ -1,0 +1,171 @@
+/* store_open: opening a database to write or to read it alone, and closing it. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "results/store_internal.h"
+
+/* Names by which SQLite makes a database of each connection's own: nothing would be kept.  Opening a FIFO would wait
+ * for ever. */
+static int check_name(const char *path)
+{
+    if (!*path || !strcmp(path, ":memory:") || !strncmp(path, "file:", 5))
+        return pb_error("--db '%s': want the path of a file that keeps the results", path);
+    return pb_check_regular(path);
+}
+
+char *pb_store_address(const char *path, const char *parameters)
+{
+    pb_text t = {0};
+    pb_text_add(&t, "file:");
+    for (; *path; path++)
+        pb_text_add(&t, strchr("%?#", *path) ? "%%%02X" : "%c", (unsigned char)*path);
+    pb_text_add(&t, "%s", parameters);
+    return t.data;
+}
+
+static int connect(pb_store *s, int flags, const char *parameters)
+{
+    char *address = pb_store_address(s->path, parameters);
+    int rc = sqlite3_open_v2(address, &s->db, flags | SQLITE_OPEN_URI, NULL) == SQLITE_OK ? 0 : pb_store_fail(s);
+    free(address);
+    if (rc)
+        return rc;
+    sqlite3_busy_timeout(s->db, 60000);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return pb_store_execute(s, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;");
+}
+
+static pb_store *new_store(const char *path)
+{
+    pb_store *s = pb_alloc(sizeof *s);
+    s->path = pb_strdup(path);
+    return s;
+}
+
+pb_store *pb_store_open(const char *path)
+{
+    if (check_name(path))
+        return NULL;
+    char *folder = pb_strdup(path), *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = 0;
+    int rc = slash && *folder ? pb_make_dirs(folder) : 0;
+    free(folder);
+    if (rc)
+        return NULL;
+    pb_store *s = new_store(path);
+    if (!connect(s, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "") && !pb_store_schema(s, true) &&
+        !pb_store_execute(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"))
+        return s;
+    pb_store_close(s);
+    return NULL;
+}
+
+/* ---- reading alone --------------------------------------------------------------------------------------- */
+
+/* A database is three files: itself, what was written lately (-wal) and an index of that (-shm).  A reader takes part
+ * in that where it may make files in the folder.  Elsewhere it reads the file as it is, as long as nobody writes: there
+ * is no -wal, and the file looks the same when the reader is done. */
+struct pb_look {
+    struct stat file;
+};
+
+static bool has_beside(const char *path, const char *suffix)
+{
+    struct stat st;
+    char *name = pb_format("%s%s", path, suffix);
+    bool has = !stat(name, &st) && st.st_size > 0;
+    free(name);
+    return has;
+}
+
+static bool is_quiet(const char *path)
+{
+    return !has_beside(path, "-wal") && !has_beside(path, "-journal");
+}
+
+static bool may_write(const char *path)
+{
+    char *folder = pb_strdup(path), *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    bool may = !access(path, W_OK) && !access(slash ? folder : ".", W_OK);
+    free(folder);
+    return may;
+}
+
+bool pb_store_in_use(const char *path)
+{
+    return may_write(path) || !is_quiet(path);
+}
+
+static int connect_to_read(pb_store *s)
+{
+    if (pb_store_in_use(s->path)) {
+        s->tidy = is_quiet(s->path);
+        return connect(s, SQLITE_OPEN_READONLY, "");
+    }
+    s->look = pb_alloc(sizeof *s->look);
+    if (stat(s->path, &s->look->file))
+        return pb_error("%s: cannot be read", s->path);
+    return connect(s, SQLITE_OPEN_READONLY, "?immutable=1");
+}
+
+/* What was read under the eyes of a writer may be of two moments. */
+static int look_again(pb_store *s)
+{
+    struct stat now;
+    const struct stat *was = &s->look->file;
+    if (!stat(s->path, &now) && is_quiet(s->path) && now.st_ino == was->st_ino && now.st_size == was->st_size &&
+        now.st_mtim.tv_sec == was->st_mtim.tv_sec && now.st_mtim.tv_nsec == was->st_mtim.tv_nsec)
+        return 0;
+    return pb_error("%s: it was written while it was read; want the command again", s->path);
+}
+
+/* Takes away the files that reading left beside the database: by SQLite's own rules, which see who else is there. */
+static void tidy_up(const char *path)
+{
+    sqlite3 *db = NULL;
+    char *address = pb_store_address(path, "");
+    if (sqlite3_open_v2(address, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, NULL) == SQLITE_OK)
+        sqlite3_exec(db, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
+    sqlite3_close(db);
+    free(address);
+}
+
+pb_store *pb_store_read(const char *path)
+{
+    if (check_name(path))
+        return NULL;
+    if (!pb_file_exists(path)) {
+        pb_error("%s: no such database; `peftbench run EXPERIMENT` makes it", path);
+        return NULL;
+    }
+    pb_store *s = new_store(path);
+    if (!connect_to_read(s) && !pb_store_schema(s, false))
+        return s;
+    pb_store_close(s);
+    return NULL;
+}
+
+int pb_store_close(pb_store *s)
+{
+    if (!s)
+        return 0;
+    for (size_t i = 0; i < s->kepts; i++)
+        sqlite3_finalize(s->kept[i].q);
+    sqlite3_close(s->db);
+    int rc = s->look && !s->error ? look_again(s) : 0;
+    if (s->tidy && !has_beside(s->path, "-wal"))
+        tidy_up(s->path);
+    if (s->error)
+        rc = pb_error("%s", s->error);
+    free(s->kept);
+    free(s->look);
+    free(s->error);
+    free(s->path);
+    free(s);
+    return rc;
+}
