@@ -181,6 +181,8 @@ int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
 void pb_args_help(const pb_command *c, FILE *out)
 {
     fprintf(out, "peftbench %s%s%s: %s\n", c->name, *c->words ? " " : "", c->words, c->help);
+    if (c->alias)
+        fprintf(out, "The command is also called `peftbench %s`.\n", c->alias);
     for (size_t i = 0; i < PB_COUNT(flags); i++) {
         if (!takes(c, flags[i].name))
             continue;

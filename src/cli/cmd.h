@@ -33,6 +33,7 @@ typedef struct pb_args {
 
 typedef struct pb_command {
     const char *name;
+    const char *alias;            /* another name that is accepted, or NULL */
     const char *words;            /* "EXPERIMENT.ini", for the synopsis     */
     int least, most;              /* words; most may be PB_ANY_WORDS        */
     const char *options;          /* "db set json": names that it takes     */

@@ -39,7 +39,8 @@ static void help(FILE *out)
     for (size_t i = 0; commands[i]; i++) {
         char left[48];
         snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->words);
-        fprintf(out, "  %-34s %.*s\n", left, (int)strcspn(commands[i]->help, "\n;"), commands[i]->help);
+        fprintf(out, "  %-34s %.*s", left, (int)strcspn(commands[i]->help, "\n;"), commands[i]->help);
+        fprintf(out, commands[i]->alias ? " (alias: %s)\n" : "\n", commands[i]->alias);
     }
     fprintf(out, "\n`peftbench COMMAND --help` says more.  Exit codes: 0 done, 1 the answer is no (a cell failed),\n"
                  "2 the question is wrong (usage, settings, a missing file), 3 undecided.\n");
@@ -50,7 +51,7 @@ static const pb_command *find(const char *name)
     const char *names[PB_COUNT(commands)] = {0};
     for (size_t i = 0; commands[i]; i++) {
         names[i] = commands[i]->name;
-        if (!strcmp(name, names[i]))
+        if (!strcmp(name, names[i]) || (commands[i]->alias && !strcmp(name, commands[i]->alias)))
             return commands[i];
     }
     const char *near = pb_nearest(name, names);

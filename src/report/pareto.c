@@ -9,7 +9,7 @@
 
 /* ---- rows and seeds -------------------------------------------------------------------------------------- */
 
-/* The seeds that all rows with any have. */
+/* Collects the rows that were scored on test and the seeds that all of them have. */
 static int find_rows(pb_pareto *f)
 {
     const pb_report *r = f->report;
@@ -27,14 +27,14 @@ static int find_rows(pb_pareto *f)
     }
     free(other);
     if (!f->rows)
-        return pb_error("%s: no row was scored on test yet; `peftbench run %s` does it", r->experiment->name,
+        return pb_error("%s: no row has been scored on test yet; run `peftbench run %s`", r->experiment->name,
                         r->experiment->path);
-    return f->seeds ? 0 : pb_error("%s: no seed was scored on test in all rows", r->experiment->name);
+    return f->seeds ? 0 : pb_error("%s: no seed was scored on test in every row", r->experiment->name);
 }
 
 /* ---- axes -------------------------------------------------------------------------------------------------- */
 
-/* "accuracy.test.mcc" is of a split, other keys of the whole run. */
+/* The split of a key such as "accuracy.test.mcc"; -1 for the key of a value of the whole run. */
 static int split_of(const char *key)
 {
     for (int s = 0; s < PB_SPLITS; s++) {
@@ -87,7 +87,7 @@ static int unknown_axis(const pb_pareto *f, const char *key)
         name[i] = v->value[i].key;
     const char *near = pb_nearest(key, name);
     pb_error("--axes: no run of %s has a value '%s'; %s%s%s", f->report->experiment->name, key,
-             near ? "did you mean '" : "`peftbench table --json` lists them", near ? near : "", near ? "'?" : "");
+             near ? "did you mean '" : "`peftbench table --json` lists the keys", near ? near : "", near ? "'?" : "");
     free(name);
     return -1;
 }
@@ -97,7 +97,7 @@ static int read_axes(pb_pareto *f, const char *axes)
     for (const char *at = axes;; at++) {
         size_t n = strcspn(at, ",");
         if (f->axes == PB_PARETO_AXES)
-            return pb_error("--axes: at most %d of them", PB_PARETO_AXES);
+            return pb_error("--axes: want at most %d axes", PB_PARETO_AXES);
         add_axis(f, at, n);
         if (!is_known(f, f->key[f->axes - 1]))
             return unknown_axis(f, f->key[f->axes - 1]);
@@ -107,21 +107,21 @@ static int read_axes(pb_pareto *f, const char *axes)
     }
 }
 
-/* What was measured of them. */
-static void usual_axes(pb_pareto *f)
+/* Those of the default axes that were measured. */
+static void add_default_axes(pb_pareto *f)
 {
     char primary[96];
-    const char *usual[] = {pb_report_primary(f->report, PB_TEST, primary), "storage.stored", "memory.train.total",
+    const char *axis[] = {pb_report_primary(f->report, PB_TEST, primary), "storage.stored", "memory.train.total",
                            "compute.train_flops", "overhead.prefill_ratio.b1"};
-    for (size_t i = 0; i < PB_COUNT(usual); i++)
-        if (is_known(f, usual[i]))
-            add_axis(f, usual[i], strlen(usual[i]));
+    for (size_t i = 0; i < PB_COUNT(axis); i++)
+        if (is_known(f, axis[i]))
+            add_axis(f, axis[i], strlen(axis[i]));
 }
 
-/* ---- the front --------------------------------------------------------------------------------------------- */
+/* ---- Pareto front ----------------------------------------------------------------------------------------- */
 
-/* The axis of the score that is known by example as well, -1: none. */
-static int find_scored(const pb_pareto *f)
+/* The index of the axis whose values are also known by example, the primary metric on test; -1 if it is no axis. */
+static int find_score_axis(const pb_pareto *f)
 {
     char primary[96];
     pb_report_primary(f->report, PB_TEST, primary);
@@ -137,7 +137,7 @@ static int read_scores(pb_pareto *f)
         if (pb_report_scores(f->report, f->row[i], f->seed, f->seeds, PB_TEST, &f->score[i]))
             return -1;
         if (f->score[i].examples && f->score[0].examples && f->score[i].examples != f->score[0].examples)
-            return pb_error("%s has %d predictions of test, %s has %d", f->report->row[f->row[i]].row->label,
+            return pb_error("%s has %d predictions on test and %s has %d", f->report->row[f->row[i]].row->label,
                             f->score[i].examples, f->report->row[f->row[0]].row->label, f->score[0].examples);
     }
     f->examples = f->score[0].examples;
@@ -146,7 +146,7 @@ static int read_scores(pb_pareto *f)
     return 0;
 }
 
-static void draw_front(pb_pareto *f, int scored)
+static void compute_front(pb_pareto *f, int scored)
 {
     size_t rows = (size_t)f->rows, cells = rows * (size_t)f->axes;
     double *value = pb_alloc(cells * (size_t)f->seeds * sizeof *value), *v = value;
@@ -179,13 +179,13 @@ int pb_pareto_make(pb_pareto *f, const pb_report *r, const char *axes, uint64_t 
     if (!rc && axes)
         rc = read_axes(f, axes);
     else if (!rc)
-        usual_axes(f);
-    int scored = find_scored(f);
+        add_default_axes(f);
+    int scored = find_score_axis(f);
     f->score = pb_alloc(((size_t)f->rows + 1) * sizeof *f->score);
     if (!rc && scored >= 0)
         rc = read_scores(f);
     if (!rc)
-        draw_front(f, scored);
+        compute_front(f, scored);
     else
         pb_pareto_free(f);
     return rc ? -1 : 0;
@@ -205,10 +205,10 @@ void pb_pareto_free(pb_pareto *f)
     free(f->share);
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------------- */
+/* ---- printing ------------------------------------------------------------------------------------------------ */
 
-/* The row's place among those on the axes, -1: it was not scored on test. */
-static int place_of(const pb_pareto *f, int row)
+/* The index in f->row of a row of the experiment; -1 if it was not scored on test. */
+static int index_of_row(const pb_pareto *f, int row)
 {
     for (int i = 0; i < f->rows; i++)
         if (f->row[i] == row)
@@ -221,13 +221,13 @@ static void print_head(const pb_pareto *f, FILE *out)
     fprintf(out, "%s: %d row%s, %d seed%s", f->report->experiment->name, f->rows, f->rows == 1 ? "" : "s", f->seeds,
             f->seeds == 1 ? "" : "s");
     if (f->examples)
-        fprintf(out, ", %d examples of test", f->examples);
+        fprintf(out, ", %d test examples", f->examples);
     fprintf(out, "\n%-20s", "row");
     for (int j = 0; j < f->axes; j++)
         fprintf(out, "  %12s", f->key[j]);
-    fprintf(out, "  front    stays\n%-20s", "better is");
+    fprintf(out, "  pareto    stays\n%-20s", "better is");
     for (int j = 0; j < f->axes; j++)
-        fprintf(out, "  %*s", (int)(strlen(f->key[j]) > 12 ? strlen(f->key[j]) : 12), f->rising[j] ? "more" : "less");
+        fprintf(out, "  %*s", (int)(strlen(f->key[j]) > 12 ? strlen(f->key[j]) : 12), f->rising[j] ? "higher" : "lower");
     fputc('\n', out);
 }
 
@@ -242,26 +242,26 @@ static void print_row(const pb_pareto *f, int i, FILE *out)
         else
             fprintf(out, "  %*.6g", width, x);
     }
-    fprintf(out, "  %5s  %5.1f %%\n", f->on[i] ? "yes" : "no", 100 * f->share[i]);
+    fprintf(out, "  %6s  %5.1f %%\n", f->on[i] ? "yes" : "no", 100 * f->share[i]);
 }
 
-/* What is not in the table, or not whole. */
-static void print_gaps(const pb_pareto *f, FILE *out)
+/* Lists the rows that are left out or lack seeds, and explains the mark of a missing value. */
+static void print_missing(const pb_pareto *f, FILE *out)
 {
     const pb_experiment *e = f->report->experiment;
     int *seed = pb_alloc((size_t)e->seeds * sizeof *seed);
     for (int i = 0; i < e->rows; i++) {
         int n = pb_report_seeds(f->report, i, PB_TEST, seed);
         if (!n)
-            fprintf(out, "%s: left out, it has no finished run that was scored on test\n", e->row[i].label);
+            fprintf(out, "%s: left out because it has no finished run that was scored on test\n", e->row[i].label);
         else if (n < e->seeds)
-            fprintf(out, "%s: %d of %d seeds were scored on test; all rows are taken by the %d that all have\n",
+            fprintf(out, "%s: %d of %d seeds were scored on test; every row is judged by the %d seeds that all rows have\n",
                     e->row[i].label, n, e->seeds, f->seeds);
     }
     free(seed);
     for (int k = 0; k < f->rows * f->axes; k++)
         if (isnan(f->point[k])) {
-            fprintf(out, "-: not measured, counted as the worst\n");
+            fprintf(out, "-: the value was not measured and counts as the worst.\n");
             return;
         }
 }
@@ -271,18 +271,19 @@ void pb_pareto_print(const pb_pareto *f, FILE *out)
     print_head(f, out);
     for (int i = 0; i < f->rows; i++)
         print_row(f, i, out);
-    print_gaps(f, out);
+    print_missing(f, out);
     pb_report_sweeps(f->report, out);
     fprintf(out,
-            "front: no other row is as good on every axis and better on one.  stays: in how many of %d bootstrap\n"
-            "samples (seed %llu), each of drawn seeds%s, the same for all rows.\n",
+            "pareto: yes if the row is on the Pareto front, that is, if no other row is at least as good on every axis\n"
+            "and better on one.  stays: the share of %d bootstrap samples (seed %llu) in which it is on the front; each\n"
+            "sample draws seeds%s, the same for all rows.\n",
             PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "");
 }
 
-static void add_place(const pb_pareto *f, int i, pb_text *t)
+static void add_result(const pb_pareto *f, int i, pb_text *t)
 {
     pb_text_add(t,
-                ",\"front\":%s,\"share\":%.10g,\"resamples\":%d,\"seed\":%llu,\"seeds\":%d,\"examples\":%d,\"axes\":{",
+                ",\"pareto\":%s,\"share\":%.10g,\"resamples\":%d,\"seed\":%llu,\"seeds\":%d,\"examples\":%d,\"axes\":{",
                 f->on[i] ? "true" : "false", f->share[i], PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->seeds,
                 f->examples);
     for (int j = 0; j < f->axes; j++) {
@@ -299,15 +300,15 @@ void pb_pareto_json(const pb_pareto *f, FILE *out)
     const pb_experiment *e = f->report->experiment;
     for (int i = 0; i < e->rows; i++) {
         pb_text t = {0};
-        int place = place_of(f, i);
+        int index = index_of_row(f, i);
         pb_text_add(&t, "{\"experiment\":");
         pb_json_quote(&t, e->name);
         pb_text_add(&t, ",\"row\":");
         pb_json_quote(&t, e->row[i].label);
-        if (place < 0)
-            pb_text_add(&t, ",\"front\":null,\"seeds\":0");
+        if (index < 0)
+            pb_text_add(&t, ",\"pareto\":null,\"seeds\":0");
         else
-            add_place(f, place, &t);
+            add_result(f, index, &t);
         fprintf(out, "%s}\n", t.data);
         pb_text_free(&t);
     }

@@ -1,4 +1,4 @@
-/* pareto: which rows of an experiment no other row beats on all axes, and how surely. */
+/* pareto: the Pareto front of an experiment's rows, and how stable it is under the bootstrap. */
 #ifndef PB_PARETO_H
 #define PB_PARETO_H
 
@@ -7,27 +7,31 @@
 enum { PB_PARETO_AXES = 16, PB_PARETO_RESAMPLES = 2000 };
 
 typedef struct pb_pareto {
-    const pb_report *report; /* the caller's                                             */
+    const pb_report *report; /* belongs to the caller */
     char *key[PB_PARETO_AXES];
-    bool rising[PB_PARETO_AXES]; /* more is better                                        */
+    bool rising[PB_PARETO_AXES]; /* true if higher is better */
     int axes;
-    int rows, *row;   /* [rows] of the report, those that were scored on test         */
-    int seeds, *seed; /* [seeds] that all of them have, as indices                    */
-    int examples;     /* 0: some row has no stored predictions, or test is no axis    */
-    uint64_t draws;   /* the bootstrap's seed                                         */
-    double *point;    /* [rows, axes], means over the seeds                           */
-    bool *on;         /* [rows]                                                       */
-    double *share;    /* [rows] of the bootstrap samples in which it is on the front  */
-    pb_scores *score; /* [rows]                                                       */
+    int rows, *row;   /* [rows] indices of the report's rows that were scored on test */
+    int seeds, *seed; /* [seeds] indices of the seeds that all of these rows have */
+    int examples;     /* 0 if a row has no stored predictions or the test score is not an axis */
+    uint64_t draws;   /* seed of the bootstrap */
+    double *point;    /* [rows, axes] means over the seeds */
+    bool *on;         /* [rows] true if the row is on the front */
+    double *share;    /* [rows] share of the bootstrap samples in which the row is on the front */
+    pb_scores *score; /* [rows] */
 } pb_pareto;
 
-/* `axes`: keys of docs/metrics.md with commas between; NULL: the usual ones.  -1 with an error, and nothing to free:
- * an axis that no run has a value of, no row that was scored on test, no seed that all such rows have. */
+/* Computes the Pareto front.  `axes` is a comma-separated list of the keys of docs/metrics.md, or NULL for the default
+ * axes that were measured.  Returns 0; the caller frees the result with pb_pareto_free.  Returns -1 with an error, and
+ * nothing to free, if no run has a value of an axis, if no row was scored on test, or if the scored rows have no seed
+ * in common. */
 int pb_pareto_make(pb_pareto *f, const pb_report *r, const char *axes, uint64_t draws);
 void pb_pareto_free(pb_pareto *f);
 
-/* As a table with notes; as JSON, one object a row of the experiment. */
+/* Prints the front as a table with notes. */
 void pb_pareto_print(const pb_pareto *f, FILE *out);
+
+/* Prints one JSON object for each row of the experiment, one on a line. */
 void pb_pareto_json(const pb_pareto *f, FILE *out);
 
 #endif

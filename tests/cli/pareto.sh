@@ -1,5 +1,5 @@
 #!/bin/bash
-# front and rank as their user meets them, on predictions and costs that are set here, so that the answers are known.
+# pareto and rank as their user meets them, on predictions and costs that are set here, so that the answers are known.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
@@ -47,7 +47,7 @@ cost() { # ROW KEY VALUE
 }
 axes=accuracy.test.accuracy,storage.stored
 
-# ---- front ----------------------------------------------------------------------------------------------------
+# ---- pareto ----------------------------------------------------------------------------------------------------
 # full is right everywhere and dearest; head and null are wrong once, elsewhere, at one price; majority is the
 # cheapest.  head leaves the front where null is luckier, by the examples that are drawn and by the four imagined ones;
 # full where a cheaper row is as good.  How often: tests/parity/make_stats.py.
@@ -60,7 +60,7 @@ cost head storage.stored 10
 cost null storage.stored 10
 cost majority storage.stored 1
 share() { awk -v row="$1" -v low="$2" -v high="$3" '$1 == row { x = $(NF - 1) } END { exit !(x >= low && x <= high) }' out; }
-ok 'a front' run 0 front a.ini --db a.db --axes $axes
+ok 'a front' run 0 pareto a.ini --db a.db --axes $axes
 ok 'the best score is on it' prints '^full +1 +100 +yes '
 ok 'where a cheaper one shows its fault' share full 38 45
 ok 'the least cost is on it' prints '^majority +0.5 +1 +yes +100.0 %'
@@ -68,47 +68,53 @@ ok 'two that are equal are' prints '^head +0.975 +10 +yes '
 ok 'both' prints '^null +0.975 +10 +yes '
 ok 'one leaves it by chance' share head 55 63
 ok 'and so does the other' share null 55 63
-ok 'says over what' prints '^a: 4 rows, 2 seeds, 40 examples of test$'
+ok 'says over what' prints '^a: 4 rows, 2 seeds, 40 test examples$'
 ok 'and by how many samples' prints '2000 bootstrap'
-cp out first && ok 'the same draws' run 0 front a.ini --db a.db --axes $axes && ok 'the same answer' cmp -s out first
-ok 'other draws' run 0 front a.ini --db a.db --axes $axes --seed 1
+cp out first && ok 'the same draws' run 0 pareto a.ini --db a.db --axes $axes && ok 'the same answer' cmp -s out first
+ok 'other draws' run 0 pareto a.ini --db a.db --axes $axes --seed 1
 ok 'another share' test "$(grep '^head' out)" != "$(grep '^head' first)"
 cost null storage.stored 11
-ok 'a dearer one' run 0 front a.ini --db a.db --axes $axes
+ok 'a dearer one' run 0 pareto a.ini --db a.db --axes $axes
 ok 'is beaten' prints '^null +0.975 +11 +no '
 ok 'but where it is luckier' share null 37 45
 ok 'and never the other' share head 100 100
 wrong a null 'example IN (3, 7)'
-ok 'never as good' run 0 front a.ini --db a.db --axes $axes --json
-ok 'is there by imagined examples alone' prints '"row":"null","front":false,"share":0.2[0-9]*,"resamples":2000,"seed":0,"seeds":2,"examples":40'
+ok 'never as good' run 0 pareto a.ini --db a.db --axes $axes --json
+ok 'is there by imagined examples alone' prints '"row":"null","pareto":false,"share":0.2[0-9]*,"resamples":2000,"seed":0,"seeds":2,"examples":40'
 ok 'one object a row' test "$(wc -l <out)" = 4
-ok 'the usual axes' run 0 front a.ini --db a.db
+ok 'the usual axes' run 0 pareto a.ini --db a.db
 ok 'are of what was measured' prints \
-	'^row +accuracy.test.accuracy +storage.stored +memory.train.total +compute.train_flops +front'
-ok 'which way they go' prints '^better is +more +less +less +less$'
+	'^row +accuracy.test.accuracy +storage.stored +memory.train.total +compute.train_flops +pareto'
+ok 'which way they go' prints '^better is +higher +lower +lower +lower$'
 ok 'what trains nothing took no FLOP' prints '^majority +0.5 +1 +[0-9]+ +0 +yes'
-ok 'an axis that not all have' run 0 front a.ini --db a.db --axes compute.step_ms,storage.stored
-ok 'what has no value' prints '^-: not measured, counted as the worst'
-ok 'an unknown axis' run 2 front a.ini --db a.db --axes accuracy.test.accuracy,storage.stord
+ok 'an axis that not all have' run 0 pareto a.ini --db a.db --axes compute.step_ms,storage.stored
+ok 'what has no value' prints '^-: the value was not measured and counts as the worst'
+ok 'an unknown axis' run 2 pareto a.ini --db a.db --axes accuracy.test.accuracy,storage.stord
 ok 'its message' says "no run of a has a value 'storage.stord'; did you mean 'storage.stored'?"
-ok 'no axis' run 2 front a.ini --db a.db --axes ''
-ok 'nothing was timed' run 2 front a.ini --db a.db --axes overhead.prefill_ratio.b1
+ok 'the older name of the command' run 0 front a.ini --db a.db --axes $axes
+ok 'prints the same' prints '^null +0.95 +11 +no '
+ok 'the help has it' run 0 pareto --help
+ok 'as an alias' prints 'also called .peftbench front.'
+ok 'and so has the list' run 0 --help
+ok 'of commands' prints '^  pareto EXPERIMENT.ini .* \(alias: front\)'
+ok 'no axis' run 2 pareto a.ini --db a.db --axes ''
+ok 'nothing was timed' run 2 pareto a.ini --db a.db --axes overhead.prefill_ratio.b1
 cost head compute.tokens_per_s 5
 cost null compute.tokens_per_s 7
 cost full compute.tokens_per_s 6
-ok 'faster is better' run 0 front a.ini --db a.db --axes compute.tokens_per_s
+ok 'faster is better' run 0 pareto a.ini --db a.db --axes compute.tokens_per_s
 ok 'of times too' prints '^null +7 +yes +100.0 %'
 ok 'the others are not' test "$(grep -cE '^[a-z]+ .* no +0.0 %' out)" = 3
 sed '/^methods/s/$/, bitfit/' a.ini >more && cp a.ini less && cp more a.ini
-ok 'a row that did not run' run 0 front a.ini --db a.db --axes $axes
-ok 'is named' prints '^bitfit: left out, it has no finished run that was scored on test'
-ok 'in JSON too' run 0 front a.ini --db a.db --json
-ok 'without a front' prints '"row":"bitfit","front":null,"seeds":0'
+ok 'a row that did not run' run 0 pareto a.ini --db a.db --axes $axes
+ok 'is named' prints '^bitfit: left out because it has no finished run that was scored on test'
+ok 'in JSON too' run 0 pareto a.ini --db a.db --json
+ok 'without a front' prints '"row":"bitfit","pareto":null,"seeds":0'
 cp less a.ini
 cp a.db empty.db
 sqlite3 empty.db "DELETE FROM value WHERE split = 'test'"
-ok 'nothing scored' run 2 front a.ini --db empty.db
-ok 'its message' says 'a: no row was scored on test yet'
+ok 'nothing scored' run 2 pareto a.ini --db empty.db
+ok 'its message' says 'a: no row has been scored on test yet'
 ok 'nor ranked' run 2 rank a.ini --db empty.db
 ok 'its message' says 'a: the baseline full was not scored on test yet'
 
@@ -153,7 +159,7 @@ cp a.db without.db
 sqlite3 without.db "DELETE FROM prediction WHERE run IN (SELECT id FROM run WHERE experiment = 'a')"
 ok 'without predictions' run 0 table a.ini --db without.db
 ok 'it is by seeds' prints "^head: ± for other seeds alone \\(Student's t\\): no predictions are stored"
-ok 'and so is the front' run 0 front a.ini --db without.db
+ok 'and so is the front' run 0 pareto a.ini --db without.db
 ok 'says so' prints 'each of drawn seeds, the same for all rows'
 ok 'no test' run 0 rank a.ini --db without.db
 ok 'of nothing' prints '^of 0 comparisons with full'
@@ -161,7 +167,7 @@ ok 'of nothing' prints '^of 0 comparisons with full'
 cp a.db part.db
 sqlite3 part.db "DELETE FROM value WHERE split = 'test' AND run = (SELECT id FROM run WHERE experiment = 'a' AND
 	row = 'null' AND seed = 1)"
-ok 'a row of one seed' run 0 front a.ini --db part.db
+ok 'a row of one seed' run 0 pareto a.ini --db part.db
 ok 'is told' prints '^null: 1 of 2 seeds were scored on test; all rows are taken by the 1 that all have'
 ok 'all are by that one' prints '^a: 4 rows, 1 seed, 40 examples of test'
 ok 'ranked' run 0 rank a.ini --db part.db

@@ -260,7 +260,7 @@ run toy.ini --db planned.db --quiet
 run toy.ini --db planned.db --quiet
 table toy.ini --db planned.db --json
 rank toy.ini --db planned.db
-front toy.ini --db planned.db
+pareto toy.ini --db planned.db
 plot toy.ini --db planned.db
 status toy.ini --db planned.db
 compare head lora --db planned.db

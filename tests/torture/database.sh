@@ -144,7 +144,7 @@ while read -r -a command; do
 done <<'END'
 table toy.ini --db copy.db
 plot toy.ini --db copy.db
-front toy.ini --db copy.db
+pareto toy.ini --db copy.db
 rank toy.ini --db copy.db
 compare head lora --db copy.db
 check every.db --db copy.db --out gate.xml
