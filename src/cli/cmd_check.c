@@ -17,7 +17,7 @@ typedef struct gate_row {
 typedef struct gate {
     gate_row *row;
     pb_comparison *found; /* [rows]; no axes where they were not compared */
-    pb_layers *layers;    /* [rows] */
+    pb_identity *layers;  /* [rows] */
     size_t rows, capacity;
     const pb_args *args;
     pb_margins margins;
@@ -103,13 +103,14 @@ static int check_declared(const gate *g)
 /* ---- verdicts ------------------------------------------------------------------------------------------------- */
 
 /* Is it the same computation, with the same answers: the score has nothing left to be estimated then. */
-static bool is_same_computation(const pb_layers *l)
+static bool is_same_computation(const pb_identity *l)
 {
-    return l->identity.verdict == PB_LAYER_SAME || (l->trajectory.verdict == PB_LAYER_SAME && !l->other_predictions);
+    return l->identity.verdict == PB_IDENTITY_SAME ||
+           (l->trajectory.verdict == PB_IDENTITY_SAME && !l->other_predictions);
 }
 
 /* Exact numbers must be what they were: less is a change as well. */
-static pb_verdict verdict_of(const gate *g, const pb_layers *l, const pb_axis *x)
+static pb_verdict verdict_of(const gate *g, const pb_identity *l, const pb_axis *x)
 {
     if (x->kind == PB_SCORE && is_same_computation(l))
         return PB_SAME;
@@ -121,7 +122,7 @@ static pb_verdict verdict_of(const gate *g, const pb_layers *l, const pb_axis *x
 }
 
 /* A layer that is made of axes: its worst verdict. */
-static pb_verdict verdict_of_kind(const gate *g, const pb_layers *l, const pb_comparison *c, int kind)
+static pb_verdict verdict_of_kind(const gate *g, const pb_identity *l, const pb_comparison *c, int kind)
 {
     pb_verdict worst = PB_SAME;
     for (int i = 0; i < c->axes; i++) {
@@ -175,13 +176,13 @@ static void tell_axis(gate *g, const char *spec, const pb_axis *x, pb_verdict v)
 }
 
 /* One line, or test case, of a layer that is not made of axes. */
-static void tell_layer(gate *g, const char *spec, const char *name, const pb_layer *l, bool declared)
+static void tell_layer(gate *g, const char *spec, const char *name, const pb_identity_result *l, bool declared)
 {
     static const char *const word[] = {"same", "changed", "unknown"};
-    bool failed = l->verdict == PB_LAYER_CHANGED && !declared;
-    const char *verdict = l->verdict == PB_LAYER_CHANGED && declared ? "declared" : word[l->verdict];
+    bool failed = l->verdict == PB_IDENTITY_CHANGED && !declared;
+    const char *verdict = l->verdict == PB_IDENTITY_CHANGED && declared ? "declared" : word[l->verdict];
     char *line = pb_format("%s: %s: %s", spec, name, l->note);
-    add_case(g, spec, name, failed ? "failure" : l->verdict == PB_LAYER_UNKNOWN ? "skipped" : NULL, line);
+    add_case(g, spec, name, failed ? "failure" : l->verdict == PB_IDENTITY_UNKNOWN ? "skipped" : NULL, line);
     if (g->args->json) {
         pb_text t = {0};
         pb_json_quote(&t, spec);
@@ -189,7 +190,7 @@ static void tell_layer(gate *g, const char *spec, const char *name, const pb_lay
         pb_json_quote(&t, l->note);
         printf("{\"row\":%s}\n", t.data);
         pb_text_free(&t);
-    } else if (l->verdict == PB_LAYER_CHANGED) {
+    } else if (l->verdict == PB_IDENTITY_CHANGED) {
         printf("%-9s %s\n", verdict, line);
     }
     free(line);
@@ -211,10 +212,10 @@ static void tell_refusal(gate *g, const gate_row *r)
 }
 
 /* "ok  check/lora: identity: the same to the bit; trajectory: ..; exact: same; statistics: same (2 seeds, ..)". */
-static void sum_up(const gate *g, const char *spec, const pb_layers *l, const pb_comparison *c, bool ok)
+static void sum_up(const gate *g, const char *spec, const pb_identity *l, const pb_comparison *c, bool ok)
 {
-    const char *identity = l->identity.verdict == PB_LAYER_CHANGED ? "changed" : l->identity.note;
-    const char *trajectory = l->trajectory.verdict == PB_LAYER_CHANGED ? "changed" : l->trajectory.note;
+    const char *identity = l->identity.verdict == PB_IDENTITY_CHANGED ? "changed" : l->identity.note;
+    const char *trajectory = l->trajectory.verdict == PB_IDENTITY_CHANGED ? "changed" : l->trajectory.note;
     printf("%-9s %s: identity: %.*s; trajectory: %s; ", ok ? "ok" : "", spec, (int)strcspn(identity, ","), identity,
            trajectory);
     for (int kind = PB_EXACT;; kind = PB_SCORE) {
@@ -226,7 +227,7 @@ static void sum_up(const gate *g, const char *spec, const pb_layers *l, const pb
     printf(" (%d axes, %d seeds, %d examples)\n", c->axes, c->seeds, c->examples);
 }
 
-static void tell_row(gate *g, const gate_row *r, const pb_layers *l, const pb_comparison *c)
+static void tell_row(gate *g, const gate_row *r, const pb_identity *l, const pb_comparison *c)
 {
     int before = g->worse + g->undecided;
     bool declared = is_declared(g, r->spec);
@@ -247,11 +248,11 @@ static void tell_row(gate *g, const gate_row *r, const pb_layers *l, const pb_co
 
 /* ---- the gate ------------------------------------------------------------------------------------------------ */
 
-static void compare_row(const gate *g, gate_row *r, pb_layers *l, pb_comparison *c)
+static void compare_row(const gate *g, gate_row *r, pb_identity *l, pb_comparison *c)
 {
     int rc = pb_comparand_open(&r->was, r->spec, g->args->word[0]) || pb_comparand_open(&r->is, r->spec, g->args->db) ||
              pb_comparand_comparable(&r->is, &r->was) || pb_compare(&r->is, &r->was, &g->margins, c) ||
-             pb_layers_compare(&r->is, &r->was, g->margins.trajectory, l);
+             pb_identity_compare(&r->is, &r->was, g->margins.trajectory, l);
     if (!rc)
         return;
     *c = (pb_comparison){.axes = 0};
@@ -268,7 +269,7 @@ static int check_rows(gate *g)
         compare_row(g, &g->row[i], &g->layers[i], &g->found[i]);
     if (check_declared(g))
         return -1;
-    pb_compare_family(g->found, (int)g->rows);
+    pb_comparisons_adjust(g->found, (int)g->rows);
     for (size_t i = 0; i < g->rows; i++)
         if (g->row[i].refusal)
             tell_refusal(g, &g->row[i]);
@@ -311,7 +312,7 @@ static int write_report(const gate *g)
 
 static int check(const pb_args *a)
 {
-    gate g = {.args = a, .margins = pb_margins_usual};
+    gate g = {.args = a, .margins = pb_margins_default};
     int rc = pb_margins_read(&g.margins, a->margin);
     g.margins.ratio = a->times ? g.margins.ratio : -1;
     rc = rc || list_rows(&g, a->word[0]) || check_rows(&g) || write_report(&g) ? -1 : 0;

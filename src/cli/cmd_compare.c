@@ -26,11 +26,11 @@ static int compare(const pb_args *a)
         return PB_EXIT_QUESTION;
     }
     pb_comparison c;
-    pb_margins m = pb_margins_usual;
+    pb_margins m = pb_margins_default;
     int rc = pb_margins_read(&m, a->margin) || pb_comparand_comparable(&x, &y) || pb_compare(&x, &y, &m, &c) ? -1 : 0;
     if (!rc && !a->json) {
-        pb_comparand_tell(&x, stdout);
-        pb_comparand_tell(&y, stdout);
+        pb_comparand_print(&x, stdout);
+        pb_comparand_print(&y, stdout);
     }
     if (!rc)
         (a->json ? pb_comparison_json : pb_comparison_print)(&c, &x, &y, stdout);

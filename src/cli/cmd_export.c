@@ -6,13 +6,13 @@
 #include "weights/safetensors.h"
 #include "model/adapter.h"
 #include "cli/cmd.h"
-#include "cli/foreign.h"
-#include "results/kept.h"
+#include "cli/provenance.h"
+#include "results/artifact_file.h"
 
 typedef struct stored {
-    pb_record run;
+    pb_run_record run;
     char *classes;
-    pb_kept kept;
+    pb_artifact artifact;
     pb_attached part[8];
     int parts;
     pb_provenance facts;
@@ -57,8 +57,8 @@ static int find_run(const pb_args *a, stored *s)
 {
     pb_store *store = pb_store_read(a->db);
     long long id = 0;
-    int rc = !store || pb_store_named(store, a->word[0], &id) || pb_store_record(store, id, &s->run) ||
-                     pb_kept_find(store, a->db, id, &s->kept) || pb_provenance_read(store, id, &s->facts) ||
+    int rc = !store || pb_store_find_named(store, a->word[0], &id) || pb_store_record(store, id, &s->run) ||
+                     pb_artifact_find(store, a->db, id, &s->artifact) || pb_provenance_read(store, id, &s->facts) ||
                      pb_provenance_load_plugins(&s->facts, id, a) || make_parts(s) ||
                      pb_store_settings(store, &id, 1, take_setting, s)
                  ? -1
@@ -81,8 +81,8 @@ static int classes_of(const char *artifact)
 
 static int export_run(const pb_args *a, const stored *s)
 {
-    const char *artifact = s->kept.path;
-    int classes = pb_kept_check(&s->kept) ? 0 : classes_of(artifact);
+    const char *artifact = s->artifact.path;
+    int classes = pb_artifact_check(&s->artifact) ? 0 : classes_of(artifact);
     pb_opening opening = {.path = a->model ? a->model : s->run.model, .classes = classes};
     pb_model *m = classes ? pb_model_open(&opening) : NULL;
     int rc = !m || pb_provenance_check_model(&s->facts, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
@@ -101,8 +101,8 @@ static void release(stored *s)
         pb_option_release(s->part[i].method->options, conf);
         free(conf);
     }
-    pb_record_free(&s->run);
-    pb_kept_free(&s->kept);
+    pb_run_record_free(&s->run);
+    pb_artifact_free(&s->artifact);
     free(s->classes);
     pb_provenance_free(&s->facts);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/threads.h"
-#include "results/kept.h"
+#include "results/artifact_file.h"
 #include "cli/session.h"
 #include "driver/run.h"
 #include "train/score.h"
@@ -15,8 +15,8 @@ typedef struct found {
     const char *row;
     const pb_cell *cell; /* of the choice, of any seed */
     pb_choice choice;
-    pb_record run;
-    pb_kept kept;
+    pb_run_record run;
+    pb_artifact kept;
 } found;
 
 static const pb_cell *cell_of(const found *f, const char *choice)
@@ -44,8 +44,8 @@ static int take_choice(void *ctx, const pb_choice *c)
 static void forget(found *f)
 {
     pb_choice_free(&f->choice);
-    pb_record_free(&f->run);
-    pb_kept_free(&f->kept);
+    pb_run_record_free(&f->run);
+    pb_artifact_free(&f->kept);
 }
 
 /* Of the seeds that were scored on test, the one asked for or the first. */
@@ -57,7 +57,7 @@ static int find_seed(const pb_args *a, pb_store *s, found *out)
     for (int i = 0; i < n && at < 0; i++)
         at = a->seed < 0 || seed[i] == (uint64_t)a->seed ? i : -1;
     if (!rc && at >= 0)
-        rc = pb_store_record(s, run[at], &out->run) || pb_kept_find(s, a->db, run[at], &out->kept) ? -1 : 0;
+        rc = pb_store_record(s, run[at], &out->run) || pb_artifact_find(s, a->db, run[at], &out->kept) ? -1 : 0;
     free(run);
     free(seed);
     return rc;
@@ -118,7 +118,7 @@ static int hold_setting(void *ctx, const char *key, const char *value)
 static int hold_file(pb_store *s, const held *h, const char *what, const pb_digest *is)
 {
     char *was;
-    int rc = pb_store_fact(s, h->run, what, &was);
+    int rc = pb_store_provenance_get(s, h->run, what, &was);
     if (!rc && was && strcmp(was, is->hex) != 0)
         rc = pb_error("%s: the %s of run %lld had SHA-256 %s, now it is %s; want that one, or `peftbench run %s` with "
                       "this one",
@@ -196,7 +196,7 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
         return -1;
     pb_digest base = pb_model_digest(m);
     pb_experiment_seal(e, data, &base);
-    int rc = hold_run(a, e, chosen, run->run.id) || pb_kept_check(&run->kept) || pb_model_load(m, run->kept.path) ||
+    int rc = hold_run(a, e, chosen, run->run.id) || pb_artifact_check(&run->kept) || pb_model_load(m, run->kept.path) ||
                      read_texts(data)
                  ? -1
                  : 0;

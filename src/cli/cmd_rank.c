@@ -6,11 +6,11 @@
 
 static int rank_rows(const pb_args *a, const pb_report *r)
 {
-    pb_rivals v;
-    if (pb_rivals_make(&v, r))
+    pb_baseline_ranking v;
+    if (pb_baseline_ranking_make(&v, r))
         return -1;
-    (a->json ? pb_rivals_json : pb_rivals_print)(&v, stdout);
-    pb_rivals_free(&v);
+    (a->json ? pb_baseline_ranking_json : pb_baseline_ranking_print)(&v, stdout);
+    pb_baseline_ranking_free(&v);
     return 0;
 }
 

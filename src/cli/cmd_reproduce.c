@@ -4,24 +4,25 @@
 #include <unistd.h>
 
 #include "cli/cmd.h"
-#include "cli/foreign.h"
+#include "cli/provenance.h"
 #include "driver/run.h"
 
 typedef struct stored {
-    pb_record run;
+    pb_run_record run;
     pb_provenance facts;
 } stored;
 
 static void forget(stored *s)
 {
-    pb_record_free(&s->run);
+    pb_run_record_free(&s->run);
     pb_provenance_free(&s->facts);
 }
 
 static int find_run(pb_store *db, const char *word, stored *s)
 {
     long long id;
-    return pb_store_named(db, word, &id) || pb_store_record(db, id, &s->run) || pb_provenance_read(db, id, &s->facts)
+    return pb_store_find_named(db, word, &id) || pb_store_record(db, id, &s->run) ||
+                   pb_provenance_read(db, id, &s->facts)
                ? -1
                : 0;
 }
@@ -34,7 +35,7 @@ static const char *fact_of(const stored *s, const char *key)
 /* ---- its experiment ------------------------------------------------------------------------------------- */
 
 /* The section of a setting: "method.lora.rank" of row "lora:all+prefix" -> "method lora:all". */
-static char *section_of(const pb_record *s, const char *key, const char *name)
+static char *section_of(const pb_run_record *s, const char *key, const char *name)
 {
     size_t group = strcspn(key, ".");
     if (strncmp(key, "method.", 7) != 0)
@@ -57,7 +58,7 @@ static bool is_setting(const char *key)
 }
 
 typedef struct script {
-    const pb_record *run;
+    const pb_run_record *run;
     pb_ini *ini;
     char *place; /* for messages: the run in its database */
 } script;
@@ -102,7 +103,7 @@ static int add_experiment(const script *s)
 /* The experiment with this one run.  Each value is one entry, whatever stands in it.  NULL with an error. */
 static pb_experiment *make_experiment(const pb_args *a, pb_store *db, const stored *s)
 {
-    const pb_record *r = &s->run;
+    const pb_run_record *r = &s->run;
     script out = {.run = r, .ini = pb_ini_new("again.ini"), .place = pb_format("%s: run %lld", a->db, r->id)};
     int rc = strchr(r->task, '/') ? pb_error("%s: a task '%s'; want the name of a task", out.place, r->task) : 0;
     rc = rc || add_experiment(&out) || pb_store_settings(db, &r->id, 1, add_setting, &out) ? -1 : 0;
@@ -121,11 +122,11 @@ static pb_experiment *make_experiment(const pb_args *a, pb_store *db, const stor
 
 /* All that was said. */
 typedef struct answers {
-    pb_said *said;
+    pb_stored_prediction *said;
     size_t count, capacity;
 } answers;
 
-static int add_answer(void *ctx, const pb_said *said)
+static int add_answer(void *ctx, const pb_stored_prediction *said)
 {
     answers *a = ctx;
     pb_grow(&a->said, a->count, &a->capacity, sizeof *a->said);
@@ -141,7 +142,7 @@ static void drop(answers *a)
     free(a->said);
 }
 
-static bool is_same(const pb_said *a, const pb_said *b)
+static bool is_same(const pb_stored_prediction *a, const pb_stored_prediction *b)
 {
     if (a->example != b->example || !a->text != !b->text)
         return false;
@@ -153,7 +154,10 @@ static int compare_split(pb_store *a, long long run, pb_store *b, long long agai
 {
     answers x = {.said = NULL}, y = {.said = NULL};
     size_t same = 0;
-    int rc = pb_store_said(a, run, split, add_answer, &x) || pb_store_said(b, again, split, add_answer, &y) ? -1 : 0;
+    int rc = pb_store_predictions(a, run, split, add_answer, &x) ||
+                     pb_store_predictions(b, again, split, add_answer, &y)
+                 ? -1
+                 : 0;
     for (size_t i = 0; i < x.count && i < y.count; i++)
         same += is_same(&x.said[i], &y.said[i]);
     if (!rc && x.count)

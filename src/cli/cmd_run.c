@@ -21,7 +21,7 @@ static int tell(const pb_args *a)
     if (!rc) {
         rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
         for (int i = 0; i < d.experiment->rows && !rc; i++)
-            pb_notes_of(&r, i, warn, NULL);
+            pb_notes_each(&r, i, warn, NULL);
         rc = rc || pb_plot(&r, NULL) ? -1 : 0;
         pb_report_free(&r);
     }

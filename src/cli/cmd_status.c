@@ -4,7 +4,7 @@
 #include "results/selection.h"
 
 /* Prints a cell's line; 1 if it has a finished run. */
-static int print_cell(const pb_cell *c, const pb_state *state)
+static int print_cell(const pb_cell *c, const pb_cell_state *state)
 {
     const char *error = state->run || !state->error ? "" : state->error;
     printf("%-10s %s%s%s seed %llu%s%s\n", state->status, c->row->label, *c->choice ? " " : "", c->choice,
@@ -23,7 +23,7 @@ static int print_all(const pb_run_context *d)
         finished += print_cell(&e->cell[i], &x.cell[i]);
     for (int i = 0; i < e->rows; i++) {
         pb_text line = {0};
-        pb_selection_tell(&x.row[i], e->seeds, &line);
+        pb_selection_describe(&x.row[i], e->seeds, &line);
         printf("%s\n", line.data);
         pb_text_free(&line);
     }

@@ -11,7 +11,7 @@
 #include "base/threads.h"
 #include "base/waits.h"
 #include "numeric/blas.h"
-#include "results/kept.h"
+#include "results/artifact_file.h"
 #include "results/timing.h"
 #include "model/adapter.h"
 #include "model/multi_adapter.h"
@@ -80,7 +80,7 @@ static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
 
 /* Trains with as many threads as the run had, which gives the same bits on the same kind of machine, and writes the
  * file anew.  -1 with an error: other bits came out. */
-static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, const pb_kept *k)
+static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, const pb_artifact *k)
 {
     pb_result r;
     pb_digest is = {{0}};
@@ -99,33 +99,33 @@ static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, co
                     k->path, k->run);
 }
 
-static int load_trained(const pb_bench *b, const pb_cell *c, const subject *s, const pb_kept *k)
+static int load_trained(const pb_bench *b, const pb_cell *c, const subject *s, const pb_artifact *k)
 {
     char *why;
-    if (pb_kept_good(k, &why))
+    if (pb_artifact_is_intact(k, &why))
         return pb_model_load(s->model, k->path);
     pb_warn("%s: run %lld is trained again: %s", k->path, k->run, why);
     free(why);
     return train_again(b, c, s, k);
 }
 
-static int find_kept(const pb_bench *b, long long id, pb_kept *k)
+static int find_kept(const pb_bench *b, long long id, pb_artifact *k)
 {
     pb_store *s = pb_store_read(b->db);
-    int rc = s ? pb_kept_find(s, b->db, id, k) : -1;
+    int rc = s ? pb_artifact_find(s, b->db, id, k) : -1;
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
 /* With the trained parameters of run `id`, from its file or, where that is gone or damaged, by training again. */
 static subject open_trained(const pb_bench *b, const pb_cell *c, long long id)
 {
-    pb_kept k = {.path = NULL};
+    pb_artifact k = {.path = NULL};
     pb_bench_home(b);
     int rc = find_kept(b, id, &k);
     subject s = rc ? (subject){NULL, NULL} : open_subject(b, c, c->row->parts);
     if (s.model && load_trained(b, c, &s, &k))
         close_subject(&s);
-    pb_kept_free(&k);
+    pb_artifact_free(&k);
     return s;
 }
 
@@ -140,7 +140,7 @@ static double file_bytes(const char *path)
 static int save(const pb_bench *b, const pb_cell *c, const pb_model *m, pb_result *r)
 {
     pb_bench_home(b);
-    char *path = pb_kept_path(b->db, c->hash.hex);
+    char *path = pb_artifact_path(b->db, c->hash.hex);
     char *base = pb_format("%s/model.safetensors", b->experiment->model_path);
     int rc = pb_make_dirs(b->artifacts) || pb_model_save(m, path) || pb_sha256_file(path, &r->artifact) ? -1 : 0;
     double bytes = file_bytes(path), whole = file_bytes(base);

@@ -9,7 +9,7 @@
 #include "base/threads.h"
 #include "model/chat.h"
 #include "driver/children.h"
-#include "results/kept.h"
+#include "results/artifact_file.h"
 #include "driver/progress.h"
 #include "results/timing.h"
 #include "train/template.h"
@@ -42,7 +42,7 @@ static int check_decoder(const pb_experiment *e, const pb_model *m)
 
 int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
 {
-    *b = (pb_bench){.experiment = e, .db = db, .home = getcwd(NULL, 0), .artifacts = pb_kept_folder(db)};
+    *b = (pb_bench){.experiment = e, .db = db, .home = getcwd(NULL, 0), .artifacts = pb_artifact_folder(db)};
     b->data = pb_experiment_data(e);
     pb_model *m = b->data ? pb_model_open(&(pb_opening){.path = e->model_path, .classes = b->data->classes}) : NULL;
     if (!m) {
@@ -247,7 +247,7 @@ static int store_failure(const pass *p, const pb_cell *c, const char *error, dou
 static int note_untimed(const pass *p, long long id, const char *error)
 {
     pb_store *s = pb_store_open(p->bench.db);
-    int rc = s ? pb_store_note(s, id, PB_TIMING_FAILED, error) : -1;
+    int rc = s ? pb_store_provenance_add(s, id, PB_TIMING_FAILED, error) : -1;
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
@@ -260,7 +260,7 @@ typedef struct outcome {
 static int read_outcome(const pass *p, int number, outcome *o)
 {
     char *key = pb_format("accuracy.validation.%s", p->bench.experiment->task->metrics[0].name);
-    pb_state state = {.validation = NAN};
+    pb_cell_state state = {.validation = NAN};
     pb_store *s = pb_store_read(p->bench.db);
     int rc = s ? pb_store_state(s, &p->cell[number]->hash, key, &state) : -1;
     if (!rc)
@@ -332,10 +332,10 @@ static bool is_any(const pass *p, int cell)
 /* A run of the row's choice that did not diverge. */
 static bool is_chosen(const pass *p, int cell)
 {
-    const pb_state *state = p->chosen.cell ? &p->chosen.cell[cell] : NULL; /* while training nothing is */
+    const pb_cell_state *state = p->chosen.cell ? &p->chosen.cell[cell] : NULL; /* while training nothing is */
     return state && state->run && !isnan(state->validation) &&
-           pb_selection_has(&p->chosen, &p->bench.experiment->cell[cell]) &&
-           p->chosen.row[p->bench.experiment->cell[cell].row - p->bench.experiment->row].kept;
+           pb_selection_includes(&p->chosen, &p->bench.experiment->cell[cell]) &&
+           p->chosen.row[p->bench.experiment->cell[cell].row - p->bench.experiment->row].stored;
 }
 
 /* One seed of each row: speed does not depend on what was learnt. */
@@ -349,7 +349,7 @@ static bool is_to_be_timed(const pass *p, int cell)
 static int was_given_up(const pass *p, pb_store *s, long long id, bool *given_up)
 {
     char *why = NULL;
-    int rc = p->bench.retry ? 0 : pb_store_fact(s, id, PB_TIMING_FAILED, &why);
+    int rc = p->bench.retry ? 0 : pb_store_provenance_get(s, id, PB_TIMING_FAILED, &why);
     *given_up = why != NULL;
     free(why);
     return rc;
@@ -444,8 +444,8 @@ static int drop_artifacts(const pass *p, pb_store *s)
     const pb_experiment *e = p->bench.experiment;
     int chosen = 0;
     for (int i = 0; i < e->cells && chosen >= 0; i++) {
-        char *path = pb_kept_path(p->bench.db, e->cell[i].hash.hex);
-        if (p->chosen.row[e->cell[i].row - e->row].kept && !pb_selection_has(&p->chosen, &e->cell[i]) &&
+        char *path = pb_artifact_path(p->bench.db, e->cell[i].hash.hex);
+        if (p->chosen.row[e->cell[i].row - e->row].stored && !pb_selection_includes(&p->chosen, &e->cell[i]) &&
             !access(path, F_OK) && !(chosen = pb_store_is_chosen(s, e->cell[i].hash.hex)))
             unlink(path);
         free(path);
@@ -461,12 +461,12 @@ static int choose_rows(pass *p, bool partial)
     for (int i = 0; i < e->rows && !rc; i++) {
         pb_selection *row = &p->chosen.row[i];
         if (pb_selection_is_ready(row, partial)) {
-            rc = row->kept ? 0 : pb_selection_keep(row, e, s);
-            row->kept = true;
+            rc = row->stored ? 0 : pb_selection_store(row, e, s);
+            row->stored = true;
             continue;
         }
         pb_text line = {0};
-        pb_selection_tell(row, e->seeds, &line);
+        pb_selection_describe(row, e->seeds, &line);
         pb_warn("%s", line.data);
         pb_text_free(&line);
         p->unchosen++;
@@ -539,7 +539,7 @@ int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o)
         return -1;
     p.cell = pb_alloc((size_t)(e->cells + 1) * sizeof *p.cell);
     p.id = pb_alloc((size_t)(e->cells + 1) * sizeof *p.id);
-    pb_kept_sweep(db);
+    pb_artifact_remove_partial(db);
     p.bench.retry = o->retry;
     p.busy = pb_alloc((size_t)(e->cells + 1) * sizeof *p.busy);
     int rc = run_passes(&p, o);

@@ -96,7 +96,7 @@ static int prepare_rotation(pb_build *b, const pb_node *x)
 /* ---- a layer ---------------------------------------------------------------------------------------------- */
 
 /* Queries or keys: each head normed, then turned by its place. */
-static pb_node *placed(pb_build *b, const pb_layer *l, int which, pb_node *x)
+static pb_node *placed(pb_build *b, const pb_identity_result *l, int which, pb_node *x)
 {
     const pb_config *c = &b->model->config;
     if (l->head_gain[which])
@@ -105,7 +105,7 @@ static pb_node *placed(pb_build *b, const pb_layer *l, int which, pb_node *x)
 }
 
 /* Layer l of each sequence's memory; NULL: there is none. */
-static pb_cache_segment *const *pasts(pb_build *b, const pb_layer *l, int sequences)
+static pb_cache_segment *const *pasts(pb_build *b, const pb_identity_result *l, int sequences)
 {
     if (!b->memory)
         return NULL;
@@ -117,7 +117,7 @@ static pb_cache_segment *const *pasts(pb_build *b, const pb_layer *l, int sequen
 }
 
 /* Dropout on the probabilities, where the base model's dropout is. */
-static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k, pb_node *v)
+static pb_node *attention(pb_build *b, const pb_identity_result *l, pb_node *q, pb_node *k, pb_node *v)
 {
     const pb_config *c = &b->model->config;
     pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
@@ -132,7 +132,7 @@ static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k
     return pb_op_attention(b->graph, q, k, v, conf);
 }
 
-static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
+static pb_node *self_attention(pb_build *b, const pb_identity_result *l, pb_node *x)
 {
     pb_node *q, *k, *v;
     if (l->site[QKV].out) {
@@ -154,7 +154,7 @@ static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
     return pb_build_linear(b, &l->site[O], attention(b, l, q, k, v));
 }
 
-static pb_node *feed_forward(pb_build *b, const pb_layer *l, pb_node *x)
+static pb_node *feed_forward(pb_build *b, const pb_identity_result *l, pb_node *x)
 {
     pb_act act = b->model->config.act;
     pb_node *gate = l->site[GATE].out ? pb_build_linear(b, &l->site[GATE], x) : NULL;
@@ -164,7 +164,7 @@ static pb_node *feed_forward(pb_build *b, const pb_layer *l, pb_node *x)
 }
 
 /* x = norm(x + hooks(f(x))), or x + hooks(f(norm(x))) */
-static pb_node *sublayer(pb_build *b, const pb_layer *l, int which, pb_node *x)
+static pb_node *sublayer(pb_build *b, const pb_identity_result *l, int which, pb_node *x)
 {
     bool before = b->model->config.family->pre_norm;
     pb_node *in = before ? norm(b, x, l->gain[which], l->bias[which]) : x;

@@ -46,8 +46,8 @@ static int take_choice(void *ctx, const pb_choice *c)
 static int find_named(pb_comparand *s)
 {
     long long run;
-    pb_record r;
-    if (pb_store_named(s->store, s->row, &run)) {
+    pb_run_record r;
+    if (pb_store_find_named(s->store, s->row, &run)) {
         pb_error_clear(); /* the caller says what was looked for; what the store could not read it keeps */
         return 0;
     }
@@ -62,7 +62,7 @@ static int find_named(pb_comparand *s)
         s->seed[0] = r.seed;
         s->seeds = 1;
     }
-    pb_record_free(&r);
+    pb_run_record_free(&r);
     return rc;
 }
 
@@ -173,7 +173,7 @@ int pb_comparand_comparable(const pb_comparand *a, const pb_comparand *b)
     return 0;
 }
 
-void pb_comparand_tell(const pb_comparand *s, FILE *out)
+void pb_comparand_print(const pb_comparand *s, FILE *out)
 {
     const pb_choice *c = &s->found;
     if (!c->id)

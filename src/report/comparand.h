@@ -30,7 +30,7 @@ int pb_comparand_open(pb_comparand *s, const char *spec, const char *db);
 int pb_comparand_close(pb_comparand *s);
 
 /* A line that says which choice of which sweep it is. */
-void pb_comparand_tell(const pb_comparand *s, FILE *out);
+void pb_comparand_print(const pb_comparand *s, FILE *out);
 
 /* -1 with an error that names what differs between two sides, if they may not be compared. */
 int pb_comparand_comparable(const pb_comparand *a, const pb_comparand *b);

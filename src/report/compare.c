@@ -9,7 +9,7 @@
 #include "results/timing.h"
 
 const char *const pb_verdict_name[] = {"same", "better", "worse", "undecided"};
-const pb_margins pb_margins_usual = {-1, 0.05, 1e-4};
+const pb_margins pb_margins_default = {-1, 0.05, 1e-4};
 
 int pb_margins_read(pb_margins *m, const char *text)
 {
@@ -135,11 +135,11 @@ static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a,
 /* Has run `i` of one side the hash of run `k` of the other, which covers all that decides a result? */
 static bool same_run(const pb_comparand *a, int i, const pb_comparand *b, int k)
 {
-    pb_record x = {.id = 0}, y = {.id = 0};
+    pb_run_record x = {.id = 0}, y = {.id = 0};
     bool same = !pb_store_record(a->store, a->run[i], &x) && !pb_store_record(b->store, b->run[k], &y) &&
                 !strcmp(x.hash, y.hash); /* the stores keep an error */
-    pb_record_free(&x);
-    pb_record_free(&y);
+    pb_run_record_free(&x);
+    pb_run_record_free(&y);
     return same;
 }
 
@@ -300,7 +300,7 @@ int pb_compare(const pb_comparand *a, const pb_comparand *b, const pb_margins *m
     return m->ratio < 0 ? 0 : compare_ratios(a, b, m->ratio, out);
 }
 
-void pb_compare_family(pb_comparison *c, int n)
+void pb_comparisons_adjust(pb_comparison *c, int n)
 {
     size_t most = (size_t)n * PB_COUNT(c->axis) + 1;
     pb_axis **axis = pb_alloc(most * sizeof *axis);

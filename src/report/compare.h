@@ -14,7 +14,7 @@ typedef struct pb_margins {
     double ratio;      /* of times; < 0: they are not compared */
     double trajectory; /* of losses and logits over the first steps (identity.h) */
 } pb_margins;
-extern const pb_margins pb_margins_usual;
+extern const pb_margins pb_margins_default;
 /* Sets them by "0.01", "0.01,0.1" or "0.01,0.1,1e-4" (score, times, trajectory); NULL: as they are.  -1 with an
  * error. */
 int pb_margins_read(pb_margins *m, const char *text);
@@ -39,7 +39,7 @@ typedef struct pb_comparison {
 /* For a look at many rows, of which one is off by chance: better or worse becomes undecided of a time, unless Holm's
  * correction over the times of all `n` comparisons leaves it and the ratio itself, not only its interval, is outside
  * the margin. */
-void pb_compare_family(pb_comparison *c, int n);
+void pb_comparisons_adjust(pb_comparison *c, int n);
 
 /* Compares two comparands over the seeds that both have; pb_comparand_comparable must hold.  Returns -1 with an error
  * if they share no seed or their predictions do not fit. */

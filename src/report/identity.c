@@ -10,7 +10,7 @@
 
 /* A run. */
 typedef struct one {
-    pb_recorded recorded;
+    pb_recorded_run recorded;
     const pb_values *values;
 } one;
 
@@ -222,7 +222,7 @@ static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text 
 static bool tell_values(const pb_values *is, const pb_values *was, pb_text *t)
 {
     for (size_t i = 0; i < was->count; i++) {
-        const pb_known_value *v = &was->value[i];
+        const pb_stored_value *v = &was->value[i];
         double now = pb_values_get(is, v->split, v->key);
         if ((strncmp(v->key, "accuracy.", 9) != 0 && strncmp(v->key, "train.", 6) != 0) || same_bits(now, v->value))
             continue;
@@ -232,7 +232,7 @@ static bool tell_values(const pb_values *is, const pb_values *was, pb_text *t)
     return false;
 }
 
-static void hold_bits(const one *a, const one *b, unsigned long long seed, pb_layer *out)
+static void hold_bits(const one *a, const one *b, unsigned long long seed, pb_identity_result *out)
 {
     const pb_result *is = &a->recorded.result, *was = &b->recorded.result;
     pb_text t = {0};
@@ -243,8 +243,8 @@ static void hold_bits(const one *a, const one *b, unsigned long long seed, pb_la
     changed |= tell_logits(is, was, "logits.merged", "merged logits", &t);
     changed |= tell_predictions(is, was, &t);
     changed |= tell_values(a->values, b->values, &t);
-    if (changed && out->verdict != PB_LAYER_CHANGED) {
-        out->verdict = PB_LAYER_CHANGED;
+    if (changed && out->verdict != PB_IDENTITY_CHANGED) {
+        out->verdict = PB_IDENTITY_CHANGED;
         snprintf(out->note, sizeof out->note, "%s", t.data);
     }
     pb_text_free(&t);
@@ -265,16 +265,16 @@ static char *deciding_flags(const char *flags)
 }
 
 /* May the bits of the two be the same?  Else says what differs, unless another seed has changed. */
-static bool same_kind(const pb_recorded *is, const pb_recorded *was, pb_layer *out)
+static bool same_kind(const pb_recorded_run *is, const pb_recorded_run *was, pb_identity_result *out)
 {
-    static const char *const what[PB_BITS_FACTS] = {"processor", "version of the kernels", "number of threads",
-                                                    "compiler", "set of compiler flags"};
-    for (int i = 0; i < PB_BITS_FACTS; i++) {
-        char *a = i == PB_BITS_FLAGS ? deciding_flags(is->fact[i]) : pb_strdup(is->fact[i]);
-        char *b = i == PB_BITS_FLAGS ? deciding_flags(was->fact[i]) : pb_strdup(was->fact[i]);
+    static const char *const what[PB_PLATFORM_FIELDS] = {"processor", "version of the kernels", "number of threads",
+                                                         "compiler", "set of compiler flags"};
+    for (int i = 0; i < PB_PLATFORM_FIELDS; i++) {
+        char *a = i == PB_PLATFORM_FLAGS ? deciding_flags(is->platform[i]) : pb_strdup(is->platform[i]);
+        char *b = i == PB_PLATFORM_FLAGS ? deciding_flags(was->platform[i]) : pb_strdup(was->platform[i]);
         bool same = !strcmp(a, b);
-        if (!same && out->verdict == PB_LAYER_SAME) {
-            out->verdict = PB_LAYER_UNKNOWN;
+        if (!same && out->verdict == PB_IDENTITY_SAME) {
+            out->verdict = PB_IDENTITY_UNKNOWN;
             snprintf(out->note, sizeof out->note, "not judged: another %s, was '%.150s', is '%.150s'", what[i], b, a);
         }
         free(a);
@@ -343,7 +343,7 @@ static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
 }
 
 static void hold_trajectory(const pb_result *is, const pb_result *was, unsigned long long seed, double tolerance,
-                            furthest *worst, pb_layer *out)
+                            furthest *worst, pb_identity_result *out)
 {
     furthest f = {.off = 0};
     if (same_names(is, was))
@@ -354,9 +354,9 @@ static void hold_trajectory(const pb_result *is, const pb_result *was, unsigned 
     follow_losses(is, was, &f);
     follow_logits(is, was, &f);
     worst->off = fmax(worst->off, f.off);
-    if (f.off <= tolerance || out->verdict == PB_LAYER_CHANGED)
+    if (f.off <= tolerance || out->verdict == PB_IDENTITY_CHANGED)
         return;
-    out->verdict = PB_LAYER_CHANGED;
+    out->verdict = PB_IDENTITY_CHANGED;
     snprintf(out->note, sizeof out->note, "seed %llu: off by %.2g (relative, tolerance %.2g) in %s", seed, f.off,
              tolerance, f.where);
 }
@@ -370,44 +370,44 @@ static double merge_error(const pb_result *r)
     return u && m ? distance(m, u) : NAN;
 }
 
-static void hold_merging(const pb_result *is, const pb_result *was, pb_layers *out)
+static void hold_merging(const pb_result *is, const pb_result *was, pb_identity *out)
 {
     out->merge_error[0] = fmax(out->merge_error[0], merge_error(is)); /* fmax leaves NaN out */
     out->merge_error[1] = fmax(out->merge_error[1], merge_error(was));
 }
 
-static void judge_merging(pb_layers *out)
+static void judge_merging(pb_identity *out)
 {
     double is = out->merge_error[0], was = out->merge_error[1];
-    pb_layer *l = &out->merging;
+    pb_identity_result *l = &out->merging;
     if (isnan(is) && isnan(was))
         return;
     double limit = fmax(MERGE_TOLERANCE, 10 * (isfinite(was) ? was : 0));
-    l->verdict = is <= limit ? PB_LAYER_SAME : PB_LAYER_CHANGED; /* NaN: it can no longer be folded */
+    l->verdict = is <= limit ? PB_IDENTITY_SAME : PB_IDENTITY_CHANGED; /* NaN: it can no longer be folded */
     snprintf(l->note, sizeof l->note, "was %.2g, is %.2g, tolerance %.2g", was, is, limit);
 }
 
 /* ---- all seeds --------------------------------------------------------------------------------------------- */
 
-static bool has_series(const pb_recorded *r)
+static bool has_series(const pb_recorded_run *r)
 {
     return pb_result_find(&r->result, -1, "loss");
 }
 
 /* Of this seed nothing was recorded; what another seed has shown stays. */
-static void say_unknown(pb_layer *out)
+static void say_unknown(pb_identity_result *out)
 {
-    if (out->verdict == PB_LAYER_SAME)
-        *out = (pb_layer){PB_LAYER_UNKNOWN, "not recorded"};
+    if (out->verdict == PB_IDENTITY_SAME)
+        *out = (pb_identity_result){PB_IDENTITY_UNKNOWN, "not recorded"};
 }
 
 /* A seed that was scored and is not any more: it failed or diverged. */
-static void miss_seed(unsigned long long seed, pb_layers *out)
+static void miss_seed(unsigned long long seed, pb_identity *out)
 {
-    pb_layer lost = {.verdict = PB_LAYER_CHANGED};
+    pb_identity_result lost = {.verdict = PB_IDENTITY_CHANGED};
     snprintf(lost.note, sizeof lost.note, "seed %llu: was scored on test, and has no such run now", seed);
     out->trajectory = lost;
-    if (out->identity.verdict != PB_LAYER_UNKNOWN)
+    if (out->identity.verdict != PB_IDENTITY_UNKNOWN)
         out->identity = lost;
 }
 
@@ -419,9 +419,10 @@ static bool has_seed(const pb_comparand *s, uint64_t seed)
     return has;
 }
 
-static void hold(const one *a, const one *b, unsigned long long seed, double tolerance, furthest *worst, pb_layers *out)
+static void hold(const one *a, const one *b, unsigned long long seed, double tolerance, furthest *worst,
+                 pb_identity *out)
 {
-    const pb_recorded *is = &a->recorded, *was = &b->recorded;
+    const pb_recorded_run *is = &a->recorded, *was = &b->recorded;
     if (!has_series(is) || !has_series(was)) {
         say_unknown(&out->identity);
         say_unknown(&out->trajectory);
@@ -429,16 +430,16 @@ static void hold(const one *a, const one *b, unsigned long long seed, double tol
         return;
     }
     out->other_predictions |= other_predictions(&is->result, &was->result);
-    out->other_threads = strcmp(is->fact[PB_BITS_THREADS], was->fact[PB_BITS_THREADS]) != 0;
+    out->other_threads = strcmp(is->platform[PB_PLATFORM_THREADS], was->platform[PB_PLATFORM_THREADS]) != 0;
     if (same_kind(is, was, &out->identity))
         hold_bits(a, b, seed, &out->identity);
     hold_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);
     hold_merging(&is->result, &was->result, out);
 }
 
-int pb_layers_compare(const pb_comparand *is, const pb_comparand *was, double tolerance, pb_layers *out)
+int pb_identity_compare(const pb_comparand *is, const pb_comparand *was, double tolerance, pb_identity *out)
 {
-    *out = (pb_layers){.merging = {PB_LAYER_UNKNOWN, "not recorded"}, .merge_error = {NAN, NAN}};
+    *out = (pb_identity){.merging = {PB_IDENTITY_UNKNOWN, "not recorded"}, .merge_error = {NAN, NAN}};
     furthest worst = {.off = 0};
     int rc = 0;
     for (int i = 0; i < is->seeds; i++)
@@ -446,20 +447,20 @@ int pb_layers_compare(const pb_comparand *is, const pb_comparand *was, double to
             one a = {.values = &is->values[i]}, b = {.values = &was->values[k]};
             if (is->seed[i] != was->seed[k])
                 continue;
-            rc = pb_store_recorded(is->store, is->run[i], &a.recorded);
-            rc = pb_store_recorded(was->store, was->run[k], &b.recorded) || rc ? -1 : 0;
+            rc = pb_store_recorded_run(is->store, is->run[i], &a.recorded);
+            rc = pb_store_recorded_run(was->store, was->run[k], &b.recorded) || rc ? -1 : 0;
             if (!rc)
                 hold(&a, &b, is->seed[i], tolerance, &worst, out);
-            pb_recorded_free(&a.recorded);
-            pb_recorded_free(&b.recorded);
+            pb_recorded_run_free(&a.recorded);
+            pb_recorded_run_free(&b.recorded);
         }
     judge_merging(out);
     for (int k = was->seeds; k-- > 0;)
         if (!has_seed(is, was->seed[k]))
             miss_seed(was->seed[k], out);
-    if (out->identity.verdict == PB_LAYER_SAME)
+    if (out->identity.verdict == PB_IDENTITY_SAME)
         snprintf(out->identity.note, sizeof out->identity.note, "the same to the bit");
-    if (out->trajectory.verdict == PB_LAYER_SAME)
+    if (out->trajectory.verdict == PB_IDENTITY_SAME)
         snprintf(out->trajectory.note, sizeof out->trajectory.note, "within %.2g over the first %d steps", worst.off,
                  PB_HORIZON);
     return rc;

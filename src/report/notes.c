@@ -104,7 +104,7 @@ static void note_edges(const teller *t)
     }
 }
 
-void pb_notes_of(const pb_report *r, int row, void (*tell)(void *ctx, const char *line), void *ctx)
+void pb_notes_each(const pb_report *r, int row, void (*tell)(void *ctx, const char *line), void *ctx)
 {
     const teller t = {r, row, tell, ctx};
     note_waits(&t);

@@ -9,7 +9,7 @@
 
 /* Calls `tell` with one line for each of these that holds of the row: its times were taken on a busy machine, its
  * training loss hardly moved, the chosen value of a setting is the smallest or the largest that was tried. */
-void pb_notes_of(const pb_report *r, int row, void (*tell)(void *ctx, const char *line), void *ctx);
+void pb_notes_each(const pb_report *r, int row, void (*tell)(void *ctx, const char *line), void *ctx);
 
 /* The share of the time that the row's training (mean over the seeds) and its timing pass waited for a processor; NaN:
  * it was not recorded. */

@@ -112,7 +112,7 @@ static void add_default_axes(pb_pareto *f)
 {
     char primary[96];
     const char *axis[] = {pb_report_primary(f->report, PB_TEST, primary), "storage.stored", "memory.train.total",
-                           "compute.train_flops", "overhead.prefill_ratio.b1"};
+                          "compute.train_flops", "overhead.prefill_ratio.b1"};
     for (size_t i = 0; i < PB_COUNT(axis); i++)
         if (is_known(f, axis[i]))
             add_axis(f, axis[i], strlen(axis[i]));
@@ -227,7 +227,8 @@ static void print_head(const pb_pareto *f, FILE *out)
         fprintf(out, "  %12s", f->key[j]);
     fprintf(out, "  pareto    stays\n%-20s", "better is");
     for (int j = 0; j < f->axes; j++)
-        fprintf(out, "  %*s", (int)(strlen(f->key[j]) > 12 ? strlen(f->key[j]) : 12), f->rising[j] ? "higher" : "lower");
+        fprintf(out, "  %*s", (int)(strlen(f->key[j]) > 12 ? strlen(f->key[j]) : 12),
+                f->rising[j] ? "higher" : "lower");
     fputc('\n', out);
 }
 
@@ -255,8 +256,9 @@ static void print_missing(const pb_pareto *f, FILE *out)
         if (!n)
             fprintf(out, "%s: left out because it has no finished run that was scored on test\n", e->row[i].label);
         else if (n < e->seeds)
-            fprintf(out, "%s: %d of %d seeds were scored on test; every row is judged by the %d seeds that all rows have\n",
-                    e->row[i].label, n, e->seeds, f->seeds);
+            fprintf(out,
+                    "%s: %d of %d seeds were scored on test; every row is judged by the %d seed%s that all rows have\n",
+                    e->row[i].label, n, e->seeds, f->seeds, f->seeds == 1 ? "" : "s");
     }
     free(seed);
     for (int k = 0; k < f->rows * f->axes; k++)
@@ -273,11 +275,12 @@ void pb_pareto_print(const pb_pareto *f, FILE *out)
         print_row(f, i, out);
     print_missing(f, out);
     pb_report_sweeps(f->report, out);
-    fprintf(out,
-            "pareto: yes if the row is on the Pareto front, that is, if no other row is at least as good on every axis\n"
-            "and better on one.  stays: the share of %d bootstrap samples (seed %llu) in which it is on the front; each\n"
-            "sample draws seeds%s, the same for all rows.\n",
-            PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "");
+    fprintf(
+        out,
+        "pareto: yes if the row is on the Pareto front, that is, if no other row is at least as good on every axis\n"
+        "and better on one.  stays: the share of %d bootstrap samples (seed %llu) in which it is on the front; each\n"
+        "sample draws seeds%s, the same for all rows.\n",
+        PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "");
 }
 
 static void add_result(const pb_pareto *f, int i, pb_text *t)

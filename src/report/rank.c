@@ -46,9 +46,9 @@ static void add_number(pb_text *t, const char *name, double x)
 
 /* ---- one experiment --------------------------------------------------------------------------------------- */
 
-static int meet(pb_rivals *v, int row)
+static int meet(pb_baseline_ranking *v, int row)
 {
-    pb_rival *one = &v->rival[row];
+    pb_baseline_row *one = &v->rival[row];
     char key[96];
     pb_scores a = {.x = NULL}, b = {.x = NULL};
     if (row == pb_report_baseline(v->report) || isnan(one->score))
@@ -67,7 +67,7 @@ static int meet(pb_rivals *v, int row)
 }
 
 /* Over those that have a p. */
-static void adjust(pb_rivals *v, int rows)
+static void adjust(pb_baseline_ranking *v, int rows)
 {
     double *p = pb_alloc((size_t)(v->family + 1) * sizeof *p);
     for (int i = 0, n = 0; i < rows; i++)
@@ -80,17 +80,17 @@ static void adjust(pb_rivals *v, int rows)
     free(p);
 }
 
-int pb_rivals_make(pb_rivals *v, const pb_report *r)
+int pb_baseline_ranking_make(pb_baseline_ranking *v, const pb_report *r)
 {
     int rows = r->experiment->rows, base = pb_report_baseline(r), rc = 0;
     if (isnan(test_score(r, base)))
         return pb_error("%s: the baseline %s was not scored on test yet; `peftbench run %s` does it",
                         r->experiment->name, r->experiment->baseline, r->experiment->path);
-    *v = (pb_rivals){.report = r, .rival = pb_alloc((size_t)rows * sizeof *v->rival)};
+    *v = (pb_baseline_ranking){.report = r, .rival = pb_alloc((size_t)rows * sizeof *v->rival)};
     double *score = pb_alloc((size_t)rows * sizeof *score);
     for (int i = 0; i < rows && !rc; i++) {
         score[i] = test_score(r, i);
-        v->rival[i] = (pb_rival){r->row[i].row->label, score[i], {NAN, NAN, NAN, 0}, NAN, NAN};
+        v->rival[i] = (pb_baseline_row){r->row[i].row->label, score[i], {NAN, NAN, NAN, 0}, NAN, NAN};
         rc = meet(v, i);
     }
     if (!rc) {
@@ -99,17 +99,17 @@ int pb_rivals_make(pb_rivals *v, const pb_report *r)
     }
     free(score);
     if (rc)
-        pb_rivals_free(v);
+        pb_baseline_ranking_free(v);
     return rc;
 }
 
-void pb_rivals_free(pb_rivals *v)
+void pb_baseline_ranking_free(pb_baseline_ranking *v)
 {
     free(v->rival);
     free(v->order);
 }
 
-static void print_rival(const pb_rival *x, bool baseline, FILE *out)
+static void print_rival(const pb_baseline_row *x, bool baseline, FILE *out)
 {
     if (baseline) {
         fprintf(out, "%-20s %10.4f  baseline\n", x->label, x->score);
@@ -126,7 +126,7 @@ static void print_rival(const pb_rival *x, bool baseline, FILE *out)
         fprintf(out, " %9.3g %9.3g\n", x->p, x->holm);
 }
 
-void pb_rivals_print(const pb_rivals *v, FILE *out)
+void pb_baseline_ranking_print(const pb_baseline_ranking *v, FILE *out)
 {
     const pb_experiment *e = v->report->experiment;
     char to[90];
@@ -152,11 +152,11 @@ void pb_rivals_print(const pb_rivals *v, FILE *out)
         e->seeds == 1 ? "" : "seeds and ", v->examples, v->family, v->family == 1 ? "" : "s", e->baseline);
 }
 
-void pb_rivals_json(const pb_rivals *v, FILE *out)
+void pb_baseline_ranking_json(const pb_baseline_ranking *v, FILE *out)
 {
     const pb_experiment *e = v->report->experiment;
     for (int i = 0; i < e->rows; i++) {
-        const pb_rival *x = &v->rival[v->order[i]];
+        const pb_baseline_row *x = &v->rival[v->order[i]];
         pb_text t = {0};
         pb_text_add(&t, "{\"experiment\":");
         pb_json_quote(&t, e->name);

@@ -5,26 +5,26 @@
 #include "report/report.h"
 
 /* One row beside the baseline, on test. */
-typedef struct pb_rival {
+typedef struct pb_baseline_row {
     const char *label;
     double score;           /* mean over its seeds; NaN: not scored on test                              */
     pb_interval difference; /* to the baseline, of the n seeds that both have; NaN: none                 */
     double p, holm;         /* by permutation over examples, and adjusted; NaN: no stored predictions    */
-} pb_rival;
+} pb_baseline_row;
 
 /* All rows but the baseline are one family. */
-typedef struct pb_rivals {
+typedef struct pb_baseline_ranking {
     const pb_report *report; /* the caller's                       */
-    pb_rival *rival;         /* [rows], as the experiment has them */
+    pb_baseline_row *rival;  /* [rows], as the experiment has them */
     int *order;              /* [rows], best first                 */
     int family, examples;    /* tests adjusted together            */
-} pb_rivals;
+} pb_baseline_ranking;
 
 /* -1 with an error, and nothing to free: the baseline was not scored on test, predictions that do not fit. */
-int pb_rivals_make(pb_rivals *v, const pb_report *r);
-void pb_rivals_free(pb_rivals *v);
-void pb_rivals_print(const pb_rivals *v, FILE *out);
-void pb_rivals_json(const pb_rivals *v, FILE *out); /* an object a row */
+int pb_baseline_ranking_make(pb_baseline_ranking *v, const pb_report *r);
+void pb_baseline_ranking_free(pb_baseline_ranking *v);
+void pb_baseline_ranking_print(const pb_baseline_ranking *v, FILE *out);
+void pb_baseline_ranking_json(const pb_baseline_ranking *v, FILE *out); /* an object a row */
 
 /* The rows that all experiments have, over their data sets. */
 typedef struct pb_ranking {

@@ -44,7 +44,7 @@ static void add_value(object *o, const char *key, int split)
 /* Every value that one of the row's runs has, by key. */
 static int compare_values(const void *a, const void *b)
 {
-    const pb_known_value *x = *(const pb_known_value *const *)a, *y = *(const pb_known_value *const *)b;
+    const pb_stored_value *x = *(const pb_stored_value *const *)a, *y = *(const pb_stored_value *const *)b;
     int order = strcmp(x->key, y->key);
     return order ? order : (x->split > y->split) - (x->split < y->split);
 }
@@ -52,7 +52,7 @@ static int compare_values(const void *a, const void *b)
 static void add_values(object *o)
 {
     const pb_report_row *row = &o->report->row[o->row];
-    const pb_known_value **all = NULL;
+    const pb_stored_value **all = NULL;
     size_t n = 0, capacity = 0;
     for (int i = 0; i < o->report->experiment->seeds; i++)
         for (size_t k = 0; k < row->values[i].count; k++) {
@@ -132,7 +132,7 @@ static void add_notes(object *o)
     object notes = *o;
     notes.members = 0;
     pb_text_add(o->text, "[");
-    pb_notes_of(o->report, o->row, add_note, &notes);
+    pb_notes_each(o->report, o->row, add_note, &notes);
     pb_text_add(o->text, "]");
 }
 

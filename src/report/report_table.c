@@ -92,7 +92,7 @@ static void fill_step(const pb_report *r, int row, char out[CELL])
 /* Is a ratio's interval neither within the usual margin around 1 nor on one side of 1? */
 static bool is_unresolved(double low, double high)
 {
-    bool within = low >= 1 - pb_margins_usual.ratio && high <= 1 + pb_margins_usual.ratio;
+    bool within = low >= 1 - pb_margins_default.ratio && high <= 1 + pb_margins_default.ratio;
     return !within && low <= 1 && high >= 1;
 }
 
@@ -177,7 +177,7 @@ static void print_untimed(const pb_report *r, const pb_report_row *row, FILE *ou
         char *why = NULL;
         bool timed = true;
         if (row->id[i] && !pb_timing_has(r->store, row->id[i], -1, &timed) && !timed)
-            pb_store_fact(r->store, row->id[i], PB_TIMING_FAILED, &why); /* the store keeps an error */
+            pb_store_provenance_get(r->store, row->id[i], PB_TIMING_FAILED, &why); /* the store keeps an error */
         if (why)
             fprintf(out, "%s: not timed: %s; `peftbench run --retry` tries again\n", row->row->label, why);
         free(why);
@@ -196,7 +196,7 @@ void pb_report_sweeps(const pb_report *r, FILE *out)
         pb_text line = {0};
         if (s->row->choices == 1 && s->finished == s->cells)
             continue; /* nothing was chosen and nothing is missing */
-        pb_selection_tell(s, r->experiment->seeds, &line);
+        pb_selection_describe(s, r->experiment->seeds, &line);
         fprintf(out, "%s\n", line.data);
         pb_text_free(&line);
     }
@@ -216,7 +216,7 @@ static void print_notes(const pb_report *r, FILE *out)
         print_untimed(r, row, out);
         if (by_seeds_alone(r, i))
             fprintf(out, "%s: ± for other seeds alone (Student's t): no predictions are stored\n", row->row->label);
-        pb_notes_of(r, i, print_note, out);
+        pb_notes_each(r, i, print_note, out);
     }
     fprintf(out,
             "Mean over %d seed%s, ± 95 %% interval for other %sexamples; \"to %s\" is the paired difference on test.",

@@ -8,7 +8,7 @@ static int read_run(pb_store *store, long long run, pb_split split, const pb_sco
 {
     int seen;
     int rc = s->metric ? pb_store_statistics(store, run, split, s->metric->name, s->examples, s->stats, x, &seen)
-                       : pb_store_right(store, run, split, s->examples, x, &seen);
+                       : pb_store_correct(store, run, split, s->examples, x, &seen);
     if (!rc && seen != s->examples)
         rc = pb_error("run %lld has %d predictions of %s, want %d", run, seen, pb_split_name[split], s->examples);
     return rc;
@@ -21,7 +21,7 @@ int pb_scores_read(pb_store *store, const pb_task *task, const long long *run, i
         out->metric = pb_text_metric_find(task->metrics[0].name);
         out->stats = out->metric->stats;
     }
-    int rc = n ? pb_store_said_count(store, run[0], split, out->metric != NULL, &out->examples) : 0;
+    int rc = n ? pb_store_count_predictions(store, run[0], split, out->metric != NULL, &out->examples) : 0;
     size_t size = (size_t)out->examples * (size_t)out->stats;
     out->x = pb_alloc((size_t)n * size * sizeof *out->x + 1);
     for (int i = 0; i < n && !rc; i++)

@@ -98,7 +98,7 @@ static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool p
     int at = kept >= 0 ? kept : whole || partial || s->row->choices == 1 ? best_of(s) : -1;
     if (at >= 0)
         choose(x, s, at);
-    s->kept = kept >= 0 && !strcmp(was.experiment, x->experiment->name) && !strcmp(was.row, s->row->label);
+    s->stored = kept >= 0 && !strcmp(was.experiment, x->experiment->name) && !strcmp(was.row, s->row->label);
     s->partial = kept >= 0 ? !was_whole : !whole;
     pb_choice_free(&was);
     return 0;
@@ -153,10 +153,10 @@ void pb_selections_free(pb_selections *x)
 
 bool pb_selection_is_ready(const pb_selection *s, bool partial)
 {
-    return s->choice && (s->finished == s->cells || s->kept || partial);
+    return s->choice && (s->finished == s->cells || s->stored || partial);
 }
 
-int pb_selection_keep(const pb_selection *s, const pb_experiment *e, pb_store *store)
+int pb_selection_store(const pb_selection *s, const pb_experiment *e, pb_store *store)
 {
     pb_choice c = {.sweep = pb_strdup(s->sweep.hex),
                    .experiment = pb_strdup(e->name),
@@ -170,14 +170,14 @@ int pb_selection_keep(const pb_selection *s, const pb_experiment *e, pb_store *s
     return rc;
 }
 
-bool pb_selection_has(const pb_selections *x, const pb_cell *c)
+bool pb_selection_includes(const pb_selections *x, const pb_cell *c)
 {
     const pb_experiment *e = x->experiment;
     const pb_selection *s = &x->row[c->row - e->row];
     return s->choice && (c - e->cell - s->first) / e->seeds == s->at;
 }
 
-void pb_selection_tell(const pb_selection *s, int seeds, pb_text *out)
+void pb_selection_describe(const pb_selection *s, int seeds, pb_text *out)
 {
     pb_text_add(out, "%s: ", s->row->label);
     if (s->choice && *s->choice)

@@ -22,13 +22,13 @@ typedef struct pb_selection {
     long long *run;     /* [experiment->seeds] of the choice; 0: no finished one      */
     int at;             /* the choice's place among the row's settings                */
     bool partial;       /* chosen, or to be chosen, while cells were missing          */
-    bool kept;          /* the database has this choice                               */
+    bool stored;        /* the database has this choice                               */
 } pb_selection;
 
 typedef struct pb_selections {
     const pb_experiment *experiment;
-    pb_state *cell;    /* [experiment->cells] */
-    pb_selection *row; /* [experiment->rows]  */
+    pb_cell_state *cell; /* [experiment->cells] */
+    pb_selection *row;   /* [experiment->rows]  */
 } pb_selections;
 
 /* Reads the state of every cell, and works out what each row's choice is: the one that the database has; else the best
@@ -42,12 +42,12 @@ void pb_selections_free(pb_selections *x);
 bool pb_selection_is_ready(const pb_selection *s, bool partial);
 
 /* Keeps the choice of a row in the database.  Returns -1 with an error. */
-int pb_selection_keep(const pb_selection *s, const pb_experiment *e, pb_store *store);
+int pb_selection_store(const pb_selection *s, const pb_experiment *e, pb_store *store);
 
 /* Is the cell one of its row's choice? */
-bool pb_selection_has(const pb_selections *x, const pb_cell *c);
+bool pb_selection_includes(const pb_selections *x, const pb_cell *c);
 
 /* A line about the row's sweep, without its end: what is chosen among how many, or what is missing. */
-void pb_selection_tell(const pb_selection *s, int seeds, pb_text *out);
+void pb_selection_describe(const pb_selection *s, int seeds, pb_text *out);
 
 #endif

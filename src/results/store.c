@@ -42,14 +42,14 @@ sqlite3_stmt *pb_store_prepare(pb_store *s, const char *sql)
 
 sqlite3_stmt *pb_store_statement(pb_store *s, const char *sql)
 {
-    for (size_t i = 0; i < s->kepts; i++)
-        if (s->kept[i].sql == sql)
-            return s->kept[i].q;
+    for (size_t i = 0; i < s->statements; i++)
+        if (s->statement[i].sql == sql)
+            return s->statement[i].q;
     sqlite3_stmt *q = pb_store_prepare(s, sql);
     if (!q)
         return NULL;
-    pb_grow(&s->kept, s->kepts, &s->kept_capacity, sizeof *s->kept);
-    s->kept[s->kepts++] = (pb_kept){sql, q};
+    pb_grow(&s->statement, s->statements, &s->statement_capacity, sizeof *s->statement);
+    s->statement[s->statements++] = (pb_cached_statement){sql, q};
     return q;
 }
 

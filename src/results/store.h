@@ -44,10 +44,10 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
 int pb_store_append(pb_store *s, long long run, const pb_result *r);
 
 /* Notes a fact about a run in its provenance, unless there is one under this key already.  -1 with an error. */
-int pb_store_note(pb_store *s, long long run, const char *key, const char *value);
+int pb_store_provenance_add(pb_store *s, long long run, const char *key, const char *value);
 
 /* What table provenance has of a run under this key, the caller's; *fact NULL: nothing. */
-int pb_store_fact(pb_store *s, long long run, const char *key, char **fact);
+int pb_store_provenance_get(pb_store *s, long long run, const char *key, char **fact);
 
 /* Appends the runs of another database that are not here yet, with all that belongs to them, in one transaction; a
  * run is the same if hash, machine, end and duration are.  Where another result of a hash is here, the run is kept as
@@ -65,46 +65,46 @@ int pb_store_import(pb_store *s, const char *source, const pb_digest *digest, co
 int pb_store_find(pb_store *s, const pb_digest *hash, long long *run);
 
 /* What is known of a cell. */
-typedef struct pb_state {
+typedef struct pb_cell_state {
     long long run;     /* the finished one; 0: there is none                         */
     char status[16];   /* "done", "diverged", "failed" or "missing"                  */
     char *error;       /* of the last failure where none is finished, NULL: no text  */
     int failed;        /* how many runs failed                                       */
     double validation; /* the score asked for; NaN: none, or it diverged             */
-} pb_state;
+} pb_cell_state;
 
 /* The state of the cell with this hash; `score` is a key such as "accuracy.validation.accuracy".  The caller frees
  * `error`. */
-int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_state *out);
+int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_cell_state *out);
 
 /* The finished run that `word` names: by its number, or by the beginning (6 digits or more) of its hash.  It is an
  * error if there is none, or more than one. */
-int pb_store_named(pb_store *s, const char *word, long long *run);
+int pb_store_find_named(pb_store *s, const char *word, long long *run);
 
 /* A run's own row. */
-typedef struct pb_record {
+typedef struct pb_run_record {
     long long id;
     uint64_t seed;
     int threads;
     char *hash, *experiment, *task, *model, *row, *choice, *status, *code, *machine;
     char *plugins; /* files of methods that are not built in; "": none */
-} pb_record;
+} pb_run_record;
 
-/* The row of a run, which must exist.  The caller frees it with pb_record_free, after an error too. */
-int pb_store_record(pb_store *s, long long run, pb_record *out);
-void pb_record_free(pb_record *r);
+/* The row of a run, which must exist.  The caller frees it with pb_run_record_free, after an error too. */
+int pb_store_record(pb_store *s, long long run, pb_run_record *out);
+void pb_run_record_free(pb_run_record *r);
 
 /* ---- what is known of a run -------------------------------------------------------------------------------- */
 
-typedef struct pb_known_value {
+typedef struct pb_stored_value {
     char *key;
     int split;    /* -1: of none                          */
     double value; /* NaN: it was stored as not a number   */
-} pb_known_value;
+} pb_stored_value;
 
 /* The values of a whole run (those of its steps are not among them), by key. */
 typedef struct pb_values {
-    pb_known_value *value;
+    pb_stored_value *value;
     size_t count;
 } pb_values;
 
@@ -139,23 +139,23 @@ int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb
 
 /* ---- what was said of the examples --------------------------------------------------------------------------- */
 
-typedef struct pb_said {
+typedef struct pb_stored_prediction {
     int example, label, predicted; /* classes; -1: the answer is a text */
     double probability;
     char *text; /* NULL: the answer is a class */
-} pb_said;
+} pb_stored_prediction;
 
 /* Called with each prediction; a nonzero return stops, and is returned. */
-typedef int pb_store_answer(void *ctx, const pb_said *said);
+typedef int pb_store_each_prediction(void *ctx, const pb_stored_prediction *said);
 
 /* What a run said of the examples of a split, in their order. */
-int pb_store_said(pb_store *s, long long run, pb_split split, pb_store_answer *each, void *ctx);
+int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_each_prediction *each, void *ctx);
 
 /* Of how many examples it said something, in texts or in classes. */
-int pb_store_said_count(pb_store *s, long long run, pb_split split, bool texts, int *count);
+int pb_store_count_predictions(pb_store *s, long long run, pb_split split, bool texts, int *count);
 
 /* right [examples]: 1 where the class was right, else 0; `seen`: of how many there is a prediction. */
-int pb_store_right(pb_store *s, long long run, pb_split split, int examples, double *right, int *seen);
+int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, double *right, int *seen);
 
 /* x [examples, stats] of a metric over texts; `seen`: of how many there are any. */
 int pb_store_statistics(pb_store *s, long long run, pb_split split, const char *metric, int examples, int stats,
@@ -216,17 +216,24 @@ int pb_store_imported(pb_store *s, pb_store_columns *row, void *ctx);
 /* ---- what decides bits --------------------------------------------------------------------------------------- */
 
 /* What decides the bits of a result besides the code and the settings. */
-enum { PB_BITS_PROCESSOR, PB_BITS_KERNELS, PB_BITS_THREADS, PB_BITS_COMPILER, PB_BITS_FLAGS, PB_BITS_FACTS };
+enum {
+    PB_PLATFORM_PROCESSOR,
+    PB_PLATFORM_KERNELS,
+    PB_PLATFORM_THREADS,
+    PB_PLATFORM_COMPILER,
+    PB_PLATFORM_FLAGS,
+    PB_PLATFORM_FIELDS
+};
 
 /* What one run has left for another one to be held against: its predictions, series and fingerprints. */
-typedef struct pb_recorded {
+typedef struct pb_recorded_run {
     pb_result result;
-    char *fact[PB_BITS_FACTS];
-} pb_recorded;
+    char *platform[PB_PLATFORM_FIELDS];
+} pb_recorded_run;
 
 /* Reads it; without series and fingerprints where an older program made the run.  -1 with an error; in either case
- * pb_recorded_free frees what was read. */
-int pb_store_recorded(pb_store *s, long long run, pb_recorded *out);
-void pb_recorded_free(pb_recorded *r);
+ * pb_recorded_run_free frees what was read. */
+int pb_store_recorded_run(pb_store *s, long long run, pb_recorded_run *out);
+void pb_recorded_run_free(pb_recorded_run *r);
 
 #endif

@@ -7,19 +7,20 @@
 #include "results/store.h"
 
 /* A prepared statement that is kept for its next use. */
-typedef struct pb_kept {
+typedef struct pb_cached_statement {
     const char *sql; /* a literal: known by its address */
     sqlite3_stmt *q;
-} pb_kept;
+} pb_cached_statement;
 
 struct pb_store {
     sqlite3 *db;
     char *path;
     char *error; /* the connection's first error; it ends the command, whoever overlooks it */
-    pb_kept *kept;
-    size_t kepts, kept_capacity;
-    bool tidy;            /* reading made the files beside the database, which nobody else needs         */
-    struct pb_look *look; /* not NULL: read as a file that nobody writes, and how it looked when it was opened */
+    pb_cached_statement *statement;
+    size_t statements, statement_capacity;
+    bool tidy; /* reading made the files beside the database, which nobody else needs         */
+    struct pb_file_snapshot
+        *snapshot; /* not NULL: read as a file that nobody writes, and how it looked when it was opened */
 };
 
 /* Records SQLite's message as the error, with advice.  Returns -1. */

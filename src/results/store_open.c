@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "results/store_internal.h"
 
 /* Names by which SQLite makes a database of each connection's own: nothing would be kept.  Opening a FIFO would wait
@@ -68,7 +69,7 @@ pb_store *pb_store_open(const char *path)
 /* A database is three files: itself, what was written lately (-wal) and an index of that (-shm).  A reader takes part
  * in that where it may make files in the folder.  Elsewhere it reads the file as it is, as long as nobody writes: there
  * is no -wal, and the file looks the same when the reader is done. */
-struct pb_look {
+struct pb_file_snapshot {
     struct stat file;
 };
 
@@ -107,17 +108,17 @@ static int connect_to_read(pb_store *s)
         s->tidy = is_quiet(s->path);
         return connect(s, SQLITE_OPEN_READONLY, "");
     }
-    s->look = pb_alloc(sizeof *s->look);
-    if (stat(s->path, &s->look->file))
+    s->snapshot = pb_alloc(sizeof *s->snapshot);
+    if (stat(s->path, &s->snapshot->file))
         return pb_error("%s: cannot be read", s->path);
     return connect(s, SQLITE_OPEN_READONLY, "?immutable=1");
 }
 
 /* What was read under the eyes of a writer may be of two moments. */
-static int look_again(pb_store *s)
+static int check_unchanged(pb_store *s)
 {
     struct stat now;
-    const struct stat *was = &s->look->file;
+    const struct stat *was = &s->snapshot->file;
     if (!stat(s->path, &now) && is_quiet(s->path) && now.st_ino == was->st_ino && now.st_size == was->st_size &&
         now.st_mtim.tv_sec == was->st_mtim.tv_sec && now.st_mtim.tv_nsec == was->st_mtim.tv_nsec)
         return 0;
@@ -154,16 +155,16 @@ int pb_store_close(pb_store *s)
 {
     if (!s)
         return 0;
-    for (size_t i = 0; i < s->kepts; i++)
-        sqlite3_finalize(s->kept[i].q);
+    for (size_t i = 0; i < s->statements; i++)
+        sqlite3_finalize(s->statement[i].q);
     sqlite3_close(s->db);
-    int rc = s->look && !s->error ? look_again(s) : 0;
+    int rc = s->snapshot && !s->error ? check_unchanged(s) : 0;
     if (s->tidy && !has_beside(s->path, "-wal"))
         tidy_up(s->path);
     if (s->error)
         rc = pb_error("%s", s->error);
-    free(s->kept);
-    free(s->look);
+    free(s->statement);
+    free(s->snapshot);
     free(s->error);
     free(s->path);
     free(s);

@@ -22,14 +22,14 @@ int pb_store_find(pb_store *s, const pb_digest *hash, long long *run)
     return rc < 0 ? -1 : 0;
 }
 
-int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_state *out)
+int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_cell_state *out)
 {
     static const char sql[] =
         "SELECT r.id, r.status, r.error, v.value FROM run r LEFT JOIN value v ON v.run = r.id AND v.key = ?2"
         " AND v.split = 'validation' AND v.step = -1 WHERE r.hash = ?1 AND r.superseded IS NULL"
         " ORDER BY r.status <> 'failed', r.id";
     sqlite3_stmt *q = pb_store_statement(s, sql);
-    *out = (pb_state){.status = "missing", .validation = NAN};
+    *out = (pb_cell_state){.status = "missing", .validation = NAN};
     if (!q)
         return -1;
     pb_store_bind(q, 1, hash->hex);
@@ -52,7 +52,7 @@ int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_sta
     return rc;
 }
 
-int pb_store_named(pb_store *s, const char *word, long long *run)
+int pb_store_find_named(pb_store *s, const char *word, long long *run)
 {
     static const char sql[] = "SELECT min(id), count(*) FROM (SELECT id FROM run WHERE id = ?2 UNION SELECT id FROM run"
                               " WHERE length(?1) >= 6 AND hash >= ?1 AND hash < ?1 || 'g'"
@@ -78,7 +78,7 @@ int pb_store_named(pb_store *s, const char *word, long long *run)
                 : pb_error("%s: no finished run '%s'; want a run's number or the beginning of its hash", s->path, word);
 }
 
-int pb_store_record(pb_store *s, long long run, pb_record *out)
+int pb_store_record(pb_store *s, long long run, pb_run_record *out)
 {
     static const char sql[] = "SELECT hash, experiment, task, model, row, choice, status, code, machine, "
                               "coalesce((SELECT value FROM provenance"
@@ -86,7 +86,7 @@ int pb_store_record(pb_store *s, long long run, pb_record *out)
     char **text[] = {&out->hash,   &out->experiment, &out->task, &out->model,   &out->row,
                      &out->choice, &out->status,     &out->code, &out->machine, &out->plugins};
     sqlite3_stmt *q = pb_store_statement(s, sql);
-    *out = (pb_record){.id = run};
+    *out = (pb_run_record){.id = run};
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, run);
@@ -99,13 +99,13 @@ int pb_store_record(pb_store *s, long long run, pb_record *out)
     return rc == 1 ? 0 : rc < 0 ? -1 : pb_error("%s: no run %lld", s->path, run);
 }
 
-void pb_record_free(pb_record *r)
+void pb_run_record_free(pb_run_record *r)
 {
     char *text[] = {r->hash,   r->experiment, r->task, r->model,   r->row,
                     r->choice, r->status,     r->code, r->machine, r->plugins};
     for (size_t i = 0; i < PB_COUNT(text); i++)
         free(text[i]);
-    *r = (pb_record){.id = 0};
+    *r = (pb_run_record){.id = 0};
 }
 
 /* ---- what is known of a run ----------------------------------------------------------------------------- */
@@ -131,7 +131,7 @@ int pb_store_values(pb_store *s, long long run, pb_values *out)
     while ((rc = pb_store_step(s, q)) == 1) {
         char *split = pb_store_text(q, 1);
         pb_grow(&out->value, out->count, &capacity, sizeof *out->value);
-        out->value[out->count++] = (pb_known_value){pb_store_text(q, 0), split_of(split), pb_store_number(q, 2)};
+        out->value[out->count++] = (pb_stored_value){pb_store_text(q, 0), split_of(split), pb_store_number(q, 2)};
         free(split);
     }
     pb_store_done(q);
@@ -203,7 +203,7 @@ int pb_store_has(pb_store *s, long long run, int split, const char *key, int ste
     return rc < 0 ? -1 : 0;
 }
 
-int pb_store_fact(pb_store *s, long long run, const char *key, char **fact)
+int pb_store_provenance_get(pb_store *s, long long run, const char *key, char **fact)
 {
     sqlite3_stmt *q = pb_store_statement(s, "SELECT value FROM provenance WHERE run = ? AND key = ?");
     *fact = NULL;
@@ -281,7 +281,7 @@ int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb
 
 /* ---- what was said of the examples ------------------------------------------------------------------------ */
 
-int pb_store_said(pb_store *s, long long run, pb_split split, pb_store_answer *each, void *ctx)
+int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_each_prediction *each, void *ctx)
 {
     static const char sql[] =
         "SELECT example, label, predicted, probability, NULL FROM prediction WHERE run = ?1 AND split = ?2"
@@ -293,8 +293,8 @@ int pb_store_said(pb_store *s, long long run, pb_split split, pb_store_answer *e
     pb_store_bind(q, 2, pb_split_name[split]);
     int rc = 0, more = 0;
     while (!rc && (more = pb_store_step(s, q)) == 1) {
-        pb_said said = {sqlite3_column_int(q, 0), sqlite3_column_int(q, 1), sqlite3_column_int(q, 2),
-                        pb_store_number(q, 3), NULL};
+        pb_stored_prediction said = {sqlite3_column_int(q, 0), sqlite3_column_int(q, 1), sqlite3_column_int(q, 2),
+                                     pb_store_number(q, 3), NULL};
         said.text = sqlite3_column_type(q, 4) == SQLITE_NULL ? NULL : pb_store_text(q, 4);
         rc = each(ctx, &said);
         free(said.text);
@@ -303,7 +303,7 @@ int pb_store_said(pb_store *s, long long run, pb_split split, pb_store_answer *e
     return rc ? rc : more;
 }
 
-int pb_store_said_count(pb_store *s, long long run, pb_split split, bool texts, int *count)
+int pb_store_count_predictions(pb_store *s, long long run, pb_split split, bool texts, int *count)
 {
     sqlite3_stmt *q = texts ? pb_store_statement(s, "SELECT count(*) FROM answer WHERE run = ? AND split = ?")
                             : pb_store_statement(s, "SELECT count(*) FROM prediction WHERE run = ? AND split = ?");
@@ -319,7 +319,7 @@ int pb_store_said_count(pb_store *s, long long run, pb_split split, bool texts, 
     return rc < 0 ? -1 : 0;
 }
 
-int pb_store_right(pb_store *s, long long run, pb_split split, int examples, double *right, int *seen)
+int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, double *right, int *seen)
 {
     static const char sql[] = "SELECT example, label = predicted FROM prediction WHERE run = ? AND split = ?";
     sqlite3_stmt *q = pb_store_statement(s, sql);

@@ -191,16 +191,16 @@ static int take_prediction(sqlite3_stmt *q, pb_result *out)
 
 static int take_facts(sqlite3_stmt *q, pb_result *out)
 {
-    pb_recorded *r = (pb_recorded *)(void *)out; /* its first member */
-    for (int i = 0; i < PB_BITS_FACTS; i++)
-        r->fact[i] = pb_strdup(text_of(q, i));
+    pb_recorded_run *r = (pb_recorded_run *)(void *)out; /* its first member */
+    for (int i = 0; i < PB_PLATFORM_FIELDS; i++)
+        r->platform[i] = pb_strdup(text_of(q, i));
     return 0;
 }
 
-int pb_store_recorded(pb_store *s, long long run, pb_recorded *out)
+int pb_store_recorded_run(pb_store *s, long long run, pb_recorded_run *out)
 {
     pb_result *r = &out->result;
-    *out = (pb_recorded){.fact = {NULL}};
+    *out = (pb_recorded_run){.platform = {NULL}};
     pb_result_init(r);
     int rc =
         each_row(s,
@@ -216,9 +216,9 @@ int pb_store_recorded(pb_store *s, long long run, pb_recorded *out)
     return rc ? -1 : 0;
 }
 
-void pb_recorded_free(pb_recorded *r)
+void pb_recorded_run_free(pb_recorded_run *r)
 {
-    for (int i = 0; i < PB_BITS_FACTS; i++)
-        free(r->fact[i]);
+    for (int i = 0; i < PB_PLATFORM_FIELDS; i++)
+        free(r->platform[i]);
     pb_result_free(&r->result);
 }

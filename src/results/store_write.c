@@ -209,7 +209,7 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
     return run;
 }
 
-int pb_store_note(pb_store *s, long long run, const char *key, const char *value)
+int pb_store_provenance_add(pb_store *s, long long run, const char *key, const char *value)
 {
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT OR IGNORE INTO provenance VALUES (?, ?, ?)");
     int rc = q ? put_fact(s, q, run, key, value) : -1;

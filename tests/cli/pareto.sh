@@ -160,7 +160,7 @@ sqlite3 without.db "DELETE FROM prediction WHERE run IN (SELECT id FROM run WHER
 ok 'without predictions' run 0 table a.ini --db without.db
 ok 'it is by seeds' prints "^head: ± for other seeds alone \\(Student's t\\): no predictions are stored"
 ok 'and so is the front' run 0 pareto a.ini --db without.db
-ok 'says so' prints 'each of drawn seeds, the same for all rows'
+ok 'says so' prints '^sample draws seeds, the same for all rows'
 ok 'no test' run 0 rank a.ini --db without.db
 ok 'of nothing' prints '^of 0 comparisons with full'
 
@@ -168,8 +168,8 @@ cp a.db part.db
 sqlite3 part.db "DELETE FROM value WHERE split = 'test' AND run = (SELECT id FROM run WHERE experiment = 'a' AND
 	row = 'null' AND seed = 1)"
 ok 'a row of one seed' run 0 pareto a.ini --db part.db
-ok 'is told' prints '^null: 1 of 2 seeds were scored on test; all rows are taken by the 1 that all have'
-ok 'all are by that one' prints '^a: 4 rows, 1 seed, 40 examples of test'
+ok 'is told' prints '^null: 1 of 2 seeds were scored on test; every row is judged by the 1 seed that all rows have'
+ok 'all are by that one' prints '^a: 4 rows, 1 seed, 40 test examples'
 ok 'ranked' run 0 rank a.ini --db part.db
 ok 'by what is common' prints '^null: by the 1 of 2 seeds that it has in common with full'
 

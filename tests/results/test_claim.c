@@ -66,13 +66,13 @@ TEST(a_run_is_named_by_a_number_or_by_one_beginning)
         " INSERT INTO run (id, hash, experiment, task, model, row, choice, seed, status, ended, seconds, machine,"
         " kernels, threads, compiler, flags, version, code) SELECT id, hash, '', '', '', '', '', 0, 'done', '', 0, '',"
         " '', 1, '', '', '', '' FROM new");
-    CHECK(!pb_store_named(s, "abcdef01", &run) && run == 8);
-    CHECK(!pb_store_named(s, "1000000", &run) && run == 1000000);
-    CHECK(!pb_store_named(s, "7", &run) && run == 7);
-    CHECK(pb_store_named(s, "abcdef", &run) && !run);
+    CHECK(!pb_store_find_named(s, "abcdef01", &run) && run == 8);
+    CHECK(!pb_store_find_named(s, "1000000", &run) && run == 1000000);
+    CHECK(!pb_store_find_named(s, "7", &run) && run == 7);
+    CHECK(pb_store_find_named(s, "abcdef", &run) && !run);
     CHECK(strstr(pb_error_text(), "'abcdef' means 2 runs; want more of the hash's digits") != NULL);
     pb_error_clear();
-    CHECK(pb_store_named(s, "abcde", &run) && strstr(pb_error_text(), "no finished run 'abcde'"));
+    CHECK(pb_store_find_named(s, "abcde", &run) && strstr(pb_error_text(), "no finished run 'abcde'"));
     pb_error_clear();
     CHECK_INT(pb_store_close(s), 0);
     end();

@@ -1,5 +1,5 @@
 /* foreign: see foreign.h. */
-#include "cli/foreign.h"
+#include "cli/provenance.h"
 
 #include <stdlib.h>
 #include <string.h>

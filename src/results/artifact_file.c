@@ -1,5 +1,5 @@
 /* kept: see kept.h. */
-#include "results/kept.h"
+#include "results/artifact_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,40 +12,40 @@
 
 /* ---- where ------------------------------------------------------------------------------------------------ */
 
-char *pb_kept_folder(const char *db)
+char *pb_artifact_folder(const char *db)
 {
     const char *slash = strrchr(db, '/');
     return pb_format("%.*sartifacts", slash ? (int)(slash - db) + 1 : 0, db);
 }
 
-char *pb_kept_path(const char *db, const char *hash)
+char *pb_artifact_path(const char *db, const char *hash)
 {
     if (strlen(hash) != 64 || strspn(hash, "0123456789abcdef") != 64) {
         pb_error("%s: a run's hash is '%s'; want 64 hexadecimal digits", db, hash);
         return NULL;
     }
-    char *folder = pb_kept_folder(db), *path = pb_format("%s/%s.safetensors", folder, hash);
+    char *folder = pb_artifact_folder(db), *path = pb_format("%s/%s.safetensors", folder, hash);
     free(folder);
     return path;
 }
 
-int pb_kept_find(pb_store *s, const char *db, long long run, pb_kept *out)
+int pb_artifact_find(pb_store *s, const char *db, long long run, pb_artifact *out)
 {
-    pb_record r;
+    pb_run_record r;
     char *digest = NULL;
-    *out = (pb_kept){.run = run};
-    int rc = pb_store_record(s, run, &r) || pb_store_fact(s, run, "artifact", &digest) ? -1 : 0;
+    *out = (pb_artifact){.run = run};
+    int rc = pb_store_record(s, run, &r) || pb_store_provenance_get(s, run, "artifact", &digest) ? -1 : 0;
     if (!rc) {
-        out->path = pb_kept_path(db, r.hash);
+        out->path = pb_artifact_path(db, r.hash);
         out->threads = r.threads;
         snprintf(out->digest.hex, sizeof out->digest.hex, "%s", digest ? digest : "");
     }
-    pb_record_free(&r);
+    pb_run_record_free(&r);
     free(digest);
     return out->path ? 0 : -1;
 }
 
-void pb_kept_free(pb_kept *k)
+void pb_artifact_free(pb_artifact *k)
 {
     free(k->path);
     k->path = NULL;
@@ -53,7 +53,7 @@ void pb_kept_free(pb_kept *k)
 
 /* ---- whether it is what it was --------------------------------------------------------------------------- */
 
-bool pb_kept_good(const pb_kept *k, char **why)
+bool pb_artifact_is_intact(const pb_artifact *k, char **why)
 {
     pb_digest is;
     *why = NULL;
@@ -69,10 +69,10 @@ bool pb_kept_good(const pb_kept *k, char **why)
     return !*why;
 }
 
-int pb_kept_check(const pb_kept *k)
+int pb_artifact_check(const pb_artifact *k)
 {
     char *why;
-    if (pb_kept_good(k, &why))
+    if (pb_artifact_is_intact(k, &why))
         return 0;
     pb_error("%s: not the parameters that run %lld wrote: %s; want that file back, or the experiment run again with "
              "another --db",
@@ -100,9 +100,9 @@ static void remove_if_dead(const char *path)
         close(file);
 }
 
-void pb_kept_sweep(const char *db)
+void pb_artifact_remove_partial(const char *db)
 {
-    char *folder = pb_kept_folder(db);
+    char *folder = pb_artifact_folder(db);
     glob_t found = {0};
     pb_text pattern = {0};
     for (const char *c = folder; *c; c++)

@@ -3,8 +3,8 @@
  * A database may be somebody else's.  It says which methods, model and data a run was made with, but it decides
  * nothing: code is loaded only from files that the user names, and a file is taken for the one that the run was made
  * with only if its SHA-256 is the stored one. */
-#ifndef PB_FOREIGN_H
-#define PB_FOREIGN_H
+#ifndef PB_PROVENANCE_H
+#define PB_PROVENANCE_H
 
 #include "cli/cmd.h"
 
