@@ -1,42 +1,14 @@
 #!/bin/bash
-# Models, adapters and tokenizers as the program's user meets them: logits, generate, tokenize, predict and
-# export on the checkpoints of tests/golden, then every kind of damaged file with its one message.
+# logits: of models and adapters, and every kind of damaged file or setting that no model may have, with its one message.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
-golden=$root/tests/golden families=$root/tests/golden/families
+. tests/cli/input.bash
 
-run() { # EXPECTED-STATUS INPUT ARGUMENTS...
-	printf '%b' "$2" | "$program" "${@:3}" >"$work/out" 2>"$work/err"
-	local status=$?
-	[ $status = "$1" ] || { echo "    exit status $status, want $1: peftbench ${*:3}" && return 1; }
-}
-
-# Exit 2, one line on stderr with these words, nothing on stdout.
-refuses() { # MESSAGE INPUT ARGUMENTS...
-	run 2 "$2" "${@:3}" && grep -qF -- "$1" "$work/err" && [ "$(wc -l <"$work/err")" = 1 ] && ! [ -s "$work/out" ]
-}
-
-cd "$work" || exit 2
-
-# ---- tokenize, logits, generate ------------------------------------------------------------------
-ok 'ids and tokens' run 0 'hello world\n' tokenize --model "$golden/bpe/llama3"
-ok 'the special token is in front' prints '^\{"ids": \[0, .*"tokens": \["<\|end\|>", "he", "ll"'
-ok 'without it' run 0 'hello world\n' tokenize --plain --model "$golden/bpe/llama3"
-ok 'it is away' prints '"tokens": \["he", "ll"'
-ok 'a JSON string a line' run 0 '"a\\nb"\n"c"\n' tokenize --json --model "$golden/bpe/gpt2"
-ok 'two answers' test "$(grep -c '^{"ids": \[.*\], "tokens": \[.*\]}$' out)" = 2
-ok 'bytes that are not UTF-8' run 0 'a\0377b\n' tokenize --model "$golden/bpe/gpt2"
-ok 'back to text' run 0 '[0, 259, 290, 80]\n' tokenize --decode --model "$golden/bpe/llama3"
-ok 'with the special token' prints '^"<\|end\|>hello"$'
-ok 'back to text without special tokens' run 0 '[0, 259, 290, 80]\n' tokenize --decode --plain --model "$golden/bpe/llama3"
-ok 'the text alone' prints '^"hello"$'
 ok 'a classifier has one row' run 0 '[0, 4, 2]\n' logits --ids --model "$families/roberta"
 ok 'of its classes' prints '^\{"ids": \[0, 4, 2\], "logits": \[\[[^],]*, [^],]*, [^],]*\]\]\}$'
 ok 'a language model has a row a token' run 0 '[3, 4, 5]\n[6]\n' logits --ids --model "$families/llama-3"
 ok 'three and one' test "$(head -n 1 out | grep -o '\], \[' | wc -l)" = 2
-ok 'generate' run 0 '[3, 4]\n' generate --ids --max-new 7 --model "$families/llama-3"
-ok 'seven tokens' prints '^\{"ids": \[([0-9]+, ){6}[0-9]+\], "log_probability": -[0-9.]+, "ending": "length"\}$'
 ok 'with an adapter' run 0 '[3, 4]\n' logits --ids --model "$families/llama-3" --adapter "$families/llama-3/adapter"
 cp out adapted
 ok 'folded in' run 0 '[3, 4]\n' logits --ids --merged --model "$families/llama-3" --adapter "$families/llama-3/adapter"
@@ -44,84 +16,16 @@ ok 'without it' run 0 '[3, 4]\n' logits --ids --model "$families/llama-3"
 ok 'is another answer' test "$(cut -c 1-80 out)" != "$(cut -c 1-80 adapted)"
 ok 'in fewer bits' run 0 '[3, 4]\n' logits --ids --precision nf4 --model "$families/llama-3"
 
-ok 'no JSON string' refuses 'stdin:1: want a JSON string' '{}\n' tokenize --json --model "$golden/bpe/gpt2"
-ok 'no id' refuses "stdin:1: element 1: want a token id 0.." '[1, 99999]\n' tokenize --decode --model "$golden/bpe/gpt2"
 ok 'no list of ids' refuses 'stdin:1: want a JSON array of token ids' '{}\n' logits --ids --model "$families/gpt2"
 ok 'no ids' refuses 'stdin:1: no token in it' '[]\n' logits --ids --model "$families/gpt2"
 ok 'a text too long' refuses 'too long' "[$(printf '3, %.0s' $(seq 99))3]\n" logits --ids --model "$families/llama-3"
 ok 'no tokenizer' refuses 'no tokenizer.json; want --ids' 'a\n' logits --model "$families/gpt2"
-ok 'no language model' refuses 'no causal language model' '[3]\n' generate --ids --model "$families/roberta"
 ok 'no precision' refuses "precision: want fp32|bf16|int8|nf4, got 'fp8'" '[3]\n' logits --ids --precision fp8 \
 	--model "$families/gpt2"
 ok 'nothing to fold in' refuses 'want an --adapter' '[3]\n' logits --ids --merged --model "$families/gpt2"
 ok 'no model' refuses '--model: want' '' logits
 ok 'no folder' refuses 'nix/config.json: cannot read' '' logits --model nix
-for command in logits generate tokenize predict export fetch; do
-	ok "$command --help" run 0 '' $command --help
-done
-
-# ---- a run, exported --------------------------------------------------------------------------------
-mkdir -p tasks data/toy models
-cp -r "$golden/tiny-bert" models/tiny
-printf '[task]\nkind = classify\ntrain = toy/train.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
-{
-	printf 'label\ttext\n'
-	for i in $(seq 20); do
-		printf 'good\tthe film number %d is good and fun\nbad\tthe film number %d is bad and dull\n' "$i" "$i"
-	done
-} >data/toy/train.tsv
-cat >toy.ini <<'END'
-[experiment]
-task = toy
-model = models/tiny
-methods = lora, lora+prefix, prefix
-seeds = 0
-timing_rounds = 0
-baseline = lora
-
-[train]
-epochs = 2
-batch = 8
-lr = 1e-2
-
-[method lora]
-dora = yes
-END
-texts='the film is good\nthe film is bad\nthe film\n'
-ok 'three runs' run 0 '' run toy.ini --quiet
-ok 'predict with the experiment' run 0 "$texts" predict toy.ini
-cp out predicted
-ok 'export' run 0 '' export 1 adapter
-ok 'predict with the adapter' run 0 "$texts" predict --model models/tiny --adapter adapter
-ok 'says the same' cmp -s out predicted
-ok 'export --merged' run 0 '' export 1 whole --merged
-ok 'predict with the whole' run 0 "$texts" predict --model whole
-ok 'says the same' cmp -s out predicted
-ok 'classes have their names' grep -q '"id2label": {"0": "good", "1": "bad"}' whole/config.json
-ok 'a prefix is an adapter' run 0 '' export 3 prefix
-ok 'a prefix cannot be folded' refuses 'cannot be folded into the weights' '' export 3 nowhere --merged
-ok 'a composition is no adapter' refuses 'a composition of 2 methods' '' export 2 nowhere
-ok 'no such run' refuses "no finished run '77'" '' export 77 nowhere
-ok 'nothing was written' test ! -e nowhere
-ok 'either of the two' refuses 'want either an EXPERIMENT.ini or --model' '' predict
-ok 'a model without a head' refuses 'has no head' 'a\n' predict --model models/tiny
-ok 'a language model predicts no class' refuses 'no classifier' 'a\n' predict --model "$families/gpt2"
-ok 'the adapter of another base' refuses 'made for weights of SHA-256' 'the film\n' logits --model whole --adapter adapter
-ok '--force takes it' run 0 'the film\n' logits --model whole --adapter adapter --force
-ok 'an adapter of another family' refuses 'target_modules: names no module of a llama' '[3]\n' logits --ids \
-	--model "$families/llama-3" --adapter "$families/roberta/adapter"
-cp -r adapter prompt
-cat >prompt/adapter_config.json <<'END'
-{"peft_type": "PROMPT_TUNING", "task_type": "SEQ_CLS", "num_virtual_tokens": 2, "modules_to_save": ["word_embeddings"]}
-END
-ok 'a table that PEFT does not use' refuses "modules_to_save: 'bert.embeddings.word_embeddings', which PEFT does not use" \
-	'the film\n' logits --model models/tiny --adapter prompt
-sed -i 's/"LORA"/"XLORA"/' adapter/adapter_config.json
-ok 'another kind of adapter' refuses "peft_type: want one of IA3, LN_TUNING, LORA, PREFIX_TUNING, PROMPT_TUNING; got 'XLORA'" \
-	'the film\n' logits --model models/tiny --adapter adapter
-rm -f prefix/adapter_model.safetensors
-ok 'an adapter without its file' refuses 'prefix/adapter_model.safetensors: cannot read' 'the film\n' logits \
-	--model models/tiny --adapter prefix
+ok 'help' run 0 '' logits --help
 
 # ---- damaged weights --------------------------------------------------------------------------------------
 cp -r "$golden/variants/keys-by-default" windowed
@@ -225,36 +129,7 @@ ok 'a FIFO is no database' refuses 'bad/model.safetensors: cannot read: want a r
 	bad/model.safetensors other.db
 ok 'nor a device' refuses '/dev/zero: cannot read: want a regular file' '' merge /dev/zero other.db
 ok 'a device is no experiment' refuses '/dev/zero: cannot read: want a regular file' '' status /dev/zero
-rm -rf goes && cp -r "$families/llama-3" goes
-said() { # JSON OPTION..: goes on as generation_config.json says
-	printf '%s' "$1" >goes/generation_config.json && shift
-	run 0 '[3, 4]\n' generate --ids --max-new 9 --model goes "$@"
-}
-ids_of() { grep -o '"ids": \[[^]]*' "$1" | sed 's/.*\[//' | tr -d ' ' | tr ',' '\n'; }
-ok 'a text without an end' said '{}'
-ids_of out >plain
-ok 'nine tokens' test "$(wc -l <plain)" = 9
-ok 'a list of ends' said "{\"eos_token_id\": [30000, $(sed -n 3p plain)]}"
-ok 'ends at the first of them' prints '"ending": "end"'
-ok 'a penalty' said '{"repetition_penalty": 100}'
-ok 'no token twice' test -z "$(ids_of out | sort | uniq -d)"
-ok 'the command line goes over the file' said '{"repetition_penalty": 100}' --repetition-penalty 1
-ok 'and gives the plain text' test "$(ids_of out)" = "$(cat plain)"
-ok 'draws' said '{"do_sample": true, "temperature": 5.0}'
-ok 'another text' test "$(ids_of out)" != "$(cat plain)"
-ok 'one beam is greedy' said '{"do_sample": true, "temperature": 5.0}' --beams 1
-ok 'as without the file' test "$(ids_of out)" = "$(cat plain)"
-saying() { # MESSAGE JSON
-	printf '%s' "$2" >goes/generation_config.json
-	refuses "goes/generation_config.json: $1" '[3]\n' generate --ids --model goes
-}
-ok 'no words' saying "bad_words_ids: want null, transformers' default, got [[3]]: that is not supported" '{"bad_words_ids": [[3]]}'
-ok 'no least length' saying 'min_new_tokens: want null' '{"min_new_tokens": 4}'
-ok 'a wrong type' saying 'repetition_penalty: want number|null, got "1.3"' '{"repetition_penalty": "1.3"}'
-ok 'out of range' saying 'repetition_penalty: ' '{"repetition_penalty": -1}'
-ok 'an unknown field' saying 'smoothing: transformers 5.23 has no such field' '{"smoothing": 0.3}'
-ok 'no drawing beams' saying 'num_beams: want 1 with do_sample' '{"do_sample": true, "num_beams": 2}'
-ok 'an end that is no token' saying 'eos_token_id: want the number of a token' '{"eos_token_id": ["</s>"]}'
+cp -r "$families/llama-3" goes
 printf '{"bad_words_ids": [[3]]}' >goes/generation_config.json
 ok 'logits do not ask it' run 0 '[3]\n' logits --ids --model goes
 ok 'a window is named' refuses 'want at most the attention window of 8 (sliding_window in config.json)' \
@@ -267,27 +142,9 @@ config 's/"rope_type"/"partial": 1, "rope_type"/' "rope: 'partial' is not suppor
 config 's/"model_type": "llama"/"model_type": "mamba"/' 'model_type: want'
 rm -rf bad && cp -r "$families/roberta" bad && sed -i 's/RobertaForSequence/RobertaForNoSequence/' bad/config.json
 ok 'a head that is not known' weights 'the checkpoint has no head'
-rm -rf bad && cp -r models/tiny bad && sed -i 's/"BertModel"/"BertForSequenceClassification"/' bad/config.json
+rm -rf bad && cp -r "$golden/tiny-bert" bad && sed -i 's/"BertModel"/"BertForSequenceClassification"/' bad/config.json
 ok 'a head that is not there' weights "no tensor 'classifier.weight'"
 sed -i 's/"model_type"/"num_labels": 0, &/' bad/config.json
 ok 'no class' weights 'num_labels: want a whole number 1..'
-
-# ---- tokenizers --------------------------------------------------------------------------------------------------
-tokenizer() { # MESSAGE TEXT-OF-TOKENIZER.JSON
-	rm -rf bad && mkdir bad && printf '%b' "$2" >bad/tokenizer.json
-	ok "tokenizer: $1" refuses "bad/tokenizer.json:$1" 'ab\n' tokenize --model bad
-}
-bpe() { printf '{"model": {"type": "BPE", "vocab": %s, "merges": %s}%s}' "$1" "$2" "${3:-}"; }
-all='{"a": 0, "b": 1, "ab": 2}'
-tokenizer ' model: merges: want a list' "{\"model\": {\"type\": \"BPE\", \"vocab\": $all}}"
-tokenizer " model: merges: entry 1: 'a' + 'c': want both and 'ac'" "$(bpe "$all" '["a b", "a c"]')"
-tokenizer " model: merges: entry 0: 'a' + 'b': want both and 'ab'" "$(bpe '{"a": 0, "b": 1}' '["a b"]')"
-tokenizer ' model: merges: entry 0: want "left right"' "$(bpe "$all" '[["", "ab"]]')"
-tokenizer " id 0: two tokens, 'a' and 'b'" "$(bpe '{"a": 0, "b": 0}' '[]')"
-tokenizer " token 'a': want an id of 0.." "$(bpe '{"a": -1}' '[]')"
-tokenizer '1:' "$(bpe '{"a\0377": 0}' '[]')"
-tokenizer " pre_tokenizer: '((': at character 3: missing closing parenthesis" "$(bpe "$all" '[]' \
-	', "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated"}')"
-tokenizer " normalizer: type 'Other' is not supported" "$(bpe "$all" '[]' ', "normalizer": {"type": "Other"}')"
 
 finish

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The program as its user meets it: a whole experiment on the tiny BERT of tests/golden, then every
+# run, and the commands around it (plan, status, table): a whole experiment on the tiny BERT of tests/golden, then every
 # kind of bad input with its message, and a run that is killed.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -65,21 +65,7 @@ ok 'an accuracy can be recomputed' test "$(sqlite3 results/peftbench.db "
 ok 'test was scored once for each choice' test "$(sqlite3 results/peftbench.db "
 	SELECT count(*) FROM value WHERE key = 'accuracy.test.accuracy'")" = 10
 ok 'results cannot be changed' test -n "$(sqlite3 results/peftbench.db 'UPDATE run SET seed = 5' 2>&1)"
-printf 'the film is good and fun\nthe film is bad\n' >texts
-ok 'predict' eval 'run 0 predict toy.ini --row full <texts'
-ok 'a label and a probability for each text' test "$(grep -cE '^(good|bad)	[01]\.[0-9]{4}$' out)" = 2
-ok 'predict with what a row does not take' eval 'run 2 predict toy.ini --row full --precision int8 <texts'
-ok 'says where it belongs' says 'predict: --adapter, --merged, --precision and --force go with --model'
-ok 'a setting of no experiment' eval 'run 2 predict --model models/pico-encoder --set train.lr=1 <texts'
-ok 'says so' says 'predict: --row, --seed and --set go with an EXPERIMENT.ini'
-ok 'predict with a setting that was not trained' eval 'run 2 predict toy.ini --row full --set train.max_tokens=5 <texts'
-ok 'names it' says "toy.ini: train.max_tokens: run "
-cp models/tiny/model.safetensors kept.safetensors
-printf A | dd of=models/tiny/model.safetensors bs=1 seek=$(($(wc -c <kept.safetensors) - 2)) conv=notrunc 2>/dev/null
-ok 'predict on another base than was trained on' eval 'run 2 predict toy.ini --row full <texts'
-ok 'says so' says "toy.ini: the model of run "
-mv kept.safetensors models/tiny/model.safetensors
-for command in run plan list show status table plot predict; do
+for command in run plan list show status table plot predict fetch; do
 	ok "$command --help" run 0 $command --help
 done
 ok 'list' run 0 list
@@ -157,92 +143,6 @@ ok 'its message' says 'other.db: a database, but not of peftbench'
 cp results/peftbench.db new.db && sqlite3 new.db 'PRAGMA user_version = 99'
 ok 'a newer schema' run 2 table toy.ini --db new.db
 ok 'its message' says 'new.db: schema version 99; this program wants'
-
-# ---- a run again, and databases together --------------------------------------------------------------------
-sed 's/^timing_rounds.*/timing_rounds = 0/; s/^methods.*/methods = full, lora:x, lora+prefix/' toy.ini >two.ini
-printf '\n[method lora:x]\nalpha = 4\n' >>two.ini
-ok 'a database' run 0 run two.ini --db one.db --set 'experiment.seeds=0'
-ok 'another' run 0 run two.ini --db two.db --set 'experiment.seeds=0, 1'
-for id in $(sqlite3 one.db "SELECT id FROM run r WHERE EXISTS (SELECT 1 FROM value v WHERE v.run = r.id AND split = 'test')"); do
-	ok "run $id again" run 0 reproduce "$id" --db one.db
-	ok 'says so' prints '^test: ([0-9]+) of \1 predictions identical'
-done
-cp one.db all.db
-count() { sqlite3 "$1" "SELECT (SELECT count(*) FROM run) || ' ' || (SELECT count(*) FROM value) || ' ' || (SELECT count(*) FROM prediction)"; }
-ok 'merge' run 0 merge all.db two.db one.db
-ok 'none is lost' test "$(count all.db)" = "$(sqlite3 one.db "ATTACH 'two.db' AS t; SELECT
-	((SELECT count(*) FROM main.run) + (SELECT count(*) FROM t.run)) || ' ' ||
-	((SELECT count(*) FROM main.value) + (SELECT count(*) FROM t.value)) || ' ' ||
-	((SELECT count(*) FROM main.prediction) + (SELECT count(*) FROM t.prediction))")"
-before_merge=$(count all.db)
-ok 'none is doubled' run 0 merge all.db two.db
-ok 'as it was' test "$(count all.db)" = "$before_merge"
-cp two.db false.db
-sqlite3 false.db 'DROP TRIGGER value_update; UPDATE value SET value = value + 1 WHERE run = 2'
-ok 'other results of the same run' run 2 merge all.db false.db
-ok 'its message' says 'but with other results in value'
-ok 'nothing was merged' test "$(count all.db)" = "$before_merge"
-ok 'no database' run 2 merge all.db nowhere.db
-
-# ---- results of others --------------------------------------------------------------------------------------
-cat >theirs.json <<'END'
-{
- "run_info": {
-  "created_at": "2025-06-19T19:15:35+00:00",
-  "experiment_name": "lora/made-up",
-  "peft_config": {
-   "peft_type": "LORA",
-   "r": 32,
-   "target_modules": [
-    "q",
-    "v"
-   ]
-  }
- },
- "train_info": {
-  "accelerator_memory_max": 22273851392,
-  "train_time": 1796.18,
-  "file_size": 36715216,
-  "num_trainable_params": 9175040,
-  "status": "success",
-  "metrics": [
-   {
-    "step": 250,
-    "valid accuracy": 0.34
-   },
-   {
-    "step": 5000,
-    "test accuracy": 0.482
-   }
-  ]
- },
- "meta_info": {
-  "model_info": {
-   "sha": null
-  }
- }
-}
-END
-for _ in 1 2; do ok 'import' run 0 import theirs.json --db all.db; done
-ok 'a row of theirs' prints '^lora/made-up +LORA +9175040 +36.7 +22274 +1796 +0.4820$'
-ok 'once' test "$(wc -l <out)" = 2
-ok 'apart from ours' test "$(count all.db)" = "$before_merge"
-sed 's/"test accuracy": 0.482/"test dino_similarity": 0.68/; s/"train_time": [0-9.e]*,//' theirs.json >bare.json
-for i in $(seq 40); do sed "s/made-up/file-$i/" bare.json >"bare$i.json"; done
-ok 'files without limit' run 0 import bare*.json --db bare.db
-ok 'each of them' test "$(wc -l <out)" = 42
-ok 'what a file does not have' prints '^lora/file-40 +LORA +9175040 +36.7 +22274 +- +-$'
-echo '{"run_info": {}}' >theirs.json
-ok 'some other file' run 2 import theirs.json --db all.db
-ok 'its message' says "theirs.json:1: no object 'train_info'"
-
-# ---- the conformance suite ----------------------------------------------------------------------------------
-ok 'verify' run 0 verify 'ia3+lora:rank=2'
-ok 'a line a check' prints '^ok +ia3\+lora:rank=2 +decoder +cached decoding$'
-ok 'with the others' prints '^ok +ia3\+lora:rank=2 +encoder +works with [0-9]+ other methods$'
-ok 'verify: no such method' run 2 verify lorra
-ok 'its message' says "no method 'lorra'"
-ok 'verify: no such setting' run 2 verify lora:rnk=2
 
 # ---- interruptions ----------------------------------------------------------------------------------------
 sed 's/^epochs.*/epochs = 100/; s/^methods.*/methods = majority, lora/; s/^baseline.*/baseline = lora/' toy.ini >long.ini
