@@ -84,6 +84,11 @@ const char *pb_visible(const char *text);
 /* The same into `out`, which has `room` >= 1 bytes; what does not fit is left out, whole characters at a time. */
 void pb_visible_copy(char *out, size_t room, const char *text);
 
+/* Writes the visible form of the first character of s, which has n >= 1 bytes, as a text into `out`.  Returns how many
+ * bytes of s that character has; a byte that is not UTF-8 counts as one. */
+enum { PB_WIDEST_VISIBLE = 8 }; /* bytes of the longest visible form of a character, with its NUL */
+size_t pb_visible_character(const unsigned char *s, size_t n, char out[PB_WIDEST_VISIBLE]);
+
 /* How many bytes the first `most` characters of `text` have, or all of them if there are no more: for "%.*s", which by
  * itself counts bytes and cuts a character in two. */
 int pb_characters(const char *text, int most);

@@ -1,10 +1,10 @@
-/* cores: how many processors this process may use. */
+/* cores: see cores.h. */
+#include "base/cores.h"
+
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/threads.h"
 
 /* ---- the affinity mask ------------------------------------------------------------------ */
 

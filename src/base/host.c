@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/threads.h"
+#include "base/cores.h"
 
 static void read_model(char *out, size_t room)
 {

@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/cores.h"
+
 #define MOST_SPINS 20000 /* about 200 microseconds */
 #define LEAST_SPINS 16
 #define MOST_MISSES 1024

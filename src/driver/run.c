@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/threads.h"
+#include "base/cores.h"
 #include "model/chat.h"
 #include "driver/children.h"
 #include "results/artifact_file.h"

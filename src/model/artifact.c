@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/internal.h"
+#include "weights/safetensors.h"
 
 bool pb_model_stores(const pb_param *p)
 {

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "weights/safetensors.h"
+
 float *pb_tensor_writer_tensor(pb_tensor_writer *b, const char *name, int64_t rows, int64_t cols, int dims)
 {
     size_t n = (size_t)rows * (size_t)cols;

@@ -7,41 +7,7 @@
 
 #define LARGEST_ID 10000000 /* a vocabulary beyond this is a damaged file */
 
-void pb_ids_add(pb_ids *ids, int id)
-{
-    pb_grow(&ids->id, ids->count, &ids->capacity, sizeof *ids->id);
-    ids->id[ids->count++] = id;
-}
-
-void pb_ids_free(pb_ids *ids)
-{
-    free(ids->id);
-    *ids = (pb_ids){0};
-}
-
-/* ---- vocabulary ------------------------------------------------------------------------------- */
-
-int pb_tokenizer_lookup(const pb_tokenizer *t, const char *bytes, size_t n)
-{
-    return pb_index_find(&t->index, bytes, n);
-}
-
-int pb_tokenizer_id(const pb_tokenizer *t, const char *token)
-{
-    int id = pb_tokenizer_lookup(t, token, strlen(token));
-    return id >= 0 ? id : pb_index_find(&t->written, token, strlen(token)); /* not as normalised */
-}
-
-int pb_tokenizer_vocab(const pb_tokenizer *t)
-{
-    return t->tokens;
-}
-
-const char *pb_tokenizer_token(const pb_tokenizer *t, int id)
-{
-    const pb_added_token *a = pb_added_find(t, id);
-    return a ? a->content : id >= 0 && id < t->tokens ? t->token[id] : NULL;
-}
+/* ---- the vocabulary --------------------------------------------------------------------------- */
 
 static int check_id(const pb_tokenizer *t, const char *token, const pb_json *value)
 {
@@ -49,14 +15,6 @@ static int check_id(const pb_tokenizer *t, const char *token, const pb_json *val
     if (id < 0 || id > LARGEST_ID)
         return pb_error("%s: token '%s': want an id of 0..%d", t->path, token, LARGEST_ID);
     return (int)id;
-}
-
-int pb_tokenizer_keep(pb_tokenizer *t, const char *token, int id)
-{
-    if (t->token[id] && strcmp(t->token[id], token) != 0)
-        return pb_error("%s: id %d: two tokens, '%s' and '%s'", t->path, id, t->token[id], token);
-    t->token[id] = token;
-    return 0;
 }
 
 static int count_entry(void *ctx, const char *token, const pb_json *value)

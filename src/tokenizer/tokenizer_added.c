@@ -34,12 +34,6 @@ int pb_added_read(pb_tokenizer *t, const pb_json *list)
     return 0;
 }
 
-const pb_added_token *pb_added_find(const pb_tokenizer *t, int id)
-{
-    int i = id >= 0 && id < t->tokens ? t->added_of[id] : -1;
-    return i < 0 ? NULL : &t->added[i];
-}
-
 /* ---- finding by content ---------------------------------------------------------------------------------- */
 
 static int longer_first(const void *x, const void *y)

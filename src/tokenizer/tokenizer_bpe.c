@@ -15,33 +15,6 @@
 
 #include "tokenizer/tokenizer_internal.h"
 
-/* ---- GPT-2's writing of bytes ------------------------------------------------------------------------ */
-
-static bool is_printable(int b)
-{
-    return (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE && b <= 0xFF);
-}
-
-/* Printable ones stand for themselves, the others follow from U+0100 on. */
-int32_t pb_byte_character(unsigned char byte)
-{
-    int32_t next = 0x100;
-    for (int b = 0; b < byte; b++)
-        next += !is_printable(b);
-    return is_printable(byte) ? byte : next;
-}
-
-int pb_character_byte(int32_t c)
-{
-    if (c < 0x100)
-        return c >= 0 && is_printable(c) ? c : -1;
-    int32_t next = 0x100;
-    for (int b = 0; b < 256; b++)
-        if (!is_printable(b) && next++ == c)
-            return b;
-    return -1;
-}
-
 /* ---- merges -------------------------------------------------------------------------------------------- */
 
 static size_t place_of(const pb_bpe *b, int left, int right)
@@ -157,15 +130,6 @@ static void remember(cached *c, const char *text, size_t size, const int *id, si
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
-
-void pb_tokenizer_byte_ids(const pb_tokenizer *t, int id[256])
-{
-    for (int i = 0; i < 256; i++) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", (unsigned)i);
-        id[i] = pb_tokenizer_lookup(t, name, strlen(name));
-    }
-}
 
 /* The ids of single bytes in GPT-2's writing of them. */
 static void find_written_bytes(const pb_tokenizer *t, int id[256])

@@ -2,7 +2,8 @@
 #ifndef PB_BLOCKS_H
 #define PB_BLOCKS_H
 
-#include "weights/safetensors.h"
+#include "base/base.h"
+#include "weights/dtype.h"
 
 /* Numbers in a block of this type and its bytes; 0 for types that are not in blocks. */
 int pb_block_size(pb_dtype type);

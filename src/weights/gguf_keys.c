@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "weights/gguf.h"
+#include "weights/gguf_internal.h"
 
 #define READ NAN /* by gguf_model.c or gguf_tokenizer.c, or it says nothing of the arithmetic */
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/gguf.h"
+#include "weights/gguf_internal.h"
 
 #define FREQUENCIES "rope_freqs.weight" /* a divisor for the frequency of each rotary pair */
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/gguf.h"
+#include "weights/gguf_internal.h"
 #include "base/json.h"
 
 enum { UNKNOWN = 2, CONTROL = 3, USER = 4 }; /* tokenizer.ggml.token_type */

@@ -4,7 +4,7 @@
 
 #include "base/map.h"
 #include "base/interner.h"
-#include "weights/safetensors.h"
+#include "weights/array.h"
 
 typedef struct pb_llama2c {
     char *path, *config, *tokenizer; /* as JSON; tokenizer NULL: no such file beside it */

@@ -7,7 +7,7 @@
 #ifndef PB_TORCH_H
 #define PB_TORCH_H
 
-#include "weights/safetensors.h"
+#include "weights/array.h"
 
 typedef struct pb_torch pb_torch;
 

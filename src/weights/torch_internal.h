@@ -1,4 +1,4 @@
-/* torch_internal: what the two files of the reader of torch.save's format share.  Not for others. */
+/* torch_internal: what the files of the reader of torch.save's format share.  Not for others. */
 #ifndef PB_TORCH_INTERNAL_H
 #define PB_TORCH_INTERNAL_H
 
@@ -61,7 +61,8 @@ typedef struct pb_unpickler {
 /* Follows the pickle [at, end) and returns its value, which lives in the arena; NULL with an error. */
 const pb_value *pb_unpickle(pb_unpickler *u);
 
-/* torch.c: a storage from its persistent id, and a tensor from the arguments of its constructor; NULL with an error. */
+/* torch_tensor.c.  Make a storage from its persistent id, and a tensor from the arguments of its constructor.  Both
+ * return NULL with an error if the arguments are not those of torch.save. */
 pb_value *pb_torch_storage(pb_unpickler *u, const pb_value *id);
 pb_value *pb_torch_tensor(pb_unpickler *u, const pb_global *maker, const pb_value *arguments);
 

@@ -39,13 +39,6 @@ static int damaged(const pb_unpickler *u, const char *what)
 
 /* ---- values and the stack ------------------------------------------------------------------------------- */
 
-pb_value *pb_pickled_new(pb_unpickler *u, pb_pickled kind)
-{
-    pb_value *v = pb_arena_alloc(u->arena, PB_META, sizeof *v);
-    v->kind = kind;
-    return v;
-}
-
 static int push(pb_unpickler *u, pb_value *v)
 {
     if (!v)

@@ -8,6 +8,7 @@
 #include "weights/gguf.h"
 #include "base/json.h"
 #include "weights/llama2c.h"
+#include "weights/safetensors.h"
 #include "weights/torch.h"
 
 /* One file of arrays: safetensors or torch.save's. */

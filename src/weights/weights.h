@@ -7,7 +7,7 @@
 #ifndef PB_WEIGHTS_H
 #define PB_WEIGHTS_H
 
-#include "weights/safetensors.h"
+#include "weights/array.h"
 
 typedef struct pb_weights pb_weights;
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cores.h"
 #include "base/threads.h"
 #include "base/waits.h"
 #include "test.h"

@@ -10,6 +10,7 @@
 
 #include "table/parquet.h"
 #include "tokenizer/tokenizer.h"
+#include "weights/safetensors.h"
 #include "weights/torch.h"
 #include "weights/weights.h"
 #include "model/model.h"

@@ -1,70 +1,11 @@
-/* base: errors, log, memory, text. */
+/* memory: allocation on the heap, growing arrays and texts. */
 #include "base/base.h"
 
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- errors ---------------------------------------------------------------------------- */
-
-static _Thread_local char pending[4096];
-
-int pb_error(const char *fmt, ...)
-{
-    if (pending[0] == '\0') {
-        char text[sizeof pending];
-        va_list args;
-        va_start(args, fmt);
-        vsnprintf(text, sizeof text, fmt, args);
-        va_end(args);
-        pb_visible_copy(pending, sizeof pending, text);
-    }
-    return -1;
-}
-
-const char *pb_error_text(void)
-{
-    return pending;
-}
-
-void pb_error_clear(void)
-{
-    pending[0] = '\0';
-}
-
-void pb_bug(const char *file, int line, const char *fmt, ...)
-{
-    char text[sizeof pending], shown[sizeof pending]; /* no memory is asked for */
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    pb_visible_copy(shown, sizeof shown, text);
-    fprintf(stderr, "%s:%d: bug in peftbench: %s\n", file, line, shown);
-    abort();
-}
-
-/* ---- log ------------------------------------------------------------------------------- */
-
-void pb_warn(const char *fmt, ...)
-{
-    char text[sizeof pending];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    fprintf(stderr, "peftbench: warning: %s\n", pb_visible(text));
-}
-
-/* ---- memory ---------------------------------------------------------------------------- */
-
-void pb_no_memory(const char *where)
-{
-    char shown[sizeof pending];
-    pb_visible_copy(shown, sizeof shown, where);
-    fprintf(stderr, "peftbench: out of memory: %s\n", shown);
-    exit(2);
-}
+/* ---- the heap -------------------------------------------------------------------------- */
 
 static void *must(void *memory, size_t bytes)
 {
@@ -83,24 +24,6 @@ void *pb_alloc(size_t bytes)
 void *pb_realloc(void *old, size_t bytes)
 {
     return must(realloc(old, bytes ? bytes : 1), bytes);
-}
-
-static const char *last_of(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k ? text + n - k : NULL;
-}
-
-bool pb_ends_in(const char *text, const char *end)
-{
-    const char *last = last_of(text, end);
-    return last && !strcmp(last, end);
-}
-
-bool pb_ends_in_any_case(const char *text, const char *end)
-{
-    const char *last = last_of(text, end);
-    return last && !strcasecmp(last, end);
 }
 
 char *pb_strdup(const char *text)
@@ -180,4 +103,22 @@ char *pb_format(const char *fmt, ...)
     text_vadd(&t, fmt, args);
     va_end(args);
     return t.data;
+}
+
+static const char *last_of(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k ? text + n - k : NULL;
+}
+
+bool pb_ends_in(const char *text, const char *end)
+{
+    const char *last = last_of(text, end);
+    return last && !strcmp(last, end);
+}
+
+bool pb_ends_in_any_case(const char *text, const char *end)
+{
+    const char *last = last_of(text, end);
+    return last && !strcasecmp(last, end);
 }
