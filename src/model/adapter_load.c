@@ -90,7 +90,7 @@ int pb_loading_copy(const pb_loading *l, pb_param *p, const pb_array *t, bool tr
 void pb_loading_make_writable(pb_loading *l, pb_param *p)
 {
     if (!p->trainable)
-        pb_params_own(l->m, p);
+        pb_checkpoint_make_writable(l->m, p);
     p->trainable = true;
 }
 

@@ -180,7 +180,7 @@ static int take_packed_or_full(pb_model *m, pb_param *p, const pb_array *a, bool
     return precision == PB_IN_FP32 ? take_value(m, p, a, transposed) : pack(m, p, precision, a, transposed);
 }
 
-void pb_checkpoint_unpack(pb_model *m, pb_param *p)
+static void unpack(pb_model *m, pb_param *p)
 {
     size_t i = 0;
     while (m->param[i] != p)
@@ -193,6 +193,23 @@ void pb_checkpoint_unpack(pb_model *m, pb_param *p)
         pb_array_reals(a, 0, a->count, p->x);
     else
         take_value(m, p, a, true);
+}
+
+/* What trains gets memory of its own; the file's map is never written. */
+void pb_checkpoint_make_writable(pb_model *m, pb_param *p)
+{
+    size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
+    if (p->packed && !m->file)
+        p->packed = NULL;
+    if (!m->file || p->kind == PB_HEAD)
+        return; /* what started fresh already has its own */
+    if (p->packed) {
+        unpack(m, p);
+        return;
+    }
+    pb_real *x = pb_arena_alloc(m->arena, PB_WEIGHTS, bytes);
+    memcpy(x, p->x, bytes);
+    p->x = x;
 }
 
 static void miss(pb_model *m, const char *what, const char *name)

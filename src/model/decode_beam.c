@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/apply.h"
 #include "model/decoder.h"
 #include "model/internal.h"
 

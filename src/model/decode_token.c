@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/apply.h"
 #include "model/decoder.h"
 
 typedef struct weighted {

@@ -3,13 +3,8 @@
 #define PB_DECODER_H
 
 #include "model/decode_step.h"
-#include "model/apply.h"
-#include "model/decode.h"
-
-typedef struct pb_stops { /* the stop texts */
-    pb_text *text;
-    size_t count, capacity, longest; /* bytes */
-} pb_stops;
+#include "model/decoding.h"
+#include "model/stop_texts.h"
 
 typedef struct pb_decoder {
     pb_model *model;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/model_fields.h"
+#include "model/rope.h"
 
 const char *const pb_role_name[SITES] = {"attn.qkv", "attn.q",   "attn.k", "attn.v",
                                          "attn.o",   "mlp.gate", "mlp.up", "mlp.down"};

@@ -55,8 +55,4 @@ int pb_family_ends(const char *path, const pb_json *root, pb_config *c);
 /* Reads a config.json (`path` for messages).  -1 with an error. */
 int pb_family_config(const char *path, const pb_json *root, pb_config *c);
 
-/* rope.c: reads what a config.json says of rotary positions into c->rope; head_size and positions are known.  -1
- * with an error: a type or a key that is not understood is refused by name. */
-int pb_rope_read(const char *path, const pb_json *root, pb_config *c);
-
 #endif

@@ -2,7 +2,7 @@
 #ifndef PB_GENERATION_H
 #define PB_GENERATION_H
 
-#include "model/decode.h"
+#include "model/decoding.h"
 
 /* Sets in `how` what the folder's generation_config.json sets: do_sample, num_beams, temperature, top_k, top_p,
  * repetition_penalty, length_penalty, no_repeat_ngram_size, max_new_tokens.  As in transformers, a file that draws and

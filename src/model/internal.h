@@ -68,21 +68,17 @@ struct pb_model {
 int pb_checkpoint_open(pb_model *m, bool shapes_only);
 int pb_checkpoint_params(pb_model *m, int states); /* makes every base and head parameter */
 
-/* Gives a packed parameter its value in full, read again. */
-void pb_checkpoint_unpack(pb_model *m, pb_param *p);
-
-/* rope.c: the table of cosines and sines, for at least `positions`. */
-const pb_real *pb_rope_table(pb_model *m, int positions);
+/* Gives a parameter values that it owns and that may be written, in 32 bits; the file's are copied. */
+void pb_checkpoint_make_writable(pb_model *m, pb_param *p);
 
 /* params.c: the table of parameters. */
 pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols);
-void pb_params_own(pb_model *m, pb_param *p); /* a copy that may be written */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
 
 /* multi_adapter.c: y with what each sequence's adapter adds at a site, or (site NULL) at the head. */
 pb_node *pb_multi_adapter_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x);
 
-/* build.c: hooks. */
+/* hooks.c: the hooks of the methods attached. */
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key);
 pb_node *pb_build_linear(pb_build *b, const pb_site *s, pb_node *x);
 pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *y);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/decode_step.h"
 #include "model/internal.h"
 
 pb_kv_cache *pb_kv_cache_new(const pb_model *m)
@@ -88,27 +87,4 @@ void pb_model_drop_prefix(pb_model *m)
     pb_kv_cache_free(m->held);
     pb_ids_free(&m->held_ids);
     m->held = NULL;
-}
-
-int pb_model_cache_prefix(pb_model *m, const int *ids, int n)
-{
-    pb_model_drop_prefix(m);
-    if (!m->config.family->causal || m->multi_adapter)
-        return pb_error("a prompt can be held by a causal model without a multi-adapter only");
-    if (n < 1 || n >= pb_model_max_tokens(m))
-        return pb_error("a prompt of %d tokens, want 1..%d: there has to be room for a text", n,
-                        pb_model_max_tokens(m) - 1);
-    pb_kv_cache *a = pb_kv_cache_new(m);
-    pb_kv_cache_begin(a, NULL, n);
-    pb_decode_step *advance = pb_decode_step_new(m);
-    int rc = pb_decode_step_run(advance, 1, &(pb_decode_input){a, ids, n}) ? 0 : -1;
-    pb_decode_step_free(advance);
-    if (rc) {
-        pb_kv_cache_free(a);
-        return -1;
-    }
-    m->held = a;
-    for (int i = 0; i < n; i++)
-        pb_ids_add(&m->held_ids, ids[i]);
-    return 0;
 }

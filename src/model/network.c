@@ -1,5 +1,6 @@
 /* network: the transformer itself, as its configuration says, with the methods' hooks in it. */
 #include "model/internal.h"
+#include "model/rope.h"
 
 static pb_node *leaf(pb_build *b, pb_param *p)
 {

@@ -1,9 +1,10 @@
-/* rope: the angles of rotary positions (Su et al. 2021, arXiv:2104.09864), read from a config.json. */
+/* rope: see rope.h. */
+#include "model/rope.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "model/field.h"
-#include "model/family.h"
 #include "model/internal.h"
 
 /* ---- reading --------------------------------------------------------------------------------------------- */

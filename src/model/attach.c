@@ -1,0 +1,100 @@
+/* attach: a composition of methods attached to a model: which sites each method applies to, and what trains. */
+#include <string.h>
+
+#include "model/internal.h"
+
+/* The part's "targets" setting: patterns over roles ("attn.*") or sites ("3.attn.q"). */
+static const char *targets_of(const pb_attached *p)
+{
+    const pb_option *o = pb_option_find(p->method->options, "targets");
+    return o ? *(const char *const *)((const char *)p->conf + o->offset) : "*";
+}
+
+static int no_match(const pb_model *m, const pb_attached *p)
+{
+    pb_text roles = {0};
+    for (int k = 0; k < SITES; k++)
+        if (m->layer[0].site[k].out)
+            pb_text_add(&roles, " %s", pb_role_name[k]);
+    pb_error("%s: targets: '%s' matches no projection; roles are%s, with patterns like attn.* or 3.mlp.up",
+             p->method->name, targets_of(p), roles.data);
+    pb_text_free(&roles);
+    return -1;
+}
+
+static int match_targets(pb_model *m)
+{
+    int sites = m->config.layers * SITES;
+    m->matches = pb_arena_alloc(m->arena, PB_META, (size_t)(m->parts * sites) * sizeof *m->matches);
+    for (int part = 0; part < m->parts; part++) {
+        int hits = 0;
+        if (!m->part[part].method->linear)
+            continue;
+        for (int i = 0; i < sites; i++) {
+            const pb_site *s = &m->layer[i / SITES].site[i % SITES];
+            hits += m->matches[part * sites + i] = s->out && pb_site_in(targets_of(&m->part[part]), s);
+        }
+        if (!hits && !m->targets_elsewhere)
+            return no_match(m, &m->part[part]);
+    }
+    return 0;
+}
+
+static bool selected(const pb_model *m, const pb_param *p)
+{
+    for (int i = 0; i < m->parts; i++) {
+        const pb_method *method = m->part[i].method;
+        if (method->select ? method->select(m->part[i].conf, p, m->config.layers) : p->kind == PB_HEAD)
+            return true;
+    }
+    return false;
+}
+
+static void select_base(pb_model *m)
+{
+    for (size_t i = 0; i < m->params; i++) {
+        pb_param *p = m->param[i];
+        p->trainable = selected(m, p);
+        if (p->trainable)
+            pb_checkpoint_make_writable(m, p);
+        if (p->trainable && p == m->word && !m->config.tied) /* an output table's gradient is dense */
+            p->slot = pb_arena_alloc(m->arena, PB_META, (size_t)p->rows * sizeof *p->slot);
+    }
+}
+
+/* A graph of one token makes every added parameter and shows how many positions are left. */
+static int make_added(pb_model *m)
+{
+    static const int offset[] = {0, 1}, ids[] = {0};
+    pb_arena *arena = pb_arena_new("attach");
+    pb_outputs out;
+    int rc = pb_model_build(m, pb_graph_new(arena, true), &(pb_batch){.sequences = 1, .offset = offset, .ids = ids}, 0,
+                            0, &out);
+    pb_arena_free(arena);
+    m->attached = true;
+    return rc;
+}
+
+int pb_model_attach(pb_model *m, const pb_attached *list, int count)
+{
+    m->part = pb_arena_alloc(m->arena, PB_META, (size_t)(count + 1) * sizeof *m->part);
+    for (int i = 0; i < count; i++)
+        m->part[i] = list[i];
+    m->parts = count;
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < i; j++)
+            if (list[i].method == list[j].method)
+                return pb_error("%s: given twice in one composition", list[i].method->name);
+    if (match_targets(m))
+        return -1;
+    select_base(m);
+    return make_added(m);
+}
+
+void pb_model_before_train(pb_model *m, const pb_facts *facts)
+{
+    pb_build b = pb_build_start(m, NULL, 0, 0);
+    for (b.part = 0; b.part < m->parts; b.part++)
+        if (m->part[b.part].method->before_train)
+            m->part[b.part].method->before_train(&b, facts);
+}

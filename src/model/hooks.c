@@ -1,0 +1,164 @@
+/* hooks: the hooks of the attached methods, called in their order while a graph is built, and what they may call. */
+#include "model/internal.h"
+
+pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
+{
+    return (pb_build){.graph = g,
+                      .width = m->config.width,
+                      .kv_width = pb_model_kv_width(m),
+                      .layers = m->config.layers,
+                      .first_position = m->config.first_position,
+                      .head_row = m->config.family->causal ? -1 : 0,
+                      .dropout = dropout,
+                      .model = m,
+                      .drop_key = key};
+}
+
+const void *pb_conf(const pb_build *b)
+{
+    return b->model->part[b->part].conf;
+}
+
+/* ---- parameters of methods ---------------------------------------------------------------------- */
+
+/* "layer.3.attn.q.lora.A", or "lora.A" for one of the whole model. */
+static const char *added_name(const pb_build *b, const pb_site *site, const char *name, char out[160])
+{
+    const char *method = b->model->part[b->part].method->name;
+    if (site)
+        snprintf(out, 160, "layer.%d.%s.%s.%s", site->layer, site->role, method, name);
+    else
+        snprintf(out, 160, "%s.%s", method, name);
+    return out;
+}
+
+static pb_node *make(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init, bool trains)
+{
+    char full[160];
+    pb_model *m = b->model;
+    pb_param *p = pb_model_find(m, added_name(b, site, name, full));
+    if (!p) {
+        PB_CHECK(!m->attached); /* a hook made a parameter that the first graph did not have */
+        p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
+        p->trainable = trains;
+        if (!m->shapes_only)
+            pb_params_init(m, p, init);
+    }
+    PB_CHECK(p->rows == rows && p->cols == cols);
+    return pb_graph_param(b->graph, p);
+}
+
+pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
+{
+    return make(b, site, name, rows, cols, init, true);
+}
+
+pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
+{
+    return make(b, site, name, rows, cols, init, false);
+}
+
+const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name)
+{
+    char full[160];
+    return pb_find_param(b, added_name(b, site, name, full));
+}
+
+pb_param *pb_find_param(pb_build *b, const char *full_name)
+{
+    pb_param *p = pb_model_find(b->model, full_name);
+    if (!p)
+        PB_BUG("no parameter '%s'", full_name);
+    return p;
+}
+
+pb_node *pb_drop(pb_build *b, pb_node *x, double p)
+{
+    if (!pb_graph_training(b->graph) || p <= 0 || !x)
+        return x;
+    return pb_op_dropout(b->graph, x, p, pb_mix(b->drop_key, b->drops++));
+}
+
+/* ---- chains: the outermost method is asked first for a projection, last for the others ---------- */
+
+/* The folded pair of a site, or NULL. */
+static pb_param *folded(const pb_model *m, const pb_site *s)
+{
+    return m->merged ? &m->merged[2 * s->number] : NULL;
+}
+
+static pb_node *base_linear(pb_build *b, const pb_site *s, pb_node *x)
+{
+    pb_param *f = folded(b->model, s);
+    pb_param *w = f && f[0].x ? &f[0] : s->w, *bias = f && f[1].x ? &f[1] : s->b;
+    pb_node *y = pb_op_linear(b->graph, x, pb_graph_param(b->graph, w), bias ? pb_graph_param(b->graph, bias) : NULL);
+    return b->adapter ? pb_multi_adapter_apply(b, s, y, x) : y;
+}
+
+/* Asks parts from `part` inwards; restores who is asking. */
+static pb_node *linear_from(pb_build *b, int part, const pb_site *s, pb_node *x)
+{
+    const pb_model *m = b->model;
+    int sites = m->config.layers * SITES, asking = b->part;
+    while (part < m->parts && (m->merged || !m->matches[part * sites + s->number]))
+        part++;
+    if (part >= m->parts)
+        return base_linear(b, s, x);
+    b->part = part;
+    pb_node *y = m->part[part].method->linear(b, s, x);
+    b->part = asking;
+    return y;
+}
+
+pb_node *pb_build_linear(pb_build *b, const pb_site *s, pb_node *x)
+{
+    return linear_from(b, 0, s, x);
+}
+
+pb_node *pb_inner_linear(pb_build *b, const pb_site *s, pb_node *x)
+{
+    return linear_from(b, b->part + 1, s, x);
+}
+
+pb_node *pb_base_weight(pb_build *b, const pb_site *site)
+{
+    return pb_graph_param(b->graph, site->w);
+}
+
+pb_node *pb_base_bias(pb_build *b, const pb_site *site)
+{
+    return pb_graph_param(b->graph, site->b);
+}
+
+pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *y)
+{
+    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
+        if (b->model->part[b->part].method->block)
+            y = b->model->part[b->part].method->block(b, s, y);
+    return y;
+}
+
+pb_node *pb_build_embed(pb_build *b, pb_node *x)
+{
+    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
+        if (b->model->part[b->part].method->embed)
+            x = b->model->part[b->part].method->embed(b, x);
+    return x;
+}
+
+pb_node *pb_build_logits(pb_build *b, pb_node *logits)
+{
+    for (int p = b->model->parts - 1; p >= 0 && logits; p--)
+        if (b->model->part[p].method->logits) {
+            b->part = p;
+            logits = b->model->part[p].method->logits(b, logits);
+        }
+    return logits;
+}
+
+void pb_build_kv(pb_build *b, const pb_site *s, pb_node **k, pb_node **v)
+{
+    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
+        if (b->model->part[b->part].method->kv)
+            b->model->part[b->part].method->kv(b, s, k, v);
+}

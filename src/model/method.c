@@ -1,0 +1,15 @@
+/* method: what the method files share that needs no model. */
+#include "model/method.h"
+
+const char *const pb_category_name[] = {"baseline", "additive", "selective", "reparametrization", "hybrid"};
+
+bool pb_select_nothing(const void *conf, const pb_param *p, int layers)
+{
+    (void)conf, (void)p, (void)layers;
+    return false;
+}
+
+const pb_prompting *pb_prompt_settings(const void *conf)
+{
+    return conf;
+}

@@ -1,0 +1,80 @@
+/* open: opening and freeing a model. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/generation.h"
+#include "model/internal.h"
+
+/* A folder may lack a tokenizer (ids can be given); a file of weights has its own. */
+static int open_tokenizer(pb_model *m)
+{
+    const char *own = m->file ? pb_weights_tokenizer(m->file) : NULL;
+    if (own)
+        return (m->tokenizer = pb_tokenizer_open_text(m->dir, own)) ? 0 : -1;
+    char *path = pb_format("%s/tokenizer.json", m->dir); /* of a file of weights: does not exist */
+    bool there = pb_file_exists(path);
+    free(path);
+    return !there || (m->tokenizer = pb_tokenizer_open(m->dir)) ? 0 : -1;
+}
+
+static int choose_head(pb_model *m, int classes, bool bare)
+{
+    m->own_head = !classes;
+    m->head = bare ? PB_HEAD_NONE : classes ? PB_HEAD_CLASSES : m->config.head;
+    m->classes = classes ? classes : m->config.classes;
+    if (bare)
+        return 0;
+    if (m->head == PB_HEAD_NONE)
+        return pb_error("%s: config.json: architectures: the checkpoint has no head; want one that ends in "
+                        "ForSequenceClassification, ForCausalLM, LMHeadModel or ForMaskedLM",
+                        m->dir);
+    if (m->head == PB_HEAD_MASKED && m->config.family->causal)
+        m->head = PB_HEAD_CAUSAL;
+    if ((m->head == PB_HEAD_CAUSAL) != m->config.family->causal && m->head != PB_HEAD_CLASSES)
+        return pb_error("%s: config.json: architectures: a %s does not go with this head", m->dir,
+                        m->config.family->type);
+    return 0;
+}
+
+static int keep_layers(pb_model *m, int layers)
+{
+    if (layers > m->config.layers)
+        return pb_error("%s: layers: has %d, want at most that many, got %d", m->dir, m->config.layers, layers);
+    m->config.layers = layers ? layers : m->config.layers;
+    return 0;
+}
+
+pb_model *pb_model_open(const pb_opening *o)
+{
+    pb_model *m = pb_alloc(sizeof *m);
+    m->arena = pb_arena_new("model");
+    m->dir = pb_strdup(o->path);
+    m->seed = o->seed;
+    m->base = o->base;
+    m->shapes_only = o->shapes_only;
+    if (pb_checkpoint_open(m, o->shapes_only) || keep_layers(m, o->layers) || choose_head(m, o->classes, o->bare) ||
+        pb_checkpoint_params(m, o->states) || pb_generation_ends(m, m->end) || (!m->shapes_only && open_tokenizer(m))) {
+        pb_model_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+void pb_model_free(pb_model *m)
+{
+    if (!m)
+        return;
+    pb_model_drop_prefix(m);
+    pb_model_unmerge(m);
+    pb_tokenizer_close(m->tokenizer);
+    pb_weights_close(m->file);
+    pb_weights_close(m->list);
+    pb_text_free(&m->missing);
+    pb_json_free(m->class_names);
+    free(m->param);
+    free(m->origin);
+    free(m->index);
+    free(m->dir);
+    pb_arena_free(m->arena);
+    free(m);
+}

@@ -1,0 +1,37 @@
+/* site_pattern: lists of patterns that name sites, such as "attn.* 3.mlp.up". */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/method.h"
+
+/* Does a pattern over roles ("attn.*") or sites ("3.attn.q"), n bytes of it, fit the site. */
+static bool fits(const char *pattern, size_t n, const pb_site *s)
+{
+    char full[64], copy[64];
+    snprintf(full, sizeof full, "%d.%s", s->layer, s->role);
+    snprintf(copy, sizeof copy, "%.*s", (int)n, pattern);
+    return n && (!fnmatch(copy, s->role, 0) || !fnmatch(copy, full, 0));
+}
+
+bool pb_site_in(const char *targets, const pb_site *s)
+{
+    while (*targets) {
+        size_t n = strcspn(targets, " ,");
+        if (fits(targets, n, s))
+            return true;
+        targets += n + (targets[n] != 0);
+    }
+    return false;
+}
+
+double pb_at_site(const char *list, const pb_site *site, double otherwise)
+{
+    while (list && *list) {
+        size_t n = strcspn(list, " ,"), name = strcspn(list, "= ,");
+        if (name < n && fits(list, name, site))
+            return strtod(list + name + 1, NULL);
+        list += n + (list[n] != 0);
+    }
+    return otherwise;
+}
