@@ -12,9 +12,10 @@
 
 typedef pb_testbed rig;
 
-static inline void rig_method(pb_attached *part, char *text)
+static inline void rig_method(pb_attached *part, const char *text)
 {
-    if (pb_testbed_method(part, text))
+    int parts;
+    if (pb_attached_parse(text, part, &parts))
         PB_BUG("%s", pb_error_text());
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "driver/run.h"
+#include "experiment/experiment_reader.h"
 
 typedef struct flag {
     const char *name, *value, *help;

@@ -11,46 +11,42 @@
 
 typedef struct stored {
     pb_run_record run;
-    char *classes;
+    pb_settings settings;
     pb_artifact artifact;
-    pb_attached part[8];
+    pb_attached part[PB_MAX_PARTS];
     int parts;
     pb_provenance facts;
 } stored;
 
-/* "lora:all+prefix" */
+/* Makes the methods of the run with their defaults. */
 static int make_parts(stored *s)
 {
-    char *names = pb_strdup(s->run.row), *rest = names, *one;
-    while ((one = strsep(&rest, "+")) && s->parts < (int)PB_COUNT(s->part)) {
-        one[strcspn(one, ":")] = 0;
-        const pb_method *m = pb_method_find(one);
-        if (!m)
-            break;
-        void *conf = pb_alloc(m->conf_size + 1);
-        pb_option_defaults(m->options, conf);
-        s->part[s->parts++] = (pb_attached){m, conf};
+    pb_method_spec spec;
+    int rc = pb_method_spec_parse(&spec, s->run.row);
+    if (!rc) {
+        rc = pb_method_spec_attach(&spec, s->part);
+        s->parts = rc ? 0 : spec.parts;
+        pb_method_spec_free(&spec);
     }
-    int rc = one ? pb_error("run %lld: no method '%s' here", s->run.id, one) : 0;
-    free(names);
     return rc;
 }
 
-/* method.lora.rank = 8 */
-static int take_setting(void *ctx, const char *key, const char *value)
+static int collect_setting(void *settings, const char *key, const char *value)
 {
-    stored *s = ctx;
-    if (!strcmp(key, "task.class_names") && !s->classes)
-        s->classes = pb_strdup(value);
-    for (int i = 0; i < s->parts; i++) {
-        char *start = pb_format("method.%s.", s->part[i].method->name);
-        size_t n = strlen(start);
-        bool mine = !strncmp(key, start, n);
-        free(start);
-        if (mine && pb_option_set(s->part[i].method->options, (void *)(uintptr_t)s->part[i].conf, key + n, value))
-            return -1;
+    return pb_settings_put(settings, key, value);
+}
+
+/* Sets the methods' settings to those that are stored. */
+static int fill_parts(stored *s)
+{
+    int rc = 0;
+    for (int i = 0; i < s->parts && !rc; i++) {
+        const pb_method *m = s->part[i].method;
+        char *group = pb_format("method.%s", m->name);
+        rc = pb_settings_fill(&s->settings, group, m->options, (void *)(uintptr_t)s->part[i].conf);
+        free(group);
     }
-    return 0;
+    return rc;
 }
 
 static int find_run(const pb_args *a, stored *s)
@@ -60,7 +56,7 @@ static int find_run(const pb_args *a, stored *s)
     int rc = !store || pb_store_find_named(store, a->word[0], &id) || pb_store_record(store, id, &s->run) ||
                      pb_artifact_find(store, a->db, id, &s->artifact) || pb_provenance_read(store, id, &s->facts) ||
                      pb_provenance_load_plugins(&s->facts, id, a) || make_parts(s) ||
-                     pb_store_settings(store, &id, 1, take_setting, s)
+                     pb_store_settings(store, &id, 1, collect_setting, &s->settings) || fill_parts(s)
                  ? -1
                  : 0;
     return pb_store_close(store) || rc ? -1 : 0;
@@ -81,12 +77,12 @@ static int classes_of(const char *artifact)
 
 static int export_run(const pb_args *a, const stored *s)
 {
-    const char *artifact = s->artifact.path;
+    const char *artifact = s->artifact.path, *names = pb_settings_get(&s->settings, "task.class_names");
     int classes = pb_artifact_check(&s->artifact) ? 0 : classes_of(artifact);
     pb_opening opening = {.path = a->model ? a->model : s->run.model, .classes = classes};
     pb_model *m = classes ? pb_model_open(&opening) : NULL;
     int rc = !m || pb_provenance_check_model(&s->facts, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
-                     pb_model_load(m, artifact) || (s->classes && pb_model_name_classes(m, s->classes))
+                     pb_model_load(m, artifact) || (names && pb_model_name_classes(m, names))
                  ? -1
              : a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
                          : pb_adapter_save(m, a->word[1]);
@@ -96,20 +92,16 @@ static int export_run(const pb_args *a, const stored *s)
 
 static void release(stored *s)
 {
-    for (int i = 0; i < s->parts; i++) {
-        void *conf = (void *)(uintptr_t)s->part[i].conf;
-        pb_option_release(s->part[i].method->options, conf);
-        free(conf);
-    }
+    pb_attached_free(s->part, s->parts);
     pb_run_record_free(&s->run);
     pb_artifact_free(&s->artifact);
-    free(s->classes);
+    pb_settings_free(&s->settings);
     pb_provenance_free(&s->facts);
 }
 
 static int export_command(const pb_args *a)
 {
-    stored s = {.classes = NULL};
+    stored s = {.parts = 0};
     pb_threads_start(a->threads);
     int rc = find_run(a, &s) || export_run(a, &s) ? -1 : 0;
     pb_threads_stop();

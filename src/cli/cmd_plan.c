@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/cmd.h"
 #include "driver/run.h"
+#include "experiment/experiment_reader.h"
 
 /* Texts of `tokens` ids each, enough for a batch: plans know lengths, not words. */
 static pb_data *even_data(bool texts, int count)
@@ -26,7 +27,7 @@ static pb_data *even_data(bool texts, int count)
 static pb_encoded *real_form(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
 {
     pb_tokenizer *t = pb_tokenizer_open(e->model_path);
-    pb_encoded *f = t ? pb_cell_encode(c, d, m, t, c->row->parts) : NULL;
+    pb_encoded *f = t ? pb_cell_encode(c, d, m, t, c->row->spec.parts) : NULL;
     pb_tokenizer_close(t);
     return f;
 }
@@ -59,7 +60,7 @@ static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill 
 {
     pb_data *d = tokens ? even_data(e->task->texts, c->train.batch) : pb_experiment_data(e);
     pb_reading reading = pb_encoded_reading(e->task->texts, pb_cell_prompting(c));
-    pb_model *m = d ? pb_cell_open(e, c, d, c->row->parts, true) : NULL;
+    pb_model *m = d ? pb_cell_open(e, c, d, c->row->spec.parts, true) : NULL;
     pb_encoded *f = !m ? NULL : tokens ? pb_encoded_even(d, reading, tokens) : real_form(e, c, d, m);
     int rc = f ? plan_training(m, f, c, out) : -1;
     pb_encoded_free(f);

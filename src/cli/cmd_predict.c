@@ -7,6 +7,7 @@
 #include "results/artifact_file.h"
 #include "cli/session.h"
 #include "driver/run.h"
+#include "experiment/experiment_reader.h"
 #include "train/score.h"
 
 /* The row's newest choice that is one of the experiment's settings, and the run of it that is asked for. */
@@ -22,7 +23,7 @@ typedef struct found {
 static const pb_cell *cell_of(const found *f, const char *choice)
 {
     for (int i = 0; i < f->e->cells; i++)
-        if (!strcmp(f->e->cell[i].row->label, f->row) && !strcmp(f->e->cell[i].choice, choice))
+        if (!strcmp(f->e->cell[i].row->label, f->row) && pb_cell_is_choice(&f->e->cell[i], choice))
             return &f->e->cell[i];
     return NULL;
 }
@@ -90,28 +91,16 @@ typedef struct held {
     long long run;
 } held;
 
-/* The value of a setting in lines "key=value"; NULL: none.  The caller frees it. */
-static char *value_in(const char *settings, const char *key)
-{
-    size_t n = strlen(key);
-    for (const char *at = settings; *at; at += strcspn(at, "\n"), at += *at == '\n')
-        if (!strncmp(at, key, n) && at[n] == '=')
-            return pb_format("%.*s", (int)strcspn(at + n + 1, "\n"), at + n + 1);
-    return NULL;
-}
-
 static int hold_setting(void *ctx, const char *key, const char *value)
 {
     const held *h = ctx;
-    char *now = !strcmp(key, "task.class_names") ? pb_strdup(h->e->class_names) : value_in(h->c->settings, key);
-    int rc = now && !strcmp(now, value)
-                 ? 0
-                 : pb_error("%s: %s: run %lld was trained with '%s', now it is %s%s%s; want that setting, or "
-                            "`peftbench run %s` with this one",
-                            h->e->path, key, h->run, value, now ? "'" : "", now ? now : "not known", now ? "'" : "",
-                            h->e->path);
-    free(now);
-    return rc;
+    const char *now = !strcmp(key, "task.class_names") ? h->e->class_names : pb_settings_get(h->c->settings, key);
+    return now && !strcmp(now, value)
+               ? 0
+               : pb_error("%s: %s: run %lld was trained with '%s', now it is %s%s%s; want that setting, or "
+                          "`peftbench run %s` with this one",
+                          h->e->path, key, h->run, value, now ? "'" : "", now ? now : "not known", now ? "'" : "",
+                          h->e->path);
 }
 
 /* What a file of the experiment was when the run was trained, by its SHA-256. */
@@ -191,7 +180,7 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
 {
     pb_cell c = *chosen; /* of any seed */
     c.seed = run->run.seed;
-    pb_model *m = pb_cell_open(e, &c, data, c.row->parts, false);
+    pb_model *m = pb_cell_open(e, &c, data, c.row->spec.parts, false);
     if (!m)
         return -1;
     pb_digest base = pb_model_digest(m);
@@ -200,7 +189,7 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
                      read_texts(data)
                  ? -1
                  : 0;
-    pb_encoded *f = rc ? NULL : pb_cell_encode(&c, data, m, pb_model_tokenizer(m), c.row->parts);
+    pb_encoded *f = rc ? NULL : pb_cell_encode(&c, data, m, pb_model_tokenizer(m), c.row->spec.parts);
     rc = f ? predict_texts(data, f, m, &c) : -1;
     pb_encoded_free(f);
     pb_model_free(m);

@@ -6,6 +6,8 @@
 #include "cli/cmd.h"
 #include "cli/provenance.h"
 #include "driver/run.h"
+#include "experiment/experiment_reader.h"
+#include "experiment/ini_file.h"
 
 typedef struct stored {
     pb_run_record run;
@@ -34,87 +36,34 @@ static const char *fact_of(const stored *s, const char *key)
 
 /* ---- its experiment ------------------------------------------------------------------------------------- */
 
-/* The section of a setting: "method.lora.rank" of row "lora:all+prefix" -> "method lora:all". */
-static char *section_of(const pb_run_record *s, const char *key, const char *name)
+/* The names of the classes lie among the settings, but are the data's. */
+static int collect_setting(void *settings, const char *key, const char *value)
 {
-    size_t group = strcspn(key, ".");
-    if (strncmp(key, "method.", 7) != 0)
-        return !strncmp(key, "task.", 5) ? pb_format("task %s", s->task) : pb_format("%.*s", (int)group, key);
-    size_t n = (size_t)(name - key) - 8;
-    for (const char *part = s->row; part; part = strchr(part, '+') ? strchr(part, '+') + 1 : NULL)
-        if (!strncmp(part, key + 7, n) && strchr("+:", part[n]))
-            return pb_format("method %.*s", (int)strcspn(part, "+"), part);
-    return pb_format("method %.*s", (int)n, key + 7);
+    return !strcmp(key, "task.class_names") ? 0 : pb_settings_put(settings, key, value);
 }
 
-/* Settings say how a run is made.  What the experiment is, which plugins it loads among it, they do not say. */
-static bool is_setting(const char *key)
+/* Row, task and model are believed as the run's own row has them. */
+static int collect_settings(pb_store *db, const pb_run_record *r, pb_settings *out)
 {
-    static const char *const groups[] = {"train.", "model.", "decode.", "method.", "task."};
-    for (size_t i = 0; i < PB_COUNT(groups); i++)
-        if (!strncmp(key, groups[i], strlen(groups[i])))
-            return true;
-    return false;
-}
-
-typedef struct script {
-    const pb_run_record *run;
-    pb_ini *ini;
-    char *place; /* for messages: the run in its database */
-} script;
-
-static int add_setting(void *ctx, const char *key, const char *value)
-{
-    const script *s = ctx;
-    if (!strchr(key, '.')) /* task, model and row: as in the run itself */
-        return 0;
-    if (!is_setting(key))
-        return pb_error("%s: a setting '%s', which no run has", s->place, key);
-    const char *name = strrchr(key, '.') + 1;
-    if (!*value || !strcmp(key, "task.class_names"))
-        return 0;
-    char *section = section_of(s->run, key, name);
-    int rc = pb_ini_add(s->ini, section, name, value, s->place);
-    free(section);
+    const char *const own[][2] = {{"row", r->row}, {"task", r->task}, {"model", r->model}};
+    int rc = pb_store_settings(db, &r->id, 1, collect_setting, out);
+    for (size_t i = 0; i < PB_COUNT(own) && !rc; i++)
+        rc = pb_settings_put(out, own[i][0], own[i][1]);
     return rc;
 }
 
-static int add_experiment(const script *s)
+/* Returns the experiment with this one run, or NULL with an error. */
+static pb_experiment *restore_experiment(const pb_args *a, pb_store *db, const pb_run_record *r)
 {
-    char *seed = pb_format("%llu", (unsigned long long)s->run->seed);
-    const char *entry[][2] = {{"task", s->run->task},
-                              {"model", s->run->model},
-                              {"methods", s->run->row},
-                              {"seeds", seed},
-                              {"timing_rounds", "0"}};
-    int rc = 0;
-    for (size_t i = 0; i < PB_COUNT(entry) && !rc; i++)
-        rc = pb_ini_add(s->ini, "experiment", entry[i][0], entry[i][1], s->place);
-    for (const char *part = s->run->row; part && !rc; part = strchr(part, '+') ? strchr(part, '+') + 1 : NULL) {
-        char *section = pb_format("method %.*s", (int)strcspn(part, "+"), part);
-        if (strchr(section, ':')) /* a variant may have no settings */
-            rc = pb_ini_add(s->ini, section, NULL, NULL, s->place);
-        free(section);
-    }
-    free(seed);
-    return rc;
-}
-
-/* The experiment with this one run.  Each value is one entry, whatever stands in it.  NULL with an error. */
-static pb_experiment *make_experiment(const pb_args *a, pb_store *db, const stored *s)
-{
-    const pb_run_record *r = &s->run;
-    script out = {.run = r, .ini = pb_ini_new("again.ini"), .place = pb_format("%s: run %lld", a->db, r->id)};
-    int rc = strchr(r->task, '/') ? pb_error("%s: a task '%s'; want the name of a task", out.place, r->task) : 0;
-    rc = rc || add_experiment(&out) || pb_store_settings(db, &r->id, 1, add_setting, &out) ? -1 : 0;
-    pb_experiment *e = rc ? NULL : pb_experiment_make(out.ini, a->set);
-    if (e && e->cells != 1) {
-        pb_error("%s: what is stored of it makes %d runs; want one", out.place, e->cells);
-        pb_experiment_free(e);
-        e = NULL;
-    }
-    pb_ini_free(out.ini);
-    free(out.place);
+    pb_settings settings = {.item = NULL};
+    char *name = pb_format("%s: run %lld", a->db, r->id);
+    pb_experiment *e = NULL;
+    if (!collect_settings(db, r, &settings) && !pb_settings_override(&settings, a->set))
+        e = pb_experiment_restore(name, &settings, r->seed);
+    if (!e)
+        pb_blame(name);
+    pb_settings_free(&settings);
+    free(name);
     return e;
 }
 
@@ -194,7 +143,7 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
 static int run_again(const pb_args *a, pb_store *db, const stored *s, const char *folder)
 {
     char *path = pb_format("%s/again.db", folder);
-    pb_experiment *e = pb_provenance_load_plugins(&s->facts, s->run.id, a) ? NULL : make_experiment(a, db, s);
+    pb_experiment *e = pb_provenance_load_plugins(&s->facts, s->run.id, a) ? NULL : restore_experiment(a, db, &s->run);
     int rc = e ? pb_run_experiment(e, path, &(pb_run_options){.threads = s->run.threads, .quiet = a->quiet}) : -1;
     rc = rc ? -1 : compare(a, db, s, path);
     pb_experiment_free(e);

@@ -4,6 +4,7 @@
 #include "report/plot.h"
 #include "report/report.h"
 #include "driver/run.h"
+#include "experiment/experiment_reader.h"
 
 static void warn(void *ctx, const char *line)
 {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/config_writer.h"
+#include "model/method_spec.h"
 #include "model/plugin.h"
 #include "cli/cmd.h"
 #include "verify/verify.h"
@@ -36,6 +37,18 @@ static void tell(void *ctx, const char *check, pb_outcome outcome, const char *w
     fflush(stdout);
 }
 
+/* True if the method is one of the spec's, which has been opened before. */
+static bool has_method(const char *spec, const pb_method *m)
+{
+    pb_method_spec s;
+    bool has = false;
+    PB_CHECK(!pb_method_spec_parse(&s, spec));
+    for (int i = 0; i < s.parts; i++)
+        has = has || s.part[i].method == m;
+    pb_method_spec_free(&s);
+    return has;
+}
+
 /* With every other method, one line for all that works and one for each that does not. */
 static void verify_compositions(teller *t, const pb_ground *g)
 {
@@ -43,7 +56,7 @@ static void verify_compositions(teller *t, const pb_ground *g)
     const pb_method *m;
     for (int i = 0; (m = pb_method_at(i)); i++) {
         char why[200];
-        if (!strncmp(t->spec, m->name, strlen(m->name)) && strchr(":+", t->spec[strlen(m->name)]))
+        if (has_method(t->spec, m))
             continue;
         pb_outcome o = pb_verify_together(g, t->spec, m->name, why);
         together += o == PB_HELD;

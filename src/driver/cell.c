@@ -50,7 +50,7 @@ pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *
 
 pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)
 {
-    return pb_encoded_new(d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, &c->decoding, c->seed});
+    return pb_encoded_new(d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, c->decoding, c->seed});
 }
 
 /* A model, and the examples as it reads them.  Where weights stay as they are, it may hold the prompt. */
@@ -122,7 +122,7 @@ static subject open_trained(const pb_bench *b, const pb_cell *c, long long id)
     pb_artifact k = {.path = NULL};
     pb_bench_home(b);
     int rc = find_kept(b, id, &k);
-    subject s = rc ? (subject){NULL, NULL} : open_subject(b, c, c->row->parts);
+    subject s = rc ? (subject){NULL, NULL} : open_subject(b, c, c->row->spec.parts);
     if (s.model && load_trained(b, c, &s, &k))
         close_subject(&s);
     pb_artifact_free(&k);
@@ -191,7 +191,7 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
 {
     double start = pb_clock();
     pb_threads_start(b->threads);
-    subject s = open_subject(b, c, c->row->parts);
+    subject s = open_subject(b, c, c->row->spec.parts);
     pb_result r;
     pb_result_init(&r);
     bool fixed = s.model && !pb_model_counts(s.model).trainable;

@@ -1,20 +1,42 @@
-/* experiment_internal: what experiment.c and sweep.c share.  Not for other files. */
-#ifndef PB_CONFIG_INTERNAL_H
-#define PB_CONFIG_INTERNAL_H
+/* experiment_internal: how an experiment and its cells are put together.  For this folder only. */
+#ifndef PB_EXPERIMENT_INTERNAL_H
+#define PB_EXPERIMENT_INTERNAL_H
 
 #include "experiment/experiment.h"
 #include "experiment/ini_file.h"
 
-enum { MAX_PARTS = 8 }; /* methods of a composition, see config.h */
+/* The settings of [experiment], which are fields of pb_experiment. */
+extern const pb_option pb_experiment_table[];
 
-/* A struct of settings filled with the defaults, freed with the experiment. */
+/* Makes an experiment with default settings and no row.  `path` is its name in messages. */
+pb_experiment *pb_experiment_new(const char *path);
+
+/* Makes a struct of settings, filled with the defaults.  The experiment owns it. */
 void *pb_experiment_conf(pb_experiment *e, const pb_option *options, size_t size);
 
-/* The next item of a comma-separated list, without blanks at its ends, into the arena; NULL at the
- * end.  *list moves on. */
+/* Returns the next item of a comma-separated list without blanks at its ends, in the experiment's arena; NULL at the
+ * end.  Moves *list on. */
 const char *pb_experiment_item(pb_experiment *e, const char **list);
 
-/* Makes the cells of all rows from the sections that belong to them.  -1 with an error. */
-int pb_sweep_expand(pb_experiment *e, pb_ini *ini);
+/* Adds a row with this spec, which must have a task already.  Room for it must be in e->row.  Returns -1 with an error
+ * for a spec that cannot be parsed, methods that do not go together or do not suit the task, or a label that is there
+ * already. */
+int pb_experiment_add_row(pb_experiment *e, const char *spec);
+
+/* Starts a cell of a row with default settings. */
+void pb_cell_begin(pb_experiment *e, const pb_row *row, pb_cell *c);
+
+/* Returns the options of a group (row->group) of a row's settings. */
+const pb_option *pb_row_options(const pb_row *row, int group);
+
+/* Returns the struct that has the settings of a group of a cell that is being made. */
+void *pb_cell_conf(pb_cell *c, int group);
+
+/* Ends the making of a cell: lists its settings.  `choice` is copied. */
+void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice);
+
+/* Makes the cells of all rows from the sections that belong to them, and marks these as used.  `methods` is the entry
+ * that lists the rows.  Returns -1 with an error. */
+int pb_sweep_expand(pb_experiment *e, pb_ini *ini, const pb_entry *methods);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "experiment/settings.h"
 
 #define LONGEST_LINE 190 /* inih's buffer holds 200 */
 #define LONGEST_NAME 48  /* inih cuts names of sections and keys at 50 */
@@ -48,11 +49,11 @@ static pb_text full_name(const char *section, const char *key)
     return name;
 }
 
-static pb_entry *add_entry(pb_ini *ini, char *section, const char *key, const char *value, char *place)
+static pb_entry *add_entry(pb_ini *ini, char *section, const char *key, const char *value, char *location)
 {
     pb_grow(&ini->entry, ini->entries, &ini->capacity, sizeof *ini->entry);
     pb_entry *e = &ini->entry[ini->entries++];
-    *e = (pb_entry){.section = section, .place = place};
+    *e = (pb_entry){.section = section, .location = location};
     e->key = key ? pb_strdup(key) : NULL;
     e->value = value ? pb_strdup(value) : NULL;
     if (!key)
@@ -63,7 +64,7 @@ static pb_entry *add_entry(pb_ini *ini, char *section, const char *key, const ch
     return e;
 }
 
-static pb_entry *seek(pb_ini *ini, const char *section, const char *key)
+static pb_entry *find_entry(pb_ini *ini, const char *section, const char *key)
 {
     pb_text name = full_name(section, key);
     int i = pb_index_find(&ini->name, name.data, name.length);
@@ -73,19 +74,24 @@ static pb_entry *seek(pb_ini *ini, const char *section, const char *key)
 
 pb_entry *pb_ini_find(pb_ini *ini, const char *section, const char *key)
 {
-    pb_entry *e = seek(ini, section, key);
+    pb_entry *e = find_entry(ini, section, key);
     if (e)
         e->used = true;
     return e;
 }
 
-int pb_ini_blame(const pb_entry *e)
+int pb_blame(const char *location)
 {
     char *why = pb_strdup(pb_error_text());
     pb_error_clear();
-    pb_error("%s: %s", e->place, why);
+    pb_error("%s: %s", location, why);
     free(why);
     return -1;
+}
+
+int pb_ini_blame(const pb_entry *e)
+{
+    return pb_blame(e->location);
 }
 
 int pb_ini_apply(const pb_option *options, void *conf, const pb_entry *e)
@@ -163,10 +169,10 @@ static int keep_entry(void *ctx, const char *section, const char *key, const cha
 {
     reader *r = ctx;
     char *name = tidy(section, strlen(section));
-    const pb_entry *before = seek(r->ini, name, key);
+    const pb_entry *before = find_entry(r->ini, name, key);
     if (!*name || before) {
         if (before)
-            pb_error("%s:%d: %s: given twice; first at %s", r->ini->path, r->line, key, before->place);
+            pb_error("%s:%d: %s: given twice; first at %s", r->ini->path, r->line, key, before->location);
         else
             pb_error("%s:%d: %s: want it in a section, such as [train]", r->ini->path, r->line, key);
         r->failed = true;
@@ -177,36 +183,13 @@ static int keep_entry(void *ctx, const char *section, const char *key, const cha
     return 1;
 }
 
-/* Settings are listed one a line, so that a value must be of one. */
-static int check_value(const char *place, const char *key, const char *value)
-{
-    return strpbrk(value, "\n\r") ? pb_error("%s: %s: want a value of one line, got '%s'", place, key, value) : 0;
-}
-
-pb_ini *pb_ini_new(const char *path)
-{
-    pb_ini *ini = pb_alloc(sizeof *ini);
-    ini->path = pb_strdup(path);
-    return ini;
-}
-
-int pb_ini_add(pb_ini *ini, const char *section, const char *key, const char *value, const char *place)
-{
-    const pb_entry *before = key ? seek(ini, section, key) : NULL;
-    if (before)
-        return pb_error("%s: %s: given twice; first at %s", place, key, before->place);
-    if (key && check_value(place, key, value))
-        return -1;
-    add_entry(ini, pb_strdup(section), key, value, pb_strdup(place));
-    return 0;
-}
-
 pb_ini *pb_ini_read(const char *path)
 {
     FILE *file = pb_open_stream(path);
     if (!file)
         return NULL;
-    pb_ini *ini = pb_ini_new(path);
+    pb_ini *ini = pb_alloc(sizeof *ini);
+    ini->path = pb_strdup(path);
     reader r = {.ini = ini, .file = file};
     int line = ini_parse_stream(next_line, &r, keep_entry, &r);
     if (line && !r.failed)
@@ -228,7 +211,7 @@ void pb_ini_free(pb_ini *ini)
         free(ini->entry[i].section);
         free(ini->entry[i].key);
         free(ini->entry[i].value);
-        free(ini->entry[i].place);
+        free(ini->entry[i].location);
     }
     free(ini->entry);
     pb_index_free(&ini->name);
@@ -243,28 +226,22 @@ int pb_ini_set(pb_ini *ini, const char *assignment)
     const char *equals = strchr(assignment, '=');
     if (!equals || equals == assignment)
         return pb_error("--set %s: want section.key=value or key=value", assignment);
-    if (check_value("--set", assignment, equals + 1))
-        return -1;
-    char *name = tidy(assignment, (size_t)(equals - assignment));
-    char *dot = strrchr(name, '.'), *key = pb_strdup(dot ? dot + 1 : name);
-    if (dot)
-        *dot = 0;
-    char *section = dot ? name : pb_strdup("train");
-    for (char *c = section; *c; c++)
-        *c = *c == '.' ? ' ' : *c;
-    pb_entry *e = seek(ini, section, key);
-    char *place = pb_format("--set %s", assignment), *value = tidy(equals + 1, strlen(equals + 1));
+    if (strpbrk(equals, "\n\r")) /* settings are listed one a line */
+        return pb_error("--set %s: want a value of one line", assignment);
+    char *written = tidy(assignment, (size_t)(equals - assignment)), *value = tidy(equals + 1, strlen(equals + 1));
+    char *section, *key, *location = pb_format("--set %s", assignment);
+    pb_settings_split(written, &section, &key);
+    pb_entry *e = find_entry(ini, section, key);
     if (e) {
-        free(e->place);
+        free(e->location);
         free(e->value);
-        e->place = place;
+        e->location = location;
         e->value = pb_strdup(value);
         free(section);
     } else {
-        add_entry(ini, section, key, value, place);
+        add_entry(ini, section, key, value, location);
     }
-    if (!dot)
-        free(name);
+    free(written);
     free(value);
     free(key);
     return 0;

@@ -1,4 +1,4 @@
-/* sweep: the settings of every row, and the cells that their lists make. */
+/* sweep: collects the settings of every row, and makes a cell for each combination or draw of the tuned ones. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +8,12 @@
 
 #define MAX_CELLS 100000
 
-/* ---- sweeps ------------------------------------------------------------------------------------------- */
+/* ---- tuned settings ----------------------------------------------------------------------------------- */
 
-enum { TRAINING = -1, BASE = -2, DECODING = -3 }; /* parts of a row that are not methods */
-
-/* A setting of a row: of method `part`, of training or of the base.  More than one value, or a range: it is tuned. */
+/* A setting of a row.  It is tuned if it has more than one value, or a range. */
 typedef struct setting {
     const pb_entry *entry;
-    int part;
+    int group; /* of row->group */
     const char *value[64];
     int values;
     bool range, even; /* from low to high; drawn evenly, else on a log scale */
@@ -28,19 +26,11 @@ typedef struct sweep {
     int items;
 } sweep;
 
-static const pb_option *options_of(const pb_row *row, int part)
-{
-    return part == TRAINING   ? pb_train_table
-           : part == BASE     ? pb_base_table
-           : part == DECODING ? pb_decode_table
-                              : row->method[part]->options;
-}
-
 /* A later section replaces what an earlier one said about the same key. */
-static setting *place_setting(sweep *s, const pb_entry *entry, int part)
+static setting *find_setting(sweep *s, const pb_entry *entry, int group)
 {
     for (int i = 0; i < s->items; i++)
-        if (s->item[i].part == part && !strcmp(s->item[i].entry->key, entry->key))
+        if (s->item[i].group == group && !strcmp(s->item[i].entry->key, entry->key))
             return &s->item[i];
     return s->items < (int)PB_COUNT(s->item) ? &s->item[s->items++] : NULL;
 }
@@ -64,6 +54,20 @@ static int read_range(const pb_option *o, const char *text, const char *dots, se
     return 0;
 }
 
+/* Adds a value of a list.  A setting that is tried twice would count twice in the tuning budget. */
+static int add_value(setting *k, const pb_option *option, const char *value)
+{
+    if (k->values == (int)PB_COUNT(k->value))
+        return pb_error("%s: a list of more than %zu values", option->name, PB_COUNT(k->value));
+    for (int i = 0; i < k->values; i++)
+        if (pb_settings_same_value(option, k->value[i], value))
+            return pb_error("%s: %s is given twice%s%s", option->name, value,
+                            strcmp(k->value[i], value) ? ", first as " : "",
+                            strcmp(k->value[i], value) ? k->value[i] : "");
+    k->value[k->values++] = value;
+    return 0;
+}
+
 /* Texts (targets = attn.q, attn.v) hold commas themselves; all other lists are sweeps. */
 static int read_values(pb_experiment *e, const pb_option *option, setting *k)
 {
@@ -75,97 +79,83 @@ static int read_values(pb_experiment *e, const pb_option *option, setting *k)
     if (dots && (option->type == PB_REAL || option->type == PB_INT))
         return e->tune.trials ? read_range(option, list, dots, k)
                               : pb_error("%s: a range is drawn from; want [tune] trials, or a list", option->name);
-    while ((item = pb_experiment_item(e, &list))) {
-        if (k->values == (int)PB_COUNT(k->value))
-            return pb_error("%s: a list of more than %zu values", option->name, PB_COUNT(k->value));
-        k->value[k->values++] = item;
-    }
+    while ((item = pb_experiment_item(e, &list)))
+        if (add_value(k, option, item))
+            return -1;
     return 0;
 }
 
-static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *entry, int part)
+static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, const pb_entry *entry, int group)
 {
-    setting *k = place_setting(s, entry, part);
+    setting *k = find_setting(s, entry, group);
     if (!k)
         return pb_error("%s: more than %zu settings", row->label, PB_COUNT(s->item));
-    *k = (setting){.entry = entry, .part = part};
-    return read_values(e, pb_option_find(options_of(row, part), entry->key), k);
+    *k = (setting){.entry = entry, .group = group};
+    return read_values(e, pb_option_find(pb_row_options(row, group), entry->key), k);
 }
 
-static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part, const char *section)
+static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int group, const char *section)
 {
     for (size_t i = 0; i < ini->entries; i++) {
         pb_entry *entry = &ini->entry[i];
         if (strcmp(entry->section, section) != 0)
             continue;
         entry->used = true;
-        if (entry->key && add_setting(e, row, s, entry, part))
+        if (entry->key && add_setting(e, row, s, entry, group))
             return pb_ini_blame(entry);
     }
     return 0;
 }
 
-static int gather(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s)
+/* The settings that are written in the row's spec, which lies at `methods`. */
+static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, const pb_entry *methods)
 {
-    if (add_section(e, ini, row, s, TRAINING, "train") ||
-        add_section(e, ini, row, s, TRAINING, pb_arena_format(e->arena, "train %s", row->label)) ||
-        add_section(e, ini, row, s, BASE, "model") ||
-        add_section(e, ini, row, s, BASE, pb_arena_format(e->arena, "model %s", row->label)))
-        return -1;
-    if (e->task->texts && (add_section(e, ini, row, s, DECODING, "decode") ||
-                           add_section(e, ini, row, s, DECODING, pb_arena_format(e->arena, "decode %s", row->label))))
-        return -1;
-    for (int p = 0; p < row->parts; p++) {
-        const char *name = row->method[p]->name;
-        if (add_section(e, ini, row, s, p, pb_arena_format(e->arena, "method %s", name)) ||
-            (row->variant[p] &&
-             add_section(e, ini, row, s, p, pb_arena_format(e->arena, "method %s:%s", name, row->variant[p]))))
-            return -1;
+    const pb_method_part *p = &row->spec.part[part];
+    for (int i = 0; i < p->settings; i++) {
+        pb_entry *entry = pb_arena_alloc(e->arena, PB_META, sizeof *entry);
+        *entry = (pb_entry){.key = pb_arena_strdup(e->arena, p->setting[i].key),
+                            .value = pb_arena_strdup(e->arena, p->setting[i].value),
+                            .location = pb_arena_format(e->arena, "%s: methods: %s", methods->location, row->label)};
+        if (add_setting(e, row, s, entry, PB_GROUP_METHODS + part))
+            return pb_ini_blame(entry);
     }
     return 0;
 }
 
-/* ---- cells -------------------------------------------------------------------------------------------- */
-
-static int by_text(const void *a, const void *b)
+/* Of [GROUP], then of [GROUP ROW]. */
+static int collect_group(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int group)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const char *name = row->group[group];
+    return !name ? 0
+           : add_section(e, ini, row, s, group, name) ||
+                   add_section(e, ini, row, s, group, pb_arena_format(e->arena, "%s %s", name, row->label))
+               ? -1
+               : 0;
 }
 
-static void list_options(pb_experiment *e, const char *prefix, const pb_option *options, const void *conf,
-                         const char **line, size_t *lines, size_t room)
+/* Of [method NAME], then of [method NAME:VARIANT], then of the spec. */
+static int collect_method(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part, const pb_entry *methods)
 {
-    for (const pb_option *o = options; o && o->name; o++) {
-        pb_text value = {0};
-        pb_option_print(o, conf, &value);
-        PB_CHECK(*lines < room);
-        line[(*lines)++] = pb_arena_format(e->arena, "%s.%s=%s\n", prefix, o->name, value.data ? value.data : "");
-        pb_text_free(&value);
-    }
+    const pb_method_part *p = &row->spec.part[part];
+    const char *name = p->method->name;
+    if (add_section(e, ini, row, s, PB_GROUP_METHODS + part, pb_arena_format(e->arena, "method %s", name)) ||
+        (p->variant && add_section(e, ini, row, s, PB_GROUP_METHODS + part,
+                                   pb_arena_format(e->arena, "method %s:%s", name, p->variant))))
+        return -1;
+    return add_inline(e, row, s, part, methods);
 }
 
-static const char *list_settings(pb_experiment *e, const pb_cell *c)
+/* Collects the settings of a row from the general to the particular. */
+static int collect_settings(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, const pb_entry *methods)
 {
-    const char *line[512];
-    size_t lines = 0;
-    line[lines++] = pb_arena_format(e->arena, "row=%s\n", c->row->label);
-    line[lines++] = pb_arena_format(e->arena, "task=%s\n", e->task_name);
-    line[lines++] = pb_arena_format(e->arena, "model=%s\n", e->model_path);
-    list_options(e, "task", e->task->options, e->task_conf, line, &lines, PB_COUNT(line));
-    list_options(e, "train", pb_train_table, &c->train, line, &lines, PB_COUNT(line));
-    list_options(e, "model", pb_base_table, &c->base, line, &lines, PB_COUNT(line));
-    if (e->task->texts)
-        list_options(e, "decode", pb_decode_table, &c->decoding, line, &lines, PB_COUNT(line));
-    for (int p = 0; p < c->row->parts; p++)
-        list_options(e, pb_arena_format(e->arena, "method.%s", c->row->method[p]->name), c->row->method[p]->options,
-                     c->part[p].conf, line, &lines, PB_COUNT(line));
-    qsort(line, lines, sizeof *line, by_text);
-    pb_text all = {0};
-    for (size_t i = 0; i < lines; i++)
-        pb_text_add(&all, "%s", line[i]);
-    const char *kept = pb_arena_strdup(e->arena, all.data);
-    pb_text_free(&all);
-    return kept;
+    s->items = 0;
+    for (int g = 0; g < PB_GROUP_METHODS; g++)
+        if (collect_group(e, ini, row, s, g))
+            return -1;
+    for (int p = 0; p < row->spec.parts; p++)
+        if (collect_method(e, ini, row, s, p, methods))
+            return -1;
+    return 0;
 }
 
 /* ---- trials ------------------------------------------------------------------------------------------- */
@@ -200,46 +190,39 @@ static const char *draw_value(pb_experiment *e, const setting *k, int trial)
     return pb_arena_format(e->arena, "%.4g", fmin(fmax(x, k->low), k->high));
 }
 
-/* Applies value [items] to a new cell of the row. */
-static int fill_cell(pb_experiment *e, const pb_row *row, const sweep *s, const char *const *value, pb_cell *c)
+/* Adds "key=value" to a row's choice. */
+static void add_to_choice(pb_text *choice, const pb_row *row, const setting *k, const char *value)
+{
+    char *key = pb_format("%s.%s", row->group[k->group], k->entry->key);
+    pb_text_add(choice, "%s%s=%s", choice->length ? " " : "", pb_settings_short(key), value);
+    free(key);
+}
+
+/* Makes a cell of the row with value [items], of no seed yet. */
+static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const char *const *value, pb_cell *c)
 {
     pb_text choice = {0};
-    c->row = row;
-    pb_option_defaults(pb_train_table, &c->train);
-    pb_option_defaults(pb_base_table, &c->base);
-    pb_decoding *decoding = pb_experiment_conf(e, pb_decode_table, sizeof *decoding); /* has a text */
-    void *conf[MAX_PARTS];
-    for (int p = 0; p < row->parts; p++) {
-        conf[p] = pb_experiment_conf(e, row->method[p]->options, row->method[p]->conf_size);
-        c->part[p] = (pb_attached){row->method[p], conf[p]};
-    }
+    pb_cell_begin(e, row, c);
     for (int i = 0; i < s->items; i++) {
         const setting *k = &s->item[i];
         pb_entry one = *k->entry;
         one.value = (char *)(uintptr_t)value[i];
-        void *target = k->part == TRAINING   ? (void *)&c->train
-                       : k->part == BASE     ? (void *)&c->base
-                       : k->part == DECODING ? (void *)decoding
-                                             : conf[k->part];
-        if (pb_ini_apply(options_of(row, k->part), target, &one)) {
+        if (pb_ini_apply(pb_row_options(row, k->group), pb_cell_conf(c, k->group), &one)) {
             pb_text_free(&choice);
             return -1;
         }
         if (is_tuned(k))
-            pb_text_add(&choice, "%s%s%s%s=%s", choice.length ? " " : "", k->part < 0 ? "" : row->method[k->part]->name,
-                        k->part < 0 ? "" : ".", k->entry->key, value[i]);
+            add_to_choice(&choice, row, k, value[i]);
     }
-    c->decoding = *decoding;
-    c->choice = pb_arena_strdup(e->arena, choice.data ? choice.data : "");
+    pb_cell_finish(e, c, choice.data ? choice.data : "");
     pb_text_free(&choice);
-    c->settings = list_settings(e, c);
     return 0;
 }
 
 static int add_choice(pb_experiment *e, pb_row *row, const sweep *s, const char *const *value, size_t *capacity)
 {
-    pb_cell c = {0};
-    if (fill_cell(e, row, s, value, &c))
+    pb_cell c;
+    if (make_cell(e, row, s, value, &c))
         return -1;
     row->choices++;
     for (int i = 0; i < e->seeds; i++) {
@@ -302,14 +285,13 @@ static int add_cells(pb_experiment *e, pb_row *row, const sweep *s, size_t *capa
     return rc;
 }
 
-int pb_sweep_expand(pb_experiment *e, pb_ini *ini)
+int pb_sweep_expand(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
 {
     size_t capacity = 0;
     sweep *s = pb_alloc(sizeof *s);
     int rc = 0;
     for (int i = 0; i < e->rows && !rc; i++) {
-        s->items = 0;
-        rc = gather(e, ini, &e->row[i], s) || add_cells(e, &e->row[i], s, &capacity);
+        rc = collect_settings(e, ini, &e->row[i], s, methods) || add_cells(e, &e->row[i], s, &capacity);
         if (!rc && i && e->row[i].choices != e->row[0].choices)
             pb_warn("%s: %s tries %d settings and %s %d: the tuning budgets differ", e->path, e->row[i].label,
                     e->row[i].choices, e->row[0].label, e->row[0].choices);

@@ -83,7 +83,7 @@ static int gather(const pb_report *r, const char *cost, point *spot, range *x, r
                             .y = v.middle,
                             .low = v.low,
                             .high = v.high,
-                            .category = row->parts > 1 ? PB_HYBRID : (int)row->method[0]->category};
+                            .category = row->spec.parts > 1 ? PB_HYBRID : (int)row->spec.part[0].method->category};
         if (c > 0)
             widen(x, c);
         widen(y, v.middle);

@@ -79,7 +79,7 @@ static int best_of(const pb_selection *s)
 static int place_of(const pb_selections *x, const pb_selection *s, const char *choice)
 {
     for (int k = 0; k < s->row->choices; k++)
-        if (!strcmp(x->experiment->cell[s->first + k * x->experiment->seeds].choice, choice))
+        if (pb_cell_is_choice(&x->experiment->cell[s->first + k * x->experiment->seeds], choice))
             return k;
     return -1;
 }

@@ -101,14 +101,10 @@ static int put_fact(pb_store *s, sqlite3_stmt *q, long long run, const char *key
 static int put_settings(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c)
 {
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
-    char *copy = pb_format("%stask.class_names=%s\n", c->settings, e->class_names), *rest = copy, *line;
     int rc = q ? 0 : -1;
-    while (!rc && (line = strsep(&rest, "\n")) && *line) {
-        char *value = strchr(line, '=');
-        *value++ = 0;
-        rc = put_fact(s, q, run, line, value);
-    }
-    free(copy);
+    for (size_t i = 0; i < c->settings->count && !rc; i++)
+        rc = put_fact(s, q, run, c->settings->item[i].key, c->settings->item[i].value);
+    rc = rc || put_fact(s, q, run, "task.class_names", e->class_names) ? -1 : 0;
     sqlite3_finalize(q);
     return rc;
 }
@@ -118,8 +114,8 @@ static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cel
 {
     pb_text paths = {0};
     int rc = 0;
-    for (int p = 0; p < c->row->parts && !rc; p++) {
-        const pb_method *m = c->row->method[p];
+    for (int p = 0; p < c->row->spec.parts && !rc; p++) {
+        const pb_method *m = c->part[p].method;
         if (!pb_plugin_digest(m))
             continue;
         char *key = pb_format("plugin.%s", m->name);

@@ -6,43 +6,10 @@
 
 /* ---- the model ------------------------------------------------------------------------------------------- */
 
-int pb_testbed_method(pb_attached *part, char *text)
-{
-    char *options = strchr(text, ':');
-    if (options)
-        *options++ = 0;
-    const pb_method *m = pb_method_find(text);
-    if (!m)
-        return pb_error("no method '%s'; `peftbench list` shows them", text);
-    void *conf = pb_alloc(m->conf_size + 1);
-    pb_option_defaults(m->options, conf);
-    *part = (pb_attached){m, conf};
-    for (char *one; options && (one = strsep(&options, ","));) {
-        char *value = strchr(one, '=');
-        if (!value)
-            return pb_error("%s: want SETTING=VALUE, got '%s'", m->name, one);
-        *value++ = 0;
-        if (pb_option_set(m->options, conf, one, value))
-            return -1;
-    }
-    return 0;
-}
-
-static int read_methods(pb_testbed *p, const char *spec)
-{
-    char *copy = pb_strdup(spec), *rest = copy, *one;
-    int rc = 0;
-    while (!rc && *spec && (one = strsep(&rest, "+")))
-        rc = p->parts < (int)PB_COUNT(p->part) ? pb_testbed_method(&p->part[p->parts++], one)
-                                               : pb_error("%s: more than %zu methods", spec, PB_COUNT(p->part));
-    free(copy);
-    return rc;
-}
-
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed)
 {
     *p = (pb_testbed){.arena = pb_arena_new("probe"), .machine = pb_executor_new()};
-    int rc = read_methods(p, spec);
+    int rc = pb_attached_parse(spec, p->part, &p->parts);
     p->model = rc ? NULL
                   : pb_model_open(&(pb_opening){.path = path,
                                                 .classes = classes,
@@ -59,12 +26,7 @@ void pb_testbed_close(pb_testbed *p)
     for (int i = 0; p->model && i < pb_model_params(p->model); i++)
         free(pb_model_param(p->model, i)->g);
     pb_model_free(p->model);
-    for (int i = 0; i < p->parts; i++) {
-        void *conf = (void *)(uintptr_t)p->part[i].conf;
-        if (p->part[i].method)
-            pb_option_release(p->part[i].method->options, conf);
-        free(conf);
-    }
+    pb_attached_free(p->part, p->parts);
     pb_executor_free(p->machine);
     pb_arena_free(p->arena);
     *p = (pb_testbed){.model = NULL};

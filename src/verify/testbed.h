@@ -2,11 +2,11 @@
 #ifndef PB_TESTBED_H
 #define PB_TESTBED_H
 
-#include "model/model.h"
+#include "model/method_spec.h"
 
 typedef struct pb_testbed {
     pb_model *model;
-    pb_attached part[8];
+    pb_attached part[PB_MAX_PARTS];
     int parts;
     pb_arena *arena;
     pb_executor *machine;
@@ -15,14 +15,11 @@ typedef struct pb_testbed {
     pb_plan plan;
 } pb_testbed;
 
-/* `spec`: "lora:rank=4,alpha=8+prefix:length=3"; "": no method.  classes 0: the head that the model has.  Weights from
- * the folder, or `random`.  -1 with an error, and nothing open. */
+/* Opens the model of folder `path` and attaches the methods of a spec (method_spec.h) without variants; "" has none.
+ * classes 0 keeps the head that the model has.  The weights are those of the folder, or `random`.  Returns -1 with an
+ * error, and nothing is open then.  The caller closes it with pb_testbed_close. */
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed);
 void pb_testbed_close(pb_testbed *p);
-
-/* One method with its settings: "lora:rank=4,alpha=8" (written over).  part->conf is the caller's to release.  -1 with
- * an error. */
-int pb_testbed_method(pb_attached *part, char *text);
 
 /* Builds and plans; gradients get memory when the graph trains.  -1 with an error. */
 int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double dropout);

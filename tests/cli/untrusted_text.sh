@@ -105,11 +105,11 @@ line="char(10) || 'plugins = evil.so'"
 refused 'a model with a line more' "UPDATE run SET model = model || $line" 'want a value of one line'
 refused 'a row with a line more' "UPDATE run SET row = row || $line" 'want a value of one line'
 refused 'a setting with a section more' "UPDATE setting SET value = '1' || char(10) || '[experiment]' || $line
-	WHERE key = 'train.lr'" 'want a value of one line'
+	WHERE key = 'train.lr'" 'train.lr: want a value of one line'
 refused 'a setting of the experiment' "INSERT INTO setting VALUES (2, 'experiment.plugins', 'evil.so')" \
-	"a setting 'experiment.plugins', which no run has"
-refused 'a list of rows' "UPDATE run SET row = 'head, lora'" 'what is stored of it makes 2 runs; want one'
-refused 'a sweep' "UPDATE setting SET value = '1e-3, 1e-4' WHERE key = 'train.lr'" 'what is stored of it makes 2 runs'
+	"a setting 'experiment.plugins', which no run of row lora:v has"
+refused 'a list of rows' "UPDATE run SET row = 'head, lora'" "no method 'head, lora'"
+refused 'a sweep' "UPDATE setting SET value = '1e-3, 1e-4' WHERE key = 'train.lr'" "lr: want a number in 0..1000, got '1e-3, 1e-4'"
 refused 'a task elsewhere' "UPDATE run SET task = '../../toy'" 'want the name of a task'
 refused 'a model that is a device' "UPDATE run SET model = '/dev/zero'" '/dev/zero'
 refused 'names that a terminal would obey' "UPDATE run SET task = 'x' || char(27) || ']0;y'" 'x\u001b]0;y'

@@ -17,18 +17,16 @@
 
 /* ---- models ---------------------------------------------------------------------------------------------- */
 
-/* A tiny decoder with methods as rig_method writes them, everything that trains stirred. */
+/* A tiny decoder with the methods of a spec, everything that trains perturbed. */
 static rig open_decoder(const char *family, const char *spec, pb_precision precision)
 {
     rig r = {.arena = pb_arena_new("decode"), .machine = pb_executor_new()};
-    char *path = pb_format(FAMILIES "/%s", family), *copy = pb_strdup(spec), *rest = copy;
-    for (char *one; *spec && (one = strsep(&rest, "+"));)
-        rig_method(&r.part[r.parts++], one);
+    char *path = pb_format(FAMILIES "/%s", family);
+    bool parsed = !pb_attached_parse(spec, r.part, &r.parts);
     r.model = pb_model_open(&(pb_opening){.path = path, .base.precision = (int)precision});
-    if (!r.model || pb_model_attach(r.model, r.part, r.parts))
+    if (!parsed || !r.model || pb_model_attach(r.model, r.part, r.parts))
         PB_BUG("%s", pb_error_text());
     rig_stir(&r, 0.05);
-    free(copy);
     free(path);
     return r;
 }

@@ -1,0 +1,333 @@
+/* experiment_reader: see experiment_reader.h. */
+#include "experiment/experiment_reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/plugin.h"
+#include "experiment/experiment_internal.h"
+
+static int count_items(const char *list)
+{
+    int n = 1;
+    for (; *list; list++)
+        n += *list == ',';
+    return n;
+}
+
+/* ---- [experiment] ------------------------------------------------------------------------------------- */
+
+/* The experiment's name, which its figures' folder has too, is its file's. */
+static int name_experiment(pb_experiment *e)
+{
+    const char *slash = strrchr(e->path, '/'), *name = slash ? slash + 1 : e->path;
+    size_t n = strlen(name);
+    e->name = pb_arena_format(e->arena, "%.*s", (int)(n > 4 && !strcmp(name + n - 4, ".ini") ? n - 4 : n), name);
+    return e->name[strspn(e->name, ".")] ? 0 : pb_error("%s: want an experiment's file with a name", e->path);
+}
+
+static int read_seeds(pb_experiment *e, const pb_entry *entry)
+{
+    const char *list = e->seed_list, *item;
+    e->seed = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->seed);
+    while ((item = pb_experiment_item(e, &list))) {
+        char *end;
+        errno = 0;
+        uint64_t seed = strtoull(item, &end, 10);
+        if (end == item || *end || *item == '-' || errno || seed > INT64_MAX) { /* as the database keeps them */
+            pb_error("seeds: want whole numbers from 0, separated by commas, got '%s'", item);
+            return pb_ini_blame(entry);
+        }
+        for (int i = 0; i < e->seeds; i++)
+            if (e->seed[i] == seed) {
+                pb_error("seeds: %s is given twice", item);
+                return pb_ini_blame(entry);
+            }
+        e->seed[e->seeds++] = seed;
+    }
+    return 0;
+}
+
+static int read_experiment(pb_experiment *e, pb_ini *ini)
+{
+    static const char *const needed[] = {"task", "model", "methods"};
+    if (pb_ini_fill(ini, "experiment", pb_experiment_table, e))
+        return -1;
+    for (size_t i = 0; i < PB_COUNT(needed); i++) {
+        const pb_entry *entry = pb_ini_find(ini, "experiment", needed[i]);
+        if (!entry || !*entry->value)
+            return pb_error("%s: [experiment] has no '%s'; want %s", e->path, needed[i],
+                            pb_option_find(pb_experiment_table, needed[i])->help);
+    }
+    if (e->timing_rounds && e->timing_processes > e->timing_rounds)
+        e->timing_processes = e->timing_rounds; /* at least one each */
+    const pb_entry *seeds = pb_ini_find(ini, "experiment", "seeds");
+    return seeds ? read_seeds(e, seeds) : read_seeds(e, &(pb_entry){.location = ini->path});
+}
+
+/* ---- the task ----------------------------------------------------------------------------------------- */
+
+static int find_kind(pb_experiment *e, pb_ini *ini)
+{
+    const pb_entry *entry = pb_ini_find(ini, "task", "kind");
+    if (!entry)
+        return pb_error("%s: [task] has no 'kind'; want the name of a kind of task, such as classify", ini->path);
+    e->task = pb_task_find(entry->value);
+    if (e->task)
+        return 0;
+    pb_error("kind: no kind of task '%s'; `peftbench list` shows them", entry->value);
+    return pb_ini_blame(entry);
+}
+
+static int read_task_file(pb_experiment *e, pb_ini *file)
+{
+    if (find_kind(e, file))
+        return -1;
+    e->task_conf = pb_experiment_conf(e, e->task->options, e->task->conf_size);
+    for (size_t i = 0; i < file->entries; i++) {
+        const pb_entry *entry = &file->entry[i];
+        if (strcmp(entry->section, "task") != 0) {
+            pb_error("unknown section [%s]; want [task] only", entry->section);
+            return pb_ini_blame(entry);
+        }
+        if (entry->key && strcmp(entry->key, "kind") != 0 && pb_ini_apply(e->task->options, e->task_conf, entry))
+            return -1;
+    }
+    return 0;
+}
+
+/* Reads the file of the experiment's task; `entry` is where the task is named. */
+static int read_task_named(pb_experiment *e, const pb_entry *entry)
+{
+    char *path = pb_format("tasks/%s.ini", e->task_name);
+    int rc = 0;
+    if (!pb_file_exists(path)) {
+        pb_error("task: no named task '%s': there is no file %s", e->task_name, path);
+        rc = pb_ini_blame(entry);
+    }
+    pb_ini *file = rc ? NULL : pb_ini_read(path);
+    rc = file ? read_task_file(e, file) : -1;
+    pb_ini_free(file);
+    free(path);
+    return rc;
+}
+
+static int read_task(pb_experiment *e, pb_ini *ini)
+{
+    char *section = pb_format("task %s", e->task_name);
+    int rc = read_task_named(e, pb_ini_find(ini, "experiment", "task")) ||
+                     pb_ini_fill(ini, "task", e->task->options, e->task_conf) ||
+                     pb_ini_fill(ini, section, e->task->options, e->task_conf)
+                 ? -1
+                 : 0;
+    free(section);
+    return rc;
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------- */
+
+static bool has_section(const pb_ini *ini, const char *name)
+{
+    for (size_t i = 0; i < ini->entries; i++)
+        if (!strcmp(ini->entry[i].section, name))
+            return true;
+    return false;
+}
+
+static int check_variants(const pb_ini *ini, const pb_method_spec *s)
+{
+    for (int i = 0; i < s->parts; i++) {
+        const pb_method_part *p = &s->part[i];
+        char *section = p->variant ? pb_format("method %s:%s", p->method->name, p->variant) : NULL;
+        bool missing = section && !has_section(ini, section);
+        if (missing)
+            pb_error("%s: there is no section [%s]", s->label, section);
+        free(section);
+        if (missing)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_baseline(pb_experiment *e, pb_ini *ini)
+{
+    const pb_entry *entry = pb_ini_find(ini, "experiment", "baseline");
+    if (!*e->baseline) {
+        free((char *)(uintptr_t)e->baseline);
+        e->baseline = pb_strdup(e->row[0].label);
+    }
+    if (pb_experiment_row(e, e->baseline))
+        return 0;
+    pb_error("baseline: '%s' is not in methods: %s", e->baseline, e->methods);
+    return pb_ini_blame(entry);
+}
+
+static int read_plugins(pb_experiment *e, pb_ini *ini)
+{
+    const char *list = *e->plugins ? e->plugins : NULL, *path;
+    while ((path = pb_experiment_item(e, &list)))
+        if (!pb_plugin_load(path))
+            return pb_ini_blame(pb_ini_find(ini, "experiment", "plugins"));
+    return 0;
+}
+
+static int read_row(pb_experiment *e, const pb_ini *ini, const char *spec)
+{
+    return pb_experiment_add_row(e, spec) || check_variants(ini, &e->row[e->rows - 1].spec) ? -1 : 0;
+}
+
+static int read_rows(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
+{
+    const char *list = e->methods;
+    char *spec;
+    int rc = 0;
+    e->row = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->row);
+    while (!rc && (spec = pb_method_list_next(&list))) {
+        rc = read_row(e, ini, spec);
+        free(spec);
+    }
+    return rc ? (pb_blame("methods"), pb_ini_blame(methods)) : read_baseline(e, ini);
+}
+
+/* ---- sections that belong to nothing ----------------------------------------------------------------------------- */
+
+static int refuse_unread(const pb_experiment *e, const pb_entry *entry)
+{
+    static const char *const first[] = {"experiment", "train", "tune", "model", "decode", "method", "task", NULL};
+    char word[64];
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(entry->section, " "), entry->section);
+    const char *near = pb_nearest(word, first), *name = entry->section + strcspn(entry->section, " ");
+    name += *name == ' ';
+    if (near && strcmp(near, word) != 0)
+        pb_error("unknown section [%s]; did you mean [%s%s%s]?", entry->section, near, *name ? " " : "", name);
+    else if (!strcmp(word, "method") || !strcmp(word, "train") || !strcmp(word, "model"))
+        pb_error("section [%s] belongs to no row; methods are %s", entry->section, e->methods);
+    else if (!strcmp(word, "decode"))
+        pb_error("section [%s]: %s", entry->section,
+                 e->task->texts ? "belongs to no row" : "the answers of this task are classes, nothing is generated");
+    else if (!strcmp(word, "task"))
+        pb_error("section [%s]: want [task] or [task %s], as the experiment's task is", entry->section, e->task_name);
+    else
+        pb_error(
+            "unknown section [%s]; want [experiment], [train], [train ROW], [tune], [model], [model ROW], [decode], "
+            "[decode ROW], [method NAME], [method NAME:VARIANT] or [task NAME]",
+            entry->section);
+    return pb_ini_blame(entry);
+}
+
+/* True for a section of a row that --set took out of the list of methods, on purpose. */
+static bool is_left_behind(const pb_entry *methods, const pb_entry *entry)
+{
+    bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7) ||
+                  !strncmp(entry->section, "model ", 6) || !strncmp(entry->section, "decode ", 7);
+    return of_row && !strncmp(methods->location, "--set", 5) && strncmp(entry->location, "--set", 5) != 0;
+}
+
+static int check_unread(const pb_experiment *e, const pb_ini *ini, const pb_entry *methods)
+{
+    for (size_t i = 0; i < ini->entries; i++)
+        if (!ini->entry[i].used && !is_left_behind(methods, &ini->entry[i]))
+            return refuse_unread(e, &ini->entry[i]);
+    return 0;
+}
+
+/* ---- a file --------------------------------------------------------------------------------------------- */
+
+static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
+{
+    for (; sets && *sets; sets++)
+        if (pb_ini_set(ini, *sets))
+            return -1;
+    if (name_experiment(e) || read_experiment(e, ini) || pb_ini_fill(ini, "tune", pb_tune_table, &e->tune) ||
+        read_task(e, ini) || read_plugins(e, ini))
+        return -1;
+    const pb_entry *methods = pb_ini_find(ini, "experiment", "methods");
+    return read_rows(e, ini, methods) || pb_sweep_expand(e, ini, methods) || check_unread(e, ini, methods) ? -1 : 0;
+}
+
+pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
+{
+    pb_ini *ini = pb_ini_read(path);
+    if (!ini)
+        return NULL;
+    pb_experiment *e = pb_experiment_new(path);
+    if (read_entries(e, ini, sets)) {
+        pb_experiment_free(e);
+        e = NULL;
+    }
+    pb_ini_free(ini);
+    return e;
+}
+
+/* ---- a stored run ----------------------------------------------------------------------------------------- */
+
+/* True for the settings that say what a run is, and for what is only stored beside its settings. */
+static bool is_identity(const char *key)
+{
+    return !strchr(key, '.') || !strcmp(key, "task.class_names");
+}
+
+/* Refuses a setting that the run's row does not have, since it would be passed over. */
+static int check_groups(const pb_row *row, const pb_settings *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const char *key = s->item[i].key, *dot = strrchr(key, '.');
+        bool known = is_identity(key) || !strncmp(key, "task.", 5);
+        for (int g = 0; g < PB_GROUP_METHODS + row->spec.parts && !known; g++)
+            known = row->group[g] && !strncmp(key, row->group[g], (size_t)(dot - key)) && !row->group[g][dot - key];
+        if (!known)
+            return pb_error("a setting '%s', which no run of row %s has", key, row->label);
+    }
+    return 0;
+}
+
+static int restore_cell(pb_experiment *e, const pb_settings *s, uint64_t seed)
+{
+    pb_cell *c = e->cell = pb_alloc(sizeof *c);
+    const pb_row *row = &e->row[0];
+    pb_cell_begin(e, row, c);
+    for (int g = 0; g < PB_GROUP_METHODS + row->spec.parts; g++)
+        if (row->group[g] && pb_settings_fill(s, row->group[g], pb_row_options(row, g), pb_cell_conf(c, g)))
+            return -1;
+    pb_cell_finish(e, c, "");
+    e->seed = pb_arena_alloc(e->arena, PB_META, sizeof *e->seed);
+    *e->seed = c->seed = seed;
+    e->seeds = e->cells = e->row[0].choices = 1;
+    return 0;
+}
+
+/* Takes over what the run is: its task, model and row. */
+static int restore_identity(pb_experiment *e, const pb_settings *s)
+{
+    static const char *const needed[][2] = {
+        {"task", "task"}, {"model", "model"}, {"row", "methods"}, {"row", "baseline"}, {"", "timing_rounds"}};
+    for (size_t i = 0; i < PB_COUNT(needed); i++) {
+        const char *value = *needed[i][0] ? pb_settings_get(s, needed[i][0]) : "0";
+        if (!value)
+            return pb_error("no '%s' is stored of it", needed[i][0]);
+        if (pb_option_set(pb_experiment_table, e, needed[i][1], value))
+            return -1;
+    }
+    e->name = "again";
+    return strchr(e->task_name, '/') ? pb_error("a task '%s'; want the name of a task", e->task_name) : 0;
+}
+
+static int restore_all(pb_experiment *e, const pb_settings *s, uint64_t seed)
+{
+    const pb_entry task = {.location = (char *)(uintptr_t)e->path};
+    if (restore_identity(e, s) || read_task_named(e, &task) ||
+        pb_settings_fill(s, "task", e->task->options, e->task_conf))
+        return -1;
+    e->row = pb_arena_alloc(e->arena, PB_META, sizeof *e->row);
+    return pb_experiment_add_row(e, e->methods) || check_groups(&e->row[0], s) || restore_cell(e, s, seed) ? -1 : 0;
+}
+
+pb_experiment *pb_experiment_restore(const char *name, const pb_settings *s, uint64_t seed)
+{
+    pb_experiment *e = pb_experiment_new(name);
+    if (!restore_all(e, s, seed))
+        return e;
+    pb_experiment_free(e);
+    return NULL;
+}

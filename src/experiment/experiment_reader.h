@@ -1,0 +1,19 @@
+/* experiment_reader: makes an experiment from a file, or from the settings of a stored run. */
+#ifndef PB_EXPERIMENT_READER_H
+#define PB_EXPERIMENT_READER_H
+
+#include "experiment/experiment.h"
+
+/* Reads an experiment's file, applies `sets` (assignments of --set, a NULL-ended list that may be NULL), reads
+ * tasks/NAME.ini, loads the plugins, checks every key and value, and makes the cells: rows x tuned settings x seeds.
+ * Returns NULL with "FILE:LINE: what is wrong; want what would be right".  pb_experiment_seal must follow before hashes
+ * are used.  The caller frees it with pb_experiment_free. */
+pb_experiment *pb_experiment_read(const char *path, const char *const *sets);
+
+/* Makes the experiment whose only cell is a stored run: `s` has its settings by their canonical keys, row, task and
+ * model among them.  What `s` does not have keeps the default, or what tasks/NAME.ini says.  `name` stands for a
+ * path in messages.  Returns NULL with an error, as for a setting that the run's row does not have.  The caller
+ * frees it with pb_experiment_free. */
+pb_experiment *pb_experiment_restore(const char *name, const pb_settings *s, uint64_t seed);
+
+#endif

@@ -1,0 +1,230 @@
+/* settings: see settings.h. */
+#include "experiment/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/decode.h"
+#include "model/method.h"
+#include "train/train.h"
+
+/* The groups whose names may be left out, in the order in which they are looked through. */
+static const struct {
+    const char *name;
+    const pb_option *table;
+} groups[] = {{"train", pb_train_table}, {"model", pb_base_table}, {"decode", pb_decode_table}};
+
+void pb_settings_free(pb_settings *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        free(s->item[i].key); /* the value lies behind it */
+    free(s->item);
+    *s = (pb_settings){.item = NULL};
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------------ */
+
+/* "lora:all.rank" begins with a method's name. */
+static bool names_method(const char *key)
+{
+    char *name = pb_format("%.*s", (int)strcspn(key, ".: "), key);
+    bool found = pb_method_find(name) != NULL;
+    free(name);
+    return found;
+}
+
+/* The group of a setting that is written without one. */
+static const char *group_of(const char *name)
+{
+    for (size_t i = 0; i < PB_COUNT(groups); i++)
+        if (pb_option_find(groups[i].table, name))
+            return groups[i].name;
+    return groups[0].name;
+}
+
+void pb_settings_split(const char *written, char **section, char **name)
+{
+    const char *dot = strrchr(written, '.');
+    *name = pb_strdup(dot ? dot + 1 : written);
+    *section = !dot ? pb_strdup(group_of(written))
+                    : pb_format("%s%.*s", names_method(written) ? "method " : "", (int)(dot - written), written);
+    for (char *c = *section; *c; c++)
+        *c = *c == '.' ? ' ' : *c;
+}
+
+const char *pb_settings_short(const char *key)
+{
+    const char *dot = strchr(key, '.');
+    return dot ? dot + 1 : key;
+}
+
+/* ---- making ---------------------------------------------------------------------------------------------- */
+
+static pb_setting *find_key(const pb_settings *s, const char *key)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (!strcmp(s->item[i].key, key))
+            return &s->item[i];
+    return NULL;
+}
+
+/* Key and value in one piece of memory. */
+static pb_setting new_setting(const char *key, const char *value)
+{
+    size_t n = strlen(key) + 1, m = strlen(value) + 1;
+    char *both = pb_alloc(n + m);
+    memcpy(both, key, n);
+    memcpy(both + n, value, m);
+    return (pb_setting){both, both + n};
+}
+
+static void append(pb_settings *s, const char *key, const char *value)
+{
+    pb_grow(&s->item, s->count, &s->capacity, sizeof *s->item);
+    s->item[s->count++] = new_setting(key, value);
+}
+
+int pb_settings_put(pb_settings *s, const char *key, const char *value)
+{
+    if (strpbrk(value, "\n\r"))
+        return pb_error("%s: want a value of one line, got '%s'", key, value);
+    pb_setting *old = find_key(s, key);
+    if (!old) {
+        append(s, key, value);
+        return 0;
+    }
+    pb_setting one = new_setting(key, value);
+    free(old->key);
+    *old = one;
+    return 0;
+}
+
+void pb_settings_add(pb_settings *s, const char *group, const pb_option *table, const void *conf)
+{
+    for (const pb_option *o = table; o && o->name; o++) {
+        pb_text value = {0};
+        char *key = pb_format("%s.%s", group, o->name);
+        pb_option_print(o, conf, &value);
+        append(s, key, value.data ? value.data : "");
+        pb_text_free(&value);
+        free(key);
+    }
+}
+
+/* Compares "key=value", as the text that is hashed has them: the end of a key counts as '='. */
+static int by_line(const void *a, const void *b)
+{
+    const pb_setting *x = a, *y = b;
+    size_t i = 0;
+    while (x->key[i] && x->key[i] == y->key[i])
+        i++;
+    unsigned char p = (unsigned char)(x->key[i] ? x->key[i] : '='), q = (unsigned char)(y->key[i] ? y->key[i] : '=');
+    return p != q ? (p > q) - (p < q) : strcmp(x->value, y->value);
+}
+
+void pb_settings_sort(pb_settings *s)
+{
+    if (s->count)
+        qsort(s->item, s->count, sizeof *s->item, by_line);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
+/* [experiment] calls task and model as they are stored. */
+static pb_setting *find_written(const pb_settings *s, const char *written)
+{
+    pb_setting *found = find_key(s, !strncmp(written, "experiment.", 11) ? written + 11 : written);
+    if (found)
+        return found;
+    char *key = pb_format("%s.%s", strchr(written, '.') ? "method" : group_of(written), written);
+    found = find_key(s, key);
+    free(key);
+    return found;
+}
+
+const char *pb_settings_get(const pb_settings *s, const char *written)
+{
+    const pb_setting *found = find_written(s, written);
+    return found ? found->value : NULL;
+}
+
+static int unknown_setting(const pb_settings *s, const char *written)
+{
+    const char **names = pb_alloc((2 * s->count + 1) * sizeof *names), *near;
+    for (size_t i = 0; i < s->count; i++) {
+        names[2 * i] = s->item[i].key;
+        names[2 * i + 1] = pb_settings_short(s->item[i].key);
+    }
+    near = pb_nearest(written, names);
+    pb_error("no setting '%s'%s%s%s", written, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    free(names);
+    return -1;
+}
+
+int pb_settings_override(pb_settings *s, const char *const *assignments)
+{
+    for (; assignments && *assignments; assignments++) {
+        const char *equals = strchr(*assignments, '=');
+        if (!equals || equals == *assignments)
+            return pb_error("--set %s: want KEY=VALUE, such as train.lr=1e-3", *assignments);
+        char *written = pb_format("%.*s", (int)(equals - *assignments), *assignments);
+        const pb_setting *old = find_written(s, written);
+        char *key = old ? pb_strdup(old->key) : NULL;
+        int rc = key ? pb_settings_put(s, key, equals + 1) : unknown_setting(s, written);
+        free(key);
+        free(written);
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
+int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *table, void *conf)
+{
+    size_t n = strlen(group);
+    for (size_t i = 0; i < s->count; i++) {
+        const pb_setting *one = &s->item[i];
+        if (!strncmp(one->key, group, n) && one->key[n] == '.' &&
+            pb_option_set(table, conf, one->key + n + 1, one->value))
+            return -1;
+    }
+    return 0;
+}
+
+void pb_settings_print(const pb_settings *s, pb_text *out)
+{
+    for (size_t i = 0; i < s->count; i++)
+        pb_text_add(out, "%s=%s\n", s->item[i].key, s->item[i].value);
+}
+
+/* ---- values ---------------------------------------------------------------------------------------------- */
+
+/* The value as pb_option_print writes it; NULL if it is not allowed.  The caller frees it. */
+static char *print_canonical(const pb_option *o, const char *value)
+{
+    pb_option one[2] = {*o, {.name = NULL}};
+    union {
+        int number;
+        double real;
+        bool flag;
+        const char *text;
+    } field;
+    one[0].offset = 0;
+    pb_option_defaults(one, &field);
+    pb_text t = {0};
+    if (pb_option_set(one, &field, o->name, value))
+        pb_error_clear();
+    else
+        pb_option_print(one, &field, &t);
+    pb_option_release(one, &field);
+    return t.data;
+}
+
+bool pb_settings_same_value(const pb_option *o, const char *a, const char *b)
+{
+    char *x = print_canonical(o, a), *y = print_canonical(o, b);
+    bool same = x && y && !strcmp(x, y);
+    free(x);
+    free(y);
+    return same;
+}

@@ -1,0 +1,75 @@
+/* settings: one way to name and to write a setting.
+ *
+ * The canonical key of a setting is GROUP.NAME, or method.METHOD.NAME for a method's:
+ *
+ *     train.lr    model.precision    decode.max_new    task.max_train    method.lora.rank
+ *
+ * Databases and hashes hold canonical keys.  A person may leave out "method.", and the group of a setting of
+ * training, of the model or of decoding: lora.rank, lr, precision.  Sections of an INI file say the same with blanks
+ * for dots, [method lora] rank, and may restrict a setting to a variant, [method lora:all], or to a row, [train
+ * lora:all].  Values are texts, as pb_option_print writes them. */
+#ifndef PB_SETTINGS_H
+#define PB_SETTINGS_H
+
+#include "base/option.h"
+
+typedef struct pb_setting {
+    char *key; /* canonical */
+    char *value;
+} pb_setting;
+
+/* All settings of one run, each key once. */
+typedef struct pb_settings {
+    pb_setting *item; /* [count] */
+    size_t count, capacity;
+} pb_settings;
+
+/* Frees what the settings own, and leaves them empty. */
+void pb_settings_free(pb_settings *s);
+
+/* ---- keys ------------------------------------------------------------------------------------------------ */
+
+/* Splits a key as a person writes it into the section of an INI file and the name of the setting in it: "lr" ->
+ * "train", "lr"; "lora:all.rank" and "method.lora:all.rank" -> "method lora:all", "rank".  The caller frees both
+ * texts. */
+void pb_settings_split(const char *written, char **section, char **name);
+
+/* Returns the short form of a canonical key, a pointer into it: what a sweep's choice and the headings of a table
+ * call the setting.  "method.lora.rank" -> "lora.rank"; of any other group the name alone, "lr". */
+const char *pb_settings_short(const char *key);
+
+/* ---- making ---------------------------------------------------------------------------------------------- */
+
+/* Adds a setting, or replaces the one of this key.  Returns -1 with an error if the value has more than one line. */
+int pb_settings_put(pb_settings *s, const char *key, const char *value);
+
+/* Adds GROUP.NAME for each option of a table, with its value in `conf`. */
+void pb_settings_add(pb_settings *s, const char *group, const pb_option *table, const void *conf);
+
+/* Sorts the settings by their lines "key=value". */
+void pb_settings_sort(pb_settings *s);
+
+/* Replaces settings by assignments KEY=VALUE, a NULL-ended list that may be NULL; KEY is written as a person does.
+ * Returns -1 with an error if an assignment is none, or if there is no setting of this key (with the nearest one). */
+int pb_settings_override(pb_settings *s, const char *const *assignments);
+
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
+/* Returns the value of the setting that is called so, by its canonical key or as a person writes it; NULL if there is
+ * none. */
+const char *pb_settings_get(const pb_settings *s, const char *written);
+
+/* The way back: sets the fields of `conf` from the settings GROUP.NAME.  Returns -1 with an error if one of them is not
+ * in the table, or its value is not allowed. */
+int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *table, void *conf);
+
+/* Appends a line "key=value\n" for each setting: the text that is hashed. */
+void pb_settings_print(const pb_settings *s, pb_text *out);
+
+/* ---- values ---------------------------------------------------------------------------------------------- */
+
+/* True if two texts are the same value of an option, such as 1e-3 and 0.001.  Texts that are not allowed differ from
+ * all others. */
+bool pb_settings_same_value(const pb_option *o, const char *a, const char *b);
+
+#endif

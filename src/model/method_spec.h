@@ -1,0 +1,57 @@
+/* method_spec: how a method, or a composition of methods, is written.
+ *
+ *     SPEC = PART{+PART}      PART = NAME[:ITEM{,ITEM}]      ITEM = VARIANT | SETTING=VALUE
+ *
+ * such as "head", "lora:all", "lora:rank=4,alpha=8", "lora:all,rank=4" and "lora:rank=4+prefix".  Only the first
+ * item of a part may be a variant, which is the name of a section [method NAME:VARIANT] of an experiment's file.
+ * The parts are named from the outermost method inwards.  Blanks around the separators do not count. */
+#ifndef PB_METHOD_SPEC_H
+#define PB_METHOD_SPEC_H
+
+#include "model/model.h"
+
+enum { PB_MAX_PARTS = 8, PB_MAX_PART_SETTINGS = 32 };
+
+/* One method of a composition.  The texts belong to the spec. */
+typedef struct pb_method_part {
+    const pb_method *method;
+    const char *variant; /* NULL if there is none */
+    struct {
+        const char *key, *value;
+    } setting[PB_MAX_PART_SETTINGS]; /* those that are written in the spec, unchecked */
+    int settings;
+} pb_method_part;
+
+typedef struct pb_method_spec {
+    char *label; /* the spec as it was written, without blanks around the separators */
+    pb_method_part part[PB_MAX_PARTS];
+    int parts;
+    char *texts; /* holds the texts of the parts */
+} pb_method_spec;
+
+/* Parses a spec.  Returns -1 with an error for an unknown method (with the nearest name), a method that is given twice,
+ * or an item that is neither a variant nor SETTING=VALUE; there is nothing to free then.  The settings are checked when
+ * they are applied.  The caller frees the spec with pb_method_spec_free. */
+int pb_method_spec_parse(pb_method_spec *out, const char *text);
+
+/* Frees what a spec owns.  A spec of zeros is fine. */
+void pb_method_spec_free(pb_method_spec *s);
+
+/* Returns the next spec of a comma-separated list, or NULL at its end.  An item SETTING=VALUE, which has no ':' before
+ * its '=', belongs to the spec before it: "head, lora:rank=4, alpha=8" holds two specs.  Moves *list on.  The caller
+ * frees the text. */
+char *pb_method_list_next(const char **list);
+
+/* Makes the settings of each part: the defaults, then the settings of the spec.  Writes s->parts elements to
+ * part[PB_MAX_PARTS].  Returns -1 with an error if a setting is unknown or its value is not allowed; there is
+ * nothing to free then.  The caller frees them with pb_attached_free. */
+int pb_method_spec_attach(const pb_method_spec *s, pb_attached *part);
+
+/* Parses a spec without variants and makes the settings of its parts; "" has none.  Writes part[PB_MAX_PARTS] and their
+ * number.  Returns -1 with an error, and there is nothing to free then. */
+int pb_attached_parse(const char *text, pb_attached *part, int *parts);
+
+/* Frees the settings of part[parts]. */
+void pb_attached_free(pb_attached *part, int parts);
+
+#endif

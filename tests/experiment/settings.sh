@@ -1,0 +1,123 @@
+#!/bin/bash
+# Settings as their user writes them: in sections, in a row's label, in --set, in `verify`; and the way back from a database.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/shell.bash
+cd "$work" || exit 2
+toy_task
+cat >toy.ini <<'END'
+[experiment]
+task          = toy
+model         = models/tiny
+methods       = head, lora:rank=4, alpha=8, lora:all,rank=3+prefix:length=2, lora
+seeds         = 0
+timing_rounds = 0
+
+[train]
+epochs = 1
+batch  = 8
+lr     = 1e-3, 1e-2
+
+[method lora]
+rank = 2
+
+[method lora:all]
+targets = *
+END
+setting() { # ROW KEY
+	sqlite3 a.db "SELECT DISTINCT value FROM setting s JOIN run r ON r.id = s.run WHERE r.row = '$1' AND s.key = '$2'"
+}
+is() { [ "$1" = "$2" ] || { echo "    got '$1', want '$2'" && return 1; }; }
+one='lora:rank=4,alpha=8' two='lora:all,rank=3+prefix:length=2'
+
+# ---- in a row's label -------------------------------------------------------------------------------------------
+ok 'run' run 0 run toy.ini --db a.db --threads 1 --quiet
+ok 'a rank of its own' is "$(setting $one method.lora.rank)" 4
+ok 'and an alpha' is "$(setting $one method.lora.alpha)" 8
+ok 'before that of the section' is "$(setting $two method.lora.rank)" 3
+ok 'beside a variant' is "$(setting $two method.lora.targets)" '*'
+ok 'in a composition' is "$(setting $two method.prefix.length)" 2
+ok 'not in other rows' is "$(setting lora method.lora.rank)" 2
+ok 'the label is what was written' is "$(setting $one row)" "$one"
+
+id=$(sqlite3 a.db "SELECT run FROM value v JOIN run r ON r.id = v.run WHERE r.row = '$two' AND v.split = 'test' LIMIT 1")
+ok 'reproduce' run 0 reproduce "$id" --db a.db --quiet
+ok 'the same predictions' prints '^test: ([0-9]+) of \1 predictions identical'
+ok 'names the row' prints "^run $id of a.db: lora:all,rank=3\+prefix:length=2, seed 0"
+ok 'with a setting less' run 1 reproduce "$id" --db a.db --quiet --set lora.rank=1 --set train.lr=0.5 --set epochs=40
+ok 'a setting that it has not' run 2 reproduce "$id" --db a.db --quiet --set lora.rnk=1
+ok 'is named' says "a.db: run $id: no setting 'lora.rnk'; did you mean 'lora.rank'?"
+ok 'another model' run 2 reproduce "$id" --db a.db --quiet --set experiment.model=models/nowhere
+ok 'is looked for' says 'models/nowhere'
+
+id=$(sqlite3 a.db "SELECT run FROM value v JOIN run r ON r.id = v.run WHERE r.row = '$one' AND v.split = 'test' LIMIT 1")
+ok 'export' run 0 export "$id" adapter --db a.db --threads 1
+ok 'with its rank' grep -q '"r": *4' adapter/adapter_config.json
+ok 'and its alpha' grep -q '"lora_alpha": *8' adapter/adapter_config.json
+printf 'film 3 was good\n' >texts
+ok 'predict' eval 'run 0 predict toy.ini --db a.db --row $one <texts'
+ok 'a choice that is written otherwise is the same' eval 'run 0 predict toy.ini --db a.db --row $one --set train.lr=0.001,0.01 <texts'
+ok 'compare' run 3 compare "$one" "$two" --db a.db
+ok 'names both' prints "^toy/$one: " && prints 'toy/lora:all,rank=3\+prefix:length=2: '
+ok 'table' run 0 table toy.ini --db a.db
+ok 'has the row' prints "^$one +546 "
+ok 'as JSON' run 0 table toy.ini --db a.db --json
+ok 'too' prints "\"method\":\"$one\".*\"method\.lora\.rank\":\"4\""
+ok 'figures' run 0 plot toy.ini --db a.db --out figures
+ok 'have the label' grep -q "lora:rank=4,alpha=8" figures/curves.svg
+ok 'plan' run 0 plan toy.ini
+ok 'counts it' prints "^$one +546 "
+ok 'a row alone, by its label' run 0 plan toy.ini --set "experiment.methods=$two"
+
+# ---- what is refused ----------------------------------------------------------------------------------------------
+refused() { # NAME METHODS MESSAGE
+	sed "s/^methods .*/methods = $2/" toy.ini >bad.ini
+	ok "$1: exit 2" run 2 plan bad.ini
+	ok "$1: its message" says "$3"
+}
+refused 'an unknown key' 'lora:rnk=4' "bad.ini:4: methods: lora:rnk=4: no setting 'rnk'; did you mean 'rank'?"
+refused 'a bad value' 'lora:rank=many' "bad.ini:4: methods: lora:rank=many: rank: want a whole number"
+refused 'an unknown method' 'lroa:rank=4' "bad.ini:4: methods: no method 'lroa'; did you mean 'lora'?"
+refused 'a missing variant' 'lora:none,rank=4' 'bad.ini:4: methods: lora:none,rank=4: there is no section [method lora:none]'
+refused 'a variant behind a setting' 'head, lora:rank=4,prefix:all' 'there is no section [method prefix:all]'
+refused 'a setting of nothing' 'rank=4, lora' "bad.ini:4: methods: no method 'rank=4'"
+refused 'a key twice' 'lora:rank=4,rank=5' 'bad.ini:4: methods: lora: rank is given twice'
+refused 'a method twice' 'lora:rank=4+lora' 'bad.ini:4: methods: lora is given twice in one composition'
+refused 'a row twice' 'lora:rank=4, lora : rank = 4' 'bad.ini:4: methods: lora:rank=4 is given twice'
+twice() { # LIST MESSAGE
+	sed "s/^lr .*/lr = $1/" toy.ini >bad.ini
+	ok "$1: exit 2" run 2 plan bad.ini
+	ok "$1: its message" says "$2"
+}
+twice '1e-3, 0.001' 'bad.ini:11: lr: 0.001 is given twice, first as 1e-3'
+twice '1e-3, 1e-2, 1e-3' 'bad.ini:11: lr: 1e-3 is given twice'
+ok 'of a choice' run 2 plan toy.ini --set model.precision=bf16,bf16
+ok 'by name' says 'precision: bf16 is given twice'
+
+# ---- one grammar for keys -------------------------------------------------------------------------------------------
+plan() { "$program" plan toy.ini --json "$@" | grep '"method":"lora",' | sed 's/"choice":"[^"]*",//' | sort -u; }
+full=$(plan --set method.lora.rank=5)
+ok 'the rank counts' test "$full" != "$(plan)"
+for key in lora.rank 'method lora.rank'; do ok "$key" is "$(plan --set "$key=5")" "$full"; done
+bf16=$(plan --set model.precision=bf16)
+ok 'the precision counts' test "$bf16" != "$(plan)"
+ok 'of the model' is "$(plan --set precision=bf16)" "$bf16"
+ok 'of training' run 0 plan toy.ini --set lr=0.1
+ok 'of the task' run 0 plan toy.ini --set task.validation_share=0.3
+ok 'of a row' run 0 plan toy.ini --set train.lora.lr=0.1
+ok 'of no row' run 2 plan toy.ini --set bitfit.x=1
+ok 'is an error' says 'section [method bitfit] belongs to no row'
+ok 'of no method' run 2 plan toy.ini --set lroa.rank=1
+ok 'is an error' says 'unknown section [lroa]'
+
+# ---- verify -----------------------------------------------------------------------------------------------------------
+ok 'verify' run 0 verify 'lora:rank=4,alpha=8'
+ok 'with another method' run 0 verify 'lora:rank=2+prefix:length=2'
+ok 'which is not tried once more' test "$(grep -c 'with prefix' out)" = 0
+ok 'an unknown setting' run 2 verify lora:rnk=4
+ok 'is named' says "no setting 'rnk'; did you mean 'rank'?"
+ok 'an unknown method' run 2 verify lroa
+ok 'is named too' says "no method 'lroa'; did you mean 'lora'?"
+ok 'a variant' run 2 verify lora:all
+ok 'belongs to a file' says "lora: want SETTING=VALUE, got 'all'; variants are sections of an experiment's file"
+finish
