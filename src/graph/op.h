@@ -103,16 +103,17 @@ pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
  * [rows] must outlive the graph. */
 pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const pb_real *weight);
 
-/* What is added to the output of a projection for one sequence: scale * up (down x), with down [rank,in]
- * and up [out,rank]; down NULL: scale * up x, rank = in; up NULL: nothing. */
+/* The update of a projection by the adapter of one sequence: scale * up (down x), with down [rank,in] and up [out,rank].
+ * With down NULL it is scale * up x, and rank = in.  With up NULL nothing is added. */
 typedef struct pb_lora_delta {
     const pb_real *down, *up;
     int in, out, rank;
     pb_real scale;
 } pb_lora_delta;
 
-/* z = y + each sequence's own, own [sequences]; for inference.  own must outlive the graph. */
-pb_node *pb_op_batched_lora(pb_graph *g, pb_node *y, pb_node *x, const pb_lora_delta *own);
+/* z = y + the update of each sequence; y [T,out], x [T,in], delta [sequences].  For inference: it has no gradient.  delta
+ * must outlive the graph. */
+pb_node *pb_op_batched_lora(pb_graph *g, pb_node *y, pb_node *x, const pb_lora_delta *delta);
 
 /* The ops that the graph itself must know: where demand is made, and where noise is. */
 extern const pb_op pb_op_select_op, pb_op_dropout_op, pb_op_attention_drop_op;

@@ -1,40 +1,41 @@
-/* op_batched_lora: products with a matrix of each sequence's own, for serving many adapters at once. */
+/* op_batched_lora: adds to each sequence the low-rank update of its own adapter, for many adapters in one batch (Chen et
+ * al. 2023, Punica: multi-tenant LoRA serving, arXiv:2310.18547). */
 #include <string.h>
 
 #include "graph/op.h"
 #include "numeric/blas.h"
 
-typedef struct each_conf {
-    const pb_lora_delta *own; /* of each sequence; h NULL: nothing is added */
-    int rank;                 /* the largest: columns of h held at a time  */
-} each_conf;
+typedef struct batched_conf {
+    const pb_lora_delta *delta; /* [sequences]; up NULL: nothing is added    */
+    int rank;                   /* the largest of them: columns of A x       */
+} batched_conf;
 
-static int each_shape(pb_node *n)
+static int batched_shape(pb_node *n)
 {
-    const each_conf *c = n->conf;
+    const batched_conf *c = n->conf;
     const pb_node *y = n->in[0], *x = n->in[1];
     if (!y || !x || !y->set || y->set != x->set)
-        return pb_error("each: want y and x of the same tokens");
+        return pb_error("batched_lora: want y and x of the same tokens");
     for (int s = 0; s < y->set->sequences; s++)
-        if (c->own[s].up && (c->own[s].in != x->cols || c->own[s].out != y->cols))
-            return pb_error("each: an adapter of [%d,%d] at a projection of [%d,%d]", c->own[s].out, c->own[s].in,
-                            y->cols, x->cols);
+        if (c->delta[s].up && (c->delta[s].in != x->cols || c->delta[s].out != y->cols))
+            return pb_error("batched_lora: an update of [%d,%d] at a projection of [%d,%d]", c->delta[s].out,
+                            c->delta[s].in, y->cols, x->cols);
     n->rows = y->rows;
     n->cols = y->cols;
     n->set = y->set;
     return 0;
 }
 
-static int each_units(const pb_node *n, bool backward)
+static int batched_units(const pb_node *n, bool backward)
 {
     (void)backward;
     return n->set->sequences;
 }
 
-/* h [T of the longest sequence, rank] */
-static size_t each_scratch(const pb_node *n)
+/* A x of the longest sequence: [T,rank] */
+static size_t batched_scratch(const pb_node *n)
 {
-    const each_conf *c = n->conf;
+    const batched_conf *c = n->conf;
     int longest = 0;
     for (int s = 0; s < n->set->sequences; s++) {
         int length = n->set->offset[s + 1] - n->set->offset[s];
@@ -43,56 +44,56 @@ static size_t each_scratch(const pb_node *n)
     return (size_t)longest * (size_t)c->rank + 16;
 }
 
-/* z = y + scale B (A x), or y + B x where there is no A. */
-static void each_forward(const pb_node *n, int from, int to, pb_real *scratch)
+/* z = y + scale B (A x), with A = down and B = up; without A, z = y + scale B x. */
+static void batched_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
-    const each_conf *c = n->conf;
+    const batched_conf *c = n->conf;
     const pb_node *y = n->in[0], *x = n->in[1];
     for (int s = from; s < to; s++) {
-        const pb_lora_delta *o = &c->own[s];
+        const pb_lora_delta *d = &c->delta[s];
         int at = n->set->offset[s], rows = n->set->offset[s + 1] - at;
         pb_real *z = n->x + (size_t)at * (size_t)n->cols;
         const pb_real *in = x->x + (size_t)at * (size_t)x->cols;
         if (n->x != y->x)
             memcpy(z, y->x + (size_t)at * (size_t)n->cols, (size_t)rows * (size_t)n->cols * sizeof *z);
-        if (!o->up)
+        if (!d->up)
             continue;
-        if (o->down)
-            pb_gemm(false, true, rows, o->rank, o->in, 1, in, x->cols, o->down, o->in, 0, scratch, o->rank);
-        pb_gemm(false, true, rows, o->out, o->rank, o->scale, o->down ? scratch : in, o->down ? o->rank : x->cols,
-                o->up, o->rank, 1, z, n->cols);
+        if (d->down)
+            pb_gemm(false, true, rows, d->rank, d->in, 1, in, x->cols, d->down, d->in, 0, scratch, d->rank);
+        pb_gemm(false, true, rows, d->out, d->rank, d->scale, d->down ? scratch : in, d->down ? d->rank : x->cols,
+                d->up, d->rank, 1, z, n->cols);
     }
 }
 
-static uint64_t each_flops(const pb_node *n, unsigned want)
+static uint64_t batched_flops(const pb_node *n, unsigned want)
 {
-    const each_conf *c = n->conf;
+    const batched_conf *c = n->conf;
     uint64_t sum = 0;
     for (int s = 0; s < n->set->sequences && !want; s++) {
-        const pb_lora_delta *o = &c->own[s];
+        const pb_lora_delta *d = &c->delta[s];
         int rows = n->set->offset[s + 1] - n->set->offset[s];
-        if (o->up)
-            sum += 2u * (uint64_t)rows * (uint64_t)o->rank * (uint64_t)(o->out + (o->down ? o->in : 0));
+        if (d->up)
+            sum += 2u * (uint64_t)rows * (uint64_t)d->rank * (uint64_t)(d->out + (d->down ? d->in : 0));
     }
     return sum;
 }
 
-static const pb_op each = {
-    .name = "each",
+static const pb_op batched_op = {
+    .name = "batched_lora",
     .aligned = 1 | 2,
     .inplace = 1,
-    .shape = each_shape,
-    .units = each_units,
-    .scratch = each_scratch,
-    .forward = each_forward,
-    .flops = each_flops,
+    .shape = batched_shape,
+    .units = batched_units,
+    .scratch = batched_scratch,
+    .forward = batched_forward,
+    .flops = batched_flops,
 };
 
-pb_node *pb_op_batched_lora(pb_graph *g, pb_node *y, pb_node *x, const pb_lora_delta *own)
+pb_node *pb_op_batched_lora(pb_graph *g, pb_node *y, pb_node *x, const pb_lora_delta *delta)
 {
-    each_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
-    *c = (each_conf){.own = own};
+    batched_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    *c = (batched_conf){.delta = delta};
     for (int s = 0; y && y->set && s < y->set->sequences; s++)
-        c->rank = own[s].up && own[s].rank > c->rank ? own[s].rank : c->rank;
-    return pb_graph_apply(g, &each, c, y, x, NULL, NULL);
+        c->rank = delta[s].up && delta[s].rank > c->rank ? delta[s].rank : c->rank;
+    return pb_graph_apply(g, &batched_op, c, y, x, NULL, NULL);
 }

@@ -143,7 +143,7 @@ char *pb_adapter_value(const pb_adapter *a, const char *key)
     const pb_field *f = pb_field_find(a->type, key);
     if (v && !pb_json_is_null(v))
         return pb_json_plain(v);
-    return f ? pb_strdup(f->preset) : NULL;
+    return f ? pb_strdup(f->default_value) : NULL;
 }
 
 bool pb_adapter_flag(const pb_adapter *a, const char *key)

@@ -1,8 +1,7 @@
-/* adapter: folders of Hugging Face PEFT, read and written; whole models written.
+/* adapter: reads and writes adapter folders of Hugging Face PEFT, and writes whole models.
  *
- * What a method is called there, and how its tensors are laid out, is the method's own business
- * (method.h: pb_peft).  Reading is stricter than PEFT's: every tensor of the file must find its place,
- * and every place its tensor. */
+ * Each method declares its PEFT type and the layout of its tensors (method.h: pb_peft).  Reading is stricter than in
+ * PEFT: every tensor of the file must belong to a module, and every targeted module must have its tensors. */
 #ifndef PB_ADAPTER_H
 #define PB_ADAPTER_H
 
@@ -10,27 +9,31 @@
 
 typedef struct pb_adapter pb_adapter;
 
-/* Reads DIR/adapter_config.json and maps DIR/adapter_model.safetensors.  NULL with an error. */
+/* Reads DIR/adapter_config.json and maps DIR/adapter_model.safetensors (or adapter_model.bin).  Returns NULL with an
+ * error if one of them cannot be read, or if the config asks for something that is not supported. */
 pb_adapter *pb_adapter_open(const char *dir);
-void pb_adapter_close(pb_adapter *a); /* NULL is fine; not before the model that it is on */
 
-/* Classes of the head in it; 0: it has none. */
+/* Frees the adapter; NULL is allowed.  A model that it is attached to must be freed first. */
+void pb_adapter_close(pb_adapter *a);
+
+/* The number of classes of the adapter's classification head; 0 if it has none. */
 int pb_adapter_classes(const pb_adapter *a);
 
 /* The method whose parameters the adapter holds. */
 const pb_method *pb_adapter_method(const pb_adapter *a);
 
-/* Attaches the adapter's method to a model that has none, and takes its values.  `force`: even if it
- * was made for other weights.  -1 with an error. */
+/* Attaches the adapter's method to a model that has none, and copies the adapter's values into the model.  `force`
+ * accepts an adapter that was made for other base weights.  Returns -1 with an error; then the model can only be
+ * freed. */
 int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force);
 
-/* Writes what the model's one method trained as a PEFT adapter into DIR (made if absent).  -1 with an
- * error: a composition, a method or a setting that PEFT does not know. */
+/* Writes what the model's one method trained as a PEFT adapter into DIR, which is made if it does not exist.  Returns -1
+ * with an error for a composition, for a method or a setting that PEFT does not have, or if a file cannot be written. */
 int pb_adapter_save(pb_model *m, const char *dir);
 
-/* Writes the whole model, its methods folded in, as a folder that transformers loads: config.json,
- * model.safetensors (in 32 bits or bf16) and the tokenizer's files.  -1 with an error: a method that
- * cannot be folded. */
+/* Merges the methods and writes the whole model as a folder that transformers loads: config.json, model.safetensors (in
+ * fp32 or bf16) and the tokenizer's files.  Returns -1 with an error if a method cannot be merged or a file cannot be
+ * written. */
 int pb_model_export(pb_model *m, const char *dir, pb_precision precision);
 
 #endif

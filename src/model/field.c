@@ -35,14 +35,14 @@ static bool is_kind(const char *kinds, const pb_json *v)
 }
 
 /* Numbers are compared as numbers, so that 1 is 1.0; all else as it is written. */
-static bool is_preset(const char *preset, const pb_json *value, const char *written)
+static bool is_default(const char *standard, const pb_json *value, const char *written)
 {
-    if (pb_json_is_null(value) || !preset)
+    if (pb_json_is_null(value) || !standard)
         return pb_json_is_null(value);
-    pb_json_doc *doc = pb_json_parse("default", preset, strlen(preset));
+    pb_json_doc *doc = pb_json_parse("default", standard, strlen(standard));
     PB_CHECK(doc);
     double number = pb_json_number(pb_json_root(doc), NAN);
-    bool same = isnan(number) ? !strcmp(written, preset) : number == pb_json_number(value, NAN);
+    bool same = isnan(number) ? !strcmp(written, standard) : number == pb_json_number(value, NAN);
     pb_json_free(doc);
     return same;
 }
@@ -54,9 +54,9 @@ int pb_field_check(const pb_field *f, const char *path, const char *whose, const
     int rc = 0;
     if (!is_kind(f->kinds, value))
         rc = pb_error("%s: %s: want %s, got %s", path, f->key, f->kinds, got.data);
-    else if (f->use == PB_FIELD_REFUSED && !is_preset(f->preset, value, got.data))
+    else if (f->use == PB_FIELD_REFUSED && !is_default(f->default_value, value, got.data))
         rc = pb_error("%s: %s: want %s, %s default, got %s: that is not supported", path, f->key,
-                      f->preset ? f->preset : "null", whose, got.data);
+                      f->default_value ? f->default_value : "null", whose, got.data);
     pb_text_free(&got);
     return rc;
 }

@@ -2,12 +2,12 @@
  *
  * A model with a multi-adapter runs batches in which each sequence names its own adapter (pb_batch.adapter).  The
  * products with the base's weights are computed once for all rows; the update of an adapter is added to its sequences
- * only (Wen and Chaudhari 2023, Batched low-rank adaptation, arXiv:2312.05677).  The base's weights are never written,
+ * only (Chen et al. 2023, Punica: multi-tenant LoRA serving, arXiv:2310.18547).  The base's weights are never written,
  * so switching to another adapter costs nothing. */
 #ifndef PB_MULTI_ADAPTER_H
 #define PB_MULTI_ADAPTER_H
 
-#include "model/adapter.h"
+#include "model/model.h"
 
 typedef struct pb_multi_adapter pb_multi_adapter;
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter.h"
 #include "model/multi_adapter_internal.h"
 
 static bool is_head(const pb_model *m, const pb_param *p)

@@ -5,12 +5,12 @@
 
 #include "weights/safetensors.h"
 
-float *pb_tensor_writer_tensor(pb_tensor_writer *b, const char *name, int64_t rows, int64_t cols, int dims)
+float *pb_tensor_writer_tensor(pb_tensor_writer *w, const char *name, int64_t rows, int64_t cols, int dims)
 {
     size_t n = (size_t)rows * (size_t)cols;
-    float *data = pb_arena_alloc(b->arena, PB_META, n * sizeof *data);
-    pb_grow(&b->array, b->count, &b->capacity, sizeof *b->array);
-    b->array[b->count++] = (pb_array){.name = name,
+    float *data = pb_arena_alloc(w->arena, PB_META, n * sizeof *data);
+    pb_grow(&w->array, w->count, &w->capacity, sizeof *w->array);
+    w->array[w->count++] = (pb_array){.name = name,
                                       .dtype = PB_F32,
                                       .dims = dims,
                                       .shape = {dims == 1 ? cols : rows, cols},
@@ -32,12 +32,12 @@ static bool is_vector(const pb_param *p)
            (p->kind == PB_HEAD && p->rows == 1);
 }
 
-void pb_tensor_writer_param(const pb_model *m, pb_tensor_writer *b, const char *name, const pb_param *p,
+void pb_tensor_writer_param(const pb_model *m, pb_tensor_writer *w, const char *name, const pb_param *p,
                             const pb_real *x)
 {
     bool turned = m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
-    float *out = turned ? pb_tensor_writer_tensor(b, name, p->cols, p->rows, 2)
-                        : pb_tensor_writer_tensor(b, name, p->rows, p->cols, is_vector(p) ? 1 : 2);
+    float *out = turned ? pb_tensor_writer_tensor(w, name, p->cols, p->rows, 2)
+                        : pb_tensor_writer_tensor(w, name, p->rows, p->cols, is_vector(p) ? 1 : 2);
     size_t rows = (size_t)p->rows, cols = (size_t)p->cols;
     if (!turned)
         pb_to_floats(x, rows * cols, out);
@@ -46,12 +46,12 @@ void pb_tensor_writer_param(const pb_model *m, pb_tensor_writer *b, const char *
             out[j * rows + i] = (float)x[i * cols + j];
 }
 
-void pb_tensor_writer_to_bf16(pb_tensor_writer *b)
+void pb_tensor_writer_to_bf16(pb_tensor_writer *w)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        pb_array *a = &b->array[i];
+    for (size_t i = 0; i < w->count; i++) {
+        pb_array *a = &w->array[i];
         const float *x = a->data;
-        uint16_t *half = pb_arena_alloc(b->arena, PB_META, a->count * sizeof *half);
+        uint16_t *half = pb_arena_alloc(w->arena, PB_META, a->count * sizeof *half);
         for (size_t k = 0; k < a->count; k++)
             half[k] = pb_to_bf16(x[k]);
         a->dtype = PB_BF16;
@@ -60,16 +60,16 @@ void pb_tensor_writer_to_bf16(pb_tensor_writer *b)
     }
 }
 
-int pb_tensor_writer_write(const pb_tensor_writer *b, const char *dir, const char *file, const char *const *metadata)
+int pb_tensor_writer_write(const pb_tensor_writer *w, const char *dir, const char *file, const char *const *metadata)
 {
     char *path = pb_format("%s/%s", dir, file);
-    int rc = pb_safetensors_write(path, b->array, b->count, metadata);
+    int rc = pb_safetensors_write(path, w->array, w->count, metadata);
     free(path);
     return rc;
 }
 
-void pb_tensor_writer_free(pb_tensor_writer *b)
+void pb_tensor_writer_free(pb_tensor_writer *w)
 {
-    free(b->array);
-    pb_arena_free(b->arena);
+    free(w->array);
+    pb_arena_free(w->arena);
 }

@@ -76,7 +76,7 @@ TEST(every_field_is_read_or_harmless_or_refused_by_name)
             continue;
         for (size_t k = 0; k < PB_COUNT(values); k++) {
             bool fits = strstr(f->kinds, values[k][0]) || (!strcmp(values[k][0], "int") && strstr(f->kinds, "number"));
-            bool other = strcmp(values[k][1], f->preset) != 0;
+            bool other = strcmp(values[k][1], f->default_value) != 0;
             const char *message = refusal_of(type_of(f, type), f->key, values[k][1]);
             bool refused = !fits || (f->use == PB_FIELD_REFUSED && other);
             if (f->use == PB_FIELD_READ && fits)
