@@ -1,9 +1,10 @@
-/* few-shot: zero-shot behind k solved examples of the training split. */
+/* few-shot: zero-shot prompting with k labelled training examples in front of the text. */
 #include "peftbench.h"
 
 static const pb_option options[] = {
-    PB_OPTION(pb_prompting, shots, INT, "4", 1, 100000,
-              "k, drawn by the seed, as many of each class as possible; those without room are dropped and counted"),
+    PB_OPTION(
+        pb_prompting, shots, INT, "4", 1, 100000,
+        "k examples, drawn by the seed and balanced over the classes; those that do not fit are dropped and counted"),
     PB_PROMPTING_OPTIONS,
     {0},
 };

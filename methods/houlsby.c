@@ -8,8 +8,8 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, bottleneck, INT, "64", 1, 65536, "m, the inner size of an adapter"),
-    PB_OPTION(conf, act, CHOICE, "gelu", "gelu|gelu_tanh|relu|tanh|silu", "f"),
+    PB_OPTION(conf, bottleneck, INT, "64", 1, 65536, "m, the bottleneck dimension of an adapter"),
+    PB_OPTION(conf, act, CHOICE, "gelu", "gelu|gelu_tanh|relu|tanh|silu", "f, the activation"),
     PB_OPTION(conf, init, REAL, "0.01", 0, 10, "standard deviation of W_down at the start"),
     PB_OPTION(conf, norms, BOOL, "yes", "train the layer norms too, as the paper does"),
     {0},

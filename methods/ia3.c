@@ -1,4 +1,4 @@
-/* ia3: keys, values and the inner activation of the MLP are rescaled, element by element. */
+/* ia3: rescales keys, values and the intermediate activation of the MLP, element by element. */
 #include "peftbench.h"
 
 typedef struct conf {
@@ -7,8 +7,7 @@ typedef struct conf {
 
 static const pb_option options[] = {
     PB_OPTION(conf, targets, TEXT, "attn.k attn.v attn.qkv mlp.down", "projections to rescale"),
-    PB_OPTION(conf, inputs, TEXT, "mlp.down",
-              "those that are scaled where x comes in; the others are where y goes out"),
+    PB_OPTION(conf, inputs, TEXT, "mlp.down", "those whose input is rescaled; the others have their output rescaled"),
     {0},
 };
 
@@ -42,7 +41,7 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 
 static const pb_peft peft = {
     .type = "IA3",
-    .tensors = (const pb_peft_tensor[]){{"l", "ia3_l", false, NULL, NULL}, {0}},
+    .tensors = (const pb_peft_tensor[]){{.ours = "l", .theirs = "ia3_l"}, {0}},
     .keys = (const pb_peft_key[]){{0}},
     .input_option = "inputs",
 };

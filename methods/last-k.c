@@ -8,16 +8,16 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, k, INT, "1", 1, 1000, "how many of the last layers train"),
+    PB_OPTION(conf, k, INT, "1", 1, 1000, "the number of layers that train"),
     {0},
 };
 
-/* What stands behind the last layer (pooler, head) trains as well; embeddings do not. */
+/* The pooler and the head train as well; the embeddings do not. */
 static bool trains(const void *settings, const pb_param *p, int layers)
 {
     const conf *c = settings;
-    bool behind = p->layer < 0 && strncmp(p->name, "embed.", 6) != 0;
-    return behind || (p->layer >= 0 && p->layer >= layers - c->k);
+    bool top = p->layer < 0 && strncmp(p->name, "embed.", 6) != 0;
+    return top || (p->layer >= 0 && p->layer >= layers - c->k);
 }
 
 const pb_method pb_method_last_k = {

@@ -11,7 +11,7 @@ static bool trains(const void *conf, const pb_param *p, int layers)
 static const pb_peft peft = {
     .type = "LN_TUNING",
     .layout = PB_PEFT_NORMS,
-    .tensors = (const pb_peft_tensor[]){{"", "ln_tuning_layers", false, NULL, NULL}, {0}},
+    .tensors = (const pb_peft_tensor[]){{.ours = "", .theirs = "ln_tuning_layers"}, {0}},
     .keys = (const pb_peft_key[]){{0}},
 };
 

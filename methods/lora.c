@@ -17,12 +17,12 @@ typedef struct conf {
 static const pb_option options[] = {
     PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the rank of B A"),
     PB_OPTION(conf, alpha, REAL, "16", 0, 1e6, "the update is scaled by alpha / r"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "on the way into A, while training"),
+    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
     PB_OPTION(conf, rslora, BOOL, "no", "scale by alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732)"),
     PB_OPTION(conf, dora, BOOL, "no",
-              "train the length of each row of W + B A apart (Liu et al. 2024, arXiv:2402.09353)"),
-    PB_OPTION(conf, rank_pattern, TEXT, "", "other ranks at some projections: \"mlp.*=4 0.attn.q=16\""),
-    PB_OPTION(conf, alpha_pattern, TEXT, "", "other alphas at some projections"),
+              "train the norm of each row of W + B A as a parameter (Liu et al. 2024, arXiv:2402.09353)"),
+    PB_OPTION(conf, rank_pattern, TEXT, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
+    PB_OPTION(conf, alpha_pattern, TEXT, "", "alphas of single projections"),
     PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
     {0},
 };
@@ -36,6 +36,14 @@ static pb_low_rank low_rank(const void *settings, const pb_site *site)
     return (pb_low_rank){"A", "B", r, alpha / (c->rslora ? sqrt(r) : r), .additive = !c->dora};
 }
 
+/* y = V x + bias becomes m / |V| * V x + bias. */
+static pb_node *rescale(pb_build *b, const pb_site *site, pb_node *y, pb_node *B, pb_node *A, double scale)
+{
+    pb_node *m = pb_added(b, site, "m", 1, site->out, pb_init_row_norms(site->w));
+    pb_node *inverse = pb_op_inverse_row_norms(b->graph, pb_base_weight(b, site), B, A, scale);
+    return pb_op_scale_about(b->graph, y, pb_op_scale(b->graph, m, inverse), pb_base_bias(b, site));
+}
+
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
@@ -44,54 +52,50 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     pb_node *B = pb_added(b, site, "B", site->out, u.rank, pb_init_constant(0));
     pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
     pb_node *y = pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, u.scale);
-    if (!c->dora)
-        return y;
-    pb_node *m = pb_added(b, site, "m", 1, site->out, pb_init_row_norms(site->w));
-    pb_node *norms = pb_op_inverse_row_norms(b->graph, pb_base_weight(b, site), B, A, u.scale);
-    return pb_op_scale_about(b->graph, y, pb_op_scale(b->graph, m, norms), pb_base_bias(b, site));
+    return c->dora ? rescale(b, site, y, B, A, u.scale) : y;
 }
 
-/* W += scale * B A; with dora, each row is then scaled by m / |V|, and its bias about the base's. */
+/* W += scale * B A; with dora, row o and its bias, less the base's, are then scaled by m_o / |V_o|. */
 static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 {
     const conf *c = pb_conf(b);
     pb_low_rank u = low_rank(c, site);
     const pb_real *A = pb_find_added(b, site, "A")->x, *B = pb_find_added(b, site, "B")->x;
     pb_add_product(w, site->out, site->in, u.scale, B, A, u.rank);
-    const pb_real *m = c->dora ? pb_find_added(b, site, "m")->x : NULL;
-    for (int o = 0; c->dora && o < site->out; o++) {
-        double norm = pb_updated_row_norm(site, o, u.scale, B, A, u.rank);
-        pb_real l = norm > 0 ? (pb_real)((double)m[o] / norm) : 0;
-        pb_scale_rows(w + (size_t)o * (size_t)site->in, 1, site->in, &l);
+    for (int o = 0; c->dora && o < site->out; o++, w += site->in) {
+        double m = (double)pb_find_added(b, site, "m")->x[o],
+               norm = pb_updated_row_norm(site, o, u.scale, B, A, u.rank);
+        pb_real factor = norm > 0 ? (pb_real)(m / norm) : 0;
+        pb_scale_rows(w, 1, site->in, &factor);
         if (bias)
-            bias[o] = site->b->x[o] + (bias[o] - site->b->x[o]) * l;
+            bias[o] = site->b->x[o] + (bias[o] - site->b->x[o]) * factor;
     }
+}
+
+/* Gradients do not flow through |V|. */
+static bool detached(const void *settings)
+{
+    const conf *c = settings;
+    return c->dora;
 }
 
 static const pb_peft peft = {
     .type = "LORA",
-    .tensors = (const pb_peft_tensor[]){{"A", "lora_A.weight", false, "lora_embedding_A", NULL},
-                                        {"B", "lora_B.weight", false, "lora_embedding_B", NULL},
-                                        {"m", "lora_magnitude_vector", true, "lora_magnitude_vector", "dora"},
+    .tensors = (const pb_peft_tensor[]){{"A", "lora_A.weight", .embedding = "lora_embedding_A"},
+                                        {"B", "lora_B.weight", .embedding = "lora_embedding_B"},
+                                        {"m", "lora_magnitude_vector", true, "lora_magnitude_vector", .when = "dora"},
                                         {0}},
-    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", true},
-                                  {"lora_alpha", "alpha", "alpha_pattern", "alpha_pattern", false},
-                                  {"lora_dropout", "dropout", NULL, NULL, false},
-                                  {"use_rslora", "rslora", NULL, NULL, false},
-                                  {"use_dora", "dora", NULL, NULL, false},
+    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", .rows = true},
+                                  {"lora_alpha", "alpha", "alpha_pattern", .pattern_option = "alpha_pattern"},
+                                  {.key = "lora_dropout", .option = "dropout"},
+                                  {.key = "use_rslora", .option = "rslora"},
+                                  {.key = "use_dora", .option = "dora"},
                                   {0}},
     .fixed = "\"bias\": \"none\", \"init_lora_weights\": true",
     .bias = "lora_B.bias",
     .bias_key = "lora_bias",
     .init_key = "init_lora_weights",
 };
-
-/* The norm that divides a row is a stop-gradient (section 4.3 of the paper). */
-static bool detached(const void *settings)
-{
-    const conf *c = settings;
-    return c->dora;
-}
 
 const pb_method pb_method_lora = {
     .name = "lora",

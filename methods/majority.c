@@ -1,9 +1,9 @@
-/* majority: always the most frequent class.  The floor that every method must beat. */
+/* majority: predicts the most frequent class.  Every method must score above it. */
 #include <math.h>
 
 #include "peftbench.h"
 
-/* 0 * logits + share: whatever the network says. */
+/* 0 * logits + share, which does not depend on the text. */
 static pb_node *logits(pb_build *b, pb_node *x)
 {
     int classes = x->cols;
@@ -12,7 +12,7 @@ static pb_node *logits(pb_build *b, pb_node *x)
 }
 
 /* share = log((n_c + 1) / (n + C)) */
-static void know_shares(pb_build *b, const pb_facts *facts)
+static void set_shares(pb_build *b, const pb_facts *facts)
 {
     pb_param *share = pb_find_param(b, "majority.share");
     int all = 0;
@@ -25,11 +25,11 @@ static void know_shares(pb_build *b, const pb_facts *facts)
 const pb_method pb_method_majority = {
     .name = "majority",
     .title = "Majority class",
-    .paper = "none: the floor",
+    .paper = "none: a baseline",
     .help = "Predicts the training set's most frequent class; nothing is trained.",
     .category = PB_BASELINE,
     .classes = true,
     .select = pb_select_nothing,
     .logits = logits,
-    .before_train = know_shares,
+    .before_train = set_shares,
 };

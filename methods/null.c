@@ -1,5 +1,5 @@
-/* null: takes every hook and changes nothing, so what it costs is what the harness costs.
- * Its overhead must be 1 and its accuracy that of `head`; fio has an engine like it. */
+/* null: implements every hook and changes nothing, which measures the cost of the hooks themselves.  Its overhead must
+ * be 1 and its accuracy that of `head`. */
 #include "peftbench.h"
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)

@@ -10,12 +10,12 @@ typedef struct conf {
 static const pb_option options[] = {
     PB_OPTION(conf, length, INT, "10", 1, 4096, "P, the number of prefix tokens"),
     PB_OPTION(conf, mlp, BOOL, "no", "compute keys and values from an embedding by a shared MLP, as the paper does"),
-    PB_OPTION(conf, hidden, INT, "384", 1, 65536, "inner size of that MLP"),
+    PB_OPTION(conf, hidden, INT, "384", 1, 65536, "intermediate size of that MLP"),
     PB_OPTION(conf, init, REAL, "0.02", 0, 10, "standard deviation at the start"),
     {0},
 };
 
-/* The text's positions begin behind the prefix. */
+/* The positions of the text start after the prefix. */
 static pb_node *embed(pb_build *b, pb_node *x)
 {
     const conf *c = pb_conf(b);
@@ -23,7 +23,7 @@ static pb_node *embed(pb_build *b, pb_node *x)
     return x;
 }
 
-/* W2 tanh(W1 E + b1) + b2: E [P,C] and W1 are shared by all layers, W2 and b2 are each layer's. */
+/* W2 tanh(W1 E + b1) + b2: all layers share E [P,C], W1 and b1; each has a W2 and a b2. */
 static pb_node *reparametrized(pb_build *b, const pb_site *site, const char *weight, const char *bias)
 {
     const conf *c = pb_conf(b);
@@ -52,10 +52,10 @@ static void kv(pb_build *b, const pb_site *site, pb_node **k, pb_node **v)
 static const pb_peft peft = {
     .type = "PREFIX_TUNING",
     .layout = PB_PEFT_PREFIX,
-    .tensors = (const pb_peft_tensor[]){{"k", "prompt_embeddings", false, NULL, NULL},
-                                        {"v", "prompt_embeddings", false, NULL, NULL},
+    .tensors = (const pb_peft_tensor[]){{.ours = "k", .theirs = "prompt_embeddings"},
+                                        {.ours = "v", .theirs = "prompt_embeddings"},
                                         {0}},
-    .keys = (const pb_peft_key[]){{"num_virtual_tokens", "length", NULL, NULL, false}, {0}},
+    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"}, {0}},
     .fixed = "\"prefix_projection\": false",
 };
 

@@ -11,8 +11,8 @@ typedef struct conf {
 static const pb_option options[] = {
     PB_OPTION(conf, length, INT, "20", 1, 4096, "P, the number of soft tokens"),
     PB_OPTION(conf, pool, CHOICE, "cls", "first|cls",
-              "what the head reads: the first row (a soft token, as PEFT does) or the text's [CLS]; a decoder's reads "
-              "the last row"),
+              "what an encoder's head reads: the first row (a soft token, as in PEFT) or the text's [CLS]; the head of "
+              "a decoder reads the last row"),
     PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation at the start; word embeddings have about 0.05"),
     {0},
 };
@@ -31,9 +31,9 @@ static const pb_peft peft = {
     .type = "PROMPT_TUNING",
     .also = "P_TUNING",
     .layout = PB_PEFT_PROMPT,
-    .tensors = (const pb_peft_tensor[]){{"embed", "prompt_embeddings", false, NULL, NULL}, {0}},
-    .keys = (const pb_peft_key[]){{"num_virtual_tokens", "length", NULL, NULL, false}, {0}},
-    .loaded = (const pb_peft_tensor[]){{"pool", "first", false, NULL, NULL}, {0}},
+    .tensors = (const pb_peft_tensor[]){{.ours = "embed", .theirs = "prompt_embeddings"}, {0}},
+    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"}, {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "pool", .theirs = "first"}, {0}},
     .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
 };
 

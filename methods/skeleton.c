@@ -1,13 +1,13 @@
-/* skeleton: a template.  Copy it to methods/NAME.c, say NAME for skeleton, delete what you do
- * not need, and run `make test`: the conformance suite finds the new method by itself.
+/* skeleton: a template.  Copy it to methods/NAME.c, replace skeleton by NAME, delete what you do not need, and run
+ * `build/peftbench verify NAME` after `make`.
  *
  * As an example it rescales the output of chosen projections by a trained vector,
  *     y = s * (W x + b),   s [1,out], s = 1 at the start.
  */
 #include "peftbench.h"
 
-/* 1. Settings.  A row here is all it takes: parsing, range checks, `peftbench show skeleton`,
- *    sweeps and the database follow.  A row called "targets" chooses the projections. */
+/* 1. Settings: one row each (base/option.h: PB_OPTION).  Parsing, range checks, `peftbench show skeleton`, sweeps
+ *    and the database read the table.  A setting called "targets" chooses the projections. */
 typedef struct conf {
     double start;
     const char *targets;
@@ -19,11 +19,10 @@ static const pb_option options[] = {
     {0},
 };
 
-/* 2. What is computed.  pb_added() makes a trainable tensor at its first call and finds it
- *    later; pb_op_* (graph/op.h) compute; pb_inner_linear() is the base layer, or the next
- *    method of a composition.  Derivatives, memory, FLOPs and saving are the engine's business.
- *    Other places to hook in: `block` after a sublayer, `embed` before the first layer, `kv` on
- *    keys and values. */
+/* 2. What is computed.  pb_added() makes a trainable tensor at its first call and finds it afterwards.  The functions
+ *    pb_op_* (graph/op.h) compute.  pb_inner_linear() is the base layer, or the next method of a composition.  The
+ *    engine provides gradients, memory, FLOPs and saving.  The other hooks are `block` after a sublayer, `embed`
+ *    before the first layer, `kv` on keys and values, and `logits`. */
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
@@ -31,8 +30,8 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_scale(b->graph, pb_inner_linear(b, site, x), s);
 }
 
-/* 3. Optional: fold the change into W [out,in] and the bias [out] (NULL: none), so that inference
- *    costs nothing.  A test holds merged against unmerged outputs. */
+/* 3. Optional: merge the change into W [out,in] and the bias [out] (NULL: none), so that inference has no overhead.
+ *    `verify` compares merged with unmerged outputs.  numeric/product.h has the products. */
 static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 {
     const pb_real *s = pb_find_added(b, site, "s")->x;
@@ -41,11 +40,11 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
         pb_scale_rows(bias, site->out, 1, s);
 }
 
-/* 4. Which base parameters train besides: a `select` function (see bitfit.c).  None here, so the
- *    head trains and the base stays bit-identical, which a test checks too. */
+/* 4. Which parameters of the base train: a `select` function (see bitfit.c).  Without one the head trains and the
+ *    base keeps its bits, which `verify` checks. */
 
-/* 5. Who it is.  The struct is called pb_method_ and the file's name, `name` is the file's name.
- *    `identity` promises that nothing changes before the first step. */
+/* 5. The method's description.  The struct is called pb_method_NAME, and `name` is the file's name.  `identity`
+ *    promises that the outputs before training equal the base model's. */
 const pb_method pb_method_skeleton = {
     .name = "skeleton",
     .title = "Skeleton: a template for new methods",

@@ -1,5 +1,5 @@
-/* zero-shot: the text in a template; the class whose word the decoder finds likeliest.  In words nothing trains by
- * itself; composed with another method (lora+zero-shot), the words are learned. */
+/* zero-shot: puts the text into a template and predicts the class whose verbalizer the decoder finds most probable.
+ * Nothing trains; in a composition (lora+zero-shot) the other method learns to predict the verbalizers. */
 #include "peftbench.h"
 
 static const pb_option options[] = {PB_PROMPTING_OPTIONS, {0}};

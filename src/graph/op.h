@@ -34,8 +34,8 @@ pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b);
  * A [r,in], y [1,out].  A constant to gradients. */
 pb_node *pb_op_inverse_row_norms(pb_graph *g, pb_node *w, pb_node *b, pb_node *a, double scale);
 
-/* Writes the Euclidean norms of rows from .. to-1 of W + scale * B A (B and A NULL: of W) to norm [to-from]; `scratch`
- * has (to-from) * in elements. */
+/* Writes the Euclidean norms of rows from .. to-1 of W + scale * B A (B and A NULL: of W) to norm [to-from];
+ * `scratch` has (to-from) * in elements. */
 void pb_updated_row_norms(const pb_param *w, int from, int to, double scale, const pb_real *B, const pb_real *A,
                           int rank, pb_real *scratch, double *norm);
 
@@ -103,16 +103,16 @@ pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
  * [rows] must outlive the graph. */
 pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const pb_real *weight);
 
-/* The update of a projection by the adapter of one sequence: scale * up (down x), with down [rank,in] and up [out,rank].
- * With down NULL it is scale * up x, and rank = in.  With up NULL nothing is added. */
+/* The update of a projection by the adapter of one sequence: scale * up (down x), with down [rank,in] and up
+ * [out,rank].  With down NULL it is scale * up x, and rank = in.  With up NULL nothing is added. */
 typedef struct pb_lora_delta {
     const pb_real *down, *up;
     int in, out, rank;
     pb_real scale;
 } pb_lora_delta;
 
-/* z = y + the update of each sequence; y [T,out], x [T,in], delta [sequences].  For inference: it has no gradient.  delta
- * must outlive the graph. */
+/* z = y + the update of each sequence; y [T,out], x [T,in], delta [sequences].  For inference: it has no gradient.
+ * delta must outlive the graph. */
 pb_node *pb_op_batched_lora(pb_graph *g, pb_node *y, pb_node *x, const pb_lora_delta *delta);
 
 /* The ops that the graph itself must know: where demand is made, and where noise is. */

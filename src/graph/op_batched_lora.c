@@ -1,5 +1,5 @@
-/* op_batched_lora: adds to each sequence the low-rank update of its own adapter, for many adapters in one batch (Chen et
- * al. 2023, Punica: multi-tenant LoRA serving, arXiv:2310.18547). */
+/* op_batched_lora: adds to each sequence the low-rank update of its own adapter, for many adapters in one batch
+ * (Chen et al. 2023, Punica: multi-tenant LoRA serving, arXiv:2310.18547). */
 #include <string.h>
 
 #include "graph/op.h"

@@ -27,13 +27,14 @@ const pb_method *pb_adapter_method(const pb_adapter *a);
  * freed. */
 int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force);
 
-/* Writes what the model's one method trained as a PEFT adapter into DIR, which is made if it does not exist.  Returns -1
- * with an error for a composition, for a method or a setting that PEFT does not have, or if a file cannot be written. */
+/* Writes what the model's one method trained as a PEFT adapter into DIR, which is made if it does not
+ * exist.  Returns -1 with an error for a composition, for a method or a setting that PEFT does not have, or if a
+ * file cannot be written. */
 int pb_adapter_save(pb_model *m, const char *dir);
 
-/* Merges the methods and writes the whole model as a folder that transformers loads: config.json, model.safetensors (in
- * fp32 or bf16) and the tokenizer's files.  Returns -1 with an error if a method cannot be merged or a file cannot be
- * written. */
+/* Merges the methods and writes the whole model as a folder that transformers loads: config.json, model.safetensors
+ * (in fp32 or bf16) and the tokenizer's files.  Returns -1 with an error if a method cannot be merged or a file
+ * cannot be written. */
 int pb_model_export(pb_model *m, const char *dir, pb_precision precision);
 
 #endif
