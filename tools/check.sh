@@ -38,10 +38,16 @@ tidy() { # one process a core
 		xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null | grep -E "warning:|error:" && exit 1; exit 0' sh
 }
 
+documented() { make build/peftbench && tools/docs.pl; }
+
+plants() { tests/torture/planted.sh apply && tests/torture/mutants.sh apply; }
+
 tests=$(printf '%s\n' tests/*/test_*.c | sed 's/^tests.//; s/.c$//')
 check 'floors' tools/floors.sh
 check 'length' tools/length.sh
 check 'format' clang-format --dry-run -Werror src/*.h src/*/*.[ch] methods/*.c tasks/*.c tests/*.h tests/*/*.[ch]
+check 'the files, commands and options that the documentation names' documented
+check 'planted faults apply' plants
 check 'gcc without a warning' warnings gcc
 check 'clang without a warning' warnings clang
 check 'clang-tidy' tidy

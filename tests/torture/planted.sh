@@ -1,11 +1,15 @@
 #!/bin/bash
 # Plants a fault at a time in a copy of the sources, and sees that it is found: by `peftbench verify`, or by the
 # goldens.  Run by hand, `make planted`: each fault is compiled.  (Losses of accuracy and of time: tests/cli/check_scores.sh.)
+#
+#   tests/torture/planted.sh           all of it
+#   tests/torture/planted.sh apply     only whether each fault changes its file, as `make check` does
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-cp -a Makefile src methods tasks tools tests models build "$copy" 2>/dev/null
+apply=${1:-}
+if [ "$apply" = apply ]; then cp -a src methods "$copy"; else cp -a Makefile src methods tasks tools tests models build "$copy" 2>/dev/null; fi
 cd "$copy" || exit 2
 found=0 missed=0
 
@@ -17,6 +21,7 @@ plant() { # NAME FILE SED COMMAND...: the command must fail, with words of the c
 		missed=$((missed + 1))
 		return
 	fi
+	[ "$apply" != apply ] || { cp before "$2"; return; }
 	if ! make build/peftbench build/tests/model/test_model >log 2>&1; then
 		echo "MISSED    $1: does not compile"
 		missed=$((missed + 1))
@@ -48,5 +53,5 @@ plant 'a state leaks from one model to the next' methods/ia3.c \
 plant 'an op reads what it does not declare' src/graph/op_linear.c \
 	's/\.reads = {PB_IN1, PB_IN0, 0}/.reads = {PB_IN1, 0, 0}/' verify full
 
-echo "$found found, $missed missed"
+[ "$apply" = apply ] || echo "$found found, $missed missed"
 [ $missed = 0 ]
