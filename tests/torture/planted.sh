@@ -39,11 +39,11 @@ plant() { # NAME FILE SED COMMAND...: the command must fail, with words of the c
 verify() { build/peftbench verify "$1"; }
 
 plant 'LoRA merges without alpha' methods/lora.c \
-	's/scale = (pb_real)scale_at(c, site);/scale = (pb_real)(1.0 \/ rank_at(c, site));/' verify lora
+	's/pb_add_product(w, site->out, site->in, u.scale,/pb_add_product(w, site->out, site->in, 1.0 \/ u.rank,/' verify lora
 plant 'LoRA begins away from the base' methods/lora.c \
-	's/site->out, rank, pb_init_constant(0)/site->out, rank, pb_init_constant(0.01)/' verify lora
+	's/site->out, u.rank, pb_init_constant(0)/site->out, u.rank, pb_init_constant(0.01)/' verify lora
 plant 'a frozen weight moves' methods/lora.c \
-	'/^static pb_node .linear/,/^}/s/^    int rank = rank_at(c, site);$/&\n    if (site->w \&\& site->w->x \&\& pb_graph_training(b->graph)) site->w->x[0] += 1e-3f;/' verify lora
+	'/^static pb_node .linear/,/^}/s/^    pb_low_rank u = low_rank(c, site);$/&\n    if (site->w \&\& site->w->x \&\& pb_graph_training(b->graph)) site->w->x[0] += 1e-3f;/' verify lora
 plant 'dropout is left on' methods/lora.c \
 	's/pb_drop(b, x, c->dropout)/pb_op_dropout(b->graph, x, 0.1, b->drops++)/' verify lora
 plant 'a prefix off by one position' methods/prefix.c \
