@@ -222,11 +222,11 @@ static void run_language(rig *r, bool training)
     if (pb_model_build(r->model, g, &r->batch, 0, 0, &out) ||
         pb_graph_plan(g, out.logits, training ? out.loss : NULL, plan))
         fail();
-    pb_executor_bind(r->runner.machine, g, plan);
-    pb_executor_forward(r->runner.machine, g);
+    pb_executor_bind(r->runner.executor, g, plan);
+    pb_executor_forward(r->runner.executor, g);
     if (!training)
         return;
-    pb_executor_backward(r->runner.machine, g);
+    pb_executor_backward(r->runner.executor, g);
     pb_optim_step(r->optim, 1e-4);
 }
 

@@ -40,11 +40,11 @@ static void multiply(void *ctx, int thread)
     pb_threads_share(r->kind == PARAMS ? l->out : l->tokens, 8, thread, &from, &to);
     pb_real *x = r->x + (size_t)from * (size_t)l->in, *y = r->y + (size_t)from * (size_t)l->out;
     if (r->kind == FORWARD)
-        pb_gemm(false, true, to - from, l->out, l->in, 1, x, l->in, r->w, l->in, 0, y, l->out);
+        pb_gemm(to - from, l->out, l->in, 1, pb_as_stored(x, l->in), pb_transposed(r->w, l->in), false, y, l->out);
     else if (r->kind == ROWS)
-        pb_gemm(false, false, to - from, l->in, l->out, 1, y, l->out, r->w, l->in, 0, x, l->in);
+        pb_gemm(to - from, l->in, l->out, 1, pb_as_stored(y, l->out), pb_as_stored(r->w, l->in), false, x, l->in);
     else
-        pb_gemm(true, false, to - from, l->in, l->tokens, 1, r->y + from, l->out, r->x, l->in, 0,
+        pb_gemm(to - from, l->in, l->tokens, 1, pb_transposed(r->y + from, l->out), pb_as_stored(r->x, l->in), false,
                 r->w + (size_t)from * (size_t)l->in, l->in);
 }
 

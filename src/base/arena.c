@@ -64,7 +64,7 @@ size_t pb_arena_size(size_t bytes)
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-void *pb_arena_alloc(pb_arena *a, pb_class class, size_t bytes)
+void *pb_arena_alloc(pb_arena *a, pb_memory_class class, size_t bytes)
 {
     bytes = pb_arena_size(bytes);
     while (!a->current || a->current->size - a->current->used < bytes) {
@@ -108,12 +108,12 @@ void pb_arena_reset(pb_arena *a)
     memset(a->live, 0, sizeof a->live);
 }
 
-size_t pb_arena_live(const pb_arena *a, pb_class class)
+size_t pb_arena_live(const pb_arena *a, pb_memory_class class)
 {
     return a->live[class];
 }
 
-size_t pb_arena_high(const pb_arena *a, pb_class class)
+size_t pb_arena_high(const pb_arena *a, pb_memory_class class)
 {
     return a->high[class];
 }

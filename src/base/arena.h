@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 
-typedef enum pb_class {
+typedef enum pb_memory_class {
     PB_WEIGHTS,     /* parameters of the base model and of the method       */
     PB_GRADIENTS,   /* gradients of trainable parameters                     */
     PB_OPTIMIZER,   /* AdamW moments                                         */
@@ -18,7 +18,7 @@ typedef enum pb_class {
     PB_WORKSPACE,   /* scratch of kernels, per thread                        */
     PB_META,        /* structs, names, graph nodes: reported as "other"      */
     PB_CLASSES
-} pb_class;
+} pb_memory_class;
 
 extern const char *const pb_class_name[PB_CLASSES];
 
@@ -28,7 +28,7 @@ pb_arena *pb_arena_new(const char *name);
 void pb_arena_free(pb_arena *a); /* NULL is fine */
 
 /* Zeroed memory, aligned to 64 bytes, valid until reset or free.  Never returns NULL. */
-void *pb_arena_alloc(pb_arena *a, pb_class class, size_t bytes);
+void *pb_arena_alloc(pb_arena *a, pb_memory_class class, size_t bytes);
 char *pb_arena_strdup(pb_arena *a, const char *text); /* class PB_META */
 char *pb_arena_format(pb_arena *a, const char *fmt, ...) PB_PRINTF(2, 3);
 
@@ -39,7 +39,7 @@ size_t pb_arena_size(size_t bytes);
 void pb_arena_reset(pb_arena *a);
 
 /* Bytes asked for (pb_arena_size each) in `class`: live now, and the most ever live. */
-size_t pb_arena_live(const pb_arena *a, pb_class class);
-size_t pb_arena_high(const pb_arena *a, pb_class class);
+size_t pb_arena_live(const pb_arena *a, pb_memory_class class);
+size_t pb_arena_high(const pb_arena *a, pb_memory_class class);
 
 #endif

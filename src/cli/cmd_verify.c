@@ -9,14 +9,14 @@
 #include "verify/verify.h"
 
 /* Two small networks with random weights, an encoder and a decoder. */
-static int make_grounds(const char *folder, pb_ground ground[2])
+static int make_fixtures(const char *folder, pb_fixture fixture[2])
 {
     static const pb_shape shape = {.layers = 2, .width = 32, .heads = 4, .kv_heads = 2, .inner = 48, .positions = 64};
     for (int i = 0; i < 2; i++) {
         pb_shape s = shape;
         char *path = pb_format("%s/%s", folder, i ? "decoder" : "encoder");
         s.kv_heads = i ? 2 : 4; /* an encoder has no groups */
-        ground[i] = (pb_ground){.path = path, .random = true, .decoder = i};
+        fixture[i] = (pb_fixture){.path = path, .random = true, .decoder = i};
         if (pb_make_dirs(path) || pb_config_write(path, i ? PB_CAUSAL : PB_MASKED, &s, 96))
             return -1;
     }
@@ -24,7 +24,7 @@ static int make_grounds(const char *folder, pb_ground ground[2])
 }
 
 typedef struct teller {
-    const char *spec, *ground;
+    const char *spec, *fixture;
     int broken;
 } teller;
 
@@ -33,7 +33,7 @@ static void tell(void *ctx, const char *check, pb_outcome outcome, const char *w
     static const char *const word[] = {"ok", "FAILED", "not promised"};
     teller *t = ctx;
     t->broken += outcome == PB_BROKEN;
-    printf("%-12s %-20s %-8s %s%s%s\n", word[outcome], t->spec, t->ground, check, *why ? ": " : "", why);
+    printf("%-12s %-20s %-8s %s%s%s\n", word[outcome], t->spec, t->fixture, check, *why ? ": " : "", why);
     fflush(stdout);
 }
 
@@ -50,7 +50,7 @@ static bool has_method(const char *spec, const pb_method *m)
 }
 
 /* With every other method, one line for all that works and one for each that does not. */
-static void verify_compositions(teller *t, const pb_ground *g)
+static void verify_compositions(teller *t, const pb_fixture *g)
 {
     int together = 0;
     const pb_method *m;
@@ -62,20 +62,20 @@ static void verify_compositions(teller *t, const pb_ground *g)
         together += o == PB_HELD;
         t->broken += o == PB_BROKEN;
         if (o != PB_HELD)
-            printf("%-12s %-20s %-8s with %s: %s\n", o == PB_BROKEN ? "FAILED" : "refused", t->spec, t->ground, m->name,
-                   why);
+            printf("%-12s %-20s %-8s with %s: %s\n", o == PB_BROKEN ? "FAILED" : "refused", t->spec, t->fixture,
+                   m->name, why);
     }
-    printf("%-12s %-20s %-8s works with %d other methods\n", "ok", t->spec, t->ground, together);
+    printf("%-12s %-20s %-8s works with %d other methods\n", "ok", t->spec, t->fixture, together);
 }
 
 /* -1 with an error: there is no such method. */
-static int verify_one(const char *spec, const pb_ground ground[2], int *broken)
+static int verify_one(const char *spec, const pb_fixture fixture[2], int *broken)
 {
     for (int i = 0; i < 2; i++) {
-        teller t = {spec, ground[i].decoder ? "decoder" : "encoder", 0};
-        if (pb_verify(&ground[i], spec, tell, &t) < 0)
+        teller t = {spec, fixture[i].decoder ? "decoder" : "encoder", 0};
+        if (pb_verify(&fixture[i], spec, tell, &t) < 0)
             return -1;
-        verify_compositions(&t, &ground[i]);
+        verify_compositions(&t, &fixture[i]);
         *broken += t.broken;
     }
     return 0;
@@ -94,13 +94,13 @@ static char *load_spec(const char *word)
     return m ? pb_format("%s%s", m->name, end + 3) : NULL;
 }
 
-static int verify_all(const char *word, const pb_ground ground[2], int *broken)
+static int verify_all(const char *word, const pb_fixture fixture[2], int *broken)
 {
     char *spec = load_spec(word);
     const pb_method *m;
-    int rc = !spec ? -1 : strcmp(spec, "all") != 0 ? verify_one(spec, ground, broken) : 0;
+    int rc = !spec ? -1 : strcmp(spec, "all") != 0 ? verify_one(spec, fixture, broken) : 0;
     for (int i = 0; !rc && !strcmp(spec, "all") && (m = pb_method_at(i)); i++)
-        rc = verify_one(m->name, ground, broken);
+        rc = verify_one(m->name, fixture, broken);
     free(spec);
     return rc;
 }
@@ -108,12 +108,12 @@ static int verify_all(const char *word, const pb_ground ground[2], int *broken)
 static int verify(const pb_args *a)
 {
     char folder[] = "/tmp/peftbench-XXXXXX";
-    pb_ground ground[2] = {{NULL, false, false}, {NULL, false, false}};
-    int broken = 0, rc = mkdtemp(folder) ? make_grounds(folder, ground) : pb_error("%s: cannot be made", folder);
-    rc = rc || verify_all(a->word[0], ground, &broken) ? -1 : 0;
+    pb_fixture fixture[2] = {{NULL, false, false}, {NULL, false, false}};
+    int broken = 0, rc = mkdtemp(folder) ? make_fixtures(folder, fixture) : pb_error("%s: cannot be made", folder);
+    rc = rc || verify_all(a->word[0], fixture, &broken) ? -1 : 0;
     pb_remove_tree(folder);
     for (int i = 0; i < 2; i++)
-        free((char *)(uintptr_t)ground[i].path);
+        free((char *)(uintptr_t)fixture[i].path);
     if (!rc)
         printf("%d check%s failed\n", broken, broken == 1 ? "" : "s");
     return rc ? PB_EXIT_QUESTION : broken ? PB_EXIT_NO : PB_EXIT_DONE;

@@ -1,9 +1,9 @@
+/* graph: building a graph: nodes, leaves and row sets. */
 #include "graph/graph.h"
 
 #include <string.h>
 
 #include "graph/internal.h"
-#include "graph/op.h"
 
 pb_graph *pb_graph_new(pb_arena *arena, bool training)
 {
@@ -27,7 +27,7 @@ pb_node *pb_graph_node(pb_graph *g, const pb_op *op)
 {
     pb_node *n = pb_arena_alloc(g->arena, PB_META, sizeof *n);
     n->op = op;
-    n->place = pb_arena_alloc(g->arena, PB_META, sizeof *n->place);
+    n->plan = pb_arena_alloc(g->arena, PB_META, sizeof *n->plan);
     return n;
 }
 
@@ -46,7 +46,7 @@ void pb_graph_append(pb_graph *g, pb_node *n)
 }
 
 /* A sparse gradient starts each batch with no touched row. */
-static void untouch(pb_param *p)
+static void clear_slots(pb_param *p)
 {
     p->touched = 0;
     for (int i = 0; i < p->rows; i++)
@@ -67,7 +67,7 @@ pb_node *pb_graph_param(pb_graph *g, pb_param *p)
 {
     if (g->failed || !p)
         return NULL;
-    for (size_t i = 0; i < g->nodes; i++) /* leaves are few against the arithmetic */
+    for (size_t i = 0; i < g->nodes; i++) /* the search costs little beside the arithmetic */
         if (g->node[i] == p->leaf && p->leaf->param == p)
             return p->leaf;
     pb_node *n = pb_graph_node(g, NULL);
@@ -76,9 +76,9 @@ pb_node *pb_graph_param(pb_graph *g, pb_param *p)
     n->cols = p->cols;
     n->x = p->x;
     n->g = p->g;
-    n->needs = g->training && p->trainable;
-    if (n->needs && p->slot)
-        untouch(p);
+    n->requires_grad = g->training && p->trainable;
+    if (n->requires_grad && p->slot)
+        clear_slots(p);
     p->leaf = n;
     pb_graph_append(g, n);
     return n;
@@ -97,7 +97,7 @@ pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x)
     return n;
 }
 
-/* Ops write over an input and add up gradients as if all inputs were different tensors. */
+/* An op may write over one input and add up gradients, which is wrong if another input is the same tensor. */
 static int repeated(const pb_node *n)
 {
     for (int i = 1; i < PB_MAX_INPUTS; i++)
@@ -116,16 +116,25 @@ pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node 
     n->conf = conf;
     for (int i = 0; i < PB_MAX_INPUTS; i++) {
         n->in[i] = in[i];
-        if (in[i] && in[i]->needs && !op->constant)
+        if (in[i] && in[i]->requires_grad && !op->constant)
             n->want |= 1u << i;
     }
-    n->needs = n->want != 0;
+    n->requires_grad = n->want != 0;
     if (repeated(n) || op->shape(n)) {
         g->failed = true;
         return NULL;
     }
     pb_graph_append(g, n);
     return n;
+}
+
+unsigned pb_reads_in_backward(const pb_node *n)
+{
+    unsigned reads = 0;
+    for (int k = 0; k < PB_MAX_INPUTS; k++)
+        if (n->want >> k & 1)
+            reads |= n->op->reads[k];
+    return reads;
 }
 
 /* ---- row sets ------------------------------------------------------------------------------- */
@@ -142,7 +151,7 @@ static int *ints(pb_graph *g, int n)
     return pb_arena_alloc(g->arena, PB_META, (size_t)n * sizeof(int));
 }
 
-const pb_rows *pb_rows_placed(pb_graph *g, int sequences, const int *offset, const int *position)
+const pb_rows *pb_rows_with_positions(pb_graph *g, int sequences, const int *offset, const int *position)
 {
     pb_rows *set = pb_arena_alloc(g->arena, PB_META, sizeof *set);
     *set = (pb_rows){.count = offset[sequences], .sequences = sequences, .offset = offset, .position = position};
@@ -155,7 +164,7 @@ const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset)
     for (int s = 0; s < sequences; s++)
         for (int r = offset[s]; r < offset[s + 1]; r++)
             position[r] = r - offset[s];
-    return pb_rows_placed(g, sequences, offset, position);
+    return pb_rows_with_positions(g, sequences, offset, position);
 }
 
 const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which)
@@ -196,7 +205,7 @@ const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value)
     return set;
 }
 
-const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of, const pb_rows *text)
+const pb_rows *pb_rows_suffix(pb_graph *g, const pb_rows *of, const pb_rows *text)
 {
     int *value = ints(g, of->count);
     for (int s = 0; s < of->sequences; s++)
@@ -228,72 +237,10 @@ const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra)
     for (int s = 0; s < set->sequences; s++)
         for (int r = offset[s], first = begins(set, s) ? 0 : set->position[set->offset[s]]; r < offset[s + 1]; r++)
             position[r] = first + r - offset[s];
-    return pb_rows_placed(g, set->sequences, offset, position);
+    return pb_rows_with_positions(g, set->sequences, offset, position);
 }
 
-/* ---- frozen features -------------------------------------------------------------------------- */
-
-static bool trains_here(const pb_node *n)
-{
-    return n->param && n->param->trainable;
-}
-
-static bool drops_here(const pb_node *n)
-{
-    return n->op == &pb_op_dropout_op || n->op == &pb_op_attention_drop_op;
-}
-
-/* Which nodes are `here` or stand above one that is: above what trains (unlike `needs`, the same
- * in scoring), above dropout. */
-static const bool *above(pb_graph *g, bool (*here)(const pb_node *n))
-{
-    bool *is = pb_arena_alloc(g->arena, PB_META, (g->nodes + 1) * sizeof *is);
-    for (size_t i = 0; i < g->nodes; i++) {
-        const pb_node *n = g->node[i];
-        is[i] = here(n);
-        for (int k = 0; k < PB_MAX_INPUTS; k++)
-            is[i] |= n->in[k] && is[n->in[k]->index];
-    }
-    return is;
-}
-
-/* The input of a trained computation that nothing trained feeds, dropout looked through. */
-static pb_node *frozen_side(pb_node *n, const bool *trains)
-{
-    while (n && n->op == &pb_op_dropout_op)
-        n = n->in[0];
-    return n && n->op && !trains[n->index] && n->set ? n : NULL;
-}
-
-pb_node *pb_graph_feature(pb_graph *g, pb_node *output)
-{
-    if (g->failed)
-        return NULL;
-    pb_node *feature = NULL;
-    const bool *trains = above(g, trains_here), *noisy = above(g, drops_here);
-    for (size_t i = 0; i < g->nodes; i++) {
-        pb_node *n = g->node[i];
-        if (!trains[i] && n != output)
-            continue;
-        for (int k = 0; k < PB_MAX_INPUTS; k++) {
-            pb_node *f = frozen_side(n->in[k], trains);
-            if (f && feature && f != feature)
-                return NULL;
-            feature = f ? f : feature;
-        }
-    }
-    bool one_row = feature && feature->set->count == feature->set->sequences;
-    return one_row && !noisy[feature->index] ? feature : NULL;
-}
-
-void pb_graph_cut(pb_graph *g, pb_node *n, pb_real *x)
-{
-    (void)g;
-    PB_CHECK(!n->needs);
-    n->op = NULL;
-    n->x = x;
-    memset(n->in, 0, sizeof n->in);
-}
+/* ---- the planned graph ----------------------------------------------------------------------- */
 
 const pb_node *pb_graph_output(const pb_graph *g)
 {

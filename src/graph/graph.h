@@ -1,9 +1,9 @@
-/* graph: what is computed for one batch, and the plan of its memory and FLOPs.
+/* graph: the computation of one batch, and the plan of its memory and FLOPs.
  *
- * A batch's graph is built by nested calls of the functions in op.h, narrowed to the rows that
- * are read, planned (exact bytes and FLOPs, before anything is allocated), and run.  Every
- * tensor is a matrix [rows, cols]; the tokens of a ragged batch are rows one after the other.
- * A graph lives in a step arena: building the next batch's graph forgets this one.
+ * The functions of op.h build the graph of a batch.  Planning restricts it to the rows that are read (dead-row
+ * elimination) and computes its exact bytes and FLOPs before anything is allocated; an executor then runs it.  Every
+ * tensor is a matrix [rows, cols]; the rows of a ragged batch are the tokens of its sequences, one sequence after the
+ * other.  A graph lives in an arena, which the caller resets between batches.
  */
 #ifndef PB_GRAPH_H
 #define PB_GRAPH_H
@@ -14,48 +14,50 @@
 
 #define PB_MAX_INPUTS 4
 
-/* ---- rows: which tokens the rows of an activation stand for ------------------------------- */
+/* ---- rows: which tokens the rows of an activation belong to ------------------------------- */
 
-/* A ragged set of rows: sequence s owns rows offset[s] .. offset[s+1]-1.  A sequence whose first row is not
- * at place 0 goes on where an earlier graph ended. */
+/* A ragged set of rows: sequence s owns rows offset[s] .. offset[s+1]-1.  A sequence whose first row has another
+ * position than 0 continues a sequence of an earlier graph. */
 typedef struct pb_rows {
     int count; /* offset[sequences]                                            */
     int sequences;
     const int *offset;        /* [sequences+1]                                                */
-    const int *position;      /* [count] place of each row in its whole sequence, from 0      */
-    const struct pb_rows *of; /* a selection: the set selected from; NULL for a whole set    */
-    const int *index;         /* [count] a selection: row numbers in `of`; else NULL          */
+    const int *position;      /* [count] position of each row in its whole sequence, from 0   */
+    const struct pb_rows *of; /* of a selection: the set selected from; NULL: a whole set     */
+    const int *index;         /* [count] of a selection: row numbers in `of`; else NULL       */
 } pb_rows;
 
 /* ---- parameters: tensors that outlive the batch --------------------------------------------- */
 
+/* What a parameter is used for. */
 typedef enum pb_kind {
     PB_MATRIX,    /* weight of a linear layer [out,in]  */
     PB_BIAS,      /* bias of a linear layer [1,out]     */
     PB_NORM_GAIN, /* gamma [1,C]                        */
     PB_NORM_BIAS, /* beta [1,C]                         */
-    PB_EMBEDDING, /* table [V,C]: its gradient is sparse */
+    PB_EMBEDDING, /* table [V,C] with a sparse gradient */
     PB_HEAD,      /* weight or bias of the task's head  */
-    PB_ADDED,     /* made by a method                   */
+    PB_ADDED,     /* created by a method                */
 } pb_kind;
 
+/* A matrix [rows,cols] that several graphs use: a weight of the model or of a method. */
 typedef struct pb_param {
     const char *name; /* "layer.3.attn.q.weight", "layer.3.attn.q.lora.A"              */
     pb_kind kind;
-    int layer; /* 0.. ; -1 outside of the layers                                 */
+    int layer; /* from 0; -1: outside the layers                                 */
     int rows, cols;
-    pb_real *x;              /* the value; read-only (inside a file's map) unless trainable    */
-    const pb_packed *packed; /* the value in fewer bits: then x is NULL and it does not train; else NULL */
+    pb_real *x;              /* the value; read-only (mapped from a file) unless trainable     */
+    const pb_packed *packed; /* the quantized value of a frozen parameter, whose x is then NULL; else NULL */
     bool trainable;
     bool drawn;  /* the checkpoint has no such tensor, so the value is random until training or an adapter sets it */
-    pb_real *g;  /* gradient [rows,cols]; for a sparse one [touched rows, cols]    */
-    int *slot;   /* sparse: row of g for each row of x, -1 = untouched; else NULL  */
+    pb_real *g;  /* gradient [rows,cols]; a sparse one: [touched,cols]              */
+    int *slot;   /* sparse: the row of g for each row of x, -1: none; else NULL     */
     int touched; /* sparse: rows of g in use for the current batch                 */
     struct pb_node *leaf; /* this parameter's node in the graph under construction          */
 } pb_param;
 
-/* Rows r0 .. r1-1, columns c0 .. c1-1 of a parameter, however it is held, into out [r1-r0, c1-c0]; c0 is
- * a multiple of 64. */
+/* Writes rows r0 .. r1-1, columns c0 .. c1-1 of a parameter to out [r1-r0, c1-c0], dequantized if the parameter is
+ * packed; c0 is a multiple of 64. */
 void pb_param_values(const pb_param *p, int r0, int r1, int c0, int c1, pb_real *out);
 
 /* ---- nodes ------------------------------------------------------------------------------------ */
@@ -64,134 +66,169 @@ typedef struct pb_op pb_op;
 typedef struct pb_graph pb_graph;
 typedef struct pb_node pb_node;
 
+/* One tensor of a graph and the operation that computes it. */
 struct pb_node {
     const pb_op *op;            /* NULL: a leaf                                              */
     pb_node *in[PB_MAX_INPUTS]; /* NULL where absent                                         */
     int rows, cols;
-    const pb_rows *set;    /* what the rows are; NULL for parameters                    */
-    pb_param *param;       /* a leaf's parameter, or NULL                               */
-    const void *conf;      /* the op's settings, in the graph's arena                   */
-    bool needs;            /* does its gradient lead to a trainable parameter           */
-    unsigned want;         /* bit i: the gradient of input i is wanted                  */
-    unsigned add;          /* bit i: backward adds into input i's gradient (else writes) */
-    pb_real *x, *g, *aux;  /* value, gradient, what forward leaves for backward         */
-    struct pb_slot *place; /* the planner's notes: graph.c and plan.c only              */
-    int index;             /* order of execution                                        */
+    const pb_rows *set;        /* the tokens that the rows belong to; NULL: of no batch     */
+    pb_param *param;           /* a leaf's parameter, or NULL                               */
+    const void *conf;          /* the op's settings, in the graph's arena                   */
+    bool requires_grad;        /* a trainable parameter's gradient depends on this one's    */
+    unsigned want;             /* bit i: the gradient of input i is wanted                  */
+    unsigned add;              /* bit i: backward adds to input i's gradient; else writes it */
+    pb_real *x, *g, *aux;      /* value, gradient, and what forward keeps for backward      */
+    struct pb_node_plan *plan; /* the planner's notes (graph/internal.h)                    */
+    int index;                 /* in order of execution                                     */
 };
 
 /* Which tensors the gradient of one input reads (pb_op.reads). */
 enum { PB_IN0 = 1, PB_IN1 = 2, PB_IN2 = 4, PB_IN3 = 8, PB_OUT = 16, PB_AUX = 32 };
 
-/* An operation: everything about it is in one struct, in one file.  Work is divided into
- * units that threads may do in any order: rows of the output unless `units` says otherwise. */
+/* An operation.  Its work is divided into units that threads may do in any order: rows of the output, unless `units`
+ * says otherwise. */
 struct pb_op {
     const char *name;
     unsigned aligned;              /* bit i: row r of the output depends on row r of input i only      */
     unsigned inplace;              /* bit i: the output may be written over input i                    */
     unsigned inplace_grad;         /* bit i: input i's gradient may be written over the output's       */
-    unsigned reads[PB_MAX_INPUTS]; /* what the gradient of input i reads                       */
-    bool constant;                 /* whoever reads the output takes it as given: no gradient goes below */
+    unsigned reads[PB_MAX_INPUTS]; /* the tensors that the gradient of input i reads (PB_IN0, ..)      */
+    bool constant;                 /* stop-gradient: the output is a constant to its readers           */
 
-    /* Sets rows, cols, set from the inputs; -1 with pb_error("NAME: what does not fit"). */
+    /* Sets rows, cols and set from the inputs.  Returns -1 with an error, "NAME: what does not fit", if they do not
+     * fit. */
     int (*shape)(pb_node *n);
-    size_t (*aux)(const pb_node *n);               /* elements kept for backward; NULL = 0               */
-    size_t (*scratch)(const pb_node *n);           /* elements a thread needs while it runs; NULL = 0    */
-    int (*units)(const pb_node *n, bool backward); /* independent pieces; NULL: rows           */
-    int (*param_units)(const pb_node *n);          /* of backward_params; NULL: columns of the output   */
+    size_t (*aux)(const pb_node *n);               /* elements that forward keeps for backward; NULL: 0 */
+    size_t (*scratch)(const pb_node *n);           /* elements that a thread needs while it runs; NULL: 0 */
+    int (*units)(const pb_node *n, bool backward); /* units of forward or backward; NULL: one a row   */
+    int (*param_units)(const pb_node *n);          /* units of backward_params; NULL: one a column of the output */
 
+    /* Computes units from .. to-1 of the output. */
     void (*forward)(const pb_node *n, int from, int to, pb_real *scratch);
-    void (*finish)(const pb_node *n); /* behind all units of forward, on one thread; NULL: nothing is left to do */
-    /* Writes (or adds, by n->add) the gradients of the wanted inputs that come row by row. */
+    /* Runs on one thread after all units of forward; may be NULL. */
+    void (*finish)(const pb_node *n);
+    /* Writes, or adds (by n->add), the gradients of those inputs in `want` that are not in `collects`. */
     void (*backward)(const pb_node *n, unsigned want, int from, int to, pb_real *scratch);
-    /* The same for inputs that collect over rows: weights, biases, tables.  `collects` names
-     * them; units are their own, so that no two threads write one element. */
+    /* Bit i: the gradient of input i is a sum over rows (a weight, a bias, a table).  backward_params computes it, in
+     * units of which no two write the same element. */
     unsigned collects;
     void (*backward_params)(const pb_node *n, unsigned want, int from, int to, pb_real *scratch);
-    /* Multiply-adds * 2 of all matrix products: of forward if want == 0, else of the
-     * gradients in `want`.  NULL = no matrix product. */
+    /* The FLOPs of all matrix products, two for each multiply-add: of forward if want is 0, else of the gradients in
+     * `want`.  NULL: there is no matrix product. */
     uint64_t (*flops)(const pb_node *n, unsigned want);
 };
 
 /* ---- building ----------------------------------------------------------------------------------- */
 
-/* An empty graph in `arena` (reset by the caller between batches). */
+/* Returns an empty graph in `arena`, which the caller resets between batches.  Only a graph for training has
+ * gradients. */
 pb_graph *pb_graph_new(pb_arena *arena, bool training);
-bool pb_graph_training(const pb_graph *g);
-pb_arena *pb_graph_arena(const pb_graph *g); /* for op settings */
 
-/* Sticky: after the first error every builder returns NULL and takes NULL quietly; the
- * message is pb_error_text(). */
-pb_node *pb_graph_param(pb_graph *g, pb_param *p);                              /* one leaf a parameter */
-pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x); /* a given value */
-/* The inputs are different tensors. */
+/* Whether the graph was made for training. */
+bool pb_graph_training(const pb_graph *g);
+
+/* The graph's arena, for the settings of ops. */
+pb_arena *pb_graph_arena(const pb_graph *g);
+
+/* The functions below and those of op.h return a new node.  After the first error, whose message is pb_error_text(),
+ * all of them return NULL and accept NULL, and pb_graph_plan() returns -1. */
+
+/* The leaf of a parameter.  A parameter has one leaf in a graph. */
+pb_node *pb_graph_param(pb_graph *g, pb_param *p);
+
+/* A leaf with the given values x [set->count, cols], which must outlive the graph. */
+pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x);
+
+/* The op applied to up to four inputs, which are different tensors; NULL where absent.  `conf` lives in the graph's
+ * arena. */
 pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b, pb_node *c, pb_node *d);
 
-/* Gradient checkpointing: the value of `n` (a layer's output) is kept; what lies between two such
- * marks, in order of building, is forgotten after the forward pass and computed again in the
- * backward pass.  Nothing behind the last mark is: leave the last layer unmarked.  The gradients are the
- * same to the bit.  NULL is taken quietly; a mark on a leaf, or that nobody reads, changes nothing. */
+/* Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): keeps the value of `n`, such as a layer's output.  What
+ * lies between two checkpoints in order of building is forgotten after the forward pass and computed again in the
+ * backward pass; the gradients are identical to the bit.  Nothing after the last checkpoint is forgotten, so the last
+ * layer needs none.  NULL, a leaf, and a node that nothing reads are accepted and have no effect. */
 void pb_graph_checkpoint(pb_graph *g, pb_node *n);
 
-/* The row of the whole set that row r of `set` stands for. */
+/* The row of the whole set that row r of `set` was selected from. */
 int pb_rows_origin(const pb_rows *set, int r);
 
-/* Row sets, in the graph's arena.  The whole set of a batch; one row of each sequence
- * (`which` from its start; < 0 from its end); `extra` more rows before each sequence that begins here (the same
- * set if none does). */
+/* The functions below return row sets in the graph's arena. */
+
+/* The whole set of a batch whose sequences all begin in this graph.  offset [sequences+1] must outlive the graph. */
 const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset);
-/* The whole set of a batch whose sequences may go on: the rows' places are given, and outlive the graph. */
-const pb_rows *pb_rows_placed(pb_graph *g, int sequences, const int *offset, const int *position);
+
+/* The whole set of a batch whose sequences may continue those of an earlier graph.  offset [sequences+1] and position
+ * [offset[sequences]] must outlive the graph. */
+const pb_rows *pb_rows_with_positions(pb_graph *g, int sequences, const int *offset, const int *position);
+
+/* One row of each sequence of `of`: row `which` from its start, or from its end if which is negative (-1: the last). */
 const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which);
+
+/* `set` with `extra` more rows in front of each sequence that begins in this graph; `set` itself if none does. */
 const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra);
-const pb_rows *pb_rows_behind(pb_graph *g, const pb_rows *of,
-                              const pb_rows *text); /* each one's last, as many as in `text` */
-const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value); /* those with value[row] >= 0 */
+
+/* The last rows of each sequence of `of`, as many as the sequence has in `text`. */
+const pb_rows *pb_rows_suffix(pb_graph *g, const pb_rows *of, const pb_rows *text);
+
+/* The rows r of `of` with value[r] >= 0; value [of->count]. */
+const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value);
 
 /* ---- planning and running -------------------------------------------------------------------- */
 
+/* What running a graph takes. */
 typedef struct pb_plan {
-    size_t activations; /* bytes of the step arena: values, aux, their gradients          */
-    size_t workspace;   /* bytes of scratch, all threads                                   */
+    size_t activations; /* bytes of values, aux and their gradients                        */
+    size_t workspace;   /* bytes of scratch, all threads together                          */
     size_t gradients;   /* bytes of the gradients of trainable parameters                  */
     uint64_t forward_flops, backward_flops;
-    uint64_t recompute_flops; /* what backward computes a second time, not in backward_flops     */
-    int nodes;                /* executed                                                        */
+    uint64_t recompute_flops; /* of what the backward pass computes again; not in backward_flops */
+    int nodes;                /* number of executed nodes                                        */
     int tokens;               /* rows of the largest set                                         */
 } pb_plan;
 
-/* Narrows every computation to the rows that `outputs` read (op.h: pb_op_select marks them),
- * drops what nobody reads, decides liveness and one offset per tensor.  Nothing is run and no
- * activation memory is taken: this works for a graph of any size.  `loss` may be NULL
- * (inference): then no backward.  -1 if the graph is in error. */
+/* Plans the graph: restricts every computation to the rows that `output` and `loss` read (dead-row elimination), drops
+ * nodes that nothing reads, and decides the lifetime and the offset of every tensor.  Runs nothing and allocates no
+ * activations.  `loss` [1,1] may be NULL, for inference.  Returns -1 if the graph is in error. */
 int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan);
 
-/* What the planned graph computes: nodes may have been replaced while narrowing. */
+/* The output of the planned graph; planning may have replaced the node that was given to it. */
 const pb_node *pb_graph_output(const pb_graph *g);
-const pb_node *pb_graph_loss(const pb_graph *g); /* NULL if there is none, or nothing trains */
 
-/* The last node under which nothing trains, if everything above reads frozen values through
- * it alone, its rows are one a sequence and no dropout lies below: then its value is a
- * feature that can be computed once and kept.  NULL if there is none. */
+/* The loss of the planned graph, or NULL if there is none or nothing trains. */
+const pb_node *pb_graph_loss(const pb_graph *g);
+
+/* Returns the node whose value is a feature of the batch that can be computed once and kept: it depends on no
+ * trainable parameter and on no dropout, it has one row for each sequence, and it is the only frozen value that the
+ * trained computation reads.  Returns NULL if there is none. */
 pb_node *pb_graph_feature(pb_graph *g, pb_node *output);
 
-/* Makes `n` a given value: what lies below it is no longer computed.  Before planning. */
+/* Turns `n` into a leaf with the value x, so that nothing below it is computed.  To be called before planning; n
+ * requires no gradient, and x must outlive the graph. */
 void pb_graph_cut(pb_graph *g, pb_node *n, pb_real *x);
 
-/* Memory for running, reused from batch to batch. */
+/* Runs planned graphs.  Its memory is reused from batch to batch. */
 typedef struct pb_executor pb_executor;
 pb_executor *pb_executor_new(void);
-void pb_executor_free(pb_executor *m);
+void pb_executor_free(pb_executor *e); /* NULL is accepted */
 
-/* Binds the planned graph to the machine's memory (which grows to the plan) and runs it. */
-void pb_executor_bind(pb_executor *m, pb_graph *g, const pb_plan *plan);
-void pb_executor_forward(pb_executor *m, pb_graph *g);
-void pb_executor_backward(pb_executor *m, pb_graph *g); /* from d loss = 1 */
-uint64_t pb_executor_flops(const pb_executor *m);       /* done by the last forward or backward */
+/* Gives every tensor of the planned graph its address in the executor's memory, which grows to the plan's size. */
+void pb_executor_bind(pb_executor *e, pb_graph *g, const pb_plan *plan);
 
-/* Tests: overwrite with NaN whatever the plan does not keep for backward; bytes of the step
- * arena that were really touched, by a pattern laid down in bind. */
-void pb_executor_poison(pb_executor *m, pb_graph *g);
-void pb_executor_watch(pb_executor *m, bool on);
-size_t pb_executor_touched(const pb_executor *m);
+/* Runs the forward pass of the bound graph on the thread pool. */
+void pb_executor_forward(pb_executor *e, pb_graph *g);
+
+/* Runs the backward pass, from d loss = 1; the graph has a loss and its forward pass has run. */
+void pb_executor_backward(pb_executor *e, pb_graph *g);
+
+/* The FLOPs that the kernels counted during the last forward or backward pass. */
+uint64_t pb_executor_flops(const pb_executor *e);
+
+/* For tests: overwrites with NaN all memory that the plan does not keep for the backward pass. */
+void pb_executor_poison(pb_executor *e, pb_graph *g);
+
+/* For tests: makes pb_executor_bind() fill the memory with a pattern, and returns how many bytes a run has changed,
+ * counted to the last changed byte. */
+void pb_executor_watch(pb_executor *e, bool on);
+size_t pb_executor_touched(const pb_executor *e);
 
 #endif

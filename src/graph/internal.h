@@ -1,60 +1,62 @@
-/* internal: what graph.c, dead_rows.c, plan.c and executor.c share about a graph.  Not for others. */
+/* internal: the representation of a graph, for the files of this folder. */
 #ifndef PB_GRAPH_INTERNAL_H
 #define PB_GRAPH_INTERNAL_H
 
 #include "graph/graph.h"
 
-/* One node run in one direction.  The schedule is all of them in order: the forward pass, then the
- * backward pass with what it computes again (recompute.c). */
-typedef struct pb_step {
+/* One node executed in one direction.  The schedule is all steps in order: the forward pass, then the backward pass
+ * with what it computes again (recompute.c). */
+typedef struct pb_schedule_step {
     pb_node *node;
     bool backward;
-} pb_step;
+} pb_schedule_step;
 
-/* One tensor's memory in the step arena, alive from step `from` to step `to` of the schedule. */
-typedef struct pb_span {
+/* The memory of one tensor, alive from step `from` to step `to` of the schedule. */
+typedef struct pb_allocation {
     int from, to;
     size_t bytes, offset;
-    struct pb_span *host; /* this tensor lives inside that one's memory; NULL: has its own */
-} pb_span;
+    struct pb_allocation *host; /* the allocation whose memory this one shares, or NULL */
+} pb_allocation;
 
 /* The planner's notes on a node. */
-struct pb_slot {
-    pb_span value, gradient, aux;
-    const pb_rows *demand; /* the rows that somebody reads: its own set, or a selection of it */
-    pb_node *instead;      /* narrowing replaced the node by this one                        */
+struct pb_node_plan {
+    pb_allocation value, gradient, aux;
+    const pb_rows *demand; /* the rows that are read: the node's set, or a selection of it   */
+    pb_node *instead;      /* dead-row elimination replaced the node by this one; else NULL  */
     int forward, backward; /* the node's steps                                               */
-    bool live;             /* somebody reads it                                              */
-    bool mark;             /* pb_graph_checkpoint                                            */
-    bool written;          /* backward has already put something into its gradient           */
+    bool live;             /* a live node reads it                                           */
+    bool mark;             /* a checkpoint (pb_graph_checkpoint)                             */
+    bool written;          /* an earlier backward step has written its gradient              */
 };
 
 struct pb_graph {
     pb_arena *arena;
     bool training, failed;
-    pb_node **node; /* in order of building, then of execution */
+    pb_node **node; /* in order of building; after planning, of execution */
     size_t nodes, capacity;
     pb_node *output, *loss;
-    size_t scratch; /* elements a thread needs                 */
-    pb_step *step;  /* the schedule                            */
+    size_t scratch;         /* elements that a thread needs */
+    pb_schedule_step *step; /* the schedule                 */
     int steps;
     int boundary; /* the first step of the backward pass     */
 };
 
-/* A new node that is not yet in any order. */
+/* Returns a new node that has no place in the order of execution yet. */
 pb_node *pb_graph_node(pb_graph *g, const pb_op *op);
+
+/* Puts a node at the end of the order of execution. */
 void pb_graph_append(pb_graph *g, pb_node *n);
 
-/* Keeps what output and loss read, computed on the rows that are read (dead_rows.c). */
+/* Keeps the nodes that output and loss depend on, restricted to the rows that are read (dead_rows.c). */
 void pb_graph_eliminate_dead_rows(pb_graph *g);
 
-/* Decides the order of execution, and what is computed twice (recompute.c). */
+/* Decides the order of execution and what is computed twice (recompute.c). */
 void pb_graph_schedule(pb_graph *g);
 
-/* All `reads` bits of the wanted inputs of n. */
+/* The union of the op's `reads` over the inputs of n whose gradients are wanted. */
 unsigned pb_reads_in_backward(const pb_node *n);
 
-/* Where a tensor begins in the arena: its own place or its host's. */
-const pb_span *pb_span_root(const pb_span *s);
+/* The allocation whose offset holds for s: the outermost host, or s itself. */
+const pb_allocation *pb_allocation_root(const pb_allocation *s);
 
 #endif

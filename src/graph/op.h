@@ -1,7 +1,7 @@
-/* op: the builders of a graph, one line each with its formula.
+/* op: the operations, one function each with its formula.
  *
- * Every function returns a new node, or NULL after an error (see graph.h).  x is [T,in] unless
- * said otherwise; parameters come as leaves.
+ * Every function returns a new node, or NULL after an error (see graph.h).  T is the number of rows of a batch, C that
+ * of columns.  x is [T,in] unless stated otherwise; parameters are given as leaves.
  */
 #ifndef PB_OP_H
 #define PB_OP_H
@@ -12,8 +12,9 @@
 /* y[t] = table[ids[t]]; table [V,C].  ids must outlive the graph. */
 pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int *ids);
 
-/* y[t] = x[t] + place[first + position(t)] + type[0]; place [P,C], type [1 or more,C] or NULL. */
-pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *place, pb_node *type, int first);
+/* y[t] = x[t] + table[first + position(t)] + type[0]: position and token-type embeddings; table [P,C], type [1 or
+ * more,C] or NULL. */
+pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *table, pb_node *type, int first);
 
 /* y = x W^T + b;  W [out,in], b [1,out] or NULL. */
 pb_node *pb_op_linear(pb_graph *g, pb_node *x, pb_node *w, pb_node *b);
@@ -30,8 +31,8 @@ pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l);
 /* y[t,j] = b[j] + (x[t,j] - b[j]) * l[j];  l and b [1,C]; b NULL: as pb_op_scale. */
 pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b);
 
-/* y[0,j] = 1 / length of row j of W + scale * B A (0 for a row of zeros);  W [out,in], B [out,r],
- * A [r,in], y [1,out].  A constant to gradients. */
+/* y[0,j] = 1 / Euclidean norm of row j of W + scale * B A (0 for a row of zeros);  W [out,in], B [out,r], A [r,in],
+ * y [1,out].  With a stop-gradient, as in DoRA (Liu et al. 2024, arXiv:2402.09353). */
 pb_node *pb_op_inverse_row_norms(pb_graph *g, pb_node *w, pb_node *b, pb_node *a, double scale);
 
 /* Writes the Euclidean norms of rows from .. to-1 of W + scale * B A (B and A NULL: of W) to norm [to-from];
@@ -39,67 +40,71 @@ pb_node *pb_op_inverse_row_norms(pb_graph *g, pb_node *w, pb_node *b, pb_node *a
 void pb_updated_row_norms(const pb_param *w, int from, int to, double scale, const pb_real *B, const pb_real *A,
                           int rank, pb_real *scratch, double *norm);
 
-/* f(x), element by element. */
+/* f(x), elementwise. */
 pb_node *pb_op_act(pb_graph *g, pb_act act, pb_node *x);
 
-/* f(a) * b, element by element. */
+/* f(a) * b, elementwise: a gated linear unit (Shazeer 2020, arXiv:2002.05202). */
 pb_node *pb_op_gate(pb_graph *g, pb_act act, pb_node *a, pb_node *b);
 
-/* Columns from .. from+count-1 of x. */
+/* Columns from .. from+count-1 of x: [T,count]. */
 pb_node *pb_op_columns(pb_graph *g, pb_node *x, int from, int count);
 
-/* (x - mean) / sqrt(variance + eps) * gamma + beta, each row by itself. */
+/* Layer normalization: (x - mean) / sqrt(variance + eps) * gamma + beta, with mean and variance of each row (Ba et al.
+ * 2016, arXiv:1607.06450). */
 pb_node *pb_op_norm(pb_graph *g, pb_node *x, pb_node *gamma, pb_node *beta, double eps);
 
-/* x / sqrt(mean of x^2 + eps) * gamma, each row by itself; with gamma [1,n] and x [T,k*n] each n
- * columns of a row by themselves (the norm of every head). */
+/* RMSNorm: x / sqrt(mean of x^2 + eps) * gamma, with the mean of each row (Zhang and Sennrich 2019, arXiv:1910.07467).
+ * With gamma [1,n] and x [T,k*n] each of the k parts of a row is normalized separately, as in a norm of each head. */
 pb_node *pb_op_rmsnorm(pb_graph *g, pb_node *x, pb_node *gamma, double eps);
 
-/* Rotary positions: the pairs (i, i + head_size/2) of each head of row t are turned by the angles of
- * position first + position(t).  table [positions, head_size]: head_size/2 cosines, then as many
- * sines, of each position; it must outlive the graph and be long enough. */
+/* Rotary position embedding (Su et al. 2021, arXiv:2104.09864): rotates the pairs (i, i + head_size/2) of each head of
+ * row t by the angles of position first + position(t).  table [positions, head_size] holds head_size/2 cosines and then
+ * head_size/2 sines of each position; it must outlive the graph and have all positions of the batch. */
 pb_node *pb_op_rope(pb_graph *g, pb_node *x, int head_size, const pb_real *table, int first);
 
-/* Each element kept with probability 1-p and scaled by 1/(1-p); the mask is a pure function
- * of key and the element's place in its whole set, so narrowing does not change it. */
+/* Dropout: keeps each element with probability 1-p and scales it by 1/(1-p).  The mask is a pure function of `key` and
+ * the element's position in its whole set, so dead-row elimination does not change it. */
 pb_node *pb_op_dropout(pb_graph *g, pb_node *x, double p, uint64_t key);
 
-/* Keys and values of a sequence in one layer, left by earlier graphs: those of `before`, then `rows` rows of its
- * own, k and v [capacity, kv*hd]. */
+/* A segment of a KV cache: keys and values of one sequence in one layer, from earlier graphs.  k and v
+ * [capacity, kv*hd] hold `rows` rows, which follow those of `before`. */
 typedef struct pb_cache_segment {
-    const struct pb_cache_segment *before; /* may be the past of many sequences; NULL: nothing stands before */
+    const struct pb_cache_segment *before; /* may be shared by several sequences; NULL: this is the first segment */
     pb_real *k, *v;
     int rows, capacity;
-    int places; /* taken in the whole sequence so far: where its next row stands; a prefix takes none */
+    int positions; /* position of the next row of the sequence; the rows of a prefix take no position */
 } pb_cache_segment;
-int pb_cache_segment_rows(const pb_cache_segment *p); /* with those of all before; NULL: 0 */
 
-/* softmax(scale * q k^T) v per sequence and head.  q [T,heads*hd]; k and v [Tk,kv*hd], where heads
- * is a multiple of kv: each key head serves heads/kv query heads in a row.  k and v may own more rows
- * a sequence than q (a prefix).  With a past, which must outlive the graph, each sequence's keys stand behind
- * those of its past, read when the graph runs; then no gradient can be wanted. */
+/* The rows of a segment and of all segments before it; 0 for NULL. */
+int pb_cache_segment_rows(const pb_cache_segment *p);
+
 typedef struct pb_attention_conf {
     int heads;
     bool causal;
-    double scale; /* 0: 1/sqrt(hd)                              */
-    double drop;  /* of the probabilities, as pb_op_dropout     */
-    uint64_t key;
-    pb_cache_segment *const *past; /* [sequences], or NULL                                          */
-    bool keep;                     /* a run puts the keys and values behind the past's: there is room */
+    double scale;                   /* 0: 1/sqrt(hd)                                      */
+    double drop;                    /* dropout probability of the attention probabilities */
+    uint64_t key;                   /* of dropout, as in pb_op_dropout()                  */
+    pb_cache_segment *const *cache; /* [sequences] the last segments, or NULL; must outlive the graph   */
+    bool append;                    /* a run appends the keys and values to the cache, which has room   */
 } pb_attention_conf;
+
+/* softmax(scale * q k^T) v of each sequence and head.  q [T,heads*hd]; k and v [Tk,kv*hd], where heads is a multiple
+ * of kv: heads/kv consecutive query heads share a key head (grouped-query attention: Ainslie et al. 2023,
+ * arXiv:2305.13245).  A sequence may have more rows in k and v than in q (a prefix).  With a cache the keys of a
+ * sequence follow those that the cache has when the graph runs; no gradient may then be wanted. */
 pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, pb_attention_conf conf);
 
-/* Rows of x that `set` (a selection of x's own set) names. */
+/* The rows of x that `set`, a selection of x's set, names. */
 pb_node *pb_op_select(pb_graph *g, pb_node *x, const pb_rows *set);
 
-/* p [P,C] in front of each sequence of x that begins in this graph: [T + sequences*P, C].  p belongs to no
- * batch.  x itself where all sequences go on from an earlier graph: there p is in front of them already. */
+/* x with p [P,C] in front of each sequence that begins in this graph: [T + sequences*P, C].  Returns x if all sequences
+ * continue those of an earlier graph, which has prepended p. */
 pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x);
 
-/* mean over rows of -log softmax(x)[label];  [1,1].  label[i] < 0: row i not counted. */
+/* The mean of -log softmax(x)[label] over the rows with label >= 0: [1,1].  label [T] must outlive the graph. */
 pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
 
-/* sum over rows of weight[r] * mean over columns of (x[r] - target[r])^2;  [1,1].  target [rows,cols] and weight
+/* The sum over rows of weight[r] * mean over columns of (x[r] - target[r])^2: [1,1].  target [rows,cols] and weight
  * [rows] must outlive the graph. */
 pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const pb_real *weight);
 
@@ -115,7 +120,7 @@ typedef struct pb_lora_delta {
  * delta must outlive the graph. */
 pb_node *pb_op_batched_lora(pb_graph *g, pb_node *y, pb_node *x, const pb_lora_delta *delta);
 
-/* The ops that the graph itself must know: where demand is made, and where noise is. */
+/* The ops that dead-row elimination and pb_graph_feature() recognize: selection and dropout. */
 extern const pb_op pb_op_select_op, pb_op_dropout_op, pb_op_attention_drop_op;
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "numeric/blas.h"
 
-/* ---- the past --------------------------------------------------------------------------------------- */
+/* ---- the KV cache ----------------------------------------------------------------------------------- */
 
 int pb_cache_segment_rows(const pb_cache_segment *p)
 {
@@ -22,16 +22,16 @@ int pb_cache_segment_rows(const pb_cache_segment *p)
     return rows;
 }
 
-static const pb_cache_segment *past_of(const pb_node *n, int s)
+static const pb_cache_segment *cache_of(const pb_node *n, int s)
 {
     const pb_attention_conf *c = n->conf;
-    return c->past ? c->past[s] : NULL;
+    return c->cache ? c->cache[s] : NULL;
 }
 
-/* Rows that sequence s's past may have when the graph runs once more: the newest part may grow. */
-static int most_past_rows(const pb_node *n, int s)
+/* The most rows that the cache of sequence s can have in any run of the graph: its newest segment may grow. */
+static int most_cached_rows(const pb_node *n, int s)
 {
-    const pb_cache_segment *p = past_of(n, s);
+    const pb_cache_segment *p = cache_of(n, s);
     return p ? pb_cache_segment_rows(p->before) + p->capacity : 0;
 }
 
@@ -92,7 +92,7 @@ static size_t attention_scratch(const pb_node *n)
     size_t most = 0;
     for (int s = 0; s < n->set->sequences; s++) {
         const int *q = n->set->offset + s, *k = n->in[1]->set->offset + s;
-        size_t need = pb_attention_scratch(q[1] - q[0], most_past_rows(n, s) + k[1] - k[0], head_size(n));
+        size_t need = pb_attention_scratch(q[1] - q[0], most_cached_rows(n, s) + k[1] - k[0], head_size(n));
         most = need > most ? need : most;
     }
     return most;
@@ -106,18 +106,18 @@ static const pb_rows *whole_set(const pb_node *n)
     return set;
 }
 
-/* Keys before the one of query row r of sequence s: its past, a prefix, and those of earlier rows, which
- * the queries may lack. */
+/* The number of keys before that of query row r of sequence s: the cache, a prefix, and the keys of earlier rows, which
+ * may have no queries. */
 static int keys_before(const pb_node *n, int s, int r)
 {
     const pb_rows *whole = whole_set(n);
     const int *keys = n->in[1]->set->offset + s, *rows = whole->offset + s;
     int prefix = keys[1] - keys[0] - (rows[1] - rows[0]);
-    return pb_cache_segment_rows(past_of(n, s)) + prefix + n->set->position[r] - whole->position[rows[0]];
+    return pb_cache_segment_rows(cache_of(n, s)) + prefix + n->set->position[r] - whole->position[rows[0]];
 }
 
-/* The row behind the last that goes with row q0 into one call of the kernel, in which each causal
- * query sees one key more than the one before. */
+/* One past the last row that goes with row q0 into one call of the kernel, in which each causal query sees one key more
+ * than the query before. */
 static int piece_end(const pb_node *n, int q0, int q1)
 {
     const pb_attention_conf *c = n->conf;
@@ -128,12 +128,11 @@ static int piece_end(const pb_node *n, int q0, int q1)
     return c->causal && end < q1 ? end : q1;
 }
 
-/* One head of one sequence, or a part of its queries: the shape, and where its part of each
- * tensor begins. */
+/* One head of one sequence, or a part of its queries: the shape, and the offset of its part in each tensor. */
 typedef struct piece {
     pb_attention_shape shape;
     size_t q, k, lse;
-    int end; /* the row behind its last query */
+    int end; /* one past the row of its last query */
 } piece;
 
 static piece piece_of(const pb_node *n, int h, int s, int q0)
@@ -143,7 +142,7 @@ static piece piece_of(const pb_node *n, int h, int s, int q0)
     int hd = head_size(n), end = piece_end(n, q0, n->set->offset[s + 1]);
     piece it = {.end = end,
                 .shape = {.nq = end - q0,
-                          .nk = pb_cache_segment_rows(past_of(n, s)) + keys[1] - keys[0],
+                          .nk = pb_cache_segment_rows(cache_of(n, s)) + keys[1] - keys[0],
                           .hd = hd,
                           .ldq = n->cols,
                           .ldk = n->in[1]->cols,
@@ -163,17 +162,18 @@ static piece piece_of(const pb_node *n, int h, int s, int q0)
 
 enum { MOST_PARTS = 8 };
 
-/* The keys and values that head h of sequence s reads: its past's parts, the oldest first, then its own at k. */
+/* The keys and values that head h of sequence s reads: the cache's segments, the oldest first, then those of this graph
+ * at k. */
 static int parts_of(const pb_node *n, int h, int s, size_t k, pb_attention_part part[MOST_PARTS])
 {
     const pb_node *keys = n->in[1];
-    int own = keys->set->offset[s + 1] - keys->set->offset[s], column = h / group_of(n) * head_size(n), count = 1;
-    for (const pb_cache_segment *p = past_of(n, s); p; p = p->before)
+    int here = keys->set->offset[s + 1] - keys->set->offset[s], column = h / group_of(n) * head_size(n), count = 1;
+    for (const pb_cache_segment *p = cache_of(n, s); p; p = p->before)
         count++;
     PB_CHECK(count <= MOST_PARTS);
-    part[count - 1] = (pb_attention_part){keys->x + k, n->in[2]->x + k, own};
+    part[count - 1] = (pb_attention_part){keys->x + k, n->in[2]->x + k, here};
     int i = count - 1;
-    for (const pb_cache_segment *p = past_of(n, s); p; p = p->before)
+    for (const pb_cache_segment *p = cache_of(n, s); p; p = p->before)
         part[--i] = (pb_attention_part){p->k + column, p->v + column, p->rows};
     return count;
 }
@@ -192,30 +192,30 @@ static void attention_forward(const pb_node *n, int from, int to, pb_real *scrat
     }
 }
 
-static void append(const pb_node *n, int s, const pb_node *from, pb_real *to, int rows)
+static void append_rows(const pb_node *n, int s, const pb_node *from, pb_real *to, int rows)
 {
     size_t cols = (size_t)from->cols;
     memcpy(to + (size_t)rows * cols, from->x + (size_t)n->in[1]->set->offset[s] * cols,
            (size_t)(n->in[1]->set->offset[s + 1] - n->in[1]->set->offset[s]) * cols * sizeof *to);
 }
 
-static void attention_keep(const pb_node *n)
+static void attention_append(const pb_node *n)
 {
     const pb_attention_conf *c = n->conf;
     const pb_rows *keys = n->in[1]->set, *whole = whole_set(n);
-    for (int s = 0; c->keep && s < keys->sequences; s++) {
-        pb_cache_segment *p = c->past[s];
+    for (int s = 0; c->append && s < keys->sequences; s++) {
+        pb_cache_segment *p = c->cache[s];
         int more = keys->offset[s + 1] - keys->offset[s];
         PB_CHECK(p->rows + more <= p->capacity);
-        append(n, s, n->in[1], p->k, p->rows);
-        append(n, s, n->in[2], p->v, p->rows);
+        append_rows(n, s, n->in[1], p->k, p->rows);
+        append_rows(n, s, n->in[2], p->v, p->rows);
         p->rows += more;
-        p->places += whole->offset[s + 1] - whole->offset[s];
+        p->positions += whole->offset[s + 1] - whole->offset[s];
     }
 }
 
-/* The pieces of a sequence, and the heads of a group, share keys: all but the first add to their
- * gradients.  A sequence without queries still has one, that writes zeros. */
+/* The pieces of a sequence, and the heads of a group, share keys: all but the first add to the keys' gradients.  A
+ * sequence without queries still has one piece, which writes zeros. */
 static void head_backward(const pb_node *n, unsigned want, int h, int s, pb_real *scratch)
 {
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
@@ -223,9 +223,19 @@ static void head_backward(const pb_node *n, unsigned want, int h, int s, pb_real
     do {
         piece i = piece_of(n, h, s, row);
         bool later = row > n->set->offset[s] || h % group_of(n);
-        pb_attention_backward(&i.shape, q->x + i.q, k->x + i.k, v->x + i.k, n->x + i.q, n->aux + i.lse, n->g + i.q,
-                              want & 1 ? q->g + i.q : NULL, n->add & 1, want & 2 ? k->g + i.k : NULL,
-                              later || (n->add & 2), want & 4 ? v->g + i.k : NULL, later || (n->add & 4), scratch);
+        const pb_attention_gradients t = {.q = q->x + i.q,
+                                          .k = k->x + i.k,
+                                          .v = v->x + i.k,
+                                          .o = n->x + i.q,
+                                          .lse = n->aux + i.lse,
+                                          .go = n->g + i.q,
+                                          .dq = want & 1 ? q->g + i.q : NULL,
+                                          .dk = want & 2 ? k->g + i.k : NULL,
+                                          .dv = want & 4 ? v->g + i.k : NULL,
+                                          .add_q = n->add & 1,
+                                          .add_k = later || (n->add & 2),
+                                          .add_v = later || (n->add & 4)};
+        pb_attention_backward(&i.shape, &t, scratch);
         row = i.end;
     } while (row < n->set->offset[s + 1]);
 }
@@ -261,7 +271,7 @@ static uint64_t attention_flops(const pb_node *n, unsigned want)
     .reads = {PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX, PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX,                  \
               PB_IN0 | PB_IN1 | PB_AUX},                                                                               \
     .shape = attention_shape, .aux = attention_aux, .scratch = attention_scratch, .units = attention_units,            \
-    .forward = attention_forward, .finish = attention_keep, .backward = attention_backward, .flops = attention_flops
+    .forward = attention_forward, .finish = attention_append, .backward = attention_backward, .flops = attention_flops
 
 static const pb_op attention = {ATTENTION};
 const pb_op pb_op_attention_drop_op = {ATTENTION};

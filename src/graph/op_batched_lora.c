@@ -59,9 +59,10 @@ static void batched_forward(const pb_node *n, int from, int to, pb_real *scratch
         if (!d->up)
             continue;
         if (d->down)
-            pb_gemm(false, true, rows, d->rank, d->in, 1, in, x->cols, d->down, d->in, 0, scratch, d->rank);
-        pb_gemm(false, true, rows, d->out, d->rank, d->scale, d->down ? scratch : in, d->down ? d->rank : x->cols,
-                d->up, d->rank, 1, z, n->cols);
+            pb_gemm(rows, d->rank, d->in, 1, pb_as_stored(in, x->cols), pb_transposed(d->down, d->in), false, scratch,
+                    d->rank);
+        pb_gemm(rows, d->out, d->rank, d->scale, pb_as_stored(d->down ? scratch : in, d->down ? d->rank : x->cols),
+                pb_transposed(d->up, d->rank), true, z, n->cols);
     }
 }
 

@@ -35,7 +35,7 @@ static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
         n->x[i] = a[i] + b[i];
 }
 
-/* Input 0 comes last: its gradient may be the output's own memory. */
+/* Input 0 comes last: its gradient may share the memory of the output's. */
 static void add_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)scratch;
@@ -191,7 +191,7 @@ typedef struct drop_conf {
     uint64_t key;
 } drop_conf;
 
-/* The mask belongs to the element's place in the whole set, so each row starts its own run. */
+/* The mask depends on the element's position in the whole set, so each row is drawn separately. */
 static void drop(const pb_node *n, int from, int to, const pb_real *in, pb_real *out, bool adds)
 {
     const drop_conf *c = n->conf;

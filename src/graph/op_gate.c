@@ -39,7 +39,7 @@ static void gate_forward(const pb_node *n, int from, int to, pb_real *scratch)
     }
 }
 
-/* da = dy * b * f'(a),  db = dy * f(a); a's gradient may be the output's own memory, so it is last. */
+/* da = dy * b * f'(a),  db = dy * f(a).  The gradient of a comes last: it may share the memory of the output's. */
 static void gate_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     const gate_conf *c = n->conf;
@@ -111,7 +111,7 @@ static void columns_forward(const pb_node *n, int from, int to, pb_real *scratch
         memcpy(n->x + start(n, t), x->x + start(x, t) + c->from, (size_t)c->count * sizeof *n->x);
 }
 
-/* The first to write the gradient of x clears the columns that are not its own. */
+/* The first op to write the gradient of x also clears the columns that it does not read. */
 static void columns_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)scratch;

@@ -5,9 +5,9 @@
 #include "graph/op.h"
 #include "numeric/blas.h"
 
-#define PANEL 48 /* output columns in a unit of work; backward takes two */
-#define FEW 48   /* rows                                                 */
-#define SOME 1024
+#define PANEL 48       /* output columns in a unit of work; backward takes two */
+#define FEW_ROWS 48    /* up to here threads always share the columns           */
+#define SOME_ROWS 1024 /* up to here where that gives threads about equal work  */
 
 static uint64_t product(const pb_node *n, int inner)
 {
@@ -28,13 +28,12 @@ static int linear_shape(pb_node *n)
     return 0;
 }
 
-/* Whether the threads share the columns of a product with this many rows, and not the rows: then each reads,
- * unpacks and arranges its part of W only.  With many rows that is little next to the product, and each
- * thread would read all of x. */
+/* Whether the threads share the columns of a product with this many rows instead of its rows.  Each thread then reads,
+ * unpacks and arranges only its part of W, but reads all of x; with many rows that does not pay. */
 static bool by_columns(int rows, int units)
 {
     int threads = pb_threads_count(), most = (units + threads - 1) / threads;
-    return rows <= FEW || (rows <= SOME && 20 * most * threads <= 21 * units); /* shares are about equal */
+    return rows <= FEW_ROWS || (rows <= SOME_ROWS && 20 * most * threads <= 21 * units); /* shares are about equal */
 }
 
 static int panels(int cols, int wide)
@@ -59,7 +58,7 @@ static int linear_units(const pb_node *n, bool backward)
     return forward_by_columns(n) ? panels(n->cols, PANEL) : n->rows;
 }
 
-/* The weight in fewer bits, NULL if it is in full. */
+/* The packed weight, or NULL if it is held in full precision. */
 static const pb_packed *packed(const pb_node *w)
 {
     return w->param ? w->param->packed : NULL;
@@ -105,7 +104,8 @@ static void linear_backward(const pb_node *n, unsigned want, int from, int to, p
     if (packed(w))
         pb_packed_backward(packed(w), rows, c0, c1, dy, n->cols, dx, x->cols, n->add & 1);
     else
-        pb_gemm(false, false, rows, c1 - c0, n->cols, 1, dy, n->cols, w->x + c0, w->cols, n->add & 1, dx + c0, x->cols);
+        pb_gemm(rows, c1 - c0, n->cols, 1, pb_as_stored(dy, n->cols), pb_as_stored(w->x + c0, w->cols), n->add & 1,
+                dx + c0, x->cols);
 }
 
 /* dW[j] = sum_t dy[t,j] x[t],  db[j] = sum_t dy[t,j]; units are outputs j. */
@@ -114,8 +114,8 @@ static void linear_params(const pb_node *n, unsigned want, int from, int to, pb_
     (void)scratch;
     const pb_node *x = n->in[0], *w = n->in[1], *b = n->in[2];
     if (want & 2)
-        pb_gemm(true, false, to - from, x->cols, n->rows, 1, n->g + from, n->cols, x->x, x->cols, n->add >> 1 & 1,
-                w->g + (size_t)from * (size_t)w->cols, w->cols);
+        pb_gemm(to - from, x->cols, n->rows, 1, pb_transposed(n->g + from, n->cols), pb_as_stored(x->x, x->cols),
+                n->add >> 1 & 1, w->g + (size_t)from * (size_t)w->cols, w->cols);
     if (!(want & 4))
         return;
     if (!(n->add & 4))
@@ -173,8 +173,8 @@ static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
     size_t at = (size_t)from * (size_t)n->cols, count = (size_t)(to - from) * (size_t)n->cols;
     if (n->x != y->x)
         memcpy(n->x + at, y->x + at, count * sizeof *n->x);
-    pb_gemm(false, true, to - from, n->cols, h->cols, c->scale, h->x + (size_t)from * (size_t)h->cols, h->cols, w->x,
-            w->cols, 1, n->x + at, n->cols);
+    pb_gemm(to - from, n->cols, h->cols, c->scale, pb_as_stored(h->x + (size_t)from * (size_t)h->cols, h->cols),
+            pb_transposed(w->x, w->cols), true, n->x + at, n->cols);
 }
 
 /* dy = dz,  dh = scale * dz W */
@@ -185,8 +185,8 @@ static void add_backward(const pb_node *n, unsigned want, int from, int to, pb_r
     const pb_node *y = n->in[0], *h = n->in[1], *w = n->in[2];
     size_t at = (size_t)from * (size_t)n->cols, count = (size_t)(to - from) * (size_t)n->cols;
     if (want & 2)
-        pb_gemm(false, false, to - from, h->cols, n->cols, c->scale, n->g + at, n->cols, w->x, w->cols, n->add >> 1 & 1,
-                h->g + (size_t)from * (size_t)h->cols, h->cols);
+        pb_gemm(to - from, h->cols, n->cols, c->scale, pb_as_stored(n->g + at, n->cols), pb_as_stored(w->x, w->cols),
+                n->add >> 1 & 1, h->g + (size_t)from * (size_t)h->cols, h->cols);
     if ((want & 1) && y->g != n->g)
         pb_axpy(count, 1, n->g + at, y->g + at, n->add & 1);
 }
@@ -197,8 +197,8 @@ static void add_params(const pb_node *n, unsigned want, int from, int to, pb_rea
     (void)want, (void)scratch;
     const add_conf *c = n->conf;
     const pb_node *h = n->in[1], *w = n->in[2];
-    pb_gemm(true, false, to - from, h->cols, n->rows, c->scale, n->g + from, n->cols, h->x, h->cols, n->add >> 2 & 1,
-            w->g + (size_t)from * (size_t)w->cols, w->cols);
+    pb_gemm(to - from, h->cols, n->rows, c->scale, pb_transposed(n->g + from, n->cols), pb_as_stored(h->x, h->cols),
+            n->add >> 2 & 1, w->g + (size_t)from * (size_t)w->cols, w->cols);
 }
 
 static uint64_t add_flops(const pb_node *n, unsigned want)

@@ -14,8 +14,8 @@ static int norms_shape(pb_node *n)
 {
     const pb_node *w = n->in[0], *b = n->in[1], *a = n->in[2];
     if (!w || !w->param || !b || !a || b->rows != w->rows || a->cols != w->cols || b->cols != a->rows)
-        return pb_error("inverse_lengths: W [%d,%d], B [%d,%d], A [%d,%d] do not fit", w ? w->rows : 0, w ? w->cols : 0,
-                        b ? b->rows : 0, b ? b->cols : 0, a ? a->rows : 0, a ? a->cols : 0);
+        return pb_error("inverse_row_norms: W [%d,%d], B [%d,%d], A [%d,%d] do not fit", w ? w->rows : 0,
+                        w ? w->cols : 0, b ? b->rows : 0, b ? b->cols : 0, a ? a->rows : 0, a ? a->cols : 0);
     n->rows = 1;
     n->cols = w->rows;
     return 0;
@@ -62,7 +62,7 @@ static uint64_t norms_flops(const pb_node *n, unsigned want)
 }
 
 static const pb_op norms = {
-    .name = "inverse_lengths",
+    .name = "inverse_row_norms",
     .constant = true,
     .shape = norms_shape,
     .scratch = norms_scratch,

@@ -1,4 +1,4 @@
-/* op_rows: ops that make rows or choose among them: embed, position, select, prepend. */
+/* op_rows: ops that make rows or select some of them: embed, position, select, prepend. */
 #include <string.h>
 
 #include "graph/op.h"
@@ -19,7 +19,7 @@ static int sequence_units(const pb_node *n, bool backward)
     return n->set->sequences;
 }
 
-/* Columns [from,to) of all `rows` rows of g start at zero unless they are added to. */
+/* Sets columns [from,to) of g [rows,cols] to zero, unless `adds`. */
 static void clear_columns(pb_real *g, int rows, int cols, int from, int to, bool adds)
 {
     for (int r = 0; r < rows && !adds; r++)
@@ -39,7 +39,7 @@ typedef struct embed_conf {
     const int *ids;
 } embed_conf;
 
-/* Narrowing may have left a selection of the set that the ids are for. */
+/* Dead-row elimination may have left a selection of the set that the ids belong to. */
 static int id_of(const pb_node *n, int t)
 {
     const embed_conf *c = n->conf;
@@ -95,7 +95,7 @@ static const pb_op embed = {
     .backward_params = embed_params,
 };
 
-static void touch(pb_param *p, const pb_rows *set, const int *ids)
+static void assign_slots(pb_param *p, const pb_rows *set, const int *ids)
 {
     for (int t = 0; t < set->count; t++)
         if (p->slot[ids[t]] < 0)
@@ -107,18 +107,18 @@ pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int 
     embed_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     *c = (embed_conf){.set = set, .ids = ids};
     pb_node *n = table ? pb_graph_apply(g, &embed, c, table, NULL, NULL, NULL) : NULL;
-    if (n && table->needs && table->param && table->param->slot)
-        touch(table->param, set, ids);
+    if (n && table->requires_grad && table->param && table->param->slot)
+        assign_slots(table->param, set, ids);
     return n;
 }
 
-/* ---- position: y[t] = x[t] + place[first + position(t)] + type[0] ------------------------------- */
+/* ---- position: y[t] = x[t] + table[first + position(t)] + type[0] ------------------------------- */
 
 typedef struct position_conf {
     int first;
 } position_conf;
 
-static int place_of(const pb_node *n, int t)
+static int position_of(const pb_node *n, int t)
 {
     const position_conf *c = n->conf;
     return c->first + n->set->position[t];
@@ -126,16 +126,16 @@ static int place_of(const pb_node *n, int t)
 
 static int position_shape(pb_node *n)
 {
-    const pb_node *x = n->in[0], *place = n->in[1], *type = n->in[2];
-    if (!x || !x->set || !place || place->cols != x->cols || (type && type->cols != x->cols))
+    const pb_node *x = n->in[0], *table = n->in[1], *type = n->in[2];
+    if (!x || !x->set || !table || table->cols != x->cols || (type && type->cols != x->cols))
         return pb_error("position: want tokens, positions and types of one width");
     n->rows = x->rows;
     n->cols = x->cols;
     n->set = x->set;
     for (int t = 0; t < n->rows; t++)
-        if (place_of(n, t) >= place->rows)
-            return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long", place_of(n, t),
-                            place->rows - 1);
+        if (position_of(n, t) >= table->rows)
+            return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long",
+                            position_of(n, t), table->rows - 1);
     return 0;
 }
 
@@ -144,10 +144,10 @@ static void position_forward(const pb_node *n, int from, int to, pb_real *scratc
     (void)scratch;
     const pb_real *type = n->in[2] ? n->in[2]->x : NULL;
     for (int t = from; t < to; t++) {
-        const pb_real *x = row(n->in[0]->x, n, t), *place = row(n->in[1]->x, n, place_of(n, t));
+        const pb_real *x = row(n->in[0]->x, n, t), *table = row(n->in[1]->x, n, position_of(n, t));
         pb_real *y = row(n->x, n, t);
         for (int j = 0; j < n->cols; j++)
-            y[j] = x[j] + place[j] + (type ? type[j] : 0);
+            y[j] = x[j] + table[j] + (type ? type[j] : 0);
     }
 }
 
@@ -162,11 +162,11 @@ static void position_params(const pb_node *n, unsigned want, int from, int to, p
 {
     (void)scratch;
     const pb_node *type = n->in[2];
-    pb_real *dplace = n->in[1]->g;
+    pb_real *dtable = n->in[1]->g;
     if (want & 2) {
-        clear_columns(dplace, n->in[1]->rows, n->cols, from, to, n->add & 2);
+        clear_columns(dtable, n->in[1]->rows, n->cols, from, to, n->add & 2);
         for (int t = 0; t < n->rows; t++)
-            add_columns(row(dplace, n, place_of(n, t)), row(n->g, n, t), from, to);
+            add_columns(row(dtable, n, position_of(n, t)), row(n->g, n, t), from, to);
     }
     if (type && (want & 4)) {
         clear_columns(type->g, type->rows, n->cols, from, to, n->add & 4);
@@ -187,11 +187,11 @@ static const pb_op position = {
     .backward_params = position_params,
 };
 
-pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *place, pb_node *type, int first)
+pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *table, pb_node *type, int first)
 {
     position_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     c->first = first;
-    return pb_graph_apply(g, &position, c, x, place, type, NULL);
+    return pb_graph_apply(g, &position, c, x, table, type, NULL);
 }
 
 /* ---- select: y[r] = x[index[r]] ------------------------------------------------------------------ */
@@ -204,7 +204,7 @@ static int select_shape(pb_node *n)
 {
     const select_conf *c = n->conf;
     if (!n->in[0] || !c->set->of || c->set->of != n->in[0]->set)
-        return pb_error("select: the rows are not chosen from this tensor's own");
+        return pb_error("select: want rows of this tensor's set");
     n->rows = c->set->count;
     n->cols = n->in[0]->cols;
     n->set = c->set;
@@ -219,7 +219,7 @@ static void select_forward(const pb_node *n, int from, int to, pb_real *scratch)
             memcpy(row(n->x, n, r), row(n->in[0]->x, n, n->set->index[r]), row_bytes(n));
 }
 
-/* By sequences: the rows of one are written by one thread, chosen or not. */
+/* A unit is a sequence: one thread writes all rows of it, selected or not. */
 static void select_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)scratch;
@@ -268,7 +268,7 @@ static int length_of(const pb_node *n, int s)
     return n->set->offset[s + 1] - n->set->offset[s];
 }
 
-/* Rows in front of sequence s: the prefix's, or none if it goes on from an earlier graph. */
+/* The rows in front of sequence s: those of p, or none if the sequence continues one of an earlier graph. */
 static int in_front(const pb_node *n, int s)
 {
     return length_of(n, s) - length_of(n->in[1], s);

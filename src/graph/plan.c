@@ -1,4 +1,4 @@
-/* plan: exact memory and FLOPs of a graph, before anything is allocated.
+/* plan: the exact memory and FLOPs of a graph, before anything is allocated.
  *
  * The schedule (recompute.c) says what runs at each step: all nodes forward, then backward in the
  * opposite order.  A tensor is alive from the step that writes it to the last step that reads it;
@@ -15,30 +15,21 @@ static size_t elements(const pb_node *n)
     return (size_t)n->rows * (size_t)n->cols;
 }
 
-static void extend(pb_span *s, int step)
+static void extend(pb_allocation *s, int step)
 {
     if (step > s->to)
         s->to = step;
 }
 
-unsigned pb_reads_in_backward(const pb_node *n)
-{
-    unsigned reads = 0;
-    for (int k = 0; k < PB_MAX_INPUTS; k++)
-        if (n->want >> k & 1)
-            reads |= n->op->reads[k];
-    return reads;
-}
-
-/* Gradients come down from the loss: what it does not read has none. */
-static void drop_gradients(pb_graph *g)
+/* Only what the loss depends on has a gradient. */
+static void clear_unreached_gradients(pb_graph *g)
 {
     bool *reached = pb_arena_alloc(g->arena, PB_META, g->nodes * sizeof *reached);
     reached[g->loss->index] = true;
     for (size_t i = g->nodes; i-- > 0;) {
         pb_node *n = g->node[i];
-        n->needs = n->needs && reached[i];
-        n->want = n->needs ? n->want : 0;
+        n->requires_grad = n->requires_grad && reached[i];
+        n->want = n->requires_grad ? n->want : 0;
         for (int k = 0; k < PB_MAX_INPUTS; k++)
             if (n->want >> k & 1)
                 reached[n->in[k]->index] = true;
@@ -47,13 +38,14 @@ static void drop_gradients(pb_graph *g)
 
 /* ---- lifetimes ---------------------------------------------------------------------------------- */
 
-static void begin(pb_node *n)
+static void begin_lifetimes(pb_node *n)
 {
-    struct pb_slot *p = n->place;
+    struct pb_node_plan *p = n->plan;
     size_t aux = n->op && n->op->aux ? n->op->aux(n) : 0;
-    p->value = (pb_span){.from = p->forward, .to = p->forward, .bytes = n->op ? elements(n) * sizeof(pb_real) : 0};
-    p->aux = (pb_span){.from = p->forward, .to = p->forward, .bytes = aux * sizeof(pb_real)};
-    p->gradient = (pb_span){0};
+    p->value =
+        (pb_allocation){.from = p->forward, .to = p->forward, .bytes = n->op ? elements(n) * sizeof(pb_real) : 0};
+    p->aux = (pb_allocation){.from = p->forward, .to = p->forward, .bytes = aux * sizeof(pb_real)};
+    p->gradient = (pb_allocation){0};
     p->written = false;
 }
 
@@ -61,7 +53,7 @@ static void read_forward(const pb_node *n, int step)
 {
     for (int k = 0; k < PB_MAX_INPUTS; k++)
         if (n->in[k])
-            extend(&n->in[k]->place->value, step);
+            extend(&n->in[k]->plan->value, step);
 }
 
 /* What the op declares that its gradients read. */
@@ -70,15 +62,15 @@ static void read_backward(const pb_node *n, int step)
     unsigned reads = pb_reads_in_backward(n);
     for (int k = 0; k < PB_MAX_INPUTS; k++)
         if (n->in[k] && (reads >> k & 1))
-            extend(&n->in[k]->place->value, step);
+            extend(&n->in[k]->plan->value, step);
     if (reads & PB_OUT)
-        extend(&n->place->value, step);
+        extend(&n->plan->value, step);
     if (reads & PB_AUX)
-        extend(&n->place->aux, step);
+        extend(&n->plan->aux, step);
 }
 
-/* Gradients are born when the last reader of the value runs backward, and die in the node's
- * own backward step; the first writer overwrites, later ones add. */
+/* A gradient is alive from the backward step of the value's last reader to the node's own backward step.  The first
+ * writer overwrites, later ones add. */
 static void write_gradients(pb_node *n, int step)
 {
     n->add = 0;
@@ -86,11 +78,11 @@ static void write_gradients(pb_node *n, int step)
         if (!(n->want >> k & 1))
             continue;
         pb_node *in = n->in[k];
-        struct pb_slot *p = in->place;
+        struct pb_node_plan *p = in->plan;
         if (p->written)
             n->add |= 1u << k;
         else if (in->op)
-            p->gradient = (pb_span){.from = step, .to = p->backward, .bytes = elements(in) * sizeof(pb_real)};
+            p->gradient = (pb_allocation){.from = step, .to = p->backward, .bytes = elements(in) * sizeof(pb_real)};
         p->written = true;
     }
 }
@@ -99,12 +91,12 @@ static void live_times(pb_graph *g)
 {
     for (int i = 0; i < g->steps; i++)
         if (!g->step[i].backward)
-            begin(g->step[i].node);
-    extend(&g->output->place->value, g->steps);
+            begin_lifetimes(g->step[i].node);
+    extend(&g->output->plan->value, g->steps);
     if (g->loss) {
-        struct pb_slot *p = g->loss->place;
+        struct pb_node_plan *p = g->loss->plan;
         extend(&p->value, g->steps);
-        p->gradient = (pb_span){.from = p->backward, .to = p->backward, .bytes = sizeof(pb_real)};
+        p->gradient = (pb_allocation){.from = p->backward, .to = p->backward, .bytes = sizeof(pb_real)};
         p->written = true;
     }
     for (int i = 0; i < g->steps; i++) {
@@ -120,14 +112,14 @@ static void live_times(pb_graph *g)
 
 /* ---- sharing: a tensor written over another one ----------------------------------------------- */
 
-const pb_span *pb_span_root(const pb_span *s)
+const pb_allocation *pb_allocation_root(const pb_allocation *s)
 {
     while (s->host)
         s = s->host;
     return s;
 }
 
-static void move_into(pb_span *guest, pb_span *host)
+static void move_into(pb_allocation *guest, pb_allocation *host)
 {
     guest->host = host;
     while (host->host)
@@ -141,9 +133,9 @@ static void share_value(pb_node *n)
         pb_node *in = n->in[k];
         if (!(n->op->inplace >> k & 1) || !in || !in->op || elements(in) != elements(n))
             continue;
-        if (in->place->value.to != n->place->forward)
-            continue; /* somebody reads it later */
-        move_into(&n->place->value, &in->place->value);
+        if (in->plan->value.to != n->plan->forward)
+            continue; /* a later step reads it */
+        move_into(&n->plan->value, &in->plan->value);
         return;
     }
 }
@@ -156,12 +148,12 @@ static void share_gradient(pb_node *n)
         unsigned bit = 1u << k;
         if (!(n->op->inplace_grad & bit & n->want) || n->add & bit || !in->op || elements(in) != elements(n))
             continue;
-        move_into(&in->place->gradient, &n->place->gradient);
+        move_into(&in->plan->gradient, &n->plan->gradient);
         return;
     }
 }
 
-static void share(pb_graph *g)
+static void share_memory(pb_graph *g)
 {
     for (int i = 0; i < g->steps; i++) {
         pb_node *n = g->step[i].node;
@@ -172,29 +164,29 @@ static void share(pb_graph *g)
     }
 }
 
-/* ---- offsets: biggest first, each at the lowest place that is free in its time ------------------ */
+/* ---- offsets: the largest first, each at the lowest offset that is free while it is alive ------- */
 
 #define ALIGN 64
 
 static int bigger_first(const void *a, const void *b)
 {
-    const pb_span *x = *(pb_span *const *)a, *y = *(pb_span *const *)b;
+    const pb_allocation *x = *(pb_allocation *const *)a, *y = *(pb_allocation *const *)b;
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? 1 : -1;
     return x->from != y->from ? (x->from > y->from) - (x->from < y->from) : (x->to > y->to) - (x->to < y->to);
 }
 
-static bool together(const pb_span *a, const pb_span *b)
+static bool overlap_in_time(const pb_allocation *a, const pb_allocation *b)
 {
     return a->from <= b->to && b->from <= a->to;
 }
 
-/* `placed` is sorted by offset; puts s into the first gap among those alive with it. */
-static void place(pb_span **placed, size_t *count, pb_span *s)
+/* `placed` is sorted by offset.  Puts s into the first gap between the allocations that are alive with it. */
+static void place_allocation(pb_allocation **placed, size_t *count, pb_allocation *s)
 {
     size_t offset = 0, at;
     for (size_t i = 0; i < *count; i++) {
-        if (!together(placed[i], s))
+        if (!overlap_in_time(placed[i], s))
             continue;
         if (placed[i]->offset >= offset + s->bytes)
             break;
@@ -209,12 +201,12 @@ static void place(pb_span **placed, size_t *count, pb_span *s)
     (*count)++;
 }
 
-static size_t collect_roots(pb_graph *g, pb_span **root)
+static size_t collect_roots(pb_graph *g, pb_allocation **root)
 {
     size_t count = 0;
     for (int i = 0; i < g->steps; i++) {
-        struct pb_slot *p = g->step[i].node->place;
-        pb_span *all[] = {&p->value, &p->gradient, &p->aux};
+        struct pb_node_plan *p = g->step[i].node->plan;
+        pb_allocation *all[] = {&p->value, &p->gradient, &p->aux};
         for (size_t k = 0; k < PB_COUNT(all) && !g->step[i].backward; k++)
             if (all[k]->bytes && !all[k]->host) {
                 all[k]->bytes = (all[k]->bytes + ALIGN - 1) / ALIGN * ALIGN;
@@ -227,12 +219,12 @@ static size_t collect_roots(pb_graph *g, pb_span **root)
 static size_t lay_out(pb_graph *g)
 {
     size_t most = 3 * (size_t)g->steps;
-    pb_span **root = pb_arena_alloc(g->arena, PB_META, most * sizeof *root);
-    pb_span **placed = pb_arena_alloc(g->arena, PB_META, most * sizeof *placed);
+    pb_allocation **root = pb_arena_alloc(g->arena, PB_META, most * sizeof *root);
+    pb_allocation **placed = pb_arena_alloc(g->arena, PB_META, most * sizeof *placed);
     size_t count = collect_roots(g, root), done = 0, top = 0;
     qsort(root, count, sizeof *root, bigger_first);
     for (size_t i = 0; i < count; i++) {
-        place(placed, &done, root[i]);
+        place_allocation(placed, &done, root[i]);
         if (root[i]->offset + root[i]->bytes > top)
             top = root[i]->offset + root[i]->bytes;
     }
@@ -249,7 +241,7 @@ static size_t gradient_bytes(const pb_param *p)
 static void tally_node(pb_graph *g, const pb_node *n, pb_plan *plan)
 {
     if (!n->op) {
-        if (n->needs && g->loss)
+        if (n->requires_grad && g->loss)
             plan->gradients += gradient_bytes(n->param);
         return;
     }
@@ -280,15 +272,15 @@ int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan)
     if (g->failed)
         return -1;
     g->output = output;
-    g->loss = loss && loss->needs ? loss : NULL;
+    g->loss = loss && loss->requires_grad ? loss : NULL;
     if (loss && !g->loss) /* nothing trains: the loss is still wanted as a number */
         g->output = loss;
     pb_graph_eliminate_dead_rows(g);
     if (g->loss)
-        drop_gradients(g);
+        clear_unreached_gradients(g);
     pb_graph_schedule(g);
     live_times(g);
-    share(g);
+    share_memory(g);
     plan->activations = lay_out(g);
     for (size_t i = 0; i < g->nodes; i++)
         tally_node(g, g->node[i], plan);

@@ -157,8 +157,8 @@ static void save_sites(saving *s)
 }
 
 /* A layer's keys or values of one token, with what the method puts in front of them; valid as long as the
- * machine and the arena. */
-static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_executor *machine, int layer, bool values)
+ * executor and the arena. */
+static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_executor *executor, int layer, bool values)
 {
     static const int offset[] = {0, 1};
     pb_graph *g = pb_graph_new(arena, false);
@@ -171,8 +171,8 @@ static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_executor 
     s->method->kv(&b, &s->m->layer[layer].sub[ATTN], &k, &v);
     if (pb_graph_plan(g, values ? v : k, NULL, &plan))
         return NULL;
-    pb_executor_bind(machine, g, &plan);
-    pb_executor_forward(machine, g);
+    pb_executor_bind(executor, g, &plan);
+    pb_executor_forward(executor, g);
     return pb_graph_output(g);
 }
 
@@ -180,11 +180,11 @@ static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_executor 
 static int save_prefix(saving *s)
 {
     pb_arena *arena = pb_arena_new("prefix");
-    pb_executor *machine = pb_executor_new();
+    pb_executor *executor = pb_executor_new();
     int width = pb_model_kv_width(s->m), columns = 2 * s->m->config.layers * width, rc = 0;
     float *out = NULL;
     for (int k = 0; k < 2 * s->m->config.layers && !rc; k++, pb_arena_reset(arena)) {
-        const pb_node *n = with_prefix(s, arena, machine, k / 2, k % 2);
+        const pb_node *n = with_prefix(s, arena, executor, k / 2, k % 2);
         rc = n ? 0 : -1;
         if (n && !out)
             out = pb_tensor_writer_tensor(&s->tensors, s->method->peft->tensors[0].theirs, n->rows - 1, columns, 2);
@@ -192,7 +192,7 @@ static int save_prefix(saving *s)
             pb_to_floats(n->x + (size_t)r * (size_t)width, (size_t)width,
                          out + (size_t)r * (size_t)columns + (size_t)k * (size_t)width);
     }
-    pb_executor_free(machine);
+    pb_executor_free(executor);
     pb_arena_free(arena);
     return rc;
 }

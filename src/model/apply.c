@@ -7,13 +7,13 @@
 struct pb_apply {
     pb_model *model;
     pb_arena *arena;
-    pb_executor *machine;
+    pb_executor *executor;
 };
 
 pb_apply *pb_apply_new(pb_model *m)
 {
     pb_apply *a = pb_alloc(sizeof *a);
-    *a = (pb_apply){.model = m, .arena = pb_arena_new("apply"), .machine = pb_executor_new()};
+    *a = (pb_apply){.model = m, .arena = pb_arena_new("apply"), .executor = pb_executor_new()};
     return a;
 }
 
@@ -21,7 +21,7 @@ void pb_apply_free(pb_apply *a)
 {
     if (!a)
         return;
-    pb_executor_free(a->machine);
+    pb_executor_free(a->executor);
     pb_arena_free(a->arena);
     free(a);
 }
@@ -34,8 +34,8 @@ const pb_node *pb_apply_run(pb_apply *a, const pb_batch *batch)
     pb_graph *g = pb_graph_new(a->arena, false);
     if (pb_model_build(a->model, g, batch, 0, 0, &out) || pb_graph_plan(g, out.logits, NULL, &plan))
         return NULL;
-    pb_executor_bind(a->machine, g, &plan);
-    pb_executor_forward(a->machine, g);
+    pb_executor_bind(a->executor, g, &plan);
+    pb_executor_forward(a->executor, g);
     return pb_graph_output(g);
 }
 

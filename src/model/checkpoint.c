@@ -156,7 +156,7 @@ static int pack(pb_model *m, pb_param *p, pb_precision precision, const pb_array
                     (uintptr_t)a->data % 2 == 0;
     p->packed = packed;
     *packed = (pb_packed){.precision = precision,
-                          .twice = m->base.double_quant && precision == PB_IN_NF4,
+                          .double_quant = m->base.double_quant && precision == PB_IN_NF4,
                           .rows = p->rows,
                           .cols = p->cols,
                           .code = in_place ? a->data : NULL};
@@ -166,8 +166,8 @@ static int pack(pb_model *m, pb_param *p, pb_precision precision, const pb_array
     int rc = pb_array_reals(a, 0, a->count, x);
     if (transposed)
         transpose(p->cols, p->rows, x, turned);
-    size_t bytes = pb_packed_bytes(precision, packed->twice, p->rows, p->cols);
-    *packed = pb_pack(precision, packed->twice, p->rows, p->cols, transposed ? turned : x,
+    size_t bytes = pb_packed_bytes(precision, packed->double_quant, p->rows, p->cols);
+    *packed = pb_pack(precision, packed->double_quant, p->rows, p->cols, transposed ? turned : x,
                       pb_arena_alloc(m->arena, PB_WEIGHTS, bytes));
     free(turned);
     free(x);

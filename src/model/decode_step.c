@@ -9,7 +9,7 @@
 struct pb_decode_step {
     pb_model *model;
     pb_arena *arena;
-    pb_executor *machine;
+    pb_executor *executor;
     pb_graph *graph;
     int *offset, *ids, *position;
     pb_kv_cache **memory;
@@ -21,7 +21,7 @@ struct pb_decode_step {
 pb_decode_step *pb_decode_step_new(pb_model *m)
 {
     pb_decode_step *a = pb_alloc(sizeof *a);
-    *a = (pb_decode_step){.model = m, .arena = pb_arena_new("advance"), .machine = pb_executor_new()};
+    *a = (pb_decode_step){.model = m, .arena = pb_arena_new("advance"), .executor = pb_executor_new()};
     return a;
 }
 
@@ -29,7 +29,7 @@ void pb_decode_step_free(pb_decode_step *a)
 {
     if (!a)
         return;
-    pb_executor_free(a->machine);
+    pb_executor_free(a->executor);
     pb_arena_free(a->arena);
     free(a->offset);
     free(a->ids);
@@ -109,7 +109,7 @@ static int build(pb_decode_step *a)
         a->graph = NULL;
         return -1;
     }
-    pb_executor_bind(a->machine, a->graph, &plan);
+    pb_executor_bind(a->executor, a->graph, &plan);
     return 0;
 }
 
@@ -123,6 +123,6 @@ pb_node *pb_decode_step_run(pb_decode_step *a, int n, const pb_decode_input *tex
         PB_CHECK(a->ids[i] >= 0 && a->ids[i] < a->model->config.vocab);
     if (!same && build(a))
         return NULL;
-    pb_executor_forward(a->machine, a->graph);
+    pb_executor_forward(a->executor, a->graph);
     return (pb_node *)(uintptr_t)pb_graph_output(a->graph);
 }

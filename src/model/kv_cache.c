@@ -52,7 +52,7 @@ void pb_kv_cache_begin(pb_kv_cache *a, const pb_kv_cache *before, int tokens)
     a->end = tokens + (before ? before->end : a->model->extra_tokens);
     for (int l = 0; l < a->model->config.layers && before; l++) {
         a->layer[l].before = &before->layer[l];
-        a->layer[l].places = before->layer[l].places;
+        a->layer[l].positions = before->layer[l].positions;
     }
 }
 
@@ -66,7 +66,7 @@ void pb_kv_cache_copy(pb_kv_cache *to, const pb_kv_cache *from)
         memcpy(p->k, q->k, bytes);
         memcpy(p->v, q->v, bytes);
         p->rows = q->rows;
-        p->places = q->places;
+        p->positions = q->positions;
     }
 }
 
@@ -77,7 +77,7 @@ int pb_kv_cache_rows(const pb_kv_cache *a)
 
 int pb_kv_cache_positions(const pb_kv_cache *a)
 {
-    return a->layer[0].places;
+    return a->layer[0].positions;
 }
 
 /* ---- a held prompt --------------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@ static pb_node *leaf(pb_build *b, pb_param *p)
  * trainable tensor: below, features stay what they are. */
 static pb_node *base_drop(pb_build *b, pb_node *x)
 {
-    return x && x->needs ? pb_drop(b, x, b->dropout) : x;
+    return x && x->requires_grad ? pb_drop(b, x, b->dropout) : x;
 }
 
 /* x itself where there is no such norm. */
@@ -46,7 +46,7 @@ static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
     if (batch->memory) {
         b->memory = batch->memory;
         b->keep = true;
-        return pb_rows_placed(b->graph, batch->sequences, offset, batch->position);
+        return pb_rows_with_positions(b->graph, batch->sequences, offset, batch->position);
     }
     if (!held)
         return pb_rows_whole(b->graph, batch->sequences, offset);
@@ -56,10 +56,10 @@ static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
     for (int s = 0; s < batch->sequences; s++) {
         memory[s] = held;
         for (int r = offset[s]; r < offset[s + 1]; r++)
-            position[r] = held->layer[0].places + r - offset[s];
+            position[r] = held->layer[0].positions + r - offset[s];
     }
     b->memory = memory;
-    return pb_rows_placed(b->graph, batch->sequences, offset, position);
+    return pb_rows_with_positions(b->graph, batch->sequences, offset, position);
 }
 
 /* Positions that sequence s takes, or will take when its text has come to its end. */
@@ -124,12 +124,13 @@ static pb_node *attention(pb_build *b, const pb_identity_result *l, pb_node *q, 
     pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
     if (c->scale_by_layer)
         conf.scale /= l->site[O].layer + 1;
-    if (pb_graph_training(b->graph) && b->dropout > 0 && q && k && v && (q->needs || k->needs || v->needs)) {
+    if (pb_graph_training(b->graph) && b->dropout > 0 && q && k && v &&
+        (q->requires_grad || k->requires_grad || v->requires_grad)) {
         conf.drop = b->dropout;
         conf.key = pb_mix(b->drop_key, b->drops++);
     }
-    conf.past = q ? pasts(b, l, q->set->sequences) : NULL;
-    conf.keep = b->keep;
+    conf.cache = q ? pasts(b, l, q->set->sequences) : NULL;
+    conf.append = b->keep;
     return pb_op_attention(b->graph, q, k, v, conf);
 }
 
@@ -221,7 +222,7 @@ static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, c
     if (batch->last && x->set->count > x->set->sequences)
         x = pb_op_select(b->graph, x, pb_rows_pick(b->graph, x->set, -1));
     else if (x->set->count > text->count)
-        x = pb_op_select(b->graph, x, pb_rows_behind(b->graph, x->set, text));
+        x = pb_op_select(b->graph, x, pb_rows_suffix(b->graph, x->set, text));
     if (batch->target)
         x = pb_op_select(b->graph, x, pb_rows_chosen(b->graph, x->set, batch->target));
     if (m->pool_w) {

@@ -140,7 +140,7 @@ size_t pb_model_weight_bytes(const pb_model *m)
     size_t bytes = 0;
     for (size_t i = 0; i < m->params; i++) {
         const pb_param *p = m->param[i];
-        bytes += p->packed ? pb_packed_bytes(p->packed->precision, p->packed->twice, p->rows, p->cols)
+        bytes += p->packed ? pb_packed_bytes(p->packed->precision, p->packed->double_quant, p->rows, p->cols)
                            : (size_t)p->rows * (size_t)p->cols * sizeof(pb_real);
     }
     return bytes;

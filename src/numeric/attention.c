@@ -71,7 +71,8 @@ static void scores(const pb_attention_shape *s, int rows, int parts, const pb_at
                    pb_real *p)
 {
     for (int i = 0; i < parts; p += part[i++].rows)
-        pb_gemm_plain(false, true, rows, part[i].rows, s->hd, s->scale, q, s->ldq, part[i].k, s->ldk, 0, p, s->nk);
+        pb_gemm_plain(rows, part[i].rows, s->hd, s->scale, pb_as_stored(q, s->ldq), pb_transposed(part[i].k, s->ldk),
+                      false, p, s->nk);
 }
 
 /* o[rows,hd] = p v */
@@ -82,7 +83,8 @@ static void mixed(const pb_attention_shape *s, int rows, int parts, const pb_att
     for (int i = 0; i < parts; p += part[i++].rows) {
         if (part[i].rows == 0 && parts > 1)
             continue;
-        pb_gemm_plain(false, false, rows, s->hd, part[i].rows, 1, p, s->nk, part[i].v, s->ldk, add, o, s->ldo);
+        pb_gemm_plain(rows, s->hd, part[i].rows, 1, pb_as_stored(p, s->nk), pb_as_stored(part[i].v, s->ldk), add, o,
+                      s->ldo);
         add = true;
     }
 }
@@ -122,36 +124,41 @@ static void clear_rows(const pb_attention_shape *s, pb_real *dk)
         memset(dk + (size_t)j * (size_t)s->ldk, 0, (size_t)s->hd * sizeof *dk);
 }
 
-void pb_attention_backward(const pb_attention_shape *s, const pb_real *q, const pb_real *k, const pb_real *v,
-                           const pb_real *o, const pb_real *lse, const pb_real *go, pb_real *dq, bool add_q,
-                           pb_real *dk, bool add_k, pb_real *dv, bool add_v, pb_real *scratch)
+/* The gradients through queries i0 .. i0+rows-1; p and dp [rows,nk] are scratch. */
+static void tile_backward(const pb_attention_shape *s, const pb_attention_gradients *t, int i0, int rows, pb_real *p,
+                          pb_real *dp)
 {
-    if (s->nq == 0) { /* nobody asked */
-        clear_rows(s, add_k ? NULL : dk);
-        clear_rows(s, add_v ? NULL : dv);
+    const pb_real *qi = t->q + (size_t)i0 * (size_t)s->ldq, *gi = t->go + (size_t)i0 * (size_t)s->ldo;
+    pb_gemm_plain(rows, s->nk, s->hd, s->scale, pb_as_stored(qi, s->ldq), pb_transposed(t->k, s->ldk), false, p, s->nk);
+    for (int i = 0; i < rows; i++)
+        exp_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, t->lse[i0 + i]);
+    const pb_real *kept = s->drop > 0 ? dp : p;
+    drop_rows(s, i0, rows, p, dp);
+    if (t->dv)
+        pb_gemm_plain(s->nk, s->hd, rows, 1, pb_transposed(kept, s->nk), pb_as_stored(gi, s->ldo), t->add_v || i0,
+                      t->dv, s->ldk);
+    if (!t->dq && !t->dk)
+        return;
+    pb_gemm_plain(rows, s->nk, s->hd, 1, pb_as_stored(gi, s->ldo), pb_transposed(t->v, s->ldk), false, dp, s->nk);
+    drop_rows(s, i0, rows, dp, dp);
+    score_gradient(s, i0, rows, t->o, t->go, p, dp);
+    if (t->dq)
+        pb_gemm_plain(rows, s->hd, s->nk, 1, pb_as_stored(dp, s->nk), pb_as_stored(t->k, s->ldk), t->add_q,
+                      t->dq + (size_t)i0 * (size_t)s->ldq, s->ldq);
+    if (t->dk)
+        pb_gemm_plain(s->nk, s->hd, rows, 1, pb_transposed(dp, s->nk), pb_as_stored(qi, s->ldq), t->add_k || i0, t->dk,
+                      s->ldk);
+}
+
+void pb_attention_backward(const pb_attention_shape *s, const pb_attention_gradients *t, pb_real *scratch)
+{
+    if (s->nq == 0) { /* no query: the gradients of keys and values are zero */
+        clear_rows(s, t->add_k ? NULL : t->dk);
+        clear_rows(s, t->add_v ? NULL : t->dv);
     }
     pb_real *p = scratch, *dp = scratch + (size_t)smaller(s->nq, TILE) * (size_t)s->nk;
-    for (int i0 = 0; i0 < s->nq; i0 += TILE) {
-        int rows = smaller(TILE, s->nq - i0);
-        const pb_real *qi = q + (size_t)i0 * (size_t)s->ldq, *gi = go + (size_t)i0 * (size_t)s->ldo;
-        pb_gemm_plain(false, true, rows, s->nk, s->hd, s->scale, qi, s->ldq, k, s->ldk, 0, p, s->nk);
-        for (int i = 0; i < rows; i++)
-            exp_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, lse[i0 + i]);
-        const pb_real *kept = s->drop > 0 ? dp : p;
-        drop_rows(s, i0, rows, p, dp);
-        if (dv)
-            pb_gemm_plain(true, false, s->nk, s->hd, rows, 1, kept, s->nk, gi, s->ldo, add_v || i0, dv, s->ldk);
-        if (!dq && !dk)
-            continue;
-        pb_gemm_plain(false, true, rows, s->nk, s->hd, 1, gi, s->ldo, v, s->ldk, 0, dp, s->nk);
-        drop_rows(s, i0, rows, dp, dp);
-        score_gradient(s, i0, rows, o, go, p, dp);
-        if (dq)
-            pb_gemm_plain(false, false, rows, s->hd, s->nk, 1, dp, s->nk, k, s->ldk, add_q,
-                          dq + (size_t)i0 * (size_t)s->ldq, s->ldq);
-        if (dk)
-            pb_gemm_plain(true, false, s->nk, s->hd, rows, 1, dp, s->nk, qi, s->ldq, add_k || i0, dk, s->ldk);
-    }
-    uint64_t products = 1 + (dq || dk) + (dq != NULL) + (dk != NULL) + (dv != NULL);
+    for (int i0 = 0; i0 < s->nq; i0 += TILE)
+        tile_backward(s, t, i0, smaller(TILE, s->nq - i0), p, dp);
+    uint64_t products = 1 + (t->dq || t->dk) + (t->dq != NULL) + (t->dk != NULL) + (t->dv != NULL);
     pb_flops_add(products * 2 * (uint64_t)s->hd * pairs(s));
 }

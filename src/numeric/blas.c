@@ -22,31 +22,31 @@ void pb_flops_add(uint64_t more)
     flops += more;
 }
 
-void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
-                   int ldb, pb_real beta, pb_real *c, int ldc)
+static void multiply(const pb_gemm_args *g)
 {
-    if (m == 0 || n == 0)
+    const CBLAS_TRANSPOSE ta = g->a.transposed ? CblasTrans : CblasNoTrans;
+    const CBLAS_TRANSPOSE tb = g->b.transposed ? CblasTrans : CblasNoTrans;
+    if (g->k > 0 && (pb_gemm_rounded(g) || pb_gemm_skinny(g) || pb_gemm_own(g)))
         return;
 #ifdef PB_REAL_DOUBLE
-    if (k > 0 && pb_gemm_skinny(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc))
-        return;
-    cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda,
-                b, ldb, beta, c, ldc);
+    cblas_dgemm(CblasRowMajor, ta, tb, g->m, g->n, g->k, g->alpha, g->a.x, g->a.ld, g->b.x, g->b.ld, g->add, g->c,
+                g->ldc);
 #else
-    if (k > 0 && (pb_gemm_rounded(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc) ||
-                  pb_gemm_skinny(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc) ||
-                  pb_gemm_own(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta != 0, c, ldc)))
-        return;
-    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda,
-                b, ldb, beta, c, ldc);
+    cblas_sgemm(CblasRowMajor, ta, tb, g->m, g->n, g->k, g->alpha, g->a.x, g->a.ld, g->b.x, g->b.ld, g->add, g->c,
+                g->ldc);
 #endif
 }
 
-void pb_gemm(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b, int ldb,
-             pb_real beta, pb_real *c, int ldc)
+void pb_gemm_plain(int m, int n, int k, pb_real alpha, pb_operand a, pb_operand b, bool add, pb_real *c, int ldc)
+{
+    if (m > 0 && n > 0)
+        multiply(&(pb_gemm_args){m, n, k, alpha, a, b, add, c, ldc});
+}
+
+void pb_gemm(int m, int n, int k, pb_real alpha, pb_operand a, pb_operand b, bool add, pb_real *c, int ldc)
 {
     flops += 2 * (uint64_t)m * (uint64_t)n * (uint64_t)k;
-    pb_gemm_plain(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    pb_gemm_plain(m, n, k, alpha, a, b, add, c, ldc);
 }
 
 bool pb_gemm_bf16(bool on)
@@ -116,7 +116,7 @@ static void multiply_for_a_while(void *ctx, int thread)
     pb_real *a = pb_alloc((RATE_M * RATE_K + RATE_N * RATE_K + RATE_M * RATE_N) * sizeof(pb_real));
     pb_real *b = a + RATE_M * RATE_K, *c = b + RATE_N * RATE_K;
     do {
-        pb_gemm_plain(false, true, RATE_M, RATE_N, RATE_K, 1, a, RATE_K, b, RATE_K, 0, c, RATE_N);
+        pb_gemm_plain(RATE_M, RATE_N, RATE_K, 1, pb_as_stored(a, RATE_K), pb_transposed(b, RATE_K), false, c, RATE_N);
         r->done[thread]++;
     } while (pb_clock() < r->until);
     free(a);

@@ -192,34 +192,34 @@ static void multiply_panel(tile t, int m)
     }
 }
 
-static void by_panels(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, size_t lda, const float *b,
-                      size_t ldb, bool add, float *c, size_t ldc)
+static void by_panels(const pb_gemm_args *g)
 {
     static _Thread_local _Alignas(64) float panel[DEPTH * PANEL];
-    const size_t row_step = ta ? 1 : lda, step = ta ? lda : 1;
-    for (int p = 0; p < k; p += DEPTH)
-        for (int j = 0; j < n; j += PANEL) {
-            int depth = k - p < DEPTH ? k - p : DEPTH, cols = n - j < PANEL ? n - j : PANEL;
-            if (tb)
-                pack_transposed(cols, depth, b + (size_t)j * ldb + p, ldb, panel);
+    const size_t lda = (size_t)g->a.ld, ldb = (size_t)g->b.ld;
+    const size_t row_step = g->a.transposed ? 1 : lda, step = g->a.transposed ? lda : 1;
+    for (int p = 0; p < g->k; p += DEPTH)
+        for (int j = 0; j < g->n; j += PANEL) {
+            int depth = g->k - p < DEPTH ? g->k - p : DEPTH, cols = g->n - j < PANEL ? g->n - j : PANEL;
+            if (g->b.transposed)
+                pack_transposed(cols, depth, g->b.x + (size_t)j * ldb + p, ldb, panel);
             else
-                pack_straight(cols, depth, b + (size_t)p * ldb + j, ldb, panel);
+                pack_straight(cols, depth, g->b.x + (size_t)p * ldb + j, ldb, panel);
             multiply_panel((tile){.k = depth,
                                   .cols = cols,
-                                  .a = a + (size_t)p * step,
+                                  .a = g->a.x + (size_t)p * step,
                                   .row_step = row_step,
                                   .step = step,
                                   .b = panel,
-                                  .c = c + j,
-                                  .ldc = ldc,
-                                  .alpha = alpha,
-                                  .add = add || p > 0},
-                           m);
+                                  .c = g->c + j,
+                                  .ldc = (size_t)g->ldc,
+                                  .alpha = g->alpha,
+                                  .add = g->add || p > 0},
+                           g->m);
         }
 }
 
-/* Asks for what comes next: its rows are too short for the CPU to see where memory goes on. */
-static void ask_for(int rows, int k, const float *b, size_t ldb)
+/* Prefetches rows of B that are read next: they are too short for the hardware prefetcher. */
+static void prefetch_rows(int rows, int k, const float *b, size_t ldb)
 {
     for (int r = 0; r < rows; r++)
         for (int p = 0; p < k; p += LANES)
@@ -228,56 +228,57 @@ static void ask_for(int rows, int k, const float *b, size_t ldb)
 
 /* Few rows, B stored transposed (a weight): packing B would cost as much as the product.  So C^T = B A^T
  * is computed: A is packed, and B is read where it lies, once. */
-static void by_rows_of_b(int m, int n, int k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
-                         bool add, float *c, size_t ldc)
+static void by_rows_of_b(const pb_gemm_args *g)
 {
     static _Thread_local _Alignas(64) float panel[DEPTH * PANEL];
+    const size_t ldb = (size_t)g->b.ld, ldc = (size_t)g->ldc;
     float part[ROWS * PANEL];
-    for (int p = 0; p < k; p += DEPTH) {
-        int depth = k - p < DEPTH ? k - p : DEPTH;
-        pack_transposed(m, depth, a + p, lda, panel);
-        for (int j = 0; j < n; j += ROWS) {
-            int rows = n - j < ROWS ? n - j : ROWS;
-            ask_for(n - j - rows < ROWS ? n - j - rows : ROWS, depth, b + (size_t)(j + rows) * ldb + p, ldb);
+    for (int p = 0; p < g->k; p += DEPTH) {
+        int depth = g->k - p < DEPTH ? g->k - p : DEPTH;
+        pack_transposed(g->m, depth, g->a.x + p, (size_t)g->a.ld, panel);
+        for (int j = 0; j < g->n; j += ROWS) {
+            int left = g->n - j, rows = left < ROWS ? left : ROWS;
+            prefetch_rows(left - rows < ROWS ? left - rows : ROWS, depth, g->b.x + (size_t)(j + rows) * ldb + p, ldb);
             multiply_panel((tile){.k = depth,
-                                  .cols = m,
-                                  .a = b + (size_t)j * ldb + p,
+                                  .cols = g->m,
+                                  .a = g->b.x + (size_t)j * ldb + p,
                                   .row_step = ldb,
                                   .step = 1,
                                   .b = panel,
                                   .c = part,
                                   .ldc = PANEL,
-                                  .alpha = alpha},
+                                  .alpha = g->alpha},
                            rows);
-            for (int i = 0; i < m; i++)
+            for (int i = 0; i < g->m; i++)
                 for (int r = 0; r < rows; r++) {
-                    float *to = c + (size_t)i * ldc + j + r;
-                    *to = part[r * PANEL + i] + (add || p ? *to : 0);
+                    float *to = g->c + (size_t)i * ldc + j + r;
+                    *to = part[r * PANEL + i] + (g->add || p ? *to : 0);
                 }
         }
     }
 }
 
-bool pb_gemm_own(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
-                 bool add, float *c, int ldc)
+bool pb_gemm_own(const pb_gemm_args *g)
 {
-    if (tb && !ta && m <= PANEL) {
-        by_rows_of_b(m, n, k, alpha, a, (size_t)lda, b, (size_t)ldb, add, c, (size_t)ldc);
+    if (g->b.transposed && !g->a.transposed && g->m <= PANEL) {
+        by_rows_of_b(g);
         return true;
     }
-    for (int i = 0; i < m; i += TALL)
-        by_panels(ta, tb, m - i < TALL ? m - i : TALL, n, k, alpha, a + (size_t)i * (ta ? 1 : (size_t)lda), (size_t)lda,
-                  b, (size_t)ldb, add, c + (size_t)i * (size_t)ldc, (size_t)ldc);
+    for (int i = 0; i < g->m; i += TALL) {
+        pb_gemm_args part = *g;
+        part.m = g->m - i < TALL ? g->m - i : TALL;
+        part.a.x += (size_t)i * (g->a.transposed ? 1 : (size_t)g->a.ld);
+        part.c += (size_t)i * (size_t)g->ldc;
+        by_panels(&part);
+    }
     return true;
 }
 
 #else
 
-bool pb_gemm_own(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
-                 bool add, float *c, int ldc)
+bool pb_gemm_own(const pb_gemm_args *g)
 {
-    (void)ta, (void)tb, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b, (void)ldb, (void)add;
-    (void)c, (void)ldc;
+    (void)g;
     return false;
 }
 

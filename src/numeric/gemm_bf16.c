@@ -277,31 +277,30 @@ TILES static void configure_tiles(void)
     _tile_loadconfig(&shape);
 }
 
-bool pb_gemm_rounded(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
-                     int ldb, bool add, float *c, int ldc)
+bool pb_gemm_rounded(const pb_gemm_args *g)
 {
     static _Thread_local _Alignas(64) uint32_t packed[B_PAIRS];
     if (unit == PB_BF16_NONE)
         return false;
     if (unit == PB_BF16_AMX)
         configure_tiles();
-    const operand left = {.x = a, .ld = (size_t)lda, .along = !ta};
-    const operand right = {.x = b, .ld = (size_t)ldb, .along = tb, .paired = true};
-    for (int p = 0; p < k; p += DEPTH) {
-        int depth = smaller(DEPTH, k - p), most = B_PAIRS / PAIRS / tiles_of(depth, INNER) / 2 * SIDE;
-        for (int j = 0; j < n; j += most) {
-            int width = smaller(most, n - j);
+    const operand left = {.x = g->a.x, .ld = (size_t)g->a.ld, .along = !g->a.transposed};
+    const operand right = {.x = g->b.x, .ld = (size_t)g->b.ld, .along = g->b.transposed, .paired = true};
+    for (int p = 0; p < g->k; p += DEPTH) {
+        int depth = smaller(DEPTH, g->k - p), most = B_PAIRS / PAIRS / tiles_of(depth, INNER) / 2 * SIDE;
+        for (int j = 0; j < g->n; j += most) {
+            int width = smaller(most, g->n - j);
             pack(&right, j, width, p, depth, packed);
             multiply_part(&left, packed,
-                          &(part){.m = m,
+                          &(part){.m = g->m,
                                   .j = j,
                                   .width = width,
                                   .p = p,
                                   .depth = depth,
-                                  .alpha = alpha,
-                                  .c = c,
-                                  .ldc = (size_t)ldc,
-                                  .add = add});
+                                  .alpha = g->alpha,
+                                  .c = g->c,
+                                  .ldc = (size_t)g->ldc,
+                                  .add = g->add});
         }
     }
     return true;
@@ -335,11 +334,9 @@ bool pb_bf16_choose(pb_bf16_unit which)
 
 #else
 
-bool pb_gemm_rounded(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
-                     int ldb, bool add, float *c, int ldc)
+bool pb_gemm_rounded(const pb_gemm_args *g)
 {
-    (void)ta, (void)tb, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b, (void)ldb, (void)add;
-    (void)c, (void)ldc;
+    (void)g;
     return false;
 }
 

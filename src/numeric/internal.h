@@ -1,35 +1,44 @@
-/* internal: shared by the kernels.  Not for others. */
+/* internal: what the kernels share, for the files of this folder. */
 #ifndef PB_NUMERIC_INTERNAL_H
 #define PB_NUMERIC_INTERNAL_H
 
-#include "base/base.h"
+#include "numeric/blas.h"
 
-/* pb_gemm without the tally: for kernels that count their own FLOPs. */
-void pb_gemm_plain(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
-                   int ldb, pb_real beta, pb_real *c, int ldc);
+/* pb_gemm() without counting, for kernels that count their FLOPs themselves. */
+void pb_gemm_plain(int m, int n, int k, pb_real alpha, pb_operand a, pb_operand b, bool add, pb_real *c, int ldc);
 
-/* skinny.c: the same with at most PB_FEW rows on the left, none of them transposed, C added to or overwritten.
- * Returns false, and does nothing, for any other product. */
-enum { PB_FEW = 8 };
-bool pb_gemm_skinny(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
-                    int ldb, bool add, pb_real *c, int ldc);
+/* The arguments of pb_gemm(), for the kernels that it chooses from. */
+typedef struct pb_gemm_args {
+    int m, n, k;
+    pb_real alpha;
+    pb_operand a, b;
+    bool add;
+    pb_real *c;
+    int ldc;
+} pb_gemm_args;
 
-/* y[m,n] = x[m,k] W^T, and y if `add`; W [n,k] in bf16, m at most PB_FEW.  false: as above, or this CPU or build has no
- * such kernel. */
+/* The most rows of a skinny product. */
+enum { PB_SKINNY_ROWS = 8 };
+
+/* skinny.c: products with at most PB_SKINNY_ROWS rows of A, which is not transposed.  Returns false and does nothing
+ * for any other product. */
+bool pb_gemm_skinny(const pb_gemm_args *g);
+
+/* skinny.c: y[m,n] = x[m,k] W^T, added to y if `add`, with W [n,k] in bf16 and m at most PB_SKINNY_ROWS.  Returns false
+ * and does nothing if m is larger or this CPU or build has no such kernel. */
 bool pb_bf16_skinny(const uint16_t *code, int m, int n, int k, const pb_real *x, int ldx, bool add, pb_real *y,
                     int ldy);
 
-/* gemm.c: the same in float, C added to or overwritten.  false: this CPU or build has no such
- * kernel, and nothing was done. */
-bool pb_gemm_own(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
-                 bool add, float *c, int ldc);
+/* gemm.c: any product in fp32.  Returns false and does nothing if this CPU or build has no such kernel. */
+bool pb_gemm_own(const pb_gemm_args *g);
 
-/* gemm_bf16.c: the same with operands rounded to bf16.  false: that is switched off. */
-bool pb_gemm_rounded(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
-                     int ldb, bool add, float *c, int ldc);
+/* gemm_bf16.c: any product with operands rounded to bf16.  Returns false and does nothing if that is switched off. */
+bool pb_gemm_rounded(const pb_gemm_args *g);
 
-/* What multiplies there; NONE switches it off.  false: this CPU or build lacks it, and nothing has changed. */
+/* The instructions that pb_gemm_rounded() multiplies with; PB_BF16_NONE switches it off. */
 typedef enum pb_bf16_unit { PB_BF16_NONE, PB_BF16_AVX512, PB_BF16_AMX } pb_bf16_unit;
+
+/* Chooses them.  Returns false and changes nothing if this CPU or build lacks them. */
 bool pb_bf16_choose(pb_bf16_unit which);
 
 #endif

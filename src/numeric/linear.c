@@ -15,7 +15,7 @@ void pb_linear(int m, int n, int k, const pb_real *x, int ldx, const pb_real *w,
 {
     if (b)
         set_rows(m, n, b, y, ldy);
-    pb_gemm(false, true, m, n, k, 1, x, ldx, w, k, b ? 1 : 0, y, ldy);
+    pb_gemm(m, n, k, 1, pb_as_stored(x, ldx), pb_transposed(w, k), b != NULL, y, ldy);
 }
 
 void pb_linear_columns(int m, int k, int j0, int j1, const pb_real *x, int ldx, const pb_real *w, const pb_real *b,

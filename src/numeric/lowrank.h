@@ -1,5 +1,4 @@
-/* lowrank: parts of a matrix that lie in a few directions, taken away from it.  Over LAPACK (lowrank.c is the
- * only caller of it). */
+/* lowrank: subtracting low-rank parts from a matrix, by LAPACK. */
 #ifndef PB_LOWRANK_H
 #define PB_LOWRANK_H
 

@@ -57,12 +57,12 @@ static size_t scales(pb_precision precision, int rows, int cols)
     return precision == PB_IN_INT8 ? (size_t)rows : precision == PB_IN_NF4 ? (size_t)rows * up(cols, BLOCK) : 0;
 }
 
-size_t pb_packed_bytes(pb_precision precision, bool twice, int rows, int cols)
+size_t pb_packed_bytes(pb_precision precision, bool double_quant, int rows, int cols)
 {
     if (precision == PB_IN_FP32)
         return (size_t)rows * (size_t)cols * 4;
     size_t n = scales(precision, rows, cols);
-    bool small = twice && precision == PB_IN_NF4;
+    bool small = double_quant && precision == PB_IN_NF4;
     return code_bytes(precision, rows, cols) + (small ? round4(n) + 4 * ((n + SCALES - 1) / SCALES) : 4 * n);
 }
 
@@ -132,19 +132,19 @@ static void pack_scales(size_t n, const float *scale, signed char *code, float *
 
 static float scale_at(const pb_packed *p, size_t i)
 {
-    return p->twice ? p->mean + p->step[i / SCALES] * (float)p->scale_code[i] : p->scale[i];
+    return p->double_quant ? p->mean + p->step[i / SCALES] * (float)p->scale_code[i] : p->scale[i];
 }
 
 static void pack_all_nf4(pb_packed *p, const pb_real *x, unsigned char *code, float *behind)
 {
     size_t blocks = up(p->cols, BLOCK), n = (size_t)p->rows * blocks, bytes = up(p->cols, GROUP) * (GROUP / 2);
-    float *scale = p->twice ? pb_alloc((n + 1) * sizeof *scale) : behind;
+    float *scale = p->double_quant ? pb_alloc((n + 1) * sizeof *scale) : behind;
     for (size_t i = 0; i < n; i++) {
         int r = (int)(i / blocks), c = (int)(i % blocks) * BLOCK;
         scale[i] = largest(x + (size_t)r * (size_t)p->cols + c, p->cols - c < BLOCK ? p->cols - c : BLOCK);
     }
     p->scale = scale;
-    if (p->twice) {
+    if (p->double_quant) {
         signed char *codes = (signed char *)behind;
         float *step = (float *)(void *)(codes + round4(n));
         pack_scales(n, scale, codes, step, &p->mean);
@@ -155,16 +155,19 @@ static void pack_all_nf4(pb_packed *p, const pb_real *x, unsigned char *code, fl
     }
     for (int r = 0; r < p->rows; r++)
         pack_nf4(p->cols, x + (size_t)r * (size_t)p->cols, scale + (size_t)r * blocks, code + (size_t)r * bytes);
-    if (p->twice) {
+    if (p->double_quant) {
         free(scale);
         p->scale = NULL;
     }
 }
 
-pb_packed pb_pack(pb_precision precision, bool twice, int rows, int cols, const pb_real *x, void *memory)
+pb_packed pb_pack(pb_precision precision, bool double_quant, int rows, int cols, const pb_real *x, void *memory)
 {
-    pb_packed p = {
-        .precision = precision, .twice = twice && precision == PB_IN_NF4, .rows = rows, .cols = cols, .code = memory};
+    pb_packed p = {.precision = precision,
+                   .double_quant = double_quant && precision == PB_IN_NF4,
+                   .rows = rows,
+                   .cols = cols,
+                   .code = memory};
     float *behind = (float *)(void *)((char *)memory + code_bytes(precision, rows, cols));
     size_t n = (size_t)rows * (size_t)cols;
     PB_CHECK(precision != PB_IN_FP32);
@@ -274,7 +277,7 @@ void pb_packed_linear(const pb_packed *p, int m, int j0, int j1, const pb_real *
     int deep = piece(p->cols);
     if (b)
         set_rows(m, j0, j1, b, y, ldy);
-    if (p->precision == PB_IN_BF16 && m <= PB_FEW &&
+    if (p->precision == PB_IN_BF16 && m <= PB_SKINNY_ROWS &&
         pb_bf16_skinny((const uint16_t *)p->code + (size_t)j0 * (size_t)p->cols, m, j1 - j0, p->cols, x, ldx, b != NULL,
                        y + j0, ldy)) {
         pb_flops_add(2 * (uint64_t)m * (uint64_t)(j1 - j0) * (uint64_t)p->cols);
@@ -284,7 +287,7 @@ void pb_packed_linear(const pb_packed *p, int m, int j0, int j1, const pb_real *
         for (int j = j0; j < j1; j += WIDE) {
             int rows = smaller(WIDE, j1 - j), cols = smaller(deep, p->cols - c);
             pb_unpack(p, j, j + rows, c, c + cols, tile, cols);
-            pb_gemm(false, true, m, rows, cols, 1, x + c, ldx, tile, cols, b || c > 0, y + j, ldy);
+            pb_gemm(m, rows, cols, 1, pb_as_stored(x + c, ldx), pb_transposed(tile, cols), b || c > 0, y + j, ldy);
         }
 }
 
@@ -297,6 +300,6 @@ void pb_packed_backward(const pb_packed *p, int m, int c0, int c1, const pb_real
         for (int c = c0; c < c1; c += WIDE) {
             int rows = smaller(deep, p->rows - r), cols = smaller(WIDE, c1 - c);
             pb_unpack(p, r, r + rows, c, c + cols, tile, cols);
-            pb_gemm(false, false, m, cols, rows, 1, dy + r, ldy, tile, cols, add || r > 0, dx + c, ldx);
+            pb_gemm(m, cols, rows, 1, pb_as_stored(dy + r, ldy), pb_as_stored(tile, cols), add || r > 0, dx + c, ldx);
         }
 }

@@ -5,7 +5,7 @@
 
 void pb_add_product(pb_real *w, int rows, int cols, double scale, const pb_real *B, const pb_real *A, int rank)
 {
-    pb_gemm(false, false, rows, cols, rank, (pb_real)scale, B, rank, A, cols, 1, w, cols);
+    pb_gemm(rows, cols, rank, (pb_real)scale, pb_as_stored(B, rank), pb_as_stored(A, cols), true, w, cols);
 }
 
 void pb_scale_rows(pb_real *w, int rows, int cols, const pb_real *factor)

@@ -9,12 +9,10 @@
 #include <immintrin.h>
 #endif
 
-#include "numeric/packed.h"
-
 enum { BYTES = 64, LANES = BYTES / (int)sizeof(pb_real) };
-enum { MOST = PB_FEW }; /* rows of A                                     */
-enum { DEEP = 4096 };   /* inner elements of split rows                  */
-enum { ACROSS = 4 };    /* vectors of C's columns at a time, B straight  */
+enum { MOST = PB_SKINNY_ROWS }; /* rows of A                                     */
+enum { DEEP = 4096 };           /* inner elements of split rows                  */
+enum { ACROSS = 4 };            /* vectors of C's columns at a time, B straight  */
 
 typedef pb_real vec __attribute__((vector_size(BYTES), aligned(sizeof(pb_real))));
 
@@ -176,13 +174,13 @@ static void multiply_straight(const job *t)
     combine_rest(t, j);
 }
 
-bool pb_gemm_skinny(bool ta, bool tb, int m, int n, int k, pb_real alpha, const pb_real *a, int lda, const pb_real *b,
-                    int ldb, bool add, pb_real *c, int ldc)
+bool pb_gemm_skinny(const pb_gemm_args *g)
 {
-    if (ta || m > MOST)
+    if (g->a.transposed || g->m > MOST)
         return false;
-    const job t = {m, n, k, alpha, a, (size_t)lda, b, (size_t)ldb, add, c, (size_t)ldc};
-    if (tb)
+    const job t = {g->m,   g->n, g->k,          g->alpha, g->a.x, (size_t)g->a.ld, g->b.x, (size_t)g->b.ld,
+                   g->add, g->c, (size_t)g->ldc};
+    if (g->b.transposed)
         multiply_transposed(&t);
     else
         multiply_straight(&t);

@@ -56,7 +56,7 @@ typedef struct school {
     pb_model *model;
     pb_lessons lessons;
     pb_arena *run, *step; /* gradients and moments; a batch's graph */
-    pb_executor *machine;
+    pb_executor *executor;
     pb_optim *optim;
     pb_progress_state at;
     int *order, pieces; /* of the epoch        */
@@ -81,8 +81,8 @@ static int examine(school *s, const int *piece, int n, double *nats, double *ask
         return 0;
     if (pb_model_build(s->model, g, &batch, 0, 0, &out) || pb_graph_plan(g, out.loss, out.loss, &plan))
         return -1;
-    pb_executor_bind(s->machine, g, &plan);
-    pb_executor_forward(s->machine, g);
+    pb_executor_bind(s->executor, g, &plan);
+    pb_executor_forward(s->executor, g);
     int count = 0;
     for (int i = 0; i < batch.offset[n]; i++)
         count += batch.target[i] >= 0;
@@ -185,10 +185,10 @@ static int take_step(school *s, int *piece)
     if (pb_lessons_batch(&s->lessons, &s->corpus->train, &lesson, &batch) ||
         pb_model_build(s->model, g, &batch, o->dropout, key, &out) || pb_graph_plan(g, out.loss, out.loss, &plan))
         return -1;
-    pb_executor_bind(s->machine, g, &plan);
-    pb_executor_forward(s->machine, g);
+    pb_executor_bind(s->executor, g, &plan);
+    pb_executor_forward(s->executor, g);
     double loss = (double)pb_graph_loss(g)->x[0];
-    pb_executor_backward(s->machine, g);
+    pb_executor_backward(s->executor, g);
     pb_train_options schedule = {.lr = o->lr, .warmup = o->warmup, .schedule = PB_COSINE_RATE};
     double norm = pb_optim_step(s->optim, pb_optim_rate(&schedule, (int)(share(s) * RATE_STEPS), RATE_STEPS));
     if (!isfinite(loss) || !isfinite(norm))
@@ -273,7 +273,7 @@ static int finish(school *s)
 
 int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_watch *watch, pb_pretrained *out)
 {
-    school s = {.o = o, .corpus = c, .watch = watch, .out = out, .machine = pb_executor_new()};
+    school s = {.o = o, .corpus = c, .watch = watch, .out = out, .executor = pb_executor_new()};
     s.lessons = (pb_lessons){.objective = (pb_objective)o->objective,
                              .pieces = o->pieces,
                              .masked = o->masked,
@@ -300,7 +300,7 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
         pb_lessons_stop(&s.lessons);
     pb_model_free(s.lessons.teacher);
     pb_model_free(s.model);
-    pb_executor_free(s.machine);
+    pb_executor_free(s.executor);
     pb_arena_free(s.run);
     pb_arena_free(s.step);
     return rc;

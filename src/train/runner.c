@@ -47,8 +47,8 @@ int pb_runner_plan(pb_runner *r, pb_split split, const int *item, int n, bool tr
 
 static const pb_real *run_planned(pb_runner *r)
 {
-    pb_executor_bind(r->machine, r->graph, &r->plan);
-    pb_executor_forward(r->machine, r->graph);
+    pb_executor_bind(r->executor, r->graph, &r->plan);
+    pb_executor_forward(r->executor, r->graph);
     return pb_graph_output(r->graph)->x;
 }
 
@@ -69,7 +69,7 @@ int pb_runner_run(pb_runner *r, pb_split split, const int *item, int n, bool tra
         return -1;
     run_planned(r);
     if (pb_graph_loss(r->graph))
-        pb_executor_backward(r->machine, r->graph);
+        pb_executor_backward(r->executor, r->graph);
     return 0;
 }
 
@@ -117,13 +117,13 @@ int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena,
 
 pb_runner pb_runner_start(pb_model *m, const pb_encoded *f, bool features)
 {
-    pb_runner r = {.model = m, .form = f, .arena = pb_arena_new("step"), .machine = pb_executor_new()};
+    pb_runner r = {.model = m, .form = f, .arena = pb_arena_new("step"), .executor = pb_executor_new()};
     r.feature_size = features ? feature_size(&r) : 0;
     return r;
 }
 
 void pb_runner_stop(pb_runner *r)
 {
-    pb_executor_free(r->machine);
+    pb_executor_free(r->executor);
     pb_arena_free(r->arena);
 }

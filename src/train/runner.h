@@ -14,7 +14,7 @@ typedef struct pb_runner {
     pb_model *model;
     const pb_encoded *form;
     pb_arena *arena; /* of one batch's graph                                   */
-    pb_executor *machine;
+    pb_executor *executor;
     pb_graph *graph; /* the batch at hand                                      */
     pb_outputs outputs;
     pb_plan plan;                  /* of the batch at hand                                   */

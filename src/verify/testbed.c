@@ -8,7 +8,7 @@
 
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed)
 {
-    *p = (pb_testbed){.arena = pb_arena_new("probe"), .machine = pb_executor_new()};
+    *p = (pb_testbed){.arena = pb_arena_new("probe"), .executor = pb_executor_new()};
     int rc = pb_attached_parse(spec, p->part, &p->parts);
     p->model = rc ? NULL
                   : pb_model_open(&(pb_opening){.path = path,
@@ -27,7 +27,7 @@ void pb_testbed_close(pb_testbed *p)
         free(pb_model_param(p->model, i)->g);
     pb_model_free(p->model);
     pb_attached_free(p->part, p->parts);
-    pb_executor_free(p->machine);
+    pb_executor_free(p->executor);
     pb_arena_free(p->arena);
     *p = (pb_testbed){.model = NULL};
 }
@@ -52,8 +52,8 @@ int pb_testbed_forward(pb_testbed *p, const pb_batch *batch, bool training, doub
 {
     if (pb_testbed_plan(p, batch, training, dropout))
         return -1;
-    pb_executor_bind(p->machine, p->graph, &p->plan);
-    pb_executor_forward(p->machine, p->graph);
+    pb_executor_bind(p->executor, p->graph, &p->plan);
+    pb_executor_forward(p->executor, p->graph);
     return 0;
 }
 

@@ -9,7 +9,7 @@ typedef struct pb_testbed {
     pb_attached part[PB_MAX_PARTS];
     int parts;
     pb_arena *arena;
-    pb_executor *machine;
+    pb_executor *executor;
     pb_graph *graph; /* of the last batch */
     pb_outputs out;
     pb_plan plan;

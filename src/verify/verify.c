@@ -26,7 +26,7 @@
 #define CLASSES 3
 
 typedef struct trial {
-    const pb_ground *ground;
+    const pb_fixture *fixture;
     const char *spec;
     char why[200];
 } trial;
@@ -42,10 +42,10 @@ static pb_outcome broken(trial *t, const char *fmt, ...)
 }
 
 /* It opened before: pb_verify has tried. */
-static pb_testbed open_probe(const trial *t, const char *spec, uint64_t seed)
+static pb_testbed open_testbed(const trial *t, const char *spec, uint64_t seed)
 {
     pb_testbed p;
-    if (pb_testbed_open(&p, t->ground->path, t->ground->random, spec, CLASSES, seed))
+    if (pb_testbed_open(&p, t->fixture->path, t->fixture->random, spec, CLASSES, seed))
         PB_BUG("%s", pb_error_text());
     return p;
 }
@@ -95,7 +95,7 @@ static size_t elements(const pb_param *p)
 
 static pb_outcome identity(trial *t)
 {
-    pb_testbed base = open_probe(t, "", 5), p = open_probe(t, t->spec, 5);
+    pb_testbed base = open_testbed(t, "", 5), p = open_testbed(t, t->spec, 5);
     bool promised = true;
     for (int i = 0; i < p.parts; i++)
         promised = promised && p.part[i].method->identity;
@@ -111,7 +111,7 @@ static pb_outcome identity(trial *t)
 
 static pb_outcome counts(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 0);
+    pb_testbed p = open_testbed(t, t->spec, 0);
     pb_counts c = pb_model_counts(p.model);
     uint64_t trainable = 0, all = 0;
     forward(&p, &pb_testbed_texts, true, 0);
@@ -184,14 +184,14 @@ static bool takes_constants(const pb_testbed *p)
 
 static pb_outcome slope(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_testbed(t, t->spec, 1);
     bool promised = pb_model_counts(p.model).trainable && !takes_constants(&p);
     double want = 0, got = 0;
     if (promised) {
         size_t n;
         pb_testbed_perturb(&p, 0.05);
         loss_of(&p);
-        pb_executor_backward(p.machine, p.graph);
+        pb_executor_backward(p.executor, p.graph);
         double *g = gradients_of(&p, &n), *d = random_direction(n);
         for (size_t i = 0; i < n; i++)
             want += g[i] * d[i];
@@ -211,15 +211,15 @@ static pb_outcome slope(trial *t)
 
 static pb_outcome poison(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_testbed(t, t->spec, 1);
     size_t n;
     double *g[2];
     for (int turn = 0; turn < 2; turn++) {
         forward(&p, &pb_testbed_texts, true, 0.1);
         if (turn && pb_graph_loss(p.graph))
-            pb_executor_poison(p.machine, p.graph);
+            pb_executor_poison(p.executor, p.graph);
         if (pb_graph_loss(p.graph))
-            pb_executor_backward(p.machine, p.graph);
+            pb_executor_backward(p.executor, p.graph);
         g[turn] = gradients_of(&p, &n);
     }
     bool good = !memcmp(g[0], g[1], n * sizeof **g);
@@ -239,15 +239,15 @@ static bool is_planned(size_t touched, const pb_plan *plan)
 
 static pb_outcome plan(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 1);
-    pb_executor_watch(p.machine, true);
+    pb_testbed p = open_testbed(t, t->spec, 1);
+    pb_executor_watch(p.executor, true);
     forward(&p, &pb_testbed_texts, true, 0.1);
-    uint64_t there = pb_executor_flops(p.machine), back = 0;
+    uint64_t there = pb_executor_flops(p.executor), back = 0;
     if (pb_graph_loss(p.graph)) {
-        pb_executor_backward(p.machine, p.graph);
-        back = pb_executor_flops(p.machine);
+        pb_executor_backward(p.executor, p.graph);
+        back = pb_executor_flops(p.executor);
     }
-    size_t touched = pb_executor_touched(p.machine);
+    size_t touched = pb_executor_touched(p.executor);
     bool good = there == p.plan.forward_flops && back == p.plan.backward_flops && is_planned(touched, &p.plan);
     if (!good)
         broken(t, "%zu bytes and %llu + %llu FLOP, planned %zu and %llu + %llu", touched, (unsigned long long)there,
@@ -260,24 +260,24 @@ static pb_outcome plan(trial *t)
 /* Layers that are computed again: the same gradients to the bit, by plan, and nothing but the kept read. */
 static pb_outcome recomputed(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_testbed(t, t->spec, 1);
     size_t n, activations = 0;
     double *g[3];
     bool good = true;
     pb_testbed_perturb(&p, 0.05);
     for (int turn = 0; turn < 3; turn++) { /* as always; layers computed again; the forgotten overwritten */
         pb_model_checkpoint(p.model, turn > 0);
-        pb_executor_watch(p.machine, turn == 1);
+        pb_executor_watch(p.executor, turn == 1);
         forward(&p, &pb_testbed_texts, true, 0.1);
         bool trains = pb_graph_loss(p.graph) != NULL;
         if (turn == 2 && trains)
-            pb_executor_poison(p.machine, p.graph);
+            pb_executor_poison(p.executor, p.graph);
         if (trains)
-            pb_executor_backward(p.machine, p.graph);
+            pb_executor_backward(p.executor, p.graph);
         g[turn] = gradients_of(&p, &n);
         if (turn == 1 && trains)
-            good = pb_executor_flops(p.machine) == p.plan.backward_flops + p.plan.recompute_flops &&
-                   is_planned(pb_executor_touched(p.machine), &p.plan);
+            good = pb_executor_flops(p.executor) == p.plan.backward_flops + p.plan.recompute_flops &&
+                   is_planned(pb_executor_touched(p.executor), &p.plan);
         good = good && (turn == 0 || p.plan.activations <= activations);
         activations = p.plan.activations;
     }
@@ -292,7 +292,7 @@ static pb_outcome recomputed(trial *t)
 
 static pb_outcome packing(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_testbed(t, t->spec, 1);
     const pb_batch *all = &pb_testbed_texts;
     pb_testbed_perturb(&p, 0.05);
     double *together = answers(&p), off = 0;
@@ -309,7 +309,7 @@ static pb_outcome packing(trial *t)
 
 static pb_outcome order(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_testbed(t, t->spec, 1);
     const pb_batch *all = &pb_testbed_texts;
     static const int turn[] = {3, 0, 4, 2, 1};
     int ids[64], ends[6] = {0};
@@ -331,12 +331,12 @@ static pb_outcome order(trial *t)
 /* Dropout and all else that is for training only. */
 static pb_outcome scoring(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_testbed(t, t->spec, 1);
     pb_testbed_perturb(&p, 0.05);
     double *one = answers(&p), *two = answers(&p), off = distance(ANSWERS, one, two);
     free(two);
     forward(&p, &pb_testbed_texts, true, 0);
-    pb_testbed again = open_probe(t, t->spec, 1);
+    pb_testbed again = open_testbed(t, t->spec, 1);
     pb_testbed_perturb(&again, 0.05);
     two = answers(&again);
     off = fmax(off, distance(ANSWERS, one, two));
@@ -360,7 +360,7 @@ static void descend(pb_testbed *p)
         forward(p, &pb_testbed_texts, true, 0.1);
         if (!pb_graph_loss(p->graph))
             break;
-        pb_executor_backward(p->machine, p->graph);
+        pb_executor_backward(p->executor, p->graph);
         pb_optim_step(opt, 0.01);
     }
     pb_arena_free(moments);
@@ -368,7 +368,7 @@ static void descend(pb_testbed *p)
 
 static pb_outcome frozen(trial *t)
 {
-    pb_testbed before = open_probe(t, t->spec, 6), after = open_probe(t, t->spec, 6);
+    pb_testbed before = open_testbed(t, t->spec, 6), after = open_testbed(t, t->spec, 6);
     const char *moved = NULL;
     descend(&after);
     double *scored = answers(&after);
@@ -390,7 +390,7 @@ static double *trained(const trial *t, uint64_t seed, int threads, size_t *n)
 {
     if (threads)
         pb_threads_start(threads);
-    pb_testbed p = open_probe(t, t->spec, seed);
+    pb_testbed p = open_testbed(t, t->spec, seed);
     descend(&p);
     double *x = pb_alloc(1);
     *n = 0;
@@ -435,7 +435,7 @@ static pb_outcome threads(trial *t)
 
 static pb_outcome merging(trial *t)
 {
-    pb_testbed p = open_probe(t, t->spec, 1);
+    pb_testbed p = open_testbed(t, t->spec, 1);
     pb_testbed_perturb(&p, 0.05);
     bool can = pb_model_can_merge(p.model), promised = false;
     for (int i = 0; i < p.parts; i++)
@@ -463,7 +463,7 @@ static pb_outcome merging(trial *t)
 /* Saved, loaded and saved again: the same answers and the same file. */
 static pb_outcome artifact(trial *t)
 {
-    pb_testbed one = open_probe(t, t->spec, 1), two = open_probe(t, t->spec, 1);
+    pb_testbed one = open_testbed(t, t->spec, 1), two = open_testbed(t, t->spec, 1);
     char path[2][40] = {"/tmp/peftbench-artifact-XXXXXX", "/tmp/peftbench-artifact-XXXXXX"};
     int file[2] = {mkstemp(path[0]), mkstemp(path[1])};
     pb_testbed_perturb(&one, 0.05);
@@ -498,9 +498,9 @@ static pb_outcome artifact(trial *t)
 static pb_outcome decoding(trial *t)
 {
     pb_testbed p;
-    if (!t->ground->decoder)
+    if (!t->fixture->decoder)
         return PB_NOT_PROMISED;
-    if (pb_testbed_open(&p, t->ground->path, t->ground->random, t->spec, 0, 1))
+    if (pb_testbed_open(&p, t->fixture->path, t->fixture->random, t->spec, 0, 1))
         return PB_NOT_PROMISED; /* it needs a head of classes */
     pb_testbed_perturb(&p, 0.05);
     const pb_decoding how = {.max_new = 6, .temperature = 1, .top_p = 1, .beams = 1, .stop = "", .slots = 2};
@@ -558,7 +558,7 @@ static const struct {
               {"saved, loaded, saved", artifact},
               {"cached decoding", decoding}};
 
-int pb_verify(const pb_ground *g, const char *spec, pb_verify_tell *tell, void *ctx)
+int pb_verify(const pb_fixture *g, const char *spec, pb_verify_tell *tell, void *ctx)
 {
     pb_testbed p;
     if (pb_testbed_open(&p, g->path, g->random, spec, CLASSES, 0))
@@ -566,7 +566,7 @@ int pb_verify(const pb_ground *g, const char *spec, pb_verify_tell *tell, void *
     pb_testbed_close(&p);
     int count = 0;
     for (size_t i = 0; i < PB_COUNT(checks); i++) {
-        trial t = {.ground = g, .spec = spec};
+        trial t = {.fixture = g, .spec = spec};
         pb_outcome o = checks[i].run(&t);
         pb_error_clear();
         count += o == PB_BROKEN;
@@ -575,7 +575,7 @@ int pb_verify(const pb_ground *g, const char *spec, pb_verify_tell *tell, void *
     return count;
 }
 
-pb_outcome pb_verify_together(const pb_ground *g, const char *a, const char *b, char why[200])
+pb_outcome pb_verify_together(const pb_fixture *g, const char *a, const char *b, char why[200])
 {
     char *spec = pb_format("%s+%s", a, b);
     pb_testbed p;

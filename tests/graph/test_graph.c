@@ -45,7 +45,7 @@ typedef struct net {
     int pool; /* the row of each sequence that the head reads */
     double dropout;
     pb_arena *arena;
-    pb_executor *machine;
+    pb_executor *executor;
     pb_graph *graph;
     pb_node *layer[LAYERS + 1]; /* what the layers read, then the last one's output */
     pb_node *logits, *loss;
@@ -76,7 +76,7 @@ static net open_net(void)
             p->x[k] *= (pb_real)0.5;
     }
     n.arena = pb_arena_new("net");
-    n.machine = pb_executor_new();
+    n.executor = pb_executor_new();
     return n;
 }
 
@@ -86,7 +86,7 @@ static void close_net(net *n)
         free(n->param[i].x);
         free(n->param[i].g);
     }
-    pb_executor_free(n->machine);
+    pb_executor_free(n->executor);
     pb_arena_free(n->arena);
 }
 
@@ -172,8 +172,8 @@ static void plan(net *n, pb_node *output, pb_node *loss)
 static void forward(net *n, pb_node *output, pb_node *loss)
 {
     plan(n, output, loss);
-    pb_executor_bind(n->machine, n->graph, &n->plan);
-    pb_executor_forward(n->machine, n->graph);
+    pb_executor_bind(n->executor, n->graph, &n->plan);
+    pb_executor_forward(n->executor, n->graph);
 }
 
 /* Everything of a training step; the gradients one after the other. */
@@ -182,8 +182,8 @@ static pb_real *gradients(net *n, bool poison)
     build(n, true);
     forward(n, n->logits, n->loss);
     if (poison)
-        pb_executor_poison(n->machine, n->graph);
-    pb_executor_backward(n->machine, n->graph);
+        pb_executor_poison(n->executor, n->graph);
+    pb_executor_backward(n->executor, n->graph);
     pb_real *all = NULL;
     size_t total = 0, capacity = 0;
     for (int i = 0; i < PARAMS; i++)
@@ -256,16 +256,16 @@ TEST(backward_reads_only_what_is_kept)
 
 static void check_high_water(net *n)
 {
-    pb_executor_watch(n->machine, true);
+    pb_executor_watch(n->executor, true);
     for (int scoring = 0; scoring < 2; scoring++) {
         build(n, !scoring);
         forward(n, n->logits, scoring ? NULL : n->loss);
-        CHECK(pb_executor_flops(n->machine) == n->plan.forward_flops);
+        CHECK(pb_executor_flops(n->executor) == n->plan.forward_flops);
         if (!scoring) {
-            pb_executor_backward(n->machine, n->graph);
-            CHECK(pb_executor_flops(n->machine) == n->plan.backward_flops);
+            pb_executor_backward(n->executor, n->graph);
+            CHECK(pb_executor_flops(n->executor) == n->plan.backward_flops);
         }
-        size_t touched = pb_executor_touched(n->machine);
+        size_t touched = pb_executor_touched(n->executor);
         CHECK(touched <= n->plan.activations && touched + 64 > n->plan.activations);
     }
 }
@@ -326,16 +326,17 @@ static size_t lives_of(const net *n, life *out)
     size_t found = 0;
     for (size_t i = 0; i < n->graph->nodes; i++) {
         const pb_node *x = n->graph->node[i];
-        const struct pb_slot *p = x->place;
+        const struct pb_node_plan *p = x->plan;
         size_t size = (size_t)x->rows * (size_t)x->cols * sizeof(pb_real);
         if (!x->op)
             continue;
-        out[found++] = (life){x, VALUE, pb_span_root(&p->value)->offset, size, x->index, last_read(n, x, false)};
+        out[found++] = (life){x, VALUE, pb_allocation_root(&p->value)->offset, size, x->index, last_read(n, x, false)};
         if (x->op->aux)
             out[found++] =
                 (life){x, AUX, p->aux.offset, x->op->aux(x) * sizeof(pb_real), x->index, last_read(n, x, true)};
-        if (n->graph->loss && x->needs)
-            out[found++] = (life){x, GRADIENT, pb_span_root(&p->gradient)->offset, size, first_write(n, x), back(n, x)};
+        if (n->graph->loss && x->requires_grad)
+            out[found++] =
+                (life){x, GRADIENT, pb_allocation_root(&p->gradient)->offset, size, first_write(n, x), back(n, x)};
     }
     return found;
 }
@@ -444,7 +445,7 @@ TEST(a_plan_takes_no_memory_of_its_own)
     close_net(&n);
 }
 
-/* A machine grows and is used again, for other batches and other numbers of threads. */
+/* A executor grows and is used again, for other batches and other numbers of threads. */
 TEST(a_machine_keeps_nothing_from_batch_to_batch)
 {
     net n = open_net();
@@ -453,7 +454,7 @@ TEST(a_machine_keeps_nothing_from_batch_to_batch)
         if (label[s] >= 0) {
             build_some(&n, true, s, s + 1);
             forward(&n, n.logits, n.loss);
-            pb_executor_backward(n.machine, n.graph);
+            pb_executor_backward(n.executor, n.graph);
         }
     pb_real *again = gradients(&n, false);
     CHECK(same_bits(trainable(&n), first, again));
@@ -482,7 +483,7 @@ TEST(given_values_are_not_written)
     n.logits = pb_op_linear(g, in, leaf(&n, HEAD_W), NULL);
     n.loss = pb_op_cross_entropy(g, n.logits, label);
     forward(&n, n.logits, n.loss);
-    pb_executor_backward(n.machine, g);
+    pb_executor_backward(n.executor, g);
     CHECK(same_bits(15 * C, x, kept));
     free(x);
     free(kept);
@@ -499,7 +500,7 @@ static void check_narrowing(net *n)
     build(n, true);
     forward(n, n->layer[LAYERS], n->loss); /* all rows of the last layer are read */
     double whole_loss = (double)pb_graph_loss(n->graph)->x[0];
-    pb_executor_backward(n->machine, n->graph);
+    pb_executor_backward(n->executor, n->graph);
     CHECK_NEAR(loss, whole_loss, 10 * EXACT);
     CHECK(small.forward_flops < n->plan.forward_flops && small.backward_flops <= n->plan.backward_flops);
     CHECK(small.activations <= n->plan.activations);
@@ -566,7 +567,7 @@ TEST(what_only_the_output_reads_gets_no_gradient)
     pb_param beside = {.rows = 1, .cols = CLASSES, .x = n.param[HEAD_B].x, .g = n.param[HEAD_B].g, .trainable = true};
     pb_node *output = pb_op_scale(n.graph, n.logits, pb_graph_param(n.graph, &beside));
     forward(&n, output, n.loss);
-    pb_executor_backward(n.machine, n.graph);
+    pb_executor_backward(n.executor, n.graph);
     CHECK_INT((long long)n.plan.gradients, (long long)usual.gradients);
     CHECK_INT((long long)n.plan.backward_flops, (long long)usual.backward_flops);
     for (int i = 0; i < CLASSES; i++)
@@ -604,7 +605,7 @@ TEST(a_feature_computed_once_stands_for_what_is_below)
     build(&n, true);
     pb_graph_cut(n.graph, pb_graph_feature(n.graph, n.logits), feature);
     forward(&n, n.logits, n.loss);
-    pb_executor_backward(n.machine, n.graph);
+    pb_executor_backward(n.executor, n.graph);
     CHECK(same_bits(CLASSES * C, want, n.param[HEAD_W].g));
     CHECK(same_bits(CLASSES, want + CLASSES * C, n.param[HEAD_B].g));
     CHECK_INT((long long)n.plan.forward_flops, 2 * TEXTS * C * CLASSES);
@@ -685,7 +686,7 @@ TEST(a_parameter_has_one_leaf_a_graph)
     CHECK(a != b && pb_graph_param(one, &n.param[0]) == a && pb_graph_param(one, &n.param[1]) == b);
     pb_graph *two = pb_graph_new(n.arena, false);
     pb_node *c = pb_graph_param(two, &n.param[0]);
-    CHECK(c != a && pb_graph_param(two, &n.param[0]) == c && a->needs && !c->needs);
+    CHECK(c != a && pb_graph_param(two, &n.param[0]) == c && a->requires_grad && !c->requires_grad);
     CHECK(pb_graph_training(one) && !pb_graph_training(two) && pb_graph_arena(two) == n.arena);
     close_net(&n);
 }

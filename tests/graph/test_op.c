@@ -422,7 +422,7 @@ typedef struct trial {
     unsigned want; /* bit i: input i trains */
     pb_param param[MOST_INPUTS];
     pb_arena *arena;
-    pb_executor *machine;
+    pb_executor *executor;
     pb_graph *graph;
     pb_node *output; /* of the op, before rows of it are chosen */
     pb_plan plan;
@@ -457,8 +457,8 @@ static trial open_trial(const op_case *op, const batch *b, reading_of reading, u
         p->g = p->trainable ? pb_alloc(count(p) * sizeof *p->g) : NULL;
     }
     t.arena = pb_arena_new("trial");
-    t.machine = pb_executor_new();
-    pb_executor_watch(t.machine, true);
+    t.executor = pb_executor_new();
+    pb_executor_watch(t.executor, true);
     return t;
 }
 
@@ -468,7 +468,7 @@ static void close_trial(trial *t)
         free(t->param[i].x);
         free(t->param[i].g);
     }
-    pb_executor_free(t->machine);
+    pb_executor_free(t->executor);
     pb_arena_free(t->arena);
 }
 
@@ -507,8 +507,8 @@ static double loss_of(trial *t, bool whole)
     pb_node *loss = build(t);
     if (!loss || pb_graph_plan(t->graph, whole ? t->output : loss, loss, &t->plan))
         PB_BUG("%s: %s", t->op->name, pb_error_text());
-    pb_executor_bind(t->machine, t->graph, &t->plan);
-    pb_executor_forward(t->machine, t->graph);
+    pb_executor_bind(t->executor, t->graph, &t->plan);
+    pb_executor_forward(t->executor, t->graph);
     return (double)pb_graph_loss(t->graph)->x[0];
 }
 
@@ -518,8 +518,8 @@ static void backward(trial *t)
     for (int i = 0; i < MOST_INPUTS; i++)
         if (t->param[i].g)
             fill_nan(count(&t->param[i]), t->param[i].g);
-    pb_executor_poison(t->machine, t->graph);
-    pb_executor_backward(t->machine, t->graph);
+    pb_executor_poison(t->executor, t->graph);
+    pb_executor_backward(t->executor, t->graph);
 }
 
 static double sign(size_t i)
@@ -559,11 +559,11 @@ static double difference_quotient(trial *t, pb_param *p)
 static void check_plan(trial *t)
 {
     loss_of(t, false);
-    uint64_t forward = pb_executor_flops(t->machine);
-    pb_executor_backward(t->machine, t->graph);
-    size_t touched = pb_executor_touched(t->machine);
+    uint64_t forward = pb_executor_flops(t->executor);
+    pb_executor_backward(t->executor, t->graph);
+    size_t touched = pb_executor_touched(t->executor);
     CHECK(held(t, forward == t->plan.forward_flops));
-    CHECK(held(t, pb_executor_flops(t->machine) == t->plan.backward_flops));
+    CHECK(held(t, pb_executor_flops(t->executor) == t->plan.backward_flops));
     CHECK(held(t, touched <= t->plan.activations && touched + 64 > t->plan.activations));
 }
 
@@ -691,7 +691,7 @@ static void check_lengths(pb_param *w, const double *want)
     pb_plan plan;
     pb_node *n = pb_op_inverse_row_norms(g, pb_graph_param(g, w), pb_graph_param(g, &change[0]),
                                          pb_graph_param(g, &change[1]), 0.5);
-    CHECK(!n->needs); /* a constant */
+    CHECK(!n->requires_grad); /* a constant */
     CHECK_INT(pb_graph_plan(g, n, NULL, &plan), 0);
     CHECK_INT((long long)plan.forward_flops, 2 * 37 * 70 * 2);
     pb_executor_bind(m, g, &plan);

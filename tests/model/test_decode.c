@@ -20,7 +20,7 @@
 /* A tiny decoder with the methods of a spec, everything that trains perturbed. */
 static rig open_decoder(const char *family, const char *spec, pb_precision precision)
 {
-    rig r = {.arena = pb_arena_new("decode"), .machine = pb_executor_new()};
+    rig r = {.arena = pb_arena_new("decode"), .executor = pb_executor_new()};
     char *path = pb_format(FAMILIES "/%s", family);
     bool parsed = !pb_attached_parse(spec, r.part, &r.parts);
     r.model = pb_model_open(&(pb_opening){.path = path, .base.precision = (int)precision});

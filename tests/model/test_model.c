@@ -113,7 +113,7 @@ static void check_golden(const char *name, const char *spec)
         if (!ran && !strcmp(tensor, "logits")) { /* all parameters came before */
             pb_batch b = {.sequences = g.sequences, .offset = g.offset, .ids = g.ids, .label = g.label};
             rig_forward(&r, &b, true, 0);
-            pb_executor_backward(r.machine, r.graph);
+            pb_executor_backward(r.executor, r.graph);
             ran = true;
         }
         if (!strcmp(kind, "grad"))

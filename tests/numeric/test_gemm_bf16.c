@@ -47,7 +47,8 @@ static product random_product(pb_rng *r, int m, int n, int k)
 
 static void multiply(const product *p, pb_real *c)
 {
-    pb_gemm(p->ta, p->tb, p->m, p->n, p->k, p->alpha, p->a, p->lda, p->b, p->ldb, p->add, c, p->ldc);
+    pb_gemm(p->m, p->n, p->k, p->alpha, (pb_operand){p->a, p->lda, p->ta}, (pb_operand){p->b, p->ldb, p->tb}, p->add, c,
+            p->ldc);
 }
 
 static void free_product(product *p)
@@ -157,7 +158,7 @@ TEST(rounding)
     const pb_real x[] = {1 + step / 2, 1 + 3 * step / 2, 1 + step / 4, -1 - step / 2, INFINITY, NAN};
     const pb_real want[] = {1, 1 + 2 * step, 1, -1, INFINITY};
     pb_real y[PB_COUNT(x)];
-    pb_gemm(false, true, PB_COUNT(x), 1, 1, 1, x, 1, &one, 1, 0, y, 1);
+    pb_gemm(PB_COUNT(x), 1, 1, 1, pb_as_stored(x, 1), pb_transposed(&one, 1), false, y, 1);
     for (size_t i = 0; i < PB_COUNT(want); i++)
         CHECK(y[i] == want[i]);
     CHECK(isnan(y[5]));

@@ -98,7 +98,7 @@ static void check_gemm(pb_rng *r, bool ta, bool tb, int m, int n, int k, double 
             want[i * n + j] = (add ? want[i * n + j] : 0) + alpha * sum;
         }
     uint64_t before = pb_flops_done();
-    pb_gemm(ta, tb, m, n, k, (pb_real)alpha, a.x, a.ld, b.x, b.ld, add, c.x, c.ld);
+    pb_gemm(m, n, k, (pb_real)alpha, (pb_operand){a.x, a.ld, ta}, (pb_operand){b.x, b.ld, tb}, add, c.x, c.ld);
     CHECK_INT((long long)(pb_flops_done() - before), 2LL * m * n * k);
     if (!CHECK(equal(c, want, EXACT)))
         printf("  %s %s m %d n %d k %d%s\n", ta ? "A^T" : "A", tb ? "B^T" : "B", m, n, k, add ? " added" : "");
@@ -289,9 +289,19 @@ static void check_backward(pb_rng *r, attention *a, unsigned kind)
     }
     gradients(a, want[0], want[1], want[2]);
     uint64_t before = pb_flops_done();
-    pb_attention_backward(&a->shape, a->q.x, a->k.x, a->v.x, a->o.x, a->lse, a->go.x, kind & 1 ? d[0].x : NULL,
-                          kind & 8, kind & 2 ? d[1].x : NULL, kind & 16, kind & 4 ? d[2].x : NULL, kind & 32,
-                          a->scratch);
+    const pb_attention_gradients t = {.q = a->q.x,
+                                      .k = a->k.x,
+                                      .v = a->v.x,
+                                      .o = a->o.x,
+                                      .lse = a->lse,
+                                      .go = a->go.x,
+                                      .dq = kind & 1 ? d[0].x : NULL,
+                                      .dk = kind & 2 ? d[1].x : NULL,
+                                      .dv = kind & 4 ? d[2].x : NULL,
+                                      .add_q = kind & 8,
+                                      .add_k = kind & 16,
+                                      .add_v = kind & 32};
+    pb_attention_backward(&a->shape, &t, a->scratch);
     long long products = 1 + ((kind & 3) != 0) + (kind & 1) + (kind >> 1 & 1) + (kind >> 2 & 1);
     CHECK_INT((long long)(pb_flops_done() - before), products * 2 * hd * pairs(&a->shape));
     for (int i = 0; i < 3; i++) {

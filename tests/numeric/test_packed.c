@@ -15,16 +15,16 @@ typedef struct matrix {
     pb_packed packed;
 } matrix;
 
-static matrix make(pb_precision precision, bool twice, int rows, int cols)
+static matrix make(pb_precision precision, bool double_quant, int rows, int cols)
 {
     matrix m = {.rows = rows, .cols = cols};
-    size_t n = (size_t)rows * (size_t)cols, bytes = pb_packed_bytes(precision, twice, rows, cols);
+    size_t n = (size_t)rows * (size_t)cols, bytes = pb_packed_bytes(precision, double_quant, rows, cols);
     pb_rng r = pb_rng_named(3, "packed");
     m.x = random_reals(&r, n);
     m.back = pb_alloc(n * sizeof *m.back);
     m.memory = pb_alloc(bytes + 8);
     memset((char *)m.memory + bytes, 0x5A, 8);
-    m.packed = pb_pack(precision, twice, rows, cols, m.x, m.memory);
+    m.packed = pb_pack(precision, double_quant, rows, cols, m.x, m.memory);
     CHECK(!memcmp((char *)m.memory + bytes, "ZZZZZZZZ", 8)); /* nothing behind what it said it takes */
     pb_unpack(&m.packed, 0, rows, 0, cols, m.back, cols);
     return m;
@@ -39,7 +39,7 @@ static void release(matrix *m)
 
 static const struct {
     pb_precision precision;
-    bool twice;
+    bool double_quant;
     double bound; /* of an error, relative to the largest of a row */
 } kinds[] = {
     {PB_IN_BF16, false, 1.0 / 256}, {PB_IN_INT8, false, 0.5 / 127}, {PB_IN_NF4, false, 0.153}, {PB_IN_NF4, true, 0.17}};
@@ -59,7 +59,7 @@ TEST(what_comes_back_is_near)
     static const int shapes[][2] = {{1, 1}, {3, 31}, {5, 64}, {4, 65}, {9, 130}, {300, 96}};
     for (size_t k = 0; k < PB_COUNT(kinds); k++)
         for (size_t s = 0; s < PB_COUNT(shapes); s++) {
-            matrix m = make(kinds[k].precision, kinds[k].twice, shapes[s][0], shapes[s][1]);
+            matrix m = make(kinds[k].precision, kinds[k].double_quant, shapes[s][0], shapes[s][1]);
             double worst = 0;
             for (int i = 0; i < m.rows * m.cols; i++)
                 worst = fmax(worst, fabs((double)(m.x[i] - m.back[i])));
@@ -72,7 +72,7 @@ TEST(what_comes_back_is_near)
 TEST(a_part_is_a_part_of_the_whole)
 {
     for (size_t k = 0; k < PB_COUNT(kinds); k++) {
-        matrix m = make(kinds[k].precision, kinds[k].twice, 9, 200);
+        matrix m = make(kinds[k].precision, kinds[k].double_quant, 9, 200);
         pb_real part[3 * 130];
         pb_unpack(&m.packed, 4, 7, 96, 190, part, 130);
         for (int r = 0; r < 3; r++)
@@ -87,7 +87,7 @@ TEST(products_are_those_with_the_matrix_that_comes_back)
     static const int counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 49, 60};
     for (size_t k = 0; k < PB_COUNT(kinds); k++)
         for (size_t c = 0; c < PB_COUNT(counts); c++) {
-            matrix m = make(kinds[k].precision, kinds[k].twice, ROWS, COLS);
+            matrix m = make(kinds[k].precision, kinds[k].double_quant, ROWS, COLS);
             int n = counts[c];
             pb_rng r = pb_rng_named(5, "x");
             pb_real *x = random_reals(&r, (size_t)n * COLS), *b = random_reals(&r, ROWS);

@@ -133,7 +133,7 @@ static void free_gradients(pb_model *m)
         free(pb_model_param(m, i)->g);
 }
 
-static int run(pb_model *m, pb_graph *g, pb_executor *machine, const pb_batch *batch, pb_outputs *out)
+static int run(pb_model *m, pb_graph *g, pb_executor *executor, const pb_batch *batch, pb_outputs *out)
 {
     pb_plan plan;
     if (pb_model_build(m, g, batch, 0, 0, out))
@@ -141,9 +141,9 @@ static int run(pb_model *m, pb_graph *g, pb_executor *machine, const pb_batch *b
     make_gradients(m);
     if (pb_graph_plan(g, out->logits, out->loss, &plan))
         return -1;
-    pb_executor_bind(machine, g, &plan);
-    pb_executor_forward(machine, g);
-    pb_executor_backward(machine, g);
+    pb_executor_bind(executor, g, &plan);
+    pb_executor_forward(executor, g);
+    pb_executor_backward(executor, g);
     return 0;
 }
 
@@ -212,11 +212,11 @@ static int answer_batch(pb_model *m, const pb_safetensors *in, const char *path)
     if (set_params(m, in) || read_batch(in, &batch))
         return -1;
     pb_arena *arena = pb_arena_new("step");
-    pb_executor *machine = pb_executor_new();
-    int rc = run(m, pb_graph_new(arena, true), machine, &batch, &out);
+    pb_executor *executor = pb_executor_new();
+    int rc = run(m, pb_graph_new(arena, true), executor, &batch, &out);
     rc = rc ? rc : write_answer(path, m, &out);
     free_gradients(m);
-    pb_executor_free(machine);
+    pb_executor_free(executor);
     pb_arena_free(arena);
     return rc;
 }

@@ -22,13 +22,13 @@ static void tell(void *ctx, const char *check, pb_outcome outcome, const char *w
         printf("  %s: %s: %s\n", (const char *)ctx, check, why);
 }
 
-static void hold(const pb_ground *g, const char *spec)
+static void hold(const pb_fixture *g, const char *spec)
 {
     if (!CHECK(pb_verify(g, spec, tell, (void *)(uintptr_t)spec) >= 0))
         printf("  %s: %s\n", spec, pb_error_text());
 }
 
-static void hold_all(const pb_ground *g)
+static void hold_all(const pb_fixture *g)
 {
     for (const pb_method *const *m = pb_methods; *m; m++)
         hold(g, (*m)->name);
@@ -38,17 +38,17 @@ static void hold_all(const pb_ground *g)
 
 TEST(every_method_keeps_its_promises_on_an_encoder)
 {
-    hold_all(&(pb_ground){.path = "tests/golden/tiny-bert"});
+    hold_all(&(pb_fixture){.path = "tests/golden/tiny-bert"});
 }
 
 TEST(every_method_keeps_its_promises_on_a_decoder)
 {
-    hold_all(&(pb_ground){.path = "tests/golden/families/llama-3", .decoder = true});
+    hold_all(&(pb_fixture){.path = "tests/golden/families/llama-3", .decoder = true});
 }
 
 TEST(an_unknown_method_is_an_error)
 {
-    CHECK(pb_verify(&(pb_ground){.path = "tests/golden/tiny-bert"}, "lorra", tell, NULL) < 0);
+    CHECK(pb_verify(&(pb_fixture){.path = "tests/golden/tiny-bert"}, "lorra", tell, NULL) < 0);
     CHECK(strstr(pb_error_text(), "no method 'lorra'") != NULL);
     pb_error_clear();
 }
