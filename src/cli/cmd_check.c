@@ -105,7 +105,7 @@ static int check_declared(const gate *g)
 /* Is it the same computation, with the same answers: the score has nothing left to be estimated then. */
 static bool is_same_computation(const pb_identity *l)
 {
-    return l->identity.verdict == PB_IDENTITY_SAME ||
+    return l->bitwise.verdict == PB_IDENTITY_SAME ||
            (l->trajectory.verdict == PB_IDENTITY_SAME && !l->other_predictions);
 }
 
@@ -214,9 +214,9 @@ static void tell_refusal(gate *g, const gate_row *r)
 /* "ok  check/lora: identity: the same to the bit; trajectory: ..; exact: same; statistics: same (2 seeds, ..)". */
 static void sum_up(const gate *g, const char *spec, const pb_identity *l, const pb_comparison *c, bool ok)
 {
-    const char *identity = l->identity.verdict == PB_IDENTITY_CHANGED ? "changed" : l->identity.note;
+    const char *identity = l->bitwise.verdict == PB_IDENTITY_CHANGED ? "changed" : l->bitwise.note;
     const char *trajectory = l->trajectory.verdict == PB_IDENTITY_CHANGED ? "changed" : l->trajectory.note;
-    printf("%-9s %s: identity: %.*s; trajectory: %s; ", ok ? "ok" : "", spec, (int)strcspn(identity, ","), identity,
+    printf("%-9s %s: identity: %.*s; trajectory: %s; ", ok ? "ok" : "", spec, (int)strcspn(identity, ",:"), identity,
            trajectory);
     for (int kind = PB_EXACT;; kind = PB_SCORE) {
         printf("%s: %s", kind_name[kind], pb_verdict_name[verdict_of_kind(g, l, c, kind)]);
@@ -231,7 +231,7 @@ static void tell_row(gate *g, const gate_row *r, const pb_identity *l, const pb_
 {
     int before = g->worse + g->undecided;
     bool declared = is_declared(g, r->spec);
-    tell_layer(g, r->spec, "identity", &l->identity, declared);
+    tell_layer(g, r->spec, "identity", &l->bitwise, declared);
     tell_layer(g, r->spec, "trajectory", &l->trajectory, declared);
     tell_layer(g, r->spec, "merge_error", &l->merging, false);
     for (int i = 0; i < c->axes; i++) {

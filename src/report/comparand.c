@@ -7,9 +7,9 @@
 
 #include "results/timing.h"
 
-/* ---- finding the runs ------------------------------------------------------------------------------------ */
+/* ---- the runs -------------------------------------------------------------------------------------------- */
 
-/* "a.db:sentiment/lora:all" -> its three parts; the first two may be missing (NULL). */
+/* Splits "a.db:sentiment/lora:all" into its three parts; the first two may be missing (NULL). */
 static void cut_spec(pb_comparand *s, const char *spec, const char *db)
 {
     const char *colon = strstr(spec, ".db:");
@@ -20,16 +20,16 @@ static void cut_spec(pb_comparand *s, const char *spec, const char *db)
     s->row = pb_strdup(slash ? slash + 1 : spec);
 }
 
-/* The first choice that is offered is taken; another experiment's tells that the name is not enough. */
+/* Takes the first choice.  A choice of another experiment means that the row's name is ambiguous. */
 typedef struct taker {
-    pb_comparand *side;
+    pb_comparand *comparand;
     int experiments;
 } taker;
 
 static int take_choice(void *ctx, const pb_choice *c)
 {
     taker *t = ctx;
-    pb_comparand *s = t->side;
+    pb_comparand *s = t->comparand;
     if (t->experiments && !strcmp(s->found.experiment, c->experiment))
         return 0; /* an older one, or a partial one */
     if (t->experiments++)
@@ -42,13 +42,13 @@ static int take_choice(void *ctx, const pb_choice *c)
     return 0;
 }
 
-/* No row is called so: perhaps a run is. */
+/* Looks for a run, because no row has this name. */
 static int find_named(pb_comparand *s)
 {
     long long run;
     pb_run_record r;
     if (pb_store_find_named(s->store, s->row, &run)) {
-        pb_error_clear(); /* the caller says what was looked for; what the store could not read it keeps */
+        pb_error_clear(); /* the caller reports what was not found; the store remembers a read error */
         return 0;
     }
     int rc = pb_store_record(s->store, run, &r);
@@ -66,7 +66,7 @@ static int find_named(pb_comparand *s)
     return rc;
 }
 
-/* Was the run scored on test? */
+/* Sets *scored to whether the first run was scored on test. */
 static int is_scored(pb_comparand *s, bool *scored)
 {
     pb_values v;
@@ -81,7 +81,7 @@ static int is_scored(pb_comparand *s, bool *scored)
 
 static int find_runs(pb_comparand *s)
 {
-    taker t = {.side = s};
+    taker t = {.comparand = s};
     bool scored = true;
     int rc = pb_store_choices(s->store, s->row, s->experiment, take_choice, &t);
     if (!rc && t.experiments > 1)
@@ -93,7 +93,7 @@ static int find_runs(pb_comparand *s)
     if (!rc && s->seeds)
         rc = is_scored(s, &scored);
     if (!rc && (!s->seeds || !scored))
-        rc = pb_error("%s: no row or run '%s%s%s' that was scored on test; `peftbench run` makes it", s->db,
+        rc = pb_error("%s: no row or run '%s%s%s' was scored on test; `peftbench run` does it", s->db,
                       s->experiment ? s->experiment : "", s->experiment ? "/" : "", s->row);
     if (rc)
         return -1;
@@ -103,7 +103,7 @@ static int find_runs(pb_comparand *s)
     return 0;
 }
 
-/* ---- what it must have in common ------------------------------------------------------------------------- */
+/* ---- comparability ---------------------------------------------------------------------------------------- */
 
 static int take_common(void *ctx, const char *key, const char *value)
 {
@@ -118,8 +118,8 @@ static int take_common(void *ctx, const char *key, const char *value)
     return 0;
 }
 
-/* "2 settings, 3 epochs ..": a run keeps how many its experiment's file had when it was trained; between how many its
- * setting was chosen later, the choice says. */
+/* Replaces the number of settings in a budget such as "2 settings, 3 epochs ..".  A run stores the number that its
+ * experiment file had when it was trained; the choice has the number among which it was chosen. */
 static void use_settings_of(const pb_choice *found, char **budget)
 {
     const char *rest = *budget ? strchr(*budget, ' ') : NULL;
@@ -137,12 +137,13 @@ static int read_common(pb_comparand *s)
     if (rc)
         return -1;
     if (!metrics)
-        return pb_error("%s: run %lld does not say by what metrics it was scored; want one of a later program", s->db,
-                        s->run[0]);
+        return pb_error("%s: the metrics of run %lld were not recorded; want a run of a later version of peftbench",
+                        s->db, s->run[0]);
     char *kind = pb_format("%.*s", (int)strcspn(metrics, " "), metrics);
     s->task = pb_task_find(kind);
     if (!s->task)
-        rc = pb_error("%s: run %lld is of a kind of task '%s' that this program does not have", s->db, s->run[0], kind);
+        rc = pb_error("%s: run %lld has the kind of task '%s', which this program does not have", s->db, s->run[0],
+                      kind);
     free(kind);
     use_settings_of(&s->found, &s->common.budget);
     return rc;
@@ -168,7 +169,7 @@ int pb_comparand_comparable(const pb_comparand *a, const pb_comparand *b)
                {"budget", a->common.budget, b->common.budget, 200}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
         if (strcmp(row[i].one ? row[i].one : "", row[i].other ? row[i].other : "") != 0)
-            return pb_error("%s and %s may not be compared: another %s, %.*s and %.*s", a->row, b->row, row[i].what,
+            return pb_error("%s and %s are not comparable: different %s, %.*s and %.*s", a->row, b->row, row[i].what,
                             row[i].shown, row[i].one, row[i].shown, row[i].other);
     return 0;
 }
@@ -181,11 +182,11 @@ void pb_comparand_print(const pb_comparand *s, FILE *out)
     else
         fprintf(out, "%s/%s: %s%sof %d setting%s, %d seed%s; sweep %.8s%s\n", s->experiment, s->row, s->choice,
                 *s->choice ? ", the best " : "", c->settings, c->settings == 1 ? "" : "s", s->seeds,
-                s->seeds == 1 ? "" : "s", *c->sweep ? c->sweep : "not kept",
+                s->seeds == 1 ? "" : "s", *c->sweep ? c->sweep : "unknown",
                 c->finished < c->cells ? ", PARTIAL: chosen while runs were missing" : "");
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------------------- */
 
 int pb_comparand_open(pb_comparand *s, const char *spec, const char *db)
 {

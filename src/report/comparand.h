@@ -1,48 +1,51 @@
-/* comparand: one side of a comparison: the runs of a row, its settings chosen, as a database has them. */
+/* comparand: one of the two things that are compared: the runs of a row's chosen setting, or a single run. */
 #ifndef PB_COMPARAND_H
 #define PB_COMPARAND_H
 
 #include "report/scores.h"
 
-/* What a run must have in common with another to be compared. */
+/* What two runs must have in common to be comparable; see table provenance. */
 typedef struct pb_common {
-    char *data, *model, *metrics, *budget; /* see table provenance */
+    char *data, *model, *metrics, *budget;
 } pb_common;
 
 typedef struct pb_comparand {
     pb_store *store;
     char *db, *experiment, *row, *choice;
-    pb_choice found;     /* which choice it is; id 0: a run by itself */
-    const pb_task *task; /* of its runs                      */
+    pb_choice found;     /* the choice; its id is 0 for a single run */
+    const pb_task *task; /* the kind of task of the runs */
     pb_common common;
     int seeds;
-    long long *run;    /* [seeds]                          */
-    uint64_t *seed;    /* [seeds], rising                  */
-    pb_values *values; /* [seeds] of the runs           */
+    long long *run;    /* [seeds] */
+    uint64_t *seed;    /* [seeds] in ascending order */
+    pb_values *values; /* [seeds] values of the runs */
 } pb_comparand;
 
-/* `spec` is [DATABASE.db:][EXPERIMENT/]ROW, or a run's number or the beginning of its hash; `db` where it names none.
- * Of a row: the seeds of its newest choice that was scored on test, of a complete sweep if there is any.  -1 with an
- * error, and nothing open: no such runs, several experiments that have the row, runs of a program that did not keep
- * what is compared. */
+/* Opens a comparand.  `spec` is [DATABASE.db:][EXPERIMENT/]ROW, the number of a run, or the beginning of its hash; `db`
+ * is the database if `spec` names none.  For a row, the comparand is the newest choice that was scored on test; choices
+ * of complete sweeps have precedence.  The caller closes it with pb_comparand_close.  Returns -1 with an error, and
+ * nothing open, if there are no such runs, if several experiments have the row, or if the runs are of an older program
+ * that did not store what is compared. */
 int pb_comparand_open(pb_comparand *s, const char *spec, const char *db);
-/* -1 with an error: something could not be read, even if nobody looked at it. */
+
+/* Closes a comparand.  Returns -1 with an error if any earlier read failed, even if the caller ignored it. */
 int pb_comparand_close(pb_comparand *s);
 
-/* A line that says which choice of which sweep it is. */
+/* Prints a line that names the choice and its sweep. */
 void pb_comparand_print(const pb_comparand *s, FILE *out);
 
-/* -1 with an error that names what differs between two sides, if they may not be compared. */
+/* Returns 0 if the two are comparable, else -1 with an error that names the difference. */
 int pb_comparand_comparable(const pb_comparand *a, const pb_comparand *b);
 
-/* The primary metric on test of the n seeds given (indices).  -1 with an error. */
+/* Reads the primary metric on test of n seeds, given by their indices.  The caller frees it with pb_scores_free.
+ * Returns -1 with an error. */
 int pb_comparand_scores(const pb_comparand *s, const int *seed, int n, pb_scores *out);
 
-/* What each process of the timing pass measured, of the first seed that was timed: *x [n], the caller's; n, 0 if none
- * was, -1 with an error. */
+/* Reads what each process of the timing pass measured, for the first seed that was timed, into *x.  The caller frees
+ * *x.  Returns the number of processes, 0 if no seed was timed, and -1 with an error. */
 int pb_comparand_times(const pb_comparand *s, const char *key, double **x);
 
-/* A value of the whole run of a seed (its index); NaN if there is none. */
+/* Returns the value of the whole run of a seed, given by its index; NaN if there is none. */
 double pb_comparand_value(const pb_comparand *s, int seed, const char *key);
 
 #endif

@@ -23,14 +23,15 @@ int pb_margins_read(pb_margins *m, const char *text)
         m->trajectory = strtod(end + 1, &end);
     return !*end && m->accuracy >= 0 && m->ratio >= 0 && m->trajectory >= 0
                ? 0
-               : pb_error("--margin: want up to three numbers from 0, of the score, of times and of the trajectory: "
+               : pb_error("--margin: want up to three non-negative numbers, for score, times and trajectory, such as "
                           "0.01,0.05,1e-4; got '%s'",
                           text);
 }
 
 /* ---- verdicts --------------------------------------------------------------------------------------------- */
 
-/* The interval of a difference against [-margin, margin] around `none`; rising: more is better. */
+/* Returns the verdict on a difference from its interval and the equivalence margin around `none`.  If `rising`, higher
+ * is better. */
 static pb_verdict judge(pb_interval d, double none, double margin, bool rising)
 {
     if (isnan(d.low) || isnan(d.high))
@@ -55,7 +56,7 @@ static pb_axis *new_axis(pb_comparison *c, const char *key, double a, double b)
 
 /* ---- accuracy --------------------------------------------------------------------------------------------- */
 
-/* Indices of the seeds that both sides have; how many. */
+/* Writes the indices of the seeds that both have into ia and ib.  Returns their number. */
 static int common_seeds(const pb_comparand *a, const pb_comparand *b, int *ia, int *ib)
 {
     int n = 0;
@@ -71,14 +72,14 @@ static int common_seeds(const pb_comparand *a, const pb_comparand *b, int *ia, i
     return n;
 }
 
-/* Of accuracies: "p 0.012 (permutation over examples), of one seed also McNemar's. */
+/* Notes p of a permutation test over the examples of an accuracy, and for one seed also that of McNemar's test. */
 static void note_tests(const pb_scores *a, const pb_scores *b, pb_axis *x)
 {
     size_t used = strlen(x->note);
     if (a->metric)
         return;
     pb_crossed one = pb_scores_crossed(a), other = pb_scores_crossed(b);
-    snprintf(x->note + used, sizeof x->note - used, "%sp %.3g of these models by permutation", used ? "; " : "",
+    snprintf(x->note + used, sizeof x->note - used, "%spermutation test of these models: p %.3g", used ? "; " : "",
              pb_stats_pair_p(&one, &other, 9999, 0));
     int only[2] = {0};
     for (int e = 0; e < a->examples; e++) {
@@ -87,22 +88,21 @@ static void note_tests(const pb_scores *a, const pb_scores *b, pb_axis *x)
     }
     used = strlen(x->note);
     if (a->seeds == 1)
-        snprintf(x->note + used, sizeof x->note - used, ", %.3g by McNemar", pb_stats_mcnemar(only[0], only[1]));
+        snprintf(x->note + used, sizeof x->note - used, "; McNemar: p %.3g", pb_stats_mcnemar(only[0], only[1]));
 }
 
-/* Half the width of an interval that would decide: as narrow as the difference is far from 0, or as fits into the
- * margin. */
+/* Returns half the width of the widest interval that would decide: one that excludes 0 or lies inside the margin. */
 static double deciding_half(double difference, double margin)
 {
     return fmax(fabs(difference), margin - fabs(difference));
 }
 
-/* How much larger a study would have to be. */
+/* Notes how much larger the study would have to be to decide. */
 static void note_size(const pb_components *p, const pb_scores *a, pb_axis *x)
 {
     double half = deciding_half(x->difference.middle, x->margin);
     if (isnan(p->half)) {
-        snprintf(x->note, sizeof x->note, "all differences are equal: how far others are cannot be told");
+        snprintf(x->note, sizeof x->note, "all differences are equal, so no interval can be estimated");
         return;
     }
     int seeds = pb_stats_seeds_wanted(p, a->seeds, a->examples, half);
@@ -112,7 +112,8 @@ static void note_size(const pb_components *p, const pb_scores *a, pb_axis *x)
         snprintf(more, sizeof more, "%d seeds or %d examples would decide", seeds, examples);
     else if (seeds || examples)
         snprintf(more, sizeof more, "%d %s would decide", seeds ? seeds : examples, seeds ? "seeds" : "examples");
-    snprintf(x->note, sizeof x->note, "%s, if it is so; detectable: %.2g", more, pb_stats_detectable(p));
+    snprintf(x->note, sizeof x->note, "%s if the estimate is correct; detectable difference: %.2g", more,
+             pb_stats_detectable(p));
 }
 
 static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a, const pb_scores *b, double margin)
@@ -132,18 +133,19 @@ static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a,
     note_tests(a, b, axis);
 }
 
-/* Has run `i` of one side the hash of run `k` of the other, which covers all that decides a result? */
+/* Returns whether run i of a and run k of b have the same hash, which covers everything that decides a result. */
 static bool same_run(const pb_comparand *a, int i, const pb_comparand *b, int k)
 {
     pb_run_record x = {.id = 0}, y = {.id = 0};
     bool same = !pb_store_record(a->store, a->run[i], &x) && !pb_store_record(b->store, b->run[k], &y) &&
-                !strcmp(x.hash, y.hash); /* the stores keep an error */
+                !strcmp(x.hash, y.hash); /* the stores remember an error */
     pb_run_record_free(&x);
     pb_run_record_free(&y);
     return same;
 }
 
-/* One computation that came out the same twice differs by nothing: there is no estimate, and no interval. */
+/* Two runs of the same computation with equal predictions do not differ: there is nothing to estimate and no
+ * interval. */
 static void note_one_computation(const pb_scores *x, const pb_scores *y, pb_axis *axis)
 {
     if (!x->x || !y->x ||
@@ -151,7 +153,7 @@ static void note_one_computation(const pb_scores *x, const pb_scores *y, pb_axis
         return;
     axis->difference.low = axis->difference.high = NAN;
     axis->verdict = PB_SAME;
-    snprintf(axis->note, sizeof axis->note, "the same runs, with the same predictions");
+    snprintf(axis->note, sizeof axis->note, "the runs and their predictions are the same");
 }
 
 static int compare_scores(const pb_comparand *a, const pb_comparand *b, double margin, pb_comparison *c)
@@ -162,7 +164,7 @@ static int compare_scores(const pb_comparand *a, const pb_comparand *b, double m
     int rc = n ? pb_comparand_scores(a, ia, n, &x) || pb_comparand_scores(b, ib, n, &y)
                : pb_error("%s and %s have no seed in common", a->row, b->row);
     if (!rc && x.examples != y.examples)
-        rc = pb_error("%s has %d predictions of test, %s has %d", a->row, x.examples, b->row, y.examples);
+        rc = pb_error("%s has %d predictions on test and %s has %d", a->row, x.examples, b->row, y.examples);
     c->seeds = n;
     c->examples = x.examples;
     bool one = !rc;
@@ -179,14 +181,15 @@ static int compare_scores(const pb_comparand *a, const pb_comparand *b, double m
     return rc ? -1 : 0;
 }
 
-/* ---- what is exact, and times ------------------------------------------------------------------------------ */
+/* ---- exact numbers and times ------------------------------------------------------------------------------- */
 
 static const char *const exact_keys[] = {"storage.trainable",      "storage.stored",        "storage.artifact_bytes",
                                          "memory.train.total",     "compute.forward_flops", "compute.backward_flops",
                                          "overhead.prompt_tokens", "overhead.kv_bytes",     "overhead.flops",
                                          "overhead.flops.merged"};
 
-/* Means over the seeds that both have measured; *same: are the two equal in each of them. */
+/* Computes the means over the seeds that both have measured.  *same is set to whether the values are equal for each of
+ * these seeds.  Returns false if neither has a value. */
 static bool exact_means(const pb_comparand *a, const pb_comparand *b, const char *key, double mean[2], bool *same)
 {
     int n = 0, some = 0;
@@ -205,7 +208,7 @@ static bool exact_means(const pb_comparand *a, const pb_comparand *b, const char
             n++;
             *same = *same && x == y;
         }
-    mean[0] /= n; /* NaN where only one side has it */
+    mean[0] /= n; /* NaN if only one of the two has the value */
     mean[1] /= n;
     return some;
 }
@@ -223,22 +226,23 @@ static void compare_exact(const pb_comparand *a, const pb_comparand *b, pb_compa
         axis->difference = (pb_interval){.middle = difference, .low = NAN, .high = NAN, .n = 1};
         axis->verdict = isnan(difference) ? PB_UNDECIDED : same ? PB_SAME : difference < 0 ? PB_BETTER : PB_WORSE;
         if (!same && difference == 0)
-            snprintf(axis->note, sizeof axis->note, "the means are equal, the seeds are not");
+            snprintf(axis->note, sizeof axis->note, "the means are equal, but the seeds differ");
     }
 }
 
-/* How many processes would decide: an interval narrows with the root of their number. */
+/* Notes how many processes would decide: the width of an interval falls with the square root of their number. */
 static void note_processes(int n, pb_axis *x)
 {
     size_t used = strlen(x->note);
     double half = log(x->difference.high / x->difference.low) / 2;
     double wanted = deciding_half(log(x->difference.middle), log1p(x->margin));
     if (wanted > 0)
-        snprintf(x->note + used, sizeof x->note - used, "; some %.0f processes would decide, if it is so",
+        snprintf(x->note + used, sizeof x->note - used,
+                 "; about %.0f processes would decide if the estimate is correct",
                  ceil(n * half * half / (wanted * wanted)));
 }
 
-/* Of the seed that was timed; NaN: not recorded. */
+/* Returns the share of the time that the timing pass waited for a processor; NaN if it was not recorded. */
 static double timing_wait(const pb_comparand *s)
 {
     double wait = NAN;
@@ -247,17 +251,17 @@ static double timing_wait(const pb_comparand *s)
     return wait;
 }
 
-/* Times of a busy machine say so. */
+/* Notes that times were taken on a busy machine. */
 static void note_wait(const pb_comparand *a, const pb_comparand *b, pb_axis *x)
 {
     double wait[] = {timing_wait(a), timing_wait(b)};
     size_t used = strlen(x->note);
     if (wait[0] > PB_CONTENDED || wait[1] > PB_CONTENDED)
-        snprintf(x->note + used, sizeof x->note - used, "; busy machine: waited %.0f %% and %.0f %% of the time",
-                 100 * wait[0], 100 * wait[1]);
+        snprintf(x->note + used, sizeof x->note - used,
+                 "; busy machine: threads waited %.0f %% and %.0f %% of the time", 100 * wait[0], 100 * wait[1]);
 }
 
-/* Each process has measured a method's ratio to its own base model, in turns. */
+/* Compares ratios to the base model, of which each process has measured one. */
 static int compare_ratio(const pb_comparand *a, const pb_comparand *b, const char *key, double margin, pb_comparison *c)
 {
     double *x, *y, p;
@@ -269,7 +273,7 @@ static int compare_ratio(const pb_comparand *a, const pb_comparand *b, const cha
         axis->margin = margin;
         axis->p = p;
         axis->verdict = judge(axis->difference, 1, margin, false);
-        snprintf(axis->note, sizeof axis->note, isnan(p) ? "one process says nothing of another" : "p %.3g", p);
+        snprintf(axis->note, sizeof axis->note, isnan(p) ? "one process alone gives no interval" : "p %.3g", p);
         if (axis->verdict == PB_UNDECIDED && !isnan(p))
             note_processes(n < m ? n : m, axis);
         note_wait(a, b, axis);
@@ -318,19 +322,19 @@ void pb_comparisons_adjust(pb_comparison *c, int n)
         if ((p[k] <= 0.05 && !within) || axis[k]->verdict == PB_SAME || axis[k]->verdict == PB_UNDECIDED)
             continue;
         axis[k]->verdict = PB_UNDECIDED;
-        snprintf(axis[k]->note, sizeof axis[k]->note, "p %.3g, %.3g among %d times%s", axis[k]->p, p[k], times,
-                 within ? ", and within the margin" : "");
+        snprintf(axis[k]->note, sizeof axis[k]->note, "p %.3g, adjusted over %d times %.3g%s", axis[k]->p, times, p[k],
+                 within ? ", and the ratio is within the margin" : "");
     }
     free(axis);
     free(p);
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------------ */
+/* ---- printing ----------------------------------------------------------------------------------------------- */
 
 static void print_axis(const pb_axis *x, FILE *out)
 {
     char interval[64] = "";
-    double difference = x->difference.middle; /* of equal means, what rounding leaves is none */
+    double difference = x->difference.middle; /* rounding error of equal means is no difference */
     difference = fabs(difference) < 1e-12 * fmax(fabs(x->a), fabs(x->b)) ? 0 : difference;
     if (!isnan(x->difference.low))
         snprintf(interval, sizeof interval, "%.4g .. %.4g", x->difference.low, x->difference.high);
@@ -340,7 +344,7 @@ static void print_axis(const pb_axis *x, FILE *out)
 
 void pb_comparison_print(const pb_comparison *c, const pb_comparand *a, const pb_comparand *b, FILE *out)
 {
-    fprintf(out, "%s/%s%s%s beside %s/%s%s%s: %d seed%s, %d examples of test\n", a->experiment, a->row,
+    fprintf(out, "%s/%s%s%s compared with %s/%s%s%s: %d seed%s, %d test examples\n", a->experiment, a->row,
             *a->choice ? " " : "", a->choice, b->experiment, b->row, *b->choice ? " " : "", b->choice, c->seeds,
             c->seeds == 1 ? "" : "s", c->examples);
     fprintf(out, "%-34s %12s %12s  %-12s %-22s %s\n", "axis", a->row, b->row, " difference", "95 %", "verdict");

@@ -10,16 +10,16 @@
 
 #define ADVICE "want gnuplot 5.4 or newer with the terminals svg and pdfcairo (`make setup` installs it)"
 
-/* The formats that are drawn. */
+/* The output formats. */
 static const struct {
     const char *ending, *terminal, *options;
-    double pixels; /* that the terminal's unit of length is worth */
+    double pixels; /* pixels per unit of length of the terminal */
 } format[] = {{"svg", "svg", "font 'Helvetica,13' background rgb 'white'", 1},
               {"pdf", "pdfcairo", "font 'Helvetica,11'", 100}};
 
-/* ---- texts ---------------------------------------------------------------------------------------------- */
+/* ---- labels --------------------------------------------------------------------------------------------- */
 
-/* Each line begins with a blank, so that none is the line that ends the block; t(k) leaves the blank out. */
+/* Each line begins with a space, so that no text can be the line that ends the block; t(k) removes the space. */
 int pb_figure_text(pb_figure *f, const char *text)
 {
     pb_text_add(&f->texts, " %s\n", pb_visible(text));
@@ -52,7 +52,7 @@ static const char script_head[] = "set encoding utf8\n"
                                   "t(k) = substr($texts[k], 2, strlen($texts[k]))\n"
                                   "%s";
 
-/* Of the user's environment gnuplot gets where programs are and where fonts are cached. */
+/* Returns the environment of gnuplot, which contains only the paths to programs and to the font cache. */
 static char **make_environment(void)
 {
     static const char *const kept[] = {"PATH", "HOME", "TMPDIR"};
@@ -72,7 +72,7 @@ static void free_environment(char **all)
     free(all);
 }
 
-/* In `folder`, without a shell and without the user's start-up files.  -1 with an error. */
+/* Runs gnuplot in `folder` without a shell and without the user's start-up files.  Returns -1 with an error. */
 static int run_gnuplot(const char *folder, char *const *argv)
 {
     pid_t pid;
@@ -85,16 +85,16 @@ static int run_gnuplot(const char *folder, char *const *argv)
     posix_spawn_file_actions_destroy(&actions);
     free_environment(environment);
     if (rc)
-        return pb_error("gnuplot: cannot run it: %s; " ADVICE, strerror(rc));
+        return pb_error("gnuplot: it cannot be started: %s; " ADVICE, strerror(rc));
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue; /* any other failure: what was drawn tells */
-    return status ? pb_error("gnuplot: it fails; " ADVICE) : 0;
+        continue; /* after any other failure the output is missing, which is reported below */
+    return status ? pb_error("gnuplot: it ended with an error; " ADVICE) : 0;
 }
 
-/* Draws the script NAME.gp, whose output appears under its name when it is whole. */
+/* Draws the script NAME.gp.  The output gets its name when it is complete. */
 static int draw(const char *folder, const char *name, int i, double width, double height)
 {
-    long own = (long)getpid(); /* another process may draw it too */
+    long own = (long)getpid(); /* another process may draw the same figure */
     char *from = pb_format("%s/%s.%s.%ld.tmp", folder, name, format[i].ending, own);
     char *to = pb_format("%s/%s.%s", folder, name, format[i].ending);
     char *setup = pb_format("set terminal %s size %g,%g %s; set output '%s.%s.%ld.tmp'", format[i].terminal,

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two ways to compute the same logits may differ by so much of the largest one. */
+/* Largest difference of merged logits, relative to the largest logit, that counts as rounding. */
 #define MERGE_TOLERANCE 2e-5
 
-/* A run. */
 typedef struct one {
     pb_recorded_run recorded;
     const pb_values *values;
@@ -22,8 +21,8 @@ static bool same_bits(double a, double b)
     return x == y || (isnan(a) && isnan(b));
 }
 
-/* |a - b| as a share of `scale`; infinite where one of the two alone is a number. */
-static double apart(double a, double b, double scale)
+/* Returns |a - b| / scale; infinity if exactly one of the two is NaN. */
+static double relative_difference(double a, double b, double scale)
 {
     if (same_bits(a, b))
         return 0;
@@ -44,16 +43,16 @@ static double largest(const pb_series *s)
     return most;
 }
 
-/* The largest difference of two series, as a share of the largest number of the second one. */
+/* Returns the largest difference of two series relative to the largest absolute number of the second one. */
 static double distance(const pb_series *a, const pb_series *b)
 {
     double worst = a->count == b->count ? 0 : INFINITY, scale = largest(b);
     for (int i = 0; i < a->count && a->count == b->count; i++)
-        worst = fmax(worst, apart(a->x[i], b->x[i], scale));
+        worst = fmax(worst, relative_difference(a->x[i], b->x[i], scale));
     return worst;
 }
 
-static void say_when(pb_text *t, int step)
+static void add_step(pb_text *t, int step)
 {
     if (step < 0)
         pb_text_add(t, " at the end");
@@ -63,27 +62,27 @@ static void say_when(pb_text *t, int step)
         pb_text_add(t, " after step %d", step);
 }
 
-/* ---- identity ---------------------------------------------------------------------------------------------- */
+/* ---- to the bit ------------------------------------------------------------------------------------------- */
 
-/* Each of these adds a clause about what differs, and says whether something does. */
+/* Each of these functions appends a clause about what differs and returns whether something does. */
 
-static bool tell_losses(const pb_result *is, const pb_result *was, pb_text *t)
+static bool describe_losses(const pb_result *is, const pb_result *was, pb_text *t)
 {
     const pb_series *a = pb_result_find(is, -1, "loss"), *b = pb_result_find(was, -1, "loss");
     int n = a->count < b->count ? a->count : b->count, k = 0;
     while (k < n && same_bits(a->x[k], b->x[k]))
         k++;
     if (k < n)
-        pb_text_add(t, "losses equal to step %d, differ at step %d by %.2g (relative)", k, k + 1,
-                    apart(a->x[k], b->x[k], larger(a->x[k], b->x[k])));
+        pb_text_add(t, "the losses are equal up to step %d and differ at step %d by %.2g (relative)", k, k + 1,
+                    relative_difference(a->x[k], b->x[k], larger(a->x[k], b->x[k])));
     else if (a->count != b->count)
-        pb_text_add(t, "losses equal, but of %d steps where there were %d", a->count, b->count);
+        pb_text_add(t, "the losses are equal, but there are %d steps and were %d", a->count, b->count);
     else
-        pb_text_add(t, "losses equal");
+        pb_text_add(t, "the losses are equal");
     return k < n || a->count != b->count;
 }
 
-/* Where the trainable tensors of the two have other names: the first such; else their number. */
+/* Returns the index of the first trainable tensor whose names differ, or the number of tensors if none does. */
 static int common_names(const pb_result *is, const pb_result *was)
 {
     int n = is->tensors < was->tensors ? is->tensors : was->tensors, i = 0;
@@ -97,14 +96,14 @@ static bool same_names(const pb_result *is, const pb_result *was)
     return is->tensors == was->tensors && common_names(is, was) == is->tensors;
 }
 
-static void tell_names(const pb_result *is, const pb_result *was, pb_text *t)
+static void describe_names(const pb_result *is, const pb_result *was, pb_text *t)
 {
     int i = common_names(is, was);
-    pb_text_add(t, "; other tensors train: %s where %s was", i < is->tensors ? is->tensor[i] : "none",
+    pb_text_add(t, "; the trainable tensors differ: %s in place of %s", i < is->tensors ? is->tensor[i] : "none",
                 i < was->tensors ? was->tensor[i] : "none");
 }
 
-/* The first tensor that differs at a point, in its gradient or in its values; -1: none. */
+/* Returns the index of the first tensor that differs at a point, in its gradient or in its values; -1 if none does. */
 static int first_at(const pb_fingerprint *a, const pb_fingerprint *b, int tensors, bool gradient)
 {
     for (int i = 0; i < tensors; i++)
@@ -113,7 +112,7 @@ static int first_at(const pb_fingerprint *a, const pb_fingerprint *b, int tensor
     return -1;
 }
 
-/* Were the fingerprints of the two taken after the same steps? */
+/* Returns whether the fingerprints of both runs were taken after the same steps. */
 static bool same_points(const pb_result *is, const pb_result *was)
 {
     bool same = is->fingerprints == was->fingerprints;
@@ -122,10 +121,10 @@ static bool same_points(const pb_result *is, const pb_result *was)
     return same;
 }
 
-static bool tell_tensor(const pb_result *is, const pb_result *was, pb_text *t)
+static bool describe_tensor(const pb_result *is, const pb_result *was, pb_text *t)
 {
     if (!same_names(is, was)) {
-        tell_names(is, was, t);
+        describe_names(is, was, t);
         return true;
     }
     for (size_t k = 0; k < is->fingerprints && k < was->fingerprints; k++)
@@ -134,18 +133,19 @@ static bool tell_tensor(const pb_result *is, const pb_result *was, pb_text *t)
             int i = a->step == b->step ? first_at(a, b, is->tensors, !values) : -1;
             if (i < 0)
                 continue;
-            pb_text_add(t, "; first tensor: %s%s", is->tensor[i], values ? "" : ", its gradient,");
-            say_when(t, a->step);
+            pb_text_add(t, "; the first tensor that differs is %s%s", is->tensor[i],
+                        values ? "" : ", in its gradient,");
+            add_step(t, a->step);
             if (values)
                 pb_text_add(t, " (its norm was %.6g, is %.6g)", (double)b->print[i].norm, (double)a->print[i].norm);
             return true;
         }
     if (!same_points(is, was))
-        pb_text_add(t, "; tensors were recorded after other steps");
+        pb_text_add(t, "; the tensors were recorded after different steps");
     return !same_points(is, was);
 }
 
-/* How many series of this name there are. */
+/* Returns the number of series with this name. */
 static int count_series(const pb_result *r, const char *name)
 {
     int n = 0;
@@ -154,7 +154,7 @@ static int count_series(const pb_result *r, const char *name)
     return n;
 }
 
-/* Do the two have series of this name at the same points? */
+/* Returns whether both runs have series of this name at the same steps. */
 static bool same_series(const pb_result *is, const pb_result *was, const char *name)
 {
     bool same = count_series(is, name) == count_series(was, name);
@@ -163,8 +163,8 @@ static bool same_series(const pb_result *is, const pb_result *was, const char *n
     return same;
 }
 
-/* The first of the two's common points at which the probe's logits differ. */
-static bool tell_logits(const pb_result *is, const pb_result *was, const char *name, const char *what, pb_text *t)
+/* Describes the first common step at which the probe's logits differ. */
+static bool describe_logits(const pb_result *is, const pb_result *was, const char *name, const char *what, pb_text *t)
 {
     const pb_series *first = NULL, *other = NULL;
     for (size_t i = 0; i < is->series_count; i++) {
@@ -177,49 +177,49 @@ static bool tell_logits(const pb_result *is, const pb_result *was, const char *n
         }
     }
     if (first) {
-        pb_text_add(t, "; %s differ", what);
-        say_when(t, first->step);
-        pb_text_add(t, " by %.2g (of the largest)", distance(first, other));
+        pb_text_add(t, "; the %s differ", what);
+        add_step(t, first->step);
+        pb_text_add(t, " by %.2g (relative to the largest)", distance(first, other));
     } else if (!same_series(is, was, name)) {
-        pb_text_add(t, "; %s were recorded after other steps", what);
+        pb_text_add(t, "; the %s were recorded after different steps", what);
     }
     return first || !same_series(is, was, name);
 }
 
-/* How many of the first n examples are answered in another way. */
-static size_t count_others(const pb_result *is, const pb_result *was, size_t n)
+/* Returns how many of the first n predictions differ. */
+static size_t count_different_predictions(const pb_result *is, const pb_result *was, size_t n)
 {
-    size_t others = 0;
+    size_t different = 0;
     for (size_t i = 0; i < n; i++) {
         const pb_prediction *a = &is->prediction[i], *b = &was->prediction[i];
-        others += a->predicted != b->predicted ||
-                  (a->text && b->text ? strcmp(a->text, b->text) != 0 : a->text != b->text);
+        different += a->predicted != b->predicted ||
+                     (a->text && b->text ? strcmp(a->text, b->text) != 0 : a->text != b->text);
     }
-    return others;
+    return different;
 }
 
 static bool other_predictions(const pb_result *is, const pb_result *was)
 {
-    return is->predictions != was->predictions || count_others(is, was, is->predictions);
+    return is->predictions != was->predictions || count_different_predictions(is, was, is->predictions);
 }
 
-static bool tell_predictions(const pb_result *is, const pb_result *was, pb_text *t)
+static bool describe_predictions(const pb_result *is, const pb_result *was, pb_text *t)
 {
-    size_t n = is->predictions < was->predictions ? is->predictions : was->predictions, sure = 0;
-    size_t said = count_others(is, was, n);
+    size_t n = is->predictions < was->predictions ? is->predictions : was->predictions, probabilities = 0;
+    size_t different = count_different_predictions(is, was, n);
     for (size_t i = 0; i < n; i++)
-        sure += !same_bits((double)is->prediction[i].probability, (double)was->prediction[i].probability);
+        probabilities += !same_bits((double)is->prediction[i].probability, (double)was->prediction[i].probability);
     if (is->predictions != was->predictions)
-        pb_text_add(t, "; %zu predictions where there were %zu", is->predictions, was->predictions);
-    else if (said)
-        pb_text_add(t, "; %zu of %zu predictions differ", said, n);
-    else if (sure)
-        pb_text_add(t, "; predictions equal, %zu of %zu probabilities differ", sure, n);
-    return is->predictions != was->predictions || said || sure;
+        pb_text_add(t, "; there are %zu predictions and were %zu", is->predictions, was->predictions);
+    else if (different)
+        pb_text_add(t, "; %zu of %zu predictions differ", different, n);
+    else if (probabilities)
+        pb_text_add(t, "; the predictions are equal, but %zu of %zu probabilities differ", probabilities, n);
+    return is->predictions != was->predictions || different || probabilities;
 }
 
-/* The first number that was computed of the training or of the predictions, and is another now. */
-static bool tell_values(const pb_values *is, const pb_values *was, pb_text *t)
+/* Describes the first value of training or of the scores that differs. */
+static bool describe_values(const pb_values *is, const pb_values *was, pb_text *t)
 {
     for (size_t i = 0; i < was->count; i++) {
         const pb_stored_value *v = &was->value[i];
@@ -232,17 +232,17 @@ static bool tell_values(const pb_values *is, const pb_values *was, pb_text *t)
     return false;
 }
 
-static void hold_bits(const one *a, const one *b, unsigned long long seed, pb_identity_result *out)
+static void compare_bits(const one *a, const one *b, unsigned long long seed, pb_identity_result *out)
 {
     const pb_result *is = &a->recorded.result, *was = &b->recorded.result;
     pb_text t = {0};
     pb_text_add(&t, "seed %llu: ", seed);
-    bool changed = tell_losses(is, was, &t);
-    changed |= tell_tensor(is, was, &t);
-    changed |= tell_logits(is, was, "logits", "probe logits", &t);
-    changed |= tell_logits(is, was, "logits.merged", "merged logits", &t);
-    changed |= tell_predictions(is, was, &t);
-    changed |= tell_values(a->values, b->values, &t);
+    bool changed = describe_losses(is, was, &t);
+    changed |= describe_tensor(is, was, &t);
+    changed |= describe_logits(is, was, "logits", "probe logits", &t);
+    changed |= describe_logits(is, was, "logits.merged", "merged logits", &t);
+    changed |= describe_predictions(is, was, &t);
+    changed |= describe_values(a->values, b->values, &t);
     if (changed && out->verdict != PB_IDENTITY_CHANGED) {
         out->verdict = PB_IDENTITY_CHANGED;
         snprintf(out->note, sizeof out->note, "%s", t.data);
@@ -250,7 +250,8 @@ static void hold_bits(const one *a, const one *b, unsigned long long seed, pb_id
     pb_text_free(&t);
 }
 
-/* Flags that warn or keep symbols decide no bit. */
+/* Returns the compiler flags without those for warnings and debug symbols, which do not affect results.  The caller
+ * frees the text. */
 static char *deciding_flags(const char *flags)
 {
     pb_text t = {0};
@@ -264,8 +265,9 @@ static char *deciding_flags(const char *flags)
     return t.data ? t.data : pb_strdup("");
 }
 
-/* May the bits of the two be the same?  Else says what differs, unless another seed has changed. */
-static bool same_kind(const pb_recorded_run *is, const pb_recorded_run *was, pb_identity_result *out)
+/* Returns whether both runs have the same platform, so that their results must be equal to the bit.  If not, notes what
+ * differs unless another seed has changed. */
+static bool same_platform(const pb_recorded_run *is, const pb_recorded_run *was, pb_identity_result *out)
 {
     static const char *const what[PB_PLATFORM_FIELDS] = {"processor", "version of the kernels", "number of threads",
                                                          "compiler", "set of compiler flags"};
@@ -275,7 +277,8 @@ static bool same_kind(const pb_recorded_run *is, const pb_recorded_run *was, pb_
         bool same = !strcmp(a, b);
         if (!same && out->verdict == PB_IDENTITY_SAME) {
             out->verdict = PB_IDENTITY_UNKNOWN;
-            snprintf(out->note, sizeof out->note, "not judged: another %s, was '%.150s', is '%.150s'", what[i], b, a);
+            snprintf(out->note, sizeof out->note, "not judged because the %s differs: it was '%.150s' and is '%.150s'",
+                     what[i], b, a);
         }
         free(a);
         free(b);
@@ -304,7 +307,7 @@ static void note_furthest(furthest *f, double off, const char *fmt, ...)
     f->off = off;
 }
 
-/* Relative to the largest loss so far, as losses that go to 0 are sums that nearly cancel. */
+/* The differences are relative to the largest loss so far, because a loss close to 0 is a sum that nearly cancels. */
 static void follow_losses(const pb_result *is, const pb_result *was, furthest *f)
 {
     const pb_series *a = pb_result_find(is, -1, "loss"), *b = pb_result_find(was, -1, "loss");
@@ -313,7 +316,7 @@ static void follow_losses(const pb_result *is, const pb_result *was, furthest *f
         note_furthest(f, INFINITY, "the number of steps, which was %d and is %d", b->count, a->count);
     for (int k = 0; k < PB_HORIZON && k < a->count && k < b->count; k++) {
         scale = fmax(scale, fabs(b->x[k]));
-        note_furthest(f, apart(a->x[k], b->x[k], scale), "the loss of step %d", k + 1);
+        note_furthest(f, relative_difference(a->x[k], b->x[k], scale), "the loss of step %d", k + 1);
     }
 }
 
@@ -331,25 +334,26 @@ static void follow_logits(const pb_result *is, const pb_result *was, furthest *f
         note_furthest(f, INFINITY, "the steps after which the probe's logits were recorded");
 }
 
-/* How trainable tensors are drawn does not depend on rounding. */
+/* Compares the norms of the trainable tensors at initialisation, which does not depend on rounding. */
 static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
 {
     if (!is->fingerprints || !was->fingerprints || is->fingerprint[0].step || was->fingerprint[0].step)
         return;
     for (int i = 0; i < is->tensors; i++) {
         double a = (double)is->fingerprint[0].print[i].norm, b = (double)was->fingerprint[0].print[i].norm;
-        note_furthest(f, apart(a, b, larger(a, b)), "the norm of %.120s at initialisation", is->tensor[i]);
+        note_furthest(f, relative_difference(a, b, larger(a, b)), "the norm of %.120s at initialisation",
+                      is->tensor[i]);
     }
 }
 
-static void hold_trajectory(const pb_result *is, const pb_result *was, unsigned long long seed, double tolerance,
-                            furthest *worst, pb_identity_result *out)
+static void compare_trajectory(const pb_result *is, const pb_result *was, unsigned long long seed, double tolerance,
+                               furthest *worst, pb_identity_result *out)
 {
     furthest f = {.off = 0};
     if (same_names(is, was))
         follow_start(is, was, &f);
     else
-        note_furthest(&f, INFINITY, "what trains: %.80s and so on",
+        note_furthest(&f, INFINITY, "the trainable tensors: %.80s and others",
                       common_names(is, was) < is->tensors ? is->tensor[common_names(is, was)] : "fewer tensors");
     follow_losses(is, was, &f);
     follow_logits(is, was, &f);
@@ -357,22 +361,22 @@ static void hold_trajectory(const pb_result *is, const pb_result *was, unsigned 
     if (f.off <= tolerance || out->verdict == PB_IDENTITY_CHANGED)
         return;
     out->verdict = PB_IDENTITY_CHANGED;
-    snprintf(out->note, sizeof out->note, "seed %llu: off by %.2g (relative, tolerance %.2g) in %s", seed, f.off,
-             tolerance, f.where);
+    snprintf(out->note, sizeof out->note, "seed %llu: the relative difference is %.2g (tolerance %.2g) in %s", seed,
+             f.off, tolerance, f.where);
 }
 
 /* ---- merging ----------------------------------------------------------------------------------------------- */
 
-/* NaN: it was not measured. */
+/* Returns the merge error of a run; NaN if it was not measured. */
 static double merge_error(const pb_result *r)
 {
     const pb_series *u = pb_result_find(r, -1, "logits"), *m = pb_result_find(r, -1, "logits.merged");
     return u && m ? distance(m, u) : NAN;
 }
 
-static void hold_merging(const pb_result *is, const pb_result *was, pb_identity *out)
+static void compare_merging(const pb_result *is, const pb_result *was, pb_identity *out)
 {
-    out->merge_error[0] = fmax(out->merge_error[0], merge_error(is)); /* fmax leaves NaN out */
+    out->merge_error[0] = fmax(out->merge_error[0], merge_error(is)); /* fmax ignores NaN */
     out->merge_error[1] = fmax(out->merge_error[1], merge_error(was));
 }
 
@@ -383,7 +387,7 @@ static void judge_merging(pb_identity *out)
     if (isnan(is) && isnan(was))
         return;
     double limit = fmax(MERGE_TOLERANCE, 10 * (isfinite(was) ? was : 0));
-    l->verdict = is <= limit ? PB_IDENTITY_SAME : PB_IDENTITY_CHANGED; /* NaN: it can no longer be folded */
+    l->verdict = is <= limit ? PB_IDENTITY_SAME : PB_IDENTITY_CHANGED; /* NaN if it can no longer be merged */
     snprintf(l->note, sizeof l->note, "was %.2g, is %.2g, tolerance %.2g", was, is, limit);
 }
 
@@ -394,21 +398,21 @@ static bool has_series(const pb_recorded_run *r)
     return pb_result_find(&r->result, -1, "loss");
 }
 
-/* Of this seed nothing was recorded; what another seed has shown stays. */
-static void say_unknown(pb_identity_result *out)
+/* Marks a check as unknown because nothing was recorded for a seed, unless another seed has decided it. */
+static void set_unknown(pb_identity_result *out)
 {
     if (out->verdict == PB_IDENTITY_SAME)
         *out = (pb_identity_result){PB_IDENTITY_UNKNOWN, "not recorded"};
 }
 
-/* A seed that was scored and is not any more: it failed or diverged. */
-static void miss_seed(unsigned long long seed, pb_identity *out)
+/* Records a seed that was scored and is not any more because its run failed or diverged. */
+static void set_missing(unsigned long long seed, pb_identity *out)
 {
     pb_identity_result lost = {.verdict = PB_IDENTITY_CHANGED};
-    snprintf(lost.note, sizeof lost.note, "seed %llu: was scored on test, and has no such run now", seed);
+    snprintf(lost.note, sizeof lost.note, "seed %llu: it was scored on test and has no such run now", seed);
     out->trajectory = lost;
-    if (out->identity.verdict != PB_IDENTITY_UNKNOWN)
-        out->identity = lost;
+    if (out->bitwise.verdict != PB_IDENTITY_UNKNOWN)
+        out->bitwise = lost;
 }
 
 static bool has_seed(const pb_comparand *s, uint64_t seed)
@@ -419,22 +423,22 @@ static bool has_seed(const pb_comparand *s, uint64_t seed)
     return has;
 }
 
-static void hold(const one *a, const one *b, unsigned long long seed, double tolerance, furthest *worst,
-                 pb_identity *out)
+static void compare_runs(const one *a, const one *b, unsigned long long seed, double tolerance, furthest *worst,
+                         pb_identity *out)
 {
     const pb_recorded_run *is = &a->recorded, *was = &b->recorded;
     if (!has_series(is) || !has_series(was)) {
-        say_unknown(&out->identity);
-        say_unknown(&out->trajectory);
+        set_unknown(&out->bitwise);
+        set_unknown(&out->trajectory);
         out->other_predictions = true;
         return;
     }
     out->other_predictions |= other_predictions(&is->result, &was->result);
     out->other_threads = strcmp(is->platform[PB_PLATFORM_THREADS], was->platform[PB_PLATFORM_THREADS]) != 0;
-    if (same_kind(is, was, &out->identity))
-        hold_bits(a, b, seed, &out->identity);
-    hold_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);
-    hold_merging(&is->result, &was->result, out);
+    if (same_platform(is, was, &out->bitwise))
+        compare_bits(a, b, seed, &out->bitwise);
+    compare_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);
+    compare_merging(&is->result, &was->result, out);
 }
 
 int pb_identity_compare(const pb_comparand *is, const pb_comparand *was, double tolerance, pb_identity *out)
@@ -450,16 +454,16 @@ int pb_identity_compare(const pb_comparand *is, const pb_comparand *was, double 
             rc = pb_store_recorded_run(is->store, is->run[i], &a.recorded);
             rc = pb_store_recorded_run(was->store, was->run[k], &b.recorded) || rc ? -1 : 0;
             if (!rc)
-                hold(&a, &b, is->seed[i], tolerance, &worst, out);
+                compare_runs(&a, &b, is->seed[i], tolerance, &worst, out);
             pb_recorded_run_free(&a.recorded);
             pb_recorded_run_free(&b.recorded);
         }
     judge_merging(out);
     for (int k = was->seeds; k-- > 0;)
         if (!has_seed(is, was->seed[k]))
-            miss_seed(was->seed[k], out);
-    if (out->identity.verdict == PB_IDENTITY_SAME)
-        snprintf(out->identity.note, sizeof out->identity.note, "the same to the bit");
+            set_missing(was->seed[k], out);
+    if (out->bitwise.verdict == PB_IDENTITY_SAME)
+        snprintf(out->bitwise.note, sizeof out->bitwise.note, "the same to the bit");
     if (out->trajectory.verdict == PB_IDENTITY_SAME)
         snprintf(out->trajectory.note, sizeof out->trajectory.note, "within %.2g over the first %d steps", worst.off,
                  PB_HORIZON);

@@ -7,14 +7,14 @@
 
 #include "results/timing.h"
 
-typedef struct teller {
+typedef struct writer {
     const pb_report *report;
     int row;
-    void (*tell)(void *ctx, const char *line);
+    void (*each)(void *ctx, const char *line);
     void *ctx;
-} teller;
+} writer;
 
-PB_PRINTF(2, 3) static void say(const teller *t, const char *fmt, ...)
+PB_PRINTF(2, 3) static void add_note(const writer *t, const char *fmt, ...)
 {
     pb_text line = {0};
     char *text;
@@ -24,12 +24,12 @@ PB_PRINTF(2, 3) static void say(const teller *t, const char *fmt, ...)
         pb_no_memory("notes");
     va_end(args);
     pb_text_add(&line, "%s: %s", t->report->row[t->row].row->label, text);
-    t->tell(t->ctx, line.data);
+    t->each(t->ctx, line.data);
     free(text);
     pb_text_free(&line);
 }
 
-/* ---- a busy machine ------------------------------------------------------------------------------------------- */
+/* ---- busy machine --------------------------------------------------------------------------------------------- */
 
 double pb_notes_training_wait(const pb_report *r, int row)
 {
@@ -41,29 +41,33 @@ double pb_notes_timing_wait(const pb_report *r, int row)
     return pb_report_single(r, row, "overhead.contention");
 }
 
-static void note_waits(const teller *t)
+static void note_waits(const writer *t)
 {
     double step = pb_notes_training_wait(t->report, t->row), pass = pb_notes_timing_wait(t->report, t->row);
     if (step > PB_CONTENDED)
-        say(t, "training waited %.0f %% of the time for a processor: step ms and GFLOP/s are of a busy machine",
+        add_note(
+            t,
+            "training waited %.0f %% of the time for a processor; step ms and GFLOP/s were measured on a busy machine",
             100 * step);
     if (pass > PB_CONTENDED)
-        say(t, "timing waited %.0f %% of the time for a processor: its ratios are of a busy machine", 100 * pass);
+        add_note(
+            t, "the timing pass waited %.0f %% of the time for a processor; its ratios were measured on a busy machine",
+            100 * pass);
 }
 
 /* ---- training ------------------------------------------------------------------------------------------------ */
 
-static void note_loss(const teller *t)
+static void note_loss(const writer *t)
 {
     double first = pb_report_value(t->report, t->row, -1, "train.first_loss").middle;
     double last = pb_report_value(t->report, t->row, -1, "train.last_loss").middle;
     if (last > PB_HARDLY_MOVED * first)
-        say(t, "the training loss hardly moved: %.4g in the first epoch, %.4g in the last", first, last);
+        add_note(t, "the training loss hardly moved: %.4g in the first epoch, %.4g in the last", first, last);
 }
 
 /* ---- the edge of a sweep ------------------------------------------------------------------------------------- */
 
-/* The number that `key=` has in a choice, "lr=0.003 lora.rank=8"; NaN: none, or no number. */
+/* Returns the number after `key=` in a choice such as "lr=0.003 lora.rank=8"; NaN if there is none. */
 static double number_of(const char *choice, const char *key, size_t n)
 {
     for (const char *at = choice; *at; at += strspn(at, " ")) {
@@ -78,8 +82,8 @@ static double number_of(const char *choice, const char *key, size_t n)
     return NAN;
 }
 
-/* `key` [n] of the row's choice, beside all values of it that the row has tried. */
-static void note_edge(const teller *t, const char *key, size_t n)
+/* Compares the value of `key` [n] in the row's choice with all values of it that the row has tried. */
+static void note_edge(const writer *t, const char *key, size_t n)
 {
     const pb_experiment *e = t->report->experiment;
     const pb_report_row *row = &t->report->row[t->row];
@@ -89,13 +93,14 @@ static void note_edge(const teller *t, const char *key, size_t n)
             least = fmin(least, number_of(e->cell[i].choice, key, n));
             most = fmax(most, number_of(e->cell[i].choice, key, n));
         }
-    if (isnan(chosen) || least == most || (chosen > least && chosen < most) || chosen == 0) /* none lies beyond 0 */
+    if (isnan(chosen) || least == most || (chosen > least && chosen < most) ||
+        chosen == 0) /* there is no value beyond 0 */
         return;
-    say(t, "%.*s was chosen at the edge of the sweep, %g..%g; a better one may lie beyond", (int)strcspn(key, " "), key,
-        least, most);
+    add_note(t, "the chosen %.*s is at the edge of the sweep, %g..%g; a better value may lie beyond it",
+             (int)strcspn(key, " "), key, least, most);
 }
 
-static void note_edges(const teller *t)
+static void note_edges(const writer *t)
 {
     const char *choice = t->report->row[t->row].choice;
     for (const char *at = choice ? choice : ""; *at; at += strspn(at, " ")) {
@@ -104,9 +109,9 @@ static void note_edges(const teller *t)
     }
 }
 
-void pb_notes_each(const pb_report *r, int row, void (*tell)(void *ctx, const char *line), void *ctx)
+void pb_notes_each(const pb_report *r, int row, void (*each)(void *ctx, const char *line), void *ctx)
 {
-    const teller t = {r, row, tell, ctx};
+    const writer t = {r, row, each, ctx};
     note_waits(&t);
     note_loss(&t);
     note_edges(&t);

@@ -1,5 +1,5 @@
-/* plot: see plot.h.  A figure is a gnuplot script with its data inside; names stand beside what
- * they name, and shapes and greys tell things apart without colour. */
+/* plot: see plot.h.  A figure is a gnuplot script that contains its data.  Labels are next to what they name, and
+ * shapes and grey levels distinguish rows without colour. */
 #include "report/plot_internal.h"
 
 #include <errno.h>
@@ -11,14 +11,14 @@
 #include "report/gnuplot.h"
 #include "report/tuning.h"
 
-#define LONG_AXIS 20.0 /* a cost that spans more than this ratio has a logarithmic axis */
+#define LONG_AXIS 20.0 /* a cost whose range exceeds this ratio has a logarithmic axis */
 
 static const char style[] = "set border 3 lc rgb '#404040'\n"
                             "set tics nomirror out textcolor rgb '#404040'\n"
                             "set grid lc rgb '#e4e4e4' lt 1\n"
                             "unset key\n";
 
-/* Shape and grey of a class of methods, in the order of pb_category. */
+/* Shape and grey level of a category of methods, in the order of pb_category. */
 static const int shape[] = {2, 7, 5, 9, 11};
 static const char *const grey[] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
 
@@ -61,14 +61,14 @@ static void pad(range *r, double share)
         r->high *= f;
     } else {
         double d = (r->high - r->low) * share;
-        d = d > 1e-6 * fabs(r->high) ? d : fmax(0.05, 0.05 * fabs(r->high)); /* one value has no span */
+        d = d > 1e-6 * fabs(r->high) ? d : fmax(0.05, 0.05 * fabs(r->high)); /* a single value has no range */
         r->low -= d;
         r->high += d;
     }
 }
 
-/* Rows with a result; those without a cost (nothing trains) are drawn as a level. */
-static int gather(const pb_report *r, const char *cost, point *spot, range *x, range *y)
+/* Collects the rows with a result.  Rows without a cost, in which nothing is trained, are drawn as a level. */
+static int collect_points(const pb_report *r, const char *cost, point *spot, range *x, range *y)
 {
     char key[96];
     int n = 0;
@@ -87,7 +87,7 @@ static int gather(const pb_report *r, const char *cost, point *spot, range *x, r
         if (c > 0)
             widen(x, c);
         widen(y, v.middle);
-        widen(y, fmax(v.low, v.middle - 0.05)); /* a wide interval is cut, not the figure stretched */
+        widen(y, fmax(v.low, v.middle - 0.05)); /* a wide interval is clipped so that it does not stretch the figure */
         widen(y, fmin(v.high, v.middle + 0.05));
     }
     return n;
@@ -106,7 +106,7 @@ static void to_pixels(point *spot, int n, const range *x, const range *y)
     pb_place_labels(spot, n);
 }
 
-/* A thin line from a point to a name that stands away from it. */
+/* Adds a thin line from a point to a label that is not next to it. */
 static void add_leader(pb_text *t, const point *s)
 {
     double x = fmin(fmax(s->px, s->text.left), s->text.right), y = fmin(fmax(s->py, s->text.bottom), s->text.top);
@@ -147,7 +147,7 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
     int rows = r->experiment->rows;
     point *spot = pb_alloc((size_t)rows * sizeof *spot);
     range x = {INFINITY, -INFINITY, true}, y = {INFINITY, -INFINITY, false};
-    int n = gather(r, cost, spot, &x, &y), rc = 0;
+    int n = collect_points(r, cost, spot, &x, &y), rc = 0;
     if (n && x.low <= x.high) {
         x.log = x.high / x.low > LONG_AXIS;
         pad(&x, 0.12);
@@ -179,7 +179,7 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
 
 /* ---- overhead bars ------------------------------------------------------------------------------------- */
 
-/* One bar: its value with the interval; nothing where there is no measurement. */
+/* Adds a bar with its interval, if there is a measurement.  Returns the number of bars added. */
 static int add_bar(pb_text *t, const pb_report *r, int row, int batch, const char *suffix, double x)
 {
     char key[3][96];
@@ -219,7 +219,7 @@ static int draw_overhead(const pb_report *r, const char *folder)
         pb_text_add(t, "$s%zu << EOD\n", k);
         for (int i = 0; i < r->experiment->rows; i++)
             bars += add_bar(t, r, i, series[k].batch, series[k].suffix, i + 0.2 * ((double)k - 1.5));
-        pb_text_add(t, "-9 0 0 0\nEOD\n"); /* never empty; outside of the range */
+        pb_text_add(t, "-9 0 0 0\nEOD\n"); /* outside the range, so that the block is never empty */
     }
     pb_text_add(t, "plot ");
     for (size_t k = 0; k < PB_COUNT(series); k++)
@@ -251,11 +251,12 @@ static void add_point(void *ctx, int step, double mean)
     pb_text_add(&c->points, "%d %.17g\n", step, mean);
 }
 
-/* The mean over the seeds of the row's choice, step by step. */
+/* Reads the mean over the seeds of the row's choice, step by step. */
 static curve read_curve(const pb_report *r, int row, const char *key)
 {
     curve c = {.count = 0};
-    pb_store_curve(r->store, r->row[row].id, r->experiment->seeds, key, add_point, &c); /* the store keeps an error */
+    pb_store_curve(r->store, r->row[row].id, r->experiment->seeds, key, add_point,
+                   &c); /* the store remembers an error */
     return c;
 }
 
@@ -265,7 +266,7 @@ static int by_height(const void *a, const void *b)
     return (x->y > y->y) - (x->y < y->y);
 }
 
-/* Names at the right ends of the curves, pushed apart; `span` is the height of the axis in data. */
+/* Adds labels at the right ends of the curves, without overlap; `span` is the height of the axis in data units. */
 static void add_ends(pb_figure *f, point *end, int n, double span)
 {
     double step = span * LINE / (HEIGHT - 120), least = -INFINITY;
@@ -278,7 +279,7 @@ static void add_ends(pb_figure *f, point *end, int n, double span)
     }
 }
 
-/* What a panel of curves shows. */
+/* A panel of curves. */
 typedef struct panel {
     curve (*read)(const pb_report *r, int row, const char *key);
     const char *key, *x, *y; /* of `read`; names of the axes */
@@ -339,7 +340,7 @@ static int draw_curves(const pb_report *r, const char *folder)
 
 /* ---- tuning -------------------------------------------------------------------------------------------- */
 
-/* The best to be expected of 1, 2, .. trials. */
+/* Reads the expected best score of 1, 2, .. trials. */
 static curve read_tuning(const pb_report *r, int row, const char *key)
 {
     (void)key;
@@ -357,7 +358,7 @@ static curve read_tuning(const pb_report *r, int row, const char *key)
 
 static int draw_tuning(const pb_report *r, const char *folder)
 {
-    char *y = pb_format("validation %s, the best to be expected", r->experiment->task->metrics[0].name);
+    char *y = pb_format("expected best validation %s", r->experiment->task->metrics[0].name);
     pb_figure f = {.count = 0};
     add_title(&f, r);
     int n = add_panel(&f, r, &(panel){read_tuning, "", "trials", y, 0});
@@ -369,7 +370,7 @@ static int draw_tuning(const pb_report *r, const char *folder)
 
 /* ---- a setting on the axis ------------------------------------------------------------------------------ */
 
-/* What the axis' setting is in each row (NaN: the row has none), and where one value of it lies. */
+/* The value of the axis' setting in each row; NaN if a row does not have it. */
 typedef struct axis {
     const pb_report *report;
     double *x; /* [rows] */
@@ -391,12 +392,13 @@ static int take_setting(void *ctx, const char *key, const char *value)
 static double setting_of(const pb_report *r, int row)
 {
     wanted_setting a = {.key = pb_format("method.%s", r->experiment->axis), .x = NAN};
-    pb_store_settings(r->store, r->row[row].id, r->experiment->seeds, take_setting, &a); /* the store keeps an error */
+    pb_store_settings(r->store, r->row[row].id, r->experiment->seeds, take_setting,
+                      &a); /* the store remembers an error */
     free(a.key);
     return a.x;
 }
 
-/* Over the seeds, or of a ratio of times its own interval. */
+/* Returns a value with its interval over the seeds, or for a ratio of times with the interval over the processes. */
 static pb_interval axis_value(const pb_report *r, int row, int split, const char *key)
 {
     char low[96], high[96];
@@ -410,7 +412,7 @@ static pb_interval axis_value(const pb_report *r, int row, int split, const char
     return v;
 }
 
-/* One value of every row against its setting; rows without it are dashed levels. */
+/* Adds a value of every row against its setting; rows without the setting are dashed levels. */
 static int add_axis_panel(pb_figure *f, const axis *a, int number, int split, const char *key, const char *title)
 {
     int n = 0;
@@ -442,7 +444,7 @@ static bool is_long(const axis *a)
 {
     double least = INFINITY, most = -INFINITY;
     for (int i = 0; i < a->report->experiment->rows; i++) {
-        least = fmin(least, a->x[i]); /* NaN is left out */
+        least = fmin(least, a->x[i]); /* fmin and fmax ignore NaN */
         most = fmax(most, a->x[i]);
     }
     return least > 0 && most / least > LONG_AXIS;
@@ -462,8 +464,8 @@ static int draw_axis(const pb_report *r, const char *folder)
     pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,3 title t(%d)\n", style,
                 pb_figure_text(&f, e->axis), is_long(&a) ? "set logscale x\n" : "", title_of(&f, e));
     int n = add_axis_panel(&f, &a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric);
-    n += add_axis_panel(&f, &a, 1, -1, "overhead.prefill_ratio.b1", "time to read a text, ratio to the base");
-    n += add_axis_panel(&f, &a, 2, -1, "overhead.flops", "FLOPs to read a text");
+    n += add_axis_panel(&f, &a, 1, -1, "overhead.prefill_ratio.b1", "prefill time, ratio to the base");
+    n += add_axis_panel(&f, &a, 2, -1, "overhead.flops", "FLOPs of the prefill");
     pb_text_add(&f.commands, "unset multiplot\n");
     int rc = n ? pb_figure_draw(&f, folder, "axis", 1.7 * WIDTH, HEIGHT) : 0;
     pb_figure_free(&f);
@@ -484,7 +486,7 @@ int pb_plot_try(const pb_experiment *e, const char *folder)
     char *to = folder_of(e, folder);
     int rc = pb_make_dirs(to) || pb_gnuplot_try() ? -1 : 0;
     if (!rc && access(to, W_OK | X_OK))
-        rc = pb_error("%s: figures cannot be written: %s; want a folder that may be written", to, strerror(errno));
+        rc = pb_error("%s: figures cannot be written: %s; want a writable folder", to, strerror(errno));
     free(to);
     return rc;
 }
@@ -495,7 +497,7 @@ int pb_plot(const pb_report *r, const char *folder)
     int rc = pb_make_dirs(to) ||
              draw_against(r, to, "accuracy-parameters", "storage.trainable", "trainable parameters") ||
              draw_against(r, to, "accuracy-memory", "memory.train.total", "training memory, bytes") ||
-             draw_against(r, to, "accuracy-inference", "overhead.flops", "FLOPs to read an example, unmerged") ||
+             draw_against(r, to, "accuracy-inference", "overhead.flops", "FLOPs per example, unmerged") ||
              draw_overhead(r, to) || draw_axis(r, to) || draw_tuning(r, to) || draw_curves(r, to);
     free(to);
     return rc ? -1 : 0;

@@ -1,16 +1,16 @@
-/* plot: the figures of a report, by gnuplot. */
+/* plot: the figures of a report, drawn by gnuplot. */
 #ifndef PB_PLOT_H
 #define PB_PLOT_H
 
 #include "report/report.h"
 
-/* Draws accuracy against trainable parameters and against training memory, overhead bars and
- * learning curves, as SVG and PDF, into `folder` (NULL: plots/EXPERIMENT) beside the gnuplot
- * scripts that made them.  -1 with an error: no gnuplot, or it refused a script. */
+/* Draws accuracy against trainable parameters, training memory and FLOPs of inference, overhead bars, tuning and
+ * learning curves, as SVG and PDF, into `folder` (plots/EXPERIMENT if it is NULL), beside the gnuplot scripts.  Returns
+ * -1 with an error if gnuplot is missing or refuses a script. */
 int pb_plot(const pb_report *r, const char *folder);
 
-/* Makes the folder and draws an empty figure elsewhere, so that a missing gnuplot or a folder that cannot be written
- * is known before hours of work.  -1 with an error. */
+/* Creates the folder and draws a test figure elsewhere, so that a missing gnuplot or a write-protected folder is
+ * detected before hours of computation.  Returns -1 with an error. */
 int pb_plot_try(const pb_experiment *e, const char *folder);
 
 #endif

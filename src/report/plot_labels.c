@@ -1,15 +1,15 @@
-/* plot_labels: where the names of points stand so that they cover neither marks, nor intervals, nor each other.
+/* plot_labels: placement of the labels of points so that they overlap neither marks, nor intervals, nor each other.
  *
- * Each name has a list of candidate boxes, the nearest first.  One name after the other takes its cheapest box, again
- * and again until none moves.  Where the result still covers something, it is tried again from another name on. */
+ * Each label has a list of candidate boxes, the nearest first.  Each label in turn takes its cheapest box, until no
+ * label moves.  If something still overlaps, the search is repeated starting with another label. */
 #include "report/plot_internal.h"
 
 #include <math.h>
 
 #define NEAR_SIDES 8
-#define RINGS 8         /* of candidates around a point, each further away */
-#define LEVEL_PLACES 40 /* of candidates along a dashed level, above and below it */
-#define SWEEPS 20       /* over all names, at most */
+#define RINGS 8         /* rings of candidates around a point */
+#define LEVEL_PLACES 40 /* candidates along a dashed level, above and below it */
+#define SWEEPS 20       /* at most, over all labels */
 
 static double overlap(const box *a, const box *b)
 {
@@ -22,7 +22,7 @@ double pb_label_width(const char *label)
 {
     int letters = 0;
     for (; *label; label++)
-        letters += ((unsigned char)*label & 0xc0) != 0x80; /* bytes that continue a character are not counted */
+        letters += ((unsigned char)*label & 0xc0) != 0x80; /* continuation bytes are not counted */
     return LETTER * letters;
 }
 
@@ -63,7 +63,7 @@ static double outside(const box *b)
     return fmax(0, -b->left) + fmax(0, b->right - AREA_WIDTH) + fmax(0, -b->bottom) + fmax(0, b->top - AREA_HEIGHT);
 }
 
-/* Square pixels that the box covers of marks, intervals, levels and of the names that are placed, but its own. */
+/* Returns the area in square pixels in which the box overlaps marks, intervals, levels and the other placed labels. */
 static double cost_of(const box *b, const point *spot, int n, int self)
 {
     double cost = 100 * outside(b);
@@ -75,7 +75,7 @@ static double cost_of(const box *b, const point *spot, int n, int self)
     return cost;
 }
 
-/* Takes the cheapest candidate of name `self`; true if it stood elsewhere. */
+/* Moves label `self` to its cheapest candidate.  Returns true if it has moved. */
 static bool place(point *spot, int n, int self)
 {
     point *s = &spot[self];
@@ -84,7 +84,7 @@ static bool place(point *spot, int n, int self)
     int ways = is_level(s) ? LEVEL_PLACES : NEAR_SIDES * RINGS;
     for (int way = 0; way < ways; way++) {
         box b = is_level(s) ? beside_level(s, way) : beside_point(s, way);
-        double cost = cost_of(&b, spot, n, self) + 0.01 * way; /* of equal ones the nearest */
+        double cost = cost_of(&b, spot, n, self) + 0.01 * way; /* the nearest of equal ones */
         if (cost < least) {
             least = cost;
             s->text = b;
@@ -93,11 +93,11 @@ static bool place(point *spot, int n, int self)
     return s->text.left != before.left || s->text.bottom != before.bottom;
 }
 
-/* Places all names anew, beginning with name `first`; what is covered then, in square pixels. */
+/* Places all labels, beginning with label `first`.  Returns the remaining overlap in square pixels. */
 static double place_all(point *spot, int n, int first)
 {
     for (int i = 0; i < n; i++)
-        spot[i].text = (box){0, 0, 0, 0}; /* of no size: not placed */
+        spot[i].text = (box){0, 0, 0, 0}; /* of zero size until it is placed */
     bool moved = true;
     for (int sweep = 0; sweep < SWEEPS && moved; sweep++) {
         moved = false;

@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 
-enum { TURNS = 9999 };
+enum { PERMUTATIONS = 9999 };
 
 static double test_score(const pb_report *r, int row)
 {
@@ -20,8 +20,8 @@ static bool rising(const pb_report *r)
     return r->experiment->task->metrics[0].higher_is_better;
 }
 
-/* Indices 0..n-1 by falling goodness, equal ones as they stand; NaN last. */
-static int *by_goodness(int n, const double *x, bool more_is_better)
+/* Returns the indices 0..n-1, the best first, equal ones in their order, NaN last.  The caller frees them. */
+static int *sort_rows(int n, const double *x, bool more_is_better)
 {
     int *order = pb_alloc((size_t)(n + 1) * sizeof *order);
     for (int i = 0; i < n; i++) {
@@ -46,9 +46,9 @@ static void add_number(pb_text *t, const char *name, double x)
 
 /* ---- one experiment --------------------------------------------------------------------------------------- */
 
-static int meet(pb_baseline_ranking *v, int row)
+static int compare_with_baseline(pb_baseline_ranking *v, int row)
 {
-    pb_baseline_row *one = &v->rival[row];
+    pb_baseline_row *one = &v->row[row];
     char key[96];
     pb_scores a = {.x = NULL}, b = {.x = NULL};
     if (row == pb_report_baseline(v->report) || isnan(one->score))
@@ -57,7 +57,7 @@ static int meet(pb_baseline_ranking *v, int row)
     int rc = pb_report_pair(v->report, row, PB_TEST, &a, &b);
     if (!rc && a.examples) {
         pb_crossed x = pb_scores_crossed(&a), y = pb_scores_crossed(&b);
-        one->p = pb_stats_pair_p(&x, &y, TURNS, 0);
+        one->p = pb_stats_pair_p(&x, &y, PERMUTATIONS, 0);
         v->examples = a.examples;
         v->family++;
     }
@@ -66,17 +66,17 @@ static int meet(pb_baseline_ranking *v, int row)
     return rc;
 }
 
-/* Over those that have a p. */
-static void adjust(pb_baseline_ranking *v, int rows)
+/* Adjusts the p values of all rows that have one (Holm 1979). */
+static void adjust_p(pb_baseline_ranking *v, int rows)
 {
     double *p = pb_alloc((size_t)(v->family + 1) * sizeof *p);
     for (int i = 0, n = 0; i < rows; i++)
-        if (!isnan(v->rival[i].p))
-            p[n++] = v->rival[i].p;
+        if (!isnan(v->row[i].p))
+            p[n++] = v->row[i].p;
     pb_stats_holm(v->family, p);
     for (int i = 0, n = 0; i < rows; i++)
-        if (!isnan(v->rival[i].p))
-            v->rival[i].holm = p[n++];
+        if (!isnan(v->row[i].p))
+            v->row[i].holm = p[n++];
     free(p);
 }
 
@@ -84,18 +84,18 @@ int pb_baseline_ranking_make(pb_baseline_ranking *v, const pb_report *r)
 {
     int rows = r->experiment->rows, base = pb_report_baseline(r), rc = 0;
     if (isnan(test_score(r, base)))
-        return pb_error("%s: the baseline %s was not scored on test yet; `peftbench run %s` does it",
+        return pb_error("%s: the baseline %s has not been scored on test yet; run `peftbench run %s`",
                         r->experiment->name, r->experiment->baseline, r->experiment->path);
-    *v = (pb_baseline_ranking){.report = r, .rival = pb_alloc((size_t)rows * sizeof *v->rival)};
+    *v = (pb_baseline_ranking){.report = r, .row = pb_alloc((size_t)rows * sizeof *v->row)};
     double *score = pb_alloc((size_t)rows * sizeof *score);
     for (int i = 0; i < rows && !rc; i++) {
         score[i] = test_score(r, i);
-        v->rival[i] = (pb_baseline_row){r->row[i].row->label, score[i], {NAN, NAN, NAN, 0}, NAN, NAN};
-        rc = meet(v, i);
+        v->row[i] = (pb_baseline_row){r->row[i].row->label, score[i], {NAN, NAN, NAN, 0}, NAN, NAN};
+        rc = compare_with_baseline(v, i);
     }
     if (!rc) {
-        adjust(v, rows);
-        v->order = by_goodness(rows, score, rising(r));
+        adjust_p(v, rows);
+        v->order = sort_rows(rows, score, rising(r));
     }
     free(score);
     if (rc)
@@ -105,11 +105,11 @@ int pb_baseline_ranking_make(pb_baseline_ranking *v, const pb_report *r)
 
 void pb_baseline_ranking_free(pb_baseline_ranking *v)
 {
-    free(v->rival);
+    free(v->row);
     free(v->order);
 }
 
-static void print_rival(const pb_baseline_row *x, bool baseline, FILE *out)
+static void print_row(const pb_baseline_row *x, bool baseline, FILE *out)
 {
     if (baseline) {
         fprintf(out, "%-20s %10.4f  baseline\n", x->label, x->score);
@@ -134,21 +134,21 @@ void pb_baseline_ranking_print(const pb_baseline_ranking *v, FILE *out)
     fprintf(out, "%-20s %10.10s %11s  %-20s %9s %9s\n", e->name, e->task->metrics[0].name, to, "95 %", "p", "Holm");
     for (int i = 0; i < e->rows; i++) {
         int row = v->order[i];
-        if (!isnan(v->rival[row].score))
-            print_rival(&v->rival[row], row == pb_report_baseline(v->report), out);
+        if (!isnan(v->row[row].score))
+            print_row(&v->row[row], row == pb_report_baseline(v->report), out);
     }
     for (int i = 0; i < e->rows; i++)
-        if (isnan(v->rival[i].score))
-            fprintf(out, "%s: left out, it has no finished run that was scored on test\n", v->rival[i].label);
-        else if (i != pb_report_baseline(v->report) && v->rival[i].difference.n < e->seeds)
-            fprintf(out, "%s: by the %d of %d seeds that it has in common with %s\n", v->rival[i].label,
-                    v->rival[i].difference.n, e->seeds, e->baseline);
+        if (isnan(v->row[i].score))
+            fprintf(out, "%s: left out because it has no finished run that was scored on test\n", v->row[i].label);
+        else if (i != pb_report_baseline(v->report) && v->row[i].difference.n < e->seeds)
+            fprintf(out, "%s: compared over the %d of %d seeds that it has in common with %s\n", v->row[i].label,
+                    v->row[i].difference.n, e->seeds, e->baseline);
     pb_report_sweeps(v->report, out);
     fprintf(
         out,
-        "Differences on test, paired; their 95 %% is for other %sexamples.  p: a permutation of signs over\n"
-        "the %d examples' differences, averaged over the seeds, of these very models; Holm: adjusted for the family\n"
-        "of %d comparison%s with %s.\n",
+        "The differences on test are paired.  The 95 %% interval covers other %sexamples.  p is that of a sign\n"
+        "permutation test over the differences of the %d examples, averaged over the seeds, for these trained models.\n"
+        "Holm: p adjusted for the family of %d comparison%s with %s.\n",
         e->seeds == 1 ? "" : "seeds and ", v->examples, v->family, v->family == 1 ? "" : "s", e->baseline);
 }
 
@@ -156,7 +156,7 @@ void pb_baseline_ranking_json(const pb_baseline_ranking *v, FILE *out)
 {
     const pb_experiment *e = v->report->experiment;
     for (int i = 0; i < e->rows; i++) {
-        const pb_baseline_row *x = &v->rival[v->order[i]];
+        const pb_baseline_row *x = &v->row[v->order[i]];
         pb_text t = {0};
         pb_text_add(&t, "{\"experiment\":");
         pb_json_quote(&t, e->name);
@@ -178,22 +178,23 @@ void pb_baseline_ranking_json(const pb_baseline_ranking *v, FILE *out)
 
 /* ---- several ------------------------------------------------------------------------------------------------ */
 
-/* Sets of one data set would be counted twice; other metrics have no common ranks. */
+/* Refuses two experiments on the same data, which would count twice, and experiments with different metrics. */
 static int check_sets(const pb_report *r, int sets)
 {
     for (int i = 0; i < sets; i++)
         for (int k = 0; k < i; k++) {
             const pb_experiment *a = r[k].experiment, *b = r[i].experiment;
             if (!strcmp(a->data.hex, b->data.hex))
-                return pb_error("%s and %s have the same data; want one experiment a data set", a->path, b->path);
+                return pb_error("%s and %s have the same data; want one experiment for each data set", a->path,
+                                b->path);
             if (strcmp(a->task->metrics[0].name, b->task->metrics[0].name) != 0)
-                return pb_error("%s is scored by %s, %s by %s; want one metric", a->path, a->task->metrics[0].name,
-                                b->path, b->task->metrics[0].name);
+                return pb_error("the metric of %s is %s and that of %s is %s; want the same metric", a->path,
+                                a->task->metrics[0].name, b->path, b->task->metrics[0].name);
         }
     return 0;
 }
 
-/* The row of that label in a set, -1: it has none, or it was not scored on test. */
+/* Returns the index of the row with this label; -1 if there is none or if it was not scored on test. */
 static int scored_row(const pb_report *r, const char *label)
 {
     const pb_row *row = pb_experiment_row(r->experiment, label);
@@ -212,13 +213,14 @@ static bool in_all(const pb_report *r, int sets, const char *label)
 static int check_sizes(const pb_ranking *k)
 {
     if (k->rows < 2)
-        return pb_error("%d row%s scored on test in all %d experiments, want 2 or more; `peftbench run` makes them",
+        return pb_error("%d row%s scored on test in all %d experiments; want at least 2, which `peftbench run` makes",
                         k->rows, k->rows == 1 ? " was" : "s were", k->sets);
     int least = pb_stats_friedman_least(k->rows);
     if (k->sets < least)
-        return pb_error("%d data sets are too few to rank %d rows: however well they agree, chance alone may do the "
-                        "same; want experiments of %d data sets or more, or compare rows of one of them",
-                        k->sets, k->rows, least);
+        return pb_error(
+            "%d data sets are too few to rank %d rows: no result could be significant; want experiments on at "
+            "least %d data sets, or compare rows on one of them",
+            k->sets, k->rows, least);
     return 0;
 }
 
@@ -237,19 +239,19 @@ int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets)
         return -1;
     }
     size_t cells = (size_t)sets * (size_t)k->rows;
-    double *good = pb_alloc(cells * sizeof *good);
+    double *goodness = pb_alloc(cells * sizeof *goodness);
     k->score = pb_alloc(cells * sizeof *k->score);
     k->rank = pb_alloc((size_t)k->rows * sizeof *k->rank);
     for (int i = 0; i < sets; i++)
         for (int j = 0; j < k->rows; j++) {
             double x = test_score(&r[i], scored_row(&r[i], k->label[j]));
             k->score[i * k->rows + j] = x;
-            good[i * k->rows + j] = rising(r) ? x : -x;
+            goodness[i * k->rows + j] = rising(r) ? x : -x;
         }
-    k->test = pb_stats_friedman(sets, k->rows, good, k->rank);
-    k->p = pb_stats_friedman_p(sets, k->rows, good, 10 * TURNS, 0);
-    k->order = by_goodness(k->rows, k->rank, false);
-    free(good);
+    k->test = pb_stats_friedman(sets, k->rows, goodness, k->rank);
+    k->p = pb_stats_friedman_p(sets, k->rows, goodness, 10 * PERMUTATIONS, 0);
+    k->order = sort_rows(k->rows, k->rank, false);
+    free(goodness);
     return 0;
 }
 
@@ -261,18 +263,18 @@ void pb_ranking_free(pb_ranking *k)
     free(k->order);
 }
 
-/* Rows that only some sets have, with the sets that lack them. */
+/* Lists the rows that only some data sets have, with the data sets that lack them. */
 static void print_unshared(const pb_ranking *k, FILE *out)
 {
     for (int i = 0; i < k->sets; i++)
         for (int j = 0; j < k->report[i].experiment->rows; j++) {
             const char *label = k->report[i].experiment->row[j].label;
-            bool told = in_all(k->report, k->sets, label);
-            for (int h = 0; h < i && !told; h++)
-                told = pb_experiment_row(k->report[h].experiment, label);
-            if (told)
+            bool listed = in_all(k->report, k->sets, label);
+            for (int h = 0; h < i && !listed; h++)
+                listed = pb_experiment_row(k->report[h].experiment, label);
+            if (listed)
                 continue;
-            fprintf(out, "%s: left out, not scored on test in", label);
+            fprintf(out, "%s: left out because it was not scored on test in", label);
             for (int h = 0, n = 0; h < k->sets; h++)
                 if (scored_row(&k->report[h], label) < 0)
                     fprintf(out, "%s %s", n++ ? "," : "", k->report[h].experiment->name);
@@ -280,7 +282,7 @@ static void print_unshared(const pb_ranking *k, FILE *out)
         }
 }
 
-/* Which ranks are further apart than the critical difference. */
+/* Lists the pairs whose mean ranks differ by more than the critical difference. */
 static void print_pairs(const pb_ranking *k, FILE *out)
 {
     int found = 0;
@@ -290,11 +292,11 @@ static void print_pairs(const pb_ranking *k, FILE *out)
             double apart = k->rank[b] - k->rank[a];
             if (apart <= k->test.critical)
                 continue;
-            fprintf(out, "%s before %s: %.4g\n", k->label[a], k->label[b], apart);
+            fprintf(out, "%s is ranked before %s: %.4g\n", k->label[a], k->label[b], apart);
             found++;
         }
     if (!found)
-        fprintf(out, "no pair is further apart\n");
+        fprintf(out, "no pair differs by more\n");
 }
 
 void pb_ranking_print(const pb_ranking *k, FILE *out)
@@ -315,12 +317,12 @@ void pb_ranking_print(const pb_ranking *k, FILE *out)
     print_unshared(k, out);
     fprintf(out, "Friedman: chi2 %.4g of %d, p %.3g, by permutation %.3g; ", f->chi2, k->rows - 1, f->chi2_p, k->p);
     if (isnan(f->f_p))
-        fprintf(out, "all data sets have one order, of which F is infinite");
+        fprintf(out, "F is infinite because all data sets have the same order");
     else
         fprintf(out, "Iman-Davenport: F %.4g of %d and %d, p %.3g", f->f, k->rows - 1, (k->rows - 1) * (k->sets - 1),
                 f->f_p);
     fprintf(out, " (%d rows, %d data sets)\n", k->rows, k->sets);
-    fprintf(out, "Nemenyi: mean ranks differ at 5 %% if further apart than %.4g:\n", f->critical);
+    fprintf(out, "Nemenyi: two mean ranks differ at the 5 %% level if their difference exceeds %.4g:\n", f->critical);
     print_pairs(k, out);
 }
 

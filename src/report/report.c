@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- gathering ---------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------ */
 
-static int take_row(pb_report *r, int row)
+static int read_row(pb_report *r, int row)
 {
     const pb_selection *s = &r->selections.row[row];
     pb_report_row *to = &r->row[row];
@@ -33,7 +33,7 @@ int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e)
     r->row = pb_alloc((size_t)(e->rows + 1) * sizeof *r->row);
     int rc = 0;
     for (int i = 0; i < e->rows && !rc; i++)
-        rc = take_row(r, i);
+        rc = read_row(r, i);
     if (rc)
         pb_report_free(r);
     return rc;
@@ -112,7 +112,7 @@ int pb_report_pair(const pb_report *r, int row, pb_split split, pb_scores *a, pb
     n = pb_report_common(n, seed, pb_report_seeds(r, base, split, other), other);
     int rc = pb_report_scores(r, row, seed, n, split, a) || pb_report_scores(r, base, seed, n, split, b) ? -1 : 0;
     if (!rc && a->examples != b->examples)
-        rc = pb_error("%s has %d predictions of %s, %s has %d", r->row[row].row->label, a->examples,
+        rc = pb_error("%s has %d predictions on %s and %s has %d", r->row[row].row->label, a->examples,
                       pb_split_name[split], r->experiment->baseline, b->examples);
     free(seed);
     return rc;
@@ -129,7 +129,8 @@ static pb_interval over_seeds(const pb_report *r, int row, int minus, int split,
     return out;
 }
 
-/* Of the primary metric, by the examples too; false where there are none (or they do not fit, with an error). */
+/* Computes the interval of the primary metric over seeds and examples.  Returns false if no predictions are stored, or
+ * if their numbers differ (with an error). */
 static bool over_examples(const pb_report *r, int row, bool pair, pb_split split, pb_interval *out)
 {
     pb_scores a = {.x = NULL}, b = {.x = NULL};
@@ -145,7 +146,7 @@ static bool over_examples(const pb_report *r, int row, bool pair, pb_split split
     return known;
 }
 
-/* The metric of "accuracy.test.mcc"; what is none of the task's metrics (a perplexity) lies anywhere. */
+/* Returns the metric of a key such as "accuracy.test.mcc"; a metric without bounds if the task does not have it. */
 static const pb_metric_info *metric_of(const pb_report *r, const char *key)
 {
     static const pb_metric_info any = {.name = NULL};

@@ -1,4 +1,4 @@
-/* report: the table of an experiment, from stored runs. */
+/* report: the results of an experiment, read from stored runs, and its table. */
 #ifndef PB_REPORT_H
 #define PB_REPORT_H
 
@@ -6,63 +6,70 @@
 #include "report/scores.h"
 #include "results/selection.h"
 
-/* The runs of a row's choice, one a seed. */
+/* The runs of a row's chosen setting, one for each seed. */
 typedef struct pb_report_row {
     const pb_row *row;
-    const char *choice;             /* NULL: nothing is chosen yet      */
-    const long long *id;            /* [seeds]; 0: no finished run      */
-    pb_values *values;              /* [seeds] of those runs            */
-    int finished, diverged, failed; /* of the choice's seeds; failed: of all the row's cells */
+    const char *choice;             /* NULL if no setting is chosen yet */
+    const long long *id;            /* [seeds] ids of the runs; 0 for a seed without a finished run */
+    pb_values *values;              /* [seeds] values of these runs */
+    int finished, diverged, failed; /* numbers of runs of the choice; failed: of all cells of the row */
 } pb_report_row;
 
 typedef struct pb_report {
-    pb_store *store; /* the caller's */
+    pb_store *store; /* belongs to the caller */
     const pb_experiment *experiment;
     pb_selections selections;
     pb_report_row *row; /* [experiment->rows] */
 } pb_report;
 
-/* Reads the runs of each row's choice.  Needs a sealed experiment.  The caller frees the report before the store.  -1
- * with an error, and nothing to free. */
+/* Reads the runs of each row's choice.  The experiment must be sealed.  The caller frees the report with pb_report_free
+ * before it closes the store.  Returns -1 with an error, and nothing to free. */
 int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e);
 void pb_report_free(pb_report *r);
 
-/* Mean and 95 % interval of a value of the whole run; split -1: of none.  Of the primary metric for other seeds and
- * other examples (pb_stats_row), where predictions are stored; else Student's t over the seeds. */
+/* Returns mean and 95 % interval of a value; split -1 stands for a value of the whole run.  The interval of the primary
+ * metric covers other seeds and other examples (pb_stats_row) if predictions are stored.  All other intervals are
+ * Student's t intervals over the seeds. */
 pb_interval pb_report_value(const pb_report *r, int row, int split, const char *key);
 
-/* The same of the differences to the baseline, of the seeds that both have (pb_stats_pair). */
+/* Returns mean and 95 % interval of the paired difference to the baseline, over the seeds that both have
+ * (pb_stats_pair). */
 pb_interval pb_report_difference(const pb_report *r, int row, int split, const char *key);
 
-/* The value of one run only has (timings are taken for one seed), NaN if none has. */
+/* Returns a value that one run of the row has, such as a timing, which is taken for one seed; NaN if no run has it. */
 double pb_report_single(const pb_report *r, int row, const char *key);
 
-/* Indices [n] of the row's seeds whose run is finished, chosen and scored on the split (diverged ones are not); how
- * many, at most experiment->seeds. */
+/* Writes the indices of the row's seeds whose run is finished, chosen, not diverged and scored on the split, into seed.
+ * Returns their number, which is at most experiment->seeds. */
 int pb_report_seeds(const pb_report *r, int row, pb_split split, int *seed);
 
-/* The primary metric of those n seeds (indices), example by example.  -1 with an error. */
+/* Reads the primary metric of n seeds, given by their indices, example by example.  The caller frees it with
+ * pb_scores_free.  Returns -1 with an error. */
 int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_split split, pb_scores *out);
 
-/* Keeps of seed [n] what is in other [m] as well, both rising; how many. */
+/* Reduces seed [n] to the elements that are also in other [m]; both are in ascending order.  Returns the new length. */
 int pb_report_common(int n, int *seed, int m, const int *other);
 
-/* Of a row and of the baseline, of the seeds that both have; examples 0: those are none, or no predictions are
- * stored.  -1 with an error. */
+/* Reads the scores of a row (a) and of the baseline (b) for the seeds that both have.  The number of examples is 0 if
+ * they share no seed or if no predictions are stored.  The caller frees both with pb_scores_free.  Returns -1 with an
+ * error. */
 int pb_report_pair(const pb_report *r, int row, pb_split split, pb_scores *a, pb_scores *b);
 
-/* The row that others are compared with. */
+/* Returns the index of the baseline's row. */
 int pb_report_baseline(const pb_report *r);
 
-/* The primary metric's key on a split, "accuracy.test.accuracy". */
+/* Writes the key of the primary metric on a split, such as "accuracy.test.accuracy", into `out` and returns it. */
 const char *pb_report_primary(const pb_report *r, pb_split split, char out[96]);
 
-/* Prints a line for each row that has several settings, or runs that are missing: which setting is chosen in which
- * sweep, or what is missing. */
+/* Prints a line for each row that has several settings or missing runs: which setting is chosen in which sweep, or what
+ * is missing. */
 void pb_report_sweeps(const pb_report *r, FILE *out);
 
+/* Prints the table of the experiment with its notes. */
 void pb_report_print(const pb_report *r, FILE *out);
-/* One JSON object a line and row: settings, and each key with mean, low, high, n. */
+
+/* Prints one JSON object for each row, one on a line: its settings, and mean, low, high and n of each key.  Returns -1
+ * with an error, and prints nothing, if a database cannot be read. */
 int pb_report_json(const pb_report *r, FILE *out);
 
 #endif

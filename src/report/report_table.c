@@ -14,8 +14,8 @@
 #define COLUMNS 12
 
 typedef struct grid {
-    const char **name;           /* [rows]: the first column, whole, so that no two rows look alike */
-    char (*text)[COLUMNS][CELL]; /* [rows], the heading first; the other columns                    */
+    const char **name;           /* [rows] the first column; it is not shortened, so that all rows are distinct */
+    char (*text)[COLUMNS][CELL]; /* [rows] the other columns; the heading is the first row */
     int rows;
 } grid;
 
@@ -27,7 +27,7 @@ static void number(char out[CELL], const char *fmt, double x)
         snprintf(out, CELL, fmt, x);
 }
 
-/* "0.9130 ±0.0120", or "1.0000 0.5655..1.0000" where the interval does not reach as far to both sides. */
+/* Writes "0.9130 ±0.0120", or "1.0000 0.5655..1.0000" if the interval is asymmetric. */
 static void with_margin(char out[CELL], const char *fmt, pb_interval v)
 {
     char low[CELL], high[CELL];
@@ -43,7 +43,7 @@ static void with_margin(char out[CELL], const char *fmt, pb_interval v)
         snprintf(out + used, CELL - used, " %s..%s", low, high);
 }
 
-/* 1234567 -> "1.23 M" */
+/* Writes 1234567 as "1.23 M". */
 static void with_unit(char out[CELL], double x, double thousand, const char *const unit[4])
 {
     int k = 0;
@@ -71,7 +71,7 @@ static void fill_heading(const pb_report *r, char cell[COLUMNS][CELL])
     snprintf(cell[9], CELL, "to %.*s", pb_characters(r->experiment->baseline, HEAD), r->experiment->baseline);
 }
 
-/* Behind a time: ? if its interval is too wide to say anything, * if it was taken on a busy machine. */
+/* Appends to a time ? if its interval is too wide for a conclusion, and * if it was taken on a busy machine. */
 static void mark(char out[CELL], bool unresolved, double wait)
 {
     size_t used = strlen(out);
@@ -89,7 +89,7 @@ static void fill_step(const pb_report *r, int row, char out[CELL])
     mark(out, half > v.middle / 2, pb_notes_training_wait(r, row));
 }
 
-/* Is a ratio's interval neither within the usual margin around 1 nor on one side of 1? */
+/* Returns whether the interval of a ratio contains 1 and is not inside the default margin around 1. */
 static bool is_unresolved(double low, double high)
 {
     bool within = low >= 1 - pb_margins_default.ratio && high <= 1 + pb_margins_default.ratio;
@@ -130,7 +130,7 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     fill_ratio(r, row, "overhead.prefill_ratio.b1.merged", cell[11]);
 }
 
-/* Characters, not bytes: there is a plus-minus sign. */
+/* Returns the number of characters, not bytes: there is a plus-minus sign. */
 static int width_of(const char *text)
 {
     int n = 0;
@@ -153,14 +153,14 @@ static void print_grid(const grid *g, FILE *out)
     for (int i = 0; i < g->rows; i++)
         for (int k = 0; k < COLUMNS; k++) {
             int pad = width[k] - width_of(text_at(g, i, k));
-            if (k == 0) /* names stand left, numbers right */
+            if (k == 0) /* names are aligned to the left, numbers to the right */
                 fprintf(out, "%s%*s", text_at(g, i, k), pad, "");
             else
                 fprintf(out, "  %*s%s%s", pad, "", text_at(g, i, k), k + 1 == COLUMNS ? "\n" : "");
         }
 }
 
-/* Runs without stored predictions say nothing of other examples. */
+/* Returns whether the interval of a row covers other seeds only, because no predictions are stored. */
 static bool by_seeds_alone(const pb_report *r, int row)
 {
     pb_scores s = {.x = NULL};
@@ -177,9 +177,9 @@ static void print_untimed(const pb_report *r, const pb_report_row *row, FILE *ou
         char *why = NULL;
         bool timed = true;
         if (row->id[i] && !pb_timing_has(r->store, row->id[i], -1, &timed) && !timed)
-            pb_store_provenance_get(r->store, row->id[i], PB_TIMING_FAILED, &why); /* the store keeps an error */
+            pb_store_provenance_get(r->store, row->id[i], PB_TIMING_FAILED, &why); /* the store remembers an error */
         if (why)
-            fprintf(out, "%s: not timed: %s; `peftbench run --retry` tries again\n", row->row->label, why);
+            fprintf(out, "%s: it could not be timed: %s; `peftbench run --retry` tries again\n", row->row->label, why);
         free(why);
     }
 }
@@ -195,7 +195,7 @@ void pb_report_sweeps(const pb_report *r, FILE *out)
         const pb_selection *s = &r->selections.row[i];
         pb_text line = {0};
         if (s->row->choices == 1 && s->finished == s->cells)
-            continue; /* nothing was chosen and nothing is missing */
+            continue; /* one setting, and no run is missing */
         pb_selection_describe(s, r->experiment->seeds, &line);
         fprintf(out, "%s\n", line.data);
         pb_text_free(&line);
@@ -211,22 +211,24 @@ static void print_notes(const pb_report *r, FILE *out)
         const pb_report_row *row = &r->row[i];
         limit = isnan(limit) ? pb_report_single(r, i, "compute.gemm_limit") : limit;
         if (row->choice && (row->finished < e->seeds || row->diverged))
-            fprintf(out, "%s: %d of %d seeds finished, %d of them diverged; %d failed\n", row->row->label,
+            fprintf(out, "%s: %d of %d seeds are finished, %d of them diverged; %d runs failed\n", row->row->label,
                     row->finished, e->seeds, row->diverged, row->failed);
         print_untimed(r, row, out);
         if (by_seeds_alone(r, i))
-            fprintf(out, "%s: ± for other seeds alone (Student's t): no predictions are stored\n", row->row->label);
+            fprintf(out, "%s: ± covers other seeds only (Student's t), because no predictions are stored\n",
+                    row->row->label);
         pb_notes_each(r, i, print_note, out);
     }
     fprintf(out,
-            "Mean over %d seed%s, ± 95 %% interval for other %sexamples; \"to %s\" is the paired difference on test.",
+            "Scores are means over %d seed%s; ± is the 95 %% interval for other %sexamples.  \"to %s\" is the paired "
+            "difference on test.",
             e->seeds, e->seeds == 1 ? "" : "s", e->seeds == 1 ? "" : "seeds and ", e->baseline);
     if (!isnan(limit))
-        fprintf(out, "  GEMM limit here: %.0f GFLOP/s.", limit);
+        fprintf(out, "  The GEMM limit of this machine is %.0f GFLOP/s.", limit);
     fprintf(out,
-            "\nTimes have their 95 %% interval: of a step for other seeds, of a ratio to the base model for other "
-            "processes.  ?: too wide to say whether it is\nmore or less than 1 (of a step: ± more than half of it); "
-            "*: taken on a busy machine.\n");
+            "\nTimes have a 95 %% interval: for a step over other seeds, for a ratio to the base model over other "
+            "processes.  ?: the interval is too\nwide to tell whether the ratio is above or below 1 (for a step, ± "
+            "exceeds half the time).  *: the time was measured on a busy machine.\n");
 }
 
 void pb_report_print(const pb_report *r, FILE *out)

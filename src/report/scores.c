@@ -10,7 +10,7 @@ static int read_run(pb_store *store, long long run, pb_split split, const pb_sco
     int rc = s->metric ? pb_store_statistics(store, run, split, s->metric->name, s->examples, s->stats, x, &seen)
                        : pb_store_correct(store, run, split, s->examples, x, &seen);
     if (!rc && seen != s->examples)
-        rc = pb_error("run %lld has %d predictions of %s, want %d", run, seen, pb_split_name[split], s->examples);
+        rc = pb_error("run %lld has %d predictions on %s; want %d", run, seen, pb_split_name[split], s->examples);
     return rc;
 }
 

@@ -1,4 +1,4 @@
-/* scores: the primary metric by seed and example, as a database has it. */
+/* scores: the primary metric by seed and example, as stored in a database. */
 #ifndef PB_SCORES_H
 #define PB_SCORES_H
 
@@ -6,28 +6,30 @@
 #include "results/store.h"
 #include "train/metric.h"
 
-/* Values x [seeds, examples, stats], whose sums over examples `pb_scores_value` turns into the metric. */
+/* Statistics x [seeds, examples, stats].  pb_scores_value computes the metric from their sums over examples. */
 typedef struct pb_scores {
-    const pb_text_metric *metric; /* NULL: accuracy, stats {right}    */
-    int seeds, examples, stats;   /* examples 0: no predictions are stored */
+    const pb_text_metric *metric; /* NULL for accuracy, whose single statistic is 1 for a correct prediction, else 0 */
+    int seeds, examples, stats;   /* examples is 0 if no predictions are stored */
     double *x;
 } pb_scores;
 
-/* Of the n runs on a split.  -1 with an error: runs whose predictions do not fit each other. */
+/* Reads the scores of n runs on a split.  The caller frees them with pb_scores_free.  Returns -1 with an error if the
+ * numbers of their predictions differ. */
 int pb_scores_read(pb_store *store, const pb_task *task, const long long *run, int n, pb_split split, pb_scores *out);
 void pb_scores_free(pb_scores *s);
 
-/* The metric by the sums [stats] of `count` examples. */
+/* Returns the metric from the sums [stats] over `count` examples. */
 double pb_scores_value(const pb_scores *s, const double *sums, double count);
 
-/* As src/stats takes them; valid as long as the scores. */
+/* Returns the scores in the form that src/stats uses.  It refers to the scores and is valid as long as they are. */
 pb_crossed pb_scores_crossed(const pb_scores *s);
 
-/* The interval cut to where values of the metric lie (pair: differences of two of them).  One of no width, of seeds
- * that happen to score alike, says nothing: its low and high become NaN. */
+/* Returns the interval clipped to the range of the metric, or of differences of two of its values if `pair`.  An
+ * interval of zero width, which occurs if all seeds score alike, carries no information: its low and high become
+ * NaN. */
 pb_interval pb_score_within(const pb_metric_info *metric, bool pair, pb_interval v);
 
-/* A point of a metric whose scores are like this one: 0.01, or 1 of those that go to 100. */
+/* Returns one point on the scale of a score: 0.01, or 1 if the score is above 1 and the scale therefore ends at 100. */
 double pb_score_point(double score);
 
 #endif

@@ -7,8 +7,8 @@
 
 /* ---- one row's trials --------------------------------------------------------------------------------- */
 
-/* What diverged becomes the worst of what did not. */
-static void settle(pb_tuning *t)
+/* Replaces the scores of diverged trials by the worst of the others, and computes the summary. */
+static void summarize(pb_tuning *t)
 {
     double worst = INFINITY;
     t->best = -INFINITY;
@@ -36,8 +36,8 @@ pb_tuning pb_tuning_of(const pb_report *r, int row)
         if (!isnan(s->mean[i]))
             t.score[t.trials++] = s->mean[i];
     if (t.trials)
-        settle(&t);
-    if (!t.trials || !isfinite(t.best)) /* nothing, or nothing but divergence */
+        summarize(&t);
+    if (!t.trials || !isfinite(t.best)) /* no trials, or all diverged */
         pb_tuning_free(&t);
     return t;
 }
@@ -88,7 +88,10 @@ void pb_tuning_print(const pb_report *r, FILE *out)
     fprintf(out, "  %6s  %7s\n", "best", "near it");
     for (int i = 0; i < e->rows; i++)
         print_row(r, i, most, out);
-    fprintf(out, "The best %s to be expected of so many trials; the share of trials within a point of the best.\n",
+    fprintf(out,
+            "Each column is the expected best validation %s of that many trials; \"near it\" is the share of trials "
+            "within a "
+            "point\nof the best.\n",
             e->task->metrics[0].name);
 }
 

@@ -1,4 +1,4 @@
-/* kept: see kept.h. */
+/* artifact_file: see artifact_file.h. */
 #include "results/artifact_file.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* ---- where ------------------------------------------------------------------------------------------------ */
+/* ---- paths ------------------------------------------------------------------------------------------------ */
 
 char *pb_artifact_folder(const char *db)
 {
@@ -21,7 +21,7 @@ char *pb_artifact_folder(const char *db)
 char *pb_artifact_path(const char *db, const char *hash)
 {
     if (strlen(hash) != 64 || strspn(hash, "0123456789abcdef") != 64) {
-        pb_error("%s: a run's hash is '%s'; want 64 hexadecimal digits", db, hash);
+        pb_error("%s: the hash of a run is '%s'; want 64 hexadecimal digits", db, hash);
         return NULL;
     }
     char *folder = pb_artifact_folder(db), *path = pb_format("%s/%s.safetensors", folder, hash);
@@ -51,7 +51,7 @@ void pb_artifact_free(pb_artifact *k)
     k->path = NULL;
 }
 
-/* ---- whether it is what it was --------------------------------------------------------------------------- */
+/* ---- check of the digest -------------------------------------------------------------------------------- */
 
 bool pb_artifact_is_intact(const pb_artifact *k, char **why)
 {
@@ -65,7 +65,7 @@ bool pb_artifact_is_intact(const pb_artifact *k, char **why)
         *why = pb_format("the file cannot be read");
         pb_error_clear();
     } else if (strcmp(is.hex, k->digest.hex) != 0)
-        *why = pb_format("cut off or changed since (SHA-256 %.12s.., want %.12s..)", is.hex, k->digest.hex);
+        *why = pb_format("it was truncated or changed (SHA-256 %.12s.., want %.12s..)", is.hex, k->digest.hex);
     return !*why;
 }
 
@@ -74,17 +74,17 @@ int pb_artifact_check(const pb_artifact *k)
     char *why;
     if (pb_artifact_is_intact(k, &why))
         return 0;
-    pb_error("%s: not the parameters that run %lld wrote: %s; want that file back, or the experiment run again with "
+    pb_error("%s: the file does not hold the parameters of run %lld: %s; restore it, or run the experiment again with "
              "another --db",
              k->path, k->run, why);
     free(why);
     return -1;
 }
 
-/* ---- what killed processes left ------------------------------------------------------------------------------ */
+/* ---- incomplete files --------------------------------------------------------------------------------------- */
 
-/* pb_write_file() locks what it writes: a process that is not of this machine's numbers, in another container, holds
- * the lock. */
+/* Removes PATH.PID.tmp if its process has ended.  pb_write_file() locks the file it writes, so a process of another
+ * container, which is not visible here, holds the lock. */
 static void remove_if_dead(const char *path)
 {
     const char *dot = strrchr(path, '.'); /* PATH.PID.tmp */

@@ -23,7 +23,7 @@ static int by_hex(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The order of a list is no part of it. */
+/* Returns the hash of a sweep, which does not depend on the order of its cells. */
 static pb_digest hash_sweep(const pb_experiment *e, int first, int cells)
 {
     const char **hash = pb_alloc((size_t)(cells + 1) * sizeof *hash);
@@ -39,7 +39,7 @@ static pb_digest hash_sweep(const pb_experiment *e, int first, int cells)
     return out;
 }
 
-/* The mean over the finished seeds of the setting whose cells begin at `first`. */
+/* Returns the mean score over the finished seeds of the setting whose cells begin at `first`; higher is better. */
 static double mean_of(const pb_selections *x, int first)
 {
     const pb_metric_info *primary = &x->experiment->task->metrics[0];
@@ -66,7 +66,7 @@ static void choose(pb_selections *x, pb_selection *s, int at)
         s->run[i] = x->cell[s->first + at * e->seeds + i].run;
 }
 
-/* The best mean, of equal ones the first; -1: nothing finished. */
+/* Returns the index of the setting with the best mean, the first of equal ones; -1 if no run is finished. */
 static int best_of(const pb_selection *s)
 {
     int best = -1;
@@ -76,7 +76,7 @@ static int best_of(const pb_selection *s)
     return best;
 }
 
-static int place_of(const pb_selections *x, const pb_selection *s, const char *choice)
+static int index_of_choice(const pb_selections *x, const pb_selection *s, const char *choice)
 {
     for (int k = 0; k < s->row->choices; k++)
         if (pb_cell_is_choice(&x->experiment->cell[s->first + k * x->experiment->seeds], choice))
@@ -84,8 +84,8 @@ static int place_of(const pb_selections *x, const pb_selection *s, const char *c
     return -1;
 }
 
-/* What the database has of this sweep goes before what would be chosen now; but a choice among fewer cells only until
- * all are there. */
+/* Determines the choice.  A stored choice has precedence over the current best setting, but a partial one only until
+ * all cells are finished. */
 static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool partial)
 {
     pb_choice was;
@@ -94,12 +94,12 @@ static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool p
     if (pb_store_chosen(store, &s->sweep, &was))
         return -1;
     bool whole = s->finished == s->cells, was_whole = was.id && was.finished == was.cells;
-    int kept = was.id && (was_whole || !whole) ? place_of(x, s, was.choice) : -1;
-    int at = kept >= 0 ? kept : whole || partial || s->row->choices == 1 ? best_of(s) : -1;
+    int stored = was.id && (was_whole || !whole) ? index_of_choice(x, s, was.choice) : -1;
+    int at = stored >= 0 ? stored : whole || partial || s->row->choices == 1 ? best_of(s) : -1;
     if (at >= 0)
         choose(x, s, at);
-    s->stored = kept >= 0 && !strcmp(was.experiment, x->experiment->name) && !strcmp(was.row, s->row->label);
-    s->partial = kept >= 0 ? !was_whole : !whole;
+    s->stored = stored >= 0 && !strcmp(was.experiment, x->experiment->name) && !strcmp(was.row, s->row->label);
+    s->partial = stored >= 0 ? !was_whole : !whole;
     pb_choice_free(&was);
     return 0;
 }
@@ -187,7 +187,7 @@ void pb_selection_describe(const pb_selection *s, int seeds, pb_text *out)
     if (s->finished < s->cells)
         pb_text_add(out, ", %d of %d runs finished, %d failed", s->finished, s->cells, s->failed);
     if (!s->choice && s->finished)
-        pb_text_add(out, "; none is chosen until all are (or `run --partial`)");
+        pb_text_add(out, "; no setting is chosen until all runs are finished (or with `run --partial`)");
     else if (s->choice && s->partial)
         pb_text_add(out, "; PARTIAL: chosen while runs were missing");
 }

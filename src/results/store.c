@@ -12,13 +12,15 @@ int pb_store_fail(pb_store *s)
     const char *advice = "";
     switch (sqlite3_errcode(s->db) & 0xff) {
     case SQLITE_NOMEM: pb_no_memory(s->path);
-    case SQLITE_CORRUPT: advice = "; want a copy from before, or what `sqlite3 FILE .recover` finds"; break;
-    case SQLITE_FULL: advice = "; want room on the disk, then the command again"; break;
+    case SQLITE_CORRUPT: advice = "; restore a backup, or recover the data with `sqlite3 FILE .recover`"; break;
+    case SQLITE_FULL: advice = "; free space on the disk and run the command again"; break;
     case SQLITE_READONLY:
-    case SQLITE_CANTOPEN: advice = "; want a file that may be written, or another --db"; break;
+    case SQLITE_CANTOPEN: advice = "; want a writable file, or choose another one with --db"; break;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: advice = "; another program holds it: want the command again when that is done"; break;
-    case SQLITE_IOERR: advice = "; want a disk that can be read and written, then the command again"; break;
+    case SQLITE_LOCKED:
+        advice = "; another program has locked the file: run the command again when that program has ended";
+        break;
+    case SQLITE_IOERR: advice = "; check the disk and run the command again"; break;
     default: break;
     }
     if (!s->error)
@@ -94,7 +96,7 @@ void pb_store_bind(sqlite3_stmt *q, int i, const char *text)
 {
     int rc = text ? sqlite3_bind_text(q, i, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(q, i);
     if (rc == SQLITE_NOMEM)
-        pb_no_memory("a query"); /* that lost an argument would have another answer */
+        pb_no_memory("a query"); /* a query with a missing argument would have a different result */
 }
 
 int pb_store_insert(pb_store *s, sqlite3_stmt *q)

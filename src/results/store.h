@@ -1,219 +1,250 @@
-/* store: results in SQLite.  store*.c are the only includers of sqlite3.h, and SQL stands in no other file.
+/* store: the results database, in SQLite.  Only store*.c include sqlite3.h, and no other file contains SQL.
  *
- * Append only, enforced by triggers: a run is written in one transaction when it is over and never changed; what is
- * found out later about it (test score, timings) is appended under it.
+ * The database is append-only, which triggers enforce.  A run is written in one transaction when it has ended and is
+ * never changed.  Later results of the run (its test score, its timings) are appended to it.
  *
- * A function that can fail returns an int, -1 with an error, and its answer through a pointer: an error is never taken
- * for "there is none".  The first error of a store is kept, and pb_store_close returns it once more. */
+ * Functions that can fail return an int, which is -1 with an error on failure, and deliver their result through a
+ * pointer; an error is therefore never taken for "no result".  The first error of a store is remembered, and
+ * pb_store_close returns it again. */
 #ifndef PB_STORE_H
 #define PB_STORE_H
 
 #include "experiment/experiment.h"
 #include "train/result.h"
 
+/* A connection to a database. */
 typedef struct pb_store pb_store;
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-/* Opens or creates the database (WAL, foreign keys on, busy timeout, STRICT tables), and migrates one of an earlier
- * schema.  NULL with "PATH: what": not a database, not of our making, a later schema version, read-only.  A connection
- * must not be carried over a fork. */
+/* Opens the database for writing and creates it if it does not exist (WAL, foreign keys on, busy timeout of 60 s,
+ * STRICT tables).  A database of an earlier schema version is migrated in one transaction.  Returns NULL with an error
+ * if the file is not a database, was not created by peftbench, has a later schema version, or is read-only.  A
+ * connection must not be used after a fork. */
 pb_store *pb_store_open(const char *path);
 
-/* The same for reading only; the file must exist, and stays as it is, whatever its schema's version.  It may lie where
- * nothing may be written. */
+/* Opens an existing database read-only.  The file is never changed; a database of an earlier schema version is read
+ * through temporary tables.  The file and its folder may be write-protected.  Returns NULL with an error under the same
+ * conditions as pb_store_open, and if the file does not exist. */
 pb_store *pb_store_read(const char *path);
 
-/* Closes it; NULL is fine.  Returns -1 with an error if any use of the store failed, even if the caller overlooked
- * it. */
+/* Closes the connection; NULL is allowed.  Returns -1 with an error if any earlier use of the store failed, even if the
+ * caller ignored that failure. */
 int pb_store_close(pb_store *s);
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
-/* Keeps the examples that are predicted (validation and test) and the names of the classes, once for each data set.
- * Returns -1 with an error. */
+/* Stores the validation and test examples and the class names, once for each data set.  Returns -1 with an error. */
 int pb_store_data(pb_store *s, const pb_data *d);
 
-/* One transaction: the run's row with provenance (machine, kernels, threads, compiler, code version, times), its
- * settings, values, predictions and samples.  `error` may be NULL.  Where a result of the cell's hash is there already,
- * nothing is written.  Returns the id of the run that is there then, -1 with an error. */
+/* Stores a run in one transaction: its row with the provenance (machine, kernels, threads, compiler, code version,
+ * times), its settings, values, predictions and samples.  `error` may be NULL.  If the database already has a result
+ * with the cell's hash, nothing is written.  Returns the id of the run that is in the database afterwards, or -1 with
+ * an error. */
 long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const pb_result *r, const char *error,
                        double seconds);
 
-/* Appends values, predictions and samples to a run, in one transaction; nothing where they are there already. */
+/* Appends values, predictions and samples to a run in one transaction.  Nothing is written if they are already there.
+ * Returns -1 with an error. */
 int pb_store_append(pb_store *s, long long run, const pb_result *r);
 
-/* Notes a fact about a run in its provenance, unless there is one under this key already.  -1 with an error. */
+/* Adds an entry to the provenance of a run unless the run already has an entry with this key.  Returns -1 with an
+ * error. */
 int pb_store_provenance_add(pb_store *s, long long run, const char *key, const char *value);
 
-/* What table provenance has of a run under this key, the caller's; *fact NULL: nothing. */
-int pb_store_provenance_get(pb_store *s, long long run, const char *key, char **fact);
+/* Reads the entry of a run's provenance with this key.  `*value` is NULL if there is none; the caller frees it.
+ * Returns -1 with an error. */
+int pb_store_provenance_get(pb_store *s, long long run, const char *key, char **value);
 
-/* Appends the runs of another database that are not here yet, with all that belongs to them, in one transaction; a
- * run is the same if hash, machine, end and duration are.  Where another result of a hash is here, the run is kept as
- * superseded by it.  `added`, `known`: how many.  -1 with an error, and nothing is changed: a run that is here with
- * other results, no database of ours. */
+/* Appends all runs of the database `from` that are not in this one, with everything that belongs to them, in one
+ * transaction.  Two runs are the same run if hash, machine, end time and duration are equal.  If this database has
+ * another result with the same hash, the added run is stored as superseded by it.  `*added` and `*known` receive the
+ * numbers of runs.  Returns -1 with an error, and changes nothing, if a run is in both databases with different results
+ * or if `from` is not a peftbench database. */
 int pb_store_merge(pb_store *s, const char *from, int *added, int *known);
 
-/* Stores the n {key, value} of a result file of somebody else, in one transaction; nothing, if a file of this
- * digest is there already.  -1 with an error. */
+/* Stores the n pairs {key, value} of a result file of another program, in one transaction.  Nothing is written if a
+ * file with this digest was imported before.  Returns -1 with an error. */
 int pb_store_import(pb_store *s, const char *source, const pb_digest *digest, const char *const (*value)[2], size_t n);
 
 /* ---- runs ------------------------------------------------------------------------------------------------ */
 
-/* The finished run with this hash, diverged ones included; 0: there is none (failed runs do not count). */
+/* Finds the finished run with this hash.  Diverged runs count as finished, failed ones do not.  `*run` is 0 if there is
+ * none.  Returns -1 with an error. */
 int pb_store_find(pb_store *s, const pb_digest *hash, long long *run);
 
-/* What is known of a cell. */
+/* The state of a cell in the database. */
 typedef struct pb_cell_state {
-    long long run;     /* the finished one; 0: there is none                         */
-    char status[16];   /* "done", "diverged", "failed" or "missing"                  */
-    char *error;       /* of the last failure where none is finished, NULL: no text  */
-    int failed;        /* how many runs failed                                       */
-    double validation; /* the score asked for; NaN: none, or it diverged             */
+    long long run;     /* the finished run; 0 if there is none */
+    char status[16];   /* "done", "diverged", "failed" or "missing" */
+    char *error;       /* message of the last failure if no run is finished; NULL if there is no message */
+    int failed;        /* number of failed runs */
+    double validation; /* the validation score; NaN if there is none or the run diverged */
 } pb_cell_state;
 
-/* The state of the cell with this hash; `score` is a key such as "accuracy.validation.accuracy".  The caller frees
- * `error`. */
+/* Reads the state of the cell with this hash.  `score` is the key of the validation score, for example
+ * "accuracy.validation.accuracy".  The caller frees out->error.  Returns -1 with an error. */
 int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_cell_state *out);
 
-/* The finished run that `word` names: by its number, or by the beginning (6 digits or more) of its hash.  It is an
- * error if there is none, or more than one. */
-int pb_store_find_named(pb_store *s, const char *word, long long *run);
+/* Finds the finished run that `name` stands for: the number of a run, or at least the first 6 digits of its hash.
+ * Returns -1 with an error if no run matches or if several do. */
+int pb_store_find_named(pb_store *s, const char *name, long long *run);
 
-/* A run's own row. */
+/* The row of a run in table `run`. */
 typedef struct pb_run_record {
     long long id;
     uint64_t seed;
     int threads;
     char *hash, *experiment, *task, *model, *row, *choice, *status, *code, *machine;
-    char *plugins; /* files of methods that are not built in; "": none */
+    char *plugins; /* paths of the plugins that the run used; "" if there are none */
 } pb_run_record;
 
-/* The row of a run, which must exist.  The caller frees it with pb_run_record_free, after an error too. */
+/* Reads the row of a run.  The caller frees the record with pb_run_record_free, also after an error.  Returns -1 with
+ * an error, also if there is no such run. */
 int pb_store_record(pb_store *s, long long run, pb_run_record *out);
 void pb_run_record_free(pb_run_record *r);
 
-/* ---- what is known of a run -------------------------------------------------------------------------------- */
+/* ---- values of a run ----------------------------------------------------------------------------------------- */
 
+/* A value of a whole run. */
 typedef struct pb_stored_value {
     char *key;
-    int split;    /* -1: of none                          */
-    double value; /* NaN: it was stored as not a number   */
+    int split;    /* -1 if the value belongs to no split */
+    double value; /* NaN if the stored value is NULL */
 } pb_stored_value;
 
-/* The values of a whole run (those of its steps are not among them), by key. */
+/* The values of a whole run, sorted by key.  Values of single steps are not included. */
 typedef struct pb_values {
     pb_stored_value *value;
     size_t count;
 } pb_values;
 
-/* Reads them.  The caller frees them with pb_values_free. */
+/* Reads the values of a run.  The caller frees them with pb_values_free.  Returns -1 with an error. */
 int pb_store_values(pb_store *s, long long run, pb_values *out);
 void pb_values_free(pb_values *v);
 
-/* The value under this key, NaN if the run has none.  split -1: of none. */
+/* Returns the value with this key and split (-1 for no split), or NaN if the run does not have it. */
 double pb_values_get(const pb_values *v, int split, const char *key);
 
-/* The values under `key` of the steps 0, 1, .. (timings: one a process): *x [n], the caller's. */
+/* Reads the values under `key` at the steps 0, 1, .. into *x [*n]; of timings, one value for each process.  The caller
+ * frees *x.  Returns -1 with an error. */
 int pb_store_series(pb_store *s, long long run, const char *key, double **x, int *n);
 
-/* Has the run a value under `key` at this step (-1: of the whole run)? */
+/* Sets *has to whether the run has a value under `key` at this step (-1 for the whole run).  Returns -1 with an
+ * error. */
 int pb_store_has(pb_store *s, long long run, int split, const char *key, int step, bool *has);
 
-/* Called with each key and its value; a nonzero return stops, and is returned. */
+/* Is called with each key and its value.  A nonzero return ends the iteration and is returned by it. */
 typedef int pb_store_pair(void *ctx, const char *key, const char *value);
 
-/* The settings of the n runs, those that several share once, by key. */
+/* Calls `each` with the settings of the n runs, sorted by key.  A setting that several runs share is passed once.
+ * Returns -1 with an error. */
 int pb_store_settings(pb_store *s, const long long *run, int n, pb_store_pair *each, void *ctx);
 
-/* What a run must have in common with another to be compared: data, model, template, metrics, budget. */
+/* Calls `each` with the entries of a run's provenance: data, model, template, metrics, budget and so on.  Returns -1
+ * with an error. */
 int pb_store_provenance(pb_store *s, long long run, pb_store_pair *each, void *ctx);
 
-/* The keys of timings that single processes took, each with "". */
+/* Calls `each` with the key of each timing that was stored for single processes, and with "" as the value.  Returns -1
+ * with an error. */
 int pb_store_series_keys(pb_store *s, long long run, pb_store_pair *each, void *ctx);
 
-/* The mean over the n runs of the values under `key`, step by step. */
+/* Is called with each step and the mean of the values at this step. */
 typedef void pb_store_point(void *ctx, int step, double mean);
+
+/* Calls `each` with the mean over the n runs of the values under `key`, step by step.  Returns -1 with an error. */
 int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb_store_point *each, void *ctx);
 
-/* ---- what was said of the examples --------------------------------------------------------------------------- */
+/* ---- predictions --------------------------------------------------------------------------------------------- */
 
+/* What a run predicted for one example. */
 typedef struct pb_stored_prediction {
-    int example, label, predicted; /* classes; -1: the answer is a text */
-    double probability;
-    char *text; /* NULL: the answer is a class */
+    int example, label, predicted; /* label and predicted class; -1 if the prediction is a text */
+    double probability;            /* of the predicted class; NaN if the prediction is a text */
+    char *text;                    /* the generated text; NULL if the prediction is a class */
 } pb_stored_prediction;
 
-/* Called with each prediction; a nonzero return stops, and is returned. */
-typedef int pb_store_each_prediction(void *ctx, const pb_stored_prediction *said);
+/* Is called with each prediction, which it does not own.  A nonzero return ends the iteration and is returned by it. */
+typedef int pb_store_each_prediction(void *ctx, const pb_stored_prediction *p);
 
-/* What a run said of the examples of a split, in their order. */
+/* Calls `each` with the predictions of a run on a split, in the order of the examples.  Returns -1 with an error. */
 int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_each_prediction *each, void *ctx);
 
-/* Of how many examples it said something, in texts or in classes. */
+/* Counts the predictions of a run on a split: generated texts if `texts`, else classes.  Returns -1 with an error. */
 int pb_store_count_predictions(pb_store *s, long long run, pb_split split, bool texts, int *count);
 
-/* right [examples]: 1 where the class was right, else 0; `seen`: of how many there is a prediction. */
-int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, double *right, int *seen);
+/* Fills correct [examples] with 1 where the predicted class is the label and 0 elsewhere.  `*seen` receives the number
+ * of predictions.  Returns -1 with an error. */
+int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, double *correct, int *seen);
 
-/* x [examples, stats] of a metric over texts; `seen`: of how many there are any. */
+/* Reads the statistics of a text metric into x [examples, stats].  `*seen` receives the number of examples that have
+ * any.  Returns -1 with an error. */
 int pb_store_statistics(pb_store *s, long long run, pb_split split, const char *metric, int examples, int stats,
                         double *x, int *seen);
 
-/* ---- which setting was chosen ---------------------------------------------------------------------------------- */
+/* ---- selections: which setting of a sweep was chosen ----------------------------------------------------------- */
 
-/* A choice among the settings of one row's sweep: all runs that its settings, seeds, data, model and code make. */
+/* A setting that was chosen among those of a row's sweep.  The sweep is the set of all runs that the row's settings,
+ * seeds, data, model and code define. */
 typedef struct pb_choice {
-    long long id;           /* 0: there is none                                                   */
-    char *sweep;            /* SHA-256 of the sweep's cells; "": of a database of an older schema */
-    char *experiment, *row; /* their names when it was chosen                                     */
-    char *choice;           /* "lr=1e-3"; "": there was nothing to choose                         */
-    int settings;           /* between which it was chosen                                        */
-    int cells, finished;    /* runs of the sweep, and how many there were; fewer: it is partial   */
+    long long id;           /* 0 if there is no choice */
+    char *sweep;            /* SHA-256 of the sweep's cells; "" in a database of an earlier schema version */
+    char *experiment, *row; /* their names at the time of the choice */
+    char *choice;           /* "lr=1e-3"; "" if the row has a single setting */
+    int settings;           /* number of settings among which it was chosen */
+    int cells, finished;    /* runs of the sweep, and how many were finished; the choice is partial if not all were */
 } pb_choice;
 void pb_choice_free(pb_choice *c);
 
-/* The choice of a sweep, a complete one before partial ones; id 0: nothing was chosen yet.  The caller frees it. */
+/* Reads the choice of a sweep; a choice of the complete sweep has precedence over partial ones.  out->id is 0 if
+ * nothing was chosen yet.  The caller frees it with pb_choice_free.  Returns -1 with an error. */
 int pb_store_chosen(pb_store *s, const pb_digest *sweep, pb_choice *out);
 
-/* Called with each choice, which it does not keep; a nonzero return stops, and is returned. */
+/* Is called with each choice, which it does not own.  A nonzero return ends the iteration and is returned by it. */
 typedef int pb_store_each_choice(void *ctx, const pb_choice *c);
 
-/* The choices that were scored on test of rows of this name; `experiment` NULL: of any.  By experiment, complete ones
- * before partial ones, the newest first.  `row` NULL: all choices, the oldest first. */
+/* Calls `each` with the choices that were scored on test for rows of this name; `experiment` restricts them to one
+ * experiment unless it is NULL.  They are ordered by experiment, complete ones before partial ones, the newest first.
+ * If `row` is NULL, all choices are passed, the oldest first.  Returns -1 with an error. */
 int pb_store_choices(pb_store *s, const char *row, const char *experiment, pb_store_each_choice *each, void *ctx);
 
-/* The runs of a choice that were scored on test, by seed: *run and *seed [n], the caller's. */
+/* Reads the runs of a choice that were scored on test into *run and *seed [*n], sorted by seed.  The caller frees both
+ * arrays.  Returns -1 with an error. */
 int pb_store_choice_runs(pb_store *s, long long choice, long long **run, uint64_t **seed, int *n);
 
-/* Is a run of this hash among those of any choice, of whatever sweep or experiment?  1 yes, 0 no, -1 with an error. */
+/* Returns 1 if a run with this hash belongs to any choice, of any sweep or experiment, 0 if not, and -1 with an
+ * error. */
 int pb_store_is_chosen(pb_store *s, const char *hash);
 
-/* Keeps a choice and its runs [n] (0: none), in one transaction; nothing where it is there already. */
+/* Stores a choice and its runs [n], in which 0 stands for a missing run, in one transaction.  Nothing is written if the
+ * choice is already there.  Returns -1 with an error. */
 int pb_store_choose(pb_store *s, const pb_choice *c, const long long *run, int n);
 
-/* ---- who works on what ----------------------------------------------------------------------------------------- */
+/* ---- claims: which process works on which cell ----------------------------------------------------------------- */
 
-/* Claims a cell (its hash) for a pass ("train", "test", "time") of the calling process, or prolongs its claim.  The
- * claim ends with pb_store_release or with the process.  *process: 0, or the number of another process whose claim
- * holds. */
+/* Claims a cell, by its hash, for a pass ("train", "test" or "time") of the calling process, or extends the claim.  The
+ * claim ends with pb_store_release or with the process.  `*process` is 0 if the caller holds the claim, else the number
+ * of the process that does.  Returns -1 with an error. */
 int pb_store_claim(pb_store *s, const char *hash, const char *pass, long long *process);
+
+/* Ends the claim of the calling process on a cell.  Returns -1 with an error. */
 int pb_store_release(pb_store *s, const char *hash, const char *pass);
 
-/* The process whose claim on the cell holds; 0: none. */
+/* Sets *process to the process that has a valid claim on the cell, or to 0 if there is none.  Returns -1 with an
+ * error. */
 int pb_store_claimed(pb_store *s, const char *hash, const char *pass, long long *process);
 
-/* ---- results of others -------------------------------------------------------------------------------------- */
+/* ---- results of other programs ------------------------------------------------------------------------------- */
 
-/* Called with the columns of a row as texts, NULL where there is nothing; a nonzero return stops, and is returned. */
+/* Is called with the columns of a row as texts, NULL for a missing value.  A nonzero return ends the iteration and is
+ * returned by it. */
 typedef int pb_store_columns(void *ctx, int columns, const char *const *value);
 
-/* What was imported, a row a file: name, type, trainable parameters, bytes of the file, bytes of memory, seconds, test
- * accuracy. */
+/* Calls `row` for each imported file with: name, PEFT type, trainable parameters, bytes of the file, bytes of memory,
+ * seconds, test accuracy.  Returns -1 with an error. */
 int pb_store_imported(pb_store *s, pb_store_columns *row, void *ctx);
 
-/* ---- what decides bits --------------------------------------------------------------------------------------- */
+/* ---- reproducibility ----------------------------------------------------------------------------------------- */
 
 /* What decides the bits of a result besides the code and the settings. */
 enum {
@@ -225,14 +256,15 @@ enum {
     PB_PLATFORM_FIELDS
 };
 
-/* What one run has left for another one to be held against: its predictions, series and fingerprints. */
+/* The stored trace of a run, with which another run can be compared: its predictions, series and fingerprints, and the
+ * platform on which it ran. */
 typedef struct pb_recorded_run {
     pb_result result;
     char *platform[PB_PLATFORM_FIELDS];
 } pb_recorded_run;
 
-/* Reads it; without series and fingerprints where an older program made the run.  -1 with an error; in either case
- * pb_recorded_run_free frees what was read. */
+/* Reads the trace of a run.  A run of an older program has no series and fingerprints.  The caller frees the trace with
+ * pb_recorded_run_free, also after an error.  Returns -1 with an error. */
 int pb_store_recorded_run(pb_store *s, long long run, pb_recorded_run *out);
 void pb_recorded_run_free(pb_recorded_run *r);
 

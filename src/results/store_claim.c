@@ -1,5 +1,6 @@
-/* store_claim: which process works on which cell, so that drivers on one database share the work.  A claim holds as
- * long as its process lives; where that cannot be seen (another machine or container), until its lease ends. */
+/* store_claim: which process works on which cell, so that drivers on one database share the work.  A claim is valid as
+ * long as its process lives.  A process of another machine or container is not visible, so its claim is valid until its
+ * lease ends. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,7 +15,7 @@ typedef struct owner {
     long long process, started;
 } owner;
 
-/* When the process was started, in ticks since boot; 0: it is not there. */
+/* Returns the start time of a process in ticks since boot; 0 if there is no such process. */
 static long long start_of(long long process)
 {
     char *path = pb_format("/proc/%lld/stat", process), line[1024] = "";
@@ -24,14 +25,14 @@ static long long start_of(long long process)
         fclose(f);
     free(path);
     line[n] = 0;
-    const char *at = strrchr(line, ')'); /* behind the program's name, which may hold anything */
+    const char *at = strrchr(line, ')'); /* after the name of the program, which may contain any character */
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
     char state = strrchr(line, ')') ? strrchr(line, ')')[2] : 'Z';
     return at && state != 'Z' && state != 'X' ? strtoll(at, NULL, 10) : 0;
 }
 
-/* Processes are numbered anew at each boot and in each container. */
+/* Identifies the boot and the process namespace, which process numbers refer to. */
 static char *this_place(void)
 {
     char space[128] = "", boot[64] = "";
@@ -58,13 +59,14 @@ static bool is_alive(const owner *o, long long until)
     return is_here(o) ? o->started && start_of(o->process) == o->started : until > (long long)time(NULL);
 }
 
-/* Two containers have processes of one number. */
+/* Returns whether the claim belongs to the calling process. */
 static bool is_ours(const owner *o)
 {
     return o->process == getpid() && is_here(o);
 }
 
-/* The claim on a cell that holds, 0 in *process: there is none.  *ours: it is this process's. */
+/* Sets *process to the process with a valid claim on the cell, 0 if there is none, and *ours to whether it is the
+ * caller. */
 static int read_claim(pb_store *s, const char *hash, const char *pass, long long *process, bool *ours)
 {
     static const char sql[] = "SELECT place, process, started, until FROM claim WHERE hash = ? AND pass = ?";

@@ -1,4 +1,4 @@
-/* store_merge: what others have found out: runs of other databases, results of other programs. */
+/* store_merge: adds runs of other databases and results of other programs. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,9 +61,10 @@ int pb_store_imported(pb_store *s, pb_store_columns *row, void *ctx)
     return rc ? rc : more;
 }
 
-/* ---- what is merged ------------------------------------------------------------------------------------- */
+/* ---- tables --------------------------------------------------------------------------------------------- */
 
-/* What hangs on a run, since which version of the schema, its columns but `run`, and how many of them are its key. */
+/* A table whose rows belong to runs: its columns except `run`, the schema version that introduced it, and how many of
+ * the columns are its key. */
 typedef struct part {
     const char *table, *columns;
     int since, keys;
@@ -79,7 +80,7 @@ static const part parts[] = {{"setting", "key, value", 1, 1},
                              {"fingerprint", "number, tensor, prints", 3, 1},
                              {"sample", "key, round, seconds", 1, 2}};
 
-/* The statements of a part: its rows of a run there and here, and how they are copied. */
+/* The statements of a table: a run's rows in the other database and in this one, and the copy of rows. */
 typedef struct reader {
     sqlite3_stmt *theirs, *ours, *copy;
 } reader;
@@ -127,7 +128,7 @@ static void close_readers(merge *m)
     }
 }
 
-/* ---- a run that is here already ----------------------------------------------------------------------------- */
+/* ---- a run that both databases have-------------------------------------------------------------------------- */
 
 static int compare_texts(sqlite3_stmt *a, sqlite3_stmt *b, int column)
 {
@@ -137,7 +138,7 @@ static int compare_texts(sqlite3_stmt *a, sqlite3_stmt *b, int column)
     return order ? order : (m > n) - (m < n);
 }
 
-/* As SQLite orders the values of a column of STRICT tables. */
+/* Compares two columns in the order that SQLite uses for the columns of STRICT tables. */
 static int compare_column(sqlite3_stmt *a, sqlite3_stmt *b, int column)
 {
     int type = sqlite3_column_type(a, column), other = sqlite3_column_type(b, column);
@@ -166,9 +167,9 @@ static int compare_columns(sqlite3_stmt *a, sqlite3_stmt *b, int from, int to)
     return 0;
 }
 
-/* Both in the order of their keys, side by side.  1: all of theirs is here, 0: something is missing here, 2: a key has
- * another value here; -1 with an error. */
-static int look_through(merge *m, const part *p, const reader *r)
+/* Compares the rows of a run in both databases, which are in the order of their keys.  Returns 1 if this database has
+ * all rows of the other one, 0 if some are missing, 2 if a key has another value, and -1 with an error. */
+static int compare_rows(merge *m, const part *p, const reader *r)
 {
     int theirs = pb_store_step(m->store, r->theirs), ours = pb_store_step(m->store, r->ours), whole = 1;
     int columns = sqlite3_column_count(r->theirs);
@@ -192,7 +193,7 @@ static int copy_part(merge *m, const reader *r, long long theirs, long long ours
     return pb_store_insert(m->store, r->copy);
 }
 
-/* It must not say anything else there; what is missing of it (a test, timings) is added. */
+/* Refuses a run whose results differ, and adds what is missing of it (a test score, timings). */
 static int merge_known(merge *m, long long theirs, long long ours)
 {
     int rc = 0;
@@ -202,25 +203,25 @@ static int merge_known(merge *m, long long theirs, long long ours)
             continue;
         sqlite3_bind_int64(r->theirs, 1, theirs);
         sqlite3_bind_int64(r->ours, 1, ours);
-        int found = look_through(m, &parts[i], r);
+        int found = compare_rows(m, &parts[i], r);
         sqlite3_reset(r->theirs);
         sqlite3_reset(r->ours);
         if (found == 2)
-            return pb_error("%s: run %lld is run %lld of the other database, but with other results in %s; want them "
-                            "kept apart",
+            return pb_error("%s: run %lld is run %lld of the other database, but their results in table %s differ; "
+                            "the databases cannot be merged",
                             m->store->path, ours, theirs, parts[i].table);
         rc = found < 0 ? -1 : found ? 0 : copy_part(m, r, theirs, ours);
     }
     return rc;
 }
 
-/* ---- a run that is new here --------------------------------------------------------------------------------- */
+/* ---- a run that is added ------------------------------------------------------------------------------------ */
 
 #define RUN_COLUMNS                                                                                                    \
     "hash, experiment, task, model, row, choice, seed, status, error, ended, seconds, machine, kernels, threads, "     \
     "compiler, flags, version, code, data"
 
-/* Where a result of its hash is here, that one goes on to count. */
+/* If this database has a result with the same hash, that result remains the valid one. */
 static const char insert_run[] =
     "INSERT INTO main.run (" RUN_COLUMNS ", superseded) SELECT " RUN_COLUMNS ", CASE WHEN status <> 'failed' THEN"
     " (SELECT r.id FROM main.run r WHERE r.hash = t.hash AND r.status <> 'failed' AND r.superseded IS NULL) END"
@@ -242,7 +243,7 @@ static int merge_new(merge *m, long long theirs, long long *ours)
 
 /* ---- all runs ------------------------------------------------------------------------------------------------ */
 
-static int keep_pair(merge *m, long long theirs, long long ours)
+static int store_pair(merge *m, long long theirs, long long ours)
 {
     sqlite3_stmt *q = pb_store_statement(m->store, "INSERT INTO temp.pair VALUES (?1, ?2)");
     if (!q)
@@ -252,7 +253,7 @@ static int keep_pair(merge *m, long long theirs, long long ours)
     return pb_store_insert(m->store, q);
 }
 
-/* The same run is one of the same hash, machine and time; those that count there come first. */
+/* Two runs are the same run if hash, machine, end and duration are equal.  Valid runs come before superseded ones. */
 static const char each_run[] =
     "SELECT t.id, (SELECT min(r.id) FROM main.run r WHERE r.hash = t.hash AND r.ended = t.ended"
     " AND r.machine = t.machine AND r.seconds = t.seconds) FROM temp.theirs t ORDER BY t.superseded IS NOT NULL, t.id";
@@ -265,14 +266,14 @@ static int merge_runs(merge *m)
         long long theirs = sqlite3_column_int64(q, 0), ours = sqlite3_column_int64(q, 1);
         bool known = ours != 0;
         rc = known ? merge_known(m, theirs, ours) : merge_new(m, theirs, &ours);
-        rc = rc || keep_pair(m, theirs, ours) ? -1 : 0;
+        rc = rc || store_pair(m, theirs, ours) ? -1 : 0;
         ++*(known ? m->known : m->added);
     }
     sqlite3_finalize(q);
     return rc || more < 0 ? -1 : 0;
 }
 
-/* Data and choices.  A choice of ours with the same runs stays the only one. */
+/* Adds examples, classes and selections.  A selection of this database with the same runs is not doubled. */
 static const char merge_rest[] =
     "INSERT OR IGNORE INTO main.example SELECT * FROM other.example;"
     "INSERT OR IGNORE INTO main.class SELECT * FROM other.class;"
@@ -309,7 +310,7 @@ static int attach(pb_store *s, const char *from)
 
 int pb_store_merge(pb_store *s, const char *from, int *added, int *known)
 {
-    pb_store *other = pb_store_read(from); /* is it one of ours? */
+    pb_store *other = pb_store_read(from); /* checks that it is a peftbench database */
     if (!other || pb_store_close(other))
         return -1;
     *added = *known = 0;

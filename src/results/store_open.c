@@ -1,4 +1,4 @@
-/* store_open: opening a database to write or to read it alone, and closing it. */
+/* store_open: opening a database for writing or read-only, and closing it. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,12 +7,12 @@
 #include "base/map.h"
 #include "results/store_internal.h"
 
-/* Names by which SQLite makes a database of each connection's own: nothing would be kept.  Opening a FIFO would wait
- * for ever. */
+/* Refuses names for which SQLite creates a private database for each connection, in which nothing would be stored, and
+ * files that are not regular, because opening a FIFO would block. */
 static int check_name(const char *path)
 {
     if (!*path || !strcmp(path, ":memory:") || !strncmp(path, "file:", 5))
-        return pb_error("--db '%s': want the path of a file that keeps the results", path);
+        return pb_error("--db '%s': want the path of a file", path);
     return pb_check_regular(path);
 }
 
@@ -64,11 +64,11 @@ pb_store *pb_store_open(const char *path)
     return NULL;
 }
 
-/* ---- reading alone --------------------------------------------------------------------------------------- */
+/* ---- read-only ------------------------------------------------------------------------------------------- */
 
-/* A database is three files: itself, what was written lately (-wal) and an index of that (-shm).  A reader takes part
- * in that where it may make files in the folder.  Elsewhere it reads the file as it is, as long as nobody writes: there
- * is no -wal, and the file looks the same when the reader is done. */
+/* SQLite uses three files: the database, the write-ahead log (-wal) and an index of the log (-shm).  A reader uses all
+ * three if it may create files in the folder.  Otherwise it opens the database as immutable, which is correct if
+ * nothing writes it: there is no log, and the file is unchanged when it is closed. */
 struct pb_file_snapshot {
     struct stat file;
 };
@@ -110,11 +110,11 @@ static int connect_to_read(pb_store *s)
     }
     s->snapshot = pb_alloc(sizeof *s->snapshot);
     if (stat(s->path, &s->snapshot->file))
-        return pb_error("%s: cannot be read", s->path);
+        return pb_error("%s: the file cannot be read", s->path);
     return connect(s, SQLITE_OPEN_READONLY, "?immutable=1");
 }
 
-/* What was read under the eyes of a writer may be of two moments. */
+/* Reports an error if the database was written while it was open as immutable: what was read may be inconsistent. */
 static int check_unchanged(pb_store *s)
 {
     struct stat now;
@@ -122,11 +122,12 @@ static int check_unchanged(pb_store *s)
     if (!stat(s->path, &now) && is_quiet(s->path) && now.st_ino == was->st_ino && now.st_size == was->st_size &&
         now.st_mtim.tv_sec == was->st_mtim.tv_sec && now.st_mtim.tv_nsec == was->st_mtim.tv_nsec)
         return 0;
-    return pb_error("%s: it was written while it was read; want the command again", s->path);
+    return pb_error("%s: the file was written while it was read; run the command again", s->path);
 }
 
-/* Takes away the files that reading left beside the database: by SQLite's own rules, which see who else is there. */
-static void tidy_up(const char *path)
+/* Removes the files that reading created beside the database.  SQLite does this when its last connection ends, so that
+ * other connections are not disturbed. */
+static void remove_log_files(const char *path)
 {
     sqlite3 *db = NULL;
     char *address = pb_store_address(path, "");
@@ -141,7 +142,7 @@ pb_store *pb_store_read(const char *path)
     if (check_name(path))
         return NULL;
     if (!pb_file_exists(path)) {
-        pb_error("%s: no such database; `peftbench run EXPERIMENT` makes it", path);
+        pb_error("%s: no such database; `peftbench run EXPERIMENT.ini` creates it", path);
         return NULL;
     }
     pb_store *s = new_store(path);
@@ -160,7 +161,7 @@ int pb_store_close(pb_store *s)
     sqlite3_close(s->db);
     int rc = s->snapshot && !s->error ? check_unchanged(s) : 0;
     if (s->tidy && !has_beside(s->path, "-wal"))
-        tidy_up(s->path);
+        remove_log_files(s->path);
     if (s->error)
         rc = pb_error("%s", s->error);
     free(s->statement);

@@ -1,4 +1,4 @@
-/* store_read: what commands ask for. */
+/* store_read: reading runs, values and predictions. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,9 +73,10 @@ int pb_store_find_named(pb_store *s, const char *word, long long *run)
     if (rc < 0)
         return -1;
     if (found > 1)
-        return pb_error("%s: '%s' means %d runs; want more of the hash's digits", s->path, word, found);
+        return pb_error("%s: '%s' matches %d runs; want more digits of the hash", s->path, word, found);
     return *run ? 0
-                : pb_error("%s: no finished run '%s'; want a run's number or the beginning of its hash", s->path, word);
+                : pb_error("%s: no finished run '%s'; want the number of a run or the beginning of its hash", s->path,
+                           word);
 }
 
 int pb_store_record(pb_store *s, long long run, pb_run_record *out)
@@ -108,7 +109,7 @@ void pb_run_record_free(pb_run_record *r)
     *r = (pb_run_record){.id = 0};
 }
 
-/* ---- what is known of a run ----------------------------------------------------------------------------- */
+/* ---- values and settings -------------------------------------------------------------------------------- */
 
 static int split_of(const char *name)
 {
@@ -203,17 +204,17 @@ int pb_store_has(pb_store *s, long long run, int split, const char *key, int ste
     return rc < 0 ? -1 : 0;
 }
 
-int pb_store_provenance_get(pb_store *s, long long run, const char *key, char **fact)
+int pb_store_provenance_get(pb_store *s, long long run, const char *key, char **value)
 {
     sqlite3_stmt *q = pb_store_statement(s, "SELECT value FROM provenance WHERE run = ? AND key = ?");
-    *fact = NULL;
+    *value = NULL;
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, run);
     pb_store_bind(q, 2, key);
     int rc = pb_store_step(s, q);
     if (rc == 1)
-        *fact = pb_store_text(q, 0);
+        *value = pb_store_text(q, 0);
     pb_store_done(q);
     return rc < 0 ? -1 : 0;
 }
@@ -279,7 +280,7 @@ int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb
     return rc;
 }
 
-/* ---- what was said of the examples ------------------------------------------------------------------------ */
+/* ---- predictions ------------------------------------------------------------------------------------------ */
 
 int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_each_prediction *each, void *ctx)
 {
@@ -293,11 +294,11 @@ int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_ea
     pb_store_bind(q, 2, pb_split_name[split]);
     int rc = 0, more = 0;
     while (!rc && (more = pb_store_step(s, q)) == 1) {
-        pb_stored_prediction said = {sqlite3_column_int(q, 0), sqlite3_column_int(q, 1), sqlite3_column_int(q, 2),
-                                     pb_store_number(q, 3), NULL};
-        said.text = sqlite3_column_type(q, 4) == SQLITE_NULL ? NULL : pb_store_text(q, 4);
-        rc = each(ctx, &said);
-        free(said.text);
+        pb_stored_prediction p = {sqlite3_column_int(q, 0), sqlite3_column_int(q, 1), sqlite3_column_int(q, 2),
+                                  pb_store_number(q, 3), NULL};
+        p.text = sqlite3_column_type(q, 4) == SQLITE_NULL ? NULL : pb_store_text(q, 4);
+        rc = each(ctx, &p);
+        free(p.text);
     }
     pb_store_done(q);
     return rc ? rc : more;
@@ -319,7 +320,7 @@ int pb_store_count_predictions(pb_store *s, long long run, pb_split split, bool 
     return rc < 0 ? -1 : 0;
 }
 
-int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, double *right, int *seen)
+int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, double *correct, int *seen)
 {
     static const char sql[] = "SELECT example, label = predicted FROM prediction WHERE run = ? AND split = ?";
     sqlite3_stmt *q = pb_store_statement(s, sql);
@@ -336,7 +337,7 @@ int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, d
                           examples - 1);
             break;
         }
-        right[example] = sqlite3_column_double(q, 1);
+        correct[example] = sqlite3_column_double(q, 1);
         ++*seen;
     }
     pb_store_done(q);

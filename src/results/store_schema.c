@@ -1,5 +1,5 @@
-/* store_schema: the tables, how a file is known to be ours, and how a database of an earlier schema becomes one of this
- * schema: for good where it may be written, in temporary tables where it is only read. */
+/* store_schema: the tables, the check that a file is a peftbench database, and the migration of a database of an
+ * earlier schema version: in the file if it is opened for writing, else in temporary tables. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #define SCHEMA_VERSION 3
 #define APPLICATION 0x70656674 /* "peft", in the file's header */
 
-/* Columns that a run has had from the first version on. */
+/* Columns of a run since schema version 1. */
 #define RUN_COLUMNS                                                                                                    \
     " id INTEGER PRIMARY KEY,"                                                                                         \
     " hash TEXT NOT NULL," /* of settings, seed, data, model and code */                                               \
@@ -31,16 +31,16 @@
     " version TEXT NOT NULL,"                                                                                          \
     " code TEXT NOT NULL"
 
-/* What a database consists of: each thing from one schema version to another.  A table has guards against changes
- * unless it is `free`. */
-typedef struct thing {
-    int since, until; /* until 0: still there */
+/* A table, index or view, and the schema versions that have it.  Triggers protect a table against changes unless it is
+ * `free`. */
+typedef struct schema_object {
+    int since, until; /* `until` is 0 if the current version has it */
     bool table, free;
-    const char *create; /* %s: the schema's name with a point, where a thing of another kind than main's is made */
+    const char *create; /* %s stands for the schema name with a point, "temp.", or "" for the file */
     const char *name;
-} thing;
+} schema_object;
 
-static const thing things[] = {
+static const schema_object objects[] = {
     {1, 2, true, false, "CREATE TABLE %srun (" RUN_COLUMNS ") STRICT", "run"},
     {3, 0, true, false,
      "CREATE TABLE %srun (" RUN_COLUMNS ","
@@ -232,12 +232,12 @@ static const thing things[] = {
      "v_prediction"},
 };
 
-static bool is_in(const thing *t, long long version)
+static bool is_in(const schema_object *t, long long version)
 {
     return t->since <= version && (!t->until || version <= t->until);
 }
 
-static void add_guards(pb_text *sql, const char *table)
+static void add_triggers(pb_text *sql, const char *table)
 {
     for (int k = 0; k < 2; k++)
         pb_text_add(sql,
@@ -247,28 +247,28 @@ static void add_guards(pb_text *sql, const char *table)
 }
 
 /* Creates what version `to` has and version `from` has not, in a schema such as "temp."; guards in "" alone. */
-static void add_things(pb_text *sql, const char *in, int from, int to)
+static void add_objects(pb_text *sql, const char *in, int from, int to)
 {
-    for (size_t i = 0; i < PB_COUNT(things); i++) {
-        const thing *t = &things[i];
+    for (size_t i = 0; i < PB_COUNT(objects); i++) {
+        const schema_object *t = &objects[i];
         if (!is_in(t, to) || is_in(t, from))
             continue;
         pb_text_add(sql, t->create, in);
         pb_text_add(sql, ";");
         if (t->table && !t->free && !*in)
-            add_guards(sql, t->name);
+            add_triggers(sql, t->name);
     }
 }
 
-/* ---- what a file says it is ----------------------------------------------------------------------------- */
+/* ---- identification of a file --------------------------------------------------------------------------- */
 
-/* things: the tables and the like in it. */
+/* What the header of a file says, and how many tables, indexes, views and triggers it has. */
 struct identity {
-    long long version, application, things;
+    long long version, application, objects;
 };
 
 static int identify(pb_store *s, struct identity *id)
-{ /* in one statement: of one moment */
+{ /* one statement, so that all three are consistent */
     sqlite3_stmt *q = pb_store_prepare(s,
                                        "SELECT user_version, application_id, (SELECT count(*) FROM main.sqlite_schema)"
                                        " FROM pragma_user_version, pragma_application_id");
@@ -283,12 +283,12 @@ static int identify(pb_store *s, struct identity *id)
 
 static bool is_empty(const struct identity *id)
 {
-    return !id->things && !id->version && !id->application;
+    return !id->objects && !id->version && !id->application;
 }
 
-/* ---- is it ours to the letter ---------------------------------------------------------------------------- */
+/* ---- check of the schema --------------------------------------------------------------------------------- */
 
-/* The same statement, blanks aside. */
+/* Returns whether two statements are equal apart from white space. */
 static bool is_same_text(const char *a, const char *b)
 {
     for (;; a++, b++) {
@@ -303,20 +303,20 @@ static bool is_same_text(const char *a, const char *b)
     }
 }
 
-/* A database in memory with what version `version` has. */
+/* Creates a database in memory with the schema of version `version`. */
 static int make_model(pb_store *model, int version)
 {
     pb_text sql = {0};
     int rc = sqlite3_open_v2(":memory:", &model->db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0
                                                                                                : pb_store_fail(model);
-    add_things(&sql, "", 0, version);
+    add_objects(&sql, "", 0, version);
     rc = rc || pb_store_execute(model, sql.data) ? -1 : 0;
     pb_text_free(&sql);
     return rc;
 }
 
-/* Is a thing of the file one of the model's? */
-static int compare_thing(pb_store *s, sqlite3_stmt *one, pb_store *model, sqlite3_stmt *want)
+/* Compares one object of the file with the object of that name in the model database. */
+static int compare_object(pb_store *s, sqlite3_stmt *one, pb_store *model, sqlite3_stmt *want)
 {
     const char *type = (const char *)sqlite3_column_text(one, 0), *name = (const char *)sqlite3_column_text(one, 1),
                *sql = (const char *)sqlite3_column_text(one, 2);
@@ -326,14 +326,14 @@ static int compare_thing(pb_store *s, sqlite3_stmt *one, pb_store *model, sqlite
     if (step != SQLITE_ROW && step != SQLITE_DONE)
         rc = pb_store_fail(model);
     else if (step == SQLITE_DONE || !sql || !is_same_text(sql, (const char *)sqlite3_column_text(want, 0)))
-        rc = pb_error("%s: its %s '%s' is not of peftbench's making; want a database that holds results alone", s->path,
+        rc = pb_error("%s: its %s '%s' was not created by peftbench; want a database that holds results only", s->path,
                       type ? type : "?", name ? name : "?");
     sqlite3_reset(want);
     return rc;
 }
 
-/* Everything in the file must be as we make it: a view of somebody else's could answer in our tables' place, or never.
- * `seen`: how many things there are, and how many triggers. */
+/* Compares all objects of the file with those of the model database.  Another program's view could return wrong rows in
+ * place of our tables, or never end.  `seen` receives the number of tables, indexes and views, and that of triggers. */
 static int compare_all(pb_store *s, pb_store *model, int seen[2])
 {
     sqlite3_stmt *have = pb_store_prepare(s, "SELECT type, name, sql FROM main.sqlite_schema"
@@ -341,7 +341,7 @@ static int compare_all(pb_store *s, pb_store *model, int seen[2])
     sqlite3_stmt *want = pb_store_prepare(model, "SELECT sql FROM sqlite_schema WHERE type = ? AND name = ?");
     int rc = have && want ? 0 : -1, step = SQLITE_DONE;
     while (!rc && (step = sqlite3_step(have)) == SQLITE_ROW) {
-        rc = compare_thing(s, have, model, want);
+        rc = compare_object(s, have, model, want);
         seen[!rc && !strcmp((const char *)sqlite3_column_text(have, 0), "trigger")]++;
     }
     if (!rc && step != SQLITE_DONE)
@@ -351,29 +351,30 @@ static int compare_all(pb_store *s, pb_store *model, int seen[2])
     return rc;
 }
 
-/* Guards may be missing (they are made again by who writes), tables and views may not. */
-static int check_things(pb_store *s, int version, bool *guarded)
+/* Triggers may be missing, because opening for writing creates them again.  Tables and views may not. */
+static int check_objects(pb_store *s, int version, bool *has_triggers)
 {
     pb_store model = {.path = s->path};
-    int seen[2] = {0}, all = 0, guards = 0;
-    for (size_t i = 0; i < PB_COUNT(things); i++)
-        if (is_in(&things[i], version)) {
+    int seen[2] = {0}, all = 0, triggers = 0;
+    for (size_t i = 0; i < PB_COUNT(objects); i++)
+        if (is_in(&objects[i], version)) {
             all++;
-            guards += things[i].table && !things[i].free ? 2 : 0;
+            triggers += objects[i].table && !objects[i].free ? 2 : 0;
         }
     int rc = make_model(&model, version) || compare_all(s, &model, seen) ? -1 : 0;
     sqlite3_close(model.db);
-    *guarded = seen[1] == guards;
+    *has_triggers = seen[1] == triggers;
     if (!rc && seen[0] < all)
-        rc = pb_error("%s: tables are missing; want a database that `peftbench run` made", s->path);
+        rc = pb_error("%s: tables are missing; want a database that `peftbench run` created", s->path);
     return rc;
 }
 
-/* ---- from an earlier schema --------------------------------------------------------------------------------- */
+/* ---- migration --------------------------------------------------------------------------------------------- */
 
-/* The runs of `in` (an earlier schema, such as "main.") with the columns of today.  Of the results of one hash the
- * first that was scored on test counts, else the first; none is lost. */
-static char *runs_of_old(const char *in, int version)
+/* Returns a query for the runs of an earlier schema version in the schema `in` ("main.") with the current columns.  Of
+ * several results with one hash, the first that was scored on test is valid, else the first; the others are
+ * superseded. */
+static char *runs_of_earlier(const char *in, int version)
 {
     const char *data = "NULL";
     char *known = version > 1 ? pb_format("(SELECT value FROM %sprovenance WHERE run = r.id AND key = 'data')", in)
@@ -389,8 +390,8 @@ static char *runs_of_old(const char *in, int version)
     return sql;
 }
 
-/* What was scored on test had been chosen, in a database that did not say so.  Between how many settings stands in the
- * budget. */
+/* Earlier schema versions did not store selections.  A run that was scored on test had been chosen; the number of
+ * settings among which it was chosen is part of its budget. */
 #define SCORED                                                                                                         \
     "r.status <> 'failed' AND r.superseded IS NULL AND EXISTS (SELECT 1 FROM value v WHERE v.run = r.id"               \
     " AND v.key >= 'accuracy.test.' AND v.key < 'accuracy.test/')"                                                     \
@@ -406,26 +407,26 @@ static const char selections_of_old[] =
     "INSERT INTO selected SELECT s.id, r.id FROM run r JOIN selection s ON s.row = r.row"
     " AND s.experiment = r.experiment AND s.choice = r.choice AND s.sweep IS NULL WHERE " SCORED ";";
 
-/* Into today's schema: the tables of the file itself. */
+/* Migrates the tables of the file to the current schema version. */
 static void add_migration(pb_text *sql, int version)
 {
-    char *runs = runs_of_old("main.", version);
-    pb_text_add(sql, "CREATE TEMP TABLE kept AS %s; DROP VIEW finished; DROP TABLE run;", runs);
-    add_things(sql, "", version, SCHEMA_VERSION);
+    char *runs = runs_of_earlier("main.", version);
+    pb_text_add(sql, "CREATE TEMP TABLE migrated AS %s; DROP VIEW finished; DROP TABLE run;", runs);
+    add_objects(sql, "", version, SCHEMA_VERSION);
     pb_text_add(sql, "CREATE INDEX run_by_hash ON run (hash); CREATE INDEX run_by_row ON run (experiment, row);");
-    add_guards(sql, "run");
-    pb_text_add(sql, "INSERT INTO run SELECT * FROM temp.kept; DROP TABLE temp.kept;");
+    add_triggers(sql, "run");
+    pb_text_add(sql, "INSERT INTO run SELECT * FROM temp.migrated; DROP TABLE temp.migrated;");
     pb_text_add(sql, "%s", selections_of_old);
     free(runs);
 }
 
-/* For reading alone: what is new stands in temporary tables, which are found before those of the file. */
-static int look_at_old(pb_store *s, int version)
+/* Migrates into temporary tables, which SQLite finds before the tables of the file. */
+static int migrate_in_temp(pb_store *s, int version)
 {
-    char *runs = runs_of_old("main.", version);
+    char *runs = runs_of_earlier("main.", version);
     pb_text sql = {0};
     pb_text_add(&sql, "PRAGMA temp_store=MEMORY; BEGIN;");
-    add_things(&sql, "temp.", version, SCHEMA_VERSION);
+    add_objects(&sql, "temp.", version, SCHEMA_VERSION);
     pb_text_add(&sql,
                 "CREATE INDEX temp.run_by_hash ON run (hash);"
                 "CREATE INDEX temp.run_by_row ON run (experiment, row); INSERT INTO temp.run %s;",
@@ -453,7 +454,7 @@ int pb_store_source(pb_store *s, const char *in, int *version)
     sqlite3_finalize(q);
     if (rc)
         return -1;
-    char *runs = *version < SCHEMA_VERSION ? runs_of_old(in, *version) : pb_format("SELECT * FROM %srun", in);
+    char *runs = *version < SCHEMA_VERSION ? runs_of_earlier(in, *version) : pb_format("SELECT * FROM %srun", in);
     char *sql = pb_format("CREATE TEMP TABLE theirs AS %s; CREATE UNIQUE INDEX temp.theirs_by_id ON theirs (id)", runs);
     rc = pb_store_execute(s, sql);
     free(sql);
@@ -461,10 +462,10 @@ int pb_store_source(pb_store *s, const char *in, int *version)
     return rc;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------ */
+/* ---- opening -------------------------------------------------------------------------------------------------- */
 
-/* Makes what the database lacks.  Two drivers may open one new file at once, so that what it lacks is asked for again
- * when nobody else can write. */
+/* Creates or migrates the schema.  Two drivers may open a new file at the same time, so the file is identified again
+ * inside the transaction. */
 static int create(pb_store *s)
 {
     struct identity id;
@@ -473,7 +474,7 @@ static int create(pb_store *s)
     pb_text sql = {0};
     int rc = identify(s, &id);
     if (!rc && is_empty(&id))
-        add_things(&sql, "", 0, SCHEMA_VERSION);
+        add_objects(&sql, "", 0, SCHEMA_VERSION);
     else if (!rc && id.version < SCHEMA_VERSION)
         add_migration(&sql, (int)id.version);
     if (sql.data)
@@ -483,12 +484,12 @@ static int create(pb_store *s)
     return pb_store_end(s, rc);
 }
 
-static int mend_guards(pb_store *s)
+static int restore_triggers(pb_store *s)
 {
     pb_text sql = {0};
-    for (size_t i = 0; i < PB_COUNT(things); i++)
-        if (is_in(&things[i], SCHEMA_VERSION) && things[i].table && !things[i].free)
-            add_guards(&sql, things[i].name);
+    for (size_t i = 0; i < PB_COUNT(objects); i++)
+        if (is_in(&objects[i], SCHEMA_VERSION) && objects[i].table && !objects[i].free)
+            add_triggers(&sql, objects[i].name);
     int rc = pb_store_execute(s, sql.data);
     pb_text_free(&sql);
     return rc;
@@ -497,19 +498,19 @@ static int mend_guards(pb_store *s)
 int pb_store_schema(pb_store *s, bool writable)
 {
     struct identity id;
-    bool guarded = true;
+    bool has_triggers = true;
     if (identify(s, &id))
         return -1;
     if (writable && is_empty(&id))
         return create(s);
     if (id.application != APPLICATION)
-        return pb_error("%s: a database, but not of peftbench; want another --db", s->path);
+        return pb_error("%s: not a peftbench database; choose another one with --db", s->path);
     if (id.version < 1 || id.version > SCHEMA_VERSION)
-        return pb_error("%s: schema version %lld; this program wants %d: want another --db", s->path, id.version,
-                        SCHEMA_VERSION);
-    if (check_things(s, (int)id.version, &guarded))
+        return pb_error("%s: the schema version is %lld; want 1..%d, or another database with --db", s->path,
+                        id.version, SCHEMA_VERSION);
+    if (check_objects(s, (int)id.version, &has_triggers))
         return -1;
     if (id.version < SCHEMA_VERSION)
-        return writable ? create(s) : look_at_old(s, (int)id.version);
-    return writable && !guarded ? mend_guards(s) : 0;
+        return writable ? create(s) : migrate_in_temp(s, (int)id.version);
+    return writable && !has_triggers ? restore_triggers(s) : 0;
 }

@@ -1,4 +1,4 @@
-/* store_select: which setting of a sweep was chosen, as the database keeps it. */
+/* store_select: the stored selections: which setting of a sweep was chosen. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +43,7 @@ int pb_store_chosen(pb_store *s, const pb_digest *sweep, pb_choice *out)
     return rc < 0 ? -1 : 0;
 }
 
-/* Those of which some run was scored on test. */
+/* Selects the choices of which a run was scored on test. */
 #define IS_SCORED                                                                                                      \
     "EXISTS (SELECT 1 FROM selected d JOIN value v ON v.run = d.run WHERE d.selection = selection.id"                  \
     " AND v.key >= 'accuracy.test.' AND v.key < 'accuracy.test/')"
@@ -151,7 +151,7 @@ int pb_store_choose(pb_store *s, const pb_choice *c, const long long *run, int n
     if (pb_store_execute(s, "BEGIN IMMEDIATE"))
         return -1;
     int rc = put_choice(s, c);
-    if (!rc && sqlite3_changes(s->db)) /* else another driver was first, with the same */
+    if (!rc && sqlite3_changes(s->db)) /* else another driver has stored the same choice */
         rc = put_runs(s, c, run, n);
     return pb_store_end(s, rc);
 }

@@ -1,4 +1,4 @@
-/* store_trace: what training left for the regression gate, written and read back. */
+/* store_trace: the trace of a training run for `peftbench check`, written and read back. */
 #include <endian.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 /* ---- writing ------------------------------------------------------------------------------------------ */
 
-/* As few digits as give the same number again: logits and losses are floats. */
+/* Appends a number with as few digits as identify it: logits and losses are floats. */
 static void add_number(pb_text *t, double x)
 {
     if (!isfinite(x))
@@ -47,7 +47,7 @@ static int put_series(pb_store *s, long long run, const pb_result *r)
     return rc;
 }
 
-/* The points at which fingerprints were taken are a series of their own. */
+/* Stores the steps after which fingerprints were taken, as a series. */
 static int put_points(pb_store *s, long long run, const pb_result *r)
 {
     double *step = pb_alloc((r->fingerprints + 1) * sizeof *step);
@@ -59,7 +59,7 @@ static int put_points(pb_store *s, long long run, const pb_result *r)
     return rc;
 }
 
-/* A print as it stands in the file: three little-endian words. */
+/* A fingerprint in the database: three little-endian words. */
 enum { WORDS = 3, PRINT_BYTES = WORDS * sizeof(uint32_t) };
 
 static void pack(const pb_print *p, uint32_t word[WORDS])
@@ -113,7 +113,7 @@ int pb_store_put_trace(pb_store *s, long long run, const pb_result *r)
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
-/* Prepares a query over one run's rows, and hands each row to `take`.  -1 with an error. */
+/* Calls `take` with each row of a query over the rows of one run.  Returns -1 with an error. */
 static int each_row(pb_store *s, const char *sql, long long run, int (*take)(sqlite3_stmt *q, pb_result *out),
                     pb_result *out)
 {
@@ -123,8 +123,7 @@ static int each_row(pb_store *s, const char *sql, long long run, int (*take)(sql
         sqlite3_bind_int64(q, 1, run);
     while (rc > 0 && (rc = pb_store_step(s, q)) > 0)
         if (take(q, out))
-            rc = pb_error("%s: what run %lld left for `check` cannot be read; want a database as it was written",
-                          s->path, run);
+            rc = pb_error("%s: the stored trace of run %lld cannot be read; the database is damaged", s->path, run);
     pb_store_done(q);
     return rc;
 }
@@ -135,7 +134,7 @@ static const char *text_of(sqlite3_stmt *q, int column)
     return text ? text : "";
 }
 
-/* "[1,null,0.5]" */
+/* Reads a series such as "[1,null,0.5]". */
 static int take_series(sqlite3_stmt *q, pb_result *out)
 {
     const char *at = text_of(q, 2);
@@ -189,7 +188,7 @@ static int take_prediction(sqlite3_stmt *q, pb_result *out)
     return 0;
 }
 
-static int take_facts(sqlite3_stmt *q, pb_result *out)
+static int take_platform(sqlite3_stmt *q, pb_result *out)
 {
     pb_recorded_run *r = (pb_recorded_run *)(void *)out; /* its first member */
     for (int i = 0; i < PB_PLATFORM_FIELDS; i++)
@@ -206,7 +205,7 @@ int pb_store_recorded_run(pb_store *s, long long run, pb_recorded_run *out)
         each_row(s,
                  "SELECT coalesce((SELECT value FROM provenance p WHERE p.run = r.id AND key = 'processor'), ''),"
                  " kernels, threads, compiler, flags FROM run r WHERE id = ?",
-                 run, take_facts, r) ||
+                 run, take_platform, r) ||
         each_row(s,
                  "SELECT split, example, predicted, probability, NULL FROM prediction WHERE run = ?1"
                  " UNION ALL SELECT split, example, 0, 0, text FROM answer WHERE run = ?1 ORDER BY 1, 2",

@@ -1,4 +1,4 @@
-/* store_write: what is written in one transaction. */
+/* store_write: writing runs, their results and the data sets, each in one transaction. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +10,10 @@
 #include "results/store_internal.h"
 #include "version.h"
 
-/* ---- what a result consists of: bound to an insertion whose first place is the run -------------------------- */
+/* ---- parts of a result ---------------------------------------------------------------------------------------- */
 
-/* Binds item i from the second place on; false: it is none of this table. */
+/* Binds item i to the parameters of an insertion from the second on; the first is the run.  Returns false if the item
+ * does not belong to the table. */
 typedef bool bind_item(sqlite3_stmt *q, const pb_result *r, size_t i);
 
 static bool bind_value(sqlite3_stmt *q, const pb_result *r, size_t i)
@@ -90,7 +91,7 @@ static int put_result(pb_store *s, long long run, const pb_result *r)
            pb_store_put_trace(s, run, r);
 }
 
-static int put_fact(pb_store *s, sqlite3_stmt *q, long long run, const char *key, const char *value)
+static int put_pair(pb_store *s, sqlite3_stmt *q, long long run, const char *key, const char *value)
 {
     sqlite3_bind_int64(q, 1, run);
     pb_store_bind(q, 2, key);
@@ -103,13 +104,13 @@ static int put_settings(pb_store *s, long long run, const pb_experiment *e, cons
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO setting VALUES (?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < c->settings->count && !rc; i++)
-        rc = put_fact(s, q, run, c->settings->item[i].key, c->settings->item[i].value);
-    rc = rc || put_fact(s, q, run, "task.class_names", e->class_names) ? -1 : 0;
+        rc = put_pair(s, q, run, c->settings->item[i].key, c->settings->item[i].value);
+    rc = rc || put_pair(s, q, run, "task.class_names", e->class_names) ? -1 : 0;
     sqlite3_finalize(q);
     return rc;
 }
 
-/* "plugin.gate": the file's digest; "plugins": where it was found, for who reproduces the run. */
+/* Stores the digest of each plugin file under "plugin.NAME" and their paths under "plugins". */
 static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cell *c)
 {
     pb_text paths = {0};
@@ -120,15 +121,15 @@ static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cel
             continue;
         char *key = pb_format("plugin.%s", m->name);
         pb_text_add(&paths, "%s%s", paths.length ? ", " : "", pb_plugin_path(m));
-        rc = put_fact(s, q, run, key, pb_plugin_digest(m)->hex);
+        rc = put_pair(s, q, run, key, pb_plugin_digest(m)->hex);
         free(key);
     }
-    rc = rc || (paths.length && put_fact(s, q, run, "plugins", paths.data)) ? -1 : 0;
+    rc = rc || (paths.length && put_pair(s, q, run, "plugins", paths.data)) ? -1 : 0;
     pb_text_free(&paths);
     return rc;
 }
 
-/* What a method may use and by what rule it stops. */
+/* Describes the tuning and training budget of a row and its stopping rule. */
 static char *budget_of(const pb_cell *c)
 {
     const pb_train_options *o = &c->train;
@@ -141,7 +142,7 @@ static char *budget_of(const pb_cell *c)
     return t.data;
 }
 
-/* Beside the run's row, which has machine and program. */
+/* Stores the provenance that is not in the run's row, which has machine and program. */
 static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c, const pb_result *r)
 {
     char *metrics = pb_format("%s %d", e->task->name, e->task->version);
@@ -151,9 +152,9 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
     int rc = q ? 0 : -1;
     for (size_t i = 0; i < PB_COUNT(row) && !rc; i++)
-        rc = put_fact(s, q, run, row[i][0], row[i][1]);
+        rc = put_pair(s, q, run, row[i][0], row[i][1]);
     if (!rc && *r->artifact.hex)
-        rc = put_fact(s, q, run, "artifact", r->artifact.hex);
+        rc = put_pair(s, q, run, "artifact", r->artifact.hex);
     rc = rc || put_plugins(s, q, run, c) ? -1 : 0;
     sqlite3_finalize(q);
     free(metrics);
@@ -162,7 +163,7 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
     return rc;
 }
 
-/* 0: a result of this hash is there already. */
+/* Returns the id of the new run, 0 if the database has a result with this hash, -1 with an error. */
 static long long put_run(pb_store *s, const pb_experiment *e, const pb_cell *c, const char *status, const char *error,
                          double seconds)
 {
@@ -200,7 +201,7 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
         rc = put_settings(s, run, e, c) || put_provenance(s, run, e, c, r) || put_result(s, run, r) ? -1 : 0;
     if (pb_store_end(s, rc))
         return -1;
-    if (!run && pb_store_find(s, &c->hash, &run)) /* another driver was faster */
+    if (!run && pb_store_find(s, &c->hash, &run)) /* another driver has stored it */
         return -1;
     return run;
 }
@@ -208,14 +209,14 @@ long long pb_store_run(pb_store *s, const pb_experiment *e, const pb_cell *c, co
 int pb_store_provenance_add(pb_store *s, long long run, const char *key, const char *value)
 {
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT OR IGNORE INTO provenance VALUES (?, ?, ?)");
-    int rc = q ? put_fact(s, q, run, key, value) : -1;
+    int rc = q ? put_pair(s, q, run, key, value) : -1;
     sqlite3_finalize(q);
     return rc;
 }
 
 /* ---- data ---------------------------------------------------------------------------------------------- */
 
-/* The right answers as a JSON list; NULL where they are classes. */
+/* Returns the reference answers as a JSON array, NULL if the labels are classes.  The caller frees it. */
 static char *wanted_of(const pb_example *e)
 {
     pb_text t = {0};
@@ -259,7 +260,7 @@ static int put_class(pb_store *s, const pb_data *d, int label)
     return pb_store_insert(s, q);
 }
 
-/* The last example of test is written last: where it is, all is. */
+/* Returns 1 if the last test example, which is written last, is in the database, 0 if not, -1 with an error. */
 static int has_data(pb_store *s, const pb_data *d)
 {
     static const char sql[] = "SELECT 1 FROM example WHERE data = ? AND split = 'test' AND example = ?";
@@ -289,9 +290,9 @@ int pb_store_data(pb_store *s, const pb_data *d)
     return pb_store_end(s, rc);
 }
 
-/* ---- what comes later ---------------------------------------------------------------------------------- */
+/* ---- appending ----------------------------------------------------------------------------------------- */
 
-/* Another driver may have been faster: the first value of what is to be appended tells. */
+/* Returns 1 if another driver has appended the first value of the result, 0 if not, -1 with an error. */
 static int has_value(pb_store *s, long long run, const pb_result *r)
 {
     sqlite3_stmt *q = pb_store_prepare(s, "SELECT 1 FROM value WHERE run = ? AND key = ? AND split = ? AND step = ?");

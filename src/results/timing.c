@@ -8,8 +8,8 @@
 #include "stats/stats.h"
 #include "train/measure.h"
 
-/* Every process measures it: where it is, the process has been. */
-static const char always[] = "overhead.prefill_ratio.b1";
+/* Every process measures this ratio, so its presence shows that a process has measured the run. */
+static const char measured_by_all[] = "overhead.prefill_ratio.b1";
 
 /* ---- one process ---------------------------------------------------------------------------------------- */
 
@@ -51,7 +51,7 @@ void pb_timing_ratios(pb_result *r, int process)
 
 int pb_timing_has(pb_store *s, long long run, int process, bool *has)
 {
-    return pb_store_has(s, run, -1, always, process, has);
+    return pb_store_has(s, run, -1, measured_by_all, process, has);
 }
 
 typedef struct pool {
@@ -74,7 +74,7 @@ static int pool_key(pool *p, const char *key)
     return rc;
 }
 
-/* The keys are read before the values: one statement at a time. */
+/* All keys are read before the values, because two statements cannot be open at the same time. */
 typedef struct keys {
     char **key;
     size_t count, capacity;
@@ -95,7 +95,7 @@ int pb_timing_pool(pb_store *s, long long run, int processes)
     int n;
     bool pooled;
     pool p = {.store = s, .run = run};
-    int rc = pb_store_series(s, run, always, &x, &n);
+    int rc = pb_store_series(s, run, measured_by_all, &x, &n);
     free(x);
     if (rc || pb_timing_has(s, run, -1, &pooled))
         return -1;

@@ -1,4 +1,4 @@
-/* timing: what is made of the samples of a timing pass: ratios, by process and over all of them. */
+/* timing: ratios of the times that the timing pass measured, for one process and over all processes. */
 #ifndef PB_TIMING_H
 #define PB_TIMING_H
 
@@ -8,21 +8,25 @@
  * the times count as those of a busy machine. */
 #define PB_CONTENDED 0.05
 
-/* Key of a run's provenance: why it could not be timed. */
+/* The key in a run's provenance under which stands why the run could not be timed. */
 #define PB_TIMING_FAILED "timing.failed"
 
-/* Puts under `key`, with the process as its step, the median over the rounds of sample `over` / sample `under`; nothing
- * where there are none.  Round by round: what disturbs a round disturbs both. */
+/* Puts the median over the rounds of (sample `over` / sample `under`) under `key`, with the process as its step.  Puts
+ * nothing if there are no samples.  The ratio is taken within each round, because a disturbance affects both samples of
+ * a round. */
 void pb_timing_ratio(pb_result *r, int process, const char *over, const char *under, const char *key);
 
-/* All ratios of pb_measure_inference's samples: overhead.prefill_ratio.b1, .b32, their .merged, and of decoding. */
+/* Puts all ratios of the samples of pb_measure_inference: overhead.prefill_ratio.b1 and .b32, the same for decoding,
+ * and each merged. */
 void pb_timing_ratios(pb_result *r, int process);
 
-/* Has process `process` (-1: all together) measured the run?  -1 with an error. */
+/* Sets *has to whether process `process` has measured the run; -1 asks for the pooled values of all processes.  Returns
+ * -1 with an error. */
 int pb_timing_has(pb_store *s, long long run, int process, bool *has);
 
-/* Where `processes` of them have measured the run: appends the mean over the processes of everything timed (geometric,
- * of ratios) with its 95 % interval as .low and .high, if that is not done yet.  -1 with an error. */
+/* Appends the means over the processes of all timings of a run, with their 95 % intervals as .low and .high, if
+ * `processes` processes have measured it and the means are not there yet.  The mean of ratios is geometric.  Returns -1
+ * with an error. */
 int pb_timing_pool(pb_store *s, long long run, int processes);
 
 #endif

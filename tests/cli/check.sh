@@ -37,7 +37,7 @@ lines() { grep -vE "^(ok|[0-9]+ rows)" out | grep -v '^ '; }
 ok 'a loss' change loss.db "UPDATE trace SET numbers = json_replace(numbers, '\$[2]', json_extract(numbers, '\$[2]') * 1.00001)
 	WHERE name = 'loss' AND $lora"
 ok 'that differs in the sixth digit' run 1 check a.db --db loss.db
-ok 'is named by its step' prints '^changed +toy/lora: identity: seed 0: losses equal to step 2, differ at step 3 by 1e-05 \(relative\)'
+ok 'is named by its step' prints '^changed +toy/lora: identity: seed 0: the losses are equal up to step 2 and differ at step 3 by 1e-05 \(relative\)'
 ok 'and nothing else is' test "$(lines | wc -l)" = 1
 ok 'but is within the tolerance of a trajectory' prints '^ +toy/lora: identity: changed; trajectory: within 9[.0-9]*e-06 over'
 ok 'a declared row' run 0 check a.db --db loss.db --declare toy/lora
@@ -47,40 +47,40 @@ ok 'a misspelt one' run 2 check a.db --db loss.db --declare toy/lorra
 ok 'its message' says "--declare: want rows as EXPERIMENT/ROW or keys of exact numbers that are compared; got 'toy/lorra'"
 ok 'a tensor' change tensor.db "UPDATE fingerprint SET prints = CAST(x'00' || substr(prints, 2) AS BLOB) WHERE number = 1 AND $lora"
 ok 'that differs at the start' run 1 check a.db --db tensor.db
-ok 'is named' prints 'identity: seed 0: losses equal; first tensor: layer.0.attn.q.lora.B at initialisation|first tensor: .* at initialisation'
+ok 'is named' prints 'identity: seed 0: the losses are equal; the first tensor that differs is layer.0.attn.q.lora.B at initialisation|the first tensor that differs is .* at initialisation'
 ok 'a logit' change logit.db "UPDATE trace SET numbers = json_replace(numbers, '\$[0]', json_extract(numbers, '\$[0]') + 1e-6)
 	WHERE name = 'logits' AND step = 5 AND $lora"
 ok 'of the probe' run 1 check a.db --db logit.db
-ok 'is named by its step' prints 'losses equal; probe logits differ after step 5 by '
+ok 'is named by its step' prints 'the losses are equal; the probe logits differ after step 5 by '
 ok 'a prediction' change said.db "UPDATE prediction SET probability = probability * 1.000001 WHERE example = 1 AND split = 'test' AND $lora"
 ok 'that is as right as before' run 1 check a.db --db said.db
-ok 'has another probability' prints 'losses equal; predictions equal, 1 of [0-9]+ probabilities differ'
+ok 'has another probability' prints 'the losses are equal; the predictions are equal, but 1 of [0-9]+ probabilities differ'
 
 ok 'a metric' change metric.db "DROP TRIGGER value_update; UPDATE value SET value = value + 1e-9
 	WHERE key = 'accuracy.validation.macro_f1' AND step = -1 AND $lora"
 ok 'of the same predictions' run 1 check a.db --db metric.db
-ok 'is named' prints 'identity: seed 0: losses equal; accuracy.validation.macro_f1 was [.0-9]+, is [.0-9]+'
+ok 'is named' prints 'identity: seed 0: the losses are equal; accuracy.validation.macro_f1 was [.0-9]+, is [.0-9]+'
 
 # ---- trajectory ---------------------------------------------------------------------------------------------
 elsewhere="UPDATE provenance SET value = 'another one' WHERE key = 'processor';"
 ok 'another processor' change cpu.db "$elsewhere"
 ok 'is not judged to the bit' run 0 check a.db --db cpu.db
-ok 'and says why' prints "^ok +toy/lora: identity: not judged: another processor; trajectory: within 0"
+ok 'and says why' prints "^ok +toy/lora: identity: not judged because the processor differs; trajectory: within 0"
 ok 'a small difference there' change cpu-loss.db "$elsewhere UPDATE trace SET numbers = json_replace(numbers, '\$[2]',
 	json_extract(numbers, '\$[2]') * 1.00001) WHERE name = 'loss' AND $lora"
 ok 'is rounding' run 0 check a.db --db cpu-loss.db
 ok 'a larger one' change cpu-loss.db "$elsewhere UPDATE trace SET numbers = json_replace(numbers, '\$[2]',
 	json_extract(numbers, '\$[2]') * 1.01) WHERE name = 'loss' AND $lora"
 ok 'is none' run 1 check a.db --db cpu-loss.db
-ok 'and named' prints '^changed +toy/lora: trajectory: seed 0: off by 0.0[01][0-9]* \(relative, tolerance 0.0001\) in the loss of step 3'
+ok 'and named' prints '^changed +toy/lora: trajectory: seed 0: the relative difference is 0.0[01][0-9]* \(tolerance 0.0001\) in the loss of step 3'
 ok 'unless that is allowed' run 0 check a.db --db cpu-loss.db --margin 0.01,0.05,0.1
 ok 'another number of threads' train toy.ini threads.db 1
 ok 'agrees in its first steps' run 0 check a.db --db threads.db
-ok 'and no more is asked' prints 'identity: not judged: another number of threads; trajectory: within [0-9.e-]+ over'
+ok 'and no more is asked' prints 'identity: not judged because the number of threads differs; trajectory: within [0-9.e-]+ over'
 ok 'another start' change cpu-start.db "$elsewhere UPDATE fingerprint SET prints = CAST(substr(prints, 1, 8) || x'0000003F' ||
 	substr(prints, 13) AS BLOB) WHERE number = 0 AND $lora"
 ok 'shows in a norm' run 1 check a.db --db cpu-start.db
-ok 'of the tensor' prints 'trajectory: seed 0: off by .* in the norm of .* at initialisation'
+ok 'of the tensor' prints 'trajectory: seed 0: the relative difference is .* in the norm of .* at initialisation'
 
 other_code="$elsewhere DROP TRIGGER run_update; UPDATE run SET hash = substr(hash, 2) || '0';"
 ok 'other code there' change code.db "$other_code"
@@ -105,24 +105,24 @@ sed 's/^lr.*/lr = 9e-3/' toy.ini >rate.ini && mkdir other && cp -r tasks data mo
 cd other && ok 'another learning rate' train toy.ini ../rate.db 2
 cd ..
 ok 'is a change' run 1 check a.db --db rate.db --method lora
-ok 'from the first step on' prints 'identity: seed 0: losses equal to step [12], differ at step [23] by .*first tensor: .* after step [12]'
+ok 'from the first step on' prints 'identity: seed 0: the losses are equal up to step [12] and differ at step [23] by .*the first tensor that differs is .* after step [12]'
 
 ok 'a probe' change probe.db "DELETE FROM trace WHERE name = 'logits' AND step = 5 AND $lora; $elsewhere"
 ok 'that was not taken' run 1 check a.db --db probe.db
-ok 'is missed' prints '^changed +toy/lora: trajectory: seed 0: off by inf .* in the steps after which the probe'
+ok 'is missed' prints '^changed +toy/lora: trajectory: seed 0: the relative difference is inf .* in the steps after which the probe'
 ok 'a seed of another machine' change mixed.db "UPDATE trace SET numbers = json_replace(numbers, '\$[2]', json_extract(numbers, '\$[2]') * 1.00001)
 	WHERE name = 'loss' AND $lora; UPDATE provenance SET value = 'another one' WHERE key = 'processor' AND run IN
 	(SELECT id FROM run WHERE seed = 1)"
 ok 'takes back nothing of what another seed has shown' run 1 check a.db --db mixed.db
-ok 'which is told' prints '^changed +toy/lora: identity: seed 0: losses equal to step 2'
+ok 'which is told' prints '^changed +toy/lora: identity: seed 0: the losses are equal up to step 2'
 ok 'a seed' change lost.db "DROP TRIGGER selected_delete; DELETE FROM selected WHERE $lora"
 ok 'that is there no more' run 1 check a.db --db lost.db
-ok 'is missed too' prints '^changed +toy/lora: trajectory: seed 0: was scored on test, and has no such run now'
+ok 'is missed too' prints '^changed +toy/lora: trajectory: seed 0: it was scored on test and has no such run now'
 
 # ---- for programs ---------------------------------------------------------------------------------------------
 ok 'JSON' run 1 check a.db --db loss.db --json --out junit.xml
 ok 'has each layer' test "$(grep -c '"layer":' out)" = 9
-ok 'and what it found' grep -q '{"row":"toy/lora","layer":"identity","verdict":"changed","note":"seed 0: losses equal' out
+ok 'and what it found' grep -q '{"row":"toy/lora","layer":"identity","verdict":"changed","note":"seed 0: the losses are equal' out
 ok 'a failure for JUnit' grep -q 'classname="toy/lora" name="identity"><failure message="toy/lora: identity: seed 0' junit.xml
 ok 'and what held' grep -q 'classname="toy/lora" name="trajectory"/>' junit.xml
 

@@ -61,7 +61,7 @@ sqlite3 luck.db "UPDATE value SET value = value * 1.035 WHERE key = 'overhead.pr
 	key = 'overhead.prefill_ratio.b1' AND run IN (SELECT id FROM run WHERE row = 'lora')"
 ok 'worse by itself' run 1 compare luck.db:toy/lora a.db:toy/lora
 ok 'but one of many times fails nothing' run 0 check a.db --db luck.db --times
-ok 'is undecided' prints '^undecided toy/lora: overhead.prefill_ratio.b1: .*p 0.0[0-9]*, .* among [0-9]+ times'
+ok 'is undecided' prints '^undecided toy/lora: overhead.prefill_ratio.b1: .*p 0.0[0-9]*, adjusted over [0-9]+ times'
 ok 'no such method' run 2 check a.db --db b.db --method none-such
 ok 'its message' says 'a.db: no row of method none-such'
 sed 's/^methods.*/methods = head, full/' toy.ini >less.ini && cp less.ini toy.ini

@@ -31,22 +31,22 @@ ok 'worse where it costs more: exit 1' run 1 compare lora majority --db a.db
 ok 'better where it learned' prints '^accuracy.test.accuracy .* better '
 ok 'worse in parameters' prints '^storage.trainable .* worse'
 ok 'a row beside itself' run 0 compare lora lora --db a.db --margin 0.01,1e9
-ok 'is the same' prints '^accuracy.test.accuracy .* 0 +same +the same runs, with the same predictions'
+ok 'is the same' prints '^accuracy.test.accuracy .* 0 +same +the runs and their predictions are the same'
 ok 'times are ratios' prints '^overhead.prefill_ratio.b1 .* x1 '
 ok 'as JSON' run 1 compare a.db:toy/full majority --db a.db --json
 ok 'one object an axis' test "$(wc -l <out)" = "$(grep -c '"verdict":"' out)"
 ok 'by the number of a run' run 0 compare 7 7 --db a.db --margin 0.01,1e9
 ok 'no such row' run 2 compare full nothing --db a.db
-ok 'its message' says "a.db: no row or run 'nothing' that was scored on test"
+ok 'its message' says "a.db: no row or run 'nothing' was scored on test"
 ok 'a margin that is none' run 2 compare full lora --db a.db --margin wide
-ok 'its message' says '--margin: want up to three numbers'
+ok 'its message' says '--margin: want up to three non-negative numbers'
 sed 's/^epochs.*/epochs = 5/' toy.ini >budget.ini
 cp a.db both.db
 ok 'another budget' run 0 run budget.ini --db both.db --no-timing
 ok 'a row of two experiments' run 2 compare full lora --db both.db
 ok 'its message' says '2 experiments have a row full; want EXPERIMENT/full'
 ok 'other budgets' run 2 compare toy/full budget/full --db both.db
-ok 'are named' says 'another budget, 1 settings, 6 epochs'
+ok 'are named' says 'different budget, 1 settings, 6 epochs'
 sed -e '/^\[train\]/a patience = 2\ntarget = 0.9\nschedule = constant' -e 's/^epochs.*/epochs = 40/' toy.ini >stop.ini
 ok 'another rule of stopping' run 0 run stop.ini --db both.db --no-timing
 ok 'is another budget' run 2 compare stop/full budget/full --db both.db
@@ -58,7 +58,7 @@ ok 'what it took to the target' test "$(values "key = 'compute.flops_to_target' 
 echo 'good	the film 61 is good' >>data/toy.tsv
 ok 'other data' run 0 run toy.ini --db b.db --no-timing
 ok 'are refused' run 2 compare a.db:toy/full b.db:full
-ok 'by name' says 'may not be compared: another data'
+ok 'by name' says 'are not comparable: different data'
 sed -i '$d' data/toy.tsv
 
 finish

@@ -41,7 +41,7 @@ ok 'as it was' test "$(count all.db)" = "$before_merge"
 cp two.db false.db
 sqlite3 false.db 'DROP TRIGGER value_update; UPDATE value SET value = value + 1 WHERE run = 2'
 ok 'other results of the same run' run 2 merge all.db false.db
-ok 'its message' says 'but with other results in value'
+ok 'its message' says 'but their results in table value differ'
 ok 'nothing was merged' test "$(count all.db)" = "$before_merge"
 ok 'no database' run 2 merge all.db nowhere.db
 

@@ -248,9 +248,9 @@ damage 'a sign changed' invert
 invert "artifacts/$(sql damaged.db "SELECT hash FROM run WHERE row = 'lora'").safetensors"
 lora=$(sql damaged.db "SELECT id FROM run WHERE row = 'lora'")
 ok 'export does not take it' run 2 export "$lora" exported --db damaged.db
-ok 'names file and run' says ".safetensors: not the parameters that run $lora wrote: cut off or changed since (SHA-256 "
+ok 'names file and run' says ".safetensors: the file does not hold the parameters of run $lora: it was truncated or changed (SHA-256 "
 ok 'predict does not take it' bash -c '"$0" predict kept.ini --db damaged.db --row lora <toy.ini >out 2>err; [ $? = 2 ]' "$program"
-ok 'names file and run' says ".safetensors: not the parameters that run $lora wrote: cut off or changed since (SHA-256 "
+ok 'names file and run' says ".safetensors: the file does not hold the parameters of run $lora: it was truncated or changed (SHA-256 "
 ok 'the other row is as before' bash -c '"$0" predict kept.ini --db damaged.db --row full <toy.ini >out 2>err' "$program"
 sleep 60 &
 alive=$!
@@ -282,9 +282,9 @@ ok 'waiting for the times of another machine is not its time' run 0 run kept.ini
 	--set experiment.methods=lora --set experiment.cell_seconds=5
 ok 'a timing that takes too long' late 1
 ok 'is stored with its reason' is 'took over 1 s' "$(sql late.db "SELECT value FROM provenance WHERE key = 'timing.failed'")"
-ok 'which the table shows' prints '^lora: not timed: took over 1 s'
+ok 'which the table shows' prints '^lora: it could not be timed: took over 1 s'
 ok 'it is not tried again' late 0
 ok 'unless asked' run 0 run kept.ini --db late.db --quiet --set experiment.methods=lora --retry
-ok 'and then has times' test -z "$(grep 'not timed' out)"
+ok 'and then has times' test -z "$(grep 'not be timed' out)"
 
 finish

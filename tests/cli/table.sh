@@ -17,7 +17,7 @@ ok 'its intervals are by examples' prints '^head .* 0.8000 0.6438..0.9016 '
 ok 'its pairs too' prints '^head .* -0.2000 -0.3174..-0.0463'
 ok 'says so' prints '95 % interval for other seeds and examples'
 ok 'one seed' run 0 table a.ini --db a.db --set experiment.seeds=1
-ok 'says nothing of others' prints '^Mean over 1 seed, ± 95 % interval for other examples;'
+ok 'says nothing of others' prints '^Scores are means over 1 seed; ± is the 95 % interval for other examples'
 ok 'but of examples' prints '^head .* 0.8000 0.6438..0.9016 '
 ok 'as JSON' run 0 table a.ini --db a.db --json
 ok 'the same' prints '"accuracy.test.accuracy":\{"mean":0.8,"low":0.6438[0-9]*,"high":0.9016'
@@ -25,6 +25,6 @@ ok 'all right is not for sure' prints '"accuracy.test.accuracy":\{"mean":1,"low"
 cp a.db without.db
 sqlite3 without.db "DELETE FROM prediction WHERE run IN (SELECT id FROM run WHERE experiment = 'a')"
 ok 'without predictions' run 0 table a.ini --db without.db
-ok 'it is by seeds' prints "^head: ± for other seeds alone \\(Student's t\\): no predictions are stored"
+ok 'it is by seeds' prints "^head: ± covers other seeds only \\(Student's t\\), because no predictions are stored"
 
 finish

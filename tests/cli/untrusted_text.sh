@@ -67,10 +67,10 @@ before_work() { # PATH: run ends with exit code 2 and computes nothing
 	PATH=$1 run 2 run "$evil.ini" --db b.db --quiet && [ ! -e b.db ]
 }
 ok 'a gnuplot that fails is known before any work' before_work "$PWD/bin:$PATH"
-ok 'with its reason' says 'gnuplot: it fails; want gnuplot'
+ok 'with its reason' says 'gnuplot: it ended with an error; want gnuplot'
 rm bin/gnuplot
 ok 'and so is a missing one' before_work "$PWD/bin"
-ok 'with its reason' says 'gnuplot: cannot run it: No such file or directory; want gnuplot'
+ok 'with its reason' says 'gnuplot: it cannot be started: No such file or directory; want gnuplot'
 rm -r plots
 echo >plots
 ok 'and a folder that cannot be made' before_work "$PATH"

@@ -79,7 +79,7 @@ for version in 1 2; do
 	ok 'nothing is left beside it' [ "$(ls old$version.db*)" = old$version.db ]
 done
 "$program" compare head lora --db old2.db >out
-ok 'whose sweep is not known' prints '^toy/head: lr=1e-[23], the best of 2 settings, 2 seeds; sweep not kept$'
+ok 'whose sweep is not known' prints '^toy/head: lr=1e-[23], the best of 2 settings, 2 seeds; sweep unknown$'
 tail -n +3 out >old
 ok 'names are known there' cmp -s old compared
 for version in 1 2; do
@@ -139,11 +139,11 @@ ok "$pages pages broken in turn: the right answer or none" [ $wrong = 0 ]
 cp new.db view.db
 sqlite3 view.db 'DROP VIEW finished; CREATE VIEW finished AS SELECT * FROM run'
 ok 'a view of somebody else' run 2 table toy.ini --db view.db
-ok 'its message' says "view.db: its view 'finished' is not of peftbench's making"
+ok 'its message' says "view.db: its view 'finished' was not created by peftbench"
 cp new.db extra.db
 sqlite3 extra.db 'CREATE TRIGGER more AFTER INSERT ON run BEGIN DELETE FROM claim; END'
 ok 'a trigger of somebody else' run 2 run toy.ini --db extra.db
-ok 'its message' says "extra.db: its trigger 'more' is not"
+ok 'its message' says "extra.db: its trigger 'more' was not created by peftbench"
 cp new.db less.db
 sqlite3 less.db 'DROP TABLE sample'
 ok 'a table that is missing' run 2 table toy.ini --db less.db
@@ -199,7 +199,7 @@ lose part.db 8
 sqlite3 part.db 'DELETE FROM selected; DELETE FROM selection'
 row=$(number new.db 'SELECT row FROM run ORDER BY id DESC LIMIT 1')
 ok 'an incomplete row has no choice' run 0 table toy.ini --db part.db
-ok 'and says what is missing' prints "^$row: sweep [0-9a-f]{8}: 2 settings x 2 seeds, 3 of 4 runs finished, 0 failed; none is chosen"
+ok 'and says what is missing' prints "^$row: sweep [0-9a-f]{8}: 2 settings x 2 seeds, 3 of 4 runs finished, 0 failed; no setting is chosen"
 ok 'status too' run 1 status toy.ini --db part.db
 ok 'run does the rest' run 0 run toy.ini --db part.db --quiet
 ok 'and chooses' [ "$(number part.db "SELECT count(*) FROM selection WHERE partial = 0 AND cells = 4")" = 2 ]
@@ -208,7 +208,7 @@ sed 's/^methods.*/methods = prompt, head/; s/^lr.*/lr = 1e-2/' toy.ini >wrong.in
 printf '\n[method prompt]\nlength = 2, 1000\n' >>wrong.ini # longer than the model's texts may be
 ok 'a run that fails' run 1 run wrong.ini --db wrong.db --quiet
 ok 'leaves its row without a choice' [ "$(number wrong.db 'SELECT group_concat(row) FROM selection')" = head ]
-ok 'the table says so' prints '^prompt: sweep .* 2 of 4 runs finished, 2 failed; none is chosen until all are'
+ok 'the table says so' prints '^prompt: sweep .* 2 of 4 runs finished, 2 failed; no setting is chosen until all runs are finished'
 ok 'unless the user asks for it' run 1 run wrong.ini --db wrong.db --quiet --partial
 ok 'which is kept' [ "$(number wrong.db 'SELECT row FROM selection WHERE partial')" = prompt ]
 ok 'and shown' prints '^prompt: .*; PARTIAL: chosen while runs were missing$'

@@ -70,7 +70,7 @@ TEST(a_run_is_named_by_a_number_or_by_one_beginning)
     CHECK(!pb_store_find_named(s, "1000000", &run) && run == 1000000);
     CHECK(!pb_store_find_named(s, "7", &run) && run == 7);
     CHECK(pb_store_find_named(s, "abcdef", &run) && !run);
-    CHECK(strstr(pb_error_text(), "'abcdef' means 2 runs; want more of the hash's digits") != NULL);
+    CHECK(strstr(pb_error_text(), "'abcdef' matches 2 runs; want more digits of the hash") != NULL);
     pb_error_clear();
     CHECK(pb_store_find_named(s, "abcde", &run) && strstr(pb_error_text(), "no finished run 'abcde'"));
     pb_error_clear();

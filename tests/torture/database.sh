@@ -169,7 +169,7 @@ else
 fi
 if [ -z "${locked:-}" ]; then
 	ok 'read-only: exit 2' [ $status = 2 ]
-	ok 'its message' grep -qE 'want a file that may be written|readonly|read-only' err
+	ok 'its message' grep -qE 'want a writable file|readonly|read-only' err
 fi
 study toy.ini two.db & first=$!
 "$program" run toy.ini --db two.db --threads 1 --quiet >out2 2>err2 & second=$!
