@@ -261,7 +261,7 @@ static int serve(const pb_bench *b, const pb_cell *c, pb_model *merged, const ch
     return rc;
 }
 
-/* Where the experiment asks for it, of rows that a bank can serve. */
+/* Measures serving if the experiment has the setting and a multi-adapter supports the row. */
 static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_model *merged, pb_result *r)
 {
     const char *at = b->experiment->serving;
@@ -269,8 +269,8 @@ static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_mo
         return 0;
     if (!merged || !pb_multi_adapter_supports(tuned)) {
         if (!b->process)
-            pb_warn("serving: %s is left out: a bank serves one low-rank adapter (LoRA without DoRA) that leaves the "
-                    "base, and its pooler, as it is",
+            pb_warn("serving: %s is left out: only a row of one method can be served whose update is additive and of "
+                    "low rank, and which does not change the base or its pooler",
                     c->row->label);
         return 0;
     }

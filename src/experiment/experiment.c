@@ -27,7 +27,7 @@ const pb_option pb_experiment_table[] = {
     PB_OPTION(pb_experiment, axis, TEXT, "",
               "METHOD.SETTING that the figure `axis` is drawn against, such as prefix.length"),
     PB_OPTION(pb_experiment, serving, TEXT, "",
-              "numbers of adapters to serve at once in the timing pass (1, 8, 64), of LoRA rows"),
+              "numbers of adapters to serve at once in the timing pass (1, 8, 64), of rows with low-rank updates"),
     {0},
 };
 

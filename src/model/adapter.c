@@ -9,7 +9,7 @@
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
-static bool is_type(const pb_peft *p, const char *type)
+static bool has_type(const pb_peft *p, const char *type)
 {
     return p && (!strcmp(p->type, type) || (p->also && !strcmp(p->also, type)));
 }
@@ -20,7 +20,7 @@ static int find_method(pb_adapter *a)
     pb_text known = {0};
     const pb_method *m;
     for (int i = 0; (m = pb_method_at(i)); i++) {
-        if (is_type(m->peft, type))
+        if (has_type(m->peft, type))
             a->method = m;
         if (m->peft)
             pb_text_add(&known, "%s%s", known.length ? ", " : "", m->peft->type);
@@ -31,7 +31,7 @@ static int find_method(pb_adapter *a)
     return a->method ? 0 : -1;
 }
 
-/* ---- what it is for --------------------------------------------------------------------------------------- */
+/* ---- the task that it was trained for --------------------------------------------------------------------------- */
 
 int pb_adapter_classes(const pb_adapter *a)
 {
@@ -44,14 +44,14 @@ int pb_adapter_classes(const pb_adapter *a)
     return 0;
 }
 
-/* The class of the model that an adapter without a task_type was made on; "": the config does not say. */
-static const char *made_on(const pb_adapter *a)
+/* The class of the model that an adapter without a task_type was trained on; "" if the config does not say. */
+static const char *base_class(const pb_adapter *a)
 {
     const pb_json *mapping = pb_json_get(pb_json_root(a->doc), "auto_mapping");
     return pb_json_text(pb_json_get(mapping, "base_model_class"), "");
 }
 
-/* A classifier of tokens, or of choices, is called as one of texts is. */
+/* The heads of token classification and multiple choice have the same name as that of sequence classification. */
 static int check_classifier(const pb_adapter *a, const char *task, const char *class)
 {
     if (!pb_adapter_classes(a) || !strcmp(task, "SEQ_CLS") || strstr(class, "ForSequenceClassification"))
@@ -65,7 +65,7 @@ static int check_task(const pb_adapter *a)
     static const char *const tasks[] = {"", "SEQ_CLS", "CAUSAL_LM", "FEATURE_EXTRACTION"};
     static const char *const classes[] = {"ForSequenceClassification", "ForCausalLM", "LMHeadModel", "ForMaskedLM",
                                           "Model"};
-    const char *task = pb_json_text(pb_json_get(pb_json_root(a->doc), "task_type"), ""), *class = made_on(a);
+    const char *task = pb_json_text(pb_json_get(pb_json_root(a->doc), "task_type"), ""), *class = base_class(a);
     bool known = false, fits = !*class;
     for (size_t i = 0; i < PB_COUNT(tasks); i++)
         known = known || !strcmp(task, tasks[i]);
@@ -75,15 +75,15 @@ static int check_task(const pb_adapter *a)
         return pb_error("%s: task_type: want SEQ_CLS, CAUSAL_LM, FEATURE_EXTRACTION or null, got '%s'", a->config_path,
                         task);
     if (!fits)
-        return pb_error("%s: auto_mapping: want a model of texts, of classes of texts or of language, got a %s",
+        return pb_error("%s: auto_mapping: want a base model, a sequence classifier or a language model, got a %s",
                         a->config_path, class);
     pb_peft_layout layout = a->method->peft->layout;
     if (!*task && (layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT))
-        return pb_error("%s: task_type: want one; without it PEFT does not apply a %s at all", a->config_path, a->type);
+        return pb_error("%s: task_type: want one, without which PEFT does not apply a %s", a->config_path, a->type);
     return check_classifier(a, task, class);
 }
 
-/* Older ones have a pickle of torch in place of safetensors. */
+/* Older versions of PEFT write a pickle of PyTorch instead of safetensors. */
 static int open_tensors(pb_adapter *a, const char *dir)
 {
     char *pickle = pb_format("%s/adapter_model.bin", dir);
@@ -95,7 +95,7 @@ static int open_tensors(pb_adapter *a, const char *dir)
     free(pickle);
     return pb_file_exists(a->file_path)
                ? (a->weights = pb_weights_open(a->file_path)) ? 0 : -1
-               : pb_error("%s: cannot read: no such file, nor an adapter_model.bin", a->file_path);
+               : pb_error("%s: cannot read: neither this file nor adapter_model.bin exists", a->file_path);
 }
 
 pb_adapter *pb_adapter_open(const char *dir)

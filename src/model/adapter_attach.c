@@ -8,21 +8,21 @@
 
 /* ---- settings ----------------------------------------------------------------------------------------- */
 
-static int set(pb_loading *l, const char *key, const char *option, const char *value)
+static int set_option(pb_loading *l, const char *key, const char *option, const char *value)
 {
     return pb_option_set(l->a->method->options, l->a->conf, option, value) ? pb_loading_config_error(l, key) : 0;
 }
 
-/* ---- other values at some modules: "rank_pattern" --------------------------------------------------------- */
+/* ---- values of single modules: "rank_pattern" --------------------------------------------------------- */
 
 typedef struct pattern_reader {
     const pb_loading *l;
     const char *key, *module;
-    char *first; /* the value of the first entry that fits the module */
+    char *first; /* the value of the first entry that matches the module */
     bool failed;
 } pattern_reader;
 
-/* The first entry that fits counts, as in PEFT. */
+/* The first entry that matches counts, as in PEFT. */
 static int read_pattern(void *ctx, const char *pattern, const pb_json *value)
 {
     pattern_reader *r = ctx;
@@ -37,40 +37,40 @@ static int read_pattern(void *ctx, const char *pattern, const pb_json *value)
     return r->failed;
 }
 
-/* PEFT writes the entries in alphabetical order and makes the tensors of an adapter that it loads after the first one
- * that fits.  Where that is another entry than the one that the adapter was made by, PEFT cannot load it, and the same
- * change of order would be invisible in alpha_pattern. */
-static int check_rows(const pattern_reader *r, const char *key, const char *usual, long long rows)
+/* PEFT writes the entries in alphabetical order, and gives the tensors of an adapter that it loads the rank of the
+ * first entry that matches.  If the adapter was trained with another entry, PEFT cannot load it.  The same change of
+ * order would go unnoticed in alpha_pattern. */
+static int check_rows(const pattern_reader *r, const char *key, const char *standard, long long rows)
 {
-    const char *value = r->first ? r->first : usual;
+    const char *value = r->first ? r->first : standard;
     if (value && strtod(value, NULL) == (double)rows)
         return 0;
     return pb_error("%s: '%s': has rank %lld; %s and %s of adapter_config.json say %s", r->l->a->file_path, r->module,
                     rows, key, r->key, value ? value : "nothing");
 }
 
-static int add_pattern(pb_loading *l, const pb_peft_key *k, const pb_module *mod, const char *usual, pb_text *list)
+static int add_pattern(pb_loading *l, const pb_peft_key *k, const pb_module *mod, const char *standard, pb_text *list)
 {
     pattern_reader r = {.l = l, .key = k->pattern, .module = mod->local};
     const pb_array *t = k->rows ? pb_loading_module_tensor(l, mod, pb_loading_tensor_name(mod, &l->peft->tensors[0]))
                                 : NULL;
     pb_site site = pb_loading_site(mod);
     pb_json_each(pb_json_get(l->config, k->pattern), read_pattern, &r);
-    int rc = r.failed || (t && check_rows(&r, k->key, usual, (long long)t->shape[0])) ? -1 : 0;
+    int rc = r.failed || (t && check_rows(&r, k->key, standard, (long long)t->shape[0])) ? -1 : 0;
     if (!rc && r.first)
         pb_text_add(list, "%s%d.%s=%s", list->length ? " " : "", site.layer, site.role, r.first);
     free(r.first);
     return rc;
 }
 
-static int set_pattern(pb_loading *l, const pb_peft_key *k, const char *usual)
+static int set_pattern(pb_loading *l, const pb_peft_key *k, const char *standard)
 {
     pb_text list = {0};
     int rc = 0;
     for (size_t i = 0; i < l->modules && !rc; i++)
         if (l->module[i].targeted)
-            rc = add_pattern(l, k, &l->module[i], usual, &list);
-    rc = rc || set(l, k->pattern, k->pattern_option, list.data ? list.data : "") ? -1 : 0;
+            rc = add_pattern(l, k, &l->module[i], standard, &list);
+    rc = rc || set_option(l, k->pattern, k->pattern_option, list.data ? list.data : "") ? -1 : 0;
     pb_text_free(&list);
     return rc;
 }
@@ -79,18 +79,19 @@ static int set_keys(pb_loading *l)
 {
     for (const pb_peft_key *k = l->peft->keys; k->key; k++) {
         char *value = pb_adapter_value(l->a, k->key);
-        int rc = (value && set(l, k->key, k->option, value)) || (k->pattern && set_pattern(l, k, value)) ? -1 : 0;
+        int rc = (value && set_option(l, k->key, k->option, value)) || (k->pattern && set_pattern(l, k, value)) ? -1
+                                                                                                                : 0;
         free(value);
         if (rc)
             return -1;
     }
     for (const pb_peft_tensor *s = l->peft->loaded; s && s->ours; s++)
-        if (set(l, s->ours, s->ours, s->theirs))
+        if (set_option(l, s->ours, s->ours, s->theirs))
             return -1;
     return 0;
 }
 
-/* The projections of the layers that the config targets, and those of them whose input is meant. */
+/* Sets the options that list the targeted projections, and those of them whose input the method rescales. */
 static int set_targets(pb_loading *l)
 {
     pb_text targets = {0}, inputs = {0};
@@ -106,12 +107,12 @@ static int set_targets(pb_loading *l)
         if (mod->feedforward)
             pb_text_add(&inputs, "%s%d.%s", inputs.length ? " " : "", site.layer, site.role);
         if (l->peft->input_option && t->count > 1 && (t->shape[0] == 1) != mod->feedforward)
-            rc = pb_error("%s: '%s': is about %s, but feedforward_modules says the other", l->a->file_path, t->name,
-                          t->shape[0] == 1 ? "what comes in" : "what goes out");
+            rc = pb_error("%s: '%s': rescales the %s of its module, but feedforward_modules says the opposite",
+                          l->a->file_path, t->name, t->shape[0] == 1 ? "input" : "output");
     }
-    rc = rc || set(l, "target_modules", "targets", targets.data ? targets.data : "") ||
+    rc = rc || set_option(l, "target_modules", "targets", targets.data ? targets.data : "") ||
                  (l->peft->input_option &&
-                  set(l, "feedforward_modules", l->peft->input_option, inputs.data ? inputs.data : ""))
+                  set_option(l, "feedforward_modules", l->peft->input_option, inputs.data ? inputs.data : ""))
              ? -1
              : 0;
     pb_text_free(&targets);
@@ -121,7 +122,7 @@ static int set_targets(pb_loading *l)
 
 /* ---- values ------------------------------------------------------------------------------------------- */
 
-static int take_sites(pb_loading *l)
+static int copy_sites(pb_loading *l)
 {
     for (size_t i = 0; i < l->modules; i++) {
         const pb_module *mod = &l->module[i];
@@ -137,8 +138,8 @@ static int take_sites(pb_loading *l)
     return 0;
 }
 
-/* [P, 2 layers, kv]: of layer l the keys at 2l, the values at 2l+1. */
-static int take_prefix(pb_loading *l)
+/* The tensor is [P, 2 layers, kv]: the keys of layer l are at 2l, its values at 2l+1. */
+static int copy_prefix(pb_loading *l)
 {
     const pb_peft_tensor *keys = &l->peft->tensors[0], *values = &l->peft->tensors[1];
     const pb_array *t = pb_loading_tensor(l, keys->theirs);
@@ -158,7 +159,7 @@ static int take_prefix(pb_loading *l)
     return 0;
 }
 
-static int take_prompt(pb_loading *l)
+static int copy_prompt(pb_loading *l)
 {
     const pb_array *t = pb_loading_tensor(l, l->peft->tensors[0].theirs);
     pb_param *p =
@@ -167,39 +168,39 @@ static int take_prompt(pb_loading *l)
                   : pb_error("%s: no tensor '%s'", l->a->file_path, l->peft->tensors[0].theirs);
 }
 
-static int take_method(pb_loading *l)
+static int copy_method(pb_loading *l)
 {
     switch (l->peft->layout) {
-    case PB_PEFT_SITES: return take_sites(l);
-    case PB_PEFT_PREFIX: return take_prefix(l);
-    case PB_PEFT_PROMPT: return take_prompt(l);
-    case PB_PEFT_NORMS: return 0; /* whole modules, as those of modules_to_save */
+    case PB_PEFT_SITES: return copy_sites(l);
+    case PB_PEFT_PREFIX: return copy_prefix(l);
+    case PB_PEFT_PROMPT: return copy_prompt(l);
+    case PB_PEFT_NORMS: return 0; /* whole modules, which pb_loading_replace_base copies */
     }
     PB_BUG("layout %d", (int)l->peft->layout);
 }
 
 /* ---- attaching --------------------------------------------------------------------------------------------- */
 
-/* An adapter written here says which weights it is for. */
+/* An adapter that this program wrote holds the SHA-256 of its base. */
 static int check_base(const pb_loading *l, bool force)
 {
     const char *wanted = pb_weights_metadata(l->a->weights, "base_sha256");
     if (!wanted || force)
         return 0;
     pb_digest base = pb_model_digest(l->m);
-    return strcmp(wanted, base.hex) ? pb_error("%s: made for weights of SHA-256 %s, but %s has %s; --force takes it",
+    return strcmp(wanted, base.hex) ? pb_error("%s: made for weights of SHA-256 %s, but %s has %s; --force accepts it",
                                                l->a->file_path, wanted, pb_model_dir(l->m), base.hex)
                                     : 0;
 }
 
-/* So does one made here say what its head's classes are called. */
+/* It holds the names of its head's classes, too. */
 static int name_classes(const pb_loading *l)
 {
     const char *names = pb_weights_metadata(l->a->weights, "classes");
     return names ? pb_model_name_classes(l->m, names) : 0;
 }
 
-/* What PEFT has written of the shape of the network is what it reads it by. */
+/* PEFT reshapes the tensor by the sizes in the config, which must be this model's. */
 static int check_sizes(const pb_loading *l)
 {
     const pb_config *c = &l->m->config;
@@ -227,7 +228,7 @@ static int attach(pb_loading *l, bool force)
     l->m->targets_elsewhere = true;
     return check_base(l, force) || pb_loading_list_modules(l) || (!sites && !norms && check_sizes(l)) ||
                    pb_loading_resize_vocabulary(l) || set_keys(l) || (sites && set_targets(l)) ||
-                   pb_model_attach(l->m, &part, 1) || take_method(l) || pb_loading_replace_base(l) || name_classes(l)
+                   pb_model_attach(l->m, &part, 1) || copy_method(l) || pb_loading_replace_base(l) || name_classes(l)
                ? -1
                : 0;
 }

@@ -1,5 +1,5 @@
-/* adapter_base: what an adapter has in place of the base's own: whole modules, biases, rows of tables, a vocabulary of
- * another length. */
+/* adapter_base: replaces values of the base by those of the adapter: whole modules, biases, rows of embedding
+ * tables, and a vocabulary of another size. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +12,8 @@ static bool is_transposed(const pb_loading *l, const pb_param *p)
     return l->m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
 }
 
-/* A tensor for a parameter that has one already must say the same. */
-static int put(pb_loading *l, pb_param *p, const pb_array *t, bool again)
+/* Copies a tensor into a parameter.  `again`: another tensor was copied into it before, and the two must be equal. */
+static int copy_or_compare(pb_loading *l, pb_param *p, const pb_array *t, bool again)
 {
     pb_param other = *p;
     if (!again)
@@ -27,9 +27,9 @@ static int put(pb_loading *l, pb_param *p, const pb_array *t, bool again)
     return rc;
 }
 
-/* ---- a vocabulary of another length -------------------------------------------------------------------------- */
+/* ---- a vocabulary of another size -------------------------------------------------------------------------- */
 
-/* The table that the file has for a module, as a whole; NULL: none. */
+/* The whole table that the file has for a module; NULL if it has none. */
 static const pb_array *whole_table(const pb_loading *l, const pb_module *mod)
 {
     const pb_array *t =
@@ -39,7 +39,7 @@ static const pb_array *whole_table(const pb_loading *l, const pb_module *mod)
                                pb_arena_format(l->m->arena, "base_model.model.%s.base_layer.weight", mod->local));
 }
 
-static void make_room(pb_loading *l, pb_param *p, int rows, int cols)
+static void resize_param(pb_loading *l, pb_param *p, int rows, int cols)
 {
     p->rows = rows;
     p->cols = cols;
@@ -48,17 +48,17 @@ static void make_room(pb_loading *l, pb_param *p, int rows, int cols)
 }
 
 /* Ids beyond the base's vocabulary come from the tokenizer beside the adapter. */
-static int take_tokenizer(pb_loading *l)
+static int read_tokenizer(pb_loading *l)
 {
     char *path = pb_format("%s/tokenizer.json", l->a->dir);
     bool there = pb_file_exists(path);
-    pb_tokenizer *own_tokenizer = there ? pb_tokenizer_open(l->a->dir) : NULL;
+    pb_tokenizer *tokenizer = there ? pb_tokenizer_open(l->a->dir) : NULL;
     free(path);
-    if (own_tokenizer) {
+    if (tokenizer) {
         pb_tokenizer_close(l->m->tokenizer);
-        l->m->tokenizer = own_tokenizer;
+        l->m->tokenizer = tokenizer;
     }
-    return there && !own_tokenizer ? -1 : 0;
+    return there && !tokenizer ? -1 : 0;
 }
 
 static int resize_head(pb_loading *l, const pb_module *out, int rows)
@@ -66,14 +66,14 @@ static int resize_head(pb_loading *l, const pb_module *out, int rows)
     const pb_array *t = whole_table(l, out);
     const char *bias = pb_arena_format(l->m->arena, "base_model.model.%s.bias", out->local);
     if (!pb_loading_is_tied(l) && !t)
-        return pb_error("%s: %d words, but no tensor 'base_model.model.%s.weight' of as many", l->a->file_path, rows,
-                        out->local);
+        return pb_error("%s: a vocabulary of %d tokens, but no tensor 'base_model.model.%s.weight' of that size",
+                        l->a->file_path, rows, out->local);
     if (out->b && !pb_weights_find(l->a->weights, bias))
-        return pb_error("%s: %d words, but no tensor '%s' of as many", l->a->file_path, rows, bias);
+        return pb_error("%s: a vocabulary of %d tokens, but no tensor '%s' of that size", l->a->file_path, rows, bias);
     if (!pb_loading_is_tied(l))
-        make_room(l, out->w, rows, out->w->cols);
+        resize_param(l, out->w, rows, out->w->cols);
     if (out->b)
-        make_room(l, out->b, 1, rows);
+        resize_param(l, out->b, 1, rows);
     return 0;
 }
 
@@ -89,20 +89,21 @@ int pb_loading_resize_vocabulary(pb_loading *l)
         return 0;
     int rows = (int)t->shape[0];
     if (l->m->shapes_only)
-        return pb_error("%s: a vocabulary of %d words needs the base's weights", l->a->file_path, rows);
+        return pb_error("%s: a vocabulary of %d tokens needs the base's weights", l->a->file_path, rows);
     if (out && resize_head(l, out, rows))
         return -1;
-    make_room(l, word->w, rows, word->w->cols);
+    resize_param(l, word->w, rows, word->w->cols);
     l->m->config.vocab = rows;
     l->resized = true;
-    return take_tokenizer(l);
+    return read_tokenizer(l);
 }
 
 /* ---- whole tensors ---------------------------------------------------------------------------------------------- */
 
-typedef enum level { SHARED, ALONE } level; /* the base's own weight, or a copy that one module has in its place */
+typedef enum level { SHARED, ALONE } level; /* the base's weight, or a copy of it for one module */
 
-/* The module and which of its two parameters a tensor is, from its name without what PEFT adds; NULL: none. */
+/* Finds the module of a tensor by the tensor's name without the parts that PEFT adds.  Returns NULL if there is
+ * none. */
 static pb_module *module_named(pb_loading *l, const char *name, bool *bias)
 {
     const char *dot = strrchr(name, '.');
@@ -110,16 +111,16 @@ static pb_module *module_named(pb_loading *l, const char *name, bool *bias)
     for (size_t i = 0; i < l->modules; i++) {
         pb_module *mod = &l->module[i];
         size_t n = strlen(mod->local);
-        bool own_name = dot && n == (size_t)(dot - name) && !strncmp(mod->local, name, n) &&
-                        (*bias ? mod->b != NULL : !strcmp(dot, ".weight"));
+        bool by_name = dot && n == (size_t)(dot - name) && !strncmp(mod->local, name, n) &&
+                       (*bias ? mod->b != NULL : !strcmp(dot, ".weight"));
         const char *other = mod->is_lm_head ? l->m->config.family->masked.bias : NULL; /* "cls.predictions.bias" */
-        if (own_name || (*bias && other && !strcmp(name, other)))
+        if (by_name || (*bias && other && !strcmp(name, other)))
             return mod;
     }
     return NULL;
 }
 
-/* On which level a whole weight or bias belongs; -1 with an error if the config does not speak of it. */
+/* The level of a whole weight or bias; -1 with an error if no member of the config covers it. */
 static int level_of(const pb_loading *l, const pb_module *mod, bool bias, bool base_layer, const pb_array *t)
 {
     char *mode = pb_adapter_value(l->a, "bias");
@@ -133,7 +134,7 @@ static int level_of(const pb_loading *l, const pb_module *mod, bool bias, bool b
     if ((bias ? l->resized && mod->is_lm_head : mod->is_word_embedding || mod->is_lm_head) &&
         base_layer == mod->targeted)
         return SHARED;
-    return pb_error("%s: '%s': adapter_config.json says nothing of it: neither modules_to_save nor bias",
+    return pb_error("%s: '%s': no member of adapter_config.json covers it, neither modules_to_save nor bias",
                     l->a->file_path, t->name);
 }
 
@@ -145,13 +146,13 @@ static char *without(pb_arena *arena, const char *name, const char *part)
               : pb_arena_strdup(arena, name);
 }
 
-/* What PEFT leaves of a wrapped module beside the clean name: the base's, and the same once more. */
-static bool is_left_over(const char *name)
+/* PEFT writes a wrapped module under these names too: the base's values, and a copy of the trained ones. */
+static bool is_wrapper_copy(const char *name)
 {
     return strstr(name, ".original_module.") || strstr(name, ".modules_to_save.");
 }
 
-static int put_whole(pb_loading *l, pb_module *mod, bool bias, int where, const pb_array *t)
+static int copy_whole(pb_loading *l, pb_module *mod, bool bias, int where, const pb_array *t)
 {
     pb_param *p = bias ? mod->b : where == ALONE ? pb_loading_untied_weight(l, mod) : mod->w;
     bool again = mod->given[bias];
@@ -159,35 +160,35 @@ static int put_whole(pb_loading *l, pb_module *mod, bool bias, int where, const 
         again = l->module[i].w == p && l->module[i].given[0];
     pb_loading_make_writable(l, p);
     mod->given[bias] = true;
-    return put(l, p, t, again);
+    return copy_or_compare(l, p, t, again);
 }
 
-static int take_whole(pb_loading *l, size_t i, level wanted)
+static int find_whole(pb_loading *l, size_t i, level wanted)
 {
     const pb_array *t = pb_weights_at(l->a->weights, i);
     pb_arena *arena = l->m->arena;
     const char *name = without(arena, without(arena, t->name, "base_model.model."), "base_model.");
     name = without(arena, name, l->peft->layout == PB_PEFT_NORMS ? ".ln_tuning_layers" : "\n");
     bool base_layer = strstr(name, ".base_layer.") != NULL, bias = false;
-    pb_module *mod = is_left_over(name) ? NULL : module_named(l, without(arena, name, ".base_layer"), &bias);
+    pb_module *mod = is_wrapper_copy(name) ? NULL : module_named(l, without(arena, name, ".base_layer"), &bias);
     int where = mod ? level_of(l, mod, bias, base_layer, t) : -2;
     if (where == -1)
         return -1;
     if (where != (int)wanted)
         return 0;
     l->used[i] = true;
-    return put_whole(l, mod, bias, where, t);
+    return copy_whole(l, mod, bias, where, t);
 }
 
-static int take_level(pb_loading *l, level wanted)
+static int copy_level(pb_loading *l, level wanted)
 {
     for (size_t i = 0; i < pb_weights_count(l->a->weights); i++)
-        if (!l->used[i] && take_whole(l, i, wanted))
+        if (!l->used[i] && find_whole(l, i, wanted))
             return -1;
     return 0;
 }
 
-/* A bias of every module, a bias of the targeted ones, and all of a module that is saved: nothing may be lost. */
+/* Every module that the config says is saved must have been given: its weight and bias, or its bias alone. */
 static int check_given(const pb_loading *l)
 {
     char *mode = pb_adapter_value(l->a, "bias");
@@ -198,7 +199,7 @@ static int check_given(const pb_loading *l)
         bool whole = mod->saved || (l->peft->layout == PB_PEFT_NORMS && mod->targeted);
         bool bias = mod->b && (whole || all || (some && mod->targeted));
         if ((whole && !mod->given[0]) || (bias && !mod->given[1]))
-            return pb_error("%s: no %s of '%s', which %s of adapter_config.json asks for", l->a->file_path,
+            return pb_error("%s: no %s of '%s', which %s of adapter_config.json names", l->a->file_path,
                             whole && !mod->given[0] ? "weight" : "bias", mod->local,
                             mod->saved ? "modules_to_save"
                             : whole    ? "target_modules"
@@ -210,25 +211,25 @@ static int check_given(const pb_loading *l)
 /* ---- rows of tables: trainable_token_indices ------------------------------------------------------------ */
 
 typedef struct search {
-    const char *name; /* a module's */
+    const char *name; /* of a module */
     const pb_json *found;
 } search;
 
-static int see_key(void *ctx, const char *key, const pb_json *value)
+static int match_key(void *ctx, const char *key, const pb_json *value)
 {
     search *s = ctx;
     s->found = pb_ends_in(s->name, key) ? value : NULL;
     return s->found != NULL;
 }
 
-/* The ids whose rows the config says are replaced at a module; NULL: none. */
+/* The ids whose rows the config says were trained at a module; NULL if there are none. */
 static const pb_json *ids_of(const pb_loading *l, const pb_module *mod)
 {
     const pb_json *v = pb_json_get(l->config, "trainable_token_indices");
     search s = {mod->local, NULL};
     if (pb_json_is_array(v))
         return mod->is_word_embedding ? v : NULL;
-    pb_json_each(v, see_key, &s);
+    pb_json_each(v, match_key, &s);
     return s.found;
 }
 
@@ -239,7 +240,7 @@ static bool has_rows(const pb_loading *l, const pb_module *mod)
     return pb_weights_find(l->a->weights, pb_arena_format(l->m->arena, "base_model.model.%s." ROWS, mod->local));
 }
 
-static int put_rows(pb_loading *l, const pb_module *mod, const pb_json *ids, pb_param *p)
+static int copy_rows(pb_loading *l, const pb_module *mod, const pb_json *ids, pb_param *p)
 {
     const pb_array *t = pb_loading_module_tensor(l, mod, ROWS);
     if (!pb_json_is_array(ids) || t->dims != 2 || t->shape[1] != p->cols || (size_t)t->shape[0] != pb_json_size(ids))
@@ -255,8 +256,9 @@ static int put_rows(pb_loading *l, const pb_module *mod, const pb_json *ids, pb_
     return 0;
 }
 
-/* The rows of a table that is the logits' too are replaced for both, unless those have rows of their own. */
-static int take_rows(pb_loading *l, pb_module *mod, bool output_has_rows)
+/* Replaces trained rows of a table.  A tied table is changed for the words and for the logits, unless the file has
+ * separate rows for the logits. */
+static int replace_rows(pb_loading *l, pb_module *mod, bool output_has_rows)
 {
     const pb_json *ids = ids_of(l, mod);
     bool there = has_rows(l, mod), both = mod->is_word_embedding && pb_loading_is_tied(l) && !output_has_rows;
@@ -265,65 +267,63 @@ static int take_rows(pb_loading *l, pb_module *mod, bool output_has_rows)
     if (!there)
         return 0;
     if (!ids || mod->targeted || mod->saved)
-        return pb_error("%s: trainable_token_indices: want ids for '%s', and nothing else about it", l->a->config_path,
-                        mod->local);
-    for (size_t i = 0; i < l->modules; i++) /* PEFT then computes another update than it saved */
+        return pb_error("%s: trainable_token_indices: want ids for '%s', which nothing else may change",
+                        l->a->config_path, mod->local);
+    for (size_t i = 0; i < l->modules; i++) /* PEFT would compute another update than it saved */
         if (mod->is_word_embedding && l->was_tied && l->module[i].is_lm_head && l->module[i].targeted)
             return pb_error(
-                "%s: trainable_token_indices: of a table that is '%s' as well, which is targeted: not supported",
+                "%s: trainable_token_indices: of a table that is tied to '%s', which is targeted: not supported",
                 l->a->config_path, l->module[i].local);
     if ((both || mod->is_lm_head) && l->m->head_b)
-        return pb_error(
-            "%s: trainable_token_indices: of a head with a bias, which PEFT leaves out before merging and adds "
-            "behind it: not supported",
-            l->a->config_path);
+        return pb_error("%s: trainable_token_indices: of a head with a bias, which PEFT applies only after merging: "
+                        "not supported",
+                        l->a->config_path);
     if (both)
         pb_loading_make_writable(l, mod->w);
-    return put_rows(l, mod, ids, both ? mod->w : pb_loading_untied_weight(l, mod));
+    return copy_rows(l, mod, ids, both ? mod->w : pb_loading_untied_weight(l, mod));
 }
 
-static int take_all_rows(pb_loading *l)
+static int replace_all_rows(pb_loading *l)
 {
     bool output_has_rows = false;
     for (size_t i = 0; i < l->modules; i++)
         output_has_rows = output_has_rows || (l->module[i].is_lm_head && has_rows(l, &l->module[i]));
     for (size_t i = 0; i < l->modules; i++)
-        if (l->module[i].kind != PB_MODULE_NORM && take_rows(l, &l->module[i], output_has_rows))
+        if (l->module[i].kind != PB_MODULE_NORM && replace_rows(l, &l->module[i], output_has_rows))
             return -1;
     return 0;
 }
 
-/* ---- what is left ---------------------------------------------------------------------------------------- */
+/* ---- unused tensors ---------------------------------------------------------------------------------------- */
 
-/* With bias = all, and beside a longer vocabulary, PEFT writes a wrapped module two times more; `again` holds its
- * values, the other the base's. */
-static bool is_harmless(const pb_loading *l, const char *name)
+/* With bias = all, and with a resized vocabulary, PEFT writes a wrapped module two more times, without need. */
+static bool is_redundant(const pb_loading *l, const char *name)
 {
     char *mode = pb_adapter_value(l->a, "bias");
     bool writes = l->resized || (mode && !strcmp(mode, "all"));
     free(mode);
-    return writes && is_left_over(name);
+    return writes && is_wrapper_copy(name);
 }
 
-static int check_rest(const pb_loading *l)
+static int check_all_used(const pb_loading *l)
 {
-    pb_text homeless = {0};
+    pb_text unused = {0};
     for (size_t i = 0; i < pb_weights_count(l->a->weights); i++) {
         const char *name = pb_weights_at(l->a->weights, i)->name;
-        if (!l->used[i] && !is_harmless(l, name))
-            pb_text_add(&homeless, "%s'%s'", homeless.length ? ", " : "", name);
+        if (!l->used[i] && !is_redundant(l, name))
+            pb_text_add(&unused, "%s'%s'", unused.length ? ", " : "", name);
     }
-    int rc = homeless.length ? pb_error("%s: no place in a %s with %s for %s", l->a->file_path, pb_model_family(l->m),
-                                        l->a->method->name, homeless.data)
-                             : 0;
-    pb_text_free(&homeless);
+    int rc = unused.length ? pb_error("%s: a %s with %s has no parameters for %s", l->a->file_path,
+                                      pb_model_family(l->m), l->a->method->name, unused.data)
+                           : 0;
+    pb_text_free(&unused);
     return rc;
 }
 
 int pb_loading_replace_base(pb_loading *l)
 {
-    return take_level(l, SHARED) || pb_loading_subtract_initial(l) || pb_loading_fold_updates(l) ||
-                   take_level(l, ALONE) || take_all_rows(l) || check_given(l) || check_rest(l)
+    return copy_level(l, SHARED) || pb_loading_subtract_initial(l) || pb_loading_fold_updates(l) ||
+                   copy_level(l, ALONE) || replace_all_rows(l) || check_given(l) || check_all_used(l)
                ? -1
                : 0;
 }

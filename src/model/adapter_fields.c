@@ -92,8 +92,8 @@ typedef struct check {
     const pb_peft *peft;
 } check;
 
-/* What the method's own description knows, which is all there is for a plugin's type. */
-static bool in_description(const pb_peft *peft, const char *key)
+/* True if the method's pb_peft declares the member; the table has no rows for a plugin's type. */
+static bool is_declared(const pb_peft *peft, const char *key)
 {
     for (const pb_peft_key *k = peft->keys; k && k->key; k++)
         if (!strcmp(k->key, key) || (k->pattern && !strcmp(k->pattern, key)))
@@ -108,11 +108,11 @@ static int check_member(void *ctx, const char *key, const pb_json *value)
 {
     const check *c = ctx;
     const pb_field *f = pb_field_find(c->type, key);
-    if (!f && in_description(c->peft, key))
+    if (!f && is_declared(c->peft, key))
         return 0;
     if (!f)
-        return pb_error("%s: %s: PEFT 0.21 has no such field of %s; what it does to the arithmetic is not known",
-                        c->path, key, c->type);
+        return pb_error("%s: %s: PEFT 0.21 has no such field of %s, so its effect on the results is unknown", c->path,
+                        key, c->type);
     return pb_field_check(f, c->path, "PEFT's", value);
 }
 

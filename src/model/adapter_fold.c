@@ -1,5 +1,5 @@
-/* adapter_fold: what PEFT takes away from the base when it loads an adapter, and updates of modules outside of the
- * layers, which are folded into their weights. */
+/* adapter_fold: subtracts from the base what PEFT subtracts when it loads an adapter, and merges updates of modules
+ * outside of the layers into their weights. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -7,12 +7,13 @@
 #include "model/adapter_load.h"
 #include "numeric/lowrank.h"
 
-/* ---- what PEFT takes away from the base when it loads ------------------------------------------------------------ */
+/* ---- initialization from the base's weights ------------------------------------------------------------ */
 
-/* init_lora_weights: what was taken from the base when training began, PEFT takes again; -1: it is not known what. */
-typedef enum beginning { PLAIN, PISSA, OLORA } beginning;
+/* How the adapter was initialized.  What PiSSA (Meng et al. 2024, arXiv:2404.02948) and OLoRA (Buyukakyuz 2024,
+ * arXiv:2406.01775) subtract from the base when training begins, PEFT subtracts again when it loads the adapter. */
+typedef enum initialization { PLAIN, PISSA, OLORA } initialization;
 
-static int beginning_of(const pb_loading *l)
+static int initialization_of(const pb_loading *l)
 {
     static const char *const plain[] = {"true", "false", "gaussian", "orthogonal", "eva", "mica"};
     const char *key = l->peft->init_key;
@@ -26,14 +27,14 @@ static int beginning_of(const pb_loading *l)
         found = pb_error("%s: %s: PEFT cannot load olora on a %s", l->a->config_path, key, pb_model_family(l->m));
     else if (found < 0)
         pb_error("%s: %s: want true, gaussian, orthogonal, eva, mica, pissa or olora, got '%s': what PEFT "
-                 "takes from the base for it is drawn at random or depends on data; save the adapter with "
+                 "subtracts from the base for it is random or depends on data; save the adapter with "
                  "path_initial_model_for_weight_conversion",
                  l->a->config_path, key, value);
     free(value);
     return found;
 }
 
-static int take_away(pb_loading *l, pb_module *mod, beginning how)
+static int subtract_initial(pb_loading *l, pb_module *mod, initialization how)
 {
     pb_site site = pb_loading_site(mod);
     pb_low_rank u = l->a->method->low_rank(l->a->conf, &site);
@@ -51,7 +52,7 @@ static int take_away(pb_loading *l, pb_module *mod, beginning how)
 
 int pb_loading_subtract_initial(pb_loading *l)
 {
-    int how = beginning_of(l);
+    int how = initialization_of(l);
     if (how < 0)
         return -1;
     if (how != PLAIN && l->m->base.precision != PB_IN_FP32)
@@ -59,15 +60,16 @@ int pb_loading_subtract_initial(pb_loading *l)
                         l->peft->init_key);
     for (size_t i = 0; i < l->modules && how != PLAIN; i++) {
         pb_module *mod = &l->module[i];
-        if (mod->targeted && mod->kind == PB_MODULE_LINEAR && !mod->given[0] && take_away(l, mod, (beginning)how))
+        if (mod->targeted && mod->kind == PB_MODULE_LINEAR && !mod->given[0] &&
+            subtract_initial(l, mod, (initialization)how))
             return -1;
     }
     return 0;
 }
 
-/* ---- updates outside of the layers, and biases of updates ------------------------------------------------- */
+/* ---- updates of modules outside of the layers, and biases of updates -------------------------------------------- */
 
-static pb_real *value_of(const pb_param *p)
+static pb_real *copy_of_values(const pb_param *p)
 {
     pb_real *x = pb_alloc((size_t)p->rows * (size_t)p->cols * sizeof *x);
     pb_param_values(p, 0, p->rows, 0, p->cols, x);
@@ -84,7 +86,7 @@ static bool is_on(const pb_loading *l, const char *option)
     return on;
 }
 
-/* The method's tensors at a module outside of the layers become its parameters, as `merge` looks for them. */
+/* Adds the method's tensors at a module outside of the layers to the model's parameters, where `merge` finds them. */
 static int add_tensors(pb_loading *l, const pb_module *mod)
 {
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
@@ -104,7 +106,7 @@ static int add_tensors(pb_loading *l, const pb_module *mod)
     return 0;
 }
 
-static void turn(const pb_real *x, int rows, int cols, pb_real *out)
+static void transpose(const pb_real *x, int rows, int cols, pb_real *out)
 {
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < cols; j++)
@@ -113,11 +115,11 @@ static void turn(const pb_real *x, int rows, int cols, pb_real *out)
 
 static int bad_shape(const pb_loading *l, const pb_module *mod, const char *ours)
 {
-    return pb_error("%s: '%s': its tensor %s has not the shape that a module [%d,%d] wants", l->a->file_path,
+    return pb_error("%s: '%s': its tensor %s has another shape than a module [%d,%d] needs", l->a->file_path,
                     mod->local, ours, mod->w->rows, mod->w->cols);
 }
 
-/* A is [r,in], B [out,r], or a vector of `in` or `out` numbers. */
+/* A is [r,in] and B is [out,r]; a vector has in or out elements. */
 static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site *site)
 {
     int rank = 0;
@@ -135,8 +137,8 @@ static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site
     return 0;
 }
 
-/* The method's change of a module outside of the layers is folded into its weights at once. */
-static int fold(pb_loading *l, pb_module *mod)
+/* Merges the method's update of a module outside of the layers into its weights. */
+static int merge_module(pb_loading *l, pb_module *mod)
 {
     if (add_tensors(l, mod))
         return -1;
@@ -144,24 +146,24 @@ static int fold(pb_loading *l, pb_module *mod)
     pb_site site = pb_loading_site(mod);
     if (check_shapes(l, mod, &site))
         return -1;
-    bool turned = mod->kind == PB_MODULE_EMBEDDING;
+    bool transposed = mod->kind == PB_MODULE_EMBEDDING;
     pb_param before = *w, bias = b ? *b : *w;
     before.rows = site.out;
     before.cols = site.in;
-    before.x = value_of(w);
-    if (turned)
-        turn(w->x, w->rows, w->cols, before.x);
+    before.x = copy_of_values(w);
+    if (transposed)
+        transpose(w->x, w->rows, w->cols, before.x);
     size_t bytes = (size_t)w->rows * (size_t)w->cols * sizeof *w->x;
     pb_real *x = memcpy(pb_alloc(bytes), before.x, bytes);
     if (b)
         pb_loading_make_writable(l, b);
-    bias.x = b ? value_of(b) : NULL;
+    bias.x = b ? copy_of_values(b) : NULL;
     site.w = &before;
     site.b = b ? &bias : NULL;
     pb_build build = pb_build_start(l->m, NULL, 0, 0);
     l->a->method->merge(&build, &site, x, b ? b->x : NULL);
-    if (turned)
-        turn(x, site.out, site.in, w->x);
+    if (transposed)
+        transpose(x, site.out, site.in, w->x);
     else
         memcpy(w->x, x, bytes);
     free(bias.x);
@@ -170,7 +172,7 @@ static int fold(pb_loading *l, pb_module *mod)
     return 0;
 }
 
-/* The bias of a module, made of zeros where it has none; NULL: it cannot have one. */
+/* The bias of a module, writable; one of zeros is added if it has none.  NULL for a module that cannot have one. */
 static pb_param *bias_of(pb_loading *l, pb_module *mod)
 {
     pb_model *m = l->m;
@@ -193,7 +195,7 @@ static pb_param *bias_of(pb_loading *l, pb_module *mod)
     return mod->b;
 }
 
-/* y += scale (B A x + b): the last of it is a bias of the module. */
+/* The update is scale (B A x + b), where scale b is added to the bias of the module. */
 static int add_bias(pb_loading *l, pb_module *mod)
 {
     const pb_array *t = l->peft->bias && l->a->method->low_rank ? pb_loading_module_tensor(l, mod, l->peft->bias)
@@ -227,7 +229,7 @@ int pb_loading_fold_updates(pb_loading *l)
         return 0;
     for (size_t i = 0; i < l->modules; i++) {
         pb_module *mod = &l->module[i];
-        if (mod->targeted && ((!mod->site && fold(l, mod)) || add_bias(l, mod)))
+        if (mod->targeted && ((!mod->site && merge_module(l, mod)) || add_bias(l, mod)))
             return -1;
     }
     return 0;

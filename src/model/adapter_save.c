@@ -1,4 +1,4 @@
-/* adapter_save: what was trained as a PEFT folder. */
+/* adapter_save: writes what was trained as a PEFT adapter folder. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,8 +40,8 @@ static char *option_text(const saving *s, const char *name)
     return value.data ? value.data : pb_strdup("");
 }
 
-/* The values of sites that have one of their own: {"module": 3}. */
-static void add_patterns(saving *s, const pb_peft_key *k, double usual)
+/* The values of sites that differ from the option's: {"module": 3}. */
+static void add_patterns(saving *s, const pb_peft_key *k, double standard)
 {
     char *list = option_text(s, k->pattern_option);
     pb_text *t = new_member(s, k->pattern);
@@ -49,8 +49,8 @@ static void add_patterns(saving *s, const pb_peft_key *k, double usual)
     pb_text_add(t, "{");
     for (int i = 0; i < s->m->config.layers * SITES; i++) {
         const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
-        double value = pb_at_site(list, site, usual);
-        if (s->m->matches[i] && value != usual)
+        double value = pb_at_site(list, site, standard);
+        if (s->m->matches[i] && value != standard)
             pb_text_add(t, "%s\"%s\": %.17g", n++ ? ", " : "", site->module, value);
     }
     pb_text_add(t, "}");
@@ -93,7 +93,7 @@ static void add_common(saving *s)
         pb_text_add(new_member(s, "fan_in_fan_out"), "true");
 }
 
-/* How PEFT describes a stack of keys and values, or of embeddings. */
+/* The sizes that PEFT stores with a prefix or a prompt. */
 static void add_prompt_sizes(saving *s)
 {
     const pb_config *c = &s->m->config;
@@ -125,9 +125,9 @@ static int write_config(saving *s, const char *dir)
 
 /* ---- adapter_model.safetensors --------------------------------------------------------------------------- */
 
-static const pb_param *added(const saving *s, const char *place, const char *name)
+static const pb_param *find_added(const saving *s, const char *prefix, const char *name)
 {
-    return pb_model_find(s->m, pb_arena_format(s->tensors.arena, "%s%s.%s", place, s->method->name, name));
+    return pb_model_find(s->m, pb_arena_format(s->tensors.arena, "%s%s.%s", prefix, s->method->name, name));
 }
 
 static void save_sites(saving *s)
@@ -144,9 +144,9 @@ static void save_sites(saving *s)
             add_quoted(&s->inputs, site->module);
         for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
             const pb_param *p =
-                added(s, pb_arena_format(s->tensors.arena, "layer.%d.%s.", site->layer, site->role), t->ours);
+                find_added(s, pb_arena_format(s->tensors.arena, "layer.%d.%s.", site->layer, site->role), t->ours);
             const char *name = pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs);
-            if (p) /* a vector about the output stands upright */
+            if (p) /* a vector that rescales the output is [out,1] */
                 pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
                              inputs && !in
                                  ? pb_tensor_writer_tensor(&s->tensors, name, p->cols, 1, 2)
@@ -156,9 +156,9 @@ static void save_sites(saving *s)
     free(inputs);
 }
 
-/* A layer's keys or values of one token, with what the method puts in front of them; valid as long as the
- * executor and the arena. */
-static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_executor *executor, int layer, bool values)
+/* The keys or values of one token in a layer, with the method's prefix in front.  Valid until the executor or the
+ * arena is used again. */
+static const pb_node *run_with_prefix(const saving *s, pb_arena *arena, pb_executor *executor, int layer, bool values)
 {
     static const int offset[] = {0, 1};
     pb_graph *g = pb_graph_new(arena, false);
@@ -176,7 +176,7 @@ static const pb_node *with_prefix(const saving *s, pb_arena *arena, pb_executor 
     return pb_graph_output(g);
 }
 
-/* [P, 2 layers, kv]: PEFT keeps keys and values, not the network that may have made them. */
+/* Writes [P, 2 layers, kv]: PEFT stores keys and values, not the MLP that may have computed them. */
 static int save_prefix(saving *s)
 {
     pb_arena *arena = pb_arena_new("prefix");
@@ -184,7 +184,7 @@ static int save_prefix(saving *s)
     int width = pb_model_kv_width(s->m), columns = 2 * s->m->config.layers * width, rc = 0;
     float *out = NULL;
     for (int k = 0; k < 2 * s->m->config.layers && !rc; k++, pb_arena_reset(arena)) {
-        const pb_node *n = with_prefix(s, arena, executor, k / 2, k % 2);
+        const pb_node *n = run_with_prefix(s, arena, executor, k / 2, k % 2);
         rc = n ? 0 : -1;
         if (n && !out)
             out = pb_tensor_writer_tensor(&s->tensors, s->method->peft->tensors[0].theirs, n->rows - 1, columns, 2);
@@ -204,13 +204,13 @@ static int save_prompt(saving *s)
         char *value = option_text(s, t->ours);
         bool same = !strcmp(value, t->theirs);
         if (!same)
-            pb_error("%s: %s = %s: PEFT does as %s = %s; train with that to export it", s->method->name, t->ours, value,
-                     t->ours, t->theirs);
+            pb_error("%s: %s = %s: PEFT always has %s = %s; want a method that was trained with that", s->method->name,
+                     t->ours, value, t->ours, t->theirs);
         free(value);
         if (!same)
             return -1;
     }
-    const pb_param *p = added(s, "", peft->tensors[0].ours);
+    const pb_param *p = find_added(s, "", peft->tensors[0].ours);
     pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
                  pb_tensor_writer_tensor(&s->tensors, peft->tensors[0].theirs, p->rows, p->cols, 2));
     return 0;
@@ -233,7 +233,7 @@ static void save_norms(saving *s)
     }
 }
 
-/* The head, and whatever else trained of the network: modules that PEFT saves whole. */
+/* The head, and what else trained in the network: modules that PEFT saves whole. */
 static void save_whole(saving *s)
 {
     pb_arena *arena = s->tensors.arena;
@@ -280,12 +280,12 @@ static pb_text class_names(const pb_model *m)
     return list;
 }
 
-static int save(saving *s, const char *dir)
+static int save_adapter(saving *s, const char *dir)
 {
     pb_peft_layout layout = s->method->peft->layout;
     bool soft = layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT;
     if (soft && s->m->head != PB_HEAD_CLASSES && s->m->head != PB_HEAD_CAUSAL)
-        return pb_error("%s: PEFT applies no %s to a model without a task_type, and has none for this head",
+        return pb_error("%s: PEFT does not apply %s to a model without a task_type, and has no task_type for this head",
                         s->method->name, s->method->peft->type);
     if (save_method(s) || pb_make_dirs(dir))
         return -1;
@@ -308,12 +308,13 @@ static int save(saving *s, const char *dir)
 int pb_adapter_save(pb_model *m, const char *dir)
 {
     if (m->parts != 1)
-        return pb_error("PEFT has no adapter for a composition of %d methods; want one, or --merged", m->parts);
+        return pb_error("PEFT has no adapter of a composition of %d methods; want a single method, or --merged",
+                        m->parts);
     saving s = {.m = m, .method = m->part[0].method, .conf = m->part[0].conf};
     if (!s.method->peft)
         return pb_error("%s: PEFT has no such adapter; want another method, or --merged", s.method->name);
     s.tensors.arena = pb_arena_new("adapter");
-    int rc = save(&s, dir);
+    int rc = save_adapter(&s, dir);
     for (int i = 0; i < s.members; i++)
         pb_text_free(&s.member[i]);
     pb_text_free(&s.targets);

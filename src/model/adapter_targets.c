@@ -7,7 +7,7 @@
 #include "tokenizer/pattern.h"
 #include "model/adapter_load.h"
 
-/* What PEFT targets in these kinds of model where the config is silent.  check_fields.py reads it. */
+/* The modules that PEFT targets in these families if the config names none.  check_fields.py reads the table. */
 /* clang-format off */
 static const struct {
     const char *kind, *families, *names;
@@ -30,8 +30,8 @@ static const struct {
 
 /* ---- the modules of a model ----------------------------------------------------------------------------- */
 
-/* The parameter whose tensor is called `module``what` in a checkpoint, or NULL. */
-static pb_param *named(const pb_model *m, const char *module, const char *what)
+/* The parameter whose tensor in a checkpoint has the name of the module followed by `what`; NULL if there is none. */
+static pb_param *find_by_origin(const pb_model *m, const char *module, const char *what)
 {
     size_t n = strlen(module);
     for (size_t i = 0; i < m->params; i++)
@@ -61,7 +61,7 @@ static void add_module(pb_loading *l, const char *name, pb_param *w, bool output
                 : w->kind == PB_EMBEDDING && !output ? PB_MODULE_EMBEDDING
                                                      : PB_MODULE_LINEAR,
         .w = w,
-        .b = output ? m->head_b : named(m, name, ".bias"),
+        .b = output ? m->head_b : find_by_origin(m, name, ".bias"),
         .site = site_of(m, w),
         .is_word_embedding = w == m->word && !output,
         .is_lm_head = output,
@@ -82,7 +82,7 @@ static void list_modules(pb_loading *l)
         add_module(l, m->config.family->masked.out, m->word, true);
 }
 
-/* Does a tensor's name begin with this, behind what PEFT puts before all of them? */
+/* True if a tensor's name begins with `prefix`, after the part that PEFT puts before all names. */
 static bool has_prefix(const pb_loading *l, const char *prefix)
 {
     static const char before[] = "base_model.model.";
@@ -94,8 +94,8 @@ static bool has_prefix(const pb_loading *l, const char *prefix)
     return false;
 }
 
-/* An adapter of a bare network calls its modules by names without "bert.". */
-static void name_as_the_file(pb_loading *l)
+/* In an adapter that was trained on a model without a head, the names of modules lack "bert.". */
+static void set_local_names(pb_loading *l)
 {
     const char *prefix = l->m->config.family->prefix;
     size_t n = strlen(prefix);
@@ -110,7 +110,8 @@ static void name_as_the_file(pb_loading *l)
 
 /* ---- the config's rules ------------------------------------------------------------------------------------ */
 
-/* One of the words of `words`, or of the JSON list `list`; NULL behind the last; an element that is no text is "". */
+/* Element i of the JSON list `list` or, if that is NULL, word i of `words`.  NULL past the last one; "" for an element
+ * that is not a text. */
 static const char *word_at(pb_loading *l, const pb_json *list, const char *words, size_t i)
 {
     if (list)
@@ -137,7 +138,7 @@ static const char *default_names(const pb_loading *l, bool feedforward)
     return found;
 }
 
-static const pb_json *field(const pb_loading *l, const char *key)
+static const pb_json *config_member(const pb_loading *l, const char *key)
 {
     const pb_json *v = pb_json_get(l->config, key);
     return v && !pb_json_is_null(v) ? v : NULL;
@@ -149,25 +150,25 @@ static int matches(const pb_loading *l, const char *key, const char *pattern, co
     return fit < 0 ? pb_loading_config_error(l, key) : fit;
 }
 
-/* A whole name, or what stands behind one of its dots. */
+/* True if the target is the name, or the end of the name after a dot. */
 static bool is_named(const char *name, const char *target)
 {
     size_t n = strlen(name), k = strlen(target);
     return pb_ends_in(name, target) && (n == k || name[n - k - 1] == '.');
 }
 
-/* `modules_to_save`, and what PEFT adds to it for classifiers. */
+/* Name i of modules_to_save, followed by those that PEFT adds for classifiers; NULL past the last one. */
 static const char *saved_name(pb_loading *l, size_t i)
 {
-    const pb_json *list = field(l, "modules_to_save");
+    const pb_json *list = config_member(l, "modules_to_save");
     bool classes = !strcmp(pb_json_text(pb_json_get(l->config, "task_type"), ""), "SEQ_CLS");
     return i < pb_json_size(list) ? word_at(l, list, NULL, i)
            : classes              ? word_at(l, NULL, "classifier score", i - pb_json_size(list))
                                   : NULL;
 }
 
-/* A module is saved whole when its name, or that of one that it is inside of, ends in one of the names; no dot is
- * needed in front. */
+/* A module is saved whole if its name, or that of a module that contains it, ends in one of the names, with or without
+ * a dot in front. */
 static bool is_saved(pb_loading *l, const char *name)
 {
     const char *saved;
@@ -180,10 +181,10 @@ static bool is_saved(pb_loading *l, const char *name)
     return false;
 }
 
-/* Is the module left out by exclude_modules, or because it is saved whole? */
+/* 1 if the module is excluded by exclude_modules, or because it is saved whole; -1 with an error. */
 static int is_excluded(pb_loading *l, const char *name)
 {
-    const pb_json *v = field(l, "exclude_modules");
+    const pb_json *v = config_member(l, "exclude_modules");
     const char *pattern = pb_json_text(v, NULL), *word;
     int fit = pattern && *pattern ? matches(l, "exclude_modules", pattern, name) : 0;
     for (size_t i = 0; !fit && pb_json_is_array(v) && (word = word_at(l, v, NULL, i)); i++)
@@ -193,7 +194,7 @@ static int is_excluded(pb_loading *l, const char *name)
     return fit;
 }
 
-/* The first whole number in a name, with two parts before it; -1: there is none. */
+/* The first part of a name that is a whole number and has at least two parts before it; -1 if there is none. */
 static long long first_number(const char *name)
 {
     for (int part = 0; name; part++) {
@@ -205,10 +206,10 @@ static long long first_number(const char *name)
     return -1;
 }
 
-/* The number of the layer that a module is in, behind one of layers_pattern's names; -1: in none, -2: an error. */
+/* The layer of a module by the names of layers_pattern; -1 if it is in none, -2 with an error. */
 static long long layer_of(pb_loading *l, const pb_module *mod)
 {
-    const pb_json *v = field(l, "layers_pattern");
+    const pb_json *v = config_member(l, "layers_pattern");
     const char *text = pb_json_text(v, NULL), *word;
     if (text ? !*text : !pb_json_size(v))
         return first_number(mod->local);
@@ -221,10 +222,10 @@ static long long layer_of(pb_loading *l, const pb_module *mod)
     return fit < 0 ? -2 : fit ? mod->site->layer : -1;
 }
 
-/* Does layers_to_transform let this module through? */
+/* 1 if layers_to_transform is not set or names the module's layer, 0 otherwise; -1 with an error. */
 static int in_layers(pb_loading *l, const pb_module *mod)
 {
-    const pb_json *v = field(l, "layers_to_transform");
+    const pb_json *v = config_member(l, "layers_to_transform");
     if (!v || (pb_json_is_array(v) && !pb_json_size(v)))
         return 1;
     long long layer = layer_of(l, mod);
@@ -238,7 +239,7 @@ static int in_layers(pb_loading *l, const pb_module *mod)
     return 0;
 }
 
-/* Every linear layer but that of the logits; of a classifier's head, PEFT leaves out one that is a layer by itself. */
+/* "all-linear" stands for every linear layer, except that of the logits and a classifier's head that is one layer. */
 static bool is_linear(const pb_loading *l, const pb_module *mod)
 {
     bool head = l->m->head == PB_HEAD_CLASSES && (!strcmp(mod->name, "score") || !strcmp(mod->name, "classifier"));
@@ -247,7 +248,7 @@ static bool is_linear(const pb_loading *l, const pb_module *mod)
 
 static int is_targeted(pb_loading *l, const pb_module *mod)
 {
-    const pb_json *v = field(l, "target_modules");
+    const pb_json *v = config_member(l, "target_modules");
     const char *pattern = pb_json_text(v, NULL), *word;
     const char *names = v ? NULL : default_names(l, false);
     int fit = is_excluded(l, mod->local);
@@ -264,10 +265,10 @@ static int is_targeted(pb_loading *l, const pb_module *mod)
     return fit ? in_layers(l, mod) : 0;
 }
 
-/* (IA)3 multiplies the input of these; no dot is needed before the names. */
+/* True if feedforward_modules names the module, with or without a dot in front. */
 static int is_feedforward(pb_loading *l, const pb_module *mod)
 {
-    const pb_json *v = field(l, "feedforward_modules");
+    const pb_json *v = config_member(l, "feedforward_modules");
     const char *pattern = pb_json_text(v, NULL), *word;
     const char *names = v ? NULL : default_names(l, true);
     int fit = pattern ? matches(l, "feedforward_modules", pattern, mod->local) : 0;
@@ -276,10 +277,10 @@ static int is_feedforward(pb_loading *l, const pb_module *mod)
     return fit;
 }
 
-/* ---- held against the file -------------------------------------------------------------------------------------- */
+/* ---- the config compared with the file -------------------------------------------------------------------------- */
 
-/* A tensor of the method at this module, if the file has one. */
-static const char *tensor_there(pb_loading *l, const pb_module *mod)
+/* The name of a tensor of the method that the file has for this module; NULL if it has none. */
+static const char *find_method_tensor(pb_loading *l, const pb_module *mod)
 {
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
         const char *theirs = pb_loading_tensor_name(mod, t);
@@ -293,29 +294,29 @@ static const char *tensor_there(pb_loading *l, const pb_module *mod)
 
 static int check_module(pb_loading *l, const pb_module *mod)
 {
-    const char *there = tensor_there(l, mod), *kind = l->a->method->peft->type;
+    const char *found = find_method_tensor(l, mod), *kind = l->a->method->peft->type;
     if (mod->targeted && l->peft->layout == PB_PEFT_SITES &&
         (mod->kind == PB_MODULE_NORM || !pb_loading_tensor_name(mod, &l->peft->tensors[0])))
-        return pb_error("%s: target_modules: names '%s', which is no module that PEFT puts a %s on", l->a->config_path,
+        return pb_error("%s: target_modules: names '%s', a module that PEFT has no %s for", l->a->config_path,
                         mod->local, kind);
-    if (mod->targeted && !there)
+    if (mod->targeted && !found)
         return pb_error("%s: no tensor of '%s', which target_modules of adapter_config.json names", l->a->file_path,
                         mod->local);
-    if (!mod->targeted && there)
-        return pb_error("%s: '%s': adapter_config.json does not target this module", l->a->file_path, there);
+    if (!mod->targeted && found)
+        return pb_error("%s: '%s': adapter_config.json does not target this module", l->a->file_path, found);
     return 0;
 }
 
-static int choose(pb_loading *l)
+static int choose_targets(pb_loading *l)
 {
     bool any = false;
-    const pb_json *targets = field(l, "target_modules");
-    if (pb_json_text(targets, NULL) && (field(l, "layers_to_transform") || field(l, "layers_pattern")))
+    const pb_json *targets = config_member(l, "target_modules");
+    if (pb_json_text(targets, NULL) && (config_member(l, "layers_to_transform") || config_member(l, "layers_pattern")))
         return pb_error("%s: layers_to_transform: want null where target_modules is a text", l->a->config_path);
     if (!targets && !default_names(l, false))
         return pb_error("%s: target_modules: want the names of modules; PEFT has no default for a %s",
                         l->a->config_path, pb_model_family(l->m));
-    if (l->peft->input_option && !field(l, "feedforward_modules") && !default_names(l, true))
+    if (l->peft->input_option && !config_member(l, "feedforward_modules") && !default_names(l, true))
         return pb_error("%s: feedforward_modules: want the names of modules; PEFT has no default for a %s",
                         l->a->config_path, pb_model_family(l->m));
     for (size_t i = 0; i < l->modules; i++) {
@@ -332,8 +333,8 @@ static int choose(pb_loading *l)
     for (size_t i = 0; i < l->modules; i++)
         if (l->module[i].targeted && pb_loading_stays_tied(l, &l->module[i]))
             return pb_error(
-                "%s: ensure_weight_tying: an update that is tied to another, which PEFT loads as another than it "
-                "saved, is not supported; want false, or the table in modules_to_save",
+                "%s: ensure_weight_tying: PEFT does not load an update of a tied table as it saved it, so this is "
+                "not supported; want false, or the table in modules_to_save",
                 l->a->config_path);
     for (size_t i = 0; i < l->modules; i++)
         if (check_module(l, &l->module[i]))
@@ -341,13 +342,13 @@ static int choose(pb_loading *l)
     return 0;
 }
 
-/* Lists of names hold texts. */
+/* Lists of names must contain texts only. */
 static int check_lists(const pb_loading *l)
 {
     static const char *const keys[] = {"target_modules", "exclude_modules", "modules_to_save", "feedforward_modules",
                                        "layers_pattern"};
     for (size_t k = 0; k < PB_COUNT(keys); k++) {
-        const pb_json *v = field(l, keys[k]);
+        const pb_json *v = config_member(l, keys[k]);
         for (size_t i = 0; pb_json_is_array(v) && i < pb_json_size(v); i++)
             if (!pb_json_text(pb_json_at(v, i), NULL))
                 return pb_error("%s: %s: want texts in the list", l->a->config_path, keys[k]);
@@ -355,7 +356,7 @@ static int check_lists(const pb_loading *l)
     return 0;
 }
 
-/* PEFT puts a prompt before the words of the base's own table, whatever table the adapter has saved. */
+/* PEFT looks the words of a prompted text up in the base's table, even if the adapter has saved another one. */
 static int check_prompt(const pb_loading *l)
 {
     for (size_t i = 0; i < l->modules; i++)
@@ -369,12 +370,12 @@ int pb_loading_list_modules(pb_loading *l)
 {
     l->was_tied = pb_loading_is_tied(l);
     list_modules(l);
-    name_as_the_file(l);
+    set_local_names(l);
     if (check_lists(l))
         return -1;
     for (size_t i = 0; i < l->modules; i++)
         l->module[i].saved = is_saved(l, l->module[i].local);
     if (l->peft->layout == PB_PEFT_PROMPT)
         return check_prompt(l);
-    return l->peft->layout == PB_PEFT_PREFIX ? 0 : choose(l);
+    return l->peft->layout == PB_PEFT_PREFIX ? 0 : choose_targets(l);
 }

@@ -1,5 +1,5 @@
-/* artifact: what training changed, as a file: every trainable parameter and the head,
- * each under its own name. */
+/* artifact: the file of a trained model: every trainable parameter, the head and the methods' parameters, each under
+ * its name. */
 #include <stdlib.h>
 #include <string.h>
 

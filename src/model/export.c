@@ -5,14 +5,15 @@
 #include "model/adapter.h"
 #include "model/tensor_writer.h"
 
-/* What the config says of the head and of number formats is about the checkpoint, not about this. */
+/* Copies a member of the checkpoint's config.json, except those of the head and of the number format, which add_head
+ * writes. */
 static int copy_member(void *ctx, const char *key, const pb_json *value)
 {
-    static const char *const ours[] = {"architectures", "id2label", "label2id",   "num_labels",
-                                       "problem_type",  "dtype",    "torch_dtype"};
+    static const char *const excluded[] = {"architectures", "id2label", "label2id",   "num_labels",
+                                           "problem_type",  "dtype",    "torch_dtype"};
     pb_text *out = ctx;
-    for (size_t i = 0; i < PB_COUNT(ours); i++)
-        if (!strcmp(key, ours[i]))
+    for (size_t i = 0; i < PB_COUNT(excluded); i++)
+        if (!strcmp(key, excluded[i]))
             return 0;
     pb_text_add(out, ",\n  \"%s\": ", key);
     pb_json_print(value, out);
@@ -74,7 +75,7 @@ static int write_text(const char *dir, const char *name, const char *text, size_
     return rc;
 }
 
-/* A file of weights has its tokenizer and its chat template in itself, a folder beside it. */
+/* A GGUF file contains its tokenizer and its chat template; a folder has them as files. */
 static int copy_tokenizer(const pb_model *m, const char *dir)
 {
     static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
@@ -97,7 +98,7 @@ static int copy_tokenizer(const pb_model *m, const char *dir)
     return rc;
 }
 
-/* The folded value of a projection's weight or bias, else its own. */
+/* The merged value of a projection's weight or bias; the value of any other parameter. */
 static const pb_real *value_of(const pb_model *m, const pb_param *p)
 {
     for (int i = 0; m->merged && p->layer >= 0 && i < SITES; i++) {
@@ -112,7 +113,7 @@ static const pb_real *value_of(const pb_model *m, const pb_param *p)
 static int write_weights(const pb_model *m, const char *dir, pb_precision precision)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
-    pb_tensor_writer b = {.arena = pb_arena_new("export")};
+    pb_tensor_writer w = {.arena = pb_arena_new("export")};
     for (size_t i = 0; i < m->params; i++) {
         const pb_param *p = m->param[i];
         const pb_real *x = m->origin[i] ? value_of(m, p) : NULL;
@@ -120,20 +121,20 @@ static int write_weights(const pb_model *m, const char *dir, pb_precision precis
         if (full)
             pb_unpack(p->packed, 0, p->rows, 0, p->cols, full, p->cols);
         if (m->origin[i])
-            pb_tensor_writer_param(m, &b, m->origin[i], p, full ? full : x);
+            pb_tensor_writer_param(m, &w, m->origin[i], p, full ? full : x);
         free(full);
     }
     if (precision == PB_IN_BF16)
-        pb_tensor_writer_to_bf16(&b);
-    int rc = pb_tensor_writer_write(&b, dir, "model.safetensors", metadata);
-    pb_tensor_writer_free(&b);
+        pb_tensor_writer_to_bf16(&w);
+    int rc = pb_tensor_writer_write(&w, dir, "model.safetensors", metadata);
+    pb_tensor_writer_free(&w);
     return rc;
 }
 
 int pb_model_export(pb_model *m, const char *dir, pb_precision precision)
 {
     if (!pb_model_can_merge(m))
-        return pb_error("this method cannot be folded into the weights; want it as an adapter, without --merged");
+        return pb_error("this method cannot be folded into the weights; want an adapter, without --merged");
     if (pb_make_dirs(dir))
         return -1;
     pb_model_merge(m);

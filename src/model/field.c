@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Is `word` one of the words of `list`, which stand between `separator`s. */
+/* True if `word` is one of the words of `list`, which are separated by `separator`. */
 static bool listed(const char *list, char separator, const char *word)
 {
     size_t n = strlen(word);
@@ -34,15 +34,15 @@ static bool is_kind(const char *kinds, const pb_json *v)
            (listed(kinds, '|', "object") && pb_json_is_object(v));
 }
 
-/* Numbers are compared as numbers, so that 1 is 1.0; all else as it is written. */
-static bool is_default(const char *standard, const pb_json *value, const char *written)
+/* Numbers are compared by value (1 equals 1.0), everything else as text. */
+static bool is_default(const char *default_value, const pb_json *value, const char *written)
 {
-    if (pb_json_is_null(value) || !standard)
+    if (pb_json_is_null(value) || !default_value)
         return pb_json_is_null(value);
-    pb_json_doc *doc = pb_json_parse("default", standard, strlen(standard));
+    pb_json_doc *doc = pb_json_parse("default", default_value, strlen(default_value));
     PB_CHECK(doc);
     double number = pb_json_number(pb_json_root(doc), NAN);
-    bool same = isnan(number) ? !strcmp(written, standard) : number == pb_json_number(value, NAN);
+    bool same = isnan(number) ? !strcmp(written, default_value) : number == pb_json_number(value, NAN);
     pb_json_free(doc);
     return same;
 }

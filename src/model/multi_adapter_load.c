@@ -143,7 +143,7 @@ static int read_deltas(pb_adapter_deltas *d, const pb_model *base, const char *d
     pb_model *m = a ? pb_model_open(&(pb_opening){.path = base->dir, .classes = pb_adapter_classes(a)}) : NULL;
     int rc = m ? 0 : -1;
     if (!rc && !pb_adapter_method(a)->low_rank)
-        rc = pb_error("%s: want an adapter whose updates are products of two matrices, got a %s", dir,
+        rc = pb_error("%s: want an adapter whose updates are products of two matrices, got one of type %s", dir,
                       pb_adapter_method(a)->peft->type);
     rc = rc || pb_adapter_attach(m, a, force) || copy_deltas(d, m, base) ? -1 : 0;
     pb_model_free(m);

@@ -335,6 +335,50 @@ TEST(a_multi_adapter_refuses_what_changes_the_base)
     pb_model_free(m);
 }
 
+/* A model with the method attached, one setting changed.  The caller releases conf and frees both. */
+static pb_model *with_method(const char *name, const char *key, const char *value, void **conf)
+{
+    const pb_method *method = pb_method_find(name);
+    pb_model *m = pb_model_open(&(pb_opening){.path = GOLDEN "/tiny-bert", .classes = 2});
+    *conf = pb_alloc(method->conf_size + 1);
+    pb_option_defaults(method->options, *conf);
+    PB_CHECK(!key || !pb_option_set(method->options, *conf, key, value));
+    PB_CHECK(m && !pb_model_attach(m, &(pb_attached){method, *conf}, 1));
+    return m;
+}
+
+/* What pb_multi_adapter_supports says of a model must be what pb_multi_adapter_add does with its adapter. */
+static void check_served(const char *name, const char *key, const char *value, const char *refusal)
+{
+    char dir[] = "/tmp/peftbench-adapter-XXXXXX";
+    void *conf;
+    PB_CHECK(mkdtemp(dir) != NULL);
+    pb_model *m = with_method(name, key, value, &conf);
+    pb_model *base = pb_model_open(&(pb_opening){.path = GOLDEN "/tiny-bert", .classes = 2});
+    pb_multi_adapter *multi = pb_multi_adapter_new(base);
+    CHECK_INT(pb_multi_adapter_supports(m), !refusal);
+    CHECK_INT(pb_adapter_save(m, dir), 0);
+    CHECK_INT(pb_multi_adapter_add(multi, dir, false), refusal ? -1 : 0);
+    CHECK(!refusal || strstr(pb_error_text(), refusal));
+    pb_error_clear();
+    pb_multi_adapter_free(multi);
+    pb_model_free(base);
+    pb_model_free(m);
+    pb_option_release(pb_method_find(name)->options, conf);
+    free(conf);
+    pb_remove_tree(dir);
+}
+
+TEST(a_multi_adapter_holds_additive_updates_of_low_rank)
+{
+    check_served("lora", NULL, NULL, NULL);
+    check_served("lora", "rank_pattern", "0.attn.q=3", NULL);
+    check_served("lora", "rslora", "yes", NULL);
+    check_served("lora", "dora", "yes", "is not additive");
+    check_served("ia3", NULL, NULL, "want an adapter whose updates are products of two matrices, got one of type IA3");
+    check_served("prefix", NULL, NULL, "got one of type PREFIX_TUNING");
+}
+
 /* Every method that PEFT has too, as it is before training, written for a family and read again. */
 static void check_written(const char *family, int classes, const pb_method *method)
 {

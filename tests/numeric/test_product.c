@@ -1,0 +1,51 @@
+/* Every function of numeric/product.h against a naive twin in double. */
+#include "util.h"
+
+#include "numeric/product.h"
+
+static const struct {
+    int rows, cols, rank;
+} shapes[] = {{1, 1, 1}, {1, 17, 3}, {5, 1, 2}, {8, 16, 8}, {9, 33, 4}, {64, 48, 1}, {130, 257, 16}};
+
+TEST(a_product_is_added)
+{
+    pb_rng r = pb_rng_named(1, "product");
+    for (size_t i = 0; i < PB_COUNT(shapes); i++) {
+        int rows = shapes[i].rows, cols = shapes[i].cols, rank = shapes[i].rank;
+        pb_real *w = random_reals(&r, (size_t)(rows * cols)), *B = random_reals(&r, (size_t)(rows * rank));
+        pb_real *A = random_reals(&r, (size_t)(rank * cols));
+        double *want = pb_alloc((size_t)(rows * cols) * sizeof *want);
+        for (int o = 0; o < rows; o++)
+            for (int c = 0; c < cols; c++) {
+                want[o * cols + c] = (double)w[o * cols + c];
+                for (int k = 0; k < rank; k++)
+                    want[o * cols + c] -= 1.75 * (double)B[o * rank + k] * (double)A[k * cols + c];
+            }
+        pb_add_product(w, rows, cols, -1.75, B, A, rank);
+        CHECK(distance((size_t)(rows * cols), w, want) <= EXACT);
+        free(w);
+        free(B);
+        free(A);
+        free(want);
+    }
+}
+
+TEST(rows_and_columns_are_scaled)
+{
+    pb_rng r = pb_rng_named(1, "scales");
+    for (size_t i = 0; i < PB_COUNT(shapes); i++)
+        for (int by_row = 0; by_row < 2; by_row++) {
+            int rows = shapes[i].rows, cols = shapes[i].cols;
+            pb_real *w = random_reals(&r, (size_t)(rows * cols));
+            pb_real *factor = random_reals(&r, (size_t)(by_row ? rows : cols));
+            double *want = pb_alloc((size_t)(rows * cols) * sizeof *want);
+            for (int o = 0; o < rows; o++)
+                for (int c = 0; c < cols; c++)
+                    want[o * cols + c] = (double)w[o * cols + c] * (double)factor[by_row ? o : c];
+            (by_row ? pb_scale_rows : pb_scale_columns)(w, rows, cols, factor);
+            CHECK(distance((size_t)(rows * cols), w, want) <= EXACT);
+            free(w);
+            free(factor);
+            free(want);
+        }
+}
