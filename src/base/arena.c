@@ -6,7 +6,7 @@
 
 #define ALIGN 64
 
-const char *const pb_class_name[PB_CLASSES] = {
+const char *const pb_memory_class_name[PB_MEMORY_CLASSES] = {
     "weights", "gradients", "optimizer", "best", "activations", "workspace", "meta",
 };
 
@@ -19,7 +19,7 @@ typedef struct block {
 struct pb_arena {
     const char *name;
     block *first, *current;
-    size_t live[PB_CLASSES], high[PB_CLASSES];
+    size_t live[PB_MEMORY_CLASSES], high[PB_MEMORY_CLASSES];
 };
 
 pb_arena *pb_arena_new(const char *name)

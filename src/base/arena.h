@@ -17,10 +17,10 @@ typedef enum pb_memory_class {
     PB_ACTIVATIONS, /* what the planner lays out for one batch               */
     PB_WORKSPACE,   /* scratch of kernels, per thread                        */
     PB_META,        /* structs, names, graph nodes: reported as "other"      */
-    PB_CLASSES
+    PB_MEMORY_CLASSES
 } pb_memory_class;
 
-extern const char *const pb_class_name[PB_CLASSES];
+extern const char *const pb_memory_class_name[PB_MEMORY_CLASSES];
 
 typedef struct pb_arena pb_arena;
 

@@ -100,9 +100,9 @@ static double quota_of_line(const char *root, const char *line, double least)
     if (!path)
         return least;
     char *list = pb_format("%.*s", (int)(path - names - 1), names + 1);
-    const char *place[] = {*list ? list : "", *list ? "cpu" : "unified"};
-    for (size_t i = 0; i < PB_COUNT(place) && (!*list || has_cpu(list)); i++) {
-        char *mount = pb_format("%s/sys/fs/cgroup%s%s", root, *place[i] ? "/" : "", place[i]);
+    const char *controller[] = {*list ? list : "", *list ? "cpu" : "unified"};
+    for (size_t i = 0; i < PB_COUNT(controller) && (!*list || has_cpu(list)); i++) {
+        char *mount = pb_format("%s/sys/fs/cgroup%s%s", root, *controller[i] ? "/" : "", controller[i]);
         least = smallest_quota(mount, strcmp(path + 1, "/") ? path + 1 : "", least);
         free(mount);
     }

@@ -11,56 +11,56 @@ const char *pb_interner_text(const pb_interner *d, int i, size_t *n)
     return d->bytes.data + from;
 }
 
-/* The place where this text is, or would be. */
-static int *find_place(const pb_interner *d, const char *text, size_t n)
+/* The slot where this text is, or would be. */
+static int *find_slot(const pb_interner *d, const char *text, size_t n)
 {
-    size_t at = pb_hash(text, n) & (d->places - 1), size;
-    for (;; at = (at + 1) & (d->places - 1)) {
-        int i = d->place[at];
+    size_t at = pb_hash(text, n) & (d->slots - 1), size;
+    for (;; at = (at + 1) & (d->slots - 1)) {
+        int i = d->slot[at];
         const char *other = i < 0 ? NULL : pb_interner_text(d, i, &size);
         if (!other || (size == n && !memcmp(other, text, n)))
-            return &d->place[at];
+            return &d->slot[at];
     }
 }
 
-/* At most half of the places are taken. */
+/* At most half of the slots are taken. */
 static void make_places(pb_interner *d)
 {
-    if (2 * ((size_t)d->count + 1) <= d->places)
+    if (2 * ((size_t)d->count + 1) <= d->slots)
         return;
-    d->places = d->places ? 2 * d->places : 1024;
-    d->place = pb_realloc(d->place, d->places * sizeof *d->place);
-    memset(d->place, -1, d->places * sizeof *d->place);
+    d->slots = d->slots ? 2 * d->slots : 1024;
+    d->slot = pb_realloc(d->slot, d->slots * sizeof *d->slot);
+    memset(d->slot, -1, d->slots * sizeof *d->slot);
     for (int i = 0; i < d->count; i++) {
         size_t n;
         const char *text = pb_interner_text(d, i, &n);
-        *find_place(d, text, n) = i;
+        *find_slot(d, text, n) = i;
     }
 }
 
 int pb_interner_add(pb_interner *d, const char *text, size_t n)
 {
     make_places(d);
-    int *place = find_place(d, text, n);
-    if (*place < 0) {
+    int *slot = find_slot(d, text, n);
+    if (*slot < 0) {
         pb_grow(&d->end, (size_t)d->count, &d->capacity, sizeof *d->end);
         pb_text_bytes(&d->bytes, text, n);
         d->end[d->count] = d->bytes.length;
-        *place = d->count++;
+        *slot = d->count++;
     }
-    return *place;
+    return *slot;
 }
 
 int pb_interner_find(const pb_interner *d, const char *text, size_t n)
 {
-    return d->places ? *find_place(d, text, n) : -1;
+    return d->slots ? *find_slot(d, text, n) : -1;
 }
 
 void pb_interner_free(pb_interner *d)
 {
     pb_text_free(&d->bytes);
     free(d->end);
-    free(d->place);
+    free(d->slot);
     *d = (pb_interner){0};
 }
 

@@ -10,8 +10,8 @@ typedef struct pb_interner {
     size_t *end;   /* [count] of each text in `bytes`           */
     int count;
     size_t capacity;
-    int *place; /* hash of texts to numbers, -1: free        */
-    size_t places;
+    int *slot; /* hash of texts to numbers, -1: free        */
+    size_t slots;
 } pb_interner;
 
 /* The number of a text of n bytes, which is added (as the count before) if it is new. */

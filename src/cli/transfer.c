@@ -26,15 +26,15 @@ void pb_transfer_stop(void)
 
 /* ---- URLs ------------------------------------------------------------------------------------------------- */
 
-typedef struct place {
+typedef struct url_parts {
     char *scheme, *host, *port, *path; /* libcurl's; NULL: has none */
     bool named;                        /* a user's name or a password stands in it */
-} place;
+} url_parts;
 
 /* As the transfer itself will read it. */
-static int parse_url(const char *url, place *out)
+static int parse_url(const char *url, url_parts *out)
 {
-    *out = (place){.scheme = NULL};
+    *out = (url_parts){.scheme = NULL};
     char *user = NULL, *password = NULL;
     CURLU *u = curl_url();
     int rc = !u || curl_url_set(u, CURLUPART_URL, url, 0) ? -1 : 0;
@@ -51,7 +51,7 @@ static int parse_url(const char *url, place *out)
     return rc;
 }
 
-static void free_place(place *p)
+static void free_url(url_parts *p)
 {
     curl_free(p->scheme);
     curl_free(p->host);
@@ -59,30 +59,30 @@ static void free_place(place *p)
     curl_free(p->path);
 }
 
-static bool is_scheme(const place *p, const char *scheme)
+static bool is_scheme(const url_parts *p, const char *scheme)
 {
     return p->scheme && !strcasecmp(p->scheme, scheme);
 }
 
-static bool is_here(const place *p)
+static bool is_loopback(const url_parts *p)
 {
     return p->host && (!strcasecmp(p->host, "localhost") || !strcmp(p->host, "127.0.0.1") || !strcmp(p->host, "[::1]"));
 }
 
-static bool is_allowed(const place *p)
+static bool is_allowed(const url_parts *p)
 {
     if (p->named)
         return false;
     if (is_scheme(p, "file"))
         return !p->host || !*p->host;
-    return p->host && (is_scheme(p, "https") || (is_scheme(p, "http") && is_here(p)));
+    return p->host && (is_scheme(p, "https") || (is_scheme(p, "http") && is_loopback(p)));
 }
 
 bool pb_url_is_allowed(const char *url)
 {
-    place p;
+    url_parts p;
     bool allowed = !parse_url(url, &p) && is_allowed(&p);
-    free_place(&p);
+    free_url(&p);
     return allowed;
 }
 
@@ -93,11 +93,11 @@ static bool same(const char *a, const char *b)
 
 static bool same_origin(const char *a, const char *b)
 {
-    place x, y;
+    url_parts x, y;
     int rc = parse_url(a, &x) | parse_url(b, &y);
     bool is = !rc && !x.named && !y.named && same(x.scheme, y.scheme) && same(x.host, y.host) && same(x.port, y.port);
-    free_place(&x);
-    free_place(&y);
+    free_url(&x);
+    free_url(&y);
     return is;
 }
 
@@ -268,7 +268,7 @@ static long long limit_of(const sink *s)
     return s->text ? LONGEST_TEXT : s->t->size >= 0 ? s->t->size : limit ? strtoll(limit, NULL, 10) : LONGEST_FILE;
 }
 
-static size_t take(char *data, size_t one, size_t n, void *ctx)
+static size_t receive_bytes(char *data, size_t one, size_t n, void *ctx)
 {
     sink *s = ctx;
     n *= one;
@@ -288,7 +288,7 @@ static size_t take(char *data, size_t one, size_t n, void *ctx)
     return n;
 }
 
-static int show(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
+static int show_progress(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
 {
     (void)up_total, (void)up_now;
     sink *s = ctx;
@@ -310,12 +310,12 @@ static int show(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total
 /* A device or a pipe has no end. */
 static int check_file(const pb_transfer *t)
 {
-    place p;
+    url_parts p;
     struct stat st;
     int rc = parse_url(t->url, &p);
     if (!rc && is_scheme(&p, "file") && !stat(p.path ? p.path : "", &st) && !S_ISREG(st.st_mode))
         rc = pb_error("%s: want a regular file", t->url);
-    free_place(&p);
+    free_url(&p);
     return rc;
 }
 
@@ -331,9 +331,9 @@ static CURL *prepare(sink *s)
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, patience ? strtol(patience, NULL, 10) : 60L);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "peftbench");
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, receive_bytes);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
-    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, show);
+    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, show_progress);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, s);
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
     return c;
@@ -364,11 +364,11 @@ static CURLcode ask(sink *s, const char *url)
 /* May one address send us to the other? */
 static bool may_lead(const char *from, const char *to)
 {
-    place a, b;
+    url_parts a, b;
     int rc = parse_url(from, &a) | parse_url(to, &b);
     bool may = !rc && is_allowed(&b) && (is_scheme(&b, "https") || (is_scheme(&a, "http") && is_scheme(&b, "http")));
-    free_place(&a);
-    free_place(&b);
+    free_url(&a);
+    free_url(&b);
     return may;
 }
 

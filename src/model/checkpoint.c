@@ -337,7 +337,7 @@ static void take_norm(pb_model *m, const char *name, const char *module, int lay
 static void take_layer(pb_model *m, int l)
 {
     const pb_config *c = &m->config;
-    pb_identity_result *layer = &m->layer[l];
+    pb_layer *layer = &m->layer[l];
     int queries = c->heads * c->head_size, keys = pb_model_kv_width(m);
     const int in[SITES] = {[O] = queries, [DOWN] = c->inner};
     const int out[SITES] = {queries + 2 * keys, queries, keys, keys, c->width, c->inner, c->inner, c->width};

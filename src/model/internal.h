@@ -5,11 +5,11 @@
 #include "weights/weights.h"
 #include "model/family.h"
 
-typedef struct pb_identity_result {
+typedef struct pb_layer {
     pb_site site[SITES], sub[SUBLAYERS];         /* a site of no width does not exist in this family */
     pb_param *gain[SUBLAYERS], *bias[SUBLAYERS]; /* the norm of each sublayer; bias NULL in RMS norms */
     pb_param *head_gain[2];                      /* of q's and k's heads, or NULL                    */
-} pb_identity_result;
+} pb_layer;
 
 /* Keys and values of one text (kv_cache.h). */
 struct pb_kv_cache {
@@ -44,7 +44,7 @@ struct pb_model {
     int *index; /* hash of names: number of the parameter, -1 = free   */
     size_t index_size;
 
-    pb_identity_result *layer;
+    pb_layer *layer;
     pb_param *word, *place, *type, *embed_gain, *embed_bias, *final_gain, *final_bias;
     pb_param *state_w, *state_b;                                         /* the map to taught states, or NULL     */
     pb_param *pool_w, *pool_b, *pool_gain, *pool_beta, *head_w, *head_b; /* any may be absent */

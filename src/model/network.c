@@ -97,7 +97,7 @@ static int prepare_rotation(pb_build *b, const pb_node *x)
 /* ---- a layer ---------------------------------------------------------------------------------------------- */
 
 /* Queries or keys: each head normed, then turned by its place. */
-static pb_node *placed(pb_build *b, const pb_identity_result *l, int which, pb_node *x)
+static pb_node *placed(pb_build *b, const pb_layer *l, int which, pb_node *x)
 {
     const pb_config *c = &b->model->config;
     if (l->head_gain[which])
@@ -106,7 +106,7 @@ static pb_node *placed(pb_build *b, const pb_identity_result *l, int which, pb_n
 }
 
 /* Layer l of each sequence's memory; NULL: there is none. */
-static pb_cache_segment *const *pasts(pb_build *b, const pb_identity_result *l, int sequences)
+static pb_cache_segment *const *pasts(pb_build *b, const pb_layer *l, int sequences)
 {
     if (!b->memory)
         return NULL;
@@ -118,7 +118,7 @@ static pb_cache_segment *const *pasts(pb_build *b, const pb_identity_result *l, 
 }
 
 /* Dropout on the probabilities, where the base model's dropout is. */
-static pb_node *attention(pb_build *b, const pb_identity_result *l, pb_node *q, pb_node *k, pb_node *v)
+static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k, pb_node *v)
 {
     const pb_config *c = &b->model->config;
     pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
@@ -134,7 +134,7 @@ static pb_node *attention(pb_build *b, const pb_identity_result *l, pb_node *q, 
     return pb_op_attention(b->graph, q, k, v, conf);
 }
 
-static pb_node *self_attention(pb_build *b, const pb_identity_result *l, pb_node *x)
+static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
 {
     pb_node *q, *k, *v;
     if (l->site[QKV].out) {
@@ -156,7 +156,7 @@ static pb_node *self_attention(pb_build *b, const pb_identity_result *l, pb_node
     return pb_build_linear(b, &l->site[O], attention(b, l, q, k, v));
 }
 
-static pb_node *feed_forward(pb_build *b, const pb_identity_result *l, pb_node *x)
+static pb_node *feed_forward(pb_build *b, const pb_layer *l, pb_node *x)
 {
     pb_act act = b->model->config.act;
     pb_node *gate = l->site[GATE].out ? pb_build_linear(b, &l->site[GATE], x) : NULL;
@@ -166,7 +166,7 @@ static pb_node *feed_forward(pb_build *b, const pb_identity_result *l, pb_node *
 }
 
 /* x = norm(x + hooks(f(x))), or x + hooks(f(norm(x))) */
-static pb_node *sublayer(pb_build *b, const pb_identity_result *l, int which, pb_node *x)
+static pb_node *sublayer(pb_build *b, const pb_layer *l, int which, pb_node *x)
 {
     bool before = b->model->config.family->pre_norm;
     pb_node *in = before ? norm(b, x, l->gain[which], l->bias[which]) : x;

@@ -45,7 +45,7 @@ static bool literal(stream *s, unsigned tag)
 }
 
 /* The copy may reach into what it is just writing. */
-static bool copy(stream *s, unsigned tag)
+static bool copy_back_reference(stream *s, unsigned tag)
 {
     static const int bytes[] = {0, 1, 2, 4};
     size_t n = (tag & 3) == 1 ? (tag >> 2 & 7) + 4 : (tag >> 2) + 1, back;
@@ -66,7 +66,7 @@ bool pb_snappy_unpack(const unsigned char *in, size_t size, unsigned char *out, 
     bool good = length(&s, n);
     while (good && s.at < s.end) {
         unsigned tag = *s.at++;
-        good = tag & 3 ? copy(&s, tag) : literal(&s, tag);
+        good = tag & 3 ? copy_back_reference(&s, tag) : literal(&s, tag);
     }
     return good && s.done == n;
 }

@@ -300,9 +300,9 @@ static void keep_object(object *o)
 
 static int read_object(object *o, const char *line)
 {
-    char *place = pb_format("%s:%d", o->t->path, o->t->line);
-    pb_json_doc *doc = pb_json_parse(place, line, strlen(line));
-    free(place);
+    char *location = pb_format("%s:%d", o->t->path, o->t->line);
+    pb_json_doc *doc = pb_json_parse(location, line, strlen(line));
+    free(location);
     if (!doc)
         return -1;
     int rc = pb_json_is_object(pb_json_root(doc)) ? pb_json_each(pb_json_root(doc), keep_member, o)

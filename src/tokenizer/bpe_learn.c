@@ -37,8 +37,8 @@ typedef struct learner {
     int *pool; /* of all words' tokens */
     pair *pair;
     size_t pairs, capacity;
-    int *place; /* hash of (left, right) to pairs, -1: free */
-    size_t places;
+    int *slot; /* hash of (left, right) to pairs, -1: free */
+    size_t slots;
     waiting *heap;
     size_t waits, heap_capacity;
     int *risen; /* pairs that the merge at work has made more frequent */
@@ -48,37 +48,37 @@ typedef struct learner {
 
 /* ---- pairs by their tokens ---------------------------------------------------------------------------- */
 
-static int *find_place(const learner *l, int left, int right)
+static int *find_slot(const learner *l, int left, int right)
 {
     uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    size_t at = (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (l->places - 1);
-    for (int i; (i = l->place[at]) >= 0; at = (at + 1) & (l->places - 1))
+    size_t at = (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (l->slots - 1);
+    for (int i; (i = l->slot[at]) >= 0; at = (at + 1) & (l->slots - 1))
         if (l->pair[i].left == left && l->pair[i].right == right)
             break;
-    return &l->place[at];
+    return &l->slot[at];
 }
 
 static void make_places(learner *l)
 {
-    if (2 * (l->pairs + 1) <= l->places)
+    if (2 * (l->pairs + 1) <= l->slots)
         return;
-    l->places = l->places ? 2 * l->places : 1 << 16;
-    l->place = pb_realloc(l->place, l->places * sizeof *l->place);
-    memset(l->place, -1, l->places * sizeof *l->place);
+    l->slots = l->slots ? 2 * l->slots : 1 << 16;
+    l->slot = pb_realloc(l->slot, l->slots * sizeof *l->slot);
+    memset(l->slot, -1, l->slots * sizeof *l->slot);
     for (size_t i = 0; i < l->pairs; i++)
-        *find_place(l, l->pair[i].left, l->pair[i].right) = (int)i;
+        *find_slot(l, l->pair[i].left, l->pair[i].right) = (int)i;
 }
 
 static pair *get_pair(learner *l, int left, int right)
 {
     make_places(l);
-    int *place = find_place(l, left, right);
-    if (*place < 0) {
+    int *slot = find_slot(l, left, right);
+    if (*slot < 0) {
         pb_grow(&l->pair, l->pairs, &l->capacity, sizeof *l->pair);
         l->pair[l->pairs] = (pair){.left = left, .right = right, .risen = -1};
-        *place = (int)l->pairs++;
+        *slot = (int)l->pairs++;
     }
-    return &l->pair[*place];
+    return &l->pair[*slot];
 }
 
 /* `change` more (or less) of a pair in word w. */
@@ -249,7 +249,7 @@ void pb_bpe_learn(const pb_interner *words, const long long *times, int limit, p
     for (size_t i = 0; i < l.pairs; i++)
         free(l.pair[i].word);
     free(l.pair);
-    free(l.place);
+    free(l.slot);
     free(l.heap);
     free(l.risen);
     free(l.word);

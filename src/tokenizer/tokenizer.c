@@ -106,7 +106,7 @@ static void walk_between(const walk *w, const char *text, size_t size, bool norm
 {
     size_t at = 0, begin, end;
     const pb_added_token *a;
-    while ((a = pb_added_next(w->t, text, size, at, normalized, &begin, &end))) {
+    while ((a = pb_added_token_next(w->t, text, size, at, normalized, &begin, &end))) {
         next(w, text + at, begin - at, first && !at);
         w->visit(w->ctx, text + begin, end - begin, a->id);
         at = end;
@@ -116,7 +116,7 @@ static void walk_between(const walk *w, const char *text, size_t size, bool norm
 
 static void walk_normal(const walk *w, const char *text, size_t size, bool first)
 {
-    if (pb_splitter_run(w->t, text, size, first, w->visit, w->ctx))
+    if (pb_pretokenizer_run(w->t, text, size, first, w->visit, w->ctx))
         *w->rc = -1;
 }
 
@@ -269,10 +269,10 @@ static int read_post_processor(pb_tokenizer *t, const pb_json *post, const char 
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
 
-static const pb_model_kind kinds[] = {{"WordPiece", false, pb_wordpiece_read, pb_wordpiece_encode},
-                                      {"BPE", false, pb_bpe_read, pb_bpe_encode},
-                                      {"Unigram", true, pb_unigram_read, pb_unigram_encode},
-                                      {"WordLevel", false, pb_wordlevel_read, pb_wordlevel_encode}};
+static const pb_tokenizer_model kinds[] = {{"WordPiece", false, pb_wordpiece_read, pb_wordpiece_encode},
+                                           {"BPE", false, pb_bpe_read, pb_bpe_encode},
+                                           {"Unigram", true, pb_unigram_read, pb_unigram_encode},
+                                           {"WordLevel", false, pb_wordlevel_read, pb_wordlevel_encode}};
 
 static int find_kind(pb_tokenizer *t, const char *type)
 {
@@ -293,12 +293,13 @@ static int read_tokenizer(pb_tokenizer *t)
     const char *type = pb_json_text(pb_json_get(model, "type"), "(none)");
     if (find_kind(t, type))
         return -1;
-    if (read_vocabulary(t, root) || pb_added_read(t, pb_json_get(root, "added_tokens")) ||
+    if (read_vocabulary(t, root) || pb_added_tokens_read(t, pb_json_get(root, "added_tokens")) ||
         pb_normalizer_read(t, pb_json_get(root, "normalizer")) ||
-        pb_splitter_read(t, pb_json_get(root, "pre_tokenizer")) || t->kind->read(t, model) || pb_added_index(t))
+        pb_pretokenizer_read(t, pb_json_get(root, "pre_tokenizer")) || t->kind->read(t, model) ||
+        pb_added_tokens_index(t))
         return -1;
-    return pb_decoder_read(t, pb_json_get(root, "decoder")) ||
-                   pb_steps_each(t, pb_json_get(root, "post_processor"), "processors", read_post_processor)
+    return pb_tokenizer_decoder_read(t, pb_json_get(root, "decoder")) ||
+                   pb_component_list_each(t, pb_json_get(root, "post_processor"), "processors", read_post_processor)
                ? -1
                : 0;
 }
@@ -330,12 +331,12 @@ void pb_tokenizer_close(pb_tokenizer *t)
 {
     if (!t)
         return;
-    pb_added_free(t);
+    pb_added_tokens_free(t);
     pb_bpe_free(t);
     pb_unigram_free(t);
-    pb_steps_free(&t->splitter);
-    pb_steps_free(&t->normalizer);
-    pb_steps_free(&t->decoder);
+    pb_component_list_free(&t->pretokenizer);
+    pb_component_list_free(&t->normalizer);
+    pb_component_list_free(&t->decoder);
     pb_json_free(t->doc);
     free(t->token);
     pb_index_free(&t->index);

@@ -8,7 +8,7 @@
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-int pb_added_read(pb_tokenizer *t, const pb_json *list)
+int pb_added_tokens_read(pb_tokenizer *t, const pb_json *list)
 {
     t->added_count = pb_json_size(list);
     t->added = pb_alloc((t->added_count + 1) * sizeof *t->added);
@@ -45,7 +45,7 @@ static int longer_first(const void *x, const void *y)
 /* The first added token of a content is the one that is found by it. */
 static void fill_search(pb_tokenizer *t, bool normalized)
 {
-    pb_added_search *x = &t->search[normalized];
+    pb_added_token_search *x = &t->search[normalized];
     size_t different = 0;
     x->size = pb_alloc((t->added_count + 1) * sizeof *x->size);
     for (size_t i = 0; i < t->added_count; i++) {
@@ -64,7 +64,7 @@ static void fill_search(pb_tokenizer *t, bool normalized)
 }
 
 /* Tokens that are searched in normalised text are searched by their normalised content. */
-int pb_added_index(pb_tokenizer *t)
+int pb_added_tokens_index(pb_tokenizer *t)
 {
     for (size_t i = 0; i < t->added_count; i++) {
         if (!t->added[i].normalized)
@@ -81,7 +81,7 @@ int pb_added_index(pb_tokenizer *t)
     return 0;
 }
 
-void pb_added_free(pb_tokenizer *t)
+void pb_added_tokens_free(pb_tokenizer *t)
 {
     for (size_t i = 0; i < t->added_count; i++)
         free(t->added[i].owned);
@@ -97,7 +97,7 @@ void pb_added_free(pb_tokenizer *t)
 /* The longest added token that the text begins with, NULL if there is none. */
 static const pb_added_token *added_at(const pb_tokenizer *t, const char *text, size_t size, bool normalized)
 {
-    const pb_added_search *x = &t->search[normalized];
+    const pb_added_token_search *x = &t->search[normalized];
     for (size_t i = 0; i < x->sizes; i++) {
         int found = x->size[i] <= size ? pb_index_find(&x->content, text, x->size[i]) : -1;
         if (found >= 0)
@@ -129,8 +129,8 @@ static bool stands_alone(const char *text, size_t size, size_t from, size_t to)
     return to == size || (pb_utf8_next(text + to, size - to, &c), !is_word(c));
 }
 
-const pb_added_token *pb_added_next(const pb_tokenizer *t, const char *text, size_t size, size_t from, bool normalized,
-                                    size_t *begin, size_t *end)
+const pb_added_token *pb_added_token_next(const pb_tokenizer *t, const char *text, size_t size, size_t from,
+                                          bool normalized, size_t *begin, size_t *end)
 {
     for (size_t at = from; at < size; at++) {
         bool may = t->search[normalized].begin[(unsigned char)text[at]];

@@ -17,7 +17,7 @@
 
 /* ---- merges -------------------------------------------------------------------------------------------- */
 
-static size_t place_of(const pb_bpe *b, int left, int right)
+static size_t slot_of(const pb_bpe *b, int left, int right)
 {
     uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
     size_t i = (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (b->size - 1);
@@ -26,9 +26,9 @@ static size_t place_of(const pb_bpe *b, int left, int right)
     return i;
 }
 
-static const pb_merge *find_merge(const pb_bpe *b, int left, int right)
+static const pb_bpe_merge *find_merge(const pb_bpe *b, int left, int right)
 {
-    const pb_merge *m = &b->merge[place_of(b, left, right)];
+    const pb_bpe_merge *m = &b->merge[slot_of(b, left, right)];
     return m->left >= 0 ? m : NULL;
 }
 
@@ -68,15 +68,15 @@ static int read_merge(pb_tokenizer *t, const pb_json *v, int rank)
     pb_text whole = {0};
     pb_text_bytes(&whole, left, n);
     pb_text_add(&whole, "%s", right);
-    pb_merge m = {pb_tokenizer_lookup(t, left, n), pb_tokenizer_lookup(t, right, strlen(right)),
-                  pb_tokenizer_lookup(t, whole.data, whole.length), rank};
+    pb_bpe_merge m = {pb_tokenizer_lookup(t, left, n), pb_tokenizer_lookup(t, right, strlen(right)),
+                      pb_tokenizer_lookup(t, whole.data, whole.length), rank};
     int rc = 0;
     if (m.left < 0 || m.right < 0 || m.id < 0)
         rc = pb_error("%s: model: merges: entry %d: '%.*s' + '%s': want both and '%s' in the vocabulary", t->path, rank,
                       (int)n, left, right, whole.data);
     else {
-        pb_merge *place = &t->bpe.merge[place_of(&t->bpe, m.left, m.right)];
-        *place = place->left >= 0 ? *place : m; /* the first of equals counts */
+        pb_bpe_merge *slot = &t->bpe.merge[slot_of(&t->bpe, m.left, m.right)];
+        *slot = slot->left >= 0 ? *slot : m; /* the first of equals counts */
         t->bpe.seams = t->bpe.seams && up_to_seam(whole.data, whole.length) == whole.length;
     }
     pb_text_free(&whole);
@@ -114,7 +114,7 @@ struct pb_word_cache {
     cached word[CACHE];
 };
 
-static cached *cache_place(const pb_bpe *b, const char *text, size_t size)
+static cached *cache_slot(const pb_bpe *b, const char *text, size_t size)
 {
     return &b->cache->word[pb_hash(text, size) & (CACHE - 1)];
 }
@@ -199,7 +199,7 @@ static bool sooner(const waiting *a, const waiting *b)
 static void push(piece *p, int at)
 {
     int behind = p->symbol[at].behind;
-    const pb_merge *m = behind < 0 ? NULL : find_merge(p->bpe, p->symbol[at].id, p->symbol[behind].id);
+    const pb_bpe_merge *m = behind < 0 ? NULL : find_merge(p->bpe, p->symbol[at].id, p->symbol[behind].id);
     if (!m)
         return;
     pb_grow(&p->heap, p->waits, &p->heap_capacity, sizeof *p->heap);
@@ -334,7 +334,7 @@ static void recall_piece(const pb_tokenizer *t, const char *text, size_t size, p
         encode_piece(t, text, size, out);
         return;
     }
-    cached *c = cache_place(&t->bpe, text, size);
+    cached *c = cache_slot(&t->bpe, text, size);
     if (size && (c->size != size || memcmp(c->text, text, size) != 0)) {
         size_t from = out->count;
         encode_piece(t, text, size, out);

@@ -11,7 +11,7 @@ enum { WORDPIECE, BYTES, METASPACE, REPLACE, BYTE_FALLBACK, FUSE, STRIP };
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
+static int read_component(pb_tokenizer *t, const pb_json *v, const char *type)
 {
     static const char *const known[] = {"WordPiece",    "ByteLevel", "Metaspace", "Replace",
                                         "ByteFallback", "Fuse",      "Strip"};
@@ -20,7 +20,7 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
         kind++;
     if (kind == PB_COUNT(known))
         return pb_error("%s: decoder: type '%s' is not supported", t->path, type);
-    pb_step *s = pb_steps_add(&t->decoder, (int)kind);
+    pb_component *s = pb_component_list_add(&t->decoder, (int)kind);
     const pb_json *pattern = pb_json_get(v, "pattern");
     s->a = kind == WORDPIECE   ? pb_json_text(pb_json_get(v, "prefix"), "##")
            : kind == METASPACE ? pb_json_text(pb_json_get(v, "replacement"), "\xE2\x96\x81")
@@ -37,9 +37,9 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
     return 0;
 }
 
-int pb_decoder_read(pb_tokenizer *t, const pb_json *v)
+int pb_tokenizer_decoder_read(pb_tokenizer *t, const pb_json *v)
 {
-    return pb_steps_each(t, v, "decoders", read_step);
+    return pb_component_list_each(t, v, "decoders", read_component);
 }
 
 /* ---- lists of texts ------------------------------------------------------------------------------------- */
@@ -49,7 +49,7 @@ typedef struct texts {
     size_t count, capacity;
 } texts;
 
-static void add(texts *l, const char *text, size_t size)
+static void add_text(texts *l, const char *text, size_t size)
 {
     pb_grow(&l->item, l->count, &l->capacity, sizeof *l->item);
     l->item[l->count] = (pb_text){0};
@@ -57,7 +57,7 @@ static void add(texts *l, const char *text, size_t size)
     pb_text_bytes(&l->item[l->count++], text, size);
 }
 
-static void clear(texts *l)
+static void clear_texts(texts *l)
 {
     for (size_t i = 0; i < l->count; i++)
         pb_text_free(&l->item[i]);
@@ -83,7 +83,7 @@ static void substitute(pb_text *t, const char *from, const char *to, bool once)
 /* ---- steps -------------------------------------------------------------------------------------------------- */
 
 /* Words are set apart; then English is put together again. */
-static void join_words(const pb_step *s, texts *l)
+static void join_words(const pb_component *s, texts *l)
 {
     static const char *const tidy[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
                                           {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
@@ -155,8 +155,8 @@ static void join_bytes(texts *l)
     for (size_t i = 0; i < l->count; i++)
         add_bytes(&bytes, &l->item[i]);
     add_lossy(&text, (const unsigned char *)bytes.data, bytes.length);
-    clear(l);
-    add(l, text.data ? text.data : "", text.length);
+    clear_texts(l);
+    add_text(l, text.data ? text.data : "", text.length);
     pb_text_free(&bytes);
     pb_text_free(&text);
 }
@@ -193,31 +193,31 @@ static void join_named_bytes(texts *l)
             continue;
         }
         if (run.length && is_utf8((const unsigned char *)run.data, run.length))
-            add(&out, run.data, run.length);
+            add_text(&out, run.data, run.length);
         else
             for (size_t k = 0; k < run.length; k++)
-                add(&out, "\xEF\xBF\xBD", 3);
+                add_text(&out, "\xEF\xBF\xBD", 3);
         run.length = 0;
         if (i < l->count)
-            add(&out, l->item[i].data, l->item[i].length);
+            add_text(&out, l->item[i].data, l->item[i].length);
     }
     pb_text_free(&run);
-    clear(l);
+    clear_texts(l);
     free(l->item);
     *l = out;
 }
 
-static void fuse(texts *l)
+static void join_texts(texts *l)
 {
     pb_text all = {0};
     for (size_t i = 0; i < l->count; i++)
         pb_text_bytes(&all, l->item[i].data, l->item[i].length);
-    clear(l);
-    add(l, all.data ? all.data : "", all.length);
+    clear_texts(l);
+    add_text(l, all.data ? all.data : "", all.length);
     pb_text_free(&all);
 }
 
-static void strip(const pb_step *s, texts *l)
+static void strip_texts(const pb_component *s, texts *l)
 {
     size_t n = strlen(s->a);
     for (size_t i = 0; i < l->count; i++) {
@@ -233,14 +233,14 @@ static void strip(const pb_step *s, texts *l)
     }
 }
 
-static void run(const pb_step *s, texts *l)
+static void run_component(const pb_component *s, texts *l)
 {
     switch (s->kind) {
     case WORDPIECE: join_words(s, l); return;
     case BYTES: join_bytes(l); return;
     case BYTE_FALLBACK: join_named_bytes(l); return;
-    case FUSE: fuse(l); return;
-    case STRIP: strip(s, l); return;
+    case FUSE: join_texts(l); return;
+    case STRIP: strip_texts(s, l); return;
     default:
         for (size_t i = 0; i < l->count; i++) /* a Metaspace that prepends has none in the first token */
             substitute(&l->item[i], s->a, s->kind == METASPACE && !i && s->flag ? "" : s->b, false);
@@ -252,7 +252,7 @@ static void run(const pb_step *s, texts *l)
 /* The tokenizers library finds special tokens by their contents as written, though it decodes to normalised ones. */
 static bool is_special(const pb_tokenizer *t, const char *token)
 {
-    const pb_added_token *a = pb_added_find(t, pb_index_find(&t->written, token, strlen(token)));
+    const pb_added_token *a = pb_added_token_find(t, pb_index_find(&t->written, token, strlen(token)));
     return a && a->special;
 }
 
@@ -262,15 +262,15 @@ void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool p
     for (size_t i = 0; i < n; i++) {
         const char *token = pb_tokenizer_token(t, ids[i]);
         if (token && !(plain && is_special(t, token)))
-            add(&l, token, strlen(token));
+            add_text(&l, token, strlen(token));
     }
     for (size_t i = 0; i < t->decoder.count; i++)
-        run(&t->decoder.step[i], &l);
+        run_component(&t->decoder.component[i], &l);
     for (size_t i = 0; i < l.count; i++) {
         if (i && !t->decoder.count)
             pb_text_add(out, " ");
         pb_text_bytes(out, l.item[i].data, l.item[i].length); /* a text may hold NUL */
     }
-    clear(&l);
+    clear_texts(&l);
     free(l.item);
 }

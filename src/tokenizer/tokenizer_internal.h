@@ -15,26 +15,26 @@ typedef struct pb_wordpiece {
 } pb_wordpiece;
 
 /* A step of a normalizer, a pre-tokenizer or a decoder, as its JSON says. */
-typedef struct pb_step {
+typedef struct pb_component {
     int kind;          /* of the enum in the file that reads it        */
     const char *a, *b; /* texts: pattern, content, replacement       */
     bool flag, flag2;
     int start, stop;
     pb_pattern *regex;            /* owned; NULL: none                */
     struct pb_charsmap *charsmap; /* owned; NULL: none               */
-} pb_step;
+} pb_component;
 
-typedef struct pb_steps {
-    pb_step *step;
+typedef struct pb_component_list {
+    pb_component *component;
     size_t count, capacity;
-} pb_steps;
+} pb_component_list;
 
-typedef struct pb_merge { /* left + right -> id, the lower the rank the sooner */
+typedef struct pb_bpe_merge { /* left + right -> id, the lower the rank the sooner */
     int left, right, id, rank;
-} pb_merge;
+} pb_bpe_merge;
 
 typedef struct pb_bpe {
-    pb_merge *merge; /* hash by (left, right), left < 0: free; size a power of 2 */
+    pb_bpe_merge *merge; /* hash by (left, right), left < 0: free; size a power of 2 */
     size_t size;
     int unknown; /* -1: none */
     bool byte_fallback, fuse_unknown, ignore_merges;
@@ -45,10 +45,10 @@ typedef struct pb_bpe {
 } pb_bpe;
 
 typedef struct pb_unigram {
-    double *score;        /* [tokens] of each piece                                 */
-    struct pb_trie *trie; /* of the pieces                                          */
-    double unknown_score; /* of a character that is no piece                        */
-    int unknown;          /* its id                                                 */
+    double *score;                /* [tokens] of each piece                                 */
+    struct pb_unigram_trie *trie; /* of the pieces                                          */
+    double unknown_score;         /* of a character that is no piece                        */
+    int unknown;                  /* its id                                                 */
     bool byte_fallback;
     int byte_id[256];
 } pb_unigram;
@@ -61,19 +61,19 @@ typedef struct pb_added_token {
     bool single_word, lstrip, rstrip, normalized, special;
 } pb_added_token;
 
-typedef struct pb_added_search { /* of added tokens in a text */
-    pb_index content;            /* -> index in `added`                            */
-    size_t *size;                /* different sizes of contents, the longest first */
+typedef struct pb_added_token_search { /* of added tokens in a text */
+    pb_index content;                  /* -> index in `added`                            */
+    size_t *size;                      /* different sizes of contents, the longest first */
     size_t sizes;
     bool begin[256]; /* does one begin with this byte                  */
-} pb_added_search;
+} pb_added_token_search;
 
-typedef struct pb_model_kind { /* a kind of model */
+typedef struct pb_tokenizer_model { /* a kind of model */
     const char *type;
     bool listed; /* its vocabulary is a list of tokens and scores, else an object of tokens and ids */
     int (*read)(pb_tokenizer *t, const pb_json *model);
     void (*encode)(const pb_tokenizer *t, const char *word, size_t size, pb_ids *out);
-} pb_model_kind;
+} pb_tokenizer_model;
 
 struct pb_tokenizer {
     char *path;
@@ -81,19 +81,19 @@ struct pb_tokenizer {
     const char **token; /* [tokens] by id, NULL: no such id                   */
     int tokens;
     pb_index index; /* the model's texts -> ids */
-    const pb_model_kind *kind;
+    const pb_tokenizer_model *kind;
     bool bytes; /* pieces are bytes in the vocabulary's writing of them (GPT-2) */
     pb_wordpiece wordpiece;
     pb_bpe bpe;
     pb_unigram unigram;
-    pb_steps normalizer, splitter, decoder;
-    bool origin; /* the splitter asks whether a word is the text's beginning */
+    pb_component_list normalizer, pretokenizer, decoder;
+    bool origin; /* the pretokenizer asks whether a word is the text's beginning */
     pb_added_token *added;
     size_t added_count;
-    int *added_of;             /* [tokens] id -> index in `added`, -1: none           */
-    pb_index written;          /* the added tokens' contents as written -> ids       */
-    pb_added_search search[2]; /* [normalized] */
-    pb_ids before, behind;     /* the template's special tokens around the text      */
+    int *added_of;                   /* [tokens] id -> index in `added`, -1: none           */
+    pb_index written;                /* the added tokens' contents as written -> ids       */
+    pb_added_token_search search[2]; /* [normalized] */
+    pb_ids before, behind;           /* the template's special tokens around the text      */
 };
 
 /* The model's id of n bytes, -1 if unknown; added tokens are not found. */
@@ -103,14 +103,14 @@ int pb_tokenizer_lookup(const pb_tokenizer *t, const char *bytes, size_t n);
 int pb_tokenizer_keep(pb_tokenizer *t, const char *token, int id);
 
 /* ---- tokenizer_added.c */
-int pb_added_read(pb_tokenizer *t, const pb_json *list);            /* behind the vocabulary       */
-int pb_added_index(pb_tokenizer *t);                                /* behind the normalizer       */
-const pb_added_token *pb_added_find(const pb_tokenizer *t, int id); /* NULL: is none               */
+int pb_added_tokens_read(pb_tokenizer *t, const pb_json *list);           /* behind the vocabulary       */
+int pb_added_tokens_index(pb_tokenizer *t);                               /* behind the normalizer       */
+const pb_added_token *pb_added_token_find(const pb_tokenizer *t, int id); /* NULL: is none               */
 /* The next added token at or behind `from`: its range, with the white space it swallows, in
  * *begin and *end.  NULL: none. */
-const pb_added_token *pb_added_next(const pb_tokenizer *t, const char *text, size_t size, size_t from, bool normalized,
-                                    size_t *begin, size_t *end);
-void pb_added_free(pb_tokenizer *t);
+const pb_added_token *pb_added_token_next(const pb_tokenizer *t, const char *text, size_t size, size_t from,
+                                          bool normalized, size_t *begin, size_t *end);
+void pb_added_tokens_free(pb_tokenizer *t);
 
 /* The models: reading (behind vocabulary, normalizer and pre-tokenizer; -1 with an error), and appending
  * the ids of one word, the piece that the pre-tokenizer cuts. */
@@ -145,17 +145,18 @@ void pb_charsmap_free(pb_charsmap *m);                               /* NULL is 
 void pb_charsmap_run(const pb_charsmap *m, const char *text, size_t size, pb_text *out);
 
 /* ---- tokenizer_split.c */
-int pb_splitter_read(pb_tokenizer *t, const pb_json *v);
+int pb_pretokenizer_read(pb_tokenizer *t, const pb_json *v);
 /* Cuts normalised text into words and visits them.  first: the text's beginning.  -1 with an error. */
-int pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit, void *ctx);
+int pb_pretokenizer_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit,
+                        void *ctx);
 
 /* ---- tokenizer_decode.c */
-int pb_decoder_read(pb_tokenizer *t, const pb_json *v);
+int pb_tokenizer_decoder_read(pb_tokenizer *t, const pb_json *v);
 
-pb_step *pb_steps_add(pb_steps *s, int kind);
-void pb_steps_free(pb_steps *s);
+pb_component *pb_component_list_add(pb_component_list *s, int kind);
+void pb_component_list_free(pb_component_list *s);
 /* Visits v, or each of a Sequence's `key` list; null is none. */
-int pb_steps_each(pb_tokenizer *t, const pb_json *v, const char *key,
-                  int (*read)(pb_tokenizer *t, const pb_json *v, const char *type));
+int pb_component_list_each(pb_tokenizer *t, const pb_json *v, const char *key,
+                           int (*read)(pb_tokenizer *t, const pb_json *v, const char *type));
 
 #endif

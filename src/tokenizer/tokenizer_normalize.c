@@ -8,16 +8,16 @@
 enum { PREPEND, REPLACE, LOWERCASE, STRIP_ACCENTS, STRIP, UNICODE, BERT, NMT, PRECOMPILED };
 enum { CLEAN = 1, APART = 2, UNMARKED = 4, LOWER = 8 }; /* what BERT does */
 
-pb_step *pb_steps_add(pb_steps *s, int kind)
+pb_component *pb_component_list_add(pb_component_list *s, int kind)
 {
-    pb_grow(&s->step, s->count, &s->capacity, sizeof *s->step);
-    pb_step *new = &s->step[s->count++];
-    *new = (pb_step){.kind = kind, .a = "", .b = ""};
+    pb_grow(&s->component, s->count, &s->capacity, sizeof *s->component);
+    pb_component *new = &s->component[s->count++];
+    *new = (pb_component){.kind = kind, .a = "", .b = ""};
     return new;
 }
 
-int pb_steps_each(pb_tokenizer *t, const pb_json *v, const char *key,
-                  int (*read)(pb_tokenizer *t, const pb_json *v, const char *type))
+int pb_component_list_each(pb_tokenizer *t, const pb_json *v, const char *key,
+                           int (*read)(pb_tokenizer *t, const pb_json *v, const char *type))
 {
     if (!v || pb_json_is_null(v))
         return 0;
@@ -26,7 +26,7 @@ int pb_steps_each(pb_tokenizer *t, const pb_json *v, const char *key,
         return read(t, v, type);
     const pb_json *list = pb_json_get(v, key);
     for (size_t i = 0; i < pb_json_size(list); i++)
-        if (pb_steps_each(t, pb_json_at(list, i), key, read))
+        if (pb_component_list_each(t, pb_json_at(list, i), key, read))
             return -1;
     return 0;
 }
@@ -39,7 +39,7 @@ static int read_bert(const pb_json *v)
            (pb_json_bool(pb_json_get(v, "strip_accents"), lower) ? UNMARKED : 0) | (lower ? LOWER : 0);
 }
 
-static int read_replace(pb_tokenizer *t, const pb_json *v, pb_step *s)
+static int read_replace(pb_tokenizer *t, const pb_json *v, pb_component *s)
 {
     const pb_json *pattern = pb_json_get(v, "pattern");
     const char *regex = pb_json_text(pb_json_get(pattern, "Regex"), NULL);
@@ -54,7 +54,7 @@ static int read_replace(pb_tokenizer *t, const pb_json *v, pb_step *s)
     return s->regex ? 0 : -1;
 }
 
-static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
+static int read_component(pb_tokenizer *t, const pb_json *v, const char *type)
 {
     static const struct {
         const char *type;
@@ -76,7 +76,7 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
         i++;
     if (i == PB_COUNT(known))
         return pb_error("%s: normalizer: type '%s' is not supported", t->path, type);
-    pb_step *s = pb_steps_add(&t->normalizer, known[i].kind);
+    pb_component *s = pb_component_list_add(&t->normalizer, known[i].kind);
     s->start = known[i].kind == BERT ? read_bert(v) : known[i].form;
     s->flag = pb_json_bool(pb_json_get(v, "strip_left"), true);
     s->flag2 = pb_json_bool(pb_json_get(v, "strip_right"), true);
@@ -90,16 +90,16 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
 
 int pb_normalizer_read(pb_tokenizer *t, const pb_json *v)
 {
-    return pb_steps_each(t, v, "normalizers", read_step);
+    return pb_component_list_each(t, v, "normalizers", read_component);
 }
 
-void pb_steps_free(pb_steps *s)
+void pb_component_list_free(pb_component_list *s)
 {
     for (size_t i = 0; i < s->count; i++) {
-        pb_pattern_free(s->step[i].regex);
-        pb_charsmap_free(s->step[i].charsmap);
+        pb_pattern_free(s->component[i].regex);
+        pb_charsmap_free(s->component[i].charsmap);
     }
-    free(s->step);
+    free(s->component);
 }
 
 /* ---- running ----------------------------------------------------------------------------------------- */
@@ -118,7 +118,7 @@ static void replace_match(void *ctx, const char *text, size_t size, bool match)
         pb_text_bytes(r->out, text, size);
 }
 
-static int replace(const pb_step *s, const pb_text *in, pb_text *out)
+static int replace(const pb_component *s, const pb_text *in, pb_text *out)
 {
     if (s->regex)
         return pb_pattern_each(s->regex, in->data, in->length, replace_match, &(replacing){s->b, out});
@@ -132,7 +132,7 @@ static int replace(const pb_step *s, const pb_text *in, pb_text *out)
 }
 
 /* What the Nmt normalizer drops, and what it takes for a blank. */
-static void nmt(const pb_text *in, pb_text *out)
+static void nmt_normalize(const pb_text *in, pb_text *out)
 {
     int32_t c;
     for (size_t i = 0; i < in->length;) {
@@ -146,7 +146,7 @@ static void nmt(const pb_text *in, pb_text *out)
 }
 
 /* By utf8proc, which speaks of text with its length given. */
-static void transform(const pb_step *s, const pb_text *in, pb_text *out)
+static void transform(const pb_component *s, const pb_text *in, pb_text *out)
 {
     uint8_t *result = NULL;
     utf8proc_ssize_t n = utf8proc_map((const uint8_t *)in->data, (utf8proc_ssize_t)in->length, &result,
@@ -181,7 +181,7 @@ static void strip_accents(const pb_text *in, pb_text *out)
     }
 }
 
-static void strip(const pb_step *s, const pb_text *in, pb_text *out)
+static void strip(const pb_component *s, const pb_text *in, pb_text *out)
 {
     size_t from = 0, to = 0, n;
     bool begun = false;
@@ -241,7 +241,7 @@ static void clean(int what, const pb_text *in, pb_text *out)
 static void take_marks_off(pb_text *text)
 {
     pb_text decomposed = {0};
-    transform(&(pb_step){.start = UTF8PROC_DECOMPOSE}, text, &decomposed);
+    transform(&(pb_component){.start = UTF8PROC_DECOMPOSE}, text, &decomposed);
     text->length = 0;
     int32_t c;
     for (size_t at = 0; at < decomposed.length;) {
@@ -263,7 +263,7 @@ static bool is_plain(const pb_text *text)
     return true;
 }
 
-static void bert(int what, const pb_text *in, pb_text *out)
+static void bert_normalize(int what, const pb_text *in, pb_text *out)
 {
     if (is_plain(in)) { /* the same, ten times faster */
         pb_text_bytes(out, in->data, in->length);
@@ -287,7 +287,7 @@ static void bert(int what, const pb_text *in, pb_text *out)
     pb_text_free(&cleaned);
 }
 
-static int run(const pb_step *s, const pb_text *in, pb_text *out)
+static int run_component(const pb_component *s, const pb_text *in, pb_text *out)
 {
     switch (s->kind) {
     case PREPEND:
@@ -296,18 +296,18 @@ static int run(const pb_step *s, const pb_text *in, pb_text *out)
         pb_text_bytes(out, in->data, in->length);
         break;
     case REPLACE: return replace(s, in, out);
-    case NMT: nmt(in, out); break;
+    case NMT: nmt_normalize(in, out); break;
     case PRECOMPILED: pb_charsmap_run(s->charsmap, in->data, in->length, out); break;
     case LOWERCASE: lower(in, out); break;
     case STRIP_ACCENTS: strip_accents(in, out); break;
     case STRIP: strip(s, in, out); break;
-    case BERT: bert(s->start, in, out); break;
+    case BERT: bert_normalize(s->start, in, out); break;
     default: transform(s, in, out);
     }
     return 0;
 }
 
-static void swap(pb_text *a, pb_text *b)
+static void swap_texts(pb_text *a, pb_text *b)
 {
     pb_text c = *a;
     *a = *b;
@@ -316,7 +316,7 @@ static void swap(pb_text *a, pb_text *b)
 
 /* Does the text that a step leaves begin behind the text's own first character: because it dropped that, or put
  * something in place of more than that. */
-static bool moves_beginning(const pb_step *s, const pb_text *in)
+static bool moves_text_start(const pb_component *s, const pb_text *in)
 {
     int32_t c;
     size_t n = pb_utf8_next(in->data, in->length, &c), begin = 0, end = 0;
@@ -328,7 +328,7 @@ static bool moves_beginning(const pb_step *s, const pb_text *in)
     pb_text first = {0}, left = {0};
     pb_text_bytes(&first, in->data, n);
     bool filters = s->kind == STRIP || s->kind == STRIP_ACCENTS || s->kind == NMT || s->kind == BERT;
-    bool gone = filters && !run(s, &first, &left) && !left.length;
+    bool gone = filters && !run_component(s, &first, &left) && !left.length;
     pb_text_free(&first);
     pb_text_free(&left);
     return gone;
@@ -341,13 +341,13 @@ int pb_normalizer_run(const pb_tokenizer *t, const char *text, size_t size, pb_t
     pb_text_bytes(out, "", 0);
     pb_text_bytes(out, text, size);
     for (size_t i = 0; i < t->normalizer.count && out->length && !rc; i++) {
-        const pb_step *s = &t->normalizer.step[i];
+        const pb_component *s = &t->normalizer.component[i];
         next.length = 0;
         pb_text_bytes(&next, "", 0);
-        if (first && *first && moves_beginning(s, out))
+        if (first && *first && moves_text_start(s, out))
             *first = false;
-        rc = run(s, out, &next);
-        swap(out, &next);
+        rc = run_component(s, out, &next);
+        swap_texts(out, &next);
     }
     pb_text_free(&next);
     return rc;

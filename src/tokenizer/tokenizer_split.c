@@ -16,7 +16,7 @@ enum { ALWAYS, FIRST, NEVER };                                    /* where Metas
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-static int compile(pb_tokenizer *t, pb_step *s, const char *expression)
+static int compile(pb_tokenizer *t, pb_component *s, const char *expression)
 {
     char *where = pb_format("%s: pre_tokenizer", t->path);
     s->regex = pb_pattern_compile(where, expression);
@@ -40,7 +40,7 @@ static int read_split(pb_tokenizer *t, const pb_json *v)
     const char *regex = pb_json_text(pb_json_get(pattern, "Regex"), NULL),
                *text = pb_json_text(pb_json_get(pattern, "String"), NULL);
     const char *behavior = pb_json_text(pb_json_get(v, "behavior"), "(none)");
-    pb_step *s = pb_steps_add(&t->splitter, SPLIT);
+    pb_component *s = pb_component_list_add(&t->pretokenizer, SPLIT);
     s->start = find_word(behavior, behaviors, PB_COUNT(behaviors));
     s->flag = pb_json_bool(pb_json_get(v, "invert"), false);
     if (s->start < 0 || (!regex && (!text || !*text)))
@@ -57,7 +57,7 @@ static int read_split(pb_tokenizer *t, const pb_json *v)
 /* A kind of splitting that is an expression of ours. */
 static int read_fixed(pb_tokenizer *t, const char *expression, int behavior, bool invert)
 {
-    pb_step *s = pb_steps_add(&t->splitter, SPLIT);
+    pb_component *s = pb_component_list_add(&t->pretokenizer, SPLIT);
     s->start = behavior;
     s->flag = invert;
     return compile(t, s, expression);
@@ -76,7 +76,7 @@ static int read_metaspace(pb_tokenizer *t, const pb_json *v)
     static const char *const names[] = {"always", "first", "never"};
     const char *scheme = pb_json_text(pb_json_get(v, "prepend_scheme"),
                                       pb_json_bool(pb_json_get(v, "add_prefix_space"), true) ? "always" : "never");
-    pb_step *s = pb_steps_add(&t->splitter, METASPACE);
+    pb_component *s = pb_component_list_add(&t->pretokenizer, METASPACE);
     s->a = pb_json_text(pb_json_get(v, "replacement"), SPACE_SIGN);
     s->start = find_word(scheme, names, PB_COUNT(names));
     s->flag = pb_json_bool(pb_json_get(v, "split"), true);
@@ -88,13 +88,13 @@ static int read_metaspace(pb_tokenizer *t, const pb_json *v)
 
 static int read_bytes(pb_tokenizer *t, const pb_json *v)
 {
-    pb_step *s = pb_steps_add(&t->splitter, BYTES);
+    pb_component *s = pb_component_list_add(&t->pretokenizer, BYTES);
     s->flag = pb_json_bool(pb_json_get(v, "add_prefix_space"), true);
     t->bytes = true;
     return pb_json_bool(pb_json_get(v, "use_regex"), true) ? compile(t, s, GPT2) : 0;
 }
 
-static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
+static int read_component(pb_tokenizer *t, const pb_json *v, const char *type)
 {
     if (t->bytes)
         return pb_error("%s: pre_tokenizer: '%s' behind ByteLevel is not supported; want ByteLevel last", t->path,
@@ -106,7 +106,7 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
     if (!strcmp(type, "Metaspace"))
         return read_metaspace(t, v);
     if (!strcmp(type, "BertPreTokenizer")) {
-        pb_steps_add(&t->splitter, BERT);
+        pb_component_list_add(&t->pretokenizer, BERT);
         return 0;
     }
     if (!strcmp(type, "Digits"))
@@ -121,16 +121,16 @@ static int read_step(pb_tokenizer *t, const pb_json *v, const char *type)
     return pb_error("%s: pre_tokenizer: type '%s' is not supported", t->path, type);
 }
 
-int pb_splitter_read(pb_tokenizer *t, const pb_json *v)
+int pb_pretokenizer_read(pb_tokenizer *t, const pb_json *v)
 {
-    return pb_steps_each(t, v, "pretokenizers", read_step);
+    return pb_component_list_each(t, v, "pretokenizers", read_component);
 }
 
 /* ---- running ----------------------------------------------------------------------------------------------- */
 
 typedef struct cut {
     const pb_tokenizer *t;
-    size_t step; /* that comes next */
+    size_t next; /* the component that comes next */
     bool first;  /* at the text's beginning */
     pb_word_visit *visit;
     void *ctx;
@@ -139,33 +139,33 @@ typedef struct cut {
 
 static void split(cut c, const char *text, size_t size);
 
-static void next(cut c, const char *text, size_t size, bool first)
+static void cut_further(cut c, const char *text, size_t size, bool first)
 {
     if (!size)
         return;
-    c.step++;
+    c.next++;
     c.first = first;
     split(c, text, size);
 }
 
 typedef struct splitting {
     cut c;
-    const pb_step *s;
+    const pb_component *s;
     const char *text; /* whole                                             */
     const char *held; /* a piece that waits for its neighbour; NULL: none  */
     size_t size;      /* of it                                             */
     bool match;       /* the held piece was a match                        */
 } splitting;
 
-static void let_go(splitting *p)
+static void flush_piece(splitting *p)
 {
     if (p->held)
-        next(p->c, p->held, p->size, p->c.first && p->held == p->text);
+        cut_further(p->c, p->held, p->size, p->c.first && p->held == p->text);
     p->held = NULL;
 }
 
 /* Pieces lie one behind the other, so joining two is adding their sizes. */
-static void take_stretch(void *ctx, const char *text, size_t size, bool match)
+static void add_stretch(void *ctx, const char *text, size_t size, bool match)
 {
     splitting *p = ctx;
     match = match != p->s->flag;
@@ -177,7 +177,7 @@ static void take_stretch(void *ctx, const char *text, size_t size, bool match)
         p->match = match;
         return;
     }
-    let_go(p);
+    flush_piece(p);
     if (match && p->s->start == REMOVED)
         return;
     p->held = text;
@@ -185,16 +185,16 @@ static void take_stretch(void *ctx, const char *text, size_t size, bool match)
     p->match = match;
 }
 
-static void split_by_pattern(cut c, const pb_step *s, const char *text, size_t size)
+static void split_by_pattern(cut c, const pb_component *s, const char *text, size_t size)
 {
     splitting p = {.c = c, .s = s, .text = text};
-    if (pb_pattern_each(s->regex, text, size, take_stretch, &p))
+    if (pb_pattern_each(s->regex, text, size, add_stretch, &p))
         *c.rc = -1;
-    let_go(&p);
+    flush_piece(&p);
 }
 
 /* Blanks become the sign; a piece begins at every sign. */
-static void split_at_signs(cut c, const pb_step *s, const char *text, size_t size)
+static void split_at_signs(cut c, const pb_component *s, const char *text, size_t size)
 {
     pb_text signs = {0};
     size_t n = strlen(s->a), from = 0;
@@ -205,10 +205,10 @@ static void split_at_signs(cut c, const pb_step *s, const char *text, size_t siz
         pb_text_bytes(&signs, text[i] == ' ' ? s->a : text + i, text[i] == ' ' ? n : 1);
     for (size_t i = 1; s->flag && i < signs.length; i++)
         if (signs.length - i >= n && !memcmp(signs.data + i, s->a, n)) {
-            next(c, signs.data + from, i - from, c.first && !from);
+            cut_further(c, signs.data + from, i - from, c.first && !from);
             from = i;
         }
-    next(c, signs.data + from, signs.length - from, c.first && !from);
+    cut_further(c, signs.data + from, signs.length - from, c.first && !from);
     pb_text_free(&signs);
 }
 
@@ -221,13 +221,13 @@ static void split_to_words(cut c, const char *text, size_t size)
         size_t n = pb_utf8_next(text + at, size - at, &u);
         bool space = pb_utf8_is_space(u), mark = pb_utf8_is_punctuation(u);
         if (space || mark)
-            next(c, text + word, at - word, c.first && !word);
+            cut_further(c, text + word, at - word, c.first && !word);
         if (mark)
-            next(c, text + at, n, c.first && !at);
+            cut_further(c, text + at, n, c.first && !at);
         at += n;
         word = space || mark ? at : word;
     }
-    next(c, text + word, at - word, c.first && !word);
+    cut_further(c, text + word, at - word, c.first && !word);
 }
 
 static void visit_match(void *ctx, const char *text, size_t size, bool match)
@@ -238,7 +238,7 @@ static void visit_match(void *ctx, const char *text, size_t size, bool match)
         c->visit(c->ctx, text, size, -1);
 }
 
-static void split_to_bytes(cut c, const pb_step *s, const char *text, size_t size)
+static void split_to_bytes(cut c, const pb_component *s, const char *text, size_t size)
 {
     char *spaced = s->flag && text[0] != ' ' ? pb_alloc(size + 2) : NULL;
     if (spaced) {
@@ -255,7 +255,7 @@ static void split_to_bytes(cut c, const pb_step *s, const char *text, size_t siz
 
 static void split(cut c, const char *text, size_t size)
 {
-    const pb_step *s = c.step < c.t->splitter.count ? &c.t->splitter.step[c.step] : NULL;
+    const pb_component *s = c.next < c.t->pretokenizer.count ? &c.t->pretokenizer.component[c.next] : NULL;
     if (!s)
         c.visit(c.ctx, text, size, -1);
     else if (s->kind == SPLIT)
@@ -268,7 +268,8 @@ static void split(cut c, const char *text, size_t size)
         split_to_bytes(c, s, text, size);
 }
 
-int pb_splitter_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit, void *ctx)
+int pb_pretokenizer_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit,
+                        void *ctx)
 {
     int rc = 0;
     if (size)

@@ -13,15 +13,15 @@ typedef struct edge {
     unsigned char byte;
 } edge;
 
-typedef struct pb_trie {
+typedef struct pb_unigram_trie {
     edge *edge; /* hash by (from, byte); size a power of 2 */
     size_t size, edges;
     int *piece; /* [nodes] that ends here, -1: none */
     int nodes;
     size_t capacity;
-} pb_trie;
+} pb_unigram_trie;
 
-static edge *place_of(const pb_trie *t, int from, unsigned char byte)
+static edge *slot_of(const pb_unigram_trie *t, int from, unsigned char byte)
 {
     uint64_t key = (uint64_t)(uint32_t)from << 8 | byte;
     size_t i = (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (t->size - 1);
@@ -30,15 +30,15 @@ static edge *place_of(const pb_trie *t, int from, unsigned char byte)
     return &t->edge[i];
 }
 
-static int add_node(pb_trie *t)
+static int add_node(pb_unigram_trie *t)
 {
     pb_grow(&t->piece, (size_t)t->nodes, &t->capacity, sizeof *t->piece);
     t->piece[t->nodes] = -1;
     return t->nodes++;
 }
 
-/* At most half of the places are taken. */
-static void make_room(pb_trie *t)
+/* At most half of the slots are taken. */
+static void make_room(pb_unigram_trie *t)
 {
     if (2 * (t->edges + 1) <= t->size)
         return;
@@ -50,17 +50,17 @@ static void make_room(pb_trie *t)
         t->edge[i].from = -1;
     for (size_t i = 0; i < n; i++)
         if (old[i].from >= 0)
-            *place_of(t, old[i].from, old[i].byte) = old[i];
+            *slot_of(t, old[i].from, old[i].byte) = old[i];
     free(old);
 }
 
 /* The last of pieces that are written alike counts. */
-static void add_piece(pb_trie *t, const char *text, int id)
+static void add_piece(pb_unigram_trie *t, const char *text, int id)
 {
     int node = 0;
     for (; *text; text++) {
         make_room(t);
-        edge *e = place_of(t, node, (unsigned char)*text);
+        edge *e = slot_of(t, node, (unsigned char)*text);
         if (e->from < 0) {
             *e = (edge){node, add_node(t), (unsigned char)*text};
             t->edges++;
@@ -119,20 +119,20 @@ void pb_unigram_free(pb_tokenizer *t)
 
 /* ---- the best path ---------------------------------------------------------------------------------------- */
 
-typedef struct step { /* the best path that ends at a byte */
+typedef struct best_path { /* the best path that ends at a byte */
     double score;
     int id;
     size_t length; /* of its last piece; 0: none ends here */
-} step;
+} best_path;
 
-static void offer(step *s, double score, int id, size_t length)
+static void offer(best_path *s, double score, int id, size_t length)
 {
     if (!s->length || score > s->score)
-        *s = (step){score, id, length};
+        *s = (best_path){score, id, length};
 }
 
 /* best[i]: of the text's first i bytes. */
-static void find_best(const pb_unigram *u, const char *text, size_t size, step *best)
+static void find_best(const pb_unigram *u, const char *text, size_t size, best_path *best)
 {
     for (size_t at = 0, whole; at < size; at += whole) {
         int32_t c;
@@ -140,7 +140,7 @@ static void find_best(const pb_unigram *u, const char *text, size_t size, step *
         bool known = false; /* is the character a piece */
         int node = 0;
         for (size_t n = 1; at + n <= size; n++) {
-            const edge *e = place_of(u->trie, node, (unsigned char)text[at + n - 1]);
+            const edge *e = slot_of(u->trie, node, (unsigned char)text[at + n - 1]);
             if (e->from < 0)
                 break;
             node = e->to;
@@ -172,7 +172,7 @@ static void add_stretch(const pb_tokenizer *t, const char *text, size_t size, pb
 /* Unknown characters side by side are one stretch. */
 void pb_unigram_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
 {
-    step *best = pb_alloc((size + 1) * sizeof *best);
+    best_path *best = pb_alloc((size + 1) * sizeof *best);
     size_t *end = pb_alloc((size + 1) * sizeof *end), ends = 0, from = 0;
     find_best(&t->unigram, text, size, best);
     for (size_t at = size; at; at -= best[at].length)

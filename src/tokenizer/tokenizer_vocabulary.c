@@ -34,7 +34,7 @@ int pb_tokenizer_vocab(const pb_tokenizer *t)
     return t->tokens;
 }
 
-const pb_added_token *pb_added_find(const pb_tokenizer *t, int id)
+const pb_added_token *pb_added_token_find(const pb_tokenizer *t, int id)
 {
     int i = id >= 0 && id < t->tokens ? t->added_of[id] : -1;
     return i < 0 ? NULL : &t->added[i];
@@ -42,7 +42,7 @@ const pb_added_token *pb_added_find(const pb_tokenizer *t, int id)
 
 const char *pb_tokenizer_token(const pb_tokenizer *t, int id)
 {
-    const pb_added_token *a = pb_added_find(t, id);
+    const pb_added_token *a = pb_added_token_find(t, id);
     return a ? a->content : id >= 0 && id < t->tokens ? t->token[id] : NULL;
 }
 

@@ -18,7 +18,7 @@ typedef struct cursor {
     bool cut; /* the file ended too early */
 } cursor;
 
-static const unsigned char *take(cursor *c, uint64_t bytes)
+static const unsigned char *take_bytes(cursor *c, uint64_t bytes)
 {
     if (c->cut || bytes > c->f->file.size - c->at) {
         c->cut = true;
@@ -32,7 +32,7 @@ static const unsigned char *take(cursor *c, uint64_t bytes)
 static uint64_t take_whole(cursor *c, int bytes)
 {
     uint64_t n = 0;
-    const unsigned char *p = take(c, (uint64_t)bytes);
+    const unsigned char *p = take_bytes(c, (uint64_t)bytes);
     for (int i = bytes; p && i-- > 0;)
         n = n << 8 | p[i];
     return n;
@@ -47,7 +47,7 @@ static int cut_off(const cursor *c)
 static char *take_name(cursor *c, const char *what)
 {
     uint64_t n = take_whole(c, 8);
-    const unsigned char *p = take(c, n);
+    const unsigned char *p = take_bytes(c, n);
     if (!p) {
         cut_off(c);
         return NULL;
@@ -77,11 +77,11 @@ static void skip_value(cursor *c, pb_gguf_type type, uint64_t count)
         uint64_t bytes;
         if (__builtin_mul_overflow(count, (uint64_t)pb_gguf_bytes(type), &bytes))
             bytes = UINT64_MAX;
-        take(c, bytes);
+        take_bytes(c, bytes);
         return;
     }
     for (uint64_t i = 0; i < count && !c->cut; i++)
-        take(c, take_whole(c, 8));
+        take_bytes(c, take_whole(c, 8));
 }
 
 static int read_value(cursor *c)
@@ -197,7 +197,7 @@ static int read_tensor(cursor *c, uint64_t *offset)
     return c->cut ? cut_off(c) : set_bytes(f, a, type);
 }
 
-static int by_place(const void *x, const void *y)
+static int by_offset(const void *x, const void *y)
 {
     const pb_array *a = *(const pb_array *const *)x, *b = *(const pb_array *const *)y;
     return a->data < b->data ? -1 : a->data > b->data;
@@ -209,7 +209,7 @@ static int check_overlap(const pb_gguf *f)
     int rc = 0;
     for (size_t i = 0; i < f->count; i++)
         sorted[i] = &f->array[i];
-    qsort(sorted, f->count, sizeof *sorted, by_place);
+    qsort(sorted, f->count, sizeof *sorted, by_offset);
     for (size_t i = 0; i + 1 < f->count && !rc; i++)
         if ((const unsigned char *)sorted[i]->data + sorted[i]->bytes > (const unsigned char *)sorted[i + 1]->data)
             rc = pb_error("%s: '%s' and '%s' overlap", f->path, sorted[i]->name, sorted[i + 1]->name);
@@ -218,7 +218,7 @@ static int check_overlap(const pb_gguf *f)
 }
 
 /* Offsets count from the first aligned byte behind the header. */
-static int place_tensors(cursor *c, const uint64_t *offset)
+static int locate_tensors(cursor *c, const uint64_t *offset)
 {
     pb_gguf *f = c->f;
     double alignment = pb_gguf_number(f, "general.alignment", 32);
@@ -258,7 +258,7 @@ static int read_all(pb_gguf *f)
     int rc = 0;
     for (uint64_t i = 0; i < tensors && !rc; i++)
         rc = read_tensor(&c, &offset[i]);
-    rc = rc || place_tensors(&c, offset) || pb_gguf_describe(f) || pb_gguf_describe_tokenizer(f) ? -1 : 0;
+    rc = rc || locate_tensors(&c, offset) || pb_gguf_describe(f) || pb_gguf_describe_tokenizer(f) ? -1 : 0;
     free(offset);
     return rc;
 }

@@ -35,7 +35,7 @@ static const rename_row llama_names[] = {{"token_embd", "model.embed_tokens"},
                                         {"ffn_down", "mlp.c_proj"},
                                         {NULL, NULL}};
 
-static const char *find(const rename_row *list, const char *name, size_t n)
+static const char *find_renamed(const rename_row *list, const char *name, size_t n)
 {
     for (; list->from; list++)
         if (!strncmp(list->from, name, n) && !list->from[n])
@@ -51,10 +51,10 @@ static char *renamed(bool gpt2, const char *name)
     if (!dot)
         return NULL;
     if (sscanf(name, "blk.%d.%n", &layer, &at) == 1 && at && name + at < dot) {
-        const char *to = find(gpt2 ? gpt2_layer : llama_layer, name + at, (size_t)(dot - name - at));
+        const char *to = find_renamed(gpt2 ? gpt2_layer : llama_layer, name + at, (size_t)(dot - name - at));
         return to ? pb_format("%s.%d.%s%s", gpt2 ? "transformer.h" : "model.layers", layer, to, dot) : NULL;
     }
-    const char *to = find(gpt2 ? gpt2_names : llama_names, name, (size_t)(dot - name));
+    const char *to = find_renamed(gpt2 ? gpt2_names : llama_names, name, (size_t)(dot - name));
     return to ? pb_format("%s%s", to, dot) : NULL;
 }
 

@@ -7,7 +7,7 @@
 
 #include "weights/gguf.h"
 
-enum { WIDTH, INNER, LAYERS, HEADS, KV_HEADS, VOCABULARY, POSITIONS, NUMBERS };
+enum { WIDTH, INTERMEDIATE, LAYERS, HEADS, KV_HEADS, VOCABULARY, POSITIONS, NUMBERS };
 
 typedef struct reader {
     pb_llama2c *f;
@@ -16,7 +16,7 @@ typedef struct reader {
     bool cut;
 } reader;
 
-static const void *take(reader *r, size_t bytes)
+static const void *take_bytes(reader *r, size_t bytes)
 {
     const void *p = r->f->file.data + r->at;
     if (r->cut || bytes > r->f->file.size - r->at) {
@@ -28,11 +28,11 @@ static const void *take(reader *r, size_t bytes)
 }
 
 /* One tensor of every layer, or (layers 0) of the whole; `name` takes the layer's number. */
-static void add(reader *r, int layers, const char *name, int64_t rows, int64_t cols, int heads)
+static void add_tensors(reader *r, int layers, const char *name, int64_t rows, int64_t cols, int heads)
 {
     for (int l = 0; l < (layers ? layers : 1) && !r->cut; l++) {
         size_t n = (size_t)(rows ? rows : 1) * (size_t)cols;
-        const void *data = take(r, 4 * n);
+        const void *data = take_bytes(r, 4 * n);
         if (!data)
             return;
         pb_grow(&r->f->array, r->f->count, &r->f->capacity, sizeof *r->f->array);
@@ -50,40 +50,41 @@ static void add(reader *r, int layers, const char *name, int64_t rows, int64_t c
 }
 
 /* The order of the file.  Rotary pairs lie beside each other in q and k. */
-static void add_all(reader *r, bool shared)
+static void add_all_tensors(reader *r, bool shared)
 {
     const int32_t *h = r->h;
-    int64_t width = h[WIDTH], inner = h[INNER], keys = width / h[HEADS] * h[KV_HEADS];
+    int64_t width = h[WIDTH], intermediate = h[INTERMEDIATE], keys = width / h[HEADS] * h[KV_HEADS];
     int layers = h[LAYERS];
-    add(r, 0, "model.embed_tokens.weight", abs(h[VOCABULARY]), width, 0);
-    add(r, layers, "model.layers.%d.input_layernorm.weight", 0, width, 0);
-    add(r, layers, "model.layers.%d.self_attn.q_proj.weight", width, width, h[HEADS]);
-    add(r, layers, "model.layers.%d.self_attn.k_proj.weight", keys, width, h[KV_HEADS]);
-    add(r, layers, "model.layers.%d.self_attn.v_proj.weight", keys, width, 0);
-    add(r, layers, "model.layers.%d.self_attn.o_proj.weight", width, width, 0);
-    add(r, layers, "model.layers.%d.post_attention_layernorm.weight", 0, width, 0);
-    add(r, layers, "model.layers.%d.mlp.gate_proj.weight", inner, width, 0);
-    add(r, layers, "model.layers.%d.mlp.down_proj.weight", width, inner, 0);
-    add(r, layers, "model.layers.%d.mlp.up_proj.weight", inner, width, 0);
-    add(r, 0, "model.norm.weight", 0, width, 0);
-    take(r, 4 * (size_t)h[POSITIONS] * (size_t)(width / h[HEADS])); /* cosines and sines */
+    add_tensors(r, 0, "model.embed_tokens.weight", abs(h[VOCABULARY]), width, 0);
+    add_tensors(r, layers, "model.layers.%d.input_layernorm.weight", 0, width, 0);
+    add_tensors(r, layers, "model.layers.%d.self_attn.q_proj.weight", width, width, h[HEADS]);
+    add_tensors(r, layers, "model.layers.%d.self_attn.k_proj.weight", keys, width, h[KV_HEADS]);
+    add_tensors(r, layers, "model.layers.%d.self_attn.v_proj.weight", keys, width, 0);
+    add_tensors(r, layers, "model.layers.%d.self_attn.o_proj.weight", width, width, 0);
+    add_tensors(r, layers, "model.layers.%d.post_attention_layernorm.weight", 0, width, 0);
+    add_tensors(r, layers, "model.layers.%d.mlp.gate_proj.weight", intermediate, width, 0);
+    add_tensors(r, layers, "model.layers.%d.mlp.down_proj.weight", width, intermediate, 0);
+    add_tensors(r, layers, "model.layers.%d.mlp.up_proj.weight", intermediate, width, 0);
+    add_tensors(r, 0, "model.norm.weight", 0, width, 0);
+    take_bytes(r, 4 * (size_t)h[POSITIONS] * (size_t)(width / h[HEADS])); /* cosines and sines */
     if (!shared)
-        add(r, 0, "lm_head.weight", abs(h[VOCABULARY]), width, 0);
+        add_tensors(r, 0, "lm_head.weight", abs(h[VOCABULARY]), width, 0);
 }
 
 static int read_all(pb_llama2c *f)
 {
     reader r = {.f = f};
-    r.h = take(&r, NUMBERS * sizeof *r.h);
+    r.h = take_bytes(&r, NUMBERS * sizeof *r.h);
     bool sane = r.h != NULL;
     for (int i = 0; sane && i < NUMBERS; i++)
         sane = (i == VOCABULARY ? r.h[i] != 0 && abs(r.h[i]) <= 1 << 24 : r.h[i] > 0) && r.h[i] <= 1 << 24;
     if (!sane || r.h[WIDTH] % (2 * r.h[HEADS]) || r.h[HEADS] % r.h[KV_HEADS])
-        return pb_error("%s: want a llama2.c checkpoint: width, inner size, layers, heads, key heads, vocabulary and "
-                        "positions as whole numbers",
-                        f->path);
+        return pb_error(
+            "%s: want a llama2.c checkpoint: width, intermediate size, layers, heads, key heads, vocabulary and "
+            "positions as whole numbers",
+            f->path);
     bool shared = r.h[VOCABULARY] > 0;
-    add_all(&r, shared);
+    add_all_tensors(&r, shared);
     if (r.cut || r.at != f->file.size)
         return pb_error("%s: %zu bytes: want %s for the sizes in its header", f->path, f->file.size,
                         r.cut ? "more" : "fewer");
@@ -93,8 +94,8 @@ static int read_all(pb_llama2c *f)
                   "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"vocab_size\": %d, "
                   "\"max_position_embeddings\": %d, \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000, "
                   "\"tie_word_embeddings\": %s, \"bos_token_id\": 1, \"eos_token_id\": [1, 2]}",
-                  r.h[WIDTH], r.h[INNER], r.h[LAYERS], r.h[HEADS], r.h[KV_HEADS], abs(r.h[VOCABULARY]), r.h[POSITIONS],
-                  shared ? "true" : "false");
+                  r.h[WIDTH], r.h[INTERMEDIATE], r.h[LAYERS], r.h[HEADS], r.h[KV_HEADS], abs(r.h[VOCABULARY]),
+                  r.h[POSITIONS], shared ? "true" : "false");
     return 0;
 }
 

@@ -129,7 +129,7 @@ static int read_array(void *ctx, const char *name, const pb_json *value)
 
 /* ---- checking the file -------------------------------------------------------------------- */
 
-static int by_place(const void *x, const void *y)
+static int by_offset(const void *x, const void *y)
 {
     const pb_array *a = *(const pb_array *const *)x, *b = *(const pb_array *const *)y;
     const char *i = a->data, *j = b->data;
@@ -150,7 +150,7 @@ static int check_tiling(pb_safetensors *f)
     f->sorted = pb_alloc((f->count + 1) * sizeof *f->sorted);
     for (size_t i = 0; i < f->count; i++)
         f->sorted[i] = &f->array[i];
-    qsort(f->sorted, f->count, sizeof *f->sorted, by_place);
+    qsort(f->sorted, f->count, sizeof *f->sorted, by_offset);
     const unsigned char *data = f->file.data + f->start;
     size_t reached = 0, all = f->file.size - f->start;
     for (size_t i = 0; i < f->count; i++) {
@@ -180,9 +180,9 @@ static int read_header(pb_safetensors *f)
                         (unsigned long long)length,
                         f->file.size - 8 < LONGEST_HEADER ? f->file.size - 8 : LONGEST_HEADER);
     f->start = 8 + (size_t)length;
-    char *place = pb_format("%s: header", f->path);
-    f->header = pb_json_parse(place, (const char *)f->file.data + 8, (size_t)length);
-    free(place);
+    char *location = pb_format("%s: header", f->path);
+    f->header = pb_json_parse(location, (const char *)f->file.data + 8, (size_t)length);
+    free(location);
     if (!f->header)
         return -1;
     const pb_json *root = pb_json_root(f->header);

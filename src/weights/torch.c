@@ -21,13 +21,13 @@ static int by_name(const void *x, const void *y)
     return strcmp(((const pb_array *)x)->name, ((const pb_array *)y)->name);
 }
 
-static int keep_tensors(pb_torch *f, const pb_value *dict)
+static int keep_tensors(pb_torch *f, const pb_pickled_value *dict)
 {
     if (dict->kind != PB_PICKLED_DICT)
         return pb_error("%s: want a dictionary of tensors (a state dict), got another object", f->path);
     f->array = pb_alloc((dict->count / 2 + 1) * sizeof *f->array);
     for (size_t i = 0; i + 1 < dict->count; i += 2) {
-        const pb_value *key = dict->item[i], *tensor = dict->item[i + 1];
+        const pb_pickled_value *key = dict->item[i], *tensor = dict->item[i + 1];
         if (key->kind != PB_PICKLED_TEXT || (size_t)key->n != strlen(key->text))
             return pb_error("%s: want texts as the keys of its dictionary", f->path);
         if (tensor->kind != PB_PICKLED_TENSOR)
@@ -78,7 +78,7 @@ static int read_all(pb_torch *f)
                       .arena = f->arena,
                       .at = pickle->data,
                       .end = pickle->data + pickle->size};
-    const pb_value *dict = check_byte_order(f, root) ? NULL : pb_unpickle(&u);
+    const pb_pickled_value *dict = check_byte_order(f, root) ? NULL : pb_unpickle(&u);
     return dict ? keep_tensors(f, dict) : -1;
 }
 

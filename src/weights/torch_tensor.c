@@ -3,26 +3,26 @@
 
 #include "weights/torch_internal.h"
 
-pb_value *pb_pickled_new(pb_unpickler *u, pb_pickled kind)
+pb_pickled_value *pb_pickled_new(pb_unpickler *u, pb_pickled_kind kind)
 {
-    pb_value *v = pb_arena_alloc(u->arena, PB_META, sizeof *v);
+    pb_pickled_value *v = pb_arena_alloc(u->arena, PB_META, sizeof *v);
     v->kind = kind;
     return v;
 }
 
-static const pb_value *item(const pb_value *tuple, size_t i, pb_pickled kind)
+static const pb_pickled_value *item(const pb_pickled_value *tuple, size_t i, pb_pickled_kind kind)
 {
-    const pb_value *v = i < tuple->count ? tuple->item[i] : NULL;
+    const pb_pickled_value *v = i < tuple->count ? tuple->item[i] : NULL;
     return v && v->kind == kind ? v : NULL;
 }
 
 /* ('storage', type, name of the entry, device, number of elements) */
-pb_value *pb_torch_storage(pb_unpickler *u, const pb_value *id)
+pb_pickled_value *pb_torch_storage(pb_unpickler *u, const pb_pickled_value *id)
 {
-    const pb_value *word, *type, *key, *count;
+    const pb_pickled_value *word, *type, *key, *count;
     if (id->kind != PB_PICKLED_TUPLE || id->count != 5 || !(word = item(id, 0, PB_PICKLED_TEXT)) ||
         strcmp(word->text, "storage") != 0 || !(type = item(id, 1, PB_PICKLED_GLOBAL)) ||
-        type->global->kind != PB_GLOBAL_TYPE || !(key = item(id, 2, PB_PICKLED_TEXT)) ||
+        type->global->kind != PB_PICKLE_GLOBAL_TYPE || !(key = item(id, 2, PB_PICKLED_TEXT)) ||
         !(count = item(id, 4, PB_PICKLED_INTEGER))) {
         pb_error("%s: data.pkl: a reference to something that is no storage of numbers is refused", u->path);
         return NULL;
@@ -37,7 +37,7 @@ pb_value *pb_torch_storage(pb_unpickler *u, const pb_value *id)
                  data ? pb_arena_format(u->arena, "an entry of %zu bytes", data->size) : "no such entry");
         return NULL;
     }
-    pb_value *v = pb_pickled_new(u, PB_PICKLED_STORAGE);
+    pb_pickled_value *v = pb_pickled_new(u, PB_PICKLED_STORAGE);
     v->global = type->global;
     v->data = data;
     return v;
@@ -54,14 +54,15 @@ static int bad_tensor(const pb_unpickler *u, const char *what)
     return pb_error("%s: data.pkl: a tensor's %s: the file is damaged", u->path, what);
 }
 
-static int read_shape(const pb_unpickler *u, const pb_value *size, const pb_value *stride, pb_array *a, layout *l)
+static int read_shape(const pb_unpickler *u, const pb_pickled_value *size, const pb_pickled_value *stride, pb_array *a,
+                      layout *l)
 {
     if (size->count > PB_COUNT(a->shape) || size->count != stride->count)
         return bad_tensor(u, "shape and strides: want at most 8 of each, and as many");
     a->dims = (int)size->count;
     a->count = 1;
     for (size_t i = 0; i < size->count; i++) {
-        const pb_value *n = item(size, i, PB_PICKLED_INTEGER), *step = item(stride, i, PB_PICKLED_INTEGER);
+        const pb_pickled_value *n = item(size, i, PB_PICKLED_INTEGER), *step = item(stride, i, PB_PICKLED_INTEGER);
         if (!n || !step || n->n < 0 || step->n < 0 || __builtin_mul_overflow(a->count, (size_t)n->n, &a->count))
             return bad_tensor(u, "shape or strides are no sizes");
         a->shape[i] = n->n;
@@ -97,10 +98,11 @@ static bool is_contiguous(const pb_array *a, const layout *l)
 
 /* The elements one after the other, in memory of the arena.  Views of one storage may be many in a small file; they
  * are copied as long as all copies together are no larger than the file.  NULL with an error. */
-static const void *gather(pb_unpickler *u, const pb_array *a, const layout *l, const unsigned char *from, size_t width)
+static const void *copy_strided(pb_unpickler *u, const pb_array *a, const layout *l, const unsigned char *from,
+                                size_t width)
 {
-    u->gathered += a->count * width; /* each at most as large as the file, and the first one too many ends it */
-    if (u->gathered > u->zip->file.size) {
+    u->copied += a->count * width; /* each at most as large as the file, and the first one too many ends it */
+    if (u->copied > u->zip->file.size) {
         bad_tensor(u, "views of one storage are more than the file holds; save them as clone()s");
         return NULL;
     }
@@ -122,7 +124,7 @@ static const void *gather(pb_unpickler *u, const pb_array *a, const layout *l, c
 }
 
 /* (tensor, requires_grad, hooks) */
-static pb_value *make_parameter(pb_unpickler *u, const pb_value *arguments)
+static pb_pickled_value *make_parameter(pb_unpickler *u, const pb_pickled_value *arguments)
 {
     if (!item(arguments, 0, PB_PICKLED_TENSOR))
         bad_tensor(u, "constructor has other arguments than a tensor");
@@ -130,23 +132,24 @@ static pb_value *make_parameter(pb_unpickler *u, const pb_value *arguments)
 }
 
 /* Marks of a view, such as {'neg': True}: its elements are not those of the storage. */
-static bool has_marks(const pb_value *arguments, size_t i)
+static bool has_marks(const pb_pickled_value *arguments, size_t i)
 {
-    const pb_value *marks = i < arguments->count ? arguments->item[i] : NULL;
+    const pb_pickled_value *marks = i < arguments->count ? arguments->item[i] : NULL;
     return marks && (marks->kind != PB_PICKLED_DICT || marks->count || i + 1 < arguments->count);
 }
 
 /* (storage, offset, size, stride, requires_grad, hooks[, marks]), and of a type that no storage has
  * (storage, offset, size, stride, requires_grad, hooks, type[, marks]) */
-pb_value *pb_torch_tensor(pb_unpickler *u, const pb_global *maker, const pb_value *arguments)
+pb_pickled_value *pb_torch_tensor(pb_unpickler *u, const pb_pickle_global *maker, const pb_pickled_value *arguments)
 {
-    if (maker->kind == PB_GLOBAL_PARAMETER)
+    if (maker->kind == PB_PICKLE_GLOBAL_PARAMETER)
         return make_parameter(u, arguments);
-    const pb_value *storage = item(arguments, 0, PB_PICKLED_STORAGE), *offset = item(arguments, 1, PB_PICKLED_INTEGER),
-                   *size = item(arguments, 2, PB_PICKLED_TUPLE), *stride = item(arguments, 3, PB_PICKLED_TUPLE),
-                   *hooks = item(arguments, 5, PB_PICKLED_DICT), *type = item(arguments, 6, PB_PICKLED_GLOBAL);
-    bool typed = maker->kind == PB_GLOBAL_TENSOR_OF;
-    const pb_global *of = typed && type && type->global->kind == PB_GLOBAL_TYPE ? type->global : NULL;
+    const pb_pickled_value *storage = item(arguments, 0, PB_PICKLED_STORAGE),
+                           *offset = item(arguments, 1, PB_PICKLED_INTEGER),
+                           *size = item(arguments, 2, PB_PICKLED_TUPLE), *stride = item(arguments, 3, PB_PICKLED_TUPLE),
+                           *hooks = item(arguments, 5, PB_PICKLED_DICT), *type = item(arguments, 6, PB_PICKLED_GLOBAL);
+    bool typed = maker->kind == PB_PICKLE_GLOBAL_TENSOR_OF;
+    const pb_pickle_global *of = typed && type && type->global->kind == PB_PICKLE_GLOBAL_TYPE ? type->global : NULL;
     of = typed || !storage ? of : storage->global;
     if (!storage || !offset || !size || !stride || !hooks || hooks->count || !of || storage->data->size % of->width) {
         bad_tensor(u, "constructor has other arguments than a storage, an offset, sizes and strides");
@@ -159,7 +162,7 @@ pb_value *pb_torch_tensor(pb_unpickler *u, const pb_global *maker, const pb_valu
             u->path);
         return NULL;
     }
-    pb_value *v = pb_pickled_new(u, PB_PICKLED_TENSOR);
+    pb_pickled_value *v = pb_pickled_new(u, PB_PICKLED_TENSOR);
     layout l = {.offset = offset->n, .room = storage->data->size / of->width};
     if (read_shape(u, size, stride, &v->array, &l) || check_layout(u, &v->array, &l))
         return NULL;
@@ -167,6 +170,6 @@ pb_value *pb_torch_tensor(pb_unpickler *u, const pb_global *maker, const pb_valu
     v->array.dtype = of->dtype;
     v->array.bytes = v->array.count * of->width;
     bool in_place = !v->array.count || is_contiguous(&v->array, &l);
-    v->array.data = in_place ? from : gather(u, &v->array, &l, from, of->width);
+    v->array.data = in_place ? from : copy_strided(u, &v->array, &l, from, of->width);
     return v->array.data ? v : NULL;
 }

@@ -9,27 +9,27 @@
 
 enum { LONGEST_TEXT = 1 << 20 };
 
-static const pb_global globals[] = {
-    {"collections", "OrderedDict", PB_GLOBAL_DICT, 0, 0},
-    {"torch._utils", "_rebuild_tensor_v2", PB_GLOBAL_TENSOR, 0, 0},
-    {"torch._utils", "_rebuild_tensor_v3", PB_GLOBAL_TENSOR_OF, 0, 0},
-    {"torch._utils", "_rebuild_parameter", PB_GLOBAL_PARAMETER, 0, 0},
-    {"torch", "DoubleStorage", PB_GLOBAL_TYPE, PB_F64, 8},
-    {"torch", "FloatStorage", PB_GLOBAL_TYPE, PB_F32, 4},
-    {"torch", "HalfStorage", PB_GLOBAL_TYPE, PB_F16, 2},
-    {"torch", "BFloat16Storage", PB_GLOBAL_TYPE, PB_BF16, 2},
-    {"torch", "LongStorage", PB_GLOBAL_TYPE, PB_I64, 8},
-    {"torch", "IntStorage", PB_GLOBAL_TYPE, PB_I32, 4},
-    {"torch", "ShortStorage", PB_GLOBAL_TYPE, PB_OTHER, 2},
-    {"torch", "CharStorage", PB_GLOBAL_TYPE, PB_OTHER, 1},
-    {"torch", "ByteStorage", PB_GLOBAL_TYPE, PB_U8, 1},
-    {"torch", "BoolStorage", PB_GLOBAL_TYPE, PB_OTHER, 1},
-    {"torch.storage", "UntypedStorage", PB_GLOBAL_TYPE, PB_OTHER, 1},
-    {"torch", "float8_e4m3fn", PB_GLOBAL_TYPE, PB_F8, 1},
-    {"torch", "float8_e5m2", PB_GLOBAL_TYPE, PB_F8, 1},
-    {"torch", "uint16", PB_GLOBAL_TYPE, PB_OTHER, 2},
-    {"torch", "uint32", PB_GLOBAL_TYPE, PB_OTHER, 4},
-    {"torch", "uint64", PB_GLOBAL_TYPE, PB_OTHER, 8},
+static const pb_pickle_global globals[] = {
+    {"collections", "OrderedDict", PB_PICKLE_GLOBAL_DICT, 0, 0},
+    {"torch._utils", "_rebuild_tensor_v2", PB_PICKLE_GLOBAL_TENSOR, 0, 0},
+    {"torch._utils", "_rebuild_tensor_v3", PB_PICKLE_GLOBAL_TENSOR_OF, 0, 0},
+    {"torch._utils", "_rebuild_parameter", PB_PICKLE_GLOBAL_PARAMETER, 0, 0},
+    {"torch", "DoubleStorage", PB_PICKLE_GLOBAL_TYPE, PB_F64, 8},
+    {"torch", "FloatStorage", PB_PICKLE_GLOBAL_TYPE, PB_F32, 4},
+    {"torch", "HalfStorage", PB_PICKLE_GLOBAL_TYPE, PB_F16, 2},
+    {"torch", "BFloat16Storage", PB_PICKLE_GLOBAL_TYPE, PB_BF16, 2},
+    {"torch", "LongStorage", PB_PICKLE_GLOBAL_TYPE, PB_I64, 8},
+    {"torch", "IntStorage", PB_PICKLE_GLOBAL_TYPE, PB_I32, 4},
+    {"torch", "ShortStorage", PB_PICKLE_GLOBAL_TYPE, PB_OTHER, 2},
+    {"torch", "CharStorage", PB_PICKLE_GLOBAL_TYPE, PB_OTHER, 1},
+    {"torch", "ByteStorage", PB_PICKLE_GLOBAL_TYPE, PB_U8, 1},
+    {"torch", "BoolStorage", PB_PICKLE_GLOBAL_TYPE, PB_OTHER, 1},
+    {"torch.storage", "UntypedStorage", PB_PICKLE_GLOBAL_TYPE, PB_OTHER, 1},
+    {"torch", "float8_e4m3fn", PB_PICKLE_GLOBAL_TYPE, PB_F8, 1},
+    {"torch", "float8_e5m2", PB_PICKLE_GLOBAL_TYPE, PB_F8, 1},
+    {"torch", "uint16", PB_PICKLE_GLOBAL_TYPE, PB_OTHER, 2},
+    {"torch", "uint32", PB_PICKLE_GLOBAL_TYPE, PB_OTHER, 4},
+    {"torch", "uint64", PB_PICKLE_GLOBAL_TYPE, PB_OTHER, 8},
 };
 
 static int damaged(const pb_unpickler *u, const char *what)
@@ -39,24 +39,24 @@ static int damaged(const pb_unpickler *u, const char *what)
 
 /* ---- values and the stack ------------------------------------------------------------------------------- */
 
-static int push(pb_unpickler *u, pb_value *v)
+static int push(pb_unpickler *u, pb_pickled_value *v)
 {
     if (!v)
         return -1;
-    pb_grow(&u->stack, u->depth, &u->stack_capacity, sizeof(pb_value *));
+    pb_grow(&u->stack, u->depth, &u->stack_capacity, sizeof(pb_pickled_value *));
     u->stack[u->depth++] = v;
     return 0;
 }
 
-static int push_integer(pb_unpickler *u, pb_pickled kind, long long n)
+static int push_integer(pb_unpickler *u, pb_pickled_kind kind, long long n)
 {
-    pb_value *v = pb_pickled_new(u, kind);
+    pb_pickled_value *v = pb_pickled_new(u, kind);
     v->n = n;
     return push(u, v);
 }
 
 /* The topmost value; NULL with an error if there is none, or if it is a mark. */
-static pb_value *pop(pb_unpickler *u)
+static pb_pickled_value *pop(pb_unpickler *u)
 {
     if (u->depth && u->stack[u->depth - 1]->kind != PB_PICKLED_MARK)
         return u->stack[--u->depth];
@@ -76,7 +76,7 @@ static long long find_mark(const pb_unpickler *u)
 /* ---- what instructions carry -------------------------------------------------------------------------------- */
 
 /* The next n bytes; NULL with an error if there are not so many. */
-static const unsigned char *take(pb_unpickler *u, size_t n)
+static const unsigned char *take_bytes(pb_unpickler *u, size_t n)
 {
     if (n > (size_t)(u->end - u->at)) {
         damaged(u, "it ends inside an instruction");
@@ -89,7 +89,7 @@ static const unsigned char *take(pb_unpickler *u, size_t n)
 /* A little-endian number of n bytes, or -1 with an error. */
 static long long take_number(pb_unpickler *u, size_t n)
 {
-    const unsigned char *p = take(u, n);
+    const unsigned char *p = take_bytes(u, n);
     uint64_t x = 0;
     for (size_t i = n; p && i-- > 0;)
         x = x << 8 | p[i];
@@ -104,7 +104,7 @@ static int read_short(pb_unpickler *u, size_t bytes)
 
 static int read_int(pb_unpickler *u)
 {
-    const unsigned char *p = take(u, 4);
+    const unsigned char *p = take_bytes(u, 4);
     int32_t n = 0;
     for (size_t i = 4; p && i-- > 0;)
         n = (int32_t)((uint32_t)n << 8 | p[i]);
@@ -115,7 +115,7 @@ static int read_int(pb_unpickler *u)
 static int read_long(pb_unpickler *u)
 {
     long long size = take_number(u, 1);
-    const unsigned char *p = size < 0 ? NULL : take(u, (size_t)size);
+    const unsigned char *p = size < 0 ? NULL : take_bytes(u, (size_t)size);
     if (!p)
         return -1;
     if (size > 8)
@@ -129,12 +129,12 @@ static int read_long(pb_unpickler *u)
 static int read_text(pb_unpickler *u)
 {
     long long size = take_number(u, 4);
-    const unsigned char *p = size < 0 ? NULL : take(u, (size_t)size);
+    const unsigned char *p = size < 0 ? NULL : take_bytes(u, (size_t)size);
     if (!p)
         return -1;
     if (size > LONGEST_TEXT)
         return damaged(u, "a text is too long");
-    pb_value *v = pb_pickled_new(u, PB_PICKLED_TEXT);
+    pb_pickled_value *v = pb_pickled_new(u, PB_PICKLED_TEXT);
     v->n = size;
     v->text = pb_arena_format(u->arena, "%.*s", (int)size, (const char *)p);
     return push(u, v);
@@ -160,7 +160,7 @@ static int read_global(pb_unpickler *u)
         return -1;
     for (size_t i = 0; i < PB_COUNT(globals); i++)
         if (!strcmp(globals[i].module, module) && !strcmp(globals[i].name, name)) {
-            pb_value *v = pb_pickled_new(u, PB_PICKLED_GLOBAL);
+            pb_pickled_value *v = pb_pickled_new(u, PB_PICKLED_GLOBAL);
             v->global = &globals[i];
             return push(u, v);
         }
@@ -174,7 +174,7 @@ static int read_global(pb_unpickler *u)
 /* The last n values of the stack become one tuple. */
 static int make_tuple(pb_unpickler *u, size_t n)
 {
-    pb_value *v = pb_pickled_new(u, PB_PICKLED_TUPLE);
+    pb_pickled_value *v = pb_pickled_new(u, PB_PICKLED_TUPLE);
     v->item = pb_arena_alloc(u->arena, PB_META, (n + 1) * sizeof *v->item);
     for (v->count = n; n-- > 0;)
         if (!(v->item[n] = pop(u)))
@@ -188,7 +188,7 @@ static int make_marked_tuple(pb_unpickler *u)
     if (from < 0)
         return -1;
     size_t n = u->depth - (size_t)from;
-    pb_value *v = pb_pickled_new(u, PB_PICKLED_TUPLE);
+    pb_pickled_value *v = pb_pickled_new(u, PB_PICKLED_TUPLE);
     v->item = pb_arena_alloc(u->arena, PB_META, (n + 1) * sizeof *v->item);
     for (v->count = 0; v->count < n; v->count++)
         v->item[v->count] = u->stack[(size_t)from + v->count];
@@ -196,10 +196,10 @@ static int make_marked_tuple(pb_unpickler *u)
     return push(u, v);
 }
 
-static void add_item(pb_unpickler *u, pb_value *to, pb_value *item)
+static void add_item(pb_unpickler *u, pb_pickled_value *to, pb_pickled_value *item)
 {
     if (to->count == to->capacity) {
-        pb_value **old = to->item;
+        pb_pickled_value **old = to->item;
         to->capacity = to->capacity ? 2 * to->capacity : 16;
         to->item = pb_arena_alloc(u->arena, PB_META, to->capacity * sizeof *to->item);
         for (size_t i = 0; i < to->count; i++)
@@ -211,7 +211,7 @@ static void add_item(pb_unpickler *u, pb_value *to, pb_value *item)
 /* Puts the values from `from` on, keys and values in turn, into the dictionary below them (and below `marks`). */
 static int set_items(pb_unpickler *u, size_t from, size_t marks)
 {
-    pb_value *to = from > marks ? u->stack[from - marks - 1] : NULL;
+    pb_pickled_value *to = from > marks ? u->stack[from - marks - 1] : NULL;
     if (!to || to->kind != PB_PICKLED_DICT || (u->depth - from) % 2)
         return damaged(u, "items without a dictionary");
     for (size_t i = from; i < u->depth; i++)
@@ -229,12 +229,13 @@ static int set_marked_items(pb_unpickler *u)
 /* Calls one of the names above. */
 static int call(pb_unpickler *u)
 {
-    pb_value *arguments = pop(u), *what = arguments ? pop(u) : NULL;
+    pb_pickled_value *arguments = pop(u), *what = arguments ? pop(u) : NULL;
     if (!what)
         return -1;
-    if (what->kind != PB_PICKLED_GLOBAL || arguments->kind != PB_PICKLED_TUPLE || what->global->kind == PB_GLOBAL_TYPE)
+    if (what->kind != PB_PICKLED_GLOBAL || arguments->kind != PB_PICKLED_TUPLE ||
+        what->global->kind == PB_PICKLE_GLOBAL_TYPE)
         return damaged(u, "a call of what cannot be called");
-    if (what->global->kind != PB_GLOBAL_DICT)
+    if (what->global->kind != PB_PICKLE_GLOBAL_DICT)
         return push(u, pb_torch_tensor(u, what->global, arguments));
     return arguments->count ? damaged(u, "an OrderedDict with arguments") : push(u, pb_pickled_new(u, PB_PICKLED_DICT));
 }
@@ -273,7 +274,7 @@ static int read_protocol(pb_unpickler *u)
 
 static int persistent(pb_unpickler *u)
 {
-    const pb_value *id = pop(u);
+    const pb_pickled_value *id = pop(u);
     return id ? push(u, pb_torch_storage(u, id)) : -1;
 }
 
@@ -314,12 +315,12 @@ static int follow(pb_unpickler *u, unsigned char instruction)
     }
 }
 
-static pb_value *run(pb_unpickler *u)
+static pb_pickled_value *run_pickle(pb_unpickler *u)
 {
     while (u->at < u->end) {
         unsigned char instruction = *u->at++;
         if (instruction == '.') {
-            pb_value *result = pop(u);
+            pb_pickled_value *result = pop(u);
             if (result && u->depth)
                 damaged(u, "values are left on the stack");
             return u->depth ? NULL : result;
@@ -331,11 +332,11 @@ static pb_value *run(pb_unpickler *u)
     return NULL;
 }
 
-const pb_value *pb_unpickle(pb_unpickler *u)
+const pb_pickled_value *pb_unpickle(pb_unpickler *u)
 {
     u->memo_size = (size_t)(u->end - u->at); /* every place is filled by an instruction of its own */
-    u->memo = pb_alloc((u->memo_size + 1) * sizeof(pb_value *));
-    const pb_value *result = run(u);
+    u->memo = pb_alloc((u->memo_size + 1) * sizeof(pb_pickled_value *));
+    const pb_pickled_value *result = run_pickle(u);
     free(u->memo);
     free(u->stack);
     return result;

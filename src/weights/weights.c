@@ -187,9 +187,9 @@ static size_t count_in(const shard *s)
 const pb_array *pb_weights_find(const pb_weights *w, const char *name)
 {
     const pb_interner *names = w->gguf ? &w->gguf->name : w->llama2c ? &w->llama2c->name : NULL;
-    int place = names ? pb_interner_find(names, name, strlen(name)) : -1;
-    if (place >= 0)
-        return w->gguf ? &w->gguf->array[place] : &w->llama2c->array[place];
+    int found = names ? pb_interner_find(names, name, strlen(name)) : -1;
+    if (found >= 0)
+        return w->gguf ? &w->gguf->array[found] : &w->llama2c->array[found];
     const pb_array *a = NULL;
     for (size_t i = 0; i < w->shards && !a; i++)
         a = find_in(&w->shard[i], name);

@@ -49,12 +49,12 @@ static int damaged(const reader *r, const char *what)
 
 /* ---- one entry ------------------------------------------------------------------------------------------ */
 
-typedef struct place {
+typedef struct location {
     uint64_t size, packed, at;
-} place;
+} location;
 
 /* Replaces the sizes that did not fit by those of the zip64 field. */
-static int read_zip64(const reader *r, const unsigned char *extra, size_t n, place *p)
+static int read_zip64(const reader *r, const unsigned char *extra, size_t n, location *p)
 {
     uint64_t *want[] = {&p->size, &p->packed, &p->at};
     while (n >= 4) {
@@ -73,7 +73,7 @@ static int read_zip64(const reader *r, const unsigned char *extra, size_t n, pla
 }
 
 /* The entry's bytes begin behind a header of its own. */
-static int find_data(const reader *r, const place *p, pb_zip_entry *e)
+static int find_data(const reader *r, const location *p, pb_zip_entry *e)
 {
     const unsigned char *header = part(r, p->at, HEADER_SIZE);
     if (!header || !is_record(header, 3, 4))
@@ -101,7 +101,7 @@ static int read_record(const reader *r, uint64_t *at)
     if (number(p + 8, 2) & 1 || number(p + 10, 2))
         return pb_error("%s: zip archive: '%s': want an entry that is stored without compression or encryption",
                         r->path, e->name);
-    place where = {number(p + 24, 4), number(p + 20, 4), number(p + 42, 4)};
+    location where = {number(p + 24, 4), number(p + 20, 4), number(p + 42, 4)};
     if (read_zip64(r, p + RECORD_SIZE + name, extra, &where))
         return -1;
     return where.size == where.packed ? find_data(r, &where, e) : damaged(r, "an entry has two different sizes");

@@ -394,9 +394,9 @@ TEST(an_arena_s_memory_does_not_overlap)
         CHECK_INT((long long)pb_arena_high(a, PB_ACTIVATIONS), (long long)high);
         pb_arena_reset(a);
     }
-    CHECK_TEXT(pb_class_name[PB_WEIGHTS], "weights");
-    for (int c = 0; c < PB_CLASSES; c++)
-        CHECK(pb_class_name[c] != NULL);
+    CHECK_TEXT(pb_memory_class_name[PB_WEIGHTS], "weights");
+    for (int c = 0; c < PB_MEMORY_CLASSES; c++)
+        CHECK(pb_memory_class_name[c] != NULL);
     pb_arena_free(a);
 }
 
