@@ -1,7 +1,7 @@
 #!/bin/sh
 # Refuses a climb, a circle and an internal header of another room.  A room is a folder of src/, and a file includes its
 # own room or lower ones; a plugin includes peftbench.h and the C library only; each outside library has one includer.
-# The circles are read from the object files of `make`.
+# A public name stands for one thing (names.sh).  The circles are read from the object files of `make`.
 set -u
 cd "$(dirname "$0")/.."
 floors='base stats numeric graph tokenizer weights table model train experiment results driver report verify cli'
@@ -50,5 +50,6 @@ ini.h src/experiment/ini_file.c
 jansson.h src/base/json.c
 curl/curl.h src/cli/transfer.c
 END
+tools/names.sh || bad=1
 tools/circles.pl || bad=1
 exit $bad
