@@ -1,10 +1,11 @@
-/* base: errors, log, text, hash, clock.  It needs libc and libmd only.
+/* base: errors, warnings, memory, text, hashes, clock and files.  Only the C library and libmd are needed.
  *
- * Three kinds of failure, never mixed:
- *   bad input or bad world   return pb_error("lora.ini:12: rank: want 1..64, got 0")   -> -1
- *   broken invariant         PB_BUG("gradient of a frozen leaf"), PB_CHECK(cond)        -> abort
- *   out of memory            pb_alloc() does not return NULL                            -> exit 2
- */
+ * There are three kinds of failure, and each has one way to be reported:
+ *   invalid input, or a failing system   return pb_error("lora.ini:12: rank: want 1..64, got 0"), which is -1
+ *   a broken invariant of the program    PB_BUG("gradient of a frozen leaf") or PB_CHECK(condition), which abort
+ *   exhausted memory                     pb_alloc() does not return; the program exits with status 2
+ *
+ * The functions stand in error.c, memory.c, visible.c, terminal.c and system.c. */
 #ifndef PB_BASE_H
 #define PB_BASE_H
 
@@ -17,8 +18,8 @@
 #define PB_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #define PB_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The engine's number.  `make test REAL=double` compiles it as double, so that finite
- * differences are sharp; files and the database always hold 32-bit floats. */
+/* The floating-point type of the engine.  `make REAL=double` compiles it as double, which makes finite differences
+ * accurate.  Files and the database always hold 32-bit floats. */
 #ifdef PB_REAL_DOUBLE
 typedef double pb_real;
 #else
@@ -27,61 +28,83 @@ typedef float pb_real;
 
 /* ---- errors -------------------------------------------------------------------------- */
 
-/* Records the message, made visible, as this thread's current error, if none is pending, and
- * returns -1: the first error is the cause, later ones are its consequences. */
+/* Formats a message, makes it visible (see pb_visible) and stores it as the pending error of this thread.  If an error
+ * is pending already, the message is dropped: the first error is the cause, later ones are consequences.  Returns -1.
+ */
 int pb_error(const char *fmt, ...) PB_PRINTF(1, 2);
 
-/* The pending error's text, "" if there is none.  Owned by the module; valid until the next
- * pb_error_clear() in this thread. */
+/* Returns the text of this thread's pending error, or "" if there is none.  The text belongs to the module and is valid
+ * until this thread calls pb_error_clear. */
 const char *pb_error_text(void);
 
-/* Forgets the pending error (tests, and the driver before each cell). */
+/* Forgets the pending error of this thread.  Tests call it, and the driver before each cell. */
 void pb_error_clear(void);
 
-/* Reports a broken invariant of our own with its place and aborts.  Never compiled out. */
+/* Reports a broken invariant with its source location and aborts.  It is active in every build. */
 _Noreturn void pb_bug(const char *file, int line, const char *fmt, ...) PB_PRINTF(3, 4);
 #define PB_BUG(...) pb_bug(__FILE__, __LINE__, __VA_ARGS__)
 #define PB_CHECK(cond) ((cond) ? (void)0 : PB_BUG("broken invariant: %s", #cond))
 
-/* ---- log: messages for people go to stderr, results to stdout ------------------------- */
+/* Writes "peftbench: warning: MESSAGE" to standard error.  Messages go to standard error, results to standard output.
+ */
+void pb_warn(const char *fmt, ...) PB_PRINTF(1, 2);
 
-void pb_warn(const char *fmt, ...) PB_PRINTF(1, 2); /* "peftbench: warning: ..." on stderr  */
+/* Writes "peftbench: out of memory: WHERE" to standard error and exits with status 2. */
+_Noreturn void pb_no_memory(const char *where);
 
-/* ---- memory (heap; the owner frees with free()) ---------------------------------------- */
+/* ---- memory on the heap --------------------------------------------------------------------- */
 
-_Noreturn void pb_no_memory(const char *where); /* says so and exits with 2 */
-void *pb_alloc(size_t bytes);                   /* zeroed; dies when memory is exhausted      */
-void *pb_realloc(void *old, size_t bytes);      /* contents beyond the old size are undefined */
+/* The caller releases what these functions return with free().  None of them returns NULL: the program exits with
+ * pb_no_memory when memory is exhausted. */
+
+/* Returns `bytes` zeroed bytes. */
+void *pb_alloc(size_t bytes);
+
+/* Resizes an allocation as realloc does.  The bytes beyond the old size are undefined. */
+void *pb_realloc(void *old, size_t bytes);
+
+/* Returns a copy of a text. */
 char *pb_strdup(const char *text);
-char *pb_format(const char *fmt, ...) PB_PRINTF(1, 2); /* a heap string; caller frees       */
 
-/* Grows `*array` (of `item` bytes each) so that index `count` is valid: capacity doubles.
- * `*capacity` is in items and starts at 0 with a NULL array. */
+/* Returns a text formatted as by printf, always with a decimal point. */
+char *pb_format(const char *fmt, ...) PB_PRINTF(1, 2);
+
+/* Grows an array so that index `count` is valid.  `array` is the address of the pointer to the first of the items,
+ * `item` is the size of an item in bytes.  `*capacity`, in items, starts at 0 with a NULL array and doubles. */
 void pb_grow(void *array, size_t count, size_t *capacity, size_t item);
 
 /* ---- text builder ----------------------------------------------------------------------- */
 
+/* A text that grows; it starts as {0}. */
 typedef struct pb_text {
-    char *data; /* always NUL-terminated once something was added; NULL when empty */
+    char *data; /* NULL before anything is added, then always NUL-terminated; owned */
     size_t length, capacity;
 } pb_text;
 
+/* Append a text formatted as by printf, always with a decimal point, and n bytes, which may contain NUL. */
 void pb_text_add(pb_text *t, const char *fmt, ...) PB_PRINTF(2, 3);
 void pb_text_bytes(pb_text *t, const void *bytes, size_t n);
-void pb_text_free(pb_text *t); /* leaves an empty, reusable builder */
+
+/* Frees the text and leaves an empty builder, which can be used again. */
+void pb_text_free(pb_text *t);
+
+/* Return whether `text` ends in `end`.  The second function does not distinguish ASCII's upper and lower case. */
+bool pb_ends_in(const char *text, const char *end);
+bool pb_ends_in_any_case(const char *text, const char *end);
 
 /* ---- foreign text on a terminal ----------------------------------------------------------- */
 
-/* Names out of models, data sets, databases, servers and experiment files may hold bytes that a terminal obeys.
- * Control characters (C0, DEL, C1), marks that change the direction of text and line separators are written as
- * \u001b (\n, \t and \r where C has a letter), a byte that is not UTF-8 as \xff.  What is made visible once stays as
- * it is.  pb_error and pb_warn do this with the whole message. */
+/* Names from models, data sets, databases, servers and experiment files may contain bytes that control a terminal.  The
+ * visible form of a text replaces them: control characters (C0, DEL, C1), marks that change the direction of text and
+ * line separators become \u001b (\n, \t and \r as in C), and a byte that is not UTF-8 becomes \xff.  The visible form
+ * of a visible form is the same text.  pb_error and pb_warn apply it to the whole message. */
 
-/* Returns `text` made visible: `text` itself if nothing in it needs that, otherwise a copy that the module owns and
- * that is valid until the sixteenth further call in this thread. */
+/* Returns the visible form of `text`: `text` itself if nothing has to be replaced, otherwise a copy.  The copy belongs
+ * to the module and is valid until this thread has called the function sixteen more times. */
 const char *pb_visible(const char *text);
 
-/* The same into `out`, which has `room` >= 1 bytes; what does not fit is left out, whole characters at a time. */
+/* Writes the visible form of `text` into `out`, which has `room` >= 1 bytes.  If it does not fit, it is cut after a
+ * whole character. */
 void pb_visible_copy(char *out, size_t room, const char *text);
 
 /* Writes the visible form of the first character of s, which has n >= 1 bytes, as a text into `out`.  Returns how many
@@ -89,53 +112,67 @@ void pb_visible_copy(char *out, size_t room, const char *text);
 enum { PB_WIDEST_VISIBLE = 8 }; /* bytes of the longest visible form of a character, with its NUL */
 size_t pb_visible_character(const unsigned char *s, size_t n, char out[PB_WIDEST_VISIBLE]);
 
-/* How many bytes the first `most` characters of `text` have, or all of them if there are no more: for "%.*s", which by
- * itself counts bytes and cuts a character in two. */
+/* Returns the number of bytes in the first `most` characters of `text`, or in all of it if it has fewer.  It serves as
+ * the precision of "%.*s", which counts bytes and could otherwise cut a character in two. */
 int pb_characters(const char *text, int most);
 
-/* Called once, before anything is written.  If standard output is a terminal, all that the program writes to stdout
- * from now on is made visible, but for line ends and tabs; if it is a file or a pipe, it stays as it is. */
+/* Call once, before anything is written.  If standard output is a terminal, everything that the program writes to
+ * stdout afterwards is made visible, except for line ends and tabs.  A file or a pipe receives the bytes unchanged. */
 void pb_visible_terminal(void);
 
-/* From now on this thread reads and writes numbers with a decimal point, whatever the locale of the process is or
- * becomes (a plugin may call setlocale).  Every thread of the program does this when it starts, and pb_format() and
- * pb_text_add() before they write. */
+/* From this call on, this thread reads and writes numbers with a decimal point, whatever the locale of the process is
+ * or becomes (a plugin may call setlocale).  Every thread of the program calls it when it starts; pb_format and
+ * pb_text_add call it before they write. */
 void pb_plain_numbers(void);
 
-/* ---- hash, clock, files ------------------------------------------------------------------ */
+/* ---- hashes -------------------------------------------------------------------------------- */
 
-/* FNV-1a, for tables in memory: not against anyone who chooses the bytes. */
+/* Returns the FNV-1a hash of n bytes, for hash tables in memory.  It gives no protection against chosen input. */
 uint64_t pb_hash(const void *bytes, size_t n);
 
-/* SHA-256 as 64 lower-case hex digits and a NUL. */
+/* A SHA-256 digest as 64 lower-case hex digits and a NUL. */
 typedef struct pb_digest {
     char hex[65];
 } pb_digest;
 
+/* Returns the SHA-256 digest of n bytes. */
 pb_digest pb_sha256(const void *bytes, size_t n);
-int pb_sha256_file(const char *path, pb_digest *out); /* -1 with an error if it cannot be read */
 
-/* The name that git gives a file with these bytes (SHA-1 of "blob SIZE", a NUL and the bytes), as 40 lower-case hex
- * digits and a NUL.  -1 with an error if it cannot be read. */
+/* Computes the SHA-256 digest of a file.  Returns -1 with an error if the file cannot be read. */
+int pb_sha256_file(const char *path, pb_digest *out);
+
+/* Computes the object name that git gives a file with these bytes: the SHA-1 of "blob SIZE", a NUL and the bytes, as 40
+ * lower-case hex digits and a NUL.  Returns -1 with an error if the file cannot be read. */
 int pb_git_blob_file(const char *path, char hex[41]);
 
-double pb_clock(void);           /* monotonic seconds                                  */
-void pb_timestamp(char out[32]); /* now, UTC, "2026-01-31T12:00:00Z"                   */
-size_t pb_peak_rss(void);        /* this process' peak resident bytes (getrusage)      */
+/* ---- clock and process ------------------------------------------------------------------------ */
 
-/* Reads a whole file into a heap buffer with a NUL behind it; caller frees.  NULL with
- * "PATH: cannot read: reason" on failure.  `*size` (may be NULL) excludes the NUL. */
+/* Returns the time in seconds of a monotonic clock. */
+double pb_clock(void);
+
+/* Writes the current time in UTC, for example "2026-01-31T12:00:00Z". */
+void pb_timestamp(char out[32]);
+
+/* Returns the peak resident memory of this process in bytes (getrusage). */
+size_t pb_peak_rss(void);
+
+/* ---- files ---------------------------------------------------------------------------------------- */
+
+/* Reads a whole file into a heap buffer with a NUL after the last byte; the caller frees it.  `size`, if not NULL,
+ * receives the number of bytes without that NUL.  Returns NULL with "PATH: cannot read: REASON" on failure. */
 char *pb_read_file(const char *path, size_t *size);
 
-/* Writes a file so that it is either complete or absent (temporary name, fsync, rename). */
+/* Writes a file so that it is either complete or absent (temporary name, fsync, rename).  Returns -1 with an error on
+ * failure. */
 int pb_write_file(const char *path, const void *bytes, size_t n);
 
-int pb_make_dirs(const char *path);    /* mkdir -p; -1 with an error                          */
-void pb_remove_tree(const char *path); /* a folder of ours with all that is in it             */
-bool pb_file_exists(const char *path);
+/* Creates a folder and its parents, as mkdir -p does.  Returns -1 with an error on failure. */
+int pb_make_dirs(const char *path);
 
-/* Does the text end in `end`; the second takes capital and small letters of ASCII for the same. */
-bool pb_ends_in(const char *text, const char *end);
-bool pb_ends_in_any_case(const char *text, const char *end);
+/* Removes a folder of the program with everything in it.  Errors are ignored. */
+void pb_remove_tree(const char *path);
+
+/* Returns whether a file or folder of this name exists. */
+bool pb_file_exists(const char *path);
 
 #endif

@@ -4,12 +4,12 @@
 
 #include "base/base.h"
 
-/* How many processors this process may use: those of its affinity mask, or fewer where a control group (version 1 or
- * 2) has a quota of processor time.  A quota of 2.5 processors counts as 2, one below 1 as 1.  `root` stands before
- * /proc and /sys: "" for this machine, a folder for tests. */
+/* Returns how many processors this process may use, at least 1: those of its affinity mask, or fewer if a control
+ * group (version 1 or 2) limits its processor time.  A quota is rounded down, so that 2.5 processors count as 2.
+ * `root` is the folder that contains /proc and /sys: "" for this machine, another folder in tests. */
 int pb_cores_allowed(const char *root);
 
-/* How many processors the machine has, allowed or not. */
+/* Returns how many processors the machine has online, at least 1. */
 int pb_cores_present(void);
 
 #endif

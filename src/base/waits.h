@@ -1,18 +1,20 @@
-/* waits: how long this process's threads waited for a processor. */
+/* waits: how long the threads of this process waited for a processor. */
 #ifndef PB_WAITS_H
 #define PB_WAITS_H
 
-/* Seconds since their start that the threads of this process ran, and that they could have run and waited; and of the
- * machine, the seconds of all its processors and those that a hypervisor took. */
+/* Seconds: how long the threads of this process have run and how long they could have run but waited, each since the
+ * thread started; and of the machine, the time of all its processors and the part that a hypervisor took. */
 typedef struct pb_waits {
     double ran, waited, total, stolen;
 } pb_waits;
 
-/* As of now, of the threads that there are.  What the system does not tell (Linux does) is 0. */
+/* Returns the values of the threads that exist now.  A value that the system does not provide is 0; Linux provides
+ * all. */
 pb_waits pb_waits_now(void);
 
-/* The share of the time that was lost since `from`, 0..1: 0 on a machine of one's own, 0.5 where two programs want each
- * processor.  NaN where it is not known.  The threads must be those that there were at `from`. */
+/* Returns the share of the time since `from` that was lost to waiting, 0..1: 0 on an idle machine, 0.5 where two
+ * programs compete for each processor.  Returns NaN if it is not known.  The threads must be those that existed at
+ * `from`. */
 double pb_waits_since(const pb_waits *from);
 
 #endif

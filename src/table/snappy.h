@@ -1,10 +1,11 @@
-/* snappy: undoing the compression that Parquet files use. */
+/* snappy: decompresses the pages of Parquet files. */
 #ifndef PB_SNAPPY_H
 #define PB_SNAPPY_H
 
 #include "base/base.h"
 
-/* Unpacks exactly `n` bytes into out; false if the input says otherwise or is damaged. */
+/* Decompresses `size` bytes into exactly n bytes at `out`.  Returns false if the input is damaged or has another size
+ * when decompressed. */
 bool pb_snappy_unpack(const unsigned char *in, size_t size, unsigned char *out, size_t n);
 
 #endif

@@ -1,34 +1,37 @@
-/* pattern: regular expressions over PCRE2, whose only includer pattern.c is.
+/* pattern: regular expressions.  pattern.c is the only file that includes PCRE2.
  *
- * Matching takes as much memory as it needs.  What takes too many steps (an expression such as (a+)+b on a text of
- * many a) is an error that names the expression and the text, never "no match". */
+ * A match may use any amount of memory.  If it takes too many steps (an expression such as (a+)+b on a text of many a),
+ * the functions report an error that names the expression and the text; they do not report "no match". */
 #ifndef PB_PATTERN_H
 #define PB_PATTERN_H
 
 #include "base/base.h"
 
+/* A compiled expression.  It keeps the state of its last match, so that two threads must not use one at a time. */
 typedef struct pb_pattern pb_pattern;
 
-/* Compiles an expression as the tokenizers library has them (Oniguruma's).  `where` begins the messages.  NULL with
- * an error: the expression is malformed, or uses what means something else in PCRE2.  A pattern keeps the state of
- * its last match, so two threads may not use one at a time. */
+/* Compiles an expression in the syntax of the tokenizers library (Oniguruma).  Messages begin with `where`.  Returns
+ * NULL with an error if the expression is malformed or uses syntax that has another meaning in PCRE2.  The caller
+ * frees the pattern; NULL is allowed in pb_pattern_free. */
 pb_pattern *pb_pattern_compile(const char *where, const char *expression);
-void pb_pattern_free(pb_pattern *p); /* NULL is fine */
+void pb_pattern_free(pb_pattern *p);
 
-/* An expression that matches this text and nothing else: a heap string, caller frees. */
+/* Returns an expression that matches exactly this text, on the heap; the caller frees it. */
 char *pb_pattern_literal(const char *text);
 
-/* A stretch of a text: a match, or what lies between two matches. */
+/* Is called with a match, or with the text between two matches. */
 typedef void pb_pattern_visit(void *ctx, const char *text, size_t size, bool match);
-/* Visits the matches in `size` bytes of valid UTF-8, and the stretches between them, in turn.  A match may be empty;
- * a stretch between two is not.  -1 with an error if matching took too many steps. */
+
+/* Visits, in order, the matches in `size` bytes of valid UTF-8 and the text between them.  A match may be empty; the
+ * text between two matches is visited only if it is not.  Returns -1 with an error if matching takes too many steps. */
 int pb_pattern_each(pb_pattern *p, const char *text, size_t size, pb_pattern_visit *visit, void *ctx);
 
-/* The first match in `size` bytes of valid UTF-8: 1 and its range, 0 if there is none, -1 with an error. */
+/* Finds the first match in `size` bytes of valid UTF-8.  Returns 1 and its range [*begin, *end), 0 if there is none,
+ * and -1 with an error if matching takes too many steps. */
 int pb_pattern_first(pb_pattern *p, const char *text, size_t size, size_t *begin, size_t *end);
 
-/* Does the whole of `text` match an expression of Python's re?  1 yes, 0 no, -1 with an error (the expression is
- * malformed, or took too many steps). */
+/* Returns 1 if the whole of `text` matches an expression of Python's re, 0 if it does not, and -1 with an error if the
+ * expression is malformed or takes too many steps. */
 int pb_pattern_matches(const char *expression, const char *text);
 
 #endif

@@ -1,54 +1,66 @@
-/* tokenizer: text to ids by a tokenizer.json.
- * tokenizer.c reads the file, cuts out added tokens and adds the special tokens of the template;
- * between them are the normalizers (tokenizer_normalize.c), the pre-tokenizers, which cut text into
- * words (tokenizer_split.c), and one kind of model a file, which makes ids of a word
- * (tokenizer_wordpiece.c, _bpe.c, _unigram.c, _wordlevel.c); tokenizer_decode.c goes back.  A tokenizer keeps words it
- * has seen, so two threads may not use one at a time. */
+/* tokenizer: converts text to token ids and back, as a tokenizer.json describes.
+ *
+ * tokenizer.c reads the file, finds the added tokens and adds the special tokens of the template.  The text between
+ * added tokens passes the normalizers (tokenizer_normalize.c) and the pre-tokenizers, which split it into words
+ * (tokenizer_split.c).  One model per file converts a word to ids (tokenizer_wordpiece.c, _bpe.c, _unigram.c,
+ * _wordlevel.c) by the vocabulary (tokenizer_vocabulary.c).  tokenizer_decode.c converts ids to text. */
 #ifndef PB_TOKENIZER_H
 #define PB_TOKENIZER_H
 
 #include "base/base.h"
 
+/* A tokenizer caches words, so that two threads must not use one at a time. */
 typedef struct pb_tokenizer pb_tokenizer;
 
-/* Reads DIR/tokenizer.json.  NULL with "PATH: what is wrong, what would be right" (or
- * PATH:LINE:COLUMN for malformed JSON).  Unknown normalizers, pre-tokenizers, models and
- * post-processors are refused by name, never ignored. */
+/* Read a tokenizer from DIR/tokenizer.json, and from the text of such a file, for which `name` stands in messages.
+ * Return NULL with "PATH: what is wrong; want what would be right" (PATH:LINE:COLUMN for malformed JSON).  A
+ * normalizer, pre-tokenizer, model, post-processor or decoder that is not supported is refused by name and never
+ * ignored.  The caller closes the tokenizer; NULL is allowed in pb_tokenizer_close. */
 pb_tokenizer *pb_tokenizer_open(const char *dir);
-/* The same from the text of such a file; `name` is used in messages. */
 pb_tokenizer *pb_tokenizer_open_text(const char *name, const char *json);
 void pb_tokenizer_close(pb_tokenizer *t);
-int pb_tokenizer_vocab(const pb_tokenizer *t); /* number of ids, added tokens included */
-/* NULL: no such id.  An added token that is searched in normalised text reads as normalised. */
-const char *pb_tokenizer_token(const pb_tokenizer *t, int id);
-int pb_tokenizer_id(const pb_tokenizer *t, const char *token); /* as the file writes it; -1: no such token */
 
+/* Returns the number of ids, added tokens included: the largest id + 1. */
+int pb_tokenizer_vocab(const pb_tokenizer *t);
+
+/* Returns the text of a token, or NULL if there is no such id.  The text of an added token that is searched in
+ * normalized text is the normalized one.  It is owned by the tokenizer. */
+const char *pb_tokenizer_token(const pb_tokenizer *t, int id);
+
+/* Returns the id of a token as the file writes it, or -1 if there is no such token. */
+int pb_tokenizer_id(const pb_tokenizer *t, const char *token);
+
+/* A growing list of ids; it starts as {0}. */
 typedef struct pb_ids {
     int *id;
     size_t count, capacity;
 } pb_ids;
 
-/* Appends the ids of `size` bytes of UTF-8 text to out (invalid bytes are read as U+FFFD).
- * special: with the template's tokens ([CLS] .. [SEP]).  limit > 0 cuts the text's own ids
- * so that at most `limit` ids come out in all; the file's own truncation is NOT applied.
- * -1 with an error if an expression of the file takes too many steps on this text (pattern.h); what was appended
- * then means nothing. */
+/* Append an id, and free the list and leave it empty. */
+void pb_ids_add(pb_ids *ids, int id);
+void pb_ids_free(pb_ids *ids);
+
+/* Appends the ids of `size` bytes of UTF-8 text to `out`; an invalid byte is read as U+FFFD.  If `special` is true,
+ * the template's tokens (such as [CLS] and [SEP]) are added.  If `limit` > 0, the ids of the text are truncated so
+ * that at most `limit` ids are appended in all; the truncation that the file itself describes is NOT applied.  Returns
+ * -1 with an error if an expression of the file takes too many steps on this text (pattern.h); the appended ids are
+ * then meaningless. */
 int pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit, pb_ids *out);
-/* The same, and appends to `word` which word each id is of: words (see below) are counted from 0 on, -1 is
- * a token of the template.  So two tokenizers with the same normalizer, pre-tokenizer and added tokens
- * number the words of a text alike.  word may be NULL. */
+
+/* Does the same and appends to `word`, unless it is NULL, the number of the word that each id belongs to.  Words (see
+ * pb_word_visit) are numbered from 0; the tokens of the template have -1.  Two tokenizers with the same normalizer,
+ * pre-tokenizer and added tokens number the words of a text alike. */
 int pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
                               pb_ids *out, pb_ids *word);
 
-/* A word is a piece that the pre-tokenizer cuts, normalised, here `size` bytes of it (added: -1), or an added
- * token found in the text (added: its id). */
+/* Is called with a word: `size` bytes of normalized text that the pre-tokenizer split off, with added = -1, or an added
+ * token that was found in the text, with added = its id. */
 typedef void pb_word_visit(void *ctx, const char *text, size_t size, int added);
-/* Visits the words of a text in turn, as encoding sees them.  -1 with an error, as encoding has it. */
+
+/* Visits the words of a text in order, as encoding sees them.  Returns -1 with an error as pb_tokenizer_encode does. */
 int pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size, pb_word_visit *visit, void *ctx);
 
-/* Appends the text of n ids.  plain: special tokens are left out. */
+/* Appends the text of n ids.  If `plain` is true, special tokens are left out.  Ids without a token are skipped. */
 void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool plain, pb_text *out);
-void pb_ids_add(pb_ids *ids, int id);
-void pb_ids_free(pb_ids *ids);
 
 #endif

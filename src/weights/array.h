@@ -1,4 +1,4 @@
-/* array: one named array of a checkpoint, and its numbers. */
+/* array: a named array of a checkpoint, and the conversion of its elements. */
 #ifndef PB_ARRAY_H
 #define PB_ARRAY_H
 
@@ -8,16 +8,18 @@
 typedef struct pb_array {
     const char *name;
     pb_dtype dtype;
-    int dims; /* 0 = scalar                          */
+    int dims; /* 0 for a scalar */
     int64_t shape[8];
-    size_t count;     /* product of the shape; 1 for a scalar */
-    const void *data; /* inside the map; possibly unaligned   */
+    size_t count;     /* the product of the shape, 1 for a scalar             */
+    const void *data; /* inside the mapped file, with any alignment           */
     size_t bytes;
-    int heads;    /* > 0: rows of so many heads, each as pairs (0,half) (1,half+1) ..; read in order */
-    bool upright; /* a weight [out,in] that Hugging Face would keep as [in,out]                    */
+    int heads;    /* if > 0, the rows belong to this many attention heads, each stored with its rotary pairs side by
+                   * side (llama.cpp's order); pb_array_reals restores Hugging Face's order                        */
+    bool upright; /* the weight is stored as [out,in], where Hugging Face's checkpoint has [in,out]                */
 } pb_array;
 
-/* Converts `n` elements from index `from` into out (from F64/F32/F16/BF16; -1 otherwise). */
+/* Converts n elements from index `from` on into `out`.  Returns -1 with an error if the dtype is neither F64, F32, F16,
+ * BF16 nor a block format.  If `heads` is set, `from` and n must be multiples of the row length. */
 int pb_array_reals(const pb_array *a, size_t from, size_t n, pb_real *out);
 
 #endif

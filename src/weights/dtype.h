@@ -10,9 +10,9 @@ typedef enum pb_dtype {
     PB_I64,
     PB_I32,
     PB_U8,
-    PB_F8, /* floats of 8 bits, of any layout: never converted */
-    PB_OTHER,
-    PB_Q4_0,
+    PB_F8,    /* 8-bit floats of any layout, which are never converted     */
+    PB_OTHER, /* any other type, which is never converted                    */
+    PB_Q4_0,  /* from here on the block formats of ggml, see blocks.h      */
     PB_Q4_1,
     PB_Q5_0,
     PB_Q5_1,
@@ -21,7 +21,7 @@ typedef enum pb_dtype {
     PB_Q3_K,
     PB_Q4_K,
     PB_Q5_K,
-    PB_Q6_K /* of ggml, see blocks.h */
+    PB_Q6_K
 } pb_dtype;
 
 #endif
