@@ -30,7 +30,7 @@ struct rig {
     pb_model *model;
     pb_attached part;
     void *conf;
-    pb_encoded *form;
+    pb_encoded *encoded;
     pb_runner runner;
     pb_arena *arena;
     pb_optim *optim;
@@ -52,7 +52,7 @@ static _Noreturn void fail(void)
 
 /* ---- what is timed ---------------------------------------------------------------------------------------- */
 
-static pb_encoded *even_form(int rows, int tokens, int vocab)
+static pb_encoded *uniform_set(int rows, int tokens, int vocab)
 {
     pb_data *d = pb_data_new("even");
     pb_rng rng = pb_rng_named(1, "bench");
@@ -60,14 +60,14 @@ static pb_encoded *even_form(int rows, int tokens, int vocab)
     pb_data_class(d, "b");
     for (int i = 0; i < rows; i++)
         pb_data_add(d, PB_TRAIN, "", i % 2, i);
-    pb_encoded *f = pb_encoded_even(d, PB_BY_HEAD, tokens);
+    pb_encoded *f = pb_encoded_uniform(d, PB_BY_HEAD, tokens);
     for (int i = 0; i < rows; i++)
         for (int k = 0; k < tokens; k++)
             f->text[PB_TRAIN][i].id[k] = 1000 + (int)pb_rng_below(&rng, (uint64_t)vocab - 1000);
     return f;
 }
 
-static pb_encoded *sst2_form(const char *path, const pb_model *m)
+static pb_encoded *encode_sst2(const char *path, const pb_model *m)
 {
     pb_table *table = pb_table_open(path, "label text", NULL);
     if (!table)
@@ -111,7 +111,7 @@ static void take_gradients(rig *r)
 static void prepare_training(rig *r)
 {
     r->arena = pb_arena_new("bench");
-    r->runner = pb_runner_start(r->model, r->form, true);
+    r->runner = pb_runner_start(r->model, r->encoded, true);
     if (r->runner.feature_size && pb_runner_features(&r->runner, PB_TRAIN, BATCH, r->arena, NULL))
         fail();
     take_gradients(r);
@@ -119,7 +119,7 @@ static void prepare_training(rig *r)
 
 static void train_step(rig *r, const int *example, int n)
 {
-    if (pb_runner_run(&r->runner, PB_TRAIN, example, n, true, 0, 0))
+    if (pb_runner_run(&r->runner, &(pb_runner_batch){.split = PB_TRAIN, .item = example, .count = n, .training = true}))
         fail();
     pb_optim_step(r->optim, 1e-4);
 }
@@ -149,7 +149,7 @@ static void train_once(void *ctx)
 static void infer_once(void *ctx)
 {
     rig *r = ctx;
-    if (pb_runner_run(&r->runner, PB_TRAIN, r->example, r->rows, false, 0, 0))
+    if (pb_runner_run(&r->runner, &(pb_runner_batch){.split = PB_TRAIN, .item = r->example, .count = r->rows}))
         fail();
 }
 
@@ -164,13 +164,13 @@ static const rig *sorting; /* qsort has no context */
 
 static int by_tokens(const void *a, const void *b)
 {
-    return pb_encoded_tokens(sorting->form, PB_TRAIN, *(const int *)a) -
-           pb_encoded_tokens(sorting->form, PB_TRAIN, *(const int *)b);
+    return pb_encoded_tokens(sorting->encoded, PB_TRAIN, *(const int *)a) -
+           pb_encoded_tokens(sorting->encoded, PB_TRAIN, *(const int *)b);
 }
 
 static void time_epoch(rig *r, bool grouped)
 {
-    int n = r->form->items[PB_TRAIN], *order = pb_alloc((size_t)n * sizeof *order);
+    int n = r->encoded->items[PB_TRAIN], *order = pb_alloc((size_t)n * sizeof *order);
     pb_rng rng = pb_rng_named(1, "order");
     for (int i = 0; i < n; i++)
         order[i] = i;
@@ -205,7 +205,7 @@ static pb_batch even_batch(rig *r, int rows, int tokens)
     int *target = pb_arena_alloc(r->arena, PB_META, (size_t)n * sizeof *target);
     int *offset = pb_arena_alloc(r->arena, PB_META, (size_t)(rows + 1) * sizeof *offset);
     for (int i = 0; i < rows; i++) {
-        memcpy(ids + i * tokens, r->form->text[PB_TRAIN][i].id, (size_t)tokens * sizeof *ids);
+        memcpy(ids + i * tokens, r->encoded->text[PB_TRAIN][i].id, (size_t)tokens * sizeof *ids);
         offset[i + 1] = offset[i] + tokens;
     }
     for (int i = 0; i < n; i++)
@@ -297,8 +297,8 @@ static void start_language(rig *r, const char *item)
         pb_error("no item 'lm-%s'", item), fail();
     attach(r, method);
     r->arena = pb_arena_new("bench");
-    r->form = even_form(r->rows, tokens, pb_model_config(r->model)->vocab);
-    r->runner = pb_runner_start(r->model, r->form, false);
+    r->encoded = uniform_set(r->rows, tokens, pb_model_config(r->model)->vocab);
+    r->runner = pb_runner_start(r->model, r->encoded, false);
     r->batch = even_batch(r, r->rows, tokens);
     if (inference || start)
         r->batch.target = NULL;
@@ -327,16 +327,16 @@ static void run_item(rig *r, const char *item, const char *sst2)
     attach(r, method);
     if (epoch && !sst2)
         pb_error("%s: want SST-2's train.txt behind the item", item), fail();
-    r->form = epoch ? sst2_form(sst2, r->model) : even_form(r->rows, tokens, pb_model_config(r->model)->vocab);
+    r->encoded = epoch ? encode_sst2(sst2, r->model) : uniform_set(r->rows, tokens, pb_model_config(r->model)->vocab);
     if (training || epoch)
         prepare_training(r);
     else
-        r->runner = pb_runner_start(r->model, r->form, false);
+        r->runner = pb_runner_start(r->model, r->encoded, false);
     if (epoch)
         time_epoch(r, !strcmp(order, "grouped"));
     else if (start) {
         int example = 0;
-        if (pb_runner_run(&r->runner, PB_TRAIN, &example, 1, false, 0, 0))
+        if (pb_runner_run(&r->runner, &(pb_runner_batch){.split = PB_TRAIN, .item = &example, .count = 1}))
             fail();
         print_runs("ms", (double[]){0}, 1, "");
     } else
@@ -372,8 +372,8 @@ int main(int argc, char **argv)
         run_item(&r, item, argc > 3 ? argv[3] : NULL);
     pb_runner_stop(&r.runner);
     pb_arena_free(r.arena);
-    pb_data *data = r.form ? (pb_data *)(uintptr_t)r.form->data : NULL; /* the rig owns both */
-    pb_encoded_free(r.form);
+    pb_data *data = r.encoded ? (pb_data *)(uintptr_t)r.encoded->data : NULL; /* the rig owns both */
+    pb_encoded_free(r.encoded);
     pb_data_free(data);
     pb_model_free(r.model);
     free(r.conf);

@@ -1,4 +1,4 @@
-/* classify: texts into classes.  A named task (tasks/NAME.ini) gives files and columns. */
+/* classify: assigns texts to classes.  A named task (tasks/NAME.ini) says which files and columns hold them. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +11,16 @@ typedef struct conf {
     int overlap;
 } conf;
 
-enum { REFUSE, DROP }; /* overlap */
+enum { REFUSE, DROP }; /* the values of `overlap` */
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
-    PB_OPTION(conf, text, TEXT, "text", "column of the text"),
-    PB_OPTION(conf, label, TEXT, "label", "column of the class"),
+    PB_OPTION(conf, text, TEXT, "text", "column with the texts"),
+    PB_OPTION(conf, label, TEXT, "label", "column with the labels"),
     PB_OPTION(conf, classes, TEXT, "",
-              "labels of the classes in their order; `0=negative` renames one; empty: as train has them"),
+              "labels of the classes in order; `0=negative` gives one a name; empty: the labels found in train"),
     PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
-              "a text in two splits: an error, or taken out of the earlier one"),
+              "a text in two splits is an error, or is removed from the earlier one"),
     {0},
 };
 
@@ -31,7 +31,7 @@ typedef struct reading {
     pb_labels *labels;
 } reading;
 
-static int take_rows(pb_data *d, const void *settings, pb_split split, const pb_table *t)
+static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_table *t)
 {
     const reading *r = settings;
     const conf *c = r->conf;
@@ -53,7 +53,7 @@ static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
     reading r = {.conf = c, .labels = pb_labels_new(d, c->classes)};
-    int rc = r.labels ? pb_files_load(d, &c->files, take_rows, &r) : -1;
+    int rc = r.labels ? pb_files_load(d, &c->files, add_rows, &r) : -1;
     if (!rc && c->overlap == DROP)
         pb_data_drop_overlap(d);
     rc = rc || pb_labels_covered(r.labels) ? -1 : 0;
@@ -65,7 +65,7 @@ static int load(pb_data *d, const void *settings)
 
 /* ---- scoring ------------------------------------------------------------------------------- */
 
-/* What the training set's most frequent class gets on the test split. */
+/* Returns the accuracy on test of always predicting the most frequent class of train. */
 static double majority_share(const pb_data *d)
 {
     int best = 0, most = -1, hits = 0;
@@ -83,13 +83,7 @@ static double majority_share(const pb_data *d)
     return d->split[PB_TEST].count ? (double)hits / d->split[PB_TEST].count : 0;
 }
 
-static double none(const pb_data *d)
-{
-    (void)d;
-    return 0;
-}
-
-/* Counts of class c: right, said, and true. */
+/* Counts the n predictions of class c: those that are correct, those that predict it, and those whose label it is. */
 static void count_class(int n, const pb_prediction *p, int c, double count[3])
 {
     memset(count, 0, 3 * sizeof *count);
@@ -100,38 +94,38 @@ static void count_class(int n, const pb_prediction *p, int c, double count[3])
     }
 }
 
-/* accuracy; F1 = 2 right / (said + true), mean over the classes that occur (as scikit-learn);
- * MCC of several classes (Gorodkin 2004). */
+/* Accuracy; F1 = 2 correct / (predicted + true), mean over the classes that occur, as in scikit-learn; and Matthews
+ * correlation coefficient of several classes (Gorodkin 2004, Comparing two K-category assignments). */
 static void score(const pb_data *d, pb_split split, const pb_prediction *p, double *values, pb_result *keep)
 {
-    (void)keep; /* predictions are enough */
+    (void)keep; /* These metrics can be resampled from the predictions alone. */
     int n = d->split[split].count;
-    double right = 0, f1 = 0, said_true = 0, said2 = 0, true2 = 0, seen = 0, count[3];
+    double correct = 0, f1 = 0, predicted_true = 0, predicted2 = 0, true2 = 0, seen = 0, count[3];
     for (int c = 0; c < d->classes; c++) {
         count_class(n, p, c, count);
-        right += count[0];
+        correct += count[0];
         f1 += count[1] + count[2] > 0 ? 2 * count[0] / (count[1] + count[2]) : 0;
         seen += count[1] + count[2] > 0;
-        said_true += count[1] * count[2];
-        said2 += count[1] * count[1];
+        predicted_true += count[1] * count[2];
+        predicted2 += count[1] * count[1];
         true2 += count[2] * count[2];
     }
-    double total = n, spread = sqrt((total * total - said2) * (total * total - true2));
-    values[0] = n ? right / total : 0;
+    double total = n, spread = sqrt((total * total - predicted2) * (total * total - true2));
+    values[0] = n ? correct / total : 0;
     values[1] = seen > 0 ? f1 / seen : 0;
-    values[2] = spread > 0 ? (right * total - said_true) / spread : 0;
+    values[2] = spread > 0 ? (correct * total - predicted_true) / spread : 0;
 }
 
 static const pb_metric_info metrics[] = {
     {"accuracy", true, majority_share, 0, 1},
-    {"macro_f1", true, none, 0, 1},
-    {"mcc", true, none, -1, 1},
+    {"macro_f1", true, pb_chance_zero, 0, 1},
+    {"mcc", true, pb_chance_zero, -1, 1},
     {0},
 };
 
 const pb_task pb_task_classify = {
     .name = "classify",
-    .help = "Texts into classes: TSV, CSV or JSON Lines with named columns.",
+    .help = "Assigns texts to classes.  Reads TSV, CSV or JSON Lines with named columns.",
     .options = options,
     .conf_size = sizeof(conf),
     .load = load,

@@ -1,5 +1,5 @@
-/* generate: texts from texts.  A named task (tasks/NAME.ini) gives files and columns; equal sources are one
- * example, and all their references are right. */
+/* generate: generates texts from texts.  A named task (tasks/NAME.ini) says which files and columns hold them.  Rows
+ * with equal sources are one example, and each of their references is correct. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +13,10 @@ typedef struct conf {
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
-    PB_OPTION(conf, source, TEXT, "source", "column of what is given"),
+    PB_OPTION(conf, source, TEXT, "source", "column with the source texts"),
     PB_OPTION(conf, references, TEXT, "reference",
-              "columns of what would be right, `ref1, ref2`; empty fields are left out"),
-    PB_OPTION(conf, forms, TEXT, "", "file of other ways to say a slot's value, for the slot error rate"),
+              "columns with the references, `ref1, ref2`; empty fields are skipped"),
+    PB_OPTION(conf, forms, TEXT, "", "file with other forms of slot values, for the slot error rate"),
     {0},
 };
 
@@ -24,7 +24,7 @@ static const pb_option options[] = {
 
 enum { MOST_REFERENCES = 32 }; /* columns */
 
-/* The columns named in `references`; -1 with an error. */
+/* Finds the columns named in `references`.  Returns their number, or -1 with an error if one does not exist. */
 static int find_references(const conf *c, const pb_table *t, int column[MOST_REFERENCES])
 {
     char *list = pb_strdup(c->references), *rest = list, *name;
@@ -41,7 +41,7 @@ static int find_references(const conf *c, const pb_table *t, int column[MOST_REF
     return n;
 }
 
-static int take_rows(pb_data *d, const void *settings, pb_split split, const pb_table *t)
+static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_table *t)
 {
     const conf *c = settings;
     int reference[MOST_REFERENCES], source = pb_table_column(t, c->source);
@@ -63,7 +63,7 @@ static int take_rows(pb_data *d, const void *settings, pb_split split, const pb_
     return 0;
 }
 
-/* Before work starts, not when it is scored. */
+/* The file is checked when the data is loaded, not only when texts are scored. */
 static int check_forms(const char *path)
 {
     pb_forms *forms = pb_forms_read(path);
@@ -76,7 +76,7 @@ static int load(pb_data *d, const void *settings)
     const conf *c = settings;
     if (*c->forms && (!(d->forms = pb_data_find(c->forms)) || check_forms(d->forms)))
         return -1;
-    if (pb_files_load(d, &c->files, take_rows, c))
+    if (pb_files_load(d, &c->files, add_rows, c))
         return -1;
     pb_data_group(d);
     pb_files_limit(d, &c->files);
@@ -85,42 +85,36 @@ static int load(pb_data *d, const void *settings)
 
 /* ---- scoring ------------------------------------------------------------------------------- */
 
-static double none(const pb_data *d)
-{
-    (void)d;
-    return 0;
-}
-
-/* The first is what settings are chosen by. */
 static const pb_metric_info metrics[] = {
-    {"bleu", true, none, 0, 100},
-    {"bleu-e2e", true, none, 0, 1},
-    {"nist", true, none, 0, INFINITY},
-    {"rouge-l", true, none, 0, 1},
-    {"cider", true, none, 0, 10},
-    {"chrf", true, none, 0, 100},
-    {"exact-match", true, none, 0, 1},
-    {"slot-error", false, none, 0, INFINITY},
-    {"distinct-1", true, none, 0, 1},
-    {"distinct-2", true, none, 0, 1},
+    {"bleu", true, pb_chance_zero, 0, 100},
+    {"bleu-e2e", true, pb_chance_zero, 0, 1},
+    {"nist", true, pb_chance_zero, 0, INFINITY},
+    {"rouge-l", true, pb_chance_zero, 0, 1},
+    {"cider", true, pb_chance_zero, 0, 10},
+    {"chrf", true, pb_chance_zero, 0, 100},
+    {"exact-match", true, pb_chance_zero, 0, 1},
+    {"slot-error", false, pb_chance_zero, 0, INFINITY},
+    {"distinct-1", true, pb_chance_zero, 0, 1},
+    {"distinct-2", true, pb_chance_zero, 0, 1},
     {0},
 };
 
-/* A split with its references, and what was said. */
+/* A split with its references and predictions, as the text metrics take them. */
 typedef struct scored {
     pb_text_item *item;
     pb_text_set set;
-    const char **said;
+    const char **hypothesis; /* [set.count] */
 } scored;
 
-static scored collect(const pb_data *d, pb_split split, const pb_prediction *said)
+static scored pair_with_references(const pb_data *d, pb_split split, const pb_prediction *prediction)
 {
     int n = d->split[split].count;
-    scored s = {.item = pb_alloc((size_t)(n + 1) * sizeof *s.item), .said = pb_alloc((size_t)(n + 1) * sizeof *s.said)};
+    scored s = {.item = pb_alloc((size_t)(n + 1) * sizeof *s.item),
+                .hypothesis = pb_alloc((size_t)(n + 1) * sizeof *s.hypothesis)};
     for (int i = 0; i < n; i++) {
         const pb_example *e = &d->split[split].example[i];
         s.item[i] = (pb_text_item){e->text, (const char *const *)e->answer, e->answers};
-        s.said[i] = said[i].text;
+        s.hypothesis[i] = prediction[i].text;
     }
     s.set = (pb_text_set){.item = s.item, .count = n};
     return s;
@@ -129,28 +123,28 @@ static scored collect(const pb_data *d, pb_split split, const pb_prediction *sai
 static double score_one(const pb_text_metric *m, const scored *s, pb_split split, pb_result *keep)
 {
     double *stats = m->stats ? pb_alloc((size_t)(s->set.count * m->stats + 1) * sizeof *stats) : NULL;
-    double value = pb_text_score(m, &s->set, s->said, stats);
+    double value = pb_text_score(m, &s->set, s->hypothesis, stats);
     for (int i = 0; keep && stats && i < s->set.count; i++)
         pb_result_statistic(keep, split, i, m->name, m->stats, stats + i * m->stats);
     free(stats);
     return value;
 }
 
-static void score(const pb_data *d, pb_split split, const pb_prediction *said, double *values, pb_result *keep)
+static void score(const pb_data *d, pb_split split, const pb_prediction *prediction, double *values, pb_result *keep)
 {
-    scored s = collect(d, split, said);
+    scored s = pair_with_references(d, split, prediction);
     pb_forms *forms = d->forms ? pb_forms_read(d->forms) : NULL;
     s.set.forms = forms;
     for (int i = 0; metrics[i].name; i++)
         values[i] = score_one(pb_text_metric_find(metrics[i].name), &s, split, keep);
     pb_forms_free(forms);
     free(s.item);
-    free(s.said);
+    free(s.hypothesis);
 }
 
 const pb_task pb_task_generate = {
     .name = "generate",
-    .help = "Texts from texts: TSV, CSV or JSON Lines with named columns, one or more references each.",
+    .help = "Generates texts from texts.  Reads TSV, CSV or JSON Lines with named columns and one or more references.",
     .texts = true,
     .options = options,
     .conf_size = sizeof(conf),

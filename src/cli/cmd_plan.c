@@ -24,7 +24,7 @@ static pb_data *even_data(bool texts, int count)
     return d;
 }
 
-static pb_encoded *real_form(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
+static pb_encoded *encode_data(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
 {
     pb_tokenizer *t = pb_tokenizer_open(e->model_path);
     pb_encoded *f = t ? pb_cell_encode(c, d, m, t, c->row->spec.parts) : NULL;
@@ -39,18 +39,18 @@ typedef struct bill {
     long long saved; /* bytes less than without checkpoint = yes */
 } bill;
 
-static int plan_training(pb_model *m, const pb_encoded *form, const pb_cell *c, bill *out)
+static int plan_training(pb_model *m, const pb_encoded *encoded, const pb_cell *c, bill *out)
 {
     pb_train_options kept = c->train;
     pb_footprint all;
     out->counts = pb_model_counts(m);
     out->saved = 0;
-    if (pb_train_plan(m, form, &c->train, c->seed, &out->f))
+    if (pb_train_plan(m, encoded, &c->train, c->seed, &out->f))
         return -1;
     if (!kept.checkpoint)
         return 0;
     kept.checkpoint = false;
-    if (pb_train_plan(m, form, &kept, c->seed, &all))
+    if (pb_train_plan(m, encoded, &kept, c->seed, &all))
         return -1;
     out->saved = (long long)pb_footprint_total(&all) - (long long)pb_footprint_total(&out->f);
     return 0;
@@ -59,9 +59,9 @@ static int plan_training(pb_model *m, const pb_encoded *form, const pb_cell *c, 
 static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill *out)
 {
     pb_data *d = tokens ? even_data(e->task->texts, c->train.batch) : pb_experiment_data(e);
-    pb_reading reading = pb_encoded_reading(e->task->texts, pb_cell_prompting(c));
+    pb_answer_mode mode = pb_answer_mode_of(e->task->texts, pb_cell_prompting(c));
     pb_model *m = d ? pb_cell_open(e, c, d, c->row->spec.parts, true) : NULL;
-    pb_encoded *f = !m ? NULL : tokens ? pb_encoded_even(d, reading, tokens) : real_form(e, c, d, m);
+    pb_encoded *f = !m ? NULL : tokens ? pb_encoded_uniform(d, mode, tokens) : encode_data(e, c, d, m);
     int rc = f ? plan_training(m, f, c, out) : -1;
     pb_encoded_free(f);
     pb_model_free(m);

@@ -208,7 +208,7 @@ static void after_point(void *ctx, const pb_pretrain_point *p, double share)
 
 static int train(job *j)
 {
-    pb_pretrained result = {.points = 0};
+    pb_pretrained result = {.steps = 0};
     const pb_pretrain_watch watch = {after_step, after_point, j};
     int rc = pb_pretrain(&j->options, &j->corpus, &watch, &result);
     if (!rc)

@@ -46,7 +46,7 @@ static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *
 
 static void add_texts(pb_text *t, const pb_corpus *c, const pb_pretrained *p)
 {
-    double all = 0, seen = p->points ? p->point[p->points - 1].tokens : 0;
+    double all = 0, seen = p->curve.points ? p->curve.point[p->curve.points - 1].tokens : 0;
     pb_text_add(t, "## Texts\n\n| source | licence | documents | left out | MB | tokens | times an epoch |\n"
                    "|---|---|---:|---:|---:|---:|---:|\n");
     for (int i = 0; i < c->sources; i++) {
@@ -64,15 +64,15 @@ static void add_texts(pb_text *t, const pb_corpus *c, const pb_pretrained *p)
 
 static void add_curve(pb_text *t, const pb_pretrain_options *o, const pb_pretrained *p)
 {
-    double seconds = p->points ? p->point[p->points - 1].seconds : 0;
-    size_t step = 1 + p->points / CURVE_ROWS;
+    double seconds = p->curve.points ? p->curve.point[p->curve.points - 1].seconds : 0;
+    size_t step = 1 + p->curve.points / CURVE_ROWS;
     pb_text_add(t, "## Training\n\n%.2f hours, %d steps of about %d tokens, AdamW, peak rate %g; %s.\n\n",
                 seconds / 3600, p->steps, o->batch, o->lr, pb_host_name());
     pb_text_add(t, "| million tokens | hours | loss | held-out nats a token asked for |\n|---:|---:|---:|---:|\n");
-    for (size_t i = 0; i < p->points; i++)
-        if (i % step == 0 || i + 1 == p->points)
-            pb_text_add(t, "| %.1f | %.2f | %.3f | %.3f |\n", p->point[i].tokens / 1e6, p->point[i].seconds / 3600,
-                        p->point[i].loss, p->point[i].heldout);
+    for (size_t i = 0; i < p->curve.points; i++)
+        if (i % step == 0 || i + 1 == p->curve.points)
+            pb_text_add(t, "| %.1f | %.2f | %.3f | %.3f |\n", p->curve.point[i].tokens / 1e6,
+                        p->curve.point[i].seconds / 3600, p->curve.point[i].loss, p->curve.point[i].heldout);
     pb_text_add(t, "\nOn all held-out text: %.3f nats a token asked for, perplexity %.2f", p->heldout, exp(p->heldout));
     if (o->objective == PB_CAUSAL)
         pb_text_add(t, ", %.4f bits a byte", p->bits_per_byte);

@@ -36,7 +36,7 @@ static const pb_prompting *prompting_of(const pb_cell *c, int parts)
 
 pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only)
 {
-    bool head = pb_encoded_reading(!d->classes, prompting_of(c, parts)) == PB_BY_HEAD;
+    bool head = pb_answer_mode_of(!d->classes, prompting_of(c, parts)) == PB_BY_HEAD;
     pb_model *m = pb_model_open(&(pb_opening){.path = e->model_path,
                                               .classes = head ? d->classes : 0,
                                               .seed = c->seed,
@@ -53,27 +53,37 @@ pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m
     return pb_encoded_new(d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, c->decoding, c->seed});
 }
 
-/* A model, and the examples as it reads them.  Where weights stay as they are, it may hold the prompt. */
+/* A model and the examples encoded for it. */
 typedef struct subject {
     pb_model *model;
-    pb_encoded *form;
+    const pb_prompting *prompting;
+    pb_encoded *encoded;
 } subject;
 
 static void close_subject(subject *s)
 {
-    pb_encoded_free(s->form);
+    pb_encoded_free(s->encoded);
     pb_model_free(s->model);
-    *s = (subject){NULL, NULL};
+    *s = (subject){.model = NULL};
 }
 
-/* The base, without the cell's methods where parts == 0.  {NULL, NULL} with an error. */
-static subject open_subject(const pb_bench *b, const pb_cell *c, int parts)
+/* Returns true if both models of one cell read the examples alike. */
+static bool reads_alike(const subject *a, const subject *b)
+{
+    return a->prompting == b->prompting && pb_model_max_tokens(a->model) == pb_model_max_tokens(b->model);
+}
+
+/* Opens the base model with the first `parts` methods of the cell.  The examples are those of `other`, which may be
+ * NULL, if both models read them alike, and are encoded otherwise.  The model of the result is NULL with an error. */
+static subject open_subject(const pb_bench *b, const pb_cell *c, int parts, const subject *other)
 {
     pb_bench_home(b);
-    subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false)};
-    if (s.model)
-        s.form = pb_cell_encode(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
-    if (!s.form)
+    subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false), .prompting = prompting_of(c, parts)};
+    if (s.model && other && other->encoded && reads_alike(&s, other))
+        s.encoded = pb_encoded_share(other->encoded);
+    else if (s.model)
+        s.encoded = pb_cell_encode(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
+    if (!s.encoded)
         close_subject(&s);
     return s;
 }
@@ -86,7 +96,7 @@ static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, co
     pb_digest is = {{0}};
     pb_result_init(&r);
     pb_threads_start(k->threads);
-    int rc = pb_train(s->model, s->form, b->experiment->task, &c->train, c->seed, NULL, &r);
+    int rc = pb_train(s->model, s->encoded, b->experiment->task, &c->train, c->seed, NULL, &r);
     pb_threads_start(b->threads);
     pb_result_free(&r);
     pb_bench_home(b);
@@ -117,12 +127,12 @@ static int find_kept(const pb_bench *b, long long id, pb_artifact *k)
 }
 
 /* With the trained parameters of run `id`, from its file or, where that is gone or damaged, by training again. */
-static subject open_trained(const pb_bench *b, const pb_cell *c, long long id)
+static subject open_trained(const pb_bench *b, const pb_cell *c, long long id, const subject *other)
 {
     pb_artifact k = {.path = NULL};
     pb_bench_home(b);
     int rc = find_kept(b, id, &k);
-    subject s = rc ? (subject){NULL, NULL} : open_subject(b, c, c->row->spec.parts);
+    subject s = rc ? (subject){.model = NULL} : open_subject(b, c, c->row->spec.parts, other);
     if (s.model && load_trained(b, c, &s, &k))
         close_subject(&s);
     pb_artifact_free(&k);
@@ -164,11 +174,11 @@ static void put_rates(pb_result *r)
 /* What a template and the examples in front of a text cost it. */
 static void put_prompt(const pb_encoded *f, pb_result *r)
 {
-    if (f->reading == PB_BY_HEAD)
+    if (f->mode == PB_BY_HEAD)
         return;
-    pb_result_put(r, -1, -1, f->extra, "overhead.prompt_tokens");
+    pb_result_put(r, -1, -1, f->extra_tokens, "overhead.prompt_tokens");
     pb_result_put(r, -1, -1, f->shots, "overhead.prompt_shots");
-    pb_result_put(r, -1, -1, f->dropped, "overhead.prompt_dropped");
+    pb_result_put(r, -1, -1, f->shots_dropped, "overhead.prompt_dropped");
 }
 
 /* No result is stored beside an error that somebody passed over. */
@@ -191,17 +201,17 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
 {
     double start = pb_clock();
     pb_threads_start(b->threads);
-    subject s = open_subject(b, c, c->row->spec.parts);
+    subject s = open_subject(b, c, c->row->spec.parts, NULL);
     pb_result r;
     pb_result_init(&r);
     bool fixed = s.model && !pb_model_counts(s.model).trainable;
-    int rc = !s.model || (fixed && pb_encoded_cache_prefix(s.form, s.model)) ? -1 : 0;
+    int rc = !s.model || (fixed && pb_encoded_cache_prefix(s.encoded, s.model)) ? -1 : 0;
     if (!rc)
-        rc = pb_train(s.model, s.form, b->experiment->task, &c->train, c->seed, progress, &r);
+        rc = pb_train(s.model, s.encoded, b->experiment->task, &c->train, c->seed, progress, &r);
     if (!rc)
         rc = save(b, c, s.model, &r);
     if (!rc)
-        put_prompt(s.form, &r);
+        put_prompt(s.encoded, &r);
     if (!rc)
         put_rates(&r);
     rc = rc || store(b, c, &r, pb_clock() - start) ? -1 : 0;
@@ -225,11 +235,11 @@ static int append(const pb_bench *b, long long id, const pb_result *r)
 int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    subject s = open_trained(b, c, id);
+    subject s = open_trained(b, c, id, NULL);
     pb_result r;
     pb_result_init(&r);
-    int rc = s.model ? pb_encoded_cache_prefix(s.form, s.model) : -1;
-    rc = rc || pb_score(s.model, s.form, b->experiment->task, PB_TEST, c->train.batch, &r) ? -1 : 0;
+    int rc = s.model ? pb_encoded_cache_prefix(s.encoded, s.model) : -1;
+    rc = rc || pb_score(s.model, s.encoded, b->experiment->task, PB_TEST, c->train.batch, &r) ? -1 : 0;
     rc = rc || append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
     close_subject(&s);
@@ -247,27 +257,29 @@ static pb_rounds rounds_of(const pb_bench *b)
 
 /* ---- many adapters ------------------------------------------------------------------------------------ */
 
-static int serve(const pb_bench *b, const pb_cell *c, pb_model *merged, const char *dir, int count, pb_result *r)
+/* Serves `count` adapters on a base model of its own, as the multi-adapter changes its base. */
+static int serve(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], const char *dir, int count,
+                 pb_result *r)
 {
     char over[64], under[64], key[64];
     snprintf(over, sizeof over, "serving.mixed.n%d", count);
     snprintf(under, sizeof under, "serving.merged.n%d", count);
     snprintf(key, sizeof key, "serving.mixed_ratio.n%d", count);
-    subject base = open_subject(b, c, 0);
+    subject base = open_subject(b, c, 0, &s[PB_BASE]);
     pb_rounds rounds = rounds_of(b);
-    int rc = base.model ? pb_measure_serving(base.model, merged, dir, count, base.form, &rounds, r) : -1;
+    int rc = base.model ? pb_measure_serving(base.model, s[PB_MERGED].model, dir, count, base.encoded, &rounds, r) : -1;
     pb_timing_ratio(r, b->process, over, under, key);
     close_subject(&base);
     return rc;
 }
 
 /* Measures serving if the experiment has the setting and a multi-adapter supports the row. */
-static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_model *merged, pb_result *r)
+static int serve_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], pb_result *r)
 {
     const char *at = b->experiment->serving;
     if (!*at)
         return 0;
-    if (!merged || !pb_multi_adapter_supports(tuned)) {
+    if (!s[PB_MERGED].model || !pb_multi_adapter_supports(s[PB_UNMERGED].model)) {
         if (!b->process)
             pb_warn("serving: %s is left out: only a row of one method can be served whose update is additive and of "
                     "low rank, and which does not change the base or its pooler",
@@ -275,11 +287,11 @@ static int serve_all(const pb_bench *b, const pb_cell *c, pb_model *tuned, pb_mo
         return 0;
     }
     char *dir = pb_format("%s/%s.adapter", b->artifacts, c->hash.hex);
-    int rc = pb_adapter_save(tuned, dir);
+    int rc = pb_adapter_save(s[PB_UNMERGED].model, dir);
     for (char *end; !rc && *at; at = *end ? end + 1 : end) {
         long count = strtol(at, &end, 10);
         rc = end > at && count >= 1 && count <= 4096
-                 ? serve(b, c, merged, dir, (int)count, r)
+                 ? serve(b, c, s, dir, (int)count, r)
                  : pb_error("serving: want numbers of adapters such as 1, 8, 64, got '%s'", b->experiment->serving);
         end += strspn(end, " ");
     }
@@ -294,8 +306,8 @@ static int put_precision(const pb_bench *b, const pb_cell *c, const subject *bas
         return 0;
     pb_cell full = *c;
     full.base = (pb_base_options){0};
-    subject s = open_subject(b, &full, 0);
-    int rc = s.model ? pb_measure_difference(base->model, s.model, s.form, r) : -1;
+    subject s = open_subject(b, &full, 0, base);
+    int rc = s.model ? pb_measure_difference(base->model, s.model, s.encoded, r) : -1;
     close_subject(&s);
     return rc;
 }
@@ -303,27 +315,27 @@ static int put_precision(const pb_bench *b, const pb_cell *c, const subject *bas
 /* The tuned model in its fastest shape, if it has one: weights folded, prompt held. */
 static int open_merged(const pb_bench *b, const pb_cell *c, long long id, const subject *tuned, subject *out)
 {
-    *out = (subject){NULL, NULL};
+    *out = (subject){.model = NULL};
     if (!pb_model_can_merge(tuned->model))
         return 0;
-    *out = open_trained(b, c, id);
+    *out = open_trained(b, c, id, tuned);
     if (!out->model)
         return -1;
     pb_model_merge(out->model);
-    return pb_encoded_cache_prefix(out->form, out->model);
+    return pb_encoded_cache_prefix(out->encoded, out->model);
 }
 
 static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], pb_result *r)
 {
     pb_model *const model[] = {s[0].model, s[1].model, s[2].model};
-    const pb_encoded *const form[] = {s[0].form, s[1].form, s[2].form};
+    const pb_encoded *const encoded[] = {s[0].encoded, s[1].encoded, s[2].encoded};
     pb_rounds rounds = rounds_of(b);
     pb_waits waits = pb_waits_now();
-    if (pb_measure_inference(model, form, &rounds, r))
+    if (pb_measure_inference(model, encoded, &rounds, r))
         return -1;
     pb_result_put(r, -1, b->process, pb_waits_since(&waits), "overhead.contention");
     pb_timing_ratios(r, b->process);
-    if (serve_all(b, c, model[PB_UNMERGED], model[PB_MERGED], r))
+    if (serve_all(b, c, s, r))
         return -1;
     return b->process ? 0 : put_precision(b, c, &s[PB_BASE], r);
 }
@@ -331,7 +343,8 @@ static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARI
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    subject s[PB_VARIANTS] = {open_subject(b, c, 0), open_trained(b, c, id), {NULL, NULL}};
+    subject s[PB_VARIANTS] = {[PB_BASE] = open_subject(b, c, 0, NULL)};
+    s[PB_UNMERGED] = open_trained(b, c, id, &s[PB_BASE]);
     pb_result r;
     pb_result_init(&r);
     int rc = s[PB_BASE].model && s[PB_UNMERGED].model ? open_merged(b, c, id, &s[PB_UNMERGED], &s[PB_MERGED]) : -1;

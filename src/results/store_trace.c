@@ -62,7 +62,7 @@ static int put_points(pb_store *s, long long run, const pb_result *r)
 /* A fingerprint in the database: three little-endian words. */
 enum { WORDS = 3, PRINT_BYTES = WORDS * sizeof(uint32_t) };
 
-static void pack(const pb_print *p, uint32_t word[WORDS])
+static void pack(const pb_tensor_fingerprint *p, uint32_t word[WORDS])
 {
     word[0] = p->values;
     word[1] = p->gradient;
@@ -71,14 +71,14 @@ static void pack(const pb_print *p, uint32_t word[WORDS])
         word[i] = htole32(word[i]);
 }
 
-static pb_print unpack(const char *bytes)
+static pb_tensor_fingerprint unpack(const char *bytes)
 {
     uint32_t word[WORDS];
-    pb_print p;
+    pb_tensor_fingerprint p;
     memcpy(word, bytes, sizeof word);
     for (int i = 0; i < WORDS; i++)
         word[i] = le32toh(word[i]);
-    p = (pb_print){.values = word[0], .gradient = word[1]};
+    p = (pb_tensor_fingerprint){.values = word[0], .gradient = word[1]};
     memcpy(&p.norm, word + 2, sizeof p.norm);
     return p;
 }

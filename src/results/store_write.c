@@ -18,7 +18,7 @@ typedef bool bind_item(sqlite3_stmt *q, const pb_result *r, size_t i);
 
 static bool bind_value(sqlite3_stmt *q, const pb_result *r, size_t i)
 {
-    const pb_value *v = &r->value[i];
+    const pb_result_value *v = &r->value[i];
     pb_store_bind(q, 2, v->key);
     pb_store_bind(q, 3, pb_store_split(v->split));
     sqlite3_bind_int(q, 4, v->step);

@@ -9,35 +9,36 @@
 #include "train/template.h"
 
 /* Zhao et al. 2021, Calibrate before use, arXiv:2102.09690. */
-static const char *const blank_text[PB_CONTENT_FREE] = {"N/A", "[MASK]", ""};
+static const char *const content_free[PB_CONTENT_FREE] = {"N/A", "[MASK]", ""};
 
-pb_reading pb_encoded_reading(bool texts, const pb_prompting *prompting)
+pb_answer_mode pb_answer_mode_of(bool texts, const pb_prompting *prompting)
 {
-    return texts ? PB_BY_TEXT : prompting ? PB_BY_WORDS : PB_BY_HEAD;
+    return texts ? PB_BY_GENERATION : prompting ? PB_BY_VERBALIZER : PB_BY_HEAD;
 }
 
-/* What is at hand while a form is made. */
-typedef struct writer {
-    pb_encoded *form;
+/* The state of pb_encoded_new. */
+typedef struct encoder {
+    pb_encoded *set;
     const pb_data *data;
     const pb_model *model;
     const pb_tokenizer *tokenizer;
-    const pb_chat *chat; /* NULL: none                      */
+    const pb_chat *chat; /* NULL: no chat format */
     const pb_encoding *conf;
-    char *text; /* the template's, owned */
+    char *source; /* the template's text, which its pieces point into */
     pb_template template;
-    int positions; /* of the model, for a text with its answer */
-    int end;       /* the token that ends a text               */
-    int limit;     /* tokens of a text                         */
-    int longest;   /* tokens of an answer                      */
-    pb_text front; /* what is written in front of every example */
-    int *rc;       /* becomes -1 when a text cannot be encoded  */
-} writer;
+    int positions;      /* tokens that the model can read                                      */
+    int end;            /* the end token of an answer                                          */
+    int limit;          /* tokens of a text that fits behind the template, without examples    */
+    int longest_answer; /* tokens of the longest answer or verbalizer                          */
+    pb_text front;      /* the few-shot examples, written before every text                    */
+    pb_ids empty;       /* the input of an empty text: special tokens, front and template      */
+    int *rc;            /* becomes -1 if a text cannot be encoded                              */
+} encoder;
 
 /* ---- the template ----------------------------------------------------------------------------------------- */
 
-/* "Classify the text into negative, neutral or positive." */
-static char *usual_template(const pb_data *d)
+/* The default template: "Classify the text into negative, neutral or positive." */
+static char *default_template(const pb_data *d)
 {
     pb_text t = {0};
     for (int c = 0; c < d->classes; c++)
@@ -46,133 +47,199 @@ static char *usual_template(const pb_data *d)
     return t.data;
 }
 
-static int take_template(writer *w)
+static int read_template(encoder *enc)
 {
-    const pb_prompting *p = w->conf->prompting;
-    bool own = p && *p->template;
-    w->text = own                 ? pb_read_file(p->template, NULL)
-              : w->data->template ? pb_strdup(w->data->template)
-                                  : usual_template(w->data);
-    return w->text ? pb_template_parse(own ? p->template : w->data->name, w->text, &w->template) : -1;
+    const pb_prompting *p = enc->conf->prompting;
+    bool given = p && *p->template;
+    enc->source = given                 ? pb_read_file(p->template, NULL)
+                  : enc->data->template ? pb_strdup(enc->data->template)
+                                        : default_template(enc->data);
+    return enc->source ? pb_template_parse(given ? p->template : enc->data->name, enc->source, &enc->template) : -1;
 }
 
 /* ---- tokens ----------------------------------------------------------------------------------------------- */
 
-static pb_ids encode(const writer *w, const char *text, size_t size, bool special)
+static pb_ids encode(const encoder *enc, const char *text, size_t size, bool special)
 {
     pb_ids ids = {0};
-    if (pb_tokenizer_encode(w->tokenizer, text, size, special, 0, &ids))
-        *w->rc = -1;
+    if (pb_tokenizer_encode(enc->tokenizer, text, size, special, 0, &ids))
+        *enc->rc = -1;
     return ids;
 }
 
-/* What an answer adds behind the template's middle: " positive" -> [3967]. */
-static pb_ids encode_answer(const writer *w, const char *answer, bool ends)
+/* The tokens that an answer adds to the template's middle: " positive" -> [3967].  ends: with the end token. */
+static pb_ids encode_answer(const encoder *enc, const char *answer, bool ends)
 {
-    const pb_template *t = &w->template;
+    const pb_template *t = &enc->template;
     pb_text whole = {0};
-    pb_text_bytes(&whole, t->middle.at, w->chat ? 0 : (size_t)t->middle.size); /* an assistant's turn is new */
-    pb_ids before = encode(w, whole.data ? whole.data : "", whole.length, false);
+    pb_text_bytes(&whole, t->middle.at,
+                  enc->chat ? 0 : (size_t)t->middle.size); /* the assistant's turn begins a new text */
+    pb_ids before = encode(enc, whole.data ? whole.data : "", whole.length, false);
     size_t from = whole.length;
-    pb_text_bytes(&whole, t->lead.at, w->chat ? 0 : (size_t)t->lead.size);
+    pb_text_bytes(&whole, t->lead.at, enc->chat ? 0 : (size_t)t->lead.size);
     pb_text_bytes(&whole, answer, strlen(answer));
-    pb_ids all = encode(w, whole.data, whole.length, false), out = {0};
+    pb_ids all = encode(enc, whole.data, whole.length, false), out = {0};
     size_t same = before.count;
     if (all.count <= same || memcmp(all.id, before.id, same * sizeof *all.id) != 0) {
-        pb_ids_free(&all); /* the answer's first letters melt into the template's last */
-        all = encode(w, whole.data + from, whole.length - from, false);
+        pb_ids_free(&all); /* a token spans the end of the template and the beginning of the answer */
+        all = encode(enc, whole.data + from, whole.length - from, false);
         same = 0;
     }
     for (size_t i = same; i < all.count; i++)
         pb_ids_add(&out, all.id[i]);
-    if (ends && w->end >= 0)
-        pb_ids_add(&out, w->end);
+    if (ends && enc->end >= 0)
+        pb_ids_add(&out, enc->end);
     pb_ids_free(&before);
     pb_ids_free(&all);
     pb_text_free(&whole);
     return out;
 }
 
-/* front + template(text), tokenized. */
-static pb_ids encode_text(const writer *w, const char *text)
+/* The input of a text without truncation.  with_rest false: only up to the end of the text. */
+static pb_ids encode_whole(const encoder *enc, const char *text, bool with_rest)
 {
+    pb_template t = enc->template;
     pb_text whole = {0};
-    pb_text_bytes(&whole, w->front.data ? w->front.data : "", w->front.length);
-    pb_template_write(&w->template, text, NULL, &whole);
     pb_ids ids = {0};
-    if (w->chat && pb_chat_encode(w->model, w->chat, NULL, whole.data, whole.length, &ids))
-        *w->rc = -1;
-    else if (!w->chat)
-        ids = encode(w, whole.data, whole.length, true);
+    t.middle.size = with_rest ? t.middle.size : 0;
+    pb_text_bytes(&whole, enc->front.data ? enc->front.data : "", enc->front.length);
+    pb_template_write(&t, text, NULL, &whole);
+    const char *bytes = whole.data ? whole.data : "";
+    if (enc->chat && pb_chat_encode(enc->model, enc->chat, NULL, bytes, whole.length, &ids))
+        *enc->rc = -1;
+    else if (!enc->chat)
+        ids = encode(enc, bytes, whole.length, true);
     pb_text_free(&whole);
     return ids;
 }
 
-/* The text's first `limit` tokens, as text; caller frees. */
-static char *cut(const writer *w, const char *text)
+/* ---- truncation --------------------------------------------------------------------------------------------- */
+
+static size_t lesser(size_t a, size_t b)
 {
-    pb_ids ids = encode(w, text, strlen(text), false);
-    pb_text kept = {0};
-    if ((int)ids.count > w->limit)
-        pb_tokenizer_decode(w->tokenizer, ids.id, (size_t)w->limit, true, &kept);
-    bool whole = (int)ids.count <= w->limit;
+    return a < b ? a : b;
+}
+
+/* The number of ids, at most `most`, that a and b have in common at their beginning. */
+static size_t common_start(const pb_ids *a, const pb_ids *b, size_t most)
+{
+    size_t n = 0;
+    while (n < most && a->id[n] == b->id[n])
+        n++;
+    return n;
+}
+
+static size_t common_end(const pb_ids *a, const pb_ids *b)
+{
+    size_t n = 0;
+    while (n < lesser(a->count, b->count) && a->id[a->count - 1 - n] == b->id[b->count - 1 - n])
+        n++;
+    return n;
+}
+
+/* The number of a text's tokens that may stay beside `others` tokens of its input. */
+static size_t tokens_kept(const encoder *enc, size_t others)
+{
+    int most = enc->conf->max_tokens, room = enc->positions - enc->longest_answer - (int)others;
+    if (enc->set->mode == PB_BY_HEAD)
+        most -= (int)others; /* the input is nothing but the text and the special tokens */
+    most = most < room ? most : room;
+    return most > 0 ? (size_t)most : 0;
+}
+
+/* Removes tokens from the end of the text in its input `ids` until it fits.  What an empty text's input has at its
+ * beginning and its end is not a part of the text and stays.  A token that spans the end of the text and the template
+ * stays, too. */
+static void truncate_text(const encoder *enc, const char *text, pb_ids *ids)
+{
+    size_t tail = common_end(ids, &enc->empty), end = ids->count - tail;
+    size_t start = common_start(ids, &enc->empty, lesser(ids->count, enc->empty.count) - tail);
+    if (end - start <= tokens_kept(enc, ids->count - (end - start)))
+        return;
+    pb_ids before = encode_whole(enc, text, false);
+    end = lesser(end, common_start(ids, &before, lesser(ids->count, before.count)));
+    end = end > start ? end : start;
+    pb_ids_free(&before);
+    size_t kept = start + lesser(end - start, tokens_kept(enc, ids->count - (end - start)));
+    memmove(ids->id + kept, ids->id + end, (ids->count - end) * sizeof *ids->id);
+    ids->count -= end - kept;
+}
+
+static pb_ids encode_text(const encoder *enc, const char *text)
+{
+    pb_ids ids = encode_whole(enc, text, true);
+    truncate_text(enc, text, &ids);
+    return ids;
+}
+
+/* The number of a text's own tokens. */
+static int count_tokens(const encoder *enc, const char *text)
+{
+    pb_ids ids = encode(enc, text, strlen(text), false);
+    int n = (int)ids.count;
     pb_ids_free(&ids);
-    return whole ? pb_strdup(text) : kept.data ? kept.data : pb_strdup("");
+    return n;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
-static void encode_words(writer *w)
+static void encode_verbalizers(encoder *enc)
 {
-    pb_encoded *f = w->form;
-    f->word = pb_alloc((size_t)w->data->classes * sizeof *f->word);
-    f->single = true;
-    for (int c = 0; c < w->data->classes; c++) {
-        f->word[c] = encode_answer(w, w->data->class_name[c], false);
-        f->single = f->single && f->word[c].count == 1;
-        w->longest = (int)f->word[c].count > w->longest ? (int)f->word[c].count : w->longest;
+    pb_encoded *set = enc->set;
+    set->verbalizer = pb_alloc((size_t)enc->data->classes * sizeof *set->verbalizer);
+    set->single_token = true;
+    for (int c = 0; c < enc->data->classes; c++) {
+        set->verbalizer[c] = encode_answer(enc, enc->data->class_name[c], false);
+        set->single_token = set->single_token && set->verbalizer[c].count == 1;
+        enc->longest_answer = (int)set->verbalizer[c].count > enc->longest_answer ? (int)set->verbalizer[c].count
+                                                                                  : enc->longest_answer;
     }
 }
 
 /* An example is an item; as text, each of its answers. */
-static void list_items(pb_encoded *f, pb_split s)
+static void list_items(pb_encoded *set, pb_split s)
 {
-    const pb_example *e = f->data->split[s].example;
-    int n = f->data->split[s].count, items = 0;
+    const pb_example *e = set->data->split[s].example;
+    int n = set->data->split[s].count, items = 0;
     for (int i = 0; i < n; i++)
-        items += f->reading == PB_BY_TEXT ? e[i].answers : 1;
-    f->item[s] = pb_alloc((size_t)(items + 1) * sizeof *f->item[s]);
-    f->text[s] = pb_alloc((size_t)(n + 1) * sizeof *f->text[s]);
-    f->answer[s] = f->reading == PB_BY_TEXT ? pb_alloc((size_t)(items + 1) * sizeof *f->answer[s]) : NULL;
+        items += set->mode == PB_BY_GENERATION ? e[i].answers : 1;
+    set->item[s] = pb_alloc((size_t)(items + 1) * sizeof *set->item[s]);
+    set->text[s] = pb_alloc((size_t)(n + 1) * sizeof *set->text[s]);
+    set->answer[s] = set->mode == PB_BY_GENERATION ? pb_alloc((size_t)(items + 1) * sizeof *set->answer[s]) : NULL;
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < (f->reading == PB_BY_TEXT ? e[i].answers : 1); k++)
-            f->item[s][f->items[s]++] = (pb_item){i, k};
+        for (int k = 0; k < (set->mode == PB_BY_GENERATION ? e[i].answers : 1); k++)
+            set->item[s][set->items[s]++] = (pb_item){i, k};
 }
 
-static void encode_answers(writer *w, pb_split s)
+static void encode_answers(encoder *enc, pb_split s)
 {
-    pb_encoded *f = w->form;
-    for (int i = 0; i < f->items[s]; i++) {
-        const pb_item *it = &f->item[s][i];
-        f->answer[s][i] = encode_answer(w, w->data->split[s].example[it->example].answer[it->answer], true);
-        w->longest = (int)f->answer[s][i].count > w->longest ? (int)f->answer[s][i].count : w->longest;
+    pb_encoded *set = enc->set;
+    for (int i = 0; i < set->items[s]; i++) {
+        const pb_item *it = &set->item[s][i];
+        set->answer[s][i] = encode_answer(enc, enc->data->split[s].example[it->example].answer[it->answer], true);
+        enc->longest_answer = (int)set->answer[s][i].count > enc->longest_answer ? (int)set->answer[s][i].count
+                                                                                 : enc->longest_answer;
     }
 }
 
 /* ---- examples in front (few-shot) --------------------------------------------------------------------------- */
 
-/* k training examples, as many of each class as possible, in an order by the seed. */
-static int draw_shots(const pb_data *d, int k, uint64_t seed, int *shot)
+/* Selects up to k training examples, as many of each class as possible, in an order drawn by the seed.  Examples
+ * whose texts are longer than the limit are not selected: a demonstration is never truncated.  Returns their number. */
+static int draw_shots(const encoder *enc, int k, int *shot)
 {
+    const pb_data *d = enc->data;
+    const pb_example *e = d->split[PB_TRAIN].example;
     int n = d->split[PB_TRAIN].count, groups = d->classes ? d->classes : 1, drawn = 0;
-    pb_rng r = pb_rng_named(seed, "shots");
+    pb_rng r = pb_rng_named(enc->conf->seed, "shots");
     int *order = pb_alloc((size_t)(n + 1) * sizeof *order), *next = pb_alloc((size_t)groups * sizeof *next);
     for (int i = 0; i < n; i++)
         order[i] = i;
     pb_rng_shuffle(&r, order, n);
     for (int turn = 0, idle = 0; drawn < k && idle < groups; turn++) {
         int class = turn % groups, *at = &next[class];
-        while (*at < n && d->classes && d->split[PB_TRAIN].example[order[*at]].label != class)
+        while (*at < n &&
+               ((d->classes && e[order[*at]].label != class) || count_tokens(enc, e[order[*at]].text) > enc->limit))
             ++*at;
         idle = *at < n ? 0 : idle + 1;
         if (*at < n)
@@ -184,90 +251,97 @@ static int draw_shots(const pb_data *d, int k, uint64_t seed, int *shot)
     return drawn;
 }
 
-static void write_shot(writer *w, const pb_example *e)
+static void write_shot(encoder *enc, const pb_example *e)
 {
-    char *text = cut(w, e->text);
-    pb_template_write(&w->template, text, e->label < 0 ? e->answer[0] : w->data->class_name[e->label], &w->front);
-    pb_text_add(&w->front, "\n\n");
-    free(text);
+    const char *answer = e->label < 0 ? e->answer[0] : enc->data->class_name[e->label];
+    pb_template_write(&enc->template, e->text, answer, &enc->front);
+    pb_text_add(&enc->front, "\n\n");
 }
 
-/* The template's head and the first n shots. */
-static void write_front(writer *w, const int *shot, int n)
+/* Sets the front to the template's head and the first n shots. */
+static void write_front(encoder *enc, const int *shot, int n)
 {
-    pb_text_free(&w->front);
-    pb_text_bytes(&w->front, w->template.once.at, (size_t)w->template.once.size);
+    pb_text_free(&enc->front);
+    pb_text_bytes(&enc->front, enc->template.once.at, (size_t)enc->template.once.size);
     for (int i = 0; i < n; i++)
-        write_shot(w, &w->data->split[PB_TRAIN].example[shot[i]]);
+        write_shot(enc, &enc->data->split[PB_TRAIN].example[shot[i]]);
 }
 
-static int front_tokens(const writer *w)
+static void encode_empty(encoder *enc)
 {
-    pb_ids ids = encode(w, w->front.data ? w->front.data : "", w->front.length, true);
+    pb_ids_free(&enc->empty);
+    enc->empty = encode_whole(enc, "", true);
+}
+
+static int front_tokens(const encoder *enc)
+{
+    pb_ids ids = encode(enc, enc->front.data ? enc->front.data : "", enc->front.length, true);
     int n = (int)ids.count;
     pb_ids_free(&ids);
     return n;
 }
 
-/* Do the first n shots leave room for the longest example and its answer; `once`: tokens of the template's head. */
-static bool is_room(writer *w, const int *shot, int n, int once, int longest)
+/* Returns true if the first n shots leave room for the longest input, of `longest` tokens, and its answer.  once: the
+ * tokens of the template's head, which `longest` includes. */
+static bool is_room(encoder *enc, const int *shot, int n, int once, int longest)
 {
-    write_front(w, shot, n);
-    return front_tokens(w) - once + longest + w->longest <= w->positions;
+    write_front(enc, shot, n);
+    return front_tokens(enc) - once + longest + enc->longest_answer <= enc->positions;
 }
 
-/* As many of the shots as there is room for, found by halving. */
-static void fill_front(writer *w, int longest)
+/* Sets the front to as many of the shots as fit, found by bisection. */
+static void select_shots(encoder *enc, int longest)
 {
-    pb_encoded *f = w->form;
-    int k = w->conf->prompting ? w->conf->prompting->shots : 0;
-    int *shot = pb_alloc((size_t)(k + 1) * sizeof *shot), drawn = draw_shots(w->data, k, w->conf->seed, shot);
-    write_front(w, shot, 0);
-    int once = front_tokens(w);
-    for (int most = drawn; f->shots < most;) {
-        int middle = (f->shots + most + 1) / 2;
-        if (is_room(w, shot, middle, once, longest))
-            f->shots = middle;
+    pb_encoded *set = enc->set;
+    int k = enc->conf->prompting ? enc->conf->prompting->shots : 0;
+    int *shot = pb_alloc((size_t)(k + 1) * sizeof *shot), drawn = draw_shots(enc, k, shot);
+    write_front(enc, shot, 0);
+    int once = front_tokens(enc);
+    for (int most = drawn; set->shots < most;) {
+        int middle = (set->shots + most + 1) / 2;
+        if (is_room(enc, shot, middle, once, longest))
+            set->shots = middle;
         else
             most = middle - 1;
     }
-    write_front(w, shot, f->shots);
-    f->dropped = k - f->shots;
+    write_front(enc, shot, set->shots);
+    set->shots_dropped = k - set->shots;
     free(shot);
 }
 
 /* ---- texts -------------------------------------------------------------------------------------------------- */
 
-static int encode_split(writer *w, pb_split s)
+/* Returns the number of tokens of the longest input. */
+static int encode_split(encoder *enc, pb_split s)
 {
     int longest = 0;
-    for (int i = 0; i < w->data->split[s].count; i++) {
-        char *text = cut(w, w->data->split[s].example[i].text);
-        pb_ids *ids = &w->form->text[s][i];
+    for (int i = 0; i < enc->data->split[s].count; i++) {
+        pb_ids *ids = &enc->set->text[s][i];
         pb_ids_free(ids);
-        *ids = encode_text(w, text);
+        *ids = encode_text(enc, enc->data->split[s].example[i].text);
         longest = (int)ids->count > longest ? (int)ids->count : longest;
-        free(text);
     }
     return longest;
 }
 
-static int encode_all(writer *w)
+/* The same for all splits.  The inputs are those behind the present front. */
+static int encode_all(encoder *enc)
 {
     int longest = 0;
+    encode_empty(enc);
     for (int s = 0; s < PB_SPLITS; s++) {
-        int n = encode_split(w, (pb_split)s);
+        int n = encode_split(enc, (pb_split)s);
         longest = n > longest ? n : longest;
     }
-    for (int i = 0; i < PB_CONTENT_FREE; i++) {
-        pb_ids_free(&w->form->blank[i]);
-        w->form->blank[i] = encode_text(w, blank_text[i]);
+    for (int i = 0; i < PB_CONTENT_FREE && enc->set->mode != PB_BY_HEAD; i++) {
+        pb_ids_free(&enc->set->content_free[i]);
+        enc->set->content_free[i] = encode_text(enc, content_free[i]);
     }
     return longest;
 }
 
-/* Shortens `shared`, the number of ids that all texts so far begin with; one id of each text stays. */
-static size_t common(const pb_ids *first, const pb_ids *ids, size_t shared)
+/* Returns the number of ids, at most `shared`, that `first` and `ids` begin with.  One id of each input stays in it. */
+static size_t shorten_prefix(const pb_ids *first, const pb_ids *ids, size_t shared)
 {
     size_t same = 0;
     while (same < shared && same + 1 < ids->count && ids->id[same] == first->id[same])
@@ -275,116 +349,112 @@ static size_t common(const pb_ids *first, const pb_ids *ids, size_t shared)
     return same;
 }
 
-static void take_off(pb_ids *ids, size_t n)
+static void remove_start(pb_ids *ids, size_t n)
 {
     ids->count -= n;
     memmove(ids->id, ids->id + n, ids->count * sizeof *ids->id);
 }
 
-/* What all texts begin with becomes the prompt: so a prompt that is held gives the ids of the whole. */
-static void split_prompt(pb_encoded *f)
+/* Moves the ids that all inputs begin with into the shared prefix. */
+static void split_prefix(pb_encoded *set)
 {
-    const pb_ids *first = &f->text[PB_TRAIN][0];
+    const pb_ids *first = &set->text[PB_TRAIN][0];
     size_t shared = first->count - 1;
     for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < f->data->split[s].count; i++)
-            shared = common(first, &f->text[s][i], shared);
+        for (int i = 0; i < set->data->split[s].count; i++)
+            shared = shorten_prefix(first, &set->text[s][i], shared);
     for (int i = 0; i < PB_CONTENT_FREE; i++)
-        shared = common(first, &f->blank[i], shared);
+        shared = shorten_prefix(first, &set->content_free[i], shared);
     for (size_t i = 0; i < shared; i++)
-        pb_ids_add(&f->prompt, first->id[i]);
+        pb_ids_add(&set->prefix, first->id[i]);
     for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < f->data->split[s].count; i++)
-            take_off(&f->text[s][i], shared);
+        for (int i = 0; i < set->data->split[s].count; i++)
+            remove_start(&set->text[s][i], shared);
     for (int i = 0; i < PB_CONTENT_FREE; i++)
-        take_off(&f->blank[i], shared);
+        remove_start(&set->content_free[i], shared);
 }
 
-static double extra_tokens(const writer *w)
+static double mean_extra_tokens(const encoder *enc)
 {
     double sum = 0;
-    int n = w->data->split[PB_VALIDATION].count;
+    int n = enc->data->split[PB_VALIDATION].count;
     for (int i = 0; i < n; i++) {
-        const char *text = w->data->split[PB_VALIDATION].example[i].text;
-        pb_ids ids = encode(w, text, strlen(text), false);
-        int own = (int)ids.count < w->limit ? (int)ids.count : w->limit;
-        sum += (double)(w->form->prompt.count + w->form->text[PB_VALIDATION][i].count) - own;
-        pb_ids_free(&ids);
+        int own = count_tokens(enc, enc->data->split[PB_VALIDATION].example[i].text);
+        own = own < enc->limit ? own : enc->limit;
+        sum += (double)(enc->set->prefix.count + enc->set->text[PB_VALIDATION][i].count) - own;
     }
     return n ? sum / n : 0;
 }
 
-static int write_all(writer *w)
+/* By head: the template is the text alone. */
+static void encode_for_head(encoder *enc)
 {
-    pb_encoded *f = w->form;
-    if (take_template(w))
+    const pb_slice nothing = {"", 0};
+    enc->template = (pb_template){nothing, nothing, nothing, nothing, nothing};
+    encode_all(enc);
+}
+
+static int encode_for_decoder(encoder *enc)
+{
+    pb_encoded *set = enc->set;
+    if (read_template(enc))
         return -1;
-    if (f->reading == PB_BY_WORDS)
-        encode_words(w);
-    for (int s = 0; s < PB_SPLITS && f->reading == PB_BY_TEXT; s++)
-        encode_answers(w, (pb_split)s);
-    int room = f->reading == PB_BY_TEXT ? f->decoding->max_new : 0;
-    w->longest = room > w->longest ? room : w->longest;
-    write_front(w, NULL, 0);
-    pb_ids frame = encode_text(w, "");
-    int left = w->positions - (int)frame.count - w->longest;
-    pb_ids_free(&frame);
+    if (set->mode == PB_BY_VERBALIZER)
+        encode_verbalizers(enc);
+    for (int s = 0; s < PB_SPLITS && set->mode == PB_BY_GENERATION; s++)
+        encode_answers(enc, (pb_split)s);
+    int room = set->mode == PB_BY_GENERATION ? set->decoding->max_new : 0;
+    enc->longest_answer = room > enc->longest_answer ? room : enc->longest_answer;
+    write_front(enc, NULL, 0);
+    encode_empty(enc);
+    int left = enc->positions - (int)enc->empty.count - enc->longest_answer;
     if (left < 1)
         return pb_error("%s: the template and the longest answer (%d tokens) fill the model's %d positions; want room "
                         "for a text",
-                        w->data->name, w->longest, w->positions);
-    w->limit = left < w->conf->max_tokens ? left : w->conf->max_tokens;
-    fill_front(w, encode_all(w));
-    if (f->shots)
-        encode_all(w); /* behind them */
-    split_prompt(f);
-    f->extra = extra_tokens(w);
+                        enc->data->name, enc->longest_answer, enc->positions);
+    enc->limit = left < enc->conf->max_tokens ? left : enc->conf->max_tokens;
+    select_shots(enc, encode_all(enc));
+    if (set->shots)
+        encode_all(enc); /* A token may span the end of the examples, so the inputs are encoded again after them. */
+    split_prefix(set);
+    set->extra_tokens = mean_extra_tokens(enc);
     return 0;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------- */
+/* ---- creation ----------------------------------------------------------------------------------------------- */
 
-static int read_by_head(pb_encoded *f, const pb_tokenizer *t, int limit)
+static pb_encoded *new_set(const pb_data *d, pb_answer_mode mode)
 {
+    pb_encoded *set = pb_alloc(sizeof *set);
+    *set = (pb_encoded){.data = d, .mode = mode, .handles = pb_alloc(sizeof *set->handles)};
+    *set->handles = 1;
     for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < f->data->split[s].count; i++) {
-            const char *text = f->data->split[s].example[i].text;
-            if (pb_tokenizer_encode(t, text, strlen(text), true, limit, &f->text[s][i]))
-                return -1;
-        }
-    return 0;
-}
-
-static pb_encoded *new_form(const pb_data *d, pb_reading reading)
-{
-    pb_encoded *f = pb_alloc(sizeof *f);
-    *f = (pb_encoded){.data = d, .reading = reading};
-    for (int s = 0; s < PB_SPLITS; s++)
-        list_items(f, (pb_split)s);
-    return f;
+        list_items(set, (pb_split)s);
+    return set;
 }
 
 pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t, const pb_encoding *c)
 {
     const pb_prompting *p = c->prompting;
-    pb_encoded *f = new_form(d, pb_encoded_reading(!d->classes, p));
+    pb_encoded *set = new_set(d, pb_answer_mode_of(!d->classes, p));
     int rc = 0;
-    writer w = {.form = f, .data = d, .model = m, .tokenizer = t, .conf = c, .rc = &rc};
-    w.positions = pb_model_max_tokens(m);
-    w.end = pb_model_config(m)->end[0];
-    f->normalize = p && p->normalize;
-    f->calibrate = p && p->calibrate;
-    f->decoding = c->decoding;
-    rc = p ? pb_chat_find(m, p->chat, &w.chat) : 0;
-    if (!rc && f->reading == PB_BY_HEAD)
-        rc = read_by_head(f, t, c->max_tokens < w.positions ? c->max_tokens : w.positions);
-    else if (rc || write_all(&w))
+    encoder enc = {.set = set, .data = d, .model = m, .tokenizer = t, .conf = c, .rc = &rc};
+    enc.positions = pb_model_max_tokens(m);
+    enc.end = pb_model_config(m)->end[0];
+    set->normalize = p && p->normalize;
+    set->calibrate = p && p->calibrate;
+    set->decoding = c->decoding;
+    rc = p ? pb_chat_find(m, p->chat, &enc.chat) : 0;
+    if (!rc && set->mode == PB_BY_HEAD)
+        encode_for_head(&enc);
+    else if (rc || encode_for_decoder(&enc))
         rc = -1;
-    pb_text_free(&w.front);
-    free(w.text);
+    pb_text_free(&enc.front);
+    pb_ids_free(&enc.empty);
+    free(enc.source);
     if (!rc)
-        return f;
-    pb_encoded_free(f);
+        return set;
+    pb_encoded_free(set);
     return NULL;
 }
 
@@ -396,29 +466,29 @@ static pb_ids zeros(int n)
     return ids;
 }
 
-pb_encoded *pb_encoded_even(const pb_data *d, pb_reading reading, int tokens)
+pb_encoded *pb_encoded_uniform(const pb_data *d, pb_answer_mode mode, int tokens)
 {
-    pb_encoded *f = new_form(d, reading);
-    int answer = reading == PB_BY_TEXT ? (tokens + 1) / 2 : 0;
+    pb_encoded *set = new_set(d, mode);
+    int answer = mode == PB_BY_GENERATION ? (tokens + 1) / 2 : 0;
     for (int s = 0; s < PB_SPLITS; s++) {
         for (int i = 0; i < d->split[s].count; i++)
-            f->text[s][i] = zeros(tokens - answer > 0 ? tokens - answer : 1);
-        for (int i = 0; i < f->items[s] && answer; i++)
-            f->answer[s][i] = zeros(answer);
+            set->text[s][i] = zeros(tokens - answer > 0 ? tokens - answer : 1);
+        for (int i = 0; i < set->items[s] && answer; i++)
+            set->answer[s][i] = zeros(answer);
     }
-    f->word = reading == PB_BY_WORDS ? pb_alloc((size_t)d->classes * sizeof *f->word) : NULL;
-    for (int c = 0; c < d->classes && f->word; c++)
-        f->word[c] = zeros(1);
-    f->single = true;
-    return f;
+    set->verbalizer = mode == PB_BY_VERBALIZER ? pb_alloc((size_t)d->classes * sizeof *set->verbalizer) : NULL;
+    for (int c = 0; c < d->classes && set->verbalizer; c++)
+        set->verbalizer[c] = zeros(1);
+    set->single_token = true;
+    return set;
 }
 
-int pb_encoded_cache_prefix(pb_encoded *f, pb_model *m)
+int pb_encoded_cache_prefix(pb_encoded *set, pb_model *m)
 {
-    if (!f->prompt.count || f->held)
+    if (!set->prefix.count || set->prefix_cached)
         return 0;
-    f->held = true;
-    return pb_model_cache_prefix(m, f->prompt.id, (int)f->prompt.count);
+    set->prefix_cached = true;
+    return pb_model_cache_prefix(m, set->prefix.id, (int)set->prefix.count);
 }
 
 static void free_list(pb_ids *list, int n)
@@ -428,18 +498,32 @@ static void free_list(pb_ids *list, int n)
     free(list);
 }
 
-void pb_encoded_free(pb_encoded *f)
+pb_encoded *pb_encoded_share(pb_encoded *set)
 {
-    if (!f)
-        return;
+    pb_encoded *other = pb_alloc(sizeof *other);
+    *other = *set;
+    other->prefix_cached = false;
+    ++*set->handles;
+    return other;
+}
+
+static void free_examples(pb_encoded *set)
+{
     for (int s = 0; s < PB_SPLITS; s++) {
-        free_list(f->text[s], f->data->split[s].count);
-        free_list(f->answer[s], f->items[s]);
-        free(f->item[s]);
+        free_list(set->text[s], set->data->split[s].count);
+        free_list(set->answer[s], set->items[s]);
+        free(set->item[s]);
     }
-    free_list(f->word, f->data->classes);
+    free_list(set->verbalizer, set->data->classes);
     for (int i = 0; i < PB_CONTENT_FREE; i++)
-        pb_ids_free(&f->blank[i]);
-    pb_ids_free(&f->prompt);
-    free(f);
+        pb_ids_free(&set->content_free[i]);
+    pb_ids_free(&set->prefix);
+    free(set->handles);
+}
+
+void pb_encoded_free(pb_encoded *set)
+{
+    if (set && !--*set->handles)
+        free_examples(set);
+    free(set);
 }

@@ -1,78 +1,105 @@
-/* encoded: a task's examples as one model reads them, and how its answers are read.
+/* encoded: the examples of a task, tokenized for one model, and how the model's outputs become answers.
  *
- * By its head: a text's tokens go in, the classes' logits come out.  In words: a template (template.h)
- * puts the text to a decoder, and the class is the one whose word it finds likeliest.  As text: the
- * decoder goes on until the text ends. */
+ * There are three answer modes.  By head: the model reads the text and a classification head gives one logit for each
+ * class.  By verbalizer: a template (template.h) presents the text to a decoder, and the predicted class is the one
+ * whose verbalizer, a word or a few tokens, has the highest log-probability (Schick and Schütze 2021, PET).  By
+ * generation: the decoder continues the text, and the continuation is the answer.
+ *
+ * The tokens that all inputs of a decoder begin with form a shared prefix.  It is stored once, and the model can keep
+ * its keys and values (prefix caching). */
 #ifndef PB_ENCODED_H
 #define PB_ENCODED_H
 
 #include "model/decode.h"
 #include "train/task.h"
 
-typedef enum pb_reading { PB_BY_HEAD, PB_BY_WORDS, PB_BY_TEXT } pb_reading;
+typedef enum pb_answer_mode { PB_BY_HEAD, PB_BY_VERBALIZER, PB_BY_GENERATION } pb_answer_mode;
 
-enum { PB_CONTENT_FREE = 3 }; /* texts without content, to calibrate by */
+enum { PB_CONTENT_FREE = 3 }; /* number of content-free inputs, which calibration uses */
 
-/* What is learned from or asked for at once: an example, or one of the answers to it. */
+/* The unit of training: an example, or, by generation, one of the reference answers of an example. */
 typedef struct pb_item {
     int example, answer;
 } pb_item;
 
 typedef struct pb_encoded {
     const pb_data *data;
-    pb_reading reading;
-    pb_ids prompt;            /* in front of every text; empty: nothing           */
-    bool held;                /* the model holds the prompt: it is not in batches */
-    pb_ids *text[PB_SPLITS];  /* [examples], without the prompt                   */
-    pb_item *item[PB_SPLITS]; /* [items]                                          */
-    int items[PB_SPLITS];
-    pb_ids *answer[PB_SPLITS];     /* as text: [items], with the token that ends a text */
-    pb_ids *word;                  /* in words: [classes]                              */
-    bool single;                   /* each of them is one token                        */
-    bool normalize, calibrate;     /* see pb_prompting                                 */
-    pb_ids blank[PB_CONTENT_FREE]; /* without the prompt                               */
-    const pb_decoding *decoding;   /* of pb_encoding                                */
-    int shots, dropped;            /* examples shown in front; for which there was no room */
-    double extra;                  /* tokens an example reads besides its text, mean over validation */
+    pb_answer_mode mode;
+    pb_ids prefix;                        /* the shared prefix; empty by head                            */
+    bool prefix_cached;                   /* The model holds the prefix, so batches do not contain it.   */
+    pb_ids *text[PB_SPLITS];              /* [examples] the inputs without the shared prefix             */
+    pb_item *item[PB_SPLITS];             /* [items]                                                     */
+    int items[PB_SPLITS];                 /* items in each split                                         */
+    pb_ids *answer[PB_SPLITS];            /* by generation: [items] answers, each with its end token     */
+    pb_ids *verbalizer;                   /* by verbalizer: [classes]                                    */
+    bool single_token;                    /* Every verbalizer is one token.                              */
+    bool normalize, calibrate;            /* as in pb_prompting                                          */
+    pb_ids content_free[PB_CONTENT_FREE]; /* inputs without content, without the shared prefix           */
+    const pb_decoding *decoding;          /* the generation settings of pb_encoding                      */
+    int shots, shots_dropped;             /* few-shot examples shown, and those that did not fit         */
+    double extra_tokens;                  /* tokens an input has beyond its text, mean over validation   */
+    int *handles;                         /* how many pb_encoded share the examples                      */
 } pb_encoded;
 
 typedef struct pb_encoding {
-    const pb_prompting *prompting; /* NULL: none; a decoder's texts are written by the task's template */
-    int max_tokens;                /* longer texts are cut                                             */
-    const pb_decoding *decoding;   /* as text: how answers are generated; outlives the form            */
-    uint64_t seed;                 /* of the examples that are shown                                   */
+    const pb_prompting *prompting; /* The task's template presents texts to a decoder if this is NULL.            */
+    int max_tokens;                /* Longer texts are truncated to this many tokens; see pb_encoded_new.         */
+    const pb_decoding *decoding;   /* by generation: the settings; must outlive the encoded data set              */
+    uint64_t seed;                 /* seed of the selection of few-shot examples                                  */
 } pb_encoding;
 
-/* How a row with these methods reads a task whose answers are `texts` or classes. */
-pb_reading pb_encoded_reading(bool texts, const pb_prompting *prompting);
+/* Returns the answer mode of a task whose answers are texts (`texts`) or classes, for methods with this prompting,
+ * which may be NULL. */
+pb_answer_mode pb_answer_mode_of(bool texts, const pb_prompting *prompting);
 
-/* Writes and tokenizes every example for this model.  NULL with an error: a template that cannot be
- * used, a context too short for one example. */
+/* Encodes every example of the data for model `m`.  A text that is too long is truncated: tokens are removed from
+ * its end, and the special tokens, the few-shot examples and the template stay whole.  By head, max_tokens counts
+ * the special tokens, as in Hugging Face's tokenizers with truncation=True; with a template it counts the text's own
+ * tokens.  An input also leaves room in the model's context for the longest answer.  Training examples whose texts
+ * would be truncated are not selected as few-shot examples.
+ *
+ * The caller frees the result with pb_encoded_free; `d` must outlive it.  Returns NULL with an error if the template
+ * is invalid or the model's context is too short for one example. */
 pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t, const pb_encoding *c);
-/* Examples of `tokens` ids each, enough for plans: those know lengths, not words. */
-pb_encoded *pb_encoded_even(const pb_data *d, pb_reading reading, int tokens);
-/* Gives the prompt to the model to hold: batches are without it from now on.  -1 with an error. */
-int pb_encoded_cache_prefix(pb_encoded *f, pb_model *m);
-void pb_encoded_free(pb_encoded *f); /* NULL is fine */
 
-/* Tokens that the model reads for an item, the prompt included. */
-int pb_encoded_tokens(const pb_encoded *f, pb_split split, int item);
+/* Returns a data set in which every input has `tokens` ids, all 0.  It suffices for planning, which depends on
+ * lengths only.  The caller frees it with pb_encoded_free. */
+pb_encoded *pb_encoded_uniform(const pb_data *d, pb_answer_mode mode, int tokens);
 
-/* What an example is answered behind: the prompt, unless the model holds it, and the text; caller frees. */
-pb_ids pb_encoded_input(const pb_encoded *f, pb_split split, int example);
+/* Returns a second handle to the same examples, so that they are encoded once for several models that read them
+ * alike.  Only `prefix_cached` belongs to the handle; the new one has it false.  The caller frees it with
+ * pb_encoded_free. */
+pb_encoded *pb_encoded_share(pb_encoded *set);
 
-/* The batch of n items of a split, in memory of `arena`.  taught: with what is to be learned.  Else, in
- * words, it asks for every class of each item (pb_encoded_scores reads the answer); as text, for the loss. */
-pb_batch pb_encoded_batch(const pb_encoded *f, pb_arena *arena, pb_split split, const int *item, int n, bool taught);
+/* Frees the handle, and the examples with the last handle.  NULL is allowed. */
+void pb_encoded_free(pb_encoded *set);
 
-/* The same of the blanks, in words. */
-pb_batch pb_encoded_content_free(const pb_encoded *f, pb_arena *arena);
+/* Lets the model cache the keys and values of the shared prefix; batches made afterwards do not contain the prefix.
+ * Does nothing if there is no prefix or it is cached already.  Returns -1 with an error if the model cannot cache
+ * it. */
+int pb_encoded_cache_prefix(pb_encoded *set, pb_model *m);
 
-/* log P(id) by one row of logits, in nats. */
+/* Returns the number of tokens that the model reads for an item in training, including the prefix unless it is
+ * cached. */
+int pb_encoded_tokens(const pb_encoded *set, pb_split split, int item);
+
+/* Returns the input ids of an example: the prefix, unless it is cached, and the text.  The caller frees them. */
+pb_ids pb_encoded_input(const pb_encoded *set, pb_split split, int example);
+
+/* Returns the batch of n items of a split, allocated in `arena`.  With targets, the batch contains what the model is
+ * trained to predict.  Without targets, a batch by verbalizer asks for every class of each item (pb_encoded_scores
+ * reads the logits), and a batch by generation still has the reference answers as targets, for the loss. */
+pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n,
+                          bool with_targets);
+
+/* Returns the batch of the content-free inputs, allocated in `arena`.  By verbalizer only. */
+pb_batch pb_encoded_content_free(const pb_encoded *set, pb_arena *arena);
+
+/* Returns log P(id) under one row of logits, in nats. */
 double pb_log_probability(const pb_node *logits, int row, int id);
 
-/* In words: log-probability of class c's word behind text i of a batch of n, by its logits; divided by the
- * word's tokens where normalised.  score [n,classes]. */
-void pb_encoded_scores(const pb_encoded *f, const pb_node *logits, int n, double *score);
+/* By verbalizer: fills score [n,classes] with the log-probability, in nats, of each class's verbalizer after each of
+ * the n texts of a batch.  With `normalize` it is divided by the number of the verbalizer's tokens. */
+void pb_encoded_scores(const pb_encoded *set, const pb_node *logits, int n, double *score);
 
 #endif

@@ -3,34 +3,34 @@
 
 #include "train/encoded.h"
 
-/* What is asked for behind an item's text when it is taught; NULL: nothing. */
-static const pb_ids *wanted(const pb_encoded *f, pb_split split, int item)
+/* What is asked for behind an item's text when it is with_targets; NULL: nothing. */
+static const pb_ids *wanted(const pb_encoded *set, pb_split split, int item)
 {
-    if (f->reading == PB_BY_TEXT)
-        return &f->answer[split][item];
-    return f->reading == PB_BY_WORDS ? &f->word[f->data->split[split].example[item].label] : NULL;
+    if (set->mode == PB_BY_GENERATION)
+        return &set->answer[split][item];
+    return set->mode == PB_BY_VERBALIZER ? &set->verbalizer[set->data->split[split].example[item].label] : NULL;
 }
 
-int pb_encoded_tokens(const pb_encoded *f, pb_split split, int item)
+int pb_encoded_tokens(const pb_encoded *set, pb_split split, int item)
 {
-    const pb_ids *answer = wanted(f, split, item);
-    size_t prompt = f->held ? 0 : f->prompt.count;
-    return (int)(prompt + f->text[split][f->item[split][item].example].count + (answer ? answer->count - 1 : 0));
+    const pb_ids *answer = wanted(set, split, item);
+    size_t prompt = set->prefix_cached ? 0 : set->prefix.count;
+    return (int)(prompt + set->text[split][set->item[split][item].example].count + (answer ? answer->count - 1 : 0));
 }
 
-pb_ids pb_encoded_input(const pb_encoded *f, pb_split split, int example)
+pb_ids pb_encoded_input(const pb_encoded *set, pb_split split, int example)
 {
     pb_ids ids = {0};
-    for (size_t k = 0; !f->held && k < f->prompt.count; k++)
-        pb_ids_add(&ids, f->prompt.id[k]);
-    for (size_t k = 0; k < f->text[split][example].count; k++)
-        pb_ids_add(&ids, f->text[split][example].id[k]);
+    for (size_t k = 0; !set->prefix_cached && k < set->prefix.count; k++)
+        pb_ids_add(&ids, set->prefix.id[k]);
+    for (size_t k = 0; k < set->text[split][example].count; k++)
+        pb_ids_add(&ids, set->text[split][example].id[k]);
     return ids;
 }
 
 /* A batch that grows a sequence at a time. */
 typedef struct collector {
-    const pb_encoded *form;
+    const pb_encoded *encoded;
     int *offset, *ids, *target;
     int sequences;
 } collector;
@@ -40,8 +40,8 @@ static void add_sequence(collector *c, const pb_ids *text, const pb_ids *answer)
 {
     int at = c->offset[c->sequences], n = 0;
     int *ids = c->ids + at, *target = c->target + at;
-    for (size_t i = 0; !c->form->held && i < c->form->prompt.count; i++)
-        ids[n++] = c->form->prompt.id[i];
+    for (size_t i = 0; !c->encoded->prefix_cached && i < c->encoded->prefix.count; i++)
+        ids[n++] = c->encoded->prefix.id[i];
     for (size_t i = 0; i < text->count; i++)
         ids[n++] = text->id[i];
     int asked = n - 1;
@@ -52,62 +52,63 @@ static void add_sequence(collector *c, const pb_ids *text, const pb_ids *answer)
     c->offset[++c->sequences] = at + n;
 }
 
-static collector start(const pb_encoded *f, pb_arena *arena, int sequences, size_t tokens)
+static collector start(const pb_encoded *set, pb_arena *arena, int sequences, size_t tokens)
 {
-    collector c = {.form = f};
+    collector c = {.encoded = set};
     c.offset = pb_arena_alloc(arena, PB_META, (size_t)(sequences + 1) * sizeof *c.offset);
     c.ids = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.ids);
     c.target = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.target);
     return c;
 }
 
-static size_t longest_word(const pb_encoded *f)
+static size_t longest_word(const pb_encoded *set)
 {
     size_t most = 1;
-    for (int c = 0; f->word && c < f->data->classes; c++)
-        most = f->word[c].count > most ? f->word[c].count : most;
+    for (int c = 0; set->verbalizer && c < set->data->classes; c++)
+        most = set->verbalizer[c].count > most ? set->verbalizer[c].count : most;
     return most;
 }
 
 /* Every class behind each text; where all words are one token, the same logits answer for all. */
-static pb_batch ask_words(const pb_encoded *f, pb_arena *arena, const pb_ids *const *text, int n)
+static pb_batch ask_words(const pb_encoded *set, pb_arena *arena, const pb_ids *const *text, int n)
 {
-    int each = f->single ? 1 : f->data->classes;
+    int each = set->single_token ? 1 : set->data->classes;
     size_t tokens = 0;
     for (int i = 0; i < n; i++)
-        tokens += (size_t)each * (f->prompt.count + text[i]->count + longest_word(f));
-    collector c = start(f, arena, n * each, tokens);
+        tokens += (size_t)each * (set->prefix.count + text[i]->count + longest_word(set));
+    collector c = start(set, arena, n * each, tokens);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < each; k++)
-            add_sequence(&c, text[i], &f->word[k]);
+            add_sequence(&c, text[i], &set->verbalizer[k]);
     return (pb_batch){.sequences = n * each, .offset = c.offset, .ids = c.ids, .target = c.target};
 }
 
-pb_batch pb_encoded_content_free(const pb_encoded *f, pb_arena *arena)
+pb_batch pb_encoded_content_free(const pb_encoded *set, pb_arena *arena)
 {
     const pb_ids *text[PB_CONTENT_FREE];
     for (int i = 0; i < PB_CONTENT_FREE; i++)
-        text[i] = &f->blank[i];
-    return ask_words(f, arena, text, PB_CONTENT_FREE);
+        text[i] = &set->content_free[i];
+    return ask_words(set, arena, text, PB_CONTENT_FREE);
 }
 
-pb_batch pb_encoded_batch(const pb_encoded *f, pb_arena *arena, pb_split split, const int *item, int n, bool taught)
+pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n,
+                          bool with_targets)
 {
     const pb_ids **text = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *text);
     int *label = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *label);
     size_t tokens = 0;
     for (int i = 0; i < n; i++) {
-        int example = f->item[split][item[i]].example;
-        text[i] = &f->text[split][example];
-        label[i] = f->data->split[split].example[example].label;
-        tokens += (size_t)pb_encoded_tokens(f, split, item[i]);
+        int example = set->item[split][item[i]].example;
+        text[i] = &set->text[split][example];
+        label[i] = set->data->split[split].example[example].label;
+        tokens += (size_t)pb_encoded_tokens(set, split, item[i]);
     }
-    if (f->reading == PB_BY_WORDS && !taught)
-        return ask_words(f, arena, text, n);
-    collector c = start(f, arena, n, tokens);
+    if (set->mode == PB_BY_VERBALIZER && !with_targets)
+        return ask_words(set, arena, text, n);
+    collector c = start(set, arena, n, tokens);
     for (int i = 0; i < n; i++)
-        add_sequence(&c, text[i], wanted(f, split, item[i]));
-    bool head = f->reading == PB_BY_HEAD;
+        add_sequence(&c, text[i], wanted(set, split, item[i]));
+    bool head = set->mode == PB_BY_HEAD;
     return (pb_batch){.sequences = n,
                       .offset = c.offset,
                       .ids = c.ids,
@@ -140,26 +141,26 @@ double pb_log_probability(const pb_node *logits, int row, int id)
 }
 
 /* Where all words are one token, one row answers for all classes. */
-static void score_single(const pb_encoded *f, const pb_node *logits, int n, double *score)
+static void score_single(const pb_encoded *set, const pb_node *logits, int n, double *score)
 {
     for (int i = 0; i < n; i++) {
         double all = log_sum(logits, i);
-        for (int c = 0; c < f->data->classes; c++)
-            score[i * f->data->classes + c] = (double)row_of(logits, i)[f->word[c].id[0]] - all;
+        for (int c = 0; c < set->data->classes; c++)
+            score[i * set->data->classes + c] = (double)row_of(logits, i)[set->verbalizer[c].id[0]] - all;
     }
 }
 
-void pb_encoded_scores(const pb_encoded *f, const pb_node *logits, int n, double *score)
+void pb_encoded_scores(const pb_encoded *set, const pb_node *logits, int n, double *score)
 {
-    if (f->single) {
-        score_single(f, logits, n, score);
+    if (set->single_token) {
+        score_single(set, logits, n, score);
         return;
     }
-    for (int i = 0, row = 0; i < n * f->data->classes; i++) {
-        const pb_ids *word = &f->word[i % f->data->classes];
+    for (int i = 0, row = 0; i < n * set->data->classes; i++) {
+        const pb_ids *word = &set->verbalizer[i % set->data->classes];
         score[i] = 0;
         for (size_t k = 0; k < word->count; k++)
             score[i] += pb_log_probability(logits, row++, word->id[k]);
-        score[i] /= f->normalize ? (double)word->count : 1;
+        score[i] /= set->normalize ? (double)word->count : 1;
     }
 }

@@ -1,9 +1,9 @@
 /* labels: where the labels of a data file become classes.
  *
  * Without a list the classes are gathered from the training file.  Two ways to write one label (`Bad` and `bad`, `0`
- * and `0.0`), a label that stands in validation or test only, and real numbers would all make classes that nobody meant
- * and a wrong accuracy, so each is an error.  A list (`classes = ..` of a task) names the classes, and then only its
- * labels are taken. */
+ * and `0.0`), a label that stands in validation or test only, and real numbers would all make classes that nobody
+ * meant and a wrong accuracy, so each is an error.  A list (`classes = ..` of a task) names the classes, and then
+ * only its labels are taken. */
 #ifndef PB_LABELS_H
 #define PB_LABELS_H
 
@@ -12,9 +12,9 @@
 
 typedef struct pb_labels pb_labels;
 
-/* Labels of the data's classes.  `list`: "" to gather them, or "negative, positive", or "0=negative, 1=positive", where
- * several labels may have one name; the classes are then added to the data in the order of the list.  The data must
- * outlive the labels.  NULL with an error if a label stands in the list twice. */
+/* Labels of the data's classes.  `list`: "" to gather them, or "negative, positive", or "0=negative, 1=positive",
+ * where several labels may have one name; the classes are then added to the data in the order of the list.  The data
+ * must outlive the labels.  NULL with an error if a label stands in the list twice. */
 pb_labels *pb_labels_new(pb_data *d, const char *list);
 void pb_labels_free(pb_labels *l);
 

@@ -29,7 +29,8 @@ static int time_variant(bench *b, int variant, int batch, int round, double *sec
     for (int p = 0; p < passes; p++) {
         for (int i = 0; i < batch; i++)
             item[i] = (round * batch * passes + p * batch + i) % b->items;
-        if (pb_runner_run(&b->runner[variant], PB_VALIDATION, item, batch, false, 0, 0))
+        if (pb_runner_run(&b->runner[variant],
+                          &(pb_runner_batch){.split = PB_VALIDATION, .item = item, .count = batch}))
             return -1;
     }
     *seconds = (pb_clock() - start) / passes;
@@ -41,17 +42,17 @@ static int time_decoding(bench *b, int variant, int batch, int round, double *se
 {
     const pb_runner *r = &b->runner[variant];
     pb_ids prompt[32];
-    pb_continuation said[32];
+    pb_continuation continuation[32];
     for (int i = 0; i < batch; i++)
-        prompt[i] =
-            pb_encoded_input(r->form, PB_VALIDATION, (round * batch + i) % r->form->data->split[PB_VALIDATION].count);
+        prompt[i] = pb_encoded_input(r->encoded, PB_VALIDATION,
+                                     (round * batch + i) % r->encoded->data->split[PB_VALIDATION].count);
     double start = pb_clock();
-    int rc = pb_decode(r->model, &pb_measured_decoding, batch, prompt, said);
+    int rc = pb_decode(r->model, &pb_measured_decoding, batch, prompt, continuation);
     *seconds = pb_clock() - start;
     for (int i = 0; i < batch; i++) {
         pb_ids_free(&prompt[i]);
         if (!rc)
-            pb_ids_free(&said[i].ids);
+            pb_ids_free(&continuation[i].ids);
     }
     return rc;
 }
@@ -88,14 +89,14 @@ static void put_error(const pb_runner *a, const pb_runner *b, const char *key, p
     pb_result_put(out, -1, -1, largest > 0 ? worst / largest : 0, "%s", key);
 }
 
-int pb_measure_difference(pb_model *packed, pb_model *full, const pb_encoded *f, pb_result *out)
+int pb_measure_difference(pb_model *packed, pb_model *full, const pb_encoded *set, pb_result *out)
 {
-    int n = f->items[PB_VALIDATION] < 32 ? f->items[PB_VALIDATION] : 32, item[32];
-    pb_runner a = pb_runner_start(packed, f, false), b = pb_runner_start(full, f, false);
+    int n = set->items[PB_VALIDATION] < 32 ? set->items[PB_VALIDATION] : 32, item[32];
+    pb_runner a = pb_runner_start(packed, set, false), b = pb_runner_start(full, set, false);
     for (int i = 0; i < n; i++)
         item[i] = i;
-    int rc = pb_runner_run(&a, PB_VALIDATION, item, n, false, 0, 0) ||
-             pb_runner_run(&b, PB_VALIDATION, item, n, false, 0, 0);
+    const pb_runner_batch batch = {.split = PB_VALIDATION, .item = item, .count = n};
+    int rc = pb_runner_run(&a, &batch) || pb_runner_run(&b, &batch);
     if (!rc)
         put_error(&b, &a, "overhead.precision_error", out);
     pb_runner_stop(&a);
@@ -111,7 +112,8 @@ static int put_flops(bench *b, pb_result *out)
         double sum = 0;
         int n = b->items < 32 ? b->items : 32;
         for (int i = 0; i < n && b->present[v]; i++) {
-            if (pb_runner_plan(&b->runner[v], PB_VALIDATION, &i, 1, false, 0, 0, false))
+            if (pb_runner_plan(&b->runner[v], &(pb_runner_batch){.split = PB_VALIDATION, .item = &i, .count = 1},
+                               false))
                 return -1;
             sum += (double)b->runner[v].plan.forward_flops;
         }
@@ -141,8 +143,8 @@ static int time_rounds(bench *b, timed *take, const char *what, int batch, const
 
 static int time_all(bench *b, const pb_rounds *r, pb_result *out)
 {
-    const pb_encoded *f = b->runner[PB_UNMERGED].form;
-    bool texts = f && f->reading == PB_BY_TEXT;
+    const pb_encoded *set = b->runner[PB_UNMERGED].encoded;
+    bool texts = set && set->mode == PB_BY_GENERATION;
     for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++)
         if (time_rounds(b, time_variant, "prefill", pb_measured_batch[k], r, out) ||
             (texts && time_rounds(b, time_decoding, "decode", pb_measured_batch[k], r, out)))
@@ -152,13 +154,13 @@ static int time_all(bench *b, const pb_rounds *r, pb_result *out)
     return 0;
 }
 
-int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *const form[PB_VARIANTS],
+int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *const encoded[PB_VARIANTS],
                          const pb_rounds *rounds, pb_result *out)
 {
-    bench b = {.items = form[PB_UNMERGED]->items[PB_VALIDATION]};
+    bench b = {.items = encoded[PB_UNMERGED]->items[PB_VALIDATION]};
     for (int v = 0; v < PB_VARIANTS; v++)
         if ((b.present[v] = model[v] != NULL))
-            b.runner[v] = pb_runner_start(model[v], form[v], false);
+            b.runner[v] = pb_runner_start(model[v], encoded[v], false);
     int rc = time_all(&b, rounds, out);
     if (!rc && !rounds->process) {
         rc = put_flops(&b, out);

@@ -1,35 +1,40 @@
-/* measure: the timing pass, alone on the machine. */
+/* measure: inference time and FLOPs of a method, measured beside the base model. */
 #ifndef PB_MEASURE_H
 #define PB_MEASURE_H
 
 #include "train/encoded.h"
 #include "train/result.h"
 
-/* Names of what is timed side by side, the base model first. */
+/* The models that are timed side by side: the base model, the tuned model, and the tuned model merged into its base. */
 enum { PB_BASE, PB_UNMERGED, PB_MERGED, PB_VARIANTS };
-extern const char *const pb_variant_name[PB_VARIANTS];
-extern const int pb_measured_batch[2]; /* 1 and 32 examples */
+extern const char *const pb_variant_name[PB_VARIANTS]; /* "base", "unmerged", "merged" */
 
-/* A process's share of the rounds of a timing pass: `count` of them, from the `from`-th. */
+/* The batch sizes that are timed: 1 and 32 examples. */
+extern const int pb_measured_batch[2];
+
+/* The rounds of a timing pass that one process runs: `count` rounds, the first of which has the number `from`. */
 typedef struct pb_rounds {
     int process, from, count;
 } pb_rounds;
 
-/* How measured batches are generated: 16 tokens each, the likeliest. */
+/* The generation settings of timed batches: greedy decoding of 16 tokens. */
 extern const pb_decoding pb_measured_decoding;
 
-/* Times whole forward passes (graph, plan and arithmetic) of the base model, the tuned one and
- * the merged one (NULL: cannot be merged) on real validation examples, interleaved round by round
- * in a rotating order.  Puts samples prefill.b1.base, .unmerged, .merged and prefill.b32.*, where answers
- * are texts also decode.b1.* and decode.b32.* (16 tokens behind each text, the reading of it included), and of
- * process 0 also what is exact: overhead.merge_error (largest difference of a logit, relative to the largest logit),
- * overhead.flops (.base, .merged: exact forward FLOPs of an example, mean over the first 32) and
- * overhead.kv_bytes (what the method adds to each sequence's keys and values).  -1 with an error. */
-int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *const form[PB_VARIANTS],
+/* Times whole forward passes, with the construction of the graph and its plan, on validation examples.  The variants
+ * take turns in each round, in a rotating order.  model[PB_MERGED] is NULL if the method cannot be merged.
+ *
+ * Puts into `out` the samples prefill.b1.base, .unmerged, .merged and prefill.b32.*, in seconds per batch, and by
+ * generation decode.b1.* and decode.b32.*, which include the prefill.  Process 0 also puts the exact values
+ * overhead.merge_error (largest difference between a logit of the merged and the unmerged model, relative to the
+ * largest logit), overhead.flops, .base and .merged (forward FLOPs of an example, mean over the first 32), and
+ * overhead.kv_bytes (bytes that the method adds to the keys and values of each sequence).  Returns -1 with an error
+ * if a pass fails. */
+int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *const encoded[PB_VARIANTS],
                          const pb_rounds *rounds, pb_result *out);
 
-/* Puts overhead.precision_error: the largest difference of a logit between `packed` and `full` over 32
- * validation examples, relative to the largest logit.  -1 with an error. */
-int pb_measure_difference(pb_model *packed, pb_model *full, const pb_encoded *f, pb_result *out);
+/* Puts overhead.precision_error: the largest difference between a logit of `packed`, a base model held in fewer
+ * bits, and of `full`, over the first 32 validation items, relative to the largest logit.  Returns -1 with an error
+ * if a pass fails. */
+int pb_measure_difference(pb_model *packed, pb_model *full, const pb_encoded *set, pb_result *out);
 
 #endif

@@ -40,7 +40,7 @@ pb_pieces *pb_cut_each(pb_cutter cut, const char *const *text, int count);
 void pb_pieces_free_each(pb_pieces *p, int count);
 
 /* The length of white space at `text`, as Python takes it; 0 if there is none. */
-size_t pb_content_free_length(const char *text);
+size_t pb_white_space_length(const char *text);
 /* The text without white space at its ends: where it begins, and its size. */
 const char *pb_trimmed(const char *text, size_t *n);
 /* In lower case, character by character.  Caller frees. */

@@ -66,7 +66,7 @@ int pb_nearest_length(const pb_pieces *p, int count, int length)
 
 /* ---- characters ---------------------------------------------------------------------------------------- */
 
-size_t pb_content_free_length(const char *text)
+size_t pb_white_space_length(const char *text)
 {
     int32_t c;
     size_t n = pb_utf8_next(text, strnlen(text, 4), &c);
@@ -76,11 +76,11 @@ size_t pb_content_free_length(const char *text)
 
 const char *pb_trimmed(const char *text, size_t *n)
 {
-    for (size_t blank; (blank = pb_content_free_length(text));)
+    for (size_t blank; (blank = pb_white_space_length(text));)
         text += blank;
     *n = 0;
     for (size_t i = 0, blank; text[i]; i += blank ? blank : 1)
-        if (!(blank = pb_content_free_length(text + i)))
+        if (!(blank = pb_white_space_length(text + i)))
             *n = i + 1;
     return text;
 }
@@ -109,9 +109,9 @@ pb_pieces pb_cut_blanks(const char *text)
     pb_pieces p = {0};
     while (*text) {
         size_t blank, n = 0;
-        while ((blank = pb_content_free_length(text)))
+        while ((blank = pb_white_space_length(text)))
             text += blank;
-        while (text[n] && !pb_content_free_length(text + n))
+        while (text[n] && !pb_white_space_length(text + n))
             n++;
         if (n)
             pb_pieces_add_word(&p, text, n);
@@ -126,7 +126,7 @@ pb_pieces pb_cut_characters(const char *text)
     for (size_t n; *text; text += n) {
         int32_t c;
         n = pb_utf8_next(text, strnlen(text, 4), &c);
-        if (!pb_content_free_length(text))
+        if (!pb_white_space_length(text))
             pb_pieces_add_character(&p, text, n);
     }
     return p;

@@ -159,7 +159,7 @@ static bool begins_sentence(const char *p)
         "the", "this", "that", "these", "it",    "he",    "she",  "they",  "we",      "you",       "in",   "at", "as",
         "but", "if",   "when", "while", "after", "here",  "then", "there", "what",    "some",      "many", "so", "a",
         "an",  "her",  "our",  "their", "such",  "about", "once", "one",   "however", "according", NULL};
-    size_t blank = pb_content_free_length(p);
+    size_t blank = pb_white_space_length(p);
     return blank && p[blank] >= 'A' && p[blank] <= 'Z' && is_one_of(p + blank, run_length(p + blank), first);
 }
 
@@ -201,7 +201,7 @@ static size_t address(const char *p)
     if (strncasecmp(p, "http://", 7) != 0 && strncasecmp(p, "https://", 8) != 0 && strncasecmp(p, "www.", 4) != 0)
         return 0;
     size_t n = 0;
-    while (p[n] && !pb_content_free_length(p + n))
+    while (p[n] && !pb_white_space_length(p + n))
         n++;
     while (n && strchr(".,;:!?\"')", p[n - 1]))
         n--;
@@ -312,7 +312,7 @@ pb_pieces pb_cut_treebank(const char *text)
     pb_pieces out = {0};
     for (size_t n; *text; text += n) {
         const char *name = NULL;
-        if ((n = pb_content_free_length(text)))
+        if ((n = pb_white_space_length(text)))
             continue;
         if ((n = address(text))) {
             add(&out, text, n);

@@ -1,33 +1,40 @@
-/* optim: AdamW over everything that trains, and its learning rate. */
+/* optim: AdamW over the trainable parameters, and learning rate schedules. */
 #ifndef PB_OPTIM_H
 #define PB_OPTIM_H
 
 #include "base/arena.h"
-#include "train/train.h"
+#include "model/model.h"
+#include "train/train_options.h"
 
-/* The learning rate of step 0 .. steps-1: linear warm-up from 0 over the share `warmup` of the
- * steps, then linear decay to 0 (or half a cosine, or constant), as transformers' schedules of those
- * names. */
+/* Returns the learning rate of a step from 0 to steps - 1.  It rises linearly from 0 during the fraction `warmup` of
+ * the steps, then decreases to 0 linearly or as half a cosine, or stays constant, as the schedules of these names in
+ * Hugging Face's transformers do. */
 double pb_optim_rate(const pb_train_options *o, int step, int steps);
 
 typedef struct pb_optim pb_optim;
 
-/* Takes two moments for each trainable parameter from `arena` (class PB_OPTIMIZER). */
+/* Returns an optimizer (AdamW, Loshchilov and Hutter 2019, Decoupled weight decay regularization).  Its memory, two
+ * moments for each trainable parameter (class PB_OPTIMIZER), belongs to `arena`.  `m` and `o` must outlive it. */
 pb_optim *pb_optim_new(pb_model *m, const pb_train_options *o, pb_arena *arena);
-/* Bytes that pb_optim_new takes for moments. */
+
+/* Returns the bytes of the moments that pb_optim_new allocates. */
 size_t pb_optim_bytes(const pb_model *m);
 
-/* One step with the gradients that the parameters hold, clipped to the norm o->clip (0: not
- * clipped).  Matrices decay, vectors and embeddings do not.  A row of a table that no batch has
- * touched yet is skipped: with moments at zero and no decay its step is zero.  Returns the
- * norm before clipping; if that is not finite nothing was changed. */
+/* Takes one step with the gradients that the parameters hold, clipped to the norm o->clip; 0 disables clipping.
+ * Weight decay applies to matrices, not to vectors or embeddings.  Rows of a table that no batch has touched yet are
+ * skipped: their moments are zero, so their update would be zero.  Returns the norm of the gradients before
+ * clipping.  If the norm is not finite, nothing is changed. */
 double pb_optim_step(pb_optim *opt, double rate);
 
-/* The moments of every parameter that trains, for a checkpoint: visits them in the model's order; stops at
- * the first nonzero return and returns it.  Tables with sparse gradients are refused: PB_BUG. */
+/* Visits the moments of the trainable parameters in the model's order, for a checkpoint.  Stops at the first nonzero
+ * return of `visit` and returns it; otherwise returns 0.  No parameter may be a table with sparse gradients. */
 typedef int pb_moments_visit(void *ctx, const pb_param *p, pb_real *first, pb_real *second);
 int pb_optim_each(pb_optim *opt, pb_moments_visit *visit, void *ctx);
-int pb_optim_steps(const pb_optim *opt);        /* taken so far                         */
-void pb_optim_resume(pb_optim *opt, int steps); /* as if so many had been taken already */
+
+/* Returns the number of steps taken so far. */
+int pb_optim_steps(const pb_optim *opt);
+
+/* Sets the number of steps taken so far, when training continues from a checkpoint. */
+void pb_optim_resume(pb_optim *opt, int steps);
 
 #endif

@@ -54,7 +54,7 @@ typedef struct school {
     const pb_pretrain_watch *watch;
     pb_pretrained *out;
     pb_model *model;
-    pb_lessons lessons;
+    pb_collator lessons;
     pb_arena *run, *step; /* gradients and moments; a batch's graph */
     pb_executor *executor;
     pb_optim *optim;
@@ -72,10 +72,10 @@ static int examine(school *s, const int *piece, int n, double *nats, double *ask
     pb_batch batch;
     pb_outputs out;
     pb_plan plan;
-    pb_lesson lesson = {.piece = piece, .pieces = n, .key = pb_mix(7, (uint64_t)piece[0]), .masks = true};
+    pb_pretrain_batch lesson = {.piece = piece, .pieces = n, .key = pb_mix(7, (uint64_t)piece[0]), .masks = true};
     pb_arena_reset(s->step);
     pb_graph *g = pb_graph_new(s->step, false);
-    if (pb_lessons_batch(&s->lessons, &s->corpus->heldout, &lesson, &batch))
+    if (pb_collator_batch(&s->lessons, &s->corpus->heldout, &lesson, &batch))
         return -1;
     if (!batch.target)
         return 0;
@@ -126,8 +126,9 @@ static int add_point(school *s)
     if (examine_all(s, stride, &nats, &asked))
         return -1;
     p.heldout = nats / fmax(1, asked);
-    pb_grow(&s->out->point, s->out->points, &s->out->capacity, sizeof *s->out->point);
-    s->out->point[s->out->points++] = p;
+    pb_pretrain_curve *curve = &s->out->curve;
+    pb_grow(&curve->point, curve->points, &curve->capacity, sizeof *curve->point);
+    curve->point[curve->points++] = p;
     s->tokens_before = s->at.tokens;
     s->seconds_before = seconds;
     s->loss = s->losses = 0;
@@ -142,7 +143,7 @@ static int save(school *s)
         return -1;
     s->at.seconds += pb_clock() - s->began;
     s->began = pb_clock();
-    return pb_pretrain_save(s->o->state, s->model, s->optim, &s->at, s->out) ||
+    return pb_pretrain_save(s->o->state, s->model, s->optim, &s->at, &s->out->curve) ||
                    pb_model_export(s->model, s->o->output, PB_IN_BF16)
                ? -1
                : 0;
@@ -179,10 +180,11 @@ static int take_step(school *s, int *piece)
     pb_outputs out;
     pb_plan plan;
     uint64_t key = pb_mix((uint64_t)o->seed + 1, (uint64_t)pb_optim_steps(s->optim));
-    pb_lesson lesson = {.piece = piece, .pieces = next_pieces(s, piece), .key = key, .masks = true, .states = true};
+    pb_pretrain_batch lesson = {
+        .piece = piece, .pieces = next_pieces(s, piece), .key = key, .masks = true, .states = true};
     pb_arena_reset(s->step);
     pb_graph *g = pb_graph_new(s->step, true);
-    if (pb_lessons_batch(&s->lessons, &s->corpus->train, &lesson, &batch) ||
+    if (pb_collator_batch(&s->lessons, &s->corpus->train, &lesson, &batch) ||
         pb_model_build(s->model, g, &batch, o->dropout, key, &out) || pb_graph_plan(g, out.loss, out.loss, &plan))
         return -1;
     pb_executor_bind(s->executor, g, &plan);
@@ -210,7 +212,7 @@ static int run(school *s)
             rc = save(s);
     }
     free(piece);
-    return rc || ((s->losses || !s->out->points) && save(s)) ? -1 : 0;
+    return rc || ((s->losses || !s->out->curve.points) && save(s)) ? -1 : 0;
 }
 
 /* ---- beginning and end -------------------------------------------------------------------------------------- */
@@ -234,14 +236,14 @@ static int open_models(school *s)
     if (s->o->length + 2 > pb_model_max_tokens(s->model))
         return pb_error("length: %d tokens and two more do not fit into %d positions", o->length,
                         pb_model_max_tokens(s->model));
-    return pb_lessons_start(&s->lessons);
+    return pb_collator_start(&s->lessons);
 }
 
 /* On the first pieces of the first epoch, which any stretch of the run sees alike. */
 static int calibrate(school *s)
 {
     int count, *order = pb_corpus_order(s->corpus, (uint64_t)s->o->seed, 0, &count);
-    int rc = pb_lessons_calibrate(&s->lessons, &s->corpus->train, order, count < CALIBRATION ? count : CALIBRATION);
+    int rc = pb_collator_calibrate(&s->lessons, &s->corpus->train, order, count < CALIBRATION ? count : CALIBRATION);
     free(order);
     return rc;
 }
@@ -274,10 +276,10 @@ static int finish(school *s)
 int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_watch *watch, pb_pretrained *out)
 {
     school s = {.o = o, .corpus = c, .watch = watch, .out = out, .executor = pb_executor_new()};
-    s.lessons = (pb_lessons){.objective = (pb_objective)o->objective,
-                             .pieces = o->pieces,
-                             .masked = o->masked,
-                             .state_weight = o->teacher_weight};
+    s.lessons = (pb_collator){.objective = (pb_objective)o->objective,
+                              .pieces = o->pieces,
+                              .masked = o->masked,
+                              .state_weight = o->teacher_weight};
     s.run = pb_arena_new("run");
     s.step = pb_arena_new("step");
     pb_train_options rule = {.decay = o->decay, .clip = o->clip, .beta1 = 0.9, .beta2 = o->beta2, .eps = 1e-6};
@@ -286,7 +288,7 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
         take_memory(&s, &rule);
         pb_stream_cut(&c->train, o->length, o->equal, (uint64_t)o->seed);
         pb_stream_cut(&c->heldout, o->length, true, 0);
-        rc = pb_pretrain_resume(o->state, s.model, s.optim, &s.at, out);
+        rc = pb_pretrain_resume(o->state, s.model, s.optim, &s.at, &out->curve);
         s.tokens_before = s.at.tokens;
         s.seconds_before = s.at.seconds;
         rc = rc || (s.lessons.teacher && calibrate(&s)) ? -1 : 0;
@@ -297,7 +299,7 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
     pb_gemm_bf16(false);
     free(s.order);
     if (s.lessons.arena)
-        pb_lessons_stop(&s.lessons);
+        pb_collator_stop(&s.lessons);
     pb_model_free(s.lessons.teacher);
     pb_model_free(s.model);
     pb_executor_free(s.executor);
@@ -308,6 +310,6 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
 
 void pb_pretrained_free(pb_pretrained *p)
 {
-    free(p->point);
-    *p = (pb_pretrained){.points = 0};
+    free(p->curve.point);
+    *p = (pb_pretrained){.steps = 0};
 }

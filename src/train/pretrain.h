@@ -2,8 +2,8 @@
 #ifndef PB_PRETRAIN_H
 #define PB_PRETRAIN_H
 
-#include "train/lesson.h"
-#include "train/train.h"
+#include "train/collator.h"
+#include "train/pretrain_state.h"
 
 /* [pretrain] of a pretraining file. */
 typedef struct pb_pretrain_options {
@@ -22,17 +22,8 @@ typedef struct pb_pretrain_options {
 } pb_pretrain_options;
 extern const pb_option pb_pretrain_table[];
 
-/* One point of the learning curve, at a checkpoint. */
-typedef struct pb_pretrain_point {
-    double tokens, seconds; /* of training so far, all stretches together                                */
-    double loss;            /* mean of the training loss since the point before, teacher's part included */
-    double heldout;         /* nats for each token asked for, on a fixed part of the held-out text       */
-    double rate;            /* tokens a second since the point before                                    */
-} pb_pretrain_point;
-
 typedef struct pb_pretrained {
-    pb_pretrain_point *point;
-    size_t points, capacity;
+    pb_pretrain_curve curve;
     int steps;
     uint64_t parameters;
     double bits_per_byte; /* causal: of all held-out text, the ends of documents as a byte each; else 0 */

@@ -46,7 +46,7 @@ static char *tokenizer_digest(const pb_model *m)
     return rc ? NULL : pb_strdup(d.hex);
 }
 
-static char *print_curve(const pb_pretrained *c)
+static char *print_curve(const pb_pretrain_curve *c)
 {
     pb_text t = {0};
     pb_text_add(&t, "%s", "");
@@ -67,7 +67,7 @@ static int make_parent(const char *path)
 }
 
 int pb_pretrain_save(const char *path, pb_model *m, pb_optim *opt, const pb_progress_state *at,
-                     const pb_pretrained *curve)
+                     const pb_pretrain_curve *curve)
 {
     collection c = {.arena = pb_arena_new("checkpoint")};
     char *tokenizer = tokenizer_digest(m), *points = print_curve(curve);
@@ -111,7 +111,7 @@ static int take_all(void *ctx, const pb_param *p, pb_real *first, pb_real *secon
                : 0;
 }
 
-static void read_curve(const char *text, pb_pretrained *c)
+static void read_curve(const char *text, pb_pretrain_curve *c)
 {
     pb_pretrain_point p;
     int used;
@@ -142,7 +142,7 @@ static int read_place(const stored *s, const pb_model *m, pb_optim *opt, pb_prog
     return 0;
 }
 
-int pb_pretrain_resume(const char *path, pb_model *m, pb_optim *opt, pb_progress_state *at, pb_pretrained *curve)
+int pb_pretrain_resume(const char *path, pb_model *m, pb_optim *opt, pb_progress_state *at, pb_pretrain_curve *curve)
 {
     if (!pb_file_exists(path))
         return 0;

@@ -35,8 +35,8 @@ void pb_result_free(pb_result *r)
 void pb_result_put(pb_result *r, int split, int step, double value, const char *key, ...)
 {
     pb_grow(&r->value, r->values, &r->values_capacity, sizeof *r->value);
-    pb_value *v = &r->value[r->values++];
-    *v = (pb_value){.split = split, .step = step, .value = value};
+    pb_result_value *v = &r->value[r->values++];
+    *v = (pb_result_value){.split = split, .step = step, .value = value};
     va_list args;
     va_start(args, key);
     vsnprintf(v->key, sizeof v->key, key, args);
@@ -67,7 +67,7 @@ void pb_result_series(pb_result *r, int step, const char *name, int count, const
     memcpy(s->x, x, (size_t)count * sizeof *s->x);
 }
 
-void pb_result_fingerprint(pb_result *r, int step, const pb_print *x)
+void pb_result_fingerprint(pb_result *r, int step, const pb_tensor_fingerprint *x)
 {
     pb_grow(&r->fingerprint, r->fingerprints, &r->fingerprints_capacity, sizeof *r->fingerprint);
     pb_fingerprint *f = &r->fingerprint[r->fingerprints++];

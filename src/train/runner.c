@@ -6,27 +6,27 @@
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
 
-/* The batch's features, NULL while only planning. */
-static pb_real *gather(const pb_runner *r, pb_split split, const int *item, int n)
+/* The features of the batch [count, feature_size], in the arena; NULL if they are only planned. */
+static pb_real *gather_features(const pb_runner *r, const pb_runner_batch *b)
 {
     size_t size = (size_t)r->feature_size;
-    if (!r->feature[split])
+    if (!r->feature[b->split])
         return NULL;
-    pb_real *x = pb_arena_alloc(r->arena, PB_META, (size_t)n * size * sizeof *x);
-    for (int i = 0; i < n; i++)
-        memcpy(x + (size_t)i * size, r->feature[split] + (size_t)item[i] * size, size * sizeof *x);
+    pb_real *x = pb_arena_alloc(r->arena, PB_META, (size_t)b->count * size * sizeof *x);
+    for (int i = 0; i < b->count; i++)
+        memcpy(x + (size_t)i * size, r->feature[b->split] + (size_t)b->item[i] * size, size * sizeof *x);
     return x;
 }
 
-static int build(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key)
+static int build_graph(pb_runner *r, const pb_runner_batch *b)
 {
     pb_arena_reset(r->arena);
-    pb_batch batch = pb_encoded_batch(r->form, r->arena, split, item, n, training);
-    r->graph = pb_graph_new(r->arena, training);
-    return pb_model_build(r->model, r->graph, &batch, dropout, key, &r->outputs);
+    pb_batch batch = pb_encoded_batch(r->encoded, r->arena, b->split, b->item, b->count, b->training);
+    r->graph = pb_graph_new(r->arena, b->training);
+    return pb_model_build(r->model, r->graph, &batch, b->dropout, b->key, &r->outputs);
 }
 
-static int plan(pb_runner *r, pb_node *output, pb_node *loss)
+static int plan_graph(pb_runner *r, pb_node *output, pb_node *loss)
 {
     if (pb_graph_plan(r->graph, output, loss, &r->plan))
         return -1;
@@ -35,14 +35,13 @@ static int plan(pb_runner *r, pb_node *output, pb_node *loss)
     return 0;
 }
 
-int pb_runner_plan(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key,
-                   bool kept)
+int pb_runner_plan(pb_runner *r, const pb_runner_batch *b, bool from_features)
 {
-    if (build(r, split, item, n, training, dropout, key))
+    if (build_graph(r, b))
         return -1;
-    if (kept)
-        pb_graph_cut(r->graph, pb_graph_feature(r->graph, r->outputs.logits), gather(r, split, item, n));
-    return plan(r, r->outputs.logits, training ? r->outputs.loss : NULL);
+    if (from_features)
+        pb_graph_cut(r->graph, pb_graph_feature(r->graph, r->outputs.logits), gather_features(r, b));
+    return plan_graph(r, r->outputs.logits, b->training ? r->outputs.loss : NULL);
 }
 
 static const pb_real *run_planned(pb_runner *r)
@@ -55,17 +54,17 @@ static const pb_real *run_planned(pb_runner *r)
 int pb_runner_content_free(pb_runner *r)
 {
     pb_arena_reset(r->arena);
-    pb_batch batch = pb_encoded_content_free(r->form, r->arena);
+    pb_batch batch = pb_encoded_content_free(r->encoded, r->arena);
     r->graph = pb_graph_new(r->arena, false);
-    if (pb_model_build(r->model, r->graph, &batch, 0, 0, &r->outputs) || plan(r, r->outputs.logits, NULL))
+    if (pb_model_build(r->model, r->graph, &batch, 0, 0, &r->outputs) || plan_graph(r, r->outputs.logits, NULL))
         return -1;
     run_planned(r);
     return 0;
 }
 
-int pb_runner_run(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key)
+int pb_runner_run(pb_runner *r, const pb_runner_batch *b)
 {
-    if (pb_runner_plan(r, split, item, n, training, dropout, key, r->feature[split] != NULL))
+    if (pb_runner_plan(r, b, r->feature[b->split] != NULL))
         return -1;
     run_planned(r);
     if (pb_graph_loss(r->graph))
@@ -77,24 +76,24 @@ int pb_runner_run(pb_runner *r, pb_split split, const int *item, int n, bool tra
 
 static int feature_size(pb_runner *r)
 {
-    int item = 0;
-    if (r->form->reading != PB_BY_HEAD || !r->form->items[PB_TRAIN] || build(r, PB_TRAIN, &item, 1, true, 0, 0))
+    const pb_runner_batch first = {.split = PB_TRAIN, .item = &(int){0}, .count = 1, .training = true};
+    if (r->encoded->mode != PB_BY_HEAD || !r->encoded->items[PB_TRAIN] || build_graph(r, &first))
         return 0;
     const pb_node *n = pb_graph_feature(r->graph, r->outputs.logits);
     return n ? n->cols : 0;
 }
 
 /* Plans one batch that ends at the feature. */
-static int plan_feature(pb_runner *r, pb_split split, const int *item, int n)
+static int plan_feature(pb_runner *r, const pb_runner_batch *b)
 {
-    if (build(r, split, item, n, false, 0, 0))
+    if (build_graph(r, b))
         return -1;
-    return plan(r, pb_graph_feature(r->graph, r->outputs.logits), NULL);
+    return plan_graph(r, pb_graph_feature(r->graph, r->outputs.logits), NULL);
 }
 
 int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena, uint64_t *flops)
 {
-    int count = r->form->items[split], rc = 0;
+    int count = r->encoded->items[split], rc = 0;
     size_t size = (size_t)r->feature_size;
     pb_real *out = arena ? pb_arena_alloc(arena, PB_ACTIVATIONS, (size_t)count * size * sizeof *out) : NULL;
     int *item = pb_alloc((size_t)batch * sizeof *item);
@@ -102,7 +101,7 @@ int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena,
         int n = count - from < batch ? count - from : batch;
         for (int i = 0; i < n; i++)
             item[i] = from + i;
-        rc = plan_feature(r, split, item, n);
+        rc = plan_feature(r, &(pb_runner_batch){.split = split, .item = item, .count = n});
         if (!rc && flops)
             *flops += r->plan.forward_flops;
         if (!rc && out)
@@ -113,11 +112,11 @@ int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena,
     return rc;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/* ---- start and stop ------------------------------------------------------------------------------------------- */
 
-pb_runner pb_runner_start(pb_model *m, const pb_encoded *f, bool features)
+pb_runner pb_runner_start(pb_model *m, const pb_encoded *set, bool features)
 {
-    pb_runner r = {.model = m, .form = f, .arena = pb_arena_new("step"), .executor = pb_executor_new()};
+    pb_runner r = {.model = m, .encoded = set, .arena = pb_arena_new("step"), .executor = pb_executor_new()};
     r.feature_size = features ? feature_size(&r) : 0;
     return r;
 }

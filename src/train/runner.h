@@ -1,8 +1,7 @@
-/* runner: ragged batches of a task's examples through a model.
+/* runner: runs batches of an encoded data set through a model.
  *
- * One place that makes a batch's graph, for planning, training and scoring alike.  Where nothing
- * under some point of the network trains, the values there are computed once for each example
- * and kept: its features. */
+ * Planning, training and scoring build the graph of a batch here.  If nothing below some node of the network is
+ * trainable, the values of that node, the features, are computed once for each item and cached. */
 #ifndef PB_RUNNER_H
 #define PB_RUNNER_H
 
@@ -12,34 +11,46 @@
 
 typedef struct pb_runner {
     pb_model *model;
-    const pb_encoded *form;
-    pb_arena *arena; /* of one batch's graph                                   */
+    const pb_encoded *encoded;
+    pb_arena *arena; /* holds the graph of the current batch */
     pb_executor *executor;
-    pb_graph *graph; /* the batch at hand                                      */
+    pb_graph *graph; /* of the current batch, as are outputs and plan */
     pb_outputs outputs;
-    pb_plan plan;                  /* of the batch at hand                                   */
-    size_t activations, workspace; /* the most that any planned batch needed, bytes        */
-    int feature_size;              /* elements of an example's feature; 0: no features       */
-    pb_real *feature[PB_SPLITS];   /* [items, feature_size], NULL: not computed              */
+    pb_plan plan;
+    size_t activations, workspace; /* bytes: the most that any batch planned so far needs      */
+    int feature_size;              /* elements of an item's features; 0: none are cached       */
+    pb_real *feature[PB_SPLITS];   /* [items, feature_size]; NULL: not computed                */
 } pb_runner;
 
-/* `features`: keep them if there is something to keep. */
-pb_runner pb_runner_start(pb_model *m, const pb_encoded *f, bool features);
-void pb_runner_stop(pb_runner *r);
+/* Items of one split that are run together. */
+typedef struct pb_runner_batch {
+    pb_split split;
+    const int *item; /* [count] */
+    int count;
+    bool training;  /* The batch has targets, and its graph a loss and a backward pass. */
+    double dropout; /* as in pb_model_build, as is the key */
+    uint64_t key;
+} pb_runner_batch;
 
-/* Plans the graph of `n` items of a split (pb_encoded_batch).  dropout and key as pb_model_build; `kept`: its
- * features are taken as given.  -1 with an error (a text that is too long). */
-int pb_runner_plan(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key,
-                   bool kept);
+/* Returns a runner of the model and the data, which must outlive it.  With `features`, features are cached if the
+ * network has any.  The caller ends it with pb_runner_stop. */
+pb_runner pb_runner_start(pb_model *m, const pb_encoded *set, bool features);
+void pb_runner_stop(pb_runner *r); /* frees what the runner owns */
 
-/* The same, and runs it forward, and backward where training. */
-int pb_runner_run(pb_runner *r, pb_split split, const int *item, int n, bool training, double dropout, uint64_t key);
+/* Builds and plans the graph of a batch.  With from_features, it begins at the batch's cached features.  Returns -1
+ * with an error if an input is longer than the model's context. */
+int pb_runner_plan(pb_runner *r, const pb_runner_batch *b, bool from_features);
 
-/* In words: runs the texts without content. */
+/* Plans the batch, from its features if they are computed, and runs the forward pass, and in training the backward
+ * pass.  Returns -1 with an error as pb_runner_plan does. */
+int pb_runner_run(pb_runner *r, const pb_runner_batch *b);
+
+/* By verbalizer: runs the content-free inputs forward.  Returns -1 with an error as pb_runner_plan does. */
 int pb_runner_content_free(pb_runner *r);
 
-/* Computes the features of a whole split into memory of `arena` (class PB_ACTIVATIONS), in
- * batches, and adds the FLOPs to *flops (may be NULL).  arena NULL: only plans. */
+/* Computes the features of a whole split in batches of `batch` items, into memory of `arena` (class PB_ACTIVATIONS),
+ * and adds the FLOPs to *flops, which may be NULL.  If `arena` is NULL it only plans.  Returns -1 with an error as
+ * pb_runner_plan does. */
 int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena, uint64_t *flops);
 
 #endif

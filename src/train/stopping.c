@@ -25,7 +25,7 @@ pb_stopping pb_stopping_start(pb_model *m, const pb_train_options *o, bool highe
     return s;
 }
 
-static void keep(const pb_stopping *s)
+static void copy_parameters(const pb_stopping *s)
 {
     char *to = (char *)s->copy;
     for (int i = 0; i < pb_model_params(s->model) && to; i++) {
@@ -59,7 +59,7 @@ bool pb_stopping_note(pb_stopping *s, double score)
     if (beats(s, score)) {
         s->best = s->epochs;
         s->score = score;
-        keep(s);
+        copy_parameters(s);
     }
     bool now = target > 0 && !s->reached && (s->higher ? score >= target : score <= target);
     s->reached = s->reached || now;

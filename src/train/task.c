@@ -1,4 +1,4 @@
-/* task: the data of a task, held in memory, checked and tokenized. */
+/* task: the data of a task in memory; see task.h. */
 #include "train/task.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ pb_data *pb_data_new(const char *name)
     return d;
 }
 
-static void forget(pb_example *e)
+static void free_example(pb_example *e)
 {
     free((char *)(uintptr_t)e->text);
     for (int k = 0; k < e->answers; k++)
@@ -35,7 +35,7 @@ static void forget(pb_example *e)
 void pb_data_clear(pb_data *d, pb_split split)
 {
     for (int i = 0; i < d->split[split].count; i++)
-        forget(&d->split[split].example[i]);
+        free_example(&d->split[split].example[i]);
     d->split[split].count = 0;
 }
 
@@ -71,8 +71,8 @@ int pb_data_add_class(pb_data *d, const char *name)
     return d->classes++;
 }
 
-/* Takes the example over. */
-static void put(pb_data *d, pb_split split, const pb_example *e)
+/* Adds the example itself: the data owns its texts from now on. */
+static void put_example(pb_data *d, pb_split split, const pb_example *e)
 {
     size_t capacity = (size_t)d->split[split].capacity;
     pb_grow(&d->split[split].example, (size_t)d->split[split].count, &capacity, sizeof(pb_example));
@@ -82,7 +82,7 @@ static void put(pb_data *d, pb_split split, const pb_example *e)
 
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line)
 {
-    put(d, split, &(pb_example){.text = pb_strdup(text), .label = label, .line = line});
+    put_example(d, split, &(pb_example){.text = pb_strdup(text), .label = label, .line = line});
 }
 
 void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char *answer, int line)
@@ -90,7 +90,7 @@ void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char
     pb_example e = {.text = pb_strdup(text), .label = -1, .answers = 1, .line = line};
     e.answer = pb_alloc(sizeof *e.answer);
     e.answer[0] = pb_strdup(answer);
-    put(d, split, &e);
+    put_example(d, split, &e);
 }
 
 int pb_data_template(pb_data *d, const char *file)
@@ -106,40 +106,40 @@ int pb_data_template(pb_data *d, const char *file)
 char *pb_data_find(const char *file)
 {
     const char *home = getenv("PEFTBENCH_DATA");
-    char *place[] = {pb_strdup(file), file[0] == '/' ? NULL : pb_format("data/%s", file),
-                     file[0] == '/' || !home ? NULL : pb_format("%s/%s", home, file)};
+    char *path[] = {pb_strdup(file), file[0] == '/' ? NULL : pb_format("data/%s", file),
+                    file[0] == '/' || !home ? NULL : pb_format("%s/%s", home, file)};
     char *found = NULL;
-    for (size_t i = 0; i < PB_COUNT(place); i++)
-        if (!found && place[i] && pb_file_exists(place[i]))
-            found = pb_strdup(place[i]);
+    for (size_t i = 0; i < PB_COUNT(path); i++)
+        if (!found && path[i] && pb_file_exists(path[i]))
+            found = pb_strdup(path[i]);
     if (!found)
-        pb_error("%s: no such file; looked for %s%s%s%s%s", file, place[0], place[1] ? ", " : "",
-                 place[1] ? place[1] : "", place[2] ? ", " : "",
-                 place[2] ? place[2]
-                 : home   ? ""
-                          : " (PEFTBENCH_DATA, a folder to look in too, is not set)");
-    for (size_t i = 0; i < PB_COUNT(place); i++)
-        free(place[i]);
+        pb_error("%s: no such file; looked for %s%s%s%s%s", file, path[0], path[1] ? ", " : "", path[1] ? path[1] : "",
+                 path[2] ? ", " : "",
+                 path[2] ? path[2]
+                 : home  ? ""
+                         : " (PEFTBENCH_DATA, a folder to look in too, is not set)");
+    for (size_t i = 0; i < PB_COUNT(path); i++)
+        free(path[i]);
     return found;
 }
 
 /* ---- grouping ------------------------------------------------------------------------------- */
 
-static int by_text_and_place(const void *a, const void *b)
+static int by_text_and_position(const void *a, const void *b)
 {
     const pb_example *const *x = a, *const *y = b;
     int order = strcmp((*x)->text, (*y)->text);
     return order ? order : (*x > *y) - (*x < *y);
 }
 
-/* Moves the answers of `from` behind those of `to`; from is empty then: no text. */
-static void join(pb_example *to, pb_example *from)
+/* Appends the answers of `from` to those of `to`.  Afterwards `from` is empty, without a text. */
+static void join_answers(pb_example *to, pb_example *from)
 {
     to->answer = pb_realloc(to->answer, (size_t)(to->answers + from->answers) * sizeof *to->answer);
     memcpy(to->answer + to->answers, from->answer, (size_t)from->answers * sizeof *to->answer);
     to->answers += from->answers;
     from->answers = 0;
-    forget(from);
+    free_example(from);
     *from = (pb_example){.text = NULL};
 }
 
@@ -150,10 +150,10 @@ static void group_split(pb_data *d, pb_split s)
     pb_example **sorted = pb_alloc((size_t)(n + 1) * sizeof *sorted);
     for (int i = 0; i < n; i++)
         sorted[i] = &all[i];
-    qsort(sorted, (size_t)n, sizeof *sorted, by_text_and_place);
+    qsort(sorted, (size_t)n, sizeof *sorted, by_text_and_position);
     for (int i = 0, first = 0; i < n; i++)
         if (i > first && !strcmp(sorted[i]->text, sorted[first]->text))
-            join(sorted[first], sorted[i]);
+            join_answers(sorted[first], sorted[i]);
         else
             first = i;
     for (int i = 0; i < n; i++)
@@ -183,12 +183,13 @@ static int by_text(const void *a, const void *b)
     return strcmp((*x)->text, (*y)->text);
 }
 
-/* A run of equal texts: they must not be torn apart. */
-typedef struct run {
+/* Consecutive examples with equal texts, which stay in one split. */
+typedef struct text_group {
     int first, count;
-} run;
+} text_group;
 
-static int same_text(const pb_example *e, int from, int n)
+/* Returns the end of the examples from `from` on that have equal texts. */
+static int end_of_group(const pb_example *e, int from, int n)
 {
     int to = from + 1;
     while (to < n && !strcmp(e[to].text, e[from].text))
@@ -196,22 +197,22 @@ static int same_text(const pb_example *e, int from, int n)
     return to;
 }
 
-/* Deals the examples [from,to) of one label, shuffled group by group. */
+/* Distributes the examples [from,to) of one label over the splits, in an order of their groups drawn from r. */
 static void deal_label(pb_data *d, const pb_example *e, int from, int to, const double share[2], pb_rng *r)
 {
-    run *g = pb_alloc((size_t)(to - from) * sizeof *g);
+    text_group *g = pb_alloc((size_t)(to - from) * sizeof *g);
     int *order = pb_alloc((size_t)(to - from) * sizeof *order), groups = 0;
     for (int i = from, next; i < to; i = next) {
-        next = same_text(e, i, to);
+        next = end_of_group(e, i, to);
         order[groups] = groups;
-        g[groups++] = (run){i, next - i};
+        g[groups++] = (text_group){i, next - i};
     }
     pb_rng_shuffle(r, order, groups);
-    int want[2] = {(int)(share[0] * (to - from) + 0.5), (int)(share[1] * (to - from) + 0.5)}, got[2] = {0, 0};
+    int wanted[2] = {(int)(share[0] * (to - from) + 0.5), (int)(share[1] * (to - from) + 0.5)}, got[2] = {0, 0};
     for (int i = 0; i < groups; i++) {
-        pb_split s = got[0] < want[0] ? PB_VALIDATION : got[1] < want[1] ? PB_TEST : PB_TRAIN;
+        pb_split s = got[0] < wanted[0] ? PB_VALIDATION : got[1] < wanted[1] ? PB_TEST : PB_TRAIN;
         for (int k = 0; k < g[order[i]].count; k++)
-            put(d, s, &e[g[order[i]].first + k]);
+            put_example(d, s, &e[g[order[i]].first + k]);
         if (s != PB_TRAIN)
             got[s == PB_TEST] += g[order[i]].count;
     }
@@ -256,7 +257,7 @@ void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed)
         if (next < n && order[next] == i)
             all[next++] = all[i];
         else
-            forget(&all[i]);
+            free_example(&all[i]);
     d->split[split].count = n;
     free(order);
 }
@@ -282,8 +283,8 @@ static int check_overlap(const pb_data *d, const pb_example **all, int n)
     return 0;
 }
 
-/* Is e's text in a later split too?  `all` is sorted by text. */
-static bool is_kept_later(const pb_data *d, const pb_example **all, int n, int i)
+/* Returns true if the text of all[i] is in a later split, too.  `all` [n] is sorted by text. */
+static bool is_in_later_split(const pb_data *d, const pb_example **all, int n, int i)
 {
     int split = split_of(d, all[i]), from = i;
     while (from > 0 && !strcmp(all[from - 1]->text, all[i]->text))
@@ -317,13 +318,13 @@ int pb_data_drop_overlap(pb_data *d)
         drop[s] = pb_alloc((size_t)d->split[s].count + 1);
     for (int i = 0; i < n; i++) {
         int s = split_of(d, all[i]);
-        drop[s][all[i] - d->split[s].example] = is_kept_later(d, all, n, i);
+        drop[s][all[i] - d->split[s].example] = is_in_later_split(d, all, n, i);
     }
     for (int s = 0; s < PB_SPLITS; s++) {
         int kept = 0;
         for (int i = 0; i < d->split[s].count; i++) {
             if (drop[s][i])
-                forget(&d->split[s].example[i]);
+                free_example(&d->split[s].example[i]);
             else
                 d->split[s].example[kept++] = d->split[s].example[i];
         }
@@ -357,4 +358,10 @@ int pb_data_check(pb_data *d)
     int rc = check_overlap(d, all, n);
     free(all);
     return rc;
+}
+
+double pb_chance_zero(const pb_data *d)
+{
+    (void)d;
+    return 0;
 }

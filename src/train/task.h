@@ -1,8 +1,9 @@
-/* task: the contract of a task, and the data it loads.  What a task's author reads.
+/* task: the contract of a task, and the data that a task loads.
  *
- * A kind of task is one const struct in one file of tasks/ (tasks/classify.c); a named task is
- * a short INI over it (tasks/sentiment.ini), so a new data set needs no code.
- */
+ * A kind of task is one `const pb_task` in one file of tasks/, such as tasks/classify.c.  It says which settings it
+ * has, how it reads its files, and how it scores predictions.  A named task is an INI file over it, such as
+ * tasks/sentiment.ini, so that a new data set needs no code.  Everything else (tokenization, prompts, training,
+ * generation and storage) is the engine's part. */
 #ifndef PB_TASK_H
 #define PB_TASK_H
 
@@ -12,66 +13,136 @@
 typedef enum pb_split { PB_TRAIN, PB_VALIDATION, PB_TEST, PB_SPLITS } pb_split;
 extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "test" */
 
+/* One example.  Its label is a class, or its answers are texts. */
 typedef struct pb_example {
-    const char *text; /* what is given, UTF-8                                    */
-    int label;        /* class number; -1: the answer is a text                  */
-    char **answer;    /* [answers] texts that would be right                     */
+    const char *text; /* the input, UTF-8                                  */
+    int label;        /* number of the class; -1 if the answers are texts  */
+    char **answer;    /* [answers] reference texts, each of them correct   */
     int answers;
-    int line; /* where it stands in its file                             */
+    int line; /* line of the example in its file */
 } pb_example;
 
+/* The examples of a task.  It owns all texts. */
 typedef struct pb_data {
-    const char *name;  /* the named task                              */
-    int classes;       /* 0: answers are texts                        */
-    char **class_name; /* [classes]                                   */
+    const char *name;  /* of the named task                 */
+    int classes;       /* 0 if the answers are texts        */
+    char **class_name; /* [classes]                         */
     size_t class_capacity;
     struct {
-        pb_example *example;
+        pb_example *example; /* [count] */
         int count, capacity;
     } split[PB_SPLITS];
-    char *template;   /* how an example is written out for a decoder (train/template.h); NULL: the usual way */
-    char *forms;      /* of slots' values that references put into other words (metric_slots); NULL: none    */
-    pb_digest digest; /* of all splits' texts and answers              */
+    char *template;   /* text of the template (train/template.h); NULL: the default template   */
+    char *forms;      /* path of the file with other forms of slot values (metric.h); NULL: none */
+    pb_digest digest; /* of the texts and answers of all splits                                */
 } pb_data;
 
-/* What a model said of one example. */
+/* What a model predicts for one example. */
 typedef struct pb_prediction {
     pb_split split;
-    int example; /* index in the split                                  */
-    int label, predicted;
-    float probability; /* of the predicted class                              */
-    char *text;        /* the answer, where answers are texts; else NULL      */
+    int example;       /* index in the split                                        */
+    int label;         /* the true class; -1 if the answers are texts               */
+    int predicted;     /* the predicted class                                       */
+    float probability; /* of the predicted class                                    */
+    char *text;        /* the generated answer; NULL if the answers are classes     */
 } pb_prediction;
 
 struct pb_result;
 typedef struct pb_table pb_table;
 
+/* One of the metrics that a task's `score` computes. */
 typedef struct pb_metric_info {
-    const char *name; /* "accuracy", "macro_f1", "mcc"                */
+    const char *name; /* "accuracy" */
     bool higher_is_better;
-    double (*chance)(const pb_data *d); /* what guessing gets                       */
-    double least, most;                 /* its values lie between; both 0: anywhere */
+    double (*chance)(const pb_data *d); /* Returns the value of guessing on the test split.      */
+    double least, most;                 /* the range of the values; both 0: not limited          */
 } pb_metric_info;
 
+/* A kind of task. */
 typedef struct pb_task {
-    const char *name; /* equals the file's name                       */
-    const char *help;
-    bool texts;               /* answers are texts, not classes              */
-    const pb_option *options; /* the keys of a named task's INI               */
-    size_t conf_size;
-    /* Fills name-independent parts of `d` (pb_data_add, pb_labels_class); `find` in task.c
-     * looks for files in data/ and $PEFTBENCH_DATA.  -1 with FILE:LINE: message. */
+    const char *name;         /* the name of its file without .c */
+    const char *help;         /* one line */
+    bool texts;               /* The answers are texts, not classes. */
+    const pb_option *options; /* the settings of its named tasks, ended by a row without a name */
+    size_t conf_size;         /* bytes of the struct that holds these settings                  */
+
+    /* Reads the examples into `d`, usually with pb_files_load.  `conf` holds the settings.  Returns -1 with an error,
+     * "FILE:LINE: what is wrong; want what would be right", if a file cannot be used.  The engine then checks the data
+     * with pb_data_check. */
     int (*load)(pb_data *d, const void *conf);
-    int version;                   /* of what `score` computes: another one may not be compared     */
-    const pb_metric_info *metrics; /* the first is primary; name NULL ends         */
-    /* values[i] = metrics[i] over what was said of all examples of a split, in their order.  `keep` not NULL:
-     * also puts what a resampling over examples needs besides the predictions (pb_result_statistic). */
-    void (*score)(const pb_data *d, pb_split split, const pb_prediction *said, double *values, struct pb_result *keep);
+
+    /* To be increased when `score` computes other values from the same predictions: values of different versions are
+     * not compared. */
+    int version;
+
+    /* The metrics, ended by a row without a name.  The first is primary: it selects epochs and settings. */
+    const pb_metric_info *metrics;
+
+    /* Sets values[i] to metrics[i] over the predictions of all examples of a split, which stand in the order of the
+     * examples.  If `keep` is not NULL, also puts there what resampling the examples needs besides the predictions
+     * (pb_result_statistic). */
+    void (*score)(const pb_data *d, pb_split split, const pb_prediction *prediction, double *values,
+                  struct pb_result *keep);
 } pb_task;
 
-/* Where a kind of task's examples come from: its settings begin with these, its options with PB_FILES_OPTIONS. */
+/* The kinds of tasks, generated from the folder tasks/ and ended by NULL. */
+extern const pb_task *const pb_tasks[];
+/* Returns the kind of that name, or NULL if there is none. */
+const pb_task *pb_task_find(const char *name);
+
+/* ---- building the data ------------------------------------------------------------------------------------------ */
+
+/* Returns empty data.  The caller frees it with pb_data_free. */
+pb_data *pb_data_new(const char *name);
+/* Frees the data.  NULL is allowed. */
+void pb_data_free(pb_data *d);
+
+/* Returns the number of the class, which is added if it is new. */
+int pb_data_class(pb_data *d, const char *name);
+/* Adds a class that is known to be new and returns its number. */
+int pb_data_add_class(pb_data *d, const char *name);
+
+/* Adds a copy of an example whose label is a class. */
+void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
+/* Adds a copy of an example whose answer is a text. */
+void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char *answer, int line);
+
+/* Merges examples with equal texts within each split into the first of them, with the answers of all. */
+void pb_data_group(pb_data *d);
+
+/* Removes the examples of a split. */
+void pb_data_clear(pb_data *d, pb_split split);
+
+/* Reads the file of a template into d->template; an empty name stands for the default template.  Returns -1 with a
+ * FILE:LINE: error if the template is invalid. */
+int pb_data_template(pb_data *d, const char *file);
+
+/* Returns the path of a data file: the name itself, or in data/, or in the folder $PEFTBENCH_DATA.  An absolute name
+ * is not looked for elsewhere.  The caller frees the path.  Returns NULL with an error that lists the paths tried. */
+char *pb_data_find(const char *file);
+
+/* Moves examples from train to validation and test, in these fractions of all examples.  The choice is drawn by the
+ * seed and stratified by label; equal texts stay in one split. */
+void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
+
+/* Keeps n examples of a split, chosen by the seed, in their order.  Keeps all if n is 0 or not smaller than their
+ * number. */
+void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed);
+
+/* Removes from train the texts that are in validation or test, and from validation those that are in test.  Returns
+ * the number of examples removed. */
+int pb_data_drop_overlap(pb_data *d);
+
+/* Checks that there are at least two classes or none, that every split has examples and that no text is in two
+ * splits, and sets the digest.  Returns -1 with an error if a check fails. */
+int pb_data_check(pb_data *d);
+
+/* ---- the files of a task ---------------------------------------------------------------------------------------- */
+
+/* The settings that say where the examples come from.  The settings of a kind of task begin with them, and its option
+ * table with PB_FILES_OPTIONS. */
 typedef struct pb_files {
-    const char *train, *validation, *test; /* validation and test may be drawn from train */
+    const char *train, *validation, *test;
     const char *format, *columns, *template;
     double validation_share, test_share;
     int split_seed, train_limit, score_limit;
@@ -81,57 +152,30 @@ typedef struct pb_files {
     PB_OPTION(pb_files, train, TEXT, "", "file of training examples"),                                                 \
         PB_OPTION(pb_files, validation, TEXT, "", "file of validation examples; empty: drawn from train"),             \
         PB_OPTION(pb_files, test, TEXT, "", "file of test examples; empty: drawn from train"),                         \
-        PB_OPTION(pb_files, format, TEXT, "", "tsv, csv, jsonl, 'label text' or '||'; empty: by the file's ending"),   \
-        PB_OPTION(pb_files, columns, TEXT, "", "names of the columns, if the file's first line does not give them"),   \
+        PB_OPTION(pb_files, format, TEXT, "", "tsv, csv, jsonl, 'label text' or '||'; empty: by the file extension"),  \
+        PB_OPTION(pb_files, columns, TEXT, "", "names of the columns, if the first line of the files has no names"),   \
         PB_OPTION(pb_files, template, TEXT, "",                                                                        \
-                  "file that says how an example is put to a decoder: {text}, {label}; empty: the usual"),             \
-        PB_OPTION(pb_files, validation_share, REAL, "0.1", 0, 0.9, "of all examples, where validation is drawn"),      \
-        PB_OPTION(pb_files, test_share, REAL, "0.2", 0, 0.9, "of all examples, where test is drawn"),                  \
-        PB_OPTION(pb_files, split_seed, INT, "0", 0, 1e9, "of the drawing"),                                           \
-        PB_OPTION(pb_files, train_limit, INT, "0", 0, 1e9, "examples kept of train, drawn by split_seed; 0: all"),     \
-        PB_OPTION(pb_files, score_limit, INT, "0", 0, 1e9, "examples kept of validation and of test each; 0: all")
+                  "file with {text} and {label} that presents an example to a decoder; empty: the default template"),  \
+        PB_OPTION(pb_files, validation_share, REAL, "0.1", 0, 0.9,                                                     \
+                  "fraction of all examples for validation, if it is drawn from train"),                               \
+        PB_OPTION(pb_files, test_share, REAL, "0.2", 0, 0.9,                                                           \
+                  "fraction of all examples for test, if it is drawn from train"),                                     \
+        PB_OPTION(pb_files, split_seed, INT, "0", 0, 1e9, "random seed of the splits and limits"),                     \
+        PB_OPTION(pb_files, train_limit, INT, "0", 0, 1e9, "number of training examples used; 0: all"),                \
+        PB_OPTION(pb_files, score_limit, INT, "0", 0, 1e9, "number of validation and of test examples used; 0: all")
 
-extern const pb_task *const pb_tasks[];
-const pb_task *pb_task_find(const char *name);
+/* Adds the rows of a table to a split of the data, for pb_files_load.  `ctx` is the caller's.  Returns -1 with an
+ * error. */
+typedef int pb_files_add(pb_data *d, const void *ctx, pb_split split, const pb_table *t);
 
-pb_data *pb_data_new(const char *name);
-void pb_data_free(pb_data *d);
-int pb_data_class(pb_data *d, const char *name);     /* number of the class, added if new      */
-int pb_data_add_class(pb_data *d, const char *name); /* the same of one that is known to be new */
-void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
-/* The same with an answer that is a text. */
-void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char *answer, int line);
-/* Makes examples of equal texts within a split one, with the answers of all, where the first stood. */
-void pb_data_group(pb_data *d);
+/* Reads the template and the files, adds the rows of each file with `add`, train first, and draws the splits that
+ * have no file of their own.  Returns -1 with an error if a file cannot be used. */
+int pb_files_load(pb_data *d, const pb_files *f, pb_files_add *add, const void *ctx);
 
-/* Reads the file of a template into d->template; "" : none.  -1 with FILE:LINE: message. */
-int pb_data_template(pb_data *d, const char *file);
-
-/* Forgets the examples of a split. */
-void pb_data_clear(pb_data *d, pb_split split);
-
-/* The path of a data file: as given if absolute, else in data/, else in $PEFTBENCH_DATA.
- * NULL with a message that names the places looked in.  Caller frees. */
-char *pb_data_find(const char *file);
-
-/* Draws validation and test out of train: seeded, stratified by label, equal texts stay
- * together.  Fractions of the whole. */
-void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
-
-/* Keeps n examples of a split, drawn by the seed, in their order; all where n is 0 or there are no more. */
-void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed);
-
-/* Reads the template and each file that is given, row by row through `take`, and draws the splits that have none;
- * pb_files_limit then keeps as many examples as the settings want.  -1 with an error. */
-typedef int pb_files_take(pb_data *d, const void *conf, pb_split split, const pb_table *t);
-int pb_files_load(pb_data *d, const pb_files *f, pb_files_take *take, const void *conf);
+/* Keeps as many examples as train_limit and score_limit say.  To be called when the splits are complete. */
 void pb_files_limit(pb_data *d, const pb_files *f);
 
-/* Removes from train what is also in validation or test, and from validation what is in test: a
- * text stays in the last split that has it.  Returns how many examples went. */
-int pb_data_drop_overlap(pb_data *d);
-
-/* Checks that no text is in two splits, every split has examples, and fills the digest. */
-int pb_data_check(pb_data *d);
+/* The chance of a metric whose value is 0 for guesses. */
+double pb_chance_zero(const pb_data *d);
 
 #endif

@@ -11,12 +11,12 @@ static int line_of(const char *text, const char *at)
     return line;
 }
 
-/* The place of `word`, which must be there once. */
+/* Returns the position of `word`, or NULL with an error unless it occurs once. */
 static const char *find_once(const char *path, const char *text, const char *word)
 {
     const char *at = strstr(text, word), *again = at ? strstr(at + 1, word) : NULL;
     if (!at)
-        pb_error("%s:%d: no %s; want a template with {text} and, behind it, {label}", path,
+        pb_error("%s:%d: no %s; want a template with {text} and, after it, {label}", path,
                  line_of(text, text + strlen(text)), word);
     else if (again)
         pb_error("%s:%d: %s a second time; want it once", path, line_of(text, again), word);
@@ -34,7 +34,7 @@ int pb_template_parse(const char *path, const char *text, pb_template *out)
     if (!answer)
         return -1;
     if (answer < given)
-        return pb_error("%s:%d: {label} stands in front of {text}; want it behind: the model goes on there", path,
+        return pb_error("%s:%d: {label} stands before {text}; want it after {text}, where the model continues", path,
                         line_of(text, answer));
     const char *line = given, *middle = given + strlen("{text}"), *lead = answer, *after = answer + strlen("{label}");
     while (line > text && line[-1] != '\n')
@@ -49,19 +49,19 @@ int pb_template_parse(const char *path, const char *text, pb_template *out)
     return 0;
 }
 
-static void add(pb_text *out, pb_slice s)
+static void add_slice(pb_text *out, pb_slice s)
 {
     pb_text_bytes(out, s.at, (size_t)s.size);
 }
 
 void pb_template_write(const pb_template *t, const char *text, const char *answer, pb_text *out)
 {
-    add(out, t->before);
+    add_slice(out, t->before);
     pb_text_bytes(out, text, strlen(text));
-    add(out, t->middle);
+    add_slice(out, t->middle);
     if (!answer)
         return;
-    add(out, t->lead);
+    add_slice(out, t->lead);
     pb_text_bytes(out, answer, strlen(answer));
-    add(out, t->after);
+    add_slice(out, t->after);
 }

@@ -1,34 +1,36 @@
-/* template: how an example is written out for a decoder.
+/* template: how an example is presented to a decoder.
  *
- *   Classify the text into neutral, negative or positive.     said once, in front of everything
- *   Text: {text}                                              from the line with {text} on: for each example
- *   Sentiment: {label}
+ * Classify the text into neutral, negative or positive.  written once, before everything else Text: {text}  written
+ * for each example, from the line with {text} on Sentiment: {label}
  *
- * The model goes on where {label} stands; the blanks in front of it are the answer's own (" positive").
- * Examples that are shown first (few-shot) are written in full, with an empty line behind each. */
+ * The model continues where {label} stands.  White space before {label} belongs to the answer (" positive").  Few-
+ * shot examples are written completely, each with an empty line after it. */
 #ifndef PB_TEMPLATE_H
 #define PB_TEMPLATE_H
 
 #include "base/base.h"
 
-/* Pieces of the template's text, which must outlive it. */
+/* A part of the template's text. */
 typedef struct pb_slice {
     const char *at;
-    int size;
+    int size; /* bytes */
 } pb_slice;
 
+/* The parts of a template.  They point into its text, which must outlive them. */
 typedef struct pb_template {
-    pb_slice once;   /* with its line's end              */
-    pb_slice before; /* between `once` and {text}        */
-    pb_slice middle; /* between {text} and the answer    */
-    pb_slice lead;   /* blanks in front of {label}       */
-    pb_slice after;  /* behind {label}                   */
+    pb_slice once;   /* the lines before that with {text}      */
+    pb_slice before; /* from the beginning of that line to {text} */
+    pb_slice middle; /* from {text} to the answer              */
+    pb_slice lead;   /* the white space before {label}         */
+    pb_slice after;  /* what follows {label}                   */
 } pb_template;
 
-/* -1 with "PATH:LINE: what, and what would be right". */
+/* Parses the text of a template into `out`; `path` is used in messages.  Returns -1 with a PATH:LINE: error unless
+ * {text} and, after it, {label} each occur once. */
 int pb_template_parse(const char *path, const char *text, pb_template *out);
 
-/* The part up to the answer, and the answer (NULL: up to the answer only). */
+/* Appends the parts from `before` on, filled in with the text and the answer.  If the answer is NULL, appends them
+ * only up to the answer. */
 void pb_template_write(const pb_template *t, const char *text, const char *answer, pb_text *out);
 
 #endif

@@ -8,7 +8,7 @@
 #include "numeric/kernel.h"
 #include "train/score.h"
 
-/* The points at which fingerprints and the probe are taken, besides the end. */
+/* The steps after which fingerprints and scores are recorded, besides the end. */
 static const int points[] = {0, 1, 2, 5, 10, 20};
 
 static bool is_point(int step)
@@ -21,10 +21,10 @@ static bool is_point(int step)
 
 /* ---- fingerprints --------------------------------------------------------------------------------------- */
 
-/* Independent lanes of a hash, since one lane would wait for each multiplication. */
+/* Independent lanes of a hash: a single lane would wait for each multiplication. */
 enum { LANES = 8, BLOCK = LANES * sizeof(uint64_t) };
 
-static void mix(uint64_t lane[LANES], const char *block)
+static void mix_block(uint64_t lane[LANES], const char *block)
 {
     uint64_t word[LANES];
     memcpy(word, block, BLOCK);
@@ -42,25 +42,25 @@ static uint32_t hash_of(size_t n, const pb_real *x)
     size_t size = n * sizeof *x, at = 0;
     char rest[BLOCK] = {0};
     for (; at + BLOCK <= size; at += BLOCK)
-        mix(lane, bytes + at);
+        mix_block(lane, bytes + at);
     memcpy(rest, bytes + at, size - at);
-    mix(lane, rest);
+    mix_block(lane, rest);
     return (uint32_t)(pb_hash(lane, sizeof lane) >> 16);
 }
 
-static pb_print print_of(const pb_param *p, bool gradient)
+static pb_tensor_fingerprint print_of(const pb_param *p, bool gradient)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;
     size_t g = (size_t)(p->slot ? p->touched : p->rows) * (size_t)p->cols;
-    return (pb_print){.values = hash_of(n, p->x),
-                      .gradient = gradient && p->g ? hash_of(g, p->g) : 0,
-                      .norm = (float)sqrt((double)pb_sum_squares(n, p->x))};
+    return (pb_tensor_fingerprint){.values = hash_of(n, p->x),
+                                   .gradient = gradient && p->g ? hash_of(g, p->g) : 0,
+                                   .norm = (float)sqrt((double)pb_sum_squares(n, p->x))};
 }
 
-static void take_fingerprint(const pb_trace *t, int step)
+static void record_fingerprint(const pb_trace *t, int step)
 {
     const pb_model *m = t->runner->model;
-    pb_print *print = pb_alloc((size_t)(t->out->tensors + 1) * sizeof *print);
+    pb_tensor_fingerprint *print = pb_alloc((size_t)(t->out->tensors + 1) * sizeof *print);
     for (int i = 0, n = 0; i < pb_model_params(m); i++)
         if (pb_model_param(m, i)->trainable)
             print[n++] = print_of(pb_model_param(m, i), step > 0);
@@ -76,15 +76,15 @@ static void name_tensors(const pb_model *m, pb_result *out)
             out->tensor[out->tensors++] = pb_strdup(pb_model_param(m, i)->name);
 }
 
-/* ---- the probe ------------------------------------------------------------------------------------------- */
+/* ---- scores ---------------------------------------------------------------------------------------------- */
 
-/* The runner's maxima are those of what was planned for training, which the probe is no part of. */
-static int take_probe(const pb_trace *t, int step, const char *name)
+/* The runner's maxima are restored: they belong to the planned training, of which this scoring is not a part. */
+static int record_scores(const pb_trace *t, int step, const char *name)
 {
     size_t activations = t->runner->activations, workspace = t->runner->workspace;
     double *x = NULL;
     int n;
-    int rc = pb_score_first(t->runner, PB_VALIDATION, t->batch, PB_TRACE_PROBE, &x, &n);
+    int rc = pb_score_first(t->runner, PB_VALIDATION, t->batch, PB_TRACE_ITEMS, &x, &n);
     if (!rc)
         pb_result_series(t->out, step, name, n, x);
     free(x);
@@ -93,31 +93,31 @@ static int take_probe(const pb_trace *t, int step, const char *name)
     return rc ? -1 : 0;
 }
 
-/* Folding takes memory for whole weights, which a base that is held in fewer bits is there to save. */
-static bool can_fold(const pb_trace *t)
+/* Merging needs memory for whole weights, which a base held in fewer bits is meant to save. */
+static bool can_merge(const pb_trace *t)
 {
     const pb_model *m = t->runner->model;
-    bool can = t->steps && !t->runner->form->held && pb_model_can_merge(m);
+    bool can = t->steps && !t->runner->encoded->prefix_cached && pb_model_can_merge(m);
     for (int i = 0; i < pb_model_params(m); i++)
         can = can && !pb_model_param(m, i)->packed;
     return can;
 }
 
-static int take_merged(const pb_trace *t)
+static int record_merged(const pb_trace *t)
 {
     pb_model *m = t->runner->model;
-    if (!can_fold(t))
+    if (!can_merge(t))
         return 0;
     pb_model_merge(m);
-    int rc = take_probe(t, -1, "logits.merged");
+    int rc = record_scores(t, -1, "logits.merged");
     pb_model_unmerge(m);
     return rc;
 }
 
-static int take_point(const pb_trace *t, int step)
+static int record_point(const pb_trace *t, int step)
 {
-    take_fingerprint(t, step); /* first: the probe's graph is built over the batch's */
-    return take_probe(t, step, "logits");
+    record_fingerprint(t, step); /* before the scores, whose graph replaces that of the batch */
+    return record_scores(t, step, "logits");
 }
 
 /* ---- the run ----------------------------------------------------------------------------------------------- */
@@ -126,7 +126,7 @@ int pb_trace_start(pb_trace *t, pb_runner *r, int batch, int planned, pb_result 
 {
     *t = (pb_trace){.runner = r, .batch = batch, .planned = planned, .out = out};
     name_tensors(r->model, out);
-    return take_point(t, 0);
+    return record_point(t, 0);
 }
 
 int pb_trace_step(pb_trace *t, int step, double loss, double norm)
@@ -135,12 +135,12 @@ int pb_trace_step(pb_trace *t, int step, double loss, double norm)
         t->loss[t->steps] = loss;
         t->norm[t->steps++] = norm;
     }
-    return is_point(step) && step < t->planned ? take_point(t, step) : 0;
+    return is_point(step) && step < t->planned ? record_point(t, step) : 0;
 }
 
 int pb_trace_end(pb_trace *t)
 {
     pb_result_series(t->out, -1, "loss", t->steps, t->loss);
     pb_result_series(t->out, -1, "gradient_norm", t->steps, t->norm);
-    return take_point(t, -1) || take_merged(t) ? -1 : 0;
+    return record_point(t, -1) || record_merged(t) ? -1 : 0;
 }

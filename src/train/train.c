@@ -1,4 +1,5 @@
-/* train: the loop.  Batches in the order of the stream "order", AdamW, validation by epoch. */
+/* train: see train.h.  The order of the examples comes from the random stream "order.EPOCH", the dropout masks from
+ * "dropout". */
 #include "train/train.h"
 
 #include <math.h>
@@ -15,30 +16,6 @@
 #include "train/trace.h"
 
 #define CURVE_POINTS 100 /* of the training loss */
-
-const pb_option pb_train_table[] = {
-    PB_OPTION(pb_train_options, epochs, INT, "3", 0, 100000, "passes over the training examples"),
-    PB_OPTION(pb_train_options, patience, INT, "0", 0, 100000,
-              "epochs without a better validation score that end training; the best is then the result; 0: never"),
-    PB_OPTION(pb_train_options, target, REAL, "0", 0, 1e9,
-              "validation score: what reaching it took is recorded; 0: none"),
-    PB_OPTION(pb_train_options, batch, INT, "32", 1, 65536, "examples a step"),
-    PB_OPTION(pb_train_options, max_tokens, INT, "128", 4, 1000000, "longer texts are cut to this many tokens"),
-    PB_OPTION(pb_train_options, lr, REAL, "1e-3", 0, 1000, "peak learning rate of AdamW"),
-    PB_OPTION(pb_train_options, warmup, REAL, "0.06", 0, 1, "share of the steps in which the rate rises from 0"),
-    PB_OPTION(pb_train_options, decay, REAL, "0.01", 0, 10, "weight decay of matrices"),
-    PB_OPTION(pb_train_options, clip, REAL, "1", 0, 1e9, "largest norm of the gradient; 0: not clipped"),
-    PB_OPTION(pb_train_options, dropout, REAL, "-1", -1, 0.9,
-              "of the base model, above the lowest parameter that trains; -1: as its config.json says"),
-    PB_OPTION(pb_train_options, beta1, REAL, "0.9", 0, 0.999999, "AdamW"),
-    PB_OPTION(pb_train_options, beta2, REAL, "0.999", 0, 0.9999999, "AdamW"),
-    PB_OPTION(pb_train_options, eps, REAL, "1e-8", 0, 1, "AdamW"),
-    PB_OPTION(pb_train_options, schedule, CHOICE, "linear", "linear|constant|cosine",
-              "of the learning rate behind the warm-up"),
-    PB_OPTION(pb_train_options, checkpoint, BOOL, "no",
-              "keep only the layers' outputs and compute the rest again in the backward pass"),
-    {0},
-};
 
 /* ---- the order of the examples: a pure function of seed and epoch ------------------------------------- */
 
@@ -73,7 +50,7 @@ static int count_trainable(const pb_model *m)
 
 static int epochs_of(const pb_model *m, const pb_train_options *o)
 {
-    return count_trainable(m) ? o->epochs : 0; /* a method in closed form takes no steps */
+    return count_trainable(m) ? o->epochs : 0; /* a method whose parameters have a closed form takes no steps */
 }
 
 /* ---- planning the whole run --------------------------------------------------------------------------- */
@@ -88,14 +65,14 @@ uint64_t pb_effort_flops(const pb_effort *e)
     return e->forward_flops + e->backward_flops + e->recompute_flops;
 }
 
-/* One more step: the n items that the runner has at hand. */
+/* Adds the step whose n items the runner has planned or run last. */
 static void add_step(pb_effort *e, const pb_runner *r, const int *item, int n)
 {
     e->forward_flops += r->plan.forward_flops;
     e->backward_flops += r->plan.backward_flops;
     e->recompute_flops += r->plan.recompute_flops;
     for (int i = 0; i < n; i++)
-        e->tokens += (uint64_t)pb_encoded_tokens(r->form, PB_TRAIN, item[i]);
+        e->tokens += (uint64_t)pb_encoded_tokens(r->encoded, PB_TRAIN, item[i]);
     e->steps++;
 }
 
@@ -104,7 +81,7 @@ static size_t gradient_bytes(const pb_param *p, int touched)
     return pb_arena_size((size_t)(p->slot ? touched : p->rows) * (size_t)p->cols * sizeof(pb_real));
 }
 
-/* The most rows of each table that a batch touches; [params]. */
+/* Raises most [params] to the rows that the current batch touches in each table with sparse gradients. */
 static void note_touched(const pb_model *m, int *most)
 {
     for (int i = 0; i < pb_model_params(m); i++) {
@@ -121,25 +98,31 @@ static double base_dropout(const pb_runner *r, const pb_train_options *o)
 
 static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, int *most, pb_effort *effort)
 {
-    for (int b = 0; b < steps_per_epoch(r->form, o); b++) {
-        int n = batch_size(r->form, o, b);
-        if (pb_runner_plan(r, PB_TRAIN, order + b * o->batch, n, true, base_dropout(r, o), 0, r->feature_size > 0))
+    for (int b = 0; b < steps_per_epoch(r->encoded, o); b++) {
+        const pb_runner_batch batch = {.split = PB_TRAIN,
+                                       .item = order + b * o->batch,
+                                       .count = batch_size(r->encoded, o, b),
+                                       .training = true,
+                                       .dropout = base_dropout(r, o)};
+        if (pb_runner_plan(r, &batch, r->feature_size > 0))
             return -1;
         note_touched(r->model, most);
-        add_step(effort, r, order + b * o->batch, n);
+        add_step(effort, r, batch.item, batch.count);
     }
     return 0;
 }
 
 static int plan_scoring(pb_runner *r, pb_split split, int batch)
 {
-    int count = r->form->items[split], rc = 0;
+    int count = r->encoded->items[split], rc = 0;
     int *item = pb_alloc((size_t)count * sizeof *item);
     for (int i = 0; i < count; i++)
         item[i] = i;
-    for (int from = 0; from < count && !rc; from += batch)
-        rc = pb_runner_plan(r, split, item + from, count - from < batch ? count - from : batch, false, 0, 0,
-                            r->feature_size > 0);
+    for (int from = 0; from < count && !rc; from += batch) {
+        int n = count - from < batch ? count - from : batch;
+        rc =
+            pb_runner_plan(r, &(pb_runner_batch){.split = split, .item = item + from, .count = n}, r->feature_size > 0);
+    }
     free(item);
     return rc;
 }
@@ -150,16 +133,16 @@ static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *
     for (size_t i = 0; r->feature_size && i < PB_COUNT(split); i++) {
         if (pb_runner_features(r, split[i], o->batch, NULL, split[i] == PB_TRAIN ? &f->effort.forward_flops : NULL))
             return -1;
-        f->features += pb_arena_size((size_t)r->form->items[split[i]] * (size_t)r->feature_size * sizeof(pb_real));
+        f->features += pb_arena_size((size_t)r->encoded->items[split[i]] * (size_t)r->feature_size * sizeof(pb_real));
     }
     return 0;
 }
 
-/* Fills f, and `most` with the rows of each table that a batch touches at most. */
+/* Fills the footprint, and most [params] with the largest number of rows that a batch touches in each table. */
 static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int *most, pb_footprint *f)
 {
     pb_model_checkpoint(r->model, o->checkpoint);
-    int count = r->form->items[PB_TRAIN], epochs = epochs_of(r->model, o), rc = 0;
+    int count = r->encoded->items[PB_TRAIN], epochs = epochs_of(r->model, o), rc = 0;
     int *order = pb_alloc((size_t)count * sizeof *order);
     *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model),
                         .optimizer = pb_optim_bytes(r->model),
@@ -181,9 +164,9 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     return 0;
 }
 
-int pb_train_plan(pb_model *m, const pb_encoded *form, const pb_train_options *o, uint64_t seed, pb_footprint *out)
+int pb_train_plan(pb_model *m, const pb_encoded *encoded, const pb_train_options *o, uint64_t seed, pb_footprint *out)
 {
-    pb_runner r = pb_runner_start(m, form, epochs_of(m, o) > 0);
+    pb_runner r = pb_runner_start(m, encoded, epochs_of(m, o) > 0);
     int *most = pb_alloc((size_t)pb_model_params(m) * sizeof *most);
     int rc = plan_run(&r, o, seed, most, out);
     free(most);
@@ -191,7 +174,7 @@ int pb_train_plan(pb_model *m, const pb_encoded *form, const pb_train_options *o
     return rc;
 }
 
-/* ---- what a run has cost --------------------------------------------------------------------------------- */
+/* ---- costs of a run -------------------------------------------------------------------------------------- */
 
 static void put_storage(const pb_model *m, pb_result *out)
 {
@@ -223,7 +206,7 @@ static void put_footprint(const pb_footprint *f, pb_result *out)
 
 static void put_effort(const pb_effort *e, pb_result *out)
 {
-    pb_result_put(out, -1, -1, (double)pb_effort_flops(e), "compute.train_flops"); /* 0 where nothing trains */
+    pb_result_put(out, -1, -1, (double)pb_effort_flops(e), "compute.train_flops"); /* 0 if nothing is trainable */
     if (!e->steps)
         return;
     pb_result_put(out, -1, -1, (double)e->forward_flops / (double)e->tokens, "compute.forward_flops");
@@ -246,22 +229,22 @@ typedef struct trainer {
     uint64_t seed;
     const pb_progress *progress;
     pb_result *out;
-    pb_arena *arena; /* of the run: gradients, moments, features */
+    pb_arena *arena; /* holds the gradients, moments and features of the run */
     pb_optim *optim;
     pb_stopping stopping;
-    char score[64]; /* the key of what decides of an epoch      */
+    char score[64]; /* key of the value by which epochs are compared */
     pb_footprint footprint;
-    pb_effort done; /* so far                                   */
+    pb_effort done; /* of the steps so far */
     pb_trace trace;
-    pb_rng dropout;    /* one key a step                           */
-    double *seconds;   /* [steps]                                  */
-    double *losses_of; /* [steps]                                */
+    pb_rng dropout;  /* one key per step */
+    double *seconds; /* [steps] */
+    double *losses;  /* [steps] */
     double feature_seconds;
-    double loss; /* summed since the curve's last point      */
-    int losses;
+    double loss_sum; /* since the last point of the curve */
+    int loss_count;
 } trainer;
 
-static void before_train(pb_model *m, const pb_data *d)
+static void tell_methods(pb_model *m, const pb_data *d)
 {
     int *count = pb_alloc((size_t)d->classes * sizeof *count + 1);
     for (int i = 0; i < d->split[PB_TRAIN].count && d->classes; i++)
@@ -270,7 +253,7 @@ static void before_train(pb_model *m, const pb_data *d)
     free(count);
 }
 
-static void take_gradients(trainer *t, const int *most)
+static void allocate_gradients(trainer *t, const int *most)
 {
     pb_model *m = t->runner.model;
     for (int i = 0; i < pb_model_params(m); i++) {
@@ -280,25 +263,24 @@ static void take_gradients(trainer *t, const int *most)
     }
 }
 
-static void drop_gradients(pb_model *m)
+static void forget_gradients(pb_model *m)
 {
     for (int i = 0; i < pb_model_params(m); i++)
-        pb_model_param(m, i)->g = NULL; /* the arena's */
+        pb_model_param(m, i)->g = NULL; /* the arena owns them */
 }
 
-/* Everything that the run takes, taken before its first step. */
-static int prepare(trainer *t)
+/* Plans the run and allocates all that it needs before its first step. */
+static int prepare_run(trainer *t)
 {
     pb_runner *r = &t->runner;
     int *most = pb_alloc((size_t)pb_model_params(r->model) * sizeof *most);
     int rc = plan_run(r, t->options, t->seed, most, &t->footprint);
     if (!rc) {
-        take_gradients(t, most);
+        allocate_gradients(t, most);
         t->optim = pb_optim_new(r->model, t->options, t->arena);
-        bool higher = pb_score_deciding(r->form, t->task, PB_VALIDATION, t->score);
+        bool higher = pb_score_selector(r->encoded, t->task, PB_VALIDATION, t->score);
         t->stopping = pb_stopping_start(r->model, t->options, higher, t->arena);
-        t->losses_of =
-            pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->losses_of);
+        t->losses = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->losses);
         t->seconds = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->seconds);
     }
     free(most);
@@ -310,38 +292,43 @@ static int prepare(trainer *t)
     return rc || pb_runner_features(r, PB_VALIDATION, t->options->batch, t->arena, NULL) ? -1 : 0;
 }
 
-/* Mean loss since the last point. */
+/* Ends a point of the learning curve: the mean loss since the point before. */
 static void end_point(trainer *t)
 {
-    if (t->losses)
-        pb_result_put(t->out, PB_TRAIN, t->done.steps, t->loss / t->losses, "train.loss");
-    t->loss = t->losses = 0;
+    if (t->loss_count)
+        pb_result_put(t->out, PB_TRAIN, t->done.steps, t->loss_sum / t->loss_count, "train.loss");
+    t->loss_sum = t->loss_count = 0;
 }
 
-/* About CURVE_POINTS in the run. */
-static void draw_curve(trainer *t, double loss)
+/* Adds a step to the learning curve, which gets about CURVE_POINTS points. */
+static void extend_curve(trainer *t, double loss)
 {
     int steps = t->footprint.effort.steps, every = steps > CURVE_POINTS ? steps / CURVE_POINTS : 1;
-    t->loss += loss;
-    t->losses++;
+    t->loss_sum += loss;
+    t->loss_count++;
     if (t->done.steps % every == 0)
         end_point(t);
 }
 
-/* One step; 1 if it diverged. */
+/* Takes one step.  Returns 1 if the run has diverged, -1 with an error. */
 static int take_step(trainer *t, const int *item, int n)
 {
     double start = pb_clock();
-    double dropout = base_dropout(&t->runner, t->options);
-    if (pb_runner_run(&t->runner, PB_TRAIN, item, n, true, dropout, pb_rng_next(&t->dropout)))
+    const pb_runner_batch batch = {.split = PB_TRAIN,
+                                   .item = item,
+                                   .count = n,
+                                   .training = true,
+                                   .dropout = base_dropout(&t->runner, t->options),
+                                   .key = pb_rng_next(&t->dropout)};
+    if (pb_runner_run(&t->runner, &batch))
         return -1;
     double loss = (double)pb_graph_loss(t->runner.graph)->x[0];
     int steps = t->footprint.effort.steps;
     double norm = pb_optim_step(t->optim, pb_optim_rate(t->options, t->done.steps, steps));
     t->seconds[t->done.steps] = pb_clock() - start;
-    t->losses_of[t->done.steps] = loss;
+    t->losses[t->done.steps] = loss;
     add_step(&t->done, &t->runner, item, n);
-    draw_curve(t, loss);
+    extend_curve(t, loss);
     if (pb_trace_step(&t->trace, t->done.steps, loss, norm))
         return -1;
     if (t->progress && t->progress->tell)
@@ -349,7 +336,7 @@ static int take_step(trainer *t, const int *item, int n)
     return !isfinite(loss) || !isfinite(norm);
 }
 
-/* Of the features and the steps so far; validation is not counted. */
+/* Seconds of the features and the steps so far, without validation. */
 static double seconds_so_far(const trainer *t)
 {
     double sum = t->feature_seconds;
@@ -372,7 +359,7 @@ static int end_epoch(trainer *t)
 
 static int run_epochs(trainer *t)
 {
-    const pb_encoded *f = t->runner.form;
+    const pb_encoded *f = t->runner.encoded;
     const pb_train_options *o = t->options;
     int *order = pb_alloc((size_t)f->items[PB_TRAIN] * sizeof *order), rc = 0;
     int epochs = t->footprint.effort.steps ? o->epochs : 0;
@@ -387,7 +374,7 @@ static int run_epochs(trainer *t)
     return rc;
 }
 
-/* What the run took must be what the plan said: a promise that every run keeps, not only tests. */
+/* What the run has used must be what was planned.  This holds for every run, not only in tests. */
 static void check_plan(const trainer *t)
 {
     const pb_footprint *f = &t->footprint;
@@ -396,7 +383,7 @@ static void check_plan(const trainer *t)
     PB_CHECK(pb_arena_high(t->arena, PB_ACTIVATIONS) == f->features);
     PB_CHECK(t->runner.activations == f->activations && t->runner.workspace == f->workspace);
     if (t->done.steps < f->effort.steps)
-        return; /* it ended early */
+        return; /* the run has ended early */
     PB_CHECK(t->done.steps == f->effort.steps && t->done.tokens == f->effort.tokens);
     PB_CHECK(t->done.forward_flops == f->effort.forward_flops && t->done.backward_flops == f->effort.backward_flops);
     PB_CHECK(t->done.recompute_flops == f->effort.recompute_flops);
@@ -422,15 +409,15 @@ static double mean_of(int n, const double *x)
     return sum;
 }
 
-/* Of the first and the last epoch; of a run of one epoch, of its halves. */
+/* Puts the mean loss of the first and the last epoch, or of the two halves of a run of one epoch. */
 static void put_losses(const trainer *t)
 {
-    int steps = t->done.steps, n = steps_per_epoch(t->runner.form, t->options);
+    int steps = t->done.steps, n = steps_per_epoch(t->runner.encoded, t->options);
     n = n > steps / 2 ? steps / 2 : n;
     if (!n)
         return;
-    pb_result_put(t->out, -1, -1, mean_of(n, t->losses_of), "train.first_loss");
-    pb_result_put(t->out, -1, -1, mean_of(n, t->losses_of + steps - n), "train.last_loss");
+    pb_result_put(t->out, -1, -1, mean_of(n, t->losses), "train.first_loss");
+    pb_result_put(t->out, -1, -1, mean_of(n, t->losses + steps - n), "train.last_loss");
 }
 
 static void put_epochs(const pb_stopping *s, pb_result *out)
@@ -440,16 +427,16 @@ static void put_epochs(const pb_stopping *s, pb_result *out)
         pb_result_put(out, -1, -1, s->best, "train.best_epoch");
 }
 
-/* Whatever the model now is, on validation. */
+/* Scores the result of the training on validation. */
 static int score_result(trainer *t)
 {
     pb_stopping_restore(&t->stopping);
     return pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out);
 }
 
-static int train(trainer *t)
+static int train_and_score(trainer *t)
 {
-    if (prepare(t) || pb_trace_start(&t->trace, &t->runner, t->options->batch, t->footprint.effort.steps, t->out))
+    if (prepare_run(t) || pb_trace_start(&t->trace, &t->runner, t->options->batch, t->footprint.effort.steps, t->out))
         return -1;
     pb_waits waits = pb_waits_now();
     int rc = run_epochs(t);
@@ -483,9 +470,9 @@ int pb_train(pb_model *m, const pb_encoded *f, const pb_task *task, const pb_tra
                  .out = out,
                  .arena = pb_arena_new("run"),
                  .dropout = pb_rng_named(seed, "dropout")};
-    before_train(m, f->data);
-    int rc = train(&t);
-    drop_gradients(m);
+    tell_methods(m, f->data);
+    int rc = train_and_score(&t);
+    forget_gradients(m);
     pb_runner_stop(&t.runner);
     pb_arena_free(t.arena);
     return rc;

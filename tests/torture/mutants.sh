@@ -120,7 +120,7 @@ plant 'dora: a row is folded by the length that it had' 'lora:dora' methods/lora
 	's/pb_updated_row_norm(site, o, u.scale,/pb_updated_row_norm(site, o, 0,/'
 plant 'dropout: it is left on where the model is scored' "$trained" src/model/hooks.c \
 	's/!pb_graph_training(b->graph) || p <= 0/p <= 0/' src/train/score.c \
-	's/pb_runner_run(r, split, item + from, n, false, 0, 0)/pb_runner_run(r, split, item + from, n, false, 0.1, 0)/'
+	's/item + from, .count = n}/item + from, .count = n, .dropout = 0.1}/'
 plant 'order: every epoch has the order of the first' "$trained" src/train/train.c 's/"order.%d", epoch)/"order.%d", 0 * epoch)/'
 plant 'decay: biases decay too' "$trained" src/train/optim.c 's/return p->rows > 1 \&\& p->kind/return p->kind/'
 plant 'prefix: its text stands one position too far' '(prefix|lora[+]prefix)' methods/prefix.c \

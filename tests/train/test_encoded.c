@@ -1,4 +1,4 @@
-/* Forms: what a template makes of an example, examples in front, and answers read from words and texts. */
+/* Encoded data sets: templates, truncation, few-shot examples, and answers by verbalizer and by generation. */
 #include "fixture.h"
 
 #include "model/apply.h"
@@ -48,11 +48,11 @@ TEST(a_wrong_template_is_refused_with_its_line)
 {
     refused("a\nb", "t:2: no {text}");
     refused("{text}\n", "t:2: no {label}");
-    refused("{label}\n\n{text}", "t:1: {label} stands in front of {text}");
+    refused("{label}\n\n{text}", "t:1: {label} stands before {text}");
     refused("{text} {label}\n{text}", "t:2: {text} a second time");
 }
 
-/* ---- forms ---------------------------------------------------------------------------------------------------- */
+/* ---- inputs --------------------------------------------------------------------------------------------------- */
 
 static pb_data *reviews(int train)
 {
@@ -98,7 +98,7 @@ static void release(pb_attached *part)
     free(conf);
 }
 
-static pb_encoded *form_of(const pb_data *d, const pb_model *m, const pb_prompting *p, const pb_decoding *how)
+static pb_encoded *encode(const pb_data *d, const pb_model *m, const pb_prompting *p, const pb_decoding *how)
 {
     pb_encoded *f = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){p, 64, how, 3});
     if (!f)
@@ -109,7 +109,7 @@ static pb_encoded *form_of(const pb_data *d, const pb_model *m, const pb_prompti
 static char *read_back(const pb_encoded *f, const pb_model *m, const pb_ids *behind)
 {
     pb_text t = {0};
-    pb_tokenizer_decode(pb_model_tokenizer(m), f->prompt.id, f->prompt.count, true, &t);
+    pb_tokenizer_decode(pb_model_tokenizer(m), f->prefix.id, f->prefix.count, true, &t);
     pb_tokenizer_decode(pb_model_tokenizer(m), behind->id, behind->count, true, &t);
     return t.data;
 }
@@ -119,18 +119,131 @@ TEST(prompt_and_text_are_the_template_filled_in)
     pb_data *d = reviews(9);
     pb_model *m = decoder();
     const pb_prompting p = {.template = "", .chat = "none"};
-    pb_encoded *f = form_of(d, m, &p, NULL);
+    pb_encoded *f = encode(d, m, &p, NULL);
     char *text = read_back(f, m, &f->text[PB_TEST][1]);
     CHECK_TEXT(text, "Classify the text into negative, positive or neutral.\n"
                      "Text: dull and long, number 1 of split 2\nClass:");
     free(text);
-    text = read_back(f, m, &f->blank[0]);
+    text = read_back(f, m, &f->content_free[0]);
     CHECK_TEXT(text, "Classify the text into negative, positive or neutral.\nText: N/A\nClass:");
     free(text);
-    CHECK(f->prompt.count > 8);
+    CHECK(f->prefix.count > 8);
     pb_encoded_free(f);
     pb_model_free(m);
     pb_data_free(d);
+}
+
+/* ---- truncation ----------------------------------------------------------------------------------------------- */
+
+/* A data set with one text in all places but the first of train, which is short. */
+static pb_data *one_text(const char *text)
+{
+    pb_data *d = pb_data_new("one text");
+    pb_data_class(d, "no");
+    pb_data_class(d, "yes");
+    pb_data_add(d, PB_TRAIN, "good", 1, 1);
+    for (int s = 0; s < PB_SPLITS; s++)
+        pb_data_add(d, (pb_split)s, text, 0, 2);
+    return d;
+}
+
+static char *long_text(int words)
+{
+    pb_text t = {0};
+    for (int i = 0; i < words; i++)
+        pb_text_add(&t, "%sword%d", i ? " " : "", i % 10);
+    pb_text_add(&t, "%s", ".");
+    return t.data;
+}
+
+/* prefix + text = the first `start` ids of whole, and its last ones. */
+static bool is_cut(const pb_encoded *f, const pb_ids *text, const pb_ids *whole, size_t start)
+{
+    size_t n = f->prefix.count + text->count, gap = whole->count - n;
+    bool same = n <= whole->count && start <= n;
+    for (size_t i = 0; same && i < n; i++) {
+        int id = i < f->prefix.count ? f->prefix.id[i] : text->id[i - f->prefix.count];
+        same = id == whole->id[i < start ? i : i + gap];
+    }
+    return same;
+}
+
+TEST(a_head_reads_the_first_tokens_between_the_special_tokens)
+{
+    char *text = long_text(200);
+    pb_data *d = one_text(text);
+    pb_model *m = pb_model_open(&(pb_opening){.path = "models/pico-encoder", .classes = 2, .seed = 1});
+    const pb_tokenizer *t = pb_model_tokenizer(m);
+    for (int most = 3; most <= 24; most += 7) {
+        pb_encoded *f = pb_encoded_new(d, m, t, &(pb_encoding){.max_tokens = most});
+        pb_ids want = {0}, good = {0}, *got = &f->text[PB_TEST][0];
+        CHECK(!pb_tokenizer_encode(t, text, strlen(text), true, most, &want));
+        CHECK(!pb_tokenizer_encode(t, "good", 4, true, 0, &good));
+        CHECK_INT(got->count, most);
+        CHECK(!memcmp(got->id, want.id, want.count * sizeof *want.id));
+        CHECK_INT(got->id[most - 1], pb_tokenizer_id(t, "[SEP]"));
+        CHECK(f->text[PB_TRAIN][0].count == (good.count < (size_t)most ? good.count : (size_t)most));
+        pb_ids_free(&want);
+        pb_ids_free(&good);
+        pb_encoded_free(f);
+    }
+    pb_model_free(m);
+    pb_data_free(d);
+    free(text);
+}
+
+TEST(a_decoder_reads_the_first_tokens_of_a_text_within_the_whole_template)
+{
+    const char *const head = "Classify the text into no or yes.\nText: ", *const rest = "\nClass:";
+    pb_model *m = decoder();
+    const pb_tokenizer *t = pb_model_tokenizer(m);
+    for (int words = 30; words <= 3000; words *= 10) { /* longer than max_tokens, and longer than the model's context */
+        char *text = long_text(words), *filled = pb_format("%s%s%s", head, text, rest);
+        pb_data *d = one_text(text);
+        pb_ids whole = {0}, before = {0}, behind = {0};
+        CHECK(!pb_tokenizer_encode(t, filled, strlen(filled), true, 0, &whole));
+        CHECK(!pb_tokenizer_encode(t, head, strlen(head) - 1, true, 0, &before));
+        CHECK(!pb_tokenizer_encode(t, rest, strlen(rest), false, 0, &behind));
+        const pb_prompting p = {.template = "", .chat = "none"};
+        const int most[] = {1, 8, 20, 1000000};
+        for (size_t k = 0; k < PB_COUNT(most); k++) {
+            pb_encoded *f = pb_encoded_new(d, m, t, &(pb_encoding){&p, most[k], NULL, 0});
+            const pb_ids *got = &f->text[PB_TEST][0];
+            size_t room = (size_t)pb_model_max_tokens(m), answer = 0, n = f->prefix.count + got->count;
+            for (int c = 0; c < 2; c++)
+                answer = f->verbalizer[c].count > answer ? f->verbalizer[c].count : answer;
+            size_t want = before.count + (size_t)most[k] + behind.count;
+            want = want < whole.count ? want : whole.count;
+            CHECK_INT(n, want < room - answer ? want : room - answer);
+            CHECK(is_cut(f, got, &whole, n - behind.count));
+            pb_encoded_free(f);
+        }
+        pb_ids_free(&whole);
+        pb_ids_free(&before);
+        pb_ids_free(&behind);
+        pb_data_free(d);
+        free(text);
+        free(filled);
+    }
+    pb_model_free(m);
+}
+
+TEST(a_demonstration_is_never_truncated)
+{
+    char *text = long_text(60);
+    pb_data *d = one_text(text);
+    pb_model *m = decoder();
+    const pb_prompting p = {.template = "", .chat = "none", .shots = 2};
+    pb_encoded *f = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){&p, 12, NULL, 3});
+    char *shown = read_back(f, m, &f->text[PB_TEST][0]);
+    CHECK_INT(f->shots, 1);
+    CHECK_INT(f->shots_dropped, 1);
+    CHECK(strstr(shown, "Text: good\nClass: yes\n\nText: word0 word1") != NULL);
+    free(shown);
+    pb_encoded_free(f);
+    pb_model_free(m);
+    pb_data_free(d);
+    free(text);
 }
 
 static int count_of(const char *text, const char *word)
@@ -145,17 +258,17 @@ TEST(shots_are_balanced_drawn_by_the_seed_and_dropped_where_they_do_not_fit)
 {
     pb_data *d = reviews(60);
     pb_model *m = decoder();
-    pb_encoded *few = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .shots = 6}, NULL);
+    pb_encoded *few = encode(d, m, &(pb_prompting){.template = "", .chat = "none", .shots = 6}, NULL);
     char *text = read_back(few, m, &few->text[PB_TEST][0]);
     CHECK_INT(few->shots, 6);
-    CHECK_INT(few->dropped, 0);
+    CHECK_INT(few->shots_dropped, 0);
     CHECK_INT(count_of(text, "Class: negative\n\n"), 2);
     CHECK_INT(count_of(text, "Class: positive\n\n"), 2);
     CHECK_INT(count_of(text, "Class: neutral\n\n"), 2);
     CHECK_INT(count_of(text, "split 0"), 6);
     free(text);
-    pb_encoded *many = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .shots = 60}, NULL);
-    CHECK(many->shots > 6 && many->dropped == 60 - many->shots);
+    pb_encoded *many = encode(d, m, &(pb_prompting){.template = "", .chat = "none", .shots = 60}, NULL);
+    CHECK(many->shots > 6 && many->shots_dropped == 60 - many->shots);
     for (int i = 0; i < many->items[PB_TEST]; i++)
         CHECK(pb_encoded_tokens(many, PB_TEST, i) <= pb_model_max_tokens(m));
     pb_encoded_free(few);
@@ -164,7 +277,7 @@ TEST(shots_are_balanced_drawn_by_the_seed_and_dropped_where_they_do_not_fit)
     pb_data_free(d);
 }
 
-TEST(a_held_prompt_gives_the_same_answers)
+TEST(a_cached_prefix_gives_the_same_answers)
 {
     const char *const spec[] = {"", "lora", "prefix", "prompt", "bitfit"};
     pb_data *d = reviews(30);
@@ -172,17 +285,17 @@ TEST(a_held_prompt_gives_the_same_answers)
         pb_attached part = {NULL, NULL};
         pb_model *m = decoder_with(spec[i], &part);
         const pb_prompting p = {.template = "", .chat = "none", .shots = 4, .normalize = true, .calibrate = i % 2};
-        pb_encoded *whole = form_of(d, m, &p, NULL), *held = form_of(d, m, &p, NULL);
+        pb_encoded *whole = encode(d, m, &p, NULL), *cached = encode(d, m, &p, NULL);
         pb_prediction a[7], b[7];
         CHECK(!pb_predict(m, whole, PB_TEST, 3, a));
-        CHECK(!pb_encoded_cache_prefix(held, m));
-        CHECK(!pb_predict(m, held, PB_TEST, 4, b));
+        CHECK(!pb_encoded_cache_prefix(cached, m));
+        CHECK(!pb_predict(m, cached, PB_TEST, 4, b));
         for (int k = 0; k < 7; k++) {
             CHECK_INT(a[k].predicted, b[k].predicted);
             CHECK_NEAR((double)a[k].probability, (double)b[k].probability, 1e-4);
         }
         pb_encoded_free(whole);
-        pb_encoded_free(held);
+        pb_encoded_free(cached);
         pb_model_free(m);
         release(&part);
     }
@@ -192,7 +305,7 @@ TEST(a_held_prompt_gives_the_same_answers)
 /* log P(word | prompt, text), from the logits of the whole written out. */
 static double score_of(pb_model *m, const pb_encoded *f, const pb_ids *text, const pb_ids *word)
 {
-    const pb_ids *part[] = {&f->prompt, text, word};
+    const pb_ids *part[] = {&f->prefix, text, word};
     pb_ids all = {0};
     for (size_t i = 0; i < PB_COUNT(part); i++)
         for (size_t k = 0; k < part[i]->count; k++)
@@ -208,24 +321,24 @@ static double score_of(pb_model *m, const pb_encoded *f, const pb_ids *text, con
     return sum;
 }
 
-TEST(words_of_many_tokens_are_scored_token_by_token)
+TEST(verbalizers_of_many_tokens_are_scored_token_by_token)
 {
     pb_data *d = reviews(6);
     pb_model *m = decoder();
     free(d->class_name[2]);
     d->class_name[2] = pb_strdup("indifferent, if anything");
     for (int normalize = 0; normalize < 2; normalize++) {
-        pb_encoded *f = form_of(d, m, &(pb_prompting){.template = "", .chat = "none", .normalize = normalize}, NULL);
-        CHECK(!f->single && f->word[2].count > 2);
+        pb_encoded *f = encode(d, m, &(pb_prompting){.template = "", .chat = "none", .normalize = normalize}, NULL);
+        CHECK(!f->single_token && f->verbalizer[2].count > 2);
         pb_runner r = pb_runner_start(m, f, false);
         const int item[] = {4, 2};
         double score[2 * 3];
-        CHECK(!pb_runner_run(&r, PB_TEST, item, 2, false, 0, 0));
+        CHECK(!pb_runner_run(&r, &(pb_runner_batch){.split = PB_TEST, .item = item, .count = 2}));
         pb_encoded_scores(f, pb_graph_output(r.graph), 2, score);
         for (int i = 0; i < 2; i++)
             for (int c = 0; c < 3; c++) {
-                double want = score_of(m, f, &f->text[PB_TEST][item[i]], &f->word[c]);
-                CHECK_NEAR(score[i * 3 + c], normalize ? want / (double)f->word[c].count : want, 1e-4);
+                double want = score_of(m, f, &f->text[PB_TEST][item[i]], &f->verbalizer[c]);
+                CHECK_NEAR(score[i * 3 + c], normalize ? want / (double)f->verbalizer[c].count : want, 1e-4);
             }
         pb_runner_stop(&r);
         pb_encoded_free(f);
@@ -253,7 +366,7 @@ TEST(answers_are_learned_with_the_end_and_items_are_pairs)
     pb_decoding how;
     pb_option_defaults(pb_decode_table, &how);
     how.max_new = 8;
-    pb_encoded *f = form_of(d, m, NULL, &how);
+    pb_encoded *f = encode(d, m, NULL, &how);
     CHECK_INT(f->items[PB_VALIDATION], 6);
     const pb_ids *answer = &f->answer[PB_TRAIN][3];
     CHECK(pb_model_ends(m, answer->id[answer->count - 1]));

@@ -93,7 +93,7 @@ static void desk_close(desk *d)
 static pb_pretrained pretrain(desk *d)
 {
     const pb_pretrain_watch none = {NULL, NULL, NULL};
-    pb_pretrained out = {.points = 0};
+    pb_pretrained out = {.steps = 0};
     d->corpus.source = &d->source;
     if (!CHECK(!pb_pretrain(&d->options, &d->corpus, &none, &out)))
         printf("  %s\n", pb_error_text());
@@ -134,15 +134,15 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
 {
     desk d = desk_open(PB_MASKED, "masks", 290);
     pb_stream *s = &d.corpus.train;
-    pb_lessons l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .pieces = 1, .masked = 0.3};
+    pb_collator l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .pieces = 1, .masked = 0.3};
     pb_stream_cut(s, 48, true, 0);
-    CHECK(!pb_lessons_start(&l));
+    CHECK(!pb_collator_start(&l));
     int *piece = pb_alloc(s->pieces * sizeof *piece), words = 0, asked = 0, hidden = 0, tokens = 0;
     for (size_t i = 0; i < s->pieces; i++)
         piece[i] = (int)i;
     pb_batch b;
-    CHECK(
-        !pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = (int)s->pieces, .key = 3, .masks = true}, &b));
+    CHECK(!pb_collator_batch(
+        &l, s, &(pb_pretrain_batch){.piece = piece, .pieces = (int)s->pieces, .key = 3, .masks = true}, &b));
     for (size_t i = 0; i < s->pieces; i++) {
         int at = b.offset[i], end = b.offset[i + 1];
         CHECK(b.ids[at] == l.begin && b.ids[end - 1] == l.end && b.target[at] < 0 && b.target[end - 1] < 0);
@@ -161,7 +161,7 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
     CHECK_NEAR((double)asked / words, 0.3, 0.1);
     CHECK_NEAR((double)hidden / tokens, 0.8, 0.1);
     free(piece);
-    pb_lessons_stop(&l);
+    pb_collator_stop(&l);
     desk_close(&d);
 }
 
@@ -169,13 +169,13 @@ TEST(every_token_of_a_document_and_its_end_is_asked_for_once)
 {
     desk d = desk_open(PB_CAUSAL, "causal-lessons", 290);
     pb_stream *s = &d.corpus.train;
-    pb_lessons l = {.objective = PB_CAUSAL, .tokenizer = d.tokenizer};
+    pb_collator l = {.objective = PB_CAUSAL, .tokenizer = d.tokenizer};
     pb_stream_cut(s, 24, false, 0);
-    CHECK(!pb_lessons_start(&l));
+    CHECK(!pb_collator_start(&l));
     size_t next = 0;
     for (int i = 0; i < (int)s->pieces; i++) {
         pb_batch b;
-        CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = &i, .pieces = 1, .masks = true}, &b));
+        CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = &i, .pieces = 1, .masks = true}, &b));
         CHECK((b.ids[0] == l.begin) == s->piece[i].opens);
         for (int k = 0; k < b.offset[1]; k++) {
             bool end = k + 1 == b.offset[1] && s->piece[i].closes;
@@ -184,7 +184,7 @@ TEST(every_token_of_a_document_and_its_end_is_asked_for_once)
         }
     }
     CHECK(next == s->ids.count);
-    pb_lessons_stop(&l);
+    pb_collator_stop(&l);
     desk_close(&d);
 }
 
@@ -196,22 +196,23 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
     pb_model *teacher = pb_model_open(&(pb_opening){.path = TINY, .bare = true});
     if (!CHECK(teacher && !pb_model_attach(teacher, NULL, 0)))
         return;
-    pb_lessons l = {.objective = PB_MASKED,
-                    .tokenizer = d.tokenizer,
-                    .pieces = 1,
-                    .masked = 0.5,
-                    .state_weight = 1,
-                    .teacher = teacher};
+    pb_collator l = {.objective = PB_MASKED,
+                     .tokenizer = d.tokenizer,
+                     .pieces = 1,
+                     .masked = 0.5,
+                     .state_weight = 1,
+                     .teacher = teacher};
     pb_stream_cut(s, 14, true, 0); /* the teacher has few positions */
-    CHECK(!pb_lessons_start(&l));
+    CHECK(!pb_collator_start(&l));
     const int piece[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     pb_batch clean, masked;
-    CHECK(!pb_lessons_calibrate(&l, s, piece, 10));
-    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 10, .states = true}, &clean));
+    CHECK(!pb_collator_calibrate(&l, s, piece, 10));
+    CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .states = true}, &clean));
     int n = clean.offset[10], width = pb_model_outputs(teacher), repeated = 0;
     pb_real *kept = pb_alloc((size_t)(n * width) * sizeof *kept);
     memcpy(kept, clean.state, (size_t)(n * width) * sizeof *kept);
-    CHECK(!pb_lessons_batch(&l, s, &(pb_lesson){.piece = piece, .pieces = 10, .masks = true, .states = true}, &masked));
+    CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .masks = true, .states = true},
+                             &masked));
     CHECK(!memcmp(kept, masked.state, (size_t)(n * width) * sizeof *kept)); /* it sees the text unmasked */
     CHECK_INT((int)l.unmatched, 0);
     for (int i = 0; i < 10; i++)
@@ -231,7 +232,7 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
             }
     CHECK_NEAR(square / count, 1, 0.02);
     free(kept);
-    pb_lessons_stop(&l);
+    pb_collator_stop(&l);
     pb_model_free(teacher);
     desk_close(&d);
 }
@@ -287,7 +288,7 @@ TEST(a_killed_run_goes_on_to_the_same_bits)
     size_t n, m;
     char *x = weights_of(&a, &n), *y = weights_of(&b, &m);
     CHECK(n == m && !memcmp(x, y, n));
-    CHECK(p.points > 10); /* the curve of all stretches */
+    CHECK(p.curve.points > 10); /* the curve of all stretches */
     free(x);
     free(y);
     pb_pretrained_free(&p);

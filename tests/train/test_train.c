@@ -17,11 +17,11 @@ static pb_data *toy_data(int count, pb_rng *r)
     return d;
 }
 
-static pb_encoded *toy_form(int count)
+static pb_encoded *toy_set(int count)
 {
     pb_rng r = pb_rng_named(3, "toy");
     pb_data *d = toy_data(count, &r);
-    pb_encoded *f = pb_encoded_even(d, PB_BY_HEAD, 1);
+    pb_encoded *f = pb_encoded_uniform(d, PB_BY_HEAD, 1);
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < d->split[s].count; i++) {
             pb_ids *ids = &f->text[s][i];
@@ -77,7 +77,7 @@ static bool same_parameters(const rig *a, const rig *b)
 
 TEST(the_same_seed_gives_the_same_bits)
 {
-    pb_encoded *f = toy_form(40);
+    pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(2, 1e-3);
     pb_threads_start(2);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
@@ -109,7 +109,7 @@ static int first_difference(const pb_result *a, const pb_result *b, int step, bo
 {
     int k = point_at(a, step), n = point_at(b, step);
     for (int i = 0; k >= 0 && n >= 0 && i < a->tensors; i++) {
-        const pb_print *p = &a->fingerprint[k].print[i], *q = &b->fingerprint[n].print[i];
+        const pb_tensor_fingerprint *p = &a->fingerprint[k].print[i], *q = &b->fingerprint[n].print[i];
         if (gradient ? p->gradient != q->gradient : p->values != q->values)
             return i;
     }
@@ -118,7 +118,7 @@ static int first_difference(const pb_result *a, const pb_result *b, int step, bo
 
 TEST(a_run_leaves_a_trace_of_its_steps)
 {
-    pb_encoded *f = toy_form(40); /* 5 steps an epoch */
+    pb_encoded *f = toy_set(40); /* 5 steps an epoch */
     pb_train_options o = options_with(3, 1e-3), faster = options_with(3, 2e-3);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         rig a = rig_open(specs[i], 2, 6), b = rig_open(specs[i], 2, 6);
@@ -148,7 +148,7 @@ TEST(a_run_leaves_a_trace_of_its_steps)
 
 TEST(frozen_weights_stay_bit_identical)
 {
-    pb_encoded *f = toy_form(24);
+    pb_encoded *f = toy_set(24);
     pb_train_options o = options_with(1, 1e-2);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         rig before = rig_open(specs[i], 2, 6), after = rig_open(specs[i], 2, 6);
@@ -171,7 +171,7 @@ TEST(frozen_weights_stay_bit_identical)
 
 TEST(memory_and_flops_are_what_the_plan_said)
 {
-    pb_encoded *f = toy_form(40);
+    pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(2, 1e-3);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         rig planned = rig_open(specs[i], 2, 6), trained = rig_open(specs[i], 2, 6);
@@ -190,7 +190,7 @@ TEST(memory_and_flops_are_what_the_plan_said)
 
 TEST(it_learns)
 {
-    pb_encoded *f = toy_form(200);
+    pb_encoded *f = toy_set(200);
     pb_train_options o = options_with(12, 1e-2);
     o.dropout = 0; /* in a network of 16 units it is a wall, not a help */
     static const char *const able[] = {"full", "lora:targets=*", "houlsby", "bitfit"};
@@ -208,7 +208,7 @@ TEST(it_learns)
 
 TEST(divergence_is_a_result)
 {
-    pb_encoded *f = toy_form(40);
+    pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(4, 1000);
     o.clip = 0;
     o.warmup = 0;
@@ -232,7 +232,7 @@ TEST(features_give_what_computing_them_each_time_gives)
 {
     /* `null` passes every hook, so its features are kept as head's are; a zero-size method that
      * trains below the head too keeps none.  Dropout off: features are the same numbers. */
-    pb_encoded *f = toy_form(40);
+    pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(3, 1e-2);
     o.dropout = 0;
     rig kept = rig_open("head", 2, 1);
@@ -296,7 +296,7 @@ static const char *const stopped[] = {"full", "head", "last-k", "lora:dropout=0.
 
 TEST(the_best_epoch_is_the_result_of_patience)
 {
-    pb_encoded *f = toy_form(60);
+    pb_encoded *f = toy_set(60);
     pb_train_options o = options_that_stop(30, 3);
     for (size_t i = 0; i < PB_COUNT(stopped); i++) {
         rig r = rig_open(stopped[i], 2, 6);
@@ -321,7 +321,7 @@ TEST(the_best_epoch_is_the_result_of_patience)
 
 TEST(a_run_that_stopped_reports_what_it_did)
 {
-    pb_encoded *f = toy_form(60);
+    pb_encoded *f = toy_set(60);
     pb_train_options o = options_that_stop(30, 3), short_run = options_that_stop(0, 0);
     for (size_t i = 0; i < PB_COUNT(stopped); i++) {
         rig a = rig_open(stopped[i], 2, 6), b = rig_open(stopped[i], 2, 6);
@@ -356,7 +356,7 @@ static pb_result train_towards(const pb_encoded *f, double target)
 
 TEST(what_the_target_took_is_recorded)
 {
-    pb_encoded *f = toy_form(60);
+    pb_encoded *f = toy_set(60);
     pb_train_options o = options_that_stop(12, 0);
     pb_result none = train_towards(f, 0);
     int best = (int)pb_result_get(&none, -1, "train.best_epoch");

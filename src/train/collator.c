@@ -1,5 +1,5 @@
 /* lesson: see lesson.h. */
-#include "train/lesson.h"
+#include "train/collator.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #define NOTHING (-1) /* no token is wanted here */
 
-int pb_lessons_start(pb_lessons *l)
+int pb_collator_start(pb_collator *l)
 {
     bool masked = l->objective == PB_MASKED;
     const char *const name[] = {masked ? "[CLS]" : "<|endoftext|>", masked ? "[SEP]" : "<|endoftext|>",
@@ -22,7 +22,7 @@ int pb_lessons_start(pb_lessons *l)
     return 0;
 }
 
-void pb_lessons_stop(pb_lessons *l)
+void pb_collator_stop(pb_collator *l)
 {
     pb_apply_free(l->apply);
     pb_arena_free(l->arena);
@@ -35,7 +35,7 @@ void pb_lessons_stop(pb_lessons *l)
 /* ---- masks ------------------------------------------------------------------------------------------------ */
 
 /* Whole words are asked for; of these 80 % are hidden, 10 % replaced, 10 % shown (Devlin et al. 2019). */
-static void mask_words(const pb_lessons *l, const pb_stream *s, const struct pb_piece *p, pb_rng *r, int *ids,
+static void mask_words(const pb_collator *l, const pb_stream *s, const struct pb_piece *p, pb_rng *r, int *ids,
                        int *target)
 {
     int vocabulary = pb_tokenizer_vocab(l->tokenizer);
@@ -63,7 +63,7 @@ typedef struct spoken {
     int *offset;      /* [texts+1]                                     */
 } spoken;
 
-static int say(const pb_lessons *l, const int *ids, int n, spoken *t, int text)
+static int say(const pb_collator *l, const int *ids, int n, spoken *t, int text)
 {
     pb_text words = {0};
     pb_tokenizer_decode(l->tokenizer, ids, (size_t)n, true, &words);
@@ -119,7 +119,7 @@ static void scale_row(const pb_scale *scale, const pb_real *x, int width, pb_rea
 }
 
 /* Fills state [1 + count + 1, width] of one text and the rows' weights. */
-static bool teach(pb_lessons *l, const pb_stream *s, const struct pb_piece *p, const int *heard, const pb_real *x,
+static bool teach(pb_collator *l, const pb_stream *s, const struct pb_piece *p, const int *heard, const pb_real *x,
                   int n, pb_real *state, pb_real *weight)
 {
     int width = pb_model_outputs(l->teacher), last = -1;
@@ -140,7 +140,7 @@ static bool teach(pb_lessons *l, const pb_stream *s, const struct pb_piece *p, c
 }
 
 /* The teacher's rows of all pieces; lives until it is asked again. */
-static const pb_real *listen(pb_lessons *l, const pb_stream *s, const pb_lesson *of, spoken *t)
+static const pb_real *listen(pb_collator *l, const pb_stream *s, const pb_pretrain_batch *of, spoken *t)
 {
     *t = (spoken){.offset = pb_arena_alloc(l->arena, PB_META, (size_t)(of->pieces + 1) * sizeof *t->offset)};
     for (int i = 0; i < of->pieces; i++) {
@@ -160,7 +160,7 @@ static void forget(spoken *t)
 }
 
 /* The words of a batch count as much as its texts do: 1 in all, for each of the two. */
-static void balance(const pb_lessons *l, const pb_batch *b, pb_real *weight)
+static void balance(const pb_collator *l, const pb_batch *b, pb_real *weight)
 {
     int texts = 0, words = 0;
     for (int s = 0; s < b->sequences; s++)
@@ -171,7 +171,7 @@ static void balance(const pb_lessons *l, const pb_batch *b, pb_real *weight)
             weight[i] *= (pb_real)(l->state_weight / fmax(1, i == b->offset[s] ? texts : words));
 }
 
-static int ask_teacher(pb_lessons *l, const pb_stream *s, const pb_lesson *of, pb_batch *b)
+static int ask_teacher(pb_collator *l, const pb_stream *s, const pb_pretrain_batch *of, pb_batch *b)
 {
     size_t width = (size_t)pb_model_outputs(l->teacher), rows = (size_t)b->offset[of->pieces];
     pb_real *state = pb_arena_alloc(l->arena, PB_META, rows * width * sizeof *state);
@@ -238,14 +238,14 @@ static tally new_tally(pb_arena *arena, int width)
     return (tally){pb_arena_alloc(arena, PB_META, bytes), pb_arena_alloc(arena, PB_META, bytes), 0};
 }
 
-int pb_lessons_calibrate(pb_lessons *l, const pb_stream *s, const int *piece, int n)
+int pb_collator_calibrate(pb_collator *l, const pb_stream *s, const int *piece, int n)
 {
     int width = pb_model_outputs(l->teacher);
     pb_arena *arena = pb_arena_new("tally");
     tally word = new_tally(arena, width), text = new_tally(arena, width);
     spoken t;
     pb_arena_reset(l->arena);
-    const pb_real *x = listen(l, s, &(pb_lesson){.piece = piece, .pieces = n}, &t);
+    const pb_real *x = listen(l, s, &(pb_pretrain_batch){.piece = piece, .pieces = n}, &t);
     for (int i = 0; x && i < n; i++) {
         int from = t.offset[i], count = t.offset[i + 1] - from, words = 0;
         for (int k = 0; k < count; k++)
@@ -266,7 +266,7 @@ int pb_lessons_calibrate(pb_lessons *l, const pb_stream *s, const int *piece, in
 /* ---- batches ---------------------------------------------------------------------------------------------- */
 
 /* [CLS] text [SEP] */
-static int masked_text(const pb_lessons *l, const pb_stream *s, const struct pb_piece *p, pb_rng *r, int *ids,
+static int masked_text(const pb_collator *l, const pb_stream *s, const struct pb_piece *p, pb_rng *r, int *ids,
                        int *target)
 {
     ids[0] = l->begin;
@@ -281,7 +281,7 @@ static int masked_text(const pb_lessons *l, const pb_stream *s, const struct pb_
 }
 
 /* A document is <|endoftext|> text; every token, and the end behind it, is asked for once. */
-static int causal_text(const pb_lessons *l, const pb_stream *s, const struct pb_piece *p, int *ids, int *target)
+static int causal_text(const pb_collator *l, const pb_stream *s, const struct pb_piece *p, int *ids, int *target)
 {
     int n = 0;
     size_t next = p->at + (size_t)p->count;
@@ -295,7 +295,7 @@ static int causal_text(const pb_lessons *l, const pb_stream *s, const struct pb_
     return n;
 }
 
-int pb_lessons_batch(pb_lessons *l, const pb_stream *s, const pb_lesson *of, pb_batch *out)
+int pb_collator_batch(pb_collator *l, const pb_stream *s, const pb_pretrain_batch *of, pb_batch *out)
 {
     int most = 0;
     for (int i = 0; i < of->pieces; i++)

@@ -1,0 +1,28 @@
+/* train_options: see train_options.h. */
+#include "train/train_options.h"
+
+const pb_option pb_train_table[] = {
+    PB_OPTION(pb_train_options, epochs, INT, "3", 0, 100000, "passes over the training examples"),
+    PB_OPTION(
+        pb_train_options, patience, INT, "0", 0, 100000,
+        "epochs without a better validation score after which training stops and the best epoch is restored; 0: never"),
+    PB_OPTION(pb_train_options, target, REAL, "0", 0, 1e9,
+              "validation score; the time and FLOPs until it is reached are recorded; 0: none"),
+    PB_OPTION(pb_train_options, batch, INT, "32", 1, 65536, "examples per step"),
+    PB_OPTION(pb_train_options, max_tokens, INT, "128", 4, 1000000, "longer texts are truncated to this many tokens"),
+    PB_OPTION(pb_train_options, lr, REAL, "1e-3", 0, 1000, "peak learning rate of AdamW"),
+    PB_OPTION(pb_train_options, warmup, REAL, "0.06", 0, 1,
+              "fraction of the steps in which the learning rate rises from 0"),
+    PB_OPTION(pb_train_options, decay, REAL, "0.01", 0, 10, "weight decay of matrices"),
+    PB_OPTION(pb_train_options, clip, REAL, "1", 0, 1e9, "the gradient is clipped to this norm; 0: not clipped"),
+    PB_OPTION(pb_train_options, dropout, REAL, "-1", -1, 0.9,
+              "dropout of the base model above its lowest trainable parameter; -1: the rate in its config.json"),
+    PB_OPTION(pb_train_options, beta1, REAL, "0.9", 0, 0.999999, "AdamW's decay rate of the first moment"),
+    PB_OPTION(pb_train_options, beta2, REAL, "0.999", 0, 0.9999999, "AdamW's decay rate of the second moment"),
+    PB_OPTION(pb_train_options, eps, REAL, "1e-8", 0, 1, "AdamW's term against division by zero"),
+    PB_OPTION(pb_train_options, schedule, CHOICE, "linear", "linear|constant|cosine",
+              "how the learning rate decreases after the warm-up"),
+    PB_OPTION(pb_train_options, checkpoint, BOOL, "no",
+              "gradient checkpointing: keep the layers' outputs only and recompute the rest in the backward pass"),
+    {0},
+};

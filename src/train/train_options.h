@@ -1,0 +1,24 @@
+/* train_options: the settings of a training run. */
+#ifndef PB_TRAIN_OPTIONS_H
+#define PB_TRAIN_OPTIONS_H
+
+#include "base/option.h"
+
+/* How the learning rate goes down after the warm-up; see pb_optim_rate. */
+typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE, PB_COSINE_RATE } pb_rate_schedule;
+
+/* The section [train] of an experiment file.  pb_train_table documents each setting. */
+typedef struct pb_train_options {
+    int epochs, batch, max_tokens;
+    int patience;  /* epochs; see stopping.h */
+    double target; /* validation score; see stopping.h */
+    double lr, warmup, decay, clip, dropout;
+    double beta1, beta2, eps;
+    int schedule; /* pb_rate_schedule */
+    bool checkpoint;
+} pb_train_options;
+
+/* The option table of pb_train_options. */
+extern const pb_option pb_train_table[];
+
+#endif
