@@ -73,7 +73,7 @@ static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
 }
 
 /* Gradients do not flow through |V|. */
-static bool detached(const void *settings)
+static bool has_stop_gradient(const void *settings)
 {
     const conf *c = settings;
     return c->dora;
@@ -109,6 +109,6 @@ const pb_method pb_method_lora = {
     .linear = linear,
     .merge = merge,
     .low_rank = low_rank,
-    .detached = detached,
+    .stop_gradient = has_stop_gradient,
     .peft = &peft,
 };

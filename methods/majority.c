@@ -12,14 +12,14 @@ static pb_node *logits(pb_build *b, pb_node *x)
 }
 
 /* share = log((n_c + 1) / (n + C)) */
-static void set_shares(pb_build *b, const pb_facts *facts)
+static void set_shares(pb_build *b, const pb_training_stats *stats)
 {
     pb_param *share = pb_find_param(b, "majority.share");
     int all = 0;
-    for (int c = 0; c < facts->classes; c++)
-        all += facts->class_count[c];
-    for (int c = 0; c < facts->classes; c++)
-        share->x[c] = (pb_real)log((facts->class_count[c] + 1.0) / (all + facts->classes));
+    for (int c = 0; c < stats->classes; c++)
+        all += stats->class_count[c];
+    for (int c = 0; c < stats->classes; c++)
+        share->x[c] = (pb_real)log((stats->class_count[c] + 1.0) / (all + stats->classes));
 }
 
 const pb_method pb_method_majority = {

@@ -24,7 +24,7 @@ static const pb_option source_table[] = {
 typedef struct job {
     const char *path;
     pb_pretrain_options options;
-    pb_shape shape;
+    pb_network_shape shape;
     pb_corpus corpus;
     pb_source source[MOST_SOURCES];
     pb_decontamination *exclude;
@@ -75,14 +75,27 @@ static int read_sources(job *j, pb_ini *ini)
     return 0;
 }
 
+/* Refuses the key that files of earlier versions had, and names the present one. */
+static int refuse_old_key(const pb_ini *ini)
+{
+    for (size_t i = 0; i < ini->entries; i++) {
+        const pb_entry *e = &ini->entry[i];
+        if (!e->key || strcmp(e->section, "network") != 0 || strcmp(e->key, "inner") != 0)
+            continue;
+        pb_error("no setting 'inner'; it is called intermediate_size");
+        return pb_ini_blame(e);
+    }
+    return 0;
+}
+
 static int read_file(job *j, const pb_args *a)
 {
     pb_ini *ini = pb_ini_read(j->path);
     int rc = ini ? 0 : -1;
     for (const char *const *set = a->set; *set && !rc; set++)
         rc = pb_ini_set(ini, *set);
-    rc = rc || pb_ini_fill(ini, "pretrain", pb_pretrain_table, &j->options) ||
-                 pb_ini_fill(ini, "network", pb_shape_table, &j->shape) || read_sources(j, ini)
+    rc = rc || refuse_old_key(ini) || pb_ini_fill(ini, "pretrain", pb_pretrain_table, &j->options) ||
+                 pb_ini_fill(ini, "network", pb_network_shape_table, &j->shape) || read_sources(j, ini)
              ? -1
              : 0;
     pb_ini_free(ini);
@@ -150,7 +163,7 @@ static int prepare_folder(job *j)
     pb_bpe_trainer *t = pb_bpe_trainer_new(o->objective == PB_MASKED ? PB_BPE_WORDS : PB_BPE_TEXT);
     char *path = pb_format("%s/tokenizer.json", o->output);
     int entries = pb_corpus_count(&j->corpus, j->exclude, t) ? -1 : pb_bpe_trainer_write(t, o->vocabulary, path);
-    int rc = entries < 0 ? -1 : pb_config_write(o->output, (pb_objective)o->objective, &j->shape, entries);
+    int rc = entries < 0 ? -1 : pb_network_config_write(o->output, (pb_objective)o->objective, &j->shape, entries);
     free(path);
     pb_bpe_trainer_free(t);
     return rc;
@@ -238,7 +251,7 @@ static int pretrain(const pb_args *a)
     job j = {.path = a->word[0], .quiet = a->quiet, .terminal = isatty(STDERR_FILENO)};
     j.corpus.source = j.source;
     pb_option_defaults(pb_pretrain_table, &j.options);
-    pb_option_defaults(pb_shape_table, &j.shape);
+    pb_option_defaults(pb_network_shape_table, &j.shape);
     pb_threads_start(a->threads);
     int rc = read_file(&j, a) || read_excluded(&j) || prepare_folder(&j) || read_corpus(&j) || train(&j) ? -1 : 0;
     pb_threads_stop();

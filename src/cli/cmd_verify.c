@@ -11,13 +11,14 @@
 /* Two small networks with random weights, an encoder and a decoder. */
 static int make_fixtures(const char *folder, pb_fixture fixture[2])
 {
-    static const pb_shape shape = {.layers = 2, .width = 32, .heads = 4, .kv_heads = 2, .inner = 48, .positions = 64};
+    static const pb_network_shape shape = {
+        .layers = 2, .width = 32, .heads = 4, .kv_heads = 2, .intermediate_size = 48, .positions = 64};
     for (int i = 0; i < 2; i++) {
-        pb_shape s = shape;
+        pb_network_shape s = shape;
         char *path = pb_format("%s/%s", folder, i ? "decoder" : "encoder");
         s.kv_heads = i ? 2 : 4; /* an encoder has no groups */
         fixture[i] = (pb_fixture){.path = path, .random = true, .decoder = i};
-        if (pb_make_dirs(path) || pb_config_write(path, i ? PB_CAUSAL : PB_MASKED, &s, 96))
+        if (pb_make_dirs(path) || pb_network_config_write(path, i ? PB_CAUSAL : PB_MASKED, &s, 96))
             return -1;
     }
     return 0;

@@ -15,7 +15,7 @@ static const char *last_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *o, const pb_shape *s,
+static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *o, const pb_network_shape *s,
                         const pb_pretrained *p)
 {
     bool masked = o->objective == PB_MASKED;
@@ -23,8 +23,8 @@ static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *
     pb_text_add(t,
                 "A small English %s of %.2f million parameters: %d layers, width %d, %d heads, feed-forward %d, %d "
                 "positions, a byte-level BPE\nof %d entries%s; %s, weights in bf16.\n\n",
-                masked ? "encoder" : "decoder", (double)p->parameters / 1e6, s->layers, s->width, s->heads, s->inner,
-                s->positions, o->vocabulary, masked ? " over lower-cased words" : "",
+                masked ? "encoder" : "decoder", (double)p->parameters / 1e6, s->layers, s->width, s->heads,
+                s->intermediate_size, s->positions, o->vocabulary, masked ? " over lower-cased words" : "",
                 masked ? "a BERT to transformers" : "a Llama to transformers");
     pb_text_add(t, "Made by\n\n```sh\npeftbench pretrain %s\n```\n\n", ini);
     if (masked)
@@ -79,8 +79,8 @@ static void add_curve(pb_text *t, const pb_pretrain_options *o, const pb_pretrai
     pb_text_add(t, ".\n");
 }
 
-int pb_model_card_write(const char *ini, const pb_pretrain_options *o, const pb_shape *shape, const pb_corpus *c,
-                        const pb_pretrained *p)
+int pb_model_card_write(const char *ini, const pb_pretrain_options *o, const pb_network_shape *shape,
+                        const pb_corpus *c, const pb_pretrained *p)
 {
     pb_text t = {0};
     add_network(&t, ini, o, shape, p);

@@ -203,7 +203,7 @@ static int name_classes(const pb_loading *l)
 /* PEFT reshapes the tensor by the sizes in the config, which must be this model's. */
 static int check_sizes(const pb_loading *l)
 {
-    const pb_config *c = &l->m->config;
+    const pb_network_config *c = &l->m->config;
     bool prefix = l->peft->layout == PB_PEFT_PREFIX;
     const struct {
         const char *key;

@@ -96,7 +96,7 @@ static void add_common(saving *s)
 /* The sizes that PEFT stores with a prefix or a prompt. */
 static void add_prompt_sizes(saving *s)
 {
-    const pb_config *c = &s->m->config;
+    const pb_network_config *c = &s->m->config;
     bool prefix = s->method->peft->layout == PB_PEFT_PREFIX;
     pb_text_add(new_member(s, "num_layers"), "%d", c->layers);
     pb_text_add(new_member(s, "num_transformer_submodules"), "1");

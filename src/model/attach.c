@@ -91,10 +91,10 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count)
     return make_added(m);
 }
 
-void pb_model_before_train(pb_model *m, const pb_facts *facts)
+void pb_model_before_train(pb_model *m, const pb_training_stats *stats)
 {
     pb_build b = pb_build_start(m, NULL, 0, 0);
     for (b.part = 0; b.part < m->parts; b.part++)
         if (m->part[b.part].method->before_train)
-            m->part[b.part].method->before_train(&b, facts);
+            m->part[b.part].method->before_train(&b, stats);
 }

@@ -52,7 +52,7 @@ static int open_file(pb_model *m)
     if (!config)
         return pb_error("%s: says nothing of the model's shape; want its folder, with config.json", m->dir);
     pb_json_doc *doc = pb_json_parse(m->dir, config, strlen(config));
-    int rc = doc ? pb_family_config(m->dir, pb_json_root(doc), &m->config) : -1;
+    int rc = doc ? pb_network_config_read(m->dir, pb_json_root(doc), &m->config) : -1;
     pb_json_free(doc);
     return rc;
 }
@@ -65,7 +65,8 @@ int pb_checkpoint_open(pb_model *m, bool shapes_only)
         return open_file(m);
     const char *path = pb_arena_format(m->arena, "%s/config.json", m->dir);
     pb_json_doc *doc = pb_json_read(path);
-    int rc = doc ? pb_family_config(path, pb_json_root(doc), &m->config) || name_classes(m, pb_json_root(doc)) : -1;
+    int rc = doc ? pb_network_config_read(path, pb_json_root(doc), &m->config) || name_classes(m, pb_json_root(doc))
+                 : -1;
     pb_json_free(doc);
     return rc || open_weights(m, shapes_only) ? -1 : 0;
 }
@@ -74,7 +75,7 @@ int pb_checkpoint_open(pb_model *m, bool shapes_only)
 
 /* A network with a head has "bert." before the network's names, a bare one has not; old files call a
  * norm's gain gamma and its bias beta. */
-static const pb_array *under_its_name(const pb_model *m, const char *name)
+static const pb_array *find_by_name(const pb_model *m, const char *name)
 {
     const pb_weights *file = m->file ? m->file : m->list;
     const pb_array *a = pb_weights_find(file, name);
@@ -85,22 +86,21 @@ static const pb_array *under_its_name(const pb_model *m, const char *name)
     if (!old || strstr(name, "gamma") || strstr(name, "beta"))
         return a;
     bool gain = !strcmp(old, "LayerNorm.weight");
-    return under_its_name(m,
-                          pb_arena_format(m->arena, "%.*s.%s", (int)(old - name) + 9, name, gain ? "gamma" : "beta"));
+    return find_by_name(m, pb_arena_format(m->arena, "%.*s.%s", (int)(old - name) + 9, name, gain ? "gamma" : "beta"));
 }
 
 /* A tied checkpoint may have its one table under the name of the output instead of that of the word table, as
  * transformers reads it; a classifier of the same file has no output that could be read. */
-static const pb_array *stored(const pb_model *m, const char *name)
+static const pb_array *find_tensor(const pb_model *m, const char *name)
 {
-    const pb_array *a = under_its_name(m, name);
+    const pb_array *a = find_by_name(m, name);
     const struct pb_family *f = m->config.family;
     size_t prefix = strlen(f->prefix), word = strlen(f->word);
     bool table = !strncmp(name, f->prefix, prefix) && !strncmp(name + prefix, f->word, word) &&
                  !strcmp(name + prefix + word, ".weight");
     if (a || !table || !m->config.tied || m->head == PB_HEAD_NONE || m->head == PB_HEAD_CLASSES)
         return a;
-    return under_its_name(m, pb_arena_format(m->arena, "%s.weight", f->masked.out));
+    return find_by_name(m, pb_arena_format(m->arena, "%s.weight", f->masked.out));
 }
 
 static bool has_shape(const pb_array *a, int rows, int cols)
@@ -122,7 +122,7 @@ static bool usable_in_place(const pb_array *a)
 }
 
 /* 32-bit floats are used where they lie in the map; anything else is converted. */
-static int take_value(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
+static int load_values(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
 {
     if (usable_in_place(a) && !transposed && p->kind != PB_HEAD) { /* a head always trains */
         p->x = (pb_real *)(uintptr_t)a->data;                      /* read-only: nothing frozen is ever written */
@@ -174,10 +174,10 @@ static int pack(pb_model *m, pb_param *p, pb_precision precision, const pb_array
     return rc;
 }
 
-static int take_packed_or_full(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
+static int load_packed_or_full(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
 {
     pb_precision precision = precision_of(m, p);
-    return precision == PB_IN_FP32 ? take_value(m, p, a, transposed) : pack(m, p, precision, a, transposed);
+    return precision == PB_IN_FP32 ? load_values(m, p, a, transposed) : pack(m, p, precision, a, transposed);
 }
 
 static void unpack(pb_model *m, pb_param *p)
@@ -185,14 +185,14 @@ static void unpack(pb_model *m, pb_param *p)
     size_t i = 0;
     while (m->param[i] != p)
         i++;
-    const pb_array *a = stored(m, m->origin[i]);
+    const pb_array *a = find_tensor(m, m->origin[i]);
     bool conv1d = m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
     p->packed = NULL;
     p->x = pb_arena_alloc(m->arena, PB_WEIGHTS, a->count * sizeof *p->x);
     if (!conv1d || a->upright)
         pb_array_reals(a, 0, a->count, p->x);
     else
-        take_value(m, p, a, true);
+        load_values(m, p, a, true);
 }
 
 /* What trains gets memory of its own; the file's map is never written. */
@@ -212,20 +212,20 @@ void pb_checkpoint_make_writable(pb_model *m, pb_param *p)
     p->x = x;
 }
 
-static void miss(pb_model *m, const char *what, const char *name)
+static void note_missing(pb_model *m, const char *what, const char *name)
 {
     pb_text_add(&m->missing, "%s%s '%s'", m->missing.length ? ", " : "", what, name);
 }
 
-typedef struct wanted {
+typedef struct param_spec {
     const char *name, *origin; /* ours and the checkpoint's */
     pb_kind kind;
     int layer, rows, cols;
     bool transposed; /* stored as [cols,rows] */
-} wanted;
+} param_spec;
 
 /* As transformers starts a network: norms do nothing, no bias, all else small. */
-static pb_init fresh(pb_kind kind)
+static pb_init default_init(pb_kind kind)
 {
     return kind == PB_NORM_GAIN                      ? pb_init_constant(1)
            : kind == PB_BIAS || kind == PB_NORM_BIAS ? pb_init_constant(0)
@@ -234,11 +234,11 @@ static pb_init fresh(pb_kind kind)
 
 /* One parameter of the checkpoint.  What is missing or has another shape is noted, to be named with
  * the rest. */
-static pb_param *take(pb_model *m, wanted w)
+static pb_param *load_param(pb_model *m, param_spec w)
 {
     pb_param *p = pb_params_add(m, w.name, w.origin, w.kind, w.layer, w.rows, w.cols);
     if (!m->file && !m->shapes_only) {
-        pb_params_init(m, p, fresh(w.kind));
+        pb_params_init(m, p, default_init(w.kind));
         return p;
     }
     if (!m->file) {
@@ -247,27 +247,27 @@ static pb_param *take(pb_model *m, wanted w)
             pack(m, p, precision, NULL, false);
         return p;
     }
-    const pb_array *a = stored(m, w.origin);
+    const pb_array *a = find_tensor(m, w.origin);
     bool transposed = w.transposed && a && !a->upright;
     int rows = transposed ? w.cols : w.rows, cols = transposed ? w.rows : w.cols;
     if (!a)
-        miss(m, "no tensor", w.origin);
+        note_missing(m, "no tensor", w.origin);
     else if (!has_shape(a, rows, cols))
-        miss(m, pb_arena_format(m->arena, "not of shape [%d,%d]:", rows, cols), w.origin);
-    else if (take_packed_or_full(m, p, a, transposed)) {
+        note_missing(m, pb_arena_format(m->arena, "not of shape [%d,%d]:", rows, cols), w.origin);
+    else if (load_packed_or_full(m, p, a, transposed)) {
         pb_error_clear(); /* it is named with the others */
-        miss(m, "not of F64, F32, F16 or BF16:", w.origin);
+        note_missing(m, "not of F64, F32, F16 or BF16:", w.origin);
     }
     return p;
 }
 
 /* A parameter that a checkpoint may lack where the head is the task's: then it starts fresh and counts as
  * the head's. */
-static pb_param *take_or_make(pb_model *m, wanted w, pb_init init)
+static pb_param *load_or_init_param(pb_model *m, param_spec w, pb_init init)
 {
-    const pb_array *a = m->file || m->list ? stored(m, w.origin) : NULL;
+    const pb_array *a = m->file || m->list ? find_tensor(m, w.origin) : NULL;
     if ((a && has_shape(a, w.rows, w.cols)) || (m->file && m->own_head))
-        return take(m, w);
+        return load_param(m, w);
     bool unknown = m->shapes_only && !m->list && m->base.weights == PB_FROM_CHECKPOINT;
     pb_param *p = pb_params_add(m, w.name, w.origin, unknown ? w.kind : PB_HEAD, -1, w.rows, w.cols);
     if (!m->shapes_only)
@@ -303,7 +303,7 @@ static char *inside(pb_model *m, const char *module)
     return joined(m, m->config.family->prefix, module);
 }
 
-static void take_site(pb_model *m, int l, int k, int in, int out)
+static void load_site(pb_model *m, int l, int k, int in, int out)
 {
     const struct pb_family *f = m->config.family;
     pb_site *s = &m->layer[l].site[k];
@@ -315,34 +315,36 @@ static void take_site(pb_model *m, int l, int k, int in, int out)
     s->module = pb_arena_format(m->arena, f->layer, l); /* NOLINT: a format of ours */
     s->module = pb_arena_format(m->arena, "%s%s.%s", f->prefix, s->module, f->site[k]);
     char *name = pb_arena_format(m->arena, "layer.%d.%s", l, pb_role_name[k]);
-    s->w = take(
-        m, (wanted){joined(m, name, ".weight"), joined(m, s->module, ".weight"), PB_MATRIX, l, out, in, f->conv1d});
+    s->w = load_param(
+        m, (param_spec){joined(m, name, ".weight"), joined(m, s->module, ".weight"), PB_MATRIX, l, out, in, f->conv1d});
     if (m->config.bias >> k & 1)
-        s->b = take(m, (wanted){joined(m, name, ".bias"), joined(m, s->module, ".bias"), PB_BIAS, l, 1, out, false});
+        s->b = load_param(
+            m, (param_spec){joined(m, name, ".bias"), joined(m, s->module, ".bias"), PB_BIAS, l, 1, out, false});
 }
 
 /* `module`: NULL where there is no such norm. */
-static void take_norm(pb_model *m, const char *name, const char *module, int layer, int width, pb_param **gain,
+static void load_norm(pb_model *m, const char *name, const char *module, int layer, int width, pb_param **gain,
                       pb_param **bias)
 {
     if (!module)
         return;
-    *gain = take(
-        m, (wanted){joined(m, name, ".weight"), joined(m, module, ".weight"), PB_NORM_GAIN, layer, 1, width, false});
+    *gain = load_param(m, (param_spec){joined(m, name, ".weight"), joined(m, module, ".weight"), PB_NORM_GAIN, layer, 1,
+                                       width, false});
     if (bias && !m->config.family->rms)
-        *bias = take(
-            m, (wanted){joined(m, name, ".bias"), joined(m, module, ".bias"), PB_NORM_BIAS, layer, 1, width, false});
+        *bias = load_param(m, (param_spec){joined(m, name, ".bias"), joined(m, module, ".bias"), PB_NORM_BIAS, layer, 1,
+                                           width, false});
 }
 
-static void take_layer(pb_model *m, int l)
+static void load_layer(pb_model *m, int l)
 {
-    const pb_config *c = &m->config;
+    const pb_network_config *c = &m->config;
     pb_layer *layer = &m->layer[l];
     int queries = c->heads * c->head_size, keys = pb_model_kv_width(m);
-    const int in[SITES] = {[O] = queries, [DOWN] = c->inner};
-    const int out[SITES] = {queries + 2 * keys, queries, keys, keys, c->width, c->inner, c->inner, c->width};
+    const int in[SITES] = {[O] = queries, [DOWN] = c->intermediate_size};
+    const int out[SITES] = {queries + 2 * keys,   queries, keys, keys, c->width, c->intermediate_size,
+                            c->intermediate_size, c->width};
     for (int k = 0; k < SITES; k++)
-        take_site(m, l, k, in[k] ? in[k] : c->width, out[k]);
+        load_site(m, l, k, in[k] ? in[k] : c->width, out[k]);
     char *place = inside(m, pb_arena_format(m->arena, c->family->layer, l)); /* NOLINT: a format of ours */
     for (int k = 0; k < SUBLAYERS; k++) {
         layer->sub[k] = (pb_site){.number = -1,
@@ -351,54 +353,55 @@ static void take_layer(pb_model *m, int l)
                                   .role = pb_sublayer_name[k],
                                   .in = c->width,
                                   .out = c->width};
-        take_norm(m, pb_arena_format(m->arena, "layer.%d.%s.norm", l, pb_sublayer_name[k]),
+        load_norm(m, pb_arena_format(m->arena, "layer.%d.%s.norm", l, pb_sublayer_name[k]),
                   pb_arena_format(m->arena, "%s.%s", place, c->family->norm[k]), l, c->width, &layer->gain[k],
                   &layer->bias[k]);
     }
     for (int k = 0; k < 2 && c->family->head_norm[k]; k++)
-        take_norm(m, pb_arena_format(m->arena, "layer.%d.attn.%s.norm", l, k ? "k" : "q"),
+        load_norm(m, pb_arena_format(m->arena, "layer.%d.attn.%s.norm", l, k ? "k" : "q"),
                   pb_arena_format(m->arena, "%s.%s", place, c->family->head_norm[k]), l, c->head_size,
                   &layer->head_gain[k], NULL);
 }
 
-static pb_param *take_table(pb_model *m, const char *name, const char *module, int rows)
+static pb_param *load_table(pb_model *m, const char *name, const char *module, int rows)
 {
-    return module ? take(m, (wanted){name, inside(m, joined(m, module, ".weight")), PB_EMBEDDING, -1, rows,
-                                     m->config.width, false})
+    return module ? load_param(m, (param_spec){name, inside(m, joined(m, module, ".weight")), PB_EMBEDDING, -1, rows,
+                                               m->config.width, false})
                   : NULL;
 }
 
 /* ---- heads --------------------------------------------------------------------------------------------- */
 
 /* The dense layer in front may be part of the published network; the classifier is the task's. */
-static void take_classifier(pb_model *m, const pb_head_names *h)
+static void load_classifier(pb_model *m, const pb_head_names *h)
 {
     int width = m->config.width;
     pb_init fresh = pb_init_normal(0.02), zero = pb_init_constant(0);
     pb_kind weight = h->base_dense ? PB_MATRIX : PB_HEAD, bias = h->base_dense ? PB_BIAS : PB_HEAD;
     if (h->dense) {
         const char *dense = h->base_dense ? inside(m, h->dense) : h->dense;
-        m->pool_w = take_or_make(
-            m, (wanted){"pool.weight", joined(m, dense, ".weight"), weight, -1, width, width, false}, fresh);
-        m->pool_b = take_or_make(m, (wanted){"pool.bias", joined(m, dense, ".bias"), bias, -1, 1, width, false}, zero);
+        m->pool_w = load_or_init_param(
+            m, (param_spec){"pool.weight", joined(m, dense, ".weight"), weight, -1, width, width, false}, fresh);
+        m->pool_b = load_or_init_param(
+            m, (param_spec){"pool.bias", joined(m, dense, ".bias"), bias, -1, 1, width, false}, zero);
     }
-    m->head_w = take_or_make(
-        m, (wanted){"head.weight", joined(m, h->out, ".weight"), PB_HEAD, -1, m->classes, width, false}, fresh);
+    m->head_w = load_or_init_param(
+        m, (param_spec){"head.weight", joined(m, h->out, ".weight"), PB_HEAD, -1, m->classes, width, false}, fresh);
     if (h->bias)
-        m->head_b = take_or_make(m, (wanted){"head.bias", h->bias, PB_HEAD, -1, 1, m->classes, false}, zero);
+        m->head_b = load_or_init_param(m, (param_spec){"head.bias", h->bias, PB_HEAD, -1, 1, m->classes, false}, zero);
 }
 
-static const pb_array *listed(const pb_model *m, const char *name)
+static const pb_array *find_listed(const pb_model *m, const char *name)
 {
-    return m->file || m->list ? stored(m, name) : NULL;
+    return m->file || m->list ? find_tensor(m, name) : NULL;
 }
 
 /* A checkpoint that is said to share its word table may have an output table all the same.  As in transformers, it is
  * taken if it is another one. */
 static bool has_own_table(pb_model *m, const pb_head_names *h)
 {
-    const pb_array *out = listed(m, joined(m, h->out, ".weight")),
-                   *word = listed(m, inside(m, joined(m, m->config.family->word, ".weight")));
+    const pb_array *out = find_listed(m, joined(m, h->out, ".weight")),
+                   *word = find_listed(m, inside(m, joined(m, m->config.family->word, ".weight")));
     return out && word &&
            (out->dtype != word->dtype || out->bytes != word->bytes ||
             (out->data != word->data && memcmp(out->data, word->data, out->bytes) != 0));
@@ -409,37 +412,38 @@ static bool has_own_table(pb_model *m, const pb_head_names *h)
 static const char *bias_of(pb_model *m, const pb_head_names *h)
 {
     const char *other = joined(m, h->out, ".bias");
-    return listed(m, other) || (m->file && !m->config.tied) ? other : h->bias;
+    return find_listed(m, other) || (m->file && !m->config.tied) ? other : h->bias;
 }
 
 /* Of a masked or causal language model; its table may be the word table. */
-static void take_language(pb_model *m, const pb_head_names *h)
+static void load_language_head(pb_model *m, const pb_head_names *h)
 {
     int width = m->config.width, vocab = m->config.vocab;
     const char *bias = h->bias ? bias_of(m, h) : NULL;
     m->config.tied = m->config.tied && !has_own_table(m, h);
     if (h->dense) {
-        m->pool_w =
-            take(m, (wanted){"lm.dense.weight", joined(m, h->dense, ".weight"), PB_MATRIX, -1, width, width, false});
-        m->pool_b = take(m, (wanted){"lm.dense.bias", joined(m, h->dense, ".bias"), PB_BIAS, -1, 1, width, false});
+        m->pool_w = load_param(
+            m, (param_spec){"lm.dense.weight", joined(m, h->dense, ".weight"), PB_MATRIX, -1, width, width, false});
+        m->pool_b =
+            load_param(m, (param_spec){"lm.dense.bias", joined(m, h->dense, ".bias"), PB_BIAS, -1, 1, width, false});
     }
-    take_norm(m, "lm.norm", h->norm, -1, width, &m->pool_gain, &m->pool_beta);
-    m->head_w = m->config.tied
-                    ? m->word
-                    : take(m, (wanted){"lm.weight", joined(m, h->out, ".weight"), PB_MATRIX, -1, vocab, width, false});
+    load_norm(m, "lm.norm", h->norm, -1, width, &m->pool_gain, &m->pool_beta);
+    m->head_w = m->config.tied ? m->word
+                               : load_param(m, (param_spec){"lm.weight", joined(m, h->out, ".weight"), PB_MATRIX, -1,
+                                                            vocab, width, false});
     if (h->bias)
-        m->head_b = take(m, (wanted){"lm.bias", bias, PB_BIAS, -1, 1, vocab, false});
+        m->head_b = load_param(m, (param_spec){"lm.bias", bias, PB_BIAS, -1, 1, vocab, false});
 }
 
 /* What a teacher's states are compared through; no checkpoint keeps it. */
-static void make_states(pb_model *m, int states)
+static void make_distillation(pb_model *m, int distill_width)
 {
-    m->state_w = pb_params_add(m, "state.weight", NULL, PB_HEAD, -1, states, m->config.width);
-    m->state_b = pb_params_add(m, "state.bias", NULL, PB_HEAD, -1, 1, states);
+    m->distill_w = pb_params_add(m, "state.weight", NULL, PB_HEAD, -1, distill_width, m->config.width);
+    m->distill_b = pb_params_add(m, "state.bias", NULL, PB_HEAD, -1, 1, distill_width);
     if (m->shapes_only)
         return;
-    pb_params_init(m, m->state_w, pb_init_normal(0.02));
-    pb_params_init(m, m->state_b, pb_init_constant(0));
+    pb_params_init(m, m->distill_w, pb_init_normal(0.02));
+    pb_params_init(m, m->distill_b, pb_init_constant(0));
 }
 
 static int name_missing(const pb_model *m)
@@ -479,27 +483,27 @@ static int check_packed(const pb_model *m)
     return 0;
 }
 
-int pb_checkpoint_params(pb_model *m, int states)
+int pb_checkpoint_params(pb_model *m, int distill_width)
 {
-    const pb_config *c = &m->config;
+    const pb_network_config *c = &m->config;
     const struct pb_family *f = c->family;
     if (check_packed(m))
         return -1;
     m->layer = pb_arena_alloc(m->arena, PB_META, (size_t)c->layers * sizeof *m->layer);
-    m->word = take_table(m, "embed.word", f->word, c->vocab);
-    m->place = take_table(m, "embed.position", f->place, c->positions);
-    m->type = take_table(m, "embed.type", f->token_type, c->types);
-    take_norm(m, "embed.norm", f->embed_norm ? inside(m, f->embed_norm) : NULL, -1, c->width, &m->embed_gain,
+    m->word = load_table(m, "embed.word", f->word, c->vocab);
+    m->position = load_table(m, "embed.position", f->position, c->positions);
+    m->type = load_table(m, "embed.type", f->token_type, c->types);
+    load_norm(m, "embed.norm", f->embed_norm ? inside(m, f->embed_norm) : NULL, -1, c->width, &m->embed_gain,
               &m->embed_bias);
     for (int l = 0; l < c->layers; l++)
-        take_layer(m, l);
-    take_norm(m, "final.norm", f->final_norm ? inside(m, f->final_norm) : NULL, -1, c->width, &m->final_gain,
+        load_layer(m, l);
+    load_norm(m, "final.norm", f->final_norm ? inside(m, f->final_norm) : NULL, -1, c->width, &m->final_gain,
               &m->final_bias);
     if (m->head == PB_HEAD_CLASSES)
-        take_classifier(m, &f->classes);
+        load_classifier(m, &f->classes);
     else if (m->head != PB_HEAD_NONE)
-        take_language(m, &f->masked);
-    if (states)
-        make_states(m, states);
+        load_language_head(m, &f->masked);
+    if (distill_width)
+        make_distillation(m, distill_width);
     return name_missing(m);
 }

@@ -3,13 +3,14 @@
 
 #include <stdlib.h>
 
-const pb_option pb_shape_table[] = {
-    PB_OPTION(pb_shape, layers, INT, "4", 1, 1024, "transformer layers"),
-    PB_OPTION(pb_shape, width, INT, "256", 1, 65536, "of the hidden states"),
-    PB_OPTION(pb_shape, heads, INT, "4", 1, 1024, "of attention"),
-    PB_OPTION(pb_shape, kv_heads, INT, "4", 1, 1024, "keys and values, where several heads of a decoder share them"),
-    PB_OPTION(pb_shape, inner, INT, "1024", 1, 262144, "of the feed-forward layers"),
-    PB_OPTION(pb_shape, positions, INT, "512", 2, 1048576, "longest text"),
+const pb_option pb_network_shape_table[] = {
+    PB_OPTION(pb_network_shape, layers, INT, "4", 1, 1024, "transformer layers"),
+    PB_OPTION(pb_network_shape, width, INT, "256", 1, 65536, "of the hidden states"),
+    PB_OPTION(pb_network_shape, heads, INT, "4", 1, 1024, "of attention"),
+    PB_OPTION(pb_network_shape, kv_heads, INT, "4", 1, 1024,
+              "keys and values, where several heads of a decoder share them"),
+    PB_OPTION(pb_network_shape, intermediate_size, INT, "1024", 1, 262144, "of the feed-forward layers"),
+    PB_OPTION(pb_network_shape, positions, INT, "512", 2, 1048576, "longest text"),
     {0},
 };
 
@@ -66,7 +67,7 @@ static const char text[] = "{\n"
                            "  \"clean_up_tokenization_spaces\": false\n"
                            "}\n";
 
-static int check(pb_objective objective, const pb_shape *s)
+static int check(pb_objective objective, const pb_network_shape *s)
 {
     if (s->width % s->heads)
         return pb_error("heads: want a divisor of the width %d, got %d", s->width, s->heads);
@@ -91,14 +92,14 @@ static int write(const char *dir, const char *name, char *content)
     return rc;
 }
 
-int pb_config_write(const char *dir, pb_objective objective, const pb_shape *s, int vocabulary)
+int pb_network_config_write(const char *dir, pb_objective objective, const pb_network_shape *s, int vocabulary)
 {
     if (check(objective, s) || pb_make_dirs(dir))
         return -1;
-    char *config =
-        objective == PB_MASKED
-            ? pb_format(encoder, vocabulary, s->layers, s->width, s->heads, s->inner, s->positions)
-            : pb_format(decoder, vocabulary, s->layers, s->width, s->heads, s->inner, s->positions, s->kv_heads);
+    char *config = objective == PB_MASKED ? pb_format(encoder, vocabulary, s->layers, s->width, s->heads,
+                                                      s->intermediate_size, s->positions)
+                                          : pb_format(decoder, vocabulary, s->layers, s->width, s->heads,
+                                                      s->intermediate_size, s->positions, s->kv_heads);
     return write(dir, "config.json", config) ||
                    write(dir, "tokenizer_config.json", pb_format(objective == PB_MASKED ? words : text, s->positions))
                ? -1

@@ -5,10 +5,10 @@
 #include "base/option.h"
 
 /* [network] of a pretraining file. */
-typedef struct pb_shape {
-    int layers, width, heads, kv_heads, inner, positions;
-} pb_shape;
-extern const pb_option pb_shape_table[];
+typedef struct pb_network_shape {
+    int layers, width, heads, kv_heads, intermediate_size, positions;
+} pb_network_shape;
+extern const pb_option pb_network_shape_table[];
 
 typedef enum pb_objective {
     PB_MASKED, /* an encoder, as BERT  */
@@ -17,6 +17,6 @@ typedef enum pb_objective {
 
 /* Writes DIR/config.json and DIR/tokenizer_config.json of such a network, its word table tied to its
  * output.  -1 with an error: a shape that does not go together, a folder that cannot be written. */
-int pb_config_write(const char *dir, pb_objective objective, const pb_shape *shape, int vocabulary);
+int pb_network_config_write(const char *dir, pb_objective objective, const pb_network_shape *shape, int vocabulary);
 
 #endif

@@ -42,10 +42,10 @@ int pb_decode(pb_model *m, const pb_decoding *how, int n, const pb_ids *prompt, 
     memset(out, 0, (size_t)n * sizeof *out);
     int rc = check(&d);
     if (!rc) {
-        d.advance = pb_decode_step_new(m);
+        d.step = pb_decode_step_new(m);
         d.seen = how->repetition_penalty > 0 && how->repetition_penalty != 1 ? pb_alloc((size_t)m->config.vocab) : NULL;
         rc = how->strategy == PB_BEAM ? pb_decode_beams(&d) : pb_decode_tokens(&d);
-        pb_decode_step_free(d.advance);
+        pb_decode_step_free(d.step);
         free(d.seen);
     }
     for (int i = 0; rc && i < n; i++)

@@ -19,7 +19,7 @@ typedef struct candidate {
 } candidate;
 
 typedef struct beam {
-    pb_kv_cache *memory; /* of what was added, behind the prompt's */
+    pb_kv_cache *kv_cache; /* of what was added, behind the prompt's */
     pb_ids text;
     pb_real score, own;
 } beam;
@@ -148,11 +148,11 @@ static void run_on(search *s, const candidate *next, int count)
             at++;
         taken[at] = true;
         follow(s, &s->spare[at], &next[i]);
-        pb_kv_cache_copy(s->run[at].memory, s->run[next[i].beam].memory);
+        pb_kv_cache_copy(s->run[at].kv_cache, s->run[next[i].beam].kv_cache);
     }
     for (int i = 0; i < count; i++) {
         beam was = s->run[i];
-        s->run[i] = (beam){was.memory, s->spare[i].text, s->spare[i].score, s->spare[i].own};
+        s->run[i] = (beam){was.kv_cache, s->spare[i].text, s->spare[i].score, s->spare[i].own};
         s->spare[i].text = was.text;
     }
     s->running = count;
@@ -170,18 +170,18 @@ static pb_real best_running(const search *s)
 static bool choose(search *s, const pb_node *logits)
 {
     candidate next[64];
-    int count = find_candidates(s, logits), going = 0;
+    int count = find_candidates(s, logits), continued = 0;
     for (int i = 0; i < count; i++) {
         pb_ending why;
         if (!ends(s, &s->top[i], &why)) {
-            if (going < s->beams)
-                next[going++] = s->top[i];
+            if (continued < s->beams)
+                next[continued++] = s->top[i];
         } else if (i < s->beams)
             finish(s, &s->top[i], why);
     }
-    if (!going)
+    if (!continued)
         return true;
-    run_on(s, next, going);
+    run_on(s, next, continued);
     int length = (int)s->run[0].text.count - s->start;
     pb_real hope = best_running(s) / (pb_real)pow(length, s->d->how->length_penalty);
     return s->ended == s->beams && !(hope > s->done[s->beams - 1].score);
@@ -208,7 +208,7 @@ static void begin_beams(search *s)
 {
     s->begun = true;
     for (int i = 0; i < s->beams; i++)
-        pb_kv_cache_begin(s->run[i].memory, s->prompt, pb_decoder_limit(s->d, s->example));
+        pb_kv_cache_begin(s->run[i].kv_cache, s->prompt, pb_decoder_limit(s->d, s->example));
 }
 
 static void hand_over(search *s)
@@ -220,26 +220,26 @@ static void hand_over(search *s)
     s->ended = 0;
 }
 
-static int join(search *s, pb_decode_input *going, int n)
+static int join(search *s, pb_decode_input *inputs, int n)
 {
     const pb_ids *prompt = s->example < 0 ? NULL : &s->d->prompt[s->example];
     s->first_row = n;
     if (prompt && !s->begun)
-        going[n++] = (pb_decode_input){s->prompt, prompt->id, (int)prompt->count};
+        inputs[n++] = (pb_decode_input){s->prompt, prompt->id, (int)prompt->count};
     for (int i = 0; prompt && s->begun && i < s->running; i++)
-        going[n++] = (pb_decode_input){s->run[i].memory, s->run[i].text.id + s->run[i].text.count - 1, 1};
+        inputs[n++] = (pb_decode_input){s->run[i].kv_cache, s->run[i].text.id + s->run[i].text.count - 1, 1};
     return n;
 }
 
 /* A step of all searches.  1: all are over; -1 with an error. */
-static int step(search *list, int searches, pb_decode_input *going)
+static int step(search *list, int searches, pb_decode_input *inputs)
 {
     int n = 0;
     for (int i = 0; i < searches; i++)
-        n = join(&list[i], going, n);
+        n = join(&list[i], inputs, n);
     if (!n)
         return 1;
-    pb_node *logits = pb_decode_step_run(list->d->advance, n, going);
+    pb_node *logits = pb_decode_step_run(list->d->step, n, inputs);
     if (logits && pb_apply_check(logits))
         return -1;
     for (int i = 0; logits && i < searches; i++) {
@@ -275,14 +275,14 @@ static void open_search(search *s, pb_decoder *d)
     s->done = pb_alloc((count + 1) * sizeof *s->done);
     s->top = pb_alloc((size_t)s->kept * sizeof *s->top);
     for (int i = 0; i < beams; i++)
-        s->run[i].memory = pb_kv_cache_new(d->model);
+        s->run[i].kv_cache = pb_kv_cache_new(d->model);
     take_prompt(s);
 }
 
 static void close_search(search *s)
 {
     for (int i = 0; i < s->beams; i++) {
-        pb_kv_cache_free(s->run[i].memory);
+        pb_kv_cache_free(s->run[i].kv_cache);
         pb_ids_free(&s->run[i].text);
         pb_ids_free(&s->spare[i].text);
     }
@@ -303,14 +303,14 @@ int pb_decode_beams(pb_decoder *d)
     if (pb_model_outputs(d->model) < 2 * beams)
         return pb_error("beams: want at most half of the %d tokens, got %d", pb_model_outputs(d->model), beams);
     search *list = pb_alloc((size_t)searches * sizeof *list + 1);
-    pb_decode_input *going = pb_alloc((size_t)searches * (size_t)beams * sizeof *going + 1);
+    pb_decode_input *inputs = pb_alloc((size_t)searches * (size_t)beams * sizeof *inputs + 1);
     for (int i = 0; i < searches; i++)
         open_search(&list[i], d);
     while (!rc && searches)
-        rc = step(list, searches, going);
+        rc = step(list, searches, inputs);
     for (int i = 0; i < searches; i++)
         close_search(&list[i]);
     free(list);
-    free(going);
+    free(inputs);
     return rc < 0 ? -1 : 0;
 }

@@ -12,7 +12,7 @@ struct pb_decode_step {
     pb_executor *executor;
     pb_graph *graph;
     int *offset, *ids, *position;
-    pb_kv_cache **memory;
+    pb_kv_cache **kv_cache;
     int texts;       /* of the graph                                      */
     bool one_by_one; /* every text had gone on by one token: run it again */
     size_t room, token_room;
@@ -21,7 +21,7 @@ struct pb_decode_step {
 pb_decode_step *pb_decode_step_new(pb_model *m)
 {
     pb_decode_step *a = pb_alloc(sizeof *a);
-    *a = (pb_decode_step){.model = m, .arena = pb_arena_new("advance"), .executor = pb_executor_new()};
+    *a = (pb_decode_step){.model = m, .arena = pb_arena_new("decode step"), .executor = pb_executor_new()};
     return a;
 }
 
@@ -34,7 +34,7 @@ void pb_decode_step_free(pb_decode_step *a)
     free(a->offset);
     free(a->ids);
     free(a->position);
-    free(a->memory);
+    free(a->kv_cache);
     free(a);
 }
 
@@ -49,7 +49,7 @@ static int tokens_of(int n, const pb_decode_input *text)
 /* A text that goes on by one token: what methods put in front is there already. */
 static bool goes_on_by_one(const pb_decode_input *t)
 {
-    return t->count == 1 && pb_kv_cache_positions(t->memory) > 0;
+    return t->count == 1 && pb_kv_cache_positions(t->kv_cache) > 0;
 }
 
 /* Can the last graph be run again.  A memory that began anew may have got more room than was planned for. */
@@ -57,7 +57,7 @@ static bool is_same(const pb_decode_step *a, int n, const pb_decode_input *text)
 {
     bool same = a->graph && a->one_by_one && n == a->texts;
     for (int s = 0; same && s < n; s++)
-        same = goes_on_by_one(&text[s]) && a->memory[s] == text[s].memory && pb_kv_cache_rows(text[s].memory) > 0;
+        same = goes_on_by_one(&text[s]) && a->kv_cache[s] == text[s].kv_cache && pb_kv_cache_rows(text[s].kv_cache) > 0;
     return same;
 }
 
@@ -66,7 +66,7 @@ static void make_room(pb_decode_step *a, int n, int tokens)
     if ((size_t)n > a->room) {
         a->room = (size_t)n;
         a->offset = pb_realloc(a->offset, (a->room + 1) * sizeof *a->offset);
-        a->memory = pb_realloc(a->memory, a->room * sizeof *a->memory);
+        a->kv_cache = pb_realloc(a->kv_cache, a->room * sizeof *a->kv_cache);
     }
     if ((size_t)tokens > a->token_room) {
         a->token_room = (size_t)tokens;
@@ -82,8 +82,8 @@ static void lay_out(pb_decode_step *a, int n, const pb_decode_input *text)
     a->texts = n;
     a->one_by_one = true;
     for (int s = 0; s < n; s++) {
-        int first = pb_kv_cache_positions(text[s].memory);
-        a->memory[s] = text[s].memory;
+        int first = pb_kv_cache_positions(text[s].kv_cache);
+        a->kv_cache[s] = text[s].kv_cache;
         a->one_by_one = a->one_by_one && goes_on_by_one(&text[s]);
         for (int i = 0; i < text[s].count; i++, at++) {
             a->ids[at] = text[s].ids[i];
@@ -101,7 +101,7 @@ static int build(pb_decode_step *a)
                       .offset = a->offset,
                       .ids = a->ids,
                       .position = a->position,
-                      .memory = a->memory,
+                      .kv_cache = a->kv_cache,
                       .last = true};
     pb_arena_reset(a->arena);
     a->graph = pb_graph_new(a->arena, false);

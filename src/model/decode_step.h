@@ -5,7 +5,7 @@
 #include "model/kv_cache.h"
 
 typedef struct pb_decode_input { /* a text that goes on */
-    pb_kv_cache *memory;         /* what came before; grows by the new tokens */
+    pb_kv_cache *kv_cache;       /* what came before; grows by the new tokens */
     const int *ids;              /* [count] the new tokens, at least one      */
     int count;
 } pb_decode_input;

@@ -13,7 +13,7 @@ typedef struct weighted {
 
 /* Where one text runs. */
 typedef struct slot {
-    pb_kv_cache *memory;
+    pb_kv_cache *kv_cache;
     int example; /* < 0: nobody is here                                      */
     pb_ids text; /* a held prompt's ids, the prompt's, what was added        */
     int fed;     /* of these, that the memory holds                          */
@@ -118,7 +118,7 @@ static void take_prompt(bench *b, slot *s)
         return;
     s->fed = pb_decoder_begin(d, s->example, &s->text);
     s->draws = pb_rng_named(pb_mix((uint64_t)d->how->seed, (uint64_t)s->example), "decode");
-    pb_kv_cache_begin(s->memory, NULL, (int)d->prompt[s->example].count + pb_decoder_limit(d, s->example));
+    pb_kv_cache_begin(s->kv_cache, NULL, (int)d->prompt[s->example].count + pb_decoder_limit(d, s->example));
 }
 
 /* One more token for the text in a slot; at its end the slot takes the next prompt. */
@@ -142,7 +142,7 @@ static void add_token(bench *b, slot *s, int n, pb_real *x)
 }
 
 /* A step of all texts that run.  1: no text runs any more; -1 with an error. */
-static int step(bench *b, pb_decode_input *going, slot **of)
+static int step(bench *b, pb_decode_input *inputs, slot **of)
 {
     int n = 0;
     for (int i = 0; i < b->slots; i++) {
@@ -150,11 +150,11 @@ static int step(bench *b, pb_decode_input *going, slot **of)
         if (s->example < 0)
             continue;
         of[n] = s;
-        going[n++] = (pb_decode_input){s->memory, s->text.id + s->fed, (int)s->text.count - s->fed};
+        inputs[n++] = (pb_decode_input){s->kv_cache, s->text.id + s->fed, (int)s->text.count - s->fed};
     }
     if (!n)
         return 1;
-    pb_node *logits = pb_decode_step_run(b->d->advance, n, going);
+    pb_node *logits = pb_decode_step_run(b->d->step, n, inputs);
     if (logits && pb_apply_check(logits))
         return -1;
     for (int i = 0; logits && i < n; i++)
@@ -167,7 +167,7 @@ int pb_decode_tokens(pb_decoder *d)
     size_t vocab = (size_t)pb_model_outputs(d->model);
     int slots = d->how->slots < d->n ? d->how->slots : d->n, rc = 0;
     bench b = {.d = d, .slot = pb_alloc((size_t)slots * sizeof *b.slot + 1), .slots = slots};
-    pb_decode_input *going = pb_alloc((size_t)slots * sizeof *going + 1);
+    pb_decode_input *inputs = pb_alloc((size_t)slots * sizeof *inputs + 1);
     slot **of = pb_alloc((size_t)slots * sizeof *of + 1);
     if (d->how->strategy == PB_SAMPLE) {
         b.weight = pb_alloc(vocab * sizeof *b.weight);
@@ -175,20 +175,20 @@ int pb_decode_tokens(pb_decoder *d)
     }
     b.own = d->seen ? pb_alloc(vocab * sizeof *b.own) : NULL;
     for (int i = 0; i < slots; i++) {
-        b.slot[i].memory = pb_kv_cache_new(d->model);
+        b.slot[i].kv_cache = pb_kv_cache_new(d->model);
         take_prompt(&b, &b.slot[i]);
     }
     while (!rc)
-        rc = step(&b, going, of);
+        rc = step(&b, inputs, of);
     for (int i = 0; i < slots; i++) {
-        pb_kv_cache_free(b.slot[i].memory);
+        pb_kv_cache_free(b.slot[i].kv_cache);
         pb_ids_free(&b.slot[i].text);
     }
     free(b.slot);
     free(b.weight);
     free(b.chosen);
     free(b.own);
-    free(going);
+    free(inputs);
     free(of);
     return rc < 0 ? -1 : 0;
 }

@@ -14,13 +14,13 @@ int pb_decoder_limit(const pb_decoder *d, int example)
 
 int pb_decoder_begin(const pb_decoder *d, int example, pb_ids *text)
 {
-    const pb_ids *held = &d->model->held_ids, *prompt = &d->prompt[example];
+    const pb_ids *prefix = &d->model->cached_prefix_ids, *prompt = &d->prompt[example];
     text->count = 0;
-    for (size_t i = 0; i < held->count; i++)
-        pb_ids_add(text, held->id[i]);
+    for (size_t i = 0; i < prefix->count; i++)
+        pb_ids_add(text, prefix->id[i]);
     for (size_t i = 0; i < prompt->count; i++)
         pb_ids_add(text, prompt->id[i]);
-    return (int)held->count;
+    return (int)prefix->count;
 }
 
 void pb_decoder_log_softmax(size_t n, pb_real *x)

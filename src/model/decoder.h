@@ -12,7 +12,7 @@ typedef struct pb_decoder {
     int n;
     const pb_ids *prompt;
     pb_continuation *out;
-    pb_decode_step *advance;
+    pb_decode_step *step;
     pb_stops stops;
     bool *seen; /* [vocabulary] scratch of the repetition penalty; NULL: there is none */
     int next;   /* the first prompt that nobody has taken yet */

@@ -35,7 +35,7 @@ const char *const pb_sublayer_name[SUBLAYERS] = {"attn", "mlp"};
 #define BERT_LAYER                                                                                                     \
     .key = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", \
             "hidden_act",  "layer_norm_eps",    "hidden_dropout_prob"},                                                \
-    .word = "embeddings.word_embeddings", .place = "embeddings.position_embeddings",                                   \
+    .word = "embeddings.word_embeddings", .position = "embeddings.position_embeddings",                                \
     .token_type = "embeddings.token_type_embeddings", .embed_norm = "embeddings.LayerNorm",                            \
     .layer = "encoder.layer.%d",                                                                                       \
     .site = {[Q] = "attention.self.query",   [K] = "attention.self.key",  [V] = "attention.self.value",                \
@@ -72,7 +72,7 @@ static const struct pb_family families[] = {
      .prefix = "distilbert.",
      .key = {"dim", "n_layers", "n_heads", "hidden_dim", "max_position_embeddings", "activation", NULL, "dropout"},
      .word = "embeddings.word_embeddings",
-     .place = "embeddings.position_embeddings",
+     .position = "embeddings.position_embeddings",
      .embed_norm = "embeddings.LayerNorm",
      .layer = "transformer.layer.%d",
      .site = {[Q] = "attention.q_lin",
@@ -95,7 +95,7 @@ static const struct pb_family families[] = {
      .key = {"n_embd", "n_layer", "n_head", "n_inner", "n_positions", "activation_function", "layer_norm_epsilon",
              "resid_pdrop"},
      .word = "wte",
-     .place = "wpe",
+     .position = "wpe",
      .final_norm = "ln_f",
      .layer = "h.%d",
      .site = {[QKV] = "attn.c_attn", [O] = "attn.c_proj", [UP] = "mlp.c_fc", [DOWN] = "mlp.c_proj"},
@@ -131,7 +131,7 @@ enum { MOST_CLASSES = 1 << 20 };
 typedef struct reader {
     const char *path;
     const pb_json *root;
-    pb_config *c;
+    pb_network_config *c;
 } reader;
 
 /* A whole number in [low, high]; absent or null: `otherwise`, unless that is < 0. */
@@ -194,7 +194,7 @@ static int shared_number(const reader *r, const char *key, int preset, int deriv
 
 static int read_heads(const reader *r)
 {
-    pb_config *c = r->c;
+    pb_network_config *c = r->c;
     if (number(r, c->family->key.heads, 1, 4096, -1, &c->heads) ||
         shared_number(r, "num_key_value_heads", c->family->kv_heads, c->heads, &c->kv_heads) ||
         shared_number(r, "head_dim", c->family->head_size, c->width / c->heads, &c->head_size))
@@ -233,7 +233,7 @@ static int read_problem(const reader *r)
 /* What a kind of model may switch on and off. */
 static int read_switches(const reader *r)
 {
-    pb_config *c = r->c;
+    pb_network_config *c = r->c;
     bool gpt2 = c->family->conv1d;
     c->bias = c->family->bias;
     if (flag(r, "attention_bias", false))
@@ -250,7 +250,7 @@ static int read_switches(const reader *r)
 static int read_head(const reader *r)
 {
     const char *name = pb_json_text(pb_json_at(pb_json_get(r->root, "architectures"), 0), "");
-    pb_config *c = r->c;
+    pb_network_config *c = r->c;
     c->head = strstr(name, "ForSequenceClassification")                    ? PB_HEAD_CLASSES
               : strstr(name, "ForCausalLM") || strstr(name, "LMHeadModel") ? PB_HEAD_CAUSAL
               : strstr(name, "ForMaskedLM")                                ? PB_HEAD_MASKED
@@ -276,7 +276,7 @@ static int read_dropout(const reader *r)
     return r->c->dropout >= 0 && r->c->dropout <= 0.9 ? 0 : pb_error("%s: %s: want a number 0..0.9", r->path, key);
 }
 
-int pb_family_ends(const char *path, const pb_json *root, pb_config *c)
+int pb_family_ends(const char *path, const pb_json *root, pb_network_config *c)
 {
     const pb_json *end = pb_json_get(root, "eos_token_id");
     size_t n = pb_json_is_array(end) ? pb_json_size(end) : end && !pb_json_is_null(end) ? 1 : 0;
@@ -330,7 +330,7 @@ static int check_layer_types(const reader *r)
 /* Inside the window that a Mistral sees, every token sees all before it. */
 static int read_window(const reader *r)
 {
-    pb_config *c = r->c;
+    pb_network_config *c = r->c;
     int window = 0, preset = pb_json_get(r->root, "sliding_window") ? 0 : c->family->window;
     if (!c->family->window)
         return 0;
@@ -353,14 +353,14 @@ static int check_quantisation(const reader *r)
                            : 0;
 }
 
-int pb_family_config(const char *path, const pb_json *root, pb_config *c)
+int pb_network_config_read(const char *path, const pb_json *root, pb_network_config *c)
 {
     reader r = {path, root, c};
     const struct pb_family *f = c->family = find_family(&r);
-    if (!f || check_quantisation(&r) || pb_config_fields_check(path, root, f->type) ||
+    if (!f || check_quantisation(&r) || pb_network_config_check(path, root, f->type) ||
         number(&r, "vocab_size", 1, 1 << 24, -1, &c->vocab) || number(&r, f->key.width, 1, 1 << 17, -1, &c->width) ||
         number(&r, f->key.layers, 1, 4096, -1, &c->layers) ||
-        number(&r, f->key.inner, 1, 1 << 20, f->conv1d ? 4 * c->width : -1, &c->inner) ||
+        number(&r, f->key.intermediate_size, 1, 1 << 20, f->conv1d ? 4 * c->width : -1, &c->intermediate_size) ||
         number(&r, f->key.positions, 2, 1 << 24, -1, &c->positions) || read_heads(&r) || read_activation(&r))
         return -1;
     if (f->token_type && number(&r, "type_vocab_size", 1, 1024, -1, &c->types))

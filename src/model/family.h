@@ -27,12 +27,12 @@ struct pb_family {
     const char *class_name; /* what transformers' classes begin with                */
     const char *prefix;     /* of every name below in a model with a head: "bert."  */
     struct {
-        const char *width, *layers, *heads, *inner, *positions, *act, *eps, *dropout;
+        const char *width, *layers, *heads, *intermediate_size, *positions, *act, *eps, *dropout;
     } key; /* of config.json */
 
-    const char *word, *place, *token_type, *embed_norm, *final_norm; /* modules; NULL: none */
-    const char *layer;                                               /* "encoder.layer.%d" */
-    const char *site[SITES];                                         /* modules in a layer; NULL: none */
+    const char *word, *position, *token_type, *embed_norm, *final_norm; /* modules; NULL: none */
+    const char *layer;                                                  /* "encoder.layer.%d" */
+    const char *site[SITES];                                            /* modules in a layer; NULL: none */
     const char *norm[SUBLAYERS];
     const char *head_norm[2]; /* of each head of q and k */
     pb_head_names classes, masked;
@@ -50,9 +50,9 @@ struct pb_family {
 };
 
 /* Reads eos_token_id, one token or a list, of a config.json or generation_config.json.  -1 with an error. */
-int pb_family_ends(const char *path, const pb_json *root, pb_config *c);
+int pb_family_ends(const char *path, const pb_json *root, pb_network_config *c);
 
 /* Reads a config.json (`path` for messages).  -1 with an error. */
-int pb_family_config(const char *path, const pb_json *root, pb_config *c);
+int pb_network_config_read(const char *path, const pb_json *root, pb_network_config *c);
 
 #endif

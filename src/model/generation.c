@@ -21,7 +21,7 @@ int pb_generation_ends(const pb_model *m, int end[16])
 {
     char *path;
     pb_json_doc *doc;
-    pb_config of_file;
+    pb_network_config of_file;
     if (m->head != PB_HEAD_CAUSAL) {
         memcpy(end, m->config.end, sizeof m->config.end);
         return 0;
@@ -86,7 +86,7 @@ int pb_generation_settings(const pb_model *m, pb_decoding *how)
     int rc = open_file(m, &path, &doc);
     const pb_json *root = doc ? pb_json_root(doc) : NULL;
     if (!rc && doc)
-        rc = pb_generation_fields_check(path, root) || set_strategy(path, root, how) ? -1 : 0;
+        rc = pb_generation_config_check(path, root) || set_strategy(path, root, how) ? -1 : 0;
     for (size_t i = 0; i < PB_COUNT(fields) && !rc && doc; i++)
         rc = set(path, root, fields[i][0], fields[i][1], how);
     pb_json_free(doc);

@@ -23,7 +23,7 @@ struct pb_kv_cache {
 struct pb_model {
     pb_arena *arena;
     char *dir;
-    pb_config config;
+    pb_network_config config;
     pb_tokenizer *tokenizer;
     pb_weights *file; /* NULL: shapes only, or random weights                 */
     bool shapes_only; /* parameters have no values                            */
@@ -45,8 +45,8 @@ struct pb_model {
     size_t index_size;
 
     pb_layer *layer;
-    pb_param *word, *place, *type, *embed_gain, *embed_bias, *final_gain, *final_bias;
-    pb_param *state_w, *state_b;                                         /* the map to taught states, or NULL     */
+    pb_param *word, *position, *type, *embed_gain, *embed_bias, *final_gain, *final_bias;
+    pb_param *distill_w, *distill_b;                                     /* the map to taught states, or NULL     */
     pb_param *pool_w, *pool_b, *pool_gain, *pool_beta, *head_w, *head_b; /* any may be absent */
     pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope           */
     int rope_positions; /* computed so far                                       */
@@ -54,19 +54,19 @@ struct pb_model {
     struct pb_multi_adapter *multi_adapter; /* adapters of single sequences, or NULL */
     pb_attached *part;                      /* outermost first                                     */
     int parts;
-    bool *matches;            /* [parts, layers*SITES] does the part's linear apply  */
-    bool targets_elsewhere;   /* an adapter's: it is no error that no projection matches */
-    bool attached;            /* no more parameters may be made                      */
-    int extra_tokens;         /* positions the methods take                          */
-    int extra_rows;           /* keys and values that they put in front, a layer     */
-    struct pb_kv_cache *held; /* of the prompt before every text, or NULL      */
-    pb_ids held_ids;
+    bool *matches;                     /* [parts, layers*SITES] does the part's linear apply  */
+    bool targets_elsewhere;            /* an adapter's: it is no error that no projection matches */
+    bool attached;                     /* no more parameters may be made                      */
+    int extra_tokens;                  /* positions the methods take                          */
+    int extra_rows;                    /* keys and values that they put in front, a layer     */
+    struct pb_kv_cache *cached_prefix; /* of the prompt before every text, or NULL      */
+    pb_ids cached_prefix_ids;
     pb_param *merged; /* [layers*SITES, 2] folded w and bias; NULL: unmerged */
 };
 
 /* checkpoint.c: config.json and the weights' files. */
 int pb_checkpoint_open(pb_model *m, bool shapes_only);
-int pb_checkpoint_params(pb_model *m, int states); /* makes every base and head parameter */
+int pb_checkpoint_params(pb_model *m, int distill_width); /* makes every base and head parameter */
 
 /* Gives a parameter values that it owns and that may be written, in 32 bits; the file's are copied. */
 void pb_checkpoint_make_writable(pb_model *m, pb_param *p);

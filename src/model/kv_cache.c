@@ -46,7 +46,7 @@ static void reserve(pb_kv_cache *a, int rows)
 
 void pb_kv_cache_begin(pb_kv_cache *a, const pb_kv_cache *before, int tokens)
 {
-    before = before ? before : a->model->held;
+    before = before ? before : a->model->cached_prefix;
     PB_CHECK(before != a);
     reserve(a, tokens + (before ? 0 : a->model->extra_rows));
     a->end = tokens + (before ? before->end : a->model->extra_tokens);
@@ -84,7 +84,7 @@ int pb_kv_cache_positions(const pb_kv_cache *a)
 
 void pb_model_drop_prefix(pb_model *m)
 {
-    pb_kv_cache_free(m->held);
-    pb_ids_free(&m->held_ids);
-    m->held = NULL;
+    pb_kv_cache_free(m->cached_prefix);
+    pb_ids_free(&m->cached_prefix_ids);
+    m->cached_prefix = NULL;
 }

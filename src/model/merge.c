@@ -52,7 +52,7 @@ double pb_updated_row_norm(const pb_site *site, int row, double scale, const pb_
 
 void pb_model_merge(pb_model *m)
 {
-    PB_CHECK(pb_model_can_merge(m) && !m->held);
+    PB_CHECK(pb_model_can_merge(m) && !m->cached_prefix);
     int sites = m->config.layers * SITES;
     pb_model_unmerge(m);
     m->merged = pb_alloc(2 * (size_t)sites * sizeof *m->merged);
@@ -63,7 +63,7 @@ void pb_model_merge(pb_model *m)
 
 void pb_model_unmerge(pb_model *m)
 {
-    PB_CHECK(!m->merged || !m->held);
+    PB_CHECK(!m->merged || !m->cached_prefix);
     for (int i = 0; m->merged && i < 2 * m->config.layers * SITES; i++)
         free(m->merged[i].x);
     free(m->merged);

@@ -30,10 +30,10 @@ typedef struct pb_site {
 typedef struct pb_build pb_build; /* one batch's graph under construction, see below */
 
 /* What is known before training, for closed-form methods. */
-typedef struct pb_facts {
+typedef struct pb_training_stats {
     int classes;
     const int *class_count; /* [classes] training examples of each class */
-} pb_facts;
+} pb_training_stats;
 
 /* How the method is called and kept in PEFT's adapter folders, so that they can be read and written. */
 typedef struct pb_peft_tensor {
@@ -128,7 +128,7 @@ typedef struct pb_method {
     pb_node *(*logits)(pb_build *b, pb_node *logits);
 
     /* Once, before the first step; may set parameters in closed form (pb_find_param). */
-    void (*before_train)(pb_build *b, const pb_facts *facts);
+    void (*before_train)(pb_build *b, const pb_training_stats *stats);
 
     /* Folds the trained change at a site into w [out,in] and bias [out] (NULL: none).  Its
      * presence is a promise: merged equals unmerged.  A method with none of linear, block,
@@ -140,7 +140,7 @@ typedef struct pb_method {
     pb_low_rank (*low_rank)(const void *conf, const pb_site *site);
 
     /* Is a part of what it computes taken as a constant, so that its gradient is no slope of the loss?  NULL: no. */
-    bool (*detached)(const void *conf);
+    bool (*stop_gradient)(const void *conf);
 
     /* How texts are put to the model; NULL: as they are, and a head answers.  Lives as long as `conf`. */
     const pb_prompting *(*prompt)(const void *conf);
@@ -171,22 +171,22 @@ struct pb_build {
     int head_row;       /* which row of each sequence the head reads; 0 = first, -1 = last */
     double dropout;     /* of the base model; 0 when not training                        */
     struct pb_model *model;
-    int part;                          /* which method of the composition is being asked                */
-    uint64_t drop_key;                 /* of this step's dropout masks                                  */
-    uint64_t drops;                    /* masks drawn so far in this graph                              */
-    const pb_real *rotation;           /* table of pb_op_rope                                     */
-    const int *adapter;                /* of each sequence, with a multi-adapter; NULL: none       */
-    struct pb_kv_cache *const *memory; /* of each sequence, what stands before it; NULL: nothing  */
-    bool keep;                         /* .. and grows by this batch                              */
+    int part;                            /* which method of the composition is being asked                */
+    uint64_t drop_key;                   /* of this step's dropout masks                                  */
+    uint64_t drops;                      /* masks drawn so far in this graph                              */
+    const pb_real *rotation;             /* table of pb_op_rope                                     */
+    const int *adapter;                  /* of each sequence, with a multi-adapter; NULL: none       */
+    struct pb_kv_cache *const *kv_cache; /* of each sequence, what stands before it; NULL: nothing  */
+    bool append_to_cache;                /* .. and grows by this batch                              */
 };
 
 const void *pb_conf(const pb_build *b); /* the asked method's settings */
 
 /* How a new parameter starts. */
 typedef struct pb_init {
-    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_LENGTHS } kind;
+    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_ROW_NORMS } kind;
     double scale;       /* the constant; standard deviation; bound                  */
-    const pb_param *of; /* PB_LENGTHS: the matrix                                  */
+    const pb_param *of; /* PB_ROW_NORMS: the matrix                                  */
 } pb_init;
 pb_init pb_init_constant(double value);
 pb_init pb_init_normal(double deviation);

@@ -20,7 +20,7 @@ void pb_model_checkpoint(pb_model *m, bool on)
     m->checkpoint = on;
 }
 
-const pb_config *pb_model_config(const pb_model *m)
+const pb_network_config *pb_model_config(const pb_model *m)
 {
     return &m->config;
 }
@@ -93,7 +93,7 @@ const char *pb_model_dir(const pb_model *m)
 
 int pb_model_max_tokens(const pb_model *m)
 {
-    return m->config.positions - m->extra_tokens - (int)m->held_ids.count;
+    return m->config.positions - m->extra_tokens - (int)m->cached_prefix_ids.count;
 }
 
 pb_digest pb_model_digest(const pb_model *m)

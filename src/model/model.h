@@ -21,9 +21,9 @@ typedef struct pb_rope {   /* rotary positions */
 } pb_rope;
 
 /* The shape of a network, from config.json. */
-typedef struct pb_config {
+typedef struct pb_network_config {
     const struct pb_family *family;
-    int vocab, width, layers, heads, kv_heads, head_size, inner, positions, types;
+    int vocab, width, layers, heads, kv_heads, head_size, intermediate_size, positions, types;
     int first_position; /* of a text: 0, or behind the padding's in a RoBERTa */
     pb_act act;
     double norm_eps, attention_scale;
@@ -40,7 +40,7 @@ typedef struct pb_config {
                      Inside the window it sees all before it, so positions is no more than that */
     bool scores;  /* its classifier's outputs are scores by themselves (a regression, several labels at once), so
                      no probabilities of classes can be made of them */
-} pb_config;
+} pb_network_config;
 
 typedef struct pb_attached { /* a method of the composition, outermost first */
     const pb_method *method;
@@ -49,19 +49,19 @@ typedef struct pb_attached { /* a method of the composition, outermost first */
 
 typedef struct pb_batch { /* ragged: tokens of all sequences one after the other */
     int sequences;
-    const int *offset;    /* [sequences+1] */
-    const int *ids;       /* [offset[sequences]] */
-    const int *label;     /* [sequences], or NULL */
-    const int *target;    /* language models: [offset[sequences]] the token wanted at each place, < 0: none; then there
+    const int *offset; /* [sequences+1] */
+    const int *ids;    /* [offset[sequences]] */
+    const int *label;  /* [sequences], or NULL */
+    const int *target; /* language models: [offset[sequences]] the token wanted at each place, < 0: none; then there
                            are logits of the places that want one only; or NULL */
-    const pb_real *state; /* [offset[sequences], pb_opening.states] what a linear map of the last states is to be, at
-                             every place, or NULL */
-    const pb_real *state_weight; /* [offset[sequences]] of each place's mean squared error in the loss */
-    const int *adapter;          /* with a multi-adapter: [sequences] the adapter of each, < 0: none; or NULL */
-    bool last;                   /* language models: logits of each sequence's last token only */
+    const pb_real *distill_target; /* [offset[sequences], pb_opening.distill_width] what a linear map of the last hidden
+                                      states is trained to give, or NULL */
+    const pb_real *distill_weight; /* [offset[sequences]] of each token's mean squared error in the loss */
+    const int *adapter;            /* with a multi-adapter: [sequences] the adapter of each, < 0: none; or NULL */
+    bool last;                     /* language models: logits of each sequence's last token only */
     /* Incremental decoding (kv_cache.h): [sequences] the KV cache of each, which grows when the graph runs, and
      * [offset[sequences]] the positions of the tokens.  Both must outlive the graph.  NULL: no cache. */
-    struct pb_kv_cache *const *memory;
+    struct pb_kv_cache *const *kv_cache;
     const int *position;
 } pb_batch;
 
@@ -78,13 +78,13 @@ typedef struct pb_base_options {
 extern const pb_option pb_base_table[];
 
 typedef struct pb_opening {
-    const char *path; /* a Hugging Face folder, a GGUF or a llama2.c file                  */
-    int classes;      /* of the task's head; 0: the head that the checkpoint has           */
-    uint64_t seed;    /* a head that the checkpoint lacks starts from its stream "init"    */
-    int layers;       /* > 0: only the first so many                                       */
-    bool bare;        /* no head, whatever the checkpoint has                              */
-    int states;       /* > 0: width of the states that pb_batch.state teaches               */
-    bool shapes_only; /* config.json alone: plans need no weights                          */
+    const char *path;  /* a Hugging Face folder, a GGUF or a llama2.c file                  */
+    int classes;       /* of the task's head; 0: the head that the checkpoint has           */
+    uint64_t seed;     /* a head that the checkpoint lacks starts from its stream "init"    */
+    int layers;        /* > 0: only the first so many                                       */
+    bool bare;         /* no head, whatever the checkpoint has                              */
+    int distill_width; /* > 0: width of the states that pb_batch.distill_target teaches               */
+    bool shapes_only;  /* config.json alone: plans need no weights                          */
     pb_base_options base;
 } pb_opening;
 
@@ -100,9 +100,9 @@ int pb_model_check_given(const pb_model *m);
 /* Attaches methods: decides what trains, makes their parameters, copies what trains out of
  * the map.  Once per model.  -1 with an error (a target that matches no site, say). */
 int pb_model_attach(pb_model *m, const pb_attached *list, int count);
-void pb_model_before_train(pb_model *m, const pb_facts *facts);
+void pb_model_before_train(pb_model *m, const pb_training_stats *stats);
 
-const pb_config *pb_model_config(const pb_model *m);
+const pb_network_config *pb_model_config(const pb_model *m);
 pb_head pb_model_head(const pb_model *m); /* of the network that is built  */
 int pb_model_outputs(const pb_model *m);  /* columns of its logits         */
 int pb_model_kv_width(const pb_model *m); /* of a layer's keys: kv * hd    */

@@ -251,7 +251,7 @@ static bool says_nothing(const pb_json *v)
 }
 
 typedef struct check {
-    const char *path, *type, *place;
+    const char *path, *type, *described;
     const pb_field *table;
     size_t rows;
     bool remarks; /* texts, and names that begin with '_', say nothing */
@@ -269,18 +269,18 @@ static int check_member(void *ctx, const char *key, const pb_json *value)
     pb_json_print(value, &got);
     int rc = pb_error("%s: %s: transformers 5.23 has no such field of %s, so what %.60s does to the arithmetic is not "
                       "known; if it does nothing, take the field out",
-                      c->path, key, c->place, got.data);
+                      c->path, key, c->described, got.data);
     pb_text_free(&got);
     return rc;
 }
 
-int pb_config_fields_check(const char *path, const pb_json *root, const char *model_type)
+int pb_network_config_check(const char *path, const pb_json *root, const char *model_type)
 {
     check c = {path, model_type, model_type, config, PB_COUNT(config), true};
     return pb_json_each(root, check_member, &c);
 }
 
-int pb_generation_fields_check(const char *path, const pb_json *root)
+int pb_generation_config_check(const char *path, const pb_json *root)
 {
     check c = {path, "", "generation", generation, PB_COUNT(generation), false};
     return pb_json_each(root, check_member, &c);

@@ -14,9 +14,9 @@
  * it is null, false, 0, empty, a text, or begins with '_': transformers ignores it, but where it is a number or a list
  * that somebody has set, the network may be another one than model_type says.  Returns -1 with an error that names the
  * field. */
-int pb_config_fields_check(const char *path, const pb_json *root, const char *model_type);
+int pb_network_config_check(const char *path, const pb_json *root, const char *model_type);
 
 /* The same for a generation_config.json.  There, every unknown field is refused unless it is null or false. */
-int pb_generation_fields_check(const char *path, const pb_json *root);
+int pb_generation_config_check(const char *path, const pb_json *root);
 
 #endif

@@ -33,40 +33,40 @@ static pb_node *embeddings(pb_build *b, const pb_rows *text, const int *ids)
     x = pb_build_embed(b, x);
     if (x && !m->attached)
         m->extra_tokens = x->set->count - text->count + b->first_position;
-    if (m->place)
-        x = pb_op_position(b->graph, x, leaf(b, m->place), leaf(b, m->type), b->first_position);
+    if (m->position)
+        x = pb_op_position(b->graph, x, leaf(b, m->position), leaf(b, m->type), b->first_position);
     return base_drop(b, norm(b, x, m->embed_gain, m->embed_bias));
 }
 
 /* The text's rows: sequences may go on from their memories, or stand behind the held prompt. */
 static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
 {
-    struct pb_kv_cache *held = b->model->held;
+    struct pb_kv_cache *prefix = b->model->cached_prefix;
     const int *offset = batch->offset;
-    if (batch->memory) {
-        b->memory = batch->memory;
-        b->keep = true;
+    if (batch->kv_cache) {
+        b->kv_cache = batch->kv_cache;
+        b->append_to_cache = true;
         return pb_rows_with_positions(b->graph, batch->sequences, offset, batch->position);
     }
-    if (!held)
+    if (!prefix)
         return pb_rows_whole(b->graph, batch->sequences, offset);
     pb_arena *arena = pb_graph_arena(b->graph);
     int *position = pb_arena_alloc(arena, PB_META, (size_t)offset[batch->sequences] * sizeof *position);
-    struct pb_kv_cache **memory = pb_arena_alloc(arena, PB_META, (size_t)batch->sequences * sizeof *memory);
+    struct pb_kv_cache **cache = pb_arena_alloc(arena, PB_META, (size_t)batch->sequences * sizeof *cache);
     for (int s = 0; s < batch->sequences; s++) {
-        memory[s] = held;
+        cache[s] = prefix;
         for (int r = offset[s]; r < offset[s + 1]; r++)
-            position[r] = held->layer[0].positions + r - offset[s];
+            position[r] = prefix->layer[0].positions + r - offset[s];
     }
-    b->memory = memory;
+    b->kv_cache = cache;
     return pb_rows_with_positions(b->graph, batch->sequences, offset, position);
 }
 
 /* Positions that sequence s takes, or will take when its text has come to its end. */
-static int reach(const pb_build *b, const pb_rows *set, int s)
+static int positions_needed(const pb_build *b, const pb_rows *set, int s)
 {
-    if (b->keep)
-        return b->memory[s]->end;
+    if (b->append_to_cache)
+        return b->kv_cache[s]->end;
     return b->first_position + (set->offset[s] < set->offset[s + 1] ? set->position[set->offset[s + 1] - 1] + 1 : 0);
 }
 
@@ -79,7 +79,7 @@ static int prepare_rotation(pb_build *b, const pb_node *x)
     if (!m->config.family->rotary || !x)
         return 0;
     for (int s = 0; s < x->set->sequences; s++) {
-        int length = reach(b, x->set, s);
+        int length = positions_needed(b, x->set, s);
         longest = length > longest ? length : longest;
     }
     if (longest > m->config.positions && m->config.window)
@@ -97,30 +97,30 @@ static int prepare_rotation(pb_build *b, const pb_node *x)
 /* ---- a layer ---------------------------------------------------------------------------------------------- */
 
 /* Queries or keys: each head normed, then turned by its place. */
-static pb_node *placed(pb_build *b, const pb_layer *l, int which, pb_node *x)
+static pb_node *norm_and_rotate(pb_build *b, const pb_layer *l, int which, pb_node *x)
 {
-    const pb_config *c = &b->model->config;
+    const pb_network_config *c = &b->model->config;
     if (l->head_gain[which])
         x = pb_op_rmsnorm(b->graph, x, leaf(b, l->head_gain[which]), c->norm_eps);
     return c->family->rotary ? pb_op_rope(b->graph, x, c->head_size, b->rotation, b->first_position) : x;
 }
 
 /* Layer l of each sequence's memory; NULL: there is none. */
-static pb_cache_segment *const *pasts(pb_build *b, const pb_layer *l, int sequences)
+static pb_cache_segment *const *cached_segments(pb_build *b, const pb_layer *l, int sequences)
 {
-    if (!b->memory)
+    if (!b->kv_cache)
         return NULL;
     pb_cache_segment **past =
         pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_cache_segment *));
     for (int s = 0; s < sequences; s++)
-        past[s] = &b->memory[s]->layer[l->site[O].layer];
+        past[s] = &b->kv_cache[s]->layer[l->site[O].layer];
     return past;
 }
 
 /* Dropout on the probabilities, where the base model's dropout is. */
 static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k, pb_node *v)
 {
-    const pb_config *c = &b->model->config;
+    const pb_network_config *c = &b->model->config;
     pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
     if (c->scale_by_layer)
         conf.scale /= l->site[O].layer + 1;
@@ -129,8 +129,8 @@ static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k
         conf.drop = b->dropout;
         conf.key = pb_mix(b->drop_key, b->drops++);
     }
-    conf.cache = q ? pasts(b, l, q->set->sequences) : NULL;
-    conf.append = b->keep;
+    conf.cache = q ? cached_segments(b, l, q->set->sequences) : NULL;
+    conf.append = b->append_to_cache;
     return pb_op_attention(b->graph, q, k, v, conf);
 }
 
@@ -148,8 +148,8 @@ static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
         k = pb_build_linear(b, &l->site[K], x);
         v = pb_build_linear(b, &l->site[V], x);
     }
-    q = placed(b, l, 0, q);
-    k = placed(b, l, 1, k);
+    q = norm_and_rotate(b, l, 0, q);
+    k = norm_and_rotate(b, l, 1, k);
     pb_build_kv(b, &l->sub[ATTN], &k, &v);
     if (k && !b->model->attached) /* by a text of one token */
         b->model->extra_rows = k->set->count - 1;
@@ -183,7 +183,7 @@ static pb_node *sublayer(pb_build *b, const pb_layer *l, int which, pb_node *x)
  * last. */
 static const pb_rows *class_rows(pb_build *b, const pb_rows *set, const pb_batch *batch)
 {
-    const pb_config *c = &b->model->config;
+    const pb_network_config *c = &b->model->config;
     if (!c->family->causal || c->pad < 0 || set->count > batch->offset[batch->sequences])
         return pb_rows_pick(b->graph, set, b->head_row);
     int *value = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)set->count * sizeof *value + 1);
@@ -234,7 +234,7 @@ static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, c
 }
 
 /* Targets of the places that have one; [rows of the logits]. */
-static const int *wanted(pb_build *b, const pb_batch *batch)
+static const int *targets_of_rows(pb_build *b, const pb_batch *batch)
 {
     int n = batch->offset[batch->sequences], count = 0;
     int *out = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)(n + 1) * sizeof *out);
@@ -244,16 +244,16 @@ static const int *wanted(pb_build *b, const pb_batch *batch)
     return out;
 }
 
-/* The loss over labels, targets and states, whichever the batch has; NULL: none. */
+/* The loss over labels, targets and distill_width, whichever the batch has; NULL: none. */
 static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *batch)
 {
     pb_model *m = b->model;
-    const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target ? wanted(b, batch) : NULL;
+    const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target ? targets_of_rows(b, batch) : NULL;
     pb_node *sum = label ? pb_op_cross_entropy(b->graph, logits, label) : NULL;
-    if (!batch->state)
+    if (!batch->distill_target)
         return sum;
-    pb_node *y = pb_op_linear(b->graph, x, leaf(b, m->state_w), leaf(b, m->state_b));
-    pb_node *square = pb_op_square_loss(b->graph, y, batch->state, batch->state_weight);
+    pb_node *y = pb_op_linear(b->graph, x, leaf(b, m->distill_w), leaf(b, m->distill_b));
+    pb_node *square = pb_op_square_loss(b->graph, y, batch->distill_target, batch->distill_weight);
     return sum ? pb_op_add(b->graph, sum, square) : square;
 }
 
@@ -262,7 +262,7 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
 {
     pb_build b = pb_build_start(m, g, dropout, dropout_key);
     b.adapter = m->multi_adapter ? batch->adapter : NULL;
-    PB_CHECK(!pb_graph_training(g) || !(m->held || batch->memory));
+    PB_CHECK(!pb_graph_training(g) || !(m->cached_prefix || batch->kv_cache));
     const pb_rows *text = text_rows(&b, batch);
     pb_node *x = embeddings(&b, text, batch->ids);
     *out = (pb_outputs){NULL, NULL};
@@ -280,9 +280,10 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
     out->logits = m->head == PB_HEAD_CLASSES ? classify(&b, x, batch)
                   : m->head == PB_HEAD_NONE  ? x
                                              : predict_tokens(&b, x, batch, text);
-    bool taught = batch->state || (m->head == PB_HEAD_CLASSES ? batch->label != NULL : batch->target != NULL);
-    out->loss = out->logits && taught ? loss(&b, x, out->logits, batch) : NULL;
-    return out->logits && (out->loss || !taught) ? 0 : -1;
+    bool has_targets = batch->distill_target ||
+                       (m->head == PB_HEAD_CLASSES ? batch->label != NULL : batch->target != NULL);
+    out->loss = out->logits && has_targets ? loss(&b, x, out->logits, batch) : NULL;
+    return out->logits && (out->loss || !has_targets) ? 0 : -1;
 }
 
 int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,

@@ -53,7 +53,8 @@ pb_model *pb_model_open(const pb_opening *o)
     m->base = o->base;
     m->shapes_only = o->shapes_only;
     if (pb_checkpoint_open(m, o->shapes_only) || keep_layers(m, o->layers) || choose_head(m, o->classes, o->bare) ||
-        pb_checkpoint_params(m, o->states) || pb_generation_ends(m, m->end) || (!m->shapes_only && open_tokenizer(m))) {
+        pb_checkpoint_params(m, o->distill_width) || pb_generation_ends(m, m->end) ||
+        (!m->shapes_only && open_tokenizer(m))) {
         pb_model_free(m);
         return NULL;
     }

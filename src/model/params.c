@@ -60,7 +60,7 @@ pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_ki
     return p;
 }
 
-static void init_lengths(pb_param *p, const pb_param *of)
+static void init_row_norms(pb_param *p, const pb_param *of)
 {
     pb_real *row = pb_alloc((size_t)of->cols * sizeof *row);
     PB_CHECK(p->rows == 1 && p->cols == of->rows);
@@ -77,8 +77,8 @@ void pb_params_init(pb_model *m, pb_param *p, pb_init init)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;
     p->x = pb_arena_alloc(m->arena, PB_WEIGHTS, n * sizeof *p->x);
-    if (init.kind == PB_LENGTHS) {
-        init_lengths(p, init.of);
+    if (init.kind == PB_ROW_NORMS) {
+        init_row_norms(p, init.of);
         return;
     }
     pb_rng r = pb_rng_named(m->seed, p->name);
@@ -110,7 +110,7 @@ pb_init pb_init_kaiming(int fan_in)
 
 pb_init pb_init_row_norms(const pb_param *w)
 {
-    return (pb_init){PB_LENGTHS, 0, w};
+    return (pb_init){PB_ROW_NORMS, 0, w};
 }
 
 int pb_model_params(const pb_model *m)

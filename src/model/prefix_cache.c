@@ -12,15 +12,15 @@ int pb_model_cache_prefix(pb_model *m, const int *ids, int n)
                         pb_model_max_tokens(m) - 1);
     pb_kv_cache *a = pb_kv_cache_new(m);
     pb_kv_cache_begin(a, NULL, n);
-    pb_decode_step *advance = pb_decode_step_new(m);
-    int rc = pb_decode_step_run(advance, 1, &(pb_decode_input){a, ids, n}) ? 0 : -1;
-    pb_decode_step_free(advance);
+    pb_decode_step *step = pb_decode_step_new(m);
+    int rc = pb_decode_step_run(step, 1, &(pb_decode_input){a, ids, n}) ? 0 : -1;
+    pb_decode_step_free(step);
     if (rc) {
         pb_kv_cache_free(a);
         return -1;
     }
-    m->held = a;
+    m->cached_prefix = a;
     for (int i = 0; i < n; i++)
-        pb_ids_add(&m->held_ids, ids[i]);
+        pb_ids_add(&m->cached_prefix_ids, ids[i]);
     return 0;
 }

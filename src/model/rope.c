@@ -12,7 +12,7 @@
 typedef struct reader {
     const char *path;
     const pb_json *scaling; /* rope_parameters, or rope_scaling as transformers wrote it before version 5 */
-    pb_config *c;
+    pb_network_config *c;
     double theta, factor, original;
 } reader;
 
@@ -157,7 +157,7 @@ static int check_key(void *ctx, const char *key, const pb_json *value)
              : pb_error("%s: rope: '%s' is not supported", r->path, key);
 }
 
-int pb_rope_read(const char *path, const pb_json *root, pb_config *c)
+int pb_rope_read(const char *path, const pb_json *root, pb_network_config *c)
 {
     const pb_json *v5 = pb_json_get(root, "rope_parameters"), *old = pb_json_get(root, "rope_scaling");
     bool is_v5 = pb_json_is_object(v5) && !pb_json_size(old); /* where both are, transformers takes the older */
@@ -183,7 +183,7 @@ int pb_rope_read(const char *path, const pb_json *root, pb_config *c)
 
 /* ---- the table ------------------------------------------------------------------------------------------- */
 
-static void fill(const pb_config *c, pb_real *table, int positions)
+static void fill(const pb_network_config *c, pb_real *table, int positions)
 {
     int half = c->head_size / 2;
     for (int i = 0; i < half; i++) {

@@ -7,7 +7,7 @@
 
 /* Reads the fields of a config.json that describe rotary positions into c->rope; c->head_size and c->positions must be
  * set.  `path` is for messages.  Returns -1 with an error that names the type or the key that is not supported. */
-int pb_rope_read(const char *path, const pb_json *root, pb_config *c);
+int pb_rope_read(const char *path, const pb_json *root, pb_network_config *c);
 
 /* Returns the table of cosines and sines for at least `positions` positions, [positions, head_size] as pb_op_rope reads
  * it.  The model owns it, and it stays valid until the model is freed.  Returns NULL for a model of shapes only. */

@@ -185,8 +185,8 @@ static int ask_teacher(pb_collator *l, const pb_stream *s, const pb_pretrain_bat
     }
     forget(&t);
     balance(l, b, weight);
-    b->state = state;
-    b->state_weight = weight;
+    b->distill_target = state;
+    b->distill_weight = weight;
     return x ? 0 : -1;
 }
 

@@ -125,7 +125,7 @@ static int put_flops(bench *b, pb_result *out)
 
 static void put_kv_bytes(const pb_model *m, pb_result *out)
 {
-    const pb_config *c = pb_model_config(m);
+    const pb_network_config *c = pb_model_config(m);
     double tokens = c->positions - pb_model_max_tokens(m) - c->first_position;
     pb_result_put(out, -1, -1, tokens * 2 * c->layers * pb_model_kv_width(m) * (double)sizeof(float),
                   "overhead.kv_bytes");

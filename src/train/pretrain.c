@@ -225,10 +225,11 @@ static int open_models(school *s)
         return -1;
     if (s->lessons.teacher && pb_model_attach(s->lessons.teacher, NULL, 0))
         return -1;
-    s->model = pb_model_open(&(pb_opening){.path = o->output,
-                                           .seed = (uint64_t)o->seed,
-                                           .states = s->lessons.teacher ? pb_model_outputs(s->lessons.teacher) : 0,
-                                           .base = {.weights = PB_FROM_RANDOM}});
+    s->model =
+        pb_model_open(&(pb_opening){.path = o->output,
+                                    .seed = (uint64_t)o->seed,
+                                    .distill_width = s->lessons.teacher ? pb_model_outputs(s->lessons.teacher) : 0,
+                                    .base = {.weights = PB_FROM_RANDOM}});
     const pb_attached all = {pb_method_find("full"), NULL};
     if (!s->model || pb_model_attach(s->model, &all, 1))
         return -1;

@@ -177,7 +177,7 @@ static double *random_direction(size_t n)
 static bool takes_constants(const pb_testbed *p)
 {
     for (int i = 0; i < p->parts; i++)
-        if (p->part[i].method->detached && p->part[i].method->detached(p->part[i].conf))
+        if (p->part[i].method->stop_gradient && p->part[i].method->stop_gradient(p->part[i].conf))
             return true;
     return false;
 }

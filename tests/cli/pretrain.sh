@@ -36,12 +36,12 @@ exclude    = texts/te*.txt
 save       = 0.0001
 
 [network]
-layers    = 1
-width     = 16
-heads     = 2
-kv_heads  = 2
-inner     = 32
-positions = 64
+layers            = 1
+width             = 16
+heads             = 2
+kv_heads          = 2
+intermediate_size = 32
+positions         = 64
 
 [text cats]
 file    = texts/train.txt
@@ -53,6 +53,8 @@ END
 ok 'no such file' refuses 'none.ini: cannot read' none.ini
 sed 's/^output /ouput /' small.ini >wrong.ini
 ok 'a wrong key' refuses "wrong.ini:2: no setting 'ouput'; did you mean 'output'?" wrong.ini
+sed 's/^intermediate_size/inner/' small.ini >wrong.ini
+ok 'the old key of the intermediate size' refuses "wrong.ini:15: no setting 'inner'; it is called intermediate_size" wrong.ini
 ok 'a value out of range' refuses "network.layers=0: layers: want" small.ini --set network.layers=0
 ok 'heads that do not divide' refuses 'heads: want a divisor of the width 16, got 3' small.ini --set network.heads=3
 ok 'a section that nobody reads' refuses 'unknown section [txt more]' small.ini --set 'txt.more.file=x'

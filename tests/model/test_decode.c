@@ -151,18 +151,18 @@ static void check_pieces(rig *r)
     pb_model *m = r->model;
     size_t vocab = (size_t)pb_model_outputs(m);
     pb_decode_step *a = pb_decode_step_new(m);
-    pb_kv_cache *memory[2];
+    pb_kv_cache *cache[2];
     int whole[] = {0, TEXT}, at[2] = {0, 0};
     double *want = logits_of(m, 1, whole, text), *got = pb_alloc(vocab * sizeof *got);
     for (int s = 0; s < 2; s++)
-        pb_kv_cache_begin(memory[s] = pb_kv_cache_new(m), NULL, TEXT);
+        pb_kv_cache_begin(cache[s] = pb_kv_cache_new(m), NULL, TEXT);
     for (int turn = 0; turn < 6; turn++) {
-        pb_decode_input going[2];
+        pb_decode_input inputs[2];
         for (int s = 0; s < 2; s++) {
-            going[s] = (pb_decode_input){memory[s], text + at[s], pieces[s][turn]};
+            inputs[s] = (pb_decode_input){cache[s], text + at[s], pieces[s][turn]};
             at[s] += pieces[s][turn];
         }
-        const pb_node *y = pb_decode_step_run(a, 2, going);
+        const pb_node *y = pb_decode_step_run(a, 2, inputs);
         for (int s = 0; s < 2; s++) {
             for (size_t i = 0; i < vocab; i++)
                 got[i] = (double)y->x[(size_t)s * vocab + i];
@@ -170,7 +170,7 @@ static void check_pieces(rig *r)
         }
     }
     for (int s = 0; s < 2; s++)
-        pb_kv_cache_free(memory[s]);
+        pb_kv_cache_free(cache[s]);
     pb_decode_step_free(a);
     free(want);
     free(got);

@@ -167,8 +167,8 @@ TEST(a_config_that_names_no_end_has_the_one_of_its_family)
                                "\"max_position_embeddings\": 32, \"hidden_act\": \"silu\"}",
                                cases[i].fields);
         pb_json_doc *doc = pb_json_parse("config.json", text, strlen(text));
-        pb_config c = {.family = NULL};
-        CHECK_INT(pb_family_config("config.json", pb_json_root(doc), &c), 0);
+        pb_network_config c = {.family = NULL};
+        CHECK_INT(pb_network_config_read("config.json", pb_json_root(doc), &c), 0);
         CHECK_INT(c.end[0], cases[i].end);
         CHECK_INT(c.end[1], i == 4 ? 2 : -1);
         pb_json_free(doc);

@@ -54,7 +54,8 @@ typedef struct desk {
 static desk desk_open(pb_objective objective, const char *name, int vocabulary)
 {
     desk d = {.source = {.name = "toy", .repeat = 1}, .none = pb_decontamination_new()};
-    const pb_shape shape = {.layers = 2, .width = 32, .heads = 2, .kv_heads = 2, .inner = 64, .positions = 64};
+    const pb_network_shape shape = {
+        .layers = 2, .width = 32, .heads = 2, .kv_heads = 2, .intermediate_size = 64, .positions = 64};
     d.source.file = inside("train.txt");
     d.source.heldout = inside("heldout.txt");
     write_text(d.source.file, 120, 1);
@@ -75,7 +76,7 @@ static desk desk_open(pb_objective objective, const char *name, int vocabulary)
     d.corpus.source = &d.source;
     CHECK(!pb_make_dirs(d.options.output) && !pb_corpus_count(&d.corpus, d.none, t));
     int entries = pb_bpe_trainer_write(t, vocabulary, pb_arena_format(names, "%s/tokenizer.json", d.options.output));
-    CHECK(!pb_config_write(d.options.output, objective, &shape, entries));
+    CHECK(!pb_network_config_write(d.options.output, objective, &shape, entries));
     pb_bpe_trainer_free(t);
     d.tokenizer = pb_tokenizer_open(d.options.output);
     CHECK(d.tokenizer && !pb_corpus_encode(&d.corpus, d.none, d.tokenizer));
@@ -210,10 +211,10 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
     CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .states = true}, &clean));
     int n = clean.offset[10], width = pb_model_outputs(teacher), repeated = 0;
     pb_real *kept = pb_alloc((size_t)(n * width) * sizeof *kept);
-    memcpy(kept, clean.state, (size_t)(n * width) * sizeof *kept);
+    memcpy(kept, clean.distill_target, (size_t)(n * width) * sizeof *kept);
     CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .masks = true, .states = true},
                              &masked));
-    CHECK(!memcmp(kept, masked.state, (size_t)(n * width) * sizeof *kept)); /* it sees the text unmasked */
+    CHECK(!memcmp(kept, masked.distill_target, (size_t)(n * width) * sizeof *kept)); /* it sees the text unmasked */
     CHECK_INT((int)l.unmatched, 0);
     for (int i = 0; i < 10; i++)
         for (int k = masked.offset[i] + 1; k < masked.offset[i + 1] - 1; k++) {

@@ -110,9 +110,9 @@ static pb_weights *open_written(writer *w)
 
 static void check_rope(const char *what, const char *config, const pb_json *want)
 {
-    static pb_config c;
+    static pb_network_config c;
     pb_json_doc *doc = pb_json_parse(what, config, strlen(config));
-    if (!doc || pb_family_config(what, pb_json_root(doc), &c)) {
+    if (!doc || pb_network_config_read(what, pb_json_root(doc), &c)) {
         CHECK_TEXT(pb_error_text(), "");
         return;
     }
