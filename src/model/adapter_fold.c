@@ -119,20 +119,19 @@ static int bad_shape(const pb_loading *l, const pb_module *mod, const char *ours
                     mod->local, ours, mod->w->rows, mod->w->cols);
 }
 
-/* A is [r,in] and B is [out,r]; a vector has in or out elements. */
+/* Checks the shapes that `merge` relies on: A is [r,in] and B is [out,r], with the rank that the config says; a
+ * vector has in or out elements. */
 static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site *site)
 {
-    int rank = 0;
+    const pb_method *method = l->a->method;
+    pb_low_rank u = method->low_rank ? method->low_rank(l->a->conf, site) : (pb_low_rank){.down = "", .up = ""};
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
         const pb_param *p = pb_model_find(l->m, pb_loading_param_name(l, mod, t->ours));
-        int want = mod->feedforward ? site->in : site->out;
-        if (!p)
-            continue;
-        if (p->rows == 1 && (t->vector || l->peft->input_option) ? p->cols != want
-            : !rank                                              ? p->cols != site->in
-                                                                 : p->rows != site->out || p->cols != rank)
+        bool down = !strcmp(t->ours, u.down), up = !strcmp(t->ours, u.up);
+        int rows = down ? u.rank : up ? site->out : 1;
+        int cols = down || mod->feedforward ? site->in : up ? u.rank : site->out;
+        if (p && (p->rows != rows || p->cols != cols))
             return bad_shape(l, mod, t->ours);
-        rank = rank ? rank : p->rows;
     }
     return 0;
 }

@@ -240,6 +240,52 @@ static bool refuses(const char *name, const char *from, const char *to, const ch
     return good;
 }
 
+/* An update of the pooler, [16,16], with A as one vector of 16 numbers and rank 16 in the config: its merge would read
+ * 256 numbers of A. */
+static char *with_vector_for_matrix(void)
+{
+    char *dir =
+        changed("all-linear", "\"rank_pattern\": {}", "\"rank_pattern\": {\"bert.pooler.dense\": 16}", "pooler");
+    char *file = pb_format("%s/adapter_model.safetensors", dir), *out = pb_format("%s/new", dir);
+    static const float ones[16] = {1};
+    pb_safetensors *f = pb_safetensors_open(file);
+    pb_array all[200];
+    size_t n = 0;
+    for (; n < pb_safetensors_count(f); n++)
+        all[n] = *pb_safetensors_at(f, n);
+    all[n++] = (pb_array){.name = "base_model.model.bert.pooler.dense.lora_A.weight",
+                          .dtype = PB_F32,
+                          .dims = 1,
+                          .shape = {16},
+                          .count = 16,
+                          .data = ones,
+                          .bytes = sizeof ones};
+    all[n++] = (pb_array){.name = "base_model.model.bert.pooler.dense.lora_B.weight",
+                          .dtype = PB_F32,
+                          .dims = 2,
+                          .shape = {16, 1},
+                          .count = 16,
+                          .data = ones,
+                          .bytes = sizeof ones};
+    PB_CHECK(n <= PB_COUNT(all) && !pb_safetensors_write(out, all, n, NULL));
+    pb_safetensors_close(f);
+    PB_CHECK(!rename(out, file));
+    free(out);
+    free(file);
+    return dir;
+}
+
+TEST(a_module_outside_of_the_layers_has_the_shapes_of_its_rank)
+{
+    char *dir = with_vector_for_matrix();
+    tuned t = open_tuned("all-linear", dir);
+    CHECK(!t.model && strstr(pb_error_text(), "'bert.pooler.dense': its tensor A has another shape"));
+    pb_error_clear();
+    close_tuned(&t);
+    pb_remove_tree(dir);
+    free(dir);
+}
+
 TEST(a_lost_tensor_is_named)
 {
     CHECK(refuses("pissa", "", "", "layers.1.mlp.down_proj", "no tensor of 'model.layers.1.mlp.down_proj', which"));
