@@ -1,4 +1,4 @@
-/* arena: blocks of growing size, bumped through and kept over a reset. */
+/* arena: a list of blocks of growing size, which are kept when the arena is reset. */
 #include "base/arena.h"
 
 #include <stdlib.h>

@@ -14,7 +14,7 @@ int pb_cores_present(void)
     return n < 1 ? 1 : (int)n;
 }
 
-/* The kernel refuses a mask that is smaller than its own, whose size it does not tell. */
+/* The kernel refuses a mask smaller than its own, whose size is not known, so larger ones are tried. */
 static int cores_in_mask(void)
 {
     for (size_t room = 1024; room <= 1 << 20; room *= 2) {
@@ -29,7 +29,7 @@ static int cores_in_mask(void)
 
 /* ---- control groups ---------------------------------------------------------------------- */
 
-/* The whole of a small file; an empty text where it cannot be read.  Caller frees. */
+/* Returns the contents of a small file, or an empty text if it cannot be read.  The caller frees it. */
 static char *read_small(const char *path)
 {
     FILE *f = fopen(path, "r");
@@ -52,8 +52,8 @@ static long long number_in(const char *folder, const char *file)
     return n;
 }
 
-/* The quota of one group in cores; 0: it has none.  Version 2 writes "QUOTA PERIOD" or "max PERIOD" in one file,
- * version 1 two files, with -1 for no quota. */
+/* Returns the quota of one group in cores, or 0 if it has none.  Version 2 writes "QUOTA PERIOD" or "max PERIOD" in
+ * one file, version 1 two files, with -1 for no quota. */
 static double quota_of(const char *folder)
 {
     char *path = pb_format("%s/cpu.max", folder), *text = read_small(path);
@@ -67,8 +67,9 @@ static double quota_of(const char *folder)
     return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
 }
 
-/* The smallest quota of the group `path` below `mount` and of all groups around it: each one binds.  A container often
- * sees its own group as the root, so that the path, which the host knows, leads nowhere: only the root counts then. */
+/* Returns the smallest quota of the group `path` below `mount` and of all its ancestors, which all apply.  A container
+ * often sees its own group as the root; the path, which is the host's, then does not exist, and only the root is read.
+ */
 static double smallest_quota(const char *mount, const char *path, double least)
 {
     char *folder = pb_format("%s%s", mount, path);
@@ -84,7 +85,7 @@ static double smallest_quota(const char *mount, const char *path, double least)
     return least;
 }
 
-/* Does the comma-separated list `names` have the controller cpu? */
+/* Returns whether the comma-separated list `names` contains the controller cpu. */
 static bool has_cpu(const char *names)
 {
     for (; *names; names += names[strcspn(names, ",")] ? strcspn(names, ",") + 1 : strcspn(names, ","))

@@ -1,4 +1,4 @@
-/* error: errors, broken invariants, warnings and the end of memory. */
+/* error: errors, broken invariants, warnings and exhausted memory. */
 #include "base/base.h"
 
 #include <stdlib.h>

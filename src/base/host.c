@@ -35,9 +35,10 @@ const char *pb_host_name(void)
     return name;
 }
 
-/* ---- what decides bits -------------------------------------------------------------------------------------- */
+/* ---- the processor -------------------------------------------------------------------------------------- */
 
-/* The words of a line of /proc/cpuinfo that name instructions which compilers and libraries choose code by. */
+/* Appends the words of a line of /proc/cpuinfo that name instruction sets by which compilers and libraries select
+ * code. */
 static void add_instructions(pb_text *t, const char *words)
 {
     static const char *const deciding[] = {"sse4", "avx", "fma", "f16c", "bmi", "amx", "asimd", "sve", "bf16", "i8mm"};

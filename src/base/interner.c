@@ -1,4 +1,4 @@
-/* interner: different texts, numbered from 0 as they come. */
+/* interner: see interner.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ const char *pb_interner_text(const pb_interner *d, int i, size_t *n)
     return d->bytes.data + from;
 }
 
-/* The slot where this text is, or would be. */
+/* Returns the slot that holds this text or, if it is new, the slot where it belongs. */
 static int *find_slot(const pb_interner *d, const char *text, size_t n)
 {
     size_t at = pb_hash(text, n) & (d->slots - 1), size;
@@ -64,7 +64,7 @@ void pb_interner_free(pb_interner *d)
     *d = (pb_interner){0};
 }
 
-/* ---- with a number of the caller's -------------------------------------------------------------------------- */
+/* ---- the index -------------------------------------------------------------------------- */
 
 int pb_index_put(pb_index *x, const char *text, size_t n, int value)
 {

@@ -1,4 +1,4 @@
-/* json: over jansson, whose only includer this is. */
+/* json: see json.h. */
 #include "base/json.h"
 
 #include <jansson.h>

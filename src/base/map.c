@@ -30,7 +30,7 @@ int pb_check_regular(const char *path)
     return stat(path, &s) ? 0 : check_regular(path, &s);
 }
 
-/* O_NONBLOCK and the second look: the file may have been exchanged for a FIFO between the two calls. */
+/* O_NONBLOCK and the second check guard against a file that was replaced by a FIFO between the two calls. */
 static int open_file(const char *path)
 {
     struct stat s;

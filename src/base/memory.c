@@ -39,7 +39,7 @@ void pb_grow(void *array, size_t count, size_t *capacity, size_t item)
     size_t room = *capacity ? *capacity : 8;
     while (room <= count)
         room *= 2;
-    /* `array` points to a pointer of unknown type: copied bytewise, so that no alias rule breaks. */
+    /* `array` points to a pointer of unknown type.  It is copied bytewise to comply with the aliasing rules. */
     void *memory;
     memcpy(&memory, array, sizeof memory);
     memory = pb_realloc(memory, room * item);

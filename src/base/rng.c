@@ -1,4 +1,4 @@
-/* rng: named random streams over a counter. */
+/* rng: see rng.h. */
 #include "base/rng.h"
 
 #include <math.h>

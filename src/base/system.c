@@ -1,4 +1,4 @@
-/* system: what base.h promises of hashes, clocks and files. */
+/* system: hashes, clocks and files (base.h). */
 #include "base/base.h"
 
 #include <errno.h>
@@ -121,7 +121,7 @@ char *pb_read_file(const char *path, size_t *size)
     while (f && (n = fread(block, 1, sizeof block, f)) > 0)
         pb_text_bytes(&content, block, n);
     if (!f || ferror(f)) {
-        pb_error("%s: cannot read: %s", path, strerror(errno)); /* unless opening has said more */
+        pb_error("%s: cannot read: %s", path, strerror(errno)); /* dropped if opening has reported an error */
         pb_text_free(&content);
     } else {
         pb_text_bytes(&content, "", 0);
@@ -152,7 +152,7 @@ int pb_write_file(const char *path, const void *bytes, size_t n)
     char *temporary = pb_format("%s.%ld.tmp", path, (long)getpid());
     int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file >= 0)
-        flock(file, LOCK_EX | LOCK_NB); /* who finds the file later sees whether its writer is alive */
+        flock(file, LOCK_EX | LOCK_NB); /* a process that finds the file later can tell whether its writer is alive */
     int bad = file < 0 || write_all(file, bytes, n) != 0;
     if (file >= 0)
         bad |= close(file) != 0;

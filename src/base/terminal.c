@@ -25,13 +25,13 @@ const char *pb_visible(const char *text)
 
 /* ---- standard output that is a terminal ------------------------------------------------------------------- */
 
-/* The beginning of a character whose other bytes were not written yet. */
+/* The first bytes of a character whose other bytes have not been written yet. */
 static struct {
     unsigned char bytes[4];
     size_t count;
 } torn;
 
-/* How many bytes at the end of s are the beginning of a character. */
+/* Returns how many bytes at the end of s begin a character that is not complete. */
 static size_t torn_at_end(const unsigned char *s, size_t n)
 {
     for (size_t k = 1; k <= 3 && k <= n; k++) {
@@ -56,7 +56,7 @@ static int write_all(const char *bytes, size_t n)
     return 0;
 }
 
-/* Lines and tabs stay what they are: the program's own output is made of them. */
+/* Writes the visible form of the bytes, except for line ends and tabs, which the output of the program contains. */
 static ssize_t write_shown(void *cookie, const char *bytes, size_t n)
 {
     (void)cookie;

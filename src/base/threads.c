@@ -1,9 +1,8 @@
-/* threads: the pool.
+/* threads: the thread pool.
  *
- * A job is announced by raising `job`; each worker runs its share and raises `done`.  Both sides wait in the same way:
- * they spin on the number for a while (a training step has hundreds of jobs, microseconds apart) and then sleep on a
- * condition.
- */
+ * The caller starts a job by incrementing `job`; each worker runs its share and increments `done`.  Both sides wait in
+ * the same way: they spin on the number for a while (a training step has hundreds of jobs, microseconds apart) and
+ * then sleep on a condition variable. */
 #include "base/threads.h"
 
 #include <pthread.h>
@@ -16,10 +15,10 @@
 #define LEAST_SPINS 16
 #define MOST_MISSES 1024
 
-/* How long one thread spins.  It learns: spinning in vain halves the time, spinning with success doubles it.  Where the
- * other thread waits for the same core, spinning keeps it from running, and the time soon is nothing; on a core of its
- * own a thread soon spins long enough.  So that it finds out when a core has become free, it spins for long once in
- * `every` times, and ever more seldom where that is in vain too. */
+/* How long one thread spins.  The time adapts: it is halved when spinning was in vain and doubled when it succeeded.
+ * Where the other thread needs the same core, spinning keeps it from running, and the time soon becomes short; a
+ * thread that has a core to itself soon spins long enough.  To notice that a core has become free, a thread spins for
+ * the full time once in `every` waits, and less often where that is in vain too. */
 typedef struct patience {
     int spins, misses, every;
 } patience;
@@ -63,14 +62,15 @@ static void had_luck(patience *p, int spins)
     *p = (patience){enough < MOST_SPINS ? enough : MOST_SPINS, 0, LEAST_SPINS};
 }
 
-/* Spins until the number is (or, is == false, is no more) `value`; false: it still waits. */
+/* Spins until the number equals `value` (or, if `is` is false, differs from it).  Returns false if it still does not.
+ */
 static bool spin(const atomic_int *number, bool is, int value, patience *p)
 {
     bool probe = p->misses >= p->every;
     int most = probe ? MOST_SPINS : p->spins;
     for (int i = 0; i <= most; i++) {
         if ((atomic_load_explicit(number, memory_order_acquire) == value) == is) {
-            if (i) /* one that need not wait learns nothing */
+            if (i) /* a wait that ended at once says nothing about the time */
                 had_luck(p, i);
             return true;
         }
@@ -93,8 +93,8 @@ static int wait_for_job(int last, patience *p)
     return atomic_load(&pool.job);
 }
 
-/* The caller says that it sleeps before it looks at `done` for the last time, a worker raises `done` before it looks
- * whether the caller sleeps: one of them sees the other. */
+/* The caller sets `caller_sleeps` before it reads `done` for the last time, and a worker increments `done` before it
+ * reads `caller_sleeps`, so that at least one of them notices the other. */
 static void wait_for_workers(int workers)
 {
     if (spin(&pool.done, true, workers, &pool.caller))
@@ -131,7 +131,7 @@ static void *worker(void *arg)
     }
 }
 
-/* The lock makes the announcement visible to a worker that is about to sleep. */
+/* The lock makes the new job visible to a worker that is about to sleep. */
 static void announce(void)
 {
     pthread_mutex_lock(&pool.lock);

@@ -1,4 +1,4 @@
-/* utf8: characters of UTF-8 text. */
+/* utf8: see utf8.h. */
 #include <utf8proc.h>
 
 #include "base/utf8.h"

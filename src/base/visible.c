@@ -4,8 +4,8 @@
 
 #include "base/base.h"
 
-/* The bytes of the UTF-8 character at s, of which n >= 1 bytes are there, and its code point; 0 for bytes that are
- * not UTF-8: a stray or missing continuation, an overlong form, a surrogate, a code point past U+10FFFF. */
+/* Decodes the UTF-8 character at the beginning of s, which has n >= 1 bytes.  Returns its number of bytes, or 0 if it
+ * is not valid: a stray or missing continuation byte, an overlong form, a surrogate, or a code point past U+10FFFF. */
 static size_t decode(const unsigned char *s, size_t n, uint32_t *c)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -22,7 +22,7 @@ static size_t decode(const unsigned char *s, size_t n, uint32_t *c)
     return good ? length : 0;
 }
 
-/* Controls (C0, DEL, C1), what changes the direction of text, and the separators of lines. */
+/* Returns whether c is a control character (C0, DEL, C1), changes the direction of text, or separates lines. */
 static bool is_interpreted(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x61C || c == 0x200E || c == 0x200F ||

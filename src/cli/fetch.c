@@ -58,21 +58,21 @@ static int question(const char *fmt, ...)
     return QUESTION;
 }
 
-/* ---- what is asked for ---------------------------------------------------------------------------------- */
+/* ---- the request ---------------------------------------------------------------------------------- */
 
 static bool is_shard(const char *name, const char *begin, const char *end)
 {
     return !strncmp(name, begin, strlen(begin)) && pb_ends_in_any_case(name, end);
 }
 
-/* Pickles of parameters alone, which are read without running them (files/unpickle.c). */
+/* Pickles of parameters only, which can be read without running code (weights/unpickle.c). */
 static bool is_state_dict(const char *name)
 {
     return !strcmp(name, "pytorch_model.bin") || !strcmp(name, "adapter_model.bin") ||
            is_shard(name, "pytorch_model-0", ".bin");
 }
 
-/* Formats that run code when they are read. */
+/* Formats that can run code when they are read. */
 static bool is_pickle(const char *name)
 {
     static const char *const ends[] = {".bin",  ".pt", ".pth",     ".pkl", ".pickle",
@@ -105,14 +105,15 @@ static bool is_needed(bool dataset, const char *name)
     return is_shard(name, "model-0", ".safetensors");
 }
 
-/* Rows that a task reads as they are. */
+/* Formats that a task can read. */
 static bool is_table(const char *name)
 {
     return pb_ends_in_any_case(name, ".tsv") || pb_ends_in_any_case(name, ".csv") ||
            pb_ends_in_any_case(name, ".jsonl");
 }
 
-/* A name that stays in the folder: no way up, no root, nothing that a terminal would obey or that is ours. */
+/* Returns whether a name stays inside the folder: no "..", not absolute, no control characters, and not a file of this
+ * program. */
 static bool is_safe(const char *name)
 {
     if (strpbrk(name, "\\:") || strcmp(pb_visible(name), name) != 0 || pb_ends_in_any_case(name, ".part") ||
@@ -146,7 +147,7 @@ static int read_id(job *j, const char *name)
     }
     size_t n = strcspn(rest, "@:"), slash = strcspn(rest, "/");
     if (slash >= n || !is_word(rest, slash) || !is_word(rest + slash + 1, n - slash - 1))
-        return question("'%s': want org/name, datasets/org/name or a URL, with @revision and :file if need be", name);
+        return question("'%s': want org/name, datasets/org/name or a URL, optionally with @revision and :file", name);
     j->id = pb_format("%.*s", (int)n, rest);
     rest += n;
     size_t revision = *rest == '@' ? strcspn(rest, ":") : 0;
@@ -165,16 +166,16 @@ static wanted *add_wanted(job *j, const char *name, char *url)
     return &j->file_list[j->files++];
 }
 
-/* ---- what came and its hashes ----------------------------------------------------------------------------- */
+/* ---- recorded hashes ----------------------------------------------------------------------------- */
 
-/* SHA256SUMS has a line "HASH  NAME" for each file, as sha256sum writes and checks it, behind a comment "# URL" that
- * says where it is from. */
+/* SHA256SUMS has a line "HASH NAME" for each file, as sha256sum writes and checks it, after a comment "# URL" with the
+ * URL of the file. */
 typedef struct entry {
     const char *url, *hash, *name; /* in the text, not ended by a NUL */
     size_t url_size, name_size;
 } entry;
 
-/* The next entry of the text; false at its end. */
+/* Reads the next entry of the text.  Returns false at its end. */
 static bool next_entry(const char **text, entry *e)
 {
     *e = (entry){.url = ""};
@@ -200,7 +201,7 @@ static bool is_text(const char *bytes, size_t n, const char *text)
     return n == strlen(text) && !memcmp(bytes, text, n);
 }
 
-/* The hash that an earlier fetch recorded for the file from the same URL, "" if there is none. */
+/* Returns the hash that an earlier download of the file from the same URL recorded, or "" if there is none. */
 static void recorded(const job *j, const wanted *w, char out[65])
 {
     entry e;
@@ -215,7 +216,7 @@ static void record(pb_text *sums, const wanted *w, const char *hash)
     pb_text_add(sums, "# %s\n%s  %s\n", w->url, hash, w->name);
 }
 
-/* What is recorded of files that this fetch does not ask for stays. */
+/* The entries of files that are not part of this download are kept. */
 static void keep_others(const job *j, pb_text *sums)
 {
     entry e;
@@ -230,7 +231,7 @@ static void keep_others(const job *j, pb_text *sums)
     }
 }
 
-/* Holds the file to what the hub says of it, and takes its hash. */
+/* Compares the file with the size and hash that the hub states, and computes its SHA-256. */
 static int check_hash(const wanted *w, const char *path, pb_digest *d)
 {
     char blob[41] = "";
@@ -243,7 +244,7 @@ static int check_hash(const wanted *w, const char *path, pb_digest *d)
     return DONE;
 }
 
-/* Is the file that is wanted there from an earlier fetch? */
+/* Returns whether the file exists from an earlier download and is unchanged. */
 static bool is_there(const job *j, const wanted *w, const char *path, pb_digest *d)
 {
     char known[65];
@@ -267,7 +268,7 @@ static int make_folder_of(const char *path)
     return rc;
 }
 
-/* The rows of a Parquet file as JSON Lines beside it. */
+/* Writes the rows of a Parquet file as JSON Lines beside it. */
 static int convert(const char *path, bool quiet)
 {
     char *to = pb_format("%.*s.jsonl", (int)(strlen(path) - strlen(".parquet")), path);
@@ -281,7 +282,7 @@ static int convert(const char *path, bool quiet)
     return rc;
 }
 
-/* Into NAME.part, and under its own name when it is whole and right. */
+/* Downloads into NAME.part, which is renamed when it is complete and verified. */
 static int obtain(const job *j, const wanted *w, const char *path, pb_digest *d)
 {
     char *part = pb_format("%s.part", path);
@@ -321,8 +322,8 @@ static int fetch_one(const job *j, const wanted *w, pb_text *sums)
     return rc;
 }
 
-/* Waits until no other fetch works in the folder; the descriptor holds the lock until it is closed.  -1 with an
- * error. */
+/* Waits until no other download uses the folder.  Returns a descriptor that holds the lock until it is closed, or -1
+ * with an error. */
 static int lock_folder(const job *j)
 {
     char *path = pb_format("%s/" LOCK, j->dir);
@@ -335,7 +336,7 @@ static int lock_folder(const job *j)
             continue;
     }
     if (rc) {
-        pb_error("%s: cannot be locked: %s; want a folder that may be written", path, strerror(errno));
+        pb_error("%s: cannot be locked: %s; want a writable folder", path, strerror(errno));
         if (fd >= 0)
             close(fd);
     }
@@ -394,7 +395,7 @@ static char *url_of(const job *j, const char *name)
     return t.data;
 }
 
-/* What the hub says of a file: its size, and its hash. */
+/* The size and the hash that the hub states for a file. */
 static int add_listed(job *j, const char *name, const pb_json *one)
 {
     const pb_json *lfs = pb_json_get(one, "lfs"), *size = pb_json_get(one, "size");
@@ -413,8 +414,8 @@ static int add_listed(job *j, const char *name, const pb_json *one)
     return DONE;
 }
 
-/* Of a data set its tables, Parquet only where it has no others; of a model what torch.save wrote only where it has no
- * safetensors. */
+/* Selects the tables of a data set, Parquet only if there are no others, or the files of a model, those of torch.save
+ * only if there are no safetensors. */
 static int choose(job *j, const pb_json *siblings)
 {
     bool tables = has_some(siblings, is_table), pickles = !has_some(siblings, is_safetensors), found = false;
@@ -455,19 +456,19 @@ static int ask_hub(job *j)
     return rc;
 }
 
-/* A URL is its one file. */
+/* Adds the file of a URL. */
 static int read_url(job *j, const char *url)
 {
     const char *slash = strrchr(url, '/');
     char *name = pb_format("%.*s", (int)strcspn(slash + 1, "?#"), slash + 1);
     int rc = DONE;
     if (!pb_url_is_allowed(url))
-        rc = question("%s: want https://, file:/// or http://localhost, and no user's name in it", url);
+        rc = question("%s: want https://, file:/// or http://localhost, without a user name", url);
     else if (strpbrk(url, " \t\n"))
         rc = question("%s: want a URL without blanks", url);
     else if (!is_safe(name) || is_pickle(name))
         rc = question("%s: want the URL of a file%s", url,
-                      is_pickle(name) ? " that is no pickle: reading one may run its code" : "");
+                      is_pickle(name) ? " that is not a pickle, which may run code when it is read" : "");
     else
         add_wanted(j, name, pb_strdup(url));
     free(name);
@@ -487,16 +488,16 @@ static int check_hub(const job *j)
     if (strncmp(j->endpoint, "http", 4) != 0 || !pb_url_is_allowed(j->endpoint))
         return question("HF_ENDPOINT: want https:// or http://localhost, got '%s'", j->endpoint);
     if (j->token && strcmp(pb_visible(j->token), j->token) != 0)
-        return question("HF_TOKEN: control characters stand in it; want the token alone");
+        return question("HF_TOKEN: contains control characters; want the token alone");
     return DONE;
 }
 
-static int run(job *j, const char *name, const char *dir)
+static int fetch_named(job *j, const char *name, const char *dir)
 {
     bool url = strstr(name, "://") != NULL;
     int rc = url ? read_url(j, name) : read_id(j, name);
     if (!rc && j->file && is_pickle(j->file))
-        rc = question("%s: a pickle: reading one may run its code; want safetensors or GGUF", j->file);
+        rc = question("%s: a pickle may run code when it is read; want safetensors or GGUF", j->file);
     rc = rc ? rc : check_hub(j);
     if (!rc && !url)
         rc = ask_hub(j);
@@ -504,7 +505,7 @@ static int run(job *j, const char *name, const char *dir)
     return rc ? rc : pb_make_dirs(j->dir) ? WORLD : fetch_all(j);
 }
 
-/* Without the '/' at its end, because what is asked for begins with one. */
+/* Returns the endpoint without '/' at its end, because the paths begin with one. */
 static char *endpoint(void)
 {
     const char *given = getenv("HF_ENDPOINT");
@@ -518,7 +519,7 @@ int pb_fetch(const char *name, const char *dir, bool quiet)
 {
     job j = {.endpoint = endpoint(), .token = getenv("HF_TOKEN"), .quiet = quiet};
     pb_transfer_start();
-    int rc = run(&j, name, dir);
+    int rc = fetch_named(&j, name, dir);
     for (size_t i = 0; i < j.files; i++) {
         free(j.file_list[i].name);
         free(j.file_list[i].url);

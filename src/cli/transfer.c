@@ -31,7 +31,7 @@ typedef struct url_parts {
     bool named;                        /* a user's name or a password stands in it */
 } url_parts;
 
-/* As the transfer itself will read it. */
+/* Parses a URL with the parser that the transfer uses. */
 static int parse_url(const char *url, url_parts *out)
 {
     *out = (url_parts){.scheme = NULL};
@@ -111,7 +111,7 @@ void pb_url_escape(pb_text *out, const char *name, bool keep_slashes)
             pb_text_add(out, "%%%02X", (unsigned)(unsigned char)*name);
 }
 
-/* ---- what is known of half a file --------------------------------------------------------------------------- */
+/* ---- the identity of a partial file --------------------------------------------------------------------------- */
 
 static char *record_of(const char *part)
 {
@@ -132,7 +132,7 @@ static long long size_of(const char *path)
     return stat(path, &st) || !S_ISREG(st.st_mode) ? 0 : (long long)st.st_size;
 }
 
-/* ---- one answer ------------------------------------------------------------------------------------------- */
+/* ---- one response ------------------------------------------------------------------------------------------- */
 
 typedef struct sink {
     const pb_transfer *t;
@@ -182,26 +182,26 @@ static long status_of(const sink *s)
     return code;
 }
 
-/* An ETag that says that two files are the same to the byte; "" if there is none. */
+/* Returns the strong ETag of the response, which identifies a file to the byte, or "" if there is none. */
 static const char *strong_etag(const sink *s)
 {
     const char *etag = header(s, "ETag");
     return *etag == '"' && strlen(etag) < 512 ? etag : "";
 }
 
-/* Is this what was asked for? */
+/* Checks that the response is what was requested. */
 static int check_form(sink *s)
 {
     const char *encoding = header(s, "Content-Encoding"), *type = header(s, "Content-Type");
     if (*encoding && strcasecmp(encoding, "identity") != 0)
-        return refuse(s, "the server sends it as '%s', which was not asked for", encoding);
+        return refuse(s, "the server uses the encoding '%s', which was not requested", encoding);
     if (!strncasecmp(type, "text/html", 9) && !pb_ends_in_any_case(s->t->name, ".html") &&
         !pb_ends_in_any_case(s->t->name, ".htm"))
-        return refuse(s, "the server sends a web page; want the file itself (is a login in between?)");
+        return refuse(s, "the server sends a web page; want the file itself (does it require a login?)");
     return 0;
 }
 
-/* The length of the whole file as the answer says it; -1: it does not. */
+/* Returns the length of the whole file as the response states it, or -1 if it does not. */
 static long long length_of(const sink *s, long long *from)
 {
     curl_off_t length = -1;
@@ -216,14 +216,14 @@ static long long length_of(const sink *s, long long *from)
     return total;
 }
 
-/* The rest of what is there, or of another file? */
+/* Returns whether the response continues the partial file, and not another one. */
 static int check_rest(sink *s, long long from)
 {
     s->stale = from != s->have || (s->etag && strcmp(s->etag, strong_etag(s)) != 0);
     return s->stale ? -1 : 0;
 }
 
-/* Notes what the file is, as far as anything says it: its hash, or where it is from and the ETag there. */
+/* Records the identity of the file, as far as it is known: its hash, or the URL and the ETag. */
 static int put_record(sink *s)
 {
     const char *etag = strong_etag(s);
@@ -238,7 +238,7 @@ static int put_record(sink *s)
     return rc;
 }
 
-/* A server that has another file, or does not know ranges, sends the whole: what was there goes. */
+/* A server that has another file, or does not support ranges, sends the whole file; the partial file is discarded. */
 static int begin_anew(sink *s)
 {
     if (s->have && (fflush(s->file) || ftruncate(fileno(s->file), 0) || fseek(s->file, 0, SEEK_SET)))
@@ -256,7 +256,7 @@ static int begin(sink *s)
     if (check_form(s) || (status_of(s) == 206 && check_rest(s, from)))
         return -1;
     if (status_of(s) == 206 && !s->have)
-        return refuse(s, "the server sends a part, and the whole was asked for");
+        return refuse(s, "the server sends a part; the whole file was requested");
     if (s->t->size >= 0 && length >= 0 && length != s->t->size)
         return refuse(s, "the server sends %lld bytes; the hub says %lld", length, s->t->size);
     return s->file && status_of(s) != 206 ? begin_anew(s) : 0;
@@ -305,9 +305,9 @@ static int show_progress(void *ctx, curl_off_t total, curl_off_t now, curl_off_t
     return 0;
 }
 
-/* ---- one try ---------------------------------------------------------------------------------------------- */
+/* ---- one attempt ---------------------------------------------------------------------------------------------- */
 
-/* A device or a pipe has no end. */
+/* Refuses a file:// URL of a device or a pipe, which may have no end. */
 static int check_file(const pb_transfer *t)
 {
     url_parts p;
@@ -339,7 +339,7 @@ static CURL *prepare(sink *s)
     return c;
 }
 
-/* Asks at one address.  The token is for the hub's origin, wherever a redirection leads. */
+/* Requests one URL.  The token is sent to the hub's origin only, wherever a redirection leads. */
 static CURLcode ask(sink *s, const char *url)
 {
     const pb_transfer *t = s->t;
@@ -361,7 +361,7 @@ static CURLcode ask(sink *s, const char *url)
     return rc;
 }
 
-/* May one address send us to the other? */
+/* Returns whether a redirection from one URL to the other is allowed. */
 static bool may_lead(const char *from, const char *to)
 {
     url_parts a, b;
@@ -372,7 +372,7 @@ static bool may_lead(const char *from, const char *to)
     return may;
 }
 
-/* Asks, and goes where it is sent. */
+/* Requests a URL and follows redirections. */
 static CURLcode follow(sink *s)
 {
     char *url = pb_strdup(s->t->url);
@@ -385,7 +385,7 @@ static CURLcode follow(sink *s)
         if (i == REDIRECTIONS)
             refuse(s, "more than %d redirections: a loop?", REDIRECTIONS);
         else if (!may_lead(url, to))
-            refuse(s, "it leads to %s; want https://, and no user's name in it", to);
+            refuse(s, "it leads to %s; want https:// without a user name", to);
         char *next = pb_strdup(to);
         free(url);
         url = next;
@@ -396,7 +396,8 @@ static CURLcode follow(sink *s)
     return rc;
 }
 
-/* What a try came to: 0, or -1 with an error; *again: it was cut, or has to begin anew. */
+/* Returns the result of an attempt: 0, or -1 with an error.  *again says whether another attempt may succeed, because
+ * the transfer was cut off or has to start over. */
 static int judge(const sink *s, CURLcode rc, bool *again)
 {
     const char *url = s->t->url;
@@ -416,14 +417,14 @@ static int judge(const sink *s, CURLcode rc, bool *again)
     if (s->stale)
         return pb_error("%s: the server sends a part of another file than before", url);
     if (rc == CURLE_OPERATION_TIMEDOUT)
-        return pb_error("%s: no answer, or no byte for too long", url);
+        return pb_error("%s: the server does not answer, or it stopped sending", url);
     if (rc)
         return pb_error("%s: %s", url, curl_easy_strerror(rc));
     long long size = s->t->size >= 0 ? s->t->size : s->whole;
     if (!s->got && s->t->size)
         return pb_error("%s: the server sends nothing", url);
     *again = size >= 0 && s->got != size;
-    return *again ? pb_error("%s: %lld bytes came; want %lld", url, s->got, size) : 0;
+    return *again ? pb_error("%s: received %lld bytes; want %lld", url, s->got, size) : 0;
 }
 
 int pb_transfer_text(const pb_transfer *t, pb_text *out)
@@ -439,7 +440,7 @@ int pb_transfer_text(const pb_transfer *t, pb_text *out)
     return rc;
 }
 
-/* How much of the same file is there; its ETag, where that and no hash tells. */
+/* Returns how many bytes of the same file are there, and its ETag if that identifies it and not a hash. */
 static long long rest_of(const pb_transfer *t, const char *part, char **etag)
 {
     char *record = record_of(part), *known = pb_file_exists(record) ? pb_read_file(record, NULL) : NULL;
@@ -456,7 +457,7 @@ static long long rest_of(const pb_transfer *t, const char *part, char **etag)
     return t->size < 0 || have <= t->size ? have : 0;
 }
 
-/* Asks for the rest of what is there, or for the whole. */
+/* Requests the rest of a partial file, or the whole. */
 static int get_rest(sink *s, bool *again)
 {
     s->file = fopen(s->part, s->have ? "r+b" : "wb");

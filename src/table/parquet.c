@@ -1,8 +1,8 @@
 /* parquet: see parquet.h.
  *
- * A file is groups of rows; a group is a chunk of each column; a chunk is pages: perhaps one of the
- * values that occur (the dictionary), then pages of values or of places in it.  What lies where is said at
- * the end of the file. */
+ * A file consists of groups of rows, a group of one chunk per column, and a chunk of pages: optionally a dictionary
+ * page of the distinct values, then pages of values or of indices into the dictionary.  The metadata with the offsets
+ * is at the end of the file. */
 #include "table/parquet.h"
 
 #include <math.h>
@@ -35,7 +35,7 @@ typedef struct group {
     int64_t rows;
 } group;
 
-/* A value where it lies; of a truth value `size` says which. */
+/* A value inside the file; a boolean is stored in `size`. */
 typedef struct cell {
     const unsigned char *data; /* NULL: null */
     uint32_t size;
@@ -56,7 +56,7 @@ typedef struct parquet {
     pb_text *left_out;
 } parquet;
 
-/* ---- what the file says of itself --------------------------------------------------------------------- */
+/* ---- metadata --------------------------------------------------------------------- */
 
 typedef struct element {
     char *name;
@@ -93,7 +93,7 @@ static void add_column(parquet *p, const element *e, bool nested)
                                        .flat = known && !nested && e->repetition != 2};
 }
 
-/* The tree of columns in the order of a walk; only leaves right under the root are flat. */
+/* Reads the tree of columns in depth-first order.  Only leaves directly below the root are flat columns. */
 static void read_schema(parquet *p, pb_thrift *t, const pb_thrift_field *field)
 {
     pb_thrift_field item;
@@ -203,11 +203,11 @@ static int describe(parquet *p)
         return pb_error("%s: want a Parquet file, which begins and ends with \"PAR1\"", p->path);
     uint32_t n = little(end - 8);
     if (n > p->size - 12)
-        return pb_error("%s: a description of %u bytes: more than the file has", p->path, n);
+        return pb_error("%s: metadata of %u bytes: more than the file has", p->path, n);
     pb_thrift t = {.at = end - 8 - n, .end = end - 8};
     read_footer(p, &t);
     if (t.bad || !p->columns)
-        return pb_error("%s: its description of columns and row groups cannot be read", p->path);
+        return pb_error("%s: the metadata of columns and row groups cannot be read", p->path);
     const pb_json *features = pb_json_get(pb_json_get(p->about ? pb_json_root(p->about) : NULL, "info"), "features");
     for (size_t i = 0; i < p->columns; i++)
         p->column[i].names = pb_json_get(pb_json_get(features, p->column[i].name), "names");
@@ -259,7 +259,7 @@ static page read_page(pb_thrift *t)
         }
     t->bad |= h.packed < 0 || h.packed > t->end - t->at || h.values < 0 || h.values > MOST_ROWS || h.levels < 0 ||
               h.other_levels || h.levels > h.packed || h.unpacked < h.levels;
-    /* Snappy's shortest copy is 64 bytes out of 3. */
+    /* at best, Snappy encodes a copy of 64 bytes in 3 bytes */
     t->bad = t->bad || h.unpacked > 32 * h.packed + 64;
     return h;
 }
@@ -268,7 +268,7 @@ typedef struct bytes {
     const unsigned char *at, *end;
 } bytes;
 
-/* The page's bytes, unpacked behind its levels; false with an error. */
+/* Returns the decompressed bytes of a page after its levels; false with an error. */
 static bool unpack(parquet *p, const chunk *c, const page *h, const unsigned char *at, bytes *out)
 {
     size_t kept = (size_t)h->levels, n = (size_t)h->unpacked;
@@ -282,9 +282,10 @@ static bool unpack(parquet *p, const chunk *c, const page *h, const unsigned cha
            !pb_error("%s: a page is damaged", p->path);
 }
 
-/* ---- numbers in runs and in bits ---------------------------------------------------------------------- */
+/* ---- run-length and bit-packed numbers ---------------------------------------------------------------------- */
 
-/* Fills out [n] with numbers of `width` bits: runs of one number, and groups of eight side by side. */
+/* Fills out [n] with numbers of `width` bits, which are stored as runs of one number and as bit-packed groups of
+ * eight. */
 static bool read_runs(bytes *b, int width, size_t n, uint32_t *out)
 {
     size_t done = 0;
@@ -312,7 +313,7 @@ static bool read_runs(bytes *b, int width, size_t n, uint32_t *out)
     return true;
 }
 
-/* A value as it lies in a page; false at its end. */
+/* Reads a value in plain encoding.  Returns false at the end of the page. */
 static bool read_plain(bytes *b, int type, size_t number, cell *out)
 {
     static const uint32_t sizes[] = {[INT32] = 4, [INT64] = 8, [FLOAT] = 4, [DOUBLE] = 8};
@@ -363,7 +364,7 @@ static int read_dictionary(chunk_reader *r, const page *h, bytes b)
     return 0;
 }
 
-/* Which of n rows have a value; they all do in a column that must have one. */
+/* Fills has[i] for n rows: whether row i has a value.  In a required column, all have. */
 static int read_levels(chunk_reader *r, const page *h, bytes *b, size_t n, uint32_t *has)
 {
     for (size_t i = 0; i < n; i++)
@@ -386,10 +387,10 @@ static bool has_places(const page *h)
     return h->encoding == PLAIN_DICTIONARY || h->encoding == RLE_DICTIONARY;
 }
 
-/* The `values` places in the dictionary, or truth values in runs, that stand where values would. */
+/* Reads `values` indices into the dictionary, or run-length encoded booleans. */
 static int read_numbers(chunk_reader *r, const page *h, bytes *b, size_t values, uint32_t *number)
 {
-    size_t head = has_places(h) ? 1 : 4; /* the width of a place, or the size of what follows */
+    size_t head = has_places(h) ? 1 : 4; /* the width of an index, or the size of the runs */
     if (!values)
         return 0;
     if (head > (size_t)(b->end - b->at))
@@ -400,7 +401,7 @@ static int read_numbers(chunk_reader *r, const page *h, bytes *b, size_t values,
         return damaged(r, "a page is cut off");
     for (size_t k = 0; has_places(h) && k < values; k++)
         if (number[k] >= r->words)
-            return damaged(r, "a place that the dictionary does not have");
+            return damaged(r, "an index beyond the dictionary");
     return 0;
 }
 
@@ -420,7 +421,7 @@ static int read_values(chunk_reader *r, const page *h, bytes b, size_t n, const 
         cell *c = &r->cell[r->done++];
         if (!has[i])
             continue;
-        if (has_places(h) && r->dictionary) /* read_numbers has held the places against it */
+        if (has_places(h) && r->dictionary) /* read_numbers has checked the indices */
             *c = r->dictionary[number[k]];
         else if (runs)
             *c = (cell){r->p->bytes, number[k]};
@@ -456,7 +457,7 @@ static int read_pages(chunk_reader *r)
         page h = read_page(&t);
         bytes b;
         if (t.bad)
-            return damaged(r, "a page's description cannot be read");
+            return damaged(r, "the header of a page cannot be read");
         if (!unpack(r->p, c, &h, t.at, &b))
             return -1;
         t.at += h.packed;

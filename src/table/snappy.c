@@ -1,4 +1,4 @@
-/* snappy: see snappy.h.  A stream is its unpacked length, then literals and copies of what came before. */
+/* snappy: see snappy.h.  A stream contains the decompressed length, then literals and copies of earlier output. */
 #include "table/snappy.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@ typedef struct stream {
     size_t done, whole;
 } stream;
 
-/* `bytes` more of the input as a number, the lowest byte first; false if they are not there. */
+/* Reads a little-endian number of `bytes` bytes.  Returns false if the input is too short. */
 static bool number(stream *s, int bytes, size_t *out)
 {
     *out = 0;
@@ -44,7 +44,7 @@ static bool literal(stream *s, unsigned tag)
     return true;
 }
 
-/* The copy may reach into what it is just writing. */
+/* Source and destination of a copy may overlap. */
 static bool copy_back_reference(stream *s, unsigned tag)
 {
     static const int bytes[] = {0, 1, 2, 4};

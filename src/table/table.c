@@ -1,6 +1,4 @@
-/* table: rows of named text columns from TSV, CSV or JSON Lines.
- *
- * The file is read whole; TSV and CSV fields are cut out of it in place. */
+/* table: see table.h.  The file is read whole, and the fields of TSV and CSV are terminated in place. */
 #include "table/table.h"
 
 #include <stdlib.h>
@@ -42,7 +40,7 @@ static char *own(pb_table *t, char *text)
 
 /* ---- columns and rows ----------------------------------------------------------------------- */
 
-/* The new column's number, -1 with an error. */
+/* Returns the number of the new column, or -1 with an error. */
 static int add_column(pb_table *t, const char *name)
 {
     int columns = t->column.count;
@@ -54,7 +52,7 @@ static int add_column(pb_table *t, const char *name)
     return column;
 }
 
-/* "text, label": the names of a file that has no header line. */
+/* Adds the columns of a file without a header from a list of names such as "text, label". */
 static int name_columns(pb_table *t, const char *list)
 {
     char *rest = own(t, pb_strdup(list)), *name;
@@ -91,7 +89,7 @@ static void add_field(record *r, char *text)
     r->field[r->fields++] = text;
 }
 
-/* The line at the cursor without its end; NULL at the end of the file. */
+/* Returns the line at the cursor, without its end, or NULL at the end of the file. */
 static char *next_line(pb_table *t)
 {
     if (!*t->cursor)
@@ -116,7 +114,7 @@ static int read_tsv(pb_table *t, record *r)
     return 1;
 }
 
-/* "source||reference", as E2E's files are passed on */
+/* "source||reference", the format in which the E2E data set is distributed */
 static int read_bars(pb_table *t, record *r)
 {
     char *line = next_line(t);
@@ -135,7 +133,7 @@ static int read_bars(pb_table *t, record *r)
     return 1;
 }
 
-/* Unquotes in place the field behind an opening quote; returns what follows the closing one. */
+/* Unquotes in place the field after an opening quote.  Returns what follows the closing quote. */
 static char *read_quoted(pb_table *t, char *from)
 {
     int begun = t->line + 1;
@@ -166,7 +164,8 @@ static char *read_unquoted(pb_table *t, char *from)
     return NULL;
 }
 
-/* One field; returns what ended it (',' '\n' or 0 for the end of the file), -1 with an error. */
+/* Reads one field.  Returns the character that ended it (',' or '\n', 0 at the end of the file), or -1 with an error.
+ */
 static int read_csv_field(pb_table *t, record *r)
 {
     char *text = t->cursor;
@@ -201,7 +200,7 @@ static int read_csv(pb_table *t, record *r)
 static int keep_record(pb_table *t, const record *r)
 {
     if (r->fields != (size_t)t->column.count)
-        return pb_error("%s:%d: want %d field%s as in the line of names, got %zu", t->path, r->line, t->column.count,
+        return pb_error("%s:%d: want %d field%s as in the header, got %zu", t->path, r->line, t->column.count,
                         t->column.count == 1 ? "" : "s", r->fields);
     row *kept = add_row(t, r->line, r->fields);
     for (size_t i = 0; i < r->fields; i++)
@@ -284,7 +283,7 @@ static int by_column(const void *x, const void *y)
     return ((const member *)x)->column - ((const member *)y)->column;
 }
 
-/* A row holds the columns that its line has, whatever others the file has. */
+/* A row has the columns of its line; other lines may have others. */
 static void keep_object(object *o)
 {
     if (o->count)
@@ -354,7 +353,7 @@ static int kind_of(const char *path, const char *given)
     for (int i = 0; i < KINDS; i++)
         if (!strcmp(name, kind_name[i]))
             return i;
-    return pb_error("%s: kind of file '%s': want tsv, csv, jsonl, 'label text' or '||'", path, name);
+    return pb_error("%s: format '%s': want tsv, csv, jsonl, 'label text' or '||'", path, name);
 }
 
 static int read_rows(pb_table *t, int k, const char *columns)

@@ -25,7 +25,7 @@ uint64_t pb_thrift_varint(pb_thrift *t)
     return 0;
 }
 
-/* 0, -1, 1, -2, .. are 0, 1, 2, 3, .. */
+/* Zigzag encoding: 0, -1, 1, -2, .. are stored as 0, 1, 2, 3, .. */
 static int64_t zigzag(pb_thrift *t)
 {
     uint64_t n = pb_thrift_varint(t);
@@ -82,14 +82,14 @@ size_t pb_thrift_list(pb_thrift *t, const pb_thrift_field *field, pb_thrift_fiel
     unsigned head = field->type == PB_THRIFT_LIST || field->type == PB_THRIFT_SET ? byte(t) : 0;
     uint64_t n = head >> 4 == 15 ? pb_thrift_varint(t) : head >> 4;
     *item = (pb_thrift_field){0, type_of(t, head & 15)};
-    if (n > (uint64_t)(t->end - t->at)) /* each item takes a byte at least */
+    if (n > (uint64_t)(t->end - t->at)) /* each element takes at least one byte */
         t->bad = true;
     return t->bad ? 0 : (size_t)n;
 }
 
 static void skip(pb_thrift *t, const pb_thrift_field *field, int depth);
 
-/* A value in a list or map; a truth value takes a byte there, so that every one takes some. */
+/* Skips an element of a list or map.  A boolean takes a byte there, so that no element is empty. */
 static void skip_item(pb_thrift *t, const pb_thrift_field *item, int depth)
 {
     if (item->type == PB_THRIFT_TRUE || item->type == PB_THRIFT_FALSE)

@@ -1,10 +1,11 @@
-/* bpe_learn: the merges of a byte-pair encoding from counted words.
- * Sennrich et al. 2016, arXiv:1508.07909, algorithm 1, made incremental: each pair knows the words it
- * occurs in, so a merge costs what it changes.
+/* bpe_learn: learns the merges of a byte-pair encoding from counted words. Sennrich et al. 2016, arXiv:1508.07909,
+ * algorithm 1, made incremental: each pair has a list of the words that contain it, so that a merge visits these words
+ * only.
  *
- * A word is a row of token numbers.  A pair counts as often as its two tokens are neighbours, overlaps
- * included ("aaa" holds "a a" twice), times the word's number.  Pairs wait in a heap with the count they
- * had when they were put there: counts fall unnoticed, so an entry is looked at again when it comes up. */
+ * A word is a list of token numbers.  The count of a pair is the number of times its two tokens are adjacent, overlaps
+ * included ("aaa" contains "a a" twice), weighted by the counts of the words.  The heap holds pairs with the count
+ * they had when they were pushed.  A count that falls later does not update the heap, so an entry is compared with the
+ * current count when it is popped. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,7 +82,7 @@ static pair *get_pair(learner *l, int left, int right)
     return &l->pair[*slot];
 }
 
-/* `change` more (or less) of a pair in word w. */
+/* Adds `change`, which may be negative, to the count of a pair because of word w. */
 static void count_pair(learner *l, int left, int right, int w, long long change)
 {
     pair *p = get_pair(l, left, right);
@@ -99,7 +100,7 @@ static void count_pair(learner *l, int left, int right, int w, long long change)
     l->risen[l->risen_count++] = (int)(p - l->pair);
 }
 
-/* ---- the heap: the most frequent first, of equals the lower tokens ---------------------------------------- */
+/* ---- the heap: the most frequent first, ties by the lower token numbers ---------------------------------------- */
 
 static bool sooner(const waiting *a, const waiting *b)
 {
@@ -143,7 +144,7 @@ static void push_risen(learner *l)
     l->risen_count = 0;
 }
 
-/* The pair to merge next, -1: none.  No count has risen since its pair was pushed. */
+/* Returns the pair to merge next, or -1 if there is none.  No count has risen since its pair was pushed. */
 static int best_pair(learner *l)
 {
     while (l->waits) {
@@ -157,7 +158,7 @@ static int best_pair(learner *l)
 
 /* ---- merging ---------------------------------------------------------------------------------------------- */
 
-/* From left to right, so of "a a a" the first two. */
+/* Merges from left to right, so that the first two of "a a a" are merged. */
 static void merge_in_word(learner *l, int number, int left, int right, int merged)
 {
     word *w = &l->word[number];
@@ -181,7 +182,7 @@ static void merge_in_word(learner *l, int number, int left, int right, int merge
     w->count = kept;
 }
 
-/* Two ways to the same text ("ab c", "a bc") are one token. */
+/* Two pairs with the same text ("ab c", "a bc") produce the same token. */
 static int join_tokens(pb_interner *tokens, int left, int right)
 {
     size_t n;
@@ -202,7 +203,7 @@ static void add_merge(pb_bpe_merges *m, int left, int right)
     m->pair[m->count++][1] = right;
 }
 
-/* A pair comes up again when one of its tokens is made in a second way; that is no new merge. */
+/* A pair can be popped again after another merge has produced one of its tokens; it is not recorded twice. */
 static void merge_pair(learner *l, int number, pb_interner *tokens, pb_bpe_merges *out)
 {
     pair p = l->pair[number]; /* the array may move meanwhile */

@@ -1,4 +1,4 @@
-/* bpe_train: counting words, and writing what was learned of them as a tokenizer.json. */
+/* bpe_train: counts words and writes the learned merges as a tokenizer.json. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 enum { BYTES = 256, SPECIALS = 5 };
 
-/* What surrounds the model in the file, with ' for the quotes of JSON. */
+/* The parts of the file around the model, with ' in place of JSON's quotes. */
 #define CLS "{'SpecialToken': {'id': '[CLS]', 'type_id': 0}}"
 #define SEP "{'SpecialToken': {'id': '[SEP]', 'type_id': 0}}"
 #define SINGLE CLS ", {'Sequence': {'id': 'A', 'type_id': 0}}, " SEP
@@ -67,7 +67,7 @@ static void add_special(pb_text *j, const pb_bpe_trainer *t, int id)
                 id, t->kind->special[id], id + 1 < t->specials ? "," : "");
 }
 
-/* Appends a token's bytes in GPT-2's writing. */
+/* Appends a token, each byte as its character (pb_byte_character). */
 static void write_token(pb_text *out, const pb_interner *tokens, int i)
 {
     size_t n;
@@ -128,7 +128,7 @@ static pb_text make_json(const pb_bpe_trainer *t, const pb_interner *tokens, con
 
 /* ---- training --------------------------------------------------------------------------------------------- */
 
-/* The bytes as tokens, in the order of their characters in GPT-2's writing. */
+/* The bytes as tokens, in the order of their characters (pb_byte_character). */
 static pb_interner make_bytes(void)
 {
     pb_interner tokens = {0};

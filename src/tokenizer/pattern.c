@@ -46,7 +46,8 @@ static int say_failed(const char *where, const char *expression, const char *tex
 #define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
 #define LATIN1 "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}" /* are of \w too, but not inside [] */
 
-/* Escapes that the two take differently; "" for those that they take alike; NULL: not supported. */
+/* Returns PCRE2's form of an escape that has another meaning there, "" if the meaning is the same, and NULL if the
+ * escape is not supported. */
 static const char *meaning(char escape, bool in_class)
 {
     bool letter = (escape >= 'a' && escape <= 'z') || (escape >= 'A' && escape <= 'Z');
@@ -64,7 +65,8 @@ static const char *meaning(char escape, bool in_class)
     }
 }
 
-/* Named classes inside []: PCRE2 gives some of them other characters than Oniguruma.  NULL: not supported. */
+/* Returns PCRE2's form of a named class inside [], some of which contain other characters in Oniguruma; NULL if it is
+ * not supported. */
 static const char *named_class(const char *name)
 {
     static const struct {
@@ -95,8 +97,8 @@ static bool compiles(const char *expression)
     return re != NULL;
 }
 
-/* A script's name means the characters of that script; to PCRE2 it means those that the script uses as well.
- * Returns the length of the property that `at` begins with, 0 if it is no script's. */
+/* In Oniguruma the name of a script denotes the characters of that script; in PCRE2 it also includes the characters
+ * that the script shares with others.  Returns the length of the property at `at`, or 0 if it is not a script's. */
 static size_t add_script(const char *at, pb_text *out)
 {
     size_t n = strcspn(at, "}");
@@ -111,7 +113,7 @@ static size_t add_script(const char *at, pb_text *out)
     return is ? n + 1 : 0;
 }
 
-/* Without regard to case, one character there may equal several (\u00df and ss), in PCRE2 never. */
+/* A caseless match in Oniguruma may equate one character with several (\u00df and ss); in PCRE2 it never does. */
 static bool folds_to_many(const char *c)
 {
     static const char *const pair[] = {"ss", "ff", "fi", "fl", "st"};
@@ -124,8 +126,8 @@ static bool folds_to_many(const char *c)
     return (point >= 0x80 && point < 0x2000) || (point >= 0xFB00 && point < 0xFB18);
 }
 
-/* What stands outside of [] and means something else in PCRE2, as a message shows it; "" if nothing does.
- * `caseless`: the expression has a part without regard to case. */
+/* Returns syntax outside of [] that has another meaning in PCRE2, as a message shows it, or "" if there is none.
+ * `caseless` says whether a part of the expression ignores case. */
 static const char *differing(const char *c, bool caseless)
 {
     if (!strncmp(c, "(?", 2) && strchr("msaudlnUJW-ix", c[2]) && c[2]) {
@@ -151,8 +153,8 @@ static bool is_caseless(const char *expression)
     return false;
 }
 
-/* What one piece of an expression (a character, an escape, a named class) becomes.  depth: inside [].  Returns the
- * piece's length, 0 with an error. */
+/* Appends the translation of one piece of an expression (a character, an escape, a named class).  depth > 0 means
+ * inside [].  Returns the length of the piece, or 0 with an error. */
 static size_t translate_piece(const char *where, const char *expression, const char *c, bool depth, pb_text *out)
 {
     bool posix = depth && *c == '[' && c[1] == ':';
@@ -172,7 +174,7 @@ static size_t translate_piece(const char *where, const char *expression, const c
     return n;
 }
 
-/* -1 with an error. */
+/* Translates a whole expression.  Returns -1 with an error. */
 static int translate(const char *where, const char *expression, pb_text *out)
 {
     bool depth = false, caseless = is_caseless(expression); /* depth: inside [] */
@@ -254,7 +256,8 @@ void pb_pattern_free(pb_pattern *p)
 
 /* ---- matching --------------------------------------------------------------------------------------------- */
 
-/* Compiled code has a stack of a fixed size; where it does not do, the interpreter takes memory from the heap. */
+/* Compiled code has a stack of fixed size.  If that is too small, the interpreter is used, which allocates on the
+ * heap. */
 static int match(const pb_pattern *p, const char *text, size_t size, size_t from)
 {
     int rc = pcre2_match(p->code, (PCRE2_SPTR)text, size, from, PCRE2_NO_UTF_CHECK, p->match, p->context);

@@ -26,7 +26,7 @@ static int count_entry(void *ctx, const char *token, const pb_json *value)
     return id < 0 ? -1 : 0;
 }
 
-/* Entry i of a list of ["token", score]; NULL with an error. */
+/* Returns the token of entry i of a list of ["token", score], or NULL with an error. */
 static const char *listed_token(const pb_tokenizer *t, const pb_json *list, size_t i)
 {
     const pb_json *token = pb_json_at(pb_json_at(list, i), 0);
@@ -47,7 +47,7 @@ static int keep_entry(void *ctx, const char *token, const pb_json *value)
     return 0;
 }
 
-/* A list's ids are its places; of tokens that are written alike the last is found by its text. */
+/* The ids are the indices of the list.  If a text occurs more than once, looking it up finds the last. */
 static int keep_list(pb_tokenizer *t, const pb_json *list)
 {
     for (size_t i = pb_json_size(list); i-- > 0;) {
@@ -98,10 +98,10 @@ typedef struct walk {
     int *rc; /* becomes -1 when an expression fails */
 } walk;
 
-/* first: the stretch is the text's beginning. */
+/* Visits the words of a part of the text.  `first` says whether it is the beginning of the text. */
 typedef void walk_stretch(const walk *w, const char *text, size_t size, bool first);
 
-/* Visits the added tokens, and walks the stretches between them by `next`. */
+/* Visits the added tokens, and calls `next` for the text between them. */
 static void walk_between(const walk *w, const char *text, size_t size, bool normalized, bool first, walk_stretch *next)
 {
     size_t at = 0, begin, end;
@@ -143,7 +143,7 @@ static bool is_valid(const char *text, size_t size)
     return true;
 }
 
-/* The text with every invalid byte as U+FFFD. */
+/* Appends the text with every invalid byte replaced by U+FFFD. */
 static void repair(const char *text, size_t size, pb_text *out)
 {
     for (size_t i = 0; i < size;) {
@@ -304,7 +304,7 @@ static int read_tokenizer(pb_tokenizer *t)
                : 0;
 }
 
-/* Takes the path and the document. */
+/* Takes ownership of the path and the document. */
 static pb_tokenizer *open_document(char *path, pb_json_doc *doc)
 {
     pb_tokenizer *t = pb_alloc(sizeof *t);

@@ -1,4 +1,4 @@
-/* tokenizer_added: the added tokens of a tokenizer.json, which are cut out of a text before it is split into
+/* tokenizer_added: the added tokens of a tokenizer.json, which are found in a text before the rest is split into
  * words. */
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static int longer_first(const void *x, const void *y)
     return *a < *b ? 1 : *a > *b ? -1 : 0;
 }
 
-/* The first added token of a content is the one that is found by it. */
+/* If several added tokens have the same content, the first is found. */
 static void fill_search(pb_tokenizer *t, bool normalized)
 {
     pb_added_token_search *x = &t->search[normalized];
@@ -63,7 +63,7 @@ static void fill_search(pb_tokenizer *t, bool normalized)
     x->sizes = different;
 }
 
-/* Tokens that are searched in normalised text are searched by their normalised content. */
+/* A token that is searched in normalized text is searched by its normalized content. */
 int pb_added_tokens_index(pb_tokenizer *t)
 {
     for (size_t i = 0; i < t->added_count; i++) {
@@ -94,7 +94,7 @@ void pb_added_tokens_free(pb_tokenizer *t)
     free(t->added);
 }
 
-/* The longest added token that the text begins with, NULL if there is none. */
+/* Returns the longest added token at the beginning of the text, or NULL if there is none. */
 static const pb_added_token *added_at(const pb_tokenizer *t, const char *text, size_t size, bool normalized)
 {
     const pb_added_token_search *x = &t->search[normalized];

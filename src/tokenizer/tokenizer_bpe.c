@@ -1,15 +1,13 @@
-/* tokenizer_bpe: byte-pair encoding of one piece of text.
- * Sennrich et al. 2016, arXiv:1508.07909; over bytes as in Radford et al. 2019 (GPT-2), or over
- * characters with bytes to fall back on (SentencePiece).
+/* tokenizer_bpe: byte-pair encoding of one piece of text. Sennrich et al. 2016, arXiv:1508.07909; over bytes as in
+ * Radford et al. 2019 (GPT-2), or over characters with byte fallback (SentencePiece).
  *
- * A piece starts as single characters; of all neighbours that merge, the pair of the lowest rank (the
- * leftmost of equals) becomes one symbol, until none is left.  Pairs wait in a heap, so that a long
- * piece costs n log n.
+ * A piece starts as single characters.  Of all adjacent pairs that can be merged, the pair of the lowest rank (the
+ * leftmost of equals) becomes one symbol, until none is left.  The pairs are kept in a heap, so that a piece of n
+ * characters takes O(n log n).
  *
- * SentencePiece has no words: a whole text is one piece, its blanks written as U+2581.  But where no
- * merge makes a symbol with a blank behind another character, the text in front of a blank and the
- * text from it on never meet: between two such seams is a word, and words that come again are
- * remembered. */
+ * SentencePiece has no words: a whole text is one piece, with blanks written as U+2581.  But if no merge produces a
+ * symbol in which a blank follows another character, no merge crosses the beginning of a blank.  The text between two
+ * such seams can then be encoded separately, as a word, and the ids of frequent words are cached. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +38,7 @@ static bool is_blank(const char *text, size_t size)
     return size >= BLANK && !memcmp(text, blank, BLANK);
 }
 
-/* Bytes up to the first blank behind another character, or all. */
+/* Returns the number of bytes before the first blank that follows another character, or all. */
 static size_t up_to_seam(const char *text, size_t size)
 {
     for (size_t i = 1; i < size; i++)
@@ -49,7 +47,7 @@ static size_t up_to_seam(const char *text, size_t size)
     return size;
 }
 
-/* "left right" in one text, or the two in a list. */
+/* Reads a merge: "left right" in one string, or the two in a list. */
 static int split_merge(const pb_json *v, const char **left, size_t *n, const char **right)
 {
     const char *text = pb_json_text(v, NULL), *space = text ? strchr(text, ' ') : NULL;
@@ -100,7 +98,7 @@ static int read_merges(pb_tokenizer *t, const pb_json *merges)
     return 0;
 }
 
-/* ---- words seen before ----------------------------------------------------------------------------------- */
+/* ---- the cache of words ----------------------------------------------------------------------------------- */
 
 enum { CACHE = 1 << 14, LONGEST = 24, MOST = 6 };
 
@@ -131,7 +129,7 @@ static void remember(cached *c, const char *text, size_t size, const int *id, si
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-/* The ids of single bytes in GPT-2's writing of them. */
+/* Looks up the ids of the characters that stand for single bytes (pb_byte_character). */
 static void find_written_bytes(const pb_tokenizer *t, int id[256])
 {
     for (int i = 0; i < 256; i++) {
@@ -234,7 +232,7 @@ static void add_symbol(piece *p, int id)
         p->symbol[at - 1].behind = at;
 }
 
-/* A pair in the heap may be out of date: one of its symbols has been merged meanwhile. */
+/* A pair in the heap may be out of date, because one of its symbols has been merged since. */
 static void merge_all(piece *p)
 {
     for (int i = 0; i + 1 < (int)p->count; i++)
@@ -256,7 +254,7 @@ static void merge_all(piece *p)
     }
 }
 
-/* The symbols a character starts as: itself, its bytes, or the unknown token. */
+/* Adds the initial symbols of a character: its token, the tokens of its bytes, or the unknown token. */
 static void add_character(piece *p, const pb_tokenizer *t, const char *text, size_t size)
 {
     const pb_bpe *b = &t->bpe;
@@ -273,7 +271,7 @@ static void add_character(piece *p, const pb_tokenizer *t, const char *text, siz
         add_symbol(p, b->unknown);
 }
 
-/* A byte, which the vocabulary may have, or else the character that is written for it. */
+/* Adds the token of a byte or, if there is none, the symbols of its character. */
 static void add_byte(piece *p, const pb_tokenizer *t, unsigned char byte)
 {
     if (t->bpe.byte_id[byte] >= 0) {
@@ -298,7 +296,7 @@ static void add_symbols(piece *p, const pb_tokenizer *t, const char *text, size_
     }
 }
 
-/* The vocabulary's writing of a piece. */
+/* Returns the id of a whole piece, or -1 if it is not in the vocabulary. */
 static int whole_id(const pb_tokenizer *t, const char *text, size_t size)
 {
     if (!t->bytes)
@@ -327,7 +325,7 @@ static void encode_piece(const pb_tokenizer *t, const char *text, size_t size, p
     free(p.heap);
 }
 
-/* The piece's ids, out of those remembered if it is short. */
+/* Appends the ids of a piece, from the cache if the piece is short. */
 static void recall_piece(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
 {
     if (size > LONGEST) {

@@ -1,9 +1,9 @@
 /* tokenizer_charsmap: the Precompiled normalizer, a map of characters that SentencePiece made (Kudo and Richardson
  * 2018, arXiv:1808.06226).
  *
- * The map is base64 of: the size in bytes of a trie (4 bytes, little-endian), the trie, and texts that end in NUL.
- * The trie is a double array: units of 32 bits.  Bit 8 of a unit says that a value hangs below it, bits 0-7 and 31
- * are the byte that leads to it, the others how far away its children lie.  A value is the offset of a text. */
+ * The map is the base64 form of the size of a trie in bytes (4 bytes, little-endian), the trie, and NUL-terminated
+ * texts. The trie is a double array of 32-bit units.  Bit 8 of a unit says whether a value follows it, bits 0-7 and 31
+ * hold the byte that leads to it, and the other bits the distance of its children.  A value is the offset of a text. */
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -29,7 +29,7 @@ static int digit_of(char c)
                                   : -1;
 }
 
-/* -1: not base64. */
+/* Returns -1 if the text is not base64. */
 static int decode(const char *base64, pb_text *out)
 {
     size_t n = strlen(base64), padded = 0;
@@ -107,8 +107,8 @@ static size_t children_of(uint32_t unit)
     return (size_t)(unit >> 10) << ((unit & 1u << 9) >> 6);
 }
 
-/* What the shortest beginning of this text that is in the map becomes; NULL if none is.  A trie that points outside
- * of itself ends there. */
+/* Returns the replacement of the shortest prefix of the text that is in the map, or NULL if no prefix is.  An index
+ * outside of the trie ends the search. */
 static const char *mapped(const pb_charsmap *m, const char *text, size_t size)
 {
     size_t at = children_of(m->unit[0]);
@@ -127,7 +127,7 @@ static const char *mapped(const pb_charsmap *m, const char *text, size_t size)
     return NULL;
 }
 
-/* Bytes of the character that a reader sees: with the marks and joiners behind it. */
+/* Returns the number of bytes of the first grapheme cluster: a character with the marks and joiners that follow it. */
 static size_t cluster(const char *text, size_t size)
 {
     int32_t c, next, state = 0;
@@ -142,7 +142,7 @@ static size_t cluster(const char *text, size_t size)
     return n;
 }
 
-/* A short cluster is looked for as a whole, then each of its characters: as SentencePiece does it. */
+/* As in SentencePiece, a short cluster is looked up as a whole, and otherwise each of its characters. */
 void pb_charsmap_run(const pb_charsmap *m, const char *text, size_t size, pb_text *out)
 {
     for (size_t n; size; text += n, size -= n) {

@@ -1,7 +1,7 @@
-/* tokenizer_decode: from ids back to text, as a tokenizer.json's decoder says.
+/* tokenizer_decode: converts ids to text by the decoder of a tokenizer.json.
  *
- * The decoder's steps turn a list of texts, one a token at first, into another; what is left at the
- * end is joined. */
+ * Each component of the decoder maps a list of texts, which starts with one text per token, to another list.  The last
+ * list is concatenated. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,9 +80,9 @@ static void substitute(pb_text *t, const char *from, const char *to, bool once)
     *t = out;
 }
 
-/* ---- steps -------------------------------------------------------------------------------------------------- */
+/* ---- components -------------------------------------------------------------------------------------------------- */
 
-/* Words are set apart; then English is put together again. */
+/* Separates words by blanks and, with cleanup, removes the blanks that English does not have. */
 static void join_words(const pb_component *s, texts *l)
 {
     static const char *const tidy[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
@@ -104,7 +104,7 @@ static void join_words(const pb_component *s, texts *l)
     }
 }
 
-/* Bytes that begin no character, each longest beginning of one as one U+FFFD. */
+/* Appends bytes as UTF-8; each maximal invalid sequence (Unicode's term) becomes one U+FFFD. */
 static void add_lossy(pb_text *out, const unsigned char *b, size_t n)
 {
     for (size_t i = 0; i < n;) {
@@ -131,7 +131,7 @@ static void add_lossy(pb_text *out, const unsigned char *b, size_t n)
     }
 }
 
-/* A token in GPT-2's writing of bytes as those bytes; one that is not stays as it is. */
+/* Appends the bytes of a byte-level token; a token with other characters is appended unchanged. */
 static void add_bytes(pb_text *out, const pb_text *t)
 {
     size_t from = out->length;
@@ -161,7 +161,7 @@ static void join_bytes(texts *l)
     pb_text_free(&text);
 }
 
-/* "<0x0A>": 10; anything else: -1. */
+/* Returns 10 for "<0x0A>", and -1 for a token of another form. */
 static int byte_named(const pb_text *t)
 {
     char *end;
@@ -180,7 +180,7 @@ static bool is_utf8(const unsigned char *b, size_t n)
     return same;
 }
 
-/* A run of byte tokens is a text, or as many U+FFFD as bytes. */
+/* A sequence of byte tokens becomes a text or, if it is not UTF-8, one U+FFFD per byte. */
 static void join_named_bytes(texts *l)
 {
     texts out = {0};
@@ -249,7 +249,8 @@ static void run_component(const pb_component *s, texts *l)
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
 
-/* The tokenizers library finds special tokens by their contents as written, though it decodes to normalised ones. */
+/* As in the tokenizers library, a special token is recognized by its content as written, although decoding returns the
+ * normalized content. */
 static bool is_special(const pb_tokenizer *t, const char *token)
 {
     const pb_added_token *a = pb_added_token_find(t, pb_index_find(&t->written, token, strlen(token)));

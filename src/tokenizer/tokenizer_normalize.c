@@ -131,7 +131,7 @@ static int replace(const pb_component *s, const pb_text *in, pb_text *out)
     return 0;
 }
 
-/* What the Nmt normalizer drops, and what it takes for a blank. */
+/* The characters that the Nmt normalizer removes, and those that it replaces by a blank. */
 static void nmt_normalize(const pb_text *in, pb_text *out)
 {
     int32_t c;
@@ -145,7 +145,7 @@ static void nmt_normalize(const pb_text *in, pb_text *out)
     }
 }
 
-/* By utf8proc, which speaks of text with its length given. */
+/* Applies one of Unicode's normalization forms. */
 static void transform(const pb_component *s, const pb_text *in, pb_text *out)
 {
     uint8_t *result = NULL;
@@ -158,7 +158,7 @@ static void transform(const pb_component *s, const pb_text *in, pb_text *out)
     free(result);
 }
 
-/* U+0130 is the one character whose lower case is two. */
+/* U+0130 is the only character whose lower case consists of two characters. */
 static void lower(const pb_text *in, pb_text *out)
 {
     int32_t c;
@@ -220,7 +220,7 @@ static bool is_ideograph(int32_t c)
     return false;
 }
 
-/* Drops control characters, makes every white space a blank, sets ideographs apart. */
+/* Removes control characters, replaces white space by blanks and puts blanks around ideographs. */
 static void clean(int what, const pb_text *in, pb_text *out)
 {
     int32_t c;
@@ -237,7 +237,7 @@ static void clean(int what, const pb_text *in, pb_text *out)
     }
 }
 
-/* Canonical decomposition without the marks; it is not composed again. */
+/* Decomposes the text canonically and removes the nonspacing marks.  The text is not composed again. */
 static void take_marks_off(pb_text *text)
 {
     pb_text decomposed = {0};
@@ -252,7 +252,7 @@ static void take_marks_off(pb_text *text)
     pb_text_free(&decomposed);
 }
 
-/* Nothing but printable ASCII and the white space that becomes a blank. */
+/* Returns whether the text consists of printable ASCII and white space only. */
 static bool is_plain(const pb_text *text)
 {
     for (size_t i = 0; i < text->length; i++) {
@@ -314,8 +314,7 @@ static void swap_texts(pb_text *a, pb_text *b)
     *b = c;
 }
 
-/* Does the text that a step leaves begin behind the text's own first character: because it dropped that, or put
- * something in place of more than that. */
+/* Returns whether the component removes the first character of the text, or replaces it together with further ones. */
 static bool moves_text_start(const pb_component *s, const pb_text *in)
 {
     int32_t c;

@@ -1,5 +1,5 @@
-/* tokenizer_split: the pre-tokenizers of a tokenizer.json, which cut text into the words that are encoded
- * by themselves. */
+/* tokenizer_split: the pre-tokenizers of a tokenizer.json, which split text into words that are encoded independently.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@ enum { ISOLATED, REMOVED, WITH_PREVIOUS, WITH_NEXT, CONTIGUOUS }; /* what become
 enum { ALWAYS, FIRST, NEVER };                                    /* where Metaspace puts its sign */
 
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-/* A character of a word, as the Whitespace pre-tokenizer has it. */
+/* The characters of words for the Whitespace pre-tokenizer. */
 #define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}"
 #define SPACE_SIGN "\xE2\x96\x81" /* U+2581 */
 
@@ -54,7 +54,7 @@ static int read_split(pb_tokenizer *t, const pb_json *v)
     return rc;
 }
 
-/* A kind of splitting that is an expression of ours. */
+/* Adds a component that splits by a fixed expression. */
 static int read_fixed(pb_tokenizer *t, const char *expression, int behavior, bool invert)
 {
     pb_component *s = pb_component_list_add(&t->pretokenizer, SPLIT);
@@ -164,7 +164,7 @@ static void flush_piece(splitting *p)
     p->held = NULL;
 }
 
-/* Pieces lie one behind the other, so joining two is adding their sizes. */
+/* The pieces are adjacent in the text, so that two are joined by adding their sizes. */
 static void add_stretch(void *ctx, const char *text, size_t size, bool match)
 {
     splitting *p = ctx;
@@ -193,7 +193,7 @@ static void split_by_pattern(cut c, const pb_component *s, const char *text, siz
     flush_piece(&p);
 }
 
-/* Blanks become the sign; a piece begins at every sign. */
+/* Replaces blanks by the sign.  A piece begins at every sign. */
 static void split_at_signs(cut c, const pb_component *s, const char *text, size_t size)
 {
     pb_text signs = {0};
@@ -212,7 +212,7 @@ static void split_at_signs(cut c, const pb_component *s, const char *text, size_
     pb_text_free(&signs);
 }
 
-/* Words end at white space; each mark of punctuation is a word. */
+/* Splits at white space, and makes each punctuation character a word. */
 static void split_to_words(cut c, const char *text, size_t size)
 {
     size_t word = 0, at = 0;

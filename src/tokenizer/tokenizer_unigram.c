@@ -1,5 +1,5 @@
-/* tokenizer_unigram: the likeliest pieces of a text, each with a probability of its own.
- * Kudo 2018, "Subword Regularization", arXiv:1804.10959; the best path by Viterbi's algorithm. */
+/* tokenizer_unigram: the most probable segmentation of a text under a unigram language model of pieces.
+ * Kudo 2018, "Subword Regularization", arXiv:1804.10959; by Viterbi's algorithm. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static void make_room(pb_unigram_trie *t)
     free(old);
 }
 
-/* The last of pieces that are written alike counts. */
+/* If a piece occurs more than once, the last id is used. */
 static void add_piece(pb_unigram_trie *t, const char *text, int id)
 {
     int node = 0;
@@ -100,7 +100,7 @@ int pb_unigram_read(pb_tokenizer *t, const pb_json *model)
     if (t->bytes)
         return pb_error("%s: pre_tokenizer: ByteLevel: is not supported for a Unigram", t->path);
     if (unknown < 0 || (size_t)unknown >= pb_json_size(vocab))
-        return pb_error("%s: model: unk_id: want the place of a token in the vocabulary", t->path);
+        return pb_error("%s: model: unk_id: want the index of a token of the vocabulary", t->path);
     u->unknown = (int)unknown;
     u->byte_fallback = pb_json_bool(pb_json_get(model, "byte_fallback"), false);
     pb_tokenizer_byte_ids(t, u->byte_id);
@@ -131,7 +131,7 @@ static void offer(best_path *s, double score, int id, size_t length)
         *s = (best_path){score, id, length};
 }
 
-/* best[i]: of the text's first i bytes. */
+/* Fills best[i] with the best path to the first i bytes of the text. */
 static void find_best(const pb_unigram *u, const char *text, size_t size, best_path *best)
 {
     for (size_t at = 0, whole; at < size; at += whole) {
@@ -155,7 +155,7 @@ static void find_best(const pb_unigram *u, const char *text, size_t size, best_p
     }
 }
 
-/* The id of a stretch; of one that is no piece its bytes, if all have ids. */
+/* Appends the id of a piece or, if it is unknown and byte fallback applies, the ids of its bytes. */
 static void add_stretch(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
 {
     const pb_unigram *u = &t->unigram;
@@ -169,7 +169,7 @@ static void add_stretch(const pb_tokenizer *t, const char *text, size_t size, pb
         pb_ids_add(out, id >= 0 ? id : u->unknown);
 }
 
-/* Unknown characters side by side are one stretch. */
+/* Adjacent unknown characters are joined. */
 void pb_unigram_encode(const pb_tokenizer *t, const char *text, size_t size, pb_ids *out)
 {
     best_path *best = pb_alloc((size + 1) * sizeof *best);

@@ -1,4 +1,4 @@
-/* tokenizer_vocabulary: the tokens of a tokenizer.json and their ids, which every kind of model looks up. */
+/* tokenizer_vocabulary: looks up the tokens of a tokenizer.json and their ids. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,14 +54,14 @@ int pb_tokenizer_keep(pb_tokenizer *t, const char *token, int id)
     return 0;
 }
 
-/* ---- GPT-2's writing of bytes ------------------------------------------------------------------------ */
+/* ---- GPT-2's mapping of bytes ------------------------------------------------------------------------ */
 
 static bool is_printable(int b)
 {
     return (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE && b <= 0xFF);
 }
 
-/* Printable ones stand for themselves, the others follow from U+0100 on. */
+/* A printable byte is mapped to the same code point, the others to U+0100 and following. */
 int32_t pb_byte_character(unsigned char byte)
 {
     int32_t next = 0x100;

@@ -1,4 +1,4 @@
-/* tokenizer_wordlevel: a word is one token or unknown. */
+/* tokenizer_wordlevel: each word is one token, or the unknown token. */
 #include "tokenizer/tokenizer_internal.h"
 
 int pb_wordlevel_read(pb_tokenizer *t, const pb_json *model)

@@ -1,11 +1,11 @@
-/* tokenizer_wordpiece: a word as the pieces of a vocabulary.
+/* tokenizer_wordpiece: splits a word into pieces of the vocabulary.
  * Devlin et al. 2019; greedy longest match of Wu et al. 2016, "Google's Neural Machine
  * Translation System", section 4.1. */
 #include <string.h>
 
 #include "tokenizer/tokenizer_internal.h"
 
-/* The longest piece at the word's `from`; its end goes to *end.  -1 if there is none. */
+/* Returns the id of the longest piece that begins at `from`, with its end in *end, or -1 if there is none. */
 static int longest_piece(const pb_tokenizer *t, const char *word, size_t size, size_t from, size_t *end)
 {
     char piece[512]; /* a word has at most `longest_word` characters, checked when read */
@@ -30,7 +30,7 @@ static int count_characters(const char *text, size_t size)
     return n;
 }
 
-/* A word is known whole or not at all. */
+/* A word of which some part is unknown becomes the unknown token as a whole. */
 void pb_wordpiece_encode(const pb_tokenizer *t, const char *word, size_t size, pb_ids *out)
 {
     size_t kept = out->count, at = 0, end;

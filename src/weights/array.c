@@ -12,7 +12,7 @@ static float from_bits(uint32_t bits)
     return x;
 }
 
-/* Block by block; the first and the last may be wanted in part only. */
+/* Decodes block by block.  Of the first and the last block, only a part may be needed. */
 static int decode_blocks(const pb_array *a, size_t from, size_t n, pb_real *out)
 {
     float x[256];
@@ -28,7 +28,7 @@ static int decode_blocks(const pb_array *a, size_t from, size_t n, pb_real *out)
 
 static int in_order(const pb_array *a, size_t from, size_t n, pb_real *out);
 
-/* Row i of head h, in our order, is the file's row 2 (i mod half) + i / half of that head. */
+/* Row i of a head in Hugging Face's order is row 2 (i mod half) + i / half of that head in the file. */
 static int in_halves(const pb_array *a, size_t from, size_t n, pb_real *out)
 {
     size_t cols = a->dims > 1 ? (size_t)a->shape[1] : 1, size = (size_t)(a->shape[0] / a->heads), half = size / 2;

@@ -1,4 +1,4 @@
-/* gguf: the container: metadata and tensors.  See gguf.h. */
+/* gguf: reads the metadata and the tensors of a file.  See gguf.h. */
 #include "weights/gguf.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #define LONGEST_NAME 1024
 
-/* ---- reading with bounds ------------------------------------------------------------------------------ */
+/* ---- reading within bounds ------------------------------------------------------------------------------ */
 
 typedef struct cursor {
     pb_gguf *f;
@@ -40,10 +40,12 @@ static uint64_t take_whole(cursor *c, int bytes)
 
 static int cut_off(const cursor *c)
 {
-    return pb_error("%s: ends inside its header, at %zu bytes: cut off, or no GGUF file", c->f->path, c->f->file.size);
+    return pb_error("%s: ends inside its header, at %zu bytes: "
+                    "the file is cut off or is not a GGUF file",
+                    c->f->path, c->f->file.size);
 }
 
-/* A name as a heap string; NULL with an error. */
+/* Reads a name into a heap string, which the caller frees.  Returns NULL with an error. */
 static char *take_name(cursor *c, const char *what)
 {
     uint64_t n = take_whole(c, 8);
@@ -94,7 +96,7 @@ static int read_value(cursor *c)
     pb_gguf_value *v = &f->value[f->values++];
     *v = (pb_gguf_value){.key = key, .count = 1};
     if ((size_t)pb_interner_add(&f->key, key, strlen(key)) + 1 < f->values)
-        return pb_error("%s: key '%s' is there twice", f->path, key);
+        return pb_error("%s: key '%s' occurs twice", f->path, key);
     uint64_t type = take_whole(c, 4), item = type;
     if (type == PB_GGUF_LIST) {
         item = take_whole(c, 4);
@@ -112,7 +114,7 @@ static int read_value(cursor *c)
 
 /* ---- tensors ------------------------------------------------------------------------------------------------ */
 
-/* The types of ggml; PB_OTHER: one that is known by name only. */
+/* The types of ggml.  Those with PB_OTHER are not supported and serve for messages only. */
 static const struct {
     uint64_t number;
     const char *name;
@@ -130,7 +132,7 @@ static const struct {
              {28, "F64", PB_OTHER, 0},     {29, "IQ1_M", PB_OTHER, 0},  {34, "TQ1_0", PB_OTHER, 0},
              {35, "TQ2_0", PB_OTHER, 0},   {39, "MXFP4", PB_OTHER, 0},  {40, "NVFP4", PB_OTHER, 0}};
 
-/* The place in `types`; -1 with an error for a number that is not read here. */
+/* Returns the index of a type in `types`, or -1 with an error if it is not supported. */
 static int find_type(const pb_gguf *f, const pb_array *a, uint64_t number)
 {
     pb_text known = {0};
@@ -149,7 +151,7 @@ static int find_type(const pb_gguf *f, const pb_array *a, uint64_t number)
     return -1;
 }
 
-/* Sizes from the fastest dimension on, which is the last in a matrix by rows. */
+/* The file lists the sizes from the fastest dimension on, which is the last of a shape. */
 static int read_shape(cursor *c, pb_array *a)
 {
     uint64_t dims = take_whole(c, 4);
@@ -217,7 +219,7 @@ static int check_overlap(const pb_gguf *f)
     return rc;
 }
 
-/* Offsets count from the first aligned byte behind the header. */
+/* Offsets are relative to the first aligned byte after the header. */
 static int locate_tensors(cursor *c, const uint64_t *offset)
 {
     pb_gguf *f = c->f;
@@ -231,7 +233,7 @@ static int locate_tensors(cursor *c, const uint64_t *offset)
             return pb_error("%s: '%s': at %llu: want a multiple of %zu", f->path, a->name,
                             (unsigned long long)offset[i], align);
         if (start > f->file.size || offset[i] > f->file.size - start || a->bytes > f->file.size - start - offset[i])
-            return pb_error("%s: '%s': %zu bytes from %llu lie outside of the file: cut off?", f->path, a->name,
+            return pb_error("%s: '%s': %zu bytes from %llu lie outside of the file: is it cut off?", f->path, a->name,
                             a->bytes, (unsigned long long)offset[i]);
         a->data = f->file.data + start + offset[i];
     }

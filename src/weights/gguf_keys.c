@@ -1,14 +1,15 @@
-/* gguf_keys: which metadata of a GGUF is read, which is harmless, and which is refused.
+/* gguf_keys: which metadata of a GGUF is read, ignored or refused.
  *
- * A key of the architecture ("llama.rope.scaling.type") may change what the network computes, and one of the
- * tokenizer which ids a text has.  So each is in a table below: it is read elsewhere, or it must have the value at
- * which it changes nothing.  Any other is refused by name.  Keys of other kinds describe the file. */
+ * A key of the architecture ("llama.rope.scaling.type") may change what the network computes, and a key of the
+ * tokenizer may change the ids of a text.  The tables below list the keys that are read by other files, and those that
+ * are accepted only with the value that changes nothing.  Any other key of these two kinds is refused by name.  Keys
+ * of other kinds only describe the file and are ignored. */
 #include <math.h>
 #include <string.h>
 
 #include "weights/gguf_internal.h"
 
-#define READ NAN /* by gguf_model.c or gguf_tokenizer.c, or it says nothing of the arithmetic */
+#define READ NAN /* by gguf_model.c or gguf_tokenizer.c, or without influence on the results */
 
 typedef struct key_row {
     const char *key;
@@ -72,7 +73,7 @@ static int kind_of(const pb_gguf_value *v)
     return v->type == PB_GGUF_TEXT ? WORDS : v->type == PB_GGUF_LIST ? LIST : NUMBER;
 }
 
-/* `name` is the key behind its prefix. */
+/* `name` is the key without its prefix. */
 static int check_key(const pb_gguf *f, const pb_gguf_value *v, const char *name, const key_row *rows, size_t n)
 {
     size_t i = 0;
@@ -91,7 +92,7 @@ static int check_key(const pb_gguf *f, const pb_gguf_value *v, const char *name,
                                            rows[i].neutral, x);
 }
 
-/* What the file says it is: a whole model, in one file. */
+/* Checks that the file contains a whole model. */
 static int check_kind(pb_gguf *f)
 {
     const char *kind = pb_gguf_text(f, "general.type");

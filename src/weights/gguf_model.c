@@ -1,4 +1,4 @@
-/* gguf_model: names and shape of a network, from llama.cpp's words to Hugging Face's. */
+/* gguf_model: converts llama.cpp's names of tensors and settings to Hugging Face's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static const char *find_renamed(const rename_row *list, const char *name, size_t
     return NULL;
 }
 
-/* The name in Hugging Face's words, NULL if it is not of this kind of network. */
+/* Returns Hugging Face's name of a tensor, on the heap, or NULL if the architecture has no such tensor. */
 static char *renamed(bool gpt2, const char *name)
 {
     const char *dot = strrchr(name, '.');
@@ -66,8 +66,8 @@ static double of_arch(const pb_gguf *f, const char *arch, const char *key, doubl
     return n;
 }
 
-/* Rows of q and k are in llama.cpp's order of rotary pairs, and matrices that Hugging Face's GPT-2
- * keeps as [in,out] stand upright. */
+/* Sets the layout of an array: the rows of q and k are in llama.cpp's order of rotary pairs, and matrices that Hugging
+ * Face's GPT-2 has as [in,out] are stored as [out,in]. */
 static void mark(pb_array *a, const char *old, bool gpt2, bool llama, int heads, int kv_heads)
 {
     if (llama && strstr(old, ".attn_q."))
@@ -87,12 +87,12 @@ static int rename_all(pb_gguf *f, const char *arch)
         pb_array *a = &f->array[i];
         char *name = gpt2 || strcmp(a->name, FREQUENCIES) != 0 ? renamed(gpt2, a->name) : pb_strdup(FREQUENCIES);
         if (!name)
-            return pb_error("%s: '%s': no such tensor in a %s here", f->path, a->name, arch);
+            return pb_error("%s: '%s': not a tensor of the architecture %s", f->path, a->name, arch);
         mark(a, a->name, gpt2, llama, (int)heads, (int)kv);
         free((void *)(uintptr_t)a->name);
         a->name = name;
         if ((size_t)pb_interner_add(&f->name, name, strlen(name)) != i)
-            return pb_error("%s: tensor '%s' is there twice", f->path, name);
+            return pb_error("%s: tensor '%s' occurs twice", f->path, name);
         if (a->heads < 0 || (a->heads && (a->shape[0] <= 0 || a->shape[0] % (2 * (int64_t)a->heads))))
             return pb_error("%s: '%s': %lld rows: want whole heads of an even size", f->path, a->name,
                             (long long)a->shape[0]);
@@ -142,7 +142,7 @@ static void write_llama(const pb_gguf *f, const char *arch, double head, pb_text
 
 /* ---- rotary positions ------------------------------------------------------------------------------------- */
 
-/* The key's text, "" if it is absent. */
+/* Returns the text of a key, or "" if it is absent. */
 static const char *text_of_arch(pb_gguf *f, const char *arch, const char *key)
 {
     char *full = pb_format("%s.%s", arch, key);
@@ -151,7 +151,7 @@ static const char *text_of_arch(pb_gguf *f, const char *arch, const char *key)
     return text ? text : "";
 }
 
-/* Divisors of the frequencies, as transformers has them in a LongRoPE whose two lists are the same. */
+/* Divisors of the frequencies are written as transformers' LongRoPE with two equal lists. */
 static int write_divisors(const pb_gguf *f, double pairs, double factor, double context, pb_text *c)
 {
     const pb_array *a = &f->array[pb_interner_find(&f->name, FREQUENCIES, strlen(FREQUENCIES))];
@@ -171,7 +171,7 @@ static int write_divisors(const pb_gguf *f, double pairs, double factor, double 
     return 0;
 }
 
-/* llama.cpp scales what YaRN turns by attn_factor besides its own 1 + 0.1 ln factor. */
+/* llama.cpp multiplies the attention scale of YaRN, 1 + 0.1 ln(factor), by attn_factor. */
 static void write_yarn(const pb_gguf *f, const char *arch, double factor, double attention, double context, pb_text *c)
 {
     pb_text_add(c,
@@ -215,7 +215,8 @@ static int write_rotation(pb_gguf *f, const char *arch, double head, pb_text *c)
 
 /* ---- the whole -------------------------------------------------------------------------------------------- */
 
-/* The size of a head of queries and keys; values must have the same.  And no window may hide tokens. */
+/* Checks that values have the head size of queries and keys, and that no sliding window is shorter than the context.
+ * Returns -1 with an error. */
 static int check_heads(const pb_gguf *f, const char *arch, double head)
 {
     double value = of_arch(f, arch, "attention.value_length", head), context = of_arch(f, arch, "context_length", 0),

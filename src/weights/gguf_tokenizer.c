@@ -1,4 +1,4 @@
-/* gguf_tokenizer: a GGUF's vocabulary as a tokenizer.json. */
+/* gguf_tokenizer: converts the vocabulary of a GGUF to a tokenizer.json. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ enum { UNKNOWN = 2, CONTROL = 3, USER = 4 }; /* tokenizer.ggml.token_type */
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"                \
     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
-/* How a byte-level BPE cuts text, by the name that llama.cpp gives it. */
+/* The pre-tokenizers of byte-level BPE by llama.cpp's names. */
 static const struct {
     const char *name, *expression;
     bool digits, nfc, ignore_merges;
@@ -98,7 +98,7 @@ static void add_added(pb_text *j, const char *const *token, const unsigned char 
     pb_text_add(j, "]");
 }
 
-/* before, behind: the tokens around a text, NULL: none. */
+/* `before` and `behind` are the tokens before and after a text, or NULL. */
 static void add_template(pb_text *j, const char *before, const char *behind)
 {
     if (!before && !behind)
@@ -169,7 +169,7 @@ static int describe_bytes(pb_gguf *f, const vocabulary *v, const char *before, c
         return pb_error("%s: tokenizer.ggml.pre: want gpt-2, default, smollm, llama-bpe or qwen2, got '%s'", f->path,
                         pre);
     if (!merges)
-        return pb_error("%s: tokenizer.ggml.merges: want a list of texts", f->path);
+        return pb_error("%s: tokenizer.ggml.merges: want a list of strings", f->path);
     const char *const *token = (const char *const *)v->token;
     pb_text j = {0};
     pb_text_add(&j, "{\"model\": {\"type\": \"BPE\", \"ignore_merges\": %s, ",
@@ -192,7 +192,7 @@ typedef struct merge {
     int left, right, left_size, right_size;
 } merge;
 
-/* The best score first; of equals the longer parts, as transformers converts such files. */
+/* The best score first; ties by the longer parts, as in transformers' conversion of such files. */
 static int by_score(const void *x, const void *y)
 {
     const merge *a = x, *b = y;
@@ -205,7 +205,7 @@ static int by_score(const void *x, const void *y)
     return a->left != b->left ? a->left - b->left : a->right - b->right;
 }
 
-/* Every way to make a token of two others. */
+/* Finds every pair of tokens that forms a token. */
 static size_t find_merges(const char *const *token, const float *score, const unsigned char *kind, int n, merge **out)
 {
     size_t count = 0, capacity = 0;
@@ -275,7 +275,8 @@ char *pb_sentencepiece_json(const char *const *token, const float *score, const 
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
 
-/* The token that stands before ("bos") or behind ("eos") every text, NULL if none does. */
+/* Sets *token to the token that is added before ("bos") or after ("eos") every text, or to NULL.  Returns -1 with an
+ * error. */
 static int around(const pb_gguf *f, const vocabulary *v, const char *which, bool otherwise, const char **token)
 {
     char *id_key = pb_format("tokenizer.ggml.%s_token_id", which),
@@ -303,7 +304,7 @@ int pb_gguf_describe_tokenizer(pb_gguf *f)
     const char *before, *behind;
     rc = rc || around(f, &v, "bos", pieces, &before) || around(f, &v, "eos", false, &behind) ? -1 : 0;
     if (!rc && bytes && prefix)
-        rc = pb_error("%s: tokenizer.ggml.add_space_prefix: want false for a tokenizer of bytes", f->path);
+        rc = pb_error("%s: tokenizer.ggml.add_space_prefix: want false for a byte-level tokenizer", f->path);
     else if (!rc && pieces)
         f->tokenizer = pb_sentencepiece_json((const char *const *)v.token, v.score, v.kind, v.n, "\xE2\x96\x81", prefix,
                                              before, behind);

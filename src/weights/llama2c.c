@@ -27,7 +27,7 @@ static const void *take_bytes(reader *r, size_t bytes)
     return p;
 }
 
-/* One tensor of every layer, or (layers 0) of the whole; `name` takes the layer's number. */
+/* Adds one tensor of each layer, whose number `name` formats, or with layers = 0 a single tensor. */
 static void add_tensors(reader *r, int layers, const char *name, int64_t rows, int64_t cols, int heads)
 {
     for (int l = 0; l < (layers ? layers : 1) && !r->cut; l++) {
@@ -49,7 +49,7 @@ static void add_tensors(reader *r, int layers, const char *name, int64_t rows, i
     }
 }
 
-/* The order of the file.  Rotary pairs lie beside each other in q and k. */
+/* Adds the tensors in the order of the file.  The rows of q and k have their rotary pairs side by side. */
 static void add_all_tensors(reader *r, bool shared)
 {
     const int32_t *h = r->h;
@@ -101,8 +101,8 @@ static int read_all(pb_llama2c *f)
 
 /* ---- the tokenizer beside it ------------------------------------------------------------------------------ */
 
-/* int32 longest, then for each token a float score, an int32 length and its bytes; NULL if `data` is
- * not that for n tokens. */
+/* Converts a file of an int32, the greatest length, and for each token a float score, an int32 length and its bytes.
+ * Returns NULL if `data` does not have this form for n tokens. */
 static char *tokenizer_of(const unsigned char *data, size_t size, int n)
 {
     char **token = pb_alloc(((size_t)n + 1) * sizeof *token);

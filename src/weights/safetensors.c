@@ -1,8 +1,7 @@
-/* safetensors: named arrays in a file, memory-mapped.
+/* safetensors: see safetensors.h.
  *
- * A file is the length of the header (8 bytes, little-endian), the header (a JSON object: for
- * each array its dtype, shape and data_offsets), and the data, which the arrays tile without
- * a gap.  Nothing of a file is believed before it was checked. */
+ * A file contains the length of the header (8 bytes, little-endian), the header (a JSON object with dtype, shape and
+ * data_offsets of each array), and the data, which the arrays cover without a gap. */
 #include "weights/safetensors.h"
 
 #include <stdlib.h>
@@ -24,7 +23,7 @@ struct pb_safetensors {
     size_t count, capacity;
 };
 
-/* The format's dtypes, each as wide as its bits. */
+/* The dtypes of the format with their sizes. */
 static const struct type {
     const char *name;
     unsigned bits;
@@ -103,7 +102,7 @@ static int check_metadata(void *ctx, const char *key, const pb_json *value)
     const pb_safetensors *f = ctx;
     if (pb_json_text(value, NULL))
         return 0;
-    return pb_error("%s: " METADATA ": '%s': want a text", f->path, key);
+    return pb_error("%s: " METADATA ": '%s': want a string", f->path, key);
 }
 
 static int read_array(void *ctx, const char *name, const pb_json *value)
@@ -115,10 +114,12 @@ static int read_array(void *ctx, const char *name, const pb_json *value)
         return pb_json_each(value, check_metadata, f);
     const char *dtype = pb_json_text(pb_json_get(value, "dtype"), NULL);
     if (!dtype)
-        return pb_error("%s: '%s': dtype: want a text such as \"F32\"", f->path, name);
+        return pb_error("%s: '%s': dtype: want a string such as \"F32\"", f->path, name);
     const struct type *type = type_named(dtype);
     if (!type)
-        return pb_error("%s: '%s': unknown dtype '%s'; known: F64, F32, F16, BF16, I64, I32, ..", f->path, name, dtype);
+        return pb_error("%s: '%s': unknown dtype '%s'; "
+                        "want one of F64, F32, F16, BF16, I64, I32, ..",
+                        f->path, name, dtype);
     pb_grow(&f->array, f->count, &f->capacity, sizeof *f->array);
     pb_array *a = &f->array[f->count++];
     *a = (pb_array){.name = name, .dtype = type->dtype};
@@ -144,7 +145,7 @@ static int by_name(const void *x, const void *y)
     return strcmp(a->name, b->name);
 }
 
-/* The arrays must tile the data; leaves f->sorted sorted by name. */
+/* Checks that the arrays cover the data without gap or overlap, and sorts f->sorted by name. */
 static int check_tiling(pb_safetensors *f)
 {
     f->sorted = pb_alloc((f->count + 1) * sizeof *f->sorted);
@@ -249,12 +250,12 @@ static int check_arrays(const char *path, const pb_array *const *sorted, size_t 
         if (a->bytes != a->count * (type_of(a->dtype)->bits / 8))
             return pb_error("%s: '%s': cannot write: %zu elements in %zu bytes", path, a->name, a->count, a->bytes);
         if (!strcmp(a->name, METADATA) || (i && !strcmp(a->name, sorted[i - 1]->name)))
-            return pb_error("%s: '%s': cannot write: the name is taken", path, a->name);
+            return pb_error("%s: '%s': cannot write: the name occurs twice or is reserved", path, a->name);
     }
     return 0;
 }
 
-/* The order of the format's own library: wide elements first, so that all are aligned. */
+/* Sorts as the safetensors library does: larger elements first, so that all are aligned. */
 static int by_width(const void *x, const void *y)
 {
     static const int rank[PB_OTHER] = {[PB_I64] = 3, [PB_F32] = 2, [PB_I32] = 1};

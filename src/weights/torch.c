@@ -29,7 +29,7 @@ static int keep_tensors(pb_torch *f, const pb_pickled_value *dict)
     for (size_t i = 0; i + 1 < dict->count; i += 2) {
         const pb_pickled_value *key = dict->item[i], *tensor = dict->item[i + 1];
         if (key->kind != PB_PICKLED_TEXT || (size_t)key->n != strlen(key->text))
-            return pb_error("%s: want texts as the keys of its dictionary", f->path);
+            return pb_error("%s: want strings as the keys of the dictionary", f->path);
         if (tensor->kind != PB_PICKLED_TENSOR)
             return pb_error("%s: '%s': want a tensor, got %s: save the state dict alone", f->path, key->text,
                             tensor->kind == PB_PICKLED_DICT ? "a dictionary" : "another value");
@@ -43,7 +43,7 @@ static int keep_tensors(pb_torch *f, const pb_pickled_value *dict)
     return 0;
 }
 
-/* The one folder that all entries are in, with its slash: torch names it after the file. */
+/* Returns the entry data.pkl, which is in the only folder of the archive, or NULL with an error. */
 static const pb_zip_entry *find_pickle(const pb_torch *f)
 {
     static const char name[] = "/data.pkl";
@@ -82,9 +82,9 @@ static int read_all(pb_torch *f)
     return dict ? keep_tensors(f, dict) : -1;
 }
 
-/* ---- recognising ---------------------------------------------------------------------------------------------- */
+/* ---- recognizing ---------------------------------------------------------------------------------------------- */
 
-/* A zip archive; and the pickled magic number that files before torch 1.6 begin with. */
+/* The first bytes of a zip archive, and the pickled magic number of files before torch 1.6. */
 static const unsigned char zip_mark[] = {'P', 'K', 3, 4};
 static const unsigned char old_mark[] = {0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
 

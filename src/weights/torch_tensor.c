@@ -16,7 +16,7 @@ static const pb_pickled_value *item(const pb_pickled_value *tuple, size_t i, pb_
     return v && v->kind == kind ? v : NULL;
 }
 
-/* ('storage', type, name of the entry, device, number of elements) */
+/* `id` is ('storage', type, name of the entry, device, number of elements). */
 pb_pickled_value *pb_torch_storage(pb_unpickler *u, const pb_pickled_value *id)
 {
     const pb_pickled_value *word, *type, *key, *count;
@@ -24,7 +24,7 @@ pb_pickled_value *pb_torch_storage(pb_unpickler *u, const pb_pickled_value *id)
         strcmp(word->text, "storage") != 0 || !(type = item(id, 1, PB_PICKLED_GLOBAL)) ||
         type->global->kind != PB_PICKLE_GLOBAL_TYPE || !(key = item(id, 2, PB_PICKLED_TEXT)) ||
         !(count = item(id, 4, PB_PICKLED_INTEGER))) {
-        pb_error("%s: data.pkl: a reference to something that is no storage of numbers is refused", u->path);
+        pb_error("%s: data.pkl: a persistent reference to something other than a storage is refused", u->path);
         return NULL;
     }
     const char *name = pb_arena_format(u->arena, "%sdata/%s", u->root, key->text);
@@ -43,7 +43,7 @@ pb_pickled_value *pb_torch_storage(pb_unpickler *u, const pb_pickled_value *id)
     return v;
 }
 
-/* Where a tensor's elements lie in its storage, in elements. */
+/* The layout of a tensor in its storage, in elements. */
 typedef struct layout {
     long long offset, stride[8];
     size_t room; /* elements of the storage */
@@ -71,7 +71,7 @@ static int read_shape(const pb_unpickler *u, const pb_pickled_value *size, const
     return 0;
 }
 
-/* The last element must lie inside the storage, and no element is used twice. */
+/* Checks that the last element lies inside the storage, and that the tensor has no more elements than the storage. */
 static int check_layout(const pb_unpickler *u, const pb_array *a, const layout *l)
 {
     long long last = l->offset;
@@ -96,8 +96,8 @@ static bool is_contiguous(const pb_array *a, const layout *l)
     return true;
 }
 
-/* The elements one after the other, in memory of the arena.  Views of one storage may be many in a small file; they
- * are copied as long as all copies together are no larger than the file.  NULL with an error. */
+/* Copies the elements of a strided view into contiguous memory of the arena.  A small file may contain many views of
+ * one storage, so that all copies together may not be larger than the file.  Returns NULL with an error if they are. */
 static const void *copy_strided(pb_unpickler *u, const pb_array *a, const layout *l, const unsigned char *from,
                                 size_t width)
 {
@@ -123,7 +123,7 @@ static const void *copy_strided(pb_unpickler *u, const pb_array *a, const layout
     return out;
 }
 
-/* (tensor, requires_grad, hooks) */
+/* `arguments` are (tensor, requires_grad, hooks). */
 static pb_pickled_value *make_parameter(pb_unpickler *u, const pb_pickled_value *arguments)
 {
     if (!item(arguments, 0, PB_PICKLED_TENSOR))
@@ -131,15 +131,16 @@ static pb_pickled_value *make_parameter(pb_unpickler *u, const pb_pickled_value 
     return item(arguments, 0, PB_PICKLED_TENSOR) ? arguments->item[0] : NULL;
 }
 
-/* Marks of a view, such as {'neg': True}: its elements are not those of the storage. */
+/* Returns whether the view has marks such as {'neg': True}, with which its elements differ from those of the storage.
+ */
 static bool has_marks(const pb_pickled_value *arguments, size_t i)
 {
     const pb_pickled_value *marks = i < arguments->count ? arguments->item[i] : NULL;
     return marks && (marks->kind != PB_PICKLED_DICT || marks->count || i + 1 < arguments->count);
 }
 
-/* (storage, offset, size, stride, requires_grad, hooks[, marks]), and of a type that no storage has
- * (storage, offset, size, stride, requires_grad, hooks, type[, marks]) */
+/* `arguments` are (storage, offset, size, stride, requires_grad, hooks[, marks]) or, for a type that no storage has,
+ * (storage, offset, size, stride, requires_grad, hooks, type[, marks]). */
 pb_pickled_value *pb_torch_tensor(pb_unpickler *u, const pb_pickle_global *maker, const pb_pickled_value *arguments)
 {
     if (maker->kind == PB_PICKLE_GLOBAL_PARAMETER)

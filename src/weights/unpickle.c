@@ -1,7 +1,7 @@
-/* unpickle: follows the subset of Python's pickle format that torch.save writes for a dictionary of tensors.
+/* unpickle: interprets the subset of Python's pickle format that torch.save writes for a dictionary of tensors.
  *
- * A pickle is a program for a stack machine with a memo.  Only the instructions below exist here, only the names in
- * `globals` can be called, and what they return are plain values of ours: nothing of the file's choosing is run. */
+ * A pickle is a program for a stack machine with a memo.  Only the instructions below are implemented, only the names
+ * in `globals` can be called, and calling one constructs a pb_pickled_value.  No code of the file is run. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +55,7 @@ static int push_integer(pb_unpickler *u, pb_pickled_kind kind, long long n)
     return push(u, v);
 }
 
-/* The topmost value; NULL with an error if there is none, or if it is a mark. */
+/* Removes and returns the top of the stack, or NULL with an error if the stack is empty or a mark is on top. */
 static pb_pickled_value *pop(pb_unpickler *u)
 {
     if (u->depth && u->stack[u->depth - 1]->kind != PB_PICKLED_MARK)
@@ -64,7 +64,7 @@ static pb_pickled_value *pop(pb_unpickler *u)
     return NULL;
 }
 
-/* Where the values above the last mark begin; -1 with an error if there is no mark. */
+/* Returns the index of the first value above the last mark, or -1 with an error if there is no mark. */
 static long long find_mark(const pb_unpickler *u)
 {
     for (size_t i = u->depth; i-- > 0;)
@@ -73,9 +73,9 @@ static long long find_mark(const pb_unpickler *u)
     return damaged(u, "a mark is missing on the stack");
 }
 
-/* ---- what instructions carry -------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
-/* The next n bytes; NULL with an error if there are not so many. */
+/* Returns the next n bytes, or NULL with an error if there are fewer. */
 static const unsigned char *take_bytes(pb_unpickler *u, size_t n)
 {
     if (n > (size_t)(u->end - u->at)) {
@@ -86,7 +86,7 @@ static const unsigned char *take_bytes(pb_unpickler *u, size_t n)
     return u->at - n;
 }
 
-/* A little-endian number of n bytes, or -1 with an error. */
+/* Reads a little-endian number of n bytes.  Returns -1 with an error. */
 static long long take_number(pb_unpickler *u, size_t n)
 {
     const unsigned char *p = take_bytes(u, n);
@@ -111,7 +111,7 @@ static int read_int(pb_unpickler *u)
     return p ? push_integer(u, PB_PICKLED_INTEGER, n) : -1;
 }
 
-/* LONG1: a number of up to 8 bytes, the highest bit is the sign. */
+/* LONG1: a number of up to 8 bytes in two's complement. */
 static int read_long(pb_unpickler *u)
 {
     long long size = take_number(u, 1);
@@ -133,14 +133,14 @@ static int read_text(pb_unpickler *u)
     if (!p)
         return -1;
     if (size > LONGEST_TEXT)
-        return damaged(u, "a text is too long");
+        return damaged(u, "a string is too long");
     pb_pickled_value *v = pb_pickled_new(u, PB_PICKLED_TEXT);
     v->n = size;
     v->text = pb_arena_format(u->arena, "%.*s", (int)size, (const char *)p);
     return push(u, v);
 }
 
-/* A line of text, without its end; NULL with an error. */
+/* Reads a line of text, without its end.  Returns NULL with an error. */
 static const char *take_line(pb_unpickler *u)
 {
     const unsigned char *end = memchr(u->at, '\n', (size_t)(u->end - u->at));
@@ -171,7 +171,7 @@ static int read_global(pb_unpickler *u)
 
 /* ---- instructions ----------------------------------------------------------------------------------------- */
 
-/* The last n values of the stack become one tuple. */
+/* Replaces the last n values of the stack by a tuple of them. */
 static int make_tuple(pb_unpickler *u, size_t n)
 {
     pb_pickled_value *v = pb_pickled_new(u, PB_PICKLED_TUPLE);
@@ -208,7 +208,8 @@ static void add_item(pb_unpickler *u, pb_pickled_value *to, pb_pickled_value *it
     to->item[to->count++] = item;
 }
 
-/* Puts the values from `from` on, keys and values in turn, into the dictionary below them (and below `marks`). */
+/* Stores the values from index `from` on, which are keys and values in turn, in the dictionary below them and below
+ * `marks` marks. */
 static int set_items(pb_unpickler *u, size_t from, size_t marks)
 {
     pb_pickled_value *to = from > marks ? u->stack[from - marks - 1] : NULL;
@@ -234,26 +235,29 @@ static int call(pb_unpickler *u)
         return -1;
     if (what->kind != PB_PICKLED_GLOBAL || arguments->kind != PB_PICKLED_TUPLE ||
         what->global->kind == PB_PICKLE_GLOBAL_TYPE)
-        return damaged(u, "a call of what cannot be called");
+        return damaged(u, "a call of something that cannot be called");
     if (what->global->kind != PB_PICKLE_GLOBAL_DICT)
         return push(u, pb_torch_tensor(u, what->global, arguments));
     return arguments->count ? damaged(u, "an OrderedDict with arguments") : push(u, pb_pickled_new(u, PB_PICKLED_DICT));
 }
 
-/* Attributes of a dictionary: torch keeps versions of modules there, which change no tensor. */
+/* BUILD sets attributes.  torch stores the versions of modules in those of a dictionary; they do not change a tensor.
+ */
 static int build(pb_unpickler *u)
 {
     if (!pop(u))
         return -1;
-    return u->depth && u->stack[u->depth - 1]->kind == PB_PICKLED_DICT ? 0 : damaged(u, "attributes of no dictionary");
+    return u->depth && u->stack[u->depth - 1]->kind == PB_PICKLED_DICT
+               ? 0
+               : damaged(u, "attributes of something that is not a dictionary");
 }
 
 static int remember(pb_unpickler *u, long long at)
 {
     if (at < 0 || !u->depth || u->stack[u->depth - 1]->kind == PB_PICKLED_MARK)
-        return damaged(u, "nothing to remember");
+        return damaged(u, "no value to store in the memo");
     if ((size_t)at >= u->memo_size)
-        return damaged(u, "a place in the memo beyond the file's size");
+        return damaged(u, "an index of the memo beyond the file's size");
     u->memo[at] = u->stack[u->depth - 1];
     return 0;
 }
@@ -261,7 +265,7 @@ static int remember(pb_unpickler *u, long long at)
 static int recall(pb_unpickler *u, long long at)
 {
     if (at < 0 || (size_t)at >= u->memo_size || !u->memo[at])
-        return damaged(u, "an empty place in the memo");
+        return damaged(u, "an empty entry of the memo");
     return push(u, u->memo[at]);
 }
 
@@ -334,7 +338,7 @@ static pb_pickled_value *run_pickle(pb_unpickler *u)
 
 const pb_pickled_value *pb_unpickle(pb_unpickler *u)
 {
-    u->memo_size = (size_t)(u->end - u->at); /* every place is filled by an instruction of its own */
+    u->memo_size = (size_t)(u->end - u->at); /* storing a value takes an instruction of at least one byte */
     u->memo = pb_alloc((u->memo_size + 1) * sizeof(pb_pickled_value *));
     const pb_pickled_value *result = run_pickle(u);
     free(u->memo);

@@ -11,7 +11,7 @@
 #include "weights/safetensors.h"
 #include "weights/torch.h"
 
-/* One file of arrays: safetensors or torch.save's. */
+/* One file of arrays, of safetensors or of torch.save; the other pointer is NULL. */
 typedef struct shard {
     char *path;
     pb_safetensors *safetensors;
@@ -29,7 +29,7 @@ struct pb_weights {
 
 /* ---- opening ------------------------------------------------------------------------------------- */
 
-/* What kind of file it is, its first bytes say.  Takes `path` over. */
+/* Opens a file in the format that its first bytes show.  Takes ownership of `path`. */
 static int add_shard(pb_weights *w, char *path)
 {
     pb_grow(&w->shard, w->shards, &w->capacity, sizeof *w->shard);
@@ -94,8 +94,8 @@ static int open_shards(pb_weights *w, const char *folder, const char *path)
     return rc;
 }
 
-/* The file that holds a folder's weights, or the index of several: the first of these that exists, as in transformers;
- * the first of all if there is none.  The caller frees it. */
+/* Returns the path of the weights of a folder, or of the index of several files: the first in transformers' order that
+ * exists, or the first of all if none does.  The caller frees it. */
 static char *file_of_folder(const char *folder)
 {
     static const char *const names[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
@@ -182,7 +182,7 @@ static size_t count_in(const shard *s)
     return s->torch ? pb_torch_count(s->torch) : pb_safetensors_count(s->safetensors);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------------- */
+/* ---- looking up ----------------------------------------------------------------------------------------- */
 
 const pb_array *pb_weights_find(const pb_weights *w, const char *name)
 {

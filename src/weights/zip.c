@@ -1,7 +1,7 @@
 /* zip: see zip.h.
  *
- * The end of a zip file is a record that says where the directory lies; the directory has a record for every entry,
- * which says where the entry lies.  Sizes that do not fit into 32 bits stand in a field behind the name (zip64). */
+ * A zip file ends in a record with the offset of the directory.  The directory has a record for every entry with the
+ * offset of the entry.  Sizes that do not fit into 32 bits are in a field after the name (Zip64). */
 #include "weights/zip.h"
 
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static bool is_record(const unsigned char *p, char a, char b)
     return p[0] == 'P' && p[1] == 'K' && p[2] == (unsigned char)a && p[3] == (unsigned char)b;
 }
 
-/* The part [at, at + size) of the file; NULL if it lies outside. */
+/* Returns the part [at, at + size) of the file, or NULL if it is not inside the file. */
 static const unsigned char *part(const reader *r, uint64_t at, uint64_t size)
 {
     const pb_map *f = &r->z->file;
@@ -53,7 +53,7 @@ typedef struct location {
     uint64_t size, packed, at;
 } location;
 
-/* Replaces the sizes that did not fit by those of the zip64 field. */
+/* Replaces the sizes that did not fit by those of the Zip64 field. */
 static int read_zip64(const reader *r, const unsigned char *extra, size_t n, location *p)
 {
     uint64_t *want[] = {&p->size, &p->packed, &p->at};
@@ -72,7 +72,7 @@ static int read_zip64(const reader *r, const unsigned char *extra, size_t n, loc
     return 0;
 }
 
-/* The entry's bytes begin behind a header of its own. */
+/* Finds the bytes of an entry, which follow its local header. */
 static int find_data(const reader *r, const location *p, pb_zip_entry *e)
 {
     const unsigned char *header = part(r, p->at, HEADER_SIZE);
@@ -84,7 +84,7 @@ static int find_data(const reader *r, const location *p, pb_zip_entry *e)
     return e->data ? 0 : damaged(r, "an entry lies outside of the file");
 }
 
-/* Reads the record at *at of the directory and moves on to the next. */
+/* Reads the record at *at of the directory and advances *at to the next. */
 static int read_record(const reader *r, uint64_t *at)
 {
     const unsigned char *p = part(r, *at, RECORD_SIZE);
@@ -109,7 +109,7 @@ static int read_record(const reader *r, uint64_t *at)
 
 /* ---- the directory ---------------------------------------------------------------------------------------- */
 
-/* The last record of the file, which only a comment may follow. */
+/* Finds the last record of the file, which may be followed by a comment only. */
 static int find_end(const reader *r, uint64_t *out)
 {
     size_t size = r->z->file.size;

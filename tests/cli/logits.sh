@@ -72,7 +72,7 @@ ok 'a shard without the tensor' weights "weight_map: no tensor 'a' in model-1.sa
 
 gguf=$root/tests/fuzz/corpus/gguf
 head -c -100 "$gguf/llama" >bad.gguf
-ok 'a GGUF cut off' weights 'lie outside of the file: cut off?' bad.gguf
+ok 'a GGUF cut off' weights 'lie outside of the file: is it cut off?' bad.gguf
 printf 'GGUF\3\0\0\0\377\377\377\377\377\377\377\177\0\0\0\0\0\0\0\0' >bad.gguf
 ok 'more tensors than a GGUF can hold' weights '9223372036854775807 tensors: more than the file can hold' bad.gguf
 printf 'GGUF\11\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' >bad.gguf

@@ -488,7 +488,7 @@ TEST(what_is_not_the_file_is_refused)
         const char *message;
     } cases[] = {
         {"model.safetensors", "Content-Type: text/html; charset=utf-8\r\n", BIG, "sends a web page"},
-        {"model.safetensors", "Content-Encoding: gzip\r\n", BIG, "sends it as 'gzip', which was not asked for"},
+        {"model.safetensors", "Content-Encoding: gzip\r\n", BIG, "uses the encoding 'gzip', which was not requested"},
         {"model.safetensors", "", BIG - 1, "the server sends 100000 bytes; the hub says 99999"},
         {"model.safetensors", "", BIG + 1, "the server sends 100000 bytes; the hub says 100001"},
         {"model-0-endless.safetensors", "", BIG + 1, "more than 100001 bytes, which the hub says it has"},
@@ -516,9 +516,9 @@ TEST(what_is_not_the_file_is_refused)
     CHECK_INT(fetch_path("/nothing/a.tsv"), 1);
     CHECK(says("the server sends nothing") && !is_there("a.tsv"));
     CHECK_INT(fetch_path("/unasked/a.tsv"), 1);
-    CHECK(says("the server sends a part, and the whole was asked for") && !is_there("a.tsv"));
+    CHECK(says("the server sends a part; the whole file was requested") && !is_there("a.tsv"));
     CHECK_INT(fetch_path("/middle/a.tsv"), 1);
-    CHECK(says("4000 bytes came; want 100000") && was_asked("/middle/a.tsv 3000 ") && !is_there("a.tsv"));
+    CHECK(says("received 4000 bytes; want 100000") && was_asked("/middle/a.tsv 3000 ") && !is_there("a.tsv"));
     setenv("PEFTBENCH_FETCH_LIMIT", "1000000", 1);
     CHECK_INT(fetch_path("/endless/a.tsv"), 1);
     CHECK(says("more than 1000000 bytes, refused") && !is_there("a.tsv") && !is_there("a.tsv.part"));
@@ -654,7 +654,7 @@ TEST(a_server_s_refusals_have_their_messages)
         {"/gated/a.json", "refused (401): a gated or private repository? want a token in HF_TOKEN"},
         {"/broken/a.json", "the server answers 500"},
         {"/loop/a.json", "more than 10 redirections: a loop?"},
-        {"/stalls/a.json", "no answer, or no byte for too long"},
+        {"/stalls/a.json", "the server does not answer, or it stopped sending"},
     };
     for (size_t i = 0; i < PB_COUNT(cases); i++) {
         begin("");
@@ -699,7 +699,7 @@ TEST(the_token_is_for_the_hub_alone)
     free(url);
     setenv("HF_TOKEN", "secret\r\nX: y", 1);
     CHECK_INT(fetch_path("/files/b.safetensors"), 2);
-    CHECK(says("HF_TOKEN: control characters") && !strstr(pb_error_text(), "secret"));
+    CHECK(says("HF_TOKEN: contains control characters") && !strstr(pb_error_text(), "secret"));
     end();
 }
 
@@ -724,13 +724,13 @@ TEST(what_should_not_be_asked_is_refused)
         {"org/tiny@a/../b", "want a plain revision"},
         {"org/tiny:optimizer.bin", "a pickle"},
         {"org/tiny:pytorch_model.bin", "no pytorch_model.bin in it"},
-        {"https://host.invalid/model.pt", "no pickle"},
+        {"https://host.invalid/model.pt", "not a pickle"},
         {"http://host.invalid/model.safetensors", "want https://"},
         {"ftp://host.invalid/model.safetensors", "want https://"},
         {"http://localhost:x@host.invalid/model.safetensors", "want https://"},
         {"http://localhost@host.invalid/model.safetensors", "want https://"},
         {"http://localhost.host.invalid/model.safetensors", "want https://"},
-        {"https://hub.invalid@host.invalid/model.safetensors", "no user's name in it"},
+        {"https://hub.invalid@host.invalid/model.safetensors", "without a user name"},
         {"file://host.invalid/model.safetensors", "want https://"},
         {"https://host.invalid/SHA256SUMS", "want the URL of a file"},
         {"https://host.invalid/a:b.tsv", "want the URL of a file"},

@@ -290,5 +290,5 @@ TEST(many_names_cost_little)
 TEST(two_tensors_of_one_name_are_refused)
 {
     writer w = write_many(true);
-    check_refused(&w, "tensor 'model.layers.0.input_layernorm.weight' is there twice");
+    check_refused(&w, "tensor 'model.layers.0.input_layernorm.weight' occurs twice");
 }

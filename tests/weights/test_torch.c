@@ -77,7 +77,7 @@ TEST(everything_else_is_refused_by_name)
     check_refused("cut", "it has no end");
     check_refused("one-column", "reach beyond its storage");
     check_refused("negated", "negated or conjugated view of its storage is not read; want it saved as a clone()");
-    check_refused("integer-key", "want texts as the keys");
+    check_refused("integer-key", "want strings as the keys");
     check_refused("views", "views of one storage are more than the file holds; save them as clone()s");
 }
 
