@@ -128,7 +128,7 @@ static void add_token(bench *b, slot *s, int n, pb_real *x)
     pb_continuation *c = &d->out[s->example];
     if (b->own) {
         memcpy(b->own, x, (size_t)n * sizeof *x);
-        pb_decoder_log_softmax((size_t)n, b->own);
+        pb_log_softmax((size_t)n, b->own);
         pb_decoder_penalise(d, &s->text, x);
     }
     pb_decoder_score(d, &s->text, n, x);

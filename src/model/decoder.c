@@ -23,24 +23,10 @@ int pb_decoder_begin(const pb_decoder *d, int example, pb_ids *text)
     return (int)prefix->count;
 }
 
-void pb_decoder_log_softmax(size_t n, pb_real *x)
-{
-    enum { BLOCK = 1024 };
-    pb_real part[BLOCK], top = pb_largest(n, x), sum = 0;
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t count = n - i < BLOCK ? n - i : BLOCK;
-        pb_exp(count, x + i, top, part);
-        sum += pb_sum(count, part);
-    }
-    pb_real shift = top + (pb_real)log((double)sum);
-    for (size_t i = 0; i < n; i++)
-        x[i] -= shift;
-}
-
 void pb_decoder_score(const pb_decoder *d, const pb_ids *text, int vocabulary, pb_real *x)
 {
     size_t n = (size_t)d->how->no_repeat;
-    pb_decoder_log_softmax((size_t)vocabulary, x);
+    pb_log_softmax((size_t)vocabulary, x);
     if (!n || text->count + 1 < n)
         return;
     const int *last = text->id + text->count - (n - 1);

@@ -29,8 +29,6 @@ int pb_decoder_begin(const pb_decoder *d, int example, pb_ids *text);
  * `text` become -infinity. */
 void pb_decoder_score(const pb_decoder *d, const pb_ids *text, int vocabulary, pb_real *x);
 
-void pb_decoder_log_softmax(size_t n, pb_real *x);
-
 /* Applies the repetition penalty to x [vocabulary], logits or logarithms of probabilities; nothing if there is none. */
 void pb_decoder_penalise(const pb_decoder *d, const pb_ids *text, pb_real *x);
 /* What the logarithm of this token's probability was multiplied by: the penalty if the text has it, else 1. */

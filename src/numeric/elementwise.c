@@ -337,6 +337,30 @@ double pb_sum_squares(size_t n, const pb_real *x)
 
 /* ---- loss ------------------------------------------------------------------------------------------ */
 
+void pb_log_softmax(size_t n, pb_real *x)
+{
+    enum { PIECE = 1024 };
+    pb_real part[PIECE], top = pb_largest(n, x), sum = 0;
+    for (size_t i = 0; i < n; i += PIECE) {
+        size_t count = n - i < PIECE ? n - i : PIECE;
+        pb_exp(count, x + i, top, part);
+        sum += pb_sum(count, part);
+    }
+    pb_real shift = top + (pb_real)log((double)sum);
+    for (size_t i = 0; i < n; i++)
+        x[i] -= shift;
+}
+
+double pb_log_sum_exp(size_t n, const pb_real *x)
+{
+    double top = (double)x[0], sum = 0;
+    for (size_t i = 1; i < n; i++)
+        top = (double)x[i] > top ? (double)x[i] : top;
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)x[i] - top);
+    return top + log(sum);
+}
+
 void pb_cross_entropy(int rows, int classes, const pb_real *logits, const int *label, pb_real *loss, pb_real *stat)
 {
     const size_t n = (size_t)classes;

@@ -121,6 +121,12 @@ void pb_dropout(size_t n, uint64_t key, uint64_t first, double p, const pb_real 
 
 /* ---- loss ------------------------------------------------------------------------------------ */
 
+/* Turns n >= 1 logits into log-probabilities, in place. */
+void pb_log_softmax(size_t n, pb_real *x);
+
+/* The logarithm of the sum of the exponentials of n >= 1 elements, computed in double. */
+double pb_log_sum_exp(size_t n, const pb_real *x);
+
 /* Softmax cross entropy of the rows of logits [rows,classes] with label[i]; the loss of a row with a negative label
  * is 0. Writes the loss of each row and, for backward, stat[2*i] = the largest logit and stat[2*i+1] = 1 / sum of
  * exp(logit - largest). */

@@ -123,16 +123,10 @@ static const pb_real *row_of(const pb_node *logits, int row)
     return logits->x + (size_t)row * (size_t)logits->cols;
 }
 
-/* What a row's logits are less to be log-probabilities. */
+/* What to subtract from a row's logits to get log-probabilities. */
 static double log_sum(const pb_node *logits, int row)
 {
-    const pb_real *z = row_of(logits, row);
-    double most = (double)z[0], sum = 0;
-    for (int j = 1; j < logits->cols; j++)
-        most = (double)z[j] > most ? (double)z[j] : most;
-    for (int j = 0; j < logits->cols; j++)
-        sum += exp((double)z[j] - most);
-    return most + log(sum);
+    return pb_log_sum_exp((size_t)logits->cols, row_of(logits, row));
 }
 
 double pb_log_probability(const pb_node *logits, int row, int id)

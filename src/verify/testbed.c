@@ -8,7 +8,7 @@
 
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed)
 {
-    *p = (pb_testbed){.arena = pb_arena_new("probe"), .executor = pb_executor_new()};
+    *p = (pb_testbed){.arena = pb_arena_new("testbed"), .executor = pb_executor_new()};
     int rc = pb_attached_parse(spec, p->part, &p->parts);
     p->model = rc ? NULL
                   : pb_model_open(&(pb_opening){.path = path,
@@ -34,6 +34,11 @@ void pb_testbed_close(pb_testbed *p)
 
 /* ---- a batch ----------------------------------------------------------------------------------------------- */
 
+static size_t elements_of(const pb_param *p)
+{
+    return (size_t)p->rows * (size_t)p->cols;
+}
+
 int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double dropout)
 {
     pb_arena_reset(p->arena);
@@ -43,7 +48,7 @@ int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double 
     for (int i = 0; training && i < pb_model_params(p->model); i++) {
         pb_param *one = pb_model_param(p->model, i);
         free(one->g);
-        one->g = one->trainable ? pb_alloc((size_t)one->rows * (size_t)one->cols * sizeof *one->g) : NULL;
+        one->g = one->trainable ? pb_alloc(elements_of(one) * sizeof *one->g) : NULL;
     }
     return pb_graph_plan(p->graph, p->out.logits, training ? p->out.loss : NULL, &p->plan);
 }
@@ -65,12 +70,25 @@ double pb_testbed_gradient(const pb_param *p, size_t i)
     return p->slot[row] < 0 ? 0 : (double)p->g[(size_t)p->slot[row] * (size_t)p->cols + column];
 }
 
+double *pb_testbed_gradients(pb_testbed *p, size_t *n)
+{
+    *n = (size_t)pb_model_counts(p->model).trainable;
+    double *g = pb_alloc((*n + 1) * sizeof *g);
+    size_t at = 0;
+    for (int i = 0; i < pb_model_params(p->model); i++) {
+        const pb_param *one = pb_model_param(p->model, i);
+        for (size_t k = 0; one->trainable && k < elements_of(one); k++)
+            g[at++] = pb_testbed_gradient(one, k);
+    }
+    return g;
+}
+
 void pb_testbed_perturb(pb_testbed *p, double scale)
 {
     pb_rng rng = pb_rng_named(99, "stir");
     for (int i = 0; i < pb_model_params(p->model); i++) {
         pb_param *one = pb_model_param(p->model, i);
-        for (size_t k = 0; one->trainable && k < (size_t)one->rows * (size_t)one->cols; k++)
+        for (size_t k = 0; one->trainable && k < elements_of(one); k++)
             one->x[k] += (pb_real)(scale * pb_rng_normal(&rng));
     }
 }

@@ -1,9 +1,10 @@
-/* testbed: a small model with methods attached, and one batch through it, to look at closely. */
+/* testbed: a small model with methods attached, and a batch to run it on, for the checks of verify. */
 #ifndef PB_TESTBED_H
 #define PB_TESTBED_H
 
 #include "model/method_spec.h"
 
+/* A model and the graph of its last batch. */
 typedef struct pb_testbed {
     pb_model *model;
     pb_attached part[PB_MAX_PARTS];
@@ -21,18 +22,24 @@ typedef struct pb_testbed {
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed);
 void pb_testbed_close(pb_testbed *p);
 
-/* Builds and plans; gradients get memory when the graph trains.  -1 with an error. */
+/* Builds and plans the graph of a batch, and gives the gradients memory if `training`.  Returns -1 with an error. */
 int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double dropout);
-/* The same, and runs it forward. */
+
+/* Does the same and runs the forward pass.  Returns -1 with an error. */
 int pb_testbed_forward(pb_testbed *p, const pb_batch *batch, bool training, double dropout);
 
-/* Element i of a parameter's gradient; tables hold touched rows only. */
+/* Returns element i of the gradient of a parameter, which may be sparse. */
 double pb_testbed_gradient(const pb_param *p, size_t i);
 
-/* Makes every trainable parameter different from its start, so that nothing is zero by luck. */
+/* Returns the gradients of all *n trainable parameters, one after the other, after a backward pass.  The caller frees
+ * them. */
+double *pb_testbed_gradients(pb_testbed *p, size_t *n);
+
+/* Adds normal noise with standard deviation `scale` to all trainable parameters, so that none of them is zero. */
 void pb_testbed_perturb(pb_testbed *p, double scale);
 
-/* Five ragged texts of a vocabulary of 96, with labels of three classes, and the next token wanted everywhere. */
+/* Five ragged texts with a vocabulary of 96: with labels of three classes, and with the next token as the target of
+ * every position. */
 extern const pb_batch pb_testbed_texts, pb_testbed_tokens;
 
 #endif

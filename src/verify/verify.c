@@ -8,10 +8,11 @@
 
 #include "base/threads.h"
 #include "model/decode.h"
-#include "verify/testbed.h"
+#include "train/encoded.h"
 #include "train/optim.h"
+#include "verify/testbed.h"
 
-/* How far two ways to compute one thing may be apart, how well differences know a slope, and their step. */
+/* The tolerance between two ways to compute the same value, that of finite differences, and their step. */
 #ifdef PB_REAL_DOUBLE
 #define EXACT 1e-12
 #define SLOPE 1e-6
@@ -41,7 +42,7 @@ static pb_outcome broken(trial *t, const char *fmt, ...)
     return PB_BROKEN;
 }
 
-/* It opened before: pb_verify has tried. */
+/* Cannot fail: pb_verify() has opened the same model before. */
 static pb_testbed open_testbed(const trial *t, const char *spec, uint64_t seed)
 {
     pb_testbed p;
@@ -70,7 +71,7 @@ static double *logits_of(pb_testbed *p, const pb_batch *b)
     return values_of(pb_graph_output(p->graph));
 }
 
-/* Of the probe's five texts. */
+/* The logits of the testbed's five texts. */
 static double *answers(pb_testbed *p)
 {
     return logits_of(p, &pb_testbed_texts);
@@ -106,7 +107,7 @@ static pb_outcome identity(trial *t)
     pb_testbed_close(&p);
     return !promised      ? PB_NOT_PROMISED
            : off <= EXACT ? PB_HELD
-                          : broken(t, "a logit is off by %.2g before training", off);
+                          : broken(t, "logits differ by %.2g from the base model's before training", off);
 }
 
 static pb_outcome counts(trial *t)
@@ -124,7 +125,7 @@ static pb_outcome counts(trial *t)
                 pb_model_weight_bytes(p.model) == all * sizeof(pb_real);
     pb_testbed_close(&p);
     return good ? PB_HELD
-                : broken(t, "%llu of %llu parameters train, declared %llu", (unsigned long long)trainable,
+                : broken(t, "%llu of %llu parameters are trainable, %llu are declared", (unsigned long long)trainable,
                          (unsigned long long)all, (unsigned long long)c.trainable);
 }
 
@@ -132,7 +133,7 @@ static pb_outcome counts(trial *t)
 
 static double loss_of(pb_testbed *p)
 {
-    forward(p, &pb_testbed_texts, true, 0.1); /* the masks are always the same */
+    forward(p, &pb_testbed_texts, true, 0.1); /* the dropout masks are always the same */
     return (double)pb_graph_loss(p->graph)->x[0];
 }
 
@@ -145,19 +146,6 @@ static void move(pb_testbed *p, const double *direction, double x)
         for (size_t k = 0; one->trainable && k < elements(one); k++)
             one->x[k] += (pb_real)(x * direction[at++]);
     }
-}
-
-static double *gradients_of(pb_testbed *p, size_t *n)
-{
-    *n = (size_t)pb_model_counts(p->model).trainable;
-    double *g = pb_alloc((*n + 1) * sizeof *g);
-    size_t at = 0;
-    for (int i = 0; i < pb_model_params(p->model); i++) {
-        const pb_param *one = pb_model_param(p->model, i);
-        for (size_t k = 0; one->trainable && k < elements(one); k++)
-            g[at++] = pb_testbed_gradient(one, k);
-    }
-    return g;
 }
 
 /* A random direction of length 1 among the n trainable parameters. */
@@ -174,7 +162,7 @@ static double *random_direction(size_t n)
     return d;
 }
 
-static bool takes_constants(const pb_testbed *p)
+static bool stops_gradients(const pb_testbed *p)
 {
     for (int i = 0; i < p->parts; i++)
         if (p->part[i].method->stop_gradient && p->part[i].method->stop_gradient(p->part[i].conf))
@@ -185,14 +173,14 @@ static bool takes_constants(const pb_testbed *p)
 static pb_outcome slope(trial *t)
 {
     pb_testbed p = open_testbed(t, t->spec, 1);
-    bool promised = pb_model_counts(p.model).trainable && !takes_constants(&p);
+    bool promised = pb_model_counts(p.model).trainable && !stops_gradients(&p);
     double want = 0, got = 0;
     if (promised) {
         size_t n;
         pb_testbed_perturb(&p, 0.05);
         loss_of(&p);
         pb_executor_backward(p.executor, p.graph);
-        double *g = gradients_of(&p, &n), *d = random_direction(n);
+        double *g = pb_testbed_gradients(&p, &n), *d = random_direction(n);
         for (size_t i = 0; i < n; i++)
             want += g[i] * d[i];
         move(&p, d, STEP);
@@ -206,7 +194,7 @@ static pb_outcome slope(trial *t)
     return !promised ? PB_NOT_PROMISED
            : fabs(got - want) <= SLOPE * fmax(fabs(want), 0.02)
                ? PB_HELD
-               : broken(t, "slope %.6g, by differences %.6g", want, got);
+               : broken(t, "the directional derivative is %.6g, finite differences give %.6g", want, got);
 }
 
 static pb_outcome poison(trial *t)
@@ -220,18 +208,18 @@ static pb_outcome poison(trial *t)
             pb_executor_poison(p.executor, p.graph);
         if (pb_graph_loss(p.graph))
             pb_executor_backward(p.executor, p.graph);
-        g[turn] = gradients_of(&p, &n);
+        g[turn] = pb_testbed_gradients(&p, &n);
     }
     bool good = !memcmp(g[0], g[1], n * sizeof **g);
     free(g[0]);
     free(g[1]);
     pb_testbed_close(&p);
-    return good ? PB_HELD : broken(t, "the gradient reads what the plan did not keep");
+    return good ? PB_HELD : broken(t, "a gradient reads a value that the plan does not keep");
 }
 
 /* ---- the plan -------------------------------------------------------------------------------------------- */
 
-/* The last tensor's end is rounded up to 64 bytes. */
+/* A plan rounds the size of each tensor up to 64 bytes. */
 static bool is_planned(size_t touched, const pb_plan *plan)
 {
     return touched <= plan->activations && touched + 64 > plan->activations;
@@ -250,14 +238,14 @@ static pb_outcome plan(trial *t)
     size_t touched = pb_executor_touched(p.executor);
     bool good = there == p.plan.forward_flops && back == p.plan.backward_flops && is_planned(touched, &p.plan);
     if (!good)
-        broken(t, "%zu bytes and %llu + %llu FLOP, planned %zu and %llu + %llu", touched, (unsigned long long)there,
-               (unsigned long long)back, p.plan.activations, (unsigned long long)p.plan.forward_flops,
-               (unsigned long long)p.plan.backward_flops);
+        broken(t, "%zu bytes and %llu + %llu FLOPs; the plan has %zu and %llu + %llu", touched,
+               (unsigned long long)there, (unsigned long long)back, p.plan.activations,
+               (unsigned long long)p.plan.forward_flops, (unsigned long long)p.plan.backward_flops);
     pb_testbed_close(&p);
     return good ? PB_HELD : PB_BROKEN;
 }
 
-/* Layers that are computed again: the same gradients to the bit, by plan, and nothing but the kept read. */
+/* Gradient checkpointing: identical gradients, bytes and FLOPs as planned, and only kept values are read. */
 static pb_outcome recomputed(trial *t)
 {
     pb_testbed p = open_testbed(t, t->spec, 1);
@@ -265,7 +253,8 @@ static pb_outcome recomputed(trial *t)
     double *g[3];
     bool good = true;
     pb_testbed_perturb(&p, 0.05);
-    for (int turn = 0; turn < 3; turn++) { /* as always; layers computed again; the forgotten overwritten */
+    for (int turn = 0; turn < 3;
+         turn++) { /* without checkpoints; with them; and with all memory overwritten that they do not keep */
         pb_model_checkpoint(p.model, turn > 0);
         pb_executor_watch(p.executor, turn == 1);
         forward(&p, &pb_testbed_texts, true, 0.1);
@@ -274,7 +263,7 @@ static pb_outcome recomputed(trial *t)
             pb_executor_poison(p.executor, p.graph);
         if (trains)
             pb_executor_backward(p.executor, p.graph);
-        g[turn] = gradients_of(&p, &n);
+        g[turn] = pb_testbed_gradients(&p, &n);
         if (turn == 1 && trains)
             good = pb_executor_flops(p.executor) == p.plan.backward_flops + p.plan.recompute_flops &&
                    is_planned(pb_executor_touched(p.executor), &p.plan);
@@ -285,7 +274,8 @@ static pb_outcome recomputed(trial *t)
     for (int turn = 0; turn < 3; turn++)
         free(g[turn]);
     pb_testbed_close(&p);
-    return good ? PB_HELD : broken(t, "other gradients, bytes or FLOP where layers are computed again");
+    return good ? PB_HELD
+                : broken(t, "gradient checkpointing changes gradients, or its bytes or FLOPs differ from the plan");
 }
 
 /* ---- ragged batches -------------------------------------------------------------------------------------- */
@@ -304,7 +294,7 @@ static pb_outcome packing(trial *t)
     }
     free(together);
     pb_testbed_close(&p);
-    return off <= EXACT ? PB_HELD : broken(t, "a text alone and in a batch: a logit is off by %.2g", off);
+    return off <= EXACT ? PB_HELD : broken(t, "a text alone and in a batch: logits differ by %.2g", off);
 }
 
 static pb_outcome order(trial *t)
@@ -325,10 +315,10 @@ static pb_outcome order(trial *t)
     free(straight);
     free(mixed);
     pb_testbed_close(&p);
-    return off <= EXACT ? PB_HELD : broken(t, "texts in another order: a logit is off by %.2g", off);
+    return off <= EXACT ? PB_HELD : broken(t, "texts in another order: logits differ by %.2g", off);
 }
 
-/* Dropout and all else that is for training only. */
+/* Scoring has no dropout and changes nothing. */
 static pb_outcome scoring(trial *t)
 {
     pb_testbed p = open_testbed(t, t->spec, 1);
@@ -344,12 +334,12 @@ static pb_outcome scoring(trial *t)
     free(two);
     pb_testbed_close(&p);
     pb_testbed_close(&again);
-    return off == 0 ? PB_HELD : broken(t, "scored twice: a logit is off by %.2g", off);
+    return off == 0 ? PB_HELD : broken(t, "scored twice: logits differ by %.2g", off);
 }
 
 /* ---- training ---------------------------------------------------------------------------------------------- */
 
-/* Three steps of AdamW, as training takes them. */
+/* Three training steps of AdamW. */
 static void descend(pb_testbed *p)
 {
     pb_train_options o;
@@ -378,14 +368,14 @@ static pb_outcome frozen(trial *t)
             moved = p->name;
     }
     if (moved)
-        broken(t, "%s is frozen and has moved", moved);
+        broken(t, "%s is frozen and has changed", moved);
     free(scored);
     pb_testbed_close(&before);
     pb_testbed_close(&after);
     return moved ? PB_BROKEN : PB_HELD;
 }
 
-/* Parameters after some steps, with a seed; what came before must not matter. */
+/* The trainable parameters after training with a seed, which must not depend on what ran before. */
 static double *trained(const trial *t, uint64_t seed, int threads, size_t *n)
 {
     if (threads)
@@ -417,7 +407,7 @@ static pb_outcome same_bits(trial *t, int threads_first, uint64_t between, int t
     bool good = n == m && !memcmp(one, two, n * sizeof *one);
     free(one);
     free(two);
-    return good ? PB_HELD : broken(t, "%s: other bits", what);
+    return good ? PB_HELD : broken(t, "%s: the parameters differ", what);
 }
 
 static pb_outcome seeds(trial *t)
@@ -457,10 +447,10 @@ static pb_outcome merging(trial *t)
         return PB_NOT_PROMISED;
     return off <= 5 * EXACT && rest == 0
                ? promised ? PB_HELD : PB_NOT_PROMISED
-               : broken(t, "merged: a logit is off by %.2g, and by %.2g when unmerged again", off, rest);
+               : broken(t, "merged: logits differ by %.2g, and by %.2g when unmerged again", off, rest);
 }
 
-/* Saved, loaded and saved again: the same answers and the same file. */
+/* Saving, loading and saving again gives the same logits and the same file. */
 static pb_outcome artifact(trial *t)
 {
     pb_testbed one = open_testbed(t, t->spec, 1), two = open_testbed(t, t->spec, 1);
@@ -488,13 +478,24 @@ static pb_outcome artifact(trial *t)
     if (rc)
         return broken(t, "%s", pb_error_text());
     return off <= IN_FILES && same ? PB_HELD
-                                   : broken(t, "saved and loaded: a logit is off by %.2g%s", off,
-                                            same ? "" : ", and another file is saved");
+                                   : broken(t, "saved and loaded: logits differ by %.2g%s", off,
+                                            same ? "" : ", and the second file differs");
 }
 
 /* ---- decoders ------------------------------------------------------------------------------------------------ */
 
-/* Goes on with a text token by token, and reads what came out as a whole: the likeliest tokens are the same. */
+/* The log-probability of the last n tokens of a text, read as a whole. */
+static double log_probability_of(pb_testbed *p, const pb_ids *text, int n)
+{
+    int ends[] = {0, (int)text->count};
+    double sum = 0;
+    forward(p, &(pb_batch){.sequences = 1, .offset = ends, .ids = text->id}, false, 0);
+    for (int i = ends[1] - n; i < ends[1]; i++)
+        sum += pb_log_probability(pb_graph_output(p->graph), i - 1, text->id[i]);
+    return sum;
+}
+
+/* Decoding token by token with a cache gives its tokens the log-probabilities that the whole text gives them. */
 static pb_outcome decoding(trial *t)
 {
     pb_testbed p;
@@ -514,17 +515,8 @@ static pb_outcome decoding(trial *t)
     for (int s = 0; s < 2 && !rc; s++) {
         for (size_t i = 0; i < said[s].ids.count; i++)
             pb_ids_add(&prompt[s], said[s].ids.id[i]);
-        int ends[] = {0, (int)prompt[s].count}, cols = pb_model_outputs(p.model);
-        double *z = logits_of(&p, &(pb_batch){.sequences = 1, .offset = ends, .ids = prompt[s].id}), sum = 0;
-        for (size_t i = 0; i < said[s].ids.count; i++) {
-            const double *row = z + (prompt[s].count - said[s].ids.count + i - 1) * (size_t)cols;
-            double all = 0;
-            for (int k = 0; k < cols; k++)
-                all += exp(row[k] - row[said[s].ids.id[i]]);
-            sum -= log(all);
-        }
-        off = fmax(off, fabs(sum - said[s].log_probability));
-        free(z);
+        double whole = log_probability_of(&p, &prompt[s], (int)said[s].ids.count);
+        off = fmax(off, fabs(whole - said[s].log_probability));
     }
     for (int s = 0; s < 2; s++) {
         pb_ids_free(&prompt[s]);
@@ -534,7 +526,7 @@ static pb_outcome decoding(trial *t)
     pb_testbed_close(&p);
     if (rc)
         return broken(t, "%s", pb_error_text());
-    return off <= 1e-3 ? PB_HELD : broken(t, "token by token and as a whole: log-probabilities are off by %.2g", off);
+    return off <= 1e-3 ? PB_HELD : broken(t, "token by token and as a whole: log-probabilities differ by %.2g", off);
 }
 
 /* ---- all ------------------------------------------------------------------------------------------------------ */
@@ -593,6 +585,6 @@ pb_outcome pb_verify_together(const pb_fixture *g, const char *a, const char *b,
     free(z);
     pb_testbed_close(&p);
     if (off > 0)
-        snprintf(why, 200, "with %s the answers are no numbers after three steps", b);
+        snprintf(why, 200, "with %s logits are not finite after three steps", b);
     return off > 0 ? PB_BROKEN : PB_HELD;
 }

@@ -1,24 +1,27 @@
-/* verify: the conformance suite: what every method promises, check by check. */
+/* verify: the conformance checks of methods. */
 #ifndef PB_VERIFY_H
 #define PB_VERIFY_H
 
 #include "base/base.h"
 
-/* What a method is tried on. */
+/* The model that a method is checked on. */
 typedef struct pb_fixture {
-    const char *path; /* a folder                                    */
-    bool random;      /* its weights are not read, but random        */
-    bool decoder;     /* it goes on with texts: cached against whole  */
+    const char *path; /* a model folder                                             */
+    bool random;      /* random weights instead of the folder's                     */
+    bool decoder;     /* a decoder: cached decoding is checked too                  */
 } pb_fixture;
 
 typedef enum pb_outcome { PB_HELD, PB_BROKEN, PB_NOT_PROMISED } pb_outcome;
 
-/* Calls `tell` with each check's name, outcome and reason ("" if it held) for the methods of `spec` (verify/testbed.h).
- * Returns how many were broken; -1 with an error: no such method, or one that this model has no place for. */
+/* Receives the name of a check, its outcome, and the reason if it is broken, else "". */
 typedef void pb_verify_tell(void *ctx, const char *check, pb_outcome outcome, const char *why);
+
+/* Runs all checks on the methods of `spec` (model/method_spec.h) and calls `tell` after each.  Returns the number of
+ * broken ones, or -1 with an error if there is no such method or it does not fit the model. */
 int pb_verify(const pb_fixture *g, const char *spec, pb_verify_tell *tell, void *ctx);
 
-/* Do two methods work together: steps of training give numbers.  PB_NOT_PROMISED: refused, for a reason. */
+/* Checks that two methods can be composed: after three training steps all logits are finite.  Writes the reason of any
+ * other outcome than PB_HELD to `why`.  Returns PB_NOT_PROMISED if the model refuses the composition. */
 pb_outcome pb_verify_together(const pb_fixture *g, const char *a, const char *b, char why[200]);
 
 #endif

@@ -846,6 +846,30 @@ static void check_cross_entropy(pb_rng *r, int classes, double size)
     free(want);
 }
 
+TEST(log_softmax)
+{
+    static const size_t counts[] = {1, 2, 17, 1023, 1024, 1025, 5000};
+    static pb_real x[5000], z[5000];
+    pb_rng r = pb_rng_named(23, "log_softmax");
+    for (size_t s = 0; s < PB_COUNT(counts); s++) {
+        size_t n = counts[s];
+        double sum = 0, share = 0, off = 0;
+        fill_random(&r, n, x);
+        for (size_t i = 0; i < n; i++) {
+            z[i] = x[i] += 300; /* whose exponential is no float */
+            sum += exp((double)x[i] - 300);
+        }
+        double all = 300 + log(sum);
+        CHECK(fabs(pb_log_sum_exp(n, x) - all) < 1e-11);
+        pb_log_softmax(n, z);
+        for (size_t i = 0; i < n; i++) {
+            off = fmax(off, fabs((double)z[i] - ((double)x[i] - all)));
+            share += exp((double)z[i]);
+        }
+        CHECK(off <= 300 * EXACT && fabs(share - 1) <= 300 * EXACT);
+    }
+}
+
 TEST(cross_entropy)
 {
     pb_rng r = pb_rng_named(1, "loss");
