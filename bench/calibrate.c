@@ -19,7 +19,7 @@ typedef struct world {
 
 static double truth(const world *w)
 {
-    return pb_normal_below(w->mu / sqrt(1 + w->example * w->example + w->seed * w->seed + w->rest * w->rest));
+    return pb_normal_cdf(w->mu / sqrt(1 + w->example * w->example + w->seed * w->seed + w->rest * w->rest));
 }
 
 /* x [seeds, n]: right or not; `hard` [n]: the examples' effects. */
@@ -28,7 +28,7 @@ static void answer(pb_rng *r, const world *w, int seeds, int n, const double *ha
     for (int s = 0; s < seeds; s++) {
         double own = w->seed * pb_rng_normal(r);
         for (int e = 0; e < n; e++) {
-            double p = pb_normal_below(w->mu + w->example * hard[e] + own + w->rest * pb_rng_normal(r));
+            double p = pb_normal_cdf(w->mu + w->example * hard[e] + own + w->rest * pb_rng_normal(r));
             x[s * n + e] = pb_rng_uniform(r) < p;
         }
     }

@@ -98,7 +98,7 @@ static double deciding_half(double difference, double margin)
 }
 
 /* Notes how much larger the study would have to be to decide. */
-static void note_size(const pb_components *p, const pb_scores *a, pb_axis *x)
+static void note_size(const pb_variance_components *p, const pb_scores *a, pb_axis *x)
 {
     double half = deciding_half(x->difference.middle, x->margin);
     if (isnan(p->half)) {
@@ -122,7 +122,7 @@ static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a,
     char key[64];
     snprintf(key, sizeof key, "accuracy.test.%s", primary->name);
     pb_crossed x = pb_scores_crossed(a), y = pb_scores_crossed(b);
-    pb_components parts;
+    pb_variance_components parts;
     pb_axis *axis = new_axis(c, key, pb_stats_row(&x, NULL).middle, pb_stats_row(&y, NULL).middle);
     axis->kind = PB_SCORE;
     axis->difference = pb_score_within(primary, true, pb_stats_pair(&x, &y, &parts));

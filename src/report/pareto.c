@@ -157,17 +157,17 @@ static void compute_front(pb_pareto *f, int scored)
             for (int s = 0; s < f->seeds; s++)
                 *v++ = value_of(f, i, s, f->key[j]);
     }
-    pb_cloud c = {.n = f->rows,
-                  .axes = f->axes,
-                  .seeds = f->seeds,
-                  .value = value,
-                  .rising = f->rising,
-                  .scored = f->examples ? scored : -1,
-                  .score = crossed};
+    pb_pareto_points c = {.n = f->rows,
+                          .axes = f->axes,
+                          .seeds = f->seeds,
+                          .value = value,
+                          .rising = f->rising,
+                          .scored = f->examples ? scored : -1,
+                          .score = crossed};
     f->point = pb_alloc(cells * sizeof *f->point);
     f->on = pb_alloc(rows * sizeof *f->on);
     f->share = pb_alloc(rows * sizeof *f->share);
-    pb_stats_front(&c, PB_PARETO_RESAMPLES, f->draws, f->point, f->on, f->share);
+    pb_stats_pareto_bootstrap(&c, PB_PARETO_RESAMPLES, f->draws, f->point, f->on, f->share);
     free(value);
     free(crossed);
 }

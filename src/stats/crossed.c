@@ -19,7 +19,7 @@ static double value_of(const pb_crossed *c, const double *sums, double count)
     return c->value ? c->value(sums, count, c->ctx) : sums[0] / count;
 }
 
-static void add_up(const pb_crossed *c, int seed, double *sums)
+static void add_stats(const pb_crossed *c, int seed, double *sums)
 {
     memset(sums, 0, (size_t)c->stats * sizeof *sums);
     for (int e = 0; e < c->examples; e++)
@@ -27,15 +27,15 @@ static void add_up(const pb_crossed *c, int seed, double *sums)
             sums[k] += stats_of(c, seed, e)[k];
 }
 
-/* y [seeds, examples]: pseudo-values of the jackknife, n V - (n-1) V without the example (Tukey 1958), moved so that
- * their mean is the seed's value; of a mean, the scores themselves. */
-static double *linear(const pb_crossed *c)
+/* Returns y [seeds, examples]: the pseudo-values of the jackknife, n V - (n-1) V without the example (Tukey 1958),
+ * shifted so that their mean is the seed's value.  For a mean they are the scores. */
+static double *jackknife(const pb_crossed *c)
 {
     int n = c->examples;
     double *y = pb_alloc((size_t)(c->seeds * n) * sizeof *y), *sums = pb_alloc((size_t)c->stats * 2 * sizeof *sums);
     for (int s = 0; s < c->seeds; s++) {
         double mean = 0, *row = y + (size_t)s * (size_t)n, *without = sums + c->stats;
-        add_up(c, s, sums);
+        add_stats(c, s, sums);
         double whole = value_of(c, sums, n);
         for (int e = 0; e < n; e++) {
             for (int k = 0; k < c->stats; k++)
@@ -52,7 +52,7 @@ static double *linear(const pb_crossed *c)
 
 /* ---- components of variance --------------------------------------------------------------------------------- */
 
-/* Sums of squares of a two-way table y [s,n] around row, column and overall means. */
+/* The mean squares of seeds, examples and the residual of a two-way table y [s,n]. */
 static void mean_squares(int s, int n, const double *y, double *overall, double square[3])
 {
     double *row = pb_alloc((size_t)s * sizeof *row), *column = pb_alloc((size_t)n * sizeof *column), all = 0;
@@ -87,60 +87,64 @@ static double positive(double x)
 }
 
 /* Var(mean) = (MS_seed + MS_example - MS_rest) / (s n) */
-static pb_components components(int s, int n, const double square[3])
+static pb_variance_components components(int s, int n, const double square[3])
 {
-    pb_components p = {.seed = (square[0] - square[2]) / n, .example = (square[1] - square[2]) / s, .rest = square[2]};
+    pb_variance_components p = {
+        .seed = (square[0] - square[2]) / n, .example = (square[1] - square[2]) / s, .rest = square[2]};
     if (s < 2)
-        p = (pb_components){.example = square[1]};
+        p = (pb_variance_components){.example = square[1]};
     p.error = sqrt(positive(s < 2 ? square[1] / n : (square[0] + square[1] - square[2]) / ((double)s * n)));
     return p;
 }
 
-/* Where the expectation of MS_seed may be, in units of MS_seed: (s-1) / chi-square(s-1) at the middles of PLACES equal
- * shares of probability.  Kept, as all intervals of a study have one number of seeds. */
-enum { PLACES = 64 };
+/* The generalised pivotal quantity of the expectation of MS_seed in units of MS_seed, (s-1) / chi-square(s-1), at the
+ * midpoints of POINTS intervals of equal probability.  Cached, as all intervals of a study have the same number of
+ * seeds. */
+enum { POINTS = 64 };
 
-static const double *seed_places(int s)
+static const double *seed_factors(int s)
 {
     static _Thread_local struct {
         int seeds;
-        double place[PLACES];
+        double factor[POINTS];
     } kept;
-    for (int k = 0; k < PLACES && kept.seeds != s; k++)
-        kept.place[k] = (s - 1) / pb_chi2_quantile((k + 0.5) / PLACES, s - 1);
+    for (int k = 0; k < POINTS && kept.seeds != s; k++)
+        kept.factor[k] = (s - 1) / pb_chi2_quantile((k + 0.5) / POINTS, s - 1);
     kept.seeds = s;
-    return kept.place;
+    return kept.factor;
 }
 
-/* Half the width of an interval that holds 95 % over all that the variance of a normal mean may be; 0 if that is 0. */
-static double half_of_mixture(const double variance[PLACES])
+/* Returns half the width of the interval that covers 95 % of the mixture of normal distributions with these variances;
+ * 0 if all are 0. */
+static double half_of_mixture(const double variance[POINTS])
 {
     double low = 0, high = 0;
-    for (int k = 0; k < PLACES; k++)
+    for (int k = 0; k < POINTS; k++)
         high = fmax(high, 10 * sqrt(variance[k]));
     for (int i = 0; i < 60 && high > 0; i++) {
         double half = (low + high) / 2, inside = 0;
-        for (int k = 0; k < PLACES; k++)
-            inside += variance[k] > 0 ? erf(half / sqrt(2 * variance[k])) / PLACES : 1.0 / PLACES;
+        for (int k = 0; k < POINTS; k++)
+            inside += variance[k] > 0 ? erf(half / sqrt(2 * variance[k])) / POINTS : 1.0 / POINTS;
         *(inside < 0.95 ? &low : &high) = half;
     }
     return (low + high) / 2;
 }
 
-/* Half the width of the interval.  Few seeds say little about how much seeds vary: MS_seed (s-1) / chi-square(s-1) is
- * where its expectation may be, and the interval is one that holds 95 % over all that it may be (a generalised
- * confidence interval, Weerahandi 1993).  The mean square of examples has freedom enough to be taken as it is where
- * examples are many; `wider` is by how much its variance is multiplied where they are few.  The variance is never less
- * than that of s n independent answers, MS_rest / (s n); its estimate may be, by chance, even 0.  A quarter of it, half
- * the width, is taken as the least: that does not make the other intervals too wide. */
+/* Returns half the width of the interval.  With few seeds the expectation of MS_seed is uncertain: its generalised
+ * pivotal quantity is MS_seed (s-1) / chi-square(s-1), and the interval covers 95 % over that distribution (a
+ * generalised confidence interval, Weerahandi 1993).  The mean square of examples has enough degrees of freedom to
+ * be used as it is if examples are many; if they are few its variance is multiplied by `wider`.  The variance of the
+ * mean cannot be less than that of s n independent answers, MS_rest / (s n), though its estimate may be, even 0.  A
+ * quarter of that bound, which is half of its width, is the minimum: this does not widen the other intervals too
+ * much. */
 static double half_width(int s, int n, const double square[3], double wider)
 {
-    double variance[PLACES];
+    double variance[POINTS];
     if (s < 2)
         return pb_t_quantile(0.975, n - 1) * sqrt(square[1] / n);
-    const double *place = seed_places(s);
-    for (int k = 0; k < PLACES; k++) {
-        double sum = square[0] * place[k] + wider * (square[1] - square[2]);
+    const double *factor = seed_factors(s);
+    for (int k = 0; k < POINTS; k++) {
+        double sum = square[0] * factor[k] + wider * (square[1] - square[2]);
         variance[k] = fmax(sum, square[2] / 4) / ((double)s * n);
     }
     return half_of_mixture(variance);
@@ -148,13 +152,13 @@ static double half_width(int s, int n, const double square[3], double wider)
 
 /* ---- shares ------------------------------------------------------------------------------------------------------ */
 
-/* Examples that are imagined beside those that were asked, where the model of variances degenerates: every seed answers
- * them alike, by the toss of a coin.  Of a row two are right and two are wrong (Agresti and Coull 1998); of a pair one
- * is won, one is lost and two are drawn (Agresti and Min 2005). */
-enum { IMAGINED = 4, ENOUGH = 15 };
-static const double of_row[IMAGINED] = {1, 1, 0, 0}, of_pair[IMAGINED] = {1, -1, 0, 0};
+/* Pseudo-examples, which are added where the variance components degenerate.  All seeds answer them in the same way:
+ * for a row two are right and two are wrong (Agresti and Coull 1998); for a pair one is won, one is lost and two are
+ * ties (Agresti and Min 2005). */
+enum { PSEUDO = 4, ENOUGH_ANSWERS = 15 };
+static const double of_row[PSEUDO] = {1, 1, 0, 0}, of_pair[PSEUDO] = {1, -1, 0, 0};
 
-/* All answers are right or wrong. */
+/* Whether all scores are 0 or 1. */
 static bool is_share(const pb_crossed *c)
 {
     bool share = !c->value && c->stats == 1;
@@ -163,74 +167,74 @@ static bool is_share(const pb_crossed *c)
     return share;
 }
 
-/* Do so few answers differ from the rest (of a row: wrong or right ones; of a pair: won or lost ones) that their
- * variance is not to be believed?  By seed. */
-static bool is_scarce(int s, int n, const double *y, const double *imagined)
+/* Whether so few answers of a seed differ from the others (for a row: right or wrong ones; for a pair: won or lost
+ * ones) that their variance is unreliable. */
+static bool is_scarce(int s, int n, const double *y, const double *pseudo)
 {
     int count[3] = {0};
     for (int i = 0; i < s * n; i++)
         count[(int)y[i] + 1]++;
-    int few = imagined == of_pair ? count[0] + count[2] : count[1] < count[2] ? count[1] : count[2];
-    return few < ENOUGH * s;
+    int few = pseudo == of_pair ? count[0] + count[2] : count[1] < count[2] ? count[1] : count[2];
+    return few < ENOUGH_ANSWERS * s;
 }
 
-/* The table with the imagined examples behind the others. */
-static double *with_imagined(int s, int n, const double *y, const double *imagined)
+/* The table with the pseudo-examples after the others. */
+static double *with_pseudo_examples(int s, int n, const double *y, const double *pseudo)
 {
-    double *z = pb_alloc((size_t)s * (size_t)(n + IMAGINED) * sizeof *z);
+    double *z = pb_alloc((size_t)s * (size_t)(n + PSEUDO) * sizeof *z);
     for (int i = 0; i < s; i++) {
-        memcpy(z + (size_t)i * (size_t)(n + IMAGINED), y + (size_t)i * (size_t)n, (size_t)n * sizeof *z);
-        memcpy(z + (size_t)i * (size_t)(n + IMAGINED) + n, imagined, IMAGINED * sizeof *z);
+        memcpy(z + (size_t)i * (size_t)(n + PSEUDO), y + (size_t)i * (size_t)n, (size_t)n * sizeof *z);
+        memcpy(z + (size_t)i * (size_t)(n + PSEUDO) + n, pseudo, PSEUDO * sizeof *z);
     }
     return z;
 }
 
-/* Where the variance of few examples is taken from them, the interval is as much wider as Student's t is. */
-static double of_few(int n)
+/* The factor of the variance of n examples that makes the interval as wide as Student's t interval. */
+static double small_sample_factor(int n)
 {
     double ratio = pb_t_quantile(0.975, n - 1) / pb_normal_quantile(0.975);
     return ratio * ratio;
 }
 
-/* y [s,n]; imagined NULL: no share. */
-static pb_interval interval(int s, int n, const double *y, const double *imagined, pb_components *parts)
+/* The interval of y [s,n]; pseudo is NULL unless all scores are 0 or 1. */
+static pb_interval interval(int s, int n, const double *y, const double *pseudo, pb_variance_components *parts)
 {
     double middle, centre, square[3];
     mean_squares(s, n, y, &middle, square);
-    pb_components found = components(s, n, square);
+    pb_variance_components found = components(s, n, square);
     double half = n > 1 ? half_width(s, n, square, 1) : NAN;
     centre = middle;
-    if (imagined && is_scarce(s, n, y, imagined)) {
-        double *z = with_imagined(s, n, y, imagined);
-        mean_squares(s, n + IMAGINED, z, &centre, square);
-        half = half_width(s, n + IMAGINED, square, of_few(n + IMAGINED));
-        found.imagined = imagined == of_pair ? 2 : 1; /* sum of squares around their mean */
+    if (pseudo && is_scarce(s, n, y, pseudo)) {
+        double *z = with_pseudo_examples(s, n, y, pseudo);
+        mean_squares(s, n + PSEUDO, z, &centre, square);
+        half = half_width(s, n + PSEUDO, square, small_sample_factor(n + PSEUDO));
+        found.pseudo = pseudo == of_pair ? 2 : 1; /* sum of squares around their mean */
         free(z);
     }
-    found.half = half = half > 0 ? half : NAN; /* values that are all equal do not say how far others are */
+    found.half = half = half > 0 ? half : NAN; /* values that are all equal give no estimate of the variance */
     if (parts)
         *parts = found;
     pb_interval out = {.middle = middle, .low = centre - half, .high = centre + half, .n = s};
-    if (!imagined || isnan(half))
+    if (!pseudo || isnan(half))
         return out;
-    double least = imagined == of_pair ? -1 : 0;
+    double least = pseudo == of_pair ? -1 : 0;
     out.middle = fmin(fmax(middle, least), 1); /* a sum of rounded shares may be a bit more */
     out.low = fmax(fmin(out.low, out.middle), least);
     out.high = fmin(fmax(out.high, out.middle), 1);
     return out;
 }
 
-pb_interval pb_stats_row(const pb_crossed *c, pb_components *parts)
+pb_interval pb_stats_row(const pb_crossed *c, pb_variance_components *parts)
 {
-    double *y = linear(c);
+    double *y = jackknife(c);
     pb_interval out = interval(c->seeds, c->examples, y, is_share(c) ? of_row : NULL, parts);
     free(y);
     return out;
 }
 
-pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_components *parts)
+pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_variance_components *parts)
 {
-    double *y = linear(a), *z = linear(b);
+    double *y = jackknife(a), *z = jackknife(b);
     for (int i = 0; i < a->seeds * a->examples; i++)
         y[i] -= z[i];
     pb_interval out = interval(a->seeds, a->examples, y, is_share(a) && is_share(b) ? of_pair : NULL, parts);
@@ -241,7 +245,7 @@ pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_component
 
 double pb_stats_pair_p(const pb_crossed *a, const pb_crossed *b, int turns, uint64_t seed)
 {
-    double *y = linear(a), *z = linear(b), *d = pb_alloc((size_t)(a->examples + 1) * sizeof *d);
+    double *y = jackknife(a), *z = jackknife(b), *d = pb_alloc((size_t)(a->examples + 1) * sizeof *d);
     for (int s = 0; s < a->seeds; s++)
         for (int e = 0; e < a->examples; e++)
             d[e] += y[s * a->examples + e] - z[s * a->examples + e];
@@ -252,24 +256,24 @@ double pb_stats_pair_p(const pb_crossed *a, const pb_crossed *b, int turns, uint
     return p;
 }
 
-/* ---- how large a study ---------------------------------------------------------------------------------------- */
+/* ---- the size of a study --------------------------------------------------------------------------------------- */
 
-/* The interval must clear 0 in four of five studies. */
-double pb_stats_detectable(const pb_components *p)
+/* The interval excludes 0 in four of five studies. */
+double pb_stats_detectable(const pb_variance_components *p)
 {
     return p->half * (1 + pb_normal_quantile(0.8) / pb_normal_quantile(0.975));
 }
 
-/* What the half width would be at another size, if the components are what they seem. */
-static double planned(const pb_components *p, int seeds, int examples)
+/* Half the width of the interval at another size, if the estimated components are the true ones. */
+static double planned(const pb_variance_components *p, int seeds, int examples)
 {
-    int n = examples + (p->imagined > 0 ? IMAGINED : 0);
-    double rest = positive(p->rest), example = positive(p->example) + p->imagined / (n - 1);
+    int n = examples + (p->pseudo > 0 ? PSEUDO : 0);
+    double rest = positive(p->rest), example = positive(p->example) + p->pseudo / (n - 1);
     double square[] = {n * positive(p->seed) + rest, seeds * example + rest, rest};
-    return half_width(seeds, n, square, p->imagined > 0 ? of_few(n) : 1);
+    return half_width(seeds, n, square, p->pseudo > 0 ? small_sample_factor(n) : 1);
 }
 
-int pb_stats_seeds_wanted(const pb_components *p, int seeds, int examples, double half)
+int pb_stats_seeds_wanted(const pb_variance_components *p, int seeds, int examples, double half)
 {
     for (int s = seeds + 1; s <= 1000; s += 1 + s / 20)
         if (planned(p, s, examples) <= half)
@@ -277,7 +281,7 @@ int pb_stats_seeds_wanted(const pb_components *p, int seeds, int examples, doubl
     return 0;
 }
 
-int pb_stats_examples_wanted(const pb_components *p, int seeds, int examples, double half)
+int pb_stats_examples_wanted(const pb_variance_components *p, int seeds, int examples, double half)
 {
     for (int n = examples + examples / 10 + 1; n <= 10000000; n += n / 10 + 1)
         if (planned(p, seeds, n) <= half)
@@ -287,8 +291,8 @@ int pb_stats_examples_wanted(const pb_components *p, int seeds, int examples, do
 
 /* ---- the bootstrap --------------------------------------------------------------------------------------------- */
 
-/* How often each of n was drawn. */
-static void draw(pb_rng *r, int n, int *times)
+/* Draws n of n with replacement; times[i] is how often i was drawn. */
+static void draw_counts(pb_rng *r, int n, int *times)
 {
     memset(times, 0, (size_t)n * sizeof *times);
     for (int i = 0; i < n; i++)
@@ -323,8 +327,8 @@ pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int res
     double *value = pb_alloc((size_t)(resamples + 1) * sizeof *value),
            *sums = pb_alloc((size_t)a->stats * sizeof *sums);
     for (int i = 0; i < resamples; i++) {
-        draw(&r, a->seeds, seeds);
-        draw(&r, a->examples, times);
+        draw_counts(&r, a->seeds, seeds);
+        draw_counts(&r, a->examples, times);
         value[i] = resampled(a, seeds, times, sums) - (b ? resampled(b, seeds, times, sums) : 0);
     }
     qsort(value, (size_t)resamples, sizeof *value, by_value);
@@ -338,9 +342,10 @@ pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int res
     return out;
 }
 
-/* ---- a front, drawn again --------------------------------------------------------------------------------------- */
+/* ---- the Pareto front of resamples
+ * ------------------------------------------------------------------------------------ */
 
-/* Mean over the drawn seeds of what is known, NaN if that is nothing. */
+/* The mean over the drawn seeds of the values that are not NaN; NaN if there are none. */
 static double drawn_mean(int seeds, const double *value, const int *seed_times)
 {
     double sum = 0;
@@ -353,20 +358,20 @@ static double drawn_mean(int seeds, const double *value, const int *seed_times)
     return n ? sum / n : NAN;
 }
 
-/* A share over the drawn examples and the imagined ones, which stand behind them in `times`; coin: how they were
- * answered. */
+/* A share over the drawn examples and the pseudo-examples, which follow them in `times`; coin has the answers to the
+ * latter. */
 static double with_coins(double share, int examples, const int *times, const double *coin)
 {
     double right = share * examples;
-    for (int k = 0; k < IMAGINED; k++)
+    for (int k = 0; k < PSEUDO; k++)
         right += times[examples + k] * coin[k];
-    return right / (examples + IMAGINED);
+    return right / (examples + PSEUDO);
 }
 
-/* One sample's points [n, axes]; what only a few seeds have (times, of one) holds where none of them was drawn.  coin
- * [n, IMAGINED], NULL: no examples are imagined. */
-static void place(const pb_cloud *c, const int *seed_times, const int *times, const double *coin, const double *known,
-                  double *sums, double *point)
+/* The points [n, axes] of one sample.  Where no drawn seed has a value of an axis, that of `known` is used.  coin [n,
+ * PSEUDO] has the answers to the pseudo-examples; NULL: there are none. */
+static void place_points(const pb_pareto_points *c, const int *seed_times, const int *times, const double *coin,
+                         const double *known, double *sums, double *point)
 {
     for (int i = 0; i < c->n; i++)
         for (int j = 0; j < c->axes; j++) {
@@ -374,7 +379,7 @@ static void place(const pb_cloud *c, const int *seed_times, const int *times, co
             if (j == c->scored) {
                 point[at] = resampled(&c->score[i], seed_times, times, sums);
                 if (coin)
-                    point[at] = with_coins(point[at], c->score[i].examples, times, coin + (size_t)i * IMAGINED);
+                    point[at] = with_coins(point[at], c->score[i].examples, times, coin + (size_t)i * PSEUDO);
                 continue;
             }
             double x = drawn_mean(c->seeds, c->value + (size_t)at * (size_t)c->seeds, seed_times);
@@ -390,8 +395,8 @@ static int *ones(int n)
     return times;
 }
 
-/* Are all scores shares? */
-static bool are_shares(const pb_cloud *c)
+/* Whether the scores of all points are 0 or 1. */
+static bool are_shares(const pb_pareto_points *c)
 {
     bool all = c->scored >= 0;
     for (int i = 0; i < c->n && all; i++)
@@ -399,24 +404,25 @@ static bool are_shares(const pb_cloud *c)
     return all;
 }
 
-void pb_stats_front(const pb_cloud *c, int resamples, uint64_t seed, double *point, bool *front, double *share)
+void pb_stats_pareto_bootstrap(const pb_pareto_points *c, int resamples, uint64_t seed, double *point, bool *on_front,
+                               double *share)
 {
-    int examples = c->scored < 0 ? 0 : c->score[0].examples, pool = examples + (are_shares(c) ? IMAGINED : 0);
+    int examples = c->scored < 0 ? 0 : c->score[0].examples, pool = examples + (are_shares(c) ? PSEUDO : 0);
     int *seeds = ones(c->seeds), *times = ones(pool);
     double *moved = pb_alloc((size_t)c->n * (size_t)c->axes * sizeof *moved),
            *sums = pb_alloc((c->scored < 0 ? 1 : (size_t)c->score[0].stats) * sizeof *sums),
-           *coin = pool > examples ? pb_alloc((size_t)c->n * IMAGINED * sizeof *coin) : NULL;
+           *coin = pool > examples ? pb_alloc((size_t)c->n * PSEUDO * sizeof *coin) : NULL;
     bool *stays = pb_alloc((size_t)c->n * sizeof *stays);
     pb_rng r = pb_rng_named(seed, "bootstrap");
-    place(c, seeds, times, NULL, NULL, sums, point);
-    pb_stats_pareto(c->n, c->axes, point, c->rising, front);
+    place_points(c, seeds, times, NULL, NULL, sums, point);
+    pb_stats_pareto(c->n, c->axes, point, c->rising, on_front);
     memset(share, 0, (size_t)c->n * sizeof *share);
     for (int k = 0; k < resamples; k++) {
-        draw(&r, c->seeds, seeds);
-        draw(&r, pool, times);
-        for (int i = 0; coin && i < c->n * IMAGINED; i++)
+        draw_counts(&r, c->seeds, seeds);
+        draw_counts(&r, pool, times);
+        for (int i = 0; coin && i < c->n * PSEUDO; i++)
             coin[i] = (double)pb_rng_below(&r, 2);
-        place(c, seeds, times, coin, point, sums, moved);
+        place_points(c, seeds, times, coin, point, sums, moved);
         pb_stats_pareto(c->n, c->axes, moved, c->rising, stays);
         for (int i = 0; i < c->n; i++)
             share[i] += stays[i] ? 1.0 / resamples : 0;

@@ -30,7 +30,7 @@ static double beta_fraction(double x, double a, double b)
     return f;
 }
 
-double pb_beta_below(double x, double a, double b)
+double pb_beta_inc(double x, double a, double b)
 {
     if (x <= 0 || x >= 1)
         return x <= 0 ? 0 : 1;
@@ -67,14 +67,14 @@ static double gamma_fraction(double a, double x)
     return f * exp(a * log(x) - x - lgamma(a));
 }
 
-double pb_gamma_below(double a, double x)
+double pb_gamma_p(double a, double x)
 {
     if (x <= 0)
         return 0;
     return x < a + 1 ? gamma_series(a, x) : 1 - gamma_fraction(a, x);
 }
 
-double pb_gamma_above(double a, double x)
+double pb_gamma_q(double a, double x)
 {
     if (x <= 0)
         return 1;
@@ -100,7 +100,7 @@ static double invert(distribution *below, const void *of, double p)
     return (low + high) / 2;
 }
 
-double pb_normal_below(double x)
+double pb_normal_cdf(double x)
 {
     return 0.5 * erfc(-x / sqrt(2));
 }
@@ -108,7 +108,7 @@ double pb_normal_below(double x)
 static double normal_of(double x, const void *of)
 {
     (void)of;
-    return pb_normal_below(x);
+    return pb_normal_cdf(x);
 }
 
 double pb_normal_quantile(double p)
@@ -116,15 +116,15 @@ double pb_normal_quantile(double p)
     return p > 0.5 ? -invert(normal_of, 0, 1 - p) : invert(normal_of, 0, p);
 }
 
-double pb_t_below(double t, double freedom)
+double pb_t_cdf(double t, double freedom)
 {
-    double tail = pb_beta_below(freedom / (freedom + t * t), freedom / 2, 0.5) / 2;
+    double tail = pb_beta_inc(freedom / (freedom + t * t), freedom / 2, 0.5) / 2;
     return t > 0 ? 1 - tail : tail;
 }
 
 static double t_of(double t, const void *of)
 {
-    return pb_t_below(t, *(const double *)of);
+    return pb_t_cdf(t, *(const double *)of);
 }
 
 double pb_t_quantile(double p, double freedom)
@@ -134,14 +134,14 @@ double pb_t_quantile(double p, double freedom)
     return p > 0.5 ? -invert(t_of, &freedom, 1 - p) : invert(t_of, &freedom, p);
 }
 
-double pb_chi2_above(double x, double freedom)
+double pb_chi2_sf(double x, double freedom)
 {
-    return pb_gamma_above(freedom / 2, x / 2);
+    return pb_gamma_q(freedom / 2, x / 2);
 }
 
 static double chi2_of(double x, const void *of)
 {
-    return x <= 0 ? 0 : pb_gamma_below(*(const double *)of / 2, x / 2);
+    return x <= 0 ? 0 : pb_gamma_p(*(const double *)of / 2, x / 2);
 }
 
 double pb_chi2_quantile(double p, double freedom)
@@ -149,25 +149,25 @@ double pb_chi2_quantile(double p, double freedom)
     return invert(chi2_of, &freedom, p);
 }
 
-double pb_f_above(double x, double freedom1, double freedom2)
+double pb_f_sf(double x, double freedom1, double freedom2)
 {
-    return x <= 0 ? 1 : pb_beta_below(freedom2 / (freedom2 + freedom1 * x), freedom2 / 2, freedom1 / 2);
+    return x <= 0 ? 1 : pb_beta_inc(freedom2 / (freedom2 + freedom1 * x), freedom2 / 2, freedom1 / 2);
 }
 
-double pb_binomial_below(int k, int n, double p)
+double pb_binomial_cdf(int k, int n, double p)
 {
-    return k < 0 ? 0 : k >= n ? 1 : pb_beta_below(1 - p, n - k, k + 1);
+    return k < 0 ? 0 : k >= n ? 1 : pb_beta_inc(1 - p, n - k, k + 1);
 }
 
 /* k * integral of phi(z) (Phi(z) - Phi(z - q))^(k-1): Simpson's rule where phi is not zero. */
-double pb_range_below(double q, int k)
+double pb_range_cdf(double q, int k)
 {
     enum { N = 2000 };
     const double low = -9, step = 18.0 / N;
     double sum = 0;
     for (int i = 0; i <= N; i++) {
         double z = low + i * step;
-        double inside = pow(pb_normal_below(z) - pb_normal_below(z - q), k - 1);
+        double inside = pow(pb_normal_cdf(z) - pb_normal_cdf(z - q), k - 1);
         sum += (i == 0 || i == N ? 1 : i % 2 ? 4 : 2) * exp(-z * z / 2) * inside;
     }
     return q <= 0 ? 0 : k * sum * step / 3 / sqrt(2 * 3.14159265358979323846);
@@ -175,7 +175,7 @@ double pb_range_below(double q, int k)
 
 static double range_of(double q, const void *of)
 {
-    return q <= 0 ? 0 : pb_range_below(q, *(const int *)of);
+    return q <= 0 ? 0 : pb_range_cdf(q, *(const int *)of);
 }
 
 double pb_range_quantile(double p, int k)

@@ -9,7 +9,8 @@
 
 /* ---- means -------------------------------------------------------------------------------------------- */
 
-/* Mean of the values that are not NaN, how many those are, and the variance of that mean (NaN for fewer than 2). */
+/* Returns the mean of the values that are not NaN; sets their number and the variance of the mean, which is NaN for
+ * fewer than two. */
 static double mean_of(int n, const double *x, int *kept, double *variance)
 {
     double sum = 0, squares = 0;
@@ -62,7 +63,7 @@ pb_interval pb_stats_quotient(int n, const double *a, int m, const double *b, do
         return (pb_interval){NAN, NAN, NAN, i < k ? i : k};
     double freedom = error > 0 ? (v + w) * (v + w) / (v * v / (i - 1.0) + w * w / (k - 1.0)) : 1;
     double half = error > 0 ? pb_t_quantile(0.975, freedom) * error : 0;
-    *p = error > 0 ? 2 * pb_t_below(-fabs(difference) / error, freedom) : difference == 0;
+    *p = error > 0 ? 2 * pb_t_cdf(-fabs(difference) / error, freedom) : difference == 0;
     return (pb_interval){exp(difference), exp(difference - half), exp(difference + half), i < k ? i : k};
 }
 
@@ -74,8 +75,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The largest k with P(Binomial(n, 1/2) < k) <= 2.5 %: the median lies between the k-th smallest
- * and the k-th largest with at least 95 %.  0: none. */
+/* Returns the largest k with P(Binomial(n, 1/2) < k) <= 2.5 %, or 0: with a probability of at least 95 % the median
+ * lies between the k-th smallest and the k-th largest value. */
 static int rank_of_median(int n)
 {
     double below = 0;
@@ -106,7 +107,7 @@ pb_interval pb_stats_median(int n, const double *x)
     return out;
 }
 
-/* E = sum_i C(i-1, b-1) / C(n, b) x_(i): of all subsets of b, those whose best is the i-th smallest. */
+/* E = sum_i C(i-1, b-1) / C(n, b) x_(i), where C(i-1, b-1) subsets of size b have the i-th smallest as their best. */
 double pb_stats_expected_best(int n, const double *score, int budget)
 {
     double *x = pb_alloc((size_t)n * sizeof *x), sum = 0;

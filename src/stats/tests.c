@@ -1,4 +1,4 @@
-/* tests: of two, and of many. */
+/* tests: hypothesis tests of two and of many methods, and the Pareto front. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,30 +19,30 @@ double pb_stats_superiority(int n, const double *a, int m, const double *b)
 double pb_stats_mcnemar(int only_a, int only_b)
 {
     int n = only_a + only_b, less = only_a < only_b ? only_a : only_b;
-    return fmin(1, 2 * pb_binomial_below(less, n, 0.5));
+    return fmin(1, 2 * pb_binomial_cdf(less, n, 0.5));
 }
 
-/* ---- turning signs ----------------------------------------------------------------------------------------- */
+/* ---- flipping signs ---------------------------------------------------------------------------------------- */
 
-/* Sums are compared with room for rounding. */
-static bool as_far(double sum, double seen)
+/* Whether a sum is at least as extreme as the observed one, up to rounding. */
+static bool as_extreme(double sum, double seen)
 {
     return fabs(sum) >= fabs(seen) * (1 - 1e-12);
 }
 
-static double all_turns(int n, const double *d, double seen)
+static double all_flips(int n, const double *d, double seen)
 {
     long far = 0;
     for (long turn = 0; turn < 1L << n; turn++) {
         double sum = 0;
         for (int i = 0; i < n; i++)
             sum += turn >> i & 1 ? -d[i] : d[i];
-        far += as_far(sum, seen);
+        far += as_extreme(sum, seen);
     }
     return (double)far / (double)(1L << n);
 }
 
-static double drawn_turns(int n, const double *d, double seen, int turns, uint64_t seed)
+static double random_flips(int n, const double *d, double seen, int turns, uint64_t seed)
 {
     pb_rng r = pb_rng_named(seed, "permutation");
     int far = 0;
@@ -53,7 +53,7 @@ static double drawn_turns(int n, const double *d, double seen, int turns, uint64
             bits = i % 64 ? bits : pb_rng_next(&r);
             sum += bits & 1 ? -d[i] : d[i];
         }
-        far += as_far(sum, seen);
+        far += as_extreme(sum, seen);
     }
     return (far + 1.0) / (turns + 1.0);
 }
@@ -67,12 +67,13 @@ double pb_stats_permutation(int n, const double *d, int turns, uint64_t seed)
             other[kept++] = d[i];
             seen += d[i];
         }
-    double p = kept <= 16 ? all_turns(kept, other, seen) : drawn_turns(kept, other, seen, turns, seed);
+    double p = kept <= 16 ? all_flips(kept, other, seen) : random_flips(kept, other, seen, turns, seed);
     free(other);
     return p;
 }
 
-/* ---- families ------------------------------------------------------------------------------------------------ */
+/* ---- several tests
+ * ------------------------------------------------------------------------------------------------ */
 
 typedef struct ranked {
     double p;
@@ -99,7 +100,8 @@ void pb_stats_holm(int n, double *p)
     free(order);
 }
 
-/* Ranks of one data set's scores, ties shared; returns the sum of t^3 - t over groups of t equal ones. */
+/* Writes the ranks of one data set's scores, with mean ranks for ties.  Returns the sum of t^3 - t over groups of t
+ * ties. */
 static double rank_scores(int k, const double *score, double *rank)
 {
     double ties = 0;
@@ -129,16 +131,16 @@ pb_friedman pb_stats_friedman(int n, int k, const double *score, double *rank)
         squares += (rank[j] - (k + 1) / 2.0) * (rank[j] - (k + 1) / 2.0);
     double untied = 1 - ties / (n * ((double)k * k * k - k));
     pb_friedman f = {.chi2 = untied > 1e-12 ? 12.0 * n * squares / (k * (k + 1.0)) / untied : 0};
-    f.chi2_p = pb_chi2_above(f.chi2, k - 1);
+    f.chi2_p = pb_chi2_sf(f.chi2, k - 1);
     double rest = n * (k - 1.0) - f.chi2;
     bool one_order = rest <= 1e-9 * n * k;
     f.f = one_order ? INFINITY : (n - 1) * f.chi2 / rest;
-    f.f_p = one_order ? NAN : pb_f_above(f.f, k - 1, (k - 1.0) * (n - 1));
+    f.f_p = one_order ? NAN : pb_f_sf(f.f, k - 1, (k - 1.0) * (n - 1));
     f.critical = pb_range_quantile(0.95, k) / sqrt(2) * sqrt(k * (k + 1.0) / (6.0 * n));
     return f;
 }
 
-/* What Friedman's chi-square rises with, for the same ranks in another order: the squares of the methods' sums. */
+/* The sum of the squared rank sums, which Friedman's chi-square of permuted ranks increases with. */
 static double spread_of(int n, int k, const double *ranks)
 {
     double squares = 0;
@@ -181,14 +183,14 @@ int pb_stats_friedman_least(int k)
     return n;
 }
 
-/* ---- fronts --------------------------------------------------------------------------------------------------- */
+/* ---- the Pareto front -------------------------------------------------------------------------------------------- */
 
 static double goodness(double x, bool rising)
 {
     return isnan(x) ? -INFINITY : rising ? x : -x;
 }
 
-static bool beats(int axes, const double *a, const double *b, const bool *rising)
+static bool dominates(int axes, const double *a, const double *b, const bool *rising)
 {
     bool better = false;
     for (int j = 0; j < axes; j++) {
@@ -200,11 +202,11 @@ static bool beats(int axes, const double *a, const double *b, const bool *rising
     return better;
 }
 
-void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, bool *front)
+void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, bool *on_front)
 {
     for (int i = 0; i < n; i++) {
-        front[i] = true;
-        for (int k = 0; k < n && front[i]; k++)
-            front[i] = !beats(axes, point + (size_t)k * (size_t)axes, point + (size_t)i * (size_t)axes, rising);
+        on_front[i] = true;
+        for (int k = 0; k < n && on_front[i]; k++)
+            on_front[i] = !dominates(axes, point + (size_t)k * (size_t)axes, point + (size_t)i * (size_t)axes, rising);
     }
 }

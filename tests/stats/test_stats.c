@@ -29,7 +29,7 @@ TEST(distribution_of_student)
                {8, 1, 0.9604165758394344},
                {0.1, 250, 0.5397877653520915}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
-        CHECK_NEAR(pb_t_below(row[i].t, row[i].freedom), row[i].want, 1e-12);
+        CHECK_NEAR(pb_t_cdf(row[i].t, row[i].freedom), row[i].want, 1e-12);
 }
 
 TEST(interval_of_a_mean)
@@ -89,31 +89,31 @@ static void compute(const golden *g, double *got)
 {
     const double *a = g->argument;
     pb_friedman f;
-    pb_components parts;
+    pb_variance_components parts;
     pb_interval v;
     double rank[16];
     if (!strcmp(g->name, "beta"))
-        got[0] = pb_beta_below(a[0], a[1], a[2]);
+        got[0] = pb_beta_inc(a[0], a[1], a[2]);
     else if (!strcmp(g->name, "gamma"))
-        got[0] = pb_gamma_below(a[0], a[1]);
+        got[0] = pb_gamma_p(a[0], a[1]);
     else if (!strcmp(g->name, "gamma_above"))
-        got[0] = pb_gamma_above(a[0], a[1]);
+        got[0] = pb_gamma_q(a[0], a[1]);
     else if (!strcmp(g->name, "normal"))
-        got[0] = pb_normal_below(a[0]);
+        got[0] = pb_normal_cdf(a[0]);
     else if (!strcmp(g->name, "normal_quantile"))
         got[0] = pb_normal_quantile(a[0]);
     else if (!strcmp(g->name, "t_quantile"))
         got[0] = pb_t_quantile(a[0], a[1]);
     else if (!strcmp(g->name, "chi2_above"))
-        got[0] = pb_chi2_above(a[0], a[1]);
+        got[0] = pb_chi2_sf(a[0], a[1]);
     else if (!strcmp(g->name, "chi2_quantile"))
         got[0] = pb_chi2_quantile(a[0], a[1]);
     else if (!strcmp(g->name, "f_above"))
-        got[0] = pb_f_above(a[0], a[1], a[2]);
+        got[0] = pb_f_sf(a[0], a[1], a[2]);
     else if (!strcmp(g->name, "binomial"))
-        got[0] = pb_binomial_below((int)a[0], (int)a[1], a[2]);
+        got[0] = pb_binomial_cdf((int)a[0], (int)a[1], a[2]);
     else if (!strcmp(g->name, "range"))
-        got[0] = pb_range_below(a[0], (int)a[1]);
+        got[0] = pb_range_cdf(a[0], (int)a[1]);
     else if (!strcmp(g->name, "range_quantile"))
         got[0] = pb_range_quantile(a[0], (int)a[1]);
     else if (!strcmp(g->name, "mcnemar"))
@@ -157,8 +157,9 @@ static void near_front(const golden *g)
         for (int s = 0; s < seeds; s++)
             value[(2 * i + 1) * seeds + s] = cost[i];
     }
-    pb_cloud c = {.n = n, .axes = 2, .seeds = seeds, .value = value, .rising = rising, .scored = 0, .score = score};
-    pb_stats_front(&c, 4000, 0, point, front, share);
+    pb_pareto_points c = {
+        .n = n, .axes = 2, .seeds = seeds, .value = value, .rising = rising, .scored = 0, .score = score};
+    pb_stats_pareto_bootstrap(&c, 4000, 0, point, front, share);
     for (int i = 0; i < n; i++)
         CHECK(fabs(share[i] - g->want[i]) < 0.04); /* 4 standard deviations */
 }
@@ -341,7 +342,7 @@ TEST(a_pair_is_closer_than_its_rows)
         }
     }
     pb_crossed x = {.seeds = S, .examples = N, .stats = 1, .x = a}, y = {.seeds = S, .examples = N, .stats = 1, .x = b};
-    pb_components parts;
+    pb_variance_components parts;
     pb_interval d = pb_stats_pair(&x, &y, &parts), row = pb_stats_row(&x, NULL);
     CHECK(d.low > 0 && d.high - d.low < row.high - row.low);
     CHECK(pb_stats_detectable(&parts) > (d.high - d.low) / 2);
@@ -396,10 +397,11 @@ TEST(how_often_a_row_is_on_the_front)
     pb_crossed score[4];
     for (int i = 0; i < 4; i++)
         score[i] = (pb_crossed){.seeds = 1, .examples = 2, .stats = 1, .x = right[i]};
-    pb_cloud c = {.n = 4, .axes = 2, .seeds = 1, .value = value[0], .rising = rising, .scored = 0, .score = score};
+    pb_pareto_points c = {
+        .n = 4, .axes = 2, .seeds = 1, .value = value[0], .rising = rising, .scored = 0, .score = score};
     double point[8], share[4];
     bool front[4];
-    pb_stats_front(&c, 4000, 0, point, front, share);
+    pb_stats_pareto_bootstrap(&c, 4000, 0, point, front, share);
     CHECK(point[0] == 0.5 && point[1] == 5 && point[4] == 0 && point[7] == 6);
     CHECK(front[0] && front[1] && front[2] && !front[3]);
     CHECK(fabs(share[0] - 0.449) < 0.032 && fabs(share[1] - 0.449) < 0.032); /* 4 standard deviations */
@@ -411,10 +413,10 @@ TEST(fronts_by_seeds_alone)
 {
     const double value[2][2][2] = {{{1, 0}, {7, NAN}}, {{0.4, 0.4}, {7, 7}}};
     const bool rising[] = {true, false};
-    pb_cloud c = {.n = 2, .axes = 2, .seeds = 2, .value = value[0][0], .rising = rising, .scored = -1};
+    pb_pareto_points c = {.n = 2, .axes = 2, .seeds = 2, .value = value[0][0], .rising = rising, .scored = -1};
     double point[4], share[2];
     bool front[2];
-    pb_stats_front(&c, 4000, 0, point, front, share);
+    pb_stats_pareto_bootstrap(&c, 4000, 0, point, front, share);
     CHECK(point[0] == 0.5 && point[1] == 7 && front[0] && !front[1]);
     CHECK_NEAR(share[0], 0.75, 0.03);
     CHECK_NEAR(share[0] + share[1], 1, 1e-9);
