@@ -40,6 +40,9 @@ const char *pb_error_text(void);
 /* Forgets the pending error of this thread.  Tests call it, and the driver before each cell. */
 void pb_error_clear(void);
 
+/* Puts "PREFIX: " before the text of the pending error.  Returns -1. */
+int pb_error_prefix(const char *prefix);
+
 /* Reports a broken invariant with its source location and aborts.  It is active in every build. */
 _Noreturn void pb_bug(const char *file, int line, const char *fmt, ...) PB_PRINTF(3, 4);
 #define PB_BUG(...) pb_bug(__FILE__, __LINE__, __VA_ARGS__)

@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- errors ---------------------------------------------------------------------------- */
 
@@ -28,6 +29,14 @@ const char *pb_error_text(void)
 void pb_error_clear(void)
 {
     pending[0] = '\0';
+}
+
+int pb_error_prefix(const char *prefix)
+{
+    char why[sizeof pending];
+    memcpy(why, pending, sizeof why);
+    pb_error_clear();
+    return pb_error("%s: %s", prefix, why);
 }
 
 void pb_bug(const char *file, int line, const char *fmt, ...)

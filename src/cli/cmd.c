@@ -17,7 +17,7 @@ typedef struct flag {
 
 static const flag flags[] = {
     {"db", "FILE", "database of results (results/peftbench.db)", AT(db), TEXT},
-    {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or method.lora.rank=4; may be repeated", 0, SET},
+    {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or lora.rank=4; may be repeated", 0, SET},
     {"plugin", "FILE.so",
      "load this method, if the run was made with it (its SHA-256 must be the stored one); may be repeated", 0, PLUGIN},
     {"jobs", "N", "cells side by side, the threads divided", AT(jobs), NUMBER},
@@ -54,6 +54,7 @@ static const flag flags[] = {
      "what is no difference: of the score (0.01, or 1 of 100), of times (0.05), of a trajectory (1e-4)", AT(margin),
      TEXT},
     {"axes", "KEYS", "such as accuracy.test.accuracy,storage.stored", AT(axes), TEXT},
+    {"columns", "KEYS", "settings to show as columns, such as lora.rank,train.lr", AT(columns), TEXT},
     {"method", "NAME", "rows with this method only", AT(method), TEXT},
     {"declare", "LIST", "what is meant to differ: rows and exact numbers, such as check/lora,storage.trainable",
      AT(declare), TEXT},

@@ -25,7 +25,8 @@ typedef struct pb_args {
     int plugins;
     const char *option[16][2]; /* of pb_decode_table: name and value */
     int options;
-    const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes;
+    const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes,
+        *columns;
     int jobs, threads, tokens;
     long long seed; /* -1: not given         */
     bool json, quiet, no_timing, partial, times, merged, ids, plain, decode, force, retry;

@@ -20,7 +20,7 @@ static int tell(const pb_args *a)
     pb_report r;
     int rc = pb_report_make(&r, d.store, d.experiment);
     if (!rc) {
-        rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
+        rc = a->json ? pb_report_json(&r, stdout) : pb_report_print(&r, NULL, stdout);
         for (int i = 0; i < d.experiment->rows && !rc; i++)
             pb_notes_each(&r, i, warn, NULL);
         rc = rc || pb_plot(&r, NULL) ? -1 : 0;

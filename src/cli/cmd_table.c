@@ -5,12 +5,16 @@
 static int table(const pb_args *a)
 {
     pb_run_context d;
+    if (a->json && a->columns) {
+        pb_error("table: --columns goes without --json, which has every setting");
+        return PB_EXIT_QUESTION;
+    }
     if (pb_run_context_open(&d, a))
         return PB_EXIT_QUESTION;
     pb_report r;
     int rc = pb_report_make(&r, d.store, d.experiment);
     if (!rc) {
-        rc = a->json ? pb_report_json(&r, stdout) : (pb_report_print(&r, stdout), 0);
+        rc = a->json ? pb_report_json(&r, stdout) : pb_report_print(&r, a->columns, stdout);
         pb_report_free(&r);
     }
     return pb_run_context_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
@@ -21,7 +25,9 @@ const pb_command pb_cmd_table = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set json",
-    .help = "print the table of stored results; --json gives every metric with mean, low, high and n\n",
+    .options = "db set json columns",
+    .help =
+        "print the table of stored results; --json gives every setting, and every metric with mean, low, high and n\n\n"
+        "--columns lora.rank,train.lr shows the settings in force: those of a row's choice, whether tuned or not.\n",
     .run = table,
 };

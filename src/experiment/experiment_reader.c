@@ -187,7 +187,7 @@ static int read_rows(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
         rc = read_row(e, ini, spec);
         free(spec);
     }
-    return rc ? (pb_blame("methods"), pb_ini_blame(methods)) : read_baseline(e, ini);
+    return rc ? (pb_error_prefix("methods"), pb_ini_blame(methods)) : read_baseline(e, ini);
 }
 
 /* ---- sections that belong to nothing ----------------------------------------------------------------------------- */

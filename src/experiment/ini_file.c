@@ -80,18 +80,9 @@ pb_entry *pb_ini_find(pb_ini *ini, const char *section, const char *key)
     return e;
 }
 
-int pb_blame(const char *location)
-{
-    char *why = pb_strdup(pb_error_text());
-    pb_error_clear();
-    pb_error("%s: %s", location, why);
-    free(why);
-    return -1;
-}
-
 int pb_ini_blame(const pb_entry *e)
 {
-    return pb_blame(e->location);
+    return pb_error_prefix(e->location);
 }
 
 int pb_ini_apply(const pb_option *options, void *conf, const pb_entry *e)

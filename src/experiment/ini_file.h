@@ -43,10 +43,7 @@ int pb_ini_apply(const pb_option *options, void *conf, const pb_entry *e);
  * entry that cannot be applied. */
 int pb_ini_fill(pb_ini *ini, const char *section, const pb_option *options, void *conf);
 
-/* Puts "LOCATION: " before the pending error.  Returns -1. */
-int pb_blame(const char *location);
-
-/* The same with the location of an entry. */
+/* Puts the entry's location before the pending error.  Returns -1. */
 int pb_ini_blame(const pb_entry *e);
 
 #endif

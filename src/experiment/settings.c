@@ -148,7 +148,7 @@ const char *pb_settings_get(const pb_settings *s, const char *written)
     return found ? found->value : NULL;
 }
 
-static int unknown_setting(const pb_settings *s, const char *written)
+int pb_settings_unknown(const pb_settings *s, const char *written)
 {
     const char **names = pb_alloc((2 * s->count + 1) * sizeof *names), *near;
     for (size_t i = 0; i < s->count; i++) {
@@ -170,7 +170,7 @@ int pb_settings_override(pb_settings *s, const char *const *assignments)
         char *written = pb_format("%.*s", (int)(equals - *assignments), *assignments);
         const pb_setting *old = find_written(s, written);
         char *key = old ? pb_strdup(old->key) : NULL;
-        int rc = key ? pb_settings_put(s, key, equals + 1) : unknown_setting(s, written);
+        int rc = key ? pb_settings_put(s, key, equals + 1) : pb_settings_unknown(s, written);
         free(key);
         free(written);
         if (rc)

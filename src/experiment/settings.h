@@ -59,6 +59,9 @@ int pb_settings_override(pb_settings *s, const char *const *assignments);
  * none. */
 const char *pb_settings_get(const pb_settings *s, const char *written);
 
+/* Sets the error "no setting 'x'; did you mean 'y'?" with the nearest key of `s`.  Returns -1. */
+int pb_settings_unknown(const pb_settings *s, const char *written);
+
 /* The way back: sets the fields of `conf` from the settings GROUP.NAME.  Returns -1 with an error if one of them is not
  * in the table, or its value is not allowed. */
 int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *table, void *conf);

@@ -194,3 +194,17 @@ double pb_report_single(const pb_report *r, int row, const char *key)
     }
     return NAN;
 }
+
+/* ---- settings ----------------------------------------------------------------------------------------- */
+
+const char *pb_report_setting(const pb_report *r, int row, const char *key)
+{
+    const pb_experiment *e = r->experiment;
+    const pb_selection *s = &r->selections.row[row];
+    const pb_cell *cell = &e->cell[s->first];
+    const char *value = pb_settings_get(cell[s->choice ? s->at * e->seeds : 0].settings, key);
+    for (int k = 0; value && !s->choice && k < s->row->choices; k++)
+        if (strcmp(value, pb_settings_get(cell[k * e->seeds].settings, key)) != 0)
+            return NULL;
+    return value;
+}

@@ -61,12 +61,18 @@ int pb_report_baseline(const pb_report *r);
 /* Writes the key of the primary metric on a split, such as "accuracy.test.accuracy", into `out` and returns it. */
 const char *pb_report_primary(const pb_report *r, pb_split split, char out[96]);
 
+/* Returns the value of a setting that is in force for a row; `key` is written as a person does (experiment/settings.h).
+ * That is the value of the row's choice or, if nothing is chosen yet, the value that all its settings share.  Returns
+ * NULL if the row has no such setting, or if none is in force. */
+const char *pb_report_setting(const pb_report *r, int row, const char *key);
+
 /* Prints a line for each row that has several settings or missing runs: which setting is chosen in which sweep, or what
  * is missing. */
 void pb_report_sweeps(const pb_report *r, FILE *out);
 
-/* Prints the table of the experiment with its notes. */
-void pb_report_print(const pb_report *r, FILE *out);
+/* Prints the table of the experiment with its notes.  `columns` names settings to show as columns, KEY[,KEY..]; NULL
+ * stands for none.  Returns -1 with an error, and prints nothing, if no row has one of them. */
+int pb_report_print(const pb_report *r, const char *columns, FILE *out);
 
 /* Prints one JSON object for each row, one on a line: its settings, and mean, low, high and n of each key.  Returns -1
  * with an error, and prints nothing, if a database cannot be read. */

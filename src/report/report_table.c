@@ -15,7 +15,9 @@
 
 typedef struct grid {
     const char **name;           /* [rows] the first column; it is not shortened, so that all rows are distinct */
-    char (*text)[COLUMNS][CELL]; /* [rows] the other columns; the heading is the first row */
+    const char **setting;        /* [rows,settings] the columns of settings                                     */
+    char (*text)[COLUMNS][CELL]; /* [rows] the other columns; the heading is the first row                      */
+    int settings;
     int rows;
 } grid;
 
@@ -141,23 +143,78 @@ static int width_of(const char *text)
 
 static const char *text_at(const grid *g, int row, int column)
 {
-    return column ? g->text[row][column] : g->name[row];
+    return !column                 ? g->name[row]
+           : column <= g->settings ? g->setting[row * g->settings + column - 1]
+                                   : g->text[row][column - g->settings];
+}
+
+static int width_of_column(const grid *g, int column)
+{
+    int width = 0;
+    for (int i = 0; i < g->rows; i++)
+        width = width_of(text_at(g, i, column)) > width ? width_of(text_at(g, i, column)) : width;
+    return width;
 }
 
 static void print_grid(const grid *g, FILE *out)
 {
-    int width[COLUMNS] = {0};
+    int columns = COLUMNS + g->settings, *width = pb_alloc((size_t)columns * sizeof *width);
+    for (int k = 0; k < columns; k++)
+        width[k] = width_of_column(g, k);
     for (int i = 0; i < g->rows; i++)
-        for (int k = 0; k < COLUMNS; k++)
-            width[k] = width_of(text_at(g, i, k)) > width[k] ? width_of(text_at(g, i, k)) : width[k];
-    for (int i = 0; i < g->rows; i++)
-        for (int k = 0; k < COLUMNS; k++) {
+        for (int k = 0; k < columns; k++) {
             int pad = width[k] - width_of(text_at(g, i, k));
             if (k == 0) /* names are aligned to the left, numbers to the right */
                 fprintf(out, "%s%*s", text_at(g, i, k), pad, "");
             else
-                fprintf(out, "  %*s%s%s", pad, "", text_at(g, i, k), k + 1 == COLUMNS ? "\n" : "");
+                fprintf(out, "  %*s%s%s", pad, "", text_at(g, i, k), k + 1 == columns ? "\n" : "");
         }
+    free(width);
+}
+
+/* ---- columns of settings ------------------------------------------------------------------------------- */
+
+static int refuse_column(const pb_report *r, const char *key)
+{
+    pb_settings all = {.item = NULL};
+    for (int i = 0; i < r->experiment->rows; i++) {
+        const pb_settings *s = r->experiment->cell[r->selections.row[i].first].settings;
+        for (size_t k = 0; k < s->count; k++)
+            PB_CHECK(!pb_settings_put(&all, s->item[k].key, ""));
+    }
+    pb_settings_unknown(&all, key);
+    pb_settings_free(&all);
+    return pb_error_prefix("--columns");
+}
+
+/* Fills a column with what is in force in each row, "-" where the setting is not the row's. */
+static int fill_setting(const pb_report *r, grid *g, int column, const char *key)
+{
+    bool known = false;
+    g->setting[column] = key;
+    for (int i = 0; i < r->experiment->rows; i++) {
+        const char *value = pb_report_setting(r, i, key);
+        const pb_cell *any = &r->experiment->cell[r->selections.row[i].first];
+        known = known || pb_settings_get(any->settings, key);
+        g->setting[(i + 1) * g->settings + column] = value && *value ? value : "-";
+    }
+    return known ? 0 : refuse_column(r, key);
+}
+
+/* `keys` is cut into the keys. */
+static int fill_settings(const pb_report *r, grid *g, char *keys)
+{
+    if (!keys)
+        return 0;
+    g->settings = 1;
+    for (const char *c = keys; *c; c++)
+        g->settings += *c == ',';
+    g->setting = pb_alloc((size_t)g->rows * (size_t)g->settings * sizeof *g->setting);
+    char *key;
+    for (int column = 0; (key = strsep(&keys, ",")); column++)
+        if (fill_setting(r, g, column, key + strspn(key, " ")))
+            return -1;
+    return 0;
 }
 
 /* Returns whether the interval of a row covers other seeds only, because no predictions are stored. */
@@ -231,10 +288,11 @@ static void print_notes(const pb_report *r, FILE *out)
             "exceeds half the time).  *: the time was measured on a busy machine.\n");
 }
 
-void pb_report_print(const pb_report *r, FILE *out)
+int pb_report_print(const pb_report *r, const char *columns, FILE *out)
 {
     const pb_experiment *e = r->experiment;
     size_t rows = (size_t)e->rows + 1;
+    char *keys = columns ? pb_strdup(columns) : NULL;
     grid g = {.name = pb_alloc(rows * sizeof *g.name), .text = pb_alloc(rows * sizeof *g.text), .rows = (int)rows};
     g.name[0] = "method";
     fill_heading(r, g.text[0]);
@@ -242,9 +300,15 @@ void pb_report_print(const pb_report *r, FILE *out)
         g.name[i + 1] = e->row[i].label;
         fill_row(r, i, g.text[i + 1]);
     }
-    print_grid(&g, out);
+    int rc = fill_settings(r, &g, keys);
+    if (!rc) {
+        print_grid(&g, out);
+        print_notes(r, out);
+        pb_tuning_print(r, out);
+    }
+    free(keys);
     free(g.name);
+    free(g.setting);
     free(g.text);
-    print_notes(r, out);
-    pb_tuning_print(r, out);
+    return rc;
 }

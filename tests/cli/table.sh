@@ -27,4 +27,46 @@ sqlite3 without.db "DELETE FROM prediction WHERE run IN (SELECT id FROM run WHER
 ok 'without predictions' run 0 table a.ini --db without.db
 ok 'it is by seeds' prints "^head: ± covers other seeds only \\(Student's t\\), because no predictions are stored"
 
+# ---- settings as columns ---------------------------------------------------------------------------------------
+cat >rows.ini <<'END'
+[experiment]
+task = a
+model = models/tiny
+methods = head, lora, lora:rank=4,alpha=8
+seeds = 0
+timing_rounds = 0
+
+[train]
+epochs = 1
+batch = 32
+
+[train lora]
+lr = 1e-3, 1e-2
+
+[method lora]
+rank = 2
+END
+ok 'rows with settings' run 0 run rows.ini --db rows.db --threads 1 --quiet
+chosen=$(sqlite3 rows.db "SELECT DISTINCT s.value FROM run r JOIN setting s ON s.run = r.id JOIN value v ON v.run = r.id
+	WHERE r.row = 'lora' AND v.split = 'test' AND s.key = 'train.lr'")
+# A column of the table above its notes, with its heading.
+column() { awk -v c="$1" '{ print $c } /^lora:rank=4,alpha=8 / { exit }' out | paste -sd ' '; }
+same() { [ "$(column "$1")" = "$2" ] || { echo "    got '$(column "$1")', want '$2'" && return 1; }; }
+ok 'columns' run 0 table rows.ini --db rows.db --columns lora.rank,train.lr
+ok 'what is in force' same 2 'lora.rank - 2 4'
+ok 'tuned or not' same 3 "train.lr 0.001 $chosen 0.001"
+cp out with
+ok 'by other spellings' run 0 table rows.ini --db rows.db --columns 'method.lora.rank, lr'
+ok 'the same' same 3 "lr 0.001 $chosen 0.001"
+ok 'without columns' run 0 table rows.ini --db rows.db
+ok 'the notes are the same' cmp -s <(sed '1,/^lora:rank=4,alpha=8 /d' out) <(sed '1,/^lora:rank=4,alpha=8 /d' with)
+ok 'nothing chosen yet' run 0 table rows.ini --db a.db --columns lr,lora.alpha
+ok 'what may still change is not in force' same 2 'lr 0.001 - 0.001'
+ok 'what is fixed is' same 3 'lora.alpha - 16 8'
+ok 'a setting of no row' run 2 table rows.ini --db rows.db --columns lora.rnk
+ok 'is named' says "--columns: no setting 'lora.rnk'; did you mean 'lora.rank'?"
+ok 'JSON has them all' run 0 table rows.ini --db rows.db --json
+ok 'the default of a setting too' prints '"method":"lora:rank=4,alpha=8".*"method.lora.dropout":"0".*"method.lora.rank":"4"'
+ok 'and takes no columns' run 2 table rows.ini --db rows.db --json --columns lr
+
 finish
