@@ -11,7 +11,7 @@ BUILD    = $(subst $(comma),-,build$(REAL:%=/%)$(SANITIZE:%=/%))
 ARCH     = -march=native $(if $(filter x86_64,$(shell uname -m)),-mprefer-vector-width=512)
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 OPTIMIZE = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O3)
-# Errno and traps are never looked at; NaN and infinity are, hence no -ffast-math.
+# errno and traps are not used.  NaN and infinity are, so -ffast-math is not allowed.
 MATH     = -fno-math-errno -fno-trapping-math -ffp-contract=fast
 FLAGS    = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g $(ARCH) $(MATH) -pthread \
            $(if $(filter double,$(REAL)),-DPB_REAL_DOUBLE) \
@@ -30,13 +30,13 @@ TESTS   = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c tests/*/tes
 SCRIPTS = $(filter-out tests/run.sh tests/parity/%.sh tests/torture/planted.sh tests/torture/mutants.sh,\
             $(sort $(wildcard tests/*.sh tests/*/*.sh)))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
-# Finite differences are sharp in double only, so these run in both.
+# Finite differences are accurate in double only, so these tests run in both precisions.
 DOUBLE  = $(patsubst %.c,build/double/%,$(wildcard tests/graph/test_op.c tests/verify/test_method.c tests/model/test_model.c))
 
 all: $(BUILD)/peftbench ## builds the program
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9\/]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 # ---- build ---------------------------------------------------------------------------------
 
@@ -56,8 +56,8 @@ $(BUILD)/registry.o: $(BUILD)/registry.c $(BUILD)/flags
 $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/version.h
 	$(COMPILE)
 
-# These three are looked at in every run, but written only when they change, so that what
-# depends on them is built again exactly when it has to be.
+# These three are generated in every run but written only if they change, so that files that depend on them are built
+# again only then.
 $(BUILD)/flags: always
 	$(call rewrite,echo '$(CC) $(FLAGS)')
 $(BUILD)/registry.c: always
@@ -82,7 +82,7 @@ models/smollm2: ## obtains a small language model in 4 bits
 	@tools/setup.sh minilm
 	@tools/get-smollm2.sh
 
-demo: ## from nothing to a table and figures: our own encoder on data/sentiment
+demo: ## sets up, builds, runs experiments/sentiment.ini: a table and figures
 	@tools/setup.sh
 	@$(MAKE) all
 	$(BUILD)/peftbench run experiments/sentiment.ini
@@ -90,7 +90,7 @@ demo: ## from nothing to a table and figures: our own encoder on data/sentiment
 install: all ## into $(DESTDIR)$(PREFIX)/bin
 	install -D -m 755 $(BUILD)/peftbench $(DESTDIR)$(PREFIX)/bin/peftbench
 
-clean: ## removes everything built
+clean: ## removes the build folder
 	rm -rf $(BUILD)
 
 # ---- test ----------------------------------------------------------------------------------
@@ -105,26 +105,26 @@ programs: $(BUILD)/peftbench $(TESTS)
 
 benches: $(BENCHES) $(BUILD)/bench/calibrate
 
-calibrate: $(BUILD)/bench/calibrate ## do the intervals and tests keep their word: simulated studies
+calibrate: $(BUILD)/bench/calibrate ## simulates studies: coverage of the intervals, errors of the tests
 	@$(BUILD)/bench/calibrate
 
-planted: $(BUILD)/peftbench $(BUILD)/tests/model/test_model ## plants faults in a copy of the sources; are they found
+planted: $(BUILD)/peftbench $(BUILD)/tests/model/test_model ## plants faults in a copy of the sources, which `verify` or the goldens must find
 	@tests/torture/planted.sh
 
-mutants: $(BUILD)/peftbench ## plants faults that change few predictions; does `check` find them, many minutes
+mutants: $(BUILD)/peftbench ## plants faults that change few predictions, which `check` must find (takes many minutes)
 	@tests/torture/mutants.sh
 
-torture: $(BUILD)/peftbench ## kills, no memory, a full disk, .. at many moments, many minutes
+torture: $(BUILD)/peftbench ## kills, failing allocations, a full disk and other faults (takes many minutes)
 	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/torture/database.sh long
 
-check: ## compilers, sanitizers, clang-tidy, format, floors, length
+check: ## compilers, sanitizers, clang-tidy, format, and the rules of code and documentation
 	@tools/setup.sh check
 	@tools/check.sh
 
-# Seconds that each target runs; FUZZ=600 is what a release is given.
+# Seconds for each target; use FUZZ=600 for a release.
 FUZZ    = 60
 TARGETS = safetensors torch gguf tokenizer config parquet visible
-fuzz: ## runs libFuzzer on the readers of foreign files, FUZZ=600 seconds each
+fuzz: ## runs libFuzzer on the readers of foreign files, FUZZ seconds each (60)
 	@tools/setup.sh fuzz
 	@$(MAKE) $(TARGETS:%=build/fuzz/fuzz_%)
 	@for t in $(TARGETS); do mkdir -p build/fuzz/new/$$t && build/fuzz/fuzz_$$t -max_total_time=$(FUZZ) -rss_limit_mb=4096 \
@@ -134,13 +134,13 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz.c $(filter-out src/experiment/% src/results/%
 	clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DTARGET=try_$* \
 	-I src -I . -I build -pthread -o $@ $^ build/registry.c $(LIBS)
 
-parity: $(BUILD)/peftbench ## against transformers and PEFT, in a virtual environment
+parity: $(BUILD)/peftbench ## compares with transformers and PEFT, in a virtual environment
 	tests/parity/run.sh
 
-bench: $(BENCHES) ## times the engine beside PyTorch and PEFT, in a virtual environment
+bench: $(BENCHES) ## times the engine and PyTorch with PEFT, in a virtual environment
 	bench/run.sh
 
-format: ## lays out the code as .clang-format says
+format: ## formats the code with clang-format
 	clang-format -i $(CODE)
 
 .PHONY: all fuzz help setup models/minilm models/smollm2 demo install clean test programs check parity bench format always

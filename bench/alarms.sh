@@ -1,8 +1,8 @@
 #!/bin/bash
-# False alarms of the gate: the same program and the same experiment again and again, each held against the first run by
-# `peftbench check`.  Nothing has changed, so every row must be the same to the bit.
+# False alarms of the regression gate: runs the same program and the same experiment repeatedly, and compares each run with
+# the first one by `peftbench check`.  Nothing has changed, so every row must be the same to the bit.
 #
-#   bench/alarms.sh [RUNS] [times]   50 runs if not given, some five minutes; times: times are taken and judged too, some
+#   bench/alarms.sh [RUNS] [times]   RUNS: 50 by default, about five minutes.  times: measures and judges times too, about
 #                                    twenty minutes on a machine that does nothing else
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -12,7 +12,7 @@ program=${PEFTBENCH:-build/peftbench}
 timing=--no-timing judged=
 [ "${2:-}" = times ] && timing= judged=--times
 
-measure() { # DATABASE: few examples are trained on, times are taken in full
+measure() { # DATABASE: trains on few examples, measures times in full
 	"$program" run experiments/check.ini --db "$1" --quiet --threads 2 $timing \
 		--set 'experiment.methods=full, lora, lora:dora, ia3, prefix, houlsby, bitfit' \
 		--set experiment.seeds=0 --set 'task sentiment.train_limit=32' >/dev/null 2>"$work/err" || { cat "$work/err"; exit 2; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bag_of_words: what a linear model over words and pairs of words reaches, to be beaten by a base model.
+"""bag_of_words: the accuracy of a linear model over words and pairs of words, as a baseline for base models.
 
     python3 -m venv DIR && DIR/bin/pip install -r tests/parity/requirements.txt
     DIR/bin/python bench/bag_of_words.py                                   data/sentiment (a minute)

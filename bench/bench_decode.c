@@ -1,13 +1,13 @@
-/* bench_decode: times decoding as bench/peers.py times transformers' generate, in a process of its own.
+/* bench_decode: times decoding for bench/decoding.py, which runs it as a process and compares it with transformers.
  *
  *     build/bench/bench_decode MODEL ITEM
  *     yes | head -15 | build/bench/bench_decode models/smollm2/FILE.gguf decode-lora-1
  *
- * ITEM: decode-ROWS, decode-METHOD-ROWS, decode-PRECISION-ROWS: so many prompts of 32 tokens side by side, 64 greedy tokens
- * behind each; first: one token behind 32; refill, fixed: chat prompts of which one in four has a long answer, eight side
- * by side, a finished one replaced at once or only when all eight are finished.
- * After a few unmeasured runs it says READY, then each line on stdin is answered by one run and its milliseconds.
- * Ends with `RESULT {"tokens": .., "rss_mb": ..}`: the tokens that a run adds. */
+ * ITEM is decode-ROWS, decode-METHOD-ROWS or decode-PRECISION-ROWS: ROWS prompts of 32 tokens in one batch, each continued by
+ * 64 greedy tokens; first: 32 tokens continued by one; refill, fixed: chat prompts of which one in four has a long answer,
+ * in eight slots, where a finished text is replaced at once, or only when all eight are finished.
+ * After a few unmeasured runs the program prints READY.  It then answers each line of stdin by one run and its
+ * milliseconds.  The last line is `RESULT {"tokens": .., "rss_mb": ..}`, with the tokens that a run adds. */
 #include <stdlib.h>
 #include <string.h>
 

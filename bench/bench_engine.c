@@ -1,14 +1,14 @@
-/* bench_engine: times one thing that bench/peers.py times too, in a process of its own.
+/* bench_engine: times one item for bench/peers.py, which runs it as a process and compares it with PyTorch.
  *
  *     build/bench/bench_engine MODEL ITEM [FILE]
  *     yes | head -15 | build/bench/bench_engine models/minilm train-lora-32x32
  *
- * ITEM: gemm, train-METHOD-ROWSxTOKENS, infer-ROWSxTOKENS, infer-METHOD-ROWSxTOKENS, start,
+ * ITEM is gemm, train-METHOD-ROWSxTOKENS, infer-ROWSxTOKENS, infer-METHOD-ROWSxTOKENS, start,
  * epoch-METHOD-random, epoch-METHOD-grouped (FILE: SST-2's train.txt); of a language model lm-infer-ROWSxTOKENS,
  * lm-METHOD-ROWSxTOKENS, the same with -nf4 behind METHOD or infer, lm-start; tokenize-NAME (FILE: texts,
  * one a line; MODEL: a folder with tokenizer.json).
- * After a few unmeasured runs it says READY, then each line on stdin is answered by one run and its
- * milliseconds, so that two programs can take turns.  Ends with `RESULT {"rss_mb": .., ..}`.
+ * After a few unmeasured runs the program prints READY.  It then answers each line of stdin by one run and its
+ * milliseconds, so that two programs can alternate.  The last line is `RESULT {"rss_mb": .., ..}`.
  * A training step: graph, plan, forward, backward, clip, AdamW; dropout 0.  LoRA has r 8 on
  * query and value; prefix and prompt have 20 tokens. */
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* bench_gemm: GFLOP/s of the products of a training step, by unit of the CPU.
+/* bench_gemm: GFLOP/s of the matrix products of a training step, for each unit of the CPU.
  *
- *     build/bench/bench_gemm [SECONDS]      spent on a number, 0.2 if not said
+ *     build/bench/bench_gemm [SECONDS]      time for each number, 0.2 by default
  *
  * y = x W^T, dx = dy W and dW = dy^T x of `tokens` rows, W [out,in], in fp32 and with operands
  * rounded to bf16, on one and on two threads that share the rows (of dW: the outputs), as the graph does. */

@@ -1,6 +1,5 @@
-/* calibrate: do the intervals of src/stats hold the truth as often as they say, and do the tests cry wolf no more often
- * than they may?  Simulated studies, of which the truth is known; `make calibrate` prints the table of
- * docs/statistics.md.
+/* calibrate: the coverage of the intervals of src/stats and the error rates of its tests, in simulated studies whose true
+ * value is known.  `make calibrate` prints the table of docs/statistics.md.
  *
  * An answer is right with probability Phi(mu + d_example + a_seed + b_seed,example): normal effects, so that the truth
  * is Phi(mu / sqrt(1 + their variances)). */

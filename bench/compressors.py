@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""compressors: bits per byte of held-out text that a language model has to go below.
+"""compressors: bits per byte of held-out text by compressors and n-gram models, as a baseline for language models.
 
     python3 -m venv DIR && DIR/bin/pip install -r tests/parity/requirements.txt
     DIR/bin/python bench/compressors.py TOKENIZER --train build/corpus/reviews.txt \\
@@ -8,7 +8,7 @@
     ... --check                       do the n-gram models' probabilities add up to 1?
 
 TOKENIZER is a folder with the tokenizer.json of the model that will be compared.  A document is a
-line.  Every row pays for the same bytes, the held-out files', line ends included:
+line.  Every row is measured over the same bytes, those of the held-out files including line ends:
 
   xz alone       the held-out files as one text through xz -9e
   xz increment   what xz -9e takes for training text and held-out files together, less what it takes for

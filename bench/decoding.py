@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""decoding: tokens a second of peftbench beside transformers' generate, on the same weights, this machine, today.
+"""decoding: tokens per second of peftbench and of transformers' generate, on the same weights and this machine.
 
     DIR/bin/python bench/decoding.py build/bench/bench_decode FILE.gguf             the table
     DIR/bin/python bench/decoding.py .. --items decode-1 decode-lora-1 --repeat 3
 
-FILE is SmolLM2's GGUF.  Greedy, 64 tokens behind prompts of 32, ROWS of them side by side: decode-ROWS, decode-lora-ROWS
+FILE is SmolLM2's GGUF.  Items: 64 greedy tokens after prompts of 32, ROWS prompts in one batch: decode-ROWS, decode-lora-ROWS
 (unmerged, r 8 on query and value), decode-prefix-ROWS (20 rows), decode-bf16-ROWS (weights in bf16; transformers then
-computes in bf16 as well); first: milliseconds to one token.  refill: ours alone, texts of mixed length, a finished one
-replaced at once, against fixed batches.  The settings of the peer, installed and tuned, are those of peers.py, and so
-is taking turns run by run.
+computes in bf16 as well); first: milliseconds to the first token.  refill: peftbench only, texts of mixed length, where
+a finished text is replaced at once, against fixed batches.  The peer's settings, installed and tuned, are those of
+peers.py; the two programs alternate run by run.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""peers: what PyTorch and PEFT take for what peftbench does, on this machine, today.
+"""peers: the times of PyTorch and PEFT for the same work as peftbench, on this machine.
 
     python3 -m venv DIR && DIR/bin/pip install -r tests/parity/requirements.txt
     DIR/bin/python bench/peers.py                                  the table (about 5 minutes)
@@ -13,7 +13,7 @@
     DIR/bin/python bench/peers.py --train lora --lr 1e-3 --epochs 3 --seed 0 1 2 --sst2 FOLDER
 
 FOLDER holds train.txt, dev.txt and test.txt of `label text` lines; --model names the Hugging
-Face folder (models/minilm).  Only ratios within one run mean anything: machines differ.
+Face folder (models/minilm).  Only ratios within one run are comparable, because machines differ.
 
 Two settings of the peer, with --threads threads each (2):
   installed  as pip installs it;

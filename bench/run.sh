@@ -1,12 +1,12 @@
 #!/bin/bash
-# Times peftbench beside PyTorch and PEFT, item by item in one run: `make bench`.
+# Times peftbench and PyTorch with PEFT in alternation: `make bench`.
 #
 #   bench/run.sh [OPTION]...           options go to bench/peers.py
-#   bench/run.sh decoding [OPTION]...  bench/decoding.py instead: tokens a second of a language model
+#   bench/run.sh decoding [OPTION]...  runs bench/decoding.py instead: tokens per second of a language model
 #
-# VENV   the virtual environment, made if it is not there (build/venv: a large download)
-# MODEL  the Hugging Face folder (models/minilm, obtained if it is not there)
-# PEFTBENCH_DATA  if its sst2/ is there, epochs of SST-2 are timed too
+# VENV   the virtual environment, created if it does not exist (default: build/venv; a large download)
+# MODEL  the Hugging Face folder (default: models/minilm, downloaded if it does not exist)
+# PEFTBENCH_DATA  if it contains sst2/, epochs of SST-2 are timed too
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV:-build/venv}

@@ -1,4 +1,4 @@
-"""texts: what peers.py has tokenizers encode, and with what."""
+"""texts: the texts and tokenizers that peers.py times."""
 
 import json
 import pathlib

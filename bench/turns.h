@@ -1,10 +1,12 @@
-/* turns: how a bench takes its turns with a peer: a run for each line on stdin, its milliseconds on stdout. */
+/* turns: the protocol by which a benchmark alternates with a peer: one run for each line of stdin, whose milliseconds are
+ * printed. */
 #ifndef BENCH_TURNS_H
 #define BENCH_TURNS_H
 
 #include "base/base.h"
 
-/* After `warm` unmeasured runs it says READY.  The caller prints its RESULT behind it. */
+/* Runs `once` `warm` times unmeasured and prints READY; then runs it for each line of stdin and prints the milliseconds,
+ * until stdin ends.  The caller prints its RESULT afterwards. */
 static inline void bench_turns(int warm, void (*once)(void *ctx), void *ctx)
 {
     for (int i = 0; i < warm; i++)

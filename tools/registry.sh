@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints registry.c: the tables of all plugins, from the names of their files (the arguments).
+# Prints registry.c, the tables of all plugins, from the names of their files (the arguments).
 # methods/last-k.c must define `const pb_method pb_method_last_k`; a wrong name is a link error.
 set -eu
 

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs the Debian packages that are missing; says nothing and needs no network if none is.
-#   tools/setup.sh [check] [fuzz] [minilm]    what `make check`, `make fuzz` and `make models/minilm` need as well
+# Installs the Debian packages that are missing.  If none is, it prints nothing and needs no network.
+#   tools/setup.sh [check] [fuzz] [minilm]    also those of `make check`, `make fuzz` and `make models/minilm`
 set -eu
 
-# libopenblas: the pthread and the serial build serve equally, as every thread calls it with
-# its own rows; the pthread one is what Debian takes for libopenblas-dev.
+# libopenblas: the pthread and the serial build work equally well, because every thread calls it with its own rows.
+# Debian installs the pthread build for libopenblas-dev.
 packages='build-essential pkg-config libopenblas-dev libsqlite3-dev sqlite3 libinih-dev
 	libjansson-dev libutf8proc-dev libpcre2-dev libcurl4-openssl-dev libmd-dev gnuplot-nox'
 for purpose; do

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Prints version.h.  Arguments: the compiler and its flags.
-#   PB_VERSION       what `git describe` says, for people
-#   PB_CODE_VERSION  a short SHA-256 of the code that decides a result: it is part of a cell's
-#                    hash, so a change of docs, tests, driver or reports repeats no run
-#   PB_COMPILER, PB_FLAGS  how this binary was made
+#   PB_VERSION       the output of `git describe`, for people
+#   PB_CODE_VERSION  a short SHA-256 of the code that determines a result.  It is part of a cell's
+#                    hash, so a change of docs, tests, driver or reports does not repeat a run
+#   PB_COMPILER, PB_FLAGS  the compiler and its flags
 set -eu
 export LC_ALL=C
 compiler=$1 flags=$2
