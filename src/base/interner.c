@@ -24,7 +24,7 @@ static int *find_slot(const pb_interner *d, const char *text, size_t n)
 }
 
 /* At most half of the slots are taken. */
-static void make_places(pb_interner *d)
+static void grow_slots(pb_interner *d)
 {
     if (2 * ((size_t)d->count + 1) <= d->slots)
         return;
@@ -40,7 +40,7 @@ static void make_places(pb_interner *d)
 
 int pb_interner_add(pb_interner *d, const char *text, size_t n)
 {
-    make_places(d);
+    grow_slots(d);
     int *slot = find_slot(d, text, n);
     if (*slot < 0) {
         pb_grow(&d->end, (size_t)d->count, &d->capacity, sizeof *d->end);

@@ -13,7 +13,7 @@
 #include "table/parquet.h"
 #include "cli/transfer.h"
 
-enum { DONE, WORLD, QUESTION }; /* exit codes */
+enum { DONE, FAILED, INVALID }; /* exit codes */
 
 #define SUMS "SHA256SUMS"
 #define LOCK ".fetch.lock"
@@ -34,8 +34,8 @@ typedef struct job {
     char *known; /* SHA256SUMS as it was found; NULL: there is none */
 } job;
 
-static int world(const char *fmt, ...) PB_PRINTF(1, 2);
-static int world(const char *fmt, ...)
+static int report_failure(const char *fmt, ...) PB_PRINTF(1, 2);
+static int report_failure(const char *fmt, ...)
 {
     va_list list;
     char text[1024];
@@ -43,11 +43,11 @@ static int world(const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, list);
     va_end(list);
     pb_error("%s", text);
-    return WORLD;
+    return FAILED;
 }
 
-static int question(const char *fmt, ...) PB_PRINTF(1, 2);
-static int question(const char *fmt, ...)
+static int report_invalid(const char *fmt, ...) PB_PRINTF(1, 2);
+static int report_invalid(const char *fmt, ...)
 {
     va_list list;
     char text[1024];
@@ -55,7 +55,7 @@ static int question(const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, list);
     va_end(list);
     pb_error("%s", text);
-    return QUESTION;
+    return INVALID;
 }
 
 /* ---- the request ---------------------------------------------------------------------------------- */
@@ -147,7 +147,8 @@ static int read_id(job *j, const char *name)
     }
     size_t n = strcspn(rest, "@:"), slash = strcspn(rest, "/");
     if (slash >= n || !is_word(rest, slash) || !is_word(rest + slash + 1, n - slash - 1))
-        return question("'%s': want org/name, datasets/org/name or a URL, optionally with @revision and :file", name);
+        return report_invalid("'%s': want org/name, datasets/org/name or a URL, optionally with @revision and :file",
+                              name);
     j->id = pb_format("%.*s", (int)n, rest);
     rest += n;
     size_t revision = *rest == '@' ? strcspn(rest, ":") : 0;
@@ -155,7 +156,7 @@ static int read_id(job *j, const char *name)
     rest += revision;
     j->file = *rest == ':' ? pb_strdup(rest + 1) : NULL;
     if (strstr(j->revision, "..") || strpbrk(j->revision, "?#% ") || (j->file && !is_safe(j->file)))
-        return question("'%s': want a plain revision and the name of a file in the repository", name);
+        return report_invalid("'%s': want a plain revision and the name of a file in the repository", name);
     return DONE;
 }
 
@@ -236,11 +237,11 @@ static int check_hash(const wanted *w, const char *path, pb_digest *d)
 {
     char blob[41] = "";
     if (pb_sha256_file(path, d) || (*w->blob && pb_git_blob_file(path, blob)))
-        return WORLD;
+        return FAILED;
     if (*w->sha256 && strcmp(d->hex, w->sha256) != 0)
-        return world("%s: SHA-256 is %s, want %s: removed", w->name, d->hex, w->sha256);
+        return report_failure("%s: SHA-256 is %s, want %s: removed", w->name, d->hex, w->sha256);
     if (*w->blob && strcmp(blob, w->blob) != 0)
-        return world("%s: git's hash of it is %s, want %s: removed", w->name, blob, w->blob);
+        return report_failure("%s: git's hash of it is %s, want %s: removed", w->name, blob, w->blob);
     return DONE;
 }
 
@@ -273,7 +274,7 @@ static int convert(const char *path, bool quiet)
 {
     char *to = pb_format("%.*s.jsonl", (int)(strlen(path) - strlen(".parquet")), path);
     pb_text left_out = {0};
-    int rc = pb_parquet_to_lines(path, to, &left_out) ? WORLD : DONE;
+    int rc = pb_parquet_to_lines(path, to, &left_out) ? FAILED : DONE;
     if (!rc && !quiet)
         fprintf(stderr, "%s: written%s%s\n", pb_visible(to), left_out.length ? ", without the columns " : "",
                 left_out.length ? pb_visible(left_out.data) : "");
@@ -294,10 +295,10 @@ static int obtain(const job *j, const wanted *w, const char *path, pb_digest *d)
                      .identity = identity ? identity : "",
                      .size = w->size,
                      .quiet = j->quiet};
-    int rc = make_folder_of(path) || pb_transfer_file(&t, part) ? WORLD : check_hash(w, part, d);
+    int rc = make_folder_of(path) || pb_transfer_file(&t, part) ? FAILED : check_hash(w, part, d);
     bool whole = !rc;
     if (whole && rename(part, path))
-        rc = world("%s: cannot write: %s", path, strerror(errno));
+        rc = report_failure("%s: cannot write: %s", path, strerror(errno));
     if (whole || *d->hex)
         pb_transfer_forget(part); /* going on with what has the wrong hash would never help */
     free(identity);
@@ -346,7 +347,7 @@ static int lock_folder(const job *j)
 
 static int fetch_all(job *j)
 {
-    int lock = lock_folder(j), rc = lock < 0 ? WORLD : DONE;
+    int lock = lock_folder(j), rc = lock < 0 ? FAILED : DONE;
     if (rc)
         return rc;
     char *path = pb_format("%s/" SUMS, j->dir);
@@ -356,7 +357,7 @@ static int fetch_all(job *j)
     for (size_t i = 0; i < j->files && !rc; i++)
         rc = fetch_one(j, &j->file_list[i], &sums);
     if (!rc && pb_write_file(path, sums.data ? sums.data : "", sums.length))
-        rc = WORLD;
+        rc = FAILED;
     pb_text_free(&sums);
     free(path);
     close(lock);
@@ -403,10 +404,10 @@ static int add_listed(job *j, const char *name, const pb_json *one)
     const char *blob = *sha256 ? "" : pb_json_text(pb_json_get(one, "blobId"), "");
     long long bytes = pb_json_integer(size, -1);
     if (!is_safe(name))
-        return world("%s: the hub names a file '%s': refused", j->id, name);
+        return report_failure("%s: the hub names a file '%s': refused", j->id, name);
     if ((*sha256 && !is_hex(sha256, 64)) || (*blob && !is_hex(blob, 40)) ||
         (size && !pb_json_is_null(size) && (bytes < 0 || bytes > (long long)1 << 50)))
-        return world("%s: %s: the hub says neither its size nor its hash as it should", j->id, name);
+        return report_failure("%s: %s: the hub says neither its size nor its hash as it should", j->id, name);
     wanted *w = add_wanted(j, name, url_of(j, name));
     snprintf(w->sha256, sizeof w->sha256, "%s", sha256);
     snprintf(w->blob, sizeof w->blob, "%s", blob);
@@ -432,10 +433,10 @@ static int choose(job *j, const pb_json *siblings)
     }
     if (found || rc)
         return rc;
-    return question("%s: no %s in it", j->id,
-                    j->file      ? j->file
-                    : j->dataset ? "TSV, CSV, JSON Lines or Parquet file"
-                                 : "safetensors model");
+    return report_invalid("%s: no %s in it", j->id,
+                          j->file      ? j->file
+                          : j->dataset ? "TSV, CSV, JSON Lines or Parquet file"
+                                       : "safetensors model");
 }
 
 static int ask_hub(job *j)
@@ -447,9 +448,9 @@ static int ask_hub(job *j)
     const char *url = address.data;
     pb_transfer t = {
         .url = url, .name = url, .hub = j->endpoint, .token = j->token, .identity = "", .size = -1, .quiet = j->quiet};
-    int rc = pb_transfer_text(&t, &answer) ? WORLD : DONE;
+    int rc = pb_transfer_text(&t, &answer) ? FAILED : DONE;
     pb_json_doc *doc = rc ? NULL : pb_json_parse(url, answer.data ? answer.data : "", answer.length);
-    rc = rc ? rc : doc ? choose(j, pb_json_get(pb_json_root(doc), "siblings")) : WORLD;
+    rc = rc ? rc : doc ? choose(j, pb_json_get(pb_json_root(doc), "siblings")) : FAILED;
     pb_json_free(doc);
     pb_text_free(&answer);
     pb_text_free(&address);
@@ -463,12 +464,12 @@ static int read_url(job *j, const char *url)
     char *name = pb_format("%.*s", (int)strcspn(slash + 1, "?#"), slash + 1);
     int rc = DONE;
     if (!pb_url_is_allowed(url))
-        rc = question("%s: want https://, file:/// or http://localhost, without a user name", url);
+        rc = report_invalid("%s: want https://, file:/// or http://localhost, without a user name", url);
     else if (strpbrk(url, " \t\n"))
-        rc = question("%s: want a URL without blanks", url);
+        rc = report_invalid("%s: want a URL without blanks", url);
     else if (!is_safe(name) || is_pickle(name))
-        rc = question("%s: want the URL of a file%s", url,
-                      is_pickle(name) ? " that is not a pickle, which may run code when it is read" : "");
+        rc = report_invalid("%s: want the URL of a file%s", url,
+                            is_pickle(name) ? " that is not a pickle, which may run code when it is read" : "");
     else
         add_wanted(j, name, pb_strdup(url));
     free(name);
@@ -486,9 +487,9 @@ static char *default_folder(const job *j)
 static int check_hub(const job *j)
 {
     if (strncmp(j->endpoint, "http", 4) != 0 || !pb_url_is_allowed(j->endpoint))
-        return question("HF_ENDPOINT: want https:// or http://localhost, got '%s'", j->endpoint);
+        return report_invalid("HF_ENDPOINT: want https:// or http://localhost, got '%s'", j->endpoint);
     if (j->token && strcmp(pb_visible(j->token), j->token) != 0)
-        return question("HF_TOKEN: contains control characters; want the token alone");
+        return report_invalid("HF_TOKEN: contains control characters; want the token alone");
     return DONE;
 }
 
@@ -497,12 +498,12 @@ static int fetch_named(job *j, const char *name, const char *dir)
     bool url = strstr(name, "://") != NULL;
     int rc = url ? read_url(j, name) : read_id(j, name);
     if (!rc && j->file && is_pickle(j->file))
-        rc = question("%s: a pickle may run code when it is read; want safetensors or GGUF", j->file);
+        rc = report_invalid("%s: a pickle may run code when it is read; want safetensors or GGUF", j->file);
     rc = rc ? rc : check_hub(j);
     if (!rc && !url)
         rc = ask_hub(j);
     j->dir = dir ? pb_strdup(dir) : default_folder(j);
-    return rc ? rc : pb_make_dirs(j->dir) ? WORLD : fetch_all(j);
+    return rc ? rc : pb_make_dirs(j->dir) ? FAILED : fetch_all(j);
 }
 
 /* Returns the endpoint without '/' at its end, because the paths begin with one. */

@@ -118,7 +118,7 @@ static void skip_map(pb_thrift *t, int depth)
 
 static void skip(pb_thrift *t, const pb_thrift_field *field, int depth)
 {
-    pb_thrift_field inner = {0, PB_THRIFT_END};
+    pb_thrift_field nested = {0, PB_THRIFT_END};
     size_t size;
     if (depth > DEEPEST)
         t->bad = true;
@@ -140,8 +140,8 @@ static void skip(pb_thrift *t, const pb_thrift_field *field, int depth)
     case PB_THRIFT_SET: skip_list(t, field, depth + 1); break;
     case PB_THRIFT_MAP: skip_map(t, depth + 1); break;
     case PB_THRIFT_STRUCT:
-        while (pb_thrift_next(t, &inner))
-            skip(t, &inner, depth + 1);
+        while (pb_thrift_next(t, &nested))
+            skip(t, &nested, depth + 1);
         break;
     default: t->bad = true;
     }

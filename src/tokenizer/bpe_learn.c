@@ -59,7 +59,7 @@ static int *find_slot(const learner *l, int left, int right)
     return &l->slot[at];
 }
 
-static void make_places(learner *l)
+static void grow_slots(learner *l)
 {
     if (2 * (l->pairs + 1) <= l->slots)
         return;
@@ -72,7 +72,7 @@ static void make_places(learner *l)
 
 static pair *get_pair(learner *l, int left, int right)
 {
-    make_places(l);
+    grow_slots(l);
     int *slot = find_slot(l, left, right);
     if (*slot < 0) {
         pb_grow(&l->pair, l->pairs, &l->capacity, sizeof *l->pair);

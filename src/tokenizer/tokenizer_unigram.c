@@ -38,7 +38,7 @@ static int add_node(pb_unigram_trie *t)
 }
 
 /* At most half of the slots are taken. */
-static void make_room(pb_unigram_trie *t)
+static void grow_slots(pb_unigram_trie *t)
 {
     if (2 * (t->edges + 1) <= t->size)
         return;
@@ -59,7 +59,7 @@ static void add_piece(pb_unigram_trie *t, const char *text, int id)
 {
     int node = 0;
     for (; *text; text++) {
-        make_room(t);
+        grow_slots(t);
         edge *e = slot_of(t, node, (unsigned char)*text);
         if (e->from < 0) {
             *e = (edge){node, add_node(t), (unsigned char)*text};
@@ -80,7 +80,7 @@ static int read_scores(pb_tokenizer *t, const pb_json *vocab)
     u->score = pb_alloc((n + 1) * sizeof *u->score);
     u->trie = pb_alloc(sizeof *u->trie);
     add_node(u->trie);
-    make_room(u->trie);
+    grow_slots(u->trie);
     for (size_t i = 0; i < n; i++) {
         u->score[i] = pb_json_number(pb_json_at(pb_json_at(vocab, i), 1), NAN);
         if (!isfinite(u->score[i]))

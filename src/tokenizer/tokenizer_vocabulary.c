@@ -26,7 +26,7 @@ int pb_tokenizer_lookup(const pb_tokenizer *t, const char *bytes, size_t n)
 int pb_tokenizer_id(const pb_tokenizer *t, const char *token)
 {
     int id = pb_tokenizer_lookup(t, token, strlen(token));
-    return id >= 0 ? id : pb_index_find(&t->written, token, strlen(token)); /* not as normalised */
+    return id >= 0 ? id : pb_index_find(&t->written, token, strlen(token)); /* not the normalized content */
 }
 
 int pb_tokenizer_vocab(const pb_tokenizer *t)

@@ -242,7 +242,7 @@ static int locate_tensors(cursor *c, const uint64_t *offset)
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static int read_all(pb_gguf *f)
+static int read_gguf(pb_gguf *f)
 {
     cursor c = {.f = f};
     uint64_t magic = take_whole(&c, 4), version = take_whole(&c, 4), tensors = take_whole(&c, 8),
@@ -269,7 +269,7 @@ pb_gguf *pb_gguf_open(const char *path)
 {
     pb_gguf *f = pb_alloc(sizeof *f);
     f->path = pb_strdup(path);
-    if (!pb_map_open(&f->file, path) && !read_all(f))
+    if (!pb_map_open(&f->file, path) && !read_gguf(f))
         return f;
     pb_gguf_close(f);
     return NULL;

@@ -71,7 +71,7 @@ static void add_all_tensors(reader *r, bool shared)
         add_tensors(r, 0, "lm_head.weight", abs(h[VOCABULARY]), width, 0);
 }
 
-static int read_all(pb_llama2c *f)
+static int read_llama2c(pb_llama2c *f)
 {
     reader r = {.f = f};
     r.h = take_bytes(&r, NUMBERS * sizeof *r.h);
@@ -154,7 +154,7 @@ pb_llama2c *pb_llama2c_open(const char *path)
 {
     pb_llama2c *f = pb_alloc(sizeof *f);
     f->path = pb_strdup(path);
-    if (!pb_map_open(&f->file, path) && !read_all(f)) {
+    if (!pb_map_open(&f->file, path) && !read_llama2c(f)) {
         find_tokenizer(f);
         return f;
     }

@@ -66,7 +66,7 @@ static int check_byte_order(const pb_torch *f, const char *root)
                           (const char *)e->data);
 }
 
-static int read_all(pb_torch *f)
+static int read_torch(pb_torch *f)
 {
     const pb_zip_entry *pickle = find_pickle(f);
     if (!pickle)
@@ -122,7 +122,7 @@ pb_torch *pb_torch_open(const char *path)
     pb_torch *f = pb_alloc(sizeof *f);
     f->path = pb_strdup(path);
     f->arena = pb_arena_new("torch");
-    if ((is_old(path) ? refuse_old(path) : pb_zip_open(&f->zip, path)) || read_all(f)) {
+    if ((is_old(path) ? refuse_old(path) : pb_zip_open(&f->zip, path)) || read_torch(f)) {
         pb_torch_close(f);
         return NULL;
     }
