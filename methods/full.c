@@ -1,12 +1,6 @@
 /* full: every parameter trains. */
 #include "peftbench.h"
 
-static bool trains(const void *conf, const pb_param *p, int layers)
-{
-    (void)conf, (void)p, (void)layers;
-    return true;
-}
-
 const pb_method pb_method_full = {
     .name = "full",
     .title = "Full fine-tuning",
@@ -14,5 +8,5 @@ const pb_method pb_method_full = {
     .help = "Trains every parameter of the base model and the head.",
     .category = PB_BASELINE,
     .identity = true,
-    .select = trains,
+    .select = pb_select_everything,
 };

@@ -127,7 +127,7 @@ static int copy_sites(pb_loading *l)
     for (size_t i = 0; i < l->modules; i++) {
         const pb_module *mod = &l->module[i];
         for (const pb_peft_tensor *t = l->peft->tensors; mod->targeted && mod->site && t->ours; t++) {
-            pb_param *p = pb_model_find(l->m, pb_loading_param_name(l, mod, t->ours));
+            pb_param *p = pb_loading_find_param(l, mod, t->ours);
             const pb_array *array = p ? pb_loading_module_tensor(l, mod, t->theirs) : NULL;
             if (p && !array)
                 return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, t->theirs);
@@ -147,8 +147,8 @@ static int copy_prefix(pb_loading *l)
     if (!t || t->dims != 2 || t->shape[1] != (int64_t)2 * layers * width)
         return pb_error("%s: %s: want a tensor [tokens, %d]", l->a->file_path, keys->theirs, 2 * layers * width);
     for (int k = 0; k < 2 * layers; k++) {
-        pb_param *p = pb_model_find(l->m, pb_arena_format(l->m->arena, "layer.%d.attn.%s.%s", k / 2, l->a->method->name,
-                                                          k % 2 ? values->ours : keys->ours));
+        pb_param *p =
+            pb_params_find_added(l->m, l->a->method, &l->m->layer[k / 2].sub[ATTN], k % 2 ? values->ours : keys->ours);
         if (!p || p->rows != t->shape[0])
             return pb_error("%s: %s: want %s rows", l->a->file_path, keys->theirs, l->peft->keys[0].key);
         for (int r = 0; r < p->rows; r++)
@@ -162,8 +162,7 @@ static int copy_prefix(pb_loading *l)
 static int copy_prompt(pb_loading *l)
 {
     const pb_array *t = pb_loading_tensor(l, l->peft->tensors[0].theirs);
-    pb_param *p =
-        pb_model_find(l->m, pb_arena_format(l->m->arena, "%s.%s", l->a->method->name, l->peft->tensors[0].ours));
+    pb_param *p = pb_params_find_added(l->m, l->a->method, NULL, l->peft->tensors[0].ours);
     return t && p ? pb_loading_copy(l, p, t, false)
                   : pb_error("%s: no tensor '%s'", l->a->file_path, l->peft->tensors[0].theirs);
 }

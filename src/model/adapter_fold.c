@@ -99,7 +99,10 @@ static int add_tensors(pb_loading *l, const pb_module *mod)
         bool upright = a->dims == 2 && a->shape[1] == 1 && l->peft->input_option;
         int rows = a->dims == 1 || upright ? 1 : (int)a->shape[0];
         int cols = (int)(a->dims == 1 || upright ? a->shape[0] : a->shape[1]);
-        pb_param *p = pb_loading_new_param(l, pb_loading_param_name(l, mod, t->ours), NULL, PB_ADDED, -1, rows, cols);
+        pb_site site = pb_loading_site(mod);
+        char name[PB_ADDED_NAME];
+        pb_params_added_name(l->a->method, &site, t->ours, name);
+        pb_param *p = pb_loading_new_param(l, name, NULL, PB_ADDED, -1, rows, cols);
         if (pb_loading_copy(l, p, a, false))
             return -1;
     }
@@ -126,7 +129,7 @@ static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site
     const pb_method *method = l->a->method;
     pb_low_rank u = method->low_rank ? method->low_rank(l->a->conf, site) : (pb_low_rank){.down = "", .up = ""};
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
-        const pb_param *p = pb_model_find(l->m, pb_loading_param_name(l, mod, t->ours));
+        const pb_param *p = pb_loading_find_param(l, mod, t->ours);
         bool down = !strcmp(t->ours, u.down), up = !strcmp(t->ours, u.up);
         int rows = down ? u.rank : up ? site->out : 1;
         int cols = down || mod->feedforward ? site->in : up ? u.rank : site->out;

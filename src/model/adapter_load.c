@@ -48,10 +48,10 @@ pb_site pb_loading_site(const pb_module *mod)
                      .module = mod->name};
 }
 
-const char *pb_loading_param_name(const pb_loading *l, const pb_module *mod, const char *name)
+pb_param *pb_loading_find_param(const pb_loading *l, const pb_module *mod, const char *name)
 {
     pb_site site = pb_loading_site(mod);
-    return pb_arena_format(l->m->arena, "layer.%d.%s.%s.%s", site.layer, site.role, l->a->method->name, name);
+    return pb_params_find_added(l->m, l->a->method, &site, name);
 }
 
 bool pb_loading_is_tied(const pb_loading *l)

@@ -52,8 +52,8 @@ const char *pb_loading_tensor_name(const pb_module *mod, const pb_peft_tensor *t
 /* The module in the form of a site, as a method's hooks take it; outside of the layers its layer is -1. */
 pb_site pb_loading_site(const pb_module *mod);
 
-/* The full name of a method's parameter at a module.  Owned by the model's arena. */
-const char *pb_loading_param_name(const pb_loading *l, const pb_module *mod, const char *name);
+/* The method's parameter `name` at a module, or NULL. */
+pb_param *pb_loading_find_param(const pb_loading *l, const pb_module *mod, const char *name);
 
 /* True if the model is a language model with one table for the words and the logits. */
 bool pb_loading_is_tied(const pb_loading *l);
@@ -70,7 +70,7 @@ int pb_loading_copy(const pb_loading *l, pb_param *p, const pb_array *t, bool tr
 /* Replaces a parameter's value, which may be a read-only map, by a copy that may be written. */
 void pb_loading_make_writable(pb_loading *l, pb_param *p);
 
-/* Adds a parameter of zeros to the model. */
+/* Adds a parameter of zeros to the model.  `name` is copied; `origin` must outlive the model. */
 pb_param *pb_loading_new_param(pb_loading *l, const char *name, const char *origin, pb_kind kind, int layer, int rows,
                                int cols);
 

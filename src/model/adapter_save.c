@@ -125,11 +125,6 @@ static int write_config(saving *s, const char *dir)
 
 /* ---- adapter_model.safetensors --------------------------------------------------------------------------- */
 
-static const pb_param *find_added(const saving *s, const char *prefix, const char *name)
-{
-    return pb_model_find(s->m, pb_arena_format(s->tensors.arena, "%s%s.%s", prefix, s->method->name, name));
-}
-
 static void save_sites(saving *s)
 {
     const pb_peft *peft = s->method->peft;
@@ -143,8 +138,7 @@ static void save_sites(saving *s)
         if (in)
             add_quoted(&s->inputs, site->module);
         for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
-            const pb_param *p =
-                find_added(s, pb_arena_format(s->tensors.arena, "layer.%d.%s.", site->layer, site->role), t->ours);
+            const pb_param *p = pb_params_find_added(s->m, s->method, site, t->ours);
             const char *name = pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs);
             if (p) /* a vector that rescales the output is [out,1] */
                 pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
@@ -210,7 +204,7 @@ static int save_prompt(saving *s)
         if (!same)
             return -1;
     }
-    const pb_param *p = find_added(s, "", peft->tensors[0].ours);
+    const pb_param *p = pb_params_find_added(s->m, s->method, NULL, peft->tensors[0].ours);
     pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
                  pb_tensor_writer_tensor(&s->tensors, peft->tensors[0].theirs, p->rows, p->cols, 2));
     return 0;

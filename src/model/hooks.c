@@ -21,20 +21,14 @@ const void *pb_conf(const pb_build *b)
 
 /* ---- parameters of methods ---------------------------------------------------------------------- */
 
-/* "layer.3.attn.q.lora.A", or "lora.A" for one of the whole model. */
-static const char *added_name(const pb_build *b, const pb_site *site, const char *name, char out[160])
+static const char *added_name(const pb_build *b, const pb_site *site, const char *name, char out[PB_ADDED_NAME])
 {
-    const char *method = b->model->part[b->part].method->name;
-    if (site)
-        snprintf(out, 160, "layer.%d.%s.%s.%s", site->layer, site->role, method, name);
-    else
-        snprintf(out, 160, "%s.%s", method, name);
-    return out;
+    return pb_params_added_name(b->model->part[b->part].method, site, name, out);
 }
 
 static pb_node *make(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init, bool trains)
 {
-    char full[160];
+    char full[PB_ADDED_NAME];
     pb_model *m = b->model;
     pb_param *p = pb_model_find(m, added_name(b, site, name, full));
     if (!p) {
@@ -60,7 +54,7 @@ pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, 
 
 const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name)
 {
-    char full[160];
+    char full[PB_ADDED_NAME];
     return pb_find_param(b, added_name(b, site, name, full));
 }
 

@@ -75,6 +75,15 @@ void pb_checkpoint_make_writable(pb_model *m, pb_param *p);
 pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols);
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
 
+/* Writes the full name of a method's parameter to `out` and returns it: "layer.3.attn.q.lora.A", or "lora.A" for one of
+ * the whole model (site NULL). */
+enum { PB_ADDED_NAME = 160 };
+const char *pb_params_added_name(const pb_method *method, const pb_site *site, const char *name,
+                                 char out[PB_ADDED_NAME]);
+
+/* The parameter of that name, or NULL. */
+pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const pb_site *site, const char *name);
+
 /* multi_adapter.c: y with what each sequence's adapter adds at a site, or (site NULL) at the head. */
 pb_node *pb_multi_adapter_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x);
 

@@ -9,6 +9,12 @@ bool pb_select_nothing(const void *conf, const pb_param *p, int layers)
     return false;
 }
 
+bool pb_select_everything(const void *conf, const pb_param *p, int layers)
+{
+    (void)conf, (void)p, (void)layers;
+    return true;
+}
+
 const pb_prompting *pb_prompt_settings(const void *conf)
 {
     return conf;

@@ -35,39 +35,44 @@ typedef struct pb_training_stats {
     const int *class_count; /* [classes] training examples of each class */
 } pb_training_stats;
 
-/* How the method is called and kept in PEFT's adapter folders, so that they can be read and written. */
+/* A tensor of the method in PEFT's adapter files. */
 typedef struct pb_peft_tensor {
-    const char *ours, *theirs; /* "A", "lora_A.weight"; ours as given to pb_added                        */
-    bool vector;               /* kept with one dimension                                                */
-    const char *embedding;     /* what it is called at a table of embeddings; NULL: none has one         */
-    const char *when;          /* an option that must be on for it to be there; NULL: it is always there */
+    const char *ours, *theirs; /* "A", as given to pb_added; "lora_A.weight", the end of its name in the file       */
+    bool vector;               /* stored with one dimension                                                         */
+    const char *embedding;     /* the end of its name at an embedding table; NULL: the method has no such tensor    */
+    const char *when;          /* the option that must be on for the tensor to exist; NULL: it always exists        */
 } pb_peft_tensor;
 
+/* A setting of the method in adapter_config.json. */
 typedef struct pb_peft_key {
-    const char *key, *option;             /* of adapter_config.json and of the options table               */
-    const char *pattern, *pattern_option; /* other values for some modules: "rank_pattern"; NULL: none     */
-    bool rows;                            /* the value is the number of rows of the first tensor           */
+    const char *key, *option;             /* its names in adapter_config.json and in the options table               */
+    const char *pattern, *pattern_option; /* the names of its values for single modules: "rank_pattern"; NULL: none  */
+    bool rows;                            /* the value is the number of rows of the first tensor                     */
 } pb_peft_key;
 
+/* The layout of the tensors. */
+
 typedef enum pb_peft_layout {
-    PB_PEFT_SITES,  /* tensors at every targeted projection                           */
-    PB_PEFT_PREFIX, /* keys and values of all layers in one tensor                    */
-    PB_PEFT_PROMPT, /* word embeddings in front of the text                           */
-    PB_PEFT_NORMS,  /* the norms of the network, whole                                */
+    PB_PEFT_SITES,  /* `tensors` at every targeted projection                                     */
+    PB_PEFT_PREFIX, /* the keys (first of `tensors`) and values (second) of all layers in one tensor */
+    PB_PEFT_PROMPT, /* one tensor of embeddings in front of the text                              */
+    PB_PEFT_NORMS,  /* the gains and biases of the network's norms                                */
 } pb_peft_layout;
 
+/* The method in PEFT's adapter folders, which are read and written by this description. */
 typedef struct pb_peft {
-    const char *type; /* "LORA" */
-    const char *also; /* another type that reads alike, or NULL */
+    const char *type; /* its peft_type: "LORA"                                                              */
+    const char *also; /* another peft_type of the same layout, which can be read; or NULL                   */
     pb_peft_layout layout;
-    const pb_peft_tensor *tensors; /* ends with a row of NULL */
-    const pb_peft_key *keys;       /* ends with a row of NULL */
-    const pb_peft_tensor *loaded;  /* {option, value} of what PEFT always does; NULL: none */
-    const char *input_option;      /* lists the sites where the first tensor is about x, not about y; NULL: none */
-    const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\"" */
-    const char *bias;     /* a tensor that a site may have, added to its output and scaled as its update; NULL: none */
-    const char *bias_key; /* the member of adapter_config.json that is true if the adapter has that tensor */
-    const char *init_key; /* the member that names how the tensors were initialized; NULL: none        */
+    const pb_peft_tensor *tensors; /* ends with a row of NULL                                                */
+    const pb_peft_key *keys;       /* ends with a row of NULL                                                */
+    const pb_peft_tensor *loaded;  /* {option, value} that PEFT's own implementation has; NULL: none         */
+    const char *input_option;      /* the option that lists the sites whose input the first tensor rescales, instead of
+                                      their output; NULL: none                                               */
+    const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\""        */
+    const char *bias;     /* the end of the name of a bias that an update may have, scaled like it; NULL: none */
+    const char *bias_key; /* the member of adapter_config.json that is true if the adapter has that bias    */
+    const char *init_key; /* the member that says how the tensors were initialized; NULL: none              */
 } pb_peft;
 
 /* The update of one projection, for a method that computes W + scale * B A. */
@@ -157,6 +162,8 @@ const pb_method *pb_method_find(const char *name); /* NULL if unknown           
 
 /* `select` of a method by which nothing of base and head trains. */
 bool pb_select_nothing(const void *conf, const pb_param *p, int layers);
+/* `select` of a method by which every parameter trains. */
+bool pb_select_everything(const void *conf, const pb_param *p, int layers);
 /* `prompt` of a method whose settings begin with a pb_prompting. */
 const pb_prompting *pb_prompt_settings(const void *conf);
 

@@ -53,13 +53,6 @@ static pb_real *copy_values(pb_adapter_deltas *d, const pb_param *p)
     return memcpy(pb_arena_alloc(d->arena, PB_WEIGHTS, bytes), p->x, bytes);
 }
 
-static const pb_param *added_at(const pb_model *m, const pb_site *s, const char *name)
-{
-    char full[160];
-    snprintf(full, sizeof full, "layer.%d.%s.%s.%s", s->layer, s->role, m->part[0].method->name, name);
-    return pb_model_find(m, full);
-}
-
 static int copy_site(pb_adapter_deltas *d, const pb_model *from, const pb_site *s)
 {
     pb_low_rank u = update_of(from, s);
@@ -68,7 +61,8 @@ static int copy_site(pb_adapter_deltas *d, const pb_model *from, const pb_site *
     if (!u.additive)
         return pb_error("multi-adapter: the adapter's update of %d.%s is not additive, as with DoRA; want W + s B A",
                         s->layer, s->role);
-    const pb_param *A = added_at(from, s, u.down), *B = added_at(from, s, u.up);
+    const pb_method *method = from->part[0].method;
+    const pb_param *A = pb_params_find_added(from, method, s, u.down), *B = pb_params_find_added(from, method, s, u.up);
     d->site[s->number] = (pb_lora_delta){.down = copy_values(d, A),
                                          .up = copy_values(d, B),
                                          .in = A->cols,

@@ -72,6 +72,22 @@ static void init_row_norms(pb_param *p, const pb_param *of)
     free(row);
 }
 
+const char *pb_params_added_name(const pb_method *method, const pb_site *site, const char *name,
+                                 char out[PB_ADDED_NAME])
+{
+    if (site)
+        snprintf(out, PB_ADDED_NAME, "layer.%d.%s.%s.%s", site->layer, site->role, method->name, name);
+    else
+        snprintf(out, PB_ADDED_NAME, "%s.%s", method->name, name);
+    return out;
+}
+
+pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const pb_site *site, const char *name)
+{
+    char full[PB_ADDED_NAME];
+    return pb_model_find(m, pb_params_added_name(method, site, name, full));
+}
+
 /* Each tensor draws from a stream named after itself, so no other one can shift it. */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init)
 {

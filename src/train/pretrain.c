@@ -230,8 +230,8 @@ static int open_models(school *s)
                                     .seed = (uint64_t)o->seed,
                                     .distill_width = s->lessons.teacher ? pb_model_outputs(s->lessons.teacher) : 0,
                                     .base = {.weights = PB_FROM_RANDOM}});
-    const pb_attached all = {pb_method_find("full"), NULL};
-    if (!s->model || pb_model_attach(s->model, &all, 1))
+    static const pb_method pretraining = {.name = "pretraining", .select = pb_select_everything};
+    if (!s->model || pb_model_attach(s->model, &(pb_attached){&pretraining, NULL}, 1))
         return -1;
     s->lessons.tokenizer = pb_model_tokenizer(s->model);
     if (s->o->length + 2 > pb_model_max_tokens(s->model))
