@@ -10,7 +10,7 @@
 typedef struct pb_adapter pb_adapter;
 
 /* Reads DIR/adapter_config.json and maps DIR/adapter_model.safetensors (or adapter_model.bin).  Returns NULL with an
- * error if one of them cannot be read, or if the config asks for something that is not supported. */
+ * error if one of them cannot be read, or if the config has a value that is not supported. */
 pb_adapter *pb_adapter_open(const char *dir);
 
 /* Frees the adapter; NULL is allowed.  A model that it is attached to must be freed first. */

@@ -98,7 +98,7 @@ int pb_loading_subtract_initial(pb_loading *l);
 int pb_loading_fold_updates(pb_loading *l);
 
 /* adapter_base.c: takes whole weights and biases and rows of tables, with the two steps above between them; then checks
- * that every tensor of the file was used and every module of modules_to_save given.  Comes after the method's own
+ * that every tensor of the file was used and every module of modules_to_save given.  Comes after the method's
  * tensors. */
 int pb_loading_replace_base(pb_loading *l);
 

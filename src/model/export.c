@@ -31,15 +31,15 @@ static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
                 precision == PB_IN_BF16 ? "bfloat16" : "float32");
     if (m->head != PB_HEAD_CLASSES)
         return;
-    for (int turn = 0; turn < 2; turn++) {
-        pb_text_add(out, ",\n  \"%s\": {", turn ? "label2id" : "id2label");
+    for (int reverse = 0; reverse < 2; reverse++) {
+        pb_text_add(out, ",\n  \"%s\": {", reverse ? "label2id" : "id2label");
         for (int i = 0; i < m->classes; i++) {
             char *name = pb_model_class(m, i);
             pb_text_add(out, i ? ", " : "");
-            if (!turn)
+            if (!reverse)
                 pb_text_add(out, "\"%d\": ", i);
             pb_json_quote(out, name);
-            if (turn)
+            if (reverse)
                 pb_text_add(out, ": %d", i);
             free(name);
         }
@@ -49,9 +49,9 @@ static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
 
 static int write_config(const pb_model *m, const char *dir, pb_precision precision)
 {
-    const char *own = m->file ? pb_weights_config(m->file) : NULL;
+    const char *embedded = m->file ? pb_weights_config(m->file) : NULL;
     char *from = pb_format("%s/config.json", m->dir), *to = pb_format("%s/config.json", dir);
-    pb_json_doc *doc = own ? pb_json_parse(m->dir, own, strlen(own)) : pb_json_read(from);
+    pb_json_doc *doc = embedded ? pb_json_parse(m->dir, embedded, strlen(embedded)) : pb_json_read(from);
     pb_text out = {0};
     int rc = doc ? 0 : -1;
     if (doc) {
@@ -80,10 +80,11 @@ static int copy_tokenizer(const pb_model *m, const char *dir)
 {
     static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                                         "chat_template.jinja", "generation_config.json"};
-    const char *own = m->file ? pb_weights_tokenizer(m->file) : NULL;
-    const char *chat = own ? pb_weights_text(m->file, "tokenizer.chat_template") : NULL;
-    if (own)
-        return write_text(dir, files[0], own, strlen(own)) || write_text(dir, files[3], chat, chat ? strlen(chat) : 0)
+    const char *embedded = m->file ? pb_weights_tokenizer(m->file) : NULL;
+    const char *chat = embedded ? pb_weights_text(m->file, "tokenizer.chat_template") : NULL;
+    if (embedded)
+        return write_text(dir, files[0], embedded, strlen(embedded)) ||
+                       write_text(dir, files[3], chat, chat ? strlen(chat) : 0)
                    ? -1
                    : 0;
     int rc = 0;

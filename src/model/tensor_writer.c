@@ -35,13 +35,13 @@ static bool is_vector(const pb_param *p)
 void pb_tensor_writer_param(const pb_model *m, pb_tensor_writer *w, const char *name, const pb_param *p,
                             const pb_real *x)
 {
-    bool turned = m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
-    float *out = turned ? pb_tensor_writer_tensor(w, name, p->cols, p->rows, 2)
-                        : pb_tensor_writer_tensor(w, name, p->rows, p->cols, is_vector(p) ? 1 : 2);
+    bool transposed = m->config.family->conv1d && p->kind == PB_MATRIX && p->layer >= 0;
+    float *out = transposed ? pb_tensor_writer_tensor(w, name, p->cols, p->rows, 2)
+                            : pb_tensor_writer_tensor(w, name, p->rows, p->cols, is_vector(p) ? 1 : 2);
     size_t rows = (size_t)p->rows, cols = (size_t)p->cols;
-    if (!turned)
+    if (!transposed)
         pb_to_floats(x, rows * cols, out);
-    for (size_t i = 0; turned && i < rows; i++)
+    for (size_t i = 0; transposed && i < rows; i++)
         for (size_t j = 0; j < cols; j++)
             out[j * rows + i] = (float)x[i * cols + j];
 }
