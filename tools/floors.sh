@@ -1,6 +1,7 @@
 #!/bin/sh
 # Refuses a climb, a circle and an internal header of another room.  A room is a folder of src/, and a file includes its
-# own room or lower ones; a plugin includes peftbench.h and the C library only; each outside library has one includer.
+# own room or lower ones; a plugin includes peftbench.h and the C library only; each outside library has one includer;
+# SQL stands in the store alone.
 # A public name stands for one thing (names.sh).  The circles are read from the object files of `make`.
 set -u
 cd "$(dirname "$0")/.."
@@ -51,5 +52,9 @@ jansson.h src/base/json.c
 curl/curl.h src/cli/transfer.c
 END
 tools/names.sh || bad=1
+for file in $(grep -lE '"(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|PRAGMA|ATTACH|WITH) ' src/*/*.[ch] methods/*.c tasks/*.c); do
+	case $file in src/results/store*) continue ;; esac
+	complain "$file: contains SQL, which belongs into src/results/store*.c"
+done
 tools/circles.pl || bad=1
 exit $bad

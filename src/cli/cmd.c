@@ -16,51 +16,52 @@ typedef struct flag {
 #define AT(field) offsetof(pb_args, field)
 
 static const flag flags[] = {
-    {"db", "FILE", "database of results (results/peftbench.db)", AT(db), TEXT},
-    {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or lora.rank=4; may be repeated", 0, SET},
-    {"plugin", "FILE.so",
-     "load this method, if the run was made with it (its SHA-256 must be the stored one); may be repeated", 0, PLUGIN},
-    {"jobs", "N", "cells side by side, the threads divided", AT(jobs), NUMBER},
-    {"threads", "N", "threads in all (one for each core that is allowed)", AT(threads), NUMBER},
-    {"tokens", "N", "plan for texts of this many tokens, without the task's data", AT(tokens), NUMBER},
-    {"seed", "N", "which of the row's runs (the first); of what is drawn (0)", AT(seed), SEED},
-    {"row", "NAME", "a row of the table", AT(row), TEXT},
-    {"out", "FOLDER", "where figures go (plots/EXPERIMENT), or what is fetched", AT(out), TEXT},
-    {"json", NULL, "one JSON object a line", AT(json), SWITCH},
-    {"quiet", NULL, "no progress", AT(quiet), SWITCH},
-    {"model", "PATH", "a Hugging Face folder, a GGUF or a llama2.c file", AT(model), TEXT},
-    {"adapter", "FOLDER", "a PEFT adapter to put on the model", AT(adapter), TEXT},
-    {"merged", NULL, "with the adapter folded into the weights", AT(merged), SWITCH},
-    {"ids", NULL, "each line of stdin is a JSON array of token ids, not a text", AT(ids), SWITCH},
-    {"plain", NULL, "without special tokens", AT(plain), SWITCH},
-    {"decode", NULL, "from ids back to text", AT(decode), SWITCH},
-    {"precision", "NAME", "hold the frozen base in fp32, bf16, int8 or nf4", AT(precision), TEXT},
-    {"force", NULL, "use an adapter that was made for other weights", AT(force), SWITCH},
-    {"partial", NULL, "choose among the runs that are finished, though some of the row's are not", AT(partial), SWITCH},
-    {"no-timing", NULL, "leave the timing pass for later", AT(no_timing), SWITCH},
-    {"retry", NULL, "time again what could not be timed before", AT(retry), SWITCH},
-    {"max-new", "N", "tokens added at most (64)", 0, OPTION},
-    {"sample", NULL, "draw tokens by their probability", 0, STRATEGY},
-    {"temperature", "X", "divide logits by it before a draw (1)", 0, OPTION},
-    {"top-k", "K", "draw from the K likeliest", 0, OPTION},
-    {"top-p", "P", "draw from the fewest that have this much of the probability", 0, OPTION},
-    {"beams", "N", "search for the likeliest text with N beams", 0, OPTION},
-    {"length-penalty", "X", "compare log-probability / length^X (1)", 0, OPTION},
-    {"no-repeat", "N", "no N tokens in a row twice", 0, OPTION},
-    {"repetition-penalty", "X", "make tokens that the text has less likely (1)", 0, OPTION},
-    {"stop", "TEXT", "end at this text; several: \"\\n|Text:\"", 0, OPTION},
-    {"slots", "N", "texts that run side by side (8)", 0, OPTION},
+    {"db", "FILE", "results database (default: results/peftbench.db)", AT(db), TEXT},
+    {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or lora.rank=4 (may be repeated)", 0, SET},
+    {"plugin", "FILE.so", "load this plugin if its SHA-256 is that of a plugin of the run (may be repeated)", 0,
+     PLUGIN},
+    {"jobs", "N", "run N cells in parallel, which share the threads", AT(jobs), NUMBER},
+    {"threads", "N", "total number of threads (default: one for each available core)", AT(threads), NUMBER},
+    {"tokens", "N", "plan for texts of N tokens, without the task's data", AT(tokens), NUMBER},
+    {"seed", "N", "seed of the run (default: the first), or of the random numbers (default: 0)", AT(seed), SEED},
+    {"row", "NAME", "row of the table", AT(row), TEXT},
+    {"out", "FOLDER", "output folder (default: plots/EXPERIMENT, or models/NAME or data/NAME) or file", AT(out), TEXT},
+    {"json", NULL, "print one JSON object per line", AT(json), SWITCH},
+    {"quiet", NULL, "do not print progress", AT(quiet), SWITCH},
+    {"model", "PATH", "model: a Hugging Face folder, a GGUF file or a llama2.c file", AT(model), TEXT},
+    {"adapter", "FOLDER", "PEFT adapter to attach to the model", AT(adapter), TEXT},
+    {"merged", NULL, "merge the adapter into the weights", AT(merged), SWITCH},
+    {"ids", NULL, "each line of stdin is a JSON array of token ids instead of a text", AT(ids), SWITCH},
+    {"plain", NULL, "omit special tokens", AT(plain), SWITCH},
+    {"decode", NULL, "convert token ids to text", AT(decode), SWITCH},
+    {"precision", "NAME", "store the frozen base weights in fp32, bf16, int8 or nf4", AT(precision), TEXT},
+    {"force", NULL, "accept an adapter that was trained on other weights", AT(force), SWITCH},
+    {"partial", NULL, "choose a row's setting even if some of its runs are not finished", AT(partial), SWITCH},
+    {"no-timing", NULL, "skip the timing pass", AT(no_timing), SWITCH},
+    {"retry", NULL, "repeat timings that failed", AT(retry), SWITCH},
+    {"max-new", "N", "maximum number of generated tokens (default: 64)", 0, OPTION},
+    {"sample", NULL, "sample tokens instead of choosing the most likely one", 0, STRATEGY},
+    {"temperature", "X", "temperature of sampling (default: 1)", 0, OPTION},
+    {"top-k", "K", "sample from the K most likely tokens", 0, OPTION},
+    {"top-p", "P", "sample from the smallest set of tokens with total probability P", 0, OPTION},
+    {"beams", "N", "beam search with N beams", 0, OPTION},
+    {"length-penalty", "X", "rank beams by log-probability / length^X (default: 1)", 0, OPTION},
+    {"no-repeat", "N", "no_repeat_ngram_size; 0 disables it", 0, OPTION},
+    {"repetition-penalty", "X", "penalty for tokens that already occur (default: 1)", 0, OPTION},
+    {"stop", "TEXT", "stop at this text; alternatives are separated by |: \"\\n|Text:\"", 0, OPTION},
+    {"slots", "N", "number of texts that are decoded in parallel (default: 8)", 0, OPTION},
     {"margin", "X[,Y[,Z]]",
-     "what is no difference: of the score (0.01, or 1 of 100), of times (0.05), of a trajectory (1e-4)", AT(margin),
-     TEXT},
-    {"axes", "KEYS", "such as accuracy.test.accuracy,storage.stored", AT(axes), TEXT},
-    {"columns", "KEYS", "settings to show as columns, such as lora.rank,train.lr", AT(columns), TEXT},
-    {"method", "NAME", "rows with this method only", AT(method), TEXT},
-    {"declare", "LIST", "what is meant to differ: rows and exact numbers, such as check/lora,storage.trainable",
+     "equivalence margins of the score (0.01, or 1 on a scale to 100), of times (0.05) and of the trajectory (1e-4)",
+     AT(margin), TEXT},
+    {"axes", "KEYS", "comma-separated keys, such as accuracy.test.accuracy,storage.stored", AT(axes), TEXT},
+    {"columns", "KEYS", "settings to print as columns, such as lora.rank,train.lr", AT(columns), TEXT},
+    {"method", "NAME", "only rows whose name contains NAME", AT(method), TEXT},
+    {"declare", "LIST", "rows and exact numbers that are expected to differ, such as check/lora,storage.trainable",
      AT(declare), TEXT},
-    {"times", NULL, "judge times too", AT(times), SWITCH},
-    {"chat", "FORMAT", "each line is said to an assistant; auto: in the model's own format", AT(chat), TEXT},
-    {"system", "TEXT", "what an assistant is told first", AT(system), TEXT},
+    {"times", NULL, "also judge times", AT(times), SWITCH},
+    {"chat", "FORMAT", "each line is a message to an assistant, in this chat format; auto: that of the model", AT(chat),
+     TEXT},
+    {"system", "TEXT", "system message of --chat", AT(system), TEXT},
 };
 
 static bool takes(const pb_command *c, const char *name)
@@ -88,21 +89,21 @@ static int unknown(const pb_command *c, const char *given)
         if (takes(c, flags[i].name))
             names[n++] = flags[i].name;
     const char *near = pb_nearest(given + 2, names);
-    return pb_error("%s: no option %s%s%s%s; see `peftbench %s --help`", c->name, given,
+    return pb_error("%s: unknown option %s%s%s%s; see `peftbench %s --help`", c->name, given,
                     near ? "; did you mean --" : "", near ? near : "", near ? "?" : "", c->name);
 }
 
 static int set_number(const flag *f, const char *value, long long least, long long *out)
 {
     char *end;
-    PB_CHECK(value); /* a number has one, see the table */
+    PB_CHECK(value); /* the table says that a number has a value */
     *out = strtoll(value, &end, 10);
     if (end == value || *end || *out < least || *out > 1000000000)
-        return pb_error("--%s: want a whole number from %lld, got '%s'", f->name, least, value);
+        return pb_error("--%s: want an integer of at least %lld, got '%s'", f->name, least, value);
     return 0;
 }
 
-/* An option that is given twice holds the later value. */
+/* If an option is given twice, the last value counts. */
 static void set_option(pb_args *a, const char *name, const char *value)
 {
     int i = 0;
@@ -133,19 +134,19 @@ static int set_flag(pb_args *a, const flag *f, const char *value)
         return 0;
     case PLUGIN:
         if (a->plugins == (int)PB_COUNT(a->plugin))
-            return pb_error("--plugin: at most %zu of them", PB_COUNT(a->plugin));
+            return pb_error("--plugin: want at most %zu plugins", PB_COUNT(a->plugin));
         a->plugin[a->plugins++] = value;
         return 0;
     case SET:
         if (a->sets + 1 >= (int)PB_COUNT(a->set))
-            return pb_error("--set: at most %zu of them", PB_COUNT(a->set) - 1);
+            return pb_error("--set: want at most %zu settings", PB_COUNT(a->set) - 1);
         a->set[a->sets++] = value;
         return 0;
     }
     PB_BUG("flag %s", f->name);
 }
 
-/* --name value, --name=value or --name, and -o for --out; *i moves over what was taken. */
+/* Reads --name value, --name=value or --name, and -o for --out; *i advances past a separate value. */
 static int read_flag(pb_args *a, const pb_command *c, int argc, char **argv, int *i)
 {
     const char *name = strcmp(argv[*i], "-o") ? argv[*i] + 2 : "out", *equals = strchr(name, '=');
@@ -155,7 +156,7 @@ static int read_flag(pb_args *a, const pb_command *c, int argc, char **argv, int
     if (!f->value)
         return equals ? pb_error("--%s takes no value", f->name) : set_flag(a, f, NULL);
     if (!equals && *i + 1 >= argc)
-        return pb_error("--%s: want %s behind it", f->name, f->value);
+        return pb_error("--%s: want %s after it", f->name, f->value);
     return set_flag(a, f, equals ? equals + 1 : argv[++*i]);
 }
 
@@ -172,7 +173,7 @@ int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
             if (read_flag(a, c, argc, argv, &i))
                 return -1;
         } else if (a->words < c->most) {
-            a->word[a->words++] = argv[i]; /* not behind the place that is read */
+            a->word[a->words++] = argv[i]; /* never beyond the argument that is being read */
         } else {
             return wrong_usage(c);
         }
@@ -191,7 +192,7 @@ void pb_args_help(const pb_command *c, FILE *out)
         char left[40];
         snprintf(left, sizeof left, "--%s%s%s", flags[i].name, flags[i].value ? " " : "",
                  flags[i].value ? flags[i].value : "");
-        fprintf(out, "  %-18s %s\n", left, flags[i].help);
+        fprintf(out, "  %-22s %s\n", left, flags[i].help);
     }
 }
 

@@ -1,4 +1,4 @@
-/* cmd: what the commands share: arguments, help, exit codes. */
+/* cmd: what all commands share: arguments, help, exit codes. */
 #ifndef PB_CMD_H
 #define PB_CMD_H
 
@@ -9,60 +9,65 @@
 
 enum {
     PB_EXIT_DONE = 0,
-    PB_EXIT_NO = 1,        /* the answer is no: a cell failed                       */
-    PB_EXIT_QUESTION = 2,  /* the question is wrong: usage, config, a missing file */
-    PB_EXIT_UNDECIDED = 3, /* not enough data to say                                 */
+    PB_EXIT_NO = 1,        /* the answer is no, for example because a run failed */
+    PB_EXIT_QUESTION = 2,  /* the command cannot be carried out: usage, settings or a file is wrong */
+    PB_EXIT_UNDECIDED = 3, /* the data do not decide */
 };
 
 enum { PB_ANY_WORDS = INT_MAX };
 
 typedef struct pb_args {
-    char **word; /* [words] the arguments that are not options, in their order; they lie in argv */
+    char **word; /* [words] the positional arguments; they belong to argv */
     int words;
-    const char *set[65]; /* NULL-ended            */
+    const char *set[65]; /* ends with NULL */
     int sets;
-    const char *plugin[8]; /* files of methods that are not built in */
+    const char *plugin[8]; /* files of plugins */
     int plugins;
-    const char *option[16][2]; /* of pb_decode_table: name and value */
+    const char *option[16][2]; /* name and value of settings in pb_decode_table */
     int options;
     const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes,
         *columns;
     int jobs, threads, tokens;
-    long long seed; /* -1: not given         */
+    long long seed; /* -1 if it is not given */
     bool json, quiet, no_timing, partial, times, merged, ids, plain, decode, force, retry;
 } pb_args;
 
 typedef struct pb_command {
     const char *name;
     const char *alias;            /* another name that is accepted, or NULL */
-    const char *words;            /* "EXPERIMENT.ini", for the synopsis     */
-    int least, most;              /* words; most may be PB_ANY_WORDS        */
-    const char *options;          /* "db set json": names that it takes     */
-    const char *help;             /* one line, then a blank one, then more  */
-    int (*run)(const pb_args *a); /* returns the exit code               */
+    const char *words;            /* positional arguments for the synopsis, "EXPERIMENT.ini" */
+    int least, most;              /* numbers of positional arguments; most may be PB_ANY_WORDS */
+    const char *options;          /* names of its options, "db set json" */
+    const char *help;             /* one line, an empty line, the description */
+    int (*run)(const pb_args *a); /* returns the exit code */
 } pb_command;
 
+/* The commands, one in each cmd_*.c. */
 extern const pb_command pb_cmd_run, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table, pb_cmd_plot,
     pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch, pb_cmd_pretrain,
     pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify, pb_cmd_pareto,
     pb_cmd_rank;
 
-/* Reads the arguments behind the command's name, and moves the words among them to the front of argv, where a->word
- * then points.  -1 with an error. */
+/* Reads the arguments after the name of the command.  The positional arguments are moved to the front of argv, to which
+ * a->word then points.  Returns -1 with an error. */
 int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv);
 
-/* The options of a command with what they mean, for --help. */
+/* Prints the help of a command: its synopsis, description and options. */
 void pb_args_help(const pb_command *c, FILE *out);
 
-/* What commands about stored results need: the experiment with its hashes known, and the
- * database.  -1 with an error, and nothing left open. */
+/* The run context of a command that reads stored results: the sealed experiment and the database. */
 typedef struct pb_run_context {
     pb_experiment *experiment;
     pb_bench bench;
     pb_store *store;
 } pb_run_context;
+
+/* Opens the experiment of the first positional argument, and its database read-only.  The caller closes the context
+ * with pb_run_context_close.  Returns -1 with an error, and nothing open. */
 int pb_run_context_open(pb_run_context *d, const pb_args *a);
-/* -1 with an error: something could not be read, even if nobody looked at it. */
+
+/* Closes a run context.  Returns -1 with an error if any earlier read of the database failed, even if the caller
+ * ignored it. */
 int pb_run_context_close(pb_run_context *d);
 
 #endif

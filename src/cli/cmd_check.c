@@ -1,4 +1,4 @@
-/* cmd_check: the regression gate: every row of a baseline beside the same row of today, layer by layer. */
+/* cmd_check: the regression gate: compares every row of a baseline with the same row of today. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,17 +7,17 @@
 #include "report/identity.h"
 #include "base/json.h"
 
-/* A row of the baseline, as it was and as it is. */
+/* A row in the baseline and today. */
 typedef struct gate_row {
     char *spec; /* "experiment/row" */
     pb_comparand was, is;
-    char *refusal; /* why the two may not be compared; NULL: they may */
+    char *refusal; /* why the two are not comparable; NULL if they are */
 } gate_row;
 
 typedef struct gate {
     gate_row *row;
-    pb_comparison *found; /* [rows]; no axes where they were not compared */
-    pb_identity *layers;  /* [rows] */
+    pb_comparison *found;  /* [rows]; no axes where they were not compared */
+    pb_identity *identity; /* [rows] */
     size_t rows, capacity;
     const pb_args *args;
     pb_margins margins;
@@ -47,14 +47,14 @@ static int list_rows(gate *g, const char *path)
     int rc = s ? pb_store_choices(s, NULL, NULL, take_row, g) : -1;
     rc = pb_store_close(s) || rc ? -1 : 0;
     if (!rc && !g->rows)
-        rc = pb_error("%s: no row%s%s that was scored on test; want a database that `peftbench run` made", path,
+        rc = pb_error("%s: no row%s%s was scored on test; want a database that `peftbench run` created", path,
                       g->args->method ? " of method " : "", g->args->method ? g->args->method : "");
     return rc;
 }
 
-/* ---- what is meant to differ --------------------------------------------------------------------------------- */
+/* ---- expected changes ---------------------------------------------------------------------------------------- */
 
-/* The next item of --declare in *at, of *n characters; false: there is none. */
+/* Moves *at to the next item of --declare, of *n characters.  Returns false if there is none. */
 static bool next_item(const char **at, size_t *n)
 {
     *at += strspn(*at, ", ");
@@ -88,7 +88,7 @@ static bool is_known(const gate *g, const char *item, size_t n)
     return false;
 }
 
-/* A misspelt declaration would be none. */
+/* Refuses names that declare nothing, such as misspelt ones. */
 static int check_declared(const gate *g)
 {
     size_t n;
@@ -102,14 +102,14 @@ static int check_declared(const gate *g)
 
 /* ---- verdicts ------------------------------------------------------------------------------------------------- */
 
-/* Is it the same computation, with the same answers: the score has nothing left to be estimated then. */
+/* Returns whether computation and predictions are the same, so that there is no difference of scores to estimate. */
 static bool is_same_computation(const pb_identity *l)
 {
     return l->bitwise.verdict == PB_IDENTITY_SAME ||
            (l->trajectory.verdict == PB_IDENTITY_SAME && !l->other_predictions);
 }
 
-/* Exact numbers must be what they were: less is a change as well. */
+/* Returns the verdict on an axis.  Any change of an exact number is a failure, also a decrease. */
 static pb_verdict verdict_of(const gate *g, const pb_identity *l, const pb_axis *x)
 {
     if (x->kind == PB_SCORE && is_same_computation(l))
@@ -121,7 +121,7 @@ static pb_verdict verdict_of(const gate *g, const pb_identity *l, const pb_axis 
     return is_declared(g, x->key) ? PB_SAME : PB_WORSE;
 }
 
-/* A layer that is made of axes: its worst verdict. */
+/* Returns the worst verdict on all axes of a kind. */
 static pb_verdict verdict_of_kind(const gate *g, const pb_identity *l, const pb_comparison *c, int kind)
 {
     pb_verdict worst = PB_SAME;
@@ -133,9 +133,9 @@ static pb_verdict verdict_of_kind(const gate *g, const pb_identity *l, const pb_
     return worst;
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------------ */
+/* ---- printing ----------------------------------------------------------------------------------------------- */
 
-/* XML has no way to hold a control character, so that they are made visible. */
+/* Appends text to XML, which cannot contain control characters; they are made visible. */
 static void add_escaped(pb_text *t, const char *text)
 {
     for (text = pb_visible(text); *text; text++)
@@ -165,7 +165,7 @@ static void add_case(gate *g, const char *spec, const char *key, const char *kin
 
 static const char *const kind_name[] = {[PB_SCORE] = "statistics", [PB_EXACT] = "exact", [PB_RATIO] = "times"};
 
-static void tell_axis(gate *g, const char *spec, const pb_axis *x, pb_verdict v)
+static void print_axis(gate *g, const char *spec, const pb_axis *x, pb_verdict v)
 {
     char line[256];
     snprintf(line, sizeof line, "%s: %s: was %.6g, is %.6g%s%s", spec, x->key, x->b, x->a, *x->note ? "; " : "",
@@ -175,8 +175,8 @@ static void tell_axis(gate *g, const char *spec, const pb_axis *x, pb_verdict v)
         printf("%-9s %s\n", v == PB_WORSE && x->kind == PB_EXACT ? "changed" : pb_verdict_name[v], line);
 }
 
-/* One line, or test case, of a layer that is not made of axes. */
-static void tell_layer(gate *g, const char *spec, const char *name, const pb_identity_result *l, bool declared)
+/* Prints the outcome of a check that has no axes, and adds a test case. */
+static void print_layer(gate *g, const char *spec, const char *name, const pb_identity_result *l, bool declared)
 {
     static const char *const word[] = {"same", "changed", "unknown"};
     bool failed = l->verdict == PB_IDENTITY_CHANGED && !declared;
@@ -197,7 +197,7 @@ static void tell_layer(gate *g, const char *spec, const char *name, const pb_ide
     g->worse += failed;
 }
 
-static void tell_refusal(gate *g, const gate_row *r)
+static void print_refusal(gate *g, const gate_row *r)
 {
     add_case(g, r->spec, "comparable", "error", r->refusal);
     if (g->args->json) {
@@ -212,7 +212,7 @@ static void tell_refusal(gate *g, const gate_row *r)
 }
 
 /* "ok  check/lora: identity: the same to the bit; trajectory: ..; exact: same; statistics: same (2 seeds, ..)". */
-static void sum_up(const gate *g, const char *spec, const pb_identity *l, const pb_comparison *c, bool ok)
+static void print_summary(const gate *g, const char *spec, const pb_identity *l, const pb_comparison *c, bool ok)
 {
     const char *identity = l->bitwise.verdict == PB_IDENTITY_CHANGED ? "changed" : l->bitwise.note;
     const char *trajectory = l->trajectory.verdict == PB_IDENTITY_CHANGED ? "changed" : l->trajectory.note;
@@ -227,23 +227,23 @@ static void sum_up(const gate *g, const char *spec, const pb_identity *l, const 
     printf(" (%d axes, %d seeds, %d examples)\n", c->axes, c->seeds, c->examples);
 }
 
-static void tell_row(gate *g, const gate_row *r, const pb_identity *l, const pb_comparison *c)
+static void print_row(gate *g, const gate_row *r, const pb_identity *l, const pb_comparison *c)
 {
     int before = g->worse + g->undecided;
     bool declared = is_declared(g, r->spec);
-    tell_layer(g, r->spec, "identity", &l->bitwise, declared);
-    tell_layer(g, r->spec, "trajectory", &l->trajectory, declared);
-    tell_layer(g, r->spec, "merge_error", &l->merging, false);
+    print_layer(g, r->spec, "identity", &l->bitwise, declared);
+    print_layer(g, r->spec, "trajectory", &l->trajectory, declared);
+    print_layer(g, r->spec, "merge_error", &l->merging, false);
     for (int i = 0; i < c->axes; i++) {
         pb_verdict v = verdict_of(g, l, &c->axis[i]);
         g->worse += v == PB_WORSE;
         *(c->axis[i].kind == PB_RATIO ? &g->undecided_times : &g->undecided) += v == PB_UNDECIDED;
-        tell_axis(g, r->spec, &c->axis[i], v);
+        print_axis(g, r->spec, &c->axis[i], v);
     }
     if (g->args->json)
         pb_comparison_json(c, &r->is, &r->was, stdout);
     else
-        sum_up(g, r->spec, l, c, g->worse + g->undecided == before);
+        print_summary(g, r->spec, l, c, g->worse + g->undecided == before);
 }
 
 /* ---- the gate ------------------------------------------------------------------------------------------------ */
@@ -260,25 +260,25 @@ static void compare_row(const gate *g, gate_row *r, pb_identity *l, pb_compariso
     pb_error_clear();
 }
 
-/* All rows are compared before any is judged: their times are one family. */
+/* Compares all rows before it judges any, because their times are one family of tests. */
 static int check_rows(gate *g)
 {
     g->found = pb_alloc((g->rows + 1) * sizeof *g->found);
-    g->layers = pb_alloc((g->rows + 1) * sizeof *g->layers);
+    g->identity = pb_alloc((g->rows + 1) * sizeof *g->identity);
     for (size_t i = 0; i < g->rows; i++)
-        compare_row(g, &g->row[i], &g->layers[i], &g->found[i]);
+        compare_row(g, &g->row[i], &g->identity[i], &g->found[i]);
     if (check_declared(g))
         return -1;
     pb_comparisons_adjust(g->found, (int)g->rows);
     for (size_t i = 0; i < g->rows; i++)
         if (g->row[i].refusal)
-            tell_refusal(g, &g->row[i]);
+            print_refusal(g, &g->row[i]);
         else
-            tell_row(g, &g->row[i], &g->layers[i], &g->found[i]);
+            print_row(g, &g->row[i], &g->identity[i], &g->found[i]);
     return 0;
 }
 
-/* -1 with an error: something could not be read. */
+/* Returns -1 with an error if something could not be read. */
 static int free_rows(gate *g)
 {
     int rc = 0;
@@ -293,7 +293,7 @@ static int free_rows(gate *g)
     }
     free(g->row);
     free(g->found);
-    free(g->layers);
+    free(g->identity);
     return rc;
 }
 
@@ -317,9 +317,9 @@ static int check(const pb_args *a)
     g.margins.ratio = a->times ? g.margins.ratio : -1;
     rc = rc || list_rows(&g, a->word[0]) || check_rows(&g) || write_report(&g) ? -1 : 0;
     if (!rc && !a->json) {
-        printf("%zu rows: %d layers or axes worse or changed, %d undecided, %d rows not comparable", g.rows, g.worse,
-               g.undecided, g.refused);
-        printf(a->times ? "; %d times undecided\n" : "\n", g.undecided_times);
+        printf("%zu rows: %d checks or axes are worse or changed, %d are undecided, %d rows are not comparable", g.rows,
+               g.worse, g.undecided, g.refused);
+        printf(a->times ? "; %d times are undecided\n" : "\n", g.undecided_times);
     }
     rc = free_rows(&g) || rc ? -1 : 0;
     pb_text_free(&g.report);
@@ -333,20 +333,19 @@ const pb_command pb_cmd_check = {
     .most = 1,
     .options = "db json margin method declare times out",
     .help =
-        "the regression gate: has any row of today's database changed, or become worse, since the baseline\n\n"
-        "Every row is looked at in layers.  identity: on the same kind of processor, with as many threads and the "
-        "same\n"
-        "compiler, losses, tensors, logits of a probe and predictions are the same to the bit.  trajectory: elsewhere, "
-        "the\n"
-        "losses and the probe's logits of the first 20 steps agree within a tolerance.  exact: parameters, bytes, "
-        "FLOPs\n"
-        "and planned memory are equal, and folding the method into the weights changes no more than rounding does.\n"
-        "statistics: the score is not worse, by the paired test.  times, with --times only: ratios to the base model "
-        "over\n"
-        "several processes, all rows' times as one family (Holm).\n"
-        "--declare LIST names rows whose identity and trajectory, and exact numbers, that are meant to differ; "
-        "statistics\n"
-        "still judge such a row.  --out FILE writes JUnit XML.\n"
-        "Exit code 0: nothing changed or worse; 1: something is; 3: a score is undecided; 2: not comparable.\n",
+        "compare every row with a baseline: the regression gate\n\n"
+        "Every row of BASELINE.db is compared with the same row of the database in five layers.\n"
+        "  identity    On the same kind of processor, with the same number of threads and the same compiler, losses,\n"
+        "              tensors, logits of a fixed batch and predictions must be equal to the bit.\n"
+        "  trajectory  On any machine, the losses and logits of the first 20 steps must agree within a tolerance.\n"
+        "  exact       Parameters, bytes, FLOPs and planned memory must be equal, and merging the method into the\n"
+        "              weights must change no more than rounding does.\n"
+        "  statistics  The score must not be worse by the paired test.\n"
+        "  times       With --times, ratios to the base model over several processes are judged too.  The times of\n"
+        "              all rows are one family of tests (Holm).\n"
+        "--declare LIST names rows whose identity and trajectory, and exact numbers, that are expected to change; the\n"
+        "statistics still judge such a row.  --out FILE writes JUnit XML.\n"
+        "Exit code 0: nothing has changed or become worse; 1: something has; 3: a score is undecided; 2: a row is not\n"
+        "comparable.\n",
     .run = check,
 };

@@ -1,10 +1,10 @@
-/* cmd_compare: two rows or runs beside each other, axis by axis, each with a verdict. */
+/* cmd_compare: compares two rows or runs axis by axis, with a verdict on each. */
 #include <stdlib.h>
 
 #include "cli/cmd.h"
 #include "report/compare.h"
 
-/* 1: something is worse; 3: nothing is, but something is undecided. */
+/* Returns 1 if an axis is worse, 3 if none is worse and one is undecided. */
 static int exit_code(const pb_comparison *c)
 {
     int code = PB_EXIT_DONE;
@@ -45,12 +45,15 @@ const pb_command pb_cmd_compare = {
     .least = 2,
     .most = 2,
     .options = "db json margin",
-    .help =
-        "say on which axes A is better, worse or the same as B\n\n"
-        "A and B are [DATABASE.db:][EXPERIMENT/]ROW, or a run's number or the beginning of its hash.  Of a score: the\n"
-        "paired difference over the seeds and examples of both; `same` is within --margin.  What is exact is compared\n"
-        "exactly, times as ratios to the base model.  Exit code 1: worse somewhere, 3: undecided somewhere, 2: the "
-        "two\n"
-        "may not be compared (other data, model, metrics or budget).\n",
+    .help = "compare two rows or runs axis by axis\n\n"
+            "A and B are [DATABASE.db:][EXPERIMENT/]ROW, the number of a run, or the beginning of its hash.  Each axis "
+            "gets\n"
+            "the verdict better, worse, same or undecided on A relative to B.  Scores are compared by the paired "
+            "difference\n"
+            "over the seeds and examples of both; `same` means that its interval is within --margin.  Exact numbers "
+            "must be\n"
+            "equal, and times are compared as ratios to the base model.  Exit code 1: A is worse on an axis; 3: an "
+            "axis is\n"
+            "undecided; 2: the two are not comparable because data, model, metrics or budget differ.\n",
     .run = compare,
 };

@@ -69,7 +69,7 @@ static int classes_of(const char *artifact)
     const pb_array *head = f ? pb_safetensors_find(f, "head.weight") : NULL;
     int classes = head && head->dims == 2 ? (int)head->shape[0] : 0;
     if (f && !classes)
-        pb_error("%s: no head.weight in it; want the artifact of a run", artifact);
+        pb_error("%s: the file has no head.weight; want the artifact of a run", artifact);
     if (f)
         pb_safetensors_close(f);
     return classes;
@@ -115,9 +115,11 @@ const pb_command pb_cmd_export = {
     .least = 2,
     .most = 2,
     .options = "db model plugin merged threads",
-    .help = "write a stored run as a PEFT adapter, or with --merged as a whole model, into a folder\n"
-            "RUN is its number in the database or the beginning of its hash (`peftbench status` shows it).\n"
-            "--model: where the model lies here, if not where it lay then; it must have the same weights.  A run of a\n"
-            "plugin's method wants the plugin by --plugin.\n",
+    .help = "write a stored run as a PEFT adapter or a merged model\n\n"
+            "RUN is the number of the run or the beginning of its hash.  FOLDER receives an adapter that Hugging Face "
+            "PEFT\n"
+            "loads, or with --merged a complete model.  --model is the path of the base model if it has moved; its "
+            "weights\n"
+            "must be the same.  If the run used a plugin, --plugin is required.\n",
     .run = export_command,
 };

@@ -13,9 +13,11 @@ const pb_command pb_cmd_fetch = {
     .least = 1,
     .most = 1,
     .options = "out quiet",
-    .help =
-        "obtain a model (org/name), a data set (datasets/org/name) or a file (URL); it can be gone on with\n"
-        "NAME may end in @revision and :file.  Files land in --out, else in models/NAME or data/NAME, with their\n"
-        "SHA-256 in SHA256SUMS.  HF_ENDPOINT names another hub than huggingface.co, HF_TOKEN is for gated models.\n",
+    .help = "download a model (org/name), a data set (datasets/org/name) or a file (URL)\n\n"
+            "NAME may end with @revision and :file.  Files are written to --out, by default models/NAME or data/NAME, "
+            "and their\n"
+            "SHA-256 to SHA256SUMS.  An interrupted download continues when the command is run again.  HF_ENDPOINT "
+            "selects a\n"
+            "hub other than huggingface.co, and HF_TOKEN gives access to gated models.\n",
     .run = fetch,
 };

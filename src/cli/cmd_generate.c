@@ -1,4 +1,4 @@
-/* cmd_generate: a causal model goes on with texts. */
+/* cmd_generate: continues texts with a causal model. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,18 +7,18 @@
 #include "model/generation.h"
 #include "cli/session.h"
 
-typedef struct talk {
+typedef struct generation {
     const pb_args *args;
-    pb_session opened;
+    pb_session session;
     pb_decoding how;
     const pb_chat *chat;
     pb_ids *prompt;
     size_t prompts, capacity;
-} talk;
+} generation;
 
-static void print_answer(const talk *t, const pb_continuation *c)
+static void print_continuation(const generation *t, const pb_continuation *c)
 {
-    const pb_model *m = t->opened.model;
+    const pb_model *m = t->session.model;
     printf("{\"ids\": ");
     pb_ids_print(&c->ids, stdout);
     if (pb_model_tokenizer(m)) {
@@ -32,19 +32,19 @@ static void print_answer(const talk *t, const pb_continuation *c)
     printf(", \"log_probability\": %.9g, \"ending\": \"%s\"}\n", c->log_probability, pb_ending_name[c->ending]);
 }
 
-static int keep_line(void *ctx, const char *line, size_t size)
+static int add_prompt(void *ctx, const char *line, size_t size)
 {
-    talk *t = ctx;
+    generation *t = ctx;
     pb_grow(&t->prompt, t->prompts, &t->capacity, sizeof *t->prompt);
     pb_ids *ids = &t->prompt[t->prompts++];
     *ids = (pb_ids){0};
     if (!t->chat)
-        return pb_session_ids(&t->opened, t->args, line, size, ids);
-    return pb_chat_encode(t->opened.model, t->chat, t->args->system, line, size, ids);
+        return pb_session_ids(&t->session, t->args, line, size, ids);
+    return pb_chat_encode(t->session.model, t->chat, t->args->system, line, size, ids);
 }
 
-/* What generation_config.json says, and over it the command line: --top-k 5 sets top_k; --beams asks for a beam
- * search. */
+/* Sets the options from generation_config.json and then from the command line: --top-k 5 sets top_k, and --beams
+ * selects beam search. */
 static int set_options(const pb_model *m, pb_decoding *how, const pb_args *a)
 {
     pb_option_defaults(pb_decode_table, how);
@@ -64,20 +64,20 @@ static int set_options(const pb_model *m, pb_decoding *how, const pb_args *a)
     return 0;
 }
 
-/* An assistant's answer ends where its format says so. */
-static int set_chat(talk *t)
+/* Adds the end of an assistant's message in the chat format to the stop texts. */
+static int set_chat(generation *t)
 {
     const pb_args *a = t->args;
-    if (pb_chat_find(t->opened.model, a->chat, &t->chat))
+    if (pb_chat_find(t->session.model, a->chat, &t->chat))
         return -1;
-    if (t->chat && (a->ids || !pb_model_tokenizer(t->opened.model)))
-        return pb_error("--chat: want texts and a model with a tokenizer.json");
+    if (t->chat && (a->ids || !pb_model_tokenizer(t->session.model)))
+        return pb_error("--chat: want texts and a model with tokenizer.json");
     if (a->system && !t->chat)
         return pb_error("--system: want --chat");
     if (!t->chat)
         return 0;
     pb_text stop = {0};
-    for (const char *at = t->chat->end; *at; at++) /* | stands between two stop texts */
+    for (const char *at = t->chat->end; *at; at++) /* | separates stop texts */
         pb_text_add(&stop, "%s%c", *at == '|' ? "\\" : "", *at);
     pb_text_add(&stop, "%s%s", *t->how.stop ? "|" : "", t->how.stop);
     int rc = pb_option_set(pb_decode_table, &t->how, "stop", stop.data);
@@ -85,12 +85,12 @@ static int set_chat(talk *t)
     return rc;
 }
 
-static int answer(talk *t)
+static int print_all(generation *t)
 {
     pb_continuation *out = pb_alloc((t->prompts + 1) * sizeof *out);
-    int rc = pb_decode(t->opened.model, &t->how, (int)t->prompts, t->prompt, out);
+    int rc = pb_decode(t->session.model, &t->how, (int)t->prompts, t->prompt, out);
     for (size_t i = 0; !rc && i < t->prompts; i++) {
-        print_answer(t, &out[i]);
+        print_continuation(t, &out[i]);
         pb_ids_free(&out[i].ids);
     }
     free(out);
@@ -99,15 +99,15 @@ static int answer(talk *t)
 
 static int generate(const pb_args *a)
 {
-    talk t = {.args = a};
-    if (pb_session_open(&t.opened, a))
+    generation t = {.args = a};
+    if (pb_session_open(&t.session, a))
         return PB_EXIT_QUESTION;
-    int rc = set_options(t.opened.model, &t.how, a) || set_chat(&t) || pb_each_line(keep_line, &t) || answer(&t);
+    int rc = set_options(t.session.model, &t.how, a) || set_chat(&t) || pb_each_line(add_prompt, &t) || print_all(&t);
     for (size_t i = 0; i < t.prompts; i++)
         pb_ids_free(&t.prompt[i]);
     free(t.prompt);
     pb_option_release(pb_decode_table, &t.how);
-    pb_session_close(&t.opened);
+    pb_session_close(&t.session);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
@@ -117,10 +117,13 @@ const pb_command pb_cmd_generate = {
     .options = "model precision adapter merged ids force threads max-new sample temperature top-k top-p seed beams "
                "length-penalty no-repeat repetition-penalty stop slots chat system",
     .help =
-        "goes on with the lines of stdin, many at a time; one JSON object a line on stdout, in their order:\n"
-        "{\"ids\": [..], \"text\": \"..\", \"log_probability\": .., \"ending\": \"end|stop|length|window\"}: what was\n"
-        "added, the likeliest token at a time unless --sample or --beams says otherwise, or the model's\n"
-        "generation_config.json, whose settings hold where no option does; --beams 1 is greedy again.  --chat: auto,\n"
-        "none, chatml, llama3, llama2, mistral or zephyr.\n",
+        "continue the lines of stdin with a causal model\n\n"
+        "Many lines are decoded in parallel.  Each line gives one JSON object on stdout, in the order of the lines:\n"
+        "{\"ids\": [..], \"text\": \"..\", \"log_probability\": .., \"ending\": \"end|stop|length|window\"}, with the "
+        "generated\n"
+        "tokens.  Decoding is greedy unless --sample or --beams is given or the model's generation_config.json says\n"
+        "otherwise; its settings apply where no option is given, and --beams 1 is greedy.  The formats of --chat are "
+        "auto,\n"
+        "none, chatml, llama3, llama2, mistral and zephyr.\n",
     .run = generate,
 };

@@ -1,53 +1,53 @@
-/* cmd_import: result files of Hugging Face PEFT's method_comparison, into tables of their own. */
+/* cmd_import: imports result files of Hugging Face PEFT's method_comparison into separate tables. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "cli/cmd.h"
 
-/* All numbers and texts of a file, by the way to them: "train_info.metrics[3].valid accuracy". */
+/* All numbers and texts of a file by their path, such as "train_info.metrics[3].valid accuracy". */
 typedef struct leaves {
     const char *(*value)[2];
     size_t count, capacity;
-    const char *way; /* so far */
+    const char *path; /* of the value that is being visited */
 } leaves;
 
-static void add_leaf(leaves *l, const char *way, const char *value)
+static void add_leaf(leaves *l, const char *path, const char *value)
 {
     pb_grow(&l->value, l->count, &l->capacity, sizeof *l->value);
-    l->value[l->count][0] = pb_strdup(way);
+    l->value[l->count][0] = pb_strdup(path);
     l->value[l->count++][1] = value;
 }
 
 static int visit_member(void *ctx, const char *key, const pb_json *value);
 
-static void visit(leaves *l, const char *way, const pb_json *value)
+static void visit(leaves *l, const char *path, const pb_json *value)
 {
-    const char *before = l->way;
-    l->way = way;
+    const char *before = l->path;
+    l->path = path;
     if (pb_json_is_object(value))
         pb_json_each(value, visit_member, l);
     for (size_t i = 0; pb_json_is_array(value) && i < pb_json_size(value); i++) {
-        char *inside = pb_format("%s[%zu]", way, i);
+        char *inside = pb_format("%s[%zu]", path, i);
         visit(l, inside, pb_json_at(value, i));
         free(inside);
     }
     char *plain = pb_json_plain(value);
     if (plain)
-        add_leaf(l, way, plain);
-    l->way = before;
+        add_leaf(l, path, plain);
+    l->path = before;
 }
 
 static int visit_member(void *ctx, const char *key, const pb_json *value)
 {
     leaves *l = ctx;
-    char *way = pb_format("%s%s%s", l->way, *l->way ? "." : "", key);
-    visit(l, way, value);
-    free(way);
+    char *path = pb_format("%s%s%s", l->path, *l->path ? "." : "", key);
+    visit(l, path, value);
+    free(path);
     return 0;
 }
 
-static void forget(leaves *l)
+static void free_leaves(leaves *l)
 {
     for (size_t i = 0; i < l->count; i++)
         for (int k = 0; k < 2; k++)
@@ -67,21 +67,21 @@ static int check(const char *path, const pb_json *root)
 static int import_file(pb_store *s, const char *path)
 {
     pb_digest digest;
-    leaves l = {.way = ""};
+    leaves l = {.path = ""};
     pb_json_doc *doc = pb_sha256_file(path, &digest) ? NULL : pb_json_read(path);
     int rc = doc ? check(path, pb_json_root(doc)) : -1;
     if (!rc) {
         visit(&l, "", pb_json_root(doc));
         rc = pb_store_import(s, path, &digest, l.value, l.count);
     }
-    forget(&l);
+    free_leaves(&l);
     pb_json_free(doc);
     return rc;
 }
 
-/* ---- what is there ------------------------------------------------------------------------------------- */
+/* ---- printing ------------------------------------------------------------------------------------------- */
 
-/* How a column is printed: what the stored number is multiplied with, and its digits behind the point; -1: a text. */
+/* How a column is printed: the factor of the stored number and its decimal places, -1 for a text. */
 typedef struct column {
     const char *heading;
     int width, digits;
@@ -92,7 +92,7 @@ static const column listed[] = {
     {"experiment (imported)", -44, -1, 1}, {"type", -15, -1, 1},  {"trainable", 11, -1, 1}, {"file MB", 10, 1, 1e-6},
     {"memory max MB", 13, 0, 1e-6},        {"seconds", 10, 0, 1}, {"test", 10, 4, 1}};
 
-/* What a file does not have is "-"; what should be a number and is none is shown as it stands in the file. */
+/* Prints "-" for a missing value.  A value that should be a number and is not is printed as it is. */
 static void print_value(const column *c, const char *value)
 {
     char *end, number[64];
@@ -118,7 +118,7 @@ static int print_row(void *ctx, int columns, const char *const *value)
     return 0;
 }
 
-/* One row a file; train_time as they have it, with their validation in it. */
+/* Prints one row for each file.  train_time includes validation, as in the files. */
 static int print_all(pb_store *s)
 {
     for (size_t i = 0; i < PB_COUNT(listed); i++)
@@ -142,9 +142,8 @@ const pb_command pb_cmd_import = {
     .words = "[FILE.json]..",
     .most = PB_ANY_WORDS,
     .options = "db",
-    .help =
-        "take in result files of PEFT's method_comparison, and list what was taken in\n\n"
-        "They have tables of their own (imported, imported_value): they stand beside our runs and are never mixed\n"
-        "with them.  A file that is there already is not doubled.  A value that a file does not have is listed as -.\n",
+    .help = "import result files of PEFT's method_comparison and list all imported files\n\n"
+            "The results are stored in separate tables (imported, imported_value) and are never mixed with runs of\n"
+            "peftbench.  A file that was imported before is not imported again.  A missing value is listed as -.\n",
     .run = import,
 };

@@ -1,4 +1,4 @@
-/* cmd_list: what there is to choose from. */
+/* cmd_list: lists methods, kinds of tasks and named tasks. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static int list(const pb_args *a)
                    pb_category_name[m->category], m->title, m->paper);
         return PB_EXIT_DONE;
     }
-    printf("methods (compose them as a+b; `peftbench show NAME` gives their settings):\n");
+    printf("methods (a+b composes two; `peftbench show NAME` prints the settings):\n");
     for (int i = 0; (m = pb_method_at(i)); i++)
         printf("  %-12s %-18s %s\n", m->name, pb_category_name[m->category], m->title);
     printf("kinds of tasks:\n");

@@ -1,13 +1,13 @@
-/* cmd_logits: what a model says, number by number, for other programs and for comparing. */
+/* cmd_logits: prints the logits of a model. */
 #include "cli/session.h"
 
-typedef struct talk {
+typedef struct request {
     const pb_args *args;
-    pb_session opened;
+    pb_session session;
     pb_ids ids;
-} talk;
+} request;
 
-/* Nine digits tell 32-bit floats apart. */
+/* Nine digits identify a 32-bit float. */
 static void print_rows(const pb_node *n)
 {
     for (int r = 0; r < n->rows; r++) {
@@ -19,14 +19,14 @@ static void print_rows(const pb_node *n)
     }
 }
 
-static int answer(void *ctx, const char *line, size_t size)
+static int print_logits(void *ctx, const char *line, size_t size)
 {
-    talk *t = ctx;
-    if (pb_session_ids(&t->opened, t->args, line, size, &t->ids))
+    request *t = ctx;
+    if (pb_session_ids(&t->session, t->args, line, size, &t->ids))
         return -1;
     const int offset[] = {0, (int)t->ids.count};
     const pb_node *logits =
-        pb_apply_run(t->opened.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
+        pb_apply_run(t->session.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
     if (!logits || pb_apply_check(logits))
         return -1;
     printf("{\"ids\": ");
@@ -39,12 +39,12 @@ static int answer(void *ctx, const char *line, size_t size)
 
 static int logits_command(const pb_args *a)
 {
-    talk t = {.args = a};
-    if (pb_session_open(&t.opened, a))
+    request t = {.args = a};
+    if (pb_session_open(&t.session, a))
         return PB_EXIT_QUESTION;
-    int rc = pb_each_line(answer, &t);
+    int rc = pb_each_line(print_logits, &t);
     pb_ids_free(&t.ids);
-    pb_session_close(&t.opened);
+    pb_session_close(&t.session);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
@@ -52,7 +52,9 @@ const pb_command pb_cmd_logits = {
     .name = "logits",
     .words = "--model PATH",
     .options = "model precision adapter merged ids force threads",
-    .help = "a model's logits: a text a line on stdin, one JSON object a line on stdout\n"
-            "{\"ids\": [..], \"logits\": [[..]]}: one row for a classifier, one a token for a language model.\n",
+    .help = "print a model's logits for the lines of stdin\n\n"
+            "Each line is a text and gives one JSON object on stdout, {\"ids\": [..], \"logits\": [[..]]}.  A "
+            "classifier has\n"
+            "one row of logits, a language model one row for each token.\n",
     .run = logits_command,
 };

@@ -1,4 +1,4 @@
-/* cmd_merge: databases made on several machines, as one. */
+/* cmd_merge: merges databases, for example of several machines. */
 #include "cli/cmd.h"
 
 static int merge(const pb_args *a)
@@ -9,7 +9,7 @@ static int merge(const pb_args *a)
         int added, known;
         rc = pb_store_merge(into, a->word[i], &added, &known);
         if (!rc)
-            printf("%s: %d run%s added, %d known already\n", a->word[i], added, added == 1 ? "" : "s", known);
+            printf("%s: %d run%s added, %d already known\n", a->word[i], added, added == 1 ? "" : "s", known);
     }
     return pb_store_close(into) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
@@ -20,7 +20,9 @@ const pb_command pb_cmd_merge = {
     .least = 2,
     .most = PB_ANY_WORDS,
     .options = "",
-    .help = "add the runs of other databases; nothing is lost and nothing changed\n\n"
-            "A run that both have is not doubled.  If its results differ, nothing is merged: exit code 2.\n",
+    .help = "add the runs of other databases to a database\n\n"
+            "Existing runs are neither changed nor removed.  A run that both databases have is added once.  If its "
+            "results\n"
+            "differ, nothing is merged and the exit code is 2.\n",
     .run = merge,
 };

@@ -161,7 +161,9 @@ const pb_command pb_cmd_plan = {
     .least = 1,
     .most = 1,
     .options = "set threads tokens json",
-    .help = "print what training each row takes: exact bytes by class and exact FLOPs\n\n"
-            "Nothing is trained and no weight is read; with --tokens the model folder needs a config.json only.\n",
+    .help = "print the exact memory and FLOPs of training each row\n\n"
+            "Memory is given in bytes by class (weights, gradients, optimizer, activations, workspace).  Nothing is "
+            "trained and\n"
+            "no weight is read.  With --tokens the model folder needs only config.json.\n",
     .run = plan,
 };

@@ -1,4 +1,4 @@
-/* cmd_plot: the figures of stored results. */
+/* cmd_plot: draws the figures of stored results. */
 #include "cli/cmd.h"
 #include "report/plot.h"
 
@@ -22,6 +22,6 @@ const pb_command pb_cmd_plot = {
     .least = 1,
     .most = 1,
     .options = "db set out",
-    .help = "draw the figures of stored results by gnuplot, as SVG and PDF\n",
+    .help = "draw the figures of stored results with gnuplot, as SVG and PDF\n",
     .run = plot,
 };

@@ -1,4 +1,4 @@
-/* cmd_predict: a trained row, or a model by itself, on new texts. */
+/* cmd_predict: predicts labels of new texts with a trained row or with a model. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +133,7 @@ static void tell_choice(const found *f)
 {
     fprintf(stderr, "peftbench: run %lld: %s%s%s seed %llu, sweep %.8s%s\n", f->run.id, f->run.row,
             *f->choice.choice ? " " : "", f->choice.choice, (unsigned long long)f->run.seed,
-            *f->choice.sweep ? f->choice.sweep : "not kept",
+            *f->choice.sweep ? f->choice.sweep : "unknown",
             f->choice.finished < f->choice.cells ? ", PARTIAL: chosen while runs were missing" : "");
 }
 
@@ -239,7 +239,7 @@ static int classify(void *ctx, const char *line, size_t size)
     if (pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &t->ids))
         return -1;
     if (!t->ids.count)
-        return pb_error("no token in it; want at least one");
+        return pb_error("the line has no token; want at least one");
     const int offset[] = {0, (int)t->ids.count};
     const pb_node *logits =
         pb_apply_run(t->opened.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
@@ -301,9 +301,12 @@ const pb_command pb_cmd_predict = {
     .words = "EXPERIMENT.ini|--model PATH",
     .most = 1,
     .options = "db set row seed model adapter merged precision force threads",
-    .help = "classify texts: a text a line on stdin, label and probability on stdout\n"
-            "With an experiment, a trained row of it (the baseline), if its settings, model and template are still\n"
-            "those that it was trained with; with --model, a classifier or a model with an --adapter that brings\n"
-            "its head.\n",
+    .help = "predict the label of each line of stdin\n\n"
+            "Prints the label and its probability, separated by a tab, or the text that the model generates.  With an\n"
+            "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
+            "must be\n"
+            "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
+            "has a\n"
+            "classification head.\n",
     .run = predict,
 };

@@ -1,4 +1,4 @@
-/* cmd_pretrain: a base model of one's own, from text. */
+/* cmd_pretrain: pretrains a base model on text. */
 #include <glob.h>
 #include <math.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ typedef struct job {
     pb_corpus corpus;
     pb_source source[MOST_SOURCES];
     pb_decontamination *exclude;
-    double begun, share_begun, drawn; /* of this stretch                                  */
+    double begun, share_begun, drawn; /* of this process */
     bool quiet, terminal;
 } job;
 
@@ -56,7 +56,7 @@ static int read_source(job *j, pb_ini *ini, const pb_entry *opening)
     if (pb_ini_fill(ini, opening->section, source_table, s))
         return -1;
     if (!*s->file)
-        pb_error("file: want the text's file");
+        pb_error("file: want the file of the text");
     return !*s->file || find_file(&s->file) || find_file(&s->heldout) ? pb_ini_blame(opening) : 0;
 }
 
@@ -66,7 +66,7 @@ static int read_sources(job *j, pb_ini *ini)
         if (!ini->entry[i].key && !strncmp(ini->entry[i].section, "text ", 5) && read_source(j, ini, &ini->entry[i]))
             return -1;
     if (!j->corpus.sources)
-        return pb_error("%s: no text; want a section [text NAME] with file = FILE", j->path);
+        return pb_error("%s: no text is given; want a section [text NAME] with file = FILE", j->path);
     for (size_t i = 0; i < ini->entries; i++)
         if (!ini->entry[i].used) {
             pb_error("unknown section [%s]; want [pretrain], [network] or [text NAME]", ini->entry[i].section);
@@ -109,9 +109,9 @@ static int read_file(job *j, const pb_args *a)
     return rc;
 }
 
-/* ---- what may not be learned ---------------------------------------------------------------------------- */
+/* ---- decontamination ---------------------------------------------------------------------------------- */
 
-/* Adds the files that a pattern names, as it is, in data/ or in $PEFTBENCH_DATA. */
+/* Adds the files that match a pattern here, in data/ or in $PEFTBENCH_DATA.  Returns -1 with an error if none does. */
 static int exclude_pattern(job *j, const char *pattern)
 {
     const char *home = getenv("PEFTBENCH_DATA");
@@ -125,7 +125,7 @@ static int exclude_pattern(job *j, const char *pattern)
     for (size_t i = 0; i < g.gl_pathc && !rc; i++)
         rc = pb_decontamination_add_file(j->exclude, g.gl_pathv[i]);
     if (!g.gl_pathc)
-        rc = pb_error("%s: exclude: no file is called '%s', in data/ or $PEFTBENCH_DATA neither", j->path, pattern);
+        rc = pb_error("%s: exclude: no file matches '%s' here, in data/ or in $PEFTBENCH_DATA", j->path, pattern);
     globfree(&g);
     for (size_t i = 0; i < PB_COUNT(place); i++)
         free(place[i]);
@@ -151,7 +151,7 @@ static void say(const job *j, const char *what)
         fprintf(stderr, "%s\n", what);
 }
 
-/* The tokenizer and config.json, unless a checkpoint says that they are there. */
+/* Writes the tokenizer and config.json, unless there is a checkpoint, which implies them. */
 static int prepare_folder(job *j)
 {
     const pb_pretrain_options *o = &j->options;
@@ -181,7 +181,7 @@ static int read_corpus(job *j)
                 s->documents, s->overlapping, (double)s->bytes / 1e6, (double)s->tokens / 1e6);
     }
     if (!rc && !j->corpus.train.documents)
-        rc = pb_error("%s: the texts hold nothing to train on", j->path);
+        rc = pb_error("%s: the texts contain no training data", j->path);
     return rc;
 }
 
@@ -229,7 +229,7 @@ static int train(job *j)
     if (!rc) {
         printf("%s: %.2f million parameters, held-out perplexity %.3f", j->options.output,
                (double)result.parameters / 1e6, exp(result.heldout));
-        printf(result.bits_per_byte > 0 ? ", %.4f bits a byte\n" : "\n", result.bits_per_byte);
+        printf(result.bits_per_byte > 0 ? ", %.4f bits per byte\n" : "\n", result.bits_per_byte);
     }
     pb_pretrained_free(&result);
     return rc;
@@ -265,8 +265,9 @@ const pb_command pb_cmd_pretrain = {
     .least = 1,
     .most = 1,
     .options = "set threads quiet",
-    .help = "make a base model of one's own: train a tokenizer and a masked or causal language model on text\n\n"
-            "Writes a folder that transformers loads, with a model card.  A run that was cut off goes on from its\n"
-            "last checkpoint when it is started again; remove the checkpoint to begin anew.\n",
+    .help = "train a tokenizer and a masked or causal language model on text\n\n"
+            "The result is a folder that transformers loads, with a model card.  An interrupted training continues "
+            "from its\n"
+            "last checkpoint when it is started again; remove the checkpoint to start from the beginning.\n",
     .run = pretrain,
 };

@@ -1,4 +1,4 @@
-/* cmd_rank: rows against the baseline, or over several data sets. */
+/* cmd_rank: compares rows with the baseline, or ranks them over several data sets. */
 #include <stdlib.h>
 
 #include "cli/cmd.h"
@@ -26,23 +26,23 @@ static int rank_sets(const pb_args *a, const pb_report *r, int sets)
 
 static int rank(const pb_args *a)
 {
-    pb_run_context *desk = pb_alloc((size_t)a->words * sizeof *desk);
+    pb_run_context *context = pb_alloc((size_t)a->words * sizeof *context);
     pb_report *report = pb_alloc((size_t)a->words * sizeof *report);
     int n = 0, rc = 0;
     for (; n < a->words && !rc; n += !rc) {
         pb_args one = *a;
         one.word = a->word + n;
-        rc = pb_run_context_open(&desk[n], &one);
-        if (!rc && (rc = pb_report_make(&report[n], desk[n].store, desk[n].experiment)))
-            pb_run_context_close(&desk[n]);
+        rc = pb_run_context_open(&context[n], &one);
+        if (!rc && (rc = pb_report_make(&report[n], context[n].store, context[n].experiment)))
+            pb_run_context_close(&context[n]);
     }
     if (!rc)
         rc = n == 1 ? rank_rows(a, report) : rank_sets(a, report, n);
     while (n--) {
         pb_report_free(&report[n]);
-        rc = pb_run_context_close(&desk[n]) || rc ? -1 : 0;
+        rc = pb_run_context_close(&context[n]) || rc ? -1 : 0;
     }
-    free(desk);
+    free(context);
     free(report);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
@@ -54,10 +54,12 @@ const pb_command pb_cmd_rank = {
     .most = PB_ANY_WORDS,
     .options = "db set json",
     .help =
-        "say which rows differ from the baseline, or from each other over data sets\n\n"
-        "Of one experiment: every row's difference to the baseline on test, with the p of a permutation over\n"
-        "examples, adjusted by Holm's step-down.  Of several, of different data: the mean ranks of the rows that all\n"
-        "have, Friedman's test, Iman and Davenport's F, and the pairs that are further apart than Nemenyi's critical\n"
-        "difference; of two rows that wants 6 data sets, of more rows 3.\n",
+        "compare all rows with the baseline, or rank rows over several data sets\n\n"
+        "With one experiment: the difference of every row to the baseline on test, with p of a permutation test over\n"
+        "examples and p adjusted by Holm's step-down procedure.  With several experiments on different data sets: "
+        "mean\n"
+        "ranks of the rows that all have, Friedman's test, the F statistic of Iman and Davenport, and the pairs whose "
+        "mean\n"
+        "ranks differ by more than Nemenyi's critical difference.  Two rows need 6 data sets, more rows need 3.\n",
     .run = rank,
 };

@@ -1,4 +1,4 @@
-/* cmd_reproduce: a stored run once more, from what the database says of it. */
+/* cmd_reproduce: repeats a stored run from its settings in the database. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -173,8 +173,9 @@ const pb_command pb_cmd_reproduce = {
     .least = 1,
     .most = 1,
     .options = "db set plugin quiet",
-    .help = "run a stored run again and say whether its predictions are identical\n\n"
-            "RUN is its number or the beginning of its hash.  Exit code 1 if any prediction differs.\n"
-            "The database is only believed, not obeyed: a run of a plugin's method wants the plugin by --plugin.\n",
+    .help = "repeat a stored run and compare its predictions\n\n"
+            "RUN is the number of the run or the beginning of its hash.  Exit code 1: a prediction differs.  Plugins "
+            "that the\n"
+            "database names are not loaded; if the run used a plugin, --plugin is required.\n",
     .run = reproduce,
 };

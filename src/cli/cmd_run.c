@@ -1,4 +1,4 @@
-/* cmd_run: the main job. */
+/* cmd_run: runs an experiment, then prints its table and draws its figures. */
 #include "cli/cmd.h"
 #include "report/notes.h"
 #include "report/plot.h"
@@ -12,7 +12,7 @@ static void warn(void *ctx, const char *line)
     pb_warn("%s", line);
 }
 
-static int tell(const pb_args *a)
+static int print_results(const pb_args *a)
 {
     pb_run_context d;
     if (pb_run_context_open(&d, a))
@@ -44,7 +44,7 @@ static int run(const pb_args *a)
                                                  .retry = a->retry,
                                                  .partial = a->partial});
     pb_experiment_free(e);
-    if (rc < 0 || tell(a))
+    if (rc < 0 || print_results(a))
         return PB_EXIT_QUESTION;
     return rc ? PB_EXIT_NO : PB_EXIT_DONE;
 }
@@ -55,10 +55,13 @@ const pb_command pb_cmd_run = {
     .least = 1,
     .most = 1,
     .options = "db set jobs threads json quiet no-timing retry partial",
-    .help =
-        "train, score and time what the experiment asks for, then print its table and draw its figures\n\n"
-        "Runs that are in the database already are not repeated; an interrupted one goes on when run again.  A row's\n"
-        "setting is chosen, and scored on test, when all its runs are finished; --partial chooses among those that\n"
-        "are, and every report says so.  Exit code 1: a run failed, or a row has no choice.\n",
+    .help = "run an experiment, print its table and draw its figures\n\n"
+            "Every cell is trained and scored on validation, then timed.  Runs that are in the database are not "
+            "repeated; an\n"
+            "interrupted experiment continues when it is run again.  A row's setting is chosen and scored on test when "
+            "all its\n"
+            "runs are finished.  With --partial it is chosen among the finished runs, and every report says so.  Exit "
+            "code 1:\n"
+            "a run failed, or no setting is chosen for a row.\n",
     .run = run,
 };

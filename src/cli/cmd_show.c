@@ -1,4 +1,4 @@
-/* cmd_show: a method, a kind of task, the settings of training, or this machine. */
+/* cmd_show: describes a method, a kind of task, the settings of training or of the model, or this machine. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,9 +50,8 @@ static int unknown(const char *name)
     for (int i = 0; (m = pb_method_at(i)) && n + 1 < PB_COUNT(names); i++)
         names[n++] = m->name;
     const char *near = pb_nearest(name, names);
-    pb_error(
-        "show: nothing called '%s'%s%s%s; want a method, a kind of task, train, model or machine (`peftbench list`)",
-        name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    pb_error("show: unknown name '%s'%s%s%s; want a method, a kind of task, train, model or machine (`peftbench list`)",
+             name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return PB_EXIT_QUESTION;
 }
 
@@ -82,10 +81,10 @@ static int show(const pb_args *a)
 
 const pb_command pb_cmd_show = {
     .name = "show",
-    .words = "METHOD|TASK|train|machine",
+    .words = "METHOD|TASK|train|model|machine",
     .least = 1,
     .most = 1,
     .options = "",
-    .help = "describe a method, a kind of task, the settings of training, or this machine\n",
+    .help = "describe a method, a kind of task, settings of training or the model, or this machine\n",
     .run = show,
 };

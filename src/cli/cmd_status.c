@@ -1,9 +1,9 @@
-/* cmd_status: which runs of an experiment are there. */
+/* cmd_status: lists the state of an experiment's runs. */
 #include "cli/cmd.h"
 #include "driver/run.h"
 #include "results/selection.h"
 
-/* Prints a cell's line; 1 if it has a finished run. */
+/* Prints the state of a cell.  Returns 1 if it has a finished run. */
 static int print_cell(const pb_cell *c, const pb_cell_state *state)
 {
     const char *error = state->run || !state->error ? "" : state->error;
@@ -49,7 +49,7 @@ const pb_command pb_cmd_status = {
     .least = 1,
     .most = 1,
     .options = "db set",
-    .help = "list the experiment's runs: done, diverged, failed or missing; and each row's choice\n\nExit code 1 if "
-            "some are missing.\n",
+    .help = "list the state of an experiment's runs and the choice of each row\n\n"
+            "A run is done, diverged, failed or missing.  Exit code 1: some runs are not finished.\n",
     .run = status,
 };

@@ -26,8 +26,8 @@ const pb_command pb_cmd_table = {
     .least = 1,
     .most = 1,
     .options = "db set json columns",
-    .help =
-        "print the table of stored results; --json gives every setting, and every metric with mean, low, high and n\n\n"
-        "--columns lora.rank,train.lr shows the settings in force: those of a row's choice, whether tuned or not.\n",
+    .help = "print the table of stored results\n\n"
+            "--json prints every setting of each row, and every value with mean, low, high and n.  --columns\n"
+            "lora.rank,train.lr adds columns with the settings of the row's choice, whether they were tuned or not.\n",
     .run = table,
 };

@@ -1,4 +1,4 @@
-/* cmd_tokenize: text to ids and back, as a model's tokenizer does it. */
+/* cmd_tokenize: converts texts to token ids and back with a model's tokenizer. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -6,14 +6,14 @@
 #include "weights/weights.h"
 #include "cli/session.h"
 
-typedef struct talk {
+typedef struct request {
     const pb_args *args;
     pb_tokenizer *tokenizer;
     pb_ids ids;
     pb_text out;
-} talk;
+} request;
 
-static void print_ids(talk *t)
+static void print_ids(request *t)
 {
     printf("{\"ids\": ");
     pb_ids_print(&t->ids, stdout);
@@ -28,7 +28,7 @@ static void print_ids(talk *t)
 
 static int encode(void *ctx, const char *line, size_t size)
 {
-    talk *t = ctx;
+    request *t = ctx;
     pb_json_doc *doc = t->args->json ? pb_json_parse("text", line, size) : NULL;
     const char *text = t->args->json && doc ? pb_json_text(pb_json_root(doc), NULL) : line;
     int rc = 0;
@@ -47,7 +47,7 @@ static int encode(void *ctx, const char *line, size_t size)
 
 static int decode(void *ctx, const char *line, size_t size)
 {
-    talk *t = ctx;
+    request *t = ctx;
     pb_text text = {0};
     t->ids.count = 0;
     if (pb_ids_read(line, size, pb_tokenizer_vocab(t->tokenizer), &t->ids))
@@ -60,7 +60,7 @@ static int decode(void *ctx, const char *line, size_t size)
     return 0;
 }
 
-/* Of a folder, or of what a file of weights says of itself. */
+/* Opens the tokenizer of a folder or of a file of weights that contains one.  Returns NULL with an error. */
 static pb_tokenizer *open_any(const char *path)
 {
     struct stat s;
@@ -77,7 +77,7 @@ static pb_tokenizer *open_any(const char *path)
 
 static int tokenize(const pb_args *a)
 {
-    talk t = {.args = a};
+    request t = {.args = a};
     if (!a->model)
         return pb_error("--model: want a folder with tokenizer.json, or a GGUF"), PB_EXIT_QUESTION;
     t.tokenizer = open_any(a->model);
@@ -92,8 +92,10 @@ const pb_command pb_cmd_tokenize = {
     .name = "tokenize",
     .words = "--model PATH",
     .options = "model json plain decode",
-    .help = "a model's tokens: a text a line on stdin, one JSON object a line on stdout\n"
-            "{\"ids\": [..], \"tokens\": [..]}; with --json a line is a JSON string.  --decode goes back, from JSON\n"
-            "arrays of ids to JSON strings; --plain there leaves special tokens out.\n",
+    .help =
+        "convert the lines of stdin to token ids\n\n"
+        "Each line is a text and gives one JSON object on stdout, {\"ids\": [..], \"tokens\": [..]}.  With --json a "
+        "line is\n"
+        "a JSON string.  --decode converts JSON arrays of ids to JSON strings; --plain then omits special tokens.\n",
     .run = tokenize,
 };

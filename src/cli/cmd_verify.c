@@ -1,4 +1,4 @@
-/* cmd_verify: does a method keep what methods promise. */
+/* cmd_verify: checks the contract of a method. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,9 +126,11 @@ const pb_command pb_cmd_verify = {
     .least = 1,
     .most = 1,
     .options = "",
-    .help = "hold a method, or all, to what methods promise; one line a check\n\n"
-            "METHOD is a name with settings, such as lora:rank=4,dora=yes, or a composition a+b; FILE.so a plugin "
-            "(docs/write-a-method.md).\n"
-            "It is tried on a small encoder and a small decoder with random weights.  Exit code 1: a check failed.\n",
+    .help = "check that a method, or all of them, keeps its contract\n\n"
+            "METHOD is the name of a method, with settings such as lora:rank=4,dora=yes, or a composition a+b.  "
+            "FILE.so is a\n"
+            "plugin (docs/write-a-method.md).  The checks use a small encoder and a small decoder with random weights, "
+            "and\n"
+            "print one line each.  Exit code 1: a check failed.\n",
     .run = verify,
 };

@@ -1,4 +1,4 @@
-/* main: finds the command. */
+/* main: finds the command and runs it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -39,11 +39,13 @@ static void help(FILE *out)
     for (size_t i = 0; commands[i]; i++) {
         char left[48];
         snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->words);
-        fprintf(out, "  %-34s %.*s", left, (int)strcspn(commands[i]->help, "\n;"), commands[i]->help);
+        fprintf(out, "  %-39s %.*s", left, (int)strcspn(commands[i]->help, "\n;"), commands[i]->help);
         fprintf(out, commands[i]->alias ? " (alias: %s)\n" : "\n", commands[i]->alias);
     }
-    fprintf(out, "\n`peftbench COMMAND --help` says more.  Exit codes: 0 done, 1 the answer is no (a cell failed),\n"
-                 "2 the question is wrong (usage, settings, a missing file), 3 undecided.\n");
+    fprintf(out,
+            "\n`peftbench COMMAND --help` describes a command.  Exit codes: 0: success; 1: the answer is no, for "
+            "example because a\n"
+            "run failed; 2: the command cannot be carried out (usage, settings or a file is wrong); 3: undecided.\n");
 }
 
 static const pb_command *find(const char *name)
@@ -55,8 +57,8 @@ static const pb_command *find(const char *name)
             return commands[i];
     }
     const char *near = pb_nearest(name, names);
-    pb_error("no command '%s'%s%s%s; see `peftbench --help`", name, near ? "; did you mean '" : "", near ? near : "",
-             near ? "'?" : "");
+    pb_error("unknown command '%s'%s%s%s; see `peftbench --help`", name, near ? "; did you mean '" : "",
+             near ? near : "", near ? "'?" : "");
     return NULL;
 }
 
@@ -80,8 +82,8 @@ static int run(const pb_command *c, int argc, char **argv)
     return pb_args_read(&args, c, argc, argv) ? PB_EXIT_QUESTION : c->run(&args);
 }
 
-/* A standard stream that was closed before the start stays useless, instead of becoming the first file that is opened:
- * what reads or writes it fails. */
+/* Opens standard streams that were closed before the start in the wrong mode, so that using them fails and the first
+ * file that is opened does not become one of them. */
 static void hold_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -89,14 +91,14 @@ static void hold_standard_streams(void)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-/* The exit code, once all that was printed has arrived: half a table is no table. */
+/* Flushes stdout and returns the exit code, which is an error if the output is incomplete. */
 static int end(int rc)
 {
     if (*pb_error_text()) {
         fprintf(stderr, "peftbench: %s\n", pb_error_text());
-        rc = rc == PB_EXIT_NO ? rc : PB_EXIT_QUESTION; /* something went wrong on the way: no answer is sure */
+        rc = rc == PB_EXIT_NO ? rc : PB_EXIT_QUESTION; /* an error occurred, so the answer is not reliable */
     }
-    bool lost = ferror(stdout); /* by a write some time ago, of which errno knows nothing */
+    bool lost = ferror(stdout); /* by an earlier write, whose errno is gone */
     errno = 0;
     if (fclose(stdout) || lost) {
         fprintf(stderr, "peftbench: stdout: cannot write%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");

@@ -26,20 +26,21 @@ static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *
                 masked ? "encoder" : "decoder", (double)p->parameters / 1e6, s->layers, s->width, s->heads,
                 s->intermediate_size, s->positions, o->vocabulary, masked ? " over lower-cased words" : "",
                 masked ? "a BERT to transformers" : "a Llama to transformers");
-    pb_text_add(t, "Made by\n\n```sh\npeftbench pretrain %s\n```\n\n", ini);
+    pb_text_add(t, "The model was made with\n\n```sh\npeftbench pretrain %s\n```\n\n", ini);
     if (masked)
-        pb_text_add(
-            t,
-            "**Objective.** In %.0f %% of the pieces of text %.0f %% of the words are asked for (of these 80 %% are "
-            "hidden, 10 %% replaced).",
-            100 * o->pieces, 100 * o->masked);
+        pb_text_add(t,
+                    "**Objective.** Masked language modelling: in %.0f %% of the text segments, %.0f %% of the words "
+                    "are targets "
+                    "(80 %% of\nthem are masked, 10 %% are replaced).",
+                    100 * o->pieces, 100 * o->masked);
     else
-        pb_text_add(t, "**Objective.** The next token.");
+        pb_text_add(t, "**Objective.** Causal language modelling: the next token.");
     if (*o->teacher)
         pb_text_add(
             t,
-            " Distilled:\na linear map of the last states is drawn (mean square, weight %g) to the last states of "
-            "%s, of %d of its layers\n(0: all), averaged over each word; at [CLS] over the whole text.",
+            " Distillation:\na linear map of the last hidden states is trained to match (mean squared error, weight "
+            "%g) those "
+            "of %s after %d of its\nlayers (0: all), averaged over each word, and at [CLS] over the whole text.",
             o->teacher_weight, last_name(o->teacher), o->teacher_layers);
     pb_text_add(t, "\n\n");
 }
@@ -47,7 +48,7 @@ static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *
 static void add_texts(pb_text *t, const pb_corpus *c, const pb_pretrained *p)
 {
     double all = 0, seen = p->curve.points ? p->curve.point[p->curve.points - 1].tokens : 0;
-    pb_text_add(t, "## Texts\n\n| source | licence | documents | left out | MB | tokens | times an epoch |\n"
+    pb_text_add(t, "## Texts\n\n| source | licence | documents | removed | MB | tokens | repeats per epoch |\n"
                    "|---|---|---:|---:|---:|---:|---:|\n");
     for (int i = 0; i < c->sources; i++) {
         const pb_source *s = &c->source[i];
@@ -57,8 +58,8 @@ static void add_texts(pb_text *t, const pb_corpus *c, const pb_pretrained *p)
     }
     pb_text_add(
         t,
-        "\nLeft out: documents that share eight words in a row with a text of the excluded files (the data that "
-        "models are\ntested on). Trained on %.1f million tokens, %.1f epochs.\n\n",
+        "\nRemoved: documents that share eight consecutive words with a text of the excluded files (the data on which "
+        "models are\ntested). The model was trained on %.1f million tokens, %.1f epochs.\n\n",
         seen / 1e6, seen / fmax(1, all));
 }
 
@@ -68,14 +69,14 @@ static void add_curve(pb_text *t, const pb_pretrain_options *o, const pb_pretrai
     size_t step = 1 + p->curve.points / CURVE_ROWS;
     pb_text_add(t, "## Training\n\n%.2f hours, %d steps of about %d tokens, AdamW, peak rate %g; %s.\n\n",
                 seconds / 3600, p->steps, o->batch, o->lr, pb_host_name());
-    pb_text_add(t, "| million tokens | hours | loss | held-out nats a token asked for |\n|---:|---:|---:|---:|\n");
+    pb_text_add(t, "| million tokens | hours | loss | held-out loss (nats per target) |\n|---:|---:|---:|---:|\n");
     for (size_t i = 0; i < p->curve.points; i++)
         if (i % step == 0 || i + 1 == p->curve.points)
             pb_text_add(t, "| %.1f | %.2f | %.3f | %.3f |\n", p->curve.point[i].tokens / 1e6,
                         p->curve.point[i].seconds / 3600, p->curve.point[i].loss, p->curve.point[i].heldout);
-    pb_text_add(t, "\nOn all held-out text: %.3f nats a token asked for, perplexity %.2f", p->heldout, exp(p->heldout));
+    pb_text_add(t, "\nOn all held-out text: %.3f nats per target, perplexity %.2f", p->heldout, exp(p->heldout));
     if (o->objective == PB_CAUSAL)
-        pb_text_add(t, ", %.4f bits a byte", p->bits_per_byte);
+        pb_text_add(t, ", %.4f bits per byte", p->bits_per_byte);
     pb_text_add(t, ".\n");
 }
 

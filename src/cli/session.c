@@ -7,14 +7,14 @@
 
 #include "base/threads.h"
 
-static int put_on(pb_session *o, const pb_args *a)
+static int attach_adapter(pb_session *o, const pb_args *a)
 {
     if (!o->adapter)
-        return a->merged ? pb_error("--merged: want an --adapter to fold in") : pb_model_attach(o->model, NULL, 0);
+        return a->merged ? pb_error("--merged: want an --adapter to merge") : pb_model_attach(o->model, NULL, 0);
     if (pb_adapter_attach(o->model, o->adapter, a->force))
         return -1;
     if (a->merged && !pb_model_can_merge(o->model))
-        return pb_error("--merged: %s: this kind of adapter cannot be folded into the weights", a->adapter);
+        return pb_error("--merged: %s: this kind of adapter cannot be merged into the weights", a->adapter);
     if (a->merged)
         pb_model_merge(o->model);
     return 0;
@@ -24,17 +24,17 @@ int pb_session_open(pb_session *o, const pb_args *a)
 {
     *o = (pb_session){NULL, NULL, NULL};
     if (!a->model)
-        return pb_error("--model: want a Hugging Face folder, a GGUF or a llama2.c file");
+        return pb_error("--model: want a Hugging Face folder, a GGUF file or a llama2.c file");
     pb_threads_start(a->threads);
     if (a->adapter && !(o->adapter = pb_adapter_open(a->adapter))) {
         pb_session_close(o);
         return -1;
     }
-    int classes = o->adapter ? pb_adapter_classes(o->adapter) : 0; /* the adapter brings its own head */
+    int classes = o->adapter ? pb_adapter_classes(o->adapter) : 0; /* the adapter has its own head */
     pb_opening opening = {.path = a->model, .classes = classes};
     int rc = a->precision ? pb_option_set(pb_base_table, &opening.base, "precision", a->precision) : 0;
     o->model = rc ? NULL : pb_model_open(&opening);
-    if (!o->model || put_on(o, a) || pb_model_check_given(o->model)) {
+    if (!o->model || attach_adapter(o, a) || pb_model_check_given(o->model)) {
         pb_session_close(o);
         return -1;
     }
@@ -108,5 +108,5 @@ int pb_session_ids(const pb_session *o, const pb_args *a, const char *line, size
         return pb_error("%s: no tokenizer.json; want --ids", pb_model_dir(o->model));
     if (!a->ids && pb_tokenizer_encode(t, line, size, true, 0, ids))
         return -1;
-    return ids->count ? 0 : pb_error("no token in it; want at least one");
+    return ids->count ? 0 : pb_error("the line has no token; want at least one");
 }

@@ -90,7 +90,7 @@ static void remove_if_dead(const char *path)
     const char *dot = strrchr(path, '.'); /* PATH.PID.tmp */
     while (dot && dot > path && *--dot != '.')
         continue;
-    long pid = dot ? atol(dot + 1) : 0;
+    long pid = dot ? strtol(dot + 1, NULL, 10) : 0;
     if (pid <= 0 || !kill((pid_t)pid, 0) || errno != ESRCH)
         return;
     int file = open(path, O_RDONLY | O_CLOEXEC);

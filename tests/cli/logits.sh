@@ -17,7 +17,7 @@ ok 'is another answer' test "$(cut -c 1-80 out)" != "$(cut -c 1-80 adapted)"
 ok 'in fewer bits' run 0 '[3, 4]\n' logits --ids --precision nf4 --model "$families/llama-3"
 
 ok 'no list of ids' refuses 'stdin:1: want a JSON array of token ids' '{}\n' logits --ids --model "$families/gpt2"
-ok 'no ids' refuses 'stdin:1: no token in it' '[]\n' logits --ids --model "$families/gpt2"
+ok 'no ids' refuses 'stdin:1: the line has no token' '[]\n' logits --ids --model "$families/gpt2"
 ok 'a text too long' refuses 'too long' "[$(printf '3, %.0s' $(seq 99))3]\n" logits --ids --model "$families/llama-3"
 ok 'no tokenizer' refuses 'no tokenizer.json; want --ids' 'a\n' logits --model "$families/gpt2"
 ok 'no precision' refuses "precision: want fp32|bf16|int8|nf4, got 'fp8'" '[3]\n' logits --ids --precision fp8 \

@@ -60,7 +60,7 @@ ok 'heads that do not divide' refuses 'heads: want a divisor of the width 16, go
 ok 'a section that nobody reads' refuses 'unknown section [txt more]' small.ini --set 'txt.more.file=x'
 ok 'no output' refuses '[pretrain] output: want the folder to write' small.ini --set pretrain.output=
 ok 'a missing text' refuses 'texts/none.txt: no such file' small.ini --set text.cats.file=texts/none.txt
-ok 'a missing excluded file' refuses "exclude: no file is called 'none*'" small.ini --set 'pretrain.exclude=none*'
+ok 'a missing excluded file' refuses "exclude: no file matches 'none*'" small.ini --set 'pretrain.exclude=none*'
 ok 'a missing teacher' refuses 'none/config.json: cannot read' small.ini --set pretrain.teacher=none
 rm -rf pico
 ok 'a length over the positions' refuses 'length: 63 tokens and two more do not fit' small.ini --set pretrain.length=63
@@ -86,7 +86,7 @@ for _ in 1 2 3; do
 	wait $! 2>/dev/null
 done
 ok 'killed three times, it goes on' pretrain 0 causal.ini
-ok 'bits a byte' prints ', [0-9.]+ bits a byte$'
+ok 'bits per byte' prints ', [0-9.]+ bits per byte$'
 ok 'it goes on with a text' sh -c 'echo "The cat" | "$0" generate --model cats --max-new 5 | grep -q "\"ids\": \["' "$program"
 echo garbage >build/pretrain/causal.safetensors
 ok 'a damaged checkpoint' pretrain 2 causal.ini

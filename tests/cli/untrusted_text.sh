@@ -120,7 +120,7 @@ ok 'a hash that leads away' run 2 export 2 away --db e.db --threads 1
 ok 'is none' says 'want 64 hexadecimal digits'
 foreign "UPDATE provenance SET value = 'x' || substr(value, 2) WHERE key = 'model'"
 ok 'another model than it was trained on' run 2 export 2 other --db e.db --threads 1
-ok 'is found out' says 'but run 2 was trained on a model of x'
+ok 'is found out' says 'but run 2 was trained on a model with x'
 mv models/tiny models/here
 ok 'a model that lies elsewhere here' run 0 export 2 moved --db c.db --threads 1 --model models/here
 ok 'gives the same adapter' cmp -s adapter/adapter_model.safetensors moved/adapter_model.safetensors

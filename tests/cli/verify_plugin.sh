@@ -46,7 +46,7 @@ ok 'what would be right' says "want --plugin FILE.so with the file of SHA-256 $d
 } >evil.c
 ok 'another file' compile evil.c
 ok 'is not loaded in its place' run 2 reproduce 2 --db a.db --quiet --plugin evil.so
-ok 'as its digest is another one' says "evil.so: not loaded: its SHA-256 is $(sha256sum <evil.so | cut -d ' ' -f 1)"
+ok 'as its digest is another one' says "evil.so: the plugin was not loaded: its SHA-256 is $(sha256sum <evil.so | cut -d ' ' -f 1)"
 ok 'and its code did not run' test ! -e pwned
 ok 'reproduce' run 0 reproduce 2 --db a.db --quiet --plugin gate.so
 ok 'the same again' prints 'test: ([0-9]+) of \1 predictions identical'
