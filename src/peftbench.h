@@ -1,4 +1,5 @@
-/* peftbench: what a plugin includes.  Method and task contracts, the ops, and nothing else. */
+/* peftbench: the header that a plugin includes: the contracts of methods and tasks, the graph operations, product
+ * helpers for merging, and what tasks need to read tables and to compute metrics. */
 #ifndef PEFTBENCH_H
 #define PEFTBENCH_H
 

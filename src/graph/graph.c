@@ -146,7 +146,7 @@ int pb_rows_origin(const pb_rows *set, int r)
     return r;
 }
 
-static int *ints(pb_graph *g, int n)
+static int *new_ints(pb_graph *g, int n)
 {
     return pb_arena_alloc(g->arena, PB_META, (size_t)n * sizeof(int));
 }
@@ -160,7 +160,7 @@ const pb_rows *pb_rows_with_positions(pb_graph *g, int sequences, const int *off
 
 const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset)
 {
-    int *position = ints(g, offset[sequences]);
+    int *position = new_ints(g, offset[sequences]);
     for (int s = 0; s < sequences; s++)
         for (int r = offset[s]; r < offset[s + 1]; r++)
             position[r] = r - offset[s];
@@ -170,8 +170,8 @@ const pb_rows *pb_rows_whole(pb_graph *g, int sequences, const int *offset)
 const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which)
 {
     pb_rows *set = pb_arena_alloc(g->arena, PB_META, sizeof *set);
-    int *offset = ints(g, of->sequences + 1);
-    int *index = ints(g, of->sequences), *position = ints(g, of->sequences);
+    int *offset = new_ints(g, of->sequences + 1);
+    int *index = new_ints(g, of->sequences), *position = new_ints(g, of->sequences);
     for (int s = 0; s < of->sequences; s++) {
         offset[s + 1] = s + 1;
         index[s] = which < 0 ? of->offset[s + 1] + which : of->offset[s] + which;
@@ -190,8 +190,8 @@ const pb_rows *pb_rows_pick(pb_graph *g, const pb_rows *of, int which)
 const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value)
 {
     pb_rows *set = pb_arena_alloc(g->arena, PB_META, sizeof *set);
-    int *offset = ints(g, of->sequences + 1), n = 0;
-    int *index = ints(g, of->count), *position = ints(g, of->count);
+    int *offset = new_ints(g, of->sequences + 1), n = 0;
+    int *index = new_ints(g, of->count), *position = new_ints(g, of->count);
     for (int s = 0; s < of->sequences; s++) {
         for (int r = of->offset[s]; r < of->offset[s + 1]; r++)
             if (value[r] >= 0) {
@@ -207,33 +207,33 @@ const pb_rows *pb_rows_chosen(pb_graph *g, const pb_rows *of, const int *value)
 
 const pb_rows *pb_rows_suffix(pb_graph *g, const pb_rows *of, const pb_rows *text)
 {
-    int *value = ints(g, of->count);
+    int *value = new_ints(g, of->count);
     for (int s = 0; s < of->sequences; s++)
         for (int r = of->offset[s]; r < of->offset[s + 1]; r++)
             value[r] = r - of->offset[s + 1] + text->offset[s + 1] - text->offset[s];
     return pb_rows_chosen(g, of, value);
 }
 
-static int length(const pb_rows *set, int s)
+static int rows_of(const pb_rows *set, int s)
 {
     return set->offset[s + 1] - set->offset[s];
 }
 
 static bool begins(const pb_rows *set, int s)
 {
-    return length(set, s) == 0 || set->position[set->offset[s]] == 0;
+    return rows_of(set, s) == 0 || set->position[set->offset[s]] == 0;
 }
 
 const pb_rows *pb_rows_extended(pb_graph *g, const pb_rows *set, int extra)
 {
-    int *offset = ints(g, set->sequences + 1), beginning = 0;
+    int *offset = new_ints(g, set->sequences + 1), beginning = 0;
     for (int s = 0; s < set->sequences; s++) {
         beginning += begins(set, s);
         offset[s + 1] = set->offset[s + 1] + beginning * extra;
     }
     if (!beginning)
         return set;
-    int *position = ints(g, offset[set->sequences]);
+    int *position = new_ints(g, offset[set->sequences]);
     for (int s = 0; s < set->sequences; s++)
         for (int r = offset[s], first = begins(set, s) ? 0 : set->position[set->offset[s]]; r < offset[s + 1]; r++)
             position[r] = first + r - offset[s];

@@ -3,7 +3,7 @@
 
 #include "graph/op.h"
 
-static size_t start(const pb_node *n, int row)
+static size_t row_start(const pb_node *n, int row)
 {
     return (size_t)row * (size_t)n->cols;
 }
@@ -31,7 +31,7 @@ static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
     const pb_real *a = n->in[0]->x, *b = n->in[1]->x;
-    for (size_t i = start(n, from); i < start(n, to); i++)
+    for (size_t i = row_start(n, from); i < row_start(n, to); i++)
         n->x[i] = a[i] + b[i];
 }
 
@@ -39,7 +39,7 @@ static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
 static void add_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    size_t at = start(n, from), count = start(n, to) - at;
+    size_t at = row_start(n, from), count = row_start(n, to) - at;
     for (int k = 1; k >= 0; k--)
         if ((want >> k & 1) && n->in[k]->g != n->g)
             pb_axpy(count, 1, n->g + at, n->in[k]->g + at, n->add >> k & 1);
@@ -76,8 +76,8 @@ static void scale_forward(const pb_node *n, int from, int to, pb_real *scratch)
     (void)scratch;
     const pb_real *l = n->in[1]->x, *b = n->in[2] ? n->in[2]->x : NULL;
     for (int t = from; t < to; t++) {
-        const pb_real *x = n->in[0]->x + start(n, t);
-        pb_real *y = n->x + start(n, t);
+        const pb_real *x = n->in[0]->x + row_start(n, t);
+        pb_real *y = n->x + row_start(n, t);
         for (int j = 0; j < n->cols && !b; j++)
             y[j] = x[j] * l[j];
         for (int j = 0; j < n->cols && b; j++)
@@ -91,8 +91,8 @@ static void scale_backward(const pb_node *n, unsigned want, int from, int to, pb
     const pb_real *l = n->in[1]->x;
     bool adds = n->add & 1;
     for (int t = from; t < to; t++) {
-        const pb_real *dy = n->g + start(n, t);
-        pb_real *dx = n->in[0]->g + start(n, t);
+        const pb_real *dy = n->g + row_start(n, t);
+        pb_real *dx = n->in[0]->g + row_start(n, t);
         for (int j = 0; j < n->cols; j++)
             dx[j] = (adds ? dx[j] : 0) + dy[j] * l[j];
     }
@@ -115,7 +115,7 @@ static void scale_params(const pb_node *n, unsigned want, int from, int to, pb_r
     if (db && want & 4)
         clear_unless(n->add & 4, db, from, to);
     for (int t = 0; t < n->rows; t++) {
-        const pb_real *x = n->in[0]->x + start(n, t), *dy = n->g + start(n, t);
+        const pb_real *x = n->in[0]->x + row_start(n, t), *dy = n->g + row_start(n, t);
         for (int j = from; j < to && (want & 2); j++)
             dl[j] += dy[j] * (b ? x[j] - b[j] : x[j]);
         for (int j = from; db && j < to && (want & 4); j++)
@@ -155,15 +155,16 @@ static void act_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
     const act_conf *c = n->conf;
-    pb_act_forward(c->act, start(n, to) - start(n, from), n->in[0]->x + start(n, from), n->x + start(n, from));
+    pb_act_forward(c->act, row_start(n, to) - row_start(n, from), n->in[0]->x + row_start(n, from),
+                   n->x + row_start(n, from));
 }
 
 static void act_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)scratch;
     const act_conf *c = n->conf;
-    size_t at = start(n, from);
-    pb_act_backward(c->act, start(n, to) - at, n->in[0]->x + at, n->g + at, n->in[0]->g + at, n->add & 1);
+    size_t at = row_start(n, from);
+    pb_act_backward(c->act, row_start(n, to) - at, n->in[0]->x + at, n->g + at, n->in[0]->g + at, n->add & 1);
 }
 
 static const pb_op act_op = {
@@ -192,26 +193,26 @@ typedef struct drop_conf {
 } drop_conf;
 
 /* The mask depends on the element's position in the whole set, so each row is drawn separately. */
-static void drop(const pb_node *n, int from, int to, const pb_real *in, pb_real *out, bool adds)
+static void apply_mask(const pb_node *n, int from, int to, const pb_real *in, pb_real *out, bool adds)
 {
     const drop_conf *c = n->conf;
     size_t cols = (size_t)n->cols;
     for (int t = from; t < to; t++) {
         size_t whole = n->set ? (size_t)pb_rows_origin(n->set, t) : (size_t)t;
-        pb_dropout(cols, c->key, whole * cols, c->p, in + start(n, t), out + start(n, t), adds);
+        pb_dropout(cols, c->key, whole * cols, c->p, in + row_start(n, t), out + row_start(n, t), adds);
     }
 }
 
 static void drop_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    drop(n, from, to, n->in[0]->x, n->x, false);
+    apply_mask(n, from, to, n->in[0]->x, n->x, false);
 }
 
 static void drop_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)scratch;
-    drop(n, from, to, n->g, n->in[0]->g, n->add & 1);
+    apply_mask(n, from, to, n->g, n->in[0]->g, n->add & 1);
 }
 
 const pb_op pb_op_dropout_op = {

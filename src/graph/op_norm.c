@@ -1,4 +1,4 @@
-/* op_norm: each row by itself.
+/* op_norm: normalization of rows.
  * norm:    y = (x - mean) / sqrt(variance + eps) * gamma + beta
  * rmsnorm: y = x / sqrt(mean of x^2 + eps) * gamma, of whole rows or of equal parts of them */
 #include <string.h>

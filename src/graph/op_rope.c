@@ -23,8 +23,8 @@ static int rope_shape(pb_node *n)
 }
 
 /* y_i = x_i cos - x_j sin,  y_j = x_j cos + x_i sin,  j = i + half */
-static void turn_head(int half, const pb_real *cosine, const pb_real *sine, pb_real sign, const pb_real *x, pb_real *y,
-                      bool adds)
+static void rotate_head(int half, const pb_real *cosine, const pb_real *sine, pb_real sign, const pb_real *x,
+                        pb_real *y, bool adds)
 {
     for (int i = 0; i < half; i++) {
         pb_real a = x[i], b = x[i + half], s = sign * sine[i];
@@ -33,7 +33,7 @@ static void turn_head(int half, const pb_real *cosine, const pb_real *sine, pb_r
     }
 }
 
-static void turn(const pb_node *n, int from, int to, pb_real sign, const pb_real *x, pb_real *y, bool adds)
+static void rotate(const pb_node *n, int from, int to, pb_real sign, const pb_real *x, pb_real *y, bool adds)
 {
     const rope_conf *c = n->conf;
     int half = c->head_size / 2;
@@ -41,20 +41,20 @@ static void turn(const pb_node *n, int from, int to, pb_real sign, const pb_real
         const pb_real *row = c->table + (size_t)(c->first + n->set->position[t]) * (size_t)c->head_size;
         for (size_t at = (size_t)t * (size_t)n->cols; at < (size_t)(t + 1) * (size_t)n->cols;
              at += (size_t)c->head_size)
-            turn_head(half, row, row + half, sign, x + at, y + at, adds);
+            rotate_head(half, row, row + half, sign, x + at, y + at, adds);
     }
 }
 
 static void rope_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    turn(n, from, to, 1, n->in[0]->x, n->x, false);
+    rotate(n, from, to, 1, n->in[0]->x, n->x, false);
 }
 
 static void rope_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)scratch;
-    turn(n, from, to, -1, n->g, n->in[0]->g, n->add & 1);
+    rotate(n, from, to, -1, n->g, n->in[0]->g, n->add & 1);
 }
 
 static const pb_op rope = {

@@ -1,5 +1,5 @@
-/* attention: softmax(scale q k^T) v of one sequence and one head, TILE queries at a time, so
- * that the whole [nq,nk] matrix never exists. */
+/* attention: softmax(scale q k^T) v of one sequence and one head, computed TILE queries at a time so that the whole
+ * [nq,nk] matrix is never stored. */
 #include <math.h>
 #include <string.h>
 
@@ -14,8 +14,8 @@ static int smaller(int a, int b)
     return a < b ? a : b;
 }
 
-/* Keys that query i may look at. */
-static int see(const pb_attention_shape *s, int i)
+/* The number of keys that query i attends to. */
+static int visible_keys(const pb_attention_shape *s, int i)
 {
     return s->causal ? smaller(s->first + i + 1, s->nk) : s->nk;
 }
@@ -24,7 +24,7 @@ static uint64_t pairs(const pb_attention_shape *s)
 {
     uint64_t sum = 0;
     for (int i = 0; i < s->nq; i++)
-        sum += (uint64_t)see(s, i);
+        sum += (uint64_t)visible_keys(s, i);
     return sum;
 }
 
@@ -34,14 +34,14 @@ size_t pb_attention_scratch(int nq, int nk, int hd)
     return 2 * (size_t)smaller(nq, TILE) * (size_t)nk + TILE;
 }
 
-/* p[i,:] = exp(p[i,:] - shift), zero where query i must not look. */
+/* p = exp(p - shift) for the visible keys, 0 for the others. */
 static void exp_row(pb_real *p, int visible, int nk, pb_real shift)
 {
     pb_exp((size_t)visible, p, shift, p);
     memset(p + visible, 0, (size_t)(nk - visible) * sizeof *p);
 }
 
-/* A NaN reaches the output: the largest passes over it, its exponential does not. */
+/* A NaN score makes the row NaN: pb_largest() ignores it, but pb_exp() keeps it. */
 static void softmax_row(pb_real *p, int visible, int nk, pb_real *lse)
 {
     const size_t n = (size_t)visible;
@@ -76,8 +76,8 @@ static void scores(const pb_attention_shape *s, int rows, int parts, const pb_at
 }
 
 /* o[rows,hd] = p v */
-static void mixed(const pb_attention_shape *s, int rows, int parts, const pb_attention_part *part, const pb_real *p,
-                  pb_real *o)
+static void weighted_values(const pb_attention_shape *s, int rows, int parts, const pb_attention_part *part,
+                            const pb_real *p, pb_real *o)
 {
     bool add = false;
     for (int i = 0; i < parts; p += part[i++].rows) {
@@ -97,15 +97,15 @@ void pb_attention(const pb_attention_shape *s, int parts, const pb_attention_par
         pb_real *p = scratch;
         scores(s, rows, parts, part, q + (size_t)i0 * (size_t)s->ldq, p);
         for (int i = 0; i < rows; i++)
-            softmax_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, &lse[i0 + i]);
+            softmax_row(p + (size_t)i * (size_t)s->nk, visible_keys(s, i0 + i), s->nk, &lse[i0 + i]);
         drop_rows(s, i0, rows, p, p);
-        mixed(s, rows, parts, part, p, o + (size_t)i0 * (size_t)s->ldo);
+        weighted_values(s, rows, parts, part, p, o + (size_t)i0 * (size_t)s->ldo);
     }
     pb_flops_add(2 * 2 * (uint64_t)s->hd * pairs(s));
 }
 
-/* dS = P (dP - D) scale, D_i = go_i . o_i, in place of dP.  With dropout D is the same: the mask that
- * dP has got is in o as well. */
+/* Replaces dP by dS = P (dP - D) scale with D_i = go_i . o_i.  Dropout does not change D, as o includes the mask
+ * that was applied to dP. */
 static void score_gradient(const pb_attention_shape *s, int i0, int rows, const pb_real *o, const pb_real *go,
                            const pb_real *p, pb_real *dp)
 {
@@ -131,7 +131,7 @@ static void tile_backward(const pb_attention_shape *s, const pb_attention_gradie
     const pb_real *qi = t->q + (size_t)i0 * (size_t)s->ldq, *gi = t->go + (size_t)i0 * (size_t)s->ldo;
     pb_gemm_plain(rows, s->nk, s->hd, s->scale, pb_as_stored(qi, s->ldq), pb_transposed(t->k, s->ldk), false, p, s->nk);
     for (int i = 0; i < rows; i++)
-        exp_row(p + (size_t)i * (size_t)s->nk, see(s, i0 + i), s->nk, t->lse[i0 + i]);
+        exp_row(p + (size_t)i * (size_t)s->nk, visible_keys(s, i0 + i), s->nk, t->lse[i0 + i]);
     const pb_real *kept = s->drop > 0 ? dp : p;
     drop_rows(s, i0, rows, p, dp);
     if (t->dv)

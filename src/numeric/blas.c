@@ -1,4 +1,4 @@
-/* blas: OpenBLAS, kept to one thread, and the tally of what was multiplied. */
+/* blas: OpenBLAS on one thread, the choice of kernels, and the count of FLOPs. */
 #include "numeric/blas.h"
 
 #include <cblas.h>
@@ -83,31 +83,31 @@ static bool core_uses_avx512(const char *core)
     return false;
 }
 
-#define CORE_VARIABLE "PEFTBENCH_CORETYPE" /* the user's wish, stronger than what is found out */
-#define DONE_VARIABLE "PEFTBENCH_EXECUTED" /* keeps a core that OpenBLAS refuses from looping   */
+#define CORE_VARIABLE "PEFTBENCH_CORETYPE" /* chosen by the user; overrides detection     */
+#define DONE_VARIABLE "PEFTBENCH_EXECUTED" /* executes again at most once                 */
 
-/* Any forking or threading comes later, so that the pool's threads are the only ones. */
+/* Runs before any fork or thread, so that only the threads of the pool exist later. */
 void pb_blas_fix_core(char **argv)
 {
-    const char *wish = getenv(CORE_VARIABLE);
+    const char *chosen = getenv(CORE_VARIABLE);
     openblas_set_num_threads(1);
-    if (wish ? !strcasecmp(wish, openblas_get_corename()) || getenv(DONE_VARIABLE)
-             : !has_avx512() || core_uses_avx512(openblas_get_corename()))
+    if (chosen ? !strcasecmp(chosen, openblas_get_corename()) || getenv(DONE_VARIABLE)
+               : !has_avx512() || core_uses_avx512(openblas_get_corename()))
         return;
-    setenv("OPENBLAS_CORETYPE", wish ? wish : "SkylakeX", 1);
+    setenv("OPENBLAS_CORETYPE", chosen ? chosen : "SkylakeX", 1);
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    setenv(CORE_VARIABLE, wish ? wish : "SkylakeX", 1);
+    setenv(CORE_VARIABLE, chosen ? chosen : "SkylakeX", 1);
     setenv(DONE_VARIABLE, "1", 1);
-    execv("/proc/self/exe", argv); /* comes back only where it cannot be done: slow, but right */
+    execv("/proc/self/exe", argv); /* returns only on failure, with slower but correct kernels */
 }
 
-/* ---- the machine's rate --------------------------------------------------------------------- */
+/* ---- the rate of products ------------------------------------------------------------------- */
 
 enum { RATE_M = 1024, RATE_N = 384, RATE_K = 384 };
 
 typedef struct rate {
     double until;
-    uint64_t *done; /* [threads] products, each thread's own */
+    uint64_t *done; /* [threads] products done by each thread */
 } rate;
 
 static void multiply_for_a_while(void *ctx, int thread)

@@ -1,4 +1,4 @@
-/* elementwise: exp, activations, dropout and friends; loops that the compiler turns into vectors. */
+/* elementwise: exp, activations, sums, dropout, losses and AdamW, as loops that the compiler vectorizes. */
 #include <math.h>
 #include <string.h>
 
@@ -19,8 +19,8 @@ static inline double erf1(double x, double e)
     return erf(x);
 }
 #else
-/* e^x = 2^n e^r with |r| <= ln 2 / 2 and a polynomial for e^r (Taylor's, seven terms: 2e-8).  The
- * magic number's sum leaves n in the low bits.  Comparisons let NaN through. */
+/* e^x = 2^n e^r with |r| <= ln 2 / 2 and the Taylor polynomial of e^r with seven terms (error 2e-8).  Adding
+ * the magic number leaves n in the low bits.  The comparisons keep NaN. */
 static inline float exp1(float x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23 */
@@ -54,7 +54,7 @@ static inline float erf1(float x, float e)
 #define ROOT_HALF ((pb_real)0.70710678118654752)
 #define ROOT_2_PI ((pb_real)0.79788456080286536) /* sqrt(2 / pi) */
 
-/* Each is a function of x and of e, the one exponential in it. */
+/* Each activation is a function of x and e, where e is the only exponential that it needs. */
 
 static inline pb_real tanh_power(pb_real x)
 {
@@ -119,7 +119,7 @@ static inline pb_real relu_slope(pb_real x)
     return x <= 0 ? 0 : 1;
 }
 
-/* Up to a bound from which on the sigmoid is nothing, and products with it would be denormal. */
+/* Bounds x where the sigmoid is 0 in effect and products with it would be denormal. */
 static inline pb_real minus(pb_real x)
 {
     return x < -60 ? 60 : -x;
@@ -148,12 +148,12 @@ static inline pb_real silu_slope(pb_real x, pb_real e)
     return s * (1 + x * (1 - s));
 }
 
-/* Results go through a block on the stack: where the destination is the source, compilers would
- * otherwise keep to one element at a time. */
+/* Results are first written to a block on the stack: otherwise compilers do not vectorize loops whose destination
+ * may be their source. */
 #define BLOCK 256
 
-/* The exponentials are a loop of their own: in one loop compilers carry the bounds of exp1 on into what
- * follows and compute that for all elements too, where x over a huge number is denormal and ten times slower. */
+/* The exponentials are computed in a separate loop: in a common loop compilers move the bounds of exp1 into the
+ * following code and evaluate it for all elements, where x over a huge number is denormal and ten times slower. */
 #define FILL(power, f)                                                                                                 \
     for (size_t i = 0; i < n; i++)                                                                                     \
         e[i] = exp1(power(x[i]));                                                                                      \
@@ -241,8 +241,8 @@ void pb_act_backward(pb_act act, size_t n, const pb_real *x, const pb_real *dy, 
 
 /* ---- sums and masks ----------------------------------------------------------------------------- */
 
-/* Sums run in 16 lanes that are added at the end, the largest likewise: the order is fixed, and the
- * compiler finds vectors. */
+/* Sums and maxima run in 16 lanes that are combined at the end, so that the order is fixed and the compiler
+ * vectorizes. */
 #define LANES 16
 
 pb_real pb_largest(size_t n, const pb_real *x)
@@ -313,7 +313,7 @@ void pb_column_sums(int rows, int ld, int j0, int j1, const pb_real *x, pb_real 
 
 void pb_dropout(size_t n, uint64_t key, uint64_t first, double p, const pb_real *x, pb_real *y, bool add)
 {
-    uint64_t limit = (uint64_t)(p * 0x1p53); /* dropped where 53 random bits are below */
+    uint64_t limit = (uint64_t)(p * 0x1p53); /* an element is dropped if its 53 random bits are less */
     pb_real scale = (pb_real)(1 / (1 - p));
     for (size_t i = 0; i < n; i++) {
         pb_real v = (pb_mix(key, first + i) >> 11) < limit ? 0 : scale * x[i];

@@ -1,9 +1,8 @@
-/* gemm: our matrix product for CPUs with 512-bit vectors.
+/* gemm: a matrix product for CPUs with 512-bit vectors.
  *
- * C = alpha * op(A) op(B) + C in tiles of 8 rows x 48 columns, 24 vectors that stay in registers
- * while the inner dimension runs.  B is packed panel by panel, 48 columns wide, so that every
- * load is contiguous; A is read where it lies, by two strides.
- * Inner dimension of a fine-tuning step: 32 .. 1536; OpenBLAS is made for larger ones. */
+ * C = alpha * A B + C in tiles of 8 rows x 48 columns, whose 24 vectors stay in registers during the loop over the
+ * inner dimension.  B is packed in panels of 48 columns, so that every load is contiguous; A is read in place, with
+ * two strides.  It is faster than OpenBLAS for the inner dimensions of fine-tuning, 32 .. 1536. */
 #include "numeric/internal.h"
 
 #if defined(__AVX512F__) && !defined(PB_REAL_DOUBLE)
@@ -15,7 +14,7 @@
 #define WIDE 3    /* vectors across a tile                            */
 #define PANEL 48  /* WIDE * LANES                                     */
 #define DEPTH 512 /* of a packed panel: 96 KB, it stays in the L2     */
-#define AHEAD 12  /* rows of B that are asked for early               */
+#define AHEAD 12  /* rows of B that are prefetched                    */
 #define TALL 512  /* rows of A, 1 MB at that depth: they stay in the L2 while panels pass */
 
 typedef float vec __attribute__((vector_size(64), aligned(4)));
@@ -46,7 +45,7 @@ static void transpose(const float *src, size_t ld, float *dst)
         to[2 * i] = SHUFFLE(from[i], from[i + 8], low);                                                                \
         to[2 * i + 1] = SHUFFLE(from[i], from[i + 8], high);                                                           \
     }
-#ifdef __clang__ /* both spell it differently */
+#ifdef __clang__ /* gcc and clang have different builtins */
 #define SHUFFLE(x, y, m)                                                                                               \
     ((m)[0] == 0 ? __builtin_shufflevector(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)               \
                  : __builtin_shufflevector(x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31))
@@ -78,7 +77,7 @@ static void pack_transposed(int n, int k, const float *b, size_t ldb, float *pan
         }
 }
 
-/* A panel takes three lines of each row of b: too few for the CPU to see that the next row's follow. */
+/* A panel takes three cache lines of each row of b, too few for the hardware prefetcher. */
 static void pack_straight(int n, int k, const float *b, size_t ldb, float *panel)
 {
     for (int p = 0; p < k; p++) {
@@ -107,7 +106,7 @@ typedef struct tile {
     bool add; /* to C; else C is overwritten                 */
 } tile;
 
-/* The columns of one row of a tile that exist. */
+/* Writes those columns of one row of a tile that exist. */
 static inline void put_row(const tile *t, float *c, const vec *sum, int wide)
 {
     float part[PANEL] = {0};
@@ -124,7 +123,7 @@ static inline void put_row(const tile *t, float *c, const vec *sum, int wide)
         c[j] = t->add ? c[j] + part[j] : part[j];
 }
 
-/* `rows` and `wide` are constants where this is inlined, so that the sums live in registers. */
+/* `rows` and `wide` are constants after inlining, so that the sums stay in registers. */
 __attribute__((always_inline)) static inline void multiply(const tile *t, const int rows, const int wide)
 {
     vec sum[ROWS][WIDE];
@@ -226,8 +225,8 @@ static void prefetch_rows(int rows, int k, const float *b, size_t ldb)
             __builtin_prefetch(b + (size_t)r * ldb + p, 0, 2);
 }
 
-/* Few rows, B stored transposed (a weight): packing B would cost as much as the product.  So C^T = B A^T
- * is computed: A is packed, and B is read where it lies, once. */
+/* For few rows and a transposed B (a weight), where packing B would cost as much as the product.  Computes C^T = B^T
+ * A^T: A is packed, and B is read once, in place. */
 static void by_rows_of_b(const pb_gemm_args *g)
 {
     static _Thread_local _Alignas(64) float panel[DEPTH * PANEL];

@@ -1,14 +1,14 @@
 /* gemm_bf16: matrix products whose operands are rounded to bf16.
  *
- * Both operands are rounded (to nearest even) while they are packed, their products are summed in
- * fp32, the result is fp32.  Two units of x86-64 do it, chosen when the program runs:
- * AMX multiplies tiles of 16 rows x 32 by 32 x 16 columns, AVX512-BF16 adds pairs of products to the
- * lanes of a vector.  Both read the same packed tiles of 16 lines of 16 pairs, 1 KB each:
+ * Both operands are rounded (to nearest even) while they are packed; their products are summed in fp32, and the
+ * result is fp32.  Two extensions of x86-64 are used, chosen at run time: AMX multiplies tiles of 16 rows x 32 by 32
+ * x 16 columns, and AVX512-BF16 adds pairs of products to the lanes of a vector.  Both read the same packed tiles of
+ * 16 lines of 16 pairs, 1 KB each:
  *
- *     of A [m,k]   line i: row i,                pair p: its elements 2p and 2p+1 of the inner dimension
- *     of B [k,n]   line p: rows 2p and 2p+1,     pair j: the two elements of column j
+ *     of A [m,k]   line i: row i,                pair p: its elements 2p and 2p+1 of the inner dimension     of B
+ * [k,n]   line p: rows 2p and 2p+1,     pair j: the two elements of column j
  *
- * What is missing at an edge is packed as zeros. */
+ * Missing elements at the edges are packed as zeros. */
 #include "numeric/internal.h"
 
 #if defined(__x86_64__) && !defined(PB_REAL_DOUBLE)
@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The build need not be for this CPU: whoever calls these functions has asked it. */
+/* The build may target another CPU: callers of these functions have tested the CPU. */
 #define VECTORS __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 #define TILES __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,amx-tile,amx-bf16")))
 
@@ -117,7 +117,7 @@ VECTORS static inline void pack_tile(const operand *o, int at, int count, int p,
 }
 
 /* Tiles of `count` rows of A or columns of B from `at`, `depth` inner elements from p: [count/16][depth/32].
- * Made in the order in which memory is read. */
+ * Packed in the order in which memory is read. */
 VECTORS static void pack(const operand *o, int at, int count, int p, int depth, uint32_t *tile)
 {
     const int tiles = tiles_of(depth, INNER);
@@ -144,7 +144,7 @@ typedef struct block {
     bool add;
 } block;
 
-/* What exists of the sums. */
+/* Writes those sums whose rows and columns exist. */
 VECTORS static void put(const block *t, const float sum[SIDE * SIDE])
 {
     for (int i = 0; i < t->rows; i++)
@@ -193,7 +193,7 @@ VECTORS static void multiply_vectors(const block *t)
     put(t, sum);
 }
 
-/* Compilers do not know that the tile instructions read and write memory. */
+/* A barrier, as compilers do not know that the tile instructions read and write memory. */
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 /* Tiles 0..3: C in two rows of two; 4, 5: A; 6, 7: B. */
@@ -266,7 +266,7 @@ static void multiply_part(const operand *a, const uint32_t *packed_b, const part
     }
 }
 
-/* All eight tiles are 16 lines of 64 bytes.  Said in every call: it is a thread's own state. */
+/* Configures all eight tiles as 16 lines of 64 bytes, in every call as the state belongs to a thread. */
 TILES static void configure_tiles(void)
 {
     static const struct {
@@ -315,13 +315,13 @@ static bool has_vectors(void)
            __builtin_cpu_supports("avx512vl") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
 }
 
-/* The system lends a process the registers of the tiles on demand. */
+/* The operating system permits the tile registers on request. */
 static bool has_tiles(void)
 {
-    enum { ASK = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+    enum { REQUEST = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
     unsigned a, b, c, d;
     return has_vectors() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 1) &&
-           syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
+           syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
 }
 
 bool pb_bf16_choose(pb_bf16_unit which)

@@ -1,10 +1,10 @@
-/* linear: products with a weight, and its bias. */
+/* linear: products with a weight, with a bias. */
 #include <string.h>
 
 #include "numeric/blas.h"
 #include "numeric/kernel.h"
 
-/* y starts as the bias in every row; the product is added to it. */
+/* Sets every row of y to the bias, to which the product is added. */
 static void set_rows(int m, int n, const pb_real *b, pb_real *y, int ldy)
 {
     for (int i = 0; i < m; i++)

@@ -31,7 +31,8 @@ static int check_rank(int rows, int cols, int r)
     return r >= 1 && r <= most ? 0 : pb_error("rank %d of a matrix [%d,%d]: want 1..%d", r, rows, cols, most);
 }
 
-/* The `count` last eigenvectors of the symmetric g [n,n] (destroyed), in the order of rising eigenvalues, and these. */
+/* Computes the last `count` eigenvalues, in ascending order, and eigenvectors of the symmetric g [n,n], which is
+ * overwritten. */
 static int last_eigenvectors(double *g, int n, int count, double *value, double *vector)
 {
     int first = n - count + 1, found = 0, info = 0, liwork = 10 * n, lwork = 30 * n;
@@ -48,14 +49,14 @@ static int last_eigenvectors(double *g, int n, int count, double *value, double 
     return !info && found == count ? 0 : pb_error("LAPACK found %d of %d eigenvectors", found, count);
 }
 
-/* Are the squares of singular values r+1 and r, a and b, too near to be told apart beside the largest? */
+/* Whether a and b, the squares of singular values r+1 and r, are equal up to rounding errors of the largest one. */
 static bool are_equal(double a, double b, double largest)
 {
     double x = sqrt(a > 0 ? a : 0), y = sqrt(b > 0 ? b : 0), all = sqrt(largest > 0 ? largest : 0);
     return y > 1e-6 * all && y - x <= 1e-6 * all;
 }
 
-/* x [rows,cols], row-major, is the column-major [cols,rows]; the shorter side's products with itself. */
+/* The Gram matrix of the shorter side of x [rows,cols], which is row-major and so a column-major [cols,rows]. */
 static double *products(const double *x, int rows, int cols)
 {
     int n = rows < cols ? rows : cols, k = rows < cols ? cols : rows;
@@ -64,7 +65,7 @@ static double *products(const double *x, int rows, int cols)
     return g;
 }
 
-/* w -= what x, its value, has in the directions q [n,r] of its shorter side. */
+/* Subtracts from w the projection of x, its value, onto the directions q [n,r] of its shorter side. */
 static void subtract(pb_real *w, const double *x, int rows, int cols, const double *q, int r)
 {
     int n = rows < cols ? rows : cols, k = rows < cols ? cols : rows;
@@ -112,7 +113,7 @@ static double dot(const double *a, const double *b, int n)
     return sum;
 }
 
-/* Makes column k of q (columns of n) orthogonal to those before it, twice for the sake of rounding, and of length 1. */
+/* Orthogonalizes column k of q (columns of n) against those before it, twice because of rounding, and normalizes it. */
 static int make_orthogonal(double *q, int k, int n)
 {
     double *c = q + (size_t)k * (size_t)n, before = sqrt(dot(c, c, n));

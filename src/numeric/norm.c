@@ -1,9 +1,9 @@
-/* norm: layer normalisation with and without the mean, row by row. */
+/* norm: layer normalization and RMSNorm of rows. */
 #include <math.h>
 
 #include "numeric/kernel.h"
 
-static size_t start(int row, int n)
+static size_t row_start(int row, int n)
 {
     return (size_t)row * (size_t)n;
 }
@@ -12,8 +12,8 @@ void pb_layernorm(int rows, int n, const pb_real *x, const pb_real *gamma, const
                   pb_real *stat)
 {
     for (int i = 0; i < rows; i++) {
-        const pb_real *xi = x + start(i, n);
-        pb_real *yi = y + start(i, n), lane[16] = {0}, square[16] = {0}, sum = 0, spread = 0;
+        const pb_real *xi = x + row_start(i, n);
+        pb_real *yi = y + row_start(i, n), lane[16] = {0}, square[16] = {0}, sum = 0, spread = 0;
         int j = 0;
         for (; j + 16 <= n; j += 16)
             for (int l = 0; l < 16; l++)
@@ -43,8 +43,8 @@ void pb_layernorm_backward(int rows, int n, const pb_real *x, const pb_real *gam
                            const pb_real *dy, pb_real *dx, bool add)
 {
     for (int i = 0; i < rows; i++) {
-        const pb_real *xi = x + start(i, n), *gi = dy + start(i, n);
-        pb_real *out = dx + start(i, n), mean = stat[2 * i], rstd = stat[2 * i + 1];
+        const pb_real *xi = x + row_start(i, n), *gi = dy + row_start(i, n);
+        pb_real *out = dx + row_start(i, n), mean = stat[2 * i], rstd = stat[2 * i + 1];
         pb_real a[16] = {0}, b[16] = {0}, sum = 0, dot = 0;
         int j = 0;
         for (; j + 16 <= n; j += 16)
@@ -74,7 +74,7 @@ void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, cons
                          pb_real *dgamma, pb_real *dbeta)
 {
     for (int i = 0; i < rows; i++) {
-        const pb_real *xi = x + start(i, n), *gi = dy + start(i, n);
+        const pb_real *xi = x + row_start(i, n), *gi = dy + row_start(i, n);
         pb_real mean = stat[2 * i], rstd = stat[2 * i + 1];
         for (int j = j0; dgamma && j < j1; j++)
             dgamma[j] += gi[j] * (xi[j] - mean) * rstd;
@@ -88,8 +88,8 @@ void pb_layernorm_params(int rows, int n, int j0, int j1, const pb_real *x, cons
 void pb_rmsnorm(int rows, int n, const pb_real *x, const pb_real *gamma, pb_real eps, pb_real *y, pb_real *stat)
 {
     for (int i = 0; i < rows; i++) {
-        const pb_real *xi = x + start(i, n);
-        pb_real *yi = y + start(i, n), square[16] = {0}, sum = 0;
+        const pb_real *xi = x + row_start(i, n);
+        pb_real *yi = y + row_start(i, n), square[16] = {0}, sum = 0;
         int j = 0;
         for (; j + 16 <= n; j += 16)
             for (int l = 0; l < 16; l++)
@@ -109,8 +109,8 @@ void pb_rmsnorm_backward(int rows, int n, const pb_real *x, const pb_real *gamma
                          const pb_real *dy, pb_real *dx, bool add)
 {
     for (int i = 0; i < rows; i++) {
-        const pb_real *xi = x + start(i, n), *gi = dy + start(i, n);
-        pb_real *out = dx + start(i, n), rrms = stat[i], lane[16] = {0}, dot = 0;
+        const pb_real *xi = x + row_start(i, n), *gi = dy + row_start(i, n);
+        pb_real *out = dx + row_start(i, n), rrms = stat[i], lane[16] = {0}, dot = 0;
         int j = 0;
         for (; j + 16 <= n; j += 16)
             for (int l = 0; l < 16; l++)
@@ -130,5 +130,5 @@ void pb_rmsnorm_params(int rows, int n, int j0, int j1, const pb_real *x, const 
 {
     for (int i = 0; i < rows; i++)
         for (int j = j0; j < j1; j++)
-            dgamma[j] += dy[start(i, n) + (size_t)j] * x[start(i, n) + (size_t)j] * stat[i];
+            dgamma[j] += dy[row_start(i, n) + (size_t)j] * x[row_start(i, n) + (size_t)j] * stat[i];
 }

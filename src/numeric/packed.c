@@ -12,11 +12,11 @@
 #include "numeric/internal.h"
 
 enum { BLOCK = 64, GROUP = 32, SCALES = 256 };
-enum { WIDE = 96, DEEP = 512, TILE = WIDE * DEEP }; /* a tile, 192 KB, stays in the second cache */
+enum { WIDE = 96, DEEP = 512, TILE = WIDE * DEEP }; /* a tile, 192 KB, stays in the L2 cache */
 
 const char *const pb_precision_name[PB_PRECISIONS] = {"fp32", "bf16", "int8", "nf4"};
 
-/* Appendix E of the paper. */
+/* The quantiles of appendix E of Dettmers et al. 2023, arXiv:2305.14314. */
 static const float nf4[16] = {-1.0f,
                               -0.6961928009986877f,
                               -0.5250730514526367f,
@@ -34,7 +34,7 @@ static const float nf4[16] = {-1.0f,
                               0.7229568362236023f,
                               1.0f};
 
-static size_t up(int n, int to)
+static size_t ceil_div(int n, int to)
 {
     return ((size_t)n + (size_t)to - 1) / (size_t)to;
 }
@@ -48,13 +48,13 @@ static size_t code_bytes(pb_precision precision, int rows, int cols)
 {
     size_t row = precision == PB_IN_BF16   ? 2 * (size_t)cols
                  : precision == PB_IN_INT8 ? (size_t)cols
-                                           : up(cols, GROUP) * (GROUP / 2);
+                                           : ceil_div(cols, GROUP) * (GROUP / 2);
     return round4((size_t)rows * row);
 }
 
 static size_t scales(pb_precision precision, int rows, int cols)
 {
-    return precision == PB_IN_INT8 ? (size_t)rows : precision == PB_IN_NF4 ? (size_t)rows * up(cols, BLOCK) : 0;
+    return precision == PB_IN_INT8 ? (size_t)rows : precision == PB_IN_NF4 ? (size_t)rows * ceil_div(cols, BLOCK) : 0;
 }
 
 size_t pb_packed_bytes(pb_precision precision, bool double_quant, int rows, int cols)
@@ -92,7 +92,7 @@ static void pack_int8(int cols, const pb_real *x, signed char *code, float *scal
         code[i] = (signed char)(*scale > 0 ? lrintf((float)x[i] / *scale) : 0);
 }
 
-/* The nearest of the 16; the lower of two that are equally near. */
+/* The index of the nearest of the 16 values; of two equally near ones, the lower. */
 static unsigned nearest(float x)
 {
     unsigned best = 0;
@@ -101,7 +101,7 @@ static unsigned nearest(float x)
     return best;
 }
 
-/* scale: of the row's blocks, as they will be read. */
+/* `scale` has the scales of the row's blocks, as they are after dequantization. */
 static void pack_nf4(int cols, const pb_real *x, const float *scale, unsigned char *code)
 {
     for (int i = 0; i < cols; i++) {
@@ -112,7 +112,7 @@ static void pack_nf4(int cols, const pb_real *x, const float *scale, unsigned ch
     }
 }
 
-/* The scales in bytes around their mean, a step for each 256. */
+/* Quantizes the scales to bytes around their mean, with a step for each 256. */
 static void pack_scales(size_t n, const float *scale, signed char *code, float *step, float *mean)
 {
     double sum = 0;
@@ -135,17 +135,18 @@ static float scale_at(const pb_packed *p, size_t i)
     return p->double_quant ? p->mean + p->step[i / SCALES] * (float)p->scale_code[i] : p->scale[i];
 }
 
-static void pack_all_nf4(pb_packed *p, const pb_real *x, unsigned char *code, float *behind)
+static void pack_all_nf4(pb_packed *p, const pb_real *x, unsigned char *code, float *scales)
 {
-    size_t blocks = up(p->cols, BLOCK), n = (size_t)p->rows * blocks, bytes = up(p->cols, GROUP) * (GROUP / 2);
-    float *scale = p->double_quant ? pb_alloc((n + 1) * sizeof *scale) : behind;
+    size_t blocks = ceil_div(p->cols, BLOCK), n = (size_t)p->rows * blocks,
+           bytes = ceil_div(p->cols, GROUP) * (GROUP / 2);
+    float *scale = p->double_quant ? pb_alloc((n + 1) * sizeof *scale) : scales;
     for (size_t i = 0; i < n; i++) {
         int r = (int)(i / blocks), c = (int)(i % blocks) * BLOCK;
         scale[i] = largest(x + (size_t)r * (size_t)p->cols + c, p->cols - c < BLOCK ? p->cols - c : BLOCK);
     }
     p->scale = scale;
     if (p->double_quant) {
-        signed char *codes = (signed char *)behind;
+        signed char *codes = (signed char *)scales;
         float *step = (float *)(void *)(codes + round4(n));
         pack_scales(n, scale, codes, step, &p->mean);
         p->scale_code = codes;
@@ -168,18 +169,18 @@ pb_packed pb_pack(pb_precision precision, bool double_quant, int rows, int cols,
                    .rows = rows,
                    .cols = cols,
                    .code = memory};
-    float *behind = (float *)(void *)((char *)memory + code_bytes(precision, rows, cols));
+    float *scales = (float *)(void *)((char *)memory + code_bytes(precision, rows, cols));
     size_t n = (size_t)rows * (size_t)cols;
     PB_CHECK(precision != PB_IN_FP32);
     if (precision == PB_IN_BF16)
         for (size_t i = 0; i < n; i++)
             ((uint16_t *)memory)[i] = pb_to_bf16((float)x[i]);
     else if (precision == PB_IN_NF4)
-        pack_all_nf4(&p, x, memory, behind);
+        pack_all_nf4(&p, x, memory, scales);
     else {
-        p.scale = behind;
+        p.scale = scales;
         for (int r = 0; r < rows; r++)
-            pack_int8(cols, x + (size_t)r * (size_t)cols, (signed char *)memory + (size_t)r * (size_t)cols, behind + r);
+            pack_int8(cols, x + (size_t)r * (size_t)cols, (signed char *)memory + (size_t)r * (size_t)cols, scales + r);
     }
     return p;
 }
@@ -202,13 +203,13 @@ static void unpack_int8(const signed char *code, float scale, int n, pb_real *ou
         out[i] = (pb_real)((float)code[i] * scale);
 }
 
-/* One group of 32, all of it there. */
+/* Dequantizes one whole group of 32. */
 static void unpack_group(const unsigned char *code, float scale, pb_real *out)
 {
 #if defined(__AVX512F__) && !defined(PB_REAL_DOUBLE)
     __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)code));
     __m512 table = _mm512_mul_ps(_mm512_loadu_ps(nf4), _mm512_set1_ps(scale));
-    _mm512_storeu_ps(out, _mm512_permutexvar_ps(bytes, table)); /* looks at the lowest four bits only */
+    _mm512_storeu_ps(out, _mm512_permutexvar_ps(bytes, table)); /* uses only the lowest four bits */
     _mm512_storeu_ps(out + 16, _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, 4), table));
 #else
     for (int i = 0; i < 16; i++) {
@@ -220,8 +221,8 @@ static void unpack_group(const unsigned char *code, float scale, pb_real *out)
 
 static void unpack_nf4(const pb_packed *p, int r, int c, int n, pb_real *out)
 {
-    const unsigned char *code = (const unsigned char *)p->code + (size_t)r * up(p->cols, GROUP) * (GROUP / 2);
-    size_t blocks = up(p->cols, BLOCK);
+    const unsigned char *code = (const unsigned char *)p->code + (size_t)r * ceil_div(p->cols, GROUP) * (GROUP / 2);
+    size_t blocks = ceil_div(p->cols, BLOCK);
     for (int i = 0; i < n; i += GROUP) {
         float scale = scale_at(p, (size_t)r * blocks + (size_t)((c + i) / BLOCK));
         const unsigned char *group = code + (c + i) / GROUP * (GROUP / 2);
@@ -262,19 +263,19 @@ static void set_rows(int m, int j0, int j1, const pb_real *b, pb_real *y, int ld
         memcpy(y + (size_t)i * (size_t)ldy + j0, b + j0, (size_t)(j1 - j0) * sizeof *y);
 }
 
-/* The inner dimension in pieces of about one size, each of whole blocks: with m rows against it, a tile
- * is worth unpacking for a long one only. */
-static int piece(int k)
+/* Divides the inner dimension k into equal pieces of whole blocks, as long as a tile allows, and returns their
+ * length. */
+static int piece_length(int k)
 {
     int pieces = (k + DEEP - 1) / DEEP;
-    return pieces ? (int)up((k + pieces - 1) / pieces, BLOCK) * BLOCK : BLOCK;
+    return pieces ? (int)ceil_div((k + pieces - 1) / pieces, BLOCK) * BLOCK : BLOCK;
 }
 
 void pb_packed_linear(const pb_packed *p, int m, int j0, int j1, const pb_real *x, int ldx, const pb_real *b,
                       pb_real *y, int ldy)
 {
     static _Thread_local _Alignas(64) pb_real tile[TILE];
-    int deep = piece(p->cols);
+    int deep = piece_length(p->cols);
     if (b)
         set_rows(m, j0, j1, b, y, ldy);
     if (p->precision == PB_IN_BF16 && m <= PB_SKINNY_ROWS &&
@@ -295,7 +296,7 @@ void pb_packed_backward(const pb_packed *p, int m, int c0, int c1, const pb_real
                         bool add)
 {
     static _Thread_local _Alignas(64) pb_real tile[TILE];
-    int deep = piece(p->rows);
+    int deep = piece_length(p->rows);
     for (int r = 0; r < p->rows; r += deep)
         for (int c = c0; c < c1; c += WIDE) {
             int rows = smaller(deep, p->rows - r), cols = smaller(WIDE, c1 - c);

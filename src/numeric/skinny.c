@@ -1,7 +1,7 @@
-/* skinny: products with few rows on the left, where reading the right side is all the work.
+/* skinny: products with few rows of A, whose speed is limited by reading B.
  *
- * C[m,n] = alpha * A[m,k] op(B) + C, m up to 8, as one token of each of a few texts makes them.  B is read once, where
- * it lies, in order; A and the sums stay in the first cache and in registers. */
+ * C[m,n] = alpha * A[m,k] B + C with m up to 8, as in decoding one token of a few sequences.  B is read once, in
+ * place and in order; A and the sums stay in the L1 cache and in registers. */
 #include "numeric/internal.h"
 
 #include <string.h>
@@ -45,7 +45,7 @@ static inline pb_real total(vec v)
 #endif
 }
 
-/* A product under way: A [m,k], C [m,n]. */
+/* A product: A [m,k], C [m,n]. */
 typedef struct job {
     int m, n, k;
     pb_real alpha;
@@ -66,8 +66,8 @@ static inline void put(const job *t, int i, int j, pb_real sum)
 
 /* ---- B stored [n,k]: rows of B against rows of A ----------------------------------------------------------- */
 
-/* `m` and `rows` (of B, from j) are constants where this is inlined, so that the sums live in registers.  The rows that
- * come next are asked for early: each is too short for the CPU to see where they go on. */
+/* `m` and `rows` (of B, from j) are constants after inlining, so that the sums stay in registers.  The next rows are
+ * prefetched, as each is too short for the hardware prefetcher. */
 __attribute__((always_inline)) static inline void dots(const job *t, int j, const int m, const int rows)
 {
     const pb_real *b = t->b + (size_t)j * t->ldb;
@@ -146,7 +146,7 @@ __attribute__((always_inline)) static inline void combine(const job *t, int j, i
         }
 }
 
-/* The columns that are left over. */
+/* The remaining columns, from j. */
 static void combine_rest(const job *t, int j)
 {
     for (int i = 0; i < t->m; i++)
@@ -191,8 +191,8 @@ bool pb_gemm_skinny(const pb_gemm_args *g)
 
 #if defined(__AVX512F__) && !defined(PB_REAL_DOUBLE)
 
-/* 32 numbers of a row of B are two vectors: those at even places, which are shifted up, and those at odd ones, which
- * only lose their lower half.  So rows of A are parted alike beforehand: even [16], odd [16], .. */
+/* 32 numbers of a row of B become two vectors: those at even indices, which are shifted up, and those at odd ones,
+ * whose lower half is cleared.  Rows of A are therefore split in the same way: even [16], odd [16], .. */
 static void split_row(const float *x, int k, float *even_odd)
 {
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);

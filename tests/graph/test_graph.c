@@ -1,4 +1,4 @@
-/* The graph as a whole: what the planner promises of memory, what narrowing promises of values,
+/* The graph as a whole: what the planner promises of memory, what dead-row elimination promises of values,
  * what frozen features promise, on a small mixed network. */
 #include "util.h"
 
@@ -12,7 +12,7 @@ enum { WORDS = 30, PLACES = 12, C = 12, HEADS = 3, HIDDEN = 20, RANK = 3, PREFIX
 
 enum {
     TABLE,
-    PLACE,
+    POSITION_TABLE,
     TYPE,
     PREFIXED,
     HEAD_W,
@@ -149,7 +149,7 @@ static void build_some(net *n, bool training, int s0, int s1)
         from[s - s0] = offset[s] - offset[s0];
     const pb_rows *set = pb_rows_whole(g, s1 - s0, from);
     pb_node *x = pb_op_embed(g, leaf(n, TABLE), set, ids + offset[s0]);
-    x = pb_op_position(g, x, leaf(n, PLACE), leaf(n, TYPE), 1);
+    x = pb_op_position(g, x, leaf(n, POSITION_TABLE), leaf(n, TYPE), 1);
     for (int l = 0; l < LAYERS; l++)
         x = layer(n, l, n->layer[l] = x);
     n->layer[LAYERS] = x;
@@ -445,8 +445,8 @@ TEST(a_plan_takes_no_memory_of_its_own)
     close_net(&n);
 }
 
-/* A executor grows and is used again, for other batches and other numbers of threads. */
-TEST(a_machine_keeps_nothing_from_batch_to_batch)
+/* An executor grows and is used again, for other batches and other numbers of threads. */
+TEST(an_executor_keeps_nothing_from_batch_to_batch)
 {
     net n = open_net();
     pb_real *first = gradients(&n, false);
@@ -490,11 +490,11 @@ TEST(given_values_are_not_written)
     close_net(&n);
 }
 
-/* ---- narrowing ------------------------------------------------------------------------------------------- */
+/* ---- dead-row elimination -------------------------------------------------------------------------------- */
 
-static void check_narrowing(net *n)
+static void check_dead_rows(net *n)
 {
-    pb_real *narrowed = gradients(n, true);
+    pb_real *restricted = gradients(n, true);
     double loss = (double)pb_graph_loss(n->graph)->x[0];
     pb_plan small = n->plan;
     build(n, true);
@@ -506,26 +506,26 @@ static void check_narrowing(net *n)
     CHECK(small.activations <= n->plan.activations);
     for (size_t i = 0, at = 0; i < PARAMS; i++)
         if (n->param[i].trainable) {
-            if (!CHECK(near(count(&n->param[i]), narrowed + at, n->param[i].g)))
+            if (!CHECK(near(count(&n->param[i]), restricted + at, n->param[i].g)))
                 printf("  gradient of parameter %zu\n", i);
             at += count(&n->param[i]);
         }
-    free(narrowed);
+    free(restricted);
 }
 
 TEST(rows_that_nobody_reads_make_no_difference)
 {
-    for_all(check_narrowing);
+    for_all(check_dead_rows);
 }
 
 /* With a head on one row of each text, the last layer's products are on those rows but for the keys
  * and values. */
-TEST(narrowing_saves_the_last_layer_s_other_rows)
+TEST(dead_row_elimination_saves_the_last_layer_s_other_rows)
 {
     net n = open_net();
     build(&n, false);
     plan(&n, n.logits, NULL);
-    uint64_t narrow = n.plan.forward_flops;
+    uint64_t restricted = n.plan.forward_flops;
     build(&n, false);
     plan(&n, n.layer[LAYERS], NULL);
     uint64_t per_row = 2 * (2 * C * C + 2 * C * RANK + 2 * C * HIDDEN), head = 2 * TEXTS * C * CLASSES, pairs = 0;
@@ -533,14 +533,14 @@ TEST(narrowing_saves_the_last_layer_s_other_rows)
         uint64_t length = (uint64_t)(offset[s + 1] - offset[s]);
         pairs += (length - 1) * (length + PREFIX);
     }
-    CHECK_INT((long long)(n.plan.forward_flops + head - narrow),
+    CHECK_INT((long long)(n.plan.forward_flops + head - restricted),
               (long long)((15 - TEXTS) * per_row + 2 * 2 * pairs * C));
     close_net(&n);
 }
 
 static void check_alone(net *n)
 {
-    n->dropout = 0; /* its mask belongs to the place in the batch */
+    n->dropout = 0; /* its mask depends on the position in the batch */
     build(n, false);
     forward(n, n->logits, NULL);
     pb_real *together = values(pb_graph_output(n->graph));

@@ -1,5 +1,5 @@
 /* Every op of graph/op.h: gradients against central differences, FLOPs and memory against the
- * plan, narrowed against whole.  A new op is one row of the table `cases`. */
+ * plan, with and without dead rows.  A new op is one row of the table `cases`. */
 #include "util.h"
 
 #include "base/threads.h"
@@ -501,7 +501,7 @@ static pb_node *build(trial *t)
     return pb_graph_apply(g, &dot, NULL, y, shared ? in[0] : NULL, shared ? in[1] : NULL, shared ? in[2] : NULL);
 }
 
-/* Builds, plans and runs forward; `whole` asks for all of the op's output, so that nothing is narrowed. */
+/* Builds, plans and runs forward; `whole` asks for all of the op's output, so that no row is dead. */
 static double loss_of(trial *t, bool whole)
 {
     pb_node *loss = build(t);
@@ -568,7 +568,7 @@ static void check_plan(trial *t)
 }
 
 /* Rows that nobody reads make no difference. */
-static void check_narrowed(trial *t, double loss, const double *slope)
+static void check_without_dead_rows(trial *t, double loss, const double *slope)
 {
     double whole = loss_of(t, true), length;
     CHECK(held(t, fabs(whole - loss) <= 10 * EXACT * fmax(1, fabs(loss))));
@@ -595,7 +595,7 @@ static void check_trial(trial *t)
         }
     check_plan(t);
     if (t->reading >= FIRST)
-        check_narrowed(t, loss, slope);
+        check_without_dead_rows(t, loss, slope);
 }
 
 /* Whether there is a row of every sequence to read. */
@@ -796,7 +796,7 @@ enum {
     BAD_PREPEND,
     BAD_ID,
     BAD_WIDTH,
-    BAD_PLACE,
+    BAD_POSITION,
     BAD_LABEL,
     BADS
 };
@@ -820,7 +820,7 @@ static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set
     case BAD_PREPEND: return pb_op_prepend(g, w, x);
     case BAD_ID: return pb_op_embed(g, w, set, bad_ids);
     case BAD_WIDTH: return pb_op_position(g, x, w, short_table, 0);
-    case BAD_PLACE: return pb_op_position(g, x, short_table, pb_op_act(g, PB_TANH, short_table), 0);
+    case BAD_POSITION: return pb_op_position(g, x, short_table, pb_op_act(g, PB_TANH, short_table), 0);
     case BAD_LABEL: return pb_op_cross_entropy(g, x, bad_label);
     default: PB_BUG("case %d", which);
     }
@@ -841,7 +841,7 @@ TEST(what_does_not_fit_is_refused_and_the_graph_stays_refused)
         [BAD_PREPEND] = "prepend: want a prefix [P,6]",
         [BAD_ID] = "embed: token id 5, want 0..4",
         [BAD_WIDTH] = "position: want tokens",
-        [BAD_PLACE] = "position: 2, want 0..1",
+        [BAD_POSITION] = "position: 2, want 0..1",
         [BAD_LABEL] = "cross entropy: label 6, want 0..5",
     };
     static const int offset[] = {0, 3, 4};
