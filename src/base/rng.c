@@ -31,7 +31,7 @@ double pb_rng_normal(pb_rng *r)
 uint64_t pb_rng_below(pb_rng *r, uint64_t n)
 {
     PB_CHECK(n > 0);
-    uint64_t bias = -n % n; /* 2^64 mod n: draws under it would favour small results */
+    uint64_t bias = -n % n; /* 2^64 mod n: accepting numbers below it would favor small results */
     uint64_t draw;
     do
         draw = pb_rng_next(r);

@@ -34,7 +34,7 @@ uint64_t pb_hash(const void *bytes, size_t n)
     uint64_t h = 14695981039346656037u;
     for (size_t i = 0; i < n; i++)
         h = (h ^ b[i]) * 1099511628211u;
-    return h ^ h >> 32; /* the low bits alone are poor */
+    return h ^ h >> 32; /* the low bits alone are not well mixed */
 }
 
 pb_digest pb_sha256(const void *bytes, size_t n)

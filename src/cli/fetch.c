@@ -20,7 +20,7 @@ enum { DONE, FAILED, INVALID }; /* exit codes */
 
 typedef struct wanted {
     char *name, *url;
-    char sha256[65], blob[41]; /* what the hub says that it is: SHA-256 (large files), git's name of it; "": unknown */
+    char sha256[65], blob[41]; /* as the hub states: SHA-256 (large files), git's object name; "": unknown */
     long long size;            /* -1: unknown */
 } wanted;
 
@@ -300,7 +300,7 @@ static int obtain(const job *j, const wanted *w, const char *path, pb_digest *d)
     if (whole && rename(part, path))
         rc = report_failure("%s: cannot write: %s", path, strerror(errno));
     if (whole || *d->hex)
-        pb_transfer_forget(part); /* going on with what has the wrong hash would never help */
+        pb_transfer_forget(part); /* continuing a file with the wrong hash cannot succeed */
     free(identity);
     free(part);
     return rc;

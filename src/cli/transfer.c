@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TRIES = 4 };         /* of one file, each going on where the last was cut */
-enum { REDIRECTIONS = 10 }; /* of one try */
+enum { TRIES = 4 };         /* of one file; each continues where the last was cut off */
+enum { REDIRECTIONS = 10 }; /* of one attempt */
 
 #define LONGEST_TEXT (64ll << 20)
-#define LONGEST_FILE (64ll << 30) /* where nobody says how long it is */
+#define LONGEST_FILE (64ll << 30) /* if the length is not known */
 
 void pb_transfer_start(void)
 {
@@ -28,7 +28,7 @@ void pb_transfer_stop(void)
 
 typedef struct url_parts {
     char *scheme, *host, *port, *path; /* libcurl's; NULL: has none */
-    bool named;                        /* a user's name or a password stands in it */
+    bool named;                        /* it contains a user name or a password */
 } url_parts;
 
 /* Parses a URL with the parser that the transfer uses. */
@@ -140,14 +140,14 @@ typedef struct sink {
     const char *part; /* the file, or */
     FILE *file;
     pb_text *text;
-    long long have;  /* bytes that are there and that this answer is to go on with */
-    long long whole; /* bytes of the whole file, as the answer says it; -1: it does not */
-    long long got;   /* bytes that are there by now                                 */
-    char *etag;      /* of those that were there, NULL: the hash is known           */
+    long long have;  /* bytes of the partial file, which this response continues */
+    long long whole; /* bytes of the whole file as the response states; -1: unknown */
+    long long got;   /* bytes of the file so far                                 */
+    char *etag;      /* of the partial file; NULL: the hash is known           */
     bool begun;
-    bool stale;   /* the server goes on with another file than the one that is there  */
-    bool refused; /* what comes is not what was asked for; an error is pending        */
-    bool failed;  /* it cannot be written; an error is pending                        */
+    bool stale;   /* the server continues another file than the partial one  */
+    bool refused; /* the response is not what was requested; an error is pending        */
+    bool failed;  /* the file cannot be written; an error is pending                        */
     double shown; /* clock of the last line of progress                               */
 } sink;
 
@@ -252,7 +252,7 @@ static int begin(sink *s)
     long long from = 0, length = s->whole = length_of(s, &from);
     s->begun = true;
     if (status_of(s) >= 300)
-        return -1; /* nobody reads the page that says so */
+        return -1; /* the page with the reason is not read */
     if (check_form(s) || (status_of(s) == 206 && check_rest(s, from)))
         return -1;
     if (status_of(s) == 206 && !s->have)
@@ -391,7 +391,7 @@ static CURLcode follow(sink *s)
         url = next;
     }
     if (rc == CURLE_OK && !s->begun && !s->refused && begin(s))
-        rc = CURLE_WRITE_ERROR; /* an answer without a body */
+        rc = CURLE_WRITE_ERROR; /* a response without a body */
     free(url);
     return rc;
 }
@@ -473,7 +473,7 @@ static int get_rest(sink *s, bool *again)
         fail(s, s->t->name);
     int rc = judge(s, code, again);
     if (s->refused || s->stale || status_of(s) == 416)
-        pb_transfer_forget(s->part); /* going on with it would never help */
+        pb_transfer_forget(s->part); /* continuing it cannot succeed */
     curl_easy_cleanup(c);
     return rc;
 }
@@ -483,7 +483,7 @@ static int try_file(const pb_transfer *t, const char *part, bool *again)
     sink s = {.t = t, .part = part};
     *again = false;
     s.have = s.got = rest_of(t, part, &s.etag);
-    bool all = *t->identity && s.have && s.have == t->size; /* its hash will be looked at */
+    bool all = *t->identity && s.have && s.have == t->size; /* its hash is checked later */
     int rc = all ? 0 : get_rest(&s, again);
     free(s.etag);
     return rc;

@@ -17,12 +17,12 @@
 enum { BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTES, FIXED, TYPES };
 enum { PLAIN = 0, PLAIN_DICTIONARY = 2, RLE = 3, RLE_DICTIONARY = 8 };
 enum { DATA_PAGE = 0, DICTIONARY_PAGE = 2, DATA_PAGE_2 = 3 };
-enum { MOST_ROWS = 1 << 22 }; /* of a group, as few bytes may stand for any number of them */
+enum { MOST_ROWS = 1 << 22 }; /* of a group, because few bytes can encode any number of rows */
 
 typedef struct column {
     char *name;
     int type;
-    bool optional, flat;  /* flat: a value a row, of a type that we read */
+    bool optional, flat;  /* flat: one value per row, of a supported type */
     const pb_json *names; /* of classes, or NULL                      */
 } column;
 
@@ -51,7 +51,7 @@ typedef struct parquet {
     size_t chunks, chunk_capacity;
     group *group;
     size_t groups, group_capacity;
-    pb_json_doc *about; /* what Hugging Face says of the columns, or NULL */
+    pb_json_doc *about; /* Hugging Face's metadata of the columns, or NULL */
     pb_arena *arena;    /* of the group being read                    */
     pb_text *left_out;
 } parquet;
@@ -171,7 +171,7 @@ static void read_remark(parquet *p, pb_thrift *t)
             pb_thrift_skip(t, &f);
     if (text[1] && text[2] && size[1] == 11 && !memcmp(text[1], "huggingface", 11) && !p->about) {
         p->about = pb_json_parse(p->path, text[2], size[2]);
-        pb_error_clear(); /* a remark that cannot be read is none */
+        pb_error_clear(); /* metadata that cannot be parsed are ignored */
     }
 }
 
@@ -382,7 +382,7 @@ static int read_levels(chunk_reader *r, const page *h, bytes *b, size_t n, uint3
     return read_runs(&levels, 1, n, has) ? 0 : damaged(r, "the levels are damaged");
 }
 
-static bool has_places(const page *h)
+static bool has_indices(const page *h)
 {
     return h->encoding == PLAIN_DICTIONARY || h->encoding == RLE_DICTIONARY;
 }
@@ -390,16 +390,16 @@ static bool has_places(const page *h)
 /* Reads `values` indices into the dictionary, or run-length encoded booleans. */
 static int read_numbers(chunk_reader *r, const page *h, bytes *b, size_t values, uint32_t *number)
 {
-    size_t head = has_places(h) ? 1 : 4; /* the width of an index, or the size of the runs */
+    size_t head = has_indices(h) ? 1 : 4; /* the width of an index, or the size of the runs */
     if (!values)
         return 0;
     if (head > (size_t)(b->end - b->at))
         return damaged(r, "a page is cut off");
-    int width = has_places(h) ? *b->at : 1;
+    int width = has_indices(h) ? *b->at : 1;
     b->at += head;
     if (!read_runs(b, width, values, number))
         return damaged(r, "a page is cut off");
-    for (size_t k = 0; has_places(h) && k < values; k++)
+    for (size_t k = 0; has_indices(h) && k < values; k++)
         if (number[k] >= r->words)
             return damaged(r, "an index beyond the dictionary");
     return 0;
@@ -412,16 +412,16 @@ static int read_values(chunk_reader *r, const page *h, bytes b, size_t n, const 
     size_t values = 0, k = 0;
     for (size_t i = 0; i < n; i++)
         values += has[i];
-    if (!has_places(h) && !runs && h->encoding != PLAIN)
+    if (!has_indices(h) && !runs && h->encoding != PLAIN)
         return pb_error("%s: column '%s': encoding %lld; want plain values or a dictionary", r->p->path,
                         r->column->name, (long long)h->encoding);
-    if ((has_places(h) || runs) && read_numbers(r, h, &b, values, number))
+    if ((has_indices(h) || runs) && read_numbers(r, h, &b, values, number))
         return -1;
     for (size_t i = 0; i < n; i++) {
         cell *c = &r->cell[r->done++];
         if (!has[i])
             continue;
-        if (has_places(h) && r->dictionary) /* read_numbers has checked the indices */
+        if (has_indices(h) && r->dictionary) /* read_numbers has checked the indices */
             *c = r->dictionary[number[k]];
         else if (runs)
             *c = (cell){r->p->bytes, number[k]};

@@ -22,9 +22,9 @@ typedef struct word {
 typedef struct pair {
     int left, right;
     long long times;
-    int *word; /* words it occurs in, or did, ascending within a merge */
+    int *word; /* the words that contain it or once did, ascending within a merge */
     size_t words, capacity;
-    int risen; /* the last merge that made it more frequent */
+    int risen; /* the last merge that increased its count */
     bool merged;
 } pair;
 
@@ -42,7 +42,7 @@ typedef struct learner {
     size_t slots;
     waiting *heap;
     size_t waits, heap_capacity;
-    int *risen; /* pairs that the merge at work has made more frequent */
+    int *risen; /* the pairs whose counts the current merge has increased */
     size_t risen_count, risen_capacity;
     int merges; /* done */
 } learner;
@@ -206,7 +206,7 @@ static void add_merge(pb_bpe_merges *m, int left, int right)
 /* A pair can be popped again after another merge has produced one of its tokens; it is not recorded twice. */
 static void merge_pair(learner *l, int number, pb_interner *tokens, pb_bpe_merges *out)
 {
-    pair p = l->pair[number]; /* the array may move meanwhile */
+    pair p = l->pair[number]; /* a copy, because the array may be reallocated */
     l->pair[number] = (pair){.left = p.left, .right = p.right, .risen = -1, .merged = true};
     l->merges++;
     if (!p.merged)
@@ -215,7 +215,7 @@ static void merge_pair(learner *l, int number, pb_interner *tokens, pb_bpe_merge
     for (size_t i = 0; i < p.words; i++)
         merge_in_word(l, p.word[i], p.left, p.right, merged);
     free(p.word);
-    l->pair[number].times = 0; /* of overlaps, "a a" in "a a a", some were counted and are gone */
+    l->pair[number].times = 0; /* overlaps, such as "a a" in "a a a", may leave a count that no longer applies */
     push_risen(l);
 }
 

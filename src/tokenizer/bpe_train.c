@@ -43,7 +43,7 @@ static const struct kind {
 struct pb_bpe_trainer {
     const struct kind *kind;
     int specials;
-    pb_tokenizer *pipeline; /* the file to be, without merges: cuts text as it will */
+    pb_tokenizer *pipeline; /* a tokenizer as it will be written, without merges; splits text into words */
     pb_interner words;
     long long *times; /* [words] */
     size_t capacity;
@@ -156,7 +156,7 @@ pb_bpe_trainer *pb_bpe_trainer_new(pb_bpe_kind kind)
 static void count_word(void *ctx, const char *text, size_t size, int added)
 {
     pb_bpe_trainer *t = ctx;
-    if (added >= 0) /* never cut further */
+    if (added >= 0) /* is never split further */
         return;
     size_t known = (size_t)t->words.count;
     int i = pb_interner_add(&t->words, text, size);

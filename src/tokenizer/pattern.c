@@ -59,7 +59,7 @@ static const char *meaning(char escape, bool in_class)
     case 'h': return in_class ? "0-9a-fA-F" : "[0-9a-fA-F]";
     case 'v': return "\\x0B"; /* one character there, many in PCRE2 */
     case 'b':
-    case 'B': return in_class ? "" : NULL; /* what a word is differs */
+    case 'B': return in_class ? "" : NULL; /* word characters differ */
     case 'H': return in_class ? NULL : "[^0-9a-fA-F]";
     default: return !letter || strchr("dDpPrntfaecxkgAzZGKRX", escape) ? "" : NULL;
     }
@@ -289,7 +289,7 @@ int pb_pattern_each(pb_pattern *p, const char *text, size_t size, pb_pattern_vis
             break;
         if (rc < 0)
             return say_failed(p->where, p->expression, text, size, rc);
-        if (at[0] == at[1] && any && at[1] == done) { /* an empty match right behind another is none */
+        if (at[0] == at[1] && any && at[1] == done) { /* an empty match directly after another match does not count */
             int32_t c;
             from += from < size ? pb_utf8_next(text + from, size - from, &c) : 1;
             continue;

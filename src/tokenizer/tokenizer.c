@@ -43,7 +43,7 @@ static int keep_entry(void *ctx, const char *token, const pb_json *value)
     int id = (int)pb_json_integer(value, -1);
     if (pb_tokenizer_keep(t, token, id))
         return -1;
-    pb_index_put(&t->index, token, strlen(token), id); /* JSON keys differ, checked when parsed */
+    pb_index_put(&t->index, token, strlen(token), id); /* the keys are distinct, which the parser checks */
     return 0;
 }
 
@@ -260,7 +260,7 @@ static int read_post_processor(pb_tokenizer *t, const pb_json *post, const char 
         return read_template(t, pb_json_get(post, "single"));
     if (!strcmp(type, "BertProcessing") || !strcmp(type, "RobertaProcessing"))
         return read_pair(t, post);
-    if (!strcmp(type, "ByteLevel")) /* moves offsets, adds nothing */
+    if (!strcmp(type, "ByteLevel")) /* changes offsets only */
         return 0;
     return pb_error("%s: post_processor: type '%s' is not supported; want TemplateProcessing, BertProcessing, "
                     "RobertaProcessing or ByteLevel",

@@ -242,7 +242,7 @@ static void run_component(const pb_component *s, texts *l)
     case FUSE: join_texts(l); return;
     case STRIP: strip_texts(s, l); return;
     default:
-        for (size_t i = 0; i < l->count; i++) /* a Metaspace that prepends has none in the first token */
+        for (size_t i = 0; i < l->count; i++) /* with a prepended sign, the first token has no blank */
             substitute(&l->item[i], s->a, s->kind == METASPACE && !i && s->flag ? "" : s->b, false);
     }
 }
@@ -270,7 +270,7 @@ void pb_tokenizer_decode(const pb_tokenizer *t, const int *ids, size_t n, bool p
     for (size_t i = 0; i < l.count; i++) {
         if (i && !t->decoder.count)
             pb_text_add(out, " ");
-        pb_text_bytes(out, l.item[i].data, l.item[i].length); /* a text may hold NUL */
+        pb_text_bytes(out, l.item[i].data, l.item[i].length); /* a text may contain NUL */
     }
     clear_texts(&l);
     free(l.item);

@@ -6,7 +6,7 @@
 #include "tokenizer/tokenizer_internal.h"
 
 enum { PREPEND, REPLACE, LOWERCASE, STRIP_ACCENTS, STRIP, UNICODE, BERT, NMT, PRECOMPILED };
-enum { CLEAN = 1, APART = 2, UNMARKED = 4, LOWER = 8 }; /* what BERT does */
+enum { CLEAN = 1, APART = 2, UNMARKED = 4, LOWER = 8 }; /* the steps of BertNormalizer */
 
 pb_component *pb_component_list_add(pb_component_list *s, int kind)
 {
@@ -265,7 +265,7 @@ static bool is_plain(const pb_text *text)
 
 static void bert_normalize(int what, const pb_text *in, pb_text *out)
 {
-    if (is_plain(in)) { /* the same, ten times faster */
+    if (is_plain(in)) { /* the same result, ten times faster */
         pb_text_bytes(out, in->data, in->length);
         for (size_t i = 0; i < out->length; i++) {
             char *c = &out->data[i];

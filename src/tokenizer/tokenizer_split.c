@@ -6,7 +6,7 @@
 #include "tokenizer/tokenizer_internal.h"
 
 enum { SPLIT, METASPACE, BERT, BYTES };                           /* steps                        */
-enum { ISOLATED, REMOVED, WITH_PREVIOUS, WITH_NEXT, CONTIGUOUS }; /* what becomes of a match       */
+enum { ISOLATED, REMOVED, WITH_PREVIOUS, WITH_NEXT, CONTIGUOUS }; /* the behavior of a match        */
 enum { ALWAYS, FIRST, NEVER };                                    /* where Metaspace puts its sign */
 
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
@@ -152,7 +152,7 @@ typedef struct splitting {
     cut c;
     const pb_component *s;
     const char *text; /* whole                                             */
-    const char *held; /* a piece that waits for its neighbour; NULL: none  */
+    const char *held; /* a piece that may be joined with the next; NULL: none  */
     size_t size;      /* of it                                             */
     bool match;       /* the held piece was a match                        */
 } splitting;

@@ -192,7 +192,7 @@ static int write_rotation(pb_gguf *f, const char *arch, double head, pb_text *c)
            attention = of_arch(f, arch, "rope.scaling.attn_factor", 1),
            ramp = of_arch(f, arch, "rope.scaling.yarn_ext_factor", -1),
            rotated = of_arch(f, arch, "rope.dimension_count", head), context = of_arch(f, arch, "context_length", 0);
-    factor = factor == 0 ? 1 : factor; /* as llama.cpp takes it */
+    factor = factor == 0 ? 1 : factor; /* as in llama.cpp */
     if (!none && !yarn && !linear)
         return pb_error("%s: %s.rope.scaling.type: want none, linear or yarn, got '%s'", f->path, arch, type);
     if (rotated != head)

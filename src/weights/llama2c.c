@@ -36,7 +36,7 @@ static void add_tensors(reader *r, int layers, const char *name, int64_t rows, i
         if (!data)
             return;
         pb_grow(&r->f->array, r->f->count, &r->f->capacity, sizeof *r->f->array);
-        r->f->array[r->f->count++] = (pb_array){.name = pb_format(name, l), /* NOLINT: formats of ours */
+        r->f->array[r->f->count++] = (pb_array){.name = pb_format(name, l), /* NOLINT: the formats are literals */
                                                 .dtype = PB_F32,
                                                 .dims = rows ? 2 : 1,
                                                 .shape = {rows ? rows : cols, cols},
@@ -66,7 +66,8 @@ static void add_all_tensors(reader *r, bool shared)
     add_tensors(r, layers, "model.layers.%d.mlp.down_proj.weight", width, intermediate, 0);
     add_tensors(r, layers, "model.layers.%d.mlp.up_proj.weight", intermediate, width, 0);
     add_tensors(r, 0, "model.norm.weight", 0, width, 0);
-    take_bytes(r, 4 * (size_t)h[POSITIONS] * (size_t)(width / h[HEADS])); /* cosines and sines */
+    take_bytes(r, 4 * (size_t)h[POSITIONS] *
+                      (size_t)(width / h[HEADS])); /* the cosines and sines of the rotary embedding */
     if (!shared)
         add_tensors(r, 0, "lm_head.weight", abs(h[VOCABULARY]), width, 0);
 }

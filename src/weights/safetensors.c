@@ -312,7 +312,7 @@ int pb_safetensors_write(const char *path, const pb_array *arrays, size_t n, con
     const pb_array **sorted = pb_alloc((n + 1) * sizeof *sorted);
     for (size_t i = 0; i < n; i++)
         sorted[i] = &arrays[i];
-    qsort(sorted, n, sizeof *sorted, by_name); /* twins become neighbours */
+    qsort(sorted, n, sizeof *sorted, by_name); /* equal names become adjacent */
     int rc = check_arrays(path, sorted, n);
     if (!rc) {
         pb_text out = {0};

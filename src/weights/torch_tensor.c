@@ -101,7 +101,8 @@ static bool is_contiguous(const pb_array *a, const layout *l)
 static const void *copy_strided(pb_unpickler *u, const pb_array *a, const layout *l, const unsigned char *from,
                                 size_t width)
 {
-    u->copied += a->count * width; /* each at most as large as the file, and the first one too many ends it */
+    u->copied += a->count *
+                 width; /* no overflow: each is at most as large as the file, and the first excess ends the loop */
     if (u->copied > u->zip->file.size) {
         bad_tensor(u, "views of one storage are more than the file holds; save them as clone()s");
         return NULL;
@@ -110,7 +111,8 @@ static const void *copy_strided(pb_unpickler *u, const pb_array *a, const layout
     long long index[8] = {0}, at = 0;
     for (size_t i = 0; i < a->count; i++) {
         memcpy(out + i * width, from + (size_t)at * width, width);
-        for (int k = a->dims; k-- > 0;) { /* `at` never leaves the storage: a stride of one element may be anything */
+        for (int k = a->dims;
+             k-- > 0;) { /* `at` stays inside the storage; the stride of a dimension of size 1 is not used */
             if (index[k] + 1 < a->shape[k]) {
                 at += l->stride[k];
                 index[k]++;
