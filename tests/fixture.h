@@ -1,6 +1,7 @@
-/* rig: the probe on the tiny BERT of tests/golden, where an error is a bug, and the batch of its goldens. */
-#ifndef PB_TESTS_RIG_H
-#define PB_TESTS_RIG_H
+/* fixture: the testbed of src/verify on the tiny BERT of tests/golden, and the batch of its golden values.  An error ends
+ * the program. */
+#ifndef PB_TESTS_FIXTURE_H
+#define PB_TESTS_FIXTURE_H
 
 #include "test.h"
 
@@ -10,50 +11,51 @@
 
 #define TINY "tests/golden/tiny-bert"
 
-typedef pb_testbed rig;
+typedef pb_testbed fixture;
 
-static inline void rig_method(pb_attached *part, const char *text)
+static inline void fixture_method(pb_attached *part, const char *text)
 {
     int parts;
     if (pb_attached_parse(text, part, &parts))
         PB_BUG("%s", pb_error_text());
 }
 
-static inline rig rig_open(const char *spec, int classes, uint64_t seed)
+static inline fixture fixture_open(const char *spec, int classes, uint64_t seed)
 {
-    rig r;
+    fixture r;
     if (pb_testbed_open(&r, TINY, false, spec, classes, seed))
         PB_BUG("%s", pb_error_text());
     return r;
 }
 
-static inline void rig_close(rig *r)
+static inline void fixture_close(fixture *r)
 {
     pb_testbed_close(r);
 }
 
-static inline void rig_forward(rig *r, const pb_batch *batch, bool training, double dropout)
+static inline void fixture_forward(fixture *r, const pb_batch *batch, bool training, double dropout)
 {
     if (pb_testbed_forward(r, batch, training, dropout))
         PB_BUG("%s", pb_error_text());
 }
 
-static inline void rig_stir(rig *r, double scale)
+static inline void fixture_stir(fixture *r, double scale)
 {
     pb_testbed_perturb(r, scale);
 }
 
-static inline double rig_gradient(const pb_param *p, size_t i)
+static inline double fixture_gradient(const pb_param *p, size_t i)
 {
     return pb_testbed_gradient(p, i);
 }
 
 /* Five ragged sequences of the golden's lengths. */
-static const int rig_ids[] = {2,   179, 192, 185, 191, 194, 3,   2,   205, 198, 88, 197, 199, 59,  183, 189,
-                              201, 5,   60,  5,   242, 90,  3,   2,   207, 208, 77, 3,   2,   225, 226, 227,
-                              92,  186, 187, 5,   219, 181, 179, 222, 223, 211, 3,  2,   206, 3};
-static const int rig_offset[] = {0, 7, 23, 28, 43, 46};
-static const int rig_label[] = {2, 0, 0, 1, 2};
-static const pb_batch rig_batch = {.sequences = 5, .offset = rig_offset, .ids = rig_ids, .label = rig_label};
+static const int fixture_ids[] = {2,   179, 192, 185, 191, 194, 3,   2,   205, 198, 88, 197, 199, 59,  183, 189,
+                                  201, 5,   60,  5,   242, 90,  3,   2,   207, 208, 77, 3,   2,   225, 226, 227,
+                                  92,  186, 187, 5,   219, 181, 179, 222, 223, 211, 3,  2,   206, 3};
+static const int fixture_offset[] = {0, 7, 23, 28, 43, 46};
+static const int fixture_label[] = {2, 0, 0, 1, 2};
+static const pb_batch fixture_batch = {
+    .sequences = 5, .offset = fixture_offset, .ids = fixture_ids, .label = fixture_label};
 
 #endif

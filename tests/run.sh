@@ -1,11 +1,11 @@
 #!/bin/bash
-# Runs tests in turn, says what failed and ends with one line: N passed, N failed, N skipped.
+# Runs tests one after the other and prints which failed.  The last line is: N passed, N failed, N skipped.
 #
-#   tests/run.sh [PROGRAM|SCRIPT.sh]...     default: what `make test` runs, but for doubles
+#   tests/run.sh [PROGRAM|SCRIPT.sh]...     default: all tests, in single precision
 #
-# Each test runs in the repository's root with PEFTBENCH set to the program, and ends its own
-# output with such a line.  A script without one passes by exit status 0 and is skipped by 77.
-# A crash, a time-out (TEST_SECONDS, 600) or a missing line is one failure.
+# Each test runs in the root of the repository with PEFTBENCH set to the program, and prints such a line at its end.
+# A script without one passes with exit status 0 and is skipped with 77.  A crash, a time-out (TEST_SECONDS, 600) or a
+# missing line is one failure.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 export PEFTBENCH=${PEFTBENCH:-$PWD/build/peftbench}
@@ -26,7 +26,7 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 passed=0 failed=0 skipped=0
 
-# Adds a test's counts; those of a script that has none come from its exit status.
+# Adds the counts of a test; those of a script without counts follow from its exit status.
 count() { # TEST STATUS
 	local last
 	last=$(grep -aE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$output" | tail -n 1)

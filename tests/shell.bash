@@ -1,5 +1,5 @@
-# What the scripts of this folder share; sourced by them.  Sets root, program and work (a folder of its own, gone at
-# the end), counts checks, and ends with `finish`.
+# Shared by the scripts of tests/, which source it.  It sets root, program and work (a temporary folder, removed at exit)
+# and counts checks.  A script ends with `finish`.
 root=$PWD
 program=${PEFTBENCH:-$root/build/peftbench}
 work=$(mktemp -d)
@@ -25,7 +25,7 @@ run() { # EXPECTED-STATUS ARGUMENTS...
 says() { grep -qF -- "$1" "$work/err"; }
 prints() { grep -qE -- "$1" "$work/out"; }
 
-gone() { # PATTERN: no process has such a command line any more, or soon
+gone() { # PATTERN: within 10 s no process has such a command line
 	for _ in $(seq 100); do
 		pgrep -f -- "$1" >"$work/processes" || return 0
 		sleep 0.1

@@ -18,15 +18,15 @@
 /* ---- models ---------------------------------------------------------------------------------------------- */
 
 /* A tiny decoder with the methods of a spec, everything that trains perturbed. */
-static rig open_decoder(const char *family, const char *spec, pb_precision precision)
+static fixture open_decoder(const char *family, const char *spec, pb_precision precision)
 {
-    rig r = {.arena = pb_arena_new("decode"), .executor = pb_executor_new()};
+    fixture r = {.arena = pb_arena_new("decode"), .executor = pb_executor_new()};
     char *path = pb_format(FAMILIES "/%s", family);
     bool parsed = !pb_attached_parse(spec, r.part, &r.parts);
     r.model = pb_model_open(&(pb_opening){.path = path, .base.precision = (int)precision});
     if (!parsed || !r.model || pb_model_attach(r.model, r.part, r.parts))
         PB_BUG("%s", pb_error_text());
-    rig_stir(&r, 0.05);
+    fixture_stir(&r, 0.05);
     free(path);
     return r;
 }
@@ -47,17 +47,17 @@ static const struct {
     {"llama-3", "prompt:length=2+prefix:length=3+lora", PB_IN_FP32},
 };
 
-static void try_on(const char *family, const char *spec, pb_precision precision, void (*check)(rig *r))
+static void try_on(const char *family, const char *spec, pb_precision precision, void (*check)(fixture *r))
 {
-    rig r = open_decoder(family, spec, precision);
+    fixture r = open_decoder(family, spec, precision);
     int failures = test_state.failures;
     check(&r);
     if (test_state.failures > failures)
         printf("    %s with '%s' in %s\n", family, spec, pb_precision_name[precision]);
-    rig_close(&r);
+    fixture_close(&r);
 }
 
-static void for_all(void (*check)(rig *r))
+static void for_all(void (*check)(fixture *r))
 {
     static const char *const families[] = {"gpt2", "llama-3", "qwen3"};
     for (size_t i = 0; i < PB_COUNT(decoders); i++)
@@ -98,7 +98,7 @@ static double apart(size_t n, const double *got, const double *want)
 
 /* ---- a held prompt ----------------------------------------------------------------------------------------- */
 
-static void check_held(rig *r)
+static void check_held(fixture *r)
 {
     pb_model *m = r->model;
     int whole[] = {0, TEXT}, apart_at[] = {0, TEXT - HELD, TEXT - HELD + 3}, most = pb_model_max_tokens(m);
@@ -127,7 +127,7 @@ TEST(a_held_prompt_stands_before_every_text)
 
 TEST(a_prompt_that_cannot_be_held)
 {
-    rig r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
+    fixture r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
     int ids[64] = {0};
     CHECK(pb_model_cache_prefix(r.model, ids, 0) < 0);
     CHECK_TEXT(pb_error_text(), "a prompt of 0 tokens, want 1..60: there has to be room for a text");
@@ -135,17 +135,17 @@ TEST(a_prompt_that_cannot_be_held)
     CHECK(pb_model_cache_prefix(r.model, ids, 61) < 0);
     pb_error_clear();
     CHECK(!pb_model_cache_prefix(r.model, ids, 60) && pb_model_max_tokens(r.model) == 1);
-    rig_close(&r);
-    rig encoder = rig_open("", 3, 1);
+    fixture_close(&r);
+    fixture encoder = fixture_open("", 3, 1);
     CHECK(pb_model_cache_prefix(encoder.model, ids, 3) < 0);
     pb_error_clear();
-    rig_close(&encoder);
+    fixture_close(&encoder);
 }
 
 /* ---- token by token ---------------------------------------------------------------------------------------- */
 
 /* Two texts through memories in pieces of different sizes, side by side, against both as a whole. */
-static void check_pieces(rig *r)
+static void check_pieces(fixture *r)
 {
     static const int pieces[2][6] = {{5, 1, 1, 4, 1, 1}, {1, 1, 3, 1, 1, 1}};
     pb_model *m = r->model;
@@ -243,7 +243,7 @@ static int likeliest(pb_model *m, const pb_ids *ids, double *log_probability)
     return best;
 }
 
-static void check_greedy(rig *r)
+static void check_greedy(fixture *r)
 {
     pb_ids prompt[PROMPTS];
     pb_continuation out[PROMPTS];
@@ -275,7 +275,7 @@ TEST(greedy_is_the_likeliest_token_of_the_whole_text_every_time)
     for_all(check_greedy);
 }
 
-static void check_merged(rig *r)
+static void check_merged(fixture *r)
 {
     if (!pb_model_can_merge(r->model))
         return;
@@ -320,7 +320,7 @@ static void check_line(pb_model *m, const pb_json *line)
 
 static void check_continuations(const char *family)
 {
-    rig r = open_decoder(family, "", PB_IN_FP32);
+    fixture r = open_decoder(family, "", PB_IN_FP32);
     char *path = pb_format(FAMILIES "/%s/continuations.jsonl", family), *lines = pb_read_file(path, NULL);
     int count = 0;
     for (char *rest = lines, *line; rest && (line = strsep(&rest, "\n")) && *line; count++) {
@@ -331,7 +331,7 @@ static void check_continuations(const char *family)
     CHECK(count >= 45);
     free(lines);
     free(path);
-    rig_close(&r);
+    fixture_close(&r);
 }
 
 TEST(greedy_and_beams_are_those_of_transformers)
@@ -346,7 +346,7 @@ TEST(greedy_and_beams_are_those_of_transformers)
 /* Every prompt's continuation is the same, however many run side by side and which ones. */
 static void check_slots(const char *settings, const char *alone, const char *many)
 {
-    rig r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
+    fixture r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
     pb_ids prompt[PROMPTS];
     pb_continuation one[PROMPTS], two[PROMPTS];
     char *first = pb_format("%s slots=%s", settings, alone), *second = pb_format("%s slots=%s", settings, many);
@@ -363,7 +363,7 @@ static void check_slots(const char *settings, const char *alone, const char *man
     free_prompts(prompt);
     free(first);
     free(second);
-    rig_close(&r);
+    fixture_close(&r);
 }
 
 TEST(slots_do_not_matter)
@@ -377,7 +377,7 @@ TEST(slots_do_not_matter)
 /* A continuation behind a held prompt is that of the whole. */
 static void check_held_prompt(const char *settings)
 {
-    rig r = open_decoder("gpt2", "prompt:length=2", PB_IN_FP32);
+    fixture r = open_decoder("gpt2", "prompt:length=2", PB_IN_FP32);
     pb_ids whole = {0}, rest = {0};
     pb_continuation want, got;
     for (int i = 0; i < TEXT; i++) {
@@ -393,7 +393,7 @@ static void check_held_prompt(const char *settings)
     free_all(1, &got);
     pb_ids_free(&whole);
     pb_ids_free(&rest);
-    rig_close(&r);
+    fixture_close(&r);
 }
 
 TEST(prompts_stand_behind_a_held_one)
@@ -452,7 +452,7 @@ static void expected(pb_model *m, double temperature, int top_k, double top_p, d
 
 static void check_draws(const char *settings, double temperature, int top_k, double top_p)
 {
-    rig r = open_decoder("llama-3", "", PB_IN_FP32);
+    fixture r = open_decoder("llama-3", "", PB_IN_FP32);
     double share[97], p[97], square = 0;
     int tokens = 0;
     CHECK(pb_model_outputs(r.model) == PB_COUNT(share));
@@ -464,7 +464,7 @@ static void check_draws(const char *settings, double temperature, int top_k, dou
         tokens += p[i] > 0;
     }
     CHECK(square < tokens + 4 * sqrt(2.0 * tokens)); /* chi-square, 4 deviations over its mean */
-    rig_close(&r);
+    fixture_close(&r);
 }
 
 TEST(tokens_are_drawn_by_their_probability)
@@ -480,7 +480,7 @@ TEST(tokens_are_drawn_by_their_probability)
 
 TEST(what_cannot_be_decoded)
 {
-    rig r = open_decoder("llama-3", "prefix:length=4", PB_IN_FP32);
+    fixture r = open_decoder("llama-3", "prefix:length=4", PB_IN_FP32);
     pb_ids prompt = {0};
     pb_continuation out;
     CHECK(!decode(r.model, "", 1, &prompt, &out));
@@ -500,11 +500,11 @@ TEST(what_cannot_be_decoded)
     CHECK(out.ids.count == 59 && out.ending == PB_BY_WINDOW);
     free_all(1, &out);
     pb_ids_free(&prompt);
-    rig_close(&r);
-    rig encoder = rig_open("", 3, 1);
+    fixture_close(&r);
+    fixture encoder = fixture_open("", 3, 1);
     CHECK(!decode(encoder.model, "", 0, &prompt, &out));
     pb_error_clear();
-    rig_close(&encoder);
+    fixture_close(&encoder);
 }
 
 /* ---- texts: where they stop, how they are put to an assistant ---------------------------------------------------- */
@@ -621,8 +621,8 @@ TEST(texts_are_put_as_the_format_says)
     CHECK_TEXT(pb_error_text(), "chat: want auto|none|chatml|llama3|llama2|mistral|zephyr, got 'alpaca'");
     pb_error_clear();
     close_talker(m, dir);
-    rig r = open_decoder("gpt2", "", PB_IN_FP32);
+    fixture r = open_decoder("gpt2", "", PB_IN_FP32);
     CHECK(pb_chat_find(r.model, "auto", &chat) < 0);
     pb_error_clear();
-    rig_close(&r);
+    fixture_close(&r);
 }

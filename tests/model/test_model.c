@@ -72,7 +72,7 @@ static void compare(const char *name, int count, const double *want, const doubl
         printf("  %s: off by %.3g of %.3g\n", name, worst, largest);
 }
 
-static void set_param(rig *r, const char *name, int count, const double *x)
+static void set_param(fixture *r, const char *name, int count, const double *x)
 {
     pb_param *p = pb_model_find(r->model, name);
     if (!CHECK(p != NULL) || !CHECK_INT(p->rows * p->cols, count))
@@ -81,13 +81,13 @@ static void set_param(rig *r, const char *name, int count, const double *x)
         p->x[i] = (pb_real)x[i];
 }
 
-static void compare_gradient(rig *r, const char *name, int count, const double *want)
+static void compare_gradient(fixture *r, const char *name, int count, const double *want)
 {
     pb_param *p = pb_model_find(r->model, name);
     double *got = pb_alloc((size_t)count * sizeof *got);
     if (CHECK(p && p->trainable && p->rows * p->cols == count))
         for (int i = 0; i < count; i++)
-            got[i] = rig_gradient(p, (size_t)i);
+            got[i] = fixture_gradient(p, (size_t)i);
     compare(name, count, want, got);
     free(got);
 }
@@ -104,7 +104,7 @@ static void compare_value(const char *name, int count, const double *want, const
 static void check_golden(const char *name, const char *spec)
 {
     golden g = open_golden(name);
-    rig r = rig_open(spec, 3, 0);
+    fixture r = fixture_open(spec, 3, 0);
     char kind[8], tensor[96];
     double *x = pb_alloc(8192 * sizeof *x);
     int count, gradients = 0;
@@ -112,7 +112,7 @@ static void check_golden(const char *name, const char *spec)
     while (next_tensor(&g, kind, tensor, &count, x)) {
         if (!ran && !strcmp(tensor, "logits")) { /* all parameters came before */
             pb_batch b = {.sequences = g.sequences, .offset = g.offset, .ids = g.ids, .label = g.label};
-            rig_forward(&r, &b, true, 0);
+            fixture_forward(&r, &b, true, 0);
             pb_executor_backward(r.executor, r.graph);
             ran = true;
         }
@@ -131,7 +131,7 @@ static void check_golden(const char *name, const char *spec)
     CHECK_INT(gradients, trainable); /* nothing left uncompared */
     free(x);
     free(g.text);
-    rig_close(&r);
+    fixture_close(&r);
 }
 
 TEST(full_equals_transformers)

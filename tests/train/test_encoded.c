@@ -77,7 +77,7 @@ static pb_model *decoder_with(const char *spec, pb_attached *part)
     char *copy = pb_strdup(spec);
     pb_model *m = pb_model_open(&(pb_opening){.path = DECODER, .seed = 1});
     if (*spec)
-        rig_method(part, copy);
+        fixture_method(part, copy);
     free(copy);
     if (!m || pb_model_attach(m, part, *spec != 0))
         PB_BUG("%s", pb_error_text());

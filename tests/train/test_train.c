@@ -51,7 +51,7 @@ static pb_train_options options_with(int epochs, double lr)
     return o;
 }
 
-static pb_result train(rig *r, const pb_encoded *f, const pb_train_options *o, uint64_t seed)
+static pb_result train(fixture *r, const pb_encoded *f, const pb_train_options *o, uint64_t seed)
 {
     pb_result out;
     pb_result_init(&out);
@@ -64,7 +64,7 @@ static const char *const specs[] = {
     "majority", "head",    "full",   "last-k", "bitfit",      "layernorm", "lora:dropout=0.1",
     "ia3",      "houlsby", "prefix", "prompt", "lora+prefix", "null"};
 
-static bool same_parameters(const rig *a, const rig *b)
+static bool same_parameters(const fixture *a, const fixture *b)
 {
     bool same = true;
     for (int k = 0; k < pb_model_params(a->model); k++) {
@@ -81,16 +81,16 @@ TEST(the_same_seed_gives_the_same_bits)
     pb_train_options o = options_with(2, 1e-3);
     pb_threads_start(2);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
-        rig a = rig_open(specs[i], 2, 6), b = rig_open(specs[i], 2, 6), c = rig_open(specs[i], 2, 6);
+        fixture a = fixture_open(specs[i], 2, 6), b = fixture_open(specs[i], 2, 6), c = fixture_open(specs[i], 2, 6);
         pb_result ra = train(&a, f, &o, 6), rb = train(&b, f, &o, 6), rc = train(&c, f, &o, 7);
         CHECK(same_parameters(&a, &b));
         CHECK(same_parameters(&a, &c) == !strcmp(specs[i], "majority")); /* and another seed other bits */
         pb_result_free(&ra);
         pb_result_free(&rb);
         pb_result_free(&rc);
-        rig_close(&a);
-        rig_close(&b);
-        rig_close(&c);
+        fixture_close(&a);
+        fixture_close(&b);
+        fixture_close(&c);
     }
     pb_threads_stop();
     toy_free(f);
@@ -121,7 +121,7 @@ TEST(a_run_leaves_a_trace_of_its_steps)
     pb_encoded *f = toy_set(40); /* 5 steps an epoch */
     pb_train_options o = options_with(3, 1e-3), faster = options_with(3, 2e-3);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
-        rig a = rig_open(specs[i], 2, 6), b = rig_open(specs[i], 2, 6);
+        fixture a = fixture_open(specs[i], 2, 6), b = fixture_open(specs[i], 2, 6);
         pb_result x = train(&a, f, &o, 6), y = train(&b, f, &faster, 6);
         const pb_series *loss = pb_result_find(&x, -1, "loss"), *norm = pb_result_find(&x, -1, "gradient_norm");
         int steps = a.model && x.tensors ? 15 : 0;
@@ -140,8 +140,8 @@ TEST(a_run_leaves_a_trace_of_its_steps)
             CHECK(pb_model_can_merge(a.model));
         pb_result_free(&x);
         pb_result_free(&y);
-        rig_close(&a);
-        rig_close(&b);
+        fixture_close(&a);
+        fixture_close(&b);
     }
     toy_free(f);
 }
@@ -151,7 +151,7 @@ TEST(frozen_weights_stay_bit_identical)
     pb_encoded *f = toy_set(24);
     pb_train_options o = options_with(1, 1e-2);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
-        rig before = rig_open(specs[i], 2, 6), after = rig_open(specs[i], 2, 6);
+        fixture before = fixture_open(specs[i], 2, 6), after = fixture_open(specs[i], 2, 6);
         pb_result r = train(&after, f, &o, 6);
         for (int k = 0; k < pb_model_params(after.model); k++) {
             const pb_param *p = pb_model_param(after.model, k), *q = pb_model_param(before.model, k);
@@ -163,8 +163,8 @@ TEST(frozen_weights_stay_bit_identical)
                 CHECK_TEXT(p->name, "moved");
         }
         pb_result_free(&r);
-        rig_close(&before);
-        rig_close(&after);
+        fixture_close(&before);
+        fixture_close(&after);
     }
     toy_free(f);
 }
@@ -174,7 +174,7 @@ TEST(memory_and_flops_are_what_the_plan_said)
     pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(2, 1e-3);
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
-        rig planned = rig_open(specs[i], 2, 6), trained = rig_open(specs[i], 2, 6);
+        fixture planned = fixture_open(specs[i], 2, 6), trained = fixture_open(specs[i], 2, 6);
         pb_footprint foot;
         CHECK(!pb_train_plan(planned.model, f, &o, 6, &foot));
         pb_result r = train(&trained, f, &o, 6); /* itself checks what it took against its plan */
@@ -182,8 +182,8 @@ TEST(memory_and_flops_are_what_the_plan_said)
         CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.gradients"), (long long)foot.gradients);
         CHECK(pb_result_get(&r, -1, "compute.train_flops") == (double)pb_effort_flops(&foot.effort));
         pb_result_free(&r);
-        rig_close(&planned);
-        rig_close(&trained);
+        fixture_close(&planned);
+        fixture_close(&trained);
     }
     toy_free(f);
 }
@@ -195,13 +195,13 @@ TEST(it_learns)
     o.dropout = 0; /* in a network of 16 units it is a wall, not a help */
     static const char *const able[] = {"full", "lora:targets=*", "houlsby", "bitfit"};
     for (size_t i = 0; i < PB_COUNT(able); i++) {
-        rig r = rig_open(able[i], 2, 1);
+        fixture r = fixture_open(able[i], 2, 1);
         pb_result out = train(&r, f, &o, 1);
         if (!CHECK(pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy") > 0.9))
             printf("  %s: %g\n", able[i], pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy"));
         CHECK_INT(out.predictions, f->data->split[PB_VALIDATION].count);
         pb_result_free(&out);
-        rig_close(&r);
+        fixture_close(&r);
     }
     toy_free(f);
 }
@@ -213,7 +213,7 @@ TEST(divergence_is_a_result)
     o.clip = 0;
     o.warmup = 0;
     o.eps = 0;
-    rig r = rig_open("full", 2, 1);
+    fixture r = fixture_open("full", 2, 1);
     pb_param *p = pb_model_find(r.model, "layer.0.mlp.up.weight");
     p->x[0] = (pb_real)NAN;
     pb_footprint foot;
@@ -224,7 +224,7 @@ TEST(divergence_is_a_result)
     CHECK_INT(out.predictions, 0);
     CHECK(isnan(pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy")));
     pb_result_free(&out);
-    rig_close(&r);
+    fixture_close(&r);
     toy_free(f);
 }
 
@@ -235,7 +235,7 @@ TEST(features_give_what_computing_them_each_time_gives)
     pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(3, 1e-2);
     o.dropout = 0;
-    rig kept = rig_open("head", 2, 1);
+    fixture kept = fixture_open("head", 2, 1);
     pb_result a = train(&kept, f, &o, 1);
     CHECK(pb_result_get(&a, -1, "memory.train.features") > 0);
     pb_result scored;
@@ -248,7 +248,7 @@ TEST(features_give_what_computing_them_each_time_gives)
     }
     pb_result_free(&a);
     pb_result_free(&scored);
-    rig_close(&kept);
+    fixture_close(&kept);
     toy_free(f);
 }
 
@@ -271,14 +271,14 @@ static double score_of(const pb_result *r, int epoch, const pb_encoded *f, const
 }
 
 /* The result of `stopped`, which had patience, is that of a run that ended with its best epoch. */
-static void check_best(const char *spec, const pb_encoded *f, const pb_train_options *o, const rig *stopped,
+static void check_best(const char *spec, const pb_encoded *f, const pb_train_options *o, const fixture *stopped,
                        const pb_result *r)
 {
     int best = (int)pb_result_get(r, -1, "train.best_epoch");
     pb_train_options until = *o;
     until.epochs = best;
     until.patience = 0;
-    rig ended = rig_open(spec, 2, 6);
+    fixture ended = fixture_open(spec, 2, 6);
     pb_result e = train(&ended, f, &until, 6);
     CHECK(same_parameters(stopped, &ended));
     CHECK_INT(e.predictions, r->predictions);
@@ -289,7 +289,7 @@ static void check_best(const char *spec, const pb_encoded *f, const pb_train_opt
         CHECK(epoch < best ? score_of(r, epoch, f, o) < score_of(r, best, f, o)
                            : score_of(r, epoch, f, o) <= score_of(r, best, f, o));
     pb_result_free(&e);
-    rig_close(&ended);
+    fixture_close(&ended);
 }
 
 static const char *const stopped[] = {"full", "head", "last-k", "lora:dropout=0.1", "prompt", "lora+prefix"};
@@ -299,23 +299,23 @@ TEST(the_best_epoch_is_the_result_of_patience)
     pb_encoded *f = toy_set(60);
     pb_train_options o = options_that_stop(30, 3);
     for (size_t i = 0; i < PB_COUNT(stopped); i++) {
-        rig r = rig_open(stopped[i], 2, 6);
+        fixture r = fixture_open(stopped[i], 2, 6);
         pb_result out = train(&r, f, &o, 6);
         int epochs = (int)pb_result_get(&out, -1, "train.epochs");
         CHECK(epochs < o.epochs);
         CHECK_INT((int)pb_result_get(&out, -1, "train.best_epoch"), epochs - o.patience);
         check_best(stopped[i], f, &o, &r, &out);
         pb_result_free(&out);
-        rig_close(&r);
+        fixture_close(&r);
     }
     o.epochs = o.patience = 12; /* ends before the patience does: the best is the result all the same */
-    rig r = rig_open("full", 2, 6);
+    fixture r = fixture_open("full", 2, 6);
     pb_result out = train(&r, f, &o, 6);
     CHECK_INT((int)pb_result_get(&out, -1, "train.epochs"), 12);
     CHECK((int)pb_result_get(&out, -1, "train.best_epoch") < 12);
     check_best("full", f, &o, &r, &out);
     pb_result_free(&out);
-    rig_close(&r);
+    fixture_close(&r);
     toy_free(f);
 }
 
@@ -324,7 +324,7 @@ TEST(a_run_that_stopped_reports_what_it_did)
     pb_encoded *f = toy_set(60);
     pb_train_options o = options_that_stop(30, 3), short_run = options_that_stop(0, 0);
     for (size_t i = 0; i < PB_COUNT(stopped); i++) {
-        rig a = rig_open(stopped[i], 2, 6), b = rig_open(stopped[i], 2, 6);
+        fixture a = fixture_open(stopped[i], 2, 6), b = fixture_open(stopped[i], 2, 6);
         pb_footprint foot;
         CHECK(!pb_train_plan(a.model, f, &o, 6, &foot));
         pb_result r = train(&a, f, &o, 6);
@@ -338,8 +338,8 @@ TEST(a_run_that_stopped_reports_what_it_did)
         CHECK(pb_result_get(&s, -1, "memory.train.best") == 0);
         pb_result_free(&r);
         pb_result_free(&s);
-        rig_close(&a);
-        rig_close(&b);
+        fixture_close(&a);
+        fixture_close(&b);
     }
     toy_free(f);
 }
@@ -348,9 +348,9 @@ static pb_result train_towards(const pb_encoded *f, double target)
 {
     pb_train_options o = options_that_stop(12, 0);
     o.target = target;
-    rig r = rig_open("full", 2, 6);
+    fixture r = fixture_open("full", 2, 6);
     pb_result out = train(&r, f, &o, 6);
-    rig_close(&r);
+    fixture_close(&r);
     return out;
 }
 
