@@ -178,7 +178,7 @@ static int read_corpus(job *j)
     for (int i = 0; i < j->corpus.sources && !rc && !j->quiet; i++) {
         const pb_source *s = &j->source[i];
         fprintf(stderr, "text: %s: %zu documents, %zu left out, %.1f MB, %.2f million tokens\n", pb_visible(s->name),
-                s->documents, s->overlapping, (double)s->bytes / 1e6, (double)s->tokens / 1e6);
+                s->documents, s->contaminated, (double)s->bytes / 1e6, (double)s->tokens / 1e6);
     }
     if (!rc && !j->corpus.train.documents)
         rc = pb_error("%s: the texts contain no training data", j->path);

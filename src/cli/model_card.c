@@ -53,8 +53,8 @@ static void add_texts(pb_text *t, const pb_corpus *c, const pb_pretrained *p)
     for (int i = 0; i < c->sources; i++) {
         const pb_source *s = &c->source[i];
         all += (double)s->tokens * s->repeat;
-        pb_text_add(t, "| %s | %s | %zu | %zu | %.1f | %zu | %d |\n", s->name, s->licence, s->documents, s->overlapping,
-                    (double)s->bytes / 1e6, s->tokens, s->repeat);
+        pb_text_add(t, "| %s | %s | %zu | %zu | %.1f | %zu | %d |\n", s->name, s->licence, s->documents,
+                    s->contaminated, (double)s->bytes / 1e6, s->tokens, s->repeat);
     }
     pb_text_add(
         t,

@@ -8,7 +8,7 @@
 
 typedef int visit(void *ctx, const char *text, size_t n);
 
-/* Every line that is not empty. */
+/* Visits every line that is not empty. */
 static int each_document(const char *path, visit *each, void *ctx)
 {
     size_t size;
@@ -38,7 +38,7 @@ typedef struct reading {
     pb_ids word;
 } reading;
 
-static int feed(void *ctx, const char *text, size_t n)
+static int feed_trainer(void *ctx, const char *text, size_t n)
 {
     const reading *r = ctx;
     if (!pb_decontamination_hits(r->exclude, text))
@@ -50,7 +50,7 @@ int pb_corpus_count(pb_corpus *c, const pb_decontamination *exclude, pb_bpe_trai
 {
     int rc = 0;
     for (int i = 0; i < c->sources && !rc; i++)
-        rc = each_document(c->source[i].file, feed, &(reading){.exclude = exclude, .trainer = t});
+        rc = each_document(c->source[i].file, feed_trainer, &(reading){.exclude = exclude, .trainer = t});
     return rc;
 }
 
@@ -93,7 +93,7 @@ static int encode_training(void *ctx, const char *text, size_t n)
     size_t before = r->stream->ids.count;
     source->documents++;
     if (pb_decontamination_hits(r->exclude, text)) {
-        source->overlapping++;
+        source->contaminated++;
         return 0;
     }
     if (add_document(r, text, n))
@@ -113,7 +113,7 @@ int pb_corpus_encode(pb_corpus *c, const pb_decontamination *exclude, const pb_t
     int rc = 0;
     for (int i = 0; i < c->sources && !rc; i++) {
         reading r = {.exclude = exclude, .tokenizer = t, .source = &c->source[i], .number = i, .stream = &c->train};
-        r.source->documents = r.source->overlapping = r.source->bytes = r.source->tokens = 0;
+        r.source->documents = r.source->contaminated = r.source->bytes = r.source->tokens = 0;
         rc = each_document(r.source->file, encode_training, &r);
         r.stream = &c->heldout;
         if (!rc && *r.source->heldout)
@@ -140,7 +140,7 @@ void pb_corpus_free(pb_corpus *c)
 
 /* ---- pieces --------------------------------------------------------------------------------------------- */
 
-/* The last n in from..to at which something of this kind begins; 0 if there is none. */
+/* Returns the largest n in from..to such that the token at + n begins something of this kind, or 0 if there is none. */
 static int last_begin(const pb_stream *s, size_t at, int from, int to, pb_begins what)
 {
     for (int n = to; n >= from; n--)
@@ -149,7 +149,8 @@ static int last_begin(const pb_stream *s, size_t at, int from, int to, pb_begins
     return 0;
 }
 
-/* How many of `left` tokens from `at` on make a piece of about `most`, or up to `length` for a long word. */
+/* Returns how many of the `left` tokens from `at` on make a piece of at most `most` tokens, or of up to `length` for
+ * a long word. */
 static int piece_length(const pb_stream *s, size_t at, int left, int most, int length, bool sentences)
 {
     if (left <= most)

@@ -10,7 +10,7 @@ enum { LENGTHS = PB_DECONTAMINATION_GRAM - PB_DECONTAMINATION_SHORTEST + 1 };
 struct pb_decontamination {
     uint64_t *slot; /* 0 = free; `slots` is a power of two, at most half of them taken */
     size_t slots, count;
-    bool any[LENGTHS]; /* is there a gram of this many words? */
+    bool any[LENGTHS]; /* There is a sequence of this many words. */
 };
 
 /* The last words of a text, the newest at [(seen - 1) % PB_DECONTAMINATION_GRAM]. */
@@ -19,7 +19,7 @@ typedef struct window {
     size_t seen;
 } window;
 
-static const uint64_t start = 14695981039346656037u, prime = 1099511628211u; /* FNV-1a */
+static const uint64_t basis = 14695981039346656037u, prime = 1099511628211u; /* FNV-1a */
 
 pb_decontamination *pb_decontamination_new(void)
 {
@@ -43,7 +43,7 @@ size_t pb_decontamination_count(const pb_decontamination *o)
 
 /* ---- words ------------------------------------------------------------------------------------------- */
 
-/* The code point at `at` and its bytes; what is no UTF-8 is a byte that parts words. */
+/* Returns the code point at `at` and sets its number of bytes.  A byte that is not UTF-8 separates words. */
 static int32_t read_char(const char *at, size_t *bytes)
 {
     int32_t c;
@@ -60,7 +60,7 @@ static bool in_word(int32_t c)
     return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO;
 }
 
-/* Bytes of the "'t" of "n't" at `at`, 0 if it is not one. */
+/* Returns the number of bytes of the "'t" of "n't" at `at`, or 0 if there is none. */
 static size_t not_ending(const char *at)
 {
     size_t quote = 0;
@@ -82,11 +82,11 @@ static const char *skip_gap(const char *at)
     return at;
 }
 
-/* The hash of the next word, with *at behind it; 0 at the end of the text. */
+/* Returns the hash of the next word and moves *at after it.  Returns 0 at the end of the text. */
 static uint64_t next_word(const char **at)
 {
     const char *p = skip_gap(*at), *first = p, *last = p;
-    uint64_t hash = start, before = start;
+    uint64_t hash = basis, before = basis;
     size_t bytes;
     for (int32_t c; in_word(c = read_char(p, &bytes)); p += bytes) {
         last = p;
@@ -104,13 +104,13 @@ static uint64_t next_word(const char **at)
 
 static uint64_t hash_ascii(const char *word)
 {
-    uint64_t hash = start;
+    uint64_t hash = basis;
     for (; *word; word++)
         hash = (hash ^ (uint64_t)*word) * prime;
     return hash;
 }
 
-/* Moves the window on by one word; false at the end of the text. */
+/* Moves the window by one word.  Returns false at the end of the text. */
 static bool slide(window *w, const char **at)
 {
     uint64_t word;
@@ -122,21 +122,21 @@ static bool slide(window *w, const char **at)
     return word;
 }
 
-/* The hash of the window's last n words; never 0. */
+/* Returns the hash of the last n words of the window, which is never 0. */
 static uint64_t last_words(const window *w, size_t n)
 {
     uint64_t hash = n;
     for (size_t i = w->seen - n; i < w->seen; i++) {
         hash = (hash ^ w->word[i % PB_DECONTAMINATION_GRAM]) * prime;
-        hash ^= hash >> 29; /* FNV's low bits see low bits only */
+        hash ^= hash >> 29; /* the low bits of FNV depend on low bits only */
     }
     return hash | !hash;
 }
 
 /* ---- the set ----------------------------------------------------------------------------------------- */
 
-/* Where the gram is or would be. */
-static uint64_t *find(const pb_decontamination *o, uint64_t gram)
+/* Returns the slot of the sequence, or the free slot where it belongs. */
+static uint64_t *find_slot(const pb_decontamination *o, uint64_t gram)
 {
     size_t i = gram & (o->slots - 1);
     while (o->slot[i] && o->slot[i] != gram)
@@ -144,7 +144,7 @@ static uint64_t *find(const pb_decontamination *o, uint64_t gram)
     return &o->slot[i];
 }
 
-static void grow(pb_decontamination *o)
+static void grow_table(pb_decontamination *o)
 {
     uint64_t *old = o->slot;
     size_t n = o->slots;
@@ -152,19 +152,19 @@ static void grow(pb_decontamination *o)
     o->slot = pb_alloc(o->slots * sizeof *o->slot);
     for (size_t i = 0; i < n; i++)
         if (old[i])
-            *find(o, old[i]) = old[i];
+            *find_slot(o, old[i]) = old[i];
     free(old);
 }
 
-static void put(pb_decontamination *o, const window *w, size_t n)
+static void put_gram(pb_decontamination *o, const window *w, size_t n)
 {
-    uint64_t gram = last_words(w, n), *slot = find(o, gram);
+    uint64_t gram = last_words(w, n), *slot = find_slot(o, gram);
     o->any[n - PB_DECONTAMINATION_SHORTEST] = true;
     if (*slot)
         return;
     *slot = gram;
     if (++o->count * 2 > o->slots)
-        grow(o);
+        grow_table(o);
 }
 
 void pb_decontamination_add(pb_decontamination *o, const char *text)
@@ -172,9 +172,9 @@ void pb_decontamination_add(pb_decontamination *o, const char *text)
     window w = {.seen = 0};
     while (slide(&w, &text))
         if (w.seen >= PB_DECONTAMINATION_GRAM)
-            put(o, &w, PB_DECONTAMINATION_GRAM);
+            put_gram(o, &w, PB_DECONTAMINATION_GRAM);
     if (w.seen >= PB_DECONTAMINATION_SHORTEST && w.seen < PB_DECONTAMINATION_GRAM)
-        put(o, &w, w.seen);
+        put_gram(o, &w, w.seen);
 }
 
 bool pb_decontamination_hits(const pb_decontamination *o, const char *text)
@@ -182,7 +182,7 @@ bool pb_decontamination_hits(const pb_decontamination *o, const char *text)
     window w = {.seen = 0};
     while (slide(&w, &text))
         for (size_t n = PB_DECONTAMINATION_SHORTEST; n <= PB_DECONTAMINATION_GRAM && n <= w.seen; n++)
-            if (o->any[n - PB_DECONTAMINATION_SHORTEST] && *find(o, last_words(&w, n)))
+            if (o->any[n - PB_DECONTAMINATION_SHORTEST] && *find_slot(o, last_words(&w, n)))
                 return true;
     return false;
 }
@@ -195,8 +195,8 @@ static char *skip_label(char *line)
     return end > line && *end == ' ' ? end + 1 : line;
 }
 
-/* Cuts `text` at its first tab or `||`: what follows, NULL if there is neither. */
-static char *cut(char *text)
+/* Ends `text` at its first tab or `||`.  Returns what follows, or NULL if there is neither. */
+static char *cut_field(char *text)
 {
     char *tab = strchr(text, '\t'), *bars = strstr(text, "||");
     char *at = tab && (!bars || tab < bars) ? tab : bars;
@@ -216,7 +216,7 @@ int pb_decontamination_add_file(pb_decontamination *o, const char *path)
         if (next)
             *next++ = 0;
         for (char *field = skip_label(line), *rest; field; field = rest) {
-            rest = cut(field);
+            rest = cut_field(field);
             pb_decontamination_add(o, field);
         }
     }

@@ -1,10 +1,10 @@
-/* encoded_batch: what of a form goes into the model, and how its logits are read; see encoded.h. */
+/* encoded_batch: makes batches of an encoded data set and reads the logits of batches by verbalizer; see encoded.h. */
 #include <math.h>
 
 #include "train/encoded.h"
 
-/* What is asked for behind an item's text when it is with_targets; NULL: nothing. */
-static const pb_ids *wanted(const pb_encoded *set, pb_split split, int item)
+/* Returns the answer that follows an item's text in training, or NULL by head. */
+static const pb_ids *answer_of_item(const pb_encoded *set, pb_split split, int item)
 {
     if (set->mode == PB_BY_GENERATION)
         return &set->answer[split][item];
@@ -13,9 +13,9 @@ static const pb_ids *wanted(const pb_encoded *set, pb_split split, int item)
 
 int pb_encoded_tokens(const pb_encoded *set, pb_split split, int item)
 {
-    const pb_ids *answer = wanted(set, split, item);
-    size_t prompt = set->prefix_cached ? 0 : set->prefix.count;
-    return (int)(prompt + set->text[split][set->item[split][item].example].count + (answer ? answer->count - 1 : 0));
+    const pb_ids *answer = answer_of_item(set, split, item);
+    size_t prefix = set->prefix_cached ? 0 : set->prefix.count;
+    return (int)(prefix + set->text[split][set->item[split][item].example].count + (answer ? answer->count - 1 : 0));
 }
 
 pb_ids pb_encoded_input(const pb_encoded *set, pb_split split, int example)
@@ -28,40 +28,40 @@ pb_ids pb_encoded_input(const pb_encoded *set, pb_split split, int example)
     return ids;
 }
 
-/* A batch that grows a sequence at a time. */
-typedef struct collector {
-    const pb_encoded *encoded;
+/* A batch to which sequences are added one by one. */
+typedef struct growing_batch {
+    const pb_encoded *set;
     int *offset, *ids, *target;
     int sequences;
-} collector;
+} growing_batch;
 
-/* prompt, text and the answer but its last token, which is only asked for. */
-static void add_sequence(collector *c, const pb_ids *text, const pb_ids *answer)
+/* Adds prefix, text and answer, whose last token is a target only. */
+static void add_sequence(growing_batch *c, const pb_ids *text, const pb_ids *answer)
 {
     int at = c->offset[c->sequences], n = 0;
     int *ids = c->ids + at, *target = c->target + at;
-    for (size_t i = 0; !c->encoded->prefix_cached && i < c->encoded->prefix.count; i++)
-        ids[n++] = c->encoded->prefix.id[i];
+    for (size_t i = 0; !c->set->prefix_cached && i < c->set->prefix.count; i++)
+        ids[n++] = c->set->prefix.id[i];
     for (size_t i = 0; i < text->count; i++)
         ids[n++] = text->id[i];
-    int asked = n - 1;
+    int first_target = n - 1;
     for (size_t i = 0; answer && i + 1 < answer->count; i++)
         ids[n++] = answer->id[i];
     for (int i = 0; i < n; i++)
-        target[i] = answer && i >= asked ? answer->id[i - asked] : -1;
+        target[i] = answer && i >= first_target ? answer->id[i - first_target] : -1;
     c->offset[++c->sequences] = at + n;
 }
 
-static collector start(const pb_encoded *set, pb_arena *arena, int sequences, size_t tokens)
+static growing_batch start_batch(const pb_encoded *set, pb_arena *arena, int sequences, size_t tokens)
 {
-    collector c = {.encoded = set};
+    growing_batch c = {.set = set};
     c.offset = pb_arena_alloc(arena, PB_META, (size_t)(sequences + 1) * sizeof *c.offset);
     c.ids = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.ids);
     c.target = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.target);
     return c;
 }
 
-static size_t longest_word(const pb_encoded *set)
+static size_t longest_verbalizer(const pb_encoded *set)
 {
     size_t most = 1;
     for (int c = 0; set->verbalizer && c < set->data->classes; c++)
@@ -69,14 +69,15 @@ static size_t longest_word(const pb_encoded *set)
     return most;
 }
 
-/* Every class behind each text; where all words are one token, the same logits answer for all. */
-static pb_batch ask_words(const pb_encoded *set, pb_arena *arena, const pb_ids *const *text, int n)
+/* The batch that asks for every class of each text.  If each verbalizer is one token, one sequence per text is
+ * enough. */
+static pb_batch batch_of_classes(const pb_encoded *set, pb_arena *arena, const pb_ids *const *text, int n)
 {
     int each = set->single_token ? 1 : set->data->classes;
     size_t tokens = 0;
     for (int i = 0; i < n; i++)
-        tokens += (size_t)each * (set->prefix.count + text[i]->count + longest_word(set));
-    collector c = start(set, arena, n * each, tokens);
+        tokens += (size_t)each * (set->prefix.count + text[i]->count + longest_verbalizer(set));
+    growing_batch c = start_batch(set, arena, n * each, tokens);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < each; k++)
             add_sequence(&c, text[i], &set->verbalizer[k]);
@@ -88,7 +89,7 @@ pb_batch pb_encoded_content_free(const pb_encoded *set, pb_arena *arena)
     const pb_ids *text[PB_CONTENT_FREE];
     for (int i = 0; i < PB_CONTENT_FREE; i++)
         text[i] = &set->content_free[i];
-    return ask_words(set, arena, text, PB_CONTENT_FREE);
+    return batch_of_classes(set, arena, text, PB_CONTENT_FREE);
 }
 
 pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n,
@@ -104,10 +105,10 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
         tokens += (size_t)pb_encoded_tokens(set, split, item[i]);
     }
     if (set->mode == PB_BY_VERBALIZER && !with_targets)
-        return ask_words(set, arena, text, n);
-    collector c = start(set, arena, n, tokens);
+        return batch_of_classes(set, arena, text, n);
+    growing_batch c = start_batch(set, arena, n, tokens);
     for (int i = 0; i < n; i++)
-        add_sequence(&c, text[i], wanted(set, split, item[i]));
+        add_sequence(&c, text[i], answer_of_item(set, split, item[i]));
     bool head = set->mode == PB_BY_HEAD;
     return (pb_batch){.sequences = n,
                       .offset = c.offset,
@@ -134,7 +135,7 @@ double pb_log_probability(const pb_node *logits, int row, int id)
     return (double)row_of(logits, row)[id] - log_sum(logits, row);
 }
 
-/* Where all words are one token, one row answers for all classes. */
+/* If each verbalizer is one token, one row of logits holds the scores of all classes. */
 static void score_single(const pb_encoded *set, const pb_node *logits, int n, double *score)
 {
     for (int i = 0; i < n; i++) {
@@ -151,10 +152,10 @@ void pb_encoded_scores(const pb_encoded *set, const pb_node *logits, int n, doub
         return;
     }
     for (int i = 0, row = 0; i < n * set->data->classes; i++) {
-        const pb_ids *word = &set->verbalizer[i % set->data->classes];
+        const pb_ids *verbalizer = &set->verbalizer[i % set->data->classes];
         score[i] = 0;
-        for (size_t k = 0; k < word->count; k++)
-            score[i] += pb_log_probability(logits, row++, word->id[k]);
-        score[i] /= set->normalize ? (double)word->count : 1;
+        for (size_t k = 0; k < verbalizer->count; k++)
+            score[i] += pb_log_probability(logits, row++, verbalizer->id[k]);
+        score[i] /= set->normalize ? (double)verbalizer->count : 1;
     }
 }

@@ -8,7 +8,7 @@
 
 #include "base/interner.h"
 
-/* What a number of the dictionary stands for. */
+/* What an interned label stands for. */
 typedef struct entry {
     int class;
     char *spelling, *path; /* where it was first seen; of a list: NULL */
@@ -17,17 +17,17 @@ typedef struct entry {
 
 struct pb_labels {
     pb_data *data;
-    char *list;         /* as it is given                                                  */
-    pb_interner labels; /* of a list: as they are written; gathered: in their plain form */
+    char *list;         /* as given */
+    pb_interner labels; /* of a list: as written; from the training file: in their plain form */
     entry *entry;       /* [labels.count]                                                  */
     size_t capacity;
-    int reals, words; /* gathered classes that are fractions, and those that are no numbers */
+    int reals, words; /* labels from the file that are fractions, and those that are not numbers */
     int real;         /* the first entry that is a fraction                                 */
 };
 
 /* ---- spelling ----------------------------------------------------------------------------------------------- */
 
-/* true if the text is a decimal number, and nothing else. */
+/* Returns true if the whole text is a decimal number. */
 static bool is_number(const char *text, double *x)
 {
     char *end;
@@ -37,7 +37,7 @@ static bool is_number(const char *text, double *x)
     return !*end && isfinite(*x);
 }
 
-/* The text without white space at its ends, which is changed in place. */
+/* Returns the text without white space at its ends, which it removes in place. */
 static char *trim(char *text)
 {
     static const char blank[] = " \t\r\n\v\f";
@@ -48,7 +48,7 @@ static char *trim(char *text)
     return text;
 }
 
-/* The text without quotes around it, which is changed in place. */
+/* Returns the text without quotes around it, which it removes in place. */
 static char *unquote(char *text)
 {
     size_t n = strlen(text);
@@ -58,8 +58,9 @@ static char *unquote(char *text)
     return trim(text + 1);
 }
 
-/* What spellings of one label have in common: numbers by their value, words in Unicode's compatible form without case
- * and without characters that are not seen, both without white space and quotes around them.  The caller frees it. */
+/* Returns what the spellings of one label have in common: numbers by their value, words in Unicode's compatible form
+ * without case and without invisible characters, both without white space and quotes around them.  The caller frees
+ * it. */
 static char *plain_form(const char *label)
 {
     double x;
@@ -77,7 +78,7 @@ static char *plain_form(const char *label)
     return form;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------ */
+/* ---- creation --------------------------------------------------------------------------------------------------- */
 
 static entry *add_entry(pb_labels *l, const char *key, int class)
 {
@@ -87,7 +88,7 @@ static entry *add_entry(pb_labels *l, const char *key, int class)
     return &l->entry[i];
 }
 
-static int take_list(pb_labels *l)
+static int read_list(pb_labels *l)
 {
     char *copy = pb_strdup(l->list), *rest = copy, *key;
     int rc = 0;
@@ -102,7 +103,7 @@ static int take_list(pb_labels *l)
         if (!*key || !*name)
             rc = pb_error("%s: classes: want LABEL or LABEL=NAME, got '%s=%s'", l->data->name, key, name);
         else if (pb_interner_find(&l->labels, key, strlen(key)) >= 0)
-            rc = pb_error("%s: classes: the label '%s' stands there twice; want it once", l->data->name, key);
+            rc = pb_error("%s: classes: the label '%s' is listed twice; want it once", l->data->name, key);
         else
             add_entry(l, key, pb_data_class(l->data, name));
     }
@@ -115,7 +116,7 @@ pb_labels *pb_labels_new(pb_data *d, const char *list)
     pb_labels *l = pb_alloc(sizeof *l);
     l->data = d;
     l->list = pb_strdup(list);
-    if (!take_list(l))
+    if (!read_list(l))
         return l;
     pb_labels_free(l);
     return NULL;
@@ -139,7 +140,7 @@ void pb_labels_free(pb_labels *l)
 
 static const char *const advice = "or the task's `classes = LABEL=NAME, ..`, which says what each label means";
 
-/* A label that the training file does not have. */
+/* Reports a label that the training file does not have. */
 static int refuse_new(const pb_labels *l, const char *where, const char *label)
 {
     const char **names = pb_alloc((size_t)(l->data->classes + 1) * sizeof *names);
@@ -172,8 +173,9 @@ static int add_label(pb_labels *l, const char *form, const char *label, const pb
     return e->class;
 }
 
-/* Without a list: by the label's plain form. */
-static int gather(pb_labels *l, pb_split split, const char *where, const char *label, const pb_table *t, int line)
+/* Without a list: returns the class of the label by its plain form, or -1 with an error. */
+static int class_of_spelling(pb_labels *l, pb_split split, const char *where, const char *label, const pb_table *t,
+                             int line)
 {
     char *form = plain_form(label);
     int i = pb_interner_find(&l->labels, form, strlen(form)), class;
@@ -199,12 +201,12 @@ int pb_labels_class(pb_labels *l, pb_split split, const pb_table *t, size_t row,
     else if (*l->list || !label[strspn(label, " \t")])
         pb_error("%s: want one of %s, got '%s'", where, *l->list ? l->list : "the classes' names", label);
     else
-        class = gather(l, split, where, label, t, line);
+        class = class_of_spelling(l, split, where, label, t, line);
     free(where);
     return class;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------ */
+/* ---- checks --------------------------------------------------------------------------------------------- */
 
 int pb_labels_check(const pb_labels *l)
 {

@@ -1,9 +1,9 @@
-/* labels: where the labels of a data file become classes.
+/* labels: assigns classes to the labels in data files.
  *
- * Without a list the classes are gathered from the training file.  Two ways to write one label (`Bad` and `bad`, `0`
- * and `0.0`), a label that stands in validation or test only, and real numbers would all make classes that nobody
- * meant and a wrong accuracy, so each is an error.  A list (`classes = ..` of a task) names the classes, and then
- * only its labels are taken. */
+ * Without a list of classes, the labels in the training file are the classes.  An error is reported where this would
+ * give classes that nobody wants: two spellings of one label (`Bad` and `bad`, `0` and `0.0`), a label in validation
+ * or test that train does not have, and real numbers.  With a list (`classes = ...` of a task), only its labels are
+ * allowed. */
 #ifndef PB_LABELS_H
 #define PB_LABELS_H
 
@@ -12,22 +12,24 @@
 
 typedef struct pb_labels pb_labels;
 
-/* Labels of the data's classes.  `list`: "" to gather them, or "negative, positive", or "0=negative, 1=positive",
- * where several labels may have one name; the classes are then added to the data in the order of the list.  The data
- * must outlive the labels.  NULL with an error if a label stands in the list twice. */
+/* Returns the labels of the data's classes.  list: "" to take them from the training file, "negative, positive", or
+ * "0=negative, 1=positive", where several labels may have one name.  The classes of a list are added to the data in
+ * its order.  The data must outlive the result, which the caller frees with pb_labels_free.  Returns NULL with an
+ * error if a label occurs twice in the list. */
 pb_labels *pb_labels_new(pb_data *d, const char *list);
+/* Frees the labels.  NULL is allowed. */
 void pb_labels_free(pb_labels *l);
 
-/* The class of the label in this row and column of a file of that split.  Rows of train come first.  -1 with a
- * "FILE:LINE:" error if it is none of the classes. */
+/* Returns the class of the label in this row and column of a file of that split; `name` is the name of the column.
+ * The rows of train must come first.  Returns -1 with a FILE:LINE: error if the label has no class. */
 int pb_labels_class(pb_labels *l, pb_split split, const pb_table *t, size_t row, int column, const char *name);
 
-/* To be called when a file has been read.  -1 with an error if the gathered labels are real numbers, which is a
- * regression set. */
+/* Checks the labels when a file has been read.  Returns -1 with an error if those taken from the files are real
+ * numbers, as in a regression data set. */
 int pb_labels_check(const pb_labels *l);
 
-/* To be called when the splits are made.  -1 with an error if validation or test has a gathered class of which train
- * has no example. */
+/* Checks the labels when the splits are complete.  Returns -1 with an error if validation or test has a class, taken
+ * from the files, that no example of train has. */
 int pb_labels_covered(const pb_labels *l);
 
 #endif

@@ -15,14 +15,14 @@ const int pb_measured_batch[2] = {1, 32};
 const pb_decoding pb_measured_decoding = {
     .strategy = PB_GREEDY, .max_new = 16, .temperature = 1, .top_p = 1, .beams = 1, .stop = "", .slots = 32};
 
-typedef struct bench {
+typedef struct timing_pass {
     pb_runner runner[PB_VARIANTS];
     bool present[PB_VARIANTS];
     int items;
-} bench;
+} timing_pass;
 
-/* Batches of `batch` examples, the round's own; seconds for one batch. */
-static int time_variant(bench *b, int variant, int batch, int round, double *seconds)
+/* Times forward passes over batches that depend on the round.  Sets the seconds of one batch. */
+static int time_prefill(timing_pass *b, int variant, int batch, int round, double *seconds)
 {
     int passes = batch == 1 ? SINGLES : 1, item[32];
     double start = pb_clock();
@@ -37,8 +37,8 @@ static int time_variant(bench *b, int variant, int batch, int round, double *sec
     return 0;
 }
 
-/* The same for texts that go on, one batch; the round's own. */
-static int time_decoding(bench *b, int variant, int batch, int round, double *seconds)
+/* The same for the generation of one batch. */
+static int time_decoding(timing_pass *b, int variant, int batch, int round, double *seconds)
 {
     const pb_runner *r = &b->runner[variant];
     pb_ids prompt[32];
@@ -57,10 +57,11 @@ static int time_decoding(bench *b, int variant, int batch, int round, double *se
     return rc;
 }
 
-typedef int timed(bench *b, int variant, int batch, int round, double *seconds);
+/* One of the two functions above. */
+typedef int timing(timing_pass *b, int variant, int batch, int round, double *seconds);
 
-/* out NULL: not counted. */
-static int time_round(bench *b, timed *take, const char *what, int batch, int round, pb_result *out)
+/* Runs all variants once.  If `out` is NULL, the times are not recorded. */
+static int time_round(timing_pass *b, timing *timing_of, const char *what, int batch, int round, pb_result *out)
 {
     for (int i = 0; i < PB_VARIANTS; i++) {
         int variant = (i + round) % PB_VARIANTS;
@@ -68,7 +69,7 @@ static int time_round(bench *b, timed *take, const char *what, int batch, int ro
         char key[64];
         if (!b->present[variant])
             continue;
-        if (take(b, variant, batch, round, &seconds))
+        if (timing_of(b, variant, batch, round, &seconds))
             return -1;
         snprintf(key, sizeof key, "%s.b%d.%s", what, batch, pb_variant_name[variant]);
         if (out)
@@ -77,7 +78,7 @@ static int time_round(bench *b, timed *take, const char *what, int batch, int ro
     return 0;
 }
 
-/* After a timing at one and the same batch, the logits of both are still there. */
+/* Puts the largest difference between the logits of two runners, which have run the same batch last. */
 static void put_error(const pb_runner *a, const pb_runner *b, const char *key, pb_result *out)
 {
     const pb_node *u = pb_graph_output(a->graph), *m = pb_graph_output(b->graph);
@@ -104,8 +105,8 @@ int pb_measure_difference(pb_model *packed, pb_model *full, const pb_encoded *se
     return rc ? -1 : 0;
 }
 
-/* Exact forward FLOPs of an example, read by itself. */
-static int put_flops(bench *b, pb_result *out)
+/* Puts the forward FLOPs of an example in a batch of one. */
+static int put_flops(timing_pass *b, pb_result *out)
 {
     static const char *const key[PB_VARIANTS] = {"overhead.flops.base", "overhead.flops", "overhead.flops.merged"};
     for (int v = 0; v < PB_VARIANTS; v++) {
@@ -131,22 +132,24 @@ static void put_kv_bytes(const pb_model *m, pb_result *out)
                   "overhead.kv_bytes");
 }
 
-/* All rounds twice: the first time is not counted.  It grows every arena to its largest batch; whichever variant grew
- * one in a counted round would pay for it, and leave what it gave back to the others. */
-static int time_rounds(bench *b, timed *take, const char *what, int batch, const pb_rounds *r, pb_result *out)
+/* Runs all rounds twice and records the second time only.  The first time grows every arena to its largest batch: a
+ * variant that grew an arena in a recorded round would be charged for it, and would leave freed memory to the
+ * others. */
+static int time_rounds(timing_pass *b, timing *timing_of, const char *what, int batch, const pb_rounds *r,
+                       pb_result *out)
 {
     for (int i = 0; i < 2 * r->count; i++)
-        if (time_round(b, take, what, batch, r->from + i % r->count, i < r->count ? NULL : out))
+        if (time_round(b, timing_of, what, batch, r->from + i % r->count, i < r->count ? NULL : out))
             return -1;
     return 0;
 }
 
-static int time_all(bench *b, const pb_rounds *r, pb_result *out)
+static int time_all(timing_pass *b, const pb_rounds *r, pb_result *out)
 {
     const pb_encoded *set = b->runner[PB_UNMERGED].encoded;
     bool texts = set && set->mode == PB_BY_GENERATION;
     for (size_t k = 0; k < PB_COUNT(pb_measured_batch); k++)
-        if (time_rounds(b, time_variant, "prefill", pb_measured_batch[k], r, out) ||
+        if (time_rounds(b, time_prefill, "prefill", pb_measured_batch[k], r, out) ||
             (texts && time_rounds(b, time_decoding, "decode", pb_measured_batch[k], r, out)))
             return -1;
     if (b->present[PB_MERGED] && !r->process)
@@ -157,7 +160,7 @@ static int time_all(bench *b, const pb_rounds *r, pb_result *out)
 int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *const encoded[PB_VARIANTS],
                          const pb_rounds *rounds, pb_result *out)
 {
-    bench b = {.items = encoded[PB_UNMERGED]->items[PB_VALIDATION]};
+    timing_pass b = {.items = encoded[PB_UNMERGED]->items[PB_VALIDATION]};
     for (int v = 0; v < PB_VARIANTS; v++)
         if ((b.present[v] = model[v] != NULL))
             b.runner[v] = pb_runner_start(model[v], encoded[v], false);

@@ -1,73 +1,81 @@
-/* metric: how near generated texts are to their references.
+/* metric: compares generated texts with their references.
  *
- * A metric is one const struct in one file metric_*.c.  Most are functions of a sum over examples:
- * `gather` turns an example into a few numbers, `value` makes the corpus' value of their sums, so
- * that resampling examples needs the numbers alone and no text:
+ * A metric is one const struct in one file metric_*.c.  Most metrics are functions of a sum over the examples: `gather`
+ * turns an example into a few numbers, and `value` turns the sums of these numbers into the metric of the corpus.  So
+ * examples can be resampled from the numbers alone, without the texts:
  *
  *     void *context = m->start ? m->start(set) : NULL;
  *     m->gather(context, item, hypothesis, stats);     for each example; stats [m->stats]
- *     m->value(sums)                                   of the column sums, or of one row
+ *     m->value(sums)                                   of the sums over examples, or of one example
  *
- * What is no such sum (how many different words there are) has `whole` instead, and no statistics.
- * docs/metrics.md says what each metric is and how its tokens are made. */
+ * A metric that is not such a function (the number of different words) has `whole` instead, and no statistics.
+ * docs/metrics.md defines each metric and its tokens. */
 #ifndef PB_METRIC_H
 #define PB_METRIC_H
 
 #include "base/base.h"
 
-/* Other ways to say a value, by attribute[value]: for the slot errors. */
+/* Other forms of slot values, by attribute[value], for the slot error rate. */
 typedef struct pb_forms pb_forms;
 
-/* A file of lines `attribute[value]: form | form | form`; an attribute[value] may have several.  A line
- * that does not begin so, and one that begins with #, is prose.  NULL with "PATH:LINE: .." if a line has
- * no form behind its colon, or there is no such line in the file. */
+/* Reads a file of lines `attribute[value]: form | form | form`; an attribute[value] may have several lines.  Lines
+ * that do not begin like this, or that begin with #, are comments.  The caller frees the result with pb_forms_free.
+ * Returns NULL with a PATH:LINE: error if a line has no form after its colon or the file has no such line. */
 pb_forms *pb_forms_read(const char *path);
-void pb_forms_free(pb_forms *f); /* NULL is fine */
+/* Frees the forms.  NULL is allowed. */
+void pb_forms_free(pb_forms *f);
 
-/* What one hypothesis is held against.  UTF-8; all texts are the caller's. */
+/* What one hypothesis is compared with.  The texts are UTF-8 and belong to the caller. */
 typedef struct pb_text_item {
-    const char *source; /* a meaning representation; NULL if there is none */
-    const char *const *reference;
-    int references; /* >= 1, except where only the source is read */
+    const char *source;           /* a meaning representation; NULL if there is none */
+    const char *const *reference; /* [references] */
+    int references;               /* at least 1, unless the metric reads the source only */
 } pb_text_item;
 
-/* All that is scored together: a split. */
+/* The examples that are scored together: a split. */
 typedef struct pb_text_set {
-    const pb_text_item *item;
+    const pb_text_item *item; /* [count] */
     int count;
-    const pb_forms *forms; /* NULL: values are said as they are written */
+    const pb_forms *forms; /* NULL: slot values have no other forms */
 } pb_text_set;
 
-enum { PB_METRIC_STATS = 32 }; /* no metric has more */
+enum { PB_METRIC_STATS = 32 }; /* the largest number of statistics of a metric */
 
 typedef struct pb_text_metric {
-    const char *name;  /* "bleu"                                                         */
-    const char *title; /* "BLEU"                                                         */
-    const char *paper; /* "Papineni et al. 2002"                                         */
-    /* What was chosen, as sacreBLEU writes it, without the number of references. */
-    const char *signature;
+    const char *name;      /* "bleu" */
+    const char *title;     /* "BLEU" */
+    const char *paper;     /* "Papineni et al. 2002" */
+    const char *signature; /* the choices made, as sacreBLEU writes them, without the number of references */
     bool higher_is_better;
-    int stats; /* numbers an example; 0: has `whole` */
-    /* What the metric learns from the references and sources of all examples (weights of n-grams): reads
-     * only afterwards, so threads may share it.  Copies what it needs.  NULL: nothing is learnt. */
+    int stats; /* statistics of an example; 0: the metric has `whole` */
+
+    /* Computes what the metric needs from the references and sources of all examples, such as weights of n-grams.  It
+     * copies what it needs.  Threads may share the result, which is not changed.  NULL: the metric needs nothing. */
     void *(*start)(const pb_text_set *set);
-    void (*stop)(void *context); /* frees what start gave; NULL if start is */
+
+    /* Frees the result of `start`.  NULL if `start` is. */
+    void (*stop)(void *context);
+
     /* Fills stats [m->stats] for one example. */
     void (*gather)(const void *context, const pb_text_item *item, const char *hypothesis, double *stats);
-    /* Of sums [m->stats] over one or more examples.  NAN where the metric is undefined. */
+
+    /* Returns the metric, given the sums [m->stats] over one or more examples, or NAN if it is undefined. */
     double (*value)(const double *sums);
-    /* Of all hypotheses at once, where gather and value are NULL. */
+
+    /* Returns the metric of all hypotheses [count].  Only if `gather` and `value` are NULL. */
     double (*whole)(const char *const *hypothesis, int count);
 } pb_text_metric;
 
-extern const pb_text_metric *const pb_text_metrics[];        /* NULL ends */
-const pb_text_metric *pb_text_metric_find(const char *name); /* NULL with an error that names them all */
+/* All metrics, ended by NULL. */
+extern const pb_text_metric *const pb_text_metrics[];
+/* Returns the metric of that name, or NULL with an error that lists all names. */
+const pb_text_metric *pb_text_metric_find(const char *name);
 
-/* The value of hypotheses [set->count].  stats [set->count, m->stats] are the caller's and are filled; NULL:
- * they are not wanted. */
+/* Returns the metric of hypotheses [set->count].  Fills stats [set->count, m->stats] unless it is NULL. */
 double pb_text_score(const pb_text_metric *m, const pb_text_set *set, const char *const *hypothesis, double *stats);
 
-/* "nrefs:4|case:mixed|eff:no|tok:13a|..", "nrefs:var|.." where their number varies.  Caller frees. */
+/* Returns "nrefs:4|case:mixed|eff:no|tok:13a|...", or "nrefs:var|..." if the number of references varies.  The caller
+ * frees it. */
 char *pb_text_signature(const pb_text_metric *m, const pb_text_set *set);
 
 #endif

@@ -1,11 +1,11 @@
-/* metric_13a: the words of NIST's mteval-v13a, by which BLEU and NIST are compared: entities of SGML are read,
- * ASCII's signs stand alone, full stops and commas too but inside numbers. */
+/* metric_13a: the words of NIST's mteval-v13a, on which BLEU and NIST are defined.  SGML entities are decoded, ASCII
+ * punctuation is separated, and so are full stops and commas outside numbers. */
 #include "train/metric_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Each of these steps reads the whole text that the one before has written. */
+/* Each of the following steps takes the text, frees it and returns the changed text. */
 
 static pb_text replaced(pb_text text, const char *what, const char *by)
 {
@@ -20,18 +20,18 @@ static pb_text replaced(pb_text text, const char *what, const char *by)
     return out;
 }
 
-static bool digit(char c)
+static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-static bool stop(char c)
+static bool is_stop(char c)
 {
     return c == '.' || c == ',';
 }
 
-/* ASCII's signs without the apostrophe, comma, hyphen and full stop. */
-static bool sign(char c)
+/* ASCII punctuation except the apostrophe, comma, hyphen and full stop. */
+static bool is_sign(char c)
 {
     return (c >= ' ' && c <= '&') || (c >= '(' && c <= '+') || c == '/' || (c >= ':' && c <= '@') ||
            (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
@@ -42,7 +42,7 @@ static pb_text signs_alone(pb_text text)
     pb_text out = {0};
     for (size_t i = 0; i < text.length; i++) {
         char alone[3] = {' ', text.data[i], ' '};
-        pb_text_bytes(&out, sign(alone[1]) ? alone : alone + 1, sign(alone[1]) ? 3 : 1);
+        pb_text_bytes(&out, is_sign(alone[1]) ? alone : alone + 1, is_sign(alone[1]) ? 3 : 1);
     }
     pb_text_free(&text);
     return out;
@@ -50,21 +50,21 @@ static pb_text signs_alone(pb_text text)
 
 static bool stop_behind_other(char a, char b)
 {
-    return !digit(a) && stop(b);
+    return !is_digit(a) && is_stop(b);
 }
 
 static bool stop_before_other(char a, char b)
 {
-    return stop(a) && !digit(b);
+    return is_stop(a) && !is_digit(b);
 }
 
 static bool hyphen_behind_digit(char a, char b)
 {
-    return digit(a) && b == '-';
+    return is_digit(a) && b == '-';
 }
 
-/* Puts blanks round `second` (or round the first) of every two characters that match, from left to right and
- * none twice: "a.," has one match. */
+/* Puts spaces around the second (or the first) of every two consecutive characters that match, from left to right and
+ * without overlap: "a.," has one match. */
 static pb_text parted(pb_text text, bool (*match)(char, char), bool second)
 {
     pb_text out = {0};
@@ -87,7 +87,7 @@ pb_pieces pb_cut_13a(const char *text)
     static const char *const entities[][2] = {{"&quot;", "\""}, {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}};
     pb_text t = {0};
     size_t size;
-    text = pb_trimmed(text, &size); /* so that no -\n is at its end */
+    text = pb_trimmed(text, &size); /* no "-\n" remains at its end */
     pb_text_bytes(&t, text, size);
     t = replaced(t, "<skipped>", "");
     t = replaced(t, "-\n", "");

@@ -1,17 +1,17 @@
-/* BLEU: a bilingual evaluation understudy (Papineni et al. 2002): the geometric mean of the precisions of
- * n-grams, n = 1..4, each n-gram counted at most as often as one reference has it, times a penalty
- * for hypotheses that are together shorter than the references nearest to them in length.
+/* BLEU: a bilingual evaluation understudy (Papineni et al. 2002): the geometric mean of the precisions of n-grams, n
+ * = 1..4, times a penalty for brevity.  An n-gram counts at most as often as it occurs in one reference.  The
+ * penalty applies if the hypotheses together are shorter than the references that are nearest to them in length.
  *
- * `bleu` is sacreBLEU's (Post 2018): 0..100, case counts, the k-th precision that is zero is taken as
- * 1 / (2^k n-grams).  `bleu-e2e` is that of the E2E challenge (Dusek et al. 2020; measure_scores.py -p):
- * 0..1, in lower case, and not smoothed but by numbers that are as good as zero. */
+ * `bleu` is that of sacreBLEU (Post 2018): from 0 to 100, case-sensitive, and the k-th precision that is zero is
+ * replaced by 1 / (2^k n-grams).  `bleu-e2e` is that of the E2E challenge (Dusek et al. 2020; measure_scores.py -p):
+ * from 0 to 1, in lower case, and smoothed only by negligible numbers. */
 #include "train/metric_internal.h"
 
 #include <math.h>
 
 enum { N = 4, HYPOTHESIS = 0, REFERENCE = 1, CORRECT = 2, TOTAL = CORRECT + N, STATS = TOTAL + N };
 
-static void gather(pb_cutter cut, const pb_text_item *item, const char *hypothesis, double *stats)
+static void gather_bleu(pb_cutter cut, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     pb_pieces own = cut(hypothesis), *references = pb_cut_each(cut, item->reference, item->references);
     stats[HYPOTHESIS] = own.count;
@@ -32,7 +32,7 @@ static void gather(pb_cutter cut, const pb_text_item *item, const char *hypothes
 static void gather_sacre(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     (void)context;
-    gather(pb_cut_13a, item, hypothesis, stats);
+    gather_bleu(pb_cut_13a, item, hypothesis, stats);
 }
 
 static double value_sacre(const double *s)
@@ -61,11 +61,11 @@ const pb_text_metric pb_metric_bleu = {
 
 /* ---- E2E ----------------------------------------------------------------------------------------------- */
 
-/* There a text of fewer than n words takes from the sum of n-grams. */
+/* In that program, a text of fewer than n words lowers the sum of the n-grams. */
 static void gather_e2e(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     (void)context;
-    gather(pb_cut_13a_lower, item, hypothesis, stats);
+    gather_bleu(pb_cut_13a_lower, item, hypothesis, stats);
     for (int n = 1; n <= N; n++)
         stats[TOTAL + n - 1] = stats[HYPOTHESIS] - n + 1;
 }

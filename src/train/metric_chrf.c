@@ -1,6 +1,6 @@
-/* chrF (Popovic 2015): the F-measure of n-grams of characters, n = 1..6, white space left out, recall counting
- * twice as much as precision; chrF++ (Popovic 2017) has n-grams of words beside them, n = 1, 2.  Precision and
- * recall are means over n; of several references the best counts.  0..100, as sacreBLEU. */
+/* chrF (Popovic 2015): the F-measure of character n-grams, n = 1..6, without white space, where recall counts twice
+ * as much as precision.  chrF++ (Popovic 2017) adds word n-grams, n = 1, 2.  Precision and recall are means over n.
+ * The best of several references counts.  From 0 to 100, as in sacreBLEU. */
 #include "train/metric_internal.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 
 enum { CHARACTERS = 6, WORDS = 2, MOST = CHARACTERS + WORDS };
 
-/* stats: for each order the n-grams of the hypothesis, of the reference, and in common. */
+/* The statistics of each order: the numbers of n-grams of the hypothesis, of the reference, and in common. */
 enum { HYPOTHESIS, REFERENCE, COMMON, EACH };
 
 static bool is_sign(char c)
@@ -17,7 +17,7 @@ static bool is_sign(char c)
     return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
 }
 
-/* A sign at the end of a word stands alone, otherwise one at its beginning; at most one. */
+/* Separates one punctuation mark from each word: the last character, or else the first. */
 static pb_pieces cut_words(const char *text)
 {
     pb_pieces plain = pb_cut_blanks(text), parted = {0};
@@ -36,7 +36,7 @@ static pb_pieces cut_words(const char *text)
     return parted;
 }
 
-/* A text's n-grams, one table for each order. */
+/* The n-grams of a text, one table for each order. */
 typedef struct tables {
     pb_grams order[MOST];
 } tables;
@@ -60,7 +60,7 @@ static void free_all(tables *t)
         pb_grams_free(&t->order[k]);
 }
 
-/* Orders that the hypotheses or the references are too short for are left out. */
+/* Orders for which the hypotheses or the references are too short are ignored. */
 static double f_score(const double *s, int orders)
 {
     double precision = 0, recall = 0, weight = 2 * 2;
@@ -76,7 +76,7 @@ static double f_score(const double *s, int orders)
     return 100 * (1 + weight) * precision * recall / counted / (weight * precision + recall);
 }
 
-static void compare(const tables *own, const tables *reference, int orders, double *stats)
+static void compare_tables(const tables *own, const tables *reference, int orders, double *stats)
 {
     for (int k = 0; k < orders; k++, stats += EACH) {
         stats[REFERENCE] = pb_grams_sum(&reference->order[k]);
@@ -85,13 +85,13 @@ static void compare(const tables *own, const tables *reference, int orders, doub
     }
 }
 
-static void gather(const pb_text_item *item, const char *hypothesis, int orders, double *stats)
+static void gather_chrf(const pb_text_item *item, const char *hypothesis, int orders, double *stats)
 {
     tables own = count_all(hypothesis);
     double best = -1, one[MOST * EACH];
     for (int i = 0; i < item->references; i++) {
         tables reference = count_all(item->reference[i]);
-        compare(&own, &reference, orders, one);
+        compare_tables(&own, &reference, orders, one);
         double f = f_score(one, orders);
         if (f > best)
             memcpy(stats, one, (size_t)orders * EACH * sizeof *one);
@@ -104,7 +104,7 @@ static void gather(const pb_text_item *item, const char *hypothesis, int orders,
 static void gather_characters(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     (void)context;
-    gather(item, hypothesis, CHARACTERS, stats);
+    gather_chrf(item, hypothesis, CHARACTERS, stats);
 }
 
 static double value_characters(const double *sums)
@@ -115,7 +115,7 @@ static double value_characters(const double *sums)
 static void gather_words(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     (void)context;
-    gather(item, hypothesis, MOST, stats);
+    gather_chrf(item, hypothesis, MOST, stats);
 }
 
 static double value_words(const double *sums)

@@ -1,9 +1,9 @@
-/* CIDEr-D (Vedantam et al. 2015): how alike the n-grams of the hypothesis and of each reference are, n = 1..4,
- * as vectors of counts times inverse document frequency, a document being the references of one example.
- * The D stands for what keeps it from being gamed: no n-gram counts more than in the reference, and another
- * length costs by a Gaussian of 6.  Ten times the mean over n and references; the mean over examples.
+/* CIDEr-D (Vedantam et al. 2015): the similarity of the n-grams, n = 1..4, of the hypothesis and each reference.  A
+ * text is a vector of n-gram counts times inverse document frequencies, where the references of one example are one
+ * document.  In the variant D, no n-gram counts more than in the reference, and a difference in length costs by a
+ * Gaussian with standard deviation 6.  The metric is ten times the mean over n, references and examples.
  *
- * Equal to coco-caption, which the E2E challenge runs; its length is the number of bigrams. */
+ * Equal to coco-caption, which the E2E challenge runs.  Its length is the number of bigrams. */
 #include "train/metric_internal.h"
 
 #include <math.h>
@@ -12,8 +12,8 @@
 enum { N = 4, SCORE = 0, EXAMPLES = 1, STATS = 2 };
 
 typedef struct cider {
-    pb_grams documents; /* that have an n-gram */
-    double count;       /* of all documents     */
+    pb_grams documents; /* for each n-gram, the number of documents that contain it */
+    double count;       /* number of documents */
 } cider;
 
 /* Counts each n-gram of an example's references once. */
@@ -33,7 +33,7 @@ static void add_document(cider *c, const pb_text_item *item)
     c->count++;
 }
 
-static void *start(const pb_text_set *set)
+static void *start_cider(const pb_text_set *set)
 {
     cider *c = pb_alloc(sizeof *c);
     for (int i = 0; i < set->count; i++)
@@ -41,14 +41,14 @@ static void *start(const pb_text_set *set)
     return c;
 }
 
-static void stop(void *context)
+static void stop_cider(void *context)
 {
     cider *c = context;
     pb_grams_free(&c->documents);
     free(c);
 }
 
-/* A text's n-grams, their counts weighted, and the vector's length. */
+/* Returns the weighted n-gram counts of a text, and sets *norm to the norm of this vector. */
 static pb_grams vector_of(const cider *c, const pb_pieces *text, int n, double *norm)
 {
     pb_grams v = pb_grams_of(text, n);
@@ -63,7 +63,7 @@ static pb_grams vector_of(const cider *c, const pb_pieces *text, int n, double *
     return v;
 }
 
-/* The cosine, but that no n-gram of the hypothesis weighs more than in the reference. */
+/* Returns the cosine, where an n-gram of the hypothesis counts at most as much as in the reference. */
 static double likeness(const cider *c, const pb_pieces *own, const pb_pieces *reference, int n)
 {
     double norm, reference_norm, product = 0;
@@ -79,7 +79,7 @@ static double likeness(const cider *c, const pb_pieces *own, const pb_pieces *re
     return norm > 0 && reference_norm > 0 ? product / (norm * reference_norm) : product;
 }
 
-static void gather(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
+static void gather_cider(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     pb_pieces own = pb_cut_treebank(hypothesis);
     pb_pieces *references = pb_cut_each(pb_cut_treebank, item->reference, item->references);
@@ -95,7 +95,7 @@ static void gather(const void *context, const pb_text_item *item, const char *hy
     pb_pieces_free_each(references, item->references);
 }
 
-static double value(const double *s)
+static double value_cider(const double *s)
 {
     return s[SCORE] / s[EXAMPLES];
 }
@@ -107,8 +107,8 @@ const pb_text_metric pb_metric_cider = {
     .signature = "case:lc|n:4|sigma:6|tok:treebank|as:coco-caption",
     .higher_is_better = true,
     .stats = STATS,
-    .start = start,
-    .stop = stop,
-    .gather = gather,
-    .value = value,
+    .start = start_cider,
+    .stop = stop_cider,
+    .gather = gather_cider,
+    .value = value_cider,
 };

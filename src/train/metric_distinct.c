@@ -1,5 +1,6 @@
-/* distinct-1 and distinct-2 (Li et al. 2016): different unigrams or bigrams of all hypotheses / their words.
- * Not a sum over examples: a word that two of them have counts once. */
+/* distinct-1 and distinct-2 (Li et al. 2016): the number of different unigrams or bigrams in all hypotheses, divided
+ * by their number of words.  This is not a function of a sum over examples: a word that occurs in two of them counts
+ * once. */
 #include "train/metric_internal.h"
 
 #include <math.h>

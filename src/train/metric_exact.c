@@ -1,11 +1,11 @@
-/* Exact match: the share of hypotheses that equal one of their references, white space at the ends aside. */
+/* Exact match: the fraction of hypotheses that equal one of their references, except for white space at their ends. */
 #include "train/metric_internal.h"
 
 #include <string.h>
 
 enum { EQUAL, EXAMPLES, STATS };
 
-static void gather(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
+static void gather_exact(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     (void)context;
     size_t n, size;
@@ -19,7 +19,7 @@ static void gather(const void *context, const pb_text_item *item, const char *hy
     stats[EXAMPLES] = 1;
 }
 
-static double value(const double *s)
+static double value_exact(const double *s)
 {
     return s[EQUAL] / s[EXAMPLES];
 }
@@ -31,6 +31,6 @@ const pb_text_metric pb_metric_exact_match = {
     .signature = "case:mixed|trim:yes",
     .higher_is_better = true,
     .stats = STATS,
-    .gather = gather,
-    .value = value,
+    .gather = gather_exact,
+    .value = value_exact,
 };

@@ -1,10 +1,10 @@
-/* NIST (Doddington 2002): n-grams that a reference has too, n = 1..5, count by their information,
- * log2 of how often the references have the n-gram without its last word / the whole n-gram; the mean over the
- * hypotheses' n-grams, summed over n, times a penalty that is a half where they have two thirds of the
- * references' mean length.
+/* NIST (Doddington 2002): the n-grams of the hypotheses that a reference has, too, n = 1..5, weighted by their
+ * information: log2 of the references' count of the n-gram without its last word, divided by that of the whole
+ * n-gram.  The metric is the mean over the n-grams of the hypotheses, summed over n, times a penalty that is 1/2 for
+ * hypotheses of two thirds of the references' mean length.
  *
- * Equal to the E2E challenge's measure_scores.py -p, which counts each reference for itself where their
- * number varies (mteval's Perl does not). */
+ * Equal to measure_scores.py -p of the E2E challenge, which counts each reference separately if their number varies;
+ * the Perl program mteval does not. */
 #include "train/metric_internal.h"
 
 #include <math.h>
@@ -14,11 +14,11 @@
 enum { N = 5, LENGTH = 0, INFORMATION = 1, TOTAL = INFORMATION + N, STATS = TOTAL + N };
 
 typedef struct nist {
-    pb_grams seen; /* n-grams of all references, n = 1..N */
-    double words;  /* of all references                     */
+    pb_grams seen; /* the n-grams of all references, n = 1..N */
+    double words;  /* the number of words in all references */
 } nist;
 
-static void *start(const pb_text_set *set)
+static void *start_nist(const pb_text_set *set)
 {
     nist *c = pb_alloc(sizeof *c);
     for (int i = 0; i < set->count; i++)
@@ -32,14 +32,14 @@ static void *start(const pb_text_set *set)
     return c;
 }
 
-static void stop(void *context)
+static void stop_nist(void *context)
 {
     nist *c = context;
     pb_grams_free(&c->seen);
     free(c);
 }
 
-/* Of a gram that a reference has. */
+/* Returns the information of an n-gram that a reference has, in bits. */
 static double information(const nist *c, const char *gram, size_t size)
 {
     const char *last = memrchr(gram, ' ', size);
@@ -60,7 +60,7 @@ static double matched(const nist *c, const pb_grams *own, const pb_grams *most)
     return sum;
 }
 
-static void gather(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
+static void gather_nist(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     pb_pieces own = pb_cut_13a_lower(hypothesis);
     pb_pieces *references = pb_cut_each(pb_cut_13a_lower, item->reference, item->references);
@@ -70,7 +70,7 @@ static void gather(const void *context, const pb_text_item *item, const char *hy
     for (int n = 1; n <= N; n++) {
         pb_grams grams = pb_grams_of(&own, n), most = pb_grams_most(references, item->references, n);
         stats[INFORMATION + n - 1] = matched(context, &grams, &most);
-        stats[TOTAL + n - 1] = own.count - n + 1; /* below 0 for the shortest: as it is there */
+        stats[TOTAL + n - 1] = own.count - n + 1; /* may be below 0, as in that program */
         pb_grams_free(&grams);
         pb_grams_free(&most);
     }
@@ -78,7 +78,7 @@ static void gather(const void *context, const pb_text_item *item, const char *hy
     pb_pieces_free_each(references, item->references);
 }
 
-static double value(const double *s)
+static double value_nist(const double *s)
 {
     double sum = 0, ratio = fmin(s[TOTAL] / s[LENGTH], 1), beta = -log(0.5) / pow(log(1.5), 2);
     for (int n = 0; n < N; n++)
@@ -93,8 +93,8 @@ const pb_text_metric pb_metric_nist = {
     .signature = "case:lc|n:5|tok:13a|as:e2e-metrics",
     .higher_is_better = true,
     .stats = STATS,
-    .start = start,
-    .stop = stop,
-    .gather = gather,
-    .value = value,
+    .start = start_nist,
+    .stop = stop_nist,
+    .gather = gather_nist,
+    .value = value_nist,
 };

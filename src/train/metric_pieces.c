@@ -1,4 +1,4 @@
-/* metric_pieces: pieces of text and counts of grams; see metric_internal.h. */
+/* metric_pieces: see metric_internal.h. */
 #include "train/metric_internal.h"
 
 #include <math.h>
@@ -85,7 +85,7 @@ const char *pb_trimmed(const char *text, size_t *n)
     return text;
 }
 
-/* The one letter that becomes two in lower case is the Turkish I with a dot. */
+/* The Turkish I with a dot is the only letter whose lower case has two characters. */
 char *pb_lower(const char *text)
 {
     pb_text lower = {0};
@@ -95,7 +95,7 @@ char *pb_lower(const char *text)
         size_t n = pb_utf8_next(text, strnlen(text, 4), &c);
         if (c == 0x130)
             pb_text_bytes(&lower, "i\u0307", 3);
-        else if (c == 0xFFFD) /* may stand for a byte that is no UTF-8 */
+        else if (c == 0xFFFD) /* may stand for a byte that is not UTF-8 */
             pb_text_bytes(&lower, text, n);
         else
             pb_utf8_add(&lower, utf8proc_tolower(c));

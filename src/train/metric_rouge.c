@@ -1,6 +1,6 @@
-/* ROUGE-L (Lin 2004): the F-measure of the longest common subsequence of words, recall counting 1.2 times as
- * much as precision; the best precision and the best recall over the references, each for itself, and
- * the mean over examples: as coco-caption and with it the E2E challenge. */
+/* ROUGE-L (Lin 2004): the F-measure of the longest common subsequence of words, where recall counts 1.2 times as
+ * much as precision.  The best precision and the best recall over the references are taken separately.  The metric
+ * is the mean over examples, as in coco-caption and the E2E challenge. */
 #include "train/metric_internal.h"
 
 #include <math.h>
@@ -18,7 +18,8 @@ static bool same_word(const pb_pieces *a, int i, const pb_pieces *b, int j)
 
 static int common_subsequence(const pb_pieces *a, const pb_pieces *b)
 {
-    int *longest = pb_alloc(((size_t)b->count + 1) * sizeof *longest); /* of a's first i and b's first j */
+    int *longest =
+        pb_alloc(((size_t)b->count + 1) * sizeof *longest); /* of the first i words of a and the first j words of b */
     for (int i = 0; i < a->count; i++)
         for (int j = 0, corner = 0; j < b->count; j++) {
             int above = longest[j + 1], left = longest[j];
@@ -30,8 +31,8 @@ static int common_subsequence(const pb_pieces *a, const pb_pieces *b)
     return length;
 }
 
-/* A text without a word is one empty word there. */
-static pb_pieces cut(const char *text)
+/* In coco-caption, a text without words is one empty word. */
+static pb_pieces cut_text(const char *text)
 {
     pb_pieces p = pb_cut_treebank(text);
     if (!p.count)
@@ -39,10 +40,10 @@ static pb_pieces cut(const char *text)
     return p;
 }
 
-static void gather(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
+static void gather_rouge(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     (void)context;
-    pb_pieces own = cut(hypothesis), *references = pb_cut_each(cut, item->reference, item->references);
+    pb_pieces own = cut_text(hypothesis), *references = pb_cut_each(cut_text, item->reference, item->references);
     double precision = 0, recall = 0, weight = 1.2 * 1.2;
     for (int i = 0; i < item->references; i++) {
         double common = common_subsequence(&references[i], &own);
@@ -55,7 +56,7 @@ static void gather(const void *context, const pb_text_item *item, const char *hy
     pb_pieces_free_each(references, item->references);
 }
 
-static double value(const double *s)
+static double value_rouge(const double *s)
 {
     return s[SCORE] / s[EXAMPLES];
 }
@@ -67,6 +68,6 @@ const pb_text_metric pb_metric_rouge_l = {
     .signature = "case:lc|beta:1.2|tok:treebank|as:coco-caption",
     .higher_is_better = true,
     .stats = STATS,
-    .gather = gather,
-    .value = value,
+    .gather = gather_rouge,
+    .value = value_rouge,
 };

@@ -1,9 +1,9 @@
-/* Slot errors (Wen et al. 2015): (p + q) / N of a meaning representation's N slots, of which p are missing from
- * the text, and q values in the text that it does not have.
+/* The slot error rate (Wen et al. 2015): (p + q) / N for a meaning representation with N slots, of which p are
+ * missing from the text, and q values in the text that it does not have.
  *
- * A slot is there if its value or another form of it stands in the text, whole words in any case.  What
- * can be said wrongly are the values that the other examples' sources have, and their forms; a value
- * counts once, where its words are not those of a slot of the example's own. */
+ * A slot is in the text if its value or another form of it is, as whole words in any case.  The values that can be
+ * wrong are those of the other examples' sources and their forms.  A wrong value counts once, and only where its
+ * words do not belong to a slot of the example's own source. */
 #include "train/metric_internal.h"
 
 #include <math.h>
@@ -31,8 +31,8 @@ static kind kind_at(const char *p, size_t *n)
     return category >= UTF8PROC_CATEGORY_SM && category <= UTF8PROC_CATEGORY_SO ? SIGN : PARTS;
 }
 
-/* Words in lower case: letters and digits in a row, 3.5 and 1,000 with what is in them, and each sign that is
- * no punctuation; the rest parts them. */
+/* Returns the words in lower case: runs of letters and digits, numbers such as 3.5 and 1,000, and each symbol that
+ * is not punctuation.  Everything else separates words. */
 static pb_pieces cut_words(const char *text)
 {
     pb_pieces words = {0};
@@ -58,7 +58,7 @@ static pb_pieces cut_words(const char *text)
 
 /* ---- meaning representations ----------------------------------------------------------------------------- */
 
-/* A value as it is written, and how it may be said. */
+/* A value of an attribute, or a form of it. */
 typedef struct slot {
     char *key; /* attribute[value], in lower case */
     pb_pieces value;
@@ -94,7 +94,7 @@ static void add_slot(slots *s, const char *attribute, size_t attribute_size, con
     free(text);
 }
 
-/* `attribute[value], attribute[value]`, or `attribute : value | attribute : value`, as E2E is also found. */
+/* Reads `attribute[value], attribute[value]`, or `attribute : value | attribute : value`, another notation of E2E. */
 static slots read_slots(const char *source)
 {
     slots s = {0};
@@ -136,14 +136,14 @@ static void add_form(pb_forms *f, const char *key, const char *form, size_t n)
     *s = (slot){pb_strdup(key), cut_words(text)};
     if (s->value.count) {
         f->form.count++;
-    } else { /* nothing between two bars */
+    } else { /* an empty form */
         free(s->key);
         pb_pieces_free(&s->value);
     }
     free(text);
 }
 
-/* One line; -1 if it names a value but no form. */
+/* Reads one line.  Returns -1 if it names a value without a form. */
 static int read_line(pb_forms *f, const char *line)
 {
     size_t attribute = strcspn(line, "[:|#"), before = f->form.count;
@@ -171,11 +171,11 @@ pb_forms *pb_forms_read(const char *path)
         number++;
         line[strcspn(line, "\r")] = '\0';
         if (read_line(f, line))
-            bad = pb_error("%s:%d: no form of a value: want attribute[value]: form | form", path, number);
+            bad = pb_error("%s:%d: a value without a form; want attribute[value]: form | form", path, number);
     }
     free(text);
     if (!bad && !f->form.count)
-        bad = pb_error("%s: no forms: want lines attribute[value]: form | form", path);
+        bad = pb_error("%s: no forms; want lines attribute[value]: form | form", path);
     if (!bad)
         return f;
     pb_forms_free(f);
@@ -191,7 +191,7 @@ void pb_forms_free(pb_forms *f)
 
 /* ---- matching ------------------------------------------------------------------------------------------ */
 
-/* `said`, in what follows, is what a split's sources can say: every value and each form of it, with whose it is. */
+/* `known` holds the values of a split's sources and their forms, each with its attribute[value]. */
 
 static const char *words_of(const pb_pieces *p, int from, int n, size_t *size)
 {
@@ -208,10 +208,10 @@ static bool stands_at(const pb_pieces *text, int from, const pb_pieces *words)
     return size == words->text.length && !memcmp(here, words->text.data, size);
 }
 
-/* Marks the text's words that say this; is there any? */
-static bool mark(const pb_pieces *text, const pb_pieces *words, bool *taken)
+/* Marks the occurrences of `words` in the text as taken.  Returns true if there are any, or no words. */
+static bool mark_words(const pb_pieces *text, const pb_pieces *words, bool *taken)
 {
-    bool found = !words->count; /* nothing to say */
+    bool found = !words->count;
     for (int i = 0; i < text->count; i++)
         if (stands_at(text, i, words)) {
             memset(taken + i, true, (size_t)words->count);
@@ -220,36 +220,36 @@ static bool mark(const pb_pieces *text, const pb_pieces *words, bool *taken)
     return found;
 }
 
-static double count_missing(const slots *said, const slots *own, const pb_pieces *text, bool *taken)
+static double count_missing(const slots *known, const slots *own, const pb_pieces *text, bool *taken)
 {
     double missing = 0;
     for (size_t i = 0; i < own->count; i++) {
-        bool found = mark(text, &own->at[i].value, taken);
-        for (size_t k = 0; k < said->count; k++)
-            if (!strcmp(said->at[k].key, own->at[i].key))
-                found |= mark(text, &said->at[k].value, taken);
+        bool found = mark_words(text, &own->at[i].value, taken);
+        for (size_t k = 0; k < known->count; k++)
+            if (!strcmp(known->at[k].key, own->at[i].key))
+                found |= mark_words(text, &known->at[k].value, taken);
         missing += !found;
     }
     return missing;
 }
 
-/* The most words from `from` on, none taken, that say a value. */
-static int longest_at(const slots *said, const pb_pieces *text, int from, const bool *taken)
+/* Returns the length of the longest known value that begins at `from` and has no taken word. */
+static int longest_at(const slots *known, const pb_pieces *text, int from, const bool *taken)
 {
     int longest = 0;
-    for (size_t k = 0; k < said->count; k++) {
-        const pb_pieces *words = &said->at[k].value;
+    for (size_t k = 0; k < known->count; k++) {
+        const pb_pieces *words = &known->at[k].value;
         if (words->count > longest && stands_at(text, from, words) && !memchr(taken + from, true, (size_t)words->count))
             longest = words->count;
     }
     return longest;
 }
 
-static double count_wrong(const slots *said, const pb_pieces *text, const bool *taken)
+static double count_wrong(const slots *known, const pb_pieces *text, const bool *taken)
 {
     pb_interner different = {0};
     for (int i = 0, n; i < text->count; i += n ? n : 1)
-        if ((n = longest_at(said, text, i, taken))) {
+        if ((n = longest_at(known, text, i, taken))) {
             size_t size;
             const char *words = words_of(text, i, n, &size);
             pb_interner_add(&different, words, size);
@@ -261,19 +261,19 @@ static double count_wrong(const slots *said, const pb_pieces *text, const bool *
 
 /* ---- the metric ---------------------------------------------------------------------------------------- */
 
-/* yes and no alone are the value of nothing in particular. */
+/* "yes" and "no" alone do not identify an attribute. */
 static bool is_bare(const pb_pieces *words)
 {
     return words->count == 1 && (!strcmp(words->text.data, "yes") || !strcmp(words->text.data, "no"));
 }
 
-static void add_said(slots *said, pb_interner *known, const char *key, const pb_pieces *words)
+static void add_known(slots *known, pb_interner *lines, const char *key, const pb_pieces *words)
 {
     char *line = pb_format("%s: %s", key, words->count ? words->text.data : "");
-    int before = known->count;
-    if (words->count && !is_bare(words) && pb_interner_add(known, line, strlen(line)) == before) {
-        pb_grow(&said->at, said->count, &said->capacity, sizeof *said->at);
-        slot *s = &said->at[said->count++];
+    int before = lines->count;
+    if (words->count && !is_bare(words) && pb_interner_add(lines, line, strlen(line)) == before) {
+        pb_grow(&known->at, known->count, &known->capacity, sizeof *known->at);
+        slot *s = &known->at[known->count++];
         *s = (slot){.key = pb_strdup(key)};
         for (int i = 0; i < words->count; i++)
             pb_pieces_add_word(&s->value, words->text.data + words->at[i].begin, words->at[i].end - words->at[i].begin);
@@ -281,15 +281,15 @@ static void add_said(slots *said, pb_interner *known, const char *key, const pb_
     free(line);
 }
 
-/* A value with its forms: whichever the split has. */
-static void *start(const pb_text_set *set)
+/* Collects the known values. */
+static void *start_slot(const pb_text_set *set)
 {
-    slots *said = pb_alloc(sizeof *said);
-    pb_interner known = {0}, keys = {0};
+    slots *known = pb_alloc(sizeof *known);
+    pb_interner lines = {0}, keys = {0};
     for (int i = 0; i < set->count; i++) {
         slots s = read_slots(set->item[i].source);
         for (size_t k = 0; k < s.count; k++) {
-            add_said(said, &known, s.at[k].key, &s.at[k].value);
+            add_known(known, &lines, s.at[k].key, &s.at[k].value);
             pb_interner_add(&keys, s.at[k].key, strlen(s.at[k].key));
         }
         free_slots(&s);
@@ -297,20 +297,20 @@ static void *start(const pb_text_set *set)
     for (size_t k = 0; set->forms && k < set->forms->form.count; k++) {
         const slot *form = &set->forms->form.at[k];
         if (pb_interner_find(&keys, form->key, strlen(form->key)) >= 0)
-            add_said(said, &known, form->key, &form->value);
+            add_known(known, &lines, form->key, &form->value);
     }
-    pb_interner_free(&known);
+    pb_interner_free(&lines);
     pb_interner_free(&keys);
-    return said;
+    return known;
 }
 
-static void stop(void *context)
+static void stop_slot(void *context)
 {
     free_slots(context);
     free(context);
 }
 
-static void gather(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
+static void gather_slot(const void *context, const pb_text_item *item, const char *hypothesis, double *stats)
 {
     slots own = read_slots(item->source);
     pb_pieces text = cut_words(hypothesis);
@@ -339,9 +339,9 @@ const pb_text_metric pb_metric_slot_error = {
     .paper = "Wen et al. 2015",
     .signature = "case:lc|match:words|count:missing+wrong",
     .stats = STATS,
-    .start = start,
-    .stop = stop,
-    .gather = gather,
+    .start = start_slot,
+    .stop = stop_slot,
+    .gather = gather_slot,
     .value = value_error,
 };
 
@@ -351,8 +351,8 @@ const pb_text_metric pb_metric_slot_missing = {
     .paper = "Wen et al. 2015",
     .signature = "case:lc|match:words|count:missing",
     .stats = STATS,
-    .start = start,
-    .stop = stop,
-    .gather = gather,
+    .start = start_slot,
+    .stop = stop_slot,
+    .gather = gather_slot,
     .value = value_missing,
 };

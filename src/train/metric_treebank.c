@@ -1,9 +1,9 @@
-/* metric_treebank: the words of the Penn Treebank, as coco-caption has them made before ROUGE-L and CIDEr: signs
- * stand alone, don't is do + n't, it's is it + 's, well-known is one word and so is 10:30, abbreviations
- * keep their full stop.  Then all is put in lower case, and its punctuation is left out.
+/* metric_treebank: the words of the Penn Treebank, as coco-caption makes them before ROUGE-L and CIDEr.  Punctuation
+ * is separated, don't becomes do + n't, it's becomes it + 's, well-known and 10:30 are one word each, and
+ * abbreviations keep their full stop.  Then everything is put in lower case, and punctuation is removed.
  *
- * coco-caption runs a Java program, the Stanford tokenizer of 2014.  What it does beyond these rules (smileys,
- * telephone numbers, rare abbreviations) is not done here; docs/metrics.md says how often that matters. */
+ * coco-caption runs a Java program, the Stanford tokenizer of 2014.  Its further rules (smileys, telephone numbers,
+ * rare abbreviations) are not implemented; docs/metrics.md says how often that matters. */
 #include "train/metric_internal.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 
 typedef enum { OTHER, LETTER, DIGIT } kind;
 
-/* Of the character at `p`, whose length goes to *n. */
+/* Returns the kind of the character at `p`, and sets *n to its length. */
 static kind kind_at(const char *p, size_t *n)
 {
     int32_t c;
@@ -37,7 +37,7 @@ static kind kind_of(const char *p)
     return kind_at(p, &n);
 }
 
-/* Letters and digits in a row. */
+/* The length of a run of letters and digits. */
 static size_t run_length(const char *p)
 {
     size_t length = 0, n;
@@ -70,7 +70,7 @@ static bool is_one_of(const char *word, size_t n, const char *const *list)
 
 /* ---- words --------------------------------------------------------------------------------------------- */
 
-/* The length of 's, 're and the like where no word goes on behind it. */
+/* The length of 's, 're and the like if the word ends after it; 0 otherwise. */
 static size_t clitic(const char *p)
 {
     static const char *const endings[] = {"s", "m", "d", "re", "ve", "ll", NULL};
@@ -78,14 +78,14 @@ static size_t clitic(const char *p)
     return n && is_one_of(p + quote, n, endings) ? quote + n : 0;
 }
 
-/* The length of n't. */
+/* The length of n't, or 0. */
 static size_t negation(const char *p)
 {
     size_t quote = (*p | 32) == 'n' ? apostrophe(p + 1) : 0;
     return quote && (p[1 + quote] | 32) == 't' && run_length(p + 1 + quote) == 1 ? quote + 2 : 0;
 }
 
-/* A number: 12, 1,234.5, 10:30, .5; a sign in front belongs to it. */
+/* The length of a number: 12, 1,234.5, 10:30, .5; with its sign. */
 static size_t number(const char *p)
 {
     size_t length = *p == '+' || *p == '-', n = digits_length(p + length);
@@ -95,14 +95,14 @@ static size_t number(const char *p)
     return any ? length : 0;
 }
 
-/* A number, and what a hyphen joins to it: 3.5-litre. */
+/* The length of a number with what a hyphen joins to it: 3.5-litre. */
 static size_t hyphenated(const char *p)
 {
     size_t n = number(p), more = p[n] == '-' ? run_length(p + n + 1) : 0;
     return more ? n + 1 + more : n;
 }
 
-/* Does a sign at `p` join what is before it (which begins at `word`) to what follows? */
+/* Returns true if the punctuation mark at `p` joins the word before it, which begins at `word`, to what follows. */
 static bool joins(const char *word, const char *p, kind before)
 {
     kind after = *p ? kind_of(p + 1) : OTHER;
@@ -115,7 +115,7 @@ static bool joins(const char *word, const char *p, kind before)
     return strchr(".?!", *p) && before == LETTER && after == LETTER;
 }
 
-/* d'Artagnan, o'clock, ma'am: where an apostrophe stands inside a word. */
+/* The length of an apostrophe inside a word: d'Artagnan, o'clock, ma'am. */
 static size_t inner_apostrophe(const char *word, const char *p)
 {
     static const char *const heads[] = {"d", "l", "o", "ma", NULL};
@@ -123,7 +123,7 @@ static size_t inner_apostrophe(const char *word, const char *p)
     return quote && is_one_of(word, (size_t)(p - word), heads) && kind_of(p + quote) == LETTER ? quote : 0;
 }
 
-/* Letters and digits, joined by some signs; up to n't, whose n is a letter too. */
+/* The length of a word of letters and digits, with joining punctuation, up to n't, whose n is also a letter. */
 static size_t word_length(const char *p)
 {
     size_t length = 0, n;
@@ -263,7 +263,7 @@ static size_t sign_length(const char *p, const char **name)
     return n;
 }
 
-static void add(pb_pieces *out, const char *p, size_t n)
+static void add_piece(pb_pieces *out, const char *p, size_t n)
 {
     if (is_one_of(p, n, dropped) || (*p == '-' && n < 5 && strspn(p, "-") >= n))
         return;
@@ -301,9 +301,9 @@ static size_t add_word(pb_pieces *out, const char *p)
         n += abbreviates(p, n);
     }
     size_t half = second_half(p, n);
-    add(out, p, half);
+    add_piece(out, p, half);
     if (half < n)
-        add(out, p + half, n - half);
+        add_piece(out, p + half, n - half);
     return n;
 }
 
@@ -315,12 +315,12 @@ pb_pieces pb_cut_treebank(const char *text)
         if ((n = pb_white_space_length(text)))
             continue;
         if ((n = address(text))) {
-            add(&out, text, n);
+            add_piece(&out, text, n);
         } else if (kind_of(text) != OTHER) {
             n = add_word(&out, text);
         } else {
             n = sign_length(text, &name);
-            add(&out, name ? name : text, name ? strlen(name) : n);
+            add_piece(&out, name ? name : text, name ? strlen(name) : n);
         }
     }
     return out;

@@ -1,4 +1,4 @@
-/* optim: AdamW (Loshchilov and Hutter 2019), one fork and join a step. */
+/* optim: see optim.h.  A step forks and joins the threads twice: for the norm and for the update. */
 #include "train/optim.h"
 
 #include <math.h>
@@ -9,9 +9,9 @@
 
 typedef struct moments {
     pb_param *param;
-    size_t start, count; /* its range in the flat order of all trainable elements */
+    size_t start, count; /* its range in the concatenation of all trainable parameters */
     pb_real *first, *second;
-    bool *seen; /* a table: rows that have moments; else NULL            */
+    bool *seen; /* of a table with sparse gradients: the rows that have moments; else NULL */
 } moments;
 
 struct pb_optim {
@@ -20,8 +20,8 @@ struct pb_optim {
     int items;
     size_t elements;
     int step;
-    pb_adamw rule;   /* of the running step              */
-    double *squares; /* [threads] of the gradients' norm */
+    pb_adamw rule;   /* of the current step */
+    double *squares; /* [threads] sums of the squares of the gradients */
 };
 
 double pb_optim_rate(const pb_train_options *o, int step, int steps)
@@ -72,11 +72,11 @@ pb_optim *pb_optim_new(pb_model *m, const pb_train_options *o, pb_arena *arena)
     return opt;
 }
 
-/* ---- shares of the flat order -------------------------------------------------------------------- */
+/* ---- division among threads ---------------------------------------------------------------------- */
 
 #define GRAIN 1024 /* elements */
 
-/* The thread's part [*from, *to) of one tensor, relative to its start; false if it has none. */
+/* Sets the thread's part [*from, *to) of one parameter, relative to its start.  Returns false if it has none. */
 static bool part_of(const pb_optim *opt, const moments *k, int thread, size_t *from, size_t *to)
 {
     int units = (int)((opt->elements + GRAIN - 1) / GRAIN), a, b;
@@ -132,7 +132,7 @@ static void update_range(const pb_adamw *rule, const moments *k, size_t from, si
     pb_adamw_step(rule, n, k->param->x + from, g, k->first + from, k->second + from);
 }
 
-/* A table goes row by row; a thread may own parts of its first and last row. */
+/* Updates a table row by row.  The first and the last row may be shared with another thread. */
 static void update_table(const pb_adamw *rule, const moments *k, size_t from, size_t to)
 {
     const pb_param *p = k->param;
@@ -145,7 +145,7 @@ static void update_table(const pb_adamw *rule, const moments *k, size_t from, si
     }
 }
 
-static void update(void *ctx, int thread)
+static void update_part(void *ctx, int thread)
 {
     const pb_optim *opt = ctx;
     size_t from, to;
@@ -185,7 +185,7 @@ double pb_optim_step(pb_optim *opt, double rate)
                            .bias2 = 1 - pow(o->beta2, opt->step),
                            .clip = o->clip > 0 && norm > o->clip ? o->clip / norm : 1};
     mark_seen(opt);
-    pb_threads_run(update, opt);
+    pb_threads_run(update_part, opt);
     return norm;
 }
 

@@ -13,7 +13,7 @@ typedef struct collection {
     size_t count, capacity;
 } collection;
 
-static void collect(collection *c, const char *name, const char *ending, const pb_param *p, const pb_real *x)
+static void collect_tensor(collection *c, const char *name, const char *ending, const pb_param *p, const pb_real *x)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;
     float *copy = pb_arena_alloc(c->arena, PB_META, n * sizeof *copy);
@@ -29,11 +29,11 @@ static void collect(collection *c, const char *name, const char *ending, const p
                                       .bytes = 4 * n};
 }
 
-static int collect_all(void *ctx, const pb_param *p, pb_real *first, pb_real *second)
+static int collect_parameter(void *ctx, const pb_param *p, pb_real *first, pb_real *second)
 {
-    collect(ctx, p->name, "", p, p->x);
-    collect(ctx, p->name, ".first", p, first);
-    collect(ctx, p->name, ".second", p, second);
+    collect_tensor(ctx, p->name, "", p, p->x);
+    collect_tensor(ctx, p->name, ".first", p, first);
+    collect_tensor(ctx, p->name, ".second", p, second);
     return 0;
 }
 
@@ -71,42 +71,42 @@ int pb_pretrain_save(const char *path, pb_model *m, pb_optim *opt, const pb_prog
 {
     collection c = {.arena = pb_arena_new("checkpoint")};
     char *tokenizer = tokenizer_digest(m), *points = print_curve(curve);
-    char *place =
+    char *position =
         pb_format("%d %d %d %.17g %.17g", pb_optim_steps(opt), at->epoch, at->cursor, at->tokens, at->seconds);
-    pb_optim_each(opt, collect_all, &c);
-    const char *metadata[] = {"place", place, "tokenizer", tokenizer, "curve", points, NULL};
+    pb_optim_each(opt, collect_parameter, &c);
+    const char *metadata[] = {"place", position, "tokenizer", tokenizer, "curve", points, NULL};
     int rc = !tokenizer || make_parent(path) ? -1 : pb_safetensors_write(path, c.array, c.count, metadata);
     free(tokenizer);
     free(points);
-    free(place);
+    free(position);
     free(c.array);
     pb_arena_free(c.arena);
     return rc;
 }
 
-/* ---- back ------------------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------------- */
 
 typedef struct stored {
     const char *path;
     const pb_safetensors *file;
 } stored;
 
-static int take(const stored *s, const char *name, const char *ending, const pb_param *p, pb_real *x)
+static int read_tensor(const stored *s, const char *name, const char *ending, const pb_param *p, pb_real *x)
 {
     char *full = pb_format("%s%s", name, ending);
     const pb_array *a = pb_safetensors_find(s->file, full);
     int rc = !a || a->dims != 2 || a->shape[0] != p->rows || a->shape[1] != p->cols
-                 ? pb_error("%s: want a tensor '%s' [%d,%d]; is it of another network? remove it to begin anew",
+                 ? pb_error("%s: want a tensor '%s' [%d,%d]; is it of another network? remove it to start again",
                             s->path, full, p->rows, p->cols)
                  : pb_array_reals(a, 0, a->count, x);
     free(full);
     return rc;
 }
 
-static int take_all(void *ctx, const pb_param *p, pb_real *first, pb_real *second)
+static int read_tensors(void *ctx, const pb_param *p, pb_real *first, pb_real *second)
 {
-    return take(ctx, p->name, "", p, p->x) || take(ctx, p->name, ".first", p, first) ||
-                   take(ctx, p->name, ".second", p, second)
+    return read_tensor(ctx, p->name, "", p, p->x) || read_tensor(ctx, p->name, ".first", p, first) ||
+                   read_tensor(ctx, p->name, ".second", p, second)
                ? -1
                : 0;
 }
@@ -124,19 +124,19 @@ static void read_curve(const char *text, pb_pretrain_curve *c)
     }
 }
 
-static int read_place(const stored *s, const pb_model *m, pb_optim *opt, pb_progress_state *at)
+static int read_position(const stored *s, const pb_model *m, pb_optim *opt, pb_progress_state *at)
 {
     int steps;
-    const char *place = pb_safetensors_metadata(s->file, "place"),
+    const char *position = pb_safetensors_metadata(s->file, "place"),
                *theirs = pb_safetensors_metadata(s->file, "tokenizer");
     char *ours = tokenizer_digest(m);
     bool same = ours && theirs && !strcmp(ours, theirs);
     free(ours);
-    if (!place ||
-        sscanf(place, "%d %d %d %lf %lf", &steps, &at->epoch, &at->cursor, &at->tokens, &at->seconds) != 5) /* NOLINT */
-        return pb_error("%s: no checkpoint of a pretraining run; remove it to begin anew", s->path);
+    if (!position || sscanf(position, "%d %d %d %lf %lf", &steps, &at->epoch, &at->cursor, &at->tokens, &at->seconds) !=
+                         5) /* NOLINT */
+        return pb_error("%s: not a checkpoint of a pretraining run; remove it to start again", s->path);
     if (!same)
-        return pb_error("%s: made with another tokenizer than %s has; remove it to begin anew", s->path,
+        return pb_error("%s: made with another tokenizer than that of %s; remove it to start again", s->path,
                         pb_model_dir(m));
     pb_optim_resume(opt, steps);
     return 0;
@@ -148,7 +148,7 @@ int pb_pretrain_resume(const char *path, pb_model *m, pb_optim *opt, pb_progress
         return 0;
     pb_safetensors *f = pb_safetensors_open(path);
     stored s = {path, f};
-    int rc = !f || read_place(&s, m, opt, at) || pb_optim_each(opt, take_all, &s) ? -1 : 0;
+    int rc = !f || read_position(&s, m, opt, at) || pb_optim_each(opt, read_tensors, &s) ? -1 : 0;
     if (!rc)
         read_curve(pb_safetensors_metadata(f, "curve"), curve);
     if (f)

@@ -1,4 +1,4 @@
-/* pretrain_state: the checkpoint of a pretraining run.  Not for other rooms. */
+/* pretrain_state: the checkpoint of a pretraining run. */
 #ifndef PB_PRETRAIN_STATE_H
 #define PB_PRETRAIN_STATE_H
 
@@ -6,10 +6,10 @@
 
 /* One point of the learning curve, at a checkpoint. */
 typedef struct pb_pretrain_point {
-    double tokens, seconds; /* of training so far, all stretches together                                */
-    double loss;            /* mean of the training loss since the point before, teacher's part included */
-    double heldout;         /* nats for each token asked for, on a fixed part of the held-out text       */
-    double rate;            /* tokens a second since the point before                                    */
+    double tokens, seconds; /* of training so far, without the time between interruptions                    */
+    double loss;            /* mean training loss since the point before, with the distillation loss         */
+    double heldout;         /* nats per target on a fixed part of the held-out text                          */
+    double rate;            /* tokens per second since the point before                                      */
 } pb_pretrain_point;
 
 /* A learning curve.  The owner frees `point`. */
@@ -18,16 +18,19 @@ typedef struct pb_pretrain_curve {
     size_t points, capacity;
 } pb_pretrain_curve;
 
+/* The position of a run in its data. */
 typedef struct pb_progress_state {
-    int epoch, cursor; /* the next piece of the epoch's order */
-    double tokens, seconds;
+    int epoch, cursor;      /* `cursor` is the number of the next piece in the epoch's order */
+    double tokens, seconds; /* of training so far */
 } pb_progress_state;
 
-/* Writes weights, moments, place and learning curve; complete or as it was before.  -1 with an error. */
+/* Writes weights, moments, position and learning curve to a file.  The file is replaced as a whole or stays as it
+ * was.  Returns -1 with an error if it cannot be written. */
 int pb_pretrain_save(const char *path, pb_model *m, pb_optim *opt, const pb_progress_state *at,
                      const pb_pretrain_curve *curve);
 
-/* Reads them back, if the file exists.  -1 with an error: it is of another network or tokenizer. */
+/* Reads a checkpoint back.  Does nothing if the file does not exist.  Returns -1 with an error if the file is of
+ * another network or tokenizer. */
 int pb_pretrain_resume(const char *path, pb_model *m, pb_optim *opt, pb_progress_state *at, pb_pretrain_curve *curve);
 
 #endif

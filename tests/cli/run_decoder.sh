@@ -132,7 +132,7 @@ ok 'the same of a method' refuses 'bad.txt:3: no {label}' run toy.ini --set 'met
 ok 'a chat format that the model does not have' run 2 run toy.ini --set 'method zero-shot.chat=auto' \
 	--set experiment.methods=zero-shot
 printf 'food[no]:\n' >data/bad-forms.txt
-ok 'forms without a form' refuses 'bad-forms.txt:1: no form of a value' run facts.ini --set 'task facts.forms=bad-forms.txt'
+ok 'forms without a form' refuses 'bad-forms.txt:1: a value without a form' run facts.ini --set 'task facts.forms=bad-forms.txt'
 printf 'mr\tfirst\tsecond\na[b]\t\t\n' >data/facts.tsv
 ok 'no reference' refuses 'data/facts.tsv:2: want a text in mr and in first, second' run facts.ini
 printf 'mr\tfirst\na[b]\tc\n' >data/facts.tsv

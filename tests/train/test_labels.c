@@ -115,7 +115,7 @@ TEST(labels_by_a_list)
 {
     CHECK(taken("0=bad, 1=good, 1.0=good , 0.0 = bad", "0|1", "0.0|1.0", "tsv", 2)); /* two spellings, one class */
     CHECK(refused("0=bad, 1=good", "0|1", "2", "tsv", SAYS("test.tsv:2: label: want one of 0=bad, 1=good, got '2'")));
-    CHECK(refused("a, b, a", "a|b", "a", "tsv", SAYS("toy: classes: the label 'a' stands there twice")));
+    CHECK(refused("a, b, a", "a|b", "a", "tsv", SAYS("toy: classes: the label 'a' is listed twice")));
     CHECK(refused("a, =b", "a|b", "a", "tsv", SAYS("want LABEL or LABEL=NAME")));
     CHECK(refused("", "a| ", "a", "tsv", SAYS("train.tsv:3: label: want one of the classes' names, got ' '")));
 }

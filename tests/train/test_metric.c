@@ -265,10 +265,10 @@ TEST(slots_are_read_from_either_notation)
 TEST(forms_that_are_none_are_refused)
 {
     CHECK(!forms_of("prose\nfood[fish]: | ,\n"));
-    CHECK(strstr(pb_error_text(), ":2: no form of a value: want attribute[value]: form | form") != NULL);
+    CHECK(strstr(pb_error_text(), ":2: a value without a form; want attribute[value]: form | form") != NULL);
     pb_error_clear();
     CHECK(!forms_of("only prose: a[b]: c\n# food[fish]: cod\n"));
-    CHECK(strstr(pb_error_text(), ": no forms: want lines attribute[value]: form | form") != NULL);
+    CHECK(strstr(pb_error_text(), ": no forms; want lines attribute[value]: form | form") != NULL);
     pb_error_clear();
     CHECK(!pb_forms_read("/no/such/file"));
     CHECK_TEXT(pb_error_text(), "/no/such/file: cannot read: No such file or directory");

@@ -135,7 +135,7 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
 {
     desk d = desk_open(PB_MASKED, "masks", 290);
     pb_stream *s = &d.corpus.train;
-    pb_collator l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .pieces = 1, .masked = 0.3};
+    pb_collator l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .masked_pieces = 1, .masked_words = 0.3};
     pb_stream_cut(s, 48, true, 0);
     CHECK(!pb_collator_start(&l));
     int *piece = pb_alloc(s->pieces * sizeof *piece), words = 0, asked = 0, hidden = 0, tokens = 0;
@@ -143,7 +143,7 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
         piece[i] = (int)i;
     pb_batch b;
     CHECK(!pb_collator_batch(
-        &l, s, &(pb_pretrain_batch){.piece = piece, .pieces = (int)s->pieces, .key = 3, .masks = true}, &b));
+        &l, s, &(pb_pretrain_batch){.piece = piece, .pieces = (int)s->pieces, .key = 3, .with_targets = true}, &b));
     for (size_t i = 0; i < s->pieces; i++) {
         int at = b.offset[i], end = b.offset[i + 1];
         CHECK(b.ids[at] == l.begin && b.ids[end - 1] == l.end && b.target[at] < 0 && b.target[end - 1] < 0);
@@ -168,7 +168,7 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
 
 TEST(every_token_of_a_document_and_its_end_is_asked_for_once)
 {
-    desk d = desk_open(PB_CAUSAL, "causal-lessons", 290);
+    desk d = desk_open(PB_CAUSAL, "causal-batches", 290);
     pb_stream *s = &d.corpus.train;
     pb_collator l = {.objective = PB_CAUSAL, .tokenizer = d.tokenizer};
     pb_stream_cut(s, 24, false, 0);
@@ -176,7 +176,7 @@ TEST(every_token_of_a_document_and_its_end_is_asked_for_once)
     size_t next = 0;
     for (int i = 0; i < (int)s->pieces; i++) {
         pb_batch b;
-        CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = &i, .pieces = 1, .masks = true}, &b));
+        CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = &i, .pieces = 1, .with_targets = true}, &b));
         CHECK((b.ids[0] == l.begin) == s->piece[i].opens);
         for (int k = 0; k < b.offset[1]; k++) {
             bool end = k + 1 == b.offset[1] && s->piece[i].closes;
@@ -199,21 +199,22 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
         return;
     pb_collator l = {.objective = PB_MASKED,
                      .tokenizer = d.tokenizer,
-                     .pieces = 1,
-                     .masked = 0.5,
-                     .state_weight = 1,
+                     .masked_pieces = 1,
+                     .masked_words = 0.5,
+                     .teacher_weight = 1,
                      .teacher = teacher};
     pb_stream_cut(s, 14, true, 0); /* the teacher has few positions */
     CHECK(!pb_collator_start(&l));
     const int piece[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     pb_batch clean, masked;
     CHECK(!pb_collator_calibrate(&l, s, piece, 10));
-    CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .states = true}, &clean));
+    CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .with_teacher = true}, &clean));
     int n = clean.offset[10], width = pb_model_outputs(teacher), repeated = 0;
     pb_real *kept = pb_alloc((size_t)(n * width) * sizeof *kept);
     memcpy(kept, clean.distill_target, (size_t)(n * width) * sizeof *kept);
-    CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .masks = true, .states = true},
-                             &masked));
+    CHECK(!pb_collator_batch(
+        &l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .with_targets = true, .with_teacher = true},
+        &masked));
     CHECK(!memcmp(kept, masked.distill_target, (size_t)(n * width) * sizeof *kept)); /* it sees the text unmasked */
     CHECK_INT((int)l.unmatched, 0);
     for (int i = 0; i < 10; i++)
@@ -307,7 +308,7 @@ TEST(a_checkpoint_of_another_network_is_refused)
     b.corpus.source = &b.source;
     CHECK_INT(pb_pretrain(&b.options, &b.corpus, &(pb_pretrain_watch){.ctx = NULL}, &p), -1);
     CHECK(strstr(pb_error_text(), a.options.state) == pb_error_text() &&
-          strstr(pb_error_text(), "remove it to begin anew"));
+          strstr(pb_error_text(), "remove it to start again"));
     pb_pretrained_free(&p);
     desk_close(&a);
     desk_close(&b);
