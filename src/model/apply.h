@@ -1,4 +1,4 @@
-/* apply: batches through a model that is not being trained. */
+/* apply: inference on batches. */
 #ifndef PB_APPLY_H
 #define PB_APPLY_H
 
@@ -6,15 +6,15 @@
 
 typedef struct pb_apply pb_apply;
 
-/* The model must outlive it, with its methods attached. */
+/* The model must outlive it, and its methods must be attached. */
 pb_apply *pb_apply_new(pb_model *m);
-void pb_apply_free(pb_apply *a); /* NULL is fine */
+void pb_apply_free(pb_apply *a); /* NULL is allowed */
 
-/* The batch's logits [rows, cols], valid until the next call; NULL with an error (a text that is too
- * long, an id that the model does not have). */
+/* Returns the batch's logits, as pb_head describes; they are valid until the next call.  Returns NULL with an error,
+ * for example if a text is too long or an id is outside the vocabulary. */
 const pb_node *pb_apply_run(pb_apply *a, const pb_batch *batch);
 
-/* Are all outputs finite: -1 with an error where one is NaN or infinite, which no answer may be made of. */
+/* Returns -1 with an error if an output is NaN or infinite, so that no prediction is made of it; else 0. */
 int pb_apply_check(const pb_node *outputs);
 
 #endif

@@ -1,26 +1,29 @@
-/* chat: how the users' texts are put to models that were trained to answer them.
+/* chat: the chat formats of instruction-tuned models.
  *
- * A few formats, by name; the templates of models' files are looked at to recognise one of them, never run. */
+ * The formats are built in.  A model's own chat template is searched for marks that identify one of them; it is never
+ * executed. */
 #ifndef PB_CHAT_H
 #define PB_CHAT_H
 
 #include "model/model.h"
 
+/* A chat format. */
 typedef struct pb_chat {
-    const char *name;   /* "chatml"                                              */
-    const char *mark;   /* what its template has and those before it have not  */
-    const char *begin;  /* of the whole                                          */
-    const char *system; /* with %s: what the assistant is told first; NULL: in front of the user's text */
-    const char *user;   /* with %s: the user's text, and where the answer begins */
-    const char *end;    /* of an answer                                          */
+    const char *name;   /* "chatml" */
+    const char *mark;   /* a string that identifies templates of this format, if no earlier format's mark occurs */
+    const char *begin;  /* in front of the conversation */
+    const char *system; /* with %s for the system message; NULL: the system message is put in front of the user's */
+    const char *user;   /* with %s for the user's message, up to where the answer begins */
+    const char *end;    /* of an answer */
 } pb_chat;
 
-/* By name; "auto": the one that the model's files speak of; "none" and NULL: NULL.  -1 with an error: an unknown name,
- * or files that speak of none. */
+/* Finds a format by name: "auto" is the one that the model's chat template identifies, and "none" or NULL sets *out to
+ * NULL.  Returns -1 with an error if the name is unknown, or if no format can be identified. */
 int pb_chat_find(const pb_model *m, const char *name, const pb_chat **out);
 
-/* Appends the ids of a text said to the assistant (chat NULL: of the text alone, with the tokenizer's special
- * tokens).  system may be NULL.  The model has a tokenizer.  -1 with an error, as pb_tokenizer_encode has it. */
+/* Appends the ids of a user's message of `size` bytes in this format, with an optional system message (NULL: none).  If
+ * `chat` is NULL, appends the ids of the text with the tokenizer's special tokens.  The model must have a tokenizer.
+ * Returns -1 with an error, as pb_tokenizer_encode does. */
 int pb_chat_encode(const pb_model *m, const pb_chat *chat, const char *system, const char *text, size_t size,
                    pb_ids *out);
 

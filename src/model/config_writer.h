@@ -1,4 +1,4 @@
-/* config_writer: the folder of a network that is still to be trained. */
+/* config_writer: the configuration files of a network that is to be pretrained. */
 #ifndef PB_CONFIG_WRITER_H
 #define PB_CONFIG_WRITER_H
 
@@ -6,17 +6,22 @@
 
 /* [network] of a pretraining file. */
 typedef struct pb_network_shape {
-    int layers, width, heads, kv_heads, intermediate_size, positions;
+    int layers;
+    int width; /* the hidden size */
+    int heads, kv_heads;
+    int intermediate_size; /* of the MLP */
+    int positions;
 } pb_network_shape;
 extern const pb_option pb_network_shape_table[];
 
 typedef enum pb_objective {
-    PB_MASKED, /* an encoder, as BERT  */
-    PB_CAUSAL, /* a decoder, as Llama  */
+    PB_MASKED, /* masked language model: an encoder like BERT */
+    PB_CAUSAL, /* causal language model: a decoder like Llama */
 } pb_objective;
 
-/* Writes DIR/config.json and DIR/tokenizer_config.json of such a network, its word table tied to its
- * output.  -1 with an error: a shape that does not go together, a folder that cannot be written. */
+/* Writes DIR/config.json and DIR/tokenizer_config.json for a network of this shape with a tied output table, and
+ * creates the folder if needed.  Returns -1 with an error if the sizes do not fit together or the folder cannot be
+ * written. */
 int pb_network_config_write(const char *dir, pb_objective objective, const pb_network_shape *shape, int vocabulary);
 
 #endif

@@ -1,18 +1,19 @@
-/* decode: texts that a causal model goes on with. */
+/* decode: continuations of texts by a causal language model. */
 #ifndef PB_DECODE_H
 #define PB_DECODE_H
 
 #include "model/decoding.h"
 
-/* Goes on with n prompts, each at least one id.  out[i] belongs to prompt[i] whatever order they ran in: a text
- * that ends makes room for the next prompt at once.  What is drawn for a prompt depends on the seed and its number
- * only.  Of equals the lowest id is taken.  Beam search is that of transformers' generate (early_stopping False,
- * one text returned).  The caller frees out[i].ids; -1 with an error, and nothing to free: a prompt that leaves no
- * room, an id that the model does not have, not a causal language model, stop texts without a tokenizer. */
+/* Continues n prompts of at least one id each.  out[i] belongs to prompt[i] in whatever order they run: a finished
+ * sequence frees its slot for the next prompt.  The random draws of a prompt depend on the seed and the prompt's index
+ * only.  Among equal logits the lowest id is chosen.  Beam search is that of transformers' generate with
+ * early_stopping=False and num_return_sequences=1.  The caller frees out[i].ids.  Returns -1 with an error, and nothing
+ * to free, if a prompt is too long to be continued, an id is outside the vocabulary, the model is not a causal language
+ * model, or there are stop texts and no tokenizer. */
 int pb_decode(pb_model *m, const pb_decoding *how, int n, const pb_ids *prompt, pb_continuation *out);
 
-/* Appends a continuation's text, without special tokens and what begins with a stop text.  The model has a
- * tokenizer. */
+/* Appends the text of a continuation to `out`, without special tokens, and up to the first stop text if it ended by
+ * one. The model must have a tokenizer. */
 void pb_continuation_text(const pb_model *m, const pb_decoding *how, const pb_continuation *c, pb_text *out);
 
 #endif

@@ -1,78 +1,87 @@
-/* internal: what the files of this floor share about a model.  Not for other rooms. */
+/* internal: the parts of a model that the files of this room share.  Not for other rooms. */
 #ifndef PB_MODEL_INTERNAL_H
 #define PB_MODEL_INTERNAL_H
 
 #include "weights/weights.h"
 #include "model/family.h"
 
+/* A layer of the network. */
 typedef struct pb_layer {
-    pb_site site[SITES], sub[SUBLAYERS];         /* a site of no width does not exist in this family */
-    pb_param *gain[SUBLAYERS], *bias[SUBLAYERS]; /* the norm of each sublayer; bias NULL in RMS norms */
-    pb_param *head_gain[2];                      /* of q's and k's heads, or NULL                    */
+    pb_site site[SITES], sub[SUBLAYERS];         /* out is 0 for a projection that the family lacks */
+    pb_param *gain[SUBLAYERS], *bias[SUBLAYERS]; /* the norm of each sublayer; bias is NULL in an RMSNorm */
+    pb_param *head_gain[2];                      /* the norms of each head of q and k, or NULL */
 } pb_layer;
 
-/* Keys and values of one text (kv_cache.h). */
-struct pb_kv_cache {
+struct pb_kv_cache { /* see kv_cache.h */
     const pb_model *model;
     pb_cache_segment *layer; /* [layers] */
-    pb_real *x;              /* what they point into */
-    int capacity;            /* rows a layer         */
-    int end;                 /* positions that the text may come to take, with all before it */
+    pb_real *x;              /* the keys and values of all layers */
+    int capacity;            /* rows in each layer */
+    int end;                 /* positions that the text may take in the end, with those of the parent */
 };
 
 struct pb_model {
-    pb_arena *arena;
-    char *dir;
+    pb_arena *arena; /* owns everything that lives as long as the model */
+    char *dir;       /* pb_opening.path */
     pb_network_config config;
     pb_tokenizer *tokenizer;
-    pb_weights *file; /* NULL: shapes only, or random weights                 */
-    bool shapes_only; /* parameters have no values                            */
-    pb_weights *list; /* shapes only: the checkpoint, to see what it lacks; NULL: there is none */
-    pb_text missing;  /* tensors that the checkpoint lacks, while opening    */
+    pb_weights *file; /* NULL: shapes only, or random weights */
+    bool shapes_only; /* parameters have no values */
+    pb_weights *list; /* shapes only: the checkpoint, to see which tensors it has; or NULL */
+    pb_text missing;  /* while opening: the tensors that the checkpoint lacks */
     pb_base_options base;
-    bool checkpoint; /* layers are recomputed in the backward pass         */
+    bool checkpoint; /* gradient checkpointing */
     uint64_t seed;
     pb_head head;
     int classes;
-    int end[16];              /* tokens that end a text that is generated, -1 behind the last */
-    bool own_head;            /* the checkpoint's, and all of it must be there */
-    pb_json_doc *class_names; /* a list of texts, or NULL                  */
+    int end[16];              /* end-of-text tokens of decoding, -1 after the last one */
+    bool own_head;            /* the head is the checkpoint's, which must have all of it */
+    pb_json_doc *class_names; /* a list of strings, or NULL */
 
-    pb_param **param;    /* base and head, then added, in order of making       */
-    const char **origin; /* [params] name in the checkpoint; NULL: made here    */
+    pb_param **param;    /* [params] in order of creation: base, head, methods */
+    const char **origin; /* [params] the tensor's name in the checkpoint; NULL: the parameter is none of its tensors */
     size_t params, capacity, origins;
-    int *index; /* hash of names: number of the parameter, -1 = free   */
+    int *index; /* hash table of names: the index of the parameter, -1 = free */
     size_t index_size;
 
-    pb_layer *layer;
-    pb_param *word, *position, *type, *embed_gain, *embed_bias, *final_gain, *final_bias;
-    pb_param *distill_w, *distill_b;                                     /* the map to taught states, or NULL     */
-    pb_param *pool_w, *pool_b, *pool_gain, *pool_beta, *head_w, *head_b; /* any may be absent */
-    pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope           */
-    int rope_positions; /* computed so far                                       */
+    pb_layer *layer;                                                                      /* [layers] */
+    pb_param *word, *position, *type, *embed_gain, *embed_bias, *final_gain, *final_bias; /* any may be NULL */
+    pb_param *distill_w, *distill_b; /* the linear map whose outputs have distillation targets, or NULL */
+    pb_param *pool_w, *pool_b, *pool_gain, *pool_beta, *head_w, *head_b; /* of the head; any may be NULL */
+    pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope */
+    int rope_positions; /* computed so far */
 
-    struct pb_multi_adapter *multi_adapter; /* adapters of single sequences, or NULL */
-    pb_attached *part;                      /* outermost first                                     */
+    struct pb_multi_adapter *multi_adapter; /* or NULL */
+    pb_attached *part;                      /* [parts] the methods, outermost first */
     int parts;
-    bool *matches;                     /* [parts, layers*SITES] does the part's linear apply  */
-    bool targets_elsewhere;            /* an adapter's: it is no error that no projection matches */
-    bool attached;                     /* no more parameters may be made                      */
-    int extra_tokens;                  /* positions the methods take                          */
-    int extra_rows;                    /* keys and values that they put in front, a layer     */
-    struct pb_kv_cache *cached_prefix; /* of the prompt before every text, or NULL      */
+    bool *matches;                     /* [parts, layers*SITES] the method's linear hook applies to the projection */
+    bool targets_elsewhere;            /* for an adapter whose targets need not match a projection */
+    bool attached;                     /* no more parameters may be created */
+    int extra_tokens;                  /* positions that the methods take in each text */
+    int extra_rows;                    /* keys and values that the methods prepend in each layer */
+    struct pb_kv_cache *cached_prefix; /* the parent of every text's KV cache, or NULL */
     pb_ids cached_prefix_ids;
-    pb_param *merged; /* [layers*SITES, 2] folded w and bias; NULL: unmerged */
+    pb_param *merged; /* [layers*SITES, 2] folded weights and biases; NULL: not merged */
 };
 
-/* checkpoint.c: config.json and the weights' files. */
-int pb_checkpoint_open(pb_model *m, bool shapes_only);
-int pb_checkpoint_params(pb_model *m, int distill_width); /* makes every base and head parameter */
+/* ---- checkpoint.c ------------------------------------------------------------------------------------------- */
 
-/* Gives a parameter values that it owns and that may be written, in 32 bits; the file's are copied. */
+/* Reads the configuration and opens the weights.  Returns -1 with an error. */
+int pb_checkpoint_open(pb_model *m, bool shapes_only);
+
+/* Creates every parameter of the base and the head, and those of distillation if distill_width > 0.  Returns -1 with an
+ * error that names the missing tensors. */
+int pb_checkpoint_params(pb_model *m, int distill_width);
+
+/* Copies the values of a parameter out of the mapped file, in 32 bits, so that they may be written. */
 void pb_checkpoint_make_writable(pb_model *m, pb_param *p);
 
-/* params.c: the table of parameters. */
+/* ---- params.c ----------------------------------------------------------------------------------------------- */
+
+/* Adds a parameter without values.  The name must be new.  The model owns the result; `origin` must outlive it. */
 pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols);
+
+/* Allocates the values of a parameter and initializes them, from the random stream named after it. */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
 
 /* Writes the full name of a method's parameter to `out` and returns it: "layer.3.attn.q.lora.A", or "lora.A" for one of
@@ -84,12 +93,20 @@ const char *pb_params_added_name(const pb_method *method, const pb_site *site, c
 /* The parameter of that name, or NULL. */
 pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const pb_site *site, const char *name);
 
-/* multi_adapter.c: y with what each sequence's adapter adds at a site, or (site NULL) at the head. */
+/* ---- multi_adapter.c ---------------------------------------------------------------------------------------- */
+
+/* Returns y plus the update of x by each sequence's adapter, at a site or (site NULL) at the classification head. */
 pb_node *pb_multi_adapter_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x);
 
-/* hooks.c: the hooks of the methods attached. */
+/* ---- hooks.c: calls of the methods' hooks, from the innermost method outwards ------------------------------- */
+
+/* Starts the graph of a batch.  g may be NULL for hooks that compute nothing. */
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key);
+
+/* A projection.  The outermost method that targets it is called first, and calls the next one by pb_inner_linear. */
 pb_node *pb_build_linear(pb_build *b, const pb_site *s, pb_node *x);
+
+/* The hooks block, embed, logits and kv; each returns or replaces its argument. */
 pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *y);
 pb_node *pb_build_embed(pb_build *b, pb_node *x);
 pb_node *pb_build_logits(pb_build *b, pb_node *logits);

@@ -44,15 +44,15 @@ static void reserve(pb_kv_cache *a, int rows)
     }
 }
 
-void pb_kv_cache_begin(pb_kv_cache *a, const pb_kv_cache *before, int tokens)
+void pb_kv_cache_begin(pb_kv_cache *a, const pb_kv_cache *parent, int tokens)
 {
-    before = before ? before : a->model->cached_prefix;
-    PB_CHECK(before != a);
-    reserve(a, tokens + (before ? 0 : a->model->extra_rows));
-    a->end = tokens + (before ? before->end : a->model->extra_tokens);
-    for (int l = 0; l < a->model->config.layers && before; l++) {
-        a->layer[l].before = &before->layer[l];
-        a->layer[l].positions = before->layer[l].positions;
+    parent = parent ? parent : a->model->cached_prefix;
+    PB_CHECK(parent != a);
+    reserve(a, tokens + (parent ? 0 : a->model->extra_rows));
+    a->end = tokens + (parent ? parent->end : a->model->extra_tokens);
+    for (int l = 0; l < a->model->config.layers && parent; l++) {
+        a->layer[l].before = &parent->layer[l];
+        a->layer[l].positions = parent->layer[l].positions;
     }
 }
 
@@ -79,8 +79,6 @@ int pb_kv_cache_positions(const pb_kv_cache *a)
 {
     return a->layer[0].positions;
 }
-
-/* ---- a held prompt --------------------------------------------------------------------------------------- */
 
 void pb_model_drop_prefix(pb_model *m)
 {

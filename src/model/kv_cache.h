@@ -1,8 +1,9 @@
-/* kv_cache: the keys and values of a text's tokens so far, in every layer.
+/* kv_cache: the keys and values of each layer for the tokens processed so far.
  *
- * A batch whose sequences have memories (pb_batch.memory) holds only their new tokens: each goes on where its
- * memory ends, and what its rows leave is put behind.  What methods put in front of a text is put there once, when
- * its memory is empty.  A memory may stand behind another one, which is then shared and no longer grows. */
+ * A batch whose sequences have caches (pb_batch.kv_cache) contains their new tokens only: each sequence continues where
+ * its cache ends, and running the graph appends the new keys and values.  A prefix that a method inserts is inserted
+ * once, into an empty cache.  A cache may extend another one, its parent, which several caches can share and which no
+ * longer grows. */
 #ifndef PB_KV_CACHE_H
 #define PB_KV_CACHE_H
 
@@ -10,17 +11,21 @@
 
 typedef struct pb_kv_cache pb_kv_cache;
 
+/* Creates a cache without room; pb_kv_cache_begin must follow.  The model must outlive it. */
 pb_kv_cache *pb_kv_cache_new(const pb_model *m);
-void pb_kv_cache_free(pb_kv_cache *a); /* NULL is fine */
+void pb_kv_cache_free(pb_kv_cache *a); /* NULL is allowed */
 
-/* Forgets everything.  The text to come stands behind `before` (NULL: behind the model's held prompt, if there is one)
- * and has at most `tokens` tokens. */
-void pb_kv_cache_begin(pb_kv_cache *a, const pb_kv_cache *before, int tokens);
+/* Empties the cache and makes room for a text of at most `tokens` tokens that follows `parent`, which must outlive the
+ * use of this cache.  NULL: the text follows the model's cached prefix, if there is one. */
+void pb_kv_cache_begin(pb_kv_cache *a, const pb_kv_cache *parent, int tokens);
 
-/* Makes `to` remember what `from` does; both stand behind the same memory. */
+/* Copies the content of `from` to `to`.  Both must have the same parent, and `to` must have room. */
 void pb_kv_cache_copy(pb_kv_cache *to, const pb_kv_cache *from);
 
-int pb_kv_cache_rows(const pb_kv_cache *a);      /* of its own; 0: nothing was run since it began      */
-int pb_kv_cache_positions(const pb_kv_cache *a); /* the place of the next token                        */
+/* The rows of keys in each layer, without those of the parent; 0 if nothing was run since pb_kv_cache_begin. */
+int pb_kv_cache_rows(const pb_kv_cache *a);
+
+/* The position of the next token. */
+int pb_kv_cache_positions(const pb_kv_cache *a);
 
 #endif

@@ -1,9 +1,12 @@
-/* method: the contract of a fine-tuning method.  What a method's author reads.
+/* method: the contract of a fine-tuning method.  This is the page for a method's author.
  *
- * A method is one const struct in one file of methods/.  Its hooks are called while the graph
- * of a batch is built; they only say what is computed.  Derivatives, memory, FLOPs, counting,
- * saving and composition (`lora+prefix`) are the engine's business.
- */
+ * A method is one const struct pb_method in one file of methods/.  Its hooks are called while the graph of a batch is
+ * built, and describe what is computed with the functions of graph/op.h.  The engine derives the gradients, plans the
+ * memory, counts parameters and FLOPs, saves and loads, and composes methods (`lora+prefix`).
+ *
+ * In shapes, T is the number of rows of a batch (the tokens of all its sequences, one sequence after the other) and C
+ * is the hidden size.  A hook receives nodes of the graph and returns a node, or NULL after an error; it may pass NULL
+ * on to any function of op.h, which then returns NULL. */
 #ifndef PB_METHOD_H
 #define PB_METHOD_H
 
@@ -12,28 +15,32 @@
 #include "graph/graph.h"
 #include "graph/op.h"
 
+/* The categories of the survey of Lialin et al. 2023 (arXiv:2303.15647), and baselines. */
 typedef enum pb_category { PB_BASELINE, PB_ADDITIVE, PB_SELECTIVE, PB_REPARAMETRIZATION, PB_HYBRID } pb_category;
-extern const char *const pb_category_name[];
+extern const char *const pb_category_name[]; /* by pb_category */
 
-/* A named place of the network.  Roles of projections: attn.q attn.k attn.v (or attn.qkv, where the
- * checkpoint keeps the three in one matrix) attn.o mlp.gate mlp.up mlp.down; of sublayers (block
- * hook): attn mlp. */
+/* A site: a projection or a sublayer of one layer.  The roles of projections are attn.q, attn.k, attn.v (or attn.qkv in
+ * a network that has the three in one matrix), attn.o, mlp.gate, mlp.up and mlp.down.  The roles of sublayers, which
+ * the block hook receives, are attn and mlp. */
 typedef struct pb_site {
-    int number;        /* place in the order of all sites                          */
-    int layer, layers; /* 0 .. layers-1                                            */
-    const char *role;
-    int in, out;        /* W is [out,in]; for a sublayer in == out == hidden size */
-    pb_param *w, *b;    /* base weight and bias (NULL: none); NULL for a sublayer  */
-    const char *module; /* its name in a checkpoint with a head; NULL for a sublayer */
+    int number;         /* index among all projections of the network; -1 for a sublayer */
+    int layer, layers;  /* the layer's index, from 0, and the number of layers */
+    const char *role;   /* such as "attn.q" */
+    int in, out;        /* the weight W is [out,in]; both are C for a sublayer */
+    pb_param *w, *b;    /* the base's weight and bias; b is NULL if it has none, both are NULL for a sublayer */
+    const char *module; /* the module's name in a checkpoint with a head; NULL for a sublayer */
 } pb_site;
 
-typedef struct pb_build pb_build; /* one batch's graph under construction, see below */
+/* The graph of one batch under construction; see below. */
+typedef struct pb_build pb_build;
 
-/* What is known before training, for closed-form methods. */
+/* Training statistics: what is known of the training split before the first step. */
 typedef struct pb_training_stats {
     int classes;
-    const int *class_count; /* [classes] training examples of each class */
+    const int *class_count; /* [classes] the number of training examples of each class */
 } pb_training_stats;
+
+/* ---- Hugging Face PEFT: how the method's adapters are stored ------------------------------------------------ */
 
 /* A tensor of the method in PEFT's adapter files. */
 typedef struct pb_peft_tensor {
@@ -51,7 +58,6 @@ typedef struct pb_peft_key {
 } pb_peft_key;
 
 /* The layout of the tensors. */
-
 typedef enum pb_peft_layout {
     PB_PEFT_SITES,  /* `tensors` at every targeted projection                                     */
     PB_PEFT_PREFIX, /* the keys (first of `tensors`) and values (second) of all layers in one tensor */
@@ -83,149 +89,181 @@ typedef struct pb_low_rank {
     bool additive; /* scale * B A is all that the method changes at this site (DoRA rescales the rows as well) */
 } pb_low_rank;
 
-/* How a task's texts are put to a decoder that answers in words (train/encoded.h). */
+/* ---- prompting ---------------------------------------------------------------------------------------------- */
+
+/* How a task's texts are presented to a decoder that answers in words (train/encoded.h). */
 typedef struct pb_prompting {
-    const char *template; /* a file, see train/template.h; "": the task's                            */
-    int shots;            /* training examples shown in front, as many of them as there is room for  */
-    bool normalize;       /* a word's log-probability is divided by its tokens                       */
-    bool calibrate;       /* and compared with that behind texts without content                     */
-    const char *chat;     /* said to an assistant in this format (model/chat.h); "none"              */
+    const char *template; /* a file, see train/template.h; "": the task's template */
+    int shots;            /* demonstrations in front of the text, as many of them as fit */
+    bool normalize;       /* divide a verbalizer's log-probability by its number of tokens */
+    bool calibrate;       /* divide by the probabilities after content-free inputs */
+    const char *chat;     /* the chat format, see model/chat.h; "none": no chat */
 } pb_prompting;
 
-/* Rows of the options of a method whose settings begin with a pb_prompting; `shots` is the method's own. */
+/* Rows for the option table of a method whose settings struct begins with a pb_prompting.  `shots` is not among them:
+ * the method sets it. */
 #define PB_PROMPTING_OPTIONS                                                                                           \
     PB_OPTION(pb_prompting, template, TEXT, "", "a file with {text} and {label}; empty: the task's"),                  \
-        PB_OPTION(pb_prompting, normalize, BOOL, "yes", "divide a word's log-probability by its tokens"),              \
+        PB_OPTION(pb_prompting, normalize, BOOL, "yes", "divide a verbalizer's log-probability by its tokens"),        \
         PB_OPTION(pb_prompting, calibrate, BOOL, "no",                                                                 \
-                  "divide by the probabilities behind texts without content (Zhao et al. 2021, arXiv:2102.09690)"),    \
+                  "divide by the probabilities after content-free inputs (Zhao et al. 2021, arXiv:2102.09690)"),       \
         PB_OPTION(                                                                                                     \
             pb_prompting, chat, TEXT, "none",                                                                          \
-            "of a model that was trained to answer: its format by name, or auto; the template is the user's text")
+            "of an instruction-tuned model: its chat format by name, or auto; the template is the user's message")
 
+/* ---- the method --------------------------------------------------------------------------------------------- */
+
+/* Every hook may be NULL.  `conf` is the method's settings struct. */
 typedef struct pb_method {
-    const char *name;  /* as written in the INI; equals the file's name                */
-    const char *title; /* "LoRA: low-rank update of linear layers"                     */
-    const char *paper; /* "Hu et al. 2021, LoRA, arXiv:2106.09685"                     */
-    const char *help;  /* one or two sentences                                         */
+    const char *name;  /* as written in an experiment file; equals the file's name.  Letters a-z, digits and '-' */
+    const char *title; /* "LoRA: low-rank update of linear layers" */
+    const char *paper; /* "Hu et al. 2021, LoRA, arXiv:2106.09685" */
+    const char *help;  /* one or two sentences */
     pb_category category;
-    bool classes;  /* needs a head of classes                                           */
-    bool identity; /* promise: before training the outputs equal the base model's  */
+    bool classes;  /* the method needs a classification head */
+    bool identity; /* a promise that `verify` checks: before training, the outputs equal those of the base model */
 
-    const pb_option *options; /* a row named "targets" (PB_TEXT) restricts `linear` to the
-                                 sites that match; the engine does the matching             */
+    /* The settings: a table that ends with a row of zeros, and the size of the struct that it fills.  A text setting
+     * named "targets" restricts `linear` to the sites that match it (pb_site_in); the engine does the matching. */
+    const pb_option *options;
     size_t conf_size;
 
-    /* Does this base or head parameter train?  NULL: the head trains, the base does not.
-     * For a composition, a parameter trains if any part says so. */
+    /* Returns true if this parameter of the base model or the head trains.  Without this hook the head trains and the
+     * base model is frozen.  In a composition a parameter trains if any of the methods selects it. */
     bool (*select)(const void *conf, const pb_param *p, int layers);
 
-    /* A projection: x [T,in] -> [T,out].  pb_inner_linear() gives the inner methods' and
-     * finally the base's output. */
+    /* Replaces a projection: x [T,in] to y [T,out].  pb_inner_linear() computes the projection without this method. */
     pb_node *(*linear)(pb_build *b, const pb_site *site, pb_node *x);
-    /* After a sublayer, before the residual is added: y [T,C] -> [T,C]. */
+
+    /* Transforms the output of a sublayer before the residual connection: y [T,C] to [T,C]. */
     pb_node *(*block)(pb_build *b, const pb_site *site, pb_node *y);
-    /* Word embeddings, before positions are added: x [T,C] -> [T',C]. */
+
+    /* Transforms the word embeddings before positions are added: x [T,C] to [T',C].  A hook that prepends rows may move
+     * b->first_position and b->head_row. */
     pb_node *(*embed)(pb_build *b, pb_node *x);
-    /* Keys and values of a layer, [T, kv_width] each, may be replaced by longer ones. */
+
+    /* Replaces the keys and values of a layer, [T, kv_width] each; the new ones may have more rows.  `site` is the
+     * attention sublayer. */
     void (*kv)(pb_build *b, const pb_site *site, pb_node **k, pb_node **v);
 
-    /* The classes' logits [sequences, classes], of a model with a head of classes. */
+    /* Transforms the logits [sequences, classes] of a model with a classification head. */
     pb_node *(*logits)(pb_build *b, pb_node *logits);
 
-    /* Once, before the first step; may set parameters in closed form (pb_find_param). */
+    /* Called once, before the first step.  A method with a closed form sets its parameters here (pb_find_param);
+     * b->graph is NULL. */
     void (*before_train)(pb_build *b, const pb_training_stats *stats);
 
-    /* Folds the trained change at a site into w [out,in] and bias [out] (NULL: none).  Its
-     * presence is a promise: merged equals unmerged.  A method with none of linear, block,
-     * embed, kv is merged as it is. */
+    /* Folds the trained change at a site into w [out,in] and bias [out] (NULL if the site has none).  A method that has
+     * this hook promises that the merged model computes what the unmerged one does.  A method without linear, block,
+     * embed and kv needs none. */
     void (*merge)(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias);
 
-    /* The update of a site as the product of two matrices.  The engine batches additive updates of different adapters
-     * (multi_adapter.h) and folds imported ones by it.  NULL: the method has no update of this form. */
+    /* Returns the update of a site as the product of two matrices.  The engine batches additive updates of different
+     * adapters (multi_adapter.h), and folds imported updates by it. */
     pb_low_rank (*low_rank)(const void *conf, const pb_site *site);
 
-    /* Is a part of what it computes taken as a constant, so that its gradient is no slope of the loss?  NULL: no. */
+    /* Returns true if the forward pass contains a stop-gradient; finite differences then do not apply. */
     bool (*stop_gradient)(const void *conf);
 
-    /* How texts are put to the model; NULL: as they are, and a head answers.  Lives as long as `conf`. */
+    /* Returns how texts are presented to the model; the result must live as long as `conf`.  Without this hook a head
+     * answers. */
     const pb_prompting *(*prompt)(const void *conf);
 
     const pb_peft *peft; /* NULL: PEFT has no such adapter */
 } pb_method;
 
-/* The registry, generated from the folder; NULL-ended, in alphabetical order. */
+/* The methods of the folder methods/ in alphabetical order, ended by NULL.  The build generates this list. */
 extern const pb_method *const pb_methods[];
 
-/* These and the loaded ones behind them (plugin.h). */
-const pb_method *pb_method_at(int i);              /* NULL: there is no such many */
-const pb_method *pb_method_find(const char *name); /* NULL if unknown             */
+/* The i-th method, from 0: first those of pb_methods, then the loaded plugins (plugin.h).  Returns NULL past the last
+ * method. */
+const pb_method *pb_method_at(int i);
 
-/* `select` of a method by which nothing of base and head trains. */
+/* Returns the method of this name, or NULL if there is none. */
+const pb_method *pb_method_find(const char *name);
+
+/* A `select` hook that freezes the base model and the head. */
 bool pb_select_nothing(const void *conf, const pb_param *p, int layers);
-/* `select` of a method by which every parameter trains. */
+
+/* A `select` hook with which every parameter trains. */
 bool pb_select_everything(const void *conf, const pb_param *p, int layers);
-/* `prompt` of a method whose settings begin with a pb_prompting. */
+
+/* A `prompt` hook for a method whose settings struct begins with a pb_prompting. */
 const pb_prompting *pb_prompt_settings(const void *conf);
 
-/* ---- what hooks may call ------------------------------------------------------------------ */
+/* ---- what hooks may call ------------------------------------------------------------------------------------ */
 
 struct pb_build {
-    pb_graph *graph; /* first argument of every pb_op_* function                      */
-    int width;       /* C, the hidden size                                            */
-    int kv_width;    /* columns of keys and values; less than C with grouped queries  */
-    int layers;
-    int first_position; /* position of each sequence's first row; a prefix moves it      */
-    int head_row;       /* which row of each sequence the head reads; 0 = first, -1 = last */
-    double dropout;     /* of the base model; 0 when not training                        */
+    pb_graph *graph;    /* the first argument of every pb_op_* function */
+    int width;          /* C, the hidden size */
+    int kv_width;       /* columns of keys and values; less than C with grouped-query attention */
+    int layers;         /* of the network */
+    int first_position; /* position of each sequence's first row; an embed hook that prepends rows may move it */
+    int head_row;       /* the row of each sequence that a classification head reads: 0 = first, -1 = last */
+    double dropout;     /* dropout probability of the base model; 0 outside training */
+
+    /* For the engine. */
     struct pb_model *model;
-    int part;                            /* which method of the composition is being asked                */
-    uint64_t drop_key;                   /* of this step's dropout masks                                  */
-    uint64_t drops;                      /* masks drawn so far in this graph                              */
-    const pb_real *rotation;             /* table of pb_op_rope                                     */
-    const int *adapter;                  /* of each sequence, with a multi-adapter; NULL: none       */
-    struct pb_kv_cache *const *kv_cache; /* of each sequence, what stands before it; NULL: nothing  */
-    bool append_to_cache;                /* .. and grows by this batch                              */
+    int part;                            /* index of the method whose hook is running */
+    uint64_t drop_key;                   /* key of this step's dropout masks */
+    uint64_t drops;                      /* dropout masks drawn so far in this graph */
+    const pb_real *rotation;             /* the table of pb_op_rope, or NULL */
+    const int *adapter;                  /* [sequences] the adapter of each in a multi-adapter; NULL: none */
+    struct pb_kv_cache *const *kv_cache; /* [sequences] the KV cache of each; NULL: none */
+    bool append_to_cache;                /* running the graph appends the batch's keys and values to the caches */
 };
 
-const void *pb_conf(const pb_build *b); /* the asked method's settings */
+/* Returns the settings of the method whose hook is running. */
+const void *pb_conf(const pb_build *b);
 
-/* How a new parameter starts. */
+/* The initial value of a parameter.  Random values come from a stream named after the parameter, so no other parameter
+ * can change them. */
 typedef struct pb_init {
     enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_ROW_NORMS } kind;
-    double scale;       /* the constant; standard deviation; bound                  */
-    const pb_param *of; /* PB_ROW_NORMS: the matrix                                  */
+    double scale;       /* the constant; the standard deviation; the bound */
+    const pb_param *of; /* the matrix of PB_ROW_NORMS */
 } pb_init;
-pb_init pb_init_constant(double value);
-pb_init pb_init_normal(double deviation);
-pb_init pb_init_uniform(double bound);
-pb_init pb_init_kaiming(int fan_in);          /* uniform, bound 1/sqrt(fan_in): kaiming with a = sqrt 5 */
-pb_init pb_init_row_norms(const pb_param *w); /* element j: the length of row j of w */
 
-/* The trainable tensor `name` of this method at this site (NULL: one for the whole model),
- * made at its first use.  The only way to get one, so nothing goes uncounted. */
+pb_init pb_init_constant(double value);       /* every element is `value` */
+pb_init pb_init_normal(double deviation);     /* normal with mean 0 and this standard deviation */
+pb_init pb_init_uniform(double bound);        /* uniform in [-bound, bound) */
+pb_init pb_init_kaiming(int fan_in);          /* uniform with bound 1/sqrt(fan_in): kaiming_uniform_ with a = sqrt(5) */
+pb_init pb_init_row_norms(const pb_param *w); /* [1, rows of w]: element j is the Euclidean norm of row j of w */
+
+/* Returns the trainable tensor `name` [rows,cols] of the running method at a site, or (site NULL) of the whole model.
+ * The first call creates it with the initial value `init`.  This is the only way to create a trainable tensor, so that
+ * all are counted, saved and optimized.  All must be created while the first graph is built. */
 pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
-/* The same for one that is kept as it is: it does not train, but the artifact holds it. */
+/* The same for a tensor that does not train and is saved with the trained ones, such as a random projection. */
 pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
-/* Such a tensor after it was made (merge), or any parameter by its full name; it must exist. */
+/* Returns a tensor that pb_added or pb_fixed has created, for hooks without a graph.  Aborts if there is none. */
 const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name);
+
+/* Returns the parameter of this full name, such as "head.bias".  Aborts if there is none. */
 pb_param *pb_find_param(pb_build *b, const char *full_name);
 
-/* Does a list of patterns like "attn.* 3.mlp.up" name this site? */
+/* Returns true if a pattern of the list matches the site.  Patterns are separated by spaces or commas; each is a role
+ * or a layer and a role, with the wildcards of the shell: "attn.* 3.mlp.up". */
 bool pb_site_in(const char *list, const pb_site *site);
 
-/* The value for this site in a list like "0.attn.q=16 mlp.*=4" (the first pattern that fits), else
- * `otherwise`. */
+/* Returns the value of the first pattern that matches the site in a list such as "0.attn.q=16 mlp.*=4", or `otherwise`
+ * if none matches. */
 double pb_at_site(const char *list, const pb_site *site, double otherwise);
 
+/* Computes a projection without the running method: x [T,in] to [T,out], by the next inner method of the composition
+ * or, if there is none, by the base model. */
 pb_node *pb_inner_linear(pb_build *b, const pb_site *site, pb_node *x);
 
-/* The base's weight or bias (NULL: none) at a site, as a leaf. */
+/* Returns the base model's weight [out,in] at a projection as a node. */
 pb_node *pb_base_weight(pb_build *b, const pb_site *site);
+
+/* Returns the base model's bias [1,out] at a projection as a node, or NULL if it has none. */
 pb_node *pb_base_bias(pb_build *b, const pb_site *site);
 
-/* Dropout that is there only while training, from the stream "dropout" of this method. */
+/* Dropout with probability p while training; returns x otherwise.  The mask depends on the run's seed, the step and the
+ * order of the calls only. */
 pb_node *pb_drop(pb_build *b, pb_node *x, double p);
 
 /* For `merge`: the Euclidean norm of row `row` of W + scale * B A, where W [out,in] is the base's weight at the site,

@@ -1,4 +1,4 @@
-/* model: one transformer, built by configuration, with methods attached. */
+/* model: a transformer network with the methods attached to it. */
 #ifndef PB_MODEL_H
 #define PB_MODEL_H
 
@@ -7,159 +7,201 @@
 #include "model/method.h"
 #include "numeric/kernel.h"
 
-/* What a network ends in, from config.json's architectures. */
+/* The head of a network.  T is the number of tokens of a batch. */
 typedef enum pb_head {
-    PB_HEAD_NONE,    /* its outputs are the last states [tokens, width] */
-    PB_HEAD_CLASSES, /* logits of a text [sequences, classes]  */
-    PB_HEAD_CAUSAL,  /* of the next token [tokens, vocabulary] */
-    PB_HEAD_MASKED,  /* of the token itself                    */
+    PB_HEAD_NONE,    /* the output is the last hidden states [T, width] */
+    PB_HEAD_CLASSES, /* classification: logits [sequences, classes] */
+    PB_HEAD_CAUSAL,  /* causal language model: logits of the next token [T, vocabulary] */
+    PB_HEAD_MASKED,  /* masked language model: logits of the token itself [T, vocabulary] */
 } pb_head;
 
-typedef struct pb_rope {   /* rotary positions */
-    float frequency[2048]; /* [head_size / 2] radians a position turns each pair */
-    double scale;          /* of what is turned                                  */
+/* Rotary position embeddings. */
+typedef struct pb_rope {
+    float frequency[2048]; /* [head_size / 2] radians by which each pair of columns turns per position */
+    double scale;          /* factor of the rotated queries and keys (YaRN's attention factor); usually 1 */
 } pb_rope;
 
-/* The shape of a network, from config.json. */
+/* The configuration of a network, as config.json describes it. */
 typedef struct pb_network_config {
     const struct pb_family *family;
-    int vocab, width, layers, heads, kv_heads, head_size, intermediate_size, positions, types;
-    int first_position; /* of a text: 0, or behind the padding's in a RoBERTa */
+    int vocab, width, layers, heads, kv_heads, head_size; /* width is the hidden size */
+    int intermediate_size;                                /* of the MLP */
+    int positions, types;                                 /* rows of the tables of positions and of token types */
+    int first_position;                                   /* of a text: 0, or pad_token_id + 1 in a RoBERTa */
     pb_act act;
     double norm_eps, attention_scale;
-    double dropout;      /* that the network was made to be tuned with  */
-    bool scale_by_layer; /* attention_scale / (layer + 1)                      */
-    bool tied;           /* the output table is the word table                 */
-    unsigned bias;       /* bit k: projection k has one                        */
+    double dropout;      /* the dropout probability in fine-tuning */
+    bool scale_by_layer; /* the attention scale of layer l is attention_scale / (l + 1) */
+    bool tied;           /* the output table is the word table */
+    unsigned bias;       /* bit k is set if projection k has a bias */
     pb_rope rope;
-    pb_head head; /* what the checkpoint says it has                    */
-    int classes;  /* that its head has, if it is one of classes         */
-    int end[16];  /* tokens that end a text; the rest is -1              */
-    int pad;      /* the token that texts are padded with, -1: none     */
-    int window;   /* > 0: a token of the checkpoint's network sees so many tokens, fewer than it has positions for.
-                     Inside the window it sees all before it, so positions is no more than that */
-    bool scores;  /* its classifier's outputs are scores by themselves (a regression, several labels at once), so
-                     no probabilities of classes can be made of them */
+    pb_head head; /* that of the checkpoint */
+    int classes;  /* of the checkpoint's classification head */
+    int end[16];  /* end-of-text tokens, -1 after the last one */
+    int pad;      /* the padding token, -1: none */
+    int window;   /* sliding-window attention: the window's tokens if texts of `positions` tokens do not fit in it, else
+                     0.  `positions` is then the window, since longer texts are not supported */
+    bool scores;  /* the classifier is a regression or multi-label, so that a softmax of its outputs means nothing */
 } pb_network_config;
 
-typedef struct pb_attached { /* a method of the composition, outermost first */
+/* One method of a composition. */
+typedef struct pb_attached {
     const pb_method *method;
-    const void *conf;
+    const void *conf; /* its settings, which must outlive the model */
 } pb_attached;
 
-typedef struct pb_batch { /* ragged: tokens of all sequences one after the other */
+/* A batch of texts of different lengths, without padding: the tokens of all sequences, one sequence after the other.
+ * T = offset[sequences].  The arrays must outlive the graph that is built from them. */
+typedef struct pb_batch {
     int sequences;
-    const int *offset; /* [sequences+1] */
-    const int *ids;    /* [offset[sequences]] */
-    const int *label;  /* [sequences], or NULL */
-    const int *target; /* language models: [offset[sequences]] the token wanted at each place, < 0: none; then there
-                           are logits of the places that want one only; or NULL */
-    const pb_real *distill_target; /* [offset[sequences], pb_opening.distill_width] what a linear map of the last hidden
-                                      states is trained to give, or NULL */
-    const pb_real *distill_weight; /* [offset[sequences]] of each token's mean squared error in the loss */
-    const int *adapter;            /* with a multi-adapter: [sequences] the adapter of each, < 0: none; or NULL */
-    bool last;                     /* language models: logits of each sequence's last token only */
-    /* Incremental decoding (kv_cache.h): [sequences] the KV cache of each, which grows when the graph runs, and
-     * [offset[sequences]] the positions of the tokens.  Both must outlive the graph.  NULL: no cache. */
-    struct pb_kv_cache *const *kv_cache;
-    const int *position;
+    const int *offset; /* [sequences+1] index of each sequence's first token */
+    const int *ids;    /* [T] */
+    const int *label;  /* [sequences] classes, for the loss of a classification head; or NULL */
+    const int
+        *target; /* [T] the token to predict at each position, < 0: none; or NULL.  For language models; the logits
+                          then have rows for positions with a target only */
+    const pb_real *distill_target; /* [T, pb_opening.distill_width] distillation targets of a linear map of the last
+                                      hidden states, or NULL */
+    const pb_real *distill_weight; /* [T] weight of each position's mean squared error in the loss */
+    const int *adapter;            /* [sequences] the adapter of each in a multi-adapter, < 0: none; or NULL */
+    bool last;                     /* language models: compute logits of each sequence's last token only */
+    struct pb_kv_cache *const *kv_cache; /* [sequences] the KV cache of each, to which running the graph appends the
+                                            batch; NULL: no cache.  See kv_cache.h */
+    const int *position;                 /* [T] with a cache: the position of each token */
 } pb_batch;
 
 typedef struct pb_model pb_model;
 
 typedef enum pb_origin { PB_FROM_CHECKPOINT, PB_FROM_RANDOM } pb_origin;
 
-/* [model] of an experiment file: how the frozen base is held.  What trains is in 32 bits. */
+/* [model] of an experiment file: how the frozen base model is stored.  Trainable parameters are in 32 bits. */
 typedef struct pb_base_options {
-    int precision; /* pb_precision, of the layers' matrices; embeddings and output tables: at most bf16 */
+    int precision; /* pb_precision, of the layers' matrices; embedding and output tables are in bf16 or fp32 */
     bool double_quant;
     int weights; /* pb_origin */
 } pb_base_options;
 extern const pb_option pb_base_table[];
 
+/* What to open. */
 typedef struct pb_opening {
-    const char *path;  /* a Hugging Face folder, a GGUF or a llama2.c file                  */
-    int classes;       /* of the task's head; 0: the head that the checkpoint has           */
-    uint64_t seed;     /* a head that the checkpoint lacks starts from its stream "init"    */
-    int layers;        /* > 0: only the first so many                                       */
-    bool bare;         /* no head, whatever the checkpoint has                              */
-    int distill_width; /* > 0: width of the states that pb_batch.distill_target teaches               */
-    bool shapes_only;  /* config.json alone: plans need no weights                          */
+    const char *path;  /* a Hugging Face folder, a GGUF file or a llama2.c file */
+    int classes;       /* > 0: a classification head for so many classes; 0: the head of the checkpoint */
+    uint64_t seed;     /* of the initial values of parameters that the checkpoint lacks */
+    int layers;        /* > 0: only the first so many layers */
+    bool bare;         /* no head, whatever the checkpoint has */
+    int distill_width; /* > 0: add a linear map of the last hidden states to so many columns, for distillation */
+    bool shapes_only;  /* read config.json only; parameters have shapes but no values */
     pb_base_options base;
 } pb_opening;
 
-/* Reads the configuration, maps the weights and opens the tokenizer, if there is one.  NULL with an
- * error; all tensors that are missing are named at once. */
-pb_model *pb_model_open(const pb_opening *o);
-void pb_model_free(pb_model *m);
+/* ---- opening (open.c) --------------------------------------------------------------------------------------- */
 
-/* Has every parameter a value of its own: -1 with an error that names the tensors that neither the checkpoint nor an
- * adapter has, and that were drawn at random for a training that did not come. */
+/* Reads the configuration, maps the weights and opens the tokenizer if there is one.  Returns NULL with an error; an
+ * error about missing tensors names all of them.  The caller frees the model. */
+pb_model *pb_model_open(const pb_opening *o);
+void pb_model_free(pb_model *m); /* NULL is allowed */
+
+/* Returns -1 with an error that names the parameters which neither the checkpoint nor an adapter has, so that they
+ * still have random initial values; 0 if there are none. */
 int pb_model_check_given(const pb_model *m);
 
-/* Attaches methods: decides what trains, makes their parameters, copies what trains out of
- * the map.  Once per model.  -1 with an error (a target that matches no site, say). */
+/* ---- attaching methods (attach.c) --------------------------------------------------------------------------- */
+
+/* Attaches a composition of `count` methods, outermost first: decides what trains, creates the methods' parameters, and
+ * copies the parameters that train out of the mapped file.  Once per model.  Returns -1 with an error, for example if
+ * `targets` matches no projection. */
 int pb_model_attach(pb_model *m, const pb_attached *list, int count);
+
+/* Calls the before_train hooks. */
 void pb_model_before_train(pb_model *m, const pb_training_stats *stats);
 
-const pb_network_config *pb_model_config(const pb_model *m);
-pb_head pb_model_head(const pb_model *m); /* of the network that is built  */
-int pb_model_outputs(const pb_model *m);  /* columns of its logits         */
-int pb_model_kv_width(const pb_model *m); /* of a layer's keys: kv * hd    */
+/* ---- what a model is (model.c) ------------------------------------------------------------------------------ */
 
-/* What the head's classes are called: from config.json's id2label, from an adapter made here, or given as
- * a JSON list of texts (-1 with an error if it is none); where nothing is known, LABEL_0, LABEL_1, .. */
+const pb_network_config *pb_model_config(const pb_model *m); /* owned by the model */
+pb_head pb_model_head(const pb_model *m);                    /* the head that was built, which pb_opening decides */
+int pb_model_outputs(const pb_model *m);                     /* columns of the output */
+int pb_model_kv_width(const pb_model *m);                    /* columns of a layer's keys: kv_heads * head_size */
+
+/* Sets the names of the head's classes from a JSON list of strings.  Returns -1 with an error if it is none. */
 int pb_model_name_classes(pb_model *m, const char *list);
-char *pb_model_class(const pb_model *m, int i); /* caller frees */
+
+/* Returns the name of class i: from config.json's id2label, from the adapter, or as set; otherwise LABEL_i.  The caller
+ * frees it. */
+char *pb_model_class(const pb_model *m, int i);
 
 const pb_tokenizer *pb_model_tokenizer(const pb_model *m); /* NULL: the checkpoint has none */
-bool pb_model_ends(const pb_model *m, int id);             /* does this token end a text    */
-const char *pb_model_family(const pb_model *m);            /* "bert"                        */
-bool pb_model_is_causal(const pb_model *m); /* True for a decoder, whose positions attend to earlier ones only. */
-const char *pb_model_dir(const pb_model *m);
-pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files */
-int pb_model_max_tokens(const pb_model *m);   /* positions left for text, the methods' and a held prompt's off */
+bool pb_model_ends(const pb_model *m, int id);             /* true for an end-of-text token */
+const char *pb_model_family(const pb_model *m);            /* model_type, such as "bert" */
+bool pb_model_is_causal(const pb_model *m);   /* true for a decoder, whose positions attend to earlier ones only */
+const char *pb_model_dir(const pb_model *m);  /* pb_opening.path */
+pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files; "" if they cannot be read */
 
-/* While training, keep only the layers' outputs (pb_graph_checkpoint). */
+/* The most tokens that a text may have: the network's positions less those of the methods and of the cached prefix. */
+int pb_model_max_tokens(const pb_model *m);
+
+/* Turns gradient checkpointing on or off: training then keeps the layers' outputs only and recomputes the rest
+ * (Chen et al. 2016, arXiv:1604.06174; pb_graph_checkpoint). */
 void pb_model_checkpoint(pb_model *m, bool on);
 
-/* All parameters: base, head, added; trainable ones have a value of their own. */
+/* ---- parameters (params.c) ---------------------------------------------------------------------------------- */
+
+/* All parameters, in order of creation: base, head, then those of the methods. */
 int pb_model_params(const pb_model *m);
 pb_param *pb_model_param(const pb_model *m, int i);
-pb_param *pb_model_find(const pb_model *m, const char *name);
+pb_param *pb_model_find(const pb_model *m, const char *name); /* NULL: there is none of this name */
 
+/* Numbers of parameters. */
 typedef struct pb_counts {
-    uint64_t base, head, added; /* parameters held: of the checkpoint, the task, the methods */
-    uint64_t trainable;         /* of all these, those that train                            */
+    uint64_t base, head, added; /* of the checkpoint, of the task's head, of the methods */
+    uint64_t trainable;         /* of all these, those that train */
 } pb_counts;
 pb_counts pb_model_counts(const pb_model *m);
-size_t pb_model_weight_bytes(const pb_model *m); /* base + head + added, as held in memory */
 
-/* Builds the batch's graph: logits [sequences, classes] or [tokens, vocabulary] (the rows of the text,
- * not of a prompt that a method puts in front) and, with labels or targets, the mean loss. */
+/* Bytes of all parameters as they are stored in memory. */
+size_t pb_model_weight_bytes(const pb_model *m);
+
+/* ---- the network (network.c) -------------------------------------------------------------------------------- */
+
+/* The outputs of a batch. */
 typedef struct pb_outputs {
-    pb_node *logits, *loss;
+    pb_node *logits; /* as pb_head describes; rows that a method prepends have no logits */
+    pb_node *loss;   /* [1,1] the mean loss; NULL if the batch has neither labels nor targets */
 } pb_outputs;
+
+/* Adds the batch's computation to the graph, with the methods' hooks.  `dropout` is the base model's probability, and
+ * `dropout_key` decides all masks.  Returns -1 with an error, for example if a text is too long. */
 int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
                    pb_outputs *out);
 
-/* Holds a prompt in front of every text: its keys and values are computed once, with the methods as they are now.
- * From then on every batch's logits are those with the prompt's n ids in front of each text, at the cost of the text
- * alone, and pb_model_max_tokens is n less.  One prompt at a time, the last one given; forward only: hold it behind
- * training and merging, and release it before either.  -1 with an error, and nothing held: too long, not a causal
- * model. */
-int pb_model_cache_prefix(pb_model *m, const int *ids, int n);
-void pb_model_drop_prefix(pb_model *m); /* nothing held is fine */
+/* ---- prefix caching (prefix_cache.c) ------------------------------------------------------------------------ */
 
-/* Folds the methods into copies of the weights; false if one of them cannot.  Building then
- * uses the folded weights.  pb_model_unmerge goes back. */
+/* Caches the keys and values of a prefix of n tokens, computed with the methods in their present state.  From then on
+ * the logits of every batch are those of its texts with the prefix in front, at the cost of the texts alone, and
+ * pb_model_max_tokens is n less.  A model has one cached prefix; a new one replaces it.  For inference: call it after
+ * training and merging, and drop the prefix before either.  Returns -1 with an error, and no prefix is cached, if the
+ * prefix is too long, the model is not causal, or it has a multi-adapter. */
+int pb_model_cache_prefix(pb_model *m, const int *ids, int n);
+
+/* Drops the cached prefix, if there is one. */
+void pb_model_drop_prefix(pb_model *m);
+
+/* ---- merging (merge.c) -------------------------------------------------------------------------------------- */
+
+/* Returns true if every method attached can be folded into the weights. */
 bool pb_model_can_merge(const pb_model *m);
+
+/* Folds the methods into copies of the weights, which graphs built from then on use. */
 void pb_model_merge(pb_model *m);
+
+/* Drops the folded copies, if there are any; graphs use the methods' hooks again. */
 void pb_model_unmerge(pb_model *m);
 
-/* Does an artifact hold this parameter: it trains, or it is of the task's head or of a method. */
+/* ---- artifacts (artifact.c) --------------------------------------------------------------------------------- */
+
+/* Returns true if an artifact contains this parameter: it trains, or belongs to the task's head or to a method. */
 bool pb_model_stores(const pb_param *p);
-/* Writes / reads these (safetensors, by name). */
+
+/* Writes or reads these parameters as a safetensors file, by name.  Returns -1 with an error. */
 int pb_model_save(const pb_model *m, const char *path);
 int pb_model_load(pb_model *m, const char *path);
 

@@ -1,6 +1,6 @@
-/* plugin: methods that are not of this folder: shared objects.
+/* plugin: methods that are loaded from shared objects, and the list of all methods.
  *
- * A plugin is one method's file with PB_PLUGIN(its method) at the end, compiled by itself:
+ * A plugin is the file of one method with PB_PLUGIN(METHOD) at its end, compiled to a shared object:
  *     gcc -std=c11 -O2 -shared -fPIC -I .../src -o gate.so gate.c */
 #ifndef PB_PLUGIN_H
 #define PB_PLUGIN_H
@@ -8,10 +8,10 @@
 #include "base/base.h"
 #include "model/method.h"
 
-/* Raised when the contract changes without a change of any struct's size. */
+/* The version of the contract.  It is raised when the contract changes and no struct changes its size. */
 #define PB_ABI 1
 
-/* What the plugin was compiled against. */
+/* The contract that a plugin was compiled against: its version, and the sizes of its types. */
 typedef struct pb_abi {
     unsigned number, real, method, site, build, option, init;
 } pb_abi;
@@ -22,22 +22,26 @@ typedef struct pb_abi {
             sizeof(pb_init)                                                                                            \
     }
 
+/* What a plugin exports, under the name pb_plugin_here. */
 typedef struct pb_plugin {
     pb_abi abi;
     const pb_method *method;
 } pb_plugin;
 
+/* Exports a method from a shared object. */
 #define PB_PLUGIN(m)                                                                                                   \
     extern const pb_plugin pb_plugin_here;                                                                             \
     const pb_plugin pb_plugin_here = {PB_ABI_HERE, &(m)};
 
-/* Loads FILE.so: from now on its method is among the methods.  The same file again is the same method.  It stays
- * until the program ends.  NULL with an error: no such file, no plugin, compiled against another contract, a method
- * whose name is taken. */
+/* Loads a shared object and adds its method to the list of methods, where it stays until the program ends.  Returns the
+ * method; a file with the same content as a loaded one returns that one's.  Returns NULL with an error if the file
+ * cannot be loaded, is no plugin, was compiled against another contract, or has a method whose name is taken. */
 const pb_method *pb_plugin_load(const char *path);
 
-/* SHA-256 of the file that the method came from, NULL if it was built in. */
+/* Returns the SHA-256 of the file that a method was loaded from, or NULL if it is built in. */
 const pb_digest *pb_plugin_digest(const pb_method *m);
-const char *pb_plugin_path(const pb_method *m); /* as given to pb_plugin_load; NULL likewise */
+
+/* Returns the path as it was given to pb_plugin_load, or NULL if the method is built in. */
+const char *pb_plugin_path(const pb_method *m);
 
 #endif
