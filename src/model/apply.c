@@ -44,7 +44,7 @@ int pb_apply_check(const pb_node *outputs)
     size_t n = (size_t)outputs->rows * (size_t)outputs->cols;
     for (size_t i = 0; i < n; i++)
         if (!isfinite((double)outputs->x[i]))
-            return pb_error("the model's output %zu of row %zu is %s: want weights of which finite numbers come",
+            return pb_error("the model's output %zu of row %zu is %s; want weights that give finite outputs",
                             i % (size_t)outputs->cols, i / (size_t)outputs->cols,
                             isnan((double)outputs->x[i]) ? "NaN" : "infinite");
     return 0;

@@ -3,7 +3,7 @@
 
 #include "model/internal.h"
 
-/* The part's "targets" setting: patterns over roles ("attn.*") or sites ("3.attn.q"). */
+/* The value of the method's setting `targets`; a method without that setting targets every projection. */
 static const char *targets_of(const pb_attached *p)
 {
     const pb_option *o = pb_option_find(p->method->options, "targets");
@@ -62,7 +62,7 @@ static void select_base(pb_model *m)
     }
 }
 
-/* A graph of one token makes every added parameter and shows how many positions are left. */
+/* Builds the graph of one token, which creates the parameters of all methods and shows how many positions they take. */
 static int make_added(pb_model *m)
 {
     static const int offset[] = {0, 1}, ids[] = {0};

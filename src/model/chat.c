@@ -6,7 +6,7 @@
 
 #include "model/internal.h"
 
-/* The order matters: the first whose mark a template has. */
+/* In order: the first one whose mark occurs in a template is taken. */
 static const pb_chat formats[] = {
     {.name = "chatml",
      .mark = "<|im_start|>",
@@ -31,7 +31,7 @@ static const pb_chat formats[] = {
      .end = "</s>"},
 };
 
-/* The model's template, wherever it is, or NULL; *owned is to be freed. */
+/* The chat template in the model's files, or NULL.  The caller frees *owned. */
 static const char *template_of(const pb_model *m, char **owned)
 {
     static const char *const files[] = {"chat_template.jinja", "tokenizer_config.json"};
@@ -56,7 +56,9 @@ static int recognise(const pb_model *m, const pb_chat **out)
     for (size_t i = 0; text && i < PB_COUNT(formats) && !*out; i++)
         *out = strstr(text, formats[i].mark) ? &formats[i] : NULL;
     free(owned);
-    return *out ? 0 : pb_error("%s: chat: its files have no template that is known; want a format by name", m->dir);
+    return *out ? 0
+                : pb_error("%s: chat: the model has no chat template of a known format; want the name of a format",
+                           m->dir);
 }
 
 static int unknown(const char *name)
@@ -82,7 +84,7 @@ int pb_chat_find(const pb_model *m, const char *name, const pb_chat **out)
     return *out ? 0 : unknown(name);
 }
 
-/* Adds `frame` with the text in place of its %s. */
+/* Appends `frame` with its %s replaced by the text. */
 static void add_framed(pb_text *out, const char *frame, const char *text, size_t size)
 {
     const char *at = strstr(frame, "%s");

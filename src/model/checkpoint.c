@@ -1,4 +1,4 @@
-/* checkpoint: a Hugging Face folder, a GGUF or a llama2.c file to parameters. */
+/* checkpoint: the parameters of a model, read from a Hugging Face folder, a GGUF file or a llama2.c file. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@ static bool is_folder(const char *path)
     return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
-/* id2label, from an object by number to a list. */
+/* Sets the class names from id2label, an object whose keys are the classes. */
 static int name_classes(pb_model *m, const pb_json *root)
 {
     const pb_json *names = pb_json_get(root, "id2label");
@@ -41,7 +41,7 @@ static int open_weights(pb_model *m, bool shapes_only)
     return !pb_weights_exist(m->dir) || (m->list = pb_weights_open(m->dir)) ? 0 : -1;
 }
 
-/* A folder has a config.json; a file of weights alone must speak for itself. */
+/* Opens a file of weights, which must contain its configuration. */
 static int open_file(pb_model *m)
 {
     if (m->base.weights == PB_FROM_RANDOM)
@@ -50,7 +50,7 @@ static int open_file(pb_model *m)
     if (!m->file)
         return -1;
     if (!config)
-        return pb_error("%s: says nothing of the model's shape; want its folder, with config.json", m->dir);
+        return pb_error("%s: contains no configuration; want the model's folder, with config.json", m->dir);
     pb_json_doc *doc = pb_json_parse(m->dir, config, strlen(config));
     int rc = doc ? pb_network_config_read(m->dir, pb_json_root(doc), &m->config) : -1;
     pb_json_free(doc);
@@ -60,7 +60,7 @@ static int open_file(pb_model *m)
 int pb_checkpoint_open(pb_model *m, bool shapes_only)
 {
     if (m->base.weights == PB_FROM_RANDOM && m->base.precision != PB_IN_FP32)
-        return pb_error("weights: random weights are to be trained; want precision = fp32");
+        return pb_error("weights: random weights are trained, which needs precision = fp32");
     if (!is_folder(m->dir) && pb_file_exists(m->dir))
         return open_file(m);
     const char *path = pb_arena_format(m->arena, "%s/config.json", m->dir);
@@ -121,7 +121,7 @@ static bool usable_in_place(const pb_array *a)
     return a->dtype == PB_F32 && !a->heads && sizeof(pb_real) == 4 && (uintptr_t)a->data % 4 == 0;
 }
 
-/* 32-bit floats are used where they lie in the map; anything else is converted. */
+/* 32-bit floats are used in place in the mapped file; other types are converted. */
 static int load_values(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
 {
     if (usable_in_place(a) && !transposed && p->kind != PB_HEAD) { /* a head always trains */
@@ -138,7 +138,7 @@ static int load_values(pb_model *m, pb_param *p, const pb_array *a, bool transpo
     return rc;
 }
 
-/* How this parameter is held: the layers' matrices as the setting says, tables in bf16 at most. */
+/* How a parameter is stored: the layers' matrices in the precision of the settings, tables in bf16 or fp32. */
 static pb_precision precision_of(const pb_model *m, const pb_param *p)
 {
     bool matrix = p->kind == PB_MATRIX && p->layer >= 0;
@@ -148,7 +148,7 @@ static pb_precision precision_of(const pb_model *m, const pb_param *p)
     return table ? PB_IN_BF16 : (pb_precision)m->base.precision;
 }
 
-/* A file's own bf16 is used where it lies. */
+/* Stores a parameter in a lower precision.  Bf16 values of the file are used in place. */
 static int pack(pb_model *m, pb_param *p, pb_precision precision, const pb_array *a, bool transposed)
 {
     pb_packed *packed = pb_arena_alloc(m->arena, PB_META, sizeof *packed);
@@ -195,14 +195,13 @@ static void unpack(pb_model *m, pb_param *p)
         load_values(m, p, a, true);
 }
 
-/* What trains gets memory of its own; the file's map is never written. */
 void pb_checkpoint_make_writable(pb_model *m, pb_param *p)
 {
     size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
     if (p->packed && !m->file)
         p->packed = NULL;
     if (!m->file || p->kind == PB_HEAD)
-        return; /* what started fresh already has its own */
+        return; /* initialized values are the model's already */
     if (p->packed) {
         unpack(m, p);
         return;
@@ -218,13 +217,13 @@ static void note_missing(pb_model *m, const char *what, const char *name)
 }
 
 typedef struct param_spec {
-    const char *name, *origin; /* ours and the checkpoint's */
+    const char *name, *origin; /* the parameter's name, and the tensor's in the checkpoint */
     pb_kind kind;
     int layer, rows, cols;
     bool transposed; /* stored as [cols,rows] */
 } param_spec;
 
-/* As transformers starts a network: norms do nothing, no bias, all else small. */
+/* The initial values of transformers: norms are the identity, biases 0, and weights normal with deviation 0.02. */
 static pb_init default_init(pb_kind kind)
 {
     return kind == PB_NORM_GAIN                      ? pb_init_constant(1)
@@ -232,8 +231,8 @@ static pb_init default_init(pb_kind kind)
                                                      : pb_init_normal(0.02);
 }
 
-/* One parameter of the checkpoint.  What is missing or has another shape is noted, to be named with
- * the rest. */
+/* Creates a parameter and reads its values.  A tensor that is missing or has another shape is noted, so that one error
+ * can name all of them. */
 static pb_param *load_param(pb_model *m, param_spec w)
 {
     pb_param *p = pb_params_add(m, w.name, w.origin, w.kind, w.layer, w.rows, w.cols);
@@ -261,8 +260,7 @@ static pb_param *load_param(pb_model *m, param_spec w)
     return p;
 }
 
-/* A parameter that a checkpoint may lack where the head is the task's: then it starts fresh and counts as
- * the head's. */
+/* The same for a parameter of a task's head.  One that the checkpoint lacks is initialized and counts as the head's. */
 static pb_param *load_or_init_param(pb_model *m, param_spec w, pb_init init)
 {
     const pb_array *a = m->file || m->list ? find_tensor(m, w.origin) : NULL;
@@ -282,10 +280,11 @@ int pb_model_check_given(const pb_model *m)
     for (size_t i = 0; i < m->params; i++)
         if (m->param[i]->drawn)
             pb_text_add(&names, "%s'%s'", names.length ? ", " : "", m->origin[i]);
-    int rc = names.length ? pb_error("%s: no tensor %s in the checkpoint, nor in an adapter: without training it would "
-                                     "be random numbers; want a checkpoint or an adapter that has it",
-                                     m->dir, names.data)
-                          : 0;
+    int rc = names.length
+                 ? pb_error("%s: no tensor %s in the checkpoint or in an adapter, so that without training its "
+                            "values are random; want a checkpoint or an adapter that has it",
+                            m->dir, names.data)
+                 : 0;
     pb_text_free(&names);
     return rc;
 }
@@ -322,7 +321,7 @@ static void load_site(pb_model *m, int l, int k, int in, int out)
             m, (param_spec){joined(m, name, ".bias"), joined(m, s->module, ".bias"), PB_BIAS, l, 1, out, false});
 }
 
-/* `module`: NULL where there is no such norm. */
+/* Does nothing if `module` is NULL. */
 static void load_norm(pb_model *m, const char *name, const char *module, int layer, int width, pb_param **gain,
                       pb_param **bias)
 {
@@ -372,7 +371,7 @@ static pb_param *load_table(pb_model *m, const char *name, const char *module, i
 
 /* ---- heads --------------------------------------------------------------------------------------------- */
 
-/* The dense layer in front may be part of the published network; the classifier is the task's. */
+/* The dense layer may belong to the pretrained network; the classifier is the task's. */
 static void load_classifier(pb_model *m, const pb_head_names *h)
 {
     int width = m->config.width;
@@ -396,8 +395,8 @@ static const pb_array *find_listed(const pb_model *m, const char *name)
     return m->file || m->list ? find_tensor(m, name) : NULL;
 }
 
-/* A checkpoint that is said to share its word table may have an output table all the same.  As in transformers, it is
- * taken if it is another one. */
+/* Returns true if a checkpoint with tie_word_embeddings has an output table that differs from the word table.  As in
+ * transformers, the output table is then used. */
 static bool has_own_table(pb_model *m, const pb_head_names *h)
 {
     const pb_array *out = find_listed(m, joined(m, h->out, ".weight")),
@@ -407,15 +406,15 @@ static bool has_own_table(pb_model *m, const pb_head_names *h)
             (out->data != word->data && memcmp(out->data, word->data, out->bytes) != 0));
 }
 
-/* The output's bias has two names: the head's own, and one that it goes by in an untied checkpoint, and that comes
- * first where a tied one has both. */
+/* The name of the output's bias: that of an untied checkpoint, which takes precedence if a tied one has both, or that
+ * of the head. */
 static const char *bias_of(pb_model *m, const pb_head_names *h)
 {
     const char *other = joined(m, h->out, ".bias");
     return find_listed(m, other) || (m->file && !m->config.tied) ? other : h->bias;
 }
 
-/* Of a masked or causal language model; its table may be the word table. */
+/* The head of a masked or causal language model; its table may be the word table. */
 static void load_language_head(pb_model *m, const pb_head_names *h)
 {
     int width = m->config.width, vocab = m->config.vocab;
@@ -435,7 +434,7 @@ static void load_language_head(pb_model *m, const pb_head_names *h)
         m->head_b = load_param(m, (param_spec){"lm.bias", bias, PB_BIAS, -1, 1, vocab, false});
 }
 
-/* What a teacher's states are compared through; no checkpoint keeps it. */
+/* The linear map whose outputs have distillation targets; no checkpoint contains it. */
 static void make_distillation(pb_model *m, int distill_width)
 {
     m->distill_w = pb_params_add(m, "state.weight", NULL, PB_HEAD, -1, distill_width, m->config.width);
@@ -458,7 +457,7 @@ static int name_missing(const pb_model *m)
                     end ? (int)(end - all) - 1 : (int)m->missing.length, all, end ? " and more" : "");
 }
 
-/* Tensors that other tools put beside weights that they have packed; without them the numbers mean something else. */
+/* Refuses a checkpoint that another tool has quantised; its scales are in extra tensors. */
 static int check_packed(const pb_model *m)
 {
     static const struct {
@@ -476,9 +475,10 @@ static int check_packed(const pb_model *m)
         for (size_t k = 0; k < PB_COUNT(marks); k++)
             tool = strstr(a->name, marks[k].part) ? marks[k].tool : tool;
         if (tool)
-            return pb_error("%s: '%s': a checkpoint quantised by %s is not read; want the original one in 16 or 32 "
-                            "bits (and --precision int8 or nf4), or a GGUF file",
-                            m->dir, a->name, tool);
+            return pb_error(
+                "%s: '%s': a checkpoint quantised by %s is not supported; want the original one in 16 or 32 "
+                "bits (and --precision int8 or nf4), or a GGUF file",
+                m->dir, a->name, tool);
     }
     return 0;
 }

@@ -5,16 +5,16 @@
 
 const pb_option pb_network_shape_table[] = {
     PB_OPTION(pb_network_shape, layers, INT, "4", 1, 1024, "transformer layers"),
-    PB_OPTION(pb_network_shape, width, INT, "256", 1, 65536, "of the hidden states"),
-    PB_OPTION(pb_network_shape, heads, INT, "4", 1, 1024, "of attention"),
+    PB_OPTION(pb_network_shape, width, INT, "256", 1, 65536, "the hidden size"),
+    PB_OPTION(pb_network_shape, heads, INT, "4", 1, 1024, "attention heads"),
     PB_OPTION(pb_network_shape, kv_heads, INT, "4", 1, 1024,
-              "keys and values, where several heads of a decoder share them"),
-    PB_OPTION(pb_network_shape, intermediate_size, INT, "1024", 1, 262144, "of the feed-forward layers"),
-    PB_OPTION(pb_network_shape, positions, INT, "512", 2, 1048576, "longest text"),
+              "heads of keys and values, fewer than `heads` for grouped-query attention"),
+    PB_OPTION(pb_network_shape, intermediate_size, INT, "1024", 1, 262144, "the intermediate size of the MLP"),
+    PB_OPTION(pb_network_shape, positions, INT, "512", 2, 1048576, "the most tokens of a text"),
     {0},
 };
 
-/* The two families' config.json, in transformers' words. */
+/* config.json of the two families. */
 static const char encoder[] = "{\n"
                               "  \"architectures\": [\"BertForMaskedLM\"],\n"
                               "  \"model_type\": \"bert\",\n"
@@ -74,7 +74,7 @@ static int check(pb_objective objective, const pb_network_shape *s)
     if (objective == PB_CAUSAL && s->heads % s->kv_heads)
         return pb_error("kv_heads: want a divisor of the %d heads, got %d", s->heads, s->kv_heads);
     if (objective == PB_MASKED && s->heads != s->kv_heads)
-        return pb_error("kv_heads: an encoder has as many as heads, %d; got %d", s->heads, s->kv_heads);
+        return pb_error("kv_heads: want %d, the number of heads, in an encoder; got %d", s->heads, s->kv_heads);
     return objective == PB_CAUSAL && s->width / s->heads % 2
                ? pb_error("heads: rotary positions want heads of an even width, got %d", s->width / s->heads)
                : 0;

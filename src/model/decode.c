@@ -21,13 +21,13 @@ static int check(const pb_decoder *d)
 {
     int most = pb_model_max_tokens(d->model) - 1, vocab = d->model->config.vocab;
     if (d->model->head != PB_HEAD_CAUSAL)
-        return pb_error("%s: no causal language model; want one that predicts the next token", d->model->dir);
+        return pb_error("%s: not a causal language model; want one that predicts the next token", d->model->dir);
     if (d->stops.count && !d->model->tokenizer)
-        return pb_error("%s: no tokenizer.json, so no stop texts", d->model->dir);
+        return pb_error("%s: stop texts need a tokenizer, but there is no tokenizer.json", d->model->dir);
     for (int i = 0; i < d->n; i++) {
         if (d->prompt[i].count < 1 || d->prompt[i].count > (size_t)(most > 0 ? most : 0))
             return pb_error(
-                "prompt %d: %zu tokens, want 1..%d: there has to be room to go on%s", i + 1, d->prompt[i].count, most,
+                "prompt %d: %zu tokens, want 1..%d, so that a token can be added%s", i + 1, d->prompt[i].count, most,
                 d->model->config.window ? " within the attention window (sliding_window in config.json)" : "");
         for (size_t k = 0; k < d->prompt[i].count; k++)
             if (d->prompt[i].id[k] < 0 || d->prompt[i].id[k] >= vocab)

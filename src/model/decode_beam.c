@@ -1,9 +1,10 @@
-/* decode_beam: beam search, that of transformers' generate.
+/* decode_beam: beam search as in transformers' generate.
  *
- * Of all texts one token longer than the running ones, the K = (1 + ending tokens, at least 2) * beams likeliest
- * are looked at.  Those that end among the first `beams` compete, by log-probability / length^length_penalty, for
- * the `beams` best finished texts; the likeliest `beams` that do not end run on.  The search is over when the
- * best running text, at its present length, is no better than the worst of a full list of finished ones. */
+ * Each step takes the K most likely one-token extensions of the running beams, with K = max(2, 1 + end-of-text tokens)
+ * * beams.  Those that end, among the first `beams` of them, compete for the list of the `beams` best finished texts,
+ * by log-probability / length^length_penalty; the most likely `beams` that do not end become the running beams.  The
+ * search is over when that list is full and the best running beam, at its present length, is no better than the worst
+ * of it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +14,20 @@
 #include "model/internal.h"
 
 typedef struct candidate {
-    pb_real score; /* log-probability of what was added, repetitions made less likely */
-    pb_real own;   /* the same under the model itself                                  */
+    pb_real score; /* log-probability of the added tokens, with the repetition penalty */
+    pb_real own;   /* the same without the penalty */
     int beam, id;
 } candidate;
 
 typedef struct beam {
-    pb_kv_cache *kv_cache; /* of what was added, behind the prompt's */
+    pb_kv_cache *kv_cache; /* of the added tokens; its parent is that of the prompt */
     pb_ids text;
     pb_real score, own;
 } beam;
 
 typedef struct finished {
     pb_ids ids;
-    pb_real score, sum; /* with the length penalty; under the model itself */
+    pb_real score, sum; /* with the length penalty; the log-probability without penalties */
     pb_ending ending;
 } finished;
 
@@ -34,16 +35,16 @@ typedef struct finished {
 typedef struct search {
     pb_decoder *d;
     int example;         /* < 0: none                                    */
-    pb_kv_cache *prompt; /* empty: the prompt is still to be run         */
+    pb_kv_cache *prompt; /* empty: the prompt has not been processed */
     beam *run;           /* [beams] */
     beam *spare;         /* [beams] the next ones, while they are chosen */
     finished *done;      /* [beams] best first                           */
     candidate *top;      /* [kept]  best first                           */
     int running, ended;  /* of run, of done                              */
     int kept, beams;     /* kept: K                                      */
-    int start;           /* of text: where what was added begins         */
+    int start;           /* index of the first added token in a text */
     int first_row, rows; /* of the logits                                */
-    bool begun;          /* the prompt has been run                      */
+    bool begun;          /* the prompt has been processed */
 } search;
 
 /* ---- candidates ------------------------------------------------------------------------------------------ */
@@ -56,7 +57,7 @@ static void insert(search *s, int *count, candidate c)
     s->top[at] = c;
 }
 
-/* The likeliest continuations of one beam among those found so far; of equals, the first. */
+/* Merges the extensions of one beam into the list of the most likely ones; among equals the first stays. */
 static void look_at(search *s, int which, int vocab, const pb_real *x, int *count)
 {
     enum { BLOCK = 64 };
@@ -108,7 +109,7 @@ static void finish(search *s, const candidate *c, pb_ending why)
     pb_ids_add(&s->done[at].ids, c->id);
 }
 
-/* Would the text end with this candidate. */
+/* Returns true if the text ends with this candidate. */
 static bool ends(search *s, const candidate *c, pb_ending *why)
 {
     pb_ids *text = &s->run[c->beam].text;
@@ -131,8 +132,8 @@ static void follow(const search *s, beam *to, const candidate *c)
     pb_ids_add(&to->text, c->id);
 }
 
-/* The first text that follows a beam takes its place and its memory, the others copy the memory to the places of beams
- * that nobody follows: so memories stay where they are, and the graph that knows them can be run again. */
+/* The first extension of a beam keeps its index and its KV cache; the others copy the cache to the indices of beams
+ * that have no extension.  The caches thus stay the same objects, and the graph that refers to them can run again. */
 static void run_on(search *s, const candidate *next, int count)
 {
     bool taken[64] = {false}, placed[64] = {false};
@@ -166,7 +167,7 @@ static pb_real best_running(const search *s)
     return best;
 }
 
-/* Chooses from the logits behind the running texts.  true: the search is over. */
+/* Chooses the next beams from the logits of the running ones.  Returns true if the search is over. */
 static bool choose(search *s, const pb_node *logits)
 {
     candidate next[64];
@@ -203,7 +204,7 @@ static void take_prompt(search *s)
     pb_kv_cache_begin(s->prompt, NULL, (int)d->prompt[s->example].count);
 }
 
-/* The beams' memories stand behind the prompt's. */
+/* The prompt's KV cache becomes the parent of those of the beams. */
 static void begin_beams(search *s)
 {
     s->begun = true;
@@ -231,7 +232,7 @@ static int join(search *s, pb_decode_input *inputs, int n)
     return n;
 }
 
-/* A step of all searches.  1: all are over; -1 with an error. */
+/* One step of all searches.  Returns 1 if all are over, -1 with an error. */
 static int step(search *list, int searches, pb_decode_input *inputs)
 {
     int n = 0;

@@ -14,7 +14,7 @@ struct pb_decode_step {
     int *offset, *ids, *position;
     pb_kv_cache **kv_cache;
     int texts;       /* of the graph                                      */
-    bool one_by_one; /* every text had gone on by one token: run it again */
+    bool one_by_one; /* every text continued by one token, so the graph can run again */
     size_t room, token_room;
 };
 
@@ -46,18 +46,19 @@ static int tokens_of(int n, const pb_decode_input *text)
     return sum;
 }
 
-/* A text that goes on by one token: what methods put in front is there already. */
-static bool goes_on_by_one(const pb_decode_input *t)
+/* True for a text that continues by one token, and whose prefix is in its cache. */
+static bool continues_by_one(const pb_decode_input *t)
 {
     return t->count == 1 && pb_kv_cache_positions(t->kv_cache) > 0;
 }
 
-/* Can the last graph be run again.  A memory that began anew may have got more room than was planned for. */
+/* True if the last graph can run again.  A cache that was emptied may have more room than the graph was planned for. */
 static bool is_same(const pb_decode_step *a, int n, const pb_decode_input *text)
 {
     bool same = a->graph && a->one_by_one && n == a->texts;
     for (int s = 0; same && s < n; s++)
-        same = goes_on_by_one(&text[s]) && a->kv_cache[s] == text[s].kv_cache && pb_kv_cache_rows(text[s].kv_cache) > 0;
+        same = continues_by_one(&text[s]) && a->kv_cache[s] == text[s].kv_cache &&
+               pb_kv_cache_rows(text[s].kv_cache) > 0;
     return same;
 }
 
@@ -75,7 +76,7 @@ static void make_room(pb_decode_step *a, int n, int tokens)
     }
 }
 
-/* The tokens and their places, where the graph looks for them. */
+/* Writes the tokens and their positions to the arrays that the graph reads. */
 static void lay_out(pb_decode_step *a, int n, const pb_decode_input *text)
 {
     int at = a->offset[0] = 0;
@@ -84,7 +85,7 @@ static void lay_out(pb_decode_step *a, int n, const pb_decode_input *text)
     for (int s = 0; s < n; s++) {
         int first = pb_kv_cache_positions(text[s].kv_cache);
         a->kv_cache[s] = text[s].kv_cache;
-        a->one_by_one = a->one_by_one && goes_on_by_one(&text[s]);
+        a->one_by_one = a->one_by_one && continues_by_one(&text[s]);
         for (int i = 0; i < text[s].count; i++, at++) {
             a->ids[at] = text[s].ids[i];
             a->position[at] = first + i;

@@ -1,4 +1,4 @@
-/* decode_token: a token at a time, the likeliest or one drawn, many texts side by side. */
+/* decode_token: greedy decoding and sampling of many texts at the same time. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +11,12 @@ typedef struct weighted {
     int id;
 } weighted;
 
-/* Where one text runs. */
+/* One of the sequences that are decoded at the same time. */
 typedef struct slot {
     pb_kv_cache *kv_cache;
-    int example; /* < 0: nobody is here                                      */
-    pb_ids text; /* a held prompt's ids, the prompt's, what was added        */
-    int fed;     /* of these, that the memory holds                          */
+    int example; /* the prompt; < 0: the slot is free */
+    pb_ids text; /* the ids of the cached prefix, of the prompt, and the added ones */
+    int fed;     /* how many of these the KV cache contains */
     pb_rng draws;
 } slot;
 
@@ -26,12 +26,12 @@ typedef struct bench {
     int slots;
     pb_real *weight;  /* [vocabulary] of a draw */
     weighted *chosen; /* [vocabulary]           */
-    pb_real *own;     /* [vocabulary] the model's own logits, with a repetition penalty; else NULL */
+    pb_real *own;     /* [vocabulary] log-probabilities without the repetition penalty; NULL: there is no penalty */
 } bench;
 
 /* ---- the next token ------------------------------------------------------------------------------------- */
 
-/* The lowest of equals. */
+/* Among equals the lowest id. */
 static int likeliest(int n, const pb_real *x)
 {
     pb_real top = pb_largest((size_t)n, x);
@@ -91,7 +91,7 @@ static int all_of(const bench *b, int n)
     return n;
 }
 
-/* x [n]: logarithms of probabilities. */
+/* Draws from the log-probabilities x [n]. */
 static int draw(const bench *b, slot *s, int n, const pb_real *x)
 {
     const pb_decoding *how = b->d->how;
@@ -121,7 +121,7 @@ static void take_prompt(bench *b, slot *s)
     pb_kv_cache_begin(s->kv_cache, NULL, (int)d->prompt[s->example].count + pb_decoder_limit(d, s->example));
 }
 
-/* One more token for the text in a slot; at its end the slot takes the next prompt. */
+/* Adds a token to the text of a slot.  If the text ends, the slot begins the next prompt. */
 static void add_token(bench *b, slot *s, int n, pb_real *x)
 {
     pb_decoder *d = b->d;
@@ -141,7 +141,7 @@ static void add_token(bench *b, slot *s, int n, pb_real *x)
         take_prompt(b, s);
 }
 
-/* A step of all texts that run.  1: no text runs any more; -1 with an error. */
+/* One step of all texts.  Returns 1 if none is left, -1 with an error. */
 static int step(bench *b, pb_decode_input *inputs, slot **of)
 {
     int n = 0;

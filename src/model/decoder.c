@@ -35,7 +35,7 @@ void pb_decoder_score(const pb_decoder *d, const pb_ids *text, int vocabulary, p
             x[text->id[i + n - 1]] = -(pb_real)INFINITY;
 }
 
-/* Negative logits, and all logarithms of probabilities, grow away from 0. */
+/* The penalty multiplies negative values and divides positive ones, as in transformers. */
 void pb_decoder_penalise(const pb_decoder *d, const pb_ids *text, pb_real *x)
 {
     pb_real penalty = (pb_real)d->how->repetition_penalty;
@@ -59,8 +59,8 @@ pb_real pb_decoder_penalty(const pb_decoder *d, const pb_ids *text, int id)
     return 1;
 }
 
-/* A token is at least a byte, so what has come to its end just now began at most so many tokens ago; the first of
- * them may lose a space. */
+/* True if the last token completes a stop text.  A token is at least one byte, which bounds the tokens to decode; one
+ * more is decoded because the first may lose a space. */
 static bool stops_now(const pb_decoder *d, const int *added, int count)
 {
     if (!d->stops.count)

@@ -15,7 +15,7 @@ const char *const pb_sublayer_name[SUBLAYERS] = {"attn", "mlp"};
 
 #define ALL ((1u << SITES) - 1)
 
-/* Llama and those that share its names. */
+/* Llama, and the families with the same names. */
 #define LLAMA                                                                                                          \
     .prefix = "model.",                                                                                                \
     .key = {"hidden_size",                                                                                             \
@@ -134,7 +134,7 @@ typedef struct reader {
     pb_network_config *c;
 } reader;
 
-/* A whole number in [low, high]; absent or null: `otherwise`, unless that is < 0. */
+/* Reads an integer in [low, high].  An absent or null field is `otherwise`, or an error if that is < 0. */
 static int number(const reader *r, const char *key, int low, int high, int otherwise, int *out)
 {
     const pb_json *v = pb_json_get(r->root, key);
@@ -184,12 +184,11 @@ static int read_activation(const reader *r)
     return pb_error("%s: %s: want gelu, gelu_new, relu or silu, got '%s'", r->path, key, name);
 }
 
-/* A number that the family has a default for where the field is absent, and that follows from others where it is
- * null. */
-static int shared_number(const reader *r, const char *key, int preset, int derived, int *out)
+/* Reads a number that has the family's default if the field is absent, and a derived value if the field is null. */
+static int shared_number(const reader *r, const char *key, int absent_value, int derived, int *out)
 {
     bool absent = !pb_json_get(r->root, key);
-    return number(r, key, 1, 4096, absent && preset ? preset : derived, out);
+    return number(r, key, 1, 4096, absent && absent_value ? absent_value : derived, out);
 }
 
 static int read_heads(const reader *r)
@@ -217,7 +216,7 @@ static bool flag(const reader *r, const char *key, bool otherwise)
     return pb_json_bool(pb_json_get(r->root, key), otherwise);
 }
 
-/* A classifier of one class is a regression, too, unless it says otherwise. */
+/* Without problem_type, a classifier of one class is a regression. */
 static int read_problem(const reader *r)
 {
     const char *problem = pb_json_text(pb_json_get(r->root, "problem_type"), NULL);
@@ -230,7 +229,7 @@ static int read_problem(const reader *r)
                             r->path, problem);
 }
 
-/* What a kind of model may switch on and off. */
+/* Reads the optional parts of the network. */
 static int read_switches(const reader *r)
 {
     pb_network_config *c = r->c;
@@ -246,7 +245,7 @@ static int read_switches(const reader *r)
     return number(r, "pad_token_id", -1, INT_MAX, -1, &c->pad) ? -1 : read_problem(r);
 }
 
-/* The head that a checkpoint says it has. */
+/* Reads the head from `architectures`. */
 static int read_head(const reader *r)
 {
     const char *name = pb_json_text(pb_json_at(pb_json_get(r->root, "architectures"), 0), "");
@@ -268,7 +267,7 @@ static int read_epsilon(const reader *r)
     return r->c->norm_eps >= 0 && r->c->norm_eps <= 1 ? 0 : pb_error("%s: %s: want a number 0..1", r->path, f->key.eps);
 }
 
-/* transformers tunes with 0.1 where the file is silent; Llama and its kin know no such thing. */
+/* The default is 0.1, as in transformers; Llama and its relatives have no such dropout. */
 static int read_dropout(const reader *r)
 {
     const char *key = r->c->family->key.dropout;
@@ -286,7 +285,7 @@ int pb_family_ends(const char *path, const pb_json *root, pb_network_config *c)
         long long id = pb_json_integer(pb_json_is_array(end) ? pb_json_at(end, i) : end, -1);
         c->end[i] = i < n ? (int)id : -1;
         if (i < n && (id < 0 || id > INT_MAX))
-            return pb_error("%s: eos_token_id: want the number of a token, or a list of such", path);
+            return pb_error("%s: eos_token_id: want a token id or a list of token ids", path);
     }
     return 0;
 }
@@ -300,7 +299,7 @@ static int read_ends(const reader *r)
     return 0;
 }
 
-/* Some layers of a Qwen may see a window only. */
+/* True if some layers have sliding-window attention. */
 static bool has_windows(const reader *r)
 {
     const pb_json *types = pb_json_get(r->root, "layer_types");
@@ -318,7 +317,7 @@ static int check_layer_types(const reader *r)
     const pb_json *types = pb_json_get(r->root, "layer_types");
     size_t n = pb_json_size(types);
     if (n && n != (size_t)r->c->layers)
-        return pb_error("%s: layer_types: want one a layer, %d; got %zu", r->path, r->c->layers, n);
+        return pb_error("%s: layer_types: want one for each of the %d layers, got %zu", r->path, r->c->layers, n);
     for (size_t i = 0; i < n; i++) {
         const char *type = pb_json_text(pb_json_at(types, i), "");
         if (strcmp(type, "full_attention") != 0 && strcmp(type, "sliding_attention") != 0)
@@ -327,30 +326,31 @@ static int check_layer_types(const reader *r)
     return 0;
 }
 
-/* Inside the window that a Mistral sees, every token sees all before it. */
+/* A text that fits in the window has full attention, so the window limits the positions. */
 static int read_window(const reader *r)
 {
     pb_network_config *c = r->c;
-    int window = 0, preset = pb_json_get(r->root, "sliding_window") ? 0 : c->family->window;
+    int window = 0, absent_value = pb_json_get(r->root, "sliding_window") ? 0 : c->family->window;
     if (!c->family->window)
         return 0;
-    if (check_layer_types(r) || (has_windows(r) && number(r, "sliding_window", 1, 1 << 24, preset, &window)))
+    if (check_layer_types(r) || (has_windows(r) && number(r, "sliding_window", 1, 1 << 24, absent_value, &window)))
         return -1;
     c->window = window < c->positions ? window : 0;
     c->positions = c->window ? c->window : c->positions;
     return 0;
 }
 
-/* A checkpoint whose numbers are packed by another tool. */
+/* Refuses a checkpoint that another tool has quantised. */
 static int check_quantisation(const reader *r)
 {
     const pb_json *q = pb_json_get(r->root, "quantization_config");
     const char *method = pb_json_text(pb_json_get(q, "quant_method"), "an unnamed method");
     const char *bits = flag_of(q, "load_in_4bit") ? ", 4 bits" : flag_of(q, "load_in_8bit") ? ", 8 bits" : "";
-    return pb_json_size(q) ? pb_error("%s: quantization_config: a checkpoint quantised by %s%s is not read; want the "
-                                      "original one in 16 or 32 bits (and --precision int8 or nf4), or a GGUF file",
-                                      r->path, method, bits)
-                           : 0;
+    return pb_json_size(q)
+               ? pb_error("%s: quantization_config: a checkpoint quantised by %s%s is not supported; want the "
+                          "original one in 16 or 32 bits (and --precision int8 or nf4), or a GGUF file",
+                          r->path, method, bits)
+               : 0;
 }
 
 int pb_network_config_read(const char *path, const pb_json *root, pb_network_config *c)

@@ -7,7 +7,7 @@
 #include "model/internal.h"
 #include "model/model_fields.h"
 
-/* Reads the file: *doc is NULL where there is none.  The caller frees *doc and *path. */
+/* Reads the file; *doc is NULL if there is none.  The caller frees *doc and *path.  Returns -1 with an error. */
 static int open_file(const pb_model *m, char **path, pb_json_doc **doc)
 {
     *path = pb_format("%s/generation_config.json", m->dir);
@@ -36,8 +36,8 @@ int pb_generation_ends(const pb_model *m, int end[16])
     return rc;
 }
 
-/* One field as the option of another name. */
-static int set(const char *path, const pb_json *root, const char *key, const char *option, pb_decoding *how)
+/* Sets an option from a field that has another name. */
+static int set_from_field(const char *path, const pb_json *root, const char *key, const char *option, pb_decoding *how)
 {
     const pb_json *v = pb_json_get(root, key);
     if (!v || pb_json_is_null(v))
@@ -54,7 +54,7 @@ static int set(const char *path, const pb_json *root, const char *key, const cha
     return -1;
 }
 
-/* The strategy, and what only drawing looks at. */
+/* Sets the strategy and the options of sampling. */
 static int set_strategy(const char *path, const pb_json *root, pb_decoding *how)
 {
     bool draw = pb_json_bool(pb_json_get(root, "do_sample"), false);
@@ -63,14 +63,15 @@ static int set_strategy(const char *path, const pb_json *root, pb_decoding *how)
         return pb_error("%s: num_beams: want 1 with do_sample, got %lld", path, beams);
     if (beams != 1) {
         how->strategy = PB_BEAM;
-        return set(path, root, "num_beams", "beams", how);
+        return set_from_field(path, root, "num_beams", "beams", how);
     }
     if (!draw)
         return 0;
     how->strategy = PB_SAMPLE;
     how->top_k = 50;
-    return set(path, root, "temperature", "temperature", how) || set(path, root, "top_k", "top_k", how) ||
-                   set(path, root, "top_p", "top_p", how)
+    return set_from_field(path, root, "temperature", "temperature", how) ||
+                   set_from_field(path, root, "top_k", "top_k", how) ||
+                   set_from_field(path, root, "top_p", "top_p", how)
                ? -1
                : 0;
 }
@@ -88,7 +89,7 @@ int pb_generation_settings(const pb_model *m, pb_decoding *how)
     if (!rc && doc)
         rc = pb_generation_config_check(path, root) || set_strategy(path, root, how) ? -1 : 0;
     for (size_t i = 0; i < PB_COUNT(fields) && !rc && doc; i++)
-        rc = set(path, root, fields[i][0], fields[i][1], how);
+        rc = set_from_field(path, root, fields[i][0], fields[i][1], how);
     pb_json_free(doc);
     free(path);
     return rc;

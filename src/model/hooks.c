@@ -1,4 +1,4 @@
-/* hooks: the hooks of the attached methods, called in their order while a graph is built, and what they may call. */
+/* hooks: calls of the attached methods' hooks while a graph is built, and the functions that hooks may call. */
 #include "model/internal.h"
 
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
@@ -26,13 +26,14 @@ static const char *added_name(const pb_build *b, const pb_site *site, const char
     return pb_params_added_name(b->model->part[b->part].method, site, name, out);
 }
 
-static pb_node *make(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init, bool trains)
+static pb_node *find_or_create_param(pb_build *b, const pb_site *site, const char *name, int rows, int cols,
+                                     pb_init init, bool trains)
 {
     char full[PB_ADDED_NAME];
     pb_model *m = b->model;
     pb_param *p = pb_model_find(m, added_name(b, site, name, full));
     if (!p) {
-        PB_CHECK(!m->attached); /* a hook made a parameter that the first graph did not have */
+        PB_CHECK(!m->attached); /* a hook may not create a parameter after the first graph */
         p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
         p->trainable = trains;
         if (!m->shapes_only)
@@ -44,12 +45,12 @@ static pb_node *make(pb_build *b, const pb_site *site, const char *name, int row
 
 pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
 {
-    return make(b, site, name, rows, cols, init, true);
+    return find_or_create_param(b, site, name, rows, cols, init, true);
 }
 
 pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
 {
-    return make(b, site, name, rows, cols, init, false);
+    return find_or_create_param(b, site, name, rows, cols, init, false);
 }
 
 const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name)
@@ -73,9 +74,9 @@ pb_node *pb_drop(pb_build *b, pb_node *x, double p)
     return pb_op_dropout(b->graph, x, p, pb_mix(b->drop_key, b->drops++));
 }
 
-/* ---- chains: the outermost method is asked first for a projection, last for the others ---------- */
+/* ---- the hooks: for a projection the outermost method comes first, for the others the innermost -------------- */
 
-/* The folded pair of a site, or NULL. */
+/* The merged weight and bias of a site, or NULL. */
 static pb_param *folded(const pb_model *m, const pb_site *s)
 {
     return m->merged ? &m->merged[2 * s->number] : NULL;
@@ -89,18 +90,18 @@ static pb_node *base_linear(pb_build *b, const pb_site *s, pb_node *x)
     return b->adapter ? pb_multi_adapter_apply(b, s, y, x) : y;
 }
 
-/* Asks parts from `part` inwards; restores who is asking. */
+/* Calls the first method from `part` inwards that targets the site, or computes the base's projection. */
 static pb_node *linear_from(pb_build *b, int part, const pb_site *s, pb_node *x)
 {
     const pb_model *m = b->model;
-    int sites = m->config.layers * SITES, asking = b->part;
+    int sites = m->config.layers * SITES, running = b->part;
     while (part < m->parts && (m->merged || !m->matches[part * sites + s->number]))
         part++;
     if (part >= m->parts)
         return base_linear(b, s, x);
     b->part = part;
     pb_node *y = m->part[part].method->linear(b, s, x);
-    b->part = asking;
+    b->part = running;
     return y;
 }
 

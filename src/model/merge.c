@@ -1,4 +1,4 @@
-/* merge: the methods' trained changes folded into copies of the weights. */
+/* merge: folds the methods' trained changes into copies of the weights. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +25,7 @@ static void copy_param(pb_param *to, const pb_param *from)
     pb_param_values(from, 0, from->rows, 0, from->cols, to->x);
 }
 
-/* The innermost method's change goes in first, as its output is what the outer ones get. */
+/* Folds from the innermost method outwards, since an outer method changes the output of an inner one. */
 static void fold_site(pb_model *m, pb_build *b, const pb_site *s)
 {
     int sites = m->config.layers * SITES;

@@ -1,4 +1,4 @@
-/* method: what the method files share that needs no model. */
+/* method: names of categories, and hooks that several methods share. */
 #include "model/method.h"
 
 const char *const pb_category_name[] = {"baseline", "additive", "selective", "reparametrization", "hybrid"};

@@ -1,4 +1,4 @@
-/* model: what is known of a model. */
+/* model: accessors of a model. */
 #include "model/model.h"
 
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 
 const pb_option pb_base_table[] = {
     PB_OPTION(pb_base_options, precision, CHOICE, "fp32", "fp32|bf16|int8|nf4",
-              "of the frozen base's matrices; tables of embeddings are held in bf16 at most"),
-    PB_OPTION(pb_base_options, double_quant, BOOL, "no", "nf4: the scales in a byte each as well"),
+              "of the frozen base's matrices; embedding tables are stored in bf16 unless this is fp32"),
+    PB_OPTION(pb_base_options, double_quant, BOOL, "no", "nf4: quantise the scales to 8 bits as well"),
     PB_OPTION(pb_base_options, weights, CHOICE, "checkpoint", "checkpoint|random",
               "random: the checkpoint's network untrained, as a measure of what its pretraining is worth"),
     {0},
@@ -43,7 +43,7 @@ int pb_model_name_classes(pb_model *m, const char *list)
         good = pb_json_text(pb_json_at(pb_json_root(doc), i), NULL) != NULL;
     if (!good) {
         pb_json_free(doc);
-        return doc ? pb_error("names of classes: want a JSON list of texts, got %s", list) : -1;
+        return doc ? pb_error("names of classes: want a JSON list of strings, got %s", list) : -1;
     }
     pb_json_free(m->class_names);
     m->class_names = doc;

@@ -243,7 +243,7 @@ static const pb_field generation[] = {
 };
 /* clang-format on */
 
-/* A switch that is off, or a remark. */
+/* True for a value that leaves the network as it is: off, zero or empty. */
 static bool says_nothing(const pb_json *v)
 {
     bool list = pb_json_is_array(v) || pb_json_is_object(v);
@@ -267,8 +267,8 @@ static int check_member(void *ctx, const char *key, const pb_json *value)
         return 0;
     pb_text got = {0};
     pb_json_print(value, &got);
-    int rc = pb_error("%s: %s: transformers 5.23 has no such field of %s, so what %.60s does to the arithmetic is not "
-                      "known; if it does nothing, take the field out",
+    int rc = pb_error("%s: %s: transformers 5.23 has no such field in %s, so the effect of %.60s is unknown; "
+                      "remove the field if it has none",
                       c->path, key, c->described, got.data);
     pb_text_free(&got);
     return rc;

@@ -1,4 +1,4 @@
-/* network: the transformer itself, as its configuration says, with the methods' hooks in it. */
+/* network: the graph of a batch: the transformer that the configuration describes, with the methods' hooks. */
 #include "model/internal.h"
 #include "model/rope.h"
 
@@ -7,14 +7,14 @@ static pb_node *leaf(pb_build *b, pb_param *p)
     return p ? pb_graph_param(b->graph, p) : NULL;
 }
 
-/* The base model's own dropout regularises what trains, so it begins above the lowest
- * trainable tensor: below, features stay what they are. */
+/* The base model's dropout, which applies only where a trainable tensor is below: features that do not train stay the
+ * same in every step. */
 static pb_node *base_drop(pb_build *b, pb_node *x)
 {
     return x && x->requires_grad ? pb_drop(b, x, b->dropout) : x;
 }
 
-/* x itself where there is no such norm. */
+/* Returns x if the network has no such norm. */
 static pb_node *norm(pb_build *b, pb_node *x, pb_param *gain, pb_param *bias)
 {
     double eps = b->model->config.norm_eps;
@@ -38,7 +38,7 @@ static pb_node *embeddings(pb_build *b, const pb_rows *text, const int *ids)
     return base_drop(b, norm(b, x, m->embed_gain, m->embed_bias));
 }
 
-/* The text's rows: sequences may go on from their memories, or stand behind the held prompt. */
+/* The rows of the batch and their positions: after those of each sequence's KV cache or of the cached prefix. */
 static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
 {
     struct pb_kv_cache *prefix = b->model->cached_prefix;
@@ -62,7 +62,7 @@ static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
     return pb_rows_with_positions(b->graph, batch->sequences, offset, position);
 }
 
-/* Positions that sequence s takes, or will take when its text has come to its end. */
+/* The positions that sequence s takes, or that its KV cache has room for. */
 static int positions_needed(const pb_build *b, const pb_rows *set, int s)
 {
     if (b->append_to_cache)
@@ -70,8 +70,8 @@ static int positions_needed(const pb_build *b, const pb_rows *set, int s)
     return b->first_position + (set->offset[s] < set->offset[s + 1] ? set->position[set->offset[s + 1] - 1] + 1 : 0);
 }
 
-/* The angles for every position of this batch; a table of positions reports a text that is too long
- * by itself. */
+/* Prepares the rotary table for the batch's positions.  Returns -1 with an error if a text is too long; for a table of
+ * positions, pb_op_position checks that. */
 static int prepare_rotation(pb_build *b, const pb_node *x)
 {
     pb_model *m = b->model;
@@ -96,7 +96,7 @@ static int prepare_rotation(pb_build *b, const pb_node *x)
 
 /* ---- a layer ---------------------------------------------------------------------------------------------- */
 
-/* Queries or keys: each head normed, then turned by its place. */
+/* Queries (which = 0) or keys (1): normalizes each head, then rotates it by its position. */
 static pb_node *norm_and_rotate(pb_build *b, const pb_layer *l, int which, pb_node *x)
 {
     const pb_network_config *c = &b->model->config;
@@ -105,7 +105,7 @@ static pb_node *norm_and_rotate(pb_build *b, const pb_layer *l, int which, pb_no
     return c->family->rotary ? pb_op_rope(b->graph, x, c->head_size, b->rotation, b->first_position) : x;
 }
 
-/* Layer l of each sequence's memory; NULL: there is none. */
+/* Layer l of each sequence's KV cache; NULL without caches. */
 static pb_cache_segment *const *cached_segments(pb_build *b, const pb_layer *l, int sequences)
 {
     if (!b->kv_cache)
@@ -117,7 +117,7 @@ static pb_cache_segment *const *cached_segments(pb_build *b, const pb_layer *l, 
     return past;
 }
 
-/* Dropout on the probabilities, where the base model's dropout is. */
+/* Attention, with dropout of the probabilities where base_drop applies. */
 static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k, pb_node *v)
 {
     const pb_network_config *c = &b->model->config;
@@ -151,7 +151,7 @@ static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
     q = norm_and_rotate(b, l, 0, q);
     k = norm_and_rotate(b, l, 1, k);
     pb_build_kv(b, &l->sub[ATTN], &k, &v);
-    if (k && !b->model->attached) /* by a text of one token */
+    if (k && !b->model->attached) /* the first graph has one token */
         b->model->extra_rows = k->set->count - 1;
     return pb_build_linear(b, &l->site[O], attention(b, l, q, k, v));
 }
@@ -177,10 +177,9 @@ static pb_node *sublayer(pb_build *b, const pb_layer *l, int which, pb_node *x)
 
 /* ---- heads -------------------------------------------------------------------------------------------------- */
 
-/* The row of each sequence that a classifier reads: the method's choice, the first or the last.  A decoder's is the
- * last token that is not the padding token, as in transformers, even where the text itself ends in such tokens; the
- * first if there is no other.  Behind rows that a method put in front, transformers knows no tokens and takes the
- * last. */
+/* The row of each sequence that a classifier reads.  In an encoder it is the first, unless a method moves it.  In a
+ * decoder it is the last token that is not the padding token, as in transformers, even if the text itself ends in such
+ * tokens; the first if there is no other.  If a method prepends rows, transformers takes the last row. */
 static const pb_rows *class_rows(pb_build *b, const pb_rows *set, const pb_batch *batch)
 {
     const pb_network_config *c = &b->model->config;
@@ -215,7 +214,7 @@ static pb_node *classify(pb_build *b, pb_node *x, const pb_batch *batch)
     return pb_build_logits(b, b->adapter ? pb_multi_adapter_apply(b, NULL, logits, h) : logits);
 }
 
-/* Every token of the text: [tokens, vocabulary]. */
+/* Logits of a language model: [tokens, vocabulary]. */
 static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, const pb_rows *text)
 {
     pb_model *m = b->model;
@@ -233,7 +232,7 @@ static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, c
     return pb_op_linear(b->graph, x, leaf(b, m->head_w), leaf(b, m->head_b));
 }
 
-/* Targets of the places that have one; [rows of the logits]. */
+/* The targets of the rows of the logits. */
 static const int *targets_of_rows(pb_build *b, const pb_batch *batch)
 {
     int n = batch->offset[batch->sequences], count = 0;
@@ -244,7 +243,7 @@ static const int *targets_of_rows(pb_build *b, const pb_batch *batch)
     return out;
 }
 
-/* The loss over labels, targets and distill_width, whichever the batch has; NULL: none. */
+/* The sum of the losses of labels or targets and of distillation targets, whichever the batch has; NULL: none. */
 static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *batch)
 {
     pb_model *m = b->model;

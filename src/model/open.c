@@ -5,7 +5,7 @@
 #include "model/generation.h"
 #include "model/internal.h"
 
-/* A folder may lack a tokenizer (ids can be given); a file of weights has its own. */
+/* Opens the tokenizer of the file of weights or of the folder, which may lack one. */
 static int open_tokenizer(pb_model *m)
 {
     const char *own = m->file ? pb_weights_tokenizer(m->file) : NULL;
@@ -31,15 +31,14 @@ static int choose_head(pb_model *m, int classes, bool bare)
     if (m->head == PB_HEAD_MASKED && m->config.family->causal)
         m->head = PB_HEAD_CAUSAL;
     if ((m->head == PB_HEAD_CAUSAL) != m->config.family->causal && m->head != PB_HEAD_CLASSES)
-        return pb_error("%s: config.json: architectures: a %s does not go with this head", m->dir,
-                        m->config.family->type);
+        return pb_error("%s: config.json: architectures: a %s cannot have this head", m->dir, m->config.family->type);
     return 0;
 }
 
 static int keep_layers(pb_model *m, int layers)
 {
     if (layers > m->config.layers)
-        return pb_error("%s: layers: has %d, want at most that many, got %d", m->dir, m->config.layers, layers);
+        return pb_error("%s: layers: want at most %d, as the checkpoint has, got %d", m->dir, m->config.layers, layers);
     m->config.layers = layers ? layers : m->config.layers;
     return 0;
 }

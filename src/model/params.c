@@ -13,7 +13,7 @@ static uint64_t hash(const char *name)
     return h;
 }
 
-/* The slot of the index where `name` is, or where it would go. */
+/* The slot of the hash table that contains `name`, or that it would get. */
 static size_t seek(const pb_model *m, const char *name)
 {
     size_t i = hash(name) & (m->index_size - 1);
@@ -88,7 +88,6 @@ pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const
     return pb_model_find(m, pb_params_added_name(method, site, name, full));
 }
 
-/* Each tensor draws from a stream named after itself, so no other one can shift it. */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;

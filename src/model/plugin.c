@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Never unloaded: experiments and models point into them. */
+/* Plugins are never unloaded, since experiments and models point into them. */
 static struct loaded {
     const pb_method *method;
     char *path;
@@ -56,19 +56,19 @@ const char *pb_plugin_path(const pb_method *m)
     return l ? l->path : NULL;
 }
 
-/* Letters, digits and '-': what can stand in an INI's list and in a tensor's name. */
+/* Letters, digits and '-', which are safe in an experiment file's list and in a tensor's name. */
 static bool is_name(const char *name)
 {
     size_t n = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
     return n && n < 32 && !name[n];
 }
 
-static int check(const char *path, const pb_plugin *p)
+static int check_plugin(const char *path, const pb_plugin *p)
 {
     static const pb_abi here = PB_ABI_HERE;
     if (memcmp(&p->abi, &here, sizeof here) != 0)
         return pb_error("%s: compiled against another version of the contract (%u, this program has %u); want it "
-                        "compiled again with this program's src/",
+                        "recompiled with this program's src/",
                         path, p->abi.number, here.number);
     const pb_method *m = p->method;
     if (!is_name(m->name) || !m->title || !m->paper || !m->help)
@@ -86,7 +86,7 @@ static const pb_plugin *open_plugin(const char *path)
     if (!object)
         pb_error("%s: cannot be loaded: %s; want a shared object compiled for this program", path, dlerror());
     else if (!p)
-        pb_error("%s: no plugin; want PB_PLUGIN(method) at the end of its source", path);
+        pb_error("%s: not a plugin; want PB_PLUGIN(method) at the end of its source", path);
     free(file);
     return p;
 }
@@ -104,7 +104,7 @@ const pb_method *pb_plugin_load(const char *path)
         return NULL;
     }
     const pb_plugin *p = open_plugin(path);
-    if (!p || check(path, p))
+    if (!p || check_plugin(path, p))
         return NULL;
     loaded[loadeds++] = (struct loaded){p->method, pb_strdup(path), digest};
     return p->method;

@@ -1,4 +1,4 @@
-/* prefix_cache: prefix caching: the keys and values of a prompt in front of every text, computed once. */
+/* prefix_cache: prefix caching: the keys and values of a prefix of every text, computed once. */
 #include "model/decode_step.h"
 #include "model/internal.h"
 
@@ -6,10 +6,9 @@ int pb_model_cache_prefix(pb_model *m, const int *ids, int n)
 {
     pb_model_drop_prefix(m);
     if (!m->config.family->causal || m->multi_adapter)
-        return pb_error("a prompt can be held by a causal model without a multi-adapter only");
+        return pb_error("a prefix can be cached in a causal model without a multi-adapter only");
     if (n < 1 || n >= pb_model_max_tokens(m))
-        return pb_error("a prompt of %d tokens, want 1..%d: there has to be room for a text", n,
-                        pb_model_max_tokens(m) - 1);
+        return pb_error("a prefix of %d tokens, want 1..%d, so that a text can follow", n, pb_model_max_tokens(m) - 1);
     pb_kv_cache *a = pb_kv_cache_new(m);
     pb_kv_cache_begin(a, NULL, n);
     pb_decode_step *step = pb_decode_step_new(m);

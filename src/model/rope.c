@@ -21,8 +21,7 @@ static double number(const reader *r, const char *key, double otherwise)
     return pb_json_number(pb_json_get(r->scaling, key), otherwise);
 }
 
-/* Radians that a position turns pair i: theta^(-2i/hd), in the arithmetic that the models were trained with,
- * 32 bits. */
+/* The frequency of pair i, theta^(-2i/hd) radians per position, in 32 bits as in training. */
 static float plain_frequency(const reader *r, int i)
 {
     return 1 / (float)pow(r->theta, (float)(2 * i) / (float)r->c->head_size);
@@ -41,8 +40,8 @@ static int read_default(reader *r)
     return read_linear(r);
 }
 
-/* Llama 3 (Dubey et al. 2024, arXiv:2407.21783) slows long waves down by `factor`, keeps short ones and goes
- * smoothly from one to the other in between. */
+/* Llama 3 (Dubey et al. 2024, arXiv:2407.21783) divides the frequencies of long waves by `factor`, keeps those of short
+ * ones, and interpolates in between. */
 static int read_llama3(reader *r)
 {
     double low = number(r, "low_freq_factor", 1), high = number(r, "high_freq_factor", 4);
@@ -60,7 +59,7 @@ static int read_llama3(reader *r)
     return 0;
 }
 
-/* The pair that turns so many times within the original window, as a real number. */
+/* The (fractional) index of the pair that completes this many turns within the original positions. */
 static double pair_of_turns(const reader *r, double turns)
 {
     return r->c->head_size * log(r->original / (turns * 2 * M_PI)) / (2 * log(r->theta));
@@ -71,8 +70,8 @@ static double yarn_scale(double factor, double mscale)
     return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1;
 }
 
-/* YaRN (Peng et al. 2023, arXiv:2309.00071): pairs that turn often keep their frequency, those that turn seldom
- * have it divided by `factor`, with a ramp between the two; and what is turned is scaled. */
+/* YaRN (Peng et al. 2023, arXiv:2309.00071) keeps the frequencies of pairs that turn often, divides those of pairs that
+ * turn seldom by `factor`, with a linear ramp in between, and scales the rotated values. */
 static int read_yarn(reader *r)
 {
     double fast = number(r, "beta_fast", 32), slow = number(r, "beta_slow", 1), mscale = number(r, "mscale", 0),
@@ -98,8 +97,8 @@ static int read_yarn(reader *r)
     return 0;
 }
 
-/* A divisor for each frequency.  LongRoPE has one list for short texts and one for long texts; here both must be
- * the same. */
+/* LongRoPE (Ding et al. 2024, arXiv:2402.13753) divides each frequency by a factor of its own.  It has one list of
+ * factors for short texts and one for long texts, which must be the same here. */
 static int read_longrope(reader *r)
 {
     const pb_json *divisor = pb_json_get(r->scaling, "short_factor"), *others = pb_json_get(r->scaling, "long_factor");
@@ -128,7 +127,7 @@ static const struct {
              {"yarn", read_yarn},
              {"longrope", read_longrope}};
 
-/* Members of rope_parameters or rope_scaling.  What is said of rotation and not understood is an error. */
+/* The members of rope_parameters and rope_scaling; any other is an error. */
 static const pb_field fields[] = {
     {"*", "rope_type", "text|null", NULL, PB_FIELD_READ},
     {"*", "type", "text|null", NULL, PB_FIELD_READ},
@@ -183,7 +182,7 @@ int pb_rope_read(const char *path, const pb_json *root, pb_network_config *c)
 
 /* ---- the table ------------------------------------------------------------------------------------------- */
 
-static void fill(const pb_network_config *c, pb_real *table, int positions)
+static void fill_table(const pb_network_config *c, pb_real *table, int positions)
 {
     int half = c->head_size / 2;
     for (int i = 0; i < half; i++) {
@@ -197,7 +196,7 @@ static void fill(const pb_network_config *c, pb_real *table, int positions)
     }
 }
 
-/* Graphs hold on to a table, so a longer one is a new one. */
+/* Graphs keep pointers to the table, so that a longer one is allocated anew. */
 const pb_real *pb_rope_table(pb_model *m, int positions)
 {
     if (m->shapes_only)
@@ -209,6 +208,6 @@ const pb_real *pb_rope_table(pb_model *m, int positions)
         longer *= 2;
     m->rope = pb_arena_alloc(m->arena, PB_META, (size_t)longer * (size_t)m->config.head_size * sizeof *m->rope);
     m->rope_positions = longer;
-    fill(&m->config, m->rope, longer);
+    fill_table(&m->config, m->rope, longer);
     return m->rope;
 }

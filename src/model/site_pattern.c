@@ -5,8 +5,8 @@
 
 #include "model/method.h"
 
-/* Does a pattern over roles ("attn.*") or sites ("3.attn.q"), n bytes of it, fit the site. */
-static bool fits(const char *pattern, size_t n, const pb_site *s)
+/* Returns true if a pattern of n bytes matches the site's role ("attn.*") or its layer and role ("3.attn.q"). */
+static bool pattern_matches(const char *pattern, size_t n, const pb_site *s)
 {
     char full[64], copy[64];
     snprintf(full, sizeof full, "%d.%s", s->layer, s->role);
@@ -18,7 +18,7 @@ bool pb_site_in(const char *targets, const pb_site *s)
 {
     while (*targets) {
         size_t n = strcspn(targets, " ,");
-        if (fits(targets, n, s))
+        if (pattern_matches(targets, n, s))
             return true;
         targets += n + (targets[n] != 0);
     }
@@ -29,7 +29,7 @@ double pb_at_site(const char *list, const pb_site *site, double otherwise)
 {
     while (list && *list) {
         size_t n = strcspn(list, " ,"), name = strcspn(list, "= ,");
-        if (name < n && fits(list, name, site))
+        if (name < n && pattern_matches(list, name, site))
             return strtod(list + name + 1, NULL);
         list += n + (list[n] != 0);
     }

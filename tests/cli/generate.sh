@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 2
 
 ok 'generate' run 0 '[3, 4]\n' generate --ids --max-new 7 --model "$families/llama-3"
 ok 'seven tokens' prints '^\{"ids": \[([0-9]+, ){6}[0-9]+\], "log_probability": -[0-9.]+, "ending": "length"\}$'
-ok 'no language model' refuses 'no causal language model' '[3]\n' generate --ids --model "$families/roberta"
+ok 'no language model' refuses 'not a causal language model' '[3]\n' generate --ids --model "$families/roberta"
 ok 'help' run 0 '' generate --help
 
 # ---- generation_config.json ------------------------------------------------------------------------------------------
@@ -40,6 +40,6 @@ ok 'a wrong type' saying 'repetition_penalty: want number|null, got "1.3"' '{"re
 ok 'out of range' saying 'repetition_penalty: ' '{"repetition_penalty": -1}'
 ok 'an unknown field' saying 'smoothing: transformers 5.23 has no such field' '{"smoothing": 0.3}'
 ok 'no drawing beams' saying 'num_beams: want 1 with do_sample' '{"do_sample": true, "num_beams": 2}'
-ok 'an end that is no token' saying 'eos_token_id: want the number of a token' '{"eos_token_id": ["</s>"]}'
+ok 'an end that is no token' saying 'eos_token_id: want a token id' '{"eos_token_id": ["</s>"]}'
 
 finish

@@ -97,29 +97,29 @@ config 's/"model_type"/"attention_bias": 1, &/;s/"attention_bias": false,//' 'at
 config 's/"rms_norm_eps": [-0-9.e]*/"rms_norm_eps": "1e-5"/' 'rms_norm_eps: want number, got "1e-5"'
 config 's/"model_type"/"tie_word_embeddings": "yes", &/;s/"tie_word_embeddings": false,//' 'tie_word_embeddings: want bool|null'
 config 's/"factor": 8.0/"factor": "8"/' 'factor: want number|null, got "8"'
-config 's/"model_type"/"logit_scale": 2.5, &/' 'logit_scale: transformers 5.23 has no such field of llama'
+config 's/"model_type"/"logit_scale": 2.5, &/' 'logit_scale: transformers 5.23 has no such field in llama'
 config 's/"model_type"/"is_encoder_decoder": true, &/' "is_encoder_decoder: want false, transformers' default, got true"
 config 's/"model_type"/"auto_map": {"AutoModel": "own.Model"}, &/' 'auto_map: want null'
 config 's/"model_type"/"pruned_heads": {"1": [0]}, &/' 'pruned_heads: want {}'
 config 's/"model_type"/"quantization_config": {"quant_method": "gptq", "bits": 4}, &/' \
-	'quantization_config: a checkpoint quantised by gptq is not read; want the original one'
+	'quantization_config: a checkpoint quantised by gptq is not supported; want the original one'
 config 's/"model_type"/"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": true}, &/' \
-	'quantization_config: a checkpoint quantised by bitsandbytes, 4 bits is not read'
-config 's/"eos_token_id": 2/"eos_token_id": ["2"]/' 'eos_token_id: want the number of a token, or a list of such'
+	'quantization_config: a checkpoint quantised by bitsandbytes, 4 bits is not supported'
+config 's/"eos_token_id": 2/"eos_token_id": ["2"]/' 'eos_token_id: want a token id or a list of token ids'
 fresh && sed -i 's/"model_type"/"pruned_heads": {}, "_name": 7, "remark": "ours", "gradient_checkpointing": false, &/' bad/config.json
 ok 'remarks in a config.json change nothing' run 0 '[3]\n' logits --ids --model bad
 safetensors "{$(tensor model.norm.weight.absmax U8 '[4]' '[0, 4]')}" 4
 ok 'a quantised checkpoint by its tensors' weights "'model.norm.weight.absmax': a checkpoint quantised by bitsandbytes (4 bits)"
 safetensors "{$(tensor model.norm.weight F8_E4M3 '[24]' '[0, 24]')}" 24
-ok 'fp8 without scales' weights "'model.norm.weight': a checkpoint quantised by a conversion to fp8 is not read"
+ok 'fp8 without scales' weights "'model.norm.weight': a checkpoint quantised by a conversion to fp8 is not supported"
 nan() { # FOLDER: the last number of its weights becomes NaN
 	cp -r "$1" damaged && printf '\0\0\300\177' | dd of=damaged/model.safetensors bs=1 conv=notrunc status=none \
 		seek=$(($(wc -c <damaged/model.safetensors) - 4))
 }
 rm -rf damaged && nan "$families/llama-3"
 ok 'NaN is no logit' refuses 'stdin:1: the model' '[3, 4]\n' logits --ids --model damaged
-ok 'NaN is no token' refuses 'of row 0 is NaN: want weights' '[3, 4]\n' generate --ids --model damaged
-ok 'nor one of a search' refuses 'of row 0 is NaN: want weights' '[3, 4]\n' generate --ids --beams 2 --model damaged
+ok 'NaN is no token' refuses 'of row 0 is NaN; want weights' '[3, 4]\n' generate --ids --model damaged
+ok 'nor one of a search' refuses 'of row 0 is NaN; want weights' '[3, 4]\n' generate --ids --beams 2 --model damaged
 rm -rf damaged bad && mkdir bad && mkfifo bad/config.json
 ok 'a FIFO is no config.json' weights 'bad/config.json: cannot read: want a regular file, got a FIFO'
 fresh && rm bad/model.safetensors && mkfifo bad/model.safetensors

@@ -1,4 +1,4 @@
-/* Texts that come piece by piece: a held prompt, memories, decoding. */
+/* Texts that are processed in pieces: cached prefix, KV caches, decoding. */
 #include "fixture.h"
 
 #include <unistd.h>
@@ -96,9 +96,9 @@ static double apart(size_t n, const double *got, const double *want)
     return worst / largest;
 }
 
-/* ---- a held prompt ----------------------------------------------------------------------------------------- */
+/* ---- a cached prefix ----------------------------------------------------------------------------------------- */
 
-static void check_held(fixture *r)
+static void check_cached_prefix(fixture *r)
 {
     pb_model *m = r->model;
     int whole[] = {0, TEXT}, apart_at[] = {0, TEXT - HELD, TEXT - HELD + 3}, most = pb_model_max_tokens(m);
@@ -120,17 +120,17 @@ static void check_held(fixture *r)
     free(want);
 }
 
-TEST(a_held_prompt_stands_before_every_text)
+TEST(a_cached_prefix_precedes_every_text)
 {
-    for_all(check_held);
+    for_all(check_cached_prefix);
 }
 
-TEST(a_prompt_that_cannot_be_held)
+TEST(a_prefix_that_cannot_be_cached)
 {
     fixture r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
     int ids[64] = {0};
     CHECK(pb_model_cache_prefix(r.model, ids, 0) < 0);
-    CHECK_TEXT(pb_error_text(), "a prompt of 0 tokens, want 1..60: there has to be room for a text");
+    CHECK_TEXT(pb_error_text(), "a prefix of 0 tokens, want 1..60, so that a text can follow");
     pb_error_clear();
     CHECK(pb_model_cache_prefix(r.model, ids, 61) < 0);
     pb_error_clear();
@@ -374,8 +374,8 @@ TEST(slots_do_not_matter)
     check_slots("max_new=12 strategy=beam beams=3", "1", "9");
 }
 
-/* A continuation behind a held prompt is that of the whole. */
-static void check_held_prompt(const char *settings)
+/* A continuation after a cached prefix is that of the whole. */
+static void check_continuation_after_prefix(const char *settings)
 {
     fixture r = open_decoder("gpt2", "prompt:length=2", PB_IN_FP32);
     pb_ids whole = {0}, rest = {0};
@@ -396,11 +396,11 @@ static void check_held_prompt(const char *settings)
     fixture_close(&r);
 }
 
-TEST(prompts_stand_behind_a_held_one)
+TEST(prompts_follow_a_cached_prefix)
 {
-    check_held_prompt("max_new=12");
-    check_held_prompt("max_new=12 no_repeat=2");
-    check_held_prompt("max_new=12 strategy=beam beams=3 no_repeat=2");
+    check_continuation_after_prefix("max_new=12");
+    check_continuation_after_prefix("max_new=12 no_repeat=2");
+    check_continuation_after_prefix("max_new=12 strategy=beam beams=3 no_repeat=2");
 }
 
 /* ---- draws --------------------------------------------------------------------------------------------------- */
@@ -484,7 +484,7 @@ TEST(what_cannot_be_decoded)
     pb_ids prompt = {0};
     pb_continuation out;
     CHECK(!decode(r.model, "", 1, &prompt, &out));
-    CHECK_TEXT(pb_error_text(), "prompt 1: 0 tokens, want 1..59: there has to be room to go on");
+    CHECK_TEXT(pb_error_text(), "prompt 1: 0 tokens, want 1..59, so that a token can be added");
     pb_error_clear();
     pb_ids_add(&prompt, 97);
     CHECK(!decode(r.model, "", 1, &prompt, &out));
