@@ -15,7 +15,7 @@ typedef struct stored {
     pb_artifact artifact;
     pb_attached part[PB_MAX_PARTS];
     int parts;
-    pb_provenance facts;
+    pb_provenance provenance;
 } stored;
 
 /* Makes the methods of the run with their defaults. */
@@ -54,8 +54,9 @@ static int find_run(const pb_args *a, stored *s)
     pb_store *store = pb_store_read(a->db);
     long long id = 0;
     int rc = !store || pb_store_find_named(store, a->word[0], &id) || pb_store_record(store, id, &s->run) ||
-                     pb_artifact_find(store, a->db, id, &s->artifact) || pb_provenance_read(store, id, &s->facts) ||
-                     pb_provenance_load_plugins(&s->facts, id, a) || make_parts(s) ||
+                     pb_artifact_find(store, a->db, id, &s->artifact) ||
+                     pb_provenance_read(store, id, &s->provenance) ||
+                     pb_provenance_load_plugins(&s->provenance, id, a) || make_parts(s) ||
                      pb_store_settings(store, &id, 1, collect_setting, &s->settings) || fill_parts(s)
                  ? -1
                  : 0;
@@ -81,7 +82,7 @@ static int export_run(const pb_args *a, const stored *s)
     int classes = pb_artifact_check(&s->artifact) ? 0 : classes_of(artifact);
     pb_opening opening = {.path = a->model ? a->model : s->run.model, .classes = classes};
     pb_model *m = classes ? pb_model_open(&opening) : NULL;
-    int rc = !m || pb_provenance_check_model(&s->facts, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
+    int rc = !m || pb_provenance_check_model(&s->provenance, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
                      pb_model_load(m, artifact) || (names && pb_model_name_classes(m, names))
                  ? -1
              : a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
@@ -96,7 +97,7 @@ static void release(stored *s)
     pb_run_record_free(&s->run);
     pb_artifact_free(&s->artifact);
     pb_settings_free(&s->settings);
-    pb_provenance_free(&s->facts);
+    pb_provenance_free(&s->provenance);
 }
 
 static int export_command(const pb_args *a)

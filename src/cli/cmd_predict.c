@@ -10,14 +10,14 @@
 #include "experiment/experiment_reader.h"
 #include "train/score.h"
 
-/* The row's newest choice that is one of the experiment's settings, and the run of it that is asked for. */
+/* The row's newest choice that is one of the experiment's settings, and its run with the requested seed. */
 typedef struct found {
     const pb_experiment *e;
     const char *row;
     const pb_cell *cell; /* of the choice, of any seed */
     pb_choice choice;
     pb_run_record run;
-    pb_artifact kept;
+    pb_artifact artifact;
 } found;
 
 static const pb_cell *cell_of(const found *f, const char *choice)
@@ -28,7 +28,7 @@ static const pb_cell *cell_of(const found *f, const char *choice)
     return NULL;
 }
 
-/* Takes the first choice that the experiment still has, and notes one that it has no more. */
+/* Takes the first choice that the experiment still has, and remembers one that it no longer has. */
 static int take_choice(void *ctx, const pb_choice *c)
 {
     found *f = ctx;
@@ -42,14 +42,14 @@ static int take_choice(void *ctx, const pb_choice *c)
     return f->cell != NULL;
 }
 
-static void forget(found *f)
+static void free_found(found *f)
 {
     pb_choice_free(&f->choice);
     pb_run_record_free(&f->run);
-    pb_artifact_free(&f->kept);
+    pb_artifact_free(&f->artifact);
 }
 
-/* Of the seeds that were scored on test, the one asked for or the first. */
+/* Finds the run of the requested seed, by default the first, among those that were scored on test. */
 static int find_seed(const pb_args *a, pb_store *s, found *out)
 {
     long long *run;
@@ -58,7 +58,7 @@ static int find_seed(const pb_args *a, pb_store *s, found *out)
     for (int i = 0; i < n && at < 0; i++)
         at = a->seed < 0 || seed[i] == (uint64_t)a->seed ? i : -1;
     if (!rc && at >= 0)
-        rc = pb_store_record(s, run[at], &out->run) || pb_artifact_find(s, a->db, run[at], &out->kept) ? -1 : 0;
+        rc = pb_store_record(s, run[at], &out->run) || pb_artifact_find(s, a->db, run[at], &out->artifact) ? -1 : 0;
     free(run);
     free(seed);
     return rc;
@@ -74,62 +74,64 @@ static int find_run(const pb_args *a, found *out)
     if (rc || out->run.id)
         return rc;
     if (!out->cell && out->choice.id)
-        return pb_error("%s: row '%s' has no choice '%s' any more; run the experiment again", out->e->path, out->row,
+        return pb_error("%s: row '%s' no longer has the choice '%s'; run the experiment again", out->e->path, out->row,
                         out->choice.choice);
     char *seed = a->seed < 0 ? pb_strdup("") : pb_format(" seed %lld", a->seed);
-    pb_error("%s: no finished run of row '%s'%s that was scored on test; `peftbench run %s` makes it", a->db, out->row,
-             seed, out->e->path);
+    pb_error("%s: no finished run of row '%s'%s was scored on test; `peftbench run %s` does it", a->db, out->row, seed,
+             out->e->path);
     free(seed);
     return -1;
 }
 
-/* ---- is the experiment still what the run was trained by ---------------------------------------------------- */
+/* ---- check that the experiment has not changed -------------------------------------------------------------- */
 
-typedef struct held {
+typedef struct checked_run {
     const pb_experiment *e;
     const pb_cell *c;
     long long run;
-} held;
+} checked_run;
 
-static int hold_setting(void *ctx, const char *key, const char *value)
+static int check_setting(void *ctx, const char *key, const char *value)
 {
-    const held *h = ctx;
+    const checked_run *h = ctx;
     const char *now = !strcmp(key, "task.class_names") ? h->e->class_names : pb_settings_get(h->c->settings, key);
     return now && !strcmp(now, value)
                ? 0
-               : pb_error("%s: %s: run %lld was trained with '%s', now it is %s%s%s; want that setting, or "
-                          "`peftbench run %s` with this one",
-                          h->e->path, key, h->run, value, now ? "'" : "", now ? now : "not known", now ? "'" : "",
-                          h->e->path);
+               : pb_error(
+                     "%s: %s: run %lld was trained with '%s', and the setting is now %s%s%s; want that setting, or "
+                     "`peftbench run %s` with this one",
+                     h->e->path, key, h->run, value, now ? "'" : "", now ? now : "not known", now ? "'" : "",
+                     h->e->path);
 }
 
-/* What a file of the experiment was when the run was trained, by its SHA-256. */
-static int hold_file(pb_store *s, const held *h, const char *what, const pb_digest *is)
+/* Compares the SHA-256 of a file with the one that was stored when the run was trained.  Returns -1 with an error. */
+static int check_file(pb_store *s, const checked_run *h, const char *what, const pb_digest *is)
 {
     char *was;
     int rc = pb_store_provenance_get(s, h->run, what, &was);
     if (!rc && was && strcmp(was, is->hex) != 0)
-        rc = pb_error("%s: the %s of run %lld had SHA-256 %s, now it is %s; want that one, or `peftbench run %s` with "
+        rc = pb_error("%s: the %s of run %lld had SHA-256 %s and now has %s; want that one, or `peftbench run %s` with "
                       "this one",
                       h->e->path, what, h->run, was, is->hex, h->e->path);
     free(was);
     return rc;
 }
 
-/* Trained parameters give other answers with other settings, on another base, and behind another prompt. */
-static int hold_run(const pb_args *a, const pb_experiment *e, const pb_cell *c, long long run)
+/* Checks that settings, base model and prompt are those of the run, because they change the predictions.  Returns -1
+ * with an error. */
+static int check_run(const pb_args *a, const pb_experiment *e, const pb_cell *c, long long run)
 {
-    held h = {e, c, run};
+    checked_run h = {e, c, run};
     pb_store *s = pb_store_read(a->db);
-    int rc = s ? pb_store_settings(s, &run, 1, hold_setting, &h) || hold_file(s, &h, "model", &e->model) ||
-                     hold_file(s, &h, "template", &c->template) ||
-                     (pb_cell_prompting(c) && hold_file(s, &h, "data", &e->data))
+    int rc = s ? pb_store_settings(s, &run, 1, check_setting, &h) || check_file(s, &h, "model", &e->model) ||
+                     check_file(s, &h, "template", &c->template) ||
+                     (pb_cell_prompting(c) && check_file(s, &h, "data", &e->data))
                : -1;
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-/* Which model answers. */
-static void tell_choice(const found *f)
+/* Prints to stderr which run predicts. */
+static void print_choice(const found *f)
 {
     fprintf(stderr, "peftbench: run %lld: %s%s%s seed %llu, sweep %.8s%s\n", f->run.id, f->run.row,
             *f->choice.choice ? " " : "", f->choice.choice, (unsigned long long)f->run.seed,
@@ -137,7 +139,7 @@ static void tell_choice(const found *f)
             f->choice.finished < f->choice.cells ? ", PARTIAL: chosen while runs were missing" : "");
 }
 
-/* In place of the test split. */
+/* Replaces the test split by the lines of stdin.  Returns -1 with an error. */
 static int read_texts(pb_data *d)
 {
     char *line = NULL;
@@ -162,17 +164,17 @@ static void print_prediction(const pb_data *d, const pb_prediction *p)
 static int predict_texts(const pb_data *d, const pb_encoded *f, pb_model *m, const pb_cell *c)
 {
     int n = d->split[PB_TEST].count;
-    pb_prediction *said = pb_alloc((size_t)(n + 1) * sizeof *said);
-    int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, said) : 0;
+    pb_prediction *prediction = pb_alloc((size_t)(n + 1) * sizeof *prediction);
+    int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, prediction) : 0;
     for (int i = 0; i < n && !rc; i++)
-        if (!said[i].text && !isfinite((double)said[i].probability))
+        if (!prediction[i].text && !isfinite((double)prediction[i].probability))
             rc = pb_error("stdin:%d: the model's outputs are NaN or infinite", i + 1);
     for (int i = 0; i < n; i++) {
         if (!rc)
-            print_prediction(d, &said[i]);
-        free(said[i].text);
+            print_prediction(d, &prediction[i]);
+        free(prediction[i].text);
     }
-    free(said);
+    free(prediction);
     return rc;
 }
 
@@ -185,8 +187,8 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
         return -1;
     pb_digest base = pb_model_digest(m);
     pb_experiment_seal(e, data, &base);
-    int rc = hold_run(a, e, chosen, run->run.id) || pb_artifact_check(&run->kept) || pb_model_load(m, run->kept.path) ||
-                     read_texts(data)
+    int rc = check_run(a, e, chosen, run->run.id) || pb_artifact_check(&run->artifact) ||
+                     pb_model_load(m, run->artifact.path) || read_texts(data)
                  ? -1
                  : 0;
     pb_encoded *f = rc ? NULL : pb_cell_encode(&c, data, m, pb_model_tokenizer(m), c.row->spec.parts);
@@ -201,19 +203,19 @@ static int predict_with(const pb_args *a, pb_experiment *e, const char *row)
     found f = {.e = e, .row = row};
     pb_data *data = find_run(a, &f) ? NULL : pb_experiment_data(e);
     if (data)
-        tell_choice(&f);
+        print_choice(&f);
     int rc = data ? predict_run(a, e, f.cell, &f, data) : -1;
-    forget(&f);
+    free_found(&f);
     pb_data_free(data);
     return rc;
 }
 
-/* ---- a model or adapter by itself ---------------------------------------------------------------------- */
+/* ---- a model or adapter ------------------------------------------------------------------------------ */
 
-typedef struct talk {
-    pb_session opened;
+typedef struct classification {
+    pb_session session;
     pb_ids ids;
-} talk;
+} classification;
 
 static void print_likeliest(const pb_model *m, const pb_node *logits)
 {
@@ -228,12 +230,12 @@ static void print_likeliest(const pb_model *m, const pb_node *logits)
     free(name);
 }
 
-/* As in training, a text is cut where the model has no positions left; but where it has some left that are only not in
- * the attention's window, the building of the network says so. */
+/* Predicts the class of a line.  As in training, a text is truncated to the positions of the model.  If the model has
+ * an attention window, a text that exceeds it is refused when the network is built. */
 static int classify(void *ctx, const char *line, size_t size)
 {
-    talk *t = ctx;
-    const pb_model *m = t->opened.model;
+    classification *t = ctx;
+    const pb_model *m = t->session.model;
     int most = pb_model_config(m)->window ? 0 : pb_model_max_tokens(m);
     t->ids.count = 0;
     if (pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &t->ids))
@@ -242,7 +244,7 @@ static int classify(void *ctx, const char *line, size_t size)
         return pb_error("the line has no token; want at least one");
     const int offset[] = {0, (int)t->ids.count};
     const pb_node *logits =
-        pb_apply_run(t->opened.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
+        pb_apply_run(t->session.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
     if (!logits || pb_apply_check(logits))
         return -1;
     print_likeliest(m, logits);
@@ -251,24 +253,25 @@ static int classify(void *ctx, const char *line, size_t size)
 
 static int predict_alone(const pb_args *a)
 {
-    talk t = {.ids = {0}};
-    if (pb_session_open(&t.opened, a))
+    classification t = {.ids = {0}};
+    if (pb_session_open(&t.session, a))
         return PB_EXIT_QUESTION;
-    int rc = pb_model_head(t.opened.model) != PB_HEAD_CLASSES
-                 ? pb_error("%s: no classifier; want one, or an --adapter that brings its head", a->model)
-             : !pb_model_tokenizer(t.opened.model)
-                 ? pb_error("%s: no tokenizer.json; want a folder that has it", pb_model_dir(t.opened.model))
-             : pb_model_config(t.opened.model)->scores && !a->adapter
-                 ? pb_error("%s: config.json: a regression or several labels at once: predict wants one label of "
-                            "several; `peftbench logits` prints the numbers",
-                            pb_model_dir(t.opened.model))
-                 : pb_each_line(classify, &t);
+    int rc =
+        pb_model_head(t.session.model) != PB_HEAD_CLASSES
+            ? pb_error("%s: the model is no classifier; want one, or an --adapter with a classification head", a->model)
+        : !pb_model_tokenizer(t.session.model)
+            ? pb_error("%s: no tokenizer.json; want a folder with tokenizer.json", pb_model_dir(t.session.model))
+        : pb_model_config(t.session.model)->scores && !a->adapter
+            ? pb_error("%s: config.json: the model is a regression or multi-label model; want a model with one "
+                       "label per text; `peftbench logits` prints its outputs",
+                       pb_model_dir(t.session.model))
+            : pb_each_line(classify, &t);
     pb_ids_free(&t.ids);
-    pb_session_close(&t.opened);
+    pb_session_close(&t.session);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
-/* An option that says nothing here would be passed over. */
+/* Refuses options that would have no effect. */
 static int check_options(const pb_args *a)
 {
     if (!a->model == !a->words)

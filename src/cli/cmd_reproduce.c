@@ -10,38 +10,38 @@
 
 typedef struct stored {
     pb_run_record run;
-    pb_provenance facts;
+    pb_provenance provenance;
 } stored;
 
-static void forget(stored *s)
+static void free_stored(stored *s)
 {
     pb_run_record_free(&s->run);
-    pb_provenance_free(&s->facts);
+    pb_provenance_free(&s->provenance);
 }
 
 static int find_run(pb_store *db, const char *word, stored *s)
 {
     long long id;
     return pb_store_find_named(db, word, &id) || pb_store_record(db, id, &s->run) ||
-                   pb_provenance_read(db, id, &s->facts)
+                   pb_provenance_read(db, id, &s->provenance)
                ? -1
                : 0;
 }
 
-static const char *fact_of(const stored *s, const char *key)
+static const char *provenance_of(const stored *s, const char *key)
 {
-    return pb_provenance_get(&s->facts, key);
+    return pb_provenance_get(&s->provenance, key);
 }
 
 /* ---- its experiment ------------------------------------------------------------------------------------- */
 
-/* The names of the classes lie among the settings, but are the data's. */
+/* Skips the class names, which are stored with the settings but belong to the data. */
 static int collect_setting(void *settings, const char *key, const char *value)
 {
     return !strcmp(key, "task.class_names") ? 0 : pb_settings_put(settings, key, value);
 }
 
-/* Row, task and model are believed as the run's own row has them. */
+/* Row, task and model are those of the run's row in table `run`. */
 static int collect_settings(pb_store *db, const pb_run_record *r, pb_settings *out)
 {
     const char *const own[][2] = {{"row", r->row}, {"task", r->task}, {"model", r->model}};
@@ -68,26 +68,26 @@ static pb_experiment *restore_experiment(const pb_args *a, pb_store *db, const p
 
 /* ---- comparing ------------------------------------------------------------------------------------------ */
 
-/* All that was said. */
-typedef struct answers {
-    pb_stored_prediction *said;
+/* The predictions of a run on a split. */
+typedef struct predictions {
+    pb_stored_prediction *prediction;
     size_t count, capacity;
-} answers;
+} predictions;
 
-static int add_answer(void *ctx, const pb_stored_prediction *said)
+static int add_prediction(void *ctx, const pb_stored_prediction *prediction)
 {
-    answers *a = ctx;
-    pb_grow(&a->said, a->count, &a->capacity, sizeof *a->said);
-    a->said[a->count] = *said;
-    a->said[a->count++].text = said->text ? pb_strdup(said->text) : NULL;
+    predictions *a = ctx;
+    pb_grow(&a->prediction, a->count, &a->capacity, sizeof *a->prediction);
+    a->prediction[a->count] = *prediction;
+    a->prediction[a->count++].text = prediction->text ? pb_strdup(prediction->text) : NULL;
     return 0;
 }
 
-static void drop(answers *a)
+static void free_predictions(predictions *a)
 {
     for (size_t i = 0; i < a->count; i++)
-        free(a->said[i].text);
-    free(a->said);
+        free(a->prediction[i].text);
+    free(a->prediction);
 }
 
 static bool is_same(const pb_stored_prediction *a, const pb_stored_prediction *b)
@@ -97,22 +97,22 @@ static bool is_same(const pb_stored_prediction *a, const pb_stored_prediction *b
     return a->text ? !strcmp(a->text, b->text) : a->predicted == b->predicted && a->probability == b->probability;
 }
 
-/* Prints how many of a split's predictions are the same; 1 if any is not. */
+/* Prints how many predictions on a split are identical.  Returns 1 if one differs, -1 with an error. */
 static int compare_split(pb_store *a, long long run, pb_store *b, long long again, pb_split split)
 {
-    answers x = {.said = NULL}, y = {.said = NULL};
+    predictions x = {.prediction = NULL}, y = {.prediction = NULL};
     size_t same = 0;
-    int rc = pb_store_predictions(a, run, split, add_answer, &x) ||
-                     pb_store_predictions(b, again, split, add_answer, &y)
+    int rc = pb_store_predictions(a, run, split, add_prediction, &x) ||
+                     pb_store_predictions(b, again, split, add_prediction, &y)
                  ? -1
                  : 0;
     for (size_t i = 0; i < x.count && i < y.count; i++)
-        same += is_same(&x.said[i], &y.said[i]);
+        same += is_same(&x.prediction[i], &y.prediction[i]);
     if (!rc && x.count)
         printf("%s: %zu of %zu predictions identical\n", pb_split_name[split], same, x.count);
     rc = rc ? rc : same != x.count;
-    drop(&x);
-    drop(&y);
+    free_predictions(&x);
+    free_predictions(&y);
     return rc;
 }
 
@@ -124,25 +124,26 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
     if (!rc) {
         const char *what[][3] = {{"code", was->run.code, is.run.code},
                                  {"machine", was->run.machine, is.run.machine},
-                                 {"model", fact_of(was, "model"), fact_of(&is, "model")},
-                                 {"data", fact_of(was, "data"), fact_of(&is, "data")}};
+                                 {"model", provenance_of(was, "model"), provenance_of(&is, "model")},
+                                 {"data", provenance_of(was, "data"), provenance_of(&is, "data")}};
         printf("run %lld of %s: %s, seed %llu\n", was->run.id, a->db, was->run.row, (unsigned long long)was->run.seed);
         for (size_t i = 0; i < PB_COUNT(what); i++)
             if (*what[i][1] && strcmp(what[i][1], what[i][2]) != 0)
-                printf("another %s: %s, then %s\n", what[i][0], what[i][1], what[i][2]);
+                printf("different %s: %s, and now %s\n", what[i][0], what[i][1], what[i][2]);
         int validation = compare_split(db, was->run.id, again, is.run.id, PB_VALIDATION);
         int test = compare_split(db, was->run.id, again, is.run.id, PB_TEST);
         rc = validation < 0 || test < 0 ? -1 : validation || test;
     }
     rc = pb_store_close(again) ? -1 : rc;
-    forget(&is);
+    free_stored(&is);
     return rc;
 }
 
 static int run_again(const pb_args *a, pb_store *db, const stored *s, const char *folder)
 {
     char *path = pb_format("%s/again.db", folder);
-    pb_experiment *e = pb_provenance_load_plugins(&s->facts, s->run.id, a) ? NULL : restore_experiment(a, db, &s->run);
+    pb_experiment *e = pb_provenance_load_plugins(&s->provenance, s->run.id, a) ? NULL
+                                                                                : restore_experiment(a, db, &s->run);
     int rc = e ? pb_run_experiment(e, path, &(pb_run_options){.threads = s->run.threads, .quiet = a->quiet}) : -1;
     rc = rc ? -1 : compare(a, db, s, path);
     pb_experiment_free(e);
@@ -157,13 +158,13 @@ static int reproduce(const pb_args *a)
     pb_store *db = pb_store_read(a->db);
     int rc = db ? find_run(db, a->word[0], &s) : -1;
     if (!rc && !mkdtemp(folder))
-        rc = pb_error("%s: cannot be made", folder);
+        rc = pb_error("%s: the folder cannot be created", folder);
     if (!rc) {
         rc = run_again(a, db, &s, folder);
         pb_remove_tree(folder);
     }
     rc = pb_store_close(db) ? -1 : rc;
-    forget(&s);
+    free_stored(&s);
     return rc < 0 ? PB_EXIT_QUESTION : rc ? PB_EXIT_NO : PB_EXIT_DONE;
 }
 

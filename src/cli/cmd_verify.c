@@ -24,21 +24,21 @@ static int make_fixtures(const char *folder, pb_fixture fixture[2])
     return 0;
 }
 
-typedef struct teller {
+typedef struct checker {
     const char *spec, *fixture;
     int broken;
-} teller;
+} checker;
 
-static void tell(void *ctx, const char *check, pb_outcome outcome, const char *why)
+static void print_check(void *ctx, const char *check, pb_outcome outcome, const char *why)
 {
     static const char *const word[] = {"ok", "FAILED", "not promised"};
-    teller *t = ctx;
+    checker *t = ctx;
     t->broken += outcome == PB_BROKEN;
     printf("%-12s %-20s %-8s %s%s%s\n", word[outcome], t->spec, t->fixture, check, *why ? ": " : "", why);
     fflush(stdout);
 }
 
-/* True if the method is one of the spec's, which has been opened before. */
+/* Returns whether the method is part of the spec, which was parsed successfully before. */
 static bool has_method(const char *spec, const pb_method *m)
 {
     pb_method_spec s;
@@ -50,8 +50,8 @@ static bool has_method(const char *spec, const pb_method *m)
     return has;
 }
 
-/* With every other method, one line for all that works and one for each that does not. */
-static void verify_compositions(teller *t, const pb_fixture *g)
+/* Composes the spec with every other method, and prints one line for all that work and one for each that does not. */
+static void verify_compositions(checker *t, const pb_fixture *g)
 {
     int together = 0;
     const pb_method *m;
@@ -69,12 +69,12 @@ static void verify_compositions(teller *t, const pb_fixture *g)
     printf("%-12s %-20s %-8s works with %d other methods\n", "ok", t->spec, t->fixture, together);
 }
 
-/* -1 with an error: there is no such method. */
+/* Returns -1 with an error if there is no such method. */
 static int verify_one(const char *spec, const pb_fixture fixture[2], int *broken)
 {
     for (int i = 0; i < 2; i++) {
-        teller t = {spec, fixture[i].decoder ? "decoder" : "encoder", 0};
-        if (pb_verify(&fixture[i], spec, tell, &t) < 0)
+        checker t = {spec, fixture[i].decoder ? "decoder" : "encoder", 0};
+        if (pb_verify(&fixture[i], spec, print_check, &t) < 0)
             return -1;
         verify_compositions(&t, &fixture[i]);
         *broken += t.broken;
@@ -82,8 +82,8 @@ static int verify_one(const char *spec, const pb_fixture fixture[2], int *broken
     return 0;
 }
 
-/* FILE.so, with settings or other methods behind it, is loaded; its method's name stands for it.  NULL with an
- * error; caller frees. */
+/* Loads FILE.so, which settings or other methods may follow, and replaces it by the name of its method.  Returns the
+ * spec, which the caller frees, or NULL with an error. */
 static char *load_spec(const char *word)
 {
     const char *end = strstr(word, ".so");
@@ -110,7 +110,8 @@ static int verify(const pb_args *a)
 {
     char folder[] = "/tmp/peftbench-XXXXXX";
     pb_fixture fixture[2] = {{NULL, false, false}, {NULL, false, false}};
-    int broken = 0, rc = mkdtemp(folder) ? make_fixtures(folder, fixture) : pb_error("%s: cannot be made", folder);
+    int broken = 0,
+        rc = mkdtemp(folder) ? make_fixtures(folder, fixture) : pb_error("%s: the folder cannot be created", folder);
     rc = rc || verify_all(a->word[0], fixture, &broken) ? -1 : 0;
     pb_remove_tree(folder);
     for (int i = 0; i < 2; i++)

@@ -331,6 +331,15 @@ void pb_comparisons_adjust(pb_comparison *c, int n)
 
 /* ---- printing ----------------------------------------------------------------------------------------------- */
 
+/* Prints a number in a column, "-" if it is NaN because only one of the two has the value. */
+static void print_number(FILE *out, int width, int digits, double x)
+{
+    if (isnan(x))
+        fprintf(out, "%*s", width, "-");
+    else
+        fprintf(out, "%*.*g", width, digits, x);
+}
+
 static void print_axis(const pb_axis *x, FILE *out)
 {
     char interval[64] = "";
@@ -338,8 +347,13 @@ static void print_axis(const pb_axis *x, FILE *out)
     difference = fabs(difference) < 1e-12 * fmax(fabs(x->a), fabs(x->b)) ? 0 : difference;
     if (!isnan(x->difference.low))
         snprintf(interval, sizeof interval, "%.4g .. %.4g", x->difference.low, x->difference.high);
-    fprintf(out, "%-34s %12.6g %12.6g  %s%-11.4g %-22s %-9s %s\n", x->key, x->a, x->b, x->kind == PB_RATIO ? "x" : " ",
-            difference, interval, pb_verdict_name[x->verdict], x->note);
+    fprintf(out, "%-34s ", x->key);
+    print_number(out, 12, 6, x->a);
+    fputc(' ', out);
+    print_number(out, 12, 6, x->b);
+    fprintf(out, "  %s", x->kind == PB_RATIO ? "x" : " ");
+    print_number(out, -11, 4, difference);
+    fprintf(out, " %-22s %-9s %s\n", interval, pb_verdict_name[x->verdict], x->note);
 }
 
 void pb_comparison_print(const pb_comparison *c, const pb_comparand *a, const pb_comparand *b, FILE *out)

@@ -55,13 +55,13 @@ static const char script_head[] = "set encoding utf8\n"
 /* Returns the environment of gnuplot, which contains only the paths to programs and to the font cache. */
 static char **make_environment(void)
 {
-    static const char *const kept[] = {"PATH", "HOME", "TMPDIR"};
-    char **all = pb_alloc((PB_COUNT(kept) + 2) * sizeof *all);
+    static const char *const variables[] = {"PATH", "HOME", "TMPDIR"};
+    char **all = pb_alloc((PB_COUNT(variables) + 2) * sizeof *all);
     int n = 0;
     all[n++] = pb_strdup("LC_ALL=C.UTF-8");
-    for (size_t i = 0; i < PB_COUNT(kept); i++)
-        if (getenv(kept[i]))
-            all[n++] = pb_format("%s=%s", kept[i], getenv(kept[i]));
+    for (size_t i = 0; i < PB_COUNT(variables); i++)
+        if (getenv(variables[i]))
+            all[n++] = pb_format("%s=%s", variables[i], getenv(variables[i]));
     return all;
 }
 

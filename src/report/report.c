@@ -91,17 +91,17 @@ int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_spl
 
 int pb_report_common(int n, int *seed, int m, const int *other)
 {
-    int kept = 0;
+    int common = 0;
     for (int i = 0, k = 0; i < n && k < m;)
         if (seed[i] == other[k]) {
-            seed[kept++] = seed[i++];
+            seed[common++] = seed[i++];
             k++;
         } else if (seed[i] < other[k]) {
             i++;
         } else {
             k++;
         }
-    return kept;
+    return common;
 }
 
 int pb_report_pair(const pb_report *r, int row, pb_split split, pb_scores *a, pb_scores *b)

@@ -30,6 +30,7 @@ ok 'a database' run 0 run toy.ini --db a.db
 ok 'worse where it costs more: exit 1' run 1 compare lora majority --db a.db
 ok 'better where it learned' prints '^accuracy.test.accuracy .* better '
 ok 'worse in parameters' prints '^storage.trainable .* worse'
+ok 'what majority has not is a dash' prints '^compute.forward_flops +- +- +- +undecided'
 ok 'a row beside itself' run 0 compare lora lora --db a.db --margin 0.01,1e9
 ok 'is the same' prints '^accuracy.test.accuracy .* 0 +same +the runs and their predictions are the same'
 ok 'times are ratios' prints '^overhead.prefill_ratio.b1 .* x1 '
