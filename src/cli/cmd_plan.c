@@ -9,7 +9,7 @@
 #include "driver/run.h"
 #include "experiment/experiment_reader.h"
 
-/* Texts of `tokens` ids each, enough for a batch: plans know lengths, not words. */
+/* Empty texts, enough for a batch: a plan depends on their lengths, which pb_encoded_even sets. */
 static pb_data *even_data(bool texts, int count)
 {
     pb_data *d = pb_data_new("texts of one length");
@@ -74,12 +74,21 @@ static double megabytes(size_t bytes)
     return (double)bytes / 1e6;
 }
 
-static void print_row(const pb_cell *c, const bill *b)
+/* The width of the first column: that of the longest label. */
+static int label_width(const pb_experiment *e)
+{
+    int width = 20;
+    for (int i = 0; i < e->rows; i++)
+        width = (int)strlen(e->row[i].label) > width ? (int)strlen(e->row[i].label) : width;
+    return width;
+}
+
+static void print_row(const pb_cell *c, const bill *b, int width)
 {
     const pb_footprint *f = &b->f;
     const pb_effort *w = &f->effort;
     double per = w->tokens ? 1e-6 / (double)w->tokens : 0;
-    printf("%-20s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n",
+    printf("%-*s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n", width,
            c->row->label, (unsigned long long)b->counts.trainable, megabytes(f->weights), megabytes(f->gradients),
            megabytes(f->optimizer), megabytes(f->best), megabytes(f->activations), megabytes(f->workspace),
            megabytes(f->features), megabytes(pb_footprint_total(f)), (double)b->saved / 1e6,
@@ -106,7 +115,7 @@ static void print_json(const pb_cell *c, const bill *b)
     pb_text_free(&names);
 }
 
-/* A swept learning rate changes no cost. */
+/* True for two settings of a row that cost the same, such as two learning rates. */
 static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
 {
     return pb_footprint_total(a) == pb_footprint_total(b) && a->gradients == b->gradients &&
@@ -117,10 +126,11 @@ static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
 
 static int plan_experiment(const pb_experiment *e, const pb_args *a)
 {
+    int width = label_width(e);
     if (!a->json)
-        printf("%-20s %14s %11s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", "MB (10^6 bytes)", "trainable",
-               "weights", "gradients", "optimizer", "best", "activations", "workspace", "features", "total", "saved",
-               "forward", "backward", "again");
+        printf("%-*s %14s %11s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", width, "MB (10^6 bytes)",
+               "trainable", "weights", "gradients", "optimizer", "best", "activations", "workspace", "features",
+               "total", "saved", "forward", "backward", "again");
     const pb_row *last = NULL;
     bill before = {0};
     for (int i = 0; i < e->cells; i++) {
@@ -131,15 +141,17 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
         if (plan_cell(e, c, a->tokens, &b))
             return PB_EXIT_QUESTION;
         bool same = last && c->row == last && costs_the_same(&b.f, &before.f);
-        if (a->json || !same)
-            (a->json ? print_json : print_row)(c, &b);
+        if (a->json)
+            print_json(c, &b);
+        else if (!same)
+            print_row(c, &b, width);
         last = c->row;
         before = b;
     }
     if (!a->json)
-        printf("best: a copy of the best epoch's parameters, with patience;\n"
-               "forward, backward, again: MFLOP a token of text, mean over all training steps;\n"
-               "saved, again: memory that checkpoint = yes does without, and what it computes a second time for it\n");
+        printf("best: the copy of the best epoch's parameters that patience keeps;\n"
+               "forward, backward, again: MFLOP per token of text, mean over all training steps;\n"
+               "saved, again: memory that checkpoint = yes saves, and what it computes a second time for that\n");
     return PB_EXIT_DONE;
 }
 

@@ -28,7 +28,7 @@ void pb_bench_home(const pb_bench *b)
 
 /* ---- models ------------------------------------------------------------------------------------------- */
 
-/* How `parts` of the cell's methods put texts to a decoder; NULL: they do not. */
+/* Returns how the first `parts` of the cell's methods prompt a decoder; NULL if they do not. */
 static const pb_prompting *prompting_of(const pb_cell *c, int parts)
 {
     return parts ? pb_cell_prompting(c) : NULL;
@@ -89,7 +89,7 @@ static subject open_subject(const pb_bench *b, const pb_cell *c, int parts, cons
 }
 
 /* Trains with as many threads as the run had, which gives the same bits on the same kind of machine, and writes the
- * file anew.  -1 with an error: other bits came out. */
+ * artifact again.  Returns -1 with an error if the bits differ. */
 static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, const pb_artifact *k)
 {
     pb_result r;
@@ -119,19 +119,20 @@ static int load_trained(const pb_bench *b, const pb_cell *c, const subject *s, c
     return train_again(b, c, s, k);
 }
 
-static int find_kept(const pb_bench *b, long long id, pb_artifact *k)
+static int find_artifact(const pb_bench *b, long long id, pb_artifact *k)
 {
     pb_store *s = pb_store_read(b->db);
     int rc = s ? pb_artifact_find(s, b->db, id, k) : -1;
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-/* With the trained parameters of run `id`, from its file or, where that is gone or damaged, by training again. */
+/* Opens the cell's model with the trained parameters of run `id`: from its artifact or, if that is missing or damaged,
+ * by training again. */
 static subject open_trained(const pb_bench *b, const pb_cell *c, long long id, const subject *other)
 {
     pb_artifact k = {.path = NULL};
     pb_bench_home(b);
-    int rc = find_kept(b, id, &k);
+    int rc = find_artifact(b, id, &k);
     subject s = rc ? (subject){.model = NULL} : open_subject(b, c, c->row->spec.parts, other);
     if (s.model && load_trained(b, c, &s, &k))
         close_subject(&s);
@@ -162,7 +163,7 @@ static int save(const pb_bench *b, const pb_cell *c, const pb_model *m, pb_resul
     return rc;
 }
 
-/* What the machine could do beside what the training did, both in GFLOP/s. */
+/* Stores the rate of GEMM on this machine and the rate of the training, both in GFLOP/s. */
 static void put_rates(pb_result *r)
 {
     double flops = pb_result_get(r, -1, "compute.train_flops"), seconds = pb_result_get(r, -1, "compute.train_seconds");
@@ -171,7 +172,7 @@ static void put_rates(pb_result *r)
         pb_result_put(r, -1, -1, flops / seconds * 1e-9, "compute.gflops");
 }
 
-/* What a template and the examples in front of a text cost it. */
+/* Stores how many tokens the template and the examples in the prompt take. */
 static void put_prompt(const pb_encoded *f, pb_result *r)
 {
     if (f->mode == PB_BY_HEAD)
@@ -181,7 +182,7 @@ static void put_prompt(const pb_encoded *f, pb_result *r)
     pb_result_put(r, -1, -1, f->shots_dropped, "overhead.prompt_dropped");
 }
 
-/* No result is stored beside an error that somebody passed over. */
+/* Refuses to store a result if an error is pending that a caller did not return. */
 static int check_errors(const pb_bench *b)
 {
     pb_bench_home(b);
@@ -247,7 +248,7 @@ int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
     return rc;
 }
 
-/* This process's share of the rounds. */
+/* Returns this process's share of the timing rounds. */
 static pb_rounds rounds_of(const pb_bench *b)
 {
     int processes = b->experiment->timing_processes;
@@ -257,7 +258,7 @@ static pb_rounds rounds_of(const pb_bench *b)
 
 /* ---- many adapters ------------------------------------------------------------------------------------ */
 
-/* Serves `count` adapters on a base model of its own, as the multi-adapter changes its base. */
+/* Serves `count` adapters.  The base model is opened for this, since the multi-adapter changes it. */
 static int serve(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], const char *dir, int count,
                  pb_result *r)
 {
@@ -299,7 +300,7 @@ static int serve_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VAR
     return rc;
 }
 
-/* What holding the base in fewer bits changes: its logits against those of the base in full. */
+/* Stores how far the logits of the base model in its reduced precision are from those in fp32. */
 static int put_precision(const pb_bench *b, const pb_cell *c, const subject *base, pb_result *r)
 {
     if (c->base.precision == PB_IN_FP32 || !base->model)
@@ -312,7 +313,7 @@ static int put_precision(const pb_bench *b, const pb_cell *c, const subject *bas
     return rc;
 }
 
-/* The tuned model in its fastest shape, if it has one: weights folded, prompt held. */
+/* Opens the tuned model with the updates merged into the weights and the prefix cached, if it can be merged. */
 static int open_merged(const pb_bench *b, const pb_cell *c, long long id, const subject *tuned, subject *out)
 {
     *out = (subject){.model = NULL};

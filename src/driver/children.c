@@ -1,8 +1,7 @@
 /* children: see children.h.
  *
- * driver -> keeper -> task.  The keeper does nothing but wait: it is the task's parent, so that a task that kills its
- * parent does not kill the driver.  Keeper and task are a process group of their own; when the task is over, what it
- * left running in that group is killed. */
+ * driver -> keeper -> task.  The keeper only waits.  It is the task's parent, so that a task that kills its parent does
+ * not kill the driver.  Keeper and task form a process group; when the task ends, the rest of the group is killed. */
 #include "driver/children.h"
 
 #include <errno.h>
@@ -17,15 +16,15 @@
 #include <unistd.h>
 
 #define ERROR_MARK '\1'  /* begins the line that is the error */
-#define CLOCK_MARK '\2'  /* is the line by which the time begins again */
-#define MOST_HEARD 65536 /* bytes of a line; more is not ours */
+#define CLOCK_MARK '\2'  /* is the line that restarts the task's clock */
+#define MOST_HEARD 65536 /* bytes of a line; a longer one is dropped */
 #define MOST_JOBS 256
 
 typedef struct child {
     pid_t pid; /* of the keeper, and of the group */
     int number;
     int from;      /* the pipe's end; -1: the task closed it */
-    pb_text heard; /* the line that is not whole yet */
+    pb_text heard; /* the incomplete line */
     char *error;
     double begun;
 } child;
@@ -49,7 +48,7 @@ static void catch_signals(struct sigaction before[])
         if (before[i].sa_handler != SIG_IGN)
             sigaction(ending[i], &act, NULL);
     }
-    signal(SIGCHLD, SIG_DFL); /* ignored, it would take away the answers of waitpid */
+    signal(SIGCHLD, SIG_DFL); /* if it were ignored, waitpid would fail */
 }
 
 static void release_signals(const struct sigaction before[])
@@ -72,7 +71,7 @@ static void die_with(pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
-        _exit(1); /* it died before it could be watched */
+        _exit(1); /* the parent died before prctl */
 }
 
 void pb_child_begin(FILE *to_parent)
@@ -80,7 +79,7 @@ void pb_child_begin(FILE *to_parent)
     fprintf(to_parent, "%c\n", CLOCK_MARK);
 }
 
-static _Noreturn void be_task(pb_child_work *work, void *ctx, int number, int fd)
+static _Noreturn void run_task(pb_child_work *work, void *ctx, int number, int fd)
 {
     pb_plain_numbers();
     FILE *to_parent = fdopen(fd, "w");
@@ -95,7 +94,7 @@ static _Noreturn void be_task(pb_child_work *work, void *ctx, int number, int fd
     _exit(rc ? 1 : 0);
 }
 
-/* Ends as the task has ended. */
+/* Exits in the same way as the task did. */
 static _Noreturn void relay(pid_t task)
 {
     int status;
@@ -104,14 +103,14 @@ static _Noreturn void relay(pid_t task)
             _exit(1);
     if (!WIFSIGNALED(status))
         _exit(WEXITSTATUS(status));
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* one is enough */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* the task has dumped core already */
     signal(WTERMSIG(status), SIG_DFL);
     raise(WTERMSIG(status));
     _exit(128 + WTERMSIG(status));
 }
 
-/* A task reads nothing, what it prints is for people, and it may print while another group has the terminal. */
-static void be_apart(void)
+/* A task has no standard input, its output goes to stderr, and it may print in the background. */
+static void isolate(void)
 {
     int nothing = open("/dev/null", O_RDONLY);
     setpgid(0, 0);
@@ -124,14 +123,14 @@ static void be_apart(void)
         close(nothing);
 }
 
-static _Noreturn void be_keeper(pb_child_work *work, void *ctx, int number, int fd, pid_t driver)
+static _Noreturn void run_keeper(pb_child_work *work, void *ctx, int number, int fd, pid_t driver)
 {
-    be_apart();
+    isolate();
     die_with(driver);
     pid_t keeper = getpid(), task = fork();
     if (task == 0) {
         die_with(keeper);
-        be_task(work, ctx, number, fd);
+        run_task(work, ctx, number, fd);
     }
     close(fd);
     if (task < 0)
@@ -141,7 +140,7 @@ static _Noreturn void be_keeper(pb_child_work *work, void *ctx, int number, int 
 
 /* ---- in the driver ------------------------------------------------------------------------------------- */
 
-static int start(child *c, pb_child_work *work, void *ctx, int number)
+static int start_child(child *c, pb_child_work *work, void *ctx, int number)
 {
     int ends[2];
     pid_t driver = getpid();
@@ -156,9 +155,9 @@ static int start(child *c, pb_child_work *work, void *ctx, int number)
     }
     if (c->pid == 0) {
         close(ends[0]);
-        be_keeper(work, ctx, number, ends[1], driver);
+        run_keeper(work, ctx, number, ends[1], driver);
     }
-    setpgid(c->pid, c->pid); /* here as well: it may be killed before it gets there */
+    setpgid(c->pid, c->pid); /* set here too, since it may be killed before the child sets it */
     close(ends[1]);
     fcntl(c->from, F_SETFL, O_NONBLOCK);
     return 0;
@@ -190,8 +189,8 @@ static void take_lines(child *c, const pb_child_events *events, void *ctx)
     c->heard = rest;
 }
 
-/* What it has said so far. */
-static void listen_to(child *c, const pb_child_events *events, void *ctx)
+/* Reads the lines that a child has sent. */
+static void read_lines(child *c, const pb_child_events *events, void *ctx)
 {
     char block[4096];
     ssize_t n = -1;
@@ -205,7 +204,7 @@ static void listen_to(child *c, const pb_child_events *events, void *ctx)
     }
 }
 
-/* It stays a zombie, which keeps the group's number from being given to others. */
+/* The process stays a zombie, so that its group's number is not reused. */
 static bool has_ended(const child *c)
 {
     siginfo_t info = {.si_pid = 0};
@@ -213,16 +212,16 @@ static bool has_ended(const child *c)
     return rc ? errno != EINTR : info.si_pid != 0;
 }
 
-/* How a process ended that said nothing itself; NULL: well. */
-static char *describe(int status)
+/* Returns how a process ended that sent no error; NULL for success. */
+static char *describe_status(int status)
 {
     if (WIFSIGNALED(status))
         return pb_format("killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     return WEXITSTATUS(status) ? pb_format("exit status %d", WEXITSTATUS(status)) : NULL;
 }
 
-/* Takes the ended process away, with what it left running. */
-static char *bury(child *c)
+/* Reaps an ended child and kills what it left running.  Returns how it ended, or NULL for success. */
+static char *reap(child *c)
 {
     int status = 0, rc;
     kill(-c->pid, SIGKILL);
@@ -231,13 +230,13 @@ static char *bury(child *c)
     if (c->from >= 0)
         close(c->from);
     pb_text_free(&c->heard);
-    return rc < 0 ? pb_format("its end was not seen: %s", strerror(errno)) : describe(status);
+    return rc < 0 ? pb_format("its end was not seen: %s", strerror(errno)) : describe_status(status);
 }
 
-static int finish(child *c, const pb_child_events *events, void *ctx)
+static int finish_child(child *c, const pb_child_events *events, void *ctx)
 {
-    listen_to(c, events, ctx);
-    char *how = bury(c);
+    read_lines(c, events, ctx);
+    char *how = reap(c);
     int rc = events->ended(ctx, c->number, c->error ? c->error : how, pb_clock() - c->begun);
     free(how);
     free(c->error);
@@ -253,37 +252,37 @@ static void kill_late(child *c, double seconds)
     kill(-c->pid, SIGKILL);
 }
 
-/* Waits for a while until some child says something or ends; ended ones are taken out. */
-static int attend(child *running, int *count, double seconds, const pb_child_events *events, void *ctx)
+/* Waits for a short time until a child sends a line or ends, and removes the children that ended. */
+static int wait_for_children(child *running, int *count, double seconds, const pb_child_events *events, void *ctx)
 {
     struct pollfd watched[MOST_JOBS] = {{0}};
     bool silent = false;
     for (int i = 0; i < *count; i++) {
         watched[i] = (struct pollfd){.fd = running[i].from, .events = POLLIN};
-        silent |= running[i].from < 0; /* it is about to end, or only the clock tells */
+        silent |= running[i].from < 0; /* it is about to end, or is past its time */
     }
     poll(watched, (unsigned)*count, silent ? 10 : 200);
     int rc = 0;
     for (int i = *count; i-- > 0;) {
-        listen_to(&running[i], events, ctx);
+        read_lines(&running[i], events, ctx);
         if (running[i].from < 0)
-            kill(-running[i].pid, SIGCONT); /* should the task have stopped its keeper */
+            kill(-running[i].pid, SIGCONT); /* the task may have stopped its keeper */
         if (!has_ended(&running[i])) {
             kill_late(&running[i], seconds);
             continue;
         }
-        int answer = finish(&running[i], events, ctx);
+        int answer = finish_child(&running[i], events, ctx);
         rc = rc ? rc : answer;
         running[i] = running[--*count];
     }
     return rc;
 }
 
-/* The tasks' ends are nobody's business any more. */
-static int abandon(child *running, int count)
+/* Kills all children after a signal. */
+static int kill_all(child *running, int count)
 {
     for (int i = 0; i < count; i++) {
-        free(bury(&running[i]));
+        free(reap(&running[i]));
         free(running[i].error);
     }
     return pb_error("stopped by signal %d (%s)", (int)stopped_by, strsignal(stopped_by));
@@ -296,15 +295,15 @@ static int run_all(int count, const pb_child_limits *limits, pb_child_work *work
     int alive = 0, next = 0, rc = 0, jobs = limits->jobs < MOST_JOBS ? limits->jobs : MOST_JOBS;
     while (alive > 0 || (next < count && !rc)) {
         while (!rc && !stopped_by && next < count && alive < (jobs > 1 ? jobs : 1)) {
-            rc = start(&running[alive], work, ctx, next);
+            rc = start_child(&running[alive], work, ctx, next);
             if (!rc) {
                 alive++;
                 events->begun(ctx, next++);
             }
         }
         if (stopped_by)
-            return abandon(running, alive);
-        int answer = alive ? attend(running, &alive, limits->seconds, events, ctx) : 0;
+            return kill_all(running, alive);
+        int answer = alive ? wait_for_children(running, &alive, limits->seconds, events, ctx) : 0;
         rc = rc ? rc : answer;
     }
     return rc;

@@ -25,7 +25,7 @@ static int check_template(const char *path)
     return rc;
 }
 
-/* Rows that answer in words or texts need a model that goes on with a text, and a template. */
+/* Rows that answer in words or texts need a causal language model and a valid template. */
 static int check_decoder(const pb_experiment *e, const pb_model *m)
 {
     for (int i = 0; i < e->cells; i++) {
@@ -69,12 +69,12 @@ void pb_bench_close(pb_bench *b)
 
 /* ---- passes ------------------------------------------------------------------------------------------- */
 
-/* What a pass does to a cell, and by what the database shows that it is done. */
+/* What a pass does to a cell, and how the database shows that it is done. */
 typedef struct pass_kind {
-    const char *name;                                               /* of its claims  */
+    const char *name;                                               /* of its claims */
     int (*work)(const pb_bench *b, const pb_cell *c, long long id); /* NULL: training */
     int (*is_done)(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done);
-    bool alone; /* one cell at a time on this machine, whoever runs it */
+    bool alone; /* one cell at a time on this machine, over all drivers */
 } pass_kind;
 
 typedef struct pass {
@@ -82,7 +82,7 @@ typedef struct pass {
     const pass_kind *kind;
     const pb_cell **cell; /* to be done in this pass                             */
     long long *id;        /* their runs, if stored                               */
-    long long *busy;      /* the process of another run that works on it; 0: none */
+    long long *busy;      /* the process of another driver that works on it; 0: none */
     int cells;
     pb_selections chosen; /* known once all is trained                           */
     pb_meter meter;
@@ -126,8 +126,8 @@ static char *label_of(const pb_cell *c)
 
 /* ---- in a child ---------------------------------------------------------------------------------------- */
 
-/* Claims a cell of a pass; of one whose cells run alone, all. */
-static int claim(const pass *p, const pb_cell *c, long long id, bool *done, long long *busy)
+/* Claims a cell of a pass; a pass whose cells run alone is claimed as a whole. */
+static int claim_cell(const pass *p, const pb_cell *c, long long id, bool *done, long long *busy)
 {
     *done = false;
     *busy = 0;
@@ -139,7 +139,7 @@ static int claim(const pass *p, const pb_cell *c, long long id, bool *done, long
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-static int release(const pass *p, const pb_cell *c)
+static int release_cell(const pass *p, const pb_cell *c)
 {
     pb_bench_home(&p->bench);
     pb_store *s = pb_store_open(p->bench.db);
@@ -147,17 +147,17 @@ static int release(const pass *p, const pb_cell *c)
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-typedef struct teller {
+typedef struct reporter {
     const pass *pass;
     const pb_cell *cell;
     FILE *to;
     double last, claimed;
-} teller;
+} reporter;
 
 static void tell_step(void *ctx, int step, int steps, double loss)
 {
     enum { PROLONG = 120 }; /* seconds */
-    teller *t = ctx;
+    reporter *t = ctx;
     double now = pb_clock();
     if (now - t->last < 0.1 && step < steps)
         return;
@@ -168,18 +168,19 @@ static void tell_step(void *ctx, int step, int steps, double loss)
         long long busy;
         bool fine = !*pb_error_text();
         t->claimed = now;
-        if (claim(t->pass, t->cell, 0, &done, &busy) && fine) /* a database that is busy costs no training */
+        if (claim_cell(t->pass, t->cell, 0, &done, &busy) && fine) /* a busy database must not stop the training */
             pb_error_clear();
     }
 }
 
-/* 1: the cell is ours, 0: it is somebody else's (who is told) or done, -1 with an error. */
-static int take(const pass *p, int number, FILE *to_parent)
+/* Returns 1 if the cell was claimed.  Returns 0 if it is done or another driver works on it, which the parent is told.
+ * Returns -1 with an error. */
+static int take_cell(const pass *p, int number, FILE *to_parent)
 {
     bool done;
     long long busy;
     for (;;) {
-        if (claim(p, p->cell[number], p->id[number], &done, &busy))
+        if (claim_cell(p, p->cell[number], p->id[number], &done, &busy))
             return -1;
         if (done)
             fprintf(to_parent, "done\n");
@@ -187,7 +188,7 @@ static int take(const pass *p, int number, FILE *to_parent)
             fprintf(to_parent, "busy %lld\n", busy);
         if (done || !busy || !p->kind->alone)
             return !done && !busy;
-        pb_child_begin(to_parent); /* waiting is not its time */
+        pb_child_begin(to_parent); /* the time of waiting does not count */
         usleep(200000);
     }
 }
@@ -196,15 +197,15 @@ static int work_in_child(void *ctx, int number, FILE *to_parent)
 {
     const pass *p = ctx;
     const pb_cell *c = p->cell[number];
-    teller t = {.pass = p, .cell = c, .to = to_parent, .claimed = pb_clock()};
+    reporter t = {.pass = p, .cell = c, .to = to_parent, .claimed = pb_clock()};
     pb_error_clear();
-    int rc = take(p, number, to_parent);
+    int rc = take_cell(p, number, to_parent);
     if (rc <= 0)
         return rc;
     pb_child_begin(to_parent);
     rc = p->kind->work ? p->kind->work(&p->bench, c, p->id[number])
                        : pb_cell_train(&p->bench, c, &(pb_progress){.tell = tell_step, .ctx = &t});
-    return release(p, c) || rc ? -1 : 0;
+    return release_cell(p, c) || rc ? -1 : 0;
 }
 
 /* ---- in the parent ------------------------------------------------------------------------------------- */
@@ -230,7 +231,7 @@ static void cell_told(void *ctx, int number, const char *line)
     free(label);
 }
 
-/* A failed training is a row of its own, with the first error. */
+/* A failed training is stored as a run, with the first error. */
 static int store_failure(const pass *p, const pb_cell *c, const char *error, double seconds)
 {
     pb_result r;
@@ -243,7 +244,7 @@ static int store_failure(const pass *p, const pb_cell *c, const char *error, dou
     return rc;
 }
 
-/* What could not be timed is not tried for ever. */
+/* Stores why a run could not be timed, so that it is not tried again each time. */
 static int note_untimed(const pass *p, long long id, const char *error)
 {
     pb_store *s = pb_store_open(p->bench.db);
@@ -251,7 +252,7 @@ static int note_untimed(const pass *p, long long id, const char *error)
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-/* What the database has of a cell when its child is gone: that counts, not how the child ended. */
+/* What the database has of a cell after its process ended.  This counts, not the exit status. */
 typedef struct outcome {
     bool stored;
     double validation; /* NaN: it diverged */
@@ -271,8 +272,8 @@ static int read_outcome(const pass *p, int number, outcome *o)
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-/* What the meter says of a cell whose result is there. */
-static char *praise(const pass *p, const outcome *o)
+/* Returns the progress text for a cell whose result is stored. */
+static char *describe_outcome(const pass *p, const outcome *o)
 {
     if (p->kind->work)
         return pb_strdup("done");
@@ -290,7 +291,7 @@ static int cell_ended(void *ctx, int number, const char *error, double seconds)
         return -1;
     if (!error)
         error = "it ended, with exit status 0, before its result was stored";
-    char *label = label_of(c), *detail = o.stored          ? praise(p, &o)
+    char *label = label_of(c), *detail = o.stored          ? describe_outcome(p, &o)
                                          : p->busy[number] ? pb_format("left to process %lld", p->busy[number])
                                                            : pb_format("failed: %s", error);
     bool failed = !o.stored && !p->busy[number];
@@ -338,14 +339,14 @@ static bool is_chosen(const pass *p, int cell)
            p->chosen.row[p->bench.experiment->cell[cell].row - p->bench.experiment->row].stored;
 }
 
-/* One seed of each row: speed does not depend on what was learnt. */
+/* One seed of each row is timed: the speed does not depend on the learned values. */
 static bool is_to_be_timed(const pass *p, int cell)
 {
     const pb_experiment *e = p->bench.experiment;
     return e->timing_rounds > 0 && e->cell[cell].seed == e->seed[0] && is_chosen(p, cell);
 }
 
-/* What could not be timed is tried again only if the user asks for it. */
+/* A timing that failed before is tried again only with --retry. */
 static int was_given_up(const pass *p, pb_store *s, long long id, bool *given_up)
 {
     char *why = NULL;
@@ -355,7 +356,7 @@ static int was_given_up(const pass *p, pb_store *s, long long id, bool *given_up
     return rc;
 }
 
-static int collect(pass *p, const pass_kind *kind, is_candidate *candidate)
+static int collect_cells(pass *p, const pass_kind *kind, is_candidate *candidate)
 {
     const pb_experiment *e = p->bench.experiment;
     pb_store *s = pb_store_open(p->bench.db); /* closed again before a child is made */
@@ -380,7 +381,7 @@ static int collect(pass *p, const pass_kind *kind, is_candidate *candidate)
 
 /* ---- several drivers ---------------------------------------------------------------------------------- */
 
-/* Leaves those cells in the pass that another run works on. */
+/* Keeps those cells of the pass that another driver works on. */
 static void keep_busy(pass *p)
 {
     int kept = 0;
@@ -407,7 +408,7 @@ static int count_claimed(const pass *p, int *claimed)
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-/* Until those who work on the pass's cells are done, or dead. */
+/* Waits until the drivers that work on the pass's cells have finished them or have died. */
 static int wait_for_others(pass *p, bool quiet)
 {
     int claimed;
@@ -438,7 +439,7 @@ static int run_shared(pass *p, const char *what, int jobs, const pb_run_options 
 
 /* ---- choosing ----------------------------------------------------------------------------------------- */
 
-/* The trained parameters of settings that were not chosen, by this sweep or another, will not be asked for again. */
+/* Deletes the artifacts of settings that neither this sweep nor another has chosen; they are not needed again. */
 static int drop_artifacts(const pass *p, pb_store *s)
 {
     const pb_experiment *e = p->bench.experiment;
@@ -478,7 +479,7 @@ static int choose_rows(pass *p, bool partial)
 
 /* ---- all passes --------------------------------------------------------------------------------------- */
 
-static int keep_data(const pass *p)
+static int store_data(const pass *p)
 {
     pb_store *s = pb_store_open(p->bench.db);
     int rc = s ? pb_store_data(s, p->bench.data) : -1;
@@ -496,20 +497,21 @@ static int pool_times(const pass *p)
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-/* One process of each row after the other, then the next ones: what changes on the machine meets all rows alike. */
+/* Times one process of each row, then the next process of each row, so that changes on the machine affect all rows
+ * alike. */
 static int time_rows(pass *p, const pb_run_options *o)
 {
     int processes = p->bench.experiment->timing_processes;
     char what[64];
     for (p->bench.process = 0; p->bench.process < processes; p->bench.process++) {
         snprintf(what, sizeof what, "time (process %d of %d)", p->bench.process + 1, processes);
-        if (collect(p, &timing, is_to_be_timed) || run_shared(p, what, 1, o))
+        if (collect_cells(p, &timing, is_to_be_timed) || run_shared(p, what, 1, o))
             return -1;
     }
     return pool_times(p);
 }
 
-/* Did any run come to an end that can be looked at? */
+/* True if any run ended with a finite validation score. */
 static bool has_result(const pass *p)
 {
     for (int i = 0; i < p->bench.experiment->cells; i++)
@@ -521,9 +523,9 @@ static bool has_result(const pass *p)
 static int run_passes(pass *p, const pb_run_options *o)
 {
     int jobs = o->jobs > 0 ? o->jobs : p->bench.experiment->jobs;
-    if (keep_data(p) || collect(p, &training, is_any) || run_shared(p, "train", jobs, o))
+    if (store_data(p) || collect_cells(p, &training, is_any) || run_shared(p, "train", jobs, o))
         return -1;
-    if (choose_rows(p, o->partial) || collect(p, &testing, is_chosen) || run_shared(p, "test", jobs, o))
+    if (choose_rows(p, o->partial) || collect_cells(p, &testing, is_chosen) || run_shared(p, "test", jobs, o))
         return -1;
     if (o->timing && time_rows(p, o))
         return -1;
