@@ -1,4 +1,4 @@
-/* option: filling, printing and describing structs of settings. */
+/* option: see option.h. */
 #include "base/option.h"
 
 #include <errno.h>
@@ -56,7 +56,7 @@ static int parse_choice(const pb_option *row, const char *value, int *out)
     return pb_error("%s: want %s, got '%s'", row->name, row->choices, value);
 }
 
-static int parse(const pb_option *row, void *field, const char *value)
+static int parse_value(const pb_option *row, void *field, const char *value)
 {
     double number;
     switch (row->type) {
@@ -80,7 +80,7 @@ static int parse(const pb_option *row, void *field, const char *value)
     PB_BUG("option %s: type %d", row->name, (int)row->type);
 }
 
-static int unknown(const pb_option *table, const char *name)
+static int refuse_unknown(const pb_option *table, const char *name)
 {
     const char *names[64] = {0};
     pb_text allowed = {0};
@@ -100,8 +100,8 @@ int pb_option_set(const pb_option *table, void *conf, const char *name, const ch
 {
     const pb_option *row = pb_option_find(table, name);
     if (!row)
-        return unknown(table, name);
-    return parse(row, (char *)conf + row->offset, value);
+        return refuse_unknown(table, name);
+    return parse_value(row, (char *)conf + row->offset, value);
 }
 
 void pb_option_defaults(const pb_option *table, void *conf)
@@ -109,7 +109,7 @@ void pb_option_defaults(const pb_option *table, void *conf)
     for (const pb_option *row = table; row && row->name; row++) {
         if (row->type == PB_TEXT)
             *(char **)((char *)conf + row->offset) = NULL;
-        if (parse(row, (char *)conf + row->offset, row->default_value))
+        if (parse_value(row, (char *)conf + row->offset, row->default_value))
             PB_BUG("default of %s", pb_error_text());
     }
 }
@@ -128,7 +128,7 @@ void pb_option_release(const pb_option *table, void *conf)
 
 static void print_real(double value, pb_text *out)
 {
-    for (int digits = 6; digits <= 17; digits++) { /* the shortest that reads back the same */
+    for (int digits = 6; digits <= 17; digits++) { /* the fewest digits that parse to the same value */
         char text[40];
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (digits < 17 && strtod(text, NULL) != value)
@@ -159,8 +159,8 @@ void pb_option_print(const pb_option *row, const void *conf, pb_text *out)
 
 /* ---- did you mean ------------------------------------------------------------------------ */
 
-/* Levenshtein's distance; words are cut at 63 bytes. */
-static int distance(const char *a, const char *b)
+/* Levenshtein's edit distance of the first 63 bytes. */
+static int edit_distance(const char *a, const char *b)
 {
     int row[64], n = (int)strnlen(b, 63);
     for (int j = 0; j <= n; j++)
@@ -181,9 +181,9 @@ static int distance(const char *a, const char *b)
 const char *pb_nearest(const char *word, const char *const *names)
 {
     const char *best = NULL;
-    int least = (int)strlen(word) / 2 + 1; /* half of the word may be wrong, no more */
+    int least = (int)strlen(word) / 2 + 1; /* at most half of the word may differ */
     for (; *names; names++) {
-        int d = distance(word, *names);
+        int d = edit_distance(word, *names);
         if (d < least) {
             least = d;
             best = *names;

@@ -15,6 +15,7 @@ typedef enum pb_precision {
     PB_PRECISIONS
 } pb_precision;
 
+/* The names of the precisions: "fp32", "bf16", "int8", "nf4". */
 extern const char *const pb_precision_name[PB_PRECISIONS];
 
 /* A quantized matrix W [rows,cols].  bf16: code [rows,cols] of 16 bits.  int8: code [rows,cols], scale [rows].  nf4:
