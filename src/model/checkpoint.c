@@ -121,7 +121,7 @@ static bool usable_in_place(const pb_array *a)
     return a->dtype == PB_F32 && !a->heads && sizeof(pb_real) == 4 && (uintptr_t)a->data % 4 == 0;
 }
 
-/* 32-bit floats are used in place in the mapped file; other types are converted. */
+/* 32-bit floats are used in module in the mapped file; other types are converted. */
 static int load_values(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
 {
     if (usable_in_place(a) && !transposed && p->kind != PB_HEAD) { /* a head always trains */
@@ -148,7 +148,7 @@ static pb_precision precision_of(const pb_model *m, const pb_param *p)
     return table ? PB_IN_BF16 : (pb_precision)m->base.precision;
 }
 
-/* Stores a parameter in a lower precision.  Bf16 values of the file are used in place. */
+/* Stores a parameter in a lower precision.  Bf16 values of the file are used in module. */
 static int pack(pb_model *m, pb_param *p, pb_precision precision, const pb_array *a, bool transposed)
 {
     pb_packed *packed = pb_arena_alloc(m->arena, PB_META, sizeof *packed);
@@ -344,7 +344,7 @@ static void load_layer(pb_model *m, int l)
                             c->intermediate_size, c->width};
     for (int k = 0; k < SITES; k++)
         load_site(m, l, k, in[k] ? in[k] : c->width, out[k]);
-    char *place = inside(m, pb_arena_format(m->arena, c->family->layer, l)); /* NOLINT: a format of ours */
+    char *module = inside(m, pb_arena_format(m->arena, c->family->layer, l)); /* NOLINT: a format of ours */
     for (int k = 0; k < SUBLAYERS; k++) {
         layer->sub[k] = (pb_site){.number = -1,
                                   .layer = l,
@@ -353,12 +353,12 @@ static void load_layer(pb_model *m, int l)
                                   .in = c->width,
                                   .out = c->width};
         load_norm(m, pb_arena_format(m->arena, "layer.%d.%s.norm", l, pb_sublayer_name[k]),
-                  pb_arena_format(m->arena, "%s.%s", place, c->family->norm[k]), l, c->width, &layer->gain[k],
+                  pb_arena_format(m->arena, "%s.%s", module, c->family->norm[k]), l, c->width, &layer->gain[k],
                   &layer->bias[k]);
     }
     for (int k = 0; k < 2 && c->family->head_norm[k]; k++)
         load_norm(m, pb_arena_format(m->arena, "layer.%d.attn.%s.norm", l, k ? "k" : "q"),
-                  pb_arena_format(m->arena, "%s.%s", place, c->family->head_norm[k]), l, c->head_size,
+                  pb_arena_format(m->arena, "%s.%s", module, c->family->head_norm[k]), l, c->head_size,
                   &layer->head_gain[k], NULL);
 }
 

@@ -14,15 +14,15 @@
 #include "model/internal.h"
 
 typedef struct candidate {
-    pb_real score; /* log-probability of the added tokens, with the repetition penalty */
-    pb_real own;   /* the same without the penalty */
+    pb_real score;    /* log-probability of the added tokens, with the repetition penalty */
+    pb_real log_prob; /* the same without the penalty */
     int beam, id;
 } candidate;
 
 typedef struct beam {
     pb_kv_cache *kv_cache; /* of the added tokens; its parent is that of the prompt */
     pb_ids text;
-    pb_real score, own;
+    pb_real score, log_prob;
 } beam;
 
 typedef struct finished {
@@ -58,7 +58,7 @@ static void insert(search *s, int *count, candidate c)
 }
 
 /* Merges the extensions of one beam into the list of the most likely ones; among equals the first stays. */
-static void look_at(search *s, int which, int vocab, const pb_real *x, int *count)
+static void merge_extensions(search *s, int which, int vocab, const pb_real *x, int *count)
 {
     enum { BLOCK = 64 };
     pb_real score = s->run[which].score;
@@ -79,12 +79,13 @@ static int find_candidates(search *s, const pb_node *logits)
         pb_real *x = logits->x + (size_t)(s->first_row + i) * (size_t)logits->cols;
         pb_decoder_score(s->d, &s->run[i].text, logits->cols, x);
         pb_decoder_penalise(s->d, &s->run[i].text, x);
-        look_at(s, i, logits->cols, x, &count);
+        merge_extensions(s, i, logits->cols, x, &count);
     }
     for (int i = 0; i < count; i++) {
         candidate *c = &s->top[i];
         const beam *b = &s->run[c->beam];
-        c->own = s->d->seen ? b->own + (c->score - b->score) / pb_decoder_penalty(s->d, &b->text, c->id) : c->score;
+        c->log_prob = s->d->seen ? b->log_prob + (c->score - b->score) / pb_decoder_penalty(s->d, &b->text, c->id)
+                                 : c->score;
     }
     return count;
 }
@@ -103,7 +104,7 @@ static void finish(search *s, const candidate *c, pb_ending why)
     if (s->ended == s->beams)
         pb_ids_free(&s->done[--s->ended].ids);
     memmove(s->done + at + 1, s->done + at, (size_t)(s->ended++ - at) * sizeof *s->done);
-    s->done[at] = (finished){.score = score, .sum = c->own, .ending = why};
+    s->done[at] = (finished){.score = score, .sum = c->log_prob, .ending = why};
     for (size_t i = (size_t)s->start; i < text->count; i++)
         pb_ids_add(&s->done[at].ids, text->id[i]);
     pb_ids_add(&s->done[at].ids, c->id);
@@ -125,7 +126,7 @@ static void follow(const search *s, beam *to, const candidate *c)
 {
     const pb_ids *text = &s->run[c->beam].text;
     to->score = c->score;
-    to->own = c->own;
+    to->log_prob = c->log_prob;
     to->text.count = 0;
     for (size_t i = 0; i < text->count; i++)
         pb_ids_add(&to->text, text->id[i]);
@@ -153,7 +154,7 @@ static void run_on(search *s, const candidate *next, int count)
     }
     for (int i = 0; i < count; i++) {
         beam was = s->run[i];
-        s->run[i] = (beam){was.kv_cache, s->spare[i].text, s->spare[i].score, s->spare[i].own};
+        s->run[i] = (beam){was.kv_cache, s->spare[i].text, s->spare[i].score, s->spare[i].log_prob};
         s->spare[i].text = was.text;
     }
     s->running = count;
@@ -190,7 +191,7 @@ static bool choose(search *s, const pb_node *logits)
 
 /* ---- searches side by side ------------------------------------------------------------------------------------ */
 
-static void take_prompt(search *s)
+static void begin_next_prompt(search *s)
 {
     pb_decoder *d = s->d;
     s->example = d->next < d->n ? d->next++ : -1;
@@ -198,7 +199,7 @@ static void take_prompt(search *s)
     if (s->example < 0)
         return;
     s->running = 1; /* before the first choice all beams are one */
-    s->run[0].score = s->run[0].own = 0;
+    s->run[0].score = s->run[0].log_prob = 0;
     pb_decoder_begin(d, s->example, &s->run[0].text);
     s->start = (int)s->run[0].text.count;
     pb_kv_cache_begin(s->prompt, NULL, (int)d->prompt[s->example].count);
@@ -212,7 +213,7 @@ static void begin_beams(search *s)
         pb_kv_cache_begin(s->run[i].kv_cache, s->prompt, pb_decoder_limit(s->d, s->example));
 }
 
-static void hand_over(search *s)
+static void store_continuation(search *s)
 {
     pb_continuation *c = &s->d->out[s->example];
     *c = (pb_continuation){s->done[0].ids, (double)s->done[0].sum, s->done[0].ending};
@@ -233,7 +234,7 @@ static int join(search *s, pb_decode_input *inputs, int n)
 }
 
 /* One step of all searches.  Returns 1 if all are over, -1 with an error. */
-static int step(search *list, int searches, pb_decode_input *inputs)
+static int run_step(search *list, int searches, pb_decode_input *inputs)
 {
     int n = 0;
     for (int i = 0; i < searches; i++)
@@ -250,8 +251,8 @@ static int step(search *list, int searches, pb_decode_input *inputs)
         if (!s->begun)
             begin_beams(s);
         if (choose(s, logits)) {
-            hand_over(s);
-            take_prompt(s);
+            store_continuation(s);
+            begin_next_prompt(s);
         }
     }
     return logits ? 0 : -1;
@@ -277,7 +278,7 @@ static void open_search(search *s, pb_decoder *d)
     s->top = pb_alloc((size_t)s->kept * sizeof *s->top);
     for (int i = 0; i < beams; i++)
         s->run[i].kv_cache = pb_kv_cache_new(d->model);
-    take_prompt(s);
+    begin_next_prompt(s);
 }
 
 static void close_search(search *s)
@@ -308,7 +309,7 @@ int pb_decode_beams(pb_decoder *d)
     for (int i = 0; i < searches; i++)
         open_search(&list[i], d);
     while (!rc && searches)
-        rc = step(list, searches, inputs);
+        rc = run_step(list, searches, inputs);
     for (int i = 0; i < searches; i++)
         close_search(&list[i]);
     free(list);

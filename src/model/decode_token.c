@@ -20,14 +20,14 @@ typedef struct slot {
     pb_rng draws;
 } slot;
 
-typedef struct bench {
+typedef struct token_decoder {
     pb_decoder *d;
     slot *slot;
     int slots;
-    pb_real *weight;  /* [vocabulary] of a draw */
-    weighted *chosen; /* [vocabulary]           */
-    pb_real *own;     /* [vocabulary] log-probabilities without the repetition penalty; NULL: there is no penalty */
-} bench;
+    pb_real *weight;   /* [vocabulary] of a draw */
+    weighted *chosen;  /* [vocabulary]           */
+    pb_real *log_prob; /* [vocabulary] log-probabilities without the repetition penalty; NULL: there is no penalty */
+} token_decoder;
 
 /* ---- the next token ------------------------------------------------------------------------------------- */
 
@@ -48,7 +48,7 @@ static int heavier_first(const void *a, const void *b)
 }
 
 /* The tokens of weight 8^-k or more, for the first k with which they are `count` or have `mass`; heaviest first. */
-static int heaviest(const bench *b, int n, int count, pb_real mass)
+static int heaviest(const token_decoder *b, int n, int count, pb_real mass)
 {
     int found = 0;
     pb_real least = 1, sum = 0;
@@ -67,7 +67,7 @@ static int heaviest(const bench *b, int n, int count, pb_real mass)
 }
 
 /* Restricts the draw to the `top_k` heaviest, then to the fewest that have `top_p` of what is left. */
-static int restrict_draw(const bench *b, int n)
+static int restrict_draw(const token_decoder *b, int n)
 {
     const pb_decoding *how = b->d->how;
     pb_real mass = (pb_real)how->top_p * pb_sum((size_t)n, b->weight), sum = 0;
@@ -84,7 +84,7 @@ static int restrict_draw(const bench *b, int n)
     return kept;
 }
 
-static int all_of(const bench *b, int n)
+static int all_of(const token_decoder *b, int n)
 {
     for (int i = 0; i < n; i++)
         b->chosen[i] = (weighted){b->weight[i], i};
@@ -92,7 +92,7 @@ static int all_of(const bench *b, int n)
 }
 
 /* Draws from the log-probabilities x [n]. */
-static int draw(const bench *b, slot *s, int n, const pb_real *x)
+static int draw(const token_decoder *b, slot *s, int n, const pb_real *x)
 {
     const pb_decoding *how = b->d->how;
     pb_real cold = (pb_real)(1 / how->temperature), top = pb_largest((size_t)n, x);
@@ -110,7 +110,7 @@ static int draw(const bench *b, slot *s, int n, const pb_real *x)
 
 /* ---- slots ----------------------------------------------------------------------------------------------- */
 
-static void take_prompt(bench *b, slot *s)
+static void begin_next_prompt(token_decoder *b, slot *s)
 {
     pb_decoder *d = b->d;
     s->example = d->next < d->n ? d->next++ : -1;
@@ -122,13 +122,13 @@ static void take_prompt(bench *b, slot *s)
 }
 
 /* Adds a token to the text of a slot.  If the text ends, the slot begins the next prompt. */
-static void add_token(bench *b, slot *s, int n, pb_real *x)
+static void add_token(token_decoder *b, slot *s, int n, pb_real *x)
 {
     pb_decoder *d = b->d;
     pb_continuation *c = &d->out[s->example];
-    if (b->own) {
-        memcpy(b->own, x, (size_t)n * sizeof *x);
-        pb_log_softmax((size_t)n, b->own);
+    if (b->log_prob) {
+        memcpy(b->log_prob, x, (size_t)n * sizeof *x);
+        pb_log_softmax((size_t)n, b->log_prob);
         pb_decoder_penalise(d, &s->text, x);
     }
     pb_decoder_score(d, &s->text, n, x);
@@ -136,13 +136,13 @@ static void add_token(bench *b, slot *s, int n, pb_real *x)
     s->fed = (int)s->text.count;
     pb_ids_add(&s->text, id);
     pb_ids_add(&c->ids, id);
-    c->log_probability += (double)(b->own ? b->own : x)[id];
+    c->log_probability += (double)(b->log_prob ? b->log_prob : x)[id];
     if (pb_decoder_ends(d, s->example, c->ids.id, (int)c->ids.count, &c->ending))
-        take_prompt(b, s);
+        begin_next_prompt(b, s);
 }
 
 /* One step of all texts.  Returns 1 if none is left, -1 with an error. */
-static int step(bench *b, pb_decode_input *inputs, slot **of)
+static int run_step(token_decoder *b, pb_decode_input *inputs, slot **of)
 {
     int n = 0;
     for (int i = 0; i < b->slots; i++) {
@@ -166,20 +166,20 @@ int pb_decode_tokens(pb_decoder *d)
 {
     size_t vocab = (size_t)pb_model_outputs(d->model);
     int slots = d->how->slots < d->n ? d->how->slots : d->n, rc = 0;
-    bench b = {.d = d, .slot = pb_alloc((size_t)slots * sizeof *b.slot + 1), .slots = slots};
+    token_decoder b = {.d = d, .slot = pb_alloc((size_t)slots * sizeof *b.slot + 1), .slots = slots};
     pb_decode_input *inputs = pb_alloc((size_t)slots * sizeof *inputs + 1);
     slot **of = pb_alloc((size_t)slots * sizeof *of + 1);
     if (d->how->strategy == PB_SAMPLE) {
         b.weight = pb_alloc(vocab * sizeof *b.weight);
         b.chosen = pb_alloc(vocab * sizeof *b.chosen);
     }
-    b.own = d->seen ? pb_alloc(vocab * sizeof *b.own) : NULL;
+    b.log_prob = d->seen ? pb_alloc(vocab * sizeof *b.log_prob) : NULL;
     for (int i = 0; i < slots; i++) {
         b.slot[i].kv_cache = pb_kv_cache_new(d->model);
-        take_prompt(&b, &b.slot[i]);
+        begin_next_prompt(&b, &b.slot[i]);
     }
     while (!rc)
-        rc = step(&b, inputs, of);
+        rc = run_step(&b, inputs, of);
     for (int i = 0; i < slots; i++) {
         pb_kv_cache_free(b.slot[i].kv_cache);
         pb_ids_free(&b.slot[i].text);
@@ -187,7 +187,7 @@ int pb_decode_tokens(pb_decoder *d)
     free(b.slot);
     free(b.weight);
     free(b.chosen);
-    free(b.own);
+    free(b.log_prob);
     free(inputs);
     free(of);
     return rc < 0 ? -1 : 0;

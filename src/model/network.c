@@ -110,11 +110,11 @@ static pb_cache_segment *const *cached_segments(pb_build *b, const pb_layer *l, 
 {
     if (!b->kv_cache)
         return NULL;
-    pb_cache_segment **past =
+    pb_cache_segment **segments =
         pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_cache_segment *));
     for (int s = 0; s < sequences; s++)
-        past[s] = &b->kv_cache[s]->layer[l->site[O].layer];
-    return past;
+        segments[s] = &b->kv_cache[s]->layer[l->site[O].layer];
+    return segments;
 }
 
 /* Attention, with dropout of the probabilities where base_drop applies. */
