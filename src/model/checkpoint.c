@@ -121,7 +121,7 @@ static bool usable_in_place(const pb_array *a)
     return a->dtype == PB_F32 && !a->heads && sizeof(pb_real) == 4 && (uintptr_t)a->data % 4 == 0;
 }
 
-/* 32-bit floats are used in module in the mapped file; other types are converted. */
+/* 32-bit floats are used in place in the mapped file; other types are converted. */
 static int load_values(pb_model *m, pb_param *p, const pb_array *a, bool transposed)
 {
     if (usable_in_place(a) && !transposed && p->kind != PB_HEAD) { /* a head always trains */
@@ -148,7 +148,7 @@ static pb_precision precision_of(const pb_model *m, const pb_param *p)
     return table ? PB_IN_BF16 : (pb_precision)m->base.precision;
 }
 
-/* Stores a parameter in a lower precision.  Bf16 values of the file are used in module. */
+/* Stores a parameter in a lower precision.  Bf16 values of the file are used in place. */
 static int pack(pb_model *m, pb_param *p, pb_precision precision, const pb_array *a, bool transposed)
 {
     pb_packed *packed = pb_arena_alloc(m->arena, PB_META, sizeof *packed);
