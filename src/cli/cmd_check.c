@@ -9,7 +9,8 @@
 
 /* A row in the baseline and today. */
 typedef struct gate_row {
-    char *spec; /* "experiment/row" */
+    char *spec; /* "EXPERIMENT/ROW" */
+    char *experiment, *label;
     pb_comparand was, is;
     char *refusal; /* why the two are not comparable; NULL if they are */
 } gate_row;
@@ -37,7 +38,7 @@ static int take_row(void *ctx, const pb_choice *c)
             return 0;
         }
     pb_grow(&g->row, g->rows, &g->capacity, sizeof *g->row);
-    g->row[g->rows++] = (gate_row){.spec = spec};
+    g->row[g->rows++] = (gate_row){.spec = spec, .experiment = pb_strdup(c->experiment), .label = pb_strdup(c->row)};
     return 0;
 }
 
@@ -54,50 +55,52 @@ static int list_rows(gate *g, const char *path)
 
 /* ---- expected changes ---------------------------------------------------------------------------------------- */
 
-/* Moves *at to the next item of --declare, of *n characters.  Returns false if there is none. */
-static bool next_item(const char **at, size_t *n)
+/* Returns whether an item of --declare, EXPERIMENT/ROW, is this row.  Blanks around the separators of the label do not
+ * count. */
+static bool is_row(const char *item, const gate_row *r)
 {
-    *at += strspn(*at, ", ");
-    *n = strcspn(*at, ", ");
-    return *n;
+    size_t n = strlen(r->experiment);
+    return !strncmp(item, r->experiment, n) && item[n] == '/' && pb_method_spec_same(item + n + 1, r->label);
 }
 
-static bool is_item(const char *item, size_t n, const char *name)
+/* Returns whether --declare has an item that is this row or this key; NULL stands for none. */
+static bool is_declared(const gate *g, const gate_row *row, const char *key)
 {
-    return strlen(name) == n && !strncmp(item, name, n);
+    const char *list = g->args->declare;
+    char *item;
+    bool found = false;
+    while (!found && (item = pb_method_list_next(&list))) {
+        found = (row && is_row(item, row)) || (key && !strcmp(item, key));
+        free(item);
+    }
+    return found;
 }
 
-static bool is_declared(const gate *g, const char *name)
-{
-    size_t n;
-    for (const char *at = g->args->declare; at && next_item(&at, &n); at += n)
-        if (is_item(at, n, name))
-            return true;
-    return false;
-}
-
-static bool is_known(const gate *g, const char *item, size_t n)
+static bool is_known(const gate *g, const char *item)
 {
     for (size_t i = 0; i < g->rows; i++) {
-        if (is_item(item, n, g->row[i].spec))
+        if (is_row(item, &g->row[i]))
             return true;
         for (int k = 0; k < g->found[i].axes; k++)
-            if (g->found[i].axis[k].kind == PB_EXACT && is_item(item, n, g->found[i].axis[k].key))
+            if (g->found[i].axis[k].kind == PB_EXACT && !strcmp(item, g->found[i].axis[k].key))
                 return true;
     }
     return false;
 }
 
-/* Refuses names that declare nothing, such as misspelt ones. */
+/* Refuses items that declare nothing, such as misspelt ones. */
 static int check_declared(const gate *g)
 {
-    size_t n;
-    for (const char *at = g->args->declare; at && next_item(&at, &n); at += n)
-        if (!is_known(g, at, n))
-            return pb_error("--declare: want rows as EXPERIMENT/ROW or keys of exact numbers that are compared; got "
-                            "'%.*s'",
-                            (int)n, at);
-    return 0;
+    const char *list = g->args->declare;
+    char *item;
+    int rc = 0;
+    while (!rc && (item = pb_method_list_next(&list))) {
+        if (!is_known(g, item))
+            rc = pb_error("--declare: want rows as EXPERIMENT/ROW or keys of exact numbers that are compared; got '%s'",
+                          item);
+        free(item);
+    }
+    return rc;
 }
 
 /* ---- verdicts ------------------------------------------------------------------------------------------------- */
@@ -118,7 +121,7 @@ static pb_verdict verdict_of(const gate *g, const pb_identity *l, const pb_axis 
         return PB_SAME;
     if (x->kind != PB_EXACT || x->verdict == PB_SAME || x->verdict == PB_UNDECIDED)
         return x->verdict;
-    return is_declared(g, x->key) ? PB_SAME : PB_WORSE;
+    return is_declared(g, NULL, x->key) ? PB_SAME : PB_WORSE;
 }
 
 /* Returns the worst verdict on all axes of a kind. */
@@ -230,7 +233,7 @@ static void print_summary(const gate *g, const char *spec, const pb_identity *l,
 static void print_row(gate *g, const gate_row *r, const pb_identity *l, const pb_comparison *c)
 {
     int before = g->worse + g->undecided;
-    bool declared = is_declared(g, r->spec);
+    bool declared = is_declared(g, r, NULL);
     print_layer(g, r->spec, "identity", &l->bitwise, declared);
     print_layer(g, r->spec, "trajectory", &l->trajectory, declared);
     print_layer(g, r->spec, "merge_error", &l->merging, false);
@@ -250,7 +253,8 @@ static void print_row(gate *g, const gate_row *r, const pb_identity *l, const pb
 
 static void compare_row(const gate *g, gate_row *r, pb_identity *l, pb_comparison *c)
 {
-    int rc = pb_comparand_open(&r->was, r->spec, g->args->word[0]) || pb_comparand_open(&r->is, r->spec, g->args->db) ||
+    int rc = pb_comparand_open_row(&r->was, g->args->word[0], r->experiment, r->label) ||
+             pb_comparand_open_row(&r->is, g->args->db, r->experiment, r->label) ||
              pb_comparand_comparable(&r->is, &r->was) || pb_compare(&r->is, &r->was, &g->margins, c) ||
              pb_identity_compare(&r->is, &r->was, g->margins.trajectory, l);
     if (!rc)
@@ -289,6 +293,8 @@ static int free_rows(gate *g)
         if (r->is.store)
             rc = pb_comparand_close(&r->is) || rc ? -1 : 0;
         free(r->spec);
+        free(r->experiment);
+        free(r->label);
         free(r->refusal);
     }
     free(g->row);

@@ -13,7 +13,7 @@
 /* The row's newest choice that is one of the experiment's settings, and its run with the requested seed. */
 typedef struct found {
     const pb_experiment *e;
-    const char *row;
+    const pb_row *row;
     const pb_cell *cell; /* of the choice, of any seed */
     pb_choice choice;
     pb_run_record run;
@@ -23,7 +23,7 @@ typedef struct found {
 static const pb_cell *cell_of(const found *f, const char *choice)
 {
     for (int i = 0; i < f->e->cells; i++)
-        if (!strcmp(f->e->cell[i].row->label, f->row) && pb_cell_is_choice(&f->e->cell[i], choice))
+        if (f->e->cell[i].row == f->row && pb_cell_is_choice(&f->e->cell[i], choice))
             return &f->e->cell[i];
     return NULL;
 }
@@ -67,18 +67,18 @@ static int find_seed(const pb_args *a, pb_store *s, found *out)
 static int find_run(const pb_args *a, found *out)
 {
     pb_store *s = pb_store_read(a->db);
-    int rc = s ? pb_store_choices(s, out->row, out->e->name, take_choice, out) : -1;
+    int rc = s ? pb_store_choices(s, out->row->label, out->e->name, take_choice, out) : -1;
     if (rc == 1)
         rc = find_seed(a, s, out);
     rc = pb_store_close(s) || rc ? -1 : 0;
     if (rc || out->run.id)
         return rc;
     if (!out->cell && out->choice.id)
-        return pb_error("%s: row '%s' no longer has the choice '%s'; run the experiment again", out->e->path, out->row,
-                        out->choice.choice);
+        return pb_error("%s: row '%s' no longer has the choice '%s'; run the experiment again", out->e->path,
+                        out->row->label, out->choice.choice);
     char *seed = a->seed < 0 ? pb_strdup("") : pb_format(" seed %lld", a->seed);
-    pb_error("%s: no finished run of row '%s'%s was scored on test; `peftbench run %s` does it", a->db, out->row, seed,
-             out->e->path);
+    pb_error("%s: no finished run of row '%s'%s was scored on test; `peftbench run %s` does it", a->db, out->row->label,
+             seed, out->e->path);
     free(seed);
     return -1;
 }
@@ -198,9 +198,11 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
     return rc;
 }
 
-static int predict_with(const pb_args *a, pb_experiment *e, const char *row)
+static int predict_with(const pb_args *a, pb_experiment *e)
 {
-    found f = {.e = e, .row = row};
+    found f = {.e = e, .row = pb_experiment_row(e, a->row ? a->row : e->baseline)};
+    if (!f.row)
+        return pb_error("--row: '%s' is not in methods: %s", a->row, e->methods);
     pb_data *data = find_run(a, &f) ? NULL : pb_experiment_data(e);
     if (data)
         print_choice(&f);
@@ -293,7 +295,7 @@ static int predict(const pb_args *a)
     if (!e)
         return PB_EXIT_QUESTION;
     pb_threads_start(a->threads);
-    int rc = predict_with(a, e, a->row ? a->row : e->baseline);
+    int rc = predict_with(a, e);
     pb_threads_stop();
     pb_experiment_free(e);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;

@@ -27,7 +27,11 @@ const pb_command pb_cmd_table = {
     .most = 1,
     .options = "db set json columns",
     .help = "print the table of stored results\n\n"
-            "--json prints every setting of each row, and every value with mean, low, high and n.  --columns\n"
-            "lora.rank,train.lr adds columns with the settings of the row's choice, whether they were tuned or not.\n",
+            "If a row is a sweep, or with --columns, a line under each row lists the settings in force: those that the "
+            "file\n"
+            "sets, with the values of the row's choice, whether they were tuned or not.  --columns lora.rank,train.lr "
+            "prints\n"
+            "these settings as columns.  --json prints every setting of each row, and every value with mean, low, high "
+            "and n.\n",
     .run = table,
 };

@@ -121,7 +121,7 @@ pb_data *pb_experiment_data(const pb_experiment *e)
 const pb_row *pb_experiment_row(const pb_experiment *e, const char *label)
 {
     for (int i = 0; i < e->rows; i++)
-        if (!strcmp(e->row[i].label, label))
+        if (pb_method_spec_same(e->row[i].label, label))
             return &e->row[i];
     return NULL;
 }

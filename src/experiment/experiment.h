@@ -18,6 +18,8 @@ typedef struct pb_row {
     pb_method_spec spec;
     const char *group[PB_GROUPS]; /* "train", "model", "decode", "method.lora", ..; NULL: does not apply */
     int choices;                  /* settings that are tried: the combinations of its lists, or trials   */
+    const char **given;           /* [givens] canonical keys of the settings that the file sets for the row */
+    int givens;
 } pb_row;
 
 /* One training run: a row with one value of every tuned setting, and a seed.  The settings are typed in the structs,
@@ -81,7 +83,7 @@ const pb_prompting *pb_cell_prompting(const pb_cell *c);
  * lr=0.001. */
 bool pb_cell_is_choice(const pb_cell *c, const char *choice);
 
-/* Returns the row with this label, or NULL. */
+/* Returns the row with this label, or NULL.  Blanks around the separators of the label do not count. */
 const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
 
 /* Loads and checks the task's data.  Returns NULL with an error if they cannot be read or break a rule.  The caller

@@ -153,14 +153,14 @@ static int check_variants(const pb_ini *ini, const pb_method_spec *s)
 static int read_baseline(pb_experiment *e, pb_ini *ini)
 {
     const pb_entry *entry = pb_ini_find(ini, "experiment", "baseline");
-    if (!*e->baseline) {
-        free((char *)(uintptr_t)e->baseline);
-        e->baseline = pb_strdup(e->row[0].label);
+    const pb_row *row = *e->baseline ? pb_experiment_row(e, e->baseline) : &e->row[0];
+    if (!row) {
+        pb_error("baseline: '%s' is not in methods: %s", e->baseline, e->methods);
+        return pb_ini_blame(entry);
     }
-    if (pb_experiment_row(e, e->baseline))
-        return 0;
-    pb_error("baseline: '%s' is not in methods: %s", e->baseline, e->methods);
-    return pb_ini_blame(entry);
+    free((char *)(uintptr_t)e->baseline);
+    e->baseline = pb_strdup(row->label);
+    return 0;
 }
 
 static int read_plugins(pb_experiment *e, pb_ini *ini)

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "experiment/settings.h"
+#include "model/method_spec.h"
 
 #define LONGEST_LINE 190 /* inih's buffer holds 200 */
 #define LONGEST_NAME 48  /* inih cuts names of sections and keys at 50 */
@@ -40,7 +41,15 @@ static char *tidy(const char *text, size_t n)
     return out;
 }
 
-/* What an entry is found by. */
+/* The name of a section.  It may contain a method spec, whose separators may be surrounded by blanks. */
+static char *tidy_section(const char *text, size_t n)
+{
+    char *single = tidy(text, n), *section = pb_method_spec_normalize(single);
+    free(single);
+    return section;
+}
+
+/* The key of an entry in the index. */
 static pb_text full_name(const char *section, const char *key)
 {
     pb_text name = {0};
@@ -118,7 +127,8 @@ static int open_section(reader *r, const char *text)
         return refuse(r, "want a ']' behind the section's name");
     if (end - text - 1 > LONGEST_NAME)
         return refuse(r, "a section's name of more than 48 bytes; want a shorter one");
-    add_entry(r->ini, tidy(text + 1, (size_t)(end - text - 1)), NULL, NULL, pb_format("%s:%d", r->ini->path, r->line));
+    add_entry(r->ini, tidy_section(text + 1, (size_t)(end - text - 1)), NULL, NULL,
+              pb_format("%s:%d", r->ini->path, r->line));
     return 0;
 }
 
@@ -159,7 +169,7 @@ static char *next_line(char *out, int room, void *stream)
 static int keep_entry(void *ctx, const char *section, const char *key, const char *value)
 {
     reader *r = ctx;
-    char *name = tidy(section, strlen(section));
+    char *name = tidy_section(section, strlen(section));
     const pb_entry *before = find_entry(r->ini, name, key);
     if (!*name || before) {
         if (before)
@@ -219,7 +229,8 @@ int pb_ini_set(pb_ini *ini, const char *assignment)
         return pb_error("--set %s: want section.key=value or key=value", assignment);
     if (strpbrk(equals, "\n\r")) /* settings are listed one a line */
         return pb_error("--set %s: want a value of one line", assignment);
-    char *written = tidy(assignment, (size_t)(equals - assignment)), *value = tidy(equals + 1, strlen(equals + 1));
+    char *written = tidy_section(assignment, (size_t)(equals - assignment)),
+         *value = tidy(equals + 1, strlen(equals + 1));
     char *section, *key, *location = pb_format("--set %s", assignment);
     pb_settings_split(written, &section, &key);
     pb_entry *e = find_entry(ini, section, key);

@@ -7,7 +7,7 @@
 #include "base/option.h"
 
 typedef struct pb_entry {
-    char *section; /* "method lora:all", with single blanks */
+    char *section; /* "method lora:all", with single blanks, and without blanks around : , = + */
     char *key;     /* NULL for the line that opens a section */
     char *value;
     char *location; /* "experiments/a.ini:12" or "--set train.lr=1", for messages */

@@ -158,6 +158,15 @@ static int collect_settings(pb_experiment *e, pb_ini *ini, const pb_row *row, sw
     return 0;
 }
 
+/* Records which settings the file sets for a row. */
+static void list_given(pb_experiment *e, pb_row *row, const sweep *s)
+{
+    row->given = pb_arena_alloc(e->arena, PB_META, (size_t)(s->items + 1) * sizeof *row->given);
+    row->givens = s->items;
+    for (int i = 0; i < s->items; i++)
+        row->given[i] = pb_arena_format(e->arena, "%s.%s", row->group[s->item[i].group], s->item[i].entry->key);
+}
+
 /* ---- trials ------------------------------------------------------------------------------------------- */
 
 static bool is_tuned(const setting *k)
@@ -292,6 +301,7 @@ int pb_sweep_expand(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
     int rc = 0;
     for (int i = 0; i < e->rows && !rc; i++) {
         rc = collect_settings(e, ini, &e->row[i], s, methods) || add_cells(e, &e->row[i], s, &capacity);
+        list_given(e, &e->row[i], s);
         if (!rc && i && e->row[i].choices != e->row[0].choices)
             pb_warn("%s: %s tries %d settings and %s %d: the tuning budgets differ", e->path, e->row[i].label,
                     e->row[i].choices, e->row[0].label, e->row[0].choices);

@@ -71,21 +71,35 @@ static int parse_part(pb_method_spec *s, char *text)
     return 0;
 }
 
-static char *print_label(const pb_method_spec *s)
+char *pb_method_spec_normalize(const char *text)
 {
-    pb_text t = {0};
-    for (int i = 0; i < s->parts; i++) {
-        const pb_method_part *p = &s->part[i];
-        char separator = ':';
-        pb_text_add(&t, "%s%s", i ? "+" : "", p->method->name);
-        if (p->variant) {
-            pb_text_add(&t, ":%s", p->variant);
-            separator = ',';
-        }
-        for (int k = 0; k < p->settings; k++, separator = ',')
-            pb_text_add(&t, "%c%s=%s", separator, p->setting[k].key, p->setting[k].value);
+    char *out = pb_alloc(strlen(text) + 1);
+    size_t length = 0;
+    bool items = false, value = false; /* whether the part's ':' and the item's '=' were seen */
+    for (; *text; text++) {
+        bool separator = *text == '+' || (*text == ':' && !items) || (*text == ',' && items) ||
+                         (*text == '=' && items && !value);
+        while (separator && length && strchr(" \t", out[length - 1]))
+            length--;
+        out[length++] = *text;
+        if (!separator)
+            continue;
+        text += strspn(text + 1, " \t");
+        items = out[length - 1] != '+' && (items || out[length - 1] == ':');
+        value = out[length - 1] == '=';
     }
-    return t.data;
+    char *trimmed = pb_strdup(trim(out));
+    free(out);
+    return trimmed;
+}
+
+bool pb_method_spec_same(const char *a, const char *b)
+{
+    char *x = pb_method_spec_normalize(a), *y = pb_method_spec_normalize(b);
+    bool same = !strcmp(x, y);
+    free(x);
+    free(y);
+    return same;
 }
 
 int pb_method_spec_parse(pb_method_spec *out, const char *text)
@@ -97,7 +111,7 @@ int pb_method_spec_parse(pb_method_spec *out, const char *text)
             pb_method_spec_free(out);
             return -1;
         }
-    out->label = print_label(out);
+    out->label = pb_method_spec_normalize(text);
     return 0;
 }
 

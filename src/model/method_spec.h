@@ -34,6 +34,13 @@ typedef struct pb_method_spec {
  * they are applied.  The caller frees the spec with pb_method_spec_free. */
 int pb_method_spec_parse(pb_method_spec *out, const char *text);
 
+/* Returns the spec without blanks around its separators, which is how labels are stored and compared.  The methods need
+ * not exist.  The caller frees the text. */
+char *pb_method_spec_normalize(const char *text);
+
+/* Returns whether two specs are the same text apart from blanks around separators. */
+bool pb_method_spec_same(const char *a, const char *b);
+
 /* Frees what a spec owns.  A spec of zeros is fine. */
 void pb_method_spec_free(pb_method_spec *s);
 

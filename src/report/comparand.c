@@ -9,15 +9,17 @@
 
 /* ---- the runs -------------------------------------------------------------------------------------------- */
 
-/* Splits "a.db:sentiment/lora:all" into its three parts; the first two may be missing (NULL). */
+/* Splits "a.db:sentiment/lora:all" into its three parts; the first two may be missing (NULL).  A slash behind a colon
+ * belongs to the row, as in "zero-shot:template=a/b.txt". */
 static void cut_spec(pb_comparand *s, const char *spec, const char *db)
 {
     const char *colon = strstr(spec, ".db:");
     s->db = colon ? pb_format("%.*s", (int)(colon + 3 - spec), spec) : pb_strdup(db);
     spec = colon ? colon + 4 : spec;
-    const char *slash = strchr(spec, '/');
-    s->experiment = slash ? pb_format("%.*s", (int)(slash - spec), spec) : NULL;
-    s->row = pb_strdup(slash ? slash + 1 : spec);
+    size_t n = strcspn(spec, "/:");
+    bool names_experiment = spec[n] == '/';
+    s->experiment = names_experiment ? pb_format("%.*s", (int)n, spec) : NULL;
+    s->row = pb_method_spec_normalize(names_experiment ? spec + n + 1 : spec);
 }
 
 /* Takes the first choice.  A choice of another experiment means that the row's name is ambiguous. */
@@ -188,15 +190,27 @@ void pb_comparand_print(const pb_comparand *s, FILE *out)
 
 /* ---- open ------------------------------------------------------------------------------------------------- */
 
-int pb_comparand_open(pb_comparand *s, const char *spec, const char *db)
+/* Reads the runs of the row whose database, experiment and label are set. */
+static int open_row(pb_comparand *s)
 {
-    *s = (pb_comparand){.store = NULL};
-    cut_spec(s, spec, db);
     s->store = pb_store_read(s->db);
     int rc = !s->store || find_runs(s) || read_common(s) || read_values(s) ? -1 : 0;
     if (rc)
         pb_comparand_close(s);
     return rc;
+}
+
+int pb_comparand_open(pb_comparand *s, const char *spec, const char *db)
+{
+    *s = (pb_comparand){.store = NULL};
+    cut_spec(s, spec, db);
+    return open_row(s);
+}
+
+int pb_comparand_open_row(pb_comparand *s, const char *db, const char *experiment, const char *row)
+{
+    *s = (pb_comparand){.db = pb_strdup(db), .experiment = pb_strdup(experiment), .row = pb_strdup(row)};
+    return open_row(s);
 }
 
 int pb_comparand_close(pb_comparand *s)

@@ -28,6 +28,9 @@ typedef struct pb_comparand {
  * that did not store what is compared. */
 int pb_comparand_open(pb_comparand *s, const char *spec, const char *db);
 
+/* Opens the row of an experiment in a database, as pb_comparand_open does. */
+int pb_comparand_open_row(pb_comparand *s, const char *db, const char *experiment, const char *row);
+
 /* Closes a comparand.  Returns -1 with an error if any earlier read failed, even if the caller ignored it. */
 int pb_comparand_close(pb_comparand *s);
 

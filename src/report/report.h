@@ -71,7 +71,8 @@ const char *pb_report_setting(const pb_report *r, int row, const char *key);
 void pb_report_sweeps(const pb_report *r, FILE *out);
 
 /* Prints the table of the experiment with its notes.  `columns` names settings to show as columns, KEY[,KEY..]; NULL
- * stands for none.  Returns -1 with an error, and prints nothing, if no row has one of them. */
+ * stands for none.  With columns, or if a row is a sweep, a line under each row lists the settings that the file sets,
+ * with the values in force.  Returns -1 with an error, and prints nothing, if no row has one of them. */
 int pb_report_print(const pb_report *r, const char *columns, FILE *out);
 
 /* Prints one JSON object for each row, one on a line: its settings, and mean, low, high and n of each key.  Returns -1

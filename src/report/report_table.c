@@ -18,6 +18,7 @@ typedef struct grid {
     const char **setting;        /* [rows,settings] the columns of settings                                     */
     char (*text)[COLUMNS][CELL]; /* [rows] the other columns; the heading is the first row                      */
     int settings;
+    char **line; /* [rows] a line that is printed under the row, or NULL */
     int rows;
 } grid;
 
@@ -161,7 +162,7 @@ static void print_grid(const grid *g, FILE *out)
     int columns = COLUMNS + g->settings, *width = pb_alloc((size_t)columns * sizeof *width);
     for (int k = 0; k < columns; k++)
         width[k] = width_of_column(g, k);
-    for (int i = 0; i < g->rows; i++)
+    for (int i = 0; i < g->rows; i++) {
         for (int k = 0; k < columns; k++) {
             int pad = width[k] - width_of(text_at(g, i, k));
             if (k == 0) /* names are aligned to the left, numbers to the right */
@@ -169,6 +170,9 @@ static void print_grid(const grid *g, FILE *out)
             else
                 fprintf(out, "  %*s%s%s", pad, "", text_at(g, i, k), k + 1 == columns ? "\n" : "");
         }
+        if (g->line[i])
+            fprintf(out, "  %s\n", g->line[i]);
+    }
     free(width);
 }
 
@@ -215,6 +219,73 @@ static int fill_settings(const pb_report *r, grid *g, char *keys)
         if (fill_setting(r, g, column, key + strspn(key, " ")))
             return -1;
     return 0;
+}
+
+/* ---- lines of settings --------------------------------------------------------------------------------- */
+
+static bool is_given(const pb_row *row, const char *key)
+{
+    for (int i = 0; i < row->givens; i++)
+        if (!strcmp(row->given[i], key))
+            return true;
+    return false;
+}
+
+/* Returns the value that a setting has in every cell of a row, or NULL if the row tunes it or does not have it. */
+static const char *fixed_value(const pb_report *r, int row, const char *key)
+{
+    const pb_experiment *e = r->experiment;
+    const pb_selection *s = &r->selections.row[row];
+    const char *first = pb_settings_get(e->cell[s->first].settings, key);
+    for (int i = 1; first && i < s->cells; i++)
+        if (strcmp(first, pb_settings_get(e->cell[s->first + i].settings, key)) != 0)
+            return NULL;
+    return first;
+}
+
+/* Returns whether the file sets this setting for all rows, to the same value. */
+static bool is_common(const pb_report *r, const char *key)
+{
+    const char *first = fixed_value(r, 0, key);
+    for (int i = 0; first && i < r->experiment->rows; i++) {
+        const char *value = fixed_value(r, i, key);
+        if (!value || strcmp(value, first) != 0 || !is_given(&r->experiment->row[i], key))
+            return false;
+    }
+    return first && r->experiment->rows > 1;
+}
+
+/* Lists the settings that the file sets for a row, with the values in force, "lr=0.003 lora.rank=8": those that all
+ * rows have in common, or the others.  Returns NULL if there is none.  The caller frees the text. */
+static char *list_settings(const pb_report *r, int row, bool common)
+{
+    const pb_row *of = &r->experiment->row[row];
+    pb_text t = {0};
+    for (int i = 0; i < of->givens; i++) {
+        const char *value = pb_report_setting(r, row, of->given[i]);
+        if (!value || is_common(r, of->given[i]) != common)
+            continue;
+        const char *quote = strpbrk(value, " ,") ? "'" : "";
+        pb_text_add(&t, "%s%s=%s%s%s", t.length ? " " : "", pb_settings_short(of->given[i]), quote, value, quote);
+    }
+    return t.data;
+}
+
+static bool has_sweep(const pb_experiment *e)
+{
+    for (int i = 0; i < e->rows; i++)
+        if (e->row[i].choices > 1)
+            return true;
+    return false;
+}
+
+/* Prints the settings that all rows have in common. */
+static void print_common(const pb_report *r, FILE *out)
+{
+    char *common = list_settings(r, 0, true);
+    if (common)
+        fprintf(out, "All rows: %s\n", common);
+    free(common);
 }
 
 /* Returns whether the interval of a row covers other seeds only, because no predictions are stored. */
@@ -293,20 +364,30 @@ int pb_report_print(const pb_report *r, const char *columns, FILE *out)
     const pb_experiment *e = r->experiment;
     size_t rows = (size_t)e->rows + 1;
     char *keys = columns ? pb_strdup(columns) : NULL;
-    grid g = {.name = pb_alloc(rows * sizeof *g.name), .text = pb_alloc(rows * sizeof *g.text), .rows = (int)rows};
+    bool lines = columns || has_sweep(e);
+    grid g = {.name = pb_alloc(rows * sizeof *g.name),
+              .text = pb_alloc(rows * sizeof *g.text),
+              .line = pb_alloc(rows * sizeof *g.line),
+              .rows = (int)rows};
     g.name[0] = "method";
     fill_heading(r, g.text[0]);
     for (int i = 0; i < e->rows; i++) {
         g.name[i + 1] = e->row[i].label;
         fill_row(r, i, g.text[i + 1]);
+        g.line[i + 1] = lines ? list_settings(r, i, false) : NULL;
     }
     int rc = fill_settings(r, &g, keys);
     if (!rc) {
         print_grid(&g, out);
+        if (lines)
+            print_common(r, out);
         print_notes(r, out);
         pb_tuning_print(r, out);
     }
+    for (int i = 0; i < g.rows; i++)
+        free(g.line[i]);
     free(keys);
+    free(g.line);
     free(g.name);
     free(g.setting);
     free(g.text);

@@ -39,6 +39,7 @@ timing_rounds = 0
 [train]
 epochs = 1
 batch = 32
+lr = 1e-3
 
 [train lora]
 lr = 1e-3, 1e-2
@@ -50,19 +51,27 @@ ok 'rows with settings' run 0 run rows.ini --db rows.db --threads 1 --quiet
 chosen=$(sqlite3 rows.db "SELECT DISTINCT s.value FROM run r JOIN setting s ON s.run = r.id JOIN value v ON v.run = r.id
 	WHERE r.row = 'lora' AND v.split = 'test' AND s.key = 'train.lr'")
 # A column of the table above its notes, with its heading.
-column() { awk -v c="$1" '{ print $c } /^lora:rank=4,alpha=8 / { exit }' out | paste -sd ' '; }
+column() { awk -v c="$1" '/^[^ ]/ { print $c } /^lora:rank=4,alpha=8 / { exit }' out | paste -sd ' '; }
 same() { [ "$(column "$1")" = "$2" ] || { echo "    got '$(column "$1")', want '$2'" && return 1; }; }
+under() { grep -A1 -E "$1" out | sed -n 2p | grep -qE "$2"; } # the line under the first row that matches
 ok 'columns' run 0 table rows.ini --db rows.db --columns lora.rank,train.lr
 ok 'what is in force' same 2 'lora.rank - 2 4'
 ok 'tuned or not' same 3 "train.lr 0.001 $chosen 0.001"
 cp out with
+ok 'a row that is not swept, with its settings under it' under '^head ' '^  lr=0.001$'
+ok 'a swept row' under '^lora ' "^  lr=$chosen lora.rank=2$"
+ok 'a row with settings in its label' under '^lora:rank=4,alpha=8 ' '^  lr=0.001 lora.rank=4 lora.alpha=8$'
+ok 'what is common to all rows' prints '^All rows: epochs=1 batch=32$'
 ok 'by other spellings' run 0 table rows.ini --db rows.db --columns 'method.lora.rank, lr'
 ok 'the same' same 3 "lr 0.001 $chosen 0.001"
 ok 'without columns' run 0 table rows.ini --db rows.db
-ok 'the notes are the same' cmp -s <(sed '1,/^lora:rank=4,alpha=8 /d' out) <(sed '1,/^lora:rank=4,alpha=8 /d' with)
+ok 'the notes are the same' cmp -s <(sed '1,/^All rows: /d' out) <(sed '1,/^All rows: /d' with)
 ok 'nothing chosen yet' run 0 table rows.ini --db a.db --columns lr,lora.alpha
 ok 'what may still change is not in force' same 2 'lr 0.001 - 0.001'
 ok 'what is fixed is' same 3 'lora.alpha - 16 8'
+ok 'under the row too' under '^lora ' '^  lora.rank=2$'
+ok 'without a sweep' run 0 table rows.ini --db rows.db --set train.lora.lr=1e-3
+ok 'there are no such lines' eval '! grep -E "^(  |All rows)" out'
 ok 'a setting of no row' run 2 table rows.ini --db rows.db --columns lora.rnk
 ok 'is named' says "--columns: no setting 'lora.rnk'; did you mean 'lora.rank'?"
 ok 'JSON has them all' run 0 table rows.ini --db rows.db --json

@@ -56,9 +56,25 @@ ok 'with its rank' grep -q '"r": *4' adapter/adapter_config.json
 ok 'and its alpha' grep -q '"lora_alpha": *8' adapter/adapter_config.json
 printf 'film 3 was good\n' >texts
 ok 'predict' eval 'run 0 predict toy.ini --db a.db --row $one <texts'
+ok 'with blanks in the label' eval 'run 0 predict toy.ini --db a.db --row "lora: rank=4, alpha = 8" <texts'
+ok 'a row that is not there' eval 'run 2 predict toy.ini --db a.db --row lora:rank=5 <texts'
+ok 'is named' says "--row: 'lora:rank=5' is not in methods: head, lora:rank=4, alpha=8, lora:all,rank=3+prefix:length=2, lora"
 ok 'a choice that is written otherwise is the same' eval 'run 0 predict toy.ini --db a.db --row $one --set train.lr=0.001,0.01 <texts'
 ok 'compare' run 3 compare "$one" "$two" --db a.db
 ok 'names both' prints "^toy/$one: " && prints 'toy/lora:all,rank=3\+prefix:length=2: '
+ok 'with blanks in the labels' run 3 compare 'toy/lora : rank=4, alpha=8' ' lora:all, rank = 3 + prefix:length=2' --db a.db
+ok 'finds the same rows' prints "^toy/$one: " && prints 'toy/lora:all,rank=3\+prefix:length=2: '
+ok 'a slash in a row' run 2 compare 'zero-shot:template=a/b.txt' "$two" --db a.db
+ok 'belongs to the row' says "a.db: no row or run 'zero-shot:template=a/b.txt' was scored on test; \`peftbench run\` does it"
+cp a.db b.db
+sqlite3 b.db "DROP TRIGGER trace_update; UPDATE trace SET numbers = json_replace(numbers, '\$[0]', 9) WHERE name = 'loss' AND
+	run IN (SELECT id FROM run WHERE row = '$one')"
+ok 'another training' run 1 check a.db --db b.db
+ok 'that is declared' run 0 check a.db --db b.db --declare "toy/$one"
+ok 'between others, with blanks' run 0 check a.db --db b.db --declare "toy/head, toy/lora : rank=4, alpha = 8, storage.trainable"
+ok 'another row' run 1 check a.db --db b.db --declare "toy/$two"
+ok 'half a label' run 2 check a.db --db b.db --declare toy/lora:rank=4
+ok 'is named' says "--declare: want rows as EXPERIMENT/ROW or keys of exact numbers that are compared; got 'toy/lora:rank=4'"
 ok 'table' run 0 table toy.ini --db a.db
 ok 'has the row' prints "^$one +546 "
 ok 'as JSON' run 0 table toy.ini --db a.db --json
@@ -68,6 +84,14 @@ ok 'have the label' grep -q "lora:rank=4,alpha=8" figures/curves.svg
 ok 'plan' run 0 plan toy.ini
 ok 'counts it' prints "^$one +546 "
 ok 'a row alone, by its label' run 0 plan toy.ini --set "experiment.methods=$two"
+
+sed -e 's/^seeds .*/&\nbaseline = lora: all,rank=3 + prefix:length=2/' \
+	-e 's/^\[method lora:all\]/[train lora:rank=4, alpha=8]\nlr = 5e-4\n[method  lora : all]/' toy.ini >blanks.ini
+ok 'blanks in a section and in the baseline' run 0 table blanks.ini --db a.db --columns lr
+ok 'the section is of the row' prints "^$one +0.0005 "
+ok 'the baseline is the row' prints '"to lora:all,rank=3\+prefix:length=2" is the paired difference'
+ok 'in --set too' run 0 table toy.ini --db a.db --columns lora.alpha --set 'method.lora: all.alpha=3'
+ok 'it is the section of the variant' prints '^lora:all,rank=3\+prefix:length=2 +3 '
 
 # ---- what is refused ----------------------------------------------------------------------------------------------
 refused() { # NAME METHODS MESSAGE
