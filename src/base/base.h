@@ -5,7 +5,7 @@
  *   a broken invariant of the program    PB_BUG("gradient of a frozen leaf") or PB_CHECK(condition), which abort
  *   exhausted memory                     pb_alloc() does not return; the program exits with status 2
  *
- * The functions stand in error.c, memory.c, visible.c, terminal.c and system.c. */
+ * The functions are in error.c, memory.c, visible.c, terminal.c and system.c. */
 #ifndef PB_BASE_H
 #define PB_BASE_H
 
@@ -37,7 +37,7 @@ int pb_error(const char *fmt, ...) PB_PRINTF(1, 2);
  * until this thread calls pb_error_clear. */
 const char *pb_error_text(void);
 
-/* Forgets the pending error of this thread.  Tests call it, and the driver before each cell. */
+/* Clears the pending error of this thread.  Tests call it, and the driver before each cell. */
 void pb_error_clear(void);
 
 /* Puts "PREFIX: " before the text of the pending error.  Returns -1. */

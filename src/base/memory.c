@@ -51,7 +51,7 @@ void pb_grow(void *array, size_t count, size_t *capacity, size_t item)
 
 static void text_room(pb_text *t, size_t more)
 {
-    pb_grow(&t->data, t->length + more, &t->capacity, 1); /* one more than asked: the NUL */
+    pb_grow(&t->data, t->length + more, &t->capacity, 1); /* one byte more, for the NUL */
 }
 
 void pb_plain_numbers(void)

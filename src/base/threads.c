@@ -48,15 +48,15 @@ static void relax(void)
 #endif
 }
 
-static void had_to_sleep(patience *p, bool probed)
+static void shorten(patience *p, bool full)
 {
     p->spins = p->spins / 2 > LEAST_SPINS ? p->spins / 2 : LEAST_SPINS;
-    p->misses = probed ? 0 : p->misses + 1;
-    if (probed && p->every < MOST_MISSES)
+    p->misses = full ? 0 : p->misses + 1;
+    if (full && p->every < MOST_MISSES)
         p->every *= 2;
 }
 
-static void had_luck(patience *p, int spins)
+static void lengthen(patience *p, int spins)
 {
     int enough = 2 * (spins > p->spins ? spins : p->spins);
     *p = (patience){enough < MOST_SPINS ? enough : MOST_SPINS, 0, LEAST_SPINS};
@@ -66,17 +66,17 @@ static void had_luck(patience *p, int spins)
  */
 static bool spin(const atomic_int *number, bool is, int value, patience *p)
 {
-    bool probe = p->misses >= p->every;
-    int most = probe ? MOST_SPINS : p->spins;
+    bool full = p->misses >= p->every;
+    int most = full ? MOST_SPINS : p->spins;
     for (int i = 0; i <= most; i++) {
         if ((atomic_load_explicit(number, memory_order_acquire) == value) == is) {
             if (i) /* a wait that ended at once says nothing about the time */
-                had_luck(p, i);
+                lengthen(p, i);
             return true;
         }
         relax();
     }
-    had_to_sleep(p, probe);
+    shorten(p, full);
     return false;
 }
 

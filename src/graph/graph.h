@@ -144,9 +144,9 @@ pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x);
 pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b, pb_node *c, pb_node *d);
 
 /* Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): keeps the value of `n`, such as a layer's output.  What
- * lies between two checkpoints in order of building is forgotten after the forward pass and computed again in the
- * backward pass; the gradients are identical to the bit.  Nothing after the last checkpoint is forgotten, so the last
- * layer needs none.  NULL, a leaf, and a node that nothing reads are accepted and have no effect. */
+ * lies between two checkpoints in order of building is discarded after the forward pass and recomputed in the backward
+ * pass; the gradients are identical to the bit.  Nothing after the last checkpoint is discarded, so the last layer
+ * needs none.  NULL, a leaf, and a node that nothing reads are accepted and have no effect. */
 void pb_graph_checkpoint(pb_graph *g, pb_node *n);
 
 /* The row of the whole set that row r of `set` was selected from. */

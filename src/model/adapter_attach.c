@@ -180,7 +180,7 @@ static int copy_method(pb_loading *l)
 
 /* ---- attaching --------------------------------------------------------------------------------------------- */
 
-/* An adapter that this program wrote holds the SHA-256 of its base. */
+/* An adapter that this program wrote has the SHA-256 of its base in its metadata. */
 static int check_base(const pb_loading *l, bool force)
 {
     const char *wanted = pb_weights_metadata(l->a->weights, "base_sha256");
@@ -192,7 +192,7 @@ static int check_base(const pb_loading *l, bool force)
                                     : 0;
 }
 
-/* It holds the names of its head's classes, too. */
+/* Such an adapter also has the names of its head's classes. */
 static int name_classes(const pb_loading *l)
 {
     const char *names = pb_weights_metadata(l->a->weights, "classes");

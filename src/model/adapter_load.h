@@ -1,7 +1,7 @@
 /* adapter_load: what the files that read an adapter onto a model share.  Not for other rooms.
  *
  * A module is what PEFT calls a layer with weights: a projection, an embedding table, a norm, a part of the head.  The
- * model's modules are listed once for each adapter, with what the adapter's config and its file say of each. */
+ * model's modules are listed once for each adapter, with what the adapter's config and its file contain for each. */
 #ifndef PB_ADAPTER_LOAD_H
 #define PB_ADAPTER_LOAD_H
 
@@ -80,7 +80,7 @@ pb_param *pb_loading_untied_weight(pb_loading *l, pb_module *mod);
 
 /* ---- the steps, in their order; all return -1 with an error ------------------------------------------------- */
 
-/* adapter_targets.c: lists the model's modules, and decides for each by PEFT's rules what the config says of it.  An
+/* adapter_targets.c: lists the model's modules, and decides by PEFT's rules what the config requires of each.  An
  * error names a module for which the file and the config disagree. */
 int pb_loading_list_modules(pb_loading *l);
 

@@ -84,7 +84,7 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count)
     for (int i = 0; i < count; i++)
         for (int j = 0; j < i; j++)
             if (list[i].method == list[j].method)
-                return pb_error("%s: given twice in one composition", list[i].method->name);
+                return pb_error("%s is given twice in one composition", list[i].method->name);
     if (match_targets(m))
         return -1;
     select_base(m);

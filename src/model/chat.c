@@ -35,9 +35,9 @@ static const pb_chat formats[] = {
 static const char *template_of(const pb_model *m, char **owned)
 {
     static const char *const files[] = {"chat_template.jinja", "tokenizer_config.json"};
-    const char *own = m->file ? pb_weights_text(m->file, "tokenizer.chat_template") : NULL;
+    const char *embedded = m->file ? pb_weights_text(m->file, "tokenizer.chat_template") : NULL;
     *owned = NULL;
-    for (size_t i = 0; !own && !*owned && i < PB_COUNT(files); i++) {
+    for (size_t i = 0; !embedded && !*owned && i < PB_COUNT(files); i++) {
         char *path = pb_format("%s/%s", m->dir, files[i]);
         char *text = pb_file_exists(path) ? pb_read_file(path, NULL) : NULL;
         if (text && (i == 0 || strstr(text, "\"chat_template\"")))
@@ -46,7 +46,7 @@ static const char *template_of(const pb_model *m, char **owned)
             free(text);
         free(path);
     }
-    return own ? own : *owned;
+    return embedded ? embedded : *owned;
 }
 
 static int recognise(const pb_model *m, const pb_chat **out)

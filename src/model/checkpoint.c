@@ -264,7 +264,7 @@ static pb_param *load_param(pb_model *m, param_spec w)
 static pb_param *load_or_init_param(pb_model *m, param_spec w, pb_init init)
 {
     const pb_array *a = m->file || m->list ? find_tensor(m, w.origin) : NULL;
-    if ((a && has_shape(a, w.rows, w.cols)) || (m->file && m->own_head))
+    if ((a && has_shape(a, w.rows, w.cols)) || (m->file && m->checkpoint_head))
         return load_param(m, w);
     bool unknown = m->shapes_only && !m->list && m->base.weights == PB_FROM_CHECKPOINT;
     pb_param *p = pb_params_add(m, w.name, w.origin, unknown ? w.kind : PB_HEAD, -1, w.rows, w.cols);
@@ -375,17 +375,17 @@ static pb_param *load_table(pb_model *m, const char *name, const char *module, i
 static void load_classifier(pb_model *m, const pb_head_names *h)
 {
     int width = m->config.width;
-    pb_init fresh = pb_init_normal(0.02), zero = pb_init_constant(0);
+    pb_init normal = pb_init_normal(0.02), zero = pb_init_constant(0);
     pb_kind weight = h->base_dense ? PB_MATRIX : PB_HEAD, bias = h->base_dense ? PB_BIAS : PB_HEAD;
     if (h->dense) {
         const char *dense = h->base_dense ? inside(m, h->dense) : h->dense;
         m->pool_w = load_or_init_param(
-            m, (param_spec){"pool.weight", joined(m, dense, ".weight"), weight, -1, width, width, false}, fresh);
+            m, (param_spec){"pool.weight", joined(m, dense, ".weight"), weight, -1, width, width, false}, normal);
         m->pool_b = load_or_init_param(
             m, (param_spec){"pool.bias", joined(m, dense, ".bias"), bias, -1, 1, width, false}, zero);
     }
     m->head_w = load_or_init_param(
-        m, (param_spec){"head.weight", joined(m, h->out, ".weight"), PB_HEAD, -1, m->classes, width, false}, fresh);
+        m, (param_spec){"head.weight", joined(m, h->out, ".weight"), PB_HEAD, -1, m->classes, width, false}, normal);
     if (h->bias)
         m->head_b = load_or_init_param(m, (param_spec){"head.bias", h->bias, PB_HEAD, -1, 1, m->classes, false}, zero);
 }
@@ -397,7 +397,7 @@ static const pb_array *find_listed(const pb_model *m, const char *name)
 
 /* Returns true if a checkpoint with tie_word_embeddings has an output table that differs from the word table.  As in
  * transformers, the output table is then used. */
-static bool has_own_table(pb_model *m, const pb_head_names *h)
+static bool has_output_table(pb_model *m, const pb_head_names *h)
 {
     const pb_array *out = find_listed(m, joined(m, h->out, ".weight")),
                    *word = find_listed(m, inside(m, joined(m, m->config.family->word, ".weight")));
@@ -419,7 +419,7 @@ static void load_language_head(pb_model *m, const pb_head_names *h)
 {
     int width = m->config.width, vocab = m->config.vocab;
     const char *bias = h->bias ? bias_of(m, h) : NULL;
-    m->config.tied = m->config.tied && !has_own_table(m, h);
+    m->config.tied = m->config.tied && !has_output_table(m, h);
     if (h->dense) {
         m->pool_w = load_param(
             m, (param_spec){"lm.dense.weight", joined(m, h->dense, ".weight"), PB_MATRIX, -1, width, width, false});

@@ -67,7 +67,7 @@ static const char text[] = "{\n"
                            "  \"clean_up_tokenization_spaces\": false\n"
                            "}\n";
 
-static int check(pb_objective objective, const pb_network_shape *s)
+static int check_shape(pb_objective objective, const pb_network_shape *s)
 {
     if (s->width % s->heads)
         return pb_error("heads: want a divisor of the width %d, got %d", s->width, s->heads);
@@ -80,7 +80,7 @@ static int check(pb_objective objective, const pb_network_shape *s)
                : 0;
 }
 
-static int write(const char *dir, const char *name, char *content)
+static int write_content(const char *dir, const char *name, char *content)
 {
     char *path = pb_format("%s/%s", dir, name);
     size_t size = 0;
@@ -94,14 +94,15 @@ static int write(const char *dir, const char *name, char *content)
 
 int pb_network_config_write(const char *dir, pb_objective objective, const pb_network_shape *s, int vocabulary)
 {
-    if (check(objective, s) || pb_make_dirs(dir))
+    if (check_shape(objective, s) || pb_make_dirs(dir))
         return -1;
     char *config = objective == PB_MASKED ? pb_format(encoder, vocabulary, s->layers, s->width, s->heads,
                                                       s->intermediate_size, s->positions)
                                           : pb_format(decoder, vocabulary, s->layers, s->width, s->heads,
                                                       s->intermediate_size, s->positions, s->kv_heads);
-    return write(dir, "config.json", config) ||
-                   write(dir, "tokenizer_config.json", pb_format(objective == PB_MASKED ? words : text, s->positions))
+    return write_content(dir, "config.json", config) ||
+                   write_content(dir, "tokenizer_config.json",
+                                 pb_format(objective == PB_MASKED ? words : text, s->positions))
                ? -1
                : 0;
 }

@@ -17,7 +17,7 @@ void pb_continuation_text(const pb_model *m, const pb_decoding *how, const pb_co
     pb_stops_free(&stops);
 }
 
-static int check(const pb_decoder *d)
+static int check_decoder(const pb_decoder *d)
 {
     int most = pb_model_max_tokens(d->model) - 1, vocab = d->model->config.vocab;
     if (d->model->head != PB_HEAD_CAUSAL)
@@ -40,7 +40,7 @@ int pb_decode(pb_model *m, const pb_decoding *how, int n, const pb_ids *prompt, 
 {
     pb_decoder d = {.model = m, .how = how, .n = n, .prompt = prompt, .out = out, .stops = pb_stops_read(how->stop)};
     memset(out, 0, (size_t)n * sizeof *out);
-    int rc = check(&d);
+    int rc = check_decoder(&d);
     if (!rc) {
         d.step = pb_decode_step_new(m);
         d.seen = how->repetition_penalty > 0 && how->repetition_penalty != 1 ? pb_alloc((size_t)m->config.vocab) : NULL;

@@ -20,22 +20,22 @@ struct pb_decode_step {
 
 pb_decode_step *pb_decode_step_new(pb_model *m)
 {
-    pb_decode_step *a = pb_alloc(sizeof *a);
-    *a = (pb_decode_step){.model = m, .arena = pb_arena_new("decode step"), .executor = pb_executor_new()};
-    return a;
+    pb_decode_step *step = pb_alloc(sizeof *step);
+    *step = (pb_decode_step){.model = m, .arena = pb_arena_new("decode step"), .executor = pb_executor_new()};
+    return step;
 }
 
-void pb_decode_step_free(pb_decode_step *a)
+void pb_decode_step_free(pb_decode_step *step)
 {
-    if (!a)
+    if (!step)
         return;
-    pb_executor_free(a->executor);
-    pb_arena_free(a->arena);
-    free(a->offset);
-    free(a->ids);
-    free(a->position);
-    free(a->kv_cache);
-    free(a);
+    pb_executor_free(step->executor);
+    pb_arena_free(step->arena);
+    free(step->offset);
+    free(step->ids);
+    free(step->position);
+    free(step->kv_cache);
+    free(step);
 }
 
 static int tokens_of(int n, const pb_decode_input *text)
@@ -53,77 +53,78 @@ static bool continues_by_one(const pb_decode_input *t)
 }
 
 /* True if the last graph can run again.  A cache that was emptied may have more room than the graph was planned for. */
-static bool is_same(const pb_decode_step *a, int n, const pb_decode_input *text)
+static bool is_same(const pb_decode_step *step, int n, const pb_decode_input *text)
 {
-    bool same = a->graph && a->one_by_one && n == a->texts;
+    bool same = step->graph && step->one_by_one && n == step->texts;
     for (int s = 0; same && s < n; s++)
-        same = continues_by_one(&text[s]) && a->kv_cache[s] == text[s].kv_cache &&
+        same = continues_by_one(&text[s]) && step->kv_cache[s] == text[s].kv_cache &&
                pb_kv_cache_rows(text[s].kv_cache) > 0;
     return same;
 }
 
-static void make_room(pb_decode_step *a, int n, int tokens)
+static void make_room(pb_decode_step *step, int n, int tokens)
 {
-    if ((size_t)n > a->room) {
-        a->room = (size_t)n;
-        a->offset = pb_realloc(a->offset, (a->room + 1) * sizeof *a->offset);
-        a->kv_cache = pb_realloc(a->kv_cache, a->room * sizeof *a->kv_cache);
+    if ((size_t)n > step->room) {
+        step->room = (size_t)n;
+        step->offset = pb_realloc(step->offset, (step->room + 1) * sizeof *step->offset);
+        step->kv_cache = pb_realloc(step->kv_cache, step->room * sizeof *step->kv_cache);
     }
-    if ((size_t)tokens > a->token_room) {
-        a->token_room = (size_t)tokens;
-        a->ids = pb_realloc(a->ids, a->token_room * sizeof *a->ids);
-        a->position = pb_realloc(a->position, a->token_room * sizeof *a->position);
+    if ((size_t)tokens > step->token_room) {
+        step->token_room = (size_t)tokens;
+        step->ids = pb_realloc(step->ids, step->token_room * sizeof *step->ids);
+        step->position = pb_realloc(step->position, step->token_room * sizeof *step->position);
     }
 }
 
 /* Writes the tokens and their positions to the arrays that the graph reads. */
-static void lay_out(pb_decode_step *a, int n, const pb_decode_input *text)
+static void lay_out(pb_decode_step *step, int n, const pb_decode_input *text)
 {
-    int at = a->offset[0] = 0;
-    a->texts = n;
-    a->one_by_one = true;
+    int at = step->offset[0] = 0;
+    step->texts = n;
+    step->one_by_one = true;
     for (int s = 0; s < n; s++) {
         int first = pb_kv_cache_positions(text[s].kv_cache);
-        a->kv_cache[s] = text[s].kv_cache;
-        a->one_by_one = a->one_by_one && continues_by_one(&text[s]);
+        step->kv_cache[s] = text[s].kv_cache;
+        step->one_by_one = step->one_by_one && continues_by_one(&text[s]);
         for (int i = 0; i < text[s].count; i++, at++) {
-            a->ids[at] = text[s].ids[i];
-            a->position[at] = first + i;
+            step->ids[at] = text[s].ids[i];
+            step->position[at] = first + i;
         }
-        a->offset[s + 1] = at;
+        step->offset[s + 1] = at;
     }
 }
 
-static int build(pb_decode_step *a)
+static int build(pb_decode_step *step)
 {
     pb_outputs out;
     pb_plan plan;
-    pb_batch batch = {.sequences = a->texts,
-                      .offset = a->offset,
-                      .ids = a->ids,
-                      .position = a->position,
-                      .kv_cache = a->kv_cache,
+    pb_batch batch = {.sequences = step->texts,
+                      .offset = step->offset,
+                      .ids = step->ids,
+                      .position = step->position,
+                      .kv_cache = step->kv_cache,
                       .last = true};
-    pb_arena_reset(a->arena);
-    a->graph = pb_graph_new(a->arena, false);
-    if (pb_model_build(a->model, a->graph, &batch, 0, 0, &out) || pb_graph_plan(a->graph, out.logits, NULL, &plan)) {
-        a->graph = NULL;
+    pb_arena_reset(step->arena);
+    step->graph = pb_graph_new(step->arena, false);
+    if (pb_model_build(step->model, step->graph, &batch, 0, 0, &out) ||
+        pb_graph_plan(step->graph, out.logits, NULL, &plan)) {
+        step->graph = NULL;
         return -1;
     }
-    pb_executor_bind(a->executor, a->graph, &plan);
+    pb_executor_bind(step->executor, step->graph, &plan);
     return 0;
 }
 
-pb_node *pb_decode_step_run(pb_decode_step *a, int n, const pb_decode_input *text)
+pb_node *pb_decode_step_run(pb_decode_step *step, int n, const pb_decode_input *text)
 {
-    bool same = is_same(a, n, text);
+    bool same = is_same(step, n, text);
     if (!same)
-        make_room(a, n, tokens_of(n, text));
-    lay_out(a, n, text);
+        make_room(step, n, tokens_of(n, text));
+    lay_out(step, n, text);
     for (int i = 0; same && i < n; i++) /* a graph is checked when it is built */
-        PB_CHECK(a->ids[i] >= 0 && a->ids[i] < a->model->config.vocab);
-    if (!same && build(a))
+        PB_CHECK(step->ids[i] >= 0 && step->ids[i] < step->model->config.vocab);
+    if (!same && build(step))
         return NULL;
-    pb_executor_forward(a->executor, a->graph);
-    return (pb_node *)(uintptr_t)pb_graph_output(a->graph);
+    pb_executor_forward(step->executor, step->graph);
+    return (pb_node *)(uintptr_t)pb_graph_output(step->graph);
 }

@@ -15,12 +15,12 @@ typedef struct pb_decode_step pb_decode_step;
 
 /* The model must outlive it. */
 pb_decode_step *pb_decode_step_new(pb_model *m);
-void pb_decode_step_free(pb_decode_step *a); /* NULL is allowed */
+void pb_decode_step_free(pb_decode_step *step); /* NULL is allowed */
 
 /* Returns the logits [n, vocabulary] of the token after each text's last one.  The caller may overwrite them; they are
  * valid until the next call.  Prompts of many tokens and texts that continue by one token can be mixed.  If the same
  * caches continue by one token each, as in most steps, the graph of the last call runs again.  Returns NULL with an
  * error, for example for an id outside the vocabulary. */
-pb_node *pb_decode_step_run(pb_decode_step *a, int n, const pb_decode_input *text);
+pb_node *pb_decode_step_run(pb_decode_step *step, int n, const pb_decode_input *text);
 
 #endif

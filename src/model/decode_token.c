@@ -71,9 +71,9 @@ static int restrict_draw(const token_decoder *b, int n)
 {
     const pb_decoding *how = b->d->how;
     pb_real mass = (pb_real)how->top_p * pb_sum((size_t)n, b->weight), sum = 0;
-    bool few = how->top_k && how->top_k < n;
-    int found = few ? heaviest(b, n, how->top_k, (pb_real)INFINITY) : heaviest(b, n, n, mass), kept = 0;
-    if (few) {
+    bool limited = how->top_k && how->top_k < n;
+    int found = limited ? heaviest(b, n, how->top_k, (pb_real)INFINITY) : heaviest(b, n, n, mass), kept = 0;
+    if (limited) {
         found = how->top_k;
         for (int i = 0; i < found; i++)
             sum += b->chosen[i].weight;

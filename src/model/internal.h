@@ -35,7 +35,7 @@ struct pb_model {
     pb_head head;
     int classes;
     int end[16];              /* end-of-text tokens of decoding, -1 after the last one */
-    bool own_head;            /* the head is the checkpoint's, which must have all of it */
+    bool checkpoint_head;     /* the head is the checkpoint's, which must have all of it */
     pb_json_doc *class_names; /* a list of strings, or NULL */
 
     pb_param **param;    /* [params] in order of creation: base, head, methods */

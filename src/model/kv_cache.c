@@ -8,51 +8,51 @@
 
 pb_kv_cache *pb_kv_cache_new(const pb_model *m)
 {
-    pb_kv_cache *a = pb_alloc(sizeof *a);
-    a->model = m;
-    a->layer = pb_alloc((size_t)m->config.layers * sizeof *a->layer);
-    return a;
+    pb_kv_cache *c = pb_alloc(sizeof *c);
+    c->model = m;
+    c->layer = pb_alloc((size_t)m->config.layers * sizeof *c->layer);
+    return c;
 }
 
-void pb_kv_cache_free(pb_kv_cache *a)
+void pb_kv_cache_free(pb_kv_cache *c)
 {
-    if (!a)
+    if (!c)
         return;
-    free(a->x);
-    free(a->layer);
-    free(a);
+    free(c->x);
+    free(c->layer);
+    free(c);
 }
 
-static size_t row_width(const pb_kv_cache *a)
+static size_t row_width(const pb_kv_cache *c)
 {
-    return (size_t)pb_model_kv_width(a->model);
+    return (size_t)pb_model_kv_width(c->model);
 }
 
 /* x: [layers, keys and values, capacity, kv_width] */
-static void reserve(pb_kv_cache *a, int rows)
+static void reserve(pb_kv_cache *c, int rows)
 {
-    size_t part = (size_t)rows * row_width(a);
-    if (rows > a->capacity) {
-        free(a->x);
-        a->x = pb_alloc(2 * (size_t)a->model->config.layers * part * sizeof *a->x);
-        a->capacity = rows;
+    size_t part = (size_t)rows * row_width(c);
+    if (rows > c->capacity) {
+        free(c->x);
+        c->x = pb_alloc(2 * (size_t)c->model->config.layers * part * sizeof *c->x);
+        c->capacity = rows;
     }
-    part = (size_t)a->capacity * row_width(a);
-    for (int l = 0; l < a->model->config.layers; l++) {
-        pb_real *k = a->x + 2 * (size_t)l * part;
-        a->layer[l] = (pb_cache_segment){.k = k, .v = k + part, .capacity = a->capacity};
+    part = (size_t)c->capacity * row_width(c);
+    for (int l = 0; l < c->model->config.layers; l++) {
+        pb_real *k = c->x + 2 * (size_t)l * part;
+        c->layer[l] = (pb_cache_segment){.k = k, .v = k + part, .capacity = c->capacity};
     }
 }
 
-void pb_kv_cache_begin(pb_kv_cache *a, const pb_kv_cache *parent, int tokens)
+void pb_kv_cache_begin(pb_kv_cache *c, const pb_kv_cache *parent, int tokens)
 {
-    parent = parent ? parent : a->model->cached_prefix;
-    PB_CHECK(parent != a);
-    reserve(a, tokens + (parent ? 0 : a->model->extra_rows));
-    a->end = tokens + (parent ? parent->end : a->model->extra_tokens);
-    for (int l = 0; l < a->model->config.layers && parent; l++) {
-        a->layer[l].before = &parent->layer[l];
-        a->layer[l].positions = parent->layer[l].positions;
+    parent = parent ? parent : c->model->cached_prefix;
+    PB_CHECK(parent != c);
+    reserve(c, tokens + (parent ? 0 : c->model->extra_rows));
+    c->end = tokens + (parent ? parent->end : c->model->extra_tokens);
+    for (int l = 0; l < c->model->config.layers && parent; l++) {
+        c->layer[l].before = &parent->layer[l];
+        c->layer[l].positions = parent->layer[l].positions;
     }
 }
 
@@ -70,19 +70,12 @@ void pb_kv_cache_copy(pb_kv_cache *to, const pb_kv_cache *from)
     }
 }
 
-int pb_kv_cache_rows(const pb_kv_cache *a)
+int pb_kv_cache_rows(const pb_kv_cache *c)
 {
-    return a->layer[0].rows;
+    return c->layer[0].rows;
 }
 
-int pb_kv_cache_positions(const pb_kv_cache *a)
+int pb_kv_cache_positions(const pb_kv_cache *c)
 {
-    return a->layer[0].positions;
-}
-
-void pb_model_drop_prefix(pb_model *m)
-{
-    pb_kv_cache_free(m->cached_prefix);
-    pb_ids_free(&m->cached_prefix_ids);
-    m->cached_prefix = NULL;
+    return c->layer[0].positions;
 }

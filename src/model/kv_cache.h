@@ -13,19 +13,19 @@ typedef struct pb_kv_cache pb_kv_cache;
 
 /* Creates a cache without room; pb_kv_cache_begin must follow.  The model must outlive it. */
 pb_kv_cache *pb_kv_cache_new(const pb_model *m);
-void pb_kv_cache_free(pb_kv_cache *a); /* NULL is allowed */
+void pb_kv_cache_free(pb_kv_cache *c); /* NULL is allowed */
 
 /* Empties the cache and makes room for a text of at most `tokens` tokens that follows `parent`, which must outlive the
  * use of this cache.  NULL: the text follows the model's cached prefix, if there is one. */
-void pb_kv_cache_begin(pb_kv_cache *a, const pb_kv_cache *parent, int tokens);
+void pb_kv_cache_begin(pb_kv_cache *c, const pb_kv_cache *parent, int tokens);
 
 /* Copies the content of `from` to `to`.  Both must have the same parent, and `to` must have room. */
 void pb_kv_cache_copy(pb_kv_cache *to, const pb_kv_cache *from);
 
 /* The rows of keys in each layer, without those of the parent; 0 if nothing was run since pb_kv_cache_begin. */
-int pb_kv_cache_rows(const pb_kv_cache *a);
+int pb_kv_cache_rows(const pb_kv_cache *c);
 
 /* The position of the next token. */
-int pb_kv_cache_positions(const pb_kv_cache *a);
+int pb_kv_cache_positions(const pb_kv_cache *c);
 
 #endif

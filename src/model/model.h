@@ -85,11 +85,11 @@ extern const pb_option pb_base_table[];
 /* What to open. */
 typedef struct pb_opening {
     const char *path;  /* a Hugging Face folder, a GGUF file or a llama2.c file */
-    int classes;       /* > 0: a classification head for so many classes; 0: the head of the checkpoint */
+    int classes;       /* > 0: a classification head for this many classes; 0: the head of the checkpoint */
     uint64_t seed;     /* of the initial values of parameters that the checkpoint lacks */
-    int layers;        /* > 0: only the first so many layers */
+    int layers;        /* > 0: only this many layers, from the first */
     bool bare;         /* no head, whatever the checkpoint has */
-    int distill_width; /* > 0: add a linear map of the last hidden states to so many columns, for distillation */
+    int distill_width; /* > 0: add a linear map of the last hidden states to this many columns, for distillation */
     bool shapes_only;  /* read config.json only; parameters have shapes but no values */
     pb_base_options base;
 } pb_opening;

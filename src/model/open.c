@@ -8,9 +8,9 @@
 /* Opens the tokenizer of the file of weights or of the folder, which may lack one. */
 static int open_tokenizer(pb_model *m)
 {
-    const char *own = m->file ? pb_weights_tokenizer(m->file) : NULL;
-    if (own)
-        return (m->tokenizer = pb_tokenizer_open_text(m->dir, own)) ? 0 : -1;
+    const char *embedded = m->file ? pb_weights_tokenizer(m->file) : NULL;
+    if (embedded)
+        return (m->tokenizer = pb_tokenizer_open_text(m->dir, embedded)) ? 0 : -1;
     char *path = pb_format("%s/tokenizer.json", m->dir); /* of a file of weights: does not exist */
     bool there = pb_file_exists(path);
     free(path);
@@ -19,7 +19,7 @@ static int open_tokenizer(pb_model *m)
 
 static int choose_head(pb_model *m, int classes, bool bare)
 {
-    m->own_head = !classes;
+    m->checkpoint_head = !classes;
     m->head = bare ? PB_HEAD_NONE : classes ? PB_HEAD_CLASSES : m->config.head;
     m->classes = classes ? classes : m->config.classes;
     if (bare)

@@ -97,7 +97,7 @@ static int read_yarn(reader *r)
     return 0;
 }
 
-/* LongRoPE (Ding et al. 2024, arXiv:2402.13753) divides each frequency by a factor of its own.  It has one list of
+/* LongRoPE (Ding et al. 2024, arXiv:2402.13753) divides each frequency by a separate factor.  It has one list of
  * factors for short texts and one for long texts, which must be the same here. */
 static int read_longrope(reader *r)
 {

@@ -26,7 +26,7 @@ static void multiply(const pb_gemm_args *g)
 {
     const CBLAS_TRANSPOSE ta = g->a.transposed ? CblasTrans : CblasNoTrans;
     const CBLAS_TRANSPOSE tb = g->b.transposed ? CblasTrans : CblasNoTrans;
-    if (g->k > 0 && (pb_gemm_rounded(g) || pb_gemm_skinny(g) || pb_gemm_own(g)))
+    if (g->k > 0 && (pb_gemm_rounded(g) || pb_gemm_skinny(g) || pb_gemm_avx512(g)))
         return;
 #ifdef PB_REAL_DOUBLE
     cblas_dgemm(CblasRowMajor, ta, tb, g->m, g->n, g->k, g->alpha, g->a.x, g->a.ld, g->b.x, g->b.ld, g->add, g->c,

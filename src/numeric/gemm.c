@@ -257,7 +257,7 @@ static void by_rows_of_b(const pb_gemm_args *g)
     }
 }
 
-bool pb_gemm_own(const pb_gemm_args *g)
+bool pb_gemm_avx512(const pb_gemm_args *g)
 {
     if (g->b.transposed && !g->a.transposed && g->m <= PANEL) {
         by_rows_of_b(g);
@@ -275,7 +275,7 @@ bool pb_gemm_own(const pb_gemm_args *g)
 
 #else
 
-bool pb_gemm_own(const pb_gemm_args *g)
+bool pb_gemm_avx512(const pb_gemm_args *g)
 {
     (void)g;
     return false;

@@ -145,7 +145,7 @@ typedef struct block {
 } block;
 
 /* Writes those sums whose rows and columns exist. */
-VECTORS static void put(const block *t, const float sum[SIDE * SIDE])
+VECTORS static void put_block(const block *t, const float sum[SIDE * SIDE])
 {
     for (int i = 0; i < t->rows; i++)
         for (int j = 0; j < t->cols; j += 16) {
@@ -190,7 +190,7 @@ VECTORS static void multiply_vectors(const block *t)
         const uint32_t *a = t->a + (size_t)(i / LINES * t->tiles) * PAIRS + i % LINES * 16;
         add_pairs(t, a, sum + i * SIDE);
     }
-    put(t, sum);
+    put_block(t, sum);
 }
 
 /* A barrier, as compilers do not know that the tile instructions read and write memory. */
@@ -232,7 +232,7 @@ TILES static void multiply_tiles(const block *t)
     _tile_stored(3, c2 + 16, row);
     BARRIER();
     if (!direct)
-        put(t, sum);
+        put_block(t, sum);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ bool pb_bf16_skinny(const uint16_t *code, int m, int n, int k, const pb_real *x,
                     int ldy);
 
 /* gemm.c: any product in fp32.  Returns false and does nothing if this CPU or build has no such kernel. */
-bool pb_gemm_own(const pb_gemm_args *g);
+bool pb_gemm_avx512(const pb_gemm_args *g);
 
 /* gemm_bf16.c: any product with operands rounded to bf16.  Returns false and does nothing if that is switched off. */
 bool pb_gemm_rounded(const pb_gemm_args *g);

@@ -58,7 +58,7 @@ typedef struct job {
     size_t ldc;
 } job;
 
-static inline void put(const job *t, int i, int j, pb_real sum)
+static inline void put_sum(const job *t, int i, int j, pb_real sum)
 {
     pb_real *to = t->c + (size_t)i * t->ldc + (size_t)j;
     *to = t->alpha * sum + (t->add ? *to : 0);
@@ -95,7 +95,7 @@ __attribute__((always_inline)) static inline void dots(const job *t, int j, cons
     }
     for (int i = 0; i < m; i++)
         for (int r = 0; r < rows; r++)
-            put(t, i, j + r, total(sum[i][r]));
+            put_sum(t, i, j + r, total(sum[i][r]));
 }
 
 /* All rows of B, `rows` at a time. */
@@ -154,7 +154,7 @@ static void combine_rest(const job *t, int j)
             pb_real sum = 0;
             for (int p = 0; p < t->k; p++)
                 sum += t->a[(size_t)i * t->lda + (size_t)p] * t->b[(size_t)p * t->ldb + (size_t)q];
-            put(t, i, q, sum);
+            put_sum(t, i, q, sum);
         }
 }
 
@@ -240,7 +240,7 @@ __attribute__((always_inline)) static inline void dots_bf16(const job *t, const 
         }
     for (int i = 0; i < m; i++)
         for (int r = 0; r < rows; r++)
-            put(t, i, j + r, _mm512_reduce_add_ps(sum[i][r]));
+            put_sum(t, i, j + r, _mm512_reduce_add_ps(sum[i][r]));
 }
 
 #define DOTS_BF16(m, rows)                                                                                             \

@@ -174,8 +174,8 @@ static bool is_scarce(int s, int n, const double *y, const double *pseudo)
     int count[3] = {0};
     for (int i = 0; i < s * n; i++)
         count[(int)y[i] + 1]++;
-    int few = pseudo == of_pair ? count[0] + count[2] : count[1] < count[2] ? count[1] : count[2];
-    return few < ENOUGH_ANSWERS * s;
+    int rare = pseudo == of_pair ? count[0] + count[2] : count[1] < count[2] ? count[1] : count[2];
+    return rare < ENOUGH_ANSWERS * s;
 }
 
 /* The table with the pseudo-examples after the others. */
@@ -243,13 +243,13 @@ pb_interval pb_stats_pair(const pb_crossed *a, const pb_crossed *b, pb_variance_
     return out;
 }
 
-double pb_stats_pair_p(const pb_crossed *a, const pb_crossed *b, int turns, uint64_t seed)
+double pb_stats_pair_p(const pb_crossed *a, const pb_crossed *b, int permutations, uint64_t seed)
 {
     double *y = jackknife(a), *z = jackknife(b), *d = pb_alloc((size_t)(a->examples + 1) * sizeof *d);
     for (int s = 0; s < a->seeds; s++)
         for (int e = 0; e < a->examples; e++)
             d[e] += y[s * a->examples + e] - z[s * a->examples + e];
-    double p = pb_stats_permutation(a->examples, d, turns, seed);
+    double p = pb_stats_permutation(a->examples, d, permutations, seed);
     free(y);
     free(z);
     free(d);
@@ -342,8 +342,7 @@ pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int res
     return out;
 }
 
-/* ---- the Pareto front of resamples
- * ------------------------------------------------------------------------------------ */
+/* ---- the Pareto front of resamples ------------------------------------------------------------------------------ */
 
 /* The mean over the drawn seeds of the values that are not NaN; NaN if there are none. */
 static double drawn_mean(int seeds, const double *value, const int *seed_times)

@@ -63,7 +63,7 @@ pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int res
 
 /* The two-sided p of pb_stats_permutation() over the examples' differences a - b, averaged over the seeds; for a metric
  * that is not a mean, over its jackknife pseudo-values.  It holds for these trained models, not for other seeds. */
-double pb_stats_pair_p(const pb_crossed *a, const pb_crossed *b, int turns, uint64_t seed);
+double pb_stats_pair_p(const pb_crossed *a, const pb_crossed *b, int permutations, uint64_t seed);
 
 /* The smallest difference that a study of this size detects with a power of 80 % at the two-sided 5 % level. */
 double pb_stats_detectable(const pb_variance_components *parts);
@@ -84,8 +84,8 @@ double pb_stats_superiority(int n, const double *a, int m, const double *b);
 double pb_stats_mcnemar(int only_a, int only_b);
 
 /* The two-sided p of the sign-flip permutation test of a zero mean of d [n]: over all 2^m sign patterns if at most m
- * = 16 values are not 0, else over `turns` random ones and the observed one (Phipson and Smyth 2010). */
-double pb_stats_permutation(int n, const double *d, int turns, uint64_t seed);
+ * = 16 values are not 0, else over `permutations` random ones and the observed one (Phipson and Smyth 2010). */
+double pb_stats_permutation(int n, const double *d, int permutations, uint64_t seed);
 
 /* Replaces p [n] by p values adjusted by Holm's step-down procedure. */
 void pb_stats_holm(int n, double *p);
@@ -109,9 +109,9 @@ typedef struct pb_friedman {
 /* score [n,k], higher is better.  Writes the mean ranks [k], where 1 is best. */
 pb_friedman pb_stats_friedman(int n, int k, const double *score, double *rank);
 
-/* The p of Friedman's chi-square by `turns` random permutations of the ranks within each data set (Phipson and Smyth
- * 2010).  It is valid for any number of data sets; chi2_p and f_p need many. */
-double pb_stats_friedman_p(int n, int k, const double *score, int turns, uint64_t seed);
+/* The p of Friedman's chi-square by `permutations` random permutations of the ranks within each data set (Phipson and
+ * Smyth 2010).  It is valid for any number of data sets; chi2_p and f_p need many. */
+double pb_stats_friedman_p(int n, int k, const double *score, int permutations, uint64_t seed);
 
 /* The smallest number of data sets on which Friedman's test can find a difference of k >= 2 methods at 5 %: at least 3,
  * and enough that the probability of one common order by chance, k!^(1-n), is at most 5 %. */

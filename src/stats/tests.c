@@ -42,11 +42,11 @@ static double all_flips(int n, const double *d, double seen)
     return (double)far / (double)(1L << n);
 }
 
-static double random_flips(int n, const double *d, double seen, int turns, uint64_t seed)
+static double random_flips(int n, const double *d, double seen, int permutations, uint64_t seed)
 {
     pb_rng r = pb_rng_named(seed, "permutation");
     int far = 0;
-    for (int t = 0; t < turns; t++) {
+    for (int t = 0; t < permutations; t++) {
         double sum = 0;
         uint64_t bits = 0;
         for (int i = 0; i < n; i++, bits >>= 1) {
@@ -55,10 +55,10 @@ static double random_flips(int n, const double *d, double seen, int turns, uint6
         }
         far += as_extreme(sum, seen);
     }
-    return (far + 1.0) / (turns + 1.0);
+    return (far + 1.0) / (permutations + 1.0);
 }
 
-double pb_stats_permutation(int n, const double *d, int turns, uint64_t seed)
+double pb_stats_permutation(int n, const double *d, int permutations, uint64_t seed)
 {
     double *other = pb_alloc((size_t)(n + 1) * sizeof *other), seen = 0;
     int kept = 0;
@@ -67,13 +67,12 @@ double pb_stats_permutation(int n, const double *d, int turns, uint64_t seed)
             other[kept++] = d[i];
             seen += d[i];
         }
-    double p = kept <= 16 ? all_flips(kept, other, seen) : random_flips(kept, other, seen, turns, seed);
+    double p = kept <= 16 ? all_flips(kept, other, seen) : random_flips(kept, other, seen, permutations, seed);
     free(other);
     return p;
 }
 
-/* ---- several tests
- * ------------------------------------------------------------------------------------------------ */
+/* ---- several tests ---------------------------------------------------------------------------------------------- */
 
 typedef struct ranked {
     double p;
@@ -153,7 +152,7 @@ static double spread_of(int n, int k, const double *ranks)
     return squares;
 }
 
-double pb_stats_friedman_p(int n, int k, const double *score, int turns, uint64_t seed)
+double pb_stats_friedman_p(int n, int k, const double *score, int permutations, uint64_t seed)
 {
     double *ranks = pb_alloc((size_t)(n * k) * sizeof *ranks);
     pb_rng r = pb_rng_named(seed, "friedman");
@@ -161,7 +160,7 @@ double pb_stats_friedman_p(int n, int k, const double *score, int turns, uint64_
     for (int i = 0; i < n; i++)
         rank_scores(k, score + (size_t)i * (size_t)k, ranks + (size_t)i * (size_t)k);
     double seen = spread_of(n, k, ranks) * (1 - 1e-12);
-    for (int t = 0; t < turns; t++) {
+    for (int t = 0; t < permutations; t++) {
         for (int i = 0; i < n; i++)
             for (int j = k - 1; j > 0; j--) {
                 int other = (int)pb_rng_below(&r, (uint64_t)j + 1);
@@ -172,7 +171,7 @@ double pb_stats_friedman_p(int n, int k, const double *score, int turns, uint64_
         far += spread_of(n, k, ranks) >= seen;
     }
     free(ranks);
-    return (far + 1.0) / (turns + 1.0);
+    return (far + 1.0) / (permutations + 1.0);
 }
 
 int pb_stats_friedman_least(int k)

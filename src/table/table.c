@@ -20,22 +20,22 @@ typedef struct row {
 struct pb_table {
     char *path;
     char *bytes;
-    char *cursor;       /* where reading stands in `bytes` */
+    char *cursor;       /* the next byte to read, in `bytes` */
     int line;           /* lines read so far               */
     pb_interner column; /* the names */
     row *row;
     size_t rows, capacity;
-    char **owned; /* texts that are nowhere in `bytes` */
-    size_t owns, own_capacity;
+    char **owned; /* the texts that are not in `bytes` */
+    size_t owned_count, owned_capacity;
 };
 
 typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, BARS, KINDS } kind;
 static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text", "||"};
 
-static char *own(pb_table *t, char *text)
+static char *keep_text(pb_table *t, char *text)
 {
-    pb_grow(&t->owned, t->owns, &t->own_capacity, sizeof *t->owned);
-    return t->owned[t->owns++] = text;
+    pb_grow(&t->owned, t->owned_count, &t->owned_capacity, sizeof *t->owned);
+    return t->owned[t->owned_count++] = text;
 }
 
 /* ---- columns and rows ----------------------------------------------------------------------- */
@@ -55,7 +55,7 @@ static int add_column(pb_table *t, const char *name)
 /* Adds the columns of a file without a header from a list of names such as "text, label". */
 static int name_columns(pb_table *t, const char *list)
 {
-    char *rest = own(t, pb_strdup(list)), *name;
+    char *rest = keep_text(t, pb_strdup(list)), *name;
     while ((name = strsep(&rest, ","))) {
         name += strspn(name, " \t");
         size_t length = strlen(name);
@@ -151,7 +151,7 @@ static char *read_quoted(pb_table *t, char *from)
     }
     if (strchr(",\r\n", *from)) /* or the end of the file */
         return from;
-    pb_error("%s:%d: want a comma or a new line behind a closing quote", t->path, t->line + 1);
+    pb_error("%s:%d: want a comma or a new line after a closing quote", t->path, t->line + 1);
     return NULL;
 }
 
@@ -178,7 +178,7 @@ static int read_csv_field(pb_table *t, record *r)
     if (ended_by == '\r') {
         ended_by = (unsigned char)*++end;
         if (ended_by && ended_by != '\n')
-            return pb_error("%s:%d: a carriage return without a new line behind it", t->path, t->line + 1);
+            return pb_error("%s:%d: a carriage return without a new line after it", t->path, t->line + 1);
     }
     t->cursor = ended_by ? end + 1 : end;
     return ended_by;
@@ -274,7 +274,7 @@ static int keep_member(void *ctx, const char *key, const pb_json *value)
         return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", o->t->path, o->t->line,
                         key);
     pb_grow(&o->member, o->count, &o->capacity, sizeof *o->member);
-    o->member[o->count++] = (member){column, own(o->t, text)};
+    o->member[o->count++] = (member){column, keep_text(o->t, text)};
     return 0;
 }
 
@@ -402,7 +402,7 @@ void pb_table_close(pb_table *t)
         free(t->row[i].field);
         free(t->row[i].column);
     }
-    for (size_t i = 0; i < t->owns; i++)
+    for (size_t i = 0; i < t->owned_count; i++)
         free(t->owned[i]);
     free(t->row);
     free(t->owned);

@@ -12,7 +12,7 @@ enum { BYTES = 256, SPECIALS = 5 };
 #define CLS "{'SpecialToken': {'id': '[CLS]', 'type_id': 0}}"
 #define SEP "{'SpecialToken': {'id': '[SEP]', 'type_id': 0}}"
 #define SINGLE CLS ", {'Sequence': {'id': 'A', 'type_id': 0}}, " SEP
-#define BEHIND "{'Sequence': {'id': 'B', 'type_id': 1}}, {'SpecialToken': {'id': '[SEP]', 'type_id': 1}}"
+#define PAIR_END "{'Sequence': {'id': 'B', 'type_id': 1}}, {'SpecialToken': {'id': '[SEP]', 'type_id': 1}}"
 
 static const char words_pipeline[] =
     "  'normalizer': {'type': 'BertNormalizer', 'clean_text': true, 'handle_chinese_chars': true,\n"
@@ -21,7 +21,7 @@ static const char words_pipeline[] =
     "    {'type': 'ByteLevel', 'add_prefix_space': true, 'trim_offsets': true, 'use_regex': false}]},\n"
     "  'post_processor': {'type': 'TemplateProcessing',\n"
     "    'single': [" SINGLE "],\n"
-    "    'pair': [" SINGLE ", " BEHIND "],\n"
+    "    'pair': [" SINGLE ", " PAIR_END "],\n"
     "    'special_tokens': {'[CLS]': {'id': '[CLS]', 'ids': [2], 'tokens': ['[CLS]']},\n"
     "      '[SEP]': {'id': '[SEP]', 'ids': [3], 'tokens': ['[SEP]']}}},\n"
     "  'decoder': {'type': 'ByteLevel', 'add_prefix_space': true, 'trim_offsets': true, 'use_regex': true},\n";

@@ -138,7 +138,7 @@ static const char *differing(const char *c, bool caseless)
     if (*c == '{') {
         size_t n = 1 + strspn(c + 1, "0123456789,");
         if (n > 1 && c[n] == '}' && c[n + 1] == '+')
-            return "+ behind {} (want the part in parentheses, (?:..{..})+)";
+            return "+ after {} (want the part in parentheses, (?:..{..})+)";
         if (c[1] == ',' && c[n] == '}')
             return "{} without a lower bound";
     }

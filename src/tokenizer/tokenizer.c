@@ -200,18 +200,18 @@ int pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t si
                               pb_ids *out, pb_ids *word)
 {
     encoding e = {t, out, word, 0};
-    size_t start = out->count, behind = special ? t->behind.count : 0;
+    size_t start = out->count, after = special ? t->after.count : 0;
     for (size_t i = 0; special && i < t->before.count; i++)
         add_id(&e, t->before.id[i], -1);
     int rc = pb_tokenizer_each_word(t, text, size, encode_word, &e);
-    size_t got = out->count - start, kept = (size_t)limit > behind ? (size_t)limit - behind : 0;
+    size_t got = out->count - start, kept = (size_t)limit > after ? (size_t)limit - after : 0;
     if (limit > 0 && got > kept) {
         out->count -= got - kept;
         if (word)
             word->count -= got - kept;
     }
-    for (size_t i = 0; i < behind; i++)
-        add_id(&e, t->behind.id[i], -1);
+    for (size_t i = 0; i < after; i++)
+        add_id(&e, t->after.id[i], -1);
     return rc;
 }
 
@@ -239,7 +239,7 @@ static int read_template(pb_tokenizer *t, const pb_json *single)
         const pb_json *item = pb_json_at(single, i), *special = pb_json_get(item, "SpecialToken");
         if (pb_json_get(item, "Sequence"))
             seen = true;
-        else if (add_special(t, pb_json_text(pb_json_get(special, "id"), NULL), seen ? &t->behind : &t->before))
+        else if (add_special(t, pb_json_text(pb_json_get(special, "id"), NULL), seen ? &t->after : &t->before))
             return -1;
     }
     return seen ? 0 : pb_error("%s: post_processor: single: want a Sequence in it", t->path);
@@ -249,7 +249,7 @@ static int read_template(pb_tokenizer *t, const pb_json *single)
 static int read_pair(pb_tokenizer *t, const pb_json *post)
 {
     return add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "cls"), 0), NULL), &t->before) ||
-                   add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "sep"), 0), NULL), &t->behind)
+                   add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "sep"), 0), NULL), &t->after)
                ? -1
                : 0;
 }
@@ -341,7 +341,7 @@ void pb_tokenizer_close(pb_tokenizer *t)
     free(t->token);
     pb_index_free(&t->index);
     pb_ids_free(&t->before);
-    pb_ids_free(&t->behind);
+    pb_ids_free(&t->after);
     free(t->path);
     free(t);
 }

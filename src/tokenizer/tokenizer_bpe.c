@@ -117,7 +117,7 @@ static cached *cache_slot(const pb_bpe *b, const char *text, size_t size)
     return &b->cache->word[pb_hash(text, size) & (CACHE - 1)];
 }
 
-static void remember(cached *c, const char *text, size_t size, const int *id, size_t ids)
+static void cache_word(cached *c, const char *text, size_t size, const int *id, size_t ids)
 {
     if (ids > MOST)
         return;
@@ -174,7 +174,7 @@ void pb_bpe_free(pb_tokenizer *t)
 /* ---- merging one piece ------------------------------------------------------------------------------------ */
 
 typedef struct symbol {
-    int id, before, behind; /* neighbours, -1 at the ends; id < 0: merged into the one before */
+    int id, before, after; /* neighbours, -1 at the ends; id < 0: merged into the one before */
 } symbol;
 
 typedef struct waiting { /* the pair that begins at symbol `at`, when it had these ids */
@@ -196,8 +196,8 @@ static bool sooner(const waiting *a, const waiting *b)
 
 static void push(piece *p, int at)
 {
-    int behind = p->symbol[at].behind;
-    const pb_bpe_merge *m = behind < 0 ? NULL : find_merge(p->bpe, p->symbol[at].id, p->symbol[behind].id);
+    int after = p->symbol[at].after;
+    const pb_bpe_merge *m = after < 0 ? NULL : find_merge(p->bpe, p->symbol[at].id, p->symbol[after].id);
     if (!m)
         return;
     pb_grow(&p->heap, p->waits, &p->heap_capacity, sizeof *p->heap);
@@ -227,9 +227,9 @@ static void add_symbol(piece *p, int id)
 {
     pb_grow(&p->symbol, p->count, &p->capacity, sizeof *p->symbol);
     int at = (int)p->count++;
-    p->symbol[at] = (symbol){.id = id, .before = at - 1, .behind = -1};
+    p->symbol[at] = (symbol){.id = id, .before = at - 1, .after = -1};
     if (at)
-        p->symbol[at - 1].behind = at;
+        p->symbol[at - 1].after = at;
 }
 
 /* A pair in the heap may be out of date, because one of its symbols has been merged since. */
@@ -240,14 +240,14 @@ static void merge_all(piece *p)
     while (p->waits) {
         waiting w = pop(p);
         symbol *left = &p->symbol[w.at];
-        if (left->id != w.left || left->behind < 0 || p->symbol[left->behind].id != w.right)
+        if (left->id != w.left || left->after < 0 || p->symbol[left->after].id != w.right)
             continue;
-        symbol *right = &p->symbol[left->behind];
+        symbol *right = &p->symbol[left->after];
         left->id = w.id;
-        left->behind = right->behind;
+        left->after = right->after;
         right->id = -1;
-        if (left->behind >= 0)
-            p->symbol[left->behind].before = w.at;
+        if (left->after >= 0)
+            p->symbol[left->after].before = w.at;
         if (left->before >= 0)
             push(p, left->before);
         push(p, w.at);
@@ -319,7 +319,7 @@ static void encode_piece(const pb_tokenizer *t, const char *text, size_t size, p
     piece p = {.bpe = &t->bpe};
     add_symbols(&p, t, text, size);
     merge_all(&p);
-    for (int i = p.count ? 0 : -1; i >= 0; i = p.symbol[i].behind)
+    for (int i = p.count ? 0 : -1; i >= 0; i = p.symbol[i].after)
         pb_ids_add(out, p.symbol[i].id);
     free(p.symbol);
     free(p.heap);
@@ -337,7 +337,7 @@ static void recall_piece(const pb_tokenizer *t, const char *text, size_t size, p
         size_t from = out->count;
         encode_piece(t, text, size, out);
         if (out->count > from)
-            remember(c, text, size, out->id + from, out->count - from);
+            cache_word(c, text, size, out->id + from, out->count - from);
         return;
     }
     for (int i = 0; size && i < c->ids; i++)

@@ -103,7 +103,7 @@ struct pb_tokenizer {
     int *added_of;                   /* [tokens] from ids to indices into `added`, -1: none        */
     pb_index written;                /* from the added tokens as the file writes them to their ids */
     pb_added_token_search search[2]; /* [normalized]                                               */
-    pb_ids before, behind;           /* the template's special tokens before and after the text    */
+    pb_ids before, after;            /* the template's special tokens before and after the text    */
 };
 
 /* ---- tokenizer_vocabulary.c */

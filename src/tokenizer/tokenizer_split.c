@@ -97,8 +97,7 @@ static int read_bytes(pb_tokenizer *t, const pb_json *v)
 static int read_component(pb_tokenizer *t, const pb_json *v, const char *type)
 {
     if (t->bytes)
-        return pb_error("%s: pre_tokenizer: '%s' behind ByteLevel is not supported; want ByteLevel last", t->path,
-                        type);
+        return pb_error("%s: pre_tokenizer: '%s' after ByteLevel is not supported; want ByteLevel last", t->path, type);
     if (!strcmp(type, "Split"))
         return read_split(t, v);
     if (!strcmp(type, "ByteLevel"))
@@ -151,17 +150,17 @@ static void cut_further(cut c, const char *text, size_t size, bool first)
 typedef struct splitting {
     cut c;
     const pb_component *s;
-    const char *text; /* whole                                             */
-    const char *held; /* a piece that may be joined with the next; NULL: none  */
-    size_t size;      /* of it                                             */
-    bool match;       /* the held piece was a match                        */
+    const char *text;    /* whole                                             */
+    const char *pending; /* a piece that may be joined with the next; NULL: none  */
+    size_t size;         /* of it                                             */
+    bool match;          /* the pending piece was a match                        */
 } splitting;
 
 static void flush_piece(splitting *p)
 {
-    if (p->held)
-        cut_further(p->c, p->held, p->size, p->c.first && p->held == p->text);
-    p->held = NULL;
+    if (p->pending)
+        cut_further(p->c, p->pending, p->size, p->c.first && p->pending == p->text);
+    p->pending = NULL;
 }
 
 /* The pieces are adjacent in the text, so that two are joined by adding their sizes. */
@@ -169,7 +168,7 @@ static void add_stretch(void *ctx, const char *text, size_t size, bool match)
 {
     splitting *p = ctx;
     match = match != p->s->flag;
-    bool join = p->held &&
+    bool join = p->pending &&
                 ((p->s->start == WITH_PREVIOUS && match && !p->match) ||
                  (p->s->start == WITH_NEXT && p->match && !match) || (p->s->start == CONTIGUOUS && match == p->match));
     if (join) {
@@ -180,7 +179,7 @@ static void add_stretch(void *ctx, const char *text, size_t size, bool match)
     flush_piece(p);
     if (match && p->s->start == REMOVED)
         return;
-    p->held = text;
+    p->pending = text;
     p->size = size;
     p->match = match;
 }

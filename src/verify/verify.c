@@ -550,7 +550,7 @@ static const struct {
               {"saved, loaded, saved", artifact},
               {"cached decoding", decoding}};
 
-int pb_verify(const pb_fixture *g, const char *spec, pb_verify_tell *tell, void *ctx)
+int pb_verify(const pb_fixture *g, const char *spec, pb_verify_report *report, void *ctx)
 {
     pb_testbed p;
     if (pb_testbed_open(&p, g->path, g->random, spec, CLASSES, 0))
@@ -562,7 +562,7 @@ int pb_verify(const pb_fixture *g, const char *spec, pb_verify_tell *tell, void 
         pb_outcome o = checks[i].run(&t);
         pb_error_clear();
         count += o == PB_BROKEN;
-        tell(ctx, checks[i].name, o, t.why);
+        report(ctx, checks[i].name, o, t.why);
     }
     return count;
 }

@@ -37,8 +37,8 @@ const char *pb_gguf_text(pb_gguf *f, const char *key);
 /* Returns the tokenizer.json of a SentencePiece BPE, on the heap; the caller frees it.  There are n tokens with their
  * scores; kind[i] is 2 for the unknown token, 3 for control tokens, 6 for bytes, and another number for ordinary ones.
  * `space` is how tokens represent a blank.  If `prefix` is true, a blank is prepended to every text.  `before` and
- * `behind` are the tokens added before and after every text, or NULL for none. */
+ * `after` are the tokens added before and after every text, or NULL for none. */
 char *pb_sentencepiece_json(const char *const *token, const float *score, const unsigned char *kind, int n,
-                            const char *space, bool prefix, const char *before, const char *behind);
+                            const char *space, bool prefix, const char *before, const char *after);
 
 #endif

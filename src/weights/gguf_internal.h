@@ -40,7 +40,7 @@ const pb_gguf_value *pb_gguf_find(const pb_gguf *f, const char *key);
 /* Returns the number under a key, or `otherwise` if the key is absent or its value is not a number. */
 double pb_gguf_number(const pb_gguf *f, const char *key, double otherwise);
 
-/* Returns the next text of a list of texts, without a terminating NUL, its size in *size, and moves *at behind it.  *at
+/* Returns the next text of a list of texts, without a terminating NUL, its size in *size, and moves *at past it.  *at
  * starts as the list's data; the caller counts the elements. */
 const char *pb_gguf_next_text(const unsigned char **at, size_t *size);
 

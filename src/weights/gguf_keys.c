@@ -107,12 +107,12 @@ static int check_kind(pb_gguf *f)
 int pb_gguf_check_keys(pb_gguf *f, const char *arch)
 {
     static const char tokenizer[] = "tokenizer.ggml.";
-    size_t own = strlen(arch);
+    size_t prefix = strlen(arch);
     for (size_t i = 0; i < f->values; i++) {
         const pb_gguf_value *v = &f->value[i];
         const char *of_ggml = !strncmp(v->key, tokenizer, sizeof tokenizer - 1) ? v->key + sizeof tokenizer - 1 : NULL;
-        if (!strncmp(v->key, arch, own) && v->key[own] == '.' &&
-            check_key(f, v, v->key + own + 1, of_network, PB_COUNT(of_network)))
+        if (!strncmp(v->key, arch, prefix) && v->key[prefix] == '.' &&
+            check_key(f, v, v->key + prefix + 1, of_network, PB_COUNT(of_network)))
             return -1;
         if (of_ggml && !(kind_of(v) == NUMBER && pb_ends_in(of_ggml, "_token_id")) &&
             check_key(f, v, of_ggml, of_tokenizer, PB_COUNT(of_tokenizer)))

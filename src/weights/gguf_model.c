@@ -100,7 +100,7 @@ static int rename_all(pb_gguf *f, const char *arch)
     return 0;
 }
 
-static bool has(const pb_gguf *f, const char *name)
+static bool has_tensor(const pb_gguf *f, const char *name)
 {
     return pb_interner_find(&f->name, name, strlen(name)) >= 0;
 }
@@ -137,7 +137,7 @@ static void write_llama(const pb_gguf *f, const char *arch, double head, pb_text
                 of_arch(f, arch, "attention.head_count_kv", heads), head, of_arch(f, arch, "feed_forward_length", 0),
                 of_arch(f, arch, "context_length", 0), of_arch(f, arch, "attention.layer_norm_rms_epsilon", 1e-6),
                 of_arch(f, arch, "rope.freq_base", 10000),
-                has(f, "model.layers.0.self_attn.q_proj.bias") && strcmp(arch, "qwen2") != 0 ? "true" : "false");
+                has_tensor(f, "model.layers.0.self_attn.q_proj.bias") && strcmp(arch, "qwen2") != 0 ? "true" : "false");
 }
 
 /* ---- rotary positions ------------------------------------------------------------------------------------- */
@@ -187,7 +187,7 @@ static int write_rotation(pb_gguf *f, const char *arch, double head, pb_text *c)
 {
     const char *type = text_of_arch(f, arch, "rope.scaling.type");
     bool none = !strcmp(type, "none"), yarn = !strcmp(type, "yarn"), linear = !*type || !strcmp(type, "linear"),
-         divisors = has(f, FREQUENCIES);
+         divisors = has_tensor(f, FREQUENCIES);
     double factor = none ? 1 : of_arch(f, arch, "rope.scaling.factor", of_arch(f, arch, "rope.scale_linear", 1)),
            attention = of_arch(f, arch, "rope.scaling.attn_factor", 1),
            ramp = of_arch(f, arch, "rope.scaling.yarn_ext_factor", -1),
@@ -253,7 +253,7 @@ int pb_gguf_describe(pb_gguf *f)
         rc = write_rotation(f, arch, head, &c);
     }
     pb_text_add(&c, ", \"vocab_size\": %.0f, \"tie_word_embeddings\": %s", vocabulary(f),
-                has(f, "lm_head.weight") ? "false" : "true");
+                has_tensor(f, "lm_head.weight") ? "false" : "true");
     double end = pb_gguf_number(f, "tokenizer.ggml.eos_token_id", -1);
     if (end >= 0)
         pb_text_add(&c, ", \"eos_token_id\": %.0f}", end);

@@ -98,10 +98,10 @@ static void add_added(pb_text *j, const char *const *token, const unsigned char 
     pb_text_add(j, "]");
 }
 
-/* `before` and `behind` are the tokens before and after a text, or NULL. */
-static void add_template(pb_text *j, const char *before, const char *behind)
+/* `before` and `after` are the tokens before and after a text, or NULL. */
+static void add_template(pb_text *j, const char *before, const char *after)
 {
-    if (!before && !behind)
+    if (!before && !after)
         return;
     pb_text_add(j, ", \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [");
     if (before) {
@@ -110,9 +110,9 @@ static void add_template(pb_text *j, const char *before, const char *behind)
         pb_text_add(j, "}}, ");
     }
     pb_text_add(j, "{\"Sequence\": {\"id\": \"A\"}}");
-    if (behind) {
+    if (after) {
         pb_text_add(j, ", {\"SpecialToken\": {\"id\": ");
-        pb_json_quote(j, behind);
+        pb_json_quote(j, after);
         pb_text_add(j, "}}");
     }
     pb_text_add(j, "]}");
@@ -160,7 +160,7 @@ static int find_cut(const char *name)
     return -1;
 }
 
-static int describe_bytes(pb_gguf *f, const vocabulary *v, const char *before, const char *behind)
+static int describe_bytes(pb_gguf *f, const vocabulary *v, const char *before, const char *after)
 {
     const char *pre = pb_gguf_text(f, "tokenizer.ggml.pre");
     const pb_gguf_value *merges = list(f, "tokenizer.ggml.merges", PB_GGUF_TEXT);
@@ -179,7 +179,7 @@ static int describe_bytes(pb_gguf *f, const vocabulary *v, const char *before, c
     pb_text_add(&j, ", ");
     add_added(&j, token, v->kind, v->n);
     add_cuts(&j, k);
-    add_template(&j, before, behind);
+    add_template(&j, before, after);
     pb_text_add(&j, "}");
     f->tokenizer = j.data;
     return 0;
@@ -232,7 +232,7 @@ static size_t find_merges(const char *const *token, const float *score, const un
 }
 
 char *pb_sentencepiece_json(const char *const *token, const float *score, const unsigned char *kind, int n,
-                            const char *space, bool prefix, const char *before, const char *behind)
+                            const char *space, bool prefix, const char *before, const char *after)
 {
     merge *merges = NULL;
     size_t count = find_merges(token, score, kind, n, &merges);
@@ -267,7 +267,7 @@ char *pb_sentencepiece_json(const char *const *token, const float *score, const 
     if (prefix)
         pb_text_add(&j, ", {\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}");
     pb_text_add(&j, "]}");
-    add_template(&j, before, behind);
+    add_template(&j, before, after);
     pb_text_add(&j, "}");
     free(merges);
     return j.data;
@@ -301,15 +301,15 @@ int pb_gguf_describe_tokenizer(pb_gguf *f)
     vocabulary v = {NULL, NULL, NULL, 0};
     int rc = read_vocabulary(f, &v);
     bool prefix = pb_gguf_number(f, "tokenizer.ggml.add_space_prefix", pieces) != 0;
-    const char *before, *behind;
-    rc = rc || around(f, &v, "bos", pieces, &before) || around(f, &v, "eos", false, &behind) ? -1 : 0;
+    const char *before, *after;
+    rc = rc || around(f, &v, "bos", pieces, &before) || around(f, &v, "eos", false, &after) ? -1 : 0;
     if (!rc && bytes && prefix)
         rc = pb_error("%s: tokenizer.ggml.add_space_prefix: want false for a byte-level tokenizer", f->path);
     else if (!rc && pieces)
         f->tokenizer = pb_sentencepiece_json((const char *const *)v.token, v.score, v.kind, v.n, "\xE2\x96\x81", prefix,
-                                             before, behind);
+                                             before, after);
     else if (!rc)
-        rc = describe_bytes(f, &v, before, behind);
+        rc = describe_bytes(f, &v, before, after);
     free_vocabulary(&v);
     return rc;
 }

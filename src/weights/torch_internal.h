@@ -1,4 +1,4 @@
-/* torch_internal: what the files of the reader of torch.save's format share.  Not for others. */
+/* torch_internal: what the files of the reader of torch.save's format share.  Not for other files. */
 #ifndef PB_TORCH_INTERNAL_H
 #define PB_TORCH_INTERNAL_H
 
@@ -55,7 +55,7 @@ typedef struct pb_unpickler {
     const unsigned char *at, *end;
     pb_pickled_value **stack, **memo;
     size_t depth, stack_capacity, memo_size;
-    size_t copied; /* bytes of tensors that are no plain part of their storage and were copied */
+    size_t copied; /* bytes of tensors that were copied because they are not contiguous in their storage */
 } pb_unpickler;
 
 /* Follows the pickle [at, end) and returns its value, which lives in the arena; NULL with an error. */

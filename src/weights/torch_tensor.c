@@ -58,7 +58,7 @@ static int read_shape(const pb_unpickler *u, const pb_pickled_value *size, const
                       layout *l)
 {
     if (size->count > PB_COUNT(a->shape) || size->count != stride->count)
-        return bad_tensor(u, "shape and strides: want at most 8 of each, and as many");
+        return bad_tensor(u, "shape and strides: want at most 8 of each, in equal numbers");
     a->dims = (int)size->count;
     a->count = 1;
     for (size_t i = 0; i < size->count; i++) {

@@ -252,7 +252,7 @@ static int build(pb_unpickler *u)
                : damaged(u, "attributes of something that is not a dictionary");
 }
 
-static int remember(pb_unpickler *u, long long at)
+static int store_in_memo(pb_unpickler *u, long long at)
 {
     if (at < 0 || !u->depth || u->stack[u->depth - 1]->kind == PB_PICKLED_MARK)
         return damaged(u, "no value to store in the memo");
@@ -307,8 +307,8 @@ static int follow(pb_unpickler *u, unsigned char instruction)
     case 'b': return build(u);
     case 'R': return call(u);
     case 'Q': return persistent(u);
-    case 'q': return remember(u, take_number(u, 1));
-    case 'r': return remember(u, take_number(u, 4));
+    case 'q': return store_in_memo(u, take_number(u, 1));
+    case 'r': return store_in_memo(u, take_number(u, 4));
     case 'h': return recall(u, take_number(u, 1));
     case 'j': return recall(u, take_number(u, 4));
     default:

@@ -60,7 +60,7 @@ static int read_zip64(const reader *r, const unsigned char *extra, size_t n, loc
     while (n >= 4) {
         size_t size = (size_t)number(extra + 2, 2), used = 0;
         if (size > n - 4)
-            return damaged(r, "a field behind a name is longer than its record");
+            return damaged(r, "a field after a name is longer than its record");
         for (size_t i = 0; number(extra, 2) == ZIP64_FIELD && i < PB_COUNT(want); i++)
             if (*want[i] == UINT32_MAX && used + 8 <= size) {
                 *want[i] = number(extra + 4 + used, 8);
