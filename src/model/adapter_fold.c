@@ -6,6 +6,7 @@
 
 #include "model/adapter_load.h"
 #include "numeric/lowrank.h"
+#include "numeric/product.h"
 
 /* ---- initialization from the base's weights ------------------------------------------------------------ */
 
@@ -109,13 +110,6 @@ static int add_tensors(pb_loading *l, const pb_module *mod)
     return 0;
 }
 
-static void transpose(const pb_real *x, int rows, int cols, pb_real *out)
-{
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < cols; j++)
-            out[(size_t)j * (size_t)rows + (size_t)i] = x[(size_t)i * (size_t)cols + (size_t)j];
-}
-
 static int bad_shape(const pb_loading *l, const pb_module *mod, const char *ours)
 {
     return pb_error("%s: '%s': its tensor %s has another shape than a module [%d,%d] needs", l->a->file_path,
@@ -154,7 +148,7 @@ static int merge_module(pb_loading *l, pb_module *mod)
     before.cols = site.in;
     before.x = copy_of_values(w);
     if (transposed)
-        transpose(w->x, w->rows, w->cols, before.x);
+        pb_transpose(w->x, w->rows, w->cols, before.x);
     size_t bytes = (size_t)w->rows * (size_t)w->cols * sizeof *w->x;
     pb_real *x = memcpy(pb_alloc(bytes), before.x, bytes);
     if (b)
@@ -165,7 +159,7 @@ static int merge_module(pb_loading *l, pb_module *mod)
     pb_build build = pb_build_start(l->m, NULL, 0, 0);
     l->a->method->merge(&build, &site, x, b ? b->x : NULL);
     if (transposed)
-        transpose(x, site.out, site.in, w->x);
+        pb_transpose(x, site.out, site.in, w->x);
     else
         memcpy(w->x, x, bytes);
     free(bias.x);

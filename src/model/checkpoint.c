@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "model/internal.h"
+#include "numeric/product.h"
 
 #define MOST_NAMED 20 /* missing tensors that a message names */
 
@@ -108,14 +109,6 @@ static bool has_shape(const pb_array *a, int rows, int cols)
     return a->dims == 1 ? rows == 1 && a->shape[0] == cols : a->dims == 2 && a->shape[0] == rows && a->shape[1] == cols;
 }
 
-static void transpose(int rows, int cols, const pb_real *x, pb_real *out)
-{
-    for (int i = 0; i < rows; i += 32) /* in blocks that stay in the cache */
-        for (int j = 0; j < cols; j++)
-            for (int k = i; k < rows && k < i + 32; k++)
-                out[(size_t)j * (size_t)rows + (size_t)k] = x[(size_t)k * (size_t)cols + (size_t)j];
-}
-
 static bool usable_in_place(const pb_array *a)
 {
     return a->dtype == PB_F32 && !a->heads && sizeof(pb_real) == 4 && (uintptr_t)a->data % 4 == 0;
@@ -133,7 +126,7 @@ static int load_values(pb_model *m, pb_param *p, const pb_array *a, bool transpo
         return pb_array_reals(a, 0, a->count, p->x);
     pb_real *x = pb_alloc(a->count * sizeof *x);
     int rc = pb_array_reals(a, 0, a->count, x);
-    transpose(p->cols, p->rows, x, p->x);
+    pb_transpose(x, p->cols, p->rows, p->x);
     free(x);
     return rc;
 }
@@ -165,7 +158,7 @@ static int pack(pb_model *m, pb_param *p, pb_precision precision, const pb_array
     pb_real *x = pb_alloc(a->count * sizeof *x), *turned = transposed ? pb_alloc(a->count * sizeof *x) : NULL;
     int rc = pb_array_reals(a, 0, a->count, x);
     if (transposed)
-        transpose(p->cols, p->rows, x, turned);
+        pb_transpose(x, p->cols, p->rows, turned);
     size_t bytes = pb_packed_bytes(precision, packed->double_quant, p->rows, p->cols);
     *packed = pb_pack(precision, packed->double_quant, p->rows, p->cols, transposed ? turned : x,
                       pb_arena_alloc(m->arena, PB_WEIGHTS, bytes));

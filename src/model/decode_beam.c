@@ -189,7 +189,7 @@ static bool choose(search *s, const pb_node *logits)
     return s->ended == s->beams && !(hope > s->done[s->beams - 1].score);
 }
 
-/* ---- several searches at a time ------------------------------------------------------------------------------------ */
+/* ---- several searches at a time ---------------------------------------------------------------------------------- */
 
 static void begin_next_prompt(search *s)
 {

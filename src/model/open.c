@@ -11,7 +11,7 @@ static int open_tokenizer(pb_model *m)
     const char *embedded = m->file ? pb_weights_tokenizer(m->file) : NULL;
     if (embedded)
         return (m->tokenizer = pb_tokenizer_open_text(m->dir, embedded)) ? 0 : -1;
-    char *path = pb_format("%s/tokenizer.json", m->dir); /* of a file of weights: does not exist */
+    char *path = pb_format("%s/tokenizer.json", m->dir); /* there is none beside a single file of weights */
     bool there = pb_file_exists(path);
     free(path);
     return !there || (m->tokenizer = pb_tokenizer_open(m->dir)) ? 0 : -1;

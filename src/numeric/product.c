@@ -21,3 +21,11 @@ void pb_scale_columns(pb_real *w, int rows, int cols, const pb_real *factor)
         for (int j = 0; j < cols; j++)
             w[j] *= factor[j];
 }
+
+void pb_transpose(const pb_real *x, int rows, int cols, pb_real *out)
+{
+    for (int i = 0; i < rows; i += 32) /* in blocks that stay in the cache */
+        for (int j = 0; j < cols; j++)
+            for (int k = i; k < rows && k < i + 32; k++)
+                out[(size_t)j * (size_t)rows + (size_t)k] = x[(size_t)k * (size_t)cols + (size_t)j];
+}

@@ -9,6 +9,9 @@
 /* Adds scale * B A to w [rows,cols]; B is [rows,rank] and A is [rank,cols]. */
 void pb_add_product(pb_real *w, int rows, int cols, double scale, const pb_real *B, const pb_real *A, int rank);
 
+/* Writes the transpose of x [rows,cols] to out [cols,rows], which does not overlap x. */
+void pb_transpose(const pb_real *x, int rows, int cols, pb_real *out);
+
 /* Multiplies row i of w [rows,cols] by factor[i]. */
 void pb_scale_rows(pb_real *w, int rows, int cols, const pb_real *factor);
 

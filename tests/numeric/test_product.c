@@ -49,3 +49,19 @@ TEST(rows_and_columns_are_scaled)
             free(want);
         }
 }
+
+TEST(a_matrix_is_transposed)
+{
+    pb_rng r = pb_rng_named(1, "transpose");
+    for (size_t i = 0; i < PB_COUNT(shapes); i++) {
+        int rows = shapes[i].rows, cols = shapes[i].cols, wrong = 0;
+        pb_real *x = random_reals(&r, (size_t)(rows * cols)), *out = pb_alloc((size_t)(rows * cols) * sizeof *out);
+        pb_transpose(x, rows, cols, out);
+        for (int o = 0; o < rows; o++)
+            for (int c = 0; c < cols; c++)
+                wrong += out[c * rows + o] != x[o * cols + c];
+        CHECK(wrong == 0);
+        free(x);
+        free(out);
+    }
+}
