@@ -21,27 +21,28 @@ static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *
     bool masked = o->objective == PB_MASKED;
     pb_text_add(t, "# %s\n\n", last_name(o->output));
     pb_text_add(t,
-                "A small English %s of %.2f million parameters: %d layers, width %d, %d heads, feed-forward %d, %d "
-                "positions, a byte-level BPE\nof %d entries%s; %s, weights in bf16.\n\n",
+                "A small English %s of %.2f million parameters: %d layers, hidden size %d, %d heads, intermediate size "
+                "%d, %d\npositions, a byte-level BPE tokenizer of %d entries%s. transformers loads it\nas %s. Its "
+                "weights are stored in bf16.\n\n",
                 masked ? "encoder" : "decoder", (double)p->parameters / 1e6, s->layers, s->width, s->heads,
                 s->intermediate_size, s->positions, o->vocabulary, masked ? " over lower-cased words" : "",
-                masked ? "a BERT to transformers" : "a Llama to transformers");
+                masked ? "BERT" : "Llama");
     pb_text_add(t, "The model was made with\n\n```sh\npeftbench pretrain %s\n```\n\n", ini);
     if (masked)
         pb_text_add(t,
                     "**Objective.** Masked language modelling: in %.0f %% of the text segments, %.0f %% of the words "
-                    "are targets "
-                    "(80 %% of\nthem are masked, 10 %% are replaced).",
+                    "are targets (80 %% of\nthem are masked, 10 %% are replaced).",
                     100 * o->pieces, 100 * o->masked);
     else
         pb_text_add(t, "**Objective.** Causal language modelling: the next token.");
-    if (*o->teacher)
-        pb_text_add(
-            t,
-            " Distillation:\na linear map of the last hidden states is trained to match (mean squared error, weight "
-            "%g) those "
-            "of %s after %d of its\nlayers (0: all), averaged over each word, and at [CLS] over the whole text.",
-            o->teacher_weight, last_name(o->teacher), o->teacher_layers);
+    if (*o->teacher) {
+        pb_text_add(t, " Distillation:\na linear map of the last hidden states is trained to match those of %s",
+                    last_name(o->teacher));
+        if (o->teacher_layers)
+            pb_text_add(t, " after its layer %d", o->teacher_layers);
+        pb_text_add(t, " (mean squared error, weight\n%g), averaged over each word, and at [CLS] over the whole text.",
+                    o->teacher_weight);
+    }
     pb_text_add(t, "\n\n");
 }
 
@@ -67,7 +68,7 @@ static void add_curve(pb_text *t, const pb_pretrain_options *o, const pb_pretrai
 {
     double seconds = p->curve.points ? p->curve.point[p->curve.points - 1].seconds : 0;
     size_t step = 1 + p->curve.points / CURVE_ROWS;
-    pb_text_add(t, "## Training\n\n%.2f hours, %d steps of about %d tokens, AdamW, peak rate %g; %s.\n\n",
+    pb_text_add(t, "## Training\n\n%.2f hours, %d steps of about %d tokens, AdamW, peak learning rate %g;\n%s.\n\n",
                 seconds / 3600, p->steps, o->batch, o->lr, pb_host_name());
     pb_text_add(t, "| million tokens | hours | loss | held-out loss (nats per target) |\n|---:|---:|---:|---:|\n");
     for (size_t i = 0; i < p->curve.points; i++)
