@@ -23,9 +23,9 @@ static const flag flags[] = {
     {"jobs", "N", "run N cells in parallel, which share the threads", AT(jobs), NUMBER},
     {"threads", "N", "total number of threads (default: one for each available core)", AT(threads), NUMBER},
     {"tokens", "N", "plan for texts of N tokens, without the task's data", AT(tokens), NUMBER},
-    {"seed", "N", "seed of the run (default: the first), or of the random numbers (default: 0)", AT(seed), SEED},
+    {"seed", "N", "seed of the random numbers (default: 0)", AT(seed), SEED},
     {"row", "NAME", "row of the table", AT(row), TEXT},
-    {"out", "FOLDER", "output folder (default: plots/EXPERIMENT, or models/NAME or data/NAME) or file", AT(out), TEXT},
+    {"out", "PATH", "output folder", AT(out), TEXT},
     {"json", NULL, "print one JSON object per line", AT(json), SWITCH},
     {"quiet", NULL, "do not print progress", AT(quiet), SWITCH},
     {"model", "PATH", "model: a Hugging Face folder, a GGUF file or a llama2.c file", AT(model), TEXT},
@@ -63,6 +63,30 @@ static const flag flags[] = {
      TEXT},
     {"system", "TEXT", "system message of --chat", AT(system), TEXT},
 };
+
+/* What an option means to one command, if that differs from the common text. */
+static const struct meaning {
+    const char *command, *option, *help;
+} meanings[] = {
+    {"check", "out", "also write the result to this file, as JUnit XML"},
+    {"plot", "out", "output folder (default: plots/EXPERIMENT)"},
+    {"fetch", "out", "output folder or file (default: models/NAME or data/NAME)"},
+    {"predict", "seed", "seed of the run that predicts (default: the first)"},
+    {"pareto", "seed", "seed of the bootstrap (default: 0)"},
+    {"pretrain", "set", "override a setting, such as pretrain.lr=1e-3 (may be repeated)"},
+    {"tokenize", "json", "each line of stdin is a JSON string instead of a text"},
+    {"export", "merged", "write a complete model, with the method merged into the weights"},
+    {"export", "model", "path of the base model, if it is no longer where it was"},
+    {"compare", "margin", "equivalence margins of the score (0.01, or 1 on a scale to 100) and of times (0.05)"},
+};
+
+static const char *meaning(const pb_command *c, const flag *f)
+{
+    for (size_t i = 0; i < PB_COUNT(meanings); i++)
+        if (!strcmp(meanings[i].command, c->name) && !strcmp(meanings[i].option, f->name))
+            return meanings[i].help;
+    return f->help;
+}
 
 static bool takes(const pb_command *c, const char *name)
 {
@@ -183,16 +207,18 @@ int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
 
 void pb_args_help(const pb_command *c, FILE *out)
 {
-    fprintf(out, "peftbench %s%s%s: %s\n", c->name, *c->words ? " " : "", c->words, c->help);
+    fprintf(out, "peftbench %s%s%s: %s", c->name, *c->words ? " " : "", c->words, c->help);
     if (c->alias)
-        fprintf(out, "The command is also called `peftbench %s`.\n", c->alias);
+        fprintf(out, "\nThe command is also called `peftbench %s`.\n", c->alias);
+    if (*c->options)
+        fputc('\n', out);
     for (size_t i = 0; i < PB_COUNT(flags); i++) {
         if (!takes(c, flags[i].name))
             continue;
         char left[40];
         snprintf(left, sizeof left, "--%s%s%s", flags[i].name, flags[i].value ? " " : "",
                  flags[i].value ? flags[i].value : "");
-        fprintf(out, "  %-22s %s\n", left, flags[i].help);
+        fprintf(out, "  %-22s %s\n", left, meaning(c, &flags[i]));
     }
 }
 

@@ -10,34 +10,39 @@
 #include "version.h"
 
 const pb_option pb_experiment_table[] = {
-    PB_OPTION(pb_experiment, title, TEXT, "", "heading of the figures; the file's name if not given"),
-    PB_OPTION_NAMED("task", pb_experiment, task_name, TEXT, "", "a named task, tasks/NAME.ini"),
-    PB_OPTION_NAMED("model", pb_experiment, model_path, TEXT, "", "a Hugging Face folder"),
+    PB_OPTION(pb_experiment, title, TEXT, "", "title of the figures; empty: the file's name"),
+    PB_OPTION_NAMED("task", pb_experiment, task_name, TEXT, "", "a named task: NAME of tasks/NAME.ini"),
+    PB_OPTION_NAMED("model", pb_experiment, model_path, TEXT, "",
+                    "a Hugging Face folder, a GGUF file or a llama2.c file"),
     PB_OPTION(pb_experiment, methods, TEXT, "",
-              "rows of the table: METHOD, METHOD:VARIANT, METHOD:SETTING=VALUE, compositions a+b"),
-    PB_OPTION_NAMED("seeds", pb_experiment, seed_list, TEXT, "0", "one run for each"),
-    PB_OPTION(pb_experiment, plugins, TEXT, "", "FILE.so of methods that are not built in (docs/write-a-method.md)"),
-    PB_OPTION(pb_experiment, baseline, TEXT, "", "row that others are compared with; the first if not given"),
-    PB_OPTION(pb_experiment, jobs, INT, "1", 1, 256, "cells side by side"),
+              "rows of the table: METHOD, METHOD:VARIANT, METHOD:SETTING=VALUE, and compositions such as a+b"),
+    PB_OPTION_NAMED("seeds", pb_experiment, seed_list, TEXT, "0",
+                    "random seeds; each combination of settings is trained once with each seed"),
+    PB_OPTION(pb_experiment, plugins, TEXT, "",
+              "shared objects with methods that are not built in (docs/write-a-method.md)"),
+    PB_OPTION(pb_experiment, baseline, TEXT, "", "row that the others are compared with; empty: the first"),
+    PB_OPTION(pb_experiment, jobs, INT, "1", 1, 256, "number of cells that run in parallel and share the threads"),
     PB_OPTION(pb_experiment, cell_seconds, INT, "0", 0, 1 << 30,
-              "a cell whose training, scoring or timing takes longer is stopped and has failed; 0: no limit"),
-    PB_OPTION(pb_experiment, timing_rounds, INT, "20", 0, 10000, "rounds of the timing pass; 0: none"),
-    PB_OPTION(pb_experiment, timing_processes, INT, "5", 1, 100,
-              "fresh processes that the rounds are shared among: each has its own luck, with where its memory lies"),
+              "time limit of a cell's training, scoring or timing; a cell that exceeds it fails; 0: no limit"),
+    PB_OPTION(pb_experiment, timing_rounds, INT, "20", 0, 10000, "rounds of the timing pass; 0: no timing"),
+    PB_OPTION(
+        pb_experiment, timing_processes, INT, "5", 1, 100,
+        "processes over which the rounds are distributed, because the placement of memory differs between processes"),
     PB_OPTION(pb_experiment, axis, TEXT, "",
-              "METHOD.SETTING that the figure `axis` is drawn against, such as prefix.length"),
-    PB_OPTION(pb_experiment, serving, TEXT, "",
-              "numbers of adapters to serve at once in the timing pass (1, 8, 64), of rows with low-rank updates"),
+              "the setting on the x axis of an additional figure, such as prefix.length"),
+    PB_OPTION(
+        pb_experiment, serving, TEXT, "",
+        "numbers of adapters (1, 8, 64) that are served together in the timing pass, for rows with low-rank updates"),
     {0},
 };
 
 const pb_option pb_tune_table[] = {
     PB_OPTION(
         pb_tune_options, trials, INT, "0", 0, 10000,
-        "settings drawn for each row whose settings hold lists (1e-3, 3e-3) or ranges (1e-4..1e-2, 4..16); 0: every "
+        "number of random settings for each row that has lists (1e-3, 3e-3) or ranges (1e-4..1e-2, 4..16); 0: every "
         "combination of the lists"),
     PB_OPTION(pb_tune_options, seed, INT, "0", 0, 1 << 30,
-              "of the draws; trial by trial the same share of each range for all rows"),
+              "random seed of these settings; in each trial all rows are at the same fraction of a range"),
     {0},
 };
 

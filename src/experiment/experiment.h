@@ -73,6 +73,9 @@ typedef struct pb_experiment {
     struct pb_owned *owned; /* structs of settings whose texts must be freed      */
 } pb_experiment;
 
+/* The settings of [experiment], which are fields of pb_experiment. */
+extern const pb_option pb_experiment_table[];
+
 /* Frees an experiment.  NULL is fine. */
 void pb_experiment_free(pb_experiment *e);
 

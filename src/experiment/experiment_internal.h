@@ -5,9 +5,6 @@
 #include "experiment/experiment.h"
 #include "experiment/ini_file.h"
 
-/* The settings of [experiment], which are fields of pb_experiment. */
-extern const pb_option pb_experiment_table[];
-
 /* Makes an experiment with default settings and no row.  `path` is its name in messages. */
 pb_experiment *pb_experiment_new(const char *path);
 
