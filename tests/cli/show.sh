@@ -1,0 +1,34 @@
+#!/bin/bash
+# show, list and --help: what a user finds of methods, tasks, settings and options.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/shell.bash
+
+ok 'a method' run 0 show lora
+ok 'with a setting, its default and range' prints '^  rank +\= 8 .*\(1\.\.4096\)$'
+for section in experiment:seeds train:lr model:precision decode:max_new tune:trials pretrain:teacher network:kv_heads; do
+	ok "show ${section%:*}" run 0 show "${section%:*}"
+	ok "lists ${section#*:}" prints "^  ${section#*:} +="
+done
+ok 'a kind of task' run 0 show classify
+ok 'lists its settings' prints '^  classes +='
+ok 'list' run 0 list
+for named in tasks/*.ini; do
+	name=$(basename "$named" .ini)
+	ok "list has $name" prints "^  $name\$"
+done
+ok 'a named task' run 0 show sentiment
+ok 'shows its file' prints '^kind +\= classify$'
+ok 'a path is no name' run 2 show ../tasks/sentiment
+ok 'an unknown name' run 2 show trian
+ok 'has a near one' says "did you mean 'train'?"
+
+# An option that means something else to one command.
+ok 'plot --help' run 0 plot --help
+ok 'has the folder' prints '^  --out PATH +output folder \(default: plots/EXPERIMENT\)$'
+ok 'check --help' run 0 check --help
+ok 'has the file' prints '^  --out PATH +also write the result to this file, as JUnit XML$'
+ok 'pareto --help' run 0 pareto --help
+ok 'has the alias' prints '^The command is also called `peftbench front`\.$'
+
+finish
