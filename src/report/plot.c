@@ -266,16 +266,20 @@ static int by_height(const void *a, const void *b)
     return (x->y > y->y) - (x->y < y->y);
 }
 
-/* Adds labels at the right ends of the curves, without overlap; `span` is the height of the axis in data units. */
-static void add_ends(pb_figure *f, point *end, int n, double span)
+/* Adds labels at the right ends of the curves, without overlap and below the top of the axis `y`. */
+static void add_ends(pb_figure *f, point *end, int n, range y)
 {
-    double step = span * LINE / (HEIGHT - 120), least = -INFINITY;
+    double step = (y.high - y.low) * LINE / (HEIGHT - 120), least = -INFINITY, most = y.high;
     qsort(end, (size_t)n, sizeof *end, by_height);
     for (int i = 0; i < n; i++) {
-        double y = fmax(end[i].y, least);
-        least = y + step;
+        end[i].y = fmax(end[i].y, least);
+        least = end[i].y + step;
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        end[i].y = fmin(end[i].y, most);
+        most = end[i].y - step;
         pb_text_add(&f->commands, "set label t(%d) at first %g,first %g left offset 0.6,0\n",
-                    pb_figure_text(f, end[i].label), end[i].x, y);
+                    pb_figure_text(f, end[i].label), end[i].x, end[i].y);
     }
 }
 
@@ -312,7 +316,7 @@ static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
         pad(&y, 0.08);
         pb_text_add(t, "unset label\nset xlabel t(%d)\nset ylabel t(%d)\nset xrange [0:%g]\nset yrange [%g:%g]\n",
                     pb_figure_text(f, p->x), pb_figure_text(f, p->y), most * 1.35, y.low, y.high);
-        add_ends(f, end, n, y.high - y.low);
+        add_ends(f, end, n, y);
         pb_text_add(t, "%s\n", plot.data);
     }
     pb_text_free(&plot);
