@@ -74,15 +74,6 @@ static double megabytes(size_t bytes)
     return (double)bytes / 1e6;
 }
 
-/* The width of the first column: that of the longest label. */
-static int label_width(const pb_experiment *e)
-{
-    int width = 20;
-    for (int i = 0; i < e->rows; i++)
-        width = (int)strlen(e->row[i].label) > width ? (int)strlen(e->row[i].label) : width;
-    return width;
-}
-
 static void print_row(const pb_cell *c, const bill *b, int width)
 {
     const pb_footprint *f = &b->f;
@@ -126,7 +117,7 @@ static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
 
 static int plan_experiment(const pb_experiment *e, const pb_args *a)
 {
-    int width = label_width(e);
+    int width = pb_experiment_label_width(e, 20);
     if (!a->json)
         printf("%-*s %14s %11s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", width, "MB (10^6 bytes)",
                "trainable", "weights", "gradients", "optimizer", "best", "activations", "workspace", "features",

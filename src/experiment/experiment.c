@@ -131,6 +131,14 @@ const pb_row *pb_experiment_row(const pb_experiment *e, const char *label)
     return NULL;
 }
 
+int pb_experiment_label_width(const pb_experiment *e, int least)
+{
+    int width = least;
+    for (int i = 0; i < e->rows; i++)
+        width = (int)strlen(e->row[i].label) > width ? (int)strlen(e->row[i].label) : width;
+    return width;
+}
+
 /* Methods of a composition can exclude each other, and the task can exclude a method. */
 static int check_methods(const pb_experiment *e, const pb_method_spec *s)
 {

@@ -89,6 +89,9 @@ bool pb_cell_is_choice(const pb_cell *c, const char *choice);
 /* Returns the row with this label, or NULL.  Blanks around the separators of the label do not count. */
 const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
 
+/* Returns the number of bytes of the longest label of a row, but at least `least`: the width of a column of labels. */
+int pb_experiment_label_width(const pb_experiment *e, int least);
+
 /* Loads and checks the task's data.  Returns NULL with an error if they cannot be read or break a rule.  The caller
  * frees them with pb_data_free. */
 pb_data *pb_experiment_data(const pb_experiment *e);

@@ -216,19 +216,46 @@ static int refuse_unread(const pb_experiment *e, const pb_entry *entry)
     return pb_ini_blame(entry);
 }
 
+static bool is_override(const pb_entry *entry)
+{
+    return !strncmp(entry->location, "--set", 5);
+}
+
 /* True for a section of a row that --set took out of the list of methods, on purpose. */
 static bool is_left_behind(const pb_entry *methods, const pb_entry *entry)
 {
     bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7) ||
                   !strncmp(entry->section, "model ", 6) || !strncmp(entry->section, "decode ", 7);
-    return of_row && !strncmp(methods->location, "--set", 5) && strncmp(entry->location, "--set", 5) != 0;
+    return of_row && is_override(methods) && !is_override(entry);
+}
+
+/* True for a setting of rows: the experiment's, the task's and those of [tune] have no more specific section. */
+static bool is_of_rows(const pb_entry *entry)
+{
+    static const char *const kind[] = {"train", "model", "decode", "method"};
+    size_t n = strcspn(entry->section, " ");
+    for (size_t i = 0; i < PB_COUNT(kind); i++)
+        if (strlen(kind[i]) == n && !strncmp(entry->section, kind[i], n))
+            return true;
+    return false;
+}
+
+/* Refuses a --set that every row replaces: its user would take the results for those of the value. */
+static int refuse_replaced(const pb_entry *entry)
+{
+    pb_error("no row takes this value; each sets %s in a more specific section or in the list of methods", entry->key);
+    return pb_ini_blame(entry);
 }
 
 static int check_unread(const pb_experiment *e, const pb_ini *ini, const pb_entry *methods)
 {
-    for (size_t i = 0; i < ini->entries; i++)
-        if (!ini->entry[i].used && !is_left_behind(methods, &ini->entry[i]))
-            return refuse_unread(e, &ini->entry[i]);
+    for (size_t i = 0; i < ini->entries; i++) {
+        const pb_entry *entry = &ini->entry[i];
+        if (!entry->used && !is_left_behind(methods, entry))
+            return refuse_unread(e, entry);
+        if (entry->key && is_override(entry) && is_of_rows(entry) && !entry->in_force)
+            return refuse_replaced(entry);
+    }
     return 0;
 }
 

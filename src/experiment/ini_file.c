@@ -224,7 +224,7 @@ void pb_ini_free(pb_ini *ini)
 
 int pb_ini_set(pb_ini *ini, const char *assignment)
 {
-    const char *equals = strchr(assignment, '=');
+    const char *equals = pb_settings_equals(assignment);
     if (!equals || equals == assignment)
         return pb_error("--set %s: want section.key=value or key=value", assignment);
     if (strpbrk(equals, "\n\r")) /* settings are listed one a line */

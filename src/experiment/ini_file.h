@@ -12,6 +12,7 @@ typedef struct pb_entry {
     char *value;
     char *location; /* "experiments/a.ini:12" or "--set train.lr=1", for messages */
     bool used;      /* whether the entry was read; an entry that was not is an error of the file */
+    bool in_force;  /* whether a row takes this value: no entry that is more specific replaces it in every row */
 } pb_entry;
 
 typedef struct pb_ini {

@@ -48,8 +48,25 @@ void pb_settings_split(const char *written, char **section, char **name)
     *name = pb_strdup(dot ? dot + 1 : written);
     *section = !dot ? pb_strdup(group_of(written))
                     : pb_format("%s%.*s", names_method(written) ? "method " : "", (int)(dot - written), written);
-    for (char *c = *section; *c; c++)
+    for (char *c = *section; *c && *c != ':'; c++) /* behind the ':' stands a label, such as lora:dropout=0.1 */
         *c = *c == '.' ? ' ' : *c;
+}
+
+/* True if the last component of the key [n], which is the name of the setting, is no part of a row's label. */
+static bool ends_in_name(const char *key, size_t n)
+{
+    while (n && key[n - 1] != '.' && !strchr(":,+=", key[n - 1]))
+        n--;
+    return !n || key[n - 1] == '.';
+}
+
+const char *pb_settings_equals(const char *assignment)
+{
+    const char *first = strchr(assignment, '=');
+    for (const char *c = first; c; c = strchr(c + 1, '='))
+        if (ends_in_name(assignment, (size_t)(c - assignment)))
+            return c;
+    return first;
 }
 
 const char *pb_settings_short(const char *key)
@@ -152,8 +169,9 @@ int pb_settings_unknown(const pb_settings *s, const char *written)
 {
     const char **names = pb_alloc((2 * s->count + 1) * sizeof *names), *near;
     for (size_t i = 0; i < s->count; i++) {
-        names[2 * i] = s->item[i].key;
-        names[2 * i + 1] = pb_settings_short(s->item[i].key);
+        const char *key = s->item[i].key, *name = pb_settings_short(key);
+        names[2 * i] = key;
+        names[2 * i + 1] = find_written(s, name) == &s->item[i] ? name : key;
     }
     near = pb_nearest(written, names);
     pb_error("no setting '%s'%s%s%s", written, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
@@ -170,7 +188,11 @@ int pb_settings_override(pb_settings *s, const char *const *assignments)
         char *written = pb_format("%.*s", (int)(equals - *assignments), *assignments);
         const pb_setting *old = find_written(s, written);
         char *key = old ? pb_strdup(old->key) : NULL;
-        int rc = key ? pb_settings_put(s, key, equals + 1) : pb_settings_unknown(s, written);
+        int rc = !key                  ? pb_settings_unknown(s, written)
+                 : !strcmp(key, "row") ? pb_error("--set %s: the row names the run; want one of its settings, such as "
+                                                  "train.lr=1e-3",
+                                                  *assignments)
+                                       : pb_settings_put(s, key, equals + 1);
         free(key);
         free(written);
         if (rc)

@@ -34,6 +34,11 @@ void pb_settings_free(pb_settings *s);
  * texts. */
 void pb_settings_split(const char *written, char **section, char **name);
 
+/* Returns the '=' that separates the key of an assignment KEY=VALUE, as a person writes it, from the value; NULL if
+ * there is none.  It is not always the first one, since the key may contain the label of a row:
+ * "train.lora:rank=4.lr=1e-3". */
+const char *pb_settings_equals(const char *assignment);
+
 /* Returns the short form of a canonical key, a pointer into it: what a sweep's choice and the headings of a table
  * call the setting.  "method.lora.rank" -> "lora.rank"; of any other group the name alone, "lr". */
 const char *pb_settings_short(const char *key);
@@ -50,7 +55,8 @@ void pb_settings_add(pb_settings *s, const char *group, const pb_option *table, 
 void pb_settings_sort(pb_settings *s);
 
 /* Replaces settings by assignments KEY=VALUE, a NULL-ended list that may be NULL; KEY is written as a person does.
- * Returns -1 with an error if an assignment is none, or if there is no setting of this key (with the nearest one). */
+ * Returns -1 with an error if an assignment is none, if there is no setting of this key (with the nearest one), or if
+ * the key is "row". */
 int pb_settings_override(pb_settings *s, const char *const *assignments);
 
 /* ---- reading --------------------------------------------------------------------------------------------- */

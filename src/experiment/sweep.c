@@ -12,7 +12,7 @@
 
 /* A setting of a row.  It is tuned if it has more than one value, or a range. */
 typedef struct setting {
-    const pb_entry *entry;
+    pb_entry *entry;
     int group; /* of row->group */
     const char *value[64];
     int values;
@@ -27,7 +27,7 @@ typedef struct sweep {
 } sweep;
 
 /* A later section replaces what an earlier one said about the same key. */
-static setting *find_setting(sweep *s, const pb_entry *entry, int group)
+static setting *find_setting(sweep *s, pb_entry *entry, int group)
 {
     for (int i = 0; i < s->items; i++)
         if (s->item[i].group == group && !strcmp(s->item[i].entry->key, entry->key))
@@ -85,7 +85,7 @@ static int read_values(pb_experiment *e, const pb_option *option, setting *k)
     return 0;
 }
 
-static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, const pb_entry *entry, int group)
+static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *entry, int group)
 {
     setting *k = find_setting(s, entry, group);
     if (!k)
@@ -155,6 +155,8 @@ static int collect_settings(pb_experiment *e, pb_ini *ini, const pb_row *row, sw
     for (int p = 0; p < row->spec.parts; p++)
         if (collect_method(e, ini, row, s, p, methods))
             return -1;
+    for (int i = 0; i < s->items; i++)
+        s->item[i].entry->in_force = true;
     return 0;
 }
 

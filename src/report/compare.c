@@ -340,7 +340,8 @@ static void print_number(FILE *out, int width, int digits, double x)
         fprintf(out, "%*.*g", width, digits, x);
 }
 
-static void print_axis(const pb_axis *x, FILE *out)
+/* width: of the columns of the two sides */
+static void print_axis(const pb_axis *x, const int width[2], FILE *out)
 {
     char interval[64] = "";
     double difference = x->difference.middle; /* rounding error of equal means is no difference */
@@ -348,9 +349,9 @@ static void print_axis(const pb_axis *x, FILE *out)
     if (!isnan(x->difference.low))
         snprintf(interval, sizeof interval, "%.4g .. %.4g", x->difference.low, x->difference.high);
     fprintf(out, "%-34s ", x->key);
-    print_number(out, 12, 6, x->a);
+    print_number(out, width[0], 6, x->a);
     fputc(' ', out);
-    print_number(out, 12, 6, x->b);
+    print_number(out, width[1], 6, x->b);
     fprintf(out, "  %s", x->kind == PB_RATIO ? "x" : " ");
     print_number(out, -11, 4, difference);
     fprintf(out, " %-22s %-9s %s\n", interval, pb_verdict_name[x->verdict], x->note);
@@ -361,9 +362,11 @@ void pb_comparison_print(const pb_comparison *c, const pb_comparand *a, const pb
     fprintf(out, "%s/%s%s%s compared with %s/%s%s%s: %d seed%s, %d test examples\n", a->experiment, a->row,
             *a->choice ? " " : "", a->choice, b->experiment, b->row, *b->choice ? " " : "", b->choice, c->seeds,
             c->seeds == 1 ? "" : "s", c->examples);
-    fprintf(out, "%-34s %12s %12s  %-12s %-22s %s\n", "axis", a->row, b->row, " difference", "95 %", "verdict");
+    int width[2] = {(int)fmax(12, (double)strlen(a->row)), (int)fmax(12, (double)strlen(b->row))};
+    fprintf(out, "%-34s %*s %*s  %-12s %-22s %s\n", "axis", width[0], a->row, width[1], b->row, " difference", "95 %",
+            "verdict");
     for (int i = 0; i < c->axes; i++)
-        print_axis(&c->axis[i], out);
+        print_axis(&c->axis[i], width, out);
 }
 
 static void add_number(pb_text *t, const char *name, double x)

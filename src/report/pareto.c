@@ -218,14 +218,15 @@ static int index_of_row(const pb_pareto *f, int row)
 
 static void print_head(const pb_pareto *f, FILE *out)
 {
+    int width = pb_experiment_label_width(f->report->experiment, 20);
     fprintf(out, "%s: %d row%s, %d seed%s", f->report->experiment->name, f->rows, f->rows == 1 ? "" : "s", f->seeds,
             f->seeds == 1 ? "" : "s");
     if (f->examples)
         fprintf(out, ", %d test examples", f->examples);
-    fprintf(out, "\n%-20s", "row");
+    fprintf(out, "\n%-*s", width, "row");
     for (int j = 0; j < f->axes; j++)
         fprintf(out, "  %12s", f->key[j]);
-    fprintf(out, "  pareto    stays\n%-20s", "better is");
+    fprintf(out, "  pareto    stays\n%-*s", width, "better is");
     for (int j = 0; j < f->axes; j++)
         fprintf(out, "  %*s", (int)(strlen(f->key[j]) > 12 ? strlen(f->key[j]) : 12),
                 f->rising[j] ? "higher" : "lower");
@@ -234,7 +235,8 @@ static void print_head(const pb_pareto *f, FILE *out)
 
 static void print_row(const pb_pareto *f, int i, FILE *out)
 {
-    fprintf(out, "%-20s", f->report->row[f->row[i]].row->label);
+    const pb_report *r = f->report;
+    fprintf(out, "%-*s", pb_experiment_label_width(r->experiment, 20), r->row[f->row[i]].row->label);
     for (int j = 0; j < f->axes; j++) {
         int width = (int)(strlen(f->key[j]) > 12 ? strlen(f->key[j]) : 12);
         double x = f->point[i * f->axes + j];

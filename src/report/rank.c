@@ -109,13 +109,13 @@ void pb_baseline_ranking_free(pb_baseline_ranking *v)
     free(v->order);
 }
 
-static void print_row(const pb_baseline_row *x, bool baseline, FILE *out)
+static void print_row(const pb_baseline_row *x, bool baseline, int width, FILE *out)
 {
     if (baseline) {
-        fprintf(out, "%-20s %10.4f  baseline\n", x->label, x->score);
+        fprintf(out, "%-*s %10.4f  baseline\n", width, x->label, x->score);
         return;
     }
-    fprintf(out, "%-20s %10.4f %+11.4f", x->label, x->score, x->difference.middle);
+    fprintf(out, "%-*s %10.4f %+11.4f", width, x->label, x->score, x->difference.middle);
     if (isnan(x->difference.low))
         fprintf(out, "  %-20s", "-");
     else
@@ -129,13 +129,15 @@ static void print_row(const pb_baseline_row *x, bool baseline, FILE *out)
 void pb_baseline_ranking_print(const pb_baseline_ranking *v, FILE *out)
 {
     const pb_experiment *e = v->report->experiment;
+    int width = pb_experiment_label_width(e, 20);
     char to[90];
     snprintf(to, sizeof to, "to %.*s", pb_characters(e->baseline, 20), e->baseline);
-    fprintf(out, "%-20s %10.10s %11s  %-20s %9s %9s\n", e->name, e->task->metrics[0].name, to, "95 %", "p", "Holm");
+    fprintf(out, "%-*s %10.10s %11s  %-20s %9s %9s\n", width, e->name, e->task->metrics[0].name, to, "95 %", "p",
+            "Holm");
     for (int i = 0; i < e->rows; i++) {
         int row = v->order[i];
         if (!isnan(v->row[row].score))
-            print_row(&v->row[row], row == pb_report_baseline(v->report), out);
+            print_row(&v->row[row], row == pb_report_baseline(v->report), width, out);
     }
     for (int i = 0; i < e->rows; i++)
         if (isnan(v->row[i].score))
@@ -302,13 +304,14 @@ static void print_pairs(const pb_ranking *k, FILE *out)
 void pb_ranking_print(const pb_ranking *k, FILE *out)
 {
     const pb_friedman *f = &k->test;
-    fprintf(out, "%-20s %9s", k->report->experiment->task->metrics[0].name, "mean rank");
+    int width = pb_experiment_label_width(k->report->experiment, 20);
+    fprintf(out, "%-*s %9s", width, k->report->experiment->task->metrics[0].name, "mean rank");
     for (int i = 0; i < k->sets; i++)
         fprintf(out, "  %10s", k->report[i].experiment->name);
     fputc('\n', out);
     for (int j = 0; j < k->rows; j++) {
         int row = k->order[j];
-        fprintf(out, "%-20s %9.4g", k->label[row], k->rank[row]);
+        fprintf(out, "%-*s %9.4g", width, k->label[row], k->rank[row]);
         for (int i = 0; i < k->sets; i++)
             fprintf(out, "  %*.4f", (int)fmax(10, (double)strlen(k->report[i].experiment->name)),
                     k->score[i * k->rows + row]);

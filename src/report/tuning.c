@@ -58,11 +58,11 @@ double pb_tuning_expected(const pb_report *r, const pb_tuning *t, int budget)
 
 /* ---- as text ------------------------------------------------------------------------------------------ */
 
-static void print_row(const pb_report *r, int row, int most, FILE *out)
+static void print_row(const pb_report *r, int row, int most, int width, FILE *out)
 {
     pb_tuning t = pb_tuning_of(r, row);
     if (t.trials) {
-        fprintf(out, "%-28s %6d", r->row[row].row->label, t.trials);
+        fprintf(out, "%-*s %6d", width, r->row[row].row->label, t.trials);
         for (int budget = 1; budget <= most; budget *= 2)
             if (budget <= t.trials)
                 fprintf(out, "  %6.4f", pb_tuning_expected(r, &t, budget));
@@ -77,17 +77,17 @@ static void print_row(const pb_report *r, int row, int most, FILE *out)
 void pb_tuning_print(const pb_report *r, FILE *out)
 {
     const pb_experiment *e = r->experiment;
-    int most = 1;
+    int most = 1, width = pb_experiment_label_width(e, 28);
     for (int i = 0; i < e->rows; i++)
         most = e->row[i].choices > most ? e->row[i].choices : most;
     if (most < 2)
         return;
-    fprintf(out, "\n%-28s %6s", "tuning, validation", "trials");
+    fprintf(out, "\n%-*s %6s", width, "tuning, validation", "trials");
     for (int budget = 1; budget <= most; budget *= 2)
         fprintf(out, "  %4s %d", budget < 10 ? "of" : "", budget);
     fprintf(out, "  %6s  %7s\n", "best", "near it");
     for (int i = 0; i < e->rows; i++)
-        print_row(r, i, most, out);
+        print_row(r, i, most, width, out);
     fprintf(out,
             "Each column is the expected best validation %s of that many trials; \"near it\" is the share of trials "
             "within a "

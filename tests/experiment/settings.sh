@@ -79,6 +79,13 @@ ok 'table' run 0 table toy.ini --db a.db
 ok 'has the row' prints "^$one +546 "
 ok 'as JSON' run 0 table toy.ini --db a.db --json
 ok 'too' prints "\"method\":\"$one\".*\"method\.lora\.rank\":\"4\""
+aligned() { # the lines of these rows end at one place, whatever the length of their labels
+	[ "$(grep -E "^($1)" out | grep -v sweep | awk '{ print length($0) }' | sort -u | wc -l)" = 1 ]
+}
+ok 'pareto' run 0 pareto toy.ini --db a.db
+ok 'has a column that is wide enough' aligned 'row|head|lora'
+ok 'rank' run 0 rank toy.ini --db a.db
+ok 'has one, too' aligned 'toy|lora'
 ok 'figures' run 0 plot toy.ini --db a.db --out figures
 ok 'have the label' grep -q "lora:rank=4,alpha=8" figures/curves.svg
 ok 'plan' run 0 plan toy.ini
@@ -133,6 +140,36 @@ ok 'of no row' run 2 plan toy.ini --set bitfit.x=1
 ok 'is an error' says 'section [method bitfit] belongs to no row'
 ok 'of no method' run 2 plan toy.ini --set lroa.rank=1
 ok 'is an error' says 'unknown section [lroa]'
+
+# A row's label may contain '=', ':' and '.'.
+sed 's/lora:rank=4, alpha=8/lora:dropout=0.1,rank=4/; s/^methods .*/&, bitfit/' toy.ini >odd.ini
+printf '[method lora:v1.5]\nrank = 2\n' >>odd.ini
+sed -i 's/, lora, bitfit/, lora:v1.5/' odd.ini
+trained() { "$program" plan odd.ini --json --set "$1" | grep "\"method\":\"$2\"" | grep -oE '"trainable":[0-9]+' | sort -u; }
+ok 'of a row with settings' run 0 plan odd.ini --set 'train.lora:dropout=0.1,rank=4.lr=0.25'
+ok 'prints the other rows, too' prints '^lora:v1.5 '
+ok 'as in a section' run 0 plan odd.ini --set 'train lora:dropout=0.1,rank=4.lr=0.25'
+ok 'it is the setting of that row' run 2 plan odd.ini --set 'train.lora:dropout=0.1,rank=4.lr=much'
+ok 'by name' says "lr: want a number"
+ok 'of a variant with a dot' is "$(trained lora:v1.5.rank=4 lora:v1.5)" "$(trained lr=0.1 'lora:dropout=0.1,rank=4')"
+ok 'a label alone' run 2 plan odd.ini --set 'lora:dropout=0.1'
+ok 'is no key' says "no setting 'lora:dropout'"
+
+# A --set that a more specific section or the list replaces in all rows would have no effect.
+sed "s/^methods .*/methods = head, lora:rank=4, lora:all/; s/^targets.*/rank = 3/" toy.ini >few.ini
+ok 'of no row' run 2 plan few.ini --set lora.rank=16
+ok 'as each row has its own' says '--set lora.rank=16: no row takes this value; each sets rank in a more specific section or in the list'
+ok 'of one row' run 0 plan few.ini --set lora:all.rank=16
+ok 'of others' run 0 plan few.ini --set lora.alpha=16
+printf '[train head]\nlr = 1\n[train lora:rank=4]\nlr = 2\n[train lora:all]\nlr = 3\n' >>few.ini
+ok 'in training' run 2 plan few.ini --set lr=16
+ok 'as well' says '--set lr=16: no row takes this value'
+
+id=$(sqlite3 a.db "SELECT min(id) FROM run WHERE row = '$one'")
+ok 'the row of a stored run' run 2 reproduce "$id" --db a.db --quiet --set row=lora:rank=8
+ok 'is no setting' says '--set row=lora:rank=8: the row names the run; want one of its settings'
+ok 'a setting of the task' run 2 reproduce "$id" --db a.db --quiet --set validation_share=0.5
+ok 'has its full name' says "no setting 'validation_share'; did you mean 'task.validation_share'?"
 
 # ---- verify -----------------------------------------------------------------------------------------------------------
 ok 'verify' run 0 verify 'lora:rank=4,alpha=8'
