@@ -55,7 +55,7 @@ check 'gcc without a warning' warnings gcc
 check 'clang without a warning' warnings clang
 check 'clang-tidy' tidy
 # shellcheck disable=SC2086 # a list of words
-check 'address and undefined behaviour sanitizers' sanitized address,undefined $tests
+check 'address and undefined behavior sanitizers' sanitized address,undefined $tests
 check 'thread sanitizer' sanitized thread train/test_train base/test_cores
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -40,8 +40,8 @@ const char *pb_error_text(void);
 /* Clears the pending error of this thread.  Tests call it, and the driver before each cell. */
 void pb_error_clear(void);
 
-/* Puts "PREFIX: " before the text of the pending error.  Returns -1. */
-int pb_error_prefix(const char *prefix);
+/* Puts a text formatted as by printf, and ": ", before the text of the pending error.  Returns -1. */
+int pb_error_prefix(const char *fmt, ...) PB_PRINTF(1, 2);
 
 /* Reports a broken invariant with its source location and aborts.  It is active in every build. */
 _Noreturn void pb_bug(const char *file, int line, const char *fmt, ...) PB_PRINTF(3, 4);

@@ -31,9 +31,13 @@ void pb_error_clear(void)
     pending[0] = '\0';
 }
 
-int pb_error_prefix(const char *prefix)
+int pb_error_prefix(const char *fmt, ...)
 {
-    char why[sizeof pending];
+    char why[sizeof pending], prefix[sizeof pending];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(prefix, sizeof prefix, fmt, args);
+    va_end(args);
     memcpy(why, pending, sizeof why);
     pb_error_clear();
     return pb_error("%s: %s", prefix, why);

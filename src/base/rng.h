@@ -16,7 +16,7 @@ typedef struct pb_rng {
 /* Returns the stream of this name at its beginning. */
 pb_rng pb_rng_named(uint64_t seed, const char *name);
 
-/* Returns 64 pseudo-random bits that depend on key and counter only (SplitMix64).  Loops over it can be vectorised. */
+/* Returns 64 pseudo-random bits that depend on key and counter only (SplitMix64).  Loops over it can be vectorized. */
 static inline uint64_t pb_mix(uint64_t key, uint64_t counter)
 {
     uint64_t z = key + counter * 0x9E3779B97F4A7C15u;

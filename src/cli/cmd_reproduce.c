@@ -60,7 +60,7 @@ static pb_experiment *restore_experiment(const pb_args *a, pb_store *db, const p
     if (!collect_settings(db, r, &settings) && !pb_settings_override(&settings, a->set))
         e = pb_experiment_restore(name, &settings, r->seed);
     if (!e)
-        pb_error_prefix(name);
+        pb_error_prefix("%s", name);
     pb_settings_free(&settings);
     free(name);
     return e;

@@ -65,12 +65,8 @@ int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ct
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = 0;
         rc = each(ctx, line, (size_t)n);
-        if (rc) {
-            char *cause = pb_strdup(pb_error_text());
-            pb_error_clear();
-            pb_error("stdin:%d: %s", number, cause);
-            free(cause);
-        }
+        if (rc)
+            pb_error_prefix("stdin:%d", number);
     }
     free(line);
     return rc || pb_stdin_end() ? -1 : 0;

@@ -91,7 +91,7 @@ pb_entry *pb_ini_find(pb_ini *ini, const char *section, const char *key)
 
 int pb_ini_blame(const pb_entry *e)
 {
-    return pb_error_prefix(e->location);
+    return pb_error_prefix("%s", e->location);
 }
 
 int pb_ini_apply(const pb_option *options, void *conf, const pb_entry *e)

@@ -41,13 +41,8 @@ static int subtract_initial(pb_loading *l, pb_module *mod, initialization how)
     pb_low_rank u = l->a->method->low_rank(l->a->conf, &site);
     pb_loading_make_writable(l, mod->w);
     if (how == PISSA ? pb_lowrank_subtract_leading(mod->w->x, mod->w->rows, mod->w->cols, u.rank)
-                     : pb_lowrank_subtract_qr(mod->w->x, mod->w->rows, mod->w->cols, u.rank, u.scale)) {
-        char *cause = pb_strdup(pb_error_text());
-        pb_error_clear();
-        pb_error("%s: %s: '%s': %s", l->a->config_path, l->peft->init_key, mod->local, cause);
-        free(cause);
-        return -1;
-    }
+                     : pb_lowrank_subtract_qr(mod->w->x, mod->w->rows, mod->w->cols, u.rank, u.scale))
+        return pb_error_prefix("%s: %s: '%s'", l->a->config_path, l->peft->init_key, mod->local);
     return 0;
 }
 

@@ -8,11 +8,7 @@
 
 int pb_loading_config_error(const pb_loading *l, const char *key)
 {
-    char *cause = pb_strdup(pb_error_text());
-    pb_error_clear();
-    pb_error("%s: %s: %s", l->a->config_path, key, cause);
-    free(cause);
-    return -1;
+    return pb_error_prefix("%s: %s", l->a->config_path, key);
 }
 
 const pb_array *pb_loading_tensor(pb_loading *l, const char *name)

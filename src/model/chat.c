@@ -49,7 +49,7 @@ static const char *template_of(const pb_model *m, char **owned)
     return embedded ? embedded : *owned;
 }
 
-static int recognise(const pb_model *m, const pb_chat **out)
+static int recognize(const pb_model *m, const pb_chat **out)
 {
     char *owned;
     const char *text = template_of(m, &owned);
@@ -77,7 +77,7 @@ int pb_chat_find(const pb_model *m, const char *name, const pb_chat **out)
     if (!name || !strcmp(name, "none"))
         return 0;
     if (!strcmp(name, "auto"))
-        return recognise(m, out);
+        return recognize(m, out);
     for (size_t i = 0; i < PB_COUNT(formats); i++)
         if (!strcmp(formats[i].name, name))
             *out = &formats[i];

@@ -450,7 +450,7 @@ static int name_missing(const pb_model *m)
                     end ? (int)(end - all) - 1 : (int)m->missing.length, all, end ? " and more" : "");
 }
 
-/* Refuses a checkpoint that another tool has quantised; its scales are in extra tensors. */
+/* Refuses a checkpoint that another tool has quantized; its scales are in extra tensors. */
 static int check_packed(const pb_model *m)
 {
     static const struct {
@@ -469,7 +469,7 @@ static int check_packed(const pb_model *m)
             tool = strstr(a->name, marks[k].part) ? marks[k].tool : tool;
         if (tool)
             return pb_error(
-                "%s: '%s': a checkpoint quantised by %s is not supported; want the original one in 16 or 32 "
+                "%s: '%s': a checkpoint quantized by %s is not supported; want the original one in 16 or 32 "
                 "bits (and --precision int8 or nf4), or a GGUF file",
                 m->dir, a->name, tool);
     }

@@ -78,7 +78,7 @@ static int find_candidates(search *s, const pb_node *logits)
     for (int i = 0; i < s->running; i++) {
         pb_real *x = logits->x + (size_t)(s->first_row + i) * (size_t)logits->cols;
         pb_decoder_score(s->d, &s->run[i].text, logits->cols, x);
-        pb_decoder_penalise(s->d, &s->run[i].text, x);
+        pb_decoder_penalize(s->d, &s->run[i].text, x);
         merge_extensions(s, i, logits->cols, x, &count);
     }
     for (int i = 0; i < count; i++) {

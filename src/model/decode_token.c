@@ -129,7 +129,7 @@ static void add_token(token_decoder *b, slot *s, int n, pb_real *x)
     if (b->log_prob) {
         memcpy(b->log_prob, x, (size_t)n * sizeof *x);
         pb_log_softmax((size_t)n, b->log_prob);
-        pb_decoder_penalise(d, &s->text, x);
+        pb_decoder_penalize(d, &s->text, x);
     }
     pb_decoder_score(d, &s->text, n, x);
     int id = d->how->strategy == PB_SAMPLE ? draw(b, s, n, x) : likeliest(n, x);

@@ -36,7 +36,7 @@ void pb_decoder_score(const pb_decoder *d, const pb_ids *text, int vocabulary, p
 }
 
 /* The penalty multiplies negative values and divides positive ones, as in transformers. */
-void pb_decoder_penalise(const pb_decoder *d, const pb_ids *text, pb_real *x)
+void pb_decoder_penalize(const pb_decoder *d, const pb_ids *text, pb_real *x)
 {
     pb_real penalty = (pb_real)d->how->repetition_penalty;
     if (!d->seen)

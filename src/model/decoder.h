@@ -32,9 +32,9 @@ void pb_decoder_score(const pb_decoder *d, const pb_ids *text, int vocabulary, p
 
 /* Applies the repetition penalty for the tokens of `text` to x [vocabulary], logits or log-probabilities.  Does nothing
  * if there is no penalty. */
-void pb_decoder_penalise(const pb_decoder *d, const pb_ids *text, pb_real *x);
+void pb_decoder_penalize(const pb_decoder *d, const pb_ids *text, pb_real *x);
 
-/* The factor that pb_decoder_penalise applies to a token's log-probability: the penalty if `text` contains the token,
+/* The factor that pb_decoder_penalize applies to a token's log-probability: the penalty if `text` contains the token,
  * else 1. */
 pb_real pb_decoder_penalty(const pb_decoder *d, const pb_ids *text, int id);
 

@@ -340,14 +340,14 @@ static int read_window(const reader *r)
     return 0;
 }
 
-/* Refuses a checkpoint that another tool has quantised. */
-static int check_quantisation(const reader *r)
+/* Refuses a checkpoint that another tool has quantized. */
+static int check_quantization(const reader *r)
 {
     const pb_json *q = pb_json_get(r->root, "quantization_config");
     const char *method = pb_json_text(pb_json_get(q, "quant_method"), "an unnamed method");
     const char *bits = flag_of(q, "load_in_4bit") ? ", 4 bits" : flag_of(q, "load_in_8bit") ? ", 8 bits" : "";
     return pb_json_size(q)
-               ? pb_error("%s: quantization_config: a checkpoint quantised by %s%s is not supported; want the "
+               ? pb_error("%s: quantization_config: a checkpoint quantized by %s%s is not supported; want the "
                           "original one in 16 or 32 bits (and --precision int8 or nf4), or a GGUF file",
                           r->path, method, bits)
                : 0;
@@ -357,7 +357,7 @@ int pb_network_config_read(const char *path, const pb_json *root, pb_network_con
 {
     reader r = {path, root, c};
     const struct pb_family *f = c->family = find_family(&r);
-    if (!f || check_quantisation(&r) || pb_network_config_check(path, root, f->type) ||
+    if (!f || check_quantization(&r) || pb_network_config_check(path, root, f->type) ||
         number(&r, "vocab_size", 1, 1 << 24, -1, &c->vocab) || number(&r, f->key.width, 1, 1 << 17, -1, &c->width) ||
         number(&r, f->key.layers, 1, 4096, -1, &c->layers) ||
         number(&r, f->key.intermediate_size, 1, 1 << 20, f->conv1d ? 4 * c->width : -1, &c->intermediate_size) ||

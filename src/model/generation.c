@@ -45,13 +45,7 @@ static int set_from_field(const char *path, const pb_json *root, const char *key
     char *value = pb_json_plain(v);
     int rc = pb_option_set(pb_decode_table, how, option, value);
     free(value);
-    if (!rc)
-        return 0;
-    char *cause = pb_strdup(pb_error_text());
-    pb_error_clear();
-    pb_error("%s: %s: %s", path, key, cause);
-    free(cause);
-    return -1;
+    return rc ? pb_error_prefix("%s: %s", path, key) : 0;
 }
 
 /* Sets the strategy and the options of sampling. */

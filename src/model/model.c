@@ -9,7 +9,7 @@
 const pb_option pb_base_table[] = {
     PB_OPTION(pb_base_options, precision, CHOICE, "fp32", "fp32|bf16|int8|nf4",
               "of the frozen base's matrices; embedding tables are stored in bf16 unless this is fp32"),
-    PB_OPTION(pb_base_options, double_quant, BOOL, "no", "nf4: quantise the scales to 8 bits as well"),
+    PB_OPTION(pb_base_options, double_quant, BOOL, "no", "nf4: quantize the scales to 8 bits as well"),
     PB_OPTION(pb_base_options, weights, CHOICE, "checkpoint", "checkpoint|random",
               "random: the checkpoint's network untrained, as a measure of what its pretraining is worth"),
     {0},

@@ -88,7 +88,7 @@ void pb_rmsnorm_backward(int rows, int n, const pb_real *x, const pb_real *gamma
 void pb_rmsnorm_params(int rows, int n, int j0, int j1, const pb_real *x, const pb_real *stat, const pb_real *dy,
                        pb_real *dgamma);
 
-/* ---- elementwise, n elements, vectorised -------------------------------------------------- */
+/* ---- elementwise, n elements, vectorized -------------------------------------------------- */
 
 typedef enum pb_act { PB_GELU, PB_GELU_TANH, PB_RELU, PB_TANH, PB_SILU, PB_SIGMOID } pb_act;
 

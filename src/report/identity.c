@@ -57,7 +57,7 @@ static void add_step(pb_text *t, int step)
     if (step < 0)
         pb_text_add(t, " at the end");
     else if (step == 0)
-        pb_text_add(t, " at initialisation");
+        pb_text_add(t, " at initialization");
     else
         pb_text_add(t, " after step %d", step);
 }
@@ -334,14 +334,14 @@ static void follow_logits(const pb_result *is, const pb_result *was, furthest *f
         note_furthest(f, INFINITY, "the steps after which the probe's logits were recorded");
 }
 
-/* Compares the norms of the trainable tensors at initialisation, which does not depend on rounding. */
+/* Compares the norms of the trainable tensors at initialization, which does not depend on rounding. */
 static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
 {
     if (!is->fingerprints || !was->fingerprints || is->fingerprint[0].step || was->fingerprint[0].step)
         return;
     for (int i = 0; i < is->tensors; i++) {
         double a = (double)is->fingerprint[0].print[i].norm, b = (double)was->fingerprint[0].print[i].norm;
-        note_furthest(f, relative_difference(a, b, larger(a, b)), "the norm of %.120s at initialisation",
+        note_furthest(f, relative_difference(a, b, larger(a, b)), "the norm of %.120s at initialization",
                       is->tensor[i]);
     }
 }

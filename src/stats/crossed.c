@@ -97,7 +97,7 @@ static pb_variance_components components(int s, int n, const double square[3])
     return p;
 }
 
-/* The generalised pivotal quantity of the expectation of MS_seed in units of MS_seed, (s-1) / chi-square(s-1), at the
+/* The generalized pivotal quantity of the expectation of MS_seed in units of MS_seed, (s-1) / chi-square(s-1), at the
  * midpoints of POINTS intervals of equal probability.  Cached, as all intervals of a study have the same number of
  * seeds. */
 enum { POINTS = 64 };
@@ -130,9 +130,9 @@ static double half_of_mixture(const double variance[POINTS])
     return (low + high) / 2;
 }
 
-/* Returns half the width of the interval.  With few seeds the expectation of MS_seed is uncertain: its generalised
+/* Returns half the width of the interval.  With few seeds the expectation of MS_seed is uncertain: its generalized
  * pivotal quantity is MS_seed (s-1) / chi-square(s-1), and the interval covers 95 % over that distribution (a
- * generalised confidence interval, Weerahandi 1993).  The mean square of examples has enough degrees of freedom to
+ * generalized confidence interval, Weerahandi 1993).  The mean square of examples has enough degrees of freedom to
  * be used as it is if examples are many; if they are few its variance is multiplied by `wider`.  The variance of the
  * mean cannot be less than that of s n independent answers, MS_rest / (s n), though its estimate may be, even 0.  A
  * quarter of that bound, which is half of its width, is the minimum: this does not widen the other intervals too

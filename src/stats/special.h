@@ -2,10 +2,10 @@
 #ifndef PB_SPECIAL_H
 #define PB_SPECIAL_H
 
-/* The regularised incomplete beta function I_x(a,b); 0 <= x <= 1, a, b > 0. */
+/* The regularized incomplete beta function I_x(a,b); 0 <= x <= 1, a, b > 0. */
 double pb_beta_inc(double x, double a, double b);
 
-/* The regularised lower and upper incomplete gamma functions P(a,x) and Q(a,x) = 1 - P(a,x); a > 0, x >= 0. */
+/* The regularized lower and upper incomplete gamma functions P(a,x) and Q(a,x) = 1 - P(a,x); a > 0, x >= 0. */
 double pb_gamma_p(double a, double x);
 double pb_gamma_q(double a, double x);
 

@@ -45,7 +45,7 @@ typedef struct pb_variance_components {
     double pseudo; /* what pseudo-examples add to the examples' sum of squares; 0: there are none */
 } pb_variance_components;
 
-/* The mean over the seeds and its 95 % interval for other seeds and other examples: a generalised confidence interval
+/* The mean over the seeds and its 95 % interval for other seeds and other examples: a generalized confidence interval
  * of the variance components (Weerahandi 1993), which with few seeds is as wide as Student's t interval; with one seed
  * it is the t interval over the examples.  A metric that is not a mean is made linear by the jackknife over examples.
  * If all scores are 0 or 1 the interval lies in 0..1 and is never empty, even if all answers are right (see

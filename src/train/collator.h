@@ -4,7 +4,7 @@
  * A masked model (BERT, Devlin et al. 2019) predicts masked words; a causal model predicts each next token.  With a
  * teacher, the student's last states are also trained towards the teacher's (Hinton et al. 2015, Distilling the
  * knowledge in a neural network): each token towards the mean of the teacher's states over its word, and the first
- * token, [CLS], towards the mean over the text.  The targets are standardised, so that no coordinate dominates. */
+ * token, [CLS], towards the mean over the text.  The targets are standardized, so that no coordinate dominates. */
 #ifndef PB_COLLATOR_H
 #define PB_COLLATOR_H
 

@@ -2,7 +2,7 @@
  *
  * The data that a model is pretrained on must not contain the data that it is tested on.  A word is a run of letters
  * and digits in lower case; everything else separates words.  Contractions are split as in the Penn Treebank (don't
- * = do + n't, it's = it + 's) and its brackets (-lrb-) are ignored, so that tokenised data is found in ordinary
+ * = do + n't, it's = it + 's) and its brackets (-lrb-) are ignored, so that tokenized data is found in ordinary
  * text. */
 #ifndef PB_DECONTAMINATION_H
 #define PB_DECONTAMINATION_H

@@ -506,22 +506,22 @@ static pb_outcome decoding(trial *t)
     pb_testbed_perturb(&p, 0.05);
     const pb_decoding how = {.max_new = 6, .temperature = 1, .top_p = 1, .beams = 1, .stop = "", .slots = 2};
     pb_ids prompt[2] = {{0}, {0}};
-    pb_continuation said[2];
+    pb_continuation out[2];
     for (int s = 0; s < 2; s++)
         for (int i = pb_testbed_tokens.offset[s]; i < pb_testbed_tokens.offset[s + 1]; i++)
             pb_ids_add(&prompt[s], pb_testbed_tokens.ids[i]);
-    int rc = pb_decode(p.model, &how, 2, prompt, said);
+    int rc = pb_decode(p.model, &how, 2, prompt, out);
     double off = 0;
     for (int s = 0; s < 2 && !rc; s++) {
-        for (size_t i = 0; i < said[s].ids.count; i++)
-            pb_ids_add(&prompt[s], said[s].ids.id[i]);
-        double whole = log_probability_of(&p, &prompt[s], (int)said[s].ids.count);
-        off = fmax(off, fabs(whole - said[s].log_probability));
+        for (size_t i = 0; i < out[s].ids.count; i++)
+            pb_ids_add(&prompt[s], out[s].ids.id[i]);
+        double whole = log_probability_of(&p, &prompt[s], (int)out[s].ids.count);
+        off = fmax(off, fabs(whole - out[s].log_probability));
     }
     for (int s = 0; s < 2; s++) {
         pb_ids_free(&prompt[s]);
         if (!rc)
-            pb_ids_free(&said[s].ids);
+            pb_ids_free(&out[s].ids);
     }
     pb_testbed_close(&p);
     if (rc)

@@ -678,3 +678,12 @@ TEST(the_nearest_word)
     longer[sizeof longer - 1] = 0;
     pb_nearest(longer, names); /* words of any length */
 }
+
+TEST(an_error_gets_a_prefix)
+{
+    pb_error_clear();
+    pb_error("a cause");
+    CHECK(pb_error_prefix("file:%d", 3) == -1);
+    CHECK(!strcmp(pb_error_text(), "file:3: a cause"));
+    pb_error_clear();
+}

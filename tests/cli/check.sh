@@ -47,7 +47,7 @@ ok 'a misspelt one' run 2 check a.db --db loss.db --declare toy/lorra
 ok 'its message' says "--declare: want rows as EXPERIMENT/ROW or keys of exact numbers that are compared; got 'toy/lorra'"
 ok 'a tensor' change tensor.db "UPDATE fingerprint SET prints = CAST(x'00' || substr(prints, 2) AS BLOB) WHERE number = 1 AND $lora"
 ok 'that differs at the start' run 1 check a.db --db tensor.db
-ok 'is named' prints 'identity: seed 0: the losses are equal; the first tensor that differs is layer.0.attn.q.lora.B at initialisation|the first tensor that differs is .* at initialisation'
+ok 'is named' prints 'identity: seed 0: the losses are equal; the first tensor that differs is layer.0.attn.q.lora.B at initialization|the first tensor that differs is .* at initialization'
 ok 'a logit' change logit.db "UPDATE trace SET numbers = json_replace(numbers, '\$[0]', json_extract(numbers, '\$[0]') + 1e-6)
 	WHERE name = 'logits' AND step = 5 AND $lora"
 ok 'of the probe' run 1 check a.db --db logit.db
@@ -80,7 +80,7 @@ ok 'and no more is asked' prints 'identity: not judged because the number of thr
 ok 'another start' change cpu-start.db "$elsewhere UPDATE fingerprint SET prints = CAST(substr(prints, 1, 8) || x'0000003F' ||
 	substr(prints, 13) AS BLOB) WHERE number = 0 AND $lora"
 ok 'shows in a norm' run 1 check a.db --db cpu-start.db
-ok 'of the tensor' prints 'trajectory: seed 0: the relative difference is .* in the norm of .* at initialisation'
+ok 'of the tensor' prints 'trajectory: seed 0: the relative difference is .* in the norm of .* at initialization'
 
 other_code="$elsewhere DROP TRIGGER run_update; UPDATE run SET hash = substr(hash, 2) || '0';"
 ok 'other code there' change code.db "$other_code"

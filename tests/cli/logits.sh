@@ -102,16 +102,16 @@ config 's/"model_type"/"is_encoder_decoder": true, &/' "is_encoder_decoder: want
 config 's/"model_type"/"auto_map": {"AutoModel": "own.Model"}, &/' 'auto_map: want null'
 config 's/"model_type"/"pruned_heads": {"1": [0]}, &/' 'pruned_heads: want {}'
 config 's/"model_type"/"quantization_config": {"quant_method": "gptq", "bits": 4}, &/' \
-	'quantization_config: a checkpoint quantised by gptq is not supported; want the original one'
+	'quantization_config: a checkpoint quantized by gptq is not supported; want the original one'
 config 's/"model_type"/"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": true}, &/' \
-	'quantization_config: a checkpoint quantised by bitsandbytes, 4 bits is not supported'
+	'quantization_config: a checkpoint quantized by bitsandbytes, 4 bits is not supported'
 config 's/"eos_token_id": 2/"eos_token_id": ["2"]/' 'eos_token_id: want a token id or a list of token ids'
 fresh && sed -i 's/"model_type"/"pruned_heads": {}, "_name": 7, "remark": "ours", "gradient_checkpointing": false, &/' bad/config.json
 ok 'remarks in a config.json change nothing' run 0 '[3]\n' logits --ids --model bad
 safetensors "{$(tensor model.norm.weight.absmax U8 '[4]' '[0, 4]')}" 4
-ok 'a quantised checkpoint by its tensors' weights "'model.norm.weight.absmax': a checkpoint quantised by bitsandbytes (4 bits)"
+ok 'a quantized checkpoint by its tensors' weights "'model.norm.weight.absmax': a checkpoint quantized by bitsandbytes (4 bits)"
 safetensors "{$(tensor model.norm.weight F8_E4M3 '[24]' '[0, 24]')}" 24
-ok 'fp8 without scales' weights "'model.norm.weight': a checkpoint quantised by a conversion to fp8 is not supported"
+ok 'fp8 without scales' weights "'model.norm.weight': a checkpoint quantized by a conversion to fp8 is not supported"
 nan() { # FOLDER: the last number of its weights becomes NaN
 	cp -r "$1" damaged && printf '\0\0\300\177' | dd of=damaged/model.safetensors bs=1 conv=notrunc status=none \
 		seek=$(($(wc -c <damaged/model.safetensors) - 4))
