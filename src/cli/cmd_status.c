@@ -3,12 +3,16 @@
 #include "driver/run.h"
 #include "results/selection.h"
 
-/* Prints the state of a cell.  Returns 1 if it has a finished run. */
+/* Prints the state of a cell and the number of its finished run, which `export` and others take.  Returns 1 if there
+ * is a finished run. */
 static int print_cell(const pb_cell *c, const pb_cell_state *state)
 {
     const char *error = state->run || !state->error ? "" : state->error;
-    printf("%-10s %s%s%s seed %llu%s%s\n", state->status, c->row->label, *c->choice ? " " : "", c->choice,
-           (unsigned long long)c->seed, *error ? ": " : "", error);
+    printf("%-10s %s%s%s seed %llu", state->status, c->row->label, *c->choice ? " " : "", c->choice,
+           (unsigned long long)c->seed);
+    if (state->run)
+        printf(", run %lld", state->run);
+    printf("%s%s\n", *error ? ": " : "", error);
     return state->run != 0;
 }
 
@@ -49,7 +53,9 @@ const pb_command pb_cmd_status = {
     .least = 1,
     .most = 1,
     .options = "db set",
-    .help = "list the state of an experiment's runs and the choice of each row\n\n"
-            "A run is done, diverged, failed or missing.  Exit code 1: some runs are not finished.\n",
+    .help =
+        "list the state of an experiment's runs and the choice of each row\n\n"
+        "A run is done, diverged, failed or missing.  The number of a finished run names it for export, reproduce and\n"
+        "compare.  Exit code 1: some runs are not finished.\n",
     .run = status,
 };

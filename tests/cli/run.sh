@@ -55,6 +55,7 @@ for figure in accuracy-parameters accuracy-memory overhead curves; do
 done
 ok 'status: all there' run 0 status toy.ini
 ok 'status counts' prints '^20 of 20 runs finished'
+ok 'status numbers the runs' test "$(grep -cE '^done .* seed [0-9]+, run [0-9]+$' out)" = 20
 sum=$(sha256sum <results/peftbench.db)
 ok 'a second run repeats nothing' run 0 run toy.ini
 ok 'nothing was trained' test -z "$(grep -E '^train' err)"
