@@ -80,7 +80,7 @@ static pb_ids encode_answer(const encoder *enc, const char *answer, bool ends)
     pb_text_bytes(&whole, answer, strlen(answer));
     pb_ids all = encode(enc, whole.data, whole.length, false), out = {0};
     size_t same = before.count;
-    if (all.count <= same || memcmp(all.id, before.id, same * sizeof *all.id) != 0) {
+    if (all.count <= same || (same && memcmp(all.id, before.id, same * sizeof *all.id) != 0)) {
         pb_ids_free(&all); /* a token spans the end of the template and the beginning of the answer */
         all = encode(enc, whole.data + from, whole.length - from, false);
         same = 0;
@@ -386,12 +386,36 @@ static double mean_extra_tokens(const encoder *enc)
     return n ? sum / n : 0;
 }
 
+static int refuse_empty(const encoder *enc, pb_split s, int line)
+{
+    return pb_error("%s: %s: line %d: the text has no tokens, so that the model has nothing to read; want a text, or a "
+                    "template with words of its own",
+                    enc->data->name, pb_split_name[s], line);
+}
+
+/* Refuses an input without tokens: no position of it could predict an answer. */
+static int check_inputs(const encoder *enc)
+{
+    const pb_encoded *set = enc->set;
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < enc->data->split[s].count; i++)
+            if (!set->text[s][i].count)
+                return refuse_empty(enc, (pb_split)s, enc->data->split[s].example[i].line);
+    for (int i = 0; i < PB_CONTENT_FREE && set->mode == PB_BY_VERBALIZER && set->calibrate; i++)
+        if (!set->content_free[i].count)
+            return pb_error("%s: the template has no words, so that the content-free input '%s' of calibration has no "
+                            "tokens; want a template with words of its own, or calibrate = no",
+                            enc->data->name, content_free[i]);
+    return 0;
+}
+
 /* By head: the template is the text alone. */
-static void encode_for_head(encoder *enc)
+static int encode_for_head(encoder *enc)
 {
     const pb_slice nothing = {"", 0};
     enc->template = (pb_template){nothing, nothing, nothing, nothing, nothing};
     encode_all(enc);
+    return *enc->rc ? -1 : check_inputs(enc);
 }
 
 static int encode_for_decoder(encoder *enc)
@@ -416,6 +440,8 @@ static int encode_for_decoder(encoder *enc)
     select_shots(enc, encode_all(enc));
     if (set->shots)
         encode_all(enc); /* A token may span the end of the examples, so the inputs are encoded again after them. */
+    if (*enc->rc || check_inputs(enc))
+        return -1;
     split_prefix(set);
     set->extra_tokens = mean_extra_tokens(enc);
     return 0;
@@ -445,9 +471,7 @@ pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokeniz
     set->calibrate = p && p->calibrate;
     set->decoding = c->decoding;
     rc = p ? pb_chat_find(m, p->chat, &enc.chat) : 0;
-    if (!rc && set->mode == PB_BY_HEAD)
-        encode_for_head(&enc);
-    else if (rc || encode_for_decoder(&enc))
+    if (rc || (set->mode == PB_BY_HEAD ? encode_for_head(&enc) : encode_for_decoder(&enc)))
         rc = -1;
     pb_text_free(&enc.front);
     pb_ids_free(&enc.empty);

@@ -51,12 +51,18 @@ static const pb_real *run_planned(pb_runner *r)
     return pb_graph_output(r->graph)->x;
 }
 
-int pb_runner_content_free(pb_runner *r)
+int pb_runner_plan_content_free(pb_runner *r)
 {
     pb_arena_reset(r->arena);
     pb_batch batch = pb_encoded_content_free(r->encoded, r->arena);
     r->graph = pb_graph_new(r->arena, false);
-    if (pb_model_build(r->model, r->graph, &batch, 0, 0, &r->outputs) || plan_graph(r, r->outputs.logits, NULL))
+    return pb_model_build(r->model, r->graph, &batch, 0, 0, &r->outputs) || plan_graph(r, r->outputs.logits, NULL) ? -1
+                                                                                                                   : 0;
+}
+
+int pb_runner_content_free(pb_runner *r)
+{
+    if (pb_runner_plan_content_free(r))
         return -1;
     run_planned(r);
     return 0;

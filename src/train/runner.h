@@ -45,6 +45,9 @@ int pb_runner_plan(pb_runner *r, const pb_runner_batch *b, bool from_features);
  * pass.  Returns -1 with an error as pb_runner_plan does. */
 int pb_runner_run(pb_runner *r, const pb_runner_batch *b);
 
+/* By verbalizer: plans the batch of the content-free inputs.  Returns -1 with an error as pb_runner_plan does. */
+int pb_runner_plan_content_free(pb_runner *r);
+
 /* By verbalizer: runs the content-free inputs forward.  Returns -1 with an error as pb_runner_plan does. */
 int pb_runner_content_free(pb_runner *r);
 

@@ -124,7 +124,8 @@ static int plan_scoring(pb_runner *r, pb_split split, int batch)
             pb_runner_plan(r, &(pb_runner_batch){.split = split, .item = item + from, .count = n}, r->feature_size > 0);
     }
     free(item);
-    return rc;
+    bool calibrates = r->encoded->mode == PB_BY_VERBALIZER && r->encoded->calibrate;
+    return rc || (calibrates && pb_runner_plan_content_free(r)) ? -1 : 0;
 }
 
 static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *f)

@@ -138,4 +138,28 @@ ok 'no reference' refuses 'data/facts.tsv:2: want a text in mr and in first, sec
 printf 'mr\tfirst\na[b]\tc\n' >data/facts.tsv
 ok 'no such column' refuses "no column 'second'" run facts.ini
 
+
+# ---- calibration whose content-free inputs are the longest, and none at all -------------------------------------
+printf '[task]\nkind = classify\ntrain = films.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/films.ini
+{
+	printf 'label\ttext\n'
+	for i in $(seq 40); do printf 'good\tfine %d\nbad\tfilm %d\n' "$i" "$i"; done
+} >data/films.tsv
+printf '{text}{label}' >bare.txt
+cat >films.ini <<'END'
+[experiment]
+task          = films
+model         = models/decoder
+methods       = few-shot
+seeds         = 0
+timing_rounds = 0
+
+[method few-shot]
+shots     = 64
+calibrate = yes
+template  = bare.txt
+END
+ok 'calibration that needs more memory than scoring' run 0 run films.ini --db films.db --quiet
+ok 'without a token' run 1 run films.ini --db films.db --quiet --set 'experiment.methods=zero-shot:calibrate=yes,template=bare.txt'
+ok 'is refused' sh -c "sqlite3 films.db 'SELECT error FROM run WHERE error IS NOT NULL' | grep -q \"content-free input '' of calibration has no tokens\""
 finish
