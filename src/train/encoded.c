@@ -141,8 +141,6 @@ static size_t common_end(const pb_ids *a, const pb_ids *b)
 static size_t tokens_kept(const encoder *enc, size_t others)
 {
     int most = enc->conf->max_tokens, room = enc->positions - enc->longest_answer - (int)others;
-    if (enc->set->mode == PB_BY_HEAD)
-        most -= (int)others; /* the input is nothing but the text and the special tokens */
     most = most < room ? most : room;
     return most > 0 ? (size_t)most : 0;
 }
@@ -165,8 +163,20 @@ static void truncate_text(const encoder *enc, const char *text, pb_ids *ids)
     ids->count -= end - kept;
 }
 
+/* By head, the input is nothing but the text and the special tokens. */
+static pb_ids encode_with_limit(const encoder *enc, const char *text)
+{
+    int most = enc->conf->max_tokens < enc->positions ? enc->conf->max_tokens : enc->positions;
+    pb_ids ids = {0};
+    if (pb_tokenizer_encode(enc->tokenizer, text, strlen(text), true, most, &ids))
+        *enc->rc = -1;
+    return ids;
+}
+
 static pb_ids encode_text(const encoder *enc, const char *text)
 {
+    if (enc->set->mode == PB_BY_HEAD)
+        return encode_with_limit(enc, text);
     pb_ids ids = encode_whole(enc, text, true);
     truncate_text(enc, text, &ids);
     return ids;
@@ -333,7 +343,7 @@ static int encode_all(encoder *enc)
         int n = encode_split(enc, (pb_split)s);
         longest = n > longest ? n : longest;
     }
-    for (int i = 0; i < PB_CONTENT_FREE && enc->set->mode != PB_BY_HEAD; i++) {
+    for (int i = 0; i < PB_CONTENT_FREE; i++) {
         pb_ids_free(&enc->set->content_free[i]);
         enc->set->content_free[i] = encode_text(enc, content_free[i]);
     }
@@ -409,12 +419,11 @@ static int check_inputs(const encoder *enc)
     return 0;
 }
 
-/* By head: the template is the text alone. */
+/* By head: there is no template. */
 static int encode_for_head(encoder *enc)
 {
-    const pb_slice nothing = {"", 0};
-    enc->template = (pb_template){nothing, nothing, nothing, nothing, nothing};
-    encode_all(enc);
+    for (int s = 0; s < PB_SPLITS; s++)
+        encode_split(enc, (pb_split)s);
     return *enc->rc ? -1 : check_inputs(enc);
 }
 
