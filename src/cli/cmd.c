@@ -231,6 +231,18 @@ int pb_run_context_open(pb_run_context *d, const pb_args *a)
     return -1;
 }
 
+int pb_run_context_note_code(const pb_run_context *d)
+{
+    long long current, other;
+    if (pb_store_count_by_code(d->store, d->experiment->name, &current, &other))
+        return -1;
+    if (!current && other)
+        printf("The database has %lld finished runs of %s, all by other versions of the code; `peftbench run` trains "
+               "again.\n",
+               other, d->experiment->name);
+    return 0;
+}
+
 int pb_run_context_close(pb_run_context *d)
 {
     int rc = pb_store_close(d->store);

@@ -66,6 +66,10 @@ typedef struct pb_run_context {
  * with pb_run_context_close.  Returns -1 with an error, and nothing open. */
 int pb_run_context_open(pb_run_context *d, const pb_args *a);
 
+/* Prints a note on stdout if the database has runs of the experiment, but none of this version of the code.  Returns -1
+ * with an error. */
+int pb_run_context_note_code(const pb_run_context *d);
+
 /* Closes a run context.  Returns -1 with an error if any earlier read of the database failed, even if the caller
  * ignored it. */
 int pb_run_context_close(pb_run_context *d);

@@ -33,6 +33,8 @@ static int print_all(const pb_run_context *d)
     }
     printf("%d of %d runs finished\n", finished, e->cells);
     pb_selections_free(&x);
+    if (pb_run_context_note_code(d))
+        return -1;
     return finished < e->cells;
 }
 

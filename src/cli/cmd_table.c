@@ -15,6 +15,7 @@ static int table(const pb_args *a)
     int rc = pb_report_make(&r, d.store, d.experiment);
     if (!rc) {
         rc = a->json ? pb_report_json(&r, stdout) : pb_report_print(&r, a->columns, stdout);
+        rc = rc || a->json ? rc : pb_run_context_note_code(&d);
         pb_report_free(&r);
     }
     return pb_run_context_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;

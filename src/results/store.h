@@ -155,6 +155,10 @@ typedef void pb_store_point(void *ctx, int step, double mean);
 /* Calls `each` with the mean over the n runs of the values under `key`, step by step.  Returns -1 with an error. */
 int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb_store_point *each, void *ctx);
 
+/* Counts the finished runs of an experiment that this version of the code made, and those that other versions made.
+ * Returns -1 with an error. */
+int pb_store_count_by_code(pb_store *s, const char *experiment, long long *this_code, long long *other_code);
+
 /* ---- predictions --------------------------------------------------------------------------------------------- */
 
 /* What a run predicted for one example. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "results/store_internal.h"
+#include "version.h"
 
 /* ---- runs --------------------------------------------------------------------------------------------- */
 
@@ -278,6 +279,21 @@ int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb
         each(ctx, sqlite3_column_int(q, 0), sqlite3_column_double(q, 1));
     pb_store_done(q);
     return rc;
+}
+
+int pb_store_count_by_code(pb_store *s, const char *experiment, long long *this_code, long long *other_code)
+{
+    sqlite3_stmt *q =
+        pb_store_statement(s, "SELECT total(code = ?1), total(code <> ?1) FROM finished WHERE experiment = ?2");
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, PB_CODE_VERSION);
+    pb_store_bind(q, 2, experiment);
+    int rc = pb_store_step(s, q);
+    *this_code = rc == 1 ? sqlite3_column_int64(q, 0) : 0;
+    *other_code = rc == 1 ? sqlite3_column_int64(q, 1) : 0;
+    pb_store_done(q);
+    return rc < 0 ? -1 : 0;
 }
 
 /* ---- predictions ------------------------------------------------------------------------------------------ */
