@@ -1,4 +1,4 @@
-/* cmd_check: the regression gate: compares every row of a baseline with the same row of today. */
+/* cmd_check: the regression gate: compares every row of a baseline with the same row of the current database. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "report/identity.h"
 #include "base/json.h"
 
-/* A row in the baseline and today. */
+/* A row in the baseline (was) and in the current database (is). */
 typedef struct gate_row {
     char *spec; /* "EXPERIMENT/ROW" */
     char *experiment, *label;
@@ -26,7 +26,7 @@ typedef struct gate {
     pb_text report; /* JUnit: test cases */
 } gate;
 
-static int take_row(void *ctx, const pb_choice *c)
+static int collect_row(void *ctx, const pb_choice *c)
 {
     gate *g = ctx;
     if (g->args->method && !strstr(c->row, g->args->method))
@@ -45,7 +45,7 @@ static int take_row(void *ctx, const pb_choice *c)
 static int list_rows(gate *g, const char *path)
 {
     pb_store *s = pb_store_read(path);
-    int rc = s ? pb_store_choices(s, NULL, NULL, take_row, g) : -1;
+    int rc = s ? pb_store_choices(s, NULL, NULL, collect_row, g) : -1;
     rc = pb_store_close(s) || rc ? -1 : 0;
     if (!rc && !g->rows)
         rc = pb_error("%s: no row%s%s was scored on test; want a database that `peftbench run` created", path,
@@ -181,9 +181,9 @@ static void print_axis(gate *g, const char *spec, const pb_axis *x, pb_verdict v
 /* Prints the outcome of a check that has no axes, and adds a test case. */
 static void print_layer(gate *g, const char *spec, const char *name, const pb_identity_result *l, bool declared)
 {
-    static const char *const word[] = {"same", "changed", "unknown"};
+    static const char *const name_of[] = {"same", "changed", "unknown"};
     bool failed = l->verdict == PB_IDENTITY_CHANGED && !declared;
-    const char *verdict = l->verdict == PB_IDENTITY_CHANGED && declared ? "declared" : word[l->verdict];
+    const char *verdict = l->verdict == PB_IDENTITY_CHANGED && declared ? "declared" : name_of[l->verdict];
     char *line = pb_format("%s: %s: %s", spec, name, l->note);
     add_case(g, spec, name, failed ? "failure" : l->verdict == PB_IDENTITY_UNKNOWN ? "skipped" : NULL, line);
     if (g->args->json) {

@@ -1,4 +1,4 @@
-/* cmd_plan: what every row will take, before anything is trained or allocated. */
+/* cmd_plan: the memory and FLOPs of training each row, computed without training. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 #include "driver/run.h"
 #include "experiment/experiment_reader.h"
 
-/* Empty texts, enough for a batch: a plan depends on their lengths, which pb_encoded_even sets. */
+/* Returns data with empty texts, enough for a batch.  A plan depends only on their lengths, which pb_encoded_uniform
+ * sets. */
 static pb_data *even_data(bool texts, int count)
 {
     pb_data *d = pb_data_new("texts of one length");
@@ -32,7 +33,7 @@ static pb_encoded *encode_data(const pb_experiment *e, const pb_cell *c, const p
     return f;
 }
 
-/* What one cell takes. */
+/* What the training of one cell needs. */
 typedef struct bill {
     pb_counts counts;
     pb_footprint f;
@@ -41,16 +42,16 @@ typedef struct bill {
 
 static int plan_training(pb_model *m, const pb_encoded *encoded, const pb_cell *c, bill *out)
 {
-    pb_train_options kept = c->train;
+    pb_train_options train = c->train;
     pb_footprint all;
     out->counts = pb_model_counts(m);
     out->saved = 0;
     if (pb_train_plan(m, encoded, &c->train, c->seed, &out->f))
         return -1;
-    if (!kept.checkpoint)
+    if (!train.checkpoint)
         return 0;
-    kept.checkpoint = false;
-    if (pb_train_plan(m, encoded, &kept, c->seed, &all))
+    train.checkpoint = false;
+    if (pb_train_plan(m, encoded, &train, c->seed, &all))
         return -1;
     out->saved = (long long)pb_footprint_total(&all) - (long long)pb_footprint_total(&out->f);
     return 0;
@@ -106,7 +107,7 @@ static void print_json(const pb_cell *c, const bill *b)
     pb_text_free(&names);
 }
 
-/* True for two settings of a row that cost the same, such as two learning rates. */
+/* Returns whether two settings of a row need the same memory and FLOPs, as two learning rates do. */
 static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
 {
     return pb_footprint_total(a) == pb_footprint_total(b) && a->gradients == b->gradients &&

@@ -14,10 +14,11 @@
 #define MOST_SOURCES 32
 
 static const pb_option source_table[] = {
-    PB_OPTION(pb_source, file, TEXT, "", "a document a line, looked for in data/ and $PEFTBENCH_DATA too"),
-    PB_OPTION(pb_source, heldout, TEXT, "", "the same, never trained on"),
-    PB_OPTION(pb_source, licence, TEXT, "", "of the text"),
-    PB_OPTION(pb_source, repeat, INT, "1", 1, 1000, "times an epoch"),
+    PB_OPTION(pb_source, file, TEXT, "",
+              "file with one document per line; it is also searched for in data/ and $PEFTBENCH_DATA"),
+    PB_OPTION(pb_source, heldout, TEXT, "", "file of held-out documents, which are not trained on; empty: none"),
+    PB_OPTION(pb_source, licence, TEXT, "", "licence of the text"),
+    PB_OPTION(pb_source, repeat, INT, "1", 1, 1000, "number of times that each document occurs in an epoch"),
     {0},
 };
 
@@ -115,20 +116,20 @@ static int read_file(job *j, const pb_args *a)
 static int exclude_pattern(job *j, const char *pattern)
 {
     const char *home = getenv("PEFTBENCH_DATA");
-    char *place[] = {pb_strdup(pattern), pb_format("data/%s", pattern),
-                     home ? pb_format("%s/%s", home, pattern) : NULL};
+    char *candidate[] = {pb_strdup(pattern), pb_format("data/%s", pattern),
+                         home ? pb_format("%s/%s", home, pattern) : NULL};
     glob_t g = {.gl_pathc = 0};
     int rc = 0, flags = 0;
-    for (size_t i = 0; i < PB_COUNT(place); i++)
-        if (place[i] && !glob(place[i], flags, NULL, &g))
+    for (size_t i = 0; i < PB_COUNT(candidate); i++)
+        if (candidate[i] && !glob(candidate[i], flags, NULL, &g))
             flags = GLOB_APPEND;
     for (size_t i = 0; i < g.gl_pathc && !rc; i++)
         rc = pb_decontamination_add_file(j->exclude, g.gl_pathv[i]);
     if (!g.gl_pathc)
         rc = pb_error("%s: exclude: no file matches '%s' here, in data/ or in $PEFTBENCH_DATA", j->path, pattern);
     globfree(&g);
-    for (size_t i = 0; i < PB_COUNT(place); i++)
-        free(place[i]);
+    for (size_t i = 0; i < PB_COUNT(candidate); i++)
+        free(candidate[i]);
     return rc;
 }
 

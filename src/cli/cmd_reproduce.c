@@ -19,10 +19,10 @@ static void free_stored(stored *s)
     pb_provenance_free(&s->provenance);
 }
 
-static int find_run(pb_store *db, const char *word, stored *s)
+static int find_run(pb_store *db, const char *name, stored *s)
 {
     long long id;
-    return pb_store_find_named(db, word, &id) || pb_store_record(db, id, &s->run) ||
+    return pb_store_find_named(db, name, &id) || pb_store_record(db, id, &s->run) ||
                    pb_provenance_read(db, id, &s->provenance)
                ? -1
                : 0;
@@ -44,10 +44,10 @@ static int collect_setting(void *settings, const char *key, const char *value)
 /* Row, task and model are those of the run's row in table `run`. */
 static int collect_settings(pb_store *db, const pb_run_record *r, pb_settings *out)
 {
-    const char *const own[][2] = {{"row", r->row}, {"task", r->task}, {"model", r->model}};
+    const char *const pair[][2] = {{"row", r->row}, {"task", r->task}, {"model", r->model}};
     int rc = pb_store_settings(db, &r->id, 1, collect_setting, out);
-    for (size_t i = 0; i < PB_COUNT(own) && !rc; i++)
-        rc = pb_settings_put(out, own[i][0], own[i][1]);
+    for (size_t i = 0; i < PB_COUNT(pair) && !rc; i++)
+        rc = pb_settings_put(out, pair[i][0], pair[i][1]);
     return rc;
 }
 

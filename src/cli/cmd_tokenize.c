@@ -67,9 +67,9 @@ static pb_tokenizer *open_any(const char *path)
     if (stat(path, &s) || S_ISDIR(s.st_mode))
         return pb_tokenizer_open(path);
     pb_weights *w = pb_weights_open(path);
-    const char *own = w ? pb_weights_tokenizer(w) : NULL;
-    pb_tokenizer *t = own ? pb_tokenizer_open_text(path, own) : NULL;
-    if (w && !own)
+    const char *text = w ? pb_weights_tokenizer(w) : NULL;
+    pb_tokenizer *t = text ? pb_tokenizer_open_text(path, text) : NULL;
+    if (w && !text)
         pb_error("%s: no tokenizer in it; want a folder with tokenizer.json", path);
     pb_weights_close(w);
     return t;

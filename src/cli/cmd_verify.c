@@ -31,10 +31,10 @@ typedef struct checker {
 
 static void print_check(void *ctx, const char *check, pb_outcome outcome, const char *why)
 {
-    static const char *const word[] = {"ok", "FAILED", "not promised"};
+    static const char *const name_of[] = {"ok", "FAILED", "not promised"};
     checker *t = ctx;
     t->broken += outcome == PB_BROKEN;
-    printf("%-12s %-20s %-8s %s%s%s\n", word[outcome], t->spec, t->fixture, check, *why ? ": " : "", why);
+    printf("%-12s %-20s %-8s %s%s%s\n", name_of[outcome], t->spec, t->fixture, check, *why ? ": " : "", why);
     fflush(stdout);
 }
 
@@ -84,20 +84,20 @@ static int verify_one(const char *spec, const pb_fixture fixture[2], int *broken
 
 /* Loads FILE.so, which settings or other methods may follow, and replaces it by the name of its method.  Returns the
  * spec, which the caller frees, or NULL with an error. */
-static char *load_spec(const char *word)
+static char *load_spec(const char *given)
 {
-    const char *end = strstr(word, ".so");
+    const char *end = strstr(given, ".so");
     if (!end || !strchr(":+", end[3]))
-        return pb_strdup(word);
-    char *path = pb_format("%.*s", (int)(end + 3 - word), word);
+        return pb_strdup(given);
+    char *path = pb_format("%.*s", (int)(end + 3 - given), given);
     const pb_method *m = pb_plugin_load(path);
     free(path);
     return m ? pb_format("%s%s", m->name, end + 3) : NULL;
 }
 
-static int verify_all(const char *word, const pb_fixture fixture[2], int *broken)
+static int verify_all(const char *given, const pb_fixture fixture[2], int *broken)
 {
-    char *spec = load_spec(word);
+    char *spec = load_spec(given);
     const pb_method *m;
     int rc = !spec ? -1 : strcmp(spec, "all") != 0 ? verify_one(spec, fixture, broken) : 0;
     for (int i = 0; !rc && !strcmp(spec, "all") && (m = pb_method_at(i)); i++)
@@ -127,7 +127,7 @@ const pb_command pb_cmd_verify = {
     .least = 1,
     .most = 1,
     .options = "",
-    .help = "check that a method, or all of them, keeps its contract\n\n"
+    .help = "check that a method, or every method, keeps its contract\n\n"
             "METHOD is the name of a method, with settings such as lora:rank=4,dora=yes, or a composition a+b.  "
             "FILE.so is a\n"
             "plugin (docs/write-a-method.md).  The checks use a small encoder and a small decoder with random weights, "

@@ -407,7 +407,7 @@ static int add_listed(job *j, const char *name, const pb_json *one)
         return report_failure("%s: the hub names a file '%s': refused", j->id, name);
     if ((*sha256 && !is_hex(sha256, 64)) || (*blob && !is_hex(blob, 40)) ||
         (size && !pb_json_is_null(size) && (bytes < 0 || bytes > (long long)1 << 50)))
-        return report_failure("%s: %s: the hub says neither its size nor its hash as it should", j->id, name);
+        return report_failure("%s: %s: the hub states neither its size nor a valid hash", j->id, name);
     wanted *w = add_wanted(j, name, url_of(j, name));
     snprintf(w->sha256, sizeof w->sha256, "%s", sha256);
     snprintf(w->blob, sizeof w->blob, "%s", blob);

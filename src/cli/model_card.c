@@ -32,7 +32,7 @@ static void add_network(pb_text *t, const char *ini, const pb_pretrain_options *
         pb_text_add(t,
                     "**Objective.** Masked language modelling: in %.0f %% of the text segments, %.0f %% of the words "
                     "are targets (80 %% of\nthem are masked, 10 %% are replaced).",
-                    100 * o->pieces, 100 * o->masked);
+                    100 * o->masked_segments, 100 * o->masked);
     else
         pb_text_add(t, "**Objective.** Causal language modelling: the next token.");
     if (*o->teacher) {

@@ -1,4 +1,4 @@
-/* provenance: checks that the files of today are those with which a stored run was made.
+/* provenance: checks that files are those with which a stored run was made.
  *
  * A database may come from another person.  It names the methods, the model and the data of a run, but it is not
  * trusted: code is loaded only from files that the user names, and a file is accepted as the one that the run used only

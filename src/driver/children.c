@@ -15,16 +15,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ERROR_MARK '\1'  /* begins the line that is the error */
-#define CLOCK_MARK '\2'  /* is the line that restarts the task's clock */
-#define MOST_HEARD 65536 /* bytes of a line; a longer one is dropped */
+#define ERROR_MARK '\1'     /* begins the line that is the error */
+#define CLOCK_MARK '\2'     /* is the line that restarts the task's clock */
+#define MOST_RECEIVED 65536 /* bytes of a line; a longer one is dropped */
 #define MOST_JOBS 256
 
 typedef struct child {
     pid_t pid; /* of the keeper, and of the group */
     int number;
-    int from;      /* the pipe's end; -1: the task closed it */
-    pb_text heard; /* the incomplete line */
+    int from;         /* the pipe's end; -1: the task closed it */
+    pb_text received; /* the incomplete line */
     char *error;
     double begun;
 } child;
@@ -168,25 +168,25 @@ static void take_line(child *c, const char *line, const pb_child_events *events,
     if (line[0] == CLOCK_MARK)
         c->begun = pb_clock();
     else if (line[0] != ERROR_MARK)
-        events->told(ctx, c->number, line);
+        events->line(ctx, c->number, line);
     else if (!c->error)
         c->error = pb_strdup(line + 1);
 }
 
 static void take_lines(child *c, const pb_child_events *events, void *ctx)
 {
-    char *at = c->heard.data, *end;
-    while (at && (end = memchr(at, '\n', c->heard.length - (size_t)(at - c->heard.data)))) {
+    char *at = c->received.data, *end;
+    while (at && (end = memchr(at, '\n', c->received.length - (size_t)(at - c->received.data)))) {
         *end = 0;
         take_line(c, at, events, ctx);
         at = end + 1;
     }
     pb_text rest = {0};
-    size_t left = at ? c->heard.length - (size_t)(at - c->heard.data) : 0;
-    if (left && left < MOST_HEARD)
+    size_t left = at ? c->received.length - (size_t)(at - c->received.data) : 0;
+    if (left && left < MOST_RECEIVED)
         pb_text_bytes(&rest, at, left);
-    pb_text_free(&c->heard);
-    c->heard = rest;
+    pb_text_free(&c->received);
+    c->received = rest;
 }
 
 /* Reads the lines that a child has sent. */
@@ -195,7 +195,7 @@ static void read_lines(child *c, const pb_child_events *events, void *ctx)
     char block[4096];
     ssize_t n = -1;
     while (c->from >= 0 && (n = read(c->from, block, sizeof block)) > 0) {
-        pb_text_bytes(&c->heard, block, (size_t)n);
+        pb_text_bytes(&c->received, block, (size_t)n);
         take_lines(c, events, ctx);
     }
     if (c->from >= 0 && (n == 0 || (errno != EAGAIN && errno != EINTR))) {
@@ -229,8 +229,8 @@ static char *reap(child *c)
         continue;
     if (c->from >= 0)
         close(c->from);
-    pb_text_free(&c->heard);
-    return rc < 0 ? pb_format("its end was not seen: %s", strerror(errno)) : describe_status(status);
+    pb_text_free(&c->received);
+    return rc < 0 ? pb_format("its exit status is unknown: %s", strerror(errno)) : describe_status(status);
 }
 
 static int finish_child(child *c, const pb_child_events *events, void *ctx)

@@ -18,7 +18,7 @@ void pb_child_begin(FILE *to_parent);
 /* Called in the driver. */
 typedef struct pb_child_events {
     void (*begun)(void *ctx, int number);
-    void (*told)(void *ctx, int number, const char *line);
+    void (*line)(void *ctx, int number, const char *text);
     /* `error` is NULL if the process reports success, else the first error or how the process died.  The report may be
      * false, as when a plugin calls exit(0); the caller should check what the task stored.  A nonzero return stops the
      * run: no further task is started. */

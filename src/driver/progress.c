@@ -33,7 +33,7 @@ static int columns(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? INT_MAX : size.ws_col - 1;
 }
 
-void pb_meter_tell(pb_meter *m, const char *label, double fraction, const char *detail)
+void pb_meter_update(pb_meter *m, const char *label, double fraction, const char *detail)
 {
     m->fraction = fraction;
     if (m->quiet || !m->terminal || pb_clock() - m->drawn < REDRAW)

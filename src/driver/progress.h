@@ -19,7 +19,7 @@ typedef struct pb_meter {
 pb_meter pb_meter_start(const char *what, int tasks, int jobs, bool quiet);
 
 /* Redraws the line, at most ten times a second: the running task `label` has done `fraction` of its work. */
-void pb_meter_tell(pb_meter *m, const char *label, double fraction, const char *detail);
+void pb_meter_update(pb_meter *m, const char *label, double fraction, const char *detail);
 
 /* Prints that a task has ended after this many seconds. */
 void pb_meter_end(pb_meter *m, const char *label, const char *detail, double seconds);

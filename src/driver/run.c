@@ -25,7 +25,8 @@ static int check_template(const char *path)
     return rc;
 }
 
-/* Rows that answer in words or texts need a causal language model and a valid template. */
+/* Refuses rows that use a template or generate texts if the model is not a causal language model or the template is
+ * invalid. */
 static int check_decoder(const pb_experiment *e, const pb_model *m)
 {
     for (int i = 0; i < e->cells; i++) {
@@ -154,16 +155,16 @@ typedef struct reporter {
     double last, claimed;
 } reporter;
 
-static void tell_step(void *ctx, int step, int steps, double loss)
+static void report_step(void *ctx, int step, int steps, double loss)
 {
-    enum { PROLONG = 120 }; /* seconds */
+    enum { EXTEND = 120 }; /* seconds */
     reporter *t = ctx;
     double now = pb_clock();
     if (now - t->last < 0.1 && step < steps)
         return;
     t->last = now;
     fprintf(t->to, "%d %d %g\n", step, steps, loss);
-    if (now - t->claimed > PROLONG) {
+    if (now - t->claimed > EXTEND) {
         bool done;
         long long busy;
         bool fine = !*pb_error_text();
@@ -173,8 +174,8 @@ static void tell_step(void *ctx, int step, int steps, double loss)
     }
 }
 
-/* Returns 1 if the cell was claimed.  Returns 0 if it is done or another driver works on it, which the parent is told.
- * Returns -1 with an error. */
+/* Returns 1 if the cell was claimed.  Returns 0 if it is done or another driver works on it, of which the parent is
+ * notified.  Returns -1 with an error. */
 static int take_cell(const pass *p, int number, FILE *to_parent)
 {
     bool done;
@@ -204,7 +205,7 @@ static int work_in_child(void *ctx, int number, FILE *to_parent)
         return rc;
     pb_child_begin(to_parent);
     rc = p->kind->work ? p->kind->work(&p->bench, c, p->id[number])
-                       : pb_cell_train(&p->bench, c, &(pb_progress){.tell = tell_step, .ctx = &t});
+                       : pb_cell_train(&p->bench, c, &(pb_progress){.step = report_step, .ctx = &t});
     return release_cell(p, c) || rc ? -1 : 0;
 }
 
@@ -214,11 +215,11 @@ static void cell_begun(void *ctx, int number)
 {
     pass *p = ctx;
     char *label = label_of(p->cell[number]);
-    pb_meter_tell(&p->meter, label, 0, "");
+    pb_meter_update(&p->meter, label, 0, "");
     free(label);
 }
 
-static void cell_told(void *ctx, int number, const char *line)
+static void cell_line(void *ctx, int number, const char *line)
 {
     pass *p = ctx;
     int step, steps;
@@ -226,7 +227,7 @@ static void cell_told(void *ctx, int number, const char *line)
     if (sscanf(line, "busy %lld", &p->busy[number]) == 1 || sscanf(line, "%d %d %lg", &step, &steps, &loss) != 3)
         return;
     char *label = label_of(p->cell[number]), *detail = pb_format("loss %.3f", loss);
-    pb_meter_tell(&p->meter, label, (double)step / steps, detail);
+    pb_meter_update(&p->meter, label, (double)step / steps, detail);
     free(detail);
     free(label);
 }
@@ -305,7 +306,7 @@ static int cell_ended(void *ctx, int number, const char *error, double seconds)
                             : 0;
 }
 
-static const pb_child_events events = {.begun = cell_begun, .told = cell_told, .ended = cell_ended};
+static const pb_child_events events = {.begun = cell_begun, .line = cell_line, .ended = cell_ended};
 
 static int run_pass(pass *p, const char *what, int jobs, const pb_run_options *o)
 {
@@ -384,15 +385,15 @@ static int collect_cells(pass *p, const pass_kind *kind, is_candidate *candidate
 /* Keeps those cells of the pass that another driver works on. */
 static void keep_busy(pass *p)
 {
-    int kept = 0;
+    int count = 0;
     for (int i = 0; i < p->cells; i++) {
         if (!p->busy[i])
             continue;
-        p->cell[kept] = p->cell[i];
-        p->id[kept] = p->id[i];
-        p->busy[kept++] = p->busy[i];
+        p->cell[count] = p->cell[i];
+        p->id[count] = p->id[i];
+        p->busy[count++] = p->busy[i];
     }
-    p->cells = kept;
+    p->cells = count;
 }
 
 static int count_claimed(const pass *p, int *claimed)

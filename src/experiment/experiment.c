@@ -46,15 +46,15 @@ const pb_option pb_tune_table[] = {
     {0},
 };
 
-/* A struct of settings, or a list of them. */
+/* Settings that the experiment owns: a struct, or a list. */
 struct pb_owned {
     const pb_option *table;
     void *conf;
-    pb_settings *settings; /* NULL, or in place of the other two */
+    pb_settings *settings; /* the list; NULL if this is a struct */
     struct pb_owned *next;
 };
 
-static struct pb_owned *own(pb_experiment *e)
+static struct pb_owned *add_owned(pb_experiment *e)
 {
     struct pb_owned *o = pb_arena_alloc(e->arena, PB_META, sizeof *o);
     *o = (struct pb_owned){.next = e->owned};
@@ -64,7 +64,7 @@ static struct pb_owned *own(pb_experiment *e)
 
 void *pb_experiment_conf(pb_experiment *e, const pb_option *options, size_t size)
 {
-    struct pb_owned *o = own(e);
+    struct pb_owned *o = add_owned(e);
     o->table = options;
     o->conf = pb_arena_alloc(e->arena, PB_META, size + 1);
     pb_option_defaults(options, o->conf);
@@ -139,15 +139,15 @@ int pb_experiment_label_width(const pb_experiment *e, int least)
     return width;
 }
 
-/* Methods of a composition can exclude each other, and the task can exclude a method. */
+/* Refuses methods that cannot be composed, and methods that the task does not support. */
 static int check_methods(const pb_experiment *e, const pb_method_spec *s)
 {
     const pb_method *prompts = NULL;
     for (int i = 0; i < s->parts; i++) {
         const pb_method *m = s->part[i].method;
         if (m->prompt && prompts)
-            return pb_error("%s: both %s and %s put the text into words; want one of them", s->label, prompts->name,
-                            m->name);
+            return pb_error("%s: both %s and %s present the text by a template; want one of them", s->label,
+                            prompts->name, m->name);
         prompts = m->prompt ? m : prompts;
         if (m->classes && e->task->texts)
             return pb_error("%s needs a head of classes; the answers of task %s are texts", m->name, e->task_name);
@@ -210,7 +210,7 @@ void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice)
     pb_settings *s = pb_arena_alloc(e->arena, PB_META, sizeof *s);
     const char *const pair[][2] = {{"row", c->row->label}, {"task", e->task_name}, {"model", e->model_path}};
     *s = (pb_settings){.item = NULL};
-    own(e)->settings = s;
+    add_owned(e)->settings = s;
     for (size_t i = 0; i < PB_COUNT(pair); i++)
         PB_CHECK(!pb_settings_put(s, pair[i][0], pair[i][1]));
     pb_settings_add(s, "task", e->task->options, e->task_conf);
@@ -230,17 +230,17 @@ const pb_prompting *pb_cell_prompting(const pb_cell *c)
     return NULL;
 }
 
-/* Takes the next "key=value" of a choice off *at; NULL at the end.  The caller frees it. */
-static char *next_word(const char **at)
+/* Returns the next "key=value" of a choice and moves *at past it; NULL at the end.  The caller frees it. */
+static char *next_assignment(const char **at)
 {
     *at += strspn(*at, " ");
     size_t n = strcspn(*at, " ");
-    char *word = n ? pb_format("%.*s", (int)n, *at) : NULL;
+    char *assignment = n ? pb_format("%.*s", (int)n, *at) : NULL;
     *at += n;
-    return word;
+    return assignment;
 }
 
-/* True if two "key=value" are the same setting. */
+/* Returns whether two assignments "key=value" give the same value to the same setting. */
 static bool is_same_setting(const pb_cell *c, const char *a, const char *b)
 {
     const char *x = strchr(a, '='), *y = strchr(b, '=');
@@ -264,14 +264,14 @@ static bool is_same_setting(const pb_cell *c, const char *a, const char *b)
 
 bool pb_cell_is_choice(const pb_cell *c, const char *choice)
 {
-    const char *own_words = c->choice;
+    const char *other = c->choice;
     bool same = true;
     char *a = NULL, *b = NULL;
     do {
         free(a);
         free(b);
-        a = next_word(&own_words);
-        b = next_word(&choice);
+        a = next_assignment(&other);
+        b = next_assignment(&choice);
         same = !a || !b ? a == b : is_same_setting(c, a, b);
     } while (same && a);
     free(a);
@@ -281,6 +281,7 @@ bool pb_cell_is_choice(const pb_cell *c, const char *choice)
 
 /* ---- sealing ------------------------------------------------------------------------------------------ */
 
+/* Returns the class names as a JSON array. */
 static const char *list_classes(pb_experiment *e, const pb_data *d)
 {
     pb_text list = {0};
@@ -290,9 +291,9 @@ static const char *list_classes(pb_experiment *e, const pb_data *d)
         pb_json_quote(&list, d->class_name[i]);
     }
     pb_text_add(&list, "]");
-    const char *kept = pb_arena_strdup(e->arena, list.data);
+    const char *names = pb_arena_strdup(e->arena, list.data);
     pb_text_free(&list);
-    return kept;
+    return names;
 }
 
 /* The digest of the template that the cell's texts are prompted with. */
@@ -301,10 +302,10 @@ static pb_digest template_of(const pb_experiment *e, const pb_cell *c, const pb_
     const pb_prompting *p = pb_cell_prompting(c);
     if (!p && !e->task->texts)
         return (pb_digest){""};
-    char *own = p && *p->template ? pb_read_file(p->template, NULL) : NULL;
-    const char *text = own ? own : d->template ? d->template : "";
+    char *file = p && *p->template ? pb_read_file(p->template, NULL) : NULL;
+    const char *text = file ? file : d->template ? d->template : "";
     pb_digest digest = pb_sha256(text, strlen(text));
-    free(own);
+    free(file);
     return digest;
 }
 

@@ -29,17 +29,17 @@ typedef struct pb_cell {
     const char *choice;             /* the tuned settings by their short keys, "lr=0.0003 lora.rank=8"; "" if none */
     pb_attached part[PB_MAX_PARTS]; /* [row->spec.parts] methods with their settings                 */
     pb_train_options train;
-    pb_base_options base;        /* how the frozen base model is held                         */
-    const pb_decoding *decoding; /* how answers are generated, where the task's are texts     */
+    pb_base_options base;        /* how the frozen base model is stored                       */
+    const pb_decoding *decoding; /* how answers are generated, if the answers are texts       */
     uint64_t seed;
     const pb_settings *settings; /* all of them, sorted, and row, task and model; not the seed */
-    pb_digest template;          /* of the prompt template; "" where no text is prompted      */
+    pb_digest template;          /* of the prompt template; "" if there is none               */
     pb_digest hash;              /* of settings, seed, data, model and code; by pb_experiment_seal */
 } pb_cell;
 
 /* [tune]: how the lists and ranges of a row's settings become trials. */
 typedef struct pb_tune_options {
-    int trials; /* drawn for each row that has tuned settings; 0: every combination of the lists */
+    int trials; /* number drawn for each row with tuned settings; 0: every combination of the lists */
     int seed;   /* of the draws                                                                  */
 } pb_tune_options;
 extern const pb_option pb_tune_table[];
@@ -55,7 +55,7 @@ typedef struct pb_experiment {
     const char *baseline;            /* label of the row that others are compared with       */
     const char *methods, *seed_list; /* as written                                           */
     const char *plugins;             /* files of methods that are not built in, as written   */
-    int jobs;                        /* cells that run side by side                          */
+    int jobs;                        /* cells that run in parallel                           */
     int cell_seconds;                /* time limit of each process of a cell; 0: none        */
     int timing_rounds, timing_processes;
     pb_tune_options tune;
@@ -76,23 +76,23 @@ typedef struct pb_experiment {
 /* The settings of [experiment], which are fields of pb_experiment. */
 extern const pb_option pb_experiment_table[];
 
-/* Frees an experiment.  NULL is fine. */
+/* Frees an experiment; NULL is allowed. */
 void pb_experiment_free(pb_experiment *e);
 
 /* Returns how the cell's methods prompt a decoder, or NULL if they do not. */
 const pb_prompting *pb_cell_prompting(const pb_cell *c);
 
-/* Returns true if `choice`, a stored choice, names the cell's tuned settings.  Values are compared as such: lr=1e-3 is
+/* Returns true if `choice`, a stored choice, names the cell's tuned settings.  Values are compared as numbers: lr=1e-3 is
  * lr=0.001. */
 bool pb_cell_is_choice(const pb_cell *c, const char *choice);
 
-/* Returns the row with this label, or NULL.  Blanks around the separators of the label do not count. */
+/* Returns the row with this label, or NULL.  Blanks around the separators of the label are ignored. */
 const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
 
 /* Returns the number of bytes of the longest label of a row, but at least `least`: the width of a column of labels. */
 int pb_experiment_label_width(const pb_experiment *e, int least);
 
-/* Loads and checks the task's data.  Returns NULL with an error if they cannot be read or break a rule.  The caller
+/* Loads and checks the task's data.  Returns NULL with an error if they cannot be read or are invalid (pb_data_check).  The caller
  * frees them with pb_data_free. */
 pb_data *pb_experiment_data(const pb_experiment *e);
 

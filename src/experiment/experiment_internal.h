@@ -1,4 +1,4 @@
-/* experiment_internal: how an experiment and its cells are put together.  For this folder only. */
+/* experiment_internal: how an experiment and its cells are built.  Not for other rooms. */
 #ifndef PB_EXPERIMENT_INTERNAL_H
 #define PB_EXPERIMENT_INTERNAL_H
 
@@ -15,9 +15,9 @@ void *pb_experiment_conf(pb_experiment *e, const pb_option *options, size_t size
  * end.  Moves *list on. */
 const char *pb_experiment_item(pb_experiment *e, const char **list);
 
-/* Adds a row with this spec, which must have a task already.  Room for it must be in e->row.  Returns -1 with an error
- * for a spec that cannot be parsed, methods that do not go together or do not suit the task, or a label that is there
- * already. */
+/* Adds a row with this spec to e->row, which must have room for it.  The task must be known.  Returns -1 with an error
+ * for a spec that cannot be parsed, methods that cannot be composed or that the task does not support, or a
+ * label that another row has. */
 int pb_experiment_add_row(pb_experiment *e, const char *spec);
 
 /* Starts a cell of a row with default settings. */

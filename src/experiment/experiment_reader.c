@@ -18,13 +18,13 @@ static int count_items(const char *list)
 
 /* ---- [experiment] ------------------------------------------------------------------------------------- */
 
-/* The experiment's name, which its figures' folder has too, is its file's. */
+/* Names the experiment, and the folder of its figures, after its file. */
 static int name_experiment(pb_experiment *e)
 {
     const char *slash = strrchr(e->path, '/'), *name = slash ? slash + 1 : e->path;
     size_t n = strlen(name);
     e->name = pb_arena_format(e->arena, "%.*s", (int)(n > 4 && !strcmp(name + n - 4, ".ini") ? n - 4 : n), name);
-    return e->name[strspn(e->name, ".")] ? 0 : pb_error("%s: want an experiment's file with a name", e->path);
+    return e->name[strspn(e->name, ".")] ? 0 : pb_error("%s: want a file with a name other than .ini", e->path);
 }
 
 static int read_seeds(pb_experiment *e, const pb_entry *entry)
@@ -35,7 +35,8 @@ static int read_seeds(pb_experiment *e, const pb_entry *entry)
         char *end;
         errno = 0;
         uint64_t seed = strtoull(item, &end, 10);
-        if (end == item || *end || *item == '-' || errno || seed > INT64_MAX) { /* as the database keeps them */
+        if (end == item || *end || *item == '-' || errno ||
+            seed > INT64_MAX) { /* the database stores a signed integer */
             pb_error("seeds: want whole numbers from 0, separated by commas, got '%s'", item);
             return pb_ini_blame(entry);
         }
@@ -72,7 +73,7 @@ static int find_kind(pb_experiment *e, pb_ini *ini)
 {
     const pb_entry *entry = pb_ini_find(ini, "task", "kind");
     if (!entry)
-        return pb_error("%s: [task] has no 'kind'; want the name of a kind of task, such as classify", ini->path);
+        return pb_error("%s: [task] has no 'kind'; want a kind of task, such as classify", ini->path);
     e->task = pb_task_find(entry->value);
     if (e->task)
         return 0;
@@ -190,23 +191,23 @@ static int read_rows(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
     return rc ? (pb_error_prefix("methods"), pb_ini_blame(methods)) : read_baseline(e, ini);
 }
 
-/* ---- sections that belong to nothing ----------------------------------------------------------------------------- */
+/* ---- sections that no row uses ----------------------------------------------------------------------------- */
 
 static int refuse_unread(const pb_experiment *e, const pb_entry *entry)
 {
     static const char *const first[] = {"experiment", "train", "tune", "model", "decode", "method", "task", NULL};
-    char word[64];
-    snprintf(word, sizeof word, "%.*s", (int)strcspn(entry->section, " "), entry->section);
-    const char *near = pb_nearest(word, first), *name = entry->section + strcspn(entry->section, " ");
+    char group[64];
+    snprintf(group, sizeof group, "%.*s", (int)strcspn(entry->section, " "), entry->section);
+    const char *near = pb_nearest(group, first), *name = entry->section + strcspn(entry->section, " ");
     name += *name == ' ';
-    if (near && strcmp(near, word) != 0)
+    if (near && strcmp(near, group) != 0)
         pb_error("unknown section [%s]; did you mean [%s%s%s]?", entry->section, near, *name ? " " : "", name);
-    else if (!strcmp(word, "method") || !strcmp(word, "train") || !strcmp(word, "model"))
-        pb_error("section [%s] belongs to no row; methods are %s", entry->section, e->methods);
-    else if (!strcmp(word, "decode"))
+    else if (!strcmp(group, "method") || !strcmp(group, "train") || !strcmp(group, "model"))
+        pb_error("section [%s] belongs to no row; the methods are %s", entry->section, e->methods);
+    else if (!strcmp(group, "decode"))
         pb_error("section [%s]: %s", entry->section,
-                 e->task->texts ? "belongs to no row" : "the answers of this task are classes, nothing is generated");
-    else if (!strcmp(word, "task"))
+                 e->task->texts ? "no row has this name" : "want a task whose answers are texts; this one has classes");
+    else if (!strcmp(group, "task"))
         pb_error("section [%s]: want [task] or [task %s], as the experiment's task is", entry->section, e->task_name);
     else
         pb_error(
@@ -221,8 +222,8 @@ static bool is_override(const pb_entry *entry)
     return !strncmp(entry->location, "--set", 5);
 }
 
-/* True for a section of a row that --set took out of the list of methods, on purpose. */
-static bool is_left_behind(const pb_entry *methods, const pb_entry *entry)
+/* Returns whether a section may remain unused because --set replaced the list of methods. */
+static bool may_be_unused(const pb_entry *methods, const pb_entry *entry)
 {
     bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7) ||
                   !strncmp(entry->section, "model ", 6) || !strncmp(entry->section, "decode ", 7);
@@ -251,7 +252,7 @@ static int check_unread(const pb_experiment *e, const pb_ini *ini, const pb_entr
 {
     for (size_t i = 0; i < ini->entries; i++) {
         const pb_entry *entry = &ini->entry[i];
-        if (!entry->used && !is_left_behind(methods, entry))
+        if (!entry->used && !may_be_unused(methods, entry))
             return refuse_unread(e, entry);
         if (entry->key && is_override(entry) && is_of_rows(entry) && !entry->in_force)
             return refuse_replaced(entry);
@@ -289,13 +290,13 @@ pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
 
 /* ---- a stored run ----------------------------------------------------------------------------------------- */
 
-/* True for the settings that say what a run is, and for what is only stored beside its settings. */
+/* Returns whether a stored setting identifies the run (row, task, model) or is only informative. */
 static bool is_identity(const char *key)
 {
     return !strchr(key, '.') || !strcmp(key, "task.class_names");
 }
 
-/* Refuses a setting that the run's row does not have, since it would be passed over. */
+/* Refuses a setting that the run's row does not have, because it would be ignored. */
 static int check_groups(const pb_row *row, const pb_settings *s)
 {
     for (size_t i = 0; i < s->count; i++) {
@@ -304,7 +305,7 @@ static int check_groups(const pb_row *row, const pb_settings *s)
         for (int g = 0; g < PB_GROUP_METHODS + row->spec.parts && !known; g++)
             known = row->group[g] && !strncmp(key, row->group[g], (size_t)(dot - key)) && !row->group[g][dot - key];
         if (!known)
-            return pb_error("a setting '%s', which no run of row %s has", key, row->label);
+            return pb_error("setting '%s': row %s has no such setting", key, row->label);
     }
     return 0;
 }
@@ -324,7 +325,7 @@ static int restore_cell(pb_experiment *e, const pb_settings *s, uint64_t seed)
     return 0;
 }
 
-/* Takes over what the run is: its task, model and row. */
+/* Sets task, model and row to those of the run. */
 static int restore_identity(pb_experiment *e, const pb_settings *s)
 {
     static const char *const needed[][2] = {
@@ -332,12 +333,12 @@ static int restore_identity(pb_experiment *e, const pb_settings *s)
     for (size_t i = 0; i < PB_COUNT(needed); i++) {
         const char *value = *needed[i][0] ? pb_settings_get(s, needed[i][0]) : "0";
         if (!value)
-            return pb_error("no '%s' is stored of it", needed[i][0]);
+            return pb_error("the run has no '%s' in the database", needed[i][0]);
         if (pb_option_set(pb_experiment_table, e, needed[i][1], value))
             return -1;
     }
     e->name = "again";
-    return strchr(e->task_name, '/') ? pb_error("a task '%s'; want the name of a task", e->task_name) : 0;
+    return strchr(e->task_name, '/') ? pb_error("task '%s': want the name of a task", e->task_name) : 0;
 }
 
 static int restore_all(pb_experiment *e, const pb_settings *s, uint64_t seed)

@@ -124,9 +124,9 @@ static int open_section(reader *r, const char *text)
 {
     const char *end = strchr(text, ']');
     if (!end)
-        return refuse(r, "want a ']' behind the section's name");
+        return refuse(r, "want a ']' after the name of the section");
     if (end - text - 1 > LONGEST_NAME)
-        return refuse(r, "a section's name of more than 48 bytes; want a shorter one");
+        return refuse(r, "the name of the section has more than 48 bytes; want a shorter one");
     add_entry(r->ini, tidy_section(text + 1, (size_t)(end - text - 1)), NULL, NULL,
               pb_format("%s:%d", r->ini->path, r->line));
     return 0;
@@ -139,19 +139,19 @@ static int check_line(reader *r, const char *line, size_t length)
     if (!*text || strchr(";#\r\n", *text))
         return 0;
     if (strlen(line) != length)
-        return refuse(r, "a NUL byte; want a text file");
+        return refuse(r, "the line contains a NUL byte; want a text file");
     if (length > LONGEST_LINE)
-        return refuse(r, "a line of more than 190 bytes; want a shorter one");
+        return refuse(r, "the line has more than 190 bytes; want a shorter one");
     if (blanks)
-        return refuse(r, "an indented line; want it to begin in the first column");
+        return refuse(r, "the line is indented; want it to begin in the first column");
     if (*text == '[')
         return open_section(r, text);
     if (!text[key])
         return refuse(r, "want 'key = value' or '[section]'");
-    return key > LONGEST_NAME ? refuse(r, "a key of more than 48 bytes; want a shorter one") : 0;
+    return key > LONGEST_NAME ? refuse(r, "the key has more than 48 bytes; want a shorter one") : 0;
 }
 
-/* inih asks for its next line here. */
+/* Gives inih its next line. */
 static char *next_line(char *out, int room, void *stream)
 {
     reader *r = stream;
@@ -161,19 +161,19 @@ static char *next_line(char *out, int room, void *stream)
     r->line++;
     bool good = n >= 0 && !check_line(r, line, (size_t)n);
     if (good)
-        snprintf(out, (size_t)room, "%s", n > LONGEST_LINE ? ";\n" : line); /* a long comment */
+        snprintf(out, (size_t)room, "%s", n > LONGEST_LINE ? ";\n" : line); /* a comment that is too long */
     free(line);
     return good ? out : NULL;
 }
 
-static int keep_entry(void *ctx, const char *section, const char *key, const char *value)
+static int handle_entry(void *ctx, const char *section, const char *key, const char *value)
 {
     reader *r = ctx;
     char *name = tidy_section(section, strlen(section));
     const pb_entry *before = find_entry(r->ini, name, key);
     if (!*name || before) {
         if (before)
-            pb_error("%s:%d: %s: given twice; first at %s", r->ini->path, r->line, key, before->location);
+            pb_error("%s:%d: %s is given twice; the first is at %s", r->ini->path, r->line, key, before->location);
         else
             pb_error("%s:%d: %s: want it in a section, such as [train]", r->ini->path, r->line, key);
         r->failed = true;
@@ -192,7 +192,7 @@ pb_ini *pb_ini_read(const char *path)
     pb_ini *ini = pb_alloc(sizeof *ini);
     ini->path = pb_strdup(path);
     reader r = {.ini = ini, .file = file};
-    int line = ini_parse_stream(next_line, &r, keep_entry, &r);
+    int line = ini_parse_stream(next_line, &r, handle_entry, &r);
     if (line && !r.failed)
         refuse(&r, "want 'key = value' or '[section]'");
     if (ferror(file) && !r.failed)
@@ -227,7 +227,7 @@ int pb_ini_set(pb_ini *ini, const char *assignment)
     const char *equals = pb_settings_equals(assignment);
     if (!equals || equals == assignment)
         return pb_error("--set %s: want section.key=value or key=value", assignment);
-    if (strpbrk(equals, "\n\r")) /* settings are listed one a line */
+    if (strpbrk(equals, "\n\r")) /* a list of settings has one on each line */
         return pb_error("--set %s: want a value of one line", assignment);
     char *written = tidy_section(assignment, (size_t)(equals - assignment)),
          *value = tidy(equals + 1, strlen(equals + 1));

@@ -1,4 +1,4 @@
-/* ini_file: an INI file as a list of entries that know their location.  ini_file.c is the only file that includes
+/* ini_file: an INI file as a list of entries with their locations.  ini_file.c is the only file that includes
  * ini.h. */
 #ifndef PB_INI_FILE_H
 #define PB_INI_FILE_H
@@ -27,11 +27,11 @@ typedef struct pb_ini {
  * pb_ini_free. */
 pb_ini *pb_ini_read(const char *path);
 
-/* Frees a file's entries.  NULL is fine. */
+/* Frees the entries of a file; NULL is allowed. */
 void pb_ini_free(pb_ini *ini);
 
-/* Adds or replaces an entry by an assignment KEY=VALUE of --set, whose key is written as settings.h says.  Returns -1
- * with an error if it is no assignment, or if the value has more than one line. */
+/* Adds or replaces an entry by an assignment KEY=VALUE of --set, whose key is written as settings.h describes.  Returns -1
+ * with an error if it is not an assignment, or if the value has more than one line. */
 int pb_ini_set(pb_ini *ini, const char *assignment);
 
 /* Returns the entry, marked as used, or NULL if there is none. */
@@ -44,7 +44,7 @@ int pb_ini_apply(const pb_option *options, void *conf, const pb_entry *e);
  * entry that cannot be applied. */
 int pb_ini_fill(pb_ini *ini, const char *section, const pb_option *options, void *conf);
 
-/* Puts the entry's location before the pending error.  Returns -1. */
+/* Puts the location of the entry in front of the pending error.  Returns -1. */
 int pb_ini_blame(const pb_entry *e);
 
 #endif

@@ -8,7 +8,7 @@
 #include "model/method.h"
 #include "train/train.h"
 
-/* The groups whose names may be left out, in the order in which they are looked through. */
+/* The groups whose names may be omitted, in the order in which they are searched. */
 static const struct {
     const char *name;
     const pb_option *table;
@@ -17,14 +17,14 @@ static const struct {
 void pb_settings_free(pb_settings *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        free(s->item[i].key); /* the value lies behind it */
+        free(s->item[i].key); /* key and value are one block */
     free(s->item);
     *s = (pb_settings){.item = NULL};
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------ */
 
-/* "lora:all.rank" begins with a method's name. */
+/* Returns whether a key begins with the name of a method, as "lora:all.rank" does. */
 static bool names_method(const char *key)
 {
     char *name = pb_format("%.*s", (int)strcspn(key, ".: "), key);
@@ -33,7 +33,7 @@ static bool names_method(const char *key)
     return found;
 }
 
-/* The group of a setting that is written without one. */
+/* Returns the group of a setting that is written without one. */
 static const char *group_of(const char *name)
 {
     for (size_t i = 0; i < PB_COUNT(groups); i++)
@@ -85,7 +85,7 @@ static pb_setting *find_key(const pb_settings *s, const char *key)
     return NULL;
 }
 
-/* Key and value in one piece of memory. */
+/* Copies key and value into one block of memory. */
 static pb_setting new_setting(const char *key, const char *value)
 {
     size_t n = strlen(key) + 1, m = strlen(value) + 1;
@@ -128,7 +128,7 @@ void pb_settings_add(pb_settings *s, const char *group, const pb_option *table, 
     }
 }
 
-/* Compares "key=value", as the text that is hashed has them: the end of a key counts as '='. */
+/* Compares the lines "key=value" of the text that is hashed: the end of a key counts as '='. */
 static int by_line(const void *a, const void *b)
 {
     const pb_setting *x = a, *y = b;
@@ -147,7 +147,8 @@ void pb_settings_sort(pb_settings *s)
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-/* [experiment] calls task and model as they are stored. */
+/* Finds a setting by its canonical key or as a user writes it.  experiment.task and experiment.model are stored as task
+ * and model. */
 static pb_setting *find_written(const pb_settings *s, const char *written)
 {
     pb_setting *found = find_key(s, !strncmp(written, "experiment.", 11) ? written + 11 : written);
@@ -221,7 +222,7 @@ void pb_settings_print(const pb_settings *s, pb_text *out)
 
 /* ---- values ---------------------------------------------------------------------------------------------- */
 
-/* The value as pb_option_print writes it; NULL if it is not allowed.  The caller frees it. */
+/* Returns the value as pb_option_print writes it; NULL if it is not allowed.  The caller frees it. */
 static char *print_canonical(const pb_option *o, const char *value)
 {
     pb_option one[2] = {*o, {.name = NULL}};

@@ -1,12 +1,12 @@
-/* settings: one way to name and to write a setting.
+/* settings: the names of settings, and lists of settings with their values.
  *
  * The canonical key of a setting is GROUP.NAME, or method.METHOD.NAME for a method's:
  *
  *     train.lr    model.precision    decode.max_new    task.max_train    method.lora.rank
  *
- * Databases and hashes hold canonical keys.  A person may leave out "method.", and the group of a setting of
- * training, of the model or of decoding: lora.rank, lr, precision.  Sections of an INI file say the same with blanks
- * for dots, [method lora] rank, and may restrict a setting to a variant, [method lora:all], or to a row, [train
+ * Databases and hashes contain canonical keys.  A user may omit "method.", and the group of a setting of training, of
+ * the model or of decoding: lora.rank, lr, precision.  In an INI file the group is a section, with blanks instead of
+ * dots, [method lora] rank.  A section can restrict a setting to a variant, [method lora:all], or to a row, [train
  * lora:all].  Values are texts, as pb_option_print writes them. */
 #ifndef PB_SETTINGS_H
 #define PB_SETTINGS_H
@@ -24,23 +24,23 @@ typedef struct pb_settings {
     size_t count, capacity;
 } pb_settings;
 
-/* Frees what the settings own, and leaves them empty. */
+/* Frees the settings and leaves the list empty. */
 void pb_settings_free(pb_settings *s);
 
 /* ---- keys ------------------------------------------------------------------------------------------------ */
 
-/* Splits a key as a person writes it into the section of an INI file and the name of the setting in it: "lr" ->
+/* Splits a key as a user writes it into the section of an INI file and the name of the setting in it: "lr" ->
  * "train", "lr"; "lora:all.rank" and "method.lora:all.rank" -> "method lora:all", "rank".  The caller frees both
  * texts. */
 void pb_settings_split(const char *written, char **section, char **name);
 
-/* Returns the '=' that separates the key of an assignment KEY=VALUE, as a person writes it, from the value; NULL if
+/* Returns the '=' that separates the key of an assignment KEY=VALUE, as a user writes it, from the value; NULL if
  * there is none.  It is not always the first one, since the key may contain the label of a row:
  * "train.lora:rank=4.lr=1e-3". */
 const char *pb_settings_equals(const char *assignment);
 
-/* Returns the short form of a canonical key, a pointer into it: what a sweep's choice and the headings of a table
- * call the setting.  "method.lora.rank" -> "lora.rank"; of any other group the name alone, "lr". */
+/* Returns the short form of a canonical key, a pointer into it.  A sweep's choice and the table of results
+ * use it.  "method.lora.rank" -> "lora.rank"; of any other group the name alone, "lr". */
 const char *pb_settings_short(const char *key);
 
 /* ---- making ---------------------------------------------------------------------------------------------- */
@@ -54,21 +54,20 @@ void pb_settings_add(pb_settings *s, const char *group, const pb_option *table, 
 /* Sorts the settings by their lines "key=value". */
 void pb_settings_sort(pb_settings *s);
 
-/* Replaces settings by assignments KEY=VALUE, a NULL-ended list that may be NULL; KEY is written as a person does.
- * Returns -1 with an error if an assignment is none, if there is no setting of this key (with the nearest one), or if
- * the key is "row". */
+/* Replaces settings by assignments KEY=VALUE, a NULL-ended list that may be NULL; KEY is written as a user writes it.
+ * Returns -1 with an error if an assignment has no KEY or no '=', if there is no setting of this key (with the nearest
+ * one), or if the key is "row". */
 int pb_settings_override(pb_settings *s, const char *const *assignments);
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-/* Returns the value of the setting that is called so, by its canonical key or as a person writes it; NULL if there is
- * none. */
+/* Returns the value of a setting, given by its canonical key or as a user writes it; NULL if there is none. */
 const char *pb_settings_get(const pb_settings *s, const char *written);
 
 /* Sets the error "no setting 'x'; did you mean 'y'?" with the nearest key of `s`.  Returns -1. */
 int pb_settings_unknown(const pb_settings *s, const char *written);
 
-/* The way back: sets the fields of `conf` from the settings GROUP.NAME.  Returns -1 with an error if one of them is not
+/* The inverse of pb_settings_add: sets the fields of `conf` from the settings GROUP.NAME.  Returns -1 with an error if one of them is not
  * in the table, or its value is not allowed. */
 int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *table, void *conf);
 
@@ -77,8 +76,8 @@ void pb_settings_print(const pb_settings *s, pb_text *out);
 
 /* ---- values ---------------------------------------------------------------------------------------------- */
 
-/* True if two texts are the same value of an option, such as 1e-3 and 0.001.  Texts that are not allowed differ from
- * all others. */
+/* Returns whether two texts are the same value of an option, as 1e-3 and 0.001 are.  A text that is not allowed is the
+ * same as no other. */
 bool pb_settings_same_value(const pb_option *o, const char *a, const char *b);
 
 #endif

@@ -1,4 +1,5 @@
-/* sweep: collects the settings of every row, and makes a cell for each combination or draw of the tuned ones. */
+/* sweep: collects the settings of every row, and makes a cell for each combination of the tuned ones, or for each trial
+ * that is drawn, and for each seed. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ typedef struct setting {
     int group; /* of row->group */
     const char *value[64];
     int values;
-    bool range, even; /* from low to high; drawn evenly, else on a log scale */
+    bool range, even; /* even: drawn uniformly from low..high, else log-uniformly */
     bool whole;
     double low, high;
 } setting;
@@ -26,7 +27,7 @@ typedef struct sweep {
     int items;
 } sweep;
 
-/* A later section replaces what an earlier one said about the same key. */
+/* Returns the setting of this key, which a later section replaces, or a new one; NULL if there are too many. */
 static setting *find_setting(sweep *s, pb_entry *entry, int group)
 {
     for (int i = 0; i < s->items; i++)
@@ -35,10 +36,11 @@ static setting *find_setting(sweep *s, pb_entry *entry, int group)
     return s->items < (int)PB_COUNT(s->item) ? &s->item[s->items++] : NULL;
 }
 
-/* "1e-4..1e-2", "4..16", "0..0.2 linear" */
+/* Reads a range such as "1e-4..1e-2", "4..16" or "0..0.2 linear". */
 static int read_range(const pb_option *o, const char *text, const char *dots, setting *k)
 {
-    char *low = pb_format("%.*s", (int)(dots - text), text), *low_end, *high_end; /* "4..16": 4, not 4. */
+    char *low = pb_format("%.*s", (int)(dots - text), text), *low_end,
+         *high_end; /* without the dots: strtod would read "4." */
     k->low = strtod(low, &low_end);
     k->high = strtod(dots + 2, &high_end);
     bool whole_text = low_end > low && !*low_end && high_end > dots + 2;
@@ -54,11 +56,11 @@ static int read_range(const pb_option *o, const char *text, const char *dots, se
     return 0;
 }
 
-/* Adds a value of a list.  A setting that is tried twice would count twice in the tuning budget. */
+/* Adds a value of a list.  A repeated value would count twice in the tuning budget, so it is an error. */
 static int add_value(setting *k, const pb_option *option, const char *value)
 {
     if (k->values == (int)PB_COUNT(k->value))
-        return pb_error("%s: a list of more than %zu values", option->name, PB_COUNT(k->value));
+        return pb_error("%s: want a list of at most %zu values", option->name, PB_COUNT(k->value));
     for (int i = 0; i < k->values; i++)
         if (pb_settings_same_value(option, k->value[i], value))
             return pb_error("%s: %s is given twice%s%s", option->name, value,
@@ -68,7 +70,8 @@ static int add_value(setting *k, const pb_option *option, const char *value)
     return 0;
 }
 
-/* Texts (targets = attn.q, attn.v) hold commas themselves; all other lists are sweeps. */
+/* Reads the value, list or range of a setting.  The value of a text (targets = attn.q, attn.v) may contain commas, so
+ * it is no list. */
 static int read_values(pb_experiment *e, const pb_option *option, setting *k)
 {
     const char *list = k->entry->value, *item, *dots = strstr(list, "..");
@@ -77,8 +80,9 @@ static int read_values(pb_experiment *e, const pb_option *option, setting *k)
         return 0;
     }
     if (dots && (option->type == PB_REAL || option->type == PB_INT))
-        return e->tune.trials ? read_range(option, list, dots, k)
-                              : pb_error("%s: a range is drawn from; want [tune] trials, or a list", option->name);
+        return e->tune.trials
+                   ? read_range(option, list, dots, k)
+                   : pb_error("%s: a range needs the number of draws; want [tune] trials, or a list", option->name);
     while ((item = pb_experiment_item(e, &list)))
         if (add_value(k, option, item))
             return -1;
@@ -89,7 +93,7 @@ static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *
 {
     setting *k = find_setting(s, entry, group);
     if (!k)
-        return pb_error("%s: more than %zu settings", row->label, PB_COUNT(s->item));
+        return pb_error("%s: want at most %zu settings", row->label, PB_COUNT(s->item));
     *k = (setting){.entry = entry, .group = group};
     return read_values(e, pb_option_find(pb_row_options(row, group), entry->key), k);
 }
@@ -107,7 +111,7 @@ static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *
     return 0;
 }
 
-/* The settings that are written in the row's spec, which lies at `methods`. */
+/* Adds the settings that are written in the row's spec, in the entry `methods`. */
 static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, const pb_entry *methods)
 {
     const pb_method_part *p = &row->spec.part[part];
@@ -122,7 +126,7 @@ static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, c
     return 0;
 }
 
-/* Of [GROUP], then of [GROUP ROW]. */
+/* Adds the settings of [GROUP], then those of [GROUP ROW]. */
 static int collect_group(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int group)
 {
     const char *name = row->group[group];
@@ -133,7 +137,7 @@ static int collect_group(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep
                : 0;
 }
 
-/* Of [method NAME], then of [method NAME:VARIANT], then of the spec. */
+/* Adds the settings of [method NAME], then those of [method NAME:VARIANT], then those of the spec. */
 static int collect_method(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part, const pb_entry *methods)
 {
     const pb_method_part *p = &row->spec.part[part];
@@ -145,7 +149,7 @@ static int collect_method(pb_experiment *e, pb_ini *ini, const pb_row *row, swee
     return add_inline(e, row, s, part, methods);
 }
 
-/* Collects the settings of a row from the general to the particular. */
+/* Collects the settings of a row; specific sections come after general ones and replace them. */
 static int collect_settings(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, const pb_entry *methods)
 {
     s->items = 0;
@@ -176,7 +180,7 @@ static bool is_tuned(const setting *k)
     return k->range || k->values > 1;
 }
 
-/* The `number`th combination of the lists; value [items]. */
+/* Fills value [items] with combination number `number` of the lists. */
 static void combine(const sweep *s, int number, const char **value)
 {
     for (int i = 0; i < s->items; i++) {
@@ -185,8 +189,8 @@ static void combine(const sweep *s, int number, const char **value)
     }
 }
 
-/* Draws belong to the trial and the key, not to the row: trial 3 takes all rows to the same share of lr's range, so
- * that luck is the same for all. */
+/* Draws the value of a setting.  A draw depends on the trial and the key but not on the row: in trial 3 all rows get the
+ * same quantile of their ranges of lr, so that no row is favoured by its draws. */
 static const char *draw_value(pb_experiment *e, const setting *k, int trial)
 {
     char *name = pb_format("tune %d %s", trial, k->entry->key);
@@ -209,7 +213,7 @@ static void add_to_choice(pb_text *choice, const pb_row *row, const setting *k, 
     free(key);
 }
 
-/* Makes a cell of the row with value [items], of no seed yet. */
+/* Makes a cell of the row with the values value [items]; its seed is set later. */
 static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const char *const *value, pb_cell *c)
 {
     pb_text choice = {0};
@@ -244,7 +248,7 @@ static int add_choice(pb_experiment *e, pb_row *row, const sweep *s, const char 
     return 0;
 }
 
-/* Is the nth of these settings none of those before it; value [n+1,items]. */
+/* Returns whether trial n differs from all trials before it; value [n+1,items]. */
 static bool is_new(const sweep *s, const char *const *value, int n)
 {
     const char *const *last = value + (size_t)n * (size_t)s->items;
@@ -258,7 +262,8 @@ static bool is_new(const sweep *s, const char *const *value, int n)
     return true;
 }
 
-/* The row's trials: value [`choices`,items]; as many as asked for, if there are so many that differ. */
+/* Fills value [choices,items] with the trials of a row.  Returns their number, which is less than `choices` if the
+ * draws give too few different ones. */
 static int draw_trials(pb_experiment *e, const sweep *s, int choices, const char **value)
 {
     int n = 0;
@@ -270,7 +275,7 @@ static int draw_trials(pb_experiment *e, const sweep *s, int choices, const char
     return n;
 }
 
-/* How many combinations the lists have; MAX_CELLS + 1 for more than may be, and for ranges. */
+/* Returns the number of combinations of the lists; MAX_CELLS + 1 for more than are allowed, and for ranges. */
 static int combinations(const sweep *s)
 {
     long long n = 1;
@@ -283,7 +288,7 @@ static int add_cells(pb_experiment *e, pb_row *row, const sweep *s, size_t *capa
 {
     int all = combinations(s), choices = e->tune.trials && e->tune.trials < all ? e->tune.trials : all;
     if ((long long)choices * e->seeds + e->cells > MAX_CELLS)
-        return pb_error("%s: %s: more than %d runs", e->path, row->label, MAX_CELLS);
+        return pb_error("%s: %s: the experiment would have more than %d runs", e->path, row->label, MAX_CELLS);
     const char **value = pb_alloc(((size_t)choices * (size_t)s->items + 1) * sizeof *value);
     for (int number = 0; number < choices && choices == all; number++)
         combine(s, number, value + (size_t)number * (size_t)s->items);

@@ -10,7 +10,7 @@ const pb_option pb_network_shape_table[] = {
     PB_OPTION(pb_network_shape, kv_heads, INT, "4", 1, 1024,
               "heads of keys and values, fewer than `heads` for grouped-query attention"),
     PB_OPTION(pb_network_shape, intermediate_size, INT, "1024", 1, 262144, "the intermediate size of the MLP"),
-    PB_OPTION(pb_network_shape, positions, INT, "512", 2, 1048576, "the most tokens of a text"),
+    PB_OPTION(pb_network_shape, positions, INT, "512", 2, 1048576, "maximum number of tokens of an input"),
     {0},
 };
 

@@ -94,12 +94,12 @@ static int run_gnuplot(const char *folder, char *const *argv)
 /* Draws the script NAME.gp.  The output gets its name when it is complete. */
 static int draw(const char *folder, const char *name, int i, double width, double height)
 {
-    long own = (long)getpid(); /* another process may draw the same figure */
-    char *from = pb_format("%s/%s.%s.%ld.tmp", folder, name, format[i].ending, own);
+    long process = (long)getpid(); /* another process may draw the same figure */
+    char *from = pb_format("%s/%s.%s.%ld.tmp", folder, name, format[i].ending, process);
     char *to = pb_format("%s/%s.%s", folder, name, format[i].ending);
     char *setup = pb_format("set terminal %s size %g,%g %s; set output '%s.%s.%ld.tmp'", format[i].terminal,
                             width / format[i].pixels, height / format[i].pixels, format[i].options, name,
-                            format[i].ending, own);
+                            format[i].ending, process);
     char *script = pb_format("%s.gp", name), gnuplot[] = "gnuplot", defaults[] = "-d", execute[] = "-e";
     char *const argv[] = {gnuplot, defaults, execute, setup, script, NULL};
     int rc = run_gnuplot(folder, argv);

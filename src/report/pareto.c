@@ -34,7 +34,7 @@ static int find_rows(pb_pareto *f)
 
 /* ---- axes -------------------------------------------------------------------------------------------------- */
 
-/* The split of a key such as "accuracy.test.mcc"; -1 for the key of a value of the whole run. */
+/* Returns the split of a key such as "accuracy.test.mcc"; -1 for the key of a value of the whole run. */
 static int split_of(const char *key)
 {
     for (int s = 0; s < PB_SPLITS; s++) {
@@ -107,7 +107,7 @@ static int read_axes(pb_pareto *f, const char *axes)
     }
 }
 
-/* Those of the default axes that were measured. */
+/* Selects those of the default axes that were measured. */
 static void add_default_axes(pb_pareto *f)
 {
     char primary[96];
@@ -120,7 +120,8 @@ static void add_default_axes(pb_pareto *f)
 
 /* ---- Pareto front ----------------------------------------------------------------------------------------- */
 
-/* The index of the axis whose values are also known by example, the primary metric on test; -1 if it is no axis. */
+/* Returns the index of the primary metric on test, whose values are also known for each example; -1 if it is not an
+ * axis. */
 static int find_score_axis(const pb_pareto *f)
 {
     char primary[96];
@@ -207,7 +208,7 @@ void pb_pareto_free(pb_pareto *f)
 
 /* ---- printing ------------------------------------------------------------------------------------------------ */
 
-/* The index in f->row of a row of the experiment; -1 if it was not scored on test. */
+/* Returns the index in f->row of a row of the experiment; -1 if it was not scored on test. */
 static int index_of_row(const pb_pareto *f, int row)
 {
     for (int i = 0; i < f->rows; i++)

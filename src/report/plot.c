@@ -380,26 +380,11 @@ typedef struct axis {
     double *x; /* [rows] */
 } axis;
 
-typedef struct wanted_setting {
-    char *key;
-    double x;
-} wanted_setting;
-
-static int take_setting(void *ctx, const char *key, const char *value)
-{
-    wanted_setting *a = ctx;
-    if (!strcmp(key, a->key))
-        a->x = strtod(value, NULL);
-    return 0;
-}
-
+/* Returns the value of the axis' setting that is in force for a row; NaN if the row does not have it. */
 static double setting_of(const pb_report *r, int row)
 {
-    wanted_setting a = {.key = pb_format("method.%s", r->experiment->axis), .x = NAN};
-    pb_store_settings(r->store, r->row[row].id, r->experiment->seeds, take_setting,
-                      &a); /* the store remembers an error */
-    free(a.key);
-    return a.x;
+    const char *value = pb_report_setting(r, row, r->experiment->axis);
+    return value ? strtod(value, NULL) : NAN;
 }
 
 /* Returns a value with its interval over the seeds, or for a ratio of times with the interval over the processes. */

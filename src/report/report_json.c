@@ -41,7 +41,7 @@ static void add_value(object *o, const char *key, int split)
     pb_text_add(o->text, ",\"n\":%d}", v.n);
 }
 
-/* Every value that one of the row's runs has, by key. */
+/* Orders values by key and split. */
 static int compare_values(const void *a, const void *b)
 {
     const pb_stored_value *x = *(const pb_stored_value *const *)a, *y = *(const pb_stored_value *const *)b;
@@ -49,6 +49,7 @@ static int compare_values(const void *a, const void *b)
     return order ? order : (x->split > y->split) - (x->split < y->split);
 }
 
+/* Adds every value that one of the row's runs has, sorted by key. */
 static void add_values(object *o)
 {
     const pb_report_row *row = &o->report->row[o->row];
@@ -75,7 +76,7 @@ static int add_setting(void *ctx, const char *key, const char *value)
     return 0;
 }
 
-/* An object with what `add` puts into it. */
+/* Adds an object whose members `add` writes. */
 static void add_object(object *o, const char *name, void (*add)(object *inner))
 {
     add_member(o, name);
@@ -86,7 +87,7 @@ static void add_object(object *o, const char *name, void (*add)(object *inner))
     pb_text_add(o->text, "}");
 }
 
-/* The settings of the row's runs. */
+/* Adds the settings of the row's runs.  Returns -1 with an error. */
 static int add_options(object *o)
 {
     add_member(o, "options");
@@ -99,7 +100,7 @@ static int add_options(object *o)
     return rc;
 }
 
-/* Between what the row's setting was chosen. */
+/* Adds the sweep in which the row's setting was chosen. */
 static void add_sweep(object *o)
 {
     const pb_selection *s = &o->report->selections.row[o->row];

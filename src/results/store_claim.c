@@ -11,7 +11,7 @@
 enum { LEASE = 600 }; /* seconds */
 
 typedef struct owner {
-    char *place;
+    char *host;
     long long process, started;
 } owner;
 
@@ -33,7 +33,7 @@ static long long start_of(long long process)
 }
 
 /* Identifies the boot and the process namespace, which process numbers refer to. */
-static char *this_place(void)
+static char *this_host(void)
 {
     char space[128] = "", boot[64] = "";
     ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
@@ -48,8 +48,8 @@ static char *this_place(void)
 
 static bool is_here(const owner *o)
 {
-    char *here = this_place();
-    bool same = !strcmp(here, o->place);
+    char *here = this_host();
+    bool same = !strcmp(here, o->host);
     free(here);
     return same;
 }
@@ -82,7 +82,7 @@ static int read_claim(pb_store *s, const char *hash, const char *pass, long long
         owner o = {pb_store_text(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2)};
         *process = is_alive(&o, sqlite3_column_int64(q, 3)) ? o.process : 0;
         *ours = is_ours(&o);
-        free(o.place);
+        free(o.host);
     }
     pb_store_done(q);
     return rc < 0 ? -1 : 0;
@@ -95,14 +95,14 @@ static int put_claim(pb_store *s, const char *hash, const char *pass)
     sqlite3_stmt *q = pb_store_statement(s, sql);
     if (!q)
         return -1;
-    char *place = this_place();
+    char *host = this_host();
     pb_store_bind(q, 1, hash);
     pb_store_bind(q, 2, pass);
-    pb_store_bind(q, 3, place);
+    pb_store_bind(q, 3, host);
     sqlite3_bind_int64(q, 4, getpid());
     sqlite3_bind_int64(q, 5, start_of(getpid()));
     sqlite3_bind_int64(q, 6, (sqlite3_int64)time(NULL) + LEASE);
-    free(place);
+    free(host);
     return pb_store_insert(s, q);
 }
 
@@ -119,7 +119,7 @@ int pb_store_claim(pb_store *s, const char *hash, const char *pass, long long *p
     bool ours;
     int rc = read_claim(s, hash, pass, process, &ours);
     if (ours)
-        *process = 0; /* its lease is prolonged */
+        *process = 0; /* its lease is extended */
     if (!rc && !*process)
         rc = put_claim(s, hash, pass);
     return pb_store_end(s, rc);
@@ -131,11 +131,11 @@ int pb_store_release(pb_store *s, const char *hash, const char *pass)
                                             " AND place = ?");
     if (!q)
         return -1;
-    char *place = this_place();
+    char *host = this_host();
     pb_store_bind(q, 1, hash);
     pb_store_bind(q, 2, pass);
     sqlite3_bind_int64(q, 3, getpid());
-    pb_store_bind(q, 4, place);
-    free(place);
+    pb_store_bind(q, 4, host);
+    free(host);
     return pb_store_insert(s, q);
 }

@@ -53,20 +53,20 @@ int pb_store_state(pb_store *s, const pb_digest *hash, const char *score, pb_cel
     return rc;
 }
 
-int pb_store_find_named(pb_store *s, const char *word, long long *run)
+int pb_store_find_named(pb_store *s, const char *name, long long *run)
 {
     static const char sql[] = "SELECT min(id), count(*) FROM (SELECT id FROM run WHERE id = ?2 UNION SELECT id FROM run"
                               " WHERE length(?1) >= 6 AND hash >= ?1 AND hash < ?1 || 'g'"
                               " AND NOT EXISTS (SELECT 1 FROM run WHERE id = ?2)) JOIN run USING (id)"
                               " WHERE status <> 'failed' AND superseded IS NULL";
     char *end;
-    long long number = strtoll(word, &end, 10);
+    long long number = strtoll(name, &end, 10);
     sqlite3_stmt *q = pb_store_statement(s, sql);
     *run = 0;
     if (!q)
         return -1;
-    pb_store_bind(q, 1, word);
-    sqlite3_bind_int64(q, 2, end > word && !*end ? number : 0);
+    pb_store_bind(q, 1, name);
+    sqlite3_bind_int64(q, 2, end > name && !*end ? number : 0);
     int rc = pb_store_step(s, q), found = rc == 1 ? sqlite3_column_int(q, 1) : 0;
     if (found == 1)
         *run = sqlite3_column_int64(q, 0);
@@ -74,10 +74,10 @@ int pb_store_find_named(pb_store *s, const char *word, long long *run)
     if (rc < 0)
         return -1;
     if (found > 1)
-        return pb_error("%s: '%s' matches %d runs; want more digits of the hash", s->path, word, found);
+        return pb_error("%s: '%s' matches %d runs; want more digits of the hash", s->path, name, found);
     return *run ? 0
                 : pb_error("%s: no finished run '%s'; want the number of a run or the beginning of its hash", s->path,
-                           word);
+                           name);
 }
 
 int pb_store_record(pb_store *s, long long run, pb_run_record *out)

@@ -17,7 +17,7 @@
     " task TEXT NOT NULL,"                                                                                             \
     " model TEXT NOT NULL,"                                                                                            \
     " row TEXT NOT NULL,"    /* 'lora', 'lora:all', 'lora+prefix' */                                                   \
-    " choice TEXT NOT NULL," /* 'lr=1e-3': its place in the sweep */                                                   \
+    " choice TEXT NOT NULL," /* 'lr=1e-3': the values of the tuned settings */                                         \
     " seed INTEGER NOT NULL,"                                                                                          \
     " status TEXT NOT NULL CHECK (status IN ('done', 'diverged', 'failed')),"                                          \
     " error TEXT,"                                                                                                     \
@@ -118,7 +118,7 @@ static const schema_object objects[] = {
      " PRIMARY KEY (run, key)"
      ") STRICT, WITHOUT ROWID",
      "provenance"},
-    {2, 0, true, false, /* results of others, set beside ours and never mixed with them */
+    {2, 0, true, false, /* results of other programs, which are never mixed with runs of peftbench */
      "CREATE TABLE %simported ("
      " id INTEGER PRIMARY KEY,"
      " source TEXT NOT NULL," /* the file's name */
@@ -446,9 +446,9 @@ int pb_store_select_scored(pb_store *s)
 
 int pb_store_source(pb_store *s, const char *in, int *version)
 {
-    char *ask = pb_format("PRAGMA %suser_version", in);
-    sqlite3_stmt *q = pb_store_prepare(s, ask);
-    free(ask);
+    char *pragma = pb_format("PRAGMA %suser_version", in);
+    sqlite3_stmt *q = pb_store_prepare(s, pragma);
+    free(pragma);
     int rc = q && pb_store_step(s, q) == 1 ? 0 : -1;
     *version = rc ? 0 : sqlite3_column_int(q, 0);
     sqlite3_finalize(q);

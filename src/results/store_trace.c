@@ -153,13 +153,13 @@ static int take_series(sqlite3_stmt *q, pb_result *out)
     for (size_t k = 0; points && !rc && k < n; k++) {
         rc = fabs(x[k]) < 1e9 ? 0 : -1; /* a step */
         if (!rc)
-            pb_result_fingerprint(out, (int)x[k], NULL); /* of no tensors yet */
+            pb_result_fingerprint(out, (int)x[k], NULL); /* its tensors follow */
     }
     free(x);
     return rc;
 }
 
-/* The next tensor's prints at all points. */
+/* Reads the fingerprints of the next tensor at all points. */
 static int take_prints(sqlite3_stmt *q, pb_result *out)
 {
     const char *bytes = sqlite3_column_blob(q, 1);

@@ -8,7 +8,7 @@
  * the times count as those of a busy machine. */
 #define PB_CONTENDED 0.05
 
-/* The key in a run's provenance under which stands why the run could not be timed. */
+/* The key of the provenance entry that says why a run could not be timed. */
 #define PB_TIMING_FAILED "timing.failed"
 
 /* Puts the median over the rounds of (sample `over` / sample `under`) under `key`, with the process as its step.  Puts

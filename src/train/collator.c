@@ -36,7 +36,7 @@ void pb_collator_stop(pb_collator *c)
 
 /* Selects whole words as targets.  Of these, 80 % are masked, 10 % replaced by a random word and 10 % left as they
  * are (Devlin et al. 2019). */
-static void mask_words(const pb_collator *c, const pb_stream *s, const struct pb_piece *p, pb_rng *r, int *ids,
+static void mask_words(const pb_collator *c, const pb_stream *s, const struct pb_segment *p, pb_rng *r, int *ids,
                        int *target)
 {
     int vocabulary = pb_tokenizer_vocab(c->tokenizer);
@@ -83,9 +83,9 @@ static void add_row(pb_real *sum, const pb_real *x, int width)
         sum[j] += x[j];
 }
 
-/* Fills word [count] with the number of the word that each token of a piece is of, from 0 on.  Returns the number of
+/* Fills word [count] with the number of the word that each token of a segment is of, from 0 on.  Returns the number of
  * words. */
-static int number_words(const pb_stream *s, const struct pb_piece *p, int *word)
+static int number_words(const pb_stream *s, const struct pb_segment *p, int *word)
 {
     int words = 0;
     for (int i = 0; i < p->count; i++) {
@@ -125,7 +125,7 @@ static void scale_row(const pb_scale *scale, const pb_real *x, int width, pb_rea
 
 /* Fills the distillation targets state [1 + count + 1, width] of one text and the weights of their rows.  Returns
  * false if the teacher's words are not those of the student. */
-static bool set_targets(pb_collator *c, const pb_stream *s, const struct pb_piece *p, const int *token_word,
+static bool set_targets(pb_collator *c, const pb_stream *s, const struct pb_segment *p, const int *token_word,
                         const pb_real *x, int n, pb_real *state, pb_real *weight)
 {
     int width = pb_model_outputs(c->teacher), last = -1;
@@ -145,18 +145,19 @@ static bool set_targets(pb_collator *c, const pb_stream *s, const struct pb_piec
     return true;
 }
 
-/* Returns the teacher's states of all pieces of a batch, one row per token of t, valid until the teacher runs again.
- * Returns NULL with an error if it cannot read a piece. */
+/* Returns the teacher's states of all segments of a batch, one row per token of t, valid until the teacher runs again.
+ * Returns NULL with an error if it cannot read a segment. */
 static const pb_real *run_teacher(pb_collator *c, const pb_stream *s, const pb_pretrain_batch *which, teacher_input *t)
 {
-    *t = (teacher_input){.offset = pb_arena_alloc(c->arena, PB_META, (size_t)(which->pieces + 1) * sizeof *t->offset)};
-    for (int i = 0; i < which->pieces; i++) {
-        const struct pb_piece *p = &s->piece[which->piece[i]];
+    *t =
+        (teacher_input){.offset = pb_arena_alloc(c->arena, PB_META, (size_t)(which->segments + 1) * sizeof *t->offset)};
+    for (int i = 0; i < which->segments; i++) {
+        const struct pb_segment *p = &s->segment[which->segment[i]];
         if (add_teacher_text(c, s->ids.id + p->at, p->count, t, i))
             return NULL;
     }
     const pb_node *x =
-        pb_apply_run(c->apply, &(pb_batch){.sequences = which->pieces, .offset = t->offset, .ids = t->ids.id});
+        pb_apply_run(c->apply, &(pb_batch){.sequences = which->segments, .offset = t->offset, .ids = t->ids.id});
     return x ? x->x : NULL;
 }
 
@@ -180,14 +181,14 @@ static void balance_weights(const pb_collator *c, const pb_batch *b, pb_real *we
 
 static int add_distillation_targets(pb_collator *c, const pb_stream *s, const pb_pretrain_batch *which, pb_batch *b)
 {
-    size_t width = (size_t)pb_model_outputs(c->teacher), rows = (size_t)b->offset[which->pieces];
+    size_t width = (size_t)pb_model_outputs(c->teacher), rows = (size_t)b->offset[which->segments];
     pb_real *state = pb_arena_alloc(c->arena, PB_META, rows * width * sizeof *state);
     pb_real *weight = pb_arena_alloc(c->arena, PB_META, rows * sizeof *weight);
     teacher_input t;
     const pb_real *x = run_teacher(c, s, which, &t);
-    for (int i = 0; x && i < which->pieces; i++) {
+    for (int i = 0; x && i < which->segments; i++) {
         int from = t.offset[i], to = b->offset[i];
-        c->unmatched += !set_targets(c, s, &s->piece[which->piece[i]], t.word.id + from, x + (size_t)from * width,
+        c->unmatched += !set_targets(c, s, &s->segment[which->segment[i]], t.word.id + from, x + (size_t)from * width,
                                      t.offset[i + 1] - from, state + (size_t)to * width, weight + to);
     }
     free_teacher_input(&t);
@@ -246,14 +247,14 @@ static state_sums new_sums(pb_arena *arena, int width)
     return (state_sums){pb_arena_alloc(arena, PB_META, bytes), pb_arena_alloc(arena, PB_META, bytes), 0};
 }
 
-int pb_collator_calibrate(pb_collator *c, const pb_stream *s, const int *piece, int n)
+int pb_collator_calibrate(pb_collator *c, const pb_stream *s, const int *segment, int n)
 {
     int width = pb_model_outputs(c->teacher);
     pb_arena *arena = pb_arena_new("sums");
     state_sums word = new_sums(arena, width), text = new_sums(arena, width);
     teacher_input t;
     pb_arena_reset(c->arena);
-    const pb_real *x = run_teacher(c, s, &(pb_pretrain_batch){.piece = piece, .pieces = n}, &t);
+    const pb_real *x = run_teacher(c, s, &(pb_pretrain_batch){.segment = segment, .segments = n}, &t);
     for (int i = 0; x && i < n; i++) {
         int from = t.offset[i], count = t.offset[i + 1] - from, words = 0;
         for (int k = 0; k < count; k++)
@@ -275,7 +276,7 @@ int pb_collator_calibrate(pb_collator *c, const pb_stream *s, const int *piece, 
 /* ---- batches ---------------------------------------------------------------------------------------------- */
 
 /* [CLS] text [SEP] */
-static int masked_text(const pb_collator *c, const pb_stream *s, const struct pb_piece *p, pb_rng *r, int *ids,
+static int masked_text(const pb_collator *c, const pb_stream *s, const struct pb_segment *p, pb_rng *r, int *ids,
                        int *target)
 {
     ids[0] = c->begin;
@@ -284,13 +285,13 @@ static int masked_text(const pb_collator *c, const pb_stream *s, const struct pb
     target[0] = target[p->count + 1] = NO_TARGET;
     for (int i = 1; i <= p->count; i++)
         target[i] = NO_TARGET;
-    if (r && pb_rng_uniform(r) < c->masked_pieces)
+    if (r && pb_rng_uniform(r) < c->masked_segments)
         mask_words(c, s, p, r, ids + 1, target + 1);
     return p->count + 2;
 }
 
 /* A document is <|endoftext|> text.  Each of its tokens, and the end after it, is a target once. */
-static int causal_text(const pb_collator *c, const pb_stream *s, const struct pb_piece *p, int *ids, int *target)
+static int causal_text(const pb_collator *c, const pb_stream *s, const struct pb_segment *p, int *ids, int *target)
 {
     int n = 0;
     size_t next = p->at + (size_t)p->count;
@@ -307,22 +308,22 @@ static int causal_text(const pb_collator *c, const pb_stream *s, const struct pb
 int pb_collator_batch(pb_collator *c, const pb_stream *s, const pb_pretrain_batch *which, pb_batch *out)
 {
     int most = 0;
-    for (int i = 0; i < which->pieces; i++)
-        most += s->piece[which->piece[i]].count + 2;
+    for (int i = 0; i < which->segments; i++)
+        most += s->segment[which->segment[i]].count + 2;
     pb_arena_reset(c->arena);
-    int *offset = pb_arena_alloc(c->arena, PB_META, (size_t)(which->pieces + 1) * sizeof *offset);
+    int *offset = pb_arena_alloc(c->arena, PB_META, (size_t)(which->segments + 1) * sizeof *offset);
     int *ids = pb_arena_alloc(c->arena, PB_META, (size_t)most * sizeof *ids);
     int *target = pb_arena_alloc(c->arena, PB_META, (size_t)most * sizeof *target);
     pb_rng r = {.key = which->key};
-    for (int i = 0; i < which->pieces; i++) {
-        const struct pb_piece *p = &s->piece[which->piece[i]];
+    for (int i = 0; i < which->segments; i++) {
+        const struct pb_segment *p = &s->segment[which->segment[i]];
         int at = offset[i];
         offset[i + 1] = at + (c->objective == PB_MASKED
                                   ? masked_text(c, s, p, which->with_targets ? &r : NULL, ids + at, target + at)
                                   : causal_text(c, s, p, ids + at, target + at));
     }
-    *out = (pb_batch){.sequences = which->pieces, .offset = offset, .ids = ids};
-    for (int i = 0; which->with_targets && i < offset[which->pieces]; i++)
+    *out = (pb_batch){.sequences = which->segments, .offset = offset, .ids = ids};
+    for (int i = 0; which->with_targets && i < offset[which->segments]; i++)
         if (target[i] >= 0)
             out->target = target; /* a batch without targets has no prediction loss */
     return c->teacher && which->with_teacher ? add_distillation_targets(c, s, which, out) : 0;

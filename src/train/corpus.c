@@ -8,7 +8,7 @@
 
 typedef int visit(void *ctx, const char *text, size_t n);
 
-/* Visits every line that is not empty. */
+/* Calls `each` with every line of a file that is not empty.  Returns -1 with an error. */
 static int each_document(const char *path, visit *each, void *ctx)
 {
     size_t size;
@@ -81,7 +81,7 @@ static int add_document(reading *r, const char *text, size_t n)
         return 0;
     pb_grow(&s->document, s->documents, &s->document_capacity, sizeof *s->document);
     s->document[s->documents++] =
-        (struct pb_piece){.at = from, .count = (int)(s->ids.count - from), .source = r->number};
+        (struct pb_segment){.at = from, .count = (int)(s->ids.count - from), .source = r->number};
     s->bytes += n;
     return 0;
 }
@@ -128,7 +128,7 @@ static void free_stream(pb_stream *s)
     pb_ids_free(&s->ids);
     free(s->begins);
     free(s->document);
-    free(s->piece);
+    free(s->segment);
     *s = (pb_stream){.bytes = 0};
 }
 
@@ -138,7 +138,7 @@ void pb_corpus_free(pb_corpus *c)
     free_stream(&c->heldout);
 }
 
-/* ---- pieces --------------------------------------------------------------------------------------------- */
+/* ---- segments --------------------------------------------------------------------------------------------- */
 
 /* Returns the largest n in from..to such that the token at + n begins something of this kind, or 0 if there is none. */
 static int last_begin(const pb_stream *s, size_t at, int from, int to, pb_begins what)
@@ -149,9 +149,9 @@ static int last_begin(const pb_stream *s, size_t at, int from, int to, pb_begins
     return 0;
 }
 
-/* Returns how many of the `left` tokens from `at` on make a piece of at most `most` tokens, or of up to `length` for
+/* Returns how many of the `left` tokens from `at` on make a segment of at most `most` tokens, or of up to `length` for
  * a long word. */
-static int piece_length(const pb_stream *s, size_t at, int left, int most, int length, bool sentences)
+static int segment_length(const pb_stream *s, size_t at, int left, int most, int length, bool sentences)
 {
     if (left <= most)
         return left;
@@ -164,17 +164,17 @@ static int piece_length(const pb_stream *s, size_t at, int left, int most, int l
 void pb_stream_cut(pb_stream *s, int length, bool equal, uint64_t seed)
 {
     pb_rng r = pb_rng_named(seed, "cut");
-    s->pieces = 0;
+    s->segments = 0;
     for (size_t d = 0; d < s->documents; d++) {
-        struct pb_piece rest = s->document[d];
+        struct pb_segment rest = s->document[d];
         for (rest.opens = true; rest.count > 0; rest.opens = false) {
             int least = equal ? length : length / 4;
             int most = least + (int)pb_rng_below(&r, (uint64_t)length - (uint64_t)least + 1);
-            struct pb_piece p = rest;
-            p.count = piece_length(s, rest.at, rest.count, most, length, !equal);
+            struct pb_segment p = rest;
+            p.count = segment_length(s, rest.at, rest.count, most, length, !equal);
             p.closes = p.count == rest.count;
-            pb_grow(&s->piece, s->pieces, &s->piece_capacity, sizeof *s->piece);
-            s->piece[s->pieces++] = p;
+            pb_grow(&s->segment, s->segments, &s->segment_capacity, sizeof *s->segment);
+            s->segment[s->segments++] = p;
             rest.at += (size_t)p.count;
             rest.count -= p.count;
         }
@@ -188,12 +188,12 @@ int *pb_corpus_order(const pb_corpus *c, uint64_t seed, int epoch, int *count)
     snprintf(name, sizeof name, "order.%d", epoch);
     pb_rng r = pb_rng_named(seed, name);
     size_t all = 0;
-    for (size_t i = 0; i < s->pieces; i++)
-        all += (size_t)c->source[s->piece[i].source].repeat;
+    for (size_t i = 0; i < s->segments; i++)
+        all += (size_t)c->source[s->segment[i].source].repeat;
     int *order = pb_alloc((all + 1) * sizeof *order);
     *count = 0;
-    for (size_t i = 0; i < s->pieces; i++)
-        for (int k = 0; k < c->source[s->piece[i].source].repeat; k++)
+    for (size_t i = 0; i < s->segments; i++)
+        for (int k = 0; k < c->source[s->segment[i].source].repeat; k++)
             order[(*count)++] = (int)i;
     pb_rng_shuffle(&r, order, *count);
     return order;

@@ -21,19 +21,19 @@ typedef struct pb_source {
 /* What a token begins. */
 typedef enum pb_begins { PB_NO_WORD, PB_WORD, PB_SENTENCE } pb_begins;
 
-/* The tokens of documents, one document after the other, and their division into pieces. */
+/* The tokens of documents, one document after the other, and their division into segments. */
 typedef struct pb_stream {
     pb_ids ids;
     char *begins; /* [ids.count] pb_begins of each token */
     size_t begins_capacity;
     size_t bytes; /* of the text */
-    struct pb_piece {
+    struct pb_segment {
         size_t at;          /* index of the first token in `ids` */
         int count;          /* tokens */
         int source;         /* number of its source */
-        bool opens, closes; /* It is the first, the last piece of its document. */
-    } * document, *piece;   /* whole documents, and the pieces that pb_stream_cut has made of them */
-    size_t documents, document_capacity, pieces, piece_capacity;
+        bool opens, closes; /* It is the first, the last segment of its document. */
+    } * document, *segment; /* whole documents, and the segments that pb_stream_cut has made of them */
+    size_t documents, document_capacity, segments, segment_capacity;
 } pb_stream;
 
 typedef struct pb_corpus {
@@ -53,12 +53,12 @@ int pb_corpus_encode(pb_corpus *c, const pb_decontamination *exclude, const pb_t
 /* Frees the streams. */
 void pb_corpus_free(pb_corpus *c);
 
-/* Divides the documents of a stream into pieces of at most `length` tokens, which begin at a sentence if one begins
- * in the second half of the piece before, and at a word otherwise.  Their lengths are drawn from length/4 to length,
- * so that short texts occur, too.  With `equal`, all pieces are as long as possible and begin at words. */
+/* Divides the documents of a stream into segments of at most `length` tokens, which begin at a sentence if one begins
+ * in the second half of the segment before, and at a word otherwise.  Their lengths are drawn from length/4 to length,
+ * so that short texts occur, too.  With `equal`, all segments are as long as possible and begin at words. */
 void pb_stream_cut(pb_stream *s, int length, bool equal, uint64_t seed);
 
-/* Returns the order of the pieces in an epoch [*count], with repetitions, as a pure function of seed and epoch.  The
+/* Returns the order of the segments in an epoch [*count], with repetitions, as a pure function of seed and epoch.  The
  * caller frees it. */
 int *pb_corpus_order(const pb_corpus *c, uint64_t seed, int epoch, int *count);
 

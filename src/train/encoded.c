@@ -158,9 +158,9 @@ static void truncate_text(const encoder *enc, const char *text, pb_ids *ids)
     end = lesser(end, common_start(ids, &before, lesser(ids->count, before.count)));
     end = end > start ? end : start;
     pb_ids_free(&before);
-    size_t kept = start + lesser(end - start, tokens_kept(enc, ids->count - (end - start)));
-    memmove(ids->id + kept, ids->id + end, (ids->count - end) * sizeof *ids->id);
-    ids->count -= end - kept;
+    size_t cut = start + lesser(end - start, tokens_kept(enc, ids->count - (end - start)));
+    memmove(ids->id + cut, ids->id + end, (ids->count - end) * sizeof *ids->id);
+    ids->count -= end - cut;
 }
 
 /* By head, the input is nothing but the text and the special tokens. */
@@ -389,9 +389,9 @@ static double mean_extra_tokens(const encoder *enc)
     double sum = 0;
     int n = enc->data->split[PB_VALIDATION].count;
     for (int i = 0; i < n; i++) {
-        int own = count_tokens(enc, enc->data->split[PB_VALIDATION].example[i].text);
-        own = own < enc->limit ? own : enc->limit;
-        sum += (double)(enc->set->prefix.count + enc->set->text[PB_VALIDATION][i].count) - own;
+        int text = count_tokens(enc, enc->data->split[PB_VALIDATION].example[i].text);
+        text = text < enc->limit ? text : enc->limit;
+        sum += (double)(enc->set->prefix.count + enc->set->text[PB_VALIDATION][i].count) - text;
     }
     return n ? sum / n : 0;
 }

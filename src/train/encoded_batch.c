@@ -69,7 +69,7 @@ static size_t longest_verbalizer(const pb_encoded *set)
     return most;
 }
 
-/* The batch that asks for every class of each text.  If each verbalizer is one token, one sequence per text is
+/* Makes the batch that scores every class of each text.  If each verbalizer is one token, one sequence per text is
  * enough. */
 static pb_batch batch_of_classes(const pb_encoded *set, pb_arena *arena, const pb_ids *const *text, int n)
 {
@@ -124,7 +124,7 @@ static const pb_real *row_of(const pb_node *logits, int row)
     return logits->x + (size_t)row * (size_t)logits->cols;
 }
 
-/* What to subtract from a row's logits to get log-probabilities. */
+/* Returns the logarithm of the normalizing sum, which is subtracted from a row's logits to get log-probabilities. */
 static double log_sum(const pb_node *logits, int row)
 {
     return pb_log_sum_exp((size_t)logits->cols, row_of(logits, row));

@@ -11,7 +11,7 @@
 #include "train/pretrain_state.h"
 
 #define HELDOUT_TOKENS 60000 /* of the held-out text that the learning curve uses */
-#define CALIBRATION 500      /* pieces that the scale of the states is measured on */
+#define CALIBRATION 500      /* segments that the scale of the states is measured on */
 #define RATE_STEPS 1000000   /* the learning rate schedule divides the tokens into this many parts */
 
 const pb_option pb_pretrain_table[] = {
@@ -27,11 +27,12 @@ const pb_option pb_pretrain_table[] = {
     PB_OPTION(pb_pretrain_options, vocabulary, INT, "8192", 300, 65536, "number of entries of the tokenizer"),
     PB_OPTION(pb_pretrain_options, tokens, REAL, "1e8", 1, 1e13, "training tokens in all steps"),
     PB_OPTION(pb_pretrain_options, batch, INT, "4096", 64, 1e8, "tokens per step"),
-    PB_OPTION(pb_pretrain_options, length, INT, "128", 8, 65536, "maximum length of a piece of a document, in tokens"),
-    PB_OPTION(pb_pretrain_options, pieces, REAL, "1", 0, 1,
-              "fraction of the pieces that have masks; the others are read without masks"),
+    PB_OPTION(pb_pretrain_options, length, INT, "128", 8, 65536,
+              "maximum length of a segment of a document, in tokens"),
+    PB_OPTION_NAMED("pieces", pb_pretrain_options, masked_segments, REAL, "1", 0, 1,
+                    "fraction of the segments that have masks; the others are read without masks"),
     PB_OPTION(pb_pretrain_options, masked, REAL, "0.3", 0.01, 0.9,
-              "fraction of the words in a piece with masks that are targets"),
+              "fraction of the words in a segment with masks that are targets"),
     PB_OPTION(pb_pretrain_options, teacher_weight, REAL, "1", 0, 1000, "weight of the distillation loss"),
     PB_OPTION(pb_pretrain_options, teacher_layers, INT, "0", 0, 4096,
               "number of the teacher's layers that are used; 0: all"),
@@ -45,7 +46,7 @@ const pb_option pb_pretrain_table[] = {
     PB_OPTION(pb_pretrain_options, beta2, REAL, "0.98", 0, 0.9999999, "AdamW's decay rate of the second moment"),
     PB_OPTION(pb_pretrain_options, save, REAL, "5", 0, 1e6, "minutes between checkpoints"),
     PB_OPTION(pb_pretrain_options, equal, BOOL, "no",
-              "all pieces have the maximum length; otherwise their lengths vary"),
+              "all segments have the maximum length; otherwise their lengths vary"),
     PB_OPTION(pb_pretrain_options, bf16, BOOL, "yes",
               "round the operands of products to bf16 if the CPU supports it, and sum in 32 bits"),
     {0},
@@ -63,20 +64,21 @@ typedef struct pretraining {
     pb_executor *executor;
     pb_optim *optim;
     pb_progress_state at;
-    int *order, pieces; /* of the epoch */
+    int *order, segments; /* of the epoch */
     double began, loss, tokens_before, seconds_before;
     int losses;
 } pretraining;
 
 /* ---- the held-out text ------------------------------------------------------------------------------------ */
 
-/* Runs n pieces of the held-out stream forward and adds their negative log-likelihood, in nats, and their targets. */
-static int evaluate_pieces(pretraining *s, const int *piece, int n, double *nats, double *targets)
+/* Runs n segments of the held-out stream forward and adds their negative log-likelihood, in nats, and their targets. */
+static int evaluate_segments(pretraining *s, const int *segment, int n, double *nats, double *targets)
 {
     pb_batch batch;
     pb_outputs out;
     pb_plan plan;
-    pb_pretrain_batch which = {.piece = piece, .pieces = n, .key = pb_mix(7, (uint64_t)piece[0]), .with_targets = true};
+    pb_pretrain_batch which = {
+        .segment = segment, .segments = n, .key = pb_mix(7, (uint64_t)segment[0]), .with_targets = true};
     pb_arena_reset(s->step);
     pb_graph *g = pb_graph_new(s->step, false);
     if (pb_collator_batch(&s->collator, &s->corpus->heldout, &which, &batch))
@@ -95,21 +97,21 @@ static int evaluate_pieces(pretraining *s, const int *piece, int n, double *nats
     return 0;
 }
 
-/* Sets the negative log-likelihood, in nats, and the number of targets over every `stride`th held-out piece. */
+/* Sets the negative log-likelihood, in nats, and the number of targets over every `stride`th held-out segment. */
 static int evaluate_heldout(pretraining *s, int stride, double *nats, double *targets)
 {
     const pb_stream *h = &s->corpus->heldout;
-    int *piece = pb_alloc((h->pieces + 1) * sizeof *piece), n = 0, tokens = 0, rc = 0;
+    int *segment = pb_alloc((h->segments + 1) * sizeof *segment), n = 0, tokens = 0, rc = 0;
     *nats = *targets = 0;
-    for (size_t i = 0; i < h->pieces && !rc; i += (size_t)stride) {
-        piece[n++] = (int)i;
-        tokens += h->piece[i].count;
-        if (tokens < s->o->batch && i + (size_t)stride < h->pieces)
+    for (size_t i = 0; i < h->segments && !rc; i += (size_t)stride) {
+        segment[n++] = (int)i;
+        tokens += h->segment[i].count;
+        if (tokens < s->o->batch && i + (size_t)stride < h->segments)
             continue;
-        rc = evaluate_pieces(s, piece, n, nats, targets);
+        rc = evaluate_segments(s, segment, n, nats, targets);
         n = tokens = 0;
     }
-    free(piece);
+    free(segment);
     return rc;
 }
 
@@ -155,38 +157,41 @@ static int save_checkpoint(pretraining *s)
 
 /* ---- steps ------------------------------------------------------------------------------------------------ */
 
-/* Fills piece with the next pieces of the order, about o->batch tokens, and returns their number.  A new epoch begins
+/* Fills segment with the next segments of the order, about o->batch tokens, and returns their number.  A new epoch begins
  * where the old one ends. */
-static int next_pieces(pretraining *s, int *piece)
+static int next_segments(pretraining *s, int *segment)
 {
     int n = 0, tokens = 0;
     while (tokens < s->o->batch) {
-        if (s->order && s->at.cursor >= s->pieces) {
+        if (s->order && s->at.cursor >= s->segments) {
             free(s->order);
             s->order = NULL;
             s->at.epoch++;
             s->at.cursor = 0;
         }
         if (!s->order)
-            s->order = pb_corpus_order(s->corpus, (uint64_t)s->o->seed, s->at.epoch, &s->pieces);
-        if (s->at.cursor >= s->pieces) /* a checkpoint made at the end of an epoch */
+            s->order = pb_corpus_order(s->corpus, (uint64_t)s->o->seed, s->at.epoch, &s->segments);
+        if (s->at.cursor >= s->segments) /* a checkpoint made at the end of an epoch */
             continue;
-        piece[n] = s->order[s->at.cursor++];
-        tokens += s->corpus->train.piece[piece[n++]].count;
+        segment[n] = s->order[s->at.cursor++];
+        tokens += s->corpus->train.segment[segment[n++]].count;
     }
     s->at.tokens += tokens;
     return n;
 }
 
-static int take_step(pretraining *s, int *piece)
+static int take_step(pretraining *s, int *segment)
 {
     const pb_pretrain_options *o = s->o;
     pb_batch batch;
     pb_outputs out;
     pb_plan plan;
     uint64_t key = pb_mix((uint64_t)o->seed + 1, (uint64_t)pb_optim_steps(s->optim));
-    pb_pretrain_batch which = {
-        .piece = piece, .pieces = next_pieces(s, piece), .key = key, .with_targets = true, .with_teacher = true};
+    pb_pretrain_batch which = {.segment = segment,
+                               .segments = next_segments(s, segment),
+                               .key = key,
+                               .with_targets = true,
+                               .with_teacher = true};
     pb_arena_reset(s->step);
     pb_graph *g = pb_graph_new(s->step, true);
     if (pb_collator_batch(&s->collator, &s->corpus->train, &which, &batch) ||
@@ -209,14 +214,14 @@ static int take_step(pretraining *s, int *piece)
 
 static int train_to_end(pretraining *s)
 {
-    int *piece = pb_alloc((size_t)s->o->batch * sizeof *piece), rc = 0;
+    int *segment = pb_alloc((size_t)s->o->batch * sizeof *segment), rc = 0;
     s->began = pb_clock();
     while (s->at.tokens < s->o->tokens && !rc) {
-        rc = take_step(s, piece);
+        rc = take_step(s, segment);
         if (!rc && s->at.tokens < s->o->tokens && pb_clock() - s->began > 60 * s->o->save)
             rc = save_checkpoint(s);
     }
-    free(piece);
+    free(segment);
     return rc || ((s->losses || !s->out->curve.points) && save_checkpoint(s)) ? -1 : 0;
 }
 
@@ -245,7 +250,7 @@ static int open_models(pretraining *s)
     return pb_collator_start(&s->collator);
 }
 
-/* Calibrates on the first pieces of the first epoch, so that a run that continues gets the same scale. */
+/* Calibrates on the first segments of the first epoch, so that a run that continues gets the same scale. */
 static int calibrate_teacher(pretraining *s)
 {
     int count, *order = pb_corpus_order(s->corpus, (uint64_t)s->o->seed, 0, &count);
@@ -283,7 +288,7 @@ int pb_pretrain(const pb_pretrain_options *o, pb_corpus *c, const pb_pretrain_wa
 {
     pretraining s = {.o = o, .corpus = c, .watch = watch, .out = out, .executor = pb_executor_new()};
     s.collator = (pb_collator){.objective = (pb_objective)o->objective,
-                               .masked_pieces = o->pieces,
+                               .masked_segments = o->masked_segments,
                                .masked_words = o->masked,
                                .teacher_weight = o->teacher_weight};
     s.run = pb_arena_new("run");

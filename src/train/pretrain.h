@@ -12,7 +12,7 @@ typedef struct pb_pretrain_options {
     int objective; /* pb_objective */
     int vocabulary, batch, length, seed;
     double tokens;
-    double pieces, masked, teacher_weight;
+    double masked_segments, masked, teacher_weight;
     int teacher_layers;
     double lr, warmup, decay, clip, dropout, beta2;
     double save; /* minutes */

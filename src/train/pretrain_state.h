@@ -20,7 +20,7 @@ typedef struct pb_pretrain_curve {
 
 /* The position of a run in its data. */
 typedef struct pb_progress_state {
-    int epoch, cursor;      /* `cursor` is the number of the next piece in the epoch's order */
+    int epoch, cursor;      /* `cursor` is the number of the next segment in the epoch's order */
     double tokens, seconds; /* of training so far */
 } pb_progress_state;
 

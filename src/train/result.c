@@ -1,4 +1,4 @@
-/* result: growing lists of what a cell found out. */
+/* result: growing lists of the measurements of a cell; see result.h. */
 #include "train/result.h"
 
 #include <math.h>

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/option.h"
+#include "table/table.h"
 
 typedef enum pb_split { PB_TRAIN, PB_VALIDATION, PB_TEST, PB_SPLITS } pb_split;
 extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "test" */
@@ -48,7 +49,6 @@ typedef struct pb_prediction {
 } pb_prediction;
 
 struct pb_result;
-typedef struct pb_table pb_table;
 
 /* One of the metrics that a task's `score` computes. */
 typedef struct pb_metric_info {

@@ -34,7 +34,7 @@ static void mix_block(uint64_t lane[LANES], const char *block)
     }
 }
 
-/* A hash of the bits of n numbers. */
+/* Returns a hash of the bits of n numbers. */
 static uint32_t hash_of(size_t n, const pb_real *x)
 {
     uint64_t lane[LANES] = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -93,7 +93,7 @@ static int record_scores(const pb_trace *t, int step, const char *name)
     return rc ? -1 : 0;
 }
 
-/* Merging needs memory for whole weights, which a base held in fewer bits is meant to save. */
+/* Merging needs memory for whole weights, which a base that is stored in fewer bits is meant to save. */
 static bool can_merge(const pb_trace *t)
 {
     const pb_model *m = t->runner->model;

@@ -332,8 +332,8 @@ static int take_step(trainer *t, const int *item, int n)
     extend_curve(t, loss);
     if (pb_trace_step(&t->trace, t->done.steps, loss, norm))
         return -1;
-    if (t->progress && t->progress->tell)
-        t->progress->tell(t->progress->ctx, t->done.steps, steps, loss);
+    if (t->progress && t->progress->step)
+        t->progress->step(t->progress->ctx, t->done.steps, steps, loss);
     return !isfinite(loss) || !isfinite(norm);
 }
 

@@ -31,9 +31,9 @@ size_t pb_footprint_total(const pb_footprint *f);
  * batch cannot be planned. */
 int pb_train_plan(pb_model *m, const pb_encoded *set, const pb_train_options *o, uint64_t seed, pb_footprint *out);
 
-/* Is called after each step, unless `tell` is NULL. */
+/* A function that is called after each step; NULL for none. */
 typedef struct pb_progress {
-    void (*tell)(void *ctx, int step, int steps, double loss);
+    void (*step)(void *ctx, int number, int steps, double loss);
     void *ctx;
 } pb_progress;
 

@@ -92,9 +92,9 @@ bad 'value of a sweep' 's/1e-3$/fast/' "bad.ini:12: lr: want a number in 0..1000
 bad 'unknown method' 's/, lora,/, lroa,/' "bad.ini:4: methods: no method 'lroa'; did you mean 'lora'?"
 bad 'a section of no row' 's/\[method lora\]/[method houlsby]/' 'bad.ini:14: section [method houlsby] belongs to no row'
 bad 'a missing variant' 's/, lora,/, lora:all,/' 'there is no section [method lora:all]'
-bad 'a key twice' 's/^batch = 8/epochs = 3/' 'bad.ini:11: epochs: given twice; first at bad.ini:10'
-bad 'an indented line' 's/^batch/ batch/' 'bad.ini:11: an indented line'
-bad 'a long line' "s/^task.*/task = $(printf 'x%.0s' $(seq 200))/" 'bad.ini:2: a line of more than 190 bytes'
+bad 'a key twice' 's/^batch = 8/epochs = 3/' 'bad.ini:11: epochs is given twice; the first is at bad.ini:10'
+bad 'an indented line' 's/^batch/ batch/' 'bad.ini:11: the line is indented'
+bad 'a long line' "s/^task.*/task = $(printf 'x%.0s' $(seq 200))/" 'bad.ini:2: the line has more than 190 bytes'
 bad 'no key' 's/^task = toy/task/' "bad.ini:2: want 'key = value'"
 bad 'no task' '/^task/d' "bad.ini: [experiment] has no 'task'"
 bad 'an unknown task' 's/^task = toy/task = toys/' 'there is no file tasks/toys.ini'

@@ -122,7 +122,7 @@ ok 'an encoder' refuses 'row zero-shot needs a causal language model; models/enc
 	--set experiment.model=models/encoder --set experiment.methods=zero-shot
 ok 'a head for texts' refuses 'methods: majority needs a head of classes; the answers of task facts' \
 	run facts.ini --set experiment.baseline=majority --set 'experiment.methods=majority'
-ok 'two prompts at once' refuses 'both zero-shot and few-shot put the text into words' run toy.ini \
+ok 'two prompts at once' refuses 'both zero-shot and few-shot present the text by a template' run toy.ini \
 	--set experiment.methods=zero-shot+few-shot
 ok 'decoding classes' refuses 'the answers of this task are classes' run toy.ini --set decode.beams=2
 printf 'Text: {text}\nWhat?\n' >bad.txt

@@ -42,18 +42,18 @@ static void write_text(const char *path, int documents, uint64_t seed)
     pb_text_free(&t);
 }
 
-typedef struct desk {
+typedef struct setup {
     pb_source source;
     pb_corpus corpus;
     pb_decontamination *none;
     pb_tokenizer *tokenizer;
     pb_pretrain_options options, preset;
-} desk;
+} setup;
 
 /* A folder with a tokenizer and a network to be trained, and the corpus as its tokens. */
-static desk desk_open(pb_objective objective, const char *name, int vocabulary)
+static setup setup_open(pb_objective objective, const char *name, int vocabulary)
 {
-    desk d = {.source = {.name = "toy", .repeat = 1}, .none = pb_decontamination_new()};
+    setup d = {.source = {.name = "toy", .repeat = 1}, .none = pb_decontamination_new()};
     const pb_network_shape shape = {
         .layers = 2, .width = 32, .heads = 2, .kv_heads = 2, .intermediate_size = 64, .positions = 64};
     d.source.file = inside("train.txt");
@@ -83,7 +83,7 @@ static desk desk_open(pb_objective objective, const char *name, int vocabulary)
     return d;
 }
 
-static void desk_close(desk *d)
+static void setup_close(setup *d)
 {
     pb_corpus_free(&d->corpus);
     pb_decontamination_free(d->none);
@@ -91,7 +91,7 @@ static void desk_close(desk *d)
     pb_option_release(pb_pretrain_table, &d->preset);
 }
 
-static pb_pretrained pretrain(desk *d)
+static pb_pretrained pretrain(setup *d)
 {
     const pb_pretrain_watch none = {NULL, NULL, NULL};
     pb_pretrained out = {.steps = 0};
@@ -101,16 +101,16 @@ static pb_pretrained pretrain(desk *d)
     return out;
 }
 
-TEST(pieces_are_the_whole_text_cut_in_front_of_words)
+TEST(segments_are_the_whole_text_cut_in_front_of_words)
 {
-    desk d = desk_open(PB_MASKED, "pieces", 290);
+    setup d = setup_open(PB_MASKED, "segments", 290);
     d.corpus.source = &d.source;
     pb_stream *s = &d.corpus.train;
     for (int equal = 0; equal < 2; equal++) {
         size_t at = 0, documents = 0;
         pb_stream_cut(s, 24, equal, 5);
-        for (size_t i = 0; i < s->pieces; i++) {
-            const struct pb_piece *p = &s->piece[i];
+        for (size_t i = 0; i < s->segments; i++) {
+            const struct pb_segment *p = &s->segment[i];
             CHECK(p->at == at && p->count > 0 && p->count <= 24 && s->begins[p->at]);
             documents += p->opens;
             at += (size_t)p->count;
@@ -123,32 +123,33 @@ TEST(pieces_are_the_whole_text_cut_in_front_of_words)
     long sum = 0;
     for (int i = 0; i < count; i++)
         sum += a[i];
-    CHECK(count == (int)s->pieces && sum == (long)count * (count - 1) / 2);
+    CHECK(count == (int)s->segments && sum == (long)count * (count - 1) / 2);
     CHECK(!memcmp(a, b, (size_t)count * sizeof *a) && memcmp(a, c, (size_t)count * sizeof *a));
     free(a);
     free(b);
     free(c);
-    desk_close(&d);
+    setup_close(&d);
 }
 
 TEST(whole_words_are_asked_for_and_mostly_hidden)
 {
-    desk d = desk_open(PB_MASKED, "masks", 290);
+    setup d = setup_open(PB_MASKED, "masks", 290);
     pb_stream *s = &d.corpus.train;
-    pb_collator l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .masked_pieces = 1, .masked_words = 0.3};
+    pb_collator l = {.objective = PB_MASKED, .tokenizer = d.tokenizer, .masked_segments = 1, .masked_words = 0.3};
     pb_stream_cut(s, 48, true, 0);
     CHECK(!pb_collator_start(&l));
-    int *piece = pb_alloc(s->pieces * sizeof *piece), words = 0, asked = 0, hidden = 0, tokens = 0;
-    for (size_t i = 0; i < s->pieces; i++)
-        piece[i] = (int)i;
+    int *segment = pb_alloc(s->segments * sizeof *segment), words = 0, asked = 0, hidden = 0, tokens = 0;
+    for (size_t i = 0; i < s->segments; i++)
+        segment[i] = (int)i;
     pb_batch b;
     CHECK(!pb_collator_batch(
-        &l, s, &(pb_pretrain_batch){.piece = piece, .pieces = (int)s->pieces, .key = 3, .with_targets = true}, &b));
-    for (size_t i = 0; i < s->pieces; i++) {
+        &l, s, &(pb_pretrain_batch){.segment = segment, .segments = (int)s->segments, .key = 3, .with_targets = true},
+        &b));
+    for (size_t i = 0; i < s->segments; i++) {
         int at = b.offset[i], end = b.offset[i + 1];
         CHECK(b.ids[at] == l.begin && b.ids[end - 1] == l.end && b.target[at] < 0 && b.target[end - 1] < 0);
         for (int k = at + 1; k < end - 1; k++) {
-            size_t from = s->piece[i].at + (size_t)(k - at - 1);
+            size_t from = s->segment[i].at + (size_t)(k - at - 1);
             bool wanted = b.target[k] >= 0;
             words += s->begins[from] != PB_NO_WORD;
             asked += s->begins[from] && wanted;
@@ -161,65 +162,66 @@ TEST(whole_words_are_asked_for_and_mostly_hidden)
     }
     CHECK_NEAR((double)asked / words, 0.3, 0.1);
     CHECK_NEAR((double)hidden / tokens, 0.8, 0.1);
-    free(piece);
+    free(segment);
     pb_collator_stop(&l);
-    desk_close(&d);
+    setup_close(&d);
 }
 
 TEST(every_token_of_a_document_and_its_end_is_asked_for_once)
 {
-    desk d = desk_open(PB_CAUSAL, "causal-batches", 290);
+    setup d = setup_open(PB_CAUSAL, "causal-batches", 290);
     pb_stream *s = &d.corpus.train;
     pb_collator l = {.objective = PB_CAUSAL, .tokenizer = d.tokenizer};
     pb_stream_cut(s, 24, false, 0);
     CHECK(!pb_collator_start(&l));
     size_t next = 0;
-    for (int i = 0; i < (int)s->pieces; i++) {
+    for (int i = 0; i < (int)s->segments; i++) {
         pb_batch b;
-        CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = &i, .pieces = 1, .with_targets = true}, &b));
-        CHECK((b.ids[0] == l.begin) == s->piece[i].opens);
+        CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.segment = &i, .segments = 1, .with_targets = true}, &b));
+        CHECK((b.ids[0] == l.begin) == s->segment[i].opens);
         for (int k = 0; k < b.offset[1]; k++) {
-            bool end = k + 1 == b.offset[1] && s->piece[i].closes;
+            bool end = k + 1 == b.offset[1] && s->segment[i].closes;
             CHECK_INT(b.target[k], end ? l.end : s->ids.id[next]);
             next += !end;
         }
     }
     CHECK(next == s->ids.count);
     pb_collator_stop(&l);
-    desk_close(&d);
+    setup_close(&d);
 }
 
 /* The teacher has a tokenizer of its own; words are what both have in common. */
 TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
 {
-    desk d = desk_open(PB_MASKED, "teacher", 290);
+    setup d = setup_open(PB_MASKED, "teacher", 290);
     pb_stream *s = &d.corpus.train;
     pb_model *teacher = pb_model_open(&(pb_opening){.path = TINY, .bare = true});
     if (!CHECK(teacher && !pb_model_attach(teacher, NULL, 0)))
         return;
     pb_collator l = {.objective = PB_MASKED,
                      .tokenizer = d.tokenizer,
-                     .masked_pieces = 1,
+                     .masked_segments = 1,
                      .masked_words = 0.5,
                      .teacher_weight = 1,
                      .teacher = teacher};
     pb_stream_cut(s, 14, true, 0); /* the teacher has few positions */
     CHECK(!pb_collator_start(&l));
-    const int piece[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    const int segment[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     pb_batch clean, masked;
-    CHECK(!pb_collator_calibrate(&l, s, piece, 10));
-    CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .with_teacher = true}, &clean));
+    CHECK(!pb_collator_calibrate(&l, s, segment, 10));
+    CHECK(!pb_collator_batch(&l, s, &(pb_pretrain_batch){.segment = segment, .segments = 10, .with_teacher = true},
+                             &clean));
     int n = clean.offset[10], width = pb_model_outputs(teacher), repeated = 0;
     pb_real *kept = pb_alloc((size_t)(n * width) * sizeof *kept);
     memcpy(kept, clean.distill_target, (size_t)(n * width) * sizeof *kept);
     CHECK(!pb_collator_batch(
-        &l, s, &(pb_pretrain_batch){.piece = piece, .pieces = 10, .with_targets = true, .with_teacher = true},
+        &l, s, &(pb_pretrain_batch){.segment = segment, .segments = 10, .with_targets = true, .with_teacher = true},
         &masked));
     CHECK(!memcmp(kept, masked.distill_target, (size_t)(n * width) * sizeof *kept)); /* it sees the text unmasked */
     CHECK_INT((int)l.unmatched, 0);
     for (int i = 0; i < 10; i++)
         for (int k = masked.offset[i] + 1; k < masked.offset[i + 1] - 1; k++) {
-            bool first = s->begins[s->piece[i].at + (size_t)(k - masked.offset[i] - 1)];
+            bool first = s->begins[s->segment[i].at + (size_t)(k - masked.offset[i] - 1)];
             bool same = !memcmp(kept + k * width, kept + (k - 1) * width, (size_t)width * sizeof *kept);
             CHECK(first != same);
             repeated += same;
@@ -228,7 +230,7 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
     double square = 0, count = 0; /* every coordinate has variance 1 over the words it was measured on */
     for (int i = 0; i < 10; i++)
         for (int k = masked.offset[i] + 1; k < masked.offset[i + 1] - 1; k++)
-            for (int j = 0; s->begins[s->piece[i].at + (size_t)(k - masked.offset[i] - 1)] && j < width; j++) {
+            for (int j = 0; s->begins[s->segment[i].at + (size_t)(k - masked.offset[i] - 1)] && j < width; j++) {
                 square += (double)(kept[k * width + j] * kept[k * width + j]);
                 count++;
             }
@@ -236,7 +238,7 @@ TEST(a_teacher_says_one_thing_of_all_tokens_of_a_word)
     free(kept);
     pb_collator_stop(&l);
     pb_model_free(teacher);
-    desk_close(&d);
+    setup_close(&d);
 }
 
 TEST(it_learns_what_there_is_to_learn)
@@ -246,7 +248,7 @@ TEST(it_learns_what_there_is_to_learn)
         const char *name, *teacher;
     } row[] = {{PB_MASKED, "masked", ""}, {PB_MASKED, "distilled", TINY}, {PB_CAUSAL, "causal", ""}};
     for (size_t i = 0; i < PB_COUNT(row); i++) {
-        desk d = desk_open(row[i].objective, row[i].name, 400);
+        setup d = setup_open(row[i].objective, row[i].name, 400);
         d.options.teacher = row[i].teacher;
         pb_pretrained p = pretrain(&d);
         /* Of log 400 = 6 nats at the start; the grammar's own entropy is 0.13 bits a byte. */
@@ -258,18 +260,18 @@ TEST(it_learns_what_there_is_to_learn)
         CHECK(m && pb_model_outputs(m) == pb_tokenizer_vocab(d.tokenizer));
         pb_model_free(m);
         pb_pretrained_free(&p);
-        desk_close(&d);
+        setup_close(&d);
     }
 }
 
-static char *weights_of(const desk *d, size_t *size)
+static char *weights_of(const setup *d, size_t *size)
 {
     return pb_read_file(pb_arena_format(names, "%s/model.safetensors", d->options.output), size);
 }
 
 TEST(a_killed_run_goes_on_to_the_same_bits)
 {
-    desk a = desk_open(PB_MASKED, "straight", 290), b = desk_open(PB_MASKED, "killed", 290);
+    setup a = setup_open(PB_MASKED, "straight", 290), b = setup_open(PB_MASKED, "killed", 290);
     a.options.tokens = b.options.tokens = 20000;
     pb_pretrained p = pretrain(&a);
     pb_pretrained_free(&p);
@@ -294,13 +296,13 @@ TEST(a_killed_run_goes_on_to_the_same_bits)
     free(x);
     free(y);
     pb_pretrained_free(&p);
-    desk_close(&a);
-    desk_close(&b);
+    setup_close(&a);
+    setup_close(&b);
 }
 
 TEST(a_checkpoint_of_another_network_is_refused)
 {
-    desk a = desk_open(PB_MASKED, "one", 290), b = desk_open(PB_CAUSAL, "other", 290);
+    setup a = setup_open(PB_MASKED, "one", 290), b = setup_open(PB_CAUSAL, "other", 290);
     a.options.tokens = 1000;
     pb_pretrained p = pretrain(&a);
     pb_pretrained_free(&p);
@@ -310,8 +312,8 @@ TEST(a_checkpoint_of_another_network_is_refused)
     CHECK(strstr(pb_error_text(), a.options.state) == pb_error_text() &&
           strstr(pb_error_text(), "remove it to start again"));
     pb_pretrained_free(&p);
-    desk_close(&a);
-    desk_close(&b);
+    setup_close(&a);
+    setup_close(&b);
     CHECK(!system(pb_arena_format(names, "rm -r '%s'", folder))); /* NOLINT: a folder of our own */
     pb_arena_free(names);
 }
