@@ -24,7 +24,7 @@ static int name_experiment(pb_experiment *e)
     const char *slash = strrchr(e->path, '/'), *name = slash ? slash + 1 : e->path;
     size_t n = strlen(name);
     e->name = pb_arena_format(e->arena, "%.*s", (int)(n > 4 && !strcmp(name + n - 4, ".ini") ? n - 4 : n), name);
-    return e->name[strspn(e->name, ".")] ? 0 : pb_error("%s: want a file with a name other than .ini", e->path);
+    return e->name[strspn(e->name, ".")] ? 0 : pb_error("%s: want a file with a name, such as NAME.ini", e->path);
 }
 
 static int read_seeds(pb_experiment *e, const pb_entry *entry)

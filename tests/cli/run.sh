@@ -45,7 +45,7 @@ ok 'plan shows every row' prints '^lora\+prefix '
 ok 'table without a database' run 2 table toy.ini
 cp toy.ini ...ini
 ok 'a file whose figures would be beside the others' run 2 plan ./...ini
-ok 'is told so' says "./...ini: want an experiment's file with a name"
+ok 'is told so' says "./...ini: want a file with a name, such as NAME.ini"
 rm ...ini
 ok 'run' run 0 run toy.ini
 ok 'the table is printed' prints '^full .*[0-9]'
