@@ -30,7 +30,8 @@ pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *
  * The caller frees it with pb_encoded_free. */
 pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts);
 
-/* Trains a cell, writes its artifact and stores its run.  `progress` is called after each step.  Returns -1 with an error. */
+/* Trains a cell, writes its artifact and stores its run.  `progress` is called after each step.  Returns -1 with an
+ * error. */
 int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progress);
 
 /* Scores the trained cell on the test split and appends the scores to run `id`.  Returns -1 with an error. */

@@ -82,8 +82,8 @@ void pb_experiment_free(pb_experiment *e);
 /* Returns how the cell's methods prompt a decoder, or NULL if they do not. */
 const pb_prompting *pb_cell_prompting(const pb_cell *c);
 
-/* Returns true if `choice`, a stored choice, names the cell's tuned settings.  Values are compared as numbers: lr=1e-3 is
- * lr=0.001. */
+/* Returns true if `choice`, a stored choice, names the cell's tuned settings.  Values are compared as numbers: lr=1e-3
+ * is lr=0.001. */
 bool pb_cell_is_choice(const pb_cell *c, const char *choice);
 
 /* Returns the row with this label, or NULL.  Blanks around the separators of the label are ignored. */
@@ -92,8 +92,8 @@ const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
 /* Returns the number of bytes of the longest label of a row, but at least `least`: the width of a column of labels. */
 int pb_experiment_label_width(const pb_experiment *e, int least);
 
-/* Loads and checks the task's data.  Returns NULL with an error if they cannot be read or are invalid (pb_data_check).  The caller
- * frees them with pb_data_free. */
+/* Loads and checks the task's data.  Returns NULL with an error if they cannot be read or are invalid (pb_data_check).
+ * The caller frees them with pb_data_free. */
 pb_data *pb_experiment_data(const pb_experiment *e);
 
 /* Takes the names of the classes from the data and computes every cell's hash from its settings and the digests of

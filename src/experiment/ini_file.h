@@ -30,8 +30,8 @@ pb_ini *pb_ini_read(const char *path);
 /* Frees the entries of a file; NULL is allowed. */
 void pb_ini_free(pb_ini *ini);
 
-/* Adds or replaces an entry by an assignment KEY=VALUE of --set, whose key is written as settings.h describes.  Returns -1
- * with an error if it is not an assignment, or if the value has more than one line. */
+/* Adds or replaces an entry by an assignment KEY=VALUE of --set, whose key is written as settings.h describes.  Returns
+ * -1 with an error if it is not an assignment, or if the value has more than one line. */
 int pb_ini_set(pb_ini *ini, const char *assignment);
 
 /* Returns the entry, marked as used, or NULL if there is none. */

@@ -67,8 +67,8 @@ const char *pb_settings_get(const pb_settings *s, const char *written);
 /* Sets the error "no setting 'x'; did you mean 'y'?" with the nearest key of `s`.  Returns -1. */
 int pb_settings_unknown(const pb_settings *s, const char *written);
 
-/* The inverse of pb_settings_add: sets the fields of `conf` from the settings GROUP.NAME.  Returns -1 with an error if one of them is not
- * in the table, or its value is not allowed. */
+/* The inverse of pb_settings_add: sets the fields of `conf` from the settings GROUP.NAME.  Returns -1 with an error if
+ * one of them is not in the table, or its value is not allowed. */
 int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *table, void *conf);
 
 /* Appends a line "key=value\n" for each setting: the text that is hashed. */

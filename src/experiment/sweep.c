@@ -189,8 +189,8 @@ static void combine(const sweep *s, int number, const char **value)
     }
 }
 
-/* Draws the value of a setting.  A draw depends on the trial and the key but not on the row: in trial 3 all rows get the
- * same quantile of their ranges of lr, so that no row is favoured by its draws. */
+/* Draws the value of a setting.  A draw depends on the trial and the key but not on the row: in trial 3 all rows get
+ * the same quantile of their ranges of lr, so that no row is favoured by its draws. */
 static const char *draw_value(pb_experiment *e, const setting *k, int trial)
 {
     char *name = pb_format("tune %d %s", trial, k->entry->key);

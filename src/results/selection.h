@@ -1,10 +1,10 @@
 /* selection: which setting of each row was chosen, and its runs.
  *
  * The choice is computed here only, once for each row.  Commands that use stored choices without computing one
- * (`predict`, `compare`, `check`) read them with pb_store_choices.  The cells of a row (settings x seeds, with data, model and code)
- * are its sweep, which is identified by the hash of their hashes.  An additional learning rate or seed therefore makes
- * another sweep with a choice of its own.  A setting is chosen when every cell has a finished run.  With `partial` it
- * is chosen among fewer runs, and the stored choice says so. */
+ * (`predict`, `compare`, `check`) read them with pb_store_choices.  The cells of a row (settings x seeds, with data,
+ * model and code) are its sweep, which is identified by the hash of their hashes.  An additional learning rate or seed
+ * therefore makes another sweep with a separate choice.  A setting is chosen when every cell has a finished run.
+ * With `partial` it is chosen among fewer runs, and the stored choice says so. */
 #ifndef PB_SELECTION_H
 #define PB_SELECTION_H
 

@@ -157,8 +157,8 @@ static int save_checkpoint(pretraining *s)
 
 /* ---- steps ------------------------------------------------------------------------------------------------ */
 
-/* Fills segment with the next segments of the order, about o->batch tokens, and returns their number.  A new epoch begins
- * where the old one ends. */
+/* Fills segment with the next segments of the order, about o->batch tokens, and returns their number.  A new epoch
+ * begins where the old one ends. */
 static int next_segments(pretraining *s, int *segment)
 {
     int n = 0, tokens = 0;

@@ -1,10 +1,13 @@
 /* template: how an example is presented to a decoder.
  *
- * Classify the text into neutral, negative or positive.  written once, before everything else Text: {text}  written
- * for each example, from the line with {text} on Sentiment: {label}
+ *     Classify the text into neutral, negative or positive.
+ *     Text: {text}
+ *     Sentiment: {label}
  *
- * The model continues where {label} stands.  White space before {label} belongs to the answer (" positive").  Few-
- * shot examples are written completely, each with an empty line after it. */
+ * The lines before the one with {text} are written once, in front of everything else.  The others are written for each
+ * example.  The model continues where {label} stands.  White space before {label} belongs to the answer (" positive").
+ * Few-shot examples are written completely, each with an empty line after it.
+ */
 #ifndef PB_TEMPLATE_H
 #define PB_TEMPLATE_H
 
