@@ -1,4 +1,5 @@
 /* attach: a composition of methods attached to a model: which sites each method applies to, and what trains. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
@@ -36,6 +37,43 @@ static int match_targets(pb_model *m)
         }
         if (!hits && !m->targets_elsewhere)
             return no_match(m, &m->part[part]);
+    }
+    return 0;
+}
+
+/* Checks a PATTERN=VALUE of a list such as rank_pattern: the value must be allowed for the option of all sites. */
+static int check_value(const pb_method *method, const pb_peft_key *key, const char *entry)
+{
+    const char *equals = strchr(entry, '=');
+    if (!equals || equals == entry)
+        return pb_error("want PATTERN=VALUE, such as 0.attn.q=4, got '%s'", entry);
+    void *conf = pb_alloc(method->conf_size + 1);
+    pb_option_defaults(method->options, conf);
+    int rc = pb_option_set(method->options, conf, key->option, equals + 1);
+    pb_option_release(method->options, conf);
+    free(conf);
+    return rc;
+}
+
+/* Checks the values that single sites have, such as "0.attn.q=16 mlp.*=4". */
+static int check_values(const pb_attached *part, const pb_peft_key *key)
+{
+    const pb_option *o = pb_option_find(part->method->options, key->pattern_option);
+    char *list = pb_strdup(*(const char *const *)((const char *)part->conf + o->offset)), *rest = list, *entry;
+    int rc = 0;
+    while (!rc && (entry = strsep(&rest, " ,")))
+        rc = *entry ? check_value(part->method, key, entry) : 0;
+    free(list);
+    return rc ? pb_error_prefix("%s: %s", part->method->name, o->name) : 0;
+}
+
+static int check_patterns(const pb_model *m)
+{
+    for (int i = 0; i < m->parts; i++) {
+        const pb_peft *peft = m->part[i].method->peft;
+        for (const pb_peft_key *key = peft ? peft->keys : NULL; key && key->key; key++)
+            if (key->pattern_option && check_values(&m->part[i], key))
+                return -1;
     }
     return 0;
 }
@@ -85,7 +123,7 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count)
         for (int j = 0; j < i; j++)
             if (list[i].method == list[j].method)
                 return pb_error("%s is given twice in one composition", list[i].method->name);
-    if (match_targets(m))
+    if (check_patterns(m) || match_targets(m))
         return -1;
     select_base(m);
     return make_added(m);
