@@ -5,8 +5,8 @@
  * x 16 columns, and AVX512-BF16 adds pairs of products to the lanes of a vector.  Both read the same packed tiles of
  * 16 lines of 16 pairs, 1 KB each:
  *
- *     of A [m,k]   line i: row i,                pair p: its elements 2p and 2p+1 of the inner dimension     of B
- * [k,n]   line p: rows 2p and 2p+1,     pair j: the two elements of column j
+ *     of A [m,k]   line i: row i,                pair p: its elements 2p and 2p+1 of dimension k
+ *     of B [k,n]   line p: rows 2p and 2p+1,     pair j: the two elements of column j
  *
  * Missing elements at the edges are packed as zeros. */
 #include "numeric/internal.h"
