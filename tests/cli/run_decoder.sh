@@ -124,7 +124,7 @@ ok 'a head for texts' refuses 'methods: majority needs a head of classes; the an
 	run facts.ini --set experiment.baseline=majority --set 'experiment.methods=majority'
 ok 'two prompts at once' refuses 'both zero-shot and few-shot present the text by a template' run toy.ini \
 	--set experiment.methods=zero-shot+few-shot
-ok 'decoding classes' refuses 'the answers of this task are classes' run toy.ini --set decode.beams=2
+ok 'decoding classes' refuses 'section [decode]: want a task whose answers are texts; this one has classes' run toy.ini --set decode.beams=2
 printf 'Text: {text}\nWhat?\n' >bad.txt
 ok 'a template without an answer' refuses 'bad.txt:3: no {label}' run toy.ini --set 'task toy.template=bad.txt'
 ok 'the same of a method' refuses 'bad.txt:3: no {label}' run toy.ini --set 'method zero-shot.template=bad.txt' \
