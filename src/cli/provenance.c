@@ -13,10 +13,10 @@
 
 static int add_entry(void *ctx, const char *key, const char *value)
 {
-    pb_provenance *f = ctx;
-    pb_grow(&f->entry, f->count, &f->capacity, sizeof *f->entry);
-    f->entry[f->count][0] = pb_strdup(key);
-    f->entry[f->count++][1] = pb_strdup(value);
+    pb_provenance *p = ctx;
+    pb_grow(&p->entry, p->count, &p->capacity, sizeof *p->entry);
+    p->entry[p->count][0] = pb_strdup(key);
+    p->entry[p->count++][1] = pb_strdup(value);
     return 0;
 }
 
@@ -26,21 +26,21 @@ int pb_provenance_read(pb_store *s, long long run, pb_provenance *out)
     return pb_store_provenance(s, run, add_entry, out);
 }
 
-void pb_provenance_free(pb_provenance *f)
+void pb_provenance_free(pb_provenance *p)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        free(f->entry[i][0]);
-        free(f->entry[i][1]);
+    for (size_t i = 0; i < p->count; i++) {
+        free(p->entry[i][0]);
+        free(p->entry[i][1]);
     }
-    free(f->entry);
-    *f = (pb_provenance){.count = 0};
+    free(p->entry);
+    *p = (pb_provenance){.count = 0};
 }
 
-const char *pb_provenance_get(const pb_provenance *f, const char *key)
+const char *pb_provenance_get(const pb_provenance *p, const char *key)
 {
-    for (size_t i = 0; i < f->count; i++)
-        if (!strcmp(f->entry[i][0], key))
-            return f->entry[i][1];
+    for (size_t i = 0; i < p->count; i++)
+        if (!strcmp(p->entry[i][0], key))
+            return p->entry[i][1];
     return "";
 }
 
@@ -52,42 +52,42 @@ static bool is_plugin(const char *key)
 }
 
 /* Loads a plugin that the user names if the run was made with a plugin of this digest.  Returns -1 with an error. */
-static int load_plugin(const pb_provenance *f, long long run, const char *path)
+static int load_plugin(const pb_provenance *p, long long run, const char *path)
 {
     pb_digest digest;
     if (pb_sha256_file(path, &digest))
         return -1;
-    for (size_t i = 0; i < f->count; i++)
-        if (is_plugin(f->entry[i][0]) && !strcmp(f->entry[i][1], digest.hex))
+    for (size_t i = 0; i < p->count; i++)
+        if (is_plugin(p->entry[i][0]) && !strcmp(p->entry[i][1], digest.hex))
             return pb_plugin_load(path) ? 0 : -1;
     return pb_error("%s: the plugin was not loaded: its SHA-256 is %s, and run %lld was not made with it", path,
                     digest.hex, run);
 }
 
-int pb_provenance_load_plugins(const pb_provenance *f, long long run, const pb_args *a)
+int pb_provenance_load_plugins(const pb_provenance *p, long long run, const pb_args *a)
 {
     for (int i = 0; i < a->plugins; i++)
-        if (load_plugin(f, run, a->plugin[i]))
+        if (load_plugin(p, run, a->plugin[i]))
             return -1;
-    for (size_t i = 0; i < f->count; i++) {
-        const char *name = f->entry[i][0] + strlen(PLUGIN), *wanted = f->entry[i][1];
-        if (!is_plugin(f->entry[i][0]))
+    for (size_t i = 0; i < p->count; i++) {
+        const char *name = p->entry[i][0] + strlen(PLUGIN), *wanted = p->entry[i][1];
+        if (!is_plugin(p->entry[i][0]))
             continue;
         const pb_method *m = pb_method_find(name);
         const pb_digest *has = m ? pb_plugin_digest(m) : NULL;
         if (!has || strcmp(has->hex, wanted) != 0)
             return pb_error("run %lld was made with the method '%s' of the plugin '%s'; if you trust that plugin, want "
                             "--plugin FILE.so with the file of SHA-256 %s; its code will be executed",
-                            run, name, pb_provenance_get(f, "plugins"), wanted);
+                            run, name, pb_provenance_get(p, "plugins"), wanted);
     }
     return 0;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------ */
 
-int pb_provenance_check_model(const pb_provenance *f, long long run, const pb_model *m)
+int pb_provenance_check_model(const pb_provenance *p, long long run, const pb_model *m)
 {
-    const char *wanted = pb_provenance_get(f, "model");
+    const char *wanted = pb_provenance_get(p, "model");
     pb_digest is = pb_model_digest(m);
     if (!*wanted || !strcmp(wanted, is.hex))
         return 0;

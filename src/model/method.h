@@ -244,9 +244,9 @@ const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name
 /* Returns the parameter of this full name, such as "head.bias".  Aborts if there is none. */
 pb_param *pb_find_param(pb_build *b, const char *full_name);
 
-/* Returns true if a pattern of the list matches the site.  Patterns are separated by spaces or commas; each is a role
+/* Returns true if a pattern of `targets` matches the site.  Patterns are separated by spaces or commas; each is a role
  * or a layer and a role, with the wildcards of the shell: "attn.* 3.mlp.up". */
-bool pb_site_in(const char *list, const pb_site *site);
+bool pb_site_in(const char *targets, const pb_site *site);
 
 /* Returns the value of the first pattern that matches the site in a list such as "0.attn.q=16 mlp.*=4", or `otherwise`
  * if none matches. */

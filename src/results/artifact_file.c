@@ -45,38 +45,38 @@ int pb_artifact_find(pb_store *s, const char *db, long long run, pb_artifact *ou
     return out->path ? 0 : -1;
 }
 
-void pb_artifact_free(pb_artifact *k)
+void pb_artifact_free(pb_artifact *a)
 {
-    free(k->path);
-    k->path = NULL;
+    free(a->path);
+    a->path = NULL;
 }
 
 /* ---- check of the digest -------------------------------------------------------------------------------- */
 
-bool pb_artifact_is_intact(const pb_artifact *k, char **why)
+bool pb_artifact_is_intact(const pb_artifact *a, char **why)
 {
     pb_digest is;
     *why = NULL;
-    if (!pb_file_exists(k->path))
+    if (!pb_file_exists(a->path))
         *why = pb_format("the file is missing");
-    else if (!*k->digest.hex)
+    else if (!*a->digest.hex)
         return true;
-    else if (pb_sha256_file(k->path, &is)) {
+    else if (pb_sha256_file(a->path, &is)) {
         *why = pb_format("the file cannot be read");
         pb_error_clear();
-    } else if (strcmp(is.hex, k->digest.hex) != 0)
-        *why = pb_format("it was truncated or changed (SHA-256 %.12s.., want %.12s..)", is.hex, k->digest.hex);
+    } else if (strcmp(is.hex, a->digest.hex) != 0)
+        *why = pb_format("it was truncated or changed (SHA-256 %.12s.., want %.12s..)", is.hex, a->digest.hex);
     return !*why;
 }
 
-int pb_artifact_check(const pb_artifact *k)
+int pb_artifact_check(const pb_artifact *a)
 {
     char *why;
-    if (pb_artifact_is_intact(k, &why))
+    if (pb_artifact_is_intact(a, &why))
         return 0;
     pb_error("%s: the file does not hold the parameters of run %lld: %s; restore it, or run the experiment again with "
              "another --db",
-             k->path, k->run, why);
+             a->path, a->run, why);
     free(why);
     return -1;
 }

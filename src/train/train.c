@@ -165,9 +165,9 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     return 0;
 }
 
-int pb_train_plan(pb_model *m, const pb_encoded *encoded, const pb_train_options *o, uint64_t seed, pb_footprint *out)
+int pb_train_plan(pb_model *m, const pb_encoded *set, const pb_train_options *o, uint64_t seed, pb_footprint *out)
 {
-    pb_runner r = pb_runner_start(m, encoded, epochs_of(m, o) > 0);
+    pb_runner r = pb_runner_start(m, set, epochs_of(m, o) > 0);
     int *most = pb_alloc((size_t)pb_model_params(m) * sizeof *most);
     int rc = plan_run(&r, o, seed, most, out);
     free(most);
@@ -460,10 +460,10 @@ static int train_and_score(trainer *t)
     return pb_trace_end(&t->trace);
 }
 
-int pb_train(pb_model *m, const pb_encoded *f, const pb_task *task, const pb_train_options *o, uint64_t seed,
+int pb_train(pb_model *m, const pb_encoded *set, const pb_task *task, const pb_train_options *o, uint64_t seed,
              const pb_progress *progress, pb_result *out)
 {
-    trainer t = {.runner = pb_runner_start(m, f, epochs_of(m, o) > 0),
+    trainer t = {.runner = pb_runner_start(m, set, epochs_of(m, o) > 0),
                  .task = task,
                  .options = o,
                  .seed = seed,
@@ -471,7 +471,7 @@ int pb_train(pb_model *m, const pb_encoded *f, const pb_task *task, const pb_tra
                  .out = out,
                  .arena = pb_arena_new("run"),
                  .dropout = pb_rng_named(seed, "dropout")};
-    tell_methods(m, f->data);
+    tell_methods(m, set->data);
     int rc = train_and_score(&t);
     forget_gradients(m);
     pb_runner_stop(&t.runner);
