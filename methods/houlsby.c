@@ -29,9 +29,9 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
     pb_graph *g = b->graph;
     int m = c->bottleneck;
     pb_node *down = pb_added(b, site, "down.weight", m, site->in, pb_init_normal(c->init));
-    pb_node *down_bias = pb_added(b, site, "down.bias", 1, m, pb_init_constant(0));
+    pb_node *down_bias = pb_vector(b, site, "down.bias", m, pb_init_constant(0));
     pb_node *up = pb_added(b, site, "up.weight", site->out, m, pb_init_constant(0));
-    pb_node *up_bias = pb_added(b, site, "up.bias", 1, site->out, pb_init_constant(0));
+    pb_node *up_bias = pb_vector(b, site, "up.bias", site->out, pb_init_constant(0));
     pb_node *h = pb_op_act(g, (pb_act)c->act, pb_op_linear(g, y, down, down_bias));
     return pb_op_add(g, pb_op_linear(g, h, up, up_bias), y);
 }

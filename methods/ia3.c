@@ -21,7 +21,7 @@ static bool scales_input(pb_build *b, const pb_site *site)
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     bool before = scales_input(b, site);
-    pb_node *l = pb_added(b, site, "l", 1, before ? site->in : site->out, pb_init_constant(1));
+    pb_node *l = pb_vector(b, site, "l", before ? site->in : site->out, pb_init_constant(1));
     if (before)
         return pb_inner_linear(b, site, pb_op_scale(b->graph, x, l));
     return pb_op_scale(b->graph, pb_inner_linear(b, site, x), l);

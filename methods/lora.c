@@ -39,7 +39,7 @@ static pb_low_rank low_rank(const void *settings, const pb_site *site)
 /* y = V x + bias becomes m / |V| * V x + bias. */
 static pb_node *rescale(pb_build *b, const pb_site *site, pb_node *y, pb_node *B, pb_node *A, double scale)
 {
-    pb_node *m = pb_added(b, site, "m", 1, site->out, pb_init_row_norms(site->w));
+    pb_node *m = pb_vector(b, site, "m", site->out, pb_init_row_norms(site->w));
     pb_node *inverse = pb_op_inverse_row_norms(b->graph, pb_base_weight(b, site), B, A, scale);
     return pb_op_scale_about(b->graph, y, pb_op_scale(b->graph, m, inverse), pb_base_bias(b, site));
 }

@@ -31,9 +31,9 @@ static pb_node *reparametrized(pb_build *b, const pb_site *site, const char *wei
     int width = b->width, hidden = c->hidden;
     pb_node *E = pb_added(b, NULL, "embed", c->length, width, pb_init_normal(1));
     pb_node *w1 = pb_added(b, NULL, "mlp.weight", hidden, width, pb_init_kaiming(width));
-    pb_node *b1 = pb_added(b, NULL, "mlp.bias", 1, hidden, pb_init_kaiming(width));
+    pb_node *b1 = pb_vector(b, NULL, "mlp.bias", hidden, pb_init_kaiming(width));
     pb_node *w2 = pb_added(b, site, weight, b->kv_width, hidden, pb_init_kaiming(hidden));
-    pb_node *b2 = pb_added(b, site, bias, 1, b->kv_width, pb_init_kaiming(hidden));
+    pb_node *b2 = pb_vector(b, site, bias, b->kv_width, pb_init_kaiming(hidden));
     return pb_op_linear(g, pb_op_act(g, PB_TANH, pb_op_linear(g, E, w1, b1)), w2, b2);
 }
 

@@ -26,7 +26,7 @@ static const pb_option options[] = {
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    pb_node *s = pb_added(b, site, "s", 1, site->out, pb_init_constant(c->start));
+    pb_node *s = pb_vector(b, site, "s", site->out, pb_init_constant(c->start));
     return pb_op_scale(b->graph, pb_inner_linear(b, site, x), s);
 }
 

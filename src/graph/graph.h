@@ -49,10 +49,12 @@ typedef struct pb_param {
     pb_real *x;              /* the value; read-only (mapped from a file) unless trainable     */
     const pb_packed *packed; /* the quantized value of a frozen parameter, whose x is then NULL; else NULL */
     bool trainable;
-    bool drawn;  /* the checkpoint has no such tensor, so the value is random until training or an adapter sets it */
-    pb_real *g;  /* gradient [rows,cols]; a sparse one: [touched,cols]              */
-    int *slot;   /* sparse: the row of g for each row of x, -1: none; else NULL     */
-    int touched; /* sparse: rows of g in use for the current batch                 */
+    bool vector;  /* weight decay does not apply (pb_vector); vectors of the base are known by their kind */
+    bool reached; /* the last graph given to pb_graph_mark_reached computes the gradient */
+    bool drawn;   /* the checkpoint has no such tensor, so the value is random until training or an adapter sets it */
+    pb_real *g;   /* gradient [rows,cols]; a sparse one: [touched,cols]              */
+    int *slot;    /* sparse: the row of g for each row of x, -1: none; else NULL     */
+    int touched;  /* sparse: rows of g in use for the current batch                 */
     struct pb_node *leaf; /* this parameter's node in the graph under construction          */
 } pb_param;
 
@@ -219,6 +221,10 @@ void pb_executor_forward(pb_executor *e, pb_graph *g);
 
 /* Runs the backward pass, from d loss = 1; the graph has a loss and its forward pass has run. */
 void pb_executor_backward(pb_executor *e, pb_graph *g);
+
+/* Sets `reached` of the parameters whose gradients the backward pass of this planned graph writes.  All other parameters
+ * keep their old gradients, which are not of this batch; the caller clears their marks before. */
+void pb_graph_mark_reached(const pb_graph *g);
 
 /* The FLOPs that the kernels counted during the last forward or backward pass. */
 uint64_t pb_executor_flops(const pb_executor *e);

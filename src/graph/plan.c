@@ -231,6 +231,13 @@ static size_t lay_out(pb_graph *g)
     return top;
 }
 
+void pb_graph_mark_reached(const pb_graph *g)
+{
+    for (size_t i = 0; i < g->nodes; i++)
+        if (g->node[i]->param && g->node[i]->plan->written)
+            g->node[i]->param->reached = true;
+}
+
 /* ---- tallies -------------------------------------------------------------------------------------- */
 
 static size_t gradient_bytes(const pb_param *p)

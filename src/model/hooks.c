@@ -27,7 +27,7 @@ static const char *added_name(const pb_build *b, const pb_site *site, const char
 }
 
 static pb_node *find_or_create_param(pb_build *b, const pb_site *site, const char *name, int rows, int cols,
-                                     pb_init init, bool trains)
+                                     pb_init init, bool trains, bool vector)
 {
     char full[PB_ADDED_NAME];
     pb_model *m = b->model;
@@ -36,6 +36,7 @@ static pb_node *find_or_create_param(pb_build *b, const pb_site *site, const cha
         PB_CHECK(!m->attached); /* a hook may not create a parameter after the first graph */
         p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
         p->trainable = trains;
+        p->vector = vector;
         if (!m->shapes_only)
             pb_params_init(m, p, init);
     }
@@ -45,12 +46,17 @@ static pb_node *find_or_create_param(pb_build *b, const pb_site *site, const cha
 
 pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
 {
-    return find_or_create_param(b, site, name, rows, cols, init, true);
+    return find_or_create_param(b, site, name, rows, cols, init, true, false);
 }
 
 pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
 {
-    return find_or_create_param(b, site, name, rows, cols, init, false);
+    return find_or_create_param(b, site, name, rows, cols, init, false, false);
+}
+
+pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb_init init)
+{
+    return find_or_create_param(b, site, name, 1, n, init, true, true);
 }
 
 const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name)

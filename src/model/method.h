@@ -235,6 +235,9 @@ pb_init pb_init_row_norms(const pb_param *w); /* [1, rows of w]: element j is th
  * all are counted, saved and optimized.  All must be created while the first graph is built. */
 pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
+/* The same for a vector [1,n], such as a bias or a scale: weight decay does not apply to it. */
+pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb_init init);
+
 /* The same for a tensor that does not train and is saved with the trained ones, such as a random projection. */
 pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 

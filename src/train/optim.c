@@ -11,6 +11,8 @@ typedef struct moments {
     pb_param *param;
     size_t start, count; /* its range in the concatenation of all trainable parameters */
     pb_real *first, *second;
+    int steps; /* that have updated it */
+    double bias1, bias2;
     bool *seen; /* of a table with sparse gradients: the rows that have moments; else NULL */
 } moments;
 
@@ -104,7 +106,7 @@ static void sum_squares(void *ctx, int thread)
     for (int i = 0; i < opt->items; i++) {
         const moments *k = &opt->item[i];
         size_t n = gradient_count(k->param);
-        if (!part_of(opt, k, thread, &from, &to) || from >= n)
+        if (!k->param->reached || !part_of(opt, k, thread, &from, &to) || from >= n)
             continue;
         sum += pb_sum_squares((to < n ? to : n) - from, k->param->g + from);
     }
@@ -122,9 +124,10 @@ static double norm_of(pb_optim *opt)
 
 /* ---- the update ------------------------------------------------------------------------------------- */
 
+/* A matrix of a method decays even if it has one row, such as A of a LoRA of rank 1. */
 static bool decays(const pb_param *p)
 {
-    return p->rows > 1 && p->kind != PB_EMBEDDING;
+    return p->kind == PB_ADDED ? !p->vector : p->rows > 1 && p->kind != PB_EMBEDDING;
 }
 
 static void update_range(const pb_adamw *rule, const moments *k, size_t from, size_t n, const pb_real *g)
@@ -151,10 +154,12 @@ static void update_part(void *ctx, int thread)
     size_t from, to;
     for (int i = 0; i < opt->items; i++) {
         const moments *k = &opt->item[i];
-        if (!part_of(opt, k, thread, &from, &to))
+        if (!k->param->reached || !part_of(opt, k, thread, &from, &to))
             continue;
         pb_adamw rule = opt->rule;
         rule.decay = decays(k->param) ? rule.decay : 0;
+        rule.bias1 = k->bias1;
+        rule.bias2 = k->bias2;
         if (k->seen)
             update_table(&rule, k, from, to);
         else
@@ -162,16 +167,27 @@ static void update_part(void *ctx, int thread)
     }
 }
 
-static void mark_seen(pb_optim *opt)
+static void mark_reached(pb_optim *opt, const pb_graph *g)
 {
     for (int i = 0; i < opt->items; i++)
-        for (int r = 0; opt->item[i].seen && r < opt->item[i].param->rows; r++)
-            opt->item[i].seen[r] |= opt->item[i].param->slot[r] >= 0;
+        opt->item[i].param->reached = false;
+    pb_graph_mark_reached(g);
 }
 
-double pb_optim_step(pb_optim *opt, double rate)
+/* Counts the step of one reached parameter, and corrects for its moments' start at zero. */
+static void count_step(const pb_train_options *o, moments *k)
+{
+    k->steps++;
+    k->bias1 = 1 - pow(o->beta1, k->steps);
+    k->bias2 = 1 - pow(o->beta2, k->steps);
+    for (int r = 0; k->seen && r < k->param->rows; r++)
+        k->seen[r] |= k->param->slot[r] >= 0;
+}
+
+double pb_optim_step(pb_optim *opt, const pb_graph *g, double rate)
 {
     const pb_train_options *o = opt->options;
+    mark_reached(opt, g);
     double norm = norm_of(opt);
     if (!isfinite(norm))
         return norm;
@@ -181,10 +197,10 @@ double pb_optim_step(pb_optim *opt, double rate)
                            .beta2 = o->beta2,
                            .eps = o->eps,
                            .decay = o->decay,
-                           .bias1 = 1 - pow(o->beta1, opt->step),
-                           .bias2 = 1 - pow(o->beta2, opt->step),
                            .clip = o->clip > 0 && norm > o->clip ? o->clip / norm : 1};
-    mark_seen(opt);
+    for (int i = 0; i < opt->items; i++)
+        if (opt->item[i].param->reached)
+            count_step(o, &opt->item[i]);
     pb_threads_run(update_part, opt);
     return norm;
 }
@@ -196,7 +212,7 @@ int pb_optim_each(pb_optim *opt, pb_moments_visit *visit, void *ctx)
     int rc = 0;
     for (int i = 0; i < opt->items && !rc; i++) {
         PB_CHECK(!opt->item[i].seen);
-        rc = visit(ctx, opt->item[i].param, opt->item[i].first, opt->item[i].second);
+        rc = visit(ctx, opt->item[i].param, &opt->item[i].steps, opt->item[i].first, opt->item[i].second);
     }
     return rc;
 }
@@ -209,4 +225,6 @@ int pb_optim_steps(const pb_optim *opt)
 void pb_optim_resume(pb_optim *opt, int steps)
 {
     opt->step = steps;
+    for (int i = 0; i < opt->items; i++)
+        opt->item[i].steps = steps;
 }

@@ -1,5 +1,6 @@
 /* pretrain_state: see pretrain_state.h.  A safetensors file: each parameter under its own name, its
- * moments under NAME.first and NAME.second, the rest as text in the metadata. */
+ * moments under NAME.first and NAME.second, the rest as text in the metadata.  `steps` lists how many steps have updated
+ * each parameter. */
 #include "train/pretrain_state.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@ typedef struct collection {
     pb_arena *arena;
     pb_array *array;
     size_t count, capacity;
+    pb_text steps;
 } collection;
 
 static void collect_tensor(collection *c, const char *name, const char *ending, const pb_param *p, const pb_real *x)
@@ -29,8 +31,10 @@ static void collect_tensor(collection *c, const char *name, const char *ending, 
                                       .bytes = 4 * n};
 }
 
-static int collect_parameter(void *ctx, const pb_param *p, pb_real *first, pb_real *second)
+static int collect_parameter(void *ctx, const pb_param *p, int *steps, pb_real *first, pb_real *second)
 {
+    collection *c = ctx;
+    pb_text_add(&c->steps, "%d ", *steps);
     collect_tensor(ctx, p->name, "", p, p->x);
     collect_tensor(ctx, p->name, ".first", p, first);
     collect_tensor(ctx, p->name, ".second", p, second);
@@ -74,12 +78,13 @@ int pb_pretrain_save(const char *path, pb_model *m, pb_optim *opt, const pb_prog
     char *position =
         pb_format("%d %d %d %.17g %.17g", pb_optim_steps(opt), at->epoch, at->cursor, at->tokens, at->seconds);
     pb_optim_each(opt, collect_parameter, &c);
-    const char *metadata[] = {"place", position, "tokenizer", tokenizer, "curve", points, NULL};
+    const char *metadata[] = {"place", position, "tokenizer", tokenizer, "curve", points, "steps", c.steps.data, NULL};
     int rc = !tokenizer || make_parent(path) ? -1 : pb_safetensors_write(path, c.array, c.count, metadata);
     free(tokenizer);
     free(points);
     free(position);
     free(c.array);
+    pb_text_free(&c.steps);
     pb_arena_free(c.arena);
     return rc;
 }
@@ -89,6 +94,7 @@ int pb_pretrain_save(const char *path, pb_model *m, pb_optim *opt, const pb_prog
 typedef struct stored {
     const char *path;
     const pb_safetensors *file;
+    const char *steps; /* the list of steps from the next parameter on; NULL: each was updated in every step */
 } stored;
 
 static int read_tensor(const stored *s, const char *name, const char *ending, const pb_param *p, pb_real *x)
@@ -103,10 +109,25 @@ static int read_tensor(const stored *s, const char *name, const char *ending, co
     return rc;
 }
 
-static int read_tensors(void *ctx, const pb_param *p, pb_real *first, pb_real *second)
+/* Reads the next number of the list.  A checkpoint of an earlier version has no list: then each parameter was updated in
+ * every step, which pb_optim_resume has set. */
+static int read_steps(stored *s, int *steps)
 {
-    return read_tensor(ctx, p->name, "", p, p->x) || read_tensor(ctx, p->name, ".first", p, first) ||
-                   read_tensor(ctx, p->name, ".second", p, second)
+    char *end;
+    if (!s->steps)
+        return 0;
+    long n = strtol(s->steps, &end, 10);
+    if (end == s->steps || n < 0 || n > *steps)
+        return pb_error("%s: want in the list 'steps' one number from 0 to %d for each parameter", s->path, *steps);
+    s->steps = end;
+    *steps = (int)n;
+    return 0;
+}
+
+static int read_tensors(void *ctx, const pb_param *p, int *steps, pb_real *first, pb_real *second)
+{
+    return read_steps(ctx, steps) || read_tensor(ctx, p->name, "", p, p->x) ||
+                   read_tensor(ctx, p->name, ".first", p, first) || read_tensor(ctx, p->name, ".second", p, second)
                ? -1
                : 0;
 }
@@ -147,7 +168,8 @@ int pb_pretrain_resume(const char *path, pb_model *m, pb_optim *opt, pb_progress
     if (!pb_file_exists(path))
         return 0;
     pb_safetensors *f = pb_safetensors_open(path);
-    stored s = {path, f};
+    stored s = {.path = path, .file = f};
+    s.steps = f ? pb_safetensors_metadata(f, "steps") : NULL;
     int rc = !f || read_position(&s, m, opt, at) || pb_optim_each(opt, read_tensors, &s) ? -1 : 0;
     if (!rc)
         read_curve(pb_safetensors_metadata(f, "curve"), curve);

@@ -53,7 +53,7 @@ static pb_tensor_fingerprint print_of(const pb_param *p, bool gradient)
     size_t n = (size_t)p->rows * (size_t)p->cols;
     size_t g = (size_t)(p->slot ? p->touched : p->rows) * (size_t)p->cols;
     return (pb_tensor_fingerprint){.values = hash_of(n, p->x),
-                                   .gradient = gradient && p->g ? hash_of(g, p->g) : 0,
+                                   .gradient = gradient && p->g && p->reached ? hash_of(g, p->g) : 0,
                                    .norm = (float)sqrt((double)pb_sum_squares(n, p->x))};
 }
 

@@ -96,14 +96,23 @@ static double base_dropout(const pb_runner *r, const pb_train_options *o)
     return o->dropout < 0 ? pb_model_config(r->model)->dropout : o->dropout;
 }
 
-static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, int *most, pb_effort *effort)
+/* Returns the stream of the steps' keys, one a step, by which masks and structure are drawn. */
+static pb_rng step_keys(uint64_t seed)
+{
+    return pb_rng_named(seed, "dropout");
+}
+
+/* Plans the steps of an epoch with the keys with which they will run, because a method may draw its structure by them. */
+static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, pb_rng *keys, int *most,
+                      pb_effort *effort)
 {
     for (int b = 0; b < steps_per_epoch(r->encoded, o); b++) {
         const pb_runner_batch batch = {.split = PB_TRAIN,
                                        .item = order + b * o->batch,
                                        .count = batch_size(r->encoded, o, b),
                                        .training = true,
-                                       .dropout = base_dropout(r, o)};
+                                       .dropout = base_dropout(r, o),
+                                       .key = pb_rng_next(keys)};
         if (pb_runner_plan(r, &batch, r->feature_size > 0))
             return -1;
         note_touched(r->model, most);
@@ -145,6 +154,7 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     pb_model_checkpoint(r->model, o->checkpoint);
     int count = r->encoded->items[PB_TRAIN], epochs = epochs_of(r->model, o), rc = 0;
     int *order = pb_alloc((size_t)count * sizeof *order);
+    pb_rng keys = step_keys(seed);
     *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model),
                         .optimizer = pb_optim_bytes(r->model),
                         .best = pb_stopping_bytes(r->model, o)};
@@ -152,7 +162,7 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
         rc = plan_features(r, o, f);
     for (int e = 0; e < epochs && !rc; e++) {
         epoch_order(order, count, seed, e);
-        rc = plan_epoch(r, o, order, most, &f->effort);
+        rc = plan_epoch(r, o, order, &keys, most, &f->effort);
     }
     free(order);
     if (rc || plan_scoring(r, PB_VALIDATION, o->batch))
@@ -237,7 +247,7 @@ typedef struct trainer {
     pb_footprint footprint;
     pb_effort done; /* of the steps so far */
     pb_trace trace;
-    pb_rng dropout;  /* one key per step */
+    pb_rng keys;     /* one key per step */
     double *seconds; /* [steps] */
     double *losses;  /* [steps] */
     double feature_seconds;
@@ -320,12 +330,12 @@ static int take_step(trainer *t, const int *item, int n)
                                    .count = n,
                                    .training = true,
                                    .dropout = base_dropout(&t->runner, t->options),
-                                   .key = pb_rng_next(&t->dropout)};
+                                   .key = pb_rng_next(&t->keys)};
     if (pb_runner_run(&t->runner, &batch))
         return -1;
     double loss = (double)pb_graph_loss(t->runner.graph)->x[0];
     int steps = t->footprint.effort.steps;
-    double norm = pb_optim_step(t->optim, pb_optim_rate(t->options, t->done.steps, steps));
+    double norm = pb_optim_step(t->optim, t->runner.graph, pb_optim_rate(t->options, t->done.steps, steps));
     t->seconds[t->done.steps] = pb_clock() - start;
     t->losses[t->done.steps] = loss;
     add_step(&t->done, &t->runner, item, n);
@@ -470,7 +480,7 @@ int pb_train(pb_model *m, const pb_encoded *set, const pb_task *task, const pb_t
                  .progress = progress,
                  .out = out,
                  .arena = pb_arena_new("run"),
-                 .dropout = pb_rng_named(seed, "dropout")};
+                 .keys = step_keys(seed)};
     tell_methods(m, set->data);
     int rc = train_and_score(&t);
     forget_gradients(m);

@@ -351,7 +351,7 @@ static void descend(pb_testbed *p)
         if (!pb_graph_loss(p->graph))
             break;
         pb_executor_backward(p->executor, p->graph);
-        pb_optim_step(opt, 0.01);
+        pb_optim_step(opt, p->graph, 0.01);
     }
     pb_arena_free(moments);
 }

@@ -2,6 +2,8 @@
 #include "fixture.h"
 
 #include "base/threads.h"
+#include "train/optim.h"
+#include "train/runner.h"
 #include "train/score.h"
 #include "train/train.h"
 
@@ -372,5 +374,119 @@ TEST(what_the_target_took_is_recorded)
     pb_result_free(&none);
     pb_result_free(&some);
     pb_result_free(&never);
+    toy_free(f);
+}
+
+/* ---- structure that is drawn in each step -------------------------------------------------------------------- */
+
+/* A method whose bottleneck is left out in the steps with an odd key, as AdapterDrop leaves out adapters. */
+static pb_node *drawn_block(pb_build *b, const pb_site *site, pb_node *y)
+{
+    pb_node *down = pb_added(b, site, "down", 4, site->in, pb_init_normal(0.5));
+    pb_node *up = pb_added(b, site, "up", site->out, 4, pb_init_normal(0.5));
+    return b->drop_key & 1 ? y : pb_op_linear_add(b->graph, y, pb_op_linear(b->graph, y, down, NULL), up, 1);
+}
+
+static const pb_method drawn = {.name = "drawn", .category = PB_ADDITIVE, .block = drawn_block};
+
+static fixture drawn_open(uint64_t seed)
+{
+    fixture r = {.arena = pb_arena_new("testbed"), .executor = pb_executor_new(), .parts = 1};
+    r.part[0] = (pb_attached){&drawn, pb_alloc(1)};
+    r.model = pb_model_open(&(pb_opening){.path = TINY, .classes = 2, .seed = seed});
+    if (!r.model || pb_model_attach(r.model, r.part, r.parts))
+        PB_BUG("%s", pb_error_text());
+    return r;
+}
+
+TEST(structure_that_is_drawn_runs_as_planned)
+{
+    pb_encoded *f = toy_set(40);
+    pb_train_options o = options_with(2, 1e-3);
+    fixture planned = drawn_open(6), trained = drawn_open(6);
+    pb_footprint foot;
+    CHECK(!pb_train_plan(planned.model, f, &o, 6, &foot));
+    pb_result r = train(&trained, f, &o, 6); /* aborts if it did not run as planned */
+    CHECK(pb_result_get(&r, -1, "compute.train_flops") == (double)pb_effort_flops(&foot.effort));
+    pb_result_free(&r);
+    fixture_close(&planned);
+    fixture_close(&trained);
+    toy_free(f);
+}
+
+/* Takes one step with the given key; copies the parameter before it. */
+static void step_with(pb_runner *r, pb_optim *opt, uint64_t key, const pb_param *p, pb_real *before)
+{
+    const int item[] = {0, 1, 2, 3};
+    memcpy(before, p->x, (size_t)p->rows * (size_t)p->cols * sizeof *before);
+    CHECK(!pb_runner_run(
+        r, &(pb_runner_batch){.split = PB_TRAIN, .item = item, .count = 4, .training = true, .key = key}));
+    pb_optim_step(opt, r->graph, 0.01);
+}
+
+/* Allocates the gradients of all that trains; the testbed frees them. */
+static void allocate_all_gradients(pb_model *m)
+{
+    for (int i = 0; i < pb_model_params(m); i++) {
+        pb_param *p = pb_model_param(m, i);
+        if (p->trainable)
+            p->g = pb_alloc((size_t)p->rows * (size_t)p->cols * sizeof *p->g);
+    }
+}
+
+TEST(a_parameter_that_the_graph_does_not_reach_stays_as_it_is)
+{
+    pb_encoded *f = toy_set(8);
+    pb_train_options o = options_with(1, 0.01);
+    fixture r = drawn_open(6);
+    pb_runner runner = pb_runner_start(r.model, f, false);
+    pb_arena *arena = pb_arena_new("optimizer");
+    allocate_all_gradients(r.model);
+    pb_optim *opt = pb_optim_new(r.model, &o, arena);
+    const pb_param *up = pb_model_find(r.model, "layer.0.attn.drawn.up"), *head = pb_model_find(r.model, "head.weight");
+    pb_real before[64 * 64], head_before[64 * 64];
+    if (CHECK(up && head && up->rows * up->cols <= 64 * 64 && head->rows * head->cols <= 64 * 64)) {
+        size_t bytes = (size_t)up->rows * (size_t)up->cols * sizeof *up->x;
+        step_with(&runner, opt, 1, up, before); /* left out before it has any moments */
+        CHECK(!memcmp(up->x, before, bytes));
+        step_with(&runner, opt, 2, up, before);
+        /* Its first step, of Adam's size: |change| is the rate, but for the decay and eps. */
+        CHECK_NEAR(fabs((double)(up->x[0] - before[0] * (pb_real)(1 - 0.01 * o.decay))), 0.01, 1e-4);
+        step_with(&runner, opt, 3, up, before); /* left out: no old gradient is applied again */
+        CHECK(!memcmp(up->x, before, bytes));
+        step_with(&runner, opt, 5, head, head_before);
+        CHECK(memcmp(head->x, head_before, sizeof *head->x) != 0); /* what is reached goes on */
+    }
+    pb_runner_stop(&runner);
+    pb_arena_free(arena);
+    fixture_close(&r);
+    toy_free(f);
+}
+
+/* ---- weight decay --------------------------------------------------------------------------------------------- */
+
+/* The gradient of A is zero while B is zero, so that only the decay moves A. */
+TEST(a_matrix_of_one_row_decays_and_a_vector_does_not)
+{
+    pb_encoded *f = toy_set(8);
+    pb_train_options o = options_with(1, 0.01);
+    o.decay = 1;
+    fixture r = fixture_open("lora:rank=1,dora=yes", 2, 6);
+    pb_runner runner = pb_runner_start(r.model, f, false);
+    pb_arena *arena = pb_arena_new("optimizer");
+    allocate_all_gradients(r.model);
+    pb_optim *opt = pb_optim_new(r.model, &o, arena);
+    const pb_param *A = pb_model_find(r.model, "layer.0.attn.q.lora.A"),
+                   *m = pb_model_find(r.model, "layer.0.attn.q.lora.m");
+    pb_real before[4096], m_before[4096];
+    if (CHECK(A && m && A->rows == 1 && A->cols <= 4096 && m->cols <= 4096)) {
+        memcpy(m_before, m->x, (size_t)m->cols * sizeof *m_before);
+        step_with(&runner, opt, 1, A, before);
+        CHECK_NEAR((double)A->x[0], 0.99 * (double)before[0], 1e-6);
+        CHECK_NEAR(fabs((double)(m->x[0] - m_before[0])), 0.01, 1e-3);
+    }
+    pb_runner_stop(&runner);
+    pb_arena_free(arena);
+    fixture_close(&r);
     toy_free(f);
 }
