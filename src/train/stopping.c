@@ -4,9 +4,15 @@
 #include <math.h>
 #include <string.h>
 
+/* What training may change: what trains, and what a method keeps beside it, such as a mask or a rank. */
+static bool may_change(const pb_param *p)
+{
+    return p->trainable || p->kind == PB_ADDED;
+}
+
 static size_t bytes_of(const pb_param *p)
 {
-    return p->trainable ? (size_t)p->rows * (size_t)p->cols * sizeof(pb_real) : 0;
+    return may_change(p) ? (size_t)p->rows * (size_t)p->cols * sizeof(pb_real) : 0;
 }
 
 size_t pb_stopping_bytes(const pb_model *m, const pb_train_options *o)
@@ -30,7 +36,7 @@ static void copy_parameters(const pb_stopping *s)
     char *to = (char *)s->copy;
     for (int i = 0; i < pb_model_params(s->model) && to; i++) {
         const pb_param *p = pb_model_param(s->model, i);
-        if (p->trainable)
+        if (may_change(p))
             memcpy(to, p->x, bytes_of(p));
         to += bytes_of(p);
     }
@@ -41,7 +47,7 @@ void pb_stopping_restore(const pb_stopping *s)
     const char *from = (const char *)s->copy;
     for (int i = 0; i < pb_model_params(s->model) && from && s->best; i++) {
         const pb_param *p = pb_model_param(s->model, i);
-        if (p->trainable)
+        if (may_change(p))
             memcpy(p->x, from, bytes_of(p));
         from += bytes_of(p);
     }

@@ -389,10 +389,10 @@ static pb_node *drawn_block(pb_build *b, const pb_site *site, pb_node *y)
 
 static const pb_method drawn = {.name = "drawn", .category = PB_ADDITIVE, .block = drawn_block};
 
-static fixture drawn_open(uint64_t seed)
+static fixture fixture_with(const pb_method *method, uint64_t seed)
 {
     fixture r = {.arena = pb_arena_new("testbed"), .executor = pb_executor_new(), .parts = 1};
-    r.part[0] = (pb_attached){&drawn, pb_alloc(1)};
+    r.part[0] = (pb_attached){method, pb_alloc(1)};
     r.model = pb_model_open(&(pb_opening){.path = TINY, .classes = 2, .seed = seed});
     if (!r.model || pb_model_attach(r.model, r.part, r.parts))
         PB_BUG("%s", pb_error_text());
@@ -403,7 +403,7 @@ TEST(structure_that_is_drawn_runs_as_planned)
 {
     pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(2, 1e-3);
-    fixture planned = drawn_open(6), trained = drawn_open(6);
+    fixture planned = fixture_with(&drawn, 6), trained = fixture_with(&drawn, 6);
     pb_footprint foot;
     CHECK(!pb_train_plan(planned.model, f, &o, 6, &foot));
     pb_result r = train(&trained, f, &o, 6); /* aborts if it did not run as planned */
@@ -438,7 +438,7 @@ TEST(a_parameter_that_the_graph_does_not_reach_stays_as_it_is)
 {
     pb_encoded *f = toy_set(8);
     pb_train_options o = options_with(1, 0.01);
-    fixture r = drawn_open(6);
+    fixture r = fixture_with(&drawn, 6);
     pb_runner runner = pb_runner_start(r.model, f, false);
     pb_arena *arena = pb_arena_new("optimizer");
     allocate_all_gradients(r.model);
@@ -487,6 +487,43 @@ TEST(a_matrix_of_one_row_decays_and_a_vector_does_not)
     }
     pb_runner_stop(&runner);
     pb_arena_free(arena);
+    fixture_close(&r);
+    toy_free(f);
+}
+
+/* ---- what a method keeps beside what trains ------------------------------------------------------------------- */
+
+static pb_node *counting_block(pb_build *b, const pb_site *site, pb_node *y)
+{
+    return pb_op_scale(b->graph, y, pb_fixed(b, site, "kept", 1, site->out, pb_init_constant(1)));
+}
+
+/* Stands for a method that changes a tensor of its own while training, such as a mask. */
+static void count_in_the_kept_tensor(void *ctx, int step, int steps, double loss)
+{
+    (void)steps;
+    (void)loss;
+    ((pb_param *)ctx)->x[0] = (pb_real)(1 + 1e-6 * step);
+}
+
+TEST(the_best_epoch_is_restored_with_what_the_method_keeps)
+{
+    static const pb_method counting = {.name = "counting", .category = PB_ADDITIVE, .block = counting_block};
+    pb_encoded *f = toy_set(60);
+    pb_train_options o = options_that_stop(12, 3);
+    fixture r = fixture_with(&counting, 6);
+    pb_param *kept = pb_model_find(r.model, "layer.0.attn.counting.kept");
+    if (CHECK(kept != NULL)) {
+        pb_progress progress = {count_in_the_kept_tensor, kept};
+        pb_result out;
+        pb_result_init(&out);
+        CHECK(!pb_train(r.model, f, pb_task_find("classify"), &o, 6, &progress, &out));
+        int best = (int)pb_result_get(&out, -1, "train.best_epoch"),
+            epochs = (int)pb_result_get(&out, -1, "train.epochs");
+        CHECK(best >= 1 && best < epochs);
+        CHECK(kept->x[0] == (pb_real)(1 + 1e-6 * best * ((f->items[PB_TRAIN] + o.batch - 1) / o.batch)));
+        pb_result_free(&out);
+    }
     fixture_close(&r);
     toy_free(f);
 }
