@@ -13,14 +13,14 @@ typedef struct pb_stopping {
     pb_model *model;
     const pb_train_options *options;
     bool higher;   /* A higher score is better.                                                   */
-    pb_real *copy; /* the trainable parameters at the best epoch, one after the other; NULL with patience 0 */
+    pb_real *copy; /* what training may change, at the best epoch, one after the other; NULL with patience 0 */
     int epochs;    /* epochs noted so far                                                         */
     int best;      /* number of the best epoch, from 1 on; 0: none                                */
     double score;  /* of the best epoch                                                           */
     bool reached;  /* The target has been reached.                                                */
 } pb_stopping;
 
-/* Returns the state before the first epoch.  With patience, its copy of the trainable parameters is allocated in
+/* Returns the state before the first epoch.  With patience, its copy of what training may change is allocated in
  * `arena` (class PB_BEST). */
 pb_stopping pb_stopping_start(pb_model *m, const pb_train_options *o, bool higher, pb_arena *arena);
 
