@@ -222,8 +222,8 @@ void pb_executor_forward(pb_executor *e, pb_graph *g);
 /* Runs the backward pass, from d loss = 1; the graph has a loss and its forward pass has run. */
 void pb_executor_backward(pb_executor *e, pb_graph *g);
 
-/* Sets `reached` of the parameters whose gradients the backward pass of this planned graph writes.  All other parameters
- * keep their old gradients, which are not of this batch; the caller clears their marks before. */
+/* Sets `reached` of the parameters whose gradients the backward pass of this planned graph writes.  All other
+ * parameters keep old gradients, which are not of this batch; the caller clears their marks before. */
 void pb_graph_mark_reached(const pb_graph *g);
 
 /* The FLOPs that the kernels counted during the last forward or backward pass. */

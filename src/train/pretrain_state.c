@@ -1,6 +1,6 @@
 /* pretrain_state: see pretrain_state.h.  A safetensors file: each parameter under its own name, its
- * moments under NAME.first and NAME.second, the rest as text in the metadata.  `steps` lists how many steps have updated
- * each parameter. */
+ * moments under NAME.first and NAME.second, the rest as text in the metadata.  `steps` lists how many steps have
+ * updated each parameter. */
 #include "train/pretrain_state.h"
 
 #include <stdlib.h>
@@ -109,8 +109,8 @@ static int read_tensor(const stored *s, const char *name, const char *ending, co
     return rc;
 }
 
-/* Reads the next number of the list.  A checkpoint of an earlier version has no list: then each parameter was updated in
- * every step, which pb_optim_resume has set. */
+/* Reads the next number of the list.  A checkpoint of an earlier version has no list: then each parameter was updated
+ * in every step, which pb_optim_resume has set. */
 static int read_steps(stored *s, int *steps)
 {
     char *end;

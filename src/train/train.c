@@ -102,7 +102,7 @@ static pb_rng step_keys(uint64_t seed)
     return pb_rng_named(seed, "dropout");
 }
 
-/* Plans the steps of an epoch with the keys with which they will run, because a method may draw its structure by them. */
+/* Plans the steps of an epoch with the keys with which they will run: a method may draw its structure by them. */
 static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, pb_rng *keys, int *most,
                       pb_effort *effort)
 {
