@@ -55,6 +55,7 @@ static const flag flags[] = {
      AT(margin), TEXT},
     {"axes", "KEYS", "axes of the comparison, such as accuracy.test.accuracy,storage.stored", AT(axes), TEXT},
     {"columns", "KEYS", "print these settings as columns, such as lora.rank,train.lr", AT(columns), TEXT},
+    {"any-version", NULL, "also show runs that another version of the code made", AT(any_version), SWITCH},
     {"method", "NAME", "check only rows whose label contains NAME", AT(method), TEXT},
     {"declare", "LIST", "rows and exact numbers that are expected to change, such as check/lora,storage.trainable",
      AT(declare), TEXT},
@@ -229,18 +230,6 @@ int pb_run_context_open(pb_run_context *d, const pb_args *a)
         return 0;
     pb_run_context_close(d);
     return -1;
-}
-
-int pb_run_context_note_code(const pb_run_context *d)
-{
-    long long current, other;
-    if (pb_store_count_by_code(d->store, d->experiment->name, &current, &other))
-        return -1;
-    if (!current && other)
-        printf("The database has %lld finished runs of %s, all by other versions of the code; `peftbench run` trains "
-               "again.\n",
-               other, d->experiment->name);
-    return 0;
 }
 
 int pb_run_context_close(pb_run_context *d)

@@ -29,7 +29,7 @@ typedef struct pb_args {
         *columns;
     int jobs, threads, tokens;
     long long seed; /* -1 if it is not given */
-    bool json, quiet, no_timing, partial, times, merged, ids, plain, decode, force, retry;
+    bool json, quiet, no_timing, partial, times, merged, ids, plain, decode, force, retry, any_version;
 } pb_args;
 
 typedef struct pb_command {
@@ -65,10 +65,6 @@ typedef struct pb_run_context {
 /* Opens the experiment of the first positional argument, and its database read-only.  The caller closes the context
  * with pb_run_context_close.  Returns -1 with an error, and nothing open. */
 int pb_run_context_open(pb_run_context *d, const pb_args *a);
-
-/* Prints a note on stdout if the database has runs of the experiment, but none of this version of the code.  Returns -1
- * with an error. */
-int pb_run_context_note_code(const pb_run_context *d);
 
 /* Closes a run context.  Returns -1 with an error if any earlier read of the database failed, even if the caller
  * ignored it. */

@@ -9,7 +9,7 @@ static int pareto(const pb_args *a)
     if (pb_run_context_open(&context, a))
         return PB_EXIT_QUESTION;
     pb_report r;
-    int rc = pb_report_make(&r, context.store, context.experiment);
+    int rc = pb_report_make(&r, context.store, context.experiment, false);
     if (!rc) {
         rc = pb_pareto_make(&front, &r, a->axes, a->seed < 0 ? 0 : (uint64_t)a->seed);
         if (!rc) {

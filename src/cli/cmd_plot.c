@@ -8,7 +8,7 @@ static int plot(const pb_args *a)
     if (pb_run_context_open(&d, a))
         return PB_EXIT_QUESTION;
     pb_report r;
-    int rc = pb_report_make(&r, d.store, d.experiment);
+    int rc = pb_report_make(&r, d.store, d.experiment, false);
     if (!rc) {
         rc = pb_plot(&r, a->out);
         pb_report_free(&r);

@@ -33,7 +33,7 @@ static int rank(const pb_args *a)
         pb_args one = *a;
         one.word = a->word + n;
         rc = pb_run_context_open(&context[n], &one);
-        if (!rc && (rc = pb_report_make(&report[n], context[n].store, context[n].experiment)))
+        if (!rc && (rc = pb_report_make(&report[n], context[n].store, context[n].experiment, false)))
             pb_run_context_close(&context[n]);
     }
     if (!rc)

@@ -116,6 +116,19 @@ static int compare_split(pb_store *a, long long run, pb_store *b, long long agai
     return rc;
 }
 
+/* Prints which parts of the code have changed since the run, as far as both runs have recorded them. */
+static void compare_code(const stored *was, const stored *is)
+{
+    const char *const kind[][2] = {{PB_CODE_METHOD ".", "methods"}, {PB_CODE_TASK ".", "tasks"}};
+    for (size_t i = 0; i < was->provenance.count; i++)
+        for (size_t k = 0; k < PB_COUNT(kind); k++) {
+            const char *key = was->provenance.entry[i][0], *had = was->provenance.entry[i][1];
+            const char *has = provenance_of(is, key);
+            if (!strncmp(key, kind[k][0], strlen(kind[k][0])) && strcmp(had, has) != 0)
+                printf("different %s/%s.c: %.12s, and now %.12s\n", kind[k][1], key + strlen(kind[k][0]), had, has);
+        }
+}
+
 static int compare(const pb_args *a, pb_store *db, const stored *was, const char *path)
 {
     stored is = {.run = {.id = 0}};
@@ -130,6 +143,7 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
         for (size_t i = 0; i < PB_COUNT(what); i++)
             if (*what[i][1] && strcmp(what[i][1], what[i][2]) != 0)
                 printf("different %s: %s, and now %s\n", what[i][0], what[i][1], what[i][2]);
+        compare_code(was, &is);
         int validation = compare_split(db, was->run.id, again, is.run.id, PB_VALIDATION);
         int test = compare_split(db, was->run.id, again, is.run.id, PB_TEST);
         rc = validation < 0 || test < 0 ? -1 : validation || test;

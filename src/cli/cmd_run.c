@@ -18,7 +18,7 @@ static int print_results(const pb_args *a)
     if (pb_run_context_open(&d, a))
         return -1;
     pb_report r;
-    int rc = pb_report_make(&r, d.store, d.experiment);
+    int rc = pb_report_make(&r, d.store, d.experiment, false);
     if (!rc) {
         rc = a->json ? pb_report_json(&r, stdout) : pb_report_print(&r, NULL, stdout);
         for (int i = 0; i < d.experiment->rows && !rc; i++)

@@ -3,16 +3,19 @@
 #include "driver/run.h"
 #include "results/selection.h"
 
-/* Prints the state of a cell and the number of its finished run, which `export` and others take.  Returns 1 if there
- * is a finished run. */
-static int print_cell(const pb_cell *c, const pb_cell_state *state)
+/* Prints the state of a cell and the number of its finished run, which `export` and others take; or why a stored run
+ * with its settings and seed does not count.  Returns 1 if there is a finished run. */
+static int print_cell(const pb_cell *c, const pb_cell_state *state, const pb_other_run *other)
 {
     const char *error = state->run || !state->error ? "" : state->error;
     printf("%-10s %s%s%s seed %llu", state->status, c->row->label, *c->choice ? " " : "", c->choice,
            (unsigned long long)c->seed);
     if (state->run)
         printf(", run %lld", state->run);
-    printf("%s%s\n", *error ? ": " : "", error);
+    printf("%s%s", *error ? ": " : "", error);
+    if (other->run)
+        printf("%s run %lld has the same settings; %s", *error ? ";" : ":", other->run, other->why);
+    printf("\n");
     return state->run != 0;
 }
 
@@ -20,22 +23,24 @@ static int print_all(const pb_run_context *d)
 {
     const pb_experiment *e = d->experiment;
     pb_selections x;
-    if (pb_selections_make(&x, d->store, e, false))
+    if (pb_selections_make(&x, d->store, e, 0))
         return -1;
+    pb_other_run *other = pb_other_runs_find(d->store, e, x.cell);
     int finished = 0;
-    for (int i = 0; i < e->cells; i++)
-        finished += print_cell(&e->cell[i], &x.cell[i]);
-    for (int i = 0; i < e->rows; i++) {
+    for (int i = 0; i < e->cells && other; i++)
+        finished += print_cell(&e->cell[i], &x.cell[i], &other[i]);
+    for (int i = 0; i < e->rows && other; i++) {
         pb_text line = {0};
         pb_selection_describe(&x.row[i], e->seeds, &line);
         printf("%s\n", line.data);
         pb_text_free(&line);
     }
-    printf("%d of %d runs finished\n", finished, e->cells);
+    if (other)
+        printf("%d of %d runs finished\n", finished, e->cells);
+    int rc = other ? finished < e->cells : -1;
+    pb_other_runs_free(other, e->cells);
     pb_selections_free(&x);
-    if (pb_run_context_note_code(d))
-        return -1;
-    return finished < e->cells;
+    return rc;
 }
 
 static int status(const pb_args *a)
@@ -58,6 +63,7 @@ const pb_command pb_cmd_status = {
     .help =
         "list the state of an experiment's runs and the choice of each row\n\n"
         "A run is done, diverged, failed or missing.  The number of a finished run names it for export, reproduce and\n"
-        "compare.  Exit code 1: some runs are not finished.\n",
+        "compare.  If a run with the settings and the seed of a missing one is stored, the list says what has changed\n"
+        "since: the code, the data or the model.  Exit code 1: some runs are not finished.\n",
     .run = status,
 };

@@ -12,10 +12,9 @@ static int table(const pb_args *a)
     if (pb_run_context_open(&d, a))
         return PB_EXIT_QUESTION;
     pb_report r;
-    int rc = pb_report_make(&r, d.store, d.experiment);
+    int rc = pb_report_make(&r, d.store, d.experiment, a->any_version);
     if (!rc) {
         rc = a->json ? pb_report_json(&r, stdout) : pb_report_print(&r, a->columns, stdout);
-        rc = rc || a->json ? rc : pb_run_context_note_code(&d);
         pb_report_free(&r);
     }
     return pb_run_context_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
@@ -26,13 +25,13 @@ const pb_command pb_cmd_table = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set json columns",
-    .help = "print the table of stored results\n\n"
-            "If a row is a sweep, or with --columns, a line under each row lists the settings in force: those that the "
-            "file\n"
-            "sets, with the values of the row's choice, whether they were tuned or not.  --columns lora.rank,train.lr "
-            "prints\n"
-            "these settings as columns.  --json prints every setting of each row, and every value with mean, low, high "
-            "and n.\n",
+    .options = "db set json columns any-version",
+    .help =
+        "print the table of stored results\n\n"
+        "If a row is a sweep, or with --columns, a line under each row lists the settings in force: those that the\n"
+        "file sets, with the values of the row's choice, whether they were tuned or not.  --columns KEY,KEY prints\n"
+        "these settings, such as lora.rank,train.lr, as columns.  --json prints every setting of each row, and every\n"
+        "value with mean, low, high and n.  --any-version also shows runs that another version of the code made with\n"
+        "the same settings, seed, data and model, marked with †; a note says what has changed since.\n",
     .run = table,
 };

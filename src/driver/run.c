@@ -459,7 +459,7 @@ static int choose_rows(pass *p, bool partial)
 {
     const pb_experiment *e = p->bench.experiment;
     pb_store *s = pb_store_open(p->bench.db);
-    int rc = s ? pb_selections_make(&p->chosen, s, e, partial) : -1;
+    int rc = s ? pb_selections_make(&p->chosen, s, e, partial ? PB_SELECT_PARTIAL : 0) : -1;
     for (int i = 0; i < e->rows && !rc; i++) {
         pb_selection *row = &p->chosen.row[i];
         if (pb_selection_is_ready(row, partial)) {

@@ -319,11 +319,10 @@ void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *
         c->template = template_of(e, c, data);
         pb_text all = {0};
         pb_settings_print(c->settings, &all);
-        pb_text_add(&all, "seed=%llu\ndata=%s\nmodel=%s\ntemplate=%s\ncode=%s\n", (unsigned long long)c->seed,
-                    e->data.hex, e->model.hex, c->template.hex, PB_CODE_VERSION);
+        pb_text_add(&all, "seed=%llu\ndata=%s\nmodel=%s\ntemplate=%s\ncode=%s\ntask=%s\n", (unsigned long long)c->seed,
+                    e->data.hex, e->model.hex, c->template.hex, PB_CODE_VERSION, pb_task_digest(e->task));
         for (int p = 0; p < c->row->spec.parts; p++)
-            if (pb_plugin_digest(c->part[p].method))
-                pb_text_add(&all, "plugin=%s\n", pb_plugin_digest(c->part[p].method)->hex);
+            pb_text_add(&all, "method=%s\n", pb_method_digest(c->part[p].method));
         c->hash = pb_sha256(all.data, all.length);
         pb_text_free(&all);
     }

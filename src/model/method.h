@@ -174,6 +174,8 @@ typedef struct pb_method {
 
 /* The methods of the folder methods/ in alphabetical order, ended by NULL.  The build generates this list. */
 extern const pb_method *const pb_methods[];
+/* The digest of the code of each of them, see pb_method_digest; generated as well. */
+extern const char *const pb_method_digests[];
 
 /* The i-th method, from 0: first those of pb_methods, then the loaded plugins (plugin.h).  Returns NULL past the last
  * method. */

@@ -50,6 +50,17 @@ const pb_digest *pb_plugin_digest(const pb_method *m)
     return l ? &l->digest : NULL;
 }
 
+const char *pb_method_digest(const pb_method *m)
+{
+    const struct loaded *l = of_method(m);
+    if (l)
+        return l->digest.hex;
+    for (int i = 0; pb_methods[i]; i++)
+        if (pb_methods[i] == m)
+            return pb_method_digests[i];
+    PB_BUG("the method '%s' is not in the list of methods", m->name);
+}
+
 const char *pb_plugin_path(const pb_method *m)
 {
     const struct loaded *l = of_method(m);

@@ -41,6 +41,10 @@ const pb_method *pb_plugin_load(const char *path);
 /* Returns the SHA-256 of the file that a method was loaded from, or NULL if it is built in. */
 const pb_digest *pb_plugin_digest(const pb_method *m);
 
+/* Returns the SHA-256, in hexadecimal digits, of the code of a method of the list: of the file that it was loaded from,
+ * or of the tokens of its source, without comments and layout, if it is built in. */
+const char *pb_method_digest(const pb_method *m);
+
 /* Returns the path as it was given to pb_plugin_load, or NULL if the method is built in. */
 const char *pb_plugin_path(const pb_method *m);
 

@@ -25,10 +25,10 @@ static int read_row(pb_report *r, int row)
     return 0;
 }
 
-int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e)
+int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e, bool any_version)
 {
     *r = (pb_report){.store = s, .experiment = e};
-    if (pb_selections_make(&r->selections, s, e, false))
+    if (pb_selections_make(&r->selections, s, e, any_version ? PB_SELECT_ANY_VERSION : 0))
         return -1;
     r->row = pb_alloc((size_t)(e->rows + 1) * sizeof *r->row);
     int rc = 0;
@@ -48,6 +48,15 @@ void pb_report_free(pb_report *r)
     }
     free(r->row);
     pb_selections_free(&r->selections);
+}
+
+int pb_report_others(const pb_report *r, int row)
+{
+    const pb_selection *s = &r->selections.row[row];
+    int n = 0;
+    for (int i = s->first; r->selections.other && i < s->first + s->cells; i++)
+        n += r->selections.other[i].run != 0;
+    return n;
 }
 
 /* ---- values ------------------------------------------------------------------------------------------- */

@@ -22,10 +22,14 @@ typedef struct pb_report {
     pb_report_row *row; /* [experiment->rows] */
 } pb_report;
 
-/* Reads the runs of each row's choice.  The experiment must be sealed.  The caller frees the report with pb_report_free
- * before it closes the store.  Returns -1 with an error, and nothing to free. */
-int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e);
+/* Reads the runs of each row's choice.  With `any_version`, runs that another version of the code made stand in for
+ * missing ones (PB_SELECT_ANY_VERSION).  The experiment must be sealed.  The caller frees the report with
+ * pb_report_free before it closes the store.  Returns -1 with an error, and nothing to free. */
+int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e, bool any_version);
 void pb_report_free(pb_report *r);
+
+/* Returns how many runs of the row's sweep another version of the code made. */
+int pb_report_others(const pb_report *r, int row);
 
 /* Returns mean and 95 % interval of a value; split -1 stands for a value of the whole run.  The interval of the primary
  * metric covers other seeds and other examples (pb_stats_row) if predictions are stored.  All other intervals are

@@ -137,6 +137,25 @@ static void add_notes(object *o)
     pb_text_add(o->text, "]");
 }
 
+/* The runs of the row's sweep that another version of the code made; no member if there are none. */
+static void add_others(object *o)
+{
+    const pb_selection *s = &o->report->selections.row[o->row];
+    if (!pb_report_others(o->report, o->row))
+        return;
+    add_member(o, "other_version");
+    pb_text_add(o->text, "[");
+    for (int i = s->first, n = 0; i < s->first + s->cells; i++) {
+        const pb_other_run *x = &o->report->selections.other[i];
+        if (!x->run)
+            continue;
+        pb_text_add(o->text, "%s{\"run\":%lld,\"why\":", n++ ? "," : "", x->run);
+        pb_json_quote(o->text, x->why);
+        pb_text_add(o->text, "}");
+    }
+    pb_text_add(o->text, "]");
+}
+
 static int add_row(const pb_report *r, int row, pb_text *text)
 {
     const pb_experiment *e = r->experiment;
@@ -157,6 +176,7 @@ static int add_row(const pb_report *r, int row, pb_text *text)
     int rc = add_options(&o);
     add_object(&o, "values", add_values);
     add_notes(&o);
+    add_others(&o);
     add_member(&o, "tuning");
     pb_tuning_json(r, row, text);
     pb_text_add(text, "}\n");

@@ -14,7 +14,7 @@
 #define COLUMNS 12
 
 typedef struct grid {
-    const char **name;           /* [rows] the first column; it is not shortened, so that all rows are distinct */
+    char **name;                 /* [rows] the first column; it is not shortened, so that all rows are distinct */
     const char **setting;        /* [rows,settings] the columns of settings                                     */
     char (*text)[COLUMNS][CELL]; /* [rows] the other columns; the heading is the first row                      */
     int settings;
@@ -330,6 +330,41 @@ void pb_report_sweeps(const pb_report *r, FILE *out)
     }
 }
 
+/* Prints what has changed since the row's runs of another version of the code were made, once for each cause. */
+static void print_others(const pb_report *r, int row, FILE *out)
+{
+    const pb_selection *s = &r->selections.row[row];
+    const pb_other_run *x = pb_report_others(r, row) ? r->selections.other + s->first : NULL;
+    for (int i = 0; x && i < s->cells; i++) {
+        int same = 0, before = 0;
+        for (int k = 0; x[i].run && k < s->cells; k++)
+            if (x[k].run && !strcmp(x[k].why, x[i].why)) {
+                same++;
+                before += k < i;
+            }
+        if (same && !before)
+            fprintf(out, "† %s: %d of %d runs were made by another version of the code: run %lld%s: %s\n",
+                    s->row->label, same, s->cells, x[i].run, same > 1 ? " and others" : "", x[i].why);
+    }
+}
+
+/* Prints, in a table without such runs, how many missing ones it would show with --any-version. */
+static void print_hint(const pb_report *r, FILE *out)
+{
+    const pb_experiment *e = r->experiment;
+    pb_other_run *x = r->selections.other ? NULL : pb_other_runs_find(r->store, e, r->selections.cell);
+    int n = 0; /* the store remembers an error */
+    for (int i = 0; x && i < e->cells; i++)
+        n += x[i].code_only && !r->selections.cell[i].failed;
+    if (n)
+        fprintf(
+            out,
+            "%d missing run%s stored with the same settings, made by another version of the code: `peftbench status` "
+            "says what\nhas changed, and `table --any-version` shows them\n",
+            n, n == 1 ? " is" : "s are");
+    pb_other_runs_free(x, e->cells);
+}
+
 static void print_notes(const pb_report *r, FILE *out)
 {
     const pb_experiment *e = r->experiment;
@@ -346,7 +381,9 @@ static void print_notes(const pb_report *r, FILE *out)
             fprintf(out, "%s: ± covers other seeds only (Student's t), because no predictions are stored\n",
                     row->row->label);
         pb_notes_each(r, i, print_note, out);
+        print_others(r, i, out);
     }
+    print_hint(r, out);
     fprintf(out,
             "Scores are means over %d seed%s; ± is the 95 %% interval for other %sexamples.  \"to %s\" is the paired "
             "difference on test.",
@@ -369,10 +406,10 @@ int pb_report_print(const pb_report *r, const char *columns, FILE *out)
               .text = pb_alloc(rows * sizeof *g.text),
               .line = pb_alloc(rows * sizeof *g.line),
               .rows = (int)rows};
-    g.name[0] = "method";
+    g.name[0] = pb_strdup("method");
     fill_heading(r, g.text[0]);
     for (int i = 0; i < e->rows; i++) {
-        g.name[i + 1] = e->row[i].label;
+        g.name[i + 1] = pb_format("%s%s", e->row[i].label, pb_report_others(r, i) ? " †" : "");
         fill_row(r, i, g.text[i + 1]);
         g.line[i + 1] = lines ? list_settings(r, i, false) : NULL;
     }
@@ -384,8 +421,10 @@ int pb_report_print(const pb_report *r, const char *columns, FILE *out)
         print_notes(r, out);
         pb_tuning_print(r, out);
     }
-    for (int i = 0; i < g.rows; i++)
+    for (int i = 0; i < g.rows; i++) {
+        free(g.name[i]);
         free(g.line[i]);
+    }
     free(keys);
     free(g.line);
     free(g.name);

@@ -18,6 +18,23 @@ static int read_cells(pb_selections *x, pb_store *s)
     return rc;
 }
 
+/* Gives each cell that has neither a finished nor a failed run the state of its run of another version of the code. */
+static int read_others(pb_selections *x, pb_store *s)
+{
+    const pb_experiment *e = x->experiment;
+    x->other = pb_other_runs_find(s, e, x->cell);
+    char *score = pb_format("accuracy.validation.%s", e->task->metrics[0].name);
+    int rc = x->other ? 0 : -1;
+    for (int i = 0; i < e->cells && !rc; i++) {
+        if (!x->other[i].code_only || x->cell[i].failed)
+            x->other[i].run = 0;
+        else
+            rc = pb_store_state(s, &x->other[i].hash, score, &x->cell[i]);
+    }
+    free(score);
+    return rc;
+}
+
 static int by_hex(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -121,14 +138,16 @@ static int make_row(pb_selections *x, pb_store *store, int row, int first, bool 
     return choose_for(x, s, store, partial);
 }
 
-int pb_selections_make(pb_selections *out, pb_store *s, const pb_experiment *e, bool partial)
+int pb_selections_make(pb_selections *out, pb_store *s, const pb_experiment *e, int how)
 {
     *out = (pb_selections){.experiment = e,
                            .cell = pb_alloc((size_t)(e->cells + 1) * sizeof *out->cell),
                            .row = pb_alloc((size_t)(e->rows + 1) * sizeof *out->row)};
     int rc = read_cells(out, s), first = 0;
+    if (!rc && how & PB_SELECT_ANY_VERSION)
+        rc = read_others(out, s);
     for (int i = 0; i < e->rows && !rc; i++) {
-        rc = make_row(out, s, i, first, partial);
+        rc = make_row(out, s, i, first, how & PB_SELECT_PARTIAL);
         first += out->row[i].cells;
     }
     if (rc)
@@ -144,6 +163,7 @@ void pb_selections_free(pb_selections *x)
         free(x->row[i].mean);
         free(x->row[i].run);
     }
+    pb_other_runs_free(x->other, x->experiment ? x->experiment->cells : 0);
     free(x->cell);
     free(x->row);
     *x = (pb_selections){.experiment = NULL};

@@ -4,11 +4,12 @@
  * (`predict`, `compare`, `check`) read them with pb_store_choices.  The cells of a row (settings x seeds, with data,
  * model and code) are its sweep, which is identified by the hash of their hashes.  An additional learning rate or seed
  * therefore makes another sweep with a separate choice.  A setting is chosen when every cell has a finished run.
- * With `partial` it is chosen among fewer runs, and the stored choice says so. */
+ * With PB_SELECT_PARTIAL it is chosen among fewer runs, and the stored choice says so. */
 #ifndef PB_SELECTION_H
 #define PB_SELECTION_H
 
 #include "experiment/experiment.h"
+#include "results/other_version.h"
 #include "results/store.h"
 
 /* The selection of one row. */
@@ -32,13 +33,22 @@ typedef struct pb_selections {
     const pb_experiment *experiment;
     pb_cell_state *cell; /* [experiment->cells] */
     pb_selection *row;   /* [experiment->rows] */
+    pb_other_run *other; /* [experiment->cells] with PB_SELECT_ANY_VERSION: the runs that stand in for missing ones; run
+                            is 0 for the other cells.  NULL without it */
 } pb_selections;
 
+/* How selections are made. */
+enum {
+    PB_SELECT_PARTIAL = 1,     /* choose among the finished runs, even if some are not finished */
+    PB_SELECT_ANY_VERSION = 2, /* take a run that another version of the code made, with the cell's settings, seed, data
+                                  and model, for a cell that has no run */
+};
+
 /* Reads the state of every cell and determines the choice of each row: the choice that the database has, else the
- * setting with the best mean validation score if every cell is finished or `partial` is set.  A row with one setting
- * has nothing to choose.  The experiment must be sealed.  The caller frees the selections with pb_selections_free.
- * Returns -1 with an error, and nothing to free. */
-int pb_selections_make(pb_selections *out, pb_store *s, const pb_experiment *e, bool partial);
+ * setting with the best mean validation score if every cell is finished or `how`, PB_SELECT_* in any combination, has
+ * PB_SELECT_PARTIAL.  A row with one setting has nothing to choose.  The experiment must be sealed.  The caller frees
+ * the selections with pb_selections_free.  Returns -1 with an error, and nothing to free. */
+int pb_selections_make(pb_selections *out, pb_store *s, const pb_experiment *e, int how);
 void pb_selections_free(pb_selections *x);
 
 /* Returns whether the row's choice may be scored on test. */

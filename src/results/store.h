@@ -141,6 +141,27 @@ typedef int pb_store_pair(void *ctx, const char *key, const char *value);
  * Returns -1 with an error. */
 int pb_store_settings(pb_store *s, const long long *run, int n, pb_store_pair *each, void *ctx);
 
+/* A setting of one of several runs. */
+typedef struct pb_stored_setting {
+    long long run;
+    uint64_t seed;
+    const char *hash; /* of the run */
+    const char *key, *value;
+} pb_stored_setting;
+
+/* Is called with each setting, which it does not own.  A nonzero return ends the iteration and is returned by it. */
+typedef int pb_store_each_setting(void *ctx, const pb_stored_setting *s);
+
+/* Calls `each` with the settings of the finished runs of an experiment, run by run in the order of their numbers.
+ * Returns -1 with an error. */
+int pb_store_experiment_settings(pb_store *s, const char *experiment, pb_store_each_setting *each, void *ctx);
+
+/* Keys of a run's provenance: the version of the engine's code, and, with a point and a name after them, the digests of
+ * the code of the task's kind and of each built-in method.  A plugin's digest is under "plugin.NAME". */
+#define PB_CODE_ENGINE "code.engine"
+#define PB_CODE_TASK "code.task"
+#define PB_CODE_METHOD "code.method"
+
 /* Calls `each` with the entries of a run's provenance: data, model, template, metrics, budget and so on.  Returns -1
  * with an error. */
 int pb_store_provenance(pb_store *s, long long run, pb_store_pair *each, void *ctx);
@@ -154,10 +175,6 @@ typedef void pb_store_point(void *ctx, int step, double mean);
 
 /* Calls `each` with the mean over the n runs of the values under `key`, step by step.  Returns -1 with an error. */
 int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb_store_point *each, void *ctx);
-
-/* Counts the finished runs of an experiment that this version of the code made, and those that other versions made.
- * Returns -1 with an error. */
-int pb_store_count_by_code(pb_store *s, const char *experiment, long long *this_code, long long *other_code);
 
 /* ---- predictions --------------------------------------------------------------------------------------------- */
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "results/store_internal.h"
-#include "version.h"
 
 /* ---- runs --------------------------------------------------------------------------------------------- */
 
@@ -245,6 +244,27 @@ int pb_store_settings(pb_store *s, const long long *run, int n, pb_store_pair *e
     return each_pair(s, q, each, ctx);
 }
 
+int pb_store_experiment_settings(pb_store *s, const char *experiment, pb_store_each_setting *each, void *ctx)
+{
+    static const char sql[] = "SELECT r.id, r.seed, r.hash, t.key, t.value FROM run r JOIN setting t ON t.run = r.id"
+                              " WHERE r.experiment = ? AND r.status <> 'failed' AND r.superseded IS NULL ORDER BY r.id";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    int rc = 0, more = 0;
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, experiment);
+    while (!rc && (more = pb_store_step(s, q)) == 1) {
+        char *hash = pb_store_text(q, 2), *key = pb_store_text(q, 3), *value = pb_store_text(q, 4);
+        rc = each(ctx, &(pb_stored_setting){sqlite3_column_int64(q, 0), (uint64_t)sqlite3_column_int64(q, 1), hash, key,
+                                            value});
+        free(hash);
+        free(key);
+        free(value);
+    }
+    pb_store_done(q);
+    return rc ? rc : more;
+}
+
 int pb_store_provenance(pb_store *s, long long run, pb_store_pair *each, void *ctx)
 {
     sqlite3_stmt *q = pb_store_statement(s, "SELECT key, value FROM provenance WHERE run = ?");
@@ -279,21 +299,6 @@ int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb
         each(ctx, sqlite3_column_int(q, 0), sqlite3_column_double(q, 1));
     pb_store_done(q);
     return rc;
-}
-
-int pb_store_count_by_code(pb_store *s, const char *experiment, long long *this_code, long long *other_code)
-{
-    sqlite3_stmt *q =
-        pb_store_statement(s, "SELECT total(code = ?1), total(code <> ?1) FROM finished WHERE experiment = ?2");
-    if (!q)
-        return -1;
-    pb_store_bind(q, 1, PB_CODE_VERSION);
-    pb_store_bind(q, 2, experiment);
-    int rc = pb_store_step(s, q);
-    *this_code = rc == 1 ? sqlite3_column_int64(q, 0) : 0;
-    *other_code = rc == 1 ? sqlite3_column_int64(q, 1) : 0;
-    pb_store_done(q);
-    return rc < 0 ? -1 : 0;
 }
 
 /* ---- predictions ------------------------------------------------------------------------------------------ */

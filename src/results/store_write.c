@@ -129,6 +129,30 @@ static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cel
     return rc;
 }
 
+static int put_digest(pb_store *s, sqlite3_stmt *q, long long run, const char *what, const char *name,
+                      const char *digest)
+{
+    char *key = pb_format("%s.%s", what, name);
+    int rc = put_pair(s, q, run, key, digest);
+    free(key);
+    return rc;
+}
+
+/* Stores the version of the code that made the run, part by part; plugins are stored by put_plugins. */
+static int put_code(pb_store *s, sqlite3_stmt *q, long long run, const pb_experiment *e, const pb_cell *c)
+{
+    int rc = put_pair(s, q, run, PB_CODE_ENGINE, PB_CODE_VERSION) ||
+                     put_digest(s, q, run, PB_CODE_TASK, e->task->name, pb_task_digest(e->task))
+                 ? -1
+                 : 0;
+    for (int p = 0; p < c->row->spec.parts && !rc; p++) {
+        const pb_method *m = c->part[p].method;
+        if (!pb_plugin_digest(m))
+            rc = put_digest(s, q, run, PB_CODE_METHOD, m->name, pb_method_digest(m));
+    }
+    return rc;
+}
+
 /* Describes the tuning and training budget of a row and its stopping rule. */
 static char *budget_of(const pb_cell *c)
 {
@@ -155,7 +179,7 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
         rc = put_pair(s, q, run, row[i][0], row[i][1]);
     if (!rc && *r->artifact.hex)
         rc = put_pair(s, q, run, "artifact", r->artifact.hex);
-    rc = rc || put_plugins(s, q, run, c) ? -1 : 0;
+    rc = rc || put_code(s, q, run, e, c) || put_plugins(s, q, run, c) ? -1 : 0;
     sqlite3_finalize(q);
     free(metrics);
     free(budget);

@@ -17,6 +17,14 @@ const pb_task *pb_task_find(const char *name)
     return NULL;
 }
 
+const char *pb_task_digest(const pb_task *t)
+{
+    for (int i = 0; pb_tasks[i]; i++)
+        if (pb_tasks[i] == t)
+            return pb_task_digests[i];
+    PB_BUG("the kind of task '%s' is not in the list", t->name);
+}
+
 pb_data *pb_data_new(const char *name)
 {
     pb_data *d = pb_alloc(sizeof *d);

@@ -87,8 +87,13 @@ typedef struct pb_task {
 
 /* The kinds of tasks, generated from the folder tasks/ and ended by NULL. */
 extern const pb_task *const pb_tasks[];
+/* The SHA-256, in hexadecimal digits, of the tokens of each one's source, without comments and layout; generated as
+ * well. */
+extern const char *const pb_task_digests[];
 /* Returns the kind of that name, or NULL if there is none. */
 const pb_task *pb_task_find(const char *name);
+/* Returns the digest of the code of a kind of the list. */
+const char *pb_task_digest(const pb_task *t);
 
 /* ---- building the data ------------------------------------------------------------------------------------------ */
 

@@ -78,6 +78,15 @@ for version in 1 2; do
 	ok 'and left so' [ "$sum" = "$(sha256sum <old$version.db)" ]
 	ok 'nothing is left beside it' [ "$(ls old$version.db*)" = old$version.db ]
 done
+for version in 1 2; do # made by an older program, so its hashes are of other code
+	cp old$version.db changed.db
+	sqlite3 changed.db "DROP TRIGGER run_update; UPDATE run SET hash = 'aa' || substr(hash, 3)"
+	[ $version = 1 ] || sqlite3 changed.db "DROP TRIGGER IF EXISTS provenance_delete; DELETE FROM provenance WHERE key GLOB 'code.*'"
+	ok "status of schema $version" run 1 status toy.ini --db changed.db
+	ok 'names the runs' prints '^missing    head lr=1e-2 seed 0: run [0-9]+ has the same settings; it was made by another version of the code$'
+	ok 'the table of any version' run 0 table toy.ini --db changed.db --any-version
+	ok 'shows them if their data are recorded' [ "$(grep -c '^† .*: it was made by another version of the code' out)" = $((2 * version - 2)) ]
+done
 "$program" compare head lora --db old2.db >out
 ok 'whose sweep is not known' prints '^toy/head: lr=1e-[23], the best of 2 settings, 2 seeds; sweep unknown$'
 tail -n +3 out >old
