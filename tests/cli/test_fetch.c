@@ -762,10 +762,10 @@ TEST(a_hub_s_strange_answers)
     CHECK(says("the hub names a file '\\u202egood.tsv': refused"));
     server.listing = "{\"siblings\": [{\"rfilename\": \"a.tsv\", \"size\": \"12\"}]}";
     CHECK_INT(fetch("datasets/org/films"), 1);
-    CHECK(says("a.tsv: the hub says neither its size nor its hash as it should"));
+    CHECK(says("a.tsv: the hub states neither its size nor a valid hash"));
     server.listing = "{\"siblings\": [{\"rfilename\": \"a.tsv\", \"lfs\": {\"sha256\": \"../../x\"}}]}";
     CHECK_INT(fetch("datasets/org/films"), 1);
-    CHECK(says("a.tsv: the hub says neither its size nor its hash as it should"));
+    CHECK(says("a.tsv: the hub states neither its size nor a valid hash"));
     server.listing = "{\"siblings\": [";
     CHECK_INT(fetch("org/tiny"), 1);
     CHECK(says("/api/models/org/tiny"));
