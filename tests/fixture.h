@@ -1,5 +1,5 @@
-/* fixture: the testbed of src/verify on the tiny BERT of tests/golden, and the batch of its golden values.  An error ends
- * the program. */
+/* fixture: the testbed of src/verify on the tiny BERT of tests/golden, whose biases and norms are random, and the batch of
+ * its golden values.  An error ends the program. */
 #ifndef PB_TESTS_FIXTURE_H
 #define PB_TESTS_FIXTURE_H
 

@@ -8,11 +8,11 @@
 #include "cli/cmd.h"
 #include "verify/verify.h"
 
-/* Two small networks with random weights, an encoder and a decoder. */
+/* Two small networks with random weights, an encoder and a decoder.  Both have biases, which a method must not lose. */
 static int make_fixtures(const char *folder, pb_fixture fixture[2])
 {
     static const pb_network_shape shape = {
-        .layers = 2, .width = 32, .heads = 4, .kv_heads = 2, .intermediate_size = 48, .positions = 64};
+        .layers = 2, .width = 32, .heads = 4, .kv_heads = 2, .intermediate_size = 48, .positions = 64, .bias = true};
     for (int i = 0; i < 2; i++) {
         pb_network_shape s = shape;
         char *path = pb_format("%s/%s", folder, i ? "decoder" : "encoder");

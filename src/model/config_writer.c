@@ -43,8 +43,8 @@ static const char decoder[] = "{\n"
                               "  \"hidden_act\": \"silu\",\n"
                               "  \"rms_norm_eps\": 1e-05,\n"
                               "  \"rope_theta\": 10000.0,\n"
-                              "  \"attention_bias\": false,\n"
-                              "  \"mlp_bias\": false,\n"
+                              "  \"attention_bias\": %s,\n"
+                              "  \"mlp_bias\": %s,\n"
                               "  \"bos_token_id\": 0,\n"
                               "  \"eos_token_id\": 0,\n"
                               "  \"tie_word_embeddings\": true\n"
@@ -96,10 +96,11 @@ int pb_network_config_write(const char *dir, pb_objective objective, const pb_ne
 {
     if (check_shape(objective, s) || pb_make_dirs(dir))
         return -1;
+    const char *bias = s->bias ? "true" : "false";
     char *config = objective == PB_MASKED ? pb_format(encoder, vocabulary, s->layers, s->width, s->heads,
                                                       s->intermediate_size, s->positions)
                                           : pb_format(decoder, vocabulary, s->layers, s->width, s->heads,
-                                                      s->intermediate_size, s->positions, s->kv_heads);
+                                                      s->intermediate_size, s->positions, s->kv_heads, bias, bias);
     return write_content(dir, "config.json", config) ||
                    write_content(dir, "tokenizer_config.json",
                                  pb_format(objective == PB_MASKED ? words : text, s->positions))

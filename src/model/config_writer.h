@@ -11,6 +11,7 @@ typedef struct pb_network_shape {
     int heads, kv_heads;
     int intermediate_size; /* of the MLP */
     int positions;
+    bool bias; /* not a setting: a decoder's projections have biases; an encoder's always have */
 } pb_network_shape;
 extern const pb_option pb_network_shape_table[];
 

@@ -6,15 +6,59 @@
 
 /* ---- the model ------------------------------------------------------------------------------------------- */
 
+static size_t elements_of(const pb_param *p)
+{
+    return (size_t)p->rows * (size_t)p->cols;
+}
+
+static bool is_constant(const pb_param *p)
+{
+    for (size_t k = 1; k < elements_of(p); k++)
+        if (p->x[k] != p->x[0])
+            return false;
+    return true;
+}
+
+/* Makes the matrices of a network with random weights larger.  Their deviation of 0.02 suits networks that are much
+ * wider: in a narrow one, all that a layer computes would be small and its attention nearly uniform. */
+static void enlarge_matrices(pb_testbed *p)
+{
+    for (int i = 0; i < pb_model_params(p->model); i++) {
+        pb_param *one = pb_model_param(p->model, i);
+        for (size_t k = 0; one->kind == PB_MATRIX && k < elements_of(one); k++)
+            one->x[k] *= 8;
+    }
+}
+
+/* Replaces the values of constant tensors.  The old values may be mapped from a file, which is read-only. */
+static void vary_constants(pb_testbed *p)
+{
+    for (int i = 0; i < pb_model_params(p->model); i++) {
+        pb_param *one = pb_model_param(p->model, i);
+        if (!one->x || !is_constant(one))
+            continue;
+        pb_rng rng = pb_rng_named(99, one->name);
+        pb_real *x = pb_arena_alloc(p->values, PB_WEIGHTS, elements_of(one) * sizeof *x);
+        for (size_t k = 0; k < elements_of(one); k++)
+            x[k] = one->x[k] + (pb_real)(0.2 * pb_rng_normal(&rng));
+        one->x = x;
+    }
+}
+
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed)
 {
-    *p = (pb_testbed){.arena = pb_arena_new("testbed"), .executor = pb_executor_new()};
+    *p = (pb_testbed){
+        .values = pb_arena_new("testbed"), .arena = pb_arena_new("testbed"), .executor = pb_executor_new()};
     int rc = pb_attached_parse(spec, p->part, &p->parts);
     p->model = rc ? NULL
                   : pb_model_open(&(pb_opening){.path = path,
                                                 .classes = classes,
                                                 .seed = seed,
                                                 .base = {.weights = random ? PB_FROM_RANDOM : PB_FROM_CHECKPOINT}});
+    if (p->model && random)
+        enlarge_matrices(p);
+    if (p->model)
+        vary_constants(p); /* first, since methods may initialize their tensors from the base's */
     if (p->model && !pb_model_attach(p->model, p->part, p->parts))
         return 0;
     pb_testbed_close(p);
@@ -29,15 +73,23 @@ void pb_testbed_close(pb_testbed *p)
     pb_attached_free(p->part, p->parts);
     pb_executor_free(p->executor);
     pb_arena_free(p->arena);
+    pb_arena_free(p->values);
     *p = (pb_testbed){.model = NULL};
 }
 
-/* ---- a batch ----------------------------------------------------------------------------------------------- */
-
-static size_t elements_of(const pb_param *p)
+void pb_testbed_start(pb_testbed *p)
 {
-    return (size_t)p->rows * (size_t)p->cols;
+    const pb_batch *texts = &pb_testbed_texts;
+    int classes = pb_model_head(p->model) == PB_HEAD_CLASSES ? pb_model_outputs(p->model) : 0;
+    int *count = pb_alloc((size_t)(classes + 1) * sizeof *count);
+    for (int s = 0; s < texts->sequences; s++)
+        if (texts->label[s] < classes)
+            count[texts->label[s]]++;
+    pb_model_before_train(p->model, &(pb_training_stats){.classes = classes, .class_count = count});
+    free(count);
 }
+
+/* ---- a batch ----------------------------------------------------------------------------------------------- */
 
 int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double dropout)
 {

@@ -9,7 +9,8 @@ typedef struct pb_testbed {
     pb_model *model;
     pb_attached part[PB_MAX_PARTS];
     int parts;
-    pb_arena *arena;
+    pb_arena *values; /* holds the random values of base tensors that were constant */
+    pb_arena *arena;  /* of the last batch */
     pb_executor *executor;
     pb_graph *graph; /* of the last batch */
     pb_outputs out;
@@ -17,10 +18,16 @@ typedef struct pb_testbed {
 } pb_testbed;
 
 /* Opens the model of folder `path` and attaches the methods of a spec (method_spec.h) without variants; "" has none.
- * classes 0 keeps the head that the model has.  The weights are those of the folder, or `random`.  Returns -1 with an
- * error, and nothing is open then.  The caller closes it with pb_testbed_close. */
+ * classes 0 keeps the head that the model has.  The weights are those of the folder, or `random`.  Tensors of the base
+ * and of the head whose elements are all equal, such as biases of 0 and gains of 1, then get random values, which are
+ * the same in every testbed: a method that forgets one of them would compute the right outputs otherwise.  Returns -1
+ * with an error, and nothing is open then.  The caller closes it with pb_testbed_close. */
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed);
 void pb_testbed_close(pb_testbed *p);
+
+/* Calls the before_train hooks, as training does, with the statistics of the labels of pb_testbed_texts, or of no class
+ * if the model has no classification head. */
+void pb_testbed_start(pb_testbed *p);
 
 /* Builds and plans the graph of a batch, and gives the gradients memory if `training`.  Returns -1 with an error. */
 int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double dropout);

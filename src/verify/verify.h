@@ -2,16 +2,7 @@
 #ifndef PB_VERIFY_H
 #define PB_VERIFY_H
 
-#include "base/base.h"
-
-/* The model that a method is checked on. */
-typedef struct pb_fixture {
-    const char *path; /* a model folder                                             */
-    bool random;      /* random weights instead of the folder's                     */
-    bool decoder;     /* a decoder: cached decoding is checked too                  */
-} pb_fixture;
-
-typedef enum pb_outcome { PB_HELD, PB_BROKEN, PB_NOT_PROMISED } pb_outcome;
+#include "verify/fixture.h"
 
 /* Receives the name of a check, its outcome, and the reason if it is broken, else "". */
 typedef void pb_verify_report(void *ctx, const char *check, pb_outcome outcome, const char *why);

@@ -2,6 +2,9 @@
  * on the tiny decoders of tests/golden.  A new file in that folder is held to all of it without a change here. */
 #include "test.h"
 
+#include <stdlib.h>
+
+#include "model/config_writer.h"
 #include "model/method.h"
 #include "verify/verify.h"
 
@@ -44,6 +47,16 @@ TEST(every_method_keeps_its_promises_on_an_encoder)
 TEST(every_method_keeps_its_promises_on_a_decoder)
 {
     hold_all(&(pb_fixture){.path = "tests/golden/families/llama-3", .decoder = true});
+}
+
+TEST(every_method_keeps_its_promises_on_a_decoder_with_biases)
+{
+    static const pb_network_shape shape = {
+        .layers = 2, .width = 24, .heads = 4, .kv_heads = 2, .intermediate_size = 40, .positions = 64, .bias = true};
+    char folder[] = "/tmp/peftbench-XXXXXX";
+    CHECK(mkdtemp(folder) && !pb_network_config_write(folder, PB_CAUSAL, &shape, 96));
+    hold_all(&(pb_fixture){.path = folder, .random = true, .decoder = true});
+    pb_remove_tree(folder);
 }
 
 TEST(an_unknown_method_is_an_error)

@@ -1,0 +1,242 @@
+/* checks_gradient: gradients and plans: see checks.h. */
+#include "verify/checks.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- slopes ------------------------------------------------------------------------------------------------------ */
+
+/* The tolerance of finite differences relative to the slope, their step for all tensors at once, their steps for one
+ * tensor, and the error of a slope by rounding. */
+#ifdef PB_REAL_DOUBLE
+#define SLOPE 1e-6
+#define STEP 1e-5
+#define ROUNDING 1e-9
+static const double steps[] = {1e-3, 1e-4, 1e-5};
+#else
+#define SLOPE 3e-2
+#define STEP 1e-2
+#define ROUNDING 2e-5
+static const double steps[] = {1e-2, 2.5e-3, 4e-2};
+#endif
+
+static double loss_of(pb_testbed *p)
+{
+    pb_trial_forward(p, &pb_testbed_texts, true, 0.1); /* the dropout masks are always the same */
+    return (double)pb_graph_loss(p->graph)->x[0];
+}
+
+/* Moves all trainable parameters along `direction` by x. */
+static void move(pb_testbed *p, const double *direction, double x)
+{
+    size_t at = 0;
+    for (int i = 0; i < pb_model_params(p->model); i++) {
+        pb_param *one = pb_model_param(p->model, i);
+        for (size_t k = 0; one->trainable && k < pb_trial_elements(one); k++)
+            one->x[k] += (pb_real)(x * direction[at++]);
+    }
+}
+
+/* A random direction of length 1 in n dimensions. */
+static double *random_direction(size_t n)
+{
+    double *d = pb_alloc((n + 1) * sizeof *d), sum = 0;
+    pb_rng rng = pb_rng_named(4, "direction");
+    for (size_t i = 0; i < n; i++) {
+        d[i] = pb_rng_normal(&rng);
+        sum += d[i] * d[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        d[i] /= sqrt(sum);
+    return d;
+}
+
+static double product(size_t n, const double *a, const double *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* Compares the gradient g of all trainable parameters with finite differences along one random direction. */
+static bool has_slope(pb_trial *t, pb_testbed *p, size_t n, const double *g)
+{
+    double *d = random_direction(n), want = product(n, g, d);
+    move(p, d, STEP);
+    double up = loss_of(p);
+    move(p, d, -2 * STEP);
+    double got = (up - loss_of(p)) / (2 * STEP);
+    move(p, d, STEP);
+    free(d);
+    if (fabs(got - want) <= SLOPE * fmax(fabs(want), 0.02))
+        return true;
+    pb_trial_broken(t, "the directional derivative is %.6g, finite differences give %.6g", want, got);
+    return false;
+}
+
+/* The slope of the loss along a direction of one tensor, by differences of fourth order. */
+static double tensor_slope(pb_testbed *p, pb_param *one, const double *d, double step)
+{
+    static const double factor[] = {1. / 12, -8. / 12, 8. / 12, -1. / 12};
+    static const int at[] = {-2, -1, 1, 2};
+    size_t bytes = pb_trial_elements(one) * sizeof *one->x;
+    pb_real *start = pb_alloc(bytes);
+    double sum = 0;
+    memcpy(start, one->x, bytes);
+    for (size_t i = 0; i < PB_COUNT(at); i++) {
+        for (size_t k = 0; k < pb_trial_elements(one); k++)
+            one->x[k] = start[k] + (pb_real)(at[i] * step * d[k]);
+        sum += factor[i] * loss_of(p) / step;
+    }
+    memcpy(one->x, start, bytes);
+    free(start);
+    return sum;
+}
+
+/* Compares the slope along one direction.  Tries several steps, since a long one may cross the kink of a ReLU, and the
+ * difference of a short one is rounded. */
+static bool tensor_has_slope(pb_trial *t, pb_testbed *p, pb_param *one, const double *g, const double *d,
+                             double tolerance)
+{
+    double want = product(pb_trial_elements(one), g, d), got = 0;
+    for (size_t i = 0; i < PB_COUNT(steps); i++) {
+        got = tensor_slope(p, one, d, steps[i]);
+        if (fabs(got - want) <= tolerance + ROUNDING)
+            return true;
+    }
+    pb_trial_broken(t, "%s: the directional derivative is %.6g, finite differences give %.6g", one->name, want, got);
+    return false;
+}
+
+/* Compares the gradient g of one tensor with finite differences along two directions.  One is random, and the slope
+ * along it is about |g| / sqrt(n).  The other one has the signs of the gradient, so that the slopes of all elements
+ * add up. */
+static bool tensor_has_slopes(pb_trial *t, pb_testbed *p, pb_param *one, const double *g)
+{
+    size_t n = pb_trial_elements(one);
+    double *d = random_direction(n);
+    bool good = tensor_has_slope(t, p, one, g, d, 3 * SLOPE * sqrt(product(n, g, g) / (double)n));
+    for (size_t k = 0; k < n; k++)
+        d[k] = g[k] * d[k] < 0 ? -d[k] : d[k];
+    good = good && tensor_has_slope(t, p, one, g, d, SLOPE * product(n, g, d));
+    free(d);
+    return good;
+}
+
+static bool stops_gradients(const pb_testbed *p)
+{
+    for (int i = 0; i < p->parts; i++)
+        if (p->part[i].method->stop_gradient && p->part[i].method->stop_gradient(p->part[i].conf))
+            return true;
+    return false;
+}
+
+/* Compares the gradient with differences for all parameters together and for each tensor, because the slope of a small
+ * tensor, or of one behind a scale near zero, disappears in the sum.  The parameters are moved away from their start,
+ * since a scale that is zero hides the gradients of all that it multiplies. */
+pb_outcome pb_check_slope(pb_trial *t)
+{
+    pb_testbed p = pb_trial_start(t, 1);
+    bool promised = pb_model_counts(p.model).trainable && !stops_gradients(&p), good = true;
+    if (promised) {
+        size_t n, at = 0;
+        pb_testbed_perturb(&p, 0.05);
+        loss_of(&p);
+        pb_executor_backward(p.executor, p.graph);
+        double *g = pb_testbed_gradients(&p, &n);
+        good = has_slope(t, &p, n, g);
+        for (int i = 0; i < pb_model_params(p.model) && good; i++) {
+            pb_param *one = pb_model_param(p.model, i);
+            good = !one->trainable || tensor_has_slopes(t, &p, one, g + at);
+            at += one->trainable ? pb_trial_elements(one) : 0;
+        }
+        free(g);
+    }
+    pb_testbed_close(&p);
+    return !promised ? PB_NOT_PROMISED : good ? PB_HELD : PB_BROKEN;
+}
+
+/* ---- the plan ---------------------------------------------------------------------------------------------------- */
+
+pb_outcome pb_check_kept(pb_trial *t)
+{
+    pb_testbed p = pb_trial_start(t, 1);
+    size_t n;
+    double *g[2];
+    pb_testbed_perturb(&p, 0.05);
+    for (int turn = 0; turn < 2; turn++) {
+        pb_trial_forward(&p, &pb_testbed_texts, true, 0.1);
+        if (turn && pb_graph_loss(p.graph))
+            pb_executor_poison(p.executor, p.graph);
+        if (pb_graph_loss(p.graph))
+            pb_executor_backward(p.executor, p.graph);
+        g[turn] = pb_testbed_gradients(&p, &n);
+    }
+    bool good = !memcmp(g[0], g[1], n * sizeof **g);
+    free(g[0]);
+    free(g[1]);
+    pb_testbed_close(&p);
+    return good ? PB_HELD : pb_trial_broken(t, "a gradient reads a value that the plan does not keep");
+}
+
+/* A plan rounds the size of each tensor up to 64 bytes. */
+static bool is_planned(size_t touched, const pb_plan *plan)
+{
+    return touched <= plan->activations && touched + 64 > plan->activations;
+}
+
+pb_outcome pb_check_plan(pb_trial *t)
+{
+    pb_testbed p = pb_trial_start(t, 1);
+    pb_executor_watch(p.executor, true);
+    pb_trial_forward(&p, &pb_testbed_texts, true, 0.1);
+    uint64_t there = pb_executor_flops(p.executor), back = 0;
+    if (pb_graph_loss(p.graph)) {
+        pb_executor_backward(p.executor, p.graph);
+        back = pb_executor_flops(p.executor);
+    }
+    size_t touched = pb_executor_touched(p.executor);
+    bool good = there == p.plan.forward_flops && back == p.plan.backward_flops && is_planned(touched, &p.plan);
+    if (!good)
+        pb_trial_broken(t, "%zu bytes and %llu + %llu FLOPs; the plan has %zu and %llu + %llu", touched,
+                        (unsigned long long)there, (unsigned long long)back, p.plan.activations,
+                        (unsigned long long)p.plan.forward_flops, (unsigned long long)p.plan.backward_flops);
+    pb_testbed_close(&p);
+    return good ? PB_HELD : PB_BROKEN;
+}
+
+/* Gradient checkpointing: identical gradients, bytes and FLOPs as planned, and only kept values are read. */
+pb_outcome pb_check_recompute(pb_trial *t)
+{
+    pb_testbed p = pb_trial_start(t, 1);
+    size_t n, activations = 0;
+    double *g[3];
+    bool good = true;
+    pb_testbed_perturb(&p, 0.05);
+    for (int turn = 0; turn < 3;
+         turn++) { /* without checkpoints; with them; and with all memory overwritten that they do not keep */
+        pb_model_checkpoint(p.model, turn > 0);
+        pb_executor_watch(p.executor, turn == 1);
+        pb_trial_forward(&p, &pb_testbed_texts, true, 0.1);
+        bool trains = pb_graph_loss(p.graph) != NULL;
+        if (turn == 2 && trains)
+            pb_executor_poison(p.executor, p.graph);
+        if (trains)
+            pb_executor_backward(p.executor, p.graph);
+        g[turn] = pb_testbed_gradients(&p, &n);
+        if (turn == 1 && trains)
+            good = pb_executor_flops(p.executor) == p.plan.backward_flops + p.plan.recompute_flops &&
+                   is_planned(pb_executor_touched(p.executor), &p.plan);
+        good = good && (turn == 0 || p.plan.activations <= activations);
+        activations = p.plan.activations;
+    }
+    good = good && !memcmp(g[0], g[1], n * sizeof **g) && !memcmp(g[0], g[2], n * sizeof **g);
+    for (int turn = 0; turn < 3; turn++)
+        free(g[turn]);
+    pb_testbed_close(&p);
+    return good ? PB_HELD
+                : pb_trial_broken(
+                      t, "gradient checkpointing changes gradients, or its bytes or FLOPs differ from the plan");
+}

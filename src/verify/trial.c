@@ -1,0 +1,80 @@
+/* trial: see trial.h. */
+#include "verify/trial.h"
+
+#include <math.h>
+
+#include "train/optim.h"
+
+pb_outcome pb_trial_broken(pb_trial *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(t->why, sizeof t->why, fmt, args);
+    va_end(args);
+    return PB_BROKEN;
+}
+
+pb_testbed pb_trial_open(const pb_trial *t, const char *spec, uint64_t seed)
+{
+    pb_testbed p;
+    if (pb_testbed_open(&p, t->fixture->path, t->fixture->random, spec, PB_CLASSES, seed))
+        PB_BUG("%s", pb_error_text());
+    return p;
+}
+
+pb_testbed pb_trial_start(const pb_trial *t, uint64_t seed)
+{
+    pb_testbed p = pb_trial_open(t, t->spec, seed);
+    pb_testbed_start(&p);
+    return p;
+}
+
+void pb_trial_forward(pb_testbed *p, const pb_batch *batch, bool training, double dropout)
+{
+    if (pb_testbed_forward(p, batch, training, dropout))
+        PB_BUG("%s", pb_error_text());
+}
+
+double *pb_trial_outputs(pb_testbed *p, const pb_batch *batch)
+{
+    pb_trial_forward(p, batch, false, 0);
+    const pb_node *n = pb_graph_output(p->graph);
+    double *x = pb_alloc((size_t)(n->rows * n->cols) * sizeof *x);
+    for (int i = 0; i < n->rows * n->cols; i++)
+        x[i] = (double)n->x[i];
+    return x;
+}
+
+double *pb_trial_logits(pb_testbed *p)
+{
+    return pb_trial_outputs(p, &pb_testbed_texts);
+}
+
+double pb_trial_distance(int n, const double *a, const double *b)
+{
+    double worst = 0;
+    for (int i = 0; i < n; i++)
+        worst = fmax(worst, isfinite(a[i]) && isfinite(b[i]) ? fabs(a[i] - b[i]) : INFINITY);
+    return worst;
+}
+
+void pb_trial_train(pb_testbed *p)
+{
+    pb_train_options o;
+    pb_option_defaults(pb_train_table, &o);
+    pb_arena *moments = pb_arena_new("moments");
+    pb_optim *opt = pb_optim_new(p->model, &o, moments);
+    for (int step = 0; step < 3; step++) {
+        pb_trial_forward(p, &pb_testbed_texts, true, 0.1);
+        if (!pb_graph_loss(p->graph))
+            break;
+        pb_executor_backward(p->executor, p->graph);
+        pb_optim_step(opt, p->graph, 0.01);
+    }
+    pb_arena_free(moments);
+}
+
+size_t pb_trial_elements(const pb_param *p)
+{
+    return (size_t)p->rows * (size_t)p->cols;
+}

@@ -1,0 +1,141 @@
+#!/bin/bash
+# Methods with one fault each, as plugins: verify must find each, by the check that is about it.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/shell.bash
+cd "$work" || exit 2
+
+method() { # NAME MEMBERS: compiles NAME.so from the hooks on standard input
+	{
+		printf '#include "peftbench.h"\n'
+		cat
+		printf 'static const pb_method method = {.name = "%s", .title = "a fault", .paper = "none", .help = "none", .category = PB_ADDITIVE, %s};\nPB_PLUGIN(method)\n' "$1" "$2"
+	} >"$1.c"
+	"${CC:-gcc}" -std=c11 -O2 -shared -fPIC -Wall -Wextra -Werror -I "$root/src" -o "$1.so" "$1.c" 2>err
+}
+
+finds() { # NAME CHECK: on the encoder and on the decoder
+	run 1 verify "$1.so" && prints "^FAILED +$1 +encoder +$2" && prints "^FAILED +$1 +decoder +$2"
+}
+
+gate='static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+{
+    return pb_op_scale(b->graph, y, pb_added(b, site, "g", 1, site->out, pb_init_constant(1)));
+}
+static inline pb_real *first(pb_build *b, const char *name)
+{
+    return pb_find_param(b, name)->x;
+}
+'
+
+ok 'a right start' method right '.identity = true, .block = block, .before_train = start' <<END2
+$gate
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    first(b, "layer.0.attn.right.g")[0] = stats->classes < 0 ? 2 : 1;
+}
+END2
+ok 'is none' run 0 verify right.so
+
+ok 'a start away from the base' method away '.classes = true, .identity = true, .block = block, .before_train = start' <<END2
+$gate
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    first(b, "layer.0.attn.away.g")[0] = 1 + stats->class_count[0];
+}
+END2
+ok 'is found' finds away 'starts as the base model: .*after before_train'
+
+ok 'a start that writes a frozen weight' method writes '.block = block, .before_train = start' <<END2
+$gate
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    first(b, "layer.1.attn.o.weight")[0] += stats->classes;
+}
+END2
+ok 'is found' finds writes 'frozen bits stay: layer.1.attn.o.weight'
+
+ok 'a start that depends on what ran before' method leaks '.block = block, .before_train = start' <<END2
+$gate
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    static int calls;
+    first(b, "layer.0.attn.leaks.g")[0] = 1 + 0.01f * (pb_real)(calls++ + 0 * stats->classes);
+}
+END2
+ok 'is found' finds leaks 'no leak between seeds'
+
+ok 'a start that is not a number' method nan '.classes = true, .block = block, .before_train = start' <<END2
+#include <math.h>
+$gate
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    first(b, "layer.0.attn.nan.g")[0] = (pb_real)log(-1.0 - stats->class_count[1]);
+}
+END2
+ok 'is found' finds nan 'scoring is the same twice'
+
+scale='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    return pb_op_scale(b->graph, pb_inner_linear(b, site, x), pb_added(b, site, "s", 1, site->out, pb_init_constant(1)));
+}
+static inline const pb_real *scale(pb_build *b, const pb_site *site)
+{
+    return pb_find_added(b, site, "s")->x;
+}
+'
+ok 'a bias that merging forgets' method bias '.linear = linear, .merge = merge' <<END2
+$scale
+static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
+{
+    pb_scale_rows(w, site->out, site->in, scale(b, site));
+    (void)bias;
+}
+END2
+ok 'is found' finds bias 'merged equals unmerged'
+
+ok 'a tensor that trains and is not used' method unused '.linear = outer' <<END2
+$scale
+static pb_node *outer(pb_build *b, const pb_site *site, pb_node *x)
+{
+    pb_added(b, site, "t", 1, site->in, pb_init_constant(1));
+    return linear(b, site, x);
+}
+END2
+ok 'is found' finds unused 'declared equals counted: .*look at .*unused.t'
+
+# s * (W x)^2 with s = 0 at the start; the gradient of the square is 10 % too large.
+square='static int shape(pb_node *n)
+{
+    n->rows = n->in[0]->rows;
+    n->cols = n->in[0]->cols;
+    n->set = n->in[0]->set;
+    return 0;
+}
+static void forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    for (int i = from * n->cols; i < to * n->cols; i++)
+        n->x[i] = n->in[0]->x[i] * n->in[0]->x[i];
+}
+static void backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    for (int i = from * n->cols; i < to * n->cols; i++)
+        n->in[0]->g[i] = (n->add & 1 ? n->in[0]->g[i] : 0) + FACTOR * n->in[0]->x[i] * n->g[i];
+}
+static const pb_op op = {.name = "square", .aligned = 1, .reads = {PB_IN0}, .shape = shape, .forward = forward, .backward = backward};
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+{
+    pb_node *w = pb_added(b, site, "w", site->out, site->in, pb_init_normal(0.1));
+    pb_node *h = pb_graph_apply(b->graph, &op, NULL, pb_op_linear(b->graph, y, w, NULL), NULL, NULL, NULL);
+    return pb_op_add(b->graph, y, pb_op_scale(b->graph, h, pb_added(b, site, "s", 1, site->out, pb_init_constant(0))));
+}
+'
+ok 'a right gradient' method square '.block = block' <<<"#define FACTOR 2
+$square"
+ok 'is none' run 0 verify square.so
+ok 'a wrong gradient behind a scale that starts as 0' method cube '.block = block' <<<"#define FACTOR 2.2f
+$square"
+ok 'is found' finds cube 'gradient is the slope of the loss: .*cube.w'
+finish
