@@ -107,7 +107,7 @@ refused 'a row with a line more' "UPDATE run SET row = row || $line" 'want a val
 refused 'a setting with a section more' "UPDATE setting SET value = '1' || char(10) || '[experiment]' || $line
 	WHERE key = 'train.lr'" 'train.lr: want a value of one line'
 refused 'a setting of the experiment' "INSERT INTO setting VALUES (2, 'experiment.plugins', 'evil.so')" \
-	"a setting 'experiment.plugins', which no run of row lora:v has"
+	"setting 'experiment.plugins': row lora:v has no such setting"
 refused 'a list of rows' "UPDATE run SET row = 'head, lora'" "no method 'head, lora'"
 refused 'a sweep' "UPDATE setting SET value = '1e-3, 1e-4' WHERE key = 'train.lr'" "lr: want a number in 0..1000, got '1e-3, 1e-4'"
 refused 'a task elsewhere' "UPDATE run SET task = '../../toy'" 'want the name of a task'
