@@ -47,7 +47,7 @@ static void norms_forward(const pb_node *n, int from, int to, pb_real *v)
 {
     const norms_conf *c = n->conf;
     const pb_node *w = n->in[0], *b = n->in[1], *a = n->in[2];
-    double norm[PANEL];
+    double norm[PANEL] = {0};
     for (int j = from * PANEL; j < to * PANEL && j < n->cols; j += PANEL) {
         int rows = n->cols - j < PANEL ? n->cols - j : PANEL;
         pb_updated_row_norms(w->param, j, j + rows, c->scale, b->x, a->x, a->rows, v, norm);
