@@ -44,6 +44,60 @@ toy_task() {
 	} >data/toy.tsv
 }
 
+# In the present folder: the task toy, and toy.ini with a sweep of two rates, a variant and a composition.
+sweep_study() {
+	toy_task
+	cat >toy.ini <<'END'
+[experiment]
+task = toy
+model = models/tiny
+methods = full, lora:x, lora+prefix
+seeds = 0, 1
+baseline = full
+timing_rounds = 0
+
+[train]
+epochs = 2
+batch = 8
+lr = 1e-2, 1e-3
+
+[method lora]
+rank = 2
+
+[method lora:x]
+alpha = 4
+END
+}
+
+# The numbers of runs, values and predictions of a database.
+count_results() { # DATABASE
+	sqlite3 "$1" "SELECT (SELECT count(*) FROM run) || ' ' || (SELECT count(*) FROM value) || ' ' || (SELECT count(*) FROM prediction)"
+}
+
+# In the present folder: a task of 120 texts, and toy.ini with rows that learn it to different degrees.
+scored_study() {
+	mkdir -p tasks data models
+	cp -r "$root/tests/golden/tiny-bert" models/tiny
+	printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.4\n' >tasks/toy.ini
+	{
+		printf 'label\ttext\n'
+		for i in $(seq 60); do printf 'good\tthe film %d is good and fun\nbad\tthe film %d is bad and dull\n' "$i" "$i"; done
+	} >data/toy.tsv
+	cat >toy.ini <<'END'
+[experiment]
+task = toy
+model = models/tiny
+methods = majority, head, full, lora
+seeds = 0, 1, 2
+timing_rounds = 8
+
+[train]
+epochs = 6
+batch = 8
+lr = 1e-2
+END
+}
+
 finish() {
 	echo "$passed passed, $failed failed, 0 skipped"
 	[ $failed = 0 ]

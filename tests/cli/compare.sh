@@ -5,26 +5,7 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 cd "$work" || exit 2
-mkdir -p tasks data models
-cp -r "$root/tests/golden/tiny-bert" models/tiny
-printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.4\n' >tasks/toy.ini
-{
-	printf 'label\ttext\n'
-	for i in $(seq 60); do printf 'good\tthe film %d is good and fun\nbad\tthe film %d is bad and dull\n' "$i" "$i"; done
-} >data/toy.tsv
-cat >toy.ini <<'END'
-[experiment]
-task = toy
-model = models/tiny
-methods = majority, head, full, lora
-seeds = 0, 1, 2
-timing_rounds = 8
-
-[train]
-epochs = 6
-batch = 8
-lr = 1e-2
-END
+scored_study
 ok 'a database' run 0 run toy.ini --db a.db
 
 ok 'worse where it costs more: exit 1' run 1 compare lora majority --db a.db

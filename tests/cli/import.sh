@@ -5,30 +5,9 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 cd "$work" || exit 2
-toy_task
-cat >toy.ini <<'END'
-[experiment]
-task = toy
-model = models/tiny
-methods = full, lora:x, lora+prefix
-seeds = 0, 1
-baseline = full
-timing_rounds = 0
-
-[train]
-epochs = 2
-batch = 8
-lr = 1e-2, 1e-3
-
-[method lora]
-rank = 2
-
-[method lora:x]
-alpha = 4
-END
+sweep_study
 ok 'a database' run 0 run toy.ini --db all.db --set 'experiment.seeds=0'
-count() { sqlite3 "$1" "SELECT (SELECT count(*) FROM run) || ' ' || (SELECT count(*) FROM value) || ' ' || (SELECT count(*) FROM prediction)"; }
-before=$(count all.db)
+before=$(count_results all.db)
 cat >theirs.json <<'END'
 {
  "run_info": {
@@ -70,7 +49,7 @@ END
 for _ in 1 2; do ok 'import' run 0 import theirs.json --db all.db; done
 ok 'a row of theirs' prints '^lora/made-up +LORA +9175040 +36.7 +22274 +1796 +0.4820$'
 ok 'once' test "$(wc -l <out)" = 2
-ok 'apart from ours' test "$(count all.db)" = "$before"
+ok 'apart from ours' test "$(count_results all.db)" = "$before"
 sed 's/"test accuracy": 0.482/"test dino_similarity": 0.68/; s/"train_time": [0-9.e]*,//' theirs.json >bare.json
 for i in $(seq 40); do sed "s/made-up/file-$i/" bare.json >"bare$i.json"; done
 ok 'files without limit' run 0 import bare*.json --db bare.db

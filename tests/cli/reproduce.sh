@@ -5,27 +5,7 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 
 cd "$work" || exit 2
-toy_task
-cat >toy.ini <<'END'
-[experiment]
-task = toy
-model = models/tiny
-methods = full, lora:x, lora+prefix
-seeds = 0, 1
-baseline = full
-timing_rounds = 0
-
-[train]
-epochs = 2
-batch = 8
-lr = 1e-2, 1e-3
-
-[method lora]
-rank = 2
-
-[method lora:x]
-alpha = 4
-END
+sweep_study
 ok 'a database' run 0 run toy.ini --db one.db --set 'experiment.seeds=0'
 for id in $(sqlite3 one.db "SELECT id FROM run r WHERE EXISTS (SELECT 1 FROM value v WHERE v.run = r.id AND split = 'test')"); do
 	ok "run $id again" run 0 reproduce "$id" --db one.db

@@ -414,14 +414,24 @@ TEST(structure_that_is_drawn_runs_as_planned)
     toy_free(f);
 }
 
+/* A model that is trained step by step, by an optimizer with the learning rate 0.01. */
+typedef struct stepper {
+    fixture model;
+    pb_encoded *set;
+    pb_train_options options;
+    pb_runner runner;
+    pb_arena *arena;
+    pb_optim *optim;
+} stepper;
+
 /* Takes one step with the given key; copies the parameter before it. */
-static void step_with(pb_runner *r, pb_optim *opt, uint64_t key, const pb_param *p, pb_real *before)
+static void step_with(stepper *s, uint64_t key, const pb_param *p, pb_real *before)
 {
     const int item[] = {0, 1, 2, 3};
     memcpy(before, p->x, (size_t)p->rows * (size_t)p->cols * sizeof *before);
     CHECK(!pb_runner_run(
-        r, &(pb_runner_batch){.split = PB_TRAIN, .item = item, .count = 4, .training = true, .key = key}));
-    pb_optim_step(opt, r->graph, 0.01);
+        &s->runner, &(pb_runner_batch){.split = PB_TRAIN, .item = item, .count = 4, .training = true, .key = key}));
+    pb_optim_step(s->optim, s->runner.graph, 0.01);
 }
 
 /* Allocates the gradients of all that trains; the testbed frees them. */
@@ -434,33 +444,45 @@ static void allocate_all_gradients(pb_model *m)
     }
 }
 
+static void start_steps(stepper *s, fixture model, double decay)
+{
+    *s = (stepper){.model = model, .set = toy_set(8), .options = options_with(1, 0.01)};
+    s->options.decay = decay;
+    s->runner = pb_runner_start(model.model, s->set, false);
+    s->arena = pb_arena_new("optimizer");
+    allocate_all_gradients(model.model);
+    s->optim = pb_optim_new(model.model, &s->options, s->arena);
+}
+
+static void stop_steps(stepper *s)
+{
+    pb_runner_stop(&s->runner);
+    pb_arena_free(s->arena);
+    fixture_close(&s->model);
+    toy_free(s->set);
+}
+
 TEST(a_parameter_that_the_graph_does_not_reach_stays_as_it_is)
 {
-    pb_encoded *f = toy_set(8);
-    pb_train_options o = options_with(1, 0.01);
-    fixture r = fixture_with(&drawn, 6);
-    pb_runner runner = pb_runner_start(r.model, f, false);
-    pb_arena *arena = pb_arena_new("optimizer");
-    allocate_all_gradients(r.model);
-    pb_optim *opt = pb_optim_new(r.model, &o, arena);
-    const pb_param *up = pb_model_find(r.model, "layer.0.attn.drawn.up"), *head = pb_model_find(r.model, "head.weight");
+    const double decay = 0.01;
+    stepper s;
+    start_steps(&s, fixture_with(&drawn, 6), decay);
+    const pb_param *up = pb_model_find(s.model.model, "layer.0.attn.drawn.up"),
+                   *head = pb_model_find(s.model.model, "head.weight");
     pb_real before[64 * 64], head_before[64 * 64];
     if (CHECK(up && head && up->rows * up->cols <= 64 * 64 && head->rows * head->cols <= 64 * 64)) {
         size_t bytes = (size_t)up->rows * (size_t)up->cols * sizeof *up->x;
-        step_with(&runner, opt, 1, up, before); /* left out before it has any moments */
+        step_with(&s, 1, up, before); /* left out before it has any moments */
         CHECK(!memcmp(up->x, before, bytes));
-        step_with(&runner, opt, 2, up, before);
+        step_with(&s, 2, up, before);
         /* Its first step, of Adam's size: |change| is the rate, but for the decay and eps. */
-        CHECK_NEAR(fabs((double)(up->x[0] - before[0] * (pb_real)(1 - 0.01 * o.decay))), 0.01, 1e-4);
-        step_with(&runner, opt, 3, up, before); /* left out: no old gradient is applied again */
+        CHECK_NEAR(fabs((double)(up->x[0] - before[0] * (pb_real)(1 - 0.01 * decay))), 0.01, 1e-4);
+        step_with(&s, 3, up, before); /* left out: no old gradient is applied again */
         CHECK(!memcmp(up->x, before, bytes));
-        step_with(&runner, opt, 5, head, head_before);
+        step_with(&s, 5, head, head_before);
         CHECK(memcmp(head->x, head_before, sizeof *head->x) != 0); /* what is reached goes on */
     }
-    pb_runner_stop(&runner);
-    pb_arena_free(arena);
-    fixture_close(&r);
-    toy_free(f);
+    stop_steps(&s);
 }
 
 /* ---- weight decay --------------------------------------------------------------------------------------------- */
@@ -468,27 +490,18 @@ TEST(a_parameter_that_the_graph_does_not_reach_stays_as_it_is)
 /* The gradient of A is zero while B is zero, so that only the decay moves A. */
 TEST(a_matrix_of_one_row_decays_and_a_vector_does_not)
 {
-    pb_encoded *f = toy_set(8);
-    pb_train_options o = options_with(1, 0.01);
-    o.decay = 1;
-    fixture r = fixture_open("lora:rank=1,dora=yes", 2, 6);
-    pb_runner runner = pb_runner_start(r.model, f, false);
-    pb_arena *arena = pb_arena_new("optimizer");
-    allocate_all_gradients(r.model);
-    pb_optim *opt = pb_optim_new(r.model, &o, arena);
-    const pb_param *A = pb_model_find(r.model, "layer.0.attn.q.lora.A"),
-                   *m = pb_model_find(r.model, "layer.0.attn.q.lora.m");
+    stepper s;
+    start_steps(&s, fixture_open("lora:rank=1,dora=yes", 2, 6), 1);
+    const pb_param *A = pb_model_find(s.model.model, "layer.0.attn.q.lora.A"),
+                   *m = pb_model_find(s.model.model, "layer.0.attn.q.lora.m");
     pb_real before[4096], m_before[4096];
     if (CHECK(A && m && A->rows == 1 && A->cols <= 4096 && m->cols <= 4096)) {
         memcpy(m_before, m->x, (size_t)m->cols * sizeof *m_before);
-        step_with(&runner, opt, 1, A, before);
+        step_with(&s, 1, A, before);
         CHECK_NEAR((double)A->x[0], 0.99 * (double)before[0], 1e-6);
         CHECK_NEAR(fabs((double)(m->x[0] - m_before[0])), 0.01, 1e-3);
     }
-    pb_runner_stop(&runner);
-    pb_arena_free(arena);
-    fixture_close(&r);
-    toy_free(f);
+    stop_steps(&s);
 }
 
 /* ---- what a method keeps beside what trains ------------------------------------------------------------------- */
