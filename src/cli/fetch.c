@@ -34,29 +34,9 @@ typedef struct job {
     char *known; /* SHA256SUMS as it was found; NULL: there is none */
 } job;
 
-static int report_failure(const char *fmt, ...) PB_PRINTF(1, 2);
-static int report_failure(const char *fmt, ...)
-{
-    va_list list;
-    char text[1024];
-    va_start(list, fmt);
-    vsnprintf(text, sizeof text, fmt, list);
-    va_end(list);
-    pb_error("%s", text);
-    return FAILED;
-}
-
-static int report_invalid(const char *fmt, ...) PB_PRINTF(1, 2);
-static int report_invalid(const char *fmt, ...)
-{
-    va_list list;
-    char text[1024];
-    va_start(list, fmt);
-    vsnprintf(text, sizeof text, fmt, list);
-    va_end(list);
-    pb_error("%s", text);
-    return INVALID;
-}
+/* Store an error as pb_error does; the value is the exit code that belongs to it. */
+#define report_failure(...) (pb_error(__VA_ARGS__), FAILED)
+#define report_invalid(...) (pb_error(__VA_ARGS__), INVALID)
 
 /* ---- the request ---------------------------------------------------------------------------------- */
 
