@@ -22,6 +22,16 @@ pb_node *pb_op_linear(pb_graph *g, pb_node *x, pb_node *w, pb_node *b);
 /* z = y + scale * h W^T;  y [T,out], h [T,r], W [out,r]. */
 pb_node *pb_op_linear_add(pb_graph *g, pb_node *y, pb_node *h, pb_node *w, double scale);
 
+/* z = y + x S^T;  y [T,out], x [T,in].  S [out,in] has the values v [1,k] at the places index [k] and is 0 elsewhere:
+ * element (row, column) of S is place first + row * in + column.  The places are in ascending order.  Those below
+ * `first` and those from first + out * in on belong to other matrices, which share v.  The gradient of S is computed
+ * at the places only.  index must outlive the graph. */
+pb_node *pb_op_sparse_add(pb_graph *g, pb_node *y, pb_node *x, pb_node *v, const int *index, int first);
+
+/* y, unchanged.  Running the graph adds the Gram matrix x^T x of all rows of x [T,in] to gram [in,in].  For inference:
+ * it has no gradient.  gram must outlive the graph. */
+pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_real *gram);
+
 /* a + b, same shape. */
 pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b);
 

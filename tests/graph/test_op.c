@@ -109,6 +109,24 @@ static pb_node *build_linear_add(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_linear_add(g, in[0], in[1], in[2], 0.7);
 }
 
+/* Fourteen places of [9,10]: two in the first row, none in most, ten in the last. */
+static pb_node *build_sparse_add(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    static const int index[] = {0, 9, 31, 47, 80, 81, 82, 83, 84, 85, 86, 87, 88, 89};
+    return pb_op_sparse_add(g, in[0], in[1], in[2], index, 0);
+}
+
+/* Three matrices share the values, and the second one, at the places from 90 on, has none of them. */
+static pb_node *build_sparse_shared(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    static const int index[] = {8, 9, 31, 180, 199, 269};
+    pb_node *y = pb_op_sparse_add(g, in[0], in[1], in[2], index, 180);
+    y = pb_op_sparse_add(g, y, pb_op_act(g, PB_TANH, in[1]), in[2], index, 90);
+    return pb_op_sparse_add(g, y, pb_op_act(g, PB_SILU, in[1]), in[2], index, 0);
+}
+
 static pb_node *build_add(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -356,6 +374,8 @@ static const op_case cases[] = {
     {"linear of many outputs", build_linear, {{0, 6}, {100, 6}, {1, 100}}},
     {"linear of a parameter", build_linear, {{5, 6}, {9, 6}, {1, 9}}},
     {"linear_add", build_linear_add, {{0, 9}, {0, 3}, {9, 3}}},
+    {"sparse_add", build_sparse_add, {{0, 9}, {0, 10}, {1, 14}}},
+    {"sparse_add of shared values", build_sparse_shared, {{0, 9}, {0, 10}, {1, 6}}},
     {"add", build_add, {{0, 18}, {0, 18}}},
     {"scale", build_scale, {{0, 18}, {1, 18}}},
     {"scale about", build_scale_about, {{0, 18}, {1, 18}, {1, 18}}},
@@ -663,12 +683,15 @@ static void check_flops(pb_node *(*op)(pb_graph *g, pb_node **in, const pb_rows 
 TEST(flops_are_those_of_the_textbook)
 {
     static const int linear[] = {0, 10, 7, 10, 1, 7}, add[] = {0, 9, 0, 3, 9, 3}, attention[] = {0, 8, 0, 8, 0, 8};
+    static const int sparse[] = {0, 9, 0, 10, 1, 14};
     enum { T = 15, ALL_PAIRS = 9 + 1 + 25 + 4 + 16, CAUSAL_PAIRS = 6 + 1 + 15 + 3 + 10 };
     check_flops(build_linear, linear, 7, 2 * T * 70, 2 * 2 * T * 70); /* dx and dW; db multiplies nothing */
     check_flops(build_linear, linear, 2, 2 * T * 70, 2 * T * 70);
     check_flops(build_linear, linear, 4, 2 * T * 70, 0);
     check_flops(build_linear_add, add, 1, 2 * T * 27, 0);
     check_flops(build_linear_add, add, 7, 2 * T * 27, 2 * 2 * T * 27);
+    check_flops(build_sparse_add, sparse, 7, 2 * T * 14, 2 * 2 * T * 14); /* dx and dv */
+    check_flops(build_sparse_add, sparse, 4, 2 * T * 14, 2 * T * 14);
     check_flops(build_attention, attention, 7, 2 * 2 * ALL_PAIRS * 8, 5 * 2 * ALL_PAIRS * 8);
     check_flops(build_attention, attention, 1, 2 * 2 * ALL_PAIRS * 8, 3 * 2 * ALL_PAIRS * 8);
     check_flops(build_attention, attention, 4, 2 * 2 * ALL_PAIRS * 8, 2 * 2 * ALL_PAIRS * 8);
