@@ -35,10 +35,20 @@ pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_real *gram);
 /* a + b, same shape. */
 pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b);
 
-/* y[t,j] = x[t,j] * l[j];  l [1,C]. */
+/* a * b, elementwise, same shape. */
+pb_node *pb_op_multiply(pb_graph *g, pb_node *a, pb_node *b);
+
+/* s x, for a constant s. */
+pb_node *pb_op_times(pb_graph *g, pb_node *x, double s);
+
+/* y[t,j] = x[t,j] + b[j];  b [1,C]. */
+pb_node *pb_op_shift(pb_graph *g, pb_node *x, pb_node *b);
+
+/* y[t,j] = x[t,j] * l[j], l[t] or l[0]:  l [1,C] has a factor for each column, l [T,1] of the rows of x one for each
+ * row, and l [1,1] one for all. */
 pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l);
 
-/* y[t,j] = b[j] + (x[t,j] - b[j]) * l[j];  l and b [1,C]; b NULL: as pb_op_scale. */
+/* y[t,j] = b[j] + (x[t,j] - b[j]) * l[j];  l and b [1,C]; b NULL: x[t,j] * l[j]. */
 pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b);
 
 /* y[0,j] = 1 / Euclidean norm of row j of W + scale * B A (0 for a row of zeros);  W [out,in], B [out,r], A [r,in],
@@ -113,6 +123,11 @@ pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x);
 
 /* The mean of -log softmax(x)[label] over the rows with label >= 0: [1,1].  label [T] must outlive the graph. */
 pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
+
+/* The symmetric Kullback-Leibler divergence of two predictions: the mean over rows of
+ * (KL(softmax(a) || softmax(b)) + KL(softmax(b) || softmax(a))) / 2: [1,1].  a and b [R,classes] are different
+ * nodes. */
+pb_node *pb_op_consistency(pb_graph *g, pb_node *a, pb_node *b);
 
 /* The sum over rows of weight[r] * mean over columns of (x[r] - target[r])^2: [1,1].  target [rows,cols] and weight
  * [rows] must outlive the graph. */

@@ -1,4 +1,4 @@
-/* op_elem: element by element: add, scale, activation, dropout. */
+/* op_elem: element by element: add, multiply, activation, dropout. */
 #include <string.h>
 
 #include "graph/op.h"
@@ -60,89 +60,52 @@ pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b)
     return pb_graph_apply(g, &add, NULL, a, b, NULL, NULL);
 }
 
-/* ---- scale: y[t,j] = b[j] + (x[t,j] - b[j]) * l[j], without b: x[t,j] * l[j] -------------------- */
+/* ---- multiply: a * b ------------------------------------------------------------------------------- */
 
-static int scale_shape(pb_node *n)
+static int multiply_shape(pb_node *n)
 {
-    const pb_node *x = n->in[0], *l = n->in[1], *b = n->in[2];
-    if (!x || !l || l->rows != 1 || l->cols != x->cols || (b && (b->rows != 1 || b->cols != x->cols)))
-        return pb_error("scale: x [%d,%d] * l [%d,%d] about b [%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
-                        l ? l->rows : 0, l ? l->cols : 0, b ? b->cols : 0);
+    const pb_node *a = n->in[0], *b = n->in[1];
+    if (!a || !b || a->rows != b->rows || a->cols != b->cols)
+        return pb_error("multiply: [%d,%d] * [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0, b ? b->rows : 0,
+                        b ? b->cols : 0);
     return like_first(n);
 }
 
-static void scale_forward(const pb_node *n, int from, int to, pb_real *scratch)
+static void multiply_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    const pb_real *l = n->in[1]->x, *b = n->in[2] ? n->in[2]->x : NULL;
-    for (int t = from; t < to; t++) {
-        const pb_real *x = n->in[0]->x + row_start(n, t);
-        pb_real *y = n->x + row_start(n, t);
-        for (int j = 0; j < n->cols && !b; j++)
-            y[j] = x[j] * l[j];
-        for (int j = 0; j < n->cols && b; j++)
-            y[j] = b[j] + (x[j] - b[j]) * l[j];
-    }
+    const pb_real *a = n->in[0]->x, *b = n->in[1]->x;
+    for (size_t i = row_start(n, from); i < row_start(n, to); i++)
+        n->x[i] = a[i] * b[i];
 }
 
-static void scale_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
-{
-    (void)want, (void)scratch;
-    const pb_real *l = n->in[1]->x;
-    bool adds = n->add & 1;
-    for (int t = from; t < to; t++) {
-        const pb_real *dy = n->g + row_start(n, t);
-        pb_real *dx = n->in[0]->g + row_start(n, t);
-        for (int j = 0; j < n->cols; j++)
-            dx[j] = (adds ? dx[j] : 0) + dy[j] * l[j];
-    }
-}
-
-static void clear_unless(bool adds, pb_real *x, int from, int to)
-{
-    if (!adds)
-        memset(x + from, 0, (size_t)(to - from) * sizeof *x);
-}
-
-/* dl[j] = sum_t dy[t,j] (x[t,j] - b[j]),  db[j] = sum_t dy[t,j] (1 - l[j]) */
-static void scale_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+/* da = dy * b,  db = dy * a.  Input 0 comes last: its gradient may share the memory of the output's. */
+static void multiply_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    const pb_real *l = n->in[1]->x, *b = n->in[2] ? n->in[2]->x : NULL;
-    pb_real *dl = n->in[1]->g, *db = b ? n->in[2]->g : NULL;
-    if (want & 2)
-        clear_unless(n->add & 2, dl, from, to);
-    if (db && want & 4)
-        clear_unless(n->add & 4, db, from, to);
-    for (int t = 0; t < n->rows; t++) {
-        const pb_real *x = n->in[0]->x + row_start(n, t), *dy = n->g + row_start(n, t);
-        for (int j = from; j < to && (want & 2); j++)
-            dl[j] += dy[j] * (b ? x[j] - b[j] : x[j]);
-        for (int j = from; db && j < to && (want & 4); j++)
-            db[j] += dy[j] * (1 - l[j]);
+    for (int k = 1; k >= 0; k--) {
+        const pb_real *other = n->in[1 - k]->x;
+        pb_real *g = n->in[k]->g;
+        bool adds = n->add >> k & 1;
+        for (size_t i = row_start(n, from); i < row_start(n, to) && (want >> k & 1); i++)
+            g[i] = (adds ? g[i] : 0) + n->g[i] * other[i];
     }
 }
 
-static const pb_op scale = {
-    .name = "scale",
-    .aligned = 1,
-    .inplace = 1,
-    .collects = 2 | 4,
-    .reads = {PB_IN1, PB_IN0 | PB_IN2, PB_IN1},
-    .shape = scale_shape,
-    .forward = scale_forward,
-    .backward = scale_backward,
-    .backward_params = scale_params,
+static const pb_op multiply = {
+    .name = "multiply",
+    .aligned = 1 | 2,
+    .inplace = 1 | 2,
+    .inplace_grad = 1,
+    .reads = {PB_IN1, PB_IN0},
+    .shape = multiply_shape,
+    .forward = multiply_forward,
+    .backward = multiply_backward,
 };
 
-pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l)
+pb_node *pb_op_multiply(pb_graph *g, pb_node *a, pb_node *b)
 {
-    return pb_op_scale_about(g, x, l, NULL);
-}
-
-pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b)
-{
-    return pb_graph_apply(g, &scale, NULL, x, l, b, NULL);
+    return pb_graph_apply(g, &multiply, NULL, a, b, NULL, NULL);
 }
 
 /* ---- act: f(x) ------------------------------------------------------------------------------------- */

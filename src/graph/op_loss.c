@@ -1,4 +1,4 @@
-/* op_loss: mean over counted rows of -log softmax(x)[label]; weighted squares. */
+/* op_loss: mean over counted rows of -log softmax(x)[label]; consistency of two predictions; weighted squares. */
 #include "graph/op.h"
 
 typedef struct loss_conf {
@@ -80,6 +80,137 @@ pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label)
     loss_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     c->label = label;
     return pb_graph_apply(g, &cross_entropy, c, x, NULL, NULL, NULL);
+}
+
+/* ---- consistency: mean of (KL(p || q) + KL(q || p)) / 2, p = softmax(a), q = softmax(b) ----------------- */
+
+/* With d = a - b the normalizers cancel, and the loss of a row is sum_j (p_j - q_j) d_j / 2. */
+
+enum { LOG_P, INVERSE_P, LOG_Q, INVERSE_Q, MEAN_P, MEAN_Q, STATS, CLASSES = 256 }; /* of a row; classes of a piece */
+
+static int consistency_shape(pb_node *n)
+{
+    const pb_node *a = n->in[0], *b = n->in[1];
+    if (!a || !b || a->rows != b->rows || a->cols != b->cols)
+        return pb_error("consistency: predictions [%d,%d] and [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0,
+                        b ? b->rows : 0, b ? b->cols : 0);
+    n->rows = n->cols = 1;
+    return 0;
+}
+
+/* Of each row: the largest logit and 1 / sum of exponentials of a and of b; the means of d under p and under q. */
+static size_t consistency_aux(const pb_node *n)
+{
+    return STATS * (size_t)n->in[0]->rows;
+}
+
+static size_t consistency_scratch(const pb_node *n)
+{
+    (void)n;
+    return 2 * CLASSES;
+}
+
+/* The two predictions for some classes of a row: a and b, d by their difference, p [count] and q [count]. */
+typedef struct piece {
+    size_t count;
+    const pb_real *a, *b;
+    pb_real *p, *q;
+} piece;
+
+static void normalize(size_t count, const pb_real *x, const pb_real *stat, pb_real *p)
+{
+    pb_exp(count, x, stat[0], p);
+    pb_axpy(count, stat[1], p, p, false);
+}
+
+static piece piece_of(const pb_node *n, int row, int from, const pb_real *stat, pb_real *scratch)
+{
+    int cols = n->in[0]->cols;
+    size_t at = (size_t)row * (size_t)cols + (size_t)from;
+    piece c = {.count = cols - from < CLASSES ? (size_t)(cols - from) : CLASSES,
+               .a = n->in[0]->x + at,
+               .b = n->in[1]->x + at,
+               .p = scratch,
+               .q = scratch + CLASSES};
+    normalize(c.count, c.a, stat + LOG_P, c.p);
+    normalize(c.count, c.b, stat + LOG_Q, c.q);
+    return c;
+}
+
+static void consistency_row(const pb_node *n, int row, pb_real *stat, pb_real *scratch)
+{
+    const int none = -1, cols = n->in[0]->cols;
+    pb_real nothing;
+    double p = 0, q = 0;
+    for (int k = 0; k < 2; k++)
+        pb_cross_entropy(1, cols, n->in[k]->x + (size_t)row * (size_t)cols, &none, &nothing, stat + 2 * k);
+    for (int j = 0; j < cols; j += CLASSES) {
+        piece c = piece_of(n, row, j, stat, scratch);
+        for (size_t i = 0; i < c.count; i++) {
+            p += (double)c.p[i] * (double)(c.a[i] - c.b[i]);
+            q += (double)c.q[i] * (double)(c.a[i] - c.b[i]);
+        }
+    }
+    stat[MEAN_P] = (pb_real)p;
+    stat[MEAN_Q] = (pb_real)q;
+}
+
+static void consistency_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    for (int r = from; r < to; r++)
+        consistency_row(n, r, n->aux + STATS * (size_t)r, scratch);
+}
+
+static void consistency_finish(const pb_node *n)
+{
+    int rows = n->in[0]->rows;
+    double sum = 0;
+    for (const pb_real *stat = n->aux; stat < n->aux + STATS * (size_t)rows; stat += STATS)
+        sum += ((double)stat[MEAN_P] - (double)stat[MEAN_Q]) / 2;
+    n->x[0] = (pb_real)(sum / rows);
+}
+
+/* dx (+)= share * (p - q + w * (d - mean)), where w is the softmax of x and mean the mean of d under it */
+static void add_slope(const piece *c, pb_real share, const pb_real *w, pb_real mean, pb_real *dx, bool add)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        pb_real slope = c->p[i] - c->q[i] + w[i] * (c->a[i] - c->b[i] - mean);
+        dx[i] = (add ? dx[i] : 0) + share * slope;
+    }
+}
+
+static void consistency_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    int rows = n->in[0]->rows, cols = n->in[0]->cols;
+    pb_real share = n->g[0] / (pb_real)(2 * rows);
+    for (int r = from; r < to; r++) {
+        const pb_real *stat = n->aux + STATS * (size_t)r;
+        for (int j = 0; j < cols; j += CLASSES) {
+            piece c = piece_of(n, r, j, stat, scratch);
+            size_t at = (size_t)r * (size_t)cols + (size_t)j;
+            if (want & 1)
+                add_slope(&c, share, c.p, stat[MEAN_P], n->in[0]->g + at, n->add & 1);
+            if (want & 2)
+                add_slope(&c, -share, c.q, stat[MEAN_Q], n->in[1]->g + at, n->add & 2);
+        }
+    }
+}
+
+static const pb_op consistency = {
+    .name = "consistency",
+    .reads = {PB_IN0 | PB_IN1 | PB_AUX, PB_IN0 | PB_IN1 | PB_AUX},
+    .shape = consistency_shape,
+    .aux = consistency_aux,
+    .scratch = consistency_scratch,
+    .units = rows_read,
+    .forward = consistency_forward,
+    .finish = consistency_finish,
+    .backward = consistency_backward,
+};
+
+pb_node *pb_op_consistency(pb_graph *g, pb_node *a, pb_node *b)
+{
+    return pb_graph_apply(g, &consistency, NULL, a, b, NULL, NULL);
 }
 
 /* ---- sum of weight[r] * mean (x[r] - target[r])^2 -------------------------------------------------------- */

@@ -139,6 +139,30 @@ static pb_node *build_scale(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_scale(g, in[0], in[1]);
 }
 
+static pb_node *build_multiply(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_multiply(g, in[0], in[1]);
+}
+
+static pb_node *build_times(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_times(g, in[0], -0.3);
+}
+
+static pb_node *build_shift(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_shift(g, in[0], in[1]);
+}
+
+static pb_node *build_consistency(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_consistency(g, in[0], in[1]);
+}
+
 static pb_node *build_scale_about(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -366,6 +390,15 @@ static pb_node *build_chain(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_add(g, pb_op_act(g, PB_SILU, y), pb_op_dropout(g, in[0], 0.1, 4));
 }
 
+/* Gates of rows and of all between ops that write over their inputs. */
+static pb_node *build_gates(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_node *x = pb_op_scale(g, pb_op_act(g, PB_TANH, in[0]), pb_op_act(g, PB_SIGMOID, in[1]));
+    pb_node *y = pb_op_times(g, pb_op_scale(g, pb_op_act(g, PB_SILU, in[0]), in[2]), 0.7);
+    return pb_op_multiply(g, pb_op_act(g, PB_SILU, x), pb_op_act(g, PB_TANH, y));
+}
+
 static const op_case cases[] = {
     {"embed", build_embed, {{7, 18}}},
     {"position", build_position, {{0, 18}, {72, 18}, {2, 18}}},
@@ -378,6 +411,13 @@ static const op_case cases[] = {
     {"sparse_add of shared values", build_sparse_shared, {{0, 9}, {0, 10}, {1, 6}}},
     {"add", build_add, {{0, 18}, {0, 18}}},
     {"scale", build_scale, {{0, 18}, {1, 18}}},
+    {"scale of rows", build_scale, {{0, 18}, {0, 1}}},
+    {"scale of rows of a parameter", build_scale, {{5, 18}, {5, 1}}},
+    {"scale of rows of one column", build_scale, {{0, 1}, {0, 1}}},
+    {"scale of all", build_scale, {{0, 18}, {1, 1}}},
+    {"multiply", build_multiply, {{0, 18}, {0, 18}}},
+    {"times", build_times, {{0, 18}}},
+    {"shift", build_shift, {{0, 18}, {1, 18}}},
     {"scale about", build_scale_about, {{0, 18}, {1, 18}, {1, 18}}},
     {"gelu", build_gelu, {{0, 18}}},
     {"gelu_tanh", build_gelu_tanh, {{0, 18}}},
@@ -409,8 +449,11 @@ static const op_case cases[] = {
     {"prepend", build_prepend, {{3, 18}, {0, 18}}},
     {"add of prepended", build_add_of_prepended, {{3, 18}, {0, 18}, {0, 18}}},
     {"cross_entropy", build_cross_entropy, {{0, 5}}},
+    {"consistency", build_consistency, {{0, 5}, {0, 5}}},
+    {"consistency of many classes", build_consistency, {{0, 600}, {0, 600}}},
     {"square_loss", build_square_loss, {{0, 5}}},
     {"select chosen", build_chosen, {{0, 18}}},
+    {"gates", build_gates, {{0, 18}, {0, 1}, {1, 1}}},
     {"chain", build_chain, {{0, 18}, {1, 18}, {18, 18}}},
 };
 
@@ -804,6 +847,45 @@ TEST(a_table_s_gradient_has_a_row_for_each_touched_word)
     pb_arena_free(arena);
 }
 
+/* ---- consistency by its definition ---------------------------------------------------------------------- */
+
+static double divergence(size_t n, const pb_real *a, const pb_real *b) /* KL(softmax(a) || softmax(b)) */
+{
+    double sum = 0, log_p = pb_log_sum_exp(n, a), log_q = pb_log_sum_exp(n, b);
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)a[i] - log_p) * ((double)a[i] - log_p - (double)b[i] + log_q);
+    return sum;
+}
+
+static double consistency_of(pb_real *a, pb_real *b)
+{
+    static const int offset[] = {0, 1, 2};
+    pb_arena *arena = pb_arena_new("consistency");
+    pb_executor *m = pb_executor_new();
+    pb_graph *g = pb_graph_new(arena, false);
+    const pb_rows *set = pb_rows_whole(g, 2, offset);
+    pb_plan plan;
+    pb_node *n = pb_op_consistency(g, pb_graph_input(g, set, 3, a), pb_graph_input(g, set, 3, b));
+    CHECK_INT(pb_graph_plan(g, n, NULL, &plan), 0);
+    pb_executor_bind(m, g, &plan);
+    pb_executor_forward(m, g);
+    double value = (double)n->x[0];
+    pb_executor_free(m);
+    pb_arena_free(arena);
+    return value;
+}
+
+TEST(consistency_is_the_mean_of_both_divergences)
+{
+    pb_real a[] = {1, -2, (pb_real)0.5, 90, 3, -100}, b[] = {0, 1, 2, 80, 81, (pb_real)-3.5}, same[6];
+    double want = 0;
+    for (int r = 0; r < 2; r++)
+        want += (divergence(3, a + 3 * r, b + 3 * r) + divergence(3, b + 3 * r, a + 3 * r)) / 4;
+    CHECK_NEAR(consistency_of(a, b), want, 1e-5 * want);
+    memcpy(same, a, sizeof a);
+    CHECK(consistency_of(a, same) == 0); /* not small: zero */
+}
+
 /* ---- refusals ---------------------------------------------------------------------------------------------- */
 
 enum {
@@ -812,6 +894,11 @@ enum {
     BAD_ADD,
     BAD_TWICE,
     BAD_SCALE,
+    BAD_SCALE_ROWS,
+    BAD_MULTIPLY,
+    BAD_SQUARE,
+    BAD_SHIFT,
+    BAD_CONSISTENCY,
     BAD_NORM,
     BAD_HEADS,
     BAD_ATTENTION,
@@ -834,6 +921,11 @@ static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set
     case BAD_ADD: return pb_op_add(g, x, w);
     case BAD_TWICE: return pb_op_add(g, x, x);
     case BAD_SCALE: return pb_op_scale(g, x, w);
+    case BAD_SCALE_ROWS: return pb_op_scale(g, x, pb_op_columns(g, w, 0, 1));
+    case BAD_MULTIPLY: return pb_op_multiply(g, x, w);
+    case BAD_SQUARE: return pb_op_multiply(g, x, x);
+    case BAD_SHIFT: return pb_op_shift(g, x, short_table);
+    case BAD_CONSISTENCY: return pb_op_consistency(g, x, w);
     case BAD_NORM: return pb_op_norm(g, x, w, short_table, 1e-5);
     case BAD_HEADS:
         return pb_op_attention(g, x, pb_op_act(g, PB_TANH, x), pb_op_act(g, PB_TANH, x),
@@ -857,6 +949,11 @@ TEST(what_does_not_fit_is_refused_and_the_graph_stays_refused)
         [BAD_ADD] = "add: [4,6] + [5,7]",
         [BAD_TWICE] = "add: inputs 0 and 1",
         [BAD_SCALE] = "scale: ",
+        [BAD_SCALE_ROWS] = "scale: x [4,6] * l [5,1]",
+        [BAD_MULTIPLY] = "multiply: [4,6] * [5,7]",
+        [BAD_SQUARE] = "multiply: inputs 0 and 1",
+        [BAD_SHIFT] = "shift: x [4,6] + b [2,6]",
+        [BAD_CONSISTENCY] = "consistency: predictions [4,6] and [5,7]",
         [BAD_NORM] = "norm: ",
         [BAD_HEADS] = "attention: ",
         [BAD_ATTENTION] = "attention: ",
