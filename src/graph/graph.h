@@ -49,6 +49,7 @@ typedef struct pb_param {
     pb_real *x;              /* the value; read-only (mapped from a file) unless trainable     */
     const pb_packed *packed; /* the quantized value of a frozen parameter, whose x is then NULL; else NULL */
     bool trainable;
+    double rate;  /* the learning rate is multiplied by it while training; 1 unless a method sets it (pb_rated) */
     bool vector;  /* weight decay does not apply (pb_vector); vectors of the base are known by their kind */
     bool reached; /* the last graph given to pb_graph_mark_reached computes the gradient */
     bool drawn;   /* the checkpoint has no such tensor, so the value is random until training or an adapter sets it */

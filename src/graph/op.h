@@ -133,6 +133,13 @@ pb_node *pb_op_consistency(pb_graph *g, pb_node *a, pb_node *b);
  * [rows] must outlive the graph. */
 pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const pb_real *weight);
 
+/* The sum of all elements of x: [1,1]. */
+pb_node *pb_op_sum(pb_graph *g, pb_node *x);
+
+/* The Frobenius norm of a a^T - I, or with `columns` of a^T a - I: [1,1].  It is 0 where the rows (the columns) of a
+ * are orthonormal; its gradient is 0 there. */
+pb_node *pb_op_orthogonality(pb_graph *g, pb_node *a, bool columns);
+
 /* The update of a projection by the adapter of one sequence: scale * up (down x), with down [rank,in] and up
  * [out,rank].  With down NULL it is scale * up x, and rank = in.  With up NULL nothing is added. */
 typedef struct pb_lora_delta {

@@ -54,6 +54,7 @@ pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_ki
     p->layer = layer;
     p->rows = rows;
     p->cols = cols;
+    p->rate = 1;
     PB_CHECK(!pb_model_find(m, name));
     m->param[m->params] = p;
     m->index[seek(m, name)] = (int)m->params++;

@@ -157,6 +157,7 @@ static void update_part(void *ctx, int thread)
         if (!k->param->reached || !part_of(opt, k, thread, &from, &to))
             continue;
         pb_adamw rule = opt->rule;
+        rule.lr *= k->param->rate;
         rule.decay = decays(k->param) ? rule.decay : 0;
         rule.bias1 = k->bias1;
         rule.bias2 = k->bias2;

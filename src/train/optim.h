@@ -22,9 +22,10 @@ size_t pb_optim_bytes(const pb_model *m);
 
 /* Takes one step with the gradients that the backward pass of `g` has computed, clipped to the norm o->clip; 0 disables
  * clipping.  A parameter that the graph does not reach stays as it is, as one without a gradient does in PyTorch: each
- * parameter counts its own steps.  Weight decay applies to matrices, not to vectors or embeddings.  Rows of a table
- * that no batch has touched yet are skipped: their moments are zero, so their update would be zero.  Returns the
- * norm of the gradients before clipping.  If the norm is not finite, nothing is changed. */
+ * parameter counts its own steps.  The rate of a parameter is `rate` times pb_param.rate, for the decay too, as that of
+ * a group of parameters in PyTorch.  Weight decay applies to matrices, not to vectors or embeddings.  Rows of a table
+ * that no batch has touched yet are skipped: their moments are zero, so their update would be zero.  Returns the norm
+ * of the gradients before clipping.  If the norm is not finite, nothing is changed. */
 double pb_optim_step(pb_optim *opt, const pb_graph *g, double rate);
 
 /* Visits the moments and the numbers of steps of the trainable parameters in the model's order, for a

@@ -372,6 +372,24 @@ static pb_node *build_square_loss(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_square_loss(g, in[0], target, weight);
 }
 
+static pb_node *build_sum(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_sum(g, in[0]);
+}
+
+static pb_node *build_orthogonal_rows(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_orthogonality(g, in[0], false);
+}
+
+static pb_node *build_orthogonal_columns(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_orthogonality(g, in[0], true);
+}
+
 /* Rows of a whole set that stand in several sequences, by their values. */
 static pb_node *build_chosen(pb_graph *g, pb_node **in, const pb_rows *set)
 {
@@ -452,6 +470,10 @@ static const op_case cases[] = {
     {"consistency", build_consistency, {{0, 5}, {0, 5}}},
     {"consistency of many classes", build_consistency, {{0, 600}, {0, 600}}},
     {"square_loss", build_square_loss, {{0, 5}}},
+    {"sum", build_sum, {{0, 18}}},
+    {"sum of a parameter", build_sum, {{5, 6}}},
+    {"orthogonality of rows", build_orthogonal_rows, {{4, 18}}},
+    {"orthogonality of columns", build_orthogonal_columns, {{18, 4}}},
     {"select chosen", build_chosen, {{0, 18}}},
     {"gates", build_gates, {{0, 18}, {0, 1}, {1, 1}}},
     {"chain", build_chain, {{0, 18}, {1, 18}, {18, 18}}},
@@ -738,6 +760,8 @@ TEST(flops_are_those_of_the_textbook)
     check_flops(build_attention, attention, 7, 2 * 2 * ALL_PAIRS * 8, 5 * 2 * ALL_PAIRS * 8);
     check_flops(build_attention, attention, 1, 2 * 2 * ALL_PAIRS * 8, 3 * 2 * ALL_PAIRS * 8);
     check_flops(build_attention, attention, 4, 2 * 2 * ALL_PAIRS * 8, 2 * 2 * ALL_PAIRS * 8);
+    check_flops(build_orthogonal_rows, (const int[]){3, 9, 0, 0}, 1, 2 * 3 * 3 * 9, 2 * 3 * 3 * 9);
+    check_flops(build_orthogonal_columns, (const int[]){9, 4, 0, 0}, 1, 2 * 4 * 4 * 9, 2 * 4 * 4 * 9);
     check_flops(build_causal, attention, 7, 2 * 2 * CAUSAL_PAIRS * 8, 5 * 2 * CAUSAL_PAIRS * 8);
 }
 
@@ -791,6 +815,42 @@ TEST(lengths_are_of_the_rows_as_they_are_held)
     check_lengths(&(pb_param){.rows = 37, .cols = 70, .packed = &packed}, want);
     pb_threads_stop();
     free(memory);
+}
+
+/* ---- orthogonality: its value by hand, and no slope where there is none ------------------------------------- */
+
+/* Writes the gradient to g, and returns the value. */
+static double orthogonality_of(int rows, int cols, bool columns, pb_real *x, pb_real *g)
+{
+    pb_param a = {.rows = rows, .cols = cols, .x = x, .g = g, .trainable = true};
+    pb_arena *arena = pb_arena_new("orthogonality");
+    pb_executor *m = pb_executor_new();
+    pb_graph *graph = pb_graph_new(arena, true);
+    pb_plan plan;
+    pb_node *n = pb_op_orthogonality(graph, pb_graph_param(graph, &a), columns);
+    CHECK_INT(pb_graph_plan(graph, n, n, &plan), 0);
+    pb_executor_bind(m, graph, &plan);
+    pb_executor_forward(m, graph);
+    pb_executor_backward(m, graph);
+    double value = (double)n->x[0];
+    pb_executor_free(m);
+    pb_arena_free(arena);
+    return value;
+}
+
+TEST(orthogonality_is_the_distance_of_the_gram_matrix_from_the_identity)
+{
+    pb_real rows[] = {1, 0, 0, 0, 0, 1}, columns[] = {1, 0, 0, 0, 0, 1}, skew[] = {1, 2, 0, 0, 1, 3}, g[6];
+    CHECK_NEAR(orthogonality_of(2, 3, false, rows, g), 0, EXACT);
+    for (int i = 0; i < 6; i++)
+        CHECK_NEAR((double)g[i], 0, EXACT); /* and not 0 / 0 */
+    CHECK_NEAR(orthogonality_of(3, 2, true, columns, g), 0, EXACT);
+    CHECK_NEAR((double)g[0], 0, EXACT);
+    /* [1 2 0; 0 1 3]: the rows' products less I are [4 2; 2 9], the columns' [0 2 0; 2 4 3; 0 3 8] */
+    CHECK_NEAR(orthogonality_of(2, 3, false, skew, g), sqrt(16 + 4 + 4 + 81), 10 * EXACT);
+    CHECK_NEAR((double)g[0], 2 * (4 * 1 + 2 * 0) / sqrt(105), 10 * EXACT);
+    CHECK_NEAR((double)g[5], 2 * (2 * 0 + 9 * 3) / sqrt(105), 10 * EXACT);
+    CHECK_NEAR(orthogonality_of(2, 3, true, skew, g), sqrt(4 + 4 + 16 + 9 + 9 + 64), 10 * EXACT);
 }
 
 /* ---- a table's gradient is sparse ------------------------------------------------------------------------- */

@@ -504,6 +504,31 @@ TEST(a_matrix_of_one_row_decays_and_a_vector_does_not)
     stop_steps(&s);
 }
 
+/* ---- rates of single parameters --------------------------------------------------------------------------------- */
+
+/* Adam's first step is of the size of the rate, whatever the gradient is; the decay has the same rate. */
+TEST(a_parameter_may_have_a_rate_of_its_own)
+{
+    stepper s;
+    start_steps(&s, fixture_open("lora:rank=1,dora=yes", 2, 6), 1);
+    pb_param *A = pb_model_find(s.model.model, "layer.0.attn.q.lora.A"),
+             *m = pb_model_find(s.model.model, "layer.0.attn.q.lora.m"),
+             *other = pb_model_find(s.model.model, "layer.0.attn.v.lora.m");
+    pb_real before[4096], m_before[4096], other_before[4096];
+    if (CHECK(A && m && other && A->cols <= 4096 && m->cols <= 4096 && other->cols <= 4096)) {
+        CHECK(A->rate == 1 && m->rate == 1);
+        A->rate = 3;
+        m->rate = 0.25;
+        memcpy(m_before, m->x, (size_t)m->cols * sizeof *m_before);
+        memcpy(other_before, other->x, (size_t)other->cols * sizeof *other_before);
+        step_with(&s, 1, A, before);
+        CHECK_NEAR((double)A->x[0], 0.97 * (double)before[0], 1e-6);
+        CHECK_NEAR(fabs((double)(m->x[0] - m_before[0])), 0.0025, 1e-3);
+        CHECK_NEAR(fabs((double)(other->x[0] - other_before[0])), 0.01, 1e-3);
+    }
+    stop_steps(&s);
+}
+
 /* ---- what a method keeps beside what trains ------------------------------------------------------------------- */
 
 static pb_node *counting_block(pb_build *b, const pb_site *site, pb_node *y)
