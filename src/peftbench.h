@@ -1,10 +1,11 @@
-/* peftbench: the header that a plugin includes: the contracts of methods and tasks, the graph operations, product
- * helpers for merging, and what tasks need to read tables and to compute metrics. */
+/* peftbench: the header that a plugin includes: the contracts of methods and tasks, the graph operations, products
+ * and decompositions of matrices, and what tasks need to read tables and to compute metrics. */
 #ifndef PEFTBENCH_H
 #define PEFTBENCH_H
 
 #include "graph/op.h"
 #include "model/plugin.h"
+#include "numeric/lapack.h"
 #include "numeric/product.h"
 #include "table/table.h"
 #include "train/labels.h"

@@ -86,11 +86,16 @@ static bool core_uses_avx512(const char *core)
 #define CORE_VARIABLE "PEFTBENCH_CORETYPE" /* chosen by the user; overrides detection     */
 #define DONE_VARIABLE "PEFTBENCH_EXECUTED" /* executes again at most once                 */
 
+void pb_blas_one_thread(void)
+{
+    openblas_set_num_threads(1);
+}
+
 /* Runs before any fork or thread, so that only the threads of the pool exist later. */
 void pb_blas_fix_core(char **argv)
 {
     const char *chosen = getenv(CORE_VARIABLE);
-    openblas_set_num_threads(1);
+    pb_blas_one_thread();
     if (chosen ? !strcasecmp(chosen, openblas_get_corename()) || getenv(DONE_VARIABLE)
                : !has_avx512() || core_uses_avx512(openblas_get_corename()))
         return;

@@ -7,6 +7,9 @@
 /* pb_gemm() without counting, for kernels that count their FLOPs themselves. */
 void pb_gemm_plain(int m, int n, int k, pb_real alpha, pb_operand a, pb_operand b, bool add, pb_real *c, int ldc);
 
+/* From this call on, OpenBLAS computes on the calling thread. */
+void pb_blas_one_thread(void);
+
 /* The arguments of pb_gemm(), for the kernels that it chooses from. */
 typedef struct pb_gemm_args {
     int m, n, k;
