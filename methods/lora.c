@@ -97,6 +97,12 @@ static const pb_peft peft = {
     .init_key = "init_lora_weights",
 };
 
+static const pb_preset presets[] = {
+    {"rslora", "rsLoRA: scaled by alpha / sqrt(r)", "Kalajdzievski 2023, rsLoRA, arXiv:2312.03732", "rslora=yes"},
+    {"dora", "DoRA: the norm of each row is a parameter", "Liu et al. 2024, DoRA, arXiv:2402.09353", "dora=yes"},
+    {0},
+};
+
 const pb_method pb_method_lora = {
     .name = "lora",
     .title = "LoRA: low-rank update of linear layers",
@@ -106,6 +112,7 @@ const pb_method pb_method_lora = {
     .identity = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .presets = presets,
     .linear = linear,
     .merge = merge,
     .low_rank = low_rank,

@@ -15,11 +15,14 @@ typedef struct flag {
 
 #define AT(field) offsetof(pb_args, field)
 
+#define PLUGIN_OF_RUN                                                                                                  \
+    "load this FILE.so, or the plugins that this EXPERIMENT.ini names, if the SHA-256 is that of a plugin of the run " \
+    "(may be repeated)"
+
 static const flag flags[] = {
     {"db", "FILE", "results database (default: results/peftbench.db)", AT(db), TEXT},
     {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or lora.rank=4 (may be repeated)", 0, SET},
-    {"plugin", "FILE.so", "load this plugin if its SHA-256 is that of a plugin of the run (may be repeated)", 0,
-     PLUGIN},
+    {"plugin", "FILE", "load this FILE.so, or the plugins that this EXPERIMENT.ini names (may be repeated)", 0, PLUGIN},
     {"jobs", "N", "run N cells in parallel, which share the threads", AT(jobs), NUMBER},
     {"threads", "N", "total number of threads (default: one for each available core)", AT(threads), NUMBER},
     {"tokens", "N", "plan for texts of N tokens, without reading the task's data", AT(tokens), NUMBER},
@@ -78,6 +81,8 @@ static const struct meaning {
     {"tokenize", "json", "each line of stdin is a JSON string instead of a text"},
     {"export", "merged", "write a complete model, with the method merged into the weights"},
     {"export", "model", "path of the base model, if it is no longer where it was"},
+    {"export", "plugin", PLUGIN_OF_RUN},
+    {"reproduce", "plugin", PLUGIN_OF_RUN},
     {"compare", "margin", "equivalence margins of the score (0.01, or 1 on a scale to 100) and of times (0.05)"},
 };
 

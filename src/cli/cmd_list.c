@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/plugins.h"
+#include "model/preset.h"
 
 static int is_ini(const struct dirent *d)
 {
@@ -23,18 +25,50 @@ static void list_named_tasks(void)
         free(file);
 }
 
-static int list(const pb_args *a)
+static void print_json(const char *name, const pb_method *m, const char *title, const char *paper)
+{
+    const pb_preset *p = NULL;
+    printf("{\"method\":\"%s\",\"class\":\"%s\",\"title\":\"%s\",\"paper\":\"%s\"", name, pb_category_name[m->category],
+           title, paper);
+    if (strcmp(name, m->name) != 0 && (p = pb_preset_find(name, &m)))
+        printf(",\"preset_of\":\"%s\",\"settings\":\"%s\"", m->name, p->spec);
+    printf("}\n");
+}
+
+static void list_json(void)
 {
     const pb_method *m;
+    const pb_preset *p;
+    for (int i = 0; (m = pb_method_at(i)); i++)
+        print_json(m->name, m, m->title, m->paper);
+    for (int i = 0; (p = pb_preset_at(i, &m)); i++)
+        print_json(p->name, m, p->title, p->paper);
+}
+
+/* Prints each method, and behind it its presets. */
+static void list_methods(void)
+{
+    const pb_method *m;
+    int methods = 0, presets = 0;
+    printf("methods (a+b composes two; `peftbench show NAME` prints the settings):\n");
+    for (; (m = pb_method_at(methods)); methods++) {
+        printf("  %-12s %-18s %s\n", m->name, pb_category_name[m->category], m->title);
+        for (const pb_preset *p = m->presets; p && p->name; p++, presets++)
+            printf("  %-12s %-18s %s; %s; = %s: %s\n", p->name, pb_category_name[m->category], p->title, p->paper,
+                   m->name, p->spec);
+    }
+    printf("%d methods, %d presets\n", methods, presets);
+}
+
+static int list(const pb_args *a)
+{
+    if (pb_plugins_load(a))
+        return PB_EXIT_QUESTION;
     if (a->json) {
-        for (int i = 0; (m = pb_method_at(i)); i++)
-            printf("{\"method\":\"%s\",\"class\":\"%s\",\"title\":\"%s\",\"paper\":\"%s\"}\n", m->name,
-                   pb_category_name[m->category], m->title, m->paper);
+        list_json();
         return PB_EXIT_DONE;
     }
-    printf("methods (a+b composes two; `peftbench show NAME` prints the settings):\n");
-    for (int i = 0; (m = pb_method_at(i)); i++)
-        printf("  %-12s %-18s %s\n", m->name, pb_category_name[m->category], m->title);
+    list_methods();
     printf("kinds of tasks:\n");
     for (const pb_task *const *t = pb_tasks; *t; t++)
         printf("  %-12s %s\n", (*t)->name, (*t)->help);
@@ -46,7 +80,8 @@ static int list(const pb_args *a)
 const pb_command pb_cmd_list = {
     .name = "list",
     .words = "",
-    .options = "json",
-    .help = "list methods, kinds of tasks and named tasks\n",
+    .options = "json plugin",
+    .help = "list methods, kinds of tasks and named tasks\n\n"
+            "A preset is a name of its own for some settings of a method: \"= lora: dora=yes\".\n",
     .run = list,
 };

@@ -6,9 +6,11 @@
 #include "base/threads.h"
 #include "numeric/blas.h"
 #include "cli/cmd.h"
+#include "cli/plugins.h"
 #include "base/host.h"
 #include "model/config_writer.h"
 #include "model/decoding.h"
+#include "model/plugin.h"
 #include "train/pretrain.h"
 #include "version.h"
 
@@ -33,7 +35,16 @@ static const struct section *section(const char *name)
     return NULL;
 }
 
-static void show_options(const pb_option *options)
+/* Returns the value that a setting has unless it is set: the default, or that of a preset's settings [n]. */
+static const char *default_of(const pb_option *o, const pb_written *preset, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(preset[i].key, o->name))
+            return preset[i].value;
+    return o->default_value;
+}
+
+static void show_options(const pb_option *options, const pb_written *preset, int n)
 {
     for (const pb_option *o = options; o && o->name; o++) {
         char range[80] = "";
@@ -41,17 +52,39 @@ static void show_options(const pb_option *options)
             snprintf(range, sizeof range, " (%g..%g)", o->min, o->max);
         else if (o->type == PB_CHOICE)
             snprintf(range, sizeof range, " (%s)", o->choices);
-        printf("  %-18s = %-10s %s%s\n", o->name, o->default_value, o->help, range);
+        printf("  %-18s = %-10s %s%s\n", o->name, default_of(o, preset, n), o->help, range);
     }
+}
+
+static void show_about(const char *name, const char *title, const char *paper, const pb_method *m)
+{
+    const char *plugin = pb_plugin_path(m);
+    printf("%s: %s\nclass: %s\npaper: %s\n", name, title, pb_category_name[m->category], paper);
+    if (plugin)
+        printf("plugin: %s, SHA-256 %s\n", plugin, pb_plugin_digest(m)->hex);
+    printf("%s\nstarts as the base model: %s\n", m->help, m->identity ? "yes" : "no");
 }
 
 static void show_method(const pb_method *m)
 {
-    printf("%s: %s\nclass: %s\npaper: %s\n%s\n", m->name, m->title, pb_category_name[m->category], m->paper, m->help);
-    printf("starts as the base model: %s\n", m->identity ? "yes" : "no");
+    show_about(m->name, m->title, m->paper, m);
+    for (const pb_preset *p = m->presets; p && p->name; p++)
+        printf("preset %s: %s\n", p->name, p->spec);
     if (m->options)
         printf("settings, in [method %s]:\n", m->name);
-    show_options(m->options);
+    show_options(m->options, NULL, 0);
+}
+
+/* A preset is described like its method, with its own settings in the place of the defaults. */
+static void show_preset(const pb_preset *p, const pb_method *m)
+{
+    pb_written setting[PB_MAX_PART_SETTINGS];
+    char *copy = pb_strdup(p->spec);
+    int n = pb_preset_split(p, copy, setting, PB_MAX_PART_SETTINGS);
+    show_about(p->name, p->title, p->paper, m);
+    printf("preset of a method: = %s: %s\nsettings, in [method %s]:\n", m->name, p->spec, p->name);
+    show_options(m->options, setting, n);
+    free(copy);
 }
 
 static void show_machine(void)
@@ -69,18 +102,14 @@ static void show_machine(void)
 
 static int unknown(const char *name)
 {
-    const char *names[256] = {"machine"};
-    size_t n = 1;
-    const pb_method *m;
+    const char *names[PB_COUNT(sections) + 2] = {"machine"};
     for (size_t i = 0; i < PB_COUNT(sections); i++)
-        names[n++] = sections[i].name;
-    for (int i = 0; (m = pb_method_at(i)) && n + 1 < PB_COUNT(names); i++)
-        names[n++] = m->name;
-    const char *near = pb_nearest(name, names);
-    pb_error(
-        "show: unknown name '%s'%s%s%s; want a method or a task of `peftbench list`, experiment, train, model, decode, "
-        "tune, pretrain, network or machine",
-        name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        names[i + 1] = sections[i].name;
+    const char *near = pb_nearest_method(name, names);
+    pb_error("show: unknown name '%s'%s%s%s; want a method, a preset or a task of `peftbench list`, experiment, train, "
+             "model, "
+             "decode, tune, pretrain, network or machine",
+             name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return PB_EXIT_QUESTION;
 }
 
@@ -102,20 +131,25 @@ static int show_named_task(const char *name)
 
 static int show(const pb_args *a)
 {
+    if (pb_plugins_load(a))
+        return PB_EXIT_QUESTION;
     const char *name = a->word[0];
-    const pb_method *m = pb_method_find(name);
+    const pb_method *m = pb_method_find(name), *of_preset;
+    const pb_preset *p = pb_preset_find(name, &of_preset);
     const pb_task *t = pb_task_find(name);
     const struct section *settings = section(name);
     if (!strcmp(name, "machine")) {
         show_machine();
     } else if (settings) {
         printf("settings, %s:\n", settings->where);
-        show_options(settings->options);
+        show_options(settings->options, NULL, 0);
     } else if (m) {
         show_method(m);
+    } else if (p) {
+        show_preset(p, of_preset);
     } else if (t) {
         printf("%s: %s\nsettings, in [task] of tasks/NAME.ini:\n", t->name, t->help);
-        show_options(t->options);
+        show_options(t->options, NULL, 0);
     } else {
         return show_named_task(name);
     }
@@ -127,9 +161,10 @@ const pb_command pb_cmd_show = {
     .words = "NAME",
     .least = 1,
     .most = 1,
-    .options = "",
+    .options = "plugin",
     .help = "describe a method, a task, the settings of a section of an experiment, or this machine\n\n"
-            "NAME is a method or a task of `peftbench list`; experiment, train, model, decode or tune for the settings "
+            "NAME is a method, a preset or a task of `peftbench list`; experiment, train, model, decode or tune for "
+            "the settings "
             "of that\n"
             "section of an experiment's file; pretrain or network for those of `peftbench pretrain`; or machine.  Each "
             "setting is "

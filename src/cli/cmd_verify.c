@@ -99,9 +99,12 @@ static int verify_all(const char *given, const pb_fixture fixture[2], int *broke
 {
     char *spec = load_spec(given);
     const pb_method *m;
+    const pb_preset *p;
     int rc = !spec ? -1 : strcmp(spec, "all") != 0 ? verify_one(spec, fixture, broken) : 0;
     for (int i = 0; !rc && !strcmp(spec, "all") && (m = pb_method_at(i)); i++)
         rc = verify_one(m->name, fixture, broken);
+    for (int i = 0; !rc && !strcmp(spec, "all") && (p = pb_preset_at(i, &m)); i++)
+        rc = verify_one(p->name, fixture, broken);
     free(spec);
     return rc;
 }
@@ -127,11 +130,12 @@ const pb_command pb_cmd_verify = {
     .least = 1,
     .most = 1,
     .options = "",
-    .help = "check that a method, or every method, keeps its contract\n\n"
-            "METHOD is the name of a method, with settings such as lora:rank=4,dora=yes, or a composition a+b.  "
-            "FILE.so is a\n"
-            "plugin (docs/write-a-method.md).  The checks use a small encoder and a small decoder with random weights, "
-            "and\n"
-            "print one line each.  Exit code 1: a check failed.\n",
+    .help =
+        "check that a method, or every method, keeps its contract\n\n"
+        "METHOD is the name of a method or preset, with settings such as lora:rank=4,dora=yes, or a composition a+b.  "
+        "FILE.so is a\n"
+        "plugin (docs/write-a-method.md).  The checks use a small encoder and a small decoder with random weights, "
+        "and\n"
+        "print one line each.  Exit code 1: a check failed.\n",
     .run = verify,
 };

@@ -7,6 +7,7 @@
 #include "numeric/blas.h"
 #include "driver/children.h"
 #include "cli/cmd.h"
+#include "model/preset.h"
 #include "version.h"
 
 static const pb_command *const commands[] = {&pb_cmd_run,
@@ -79,7 +80,7 @@ static int run(const pb_command *c, int argc, char **argv)
         pb_args_help(c, stdout);
         return PB_EXIT_DONE;
     }
-    return pb_args_read(&args, c, argc, argv) ? PB_EXIT_QUESTION : c->run(&args);
+    return pb_presets_check_all() || pb_args_read(&args, c, argc, argv) ? PB_EXIT_QUESTION : c->run(&args);
 }
 
 /* Opens standard streams that were closed before the start in the wrong mode, so that using them fails and the first

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/plugins.h"
 #include "model/model.h"
 #include "model/plugin.h"
 
@@ -51,24 +52,35 @@ static bool is_plugin(const char *key)
     return !strncmp(key, PLUGIN, strlen(PLUGIN));
 }
 
-/* Loads a plugin that the user names if the run was made with a plugin of this digest.  Returns -1 with an error. */
-static int load_plugin(const pb_provenance *p, long long run, const char *path)
+/* A run whose plugins are to be loaded. */
+typedef struct request {
+    const pb_provenance *provenance;
+    long long run;
+    const pb_args *args;
+} request;
+
+/* Loads a plugin if the run was made with a plugin of this digest.  Another one is refused if the command line names it
+ * and left out if an experiment does, which may have more plugins than the run used. */
+static int load_plugin(void *ctx, const char *path)
 {
+    const request *w = ctx;
+    const pb_provenance *p = w->provenance;
     pb_digest digest;
     if (pb_sha256_file(path, &digest))
         return -1;
     for (size_t i = 0; i < p->count; i++)
         if (is_plugin(p->entry[i][0]) && !strcmp(p->entry[i][1], digest.hex))
             return pb_plugin_load(path) ? 0 : -1;
+    if (!pb_plugins_named(w->args, path))
+        return 0;
     return pb_error("%s: the plugin was not loaded: its SHA-256 is %s, and run %lld was not made with it", path,
-                    digest.hex, run);
+                    digest.hex, w->run);
 }
 
 int pb_provenance_load_plugins(const pb_provenance *p, long long run, const pb_args *a)
 {
-    for (int i = 0; i < a->plugins; i++)
-        if (load_plugin(p, run, a->plugin[i]))
-            return -1;
+    if (pb_plugins_each(a, load_plugin, &(request){p, run, a}))
+        return -1;
     for (size_t i = 0; i < p->count; i++) {
         const char *name = p->entry[i][0] + strlen(PLUGIN), *wanted = p->entry[i][1];
         if (!is_plugin(p->entry[i][0]))

@@ -22,8 +22,9 @@ void pb_provenance_free(pb_provenance *p);
 /* Returns the value of an entry, "" if it is not stored. */
 const char *pb_provenance_get(const pb_provenance *p, const char *key);
 
-/* Loads the files of --plugin.  Each must have the SHA-256 of a plugin with which the run was made, and all plugins of
- * the run must be among them.  Returns -1 with an error; a file with another digest was not loaded. */
+/* Loads the plugins of --plugin whose SHA-256 is that of a plugin with which the run was made.  All plugins of the run
+ * must be among them, and a file that --plugin itself names must be one of them.  Returns -1 with an error; a file with
+ * another digest was not loaded. */
 int pb_provenance_load_plugins(const pb_provenance *p, long long run, const pb_args *a);
 
 /* Returns 0 if the run was trained on this model, else -1 with an error that names the digests. */

@@ -139,6 +139,17 @@ int pb_experiment_label_width(const pb_experiment *e, int least)
     return width;
 }
 
+/* Refuses a row that is in the list already, by this name or by another one. */
+static int check_new(const pb_experiment *e, const pb_method_spec *s)
+{
+    for (int i = 0; i < e->rows; i++)
+        if (!strcmp(e->row[i].spec.label, s->label))
+            return pb_error("%s is given twice", s->label);
+        else if (!strcmp(e->row[i].spec.resolved, s->resolved))
+            return pb_error("%s and %s are one row, %s; want it once", e->row[i].label, s->label, s->resolved);
+    return 0;
+}
+
 /* Refuses methods that cannot be composed, and methods that the task does not support. */
 static int check_methods(const pb_experiment *e, const pb_method_spec *s)
 {
@@ -160,7 +171,7 @@ int pb_experiment_add_row(pb_experiment *e, const char *spec)
     pb_method_spec s;
     if (pb_method_spec_parse(&s, spec))
         return -1;
-    int rc = pb_experiment_row(e, s.label) ? pb_error("%s is given twice", s.label) : check_methods(e, &s);
+    int rc = check_new(e, &s) || check_methods(e, &s) ? -1 : 0;
     if (rc) {
         pb_method_spec_free(&s);
         return -1;
@@ -318,7 +329,7 @@ void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *
         pb_cell *c = &e->cell[i];
         c->template = template_of(e, c, data);
         pb_text all = {0};
-        pb_settings_print(c->settings, &all);
+        pb_settings_print(c->settings, c->row->spec.resolved, &all);
         pb_text_add(&all, "seed=%llu\ndata=%s\nmodel=%s\ntemplate=%s\ncode=%s\ntask=%s\n", (unsigned long long)c->seed,
                     e->data.hex, e->model.hex, c->template.hex, PB_CODE_VERSION, pb_task_digest(e->task));
         for (int p = 0; p < c->row->spec.parts; p++)

@@ -140,7 +140,7 @@ static int check_variants(const pb_ini *ini, const pb_method_spec *s)
 {
     for (int i = 0; i < s->parts; i++) {
         const pb_method_part *p = &s->part[i];
-        char *section = p->variant ? pb_format("method %s:%s", p->method->name, p->variant) : NULL;
+        char *section = p->variant ? pb_format("method %s:%s", p->name, p->variant) : NULL;
         bool missing = section && !has_section(ini, section);
         if (missing)
             pb_error("%s: there is no section [%s]", s->label, section);
@@ -164,13 +164,32 @@ static int read_baseline(pb_experiment *e, pb_ini *ini)
     return 0;
 }
 
-static int read_plugins(pb_experiment *e, pb_ini *ini)
+static int each_plugin(pb_experiment *e, pb_ini *ini, pb_each_plugin *each, void *ctx)
 {
-    const char *list = *e->plugins ? e->plugins : NULL, *path;
-    while ((path = pb_experiment_item(e, &list)))
-        if (!pb_plugin_load(path))
-            return pb_ini_blame(pb_ini_find(ini, "experiment", "plugins"));
-    return 0;
+    const pb_entry *entry = pb_ini_find(ini, "experiment", "plugins");
+    const char *list = entry && *entry->value ? entry->value : NULL, *path;
+    int rc = 0;
+    while (!rc && (path = pb_experiment_item(e, &list)))
+        rc = each(ctx, path);
+    return rc ? pb_ini_blame(entry) : 0;
+}
+
+int pb_experiment_plugins(const char *path, pb_each_plugin *each, void *ctx)
+{
+    pb_ini *ini = pb_ini_read(path);
+    if (!ini)
+        return -1;
+    pb_experiment *e = pb_experiment_new(path);
+    int rc = each_plugin(e, ini, each, ctx);
+    pb_experiment_free(e);
+    pb_ini_free(ini);
+    return rc;
+}
+
+static int load_plugin(void *ctx, const char *path)
+{
+    (void)ctx;
+    return pb_plugin_load(path) ? 0 : -1;
 }
 
 static int read_row(pb_experiment *e, const pb_ini *ini, const char *spec)
@@ -268,7 +287,7 @@ static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
         if (pb_ini_set(ini, *sets))
             return -1;
     if (name_experiment(e) || read_experiment(e, ini) || pb_ini_fill(ini, "tune", pb_tune_table, &e->tune) ||
-        read_task(e, ini) || read_plugins(e, ini))
+        read_task(e, ini) || each_plugin(e, ini, load_plugin, NULL))
         return -1;
     const pb_entry *methods = pb_ini_find(ini, "experiment", "methods");
     return read_rows(e, ini, methods) || pb_sweep_expand(e, ini, methods) || check_unread(e, ini, methods) ? -1 : 0;

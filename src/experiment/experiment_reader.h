@@ -10,6 +10,12 @@
  * are used.  The caller frees it with pb_experiment_free. */
 pb_experiment *pb_experiment_read(const char *path, const char *const *sets);
 
+/* Is called with the path of a plugin.  A nonzero return ends the iteration and is returned by it. */
+typedef int pb_each_plugin(void *ctx, const char *path);
+
+/* Calls `each` with the plugins that an experiment's file names, without loading them.  Returns -1 with an error. */
+int pb_experiment_plugins(const char *path, pb_each_plugin *each, void *ctx);
+
 /* Makes the experiment whose only cell is a stored run: `s` has its settings by their canonical keys, row, task and
  * model among them.  What `s` does not have keeps the default, or what tasks/NAME.ini says.  `name` stands for a
  * path in messages.  Returns NULL with an error, as for a setting that the run's row does not have.  The caller

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "model/decode.h"
-#include "model/method.h"
+#include "model/preset.h"
 #include "train/train.h"
 
 /* The groups whose names may be omitted, in the order in which they are searched. */
@@ -24,11 +24,12 @@ void pb_settings_free(pb_settings *s)
 
 /* ---- keys ------------------------------------------------------------------------------------------------ */
 
-/* Returns whether a key begins with the name of a method, as "lora:all.rank" does. */
+/* Returns whether a key begins with the name of a method or a preset, as "lora:all.rank" does. */
 static bool names_method(const char *key)
 {
     char *name = pb_format("%.*s", (int)strcspn(key, ".: "), key);
-    bool found = pb_method_find(name) != NULL;
+    const pb_method *of_preset;
+    bool found = pb_method_find(name) || pb_preset_find(name, &of_preset);
     free(name);
     return found;
 }
@@ -214,10 +215,10 @@ int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *t
     return 0;
 }
 
-void pb_settings_print(const pb_settings *s, pb_text *out)
+void pb_settings_print(const pb_settings *s, const char *row, pb_text *out)
 {
     for (size_t i = 0; i < s->count; i++)
-        pb_text_add(out, "%s=%s\n", s->item[i].key, s->item[i].value);
+        pb_text_add(out, "%s=%s\n", s->item[i].key, strcmp(s->item[i].key, "row") ? s->item[i].value : row);
 }
 
 /* ---- values ---------------------------------------------------------------------------------------------- */

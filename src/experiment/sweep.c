@@ -111,11 +111,12 @@ static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *
     return 0;
 }
 
-/* Adds the settings that are written in the row's spec, in the entry `methods`. */
-static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, const pb_entry *methods)
+/* Adds the settings from..to-1 of the row's spec, which is in the entry `methods`. */
+static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, const pb_entry *methods, int from,
+                      int to)
 {
     const pb_method_part *p = &row->spec.part[part];
-    for (int i = 0; i < p->settings; i++) {
+    for (int i = from; i < to; i++) {
         pb_entry *entry = pb_arena_alloc(e->arena, PB_META, sizeof *entry);
         *entry = (pb_entry){.key = pb_arena_strdup(e->arena, p->setting[i].key),
                             .value = pb_arena_strdup(e->arena, p->setting[i].value),
@@ -137,16 +138,17 @@ static int collect_group(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep
                : 0;
 }
 
-/* Adds the settings of [method NAME], then those of [method NAME:VARIANT], then those of the spec. */
+/* Adds the settings of a preset, then those of [method NAME], of [method NAME:VARIANT] and of the spec.  NAME is the
+ * one that the spec has: [method lora] does not concern rows of the preset dora. */
 static int collect_method(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part, const pb_entry *methods)
 {
     const pb_method_part *p = &row->spec.part[part];
-    const char *name = p->method->name;
-    if (add_section(e, ini, row, s, PB_GROUP_METHODS + part, pb_arena_format(e->arena, "method %s", name)) ||
-        (p->variant && add_section(e, ini, row, s, PB_GROUP_METHODS + part,
-                                   pb_arena_format(e->arena, "method %s:%s", name, p->variant))))
+    int group = PB_GROUP_METHODS + part;
+    const char *section = pb_arena_format(e->arena, "method %s", p->name);
+    if (add_inline(e, row, s, part, methods, 0, p->presets) || add_section(e, ini, row, s, group, section) ||
+        (p->variant && add_section(e, ini, row, s, group, pb_arena_format(e->arena, "%s:%s", section, p->variant))))
         return -1;
-    return add_inline(e, row, s, part, methods);
+    return add_inline(e, row, s, part, methods, p->presets, p->settings);
 }
 
 /* Collects the settings of a row; specific sections come after general ones and replace them. */

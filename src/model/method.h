@@ -113,6 +113,13 @@ typedef struct pb_prompting {
 
 /* ---- the method --------------------------------------------------------------------------------------------- */
 
+/* A name of its own for some settings of a method, such as rslora for lora:rslora=yes.  The name is replaced by its
+ * spec before anything is hashed, so both are one cell. */
+typedef struct pb_preset {
+    const char *name, *title, *paper; /* as in pb_method */
+    const char *spec;                 /* settings of the method: "scale=sqrt", or a whole spec such as "prefix+lora" */
+} pb_preset;
+
 /* Every hook may be NULL.  `conf` is the method's settings struct. */
 typedef struct pb_method {
     const char *name;  /* as written in an experiment file; equals the file's name.  Letters a-z, digits and '-' */
@@ -127,6 +134,7 @@ typedef struct pb_method {
      * named "targets" restricts `linear` to the sites that match it (pb_site_in); the engine does the matching. */
     const pb_option *options;
     size_t conf_size;
+    const pb_preset *presets; /* ends with a row of zeros; NULL: none */
 
     /* Returns true if this parameter of the base model or the head trains.  Without this hook the head trains and the
      * base model is frozen.  In a composition a parameter trains if any of the methods selects it. */

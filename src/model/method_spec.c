@@ -18,12 +18,7 @@ static char *trim(char *text)
 
 static int unknown_method(const char *name)
 {
-    const char *names[256] = {0};
-    size_t n = 0;
-    const pb_method *m;
-    for (int i = 0; (m = pb_method_at(i)) && n + 1 < PB_COUNT(names); i++)
-        names[n++] = m->name;
-    const char *near = pb_nearest(name, names);
+    const char *near = pb_nearest_method(name, NULL);
     return pb_error("no method '%s'%s%s%s; `peftbench list` shows them", name, near ? "; did you mean '" : "",
                     near ? near : "", near ? "'?" : "");
 }
@@ -36,17 +31,31 @@ static int parse_item(pb_method_part *p, char *item, bool first)
         return 0;
     }
     if (!equals || equals == item)
-        return pb_error("%s: want SETTING=VALUE, got '%s'", p->method->name, item);
-    if (p->settings == PB_MAX_PART_SETTINGS)
-        return pb_error("%s: more than %d settings", p->method->name, PB_MAX_PART_SETTINGS);
+        return pb_error("%s: want SETTING=VALUE, got '%s'", p->name, item);
+    if (p->settings - p->presets == PB_MAX_PART_SETTINGS)
+        return pb_error("%s: more than %d settings", p->name, PB_MAX_PART_SETTINGS);
     *equals = 0;
     char *key = trim(item), *value = trim(equals + 1);
-    for (int i = 0; i < p->settings; i++)
+    for (int i = p->presets; i < p->settings; i++)
         if (!strcmp(p->setting[i].key, key))
-            return pb_error("%s: %s is given twice", p->method->name, key);
-    p->setting[p->settings].key = key;
-    p->setting[p->settings++].value = value;
+            return pb_error("%s: %s is given twice", p->name, key);
+    p->setting[p->settings++] = (pb_written){key, value};
     return 0;
+}
+
+/* Finds the method or preset of this name and begins its part with the settings of the preset. */
+static int begin_part(pb_method_part *p, const char *name)
+{
+    const pb_preset *preset = NULL;
+    *p = (pb_method_part){.name = name, .method = pb_method_find(name)};
+    if (!p->method && !(preset = pb_preset_find(name, &p->method)))
+        return unknown_method(name);
+    if (!preset)
+        return 0;
+    p->preset_texts = pb_strdup(preset->spec);
+    int n = pb_preset_split(preset, p->preset_texts, p->setting, PB_MAX_PART_SETTINGS);
+    p->presets = p->settings = n < 0 ? 0 : n;
+    return n < 0 ? -1 : 0;
 }
 
 static int parse_part(pb_method_spec *s, char *text)
@@ -55,16 +64,17 @@ static int parse_part(pb_method_spec *s, char *text)
     if (items)
         *items++ = 0;
     text = trim(text);
-    const pb_method *method = pb_method_find(text);
-    if (!method)
-        return unknown_method(text);
     if (s->parts == PB_MAX_PARTS)
         return pb_error("more than %d methods in one composition", PB_MAX_PARTS);
-    for (int i = 0; i < s->parts; i++)
-        if (s->part[i].method == method)
-            return pb_error("%s is given twice in one composition", text);
     pb_method_part *p = &s->part[s->parts++];
-    p->method = method;
+    if (begin_part(p, text))
+        return -1;
+    for (int i = 0; i < s->parts - 1; i++)
+        if (s->part[i].method == p->method)
+            return strcmp(text, s->part[i].name)
+                       ? pb_error("%s and %s are one method, which is given twice in one composition", s->part[i].name,
+                                  text)
+                       : pb_error("%s is given twice in one composition", text);
     for (bool first = true; (item = strsep(&items, ",")); first = false)
         if (parse_item(p, trim(item), first))
             return -1;
@@ -102,6 +112,58 @@ bool pb_method_spec_same(const char *a, const char *b)
     return same;
 }
 
+/* ---- resolving ----------------------------------------------------------------------------------------------- */
+
+static int by_key(const void *a, const void *b)
+{
+    const pb_written *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+static bool is_replaced(const pb_method_part *p, int preset)
+{
+    for (int i = p->presets; i < p->settings; i++)
+        if (!strcmp(p->setting[i].key, p->setting[preset].key))
+            return true;
+    return false;
+}
+
+/* Appends METHOD:VARIANT,KEY=VALUE,.. with the keys in alphabetical order. */
+static void resolve_part(const pb_method_part *p, pb_text *out)
+{
+    pb_written sorted[PB_COUNT(p->setting)];
+    size_t n = 0;
+    for (int i = 0; i < p->settings; i++)
+        if (i >= p->presets || !is_replaced(p, i))
+            sorted[n++] = p->setting[i];
+    qsort(sorted, n, sizeof *sorted, by_key);
+    pb_text_add(out, "%s%s%s", p->method->name, p->variant ? ":" : "", p->variant ? p->variant : "");
+    for (size_t i = 0; i < n; i++)
+        pb_text_add(out, "%c%s=%s", i || p->variant ? ',' : ':', sorted[i].key, sorted[i].value);
+}
+
+static char *resolve(const pb_method_spec *s)
+{
+    pb_text t = {0};
+    for (int i = 0; i < s->parts; i++) {
+        pb_text_add(&t, i ? "+" : "");
+        resolve_part(&s->part[i], &t);
+    }
+    return t.data;
+}
+
+char *pb_method_spec_resolve(const char *text)
+{
+    pb_method_spec s;
+    if (pb_method_spec_parse(&s, text)) {
+        pb_error_clear();
+        return pb_method_spec_normalize(text);
+    }
+    char *resolved = pb_strdup(s.resolved);
+    pb_method_spec_free(&s);
+    return resolved;
+}
+
 int pb_method_spec_parse(pb_method_spec *out, const char *text)
 {
     *out = (pb_method_spec){.texts = pb_strdup(text)};
@@ -112,12 +174,16 @@ int pb_method_spec_parse(pb_method_spec *out, const char *text)
             return -1;
         }
     out->label = pb_method_spec_normalize(text);
+    out->resolved = resolve(out);
     return 0;
 }
 
 void pb_method_spec_free(pb_method_spec *s)
 {
+    for (int i = 0; i < s->parts; i++)
+        free(s->part[i].preset_texts);
     free(s->label);
+    free(s->resolved);
     free(s->texts);
     *s = (pb_method_spec){.label = NULL};
 }
@@ -180,7 +246,7 @@ int pb_attached_parse(const char *text, pb_attached *part, int *parts)
     for (int i = 0; i < s.parts && !rc; i++)
         if (s.part[i].variant)
             rc = pb_error("%s: want SETTING=VALUE, got '%s'; variants are sections of an experiment's file",
-                          s.part[i].method->name, s.part[i].variant);
+                          s.part[i].name, s.part[i].variant);
     rc = rc || pb_method_spec_attach(&s, part) ? -1 : 0;
     *parts = rc ? 0 : s.parts;
     pb_method_spec_free(&s);

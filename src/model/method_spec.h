@@ -2,28 +2,32 @@
  *
  *     SPEC = PART{+PART}      PART = NAME[:ITEM{,ITEM}]      ITEM = VARIANT | SETTING=VALUE
  *
- * such as "head", "lora:all", "lora:rank=4,alpha=8", "lora:all,rank=4" and "lora:rank=4+prefix".  Only the first
- * item of a part may be a variant, which is the name of a section [method NAME:VARIANT] of an experiment's file.
+ * such as "head", "lora:all", "lora:rank=4,alpha=8", "lora:all,rank=4" and "lora:rank=4+prefix".  NAME is that of a
+ * method or of a preset, which stands for its method and settings: "dora:rank=4" is "lora:dora=yes,rank=4".  Only the
+ * first item of a part may be a variant, which is the name of a section [method NAME:VARIANT] of an experiment's file.
  * The parts are named from the outermost method inwards.  Blanks around the separators do not count. */
 #ifndef PB_METHOD_SPEC_H
 #define PB_METHOD_SPEC_H
 
 #include "model/model.h"
+#include "model/preset.h"
 
 enum { PB_MAX_PARTS = 8, PB_MAX_PART_SETTINGS = 32 };
 
 /* One method of a composition.  The texts belong to the spec. */
 typedef struct pb_method_part {
     const pb_method *method;
-    const char *variant; /* NULL if there is none */
-    struct {
-        const char *key, *value;
-    } setting[PB_MAX_PART_SETTINGS]; /* those that are written in the spec, unchecked */
-    int settings;
+    const char *name;                             /* as it was written: that of the method or of a preset */
+    const char *variant;                          /* NULL if there is none */
+    pb_written setting[2 * PB_MAX_PART_SETTINGS]; /* those of the preset, then those of the spec, which replace them */
+    int presets, settings;                        /* number of the preset's; of all */
+    char *preset_texts;                           /* holds the texts of the preset's settings */
 } pb_method_part;
 
 typedef struct pb_method_spec {
-    char *label; /* the spec as it was written, without blanks around the separators */
+    char *label;    /* the spec as it was written, without blanks around the separators */
+    char *resolved; /* the same with methods in the place of presets and the settings in alphabetical order, which is
+                       hashed: that of "dora:rank=4" is "lora:dora=yes,rank=4" */
     pb_method_part part[PB_MAX_PARTS];
     int parts;
     char *texts; /* holds the texts of the parts */
@@ -37,6 +41,10 @@ int pb_method_spec_parse(pb_method_spec *out, const char *text);
 /* Returns the spec without blanks around its separators, which is how labels are stored and compared.  The methods need
  * not exist.  The caller frees the text. */
 char *pb_method_spec_normalize(const char *text);
+
+/* Returns the text of `resolved` for a spec, or the normalized spec if it cannot be parsed, such as that of a method
+ * that does not exist here.  There must be no pending error.  The caller frees the text. */
+char *pb_method_spec_resolve(const char *text);
 
 /* Returns whether two specs are the same text apart from blanks around separators. */
 bool pb_method_spec_same(const char *a, const char *b);

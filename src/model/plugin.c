@@ -1,40 +1,20 @@
-/* plugin: see plugin.h; and the list of all methods. */
+/* plugin: see plugin.h. */
 #include "model/plugin.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/method_list.h"
+#include "model/preset.h"
+
 /* Plugins are never unloaded, since experiments and models point into them. */
 static struct loaded {
     const pb_method *method;
     char *path;
     pb_digest digest;
-} loaded[32];
+} loaded[PB_MAX_PLUGINS];
 static int loadeds;
-
-static int built_in(void)
-{
-    int n = 0;
-    while (pb_methods[n])
-        n++;
-    return n;
-}
-
-const pb_method *pb_method_at(int i)
-{
-    int n = built_in();
-    return i < n ? pb_methods[i] : i < n + loadeds ? loaded[i - n].method : NULL;
-}
-
-const pb_method *pb_method_find(const char *name)
-{
-    const pb_method *m;
-    for (int i = 0; (m = pb_method_at(i)); i++)
-        if (!strcmp(m->name, name))
-            return m;
-    return NULL;
-}
 
 static const struct loaded *of_method(const pb_method *m)
 {
@@ -67,13 +47,6 @@ const char *pb_plugin_path(const pb_method *m)
     return l ? l->path : NULL;
 }
 
-/* Letters, digits and '-', which are safe in an experiment file's list and in a tensor's name. */
-static bool is_name(const char *name)
-{
-    size_t n = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
-    return n && n < 32 && !name[n];
-}
-
 static int check_plugin(const char *path, const pb_plugin *p)
 {
     static const pb_abi here = PB_ABI_HERE;
@@ -82,11 +55,13 @@ static int check_plugin(const char *path, const pb_plugin *p)
                         "recompiled with this program's src/",
                         path, p->abi.number, here.number);
     const pb_method *m = p->method;
-    if (!is_name(m->name) || !m->title || !m->paper || !m->help)
+    if (!pb_is_method_name(m->name) || !m->title || !m->paper || !m->help)
         return pb_error("%s: want a method with a name of a-z, 0-9 and '-', a title, a paper and a help text", path);
     if (pb_method_find(m->name))
         return pb_error("%s: there is a method '%s' already; want another name", path, m->name);
-    return 0;
+    if (pb_preset_find(m->name, &(const pb_method *){NULL}))
+        return pb_error("%s: there is a preset '%s' already; want another name", path, m->name);
+    return pb_presets_check(m) ? pb_error_prefix("%s", path) : 0;
 }
 
 static const pb_plugin *open_plugin(const char *path)
@@ -118,5 +93,6 @@ const pb_method *pb_plugin_load(const char *path)
     if (!p || check_plugin(path, p))
         return NULL;
     loaded[loadeds++] = (struct loaded){p->method, pb_strdup(path), digest};
+    pb_method_list_add(p->method);
     return p->method;
 }

@@ -1,4 +1,4 @@
-/* plugin: methods that are loaded from shared objects, and the list of all methods.
+/* plugin: methods that are loaded from shared objects.
  *
  * A plugin is the file of one method with PB_PLUGIN(METHOD) at its end, compiled to a shared object:
  *     gcc -std=c11 -O2 -shared -fPIC -I .../src -o gate.so gate.c */
@@ -36,7 +36,8 @@ typedef struct pb_plugin {
 
 /* Loads a shared object and adds its method to the list of methods, where it stays until the program ends.  Returns the
  * method; a file with the same content as a loaded one returns that one's.  Returns NULL with an error if the file
- * cannot be loaded, is no plugin, was compiled against another contract, or has a method whose name is taken. */
+ * cannot be loaded, is no plugin, was compiled against another contract, or has a method or a preset whose name is
+ * taken. */
 const pb_method *pb_plugin_load(const char *path);
 
 /* Returns the SHA-256 of the file that a method was loaded from, or NULL if it is built in. */

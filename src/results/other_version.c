@@ -21,10 +21,10 @@ typedef struct candidates {
     pb_settings settings; /* of the last one, while they are read */
 } candidates;
 
-static pb_digest digest_settings(const pb_settings *s)
+static pb_digest digest_settings(const pb_settings *s, const char *row)
 {
     pb_text all = {0};
-    pb_settings_print(s, &all);
+    pb_settings_print(s, row, &all);
     pb_digest digest = pb_sha256(all.data ? all.data : "", all.length);
     pb_text_free(&all);
     return digest;
@@ -34,7 +34,10 @@ static void end_candidate(candidates *x)
 {
     if (x->count) {
         pb_settings_sort(&x->settings);
-        x->one[x->count - 1].settings = digest_settings(&x->settings);
+        const char *label = pb_settings_get(&x->settings, "row");
+        char *row = pb_method_spec_resolve(label ? label : "");
+        x->one[x->count - 1].settings = digest_settings(&x->settings, row);
+        free(row);
     }
     pb_settings_free(&x->settings);
 }
@@ -160,7 +163,7 @@ static int compare_run(pb_store *s, const pb_experiment *e, const pb_cell *cell,
 
 static int find_other(pb_store *s, const pb_experiment *e, const pb_cell *c, const candidates *x, pb_other_run *out)
 {
-    pb_digest settings = digest_settings(c->settings);
+    pb_digest settings = digest_settings(c->settings, c->row->spec.resolved);
     int rc = 0;
     for (size_t i = x->count; i-- > 0 && !rc && !out->code_only;)
         if (x->one[i].seed == c->seed && !strcmp(x->one[i].settings.hex, settings.hex))

@@ -98,8 +98,8 @@ int pb_store_choice_runs(pb_store *s, long long choice, long long **run, uint64_
 
 int pb_store_is_chosen(pb_store *s, const char *hash)
 {
-    static const char sql[] = "SELECT 1 FROM run r JOIN selection s ON s.row = r.row JOIN selected d"
-                              " ON d.selection = s.id AND d.run = r.id WHERE r.hash = ? LIMIT 1";
+    static const char sql[] = "SELECT 1 FROM run r CROSS JOIN selection CROSS JOIN selected d"
+                              " ON d.selection = selection.id AND d.run = r.id WHERE r.hash = ? LIMIT 1";
     sqlite3_stmt *q = pb_store_statement(s, sql);
     if (!q)
         return -1;

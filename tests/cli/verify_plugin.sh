@@ -50,6 +50,26 @@ ok 'as its digest is another one' says "evil.so: the plugin was not loaded: its 
 ok 'and its code did not run' test ! -e pwned
 ok 'reproduce' run 0 reproduce 2 --db a.db --quiet --plugin gate.so
 ok 'the same again' prints 'test: ([0-9]+) of \1 predictions identical'
+ok 'reproduce, with the plugins of an experiment' run 0 reproduce 2 --db a.db --quiet --plugin toy.ini
+ok 'export does not load it by itself' run 2 export 2 whole --db a.db --merged
+ok 'but says what would be right' says "want --plugin FILE.so with the file of SHA-256 $digest"
+ok 'nor another file' run 2 export 2 whole --db a.db --merged --plugin evil.so
+ok 'as its digest is another one' says 'run 2 was not made with it'
+sed 's/gate\.so/evil.so/' toy.ini >evil.ini
+ok 'nor that of an experiment' run 2 export 2 whole --db a.db --merged --plugin evil.ini
+ok 'which is not executed' test ! -e pwned
+ok 'with the plugin it exports a composition no more than others' run 2 export 3 adapter --db a.db --plugin gate.so
+ok 'and says so' says 'a composition of 2 methods'
+ok 'a method without a PEFT format' run 2 export 2 adapter --db a.db --plugin toy.ini
+ok 'is named' says 'gate'
+ok 'show with the plugin' run 0 show gate --plugin gate.so
+ok 'describes it' prints '^gate: Gate: a trained scale'
+ok 'and its file' prints "^plugin: gate\.so, SHA-256 $digest\$"
+ok 'show with an experiment' run 0 show gate --plugin toy.ini
+ok 'describes it as well' prints '^class: additive$'
+ok 'show without it' run 2 show gate
+ok 'list with the plugin' run 0 list --plugin gate.so
+ok 'has it' prints '^  gate +additive '
 ok 'nothing to do twice' run 0 run toy.ini --db a.db --threads 1 --quiet
 ok 'as before' test "$(sqlite3 a.db 'SELECT count(*) FROM run')" = 3
 sed 's/pb_init_constant(1)/pb_init_constant(2)/' gate.c >other.c
@@ -75,6 +95,50 @@ refused 'another contract' old.so 'compiled against another version of the contr
 sed 's/"gate"/"lora"/' gate.c >taken.c
 ok 'a name' compile taken.c
 refused 'a name that is taken' taken.so "there is a method 'lora' already"
+
+# ---- presets of a plugin --------------------------------------------------------------------------------------------
+with_preset() { # FILE PRESET: scaled.c, a method with a setting, and a preset
+	cat >"$1.c" <<-END
+		#include "peftbench.h"
+		typedef struct conf {
+		    double start;
+		} conf;
+		static const pb_option options[] = {PB_OPTION(conf, start, REAL, "1", -9, 9, "the first value"), {0}};
+		static const pb_preset presets[] = {$2, {0}};
+		static pb_node *logits(pb_build *b, pb_node *y)
+		{
+		    const conf *c = pb_conf(b);
+		    return pb_op_scale(b->graph, y, pb_vector(b, NULL, "g", 2, pb_init_constant(c->start)));
+		}
+		static const pb_method scaled = {.name = "scaled", .title = "T", .paper = "P", .help = "H", .category = PB_ADDITIVE,
+		    .options = options, .conf_size = sizeof(conf), .presets = presets, .logits = logits};
+		PB_PLUGIN(scaled)
+	END
+	compile "$1.c" -Wall -Wextra -Werror
+}
+ok 'a preset of a plugin' with_preset scaled '{"halved", "Halved", "P", "start=0.5"}'
+sed 's/^plugins .*/plugins = scaled.so/; s/^methods .*/methods = scaled, halved, halved:start=2/' toy.ini >scaled.ini
+ok 'runs' run 0 run scaled.ini --db b.db --threads 1 --quiet
+ok 'with its setting' test "$(sqlite3 b.db "SELECT value FROM setting JOIN run ON run.id = run WHERE row = 'halved' AND key = 'method.scaled.start'")" = 0.5
+ok 'is the same by the name of its method' run 0 status scaled.ini --db b.db --set experiment.methods=scaled:start=0.5
+ok 'show' run 0 show halved --plugin scaled.so
+ok 'has it' prints '^preset of a method: = scaled: start=0.5$' && prints '^  start +\= 0.5 '
+bad_preset() { # NAME PRESET MESSAGE
+	ok "$1" with_preset bad "$2"
+	refused "$1" bad.so "$3"
+}
+bad_preset 'a preset that is a method' '{"lora", "T", "P", "start=2"}' "bad.so: scaled: preset 'lora': there is a method of this name"
+bad_preset 'a preset that is its method' '{"scaled", "T", "P", "start=2"}' "preset 'scaled': there is a method of this name"
+bad_preset 'a preset that is taken' '{"dora", "T", "P", "start=2"}' "preset 'dora': lora has a preset of this name"
+bad_preset 'a preset twice' '{"two", "T", "P", "start=2"}, {"two", "T", "P", "start=3"}' "preset 'two': the name is given twice"
+bad_preset 'a preset of no setting' '{"two", "T", "P", "stat=2"}' "preset 'two': no setting 'stat'; did you mean 'start'?"
+bad_preset 'a preset of a bad value' '{"two", "T", "P", "start=20"}' "preset 'two': start: want a number in -9..9, got '20'"
+bad_preset 'a preset that is a composition' '{"two", "T", "P", "scaled:start=2+lora"}' "preset 'two': a composition, 'scaled:start=2+lora'"
+bad_preset 'a preset that is a whole spec' '{"two", "T", "P", "lora:rank=2"}' "preset 'two': want settings KEY=VALUE,KEY=VALUE, got 'lora:rank=2'"
+bad_preset 'a preset with an odd name' '{"Two", "T", "P", "start=2"}' "preset 'Two': want a name of a-z, 0-9 and '-'"
+sed 's/"scaled"/"dora"/; s/{"halved.*}, {0}/{0}/' scaled.c >named.c
+ok 'a method' compile named.c
+refused 'with the name of a preset' named.so "there is a preset 'dora' already"
 
 row() { # TYPE KIND..: compiles an option row of a field of that C type
 	echo "#include \"peftbench.h\"

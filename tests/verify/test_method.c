@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "model/config_writer.h"
-#include "model/method.h"
+#include "model/preset.h"
 #include "verify/verify.h"
 
 static const char *const compositions[] = {"lora+prefix",
@@ -35,6 +35,10 @@ static void hold_all(const pb_fixture *g)
 {
     for (const pb_method *const *m = pb_methods; *m; m++)
         hold(g, (*m)->name);
+    const pb_method *of;
+    const pb_preset *p;
+    for (int i = 0; (p = pb_preset_at(i, &of)); i++)
+        hold(g, p->name);
     for (size_t i = 0; i < PB_COUNT(compositions); i++)
         hold(g, compositions[i]);
 }

@@ -1,0 +1,130 @@
+#!/bin/bash
+# Presets: names of their own for settings of a method.  `dora` and `lora:dora=yes` are one cell, under two labels.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/shell.bash
+cd "$work" || exit 2
+toy_task
+cat >toy.ini <<'END'
+[experiment]
+task          = toy
+model         = models/tiny
+methods       = head, dora, lora, dora:rank=3, rslora:wide, dora+prefix:length=2
+seeds         = 0
+timing_rounds = 0
+
+[train]
+epochs = 1
+batch  = 8
+
+[method lora]
+rank = 2
+
+[method dora]
+rank = 5
+
+[method rslora:wide]
+targets = *
+END
+setting() { # ROW KEY
+	sqlite3 a.db "SELECT DISTINCT value FROM setting s JOIN run r ON r.id = s.run WHERE r.row = '$1' AND s.key = 'method.lora.$2'"
+}
+is() { [ "$1" = "$2" ] || { echo "    got '$1', want '$2'" && return 1; }; }
+runs() { sqlite3 a.db 'SELECT count(*) FROM run'; }
+with() { # METHODS [FILE]: toy.ini with other rows
+	sed "s/^methods .*/methods = $1/" toy.ini >"${2:-other.ini}"
+}
+
+# ---- what a preset is -----------------------------------------------------------------------------------------------
+ok 'run' run 0 run toy.ini --db a.db --threads 1 --quiet
+ok 'a preset sets what it stands for' is "$(setting dora dora)" yes
+ok 'and nothing else' is "$(setting dora rslora)" no
+ok 'in a composition too' is "$(setting dora+prefix:length=2 dora)" yes
+ok 'of another one' is "$(setting rslora:wide rslora)" yes
+ok 'a variant is a section of its name' is "$(setting rslora:wide targets)" '*'
+ok 'a section of its name concerns it' is "$(setting dora rank)" 5
+ok 'as in a composition' is "$(setting dora+prefix:length=2 rank)" 5
+ok 'and not its method' is "$(setting lora rank)" 2
+ok 'that of its method concerns no preset' is "$(setting rslora:wide rank)" 8
+ok 'the list is before the section' is "$(setting dora:rank=3 rank)" 3
+ok 'and keeps the preset' is "$(setting dora:rank=3 dora)" yes
+ok 'table' run 0 table toy.ini --db a.db --columns lora.rank,lora.dora
+ok 'has the label as written' prints '^dora +5 +yes '
+ok 'and the method' prints '^lora +2 +no '
+ok 'predict' eval 'echo "film 3 was good" | run 0 predict toy.ini --db a.db --row dora:rank=3'
+
+# ---- one cell -------------------------------------------------------------------------------------------------------
+before=$(runs)
+sed -i 's/^\[method dora\]/[method lora:x]/' toy.ini
+with 'head, lora:x,dora=yes, dora:x, rslora' && sed -i 's/^\[method rslora:wide\]/[method dora:x]/; s/^targets .*/rank = 5/' other.ini
+ok 'two rows of one name' run 2 plan other.ini
+ok 'are refused by both names' says 'other.ini:4: methods: lora:x,dora=yes and dora:x are one row, lora:x,dora=yes; want it once'
+with 'head, lora:dora=yes,rank=3, lora:dora=yes+prefix:length=2' && sed -i '/^\[method/,$d' other.ini
+printf '[method lora]\nrank = 5\n' >>other.ini
+ok 'the same by the name of the method' run 0 run other.ini --db a.db --threads 1 --quiet
+ok 'is not trained again' is "$(runs)" "$before"
+ok 'whatever the order' run 0 status other.ini --db a.db --set 'experiment.methods=head, lora:rank=3,dora=yes'
+ok 'of the settings' prints '^done +lora:rank=3,dora=yes '
+ok 'compare' run 0 compare lora:dora=yes,rank=3 dora:rank=3 --db a.db
+ok 'finds one run under both names' prints '^accuracy\.test.* the runs and their predictions are the same$'
+ok 'written over' run 1 status other.ini --db a.db --set 'experiment.methods=head, dora:dora=no,rank=3'
+ok 'a preset is another cell' prints '^missing +dora:dora=no,rank=3 '
+id=$(sqlite3 a.db "SELECT id FROM run WHERE row = 'dora:rank=3'")
+ok 'reproduce' run 0 reproduce "$id" --db a.db --quiet
+ok 'the same predictions' prints '^test: ([0-9]+) of \1 predictions identical'
+ok 'export' run 0 export "$id" adapter --db a.db --threads 1
+ok 'is an adapter of PEFT' grep -q '"use_dora": *true' adapter/adapter_config.json
+ok 'with its rank' grep -q '"r": *3' adapter/adapter_config.json
+
+# A setting that one experiment has chosen under one name keeps its artifact when another has not under the other name.
+with dora one.ini && with lora:dora=yes two.ini && sed -i '/^\[method/,$d' one.ini two.ini
+ok 'not chosen as lora:dora=yes' run 0 run two.ini --db b.db --threads 1 --quiet --set lr=1e-2,1e-9
+ok 'chosen as dora' run 0 run one.ini --db b.db --threads 1 --quiet --set lr=1e-9
+ok 'once more' run 0 run two.ini --db b.db --threads 1 --quiet --set lr=1e-2,1e-9
+ok 'as another rate is' is "$(sqlite3 b.db "SELECT choice FROM selection WHERE row = 'lora:dora=yes'")" lr=1e-2
+hash=$(sqlite3 b.db "SELECT hash FROM run JOIN setting ON id = run WHERE key = 'train.lr' AND value + 0 = 1e-9")
+ok 'keeps its artifact' eval '[ "$hash" ] && ls */*.safetensors | grep -q "$hash"'
+
+# ---- keys -----------------------------------------------------------------------------------------------------------
+trainable() { "$program" plan keys.ini --json "$@" | grep -oE '"method":"[^"]*"|"trainable":[0-9]+' | paste -sd ' ' | tr -d '"'; }
+with 'dora, lora' keys.ini && sed -i '/^\[method/,$d' keys.ini
+all=$(trainable)
+ok '--set dora.rank' test "$(trainable --set dora.rank=1)" != "$all"
+ok 'concerns dora alone' is "$(trainable --set dora.rank=1 | grep -o 'method:lora.*')" "$(grep -o 'method:lora.*' <<<"$all")"
+ok '--set lora.rank concerns lora alone' is "$(trainable --set lora.rank=1 | grep -o '.*method:lora')" "$(grep -o '.*method:lora' <<<"$all")"
+ok 'in full' is "$(trainable --set method.dora.rank=1)" "$(trainable --set dora.rank=1)"
+ok 'a sweep of a preset' run 0 plan keys.ini --set dora.rank=1,2 --json
+ok 'names the setting of the method' prints '"method":"dora","choice":"lora.rank=2"'
+ok 'a setting that it has not' run 2 plan keys.ini --set dora.rnk=1
+ok 'is named' says "no setting 'rnk'; did you mean 'rank'?"
+ok 'a section without a row' run 2 plan keys.ini --set rslora.rank=1
+ok 'is refused' says 'section [method rslora] belongs to no row'
+refused() { # NAME METHODS MESSAGE
+	with "$2" bad.ini
+	sed -i '/^\[method/,$d' bad.ini
+	ok "$1: exit 2" run 2 plan bad.ini
+	ok "$1: its message" says "$3"
+}
+refused 'nearly a preset' 'drora' "bad.ini:4: methods: no method 'drora'; did you mean 'dora'?"
+refused 'with its method' 'lora+dora' 'bad.ini:4: methods: lora and dora are one method, which is given twice in one composition'
+refused 'with another preset' 'rslora+dora' 'rslora and dora are one method, which is given twice'
+refused 'itself' 'dora, dora' 'bad.ini:4: methods: dora is given twice'
+refused 'a variant without a section' 'dora:x' 'bad.ini:4: methods: dora:x: there is no section [method dora:x]'
+refused 'an unknown key' 'dora:rnk=4' "no setting 'rnk'; did you mean 'rank'?"
+refused 'a key twice' 'dora:rank=4,rank=4' 'dora: rank is given twice'
+
+# ---- list, show, verify ---------------------------------------------------------------------------------------------
+ok 'list' run 0 list
+ok 'has presets' prints '^  dora +reparametrization +DoRA.*arXiv:2402\.09353; = lora: dora=yes$'
+ok 'and their number' prints '^[0-9]+ methods, [0-9]+ presets$'
+methods=$(grep -cE '^  [a-z0-9-]+ +(baseline|additive|selective|reparametrization|hybrid) ' out)
+ok 'which is right' is "$(sed -n 's/^\([0-9]*\) methods, \([0-9]*\) presets$/\1 + \2/p' out | xargs expr)" "$methods"
+ok 'list as JSON' run 0 list --json
+ok 'too' prints '"method":"rslora".*"preset_of":"lora","settings":"rslora=yes"\}$'
+ok 'show' run 0 show dora
+ok 'says of what' prints '^preset of a method: = lora: dora=yes$'
+ok 'its paper' prints '^paper: .*2402\.09353'
+ok 'its section and settings' prints '^settings, in \[method dora\]:$' && prints '^  dora +\= yes '
+ok 'verify' run 0 verify dora:rank=2
+ok 'under its name' prints '^ok +dora:rank=2 +encoder'
+finish
