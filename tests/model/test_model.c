@@ -1,6 +1,7 @@
 /* The network and its methods against what transformers and PEFT computed (tests/golden, made by
  * tests/parity/make_goldens.py): logits, loss and every gradient. */
 #include "fixture.h"
+#include "golden.h"
 
 #ifdef PB_REAL_DOUBLE
 #define TOLERANCE 2e-6 /* the goldens have nine digits, the weights are floats */
@@ -8,129 +9,77 @@
 #define TOLERANCE 2e-4
 #endif
 
-typedef struct golden {
-    char *text, *at;
-    int ids[256], offset[16], label[16], sequences, labels;
-} golden;
-
-static void read_ids(golden *g, char *line)
-{
-    int n = g->offset[g->sequences];
-    strsep(&line, " ");
-    strsep(&line, " ");
-    for (char *word; (word = strsep(&line, " "));)
-        g->ids[n++] = atoi(word);
-    g->offset[++g->sequences] = n;
-}
-
-static void read_labels(golden *g, char *line)
-{
-    strsep(&line, " ");
-    for (char *word; (word = strsep(&line, " "));)
-        g->label[g->labels++] = atoi(word);
-}
-
-static golden open_golden(const char *name)
-{
-    golden g = {.sequences = 0};
-    char *path = pb_format("tests/golden/%s.txt", name);
-    g.text = g.at = pb_read_file(path, NULL);
-    free(path);
-    if (!g.text)
-        PB_BUG("%s", pb_error_text());
-    while (!strncmp(g.at, "ids ", 4))
-        read_ids(&g, strsep(&g.at, "\n"));
-    read_labels(&g, strsep(&g.at, "\n"));
-    return g;
-}
-
-/* The next `tensor` or `grad`: its header, and its values into x. */
-static bool next_tensor(golden *g, char kind[8], char name[96], int *count, double *x)
-{
-    int rows, cols, used;
-    if (!g->at || sscanf(g->at, "%7s %95s %d %d%n", kind, name, &rows, &cols, &used) != 4)
-        return false;
-    g->at += used;
-    *count = rows * cols;
-    for (int i = 0; i < *count; i++)
-        x[i] = strtod(g->at, &g->at);
-    g->at += strspn(g->at, "\n");
-    return true;
-}
-
 /* Differences count relative to the tensor's largest value. */
-static void compare(const char *name, int count, const double *want, const double *got)
+static void compare(const golden_tensor *t, const double *got)
 {
-    double largest = 0, worst = 0;
-    for (int i = 0; i < count; i++)
-        largest = fmax(largest, fabs(want[i]));
-    for (int i = 0; i < count; i++)
-        worst = fmax(worst, fabs(want[i] - got[i]));
+    double largest = golden_largest(t), worst = golden_difference(t, got);
     /* The bias of the keys moves every score of a query alike: its gradient is zero. */
     double allowed = TOLERANCE * (largest > 1e-6 ? largest : 1);
     if (!CHECK(worst <= allowed))
-        printf("  %s: off by %.3g of %.3g\n", name, worst, largest);
+        printf("  %s: off by %.3g of %.3g\n", t->name, worst, largest);
 }
 
-static void set_param(fixture *r, const char *name, int count, const double *x)
+static void set_param(fixture *r, const golden_tensor *t)
 {
-    pb_param *p = pb_model_find(r->model, name);
-    if (!CHECK(p != NULL) || !CHECK_INT(p->rows * p->cols, count))
+    pb_param *p = pb_model_find(r->model, t->name);
+    if (!CHECK(p != NULL) || !CHECK_INT(p->rows * p->cols, t->rows * t->cols))
         return;
-    for (int i = 0; i < count; i++)
-        p->x[i] = (pb_real)x[i];
+    for (int i = 0; i < t->rows * t->cols; i++)
+        p->x[i] = (pb_real)t->x[i];
 }
 
-static void compare_gradient(fixture *r, const char *name, int count, const double *want)
+static void compare_gradient(fixture *r, const golden_tensor *t)
 {
-    pb_param *p = pb_model_find(r->model, name);
+    pb_param *p = pb_model_find(r->model, t->name);
+    int count = t->rows * t->cols;
     double *got = pb_alloc((size_t)count * sizeof *got);
     if (CHECK(p && p->trainable && p->rows * p->cols == count))
         for (int i = 0; i < count; i++)
             got[i] = fixture_gradient(p, (size_t)i);
-    compare(name, count, want, got);
+    compare(t, got);
     free(got);
 }
 
-static void compare_value(const char *name, int count, const double *want, const pb_node *n)
+static void compare_value(const golden_tensor *t, const pb_node *n)
 {
     double got[64];
-    CHECK_INT(n->rows * n->cols, count);
-    for (int i = 0; i < count; i++)
+    if (!CHECK_INT(n->rows * n->cols, t->rows * t->cols))
+        return;
+    for (int i = 0; i < t->rows * t->cols; i++)
         got[i] = (double)n->x[i];
-    compare(name, count, want, got);
+    compare(t, got);
 }
 
 static void check_golden(const char *name, const char *spec)
 {
-    golden g = open_golden(name);
+    char *path = pb_format("tests/golden/%s.txt", name);
+    golden g = golden_open(path);
+    golden_tensor t;
     fixture r = fixture_open(spec, 3, 0);
-    char kind[8], tensor[96];
-    double *x = pb_alloc(8192 * sizeof *x);
-    int count, gradients = 0;
+    int gradients = 0;
     bool ran = false;
-    while (next_tensor(&g, kind, tensor, &count, x)) {
-        if (!ran && !strcmp(tensor, "logits")) { /* all parameters came before */
-            pb_batch b = {.sequences = g.sequences, .offset = g.offset, .ids = g.ids, .label = g.label};
+    for (; golden_next(&g, &t); free(t.x)) {
+        if (!ran && !strcmp(t.name, "logits")) { /* all parameters came before */
+            pb_batch b = golden_batch(&g);
             fixture_forward(&r, &b, true, 0);
             pb_executor_backward(r.executor, r.graph);
             ran = true;
         }
-        if (!strcmp(kind, "grad"))
-            compare_gradient(&r, tensor, count, x), gradients++;
-        else if (!strcmp(tensor, "logits"))
-            compare_value(tensor, count, x, pb_graph_output(r.graph));
-        else if (!strcmp(tensor, "loss"))
-            compare_value(tensor, count, x, pb_graph_loss(r.graph));
+        if (!strcmp(t.kind, "grad"))
+            compare_gradient(&r, &t), gradients++;
+        else if (!strcmp(t.name, "logits"))
+            compare_value(&t, pb_graph_output(r.graph));
+        else if (!strcmp(t.name, "loss"))
+            compare_value(&t, pb_graph_loss(r.graph));
         else
-            set_param(&r, tensor, count, x);
+            set_param(&r, &t);
     }
     int trainable = 0;
     for (int i = 0; i < pb_model_params(r.model); i++)
         trainable += pb_model_param(r.model, i)->trainable;
     CHECK_INT(gradients, trainable); /* nothing left uncompared */
-    free(x);
-    free(g.text);
+    golden_close(&g);
+    free(path);
     fixture_close(&r);
 }
 

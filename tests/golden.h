@@ -1,0 +1,97 @@
+/* golden: reads the values that the scripts of tests/parity have written (make_goldens.py, make_training.py).
+ *
+ * A golden is text: `ids SEQUENCE id id ...`, `labels l l ...`, then blocks of `KIND NAME ROWS COLS` with their values. */
+#ifndef PB_TESTS_GOLDEN_H
+#define PB_TESTS_GOLDEN_H
+
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "model/model.h"
+
+typedef struct golden {
+    char *text, *at;
+    int ids[256], offset[16], label[16], sequences, labels;
+} golden;
+
+/* A block; the values are the caller's to free. */
+typedef struct golden_tensor {
+    char kind[8], name[120];
+    int rows, cols;
+    double *x;
+} golden_tensor;
+
+static inline void golden_ids(golden *g, char *line)
+{
+    int n = g->offset[g->sequences];
+    strsep(&line, " ");
+    strsep(&line, " ");
+    for (char *word; (word = strsep(&line, " "));)
+        g->ids[n++] = atoi(word);
+    g->offset[++g->sequences] = n;
+}
+
+static inline void golden_labels(golden *g, char *line)
+{
+    strsep(&line, " ");
+    for (char *word; (word = strsep(&line, " "));)
+        g->label[g->labels++] = atoi(word);
+}
+
+static inline golden golden_open(const char *path)
+{
+    golden g = {.sequences = 0};
+    g.text = g.at = pb_read_file(path, NULL);
+    if (!g.text)
+        PB_BUG("%s", pb_error_text());
+    while (!strncmp(g.at, "ids ", 4))
+        golden_ids(&g, strsep(&g.at, "\n"));
+    golden_labels(&g, strsep(&g.at, "\n"));
+    return g;
+}
+
+static inline void golden_close(golden *g)
+{
+    free(g->text);
+}
+
+static inline pb_batch golden_batch(const golden *g)
+{
+    return (pb_batch){.sequences = g->sequences, .offset = g->offset, .ids = g->ids, .label = g->label};
+}
+
+/* The next block.  Returns false at the end. */
+static inline bool golden_next(golden *g, golden_tensor *t)
+{
+    int used;
+    if (!g->at || sscanf(g->at, "%7s %119s %d %d%n", t->kind, t->name, &t->rows, &t->cols, &used) != 4)
+        return false;
+    g->at += used;
+    t->x = pb_alloc((size_t)(t->rows * t->cols) * sizeof *t->x);
+    for (int i = 0; i < t->rows * t->cols; i++)
+        t->x[i] = strtod(g->at, &g->at);
+    g->at += strspn(g->at, "\n");
+    return true;
+}
+
+/* The largest difference of `got` from the block's values. */
+static inline double golden_difference(const golden_tensor *t, const double *got)
+{
+    double worst = 0;
+    for (int i = 0; i < t->rows * t->cols; i++) {
+        double d = fabs(t->x[i] - got[i]);
+        worst = d <= INFINITY ? fmax(worst, d) : INFINITY;
+    }
+    return worst;
+}
+
+static inline double golden_largest(const golden_tensor *t)
+{
+    double largest = 0;
+    for (int i = 0; i < t->rows * t->cols; i++)
+        largest = fmax(largest, fabs(t->x[i]));
+    return largest;
+}
+
+#endif

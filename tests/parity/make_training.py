@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""make_training: twenty steps of training with PEFT, for tests/train/test_peft.c.
+
+    DIR/bin/python tests/parity/make_training.py [NAME ..]      writes tests/golden/training/NAME/, by default all
+
+A folder has the adapter at its start, as PEFT saves it (random values of our own, exact in 32 bits), and training.txt: the
+five texts as ids and their labels; `tensor logits` and `tensor loss` of the start; `grad NAME` of every trained tensor at
+the start; `after NAME`, the tensors after 20 steps of AdamW (learning rate 1e-3, constant; no decay, no clip).  NAME is
+that of the tensor in PEFT's file.  Everything is computed in double, on tests/golden/tiny-bert, without dropout.
+"""
+
+import json
+import sys
+
+import numpy as np
+import peft
+import torch
+
+import make_goldens
+import oracle
+
+OUT = make_goldens.GOLDEN / "training"
+STEPS, RATE, SEED = 20, 1e-3, 5
+
+
+class Case:
+    """How PEFT wraps the model, and what an adapter does between steps, if it does anything."""
+
+    def __init__(self, make, after_step=None):
+        self.make, self.after_step = make, after_step
+
+    def start(self, base, batch):
+        return peft.get_peft_model(base, self.make())
+
+
+def lora(**more):
+    return lambda: peft.LoraConfig(task_type="SEQ_CLS", r=2, lora_alpha=3, target_modules=["query", "value"], **more)
+
+
+CASES = {
+    "lora": Case(lora()),
+    "rslora": Case(lora(use_rslora=True)),
+    "dora": Case(lora(use_dora=True)),
+    "ia3": Case(oracle.METHODS["ia3"][0]),
+}
+
+
+def texts():
+    tokenizer = make_goldens.plain_tokenizer()
+    return [tokenizer.encode(text).ids for text, _ in make_goldens.TEXTS], [label for _, label in make_goldens.TEXTS]
+
+
+def trained(model):
+    """What PEFT saves, by its name there, without what does not train."""
+    names = {id(p): n for n, p in model.named_parameters() if p.requires_grad}
+    saved = peft.get_peft_model_state_dict(model)
+    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert count == sum(x.numel() for x in saved.values()), (names.values(), saved.keys())
+    return {n: x.detach().clone() for n, x in saved.items()}
+
+
+def gradients(model):
+    """The gradients by the same names: for a moment they stand where the values do."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    values = [p.data for p in parameters]
+    for p in parameters:
+        p.data = p.grad.clone()
+    named = trained(model)
+    for p, x in zip(parameters, values):
+        p.data = x
+    return named
+
+
+def block(kind, name, x):
+    x = np.atleast_2d(x)
+    rows = [" ".join("%.13g" % v for v in row) for row in x]
+    return "\n".join([f"{kind} {name} {x.shape[0]} {x.shape[1]}", *rows, ""])
+
+
+def save_start(model, folder):
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    (folder / "adapter_model.safetensors").chmod(0o644)
+    path = folder / "adapter_config.json"
+    members = json.loads(path.read_text())
+    members["base_model_name_or_path"] = None
+    for key, value in members.items():  # sets, which Python writes in any order
+        members[key] = sorted(value) if isinstance(value, list) and key.endswith("_modules") else value
+    path.write_text(json.dumps(members, indent=1, sort_keys=True) + "\n")
+
+
+def write(name, case):
+    sequences, labels = texts()
+    ids, mask = oracle.padded(sequences)
+    batch = dict(input_ids=ids, attention_mask=mask, labels=torch.tensor(labels))
+    torch.manual_seed(SEED)
+    model = case.start(oracle.load_base(make_goldens.TINY, oracle.CLASSES), batch)
+    oracle.randomise(model, name, SEED, 1.0)
+    save_start(model.eval(), OUT / name)
+    model.double()
+    lines = [f"ids {i} {' '.join(map(str, s))}\n" for i, s in enumerate(sequences)]
+    lines.append(f"labels {' '.join(map(str, labels))}\n")
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=RATE, weight_decay=0)
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        out = model(**batch)
+        out.loss.backward()
+        if step == 0:
+            lines += [block("tensor", "logits", out.logits.detach()), block("tensor", "loss", out.loss.detach())]
+            lines += [block("grad", n, g) for n, g in gradients(model).items()]
+        optimizer.step()
+        if case.after_step:
+            case.after_step(model, step)
+    lines += [block("after", n, x) for n, x in trained(model).items()]
+    (OUT / name / "training.txt").write_text("".join(lines))
+    print(f"{name:10} loss at the end {float(out.loss.detach()):.6f}, {len(gradients(model))} tensors")
+
+
+def main():
+    for name in sys.argv[1:] or CASES:
+        write(name, CASES[name])
+
+
+if __name__ == "__main__":
+    main()
