@@ -26,6 +26,7 @@ struct pb_node_plan {
     int forward, backward; /* the node's steps                                               */
     bool live;             /* a live node reads it                                           */
     bool mark;             /* a checkpoint (pb_graph_checkpoint)                             */
+    bool remake;           /* forgotten after its use (pb_graph_remake)                      */
     bool written;          /* an earlier backward step has written its gradient              */
 };
 

@@ -32,6 +32,23 @@ pb_node *pb_op_sparse_add(pb_graph *g, pb_node *y, pb_node *x, pb_node *v, const
  * it has no gradient.  gram must outlive the graph. */
 pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_real *gram);
 
+/* y = op(a) op(b), two matrices of parameters; op is the transpose where ta or tb is set. */
+pb_node *pb_op_product(pb_graph *g, pb_node *a, bool ta, pb_node *b, bool tb);
+
+/* The value of a frozen weight in full precision: w itself, or the dequantized value of one that is packed.  It has no
+ * gradient. */
+pb_node *pb_op_unpack(pb_graph *g, pb_node *w);
+
+/* The Fastfood transform P v (Le et al. 2013) of v [1,d], a vector of parameters, as a matrix [rows,cols] with D =
+ * rows*cols elements.  P [D,d] is random, and its columns have the expected length 1.  With n the smallest power of two
+ * that is at least d, v is padded with zeros to n numbers, and n elements of the matrix at a time, row by row, are
+ *
+ *   1/sqrt(D sum_i G_ii^2) H G Pi H B v      H: Walsh-Hadamard, B: random signs, Pi: a permutation, G: normal numbers
+ *
+ * with B, Pi and G of their own, drawn from `key`.  For n >= D this is the transform of Li et al. 2018 (arXiv:1804.08838)
+ * and Aghajanyan et al. 2020 (arXiv:2012.13255).  The additions of H count as FLOPs: 2 n log2(n) for n elements. */
+pb_node *pb_op_fastfood(pb_graph *g, pb_node *v, uint64_t key, int rows, int cols);
+
 /* a + b, same shape. */
 pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b);
 

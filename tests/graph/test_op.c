@@ -399,6 +399,39 @@ static pb_node *build_chosen(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_select(g, in[0], pb_rows_chosen(g, set, value));
 }
 
+#define BUILD_PRODUCT(name, ta, tb)                                                                                    \
+    static pb_node *name(pb_graph *g, pb_node **in, const pb_rows *set)                                                \
+    {                                                                                                                  \
+        (void)set;                                                                                                     \
+        return pb_op_product(g, in[0], ta, in[1], tb);                                                                 \
+    }
+BUILD_PRODUCT(build_product, false, false)
+BUILD_PRODUCT(build_product_ta, true, false)
+BUILD_PRODUCT(build_product_tb, false, true)
+BUILD_PRODUCT(build_product_tatb, true, true)
+
+/* Three blocks of 16, the last of which is cut to two elements. */
+static pb_node *build_fastfood(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_fastfood(g, in[0], 77, 2, 17);
+}
+
+/* One block of 64, cut to 33 elements. */
+static pb_node *build_fastfood_wide(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_fastfood(g, in[0], 78, 11, 3);
+}
+
+/* A weight of parameters that is made again for the gradient of x, and of what it is made of. */
+static pb_node *build_remake(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_node *w = pb_op_act(g, PB_TANH, pb_op_product(g, in[1], false, in[2], true));
+    return pb_op_linear(g, in[0], pb_graph_remake(g, w), NULL);
+}
+
 /* What can be overwritten is: every row-by-row op after another. */
 static pb_node *build_chain(pb_graph *g, pb_node **in, const pb_rows *set)
 {
@@ -477,6 +510,14 @@ static const op_case cases[] = {
     {"select chosen", build_chosen, {{0, 18}}},
     {"gates", build_gates, {{0, 18}, {0, 1}, {1, 1}}},
     {"chain", build_chain, {{0, 18}, {1, 18}, {18, 18}}},
+    {"product", build_product, {{5, 7}, {7, 4}}},
+    {"product of a transpose", build_product_ta, {{7, 5}, {7, 4}}},
+    {"product with a transpose", build_product_tb, {{5, 7}, {4, 7}}},
+    {"product of transposes", build_product_tatb, {{7, 5}, {4, 7}}},
+    {"fastfood", build_fastfood, {{1, 11}}},
+    {"fastfood of a power of two", build_fastfood, {{1, 16}}},
+    {"fastfood of more than the matrix", build_fastfood_wide, {{1, 40}}},
+    {"a weight made again", build_remake, {{0, 10}, {7, 3}, {10, 3}}},
 };
 
 typedef struct batch {
@@ -648,7 +689,7 @@ static void check_plan(trial *t)
     pb_executor_backward(t->executor, t->graph);
     size_t touched = pb_executor_touched(t->executor);
     CHECK(held(t, forward == t->plan.forward_flops));
-    CHECK(held(t, pb_executor_flops(t->executor) == t->plan.backward_flops));
+    CHECK(held(t, pb_executor_flops(t->executor) == t->plan.backward_flops + t->plan.recompute_flops));
     CHECK(held(t, touched <= t->plan.activations && touched + 64 > t->plan.activations));
 }
 
@@ -763,6 +804,10 @@ TEST(flops_are_those_of_the_textbook)
     check_flops(build_orthogonal_rows, (const int[]){3, 9, 0, 0}, 1, 2 * 3 * 3 * 9, 2 * 3 * 3 * 9);
     check_flops(build_orthogonal_columns, (const int[]){9, 4, 0, 0}, 1, 2 * 4 * 4 * 9, 2 * 4 * 4 * 9);
     check_flops(build_causal, attention, 7, 2 * 2 * CAUSAL_PAIRS * 8, 5 * 2 * CAUSAL_PAIRS * 8);
+    static const int product[] = {5, 7, 7, 4}, vector[] = {1, 11};
+    check_flops(build_product, product, 3, 2 * 5 * 7 * 4, 2 * 2 * 5 * 7 * 4);
+    check_flops(build_product, product, 2, 2 * 5 * 7 * 4, 2 * 5 * 7 * 4);
+    check_flops(build_fastfood, vector, 1, 3 * 2 * 16 * 4, 3 * 2 * 16 * 4); /* three blocks, two H each, 16 log2(16) */
 }
 
 /* ---- lengths of rows, of a matrix in full and in four bits ------------------------------------------------ */
@@ -851,6 +896,50 @@ TEST(orthogonality_is_the_distance_of_the_gram_matrix_from_the_identity)
     CHECK_NEAR((double)g[0], 2 * (4 * 1 + 2 * 0) / sqrt(105), 10 * EXACT);
     CHECK_NEAR((double)g[5], 2 * (2 * 0 + 9 * 3) / sqrt(105), 10 * EXACT);
     CHECK_NEAR(orthogonality_of(2, 3, true, skew, g), sqrt(4 + 4 + 16 + 9 + 9 + 64), 10 * EXACT);
+}
+
+/* ---- a packed weight in full ------------------------------------------------------------------------------ */
+
+/* The gradient of x in y = x W^T, with W held as it is and unpacked for its use. */
+static void run_unpacked(pb_param *w, pb_param *x, bool remade, pb_plan *plan)
+{
+    pb_arena *arena = pb_arena_new("unpack");
+    pb_executor *m = pb_executor_new();
+    pb_graph *g = pb_graph_new(arena, true);
+    pb_node *full = pb_op_unpack(g, pb_graph_param(g, w));
+    CHECK((full->op == NULL) == (w->packed == NULL) && !full->requires_grad);
+    pb_node *y = pb_op_linear(g, pb_graph_param(g, x), remade ? pb_graph_remake(g, full) : full, NULL);
+    pb_node *loss = pb_graph_apply(g, &dot, NULL, y, NULL, NULL, NULL);
+    CHECK_INT(pb_graph_plan(g, loss, loss, plan), 0);
+    pb_executor_bind(m, g, plan);
+    pb_executor_forward(m, g);
+    if (remade)
+        pb_executor_poison(m, g);
+    pb_executor_backward(m, g);
+    pb_executor_free(m);
+    pb_arena_free(arena);
+}
+
+TEST(a_packed_weight_is_unpacked_as_it_is_held)
+{
+    enum { N = 37 * 70, M = 5 * 70 };
+    static pb_real w[N], want[M], got[M];
+    pb_rng r = pb_rng_named(8, "unpack");
+    fill_random(&r, N, w);
+    void *memory = pb_alloc(pb_packed_bytes(PB_IN_NF4, true, 37, 70));
+    pb_packed packed = pb_pack(PB_IN_NF4, true, 37, 70, w, memory);
+    pb_unpack(&packed, 0, 37, 0, 70, w, 70);
+    pb_param x = {.rows = 5, .cols = 70, .x = random_reals(&r, M), .g = want, .trainable = true};
+    pb_plan plan;
+    run_unpacked(&(pb_param){.rows = 37, .cols = 70, .x = w}, &x, false, &plan);
+    x.g = got;
+    for (int remade = 0; remade < 2; remade++) {
+        fill_nan(M, got);
+        run_unpacked(&(pb_param){.rows = 37, .cols = 70, .packed = &packed}, &x, remade, &plan);
+        CHECK(same_bits(M, got, want));
+    }
+    free(x.x);
+    free(memory);
 }
 
 /* ---- a table's gradient is sparse ------------------------------------------------------------------------- */
@@ -968,6 +1057,10 @@ enum {
     BAD_WIDTH,
     BAD_POSITION,
     BAD_LABEL,
+    BAD_PRODUCT,
+    BAD_PRODUCT_OF_ROWS,
+    BAD_FASTFOOD,
+    BAD_REMAKE,
     BADS
 };
 
@@ -997,6 +1090,10 @@ static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set
     case BAD_WIDTH: return pb_op_position(g, x, w, short_table, 0);
     case BAD_POSITION: return pb_op_position(g, x, short_table, pb_op_act(g, PB_TANH, short_table), 0);
     case BAD_LABEL: return pb_op_cross_entropy(g, x, bad_label);
+    case BAD_PRODUCT: return pb_op_product(g, w, false, short_table, false);
+    case BAD_PRODUCT_OF_ROWS: return pb_op_product(g, x, false, short_table, true);
+    case BAD_FASTFOOD: return pb_op_fastfood(g, short_table, 1, 3, 3);
+    case BAD_REMAKE: return pb_graph_remake(g, pb_op_act(g, PB_TANH, x));
     default: PB_BUG("case %d", which);
     }
 }
@@ -1023,6 +1120,10 @@ TEST(what_does_not_fit_is_refused_and_the_graph_stays_refused)
         [BAD_WIDTH] = "position: want tokens",
         [BAD_POSITION] = "position: 2, want 0..1",
         [BAD_LABEL] = "cross entropy: label 6, want 0..5",
+        [BAD_PRODUCT] = "product: A [5,7], B [2,6]",
+        [BAD_PRODUCT_OF_ROWS] = "product: A [4,6], B^T [2,6] do not fit, want two matrices of parameters",
+        [BAD_FASTFOOD] = "fastfood: v [2,6] to [3,3], want a vector",
+        [BAD_REMAKE] = "act: a weight [4,6] that depends on the batch",
     };
     static const int offset[] = {0, 3, 4};
     pb_real x[4 * 6] = {0}, value[5 * 7] = {0};
