@@ -153,10 +153,10 @@ pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node 
 void pb_graph_checkpoint(pb_graph *g, pb_node *n);
 
 /* Marks a weight made of parameters alone: its value is forgotten after its last reader in the forward pass, and made
- * again right before the gradients of its readers if these read it.  The same holds for the values that were computed for
- * it alone.  Of several such weights one at a time is then in memory, with its gradient; the gradients of parameters are
- * identical to the bit.  A weight that two segments of gradient checkpointing read is kept.  Returns n; a weight that
- * depends on the batch is an error.  NULL and parameters are accepted and have no effect. */
+ * again right before the gradients of its readers if these read it.  The same holds for the values that were computed
+ * for it alone.  Of several such weights one at a time is then in memory, with its gradient; the gradients of
+ * parameters are identical to the bit.  A weight that two segments of gradient checkpointing read is kept.  Returns n;
+ * a weight that depends on the batch is an error.  NULL and parameters are accepted and have no effect. */
 pb_node *pb_graph_remake(pb_graph *g, pb_node *n);
 
 /* The row of the whole set that row r of `set` was selected from. */

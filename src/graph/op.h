@@ -45,8 +45,9 @@ pb_node *pb_op_unpack(pb_graph *g, pb_node *w);
  *
  *   1/sqrt(D sum_i G_ii^2) H G Pi H B v      H: Walsh-Hadamard, B: random signs, Pi: a permutation, G: normal numbers
  *
- * with B, Pi and G of their own, drawn from `key`.  For n >= D this is the transform of Li et al. 2018 (arXiv:1804.08838)
- * and Aghajanyan et al. 2020 (arXiv:2012.13255).  The additions of H count as FLOPs: 2 n log2(n) for n elements. */
+ * with B, Pi and G of their own, drawn from `key`.  For n >= D this is the transform of Li et al. 2018
+ * (arXiv:1804.08838) and Aghajanyan et al. 2020 (arXiv:2012.13255).  The additions of H count as FLOPs: 2 n log2(n) for
+ * n elements. */
 pb_node *pb_op_fastfood(pb_graph *g, pb_node *v, uint64_t key, int rows, int cols);
 
 /* a + b, same shape. */

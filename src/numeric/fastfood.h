@@ -4,15 +4,15 @@
  *   scale * H G P H B      n is a power of two
  *
  * H is the Walsh-Hadamard matrix, B a diagonal of random signs, P a permutation and G a diagonal of standard normal
- * numbers.  All are drawn from a key and the block's number whenever they are needed, and are stored nowhere.  Everything
- * runs on the calling thread. */
+ * numbers.  All are drawn from a key and the block's number whenever they are needed, and are stored nowhere.
+ * Everything runs on the calling thread. */
 #ifndef PB_FASTFOOD_H
 #define PB_FASTFOOD_H
 
 #include "base/base.h"
 
-/* x = H x in place, without a factor: H is [[1,1],[1,-1]] and its Kronecker powers, so that H H = n I.  x has n numbers,
- * n a power of two.  Adds n log2(n), the additions, to the thread's count of FLOPs. */
+/* x = H x in place, without a factor: H is [[1,1],[1,-1]] and its Kronecker powers, so that H H = n I.  x has n
+ * numbers, n a power of two.  Adds n log2(n), the additions, to the thread's count of FLOPs. */
 void pb_hadamard(int n, pb_real *x);
 
 /* The smallest power of two that is at least n; 1 <= n <= 2^30. */
@@ -26,9 +26,8 @@ typedef struct pb_fastfood {
     pb_real scale;
 } pb_fastfood;
 
-/* Draws G and P of a block into the given arrays [n].  Each column of the block then has the length 1 if scale is
- * 1/sqrt(n * the sum of squares of G); the result is that for a matrix of `rows` rows made of such blocks, one below the
- * other, whose columns have the expected length 1: 1/sqrt(rows * the sum of squares of G). */
+/* Draws G and P of a block into the given arrays [n].  The scale is 1/sqrt(rows * the sum of squares of G): the columns
+ * of a matrix of `rows` rows that is made of such blocks, one below the other, then have the expected length 1. */
 pb_fastfood pb_fastfood_draw(uint64_t key, int block, int n, double rows, pb_real *normal, int *order);
 
 /* Returns sign j of the block's B: 1 or -1. */
