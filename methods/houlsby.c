@@ -23,8 +23,9 @@ static bool trains(const void *settings, const pb_param *p, int layers)
 }
 
 /* The paper starts near the identity; W_up = 0 starts exactly there. */
-static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
+    (void)x;
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
     int m = c->bottleneck;

@@ -27,18 +27,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_scale(b->graph, pb_inner_linear(b, site, x), l);
 }
 
-static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
-{
-    bool before = scales_input(b, site);
-    const pb_real *l = pb_find_added(b, site, "l")->x;
-    if (before)
-        pb_scale_columns(w, site->out, site->in, l);
-    else
-        pb_scale_rows(w, site->out, site->in, l);
-    if (bias && !before)
-        pb_scale_rows(bias, site->out, 1, l);
-}
-
 static const pb_peft peft = {
     .type = "IA3",
     .tensors = (const pb_peft_tensor[]){{.ours = "l", .theirs = "ia3_l"}, {0}},
@@ -53,9 +41,9 @@ const pb_method pb_method_ia3 = {
     .help = "Multiplies keys, values and the MLP's intermediate activation by trained vectors.",
     .category = PB_ADDITIVE,
     .identity = true,
+    .merges = true,
     .options = options,
     .conf_size = sizeof(conf),
     .linear = linear,
-    .merge = merge,
     .peft = &peft,
 };

@@ -55,30 +55,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return c->dora ? rescale(b, site, y, B, A, u.scale) : y;
 }
 
-/* W += scale * B A; with dora, row o and its bias, less the base's, are then scaled by m_o / |V_o|. */
-static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
-{
-    const conf *c = pb_conf(b);
-    pb_low_rank u = low_rank(c, site);
-    const pb_real *A = pb_find_added(b, site, "A")->x, *B = pb_find_added(b, site, "B")->x;
-    pb_add_product(w, site->out, site->in, u.scale, B, A, u.rank);
-    for (int o = 0; c->dora && o < site->out; o++, w += site->in) {
-        double m = (double)pb_find_added(b, site, "m")->x[o],
-               norm = pb_updated_row_norm(site, o, u.scale, B, A, u.rank);
-        pb_real factor = norm > 0 ? (pb_real)(m / norm) : 0;
-        pb_scale_rows(w, 1, site->in, &factor);
-        if (bias)
-            bias[o] = site->b->x[o] + (bias[o] - site->b->x[o]) * factor;
-    }
-}
-
-/* Gradients do not flow through |V|. */
-static bool has_stop_gradient(const void *settings)
-{
-    const conf *c = settings;
-    return c->dora;
-}
-
 static const pb_peft peft = {
     .type = "LORA",
     .tensors = (const pb_peft_tensor[]){{"A", "lora_A.weight", .embedding = "lora_embedding_A"},
@@ -110,12 +86,11 @@ const pb_method pb_method_lora = {
     .help = "Adds a trained product of two thin matrices to chosen projections.",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
+    .merges = true,
     .options = options,
     .conf_size = sizeof(conf),
     .presets = presets,
     .linear = linear,
-    .merge = merge,
     .low_rank = low_rank,
-    .stop_gradient = has_stop_gradient,
     .peft = &peft,
 };

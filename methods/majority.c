@@ -14,7 +14,7 @@ static pb_node *logits(pb_build *b, pb_node *x)
 /* share = log((n_c + 1) / (n + C)) */
 static void set_shares(pb_build *b, const pb_training_stats *stats)
 {
-    pb_param *share = pb_find_param(b, "majority.share");
+    pb_param *share = pb_tensor(b, NULL, "share");
     int all = 0;
     for (int c = 0; c < stats->classes; c++)
         all += stats->class_count[c];
@@ -31,5 +31,5 @@ const pb_method pb_method_majority = {
     .classes = true,
     .select = pb_select_nothing,
     .logits = logits,
-    .before_train = set_shares,
+    .start = set_shares,
 };

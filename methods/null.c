@@ -7,9 +7,9 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_inner_linear(b, site, x);
 }
 
-static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
-    (void)b, (void)site;
+    (void)b, (void)site, (void)x;
     return y;
 }
 
@@ -19,9 +19,9 @@ static pb_node *embed(pb_build *b, pb_node *x)
     return x;
 }
 
-static void kv(pb_build *b, const pb_site *site, pb_node **k, pb_node **v)
+static pb_node *attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
 {
-    (void)b, (void)site, (void)k, (void)v;
+    return pb_inner_attention(b, site, q, k, v);
 }
 
 const pb_method pb_method_null = {
@@ -32,7 +32,7 @@ const pb_method pb_method_null = {
     .category = PB_BASELINE,
     .identity = true,
     .linear = linear,
+    .attention = attention,
     .block = block,
     .embed = embed,
-    .kv = kv,
 };

@@ -37,7 +37,8 @@ static pb_node *reparametrized(pb_build *b, const pb_site *site, const char *wei
     return pb_op_linear(g, pb_op_act(g, PB_TANH, pb_op_linear(g, E, w1, b1)), w2, b2);
 }
 
-static void kv(pb_build *b, const pb_site *site, pb_node **k, pb_node **v)
+/* softmax(q [P_k; K]^T) [P_v; V] */
+static pb_node *attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
 {
     const conf *c = pb_conf(b);
     pb_init init = pb_init_normal(c->init);
@@ -45,8 +46,7 @@ static void kv(pb_build *b, const pb_site *site, pb_node **k, pb_node **v)
                          : pb_added(b, site, "k", c->length, b->kv_width, init);
     pb_node *pv = c->mlp ? reparametrized(b, site, "v.weight", "v.bias")
                          : pb_added(b, site, "v", c->length, b->kv_width, init);
-    *k = pb_op_prepend(b->graph, pk, *k);
-    *v = pb_op_prepend(b->graph, pv, *v);
+    return pb_inner_attention(b, site, q, pb_op_prepend(b->graph, pk, k), pb_op_prepend(b->graph, pv, v));
 }
 
 static const pb_peft peft = {
@@ -68,6 +68,6 @@ const pb_method pb_method_prefix = {
     .options = options,
     .conf_size = sizeof(conf),
     .embed = embed,
-    .kv = kv,
+    .attention = attention,
     .peft = &peft,
 };

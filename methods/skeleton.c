@@ -21,8 +21,8 @@ static const pb_option options[] = {
 
 /* 2. What is computed.  pb_added() makes a trainable tensor at its first call and finds it afterwards.  The functions
  *    pb_op_* (graph/op.h) compute.  pb_inner_linear() is the base layer, or the next method of a composition.  The
- *    engine provides gradients, memory, FLOPs and saving.  The other hooks are `block` after a sublayer, `embed`
- *    before the first layer, `kv` on keys and values, and `logits`. */
+ *    engine provides gradients, memory, FLOPs and saving.  The other hooks are `weight` for a projection's
+ *    matrix, `attention`, `block` after a sublayer or a layer, `embed` before the first layer, and `logits`. */
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
@@ -30,21 +30,12 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_scale(b->graph, pb_inner_linear(b, site, x), s);
 }
 
-/* 3. Optional: merge the change into W [out,in] and the bias [out] (NULL: none), so that inference has no overhead.
- *    `verify` compares merged with unmerged outputs.  numeric/product.h has the products. */
-static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
-{
-    const pb_real *s = pb_find_added(b, site, "s")->x;
-    pb_scale_rows(w, site->out, site->in, s);
-    if (bias)
-        pb_scale_rows(bias, site->out, 1, s);
-}
-
-/* 4. Which parameters of the base train: a `select` function (see bitfit.c).  Without one the head trains and the
+/* 3. Which parameters of the base train: a `select` function (see bitfit.c).  Without one the head trains and the
  *    base keeps its bits, which `verify` checks. */
 
-/* 5. The method's description.  The struct is called pb_method_NAME, and `name` is the file's name.  `identity`
- *    promises that the outputs before training equal the base model's. */
+/* 4. The method's description.  The struct is called pb_method_NAME, and `name` is the file's name.  `identity`
+ *    promises that the outputs before training equal the base model's; `merges` that the engine may fold the method into
+ *    the weights, because what it makes of a projection is affine in x. */
 const pb_method pb_method_skeleton = {
     .name = "skeleton",
     .title = "Skeleton: a template for new methods",
@@ -52,8 +43,8 @@ const pb_method pb_method_skeleton = {
     .help = "Rescales the output of chosen projections; copy this file to write a method.",
     .category = PB_ADDITIVE,
     .identity = true,
+    .merges = true,
     .options = options,
     .conf_size = sizeof(conf),
     .linear = linear,
-    .merge = merge,
 };

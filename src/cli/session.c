@@ -15,9 +15,7 @@ static int attach_adapter(pb_session *o, const pb_args *a)
         return -1;
     if (a->merged && !pb_model_can_merge(o->model))
         return pb_error("--merged: %s: this kind of adapter cannot be merged into the weights", a->adapter);
-    if (a->merged)
-        pb_model_merge(o->model);
-    return 0;
+    return a->merged ? pb_model_merge(o->model) : 0;
 }
 
 int pb_session_open(pb_session *o, const pb_args *a)

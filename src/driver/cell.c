@@ -322,8 +322,7 @@ static int open_merged(const pb_bench *b, const pb_cell *c, long long id, const 
     *out = open_trained(b, c, id, tuned);
     if (!out->model)
         return -1;
-    pb_model_merge(out->model);
-    return pb_encoded_cache_prefix(out->encoded, out->model);
+    return pb_model_merge(out->model) ? -1 : pb_encoded_cache_prefix(out->encoded, out->model);
 }
 
 static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], pb_result *r)

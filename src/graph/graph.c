@@ -251,3 +251,12 @@ const pb_node *pb_graph_loss(const pb_graph *g)
 {
     return g->loss;
 }
+
+bool pb_graph_stops_gradient(const pb_graph *g)
+{
+    for (size_t i = 0; i < g->nodes; i++)
+        for (int k = 0; k < PB_MAX_INPUTS; k++)
+            if (g->node[i]->op && g->node[i]->op->constant && g->node[i]->in[k] && g->node[i]->in[k]->requires_grad)
+                return true;
+    return false;
+}

@@ -234,6 +234,10 @@ void pb_executor_backward(pb_executor *e, pb_graph *g);
  * parameters keep old gradients, which are not of this batch; the caller clears their marks before. */
 void pb_graph_mark_reached(const pb_graph *g);
 
+/* Returns true if the graph has a stop-gradient above a trainable parameter: the gradients are then not the slopes of
+ * the loss. */
+bool pb_graph_stops_gradient(const pb_graph *g);
+
 /* The FLOPs that the kernels counted during the last forward or backward pass. */
 uint64_t pb_executor_flops(const pb_executor *e);
 

@@ -82,7 +82,7 @@ static bool is_on(const pb_loading *l, const char *option)
     return on;
 }
 
-/* Adds the method's tensors at a module outside of the layers to the model's parameters, where `merge` finds them. */
+/* Adds the method's tensors at a module outside of the layers to the model's parameters, where its hook finds them. */
 static int add_tensors(pb_loading *l, const pb_module *mod)
 {
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
@@ -111,7 +111,7 @@ static int bad_shape(const pb_loading *l, const pb_module *mod, const char *ours
                     mod->local, ours, mod->w->rows, mod->w->cols);
 }
 
-/* Checks the shapes that `merge` relies on: A is [r,in] and B is [out,r], with the rank that the config says; a
+/* Checks the shapes that the hook relies on: A is [r,in] and B is [out,r], with the rank that the config says; a
  * vector has in or out elements. */
 static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site *site)
 {
@@ -145,22 +145,24 @@ static int merge_module(pb_loading *l, pb_module *mod)
     if (transposed)
         pb_transpose(w->x, w->rows, w->cols, before.x);
     size_t bytes = (size_t)w->rows * (size_t)w->cols * sizeof *w->x;
-    pb_real *x = memcpy(pb_alloc(bytes), before.x, bytes);
+    pb_real *x = pb_alloc(bytes), *folded_bias = pb_alloc((size_t)site.out * sizeof *folded_bias);
     if (b)
         pb_loading_make_writable(l, b);
     bias.x = b ? copy_of_values(b) : NULL;
     site.w = &before;
     site.b = b ? &bias : NULL;
-    pb_build build = pb_build_start(l->m, NULL, 0, 0);
-    l->a->method->merge(&build, &site, x, b ? b->x : NULL);
+    int rc = pb_fold_site(l->m, &site, NULL, x, folded_bias);
     if (transposed)
         pb_transpose(x, site.out, site.in, w->x);
     else
         memcpy(w->x, x, bytes);
+    if (b)
+        memcpy(b->x, folded_bias, (size_t)site.out * sizeof *folded_bias);
+    free(folded_bias);
     free(bias.x);
     free(before.x);
     free(x);
-    return 0;
+    return rc;
 }
 
 /* The bias of a module, writable; one of zeros is added if it has none.  NULL for a module that cannot have one. */

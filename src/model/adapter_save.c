@@ -50,7 +50,7 @@ static void add_patterns(saving *s, const pb_peft_key *k, double standard)
     for (int i = 0; i < s->m->config.layers * SITES; i++) {
         const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
         double value = pb_at_site(list, site, standard);
-        if (s->m->matches[i] && value != standard)
+        if (s->m->matches[site->number] && value != standard)
             pb_text_add(t, "%s\"%s\": %.17g", n++ ? ", " : "", site->module, value);
     }
     pb_text_add(t, "}");
@@ -131,7 +131,7 @@ static void save_sites(saving *s)
     char *inputs = peft->input_option ? option_text(s, peft->input_option) : NULL;
     for (int i = 0; i < s->m->config.layers * SITES; i++) {
         const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
-        if (!s->m->matches[i])
+        if (!s->m->matches[site->number])
             continue;
         bool in = inputs && pb_site_in(inputs, site);
         add_quoted(&s->targets, site->module);
@@ -162,8 +162,8 @@ static const pb_node *run_with_prefix(const saving *s, pb_arena *arena, pb_execu
     pb_node *k = pb_graph_input(g, set, width, zeros), *v = pb_graph_input(g, set, width, zeros);
     pb_build b = pb_build_start(s->m, g, 0, 0);
     pb_plan plan;
-    s->method->kv(&b, &s->m->layer[layer].sub[ATTN], &k, &v);
-    if (pb_graph_plan(g, values ? v : k, NULL, &plan))
+    s->method->attention(&b, &s->m->layer[layer].block[ATTN], k, k, v);
+    if (pb_graph_plan(g, values ? b.v : b.k, NULL, &plan))
         return NULL;
     pb_executor_bind(executor, g, &plan);
     pb_executor_forward(executor, g);

@@ -4,38 +4,63 @@
 
 #include "model/internal.h"
 
-/* The value of the method's setting `targets`; a method without that setting targets every projection. */
+int pb_model_sites(const pb_model *m)
+{
+    return m->config.layers * (SITES + BLOCKS);
+}
+
+const pb_site *pb_model_site(const pb_model *m, int i)
+{
+    const pb_layer *l = &m->layer[i / (SITES + BLOCKS)];
+    int k = i % (SITES + BLOCKS);
+    return k < SITES ? &l->site[k] : &l->block[k - SITES];
+}
+
+bool pb_model_targets(const pb_model *m, int part, const pb_site *site)
+{
+    return site->number < 0 || m->matches[part * pb_model_sites(m) + site->number];
+}
+
+/* The value of the method's setting `targets`.  A method without that setting targets every projection and sublayer. */
 static const char *targets_of(const pb_attached *p)
 {
     const pb_option *o = pb_option_find(p->method->options, "targets");
-    return o ? *(const char *const *)((const char *)p->conf + o->offset) : "*";
+    return o ? *(const char *const *)((const char *)p->conf + o->offset) : "attn* mlp*";
+}
+
+/* Returns true if the method has a hook for sites of this kind. */
+static bool has_hook(const pb_method *m, const pb_site *s)
+{
+    if (s->w)
+        return m->linear || m->weight;
+    return m->block || (m->attention && !strcmp(s->role, pb_block_name[ATTN]));
 }
 
 static int no_match(const pb_model *m, const pb_attached *p)
 {
     pb_text roles = {0};
-    for (int k = 0; k < SITES; k++)
-        if (m->layer[0].site[k].out)
-            pb_text_add(&roles, " %s", pb_role_name[k]);
-    pb_error("%s: targets: '%s' matches no projection; roles are%s, with patterns like attn.* or 3.mlp.up",
-             p->method->name, targets_of(p), roles.data);
+    for (int k = 0; k < SITES + BLOCKS; k++)
+        if (pb_model_site(m, k)->out && has_hook(p->method, pb_model_site(m, k)))
+            pb_text_add(&roles, " %s", pb_model_site(m, k)->role);
+    pb_error("%s: targets: '%s' matches no site; roles are%s, with patterns like attn.* or 3.mlp.up", p->method->name,
+             targets_of(p), roles.data);
     pb_text_free(&roles);
     return -1;
 }
 
 static int match_targets(pb_model *m)
 {
-    int sites = m->config.layers * SITES;
+    int sites = pb_model_sites(m);
     m->matches = pb_arena_alloc(m->arena, PB_META, (size_t)(m->parts * sites) * sizeof *m->matches);
     for (int part = 0; part < m->parts; part++) {
+        const pb_method *method = m->part[part].method;
         int hits = 0;
-        if (!m->part[part].method->linear)
-            continue;
         for (int i = 0; i < sites; i++) {
-            const pb_site *s = &m->layer[i / SITES].site[i % SITES];
-            hits += m->matches[part * sites + i] = s->out && pb_site_in(targets_of(&m->part[part]), s);
+            const pb_site *s = pb_model_site(m, i);
+            hits += m->matches[part * sites + i] = s->out && has_hook(method, s) &&
+                                                   pb_site_in(targets_of(&m->part[part]), s);
         }
-        if (!hits && !m->targets_elsewhere)
+        if (!hits && (method->linear || method->weight || method->attention || method->block) && !m->targets_elsewhere)
             return no_match(m, &m->part[part]);
     }
     return 0;
@@ -129,10 +154,10 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count)
     return make_added(m);
 }
 
-void pb_model_before_train(pb_model *m, const pb_training_stats *stats)
+void pb_model_start(pb_model *m, const pb_training_stats *stats)
 {
     pb_build b = pb_build_start(m, NULL, 0, 0);
     for (b.part = 0; b.part < m->parts; b.part++)
-        if (m->part[b.part].method->before_train)
-            m->part[b.part].method->before_train(&b, stats);
+        if (m->part[b.part].method->start)
+            m->part[b.part].method->start(&b, stats);
 }

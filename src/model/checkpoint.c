@@ -299,7 +299,7 @@ static void load_site(pb_model *m, int l, int k, int in, int out)
 {
     const struct pb_family *f = m->config.family;
     pb_site *s = &m->layer[l].site[k];
-    *s = (pb_site){.number = l * SITES + k, .layer = l, .layers = m->config.layers, .role = pb_role_name[k]};
+    *s = (pb_site){.number = l * (SITES + BLOCKS) + k, .layer = l, .layers = m->config.layers, .role = pb_role_name[k]};
     if (!f->site[k])
         return;
     s->in = in;
@@ -338,17 +338,17 @@ static void load_layer(pb_model *m, int l)
     for (int k = 0; k < SITES; k++)
         load_site(m, l, k, in[k] ? in[k] : c->width, out[k]);
     char *module = inside(m, pb_arena_format(m->arena, c->family->layer, l)); /* NOLINT: a format of ours */
-    for (int k = 0; k < SUBLAYERS; k++) {
-        layer->sub[k] = (pb_site){.number = -1,
-                                  .layer = l,
-                                  .layers = c->layers,
-                                  .role = pb_sublayer_name[k],
-                                  .in = c->width,
-                                  .out = c->width};
-        load_norm(m, pb_arena_format(m->arena, "layer.%d.%s.norm", l, pb_sublayer_name[k]),
+    for (int k = 0; k < BLOCKS; k++)
+        layer->block[k] = (pb_site){.number = l * (SITES + BLOCKS) + SITES + k,
+                                    .layer = l,
+                                    .layers = c->layers,
+                                    .role = pb_block_name[k],
+                                    .in = c->width,
+                                    .out = c->width};
+    for (int k = 0; k < SUBLAYERS; k++)
+        load_norm(m, pb_arena_format(m->arena, "layer.%d.%s.norm", l, pb_block_name[k]),
                   pb_arena_format(m->arena, "%s.%s", module, c->family->norm[k]), l, c->width, &layer->gain[k],
                   &layer->bias[k]);
-    }
     for (int k = 0; k < 2 && c->family->head_norm[k]; k++)
         load_norm(m, pb_arena_format(m->arena, "layer.%d.attn.%s.norm", l, k ? "k" : "q"),
                   pb_arena_format(m->arena, "%s.%s", module, c->family->head_norm[k]), l, c->head_size,

@@ -138,7 +138,8 @@ int pb_model_export(pb_model *m, const char *dir, pb_precision precision)
         return pb_error("this method cannot be folded into the weights; want an adapter, without --merged");
     if (pb_make_dirs(dir))
         return -1;
-    pb_model_merge(m);
+    if (pb_model_merge(m))
+        return -1;
     int rc = write_config(m, dir, precision) || write_weights(m, dir, precision) || copy_tokenizer(m, dir) ? -1 : 0;
     pb_model_unmerge(m);
     return rc;

@@ -11,7 +11,7 @@
 
 const char *const pb_role_name[SITES] = {"attn.qkv", "attn.q",   "attn.k", "attn.v",
                                          "attn.o",   "mlp.gate", "mlp.up", "mlp.down"};
-const char *const pb_sublayer_name[SUBLAYERS] = {"attn", "mlp"};
+const char *const pb_block_name[BLOCKS] = {"attn", "mlp", "layer"};
 
 #define ALL ((1u << SITES) - 1)
 

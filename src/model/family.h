@@ -11,10 +11,10 @@
 /* The projections of a layer.  A family has either QKV or Q, K and V. */
 enum { QKV, Q, K, V, O, GATE, UP, DOWN, SITES };
 
-/* The sublayers of a layer. */
-enum { ATTN, MLP, SUBLAYERS };
+/* The sublayers of a layer, and the residual stream at it: the sites of the block hook. */
+enum { ATTN, MLP, SUBLAYERS, STREAM = SUBLAYERS, BLOCKS };
 
-extern const char *const pb_role_name[SITES], *const pb_sublayer_name[SUBLAYERS]; /* as in pb_site.role */
+extern const char *const pb_role_name[SITES], *const pb_block_name[BLOCKS]; /* as in pb_site.role */
 
 /* The tensors of a head.  A dense layer with an activation, and a norm, may precede the output. */
 typedef struct pb_head_names {

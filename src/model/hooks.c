@@ -1,4 +1,6 @@
 /* hooks: calls of the attached methods' hooks while a graph is built, and the functions that hooks may call. */
+#include <string.h>
+
 #include "model/internal.h"
 
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
@@ -59,7 +61,7 @@ pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb
     return find_or_create_param(b, site, name, 1, n, init, true, true);
 }
 
-const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name)
+pb_param *pb_tensor(pb_build *b, const pb_site *site, const char *name)
 {
     char full[PB_ADDED_NAME];
     return pb_find_param(b, added_name(b, site, name, full));
@@ -80,18 +82,44 @@ pb_node *pb_drop(pb_build *b, pb_node *x, double p)
     return pb_op_dropout(b->graph, x, p, pb_mix(b->drop_key, b->drops++));
 }
 
-/* ---- the hooks: for a projection the outermost method comes first, for the others the innermost -------------- */
+int pb_draw(pb_build *b, int n)
+{
+    static const uint64_t stream = 0x64726177; /* apart from the masks of pb_drop */
+    if (!pb_graph_training(b->graph) || !b->model->attached)
+        return -1;
+    return (int)(pb_mix(b->drop_key ^ stream, (uint64_t)b->draws++) % (uint64_t)n);
+}
+
+void *pb_memo(pb_build *b, size_t bytes)
+{
+    pb_arena *arena = pb_graph_arena(b->graph);
+    if (!b->memo)
+        b->memo = pb_arena_alloc(arena, PB_META, (size_t)b->model->parts * sizeof *b->memo);
+    if (!b->memo[b->part])
+        b->memo[b->part] = pb_arena_alloc(arena, PB_META, bytes);
+    return b->memo[b->part];
+}
+
+const pb_site *pb_next_target(pb_build *b, const pb_site *after)
+{
+    for (int i = after ? after->number + 1 : 0; i < pb_model_sites(b->model); i++)
+        if (pb_model_targets(b->model, b->part, pb_model_site(b->model, i)))
+            return pb_model_site(b->model, i);
+    return NULL;
+}
+
+/* ---- the hooks: for projections and attention the outermost method comes first, for the others the innermost ---- */
 
 /* The merged weight and bias of a site, or NULL. */
 static pb_param *folded(const pb_model *m, const pb_site *s)
 {
-    return m->merged ? &m->merged[2 * s->number] : NULL;
+    return m->merged && s->number >= 0 ? &m->merged[2 * s->number] : NULL;
 }
 
 static pb_node *base_linear(pb_build *b, const pb_site *s, pb_node *x)
 {
     pb_param *f = folded(b->model, s);
-    pb_param *w = f && f[0].x ? &f[0] : s->w, *bias = f && f[1].x ? &f[1] : s->b;
+    pb_param *w = f && f[0].x ? &f[0] : s->w, *bias = b->without_bias ? NULL : f && f[1].x ? &f[1] : s->b;
     pb_node *y = pb_op_linear(b->graph, x, pb_graph_param(b->graph, w), bias ? pb_graph_param(b->graph, bias) : NULL);
     return b->adapter ? pb_multi_adapter_apply(b, s, y, x) : y;
 }
@@ -100,8 +128,8 @@ static pb_node *base_linear(pb_build *b, const pb_site *s, pb_node *x)
 static pb_node *linear_from(pb_build *b, int part, const pb_site *s, pb_node *x)
 {
     const pb_model *m = b->model;
-    int sites = m->config.layers * SITES, running = b->part;
-    while (part < m->parts && (m->merged || !m->matches[part * sites + s->number]))
+    int running = b->part;
+    while (part < m->parts && (m->merged || !m->part[part].method->linear || !pb_model_targets(m, part, s)))
         part++;
     if (part >= m->parts)
         return base_linear(b, s, x);
@@ -128,14 +156,47 @@ pb_node *pb_base_weight(pb_build *b, const pb_site *site)
 
 pb_node *pb_base_bias(pb_build *b, const pb_site *site)
 {
-    return pb_graph_param(b->graph, site->b);
+    return b->without_bias || !site->b ? NULL : pb_graph_param(b->graph, site->b);
 }
 
-pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *y)
+pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node *x)
 {
-    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
-        if (b->model->part[b->part].method->block)
-            y = b->model->part[b->part].method->block(b, s, y);
+    for (int k = 0; k < SITES; k++)
+        if (!strcmp(role, pb_role_name[k]) && b->model->layer[site->layer].site[k].out)
+            return pb_build_linear(b, &b->model->layer[site->layer].site[k], x);
+    PB_BUG("no projection '%s' in layer %d", role, site->layer);
+}
+
+/* Calls the first method from `part` inwards that replaces the attention, or computes the base's. */
+static pb_node *attention_from(pb_build *b, int part, const pb_site *s, pb_node *q, pb_node *k, pb_node *v)
+{
+    const pb_model *m = b->model;
+    int running = b->part;
+    while (part < m->parts && (!m->part[part].method->attention || !pb_model_targets(m, part, s)))
+        part++;
+    if (part >= m->parts)
+        return pb_network_attention(b, s, q, k, v);
+    b->part = part;
+    pb_node *y = m->part[part].method->attention(b, s, q, k, v);
+    b->part = running;
+    return y;
+}
+
+pb_node *pb_build_attention(pb_build *b, const pb_site *s, pb_node *q, pb_node *k, pb_node *v)
+{
+    return attention_from(b, 0, s, q, k, v);
+}
+
+pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
+{
+    return attention_from(b, b->part + 1, site, q, k, v);
+}
+
+pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *x, pb_node *y)
+{
+    for (b->part = b->model->parts - 1; b->part >= 0 && !b->model->merged; b->part--)
+        if (b->model->part[b->part].method->block && pb_model_targets(b->model, b->part, s))
+            y = b->model->part[b->part].method->block(b, s, x, y);
     return y;
 }
 
@@ -155,11 +216,4 @@ pb_node *pb_build_logits(pb_build *b, pb_node *logits)
             logits = b->model->part[p].method->logits(b, logits);
         }
     return logits;
-}
-
-void pb_build_kv(pb_build *b, const pb_site *s, pb_node **k, pb_node **v)
-{
-    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
-        if (b->model->part[b->part].method->kv)
-            b->model->part[b->part].method->kv(b, s, k, v);
 }

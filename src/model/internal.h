@@ -7,7 +7,7 @@
 
 /* A layer of the network. */
 typedef struct pb_layer {
-    pb_site site[SITES], sub[SUBLAYERS];         /* out is 0 for a projection that the family lacks */
+    pb_site site[SITES], block[BLOCKS];          /* out is 0 for a projection that the family lacks */
     pb_param *gain[SUBLAYERS], *bias[SUBLAYERS]; /* the norm of each sublayer; bias is NULL in an RMSNorm */
     pb_param *head_gain[2];                      /* the norms of each head of q and k, or NULL */
 } pb_layer;
@@ -54,14 +54,15 @@ struct pb_model {
     struct pb_multi_adapter *multi_adapter; /* or NULL */
     pb_attached *part;                      /* [parts] the methods, outermost first */
     int parts;
-    bool *matches;                     /* [parts, layers*SITES] the method's linear hook applies to the projection */
+    bool *matches;                     /* [parts, pb_model_sites()] the method's hooks apply to the site */
     bool targets_elsewhere;            /* for an adapter whose targets need not match a projection */
     bool attached;                     /* no more parameters may be created */
     int extra_tokens;                  /* positions that the methods take in each text */
     int extra_rows;                    /* keys and values that the methods prepend in each layer */
     struct pb_kv_cache *cached_prefix; /* the parent of every text's KV cache, or NULL */
     pb_ids cached_prefix_ids;
-    pb_param *merged; /* [layers*SITES, 2] folded weights and biases; NULL: not merged */
+    pb_param *merged; /* [pb_model_sites(), 2] folded weights and biases; x is NULL where nothing is folded; NULL: not
+                         merged */
 };
 
 /* ---- checkpoint.c ------------------------------------------------------------------------------------------- */
@@ -98,18 +99,40 @@ pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const
 /* Returns y plus the update of x by each sequence's adapter, at a site or (site NULL) at the classification head. */
 pb_node *pb_multi_adapter_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x);
 
-/* ---- hooks.c: calls of the methods' hooks, from the innermost method outwards ------------------------------- */
+/* ---- attach.c ------------------------------------------------------------------------------------------------ */
+
+/* The number of sites of the network, and site i: pb_site.number is i. */
+int pb_model_sites(const pb_model *m);
+const pb_site *pb_model_site(const pb_model *m, int i);
+
+/* Returns true if hooks of method `part` apply to the site.  A site outside of the layers (number < 0) always matches. */
+bool pb_model_targets(const pb_model *m, int part, const pb_site *site);
+
+/* ---- merge.c ------------------------------------------------------------------------------------------------ */
+
+/* Writes what the methods make of a site's weight to w [out,in], and of its bias to bias [out].  `block` is the site of
+ * the sublayer that ends with the projection, whose hooks are folded too; NULL: none.  Returns -1 with an error if a hook
+ * fails. */
+int pb_fold_site(pb_model *m, const pb_site *site, const pb_site *block, pb_real *w, pb_real *bias);
+
+/* ---- network.c ---------------------------------------------------------------------------------------------- */
+
+/* The base model's attention at an attention sublayer. */
+pb_node *pb_network_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v);
+
+/* ---- hooks.c: calls of the methods' hooks -------------------------------------------------------------------- */
 
 /* Starts the graph of a batch.  g may be NULL for hooks that compute nothing. */
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key);
 
-/* A projection.  The outermost method that targets it is called first, and calls the next one by pb_inner_linear. */
+/* A projection, and an attention.  The outermost method that targets it is called first, and calls the next one by
+ * pb_inner_linear or pb_inner_attention. */
 pb_node *pb_build_linear(pb_build *b, const pb_site *s, pb_node *x);
+pb_node *pb_build_attention(pb_build *b, const pb_site *s, pb_node *q, pb_node *k, pb_node *v);
 
-/* The hooks block, embed, logits and kv; each returns or replaces its argument. */
-pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *y);
+/* The hooks block, embed and logits, the innermost method first; each returns its argument if there is no hook. */
+pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *x, pb_node *y);
 pb_node *pb_build_embed(pb_build *b, pb_node *x);
 pb_node *pb_build_logits(pb_build *b, pb_node *logits);
-void pb_build_kv(pb_build *b, const pb_site *s, pb_node **k, pb_node **v);
 
 #endif

@@ -1,71 +1,177 @@
-/* merge: folds the methods' trained changes into copies of the weights. */
+/* merge: folds the methods' trained changes into copies of the weights.
+ *
+ * What the methods make of a projection is affine: f(x) = W' x + b'.  The hooks compute it, so the engine needs no
+ * formula of a method: without the base's biases f maps the unit vectors to the columns of W', and zero to 0 or to what
+ * the methods add themselves; with them f(0) = b'. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
 
+#define TILE 512 /* unit vectors in one graph */
+
+/* ---- one site -------------------------------------------------------------------------------------- */
+
+typedef struct folding {
+    pb_model *m;
+    const pb_site *site, *block;
+    pb_arena *arena;
+    pb_executor *executor;
+} folding;
+
+/* Writes f(x) [rows,out] of x [rows,in]. */
+static int apply(const folding *f, int rows, pb_real *x, bool without_bias, pb_real *y)
+{
+    const int offset[] = {0, rows};
+    pb_graph *g = pb_graph_new(f->arena, false);
+    pb_build b = pb_build_start(f->m, g, 0, 0);
+    b.without_bias = without_bias;
+    pb_node *n = pb_build_linear(&b, f->site, pb_graph_input(g, pb_rows_whole(g, 1, offset), f->site->in, x));
+    if (f->block)
+        n = pb_build_block(&b, f->block, NULL, n);
+    pb_plan plan;
+    int rc = n ? pb_graph_plan(g, n, NULL, &plan) : -1;
+    if (!rc) {
+        pb_executor_bind(f->executor, g, &plan);
+        pb_executor_forward(f->executor, g);
+        memcpy(y, pb_graph_output(g)->x, (size_t)rows * (size_t)f->site->out * sizeof *y);
+    }
+    pb_arena_reset(f->arena);
+    return rc;
+}
+
+/* Writes columns from .. from+n-1 of W'; zero [out] is f(0) without the base's biases. */
+static int fold_columns(const folding *f, int from, int n, const pb_real *zero, pb_real *w)
+{
+    size_t in = (size_t)f->site->in, out = (size_t)f->site->out;
+    pb_real *x = pb_alloc((size_t)n * in * sizeof *x), *y = pb_alloc((size_t)n * out * sizeof *y);
+    for (size_t i = 0; i < (size_t)n; i++)
+        x[i * in + (size_t)from + i] = 1;
+    int rc = apply(f, n, x, true, y);
+    for (size_t i = 0; i < (size_t)n && !rc; i++)
+        for (size_t o = 0; o < out; o++)
+            w[o * in + (size_t)from + i] = y[i * out + o] - zero[o];
+    free(x);
+    free(y);
+    return rc;
+}
+
+static bool all_finite(const pb_real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+int pb_fold_site(pb_model *m, const pb_site *site, const pb_site *block, pb_real *w, pb_real *bias)
+{
+    folding f = {m, site, block, pb_arena_new("fold"), pb_executor_new()};
+    pb_real *x = pb_alloc((size_t)site->in * sizeof *x), *zero = pb_alloc((size_t)site->out * sizeof *zero);
+    int rc = apply(&f, 1, x, true, zero) || apply(&f, 1, x, false, bias) ? -1 : 0;
+    for (int from = 0; from < site->in && !rc; from += TILE)
+        rc = fold_columns(&f, from, site->in - from < TILE ? site->in - from : TILE, zero, w);
+    if (!rc && !(all_finite(w, (size_t)site->in * (size_t)site->out) && all_finite(bias, (size_t)site->out)))
+        rc = pb_error("the merged weight of layer %d, %s, is not finite", site->layer, site->role);
+    free(x);
+    free(zero);
+    pb_executor_free(f.executor);
+    pb_arena_free(f.arena);
+    return rc;
+}
+
+/* ---- the model ------------------------------------------------------------------------------------- */
+
+/* The residual stream passes around the projections, so what a method does there is in none of them. */
+static bool reaches_stream(const pb_model *m, int part)
+{
+    for (int l = 0; l < m->config.layers; l++)
+        if (pb_model_targets(m, part, &m->layer[l].block[STREAM]))
+            return true;
+    return false;
+}
+
 bool pb_model_can_merge(const pb_model *m)
 {
     for (int i = 0; i < m->parts; i++) {
         const pb_method *p = m->part[i].method;
-        if (p->block || p->embed || p->kv || (p->linear && !p->merge))
+        bool changes = p->linear || p->weight || p->block;
+        if (p->embed || p->attention || (changes && !p->merges) || reaches_stream(m, i))
             return false;
     }
     return true;
 }
 
-static void copy_param(pb_param *to, const pb_param *from)
+static bool is_targeted(const pb_model *m, const pb_site *s)
 {
-    size_t bytes = (size_t)from->rows * (size_t)from->cols * sizeof *from->x;
-    *to = *from;
-    to->leaf = NULL;
-    to->trainable = false;
-    to->packed = NULL;
-    to->x = pb_alloc(bytes);
-    pb_param_values(from, 0, from->rows, 0, from->cols, to->x);
+    for (int i = 0; s && i < m->parts; i++)
+        if (pb_model_targets(m, i, s))
+            return true;
+    return false;
 }
 
-/* Folds from the innermost method outwards, since an outer method changes the output of an inner one. */
-static void fold_site(pb_model *m, pb_build *b, const pb_site *s)
+static pb_param folded_param(const pb_site *s, const pb_param *like, pb_kind kind, int rows, int cols)
 {
-    int sites = m->config.layers * SITES;
-    pb_param *f = &m->merged[2 * s->number];
-    for (b->part = m->parts - 1; b->part >= 0; b->part--) {
-        if (!m->matches[b->part * sites + s->number])
-            continue;
-        if (!f[0].x)
-            copy_param(&f[0], s->w);
-        if (!f[1].x && s->b)
-            copy_param(&f[1], s->b);
-        m->part[b->part].method->merge(b, s, f[0].x, f[1].x);
+    return (pb_param){.name = like ? like->name : s->module,
+                      .kind = kind,
+                      .layer = s->layer,
+                      .rows = rows,
+                      .cols = cols,
+                      .x = pb_alloc((size_t)rows * (size_t)cols * sizeof(pb_real))};
+}
+
+static bool all_zero(const pb_param *p)
+{
+    for (int i = 0; i < p->cols; i++)
+        if (p->x[i] != 0)
+            return false;
+    return true;
+}
+
+static int fold_site(pb_model *m, pb_param *merged, const pb_site *s, const pb_site *block)
+{
+    if (!s->out || !(is_targeted(m, s) || is_targeted(m, block)))
+        return 0;
+    pb_param *f = &merged[2 * s->number];
+    f[0] = folded_param(s, s->w, PB_MATRIX, s->out, s->in);
+    f[1] = folded_param(s, s->b, PB_BIAS, 1, s->out);
+    int rc = pb_fold_site(m, s, is_targeted(m, block) ? block : NULL, f[0].x, f[1].x);
+    if (!s->b && all_zero(&f[1])) { /* still no bias */
+        free(f[1].x);
+        f[1].x = NULL;
     }
+    return rc;
 }
 
-double pb_updated_row_norm(const pb_site *site, int row, double scale, const pb_real *B, const pb_real *A, int rank)
+static void free_merged(const pb_model *m, pb_param *merged)
 {
-    pb_real *scratch = pb_alloc((size_t)site->in * sizeof *scratch);
-    double norm;
-    pb_updated_row_norms(site->w, row, row + 1, scale, B, A, rank, scratch, &norm);
-    free(scratch);
-    return norm;
+    for (int i = 0; merged && i < 2 * pb_model_sites(m); i++)
+        free(merged[i].x);
+    free(merged);
 }
 
-void pb_model_merge(pb_model *m)
+int pb_model_merge(pb_model *m)
 {
     PB_CHECK(pb_model_can_merge(m) && !m->cached_prefix);
-    int sites = m->config.layers * SITES;
     pb_model_unmerge(m);
-    m->merged = pb_alloc(2 * (size_t)sites * sizeof *m->merged);
-    pb_build b = pb_build_start(m, NULL, 0, 0);
-    for (int i = 0; i < sites; i++)
-        fold_site(m, &b, &m->layer[i / SITES].site[i % SITES]);
+    pb_param *merged = pb_alloc(2 * (size_t)pb_model_sites(m) * sizeof *merged);
+    for (int l = 0; l < m->config.layers; l++)
+        for (int k = 0; k < SITES; k++) {
+            pb_layer *layer = &m->layer[l];
+            const pb_site *block = k == O ? &layer->block[ATTN] : k == DOWN ? &layer->block[MLP] : NULL;
+            if (fold_site(m, merged, &layer->site[k], block)) {
+                free_merged(m, merged);
+                return pb_error_prefix("merging");
+            }
+        }
+    m->merged = merged;
+    return 0;
 }
 
 void pb_model_unmerge(pb_model *m)
 {
     PB_CHECK(!m->merged || !m->cached_prefix);
-    for (int i = 0; m->merged && i < 2 * m->config.layers * SITES; i++)
-        free(m->merged[i].x);
-    free(m->merged);
+    free_merged(m, m->merged);
     m->merged = NULL;
 }

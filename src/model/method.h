@@ -19,26 +19,42 @@
 typedef enum pb_category { PB_BASELINE, PB_ADDITIVE, PB_SELECTIVE, PB_REPARAMETRIZATION, PB_HYBRID } pb_category;
 extern const char *const pb_category_name[]; /* by pb_category */
 
-/* A site: a projection or a sublayer of one layer.  The roles of projections are attn.q, attn.k, attn.v (or attn.qkv in
- * a network that has the three in one matrix), attn.o, mlp.gate, mlp.up and mlp.down.  The roles of sublayers, which
- * the block hook receives, are attn and mlp. */
+/* A site: a projection, a sublayer, or the residual stream at one layer.  The roles of projections are attn.q, attn.k,
+ * attn.v (or attn.qkv in a network that has the three in one matrix), attn.o, mlp.gate, mlp.up and mlp.down.  The roles
+ * of sublayers are attn and mlp, and that of the residual stream is layer. */
 typedef struct pb_site {
-    int number;         /* index among all projections of the network; -1 for a sublayer */
+    int number;         /* index among all sites of the network: layer * (sites of a layer) + the site in the layer */
     int layer, layers;  /* the layer's index, from 0, and the number of layers */
     const char *role;   /* such as "attn.q" */
-    int in, out;        /* the weight W is [out,in]; both are C for a sublayer */
-    pb_param *w, *b;    /* the base's weight and bias; b is NULL if it has none, both are NULL for a sublayer */
-    const char *module; /* the module's name in a checkpoint with a head; NULL for a sublayer */
+    int in, out;        /* the weight W of a projection is [out,in]; both are C for other sites */
+    pb_param *w, *b;    /* the base's weight and bias; b is NULL if it has none, both are NULL if it is no projection */
+    const char *module; /* the module's name in a checkpoint with a head; NULL if it is no projection */
 } pb_site;
 
 /* The graph of one batch under construction; see below. */
 typedef struct pb_build pb_build;
 
-/* Training statistics: what is known of the training split before the first step. */
+/* Training statistics: what is known of the training split before the first step.  The matrices are those that the
+ * method has asked for (pb_method.asks), by pb_site.number; NULL: not asked for, or the method does not target it. */
 typedef struct pb_training_stats {
     int classes;
-    const int *class_count; /* [classes] the number of training examples of each class */
+    const int *class_count;         /* [classes] the number of training examples of each class */
+    int examples;                   /* number of examples over which the matrices are means; the setting `samples` */
+    const pb_real *const *inputs;   /* x^T x / rows [in,in] of the inputs x of a projection */
+    const pb_real *const *gradient; /* dL/dW [out,in], the mean over examples; of the methods' own tensors it is in
+                                       pb_param.g */
+    const pb_real *const *squares;  /* (dL/dW)^2 [out,in], the mean of the squares of single examples' gradients */
 } pb_training_stats;
+
+/* What `asks` may ask for: bits of its result. */
+enum { PB_ASK_INPUTS = 1, PB_ASK_GRADIENT = 2, PB_ASK_SQUARES = 4 };
+
+/* A training step, as the hooks before and after it see it. */
+typedef struct pb_step {
+    int step, steps; /* its number from 0, and the number of steps of the whole run */
+    int epoch;       /* from 0 */
+    double rate;     /* the learning rate of this step */
+} pb_step;
 
 /* ---- Hugging Face PEFT: how the method's adapters are stored ------------------------------------------------ */
 
@@ -126,12 +142,24 @@ typedef struct pb_method {
     const char *title; /* "LoRA: low-rank update of linear layers" */
     const char *paper; /* "Hu et al. 2021, LoRA, arXiv:2106.09685" */
     const char *help;  /* one or two sentences */
+    /* The number of elements that the method adds and trains, as a formula of its settings and of sizes, which `list`
+     * prints and `verify` checks: "rank*(in+out)" at each targeted site.  "model: length*width" is counted once, and
+     * parts are separated by ';' (model/count.h).  NULL: the method adds no trained tensor. */
+    const char *count;
     pb_category category;
-    bool classes;  /* the method needs a classification head */
-    bool identity; /* a promise that `verify` checks: before training, the outputs equal those of the base model */
+    bool classes; /* the method needs a classification head */
+    bool
+        identity; /* a promise that `verify` checks: before the first step, the outputs equal those of the base model */
 
-    /* The settings: a table that ends with a row of zeros, and the size of the struct that it fills.  A text setting
-     * named "targets" restricts `linear` to the sites that match it (pb_site_in); the engine does the matching. */
+    /* A promise that `verify` checks: `linear`, `weight` and `block` are affine in x and do not depend on the text, and
+     * there are no other hooks of the network.  The engine then folds the method into the weights: it asks the hooks
+     * for the images of unit vectors. */
+    bool merges;
+
+    /* The settings: a table that ends with a row of zeros, and the size of the struct that it fills.  The engine reads
+     * two of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the sites
+     * that match it (pb_site_in).  An integer setting `samples` is the number of training examples that the statistics
+     * of `asks` are computed from. */
     const pb_option *options;
     size_t conf_size;
     const pb_preset *presets; /* ends with a row of zeros; NULL: none */
@@ -140,38 +168,48 @@ typedef struct pb_method {
      * base model is frozen.  In a composition a parameter trains if any of the methods selects it. */
     bool (*select)(const void *conf, const pb_param *p, int layers);
 
+    /* Returns the weight [out,in] that a projection uses instead of w [out,in], made of w and of parameters alone.  It is
+     * forgotten after its use and made again for its gradient, so that one full-size matrix is in memory at a time. */
+    pb_node *(*weight)(pb_build *b, const pb_site *site, pb_node *w);
+
     /* Replaces a projection: x [T,in] to y [T,out].  pb_inner_linear() computes the projection without this method. */
     pb_node *(*linear)(pb_build *b, const pb_site *site, pb_node *x);
 
-    /* Transforms the output of a sublayer before the residual connection: y [T,C] to [T,C]. */
-    pb_node *(*block)(pb_build *b, const pb_site *site, pb_node *y);
+    /* Replaces the attention of a layer: q [T,heads*hd], k and v [Tk,kv_width] to [T,heads*hd], before the projection
+     * attn.o.  pb_inner_attention() computes it without this method.  `site` is the attention sublayer. */
+    pb_node *(*attention)(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v);
+
+    /* Transforms the output y [T,C] of a sublayer, before the residual connection; x [T,C] is what the sublayer has read
+     * (in a pre-norm network, after the norm).  At a site of role layer, x is the residual stream in front of the layer
+     * and y the residual stream behind it. */
+    pb_node *(*block)(pb_build *b, const pb_site *site, pb_node *x, pb_node *y);
 
     /* Transforms the word embeddings before positions are added: x [T,C] to [T',C].  A hook that prepends rows may move
      * b->first_position and b->head_row. */
     pb_node *(*embed)(pb_build *b, pb_node *x);
 
-    /* Replaces the keys and values of a layer, [T, kv_width] each; the new ones may have more rows.  `site` is the
-     * attention sublayer. */
-    void (*kv)(pb_build *b, const pb_site *site, pb_node **k, pb_node **v);
-
     /* Transforms the logits [sequences, classes] of a model with a classification head. */
     pb_node *(*logits)(pb_build *b, pb_node *logits);
 
-    /* Called once, before the first step.  A method with a closed form sets its parameters here (pb_find_param);
-     * b->graph is NULL. */
-    void (*before_train)(pb_build *b, const pb_training_stats *stats);
+    /* With this hook every training batch runs twice in one graph, each time with its own draws (pb_draw, pb_drop): the
+     * loss is the mean of both losses plus the result [1,1], where a and b are both logits. */
+    pb_node *(*consistency)(pb_build *build, pb_node *a, pb_node *b);
 
-    /* Folds the trained change at a site into w [out,in] and bias [out] (NULL if the site has none).  A method that has
-     * this hook promises that the merged model computes what the unmerged one does.  A method without linear, block,
-     * embed and kv needs none. */
-    void (*merge)(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias);
+    /* Returns the statistics (bits PB_ASK_..) that `start` needs; without this hook it gets the class counts only. */
+    unsigned (*asks)(const void *conf);
+
+    /* Called once, before the first step: sets the method's tensors (pb_tensor, pb_index).  b->graph is NULL. */
+    void (*start)(pb_build *b, const pb_training_stats *stats);
+
+    /* Called in every training step: when the gradients are computed and before they are clipped, and after the
+     * optimizer's update.  The hooks change the values of the method's own tensors and, before the step, the gradients of
+     * all that trains (pb_tensor, pb_state).  b->graph is NULL. */
+    void (*before_step)(pb_build *b, const pb_step *step);
+    void (*after_step)(pb_build *b, const pb_step *step);
 
     /* Returns the update of a site as the product of two matrices.  The engine batches additive updates of different
      * adapters (multi_adapter.h), and folds imported updates by it. */
     pb_low_rank (*low_rank)(const void *conf, const pb_site *site);
-
-    /* Returns true if the forward pass contains a stop-gradient; finite differences then do not apply. */
-    bool (*stop_gradient)(const void *conf);
 
     /* Returns how texts are presented to the model; the result must live as long as `conf`.  Without this hook a head
      * answers. */
@@ -221,6 +259,11 @@ struct pb_build {
     const int *adapter;                  /* [sequences] the adapter of each in a multi-adapter; NULL: none */
     struct pb_kv_cache *const *kv_cache; /* [sequences] the KV cache of each; NULL: none */
     bool append_to_cache;                /* running the graph appends the batch's keys and values to the caches */
+    int draws;                           /* numbers drawn so far by pb_draw */
+    pb_node *k, *v;                      /* keys and values of the last attention of the base model */
+    bool without_bias;                   /* the base's projections have no bias: for folding */
+    void **memo;                         /* [parts] of pb_memo */
+    pb_node *penalty;                    /* the sum of all terms of pb_penalty, or NULL */
 };
 
 /* Returns the settings of the method whose hook is running. */
@@ -251,8 +294,44 @@ pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb
 /* The same for a tensor that does not train and is saved with the trained ones, such as a random projection. */
 pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
-/* Returns a tensor that pb_added or pb_fixed has created, for hooks without a graph.  Aborts if there is none. */
-const pb_param *pb_find_added(pb_build *b, const pb_site *site, const char *name);
+/* The same for a tensor that does not train and is not saved: it is made again from the run's seed, which the artifact
+ * holds. */
+pb_node *pb_seeded(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
+
+/* Returns a random key that depends on the run's seed and the full name only, for ops that draw by a key; it is the same
+ * in every graph of the run, and after the artifact has been loaded. */
+uint64_t pb_seed(pb_build *b, const pb_site *site, const char *name);
+
+/* Returns `count` integers of the running method, such as positions of a sparse update.  They are saved.  They are 0, 1,
+ * 2, .. until `start` sets them (pb_index). */
+const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int count);
+
+/* Returns `count` numbers that the hooks between the steps keep, such as moving averages: zero at first, not saved,
+ * counted as optimizer memory.  To be called while a graph is built; the hooks get them by pb_tensor. */
+void pb_state(pb_build *b, const pb_site *site, const char *name, int count);
+
+/* For hooks without a graph: returns the tensor that one of the functions above has created, to read and to write: its
+ * value x, while training its gradient g (NULL for one that does not train), and `index`.  Aborts if there is none. */
+pb_param *pb_tensor(pb_build *b, const pb_site *site, const char *name);
+
+/* Multiplies the learning rate of a tensor of pb_added or pb_vector by `times`.  Returns the tensor. */
+pb_node *pb_rated(pb_node *added, double times);
+
+/* Adds weight * term, [1,1], to the loss while training. */
+void pb_penalty(pb_build *b, pb_node *term, double weight);
+
+/* Draws a number 0 .. n-1 for this training step, which depends on the run's seed, the step and the order of the calls.
+ * Returns -1 where nothing trains, and while the tensors are created: all alternatives then count, and all must be
+ * created. */
+int pb_draw(pb_build *b, int n);
+
+/* Returns memory of the running method that lasts while the present graph is built: `bytes` of zeros at the first call,
+ * the same memory afterwards.  It carries nodes from one hook to a later one, such as the state of a side network. */
+void *pb_memo(pb_build *b, size_t bytes);
+
+/* Returns the first site that the running method's `targets` match, or the next one after `after`; NULL at the end.  In
+ * the order of layers; within a layer projections first. */
+const pb_site *pb_next_target(pb_build *b, const pb_site *after);
 
 /* Returns the parameter of this full name, such as "head.bias".  Aborts if there is none. */
 pb_param *pb_find_param(pb_build *b, const char *full_name);
@@ -269,6 +348,17 @@ double pb_at_site(const char *list, const pb_site *site, double otherwise);
  * or, if there is none, by the base model. */
 pb_node *pb_inner_linear(pb_build *b, const pb_site *site, pb_node *x);
 
+/* Computes attention without the running method, as pb_method.attention describes. */
+pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v);
+
+/* Computes the projection `role` ("attn.q") of the site's layer for other rows x [R,in], with all methods of the
+ * composition that target it. */
+pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node *x);
+
+/* Attention of the method's own, in a network beside the base: q, k and v [T,heads*hd], causal as the base model's, with
+ * a KV cache of its own when decoding.  Returns [T,heads*hd].  At most one call for each site. */
+pb_node *pb_attend(pb_build *b, const pb_site *site, int heads, pb_node *q, pb_node *k, pb_node *v);
+
 /* Returns the base model's weight [out,in] at a projection as a node. */
 pb_node *pb_base_weight(pb_build *b, const pb_site *site);
 
@@ -278,9 +368,5 @@ pb_node *pb_base_bias(pb_build *b, const pb_site *site);
 /* Dropout with probability p while training; returns x otherwise.  The mask depends on the run's seed, the step and the
  * order of the calls only. */
 pb_node *pb_drop(pb_build *b, pb_node *x, double p);
-
-/* For `merge`: the Euclidean norm of row `row` of W + scale * B A, where W [out,in] is the base's weight at the site,
- * B is [out,rank] and A is [rank,in]. */
-double pb_updated_row_norm(const pb_site *site, int row, double scale, const pb_real *B, const pb_real *A, int rank);
 
 #endif

@@ -109,11 +109,11 @@ int pb_model_check_given(const pb_model *m);
 
 /* Attaches a composition of `count` methods, outermost first: decides what trains, creates the methods' parameters, and
  * copies the parameters that train out of the mapped file.  Once per model.  Returns -1 with an error, for example if
- * `targets` matches no projection. */
+ * `targets` matches no site. */
 int pb_model_attach(pb_model *m, const pb_attached *list, int count);
 
-/* Calls the before_train hooks. */
-void pb_model_before_train(pb_model *m, const pb_training_stats *stats);
+/* Calls the methods' start hooks. */
+void pb_model_start(pb_model *m, const pb_training_stats *stats);
 
 /* ---- what a model is (model.c) ------------------------------------------------------------------------------ */
 
@@ -190,8 +190,9 @@ void pb_model_drop_prefix(pb_model *m);
 /* Returns true if every method attached can be folded into the weights. */
 bool pb_model_can_merge(const pb_model *m);
 
-/* Folds the methods into copies of the weights, which graphs built from then on use. */
-void pb_model_merge(pb_model *m);
+/* Folds the methods into copies of the weights, which graphs built from then on use.  Returns -1 with an error, and
+ * nothing is merged, if a hook fails or gives a result that is not finite. */
+int pb_model_merge(pb_model *m);
 
 /* Drops the folded copies, if there are any; graphs use the methods' hooks again. */
 void pb_model_unmerge(pb_model *m);

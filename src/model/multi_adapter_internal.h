@@ -7,7 +7,7 @@
 
 /* One adapter. */
 typedef struct pb_adapter_deltas {
-    pb_lora_delta *site;      /* [layers*SITES] the update of each projection; up NULL: none              */
+    pb_lora_delta *site;      /* [pb_model_sites()] the update of each projection; up NULL: none              */
     pb_lora_delta head;       /* the classification head's weight minus the base's, as an update          */
     const pb_real *head_bias; /* [classes] the head's bias minus the base's; NULL: the head has no bias   */
     pb_arena *arena;          /* owns all of these                                                        */

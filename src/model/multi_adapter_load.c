@@ -123,10 +123,10 @@ static int copy_deltas(pb_adapter_deltas *d, const pb_model *from, const pb_mode
 {
     if (check_base(from, base))
         return -1;
-    int sites = base->config.layers * SITES;
+    int sites = pb_model_sites(base);
     d->site = pb_arena_alloc(d->arena, PB_META, (size_t)sites * sizeof *d->site);
     for (int i = 0; i < sites; i++)
-        if (copy_site(d, from, &from->layer[i / SITES].site[i % SITES]))
+        if (copy_site(d, from, pb_model_site(from, i)))
             return -1;
     return copy_head(d, from, base);
 }

@@ -105,32 +105,36 @@ static pb_node *norm_and_rotate(pb_build *b, const pb_layer *l, int which, pb_no
     return c->family->rotary ? pb_op_rope(b->graph, x, c->head_size, b->rotation, b->first_position) : x;
 }
 
-/* Layer l of each sequence's KV cache; NULL without caches. */
-static pb_cache_segment *const *cached_segments(pb_build *b, const pb_layer *l, int sequences)
+/* A layer of each sequence's KV cache; NULL without caches. */
+static pb_cache_segment *const *cached_segments(pb_build *b, int layer, int sequences)
 {
     if (!b->kv_cache)
         return NULL;
     pb_cache_segment **segments =
         pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_cache_segment *));
     for (int s = 0; s < sequences; s++)
-        segments[s] = &b->kv_cache[s]->layer[l->site[O].layer];
+        segments[s] = &b->kv_cache[s]->layer[layer];
     return segments;
 }
 
 /* Attention, with dropout of the probabilities where base_drop applies. */
-static pb_node *attention(pb_build *b, const pb_layer *l, pb_node *q, pb_node *k, pb_node *v)
+pb_node *pb_network_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
 {
     const pb_network_config *c = &b->model->config;
     pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
     if (c->scale_by_layer)
-        conf.scale /= l->site[O].layer + 1;
+        conf.scale /= site->layer + 1;
     if (pb_graph_training(b->graph) && b->dropout > 0 && q && k && v &&
         (q->requires_grad || k->requires_grad || v->requires_grad)) {
         conf.drop = b->dropout;
         conf.key = pb_mix(b->drop_key, b->drops++);
     }
-    conf.cache = q ? cached_segments(b, l, q->set->sequences) : NULL;
+    conf.cache = q ? cached_segments(b, site->layer, q->set->sequences) : NULL;
     conf.append = b->append_to_cache;
+    if (k && !b->model->attached) /* the first graph has one token */
+        b->model->extra_rows = k->set->count - 1;
+    b->k = k;
+    b->v = v;
     return pb_op_attention(b->graph, q, k, v, conf);
 }
 
@@ -150,10 +154,7 @@ static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
     }
     q = norm_and_rotate(b, l, 0, q);
     k = norm_and_rotate(b, l, 1, k);
-    pb_build_kv(b, &l->sub[ATTN], &k, &v);
-    if (k && !b->model->attached) /* the first graph has one token */
-        b->model->extra_rows = k->set->count - 1;
-    return pb_build_linear(b, &l->site[O], attention(b, l, q, k, v));
+    return pb_build_linear(b, &l->site[O], pb_build_attention(b, &l->block[ATTN], q, k, v));
 }
 
 static pb_node *feed_forward(pb_build *b, const pb_layer *l, pb_node *x)
@@ -171,7 +172,7 @@ static pb_node *sublayer(pb_build *b, const pb_layer *l, int which, pb_node *x)
     bool before = b->model->config.family->pre_norm;
     pb_node *in = before ? norm(b, x, l->gain[which], l->bias[which]) : x;
     pb_node *y = which == ATTN ? self_attention(b, l, in) : feed_forward(b, l, in);
-    y = pb_op_add(b->graph, pb_build_block(b, &l->sub[which], base_drop(b, y)), x);
+    y = pb_op_add(b->graph, pb_build_block(b, &l->block[which], in, base_drop(b, y)), x);
     return before ? y : norm(b, y, l->gain[which], l->bias[which]);
 }
 
@@ -270,8 +271,10 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
     for (int l = 0; l < m->config.layers; l++) {
         if (m->checkpoint && pb_graph_training(g))
             pb_graph_checkpoint(g, x);
+        pb_node *before = x;
         for (int k = 0; k < SUBLAYERS; k++)
             x = sublayer(&b, &m->layer[l], k, x);
+        x = pb_build_block(&b, &m->layer[l].block[STREAM], before, x);
     }
     x = norm(&b, x, m->final_gain, m->final_bias);
     if (!x)

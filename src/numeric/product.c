@@ -8,20 +8,6 @@ void pb_add_product(pb_real *w, int rows, int cols, double scale, const pb_real 
     pb_gemm(rows, cols, rank, (pb_real)scale, pb_as_stored(B, rank), pb_as_stored(A, cols), true, w, cols);
 }
 
-void pb_scale_rows(pb_real *w, int rows, int cols, const pb_real *factor)
-{
-    for (int i = 0; i < rows; i++, w += cols)
-        for (int j = 0; j < cols; j++)
-            w[j] *= factor[i];
-}
-
-void pb_scale_columns(pb_real *w, int rows, int cols, const pb_real *factor)
-{
-    for (int i = 0; i < rows; i++, w += cols)
-        for (int j = 0; j < cols; j++)
-            w[j] *= factor[j];
-}
-
 void pb_transpose(const pb_real *x, int rows, int cols, pb_real *out)
 {
     for (int i = 0; i < rows; i += 32) /* in blocks that stay in the cache */

@@ -12,10 +12,4 @@ void pb_add_product(pb_real *w, int rows, int cols, double scale, const pb_real 
 /* Writes the transpose of x [rows,cols] to out [cols,rows], which does not overlap x. */
 void pb_transpose(const pb_real *x, int rows, int cols, pb_real *out);
 
-/* Multiplies row i of w [rows,cols] by factor[i]. */
-void pb_scale_rows(pb_real *w, int rows, int cols, const pb_real *factor);
-
-/* Multiplies column j of w [rows,cols] by factor[j]. */
-void pb_scale_columns(pb_real *w, int rows, int cols, const pb_real *factor);
-
 #endif

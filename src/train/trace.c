@@ -108,7 +108,8 @@ static int record_merged(const pb_trace *t)
     pb_model *m = t->runner->model;
     if (!can_merge(t))
         return 0;
-    pb_model_merge(m);
+    if (pb_model_merge(m))
+        return -1;
     int rc = record_scores(t, -1, "logits.merged");
     pb_model_unmerge(m);
     return rc;

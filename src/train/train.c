@@ -260,7 +260,7 @@ static void tell_methods(pb_model *m, const pb_data *d)
     int *count = pb_alloc((size_t)d->classes * sizeof *count + 1);
     for (int i = 0; i < d->split[PB_TRAIN].count && d->classes; i++)
         count[d->split[PB_TRAIN].example[i].label]++;
-    pb_model_before_train(m, &(pb_training_stats){.classes = d->classes, .class_count = count});
+    pb_model_start(m, &(pb_training_stats){.classes = d->classes, .class_count = count});
     free(count);
 }
 

@@ -10,7 +10,7 @@ typedef pb_outcome pb_check(pb_trial *t);
 
 /* ---- checks_start.c: before training ------------------------------------------------------------------------ */
 
-pb_check pb_check_identity; /* the logits equal the base model's, before and after the before_train hooks */
+pb_check pb_check_identity; /* the logits equal the base model's, before and after the start hooks */
 pb_check pb_check_counts;   /* as many parameters as declared are in memory, in the artifact, and move in training */
 
 /* ---- checks_gradient.c --------------------------------------------------------------------------------------- */

@@ -125,25 +125,17 @@ static bool tensor_has_slopes(pb_trial *t, pb_testbed *p, pb_param *one, const d
     return good;
 }
 
-static bool stops_gradients(const pb_testbed *p)
-{
-    for (int i = 0; i < p->parts; i++)
-        if (p->part[i].method->stop_gradient && p->part[i].method->stop_gradient(p->part[i].conf))
-            return true;
-    return false;
-}
-
 /* Compares the gradient with differences for all parameters together and for each tensor, because the slope of a small
  * tensor, or of one behind a scale near zero, disappears in the sum.  The parameters are moved away from their start,
  * since a scale that is zero hides the gradients of all that it multiplies. */
 pb_outcome pb_check_slope(pb_trial *t)
 {
     pb_testbed p = pb_trial_start(t, 1);
-    bool promised = pb_model_counts(p.model).trainable && !stops_gradients(&p), good = true;
+    pb_testbed_perturb(&p, 0.05);
+    loss_of(&p);
+    bool promised = pb_model_counts(p.model).trainable && !pb_graph_stops_gradient(p.graph), good = true;
     if (promised) {
         size_t n, at = 0;
-        pb_testbed_perturb(&p, 0.05);
-        loss_of(&p);
         pb_executor_backward(p.executor, p.graph);
         double *g = pb_testbed_gradients(&p, &n);
         good = has_slope(t, &p, n, g);

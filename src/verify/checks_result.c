@@ -15,10 +15,14 @@ pb_outcome pb_check_merge(pb_trial *t)
     pb_testbed_perturb(&p, 0.05);
     bool can = pb_model_can_merge(p.model), promised = false;
     for (int i = 0; i < p.parts; i++)
-        promised = promised || p.part[i].method->merge;
+        promised = promised || p.part[i].method->merges;
     double *unmerged = pb_trial_logits(&p), off = 0, rest = 0;
     if (can) {
-        pb_model_merge(p.model);
+        if (pb_model_merge(p.model)) {
+            free(unmerged);
+            pb_testbed_close(&p);
+            return pb_trial_broken(t, "%s", pb_error_text());
+        }
         double *merged = pb_trial_logits(&p);
         pb_model_unmerge(p.model);
         double *back = pb_trial_logits(&p);
@@ -37,7 +41,7 @@ pb_outcome pb_check_merge(pb_trial *t)
 }
 
 /* Saving, loading and saving again gives the same logits and the same file.  A model that is loaded is not started, so
- * the file must hold all that the before_train hooks have decided. */
+ * the file must hold all that the start hooks have decided. */
 pb_outcome pb_check_artifact(pb_trial *t)
 {
     pb_testbed one = pb_trial_start(t, 1), two = pb_trial_open(t, t->spec, 1);

@@ -29,9 +29,8 @@ pb_outcome pb_check_identity(pb_trial *t)
         return PB_NOT_PROMISED;
     if (off > PB_EXACT)
         return pb_trial_broken(t, "logits differ by %.2g from the base model's before training", off);
-    return then <= PB_EXACT
-               ? PB_HELD
-               : pb_trial_broken(t, "logits differ by %.2g from the base model's after before_train", then);
+    return then <= PB_EXACT ? PB_HELD
+                            : pb_trial_broken(t, "logits differ by %.2g from the base model's after start", then);
 }
 
 /* ---- counts -------------------------------------------------------------------------------------------------- */

@@ -85,7 +85,7 @@ void pb_testbed_start(pb_testbed *p)
     for (int s = 0; s < texts->sequences; s++)
         if (texts->label[s] < classes)
             count[texts->label[s]]++;
-    pb_model_before_train(p->model, &(pb_training_stats){.classes = classes, .class_count = count});
+    pb_model_start(p->model, &(pb_training_stats){.classes = classes, .class_count = count});
     free(count);
 }
 

@@ -25,7 +25,7 @@ typedef struct pb_testbed {
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed);
 void pb_testbed_close(pb_testbed *p);
 
-/* Calls the before_train hooks, as training does, with the statistics of the labels of pb_testbed_texts, or of no class
+/* Calls the start hooks, as training does, with the statistics of the labels of pb_testbed_texts, or of no class
  * if the model has no classification head. */
 void pb_testbed_start(pb_testbed *p);
 

@@ -28,11 +28,11 @@ typedef struct pb_trial {
 /* Writes the reason and returns PB_BROKEN. */
 pb_outcome pb_trial_broken(pb_trial *t, const char *fmt, ...) PB_PRINTF(2, 3);
 
-/* Returns a testbed with the methods of a spec attached, in which no before_train hook has run.  Cannot fail, because
+/* Returns a testbed with the methods of a spec attached, in which no start hook has run.  Cannot fail, because
  * pb_verify has opened the same model before.  The caller closes it. */
 pb_testbed pb_trial_open(const pb_trial *t, const char *spec, uint64_t seed);
 
-/* Returns a testbed of the trial's methods as they are when training starts: the before_train hooks have run.  The
+/* Returns a testbed of the trial's methods as they are when training starts: the start hooks have run.  The
  * caller closes it. */
 pb_testbed pb_trial_start(const pb_trial *t, uint64_t seed);
 

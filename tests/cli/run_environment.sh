@@ -76,8 +76,9 @@ misbehaves() { # NAME CODE WANTED-STATUS WANTED-ROWS [ARGUMENTS...]
 		#include <sys/wait.h>
 		#include <unistd.h>
 		static int calls;
-		static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+		static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 		{
+			(void)x;
 		    pb_node *g = pb_added(b, site, "g", 1, site->out, pb_init_constant(1));
 		    if (++calls == 5) {
 		        $2;

@@ -18,8 +18,9 @@ finds() { # NAME CHECK: on the encoder and on the decoder
 	run 1 verify "$1.so" && prints "^FAILED +$1 +encoder +$2" && prints "^FAILED +$1 +decoder +$2"
 }
 
-gate='static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+gate='static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
+    (void)x;
     return pb_op_scale(b->graph, y, pb_added(b, site, "g", 1, site->out, pb_init_constant(1)));
 }
 static inline pb_real *first(pb_build *b, const char *name)
@@ -28,7 +29,7 @@ static inline pb_real *first(pb_build *b, const char *name)
 }
 '
 
-ok 'a right start' method right '.identity = true, .block = block, .before_train = start' <<END2
+ok 'a right start' method right '.identity = true, .block = block, .start = start' <<END2
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
 {
@@ -37,16 +38,16 @@ static void start(pb_build *b, const pb_training_stats *stats)
 END2
 ok 'is none' run 0 verify right.so
 
-ok 'a start away from the base' method away '.classes = true, .identity = true, .block = block, .before_train = start' <<END2
+ok 'a start away from the base' method away '.classes = true, .identity = true, .block = block, .start = start' <<END2
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
 {
     first(b, "layer.0.attn.away.g")[0] = 1 + stats->class_count[0];
 }
 END2
-ok 'is found' finds away 'starts as the base model: .*after before_train'
+ok 'is found' finds away 'starts as the base model: .*after start'
 
-ok 'a start that writes a frozen weight' method writes '.block = block, .before_train = start' <<END2
+ok 'a start that writes a frozen weight' method writes '.block = block, .start = start' <<END2
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
 {
@@ -55,7 +56,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 END2
 ok 'is found' finds writes 'frozen bits stay: layer.1.attn.o.weight'
 
-ok 'a start that depends on what ran before' method leaks '.block = block, .before_train = start' <<END2
+ok 'a start that depends on what ran before' method leaks '.block = block, .start = start' <<END2
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
 {
@@ -65,7 +66,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 END2
 ok 'is found' finds leaks 'no leak between seeds'
 
-ok 'a start that is not a number' method nan '.classes = true, .block = block, .before_train = start' <<END2
+ok 'a start that is not a number' method nan '.classes = true, .block = block, .start = start' <<END2
 #include <math.h>
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
@@ -79,20 +80,15 @@ scale='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     return pb_op_scale(b->graph, pb_inner_linear(b, site, x), pb_added(b, site, "s", 1, site->out, pb_init_constant(1)));
 }
-static inline const pb_real *scale(pb_build *b, const pb_site *site)
-{
-    return pb_find_added(b, site, "s")->x;
-}
 '
-ok 'a bias that merging forgets' method bias '.linear = linear, .merge = merge' <<END2
+ok 'a promise to merge what is not affine' method bent '.linear = outer, .merges = true' <<END2
 $scale
-static void merge(pb_build *b, const pb_site *site, pb_real *w, pb_real *bias)
+static pb_node *outer(pb_build *b, const pb_site *site, pb_node *x)
 {
-    pb_scale_rows(w, site->out, site->in, scale(b, site));
-    (void)bias;
+    return pb_op_act(b->graph, PB_GELU, linear(b, site, x));
 }
 END2
-ok 'is found' finds bias 'merged equals unmerged'
+ok 'is found' finds bent 'merged equals unmerged'
 
 ok 'a tensor that trains and is not used' method unused '.linear = outer' <<END2
 $scale
@@ -125,8 +121,9 @@ static void backward(const pb_node *n, unsigned want, int from, int to, pb_real 
         n->in[0]->g[i] = (n->add & 1 ? n->in[0]->g[i] : 0) + FACTOR * n->in[0]->x[i] * n->g[i];
 }
 static const pb_op op = {.name = "square", .aligned = 1, .reads = {PB_IN0}, .shape = shape, .forward = forward, .backward = backward};
-static pb_node *block(pb_build *b, const pb_site *site, pb_node *y)
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
+    (void)x;
     pb_node *w = pb_added(b, site, "w", site->out, site->in, pb_init_normal(0.1));
     pb_node *h = pb_graph_apply(b->graph, &op, NULL, pb_op_linear(b->graph, y, w, NULL), NULL, NULL, NULL);
     return pb_op_add(b->graph, y, pb_op_scale(b->graph, h, pb_added(b, site, "s", 1, site->out, pb_init_constant(0))));

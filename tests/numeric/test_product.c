@@ -30,26 +30,6 @@ TEST(a_product_is_added)
     }
 }
 
-TEST(rows_and_columns_are_scaled)
-{
-    pb_rng r = pb_rng_named(1, "scales");
-    for (size_t i = 0; i < PB_COUNT(shapes); i++)
-        for (int by_row = 0; by_row < 2; by_row++) {
-            int rows = shapes[i].rows, cols = shapes[i].cols;
-            pb_real *w = random_reals(&r, (size_t)(rows * cols));
-            pb_real *factor = random_reals(&r, (size_t)(by_row ? rows : cols));
-            double *want = pb_alloc((size_t)(rows * cols) * sizeof *want);
-            for (int o = 0; o < rows; o++)
-                for (int c = 0; c < cols; c++)
-                    want[o * cols + c] = (double)w[o * cols + c] * (double)factor[by_row ? o : c];
-            (by_row ? pb_scale_rows : pb_scale_columns)(w, rows, cols, factor);
-            CHECK(distance((size_t)(rows * cols), w, want) <= EXACT);
-            free(w);
-            free(factor);
-            free(want);
-        }
-}
-
 TEST(a_matrix_is_transposed)
 {
     pb_rng r = pb_rng_named(1, "transpose");

@@ -38,12 +38,8 @@ plant() { # NAME FILE SED COMMAND...: the command must fail, with words of the c
 
 verify() { build/peftbench verify "$1"; }
 
-plant 'LoRA merges without alpha' methods/lora.c \
-	's/pb_add_product(w, site->out, site->in, u.scale,/pb_add_product(w, site->out, site->in, 1.0 \/ u.rank,/' verify lora
-plant 'IA3 merges without the base'"'"'s bias' methods/ia3.c \
-	's/if (bias && !before)/if (bias \&\& !before \&\& site->in == 0)/' verify ia3
-plant 'DoRA merges as if the base had no bias' methods/lora.c \
-	's/bias\[o\] = site->b->x\[o\] + (bias\[o\] - site->b->x\[o\]) \* factor;/bias[o] *= factor;/' verify lora:dora=yes
+plant 'folding forgets the bias' src/model/merge.c \
+	's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/' verify lora
 plant 'a wrong gradient behind a matrix that starts at zero' src/graph/op_elem.c \
 	's/n->in\[0\]->x + at, n->g + at, n->in\[0\]->g + at, n->add & 1);/&\n    for (size_t i = 0; c->act == PB_GELU_TANH \&\& i < row_start(n, to) - at; i++) n->in[0]->g[at + i] *= (pb_real)1.1;/' verify houlsby:act=gelu_tanh
 plant 'LoRA begins away from the base' methods/lora.c \

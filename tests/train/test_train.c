@@ -380,8 +380,9 @@ TEST(what_the_target_took_is_recorded)
 /* ---- structure that is drawn in each step -------------------------------------------------------------------- */
 
 /* A method whose bottleneck is left out in the steps with an odd key, as AdapterDrop leaves out adapters. */
-static pb_node *drawn_block(pb_build *b, const pb_site *site, pb_node *y)
+static pb_node *drawn_block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
+    (void)x;
     pb_node *down = pb_added(b, site, "down", 4, site->in, pb_init_normal(0.5));
     pb_node *up = pb_added(b, site, "up", site->out, 4, pb_init_normal(0.5));
     return b->drop_key & 1 ? y : pb_op_linear_add(b->graph, y, pb_op_linear(b->graph, y, down, NULL), up, 1);
@@ -531,8 +532,9 @@ TEST(a_parameter_may_have_a_rate_of_its_own)
 
 /* ---- what a method keeps beside what trains ------------------------------------------------------------------- */
 
-static pb_node *counting_block(pb_build *b, const pb_site *site, pb_node *y)
+static pb_node *counting_block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
+    (void)x;
     return pb_op_scale(b->graph, y, pb_fixed(b, site, "kept", 1, site->out, pb_init_constant(1)));
 }
 
