@@ -111,13 +111,13 @@ fi
 all='.*' trained='(null|head|full|last-k|bitfit|layernorm|lora|lora:dora|ia3|houlsby|prefix|prompt|lora[+]prefix)'
 plant 'scale: LoRA is scaled by alpha / (r + 1), folded too' 'lora.*' methods/lora.c \
 	's/(c->rslora ? sqrt(r) : r)/(c->rslora ? sqrt(r) : r + 1)/'
-plant 'bias: (IA)3 is folded without the bias' 'ia3' methods/ia3.c 's/^        pb_scale_rows(bias, site->out, 1, l);/        (void)l;/'
+plant 'bias: it is folded as 0' 'ia3' src/model/merge.c 's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/'
 plant 'init: A of LoRA is drawn from half the range' 'lora.*' methods/lora.c \
 	's/pb_init_kaiming(site->in)/pb_init_kaiming(4 * site->in)/'
 plant 'folding: a model that is folded keeps the old biases' 'ia3' src/model/hooks.c \
-	's/\*bias = f \&\& f\[1\]\.x ? \&f\[1\] : s->b;/*bias = s->b;/'
-plant 'dora: a row is folded by the length that it had' 'lora:dora' methods/lora.c \
-	's/pb_updated_row_norm(site, o, u.scale,/pb_updated_row_norm(site, o, 0,/'
+	's/b->without_bias ? NULL : f \&\& f\[1\]\.x ? \&f\[1\] : s->b;/b->without_bias ? NULL : s->b;/'
+plant 'dora: a row is divided by the length that it had' 'lora:dora' methods/lora.c \
+	's/pb_base_weight(b, site), B, A, scale)/pb_base_weight(b, site), B, A, 0)/'
 plant 'dropout: it is left on where the model is scored' "$trained" src/model/hooks.c \
 	's/!pb_graph_training(b->graph) || p <= 0/p <= 0/' src/train/score.c \
 	's/item + from, .count = n}/item + from, .count = n, .dropout = 0.1}/'
