@@ -147,8 +147,8 @@ static int copy_prefix(pb_loading *l)
     if (!t || t->dims != 2 || t->shape[1] != (int64_t)2 * layers * width)
         return pb_error("%s: %s: want a tensor [tokens, %d]", l->a->file_path, keys->theirs, 2 * layers * width);
     for (int k = 0; k < 2 * layers; k++) {
-        pb_param *p =
-            pb_params_find_added(l->m, l->a->method, &l->m->layer[k / 2].block[ATTN], k % 2 ? values->ours : keys->ours);
+        pb_param *p = pb_params_find_added(l->m, l->a->method, &l->m->layer[k / 2].block[ATTN],
+                                           k % 2 ? values->ours : keys->ours);
         if (!p || p->rows != t->shape[0])
             return pb_error("%s: %s: want %s rows", l->a->file_path, keys->theirs, l->peft->keys[0].key);
         for (int r = 0; r < p->rows; r++)

@@ -167,6 +167,39 @@ pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node 
     PB_BUG("no projection '%s' in layer %d", role, site->layer);
 }
 
+/* A layer of each sequence's KV cache; NULL without caches. */
+static pb_cache_segment *const *cached_segments(pb_build *b, int layer, int sequences)
+{
+    if (!b->kv_cache)
+        return NULL;
+    pb_cache_segment **segments =
+        pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_cache_segment *));
+    for (int s = 0; s < sequences; s++)
+        segments[s] = &b->kv_cache[s]->layer[layer];
+    return segments;
+}
+
+/* Attention, with dropout of the probabilities where a trainable tensor is below. */
+static pb_node *base_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
+{
+    const pb_network_config *c = &b->model->config;
+    pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
+    if (c->scale_by_layer)
+        conf.scale /= site->layer + 1;
+    if (pb_graph_training(b->graph) && b->dropout > 0 && q && k && v &&
+        (q->requires_grad || k->requires_grad || v->requires_grad)) {
+        conf.drop = b->dropout;
+        conf.key = pb_mix(b->drop_key, b->drops++);
+    }
+    conf.cache = q ? cached_segments(b, site->layer, q->set->sequences) : NULL;
+    conf.append = b->append_to_cache;
+    if (k && !b->model->attached) /* the first graph has one token */
+        b->model->extra_rows = k->set->count - 1;
+    b->k = k;
+    b->v = v;
+    return pb_op_attention(b->graph, q, k, v, conf);
+}
+
 /* Calls the first method from `part` inwards that replaces the attention, or computes the base's. */
 static pb_node *attention_from(pb_build *b, int part, const pb_site *s, pb_node *q, pb_node *k, pb_node *v)
 {
@@ -175,7 +208,7 @@ static pb_node *attention_from(pb_build *b, int part, const pb_site *s, pb_node 
     while (part < m->parts && (!m->part[part].method->attention || !pb_model_targets(m, part, s)))
         part++;
     if (part >= m->parts)
-        return pb_network_attention(b, s, q, k, v);
+        return base_attention(b, s, q, k, v);
     b->part = part;
     pb_node *y = m->part[part].method->attention(b, s, q, k, v);
     b->part = running;

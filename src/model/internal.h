@@ -99,7 +99,7 @@ pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const
 /* Returns y plus the update of x by each sequence's adapter, at a site or (site NULL) at the classification head. */
 pb_node *pb_multi_adapter_apply(pb_build *b, const pb_site *site, pb_node *y, pb_node *x);
 
-/* ---- attach.c ------------------------------------------------------------------------------------------------ */
+/* ---- sites.c ------------------------------------------------------------------------------------------------- */
 
 /* The number of sites of the network, and site i: pb_site.number is i. */
 int pb_model_sites(const pb_model *m);
@@ -114,11 +114,6 @@ bool pb_model_targets(const pb_model *m, int part, const pb_site *site);
  * the sublayer that ends with the projection, whose hooks are folded too; NULL: none.  Returns -1 with an error if a hook
  * fails. */
 int pb_fold_site(pb_model *m, const pb_site *site, const pb_site *block, pb_real *w, pb_real *bias);
-
-/* ---- network.c ---------------------------------------------------------------------------------------------- */
-
-/* The base model's attention at an attention sublayer. */
-pb_node *pb_network_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v);
 
 /* ---- hooks.c: calls of the methods' hooks -------------------------------------------------------------------- */
 

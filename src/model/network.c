@@ -105,39 +105,6 @@ static pb_node *norm_and_rotate(pb_build *b, const pb_layer *l, int which, pb_no
     return c->family->rotary ? pb_op_rope(b->graph, x, c->head_size, b->rotation, b->first_position) : x;
 }
 
-/* A layer of each sequence's KV cache; NULL without caches. */
-static pb_cache_segment *const *cached_segments(pb_build *b, int layer, int sequences)
-{
-    if (!b->kv_cache)
-        return NULL;
-    pb_cache_segment **segments =
-        pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_cache_segment *));
-    for (int s = 0; s < sequences; s++)
-        segments[s] = &b->kv_cache[s]->layer[layer];
-    return segments;
-}
-
-/* Attention, with dropout of the probabilities where base_drop applies. */
-pb_node *pb_network_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
-{
-    const pb_network_config *c = &b->model->config;
-    pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
-    if (c->scale_by_layer)
-        conf.scale /= site->layer + 1;
-    if (pb_graph_training(b->graph) && b->dropout > 0 && q && k && v &&
-        (q->requires_grad || k->requires_grad || v->requires_grad)) {
-        conf.drop = b->dropout;
-        conf.key = pb_mix(b->drop_key, b->drops++);
-    }
-    conf.cache = q ? cached_segments(b, site->layer, q->set->sequences) : NULL;
-    conf.append = b->append_to_cache;
-    if (k && !b->model->attached) /* the first graph has one token */
-        b->model->extra_rows = k->set->count - 1;
-    b->k = k;
-    b->v = v;
-    return pb_op_attention(b->graph, q, k, v, conf);
-}
-
 static pb_node *self_attention(pb_build *b, const pb_layer *l, pb_node *x)
 {
     pb_node *q, *k, *v;
