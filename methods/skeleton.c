@@ -34,8 +34,8 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
  *    base keeps its bits, which `verify` checks. */
 
 /* 4. The method's description.  The struct is called pb_method_NAME, and `name` is the file's name.  `identity`
- *    promises that the outputs before training equal the base model's; `merges` that the engine may fold the method into
- *    the weights, because what it makes of a projection is affine in x. */
+ *    promises that the outputs before training equal the base model's; `merges` that the engine may fold the method
+ *    into the weights, because what it makes of a projection is affine in x. */
 const pb_method pb_method_skeleton = {
     .name = "skeleton",
     .title = "Skeleton: a template for new methods",

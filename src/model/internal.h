@@ -105,14 +105,14 @@ pb_node *pb_multi_adapter_apply(pb_build *b, const pb_site *site, pb_node *y, pb
 int pb_model_sites(const pb_model *m);
 const pb_site *pb_model_site(const pb_model *m, int i);
 
-/* Returns true if hooks of method `part` apply to the site.  A site outside of the layers (number < 0) always matches. */
+/* Returns true if hooks of method `part` apply to the site; to one outside of the layers (number < 0) they always do. */
 bool pb_model_targets(const pb_model *m, int part, const pb_site *site);
 
 /* ---- merge.c ------------------------------------------------------------------------------------------------ */
 
-/* Writes what the methods make of a site's weight to w [out,in], and of its bias to bias [out].  `block` is the site of
- * the sublayer that ends with the projection, whose hooks are folded too; NULL: none.  Returns -1 with an error if a hook
- * fails. */
+/* Writes what the methods make of a site's weight to w [out,in], and of its bias to bias [out].  `block` is the site
+ * of the sublayer that ends with the projection, whose hooks are folded too; NULL: none.  Returns -1 with an error if
+ * a hook fails. */
 int pb_fold_site(pb_model *m, const pb_site *site, const pb_site *block, pb_real *w, pb_real *bias);
 
 /* ---- hooks.c: calls of the methods' hooks -------------------------------------------------------------------- */

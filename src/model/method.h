@@ -168,8 +168,8 @@ typedef struct pb_method {
      * base model is frozen.  In a composition a parameter trains if any of the methods selects it. */
     bool (*select)(const void *conf, const pb_param *p, int layers);
 
-    /* Returns the weight [out,in] that a projection uses instead of w [out,in], made of w and of parameters alone.  It is
-     * forgotten after its use and made again for its gradient, so that one full-size matrix is in memory at a time. */
+    /* Returns the weight [out,in] that a projection uses instead of w [out,in], made of w and of parameters alone.  It
+     * is forgotten after its use and made again for its gradient: one full-size matrix is in memory at a time. */
     pb_node *(*weight)(pb_build *b, const pb_site *site, pb_node *w);
 
     /* Replaces a projection: x [T,in] to y [T,out].  pb_inner_linear() computes the projection without this method. */
@@ -179,9 +179,9 @@ typedef struct pb_method {
      * attn.o.  pb_inner_attention() computes it without this method.  `site` is the attention sublayer. */
     pb_node *(*attention)(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v);
 
-    /* Transforms the output y [T,C] of a sublayer, before the residual connection; x [T,C] is what the sublayer has read
-     * (in a pre-norm network, after the norm).  At a site of role layer, x is the residual stream in front of the layer
-     * and y the residual stream behind it. */
+    /* Transforms the output y [T,C] of a sublayer, before the residual connection; x [T,C] is what the sublayer has
+     * read (in a pre-norm network, after the norm).  At a site of role layer, x is the residual stream in front of the
+     * layer and y the residual stream behind it. */
     pb_node *(*block)(pb_build *b, const pb_site *site, pb_node *x, pb_node *y);
 
     /* Transforms the word embeddings before positions are added: x [T,C] to [T',C].  A hook that prepends rows may move
@@ -202,8 +202,8 @@ typedef struct pb_method {
     void (*start)(pb_build *b, const pb_training_stats *stats);
 
     /* Called in every training step: when the gradients are computed and before they are clipped, and after the
-     * optimizer's update.  The hooks change the values of the method's own tensors and, before the step, the gradients of
-     * all that trains (pb_tensor, pb_state).  b->graph is NULL. */
+     * optimizer's update.  The hooks change the values of the method's own tensors and, before the step, the gradients
+     * of all that trains (pb_tensor, pb_state).  b->graph is NULL. */
     void (*before_step)(pb_build *b, const pb_step *step);
     void (*after_step)(pb_build *b, const pb_step *step);
 
@@ -298,12 +298,12 @@ pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, 
  * holds. */
 pb_node *pb_seeded(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
-/* Returns a random key that depends on the run's seed and the full name only, for ops that draw by a key; it is the same
- * in every graph of the run, and after the artifact has been loaded. */
+/* Returns a random key that depends on the run's seed and the full name only, for ops that draw by a key; it is the
+ * same in every graph of the run, and after the artifact has been loaded. */
 uint64_t pb_seed(pb_build *b, const pb_site *site, const char *name);
 
-/* Returns `count` integers of the running method, such as positions of a sparse update.  They are saved.  They are 0, 1,
- * 2, .. until `start` sets them (pb_index). */
+/* Returns `count` integers of the running method, such as positions of a sparse update.  They are saved.  They are 0,
+ * 1, 2, .. until `start` sets them (pb_index). */
 const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int count);
 
 /* Returns `count` numbers that the hooks between the steps keep, such as moving averages: zero at first, not saved,
@@ -355,8 +355,8 @@ pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_nod
  * composition that target it. */
 pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node *x);
 
-/* Attention of the method's own, in a network beside the base: q, k and v [T,heads*hd], causal as the base model's, with
- * a KV cache of its own when decoding.  Returns [T,heads*hd].  At most one call for each site. */
+/* Attention of the method's own, in a network beside the base: q, k and v [T,heads*hd], causal as the base model's,
+ * with a KV cache of its own when decoding.  Returns [T,heads*hd].  At most one call for each site. */
 pb_node *pb_attend(pb_build *b, const pb_site *site, int heads, pb_node *q, pb_node *k, pb_node *v);
 
 /* Returns the base model's weight [out,in] at a projection as a node. */
