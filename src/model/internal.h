@@ -105,7 +105,7 @@ pb_node *pb_multi_adapter_apply(pb_build *b, const pb_site *site, pb_node *y, pb
 int pb_model_sites(const pb_model *m);
 const pb_site *pb_model_site(const pb_model *m, int i);
 
-/* Returns true if hooks of method `part` apply to the site; to one outside of the layers (number < 0) they always do. */
+/* Returns true if hooks of method `part` apply to the site; to one outside of the layers (number < 0) they do. */
 bool pb_model_targets(const pb_model *m, int part, const pb_site *site);
 
 /* ---- merge.c ------------------------------------------------------------------------------------------------ */
