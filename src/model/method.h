@@ -147,9 +147,8 @@ typedef struct pb_method {
      * parts are separated by ';' (model/count.h).  NULL: the method adds no trained tensor. */
     const char *count;
     pb_category category;
-    bool classes; /* the method needs a classification head */
-    bool
-        identity; /* a promise that `verify` checks: before the first step, the outputs equal those of the base model */
+    bool classes;  /* the method needs a classification head */
+    bool identity; /* a promise that `verify` checks: before the first step, the outputs equal the base model's */
 
     /* A promise that `verify` checks: `linear`, `weight` and `block` are affine in x and do not depend on the text, and
      * there are no other hooks of the network.  The engine then folds the method into the weights: it asks the hooks
