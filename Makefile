@@ -87,8 +87,14 @@ demo: ## sets up, builds, runs experiments/sentiment.ini: a table and figures
 	@$(MAKE) all
 	$(BUILD)/peftbench run experiments/sentiment.ini
 
-install: all ## into $(DESTDIR)$(PREFIX)/bin
+# Headers of plugins are those that peftbench.h includes; `gcc -I$(PREFIX)/include/peftbench` finds them.
+install: all ## the program and the headers of plugins, into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/peftbench $(DESTDIR)$(PREFIX)/bin/peftbench
+	@for header in $$($(CC) -MM -I src src/peftbench.h | grep -o 'src/[^ ]*\.h' | sort -u); do \
+	install -D -m 644 $$header $(DESTDIR)$(PREFIX)/include/peftbench/$${header#src/} || exit 1; done
+
+uninstall: ## removes what `make install` has installed
+	rm -rf $(DESTDIR)$(PREFIX)/bin/peftbench $(DESTDIR)$(PREFIX)/include/peftbench
 
 clean: ## removes the build folder
 	rm -rf $(BUILD)
@@ -143,5 +149,5 @@ bench: $(BENCHES) ## times the engine and PyTorch with PEFT, in a virtual enviro
 format: ## formats the code with clang-format
 	clang-format -i $(CODE)
 
-.PHONY: all fuzz help setup models/minilm models/smollm2 demo install clean test programs check parity bench format always
+.PHONY: all fuzz help setup models/minilm models/smollm2 demo install uninstall clean test programs check parity bench format always
 .SECONDARY:

@@ -52,7 +52,7 @@ static int check_plugin(const char *path, const pb_plugin *p)
     static const pb_abi here = PB_ABI_HERE;
     if (memcmp(&p->abi, &here, sizeof here) != 0)
         return pb_error("%s: compiled against another version of the contract (%u, this program has %u); want it "
-                        "recompiled with this program's src/",
+                        "recompiled with this program's headers",
                         path, p->abi.number, here.number);
     const pb_method *m = p->method;
     if (!pb_is_method_name(m->name) || !m->title || !m->paper || !m->help)

@@ -1,7 +1,7 @@
 /* plugin: methods that are loaded from shared objects.
  *
  * A plugin is the file of one method with PB_PLUGIN(METHOD) at its end, compiled to a shared object:
- *     gcc -std=c11 -O2 -shared -fPIC -I .../src -o gate.so gate.c */
+ *     gcc -std=c11 -O2 -shared -fPIC -I/usr/local/include/peftbench -o gate.so gate.c */
 #ifndef PB_PLUGIN_H
 #define PB_PLUGIN_H
 
