@@ -16,6 +16,7 @@ enum { PB_GROUP_TRAIN, PB_GROUP_MODEL, PB_GROUP_DECODE, PB_GROUP_METHODS, PB_GRO
 typedef struct pb_row {
     const char *label; /* as in the list of methods: "lora", "lora:all", "lora:rank=4+prefix"    */
     pb_method_spec spec;
+    const char *location;         /* of the label in the file, for messages                              */
     const char *group[PB_GROUPS]; /* "train", "model", "decode", "method.lora", ..; NULL: does not apply */
     int choices;                  /* settings that are tried: the combinations of its lists, or trials   */
     const char **given;           /* [givens] canonical keys of the settings that the file sets for the row */

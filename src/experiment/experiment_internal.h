@@ -32,8 +32,8 @@ void *pb_cell_conf(pb_cell *c, int group);
 /* Ends the making of a cell: lists its settings.  `choice` is copied. */
 void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice);
 
-/* Makes the cells of all rows from the sections that belong to them, and marks these as used.  `methods` is the entry
- * that lists the rows.  Returns -1 with an error. */
-int pb_sweep_expand(pb_experiment *e, pb_ini *ini, const pb_entry *methods);
+/* Makes the cells of all rows from the sections that belong to them, and marks these as used.  Returns -1 with an
+ * error. */
+int pb_sweep_expand(pb_experiment *e, pb_ini *ini);
 
 #endif

@@ -192,22 +192,27 @@ static int load_plugin(void *ctx, const char *path)
     return pb_plugin_load(path) ? 0 : -1;
 }
 
-static int read_row(pb_experiment *e, const pb_ini *ini, const char *spec)
+static int read_row(pb_experiment *e, const pb_ini *ini, const char *spec, const char *location)
 {
-    return pb_experiment_add_row(e, spec) || check_variants(ini, &e->row[e->rows - 1].spec) ? -1 : 0;
+    if (pb_experiment_add_row(e, spec) || check_variants(ini, &e->row[e->rows - 1].spec))
+        return (pb_error_prefix("methods"), pb_error_prefix("%s", location));
+    e->row[e->rows - 1].location = pb_arena_strdup(e->arena, location);
+    return 0;
 }
 
 static int read_rows(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
 {
-    const char *list = e->methods;
+    const char *list = e->methods, *at = list;
     char *spec;
     int rc = 0;
     e->row = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->row);
     while (!rc && (spec = pb_method_list_next(&list))) {
-        rc = read_row(e, ini, spec);
+        at += strspn(at, " ");
+        rc = read_row(e, ini, spec, pb_ini_location(methods, (size_t)(at - e->methods)));
         free(spec);
+        at = list;
     }
-    return rc ? (pb_error_prefix("methods"), pb_ini_blame(methods)) : read_baseline(e, ini);
+    return rc ? -1 : read_baseline(e, ini);
 }
 
 /* ---- sections that no row uses ----------------------------------------------------------------------------- */
@@ -290,7 +295,7 @@ static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
         read_task(e, ini) || each_plugin(e, ini, load_plugin, NULL))
         return -1;
     const pb_entry *methods = pb_ini_find(ini, "experiment", "methods");
-    return read_rows(e, ini, methods) || pb_sweep_expand(e, ini, methods) || check_unread(e, ini, methods) ? -1 : 0;
+    return read_rows(e, ini, methods) || pb_sweep_expand(e, ini) || check_unread(e, ini, methods) ? -1 : 0;
 }
 
 pb_experiment *pb_experiment_read(const char *path, const char *const *sets)

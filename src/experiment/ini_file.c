@@ -1,6 +1,5 @@
-/* ini_file: inih behind a reader that counts lines and refuses what inih would silently bend:
- * a line over its limit is split, an indented one continues the value above, a long section
- * name is cut. */
+/* ini_file: inih behind a reader that counts lines and refuses what inih would silently bend: a line over its limit is
+ * split, an indented one continues the value above whatever that is, a long section name is cut. */
 #include "experiment/ini_file.h"
 
 #include <ini.h>
@@ -18,6 +17,7 @@ typedef struct reader {
     pb_ini *ini;
     FILE *file;
     int line;
+    bool continues; /* the line continues the value of the last entry */
     bool failed;
 } reader;
 
@@ -89,6 +89,14 @@ pb_entry *pb_ini_find(pb_ini *ini, const char *section, const char *key)
     return e;
 }
 
+const char *pb_ini_location(const pb_entry *e, size_t at)
+{
+    const char *location = e->location;
+    for (size_t i = 0; i < e->continuations && e->continued[i].at <= at; i++)
+        location = e->continued[i].location;
+    return location;
+}
+
 int pb_ini_blame(const pb_entry *e)
 {
     return pb_error_prefix("%s", e->location);
@@ -132,18 +140,32 @@ static int open_section(reader *r, const char *text)
     return 0;
 }
 
+/* Returns whether the last line with an entry left a list open. */
+static bool is_open_list(const pb_ini *ini)
+{
+    const pb_entry *last = ini->entries ? &ini->entry[ini->entries - 1] : NULL;
+    size_t n = last && last->key ? strlen(last->value) : 0;
+    return n && last->value[n - 1] == ',';
+}
+
 static int check_line(reader *r, const char *line, size_t length)
 {
     size_t blanks = strspn(line, " \t"), key = strcspn(line + blanks, "=:");
     const char *text = line + blanks;
+    r->continues = false;
     if (!*text || strchr(";#\r\n", *text))
         return 0;
     if (strlen(line) != length)
         return refuse(r, "the line contains a NUL byte; want a text file");
     if (length > LONGEST_LINE)
-        return refuse(r, "the line has more than 190 bytes; want a shorter one");
+        return refuse(r, "the line has more than 190 bytes; want a shorter one; a list may be continued in an indented "
+                         "line after a comma");
+    if (blanks && !is_open_list(r->ini))
+        return refuse(r, "the line is indented; want it to begin in the first column, or to continue a list whose line "
+                         "ends with a comma");
+    r->continues = blanks;
     if (blanks)
-        return refuse(r, "the line is indented; want it to begin in the first column");
+        return 0;
     if (*text == '[')
         return open_section(r, text);
     if (!text[key])
@@ -166,9 +188,23 @@ static char *next_line(char *out, int room, void *stream)
     return good ? out : NULL;
 }
 
+static void continue_value(pb_entry *e, const char *more, char *location)
+{
+    pb_grow(&e->continued, e->continuations, &e->continued_capacity, sizeof *e->continued);
+    e->continued[e->continuations++] = (pb_continued){strlen(e->value) + 1, location};
+    char *value = pb_format("%s %s", e->value, more);
+    free(e->value);
+    e->value = value;
+}
+
+/* inih calls this with the text of an indented line, too, under the key above. */
 static int handle_entry(void *ctx, const char *section, const char *key, const char *value)
 {
     reader *r = ctx;
+    if (r->continues) {
+        continue_value(&r->ini->entry[r->ini->entries - 1], value, pb_format("%s:%d", r->ini->path, r->line));
+        return 1;
+    }
     char *name = tidy_section(section, strlen(section));
     const pb_entry *before = find_entry(r->ini, name, key);
     if (!*name || before) {
@@ -204,11 +240,21 @@ pb_ini *pb_ini_read(const char *path)
     return NULL;
 }
 
+static void forget_continued(pb_entry *e)
+{
+    for (size_t i = 0; i < e->continuations; i++)
+        free(e->continued[i].location);
+    free(e->continued);
+    e->continued = NULL;
+    e->continuations = e->continued_capacity = 0;
+}
+
 void pb_ini_free(pb_ini *ini)
 {
     if (!ini)
         return;
     for (size_t i = 0; i < ini->entries; i++) {
+        forget_continued(&ini->entry[i]);
         free(ini->entry[i].section);
         free(ini->entry[i].key);
         free(ini->entry[i].value);
@@ -235,6 +281,7 @@ int pb_ini_set(pb_ini *ini, const char *assignment)
     pb_settings_split(written, &section, &key);
     pb_entry *e = find_entry(ini, section, key);
     if (e) {
+        forget_continued(e);
         free(e->location);
         free(e->value);
         e->location = location;

@@ -111,16 +111,15 @@ static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *
     return 0;
 }
 
-/* Adds the settings from..to-1 of the row's spec, which is in the entry `methods`. */
-static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, const pb_entry *methods, int from,
-                      int to)
+/* Adds the settings from..to-1 of the row's spec. */
+static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, int from, int to)
 {
     const pb_method_part *p = &row->spec.part[part];
     for (int i = from; i < to; i++) {
         pb_entry *entry = pb_arena_alloc(e->arena, PB_META, sizeof *entry);
         *entry = (pb_entry){.key = pb_arena_strdup(e->arena, p->setting[i].key),
                             .value = pb_arena_strdup(e->arena, p->setting[i].value),
-                            .location = pb_arena_format(e->arena, "%s: methods: %s", methods->location, row->label)};
+                            .location = pb_arena_format(e->arena, "%s: methods: %s", row->location, row->label)};
         if (add_setting(e, row, s, entry, PB_GROUP_METHODS + part))
             return pb_ini_blame(entry);
     }
@@ -140,26 +139,26 @@ static int collect_group(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep
 
 /* Adds the settings of a preset, then those of [method NAME], of [method NAME:VARIANT] and of the spec.  NAME is the
  * one that the spec has: [method lora] does not concern rows of the preset dora. */
-static int collect_method(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part, const pb_entry *methods)
+static int collect_method(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part)
 {
     const pb_method_part *p = &row->spec.part[part];
     int group = PB_GROUP_METHODS + part;
     const char *section = pb_arena_format(e->arena, "method %s", p->name);
-    if (add_inline(e, row, s, part, methods, 0, p->presets) || add_section(e, ini, row, s, group, section) ||
+    if (add_inline(e, row, s, part, 0, p->presets) || add_section(e, ini, row, s, group, section) ||
         (p->variant && add_section(e, ini, row, s, group, pb_arena_format(e->arena, "%s:%s", section, p->variant))))
         return -1;
-    return add_inline(e, row, s, part, methods, p->presets, p->settings);
+    return add_inline(e, row, s, part, p->presets, p->settings);
 }
 
 /* Collects the settings of a row; specific sections come after general ones and replace them. */
-static int collect_settings(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, const pb_entry *methods)
+static int collect_settings(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s)
 {
     s->items = 0;
     for (int g = 0; g < PB_GROUP_METHODS; g++)
         if (collect_group(e, ini, row, s, g))
             return -1;
     for (int p = 0; p < row->spec.parts; p++)
-        if (collect_method(e, ini, row, s, p, methods))
+        if (collect_method(e, ini, row, s, p))
             return -1;
     for (int i = 0; i < s->items; i++)
         s->item[i].entry->in_force = true;
@@ -303,13 +302,13 @@ static int add_cells(pb_experiment *e, pb_row *row, const sweep *s, size_t *capa
     return rc;
 }
 
-int pb_sweep_expand(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
+int pb_sweep_expand(pb_experiment *e, pb_ini *ini)
 {
     size_t capacity = 0;
     sweep *s = pb_alloc(sizeof *s);
     int rc = 0;
     for (int i = 0; i < e->rows && !rc; i++) {
-        rc = collect_settings(e, ini, &e->row[i], s, methods) || add_cells(e, &e->row[i], s, &capacity);
+        rc = collect_settings(e, ini, &e->row[i], s) || add_cells(e, &e->row[i], s, &capacity);
         list_given(e, &e->row[i], s);
         if (!rc && i && e->row[i].choices != e->row[0].choices)
             pb_warn("%s: %s tries %d settings and %s %d: the tuning budgets differ", e->path, e->row[i].label,

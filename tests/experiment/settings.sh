@@ -128,6 +128,35 @@ twice '1e-3, 1e-2, 1e-3' 'bad.ini:11: lr: 1e-3 is given twice'
 ok 'of a choice' run 2 plan toy.ini --set model.precision=bf16,bf16
 ok 'by name' says 'precision: bf16 is given twice'
 
+# ---- lists of several lines -----------------------------------------------------------------------------------------
+long=$(seq -s ', ' 1 90 | sed 's/[0-9][0-9]*/lora:rank=&/g')
+folded() { # the list, eight rows a line, and comments between
+	sed '/^methods/,/^seeds/d; /^lr /d' toy.ini | sed '/^model /q'
+	echo "methods = head, ; the rest follows"
+	echo "$long" | tr -d ' ' | tr ',' '\n' | paste -d ' ' - - - - - - - - | sed 's/ *$//; s/ /, /g; s/.*/          &,/; $s/,$//; 4s/$/\n; a comment\n\n/'
+	printf 'seeds = 0,\n 1\n\n'
+	sed '1,/^timing_rounds/d; /^lr /d' toy.ini | sed 's/^\[method lora:all\]/[model]/; s/^targets.*/precision = fp32/'
+}
+folded >folded.ini
+ok 'ninety rows in twelve lines' run 0 plan folded.ini
+ok 'are all there' is "$(grep -cE '^(head|lora:rank=[0-9]+) ' out)" 91
+cp out wanted
+{ sed '/^methods/,$d' toy.ini; echo 'methods = head'; sed '1,/^methods/d; /^lr /d' toy.ini | sed '/^\[method/,$d'; } >flat.ini
+ok 'as in one line' run 0 plan flat.ini --set "experiment.methods=head, $long"
+ok 'from the command line' eval 'cmp -s wanted out'
+wrong() { # NAME SED-SCRIPT MESSAGE
+	sed "$2" folded.ini >bad.ini
+	ok "$1: exit 2" run 2 plan bad.ini
+	ok "$1: its message" says "$3"
+}
+wrong 'a method of another line' 's/lora:rank=9,/lroa:rank=9,/' "bad.ini:6: methods: no method 'lroa'; did you mean 'lora'?"
+wrong 'behind a comment' 's/lora:rank=40,/lora:rnk=40,/' "bad.ini:12: methods: lora:rnk=40: no setting 'rnk'; did you mean 'rank'?"
+wrong 'at the end of a line' 's/lora:rank=16,/lora:rank=15,/' 'bad.ini:6: methods: lora:rank=15 is given twice'
+wrong 'a line that is too long' "s/lora:rank=9,/lora:rank=9$(printf ' %.0s' $(seq 200)),/" 'bad.ini:6: the line has more than 190 bytes; want a shorter one'
+wrong 'an indented line behind a list that has ended' 's/lora:rank=16,/lora:rank=16/' 'bad.ini:7: the line is indented; want it to begin in the first column, or to continue a list'
+wrong 'below a section' 's/^\[train\]/&\n  batch = 4/' 'the line is indented; want it to begin in the first column'
+wrong 'another entry below it' 's/^batch/  &/' 'the line is indented; want it to begin in the first column'
+
 # ---- one grammar for keys -------------------------------------------------------------------------------------------
 plan() { "$program" plan toy.ini --json "$@" | grep '"method":"lora",' | sed 's/"choice":"[^"]*",//' | sort -u; }
 full=$(plan --set method.lora.rank=5)
