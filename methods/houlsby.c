@@ -2,15 +2,12 @@
 #include "peftbench.h"
 
 typedef struct conf {
-    int bottleneck, act;
-    double init;
+    pb_bottleneck_settings adapter;
     bool norms;
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, bottleneck, INT, "64", 1, 65536, "m, the bottleneck dimension of an adapter"),
-    PB_OPTION(conf, act, CHOICE, "gelu", "gelu|gelu_tanh|relu|tanh|silu", "f, the activation"),
-    PB_OPTION(conf, init, REAL, "0.01", 0, 10, "standard deviation of W_down at the start"),
+    PB_BOTTLENECK_OPTIONS("64", "0.01", "attn mlp"),
     PB_OPTION(conf, norms, BOOL, "yes", "train the layer norms too, as the paper does"),
     {0},
 };
@@ -26,15 +23,8 @@ static bool trains(const void *settings, const pb_param *p, int layers)
 static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
     (void)x;
-    const conf *c = pb_conf(b);
-    pb_graph *g = b->graph;
-    int m = c->bottleneck;
-    pb_node *down = pb_added(b, site, "down.weight", m, site->in, pb_init_normal(c->init));
-    pb_node *down_bias = pb_vector(b, site, "down.bias", m, pb_init_constant(0));
-    pb_node *up = pb_added(b, site, "up.weight", site->out, m, pb_init_constant(0));
-    pb_node *up_bias = pb_vector(b, site, "up.bias", site->out, pb_init_constant(0));
-    pb_node *h = pb_op_act(g, (pb_act)c->act, pb_op_linear(g, y, down, down_bias));
-    return pb_op_add(g, pb_op_linear(g, h, up, up_bias), y);
+    pb_affine down = pb_bottleneck_down(b, site, "down"), up = pb_bottleneck_up(b, site, "up");
+    return pb_op_add(b->graph, pb_bottleneck_apply(b, down, up, y), y);
 }
 
 const pb_method pb_method_houlsby = {

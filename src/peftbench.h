@@ -4,6 +4,7 @@
 #define PEFTBENCH_H
 
 #include "graph/op.h"
+#include "model/bottleneck.h"
 #include "model/plugin.h"
 #include "numeric/lapack.h"
 #include "numeric/product.h"

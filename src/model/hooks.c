@@ -250,3 +250,19 @@ pb_node *pb_build_logits(pb_build *b, pb_node *logits)
         }
     return logits;
 }
+
+bool pb_build_runs_twice(const pb_model *m)
+{
+    for (int p = 0; p < m->parts; p++)
+        if (m->part[p].method->consistency)
+            return true;
+    return false;
+}
+
+pb_node *pb_build_consistency(pb_build *b, pb_node *loss, pb_node *first, pb_node *second)
+{
+    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
+        if (b->model->part[b->part].method->consistency)
+            loss = pb_op_add(b->graph, loss, b->model->part[b->part].method->consistency(b, first, second));
+    return loss;
+}

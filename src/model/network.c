@@ -224,35 +224,99 @@ static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *b
     return sum ? pb_op_add(b->graph, sum, square) : square;
 }
 
+/* ---- one pass through the network ------------------------------------------------------------------------- */
+
+/* How far a pass has come. */
+typedef struct pass {
+    pb_build build;
+    pb_node *x; /* [T,C] what layer `layer` reads; NULL: not even the embeddings are there */
+    int layer;
+} pass;
+
+static pb_node *layer(pb_build *b, int number, pb_node *x)
+{
+    const pb_layer *l = &b->model->layer[number];
+    pb_node *y = x;
+    if (b->model->checkpoint && pb_graph_training(b->graph))
+        pb_graph_checkpoint(b->graph, x);
+    for (int k = 0; k < SUBLAYERS; k++)
+        y = sublayer(b, l, k, y);
+    return pb_build_block(b, &l->block[STREAM], x, y);
+}
+
+/* Whether two passes may differ from here on, or have nodes of their own that hooks pass to later ones. */
+static bool parts_here(const pb_build *b)
+{
+    return b->drops || b->draws || b->memo;
+}
+
+/* Continues a pass to the last hidden states.  Sets *fork to how far it has come before the first draw. */
+static pb_node *hidden_states(pass *p, const pb_batch *batch, const pb_rows *text, pass *fork)
+{
+    pb_build *b = &p->build;
+    *fork = *p;
+    if (!p->x)
+        p->x = embeddings(b, text, batch->ids);
+    if (prepare_rotation(b, p->x))
+        return NULL;
+    for (; p->layer < b->model->config.layers; p->layer++) {
+        if (!parts_here(b))
+            *fork = *p;
+        p->x = layer(b, p->layer, p->x);
+    }
+    return norm(b, p->x, b->model->final_gain, b->model->final_bias);
+}
+
+static bool has_targets(const pb_model *m, const pb_batch *batch)
+{
+    return batch->distill_target || (m->head == PB_HEAD_CLASSES ? batch->label != NULL : batch->target != NULL);
+}
+
+/* Returns -1 with an error. */
+static int run_pass(pass *p, const pb_batch *batch, const pb_rows *text, pass *fork, pb_outputs *out)
+{
+    pb_build *b = &p->build;
+    pb_model *m = b->model;
+    pb_node *x = hidden_states(p, batch, text, fork);
+    if (!x)
+        return -1;
+    out->logits = m->head == PB_HEAD_CLASSES ? classify(b, x, batch)
+                  : m->head == PB_HEAD_NONE  ? x
+                                             : predict_tokens(b, x, batch, text);
+    out->loss = out->logits && has_targets(m, batch) ? loss(b, x, out->logits, batch) : NULL;
+    return out->logits && (out->loss || !has_targets(m, batch)) ? 0 : -1;
+}
+
+/* The second pass of a batch begins where the first one has drawn its first number, with other keys.  The loss becomes
+ * the mean of both passes' losses plus what the hooks `consistency` make of both passes' logits. */
+static int run_again(pass *fork, const pb_batch *batch, const pb_rows *text, pb_outputs *out)
+{
+    static const uint64_t second = 0x7365636f6e64; /* apart from the keys of the first pass */
+    pb_build *b = &fork->build;
+    pass unused;
+    pb_outputs again;
+    b->drop_key = pb_mix(b->drop_key, second);
+    if (b->model->checkpoint)
+        pb_graph_checkpoint(b->graph, out->logits);
+    if (run_pass(fork, batch, text, &unused, &again))
+        return -1;
+    pb_node *mean = pb_op_times(b->graph, pb_op_add(b->graph, out->loss, again.loss), 0.5);
+    out->loss = pb_build_consistency(b, mean, out->logits, again.logits);
+    return out->loss ? 0 : -1;
+}
+
 static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
                          pb_outputs *out)
 {
-    pb_build b = pb_build_start(m, g, dropout, dropout_key);
-    b.adapter = m->multi_adapter ? batch->adapter : NULL;
+    pass p = {.build = pb_build_start(m, g, dropout, dropout_key)}, fork;
+    p.build.adapter = m->multi_adapter ? batch->adapter : NULL;
     PB_CHECK(!pb_graph_training(g) || !(m->cached_prefix || batch->kv_cache));
-    const pb_rows *text = text_rows(&b, batch);
-    pb_node *x = embeddings(&b, text, batch->ids);
+    const pb_rows *text = text_rows(&p.build, batch);
     *out = (pb_outputs){NULL, NULL};
-    if (prepare_rotation(&b, x))
+    if (run_pass(&p, batch, text, &fork, out))
         return -1;
-    for (int l = 0; l < m->config.layers; l++) {
-        if (m->checkpoint && pb_graph_training(g))
-            pb_graph_checkpoint(g, x);
-        pb_node *before = x;
-        for (int k = 0; k < SUBLAYERS; k++)
-            x = sublayer(&b, &m->layer[l], k, x);
-        x = pb_build_block(&b, &m->layer[l].block[STREAM], before, x);
-    }
-    x = norm(&b, x, m->final_gain, m->final_bias);
-    if (!x)
-        return -1;
-    out->logits = m->head == PB_HEAD_CLASSES ? classify(&b, x, batch)
-                  : m->head == PB_HEAD_NONE  ? x
-                                             : predict_tokens(&b, x, batch, text);
-    bool has_targets = batch->distill_target ||
-                       (m->head == PB_HEAD_CLASSES ? batch->label != NULL : batch->target != NULL);
-    out->loss = out->logits && has_targets ? loss(&b, x, out->logits, batch) : NULL;
-    return out->logits && (out->loss || !has_targets) ? 0 : -1;
+    bool twice = pb_graph_training(g) && out->loss && pb_build_runs_twice(m);
+    return twice ? run_again(&fork, batch, text, out) : 0;
 }
 
 int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,

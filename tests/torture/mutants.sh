@@ -134,7 +134,7 @@ plant 'moments: the second one is corrected as if a step later' "$trained" src/t
 	's/bias2 = 1 - pow(o->beta2, k->steps)/bias2 = 1 - pow(o->beta2, k->steps + 1)/'
 plant 'clip: gradients are clipped to twice the norm' "$trained" src/train/optim.c \
 	's/norm > o->clip ? o->clip \/ norm : 1/norm > 2 * o->clip ? 2 * o->clip \/ norm : 1/'
-plant 'gelu: an adapter uses the approximation by tanh' 'houlsby' methods/houlsby.c 's/(pb_act)c->act/PB_GELU_TANH/'
+plant 'gelu: an adapter uses the approximation by tanh' 'houlsby' src/model/bottleneck.c 's/(pb_act)c->act/PB_GELU_TANH/'
 plant 'warmup: the learning rate is a step ahead' "$trained" src/train/optim.c \
 	's/return o->lr \* step \/ warm;/return o->lr * (step + 1) \/ warm;/'
 plant 'eps: a norm has another epsilon' "$all" src/model/network.c 's/double eps = b->model->config.norm_eps;/double eps = 1e-5;/'

@@ -1,0 +1,35 @@
+/* bottleneck: the adapter of Houlsby et al. 2019 (arXiv:1902.00751), U f(D x + b_D) + b_U, for the methods that use it:
+ * settings that theirs begin with, and its parts. */
+#ifndef PB_BOTTLENECK_H
+#define PB_BOTTLENECK_H
+
+#include "model/method.h"
+
+/* The settings, with which the settings struct of a method begins. */
+typedef struct pb_bottleneck_settings {
+    int bottleneck, act; /* m; f, a pb_act */
+    double init;
+    const char *targets;
+} pb_bottleneck_settings;
+
+/* Their rows for the option table, with the default values of m, of the deviation and of the sublayers. */
+#define PB_BOTTLENECK_OPTIONS(m, deviation, sublayers)                                                                 \
+    PB_OPTION(pb_bottleneck_settings, bottleneck, INT, m, 1, 65536, "m, the bottleneck dimension of an adapter"),      \
+        PB_OPTION(pb_bottleneck_settings, act, CHOICE, "gelu", "gelu|gelu_tanh|relu|tanh|silu", "f, the activation"),  \
+        PB_OPTION(pb_bottleneck_settings, init, REAL, deviation, 0, 10, "standard deviation of W_down at the start"),  \
+        PB_OPTION(pb_bottleneck_settings, targets, TEXT, sublayers, "sublayers with an adapter, such as attn, 3.mlp")
+
+/* A linear map x W^T + b. */
+typedef struct pb_affine {
+    pb_node *weight, *bias; /* [out,in], [1,out] */
+} pb_affine;
+
+/* Returns the map to the bottleneck, D [m,in], or the one from it, U [out,m], of the running method at a site: the
+ * tensors NAME.weight and NAME.bias.  U starts at zero, so that the adapter's output does; D is drawn. */
+pb_affine pb_bottleneck_down(pb_build *b, const pb_site *site, const char *name);
+pb_affine pb_bottleneck_up(pb_build *b, const pb_site *site, const char *name);
+
+/* Returns U f(D x + b_D) + b_U: x [T,in] to [T,out]. */
+pb_node *pb_bottleneck_apply(pb_build *b, pb_affine down, pb_affine up, pb_node *x);
+
+#endif
