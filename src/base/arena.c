@@ -7,7 +7,7 @@
 #define ALIGN 64
 
 const char *const pb_memory_class_name[PB_MEMORY_CLASSES] = {
-    "weights", "gradients", "optimizer", "best", "activations", "workspace", "meta",
+    "weights", "gradients", "optimizer", "statistics", "best", "activations", "workspace", "meta",
 };
 
 typedef struct block {

@@ -14,6 +14,7 @@ typedef enum pb_memory_class {
     PB_WEIGHTS,     /* the parameters of the base model and of the method              */
     PB_GRADIENTS,   /* the gradients of the trainable parameters                       */
     PB_OPTIMIZER,   /* the moments of AdamW                                            */
+    PB_STATISTICS,  /* what a method asks to know before training                      */
     PB_BEST,        /* a copy of the parameters of the best epoch, for early stopping  */
     PB_ACTIVATIONS, /* the memory that the planner assigns for one batch               */
     PB_WORKSPACE,   /* the scratch memory of the kernels, per thread                   */

@@ -80,11 +80,12 @@ static void print_row(const pb_cell *c, const bill *b, int width)
     const pb_footprint *f = &b->f;
     const pb_effort *w = &f->effort;
     double per = w->tokens ? 1e-6 / (double)w->tokens : 0;
-    printf("%-*s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n", width,
-           c->row->label, (unsigned long long)b->counts.trainable, megabytes(f->weights), megabytes(f->gradients),
-           megabytes(f->optimizer), megabytes(f->best), megabytes(f->activations), megabytes(f->workspace),
-           megabytes(f->features), megabytes(pb_footprint_total(f)), (double)b->saved / 1e6,
-           (double)w->forward_flops * per, (double)w->backward_flops * per, (double)w->recompute_flops * per);
+    printf("%-*s %14llu %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %11.2f %9.1f %9.1f %9.1f\n",
+           width, c->row->label, (unsigned long long)b->counts.trainable, megabytes(f->weights),
+           megabytes(f->gradients), megabytes(f->optimizer), megabytes(f->best), megabytes(f->activations),
+           megabytes(f->workspace), megabytes(f->features), megabytes(pb_footprint_prepare(f)),
+           megabytes(pb_footprint_total(f)), (double)b->saved / 1e6, (double)w->forward_flops * per,
+           (double)w->backward_flops * per, (double)w->recompute_flops * per);
 }
 
 static void print_json(const pb_cell *c, const bill *b)
@@ -97,13 +98,16 @@ static void print_json(const pb_cell *c, const bill *b)
     printf(
         "{\"method\":%s,\"trainable\":%llu,\"weights\":%zu,\"gradients\":%zu,\"optimizer\":%zu,"
         "\"best\":%zu,"
-        "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"total\":%zu,\"saved\":%lld,\"steps\":%d,\"tokens\":%"
-        "llu,"
-        "\"forward_flops\":%llu,\"backward_flops\":%llu,\"recompute_flops\":%llu}\n",
+        "\"activations\":%zu,\"workspace\":%zu,\"features\":%zu,\"prepare_gradients\":%zu,\"prepare_statistics\":%zu,"
+        "\"prepare_activations\":%zu,\"prepare_workspace\":%zu,\"prepare_total\":%zu,\"total\":%zu,\"saved\":%lld,"
+        "\"steps\":%d,\"tokens\":%llu,\"forward_flops\":%llu,\"backward_flops\":%llu,\"recompute_flops\":%llu,"
+        "\"prepare_flops\":%llu}\n",
         names.data, (unsigned long long)b->counts.trainable, f->weights, f->gradients, f->optimizer, f->best,
-        f->activations, f->workspace, f->features, pb_footprint_total(f), b->saved, f->effort.steps,
+        f->activations, f->workspace, f->features, f->prepare.gradients, f->prepare.statistics, f->prepare.activations,
+        f->prepare.workspace, pb_footprint_prepare(f), pb_footprint_total(f), b->saved, f->effort.steps,
         (unsigned long long)f->effort.tokens, (unsigned long long)f->effort.forward_flops,
-        (unsigned long long)f->effort.backward_flops, (unsigned long long)f->effort.recompute_flops);
+        (unsigned long long)f->effort.backward_flops, (unsigned long long)f->effort.recompute_flops,
+        (unsigned long long)f->effort.prepare_flops);
     pb_text_free(&names);
 }
 
@@ -113,16 +117,16 @@ static bool costs_the_same(const pb_footprint *a, const pb_footprint *b)
     return pb_footprint_total(a) == pb_footprint_total(b) && a->gradients == b->gradients &&
            a->activations == b->activations && a->effort.forward_flops == b->effort.forward_flops &&
            a->effort.backward_flops == b->effort.backward_flops &&
-           a->effort.recompute_flops == b->effort.recompute_flops;
+           a->effort.recompute_flops == b->effort.recompute_flops && a->effort.prepare_flops == b->effort.prepare_flops;
 }
 
 static int plan_experiment(const pb_experiment *e, const pb_args *a)
 {
     int width = pb_experiment_label_width(e, 20);
     if (!a->json)
-        printf("%-*s %14s %11s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", width, "MB (10^6 bytes)",
+        printf("%-*s %14s %11s %11s %11s %11s %11s %11s %11s %11s %11s %11s %9s %9s %9s\n", width, "MB (10^6 bytes)",
                "trainable", "weights", "gradients", "optimizer", "best", "activations", "workspace", "features",
-               "total", "saved", "forward", "backward", "again");
+               "prepare", "total", "saved", "forward", "backward", "again");
     const pb_row *last = NULL;
     bill before = {0};
     for (int i = 0; i < e->cells; i++) {
@@ -142,6 +146,9 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
     }
     if (!a->json)
         printf("best: the copy of the best epoch's parameters that patience keeps;\n"
+               "prepare: all memory, weights included, while a method computes what it needs to know before the first "
+               "step;\n"
+               "total: the larger one of prepare and the sum of the classes;\n"
                "forward, backward, again: MFLOP per token of text, mean over all training steps;\n"
                "saved, again: memory that checkpoint = yes saves, and what it computes a second time for that\n");
     return PB_EXIT_DONE;

@@ -53,6 +53,18 @@ static void clear_slots(pb_param *p)
         p->slot[i] = -1;
 }
 
+void *pb_param_memory(const pb_param *p)
+{
+    return p->index ? (void *)p->index : p->x;
+}
+
+size_t pb_param_bytes(const pb_param *p)
+{
+    if (p->packed)
+        return pb_packed_bytes(p->packed->precision, p->packed->double_quant, p->rows, p->cols);
+    return (size_t)p->rows * (size_t)p->cols * (p->index ? sizeof *p->index : sizeof *p->x);
+}
+
 void pb_param_values(const pb_param *p, int r0, int r1, int c0, int c1, pb_real *out)
 {
     size_t cols = (size_t)(c1 - c0);

@@ -54,10 +54,16 @@ typedef struct pb_param {
     bool reached; /* the last graph given to pb_graph_mark_reached computes the gradient */
     bool drawn;   /* the checkpoint has no such tensor, so the value is random until training or an adapter sets it */
     pb_real *g;   /* gradient [rows,cols]; a sparse one: [touched,cols]              */
-    int *slot;    /* sparse: the row of g for each row of x, -1: none; else NULL     */
-    int touched;  /* sparse: rows of g in use for the current batch                 */
+    int *index;   /* the value of integers (pb_indices) [1,cols], each in 0 .. below-1; x is then NULL; else NULL */
+    int below;
+    int *slot;            /* sparse: the row of g for each row of x, -1: none; else NULL     */
+    int touched;          /* sparse: rows of g in use for the current batch                 */
     struct pb_node *leaf; /* this parameter's node in the graph under construction          */
 } pb_param;
+
+/* The memory of a parameter's value, x or index (NULL if it is packed or has no values), and the bytes of the value. */
+void *pb_param_memory(const pb_param *p);
+size_t pb_param_bytes(const pb_param *p);
 
 /* Writes rows r0 .. r1-1, columns c0 .. c1-1 of a parameter to out [r1-r0, c1-c0], dequantized if the parameter is
  * packed; c0 is a multiple of 64. */

@@ -28,9 +28,15 @@ pb_node *pb_op_linear_add(pb_graph *g, pb_node *y, pb_node *h, pb_node *w, doubl
  * at the places only.  index must outlive the graph. */
 pb_node *pb_op_sparse_add(pb_graph *g, pb_node *y, pb_node *x, pb_node *v, const int *index, int first);
 
-/* y, unchanged.  Running the graph adds the Gram matrix x^T x of all rows of x [T,in] to gram [in,in].  For inference:
- * it has no gradient.  gram must outlive the graph. */
-pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_real *gram);
+/* The sum of the Gram matrices x^T x [in,in] of several graphs, and the number of rows of all x. */
+typedef struct pb_gram {
+    pb_real *sum;
+    long long rows;
+} pb_gram;
+
+/* y, unchanged.  Running the graph adds the Gram matrix of all rows of x [T,in] to gram, which must outlive the graph.
+ * For inference: it has no gradient. */
+pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_gram *gram);
 
 /* y = op(a) op(b), two matrices of parameters; op is the transpose where ta or tb is set. */
 pb_node *pb_op_product(pb_graph *g, pb_node *a, bool ta, pb_node *b, bool tb);

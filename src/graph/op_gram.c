@@ -7,7 +7,7 @@
 enum { PANEL = 48 }; /* rows of the Gram matrix in a unit of work */
 
 typedef struct gram_conf {
-    pb_real *gram;
+    pb_gram *gram;
 } gram_conf;
 
 static int gram_shape(pb_node *n)
@@ -44,7 +44,13 @@ static void gram_forward(const pb_node *n, int from, int to, pb_real *scratch)
     int row = from * PANEL, past = to * PANEL < x->cols ? to * PANEL : x->cols;
     copy_part(n, from, to);
     pb_gemm(past - row, x->cols, x->rows, 1, pb_transposed(x->x + row, x->cols), pb_as_stored(x->x, x->cols), true,
-            c->gram + (size_t)row * (size_t)x->cols, x->cols);
+            c->gram->sum + (size_t)row * (size_t)x->cols, x->cols);
+}
+
+static void count_rows(const pb_node *n)
+{
+    const gram_conf *c = n->conf;
+    c->gram->rows += n->in[1]->rows;
 }
 
 static uint64_t gram_flops(const pb_node *n, unsigned want)
@@ -53,19 +59,20 @@ static uint64_t gram_flops(const pb_node *n, unsigned want)
     return want ? 0 : 2u * (uint64_t)x->rows * (uint64_t)x->cols * (uint64_t)x->cols;
 }
 
-static const pb_op gram = {
+static const pb_op gram_op = {
     .name = "gram",
     .aligned = 1,
     .inplace = 1,
     .shape = gram_shape,
     .units = gram_units,
     .forward = gram_forward,
+    .finish = count_rows,
     .flops = gram_flops,
 };
 
-pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_real *sum)
+pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_gram *gram)
 {
     gram_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
-    c->gram = sum;
-    return pb_graph_apply(g, &gram, c, y, x, NULL, NULL);
+    c->gram = gram;
+    return pb_graph_apply(g, &gram_op, c, y, x, NULL, NULL);
 }

@@ -11,10 +11,13 @@ bool pb_model_stores(const pb_param *p)
     return p->trainable || p->kind == PB_HEAD || p->kind == PB_ADDED;
 }
 
-static float *floats(const pb_param *p)
+/* The values in 32 bits: floats, or integers.  The caller frees them. */
+static void *values_in_32_bits(const pb_param *p)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;
     float *out = pb_alloc(n * sizeof *out);
+    if (p->index)
+        return memcpy(out, p->index, n * sizeof *p->index);
     for (size_t i = 0; i < n; i++)
         out[i] = (float)p->x[i];
     return out;
@@ -30,11 +33,11 @@ int pb_model_save(const pb_model *m, const char *path)
             continue;
         size_t count = (size_t)p->rows * (size_t)p->cols;
         array[n++] = (pb_array){.name = p->name,
-                                .dtype = PB_F32,
+                                .dtype = p->index ? PB_I32 : PB_F32,
                                 .dims = 2,
                                 .shape = {p->rows, p->cols},
                                 .count = count,
-                                .data = floats(p),
+                                .data = values_in_32_bits(p),
                                 .bytes = 4 * count};
     }
     int rc = pb_safetensors_write(path, array, n, NULL);
@@ -44,6 +47,18 @@ int pb_model_save(const pb_model *m, const char *path)
     return rc;
 }
 
+/* Reads integers, which must be those of this model: each in 0 .. below-1. */
+static int load_index(const pb_array *a, const char *path, pb_param *p)
+{
+    if (a->dtype != PB_I32)
+        return pb_error("%s: '%s': want 32-bit integers (I32)", path, p->name);
+    memcpy(p->index, a->data, a->bytes);
+    for (int i = 0; i < p->cols; i++)
+        if (p->index[i] < 0 || p->index[i] >= p->below)
+            return pb_error("%s: '%s': element %d is %d, want 0 to %d", path, p->name, i, p->index[i], p->below - 1);
+    return 0;
+}
+
 static int load_param(const pb_safetensors *f, const char *path, pb_param *p)
 {
     const pb_array *a = pb_safetensors_find(f, p->name);
@@ -51,7 +66,7 @@ static int load_param(const pb_safetensors *f, const char *path, pb_param *p)
         return pb_error("%s: no tensor '%s': not an artifact of this method and model", path, p->name);
     if (a->dims != 2 || a->shape[0] != p->rows || a->shape[1] != p->cols)
         return pb_error("%s: '%s': want shape [%d,%d]", path, p->name, p->rows, p->cols);
-    return pb_array_reals(a, 0, a->count, p->x);
+    return p->index ? load_index(a, path, p) : pb_array_reals(a, 0, a->count, p->x);
 }
 
 int pb_model_load(pb_model *m, const char *path)

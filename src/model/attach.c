@@ -136,11 +136,3 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count)
     select_base(m);
     return make_added(m);
 }
-
-void pb_model_start(pb_model *m, const pb_training_stats *stats)
-{
-    pb_build b = pb_build_start(m, NULL, 0, 0);
-    for (b.part = 0; b.part < m->parts; b.part++)
-        if (m->part[b.part].method->start)
-            m->part[b.part].method->start(&b, stats);
-}

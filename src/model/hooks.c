@@ -61,6 +61,20 @@ pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb
     return find_or_create_param(b, site, name, 1, n, init, true, true);
 }
 
+const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int count, int below)
+{
+    char full[PB_ADDED_NAME];
+    pb_model *m = b->model;
+    pb_param *p = pb_model_find(m, added_name(b, site, name, full));
+    if (!p) {
+        PB_CHECK(!m->attached && count <= below);
+        p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, 1, count);
+        pb_params_init_index(m, p, below);
+    }
+    PB_CHECK(p->cols == count && p->below == below);
+    return p->index;
+}
+
 pb_param *pb_tensor(pb_build *b, const pb_site *site, const char *name)
 {
     char full[PB_ADDED_NAME];
@@ -141,7 +155,9 @@ static pb_node *linear_from(pb_build *b, int part, const pb_site *s, pb_node *x)
 
 pb_node *pb_build_linear(pb_build *b, const pb_site *s, pb_node *x)
 {
-    return linear_from(b, 0, s, x);
+    pb_node *y = linear_from(b, 0, s, x);
+    pb_gram *gram = b->model->gram && s->number >= 0 ? b->model->gram[s->number] : NULL;
+    return gram ? pb_op_gram(b->graph, y, x, gram) : y;
 }
 
 pb_node *pb_inner_linear(pb_build *b, const pb_site *s, pb_node *x)

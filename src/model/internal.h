@@ -61,6 +61,7 @@ struct pb_model {
     int extra_rows;                    /* keys and values that the methods prepend in each layer */
     struct pb_kv_cache *cached_prefix; /* the parent of every text's KV cache, or NULL */
     pb_ids cached_prefix_ids;
+    pb_gram **gram;   /* [pb_model_sites()] observers of the projections' inputs (start.c), each or all NULL: none */
     pb_param *merged; /* [pb_model_sites(), 2] folded weights and biases; x is NULL where nothing is folded; NULL: not
                          merged */
 };
@@ -84,6 +85,9 @@ pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_ki
 
 /* Allocates the values of a parameter and initializes them, from the random stream named after it. */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);
+
+/* Allocates the integers of a parameter [1,n] and sets them to 0, 1, 2, ..; they are to be less than `below`. */
+void pb_params_init_index(pb_model *m, pb_param *p, int below);
 
 /* Writes the full name of a method's parameter to `out` and returns it: "layer.3.attn.q.lora.A", or "lora.A" for one of
  * the whole model (site NULL). */

@@ -39,14 +39,16 @@ typedef struct pb_build pb_build;
 typedef struct pb_training_stats {
     int classes;
     const int *class_count;         /* [classes] the number of training examples of each class */
-    int examples;                   /* number of examples over which the matrices are means; the setting `samples` */
+    int examples;                   /* drawn for the matrices: the setting `samples`, or all if there are fewer */
     const pb_real *const *inputs;   /* x^T x / rows [in,in] of the inputs x of a projection */
-    const pb_real *const *gradient; /* dL/dW [out,in], the mean over examples; of the methods' own tensors it is in
-                                       pb_param.g */
-    const pb_real *const *squares;  /* (dL/dW)^2 [out,in], the mean of the squares of single examples' gradients */
+    const pb_real *const *gradient; /* dL/dW [out,in], where L is the loss of all these examples as one batch; that of
+                                       the methods' own tensors is in pb_param.g */
+    const pb_real *const *squares;  /* (dL/dW)^2 [out,in], where L is the loss of one example with its true label: the
+                                       mean over the examples.  The diagonal of the empirical Fisher information */
 } pb_training_stats;
 
-/* What `asks` may ask for: bits of its result. */
+/* What `asks` may ask for: bits of its result.  A method that asks has an integer setting `samples`, the number of
+ * examples, which are drawn at random from the training split. */
 enum { PB_ASK_INPUTS = 1, PB_ASK_GRADIENT = 2, PB_ASK_SQUARES = 4 };
 
 /* A training step, as the hooks before and after it see it. */
@@ -197,7 +199,7 @@ typedef struct pb_method {
     /* Returns the statistics (bits PB_ASK_..) that `start` needs; without this hook it gets the class counts only. */
     unsigned (*asks)(const void *conf);
 
-    /* Called once, before the first step: sets the method's tensors (pb_tensor, pb_index).  b->graph is NULL. */
+    /* Called once, before the first step: sets the method's tensors (pb_tensor).  b->graph is NULL. */
     void (*start)(pb_build *b, const pb_training_stats *stats);
 
     /* Called in every training step: when the gradients are computed and before they are clipped, and after the
@@ -302,8 +304,9 @@ pb_node *pb_seeded(pb_build *b, const pb_site *site, const char *name, int rows,
 uint64_t pb_seed(pb_build *b, const pb_site *site, const char *name);
 
 /* Returns `count` integers of the running method, such as positions of a sparse update.  They are saved.  They are 0,
- * 1, 2, .. until `start` sets them (pb_index). */
-const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int count);
+ * 1, 2, .. until `start` sets them (pb_param.index, by pb_tensor), each to a number from 0 to below - 1; count is at
+ * most `below`. */
+const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int count, int below);
 
 /* Returns `count` numbers that the hooks between the steps keep, such as moving averages: zero at first, not saved,
  * counted as optimizer memory.  To be called while a graph is built; the hooks get them by pb_tensor. */

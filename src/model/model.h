@@ -112,9 +112,6 @@ int pb_model_check_given(const pb_model *m);
  * `targets` matches no site. */
 int pb_model_attach(pb_model *m, const pb_attached *list, int count);
 
-/* Calls the methods' start hooks. */
-void pb_model_start(pb_model *m, const pb_training_stats *stats);
-
 /* ---- what a model is (model.c) ------------------------------------------------------------------------------ */
 
 const pb_network_config *pb_model_config(const pb_model *m); /* owned by the model */
@@ -150,7 +147,7 @@ int pb_model_params(const pb_model *m);
 pb_param *pb_model_param(const pb_model *m, int i);
 pb_param *pb_model_find(const pb_model *m, const char *name); /* NULL: there is none of this name */
 
-/* Numbers of parameters. */
+/* Numbers of parameters; the integers of pb_indices are none. */
 typedef struct pb_counts {
     uint64_t base, head, added; /* of the checkpoint, of the task's head, of the methods */
     uint64_t trainable;         /* of all these, those that train */

@@ -104,6 +104,14 @@ void pb_params_init(pb_model *m, pb_param *p, pb_init init)
                                                      : init.scale * (2 * pb_rng_uniform(&r) - 1));
 }
 
+void pb_params_init_index(pb_model *m, pb_param *p, int below)
+{
+    p->below = below;
+    p->index = pb_arena_alloc(m->arena, PB_WEIGHTS, (size_t)p->cols * sizeof *p->index);
+    for (int i = 0; i < p->cols; i++)
+        p->index[i] = i;
+}
+
 pb_init pb_init_constant(double value)
 {
     return (pb_init){PB_CONSTANT, value, NULL};
@@ -144,7 +152,7 @@ pb_counts pb_model_counts(const pb_model *m)
     pb_counts c = {0};
     for (size_t i = 0; i < m->params; i++) {
         const pb_param *p = m->param[i];
-        uint64_t n = (uint64_t)p->rows * (uint64_t)p->cols;
+        uint64_t n = p->index ? 0 : (uint64_t)p->rows * (uint64_t)p->cols;
         *(p->kind == PB_HEAD ? &c.head : p->kind == PB_ADDED ? &c.added : &c.base) += n;
         c.trainable += p->trainable ? n : 0;
     }
@@ -154,10 +162,7 @@ pb_counts pb_model_counts(const pb_model *m)
 size_t pb_model_weight_bytes(const pb_model *m)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < m->params; i++) {
-        const pb_param *p = m->param[i];
-        bytes += p->packed ? pb_packed_bytes(p->packed->precision, p->packed->double_quant, p->rows, p->cols)
-                           : (size_t)p->rows * (size_t)p->cols * sizeof(pb_real);
-    }
+    for (size_t i = 0; i < m->params; i++)
+        bytes += pb_param_bytes(m->param[i]);
     return bytes;
 }

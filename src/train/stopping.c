@@ -12,7 +12,7 @@ static bool may_change(const pb_param *p)
 
 static size_t bytes_of(const pb_param *p)
 {
-    return may_change(p) ? (size_t)p->rows * (size_t)p->cols * sizeof(pb_real) : 0;
+    return may_change(p) ? pb_param_bytes(p) : 0;
 }
 
 size_t pb_stopping_bytes(const pb_model *m, const pb_train_options *o)
@@ -37,7 +37,7 @@ static void copy_parameters(const pb_stopping *s)
     for (int i = 0; i < pb_model_params(s->model) && to; i++) {
         const pb_param *p = pb_model_param(s->model, i);
         if (may_change(p))
-            memcpy(to, p->x, bytes_of(p));
+            memcpy(to, pb_param_memory(p), bytes_of(p));
         to += bytes_of(p);
     }
 }
@@ -48,7 +48,7 @@ void pb_stopping_restore(const pb_stopping *s)
     for (int i = 0; i < pb_model_params(s->model) && from && s->best; i++) {
         const pb_param *p = pb_model_param(s->model, i);
         if (may_change(p))
-            memcpy(p->x, from, bytes_of(p));
+            memcpy(pb_param_memory(p), from, bytes_of(p));
         from += bytes_of(p);
     }
 }

@@ -57,12 +57,21 @@ static int epochs_of(const pb_model *m, const pb_train_options *o)
 
 size_t pb_footprint_total(const pb_footprint *f)
 {
-    return f->weights + f->gradients + f->optimizer + f->best + f->activations + f->workspace + f->features;
+    size_t prepare = pb_footprint_prepare(f);
+    size_t steps = f->weights + f->gradients + f->optimizer + f->best + f->activations + f->workspace + f->features;
+    return prepare > steps ? prepare : steps;
+}
+
+size_t pb_footprint_prepare(const pb_footprint *f)
+{
+    const pb_preparation *p = &f->prepare;
+    size_t taken = p->gradients + p->statistics + p->activations + p->workspace;
+    return taken ? f->weights + taken : 0;
 }
 
 uint64_t pb_effort_flops(const pb_effort *e)
 {
-    return e->forward_flops + e->backward_flops + e->recompute_flops;
+    return e->forward_flops + e->backward_flops + e->recompute_flops + e->prepare_flops;
 }
 
 /* Adds the step whose n items the runner has planned or run last. */
@@ -148,16 +157,55 @@ static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *
     return 0;
 }
 
-/* Fills the footprint, and most [params] with the largest number of rows that a batch touches in each table. */
+/* ---- the preparation -------------------------------------------------------------------------------------- */
+
+/* The training split as the preparation reads it (model/start.h). */
+static pb_batch make_samples(const void *encoded, pb_arena *arena, const int *item, int n)
+{
+    return pb_encoded_batch(encoded, arena, PB_TRAIN, item, n, true);
+}
+
+/* The caller frees class_count. */
+static pb_samples samples_of(const pb_encoded *set, const pb_train_options *o, int **class_count)
+{
+    const pb_data *d = set->data;
+    int *count = *class_count = pb_alloc((size_t)d->classes * sizeof *count + 1);
+    for (int i = 0; i < d->split[PB_TRAIN].count && d->classes; i++)
+        count[d->split[PB_TRAIN].example[i].label]++;
+    return (pb_samples){.classes = d->classes,
+                        .class_count = count,
+                        .count = set->items[PB_TRAIN],
+                        .batch = o->batch,
+                        .make = make_samples,
+                        .ctx = set};
+}
+
+/* Plans what the methods want to know before the first step and, if `runs`, computes it and starts them. */
+static int start_methods(pb_model *m, const pb_encoded *set, const pb_train_options *o, bool runs, pb_footprint *f)
+{
+    int *class_count;
+    pb_samples samples = samples_of(set, o, &class_count);
+    pb_model_checkpoint(m, o->checkpoint);
+    *f = (pb_footprint){0};
+    int rc = pb_model_plan_start(m, &samples, &f->prepare) || (runs && pb_model_start(m, &samples, &f->prepare)) ? -1
+                                                                                                                 : 0;
+    f->effort.prepare_flops = f->prepare.flops;
+    free(class_count);
+    return rc;
+}
+
+/* ---- the steps --------------------------------------------------------------------------------------------- */
+
+/* Fills the rest of the footprint, and most [params] with the largest number of rows that a batch touches in each
+ * table. */
 static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int *most, pb_footprint *f)
 {
-    pb_model_checkpoint(r->model, o->checkpoint);
     int count = r->encoded->items[PB_TRAIN], epochs = epochs_of(r->model, o), rc = 0;
     int *order = pb_alloc((size_t)count * sizeof *order);
     pb_rng keys = step_keys(seed);
-    *f = (pb_footprint){.weights = pb_model_weight_bytes(r->model),
-                        .optimizer = pb_optim_bytes(r->model),
-                        .best = pb_stopping_bytes(r->model, o)};
+    f->weights = pb_model_weight_bytes(r->model);
+    f->optimizer = pb_optim_bytes(r->model);
+    f->best = pb_stopping_bytes(r->model, o);
     if (epochs)
         rc = plan_features(r, o, f);
     for (int e = 0; e < epochs && !rc; e++) {
@@ -179,7 +227,7 @@ int pb_train_plan(pb_model *m, const pb_encoded *set, const pb_train_options *o,
 {
     pb_runner r = pb_runner_start(m, set, epochs_of(m, o) > 0);
     int *most = pb_alloc((size_t)pb_model_params(m) * sizeof *most);
-    int rc = plan_run(&r, o, seed, most, out);
+    int rc = start_methods(m, set, o, false, out) || plan_run(&r, o, seed, most, out) ? -1 : 0;
     free(most);
     pb_runner_stop(&r);
     return rc;
@@ -213,6 +261,22 @@ static void put_footprint(const pb_footprint *f, pb_result *out)
                {"features", f->features}, {"total", pb_footprint_total(f)}, {"rss", pb_peak_rss()}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
         pb_result_put(out, -1, -1, (double)row[i].bytes, "memory.train.%s", row[i].key);
+}
+
+/* Only of a method that has a preparation. */
+static void put_preparation(const pb_footprint *f, pb_result *out)
+{
+    const pb_preparation *p = &f->prepare;
+    const struct {
+        const char *key;
+        size_t bytes;
+    } row[] = {{"weights", f->weights},         {"gradients", p->gradients}, {"statistics", p->statistics},
+               {"activations", p->activations}, {"workspace", p->workspace}, {"total", pb_footprint_prepare(f)}};
+    if (!pb_footprint_prepare(f))
+        return;
+    for (size_t i = 0; i < PB_COUNT(row); i++)
+        pb_result_put(out, -1, -1, (double)row[i].bytes, "memory.prepare.%s", row[i].key);
+    pb_result_put(out, -1, -1, (double)p->flops, "compute.prepare_flops");
 }
 
 static void put_effort(const pb_effort *e, pb_result *out)
@@ -250,19 +314,10 @@ typedef struct trainer {
     pb_rng keys;     /* one key per step */
     double *seconds; /* [steps] */
     double *losses;  /* [steps] */
-    double feature_seconds;
+    double prepare_seconds, feature_seconds;
     double loss_sum; /* since the last point of the curve */
     int loss_count;
 } trainer;
-
-static void tell_methods(pb_model *m, const pb_data *d)
-{
-    int *count = pb_alloc((size_t)d->classes * sizeof *count + 1);
-    for (int i = 0; i < d->split[PB_TRAIN].count && d->classes; i++)
-        count[d->split[PB_TRAIN].example[i].label]++;
-    pb_model_start(m, &(pb_training_stats){.classes = d->classes, .class_count = count});
-    free(count);
-}
 
 static void allocate_gradients(trainer *t, const int *most)
 {
@@ -280,7 +335,18 @@ static void forget_gradients(pb_model *m)
         pb_model_param(m, i)->g = NULL; /* the arena owns them */
 }
 
-/* Plans the run and allocates all that it needs before its first step. */
+/* Plans and runs the preparation. */
+static int start_run(trainer *t)
+{
+    double start = pb_clock();
+    if (start_methods(t->runner.model, t->runner.encoded, t->options, true, &t->footprint))
+        return -1;
+    t->done.prepare_flops = t->footprint.prepare.flops;
+    t->prepare_seconds = t->done.prepare_flops ? pb_clock() - start : 0;
+    return 0;
+}
+
+/* Plans the steps and allocates all that they need before the first one. */
 static int prepare_run(trainer *t)
 {
     pb_runner *r = &t->runner;
@@ -347,10 +413,10 @@ static int take_step(trainer *t, const int *item, int n)
     return !isfinite(loss) || !isfinite(norm);
 }
 
-/* Seconds of the features and the steps so far, without validation. */
+/* Seconds of the preparation, the features and the steps so far, without validation. */
 static double seconds_so_far(const trainer *t)
 {
-    double sum = t->feature_seconds;
+    double sum = t->prepare_seconds + t->feature_seconds;
     for (int i = 0; i < t->done.steps; i++)
         sum += t->seconds[i];
     return sum;
@@ -409,7 +475,7 @@ static void put_times(trainer *t)
         return;
     qsort(t->seconds, (size_t)steps, sizeof *t->seconds, by_value);
     pb_result_put(t->out, -1, -1, 1000 * t->seconds[steps / 2], "compute.step_ms");
-    pb_result_put(t->out, -1, -1, (double)t->done.tokens / sum, "compute.tokens_per_s");
+    pb_result_put(t->out, -1, -1, (double)t->done.tokens / (sum - t->prepare_seconds), "compute.tokens_per_s");
 }
 
 static double mean_of(int n, const double *x)
@@ -447,7 +513,8 @@ static int score_result(trainer *t)
 
 static int train_and_score(trainer *t)
 {
-    if (prepare_run(t) || pb_trace_start(&t->trace, &t->runner, t->options->batch, t->footprint.effort.steps, t->out))
+    if (start_run(t) || prepare_run(t) ||
+        pb_trace_start(&t->trace, &t->runner, t->options->batch, t->footprint.effort.steps, t->out))
         return -1;
     pb_waits waits = pb_waits_now();
     int rc = run_epochs(t);
@@ -463,6 +530,7 @@ static int train_and_score(trainer *t)
     check_plan(t);
     put_storage(t->runner.model, t->out);
     put_footprint(&t->footprint, t->out);
+    put_preparation(&t->footprint, t->out);
     put_effort(&t->done, t->out);
     put_epochs(&t->stopping, t->out);
     put_losses(t);
@@ -481,7 +549,6 @@ int pb_train(pb_model *m, const pb_encoded *set, const pb_task *task, const pb_t
                  .out = out,
                  .arena = pb_arena_new("run"),
                  .keys = step_keys(seed)};
-    tell_methods(m, set->data);
     int rc = train_and_score(&t);
     forget_gradients(m);
     pb_runner_stop(&t.runner);

@@ -100,8 +100,8 @@ pb_outcome pb_check_decoding(pb_trial *t)
         return PB_NOT_PROMISED;
     if (pb_testbed_open(&p, t->fixture->path, t->fixture->random, t->spec, 0, 1))
         return PB_NOT_PROMISED; /* it needs a head of classes */
-    if (!needs_classes(&p))
-        pb_testbed_start(&p);
+    if (!needs_classes(&p) && pb_testbed_start(&p))
+        PB_BUG("%s", pb_error_text());
     pb_testbed_perturb(&p, 0.05);
     const pb_decoding how = {.max_new = 6, .temperature = 1, .top_p = 1, .beams = 1, .stop = "", .slots = 2};
     pb_ids prompt[2] = {{0}, {0}};

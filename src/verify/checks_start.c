@@ -17,7 +17,8 @@ pb_outcome pb_check_identity(pb_trial *t)
     for (int i = 0; i < p.parts; i++)
         promised = promised && p.part[i].method->identity;
     double *want = pb_trial_logits(&base), *opened = pb_trial_logits(&p);
-    pb_testbed_start(&p);
+    if (pb_testbed_start(&p))
+        PB_BUG("%s", pb_error_text());
     double *started = pb_trial_logits(&p), off = pb_trial_distance(PB_LOGITS, want, opened),
            then = pb_trial_distance(PB_LOGITS, want, started);
     free(want);
@@ -63,7 +64,7 @@ static uint64_t moving_elements(const pb_trial *t, char odd[80])
     pb_trial_train(&after);
     for (int i = 0; i < pb_model_params(after.model); i++) {
         const pb_param *p = pb_model_param(after.model, i), *q = pb_model_param(before.model, i);
-        bool moved = memcmp(p->x, q->x, pb_trial_elements(p) * sizeof *p->x) != 0;
+        bool moved = memcmp(pb_param_memory(p), pb_param_memory(q), pb_param_bytes(p)) != 0;
         sum += moved ? pb_trial_elements(p) : 0;
         if (moved != p->trainable)
             snprintf(odd, 80, "%s", p->name);
@@ -73,11 +74,13 @@ static uint64_t moving_elements(const pb_trial *t, char odd[80])
     return sum;
 }
 
-static uint64_t all_elements(const pb_model *m)
+/* The elements of all parameters, or of all integers. */
+static uint64_t all_elements(const pb_model *m, bool integers)
 {
     uint64_t sum = 0;
     for (int i = 0; i < pb_model_params(m); i++)
-        sum += pb_trial_elements(pb_model_param(m, i));
+        if ((pb_model_param(m, i)->index != NULL) == integers)
+            sum += pb_trial_elements(pb_model_param(m, i));
     return sum;
 }
 
@@ -100,7 +103,8 @@ pb_outcome pb_check_counts(pb_trial *t)
     pb_testbed base = pb_trial_open(t, "", 0), p = pb_trial_start(t, 0);
     pb_counts c = pb_model_counts(p.model);
     char odd[80] = "";
-    uint64_t moving = moving_elements(t, odd), all = all_elements(p.model), more = all - all_elements(base.model);
+    uint64_t moving = moving_elements(t, odd), all = all_elements(p.model, false);
+    uint64_t more = all - all_elements(base.model, false), integers = all_elements(p.model, true);
     uint64_t stored = stored_elements(p.model);
     double in_file = artifact_elements(p.model);
     size_t bytes = pb_model_weight_bytes(p.model);
@@ -117,7 +121,7 @@ pb_outcome pb_check_counts(pb_trial *t)
     if (in_file != (double)stored)
         return pb_trial_broken(t, "%llu parameters are declared as stored, the artifact's file has %.0f",
                                (unsigned long long)stored, in_file);
-    return bytes == all * sizeof(pb_real)
+    return bytes == all * sizeof(pb_real) + integers * sizeof(int)
                ? PB_HELD
                : pb_trial_broken(t, "%zu bytes of weights are declared, %llu parameters have other sizes", bytes,
                                  (unsigned long long)all);

@@ -13,7 +13,8 @@ static const char *find_moved(const pb_model *opened, const pb_model *started, c
     for (int i = 0; i < pb_model_params(trained); i++) {
         const pb_param *p = pb_model_param(trained, i);
         const pb_param *q = pb_model_param(p->kind == PB_ADDED ? started : opened, i);
-        if (!p->trainable && p->x && memcmp(p->x, q->x, pb_trial_elements(p) * sizeof *p->x) != 0)
+        if (!p->trainable && pb_param_memory(p) &&
+            memcmp(pb_param_memory(p), pb_param_memory(q), pb_param_bytes(p)) != 0)
             return p->name;
     }
     return NULL;
@@ -48,7 +49,7 @@ static double *trained(const pb_trial *t, uint64_t seed, int threads, size_t *n)
             continue;
         x = pb_realloc(x, (*n + pb_trial_elements(one) + 1) * sizeof *x);
         for (size_t k = 0; k < pb_trial_elements(one); k++)
-            x[(*n)++] = (double)one->x[k];
+            x[(*n)++] = one->index ? one->index[k] : (double)one->x[k];
     }
     pb_testbed_close(&p);
     if (threads)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/start.h"
+
 /* ---- the model ------------------------------------------------------------------------------------------- */
 
 static size_t elements_of(const pb_param *p)
@@ -77,7 +79,38 @@ void pb_testbed_close(pb_testbed *p)
     *p = (pb_testbed){.model = NULL};
 }
 
-void pb_testbed_start(pb_testbed *p)
+/* ---- the start --------------------------------------------------------------------------------------------- */
+
+static const pb_batch *texts_for(const pb_model *m)
+{
+    return pb_model_head(m) == PB_HEAD_CLASSES ? &pb_testbed_texts : &pb_testbed_tokens;
+}
+
+/* The batch of some of the texts (pb_samples.make). */
+static pb_batch choose_texts(const void *model, pb_arena *arena, const int *text, int n)
+{
+    const pb_batch *all = texts_for(model);
+    size_t tokens = (size_t)all->offset[all->sequences] + 1;
+    int *offset_of = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *offset_of);
+    int *id = pb_arena_alloc(arena, PB_META, tokens * sizeof *id), at = 0;
+    int *next = pb_arena_alloc(arena, PB_META, tokens * sizeof *next);
+    int *class = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *class);
+    for (int s = 0; s < n; s++) {
+        for (int r = all->offset[text[s]]; r < all->offset[text[s] + 1]; r++) {
+            id[at] = all->ids[r];
+            next[at++] = all->target ? all->target[r] : -1;
+        }
+        class[s] = all->label ? all->label[text[s]] : -1;
+        offset_of[s + 1] = at;
+    }
+    return (pb_batch){.sequences = n,
+                      .offset = offset_of,
+                      .ids = id,
+                      .label = all->label ? class : NULL,
+                      .target = all->target ? next : NULL};
+}
+
+int pb_testbed_start(pb_testbed *p)
 {
     const pb_batch *texts = &pb_testbed_texts;
     int classes = pb_model_head(p->model) == PB_HEAD_CLASSES ? pb_model_outputs(p->model) : 0;
@@ -85,8 +118,16 @@ void pb_testbed_start(pb_testbed *p)
     for (int s = 0; s < texts->sequences; s++)
         if (texts->label[s] < classes)
             count[texts->label[s]]++;
-    pb_model_start(p->model, &(pb_training_stats){.classes = classes, .class_count = count});
+    pb_preparation planned;
+    pb_samples samples = {.classes = classes,
+                          .class_count = count,
+                          .count = texts->sequences,
+                          .batch = 2,
+                          .make = choose_texts,
+                          .ctx = p->model};
+    int rc = pb_model_plan_start(p->model, &samples, &planned) || pb_model_start(p->model, &samples, &planned) ? -1 : 0;
     free(count);
+    return rc;
 }
 
 /* ---- a batch ----------------------------------------------------------------------------------------------- */

@@ -25,9 +25,9 @@ typedef struct pb_testbed {
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed);
 void pb_testbed_close(pb_testbed *p);
 
-/* Calls the start hooks, as training does, with the statistics of the labels of pb_testbed_texts, or of no class
- * if the model has no classification head. */
-void pb_testbed_start(pb_testbed *p);
+/* Computes what the methods ask for of pb_testbed_texts, or of pb_testbed_tokens if the model has no classification
+ * head, in batches of two, and calls the start hooks, as training does.  Returns -1 with an error. */
+int pb_testbed_start(pb_testbed *p);
 
 /* Builds and plans the graph of a batch, and gives the gradients memory if `training`.  Returns -1 with an error. */
 int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double dropout);

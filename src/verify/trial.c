@@ -25,7 +25,8 @@ pb_testbed pb_trial_open(const pb_trial *t, const char *spec, uint64_t seed)
 pb_testbed pb_trial_start(const pb_trial *t, uint64_t seed)
 {
     pb_testbed p = pb_trial_open(t, t->spec, seed);
-    pb_testbed_start(&p);
+    if (pb_testbed_start(&p))
+        PB_BUG("%s", pb_error_text());
     return p;
 }
 

@@ -45,15 +45,17 @@ pb_outcome pb_verify_together(const pb_fixture *g, const char *a, const char *b,
 {
     char *spec = pb_format("%s+%s", a, b);
     pb_testbed p;
-    int rc = pb_testbed_open(&p, g->path, g->random, spec, PB_CLASSES, 1);
+    bool opened = !pb_testbed_open(&p, g->path, g->random, spec, PB_CLASSES, 1),
+         started = opened && !pb_testbed_start(&p);
     free(spec);
     why[0] = 0;
-    if (rc) {
+    if (opened && !started)
+        pb_testbed_close(&p);
+    if (!started) {
         snprintf(why, 200, "%s", pb_error_text());
         pb_error_clear();
         return PB_NOT_PROMISED;
     }
-    pb_testbed_start(&p);
     pb_testbed_perturb(&p, 0.05);
     pb_trial_train(&p);
     double *z = pb_trial_logits(&p), off = pb_trial_distance(PB_LOGITS, z, z);

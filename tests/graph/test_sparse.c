@@ -126,7 +126,8 @@ TEST(the_gram_matrix_is_of_all_rows)
 {
     fixture f;
     static double want[IN * IN], outputs[PB_COUNT(offset) * OUT];
-    static pb_real gram[IN * IN];
+    static pb_real sum[IN * IN];
+    pb_gram gram = {.sum = sum};
     open_fixture(&f);
     for (int i = 0; i < IN * IN; i++)
         for (int t = 0; t < T; t++)
@@ -134,7 +135,7 @@ TEST(the_gram_matrix_is_of_all_rows)
     pb_threads_start(2);
     for (int again = 0; again < 2; again++) {
         pb_node *y = start_graph(&f, false);
-        y = pb_op_gram(f.graph, y, f.x, gram);
+        y = pb_op_gram(f.graph, y, f.x, &gram);
         y = pb_op_select(f.graph, y, pb_rows_pick(f.graph, f.set, -1));
         run(&f, y, NULL);
         CHECK_INT(pb_executor_flops(f.executor) >= (uint64_t)2 * T * IN * IN, true);
@@ -144,7 +145,8 @@ TEST(the_gram_matrix_is_of_all_rows)
         CHECK(distance((PB_COUNT(offset) - 1) * OUT, pb_graph_output(f.graph)->x, outputs) == 0);
     }
     pb_threads_stop();
-    CHECK(distance(IN * IN, gram, want) <= EXACT);
+    CHECK(distance(IN * IN, sum, want) <= EXACT);
+    CHECK_INT(gram.rows, 2 * T);
     close_fixture(&f);
 }
 
@@ -169,7 +171,7 @@ TEST(what_does_not_fit_is_refused)
     check_refused(&f, pb_op_sparse_add(f.graph, y, f.x, pb_graph_param(f.graph, &f.v), f.index, INT_MAX - 5049),
                   "sparse_add: the places of [50,101] from 2147478598 on do not fit");
     y = start_graph(&f, true);
-    check_refused(&f, pb_op_gram(f.graph, y, pb_graph_param(f.graph, &f.v), f.input),
+    check_refused(&f, pb_op_gram(f.graph, y, pb_graph_param(f.graph, &f.v), &(pb_gram){.sum = f.input}),
                   "gram: want two tensors without gradients");
     f.index[7] = f.index[8];
     check_refused(&f, sparse(&f, start_graph(&f, false)), "sparse_add: index 202 is in the wrong order");

@@ -1,66 +1,11 @@
 /* Training: the same bits for the same seed, frozen weights untouched, memory as planned. */
-#include "fixture.h"
+#include "toy.h"
 
 #include "base/threads.h"
 #include "train/optim.h"
 #include "train/runner.h"
 #include "train/score.h"
 #include "train/train.h"
-
-/* A task of our own making: the class is whether token 194 ("good") is in the text. */
-static pb_data *toy_data(int count, pb_rng *r)
-{
-    pb_data *d = pb_data_new("toy");
-    pb_data_class(d, "bad");
-    pb_data_class(d, "good");
-    for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < (s == PB_TRAIN ? count : count / 2); i++)
-            pb_data_add(d, (pb_split)s, "", (int)pb_rng_below(r, 2), i + 1);
-    return d;
-}
-
-static pb_encoded *toy_set(int count)
-{
-    pb_rng r = pb_rng_named(3, "toy");
-    pb_data *d = toy_data(count, &r);
-    pb_encoded *f = pb_encoded_uniform(d, PB_BY_HEAD, 1);
-    for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < d->split[s].count; i++) {
-            pb_ids *ids = &f->text[s][i];
-            int n = 3 + (int)pb_rng_below(&r, 9);
-            ids->count = 0;
-            for (int k = 0; k < n; k++)
-                pb_ids_add(ids, k == 0 ? 2 : k == n - 1 ? 3 : 179 + (int)pb_rng_below(&r, 15));
-            ids->id[1] = d->split[s].example[i].label ? 194 : 195;
-        }
-    return f;
-}
-
-static void toy_free(pb_encoded *f)
-{
-    pb_data *d = (pb_data *)(uintptr_t)f->data;
-    pb_encoded_free(f);
-    pb_data_free(d);
-}
-
-static pb_train_options options_with(int epochs, double lr)
-{
-    pb_train_options o;
-    pb_option_defaults(pb_train_table, &o);
-    o.epochs = epochs;
-    o.batch = 8;
-    o.lr = lr;
-    return o;
-}
-
-static pb_result train(fixture *r, const pb_encoded *f, const pb_train_options *o, uint64_t seed)
-{
-    pb_result out;
-    pb_result_init(&out);
-    if (!CHECK(!pb_train(r->model, f, pb_task_find("classify"), o, seed, NULL, &out)))
-        printf("  %s\n", pb_error_text());
-    return out;
-}
 
 static const char *const specs[] = {
     "majority", "head",    "full",   "last-k", "bitfit",      "layernorm", "lora:dropout=0.1",
@@ -71,8 +16,7 @@ static bool same_parameters(const fixture *a, const fixture *b)
     bool same = true;
     for (int k = 0; k < pb_model_params(a->model); k++) {
         const pb_param *p = pb_model_param(a->model, k);
-        size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
-        same = same && !memcmp(p->x, pb_model_param(b->model, k)->x, bytes);
+        same = same && !memcmp(pb_param_memory(p), pb_param_memory(pb_model_param(b->model, k)), pb_param_bytes(p));
     }
     return same;
 }
@@ -157,7 +101,7 @@ TEST(frozen_weights_stay_bit_identical)
         pb_result r = train(&after, f, &o, 6);
         for (int k = 0; k < pb_model_params(after.model); k++) {
             const pb_param *p = pb_model_param(after.model, k), *q = pb_model_param(before.model, k);
-            size_t bytes = (size_t)p->rows * (size_t)p->cols * sizeof *p->x;
+            size_t bytes = pb_param_bytes(p);
             bool frozen = !p->trainable && p->kind != PB_ADDED; /* closed-form methods set their own */
             CHECK(!frozen || !memcmp(p->x, q->x, bytes));
             /* All that trains has moved, but what this network's gradient is zero for. */
