@@ -1,4 +1,4 @@
-/* ia3: rescales keys, values and the intermediate activation of the MLP, element by element. */
+/* ia3: keys and values become l * (W x + b), the input x of mlp.down becomes l * x, with l trained from ones. */
 #include "peftbench.h"
 
 typedef struct conf {
@@ -11,28 +11,17 @@ static const pb_option options[] = {
     {0},
 };
 
-static bool scales_input(pb_build *b, const pb_site *site)
-{
-    const conf *c = pb_conf(b);
-    return pb_site_in(c->inputs, site);
-}
-
-/* y = l * (W x + b), or W (l * x) + b in the MLP; l starts as ones. */
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
-    bool before = scales_input(b, site);
-    pb_node *l = pb_vector(b, site, "l", before ? site->in : site->out, pb_init_constant(1));
-    if (before)
-        return pb_inner_linear(b, site, pb_op_scale(b->graph, x, l));
-    return pb_op_scale(b->graph, pb_inner_linear(b, site, x), l);
+    const conf *c = pb_conf(b);
+    bool input = pb_site_in(c->inputs, site);
+    pb_node *l = pb_vector(b, site, "l", input ? site->in : site->out, pb_init_constant(1));
+    pb_node *y = pb_inner_linear(b, site, input ? pb_op_scale(b->graph, x, l) : x);
+    return input ? y : pb_op_scale(b->graph, y, l);
 }
 
-static const pb_peft peft = {
-    .type = "IA3",
-    .tensors = (const pb_peft_tensor[]){{.ours = "l", .theirs = "ia3_l"}, {0}},
-    .keys = (const pb_peft_key[]){{0}},
-    .input_option = "inputs",
-};
+static const pb_peft_tensor tensors[] = {{.ours = "l", .theirs = "ia3_l"}, {0}};
+static const pb_peft peft = {.type = "IA3", .tensors = tensors, .input_option = "inputs"};
 
 const pb_method pb_method_ia3 = {
     .name = "ia3",

@@ -8,32 +8,25 @@
 #include "peftbench.h"
 
 typedef struct conf {
-    int rank;
-    double alpha, dropout;
+    pb_low_rank_settings update;
     bool rslora, dora;
-    const char *rank_pattern, *alpha_pattern, *targets;
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the rank of B A"),
-    PB_OPTION(conf, alpha, REAL, "16", 0, 1e6, "the update is scaled by alpha / r"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
+    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
     PB_OPTION(conf, rslora, BOOL, "no", "scale by alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732)"),
     PB_OPTION(conf, dora, BOOL, "no",
               "train the norm of each row of W + B A as a parameter (Liu et al. 2024, arXiv:2402.09353)"),
-    PB_OPTION(conf, rank_pattern, TEXT, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
-    PB_OPTION(conf, alpha_pattern, TEXT, "", "alphas of single projections"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
     {0},
 };
 
-/* The scale is alpha/r, or alpha/sqrt(r) with rslora. */
 static pb_low_rank low_rank(const void *settings, const pb_site *site)
 {
     const conf *c = settings;
-    int r = (int)pb_at_site(c->rank_pattern, site, c->rank);
-    double alpha = pb_at_site(c->alpha_pattern, site, c->alpha);
-    return (pb_low_rank){"A", "B", r, alpha / (c->rslora ? sqrt(r) : r), .additive = !c->dora};
+    pb_low_rank u = pb_low_rank_at(c, site);
+    u.scale *= c->rslora ? sqrt(u.rank) : 1;
+    u.additive = !c->dora;
+    return u;
 }
 
 /* y = V x + bias becomes m / |V| * V x + bias. */
@@ -48,22 +41,17 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
     pb_low_rank u = low_rank(c, site);
-    pb_node *A = pb_added(b, site, "A", u.rank, site->in, pb_init_kaiming(site->in));
-    pb_node *B = pb_added(b, site, "B", site->out, u.rank, pb_init_constant(0));
-    pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
-    pb_node *y = pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, u.scale);
+    pb_node *A = pb_low_rank_down(b, site, u.rank), *B = pb_low_rank_up(b, site, u.rank);
+    pb_node *y = pb_low_rank_add(b, site, x, A, B, u.scale);
     return c->dora ? rescale(b, site, y, B, A, u.scale) : y;
 }
 
 static const pb_peft peft = {
     .type = "LORA",
-    .tensors = (const pb_peft_tensor[]){{"A", "lora_A.weight", .embedding = "lora_embedding_A"},
-                                        {"B", "lora_B.weight", .embedding = "lora_embedding_B"},
+    .tensors = (const pb_peft_tensor[]){PB_LOW_RANK_PEFT_TENSORS,
                                         {"m", "lora_magnitude_vector", true, "lora_magnitude_vector", .when = "dora"},
                                         {0}},
-    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", .rows = true},
-                                  {"lora_alpha", "alpha", "alpha_pattern", .pattern_option = "alpha_pattern"},
-                                  {.key = "lora_dropout", .option = "dropout"},
+    .keys = (const pb_peft_key[]){PB_LOW_RANK_PEFT_KEYS,
                                   {.key = "use_rslora", .option = "rslora"},
                                   {.key = "use_dora", .option = "dora"},
                                   {0}},

@@ -77,7 +77,7 @@ static int set_pattern(pb_loading *l, const pb_peft_key *k, const char *standard
 
 static int set_keys(pb_loading *l)
 {
-    for (const pb_peft_key *k = l->peft->keys; k->key; k++) {
+    for (const pb_peft_key *k = l->peft->keys; k && k->key; k++) {
         char *value = pb_adapter_value(l->a, k->key);
         int rc = (value && set_option(l, k->key, k->option, value)) || (k->pattern && set_pattern(l, k, value)) ? -1
                                                                                                                 : 0;

@@ -60,7 +60,7 @@ static void add_patterns(saving *s, const pb_peft_key *k, double standard)
 static void add_settings(saving *s)
 {
     const pb_peft *peft = s->method->peft;
-    for (const pb_peft_key *k = peft->keys; k->key; k++) {
+    for (const pb_peft_key *k = peft->keys; k && k->key; k++) {
         char *value = option_text(s, k->option);
         const pb_option *o = pb_option_find(s->method->options, k->option);
         bool yes = o->type == PB_BOOL && !strcmp(value, "yes");

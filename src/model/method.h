@@ -89,7 +89,7 @@ typedef struct pb_peft {
     const char *also; /* another peft_type of the same layout, which can be read; or NULL                   */
     pb_peft_layout layout;
     const pb_peft_tensor *tensors; /* ends with a row of NULL                                                */
-    const pb_peft_key *keys;       /* ends with a row of NULL                                                */
+    const pb_peft_key *keys;       /* ends with a row of NULL; NULL: none                                     */
     const pb_peft_tensor *loaded;  /* {option, value} that PEFT's own implementation has; NULL: none         */
     const char *input_option;      /* the option that lists the sites whose input the first tensor rescales, instead of
                                       their output; NULL: none                                               */

@@ -109,10 +109,10 @@ if [ $across = yes ]; then # nothing planted, nothing found
 fi
 
 all='.*' trained='(null|head|full|last-k|bitfit|layernorm|lora|lora:dora|ia3|houlsby|prefix|prompt|lora[+]prefix)'
-plant 'scale: LoRA is scaled by alpha / (r + 1), folded too' 'lora.*' methods/lora.c \
-	's/(c->rslora ? sqrt(r) : r)/(c->rslora ? sqrt(r) : r + 1)/'
+plant 'scale: LoRA is scaled by alpha / (r + 1), folded too' 'lora.*' src/model/low_rank.c \
+	's/c->alpha) \/ r,/c->alpha) \/ (r + 1),/'
 plant 'bias: it is folded as 0' 'ia3' src/model/merge.c 's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/'
-plant 'init: A of LoRA is drawn from half the range' 'lora.*' methods/lora.c \
+plant 'init: A of LoRA is drawn from half the range' 'lora.*' src/model/low_rank.c \
 	's/pb_init_kaiming(site->in)/pb_init_kaiming(4 * site->in)/'
 plant 'folding: a model that is folded keeps the old biases' 'ia3' src/model/hooks.c \
 	's/b->without_bias ? NULL : f \&\& f\[1\]\.x ? \&f\[1\] : s->b;/b->without_bias ? NULL : s->b;/'

@@ -42,11 +42,11 @@ plant 'folding forgets the bias' src/model/merge.c \
 	's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/' verify lora
 plant 'a wrong gradient behind a matrix that starts at zero' src/graph/op_elem.c \
 	's/n->in\[0\]->x + at, n->g + at, n->in\[0\]->g + at, n->add & 1);/&\n    for (size_t i = 0; c->act == PB_GELU_TANH \&\& i < row_start(n, to) - at; i++) n->in[0]->g[at + i] *= (pb_real)1.1;/' verify houlsby:act=gelu_tanh
-plant 'LoRA begins away from the base' methods/lora.c \
-	's/site->out, u.rank, pb_init_constant(0)/site->out, u.rank, pb_init_constant(0.01)/' verify lora
+plant 'LoRA begins away from the base' src/model/low_rank.c \
+	's/site->out, rank, pb_init_constant(0)/site->out, rank, pb_init_constant(0.01)/' verify lora
 plant 'a frozen weight moves' methods/lora.c \
 	'/^static pb_node .linear/,/^}/s/^    pb_low_rank u = low_rank(c, site);$/&\n    if (site->w \&\& site->w->x \&\& pb_graph_training(b->graph)) site->w->x[0] += 1e-3f;/' verify lora
-plant 'dropout is left on' methods/lora.c \
+plant 'dropout is left on' src/model/low_rank.c \
 	's/pb_drop(b, x, c->dropout)/pb_op_dropout(b->graph, x, 0.1, b->drops++)/' verify lora
 plant 'a prefix off by one position' methods/prefix.c \
 	's/b->first_position += c->length;/b->first_position += c->length + 1;/' build/tests/model/test_model prefix

@@ -1,0 +1,50 @@
+/* low_rank: the update s B A of LoRA (Hu et al. 2021, arXiv:2106.09685), A [r,in] and B [out,r], for methods that use
+ * it: settings that theirs begin with, its names in PEFT, and its computation. */
+#ifndef PB_LOW_RANK_H
+#define PB_LOW_RANK_H
+
+#include "model/method.h"
+
+/* The settings, with which the settings struct of a method begins. */
+typedef struct pb_low_rank_settings {
+    int rank;
+    double alpha, dropout;
+    const char *rank_pattern, *alpha_pattern, *targets;
+} pb_low_rank_settings;
+
+/* Their rows for the option table, with the default value of targets. */
+#define PB_LOW_RANK_OPTIONS(projections)                                                                               \
+    PB_OPTION(pb_low_rank_settings, rank, INT, "8", 1, 4096, "r, the rank of B A"),                                    \
+        PB_OPTION(pb_low_rank_settings, alpha, REAL, "16", 0, 1e6, "the update is scaled by alpha / r"),               \
+        PB_OPTION(pb_low_rank_settings, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),             \
+        PB_OPTION(pb_low_rank_settings, rank_pattern, TEXT, "",                                                        \
+                  "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),                                             \
+        PB_OPTION(pb_low_rank_settings, alpha_pattern, TEXT, "", "alphas of single projections"),                      \
+        PB_OPTION(pb_low_rank_settings, targets, TEXT, projections, "projections to adapt")
+
+/* Rows for pb_peft.keys and pb_peft.tensors. */
+#define PB_LOW_RANK_PEFT_KEYS                                                                                          \
+    {"r", "rank", "rank_pattern", "rank_pattern", .rows = true},                                                       \
+        {"lora_alpha", "alpha", "alpha_pattern", .pattern_option = "alpha_pattern"},                                   \
+    {                                                                                                                  \
+        .key = "lora_dropout", .option = "dropout"                                                                     \
+    }
+#define PB_LOW_RANK_PEFT_TENSORS                                                                                       \
+    {"A", "lora_A.weight", .embedding = "lora_embedding_A"},                                                           \
+    {                                                                                                                  \
+        "B", "lora_B.weight", .embedding = "lora_embedding_B"                                                          \
+    }
+
+/* Returns the update of a site: the matrices "A" and "B", the rank, and the scale alpha / r.  It is additive. */
+pb_low_rank pb_low_rank_at(const void *settings, const pb_site *site);
+
+/* Returns the trained matrices of the running method at a site, as the paper starts them: A is random, as
+ * kaiming_uniform_ draws it, and B is zero. */
+pb_node *pb_low_rank_down(pb_build *b, const pb_site *site, int rank);
+pb_node *pb_low_rank_up(pb_build *b, const pb_site *site, int rank);
+
+/* Returns W x + bias + scale * B A x: the projection without the running method, x [T,in] to [T,out], and the update,
+ * whose x passes through the dropout of the settings. */
+pb_node *pb_low_rank_add(pb_build *b, const pb_site *site, pb_node *x, pb_node *A, pb_node *B, double scale);
+
+#endif
