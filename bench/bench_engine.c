@@ -121,7 +121,7 @@ static void train_step(rig *r, const int *example, int n)
 {
     if (pb_runner_run(&r->runner, &(pb_runner_batch){.split = PB_TRAIN, .item = example, .count = n, .training = true}))
         fail();
-    pb_optim_step(r->optim, r->runner.graph, 1e-4);
+    pb_optim_step(r->optim, r->runner.graph, &(pb_step){.rate = 1e-4});
 }
 
 /* ---- items ------------------------------------------------------------------------------------------------ */
@@ -227,7 +227,7 @@ static void run_language(rig *r, bool training)
     if (!training)
         return;
     pb_executor_backward(r->runner.executor, g);
-    pb_optim_step(r->optim, r->runner.graph, 1e-4);
+    pb_optim_step(r->optim, r->runner.graph, &(pb_step){.rate = 1e-4});
 }
 
 static void train_language(void *ctx)

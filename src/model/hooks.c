@@ -78,7 +78,8 @@ const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int co
 pb_param *pb_tensor(pb_build *b, const pb_site *site, const char *name)
 {
     char full[PB_ADDED_NAME];
-    return pb_find_param(b, added_name(b, site, name, full));
+    pb_param *state = pb_params_find_state(b->model, added_name(b, site, name, full));
+    return state ? state : pb_find_param(b, full);
 }
 
 pb_param *pb_find_param(pb_build *b, const char *full_name)

@@ -5,6 +5,12 @@
 #include "weights/weights.h"
 #include "model/family.h"
 
+/* A hash table of parameters' names. */
+typedef struct pb_name_index {
+    int *slot; /* the number of a parameter, -1 = free */
+    size_t size;
+} pb_name_index;
+
 /* A layer of the network. */
 typedef struct pb_layer {
     pb_site site[SITES], block[BLOCKS];          /* out is 0 for a projection that the family lacks */
@@ -41,8 +47,11 @@ struct pb_model {
     pb_param **param;    /* [params] in order of creation: base, head, methods */
     const char **origin; /* [params] the tensor's name in the checkpoint; NULL: the parameter is none of its tensors */
     size_t params, capacity, origins;
-    int *index; /* hash table of names: the index of the parameter, -1 = free */
-    size_t index_size;
+    pb_name_index index;
+
+    pb_param **state; /* [states] of pb_state, each [1,n]; x is NULL unless the model trains */
+    size_t states, state_capacity;
+    pb_name_index state_index;
 
     pb_layer *layer;                                                                      /* [layers] */
     pb_param *word, *position, *type, *embed_gain, *embed_bias, *final_gain, *final_bias; /* any may be NULL */
@@ -82,6 +91,12 @@ void pb_checkpoint_make_writable(pb_model *m, pb_param *p);
 
 /* Adds a parameter without values.  The name must be new.  The model owns the result; `origin` must outlive it. */
 pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols);
+
+/* Adds numbers of pb_state, without memory for them.  The name must be new. */
+pb_param *pb_params_add_state(pb_model *m, const char *name, int layer, int count);
+
+/* The numbers of pb_state of this full name, or NULL. */
+pb_param *pb_params_find_state(const pb_model *m, const char *name);
 
 /* Allocates the values of a parameter and initializes them, from the random stream named after it. */
 void pb_params_init(pb_model *m, pb_param *p, pb_init init);

@@ -203,8 +203,9 @@ typedef struct pb_method {
     void (*start)(pb_build *b, const pb_training_stats *stats);
 
     /* Called in every training step: when the gradients are computed and before they are clipped, and after the
-     * optimizer's update.  The hooks change the values of the method's own tensors and, before the step, the gradients
-     * of all that trains (pb_tensor, pb_state).  b->graph is NULL. */
+     * optimizer's update, when the gradients are clipped and the values are new.  A gradient is that of this step if
+     * pb_param.reached is true.  The hooks change the values of the method's own tensors and, before the step, the
+     * gradients of all that trains (pb_tensor, pb_state).  b->graph is NULL. */
     void (*before_step)(pb_build *b, const pb_step *step);
     void (*after_step)(pb_build *b, const pb_step *step);
 
@@ -316,10 +317,11 @@ void pb_state(pb_build *b, const pb_site *site, const char *name, int count);
  * value x, while training its gradient g (NULL for one that does not train), and `index`.  Aborts if there is none. */
 pb_param *pb_tensor(pb_build *b, const pb_site *site, const char *name);
 
-/* Multiplies the learning rate of a tensor of pb_added or pb_vector by `times`.  Returns the tensor. */
+/* Multiplies the learning rate of a tensor of pb_added or pb_vector by `times`, which is positive.  Returns the tensor,
+ * or NULL with an error. */
 pb_node *pb_rated(pb_node *added, double times);
 
-/* Adds weight * term, [1,1], to the loss while training. */
+/* Adds weight * term, [1,1], to the loss while training, and so to the training loss that is recorded. */
 void pb_penalty(pb_build *b, pb_node *term, double weight);
 
 /* Draws a number 0 .. n-1 for this training step, which depends on the run's seed, the step and the order of the calls.

@@ -112,6 +112,21 @@ int pb_model_check_given(const pb_model *m);
  * `targets` matches no site. */
 int pb_model_attach(pb_model *m, const pb_attached *list, int count);
 
+/* ---- between training steps (steps.c) ----------------------------------------------------------------------- */
+
+/* The bytes of the numbers of pb_state, and their memory in `arena` (class PB_OPTIMIZER), all zero.  While it is closed
+ * they have no memory. */
+size_t pb_model_state_bytes(const pb_model *m);
+void pb_model_open_state(pb_model *m, pb_arena *arena);
+void pb_model_close_state(pb_model *m);
+
+/* Call the before_step and after_step hooks. */
+void pb_model_before_step(pb_model *m, const pb_step *at);
+void pb_model_after_step(pb_model *m, const pb_step *at);
+
+/* Returns true if a method has an after_step hook. */
+bool pb_model_has_after_step(const pb_model *m);
+
 /* ---- what a model is (model.c) ------------------------------------------------------------------------------ */
 
 const pb_network_config *pb_model_config(const pb_model *m); /* owned by the model */

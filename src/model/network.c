@@ -212,7 +212,7 @@ static const int *targets_of_rows(pb_build *b, const pb_batch *batch)
 }
 
 /* The sum of the losses of labels or targets and of distillation targets, whichever the batch has; NULL: none. */
-static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *batch)
+static pb_node *loss_of_batch(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *batch)
 {
     pb_model *m = b->model;
     const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target ? targets_of_rows(b, batch) : NULL;
@@ -222,6 +222,13 @@ static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *b
     pb_node *y = pb_op_linear(b->graph, x, leaf(b, m->distill_w), leaf(b, m->distill_b));
     pb_node *square = pb_op_square_loss(b->graph, y, batch->distill_target, batch->distill_weight);
     return sum ? pb_op_add(b->graph, sum, square) : square;
+}
+
+/* While training, the methods' penalties are a part of the loss, wherever the rest of it comes from. */
+static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *batch)
+{
+    pb_node *sum = loss_of_batch(b, x, logits, batch);
+    return b->penalty && sum ? pb_op_add(b->graph, sum, b->penalty) : sum;
 }
 
 /* ---- one pass through the network ------------------------------------------------------------------------- */

@@ -73,7 +73,9 @@ void pb_model_free(pb_model *m)
     pb_json_free(m->class_names);
     free(m->param);
     free(m->origin);
-    free(m->index);
+    free(m->index.slot);
+    free(m->state);
+    free(m->state_index.slot);
     free(m->dir);
     pb_arena_free(m->arena);
     free(m);

@@ -13,41 +13,49 @@ static uint64_t hash(const char *name)
     return h;
 }
 
-/* The slot of the hash table that contains `name`, or that it would get. */
-static size_t seek(const pb_model *m, const char *name)
+/* The slot of the index of `param` that contains `name`, or that it would get. */
+static size_t seek(const pb_name_index *index, pb_param *const *param, const char *name)
 {
-    size_t i = hash(name) & (m->index_size - 1);
-    while (m->index[i] >= 0 && strcmp(m->param[m->index[i]]->name, name) != 0)
-        i = (i + 1) & (m->index_size - 1);
+    size_t i = hash(name) & (index->size - 1);
+    while (index->slot[i] >= 0 && strcmp(param[index->slot[i]]->name, name) != 0)
+        i = (i + 1) & (index->size - 1);
     return i;
 }
 
-static void grow_index(pb_model *m)
+static pb_param *find(const pb_name_index *index, pb_param *const *param, const char *name)
 {
-    free(m->index);
-    m->index_size = m->index_size ? 2 * m->index_size : 512;
-    m->index = pb_alloc(m->index_size * sizeof *m->index);
-    for (size_t i = 0; i < m->index_size; i++)
-        m->index[i] = -1;
-    for (size_t i = 0; i < m->params; i++)
-        m->index[seek(m, m->param[i]->name)] = (int)i;
+    int i = index->size ? index->slot[seek(index, param, name)] : -1;
+    return i < 0 ? NULL : param[i];
+}
+
+/* Makes the index of the first n parameters larger. */
+static void grow_index(pb_name_index *index, pb_param *const *param, size_t n)
+{
+    free(index->slot);
+    index->size = index->size ? 2 * index->size : 512;
+    index->slot = pb_alloc(index->size * sizeof *index->slot);
+    for (size_t i = 0; i < index->size; i++)
+        index->slot[i] = -1;
+    for (size_t i = 0; i < n; i++)
+        index->slot[seek(index, param, param[i]->name)] = (int)i;
+}
+
+/* Enters parameter n, after the n before it. */
+static void enter(pb_name_index *index, pb_param *const *param, size_t n)
+{
+    if (2 * n >= index->size)
+        grow_index(index, param, n);
+    PB_CHECK(!find(index, param, param[n]->name));
+    index->slot[seek(index, param, param[n]->name)] = (int)n;
 }
 
 pb_param *pb_model_find(const pb_model *m, const char *name)
 {
-    if (!m->index_size)
-        return NULL;
-    int i = m->index[seek(m, name)];
-    return i < 0 ? NULL : m->param[i];
+    return find(&m->index, m->param, name);
 }
 
-pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols)
+static pb_param *new_param(pb_model *m, const char *name, pb_kind kind, int layer, int rows, int cols)
 {
-    if (2 * m->params >= m->index_size)
-        grow_index(m);
-    pb_grow(&m->param, m->params, &m->capacity, sizeof *m->param);
-    pb_grow(&m->origin, m->params, &m->origins, sizeof *m->origin);
-    m->origin[m->params] = origin;
     pb_param *p = pb_arena_alloc(m->arena, PB_META, sizeof *p);
     p->name = pb_arena_strdup(m->arena, name);
     p->kind = kind;
@@ -55,10 +63,32 @@ pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_ki
     p->rows = rows;
     p->cols = cols;
     p->rate = 1;
-    PB_CHECK(!pb_model_find(m, name));
-    m->param[m->params] = p;
-    m->index[seek(m, name)] = (int)m->params++;
     return p;
+}
+
+pb_param *pb_params_add(pb_model *m, const char *name, const char *origin, pb_kind kind, int layer, int rows, int cols)
+{
+    pb_grow(&m->param, m->params, &m->capacity, sizeof *m->param);
+    pb_grow(&m->origin, m->params, &m->origins, sizeof *m->origin);
+    pb_param *p = new_param(m, name, kind, layer, rows, cols);
+    m->origin[m->params] = origin;
+    m->param[m->params] = p;
+    enter(&m->index, m->param, m->params++);
+    return p;
+}
+
+pb_param *pb_params_add_state(pb_model *m, const char *name, int layer, int count)
+{
+    PB_CHECK(!pb_model_find(m, name));
+    pb_grow(&m->state, m->states, &m->state_capacity, sizeof *m->state);
+    pb_param *p = m->state[m->states] = new_param(m, name, PB_ADDED, layer, 1, count);
+    enter(&m->state_index, m->state, m->states++);
+    return p;
+}
+
+pb_param *pb_params_find_state(const pb_model *m, const char *name)
+{
+    return find(&m->state_index, m->state, name);
 }
 
 static void init_row_norms(pb_param *p, const pb_param *of)

@@ -1,4 +1,5 @@
-/* optim: see optim.h.  A step forks and joins the threads twice: for the norm and for the update. */
+/* optim: see optim.h.  A step forks and joins the threads twice, for the norm and for the update, and once more if a
+ * method reads the clipped gradients. */
 #include "train/optim.h"
 
 #include <math.h>
@@ -17,6 +18,7 @@ typedef struct moments {
 } moments;
 
 struct pb_optim {
+    pb_model *model;
     const pb_train_options *options;
     moments *item;
     int items;
@@ -44,7 +46,7 @@ static size_t elements_of(const pb_param *p)
 
 size_t pb_optim_bytes(const pb_model *m)
 {
-    size_t bytes = 0;
+    size_t bytes = pb_model_state_bytes(m);
     for (int i = 0; i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
         bytes += p->trainable ? 2 * pb_arena_size(elements_of(p) * sizeof(pb_real)) : 0;
@@ -65,12 +67,14 @@ static void add_item(pb_optim *opt, pb_param *p, pb_arena *arena)
 pb_optim *pb_optim_new(pb_model *m, const pb_train_options *o, pb_arena *arena)
 {
     pb_optim *opt = pb_arena_alloc(arena, PB_META, sizeof *opt);
+    opt->model = m;
     opt->options = o;
     opt->item = pb_arena_alloc(arena, PB_META, (size_t)(pb_model_params(m) + 1) * sizeof *opt->item);
     opt->squares = pb_arena_alloc(arena, PB_META, (size_t)pb_threads_count() * sizeof *opt->squares);
     for (int i = 0; i < pb_model_params(m); i++)
         if (pb_model_param(m, i)->trainable)
             add_item(opt, pb_model_param(m, i), arena);
+    pb_model_open_state(m, arena);
     return opt;
 }
 
@@ -120,6 +124,31 @@ static double norm_of(pb_optim *opt)
     for (int t = 0; t < pb_threads_count(); t++)
         sum += opt->squares[t];
     return sqrt(sum);
+}
+
+/* ---- clipping in place, for hooks that read the gradients ------------------------------------------------ */
+
+static void clip_part(void *ctx, int thread)
+{
+    const pb_optim *opt = ctx;
+    size_t from, to;
+    for (int i = 0; i < opt->items; i++) {
+        const moments *k = &opt->item[i];
+        size_t n = gradient_count(k->param);
+        if (!k->param->reached || !part_of(opt, k, thread, &from, &to))
+            continue;
+        for (size_t j = from; j < to && j < n; j++)
+            k->param->g[j] *= (pb_real)opt->rule.clip;
+    }
+}
+
+/* Clips the gradients now instead of in the update, which then computes the same bits. */
+static void clip_gradients(pb_optim *opt)
+{
+    if (opt->rule.clip == 1)
+        return;
+    pb_threads_run(clip_part, opt);
+    opt->rule.clip = 1;
 }
 
 /* ---- the update ------------------------------------------------------------------------------------- */
@@ -185,24 +214,28 @@ static void count_step(const pb_train_options *o, moments *k)
         k->seen[r] |= k->param->slot[r] >= 0;
 }
 
-double pb_optim_step(pb_optim *opt, const pb_graph *g, double rate)
+double pb_optim_step(pb_optim *opt, const pb_graph *g, const pb_step *at)
 {
     const pb_train_options *o = opt->options;
     mark_reached(opt, g);
+    pb_model_before_step(opt->model, at);
     double norm = norm_of(opt);
     if (!isfinite(norm))
         return norm;
     opt->step++;
-    opt->rule = (pb_adamw){.lr = rate,
+    opt->rule = (pb_adamw){.lr = at->rate,
                            .beta1 = o->beta1,
                            .beta2 = o->beta2,
                            .eps = o->eps,
                            .decay = o->decay,
                            .clip = o->clip > 0 && norm > o->clip ? o->clip / norm : 1};
+    if (pb_model_has_after_step(opt->model))
+        clip_gradients(opt);
     for (int i = 0; i < opt->items; i++)
         if (opt->item[i].param->reached)
             count_step(o, &opt->item[i]);
     pb_threads_run(update_part, opt);
+    pb_model_after_step(opt->model, at);
     return norm;
 }
 

@@ -14,19 +14,24 @@ double pb_optim_rate(const pb_train_options *o, int step, int steps);
 typedef struct pb_optim pb_optim;
 
 /* Returns an optimizer (AdamW, Loshchilov and Hutter 2019, Decoupled weight decay regularization).  Its memory, two
- * moments for each trainable parameter (class PB_OPTIMIZER), belongs to `arena`.  `m` and `o` must outlive it. */
+ * moments for each trainable parameter and what the methods keep between the steps (class PB_OPTIMIZER), belongs to
+ * `arena`; call pb_model_close_state before the arena is freed.  `m` and `o` must outlive the optimizer. */
 pb_optim *pb_optim_new(pb_model *m, const pb_train_options *o, pb_arena *arena);
 
-/* Returns the bytes of the moments that pb_optim_new allocates. */
+/* Returns the bytes that pb_optim_new allocates. */
 size_t pb_optim_bytes(const pb_model *m);
 
-/* Takes one step with the gradients that the backward pass of `g` has computed, clipped to the norm o->clip; 0 disables
- * clipping.  A parameter that the graph does not reach stays as it is, as one without a gradient does in PyTorch: each
- * parameter counts its own steps.  The rate of a parameter is `rate` times pb_param.rate, for the decay too, as that of
- * a group of parameters in PyTorch.  Weight decay applies to matrices, not to vectors or embeddings.  Rows of a table
- * that no batch has touched yet are skipped: their moments are zero, so their update would be zero.  Returns the norm
- * of the gradients before clipping.  If the norm is not finite, nothing is changed. */
-double pb_optim_step(pb_optim *opt, const pb_graph *g, double rate);
+/* Takes one step, `at`, with the gradients that the backward pass of `g` has computed, clipped to the norm o->clip; 0
+ * disables clipping.  A parameter that the graph does not reach stays as it is, as one without a gradient does in
+ * PyTorch: each parameter counts its own steps.  The rate of a parameter is at->rate times pb_param.rate, for the decay
+ * too, as that of a group of parameters in PyTorch.  Weight decay applies to matrices, not to vectors or embeddings.
+ * Rows of a table that no batch has touched yet are skipped: their moments are zero, so their update would be zero.
+ *
+ * The methods' before_step hooks run first; what they make of the gradients is clipped.  The after_step hooks run last
+ * and see the clipped gradients beside the updated values, as what reads PyTorch's .grad after optimizer.step() does.
+ * Returns the norm of the gradients before clipping.  If it is not finite, nothing is updated and no after_step hook
+ * runs. */
+double pb_optim_step(pb_optim *opt, const pb_graph *g, const pb_step *at);
 
 /* Visits the moments and the numbers of steps of the trainable parameters in the model's order, for a
  * checkpoint.  Stops at the first nonzero return of `visit` and returns it; otherwise returns 0.  No parameter may be a

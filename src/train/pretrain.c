@@ -202,7 +202,8 @@ static int take_step(pretraining *s, int *segment)
     double loss = (double)pb_graph_loss(g)->x[0];
     pb_executor_backward(s->executor, g);
     pb_train_options schedule = {.lr = o->lr, .warmup = o->warmup, .schedule = PB_COSINE_RATE};
-    double norm = pb_optim_step(s->optim, g, pb_optim_rate(&schedule, (int)(share_done(s) * RATE_STEPS), RATE_STEPS));
+    double rate = pb_optim_rate(&schedule, (int)(share_done(s) * RATE_STEPS), RATE_STEPS);
+    double norm = pb_optim_step(s->optim, g, &(pb_step){.rate = rate}); /* no method is attached that would read more */
     if (!isfinite(loss) || !isfinite(norm))
         return pb_error("the run diverged at step %d; want a lower lr than %g", pb_optim_steps(s->optim), o->lr);
     s->loss += loss;

@@ -329,10 +329,12 @@ static void allocate_gradients(trainer *t, const int *most)
     }
 }
 
+/* Forgets what the arena of the run owns. */
 static void forget_gradients(pb_model *m)
 {
+    pb_model_close_state(m);
     for (int i = 0; i < pb_model_params(m); i++)
-        pb_model_param(m, i)->g = NULL; /* the arena owns them */
+        pb_model_param(m, i)->g = NULL;
 }
 
 /* Plans and runs the preparation. */
@@ -401,7 +403,11 @@ static int take_step(trainer *t, const int *item, int n)
         return -1;
     double loss = (double)pb_graph_loss(t->runner.graph)->x[0];
     int steps = t->footprint.effort.steps;
-    double norm = pb_optim_step(t->optim, t->runner.graph, pb_optim_rate(t->options, t->done.steps, steps));
+    const pb_step at = {.step = t->done.steps,
+                        .steps = steps,
+                        .epoch = t->stopping.epochs,
+                        .rate = pb_optim_rate(t->options, t->done.steps, steps)};
+    double norm = pb_optim_step(t->optim, t->runner.graph, &at);
     t->seconds[t->done.steps] = pb_clock() - start;
     t->losses[t->done.steps] = loss;
     add_step(&t->done, &t->runner, item, n);

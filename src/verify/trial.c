@@ -65,13 +65,14 @@ void pb_trial_train(pb_testbed *p)
     pb_option_defaults(pb_train_table, &o);
     pb_arena *moments = pb_arena_new("moments");
     pb_optim *opt = pb_optim_new(p->model, &o, moments);
-    for (int step = 0; step < 3; step++) {
+    for (int step = 0; step < PB_TRIAL_STEPS; step++) {
         pb_trial_forward(p, &pb_testbed_texts, true, 0.1);
         if (!pb_graph_loss(p->graph))
             break;
         pb_executor_backward(p->executor, p->graph);
-        pb_optim_step(opt, p->graph, 0.01);
+        pb_optim_step(opt, p->graph, &(pb_step){.step = step, .steps = PB_TRIAL_STEPS, .rate = 0.01});
     }
+    pb_model_close_state(p->model);
     pb_arena_free(moments);
 }
 

@@ -47,7 +47,8 @@ double *pb_trial_logits(pb_testbed *p);
 /* Returns the largest absolute difference between a[n] and b[n], infinity if an element is not finite. */
 double pb_trial_distance(int n, const double *a, const double *b);
 
-/* Takes three training steps of AdamW. */
+/* Takes training steps of AdamW, with the methods' hooks before and after each. */
+enum { PB_TRIAL_STEPS = 3 };
 void pb_trial_train(pb_testbed *p);
 
 /* Returns the number of elements of a parameter. */

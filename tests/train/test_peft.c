@@ -103,7 +103,7 @@ static void train(run *r)
     for (int step = 0; step < STEPS; step++) {
         if (step > 0)
             differentiate(r);
-        pb_optim_step(r->optim, r->f.graph, RATE);
+        pb_optim_step(r->optim, r->f.graph, &(pb_step){.step = step, .steps = STEPS, .rate = RATE});
     }
 }
 

@@ -2,24 +2,11 @@
 #include "toy.h"
 
 #include "base/threads.h"
-#include "train/optim.h"
-#include "train/runner.h"
 #include "train/score.h"
-#include "train/train.h"
 
 static const char *const specs[] = {
     "majority", "head",    "full",   "last-k", "bitfit",      "layernorm", "lora:dropout=0.1",
     "ia3",      "houlsby", "prefix", "prompt", "lora+prefix", "null"};
-
-static bool same_parameters(const fixture *a, const fixture *b)
-{
-    bool same = true;
-    for (int k = 0; k < pb_model_params(a->model); k++) {
-        const pb_param *p = pb_model_param(a->model, k);
-        same = same && !memcmp(pb_param_memory(p), pb_param_memory(pb_model_param(b->model, k)), pb_param_bytes(p));
-    }
-    return same;
-}
 
 TEST(the_same_seed_gives_the_same_bits)
 {
@@ -334,16 +321,6 @@ static pb_node *drawn_block(pb_build *b, const pb_site *site, pb_node *x, pb_nod
 
 static const pb_method drawn = {.name = "drawn", .category = PB_ADDITIVE, .block = drawn_block};
 
-static fixture fixture_with(const pb_method *method, uint64_t seed)
-{
-    fixture r = {.arena = pb_arena_new("testbed"), .executor = pb_executor_new(), .parts = 1};
-    r.part[0] = (pb_attached){method, pb_alloc(1)};
-    r.model = pb_model_open(&(pb_opening){.path = TINY, .classes = 2, .seed = seed});
-    if (!r.model || pb_model_attach(r.model, r.part, r.parts))
-        PB_BUG("%s", pb_error_text());
-    return r;
-}
-
 TEST(structure_that_is_drawn_runs_as_planned)
 {
     pb_encoded *f = toy_set(40);
@@ -357,54 +334,6 @@ TEST(structure_that_is_drawn_runs_as_planned)
     fixture_close(&planned);
     fixture_close(&trained);
     toy_free(f);
-}
-
-/* A model that is trained step by step, by an optimizer with the learning rate 0.01. */
-typedef struct stepper {
-    fixture model;
-    pb_encoded *set;
-    pb_train_options options;
-    pb_runner runner;
-    pb_arena *arena;
-    pb_optim *optim;
-} stepper;
-
-/* Takes one step with the given key; copies the parameter before it. */
-static void step_with(stepper *s, uint64_t key, const pb_param *p, pb_real *before)
-{
-    const int item[] = {0, 1, 2, 3};
-    memcpy(before, p->x, (size_t)p->rows * (size_t)p->cols * sizeof *before);
-    CHECK(!pb_runner_run(
-        &s->runner, &(pb_runner_batch){.split = PB_TRAIN, .item = item, .count = 4, .training = true, .key = key}));
-    pb_optim_step(s->optim, s->runner.graph, 0.01);
-}
-
-/* Allocates the gradients of all that trains; the testbed frees them. */
-static void allocate_all_gradients(pb_model *m)
-{
-    for (int i = 0; i < pb_model_params(m); i++) {
-        pb_param *p = pb_model_param(m, i);
-        if (p->trainable)
-            p->g = pb_alloc((size_t)p->rows * (size_t)p->cols * sizeof *p->g);
-    }
-}
-
-static void start_steps(stepper *s, fixture model, double decay)
-{
-    *s = (stepper){.model = model, .set = toy_set(8), .options = options_with(1, 0.01)};
-    s->options.decay = decay;
-    s->runner = pb_runner_start(model.model, s->set, false);
-    s->arena = pb_arena_new("optimizer");
-    allocate_all_gradients(model.model);
-    s->optim = pb_optim_new(model.model, &s->options, s->arena);
-}
-
-static void stop_steps(stepper *s)
-{
-    pb_runner_stop(&s->runner);
-    pb_arena_free(s->arena);
-    fixture_close(&s->model);
-    toy_free(s->set);
 }
 
 TEST(a_parameter_that_the_graph_does_not_reach_stays_as_it_is)

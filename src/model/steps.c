@@ -1,0 +1,101 @@
+/* steps: what methods do between training steps: their hooks, the numbers that they keep for them, rates of single
+ * tensors, and penalties. */
+#include <math.h>
+
+#include "model/internal.h"
+
+/* ---- kept numbers -------------------------------------------------------------------------------------------- */
+
+void pb_state(pb_build *b, const pb_site *site, const char *name, int count)
+{
+    char full[PB_ADDED_NAME];
+    pb_model *m = b->model;
+    pb_params_added_name(m->part[b->part].method, site, name, full);
+    pb_param *p = pb_params_find_state(m, full);
+    if (!p) {
+        PB_CHECK(!m->attached); /* a hook may not keep more numbers after the first graph */
+        p = pb_params_add_state(m, full, site ? site->layer : -1, count);
+    }
+    PB_CHECK(p->cols == count);
+}
+
+static size_t bytes_of(const pb_param *state)
+{
+    return (size_t)state->cols * sizeof *state->x;
+}
+
+size_t pb_model_state_bytes(const pb_model *m)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < m->states; i++)
+        bytes += pb_arena_size(bytes_of(m->state[i]));
+    return bytes;
+}
+
+void pb_model_open_state(pb_model *m, pb_arena *arena)
+{
+    for (size_t i = 0; i < m->states; i++)
+        m->state[i]->x = pb_arena_alloc(arena, PB_OPTIMIZER, bytes_of(m->state[i]));
+}
+
+void pb_model_close_state(pb_model *m)
+{
+    for (size_t i = 0; i < m->states; i++)
+        m->state[i]->x = NULL; /* the arena owns it */
+}
+
+/* ---- the hooks ------------------------------------------------------------------------------------------------- */
+
+void pb_model_before_step(pb_model *m, const pb_step *at)
+{
+    pb_build b = pb_build_start(m, NULL, 0, 0);
+    for (b.part = 0; b.part < m->parts; b.part++)
+        if (m->part[b.part].method->before_step)
+            m->part[b.part].method->before_step(&b, at);
+    pb_plain_numbers(); /* a hook may have changed how this thread writes them */
+}
+
+void pb_model_after_step(pb_model *m, const pb_step *at)
+{
+    pb_build b = pb_build_start(m, NULL, 0, 0);
+    for (b.part = 0; b.part < m->parts; b.part++)
+        if (m->part[b.part].method->after_step)
+            m->part[b.part].method->after_step(&b, at);
+    pb_plain_numbers();
+}
+
+bool pb_model_has_after_step(const pb_model *m)
+{
+    for (int i = 0; i < m->parts; i++)
+        if (m->part[i].method->after_step)
+            return true;
+    return false;
+}
+
+/* ---- rates and penalties --------------------------------------------------------------------------------------- */
+
+pb_node *pb_rated(pb_node *added, double times)
+{
+    const pb_param *p = added ? added->param : NULL;
+    if (!added)
+        return NULL;
+    if (!p || p->kind != PB_ADDED || !p->trainable) {
+        pb_error("pb_rated: '%s' is no tensor of pb_added or pb_vector, so it has no learning rate",
+                 p ? p->name : "a computed node");
+        return NULL;
+    }
+    if (!isfinite(times) || times <= 0) {
+        pb_error("pb_rated: '%s': %g times the learning rate, want a positive number", p->name, times);
+        return NULL;
+    }
+    added->param->rate = times;
+    return added;
+}
+
+void pb_penalty(pb_build *b, pb_node *term, double weight)
+{
+    if (!pb_graph_training(b->graph) || weight == 0)
+        return;
+    pb_node *more = pb_op_times(b->graph, term, weight);
+    b->penalty = b->penalty ? pb_op_add(b->graph, b->penalty, more) : more;
+}
