@@ -134,6 +134,14 @@ bool pb_model_targets(const pb_model *m, int part, const pb_site *site);
  * a hook fails. */
 int pb_fold_site(pb_model *m, const pb_site *site, const pb_site *block, pb_real *w, pb_real *bias);
 
+/* Is called with a site, its folded weight and its folded bias, whose x is NULL if it has none.  The function may keep
+ * an x, and then sets it to NULL here. */
+typedef int pb_each_folded(void *ctx, const pb_site *s, pb_param folded[2]);
+
+/* Folds the methods at every site that they target, one site after the other.  The model can be merged and is not.
+ * Returns -1 with an error if a hook fails, a result is not finite, or `each` returns nonzero. */
+int pb_fold_each(pb_model *m, pb_each_folded *each, void *ctx);
+
 /* ---- hooks.c: calls of the methods' hooks -------------------------------------------------------------------- */
 
 /* Starts the graph of a batch.  g may be NULL for hooks that compute nothing. */

@@ -129,19 +129,36 @@ static bool all_zero(const pb_param *p)
     return true;
 }
 
-static int fold_site(pb_model *m, pb_param *merged, const pb_site *s, const pb_site *block)
+static int fold_site(pb_model *m, const pb_site *s, const pb_site *block, pb_each_folded *each, void *ctx)
 {
     if (!s->out || !(is_targeted(m, s) || is_targeted(m, block)))
         return 0;
-    pb_param *f = &merged[2 * s->number];
-    f[0] = folded_param(s, s->w, PB_MATRIX, s->out, s->in);
-    f[1] = folded_param(s, s->b, PB_BIAS, 1, s->out);
-    int rc = pb_fold_site(m, s, is_targeted(m, block) ? block : NULL, f[0].x, f[1].x);
-    if (!s->b && all_zero(&f[1])) { /* still no bias */
-        free(f[1].x);
-        f[1].x = NULL;
+    pb_param folded[2] = {folded_param(s, s->w, PB_MATRIX, s->out, s->in), folded_param(s, s->b, PB_BIAS, 1, s->out)};
+    int rc = pb_fold_site(m, s, is_targeted(m, block) ? block : NULL, folded[0].x, folded[1].x);
+    if (!s->b && all_zero(&folded[1])) { /* still no bias */
+        free(folded[1].x);
+        folded[1].x = NULL;
     }
+    rc = rc || each(ctx, s, folded) ? -1 : 0;
+    free(folded[0].x);
+    free(folded[1].x);
     return rc;
+}
+
+int pb_fold_each(pb_model *m, pb_each_folded *each, void *ctx)
+{
+    PB_CHECK(pb_model_can_merge(m) && !m->cached_prefix && !m->merged);
+    int rc = 0;
+    for (int l = 0; l < m->config.layers && !rc; l++)
+        for (int k = 0; k < SITES && !rc; k++) {
+            pb_layer *layer = &m->layer[l];
+            rc = fold_site(m, &layer->site[k],
+                           k == O      ? &layer->block[ATTN]
+                           : k == DOWN ? &layer->block[MLP]
+                                       : NULL,
+                           each, ctx);
+        }
+    return rc ? pb_error_prefix("merging") : 0;
 }
 
 static void free_merged(const pb_model *m, pb_param *merged)
@@ -151,20 +168,22 @@ static void free_merged(const pb_model *m, pb_param *merged)
     free(merged);
 }
 
+/* Keeps the folded values. */
+static int keep(void *merged, const pb_site *s, pb_param folded[2])
+{
+    memcpy((pb_param *)merged + 2 * s->number, folded, 2 * sizeof *folded);
+    folded[0].x = folded[1].x = NULL;
+    return 0;
+}
+
 int pb_model_merge(pb_model *m)
 {
-    PB_CHECK(pb_model_can_merge(m) && !m->cached_prefix);
     pb_model_unmerge(m);
     pb_param *merged = pb_alloc(2 * (size_t)pb_model_sites(m) * sizeof *merged);
-    for (int l = 0; l < m->config.layers; l++)
-        for (int k = 0; k < SITES; k++) {
-            pb_layer *layer = &m->layer[l];
-            const pb_site *block = k == O ? &layer->block[ATTN] : k == DOWN ? &layer->block[MLP] : NULL;
-            if (fold_site(m, merged, &layer->site[k], block)) {
-                free_merged(m, merged);
-                return pb_error_prefix("merging");
-            }
-        }
+    if (pb_fold_each(m, keep, merged)) {
+        free_merged(m, merged);
+        return -1;
+    }
     m->merged = merged;
     return 0;
 }

@@ -206,6 +206,20 @@ bool pb_model_can_merge(const pb_model *m);
  * nothing is merged, if a hook fails or gives a result that is not finite. */
 int pb_model_merge(pb_model *m);
 
+/* What merging changes in the base. */
+typedef struct pb_merge_change {
+    uint64_t elements; /* of weights and biases that do not train and differ in the merged model */
+    int matrices;      /* weights that are folded */
+    double rank;       /* mean numerical rank of the changes of these weights; NaN if there is none, or if computing it
+                          would take too long */
+} pb_merge_change;
+
+/* Computes what merging would change, one matrix after the other, in a model that can be merged and is not.  A singular
+ * value counts for the rank if it is greater than the rounding errors of the merged weight W' = W + D: than
+ * e (|W'| + sqrt(max(in,out)) |D|), in Frobenius norms, where e is 2^-23, or 2^-52 in double.  Decompositions of
+ * high-rank changes may take 10^12 FLOPs in all.  Returns -1 with an error as pb_model_merge does. */
+int pb_model_merge_change(pb_model *m, pb_merge_change *out);
+
 /* Drops the folded copies, if there are any; graphs use the methods' hooks again. */
 void pb_model_unmerge(pb_model *m);
 

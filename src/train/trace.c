@@ -139,9 +139,9 @@ int pb_trace_step(pb_trace *t, int step, double loss, double norm)
     return is_point(step) && step < t->planned ? record_point(t, step) : 0;
 }
 
-int pb_trace_end(pb_trace *t)
+int pb_trace_end(pb_trace *t, bool diverged)
 {
     pb_result_series(t->out, -1, "loss", t->steps, t->loss);
     pb_result_series(t->out, -1, "gradient_norm", t->steps, t->norm);
-    return record_point(t, -1) || record_merged(t) ? -1 : 0;
+    return record_point(t, -1) || (!diverged && record_merged(t)) ? -1 : 0;
 }

@@ -36,7 +36,7 @@ int pb_trace_start(pb_trace *t, pb_runner *r, int batch, int planned, pb_result 
 int pb_trace_step(pb_trace *t, int step, double loss, double norm);
 
 /* Records the trained model.  A model that can be merged is merged and unmerged again, which needs memory for the
- * merged weights.  Returns -1 with an error if scoring fails. */
-int pb_trace_end(pb_trace *t);
+ * merged weights, unless it has diverged.  Returns -1 with an error if scoring fails. */
+int pb_trace_end(pb_trace *t, bool diverged);
 
 #endif

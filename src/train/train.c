@@ -235,19 +235,36 @@ int pb_train_plan(pb_model *m, const pb_encoded *set, const pb_train_options *o,
 
 /* ---- costs of a run -------------------------------------------------------------------------------------- */
 
+/* The change of the base: what trains in place and, of a model that can be merged, what merging changes.  With a cached
+ * prefix nothing trains. */
+static int put_change(pb_model *m, bool prefix_cached, pb_result *out)
+{
+    pb_merge_change merging = {.rank = NAN};
+    uint64_t in_place = 0;
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        if (p->trainable && p->kind != PB_ADDED && p->kind != PB_HEAD)
+            in_place += (uint64_t)p->rows * (uint64_t)p->cols;
+    }
+    if (!prefix_cached && pb_model_can_merge(m) && pb_model_merge_change(m, &merging))
+        return -1;
+    pb_result_put(out, -1, -1, (double)(in_place + merging.elements), "storage.changed");
+    if (!isnan(merging.rank))
+        pb_result_put(out, -1, -1, merging.rank, "storage.rank");
+    return 0;
+}
+
 static void put_storage(const pb_model *m, pb_result *out)
 {
     pb_counts c = pb_model_counts(m);
-    uint64_t changed = 0, stored = 0;
+    uint64_t stored = 0;
     for (int i = 0; i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
         uint64_t n = (uint64_t)p->rows * (uint64_t)p->cols;
-        changed += p->trainable && p->kind != PB_ADDED && p->kind != PB_HEAD ? n : 0;
         stored += pb_model_stores(p) ? n : 0;
     }
     pb_result_put(out, -1, -1, (double)c.trainable, "storage.trainable");
     pb_result_put(out, -1, -1, (double)c.added, "storage.added");
-    pb_result_put(out, -1, -1, (double)changed, "storage.changed");
     pb_result_put(out, -1, -1, (double)stored, "storage.stored");
 }
 
@@ -531,7 +548,7 @@ static int train_and_score(trainer *t)
     end_point(t);
     if (rc > 0)
         snprintf(t->out->status, sizeof t->out->status, "diverged");
-    else if (score_result(t))
+    else if (score_result(t) || put_change(t->runner.model, t->runner.encoded->prefix_cached, t->out))
         return -1;
     check_plan(t);
     put_storage(t->runner.model, t->out);
@@ -541,7 +558,7 @@ static int train_and_score(trainer *t)
     put_epochs(&t->stopping, t->out);
     put_losses(t);
     put_times(t);
-    return pb_trace_end(&t->trace);
+    return pb_trace_end(&t->trace, rc > 0);
 }
 
 int pb_train(pb_model *m, const pb_encoded *set, const pb_task *task, const pb_train_options *o, uint64_t seed,

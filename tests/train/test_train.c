@@ -139,25 +139,62 @@ TEST(it_learns)
     toy_free(f);
 }
 
+/* Of a method that is folded as well, whose values are then not finite. */
 TEST(divergence_is_a_result)
 {
+    static const char *const spec[] = {"full", "lora:targets=*"}, *const tensor[] = {"layer.0.mlp.up.weight",
+                                                                                     "layer.0.attn.q.lora.A"};
     pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(4, 1000);
     o.clip = 0;
     o.warmup = 0;
     o.eps = 0;
-    fixture r = fixture_open("full", 2, 1);
-    pb_param *p = pb_model_find(r.model, "layer.0.mlp.up.weight");
-    p->x[0] = (pb_real)NAN;
-    pb_footprint foot;
-    CHECK(!pb_train_plan(r.model, f, &o, 1, &foot));
-    pb_result out = train(&r, f, &o, 1);
-    CHECK(pb_result_get(&out, -1, "compute.train_flops") < (double)pb_effort_flops(&foot.effort) / 10);
-    CHECK_TEXT(out.status, "diverged");
-    CHECK_INT(out.predictions, 0);
-    CHECK(isnan(pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy")));
-    pb_result_free(&out);
-    fixture_close(&r);
+    for (int i = 0; i < 2; i++) {
+        fixture r = fixture_open(spec[i], 2, 1);
+        pb_model_find(r.model, tensor[i])->x[0] = (pb_real)NAN;
+        pb_footprint foot;
+        CHECK(!pb_train_plan(r.model, f, &o, 1, &foot));
+        pb_result out = train(&r, f, &o, 1);
+        CHECK(pb_result_get(&out, -1, "compute.train_flops") < (double)pb_effort_flops(&foot.effort) / 10);
+        CHECK_TEXT(out.status, "diverged");
+        CHECK_INT(out.predictions, 0);
+        CHECK(isnan(pb_result_get(&out, PB_VALIDATION, "accuracy.validation.accuracy")));
+        CHECK(isnan(pb_result_get(&out, -1, "storage.changed")));
+        pb_result_free(&out);
+        fixture_close(&r);
+    }
+    toy_free(f);
+}
+
+/* The tiny BERT has 2 layers with matrices [16,16], [32,16] and [16,32]. */
+TEST(a_run_tells_what_it_changes_in_the_base)
+{
+    static const struct {
+        const char *spec;
+        double changed, rank; /* rank -1: none is stored */
+    } row[] = {
+        {"head", 0, -1},
+        {"prefix", 0, -1},
+        {"houlsby", 2 * 4 * 16, -1},                /* trains the norms in place */
+        {"bitfit", 2 * (7 * 16 + 32) + 2 * 16, -1}, /* 7 vectors and one of mlp.up in a layer; embeddings and pooler */
+        {"lora:rank=3", 2 * 2 * 16 * 16, 3},
+        {"lora:rank=3,targets=attn.q mlp.up,rank_pattern=mlp.up=5", 2 * (16 * 16 + 32 * 16), 4},
+        {"lora:rank=3,targets=attn.q,dora=yes", 2 * 16 * 16, 16},
+        {"ia3:targets=attn.k", 2 * (16 * 16 + 16), 16},
+        {"bitfit+lora:rank=3", 2 * (7 * 16 + 32) + 2 * 16 + 2 * 2 * 16 * 16, 3},
+    };
+    pb_encoded *f = toy_set(40);
+    pb_train_options o = options_with(2, 1e-2);
+    for (size_t i = 0; i < PB_COUNT(row); i++) {
+        fixture r = fixture_open(row[i].spec, 2, 1);
+        pb_result out = train(&r, f, &o, 1);
+        double changed = pb_result_get(&out, -1, "storage.changed"), rank = pb_result_get(&out, -1, "storage.rank");
+        if (!CHECK(fabs(changed - row[i].changed) <= 0.02 * row[i].changed) || /* a change may round to nothing */
+            !CHECK(row[i].rank < 0 ? isnan(rank) : rank == row[i].rank))
+            printf("  %s: changed %g, rank %g\n", row[i].spec, changed, rank);
+        pb_result_free(&out);
+        fixture_close(&r);
+    }
     toy_free(f);
 }
 
