@@ -488,8 +488,10 @@ int pb_checkpoint_params(pb_model *m, int distill_width)
     m->type = load_table(m, "embed.type", f->token_type, c->types);
     load_norm(m, "embed.norm", f->embed_norm ? inside(m, f->embed_norm) : NULL, -1, c->width, &m->embed_gain,
               &m->embed_bias);
-    for (int l = 0; l < c->layers; l++)
+    for (int l = 0; l < c->layers; l++) {
         load_layer(m, l);
+        pb_attention_add_cached(m, (pb_cached_attention){.part = -1, .width = pb_model_kv_width(m)});
+    }
     load_norm(m, "final.norm", f->final_norm ? inside(m, f->final_norm) : NULL, -1, c->width, &m->final_gain,
               &m->final_bias);
     if (m->head == PB_HEAD_CLASSES)

@@ -3,6 +3,19 @@
 
 #include "model/internal.h"
 
+static pb_layer_style style_of(const pb_model *m)
+{
+    const pb_network_config *c = &m->config;
+    return (pb_layer_style){.heads = c->heads,
+                            .intermediate_size = c->intermediate_size,
+                            .act = c->act,
+                            .gated = m->layer[0].site[GATE].out > 0,
+                            .bias = m->layer[0].site[UP].b != NULL,
+                            .pre_norm = c->family->pre_norm,
+                            .rms = c->family->rms,
+                            .norm_eps = c->norm_eps};
+}
+
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
 {
     return (pb_build){.graph = g,
@@ -12,6 +25,7 @@ pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
                       .first_position = m->config.first_position,
                       .head_row = m->config.family->causal ? -1 : 0,
                       .dropout = dropout,
+                      .style = style_of(m),
                       .model = m,
                       .drop_key = key};
 }
@@ -73,6 +87,19 @@ const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int co
     }
     PB_CHECK(p->cols == count && p->below == below);
     return p->index;
+}
+
+pb_node *pb_added_norm(pb_build *b, const pb_site *site, const char *name, pb_node *x)
+{
+    if (!x)
+        return NULL;
+    char gain[PB_ADDED_NAME], bias[PB_ADDED_NAME];
+    snprintf(gain, sizeof gain, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    pb_node *g = pb_vector(b, site, gain, x->cols, pb_init_constant(1));
+    if (b->style.rms)
+        return pb_op_rmsnorm(b->graph, x, g, b->style.norm_eps);
+    return pb_op_norm(b->graph, x, g, pb_vector(b, site, bias, x->cols, pb_init_constant(0)), b->style.norm_eps);
 }
 
 pb_param *pb_tensor(pb_build *b, const pb_site *site, const char *name)
@@ -184,39 +211,6 @@ pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node 
     PB_BUG("no projection '%s' in layer %d", role, site->layer);
 }
 
-/* A layer of each sequence's KV cache; NULL without caches. */
-static pb_cache_segment *const *cached_segments(pb_build *b, int layer, int sequences)
-{
-    if (!b->kv_cache)
-        return NULL;
-    pb_cache_segment **segments =
-        pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)sequences * sizeof(pb_cache_segment *));
-    for (int s = 0; s < sequences; s++)
-        segments[s] = &b->kv_cache[s]->layer[layer];
-    return segments;
-}
-
-/* Attention, with dropout of the probabilities where a trainable tensor is below. */
-static pb_node *base_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
-{
-    const pb_network_config *c = &b->model->config;
-    pb_attention_conf conf = {.heads = c->heads, .causal = c->family->causal, .scale = c->attention_scale};
-    if (c->scale_by_layer)
-        conf.scale /= site->layer + 1;
-    if (pb_graph_training(b->graph) && b->dropout > 0 && q && k && v &&
-        (q->requires_grad || k->requires_grad || v->requires_grad)) {
-        conf.drop = b->dropout;
-        conf.key = pb_mix(b->drop_key, b->drops++);
-    }
-    conf.cache = q ? cached_segments(b, site->layer, q->set->sequences) : NULL;
-    conf.append = b->append_to_cache;
-    if (k && !b->model->attached) /* the first graph has one token */
-        b->model->extra_rows = k->set->count - 1;
-    b->k = k;
-    b->v = v;
-    return pb_op_attention(b->graph, q, k, v, conf);
-}
-
 /* Calls the first method from `part` inwards that replaces the attention, or computes the base's. */
 static pb_node *attention_from(pb_build *b, int part, const pb_site *s, pb_node *q, pb_node *k, pb_node *v)
 {
@@ -225,7 +219,7 @@ static pb_node *attention_from(pb_build *b, int part, const pb_site *s, pb_node 
     while (part < m->parts && (!m->part[part].method->attention || !pb_model_targets(m, part, s)))
         part++;
     if (part >= m->parts)
-        return base_attention(b, s, q, k, v);
+        return pb_base_attention(b, s, q, k, v);
     b->part = part;
     pb_node *y = m->part[part].method->attention(b, s, q, k, v);
     b->part = running;

@@ -18,13 +18,23 @@ typedef struct pb_layer {
     pb_param *head_gain[2];                      /* the norms of each head of q and k, or NULL */
 } pb_layer;
 
+/* An attention whose keys and values a KV cache holds: that of a layer, or one of a method's own (pb_attend). */
+typedef struct pb_cached_attention {
+    int part, site; /* of one of a method's own: the method, and pb_site.number; part is -1 for that of a layer */
+    int width;      /* columns of its keys */
+    int extra_rows; /* keys that the methods put in front of those of a text's tokens */
+} pb_cached_attention;
+
 struct pb_kv_cache { /* see kv_cache.h */
     const pb_model *model;
-    pb_cache_segment *layer; /* [layers] */
-    pb_real *x;              /* the keys and values of all layers */
-    int capacity;            /* rows in each layer */
-    int end;                 /* positions that the text may take in the end, with those of the parent */
+    pb_cache_segment *segment; /* [model->cached_attentions] */
+    pb_real *x;                /* the keys and values of all of them */
+    size_t room;               /* elements of x */
+    int end;                   /* positions that the text may take in the end, with those of the parent */
 };
+
+/* The rotary table of heads of one size, see rope.c. */
+typedef struct pb_rotation pb_rotation;
 
 struct pb_model {
     pb_arena *arena; /* owns everything that lives as long as the model */
@@ -57,8 +67,7 @@ struct pb_model {
     pb_param *word, *position, *type, *embed_gain, *embed_bias, *final_gain, *final_bias; /* any may be NULL */
     pb_param *distill_w, *distill_b; /* the linear map whose outputs have distillation targets, or NULL */
     pb_param *pool_w, *pool_b, *pool_gain, *pool_beta, *head_w, *head_b; /* of the head; any may be NULL */
-    pb_real *rope;      /* [rope_positions, head_size], see pb_op_rope */
-    int rope_positions; /* computed so far */
+    pb_rotation *rope; /* the rotary tables computed so far, or NULL */
 
     struct pb_multi_adapter *multi_adapter; /* or NULL */
     pb_attached *part;                      /* [parts] the methods, outermost first */
@@ -67,7 +76,8 @@ struct pb_model {
     bool targets_elsewhere;            /* for an adapter whose targets need not match a projection */
     bool attached;                     /* no more parameters may be created */
     int extra_tokens;                  /* positions that the methods take in each text */
-    int extra_rows;                    /* keys and values that the methods prepend in each layer */
+    pb_cached_attention *cached;       /* [cached_attentions] those of the layers first */
+    int cached_attentions;
     struct pb_kv_cache *cached_prefix; /* the parent of every text's KV cache, or NULL */
     pb_ids cached_prefix_ids;
     pb_gram **gram;   /* [pb_model_sites()] observers of the projections' inputs (start.c), each or all NULL: none */
@@ -112,6 +122,14 @@ const char *pb_params_added_name(const pb_method *method, const pb_site *site, c
 
 /* The parameter of that name, or NULL. */
 pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const pb_site *site, const char *name);
+
+/* ---- attend.c ----------------------------------------------------------------------------------------------- */
+
+/* Adds an attention that KV caches hold.  Returns its index. */
+int pb_attention_add_cached(pb_model *m, pb_cached_attention attention);
+
+/* The base model's attention at an attention sublayer. */
+pb_node *pb_base_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v);
 
 /* ---- multi_adapter.c ---------------------------------------------------------------------------------------- */
 

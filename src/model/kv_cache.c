@@ -10,7 +10,7 @@ pb_kv_cache *pb_kv_cache_new(const pb_model *m)
 {
     pb_kv_cache *c = pb_alloc(sizeof *c);
     c->model = m;
-    c->layer = pb_alloc((size_t)m->config.layers * sizeof *c->layer);
+    c->segment = pb_alloc((size_t)m->cached_attentions * sizeof *c->segment);
     return c;
 }
 
@@ -19,28 +19,41 @@ void pb_kv_cache_free(pb_kv_cache *c)
     if (!c)
         return;
     free(c->x);
-    free(c->layer);
+    free(c->segment);
     free(c);
 }
 
-static size_t row_width(const pb_kv_cache *c)
+/* The rows that segment i needs for a text of `tokens` tokens.  What the methods put in front of a text is in the parent
+ * if there is one. */
+static int rows_needed(const pb_model *m, int i, bool follows, int tokens)
 {
-    return (size_t)pb_model_kv_width(c->model);
+    return tokens + (follows ? 0 : m->cached[i].extra_rows);
 }
 
-/* x: [layers, keys and values, capacity, kv_width] */
-static void reserve(pb_kv_cache *c, int rows)
+static size_t elements_needed(const pb_model *m, bool follows, int tokens)
 {
-    size_t part = (size_t)rows * row_width(c);
-    if (rows > c->capacity) {
+    size_t sum = 0;
+    for (int i = 0; i < m->cached_attentions; i++)
+        sum += 2 * (size_t)rows_needed(m, i, follows, tokens) * (size_t)m->cached[i].width;
+    return sum;
+}
+
+/* Lays out x: the keys, then the values, of one attention after the other. */
+static void reserve(pb_kv_cache *c, bool follows, int tokens)
+{
+    const pb_model *m = c->model;
+    size_t need = elements_needed(m, follows, tokens);
+    if (need > c->room) {
         free(c->x);
-        c->x = pb_alloc(2 * (size_t)c->model->config.layers * part * sizeof *c->x);
-        c->capacity = rows;
+        c->x = pb_alloc(need * sizeof *c->x);
+        c->room = need;
     }
-    part = (size_t)c->capacity * row_width(c);
-    for (int l = 0; l < c->model->config.layers; l++) {
-        pb_real *k = c->x + 2 * (size_t)l * part;
-        c->layer[l] = (pb_cache_segment){.k = k, .v = k + part, .capacity = c->capacity};
+    pb_real *at = c->x;
+    for (int i = 0; i < m->cached_attentions; i++) {
+        int rows = rows_needed(m, i, follows, tokens);
+        size_t part = (size_t)rows * (size_t)m->cached[i].width;
+        c->segment[i] = (pb_cache_segment){.k = at, .v = at + part, .capacity = rows};
+        at += 2 * part;
     }
 }
 
@@ -48,21 +61,21 @@ void pb_kv_cache_begin(pb_kv_cache *c, const pb_kv_cache *parent, int tokens)
 {
     parent = parent ? parent : c->model->cached_prefix;
     PB_CHECK(parent != c);
-    reserve(c, tokens + (parent ? 0 : c->model->extra_rows));
+    reserve(c, parent != NULL, tokens);
     c->end = tokens + (parent ? parent->end : c->model->extra_tokens);
-    for (int l = 0; l < c->model->config.layers && parent; l++) {
-        c->layer[l].before = &parent->layer[l];
-        c->layer[l].positions = parent->layer[l].positions;
+    for (int i = 0; i < c->model->cached_attentions && parent; i++) {
+        c->segment[i].before = &parent->segment[i];
+        c->segment[i].positions = parent->segment[i].positions;
     }
 }
 
 void pb_kv_cache_copy(pb_kv_cache *to, const pb_kv_cache *from)
 {
-    PB_CHECK(to->capacity >= pb_kv_cache_rows(from));
-    for (int l = 0; l < to->model->config.layers; l++) {
-        pb_cache_segment *p = &to->layer[l];
-        const pb_cache_segment *q = &from->layer[l];
-        size_t bytes = (size_t)q->rows * row_width(to) * sizeof *p->k;
+    for (int i = 0; i < to->model->cached_attentions; i++) {
+        pb_cache_segment *p = &to->segment[i];
+        const pb_cache_segment *q = &from->segment[i];
+        size_t bytes = (size_t)q->rows * (size_t)to->model->cached[i].width * sizeof *p->k;
+        PB_CHECK(p->capacity >= q->rows);
         memcpy(p->k, q->k, bytes);
         memcpy(p->v, q->v, bytes);
         p->rows = q->rows;
@@ -70,12 +83,23 @@ void pb_kv_cache_copy(pb_kv_cache *to, const pb_kv_cache *from)
     }
 }
 
+double pb_kv_cache_added_bytes(const pb_model *m)
+{
+    double elements = 0;
+    for (int i = 0; i < m->cached_attentions; i++) {
+        int rows = m->cached[i].extra_rows + (int)m->cached_prefix_ids.count;
+        rows += m->cached[i].part < 0 ? 0 : pb_model_max_tokens(m);
+        elements += 2.0 * rows * m->cached[i].width;
+    }
+    return elements * (double)sizeof(float);
+}
+
 int pb_kv_cache_rows(const pb_kv_cache *c)
 {
-    return c->layer[0].rows;
+    return c->segment[0].rows;
 }
 
 int pb_kv_cache_positions(const pb_kv_cache *c)
 {
-    return c->layer[0].positions;
+    return c->segment[0].positions;
 }

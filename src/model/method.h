@@ -34,6 +34,17 @@ typedef struct pb_site {
 /* The graph of one batch under construction; see below. */
 typedef struct pb_build pb_build;
 
+/* How the base model builds its layers, for a method that puts layers of the same kind beside them. */
+typedef struct pb_layer_style {
+    int heads, intermediate_size; /* of queries; columns between mlp.up and mlp.down */
+    pb_act act;                   /* of the MLP */
+    bool gated;    /* the MLP is mlp.down(act(mlp.gate(x)) * mlp.up(x)) instead of mlp.down(act(mlp.up(x))) */
+    bool bias;     /* mlp.up has a bias */
+    bool pre_norm; /* x + f(norm(x)) instead of norm(x + f(x)) */
+    bool rms;      /* RMSNorm instead of layer normalization */
+    double norm_eps;
+} pb_layer_style;
+
 /* Training statistics: what is known of the training split before the first step.  The matrices are those that the
  * method has asked for (pb_method.asks), by pb_site.number; NULL: not asked for, or the method does not target it. */
 typedef struct pb_training_stats {
@@ -251,6 +262,7 @@ struct pb_build {
     int first_position; /* position of each sequence's first row; an embed hook that prepends rows may move it */
     int head_row;       /* the row of each sequence that a classification head reads: 0 = first, -1 = last */
     double dropout;     /* dropout probability of the base model; 0 outside training */
+    pb_layer_style style;
 
     /* For the engine. */
     struct pb_model *model;
@@ -258,6 +270,7 @@ struct pb_build {
     uint64_t drop_key;                   /* key of this step's dropout masks */
     uint64_t drops;                      /* dropout masks drawn so far in this graph */
     const pb_real *rotation;             /* the table of pb_op_rope, or NULL */
+    int positions;                       /* of the longest text, in a rotary network */
     const int *adapter;                  /* [sequences] the adapter of each in a multi-adapter; NULL: none */
     struct pb_kv_cache *const *kv_cache; /* [sequences] the KV cache of each; NULL: none */
     bool append_to_cache;                /* running the graph appends the batch's keys and values to the caches */
@@ -266,6 +279,7 @@ struct pb_build {
     bool without_bias;                   /* the base's projections have no bias: for folding */
     void **memo;                         /* [parts] of pb_memo */
     pb_node *penalty;                    /* the sum of all terms of pb_penalty, or NULL */
+    bool *attended;                      /* the calls of pb_attend in this graph; NULL: none */
 };
 
 /* Returns the settings of the method whose hook is running. */
@@ -292,6 +306,10 @@ pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, 
 
 /* The same for a vector [1,n], such as a bias or a scale: weight decay does not apply to it. */
 pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb_init init);
+
+/* Normalizes x [T,C] as the base model's norms do, with a gain [1,C] NAME.weight of the method's own and, unless it is an
+ * RMSNorm, a bias NAME.bias, which start at 1 and 0. */
+pb_node *pb_added_norm(pb_build *b, const pb_site *site, const char *name, pb_node *x);
 
 /* The same for a tensor that does not train and is saved with the trained ones, such as a random projection. */
 pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
@@ -359,8 +377,10 @@ pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_nod
  * composition that target it. */
 pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node *x);
 
-/* Attention of the method's own, in a network beside the base: q, k and v [T,heads*hd], causal as the base model's,
- * with a KV cache of its own when decoding.  Returns [T,heads*hd].  At most one call for each site. */
+/* Attention of the method's own, in a network beside the base: q, k and v [T,heads*hd], which are causal and rotated as
+ * in the base model (in a rotary network, whose heads have an even size, so hd is even), with a KV cache of its own when
+ * decoding.  Returns [T,heads*hd].  k and v may have fewer heads, as in pb_op_attention, and rows in front of the text's.
+ * At most one call for each site. */
 pb_node *pb_attend(pb_build *b, const pb_site *site, int heads, pb_node *q, pb_node *k, pb_node *v);
 
 /* Returns the base model's weight [out,in] at a projection as a node. */

@@ -56,7 +56,7 @@ static const pb_rows *text_rows(pb_build *b, const pb_batch *batch)
     for (int s = 0; s < batch->sequences; s++) {
         cache[s] = prefix;
         for (int r = offset[s]; r < offset[s + 1]; r++)
-            position[r] = prefix->layer[0].positions + r - offset[s];
+            position[r] = prefix->segment[0].positions + r - offset[s];
     }
     b->kv_cache = cache;
     return pb_rows_with_positions(b->graph, batch->sequences, offset, position);
@@ -90,7 +90,8 @@ static int prepare_rotation(pb_build *b, const pb_node *x)
     if (longest > m->config.positions)
         return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long", longest - 1,
                         m->config.positions - 1);
-    b->rotation = pb_rope_table(m, longest);
+    b->positions = longest;
+    b->rotation = pb_rope_table(m, m->config.head_size, longest);
     return 0;
 }
 
@@ -303,6 +304,7 @@ static int run_again(pass *fork, const pb_batch *batch, const pb_rows *text, pb_
     pass unused;
     pb_outputs again;
     b->drop_key = pb_mix(b->drop_key, second);
+    b->attended = NULL;
     if (b->model->checkpoint)
         pb_graph_checkpoint(b->graph, out->logits);
     if (run_pass(fork, batch, text, &unused, &again))

@@ -180,34 +180,51 @@ int pb_rope_read(const char *path, const pb_json *root, pb_network_config *c)
     return pb_error("%s: rope type: want default, linear, llama3, yarn or longrope, got '%s'", path, type);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------- */
+/* ---- the tables ------------------------------------------------------------------------------------------ */
 
-static void fill_table(const pb_network_config *c, pb_real *table, int positions)
+struct pb_rotation {
+    pb_rotation *next; /* of other heads */
+    int head_size, positions;
+    pb_real *x; /* [positions, head_size] */
+};
+
+/* Pair i of heads of n columns turns by the base^(-2i/n) of Su et al.: in heads of m columns, that is pair i*m/n. */
+static void fill_table(const pb_network_config *c, const pb_rotation *t)
 {
-    int half = c->head_size / 2;
+    int half = t->head_size / 2;
     for (int i = 0; i < half; i++) {
-        float f = c->rope.frequency[i];
-        for (int p = 0; p < positions; p++) {
+        float f = c->rope.frequency[i * c->head_size / t->head_size];
+        for (int p = 0; p < t->positions; p++) {
             float angle = (float)p * f;
-            table[(size_t)p * (size_t)c->head_size + (size_t)i] = (pb_real)(cos((double)angle) * c->rope.scale);
-            table[(size_t)p * (size_t)c->head_size + (size_t)(half + i)] =
-                (pb_real)(sin((double)angle) * c->rope.scale);
+            pb_real *row = t->x + (size_t)p * (size_t)t->head_size;
+            row[i] = (pb_real)(cos((double)angle) * c->rope.scale);
+            row[half + i] = (pb_real)(sin((double)angle) * c->rope.scale);
         }
     }
 }
 
+static pb_rotation *find_table(pb_model *m, int head_size)
+{
+    for (pb_rotation *t = m->rope; t; t = t->next)
+        if (t->head_size == head_size)
+            return t;
+    pb_rotation *t = pb_arena_alloc(m->arena, PB_META, sizeof *t);
+    *t = (pb_rotation){.next = m->rope, .head_size = head_size};
+    return m->rope = t;
+}
+
 /* Graphs keep pointers to the table, so that a longer one is allocated anew. */
-const pb_real *pb_rope_table(pb_model *m, int positions)
+const pb_real *pb_rope_table(pb_model *m, int head_size, int positions)
 {
     if (m->shapes_only)
         return NULL; /* shapes only: nothing will run */
-    if (positions <= m->rope_positions)
-        return m->rope;
-    int longer = m->rope_positions ? m->rope_positions : 256;
-    while (longer < positions)
-        longer *= 2;
-    m->rope = pb_arena_alloc(m->arena, PB_META, (size_t)longer * (size_t)m->config.head_size * sizeof *m->rope);
-    m->rope_positions = longer;
-    fill_table(&m->config, m->rope, longer);
-    return m->rope;
+    pb_rotation *t = find_table(m, head_size);
+    if (positions <= t->positions)
+        return t->x;
+    t->positions = t->positions ? t->positions : 256;
+    while (t->positions < positions)
+        t->positions *= 2;
+    t->x = pb_arena_alloc(m->arena, PB_META, (size_t)t->positions * (size_t)head_size * sizeof *t->x);
+    fill_table(&m->config, t);
+    return t->x;
 }

@@ -9,8 +9,10 @@
  * set.  `path` is for messages.  Returns -1 with an error that names the type or the key that is not supported. */
 int pb_rope_read(const char *path, const pb_json *root, pb_network_config *c);
 
-/* Returns the table of cosines and sines for at least `positions` positions, [positions, head_size] as pb_op_rope reads
- * it.  The model owns it, and it stays valid until the model is freed.  Returns NULL for a model of shapes only. */
-const pb_real *pb_rope_table(pb_model *m, int positions);
+/* Returns the table of cosines and sines of heads of `head_size` columns, which is even, for at least `positions`
+ * positions: [positions, head_size] as pb_op_rope reads it.  Heads of another size than the network's have some of its
+ * frequencies, evenly chosen.  The model owns the table, and it stays valid until the model is freed.  Returns NULL for
+ * a model of shapes only. */
+const pb_real *pb_rope_table(pb_model *m, int head_size, int positions);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/kv_cache.h"
 #include "train/runner.h"
 
 #define SINGLES 8 /* examples a round at batch 1, one after the other */
@@ -124,14 +125,6 @@ static int put_flops(timing_pass *b, pb_result *out)
     return 0;
 }
 
-static void put_kv_bytes(const pb_model *m, pb_result *out)
-{
-    const pb_network_config *c = pb_model_config(m);
-    double tokens = c->positions - pb_model_max_tokens(m) - c->first_position;
-    pb_result_put(out, -1, -1, tokens * 2 * c->layers * pb_model_kv_width(m) * (double)sizeof(float),
-                  "overhead.kv_bytes");
-}
-
 /* Runs all rounds twice and records the second time only.  The first time grows every arena to its largest batch: a
  * variant that grew an arena in a recorded round would be charged for it, and would leave freed memory to the
  * others. */
@@ -167,7 +160,7 @@ int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *c
     int rc = time_all(&b, rounds, out);
     if (!rc && !rounds->process) {
         rc = put_flops(&b, out);
-        put_kv_bytes(model[PB_UNMERGED], out);
+        pb_result_put(out, -1, -1, pb_kv_cache_added_bytes(model[PB_UNMERGED]), "overhead.kv_bytes");
     }
     for (int v = 0; v < PB_VARIANTS; v++)
         if (b.present[v])
