@@ -1,6 +1,7 @@
 /* golden: reads the values that the scripts of tests/parity have written (make_goldens.py, make_training.py).
  *
- * A golden is text: `ids SEQUENCE id id ...`, `labels l l ...`, then blocks of `KIND NAME ROWS COLS` with their values. */
+ * A golden is text: `ids SEQUENCE id id ...`, `labels l l ...`, then blocks of `KIND NAME ROWS COLS` with their values.
+ * The labels are classes of the sequences, or the tokens to predict at all positions, where -1 is none. */
 #ifndef PB_TESTS_GOLDEN_H
 #define PB_TESTS_GOLDEN_H
 
@@ -12,7 +13,7 @@
 
 typedef struct golden {
     char *text, *at;
-    int ids[256], offset[16], label[16], sequences, labels;
+    int ids[256], offset[16], label[64], sequences, labels;
 } golden;
 
 /* A block; the values are the caller's to free. */
@@ -58,7 +59,9 @@ static inline void golden_close(golden *g)
 
 static inline pb_batch golden_batch(const golden *g)
 {
-    return (pb_batch){.sequences = g->sequences, .offset = g->offset, .ids = g->ids, .label = g->label};
+    pb_batch b = {.sequences = g->sequences, .offset = g->offset, .ids = g->ids};
+    *(g->labels == g->sequences ? &b.label : &b.target) = g->label;
+    return b;
 }
 
 /* The next block.  Returns false at the end. */

@@ -72,11 +72,11 @@ struct pb_model {
     struct pb_multi_adapter *multi_adapter; /* or NULL */
     pb_attached *part;                      /* [parts] the methods, outermost first */
     int parts;
-    bool *matches;                     /* [parts, pb_model_sites()] the method's hooks apply to the site */
-    bool targets_elsewhere;            /* for an adapter whose targets need not match a projection */
-    bool attached;                     /* no more parameters may be created */
-    int extra_tokens;                  /* positions that the methods take in each text */
-    pb_cached_attention *cached;       /* [cached_attentions] those of the layers first */
+    bool *matches;               /* [parts, pb_model_sites()] the method's hooks apply to the site */
+    bool targets_elsewhere;      /* for an adapter whose targets need not match a projection */
+    bool attached;               /* no more parameters may be created */
+    int extra_tokens;            /* positions that the methods take in each text */
+    pb_cached_attention *cached; /* [cached_attentions] those of the layers first */
     int cached_attentions;
     struct pb_kv_cache *cached_prefix; /* the parent of every text's KV cache, or NULL */
     pb_ids cached_prefix_ids;

@@ -23,8 +23,8 @@ void pb_kv_cache_free(pb_kv_cache *c)
     free(c);
 }
 
-/* The rows that segment i needs for a text of `tokens` tokens.  What the methods put in front of a text is in the parent
- * if there is one. */
+/* The rows that segment i needs for a text of `tokens` tokens.  What the methods put in front of a text is in the
+ * parent if there is one. */
 static int rows_needed(const pb_model *m, int i, bool follows, int tokens)
 {
     return tokens + (follows ? 0 : m->cached[i].extra_rows);

@@ -23,8 +23,8 @@ void pb_kv_cache_begin(pb_kv_cache *c, const pb_kv_cache *parent, int tokens);
 /* Copies the content of `from` to `to`.  Both must have the same parent, and `to` must have room. */
 void pb_kv_cache_copy(pb_kv_cache *to, const pb_kv_cache *from);
 
-/* The bytes, in 32 bits, that the methods and the cached prefix add to the cache of a text: the rows in front of it, and
- * for attentions of the methods' own all rows of the longest text. */
+/* The bytes, in 32 bits, that the methods and the cached prefix add to the cache of a text: the rows in front of it,
+ * and for attentions of the methods' own all rows of the longest text. */
 double pb_kv_cache_added_bytes(const pb_model *m);
 
 /* The rows of keys in each layer, without those of the parent; 0 if nothing was run since pb_kv_cache_begin. */

@@ -307,16 +307,16 @@ pb_node *pb_added(pb_build *b, const pb_site *site, const char *name, int rows, 
 /* The same for a vector [1,n], such as a bias or a scale: weight decay does not apply to it. */
 pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb_init init);
 
-/* Normalizes x [T,C] as the base model's norms do, with a gain [1,C] NAME.weight of the method's own and, unless it is an
- * RMSNorm, a bias NAME.bias, which start at 1 and 0. */
-pb_node *pb_added_norm(pb_build *b, const pb_site *site, const char *name, pb_node *x);
-
 /* The same for a tensor that does not train and is saved with the trained ones, such as a random projection. */
 pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
 /* The same for a tensor that does not train and is not saved: it is made again from the run's seed, which the artifact
  * holds. */
 pb_node *pb_seeded(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
+
+/* Normalizes x [T,C] as the base model's norms do, with a gain [1,C] NAME.weight of the method's own and, unless it is
+ * an RMSNorm, a bias NAME.bias, which start at 1 and 0. */
+pb_node *pb_added_norm(pb_build *b, const pb_site *site, const char *name, pb_node *x);
 
 /* Returns a random key that depends on the run's seed and the full name only, for ops that draw by a key; it is the
  * same in every graph of the run, and after the artifact has been loaded. */
@@ -377,10 +377,10 @@ pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_nod
  * composition that target it. */
 pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node *x);
 
-/* Attention of the method's own, in a network beside the base: q, k and v [T,heads*hd], which are causal and rotated as
- * in the base model (in a rotary network, whose heads have an even size, so hd is even), with a KV cache of its own when
- * decoding.  Returns [T,heads*hd].  k and v may have fewer heads, as in pb_op_attention, and rows in front of the text's.
- * At most one call for each site. */
+/* Attention of the method's own, in a network beside the base: q, k and v [T,heads*hd] to [T,heads*hd], causal as the
+ * base model's, with a KV cache of its own when decoding.  In a rotary network q and k are rotated, and hd must be
+ * even.  k and v may have fewer heads, as in pb_op_attention, and rows in front of the text's.  At most one call of a
+ * method for each site. */
 pb_node *pb_attend(pb_build *b, const pb_site *site, int heads, pb_node *q, pb_node *k, pb_node *v);
 
 /* Returns the base model's weight [out,in] at a projection as a node. */

@@ -27,8 +27,8 @@ extern const pb_decoding pb_measured_decoding;
  * generation decode.b1.* and decode.b32.*, which include the prefill.  Process 0 also puts the exact values
  * overhead.merge_error (largest difference between a logit of the merged and the unmerged model, relative to the
  * largest logit), overhead.flops, .base and .merged (forward FLOPs of an example, mean over the first 32), and
- * overhead.kv_bytes (bytes that the method adds to the keys and values of each sequence, see model/kv_cache.h).  Returns
- * -1 with an error if a pass fails. */
+ * overhead.kv_bytes (bytes that the method adds to the keys and values of each sequence, see model/kv_cache.h).
+ * Returns -1 with an error if a pass fails. */
 int pb_measure_inference(pb_model *const model[PB_VARIANTS], const pb_encoded *const encoded[PB_VARIANTS],
                          const pb_rounds *rounds, pb_result *out);
 

@@ -45,6 +45,8 @@ static const struct {
     {"gpt2", "prefix:length=2,mlp=yes,hidden=5", PB_IN_FP32},
     {"qwen3", "prompt:length=4", PB_IN_BF16},
     {"llama-3", "prompt:length=2+prefix:length=3+lora", PB_IN_FP32},
+    {"gpt2", "prompt:length=2+lst:reduction=2", PB_IN_FP32},
+    {"llama-3", "lst:reduction=2,targets=2.layer+prefix:length=3", PB_IN_BF16},
 };
 
 static void try_on(const char *family, const char *spec, pb_precision precision, void (*check)(fixture *r))
@@ -275,6 +277,44 @@ TEST(greedy_is_the_likeliest_token_of_the_whole_text_every_time)
     for_all(check_greedy);
 }
 
+/* The log-probability that the whole text gives to its last `added` tokens. */
+static double score_of(pb_model *m, const pb_ids *ids, size_t added)
+{
+    int offset[] = {0, (int)ids->count}, n = pb_model_outputs(m);
+    double *y = logits_of(m, 1, offset, ids->id), score = 0;
+    for (size_t i = ids->count - added; i < ids->count; i++) {
+        const double *row = y + (i - 1) * (size_t)n;
+        double sum = 0;
+        for (int k = 0; k < n; k++)
+            sum += exp(row[k] - row[ids->id[i]]);
+        score -= log(sum);
+    }
+    free(y);
+    return score;
+}
+
+/* Beams share the cache of their prompt, and copy what follows it to each other. */
+static void check_beams(fixture *r)
+{
+    pb_ids prompt[PROMPTS];
+    pb_continuation out[PROMPTS];
+    take_prompts(prompt);
+    if (!CHECK(decode(r->model, "max_new=9 strategy=beam beams=3 slots=2", PROMPTS, prompt, out)))
+        PB_BUG("%s", pb_error_text());
+    for (int p = 0; p < PROMPTS; p++) {
+        for (size_t i = 0; i < out[p].ids.count; i++)
+            pb_ids_add(&prompt[p], out[p].ids.id[i]);
+        CHECK_NEAR(out[p].log_probability, score_of(r->model, &prompt[p], out[p].ids.count), 1e-3);
+    }
+    free_all(PROMPTS, out);
+    free_prompts(prompt);
+}
+
+TEST(a_beam_has_the_log_probability_of_the_whole_text)
+{
+    for_all(check_beams);
+}
+
 static void check_merged(fixture *r)
 {
     if (!pb_model_can_merge(r->model))
@@ -346,7 +386,7 @@ TEST(greedy_and_beams_are_those_of_transformers)
 /* Every prompt's continuation is the same, however many run side by side and which ones. */
 static void check_slots(const char *settings, const char *alone, const char *many)
 {
-    fixture r = open_decoder("llama-3", "prefix:length=3", PB_IN_FP32);
+    fixture r = open_decoder("llama-3", "prefix:length=3+lst:reduction=2", PB_IN_FP32);
     pb_ids prompt[PROMPTS];
     pb_continuation one[PROMPTS], two[PROMPTS];
     char *first = pb_format("%s slots=%s", settings, alone), *second = pb_format("%s slots=%s", settings, many);
