@@ -124,6 +124,9 @@ const pb_method pb_method_lst = {
     .paper = "Sung et al. 2022, LST: Ladder side-tuning for parameter and memory efficient transfer learning, "
              "arXiv:2206.06522",
     .help = "Trains a small network that reads the hidden states of all layers; no gradient passes through the base.",
+    .count = "s = 2*heads*ceil(width/(2*heads*reduction)); f = ceil(intermediate/reduction);"
+             " width*s + s + 1 + 4*s*s + (2+gated)*s*f + bias*(5*s + (1+gated)*f) + 2*norm*s;"
+             " model: 2*width*s + s + width + pre_norm*norm*s",
     .category = PB_ADDITIVE,
     .identity = true,
     .options = options,
