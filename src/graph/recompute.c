@@ -168,18 +168,21 @@ static pb_node *copy_of(draft *s, const pb_node *n)
     return own->copy;
 }
 
-/* The node that goes backward for n: its twin, with the copies of the weights that it reads. */
+/* The node that goes backward for n: its twin, with the copies of the weights that it reads.  A node that goes forward
+ * as well has other inputs then. */
 static pb_node *backward_of(draft *s, const pb_node *n)
 {
-    pb_node *twin = twin_of(s, n->index), *reader = NULL;
+    pb_node *twin = twin_of(s, n->index), *reader = twin;
+    bool forward = !note_of(s, n)->twin || note_of(s, n)->again;
     if (note_of(s, n)->remade)
         return copy_of(s, n);
     for (int k = 0; k < PB_MAX_INPUTS; k++)
         if (n->in[k] && note_of(s, n->in[k])->remade) {
-            reader = reader ? reader : duplicate(s->g, twin, false);
+            if (forward && reader == twin)
+                reader = duplicate(s->g, twin, false);
             reader->in[k] = copy_of(s, n->in[k]);
         }
-    return reader ? reader : twin;
+    return reader;
 }
 
 static void go_back(draft *s, size_t from, size_t end, bool again)

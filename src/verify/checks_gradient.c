@@ -190,11 +190,12 @@ pb_outcome pb_check_plan(pb_trial *t)
         back = pb_executor_flops(p.executor);
     }
     size_t touched = pb_executor_touched(p.executor);
-    bool good = there == p.plan.forward_flops && back == p.plan.backward_flops && is_planned(touched, &p.plan);
+    uint64_t planned = p.plan.backward_flops + p.plan.recompute_flops;
+    bool good = there == p.plan.forward_flops && back == planned && is_planned(touched, &p.plan);
     if (!good)
         pb_trial_broken(t, "%zu bytes and %llu + %llu FLOPs; the plan has %zu and %llu + %llu", touched,
                         (unsigned long long)there, (unsigned long long)back, p.plan.activations,
-                        (unsigned long long)p.plan.forward_flops, (unsigned long long)p.plan.backward_flops);
+                        (unsigned long long)p.plan.forward_flops, (unsigned long long)planned);
     pb_testbed_close(&p);
     return good ? PB_HELD : PB_BROKEN;
 }
