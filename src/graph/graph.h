@@ -52,6 +52,7 @@ typedef struct pb_param {
     double rate;  /* the learning rate is multiplied by it while training; 1 unless a method sets it (pb_rated) */
     bool vector;  /* weight decay does not apply (pb_vector); vectors of the base are known by their kind */
     bool reached; /* the last graph given to pb_graph_mark_reached computes the gradient */
+    bool seeded;  /* made again from the run's seed: no artifact contains it (pb_seeded) */
     bool drawn;   /* the checkpoint has no such tensor, so the value is random until training or an adapter sets it */
     pb_real *g;   /* gradient [rows,cols]; a sparse one: [touched,cols]              */
     int *index;   /* the value of integers (pb_indices) [1,cols], each in 0 .. below-1; x is then NULL; else NULL */

@@ -1,5 +1,6 @@
 /* artifact: the file of a trained model: every trainable parameter, the head and the methods' parameters, each under
- * its name. */
+ * its name.  What is made again from the run's seed is not in it; the file's metadata then has the seed. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 
 bool pb_model_stores(const pb_param *p)
 {
-    return p->trainable || p->kind == PB_HEAD || p->kind == PB_ADDED;
+    return p->trainable || p->kind == PB_HEAD || (p->kind == PB_ADDED && !p->seeded);
 }
 
 /* The values in 32 bits: floats, or integers.  The caller frees them. */
@@ -40,7 +41,9 @@ int pb_model_save(const pb_model *m, const char *path)
                                 .data = values_in_32_bits(p),
                                 .bytes = 4 * count};
     }
-    int rc = pb_safetensors_write(path, array, n, NULL);
+    char seed[24];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)m->seed);
+    int rc = pb_safetensors_write(path, array, n, m->uses_seed ? (const char *const[]){"seed", seed, NULL} : NULL);
     for (size_t i = 0; i < n; i++)
         free((void *)(uintptr_t)array[i].data);
     free(array);
@@ -69,6 +72,22 @@ static int load_param(const pb_safetensors *f, const char *path, pb_param *p)
     return p->index ? load_index(a, path, p) : pb_array_reals(a, 0, a->count, p->x);
 }
 
+/* Sets the model's seed to that of the run, and makes again what depends on it. */
+static int load_seed(const pb_safetensors *f, const char *path, pb_model *m)
+{
+    const char *text = pb_safetensors_metadata(f, "seed");
+    char *end = NULL;
+    if (!text)
+        return pb_error("%s: no 'seed' in the metadata: not an artifact of this method and model", path);
+    errno = 0;
+    unsigned long long seed = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno)
+        return pb_error("%s: seed '%s' in the metadata, want a number from 0 to 2^64-1", path, text);
+    m->seed = seed;
+    pb_params_draw_seeded(m);
+    return 0;
+}
+
 int pb_model_load(pb_model *m, const char *path)
 {
     pb_safetensors *f = pb_safetensors_open(path);
@@ -76,6 +95,8 @@ int pb_model_load(pb_model *m, const char *path)
     for (size_t i = 0; !rc && i < m->params; i++)
         if (pb_model_stores(m->param[i]))
             rc = load_param(f, path, m->param[i]);
+    if (!rc && m->uses_seed)
+        rc = load_seed(f, path, m);
     if (f)
         pb_safetensors_close(f);
     return rc;

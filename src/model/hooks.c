@@ -70,6 +70,21 @@ pb_node *pb_fixed(pb_build *b, const pb_site *site, const char *name, int rows, 
     return find_or_create_param(b, site, name, rows, cols, init, false, false);
 }
 
+pb_node *pb_seeded(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
+{
+    pb_node *n = find_or_create_param(b, site, name, rows, cols, init, false, false);
+    if (n && !n->param->seeded)
+        pb_params_add_seeded(b->model, n->param, init);
+    return n;
+}
+
+uint64_t pb_seed(pb_build *b, const pb_site *site, const char *name)
+{
+    char full[PB_ADDED_NAME];
+    b->model->uses_seed = true;
+    return pb_rng_named(b->model->seed, added_name(b, site, name, full)).key;
+}
+
 pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb_init init)
 {
     return find_or_create_param(b, site, name, 1, n, init, true, true);
@@ -158,11 +173,29 @@ static pb_param *folded(const pb_model *m, const pb_site *s)
     return m->merged && s->number >= 0 ? &m->merged[2 * s->number] : NULL;
 }
 
+/* The weight of a projection, as the methods that target it make it of the base's, from the innermost outwards. */
+static pb_node *weight_of(pb_build *b, const pb_site *s, pb_node *w)
+{
+    const pb_model *m = b->model;
+    int running = b->part;
+    for (b->part = m->parts - 1; b->part >= 0 && !m->merged; b->part--) {
+        const pb_method *method = m->part[b->part].method;
+        if (!method->weight || !pb_model_targets(m, b->part, s))
+            continue;
+        w = pb_graph_remake(b->graph, method->weight(b, s, pb_op_unpack(b->graph, w)));
+        if (w && (w->rows != s->out || w->cols != s->in))
+            PB_BUG("%s: a weight [%d,%d] at %s, want [%d,%d]", method->name, w->rows, w->cols, s->role, s->out, s->in);
+    }
+    b->part = running;
+    return w;
+}
+
 static pb_node *base_linear(pb_build *b, const pb_site *s, pb_node *x)
 {
     pb_param *f = folded(b->model, s);
     pb_param *w = f && f[0].x ? &f[0] : s->w, *bias = b->without_bias ? NULL : f && f[1].x ? &f[1] : s->b;
-    pb_node *y = pb_op_linear(b->graph, x, pb_graph_param(b->graph, w), bias ? pb_graph_param(b->graph, bias) : NULL);
+    pb_node *weight = weight_of(b, s, pb_graph_param(b->graph, w));
+    pb_node *y = pb_op_linear(b->graph, x, weight, bias ? pb_graph_param(b->graph, bias) : NULL);
     return b->adapter ? pb_multi_adapter_apply(b, s, y, x) : y;
 }
 

@@ -36,6 +36,12 @@ struct pb_kv_cache { /* see kv_cache.h */
 /* The rotary table of heads of one size, see rope.c. */
 typedef struct pb_rotation pb_rotation;
 
+/* A tensor that is made again from the run's seed. */
+typedef struct pb_seeded_param {
+    pb_param *param;
+    pb_init init;
+} pb_seeded_param;
+
 struct pb_model {
     pb_arena *arena; /* owns everything that lives as long as the model */
     char *dir;       /* pb_opening.path */
@@ -62,6 +68,10 @@ struct pb_model {
     pb_param **state; /* [states] of pb_state, each [1,n]; x is NULL unless the model trains */
     size_t states, state_capacity;
     pb_name_index state_index;
+
+    pb_seeded_param *seeded; /* [seededs] */
+    size_t seededs, seeded_capacity;
+    bool uses_seed; /* a method draws from the seed after loading: artifacts contain it */
 
     pb_layer *layer;                                                                      /* [layers] */
     pb_param *word, *position, *type, *embed_gain, *embed_bias, *final_gain, *final_bias; /* any may be NULL */
@@ -113,6 +123,10 @@ void pb_params_init(pb_model *m, pb_param *p, pb_init init);
 
 /* Allocates the integers of a parameter [1,n] and sets them to 0, 1, 2, ..; they are to be less than `below`. */
 void pb_params_init_index(pb_model *m, pb_param *p, int below);
+
+/* Marks a parameter of a method as seeded, and draws all such parameters from the model's seed. */
+void pb_params_add_seeded(pb_model *m, pb_param *p, pb_init init);
+void pb_params_draw_seeded(pb_model *m);
 
 /* Writes the full name of a method's parameter to `out` and returns it: "layer.3.attn.q.lora.A", or "lora.A" for one of
  * the whole model (site NULL). */

@@ -76,6 +76,7 @@ void pb_model_free(pb_model *m)
     free(m->index.slot);
     free(m->state);
     free(m->state_index.slot);
+    free(m->seeded);
     free(m->dir);
     pb_arena_free(m->arena);
     free(m);

@@ -119,10 +119,9 @@ pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const
     return pb_model_find(m, pb_params_added_name(method, site, name, full));
 }
 
-void pb_params_init(pb_model *m, pb_param *p, pb_init init)
+static void draw(const pb_model *m, pb_param *p, pb_init init)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;
-    p->x = pb_arena_alloc(m->arena, PB_WEIGHTS, n * sizeof *p->x);
     if (init.kind == PB_ROW_NORMS) {
         init_row_norms(p, init.of);
         return;
@@ -140,6 +139,25 @@ void pb_params_init_index(pb_model *m, pb_param *p, int below)
     p->index = pb_arena_alloc(m->arena, PB_WEIGHTS, (size_t)p->cols * sizeof *p->index);
     for (int i = 0; i < p->cols; i++)
         p->index[i] = i;
+}
+
+void pb_params_init(pb_model *m, pb_param *p, pb_init init)
+{
+    p->x = pb_arena_alloc(m->arena, PB_WEIGHTS, (size_t)p->rows * (size_t)p->cols * sizeof *p->x);
+    draw(m, p, init);
+}
+
+void pb_params_add_seeded(pb_model *m, pb_param *p, pb_init init)
+{
+    pb_grow(&m->seeded, m->seededs, &m->seeded_capacity, sizeof *m->seeded);
+    m->seeded[m->seededs++] = (pb_seeded_param){p, init};
+    p->seeded = m->uses_seed = true;
+}
+
+void pb_params_draw_seeded(pb_model *m)
+{
+    for (size_t i = 0; i < m->seededs; i++)
+        draw(m, m->seeded[i].param, m->seeded[i].init);
 }
 
 pb_init pb_init_constant(double value)

@@ -1,0 +1,53 @@
+/* said: the whole network in d numbers.  W'_i = W_i + lambda_l P_i theta, where theta [1,d] is the same for all weights
+ * W_i of all layers l, and P_i is a random projection of d numbers to the shape of W_i (Fastfood, Le et al. 2013), which
+ * is drawn from the run's seed and stored nowhere.  lambda starts as ones and theta as zeros. */
+#include "peftbench.h"
+
+typedef struct conf {
+    int dimension;
+    bool structure;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, dimension, INT, "1000", 1, 1 << 24, "d, the numbers in theta"),
+    PB_OPTION(conf, structure, BOOL, "yes", "structure-aware: train a scale lambda for each layer"),
+    PB_OPTION(conf, targets, TEXT, "*", "projections whose weights change"),
+    {0},
+};
+
+static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
+{
+    const conf *c = pb_conf(b);
+    pb_graph *g = b->graph;
+    pb_node *theta = pb_added(b, NULL, "theta", 1, c->dimension, pb_init_constant(0));
+    if (c->structure) {
+        pb_node *lambda = pb_vector(b, NULL, "lambda", b->layers, pb_init_constant(1));
+        theta = pb_op_scale(g, theta, pb_op_columns(g, lambda, site->layer, 1));
+    }
+    return pb_op_add(g, pb_op_fastfood(g, theta, pb_seed(b, site, "P"), site->out, site->in), w);
+}
+
+static const pb_preset presets[] = {
+    {"did", "DID: direct intrinsic dimension, without a scale for each layer",
+     "Li et al. 2018, Measuring the intrinsic dimension of objective landscapes, arXiv:1804.08838", "structure=no"},
+    {0},
+};
+
+const pb_method pb_method_said = {
+    .name = "said",
+    .title = "SAID: structure-aware intrinsic dimension",
+    .paper =
+        "Aghajanyan et al. 2020, Intrinsic dimensionality explains the effectiveness of language model fine-tuning, "
+        "arXiv:2012.13255",
+    .help =
+        "Adds a random projection of one trained vector to every weight.  The paper's d is that of theta and lambda "
+        "together.",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .presets = presets,
+    .weight = weight,
+};
