@@ -1,6 +1,6 @@
 /* said: the whole network in d numbers.  W'_i = W_i + lambda_l P_i theta, where theta [1,d] is the same for all weights
- * W_i of all layers l, and P_i is a random projection of d numbers to the shape of W_i (Fastfood, Le et al. 2013), which
- * is drawn from the run's seed and stored nowhere.  lambda starts as ones and theta as zeros. */
+ * W_i of all layers l, and P_i is a random projection of d numbers to the shape of W_i (Fastfood, Le et al. 2013) that
+ * is drawn from the run's seed and is stored nowhere.  lambda starts as ones and theta as zeros. */
 #include "peftbench.h"
 
 typedef struct conf {
