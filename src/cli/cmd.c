@@ -26,6 +26,7 @@ static const flag flags[] = {
     {"jobs", "N", "run N cells in parallel, which share the threads", AT(jobs), NUMBER},
     {"threads", "N", "total number of threads (default: one for each available core)", AT(threads), NUMBER},
     {"tokens", "N", "plan for texts of N tokens, without reading the task's data", AT(tokens), NUMBER},
+    {"rank", "K", "write a LoRA adapter of rank K that approximates what the method changes", AT(rank), NUMBER},
     {"seed", "N", "seed of the random numbers (default: 0)", AT(seed), SEED},
     {"row", "LABEL", "row that predicts (default: the baseline)", AT(row), TEXT},
     {"out", "PATH", "output folder", AT(out), TEXT},

@@ -27,7 +27,7 @@ typedef struct pb_args {
     int options;
     const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes,
         *columns;
-    int jobs, threads, tokens;
+    int jobs, threads, tokens, rank;
     long long seed; /* -1 if it is not given */
     bool json, quiet, no_timing, partial, times, merged, ids, plain, decode, force, retry, any_version;
 } pb_args;

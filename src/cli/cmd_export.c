@@ -76,6 +76,19 @@ static int classes_of(const char *artifact)
     return classes;
 }
 
+static void print_conversion(void *ctx, const char *module, double error)
+{
+    (void)ctx;
+    printf("%s: relative error %.2e\n", module, error);
+}
+
+static int write(const pb_args *a, pb_model *m)
+{
+    return a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
+           : a->rank ? pb_adapter_convert(m, a->rank, a->word[1], print_conversion, NULL)
+                     : pb_adapter_save(m, a->word[1]);
+}
+
 static int export_run(const pb_args *a, const stored *s)
 {
     const char *artifact = s->artifact.path, *names = pb_settings_get(&s->settings, "task.class_names");
@@ -85,8 +98,7 @@ static int export_run(const pb_args *a, const stored *s)
     int rc = !m || pb_provenance_check_model(&s->provenance, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
                      pb_model_load(m, artifact) || (names && pb_model_name_classes(m, names))
                  ? -1
-             : a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
-                         : pb_adapter_save(m, a->word[1]);
+                 : write(a, m);
     pb_model_free(m);
     return rc;
 }
@@ -103,6 +115,10 @@ static void release(stored *s)
 static int export_command(const pb_args *a)
 {
     stored s = {.parts = 0};
+    if (a->merged && a->rank) {
+        pb_error("export: --merged and --rank are two forms; want one of them");
+        return PB_EXIT_QUESTION;
+    }
     pb_threads_start(a->threads);
     int rc = find_run(a, &s) || export_run(a, &s) ? -1 : 0;
     pb_threads_stop();
@@ -115,12 +131,17 @@ const pb_command pb_cmd_export = {
     .words = "RUN FOLDER",
     .least = 2,
     .most = 2,
-    .options = "db model plugin merged threads",
-    .help = "write a stored run as a PEFT adapter or a merged model\n\n"
-            "RUN is the number of the run or the beginning of its hash.  FOLDER receives an adapter that Hugging Face "
-            "PEFT\n"
-            "loads, or with --merged a complete model.  --model is the path of the base model if it has moved; its "
-            "weights\n"
-            "must be the same.  If the run used a plugin, --plugin is required.\n",
+    .options = "db model plugin merged rank threads",
+    .help =
+        "write a stored run as a PEFT adapter or a merged model\n\n"
+        "RUN is the number of the run or the beginning of its hash.  FOLDER receives an adapter that Hugging Face "
+        "PEFT\n"
+        "loads, or with --merged a complete model.  --rank K converts any method or composition that can be merged to "
+        "a\n"
+        "LoRA adapter of rank K, the best approximation of the change of each projection, and prints its relative "
+        "error\n"
+        "|D - B A| / |D|; changed biases are exact.  --model is the path of the base model if it has moved; its "
+        "weights\n"
+        "must be the same.  If the run used a plugin, --plugin is required.\n",
     .run = export_command,
 };

@@ -32,9 +32,19 @@ int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force);
  * file cannot be written. */
 int pb_adapter_save(pb_model *m, const char *dir);
 
+/* Is called with the module of a projection and the part of its change that was lost: |D - B A| / |D| in Frobenius
+ * norms. */
+typedef void pb_each_conversion(void *ctx, const char *module, double error);
+
+/* Writes what the model's methods change in its weights as a PEFT adapter of type LORA into DIR, which is made if it
+ * does not exist: of each projection the best approximation of the given rank, which is at least 1.  Changed biases are
+ * exact, as PEFT's lora_bias.  Returns -1 with an error if the methods cannot be merged, change no projection, or
+ * train tensors of the base in place, or if a file cannot be written. */
+int pb_adapter_convert(pb_model *m, int rank, const char *dir, pb_each_conversion *each, void *ctx);
+
 /* Merges the methods and writes the whole model as a folder that transformers loads: config.json, model.safetensors
- * (in fp32 or bf16) and the tokenizer's files.  Returns -1 with an error if a method cannot be merged or a file
- * cannot be written. */
+ * (in fp32 or bf16) and the tokenizer's files.  Returns -1 with an error if a method cannot be merged, if it adds a
+ * bias to a projection that has none in the checkpoint, or if a file cannot be written. */
 int pb_model_export(pb_model *m, const char *dir, pb_precision precision);
 
 #endif

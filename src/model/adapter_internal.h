@@ -14,6 +14,15 @@ struct pb_adapter {
     void *conf; /* the method's settings, as read when the adapter was attached; owns its texts */
 };
 
+/* The change of a projection as a product of two matrices and a bias. */
+typedef struct pb_factors {
+    pb_real *A, *B, *bias; /* [rank,in], [out,rank], [out]; all NULL: the projection is not changed */
+} pb_factors;
+
+/* Writes factors [pb_model_sites()] and what else is trained as a PEFT adapter of type LORA into DIR.  `biases`: with
+ * their biases, which are zero otherwise.  Returns -1 with an error if a file cannot be written. */
+int pb_adapter_save_factors(pb_model *m, const pb_factors *factors, int rank, bool biases, const char *dir);
+
 /* The value of a member of adapter_config.json as text, or PEFT's default where the member is absent or null.  Returns
  * NULL if the value is a list or an object, or if there is no default.  The caller frees it. */
 char *pb_adapter_value(const pb_adapter *a, const char *key);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/adapter.h"
+#include "model/adapter_internal.h"
 #include "model/tensor_writer.h"
 
 /* ---- adapter_config.json ------------------------------------------------------------------------------- */
@@ -11,6 +11,8 @@ typedef struct saving {
     pb_model *m;
     const pb_method *method;
     const void *conf;
+    const pb_factors *factors; /* to write in the place of the method's tensors; or NULL */
+    bool biases;               /* with their biases */
     pb_tensor_writer tensors;
     pb_text member[64]; /* "\"key\": value" */
     int members;
@@ -69,6 +71,8 @@ static void add_settings(saving *s)
             add_patterns(s, k, strtod(value, NULL));
         free(value);
     }
+    if (s->biases)
+        pb_text_add(new_member(s, peft->bias_key), "true");
     if (peft->fixed)
         pb_text_add(&s->member[s->members++], "%s", peft->fixed);
 }
@@ -148,6 +152,34 @@ static void save_sites(saving *s)
         }
     }
     free(inputs);
+}
+
+static void save_factor(saving *s, const pb_site *site, const char *name, int rows, int cols, int dims,
+                        const pb_real *x)
+{
+    const char *full = pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, name);
+    pb_to_floats(x, (size_t)rows * (size_t)cols, pb_tensor_writer_tensor(&s->tensors, full, rows, cols, dims));
+}
+
+static void save_all_factors(saving *s)
+{
+    const pb_peft *peft = s->method->peft;
+    for (int i = 0; i < pb_model_sites(s->m); i++) {
+        const pb_site *site = pb_model_site(s->m, i);
+        const pb_factors *f = &s->factors[i];
+        if (!f->A)
+            continue;
+        pb_low_rank u = s->method->low_rank(s->conf, site);
+        add_quoted(&s->targets, site->module);
+        for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
+            if (!strcmp(t->ours, u.down))
+                save_factor(s, site, t->theirs, u.rank, site->in, 2, f->A);
+            if (!strcmp(t->ours, u.up))
+                save_factor(s, site, t->theirs, site->out, u.rank, 2, f->B);
+        }
+        if (s->biases)
+            save_factor(s, site, peft->bias, 1, site->out, 1, f->bias);
+    }
 }
 
 /* The keys or values of one token in a layer, with the method's prefix in front.  Valid until the executor or the
@@ -250,6 +282,10 @@ static void save_whole(saving *s)
 
 static int save_method(saving *s)
 {
+    if (s->factors) {
+        save_all_factors(s);
+        return 0;
+    }
     switch (s->method->peft->layout) {
     case PB_PEFT_SITES: save_sites(s); break;
     case PB_PEFT_PREFIX: return save_prefix(s);
@@ -299,21 +335,59 @@ static int save_adapter(saving *s, const char *dir)
     return rc;
 }
 
+static int save(saving *s, const char *dir)
+{
+    s->tensors.arena = pb_arena_new("adapter");
+    int rc = save_adapter(s, dir);
+    for (int i = 0; i < s->members; i++)
+        pb_text_free(&s->member[i]);
+    pb_text_free(&s->targets);
+    pb_text_free(&s->inputs);
+    pb_text_free(&s->saved);
+    pb_tensor_writer_free(&s->tensors);
+    return rc;
+}
+
 int pb_adapter_save(pb_model *m, const char *dir)
 {
     if (m->parts != 1)
-        return pb_error("PEFT has no adapter of a composition of %d methods; want a single method, or --merged",
+        return pb_error("PEFT has no adapter of a composition of %d methods; want a single method, --rank or --merged",
                         m->parts);
     saving s = {.m = m, .method = m->part[0].method, .conf = m->part[0].conf};
     if (!s.method->peft)
-        return pb_error("%s: PEFT has no such adapter; want another method, or --merged", s.method->name);
-    s.tensors.arena = pb_arena_new("adapter");
-    int rc = save_adapter(&s, dir);
-    for (int i = 0; i < s.members; i++)
-        pb_text_free(&s.member[i]);
-    pb_text_free(&s.targets);
-    pb_text_free(&s.inputs);
-    pb_text_free(&s.saved);
-    pb_tensor_writer_free(&s.tensors);
+        return pb_error("%s: PEFT has no such adapter; want another method, --rank or --merged", s.method->name);
+    return save(&s, dir);
+}
+
+/* The method whose adapters PEFT calls LORA: a product of two matrices with rank r and scale lora_alpha / r. */
+static const pb_method *lora(void)
+{
+    const pb_method *m;
+    for (int i = 0; (m = pb_method_at(i)); i++)
+        if (m->peft && m->low_rank && !strcmp(m->peft->type, "LORA") && m->peft->bias)
+            return m;
+    PB_BUG("no method has PEFT's type LORA");
+}
+
+/* Sets the settings that adapter_config.json calls r and lora_alpha. */
+static void set_rank(const pb_method *m, void *conf, int rank)
+{
+    char *value = pb_format("%d", rank);
+    for (const pb_peft_key *k = m->peft->keys; k->key; k++)
+        if (!strcmp(k->key, "r") || !strcmp(k->key, "lora_alpha"))
+            PB_CHECK(!pb_option_set(m->options, conf, k->option, value));
+    free(value);
+}
+
+int pb_adapter_save_factors(pb_model *m, const pb_factors *factors, int rank, bool biases, const char *dir)
+{
+    const pb_method *method = lora();
+    void *conf = pb_alloc(method->conf_size + 1);
+    pb_option_defaults(method->options, conf);
+    set_rank(method, conf, rank);
+    saving s = {.m = m, .method = method, .conf = conf, .factors = factors, .biases = biases};
+    int rc = save(&s, dir);
+    pb_option_release(method->options, conf);
+    free(conf);
     return rc;
 }

@@ -132,15 +132,29 @@ static int write_weights(const pb_model *m, const char *dir, pb_precision precis
     return rc;
 }
 
+/* Refuses a folded bias that the format of the checkpoint has no tensor for. */
+static int check_biases(const pb_model *m)
+{
+    for (int i = 0; i < pb_model_sites(m); i++) {
+        const pb_site *s = pb_model_site(m, i);
+        if (m->merged[2 * i + 1].x && !s->b)
+            return pb_error("layer %d, %s: the method adds a bias, which a %s does not have there; want an adapter, "
+                            "without --merged",
+                            s->layer, s->role, pb_model_family(m));
+    }
+    return 0;
+}
+
 int pb_model_export(pb_model *m, const char *dir, pb_precision precision)
 {
     if (!pb_model_can_merge(m))
         return pb_error("this method cannot be folded into the weights; want an adapter, without --merged");
-    if (pb_make_dirs(dir))
-        return -1;
     if (pb_model_merge(m))
         return -1;
-    int rc = write_config(m, dir, precision) || write_weights(m, dir, precision) || copy_tokenizer(m, dir) ? -1 : 0;
+    int rc = check_biases(m) || pb_make_dirs(dir) || write_config(m, dir, precision) ||
+                     write_weights(m, dir, precision) || copy_tokenizer(m, dir)
+                 ? -1
+                 : 0;
     pb_model_unmerge(m);
     return rc;
 }

@@ -47,6 +47,18 @@ ok 'a prefix cannot be folded' refuses 'cannot be folded into the weights' '' ex
 ok 'a composition is no adapter' refuses 'a composition of 2 methods' '' export 2 nowhere
 ok 'no such run' refuses "no finished run '77'" '' export 77 nowhere
 ok 'nothing was written' test ! -e nowhere
+ok 'of rank 16' run 0 '' export 1 exact --rank 16
+ok 'each module has its error' test "$(grep -cE '^bert\.encoder\.layer\.[01]\.attention\.self\.(query|value): relative error 0\.00e\+00$' out)" = 4
+ok 'predict with it' run 0 "$texts" predict --model models/tiny --adapter exact
+ok 'says the same' cmp -s out predicted
+ok 'PEFT reads a plain LoRA' grep -q '"use_dora": *false' exact/adapter_config.json
+ok 'of this rank and scale' grep -q '"r": *16' exact/adapter_config.json && grep -q '"lora_alpha": *16' exact/adapter_config.json
+ok 'of rank 2' run 0 '' export 1 coarse --rank 2
+ok 'says what is lost' grep -qE 'query: relative error [0-9.]+e-0[1-9]$' out
+ok 'a prefix has no rank' refuses 'cannot be folded into the weights; want an adapter, without --rank' '' export 3 nowhere --rank 2
+ok 'nor has a composition with it' refuses 'cannot be folded into the weights' '' export 2 nowhere --rank 2
+ok 'no rank' refuses '--rank: want' '' export 1 nowhere --rank 0
+ok 'two forms' refuses 'export: --merged and --rank are two forms; want one of them' '' export 1 nowhere --rank 2 --merged
 ok 'either of the two' refuses 'want either an EXPERIMENT.ini or --model' '' predict
 ok 'a model without a head' refuses 'has no head' 'a\n' predict --model models/tiny
 ok 'a language model predicts no class' refuses 'no classifier' 'a\n' predict --model "$families/gpt2"

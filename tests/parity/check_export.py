@@ -30,7 +30,7 @@ WORDS = "good fine great nice fun bad poor dull awful sad film plot actor scene 
 EXPERIMENT = """[experiment]
 task = tiny
 model = {model}
-methods = lora, lora:all, lora:dora, ia3, prefix, prefix:mlp, prompt, layernorm, full, bitfit
+methods = lora, lora:all, lora:dora, ia3, prefix, prefix:mlp, prompt, layernorm, full, bitfit, lora+ia3
 seeds = 0
 timing_rounds = 0
 
@@ -119,6 +119,17 @@ def check(program, place, base, name, run, row):
         whole = transformers.AutoModelForSequenceClassification.from_pretrained(merged, attn_implementation="eager").eval()
         error = worst(ours(program, merged, sequences), theirs(whole, sequences))
         results.append(("passed" if error < BAR else "failed", f"merged {error:.1e}"))
+    # any method that can be merged, as a LoRA of full rank (and with PEFT's lora_bias, where biases change)
+    code, message = call(program, place, "export", "--rank", 64, run, place / f"rank-{run}")
+    if code:
+        results.append(("refused" if code == 2 else "failed", f"rank 64: {message[-1]}"))
+    else:
+        loaded = getattr(transformers, families.MODELS[name][2]).from_pretrained(
+            base, num_labels=3, attn_implementation="eager", ignore_mismatched_sizes=True)
+        reading = peft.PeftModel.from_pretrained(loaded, place / f"rank-{run}").eval()
+        error = max(worst(ours(program, base, sequences, "--adapter", place / f"rank-{run}"), theirs(reading, sequences)),
+                    worst(ours(program, merged, sequences), theirs(reading, sequences)))
+        results.append(("passed" if error < BAR else "failed", f"rank 64 {error:.1e}"))
     for result, text in results:
         print(f"{result:7} {label} {text[:150]}", flush=True)
     return [r for r, _ in results]
