@@ -97,6 +97,17 @@ ok 'nothing is marked' eval '! prints †'
 program=$this
 ok 'the first program still has its runs' run 0 status toy.ini --db b.db
 
+# ---- presets ----------------------------------------------------------------------------------------------------
+mkdir taken
+cp other/registry.c taken/
+sed 's/^const pb_method pb_method_new/static const pb_preset presets[] = {{"lora", "T", "P", ""}, {0}};\n&/; s/\.name = "new"/&, .presets = presets/' \
+	other/new.c >taken/new.c
+ok 'a program with a preset that is a method' program_of taken
+program=$work/taken/peftbench
+ok 'does not start' run 2 list
+ok 'and says why' says "new: preset 'lora': there is a method of this name; want another name"
+program=$this
+
 # ---- a half-made row --------------------------------------------------------------------------------------------
 cp a.db half.db
 program=$work/other/peftbench

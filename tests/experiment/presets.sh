@@ -51,6 +51,8 @@ ok 'and keeps the preset' is "$(setting dora:rank=3 dora)" yes
 ok 'table' run 0 table toy.ini --db a.db --columns lora.rank,lora.dora
 ok 'has the label as written' prints '^dora +5 +yes '
 ok 'and the method' prints '^lora +2 +no '
+ok 'a column has the name of the method' run 2 table toy.ini --db a.db --columns dora.rank
+ok 'which is said' says "no setting 'dora.rank'; did you mean 'lora.rank'?"
 ok 'predict' eval 'echo "film 3 was good" | run 0 predict toy.ini --db a.db --row dora:rank=3'
 
 # ---- one cell -------------------------------------------------------------------------------------------------------
@@ -75,6 +77,16 @@ ok 'the same predictions' prints '^test: ([0-9]+) of \1 predictions identical'
 ok 'export' run 0 export "$id" adapter --db a.db --threads 1
 ok 'is an adapter of PEFT' grep -q '"use_dora": *true' adapter/adapter_config.json
 ok 'with its rank' grep -q '"r": *3' adapter/adapter_config.json
+
+# What another version made under the name of the method is found for the preset.
+cp a.db old.db
+sqlite3 old.db "DROP TRIGGER run_update; DROP TRIGGER provenance_update; UPDATE run SET hash = 'aa' || substr(hash, 3);
+	UPDATE provenance SET value = '0123456789ab' WHERE key = 'code.engine'"
+sed 's/^methods .*/methods = head, lora:dora=yes,rank=3/' toy.ini | sed '/^\[method/,$d' >named.ini
+mv toy.ini kept.ini && mv named.ini toy.ini
+ok 'runs of another version' run 1 status toy.ini --db old.db
+ok 'under the name of the preset' prints "^missing +lora:dora=yes,rank=3 seed 0: run $id has the same settings; the engine's code changed\$"
+mv kept.ini toy.ini
 
 # A setting that one experiment has chosen under one name keeps its artifact when another has not under the other name.
 with dora one.ini && with lora:dora=yes two.ini && sed -i '/^\[method/,$d' one.ini two.ini

@@ -137,6 +137,63 @@ TEST(an_adapter_of_full_rank_is_exact)
         }
 }
 
+/* The logits of the whole model that is written. */
+static bool write_whole(pb_model *m, double out[4])
+{
+    char dir[] = "/tmp/peftbench-export-XXXXXX";
+    PB_CHECK(mkdtemp(dir) != NULL);
+    pb_model *whole = CHECK(!pb_model_export(m, dir, PB_IN_FP32)) ? pb_model_open(&(pb_opening){.path = dir}) : NULL;
+    bool read = CHECK(whole && !pb_model_attach(whole, NULL, 0));
+    if (read)
+        logits_of(whole, out);
+    else
+        printf("  %s\n", pb_error_text());
+    pb_error_clear();
+    pb_model_free(whole);
+    pb_remove_tree(dir);
+    return read;
+}
+
+static bool trains_in_place(pb_model *m)
+{
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        if (p->trainable && p->kind != PB_ADDED && p->kind != PB_HEAD)
+            return true;
+    }
+    return false;
+}
+
+static void check_method(const char *folder, const char *name)
+{
+    pb_attached part[PB_MAX_PARTS];
+    int parts;
+    pb_model *m = open_with(folder, name, part, &parts);
+    double want[4], got[4] = {NAN};
+    told errors;
+    logits_of(m, want);
+    if (!write_whole(m, got) || !CHECK(distance(got, want) < EXACT))
+        printf("  %s, %s: whole: %g\n", folder, name, distance(got, want));
+    if (!trains_in_place(m) && (!convert(folder, m, 80, &errors, got) || !CHECK(distance(got, want) < EXACT)))
+        printf("  %s, %s: adapter: %g\n", folder, name, distance(got, want));
+    close_with(m, part, parts);
+}
+
+TEST(every_method_that_merges_is_written_in_both_forms)
+{
+    const pb_method *m;
+    const pb_preset *p;
+    static const char *const folder[] = {TINY, FAMILIES "/gpt2", FAMILIES "/llama-3"};
+    for (size_t f = 0; f < PB_COUNT(folder); f++) {
+        for (int i = 0; (m = pb_method_at(i)); i++)
+            if (m->merges)
+                check_method(folder[f], m->name);
+        for (int i = 0; (p = pb_preset_at(i, &m)); i++)
+            if (m->merges)
+                check_method(folder[f], p->name);
+    }
+}
+
 /* A change of rank 5 has an error below that, which decreases, and none from there on. */
 TEST(the_error_decreases_with_the_rank)
 {
@@ -190,19 +247,11 @@ TEST(what_cannot_be_written_is_refused_by_name)
 /* The same method where the checkpoint has biases. */
 TEST(a_bias_is_written_where_there_is_one)
 {
-    char dir[] = "/tmp/peftbench-export-XXXXXX";
-    PB_CHECK(mkdtemp(dir) != NULL);
     pb_attached part[PB_MAX_PARTS];
     int parts;
     pb_model *m = open_with(FAMILIES "/roberta", "shift", part, &parts);
     double want[4], got[4] = {NAN};
     logits_of(m, want);
-    CHECK(!pb_model_export(m, dir, PB_IN_FP32));
-    pb_model *whole = pb_model_open(&(pb_opening){.path = dir});
-    if (CHECK(whole && !pb_model_attach(whole, NULL, 0)))
-        logits_of(whole, got);
-    CHECK(distance(got, want) < EXACT);
-    pb_model_free(whole);
+    CHECK(write_whole(m, got) && distance(got, want) < EXACT);
     close_with(m, part, parts);
-    pb_remove_tree(dir);
 }
