@@ -8,6 +8,8 @@
 /* A unit of work is this many rows of the batch, which stand in the lanes of a vector: the loop over the places of S
  * then multiplies vectors, although the places are scattered. */
 enum { LANES = 16 };
+enum { TOGETHER = 8 }; /* units whose contributions to a value are added before the lanes are */
+typedef pb_real lanes __attribute__((vector_size(LANES * sizeof(pb_real)), aligned(sizeof(pb_real))));
 
 typedef struct sparse_conf {
     const int *index; /* as given to pb_op_sparse_add */
@@ -77,7 +79,7 @@ static int sparse_units(const pb_node *n, bool backward)
 
 static size_t sparse_scratch(const pb_node *n)
 {
-    return LANES * (size_t)n->in[1]->cols;
+    return LANES * TOGETHER * (size_t)n->in[1]->cols;
 }
 
 /* The rows of the batch in unit u. */
@@ -87,29 +89,35 @@ static int rows_in(const pb_node *n, int u)
     return left < LANES ? left : LANES;
 }
 
-/* Column j of the rows of unit u of m [T,cols]; lanes without a row are 0. */
-static void load_lanes(const pb_real *m, int cols, int rows, int u, int j, pb_real *lane)
+/* Writes element j of each of the rows of unit u of m [T,cols]; lanes without a row are 0. */
+static void load_column(const pb_real *m, int cols, int rows, int u, int j, lanes *to)
 {
     const pb_real *from = m + (size_t)u * LANES * (size_t)cols + (size_t)j;
+    pb_real *x = (pb_real *)to;
+    if (rows == LANES) { /* a loop of constant length is unrolled */
+        for (int t = 0; t < LANES; t++)
+            x[t] = from[(size_t)t * (size_t)cols];
+        return;
+    }
+    memset(to, 0, sizeof *to);
     for (int t = 0; t < rows; t++)
-        lane[t] = from[(size_t)t * (size_t)cols];
-    for (int t = rows; t < LANES; t++)
-        lane[t] = 0;
+        x[t] = from[(size_t)t * (size_t)cols];
 }
 
-static void store_lanes(pb_real *m, int cols, int rows, int u, int j, const pb_real *lane, bool add)
+static void store_column(pb_real *m, int cols, int rows, int u, int j, const lanes *from, bool add)
 {
     pb_real *to = m + (size_t)u * LANES * (size_t)cols + (size_t)j;
+    const pb_real *x = (const pb_real *)from;
     for (int t = 0; t < rows; t++)
-        to[(size_t)t * (size_t)cols] = (add ? to[(size_t)t * (size_t)cols] : 0) + lane[t];
+        to[(size_t)t * (size_t)cols] = (add ? to[(size_t)t * (size_t)cols] : 0) + x[t];
 }
 
-/* The transpose of unit u of x: [in,LANES]. */
-static void load_inputs(const pb_node *n, int u, pb_real *lanes)
+/* The transpose of unit u of x: [in] columns. */
+static void load_inputs(const pb_node *n, int u, lanes *column)
 {
     const pb_node *x = n->in[1];
     for (int j = 0; j < x->cols; j++)
-        load_lanes(x->x, x->cols, rows_in(n, u), u, j, lanes + (size_t)j * LANES);
+        load_column(x->x, x->cols, rows_in(n, u), u, j, column + j);
 }
 
 static int values_of(const pb_node *n)
@@ -123,25 +131,24 @@ static uint64_t product(const pb_node *n, int rows)
     return 2u * (uint64_t)values_of(n) * (uint64_t)rows;
 }
 
-/* The inputs of the value k of v, which is in row r of S. */
-static size_t lanes_of(const pb_node *n, int k, int r)
+/* The place of column 0 in row r of S. */
+static int row_place(const pb_node *n, int r)
 {
     const sparse_conf *c = n->conf;
-    return LANES * (size_t)(c->index[k] - c->first - r * n->in[1]->cols);
+    return c->first + r * n->in[1]->cols;
 }
 
-static void forward_unit(const pb_node *n, int u, pb_real *x)
+static void forward_unit(const pb_node *n, int u, lanes *x)
 {
     const sparse_conf *c = n->conf;
     const pb_real *v = n->in[2]->x;
     load_inputs(n, u, x);
     for (int r = 0; r < n->cols; r++) {
-        pb_real sum[LANES] = {0};
-        for (int k = c->start[r]; k < c->start[r + 1]; k++)
-            for (size_t t = 0, j = lanes_of(n, k, r); t < LANES; t++)
-                sum[t] += v[k] * x[j + t];
+        lanes sum = {0};
+        for (int k = c->start[r], first = row_place(n, r); k < c->start[r + 1]; k++)
+            sum += v[k] * x[c->index[k] - first];
         if (c->start[r] < c->start[r + 1])
-            store_lanes(n->x, n->cols, rows_in(n, u), u, r, sum, true);
+            store_column(n->x, n->cols, rows_in(n, u), u, r, &sum, true);
     }
     pb_flops_add(product(n, rows_in(n, u)));
 }
@@ -158,33 +165,33 @@ static void sparse_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     copy_rows(n, from, to, n->in[0]->x, n->x, false);
     for (int u = from; u < to; u++)
-        forward_unit(n, u, scratch);
+        forward_unit(n, u, (lanes *)(void *)scratch);
 }
 
 /* dx[t,column] = sum over the places (row, column) of v dz[t,row] */
-static void backward_unit(const pb_node *n, int u, pb_real *dx)
+static void backward_unit(const pb_node *n, int u, lanes *dx)
 {
     const sparse_conf *c = n->conf;
     const pb_node *x = n->in[1];
     const pb_real *v = n->in[2]->x;
-    memset(dx, 0, sparse_scratch(n) * sizeof *dx);
+    memset(dx, 0, (size_t)x->cols * sizeof *dx);
     for (int r = 0; r < n->cols; r++) {
-        pb_real dz[LANES];
-        if (c->start[r] < c->start[r + 1])
-            load_lanes(n->g, n->cols, rows_in(n, u), u, r, dz);
-        for (int k = c->start[r]; k < c->start[r + 1]; k++)
-            for (size_t t = 0, j = lanes_of(n, k, r); t < LANES; t++)
-                dx[j + t] += v[k] * dz[t];
+        if (c->start[r] == c->start[r + 1])
+            continue;
+        lanes dz;
+        load_column(n->g, n->cols, rows_in(n, u), u, r, &dz);
+        for (int k = c->start[r], first = row_place(n, r); k < c->start[r + 1]; k++)
+            dx[c->index[k] - first] += v[k] * dz;
     }
     for (int j = 0; j < x->cols; j++)
-        store_lanes(x->g, x->cols, rows_in(n, u), u, j, dx + (size_t)j * LANES, n->add >> 1 & 1);
+        store_column(x->g, x->cols, rows_in(n, u), u, j, &dx[j], n->add >> 1 & 1);
     pb_flops_add(product(n, rows_in(n, u)));
 }
 
 static void sparse_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     for (int u = from; u < to && (want & 2); u++)
-        backward_unit(n, u, scratch);
+        backward_unit(n, u, (lanes *)(void *)scratch);
     if (want & 1)
         copy_rows(n, from, to, n->g, n->in[0]->g, n->add & 1);
 }
@@ -205,22 +212,33 @@ static void clear_others(const pb_node *n)
     memset(n->in[2]->g + after, 0, (size_t)(c->count - after) * sizeof(pb_real));
 }
 
-/* Adds what unit u of the batch contributes to the values from .. to-1 of v; the first of them is in row r. */
-static void add_values(const pb_node *n, int u, int from, int to, int r, const pb_real *x)
+/* The sum of the lanes. */
+static pb_real sum_of(const lanes *x)
+{
+    const pb_real *a = (const pb_real *)x;
+    pb_real four[4] = {0};
+    for (int t = 0; t < LANES; t += 4)
+        for (int i = 0; i < 4; i++)
+            four[i] += a[t + i];
+    return four[0] + four[2] + (four[1] + four[3]);
+}
+
+/* Adds what the units u .. u+units-1 of the batch contribute to the values from .. to-1 of v; the first of them is in
+ * row r.  x [units,in] are the inputs. */
+static void add_values(const pb_node *n, int u, int units, int from, int to, int r, const lanes *x)
 {
     const sparse_conf *c = n->conf;
     pb_real *dv = n->in[2]->g;
+    lanes dz[TOGETHER];
     for (int k = from; k < to; r++) {
-        pb_real dz[LANES];
-        int end = c->start[r + 1] < to ? c->start[r + 1] : to;
-        if (k == end)
-            continue;
-        load_lanes(n->g, n->cols, rows_in(n, u), u, r, dz);
+        int end = c->start[r + 1] < to ? c->start[r + 1] : to, first = row_place(n, r);
+        for (int i = 0; i < units && k < end; i++)
+            load_column(n->g, n->cols, rows_in(n, u + i), u + i, r, &dz[i]);
         for (; k < end; k++) {
-            pb_real sum = 0;
-            for (size_t t = 0, j = lanes_of(n, k, r); t < LANES; t++)
-                sum += dz[t] * x[j + t];
-            dv[k] += sum;
+            lanes sum = {0};
+            for (int i = 0; i < units; i++)
+                sum += dz[i] * x[(size_t)(c->index[k] - first) + (size_t)i * (size_t)n->in[1]->cols];
+            dv[k] += sum_of(&sum);
         }
     }
 }
@@ -229,6 +247,7 @@ static void sparse_params(const pb_node *n, unsigned want, int from, int to, pb_
 {
     (void)want;
     const sparse_conf *c = n->conf;
+    lanes *x = (lanes *)(void *)scratch;
     int a = c->start[0] + from, b = a + (values_of(n) ? to - from : 0), r = 0;
     if (!(n->add & 4)) {
         memset(n->in[2]->g + a, 0, (size_t)(b - a) * sizeof(pb_real));
@@ -237,9 +256,12 @@ static void sparse_params(const pb_node *n, unsigned want, int from, int to, pb_
     }
     while (a < b && c->start[r + 1] <= a)
         r++;
-    for (int u = 0; a < b && u < sparse_units(n, true); u++) {
-        load_inputs(n, u, scratch);
-        add_values(n, u, a, b, r, scratch);
+    int all = a < b ? sparse_units(n, true) : 0;
+    for (int u = 0; u < all; u += TOGETHER) {
+        int units = all - u < TOGETHER ? all - u : TOGETHER;
+        for (int i = 0; i < units; i++)
+            load_inputs(n, u + i, x + (size_t)i * (size_t)n->in[1]->cols);
+        add_values(n, u, units, a, b, r, x);
     }
     pb_flops_add(2u * (uint64_t)(b - a) * (uint64_t)n->rows);
 }
