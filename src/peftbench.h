@@ -9,6 +9,7 @@
 #include "model/plugin.h"
 #include "numeric/lapack.h"
 #include "numeric/product.h"
+#include "numeric/top.h"
 #include "table/table.h"
 #include "train/labels.h"
 #include "train/metric.h"

@@ -81,7 +81,7 @@ pb_node *pb_seeded(pb_build *b, const pb_site *site, const char *name, int rows,
 uint64_t pb_seed(pb_build *b, const pb_site *site, const char *name)
 {
     char full[PB_ADDED_NAME];
-    b->model->uses_seed = true;
+    b->model->uses_seed |= b->graph != NULL; /* what `start` draws is kept in tensors */
     return pb_rng_named(b->model->seed, added_name(b, site, name, full)).key;
 }
 

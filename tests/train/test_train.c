@@ -6,7 +6,7 @@
 
 static const char *const specs[] = {
     "majority", "head",    "full",   "last-k", "bitfit",      "layernorm", "lora:dropout=0.1",
-    "ia3",      "houlsby", "prefix", "prompt", "lora+prefix", "null"};
+    "ia3",      "houlsby", "prefix", "prompt", "lora+prefix", "null",      "sparse:within=matrix,share=0.05"};
 
 TEST(the_same_seed_gives_the_same_bits)
 {

@@ -1,0 +1,164 @@
+/* sparse: y = (W + S) x + b.  S [out,in] trains at k places, which are chosen before the first step and stay, and is 0
+ * elsewhere.  The k places have the highest scores: |W|, -|W|, |g|, |g W| or the mean of g^2 over single examples,
+ * where g = dL/dW at the pretrained weights; or they are random. */
+#include <math.h>
+
+#include "peftbench.h"
+
+enum { RANDOM, MAGNITUDE, SMALLEST, GRADIENT, SNIP, SQUARES }; /* choose */
+enum { MATRIX, MODEL };                                        /* within */
+
+typedef struct conf {
+    int choose, within, rank, samples;
+    double share;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, choose, CHOICE, "squares", "random|magnitude|smallest|gradient|snip|squares",
+              "the score of a place: none, |W|, -|W|, |g|, |g W| or the mean of g^2"),
+    PB_OPTION(conf, within, CHOICE, "model", "matrix|model", "the k highest of each matrix, or of all together"),
+    PB_OPTION(conf, share, REAL, "0.005", 0, 1, "k / the elements of the matrices"),
+    PB_OPTION(conf, rank, INT, "0", 0, 4096, "k has rank*(in+out) more places, as many as a LoRA of this rank trains"),
+    PB_OPTION(conf, samples, INT, "1024", 1, 1000000, "training examples from which g is computed"),
+    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
+    {0},
+};
+
+/* ---- sizes: S of all targets has its values in one tensor (within = model), or each target in its own ---------- */
+
+static double places(const conf *c, const pb_site *site)
+{
+    return floor(c->share * site->in * site->out) + c->rank * (site->in + site->out);
+}
+
+/* The places and the elements of the matrices that share the tensor of `site`, and the elements in front of `site`. */
+typedef struct size {
+    double places, elements, first;
+} size;
+
+static size size_of(pb_build *b, const pb_site *site)
+{
+    const conf *c = pb_conf(b);
+    if (c->within == MATRIX)
+        return (size){places(c, site), (double)site->in * site->out, 0};
+    size all = {0};
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        all.first = s == site ? all.elements : all.first;
+        all.places += places(c, s);
+        all.elements += (double)s->in * s->out;
+    }
+    return all;
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    const pb_site *owner = c->within == MATRIX ? site : NULL;
+    size n = size_of(b, site);
+    if (n.places < 1 || n.places > n.elements || n.elements > INT32_MAX) {
+        pb_error("sparse: share %g and rank %d choose %.0f of %.0f places of %s; want 1 to all of at most 2^31 - 1",
+                 c->share, c->rank, n.places, n.elements, owner ? site->role : "the targets");
+        return NULL;
+    }
+    pb_node *values = pb_vector(b, owner, "values", (int)n.places, pb_init_constant(0));
+    const int *index = pb_indices(b, owner, "places", (int)n.places, (int)n.elements);
+    return pb_op_sparse_add(b->graph, pb_inner_linear(b, site, x), x, values, index, (int)n.first);
+}
+
+/* ---- the choice ------------------------------------------------------------------------------------------------- */
+
+static unsigned asks(const void *settings)
+{
+    const conf *c = settings;
+    return c->choose == SQUARES ? PB_ASK_SQUARES : c->choose == GRADIENT || c->choose == SNIP ? PB_ASK_GRADIENT : 0;
+}
+
+static pb_real score(int choose, pb_real w, const pb_real *g)
+{
+    return (pb_real)(choose == MAGNITUDE  ? fabs((double)w)
+                     : choose == SMALLEST ? -fabs((double)w)
+                     : choose == SNIP     ? fabs((double)(*g * w))
+                                          : fabs((double)*g)); /* g or its square */
+}
+
+/* Offers every place of W in the order of the places; the first one of this matrix is `first`. */
+static void offer_matrix(const conf *c, const pb_site *site, const pb_training_stats *stats, int first, pb_top *top)
+{
+    enum { COLUMNS = 64 };
+    pb_real w[COLUMNS];
+    const pb_real *g = c->choose == SQUARES ? stats->squares[site->number]
+                       : stats->gradient    ? stats->gradient[site->number]
+                                            : NULL;
+    for (int row = 0; row < site->out; row++)
+        for (int from = 0, to; from < site->in; from = to) {
+            to = from + COLUMNS < site->in ? from + COLUMNS : site->in;
+            pb_param_values(site->w, row, row + 1, from, to, w);
+            for (int j = from, at = row * site->in + from; j < to; j++, at++)
+                pb_top_offer(top, score(c->choose, w[j - from], g ? g + at : NULL), first + at);
+        }
+}
+
+/* Chooses the places of one tensor: those of the target `owner`, or (NULL) of all targets.  Until the choice is made,
+ * the memory of the values holds the scores of the best places so far. */
+static void choose_places(pb_build *b, const pb_site *owner, const pb_training_stats *stats)
+{
+    const conf *c = pb_conf(b);
+    pb_param *values = pb_tensor(b, owner, "values"), *places = pb_tensor(b, owner, "places");
+    if (c->choose == RANDOM) {
+        pb_random_places(places->below, places->cols, pb_seed(b, owner, "places"), places->index);
+        return;
+    }
+    pb_top top = {.keep = places->cols, .value = values->x, .place = places->index};
+    for (const pb_site *s = owner ? owner : pb_next_target(b, NULL); s; s = owner ? NULL : pb_next_target(b, s))
+        offer_matrix(c, s, stats, (int)size_of(b, s).first, &top);
+    pb_top_sort(&top);
+    for (int k = 0; k < values->cols; k++)
+        values->x[k] = 0;
+}
+
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    const conf *c = pb_conf(b);
+    if (c->within == MODEL)
+        choose_places(b, NULL, stats);
+    for (const pb_site *s = pb_next_target(b, NULL); s && c->within == MATRIX; s = pb_next_target(b, s))
+        choose_places(b, s, stats);
+}
+
+static const pb_preset presets[] = {
+    {"fishmask", "FISH Mask: the weights with the largest Fisher information",
+     "Sung et al. 2021, Training neural networks with fixed sparse masks, arXiv:2111.09839",
+     "choose=squares,within=model,share=0.005,samples=1024"},
+    {"random-mask", "Random masking: weights at random",
+     "Xu and Zhang 2024, Random masking finds winning tickets, arXiv:2405.02596",
+     "choose=random,within=matrix,share=0.01"},
+    {"sift", "SIFT: the weights with the largest gradients",
+     "Song et al. 2023, Sparse is enough in fine-tuning pre-trained large language models, arXiv:2312.11875",
+     "choose=gradient,within=matrix,share=0.05,samples=32"},
+    {"shira", "SHiRA: a sparse adapter of high rank",
+     "Bhardwaj et al. 2024, Sparse high rank adapters, arXiv:2406.13175", "choose=snip,within=matrix,share=0,rank=8"},
+    {"supertuning", "Super-tuning: the weights of the largest magnitude",
+     "Super-tuning: from activation-aware pruning to sparse fine-tuning, 2026, arXiv:2607.09287",
+     "choose=magnitude,within=matrix,share=0.01"},
+    {0},
+};
+
+const pb_method pb_method_sparse = {
+    .name = "sparse",
+    .title = "Sparse update: chosen weights train",
+    .paper = "Sung et al. 2021, Training neural networks with fixed sparse masks, arXiv:2111.09839",
+    .help =
+        "Trains few weights of chosen projections, which have the highest scores before training, as a sparse matrix "
+        "beside the frozen weights.",
+    .count = "floor(share*in*out)+rank*(in+out)",
+    .category = PB_SELECTIVE,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .presets = presets,
+    .linear = linear,
+    .asks = asks,
+    .start = start,
+};

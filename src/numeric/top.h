@@ -1,0 +1,27 @@
+/* top: the places of the largest of many numbers, which are offered one after the other.
+ *
+ * Takes time in proportion to the numbers, and memory for those that are kept only.  Of equal numbers those offered
+ * first are kept. */
+#ifndef PB_TOP_H
+#define PB_TOP_H
+
+#include "base/base.h"
+
+/* The numbers kept so far: value [keep] and place [keep], owned by the caller, in any order. */
+typedef struct pb_top {
+    int keep, count;
+    pb_real *value;
+    int *place;
+} pb_top;
+
+/* Offers a number, which is not NaN, with its place.  Places are offered in ascending order. */
+void pb_top_offer(pb_top *l, pb_real value, int place);
+
+/* Sorts the places in ascending order; the values are then undefined. */
+void pb_top_sort(pb_top *l);
+
+/* Writes `keep` places of 0 .. n-1 to place [keep] in ascending order, chosen at random by the key: all choices are
+ * equally likely. */
+void pb_random_places(int n, int keep, uint64_t key, int *place);
+
+#endif
