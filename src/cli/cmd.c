@@ -58,7 +58,7 @@ static const flag flags[] = {
      "equivalence margins of the score (0.01, or 1 on a scale to 100), of times (0.05) and of the trajectory (1e-4)",
      AT(margin), TEXT},
     {"axes", "KEYS", "axes of the comparison, such as accuracy.test.accuracy,storage.stored", AT(axes), TEXT},
-    {"columns", "KEYS", "print these settings as columns, such as lora.rank,train.lr", AT(columns), TEXT},
+    {"columns", "KEYS", "print these settings or values as columns, such as lora.rank,storage.rank", AT(columns), TEXT},
     {"any-version", NULL, "also show runs that another version of the code made", AT(any_version), SWITCH},
     {"method", "NAME", "check only rows whose label contains NAME", AT(method), TEXT},
     {"declare", "LIST", "rows and exact numbers that are expected to change, such as check/lora,storage.trainable",

@@ -30,7 +30,8 @@ const pb_command pb_cmd_table = {
         "print the table of stored results\n\n"
         "If a row is a sweep, or with --columns, a line under each row lists the settings in force: those that the\n"
         "file sets, with the values of the row's choice, whether they were tuned or not.  --columns KEY,KEY prints\n"
-        "these settings, such as lora.rank,train.lr, as columns.  --json prints every setting of each row, and every\n"
+        "these settings, such as lora.rank,train.lr, as columns, and values of whole runs by their keys in\n"
+        "docs/metrics.md, such as storage.changed,storage.rank.  --json prints every setting of each row, and every\n"
         "value with mean, low, high and n.  --any-version also shows runs that another version of the code made with\n"
         "the same settings, seed, data and model, marked with †; a note says what has changed since.\n",
     .run = table,

@@ -191,7 +191,21 @@ static int refuse_column(const pb_report *r, const char *key)
     return pb_error_prefix("--columns");
 }
 
-/* Fills a column with what is in force in each row, "-" where the setting is not the row's. */
+/* Fills a column with the mean of a value of whole runs, such as storage.rank.  Returns whether a row has it. */
+static bool fill_value(const pb_report *r, grid *g, int column, const char *key)
+{
+    bool known = false;
+    for (int i = 0; i < r->experiment->rows; i++) {
+        double mean = pb_report_value(r, i, -1, key).middle;
+        known = known || !isnan(mean);
+        g->setting[(i + 1) * g->settings + column] = isnan(mean) ? "-"
+                                                                 : pb_arena_format(r->experiment->arena, "%.10g", mean);
+    }
+    return known;
+}
+
+/* Fills a column with what is in force in each row, "-" where the setting is not the row's; if no row has such a
+ * setting, with the values of this key. */
 static int fill_setting(const pb_report *r, grid *g, int column, const char *key)
 {
     bool known = false;
@@ -202,7 +216,7 @@ static int fill_setting(const pb_report *r, grid *g, int column, const char *key
         known = known || pb_settings_get(any->settings, key);
         g->setting[(i + 1) * g->settings + column] = value && *value ? value : "-";
     }
-    return known ? 0 : refuse_column(r, key);
+    return known || fill_value(r, g, column, key) ? 0 : refuse_column(r, key);
 }
 
 /* `keys` is cut into the keys. */

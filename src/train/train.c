@@ -548,7 +548,7 @@ static int train_and_score(trainer *t)
     end_point(t);
     if (rc > 0)
         snprintf(t->out->status, sizeof t->out->status, "diverged");
-    else if (score_result(t) || put_change(t->runner.model, t->runner.encoded->prefix_cached, t->out))
+    else if (score_result(t))
         return -1;
     check_plan(t);
     put_storage(t->runner.model, t->out);
@@ -558,6 +558,8 @@ static int train_and_score(trainer *t)
     put_epochs(&t->stopping, t->out);
     put_losses(t);
     put_times(t);
+    if (!rc && put_change(t->runner.model, t->runner.encoded->prefix_cached, t->out)) /* after the peak was read */
+        return -1;
     return pb_trace_end(&t->trace, rc > 0);
 }
 

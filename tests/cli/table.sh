@@ -72,6 +72,10 @@ ok 'what is fixed is' same 3 'lora.alpha - 16 8'
 ok 'under the row too' under '^lora ' '^  lora.rank=2$'
 ok 'without a sweep' run 0 table rows.ini --db rows.db --set train.lora.lr=1e-3
 ok 'there are no such lines' eval '! grep -E "^(  |All rows)" out'
+ok 'values of runs' run 0 table rows.ini --db rows.db --columns lora.rank,storage.changed,storage.rank
+ok 'have their keys' prints '^method +lora\.rank +storage\.changed +storage\.rank +trainable'
+ok 'and the rank of what LoRA changes' prints '^lora:[^ ]* +([0-9]+) +[0-9]+ +\1 '
+ok 'a row without a value' prints '^head +- +0 +- '
 ok 'a setting of no row' run 2 table rows.ini --db rows.db --columns lora.rnk
 ok 'is named' says "--columns: no setting 'lora.rnk'; did you mean 'lora.rank'?"
 ok 'JSON has them all' run 0 table rows.ini --db rows.db --json
