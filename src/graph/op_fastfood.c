@@ -33,8 +33,9 @@ static void signs_forward(const pb_node *n, int from, int to, pb_real *scratch)
     const pb_node *v = n->in[0];
     for (int k = from; k < to; k++) {
         pb_real *y = n->x + (size_t)k * (size_t)n->cols;
+        uint64_t key = pb_fastfood_signs(c->key, k);
         for (int j = 0; j < v->cols; j++)
-            y[j] = pb_fastfood_sign(c->key, k, j) * v->x[j];
+            y[j] = pb_fastfood_sign(key, j) * v->x[j];
         memset(y + v->cols, 0, (size_t)(n->cols - v->cols) * sizeof *y);
     }
 }
@@ -52,9 +53,12 @@ static void signs_params(const pb_node *n, unsigned want, int from, int to, pb_r
     pb_real *dv = n->in[0]->g;
     if (!(n->add & 1))
         memset(dv + from, 0, (size_t)(to - from) * sizeof *dv);
-    for (int k = 0; k < n->rows; k++)
+    for (int k = 0; k < n->rows; k++) {
+        const pb_real *dy = n->g + (size_t)k * (size_t)n->cols;
+        uint64_t key = pb_fastfood_signs(c->key, k);
         for (int j = from; j < to; j++)
-            dv[j] += pb_fastfood_sign(c->key, k, j) * n->g[(size_t)k * (size_t)n->cols + (size_t)j];
+            dv[j] += pb_fastfood_sign(key, j) * dy[j];
+    }
 }
 
 static const pb_op signs = {

@@ -9,7 +9,7 @@
 #ifndef PB_FASTFOOD_H
 #define PB_FASTFOOD_H
 
-#include "base/base.h"
+#include "base/rng.h"
 
 /* x = H x in place, without a factor: H is [[1,1],[1,-1]] and its Kronecker powers, so that H H = n I.  x has n
  * numbers, n a power of two.  Adds n log2(n), the additions, to the thread's count of FLOPs. */
@@ -30,8 +30,14 @@ typedef struct pb_fastfood {
  * of a matrix of `rows` rows that is made of such blocks, one below the other, then have the expected length 1. */
 pb_fastfood pb_fastfood_draw(uint64_t key, int block, int n, double rows, pb_real *normal, int *order);
 
-/* Returns sign j of the block's B: 1 or -1. */
-pb_real pb_fastfood_sign(uint64_t key, int block, int j);
+/* Returns the key of the block's B. */
+uint64_t pb_fastfood_signs(uint64_t key, int block);
+
+/* Returns sign j of a B: 1 or -1.  Loops over it can be vectorized. */
+static inline pb_real pb_fastfood_sign(uint64_t signs, int j)
+{
+    return pb_mix(signs, (uint64_t)j) >> 63 ? -1 : 1;
+}
 
 /* y = scale * H G P H x.  Overwrites x. */
 void pb_fastfood_multiply(const pb_fastfood *f, pb_real *x, pb_real *y);

@@ -62,12 +62,13 @@ static double fastfood_element(uint64_t key, int n, int total, int at, const pb_
 {
     pb_real normal[64];
     int order[64], block = at / n;
+    uint64_t signs = pb_fastfood_signs(key, block);
     pb_fastfood_draw(key, block, n, total, normal, order);
     double sum = 0, squares = 0;
     for (int k = 0; k < n; k++) {
         double inner = 0;
         for (int j = 0; j < v->cols; j++)
-            inner += hadamard(order[k], j) * (double)pb_fastfood_sign(key, block, j) * (double)v->x[j];
+            inner += hadamard(order[k], j) * (double)pb_fastfood_sign(signs, j) * (double)v->x[j];
         sum += hadamard(at % n, k) * (double)normal[k] * inner;
         squares += (double)normal[k] * (double)normal[k];
     }

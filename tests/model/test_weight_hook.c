@@ -212,9 +212,10 @@ static void check_site(const pb_model *m, const pb_site *s)
     double most = 0;
     for (size_t at = 0; at < count; at += (size_t)n) {
         int block = (int)at / n;
+        uint64_t signs = pb_fastfood_signs(key, block);
         pb_fastfood f = pb_fastfood_draw(key, block, n, (double)count, normal, order);
         for (int j = 0; j < n; j++)
-            x[j] = j < theta->cols ? pb_fastfood_sign(key, block, j) * theta->x[j] * lambda->x[s->layer] : 0;
+            x[j] = j < theta->cols ? pb_fastfood_sign(signs, j) * theta->x[j] * lambda->x[s->layer] : 0;
         pb_fastfood_multiply(&f, x, y);
         for (size_t i = 0; i < (size_t)n && at + i < count; i++)
             most = fmax(most, fabs((double)got[at + i] - (double)base[at + i] - (double)y[i]));

@@ -102,12 +102,69 @@ TEST(with_identity_factors_a_block_is_the_identity)
         CHECK_NEAR((double)y[i], (double)want[i], 100 * EXACT);
 }
 
+/* Moments, tails and independence of the numbers of G, within four standard deviations of the estimates. */
+TEST(normals_are_normal)
+{
+    enum { MANY = 1 << 16 };
+    pb_real *x = pb_alloc(MANY * sizeof *x);
+    int *order = pb_alloc(MANY * sizeof *order), beyond[4] = {0};
+    double moment[5] = {0}, lagged = 0, halves = 0;
+    pb_fastfood_draw(123, 0, MANY, 1, x, order);
+    for (int i = 0; i < MANY; i++) {
+        double v = (double)x[i], power = 1;
+        for (int k = 1; k <= 4; k++)
+            moment[k] += (power *= v) / MANY;
+        for (int k = 1; k <= 3; k++)
+            beyond[k] += fabs(v) > k;
+        lagged += v * (double)x[(i + 1) % MANY] / MANY;
+        halves += v * (double)x[(i + MANY / 2) % MANY] / MANY;
+    }
+    double unit = 4 / sqrt(MANY);
+    CHECK_NEAR(moment[1], 0, unit);
+    CHECK_NEAR(moment[2], 1, unit * sqrt(2));
+    CHECK_NEAR(moment[3], 0, unit * sqrt(15));
+    CHECK_NEAR(moment[4], 3, unit * sqrt(96));
+    CHECK_NEAR(lagged, 0, unit);
+    CHECK_NEAR(halves, 0, unit * sqrt(2)); /* the two numbers of a pair; each product is there twice */
+    for (int k = 1; k <= 3; k++) {
+        double p = erfc(k / sqrt(2));
+        CHECK_NEAR(beyond[k], MANY * p, 4 * sqrt(MANY * p * (1 - p)));
+    }
+    free(x);
+    free(order);
+}
+
+/* The places of 0 in many permutations of four numbers: each one as often. */
+TEST(permutations_are_even)
+{
+    enum { MANY = 40000 };
+    int at[4] = {0}, whole[256] = {0}, orders = 0;
+    for (int block = 0; block < MANY; block++) {
+        pb_real normal[4];
+        int order[4], code = 0;
+        pb_fastfood_draw(8, block, 4, 1, normal, order);
+        for (int i = 0; i < 4; i++) {
+            at[i] += order[i] == 0;
+            code = 4 * code + order[i];
+        }
+        whole[code]++;
+    }
+    for (int i = 0; i < 4; i++)
+        CHECK_NEAR(at[i], MANY / 4.0, 4 * sqrt(MANY * 3 / 16.0));
+    for (int c = 0; c < 256; c++) {
+        orders += whole[c] > 0;
+        CHECK(whole[c] == 0 || fabs(whole[c] - MANY / 24.0) < 4 * sqrt(MANY / 24.0));
+    }
+    CHECK_INT(orders, 24);
+}
+
 /* The draws of two keys, and of two blocks of one key, differ; those of one are the same. */
 TEST(factors_are_drawn_from_key_and_block)
 {
     pb_real a[1024], b[1024];
     int p[1024], q[1024], same = 0, minus = 0;
     double sum = 0, squares = 0;
+    uint64_t signs[] = {pb_fastfood_signs(9, 0), pb_fastfood_signs(9, 1)};
     pb_fastfood_draw(9, 0, 1024, 1, a, p);
     pb_fastfood_draw(9, 0, 1024, 1, b, q);
     CHECK(same_bits(1024, a, b) && memcmp(p, q, sizeof p) == 0);
@@ -118,8 +175,8 @@ TEST(factors_are_drawn_from_key_and_block)
     for (int i = 0; i < 1024; i++) {
         sum += (double)a[i];
         squares += (double)a[i] * (double)a[i];
-        minus += pb_fastfood_sign(9, 0, i) < 0;
-        same += pb_fastfood_sign(9, 0, i) == pb_fastfood_sign(9, 1, i);
+        minus += pb_fastfood_sign(signs[0], i) < 0;
+        same += pb_fastfood_sign(signs[0], i) == pb_fastfood_sign(signs[1], i);
     }
     /* Four standard deviations. */
     CHECK(fabs(sum / 1024) < 4.0 / 32 && fabs(squares / 1024 - 1) < 4 * sqrt(2.0) / 32);
