@@ -19,41 +19,62 @@ static const pb_field table[] = {
     {"*", "inference_mode", "bool", "false", HARMLESS},
     {"*", "modules_to_save", "list|null", "null", READ},
 
-    {"LORA IA3 LN_TUNING", "target_modules", "list|text|null", "null", READ},
-    {"LORA IA3 LN_TUNING", "exclude_modules", "list|text|null", "null", READ},
-    {"LORA IA3", "fan_in_fan_out", "bool", "false", HARMLESS}, /* PEFT sets it by the module that it finds */
+    {"LORA ADALORA IA3 LN_TUNING", "target_modules", "list|text|null", "null", READ},
+    {"LORA ADALORA IA3 LN_TUNING", "exclude_modules", "list|text|null", "null", READ},
+    {"LORA ADALORA IA3", "fan_in_fan_out", "bool", "false", HARMLESS}, /* PEFT sets it by the module that it finds */
 
     {"LORA", "r", "int", "8", READ},
-    {"LORA", "lora_alpha", "number", "8", READ},
-    {"LORA", "lora_dropout", "number", "0.0", READ},
+    {"LORA ADALORA", "lora_alpha", "number", "8", READ},
+    {"LORA ADALORA", "lora_dropout", "number", "0.0", READ},
     {"LORA", "bias", "text", "\"none\"", READ},
     {"LORA", "use_rslora", "bool", "false", READ},
     {"LORA", "use_dora", "bool", "false", READ},
     {"LORA", "lora_bias", "bool", "false", READ},
     {"LORA", "init_lora_weights", "bool|text", "true", READ},
-    {"LORA", "layers_to_transform", "list|int|null", "null", READ},
-    {"LORA", "layers_pattern", "list|text|null", "null", READ},
+    {"LORA ADALORA", "layers_to_transform", "list|int|null", "null", READ},
+    {"LORA ADALORA", "layers_pattern", "list|text|null", "null", READ},
     {"LORA", "rank_pattern", "object|null", "{}", READ},
     {"LORA", "alpha_pattern", "object|null", "{}", READ},
     {"LORA", "trainable_token_indices", "list|object|null", "null", READ},
     {"LORA", "ensure_weight_tying", "bool", "false", READ},
-    {"LORA", "megatron_core", "text|null", "\"megatron.core\"", HARMLESS}, /* is nothing without megatron_config */
-    {"LORA", "loftq_config", "object|null", "{}", HARMLESS}, /* and these without their init_lora_weights */
-    {"LORA", "eva_config", "object|null", "null", HARMLESS},
-    {"LORA", "corda_config", "object|null", "null", HARMLESS},
-    {"LORA", "lora_ga_config", "object|null", "null", HARMLESS},
-    {"LORA", "qalora_group_size", "int", "16", HARMLESS}, /* and this without use_qalora */
-    {"LORA", "runtime_config", "object|null", "{\"ephemeral_gpu_offload\": false}", HARMLESS}, /* PEFT drops it */
-    {"LORA", "megatron_config", "object|null", "null", REFUSED},
-    {"LORA", "velora_config", "object|null", "null", REFUSED},
-    {"LORA", "alora_invocation_tokens", "list|null", "null", REFUSED},
-    {"LORA", "use_qalora", "bool", "false", REFUSED},
-    {"LORA", "monteclora_config", "object|null", "null", REFUSED},
-    {"LORA", "layer_replication", "list|null", "null", REFUSED},
-    {"LORA", "target_parameters", "list|null", "null", REFUSED},
-    {"LORA", "use_bdlora", "object|null", "null", REFUSED},
-    {"LORA", "arrow_config", "object|null", "null", REFUSED},
-    {"LORA", "kasa_config", "object|null", "null", REFUSED},
+    {"LORA ADALORA", "megatron_core", "text|null", "\"megatron.core\"", HARMLESS}, /* needs megatron_config */
+    {"LORA ADALORA", "loftq_config", "object|null", "{}", HARMLESS}, /* and these without their init_lora_weights */
+    {"LORA ADALORA", "eva_config", "object|null", "null", HARMLESS},
+    {"LORA ADALORA", "corda_config", "object|null", "null", HARMLESS},
+    {"LORA ADALORA", "lora_ga_config", "object|null", "null", HARMLESS},
+    {"LORA ADALORA", "qalora_group_size", "int", "16", HARMLESS}, /* and this without use_qalora */
+    {"LORA ADALORA", "runtime_config", "object|null", "{\"ephemeral_gpu_offload\": false}", HARMLESS}, /* dropped */
+    {"LORA ADALORA", "megatron_config", "object|null", "null", REFUSED},
+    {"LORA ADALORA", "velora_config", "object|null", "null", REFUSED},
+    {"LORA ADALORA", "alora_invocation_tokens", "list|null", "null", REFUSED},
+    {"LORA ADALORA", "use_qalora", "bool", "false", REFUSED},
+    {"LORA ADALORA", "monteclora_config", "object|null", "null", REFUSED},
+    {"LORA ADALORA", "layer_replication", "list|null", "null", REFUSED},
+    {"LORA ADALORA", "target_parameters", "list|null", "null", REFUSED},
+    {"LORA ADALORA", "use_bdlora", "object|null", "null", REFUSED},
+    {"LORA ADALORA", "arrow_config", "object|null", "null", REFUSED},
+    {"LORA ADALORA", "kasa_config", "object|null", "null", REFUSED},
+
+    {"ADALORA", "init_r", "int", "12", READ},
+    {"ADALORA", "target_r", "int", "8", READ},
+    {"ADALORA", "deltaT", "int", "1", READ},
+    {"ADALORA", "beta1", "number", "0.85", READ},
+    {"ADALORA", "beta2", "number", "0.85", READ},
+    {"ADALORA", "orth_reg_weight", "number", "0.5", READ},
+    /* The steps of a training that is over; and what a LoraConfig has and PEFT's AdaLoRA ignores. */
+    {"ADALORA", "tinit", "int", "0", HARMLESS},
+    {"ADALORA", "tfinal", "int", "0", HARMLESS},
+    {"ADALORA", "total_step", "int|null", "null", HARMLESS},
+    {"ADALORA", "r", "int", "8", HARMLESS},
+    {"ADALORA", "alpha_pattern", "object|null", "{}", HARMLESS},
+    {"ADALORA", "init_lora_weights", "bool|text", "true", HARMLESS},
+    {"ADALORA", "rank_pattern", "object|null", "null", REFUSED}, /* triplets that were cut off */
+    {"ADALORA", "bias", "text", "\"none\"", REFUSED},
+    {"ADALORA", "lora_bias", "bool", "false", REFUSED},
+    {"ADALORA", "use_rslora", "bool", "false", REFUSED},
+    {"ADALORA", "use_dora", "bool", "false", REFUSED},
+    {"ADALORA", "trainable_token_indices", "list|object|null", "null", REFUSED},
+    {"ADALORA", "ensure_weight_tying", "bool", "false", REFUSED},
 
     {"IA3", "feedforward_modules", "list|text|null", "null", READ},
     {"IA3", "init_ia3_weights", "bool", "true", HARMLESS},

@@ -92,7 +92,7 @@ static int add_tensors(pb_loading *l, const pb_module *mod)
         const pb_array *a = pb_loading_module_tensor(l, mod, theirs);
         if (!a || a->dims < 1 || a->dims > 2)
             return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, theirs);
-        bool upright = a->dims == 2 && a->shape[1] == 1 && l->peft->input_option;
+        bool upright = a->dims == 2 && a->shape[1] == 1 && (l->peft->input_option || t->column);
         int rows = a->dims == 1 || upright ? 1 : (int)a->shape[0];
         int cols = (int)(a->dims == 1 || upright ? a->shape[0] : a->shape[1]);
         pb_site site = pb_loading_site(mod);
@@ -116,6 +116,9 @@ static int bad_shape(const pb_loading *l, const pb_module *mod, const char *ours
 static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site *site)
 {
     const pb_method *method = l->a->method;
+    if (!method->low_rank && !l->peft->input_option)
+        return pb_error("%s: target_modules: '%s': %s outside of the layers is not supported", l->a->config_path,
+                        mod->local, l->peft->type);
     pb_low_rank u = method->low_rank ? method->low_rank(l->a->conf, site) : (pb_low_rank){.down = "", .up = ""};
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
         const pb_param *p = pb_loading_find_param(l, mod, t->ours);

@@ -146,7 +146,7 @@ static void save_sites(saving *s)
             const char *name = pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs);
             if (p) /* a vector that rescales the output is [out,1] */
                 pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
-                             inputs && !in
+                             (inputs && !in) || t->column
                                  ? pb_tensor_writer_tensor(&s->tensors, name, p->cols, 1, 2)
                                  : pb_tensor_writer_tensor(&s->tensors, name, p->rows, p->cols, t->vector ? 1 : 2));
         }

@@ -77,6 +77,7 @@ typedef struct pb_peft_tensor {
     bool vector;               /* stored with one dimension                                                         */
     const char *embedding;     /* the end of its name at an embedding table; NULL: the method has no such tensor    */
     const char *when;          /* the option that must be on for the tensor to exist; NULL: it always exists        */
+    bool column;               /* [1,n], stored as [n,1]                                                            */
 } pb_peft_tensor;
 
 /* A setting of the method in adapter_config.json. */

@@ -30,7 +30,7 @@ WORDS = "good fine great nice fun bad poor dull awful sad film plot actor scene 
 EXPERIMENT = """[experiment]
 task = tiny
 model = {model}
-methods = lora, lora:all, lora:dora, ia3, prefix, prefix:mlp, prompt, layernorm, full, bitfit, lora+ia3
+methods = lora, lora:all, lora:dora, adalora, ia3, prefix, prefix:mlp, prompt, layernorm, full, bitfit, lora+ia3
 seeds = 0
 timing_rounds = 0
 
@@ -49,6 +49,11 @@ rslora = yes
 rank = 3
 targets = *
 dora = yes
+
+[method adalora]
+rank = 4
+target_rank = 2
+targets = *
 
 [method prompt]
 length = 4

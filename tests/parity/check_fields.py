@@ -20,10 +20,11 @@ from peft.utils import constants
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src" / "model"
 ROW = re.compile(r'^    \{"([^"]*)", "([^"]*)", "([^"]*)", "((?:[^"\\]|\\.)*)", (READ|HARMLESS|REFUSED)\}', re.M)
-CONFIGS = {"LORA": peft.LoraConfig, "IA3": peft.IA3Config, "LN_TUNING": peft.LNTuningConfig,
+CONFIGS = {"LORA": peft.LoraConfig, "ADALORA": peft.AdaLoraConfig, "IA3": peft.IA3Config, "LN_TUNING": peft.LNTuningConfig,
            "PREFIX_TUNING": peft.PrefixTuningConfig, "PROMPT_TUNING": peft.PromptTuningConfig,
            "P_TUNING": peft.PromptEncoderConfig}
 MAPPINGS = {"LORA": constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
+            "ADALORA": constants.TRANSFORMERS_MODELS_TO_ADALORA_TARGET_MODULES_MAPPING,
             "IA3": constants.TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING,
             "IA3 feedforward": constants.TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING,
             "LN_TUNING": constants.TRANSFORMERS_MODELS_TO_LNTUNING_TARGET_MODULES_MAPPING}

@@ -37,11 +37,18 @@ def lora(**more):
     return lambda: peft.LoraConfig(task_type="SEQ_CLS", r=2, lora_alpha=3, target_modules=["query", "value"], **more)
 
 
+def adalora():
+    """Three steps with the whole budget, allocations in steps 4, 6, .. 14, the final budget from step 15 on."""
+    return peft.AdaLoraConfig(task_type="SEQ_CLS", init_r=3, target_r=1, lora_alpha=3, target_modules=["query", "value"],
+                              tinit=3, tfinal=5, deltaT=2, total_step=STEPS, orth_reg_weight=0.3, beta1=0.8, beta2=0.7)
+
+
 CASES = {
     "lora": Case(lora()),
     "rslora": Case(lora(use_rslora=True)),
     "dora": Case(lora(use_dora=True)),
     "ia3": Case(oracle.METHODS["ia3"][0]),
+    "adalora": Case(adalora, lambda model, step: model.base_model.update_and_allocate(step)),
 }
 
 
@@ -53,7 +60,10 @@ def texts():
 def trained(model):
     """What PEFT saves, by its name there, without what does not train."""
     names = {id(p): n for n, p in model.named_parameters() if p.requires_grad}
+    config = model.peft_config["default"]
+    kept, config.rank_pattern = config.rank_pattern, None  # AdaLoRA would leave out what it has masked
     saved = peft.get_peft_model_state_dict(model)
+    config.rank_pattern = kept
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert count == sum(x.numel() for x in saved.values()), (names.values(), saved.keys())
     return {n: x.detach().clone() for n, x in saved.items()}

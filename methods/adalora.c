@@ -1,0 +1,173 @@
+/* adalora: h = W x + alpha/r * P (lambda * (Q x)), the shape of a singular value decomposition, with Q [r,in], lambda
+ * [1,r] and P [out,r].  Triplet i is column i of P, lambda_i and row i of Q.  A penalty keeps P and Q nearly
+ * orthogonal.  While training, a falling budget of triplets is given to the most important ones of all projections, and
+ * lambda_i of the others is set to 0; they may come back until the budget is final. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    int rank, target_rank, interval;
+    double alpha, dropout, orthogonality, tinit, tfinal, beta1, beta2;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, rank, INT, "12", 1, 4096, "r, the rank at the start; the first budget is r for each projection"),
+    PB_OPTION(conf, target_rank, INT, "8", 1, 4096, "the mean rank at the end"),
+    PB_OPTION(conf, alpha, REAL, "16", 1e-9, 1e6, "the update is scaled by alpha / r"),
+    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of Q, while training"),
+    PB_OPTION(conf, orthogonality, REAL, "0.5", 0, 1e6, "gamma, the weight of the mean |P^T P - I| and |Q Q^T - I|"),
+    PB_OPTION(conf, tinit, REAL, "0.1", 0, 0.99, "t_i / T, the share of the steps before the budget falls"),
+    PB_OPTION(conf, tfinal, REAL, "0.3", 0, 0.99, "t_f / T, the share of the steps with the final budget"),
+    PB_OPTION(conf, interval, INT, "1", 1, 1e9, "steps from one allocation of the budget to the next"),
+    PB_OPTION(conf, beta1, REAL, "0.85", 0, 0.9999, "of the moving average of the sensitivity"),
+    PB_OPTION(conf, beta2, REAL, "0.85", 0, 0.9999, "of the moving average of its uncertainty"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+/* The parts of a triplet; and what is kept for each of their elements: its sensitivity, then its uncertainty. */
+enum { P, LAMBDA, Q, PARTS };
+static const char *const value[] = {"P", "lambda", "Q"};
+static const char *const averages[] = {"P.averages", "lambda.averages", "Q.averages"};
+
+static int check(const conf *c)
+{
+    if (c->target_rank > c->rank)
+        return pb_error("adalora: target_rank: want at most the rank, %d, got %d", c->rank, c->target_rank);
+    if (c->tinit + c->tfinal >= 1)
+        return pb_error("adalora: tinit + tfinal: want less than 1, got %g", c->tinit + c->tfinal);
+    return 0;
+}
+
+static int count_targets(pb_build *b)
+{
+    int n = 0;
+    for (const pb_site *s = NULL; (s = pb_next_target(b, s));)
+        n++;
+    return n;
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    int r = c->rank, targets = count_targets(b);
+    if (check(c))
+        return NULL;
+    pb_node *p = pb_added(b, site, value[P], site->out, r, pb_init_normal(0.02));
+    pb_node *lambda = pb_added(b, site, value[LAMBDA], 1, r, pb_init_constant(0));
+    pb_node *q = pb_added(b, site, value[Q], r, site->in, pb_init_normal(0.02));
+    pb_penalty(b, pb_op_orthogonality(b->graph, p, true), c->orthogonality / (2 * targets));
+    pb_penalty(b, pb_op_orthogonality(b->graph, q, false), c->orthogonality / (2 * targets));
+    pb_state(b, site, averages[P], 2 * site->out * r);
+    pb_state(b, site, averages[LAMBDA], 2 * r);
+    pb_state(b, site, averages[Q], 2 * r * site->in);
+    pb_state(b, NULL, "importance", 2 * r * targets); /* of all triplets, and the same in order */
+    pb_node *h = pb_op_scale(b->graph, pb_op_linear(b->graph, pb_drop(b, x, c->dropout), q, NULL), lambda);
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, p, c->alpha / (r + 1e-5));
+}
+
+/* Sensitivity I = |w dL/dw|, smoothed, and uncertainty |I - smoothed I|, smoothed (section 3.2). */
+static void measure(pb_build *b, const pb_site *site)
+{
+    const conf *c = pb_conf(b);
+    for (int k = 0; k < PARTS; k++) {
+        const pb_param *w = pb_tensor(b, site, value[k]);
+        int n = w->rows * w->cols;
+        pb_real *smooth = pb_tensor(b, site, averages[k])->x, *uncertainty = smooth + n;
+        for (int i = 0; i < n && w->reached; i++) {
+            double now = fabs((double)w->x[i] * (double)w->g[i]);
+            smooth[i] = (pb_real)(c->beta1 * (double)smooth[i] + (1 - c->beta1) * now);
+            uncertainty[i] =
+                (pb_real)(c->beta2 * (double)uncertainty[i] + (1 - c->beta2) * fabs(now - (double)smooth[i]));
+        }
+    }
+}
+
+/* The mean of sensitivity * uncertainty over n elements of a part: number `first`, first + step, .. */
+static double mean_score(pb_build *b, const pb_site *site, int part, int first, int step, int n)
+{
+    const pb_param *both = pb_tensor(b, site, averages[part]);
+    const pb_real *smooth = both->x + first, *uncertainty = smooth + both->cols / 2;
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (double)smooth[i * step] * (double)uncertainty[i * step];
+    return sum / n;
+}
+
+static int descending(const void *a, const void *b)
+{
+    pb_real x = *(const pb_real *)a, y = *(const pb_real *)b;
+    return (x < y) - (x > y);
+}
+
+/* Sets lambda_i = 0 of all triplets but the `budget` most important ones (section 3.2). */
+static void allocate(pb_build *b, int budget)
+{
+    const conf *c = pb_conf(b);
+    int r = c->rank, all = r * count_targets(b), n = 0;
+    pb_real *importance = pb_tensor(b, NULL, "importance")->x, *sorted = importance + all;
+    for (const pb_site *s = NULL; (s = pb_next_target(b, s));)
+        for (int i = 0; i < r; i++)
+            importance[n++] = (pb_real)(mean_score(b, s, LAMBDA, i, 1, 1) + mean_score(b, s, P, i, r, s->out) +
+                                        mean_score(b, s, Q, i * s->in, 1, s->in));
+    memcpy(sorted, importance, (size_t)all * sizeof *sorted);
+    qsort(sorted, (size_t)all, sizeof *sorted, descending);
+    for (const pb_site *s = NULL; budget < all && (s = pb_next_target(b, s));)
+        for (int i = 0; i < r; i++)
+            if (*importance++ <= sorted[budget])
+                pb_tensor(b, s, value[LAMBDA])->x[i] = 0;
+}
+
+/* The budget falls from step `first` on (section 3.3), and is final from step `last` on, for one step at least.  Then
+ * nothing is measured any more, so that the same triplets stay. */
+static void after_step(pb_build *b, const pb_step *at)
+{
+    const conf *c = pb_conf(b);
+    int targets = count_targets(b), start = c->rank * targets, target = c->target_rank * targets;
+    int first = (int)lround(c->tinit * at->steps), final = (int)lround(c->tfinal * at->steps);
+    int last = at->steps - (final > 1 ? final : 1);
+    for (const pb_site *s = NULL; at->step < last && (s = pb_next_target(b, s));)
+        measure(b, s);
+    if (at->step >= last)
+        allocate(b, target);
+    else if (at->step > first && at->step % c->interval == 0)
+        allocate(b, (int)((start - target) * pow(1 - (at->step - first) / (double)(last - first), 3) + target));
+}
+
+static const pb_peft peft = {
+    .type = "ADALORA",
+    .tensors = (const pb_peft_tensor[]){{.ours = "Q", .theirs = "lora_A"},
+                                        {.ours = "lambda", .theirs = "lora_E", .column = true},
+                                        {.ours = "P", .theirs = "lora_B"},
+                                        {0}},
+    .keys = (const pb_peft_key[]){{.key = "init_r", .option = "rank"},
+                                  {.key = "target_r", .option = "target_rank"},
+                                  {.key = "lora_alpha", .option = "alpha"},
+                                  {.key = "lora_dropout", .option = "dropout"},
+                                  {.key = "orth_reg_weight", .option = "orthogonality"},
+                                  {.key = "deltaT", .option = "interval"},
+                                  {.key = "beta1", .option = "beta1"},
+                                  {.key = "beta2", .option = "beta2"},
+                                  {0}},
+    .fixed = "\"bias\": \"none\", \"init_lora_weights\": true, \"tinit\": 0, \"tfinal\": 0, \"total_step\": 1",
+};
+
+const pb_method pb_method_adalora = {
+    .name = "adalora",
+    .title = "AdaLoRA: a budget of rank for the projections that need it",
+    .paper = "Zhang et al. 2023, AdaLoRA, arXiv:2303.10512",
+    .help = "Adds trained triplets of singular vectors and values, and drops the less important ones while training.",
+    .count = "rank*(in+out)+rank",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .linear = linear,
+    .after_step = after_step,
+    .peft = &peft,
+};
