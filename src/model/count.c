@@ -1,0 +1,294 @@
+/* count: see count.h.  A parser by recursive descent, which evaluates as it reads. */
+#include "model/count.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_NESTED = 64 };
+
+/* What one part of a formula is counted for. */
+typedef enum unit { OF_SITE, OF_LAYER, OF_MODEL } unit;
+static const char *const unit_name[] = {"site", "layer", "model"};
+
+typedef struct reader {
+    const char *text, *at;
+    const pb_attached *part;
+    const pb_count_network *network;
+    unit unit;
+    const pb_site *site; /* the site; of a layer, its first site; NULL for the model */
+    int nested;
+    bool failed; /* after the first error, whose message stands */
+} reader;
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+static double fail(reader *r, const char *at, const char *fmt, ...) PB_PRINTF(3, 4);
+static double fail(reader *r, const char *at, const char *fmt, ...)
+{
+    char what[160];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
+    if (!r->failed)
+        pb_error("%s: count, column %d: %s", r->part->method->name, (int)(at - r->text) + 1, what);
+    r->failed = true;
+    return 0;
+}
+
+static double expected(reader *r, const char *what)
+{
+    return *r->at ? fail(r, r->at, "want %s, got '%c'", what, *r->at) : fail(r, r->at, "want %s, got the end", what);
+}
+
+/* ---- words ------------------------------------------------------------------------------------------------------- */
+
+static void skip_blanks(reader *r)
+{
+    r->at += strspn(r->at, " ");
+}
+
+/* Reads `word` if it is next. */
+static bool accept(reader *r, const char *word)
+{
+    skip_blanks(r);
+    bool is = !strncmp(r->at, word, strlen(word));
+    r->at += is ? strlen(word) : 0;
+    return is;
+}
+
+static size_t name_length(const char *at)
+{
+    size_t n = 0;
+    while (isalnum((unsigned char)at[n]) || at[n] == '_')
+        n++;
+    return isalpha((unsigned char)*at) ? n : 0;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+static const char *text_of(const pb_attached *part, const pb_option *o)
+{
+    return *(const char *const *)((const char *)part->conf + o->offset);
+}
+
+/* The value of a setting at the reader's site. */
+static double setting(const reader *r, const pb_option *o)
+{
+    const void *field = (const char *)r->part->conf + o->offset;
+    char pattern[80];
+    snprintf(pattern, sizeof pattern, "%s_pattern", o->name);
+    const pb_option *list = pb_option_find(r->part->method->options, pattern);
+    double value = o->type == PB_REAL   ? *(const double *)field
+                   : o->type == PB_BOOL ? *(const bool *)field
+                   : o->type == PB_TEXT ? r->unit == OF_SITE && pb_site_in(text_of(r->part, o), r->site)
+                                        : *(const int *)field;
+    bool listed = list && list->type == PB_TEXT && r->unit == OF_SITE;
+    return listed ? pb_at_site(text_of(r->part, list), r->site, value) : value;
+}
+
+static double size(reader *r, const char *name)
+{
+    const pb_count_network *n = r->network;
+    const struct {
+        const char *name;
+        double value;
+        unit least; /* the smallest unit that has it, and every smaller one */
+    } sizes[] = {{"layers", n->layers, OF_MODEL},
+                 {"width", n->width, OF_MODEL},
+                 {"kv", n->kv, OF_MODEL},
+                 {"heads", n->heads, OF_MODEL},
+                 {"vocab", n->vocab, OF_MODEL},
+                 {"intermediate", n->intermediate, OF_MODEL},
+                 {"sites", n->sites, OF_MODEL},
+                 {"layer", r->site ? r->site->layer : 0, OF_LAYER},
+                 {"in", r->site ? r->site->in : 0, OF_SITE},
+                 {"out", r->site ? r->site->out : 0, OF_SITE}};
+    for (size_t i = 0; i < PB_COUNT(sizes); i++)
+        if (!strcmp(sizes[i].name, name))
+            return r->unit <= sizes[i].least
+                       ? sizes[i].value
+                       : fail(r, r->at, "'%s' has no value in a part `%s:`", name, unit_name[r->unit]);
+    return fail(r, r->at, "'%s' is neither a setting of the method nor a size", name);
+}
+
+static double expression(reader *r);
+
+/* Reads the arguments of a function whose name has been read. */
+static double call(reader *r, const char *name)
+{
+    static const char *const names[] = {"min", "max", "floor", "ceil", "sqrt"};
+    size_t which = 0;
+    while (which < PB_COUNT(names) && strcmp(names[which], name) != 0)
+        which++;
+    if (which == PB_COUNT(names))
+        return fail(r, r->at, "no function '%s'; there are min, max, floor, ceil and sqrt", name);
+    accept(r, "(");
+    double a = expression(r), b = 0;
+    if (which < 2 && !accept(r, ","))
+        return expected(r, "',' and a second argument");
+    if (which < 2)
+        b = expression(r);
+    if (!accept(r, ")"))
+        return expected(r, "')'");
+    return which == 0 ? fmin(a, b) : which == 1 ? fmax(a, b) : which == 2 ? floor(a) : which == 3 ? ceil(a) : sqrt(a);
+}
+
+static double name_or_call(reader *r, size_t length)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)length, r->at);
+    const char *end = r->at + length;
+    double value = 0;
+    if (end[strspn(end, " ")] == '(') {
+        r->at = end;
+        return call(r, name);
+    }
+    const pb_option *o = pb_option_find(r->part->method->options, name);
+    value = o ? setting(r, o) : size(r, name);
+    r->at = end;
+    return value;
+}
+
+/* ---- expressions ------------------------------------------------------------------------------------------------- */
+
+static double factor(reader *r)
+{
+    skip_blanks(r);
+    if (r->failed || r->nested == MOST_NESTED)
+        return r->failed ? 0 : fail(r, r->at, "more than %d parentheses or signs are nested", MOST_NESTED);
+    double value = 0;
+    size_t length = name_length(r->at);
+    r->nested++;
+    if (length)
+        value = name_or_call(r, length);
+    else if (isdigit((unsigned char)*r->at) || *r->at == '.') {
+        char *end;
+        value = strtod(r->at, &end);
+        if (end == r->at)
+            expected(r, "a number");
+        r->at = end;
+    } else if (accept(r, "-"))
+        value = -factor(r);
+    else if (accept(r, "(")) {
+        value = expression(r);
+        if (!accept(r, ")"))
+            expected(r, "')'");
+    } else
+        expected(r, "a number, a name or '('");
+    r->nested--;
+    return value;
+}
+
+static double term(reader *r)
+{
+    double value = factor(r);
+    while (!r->failed) {
+        if (accept(r, "*"))
+            value *= factor(r);
+        else if (accept(r, "/"))
+            value /= factor(r);
+        else
+            break;
+    }
+    return value;
+}
+
+static double sum(reader *r)
+{
+    double value = term(r);
+    while (!r->failed) {
+        if (accept(r, "+"))
+            value += term(r);
+        else if (accept(r, "-"))
+            value -= term(r);
+        else
+            break;
+    }
+    return value;
+}
+
+/* A sum, or a comparison of two sums. */
+static double expression(reader *r)
+{
+    double a = sum(r);
+    return r->failed         ? 0
+           : accept(r, "<=") ? a <= sum(r)
+           : accept(r, ">=") ? a >= sum(r)
+           : accept(r, "==") ? a == sum(r)
+           : accept(r, "!=") ? a != sum(r)
+           : accept(r, "<")  ? a < sum(r)
+           : accept(r, ">")  ? a > sum(r)
+                             : a;
+}
+
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
+
+/* Evaluates the part at `from` for one site, layer or model, and moves r->at to its end. */
+static double evaluate(reader *r, const char *from, const pb_site *site)
+{
+    r->at = from;
+    r->site = site;
+    double value = expression(r);
+    skip_blanks(r);
+    if (!r->failed && *r->at && *r->at != ';')
+        expected(r, "an operator or ';'");
+    return value;
+}
+
+static double elements(reader *r, const char *from, const pb_site *site)
+{
+    double value = evaluate(r, from, site);
+    if (!r->failed && !(value >= 0 && value == floor(value) && value < 1e15))
+        fail(r, from, "the value is %g, want a whole number of elements", value);
+    return value;
+}
+
+/* Reads "site:", "layer:" or "model:". */
+static unit read_unit(reader *r)
+{
+    skip_blanks(r);
+    size_t n = name_length(r->at), colon = n + strspn(r->at + n, " ");
+    if (!n || r->at[colon] != ':')
+        return OF_SITE;
+    for (unit u = OF_SITE; u <= OF_MODEL; u++)
+        if (strlen(unit_name[u]) == n && !strncmp(r->at, unit_name[u], n)) {
+            r->at += colon + 1;
+            return u;
+        }
+    fail(r, r->at, "want site:, layer: or model:, got '%.*s:'", (int)(n < 40 ? n : 40), r->at);
+    return OF_SITE;
+}
+
+/* Evaluates the next part for all that it is counted for. */
+static double elements_of_part(reader *r)
+{
+    static const pb_site none = {.role = ""};
+    const pb_count_network *n = r->network;
+    r->unit = read_unit(r);
+    skip_blanks(r);
+    const char *from = r->at;
+    if (r->unit == OF_MODEL)
+        return elements(r, from, &none);
+    double all = 0;
+    evaluate(r, from, n->sites ? n->site[0] : &none); /* a part that is counted for nothing is read as well */
+    for (int i = 0; i < n->sites && !r->failed; i++)
+        if (r->unit == OF_SITE || !i || n->site[i]->layer != n->site[i - 1]->layer)
+            all += elements(r, from, n->site[i]);
+    return all;
+}
+
+int pb_count(const pb_attached *part, const pb_count_network *network, double *out)
+{
+    reader r = {.text = part->method->count, .part = part, .network = network};
+    *out = 0;
+    if (!r.text)
+        return 0;
+    r.at = r.text;
+    do
+        *out += elements_of_part(&r);
+    while (!r.failed && *r.at++ == ';');
+    return r.failed ? -1 : 0;
+}
