@@ -28,6 +28,7 @@ const pb_method pb_method_ia3 = {
     .title = "(IA)3: learned rescaling of inner activations",
     .paper = "Liu et al. 2022, Few-shot parameter-efficient fine-tuning, arXiv:2205.05638",
     .help = "Multiplies keys, values and the MLP's intermediate activation by trained vectors.",
+    .count = "inputs*in+(1-inputs)*out",
     .category = PB_ADDITIVE,
     .identity = true,
     .merges = true,

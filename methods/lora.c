@@ -72,6 +72,7 @@ const pb_method pb_method_lora = {
     .title = "LoRA: low-rank update of linear layers",
     .paper = "Hu et al. 2021, LoRA, arXiv:2106.09685",
     .help = "Adds a trained product of two thin matrices to chosen projections.",
+    .count = "rank*(in+out)+dora*out",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
     .merges = true,

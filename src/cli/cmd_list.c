@@ -28,8 +28,8 @@ static void list_named_tasks(void)
 static void print_json(const char *name, const pb_method *m, const char *title, const char *paper)
 {
     const pb_preset *p = NULL;
-    printf("{\"method\":\"%s\",\"class\":\"%s\",\"title\":\"%s\",\"paper\":\"%s\"", name, pb_category_name[m->category],
-           title, paper);
+    printf("{\"method\":\"%s\",\"class\":\"%s\",\"title\":\"%s\",\"paper\":\"%s\",\"count\":\"%s\"", name,
+           pb_category_name[m->category], title, paper, m->count ? m->count : "");
     if (strcmp(name, m->name) != 0 && (p = pb_preset_find(name, &m)))
         printf(",\"preset_of\":\"%s\",\"settings\":\"%s\"", m->name, p->spec);
     printf("}\n");
@@ -52,7 +52,8 @@ static void list_methods(void)
     int methods = 0, presets = 0;
     printf("methods (a+b composes two; `peftbench show NAME` prints the settings):\n");
     for (; (m = pb_method_at(methods)); methods++) {
-        printf("  %-12s %-18s %s\n", m->name, pb_category_name[m->category], m->title);
+        printf("  %-12s %-18s %s%s%s\n", m->name, pb_category_name[m->category], m->title, m->count ? "; adds " : "",
+               m->count ? m->count : "");
         for (const pb_preset *p = m->presets; p && p->name; p++, presets++)
             printf("  %-12s %-18s %s; %s; = %s: %s\n", p->name, pb_category_name[m->category], p->title, p->paper,
                    m->name, p->spec);

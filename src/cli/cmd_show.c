@@ -63,6 +63,7 @@ static void show_about(const char *name, const char *title, const char *paper, c
     if (plugin)
         printf("plugin: %s, SHA-256 %s\n", plugin, pb_plugin_digest(m)->hex);
     printf("%s\nstarts as the base model: %s\n", m->help, m->identity ? "yes" : "no");
+    printf("trained elements that it adds: %s\n", m->count ? m->count : "none");
 }
 
 static void show_method(const pb_method *m)

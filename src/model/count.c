@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/internal.h"
+
 enum { MOST_NESTED = 64 };
 
 /* What one part of a formula is counted for. */
@@ -291,4 +293,24 @@ int pb_count(const pb_attached *part, const pb_count_network *network, double *o
         *out += elements_of_part(&r);
     while (!r.failed && *r.at++ == ';');
     return r.failed ? -1 : 0;
+}
+
+int pb_count_model(const pb_model *m, double *out)
+{
+    const pb_network_config *c = &m->config;
+    const pb_site **site = pb_alloc((size_t)(pb_model_sites(m) + 1) * sizeof *site);
+    pb_count_network n = {c->layers, c->width, pb_model_kv_width(m), c->heads, c->vocab, c->intermediate_size, site, 0};
+    int rc = 0;
+    *out = 0;
+    for (int part = 0; part < m->parts && !rc; part++) {
+        double added;
+        n.sites = 0;
+        for (int i = 0; i < pb_model_sites(m); i++)
+            if (pb_model_targets(m, part, pb_model_site(m, i)))
+                site[n.sites++] = pb_model_site(m, i);
+        rc = pb_count(&m->part[part], &n, &added);
+        *out += added;
+    }
+    free(site);
+    return rc;
 }

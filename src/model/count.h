@@ -31,4 +31,7 @@ typedef struct pb_count_network {
  * an error that names the method and the column if the formula is wrong, or if a part is no whole number of elements. */
 int pb_count(const pb_attached *part, const pb_count_network *network, double *out);
 
+/* Does the same for all methods of a model together. */
+int pb_count_model(const pb_model *m, double *out);
+
 #endif

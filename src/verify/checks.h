@@ -11,7 +11,12 @@ typedef pb_outcome pb_check(pb_trial *t);
 /* ---- checks_start.c: before training ------------------------------------------------------------------------ */
 
 pb_check pb_check_identity; /* the logits equal the base model's, before and after the start hooks */
-pb_check pb_check_counts;   /* as many parameters as declared are in memory, in the artifact, and move in training */
+
+/* ---- checks_counts.c ----------------------------------------------------------------------------------------- */
+
+pb_check
+    pb_check_formula; /* the methods create and train as many elements as their formulas say, with other settings too */
+pb_check pb_check_counts; /* as many parameters as reported are in memory, in the artifact, and move in training */
 
 /* ---- checks_gradient.c --------------------------------------------------------------------------------------- */
 

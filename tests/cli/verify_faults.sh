@@ -90,6 +90,33 @@ static pb_node *outer(pb_build *b, const pb_site *site, pb_node *x)
 END2
 ok 'is found' finds bent 'merged equals unmerged'
 
+# v [m*out], m from a setting; counted rightly and wrongly.
+counted='typedef struct conf { int m; const char *targets; } conf;
+static const pb_option options[] = {PB_OPTION(conf, m, INT, "2", 1, 9, ""), PB_OPTION(conf, targets, TEXT, "attn.q", ""), {0}};
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    pb_node *y = pb_inner_linear(b, site, x);
+    for (int i = 0; i < c->m; i++) {
+        char name[8] = {(char)(97 + i)};
+        y = pb_op_scale(b->graph, y, pb_vector(b, site, name, site->out, pb_init_constant(1)));
+    }
+    return y;
+}
+'
+counts() { # NAME FORMULA
+	method "$1" ".identity = true, .merges = true, .count = \"$2\", .options = options, .conf_size = sizeof(conf), .linear = linear" <<<"$counted"
+}
+ok 'a right count' counts counted 'm*out'
+ok 'is none' run 0 verify counted.so
+ok 'a count that is right for the defaults only' counts miscounted '2*out'
+ok 'is found' finds miscounted 'elements by the formula: with .*m=3.* the formula gives .* look at .*miscounted'
+ok 'a formula with an unknown name' counts misnamed 'm*outs'
+ok 'is found' finds misnamed "elements by the formula: misnamed: count, column 3: 'outs' is neither"
+ok 'a plugin without a formula' method uncounted '.identity = true, .block = block' <<<"$gate"
+ok 'does not promise one' run 0 verify uncounted.so
+ok 'it says so' prints '^not promised uncounted +encoder +elements by the formula'
+
 ok 'a tensor that trains and is not used' method unused '.linear = outer' <<END2
 $scale
 static pb_node *outer(pb_build *b, const pb_site *site, pb_node *x)
