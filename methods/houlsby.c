@@ -33,6 +33,7 @@ const pb_method pb_method_houlsby = {
     .paper = "Houlsby et al. 2019, Parameter-efficient transfer learning for NLP, arXiv:1902.00751",
     .help = "Puts a trained bottleneck with a residual after attention and after the MLP.",
     .count = "bottleneck*(in+out+1)+out",
+    .deviation = "down.weight: init; up.weight: 0; *.bias: 0",
     .category = PB_ADDITIVE,
     .identity = true,
     .options = options,

@@ -73,6 +73,7 @@ const pb_method pb_method_lora = {
     .paper = "Hu et al. 2021, LoRA, arXiv:2106.09685",
     .help = "Adds a trained product of two thin matrices to chosen projections.",
     .count = "rank*(in+out)+dora*out",
+    .deviation = "A: 1/sqrt(3*in); B: 0",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
     .merges = true,

@@ -65,6 +65,7 @@ const pb_method pb_method_prefix = {
     .paper = "Li and Liang 2021, Prefix-tuning, arXiv:2101.00190",
     .help = "Lets every layer attend to P trained positions in front of the text.",
     .count = "model: mlp*(length*width+hidden*(width+1)); 2*kv*(mlp*(hidden+1)+(1-mlp)*length)",
+    .deviation = "k: init; v: init; embed: 1",
     .category = PB_ADDITIVE,
     .options = options,
     .conf_size = sizeof(conf),

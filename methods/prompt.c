@@ -43,6 +43,7 @@ const pb_method pb_method_prompt = {
     .paper = "Lester et al. 2021, The power of scale for parameter-efficient prompt tuning, arXiv:2104.08691",
     .help = "Puts P trained embeddings in front of every text.",
     .count = "model: length*width",
+    .deviation = "embed: init",
     .category = PB_ADDITIVE,
     .options = options,
     .conf_size = sizeof(conf),

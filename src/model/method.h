@@ -158,8 +158,11 @@ typedef struct pb_method {
     const char *help;  /* one or two sentences */
     /* The number of elements that the method adds and trains, as a formula of its settings and of sizes, which `list`
      * prints and `verify` checks: "rank*(in+out)" at each targeted site.  "model: length*width" is counted once, and
-     * parts are separated by ';' (model/count.h).  NULL: the method adds no trained tensor. */
+     * parts are separated by ';' (model/formula.h).  NULL: the method adds no trained tensor. */
     const char *count;
+    /* The standard deviations with which tensors start, in the same language: "A: 1/sqrt(3*in); B: 0".  To be written as
+     * the paper states them, since `verify` compares them with the tensors.  NULL: the paper states none. */
+    const char *deviation;
     pb_category category;
     bool classes;  /* the method needs a classification head */
     bool identity; /* a promise that `verify` checks: before the first step, the outputs equal the base model's */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/count.h"
+#include "model/formula.h"
 #include "weights/safetensors.h"
 
 /* ---- by formula ---------------------------------------------------------------------------------------------- */

@@ -1,7 +1,10 @@
 /* checks_start: before training: see checks.h. */
 #include "verify/checks.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+#include "model/formula.h"
 
 /* ---- the start ----------------------------------------------------------------------------------------------- */
 
@@ -27,4 +30,60 @@ pb_outcome pb_check_identity(pb_trial *t)
         return pb_trial_broken(t, "logits differ by %.2g from the base model's before training", off);
     return then <= PB_EXACT ? PB_HELD
                             : pb_trial_broken(t, "logits differ by %.2g from the base model's after start", then);
+}
+
+/* ---- random values ------------------------------------------------------------------------------------------- */
+
+enum { SEEDS = 32 };
+
+/* Adds the squares of a parameter's values, for SEEDS seeds, to sum [params], and its number of values to n [params]. */
+static void add_squares(const pb_trial *t, double *sum, double *n)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        pb_testbed p = pb_trial_open(t, t->spec, seed);
+        for (int i = 0; i < pb_model_params(p.model); i++) {
+            const pb_param *one = pb_model_param(p.model, i);
+            for (size_t k = 0; one->kind == PB_ADDED && k < pb_trial_elements(one); k++)
+                sum[i] += (double)one->x[k] * (double)one->x[k];
+            n[i] += (double)pb_trial_elements(one);
+        }
+        pb_testbed_close(&p);
+    }
+}
+
+/* The variance of n normal values has the relative standard deviation sqrt(2/n); of uniform ones it is less. */
+static pb_outcome spreads(pb_trial *t, const pb_model *m, const double *sum, const double *n, int *stated)
+{
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        double want = 0, got = sqrt(sum[i] / n[i]);
+        int rc = p->kind == PB_ADDED ? pb_deviation(m, p, &want) : 0;
+        if (rc < 0)
+            return pb_trial_broken(t, "%s", pb_error_text());
+        *stated += rc;
+        if (rc && fabs(got * got - want * want) > 6 * sqrt(2 / n[i]) * want * want)
+            return pb_trial_broken(t, "%s starts with a standard deviation of %.4g; the method declares %.4g", p->name,
+                                   got, want);
+    }
+    return PB_HELD;
+}
+
+pb_outcome pb_check_deviation(pb_trial *t)
+{
+    pb_testbed p = pb_trial_open(t, t->spec, 0);
+    size_t params = (size_t)pb_model_params(p.model);
+    double *sum = pb_alloc(params * sizeof *sum), *n = pb_alloc(params * sizeof *n);
+    int stated = 0;
+    bool promised = false;
+    for (int i = 0; i < p.parts; i++)
+        promised = promised || p.part[i].method->deviation;
+    if (promised)
+        add_squares(t, sum, n);
+    pb_outcome outcome = promised ? spreads(t, p.model, sum, n, &stated) : PB_NOT_PROMISED;
+    free(sum);
+    free(n);
+    pb_testbed_close(&p);
+    return outcome == PB_HELD && !stated
+               ? pb_trial_broken(t, "no tensor has a name that the method's formula of deviations mentions")
+               : outcome;
 }

@@ -117,6 +117,28 @@ ok 'a plugin without a formula' method uncounted '.identity = true, .block = blo
 ok 'does not promise one' run 0 verify uncounted.so
 ok 'it says so' prints '^not promised uncounted +encoder +elements by the formula'
 
+# W(in,out) of random values.
+random='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    pb_node *A = pb_added(b, site, "A", 4, site->in, pb_init_normal(0.02));
+    pb_node *B = pb_added(b, site, "B", site->out, 4, pb_init_constant(0));
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), pb_op_linear(b->graph, x, A, NULL), B, 1);
+}
+'
+declares() { # NAME FORMULA
+	method "$1" ".identity = true, .merges = true, .count = \"4*(in+out)\", .deviation = \"$2\", .linear = linear" <<<"$random"
+}
+ok 'a declared start' declares declared '[AC]: 0.02; B: 0'
+ok 'holds' run 0 verify declared.so
+ok 'another one' declares wider 'B: 0; A: 1/sqrt(3*in)'
+ok 'is found' finds wider 'random values as declared: layer.0.attn.q.wider.A starts with a standard deviation of 0.0[0-9]+; the method declares 0.1021'
+ok 'of no tensor' declares nothing 'C: 1'
+ok 'is found' finds nothing 'random values as declared: no tensor has a name'
+ok 'a wrong formula' declares wrong 'B: 0; A: 1/sqrt(ins)'
+ok 'is found' finds wrong "random values as declared: wrong: deviation, column 17: 'ins' is neither"
+ok 'without a tensor' declares nameless '0.02'
+ok 'is found' finds nameless 'random values as declared: nameless: deviation, column 1: want TENSOR:'
+
 ok 'a tensor that trains and is not used' method unused '.linear = outer' <<END2
 $scale
 static pb_node *outer(pb_build *b, const pb_site *site, pb_node *x)

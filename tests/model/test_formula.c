@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "model/count.h"
+#include "model/formula.h"
 
 typedef struct conf {
     int rank, act, in;
@@ -25,11 +25,11 @@ static const pb_site site[] = {{.layer = 0, .role = "attn.q", .in = 10, .out = 6
                                {.layer = 0, .role = "mlp.up", .in = 10, .out = 40},
                                {.layer = 1, .role = "attn.q", .in = 10, .out = 6}};
 static const pb_site *const sites[] = {&site[0], &site[1], &site[2]};
-static const pb_count_network network = {
+static const pb_formula_network network = {
     .layers = 4, .width = 10, .kv = 6, .heads = 2, .vocab = 96, .intermediate = 40, .site = sites, .sites = 3};
 
 /* The value, or -1 with an error. */
-static double value_of(const char *formula, const pb_count_network *n)
+static double value_of(const char *formula, const pb_formula_network *n)
 {
     pb_method method = {.name = "m", .count = formula, .options = options, .conf_size = sizeof(conf)};
     conf c;
@@ -87,7 +87,7 @@ TEST(a_site_has_its_own_settings)
 
 TEST(a_network_without_targeted_sites)
 {
-    const pb_count_network none = {.layers = 4, .width = 10};
+    const pb_formula_network none = {.layers = 4, .width = 10};
     CHECK(value_of("in/out", &none) == 0);
     CHECK(value_of("model: width; out", &none) == 10);
     CHECK(value_of("model: width; out+", &none) == -1);

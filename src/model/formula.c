@@ -1,7 +1,8 @@
-/* count: see count.h.  A parser by recursive descent, which evaluates as it reads. */
-#include "model/count.h"
+/* formula: see formula.h.  A parser by recursive descent, which evaluates as it reads. */
+#include "model/formula.h"
 
 #include <ctype.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,10 @@ typedef enum unit { OF_SITE, OF_LAYER, OF_MODEL } unit;
 static const char *const unit_name[] = {"site", "layer", "model"};
 
 typedef struct reader {
+    const char *field; /* "count" or "deviation" */
     const char *text, *at;
     const pb_attached *part;
-    const pb_count_network *network;
+    const pb_formula_network *network;
     unit unit;
     const pb_site *site; /* the site; of a layer, its first site; NULL for the model */
     int nested;
@@ -35,7 +37,7 @@ static double fail(reader *r, const char *at, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
     if (!r->failed)
-        pb_error("%s: count, column %d: %s", r->part->method->name, (int)(at - r->text) + 1, what);
+        pb_error("%s: %s, column %d: %s", r->part->method->name, r->field, (int)(at - r->text) + 1, what);
     r->failed = true;
     return 0;
 }
@@ -93,7 +95,7 @@ static double setting(const reader *r, const pb_option *o)
 
 static double size(reader *r, const char *name)
 {
-    const pb_count_network *n = r->network;
+    const pb_formula_network *n = r->network;
     const struct {
         const char *name;
         double value;
@@ -226,7 +228,7 @@ static double expression(reader *r)
                              : a;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------- */
+/* ---- counts ------------------------------------------------------------------------------------------------------- */
 
 /* Evaluates the part at `from` for one site, layer or model, and moves r->at to its end. */
 static double evaluate(reader *r, const char *from, const pb_site *site)
@@ -268,7 +270,7 @@ static unit read_unit(reader *r)
 static double elements_of_part(reader *r)
 {
     static const pb_site none = {.role = ""};
-    const pb_count_network *n = r->network;
+    const pb_formula_network *n = r->network;
     r->unit = read_unit(r);
     skip_blanks(r);
     const char *from = r->at;
@@ -282,9 +284,9 @@ static double elements_of_part(reader *r)
     return all;
 }
 
-int pb_count(const pb_attached *part, const pb_count_network *network, double *out)
+int pb_count(const pb_attached *part, const pb_formula_network *network, double *out)
 {
-    reader r = {.text = part->method->count, .part = part, .network = network};
+    reader r = {.field = "count", .text = part->method->count, .part = part, .network = network};
     *out = 0;
     if (!r.text)
         return 0;
@@ -295,22 +297,92 @@ int pb_count(const pb_attached *part, const pb_count_network *network, double *o
     return r.failed ? -1 : 0;
 }
 
-int pb_count_model(const pb_model *m, double *out)
+/* ---- the methods of a model -------------------------------------------------------------------------------------- */
+
+/* The network, with the sites that method `part` targets in site [pb_model_sites()]. */
+static pb_formula_network network_of(const pb_model *m, int part, const pb_site **site)
 {
     const pb_network_config *c = &m->config;
+    pb_formula_network n = {c->layers, c->width, pb_model_kv_width(m), c->heads, c->vocab, c->intermediate_size,
+                            site,      0};
+    for (int i = 0; i < pb_model_sites(m); i++)
+        if (pb_model_targets(m, part, pb_model_site(m, i)))
+            site[n.sites++] = pb_model_site(m, i);
+    return n;
+}
+
+int pb_count_model(const pb_model *m, double *out)
+{
     const pb_site **site = pb_alloc((size_t)(pb_model_sites(m) + 1) * sizeof *site);
-    pb_count_network n = {c->layers, c->width, pb_model_kv_width(m), c->heads, c->vocab, c->intermediate_size, site, 0};
     int rc = 0;
     *out = 0;
     for (int part = 0; part < m->parts && !rc; part++) {
         double added;
-        n.sites = 0;
-        for (int i = 0; i < pb_model_sites(m); i++)
-            if (pb_model_targets(m, part, pb_model_site(m, i)))
-                site[n.sites++] = pb_model_site(m, i);
+        pb_formula_network n = network_of(m, part, site);
         rc = pb_count(&m->part[part], &n, &added);
         *out += added;
     }
     free(site);
     return rc;
+}
+
+/* ---- deviations -------------------------------------------------------------------------------------------------- */
+
+/* The name that the method has given to a parameter of its own at a site, or (NULL) of the model; NULL: it is none. */
+static const char *own_name(const pb_method *method, const pb_site *site, const pb_param *p)
+{
+    char prefix[PB_ADDED_NAME];
+    size_t n = strlen(pb_params_added_name(method, site, "", prefix));
+    return strncmp(prefix, p->name, n) ? NULL : p->name + n;
+}
+
+/* Reads "TENSOR:" and returns whether its pattern matches the name. */
+static bool read_tensor(reader *r, const char *name)
+{
+    char pattern[80];
+    skip_blanks(r);
+    size_t n = strcspn(r->at, ":;");
+    if (!n || r->at[n] != ':' || n >= sizeof pattern) {
+        fail(r, r->at, "want TENSOR: and its standard deviation");
+        return false;
+    }
+    snprintf(pattern, sizeof pattern, "%.*s", (int)n, r->at);
+    r->at += n + 1;
+    return !fnmatch(pattern, name, 0);
+}
+
+/* Evaluates the first part whose tensor matches the name. */
+static int evaluate_deviation(reader *r, const char *name, const pb_site *site, double *out)
+{
+    static const pb_site none = {.role = ""};
+    r->unit = site ? OF_SITE : OF_MODEL;
+    while (!read_tensor(r, name) && !r->failed) {
+        r->at += strcspn(r->at, ";");
+        if (!*r->at++)
+            return 0;
+    }
+    const char *from = r->at;
+    *out = evaluate(r, from, site ? site : &none);
+    if (!r->failed && !(*out >= 0 && isfinite(*out)))
+        fail(r, from, "the value is %g, want a standard deviation", *out);
+    return r->failed ? -1 : 1;
+}
+
+int pb_deviation(const pb_model *m, const pb_param *p, double *out)
+{
+    const pb_site **sites = pb_alloc((size_t)(pb_model_sites(m) + 1) * sizeof *sites);
+    int found = 0;
+    for (int part = 0; part < m->parts && !found; part++) {
+        const pb_method *method = m->part[part].method;
+        pb_formula_network n = network_of(m, part, sites);
+        reader r = {"deviation", method->deviation, method->deviation, &m->part[part], &n, .unit = OF_MODEL};
+        const char *name = own_name(method, NULL, p);
+        if (method->deviation && name)
+            found = evaluate_deviation(&r, name, NULL, out);
+        for (int i = 0; i < n.sites && !name && method->deviation && !found; i++)
+            if ((name = own_name(method, sites[i], p)))
+                found = evaluate_deviation(&r, name, sites[i], out);
+    }
+    free(sites);
+    return found;
 }
