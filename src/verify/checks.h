@@ -26,6 +26,10 @@ pb_check pb_check_kept;      /* the backward pass reads only what the plan keeps
 pb_check pb_check_plan;      /* bytes and FLOPs are those of the plan */
 pb_check pb_check_recompute; /* gradient checkpointing changes no gradient, and its bytes and FLOPs are planned */
 
+/* ---- checks_graph.c ------------------------------------------------------------------------------------------ */
+
+pb_check pb_check_full_size; /* a matrix as large as a weight is made by the hook `weight` only, and one at a time */
+
 /* ---- checks_batch.c ------------------------------------------------------------------------------------------ */
 
 pb_check pb_check_alone;   /* a text has the same logits alone and in a batch */
@@ -35,6 +39,8 @@ pb_check pb_check_scoring; /* scoring has no dropout and changes nothing */
 /* ---- checks_training.c --------------------------------------------------------------------------------------- */
 
 pb_check pb_check_frozen;  /* frozen parameters keep their bits */
+pb_check pb_check_reached; /* a step changes only the parameters that its graph reaches */
+pb_check pb_check_best;    /* the best epoch is restored whole */
 pb_check pb_check_seeds;   /* a seed gives the same bits after another seed */
 pb_check pb_check_threads; /* a seed gives the same bits twice, with one thread and with two */
 

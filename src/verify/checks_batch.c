@@ -44,12 +44,26 @@ pb_outcome pb_check_order(pb_trial *t)
     return off <= PB_EXACT ? PB_HELD : pb_trial_broken(t, "texts in another order: logits differ by %.2g", off);
 }
 
-/* Scoring has no dropout and changes nothing. */
+/* Returns true if the graph of the testbed's last batch has the operation `dropout`. */
+static bool has_dropout(const pb_testbed *p)
+{
+    for (int i = 0; pb_graph_at(p->graph, i); i++)
+        if (pb_graph_at(p->graph, i)->op && !strcmp(pb_graph_at(p->graph, i)->op->name, "dropout"))
+            return true;
+    return false;
+}
+
+/* Scoring has no dropout, draws nothing and changes nothing. */
 pb_outcome pb_check_scoring(pb_trial *t)
 {
     pb_testbed p = pb_trial_start(t, 1);
     pb_testbed_perturb(&p, 0.05);
     double *one = pb_trial_logits(&p), *two = pb_trial_logits(&p), off = pb_trial_distance(PB_LOGITS, one, two);
+    bool drops = has_dropout(&p);
+    free(two);
+    p.key++;
+    two = pb_trial_logits(&p);
+    double drawn = pb_trial_distance(PB_LOGITS, one, two);
     free(two);
     pb_trial_forward(&p, &pb_testbed_texts, true, 0);
     pb_testbed again = pb_trial_start(t, 1);
@@ -60,5 +74,10 @@ pb_outcome pb_check_scoring(pb_trial *t)
     free(two);
     pb_testbed_close(&p);
     pb_testbed_close(&again);
+    if (drops)
+        return pb_trial_broken(t, "the graph for scoring has dropout; pb_drop is the dropout that only training has");
+    if (drawn > 0)
+        return pb_trial_broken(t, "scored with another key: logits differ by %.2g; look for draws that scoring has too",
+                               drawn);
     return off == 0 ? PB_HELD : pb_trial_broken(t, "scored twice: logits differ by %.2g", off);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "train/stopping.h"
 
 /* The first parameter that the base model has or that a method has fixed and that has changed: from the base's values,
  * or from those with which the method has started.  NULL if there is none. */
@@ -33,6 +34,114 @@ pb_outcome pb_check_frozen(pb_trial *t)
     pb_testbed_close(&p);
     return moved ? PB_BROKEN : PB_HELD;
 }
+
+/* ---- snapshots of all values ---------------------------------------------------------------------------------- */
+
+typedef struct snapshot {
+    pb_real **x; /* [params] copies; NULL for a quantized parameter */
+} snapshot;
+
+static snapshot snapshot_of(const pb_model *m)
+{
+    snapshot s = {pb_alloc((size_t)(pb_model_params(m) + 1) * sizeof *s.x)};
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        size_t bytes = pb_trial_elements(p) * sizeof *p->x;
+        s.x[i] = p->x ? pb_alloc(bytes + 1) : NULL;
+        if (p->x)
+            memcpy(s.x[i], p->x, bytes);
+    }
+    return s;
+}
+
+static bool keeps_bits(const snapshot *s, const pb_model *m, int i)
+{
+    const pb_param *p = pb_model_param(m, i);
+    return !p->x || !memcmp(p->x, s->x[i], pb_trial_elements(p) * sizeof *p->x);
+}
+
+static void snapshot_free(snapshot *s, const pb_model *m)
+{
+    for (int i = 0; i < pb_model_params(m); i++)
+        free(s->x[i]);
+    free(s->x);
+}
+
+/* ---- one step -------------------------------------------------------------------------------------------------- */
+
+/* A step updates the parameters that its graph reaches, and no others.  Which ones it reaches may be drawn. */
+pb_outcome pb_check_reached(pb_trial *t)
+{
+    pb_testbed p = pb_trial_start(t, 2);
+    pb_trial_training r;
+    pb_trial_training_start(&r, &p);
+    pb_testbed_perturb(&p, 0.05);
+    r.plain = true; /* the hooks may change what they want of the method's own */
+    const pb_param *odd = NULL;
+    int unreached = 0;
+    for (bool trains = true; trains && r.step < 8 && !odd;) {
+        snapshot before = snapshot_of(p.model);
+        trains = pb_trial_step(&r);
+        for (int i = 0; trains && i < pb_model_params(p.model); i++) {
+            const pb_param *one = pb_model_param(p.model, i);
+            unreached += one->trainable && !one->reached;
+            if (one->trainable && !one->reached && !keeps_bits(&before, p.model, i))
+                odd = one;
+        }
+        snapshot_free(&before, p.model);
+    }
+    if (odd)
+        pb_trial_broken(t, "step %d does not reach %s, and changes it by an old gradient", r.step, odd->name);
+    pb_trial_training_end(&r);
+    pb_testbed_close(&p);
+    return odd ? PB_BROKEN : unreached ? PB_HELD : PB_NOT_PROMISED;
+}
+
+/* ---- the best epoch -------------------------------------------------------------------------------------------- */
+
+static void take_steps(pb_trial_training *r, int steps)
+{
+    while (steps-- > 0 && pb_trial_step(r))
+        continue;
+}
+
+/* Training goes on after the best epoch; then all that it has is restored, also what does not train. */
+pb_outcome pb_check_best(pb_trial *t)
+{
+    pb_testbed p = pb_trial_start(t, 3);
+    pb_trial_training r;
+    pb_trial_training_start(&r, &p);
+    pb_testbed_perturb(&p, 0.05);
+    r.options.patience = 1;
+    pb_stopping stopping = pb_stopping_start(p.model, &r.options, true, r.arena);
+    take_steps(&r, 3);
+    pb_stopping_note(&stopping, 1);
+    snapshot best = snapshot_of(p.model);
+    double *want = pb_trial_logits(&p);
+    take_steps(&r, 3);
+    pb_stopping_note(&stopping, 0);
+    pb_stopping_restore(&stopping);
+    double *got = pb_trial_logits(&p), off = pb_trial_distance(PB_LOGITS, want, got);
+    const pb_param *odd = NULL;
+    for (int i = 0; i < pb_model_params(p.model); i++)
+        if (!keeps_bits(&best, p.model, i))
+            odd = pb_model_param(p.model, i);
+    snapshot_free(&best, p.model);
+    free(want);
+    free(got);
+    pb_trial_training_end(&r);
+    pb_testbed_close(&p);
+    if (odd)
+        return pb_trial_broken(t, "%s is not as at the best epoch after that has been restored", odd->name);
+    return off == 0
+               ? PB_HELD
+               : pb_trial_broken(t,
+                                 "the best epoch restored: logits differ by %.2g, though all tensors are the same; "
+                                 "look for something that the method keeps elsewhere",
+                                 off);
+}
+
+/* ---- seeds ------------------------------------------------------------------------------------------------------- */
 
 /* What an artifact stores after training with a seed, which must not depend on what ran before. */
 static double *trained(const pb_trial *t, uint64_t seed, int threads, size_t *n)

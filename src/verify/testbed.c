@@ -50,7 +50,7 @@ static void vary_constants(pb_testbed *p)
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed)
 {
     *p = (pb_testbed){
-        .values = pb_arena_new("testbed"), .arena = pb_arena_new("testbed"), .executor = pb_executor_new()};
+        .values = pb_arena_new("testbed"), .arena = pb_arena_new("testbed"), .executor = pb_executor_new(), .key = 7};
     int rc = pb_attached_parse(spec, p->part, &p->parts);
     p->model = rc ? NULL
                   : pb_model_open(&(pb_opening){.path = path,
@@ -136,7 +136,7 @@ int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double 
 {
     pb_arena_reset(p->arena);
     p->graph = pb_graph_new(p->arena, training);
-    if (pb_model_build(p->model, p->graph, batch, dropout, 7, &p->out))
+    if (pb_model_build(p->model, p->graph, batch, dropout, p->key, &p->out))
         return -1;
     for (int i = 0; training && i < pb_model_params(p->model); i++) {
         pb_param *one = pb_model_param(p->model, i);

@@ -12,6 +12,7 @@ typedef struct pb_testbed {
     pb_arena *values; /* holds the random values of base tensors that were constant */
     pb_arena *arena;  /* of the last batch */
     pb_executor *executor;
+    uint64_t key;    /* of the dropout masks and of drawn structure; the caller may change it */
     pb_graph *graph; /* of the last batch */
     pb_outputs out;
     pb_plan plan;

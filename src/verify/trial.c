@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-#include "train/optim.h"
-
 pb_outcome pb_trial_broken(pb_trial *t, const char *fmt, ...)
 {
     va_list args;
@@ -59,21 +57,43 @@ double pb_trial_distance(int n, const double *a, const double *b)
     return worst;
 }
 
+void pb_trial_training_start(pb_trial_training *out, pb_testbed *p, int steps)
+{
+    *out = (pb_trial_training){.testbed = p, .steps = steps, .arena = pb_arena_new("training")};
+    pb_option_defaults(pb_train_table, &out->options);
+    out->optim = pb_optim_new(p->model, &out->options, out->arena);
+}
+
+bool pb_trial_step(pb_trial_training *r)
+{
+    pb_testbed *p = r->testbed;
+    uint64_t key = p->key;
+    p->key = pb_mix(key, (uint64_t)r->step + 1);
+    pb_trial_forward(p, &pb_testbed_texts, true, 0.1);
+    p->key = key;
+    if (!pb_graph_loss(p->graph))
+        return false;
+    pb_executor_backward(p->executor, p->graph);
+    pb_optim_step(r->optim, p->graph,
+                  &(pb_step){.step = r->step, .steps = r->steps, .epoch = r->step / PB_TRIAL_STEPS, .rate = 0.01});
+    r->step++;
+    return true;
+}
+
+void pb_trial_training_end(pb_trial_training *r)
+{
+    pb_option_release(pb_train_table, &r->options);
+    pb_model_close_state(r->testbed->model);
+    pb_arena_free(r->arena);
+}
+
 void pb_trial_train(pb_testbed *p)
 {
-    pb_train_options o;
-    pb_option_defaults(pb_train_table, &o);
-    pb_arena *moments = pb_arena_new("moments");
-    pb_optim *opt = pb_optim_new(p->model, &o, moments);
-    for (int step = 0; step < PB_TRIAL_STEPS; step++) {
-        pb_trial_forward(p, &pb_testbed_texts, true, 0.1);
-        if (!pb_graph_loss(p->graph))
-            break;
-        pb_executor_backward(p->executor, p->graph);
-        pb_optim_step(opt, p->graph, &(pb_step){.step = step, .steps = PB_TRIAL_STEPS, .rate = 0.01});
-    }
-    pb_model_close_state(p->model);
-    pb_arena_free(moments);
+    pb_trial_training r;
+    pb_trial_training_start(&r, p, PB_TRIAL_STEPS);
+    while (r.step < PB_TRIAL_STEPS && pb_trial_step(&r))
+        continue;
+    pb_trial_training_end(&r);
 }
 
 size_t pb_trial_elements(const pb_param *p)

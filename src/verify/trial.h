@@ -3,6 +3,7 @@
 #ifndef PB_TRIAL_H
 #define PB_TRIAL_H
 
+#include "train/optim.h"
 #include "verify/fixture.h"
 #include "verify/testbed.h"
 
@@ -47,7 +48,23 @@ double *pb_trial_logits(pb_testbed *p);
 /* Returns the largest absolute difference between a[n] and b[n], infinity if an element is not finite. */
 double pb_trial_distance(int n, const double *a, const double *b);
 
-/* Takes training steps of AdamW, with the methods' hooks before and after each. */
+/* Training by AdamW, as `run` does it: each step has its own key, and the methods' hooks run before and after it. */
+typedef struct pb_trial_training {
+    pb_testbed *testbed;
+    pb_train_options options;
+    pb_optim *optim;
+    pb_arena *arena;
+    int step, steps; /* taken so far, and of the whole training */
+} pb_trial_training;
+
+/* Starts a training of so many steps; `out` must stay where it is until pb_trial_training_end. */
+void pb_trial_training_start(pb_trial_training *out, pb_testbed *p, int steps);
+
+/* Takes a step.  Returns false if nothing trains. */
+bool pb_trial_step(pb_trial_training *r);
+void pb_trial_training_end(pb_trial_training *r);
+
+/* Trains PB_TRIAL_STEPS steps. */
 enum { PB_TRIAL_STEPS = 3 };
 void pb_trial_train(pb_testbed *p);
 
