@@ -47,6 +47,7 @@ pb_check pb_check_threads; /* a seed gives the same bits twice, with one thread 
 /* ---- checks_result.c: after training ------------------------------------------------------------------------- */
 
 pb_check pb_check_merge;    /* merged logits equal unmerged ones */
+pb_check pb_check_low_rank; /* the hooks change the weights as low_rank declares */
 pb_check pb_check_artifact; /* saving, loading and saving gives the same logits and the same file */
 pb_check pb_check_decoding; /* decoding with a cache gives the probabilities of the whole text */
 

@@ -40,6 +40,26 @@ pb_outcome pb_check_merge(pb_trial *t)
                : pb_trial_broken(t, "merged: logits differ by %.2g, and by %.2g when unmerged again", off, rest);
 }
 
+/* The adapters that are exported and served together are those that `low_rank` declares. */
+pb_outcome pb_check_low_rank(pb_trial *t)
+{
+    pb_testbed p = pb_trial_start(t, 1);
+    pb_testbed_perturb(&p, 0.05);
+    const pb_site *site = NULL;
+    double off;
+    int sites = pb_model_compare_low_rank(p.model, &off, &site);
+    pb_outcome outcome = sites ? PB_HELD : PB_NOT_PROMISED;
+    if (sites < 0)
+        outcome = pb_trial_broken(t, "%s", pb_error_text());
+    else if (off > PB_EXACT)
+        outcome = pb_trial_broken(t,
+                                  "layer %d, %s: the hooks change the weight by another matrix than scale * B A of "
+                                  "low_rank; elements differ by %.2g",
+                                  site->layer, site->role, off);
+    pb_testbed_close(&p);
+    return outcome;
+}
+
 /* Saving, loading and saving again gives the same logits and the same file.  A model that is loaded is not started, so
  * the file must hold all that the start hooks have decided. */
 pb_outcome pb_check_artifact(pb_trial *t)

@@ -26,6 +26,7 @@ static const struct {
               {"no leak between seeds", pb_check_seeds},
               {"1 and 2 threads, each the same", pb_check_threads},
               {"merged equals unmerged", pb_check_merge},
+              {"low rank as declared", pb_check_low_rank},
               {"saved, loaded, saved", pb_check_artifact},
               {"cached decoding", pb_check_decoding}};
 

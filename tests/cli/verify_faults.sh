@@ -149,6 +149,52 @@ static pb_node *outer(pb_build *b, const pb_site *site, pb_node *x)
 END2
 ok 'is found' finds unused 'declared equals counted: .*look at .*unused.t'
 
+# Structure that is drawn for each step.
+drawn='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    int which = DRAW;
+    pb_node *y = pb_inner_linear(b, site, x);
+    for (int i = 0; i < 2; i++) {
+        const char *name = i ? "s1" : "s0";
+        pb_node *s = pb_vector(b, site, name, site->out, pb_init_constant(1));
+        if (which < 0 || which == i)
+            y = pb_op_scale(b->graph, y, s);
+    }
+    return y;
+}
+'
+ok 'drawn structure' method drawn '.identity = true, .linear = linear' <<<"#define DRAW pb_draw(b, 2)
+$drawn"
+ok 'is allowed' run 0 verify drawn.so
+ok 'what a step does not reach is checked' prints '^ok +drawn +encoder +a step changes what it reaches'
+ok 'structure by a counter' method counter '.identity = true, .linear = linear' <<<"static int calls;
+#define DRAW (calls++ % 5 > 2 ? 0 : -1)
+$drawn"
+ok 'is found' finds counter 'bytes and FLOPs as planned: built twice with one key, the graph has'
+ok 'structure drawn in scoring too' method always '.identity = true, .linear = linear' <<<"#define DRAW (int)(pb_mix(b->drop_key, 1) % 2)
+$drawn"
+ok 'is found' finds always 'scoring is the same twice: scored with another key'
+
+ok 'dropout that scoring has too' method drops '.block = block' <<'END2'
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
+{
+    (void)site, (void)x;
+    return pb_op_dropout(b->graph, y, 0.1, 7);
+}
+END2
+ok 'is found' finds drops 'scoring is the same twice: the graph for scoring has dropout; pb_drop'
+
+ok 'a full-size matrix outside of weight' method large '.identity = true, .merges = true, .linear = linear' <<'END2'
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    pb_node *A = pb_added(b, site, "A", site->in, 2, pb_init_normal(0.1));
+    pb_node *B = pb_added(b, site, "B", site->out, 2, pb_init_constant(0));
+    pb_node *y = pb_op_linear(b->graph, x, pb_op_linear(b->graph, B, A, NULL), NULL);
+    return pb_op_add(b->graph, pb_inner_linear(b, site, x), y);
+}
+END2
+ok 'is found' finds large "one full-size matrix at a time: the operation 'linear' makes a matrix \\[32,32\\] of layer.0.attn.q.large.B and others"
+
 # s * (W x)^2 with s = 0 at the start; the gradient of the square is 10 % too large.
 square='static int shape(pb_node *n)
 {
