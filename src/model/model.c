@@ -96,6 +96,11 @@ int pb_model_max_tokens(const pb_model *m)
     return m->config.positions - m->extra_tokens - (int)m->cached_prefix_ids.count;
 }
 
+int pb_model_extra_rows(const pb_model *m)
+{
+    return m->extra_rows;
+}
+
 pb_digest pb_model_digest(const pb_model *m)
 {
     pb_digest d = {""};

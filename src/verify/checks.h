@@ -11,6 +11,7 @@ typedef pb_outcome pb_check(pb_trial *t);
 /* ---- checks_start.c: before training ------------------------------------------------------------------------ */
 
 pb_check pb_check_identity;  /* the logits equal the base model's, before and after the start hooks */
+pb_check pb_check_positions; /* a text begins behind the rows that the methods put in front of it */
 pb_check pb_check_deviation; /* random tensors start with the standard deviations that the method declares */
 
 /* ---- checks_counts.c ----------------------------------------------------------------------------------------- */

@@ -32,6 +32,26 @@ pb_outcome pb_check_identity(pb_trial *t)
                             : pb_trial_broken(t, "logits differ by %.2g from the base model's after start", then);
 }
 
+/* ---- positions ----------------------------------------------------------------------------------------------- */
+
+/* Rows in front of a text, of embeddings or of keys and values, take a position each, or none. */
+pb_outcome pb_check_positions(pb_trial *t)
+{
+    pb_testbed p = pb_trial_open(t, t->spec, 0);
+    const pb_network_config *c = pb_model_config(p.model);
+    int rows = pb_model_extra_rows(p.model),
+        positions = c->positions - c->first_position - pb_model_max_tokens(p.model);
+    pb_testbed_close(&p);
+    if (!rows && !positions)
+        return PB_NOT_PROMISED;
+    return positions == rows || !positions
+               ? PB_HELD
+               : pb_trial_broken(t,
+                                 "%d rows are in front of a text, and its positions begin %d later; look at "
+                                 "first_position in the hook `embed`",
+                                 rows, positions);
+}
+
 /* ---- random values ------------------------------------------------------------------------------------------- */
 
 enum { SEEDS = 32 };
