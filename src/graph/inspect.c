@@ -8,7 +8,7 @@ const pb_node *pb_graph_at(const pb_graph *g, int i)
 
 bool pb_graph_is_remade(const pb_node *n)
 {
-    return (void)n, false;
+    return n->plan->remake;
 }
 
 /* Returns the memory of a value made of parameters that a forward step of the schedule writes; NULL: it writes none of
