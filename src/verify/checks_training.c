@@ -37,34 +37,30 @@ pb_outcome pb_check_frozen(pb_trial *t)
 
 /* ---- snapshots of all values ---------------------------------------------------------------------------------- */
 
-typedef struct snapshot {
-    pb_real **x; /* [params] copies; NULL for a quantized parameter */
-} snapshot;
-
-static snapshot snapshot_of(const pb_model *m)
+/* Returns copies [params] of the values of all parameters.  The caller frees them with free_snapshot. */
+static void **snapshot_of(const pb_model *m)
 {
-    snapshot s = {pb_alloc((size_t)(pb_model_params(m) + 1) * sizeof *s.x)};
+    void **copy = pb_alloc((size_t)(pb_model_params(m) + 1) * sizeof *copy);
     for (int i = 0; i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
-        size_t bytes = pb_trial_elements(p) * sizeof *p->x;
-        s.x[i] = p->x ? pb_alloc(bytes + 1) : NULL;
-        if (p->x)
-            memcpy(s.x[i], p->x, bytes);
+        copy[i] = pb_alloc(pb_param_bytes(p) + 1);
+        if (!p->packed)
+            memcpy(copy[i], pb_param_memory(p), pb_param_bytes(p));
     }
-    return s;
+    return copy;
 }
 
-static bool keeps_bits(const snapshot *s, const pb_model *m, int i)
+static bool keeps_bits(void *const *snapshot, const pb_model *m, int i)
 {
     const pb_param *p = pb_model_param(m, i);
-    return !p->x || !memcmp(p->x, s->x[i], pb_trial_elements(p) * sizeof *p->x);
+    return p->packed || !memcmp(pb_param_memory(p), snapshot[i], pb_param_bytes(p));
 }
 
-static void snapshot_free(snapshot *s, const pb_model *m)
+static void free_snapshot(void **snapshot, const pb_model *m)
 {
     for (int i = 0; i < pb_model_params(m); i++)
-        free(s->x[i]);
-    free(s->x);
+        free(snapshot[i]);
+    free(snapshot);
 }
 
 /* ---- one step -------------------------------------------------------------------------------------------------- */
@@ -80,15 +76,15 @@ pb_outcome pb_check_reached(pb_trial *t)
     const pb_param *odd = NULL;
     int unreached = 0;
     for (bool trains = true; trains && r.step < 8 && !odd;) {
-        snapshot before = snapshot_of(p.model);
+        void **before = snapshot_of(p.model);
         trains = pb_trial_step(&r);
         for (int i = 0; trains && i < pb_model_params(p.model); i++) {
             const pb_param *one = pb_model_param(p.model, i);
             unreached += one->trainable && !one->reached;
-            if (one->trainable && !one->reached && !keeps_bits(&before, p.model, i))
+            if (one->trainable && !one->reached && !keeps_bits(before, p.model, i))
                 odd = one;
         }
-        snapshot_free(&before, p.model);
+        free_snapshot(before, p.model);
     }
     if (odd)
         pb_trial_broken(t, "step %d does not reach %s, and changes it by an old gradient", r.step, odd->name);
@@ -116,7 +112,7 @@ pb_outcome pb_check_best(pb_trial *t)
     pb_stopping stopping = pb_stopping_start(p.model, &r.options, true, r.arena);
     take_steps(&r, 3);
     pb_stopping_note(&stopping, 1);
-    snapshot best = snapshot_of(p.model);
+    void **best = snapshot_of(p.model);
     double *want = pb_trial_logits(&p);
     take_steps(&r, 3);
     pb_stopping_note(&stopping, 0);
@@ -124,9 +120,9 @@ pb_outcome pb_check_best(pb_trial *t)
     double *got = pb_trial_logits(&p), off = pb_trial_distance(PB_LOGITS, want, got);
     const pb_param *odd = NULL;
     for (int i = 0; i < pb_model_params(p.model); i++)
-        if (!keeps_bits(&best, p.model, i))
+        if (!keeps_bits(best, p.model, i))
             odd = pb_model_param(p.model, i);
-    snapshot_free(&best, p.model);
+    free_snapshot(best, p.model);
     free(want);
     free(got);
     pb_trial_training_end(&r);
