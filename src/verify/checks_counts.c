@@ -148,8 +148,8 @@ static void train_all(pb_testbed *p)
     size_t params = (size_t)pb_model_params(p->model), left = params;
     bool *done = pb_alloc(params + 1);
     pb_trial_training r;
-    pb_trial_training_start(&r, p);
-    while ((r.step < 3 || left) && r.step < 40 && pb_trial_step(&r)) {
+    pb_trial_training_start(&r, p, 40);
+    while ((r.step < PB_TRIAL_STEPS || left) && r.step < r.steps && pb_trial_step(&r)) {
         left = 0;
         for (size_t i = 0; i < params; i++) {
             const pb_param *one = pb_model_param(p->model, (int)i);
