@@ -9,7 +9,7 @@
 
 #include "model/internal.h"
 
-enum { MOST_NESTED = 64 };
+enum { MOST_NESTED = 64, MOST_NAMES = 8 };
 
 /* What one part of a formula is counted for. */
 typedef enum unit { OF_SITE, OF_LAYER, OF_MODEL } unit;
@@ -22,7 +22,11 @@ typedef struct reader {
     const pb_formula_network *network;
     unit unit;
     const pb_site *site; /* the site; of a layer, its first site; NULL for the model */
-    int nested;
+    struct {
+        const char *name, *expression; /* where they stand in the text */
+        size_t length;                 /* of the name */
+    } given[MOST_NAMES];               /* abbreviations */
+    int names, nested;
     bool failed; /* after the first error, whose message stands */
 } reader;
 
@@ -107,6 +111,10 @@ static double size(reader *r, const char *name)
                  {"vocab", n->vocab, OF_MODEL},
                  {"intermediate", n->intermediate, OF_MODEL},
                  {"sites", n->sites, OF_MODEL},
+                 {"gated", n->style.gated, OF_MODEL},
+                 {"bias", n->style.bias, OF_MODEL},
+                 {"pre_norm", n->style.pre_norm, OF_MODEL},
+                 {"norm", n->style.rms ? 1 : 2, OF_MODEL},
                  {"layer", r->site ? r->site->layer : 0, OF_LAYER},
                  {"in", r->site ? r->site->in : 0, OF_SITE},
                  {"out", r->site ? r->site->out : 0, OF_SITE}};
@@ -140,6 +148,19 @@ static double call(reader *r, const char *name)
     return which == 0 ? fmin(a, b) : which == 1 ? fmax(a, b) : which == 2 ? floor(a) : which == 3 ? ceil(a) : sqrt(a);
 }
 
+/* The value of an abbreviation: its expression is read where it stands. */
+static double abbreviated(reader *r, const char *expression_at)
+{
+    const char *back = r->at;
+    r->at = expression_at;
+    double value = expression(r);
+    skip_blanks(r);
+    if (!r->failed && *r->at != ';')
+        expected(r, "an operator or ';'");
+    r->at = back;
+    return value;
+}
+
 static double name_or_call(reader *r, size_t length)
 {
     char name[64];
@@ -151,7 +172,10 @@ static double name_or_call(reader *r, size_t length)
         return call(r, name);
     }
     const pb_option *o = pb_option_find(r->part->method->options, name);
-    value = o ? setting(r, o) : size(r, name);
+    int i = 0;
+    while (i < r->names && (r->given[i].length != length || strncmp(r->given[i].name, name, length) != 0))
+        i++;
+    value = i < r->names ? abbreviated(r, r->given[i].expression) : o ? setting(r, o) : size(r, name);
     r->at = end;
     return value;
 }
@@ -162,7 +186,7 @@ static double factor(reader *r)
 {
     skip_blanks(r);
     if (r->failed || r->nested == MOST_NESTED)
-        return r->failed ? 0 : fail(r, r->at, "more than %d parentheses or signs are nested", MOST_NESTED);
+        return r->failed ? 0 : fail(r, r->at, "more than %d parentheses, signs and names are nested", MOST_NESTED);
     double value = 0;
     size_t length = name_length(r->at);
     r->nested++;
@@ -284,6 +308,26 @@ static double elements_of_part(reader *r)
     return all;
 }
 
+/* Reads "NAME = EXPRESSION;" if that is next. */
+static bool read_name(reader *r)
+{
+    skip_blanks(r);
+    size_t n = name_length(r->at), equals = n + strspn(r->at + n, " ");
+    if (!n || r->at[equals] != '=' || r->at[equals + 1] == '=')
+        return false;
+    if (r->names == MOST_NAMES)
+        fail(r, r->at, "more than %d names", MOST_NAMES);
+    else {
+        r->given[r->names].name = r->at;
+        r->given[r->names].length = n;
+        r->given[r->names++].expression = r->at + equals + 1;
+    }
+    r->at += strcspn(r->at, ";");
+    if (!r->failed && !*r->at++)
+        fail(r, r->at - 1, "want ';' and what is counted, got the end");
+    return !r->failed;
+}
+
 int pb_count(const pb_attached *part, const pb_formula_network *network, double *out)
 {
     reader r = {.field = "count", .text = part->method->count, .part = part, .network = network};
@@ -291,6 +335,8 @@ int pb_count(const pb_attached *part, const pb_formula_network *network, double 
     if (!r.text)
         return 0;
     r.at = r.text;
+    while (read_name(&r))
+        continue;
     do
         *out += elements_of_part(&r);
     while (!r.failed && *r.at++ == ';');
@@ -303,8 +349,14 @@ int pb_count(const pb_attached *part, const pb_formula_network *network, double 
 static pb_formula_network network_of(const pb_model *m, int part, const pb_site **site)
 {
     const pb_network_config *c = &m->config;
-    pb_formula_network n = {c->layers, c->width, pb_model_kv_width(m), c->heads, c->vocab, c->intermediate_size,
-                            site,      0};
+    pb_formula_network n = {.layers = c->layers,
+                            .width = c->width,
+                            .kv = pb_model_kv_width(m),
+                            .heads = c->heads,
+                            .vocab = c->vocab,
+                            .intermediate = c->intermediate_size,
+                            .site = site,
+                            .style = pb_layer_style_of(m)};
     for (int i = 0; i < pb_model_sites(m); i++)
         if (pb_model_targets(m, part, pb_model_site(m, i)))
             site[n.sites++] = pb_model_site(m, i);

@@ -1,11 +1,12 @@
 /* formula: what a method declares of its tensors: how many elements it adds and trains (pb_method.count), and with which
  * standard deviation they start (pb_method.deviation).
  *
- *     COUNT     = [UNIT:] EXPRESSION {; [UNIT:] EXPRESSION}     UNIT = site | layer | model
+ *     COUNT     = {NAME = EXPRESSION;} [UNIT:] EXPRESSION {; [UNIT:] EXPRESSION}     UNIT = site | layer | model
  *     DEVIATION = TENSOR: EXPRESSION {; TENSOR: EXPRESSION}
  *
  * such as "rank*(in+out)", "model: length*width; layer: 2*kv" and "A: 1/sqrt(3*in); B: 0".  A part of a count is counted
  * once for each targeted site (`site:` or nothing), once for each layer that has one (`layer:`), or once (`model:`).
+ * NAME is then an abbreviation of its expression: "s = 2*ceil(width/4); model: s*s".
  * TENSOR is the name that the method has given to pb_added and the like, with the wildcards of the shell.
  *
  * An expression has numbers, + - * /, parentheses, the comparisons < <= > >= == != (1 or 0), and the functions min(a,b),
@@ -15,6 +16,8 @@
  *     sites                                      the number of targeted sites
  *     layer                                      the index of the layer, at a site and in `layer:`
  *     in out                                     of the site, at a site
+ *     gated bias pre_norm                        as in pb_layer_style: 1 or 0
+ *     norm                                       the vectors of a norm: 2, or 1 in an RMSNorm
  *
  * A setting yes or no is 1 or 0, a choice is its index, and a text is 1 if it is a list of patterns that matches the
  * site, else 0.  A setting NAME beside a text NAME_pattern has the value that this list gives to the site. */
@@ -28,6 +31,7 @@ typedef struct pb_formula_network {
     int layers, width, kv, heads, vocab, intermediate;
     const pb_site *const *site; /* [sites] that the method targets, in the order of layers */
     int sites;
+    pb_layer_style style; /* of the layers */
 } pb_formula_network;
 
 /* The functions below return -1 with an error that names the method and the column if the formula is wrong. */

@@ -3,7 +3,7 @@
 
 #include "model/internal.h"
 
-static pb_layer_style style_of(const pb_model *m)
+pb_layer_style pb_layer_style_of(const pb_model *m)
 {
     const pb_network_config *c = &m->config;
     return (pb_layer_style){.heads = c->heads,
@@ -25,7 +25,7 @@ pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
                       .first_position = m->config.first_position,
                       .head_row = m->config.family->causal ? -1 : 0,
                       .dropout = dropout,
-                      .style = style_of(m),
+                      .style = pb_layer_style_of(m),
                       .model = m,
                       .drop_key = key};
 }

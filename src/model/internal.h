@@ -176,6 +176,9 @@ int pb_fold_each(pb_model *m, pb_each_folded *each, void *ctx);
 
 /* ---- hooks.c: calls of the methods' hooks -------------------------------------------------------------------- */
 
+/* How the base model builds its layers. */
+pb_layer_style pb_layer_style_of(const pb_model *m);
+
 /* Starts the graph of a batch.  g may be NULL for hooks that compute nothing. */
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key);
 

@@ -98,7 +98,7 @@ int pb_model_max_tokens(const pb_model *m)
 
 int pb_model_extra_rows(const pb_model *m)
 {
-    return m->extra_rows;
+    return m->cached[0].extra_rows; /* of the first layer */
 }
 
 pb_digest pb_model_digest(const pb_model *m)

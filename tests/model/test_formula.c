@@ -85,6 +85,12 @@ TEST(a_site_has_its_own_settings)
     equals("model: inputs + rank", 8);
 }
 
+TEST(abbreviations)
+{
+    equals("s = in+out; rank*s", 8 * 16 + 8 * 50 + 3 * 16);
+    equals("a=1+1;b = a*a ; model: b*b; layer: a", 16 + 4);
+}
+
 TEST(a_network_without_targeted_sites)
 {
     const pb_formula_network none = {.layers = 4, .width = 10};
@@ -119,6 +125,10 @@ TEST(errors_name_the_column)
     refused("1; in/4", "m: count, column 4: the value is 2.5, want a whole number of elements");
     refused("in/(rank-rank)", "m: count, column 1: the value is inf, want a whole number of elements");
     refused("out-in", "m: count, column 1: the value is -4, want a whole number of elements");
+    refused("s = 1", "m: count, column 6: want ';' and what is counted, got the end");
+    refused("s = 1+; s", "m: count, column 7: want a number, a name or '(', got ';'");
+    refused("s = s; s", "m: count, column 5: more than 64 parentheses, signs and names are nested");
+    refused("a=1;b=1;c=1;d=1;e=1;f=1;g=1;h=1;i=1;1", "m: count, column 33: more than 8 names");
     refused("1..2", "m: count, column 3: want an operator or ';', got '.'");
     refused(".", "m: count, column 1: want a number, got '.'");
 }
@@ -130,7 +140,7 @@ TEST(nested_without_end)
         memset(deep, *c, sizeof deep - 1);
         deep[sizeof deep - 1] = 0;
         CHECK(value_of(deep, &network) == -1);
-        CHECK(strstr(pb_error_text(), "more than 64 parentheses or signs are nested") != NULL);
+        CHECK(strstr(pb_error_text(), "more than 64 parentheses, signs and names are nested") != NULL);
         pb_error_clear();
     }
 }
