@@ -43,6 +43,7 @@ const pb_method pb_method_said = {
     .help =
         "Adds a random projection of one trained vector to every weight.  The paper's d is that of theta and lambda "
         "together.",
+    .count = "model: dimension+structure*layers",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
     .merges = true,
