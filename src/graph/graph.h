@@ -251,8 +251,8 @@ const pb_node *pb_graph_at(const pb_graph *g, int i);
 /* Returns true if the node is a weight that is made again for its gradient (pb_graph_remake). */
 bool pb_graph_is_remade(const pb_node *n);
 
-/* The most bytes that values of a planned graph take at one time, of those that are made of parameters alone and have at
- * least `elements` elements. */
+/* The most bytes that values of a planned graph take at one time, of those that are made of parameters alone and have
+ * at least `elements` elements. */
 size_t pb_graph_made_bytes(const pb_graph *g, size_t elements);
 
 /* The FLOPs that the kernels counted during the last forward or backward pass. */

@@ -252,7 +252,7 @@ static double expression(reader *r)
                              : a;
 }
 
-/* ---- counts ------------------------------------------------------------------------------------------------------- */
+/* ---- counts ------------------------------------------------------------------------------------------------------ */
 
 /* Evaluates the part at `from` for one site, layer or model, and moves r->at to its end. */
 static double evaluate(reader *r, const char *from, const pb_site *site)

@@ -1,16 +1,16 @@
-/* formula: what a method declares of its tensors: how many elements it adds and trains (pb_method.count), and with which
- * standard deviation they start (pb_method.deviation).
+/* formula: what a method declares of its tensors: how many elements it adds and trains (pb_method.count), and with
+ * which standard deviation they start (pb_method.deviation).
  *
  *     COUNT     = {NAME = EXPRESSION;} [UNIT:] EXPRESSION {; [UNIT:] EXPRESSION}     UNIT = site | layer | model
  *     DEVIATION = TENSOR: EXPRESSION {; TENSOR: EXPRESSION}
  *
- * such as "rank*(in+out)", "model: length*width; layer: 2*kv" and "A: 1/sqrt(3*in); B: 0".  A part of a count is counted
- * once for each targeted site (`site:` or nothing), once for each layer that has one (`layer:`), or once (`model:`).
- * NAME is then an abbreviation of its expression: "s = 2*ceil(width/4); model: s*s".
- * TENSOR is the name that the method has given to pb_added and the like, with the wildcards of the shell.
+ * such as "rank*(in+out)", "model: length*width; layer: 2*kv" and "A: 1/sqrt(3*in); B: 0".  A part of a count is
+ * counted once for each targeted site (`site:` or nothing), once for each layer that has one (`layer:`), or once
+ * (`model:`).  NAME is then an abbreviation of its expression: "s = 2*ceil(width/4); model: s*s".  TENSOR is the name
+ * that the method has given to pb_added and the like, with the wildcards of the shell.
  *
- * An expression has numbers, + - * /, parentheses, the comparisons < <= > >= == != (1 or 0), and the functions min(a,b),
- * max(a,b), floor(a), ceil(a) and sqrt(a).  Its names are the method's settings and these sizes:
+ * An expression has numbers, + - * /, parentheses, the comparisons < <= > >= == != (1 or 0), and the functions
+ * min(a,b), max(a,b), floor(a), ceil(a) and sqrt(a).  Its names are the method's settings and these sizes:
  *
  *     layers width kv heads vocab intermediate   of the network; kv is the width of keys and of values
  *     sites                                      the number of targeted sites

@@ -160,8 +160,8 @@ typedef struct pb_method {
      * prints and `verify` checks: "rank*(in+out)" at each targeted site.  "model: length*width" is counted once, and
      * parts are separated by ';' (model/formula.h).  NULL: the method adds no trained tensor. */
     const char *count;
-    /* The standard deviations with which tensors start, in the same language: "A: 1/sqrt(3*in); B: 0".  To be written as
-     * the paper states them, since `verify` compares them with the tensors.  NULL: the paper states none. */
+    /* The standard deviations with which tensors start, in the same language: "A: 1/sqrt(3*in); B: 0".  To be written
+     * as the paper states them, since `verify` compares them with the tensors.  NULL: the paper states none. */
     const char *deviation;
     pb_category category;
     bool classes;  /* the method needs a classification head */

@@ -226,9 +226,10 @@ int pb_model_merge_change(pb_model *m, pb_merge_change *out);
 /* Drops the folded copies, if there are any; graphs use the methods' hooks again. */
 void pb_model_unmerge(pb_model *m);
 
-/* Compares the updates of weights and biases that the model's only method declares by `low_rank` with those that its hooks compute.
- * Writes the largest difference of an element, infinity if the tensors do not exist or have other shapes, and its site.
- * Returns the number of sites that it has compared, which is 0 for other models, or -1 with an error. */
+/* Compares the updates of weights and biases that the model's only method declares by `low_rank` with those that its
+ * hooks compute.  Writes the largest difference of an element, infinity if the tensors do not exist or have other
+ * shapes, and its site.  Returns the number of sites that it has compared, which is 0 for other models, or -1 with an
+ * error. */
 int pb_model_compare_low_rank(pb_model *m, double *off, const pb_site **site);
 
 /* ---- artifacts (artifact.c) --------------------------------------------------------------------------------- */

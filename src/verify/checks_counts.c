@@ -105,8 +105,8 @@ static bool is_ours(const pb_attached *part, int parts)
     return ours == parts;
 }
 
-/* The formula holds for the settings of the spec, for those with one setting changed, and for those with all settings of
- * a method changed. */
+/* The formula holds for the settings of the spec, for those with one setting changed, and for those with all settings
+ * of a method changed. */
 pb_outcome pb_check_formula(pb_trial *t)
 {
     pb_attached part[PB_MAX_PARTS];

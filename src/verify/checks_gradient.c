@@ -179,8 +179,8 @@ static bool is_planned(size_t touched, const pb_plan *plan)
     return touched <= plan->activations && touched + 64 > plan->activations;
 }
 
-/* Runs a training batch with the testbed's key and compares what it takes with the plan of a graph that was built by the
- * same key before, as training does. */
+/* Runs a training batch with the testbed's key and compares what it takes with the plan of a graph that was built by
+ * the same key before, as training does. */
 static bool runs_as_planned(pb_trial *t, pb_testbed *p)
 {
     if (pb_testbed_plan(p, &pb_testbed_texts, true, 0.1))

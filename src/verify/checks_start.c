@@ -56,7 +56,7 @@ pb_outcome pb_check_positions(pb_trial *t)
 
 enum { SEEDS = 32 };
 
-/* Adds the squares of a parameter's values, for SEEDS seeds, to sum [params], and its number of values to n [params]. */
+/* Adds the squares of a parameter's values, for SEEDS seeds, to sum [params], and their number to n [params]. */
 static void add_squares(const pb_trial *t, double *sum, double *n)
 {
     for (uint64_t seed = 0; seed < SEEDS; seed++) {

@@ -73,8 +73,8 @@ static bool has_step_hooks(const pb_testbed *p)
     return false;
 }
 
-/* A step updates the parameters that its graph reaches, and no others.  Which ones it reaches may be drawn.  Hooks before
- * and after a step may change all that the method has added. */
+/* A step updates the parameters that its graph reaches, and no others.  Which ones it reaches may be drawn.  Hooks
+ * before and after a step may change all that the method has added. */
 pb_outcome pb_check_reached(pb_trial *t)
 {
     pb_testbed p = pb_trial_start(t, 2);
