@@ -3,8 +3,6 @@
  * orthogonal.  While training, a falling budget of triplets is given to the most important ones of all projections, and
  * lambda_i of the others is set to 0; they may come back until the budget is final. */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "peftbench.h"
 
@@ -65,7 +63,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     pb_state(b, site, averages[P], 2 * site->out * r);
     pb_state(b, site, averages[LAMBDA], 2 * r);
     pb_state(b, site, averages[Q], 2 * r * site->in);
-    pb_state(b, NULL, "importance", 2 * r * targets); /* of all triplets, and the same in order */
+    pb_state(b, NULL, "importance", r * targets);
     pb_node *h = pb_op_scale(b->graph, pb_op_linear(b->graph, pb_drop(b, x, c->dropout), q, NULL), lambda);
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, p, c->alpha / (r + 1e-5));
 }
@@ -98,28 +96,25 @@ static double mean_score(pb_build *b, const pb_site *site, int part, int first, 
     return sum / n;
 }
 
-static int descending(const void *a, const void *b)
-{
-    pb_real x = *(const pb_real *)a, y = *(const pb_real *)b;
-    return (x < y) - (x > y);
-}
-
-/* Sets lambda_i = 0 of all triplets but the `budget` most important ones (section 3.2). */
+/* Sets lambda_i = 0 of all triplets but the `budget` most important ones (section 3.2).  Of equals the first stay. */
 static void allocate(pb_build *b, int budget)
 {
     const conf *c = pb_conf(b);
-    int r = c->rank, all = r * count_targets(b), n = 0;
-    pb_real *importance = pb_tensor(b, NULL, "importance")->x, *sorted = importance + all;
+    pb_param *importance = pb_tensor(b, NULL, "importance");
+    pb_real *own = importance->x;
     for (const pb_site *s = NULL; (s = pb_next_target(b, s));)
-        for (int i = 0; i < r; i++)
-            importance[n++] = (pb_real)(mean_score(b, s, LAMBDA, i, 1, 1) + mean_score(b, s, P, i, r, s->out) +
-                                        mean_score(b, s, Q, i * s->in, 1, s->in));
-    memcpy(sorted, importance, (size_t)all * sizeof *sorted);
-    qsort(sorted, (size_t)all, sizeof *sorted, descending);
-    for (const pb_site *s = NULL; budget < all && (s = pb_next_target(b, s));)
-        for (int i = 0; i < r; i++)
-            if (*importance++ <= sorted[budget])
+        for (int i = 0; i < c->rank; i++)
+            *own++ = (pb_real)(mean_score(b, s, LAMBDA, i, 1, 1) + mean_score(b, s, P, i, c->rank, s->out) +
+                               mean_score(b, s, Q, i * s->in, 1, s->in));
+    own = importance->x;
+    for (const pb_site *s = NULL; (s = pb_next_target(b, s));)
+        for (int i = 0; i < c->rank; i++, own++) {
+            int before = 0; /* triplets that are more important */
+            for (pb_real *other = importance->x; other < importance->x + importance->cols; other++)
+                before += *other > *own || (*other == *own && other < own);
+            if (before >= budget)
                 pb_tensor(b, s, value[LAMBDA])->x[i] = 0;
+        }
 }
 
 /* The budget falls from step `first` on (section 3.3), and is final from step `last` on, for one step at least.  Then

@@ -108,7 +108,7 @@ if [ $across = yes ]; then # nothing planted, nothing found
 	[ $status = 0 ] || [ $status = 3 ] || { miss 'nothing is planted' && cat out; }
 fi
 
-all='.*' trained='(null|head|full|last-k|bitfit|layernorm|lora|lora:dora|ia3|houlsby|prefix|prompt|lst|lora[+]prefix)'
+all='.*' trained='(null|head|full|last-k|bitfit|layernorm|lora|lora:dora|adalora|ia3|houlsby|prefix|prompt|lst|lora[+]prefix)'
 plant 'scale: LoRA is scaled by alpha / (r + 1), folded too' 'lora.*' src/model/low_rank.c \
 	's/c->alpha) \/ r,/c->alpha) \/ (r + 1),/'
 plant 'bias: it is folded as 0' 'ia3' src/model/merge.c 's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/'

@@ -390,7 +390,7 @@ static long long bytes_of(int elements)
 }
 
 /* Beside a LoRA of the same rank at the same projections [16,16]: lambda, its gradient and moments; two averages for
- * each element that trains in a triplet; the importance of all triplets, twice. */
+ * each element that trains in a triplet; the importance of all triplets. */
 TEST(its_planned_memory_is_lora_s_and_the_averages)
 {
     pb_encoded *f = toy_set(40);
@@ -405,7 +405,7 @@ TEST(its_planned_memory_is_lora_s_and_the_averages)
     CHECK_INT((long long)(ours.weights - lora.weights), ALL * (long long)sizeof(pb_real));
     CHECK_INT((long long)(ours.gradients - lora.gradients), TARGETS * lambda);
     CHECK_INT((long long)(ours.optimizer - lora.optimizer),
-              TARGETS * (2 * lambda + 2 * bytes_of(2 * RANK * 16) + bytes_of(2 * RANK)) + bytes_of(2 * ALL));
+              TARGETS * (2 * lambda + 2 * bytes_of(2 * RANK * 16) + bytes_of(2 * RANK)) + bytes_of(ALL));
     toy_free(f);
 }
 
