@@ -150,7 +150,8 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
                "step;\n"
                "total: the larger one of prepare and the sum of the classes;\n"
                "forward, backward, again: MFLOP per token of text, mean over all training steps;\n"
-               "saved, again: memory that checkpoint = yes saves, and what it computes a second time for that\n");
+               "saved: memory that checkpoint = yes saves;\n"
+               "again: what is computed more than once, by checkpoint = yes or for weights that a method makes\n");
     return PB_EXIT_DONE;
 }
 

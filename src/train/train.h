@@ -10,7 +10,7 @@
 /* What a number of training steps computes. */
 typedef struct pb_effort {
     uint64_t forward_flops, backward_flops; /* with the features, which are computed once              */
-    uint64_t recompute_flops;               /* of the activations that checkpoint = yes computes again */
+    uint64_t recompute_flops;               /* of what backward computes again, see pb_plan                */
     uint64_t prepare_flops;                 /* of the preparation before the first step (model/start.h) */
     uint64_t tokens;                        /* of the inputs                                           */
     int steps;
