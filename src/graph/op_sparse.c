@@ -79,7 +79,7 @@ static int sparse_units(const pb_node *n, bool backward)
 
 static size_t sparse_scratch(const pb_node *n)
 {
-    return LANES * TOGETHER * (size_t)n->in[1]->cols;
+    return LANES * (size_t)(n->want & 4 ? TOGETHER : 1) * (size_t)n->in[1]->cols;
 }
 
 /* The rows of the batch in unit u. */

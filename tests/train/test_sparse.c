@@ -265,6 +265,7 @@ TEST(dense_buffers_are_for_the_preparation_only)
     CHECK(isnan(pb_result_get(&b, -1, "memory.prepare.total")));
     CHECK(pb_result_get(&a, -1, "storage.trainable") == K + heads);
     CHECK(pb_result_get(&a, -1, "storage.added") == K);
+    CHECK(pb_result_get(&a, -1, "storage.changed") == K);
     CHECK(pb_result_get(&a, -1, "storage.stored") == 2 * K + heads); /* each value has a place */
     CHECK(pb_result_get(&a, -1, "memory.train.gradients") - pb_result_get(&b, -1, "memory.train.gradients") ==
           K * unit);

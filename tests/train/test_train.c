@@ -113,6 +113,9 @@ TEST(memory_and_flops_are_what_the_plan_said)
         pb_result r = train(&trained, f, &o, 6); /* itself checks what it took against its plan */
         CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.total"), (long long)pb_footprint_total(&foot));
         CHECK_INT((long long)pb_result_get(&r, -1, "memory.train.gradients"), (long long)foot.gradients);
+        double prepare = pb_result_get(&r, -1, "memory.prepare.total"); /* absent if the method asks for nothing */
+        CHECK_INT(isnan(prepare) ? 0 : (long long)prepare, (long long)pb_footprint_prepare(&foot));
+        CHECK_INT(!isnan(prepare), !strncmp(specs[i], "sparse", 6));
         CHECK(pb_result_get(&r, -1, "compute.train_flops") == (double)pb_effort_flops(&foot.effort));
         pb_result_free(&r);
         fixture_close(&planned);
