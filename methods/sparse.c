@@ -126,6 +126,8 @@ static void start(pb_build *b, const pb_training_stats *stats)
         choose_places(b, s, stats);
 }
 
+/* FISH Mask takes the true label of each example, so its scores are the diagonal of the empirical Fisher information,
+ * and it trains the whole head besides.  SIFT's own code takes the gradient of the first batch. */
 static const pb_preset presets[] = {
     {"fishmask", "FISH Mask: the weights with the largest Fisher information",
      "Sung et al. 2021, Training neural networks with fixed sparse masks, arXiv:2111.09839",
