@@ -1,5 +1,5 @@
 #!/bin/bash
-# A method that is not of this folder: the one that docs/write-a-method.md writes, compiled as it says.
+# Methods that are not of this folder: those that docs/write-a-method.md writes, compiled as it says.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
@@ -21,10 +21,12 @@ compile() { # SOURCE.c: as the documentation says; beside sanitizers a plugin ne
 	"${CC:-gcc}" -std=c11 -O2 -shared -fPIC "${@:2}" -I "$root/src" -o "${1%.c}.so" "$1" 2>err
 }
 
-sed -n '/^```c$/,/^```$/p' "$root/docs/write-a-method.md" | sed '/^```/d' >gate.c
-ok 'the documented method has no plugin line of its own yet' test "$(grep -c PB_PLUGIN gate.c)" = 0
-cp gate.c bare.c
-echo 'PB_PLUGIN(pb_method_gate)' >>gate.c
+documented() { # NUMBER: the C code of that number on the page
+	awk -v want="$1" '/^```c$/ { n++; on = 1; next } /^```$/ { on = 0 } on && n == want' "$root/docs/write-a-method.md"
+}
+documented 1 >gate.c
+documented 2 >saliency.c
+sed '/PB_PLUGIN/d' gate.c >bare.c
 ok 'it compiles' compile gate.c -Wall -Wextra -Wmissing-prototypes -Werror
 [ -f gate.so ] || { finish; exit 1; }
 ok 'verify' run 0 verify gate.so
@@ -32,6 +34,11 @@ ok 'it keeps its promises' prints '^0 checks failed'
 ok 'under its own name' prints '^ok +gate +encoder'
 ok 'with settings and others' run 0 verify gate.so+lora:rank=2
 ok 'unknown without its file' run 2 verify gate
+
+ok 'the second example has at most 40 lines' test "$(wc -l <saliency.c)" -le 40
+ok 'compiles' compile saliency.c -Wall -Wextra -Wmissing-prototypes -Werror
+ok 'verify' run 0 verify saliency.so
+ok 'it keeps its promises' prints '^0 checks failed' && prints '^ok +saliency +decoder +merged'
 
 ok 'plan' run 0 plan toy.ini
 ok 'run' run 0 run toy.ini --db a.db --threads 1 --quiet
