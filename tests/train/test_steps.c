@@ -250,10 +250,10 @@ static const pb_batch two_texts = {
     .sequences = 2, .offset = fixture_offset, .ids = fixture_ids, .label = (const int[]){0, 1}};
 
 /* Returns the training loss of two texts, and the gradient of the gain. */
-static double loss_with(double weight, double *gradient)
+static double loss_with(const pb_method *method, double weight, double *gradient)
 {
     weight_of_test = weight;
-    fixture r = fixture_with(&penalized, 6);
+    fixture r = fixture_with(method, 6);
     fixture_forward(&r, &two_texts, true, 0);
     pb_executor_backward(r.executor, r.graph);
     for (int i = 0; i < WIDTH; i++)
@@ -266,10 +266,25 @@ static double loss_with(double weight, double *gradient)
 TEST(a_penalty_is_a_part_of_the_training_loss_and_of_its_gradient)
 {
     double plain[WIDTH], with[WIDTH];
-    double loss = loss_with(0, plain), more = loss_with(0.25, with);
+    double loss = loss_with(&penalized, 0, plain), more = loss_with(&penalized, 0.25, with);
     CHECK_NEAR(more - loss, 2 * 0.25 * WIDTH, 1e-5);
     for (int i = 0; i < WIDTH; i++)
         CHECK_NEAR(with[i] - plain[i], 2 * 0.25, 1e-5);
+}
+
+static pb_node *no_difference(pb_build *b, pb_node *first, pb_node *second)
+{
+    return pb_op_times(b->graph, pb_op_sum(b->graph, pb_op_add(b->graph, first, second)), 0);
+}
+
+TEST(a_penalty_counts_once_in_a_batch_that_runs_twice)
+{
+    pb_method twice = penalized;
+    double plain[WIDTH], with[WIDTH];
+    twice.consistency = no_difference;
+    double loss = loss_with(&twice, 0, plain), more = loss_with(&twice, 0.25, with);
+    CHECK_NEAR(loss, loss_with(&penalized, 0, plain), 1e-5);
+    CHECK_NEAR(more - loss, 2 * 0.25 * WIDTH, 1e-5);
 }
 
 TEST(scoring_has_no_penalty)
