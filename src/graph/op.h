@@ -62,7 +62,7 @@ pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b);
 /* a * b, elementwise, same shape. */
 pb_node *pb_op_multiply(pb_graph *g, pb_node *a, pb_node *b);
 
-/* s x, for a constant s. */
+/* s x, for a constant s; x itself if s is 1. */
 pb_node *pb_op_times(pb_graph *g, pb_node *x, double s);
 
 /* y[t,j] = x[t,j] + b[j];  b [1,C]. */

@@ -246,6 +246,8 @@ static const pb_op times = {
 
 pb_node *pb_op_times(pb_graph *g, pb_node *x, double s)
 {
+    if (s == 1)
+        return x;
     times_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     c->s = (pb_real)s;
     return pb_graph_apply(g, &times, c, x, NULL, NULL, NULL);

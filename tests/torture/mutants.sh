@@ -108,7 +108,7 @@ if [ $across = yes ]; then # nothing planted, nothing found
 	[ $status = 0 ] || [ $status = 3 ] || { miss 'nothing is planted' && cat out; }
 fi
 
-all='.*' trained='(null|head|full|last-k|bitfit|layernorm|lora|lora:dora|adalora|ia3|houlsby|prefix|prompt|lst|lora[+]prefix)'
+all='.*' trained='(null|head|full|last-k|bitfit|layernorm|lora|lora:dora|adalora|ia3|houlsby|adamix|prefix|prompt|lst|lora[+]prefix)'
 plant 'scale: LoRA is scaled by alpha / (r + 1), folded too' 'lora.*' src/model/low_rank.c \
 	's/c->alpha) \/ r,/c->alpha) \/ (r + 1),/'
 plant 'bias: it is folded as 0' 'ia3' src/model/merge.c 's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/'
@@ -134,7 +134,7 @@ plant 'moments: the second one is corrected as if a step later' "$trained" src/t
 	's/bias2 = 1 - pow(o->beta2, k->steps)/bias2 = 1 - pow(o->beta2, k->steps + 1)/'
 plant 'clip: gradients are clipped to twice the norm' "$trained" src/train/optim.c \
 	's/norm > o->clip ? o->clip \/ norm : 1/norm > 2 * o->clip ? 2 * o->clip \/ norm : 1/'
-plant 'gelu: an adapter uses the approximation by tanh' 'houlsby' src/model/bottleneck.c 's/(pb_act)c->act/PB_GELU_TANH/'
+plant 'gelu: an adapter uses the approximation by tanh' '(houlsby|adamix)' src/model/bottleneck.c 's/(pb_act)c->act/PB_GELU_TANH/'
 plant 'warmup: the learning rate is a step ahead' "$trained" src/train/optim.c \
 	's/return o->lr \* step \/ warm;/return o->lr * (step + 1) \/ warm;/'
 plant 'eps: a norm has another epsilon' "$all" src/model/network.c 's/double eps = b->model->config.norm_eps;/double eps = 1e-5;/'

@@ -4,9 +4,21 @@
 #include "base/threads.h"
 #include "train/score.h"
 
-static const char *const specs[] = {
-    "majority", "head",    "full",   "last-k", "bitfit",      "layernorm", "lora:dropout=0.1",
-    "ia3",      "houlsby", "prefix", "prompt", "lora+prefix", "null",      "sparse:within=matrix,share=0.05"};
+static const char *const specs[] = {"majority",
+                                    "head",
+                                    "full",
+                                    "last-k",
+                                    "bitfit",
+                                    "layernorm",
+                                    "lora:dropout=0.1",
+                                    "ia3",
+                                    "houlsby",
+                                    "prefix",
+                                    "prompt",
+                                    "lora+prefix",
+                                    "null",
+                                    "adamix:bottleneck=8,experts=2",
+                                    "sparse:within=matrix,share=0.05"};
 
 TEST(the_same_seed_gives_the_same_bits)
 {
@@ -82,7 +94,7 @@ TEST(a_run_leaves_a_trace_of_its_steps)
 TEST(frozen_weights_stay_bit_identical)
 {
     pb_encoded *f = toy_set(24);
-    pb_train_options o = options_with(1, 1e-2);
+    pb_train_options o = options_with(3, 1e-2); /* 9 steps, so that each adapter of a mixture is drawn */
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         fixture before = fixture_open(specs[i], 2, 6), after = fixture_open(specs[i], 2, 6);
         pb_result r = train(&after, f, &o, 6);

@@ -1,0 +1,72 @@
+/* adamix: a mixture of adapters, y + U_j f(D_i y), where each pass of a training step draws i and j at random. */
+#include "peftbench.h"
+
+typedef struct conf {
+    pb_bottleneck_settings adapter;
+    int experts;
+    bool share_down, share_up;
+    double consistency;
+} conf;
+
+static const pb_option options[] = {
+    PB_BOTTLENECK_OPTIONS("48", "0.02", "mlp"),
+    PB_OPTION(conf, experts, INT, "4", 1, 64, "M, the adapters at each site"),
+    PB_OPTION(conf, share_down, BOOL, "no", "all adapters of a site have one D"),
+    PB_OPTION(conf, share_up, BOOL, "yes", "all adapters of a site have one U, as in the authors' runs on GLUE"),
+    PB_OPTION(conf, consistency, REAL, "1", 0, 1000, "weight of the divergence of the two passes"),
+    {0},
+};
+
+typedef pb_affine projection(pb_build *b, const pb_site *site, const char *name);
+
+/* Stochastic routing (section 3.1): one of the projections where something trains.  Elsewhere their mean, since the
+ * trained adapters are merged into one (section 3.3). */
+static pb_affine route(pb_build *b, const pb_site *site, projection *get, const char *name, int experts)
+{
+    pb_graph *g = b->graph;
+    int drawn = pb_draw(b, experts), first = drawn < 0 ? 0 : drawn, end = drawn < 0 ? experts : drawn + 1;
+    pb_affine sum = {0};
+    for (int i = first; i < end; i++) {
+        char full[32];
+        snprintf(full, sizeof full, "%s.%d", name, i);
+        pb_affine one = get(b, site, full);
+        sum.weight = i == first ? one.weight : pb_op_add(g, sum.weight, one.weight);
+        sum.bias = i == first ? one.bias : pb_op_add(g, sum.bias, one.bias);
+    }
+    double share = 1.0 / (end - first);
+    return (pb_affine){pb_op_times(g, sum.weight, share), pb_op_times(g, sum.bias, share)};
+}
+
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
+{
+    (void)x;
+    const conf *c = pb_conf(b);
+    pb_affine down = route(b, site, pb_bottleneck_down, "down", c->share_down ? 1 : c->experts);
+    pb_affine up = route(b, site, pb_bottleneck_up, "up", c->share_up ? 1 : c->experts);
+    return pb_op_add(b->graph, pb_bottleneck_apply(b, down, up, y), y);
+}
+
+/* Section 3.2, with gradients for both predictions; the authors' code keeps the target of each divergence constant, and
+ * takes the cross-entropy of the first pass only, where the engine takes the mean of both. */
+static pb_node *consistency(pb_build *b, pb_node *first, pb_node *second)
+{
+    const conf *c = pb_conf(b);
+    return pb_op_times(b->graph, pb_op_consistency(b->graph, first, second), c->consistency);
+}
+
+/* The paper reports the merged adapter, 2dm + m + d a layer: 0.9 M in BERT-base (m = 48), 0.8 M in RoBERTa-large
+ * (m = 16).  What trains, and what an artifact stores here, are all M of them. */
+const pb_method pb_method_adamix = {
+    .name = "adamix",
+    .title = "AdaMix: a mixture of adapters with random routing",
+    .paper = "Wang et al. 2022, AdaMix, arXiv:2205.12410",
+    .help = "Trains M adapters of which each pass draws one, for two passes that should agree; scores with their mean.",
+    .count = "max(1, experts*(1-share_down))*bottleneck*(in+1) + max(1, experts*(1-share_up))*out*(bottleneck+1)",
+    .deviation = "down.*.weight: init; up.*.weight: 0; *.bias: 0",
+    .category = PB_ADDITIVE,
+    .identity = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .block = block,
+    .consistency = consistency,
+};
