@@ -75,8 +75,8 @@ static double fastfood_element(uint64_t key, int n, int total, int at, const pb_
     return sum / sqrt(total * squares);
 }
 
-/* Of few numbers in many blocks, the last cut; and of one block that is larger than the matrix, which is the transform of
- * the papers on intrinsic dimension. */
+/* Of few numbers in many blocks, the last cut; and of one block that is larger than the matrix, which is the transform
+ * of the papers on intrinsic dimension. */
 TEST(fastfood_is_its_formula)
 {
     static const int of[][4] = {{11, 16, 2, 17}, {16, 16, 4, 8}, {1, 1, 3, 3}, {40, 64, 11, 3}};
@@ -92,6 +92,42 @@ TEST(fastfood_is_its_formula)
         free(got);
         free(v.x);
     }
+    pb_arena_free(arena);
+}
+
+/* x = the inverse of scale * H G Pi H B times y: H/n is the inverse of H. */
+static void undo(uint64_t key, int n, const pb_real *y, pb_real *x)
+{
+    pb_real normal[64], t[64];
+    int order[64];
+    pb_fastfood f = pb_fastfood_draw(key, 0, n, n, normal, order);
+    memcpy(t, y, (size_t)n * sizeof *t);
+    pb_hadamard(n, t);
+    for (int i = 0; i < n; i++)
+        x[order[i]] = t[i] / (f.scale * normal[i] * (pb_real)n * (pb_real)n);
+    pb_hadamard(n, x);
+    for (int j = 0; j < n; j++)
+        x[j] *= pb_fastfood_sign(pb_fastfood_signs(key, 0), j);
+}
+
+/* With as many numbers as the weight has elements, W + P v is any weight: W plus the vector u for v = P^-1 u, as it
+ * would be for every v if all factors were the identity (test_fastfood.c). */
+TEST(with_d_equal_to_the_size_a_weight_plus_fastfood_is_any_weight)
+{
+    enum { ROWS = 4, COLS = 8, D = ROWS * COLS };
+    pb_real u[D], v[D];
+    pb_rng r = pb_rng_named(3, "any");
+    pb_param w = {.rows = ROWS, .cols = COLS, .x = random_reals(&r, D)}, vector = {.rows = 1, .cols = D, .x = v};
+    fill_random(&r, D, u);
+    undo(21, D, u, v);
+    pb_arena *arena = pb_arena_new("any");
+    pb_graph *g = pb_graph_new(arena, false);
+    pb_node *change = pb_op_fastfood(g, pb_graph_param(g, &vector), 21, ROWS, COLS);
+    pb_real *got = value_of(g, pb_op_add(g, change, pb_graph_param(g, &w)));
+    for (int i = 0; i < D; i++)
+        CHECK_NEAR((double)got[i], (double)w.x[i] + (double)u[i], 1000 * EXACT);
+    free(got);
+    free(w.x);
     pb_arena_free(arena);
 }
 

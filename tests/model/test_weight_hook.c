@@ -255,6 +255,31 @@ TEST(the_folded_weight_is_what_the_method_makes)
     check_folded(PB_IN_INT8);
 }
 
+/* A weight that depends on the texts: what `embed` has seen. */
+static pb_node *remember(pb_build *b, pb_node *x)
+{
+    *(pb_node **)pb_memo(b, sizeof x) = x;
+    return x;
+}
+
+static pb_node *weight_of_texts(pb_build *b, const pb_site *site, pb_node *w)
+{
+    (void)site, (void)w;
+    return *(pb_node **)pb_memo(b, sizeof w);
+}
+
+TEST(a_weight_that_depends_on_the_texts_is_refused)
+{
+    static const pb_method method = {
+        .name = "texts", .title = "texts", .embed = remember, .weight = weight_of_texts, .merges = true};
+    pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 3});
+    CHECK(m && pb_model_attach(m, &(pb_attached){&method, NULL}, 1) == -1);
+    if (!CHECK(strstr(pb_error_text(), "that depends on the batch, want one of parameters alone")))
+        printf("  %s\n", pb_error_text());
+    pb_error_clear();
+    pb_model_free(m);
+}
+
 /* ---- memory, on shapes ------------------------------------------------------------------------------------- */
 
 enum { WIDTH = 256, INNER = 1024 };
