@@ -5,8 +5,9 @@
  *
  *     s_l = Block_l(mu_l D_l h_l + (1 - mu_l) s_{l-1}),    y = h_L + U s_L.
  *
- * A layer may have no block; s_0 is then made in front of the first layer that has one.  Block_l is a layer as the
- * base's with all its widths divided by r, and as many key heads as query heads. */
+ * A layer may have no block, as `targets = [!048].layer 1?.layer` says for the nine blocks of the authors' T5-base; s_0
+ * is then made in front of the first layer that has one.  Block_l is a layer as the base's with all its widths divided
+ * by r, and as many key heads as query heads. */
 #include <stdio.h>
 #include <string.h>
 
@@ -86,7 +87,8 @@ static pb_node *mix(pb_build *b, const pb_site *site, pb_node *h, pb_node *s)
 }
 
 /* h + U s.  The paper starts from parts of the base's weights, and U s replaces h.  Here the side network starts at
- * random, and with U = 0 training starts at the base model. */
+ * random, and with U = 0 training starts at the base model.  A final norm of the base applies to the sum, since the
+ * last layer's site is in front of it; in the authors' code it does not apply to U s. */
 static pb_node *output(pb_build *b, pb_node *h, pb_node *s)
 {
     s = b->style.pre_norm ? pb_added_norm(b, NULL, "norm", s) : s;
