@@ -804,7 +804,7 @@ TEST(flops_are_those_of_the_textbook)
     check_flops(build_orthogonal_rows, (const int[]){3, 9, 0, 0}, 1, 2 * 3 * 3 * 9, 2 * 3 * 3 * 9);
     check_flops(build_orthogonal_columns, (const int[]){9, 4, 0, 0}, 1, 2 * 4 * 4 * 9, 2 * 4 * 4 * 9);
     check_flops(build_causal, attention, 7, 2 * 2 * CAUSAL_PAIRS * 8, 5 * 2 * CAUSAL_PAIRS * 8);
-    static const int product[] = {5, 7, 7, 4}, vector[] = {1, 11};
+    static const int product[] = {5, 7, 7, 4, 0, 0}, vector[] = {1, 11, 0, 0};
     check_flops(build_product, product, 3, 2 * 5 * 7 * 4, 2 * 2 * 5 * 7 * 4);
     check_flops(build_product, product, 2, 2 * 5 * 7 * 4, 2 * 5 * 7 * 4);
     check_flops(build_fastfood, vector, 1, 3 * 2 * 16 * 4, 3 * 2 * 16 * 4); /* three blocks, two H each, 16 log2(16) */
