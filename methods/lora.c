@@ -15,8 +15,7 @@ typedef struct conf {
 static const pb_option options[] = {
     PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
     PB_OPTION(conf, rslora, BOOL, "no", "scale by alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732)"),
-    PB_OPTION(conf, dora, BOOL, "no",
-              "train the norm of each row of W + B A as a parameter (Liu et al. 2024, arXiv:2402.09353)"),
+    PB_OPTION(conf, dora, BOOL, "no", "train the norm of each row of W + B A (Liu et al. 2024, arXiv:2402.09353)"),
     {0},
 };
 

@@ -1,6 +1,8 @@
 /* low_rank: see low_rank.h. */
 #include "model/low_rank.h"
 
+#include <string.h>
+
 pb_low_rank pb_low_rank_at(const void *settings, const pb_site *site)
 {
     const pb_low_rank_settings *c = settings;
@@ -23,4 +25,36 @@ pb_node *pb_low_rank_add(pb_build *b, const pb_site *site, pb_node *x, pb_node *
     const pb_low_rank_settings *c = pb_conf(b);
     pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, scale);
+}
+
+/* ---- the change since the start ----------------------------------------------------------------------------- */
+
+static pb_node *product(pb_build *b, pb_node *x, pb_node *A, pb_node *B)
+{
+    return pb_op_linear(b->graph, pb_op_linear(b->graph, x, A, NULL), B, NULL);
+}
+
+/* The two products are subtracted from each other before W x is added: (y + a) - a is not y. */
+pb_node *pb_low_rank_add_change(pb_build *b, const pb_site *site, pb_node *x, pb_low_rank update)
+{
+    const pb_low_rank_settings *c = pb_conf(b);
+    pb_node *A = pb_low_rank_down(b, site, update.rank), *B = pb_low_rank_up(b, site, update.rank);
+    pb_node *A0 = pb_fixed(b, site, "A0", update.rank, site->in, pb_init_constant(0));
+    pb_node *B0 = pb_fixed(b, site, "B0", site->out, update.rank, pb_init_constant(0));
+    pb_node *dropped = pb_drop(b, x, c->dropout);
+    pb_node *start = pb_op_times(b->graph, product(b, dropped, A0, B0), -1);
+    pb_node *change = pb_op_add(b->graph, product(b, dropped, A, B), start);
+    return pb_op_add(b->graph, pb_inner_linear(b, site, x), pb_op_times(b->graph, change, update.scale));
+}
+
+static void copy_tensor(pb_build *b, const pb_site *site, const char *from, const char *to)
+{
+    const pb_param *p = pb_tensor(b, site, from);
+    memcpy(pb_tensor(b, site, to)->x, p->x, (size_t)p->rows * (size_t)p->cols * sizeof *p->x);
+}
+
+void pb_low_rank_keep_start(pb_build *b, const pb_site *site)
+{
+    copy_tensor(b, site, "A", "A0");
+    copy_tensor(b, site, "B", "B0");
 }

@@ -47,4 +47,13 @@ pb_node *pb_low_rank_up(pb_build *b, const pb_site *site, int rank);
  * whose x passes through the dropout of the settings. */
 pb_node *pb_low_rank_add(pb_build *b, const pb_site *site, pb_node *x, pb_node *A, pb_node *B, double scale);
 
+/* For methods whose A and B start away from zero.  Returns W x + bias + scale * (B A x - B0 A0 x), where B0 and A0 are
+ * tensors that do not train: the values with which B and A start, so that the first outputs are those of the projection
+ * without the running method, bit by bit.  Until pb_low_rank_keep_start, A and B start as above, and A0 and B0 are
+ * zero. */
+pb_node *pb_low_rank_add_change(pb_build *b, const pb_site *site, pb_node *x, pb_low_rank update);
+
+/* For `start`: copies A and B, which the caller has set, to A0 and B0. */
+void pb_low_rank_keep_start(pb_build *b, const pb_site *site);
+
 #endif

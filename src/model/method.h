@@ -214,7 +214,8 @@ typedef struct pb_method {
     /* Returns the statistics (bits PB_ASK_..) that `start` needs; without this hook it gets the class counts only. */
     unsigned (*asks)(const void *conf);
 
-    /* Called once, before the first step: sets the method's tensors (pb_tensor).  b->graph is NULL. */
+    /* Called once, before the first step: sets the method's tensors (pb_tensor).  b->graph is NULL.  A failure that is
+     * reported with pb_error ends the run. */
     void (*start)(pb_build *b, const pb_training_stats *stats);
 
     /* Called in every training step: when the gradients are computed and before they are clipped, and after the

@@ -327,8 +327,8 @@ static const pb_real *const *for_method(preparation *p, int part, unsigned ask, 
     return own;
 }
 
-/* Calls the hooks, with the means in the methods' own tensors' g. */
-static void call_hooks(preparation *p)
+/* Calls the hooks, with the means in the methods' own tensors' g.  Returns -1 with the error of a hook. */
+static int call_hooks(preparation *p)
 {
     pb_build b = pb_build_start(p->m, NULL, 0, 0);
     for (int i = 0; i < p->count; i++)
@@ -344,7 +344,10 @@ static void call_hooks(preparation *p)
         };
         if (p->m->part[b.part].method->start)
             p->m->part[b.part].method->start(&b, &stats);
+        if (*pb_error_text())
+            return pb_error_prefix("%s", p->m->part[b.part].method->name);
     }
+    return 0;
 }
 
 int pb_model_plan_start(pb_model *m, const pb_samples *s, pb_preparation *out)
@@ -370,7 +373,7 @@ int pb_model_start(pb_model *m, const pb_samples *s, const pb_preparation *plann
     int rc = open_preparation(&p, m, s, true) || collect(&p) ? -1 : 0;
     if (!rc) {
         check_plan(&p, planned);
-        call_hooks(&p);
+        rc = call_hooks(&p);
     }
     close_preparation(&p);
     return rc;

@@ -33,7 +33,7 @@ int pb_model_plan_start(pb_model *m, const pb_samples *s, pb_preparation *out);
 
 /* Computes what the methods ask for and calls their `start` hooks.  The examples are drawn by a random stream of the
  * model's seed.  Stops the program if anything else is needed than planned.  Returns -1 with an error as
- * pb_model_plan_start does. */
+ * pb_model_plan_start does, or with the error that a hook has reported. */
 int pb_model_start(pb_model *m, const pb_samples *s, const pb_preparation *planned);
 
 #endif

@@ -403,3 +403,23 @@ TEST(methods_that_want_different_samples_are_refused)
     pb_model_free(m);
     forget();
 }
+
+static void fail(pb_build *b, const pb_training_stats *stats)
+{
+    (void)b;
+    (void)stats;
+    pb_error("no decomposition");
+}
+
+static const pb_method failing = {.name = "failing", .linear = pass, .start = fail};
+
+TEST(the_error_of_a_hook_ends_the_preparation)
+{
+    pb_model *m = open_model(3, 0, 0, &(pb_attached){.method = &failing}, 1);
+    pb_samples s = samples_in_batches_of(5);
+    pb_preparation planned;
+    CHECK(!pb_model_plan_start(m, &s, &planned));
+    CHECK(pb_model_start(m, &s, &planned) == -1);
+    CHECK_TEXT(pb_error_text(), "failing: no decomposition");
+    pb_model_free(m);
+}

@@ -9,12 +9,14 @@ the start; `after NAME`, the tensors after 20 steps of AdamW (learning rate 1e-3
 that of the tensor in PEFT's file.  Everything is computed in double, on tests/golden/tiny-bert, without dropout.
 """
 
+import copy
 import json
 import sys
 
 import numpy as np
 import peft
 import torch
+from peft.tuners.lora import LoraGAConfig, preprocess_loraga
 
 import make_goldens
 import oracle
@@ -29,12 +31,34 @@ class Case:
     def __init__(self, make, after_step=None):
         self.make, self.after_step = make, after_step
 
-    def start(self, base, batch):
-        return peft.get_peft_model(base, self.make())
+    def start(self, base, name, batch):
+        model = peft.get_peft_model(base, self.make())
+        oracle.randomise(model, name, SEED, 1.0)
+        return model
+
+
+class LoraGa(Case):
+    """The start is PEFT's, from the gradient of these texts.  PEFT subtracts s B A from W in 32 bits; here in 64."""
+
+    def start(self, base, name, batch):
+        config = self.make()
+        oracle.randomise(base, name, SEED, 1.0)
+        base.double()
+        weights = {n: p.detach().clone() for n, p in base.named_parameters()}
+        preprocess_loraga(base, config, lambda: base(**batch).loss.backward())
+        model = peft.get_peft_model(base, config)
+        for place, module in model.base_model.model.named_modules():
+            if hasattr(module, "lora_A"):
+                for factor in (module.lora_A, module.lora_B):  # exact in 32 bits, as they are saved
+                    factor["default"].weight.data = factor["default"].weight.data.float().double()
+                product = module.lora_B["default"].weight @ module.lora_A["default"].weight
+                module.base_layer.weight.data = weights[f"{place}.weight"] - module.scaling["default"] * product.detach()
+        return model
 
 
 def lora(**more):
-    return lambda: peft.LoraConfig(task_type="SEQ_CLS", r=2, lora_alpha=3, target_modules=["query", "value"], **more)
+    settings = dict(r=2, lora_alpha=3, target_modules=["query", "value"]) | more
+    return lambda: peft.LoraConfig(task_type="SEQ_CLS", **settings)
 
 
 def adalora():
@@ -47,6 +71,7 @@ CASES = {
     "lora": Case(lora()),
     "rslora": Case(lora(use_rslora=True)),
     "dora": Case(lora(use_dora=True)),
+    "lora-ga": LoraGa(lora(r=4, init_lora_weights="lora_ga", lora_ga_config=LoraGAConfig())),
     "ia3": Case(oracle.METHODS["ia3"][0]),
     "adalora": Case(adalora, lambda model, step: model.base_model.update_and_allocate(step)),
 }
@@ -88,7 +113,7 @@ def block(kind, name, x):
 
 
 def save_start(model, folder):
-    model.save_pretrained(folder)
+    copy.deepcopy(model).float().save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     (folder / "adapter_model.safetensors").chmod(0o644)
     path = folder / "adapter_config.json"
@@ -104,8 +129,7 @@ def write(name, case):
     ids, mask = oracle.padded(sequences)
     batch = dict(input_ids=ids, attention_mask=mask, labels=torch.tensor(labels))
     torch.manual_seed(SEED)
-    model = case.start(oracle.load_base(make_goldens.TINY, oracle.CLASSES), batch)
-    oracle.randomise(model, name, SEED, 1.0)
+    model = case.start(oracle.load_base(make_goldens.TINY, oracle.CLASSES), name, batch)
     save_start(model.eval(), OUT / name)
     model.double()
     lines = [f"ids {i} {' '.join(map(str, s))}\n" for i, s in enumerate(sequences)]

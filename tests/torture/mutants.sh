@@ -17,6 +17,7 @@ across=no
 apply=no
 [ "${1:-}" = apply ] && apply=yes && shift
 only=" $* "
+trained=$(sed -n 's/^methods *= majority, //p' experiments/check.ini | sed 's/, /|/g') # the rows that take steps
 if [ $apply = yes ]; then cp -a src methods "$copy"; else cp -a Makefile src methods tasks tools tests models data experiments build "$copy" 2>/dev/null; fi
 cd "$copy" || exit 2
 found=0 missed=0
@@ -108,7 +109,7 @@ if [ $across = yes ]; then # nothing planted, nothing found
 	[ $status = 0 ] || [ $status = 3 ] || { miss 'nothing is planted' && cat out; }
 fi
 
-all='.*' trained='(null|head|full|last-k|bitfit|layernorm|lora|lora:dora|adalora|ia3|houlsby|adamix|prefix|prompt|lst|lora[+]prefix)'
+all='.*' trained="(${trained//+/[+]})"
 plant 'scale: LoRA is scaled by alpha / (r + 1), folded too' 'lora.*' src/model/low_rank.c \
 	's/c->alpha) \/ r,/c->alpha) \/ (r + 1),/'
 plant 'bias: it is folded as 0' 'ia3' src/model/merge.c 's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/'

@@ -1,28 +1,34 @@
 /* Training against PEFT (tests/golden/training, made by tests/parity/make_training.py): the adapter that PEFT saved at
  * its start is imported; then logits, loss and every gradient, and after 20 steps of AdamW every tensor, are PEFT's.
  *
- * A method is one row of `cases`. */
+ * A method is one row of `cases`.  If no such adapter can be imported, the row says how the method is attached here and
+ * which method's names the tensors have in PEFT's file. */
 #include "fixture.h"
 #include "golden.h"
 
 #include "model/adapter.h"
 #include "model/internal.h"
+#include "model/start.h"
 #include "train/optim.h"
+#include "weights/safetensors.h"
 
 enum { STEPS = 20 };
 #define RATE 1e-3
 #define TOLERANCE 1e-8 /* of the largest value of a tensor; the goldens have 13 digits */
 
-/* A folder of tests/golden/training, and settings that PEFT's config has in another form: of AdaLoRA, shares of the 20
- * steps instead of their numbers. */
-static const struct {
-    const char *name, *option[3], *value[3];
-} cases[] = {
+typedef struct method_case {
+    const char *name;                 /* the folder in tests/golden/training */
+    const char *option[3], *value[3]; /* settings that PEFT's config has in another form */
+    const char *spec, *stored_as;     /* if the folder cannot be imported */
+} method_case;
+
+static const method_case cases[] = {
     {.name = "lora"},
     {.name = "rslora"},
     {.name = "dora"},
     {.name = "ia3"},
-    {"adalora", {"tinit", "tfinal"}, {"0.15", "0.25"}},
+    {.name = "adalora", .option = {"tinit", "tfinal"}, .value = {"0.15", "0.25"}}, /* shares of the 20 steps */
+    {.name = "lora-ga", .spec = "lora-ga:rank=4,alpha=3", .stored_as = "lora"},
 };
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -60,9 +66,10 @@ static pb_param *find_by_peft_name(const pb_model *m, const pb_peft *peft, const
 /* ---- a run ---------------------------------------------------------------------------------- */
 
 typedef struct run {
-    const char *name;
+    const method_case *what;
+    const pb_peft *peft; /* the names of its tensors */
     golden g;
-    pb_adapter *adapter;
+    pb_adapter *adapter; /* NULL: not imported */
     fixture f;
     pb_train_options options;
     pb_arena *moments;
@@ -70,29 +77,58 @@ typedef struct run {
     double logits, loss, gradients, after; /* the worst differences */
 } run;
 
-static run open_run(int which)
+static void import_start(run *r, const char *dir)
 {
-    const char *name = cases[which].name;
-    run r = {.name = name, .moments = pb_arena_new("moments")};
-    char *dir = pb_format("tests/golden/training/%s", name), *path = pb_format("%s/training.txt", dir);
-    r.g = golden_open(path);
-    r.adapter = pb_adapter_open(dir);
-    r.f = (fixture){.arena = pb_arena_new("run"), .values = pb_arena_new("run"), .executor = pb_executor_new()};
-    r.f.model = r.adapter ? pb_model_open(&(pb_opening){.path = TINY, .classes = pb_adapter_classes(r.adapter)}) : NULL;
-    if (!r.f.model || pb_adapter_attach(r.f.model, r.adapter, false))
+    r->adapter = pb_adapter_open(dir);
+    r->f = (fixture){.arena = pb_arena_new("run"), .values = pb_arena_new("run"), .executor = pb_executor_new()};
+    r->f.model = r->adapter ? pb_model_open(&(pb_opening){.path = TINY, .classes = pb_adapter_classes(r->adapter)})
+                            : NULL;
+    if (!r->f.model || pb_adapter_attach(r->f.model, r->adapter, false))
         PB_BUG("%s", pb_error_text());
-    for (int i = 0; cases[which].option[i]; i++)
-        CHECK(!pb_option_set(r.f.model->part[0].method->options, (void *)(uintptr_t)r.f.model->part[0].conf,
-                             cases[which].option[i], cases[which].value[i]));
-    pb_option_defaults(pb_train_table, &r.options);
-    r.options.decay = r.options.clip = 0;
-    r.options.beta1 = 0.9;
-    r.options.beta2 = 0.999;
-    r.options.eps = 1e-8;
-    r.optim = pb_optim_new(r.f.model, &r.options, r.moments);
+    r->peft = pb_adapter_method(r->adapter)->peft;
+    const pb_attached *part = &r->f.model->part[0];
+    for (int i = 0; r->what->option[i]; i++)
+        CHECK(!pb_option_set(part->method->options, (void *)(uintptr_t)part->conf, r->what->option[i],
+                             r->what->value[i]));
+}
+
+/* Reads the tensors of PEFT's file.  Those that stay, such as A0, are as the trained ones, such as A, start. */
+static void read_start(run *r, const char *dir)
+{
+    char *path = pb_format("%s/adapter_model.safetensors", dir);
+    pb_safetensors *file = pb_safetensors_open(path);
+    r->peft = pb_method_find(r->what->stored_as)->peft;
+    r->f = fixture_open(r->what->spec, 3, 0);
+    for (size_t i = 0; i < pb_safetensors_count(file); i++) {
+        const pb_array *a = pb_safetensors_at(file, i);
+        pb_param *p = find_by_peft_name(r->f.model, r->peft, a->name);
+        if (!p || a->count != (size_t)p->rows * (size_t)p->cols || pb_array_reals(a, 0, a->count, p->x))
+            PB_BUG("%s: %s", path, a->name);
+        char *kept = pb_format("%s0", p->name);
+        pb_param *fixed = pb_model_find(r->f.model, kept);
+        if (fixed)
+            memcpy(fixed->x, p->x, a->count * sizeof *p->x);
+        free(kept);
+    }
+    pb_safetensors_close(file);
+    free(path);
+}
+
+/* The optimizer keeps the address of r->options. */
+static void open_run(run *r, const method_case *what)
+{
+    *r = (run){.what = what, .moments = pb_arena_new("moments")};
+    char *dir = pb_format("tests/golden/training/%s", what->name), *path = pb_format("%s/training.txt", dir);
+    r->g = golden_open(path);
+    (what->spec ? read_start : import_start)(r, dir);
+    pb_option_defaults(pb_train_table, &r->options);
+    r->options.decay = r->options.clip = 0;
+    r->options.beta1 = 0.9;
+    r->options.beta2 = 0.999;
+    r->options.eps = 1e-8;
+    r->optim = pb_optim_new(r->f.model, &r->options, r->moments);
     free(path);
     free(dir);
-    return r;
 }
 
 static void close_run(run *r)
@@ -129,7 +165,7 @@ static void compare(const run *r, const golden_tensor *t, const double *got, dou
     double largest = golden_largest(t), d = golden_difference(t, got) / (largest > 0 ? largest : 1);
     *worst = fmax(*worst, d);
     if (!CHECK(d <= TOLERANCE))
-        printf("  %s: %s %s is off by %.3g of %.3g\n", r->name, t->kind, t->name, d * largest, largest);
+        printf("  %s: %s %s is off by %.3g of %.3g\n", r->what->name, t->kind, t->name, d * largest, largest);
 }
 
 static void compare_node(const run *r, const golden_tensor *t, const pb_node *n, double *worst)
@@ -145,9 +181,9 @@ static void compare_node(const run *r, const golden_tensor *t, const pb_node *n,
 static void compare_param(const run *r, const golden_tensor *t, bool gradient, double *worst)
 {
     int count = t->rows * t->cols;
-    const pb_param *p = find_by_peft_name(r->f.model, r->f.model->part[0].method->peft, t->name);
+    const pb_param *p = find_by_peft_name(r->f.model, r->peft, t->name);
     if (!CHECK(p && p->trainable && p->rows * p->cols == count)) {
-        printf("  %s: %s\n", r->name, t->name);
+        printf("  %s: %s\n", r->what->name, t->name);
         return;
     }
     double *got = pb_alloc((size_t)count * sizeof *got);
@@ -165,9 +201,10 @@ static int count_trained(const pb_model *m)
     return count;
 }
 
-static void check_training(int which)
+static void check_training(const method_case *what)
 {
-    run r = open_run(which);
+    run r;
+    open_run(&r, what);
     golden_tensor t;
     int gradients = 0, after = 0;
     differentiate(&r);
@@ -185,8 +222,8 @@ static void check_training(int which)
         }
     CHECK_INT(gradients, count_trained(r.f.model)); /* nothing left uncompared */
     CHECK_INT(after, gradients);
-    printf("  %-8s largest difference: logits %.1e, loss %.1e, gradients %.1e, after %d steps %.1e\n", r.name, r.logits,
-           r.loss, r.gradients, STEPS, r.after);
+    printf("  %-8s largest difference: logits %.1e, loss %.1e, gradients %.1e, after %d steps %.1e\n", what->name,
+           r.logits, r.loss, r.gradients, STEPS, r.after);
     close_run(&r);
 }
 
@@ -194,6 +231,81 @@ TEST(twenty_steps_equal_those_of_peft)
 {
     if (sizeof(pb_real) < sizeof(double))
         SKIP("PEFT's numbers are in double; the double build compares them");
-    for (int i = 0; i < (int)PB_COUNT(cases); i++)
-        check_training(i);
+    for (size_t i = 0; i < PB_COUNT(cases); i++)
+        check_training(&cases[i]);
+}
+
+/* ---- LoRA-GA's start ------------------------------------------------------------------------ */
+
+/* The golden's texts, all of them in one batch. */
+static pb_batch all_texts(const void *ctx, pb_arena *arena, const int *example, int n)
+{
+    (void)arena;
+    (void)example;
+    PB_CHECK(n == ((const golden *)ctx)->sequences);
+    return golden_batch(ctx);
+}
+
+/* Starts the method as it does here. */
+static void start_here(run *r)
+{
+    int count[3] = {0};
+    for (int i = 0; i < r->g.labels; i++)
+        count[r->g.label[i]]++;
+    pb_samples s = {
+        .classes = 3, .class_count = count, .count = r->g.sequences, .batch = r->g.sequences, .make = all_texts};
+    s.ctx = &r->g;
+    pb_preparation planned;
+    if (pb_model_plan_start(r->f.model, &s, &planned) || pb_model_start(r->f.model, &s, &planned))
+        PB_BUG("%s", pb_error_text());
+}
+
+/* A vector of A or B; `next` elements from one number to the next. */
+typedef struct vector {
+    const pb_real *x;
+    int n, next;
+} vector;
+
+static vector vector_of(const pb_param *p, int k, bool row)
+{
+    return row ? (vector){p->x + k * p->cols, p->cols, 1} : (vector){p->x + k, p->rows, p->cols};
+}
+
+static double dot(vector a, vector b)
+{
+    double sum = 0;
+    for (int i = 0; i < a.n; i++)
+        sum += (double)a.x[i * a.next] * (double)b.x[i * b.next];
+    return sum;
+}
+
+/* PEFT leaves the rows of A as they are and multiplies column i of B by its singular value, where the paper scales both
+ * alike: the directions are compared, and the signs are open.  The gradient of layer.1.attn.q has rank 5, that of the
+ * five rows which the head reads: three of the eight directions are any of their space. */
+TEST(lora_ga_starts_in_the_directions_of_peft)
+{
+    const method_case *what = &cases[PB_COUNT(cases) - 1];
+    PB_CHECK(!strcmp(what->name, "lora-ga"));
+    run theirs, ours;
+    open_run(&theirs, what);
+    open_run(&ours, what);
+    int compared = 0;
+    double worst = 0;
+    start_here(&ours);
+    for (int i = 0; i < pb_model_params(ours.f.model); i++) {
+        const pb_param *p = pb_model_param(ours.f.model, i), *q = pb_model_param(theirs.f.model, i);
+        bool row = pb_ends_in(p->name, ".lora-ga.A"), column = pb_ends_in(p->name, ".lora-ga.B");
+        for (int k = 0; k < 4 && (row || column); k++) {
+            vector a = vector_of(p, k, row), b = vector_of(q, k, row);
+            if (dot(b, b) < 1e-12) /* a singular value of 0 */
+                continue;
+            worst = fmax(worst, 1 - fabs(dot(a, b)) / sqrt(dot(a, a) * dot(b, b)));
+            compared++;
+        }
+    }
+    CHECK_INT(compared, 2 * 2 * 2 * 4 - 3); /* layers, projections, A and B, rank */
+    CHECK(worst <= 1e-8);                   /* PEFT decomposes in 32 bits */
+    printf("  lora-ga  directions of A and B: |cos| with PEFT's is at least 1 - %.1e\n", worst);
+    close_run(&theirs);
+    close_run(&ours);
 }

@@ -1,0 +1,93 @@
+/* lora-ga: h = W x + s (B A x - B0 A0 x), s = alpha / r.  A [r,in] and B [out,r] train; they start as A0 and B0, which
+ * stay, so that the first outputs are those of the base model.
+ *
+ * The start makes the first step of B A that of full fine-tuning, as nearly as rank 2r allows: with the singular value
+ * decomposition U S V^T of the gradient g = dL/dW at the pretrained weights,
+ *     A0 = c V^T[1..r],  B0 = c U[r+1..2r],
+ * because B0 B0^T g + g A0^T A0, the direction of the step, is then c^2 times the best approximation of g of rank 2r.
+ * c = out^(1/4) / gamma^(1/2), as in the authors' code, keeps the scale of the outputs the same at all widths. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    pb_low_rank_settings update;
+    double gamma;
+    int samples;
+} conf;
+
+static const pb_option options[] = {
+    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
+    PB_OPTION(conf, gamma, REAL, "16", 1e-6, 1e6, "A0 and B0 are scaled by out^(1/4) / sqrt(gamma)"),
+    PB_OPTION(conf, samples, INT, "64", 1, 1000000, "training examples from which the gradient of W is computed"),
+    {0},
+};
+
+static int smaller_side(const pb_site *site)
+{
+    return site->in < site->out ? site->in : site->out;
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    pb_low_rank u = pb_low_rank_at(pb_conf(b), site);
+    if (u.rank > smaller_side(site)) {
+        pb_error("lora-ga: rank: want at most %d, the smaller side of %s [%d,%d], got %d", smaller_side(site),
+                 site->role, site->out, site->in, u.rank);
+        return NULL;
+    }
+    return pb_low_rank_add_change(b, site, x, u);
+}
+
+static unsigned asks(const void *settings)
+{
+    (void)settings;
+    return PB_ASK_GRADIENT;
+}
+
+/* Sets A [r,in] and B [out,r] from u [out,k] and vt [k,in].  Columns r+1..2r that U lacks are zero: g is exact then. */
+static void set_start(pb_build *b, const pb_site *site, const pb_real *u, const pb_real *vt, int k)
+{
+    const conf *c = pb_conf(b);
+    pb_param *A = pb_tensor(b, site, "A"), *B = pb_tensor(b, site, "B");
+    int r = A->rows;
+    pb_real scale = (pb_real)(pow(site->out, 0.25) / sqrt(c->gamma));
+    for (int i = 0; i < r * site->in; i++)
+        A->x[i] = scale * vt[i];
+    for (int i = 0; i < site->out * r; i++)
+        B->x[i] = r + i % r < k ? scale * u[i / r * k + r + i % r] : 0;
+    pb_low_rank_keep_start(b, site);
+}
+
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+        int k = smaller_side(site);
+        pb_real *u = pb_alloc((size_t)(site->out * k + k + k * site->in) * sizeof *u);
+        pb_real *s = u + site->out * k, *vt = s + k;
+        if (!pb_svd(stats->gradient[site->number], site->out, site->in, u, s, vt))
+            set_start(b, site, u, vt, k);
+        free(u);
+    }
+}
+
+/* PEFT has no adapter of this method: it subtracts s B0 A0 from the base's weights, which its files do not hold, or
+ * converts A and B to a LoRA of rank 2r with the matrices [A; A0] and [B, -B0].  Its A0 and B0 have the same
+ * directions, but other lengths: c is in B0 only, whose columns are multiplied by their singular values too. */
+const pb_method pb_method_lora_ga = {
+    .name = "lora-ga",
+    .title = "LoRA-GA: LoRA that starts from the gradient of the weights",
+    .paper = "Wang et al. 2024, LoRA-GA, arXiv:2407.05000",
+    .help =
+        "Starts A and B from singular vectors of the gradient of W, so that the first step is that of full training.",
+    .count = "rank*(in+out)",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .linear = linear,
+    .asks = asks,
+    .start = start,
+};
