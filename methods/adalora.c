@@ -157,6 +157,7 @@ const pb_method pb_method_adalora = {
     .paper = "Zhang et al. 2023, AdaLoRA, arXiv:2303.10512",
     .help = "Adds trained triplets of singular vectors and values, and drops the less important ones while training.",
     .count = "rank*(in+out)+rank",
+    .deviation = "P: 0.02; lambda: 0; Q: 0.02",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
     .merges = true,

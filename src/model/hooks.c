@@ -303,10 +303,13 @@ bool pb_build_runs_twice(const pb_model *m)
     return false;
 }
 
-pb_node *pb_build_consistency(pb_build *b, pb_node *loss, pb_node *first, pb_node *second)
+pb_node *pb_build_consistency(pb_build *b, pb_node *first, pb_node *second)
 {
+    pb_node *sum = NULL;
     for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
-        if (b->model->part[b->part].method->consistency)
-            loss = pb_op_add(b->graph, loss, b->model->part[b->part].method->consistency(b, first, second));
-    return loss;
+        if (b->model->part[b->part].method->consistency) {
+            pb_node *term = b->model->part[b->part].method->consistency(b, first, second);
+            sum = sum ? pb_op_add(b->graph, sum, term) : term;
+        }
+    return sum;
 }

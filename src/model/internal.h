@@ -195,7 +195,7 @@ pb_node *pb_build_logits(pb_build *b, pb_node *logits);
 /* Returns true if a method has the hook `consistency`. */
 bool pb_build_runs_twice(const pb_model *m);
 
-/* The loss plus what the hooks `consistency` make of the logits of two passes. */
-pb_node *pb_build_consistency(pb_build *b, pb_node *loss, pb_node *first, pb_node *second);
+/* The sum of what the hooks `consistency` make of the logits of two passes. */
+pb_node *pb_build_consistency(pb_build *b, pb_node *first, pb_node *second);
 
 #endif

@@ -179,8 +179,9 @@ size_t pb_model_weight_bytes(const pb_model *m);
 
 /* The outputs of a batch. */
 typedef struct pb_outputs {
-    pb_node *logits; /* as pb_head describes; rows that a method prepends have no logits */
-    pb_node *loss;   /* [1,1] the mean loss; NULL if the batch has neither labels nor targets */
+    pb_node *logits;  /* as pb_head describes; rows that a method prepends have no logits */
+    pb_node *loss;    /* [1,1] the mean loss; NULL if the batch has neither labels nor targets */
+    pb_node *penalty; /* [1,1] what the methods have added to it (pb_penalty, consistency), or NULL */
 } pb_outputs;
 
 /* Adds the batch's computation to the graph, with the methods' hooks.  `dropout` is the base model's probability, and

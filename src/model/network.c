@@ -292,6 +292,7 @@ static int run_pass(pass *p, const pb_batch *batch, const pb_rows *text, pass *f
                   : m->head == PB_HEAD_NONE  ? x
                                              : predict_tokens(b, x, batch, text);
     out->loss = out->logits && has_targets(m, batch) ? loss(b, x, out->logits, batch) : NULL;
+    out->penalty = b->penalty;
     return out->logits && (out->loss || !has_targets(m, batch)) ? 0 : -1;
 }
 
@@ -310,7 +311,9 @@ static int run_again(pass *fork, const pb_batch *batch, const pb_rows *text, pb_
     if (run_pass(fork, batch, text, &unused, &again))
         return -1;
     pb_node *mean = pb_op_times(b->graph, pb_op_add(b->graph, out->loss, again.loss), 0.5);
-    out->loss = pb_build_consistency(b, mean, out->logits, again.logits);
+    pb_node *terms = pb_build_consistency(b, out->logits, again.logits);
+    out->loss = pb_op_add(b->graph, mean, terms);
+    out->penalty = out->penalty ? pb_op_add(b->graph, out->penalty, terms) : terms;
     return out->loss ? 0 : -1;
 }
 
@@ -321,7 +324,7 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
     p.build.adapter = m->multi_adapter ? batch->adapter : NULL;
     PB_CHECK(!pb_graph_training(g) || !(m->cached_prefix || batch->kv_cache));
     const pb_rows *text = text_rows(&p.build, batch);
-    *out = (pb_outputs){NULL, NULL};
+    *out = (pb_outputs){.logits = NULL};
     if (run_pass(&p, batch, text, &fork, out))
         return -1;
     bool twice = pb_graph_training(g) && out->loss && pb_build_runs_twice(m);

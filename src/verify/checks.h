@@ -12,6 +12,7 @@ typedef pb_outcome pb_check(pb_trial *t);
 
 pb_check pb_check_identity;  /* the logits equal the base model's, before and after the start hooks */
 pb_check pb_check_positions; /* a text begins behind the rows that the methods put in front of it */
+pb_check pb_check_indices;   /* integers are in their range after the start hooks */
 pb_check pb_check_deviation; /* random tensors start with the standard deviations that the method declares */
 
 /* ---- checks_counts.c ----------------------------------------------------------------------------------------- */
@@ -23,6 +24,7 @@ pb_check pb_check_counts; /* as many parameters as reported are in memory, in th
 /* ---- checks_gradient.c --------------------------------------------------------------------------------------- */
 
 pb_check pb_check_slope;     /* the gradient equals finite differences of the loss, for each trainable tensor */
+pb_check pb_check_penalty;   /* what methods add to the loss is not negative */
 pb_check pb_check_kept;      /* the backward pass reads only what the plan keeps */
 pb_check pb_check_plan;      /* bytes and FLOPs are those of the plan */
 pb_check pb_check_recompute; /* gradient checkpointing changes no gradient, and its bytes and FLOPs are planned */
@@ -42,6 +44,7 @@ pb_check pb_check_scoring; /* scoring has no dropout and changes nothing */
 pb_check pb_check_frozen;  /* frozen parameters keep their bits */
 pb_check pb_check_reached; /* a step changes only the parameters that its graph reaches */
 pb_check pb_check_best;    /* the best epoch is restored whole */
+pb_check pb_check_run;     /* a whole run takes place, with the memory and FLOPs of its plan */
 pb_check pb_check_seeds;   /* a seed gives the same bits after another seed */
 pb_check pb_check_threads; /* a seed gives the same bits twice, with one thread and with two */
 

@@ -150,6 +150,49 @@ pb_outcome pb_check_slope(pb_trial *t)
     return !promised ? PB_NOT_PROMISED : good ? PB_HELD : PB_BROKEN;
 }
 
+/* ---- penalties --------------------------------------------------------------------------------------------------- */
+
+/* Writes what the methods add to the loss of a training batch; returns false if it is nothing. */
+static bool penalty_of(pb_testbed *p, double *value)
+{
+    pb_arena_reset(p->arena);
+    p->graph = pb_graph_new(p->arena, true);
+    if (pb_model_build(p->model, p->graph, &pb_testbed_texts, 0.1, p->key, &p->out))
+        PB_BUG("%s", pb_error_text());
+    if (!p->out.penalty)
+        return false;
+    if (pb_graph_plan(p->graph, p->out.penalty, NULL, &p->plan))
+        PB_BUG("%s", pb_error_text());
+    pb_executor_bind(p->executor, p->graph, &p->plan);
+    pb_executor_forward(p->executor, p->graph);
+    *value = (double)pb_graph_output(p->graph)->x[0];
+    return true;
+}
+
+/* That the gradient of a penalty is its slope is a part of pb_check_slope, since it is a part of the loss.  Its sign is
+ * not: training would increase what is to be penalized.  A penalty is never less than 0. */
+pb_outcome pb_check_penalty(pb_trial *t)
+{
+    static const char *const when[] = {"at the start", "after three steps", "away from the start"};
+    pb_testbed p = pb_trial_start(t, 1);
+    pb_outcome outcome = PB_NOT_PROMISED;
+    double value;
+    for (size_t i = 0; i < PB_COUNT(when) && outcome != PB_BROKEN && penalty_of(&p, &value); i++) {
+        outcome = value >= -ROUNDING
+                      ? PB_HELD
+                      : pb_trial_broken(t,
+                                        "%s the penalty is %.3g; it rewards instead, look at the sign of "
+                                        "its weight in pb_penalty, or of the hook `consistency`",
+                                        when[i], value);
+        if (i == 0)
+            pb_trial_train(&p);
+        else
+            pb_testbed_perturb(&p, 0.5);
+    }
+    pb_testbed_close(&p);
+    return outcome;
+}
+
 /* ---- the plan ---------------------------------------------------------------------------------------------------- */
 
 pb_outcome pb_check_kept(pb_trial *t)

@@ -52,6 +52,25 @@ pb_outcome pb_check_positions(pb_trial *t)
                                  rows, positions);
 }
 
+/* ---- indices ------------------------------------------------------------------------------------------------- */
+
+/* The integers that `start` has set are in their range. */
+pb_outcome pb_check_indices(pb_trial *t)
+{
+    pb_testbed p = pb_trial_start(t, 1);
+    pb_outcome outcome = PB_NOT_PROMISED;
+    for (int i = 0; i < pb_model_params(p.model) && outcome != PB_BROKEN; i++) {
+        const pb_param *one = pb_model_param(p.model, i);
+        outcome = one->index ? PB_HELD : outcome;
+        for (int k = 0; one->index && k < one->cols && outcome == PB_HELD; k++)
+            if (one->index[k] < 0 || one->index[k] >= one->below)
+                outcome = pb_trial_broken(t, "%s: element %d is %d after `start`, want 0 to %d", one->name, k,
+                                          one->index[k], one->below - 1);
+    }
+    pb_testbed_close(&p);
+    return outcome;
+}
+
 /* ---- random values ------------------------------------------------------------------------------------------- */
 
 enum { SEEDS = 32 };

@@ -6,6 +6,7 @@
 
 #include "base/threads.h"
 #include "train/stopping.h"
+#include "train/train.h"
 
 /* The first parameter that the base model has or that a method has fixed and that has changed: from the base's values,
  * or from those with which the method has started.  NULL if there is none. */
@@ -65,6 +66,14 @@ static void free_snapshot(void **snapshot, const pb_model *m)
 
 /* ---- one step -------------------------------------------------------------------------------------------------- */
 
+/* Marks the parameters that the last graph reaches, apart from what the optimizer has marked. */
+static void mark_reached(const pb_testbed *p)
+{
+    for (int i = 0; i < pb_model_params(p->model); i++)
+        pb_model_param(p->model, i)->reached = false;
+    pb_graph_mark_reached(p->graph);
+}
+
 static bool has_step_hooks(const pb_testbed *p)
 {
     for (int i = 0; i < p->parts; i++)
@@ -87,6 +96,7 @@ pb_outcome pb_check_reached(pb_trial *t)
     for (bool trains = true; trains && r.step < r.steps && !odd;) {
         void **before = snapshot_of(p.model);
         trains = pb_trial_step(&r);
+        mark_reached(&p);
         for (int i = 0; trains && i < pb_model_params(p.model); i++) {
             const pb_param *one = pb_model_param(p.model, i);
             unreached += one->trainable && !one->reached;
@@ -144,6 +154,50 @@ pb_outcome pb_check_best(pb_trial *t)
                                  "the best epoch restored: logits differ by %.2g, though all tensors are the same; "
                                  "look for something that the method keeps elsewhere",
                                  off);
+}
+
+/* ---- a whole run ----------------------------------------------------------------------------------------------- */
+
+/* The texts of the testbed as the data of a task, the same in each split. */
+static pb_encoded *encode_texts(pb_data *d)
+{
+    const pb_batch *texts = &pb_testbed_texts;
+    for (int c = 0; c < PB_CLASSES; c++)
+        pb_data_class(d, (const char[]){(char)('a' + c), 0});
+    for (int split = 0; split < PB_SPLITS; split++)
+        for (int i = 0; i < texts->sequences; i++)
+            pb_data_add(d, (pb_split)split, "", texts->label[i], i + 1);
+    pb_encoded *e = pb_encoded_uniform(d, PB_BY_HEAD, 1);
+    for (int split = 0; split < PB_SPLITS; split++)
+        for (int i = 0; i < texts->sequences; i++) {
+            e->text[split][i].count = 0;
+            for (int k = texts->offset[i]; k < texts->offset[i + 1]; k++)
+                pb_ids_add(&e->text[split][i], texts->ids[k]);
+        }
+    return e;
+}
+
+/* Trains as `run` does: all batches of all epochs are planned first, each with the key of its step.  pb_train itself
+ * stops the program if it takes anything else than its plan says. */
+pb_outcome pb_check_run(pb_trial *t)
+{
+    pb_testbed p = pb_trial_open(t, t->spec, 4);
+    pb_data *d = pb_data_new("verify");
+    pb_encoded *e = encode_texts(d);
+    pb_train_options o;
+    pb_option_defaults(pb_train_table, &o);
+    o.epochs = 3;
+    o.batch = 2;
+    o.patience = 3;
+    pb_result out;
+    pb_result_init(&out);
+    int rc = pb_train(p.model, e, pb_task_find("classify"), &o, 4, NULL, &out);
+    pb_result_free(&out);
+    pb_option_release(pb_train_table, &o);
+    pb_encoded_free(e);
+    pb_data_free(d);
+    pb_testbed_close(&p);
+    return rc ? pb_trial_broken(t, "%s", pb_error_text()) : PB_HELD;
 }
 
 /* ---- seeds ------------------------------------------------------------------------------------------------------- */

@@ -53,6 +53,58 @@ plant() { # NAME CHECK METHOD FILE SED: the check must find the fault
 	touch "$4"
 }
 
+plugin() { # NAME MEMBERS: compiles NAME.so from the hooks on standard input
+	{
+		printf '#include "peftbench.h"\n'
+		cat
+		printf 'static const pb_method method = {.name = "%s", .title = "planted", .paper = "none", .help = "none", .category = PB_ADDITIVE, .identity = true, %s};\nPB_PLUGIN(method)\n' "$1" "$2"
+	} >"$1.c"
+	[ $apply = yes ] || gcc -std=c11 -O2 -shared -fPIC -Wall -Wextra -Werror -I src -o "$1.so" "$1.c" || exit 2
+}
+
+# Methods that keep their promises, for what no method of methods/ does.
+plugin drawn '.block = block' <<'END'
+/* One of two bottlenecks of different sizes in each step. */
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
+{
+    static const char *const names[2][2] = {{"A", "B"}, {"C", "D"}};
+    static const int size[2] = {2, 9};
+    int which = pb_draw(b, 2);
+    (void)x;
+    for (int i = 0; i < 2; i++) {
+        pb_node *down = pb_added(b, site, names[i][0], size[i], site->out, pb_init_normal(0.1));
+        pb_node *up = pb_added(b, site, names[i][1], site->out, size[i], pb_init_constant(0));
+        if (which < 0 || which == i)
+            y = pb_op_add(b->graph, y, pb_op_linear(b->graph, pb_op_linear(b->graph, y, down, NULL), up, NULL));
+    }
+    return y;
+}
+END
+plugin masked '.block = block, .after_step = after' <<'END'
+/* A mask that loses an element in each step. */
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
+{
+    (void)x;
+    pb_node *s = pb_vector(b, site, "s", site->out, pb_init_constant(0));
+    pb_node *m = pb_fixed(b, site, "mask", 1, site->out, pb_init_constant(1));
+    return pb_op_add(b->graph, y, pb_op_scale(b->graph, y, pb_op_multiply(b->graph, s, m)));
+}
+static void after(pb_build *b, const pb_step *step)
+{
+    for (const pb_site *s = NULL; (s = pb_next_target(b, s));)
+        pb_tensor(b, s, "mask")->x[step->step % s->out] = 0;
+}
+END
+plugin seeded '.merges = true, .linear = linear' <<'END'
+/* A random projection that is made again from the seed. */
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    pb_node *h = pb_op_linear(b->graph, x, pb_seeded(b, site, "A", 4, site->in, pb_init_normal(0.1)), NULL);
+    pb_node *up = pb_added(b, site, "B", site->out, 4, pb_init_constant(0));
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, up, 1);
+}
+END
+
 # ---- the start -------------------------------------------------------------------------------------------------
 
 plant 'LoRA begins away from the base' 'starts as the base model' lora src/model/low_rank.c \
@@ -75,10 +127,15 @@ plant 'a wrong gradient behind a matrix that starts at zero' 'gradient is the sl
 	's/n->in\[0\]->x + at, n->g + at, n->in\[0\]->g + at, n->add & 1);/&\n    for (size_t i = 0; c->act == PB_GELU_TANH \&\& i < row_start(n, to) - at; i++) n->in[0]->g[at + i] *= (pb_real)1.1;/'
 plant 'an op reads what it does not declare' 'backward reads what is kept' full src/graph/op_linear.c \
 	's/\.reads = {PB_IN1, PB_IN0, 0}/.reads = {PB_IN1, 0, 0}/'
+plant 'a penalty with the wrong sign' 'penalties do not reward' adalora methods/adalora.c \
+	's/c->orthogonality \/ (2/-c->orthogonality \/ (2/'
 plant 'a hook that draws by a counter' 'bytes and FLOPs as planned' houlsby methods/houlsby.c \
 	's/^static pb_node \*block(/static int calls;\n&/; s/    (void)x;/    if (++calls % 3 == 0 \&\& pb_graph_training(b->graph)) return pb_op_add(b->graph, x, y);/'
 plant 'a full-size matrix in linear' 'one full-size matrix at a time' lora methods/lora.c \
 	's/pb_node \*y = pb_low_rank_add(.*/pb_node *y = pb_op_linear(b->graph, x, pb_op_product(b->graph, B, false, A, false), NULL);\n    y = pb_op_add(b->graph, pb_inner_linear(b, site, x), y);/'
+
+plant 'two full-size matrices alive' 'one full-size matrix at a time' said src/model/hooks.c \
+	's/w = pb_graph_remake(b->graph, \(.*\));$/w = \1;/'
 
 # ---- batches ---------------------------------------------------------------------------------------------------
 
@@ -96,6 +153,15 @@ plant 'a state leaks from one model to the next' 'no leak between seeds' ia3 met
 plant 'a start that depends on what ran before' 'no leak between seeds' majority methods/majority.c \
 	's/^static void set_shares(/static int calls;\n&/; s/    int all = 0;/    int all = calls++;/'
 
+plant 'a step hook that writes a frozen weight' 'frozen bits stay' adalora methods/adalora.c \
+	's/    int targets = count_targets(b), start/    pb_next_target(b, NULL)->w->x[0] += 1e-3f;\n&/'
+plant 'a stale gradient' 'a step changes what it reaches' drawn.so src/train/optim.c \
+	's/opt->item\[i\].param->reached = false;/(void)opt;/'
+plant 'key 0 in the plan' 'train.c' drawn.so src/train/train.c \
+	's/\.key = pb_rng_next(keys)/.key = 0 * pb_rng_next(keys)/'
+plant 'an unkept mask' 'best epoch restored' masked.so src/train/stopping.c \
+	's/return p->trainable || p->kind == PB_ADDED;/return p->trainable;/'
+
 # ---- results ---------------------------------------------------------------------------------------------------
 
 plant 'folding forgets the bias' 'merged equals unmerged' lora src/model/merge.c \
@@ -104,6 +170,13 @@ plant 'a method that reads the text promises to merge' 'merged equals unmerged' 
 	's/\.identity = true,/&\n    .merges = true,/'
 plant 'alpha / (r + 1) in linear only' 'low rank as declared' lora methods/lora.c \
 	's/x, A, B, u\.scale)/x, A, B, u.scale * u.rank \/ (u.rank + 1))/'
+
+plant 'a seeded tensor that is stored' 'saved, loaded, saved' seeded.so src/model/artifact.c \
+	's/(p->kind == PB_ADDED && !p->seeded)/p->kind == PB_ADDED/'
+plant 'a seed that is not saved' 'saved, loaded, saved' said src/model/artifact.c \
+	's/^    m->seed = seed;/    (void)seed;/'
+plant 'an index that is not saved' 'saved, loaded, saved' sparse src/model/artifact.c \
+	's/    memcpy(p->index, a->data, a->bytes);/    (void)a->data;/'
 
 [ $apply = yes ] || echo "$found found, $missed missed"
 [ $missed = 0 ]
