@@ -8,9 +8,9 @@
 static const struct {
     const char *name;
     pb_check *run;
-} checks[] = {{"starts as the base model", pb_check_identity},
+} checks[] = {{"indices in their range", pb_check_indices},
+              {"starts as the base model", pb_check_identity},
               {"positions behind a prefix", pb_check_positions},
-              {"indices in their range", pb_check_indices},
               {"random values as declared", pb_check_deviation},
               {"elements by the formula", pb_check_formula},
               {"declared equals counted", pb_check_counts},
