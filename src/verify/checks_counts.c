@@ -170,8 +170,11 @@ static uint64_t moving_elements(const pb_trial *t, char odd[80])
     pb_testbed_perturb(&before, 0.05); /* else the gradient of a factor is zero where the other one starts at zero */
     pb_testbed_perturb(&after, 0.05);
     train_all(&after);
+    bool hooks = pb_trial_has_step_hooks(&after);
     for (int i = 0; i < pb_model_params(after.model); i++) {
         const pb_param *p = pb_model_param(after.model, i), *q = pb_model_param(before.model, i);
+        if (hooks && p->kind == PB_ADDED && !p->trainable)
+            continue; /* a hook may change it */
         bool moved = memcmp(pb_param_memory(p), pb_param_memory(q), pb_param_bytes(p)) != 0;
         sum += moved ? pb_trial_elements(p) : 0;
         if (moved != p->trainable)

@@ -9,13 +9,14 @@
 #include "train/train.h"
 
 /* The first parameter that the base model has or that a method has fixed and that has changed: from the base's values,
- * or from those with which the method has started.  NULL if there is none. */
-static const char *find_moved(const pb_model *opened, const pb_model *started, const pb_model *trained)
+ * or from those with which the method has started.  With `hooks` the method may change what it has fixed.  NULL if
+ * there is none. */
+static const char *find_moved(const pb_model *opened, const pb_model *started, const pb_model *trained, bool hooks)
 {
     for (int i = 0; i < pb_model_params(trained); i++) {
         const pb_param *p = pb_model_param(trained, i);
         const pb_param *q = pb_model_param(p->kind == PB_ADDED ? started : opened, i);
-        if (!p->trainable && pb_param_memory(p) &&
+        if (!p->trainable && !(hooks && p->kind == PB_ADDED) && pb_param_memory(p) &&
             memcmp(pb_param_memory(p), pb_param_memory(q), pb_param_bytes(p)) != 0)
             return p->name;
     }
@@ -27,7 +28,7 @@ pb_outcome pb_check_frozen(pb_trial *t)
     pb_testbed opened = pb_trial_open(t, t->spec, 6), started = pb_trial_start(t, 6), p = pb_trial_start(t, 6);
     pb_trial_train(&p);
     free(pb_trial_logits(&p)); /* scoring must not change them either */
-    const char *moved = find_moved(opened.model, started.model, p.model);
+    const char *moved = find_moved(opened.model, started.model, p.model, pb_trial_has_step_hooks(&p));
     if (moved)
         pb_trial_broken(t, "%s is frozen and has changed", moved);
     pb_testbed_close(&opened);
@@ -74,14 +75,6 @@ static void mark_reached(const pb_testbed *p)
     pb_graph_mark_reached(p->graph);
 }
 
-static bool has_step_hooks(const pb_testbed *p)
-{
-    for (int i = 0; i < p->parts; i++)
-        if (p->part[i].method->before_step || p->part[i].method->after_step)
-            return true;
-    return false;
-}
-
 /* A step updates the parameters that its graph reaches, and no others.  Which ones it reaches may be drawn.  Hooks
  * before and after a step may change all that the method has added. */
 pb_outcome pb_check_reached(pb_trial *t)
@@ -92,7 +85,7 @@ pb_outcome pb_check_reached(pb_trial *t)
     pb_testbed_perturb(&p, 0.05);
     const pb_param *odd = NULL;
     int unreached = 0;
-    bool hooks = has_step_hooks(&p);
+    bool hooks = pb_trial_has_step_hooks(&p);
     for (bool trains = true; trains && r.step < r.steps && !odd;) {
         void **before = snapshot_of(p.model);
         trains = pb_trial_step(&r);

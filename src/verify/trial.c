@@ -96,6 +96,14 @@ void pb_trial_train(pb_testbed *p)
     pb_trial_training_end(&r);
 }
 
+bool pb_trial_has_step_hooks(const pb_testbed *p)
+{
+    for (int i = 0; i < p->parts; i++)
+        if (p->part[i].method->before_step || p->part[i].method->after_step)
+            return true;
+    return false;
+}
+
 size_t pb_trial_elements(const pb_param *p)
 {
     return (size_t)p->rows * (size_t)p->cols;

@@ -68,6 +68,9 @@ void pb_trial_training_end(pb_trial_training *r);
 enum { PB_TRIAL_STEPS = 3 };
 void pb_trial_train(pb_testbed *p);
 
+/* Returns true if a method has a hook before or after a step, which may change all that the method has added. */
+bool pb_trial_has_step_hooks(const pb_testbed *p);
+
 /* Returns the number of elements of a parameter. */
 size_t pb_trial_elements(const pb_param *p);
 

@@ -195,6 +195,66 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 END2
 ok 'is found' finds large "one full-size matrix at a time: the operation 'linear' makes a matrix \\[32,32\\] of layer.0.attn.q.large.B and others"
 
+# Values at places that `start` chooses.
+places='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const int *index = pb_indices(b, site, "places", 3, site->in * site->out);
+    pb_node *v = pb_vector(b, site, "values", 3, pb_init_constant(0));
+    return pb_op_sparse_add(b->graph, pb_inner_linear(b, site, x), x, v, index, 0);
+}
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    (void)stats;
+    for (const pb_site *s = NULL; (s = pb_next_target(b, s));)
+        pb_tensor(b, s, "places")->index[2] = s->in * s->out - LAST;
+}
+'
+ok 'places' method places '.identity = true, .merges = true, .linear = linear, .start = start' <<<"#define LAST 1
+$places"
+ok 'in their range' run 0 verify places.so
+ok 'that is a check' prints '^ok +places +encoder +indices in their range$'
+
+# A penalty on the square of a trained vector.
+penalty='static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
+{
+    (void)x;
+    pb_node *s = pb_vector(b, site, "s", site->out, pb_init_constant(1));
+    pb_penalty(b, pb_op_sum(b->graph, pb_op_multiply(b->graph, s, pb_vector(b, site, "t", site->out, pb_init_constant(1)))), WEIGHT);
+    return pb_op_scale(b->graph, y, s);
+}
+'
+ok 'a penalty' method penalty '.identity = true, .block = block' <<<"#define WEIGHT 0.1
+$penalty"
+ok 'is part of the loss' run 0 verify penalty.so
+ok 'and not negative' prints '^ok +penalty +encoder +penalties do not reward$'
+ok 'a reward' method reward '.identity = true, .block = block' <<<"#define WEIGHT -0.1
+$penalty"
+ok 'is found' finds reward 'penalties do not reward: at the start the penalty is -'
+
+# A factor that the hook after a step changes, in a tensor and elsewhere.
+factor='static pb_real elsewhere = 1;
+static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
+{
+    (void)x;
+    pb_node *s = pb_vector(b, site, "s", site->out, pb_init_constant(1));
+    pb_node *f = pb_fixed(b, site, "f", 1, site->out, pb_init_constant(1));
+    y = pb_op_scale(b->graph, pb_op_scale(b->graph, y, s), f);
+    return pb_op_times(b->graph, y, (double)elsewhere);
+}
+static void after(pb_build *b, const pb_step *step)
+{
+    for (const pb_site *s = NULL; (s = pb_next_target(b, s));)
+        pb_tensor(b, s, "f")->x[step->step] = 0.5f;
+    elsewhere += STEP;
+}
+'
+ok 'a factor that a hook changes' method factor '.identity = true, .block = block, .after_step = after' <<<"#define STEP 0
+$factor"
+ok 'is restored' run 0 verify factor.so
+ok 'one that is in no tensor' method hidden '.block = block, .after_step = after' <<<"#define STEP 0.1f
+$factor"
+ok 'is found' finds hidden 'best epoch restored: .*though all tensors are the same'
+
 # s * (W x)^2 with s = 0 at the start; the gradient of the square is 10 % too large.
 square='static int shape(pb_node *n)
 {

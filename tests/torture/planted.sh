@@ -125,17 +125,17 @@ plant 'a prefix off by one position' 'positions behind a prefix' prefix methods/
 plant 'a wrong gradient behind a matrix that starts at zero' 'gradient is the slope of the loss' \
 	houlsby:act=gelu_tanh src/graph/op_elem.c \
 	's/n->in\[0\]->x + at, n->g + at, n->in\[0\]->g + at, n->add & 1);/&\n    for (size_t i = 0; c->act == PB_GELU_TANH \&\& i < row_start(n, to) - at; i++) n->in[0]->g[at + i] *= (pb_real)1.1;/'
-plant 'an op reads what it does not declare' 'backward reads what is kept' full src/graph/op_linear.c \
+plant 'an op reads what it does not declare' '(backward reads what is kept|gradient is the slope of the loss)' full src/graph/op_linear.c \
 	's/\.reads = {PB_IN1, PB_IN0, 0}/.reads = {PB_IN1, 0, 0}/'
 plant 'a penalty with the wrong sign' 'penalties do not reward' adalora methods/adalora.c \
 	's/c->orthogonality \/ (2/-c->orthogonality \/ (2/'
 plant 'a hook that draws by a counter' 'bytes and FLOPs as planned' houlsby methods/houlsby.c \
-	's/^static pb_node \*block(/static int calls;\n&/; s/    (void)x;/    if (++calls % 3 == 0 \&\& pb_graph_training(b->graph)) return pb_op_add(b->graph, x, y);/'
+	's/^static pb_node \*block(/static int calls;\n&/; s/    (void)x;/&\n    y = ++calls % 3 == 0 \&\& pb_graph_training(b->graph) ? pb_op_times(b->graph, y, 1) : y;/'
 plant 'a full-size matrix in linear' 'one full-size matrix at a time' lora methods/lora.c \
 	's/pb_node \*y = pb_low_rank_add(.*/pb_node *y = pb_op_linear(b->graph, x, pb_op_product(b->graph, B, false, A, false), NULL);\n    y = pb_op_add(b->graph, pb_inner_linear(b, site, x), y);/'
 
-plant 'two full-size matrices alive' 'one full-size matrix at a time' said src/model/hooks.c \
-	's/w = pb_graph_remake(b->graph, \(.*\));$/w = \1;/'
+plant 'two full-size matrices alive' 'one full-size matrix at a time' said src/graph/recompute.c \
+	's/note\[i\]\.remade = !s->note\[i\]\.kept/note[i].remade = false \&\& !s->note[i].kept/'
 
 # ---- batches ---------------------------------------------------------------------------------------------------
 
