@@ -17,7 +17,8 @@ across=no
 apply=no
 [ "${1:-}" = apply ] && apply=yes && shift
 only=" $* "
-trained=$(sed -n 's/^methods *= majority, //p' experiments/check.ini | sed 's/, /|/g') # the rows that take steps
+trained=$(awk '/^methods/ { on = 1 } on && /^[^ m]/ { exit } on { gsub(/^methods *= *majority|[ ]/, ""); printf "%s", $0 }' \
+	experiments/check.ini | sed 's/^,//; s/,/|/g') # the rows that take steps
 if [ $apply = yes ]; then cp -a src methods "$copy"; else cp -a Makefile src methods tasks tools tests models data experiments build "$copy" 2>/dev/null; fi
 cd "$copy" || exit 2
 found=0 missed=0
