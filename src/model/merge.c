@@ -65,6 +65,24 @@ static bool all_finite(const pb_real *x, size_t n)
     return true;
 }
 
+/* Where f adds something itself, zero [out], it was added to the elements of a row and subtracted again.  An element
+ * that differs from the base's by no more than that rounding becomes the base's. */
+static void undo_rounding(const pb_site *site, const pb_real *zero, pb_real *w)
+{
+    size_t in = (size_t)site->in;
+    double e = sizeof *w == sizeof(double) ? 0x1p-52 : 0x1p-23;
+    pb_real *base = pb_alloc(in * sizeof *base);
+    for (int o = 0; o < site->out; o++) {
+        pb_real *row = w + (size_t)o * in;
+        if (zero[o] != 0)
+            pb_param_values(site->w, o, o + 1, 0, site->in, base);
+        for (size_t i = 0; i < in && zero[o] != 0; i++)
+            if (fabs((double)row[i] - (double)base[i]) <= e * (fabs((double)base[i]) + fabs((double)zero[o])))
+                row[i] = base[i];
+    }
+    free(base);
+}
+
 int pb_fold_site(pb_model *m, const pb_site *site, const pb_site *block, pb_real *w, pb_real *bias)
 {
     folding f = {m, site, block, pb_arena_new("fold"), pb_executor_new()};
@@ -72,6 +90,8 @@ int pb_fold_site(pb_model *m, const pb_site *site, const pb_site *block, pb_real
     int rc = apply(&f, 1, x, true, zero) || apply(&f, 1, x, false, bias) ? -1 : 0;
     for (int from = 0; from < site->in && !rc; from += TILE)
         rc = fold_columns(&f, from, site->in - from < TILE ? site->in - from : TILE, zero, w);
+    if (!rc)
+        undo_rounding(site, zero, w);
     if (!rc && !(all_finite(w, (size_t)site->in * (size_t)site->out) && all_finite(bias, (size_t)site->out)))
         rc = pb_error("the merged weight of layer %d, %s, is not finite", site->layer, site->role);
     free(x);

@@ -221,7 +221,7 @@ typedef struct pb_method {
     /* Called in every training step: when the gradients are computed and before they are clipped, and after the
      * optimizer's update, when the gradients are clipped and the values are new.  A gradient is that of this step if
      * pb_param.reached is true.  The hooks change the values of the method's own tensors and, before the step, the
-     * gradients of all that trains (pb_tensor, pb_state).  b->graph is NULL. */
+     * gradients of all that trains (pb_tensor, pb_state).  b->graph is NULL.  pb_error ends the run, as in `start`. */
     void (*before_step)(pb_build *b, const pb_step *step);
     void (*after_step)(pb_build *b, const pb_step *step);
 

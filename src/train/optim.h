@@ -30,7 +30,7 @@ size_t pb_optim_bytes(const pb_model *m);
  * The methods' before_step hooks run first; what they make of the gradients is clipped.  The after_step hooks run last
  * and see the clipped gradients beside the updated values, as what reads PyTorch's .grad after optimizer.step() does.
  * Returns the norm of the gradients before clipping.  If it is not finite, nothing is updated and no after_step hook
- * runs. */
+ * runs.  An error that a hook has reported is pending afterwards. */
 double pb_optim_step(pb_optim *opt, const pb_graph *g, const pb_step *at);
 
 /* Visits the moments and the numbers of steps of the trainable parameters in the model's order, for a

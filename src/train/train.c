@@ -425,6 +425,8 @@ static int take_step(trainer *t, const int *item, int n)
                         .epoch = t->stopping.epochs,
                         .rate = pb_optim_rate(t->options, t->done.steps, steps)};
     double norm = pb_optim_step(t->optim, t->runner.graph, &at);
+    if (*pb_error_text())
+        return pb_error_prefix("step %d", at.step); /* of a method's hook */
     t->seconds[t->done.steps] = pb_clock() - start;
     t->losses[t->done.steps] = loss;
     add_step(&t->done, &t->runner, item, n);

@@ -145,6 +145,30 @@ TEST(a_step_without_finite_gradients_changes_nothing_and_has_no_end)
     toy_free(f);
 }
 
+static void fail_after(pb_build *b, const pb_step *at)
+{
+    (void)b;
+    if (at->step == 2)
+        pb_error("no decomposition");
+}
+
+TEST(the_error_of_a_hook_ends_the_run)
+{
+    pb_encoded *f = toy_set(40);
+    pb_train_options o = options_with(1, 1e-3);
+    pb_method failing = unwatched;
+    failing.after_step = fail_after;
+    fixture r = fixture_with(&failing, 6);
+    pb_result out;
+    pb_result_init(&out);
+    CHECK_INT(pb_train(r.model, f, pb_task_find("classify"), &o, 6, NULL, &out), -1);
+    CHECK_TEXT(pb_error_text(), "step 2: no decomposition");
+    pb_error_clear();
+    pb_result_free(&out);
+    fixture_close(&r);
+    toy_free(f);
+}
+
 /* ---- kept numbers --------------------------------------------------------------------------------------------------- */
 
 TEST(what_hooks_keep_is_planned_as_memory_of_the_optimizer_and_nothing_else)

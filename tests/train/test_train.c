@@ -213,6 +213,28 @@ TEST(a_run_tells_what_it_changes_in_the_base)
     toy_free(f);
 }
 
+static pb_node *shifted_linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    pb_node *t = pb_vector(b, site, "t", site->out, pb_init_constant(0.3));
+    return pb_op_shift(b->graph, pb_inner_linear(b, site, x), t);
+}
+
+static const pb_method shifted = {.name = "shifted", .category = PB_ADDITIVE, .merges = true, .linear = shifted_linear};
+
+/* (w + t) - t is not w. */
+TEST(a_method_that_changes_biases_changes_no_weight)
+{
+    pb_encoded *f = toy_set(40);
+    pb_train_options o = options_with(2, 1e-2);
+    fixture r = fixture_with(&shifted, 1);
+    pb_result out = train(&r, f, &o, 1);
+    CHECK_INT((long long)pb_result_get(&out, -1, "storage.changed"), 2 * (5 * 16 + 32));
+    CHECK(pb_result_get(&out, -1, "storage.rank") == 0);
+    pb_result_free(&out);
+    fixture_close(&r);
+    toy_free(f);
+}
+
 TEST(features_give_what_computing_them_each_time_gives)
 {
     /* `null` passes every hook, so its features are kept as head's are; a zero-size method that
