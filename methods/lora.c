@@ -1,8 +1,7 @@
 /* lora: h = W x + alpha/r * B A x, with A [r,in] and B [out,r].  Dropout is applied to the input of A only.
  *
- * With dora = yes, each row of V = W + alpha/r * B A gives a direction, and a trained magnitude m [1,out] gives the
- * length: h = m / |V| * V x, where |V| holds the row norms.  As in the paper (section 4.3), gradients do not flow
- * through |V|. */
+ * With dora = yes, each row of V = W + alpha/r * B A is a direction and a trained magnitude m [1,out] its length: h is
+ * m / |V| * V x.  Gradients do not flow through the row norms |V|, as in the paper (section 4.3). */
 #include <math.h>
 
 #include "peftbench.h"
