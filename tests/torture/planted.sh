@@ -30,7 +30,7 @@ is_chosen() { # NAME
 	return 1
 }
 
-plant() { # NAME CHECK METHOD FILE SED: the check must find the fault
+plant() { # NAME CHECK METHOD FILE SED: the check, or one of the program's own invariants in a file, must find the fault
 	local line
 	is_chosen "$1" || return
 	cp "$4" before
@@ -42,7 +42,7 @@ plant() { # NAME CHECK METHOD FILE SED: the check must find the fault
 			miss "$1: does not compile"
 		elif build/peftbench verify "$3" >log 2>&1; then
 			miss "$1"
-		elif line=$(grep -m 1 -E "^FAILED .* $2|bug in.*$2" log); then
+		elif line=$(grep -m 1 -E "^FAILED .* $2|$2.*bug in" log); then
 			echo "found     $1: $(sed -E 's/^FAILED +//; s/  */ /g' <<<"$line")"
 			found=$((found + 1))
 		else
@@ -130,7 +130,7 @@ plant 'an op reads what it does not declare' '(backward reads what is kept|gradi
 plant 'a penalty with the wrong sign' 'penalties do not reward' adalora methods/adalora.c \
 	's/c->orthogonality \/ (2/-c->orthogonality \/ (2/'
 plant 'a hook that draws by a counter' 'bytes and FLOPs as planned' houlsby methods/houlsby.c \
-	's/^static pb_node \*block(/static int calls;\n&/; s/    (void)x;/&\n    y = ++calls % 3 == 0 \&\& pb_graph_training(b->graph) ? pb_op_times(b->graph, y, 1) : y;/'
+	's/^static pb_node \*block(/static int calls;\n&/; s/    (void)x;/&\n    y = ++calls % 3 == 0 \&\& pb_graph_training(b->graph) ? pb_op_times(b->graph, y, 1.001) : y;/'
 plant 'a full-size matrix in linear' 'one full-size matrix at a time' lora methods/lora.c \
 	's/pb_node \*y = pb_low_rank_add(.*/pb_node *y = pb_op_linear(b->graph, x, pb_op_product(b->graph, B, false, A, false), NULL);\n    y = pb_op_add(b->graph, pb_inner_linear(b, site, x), y);/'
 
@@ -157,7 +157,7 @@ plant 'a step hook that writes a frozen weight' 'frozen bits stay' adalora metho
 	's/    int targets = count_targets(b), start/    pb_next_target(b, NULL)->w->x[0] += 1e-3f;\n&/'
 plant 'a stale gradient' 'a step changes what it reaches' drawn.so src/train/optim.c \
 	's/opt->item\[i\].param->reached = false;/(void)opt;/'
-plant 'key 0 in the plan' 'train.c' drawn.so src/train/train.c \
+plant 'key 0 in the plan' 'src/train/train.c:' drawn.so src/train/train.c \
 	's/\.key = pb_rng_next(keys)/.key = 0 * pb_rng_next(keys)/'
 plant 'an unkept mask' 'best epoch restored' masked.so src/train/stopping.c \
 	's/return p->trainable || p->kind == PB_ADDED;/return p->trainable;/'
