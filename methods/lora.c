@@ -31,7 +31,7 @@ static pb_low_rank low_rank(const void *settings, const pb_site *site)
 static pb_node *rescale(pb_build *b, const pb_site *site, pb_node *y, pb_node *B, pb_node *A, double scale)
 {
     pb_node *m = pb_vector(b, site, "m", site->out, pb_init_row_norms(site->w));
-    pb_node *inverse = pb_op_inverse_row_norms(b->graph, pb_base_weight(b, site), B, A, scale);
+    pb_node *inverse = pb_op_inverse_row_norms(b->graph, pb_inner_weight(b, site), B, A, scale);
     return pb_op_scale_about(b->graph, y, pb_op_scale(b->graph, m, inverse), pb_base_bias(b, site));
 }
 
@@ -44,15 +44,14 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return c->dora ? rescale(b, site, y, B, A, u.scale) : y;
 }
 
+static const pb_peft_tensor tensors[] = {
+    PB_LOW_RANK_PEFT_TENSORS, {"m", "lora_magnitude_vector", true, "lora_magnitude_vector", .when = "dora"}, {0}};
+static const pb_peft_key keys[] = {
+    PB_LOW_RANK_PEFT_KEYS, {.key = "use_rslora", .option = "rslora"}, {.key = "use_dora", .option = "dora"}, {0}};
 static const pb_peft peft = {
     .type = "LORA",
-    .tensors = (const pb_peft_tensor[]){PB_LOW_RANK_PEFT_TENSORS,
-                                        {"m", "lora_magnitude_vector", true, "lora_magnitude_vector", .when = "dora"},
-                                        {0}},
-    .keys = (const pb_peft_key[]){PB_LOW_RANK_PEFT_KEYS,
-                                  {.key = "use_rslora", .option = "rslora"},
-                                  {.key = "use_dora", .option = "dora"},
-                                  {0}},
+    .tensors = tensors,
+    .keys = keys,
     .fixed = "\"bias\": \"none\", \"init_lora_weights\": true",
     .bias = "lora_B.bias",
     .bias_key = "lora_bias",

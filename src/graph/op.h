@@ -75,14 +75,9 @@ pb_node *pb_op_scale(pb_graph *g, pb_node *x, pb_node *l);
 /* y[t,j] = b[j] + (x[t,j] - b[j]) * l[j];  l and b [1,C]; b NULL: x[t,j] * l[j]. */
 pb_node *pb_op_scale_about(pb_graph *g, pb_node *x, pb_node *l, pb_node *b);
 
-/* y[0,j] = 1 / Euclidean norm of row j of W + scale * B A (0 for a row of zeros);  W [out,in], B [out,r], A [r,in],
- * y [1,out].  With a stop-gradient, as in DoRA (Liu et al. 2024, arXiv:2402.09353). */
+/* y[0,j] = 1 / Euclidean norm of row j of W + scale * B A (0 for a row of zeros);  W [out,in], which does not depend on
+ * the batch, B [out,r], A [r,in], y [1,out].  With a stop-gradient, as in DoRA (Liu et al. 2024, arXiv:2402.09353). */
 pb_node *pb_op_inverse_row_norms(pb_graph *g, pb_node *w, pb_node *b, pb_node *a, double scale);
-
-/* Writes the Euclidean norms of rows from .. to-1 of W + scale * B A (B and A NULL: of W) to norm [to-from];
- * `scratch` has (to-from) * in elements. */
-void pb_updated_row_norms(const pb_param *w, int from, int to, double scale, const pb_real *B, const pb_real *A,
-                          int rank, pb_real *scratch, double *norm);
 
 /* f(x), elementwise. */
 pb_node *pb_op_act(pb_graph *g, pb_act act, pb_node *x);

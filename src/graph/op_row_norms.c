@@ -1,5 +1,6 @@
 /* op_row_norms: the row norms of a weight with its low-rank update (DoRA). */
 #include <math.h>
+#include <string.h>
 
 #include "graph/op.h"
 #include "numeric/product.h"
@@ -13,7 +14,7 @@ typedef struct norms_conf {
 static int norms_shape(pb_node *n)
 {
     const pb_node *w = n->in[0], *b = n->in[1], *a = n->in[2];
-    if (!w || !w->param || !b || !a || b->rows != w->rows || a->cols != w->cols || b->cols != a->rows)
+    if (!w || w->set || !b || !a || b->rows != w->rows || a->cols != w->cols || b->cols != a->rows)
         return pb_error("inverse_row_norms: W [%d,%d], B [%d,%d], A [%d,%d] do not fit", w ? w->rows : 0,
                         w ? w->cols : 0, b ? b->rows : 0, b ? b->cols : 0, a ? a->rows : 0, a ? a->cols : 0);
     n->rows = 1;
@@ -32,27 +33,28 @@ static size_t norms_scratch(const pb_node *n)
     return PANEL * (size_t)n->in[0]->cols;
 }
 
-void pb_updated_row_norms(const pb_param *w, int from, int to, double scale, const pb_real *B, const pb_real *A,
-                          int rank, pb_real *scratch, double *norm)
+/* Copies rows from .. to-1 of W, a parameter or made of parameters. */
+static void copy_rows(const pb_node *w, int from, int to, pb_real *out)
 {
-    int rows = to - from, cols = w->cols;
-    pb_param_values(w, from, to, 0, cols, scratch);
-    if (B)
-        pb_add_product(scratch, rows, cols, scale, B + (size_t)from * (size_t)rank, A, rank);
-    for (int r = 0; r < rows; r++)
-        norm[r] = sqrt(pb_sum_squares((size_t)cols, scratch + (size_t)r * (size_t)cols));
+    size_t cols = (size_t)w->cols;
+    if (w->param)
+        pb_param_values(w->param, from, to, 0, w->cols, out);
+    else
+        memcpy(out, w->x + (size_t)from * cols, (size_t)(to - from) * cols * sizeof *out);
 }
 
 static void norms_forward(const pb_node *n, int from, int to, pb_real *v)
 {
     const norms_conf *c = n->conf;
     const pb_node *w = n->in[0], *b = n->in[1], *a = n->in[2];
-    double norm[PANEL] = {0};
     for (int j = from * PANEL; j < to * PANEL && j < n->cols; j += PANEL) {
         int rows = n->cols - j < PANEL ? n->cols - j : PANEL;
-        pb_updated_row_norms(w->param, j, j + rows, c->scale, b->x, a->x, a->rows, v, norm);
-        for (int r = 0; r < rows; r++)
-            n->x[j + r] = norm[r] > 0 || isnan(norm[r]) ? (pb_real)(1 / norm[r]) : 0;
+        copy_rows(w, j, j + rows, v);
+        pb_add_product(v, rows, w->cols, c->scale, b->x + (size_t)j * (size_t)a->rows, a->x, a->rows);
+        for (int r = 0; r < rows; r++) {
+            double norm = sqrt(pb_sum_squares((size_t)w->cols, v + (size_t)r * (size_t)w->cols));
+            n->x[j + r] = norm > 0 || isnan(norm) ? (pb_real)(1 / norm) : 0;
+        }
     }
 }
 

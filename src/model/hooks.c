@@ -226,9 +226,9 @@ pb_node *pb_inner_linear(pb_build *b, const pb_site *s, pb_node *x)
     return linear_from(b, b->part + 1, s, x);
 }
 
-pb_node *pb_base_weight(pb_build *b, const pb_site *site)
+pb_node *pb_inner_weight(pb_build *b, const pb_site *site)
 {
-    return pb_graph_param(b->graph, site->w);
+    return weight_of(b, site, pb_graph_param(b->graph, site->w));
 }
 
 pb_node *pb_base_bias(pb_build *b, const pb_site *site)

@@ -388,8 +388,9 @@ pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node 
  * method for each site. */
 pb_node *pb_attend(pb_build *b, const pb_site *site, int heads, pb_node *q, pb_node *k, pb_node *v);
 
-/* Returns the base model's weight [out,in] at a projection as a node. */
-pb_node *pb_base_weight(pb_build *b, const pb_site *site);
+/* For `linear`: returns the weight [out,in] with which pb_inner_linear() ends, as a node: the base model's, or what the
+ * `weight` hooks of the composition make of it.  What inner methods do by `linear` is not in it. */
+pb_node *pb_inner_weight(pb_build *b, const pb_site *site);
 
 /* Returns the base model's bias [1,out] at a projection as a node, or NULL if it has none. */
 pb_node *pb_base_bias(pb_build *b, const pb_site *site);

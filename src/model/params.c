@@ -96,9 +96,8 @@ static void init_row_norms(pb_param *p, const pb_param *of)
     pb_real *row = pb_alloc((size_t)of->cols * sizeof *row);
     PB_CHECK(p->rows == 1 && p->cols == of->rows);
     for (int i = 0; i < of->rows; i++) {
-        double norm;
-        pb_updated_row_norms(of, i, i + 1, 0, NULL, NULL, 0, row, &norm);
-        p->x[i] = (pb_real)norm;
+        pb_param_values(of, i, i + 1, 0, of->cols, row);
+        p->x[i] = (pb_real)sqrt(pb_sum_squares((size_t)of->cols, row));
     }
     free(row);
 }

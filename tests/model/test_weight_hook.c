@@ -255,6 +255,54 @@ TEST(the_folded_weight_is_what_the_method_makes)
     check_folded(PB_IN_INT8);
 }
 
+/* DoRA around another method: each row of V = W' + 2 B A, where W' is the other method's weight and 2 = alpha / r, gets
+ * the length m. */
+static void check_rescaled(const pb_model *m, const pb_model *inner, const pb_site *s)
+{
+    const pb_param *A = pb_params_find_added(m, pb_method_find("lora"), s, "A"),
+                   *B = pb_params_find_added(m, pb_method_find("lora"), s, "B"),
+                   *length = pb_params_find_added(m, pb_method_find("lora"), s, "m");
+    const pb_real *got = m->merged[2 * s->number].x, *w = inner->merged[2 * s->number].x;
+    double *v = pb_alloc((size_t)s->in * sizeof *v), most = 0;
+    for (int o = 0; o < s->out; o++) {
+        double squares = 0;
+        for (int i = 0; i < s->in; i++) {
+            v[i] = (double)w[o * s->in + i];
+            for (int r = 0; r < A->rows; r++)
+                v[i] += 2 * (double)(B->x[o * A->rows + r] * A->x[r * s->in + i]);
+            squares += v[i] * v[i];
+        }
+        for (int i = 0; i < s->in; i++)
+            most = fmax(most, fabs((double)got[o * s->in + i] - (double)length->x[o] * v[i] / sqrt(squares)));
+    }
+    CHECK(most < 1e-6);
+    free(v);
+}
+
+static void check_dora_around_said(pb_precision precision)
+{
+    static const char *const shared[] = {"said.theta", "said.lambda"};
+    fixture r = open_model(DECODER, "lora:dora=yes,targets=attn.q+said:dimension=37,targets=attn.*", 0, 3, precision);
+    fixture inner = open_model(DECODER, "said:dimension=37,targets=attn.*", 0, 3, precision);
+    fixture_stir(&r, 0.05);
+    for (size_t i = 0; i < PB_COUNT(shared); i++) {
+        const pb_param *from = pb_model_find(r.model, shared[i]);
+        memcpy(pb_model_find(inner.model, shared[i])->x, from->x, pb_param_bytes(from));
+    }
+    CHECK(!pb_model_merge(r.model) && !pb_model_merge(inner.model));
+    for (int i = 0; i < pb_model_sites(r.model); i++)
+        if (!strcmp(pb_model_site(r.model, i)->role, "attn.q"))
+            check_rescaled(r.model, inner.model, pb_model_site(r.model, i));
+    fixture_close(&r);
+    fixture_close(&inner);
+}
+
+TEST(dora_divides_by_the_lengths_of_the_weight_that_inner_methods_make)
+{
+    check_dora_around_said(PB_IN_FP32);
+    check_dora_around_said(PB_IN_NF4);
+}
+
 /* A weight that depends on the texts: what `embed` has seen. */
 static pb_node *remember(pb_build *b, pb_node *x)
 {

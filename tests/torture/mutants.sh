@@ -119,7 +119,7 @@ plant 'init: A of LoRA is drawn from half the range' 'lora.*' src/model/low_rank
 plant 'folding: a model that is folded keeps the old biases' 'ia3' src/model/hooks.c \
 	's/b->without_bias ? NULL : f \&\& f\[1\]\.x ? \&f\[1\] : s->b;/b->without_bias ? NULL : s->b;/'
 plant 'dora: a row is divided by the length that it had' 'lora:dora' methods/lora.c \
-	's/pb_base_weight(b, site), B, A, scale)/pb_base_weight(b, site), B, A, 0)/'
+	's/pb_inner_weight(b, site), B, A, scale)/pb_inner_weight(b, site), B, A, 0)/'
 plant 'dropout: it is left on where the model is scored' "$trained" src/model/hooks.c \
 	's/!pb_graph_training(b->graph) || p <= 0/p <= 0/' src/train/score.c \
 	's/item + from, .count = n}/item + from, .count = n, .dropout = 0.1}/'
