@@ -45,6 +45,19 @@ static void list_json(void)
         print_json(p->name, m, p->title, p->paper);
 }
 
+/* Prints the line of a method, or of its preset p, and below it the paper and the count of elements. */
+static void print_method(const pb_method *m, const pb_preset *p)
+{
+    enum { INDENT = 34 };
+    printf("  %-12s %-18s %s", p ? p->name : m->name, pb_category_name[m->category], p ? p->title : m->title);
+    if (p)
+        printf("; = %s: %s", m->name, p->spec);
+    printf("\n%*s%s", INDENT, "", p ? p->paper : m->paper);
+    if (!p && m->count)
+        printf("; adds %s", m->count);
+    printf("\n");
+}
+
 /* Prints each method, and behind it its presets. */
 static void list_methods(void)
 {
@@ -52,11 +65,9 @@ static void list_methods(void)
     int methods = 0, presets = 0;
     printf("methods (a+b composes two; `peftbench show NAME` prints the settings):\n");
     for (; (m = pb_method_at(methods)); methods++) {
-        printf("  %-12s %-18s %s%s%s\n", m->name, pb_category_name[m->category], m->title, m->count ? "; adds " : "",
-               m->count ? m->count : "");
+        print_method(m, NULL);
         for (const pb_preset *p = m->presets; p && p->name; p++, presets++)
-            printf("  %-12s %-18s %s; %s; = %s: %s\n", p->name, pb_category_name[m->category], p->title, p->paper,
-                   m->name, p->spec);
+            print_method(m, p);
     }
     printf("%d methods, %d presets\n", methods, presets);
 }

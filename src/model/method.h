@@ -233,7 +233,7 @@ typedef struct pb_method {
      * answers. */
     const pb_prompting *(*prompt)(const void *conf);
 
-    const pb_peft *peft; /* NULL: PEFT has no such adapter */
+    const pb_peft *peft; /* NULL: neither read nor written as a PEFT adapter */
 } pb_method;
 
 /* The methods of the folder methods/ in alphabetical order, ended by NULL.  The build generates this list. */
