@@ -21,11 +21,13 @@ compile() { # SOURCE.c: as the documentation says; beside sanitizers a plugin ne
 	"${CC:-gcc}" -std=c11 -O2 -shared -fPIC "${@:2}" -I "$root/src" -o "${1%.c}.so" "$1" 2>err
 }
 
-documented() { # NUMBER: the C code of that number on the page
-	awk -v want="$1" '/^```c$/ { n++; on = 1; next } /^```$/ { on = 0 } on && n == want' "$root/docs/write-a-method.md"
+documented() { # LANGUAGE NUMBER: the block of that number on the page
+	awk -v start="^\`\`\`$1\$" -v want="$2" '$0 ~ start { n++; on = 1; next } /^```$/ { on = 0 } on && n == want' \
+		"$root/docs/write-a-method.md"
 }
-documented 1 >gate.c
-documented 2 >saliency.c
+documented c 1 >gate.c
+documented c 2 >saliency.c
+documented ini 1 | sed "s|gate\.so|$work/gate.so|" >documented.ini
 sed '/PB_PLUGIN/d' gate.c >bare.c
 ok 'it compiles' compile gate.c -Wall -Wextra -Wmissing-prototypes -Werror
 [ -f gate.so ] || { finish; exit 1; }
@@ -39,6 +41,13 @@ ok 'the second example has at most 40 lines' test "$(wc -l <saliency.c)" -le 40
 ok 'compiles' compile saliency.c -Wall -Wextra -Wmissing-prototypes -Werror
 ok 'verify' run 0 verify saliency.so
 ok 'it keeps its promises' prints '^0 checks failed' && prints '^ok +saliency +decoder +merged'
+sed 's/^plugins .*/plugins = saliency.so/; s/^methods .*/methods = saliency/' toy.ini >saliency.ini
+ok 'on a base in fewer bits' run 0 run saliency.ini --db c.db --threads 1 --quiet --set model.precision=int8
+
+cd "$root" || exit 2
+ok 'the experiment of the page, called as it says' run 0 plan "$work/documented.ini"
+ok 'plans all rows' test "$(grep -cE '^(full|lora|gate|gate\+lora) ' "$work/out")" = 4
+cd "$work" || exit 2
 
 ok 'plan' run 0 plan toy.ini
 ok 'run' run 0 run toy.ini --db a.db --threads 1 --quiet
@@ -68,7 +77,7 @@ ok 'which is not executed' test ! -e pwned
 ok 'with the plugin it exports a composition no more than others' run 2 export 3 adapter --db a.db --plugin gate.so
 ok 'and says so' says 'a composition of 2 methods'
 ok 'a method without a PEFT format' run 2 export 2 adapter --db a.db --plugin toy.ini
-ok 'is named' says 'gate'
+ok 'is named, and what would be right' says 'gate: no PEFT adapter can be written of this method; want --rank K, --merged'
 ok 'show with the plugin' run 0 show gate --plugin gate.so
 ok 'describes it' prints '^gate: Gate: a trained scale'
 ok 'and its file' prints "^plugin: gate\.so, SHA-256 $digest\$"
