@@ -355,7 +355,8 @@ int pb_adapter_save(pb_model *m, const char *dir)
                         m->parts);
     saving s = {.m = m, .method = m->part[0].method, .conf = m->part[0].conf};
     if (!s.method->peft)
-        return pb_error("%s: no PEFT adapter can be written of this method; want --rank K, --merged or another method", s.method->name);
+        return pb_error("%s: no PEFT adapter can be written of this method; want --rank K, --merged or another method",
+                        s.method->name);
     return save(&s, dir);
 }
 
