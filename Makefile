@@ -114,7 +114,7 @@ benches: $(BENCHES) $(BUILD)/bench/calibrate
 calibrate: $(BUILD)/bench/calibrate ## simulates studies: coverage of the intervals, errors of the tests
 	@$(BUILD)/bench/calibrate
 
-planted: $(BUILD)/peftbench $(BUILD)/tests/model/test_model ## plants faults in a copy of the sources, which `verify` or the goldens must find
+planted: $(BUILD)/peftbench ## plants faults in a copy of the sources, which `verify` must find
 	@tests/torture/planted.sh
 
 mutants: $(BUILD)/peftbench ## plants faults that change few predictions, which `check` must find (takes many minutes)
