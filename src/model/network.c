@@ -293,6 +293,7 @@ static int run_pass(pass *p, const pb_batch *batch, const pb_rows *text, pass *f
                                              : predict_tokens(b, x, batch, text);
     out->loss = out->logits && has_targets(m, batch) ? loss(b, x, out->logits, batch) : NULL;
     out->penalty = b->penalty;
+    out->drawn = b->draws > 0;
     return out->logits && (out->loss || !has_targets(m, batch)) ? 0 : -1;
 }
 

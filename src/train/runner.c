@@ -80,10 +80,11 @@ int pb_runner_run(pb_runner *r, const pb_runner_batch *b)
 
 /* ---- features --------------------------------------------------------------------------------------- */
 
+/* Returns 0 if nothing is to be kept, as where the methods draw what trains in each step. */
 static int feature_size(pb_runner *r)
 {
     const pb_runner_batch first = {.split = PB_TRAIN, .item = &(int){0}, .count = 1, .training = true};
-    if (r->encoded->mode != PB_BY_HEAD || !r->encoded->items[PB_TRAIN] || build_graph(r, &first))
+    if (r->encoded->mode != PB_BY_HEAD || !r->encoded->items[PB_TRAIN] || build_graph(r, &first) || r->outputs.drawn)
         return 0;
     const pb_node *n = pb_graph_feature(r->graph, r->outputs.logits);
     return n ? n->cols : 0;
