@@ -93,7 +93,7 @@ const pb_command pb_cmd_list = {
     .name = "list",
     .words = "",
     .options = "json plugin",
-    .help = "list methods, kinds of tasks and named tasks\n\n"
+    .help = "list methods, presets, kinds of tasks and named tasks\n\n"
             "A preset is a name of its own for some settings of a method: \"= lora: dora=yes\".\n",
     .run = list,
 };
