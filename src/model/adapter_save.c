@@ -188,13 +188,14 @@ static const pb_node *run_with_prefix(const saving *s, pb_arena *arena, pb_execu
 {
     static const int offset[] = {0, 1};
     pb_graph *g = pb_graph_new(arena, false);
-    int width = pb_model_kv_width(s->m);
+    int width = pb_model_kv_width(s->m), queries = s->m->layer[layer].site[O].in;
     const pb_rows *set = pb_rows_whole(g, 1, offset);
-    pb_real *zeros = pb_arena_alloc(arena, PB_META, (size_t)width * sizeof *zeros);
+    pb_real *zeros = pb_arena_alloc(arena, PB_META, (size_t)queries * sizeof *zeros); /* as wide as keys, or wider */
+    pb_node *q = pb_graph_input(g, set, queries, zeros);
     pb_node *k = pb_graph_input(g, set, width, zeros), *v = pb_graph_input(g, set, width, zeros);
     pb_build b = pb_build_start(s->m, g, 0, 0);
     pb_plan plan;
-    s->method->attention(&b, &s->m->layer[layer].block[ATTN], k, k, v);
+    s->method->attention(&b, &s->m->layer[layer].block[ATTN], q, k, v);
     if (pb_graph_plan(g, values ? b.v : b.k, NULL, &plan))
         return NULL;
     pb_executor_bind(executor, g, &plan);

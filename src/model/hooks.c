@@ -134,7 +134,7 @@ pb_param *pb_find_param(pb_build *b, const char *full_name)
 
 pb_node *pb_drop(pb_build *b, pb_node *x, double p)
 {
-    if (!pb_graph_training(b->graph) || p <= 0 || !x)
+    if (!pb_graph_training(b->graph) || b->model->preparing || p <= 0 || !x)
         return x;
     return pb_op_dropout(b->graph, x, p, pb_mix(b->drop_key, b->drops++));
 }
@@ -142,7 +142,7 @@ pb_node *pb_drop(pb_build *b, pb_node *x, double p)
 int pb_draw(pb_build *b, int n)
 {
     static const uint64_t stream = 0x64726177; /* apart from the masks of pb_drop */
-    if (!pb_graph_training(b->graph) || !b->model->attached)
+    if (!pb_graph_training(b->graph) || !b->model->attached || b->model->preparing)
         return -1;
     return (int)(pb_mix(b->drop_key ^ stream, (uint64_t)b->draws++) % (uint64_t)n);
 }
@@ -297,7 +297,7 @@ pb_node *pb_build_logits(pb_build *b, pb_node *logits)
 
 bool pb_build_runs_twice(const pb_model *m)
 {
-    for (int p = 0; p < m->parts; p++)
+    for (int p = 0; p < m->parts && !m->preparing; p++)
         if (m->part[p].method->consistency)
             return true;
     return false;

@@ -85,6 +85,7 @@ struct pb_model {
     bool *matches;               /* [parts, pb_model_sites()] the method's hooks apply to the site */
     bool targets_elsewhere;      /* for an adapter whose targets need not match a projection */
     bool attached;               /* no more parameters may be created */
+    bool preparing;              /* start.c computes statistics: nothing is dropped out, drawn or penalized */
     int extra_tokens;            /* positions that the methods take in each text */
     pb_cached_attention *cached; /* [cached_attentions] those of the layers first */
     int cached_attentions;
@@ -192,7 +193,7 @@ pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *x, pb_node *y);
 pb_node *pb_build_embed(pb_build *b, pb_node *x);
 pb_node *pb_build_logits(pb_build *b, pb_node *logits);
 
-/* Returns true if a method has the hook `consistency`. */
+/* Returns true if a training batch runs twice: a method has the hook `consistency`. */
 bool pb_build_runs_twice(const pb_model *m);
 
 /* The sum of what the hooks `consistency` make of the logits of two passes. */

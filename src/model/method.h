@@ -46,7 +46,8 @@ typedef struct pb_layer_style {
 } pb_layer_style;
 
 /* Training statistics: what is known of the training split before the first step.  The matrices are those that the
- * method has asked for (pb_method.asks), by pb_site.number; NULL: not asked for, or the method does not target it. */
+ * method has asked for (pb_method.asks), by pb_site.number; NULL: not asked for, or the method does not target it. 
+ * They are computed without dropout and draws, and L has no penalties. */
 typedef struct pb_training_stats {
     int classes;
     const int *class_count;         /* [classes] the number of training examples of each class */
@@ -147,7 +148,7 @@ typedef struct pb_prompting {
  * spec before anything is hashed, so both are one cell. */
 typedef struct pb_preset {
     const char *name, *title, *paper; /* as in pb_method */
-    const char *spec;                 /* settings of the method: "scale=sqrt", or a whole spec such as "prefix+lora" */
+    const char *spec;                 /* settings of the method: "rslora=yes" */
 } pb_preset;
 
 /* Every hook may be NULL.  `conf` is the method's settings struct. */
@@ -167,15 +168,16 @@ typedef struct pb_method {
     bool classes;  /* the method needs a classification head */
     bool identity; /* a promise that `verify` checks: before the first step, the outputs equal the base model's */
 
-    /* A promise that `verify` checks: `linear`, `weight` and `block` are affine in x and do not depend on the text, and
-     * there are no other hooks of the network.  The engine then folds the method into the weights: it asks the hooks
-     * for the images of unit vectors. */
+    /* A promise that `verify` checks: `linear` and `weight` are affine in x and `block` is in y, which is all that it
+     * reads; they do not depend on the text, and there are no other hooks of the network.  The engine then folds the
+     * method into the weights: it asks the hooks for the images of unit vectors. */
     bool merges;
 
     /* The settings: a table that ends with a row of zeros, and the size of the struct that it fills.  The engine reads
-     * two of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the sites
-     * that match it (pb_site_in).  An integer setting `samples` is the number of training examples that the statistics
-     * of `asks` are computed from. */
+     * two of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the
+     * sites that match it (pb_site_in); without this setting they apply to all projections and sublayers, not to role
+     * layer.  An integer setting `samples` is the number of training examples that the statistics of `asks` are
+     * computed from. */
     const pb_option *options;
     size_t conf_size;
     const pb_preset *presets; /* ends with a row of zeros; NULL: none */

@@ -1,6 +1,7 @@
 /* start: see start.h. */
 #include "model/start.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -238,6 +239,33 @@ static void divide_sums(preparation *p)
         }
 }
 
+static int check_matrix(const char *what, const char *name, size_t n, const pb_real *x)
+{
+    for (size_t i = 0; i < n && x; i++)
+        if (!isfinite(x[i]))
+            return pb_error("%s of '%s' over the training examples is not finite", what, name);
+    return 0;
+}
+
+/* A choice by numbers that are not finite would be any. */
+static int check_statistics(const preparation *p)
+{
+    for (int i = 0; i < p->count; i++) {
+        const watched *w = &p->watched[i];
+        size_t n = (size_t)w->param->rows * (size_t)w->param->cols;
+        if (check_matrix("the mean gradient", w->param->name, n, w->sum) ||
+            check_matrix("the mean square of the gradient", w->param->name, n, w->squares))
+            return -1;
+    }
+    for (int i = 0; i < pb_model_sites(p->m); i++) {
+        const pb_site *site = pb_model_site(p->m, i);
+        if (p->gram[i] && check_matrix("the Gram matrix of the inputs", site->w->name,
+                                       (size_t)site->in * (size_t)site->in, p->gram[i]->sum))
+            return -1;
+    }
+    return 0;
+}
+
 /* ---- the passes ------------------------------------------------------------------------------------------- */
 
 static int targets_of(const pb_model *m, const pb_batch *batch)
@@ -305,12 +333,15 @@ static int pass_for_gradients(preparation *p)
 static int collect(preparation *p)
 {
     watch_inputs(p);
+    p->m->preparing = true;
     int rc = p->asks & PB_ASK_INPUTS ? pass_all(p, p->data->batch, false) : 0;
     p->m->gram = NULL;
     rc = rc || (p->asks & (PB_ASK_GRADIENT | PB_ASK_SQUARES) && pass_for_gradients(p)) ? -1 : 0;
-    if (!rc && p->runs)
-        divide_sums(p);
-    return rc;
+    p->m->preparing = false;
+    if (rc || !p->runs)
+        return rc;
+    divide_sums(p);
+    return check_statistics(p);
 }
 
 /* ---- the hooks --------------------------------------------------------------------------------------------- */
@@ -344,6 +375,7 @@ static int call_hooks(preparation *p)
         };
         if (p->m->part[b.part].method->start)
             p->m->part[b.part].method->start(&b, &stats);
+        pb_plain_numbers(); /* a hook may have changed how this thread writes them */
         if (*pb_error_text())
             return pb_error_prefix("%s", p->m->part[b.part].method->name);
     }

@@ -1,7 +1,8 @@
 /* start: the preparation of methods before the first training step: what they ask to know of the training data
  * (pb_method.asks) is computed, and their `start` hooks are called.
  *
- * One example counts once, whatever the batches.  Nothing is dropped out.  The weights that a gradient is asked of
+ * One example counts once, whatever the batches.  Nothing is dropped out or drawn, a batch runs once, and the loss has
+ * no penalties: the statistics are those of the model as it is scored.  The weights that a gradient is asked of
  * train for the time of the pass only and are not written. */
 #ifndef PB_START_H
 #define PB_START_H
@@ -33,7 +34,7 @@ int pb_model_plan_start(pb_model *m, const pb_samples *s, pb_preparation *out);
 
 /* Computes what the methods ask for and calls their `start` hooks.  The examples are drawn by a random stream of the
  * model's seed.  Stops the program if anything else is needed than planned.  Returns -1 with an error as
- * pb_model_plan_start does, or with the error that a hook has reported. */
+ * pb_model_plan_start does, if a statistic is not finite, or with the error that a hook has reported. */
 int pb_model_start(pb_model *m, const pb_samples *s, const pb_preparation *planned);
 
 #endif

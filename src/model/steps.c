@@ -94,7 +94,7 @@ pb_node *pb_rated(pb_node *added, double times)
 
 void pb_penalty(pb_build *b, pb_node *term, double weight)
 {
-    if (!pb_graph_training(b->graph) || weight == 0)
+    if (!pb_graph_training(b->graph) || b->model->preparing || weight == 0)
         return;
     pb_node *more = pb_op_times(b->graph, term, weight);
     b->penalty = b->penalty ? pb_op_add(b->graph, b->penalty, more) : more;

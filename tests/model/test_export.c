@@ -6,7 +6,9 @@
 #include "base/rng.h"
 #include "model/adapter.h"
 #include "model/apply.h"
+#include "model/config_writer.h"
 #include "model/method_spec.h"
+#include "weights/safetensors.h"
 
 #define FAMILIES "tests/golden/families"
 #define EXACT (sizeof(pb_real) == 8 ? 1e-6 : 1e-4) /* files hold 32 bits */
@@ -254,4 +256,33 @@ TEST(a_bias_is_written_where_there_is_one)
     logits_of(m, want);
     CHECK(write_whole(m, got) && distance(got, want) < EXACT);
     close_with(m, part, parts);
+}
+
+/* ---- a prefix -------------------------------------------------------------------------------------------------- */
+
+/* In a network whose six query heads do not divide the eight columns of its keys. */
+TEST(a_prefix_of_few_key_heads_is_exported)
+{
+    static const pb_network_shape shape = {
+        .layers = 2, .width = 24, .heads = 6, .kv_heads = 2, .intermediate_size = 32, .positions = 16};
+    char folder[] = "/tmp/peftbench-XXXXXX";
+    pb_testbed r;
+    CHECK(mkdtemp(folder) && !pb_network_config_write(folder, PB_CAUSAL, &shape, 96));
+    if (pb_testbed_open(&r, folder, true, "prefix:length=3", 0, 3))
+        PB_BUG("%s", pb_error_text());
+    char *dir = pb_format("%s/adapter", folder), *path = pb_format("%s/adapter_model.safetensors", dir);
+    if (!CHECK_INT(pb_adapter_save(r.model, dir), 0))
+        printf("  %s\n", pb_error_text());
+    pb_safetensors *f = pb_safetensors_open(path);
+    const pb_array *a = f ? pb_safetensors_find(f, "prompt_embeddings") : NULL;
+    CHECK(a && a->shape[0] == 3 && a->shape[1] == 2 * 2 * 8);
+    const pb_param *v = pb_model_find(r.model, "layer.1.attn.prefix.v");
+    for (int k = 0; a && k < 3 * 8; k++) /* layer 1's values are the last of a row */
+        CHECK_NEAR((double)((const float *)a->data)[k / 8 * 32 + 24 + k % 8], (double)v->x[k], EXACT);
+    if (f)
+        pb_safetensors_close(f);
+    free(dir);
+    free(path);
+    pb_testbed_close(&r);
+    pb_remove_tree(folder);
 }

@@ -314,6 +314,56 @@ TEST(gradients_of_a_quantized_base)
     pb_model_free(m);
 }
 
+/* A method that draws, drops out, penalizes and wants two passes while training. */
+static pb_node *draw_and_drop(pb_build *b, const pb_site *site, pb_node *x)
+{
+    pb_penalty(b, pb_op_sum(b->graph, x), 3);
+    x = pb_draw(b, 2) < 0 ? x : pb_op_times(b->graph, x, 2);
+    return pb_inner_linear(b, site, pb_drop(b, x, 0.5));
+}
+
+static pb_node *diverge(pb_build *b, pb_node *first, pb_node *second)
+{
+    return pb_op_consistency(b->graph, first, second);
+}
+
+static const pb_method noisy = {.name = "noisy", .linear = draw_and_drop, .consistency = diverge};
+
+TEST(what_training_adds_is_in_no_statistic)
+{
+    const conf c = {.ask = PB_ASK_GRADIENT, .samples = 100, .targets = "*.attn.q 1.mlp.down"};
+    pb_model *m = open_model(3, PB_IN_FP32, 0, (const pb_attached[]){{&listener, &c}, {&noisy, NULL}}, 2);
+    pb_model *trained = open_model(3, PB_IN_FP32, 0, &(pb_attached){&everything, NULL}, 1);
+    double **mean = new_sums(trained);
+    backward(trained, NULL, EXAMPLES);
+    add_gradients(trained, mean, 1, 1);
+    run(m, 2);
+    compare(1, trained, mean);
+    free_sums(trained, mean);
+    close_trained(trained);
+    pb_model_free(m);
+}
+
+TEST(a_statistic_that_is_not_finite_is_refused)
+{
+    static const char *const what[] = {"the Gram matrix of the inputs", "the mean gradient",
+                                       "the mean square of the gradient"};
+    for (int k = 0; k < 3; k++) {
+        const conf c = {.ask = 1 << k, .samples = 100, .targets = "1.mlp.down"};
+        pb_model *m = open_model(3, PB_IN_FP32, 0, (const pb_attached[]){{&listener, &c}, {&everything, NULL}}, 2);
+        pb_samples s = samples_in_batches_of(2);
+        pb_preparation planned;
+        pb_model_find(m, "layer.1.mlp.up.weight")->x[0] = (pb_real)NAN;
+        CHECK(!pb_model_plan_start(m, &s, &planned));
+        CHECK(pb_model_start(m, &s, &planned) == -1);
+        if (!CHECK(!strncmp(pb_error_text(), what[k], strlen(what[k])) &&
+                   strstr(pb_error_text(), "of 'layer.1.mlp.down.weight' over the training examples is not finite")))
+            printf("  %s\n", pb_error_text());
+        pb_error_clear();
+        pb_model_free(m);
+    }
+}
+
 /* ---- memory, and what stays ----------------------------------------------------------------------------------- */
 
 static size_t bytes_of_targets(void)
