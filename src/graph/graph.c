@@ -109,6 +109,14 @@ pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x)
     return n;
 }
 
+/* Every op has a first input.  In a graph that has not failed it can be missing only if a hook says nothing of its
+ * error. */
+static int missing(const pb_node *n)
+{
+    return n->in[0] ? 0
+                    : pb_error("%s: the first input is missing: a hook returned NULL without an error", n->op->name);
+}
+
 /* An op may write over one input and add up gradients, which is wrong if another input is the same tensor. */
 static int repeated(const pb_node *n)
 {
@@ -132,7 +140,7 @@ pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node 
             n->want |= 1u << i;
     }
     n->requires_grad = n->want != 0;
-    if (repeated(n) || op->shape(n)) {
+    if (missing(n) || repeated(n) || op->shape(n)) {
         g->failed = true;
         return NULL;
     }

@@ -2,19 +2,7 @@
 #include <string.h>
 
 #include "graph/op.h"
-
-static size_t row_start(const pb_node *n, int row)
-{
-    return (size_t)row * (size_t)n->cols;
-}
-
-static int like_first(pb_node *n)
-{
-    n->rows = n->in[0]->rows;
-    n->cols = n->in[0]->cols;
-    n->set = n->in[0]->set;
-    return 0;
-}
+#include "graph/op_shape.h"
 
 /* ---- add: a + b ----------------------------------------------------------------------------------- */
 
@@ -24,14 +12,14 @@ static int add_shape(pb_node *n)
     if (!a || !b || a->rows != b->rows || a->cols != b->cols)
         return pb_error("add: [%d,%d] + [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0, b ? b->rows : 0,
                         b ? b->cols : 0);
-    return like_first(n);
+    return pb_shape_of_first(n);
 }
 
 static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
     const pb_real *a = n->in[0]->x, *b = n->in[1]->x;
-    for (size_t i = row_start(n, from); i < row_start(n, to); i++)
+    for (size_t i = pb_row_start(n, from); i < pb_row_start(n, to); i++)
         n->x[i] = a[i] + b[i];
 }
 
@@ -39,7 +27,7 @@ static void add_forward(const pb_node *n, int from, int to, pb_real *scratch)
 static void add_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    size_t at = row_start(n, from), count = row_start(n, to) - at;
+    size_t at = pb_row_start(n, from), count = pb_row_start(n, to) - at;
     for (int k = 1; k >= 0; k--)
         if ((want >> k & 1) && n->in[k]->g != n->g)
             pb_axpy(count, 1, n->g + at, n->in[k]->g + at, n->add >> k & 1);
@@ -68,14 +56,14 @@ static int multiply_shape(pb_node *n)
     if (!a || !b || a->rows != b->rows || a->cols != b->cols)
         return pb_error("multiply: [%d,%d] * [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0, b ? b->rows : 0,
                         b ? b->cols : 0);
-    return like_first(n);
+    return pb_shape_of_first(n);
 }
 
 static void multiply_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
     const pb_real *a = n->in[0]->x, *b = n->in[1]->x;
-    for (size_t i = row_start(n, from); i < row_start(n, to); i++)
+    for (size_t i = pb_row_start(n, from); i < pb_row_start(n, to); i++)
         n->x[i] = a[i] * b[i];
 }
 
@@ -87,7 +75,7 @@ static void multiply_backward(const pb_node *n, unsigned want, int from, int to,
         const pb_real *other = n->in[1 - k]->x;
         pb_real *g = n->in[k]->g;
         bool adds = n->add >> k & 1;
-        for (size_t i = row_start(n, from); i < row_start(n, to) && (want >> k & 1); i++)
+        for (size_t i = pb_row_start(n, from); i < pb_row_start(n, to) && (want >> k & 1); i++)
             g[i] = (adds ? g[i] : 0) + n->g[i] * other[i];
     }
 }
@@ -118,16 +106,16 @@ static void act_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
     const act_conf *c = n->conf;
-    pb_act_forward(c->act, row_start(n, to) - row_start(n, from), n->in[0]->x + row_start(n, from),
-                   n->x + row_start(n, from));
+    pb_act_forward(c->act, pb_row_start(n, to) - pb_row_start(n, from), n->in[0]->x + pb_row_start(n, from),
+                   n->x + pb_row_start(n, from));
 }
 
 static void act_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)scratch;
     const act_conf *c = n->conf;
-    size_t at = row_start(n, from);
-    pb_act_backward(c->act, row_start(n, to) - at, n->in[0]->x + at, n->g + at, n->in[0]->g + at, n->add & 1);
+    size_t at = pb_row_start(n, from);
+    pb_act_backward(c->act, pb_row_start(n, to) - at, n->in[0]->x + at, n->g + at, n->in[0]->g + at, n->add & 1);
 }
 
 static const pb_op act_op = {
@@ -136,7 +124,7 @@ static const pb_op act_op = {
     .inplace = 1,
     .inplace_grad = 1,
     .reads = {PB_IN0},
-    .shape = like_first,
+    .shape = pb_shape_of_first,
     .forward = act_forward,
     .backward = act_backward,
 };
@@ -162,7 +150,7 @@ static void apply_mask(const pb_node *n, int from, int to, const pb_real *in, pb
     size_t cols = (size_t)n->cols;
     for (int t = from; t < to; t++) {
         size_t whole = n->set ? (size_t)pb_rows_origin(n->set, t) : (size_t)t;
-        pb_dropout(cols, c->key, whole * cols, c->p, in + row_start(n, t), out + row_start(n, t), adds);
+        pb_dropout(cols, c->key, whole * cols, c->p, in + pb_row_start(n, t), out + pb_row_start(n, t), adds);
     }
 }
 
@@ -183,7 +171,7 @@ const pb_op pb_op_dropout_op = {
     .aligned = 1,
     .inplace = 1,
     .inplace_grad = 1,
-    .shape = like_first,
+    .shape = pb_shape_of_first,
     .forward = drop_forward,
     .backward = drop_backward,
 };

@@ -2,11 +2,7 @@
 #include <string.h>
 
 #include "graph/op.h"
-
-static size_t row_start(const pb_node *n, int row)
-{
-    return (size_t)row * (size_t)n->cols;
-}
+#include "graph/op_shape.h"
 
 /* ---- gate: y = f(a) * b (Shazeer 2020, GLU variants, arXiv:2002.05202) ------------------------- */
 
@@ -31,7 +27,7 @@ static int gate_shape(pb_node *n)
 static void gate_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     const gate_conf *c = n->conf;
-    for (size_t i = row_start(n, from), end = row_start(n, to); i < end; i += BLOCK) {
+    for (size_t i = pb_row_start(n, from), end = pb_row_start(n, to); i < end; i += BLOCK) {
         size_t count = end - i < BLOCK ? end - i : BLOCK;
         pb_act_forward(c->act, count, n->in[0]->x + i, scratch);
         for (size_t k = 0; k < count; k++)
@@ -44,7 +40,7 @@ static void gate_backward(const pb_node *n, unsigned want, int from, int to, pb_
 {
     const gate_conf *c = n->conf;
     const pb_node *a = n->in[0], *b = n->in[1];
-    for (size_t i = row_start(n, from), end = row_start(n, to); i < end; i += BLOCK) {
+    for (size_t i = pb_row_start(n, from), end = pb_row_start(n, to); i < end; i += BLOCK) {
         size_t count = end - i < BLOCK ? end - i : BLOCK;
         if (want & 2) {
             pb_act_forward(c->act, count, a->x + i, scratch);
@@ -108,7 +104,7 @@ static void columns_forward(const pb_node *n, int from, int to, pb_real *scratch
     const columns_conf *c = n->conf;
     const pb_node *x = n->in[0];
     for (int t = from; t < to; t++)
-        memcpy(n->x + row_start(n, t), x->x + row_start(x, t) + c->from, (size_t)c->count * sizeof *n->x);
+        memcpy(n->x + pb_row_start(n, t), x->x + pb_row_start(x, t) + c->from, (size_t)c->count * sizeof *n->x);
 }
 
 /* The first op to write the gradient of x also clears the columns that it does not read. */
@@ -118,9 +114,9 @@ static void columns_backward(const pb_node *n, unsigned want, int from, int to, 
     const columns_conf *c = n->conf;
     const pb_node *x = n->in[0];
     if (!(n->add & 1))
-        memset(x->g + row_start(x, from), 0, (row_start(x, to) - row_start(x, from)) * sizeof *x->g);
+        memset(x->g + pb_row_start(x, from), 0, (pb_row_start(x, to) - pb_row_start(x, from)) * sizeof *x->g);
     for (int t = from; t < to; t++)
-        pb_axpy((size_t)c->count, 1, n->g + row_start(n, t), x->g + row_start(x, t) + c->from, true);
+        pb_axpy((size_t)c->count, 1, n->g + pb_row_start(n, t), x->g + pb_row_start(x, t) + c->from, true);
 }
 
 static const pb_op columns = {

@@ -2,19 +2,7 @@
 #include <string.h>
 
 #include "graph/op.h"
-
-static size_t row_start(const pb_node *n, int row)
-{
-    return (size_t)row * (size_t)n->cols;
-}
-
-static int like_first(pb_node *n)
-{
-    n->rows = n->in[0]->rows;
-    n->cols = n->in[0]->cols;
-    n->set = n->in[0]->set;
-    return 0;
-}
+#include "graph/op_shape.h"
 
 static void clear_unless(bool adds, pb_real *x, int from, int to)
 {
@@ -36,7 +24,7 @@ static int columns_shape(pb_node *n)
     const pb_node *x = n->in[0], *l = n->in[1], *b = n->in[2];
     if (!x || !l || l->rows != 1 || l->cols != x->cols || (b && (b->rows != 1 || b->cols != x->cols)))
         return misfit(n);
-    return like_first(n);
+    return pb_shape_of_first(n);
 }
 
 static void columns_forward(const pb_node *n, int from, int to, pb_real *scratch)
@@ -44,8 +32,8 @@ static void columns_forward(const pb_node *n, int from, int to, pb_real *scratch
     (void)scratch;
     const pb_real *l = n->in[1]->x, *b = n->in[2] ? n->in[2]->x : NULL;
     for (int t = from; t < to; t++) {
-        const pb_real *x = n->in[0]->x + row_start(n, t);
-        pb_real *y = n->x + row_start(n, t);
+        const pb_real *x = n->in[0]->x + pb_row_start(n, t);
+        pb_real *y = n->x + pb_row_start(n, t);
         for (int j = 0; j < n->cols && !b; j++)
             y[j] = x[j] * l[j];
         for (int j = 0; j < n->cols && b; j++)
@@ -59,8 +47,8 @@ static void columns_backward(const pb_node *n, unsigned want, int from, int to, 
     const pb_real *l = n->in[1]->x;
     bool adds = n->add & 1;
     for (int t = from; t < to; t++) {
-        const pb_real *dy = n->g + row_start(n, t);
-        pb_real *dx = n->in[0]->g + row_start(n, t);
+        const pb_real *dy = n->g + pb_row_start(n, t);
+        pb_real *dx = n->in[0]->g + pb_row_start(n, t);
         for (int j = 0; j < n->cols; j++)
             dx[j] = (adds ? dx[j] : 0) + dy[j] * l[j];
     }
@@ -77,7 +65,7 @@ static void columns_params(const pb_node *n, unsigned want, int from, int to, pb
     if (db && want & 4)
         clear_unless(n->add & 4, db, from, to);
     for (int t = 0; t < n->rows; t++) {
-        const pb_real *x = n->in[0]->x + row_start(n, t), *dy = n->g + row_start(n, t);
+        const pb_real *x = n->in[0]->x + pb_row_start(n, t), *dy = n->g + pb_row_start(n, t);
         for (int j = from; j < to && (want & 2); j++)
             dl[j] += dy[j] * (b ? x[j] - b[j] : x[j]);
         for (int j = from; db && j < to && (want & 4); j++)
@@ -114,18 +102,19 @@ static void rows_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
     for (int t = from; t < to; t++)
-        pb_axpy((size_t)n->cols, factor_of(n, t), n->in[0]->x + row_start(n, t), n->x + row_start(n, t), false);
+        pb_axpy((size_t)n->cols, factor_of(n, t), n->in[0]->x + pb_row_start(n, t), n->x + pb_row_start(n, t), false);
 }
 
 static void rows_input(const pb_node *n, int from, int to)
 {
     for (int t = from; t < to; t++)
-        pb_axpy((size_t)n->cols, factor_of(n, t), n->g + row_start(n, t), n->in[0]->g + row_start(n, t), n->add & 1);
+        pb_axpy((size_t)n->cols, factor_of(n, t), n->g + pb_row_start(n, t), n->in[0]->g + pb_row_start(n, t),
+                n->add & 1);
 }
 
 static pb_real slope_of(const pb_node *n, int t)
 {
-    return pb_dot((size_t)n->cols, n->g + row_start(n, t), n->in[0]->x + row_start(n, t));
+    return pb_dot((size_t)n->cols, n->g + pb_row_start(n, t), n->in[0]->x + pb_row_start(n, t));
 }
 
 /* dl[t] = sum_j dy[t,j] x[t,j].  The gradient of x comes last: it may share the memory of the output's. */
@@ -142,7 +131,7 @@ static void rows_backward(const pb_node *n, unsigned want, int from, int to, pb_
 static int rows_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *l = n->in[1];
-    return x && l && l->cols == 1 && l->rows == x->rows ? like_first(n) : misfit(n);
+    return x && l && l->cols == 1 && l->rows == x->rows ? pb_shape_of_first(n) : misfit(n);
 }
 
 static const pb_op scale_rows = {
@@ -158,7 +147,7 @@ static const pb_op scale_rows = {
 
 static int all_shape(pb_node *n)
 {
-    return n->in[0] ? like_first(n) : misfit(n);
+    return n->in[0] ? pb_shape_of_first(n) : misfit(n);
 }
 
 static void all_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
@@ -213,8 +202,8 @@ typedef struct times_conf {
 static void multiply_rows(const pb_node *n, int from, int to, const pb_real *in, pb_real *out, bool adds)
 {
     const times_conf *c = n->conf;
-    size_t at = row_start(n, from);
-    pb_axpy(row_start(n, to) - at, c->s, in + at, out + at, adds);
+    size_t at = pb_row_start(n, from);
+    pb_axpy(pb_row_start(n, to) - at, c->s, in + at, out + at, adds);
 }
 
 static void times_forward(const pb_node *n, int from, int to, pb_real *scratch)
@@ -231,7 +220,7 @@ static void times_backward(const pb_node *n, unsigned want, int from, int to, pb
 
 static int times_shape(pb_node *n)
 {
-    return n->in[0] ? like_first(n) : -1;
+    return n->in[0] ? pb_shape_of_first(n) : -1;
 }
 
 static const pb_op times = {
@@ -261,7 +250,7 @@ static int shift_shape(pb_node *n)
     if (!x || !b || b->rows != 1 || b->cols != x->cols)
         return pb_error("shift: x [%d,%d] + b [%d,%d] do not fit", x ? x->rows : 0, x ? x->cols : 0, b ? b->rows : 0,
                         b ? b->cols : 0);
-    return like_first(n);
+    return pb_shape_of_first(n);
 }
 
 static void shift_forward(const pb_node *n, int from, int to, pb_real *scratch)
@@ -269,8 +258,8 @@ static void shift_forward(const pb_node *n, int from, int to, pb_real *scratch)
     (void)scratch;
     const pb_real *b = n->in[1]->x;
     for (int t = from; t < to; t++) {
-        const pb_real *x = n->in[0]->x + row_start(n, t);
-        pb_real *y = n->x + row_start(n, t);
+        const pb_real *x = n->in[0]->x + pb_row_start(n, t);
+        pb_real *y = n->x + pb_row_start(n, t);
         for (int j = 0; j < n->cols; j++)
             y[j] = x[j] + b[j];
     }
@@ -279,9 +268,9 @@ static void shift_forward(const pb_node *n, int from, int to, pb_real *scratch)
 static void shift_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
     (void)want, (void)scratch;
-    size_t at = row_start(n, from);
+    size_t at = pb_row_start(n, from);
     if (n->in[0]->g != n->g)
-        pb_axpy(row_start(n, to) - at, 1, n->g + at, n->in[0]->g + at, n->add & 1);
+        pb_axpy(pb_row_start(n, to) - at, 1, n->g + at, n->in[0]->g + at, n->add & 1);
 }
 
 /* db[j] = sum_t dy[t,j] */

@@ -103,6 +103,7 @@ pb_node *pb_attend(pb_build *b, const pb_site *site, int heads, pb_node *q, pb_n
         i = pb_attention_add_cached(b->model,
                                     (pb_cached_attention){.part = b->part, .site = site->number, .width = k->cols});
     }
+    PB_CHECK(b->model->cached[i].width == k->cols); /* nor a hook change its width */
     int head_size = q->cols / heads;
     return attend(b, i, site, (pb_attention_conf){.heads = heads}, rotate(b, head_size, q), rotate(b, head_size, k), v);
 }
