@@ -96,7 +96,7 @@ static int check_convertible(const pb_model *m)
 
 int pb_adapter_convert(pb_model *m, int rank, const char *dir, pb_each_conversion *each, void *ctx)
 {
-    if (check_convertible(m))
+    if (check_convertible(m) || pb_adapter_check_rank(rank))
         return -1;
     int sites = pb_model_sites(m), converted = 0;
     converting c = {

@@ -19,8 +19,12 @@ typedef struct pb_factors {
     pb_real *A, *B, *bias; /* [rank,in], [out,rank], [out]; all NULL: the projection is not changed */
 } pb_factors;
 
-/* Writes factors [pb_model_sites()] and what else is trained as a PEFT adapter of type LORA into DIR.  `biases`: with
- * their biases, which are zero otherwise.  Returns -1 with an error if a file cannot be written. */
+/* Returns -1 with an error if an adapter of type LORA cannot have this rank. */
+int pb_adapter_check_rank(int rank);
+
+/* Writes factors [pb_model_sites()] of a rank that pb_adapter_check_rank allows, and what else is trained, as a PEFT
+ * adapter of type LORA into DIR.  `biases`: with their biases, which are zero otherwise.  Returns -1 with an error if a
+ * file cannot be written. */
 int pb_adapter_save_factors(pb_model *m, const pb_factors *factors, int rank, bool biases, const char *dir);
 
 /* The value of a member of adapter_config.json as text, or PEFT's default where the member is absent or null.  Returns

@@ -371,25 +371,45 @@ static const pb_method *lora(void)
     PB_BUG("no method has PEFT's type LORA");
 }
 
-/* Sets the settings that adapter_config.json calls r and lora_alpha. */
-static void set_rank(const pb_method *m, void *conf, int rank)
+static void free_settings(const pb_method *m, void *conf)
 {
+    pb_option_release(m->options, conf);
+    free(conf);
+}
+
+/* Makes the settings of a LoRA with this rank, which adapter_config.json calls r, and the scale 1.  Returns NULL with
+ * an error.  The caller frees them with free_settings. */
+static void *settings_of_rank(const pb_method *m, int rank)
+{
+    void *conf = pb_alloc(m->conf_size + 1);
     char *value = pb_format("%d", rank);
-    for (const pb_peft_key *k = m->peft->keys; k->key; k++)
+    int rc = 0;
+    pb_option_defaults(m->options, conf);
+    for (const pb_peft_key *k = m->peft->keys; k->key && !rc; k++)
         if (!strcmp(k->key, "r") || !strcmp(k->key, "lora_alpha"))
-            PB_CHECK(!pb_option_set(m->options, conf, k->option, value));
+            rc = pb_option_set(m->options, conf, k->option, value);
     free(value);
+    if (!rc)
+        return conf;
+    free_settings(m, conf);
+    return NULL;
+}
+
+int pb_adapter_check_rank(int rank)
+{
+    void *conf = settings_of_rank(lora(), rank);
+    if (conf)
+        free_settings(lora(), conf);
+    return conf ? 0 : -1;
 }
 
 int pb_adapter_save_factors(pb_model *m, const pb_factors *factors, int rank, bool biases, const char *dir)
 {
     const pb_method *method = lora();
-    void *conf = pb_alloc(method->conf_size + 1);
-    pb_option_defaults(method->options, conf);
-    set_rank(method, conf, rank);
+    void *conf = settings_of_rank(method, rank);
+    PB_CHECK(conf);
     saving s = {.m = m, .method = method, .conf = conf, .factors = factors, .biases = biases};
     int rc = save(&s, dir);
-    pb_option_release(method->options, conf);
-    free(conf);
+    free_settings(method, conf);
     return rc;
 }

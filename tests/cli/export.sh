@@ -58,6 +58,7 @@ ok 'says what is lost' grep -qE 'query: relative error [0-9.]+e-0[1-9]$' out
 ok 'a prefix has no rank' refuses 'cannot be folded into the weights; want an adapter, without --rank' '' export 3 nowhere --rank 2
 ok 'nor has a composition with it' refuses 'cannot be folded into the weights' '' export 2 nowhere --rank 2
 ok 'no rank' refuses '--rank: want' '' export 1 nowhere --rank 0
+ok 'too large a rank' refuses 'rank: want ' '' export 1 nowhere --rank 99999
 ok 'two forms' refuses 'export: --merged and --rank are two forms; want one of them' '' export 1 nowhere --rank 2 --merged
 ok 'either of the two' refuses 'want either an EXPERIMENT.ini or --model' '' predict
 ok 'a model without a head' refuses 'has no head' 'a\n' predict --model models/tiny
