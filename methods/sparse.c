@@ -74,12 +74,10 @@ static unsigned asks(const void *settings)
     return c->choose == SQUARES ? PB_ASK_SQUARES : c->choose == GRADIENT || c->choose == SNIP ? PB_ASK_GRADIENT : 0;
 }
 
-static pb_real score(int choose, pb_real w, const pb_real *g)
+/* g is the gradient or its square. */
+static double score(int choose, double w, double g)
 {
-    return (pb_real)(choose == MAGNITUDE  ? fabs((double)w)
-                     : choose == SMALLEST ? -fabs((double)w)
-                     : choose == SNIP     ? fabs((double)(*g * w))
-                                          : fabs((double)*g)); /* g or its square */
+    return choose == MAGNITUDE ? fabs(w) : choose == SMALLEST ? -fabs(w) : choose == SNIP ? fabs(g * w) : fabs(g);
 }
 
 /* Offers every place of W in the order of the places; the first one of this matrix is `first`. */
@@ -95,7 +93,7 @@ static void offer_matrix(const conf *c, const pb_site *site, const pb_training_s
             to = from + COLUMNS < site->in ? from + COLUMNS : site->in;
             pb_param_values(site->w, row, row + 1, from, to, w);
             for (int j = from, at = row * site->in + from; j < to; j++, at++)
-                pb_top_offer(top, score(c->choose, w[j - from], g ? g + at : NULL), first + at);
+                pb_top_offer(top, (pb_real)score(c->choose, (double)w[j - from], g ? (double)g[at] : 0), first + at);
         }
 }
 

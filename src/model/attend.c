@@ -49,13 +49,13 @@ static pb_node *attend(pb_build *b, int i, const pb_site *site, pb_attention_con
     return pb_op_attention(b->graph, q, k, v, conf);
 }
 
-int pb_attention_add_cached(pb_model *m, pb_cached_attention new)
+int pb_attention_add_cached(pb_model *m, pb_cached_attention attention)
 {
     int n = m->cached_attentions;
     pb_cached_attention *more = pb_arena_alloc(m->arena, PB_META, (size_t)(n + 1) * sizeof *more);
     for (int i = 0; i < n; i++)
         more[i] = m->cached[i];
-    more[n] = new;
+    more[n] = attention;
     m->cached = more;
     m->cached_attentions = n + 1;
     return n;
