@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cmd.h"
 #include "cli/plugins.h"
 #include "model/preset.h"
@@ -25,14 +26,29 @@ static void list_named_tasks(void)
         free(file);
 }
 
-static void print_json(const char *name, const pb_method *m, const char *title, const char *paper)
+/* Appends ,"KEY":"VALUE". */
+static void add_member(pb_text *out, const char *key, const char *value)
 {
-    const pb_preset *p = NULL;
-    printf("{\"method\":\"%s\",\"class\":\"%s\",\"title\":\"%s\",\"paper\":\"%s\",\"count\":\"%s\"", name,
-           pb_category_name[m->category], title, paper, m->count ? m->count : "");
-    if (strcmp(name, m->name) != 0 && (p = pb_preset_find(name, &m)))
-        printf(",\"preset_of\":\"%s\",\"settings\":\"%s\"", m->name, p->spec);
-    printf("}\n");
+    pb_text_add(out, ",\"%s\":", key);
+    pb_json_quote(out, value);
+}
+
+/* Prints a method, or its preset p. */
+static void print_json(const pb_method *m, const pb_preset *p)
+{
+    pb_text t = {0};
+    pb_text_add(&t, "{\"method\":");
+    pb_json_quote(&t, p ? p->name : m->name);
+    add_member(&t, "class", pb_category_name[m->category]);
+    add_member(&t, "title", p ? p->title : m->title);
+    add_member(&t, "paper", p ? p->paper : m->paper);
+    add_member(&t, "count", m->count ? m->count : "");
+    if (p) {
+        add_member(&t, "preset_of", m->name);
+        add_member(&t, "settings", p->spec);
+    }
+    printf("%s}\n", t.data);
+    pb_text_free(&t);
 }
 
 static void list_json(void)
@@ -40,9 +56,9 @@ static void list_json(void)
     const pb_method *m;
     const pb_preset *p;
     for (int i = 0; (m = pb_method_at(i)); i++)
-        print_json(m->name, m, m->title, m->paper);
+        print_json(m, NULL);
     for (int i = 0; (p = pb_preset_at(i, &m)); i++)
-        print_json(p->name, m, p->title, p->paper);
+        print_json(m, p);
 }
 
 /* Prints the line of a method, or of its preset p, and below it the paper and the count of elements. */

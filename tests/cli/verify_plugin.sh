@@ -84,6 +84,10 @@ ok 'and its file' prints "^plugin: gate\.so, SHA-256 $digest\$"
 ok 'show with an experiment' run 0 show gate --plugin toy.ini
 ok 'describes it as well' prints '^class: additive$'
 ok 'show without it' run 2 show gate
+sed 's/"Gate: [^"]*"/"Gate: \\"g\\" \\\\ \\n"/' gate.c >quoted.c
+ok 'a title with quotes' "${CC:-gcc}" -std=c11 -O2 -shared -fPIC -I "$root/src" -o quoted.so quoted.c
+ok 'list as JSON' run 0 list --json --plugin quoted.so
+ok 'is JSON' prints '^\{"method":"gate",.*"title":"Gate: \\"g\\" \\\\ \\n","paper":'
 ok 'list with the plugin' run 0 list --plugin gate.so
 ok 'has it' prints '^  gate +additive '
 ok 'nothing to do twice' run 0 run toy.ini --db a.db --threads 1 --quiet
