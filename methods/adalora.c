@@ -65,7 +65,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     pb_state(b, site, averages[Q], 2 * r * site->in);
     pb_state(b, NULL, "importance", r * targets);
     pb_node *h = pb_op_scale(b->graph, pb_op_linear(b->graph, pb_drop(b, x, c->dropout), q, NULL), lambda);
-    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, p, c->alpha / (r + 1e-5));
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, p, c->alpha / (r + 1e-5)); /* 1e-5 as in PEFT */
 }
 
 /* Sensitivity I = |w dL/dw|, smoothed, and uncertainty |I - smoothed I|, smoothed (section 3.2). */

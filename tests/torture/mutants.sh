@@ -121,7 +121,7 @@ plant 'folding: a model that is folded keeps the old biases' 'ia3' src/model/hoo
 plant 'dora: a row is divided by the length that it had' 'lora:dora' methods/lora.c \
 	's/pb_inner_weight(b, site), B, A, scale)/pb_inner_weight(b, site), B, A, 0)/'
 plant 'dropout: it is left on where the model is scored' "$trained" src/model/hooks.c \
-	's/!pb_graph_training(b->graph) || p <= 0/p <= 0/' src/train/score.c \
+	's/!pb_graph_training(b->graph) || b->model->preparing || p <= 0/p <= 0/' src/train/score.c \
 	's/item + from, .count = n}/item + from, .count = n, .dropout = 0.1}/'
 plant 'order: every epoch has the order of the first' "$trained" src/train/train.c 's/"order.%d", epoch)/"order.%d", 0 * epoch)/'
 plant 'decay: biases decay too' "$trained" src/train/optim.c \
