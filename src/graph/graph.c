@@ -109,14 +109,6 @@ pb_node *pb_graph_input(pb_graph *g, const pb_rows *set, int cols, pb_real *x)
     return n;
 }
 
-/* Every op has a first input.  In a graph that has not failed it can be missing only if a hook says nothing of its
- * error. */
-static int missing(const pb_node *n)
-{
-    return n->in[0] ? 0
-                    : pb_error("%s: the first input is missing: a hook returned NULL without an error", n->op->name);
-}
-
 /* An op may write over one input and add up gradients, which is wrong if another input is the same tensor. */
 static int repeated(const pb_node *n)
 {
@@ -125,6 +117,20 @@ static int repeated(const pb_node *n)
             if (n->in[i] && n->in[i] == n->in[k])
                 return pb_error("%s: inputs %d and %d are the same tensor, want different ones", n->op->name, k, i);
     return 0;
+}
+
+/* The first inputs of an op must be there; the rest may be absent. */
+static int missing(const pb_node *n)
+{
+    for (int i = 0; i < (n->op->needs ? n->op->needs : 1); i++)
+        if (!n->in[i])
+            return pb_error("%s: input %d is NULL, want a node", n->op->name, i);
+    return 0;
+}
+
+void pb_graph_fail(pb_graph *g)
+{
+    g->failed = true;
 }
 
 pb_node *pb_graph_apply(pb_graph *g, const pb_op *op, const void *conf, pb_node *a, pb_node *b, pb_node *c, pb_node *d)

@@ -49,7 +49,8 @@ typedef struct pb_param {
     pb_real *x;              /* the value; read-only (mapped from a file) unless trainable     */
     const pb_packed *packed; /* the quantized value of a frozen parameter, whose x is then NULL; else NULL */
     bool trainable;
-    double rate;  /* the learning rate is multiplied by it while training; 1 unless a method sets it (pb_rated) */
+    double rate;  /* the learning rate is multiplied by it while training; 1 unless a method sets it (pb_rated), and 0
+                   * for a method's tensor that never trains */
     bool vector;  /* weight decay does not apply (pb_vector); vectors of the base are known by their kind */
     bool reached; /* the last graph given to pb_graph_mark_reached computes the gradient */
     bool seeded;  /* made again from the run's seed: no artifact contains it (pb_seeded) */
@@ -99,6 +100,7 @@ enum { PB_IN0 = 1, PB_IN1 = 2, PB_IN2 = 4, PB_IN3 = 8, PB_OUT = 16, PB_AUX = 32 
  * says otherwise. */
 struct pb_op {
     const char *name;
+    int needs;                     /* so many of the first inputs must be there; 0: one                */
     unsigned aligned;              /* bit i: row r of the output depends on row r of input i only      */
     unsigned inplace;              /* bit i: the output may be written over input i                    */
     unsigned inplace_grad;         /* bit i: input i's gradient may be written over the output's       */
@@ -142,6 +144,9 @@ pb_arena *pb_graph_arena(const pb_graph *g);
 
 /* The functions below and those of op.h return a new node.  After the first error, whose message is pb_error_text(),
  * all of them return NULL and accept NULL, and pb_graph_plan() returns -1. */
+
+/* Marks a graph as such after an error of its builder. */
+void pb_graph_fail(pb_graph *g);
 
 /* The leaf of a parameter.  A parameter has one leaf in a graph. */
 pb_node *pb_graph_param(pb_graph *g, pb_param *p);

@@ -267,7 +267,7 @@ static uint64_t attention_flops(const pb_node *n, unsigned want)
 }
 
 #define ATTENTION                                                                                                      \
-    .name = "attention", .aligned = 1,                                                                                 \
+    .name = "attention", .needs = 3, .aligned = 1,                                                                     \
     .reads = {PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX, PB_IN0 | PB_IN1 | PB_IN2 | PB_OUT | PB_AUX,                  \
               PB_IN0 | PB_IN1 | PB_AUX},                                                                               \
     .shape = attention_shape, .aux = attention_aux, .scratch = attention_scratch, .units = attention_units,            \

@@ -81,6 +81,7 @@ static uint64_t batched_flops(const pb_node *n, unsigned want)
 
 static const pb_op batched_op = {
     .name = "batched_lora",
+    .needs = 2,
     .aligned = 1 | 2,
     .inplace = 1,
     .shape = batched_shape,

@@ -35,6 +35,7 @@ static void add_backward(const pb_node *n, unsigned want, int from, int to, pb_r
 
 static const pb_op add = {
     .name = "add",
+    .needs = 2,
     .aligned = 1 | 2,
     .inplace = 1 | 2,
     .inplace_grad = 1,
@@ -82,6 +83,7 @@ static void multiply_backward(const pb_node *n, unsigned want, int from, int to,
 
 static const pb_op multiply = {
     .name = "multiply",
+    .needs = 2,
     .aligned = 1 | 2,
     .inplace = 1 | 2,
     .inplace_grad = 1,

@@ -63,6 +63,7 @@ static size_t gate_scratch(const pb_node *n)
 
 static const pb_op gate = {
     .name = "gate",
+    .needs = 2,
     .aligned = 1 | 2,
     .inplace = 1 | 2,
     .inplace_grad = 1,

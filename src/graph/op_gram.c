@@ -61,6 +61,7 @@ static uint64_t gram_flops(const pb_node *n, unsigned want)
 
 static const pb_op gram_op = {
     .name = "gram",
+    .needs = 2,
     .aligned = 1,
     .inplace = 1,
     .shape = gram_shape,

@@ -131,6 +131,7 @@ static uint64_t linear_flops(const pb_node *n, unsigned want)
 
 static const pb_op linear = {
     .name = "linear",
+    .needs = 2,
     .aligned = 1,
     .collects = 2 | 4,
     .reads = {PB_IN1, PB_IN0, 0},
@@ -209,6 +210,7 @@ static uint64_t add_flops(const pb_node *n, unsigned want)
 
 static const pb_op linear_add = {
     .name = "linear_add",
+    .needs = 3,
     .aligned = 1 | 2,
     .inplace = 1,
     .inplace_grad = 1,

@@ -198,6 +198,7 @@ static void consistency_backward(const pb_node *n, unsigned want, int from, int 
 
 static const pb_op consistency = {
     .name = "consistency",
+    .needs = 2,
     .reads = {PB_IN0 | PB_IN1 | PB_AUX, PB_IN0 | PB_IN1 | PB_AUX},
     .shape = consistency_shape,
     .aux = consistency_aux,

@@ -62,6 +62,7 @@ static void norm_params(const pb_node *n, unsigned want, int from, int to, pb_re
 
 static const pb_op norm = {
     .name = "norm",
+    .needs = 3,
     .aligned = 1,
     .inplace = 1,
     .collects = 2 | 4,
@@ -138,6 +139,7 @@ static void rms_params(const pb_node *n, unsigned want, int from, int to, pb_rea
 
 static const pb_op rmsnorm = {
     .name = "rmsnorm",
+    .needs = 2,
     .aligned = 1,
     .inplace = 1,
     .collects = 2,

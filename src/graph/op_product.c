@@ -94,6 +94,7 @@ static uint64_t product_flops(const pb_node *n, unsigned want)
 
 static const pb_op product = {
     .name = "product",
+    .needs = 2,
     .collects = 2,
     .reads = {PB_IN1, PB_IN0},
     .shape = product_shape,

@@ -65,6 +65,7 @@ static uint64_t norms_flops(const pb_node *n, unsigned want)
 
 static const pb_op norms = {
     .name = "inverse_row_norms",
+    .needs = 3,
     .constant = true,
     .shape = norms_shape,
     .scratch = norms_scratch,

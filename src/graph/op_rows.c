@@ -177,6 +177,7 @@ static void position_params(const pb_node *n, unsigned want, int from, int to, p
 
 static const pb_op position = {
     .name = "position",
+    .needs = 2,
     .aligned = 1,
     .inplace = 1,
     .inplace_grad = 1,
@@ -309,6 +310,7 @@ static void prepend_params(const pb_node *n, unsigned want, int from, int to, pb
 
 static const pb_op prepend = {
     .name = "prepend",
+    .needs = 2,
     .collects = 1,
     .shape = prepend_shape,
     .units = sequence_units,

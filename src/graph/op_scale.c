@@ -75,6 +75,7 @@ static void columns_params(const pb_node *n, unsigned want, int from, int to, pb
 
 static const pb_op scale_columns = {
     .name = "scale",
+    .needs = 2,
     .aligned = 1,
     .inplace = 1,
     .collects = 2 | 4,
@@ -136,6 +137,7 @@ static int rows_shape(pb_node *n)
 
 static const pb_op scale_rows = {
     .name = "scale",
+    .needs = 2,
     .aligned = 1 | 2,
     .inplace = 1,
     .inplace_grad = 1,
@@ -174,6 +176,7 @@ static void all_params(const pb_node *n, unsigned want, int from, int to, pb_rea
 
 static const pb_op scale_all = {
     .name = "scale",
+    .needs = 2,
     .aligned = 1,
     .inplace = 1,
     .collects = 2,
@@ -283,6 +286,7 @@ static void shift_params(const pb_node *n, unsigned want, int from, int to, pb_r
 
 static const pb_op shift = {
     .name = "shift",
+    .needs = 2,
     .aligned = 1,
     .inplace = 1,
     .inplace_grad = 1,

@@ -274,6 +274,7 @@ static uint64_t sparse_flops(const pb_node *n, unsigned want)
 
 static const pb_op sparse_add = {
     .name = "sparse_add",
+    .needs = 3,
     .aligned = 1 | 2,
     .inplace = 1,
     .inplace_grad = 1,

@@ -98,11 +98,15 @@ pb_node *pb_attend(pb_build *b, const pb_site *site, int heads, pb_node *q, pb_n
     if (!q || !k || !v)
         return NULL;
     int i = find_own(b, site);
-    if (i < 0) {
-        PB_CHECK(!b->model->attached); /* a hook may not add an attention after the first graph */
+    if (i < 0 && b->model->attached) {
+        pb_error("%s: no attention of its own at site %d.%s in the first graph, where all alternatives must be built",
+                 b->model->part[b->part].method->name, site->layer, site->role);
+        pb_graph_fail(b->graph);
+        return NULL;
+    }
+    if (i < 0)
         i = pb_attention_add_cached(b->model,
                                     (pb_cached_attention){.part = b->part, .site = site->number, .width = k->cols});
-    }
     PB_CHECK(b->model->cached[i].width == k->cols); /* nor a hook change its width */
     int head_size = q->cols / heads;
     return attend(b, i, site, (pb_attention_conf){.heads = heads}, rotate(b, head_size, q), rotate(b, head_size, k), v);

@@ -42,21 +42,37 @@ static const char *added_name(const pb_build *b, const pb_site *site, const char
     return pb_params_added_name(b->model->part[b->part].method, site, name, out);
 }
 
+int pb_build_check_tensor(pb_build *b, const pb_param *p, const char *full, int rows, int cols)
+{
+    if (!p && b->model->attached)
+        pb_error("%s: created after the first graph, want all tensors of a method created in the first one; there "
+                 "pb_draw returns -1",
+                 full);
+    else if (p && (p->rows != rows || p->cols != cols))
+        pb_error("%s: [%d,%d] here, but [%d,%d] where it was created; want one shape for one name", full, rows, cols,
+                 p->rows, p->cols);
+    else
+        return 0;
+    pb_graph_fail(b->graph);
+    return -1;
+}
+
 static pb_node *find_or_create_param(pb_build *b, const pb_site *site, const char *name, int rows, int cols,
                                      pb_init init, bool trains, bool vector)
 {
     char full[PB_ADDED_NAME];
     pb_model *m = b->model;
     pb_param *p = pb_model_find(m, added_name(b, site, name, full));
+    if (pb_build_check_tensor(b, p, full, rows, cols))
+        return NULL;
     if (!p) {
-        PB_CHECK(!m->attached); /* a hook may not create a parameter after the first graph */
         p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, rows, cols);
         p->trainable = trains;
+        p->rate = trains;
         p->vector = vector;
         if (!m->shapes_only)
             pb_params_init(m, p, init);
     }
-    PB_CHECK(p->rows == rows && p->cols == cols);
     return pb_graph_param(b->graph, p);
 }
 
@@ -95,12 +111,17 @@ const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int co
     char full[PB_ADDED_NAME];
     pb_model *m = b->model;
     pb_param *p = pb_model_find(m, added_name(b, site, name, full));
+    if (pb_build_check_tensor(b, p, full, 1, count))
+        return NULL;
+    if (count > below || (p && p->below != below)) {
+        pb_error("%s: %d integers below %d; want at most %d, and one bound for one name", full, count, below, below);
+        pb_graph_fail(b->graph);
+        return NULL;
+    }
     if (!p) {
-        PB_CHECK(!m->attached && count <= below);
         p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, 1, count);
         pb_params_init_index(m, p, below);
     }
-    PB_CHECK(p->cols == count && p->below == below);
     return p->index;
 }
 
@@ -167,6 +188,28 @@ const pb_site *pb_next_target(pb_build *b, const pb_site *after)
 
 /* ---- the hooks: for projections and attention the outermost method comes first, for the others the innermost ---- */
 
+/* Returns what a hook of the running method has returned if that is a node [rows,cols]; rows 0: any number.  Otherwise
+ * the graph fails with an error that names the method and, if there is one, the site.  An error that the hook has given
+ * stands, such as that of an operation whose shapes do not fit. */
+static pb_node *returned(pb_build *b, const char *hook, const pb_site *s, pb_node *y, int rows, int cols)
+{
+    const char *method = b->model->part[b->part].method->name;
+    char at[64] = "";
+    if (y && (!rows || y->rows == rows) && y->cols == cols)
+        return y;
+    if (s)
+        snprintf(at, sizeof at, " at %d.%s", s->layer, s->role);
+    if (y)
+        pb_error("%s: the hook `%s`%s returns a node [%d,%d], want [%d,%d]", method, hook, at, y->rows, y->cols,
+                 rows ? rows : y->rows, cols);
+    else if (!*pb_error_text())
+        pb_error("%s: the hook `%s`%s returns NULL without an error", method, hook, at);
+    else if (!strstr(pb_error_text(), method))
+        pb_error_prefix("%s: the hook `%s`%s", method, hook, at);
+    pb_graph_fail(b->graph);
+    return NULL;
+}
+
 /* The merged weight and bias of a site, or NULL. */
 static pb_param *folded(const pb_model *m, const pb_site *s)
 {
@@ -182,9 +225,8 @@ static pb_node *weight_of(pb_build *b, const pb_site *s, pb_node *w)
         const pb_method *method = m->part[b->part].method;
         if (!method->weight || !pb_model_targets(m, b->part, s))
             continue;
-        w = pb_graph_remake(b->graph, method->weight(b, s, pb_op_unpack(b->graph, w)));
-        if (w && (w->rows != s->out || w->cols != s->in))
-            PB_BUG("%s: a weight [%d,%d] at %s, want [%d,%d]", method->name, w->rows, w->cols, s->role, s->out, s->in);
+        w = returned(b, "weight", s, method->weight(b, s, pb_op_unpack(b->graph, w)), s->out, s->in);
+        w = pb_graph_remake(b->graph, w);
     }
     b->part = running;
     return w;
@@ -206,10 +248,12 @@ static pb_node *linear_from(pb_build *b, int part, const pb_site *s, pb_node *x)
     int running = b->part;
     while (part < m->parts && (m->merged || !m->part[part].method->linear || !pb_model_targets(m, part, s)))
         part++;
+    if (!x)
+        return NULL;
     if (part >= m->parts)
         return base_linear(b, s, x);
     b->part = part;
-    pb_node *y = m->part[part].method->linear(b, s, x);
+    pb_node *y = returned(b, "linear", s, m->part[part].method->linear(b, s, x), x->rows, s->out);
     b->part = running;
     return y;
 }
@@ -241,7 +285,10 @@ pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node 
     for (int k = 0; k < SITES; k++)
         if (!strcmp(role, pb_role_name[k]) && b->model->layer[site->layer].site[k].out)
             return pb_build_linear(b, &b->model->layer[site->layer].site[k], x);
-    PB_BUG("no projection '%s' in layer %d", role, site->layer);
+    pb_error("%s: no projection '%s' in layer %d of this network", b->model->part[b->part].method->name, role,
+             site->layer);
+    pb_graph_fail(b->graph);
+    return NULL;
 }
 
 /* Calls the first method from `part` inwards that replaces the attention, or computes the base's. */
@@ -251,10 +298,12 @@ static pb_node *attention_from(pb_build *b, int part, const pb_site *s, pb_node 
     int running = b->part;
     while (part < m->parts && (!m->part[part].method->attention || !pb_model_targets(m, part, s)))
         part++;
+    if (!q || !k || !v)
+        return NULL;
     if (part >= m->parts)
         return pb_base_attention(b, s, q, k, v);
     b->part = part;
-    pb_node *y = m->part[part].method->attention(b, s, q, k, v);
+    pb_node *y = returned(b, "attention", s, m->part[part].method->attention(b, s, q, k, v), q->rows, q->cols);
     b->part = running;
     return y;
 }
@@ -271,17 +320,17 @@ pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_nod
 
 pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *x, pb_node *y)
 {
-    for (b->part = b->model->parts - 1; b->part >= 0 && !b->model->merged; b->part--)
+    for (b->part = b->model->parts - 1; b->part >= 0 && y && !b->model->merged; b->part--)
         if (b->model->part[b->part].method->block && pb_model_targets(b->model, b->part, s))
-            y = b->model->part[b->part].method->block(b, s, x, y);
+            y = returned(b, "block", s, b->model->part[b->part].method->block(b, s, x, y), y->rows, y->cols);
     return y;
 }
 
 pb_node *pb_build_embed(pb_build *b, pb_node *x)
 {
-    for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
+    for (b->part = b->model->parts - 1; b->part >= 0 && x; b->part--)
         if (b->model->part[b->part].method->embed)
-            x = b->model->part[b->part].method->embed(b, x);
+            x = returned(b, "embed", NULL, b->model->part[b->part].method->embed(b, x), 0, x->cols);
     return x;
 }
 
@@ -290,7 +339,8 @@ pb_node *pb_build_logits(pb_build *b, pb_node *logits)
     for (int p = b->model->parts - 1; p >= 0 && logits; p--)
         if (b->model->part[p].method->logits) {
             b->part = p;
-            logits = b->model->part[p].method->logits(b, logits);
+            logits =
+                returned(b, "logits", NULL, b->model->part[p].method->logits(b, logits), logits->rows, logits->cols);
         }
     return logits;
 }
@@ -309,6 +359,7 @@ pb_node *pb_build_consistency(pb_build *b, pb_node *first, pb_node *second)
     for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
         if (b->model->part[b->part].method->consistency) {
             pb_node *term = b->model->part[b->part].method->consistency(b, first, second);
+            term = returned(b, "consistency", NULL, term, 1, 1);
             sum = sum ? pb_op_add(b->graph, sum, term) : term;
         }
     return sum;

@@ -183,6 +183,10 @@ pb_layer_style pb_layer_style_of(const pb_model *m);
 /* Starts the graph of a batch.  g may be NULL for hooks that compute nothing. */
 pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key);
 
+/* Checks a tensor of a method, `full`: it has the shape [rows,cols], or p is NULL and it may still be created.  Returns
+ * -1 with an error otherwise, and the graph fails. */
+int pb_build_check_tensor(pb_build *b, const pb_param *p, const char *full, int rows, int cols);
+
 /* A projection, and an attention.  The outermost method that targets it is called first, and calls the next one by
  * pb_inner_linear or pb_inner_attention. */
 pb_node *pb_build_linear(pb_build *b, const pb_site *s, pb_node *x);

@@ -161,8 +161,9 @@ typedef struct pb_method {
      * prints and `verify` checks: "rank*(in+out)" at each targeted site.  "model: length*width" is counted once, and
      * parts are separated by ';' (model/formula.h).  NULL: the method adds no trained tensor. */
     const char *count;
-    /* The standard deviations with which tensors start, in the same language: "A: 1/sqrt(3*in); B: 0".  To be written
-     * as the paper states them, since `verify` compares them with the tensors.  NULL: the paper states none. */
+    /* The standard deviations about zero with which tensors start, in the same language: "A: 1/sqrt(3*in); B: 0"; that
+     * of a constant is its magnitude.  To be written as the paper states them, since `verify` compares them with the
+     * tensors.  NULL: the paper states none. */
     const char *deviation;
     pb_category category;
     bool classes;  /* the method needs a classification head */
@@ -216,8 +217,8 @@ typedef struct pb_method {
     /* Returns the statistics (bits PB_ASK_..) that `start` needs; without this hook it gets the class counts only. */
     unsigned (*asks)(const void *conf);
 
-    /* Called once, before the first step: sets the method's tensors (pb_tensor).  b->graph is NULL.  A failure that is
-     * reported with pb_error ends the run. */
+    /* Called once, before the first step: sets the method's tensors (pb_tensor) to finite numbers.  b->graph is NULL.
+     * A failure that is reported with pb_error ends the run. */
     void (*start)(pb_build *b, const pb_training_stats *stats);
 
     /* Called in every training step: when the gradients are computed and before they are clipped, and after the

@@ -335,7 +335,10 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
 int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
                    pb_outputs *out)
 {
+    bool pending = *pb_error_text();
     int rc = build_network(m, g, batch, dropout, dropout_key, out);
+    if (!pending && *pb_error_text()) /* a hook that has given an error, but a node as well */
+        rc = -1;
     pb_plain_numbers(); /* a hook may have changed how this thread writes them */
     return rc;
 }

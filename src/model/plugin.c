@@ -51,12 +51,15 @@ static int check_plugin(const char *path, const pb_plugin *p)
 {
     static const pb_abi here = PB_ABI_HERE;
     if (memcmp(&p->abi, &here, sizeof here) != 0)
-        return pb_error("%s: compiled against another version of the contract (%u, this program has %u); want it "
-                        "recompiled with this program's headers",
-                        path, p->abi.number, here.number);
+        return pb_error("%s: compiled against another version of the contract%s; want it recompiled with this "
+                        "program's headers",
+                        path, p->abi.number == here.number ? ", with other structs" : "");
     const pb_method *m = p->method;
     if (!pb_is_method_name(m->name) || !m->title || !m->paper || !m->help)
         return pb_error("%s: want a method with a name of a-z, 0-9 and '-', a title, a paper and a help text", path);
+    const pb_option *samples = m->options ? pb_option_find(m->options, "samples") : NULL;
+    if (m->asks && (!samples || samples->type != PB_INT))
+        return pb_error("%s: the method asks for statistics; want an integer setting `samples`", path);
     if (pb_method_find(m->name))
         return pb_error("%s: there is a method '%s' already; want another name", path, m->name);
     if (pb_preset_find(m->name, &(const pb_method *){NULL}))

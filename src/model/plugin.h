@@ -9,6 +9,7 @@
 #include "model/bottleneck.h"
 #include "model/low_rank.h"
 #include "model/method.h"
+#include "numeric/top.h"
 
 /* The version of the contract.  It is raised when the contract changes and no struct changes its size. */
 #define PB_ABI 3
@@ -16,7 +17,7 @@
 /* The contract that a plugin was compiled against: its version, and the sizes of its types. */
 typedef struct pb_abi {
     unsigned number, real, method, site, build, option, init, param, node, low_rank, peft, peft_tensor, peft_key,
-        preset, stats, step, low_rank_settings, bottleneck, affine;
+        preset, stats, step, low_rank_settings, bottleneck, affine, op, rows, attention, prompting, top;
 } pb_abi;
 
 #define PB_ABI_HERE                                                                                                    \
@@ -24,7 +25,8 @@ typedef struct pb_abi {
         PB_ABI, sizeof(pb_real), sizeof(pb_method), sizeof(pb_site), sizeof(pb_build), sizeof(pb_option),              \
             sizeof(pb_init), sizeof(pb_param), sizeof(pb_node), sizeof(pb_low_rank), sizeof(pb_peft),                  \
             sizeof(pb_peft_tensor), sizeof(pb_peft_key), sizeof(pb_preset), sizeof(pb_training_stats),                 \
-            sizeof(pb_step), sizeof(pb_low_rank_settings), sizeof(pb_bottleneck_settings), sizeof(pb_affine)           \
+            sizeof(pb_step), sizeof(pb_low_rank_settings), sizeof(pb_bottleneck_settings), sizeof(pb_affine),          \
+            sizeof(pb_op), sizeof(pb_rows), sizeof(pb_attention_conf), sizeof(pb_prompting), sizeof(pb_top)            \
     }
 
 /* What a plugin exports, under the name pb_plugin_here. */

@@ -358,6 +358,22 @@ static const pb_real *const *for_method(preparation *p, int part, unsigned ask, 
     return own;
 }
 
+/* Returns -1 with an error if a tensor of the methods has a value that is no number or no place. */
+static int check_values(const pb_model *m)
+{
+    for (size_t i = 0; i < m->params; i++) {
+        const pb_param *p = m->param[i];
+        size_t n = p->kind == PB_ADDED ? (size_t)p->rows * (size_t)p->cols : 0;
+        for (size_t k = 0; k < n; k++) {
+            if (p->x && !isfinite((double)p->x[k]))
+                return pb_error("%s: element %zu is %g, want a finite number", p->name, k, (double)p->x[k]);
+            if (p->index && (p->index[k] < 0 || p->index[k] >= p->below))
+                return pb_error("%s: integer %zu is %d, want 0..%d", p->name, k, p->index[k], p->below - 1);
+        }
+    }
+    return 0;
+}
+
 /* Calls the hooks, with the means in the methods' own tensors' g.  Returns -1 with the error of a hook. */
 static int call_hooks(preparation *p)
 {
@@ -373,11 +389,12 @@ static int call_hooks(preparation *p)
             .gradient = for_method(p, b.part, PB_ASK_GRADIENT, p->gradient),
             .squares = for_method(p, b.part, PB_ASK_SQUARES, p->squares),
         };
-        if (p->m->part[b.part].method->start)
-            p->m->part[b.part].method->start(&b, &stats);
+        const pb_method *method = p->m->part[b.part].method;
+        if (method->start)
+            method->start(&b, &stats);
         pb_plain_numbers(); /* a hook may have changed how this thread writes them */
-        if (*pb_error_text())
-            return pb_error_prefix("%s", p->m->part[b.part].method->name);
+        if (method->start && (*pb_error_text() || check_values(p->m)))
+            return pb_error_prefix("%s: start", method->name);
     }
     return 0;
 }

@@ -11,12 +11,9 @@ void pb_state(pb_build *b, const pb_site *site, const char *name, int count)
     char full[PB_ADDED_NAME];
     pb_model *m = b->model;
     pb_params_added_name(m->part[b->part].method, site, name, full);
-    pb_param *p = pb_params_find_state(m, full);
-    if (!p) {
-        PB_CHECK(!m->attached); /* a hook may not keep more numbers after the first graph */
-        p = pb_params_add_state(m, full, site ? site->layer : -1, count);
-    }
-    PB_CHECK(p->cols == count);
+    const pb_param *p = pb_params_find_state(m, full);
+    if (!pb_build_check_tensor(b, p, full, 1, count) && !p)
+        pb_params_add_state(m, full, site ? site->layer : -1, count);
 }
 
 static size_t bytes_of(const pb_param *state)
@@ -79,7 +76,7 @@ pb_node *pb_rated(pb_node *added, double times)
     const pb_param *p = added ? added->param : NULL;
     if (!added)
         return NULL;
-    if (!p || p->kind != PB_ADDED || !p->trainable) {
+    if (!p || p->kind != PB_ADDED || p->rate == 0) { /* nothing of the method trains while it is prepared */
         pb_error("pb_rated: '%s' is no tensor of pb_added or pb_vector, so it has no learning rate",
                  p ? p->name : "a computed node");
         return NULL;

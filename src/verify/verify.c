@@ -34,12 +34,31 @@ static const struct {
               {"saved, loaded, saved", pb_check_artifact},
               {"cached decoding", pb_check_decoding}};
 
+/* Opens and starts a testbed, and builds graphs for scoring and for training, whose structure may be drawn by a key.
+ * Returns -1 with the error of a hook, and then there is nothing to close. */
+static int open_and_build(pb_testbed *p, const pb_fixture *g, const char *spec)
+{
+    enum { KEYS = 16 };
+    if (pb_testbed_open(p, g->path, g->random, spec, PB_CLASSES, 1))
+        return -1;
+    int rc = pb_testbed_start(p) || pb_testbed_plan(p, &pb_testbed_texts, false, 0) ? -1 : 0;
+    for (p->key = 0; p->key < KEYS && !rc; p->key++)
+        rc = pb_testbed_plan(p, &pb_testbed_texts, true, 0.1);
+    p->key = 0;
+    if (rc)
+        pb_testbed_close(p);
+    return rc;
+}
+
 int pb_verify(const pb_fixture *g, const char *spec, pb_verify_report *report, void *ctx)
 {
     pb_testbed p;
-    if (pb_testbed_open(&p, g->path, g->random, spec, PB_CLASSES, 0))
+    if (open_and_build(&p, g, spec))
         return -1;
+    pb_trial_train(&p);
     pb_testbed_close(&p);
+    if (*pb_error_text()) /* of a hook between the steps */
+        return -1;
     int count = 0;
     for (size_t i = 0; i < PB_COUNT(checks); i++) {
         pb_trial t = {.fixture = g, .spec = spec};
@@ -55,13 +74,10 @@ pb_outcome pb_verify_together(const pb_fixture *g, const char *a, const char *b,
 {
     char *spec = pb_format("%s+%s", a, b);
     pb_testbed p;
-    bool opened = !pb_testbed_open(&p, g->path, g->random, spec, PB_CLASSES, 1),
-         started = opened && !pb_testbed_start(&p);
+    bool opened = !open_and_build(&p, g, spec);
     free(spec);
     why[0] = 0;
-    if (opened && !started)
-        pb_testbed_close(&p);
-    if (!started) {
+    if (!opened) {
         snprintf(why, 200, "%s", pb_error_text());
         pb_error_clear();
         return PB_NOT_PROMISED;

@@ -66,16 +66,6 @@ static void start(pb_build *b, const pb_training_stats *stats)
 END2
 ok 'is found' finds leaks 'no leak between seeds'
 
-ok 'a start that is not a number' method nan '.classes = true, .block = block, .start = start' <<END2
-#include <math.h>
-$gate
-static void start(pb_build *b, const pb_training_stats *stats)
-{
-    first(b, "layer.0.attn.nan.g")[0] = (pb_real)log(-1.0 - stats->class_count[1]);
-}
-END2
-ok 'is found' finds nan 'scoring is the same twice'
-
 scale='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     return pb_op_scale(b->graph, pb_inner_linear(b, site, x), pb_added(b, site, "s", 1, site->out, pb_init_constant(1)));

@@ -552,6 +552,7 @@ typedef struct trial {
     pb_graph *graph;
     pb_node *output; /* of the op, before rows of it are chosen */
     pb_plan plan;
+    int absent; /* this input, from 1, is NULL */
 } trial;
 
 static size_t count(const pb_param *p)
@@ -620,6 +621,8 @@ static pb_node *build(trial *t)
         if (!t->op->input[i].rows)
             in[i] = pb_op_embed(g, in[i], set, numbers(g, set->count, 1, set->count));
     }
+    if (t->absent)
+        in[t->absent - 1] = NULL;
     y = t->output = t->op->build(g, in, set);
     if (y && t->reading >= FIRST && has_every_sequence(y->set))
         y = pb_op_select(g, y, pb_rows_pick(g, y->set, t->reading == FIRST ? 0 : -1));
@@ -784,6 +787,21 @@ static void check_flops(pb_node *(*op)(pb_graph *g, pb_node **in, const pb_rows 
     CHECK_INT((long long)t.plan.forward_flops, (long long)forward);
     CHECK_INT((long long)t.plan.backward_flops, (long long)backward);
     close_trial(&t);
+}
+
+/* A hook passes on what another function has returned, NULL after its error.  Only some inputs may be absent. */
+TEST(an_absent_input_is_refused_unless_it_is_optional)
+{
+    for (size_t c = 0; c < PB_COUNT(cases); c++)
+        for (int i = 0; i < MOST_INPUTS && cases[c].input[i].cols; i++) {
+            trial t = open_trial(&cases[c], &batches[0], LAST, 1);
+            t.absent = i + 1;
+            pb_error_clear();
+            CHECK(held(&t, build(&t) || *pb_error_text()));
+            CHECK(held(&t, i > 0 || !t.output));
+            close_trial(&t);
+        }
+    pb_error_clear();
 }
 
 TEST(flops_are_those_of_the_textbook)

@@ -67,7 +67,7 @@ TEST(a_hook_that_returns_null_without_an_error_is_named)
     static const pb_method method = {.name = "nothing", .linear = nothing};
     pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 3});
     CHECK(m && pb_model_attach(m, &(pb_attached){&method, NULL}, 1) == -1);
-    if (!CHECK(strstr(pb_error_text(), "a hook returned NULL without an error")))
+    if (!CHECK(strstr(pb_error_text(), "nothing: the hook `linear` at 0.attn.q returns NULL without an error")))
         printf("  %s\n", pb_error_text());
     pb_error_clear();
     pb_model_free(m);
