@@ -459,6 +459,21 @@ static int end_epoch(trainer *t)
     return 0;
 }
 
+/* Whether all that the methods have changed are numbers.  The loss of the next step would tell, but after the last one
+ * there is none. */
+static bool is_finite(const pb_model *m)
+{
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        size_t n = p->x && (p->trainable || p->kind == PB_ADDED) ? (size_t)p->rows * (size_t)p->cols : 0;
+        for (size_t k = 0; k < n; k++)
+            if (!isfinite(p->x[k]))
+                return false;
+    }
+    return true;
+}
+
+/* Returns 1 if the run has diverged, -1 with an error. */
 static int run_epochs(trainer *t)
 {
     const pb_encoded *f = t->runner.encoded;
@@ -470,7 +485,7 @@ static int run_epochs(trainer *t)
         for (int b = 0; b < steps_per_epoch(f, o) && !rc; b++)
             rc = take_step(t, order + b * o->batch, batch_size(f, o, b));
         if (!rc)
-            rc = end_epoch(t);
+            rc = is_finite(t->runner.model) ? end_epoch(t) : 1;
     }
     free(order);
     return rc;

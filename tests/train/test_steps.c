@@ -145,6 +145,28 @@ TEST(a_step_without_finite_gradients_changes_nothing_and_has_no_end)
     toy_free(f);
 }
 
+static void spoil_after(pb_build *b, const pb_step *at)
+{
+    if (at->step == at->steps - 1)
+        pb_tensor(b, pb_next_target(b, NULL), "gain")->x[1] = (pb_real)NAN;
+}
+
+/* No loss tells that, and the class with the highest of scores that are not numbers would be the first one. */
+TEST(a_run_whose_last_step_leaves_what_is_no_number_has_diverged)
+{
+    pb_encoded *f = toy_set(40);
+    pb_train_options o = options_with(2, 1e-3);
+    pb_method spoiling = unwatched;
+    spoiling.after_step = spoil_after;
+    fixture r = fixture_with(&spoiling, 6);
+    pb_result out = train(&r, f, &o, 6);
+    CHECK_TEXT(out.status, "diverged");
+    CHECK(isfinite(pb_result_get(&out, -1, "train.last_loss")));
+    pb_result_free(&out);
+    fixture_close(&r);
+    toy_free(f);
+}
+
 static void fail_after(pb_build *b, const pb_step *at)
 {
     (void)b;
