@@ -225,8 +225,8 @@ static pb_node *weight_of(pb_build *b, const pb_site *s, pb_node *w)
         const pb_method *method = m->part[b->part].method;
         if (!method->weight || !pb_model_targets(m, b->part, s))
             continue;
-        w = returned(b, "weight", s, method->weight(b, s, pb_op_unpack(b->graph, w)), s->out, s->in);
-        w = pb_graph_remake(b->graph, w);
+        w = pb_graph_remake(b->graph, method->weight(b, s, pb_op_unpack(b->graph, w)));
+        w = returned(b, "weight", s, w, s->out, s->in);
     }
     b->part = running;
     return w;

@@ -470,6 +470,6 @@ TEST(the_error_of_a_hook_ends_the_preparation)
     pb_preparation planned;
     CHECK(!pb_model_plan_start(m, &s, &planned));
     CHECK(pb_model_start(m, &s, &planned) == -1);
-    CHECK_TEXT(pb_error_text(), "failing: no decomposition");
+    CHECK_TEXT(pb_error_text(), "failing: start: no decomposition");
     pb_model_free(m);
 }
