@@ -86,7 +86,7 @@ def trained(model):
     """What PEFT saves, by its name there, without what does not train."""
     names = {id(p): n for n, p in model.named_parameters() if p.requires_grad}
     config = model.peft_config["default"]
-    kept, config.rank_pattern = config.rank_pattern, None  # AdaLoRA would leave out what it has masked
+    kept, config.rank_pattern = getattr(config, "rank_pattern", None), None  # AdaLoRA would leave out what it has masked
     saved = peft.get_peft_model_state_dict(model)
     config.rank_pattern = kept
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
