@@ -29,6 +29,7 @@ peftbench=${PEFTBENCH:-build/peftbench}
 failed=0
 "$venv/bin/python" tests/parity/check_fields.py || failed=1
 "$venv/bin/python" tests/parity/check_config_fields.py || failed=1
+"$venv/bin/python" tests/parity/check_goldens.py || failed=1
 for check in check_models check_gguf check_adapters check_export; do
 	"$venv/bin/python" "tests/parity/$check.py" "$peftbench" || failed=1
 done

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""check_goldens: the scripts that make the goldens of training still make those that are committed.
+
+    check_goldens.py
+
+Runs them in a copy of tests/parity and tests/golden and compares what they write: words are the same, and numbers differ
+by at most 1e-9 of the largest of their line, or 1e-6 in the adapters, which are in 32 bits.  Exit code 1 if a script
+fails or a file differs.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from safetensors.numpy import load_file
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+SCRIPTS = {"make_training": ["training"], "make_sparse": ["sparse"], "make_lst": ["lst-bert.txt", "lst-llama.txt"],
+           "make_lapack": ["lapack.txt"]}  # and what they write
+TO_STDOUT = {"make_lapack"}
+
+
+def apart(a, b):
+    """How far two lines are apart, relative to the largest number; infinite if they differ in more than numbers."""
+    if a == b:
+        return 0
+    x, y = a.split(), b.split()
+    numbers = [abs(float(word)) for word in x if word[-1].isdigit()]
+    try:
+        return max(abs(float(v) - float(w)) for v, w in zip(x, y, strict=True) if v != w) / max(numbers)
+    except ValueError:
+        return np.inf
+
+
+def difference(a, b):
+    """The largest difference of two files, relative to what is allowed."""
+    if a.suffix == ".safetensors":
+        x, y = load_file(a), load_file(b)
+        return max(np.abs(x[k] - y[k]).max() for k in x) / 1e-6 if x.keys() == y.keys() else np.inf
+    x, y = a.read_text().splitlines(), b.read_text().splitlines()
+    return max(map(apart, x, y)) / 1e-9 if len(x) == len(y) else np.inf
+
+
+def files(place):
+    return sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
+
+
+def check(script, place):
+    """The number of files that differ, or 1 if the script fails."""
+    for written in SCRIPTS[script]:  # so that a script which writes nothing is found
+        old = place / "golden" / written
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+        (old.parent if old.suffix else old).mkdir(exist_ok=True)
+    command = [sys.executable, place / "parity" / f"{script}.py"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if script in TO_STDOUT:
+        (place / "golden" / SCRIPTS[script][0]).write_text(run.stdout)
+    if run.returncode:
+        print(f"FAILED  {script}: {run.stderr.strip().splitlines()[-1]}")
+        return 1
+    failed = 0
+    for written in SCRIPTS[script]:
+        for golden in files(TESTS / "golden" / written):
+            other = place / golden.relative_to(TESTS)
+            d = difference(golden, other) if other.is_file() else np.inf
+            failed += not d <= 1
+            if not d <= 1:
+                print(f"FAILED  {script}: {golden.relative_to(TESTS)}: {d:.1e} times what is allowed")
+    print(f"{'ok     ' if not failed else 'FAILED '} {script}")
+    return failed
+
+
+def main():
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder)
+        for part in ("parity", "golden"):
+            shutil.copytree(TESTS / part, place / part)
+        failed = [script for script in SCRIPTS if check(script, place)]
+    print(f"goldens: {len(SCRIPTS) - len(failed)} scripts passed, {len(failed)} failed")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
