@@ -3,9 +3,9 @@
 
     check_export.py PEFTBENCH [MODEL ..]
 
-On tiny random models: an experiment trains every method that PEFT knows for a few steps, each run
-is exported as an adapter and, where that can be, as a merged model; logits of PEFT's and transformers'
-reading are compared with `peftbench logits`.  Exit code 1 if one differs by more than 1e-4.
+On tiny random models: an experiment trains every method that PEFT knows, and others that can be merged, for a few
+steps.  Each run is exported as an adapter, as a merged model and as a LoRA of full rank, where that can be; logits of
+PEFT's and transformers' reading are compared with `peftbench logits`.  Exit code 1 if one differs by more than 1e-4.
 """
 
 import json
@@ -30,7 +30,8 @@ WORDS = "good fine great nice fun bad poor dull awful sad film plot actor scene 
 EXPERIMENT = """[experiment]
 task = tiny
 model = {model}
-methods = lora, lora:all, lora:dora, adalora, ia3, prefix, prefix:mlp, prompt, layernorm, full, bitfit, lora+ia3
+methods = lora, lora:all, lora:dora, lora-ga, adalora, ia3, prefix, prefix:mlp, prompt, layernorm, full, bitfit,
+	lora+ia3, said, shira
 seeds = 0
 timing_rounds = 0
 
