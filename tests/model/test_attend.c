@@ -55,7 +55,7 @@ TEST(one_attention_at_a_site)
 TEST(rotated_heads_have_an_even_size)
 {
     refuse(&(pb_method){.name = "odd", .block = attend_oddly},
-           "rope: want tokens with whole heads of an even size, got [1,12] and 3");
+           "odd: the hook `block` at 0.attn: rope: want tokens with whole heads of an even size, got [1,12] and 3");
 }
 
 /* ---- what a cache holds -------------------------------------------------------------------------------------- */
