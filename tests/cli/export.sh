@@ -52,7 +52,8 @@ ok 'each module has its error' test "$(grep -cE '^bert\.encoder\.layer\.[01]\.at
 ok 'predict with it' run 0 "$texts" predict --model models/tiny --adapter exact
 ok 'says the same' cmp -s out predicted
 ok 'PEFT reads a plain LoRA' grep -q '"use_dora": *false' exact/adapter_config.json
-ok 'of this rank and scale' grep -q '"r": *16' exact/adapter_config.json && grep -q '"lora_alpha": *16' exact/adapter_config.json
+ok 'of this rank and scale' grep -q '"r": *16' exact/adapter_config.json
+ok 'of this rank and scale, in both lines' grep -q '"lora_alpha": *16' exact/adapter_config.json
 ok 'of rank 2' run 0 '' export 1 coarse --rank 2
 ok 'says what is lost' grep -qE 'query: relative error [0-9.]+e-0[1-9]$' out
 ok 'a prefix has no rank' refuses 'cannot be folded into the weights; want an adapter, without --rank' '' export 3 nowhere --rank 2

@@ -127,7 +127,8 @@ refused 'a key twice' 'dora:rank=4,rank=4' 'dora: rank is given twice'
 
 # ---- list, show, verify ---------------------------------------------------------------------------------------------
 ok 'list' run 0 list
-ok 'has presets' prints '^  dora +reparametrization +DoRA.*arXiv:2402\.09353; = lora: dora=yes$'
+ok 'has presets' prints '^  dora +reparametrization +DoRA.*; = lora: dora=yes$'
+ok 'with their papers' prints '^ +Liu et al.*arXiv:2402\.09353$'
 ok 'and their number' prints '^[0-9]+ methods, [0-9]+ presets$'
 methods=$(grep -cE '^  [a-z0-9-]+ +(baseline|additive|selective|reparametrization|hybrid) ' out)
 ok 'which is right' is "$(sed -n 's/^\([0-9]*\) methods, \([0-9]*\) presets$/\1 + \2/p' out | xargs expr)" "$methods"
@@ -136,7 +137,8 @@ ok 'too' prints '"method":"rslora".*"preset_of":"lora","settings":"rslora=yes"\}
 ok 'show' run 0 show dora
 ok 'says of what' prints '^preset of a method: = lora: dora=yes$'
 ok 'its paper' prints '^paper: .*2402\.09353'
-ok 'its section and settings' prints '^settings, in \[method dora\]:$' && prints '^  dora +\= yes '
+ok 'its section and settings' prints '^settings, in \[method dora\]:$'
+ok 'its section and settings, in both lines' prints '^  dora +\= yes '
 ok 'verify' run 0 verify dora:rank=2
 ok 'under its name' prints '^ok +dora:rank=2 +encoder'
 finish

@@ -61,9 +61,11 @@ ok 'a row that is not there' eval 'run 2 predict toy.ini --db a.db --row lora:ra
 ok 'is named' says "--row: 'lora:rank=5' is not in methods: head, lora:rank=4, alpha=8, lora:all,rank=3+prefix:length=2, lora"
 ok 'a choice that is written otherwise is the same' eval 'run 0 predict toy.ini --db a.db --row $one --set train.lr=0.001,0.01 <texts'
 ok 'compare' run 3 compare "$one" "$two" --db a.db
-ok 'names both' prints "^toy/$one: " && prints 'toy/lora:all,rank=3\+prefix:length=2: '
+ok 'names both' prints "^toy/$one: "
+ok 'names both, in both lines' prints 'toy/lora:all,rank=3\+prefix:length=2: '
 ok 'with blanks in the labels' run 3 compare 'toy/lora : rank=4, alpha=8' ' lora:all, rank = 3 + prefix:length=2' --db a.db
-ok 'finds the same rows' prints "^toy/$one: " && prints 'toy/lora:all,rank=3\+prefix:length=2: '
+ok 'finds the same rows' prints "^toy/$one: "
+ok 'finds the same rows, in both lines' prints 'toy/lora:all,rank=3\+prefix:length=2: '
 ok 'a slash in a row' run 2 compare 'zero-shot:template=a/b.txt' "$two" --db a.db
 ok 'belongs to the row' says "a.db: no row or run 'zero-shot:template=a/b.txt' was scored on test; \`peftbench run\` does it"
 cp a.db b.db
