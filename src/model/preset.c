@@ -99,7 +99,7 @@ static int check_name(const pb_method *m, const pb_preset *p)
 /* Refuses settings that the method does not have. */
 static int check_spec(const pb_method *m, const pb_preset *p)
 {
-    pb_written setting[32];
+    pb_written setting[32] = {{NULL, NULL}};
     char *copy = pb_strdup(p->spec);
     void *conf = pb_alloc(m->conf_size + 1);
     int n = pb_preset_split(p, copy, setting, (int)PB_COUNT(setting)), rc = n < 0 ? -1 : 0;
