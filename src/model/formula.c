@@ -323,8 +323,9 @@ static bool read_name(reader *r)
         r->given[r->names++].expression = r->at + equals + 1;
     }
     r->at += strcspn(r->at, ";");
-    if (!r->failed && !*r->at++)
-        fail(r, r->at - 1, "want ';' and what is counted, got the end");
+    if (!r->failed && !*r->at)
+        fail(r, r->at, "want ';' and what is counted, got the end");
+    r->at += !r->failed;
     return !r->failed;
 }
 
@@ -337,9 +338,8 @@ int pb_count(const pb_attached *part, const pb_formula_network *network, double 
     r.at = r.text;
     while (read_name(&r))
         continue;
-    do
+    for (bool more = !r.failed; more; more = !r.failed && *r.at++ == ';')
         *out += elements_of_part(&r);
-    while (!r.failed && *r.at++ == ';');
     return r.failed ? -1 : 0;
 }
 
