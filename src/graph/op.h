@@ -41,6 +41,77 @@ pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_gram *gram);
 /* y = op(a) op(b), two matrices of parameters; op is the transpose where ta or tb is set. */
 pb_node *pb_op_product(pb_graph *g, pb_node *a, bool ta, pb_node *b, bool tb);
 
+/* The same numbers, row by row, as a matrix [rows,cols] of as many elements; a is made of parameters. */
+pb_node *pb_op_reshape(pb_graph *g, pb_node *a, int rows, int cols);
+
+/* Rows from .. from+count-1 of a, a matrix of parameters: [count,C]. */
+pb_node *pb_op_rows(pb_graph *g, pb_node *a, int from, int count);
+
+/* x, without a gradient (stop-gradient). */
+pb_node *pb_op_stop(pb_graph *g, pb_node *x);
+
+/* The row-wise Khatri-Rao product of a [p,C] and b [q,C], matrices of parameters: row i*q + j of [p*q,C] is a[i] *
+ * b[j], elementwise. */
+pb_node *pb_op_khatri_rao(pb_graph *g, pb_node *a, pb_node *b);
+
+/* y[i,j] = v[index[i*cols + j]] * scale[i*cols + j] as a matrix [rows,cols];  v [1,d], a vector of parameters; scale
+ * NULL: 1.  index and scale must outlive the graph. */
+pb_node *pb_op_gather(pb_graph *g, pb_node *v, const int *index, const pb_real *scale, int rows, int cols);
+
+/* A matrix [rows,cols] by its coefficients v [1,n] at the places index [n] of its spectrum, which is 0 elsewhere; place
+ * row*cols + column.  PB_FOURIER: the real part of the inverse discrete Fourier transform in two dimensions, with the
+ * factor 1/(rows*cols) (FourierFT: Gao et al. 2024, arXiv:2405.03003).  PB_HAAR: the inverse Haar wavelet transform
+ * (WaveFT, arXiv:2505.12532).  The transform's operations count as FLOPs.  index must outlive the graph. */
+typedef enum pb_basis { PB_FOURIER, PB_HAAR } pb_basis;
+pb_node *pb_op_spectrum(pb_graph *g, pb_node *v, const int *index, int rows, int cols, pb_basis basis);
+
+/* Rotations by the Cayley transform: q [k, size*(size-1)/2] holds the elements above the diagonal of k skew-symmetric
+ * matrices Q, row by row; block i of the result [k*size,size] is (I - Q)(I + Q)^-1.  With terms > 0 it is (I + Q) times
+ * the Neumann series of (I - Q)^-1 as PEFT computes it with so many terms. */
+pb_node *pb_op_cayley(pb_graph *g, pb_node *q, int size, int terms);
+
+/* The rows of a (with `columns`: its columns), divided by the larger one of their Euclidean length and `least`. */
+pb_node *pb_op_unit(pb_graph *g, pb_node *a, bool columns, double least);
+
+/* A matrix with orthonormal rows that span the rows of a [r,C], r <= C: L^-1 a with the Cholesky factor L of a a^T,
+ * whose diagonal is positive; the Gram-Schmidt process. */
+pb_node *pb_op_orthonormal(pb_graph *g, pb_node *a);
+
+/* y[t] = softmax over the k largest elements of x[t], 0 elsewhere; k = 0: over all. */
+pb_node *pb_op_softmax(pb_graph *g, pb_node *x, int k);
+
+/* The product with a block-diagonal matrix: the columns of x are cut into `blocks` equal parts, and part i of y is part
+ * i of x times w_i^T.  w [blocks*p,q] holds the blocks w_i [p,q], one below the other, with q columns of x in a part: y
+ * [T,blocks*p]. With w [p,q] all parts have the same block. */
+pb_node *pb_op_blocks(pb_graph *g, pb_node *x, pb_node *w, int blocks);
+
+/* y[t,j] = x[t,index[j]]; index [C] is a permutation, which must outlive the graph. */
+pb_node *pb_op_permute(pb_graph *g, pb_node *x, const int *index);
+
+/* The product with a Kronecker product, x (A kron B)^T: with A [a1,a2] and B [b1,b2], x [T,a2*b2] to y [T,a1*b1].  A
+ * row of x is a matrix X [a2,b2], and that of y is A X B^T. */
+pb_node *pb_op_kron(pb_graph *g, pb_node *x, pb_node *a, pb_node *b);
+
+/* x H_1 H_2 .. H_r with the Householder reflections H_i = I - 2 u_i u_i^T / |u_i|^2; u_i is row i of u [r,C]. */
+pb_node *pb_op_householder(pb_graph *g, pb_node *x, pb_node *u);
+
+/* The product with a matrix of circulant blocks [size,size]: w [(out/size)*(in/size), size] holds the first column of
+ * each block, and x [T,in] becomes y [T,out] (C3A: Chen et al. 2024, arXiv:2407.19342).  In FLOPs it is what it
+ * computes. */
+pb_node *pb_op_circulate(pb_graph *g, pb_node *x, pb_node *w, int out, int size);
+
+/* Sums of the n parts into which the columns of x are cut: element j of y [T,C/n] is the sum of x[t, j + i*C/n]. */
+pb_node *pb_op_collapse(pb_graph *g, pb_node *x, int n);
+
+/* x `times` times side by side: [T,times*C]. */
+pb_node *pb_op_tile(pb_graph *g, pb_node *x, int times);
+
+/* The mean of the rows of each sequence: [sequences,C]. */
+pb_node *pb_op_mean(pb_graph *g, pb_node *x);
+
+/* Row s of m [sequences,C] for every row of sequence s of `of` [T,..]: [T,C]. */
+pb_node *pb_op_spread(pb_graph *g, pb_node *m, pb_node *of);
+
 /* The value of a frozen weight in full precision: w itself, or the dequantized value of one that is packed.  It has no
  * gradient. */
 pb_node *pb_op_unpack(pb_graph *g, pb_node *w);

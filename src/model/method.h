@@ -149,14 +149,19 @@ typedef struct pb_prompting {
 typedef struct pb_preset {
     const char *name, *title, *paper; /* as in pb_method */
     const char *spec;                 /* settings of the method: "rslora=yes" */
+    const char *notes;                /* as in pb_method, of this preset only; NULL: nothing */
 } pb_preset;
 
 /* Every hook may be NULL.  `conf` is the method's settings struct. */
 typedef struct pb_method {
-    const char *name;  /* as written in an experiment file; equals the file's name.  Letters a-z, digits and '-' */
-    const char *title; /* "LoRA: low-rank update of linear layers" */
-    const char *paper; /* "Hu et al. 2021, LoRA, arXiv:2106.09685" */
-    const char *help;  /* one or two sentences */
+    const char *name;     /* as written in an experiment file; equals the file's name.  Letters a-z, digits and '-' */
+    const char *title;    /* "LoRA: low-rank update of linear layers" */
+    const char *paper;    /* "Hu et al. 2021, LoRA, arXiv:2106.09685" */
+    const char *help;     /* one or two sentences */
+    const char *equation; /* of the paper, in the notation of this file: "y = W x + alpha/rank * B A x" */
+    /* What the paper leaves open, where the method departs from it or from PEFT and why, and what a small model cannot
+     * show: whole sentences, which the method's card in docs/methods.md prints.  NULL: nothing. */
+    const char *notes;
     /* The number of elements that the method adds and trains, as a formula of its settings and of sizes, which `list`
      * prints and `verify` checks: "rank*(in+out)" at each targeted site.  "model: length*width" is counted once, and
      * parts are separated by ';' (model/formula.h).  NULL: the method adds no trained tensor. */
