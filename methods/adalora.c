@@ -163,6 +163,7 @@ const pb_method pb_method_adalora = {
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "rank",
     .linear = linear,
     .after_step = after_step,
     .peft = &peft,

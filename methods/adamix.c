@@ -67,6 +67,7 @@ const pb_method pb_method_adamix = {
     .identity = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "bottleneck",
     .block = block,
     .consistency = consistency,
 };

@@ -30,5 +30,6 @@ const pb_method pb_method_last_k = {
     .identity = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "k",
     .select = trains,
 };

@@ -87,6 +87,7 @@ const pb_method pb_method_lora_ga = {
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "rank",
     .linear = linear,
     .asks = asks,
     .start = start,

@@ -76,6 +76,7 @@ const pb_method pb_method_lora = {
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "rank",
     .presets = presets,
     .linear = linear,
     .low_rank = low_rank,

@@ -133,5 +133,6 @@ const pb_method pb_method_lst = {
     .identity = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "reduction",
     .block = block,
 };

@@ -69,6 +69,7 @@ const pb_method pb_method_prefix = {
     .category = PB_ADDITIVE,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "length",
     .embed = embed,
     .attention = attention,
     .peft = &peft,

@@ -47,6 +47,7 @@ const pb_method pb_method_prompt = {
     .category = PB_ADDITIVE,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "length",
     .embed = embed,
     .peft = &peft,
 };

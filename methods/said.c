@@ -49,6 +49,7 @@ const pb_method pb_method_said = {
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "dimension",
     .presets = presets,
     .weight = weight,
 };

@@ -157,6 +157,7 @@ const pb_method pb_method_sparse = {
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),
+    .size = "share",
     .presets = presets,
     .linear = linear,
     .asks = asks,

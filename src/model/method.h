@@ -186,6 +186,9 @@ typedef struct pb_method {
      * computed from. */
     const pb_option *options;
     size_t conf_size;
+    /* The integer or real setting that decides how much the method trains, such as "rank": [experiment] budget chooses
+     * its value.  NULL: there is none. */
+    const char *size;
     const pb_preset *presets; /* ends with a row of zeros; NULL: none */
 
     /* Returns true if this parameter of the base model or the head trains.  Without this hook the head trains and the
