@@ -47,7 +47,7 @@ pb_node *pb_op_reshape(pb_graph *g, pb_node *a, int rows, int cols);
 /* Rows from .. from+count-1 of a, a matrix of parameters: [count,C]. */
 pb_node *pb_op_rows(pb_graph *g, pb_node *a, int from, int count);
 
-/* x, without a gradient (stop-gradient). */
+/* x, without a gradient (stop-gradient): a constant to what reads it. */
 pb_node *pb_op_stop(pb_graph *g, pb_node *x);
 
 /* The row-wise Khatri-Rao product of a [p,C] and b [q,C], matrices of parameters: row i*q + j of [p*q,C] is a[i] *

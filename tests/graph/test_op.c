@@ -432,6 +432,35 @@ static pb_node *build_remake(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_linear(g, in[0], pb_graph_remake(g, w), NULL);
 }
 
+/* One matrix read in three shapes and by overlapping rows; the first row is read by nobody. */
+static pb_node *build_views(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_node *a = pb_op_rows(g, in[0], 1, 6), *b = pb_op_rows(g, in[0], 3, 6);
+    pb_node *flat = pb_op_reshape(g, pb_op_act(g, PB_TANH, a), 1, 24), *tall = pb_op_reshape(g, b, 12, 2);
+    return pb_op_multiply(g, pb_op_reshape(g, flat, 8, 3), pb_op_reshape(g, tall, 8, 3));
+}
+
+static pb_node *build_rows(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_rows(g, in[0], 2, 17);
+}
+
+static pb_node *build_reshape(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_reshape(g, in[0], 4, 9);
+}
+
+/* Zero times a stop, so that differences agree with the gradient; the stop may write over the tanh. */
+static pb_node *build_stop(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_node *none = pb_op_times(g, pb_op_stop(g, pb_op_act(g, PB_TANH, in[0])), 0);
+    return pb_op_add(g, pb_op_act(g, PB_SILU, in[0]), none);
+}
+
 /* What can be overwritten is: every row-by-row op after another. */
 static pb_node *build_chain(pb_graph *g, pb_node **in, const pb_rows *set)
 {
@@ -517,6 +546,11 @@ static const op_case cases[] = {
     {"fastfood", build_fastfood, {{1, 11}}},
     {"fastfood of a power of two", build_fastfood, {{1, 16}}},
     {"fastfood of more than the matrix", build_fastfood_wide, {{1, 40}}},
+    {"views of a parameter", build_views, {{9, 4}}},
+    {"rows", build_rows, {{20, 6}}},
+    {"reshape", build_reshape, {{12, 3}}},
+    {"stop", build_stop, {{0, 18}}},
+    {"stop of a parameter", build_stop, {{5, 18}}},
     {"a weight made again", build_remake, {{0, 10}, {7, 3}, {10, 3}}},
 };
 
@@ -916,6 +950,29 @@ TEST(orthogonality_is_the_distance_of_the_gram_matrix_from_the_identity)
     CHECK_NEAR(orthogonality_of(2, 3, true, skew, g), sqrt(4 + 4 + 16 + 9 + 9 + 64), 10 * EXACT);
 }
 
+/* ---- stop: x times a stopped x has the slope x, not 2 x ------------------------------------------------------- */
+
+TEST(a_stopped_factor_is_a_constant)
+{
+    pb_real x[] = {1, -2, 3, (pb_real)0.5, 4, -1}, g[6];
+    pb_param p = {.rows = 2, .cols = 3, .x = x, .g = g, .trainable = true};
+    pb_arena *arena = pb_arena_new("stop");
+    pb_executor *m = pb_executor_new();
+    pb_graph *graph = pb_graph_new(arena, true);
+    pb_plan plan;
+    pb_node *leaf = pb_graph_param(graph, &p), *stopped = pb_op_stop(graph, leaf);
+    CHECK(!stopped->requires_grad && pb_graph_stops_gradient(graph));
+    pb_node *loss = pb_op_sum(graph, pb_op_multiply(graph, leaf, stopped));
+    CHECK_INT(pb_graph_plan(graph, loss, loss, &plan), 0);
+    pb_executor_bind(m, graph, &plan);
+    pb_executor_forward(m, graph);
+    CHECK_NEAR((double)loss->x[0], 31.25, 10 * EXACT);
+    pb_executor_backward(m, graph);
+    CHECK(same_bits(6, g, x));
+    pb_executor_free(m);
+    pb_arena_free(arena);
+}
+
 /* ---- a packed weight in full ------------------------------------------------------------------------------ */
 
 /* The gradient of x in y = x W^T, with W held as it is and unpacked for its use. */
@@ -1077,6 +1134,10 @@ enum {
     BAD_LABEL,
     BAD_PRODUCT,
     BAD_PRODUCT_OF_ROWS,
+    BAD_RESHAPE,
+    BAD_RESHAPE_OF_ROWS,
+    BAD_ROWS,
+    BAD_ROWS_OF_ROWS,
     BAD_FASTFOOD,
     BAD_REMAKE,
     BADS
@@ -1110,6 +1171,10 @@ static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set
     case BAD_LABEL: return pb_op_cross_entropy(g, x, bad_label);
     case BAD_PRODUCT: return pb_op_product(g, w, false, short_table, false);
     case BAD_PRODUCT_OF_ROWS: return pb_op_product(g, x, false, short_table, true);
+    case BAD_RESHAPE: return pb_op_reshape(g, w, 7, 6);
+    case BAD_RESHAPE_OF_ROWS: return pb_op_reshape(g, x, 6, 4);
+    case BAD_ROWS: return pb_op_rows(g, w, 3, 3);
+    case BAD_ROWS_OF_ROWS: return pb_op_rows(g, x, 0, 1);
     case BAD_FASTFOOD: return pb_op_fastfood(g, short_table, 1, 3, 3);
     case BAD_REMAKE: return pb_graph_remake(g, pb_op_act(g, PB_TANH, x));
     default: PB_BUG("case %d", which);
@@ -1140,6 +1205,10 @@ TEST(what_does_not_fit_is_refused_and_the_graph_stays_refused)
         [BAD_LABEL] = "cross entropy: label 6, want 0..5",
         [BAD_PRODUCT] = "product: A [5,7], B [2,6]",
         [BAD_PRODUCT_OF_ROWS] = "product: A [4,6], B^T [2,6] do not fit, want two matrices of parameters",
+        [BAD_RESHAPE] = "reshape: [5,7] to [7,6]",
+        [BAD_RESHAPE_OF_ROWS] = "reshape: a batch [4,6] to [6,4]",
+        [BAD_ROWS] = "rows: 3 from 3 of [5,7]",
+        [BAD_ROWS_OF_ROWS] = "rows: 1 from 0 of a batch [4,6]",
         [BAD_FASTFOOD] = "fastfood: v [2,6] to [3,3], want a vector",
         [BAD_REMAKE] = "act: a weight [4,6] that depends on the batch",
     };
