@@ -64,6 +64,8 @@ static void show_about(const char *name, const char *title, const char *paper, c
         printf("plugin: %s, SHA-256 %s\n", plugin, pb_plugin_digest(m)->hex);
     printf("%s\nstarts as the base model: %s\n", m->help, m->identity ? "yes" : "no");
     printf("trained elements that it adds: %s\n", m->count ? m->count : "none");
+    if (m->size)
+        printf("size, which [experiment] budget chooses: %s\n", m->size);
 }
 
 static void show_method(const pb_method *m)

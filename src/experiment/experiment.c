@@ -28,6 +28,9 @@ const pb_option pb_experiment_table[] = {
     PB_OPTION(
         pb_experiment, timing_processes, INT, "5", 1, 100,
         "processes over which the rounds are distributed, because the placement of memory differs between processes"),
+    PB_OPTION(pb_experiment, budget, TEXT, "",
+              "elements that each row trains, such as 100k or 1.5M: sets ranks, lengths and the like; the head is not "
+              "counted; empty: as the settings say"),
     PB_OPTION(pb_experiment, axis, TEXT, "",
               "the setting on the x axis of an additional figure, such as prefix.length"),
     PB_OPTION(

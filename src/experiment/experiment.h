@@ -63,6 +63,7 @@ typedef struct pb_experiment {
     const char *class_names; /* of the data, as a JSON list; known once sealed                     */
     pb_digest data, model;   /* known once sealed                                                  */
     const char *axis;        /* METHOD.SETTING that the figure `axis` is drawn against; "": none   */
+    const char *budget;      /* elements that each row trains, such as "100k"; "": as the methods' settings say */
     const char *serving;     /* numbers of adapters to serve at once in the timing pass; "": none  */
     pb_row *row;             /* [rows] */
     int rows;

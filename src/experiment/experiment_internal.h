@@ -32,6 +32,15 @@ void *pb_cell_conf(pb_cell *c, int group);
 /* Ends the making of a cell: lists its settings.  `choice` is copied. */
 void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice);
 
+/* Reads [experiment] budget: a number of elements such as "50000", "100k" or "1.5M".  Returns -1 with an error. */
+int pb_budget_parse(const char *text, double *out);
+
+/* Sets the sizes of a cell's methods (pb_method.size), so that with them as many elements train as [experiment] budget
+ * allows, without those of the task's head.  In a composition each method with a size gets the same share of what the
+ * others leave.  A row without such a method stays as it is.  Returns -1 with an error if the smallest size is too
+ * large. */
+int pb_budget_apply(const pb_experiment *e, pb_cell *c);
+
 /* Makes the cells of all rows from the sections that belong to them, and marks these as used.  Returns -1 with an
  * error. */
 int pb_sweep_expand(pb_experiment *e, pb_ini *ini);

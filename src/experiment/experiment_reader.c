@@ -286,13 +286,21 @@ static int check_unread(const pb_experiment *e, const pb_ini *ini, const pb_entr
 
 /* ---- a file --------------------------------------------------------------------------------------------- */
 
+static int check_budget(const pb_experiment *e, pb_ini *ini)
+{
+    double elements;
+    return *e->budget && pb_budget_parse(e->budget, &elements) ? pb_ini_blame(pb_ini_find(ini, "experiment", "budget"))
+                                                               : 0;
+}
+
 static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
 {
     for (; sets && *sets; sets++)
         if (pb_ini_set(ini, *sets))
             return -1;
-    if (name_experiment(e) || read_experiment(e, ini) || pb_ini_fill(ini, "tune", pb_tune_table, &e->tune) ||
-        read_task(e, ini) || each_plugin(e, ini, load_plugin, NULL))
+    if (name_experiment(e) || read_experiment(e, ini) || check_budget(e, ini) ||
+        pb_ini_fill(ini, "tune", pb_tune_table, &e->tune) || read_task(e, ini) ||
+        each_plugin(e, ini, load_plugin, NULL))
         return -1;
     const pb_entry *methods = pb_ini_find(ini, "experiment", "methods");
     return read_rows(e, ini, methods) || pb_sweep_expand(e, ini) || check_unread(e, ini, methods) ? -1 : 0;

@@ -17,6 +17,7 @@ typedef struct setting {
     int group; /* of row->group */
     const char *value[64];
     int values;
+    bool preset;      /* a preset sets it, and the file does not */
     bool range, even; /* even: drawn uniformly from low..high, else log-uniformly */
     bool whole;
     double low, high;
@@ -89,13 +90,23 @@ static int read_values(pb_experiment *e, const pb_option *option, setting *k)
     return 0;
 }
 
-static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *entry, int group)
+/* With [experiment] budget, the file does not set the sizes of methods. */
+static int check_budget(const pb_experiment *e, const pb_row *row, const setting *k)
+{
+    const pb_method *m = k->group < PB_GROUP_METHODS ? NULL : row->spec.part[k->group - PB_GROUP_METHODS].method;
+    return m && m->size && !k->preset && *e->budget && !strcmp(m->size, k->entry->key)
+               ? pb_error("%s: [experiment] budget decides it in %s; want one of the two", m->size, row->label)
+               : 0;
+}
+
+static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *entry, int group, bool preset)
 {
     setting *k = find_setting(s, entry, group);
     if (!k)
         return pb_error("%s: want at most %zu settings", row->label, PB_COUNT(s->item));
-    *k = (setting){.entry = entry, .group = group};
-    return read_values(e, pb_option_find(pb_row_options(row, group), entry->key), k);
+    *k = (setting){.entry = entry, .group = group, .preset = preset};
+    return check_budget(e, row, k) || read_values(e, pb_option_find(pb_row_options(row, group), entry->key), k) ? -1
+                                                                                                                : 0;
 }
 
 static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int group, const char *section)
@@ -105,7 +116,7 @@ static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *
         if (strcmp(entry->section, section) != 0)
             continue;
         entry->used = true;
-        if (entry->key && add_setting(e, row, s, entry, group))
+        if (entry->key && add_setting(e, row, s, entry, group, false))
             return pb_ini_blame(entry);
     }
     return 0;
@@ -120,7 +131,7 @@ static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, i
         *entry = (pb_entry){.key = pb_arena_strdup(e->arena, p->setting[i].key),
                             .value = pb_arena_strdup(e->arena, p->setting[i].value),
                             .location = pb_arena_format(e->arena, "%s: methods: %s", row->location, row->label)};
-        if (add_setting(e, row, s, entry, PB_GROUP_METHODS + part))
+        if (add_setting(e, row, s, entry, PB_GROUP_METHODS + part, i < p->presets))
             return pb_ini_blame(entry);
     }
     return 0;
@@ -230,9 +241,10 @@ static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const 
         if (is_tuned(k))
             add_to_choice(&choice, row, k, value[i]);
     }
+    int rc = *e->budget ? pb_budget_apply(e, c) : 0;
     pb_cell_finish(e, c, choice.data ? choice.data : "");
     pb_text_free(&choice);
-    return 0;
+    return rc;
 }
 
 static int add_choice(pb_experiment *e, pb_row *row, const sweep *s, const char *const *value, size_t *capacity)
