@@ -59,16 +59,33 @@ static const pb_peft peft = {
     .fixed = "\"prefix_projection\": false",
 };
 
+static const pb_preset presets[] = {
+    {.name = "p-tuning-v2",
+     .title = "P-tuning v2: trained keys and values without an MLP",
+     .paper = "Liu et al. 2021, P-tuning v2, arXiv:2110.07602",
+     .spec = "mlp=no",
+     .notes =
+         "The paper tunes the length for each task, from a few tokens to more than a hundred, and finds that an MLP "
+         "helps on some tasks only. The text keeps its own classification head, as in the paper."},
+    {0},
+};
+
 const pb_method pb_method_prefix = {
     .name = "prefix",
     .title = "Prefix tuning: trained keys and values",
     .paper = "Li and Liang 2021, Prefix-tuning, arXiv:2101.00190",
     .help = "Lets every layer attend to P trained positions in front of the text.",
+    .equation = "softmax(q [P_k; K]^T) [P_v; V]; with mlp: P_k and P_v are rows of W_2 tanh(W_1 E + b_1) + b_2",
+    .notes = "The paper computes the prefix by an MLP while training, with an intermediate size of 512 or 800, since "
+             "training is unstable without it, and stores the result alone. The default here has no MLP, as in PEFT; "
+             "mlp = yes is the paper's. An artifact then has the MLP; an exported PEFT adapter has keys and values "
+             "alone. The paper's start from activations of real words is not here.",
     .count = "model: mlp*(length*width+hidden*(width+1)); 2*kv*(mlp*(hidden+1)+(1-mlp)*length)",
     .deviation = "k: init; v: init; embed: 1",
     .category = PB_ADDITIVE,
     .options = options,
     .conf_size = sizeof(conf),
+    .presets = presets,
     .size = "length",
     .embed = embed,
     .attention = attention,

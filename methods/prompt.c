@@ -1,11 +1,15 @@
 /* prompt: trained word embeddings in front of the text. */
+#include <math.h>
+
 #include "peftbench.h"
 
 enum { POOL_FIRST, POOL_CLS };
+enum { RANDOM, VOCABULARY };
 
 typedef struct conf {
-    int length, pool;
+    int length, pool, start, rank, hidden;
     double init;
+    bool mlp;
 } conf;
 
 static const pb_option options[] = {
@@ -14,17 +18,70 @@ static const pb_option options[] = {
               "what an encoder's head reads: the first row (a soft token, as in PEFT) or the text's [CLS]; the head of "
               "a decoder reads the last row"),
     PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation at the start; word embeddings have about 0.05"),
+    PB_OPTION(conf, start, CHOICE, "random", "random|vocabulary",
+              "start from normal numbers, or from embeddings of tokens drawn from the vocabulary"),
+    PB_OPTION(conf, rank, INT, "0", 0, 4096, "r, the rank of the prompt U V; 0: one matrix"),
+    PB_OPTION(conf, mlp, BOOL, "no", "add to each row of the prompt what an MLP makes of it"),
+    PB_OPTION(conf, hidden, INT, "400", 1, 65536, "m, the bottleneck dimension of that MLP"),
     {0},
 };
+
+/* The prompt [P,C], or U V.  The deviations of U and V are such that the elements of U V have the deviation `init`. */
+static pb_node *soft_tokens(pb_build *b)
+{
+    const conf *c = pb_conf(b);
+    if (!c->rank)
+        return pb_added(b, NULL, "embed", c->length, b->width, pb_init_normal(c->init));
+    pb_node *U = pb_added(b, NULL, "U", c->length, c->rank, pb_init_normal(1 / sqrt(c->rank)));
+    pb_node *V = pb_added(b, NULL, "V", c->rank, b->width, pb_init_normal(c->init));
+    return pb_op_product(b->graph, U, false, V, false);
+}
+
+/* p + norm(W_up relu(W_down p + b_down) + b_up), row by row, with a layer normalization. */
+static pb_node *residual(pb_build *b, pb_node *p)
+{
+    const conf *c = pb_conf(b);
+    pb_graph *g = b->graph;
+    int width = b->width, m = c->hidden;
+    pb_node *down = pb_added(b, NULL, "down.weight", m, width, pb_init_kaiming(width));
+    pb_node *up = pb_added(b, NULL, "up.weight", width, m, pb_init_kaiming(m));
+    pb_node *h = pb_op_linear(g, p, down, pb_vector(b, NULL, "down.bias", m, pb_init_kaiming(width)));
+    pb_node *y =
+        pb_op_linear(g, pb_op_act(g, PB_RELU, h), up, pb_vector(b, NULL, "up.bias", width, pb_init_kaiming(m)));
+    pb_node *gain = pb_vector(b, NULL, "norm.weight", width, pb_init_constant(1));
+    pb_node *bias = pb_vector(b, NULL, "norm.bias", width, pb_init_constant(0));
+    return pb_op_add(g, pb_op_norm(g, y, gain, bias, 1e-5), p);
+}
 
 /* [P; x]: P [P,C] takes the first positions of every sequence. */
 static pb_node *embed(pb_build *b, pb_node *x)
 {
     const conf *c = pb_conf(b);
+    if (c->rank && c->start == VOCABULARY) {
+        pb_error("prompt: start = vocabulary with rank = %d; want rank = 0, since embeddings of tokens have full rank",
+                 c->rank);
+        return NULL;
+    }
     if (c->pool == POOL_CLS && b->head_row >= 0)
         b->head_row += c->length;
-    pb_node *prompt = pb_added(b, NULL, "embed", c->length, b->width, pb_init_normal(c->init));
-    return pb_op_prepend(b->graph, prompt, x);
+    pb_node *prompt = soft_tokens(b);
+    return pb_op_prepend(b->graph, c->mlp ? residual(b, prompt) : prompt, x);
+}
+
+/* Each row becomes the embedding of a token; all tokens are equally likely. */
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    (void)stats;
+    const conf *c = pb_conf(b);
+    if (c->start != VOCABULARY)
+        return;
+    pb_param *prompt = pb_tensor(b, NULL, "embed");
+    const pb_param *table = pb_find_param(b, "embed.word");
+    pb_rng r = {.key = pb_seed(b, NULL, "tokens")};
+    for (int i = 0; i < c->length; i++) {
+        int id = (int)pb_rng_below(&r, (uint64_t)table->rows);
+        pb_param_values(table, id, id + 1, 0, table->cols, prompt->x + (size_t)i * (size_t)table->cols);
+    }
 }
 
 static const pb_peft peft = {
@@ -37,17 +94,45 @@ static const pb_peft peft = {
     .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
 };
 
+static const pb_preset presets[] = {
+    {.name = "lopt",
+     .title = "LoPT: a prompt of low rank",
+     .paper = "Guo et al. 2024, LoPT: Low-rank prompt tuning for parameter efficient language models, arXiv:2406.19486",
+     .spec = "rank=4",
+     .notes = "This is LoPT-1, P = U V; LoPT-2, which makes P of a fixed random matrix, is not here. Xiao et al. 2023 "
+              "(arXiv:2310.10094) train the same product with rank 10. How the paper starts U and V could not be "
+              "checked; here U V starts with the standard deviation of plain prompt tuning."},
+    {.name = "residual-prompt",
+     .title = "Residual prompt tuning: P + MLP(P)",
+     .paper = "Razdaibiedina et al. 2023, Residual prompt tuning, arXiv:2305.03937",
+     .spec = "mlp=yes,start=vocabulary",
+     .notes =
+         "One MLP is shared by all soft tokens. The bottleneck of 400 is that of the published count for T5-large, "
+         "and the linear layers start as PyTorch's do. The authors store the projected prompt alone; an artifact "
+         "here has the prompt and the MLP, and an exported PEFT adapter has the projected prompt."},
+    {0},
+};
+
 const pb_method pb_method_prompt = {
     .name = "prompt",
     .title = "Prompt tuning: trained input embeddings",
     .paper = "Lester et al. 2021, The power of scale for parameter-efficient prompt tuning, arXiv:2104.08691",
     .help = "Puts P trained embeddings in front of every text.",
-    .count = "model: length*width",
-    .deviation = "embed: init",
+    .equation = "y = f([P; E(x)]); with rank: P = U V; with mlp: P + norm(W_up relu(W_down P + b_down) + b_up)",
+    .notes =
+        "The paper starts from embeddings of the 5000 most common tokens or of the class labels, with Adafactor at "
+        "the learning rate 0.3. Here the default is a normal start, start = vocabulary draws from the whole "
+        "vocabulary, since ids are not in the order of frequency in every tokenizer, and the optimizer is AdamW. "
+        "That prompt tuning comes near full fine-tuning is shown for models of ten billion parameters, which a "
+        "small model cannot show.",
+    .count = "model: (rank==0)*length*width + rank*(length+width) + mlp*(2*hidden*width+hidden+3*width)",
+    .deviation = "embed: init; U: 1/sqrt(rank); V: init; down.weight: 1/sqrt(3*width); up.weight: 1/sqrt(3*hidden)",
     .category = PB_ADDITIVE,
     .options = options,
     .conf_size = sizeof(conf),
     .size = "length",
+    .presets = presets,
     .embed = embed,
+    .start = start,
     .peft = &peft,
 };

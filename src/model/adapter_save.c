@@ -182,8 +182,18 @@ static void save_all_factors(saving *s)
     }
 }
 
-/* The keys or values of one token in a layer, with the method's prefix in front.  Valid until the executor or the
- * arena is used again. */
+/* Computes a node of parameters and of inputs.  Valid until the executor or the graph's arena is used again. */
+static const pb_node *run(pb_executor *executor, pb_graph *g, pb_node *n)
+{
+    pb_plan plan;
+    if (pb_graph_plan(g, n, NULL, &plan))
+        return NULL;
+    pb_executor_bind(executor, g, &plan);
+    pb_executor_forward(executor, g);
+    return pb_graph_output(g);
+}
+
+/* The keys or values of one token in a layer, with the method's prefix in front. */
 static const pb_node *run_with_prefix(const saving *s, pb_arena *arena, pb_executor *executor, int layer, bool values)
 {
     static const int offset[] = {0, 1};
@@ -194,13 +204,8 @@ static const pb_node *run_with_prefix(const saving *s, pb_arena *arena, pb_execu
     pb_node *q = pb_graph_input(g, set, queries, zeros);
     pb_node *k = pb_graph_input(g, set, width, zeros), *v = pb_graph_input(g, set, width, zeros);
     pb_build b = pb_build_start(s->m, g, 0, 0);
-    pb_plan plan;
     s->method->attention(&b, &s->m->layer[layer].block[ATTN], q, k, v);
-    if (pb_graph_plan(g, values ? b.v : b.k, NULL, &plan))
-        return NULL;
-    pb_executor_bind(executor, g, &plan);
-    pb_executor_forward(executor, g);
-    return pb_graph_output(g);
+    return run(executor, g, values ? b.v : b.k);
 }
 
 /* Writes [P, 2 layers, kv]: PEFT stores keys and values, not the MLP that may have computed them. */
@@ -224,10 +229,21 @@ static int save_prefix(saving *s)
     return rc;
 }
 
-static int save_prompt(saving *s)
+/* The embedding of one token, with the method's prompt in front. */
+static const pb_node *run_with_prompt(const saving *s, pb_arena *arena, pb_executor *executor)
 {
-    const pb_peft *peft = s->method->peft;
-    for (const pb_peft_tensor *t = peft->loaded; t && t->ours && !s->m->config.family->causal; t++) {
+    static const int offset[] = {0, 1};
+    pb_graph *g = pb_graph_new(arena, false);
+    int width = s->m->config.width;
+    pb_real *zeros = pb_arena_alloc(arena, PB_META, (size_t)width * sizeof *zeros);
+    pb_build b = pb_build_start(s->m, g, 0, 0);
+    return run(executor, g, s->method->embed(&b, pb_graph_input(g, pb_rows_whole(g, 1, offset), width, zeros)));
+}
+
+/* Returns -1 with an error if PEFT's implementation has another value of a setting. */
+static int check_loaded(const saving *s)
+{
+    for (const pb_peft_tensor *t = s->method->peft->loaded; t && t->ours && !s->m->config.family->causal; t++) {
         char *value = option_text(s, t->ours);
         bool same = !strcmp(value, t->theirs);
         if (!same)
@@ -237,10 +253,23 @@ static int save_prompt(saving *s)
         if (!same)
             return -1;
     }
-    const pb_param *p = pb_params_find_added(s->m, s->method, NULL, peft->tensors[0].ours);
-    pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
-                 pb_tensor_writer_tensor(&s->tensors, peft->tensors[0].theirs, p->rows, p->cols, 2));
     return 0;
+}
+
+/* Writes [P,C]: PEFT stores the embeddings, not what may have computed them. */
+static int save_prompt(saving *s)
+{
+    if (check_loaded(s))
+        return -1;
+    pb_arena *arena = pb_arena_new("prompt");
+    pb_executor *executor = pb_executor_new();
+    const pb_node *n = run_with_prompt(s, arena, executor);
+    if (n)
+        pb_to_floats(n->x, (size_t)(n->rows - 1) * (size_t)n->cols,
+                     pb_tensor_writer_tensor(&s->tensors, s->method->peft->tensors[0].theirs, n->rows - 1, n->cols, 2));
+    pb_executor_free(executor);
+    pb_arena_free(arena);
+    return n ? 0 : -1;
 }
 
 static void save_norms(saving *s)
