@@ -66,8 +66,10 @@ typedef enum pb_basis { PB_FOURIER, PB_HAAR } pb_basis;
 pb_node *pb_op_spectrum(pb_graph *g, pb_node *v, const int *index, int rows, int cols, pb_basis basis);
 
 /* Rotations by the Cayley transform: q [k, size*(size-1)/2] holds the elements above the diagonal of k skew-symmetric
- * matrices Q, row by row; block i of the result [k*size,size] is (I - Q)(I + Q)^-1.  With terms > 0 it is (I + Q) times
- * the Neumann series of (I - Q)^-1 as PEFT computes it with so many terms. */
+ * matrices Q, row by row; block i of the result [k*size,size] is (I - Q)(I + Q)^-1.  With terms > 0 it is the inverse
+ * rotation (I + Q)(I - Q)^-1 with the Neumann series I + Q + .. + Q^(terms-2) for (I - Q)^-1, as PEFT computes it with
+ * so many terms, of which there are at least 4: the error is of the order |Q|^(terms-1), and for |Q| >= 1 the result
+ * has nothing of a rotation. */
 pb_node *pb_op_cayley(pb_graph *g, pb_node *q, int size, int terms);
 
 /* The rows of a (with `columns`: its columns), divided by the larger one of their Euclidean length and `least`. */
@@ -81,8 +83,8 @@ pb_node *pb_op_orthonormal(pb_graph *g, pb_node *a);
 pb_node *pb_op_softmax(pb_graph *g, pb_node *x, int k);
 
 /* The product with a block-diagonal matrix: the columns of x are cut into `blocks` equal parts, and part i of y is part
- * i of x times w_i^T.  w [blocks*p,q] holds the blocks w_i [p,q], one below the other, with q columns of x in a part: y
- * [T,blocks*p]. With w [p,q] all parts have the same block. */
+ * i of x times w_i.  w [blocks*q,p] holds the blocks w_i [q,p], one below the other, with q columns of x in a part: y
+ * [T,blocks*p].  With w [q,p] all parts have the same block. */
 pb_node *pb_op_blocks(pb_graph *g, pb_node *x, pb_node *w, int blocks);
 
 /* y[t,j] = x[t,index[j]]; index [C] is a permutation, which must outlive the graph. */
@@ -92,7 +94,8 @@ pb_node *pb_op_permute(pb_graph *g, pb_node *x, const int *index);
  * row of x is a matrix X [a2,b2], and that of y is A X B^T. */
 pb_node *pb_op_kron(pb_graph *g, pb_node *x, pb_node *a, pb_node *b);
 
-/* x H_1 H_2 .. H_r with the Householder reflections H_i = I - 2 u_i u_i^T / |u_i|^2; u_i is row i of u [r,C]. */
+/* The rows H_1 H_2 .. H_r x of the rows x, with the Householder reflections H_i = I - 2 u_i u_i^T / |u_i|^2; u_i is row
+ * i of u [r,C], and H_i = I if it is zero. */
 pb_node *pb_op_householder(pb_graph *g, pb_node *x, pb_node *u);
 
 /* The product with a matrix of circulant blocks [size,size]: w [(out/size)*(in/size), size] holds the first column of

@@ -410,6 +410,36 @@ BUILD_PRODUCT(build_product_ta, true, false)
 BUILD_PRODUCT(build_product_tb, false, true)
 BUILD_PRODUCT(build_product_tatb, true, true)
 
+static pb_node *build_householder(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_householder(g, in[0], in[1]);
+}
+
+/* Blocks [4,4]; |Q| is up to 3, where the series is far from a rotation and its gradient as exact as anywhere. */
+#define BUILD_CAYLEY(name, terms)                                                                                      \
+    static pb_node *name(pb_graph *g, pb_node **in, const pb_rows *set)                                                \
+    {                                                                                                                  \
+        (void)set;                                                                                                     \
+        return pb_op_cayley(g, in[0], 4, terms);                                                                       \
+    }
+BUILD_CAYLEY(build_cayley, 0)
+BUILD_CAYLEY(build_cayley_of_4_terms, 4)
+BUILD_CAYLEY(build_cayley_of_5_terms, 5)
+BUILD_CAYLEY(build_cayley_of_7_terms, 7)
+
+static pb_node *build_blocks(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_blocks(g, in[0], in[1], 3);
+}
+
+static pb_node *build_permute(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_permute(g, in[0], numbers(g, in[0] ? in[0]->cols : 0, 5, 18));
+}
+
 /* Three blocks of 16, the last of which is cut to two elements. */
 static pb_node *build_fastfood(pb_graph *g, pb_node **in, const pb_rows *set)
 {
@@ -543,6 +573,17 @@ static const op_case cases[] = {
     {"product of a transpose", build_product_ta, {{7, 5}, {7, 4}}},
     {"product with a transpose", build_product_tb, {{5, 7}, {4, 7}}},
     {"product of transposes", build_product_tatb, {{7, 5}, {4, 7}}},
+    {"householder", build_householder, {{0, 10}, {3, 10}}},
+    {"householder of one reflection", build_householder, {{0, 10}, {1, 10}}},
+    {"householder of a parameter", build_householder, {{4, 10}, {5, 10}}},
+    {"cayley", build_cayley, {{3, 6}}},
+    {"cayley of 4 terms", build_cayley_of_4_terms, {{3, 6}}},
+    {"cayley of 5 terms", build_cayley_of_5_terms, {{3, 6}}},
+    {"cayley of 7 terms", build_cayley_of_7_terms, {{2, 6}}},
+    {"blocks", build_blocks, {{0, 12}, {12, 5}}},
+    {"blocks that are one", build_blocks, {{0, 12}, {4, 5}}},
+    {"blocks of a parameter", build_blocks, {{7, 9}, {9, 2}}},
+    {"permute", build_permute, {{0, 18}}},
     {"fastfood", build_fastfood, {{1, 11}}},
     {"fastfood of a power of two", build_fastfood, {{1, 16}}},
     {"fastfood of more than the matrix", build_fastfood_wide, {{1, 40}}},
