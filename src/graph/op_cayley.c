@@ -162,8 +162,8 @@ static void make_series(const pb_node *n, int k, pb_real *scratch)
     multiply(n, plain(n, scratch), plain(n, sum), true, r);
 }
 
-/* dQ = dR S_m^T + sum over j of dS_j S_(j-1)^T with S_0 = I, dS_m = dR + Q^T dR and dS_(j-1) = Q^T dS_j.  Returns dQ, in
- * the scratch. */
+/* dQ = dR S_m^T + sum over j of dS_j S_(j-1)^T with S_0 = I, dS_m = dR + Q^T dR and dS_(j-1) = Q^T dS_j.  Returns dQ,
+ * in the scratch. */
 static const pb_real *series_gradient(const pb_node *n, int k, pb_real *scratch)
 {
     size_t one = block_elements(n);
