@@ -124,6 +124,9 @@ mutants: $(BUILD)/peftbench ## plants faults that change few predictions, which 
 torture: $(BUILD)/peftbench ## kills, failing allocations, a full disk and other faults (takes many minutes)
 	@PEFTBENCH=$(abspath $(BUILD)/peftbench) tests/torture/database.sh long
 
+docs: $(BUILD)/peftbench ## writes docs/methods.md from the plugins
+	@$(BUILD)/peftbench list --markdown >docs/methods.md
+
 check: ## compilers, sanitizers, clang-tidy, format, and the rules of code and documentation
 	@tools/setup.sh check
 	@tools/check.sh

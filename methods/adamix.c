@@ -61,6 +61,14 @@ const pb_method pb_method_adamix = {
     .title = "AdaMix: a mixture of adapters with random routing",
     .paper = "Wang et al. 2022, AdaMix, arXiv:2205.12410",
     .help = "Trains M adapters of which each pass draws one, for two passes that should agree; scores with their mean.",
+    .equation = "y + U_j f(D_i y), i and j drawn in each pass",
+    .notes = "In training, each batch runs twice, and each pass draws one down-projection and one up-projection at "
+             "each site; a term of the loss, the mean of both Kullback-Leibler divergences, makes the two predictions "
+             "agree. Scoring uses the mean of the M adapters, the paper's merged adapter, so it costs what one adapter "
+             "costs. The divergence has gradients for both predictions, where the authors' code treats its targets as "
+             "constants, and the loss is the mean of the cross-entropies of both passes, where that code has the first "
+             "one's only. The paper reports the size of the merged adapter; what is counted and stored here is all M. "
+             "Whether averaging replaces an ensemble, as the paper finds for large models, a small one cannot show.",
     .count = "max(1, experts*(1-share_down))*bottleneck*(in+1) + max(1, experts*(1-share_up))*out*(bottleneck+1)",
     .deviation = "down.*.weight: init; up.*.weight: 0; *.bias: 0",
     .category = PB_ADDITIVE,

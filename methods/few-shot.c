@@ -14,6 +14,7 @@ const pb_method pb_method_few_shot = {
     .title = "Few-shot prompting (in-context learning)",
     .paper = "Brown et al. 2020, Language models are few-shot learners, arXiv:2005.14165",
     .help = "Shows k training examples with their answers in front of the text; nothing is trained.",
+    .equation = "p(label | k examples, text)",
     .category = PB_BASELINE,
     .identity = true,
     .options = options,

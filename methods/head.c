@@ -10,6 +10,7 @@ const pb_method pb_method_head = {
              "arXiv:1610.01644",
     .help = "Trains the task's head alone; features are computed once and kept.",
     .classes = true,
+    .equation = "logits = C h + c; h is frozen",
     .category = PB_SELECTIVE,
     .identity = true,
 };

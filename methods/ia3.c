@@ -28,6 +28,10 @@ const pb_method pb_method_ia3 = {
     .title = "(IA)3: learned rescaling of inner activations",
     .paper = "Liu et al. 2022, Few-shot parameter-efficient fine-tuning, arXiv:2205.05638",
     .help = "Multiplies keys, values and the MLP's intermediate activation by trained vectors.",
+    .equation = "k = l * (W x + b), v likewise; mlp.down reads l * x",
+    .notes = "PEFT's default targets of a BERT also rescale the input of attn.o, because the name output.dense matches "
+             "both: 3 width + intermediate elements a layer instead of 2 width + intermediate. The paper trains with "
+             "Adafactor; here it is AdamW.",
     .count = "inputs*in+(1-inputs)*out",
     .category = PB_ADDITIVE,
     .identity = true,

@@ -26,6 +26,7 @@ const pb_method pb_method_last_k = {
     .paper = "Lee et al. 2019, What would Elsa do? Freezing layers during transformer fine-tuning, "
              "arXiv:1911.03090",
     .help = "Trains the last k layers, the pooler and the head.",
+    .equation = "W of the last k layers trains",
     .category = PB_SELECTIVE,
     .identity = true,
     .options = options,

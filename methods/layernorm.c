@@ -20,6 +20,7 @@ const pb_method pb_method_layernorm = {
     .title = "LayerNorm tuning",
     .paper = "Qi et al. 2022, Parameter-efficient tuning on layer normalization, arXiv:2211.08682",
     .help = "Trains the gain and bias of every layer norm and the head.",
+    .equation = "y = (x - mean) / deviation * gamma + beta; gamma and beta train",
     .category = PB_SELECTIVE,
     .identity = true,
     .select = trains,

@@ -126,6 +126,12 @@ const pb_method pb_method_lst = {
     .paper = "Sung et al. 2022, LST: Ladder side-tuning for parameter and memory efficient transfer learning, "
              "arXiv:2206.06522",
     .help = "Trains a small network that reads the hidden states of all layers; no gradient passes through the base.",
+    .equation = "s = block(mu D h + (1 - mu) s); y = h + U s",
+    .notes = "A small transformer reads the base's hidden states. No gradient passes through the base, so that fewer "
+             "activations are kept than with BitFit or LoRA. The authors' side network starts from parts of the base's "
+             "weights that pruning has chosen; here it starts at random. Theirs replaces the last hidden states; here "
+             "U s is added to them, with U = 0 at first, so that training starts at the base model, and the base's "
+             "final norm applies to the sum.",
     .count = "s = 2*heads*ceil(width/(2*heads*reduction)); f = ceil(intermediate/reduction);"
              " width*s + s + 1 + 4*s*s + (2+gated)*s*f + bias*(5*s + (1+gated)*f) + 2*norm*s;"
              " model: 2*width*s + s + width + pre_norm*norm*s",

@@ -27,6 +27,7 @@ const pb_method pb_method_majority = {
     .title = "Majority class",
     .paper = "none: a baseline",
     .help = "Predicts the training set's most frequent class; nothing is trained.",
+    .equation = "logits = log of the share of each class",
     .category = PB_BASELINE,
     .classes = true,
     .select = pb_select_nothing,

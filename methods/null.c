@@ -29,6 +29,7 @@ const pb_method pb_method_null = {
     .title = "Null: every hook, no change",
     .paper = "none: measures the harness",
     .help = "Passes everything through; trains the head.",
+    .equation = "y",
     .category = PB_BASELINE,
     .identity = true,
     .linear = linear,

@@ -43,6 +43,13 @@ const pb_method pb_method_said = {
     .help =
         "Adds a random projection of one trained vector to every weight.  The paper's d is that of theta and lambda "
         "together.",
+    .equation = "W + lambda_l P theta, P random (Fastfood)",
+    .notes = "P theta consists of blocks of n elements, n the smallest power of two of at least d: 1/sqrt(D sum "
+             "G_ii^2) H G Pi H B theta, where D is the number of elements of the weight. The code in rabeehk/compacter "
+             "pads theta to at least D numbers, which is the same where n >= D; it multiplies the gradient by "
+             "1/sqrt(n) for each H, and has a scale for each tensor, where here it is one for each layer, as in the "
+             "paper. Training needs one full-size weight and its gradient at a time. That d falls with the size of the "
+             "pretrained model needs models of several sizes to show.",
     .count = "model: dimension+structure*layers",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

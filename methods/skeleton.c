@@ -41,6 +41,7 @@ const pb_method pb_method_skeleton = {
     .title = "Skeleton: a template for new methods",
     .paper = "First Author et al. 2026, Title, arXiv:0000.00000",
     .help = "Rescales the output of chosen projections; copy this file to write a method.",
+    .equation = "y = l * (W x + b)",
     .count = "out",
     .category = PB_ADDITIVE,
     .identity = true,

@@ -124,23 +124,28 @@ static void start(pb_build *b, const pb_training_stats *stats)
         choose_places(b, s, stats);
 }
 
-/* FISH Mask takes the true label of each example, so its scores are the diagonal of the empirical Fisher information,
- * and it trains the whole head besides.  SIFT's own code takes the gradient of the first batch. */
 static const pb_preset presets[] = {
     {"fishmask", "FISH Mask: the weights with the largest Fisher information",
      "Sung et al. 2021, Training neural networks with fixed sparse masks, arXiv:2111.09839",
-     "choose=squares,within=model,share=0.005,samples=1024"},
+     "choose=squares,within=model,share=0.005,samples=1024",
+     "The score of a place is the mean over examples of the squared gradient with the true label: the diagonal of the "
+     "empirical Fisher information. Places are chosen among all matrices together."},
     {"random-mask", "Random masking: weights at random",
      "Xu and Zhang 2024, Random masking finds winning tickets, arXiv:2405.02596",
-     "choose=random,within=matrix,share=0.01"},
+     "choose=random,within=matrix,share=0.01", "The places of each matrix are drawn at random."},
     {"sift", "SIFT: the weights with the largest gradients",
      "Song et al. 2023, Sparse is enough in fine-tuning pre-trained large language models, arXiv:2312.11875",
-     "choose=gradient,within=matrix,share=0.05,samples=32"},
+     "choose=gradient,within=matrix,share=0.05,samples=32",
+     "The score is the absolute mean gradient of examples that are drawn at random; the authors' code takes the "
+     "gradient of the first batch."},
     {"shira", "SHiRA: a sparse adapter of high rank",
-     "Bhardwaj et al. 2024, Sparse high rank adapters, arXiv:2406.13175", "choose=snip,within=matrix,share=0,rank=8"},
+     "Bhardwaj et al. 2024, Sparse high rank adapters, arXiv:2406.13175", "choose=snip,within=matrix,share=0,rank=8",
+     "The score is the absolute value of gradient times weight, one of several choices that the paper compares; each "
+     "matrix has as many places as a LoRA of this rank has parameters. PEFT draws places at random: "
+     "shira:choose=random."},
     {"supertuning", "Super-tuning: the weights of the largest magnitude",
      "Super-tuning: from activation-aware pruning to sparse fine-tuning, 2026, arXiv:2607.09287",
-     "choose=magnitude,within=matrix,share=0.01"},
+     "choose=magnitude,within=matrix,share=0.01", "The score is the absolute weight."},
     {0},
 };
 
@@ -151,6 +156,12 @@ const pb_method pb_method_sparse = {
     .help =
         "Trains few weights of chosen projections, which have the highest scores before training, as a sparse matrix "
         "beside the frozen weights.",
+    .equation = "y = (W + S) x, S trains at k places and is 0 elsewhere",
+    .notes = "Places are in the matrices of the targeted projections only: embeddings, biases and norms do not compete "
+             "for them. The head trains as a whole, in addition to the k places. Gradients of full size exist in the "
+             "preparation only; in training, gradients and moments have k elements, and the artifact holds k values "
+             "and k places. An update of few elements may have a high rank, so that export --rank with a small rank "
+             "loses much of it, and prints how much.",
     .count = "floor(share*in*out)+rank*(in+out)",
     .category = PB_SELECTIVE,
     .identity = true,

@@ -9,6 +9,7 @@ const pb_method pb_method_zero_shot = {
     .title = "Zero-shot prompting",
     .paper = "Radford et al. 2019, Language models are unsupervised multitask learners",
     .help = "Puts the text into a template and predicts the class of the most probable verbalizer; nothing is trained.",
+    .equation = "p(label | text)",
     .category = PB_BASELINE,
     .identity = true,
     .options = options,

@@ -31,6 +31,7 @@ static const flag flags[] = {
     {"row", "LABEL", "row that predicts (default: the baseline)", AT(row), TEXT},
     {"out", "PATH", "output folder", AT(out), TEXT},
     {"json", NULL, "print one JSON object per line", AT(json), SWITCH},
+    {"markdown", NULL, "print docs/methods.md", AT(markdown), SWITCH},
     {"quiet", NULL, "do not print progress", AT(quiet), SWITCH},
     {"model", "PATH", "model: a Hugging Face folder, a GGUF file or a llama2.c file", AT(model), TEXT},
     {"adapter", "FOLDER", "PEFT adapter to attach to the model", AT(adapter), TEXT},

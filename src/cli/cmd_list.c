@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/cmd.h"
+#include "cli/method_card.h"
 #include "cli/plugins.h"
 #include "model/preset.h"
 
@@ -43,6 +44,8 @@ static void print_json(const pb_method *m, const pb_preset *p)
     add_member(&t, "title", p ? p->title : m->title);
     add_member(&t, "paper", p ? p->paper : m->paper);
     add_member(&t, "count", m->count ? m->count : "");
+    add_member(&t, "peft", m->peft ? m->peft->type : "");
+    pb_text_add(&t, ",\"merges\":%s", m->merges ? "true" : "false");
     if (p) {
         add_member(&t, "preset_of", m->name);
         add_member(&t, "settings", p->spec);
@@ -64,8 +67,9 @@ static void list_json(void)
 /* Prints the line of a method, or of its preset p, and below it the paper and the count of elements. */
 static void print_method(const pb_method *m, const pb_preset *p)
 {
-    enum { INDENT = 34 };
-    printf("  %-12s %-18s %s", p ? p->name : m->name, pb_category_name[m->category], p ? p->title : m->title);
+    enum { INDENT = 46 };
+    printf("  %-16s %-8s %-18s %s", p ? p->name : m->name, pb_merging(m), m->peft ? m->peft->type : "-",
+           p ? p->title : m->title);
     if (p)
         printf("; = %s: %s", m->name, p->spec);
     printf("\n%*s%s", INDENT, "", p ? p->paper : m->paper);
@@ -74,24 +78,39 @@ static void print_method(const pb_method *m, const pb_preset *p)
     printf("\n");
 }
 
-/* Prints each method, and behind it its presets. */
-static void list_methods(void)
+/* Prints the methods of a category, each with its presets behind it.  Adds their numbers to *methods and *presets. */
+static void print_category(int category, int *methods, int *presets)
 {
     const pb_method *m;
-    int methods = 0, presets = 0;
-    printf("methods (a+b composes two; `peftbench show NAME` prints the settings):\n");
-    for (; (m = pb_method_at(methods)); methods++) {
+    printf("%s:\n", pb_category_name[category]);
+    for (int i = 0; (m = pb_method_at(i)); i++) {
+        if ((int)m->category != category)
+            continue;
         print_method(m, NULL);
-        for (const pb_preset *p = m->presets; p && p->name; p++, presets++)
+        ++*methods;
+        for (const pb_preset *p = m->presets; p && p->name; p++, ++*presets)
             print_method(m, p);
     }
-    printf("%d methods, %d presets\n", methods, presets);
+}
+
+static void list_methods(void)
+{
+    int methods = 0, presets = 0;
+    printf("methods by category, whether they can be merged into the weights, and PEFT's name of them\n"
+           "(a+b composes two; `peftbench show NAME` prints the settings):\n");
+    for (int c = PB_BASELINE; c <= PB_HYBRID; c++)
+        print_category(c, &methods, &presets);
+    printf("%d files, %d presets\n", methods, presets);
 }
 
 static int list(const pb_args *a)
 {
     if (pb_plugins_load(a))
         return PB_EXIT_QUESTION;
+    if (a->markdown) {
+        pb_cards_print_markdown();
+        return PB_EXIT_DONE;
+    }
     if (a->json) {
         list_json();
         return PB_EXIT_DONE;
@@ -108,7 +127,7 @@ static int list(const pb_args *a)
 const pb_command pb_cmd_list = {
     .name = "list",
     .words = "",
-    .options = "json plugin",
+    .options = "json markdown plugin",
     .help = "list methods, presets, kinds of tasks and named tasks\n\n"
             "A preset is a name of its own for some settings of a method: \"= lora: dora=yes\".\n",
     .run = list,

@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "numeric/blas.h"
 #include "cli/cmd.h"
+#include "cli/method_card.h"
 #include "cli/plugins.h"
 #include "base/host.h"
 #include "model/config_writer.h"
@@ -33,61 +34,6 @@ static const struct section *section(const char *name)
         if (!strcmp(sections[i].name, name))
             return &sections[i];
     return NULL;
-}
-
-/* Returns the value that a setting has unless it is set: the default, or that of a preset's settings [n]. */
-static const char *default_of(const pb_option *o, const pb_written *preset, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (!strcmp(preset[i].key, o->name))
-            return preset[i].value;
-    return o->default_value;
-}
-
-static void show_options(const pb_option *options, const pb_written *preset, int n)
-{
-    for (const pb_option *o = options; o && o->name; o++) {
-        char range[80] = "";
-        if (o->type == PB_INT || o->type == PB_REAL)
-            snprintf(range, sizeof range, " (%g..%g)", o->min, o->max);
-        else if (o->type == PB_CHOICE)
-            snprintf(range, sizeof range, " (%s)", o->choices);
-        printf("  %-18s = %-10s %s%s\n", o->name, default_of(o, preset, n), o->help, range);
-    }
-}
-
-static void show_about(const char *name, const char *title, const char *paper, const pb_method *m)
-{
-    const char *plugin = pb_plugin_path(m);
-    printf("%s: %s\nclass: %s\npaper: %s\n", name, title, pb_category_name[m->category], paper);
-    if (plugin)
-        printf("plugin: %s, SHA-256 %s\n", plugin, pb_plugin_digest(m)->hex);
-    printf("%s\nstarts as the base model: %s\n", m->help, m->identity ? "yes" : "no");
-    printf("trained elements that it adds: %s\n", m->count ? m->count : "none");
-    if (m->size)
-        printf("size, which [experiment] budget chooses: %s\n", m->size);
-}
-
-static void show_method(const pb_method *m)
-{
-    show_about(m->name, m->title, m->paper, m);
-    for (const pb_preset *p = m->presets; p && p->name; p++)
-        printf("preset %s: %s\n", p->name, p->spec);
-    if (m->options)
-        printf("settings, in [method %s]:\n", m->name);
-    show_options(m->options, NULL, 0);
-}
-
-/* A preset is described like its method, with its own settings in the place of the defaults. */
-static void show_preset(const pb_preset *p, const pb_method *m)
-{
-    pb_written setting[PB_MAX_PART_SETTINGS];
-    char *copy = pb_strdup(p->spec);
-    int n = pb_preset_split(p, copy, setting, PB_MAX_PART_SETTINGS);
-    show_about(p->name, p->title, p->paper, m);
-    printf("preset of a method: = %s: %s\nsettings, in [method %s]:\n", m->name, p->spec, p->name);
-    show_options(m->options, setting, n);
-    free(copy);
 }
 
 static void show_machine(void)
@@ -145,14 +91,12 @@ static int show(const pb_args *a)
         show_machine();
     } else if (settings) {
         printf("settings, %s:\n", settings->where);
-        show_options(settings->options, NULL, 0);
-    } else if (m) {
-        show_method(m);
-    } else if (p) {
-        show_preset(p, of_preset);
+        pb_card_print_settings(settings->options, NULL, 0);
+    } else if (m || p) {
+        pb_card_print(m ? m : of_preset, m ? NULL : p);
     } else if (t) {
         printf("%s: %s\nsettings, in [task] of tasks/NAME.ini:\n", t->name, t->help);
-        show_options(t->options, NULL, 0);
+        pb_card_print_settings(t->options, NULL, 0);
     } else {
         return show_named_task(name);
     }

@@ -14,11 +14,18 @@ ok 'a kind of task' run 0 show classify
 ok 'lists its settings' prints '^  classes +='
 ok 'list' run 0 list
 ok 'list has a method with its paper and count' prints '^  +Hu et al\. 2021, LoRA, arXiv:2106\.09685; adds rank\*\(in\+out\)'
-ok 'list has a preset with its settings' prints '^  dora +reparametrization  DoRA: .*; = lora: dora=yes$'
+ok 'list has a preset with its settings' prints '^  dora +yes +LORA +DoRA: .*; = lora: dora=yes$'
 for named in tasks/*.ini; do
 	name=$(basename "$named" .ini)
 	ok "list has $name" prints "^  $name\$"
 done
+ok 'a card' run 0 show said
+for line in 'equation: W \+' 'size, .* chooses: dimension$' 'can be merged into the weights: yes$' 'in PEFT: none$'; do
+	ok "has $line" prints "^$line"
+done
+ok 'a card for the page of methods' run 0 list --markdown
+ok 'has a heading' prints '^### said$'
+ok 'has a setting' prints '^\| `dimension` \| 1000 \| '
 ok 'a named task' run 0 show sentiment
 ok 'shows its file' prints '^kind +\= classify$'
 ok 'a path is no name' run 2 show ../tasks/sentiment

@@ -127,11 +127,11 @@ refused 'a key twice' 'dora:rank=4,rank=4' 'dora: rank is given twice'
 
 # ---- list, show, verify ---------------------------------------------------------------------------------------------
 ok 'list' run 0 list
-ok 'has presets' prints '^  dora +reparametrization +DoRA.*; = lora: dora=yes$'
+ok 'has presets' prints '^  dora +yes +LORA +DoRA.*; = lora: dora=yes$'
 ok 'with their papers' prints '^ +Liu et al.*arXiv:2402\.09353$'
-ok 'and their number' prints '^[0-9]+ methods, [0-9]+ presets$'
-methods=$(grep -cE '^  [a-z0-9-]+ +(baseline|additive|selective|reparametrization|hybrid) ' out)
-ok 'which is right' is "$(sed -n 's/^\([0-9]*\) methods, \([0-9]*\) presets$/\1 + \2/p' out | xargs expr)" "$methods"
+ok 'and their number' prints '^[0-9]+ files, [0-9]+ presets$'
+methods=$(grep -cE '^  [a-z0-9-]+ +(yes|no|in place) ' out)
+ok 'which is right' is "$(sed -n 's/^\([0-9]*\) files, \([0-9]*\) presets$/\1 + \2/p' out | xargs expr)" "$methods"
 ok 'list as JSON' run 0 list --json
 ok 'too' prints '"method":"rslora".*"preset_of":"lora","settings":"rslora=yes"\}$'
 ok 'show' run 0 show dora

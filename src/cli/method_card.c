@@ -1,0 +1,232 @@
+/* method_card: see method_card.h. */
+#include "cli/method_card.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/method_spec.h"
+#include "model/plugin.h"
+
+enum { WIDTH = 120, RANGE = 160 };
+
+/* Prints a text in lines of at most WIDTH bytes. */
+static void print_wrapped(const char *text)
+{
+    for (size_t column = 0; *text;) {
+        size_t word = strcspn(text, " ");
+        if (column && column + 1 + word > WIDTH) {
+            printf("\n");
+            column = 0;
+        }
+        printf("%s%.*s", column ? " " : "", (int)word, text);
+        column += word + (column ? 1 : 0);
+        text += word + strspn(text + word, " ");
+    }
+    printf("\n");
+}
+
+/* Returns the value that a setting has unless it is set: the default, or that of a preset's settings [n]. */
+static const char *default_of(const pb_option *o, const pb_written *preset, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(preset[i].key, o->name))
+            return preset[i].value;
+    return o->default_value;
+}
+
+static const char *or_none(const char *text)
+{
+    return text && *text ? text : "none";
+}
+
+/* The allowed values: "1..4096" or "gelu|relu"; "" for others. */
+static void write_range(const pb_option *o, char *range, size_t size)
+{
+    *range = 0;
+    if (o->type == PB_INT || o->type == PB_REAL)
+        snprintf(range, size, "%g..%g", o->min, o->max);
+    else if (o->type == PB_CHOICE)
+        snprintf(range, size, "%s", o->choices);
+}
+
+const char *pb_merging(const pb_method *m)
+{
+    bool hooks = m->weight || m->linear || m->attention || m->block || m->embed || m->logits;
+    return m->merges ? "yes" : m->select && !hooks ? "in place" : "no";
+}
+
+/* ---- for a terminal ------------------------------------------------------------------------------------------ */
+
+static void print_facts(const pb_method *m, const pb_preset *p)
+{
+    const char *plugin = pb_plugin_path(m);
+    printf("%s: %s\nclass: %s\npaper: %s\n", p ? p->name : m->name, p ? p->title : m->title,
+           pb_category_name[m->category], p ? p->paper : m->paper);
+    if (plugin)
+        printf("plugin: %s, SHA-256 %s\n", plugin, pb_plugin_digest(m)->hex);
+    print_wrapped(m->help);
+    printf("equation: %s\n", or_none(m->equation));
+    printf("trained elements that it adds: %s\n", or_none(m->count));
+    if (m->deviation)
+        printf("standard deviations at the start: %s\n", m->deviation);
+    if (m->size)
+        printf("size, which [experiment] budget chooses: %s\n", m->size);
+    printf("starts as the base model: %s\n", m->identity ? "yes" : "no");
+    printf("can be merged into the weights: %s\n", pb_merging(m));
+    printf("in PEFT: %s\n", m->peft ? m->peft->type : "none");
+}
+
+void pb_card_print_settings(const pb_option *options, const pb_written *preset, int n)
+{
+    for (const pb_option *o = options; o && o->name; o++) {
+        char range[RANGE];
+        write_range(o, range, sizeof range);
+        printf("  %-18s = %-10s %s%s%s%s\n", o->name, default_of(o, preset, n), o->help, *range ? " (" : "", range,
+               *range ? ")" : "");
+    }
+}
+
+void pb_card_print(const pb_method *m, const pb_preset *p)
+{
+    pb_written setting[PB_MAX_PART_SETTINGS];
+    char *copy = pb_strdup(p ? p->spec : "");
+    int n = p ? pb_preset_split(p, copy, setting, PB_MAX_PART_SETTINGS) : 0;
+    print_facts(m, p);
+    if (m->notes)
+        print_wrapped(m->notes);
+    if (p && p->notes)
+        print_wrapped(p->notes);
+    if (p)
+        printf("preset of a method: = %s: %s\n", m->name, p->spec);
+    for (const pb_preset *q = m->presets; !p && q && q->name; q++)
+        printf("preset %s: %s\n", q->name, q->spec);
+    if (m->options)
+        printf("settings, in [method %s]:\n", p ? p->name : m->name);
+    pb_card_print_settings(m->options, setting, n);
+    free(copy);
+}
+
+/* ---- docs/methods.md ----------------------------------------------------------------------------------------- */
+
+static const char *const about_category[] = {
+    "Baselines: what fine-tuning is compared with.",
+    "Additive methods train new parameters, which become a part of the network.",
+    "Selective methods train some of the base model's own parameters.",
+    "Reparametrization methods train a compact form of the change of the weights.",
+    "Hybrid methods combine others.",
+};
+
+/* Prints a text with the characters escaped that Markdown or a table takes for its own. */
+static void print_escaped(const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("|*_<>\\`", *text))
+            putchar('\\');
+        putchar(*text);
+    }
+}
+
+/* Prints a paper's reference with a link to arXiv, if it is there. */
+static void print_paper(const char *paper)
+{
+    const char *id = strstr(paper, "arXiv:");
+    if (!id) {
+        print_escaped(paper);
+        return;
+    }
+    size_t n = strcspn(id + strlen("arXiv:"), " ,;)");
+    char *before = pb_format("%.*s", (int)(id - paper), paper);
+    print_escaped(before);
+    printf("[arXiv:%.*s](https://arxiv.org/abs/%.*s)", (int)n, id + strlen("arXiv:"), (int)n, id + strlen("arXiv:"));
+    print_escaped(id + strlen("arXiv:") + n);
+    free(before);
+}
+
+/* A row of the table of facts, with the value as code or as words. */
+static void print_fact(const char *name, const char *value, bool code)
+{
+    if (!value || !*value)
+        return;
+    printf("| %s | %s", name, code ? "`" : "");
+    for (; *value; value++)
+        printf("%s%c", *value == '|' ? "\\" : "", *value);
+    printf("%s |\n", code ? "`" : "");
+}
+
+static void print_settings_markdown(const pb_option *options)
+{
+    if (!options || !options->name)
+        return;
+    printf("\n| setting | default | range | |\n|---|---|---|---|\n");
+    for (const pb_option *o = options; o->name; o++) {
+        char range[RANGE];
+        write_range(o, range, sizeof range);
+        printf("| `%s` | ", o->name);
+        print_escaped(o->default_value);
+        printf(" | ");
+        print_escaped(range);
+        printf(" | ");
+        print_escaped(o->help);
+        printf(" |\n");
+    }
+}
+
+static void print_preset_markdown(const pb_method *m, const pb_preset *p)
+{
+    printf("\n#### %s\n\n", p->name);
+    print_escaped(p->title);
+    printf(". Preset `%s: %s`. ", m->name, p->spec);
+    print_paper(p->paper);
+    printf(".");
+    if (p->notes) {
+        printf(" ");
+        print_escaped(p->notes);
+    }
+    printf("\n");
+}
+
+static void print_markdown(const pb_method *m)
+{
+    printf("\n### %s\n\n**", m->name);
+    print_escaped(m->title);
+    printf(".** ");
+    print_paper(m->paper);
+    printf(".\n\n");
+    print_escaped(m->help);
+    printf("\n\n| | |\n|---|---|\n");
+    print_fact("equation", m->equation, true);
+    print_fact("trained elements that it adds", m->count, true);
+    print_fact("standard deviations at the start", m->deviation, true);
+    print_fact("size, which `budget` chooses", m->size, true);
+    print_fact("starts as the base model", m->identity ? "yes" : "no", false);
+    print_fact("can be merged into the weights", pb_merging(m), false);
+    print_fact("in PEFT", m->peft ? m->peft->type : "none", false);
+    print_settings_markdown(m->options);
+    if (m->notes) {
+        printf("\n");
+        print_escaped(m->notes);
+        printf("\n");
+    }
+    for (const pb_preset *p = m->presets; p && p->name; p++)
+        print_preset_markdown(m, p);
+}
+
+void pb_cards_print_markdown(void)
+{
+    int files = 0, presets = 0;
+    for (; pb_methods[files]; files++)
+        for (const pb_preset *p = pb_methods[files]->presets; p && p->name; p++)
+            presets++;
+    printf("# Methods\n\n"
+           "Generated by `make docs` from the files in `methods/`; do not edit this page. %d files, %d presets: a "
+           "preset is "
+           "a name of its own for some settings of a method. `peftbench show NAME` prints the same of one method. The "
+           "formulas are described in `src/model/formula.h`; `peftbench verify` compares them with the tensors.\n",
+           files, presets);
+    for (int c = PB_BASELINE; c <= PB_HYBRID; c++) {
+        printf("\n## %s\n\n%s\n", pb_category_name[c], about_category[c]);
+        for (const pb_method *const *m = pb_methods; *m; m++)
+            if ((int)(*m)->category == c)
+                print_markdown(*m);
+    }
+}

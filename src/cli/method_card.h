@@ -1,0 +1,20 @@
+/* method_card: all that a plugin declares of a method, for `show` and for docs/methods.md. */
+#ifndef PB_METHOD_CARD_H
+#define PB_METHOD_CARD_H
+
+#include "model/preset.h"
+
+/* Returns whether what the method trains becomes a part of the weights: "yes", "no", or "in place" if it trains
+ * weights of the base model and nothing else. */
+const char *pb_merging(const pb_method *m);
+
+/* Prints a method, or its preset p (NULL: the method itself), with its settings and their ranges, for a terminal. */
+void pb_card_print(const pb_method *m, const pb_preset *p);
+
+/* Prints a table of settings with their defaults, those of a preset's settings [n] replaced, and their ranges. */
+void pb_card_print_settings(const pb_option *options, const pb_written *preset, int n);
+
+/* Prints docs/methods.md: one card for each built-in method, by category, with its presets. */
+void pb_cards_print_markdown(void);
+
+#endif
