@@ -7,7 +7,6 @@
  * because B0 B0^T g + g A0^T A0, the direction of the step, is then c^2 times the best approximation of g of rank 2r.
  * c = out^(1/4) / gamma^(1/2), as in the authors' code, keeps the scale of the outputs the same at all widths. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "peftbench.h"
 
@@ -24,20 +23,10 @@ static const pb_option options[] = {
     {0},
 };
 
-static int smaller_side(const pb_site *site)
-{
-    return site->in < site->out ? site->in : site->out;
-}
-
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     pb_low_rank u = pb_low_rank_at(pb_conf(b), site);
-    if (u.rank > smaller_side(site)) {
-        pb_error("lora-ga: rank: want at most %d, the smaller side of %s [%d,%d], got %d", smaller_side(site),
-                 site->role, site->out, site->in, u.rank);
-        return NULL;
-    }
-    return pb_low_rank_add_change(b, site, x, u);
+    return pb_rank_fits(b, site, u.rank) ? NULL : pb_low_rank_add_change(b, site, x, u);
 }
 
 static unsigned asks(const void *settings)
@@ -46,29 +35,19 @@ static unsigned asks(const void *settings)
     return PB_ASK_GRADIENT;
 }
 
-/* Sets A [r,in] and B [out,r] from u [out,k] and vt [k,in].  Columns r+1..2r that U lacks are zero: g is exact then. */
-static void set_start(pb_build *b, const pb_site *site, const pb_real *u, const pb_real *vt, int k)
-{
-    const conf *c = pb_conf(b);
-    pb_param *A = pb_tensor(b, site, "A"), *B = pb_tensor(b, site, "B");
-    int r = A->rows;
-    pb_real scale = (pb_real)(pow(site->out, 0.25) / sqrt(c->gamma));
-    for (int i = 0; i < r * site->in; i++)
-        A->x[i] = scale * vt[i];
-    for (int i = 0; i < site->out * r; i++)
-        B->x[i] = r + i % r < k ? scale * u[i / r * k + r + i % r] : 0;
-    pb_low_rank_keep_start(b, site);
-}
-
 static void start(pb_build *b, const pb_training_stats *stats)
 {
+    const conf *c = pb_conf(b);
     for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
-        int k = smaller_side(site);
-        pb_real *u = pb_alloc((size_t)(site->out * k + k + k * site->in) * sizeof *u);
-        pb_real *s = u + site->out * k, *vt = s + k;
-        if (!pb_svd(stats->gradient[site->number], site->out, site->in, u, s, vt))
-            set_start(b, site, u, vt, k);
-        free(u);
+        pb_singular g;
+        pb_param *A = pb_tensor(b, site, "A");
+        double scale = pow(site->out, 0.25) / sqrt(c->gamma);
+        if (!pb_singular_of(&g, stats->gradient[site->number], site->out, site->in)) {
+            pb_singular_right(&g, 0, scale, 0, A);
+            pb_singular_left(&g, A->rows, scale, 0, pb_tensor(b, site, "B")); /* 0 past the end: g is exact then */
+            pb_low_rank_keep_start(b, site);
+        }
+        pb_singular_free(&g);
     }
 }
 

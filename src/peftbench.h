@@ -7,6 +7,7 @@
 #include "model/bottleneck.h"
 #include "model/low_rank.h"
 #include "model/plugin.h"
+#include "model/singular.h"
 #include "numeric/lapack.h"
 #include "numeric/product.h"
 #include "numeric/top.h"

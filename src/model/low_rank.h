@@ -12,10 +12,11 @@ typedef struct pb_low_rank_settings {
     const char *rank_pattern, *alpha_pattern, *targets;
 } pb_low_rank_settings;
 
-/* Their rows for the option table, with the default value of targets. */
-#define PB_LOW_RANK_OPTIONS(projections)                                                                               \
-    PB_OPTION(pb_low_rank_settings, rank, INT, "8", 1, 4096, "r, the rank of B A"),                                    \
-        PB_OPTION(pb_low_rank_settings, alpha, REAL, "16", 0, 1e6, "the update is scaled by alpha / r"),               \
+/* Their rows for the option table, with the default values of targets, and of r and alpha. */
+#define PB_LOW_RANK_OPTIONS(projections) PB_LOW_RANK_OPTIONS_OF("8", "16", projections)
+#define PB_LOW_RANK_OPTIONS_OF(r, a, projections)                                                                      \
+    PB_OPTION(pb_low_rank_settings, rank, INT, r, 1, 4096, "r, the rank of B A"),                                      \
+        PB_OPTION(pb_low_rank_settings, alpha, REAL, a, 0, 1e6, "the update is scaled by alpha / r"),                  \
         PB_OPTION(pb_low_rank_settings, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),             \
         PB_OPTION(pb_low_rank_settings, rank_pattern, TEXT, "",                                                        \
                   "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),                                             \

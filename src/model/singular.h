@@ -1,0 +1,33 @@
+/* singular: singular value decompositions, for methods that start from singular vectors of a weight or of a matrix of
+ * its size (PiSSA, LoRA-XS, LoRA-GA and others). */
+#ifndef PB_SINGULAR_H
+#define PB_SINGULAR_H
+
+#include "model/method.h"
+
+/* The decomposition u diag(s) vt of a matrix [out,in]: u [out,k] and vt [k,in] have orthonormal columns and rows, and s
+ * [k] decreases; k is the smaller side. */
+typedef struct pb_singular {
+    int out, in, k;
+    pb_real *u, *s, *vt;
+} pb_singular;
+
+/* Decomposes x [out,in], or the base's weight at a projection, which may be packed.  Return 0, or -1 with an error; the
+ * caller calls pb_singular_free in both cases. */
+int pb_singular_of(pb_singular *d, const pb_real *x, int out, int in);
+int pb_singular_of_weight(pb_singular *d, const pb_site *site);
+void pb_singular_free(pb_singular *d);
+
+/* Set column i of left [out,r] to scale * s_j^power * (column j of u), and row i of right [r,in] to scale * s_j^power *
+ * (row j of vt), for j = first + i; to zero where there is no j. */
+void pb_singular_left(const pb_singular *d, int first, double scale, double power, pb_param *left);
+void pb_singular_right(const pb_singular *d, int first, double scale, double power, pb_param *right);
+
+/* Returns the base's weight [out,in] at a projection, dequantized if it is packed.  The caller frees it. */
+pb_real *pb_weight_values(const pb_site *site);
+
+/* While a graph is built: returns 0 if the rank is at most the smaller side of the weight, else -1 with an error that
+ * names the running method. */
+int pb_rank_fits(pb_build *b, const pb_site *site, int rank);
+
+#endif

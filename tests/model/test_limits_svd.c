@@ -1,0 +1,438 @@
+/* Methods that start from a decomposition, or that train LoRA in another way: their closed forms, and the limits in
+ * which they are each other. */
+#include "toy.h"
+#include "util.h"
+
+#include "model/internal.h"
+#include "model/singular.h"
+
+#define ALL "targets=attn.* mlp.*"
+
+/* ---- common ----------------------------------------------------------------------------------------------------- */
+
+static fixture open_started(const char *spec)
+{
+    fixture f = fixture_open(spec, 3, 5);
+    if (pb_testbed_start(&f))
+        PB_BUG("%s: %s", spec, pb_error_text());
+    return f;
+}
+
+/* The tensor of the first method, or of the model ("head.weight"). */
+static pb_param *tensor(const fixture *f, const pb_site *site, const char *name)
+{
+    char *full = site ? pb_format("layer.%d.%s.%s.%s", site->layer, site->role, f->part[0].method->name, name)
+                      : pb_format("%s", name);
+    pb_param *p = pb_model_find(f->model, full);
+    if (!p)
+        PB_BUG("no %s", full);
+    free(full);
+    return p;
+}
+
+static size_t count(const pb_param *p)
+{
+    return (size_t)p->rows * (size_t)p->cols;
+}
+
+static const pb_site *next_site(const fixture *f, const pb_site *after)
+{
+    for (int i = after ? after->number + 1 : 0; i < pb_model_sites(f->model); i++) {
+        const pb_site *s = pb_model_site(f->model, i);
+        if (s->w && pb_model_targets(f->model, 0, s))
+            return s;
+    }
+    return NULL;
+}
+
+static double *logits_of(fixture *f, size_t *n)
+{
+    fixture_forward(f, &pb_testbed_texts, false, 0);
+    const pb_node *y = pb_graph_output(f->graph);
+    *n = (size_t)(y->rows * y->cols);
+    double *copy = pb_alloc(*n * sizeof *copy);
+    for (size_t i = 0; i < *n; i++)
+        copy[i] = (double)y->x[i];
+    return copy;
+}
+
+static void check_same_logits(fixture *f, fixture *other)
+{
+    size_t n;
+    double *want = logits_of(other, &n);
+    fixture_forward(f, &pb_testbed_texts, false, 0);
+    CHECK(distance(n, pb_graph_output(f->graph)->x, want) <= 20 * EXACT);
+    free(want);
+}
+
+static void copy_head(const fixture *from, fixture *to)
+{
+    for (int i = 0; i < pb_model_params(from->model); i++) {
+        const pb_param *p = pb_model_param(from->model, i);
+        if (p->kind == PB_HEAD)
+            memcpy(pb_model_find(to->model, p->name)->x, p->x, count(p) * sizeof *p->x);
+    }
+}
+
+static double length(size_t n, const double *x)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
+/* ---- how A and B of LoRA are trained ------------------------------------------------------------------------------ */
+
+static const pb_site *value_site(const fixture *f)
+{
+    return &f->model->layer[1].site[V];
+}
+
+/* One step of AdamW with the same gradients: at a B of zero only B moves, 16 times as far. */
+TEST(lora_plus_moves_b_by_the_ratio)
+{
+    pb_real before[2][4096], change;
+    stepper lora, plus;
+    start_steps(&lora, fixture_open("lora:rank=4", 2, 5), 0);
+    start_steps(&plus, fixture_open("lora-plus:rank=4", 2, 5), 0);
+    pb_param *A[] = {tensor(&lora.model, value_site(&lora.model), "A"),
+                     tensor(&plus.model, value_site(&plus.model), "A")};
+    pb_param *B[] = {tensor(&lora.model, value_site(&lora.model), "B"),
+                     tensor(&plus.model, value_site(&plus.model), "B")};
+    step_with(&lora, 3, B[0], before[0]);
+    step_with(&plus, 3, B[1], before[1]);
+    CHECK(same_bits(count(A[0]), A[0]->x, A[1]->x));
+    for (size_t i = 0; i < count(B[0]); i++) {
+        change = B[0]->x[i] - before[0][i];
+        CHECK_NEAR((double)(B[1]->x[i] - before[1][i]), 16 * (double)change, 16e-2 * 10 * EXACT);
+        CHECK(change != 0);
+    }
+    stop_steps(&lora);
+    stop_steps(&plus);
+}
+
+TEST(lora_plus_with_the_ratio_one_is_lora_bit_by_bit)
+{
+    pb_encoded *f = toy_set(24);
+    pb_train_options o = options_with(2, 1e-2);
+    fixture r[] = {fixture_open("lora:rank=4", 2, 6), fixture_open("lora-plus:rank=4,ratio=1", 2, 6),
+                   fixture_open("lora-plus:rank=4", 2, 6)};
+    for (int i = 0; i < 3; i++) {
+        pb_result out = train(&r[i], f, &o, 6);
+        pb_result_free(&out);
+    }
+    const pb_param *B = tensor(&r[0], value_site(&r[0]), "B");
+    CHECK(same_bits(count(B), B->x, tensor(&r[1], value_site(&r[1]), "B")->x));
+    CHECK(!same_bits(count(B), B->x, tensor(&r[2], value_site(&r[2]), "B")->x)); /* the test can fail */
+    for (int i = 0; i < 3; i++)
+        fixture_close(&r[i]);
+    toy_free(f);
+}
+
+static void run_backward(fixture *f)
+{
+    fixture_forward(f, &pb_testbed_texts, true, 0);
+    pb_executor_backward(f->executor, f->graph);
+}
+
+TEST(lora_fa_computes_what_lora_does_and_the_gradient_of_b_alone)
+{
+    fixture lora = fixture_open("lora:rank=4," ALL, 3, 5), fa = fixture_open("lora-fa:rank=4," ALL, 3, 5);
+    run_backward(&lora);
+    run_backward(&fa);
+    for (const pb_site *s = next_site(&lora, NULL); s; s = next_site(&lora, s)) {
+        const pb_param *A = tensor(&fa, s, "A"), *B = tensor(&fa, s, "B");
+        CHECK(!A->trainable && B->trainable && same_bits(count(A), A->x, tensor(&lora, s, "A")->x));
+        CHECK(same_bits(count(B), B->g, tensor(&lora, s, "B")->g));
+    }
+    CHECK(pb_model_counts(fa.model).trainable < pb_model_counts(lora.model).trainable);
+    fixture_close(&lora);
+    fixture_close(&fa);
+}
+
+/* The gradient of A reads x; that of B reads A x. */
+TEST(lora_fa_keeps_no_inputs_of_projections)
+{
+    fixture lora = fixture_open("lora:rank=4,targets=mlp.down", 3, 0),
+            fa = fixture_open("lora-fa:rank=4,targets=mlp.down", 3, 0);
+    CHECK(!pb_testbed_plan(&lora, &pb_testbed_texts, true, 0) && !pb_testbed_plan(&fa, &pb_testbed_texts, true, 0));
+    const pb_site *s = next_site(&lora, NULL); /* of the last layer only some rows are computed */
+    size_t rows = (size_t)pb_testbed_texts.offset[pb_testbed_texts.sequences];
+    CHECK(fa.plan.activations + rows * (size_t)s->in * sizeof(pb_real) <= lora.plan.activations);
+    fixture_close(&lora);
+    fixture_close(&fa);
+}
+
+static double *copied(size_t n, const pb_real *x)
+{
+    double *copy = pb_alloc(n * sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = (double)x[i];
+    return copy;
+}
+
+/* The largest difference between want and (M M^T + d I) g, relative to want; element k of row i of M is
+ * x[i*next + k*step], and column j of g has its elements at g[i*down + j*right]. */
+static double off(const pb_real *x, int r, int next, int n, int step, double d, const pb_real *g, int down, int right,
+                  int columns, const double *want)
+{
+    double worst = 0, largest = 0;
+    for (int i = 0; i < r; i++)
+        for (int j = 0; j < columns; j++) {
+            double sum = d * (double)g[i * down + j * right];
+            for (int q = 0; q < r; q++)
+                for (int k = 0; k < n; k++)
+                    sum += (double)x[i * next + k * step] * (double)x[q * next + k * step] *
+                           (double)g[q * down + j * right];
+            worst = fmax(worst, fabs(sum - want[i * down + j * right]));
+            largest = fmax(largest, fabs(want[i * down + j * right]));
+        }
+    return worst / largest;
+}
+
+/* (B^T B + d I) g_A is the gradient that A had, and g_B (A A^T + d I) that of B. */
+static void check_preconditioner(fixture *f, const pb_site *s, int r, const double *a, const double *b)
+{
+    const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B");
+    CHECK(off(B->x, r, 1, s->out, r, 0.02, A->g, s->in, 1, s->in, a) <= 100 * EXACT);
+    CHECK(off(A->x, r, s->in, s->in, 1, 0.02, B->g, 1, r, s->out, b) <= 100 * EXACT);
+}
+
+TEST(the_riemannian_preconditioner_is_its_formula)
+{
+    enum { R = 3, SITES_OF = 2 * 6 };
+    fixture f = fixture_open("riemannian:rank=3,damping=0.02," ALL, 3, 5);
+    pb_arena *states = pb_arena_new("states");
+    double *a[SITES_OF], *b[SITES_OF];
+    int n = 0;
+    fixture_stir(&f, 0.2);
+    run_backward(&f);
+    pb_graph_mark_reached(f.graph);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s), n++) {
+        a[n] = copied(count(tensor(&f, s, "A")), tensor(&f, s, "A")->g);
+        b[n] = copied(count(tensor(&f, s, "B")), tensor(&f, s, "B")->g);
+    }
+    CHECK_INT(n, SITES_OF);
+    pb_model_open_state(f.model, states);
+    pb_model_before_step(f.model, &(pb_step){.steps = 1, .rate = 0.1});
+    n = 0;
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s), n++) {
+        check_preconditioner(&f, s, R, a[n], b[n]);
+        free(a[n]);
+        free(b[n]);
+    }
+    pb_model_close_state(f.model);
+    pb_arena_free(states);
+    fixture_close(&f);
+}
+
+/* ---- parts of the weight that train --------------------------------------------------------------------------------- */
+
+/* scale * left right, of the method's tensors: left [out,r] and right [r,in]. */
+static double *product_of(const fixture *f, const pb_site *s, double scale, const char *left, const char *right)
+{
+    const pb_param *B = tensor(f, s, left), *A = tensor(f, s, right);
+    double *d = pb_alloc((size_t)(s->out * s->in) * sizeof *d);
+    for (int i = 0; i < s->out; i++)
+        for (int j = 0; j < s->in; j++)
+            for (int q = 0; q < A->rows; q++)
+                d[i * s->in + j] += scale * (double)B->x[i * A->rows + q] * (double)A->x[q * s->in + j];
+    return d;
+}
+
+/* The r terms u_j s_j v_j^T of the weight from number `first` on; from the end if `first` is negative. */
+static double *terms_of(const pb_site *s, int first, int r)
+{
+    pb_singular w;
+    double *d = pb_alloc((size_t)(s->out * s->in) * sizeof *d);
+    CHECK(!pb_singular_of_weight(&w, s));
+    for (int j = first < 0 ? w.k + first : first, end = j + r; j < end; j++)
+        for (int i = 0; i < s->out * s->in; i++)
+            d[i] += (double)w.u[i / s->in * w.k + j] * (double)w.s[j] * (double)w.vt[j * s->in + i % s->in];
+    pb_singular_free(&w);
+    return d;
+}
+
+static void check_equal(size_t n, double *got, double *want, double tolerance)
+{
+    double largest = length(n, want);
+    for (size_t i = 0; i < n; i++)
+        got[i] -= want[i];
+    CHECK(length(n, got) <= tolerance * largest && largest > 0);
+    free(got);
+    free(want);
+}
+
+/* s B0 A0 is the part of W that the paper names, and A and B share its length. */
+static void check_part(fixture *f, double scale, int first, int r)
+{
+    for (const pb_site *s = next_site(f, NULL); s; s = next_site(f, s)) {
+        check_equal((size_t)(s->out * s->in), product_of(f, s, scale, "B0", "A0"), terms_of(s, first, r), 20 * EXACT);
+        const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B");
+        double a = pb_sum_squares(count(A), A->x), b = pb_sum_squares(count(B), B->x);
+        CHECK_NEAR(a, b, 20 * EXACT * a);
+        CHECK(same_bits(count(A), A->x, tensor(f, s, "A0")->x) && same_bits(count(B), B->x, tensor(f, s, "B0")->x));
+    }
+}
+
+TEST(pissa_starts_as_the_principal_and_milora_as_the_minor_part_of_the_weight)
+{
+    static const struct {
+        const char *spec;
+        int first;
+    } of[] = {{"pissa:rank=3,alpha=6," ALL, 0}, {"milora:rank=3,alpha=6," ALL, -3}};
+    for (size_t i = 0; i < PB_COUNT(of); i++) {
+        fixture f = open_started(of[i].spec);
+        check_part(&f, 2, of[i].first, 3);
+        fixture_close(&f);
+    }
+}
+
+/* The sum over rows of columns i and j of a matrix [rows,r]. */
+static double columns_product(const pb_param *B, int i, int j)
+{
+    double sum = 0;
+    for (int row = 0; row < B->rows; row++)
+        sum += (double)B->x[row * B->cols + i] * (double)B->x[row * B->cols + j];
+    return sum;
+}
+
+static void check_orthonormal_columns(const pb_param *B)
+{
+    for (int i = 0; i < B->cols; i++)
+        for (int j = 0; j <= i; j++)
+            CHECK_NEAR(columns_product(B, i, j), i == j, 20 * EXACT);
+}
+
+/* Q_r R_r has the first r columns of W, and is not W. */
+TEST(olora_starts_as_the_first_columns_of_qr)
+{
+    enum { R = 3 };
+    fixture f = open_started("olora:rank=3,alpha=6," ALL);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        double *got = product_of(&f, s, 1, "B0", "A0"), rest = 0;
+        pb_real *w = pb_weight_values(s);
+        check_orthonormal_columns(tensor(&f, s, "B"));
+        for (int i = 0; i < s->out * s->in; i++) {
+            double difference = fabs(got[i] - (double)w[i]);
+            CHECK(i % s->in >= R || difference <= 20 * EXACT);
+            rest = fmax(rest, difference);
+        }
+        CHECK(rest > 1e-3);
+        free(got);
+        free(w);
+    }
+    fixture_close(&f);
+}
+
+/* The smallest r singular values of W are the lengths of B^T W. */
+TEST(mica_fixes_the_last_left_singular_vectors)
+{
+    enum { R = 3 };
+    fixture f = open_started("mica:rank=3," ALL);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        const pb_param *A = tensor(&f, s, "A"), *B = tensor(&f, s, "B");
+        pb_singular w;
+        pb_real *weight = pb_weight_values(s);
+        CHECK(A->trainable && !B->trainable && pb_sum_squares(count(A), A->x) == 0);
+        check_orthonormal_columns(B);
+        CHECK(!pb_singular_of_weight(&w, s));
+        for (int i = 0; i < R; i++) {
+            double square = 0;
+            for (int j = 0; j < s->in; j++) {
+                double sum = 0;
+                for (int row = 0; row < s->out; row++)
+                    sum += (double)B->x[row * R + i] * (double)weight[row * s->in + j];
+                square += sum * sum;
+            }
+            CHECK_NEAR(sqrt(square), (double)w.s[w.k - R + i], 20 * EXACT * (double)w.s[0]);
+        }
+        pb_singular_free(&w);
+        free(weight);
+    }
+    fixture_close(&f);
+}
+
+/* Gives the LoRA of twice the rank the matrices [A; A0] and [B, -B0]. */
+static void set_plain(fixture *plain, const fixture *f, const pb_site *s, int r)
+{
+    pb_real *A = tensor(plain, s, "A")->x, *B = tensor(plain, s, "B")->x;
+    size_t half = (size_t)r * (size_t)s->in;
+    memcpy(A, tensor(f, s, "A")->x, half * sizeof *A);
+    memcpy(A + half, tensor(f, s, "A0")->x, half * sizeof *A);
+    for (int i = 0; i < s->out * r; i++) {
+        B[i / r * 2 * r + i % r] = tensor(f, s, "B")->x[i];
+        B[i / r * 2 * r + r + i % r] = -tensor(f, s, "B0")->x[i];
+    }
+}
+
+TEST(the_changes_of_pissa_milora_and_olora_are_loras_of_twice_the_rank)
+{
+    static const char *const specs[] = {"pissa:rank=3,alpha=6," ALL, "milora:rank=3,alpha=6," ALL,
+                                        "olora:rank=3,alpha=6," ALL};
+    for (size_t i = 0; i < PB_COUNT(specs); i++) {
+        fixture f = open_started(specs[i]), plain = fixture_open("lora:rank=6,alpha=12," ALL, 3, 5);
+        fixture_stir(&f, 0.1);
+        copy_head(&f, &plain);
+        for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s))
+            set_plain(&plain, &f, s, 3);
+        check_same_logits(&f, &plain);
+        pb_model_merge(f.model);
+        check_same_logits(&f, &plain);
+        fixture_close(&f);
+        fixture_close(&plain);
+    }
+}
+
+/* Copies tensors of one method to those of the same names of another. */
+static void copy_tensors(const fixture *from, fixture *to, const char *const *name, int n)
+{
+    for (const pb_site *s = next_site(from, NULL); s; s = next_site(from, s))
+        for (int i = 0; i < n; i++) {
+            const pb_param *p = tensor(from, s, name[i]);
+            PB_CHECK(count(p) == count(tensor(to, s, name[i])));
+            memcpy(tensor(to, s, name[i])->x, p->x, count(p) * sizeof *p->x);
+        }
+    copy_head(from, to);
+}
+
+static const char *const a_and_b[] = {"A", "B"};
+
+TEST(mica_computes_what_a_lora_with_its_matrices_does)
+{
+    fixture f = open_started("mica:rank=3,alpha=6," ALL), lora = fixture_open("lora:rank=3,alpha=6," ALL, 3, 5);
+    fixture_stir(&f, 0.3);
+    copy_tensors(&f, &lora, a_and_b, 2);
+    check_same_logits(&f, &lora);
+    fixture_close(&f);
+    fixture_close(&lora);
+}
+
+/* The weight of a packed base, as it is held, is what is decomposed. */
+TEST(a_packed_base_starts_too)
+{
+    fixture f = {.arena = pb_arena_new("batch"), .values = pb_arena_new("values"), .executor = pb_executor_new()};
+    f.model = pb_model_open(&(pb_opening){.path = TINY, .classes = 3, .seed = 5, .base = {.precision = PB_IN_NF4}});
+    PB_CHECK(f.model && !pb_attached_parse("pissa:rank=3,alpha=6," ALL, f.part, &f.parts));
+    CHECK(!pb_model_attach(f.model, f.part, f.parts) && !pb_testbed_start(&f));
+    CHECK(f.model->layer[0].site[Q].w->packed != NULL);
+    check_part(&f, 2, 0, 3);
+    fixture_close(&f);
+}
+
+TEST(what_cannot_start_is_refused)
+{
+    static const char *const of[][2] = {
+        {"pissa:rank=17", "pissa: rank: want at most 16, the smaller side of attn.q [16,16], got 17"},
+        {"mica:rank=17", "pissa: rank: want at most 16"},
+        {"pissa:alpha=0", "pissa: alpha: want more than 0 at attn.q, got 0"},
+    };
+    for (size_t i = 0; i < PB_COUNT(of); i++) {
+        pb_testbed f;
+        CHECK(pb_testbed_open(&f, TINY, false, of[i][0], 3, 0) == -1);
+        if (!CHECK(strstr(pb_error_text(), of[i][1]) == pb_error_text()))
+            printf("  %s\n", pb_error_text());
+        pb_error_clear();
+    }
+}
