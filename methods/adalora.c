@@ -136,7 +136,7 @@ static void after_step(pb_build *b, const pb_step *at)
 static const pb_peft peft = {
     .type = "ADALORA",
     .tensors = (const pb_peft_tensor[]){{.ours = "Q", .theirs = "lora_A"},
-                                        {.ours = "lambda", .theirs = "lora_E", .column = true},
+                                        {.ours = "lambda", .theirs = "lora_E", .shape = "cols, 1"},
                                         {.ours = "P", .theirs = "lora_B"},
                                         {0}},
     .keys = (const pb_peft_key[]){{.key = "init_r", .option = "rank"},

@@ -20,7 +20,9 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return input ? y : pb_op_scale(b->graph, y, l);
 }
 
-static const pb_peft_tensor tensors[] = {{.ours = "l", .theirs = "ia3_l"}, {0}};
+/* [1,in] of an input, [out,1] of an output. */
+static const pb_peft_tensor tensors[] = {
+    {.ours = "l", .theirs = "ia3_l", .shape = "max(inputs, (1-inputs)*cols), max(1-inputs, inputs*cols)"}, {0}};
 static const pb_peft peft = {.type = "IA3", .tensors = tensors, .input_option = "inputs"};
 
 const pb_method pb_method_ia3 = {

@@ -140,7 +140,9 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 }
 
 static const pb_peft_tensor tensors[] = {
-    PB_LOW_RANK_PEFT_TENSORS, {"m", "lora_magnitude_vector", true, "lora_magnitude_vector", .when = "dora"}, {0}};
+    PB_LOW_RANK_PEFT_TENSORS,
+    {"m", "lora_magnitude_vector", "cols", .embedding = "lora_magnitude_vector", .when = "dora"},
+    {0}};
 static const pb_peft_key keys[] = {
     PB_LOW_RANK_PEFT_KEYS, {.key = "use_rslora", .option = "rslora"}, {.key = "use_dora", .option = "dora"}, {0}};
 static const pb_peft peft = {

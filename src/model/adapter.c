@@ -11,7 +11,7 @@
 
 static bool has_type(const pb_peft *p, const char *type)
 {
-    return p && (!strcmp(p->type, type) || (p->also && !strcmp(p->also, type)));
+    return p && !p->only_written && (!strcmp(p->type, type) || (p->also && !strcmp(p->also, type)));
 }
 
 static int find_method(pb_adapter *a)
@@ -22,7 +22,7 @@ static int find_method(pb_adapter *a)
     for (int i = 0; (m = pb_method_at(i)); i++) {
         if (has_type(m->peft, type))
             a->method = m;
-        if (m->peft)
+        if (m->peft && !m->peft->only_written)
             pb_text_add(&known, "%s%s", known.length ? ", " : "", m->peft->type);
     }
     if (!a->method)
@@ -144,6 +144,16 @@ char *pb_adapter_value(const pb_adapter *a, const char *key)
     if (v && !pb_json_is_null(v))
         return pb_json_plain(v);
     return f ? pb_strdup(f->default_value) : NULL;
+}
+
+char *pb_adapter_json(const pb_adapter *a, const char *key)
+{
+    const pb_json *v = pb_json_get(pb_json_root(a->doc), key);
+    const pb_field *f = pb_field_find(a->type, key);
+    pb_text json = {0};
+    if (v)
+        pb_json_print(v, &json);
+    return v ? json.data : f && f->default_value ? pb_strdup(f->default_value) : NULL;
 }
 
 bool pb_adapter_flag(const pb_adapter *a, const char *key)

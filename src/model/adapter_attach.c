@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter_format.h"
 #include "model/adapter_load.h"
 #include "tokenizer/pattern.h"
 
@@ -75,16 +76,44 @@ static int set_pattern(pb_loading *l, const pb_peft_key *k, const char *standard
     return rc;
 }
 
+/* The value of a key with `words` as the setting has it, or as it is if the key has no setting. */
+static int read_word(pb_loading *l, const pb_peft_key *k, char **value)
+{
+    char *json = pb_adapter_json(l->a, k->key), *word = NULL;
+    if (json)
+        word = k->option ? pb_peft_value(l->a->method, k, json) : strcmp(json, k->words) ? NULL : pb_strdup(json);
+    if (json && !word)
+        pb_error("%s: %s: %s: want %s, which %s has", l->a->config_path, k->key, json, k->words, l->a->method->name);
+    int rc = json && !word ? -1 : 0;
+    free(json);
+    free(*value);
+    *value = word;
+    return rc;
+}
+
+/* A member that is absent, and for which PEFT has no default, leaves the setting's. */
+static int set_key(pb_loading *l, const pb_peft_key *k)
+{
+    char *value = pb_adapter_value(l->a, k->key), *json = pb_adapter_json(l->a, k->key);
+    bool null = k->null && json && !strcmp(json, "null");
+    free(json);
+    if (null) {
+        free(value);
+        value = pb_strdup(k->null);
+    } else if (k->words && read_word(l, k, &value))
+        return -1;
+    int rc = (value && k->option && set_option(l, k->key, k->option, value)) || (k->pattern && set_pattern(l, k, value))
+                 ? -1
+                 : 0;
+    free(value);
+    return rc;
+}
+
 static int set_keys(pb_loading *l)
 {
-    for (const pb_peft_key *k = l->peft->keys; k && k->key; k++) {
-        char *value = pb_adapter_value(l->a, k->key);
-        int rc = (value && set_option(l, k->key, k->option, value)) || (k->pattern && set_pattern(l, k, value)) ? -1
-                                                                                                                : 0;
-        free(value);
-        if (rc)
+    for (const pb_peft_key *k = l->peft->keys; k && k->key; k++)
+        if (set_key(l, k))
             return -1;
-    }
     for (const pb_peft_tensor *s = l->peft->loaded; s && s->ours; s++)
         if (set_option(l, s->ours, s->ours, s->theirs))
             return -1;
@@ -98,7 +127,7 @@ static int set_targets(pb_loading *l)
     int rc = 0;
     for (size_t i = 0; i < l->modules && !rc; i++) {
         const pb_module *mod = &l->module[i];
-        if (!mod->targeted || !l->peft->tensors[0].theirs)
+        if (!mod->targeted)
             continue;
         pb_site site = pb_loading_site(mod);
         const pb_array *t = pb_loading_module_tensor(l, mod, pb_loading_tensor_name(mod, &l->peft->tensors[0]));
@@ -122,18 +151,32 @@ static int set_targets(pb_loading *l)
 
 /* ---- values ------------------------------------------------------------------------------------------- */
 
+/* Copies a tensor of a module, or (NULL) of the model, where the method has it. */
+static int copy_tensor(pb_loading *l, const pb_module *mod, const pb_peft_tensor *t)
+{
+    pb_param *p = mod ? pb_loading_find_param(l, mod, t->ours)
+                      : pb_params_find_added(l->m, l->a->method, NULL, t->ours);
+    if (!p)
+        return 0;
+    const pb_array *array = mod ? pb_loading_module_tensor(l, mod, t->theirs) : pb_loading_tensor(l, t->theirs);
+    if (!array)
+        return pb_error("%s: no tensor '%s%s%s%s'", l->a->file_path, mod ? "base_model.model." : "",
+                        mod ? mod->local : "", mod ? "." : "", t->theirs);
+    pb_stored s;
+    return pb_stored_of(l->m, mod ? mod->site : NULL, t, p->rows, p->cols, &s) ||
+                   pb_stored_read(&s, l->a->file_path, array, p)
+               ? -1
+               : 0;
+}
+
 static int copy_sites(pb_loading *l)
 {
-    for (size_t i = 0; i < l->modules; i++) {
-        const pb_module *mod = &l->module[i];
-        for (const pb_peft_tensor *t = l->peft->tensors; mod->targeted && mod->site && t->ours; t++) {
-            pb_param *p = pb_loading_find_param(l, mod, t->ours);
-            const pb_array *array = p ? pb_loading_module_tensor(l, mod, t->theirs) : NULL;
-            if (p && !array)
-                return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, t->theirs);
-            if (p && pb_loading_copy(l, p, array, false))
+    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
+        if (t->of_model && copy_tensor(l, NULL, t))
+            return -1;
+        for (size_t i = 0; i < l->modules && !t->of_model; i++)
+            if (l->module[i].targeted && l->module[i].site && copy_tensor(l, &l->module[i], t))
                 return -1;
-        }
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #define READ PB_FIELD_READ
 #define HARMLESS PB_FIELD_HARMLESS
 #define REFUSED PB_FIELD_REFUSED
+#define DECLARED PB_FIELD_REFUSED /* unless the method has declared it in pb_peft, and then it is read */
 
 /* clang-format off: a row a line, which check_fields.py reads */
 static const pb_field table[] = {
@@ -95,6 +96,148 @@ static const pb_field table[] = {
     {"P_TUNING", "encoder_reparameterization_type", "text", "\"MLP\"", HARMLESS},
     {"P_TUNING", "encoder_num_layers", "int", "2", HARMLESS},
     {"P_TUNING", "encoder_dropout", "number", "0.0", HARMLESS},
+
+    /* Of the types below, what a method does not declare must have PEFT's default.  Harmless is how tensors start that
+     * the file has, and what is done while training only. */
+    {"ADAPTION_PROMPT BEFT BOFT C3A DEFT DELORA FOURIERFT GLORA", "target_modules", "list|text|null", "null", READ},
+    {"GRALORA HIRA HRA LILY LOHA LOKR MISS OFT PEANUT PSOFT PVERA", "target_modules", "list|text|null", "null", READ},
+    {"RANDLORA ROAD SHIRA SUPERTUNING TINYLORA TRAINABLE_TOKENS", "target_modules", "list|text|null", "null", READ},
+    {"UNILORA VBLORA VERA WAVEFT", "target_modules", "list|text|null", "null", READ},
+    {"BEFT BOFT DELORA GLORA GRALORA HRA LILY LOHA OFT PEANUT PVERA", "init_weights", "bool", "true", HARMLESS},
+    {"RANDLORA ROAD SHIRA SUPERTUNING TRAINABLE_TOKENS UNILORA VERA", "init_weights", "bool", "true", HARMLESS},
+    {"WAVEFT", "init_weights", "bool", "true", HARMLESS},
+    {"BOFT DEFT DELORA FOURIERFT HIRA HRA LILY LOHA LOKR MISS", "exclude_modules", "list|text|null", "null", READ},
+    {"OFT PEANUT PSOFT VBLORA WAVEFT", "exclude_modules", "list|text|null", "null", READ},
+    {"BOFT DEFT FOURIERFT GRALORA HIRA OFT PSOFT PVERA RANDLORA SHIRA", "fan_in_fan_out", "bool", "false", HARMLESS},
+    {"TINYLORA UNILORA VBLORA VERA WAVEFT", "fan_in_fan_out", "bool", "false", HARMLESS},
+    {"BOFT C3A DEFT DELORA FOURIERFT GLORA GRALORA HRA MISS OFT PVERA", "bias", "text", "\"none\"", DECLARED},
+    {"RANDLORA TINYLORA UNILORA VBLORA VERA WAVEFT", "bias", "text", "\"none\"", DECLARED},
+    {"BOFT C3A DEFT DELORA FOURIERFT GRALORA HIRA HRA LILY", "layers_to_transform", "list|int|null", "null", READ},
+    {"LOHA LOKR MISS OFT PEANUT PSOFT PVERA RANDLORA TINYLORA", "layers_to_transform", "list|int|null", "null", READ},
+    {"UNILORA VBLORA VERA WAVEFT", "layers_to_transform", "list|int|null", "null", READ},
+    {"BOFT C3A DEFT DELORA FOURIERFT GRALORA HIRA HRA LILY LOHA", "layers_pattern", "list|text|null", "null", READ},
+    {"LOKR MISS OFT PEANUT PSOFT PVERA RANDLORA TINYLORA UNILORA", "layers_pattern", "list|text|null", "null", READ},
+    {"VBLORA VERA WAVEFT", "layers_pattern", "list|text|null", "null", READ},
+    {"DEFT DELORA GLORA HRA LOHA LOKR", "r", "int", "8", DECLARED},
+    {"DELORA LOHA LOKR OFT", "module_dropout", "number", "0.0", HARMLESS},
+    {"DELORA HIRA LOHA LOKR", "rank_pattern", "object|null", "{}", DECLARED},
+    {"GRALORA HIRA LILY PEANUT PSOFT RANDLORA SHIRA", "r", "int", "32", DECLARED},
+    {"PVERA RANDLORA VERA", "projection_prng_key", "int", "0", HARMLESS},
+    {"PVERA RANDLORA TINYLORA VERA", "save_projection", "bool", "true", DECLARED},
+
+    {"ADAPTION_PROMPT", "adapter_len", "int|null", "null", DECLARED},
+    {"ADAPTION_PROMPT", "adapter_layers", "int|null", "null", DECLARED},
+    {"BOFT", "boft_block_size", "int", "4", DECLARED},
+    {"BOFT", "boft_block_num", "int", "0", DECLARED},
+    {"BOFT", "boft_n_butterfly_factor", "int", "1", DECLARED},
+    {"BOFT", "boft_dropout", "number", "0.0", HARMLESS},
+    {"C3A", "block_size", "int", "256", DECLARED},
+    {"C3A", "block_size_pattern", "object|null", "{}", DECLARED},
+    {"C3A", "init_weights", "bool|text|null", "\"xavier_uniform\"", HARMLESS},
+    {"DEFT", "decomposition_method", "text", "\"relu\"", DECLARED},
+    {"DEFT", "init_scale", "number", "1.0", DECLARED},
+    {"DEFT", "alpha", "int|null", "null", DECLARED},
+    {"DEFT", "para", "bool", "false", DECLARED},
+    {"DEFT", "deft_dropout", "number", "0.0", HARMLESS},
+    {"DEFT PSOFT", "init_weights", "bool", "true", DECLARED},
+    {"DELORA", "delora_lambda", "number", "15", DECLARED},
+    {"DELORA", "lambda_pattern", "object|null", "{}", DECLARED},
+    {"FOURIERFT", "n_frequency", "int", "1000", DECLARED},
+    {"FOURIERFT", "scaling", "number", "150.0", DECLARED},
+    {"FOURIERFT", "random_loc_seed", "int|null", "777", DECLARED},
+    {"FOURIERFT WAVEFT", "n_frequency_pattern", "object|null", "{}", DECLARED},
+    {"FOURIERFT", "init_weights", "bool", "false", HARMLESS},
+    {"GLORA", "config_A_B", "text", "\"lora\"", DECLARED},
+    {"GLORA", "config_C", "text", "\"lora\"", DECLARED},
+    {"GLORA", "config_D_E", "text", "\"constant\"", DECLARED},
+    {"GRALORA", "hybrid_r", "int", "0", DECLARED},
+    {"GRALORA", "alpha", "int", "64", DECLARED},
+    {"GRALORA", "gralora_dropout", "number", "0.0", HARMLESS},
+    {"GRALORA", "gralora_k", "int", "2", DECLARED},
+    {"HIRA", "hira_dropout", "number", "0.0", HARMLESS},
+    {"HIRA", "init_weights", "bool|text|null", "true", HARMLESS},
+    {"HRA", "apply_GS", "bool", "false", DECLARED},
+    {"LILY", "stride_A", "int", "1", DECLARED},
+    {"LILY", "num_B", "int", "2", DECLARED},
+    {"LILY PEANUT", "scaling", "number", "1.0", DECLARED},
+    {"LOHA LOKR", "alpha_pattern", "object|null", "{}", DECLARED},
+    {"LOHA LOKR", "alpha", "int", "8", DECLARED},
+    {"LOHA LOKR", "rank_dropout", "number", "0.0", HARMLESS},
+    {"LOHA LOKR", "use_effective_conv2d", "bool", "false", HARMLESS},
+    {"LOKR", "decompose_both", "bool", "false", DECLARED},
+    {"LOKR", "decompose_factor", "int", "-1", DECLARED},
+    {"LOKR", "rank_dropout_scale", "bool", "false", HARMLESS},
+    {"LOKR", "init_weights", "bool|text", "true", HARMLESS},
+    {"MISS", "r", "int", "64", DECLARED},
+    {"MISS", "miss_dropout", "number", "0.0", HARMLESS},
+    {"MISS", "mini_r", "int", "1", DECLARED},
+    {"MISS TINYLORA", "init_weights", "bool|text", "true", DECLARED},
+    {"OFT", "r", "int", "0", DECLARED},
+    {"OFT", "oft_block_size", "int", "32", DECLARED},
+    {"OFT", "coft", "bool", "false", DECLARED},
+    {"OFT", "eps", "number", "6e-05", HARMLESS},
+    {"OFT", "block_share", "bool", "false", DECLARED},
+    {"OFT", "use_cayley_neumann", "bool", "true", DECLARED},
+    {"OFT PSOFT", "num_cayley_neumann_terms", "int", "5", DECLARED},
+    {"PEANUT", "depth", "int", "0", DECLARED},
+    {"PEANUT", "act_fn", "text", "\"relu\"", DECLARED},
+    {"PSOFT", "psoft_alpha", "int", "32", DECLARED},
+    {"PSOFT", "psoft_dropout", "number", "0.0", HARMLESS},
+    {"PSOFT", "ab_svd_init", "text", "\"psoft_init\"", DECLARED},
+    {"PSOFT", "psoft_svd", "text", "\"full\"", DECLARED},
+    {"PSOFT", "psoft_svd_lowrank_niter", "int", "10", HARMLESS},
+    {"PSOFT", "random_seed", "int", "0", DECLARED},
+    {"PSOFT", "psoft_orth", "bool", "true", DECLARED},
+    {"PSOFT", "psoft_mag_b", "bool", "true", DECLARED},
+    {"PSOFT", "psoft_mag_a", "bool", "true", DECLARED},
+    {"PSOFT", "use_cayley_neumann", "bool", "false", DECLARED},
+    {"PSOFT", "cayley_neumann_eps", "number|null", "null", DECLARED},
+    {"PVERA VERA", "r", "int", "256", DECLARED},
+    {"PVERA", "pvera_dropout", "number", "0.0", HARMLESS},
+    {"PVERA VERA", "d_initial", "number", "0.1", HARMLESS},
+    {"PVERA", "sample_at_inference", "bool", "false", DECLARED},
+    {"PVERA", "generator_seed", "int|null", "null", DECLARED},
+    {"RANDLORA", "sparse", "bool", "false", DECLARED},
+    {"RANDLORA", "very_sparse", "bool", "false", DECLARED},
+    {"RANDLORA", "randlora_dropout", "number", "0.0", HARMLESS},
+    {"RANDLORA", "randlora_alpha", "int", "640", DECLARED},
+    {"ROAD", "variant", "text", "\"road_1\"", DECLARED},
+    {"ROAD", "group_size", "int", "64", DECLARED},
+    {"SHIRA", "mask_type", "text", "\"random\"", DECLARED},
+    {"SHIRA", "random_seed", "int|null", "null", HARMLESS},
+    {"SUPERTUNING", "sparsity", "number", "0.99", DECLARED},
+    {"SUPERTUNING", "select_top", "bool", "true", DECLARED},
+    {"SUPERTUNING", "r", "int|null", "null", DECLARED},
+    {"SUPERTUNING", "lora_alpha", "number|null", "null", HARMLESS},
+    {"SUPERTUNING", "lora_dropout", "number", "0.0", HARMLESS},
+    {"SUPERTUNING", "save_precomputed_indices", "bool", "true", DECLARED},
+    {"TINYLORA", "r", "int", "2", DECLARED},
+    {"TINYLORA", "u", "int", "64", DECLARED},
+    {"TINYLORA", "weight_tying", "number", "0.0", DECLARED},
+    {"TINYLORA", "projection_seed", "int", "42", DECLARED},
+    {"TINYLORA", "init_v_bound", "number", "0.02", HARMLESS},
+    {"TINYLORA", "tinylora_dropout", "number", "0.0", HARMLESS},
+    {"TRAINABLE_TOKENS", "token_indices", "list", "[]", DECLARED},
+    {"UNILORA VBLORA", "r", "int", "4", DECLARED},
+    {"UNILORA", "proj_seed", "int", "42", DECLARED},
+    {"UNILORA", "theta_d_length", "int", "256", DECLARED},
+    {"UNILORA", "unilora_dropout", "number", "0.0", HARMLESS},
+    {"UNILORA", "init_theta_d_bound", "number", "0.02", HARMLESS},
+    {"UNILORA", "save_indices", "bool", "false", DECLARED},
+    {"VBLORA", "num_vectors", "int", "256", DECLARED},
+    {"VBLORA", "vector_length", "int", "256", DECLARED},
+    {"VBLORA", "topk", "int", "2", DECLARED},
+    {"VBLORA", "save_only_topk_weights", "bool", "false", DECLARED},
+    {"VBLORA", "vblora_dropout", "number", "0.0", HARMLESS},
+    {"VBLORA", "init_vector_bank_bound", "number", "0.02", HARMLESS},
+    {"VBLORA", "init_logits_std", "number", "0.1", HARMLESS},
+    {"VERA", "vera_dropout", "number", "0.0", HARMLESS},
+    {"WAVEFT", "n_frequency", "int", "2592", DECLARED},
+    {"WAVEFT", "scaling", "number", "25.0", DECLARED},
+    {"WAVEFT", "wavelet_family", "text", "\"db1\"", DECLARED},
+    {"WAVEFT", "use_idwt", "bool", "true", DECLARED},
+    {"WAVEFT", "random_loc_seed", "int", "777", DECLARED},
+    {"WAVEFT", "proportional_parameters", "bool", "false", DECLARED},
 };
 /* clang-format on */
 
@@ -113,12 +256,18 @@ typedef struct check {
     const pb_peft *peft;
 } check;
 
-/* True if the method's pb_peft declares the member; the table has no rows for a plugin's type. */
+/* True if the method's pb_peft has a key for the member. */
 static bool is_declared(const pb_peft *peft, const char *key)
 {
     for (const pb_peft_key *k = peft->keys; k && k->key; k++)
         if (!strcmp(k->key, key) || (k->pattern && !strcmp(k->pattern, key)))
             return true;
+    return false;
+}
+
+/* True if the method writes the member always with the same value; the table has no rows for a plugin's type. */
+static bool is_fixed(const pb_peft *peft, const char *key)
+{
     char *quoted = pb_format("\"%s\":", key);
     bool fixed = peft->fixed && strstr(peft->fixed, quoted);
     free(quoted);
@@ -129,12 +278,14 @@ static int check_member(void *ctx, const char *key, const pb_json *value)
 {
     const check *c = ctx;
     const pb_field *f = pb_field_find(c->type, key);
-    if (!f && is_declared(c->peft, key))
-        return 0;
-    if (!f)
+    bool declared = is_declared(c->peft, key);
+    if (!f && !declared && !is_fixed(c->peft, key))
         return pb_error("%s: %s: PEFT 0.21 has no such field of %s, so its effect on the results is unknown", c->path,
                         key, c->type);
-    return pb_field_check(f, c->path, "PEFT's", value);
+    pb_field read = f ? *f : (pb_field){0};
+    if (declared)
+        read.use = PB_FIELD_READ;
+    return f ? pb_field_check(&read, c->path, "PEFT's", value) : 0;
 }
 
 int pb_fields_check(const char *path, const pb_json *root, const pb_peft *peft)

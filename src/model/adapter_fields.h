@@ -15,9 +15,9 @@ const pb_field *pb_field_at(int i);
 /* Returns the row of a member of adapters of this type, or NULL if the type has no such member. */
 const pb_field *pb_field_find(const char *type, const char *key);
 
-/* Checks that every member of adapter_config.json is known and allowed (pb_field_check).  The members that `peft`
- * declares count as known, because the table has no rows for a type that a plugin brings.  `path` is for messages.
- * Returns -1 with an error that names the member. */
+/* Checks that every member of adapter_config.json is known and allowed (pb_field_check).  What the table refuses is
+ * read where `peft` has a key for it; and what `peft` has is known, because the table has no rows for a plugin's type. 
+ * `path` is for messages. Returns -1 with an error that names the member. */
 int pb_fields_check(const char *path, const pb_json *root, const pb_peft *peft);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/adapter_format.h"
 #include "model/adapter_load.h"
 #include "numeric/lowrank.h"
 #include "numeric/product.h"
@@ -72,61 +73,51 @@ static pb_real *copy_of_values(const pb_param *p)
     return x;
 }
 
-static bool is_on(const pb_loading *l, const char *option)
+/* The shape here of a tensor at a module outside of the layers, where no hook has created it: A is [r,in] and B is
+ * [out,r], with the rank that the config says; a vector has in or out elements. */
+static void shape_of(const pb_loading *l, const pb_module *mod, const pb_site *site, const char *ours, int *rows,
+                     int *cols)
 {
-    pb_text value = {0};
-    if (option)
-        pb_option_print(pb_option_find(l->a->method->options, option), l->a->conf, &value);
-    bool on = !option || (value.data && !strcmp(value.data, "yes"));
-    pb_text_free(&value);
-    return on;
+    const pb_method *method = l->a->method;
+    pb_low_rank u = method->low_rank ? method->low_rank(l->a->conf, site) : (pb_low_rank){.down = "", .up = ""};
+    bool down = !strcmp(ours, u.down), up = !strcmp(ours, u.up);
+    *rows = down ? u.rank : up ? site->out : 1;
+    *cols = down || mod->feedforward ? site->in : up ? u.rank : site->out;
+}
+
+/* True if the array has as many numbers as the tensor, which is then worth its memory. */
+static bool has_count(const pb_array *a, int rows, int cols)
+{
+    return a->count == (size_t)rows * (size_t)cols;
 }
 
 /* Adds the method's tensors at a module outside of the layers to the model's parameters, where its hook finds them. */
 static int add_tensors(pb_loading *l, const pb_module *mod)
 {
-    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
-        const char *theirs = pb_loading_tensor_name(mod, t);
-        if (!is_on(l, t->when))
-            continue;
-        const pb_array *a = pb_loading_module_tensor(l, mod, theirs);
-        if (!a || a->dims < 1 || a->dims > 2)
-            return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, theirs);
-        bool upright = a->dims == 2 && a->shape[1] == 1 && (l->peft->input_option || t->column);
-        int rows = a->dims == 1 || upright ? 1 : (int)a->shape[0];
-        int cols = (int)(a->dims == 1 || upright ? a->shape[0] : a->shape[1]);
-        pb_site site = pb_loading_site(mod);
-        char name[PB_ADDED_NAME];
-        pb_params_added_name(l->a->method, &site, t->ours, name);
-        pb_param *p = pb_loading_new_param(l, name, NULL, PB_ADDED, -1, rows, cols);
-        if (pb_loading_copy(l, p, a, false))
-            return -1;
-    }
-    return 0;
-}
-
-static int bad_shape(const pb_loading *l, const pb_module *mod, const char *ours)
-{
-    return pb_error("%s: '%s': its tensor %s has another shape than a module [%d,%d] needs", l->a->file_path,
-                    mod->local, ours, mod->w->rows, mod->w->cols);
-}
-
-/* Checks the shapes that the hook relies on: A is [r,in] and B is [out,r], with the rank that the config says; a
- * vector has in or out elements. */
-static int check_shapes(const pb_loading *l, const pb_module *mod, const pb_site *site)
-{
-    const pb_method *method = l->a->method;
-    if (!method->low_rank && !l->peft->input_option)
+    pb_site site = pb_loading_site(mod);
+    if (!l->a->method->low_rank && !l->peft->input_option)
         return pb_error("%s: target_modules: '%s': %s outside of the layers is not supported", l->a->config_path,
                         mod->local, l->peft->type);
-    pb_low_rank u = method->low_rank ? method->low_rank(l->a->conf, site) : (pb_low_rank){.down = "", .up = ""};
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
-        const pb_param *p = pb_loading_find_param(l, mod, t->ours);
-        bool down = !strcmp(t->ours, u.down), up = !strcmp(t->ours, u.up);
-        int rows = down ? u.rank : up ? site->out : 1;
-        int cols = down || mod->feedforward ? site->in : up ? u.rank : site->out;
-        if (p && (p->rows != rows || p->cols != cols))
-            return bad_shape(l, mod, t->ours);
+        const char *theirs = pb_loading_tensor_name(mod, t);
+        int is = pb_stored_exists(l->m, &site, t), rows, cols;
+        if (is < 0)
+            return -1;
+        if (!is)
+            continue;
+        const pb_array *a = pb_loading_module_tensor(l, mod, theirs);
+        if (!a)
+            return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, theirs);
+        shape_of(l, mod, &site, t->ours, &rows, &cols);
+        char name[PB_ADDED_NAME];
+        pb_params_added_name(l->a->method, &site, t->ours, name);
+        pb_stored s;
+        if (!has_count(a, rows, cols))
+            return pb_error("%s: '%s': its tensor %s has another shape than a module [%d,%d] needs", l->a->file_path,
+                            mod->local, t->ours, mod->w->rows, mod->w->cols);
+        pb_param *p = pb_loading_new_param(l, name, NULL, PB_ADDED, -1, rows, cols);
+        if (pb_stored_of(l->m, &site, t, rows, cols, &s) || pb_stored_read(&s, l->a->file_path, a, p))
+            return -1;
     }
     return 0;
 }
@@ -138,8 +129,6 @@ static int merge_module(pb_loading *l, pb_module *mod)
         return -1;
     pb_param *w = pb_loading_untied_weight(l, mod), *b = mod->b;
     pb_site site = pb_loading_site(mod);
-    if (check_shapes(l, mod, &site))
-        return -1;
     bool transposed = mod->kind == PB_MODULE_EMBEDDING;
     pb_param before = *w, bias = b ? *b : *w;
     before.rows = site.out;

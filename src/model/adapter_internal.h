@@ -31,6 +31,9 @@ int pb_adapter_save_factors(pb_model *m, const pb_factors *factors, int rank, bo
  * NULL if the value is a list or an object, or if there is no default.  The caller frees it. */
 char *pb_adapter_value(const pb_adapter *a, const char *key);
 
+/* The same value as JSON writes it, of any type; NULL if the member is absent and there is no default. */
+char *pb_adapter_json(const pb_adapter *a, const char *key);
+
 /* True if the same value is `true`. */
 bool pb_adapter_flag(const pb_adapter *a, const char *key);
 

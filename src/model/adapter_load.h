@@ -46,7 +46,8 @@ const pb_array *pb_loading_tensor(pb_loading *l, const char *name);
 /* The same by a module and the end of the name, such as "lora_A.weight"; NULL if `end` is. */
 const pb_array *pb_loading_module_tensor(pb_loading *l, const pb_module *mod, const char *end);
 
-/* The end of the name of a method's tensor at this kind of module; NULL if the method has none there. */
+/* The end of the name of a method's tensor at this kind of module; NULL if the method has none there, or has it once
+ * for all modules. */
 const char *pb_loading_tensor_name(const pb_module *mod, const pb_peft_tensor *t);
 
 /* The module in the form of a site, as a method's hooks take it; outside of the layers its layer is -1. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter_format.h"
 #include "model/adapter_internal.h"
 #include "model/tensor_writer.h"
 
@@ -16,6 +17,7 @@ typedef struct saving {
     pb_tensor_writer tensors;
     pb_text member[64]; /* "\"key\": value" */
     int members;
+    int added;                      /* tensors of the method that were saved */
     pb_text targets, inputs, saved; /* lists of modules, quoted */
 } saving;
 
@@ -59,22 +61,42 @@ static void add_patterns(saving *s, const pb_peft_key *k, double standard)
     free(list);
 }
 
-static void add_settings(saving *s)
+/* Adds the member of a key; with `words` or `null` its value is not the setting's. */
+static int add_key(saving *s, const pb_peft_key *k)
+{
+    char *value = k->option ? option_text(s, k->option) : pb_strdup(k->words), *word = NULL;
+    const pb_option *o = k->option ? pb_option_find(s->method->options, k->option) : NULL;
+    if (o && k->words)
+        word = pb_peft_word(s->method, k, value);
+    else if (o && k->null && !strcmp(value, k->null))
+        word = pb_strdup("null");
+    else if (o && o->type == PB_BOOL)
+        word = pb_strdup(!strcmp(value, "yes") ? "true" : "false");
+    else
+        word = pb_strdup(value);
+    if (word)
+        pb_text_add(new_member(s, k->key), "%s", word);
+    if (word && k->pattern)
+        add_patterns(s, k, strtod(value, NULL));
+    int rc = word ? 0
+                  : pb_error("%s: %s = %s: PEFT's %s has no such %s", s->method->name, k->option, value,
+                             s->method->peft->type, k->key);
+    free(word);
+    free(value);
+    return rc;
+}
+
+static int add_settings(saving *s)
 {
     const pb_peft *peft = s->method->peft;
-    for (const pb_peft_key *k = peft->keys; k && k->key; k++) {
-        char *value = option_text(s, k->option);
-        const pb_option *o = pb_option_find(s->method->options, k->option);
-        bool yes = o->type == PB_BOOL && !strcmp(value, "yes");
-        pb_text_add(new_member(s, k->key), "%s", o->type == PB_BOOL ? yes ? "true" : "false" : value);
-        if (k->pattern)
-            add_patterns(s, k, strtod(value, NULL));
-        free(value);
-    }
+    for (const pb_peft_key *k = peft->keys; k && k->key; k++)
+        if (add_key(s, k))
+            return -1;
     if (s->biases)
         pb_text_add(new_member(s, peft->bias_key), "true");
     if (peft->fixed)
         pb_text_add(&s->member[s->members++], "%s", peft->fixed);
+    return 0;
 }
 
 static void add_common(saving *s)
@@ -129,29 +151,54 @@ static int write_config(saving *s, const char *dir)
 
 /* ---- adapter_model.safetensors --------------------------------------------------------------------------- */
 
-static void save_sites(saving *s)
+/* Adds a tensor of a site, or (NULL) of the model, if the method has it there. */
+static int save_tensor(saving *s, const pb_site *site, const pb_peft_tensor *t)
+{
+    const pb_param *p = pb_params_find_added(s->m, s->method, site, t->ours);
+    pb_stored how;
+    if (!p)
+        return 0;
+    if (pb_stored_of(s->m, site, t, p->rows, p->cols, &how))
+        return -1;
+    const char *name = site ? pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs)
+                            : t->theirs;
+    float *out = pb_tensor_writer_array(&s->tensors, name, PB_F32, how.shape, how.dims);
+    for (size_t i = 0; i < how.count; i++)
+        out[i] = (float)p->x[pb_stored_place(&how, i)];
+    s->added += pb_model_stores(p);
+    return 0;
+}
+
+/* Everything that the method keeps must be in the file. */
+static int check_all_saved(const saving *s)
+{
+    int added = 0;
+    for (size_t i = 0; i < s->m->params; i++)
+        added += s->m->param[i]->kind == PB_ADDED && pb_model_stores(s->m->param[i]);
+    return added == s->added ? 0
+                             : pb_error("%s: %d of its %d tensors have no place in PEFT's %s", s->method->name,
+                                        added - s->added, added, s->method->peft->type);
+}
+
+static int save_sites(saving *s)
 {
     const pb_peft *peft = s->method->peft;
     char *inputs = peft->input_option ? option_text(s, peft->input_option) : NULL;
-    for (int i = 0; i < s->m->config.layers * SITES; i++) {
+    int rc = 0;
+    for (const pb_peft_tensor *t = peft->tensors; t->ours && !rc; t++)
+        rc = t->of_model ? save_tensor(s, NULL, t) : 0;
+    for (int i = 0; i < s->m->config.layers * SITES && !rc; i++) {
         const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
         if (!s->m->matches[site->number])
             continue;
-        bool in = inputs && pb_site_in(inputs, site);
         add_quoted(&s->targets, site->module);
-        if (in)
+        if (inputs && pb_site_in(inputs, site))
             add_quoted(&s->inputs, site->module);
-        for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
-            const pb_param *p = pb_params_find_added(s->m, s->method, site, t->ours);
-            const char *name = pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs);
-            if (p) /* a vector that rescales the output is [out,1] */
-                pb_to_floats(p->x, (size_t)p->rows * (size_t)p->cols,
-                             (inputs && !in) || t->column
-                                 ? pb_tensor_writer_tensor(&s->tensors, name, p->cols, 1, 2)
-                                 : pb_tensor_writer_tensor(&s->tensors, name, p->rows, p->cols, t->vector ? 1 : 2));
-        }
+        for (const pb_peft_tensor *t = peft->tensors; t->ours && !rc; t++)
+            rc = t->of_model ? 0 : save_tensor(s, site, t);
     }
     free(inputs);
+    return rc ? -1 : check_all_saved(s);
 }
 
 static void save_factor(saving *s, const pb_site *site, const char *name, int rows, int cols, int dims,
@@ -317,7 +364,7 @@ static int save_method(saving *s)
         return 0;
     }
     switch (s->method->peft->layout) {
-    case PB_PEFT_SITES: save_sites(s); break;
+    case PB_PEFT_SITES: return save_sites(s);
     case PB_PEFT_PREFIX: return save_prefix(s);
     case PB_PEFT_PROMPT: return save_prompt(s);
     case PB_PEFT_NORMS: save_norms(s); break;
@@ -350,7 +397,8 @@ static int save_adapter(saving *s, const char *dir)
     if (save_method(s) || pb_make_dirs(dir))
         return -1;
     save_whole(s);
-    add_settings(s);
+    if (add_settings(s))
+        return -1;
     add_common(s);
     if (soft)
         add_prompt_sizes(s);

@@ -296,14 +296,24 @@ static const char *find_method_tensor(pb_loading *l, const pb_module *mod)
     return NULL;
 }
 
+/* The first tensor that the method has at each module; NULL if all are of the model. */
+static const pb_peft_tensor *first_at_modules(const pb_peft *peft)
+{
+    const pb_peft_tensor *t = peft->tensors;
+    while (t->ours && t->of_model)
+        t++;
+    return t->ours ? t : NULL;
+}
+
 static int check_module(pb_loading *l, const pb_module *mod)
 {
+    const pb_peft_tensor *first = first_at_modules(l->peft);
     const char *found = find_method_tensor(l, mod), *kind = l->a->method->peft->type;
     if (mod->targeted && l->peft->layout == PB_PEFT_SITES &&
-        (mod->kind == PB_MODULE_NORM || !pb_loading_tensor_name(mod, &l->peft->tensors[0])))
+        (mod->kind == PB_MODULE_NORM || !(first ? pb_loading_tensor_name(mod, first) != NULL : mod->site != NULL)))
         return pb_error("%s: target_modules: names '%s', a module that PEFT has no %s for", l->a->config_path,
                         mod->local, kind);
-    if (mod->targeted && !found)
+    if (mod->targeted && !found && first)
         return pb_error("%s: no tensor of '%s', which target_modules of adapter_config.json names", l->a->file_path,
                         mod->local);
     if (!mod->targeted && found)

@@ -16,7 +16,7 @@ typedef enum unit { OF_SITE, OF_LAYER, OF_MODEL } unit;
 static const char *const unit_name[] = {"site", "layer", "model"};
 
 typedef struct reader {
-    const char *field; /* "count" or "deviation" */
+    const char *field; /* such as "count" */
     const char *text, *at;
     const pb_attached *part;
     const pb_formula_network *network;
@@ -26,6 +26,7 @@ typedef struct reader {
         const char *name, *expression; /* where they stand in the text */
         size_t length;                 /* of the name */
     } given[MOST_NAMES];               /* abbreviations */
+    int rows, cols;                    /* of a tensor, in pb_formula_list */
     int names, nested;
     bool failed; /* after the first error, whose message stands */
 } reader;
@@ -117,8 +118,10 @@ static double size(reader *r, const char *name)
                  {"norm", n->style.rms ? 1 : 2, OF_MODEL},
                  {"layer", r->site ? r->site->layer : 0, OF_LAYER},
                  {"in", r->site ? r->site->in : 0, OF_SITE},
-                 {"out", r->site ? r->site->out : 0, OF_SITE}};
-    for (size_t i = 0; i < PB_COUNT(sizes); i++)
+                 {"out", r->site ? r->site->out : 0, OF_SITE},
+                 {"rows", r->rows, OF_MODEL},
+                 {"cols", r->cols, OF_MODEL}};
+    for (size_t i = 0; i < PB_COUNT(sizes) - (r->rows ? 0 : 2); i++)
         if (!strcmp(sizes[i].name, name))
             return r->unit <= sizes[i].least
                        ? sizes[i].value
@@ -437,4 +440,25 @@ int pb_deviation(const pb_model *m, const pb_param *p, double *out)
     }
     free(sites);
     return found;
+}
+
+/* ---- dimensions -------------------------------------------------------------------------------------------------- */
+
+int pb_formula_list(const pb_model *m, const pb_site *site, const char *field, const char *text, int rows, int cols,
+                    double *out, int most)
+{
+    const pb_site **sites = pb_alloc((size_t)(pb_model_sites(m) + 1) * sizeof *sites);
+    pb_formula_network n = network_of(m, 0, sites);
+    reader r = {field, text, text, &m->part[0], &n, .unit = site ? OF_SITE : OF_MODEL, .site = site};
+    r.rows = rows;
+    r.cols = cols;
+    int count = 0;
+    do
+        out[count++] = expression(&r);
+    while (!r.failed && count < most && accept(&r, ","));
+    skip_blanks(&r);
+    if (!r.failed && *r.at)
+        expected(&r, count < most ? "an operator or ','" : "an operator or the end");
+    free(sites);
+    return r.failed ? -1 : count;
 }

@@ -43,6 +43,12 @@ int pb_count(const pb_attached *part, const pb_formula_network *network, double 
 /* Writes this number for all methods of a model together. */
 int pb_count_model(const pb_model *m, double *out);
 
+/* Evaluates expressions that are separated by commas, such as the dimensions "out/b, in/b, b", for the first method of
+ * a model at a site, or (NULL) for the model, where `rows` and `cols` are those of a tensor.  `field` is for messages.
+ * Returns how many there are, at most `most`. */
+int pb_formula_list(const pb_model *m, const pb_site *site, const char *field, const char *text, int rows, int cols,
+                    double *out, int most);
+
 /* Writes the standard deviation that a method declares for a parameter of its own.  Returns 1, or 0 if it declares
  * none. */
 int pb_deviation(const pb_model *m, const pb_param *p, double *out);

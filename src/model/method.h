@@ -72,20 +72,39 @@ typedef struct pb_step {
 
 /* ---- Hugging Face PEFT: how the method's adapters are stored ------------------------------------------------ */
 
-/* A tensor of the method in PEFT's adapter files. */
+/* A tensor of the method in PEFT's adapter files.  Here it has two dimensions, [rows,cols]; there it may be reshaped
+ * and have its dimensions in another order.  `shape` and `when` are expressions of model/formula.h, whose names are the
+ * method's settings, sizes such as in and out, and rows and cols, the tensor's own.
+ *
+ *     {.ours = "A", .theirs = "lora_A.weight"}                                     as it is
+ *     {.ours = "B", .theirs = "hra_u", .axes = "10"}                               transposed
+ *     {.ours = "m", .theirs = "lora_magnitude_vector", .shape = "cols"}            flat
+ *     {.ours = "w", .theirs = "c3a_kernel", .shape = "out/block, in/block, block"} the same numbers in three dimensions
+ *     {.ours = "A", .theirs = "gralora_A", .shape = "k, in/k, rank/k", .axes = "021"}   .. each block transposed
+ *     {.ours = "A", .theirs = "base_model.vera_A", .of_model = true}               one tensor for all modules */
 typedef struct pb_peft_tensor {
-    const char *ours, *theirs; /* "A", as given to pb_added; "lora_A.weight", the end of its name in the file       */
-    bool vector;               /* stored with one dimension                                                         */
-    const char *embedding;     /* the end of its name at an embedding table; NULL: the method has no such tensor    */
-    const char *when;          /* the option that must be on for the tensor to exist; NULL: it always exists        */
-    bool column;               /* [1,n], stored as [n,1]                                                            */
+    const char *ours, *theirs; /* "A", as given to pb_added and the like; the end of its name in the file, after the
+                                  module's name and a dot, or its full name if it is of the model                  */
+    const char *shape;         /* the dimensions in the file, at most 3: "out/b, in/b, b"; NULL: "rows, cols" (with
+                                  `axes` "10": "cols, rows")                                                       */
+    const char *axes; /* the dimensions of the file in the order of the tensor here, where the last one is that of
+                         neighbours in memory: "10" if it is transposed; NULL: the same order                      */
+    bool of_model;    /* created with site NULL; the file has it once                                              */
+    const char *embedding; /* the end of its name at an embedding table; NULL: the method has no such tensor there */
+    const char *when;      /* the tensor exists where this is not 0: "dora"; NULL: everywhere                      */
 } pb_peft_tensor;
 
-/* A setting of the method in adapter_config.json. */
+/* A setting of the method in adapter_config.json.  A member that the method does not declare by a key is refused unless
+ * its value is PEFT's default, or one that changes no result (model/adapter_fields.c). */
 typedef struct pb_peft_key {
-    const char *key, *option;             /* its names in adapter_config.json and in the options table               */
-    const char *pattern, *pattern_option; /* the names of its values for single modules: "rank_pattern"; NULL: none  */
-    bool rows;                            /* the value is the number of rows of the first tensor                     */
+    const char *key, *option; /* its names in adapter_config.json and in the options table; option NULL: the member
+                                 must have the one value in `words`                                               */
+    const char *pattern, *pattern_option; /* the names of its values for single modules: "rank_pattern"; NULL: none */
+    bool rows;                            /* the value is the number of rows of the first tensor                  */
+    const char *words; /* of a choice, or a setting yes or no: the values there, as JSON and in the order of the
+                          choices or of no and yes, separated by '|': "\"random\"|\"snip\"|", where nothing
+                          stands for a choice that PEFT does not have; "true|false": the opposite                 */
+    const char *null;  /* the setting's value that is null there; NULL: no value is                               */
 } pb_peft_key;
 
 /* The layout of the tensors. */
@@ -104,6 +123,7 @@ typedef struct pb_peft {
     const pb_peft_tensor *tensors; /* ends with a row of NULL                                                */
     const pb_peft_key *keys;       /* ends with a row of NULL; NULL: none                                     */
     const pb_peft_tensor *loaded;  /* {option, value} that PEFT's own implementation has; NULL: none         */
+    bool only_written;             /* the method is written as this type, which another method reads         */
     const char *input_option;      /* the option that lists the sites whose input the first tensor rescales, instead of
                                       their output; NULL: none                                               */
     const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\""        */

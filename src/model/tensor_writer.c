@@ -5,19 +5,24 @@
 
 #include "weights/safetensors.h"
 
+void *pb_tensor_writer_array(pb_tensor_writer *w, const char *name, pb_dtype dtype, const int64_t *shape, int dims)
+{
+    pb_array a = {.name = name, .dtype = dtype, .dims = dims, .count = 1};
+    for (int d = 0; d < dims; d++) {
+        a.shape[d] = shape[d];
+        a.count *= (size_t)shape[d];
+    }
+    a.bytes = 4 * a.count;
+    a.data = pb_arena_alloc(w->arena, PB_META, a.bytes);
+    pb_grow(&w->array, w->count, &w->capacity, sizeof *w->array);
+    w->array[w->count++] = a;
+    return (void *)(uintptr_t)a.data;
+}
+
 float *pb_tensor_writer_tensor(pb_tensor_writer *w, const char *name, int64_t rows, int64_t cols, int dims)
 {
-    size_t n = (size_t)rows * (size_t)cols;
-    float *data = pb_arena_alloc(w->arena, PB_META, n * sizeof *data);
-    pb_grow(&w->array, w->count, &w->capacity, sizeof *w->array);
-    w->array[w->count++] = (pb_array){.name = name,
-                                      .dtype = PB_F32,
-                                      .dims = dims,
-                                      .shape = {dims == 1 ? cols : rows, cols},
-                                      .count = n,
-                                      .data = data,
-                                      .bytes = 4 * n};
-    return data;
+    PB_CHECK(dims == 2 || rows == 1);
+    return pb_tensor_writer_array(w, name, PB_F32, dims == 1 ? &cols : (int64_t[]){rows, cols}, dims);
 }
 
 void pb_to_floats(const pb_real *x, size_t n, float *out)

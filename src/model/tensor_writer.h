@@ -4,6 +4,7 @@
 #define PB_TENSOR_WRITER_H
 
 #include "model/internal.h"
+#include "weights/array.h"
 
 /* Begins as {.arena = pb_arena_new(..)}. */
 typedef struct pb_tensor_writer {
@@ -15,6 +16,9 @@ typedef struct pb_tensor_writer {
 /* Adds a tensor of 32-bit floats, of shape [rows,cols] or, if dims is 1, [cols].  Returns its values, which the caller
  * fills.  `name` must outlive the writer. */
 float *pb_tensor_writer_tensor(pb_tensor_writer *w, const char *name, int64_t rows, int64_t cols, int dims);
+
+/* The same for a shape [dims] of any length, as `dtype`: 32-bit floats or integers (PB_F32, PB_I32). */
+void *pb_tensor_writer_array(pb_tensor_writer *w, const char *name, pb_dtype dtype, const int64_t *shape, int dims);
 
 /* Adds a parameter of the model with the values x [rows,cols].  A vector gets one dimension, and the weight of a Conv1D
  * (GPT-2) is transposed. */

@@ -7,6 +7,7 @@
 #include "golden.h"
 
 #include "model/adapter.h"
+#include "model/adapter_format.h"
 #include "model/internal.h"
 #include "model/start.h"
 #include "train/optim.h"
@@ -33,34 +34,35 @@ static const method_case cases[] = {
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-static bool names_end_of(const char *name, const char *module, const char *end)
+/* A tensor in PEFT's file: the parameter here, and how the file has it.  `how` is empty where it has it as it is. */
+typedef struct stored_param {
+    pb_param *p; /* NULL: there is none */
+    pb_stored how;
+} stored_param;
+
+static bool is_whole(const char *name, const char *origin)
 {
-    static const char prefix[] = "base_model.model.";
-    size_t n = strlen(module);
-    if (strncmp(name, prefix, strlen(prefix)) != 0 || strncmp(name + strlen(prefix), module, n) != 0)
-        return false;
-    const char *rest = name + strlen(prefix) + n;
-    return *end ? *rest == '.' && !strcmp(rest + 1, end) : !*rest;
+    static const char prefix[] = "base_model.model.", soft[] = "base_model."; /* soft: of a prompt or a prefix */
+    return (!strncmp(name, prefix, strlen(prefix)) && !strcmp(name + strlen(prefix), origin)) ||
+           (!strncmp(name, soft, strlen(soft)) && !strcmp(name + strlen(soft), origin));
 }
 
-static pb_param *find_added(const pb_model *m, const pb_peft *peft, const char *name)
+/* The parameter of a tensor in PEFT's file: one of the checkpoint's head, or one that the method adds. */
+static stored_param find_by_peft_name(const pb_model *m, const pb_peft *peft, const char *name)
 {
-    for (int i = 0; i < m->config.layers * SITES; i++) {
-        const pb_site *site = &m->layer[i / SITES].site[i % SITES];
-        for (const pb_peft_tensor *t = peft->tensors; site->module && t->ours; t++)
-            if (names_end_of(name, site->module, t->theirs))
-                return pb_params_find_added(m, m->part[0].method, site, t->ours);
-    }
-    return NULL;
+    stored_param t = {0};
+    for (size_t i = 0; i < m->params && !t.p; i++)
+        if (m->origin[i] && is_whole(name, m->origin[i]))
+            t.p = m->param[i];
+    if (!t.p)
+        t.p = pb_stored_find(m, peft, name, &t.how);
+    return t;
 }
 
-/* The parameter of a tensor in PEFT's file: one that the method adds, or one of the checkpoint's head. */
-static pb_param *find_by_peft_name(const pb_model *m, const pb_peft *peft, const char *name)
+/* The place here of element i of the file's tensor. */
+static size_t place_of(const stored_param *t, size_t i)
 {
-    for (size_t i = 0; i < m->params; i++)
-        if (m->origin[i] && names_end_of(name, m->origin[i], ""))
-            return m->param[i];
-    return find_added(m, peft, name);
+    return t->how.dims ? pb_stored_place(&t->how, i) : i;
 }
 
 /* ---- a run ---------------------------------------------------------------------------------- */
@@ -101,13 +103,13 @@ static void read_start(run *r, const char *dir)
     r->f = fixture_open(r->what->spec, 3, 0);
     for (size_t i = 0; i < pb_safetensors_count(file); i++) {
         const pb_array *a = pb_safetensors_at(file, i);
-        pb_param *p = find_by_peft_name(r->f.model, r->peft, a->name);
-        if (!p || a->count != (size_t)p->rows * (size_t)p->cols || pb_array_reals(a, 0, a->count, p->x))
+        stored_param t = find_by_peft_name(r->f.model, r->peft, a->name);
+        if (!t.p || (t.how.dims ? pb_stored_read(&t.how, path, a, t.p) : pb_array_reals(a, 0, a->count, t.p->x)))
             PB_BUG("%s: %s", path, a->name);
-        char *kept = pb_format("%s0", p->name);
+        char *kept = pb_format("%s0", t.p->name);
         pb_param *fixed = pb_model_find(r->f.model, kept);
         if (fixed)
-            memcpy(fixed->x, p->x, a->count * sizeof *p->x);
+            memcpy(fixed->x, t.p->x, a->count * sizeof *t.p->x);
         free(kept);
     }
     pb_safetensors_close(file);
@@ -181,14 +183,16 @@ static void compare_node(const run *r, const golden_tensor *t, const pb_node *n,
 static void compare_param(const run *r, const golden_tensor *t, bool gradient, double *worst)
 {
     int count = t->rows * t->cols;
-    const pb_param *p = find_by_peft_name(r->f.model, r->peft, t->name);
+    stored_param found = find_by_peft_name(r->f.model, r->peft, t->name);
+    const pb_param *p = found.p;
     if (!CHECK(p && p->trainable && p->rows * p->cols == count)) {
         printf("  %s: %s\n", r->what->name, t->name);
         return;
     }
     double *got = pb_alloc((size_t)count * sizeof *got);
     for (int i = 0; i < count; i++)
-        got[i] = gradient ? fixture_gradient(p, (size_t)i) : (double)p->x[i];
+        got[i] = gradient ? fixture_gradient(p, place_of(&found, (size_t)i))
+                          : (double)p->x[place_of(&found, (size_t)i)];
     compare(r, t, got, worst);
     free(got);
 }

@@ -1,0 +1,181 @@
+/* adapter_format: see adapter_format.h. */
+#include "model/adapter_format.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/formula.h"
+
+/* ---- shapes ---------------------------------------------------------------------------------------------------- */
+
+/* Sets the distances: those of the last dimension of `axes` are neighbours.  Returns false if `axes` is no order. */
+static bool set_steps(const char *axes, pb_stored *s)
+{
+    size_t step = 1;
+    if (axes && strlen(axes) != (size_t)s->dims)
+        return false;
+    for (int k = s->dims - 1; k >= 0; k--) {
+        int d = axes ? axes[k] - '0' : k;
+        if (d < 0 || d >= s->dims || s->step[d])
+            return false;
+        s->step[d] = step;
+        step *= (size_t)s->shape[d];
+    }
+    s->count = step;
+    return true;
+}
+
+int pb_stored_of(const pb_model *m, const pb_site *site, const pb_peft_tensor *t, int rows, int cols, pb_stored *out)
+{
+    bool turned = t->axes && !strcmp(t->axes, "10");
+    double size[PB_PEFT_DIMS];
+    *out = (pb_stored){.dims = pb_formula_list(m, site, "shape",
+                                               t->shape ? t->shape
+                                               : turned ? "cols, rows"
+                                                        : "rows, cols",
+                                               rows, cols, size, PB_PEFT_DIMS)};
+    if (out->dims < 0)
+        return -1;
+    double count = 1;
+    for (int d = 0; d < out->dims; d++) {
+        count *= size[d];
+        if (!(size[d] >= 1 && size[d] <= 1e9 && size[d] == (double)(int64_t)size[d]))
+            return pb_error("%s: %s: dimension %d of '%s' is %g", m->part[0].method->name, t->ours, d, t->theirs,
+                            size[d]);
+        out->shape[d] = (int64_t)size[d];
+    }
+    if (count != (double)rows * cols || !set_steps(t->axes, out))
+        return pb_error("%s: %s [%d,%d] does not fit the shape and axes of '%s'", m->part[0].method->name, t->ours,
+                        rows, cols, t->theirs);
+    return 0;
+}
+
+size_t pb_stored_place(const pb_stored *s, size_t i)
+{
+    size_t place = 0;
+    for (int d = s->dims - 1; d >= 0; i /= (size_t)s->shape[d--])
+        place += i % (size_t)s->shape[d] * s->step[d];
+    return place;
+}
+
+int pb_stored_exists(const pb_model *m, const pb_site *site, const pb_peft_tensor *t)
+{
+    double is = 1;
+    if (t->when && pb_formula_list(m, site, "when", t->when, 0, 0, &is, 1) < 0)
+        return -1;
+    return is != 0;
+}
+
+/* ---- names ----------------------------------------------------------------------------------------------------- */
+
+static bool has_name(const char *full, const pb_site *site, const char *end)
+{
+    static const char before[] = "base_model.model.";
+    if (!site)
+        return !strcmp(full, end);
+    size_t n = strlen(before), k = strlen(site->module);
+    return !strncmp(full, before, n) && !strncmp(full + n, site->module, k) && full[n + k] == '.' &&
+           !strcmp(full + n + k + 1, end);
+}
+
+static pb_param *find_at(const pb_model *m, const pb_peft *peft, const pb_site *site, const char *name, pb_stored *out)
+{
+    const pb_method *method = m->part[0].method;
+    for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
+        if (t->of_model != !site || !has_name(name, site, t->theirs))
+            continue;
+        pb_param *p = pb_params_find_added(m, method, site, t->ours);
+        if (p && !pb_stored_of(m, site, t, p->rows, p->cols, out))
+            return p;
+    }
+    return NULL;
+}
+
+pb_param *pb_stored_find(const pb_model *m, const pb_peft *peft, const char *name, pb_stored *out)
+{
+    pb_param *p = find_at(m, peft, NULL, name, out);
+    for (int i = 0; i < pb_model_sites(m) && !p; i++)
+        if (pb_model_site(m, i)->module)
+            p = find_at(m, peft, pb_model_site(m, i), name, out);
+    return p;
+}
+
+/* ---- values ---------------------------------------------------------------------------------------------------- */
+
+/* True if the array has the shape or, of a vector, the same shape without dimensions of 1. */
+static bool fits(const pb_stored *s, const pb_array *a, bool vector)
+{
+    int large = 0;
+    bool same = a->dims == s->dims;
+    for (int d = 0; d < a->dims; d++) {
+        same = same && a->shape[d] == s->shape[d];
+        large += a->shape[d] != 1;
+    }
+    return same || (vector && large <= 1 && a->count == s->count);
+}
+
+static int bad_shape(const pb_stored *s, const char *path, const char *name)
+{
+    pb_text want = {0};
+    for (int d = 0; d < s->dims; d++)
+        pb_text_add(&want, "%s%lld", d ? "," : "", (long long)s->shape[d]);
+    pb_error("%s: '%s': want shape [%s]", path, name, want.data);
+    pb_text_free(&want);
+    return -1;
+}
+
+int pb_stored_read(const pb_stored *s, const char *path, const pb_array *a, pb_param *p)
+{
+    if (!fits(s, a, p->rows == 1))
+        return bad_shape(s, path, a->name);
+    pb_real *x = pb_alloc(a->count * sizeof *x);
+    int rc = pb_array_reals(a, 0, a->count, x);
+    for (size_t i = 0; i < a->count && !rc; i++)
+        p->x[pb_stored_place(s, i)] = x[i];
+    p->drawn = p->seeded = false; /* values that no seed makes again */
+    free(x);
+    return rc;
+}
+
+/* ---- words ----------------------------------------------------------------------------------------------------- */
+
+/* Part i of a list whose parts are separated by '|'; NULL past the last one. */
+static char *part_of(const char *list, int i)
+{
+    for (; list && i > 0; i--)
+        list = strchr(list, '|') ? strchr(list, '|') + 1 : NULL;
+    return list ? pb_format("%.*s", (int)strcspn(list, "|"), list) : NULL;
+}
+
+/* The part of `to` at the place where `from` has `word`. */
+static char *translate(const char *from, const char *to, const char *word)
+{
+    char *part = NULL;
+    int i = 0;
+    while ((part = part_of(from, i)) && strcmp(part, word) != 0) {
+        free(part);
+        i++;
+    }
+    char *found = part && *part ? part_of(to, i) : NULL;
+    free(part);
+    if (found && *found)
+        return found;
+    free(found);
+    return NULL;
+}
+
+static const char *choices_of(const pb_method *method, const pb_peft_key *k)
+{
+    const pb_option *o = pb_option_find(method->options, k->option);
+    return o->type == PB_BOOL ? "no|yes" : o->choices;
+}
+
+char *pb_peft_word(const pb_method *method, const pb_peft_key *k, const char *value)
+{
+    return translate(choices_of(method, k), k->words, value);
+}
+
+char *pb_peft_value(const pb_method *method, const pb_peft_key *k, const char *json)
+{
+    return translate(k->words, choices_of(method, k), json);
+}

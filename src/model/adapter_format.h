@@ -1,0 +1,44 @@
+/* adapter_format: what a method's pb_peft describes, for a model: the shapes of tensors in PEFT's file, and the values
+ * in adapter_config.json.  Not for other rooms. */
+#ifndef PB_ADAPTER_FORMAT_H
+#define PB_ADAPTER_FORMAT_H
+
+#include "model/internal.h"
+#include "weights/array.h"
+
+enum { PB_PEFT_DIMS = 3 };
+
+/* How the file has a tensor: its shape, and for each dimension the distance in the tensor of this model from one
+ * element to the next. */
+typedef struct pb_stored {
+    int dims;
+    int64_t shape[PB_PEFT_DIMS];
+    size_t step[PB_PEFT_DIMS];
+    size_t count; /* of all elements */
+} pb_stored;
+
+/* Finds out how the file has a tensor [rows,cols] of the model's one method at a site, or (NULL) of the model.  Returns
+ * -1 with an error that names the method and the tensor if the description has another number of elements. */
+int pb_stored_of(const pb_model *m, const pb_site *site, const pb_peft_tensor *t, int rows, int cols, pb_stored *out);
+
+/* The place in the tensor of this model of element i of the file's. */
+size_t pb_stored_place(const pb_stored *s, size_t i);
+
+/* Returns whether the tensor exists at a site, or (NULL) in the model: 1 or 0; -1 with an error. */
+int pb_stored_exists(const pb_model *m, const pb_site *site, const pb_peft_tensor *t);
+
+/* The tensor of the model's one method that PEFT's file, which `peft` describes, has under this full name, and how;
+ * NULL if there is none. */
+pb_param *pb_stored_find(const pb_model *m, const pb_peft *peft, const char *name, pb_stored *out);
+
+/* Copies a tensor of the file into a parameter.  `path` is for messages.  Returns -1 with an error if its shape
+ * differs; a vector may have dimensions of 1 more or less. */
+int pb_stored_read(const pb_stored *s, const char *path, const pb_array *a, pb_param *p);
+
+/* Returns the words of a choice or of a setting yes or no as a member of adapter_config.json has them, of a key with
+ * `words`: the value that stands for the setting's value as an option prints it, or the other way round.  The caller
+ * frees it.  NULL: there is none. */
+char *pb_peft_word(const pb_method *method, const pb_peft_key *k, const char *value);
+char *pb_peft_value(const pb_method *method, const pb_peft_key *k, const char *json);
+
+#endif
