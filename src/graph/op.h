@@ -207,6 +207,10 @@ typedef struct pb_attention_conf {
  * sequence follow those that the cache has when the graph runs; no gradient may then be wanted. */
 pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, pb_attention_conf conf);
 
+/* softmax(q k^T / sqrt(hd)) v of each head, where all rows see the same keys: q [T,heads*hd], k and v [P,kv*hd], which
+ * are no rows of the batch but made of parameters: [T,heads*hd].  Heads are as in pb_op_attention. */
+pb_node *pb_op_cross_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads);
+
 /* The rows of x that `set`, a selection of x's set, names. */
 pb_node *pb_op_select(pb_graph *g, pb_node *x, const pb_rows *set);
 

@@ -509,6 +509,12 @@ static pb_node *build_gates(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_multiply(g, pb_op_act(g, PB_SILU, x), pb_op_act(g, PB_TANH, y));
 }
 
+static pb_node *build_cross_attention(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_cross_attention(g, in[0], in[1], in[2], 4);
+}
+
 static const op_case cases[] = {
     {"embed", build_embed, {{7, 18}}},
     {"position", build_position, {{0, 18}, {72, 18}, {2, 18}}},
@@ -551,6 +557,8 @@ static const op_case cases[] = {
     {"causal attention with a prefix", build_causal_prefix, {{0, 8}, {0, 8}, {3, 8}}},
     {"attention with dropout", build_attention_drop, {{0, 8}, {0, 8}, {0, 8}}},
     {"causal attention with dropout", build_causal_drop, {{0, 8}, {0, 8}, {0, 8}}},
+    {"cross_attention", build_cross_attention, {{0, 12}, {5, 12}, {5, 12}}},
+    {"grouped cross_attention", build_cross_attention, {{0, 12}, {5, 6}, {5, 6}}},
     {"select", build_select, {{0, 18}}},
     {"select some", build_select_some, {{0, 18}}},
     {"attention of some rows", build_attention_of_some, {{0, 8}, {0, 8}, {0, 8}}},
@@ -896,11 +904,50 @@ TEST(flops_are_those_of_the_textbook)
     check_flops(build_attention, attention, 4, 2 * 2 * ALL_PAIRS * 8, 2 * 2 * ALL_PAIRS * 8);
     check_flops(build_orthogonal_rows, (const int[]){3, 9, 0, 0}, 1, 2 * 3 * 3 * 9, 2 * 3 * 3 * 9);
     check_flops(build_orthogonal_columns, (const int[]){9, 4, 0, 0}, 1, 2 * 4 * 4 * 9, 2 * 4 * 4 * 9);
+    static const int cross[] = {0, 12, 5, 6, 5, 6};
+    check_flops(build_cross_attention, cross, 7, 2 * 2 * T * 5 * 12, 5 * 2 * T * 5 * 12);
+    check_flops(build_cross_attention, cross, 4, 2 * 2 * T * 5 * 12, 2 * 2 * T * 5 * 12);
     check_flops(build_causal, attention, 7, 2 * 2 * CAUSAL_PAIRS * 8, 5 * 2 * CAUSAL_PAIRS * 8);
     static const int product[] = {5, 7, 7, 4, 0, 0}, vector[] = {1, 11, 0, 0};
     check_flops(build_product, product, 3, 2 * 5 * 7 * 4, 2 * 2 * 5 * 7 * 4);
     check_flops(build_product, product, 2, 2 * 5 * 7 * 4, 2 * 5 * 7 * 4);
     check_flops(build_fastfood, vector, 1, 3 * 2 * 16 * 4, 3 * 2 * 16 * 4); /* three blocks, two H each, 16 log2(16) */
+}
+
+/* ---- the same keys for every row ----------------------------------------------------------------------------- */
+
+/* Adds up what both kinds of attention compute, with opposite signs: the keys of every sequence are the rows of p. */
+static pb_node *attention_apart(pb_graph *g, pb_param *p, pb_node *q, const pb_rows *set, int heads)
+{
+    pb_node *k = pb_graph_param(g, p), *v = pb_op_act(g, PB_TANH, k);
+    int rows = p->rows, *offset = numbers(g, set->sequences + 1, rows, 1 << 20);
+    const pb_rows *keys = pb_rows_whole(g, set->sequences, offset);
+    pb_node *each = pb_op_embed(g, k, keys, numbers(g, keys->count, 1, rows));
+    pb_node *whole = pb_op_attention(g, q, each, pb_op_act(g, PB_TANH, each), (pb_attention_conf){.heads = heads});
+    return pb_op_add(g, pb_op_cross_attention(g, q, k, v, heads), pb_op_times(g, whole, -1));
+}
+
+TEST(cross_attention_is_attention_to_the_same_rows_in_every_sequence)
+{
+    static pb_real x[15 * 12], keys[5 * 6];
+    static const int offset[] = {0, 3, 4, 9, 11, 15};
+    pb_rng r = pb_rng_named(4, "keys");
+    fill_random(&r, PB_COUNT(x), x);
+    fill_random(&r, PB_COUNT(keys), keys);
+    pb_param p = {.name = "keys", .rows = 5, .cols = 6, .x = keys};
+    pb_arena *arena = pb_arena_new("cross");
+    pb_executor *m = pb_executor_new();
+    pb_graph *g = pb_graph_new(arena, false);
+    const pb_rows *set = pb_rows_whole(g, 5, offset);
+    pb_node *n = attention_apart(g, &p, pb_graph_input(g, set, 12, x), set, 4);
+    pb_plan plan;
+    CHECK_INT(pb_graph_plan(g, n, NULL, &plan), 0);
+    pb_executor_bind(m, g, &plan);
+    pb_executor_forward(m, g);
+    for (int i = 0; i < 15 * 12; i++)
+        CHECK_NEAR((double)pb_graph_output(g)->x[i], 0, EXACT);
+    pb_executor_free(m);
+    pb_arena_free(arena);
 }
 
 /* ---- lengths of rows, of a matrix in full and in four bits ------------------------------------------------ */
