@@ -12,6 +12,9 @@
 /* y[t] = table[ids[t]]; table [V,C].  ids must outlive the graph. */
 pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int *ids);
 
+/* y[t] = table[position(t) - shift[t]];  table [P,C], shift [set->count], which must outlive the graph. */
+pb_node *pb_op_embed_position(pb_graph *g, pb_node *table, const pb_rows *set, const int *shift);
+
 /* y[t] = x[t] + table[first + position(t)] + type[0]: position and token-type embeddings; table [P,C], type [1 or
  * more,C] or NULL. */
 pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *table, pb_node *type, int first);

@@ -32,11 +32,11 @@ static void add_columns(pb_real *g, const pb_real *dy, int from, int to)
         g[j] += dy[j];
 }
 
-/* ---- embed: y[t] = table[ids[t]] -------------------------------------------------------------- */
+/* ---- embed: y[t] = table[ids[t] - shift[t]] ---------------------------------------------------- */
 
 typedef struct embed_conf {
     const pb_rows *set;
-    const int *ids;
+    const int *ids, *shift; /* [set->count]; shift NULL: 0 */
 } embed_conf;
 
 /* Dead-row elimination may have left a selection of the set that the ids belong to. */
@@ -45,7 +45,7 @@ static int id_of(const pb_node *n, int t)
     const embed_conf *c = n->conf;
     for (const pb_rows *set = n->set; set != c->set; set = set->of)
         t = set->index[t];
-    return c->ids[t];
+    return c->ids[t] - (c->shift ? c->shift[t] : 0);
 }
 
 static int embed_shape(pb_node *n)
@@ -55,8 +55,9 @@ static int embed_shape(pb_node *n)
     n->cols = n->in[0]->cols;
     n->set = c->set;
     for (int t = 0; t < n->rows; t++)
-        if (c->ids[t] < 0 || c->ids[t] >= n->in[0]->rows)
-            return pb_error("embed: token id %d, want 0..%d", c->ids[t], n->in[0]->rows - 1);
+        if (id_of(n, t) < 0 || id_of(n, t) >= n->in[0]->rows)
+            return pb_error("embed: %s %d, want 0..%d", c->shift ? "position" : "token id", id_of(n, t),
+                            n->in[0]->rows - 1);
     return 0;
 }
 
@@ -110,6 +111,13 @@ pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int 
     if (n && table->requires_grad && table->param && table->param->slot)
         assign_slots(table->param, set, ids);
     return n;
+}
+
+pb_node *pb_op_embed_position(pb_graph *g, pb_node *table, const pb_rows *set, const int *shift)
+{
+    embed_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    *c = (embed_conf){.set = set, .ids = set->position, .shift = shift};
+    return pb_graph_apply(g, &embed, c, table, NULL, NULL, NULL);
 }
 
 /* ---- position: y[t] = x[t] + table[first + position(t)] + type[0] ------------------------------- */

@@ -178,6 +178,37 @@ void *pb_memo(pb_build *b, size_t bytes)
     return b->memo[b->part];
 }
 
+/* The tokens that the text of sequence s has, or that its KV cache has room for, with those of earlier graphs. */
+static int text_length(const pb_build *b, int s, int front)
+{
+    const pb_rows *text = b->text;
+    if (b->append_to_cache)
+        return b->kv_cache[s]->end - b->model->extra_tokens;
+    return text->offset[s] < text->offset[s + 1] ? text->position[text->offset[s + 1] - 1] + 1 - front : 0;
+}
+
+/* In a sequence that continues one of an earlier graph, positions count the rows in front of the text. */
+pb_node *pb_text_positions(pb_build *b, pb_node *table)
+{
+    const pb_rows *text = b->text;
+    if (!table || !text)
+        return NULL;
+    int *shift = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)text->count * sizeof *shift + 1);
+    for (int s = 0; s < text->sequences; s++) {
+        int first = text->offset[s], end = text->offset[s + 1];
+        int front = first < end && text->position[first] > 0 ? b->model->front_rows : 0;
+        for (int r = first; r < end; r++)
+            shift[r] = front;
+        if (text_length(b, s, front) <= table->rows)
+            continue;
+        pb_error("%s: a text of %d tokens, want at most %d", b->model->part[b->part].method->name,
+                 text_length(b, s, front), table->rows);
+        pb_graph_fail(b->graph);
+        return NULL;
+    }
+    return pb_op_embed_position(b->graph, table, text, shift);
+}
+
 const pb_site *pb_next_target(pb_build *b, const pb_site *after)
 {
     for (int i = after ? after->number + 1 : 0; i < pb_model_sites(b->model); i++)

@@ -87,6 +87,7 @@ struct pb_model {
     bool attached;               /* no more parameters may be created */
     bool preparing;              /* start.c computes statistics: nothing is dropped out, drawn or penalized */
     int extra_tokens;            /* positions that the methods take in each text */
+    int front_rows;              /* rows that the methods put in front of each text */
     pb_cached_attention *cached; /* [cached_attentions] those of the layers first */
     int cached_attentions;
     struct pb_kv_cache *cached_prefix; /* the parent of every text's KV cache, or NULL */

@@ -291,13 +291,14 @@ const pb_prompting *pb_prompt_settings(const void *conf);
 /* ---- what hooks may call ------------------------------------------------------------------------------------ */
 
 struct pb_build {
-    pb_graph *graph;    /* the first argument of every pb_op_* function */
-    int width;          /* C, the hidden size */
-    int kv_width;       /* columns of keys and values; less than C with grouped-query attention */
-    int layers;         /* of the network */
-    int first_position; /* position of each sequence's first row; an embed hook that prepends rows may move it */
-    int head_row;       /* the row of each sequence that a classification head reads: 0 = first, -1 = last */
-    double dropout;     /* dropout probability of the base model; 0 outside training */
+    pb_graph *graph;     /* the first argument of every pb_op_* function */
+    int width;           /* C, the hidden size */
+    int kv_width;        /* columns of keys and values; less than C with grouped-query attention */
+    int layers;          /* of the network */
+    int first_position;  /* position of each sequence's first row; an embed hook that prepends rows may move it */
+    int head_row;        /* the row of each sequence that a classification head reads: 0 = first, -1 = last */
+    const pb_rows *text; /* the texts' rows, as the first hook `embed` gets them: without what methods put in front */
+    double dropout;      /* dropout probability of the base model; 0 outside training */
     pb_layer_style style;
 
     /* For the engine. */
@@ -412,6 +413,11 @@ pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_nod
 /* Computes the projection `role` ("attn.q") of the site's layer for other rows x [R,in], with all methods of the
  * composition that target it. */
 pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node *x);
+
+/* For `embed`: the row of `table` [P,C] for each row of b->text, by its position in its text, 0 for the first token
+ * whatever methods put in front of it: [T,C].  A text of more than P tokens is an error, also one that may become so
+ * long by decoding. */
+pb_node *pb_text_positions(pb_build *b, pb_node *table);
 
 /* Attention of the method's own, in a network beside the base: q, k and v [T,heads*hd] to [T,heads*hd], causal as the
  * base model's, with a KV cache of its own when decoding.  In a rotary network q and k are rotated, and hd must be

@@ -31,8 +31,10 @@ static pb_node *embeddings(pb_build *b, const pb_rows *text, const int *ids)
     pb_model *m = b->model;
     pb_node *x = pb_op_embed(b->graph, leaf(b, m->word), text, ids);
     x = pb_build_embed(b, x);
-    if (x && !m->attached)
-        m->extra_tokens = x->set->count - text->count + b->first_position;
+    if (x && !m->attached) {
+        m->front_rows = x->set->count - text->count;
+        m->extra_tokens = m->front_rows + b->first_position;
+    }
     if (m->position)
         x = pb_op_position(b->graph, x, leaf(b, m->position), leaf(b, m->type), b->first_position);
     return base_drop(b, norm(b, x, m->embed_gain, m->embed_bias));
@@ -324,7 +326,7 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
     pass p = {.build = pb_build_start(m, g, dropout, dropout_key)}, fork;
     p.build.adapter = m->multi_adapter ? batch->adapter : NULL;
     PB_CHECK(!pb_graph_training(g) || !(m->cached_prefix || batch->kv_cache));
-    const pb_rows *text = text_rows(&p.build, batch);
+    const pb_rows *text = p.build.text = text_rows(&p.build, batch);
     *out = (pb_outputs){.logits = NULL};
     if (run_pass(&p, batch, text, &fork, out))
         return -1;

@@ -91,6 +91,15 @@ static pb_node *build_embed(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_embed(g, in[0], set, numbers(g, set->count, 5, 7)); /* ids come again */
 }
 
+/* Every other row is one further. */
+static pb_node *build_embed_position(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    int *shift = numbers(g, set->count, 1, 2);
+    for (int i = 0; i < set->count; i++)
+        shift[i] = -shift[i];
+    return pb_op_embed_position(g, in[0], set, shift);
+}
+
 static pb_node *build_position(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -517,6 +526,7 @@ static pb_node *build_cross_attention(pb_graph *g, pb_node **in, const pb_rows *
 
 static const op_case cases[] = {
     {"embed", build_embed, {{7, 18}}},
+    {"embed_position", build_embed_position, {{72, 18}}},
     {"position", build_position, {{0, 18}, {72, 18}, {2, 18}}},
     {"linear", build_linear, {{0, 10}, {7, 10}, {1, 7}}},
     {"linear without bias", build_linear, {{0, 10}, {7, 10}}},

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "model/adapter.h"
+#include "model/decode.h"
 
 /* ---- a method beside another one that must be equal -------------------------------------------------------- */
 
@@ -92,6 +93,11 @@ static void set_values(pb_param *p, double *x)
     free(x);
 }
 
+static void copy_tensor(const pb_param *from, pb_param *to)
+{
+    memcpy(to->x, from->x, pb_param_bytes(from));
+}
+
 /* ---- prompt tuning ------------------------------------------------------------------------------------------- */
 
 /* P = U V */
@@ -139,10 +145,8 @@ TEST(a_residual_prompt_is_the_prompt_that_its_mlp_makes)
     for (size_t i = 0; i < count(P); i++)
         y[i] += p[i];
     set_values(tensor(&other, "prompt.embed"), y);
-    /* the head has been stirred too */
-    memcpy(tensor(&other, "head.weight")->x, tensor(&one, "head.weight")->x,
-           pb_param_bytes(tensor(&one, "head.weight")));
-    memcpy(tensor(&other, "head.bias")->x, tensor(&one, "head.bias")->x, pb_param_bytes(tensor(&one, "head.bias")));
+    copy_tensor(tensor(&one, "head.weight"), tensor(&other, "head.weight")); /* it has been stirred too */
+    copy_tensor(tensor(&one, "head.bias"), tensor(&other, "head.bias"));
     check_equal(&one, &other, tensor(&one, "prompt.up.bias"));
     free(p);
     free(h);
@@ -207,6 +211,77 @@ TEST(p_tuning_v2_is_a_prefix_without_an_mlp)
     free(h);
     fixture_close(&one);
     fixture_close(&other);
+}
+
+/* ---- decomposed prompt tuning --------------------------------------------------------------------------------- */
+
+/* Gives a tensor of the base, which is mapped, memory that may be written; it lives as long as the model. */
+static void make_writable(fixture *r, pb_param *p)
+{
+    pb_real *x = pb_arena_alloc(r->values, PB_META, count(p) * sizeof *x);
+    memcpy(x, p->x, count(p) * sizeof *x);
+    p->x = x;
+}
+
+/* In a network with a table of positions the offset of the word embeddings is one of that table behind the prompt. */
+TEST(the_offset_of_dept_is_one_of_the_table_of_positions)
+{
+    fixture one = fixture_open("dept:length=3,rank=2,positions=16,alpha=5", 3, 1),
+            other = fixture_open("prompt:length=3", 3, 1);
+    fixture_stir(&one, 0.3);
+    copy_tensor(tensor(&one, "dept.embed"), tensor(&other, "prompt.embed"));
+    copy_tensor(tensor(&one, "head.weight"), tensor(&other, "head.weight"));
+    copy_tensor(tensor(&one, "head.bias"), tensor(&other, "head.bias"));
+    pb_param *A = tensor(&one, "dept.A"), *B = tensor(&one, "dept.B"), *table = tensor(&other, "embed.position");
+    make_writable(&other, table);
+    double *a = values(A), *offset = affine(16, a, B, NULL);
+    for (int i = 0; i < 16 * table->cols; i++)
+        table->x[3 * table->cols + i] += (pb_real)(5 / sqrt(2) * offset[i]);
+    free(a);
+    free(offset);
+    check_equal(&one, &other, A);
+    fixture_close(&one);
+    fixture_close(&other);
+}
+
+TEST(dept_refuses_a_text_that_is_too_long)
+{
+    fixture r = fixture_open("dept:length=3,positions=15", 3, 1); /* the golden has texts of up to 16 tokens */
+    CHECK(pb_testbed_forward(&r, &fixture_batch, false, 0) < 0);
+    CHECK_TEXT(pb_error_text(), "dept: a text of 16 tokens, want at most 15");
+    pb_error_clear();
+    fixture_close(&r);
+}
+
+/* A text that decoding may make too long is refused before its first token, since later graphs are not checked. */
+TEST(dept_refuses_to_decode_more_tokens_than_it_has_rows)
+{
+    fixture r;
+    if (pb_testbed_open(&r, "tests/golden/families/llama-3", false, "dept:length=3,positions=9", 0, 1))
+        PB_BUG("%s", pb_error_text());
+    pb_decoding how = {.max_new = 5, .temperature = 1, .top_p = 1, .beams = 1, .stop = "", .slots = 1};
+    pb_ids prompt = {0};
+    pb_continuation out = {0};
+    for (int i = 0; i < 4; i++)
+        pb_ids_add(&prompt, 5 + i);
+    CHECK_INT(pb_decode(r.model, &how, 1, &prompt, &out), 0);
+    pb_ids_free(&out.ids);
+    how.max_new = 6;
+    CHECK(pb_decode(r.model, &how, 1, &prompt, &out) < 0);
+    CHECK_TEXT(pb_error_text(), "dept: a text of 10 tokens, want at most 9");
+    pb_error_clear();
+    pb_ids_free(&prompt);
+    fixture_close(&r);
+}
+
+/* A and B learn at their own rate. */
+TEST(dept_has_two_learning_rates)
+{
+    fixture r = fixture_open("dept:ratio=0.25", 3, 1);
+    CHECK_NEAR(tensor(&r, "dept.embed")->rate, 1, 0);
+    CHECK_NEAR(tensor(&r, "dept.A")->rate, 0.25, 0);
+    CHECK_NEAR(tensor(&r, "dept.B")->rate, 0.25, 0);
+    fixture_close(&r);
 }
 
 /* ---- adapters of PEFT ----------------------------------------------------------------------------------------- */
