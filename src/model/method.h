@@ -328,12 +328,14 @@ typedef struct pb_init {
     enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_ROW_NORMS } kind;
     double scale;       /* the constant; the standard deviation; the bound */
     const pb_param *of; /* the matrix of PB_ROW_NORMS */
+    bool pairs;         /* rows 1, 3, .. are copies of those in front of them */
 } pb_init;
 
 pb_init pb_init_constant(double value);       /* every element is `value` */
 pb_init pb_init_normal(double deviation);     /* normal with mean 0 and this standard deviation */
 pb_init pb_init_uniform(double bound);        /* uniform in [-bound, bound) */
 pb_init pb_init_kaiming(int fan_in);          /* uniform with bound 1/sqrt(fan_in): kaiming_uniform_ with a = sqrt(5) */
+pb_init pb_init_pairs(pb_init init);          /* the same, with rows in equal pairs */
 pb_init pb_init_row_norms(const pb_param *w); /* [1, rows of w]: element j is the Euclidean norm of row j of w */
 
 /* Returns the trainable tensor `name` [rows,cols] of the running method at a site, or (site NULL) of the whole model.

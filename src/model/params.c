@@ -130,6 +130,9 @@ static void draw(const pb_model *m, pb_param *p, pb_init init)
         p->x[i] = (pb_real)(init.kind == PB_CONSTANT ? init.scale
                             : init.kind == PB_NORMAL ? init.scale * pb_rng_normal(&r)
                                                      : init.scale * (2 * pb_rng_uniform(&r) - 1));
+    for (int i = 1; i < p->rows && init.pairs; i += 2)
+        memcpy(p->x + (size_t)i * (size_t)p->cols, p->x + (size_t)(i - 1) * (size_t)p->cols,
+               (size_t)p->cols * sizeof *p->x);
 }
 
 void pb_params_init_index(pb_model *m, pb_param *p, int below)
@@ -172,6 +175,12 @@ pb_init pb_init_normal(double deviation)
 pb_init pb_init_uniform(double bound)
 {
     return (pb_init){PB_UNIFORM, bound, NULL};
+}
+
+pb_init pb_init_pairs(pb_init init)
+{
+    init.pairs = true;
+    return init;
 }
 
 pb_init pb_init_kaiming(int fan_in)

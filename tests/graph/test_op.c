@@ -921,6 +921,11 @@ TEST(flops_are_those_of_the_textbook)
     static const int product[] = {5, 7, 7, 4, 0, 0}, vector[] = {1, 11, 0, 0};
     check_flops(build_product, product, 3, 2 * 5 * 7 * 4, 2 * 2 * 5 * 7 * 4);
     check_flops(build_product, product, 2, 2 * 5 * 7 * 4, 2 * 5 * 7 * 4);
+    static const int reflections[] = {0, 10, 3, 10, 0, 0}, skew[] = {3, 6, 0, 0}, parts[] = {0, 12, 12, 5, 0, 0};
+    check_flops(build_householder, reflections, 1, 2 * T * 69 + 180 + 8, 2 * T * 69); /* U U^T, (r^3 - r) / 3 */
+    check_flops(build_cayley, skew, 1, 3 * 2 * 64, 3 * 2 * 2 * 64); /* 3 blocks, an inverse; two products */
+    check_flops(build_cayley_of_5_terms, skew, 1, 3 * 3 * 2 * 64, 3 * 8 * 2 * 64);
+    check_flops(build_blocks, parts, 3, 2 * T * 12 * 5, 2 * 2 * T * 12 * 5);
     check_flops(build_fastfood, vector, 1, 3 * 2 * 16 * 4, 3 * 2 * 16 * 4); /* three blocks, two H each, 16 log2(16) */
 }
 

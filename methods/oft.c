@@ -1,0 +1,113 @@
+/* oft: y = W R^T x, where R is a block-diagonal rotation of the input, block by block the Cayley transform of a
+ * skew-symmetric matrix Q that starts as zero: R = (I + Q)(I - Q)^-1.  q holds the elements of Q above its diagonal. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    int blocks, size, terms;
+    bool neumann, share;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, blocks, INT, "4", 0, 65536, "r, the number of blocks, which divides the input's width"),
+    PB_OPTION(conf, size, INT, "0", 0, 65536, "b, the width of a block, instead of their number; 0: by their number"),
+    PB_OPTION(conf, neumann, BOOL, "yes", "a Neumann series for (I - Q)^-1; no: exactly, and Q turns the other way"),
+    PB_OPTION(conf, terms, INT, "5", 4, 64, "terms of the product (I + Q)(I + Q + ..): up to the power terms - 1"),
+    PB_OPTION(conf, share, BOOL, "no", "one rotation for all blocks of a projection"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+/* The width of a block at a site, or 0 with an error. */
+static int block_size(const conf *c, const pb_site *site)
+{
+    int size = c->size ? c->size : c->blocks && site->in % c->blocks == 0 ? site->in / c->blocks : 0;
+    if (size >= 2 && site->in % size == 0)
+        return size;
+    pb_error("oft: blocks=%d, size=%d: want equal blocks of 2 and more of the %d inputs of %s", c->blocks, c->size,
+             site->in, site->role);
+    return 0;
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    int size = block_size(c, site);
+    if (!size)
+        return NULL;
+    int blocks = c->share ? 1 : site->in / size;
+    pb_node *q = pb_added(b, site, "q", blocks, size * (size - 1) / 2, pb_init_constant(0));
+    pb_node *R = pb_op_cayley(b->graph, q, size, c->neumann ? c->terms : 0);
+    return pb_inner_linear(b, site, pb_op_blocks(b->graph, x, R, site->in / size));
+}
+
+/* A lower bound of |Q|, the largest singular value, by the power method: |Q v| / |v| for some v.  work [2*size]. */
+static double norm(const pb_real *q, int size, double *work)
+{
+    double *v = work, *next = work + size, length = 0;
+    for (int i = 0; i < size; i++)
+        v[i] = 1 + i % 7; /* no symmetry of Q is likely to be one of v */
+    for (int times = 0; times < 20; times++) {
+        double before = 0, after = 0;
+        const pb_real *element = q;
+        for (int i = 0; i < size; i++)
+            next[i] = 0;
+        for (int i = 0; i < size; i++)
+            for (int j = i + 1; j < size; j++, element++) {
+                next[i] += (double)*element * v[j];
+                next[j] -= (double)*element * v[i];
+            }
+        for (int i = 0; i < size; i++) {
+            before += v[i] * v[i];
+            after += next[i] * next[i];
+        }
+        length = sqrt(after / before);
+        for (int i = 0; i < size && after > 0; i++)
+            v[i] = next[i] / sqrt(after);
+    }
+    return length;
+}
+
+/* Where |Q| >= 1 the series diverges, and what is computed is no rotation; with 5 terms it is singular there. */
+static void after_step(pb_build *b, const pb_step *step)
+{
+    const conf *c = pb_conf(b);
+    for (const pb_site *s = pb_next_target(b, NULL); c->neumann && s; s = pb_next_target(b, s)) {
+        const pb_param *q = pb_tensor(b, s, "q");
+        int size = block_size(c, s);
+        double *work = pb_alloc(2 * (size_t)size * sizeof *work);
+        for (int k = 0; k < q->rows; k++)
+            if (norm(q->x + (size_t)k * (size_t)q->cols, size, work) >= 1)
+                pb_error("oft: step %d: |Q| >= 1 in block %d of %s, where the Neumann series diverges; want a smaller "
+                         "learning rate or neumann=no",
+                         step->step, k, q->name);
+        free(work);
+    }
+}
+
+const pb_method pb_method_oft = {
+    .name = "oft",
+    .title = "OFT: orthogonal fine-tuning",
+    .paper = "Qiu et al. 2023, Orthogonal fine-tuning, arXiv:2306.07280; Qiu et al. 2025, OFTv2, arXiv:2506.19847",
+    .help = "Rotates the input of each projection, block by block, which keeps the angles between a layer's neurons.",
+    .equation = "y = W R^T x + b,  R = diag(R_i),  R_i = (I + Q_i)(I - Q_i)^-1,  Q_i = -Q_i^T",
+    .notes =
+        "As in OFTv2 and in PEFT, (I - Q)^-1 is a Neumann series of five terms by default; its product leaves the "
+        "rotations where |Q| exceeds 0.5, and a run ends with an error where |Q| reaches 1.  With neumann=no the "
+        "rotation is exact and, as in PEFT, that of -Q: training from Q = 0 is the same with the opposite sign of Q.  "
+        "PEFT's default is blocks of 32 columns (size=32), adjusted to the width where they do not divide it, which "
+        "is refused here; coft, its projection to small |Q|, and its dropout of blocks are left out.",
+    .count = "s = max(size,(size==0)*in/max(blocks,1)); (share+(1-share)*in/s)*s*(s-1)/2",
+    .deviation = "q: 0",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "size",
+    .linear = linear,
+    .after_step = after_step,
+};
