@@ -3,7 +3,7 @@
 
 enum { NAME = 64 };
 
-static pb_affine affine(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
+pb_affine pb_affine_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init)
 {
     char weight[NAME], bias[NAME];
     PB_CHECK(snprintf(weight, NAME, "%s.weight", name) < NAME);
@@ -15,13 +15,13 @@ static pb_affine affine(pb_build *b, const pb_site *site, const char *name, int 
 pb_affine pb_bottleneck_down(pb_build *b, const pb_site *site, const char *name)
 {
     const pb_bottleneck_settings *c = pb_conf(b);
-    return affine(b, site, name, c->bottleneck, site->in, pb_init_normal(c->init));
+    return pb_affine_added(b, site, name, c->bottleneck, site->in, pb_init_normal(c->init));
 }
 
 pb_affine pb_bottleneck_up(pb_build *b, const pb_site *site, const char *name)
 {
     const pb_bottleneck_settings *c = pb_conf(b);
-    return affine(b, site, name, site->out, c->bottleneck, pb_init_constant(0));
+    return pb_affine_added(b, site, name, site->out, c->bottleneck, pb_init_constant(0));
 }
 
 pb_node *pb_bottleneck_apply(pb_build *b, pb_affine down, pb_affine up, pb_node *x)

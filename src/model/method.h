@@ -175,6 +175,8 @@ typedef struct pb_preset {
 /* Every hook may be NULL.  `conf` is the method's settings struct. */
 typedef struct pb_method {
     const char *name;     /* as written in an experiment file; equals the file's name.  Letters a-z, digits and '-' */
+    const char *tensors;  /* what stands for the method in the names of its tensors, from which random values are drawn
+                             and which artifacts hold: the earlier name of a method that was renamed.  NULL: `name` */
     const char *title;    /* "LoRA: low-rank update of linear layers" */
     const char *paper;    /* "Hu et al. 2021, LoRA, arXiv:2106.09685" */
     const char *help;     /* one or two sentences */

@@ -105,10 +105,11 @@ static void init_row_norms(pb_param *p, const pb_param *of)
 const char *pb_params_added_name(const pb_method *method, const pb_site *site, const char *name,
                                  char out[PB_ADDED_NAME])
 {
+    const char *owner = method->tensors ? method->tensors : method->name;
     if (site)
-        snprintf(out, PB_ADDED_NAME, "layer.%d.%s.%s.%s", site->layer, site->role, method->name, name);
+        snprintf(out, PB_ADDED_NAME, "layer.%d.%s.%s.%s", site->layer, site->role, owner, name);
     else
-        snprintf(out, PB_ADDED_NAME, "%s.%s", method->name, name);
+        snprintf(out, PB_ADDED_NAME, "%s.%s", owner, name);
     return out;
 }
 

@@ -60,6 +60,8 @@ static int check_plugin(const char *path, const pb_plugin *p)
     const pb_option *samples = m->options ? pb_option_find(m->options, "samples") : NULL;
     if (m->asks && (!samples || samples->type != PB_INT))
         return pb_error("%s: the method asks for statistics; want an integer setting `samples`", path);
+    if (m->tensors && (!pb_is_method_name(m->tensors) || pb_method_find(m->tensors)))
+        return pb_error("%s: tensors: want a name of a-z, 0-9 and '-' that no method has, got '%s'", path, m->tensors);
     if (pb_method_find(m->name))
         return pb_error("%s: there is a method '%s' already; want another name", path, m->name);
     if (pb_preset_find(m->name, &(const pb_method *){NULL}))

@@ -124,13 +124,13 @@ plant 'a prefix off by one position' 'positions behind a prefix' prefix methods/
 
 plant 'a wrong gradient behind a matrix that starts at zero' 'gradient is the slope of the loss' \
 	houlsby:act=gelu_tanh src/graph/op_elem.c \
-	's/n->in\[0\]->x + at, n->g + at, n->in\[0\]->g + at, n->add & 1);/&\n    for (size_t i = 0; c->act == PB_GELU_TANH \&\& i < row_start(n, to) - at; i++) n->in[0]->g[at + i] *= (pb_real)1.1;/'
+	's/n->in\[0\]->x + at, n->g + at, n->in\[0\]->g + at, n->add & 1);/&\n    for (size_t i = 0; c->act == PB_GELU_TANH \&\& i < pb_row_start(n, to) - at; i++) n->in[0]->g[at + i] *= (pb_real)1.1;/'
 plant 'an op reads what it does not declare' '(backward reads what is kept|gradient is the slope of the loss)' full src/graph/op_linear.c \
 	's/\.reads = {PB_IN1, PB_IN0, 0}/.reads = {PB_IN1, 0, 0}/'
 plant 'a penalty with the wrong sign' 'penalties do not reward' adalora methods/adalora.c \
 	's/c->orthogonality \/ (2/-c->orthogonality \/ (2/'
-plant 'a hook that draws by a counter' 'bytes and FLOPs as planned' houlsby methods/houlsby.c \
-	's/^static pb_node \*block(/static int calls;\n&/; s/    (void)x;/&\n    y = ++calls % 3 == 0 \&\& pb_graph_training(b->graph) ? pb_op_times(b->graph, y, 1.001) : y;/'
+plant 'a hook that draws by a counter' 'bytes and FLOPs as planned' houlsby methods/adapter.c \
+	's/^static pb_node \*block(/static int calls;\n&/; s/    bool off = .*/&\n    y = ++calls % 3 == 0 \&\& pb_graph_training(b->graph) ? pb_op_times(b->graph, y, 1.001) : y;/'
 plant 'a full-size matrix in linear' 'one full-size matrix at a time' lora methods/lora.c \
 	's/pb_node \*y = pb_low_rank_add(.*/pb_node *y = pb_op_linear(b->graph, x, pb_op_product(b->graph, B, false, A, false), NULL);\n    y = pb_op_add(b->graph, pb_inner_linear(b, site, x), y);/'
 
@@ -166,7 +166,7 @@ plant 'an unkept mask' 'best epoch restored' masked.so src/train/stopping.c \
 
 plant 'folding forgets the bias' 'merged equals unmerged' lora src/model/merge.c \
 	's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/'
-plant 'a method that reads the text promises to merge' 'merged equals unmerged' houlsby methods/houlsby.c \
+plant 'a method that reads the text promises to merge' 'merged equals unmerged' houlsby methods/adapter.c \
 	's/\.identity = true,/&\n    .merges = true,/'
 plant 'alpha / (r + 1) in linear only' 'low rank as declared' lora methods/lora.c \
 	's/x, A, B, u\.scale)/x, A, B, u.scale * u.rank \/ (u.rank + 1))/'
