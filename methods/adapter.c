@@ -1,6 +1,6 @@
 /* adapter: y + s U f(D z + b_D) + s b_U at a sublayer, with the bottleneck D [m,C] and U [C,m].  z is the sublayer's
- * output y, or with place = parallel its input x.  With `own_norm` z is normalized first.  The first `drop` layers have no
- * adapter; with `robust` their number is drawn in each step. */
+ * output y, or with place = parallel its input x.  With `own_norm` z is normalized first.  The first `drop` layers have
+ * no adapter; with `robust` their number is drawn in each step. */
 #include "peftbench.h"
 
 enum { AFTER, PARALLEL }; /* place */

@@ -24,8 +24,8 @@ typedef struct pb_affine {
     pb_node *weight, *bias; /* [out,in], [1,out] */
 } pb_affine;
 
-/* Returns a trained map of the running method at a site: the tensors NAME.weight, which starts as `init`, and NAME.bias,
- * which starts at zero. */
+/* Returns a trained map of the running method at a site: the tensors NAME.weight, which starts as `init`, and
+ * NAME.bias, which starts at zero. */
 pb_affine pb_affine_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
 /* Returns the map to the bottleneck, D [m,in], or the one from it, U [out,m], of the running method at a site: the
