@@ -5,6 +5,7 @@
 
 #include "model/internal.h"
 #include "model/singular.h"
+#include "numeric/lapack.h"
 
 #define ALL "targets=attn.* mlp.*"
 
@@ -298,10 +299,11 @@ static double columns_product(const pb_param *B, int i, int j)
     return sum;
 }
 
-static void check_orthonormal_columns(const pb_param *B)
+/* Or, unless they are `normal`, orthogonal only. */
+static void check_orthonormal_columns(const pb_param *B, bool normal)
 {
     for (int i = 0; i < B->cols; i++)
-        for (int j = 0; j <= i; j++)
+        for (int j = 0; j < i + normal; j++)
             CHECK_NEAR(columns_product(B, i, j), i == j, 20 * EXACT);
 }
 
@@ -313,7 +315,7 @@ TEST(olora_starts_as_the_first_columns_of_qr)
     for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
         double *got = product_of(&f, s, 1, "B0", "A0"), rest = 0;
         pb_real *w = pb_weight_values(s);
-        check_orthonormal_columns(tensor(&f, s, "B"));
+        check_orthonormal_columns(tensor(&f, s, "B"), true);
         for (int i = 0; i < s->out * s->in; i++) {
             double difference = fabs(got[i] - (double)w[i]);
             CHECK(i % s->in >= R || difference <= 20 * EXACT);
@@ -336,7 +338,7 @@ TEST(mica_fixes_the_last_left_singular_vectors)
         pb_singular w;
         pb_real *weight = pb_weight_values(s);
         CHECK(A->trainable && !B->trainable && pb_sum_squares(count(A), A->x) == 0);
-        check_orthonormal_columns(B);
+        check_orthonormal_columns(B, true);
         CHECK(!pb_singular_of_weight(&w, s));
         for (int i = 0; i < R; i++) {
             double square = 0;
@@ -421,11 +423,236 @@ TEST(a_packed_base_starts_too)
     fixture_close(&f);
 }
 
+/* ---- matrices between fixed singular vectors ------------------------------------------------------------------------ */
+
+/* Gives a LoRA the matrices B M and A, where M [r,r] is R or Q P. */
+static void set_product(fixture *lora, const fixture *f, const pb_site *s, const char *left, const char *right)
+{
+    const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B"), *L = tensor(f, s, left);
+    const pb_param *P = right ? tensor(f, s, right) : NULL;
+    int r = A->rows;
+    pb_real *to = tensor(lora, s, "B")->x;
+    memcpy(tensor(lora, s, "A")->x, A->x, count(A) * sizeof *A->x);
+    for (int i = 0; i < s->out * r; i++) {
+        double sum = 0;
+        for (int j = 0; j < r; j++)
+            for (int k = 0; k < (P ? P->rows : 1); k++)
+                sum += (double)B->x[i / r * r + j] *
+                       (P ? (double)L->x[j * L->cols + k] * (double)P->x[k * r + i % r] : (double)L->x[j * r + i % r]);
+        to[i] = (pb_real)sum;
+    }
+}
+
+static void check_between(const char *spec, const char *left, const char *right)
+{
+    fixture f = open_started(spec), lora = fixture_open("lora:rank=3,alpha=6," ALL, 3, 5);
+    fixture_stir(&f, 0.3);
+    copy_head(&f, &lora);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        CHECK(!tensor(&f, s, "A")->trainable && !tensor(&f, s, "B")->trainable);
+        check_equal((size_t)(s->out * s->in), product_of(&f, s, 1, "B", "A"), terms_of(s, 0, 3), 20 * EXACT);
+        check_orthonormal_columns(tensor(&f, s, "B"), !right);
+        set_product(&lora, &f, s, left, right);
+    }
+    check_same_logits(&f, &lora);
+    pb_model_merge(f.model);
+    check_same_logits(&f, &lora);
+    fixture_close(&f);
+    fixture_close(&lora);
+}
+
+/* With R = I the fixed factors are the principal part of W, and any R makes a LoRA. */
+TEST(lora_xs_and_nora_are_loras_of_their_products)
+{
+    check_between("lora-xs:rank=3,alpha=6," ALL, "R", NULL);
+    check_between("nora:rank=3,inner=2,alpha=6," ALL, "Q", "P");
+}
+
+/* ---- directions of the inputs ------------------------------------------------------------------------------------------ */
+
+static double *gram[64]; /* by site: x^T x / rows */
+
+static void keep_grams(pb_build *b, const pb_training_stats *stats)
+{
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+        gram[s->number] = copied((size_t)(s->in * s->in), stats->inputs[s->number]);
+}
+
+/* Starts a method twice: first with a hook that keeps what the method is told. */
+static fixture open_watched(const char *spec)
+{
+    fixture f = fixture_open(spec, 3, 5);
+    const pb_method *method = f.part[0].method;
+    pb_method watching = *method;
+    watching.start = keep_grams;
+    f.model->part[0].method = &watching;
+    CHECK(!pb_testbed_start(&f));
+    f.model->part[0].method = method;
+    CHECK(!pb_testbed_start(&f));
+    return f;
+}
+
+/* a G a^T, and |G a^T - (a G a^T) a^T|. */
+static double explained(const double *G, const pb_real *a, int n, double *off)
+{
+    double value = 0, square = 0;
+    for (int i = 0; i < n; i++) {
+        double sum = 0;
+        for (int j = 0; j < n; j++)
+            sum += G[i * n + j] * (double)a[j];
+        value += (double)a[i] * sum;
+        square += sum * sum;
+    }
+    *off = sqrt(fmax(0, square - value * value));
+    return value;
+}
+
+/* The rows of A are eigenvectors of the inputs' Gram matrix, and explain as much as its r largest eigenvalues. */
+TEST(eva_starts_from_the_directions_of_the_inputs)
+{
+    enum { R = 3, SIDE = 64 };
+    fixture f = open_watched("eva:rank=3," ALL);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        const pb_param *A = tensor(&f, s, "A"), *B = tensor(&f, s, "B");
+        pb_real values[SIDE], vectors[SIDE * SIDE], G[SIDE * SIDE];
+        double sum = 0, off, want = 0;
+        for (int i = 0; i < s->in * s->in; i++)
+            G[i] = (pb_real)gram[s->number][i];
+        CHECK(!pb_eigen(G, s->in, values, vectors));
+        for (int i = 0; i < R; i++) {
+            want += (double)values[i];
+            sum += explained(gram[s->number], A->x + i * s->in, s->in, &off);
+            CHECK(off <= 1e-3 * (double)values[0]);
+            CHECK_NEAR(pb_sum_squares((size_t)s->in, A->x + i * s->in), 1, 20 * EXACT);
+        }
+        CHECK_NEAR(sum, want, 20 * EXACT * want);
+        CHECK(pb_sum_squares(count(B), B->x) == 0 && A->trainable && B->trainable);
+        free(gram[s->number]);
+    }
+    fixture_close(&f);
+}
+
+/* ---- all ranks at once -------------------------------------------------------------------------------------------------- */
+
+TEST(dylora_of_rank_one_is_lora_bit_by_bit)
+{
+    pb_encoded *f = toy_set(24);
+    pb_train_options o = options_with(2, 1e-2);
+    fixture r[] = {fixture_open("lora:rank=1", 2, 6), fixture_open("dylora:rank=1", 2, 6)};
+    copy_tensors(&r[0], &r[1], a_and_b, 2); /* tensors of other names have other random values */
+    for (int i = 0; i < 2; i++) {
+        pb_result out = train(&r[i], f, &o, 6);
+        pb_result_free(&out);
+    }
+    for (const pb_site *s = next_site(&r[0], NULL); s; s = next_site(&r[0], s))
+        CHECK(same_bits(count(tensor(&r[0], s, "A")), tensor(&r[0], s, "A")->x, tensor(&r[1], s, "A")->x) &&
+              same_bits(count(tensor(&r[0], s, "B")), tensor(&r[0], s, "B")->x, tensor(&r[1], s, "B")->x));
+    fixture_close(&r[0]);
+    fixture_close(&r[1]);
+    toy_free(f);
+}
+
+TEST(dylora_scores_with_its_full_rank)
+{
+    fixture f = fixture_open("dylora:rank=4,alpha=6," ALL, 3, 5), lora = fixture_open("lora:rank=4,alpha=6," ALL, 3, 5);
+    fixture_stir(&f, 0.3);
+    copy_tensors(&f, &lora, a_and_b, 2);
+    check_same_logits(&f, &lora);
+    fixture_close(&f);
+    fixture_close(&lora);
+}
+
+static bool row_has_gradient(const pb_param *A, int row)
+{
+    return pb_sum_squares((size_t)A->cols, A->g + row * A->cols) > 0;
+}
+
+/* A training batch with the rank b, which is returned, computes what a LoRA of rank b with the same alpha does. */
+static int check_drawn(fixture *f, int rank)
+{
+    const pb_site *first = next_site(f, NULL);
+    int b = 0;
+    run_backward(f);
+    while (b < rank && row_has_gradient(tensor(f, first, "A"), b))
+        b++;
+    char *spec = pb_format("lora:rank=%d,alpha=6,%s", b, ALL);
+    fixture lora = fixture_open(spec, 3, 5);
+    copy_head(f, &lora);
+    for (const pb_site *s = first; s; s = next_site(f, s)) {
+        const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B");
+        for (int i = b; i < rank; i++)
+            CHECK(!row_has_gradient(A, i)); /* one b for all sites */
+        memcpy(tensor(&lora, s, "A")->x, A->x, (size_t)(b * s->in) * sizeof *A->x);
+        for (int i = 0; i < s->out * b; i++)
+            tensor(&lora, s, "B")->x[i] = B->x[i / b * rank + i % b];
+    }
+    size_t n = (size_t)(pb_graph_output(f->graph)->rows * pb_graph_output(f->graph)->cols);
+    double *got = copied(n, pb_graph_output(f->graph)->x);
+    run_backward(&lora);
+    CHECK(distance(n, pb_graph_output(lora.graph)->x, got) <= 20 * EXACT);
+    for (const pb_site *s = first; s; s = next_site(f, s)) {
+        size_t part = (size_t)(b * s->in);
+        double *want = copied(part, tensor(f, s, "A")->g);
+        CHECK(distance(part, tensor(&lora, s, "A")->g, want) <= 1000 * EXACT);
+        free(want);
+    }
+    free(got);
+    free(spec);
+    fixture_close(&lora);
+    return b;
+}
+
+TEST(dylora_trains_a_lora_of_the_drawn_rank)
+{
+    enum { RANK = 4 };
+    int seen[RANK + 1] = {0};
+    fixture f = fixture_open("dylora:rank=4,alpha=6," ALL, 3, 5);
+    fixture_stir(&f, 0.3);
+    for (uint64_t key = 1; key <= 24; key++) {
+        f.key = key;
+        seen[check_drawn(&f, RANK)]++;
+    }
+    CHECK(!seen[0] && seen[1] && seen[2] && seen[3] && seen[4]);
+    fixture_close(&f);
+}
+
+/* The same outputs, and a gradient for row b only. */
+TEST(frozen_dylora_trains_one_row)
+{
+    enum { RANK = 4 };
+    fixture f[] = {fixture_open("dylora:rank=4,alpha=6," ALL, 3, 5),
+                   fixture_open("dylora:rank=4,alpha=6,frozen=yes," ALL, 3, 5)};
+    fixture_stir(&f[0], 0.3);
+    copy_tensors(&f[0], &f[1], a_and_b, 2);
+    for (uint64_t key = 1; key <= 8; key++) {
+        const pb_param *A[2];
+        for (int i = 0; i < 2; i++) {
+            f[i].key = key;
+            run_backward(&f[i]);
+            A[i] = tensor(&f[i], next_site(&f[i], NULL), "A");
+        }
+        size_t n = (size_t)(pb_graph_output(f[0].graph)->rows * pb_graph_output(f[0].graph)->cols);
+        double *want = copied(n, pb_graph_output(f[0].graph)->x);
+        CHECK(distance(n, pb_graph_output(f[1].graph)->x, want) <= 20 * EXACT);
+        free(want);
+        for (int row = 0; row < RANK; row++) {
+            bool last = row_has_gradient(A[0], row) && (row + 1 == RANK || !row_has_gradient(A[0], row + 1));
+            CHECK(row_has_gradient(A[1], row) == last);
+        }
+    }
+    fixture_close(&f[0]);
+    fixture_close(&f[1]);
+}
+
+/* ---- refusals ------------------------------------------------------------------------------------------------------------ */
+
 TEST(what_cannot_start_is_refused)
 {
     static const char *const of[][2] = {
         {"pissa:rank=17", "pissa: rank: want at most 16, the smaller side of attn.q [16,16], got 17"},
         {"mica:rank=17", "pissa: rank: want at most 16"},
+        {"nora:rank=17", "lora-xs: rank: want at most 16"},
+        {"eva:rank=17", "eva: rank: want at most 16"},
         {"pissa:alpha=0", "pissa: alpha: want more than 0 at attn.q, got 0"},
     };
     for (size_t i = 0; i < PB_COUNT(of); i++) {
