@@ -76,7 +76,7 @@ for my $page (@pages) {
 		while (/\b(pb_\w+)(\*?)/g) {
 			my ($name, $more) = ($1, $2);
 			$function{$name} or ($more || $name =~ /_$|_[A-Z]+$/) && grep { index($_, $name =~ s/[A-Z]+$//r) == 0 } keys %function
-				or $shown{($name =~ s/^pb_method_//r) . '.c'} or complain("$at: no $name in src");
+				or $shown{($name =~ s/^pb_(method|preset)_//r) . '.c'} or complain("$at: no $name in src");
 		}
 		while ($code ? /(?:^|&& )make ((?:[A-Z]+=\S+ )*)([a-z][\w\/.-]*)/g : /`make ((?:[A-Z]+=\S+ )*)([a-z][\w\/.-]*)/g) {
 			my $name = $2;

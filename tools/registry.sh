@@ -1,16 +1,27 @@
 #!/bin/sh
 # Prints registry.c, the tables of all plugins, from their files (the arguments), and a digest of the code of each.
-# methods/last-k.c must define `const pb_method pb_method_last_k`; a wrong name is a link error.
+# methods/last-k.c must define `const pb_method pb_method_last_k`; a wrong name is a link error.  A file of methods/ may
+# define `const pb_preset pb_preset_NAME` instead, a composition: the methods that it names have digests, and it has none.
 set -eu
 tools=$(dirname "$0")
 
-declare_all() { # FOLDER KIND FILE...
+files_of() { # FOLDER KIND FILE...: the files of the folder that define this kind
 	folder=$1 kind=$2
 	shift 2
 	for file; do
 		case $file in
-		"$folder"/*.c) echo "extern const pb_$kind pb_${kind}_$(basename "$file" .c | tr - _);" ;;
+		"$folder"/*.c)
+			defines=${folder%s}
+			! grep -q '^const pb_preset pb_preset_' "$file" || defines=preset
+			[ "$defines" != "$kind" ] || echo "$file"
+			;;
 		esac
+	done
+}
+
+declare_all() { # FOLDER KIND FILE...
+	for file in $(files_of "$@"); do
+		echo "extern const pb_$2 pb_${2}_$(basename "$file" .c | tr - _);"
 	done
 }
 
@@ -22,16 +33,10 @@ list_all() { # the same, as the members of a NULL-ended table
 }
 
 digest_all() { # the same, as the SHA-256 of the tokens of each file, in the order of the table
-	folder=$1 kind=$2
-	shift 2
-	echo "const char *const pb_${kind}_digests[] = {"
-	for file; do
-		case $file in
-		"$folder"/*.c)
-			tokens=$("$tools/tokens.pl" "$file") # not in a pipe, so that its failure ends this script
-			echo "    \"$(echo "$tokens" | sha256sum | cut -c 1-64)\","
-			;;
-		esac
+	echo "const char *const pb_${2}_digests[] = {"
+	for file in $(files_of "$@"); do
+		tokens=$("$tools/tokens.pl" "$file") # not in a pipe, so that its failure ends this script
+		echo "    \"$(echo "$tokens" | sha256sum | cut -c 1-64)\","
 	done
 	echo '    NULL,'
 	echo '};'
@@ -42,7 +47,10 @@ echo '#include "model/method.h"'
 echo '#include "train/task.h"'
 echo
 declare_all methods method "$@"
+declare_all methods preset "$@"
 declare_all tasks task "$@"
+echo
+list_all methods preset "$@"
 for table in 'methods method' 'tasks task'; do
 	echo
 	# shellcheck disable=SC2086 # two words

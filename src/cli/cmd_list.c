@@ -34,6 +34,48 @@ static void add_member(pb_text *out, const char *key, const char *value)
     pb_json_quote(out, value);
 }
 
+/* Appends the methods that a composition consists of, such as "sparse+lora". */
+static void add_methods(pb_text *out, const pb_preset *composition)
+{
+    pb_preset_part part[PB_MAX_PARTS];
+    int n = pb_preset_expand(composition, NULL, part);
+    for (int i = 0; i < n; i++)
+        pb_text_add(out, "%s%s", i ? "+" : "", part[i].method->name);
+    pb_preset_parts_free(part, n);
+}
+
+/* Appends the counts of a composition, "NAME: COUNT; NAME: COUNT" with the names that its spec has. */
+static void add_counts(pb_text *out, const pb_preset *composition)
+{
+    pb_preset_part part[PB_MAX_PARTS];
+    int n = pb_preset_expand(composition, NULL, part);
+    for (int i = 0; i < n; i++)
+        if (part[i].method->count)
+            pb_text_add(out, "%s%s: %s", out->length ? "; " : "", part[i].name, part[i].method->count);
+    pb_preset_parts_free(part, n);
+}
+
+static void print_composition_json(const pb_preset *p)
+{
+    pb_text t = {0}, count = {0}, methods = {0};
+    add_methods(&methods, p);
+    add_counts(&count, p);
+    pb_text_add(&t, "{\"method\":");
+    pb_json_quote(&t, p->name);
+    add_member(&t, "class", pb_category_name[PB_HYBRID]);
+    add_member(&t, "title", p->title);
+    add_member(&t, "paper", p->paper);
+    add_member(&t, "count", count.data ? count.data : "");
+    add_member(&t, "peft", "");
+    pb_text_add(&t, ",\"merges\":%s", pb_composition_merges(p) ? "true" : "false");
+    add_member(&t, "preset_of", methods.data);
+    add_member(&t, "settings", p->spec);
+    printf("%s}\n", t.data);
+    pb_text_free(&t);
+    pb_text_free(&count);
+    pb_text_free(&methods);
+}
+
 /* Prints a method, or its preset p. */
 static void print_json(const pb_method *m, const pb_preset *p)
 {
@@ -61,13 +103,14 @@ static void list_json(void)
     for (int i = 0; (m = pb_method_at(i)); i++)
         print_json(m, NULL);
     for (int i = 0; (p = pb_preset_at(i, &m)); i++)
-        print_json(m, p);
+        m ? print_json(m, p) : print_composition_json(p);
 }
+
+enum { INDENT = 46 };
 
 /* Prints the line of a method, or of its preset p, and below it the paper and the count of elements. */
 static void print_method(const pb_method *m, const pb_preset *p)
 {
-    enum { INDENT = 46 };
     printf("  %-16s %-8s %-18s %s", p ? p->name : m->name, pb_merging(m), m->peft ? m->peft->type : "-",
            p ? p->title : m->title);
     if (p)
@@ -78,7 +121,14 @@ static void print_method(const pb_method *m, const pb_preset *p)
     printf("\n");
 }
 
-/* Prints the methods of a category, each with its presets behind it.  Adds their numbers to *methods and *presets. */
+static void print_composition(const pb_preset *p)
+{
+    printf("  %-16s %-8s %-18s %s; = %s\n%*s%s\n", p->name, pb_composition_merges(p) ? "yes" : "no", "-", p->title,
+           p->spec, INDENT, "", p->paper);
+}
+
+/* Prints the methods of a category, each with its presets behind it, and the compositions of hybrid methods.  Adds
+ * their numbers to *methods and *presets. */
 static void print_category(int category, int *methods, int *presets)
 {
     const pb_method *m;
@@ -91,6 +141,8 @@ static void print_category(int category, int *methods, int *presets)
         for (const pb_preset *p = m->presets; p && p->name; p++, ++*presets)
             print_method(m, p);
     }
+    for (const pb_preset *const *p = pb_presets; category == PB_HYBRID && *p; p++, ++*presets)
+        print_composition(*p);
 }
 
 static void list_methods(void)
@@ -129,6 +181,7 @@ const pb_command pb_cmd_list = {
     .words = "",
     .options = "json markdown plugin",
     .help = "list methods, presets, kinds of tasks and named tasks\n\n"
-            "A preset is a name of its own for some settings of a method: \"= lora: dora=yes\".\n",
+            "A preset is a name of its own for some settings of a method: \"= lora: dora=yes\",\n"
+            "or for a composition.\n",
     .run = list,
 };

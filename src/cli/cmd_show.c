@@ -83,7 +83,7 @@ static int show(const pb_args *a)
     if (pb_plugins_load(a))
         return PB_EXIT_QUESTION;
     const char *name = a->word[0];
-    const pb_method *m = pb_method_find(name), *of_preset;
+    const pb_method *m = pb_method_find(name), *of_preset = NULL;
     const pb_preset *p = pb_preset_find(name, &of_preset);
     const pb_task *t = pb_task_find(name);
     const struct section *settings = section(name);
@@ -91,12 +91,14 @@ static int show(const pb_args *a)
         show_machine();
     } else if (settings) {
         printf("settings, %s:\n", settings->where);
-        pb_card_print_settings(settings->options, NULL, 0);
-    } else if (m || p) {
+        pb_card_print_settings(settings->options, NULL);
+    } else if (m || of_preset) {
         pb_card_print(m ? m : of_preset, m ? NULL : p);
+    } else if (p) {
+        pb_card_print_composition(p);
     } else if (t) {
         printf("%s: %s\nsettings, in [task] of tasks/NAME.ini:\n", t->name, t->help);
-        pb_card_print_settings(t->options, NULL, 0);
+        pb_card_print_settings(t->options, NULL);
     } else {
         return show_named_task(name);
     }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "model/decode.h"
-#include "model/preset.h"
+#include "model/method_spec.h"
 #include "train/train.h"
 
 /* The groups whose names may be omitted, in the order in which they are searched. */
@@ -24,13 +24,34 @@ void pb_settings_free(pb_settings *s)
 
 /* ---- keys ------------------------------------------------------------------------------------------------ */
 
-/* Returns whether a key begins with the name of a method or a preset, as "lora:all.rank" does. */
-static bool names_method(const char *key)
+/* Returns whether a key begins with the name of a method or a preset, as "lora:all.rank" does.  Sets *composition to
+ * the preset if it is a composition, else to NULL. */
+static bool names_method(const char *key, const pb_preset **composition)
 {
     char *name = pb_format("%.*s", (int)strcspn(key, ".: "), key);
-    const pb_method *of_preset;
-    bool found = pb_method_find(name) || pb_preset_find(name, &of_preset);
+    const pb_method *of = NULL;
+    const pb_preset *preset = pb_preset_find(name, &of);
+    *composition = of ? NULL : preset;
+    bool found = pb_method_find(name) || preset;
     free(name);
+    return found;
+}
+
+/* Returns the length of PART.SETTING at the end of a key [n], for a part of the composition; 0: it has no such end. */
+static size_t member_length(const pb_preset *composition, const char *key, size_t n)
+{
+    pb_preset_part part[PB_MAX_PARTS];
+    int parts = composition ? pb_preset_expand(composition, NULL, part) : 0;
+    size_t found = 0, from = n, dots = 0;
+    for (; from && !strchr(":,+= ", key[from - 1]); from--)
+        if (key[from - 1] == '.' && ++dots == 2)
+            break;
+    for (int i = 0; i < parts; i++) {
+        size_t length = strlen(part[i].name);
+        if (from + length < n && !strncmp(key + from, part[i].name, length) && key[from + length] == '.')
+            found = n - from;
+    }
+    pb_preset_parts_free(part, parts);
     return found;
 }
 
@@ -45,17 +66,40 @@ static const char *group_of(const char *name)
 
 void pb_settings_split(const char *written, char **section, char **name)
 {
-    const char *dot = strrchr(written, '.');
+    const char *dot = strrchr(written, '.'), *method = written + (strncmp(written, "method.", 7) ? 0 : 7);
+    const pb_preset *composition = NULL;
+    bool named = names_method(method, &composition);
+    size_t length = strlen(written), member = member_length(composition, written, length);
+    if (member && member < length && written[length - member - 1] == '.')
+        dot = written + length - member - 1;
     *name = pb_strdup(dot ? dot + 1 : written);
     *section = !dot ? pb_strdup(group_of(written))
-                    : pb_format("%s%.*s", names_method(written) ? "method " : "", (int)(dot - written), written);
+                    : pb_format("%s%.*s", named && method == written ? "method " : "", (int)(dot - written), written);
     for (char *c = *section; *c && *c != ':'; c++) /* behind the ':' stands a label, such as lora:dropout=0.1 */
         *c = *c == '.' ? ' ' : *c;
+}
+
+/* Returns the preset of the last part of the label at the end of a key [n] if it is a composition, such as that of
+ * "train.mam:prefix.length"; NULL if it is none, and where the key ends behind the label. */
+static const pb_preset *composition_of_label(const char *key, size_t n)
+{
+    const pb_preset *composition = NULL;
+    size_t colon = n;
+    while (colon && !strchr(":+", key[colon - 1]))
+        colon--;
+    size_t name = colon ? colon - 1 : 0;
+    while (name && !strchr(".+: ", key[name - 1]))
+        name--;
+    const char *dot = memchr(key + colon, '.', n - colon), *equals = memchr(key + colon, '=', n - colon);
+    bool behind = !equals && dot && memchr(dot + 1, '.', (size_t)(key + n - dot - 1));
+    return colon && !behind && names_method(key + name, &composition) ? composition : NULL;
 }
 
 /* True if the last component of the key [n], which is the name of the setting, is no part of a row's label. */
 static bool ends_in_name(const char *key, size_t n)
 {
+    if (member_length(composition_of_label(key, n), key, n))
+        return false;
     while (n && key[n - 1] != '.' && !strchr(":,+=", key[n - 1]))
         n--;
     return !n || key[n - 1] == '.';

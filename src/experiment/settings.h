@@ -30,8 +30,9 @@ void pb_settings_free(pb_settings *s);
 /* ---- keys ------------------------------------------------------------------------------------------------ */
 
 /* Splits a key as a user writes it into the section of an INI file and the name of the setting in it: "lr" ->
- * "train", "lr"; "lora:all.rank" and "method.lora:all.rank" -> "method lora:all", "rank".  The caller frees both
- * texts. */
+ * "train", "lr"; "lora:all.rank" and "method.lora:all.rank" -> "method lora:all", "rank".  Where the method is a preset
+ * that is a composition, the name begins with a part of it: "supra.lora.rank" -> "method supra", "lora.rank".  The
+ * caller frees both texts. */
 void pb_settings_split(const char *written, char **section, char **name);
 
 /* Returns the '=' that separates the key of an assignment KEY=VALUE, as a user writes it, from the value; NULL if

@@ -14,7 +14,8 @@
 /* A setting of a row.  It is tuned if it has more than one value, or a range. */
 typedef struct setting {
     pb_entry *entry;
-    int group; /* of row->group */
+    const char *key; /* its name in the options of its group; the entry's key may begin with the part of a preset */
+    int group;       /* of row->group */
     const char *value[64];
     int values;
     bool preset;      /* a preset sets it, and the file does not */
@@ -29,10 +30,10 @@ typedef struct sweep {
 } sweep;
 
 /* Returns the setting of this key, which a later section replaces, or a new one; NULL if there are too many. */
-static setting *find_setting(sweep *s, pb_entry *entry, int group)
+static setting *find_setting(sweep *s, const char *key, int group)
 {
     for (int i = 0; i < s->items; i++)
-        if (s->item[i].group == group && !strcmp(s->item[i].entry->key, entry->key))
+        if (s->item[i].group == group && !strcmp(s->item[i].key, key))
             return &s->item[i];
     return s->items < (int)PB_COUNT(s->item) ? &s->item[s->items++] : NULL;
 }
@@ -94,19 +95,35 @@ static int read_values(pb_experiment *e, const pb_option *option, setting *k)
 static int check_budget(const pb_experiment *e, const pb_row *row, const setting *k)
 {
     const pb_method *m = k->group < PB_GROUP_METHODS ? NULL : row->spec.part[k->group - PB_GROUP_METHODS].method;
-    return m && m->size && !k->preset && *e->budget && !strcmp(m->size, k->entry->key)
+    return m && m->size && !k->preset && *e->budget && !strcmp(m->size, k->key)
                ? pb_error("%s: [experiment] budget decides it in %s; want one of the two", m->size, row->label)
                : 0;
 }
 
-static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *entry, int group, bool preset)
+/* Adds the setting `key` of a group, which an entry gives a value. */
+static int add_setting(pb_experiment *e, const pb_row *row, sweep *s, pb_entry *entry, const char *key, int group,
+                       bool preset)
 {
-    setting *k = find_setting(s, entry, group);
+    setting *k = find_setting(s, key, group);
     if (!k)
         return pb_error("%s: want at most %zu settings", row->label, PB_COUNT(s->item));
-    *k = (setting){.entry = entry, .group = group, .preset = preset};
-    return check_budget(e, row, k) || read_values(e, pb_option_find(pb_row_options(row, group), entry->key), k) ? -1
-                                                                                                                : 0;
+    *k = (setting){.entry = entry, .key = key, .group = group, .preset = preset};
+    return check_budget(e, row, k) || read_values(e, pb_option_find(pb_row_options(row, group), key), k) ? -1 : 0;
+}
+
+/* Sets *name to the name that a key of a section has in the options of a group, NULL if it means another part of the
+ * row's preset.  Returns -1 with an error if it means none of them. */
+static int name_in_group(const pb_row *row, int group, const char *key, const char **name)
+{
+    *name = key;
+    if (group < PB_GROUP_METHODS)
+        return 0;
+    const pb_method_part *all = row->spec.part, *p = &all[group - PB_GROUP_METHODS];
+    *name = pb_method_part_setting(p, key);
+    for (int i = 0; i < row->spec.parts; i++)
+        if (!strcmp(all[i].name, p->name) && pb_method_part_setting(&all[i], key))
+            return 0;
+    return pb_method_part_unknown(p, (int)(all + row->spec.parts - p), key);
 }
 
 static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int group, const char *section)
@@ -116,7 +133,9 @@ static int add_section(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *
         if (strcmp(entry->section, section) != 0)
             continue;
         entry->used = true;
-        if (entry->key && add_setting(e, row, s, entry, group, false))
+        const char *key = NULL;
+        if ((entry->key && name_in_group(row, group, entry->key, &key)) ||
+            (key && add_setting(e, row, s, entry, key, group, false)))
             return pb_ini_blame(entry);
     }
     return 0;
@@ -131,7 +150,7 @@ static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, i
         *entry = (pb_entry){.key = pb_arena_strdup(e->arena, p->setting[i].key),
                             .value = pb_arena_strdup(e->arena, p->setting[i].value),
                             .location = pb_arena_format(e->arena, "%s: methods: %s", row->location, row->label)};
-        if (add_setting(e, row, s, entry, PB_GROUP_METHODS + part, i < p->presets))
+        if (add_setting(e, row, s, entry, entry->key, PB_GROUP_METHODS + part, i < p->presets))
             return pb_ini_blame(entry);
     }
     return 0;
@@ -149,7 +168,8 @@ static int collect_group(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep
 }
 
 /* Adds the settings of a preset, then those of [method NAME], of [method NAME:VARIANT] and of the spec.  NAME is the
- * one that the spec has: [method lora] does not concern rows of the preset dora. */
+ * one that the spec has: [method lora] does not concern rows of the preset dora.  Of the section of a composition's
+ * preset, a part gets the keys that begin with its name. */
 static int collect_method(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int part)
 {
     const pb_method_part *p = &row->spec.part[part];
@@ -182,7 +202,7 @@ static void list_given(pb_experiment *e, pb_row *row, const sweep *s)
     row->given = pb_arena_alloc(e->arena, PB_META, (size_t)(s->items + 1) * sizeof *row->given);
     row->givens = s->items;
     for (int i = 0; i < s->items; i++)
-        row->given[i] = pb_arena_format(e->arena, "%s.%s", row->group[s->item[i].group], s->item[i].entry->key);
+        row->given[i] = pb_arena_format(e->arena, "%s.%s", row->group[s->item[i].group], s->item[i].key);
 }
 
 /* ---- trials ------------------------------------------------------------------------------------------- */
@@ -205,7 +225,7 @@ static void combine(const sweep *s, int number, const char **value)
  * the same quantile of their ranges of lr, so that no row is favoured by its draws. */
 static const char *draw_value(pb_experiment *e, const setting *k, int trial)
 {
-    char *name = pb_format("tune %d %s", trial, k->entry->key);
+    char *name = pb_format("tune %d %s", trial, k->key);
     pb_rng r = pb_rng_named((uint64_t)e->tune.seed, name);
     double u = pb_rng_uniform(&r);
     free(name);
@@ -220,7 +240,7 @@ static const char *draw_value(pb_experiment *e, const setting *k, int trial)
 /* Adds "key=value" to a row's choice. */
 static void add_to_choice(pb_text *choice, const pb_row *row, const setting *k, const char *value)
 {
-    char *key = pb_format("%s.%s", row->group[k->group], k->entry->key);
+    char *key = pb_format("%s.%s", row->group[k->group], k->key);
     pb_text_add(choice, "%s%s=%s", choice->length ? " " : "", pb_settings_short(key), value);
     free(key);
 }
@@ -233,6 +253,7 @@ static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const 
     for (int i = 0; i < s->items; i++) {
         const setting *k = &s->item[i];
         pb_entry one = *k->entry;
+        one.key = (char *)(uintptr_t)k->key;
         one.value = (char *)(uintptr_t)value[i];
         if (pb_ini_apply(pb_row_options(row, k->group), pb_cell_conf(c, k->group), &one)) {
             pb_text_free(&choice);

@@ -164,11 +164,11 @@ typedef struct pb_prompting {
 
 /* ---- the method --------------------------------------------------------------------------------------------- */
 
-/* A name of its own for some settings of a method, such as rslora for lora:rslora=yes.  The name is replaced by its
- * spec before anything is hashed, so both are one cell. */
+/* A name of its own for some settings of a method, such as rslora for lora:rslora=yes, or for a composition.  The name
+ * is replaced by its spec before anything is hashed, so both are one cell. */
 typedef struct pb_preset {
     const char *name, *title, *paper; /* as in pb_method */
-    const char *spec;                 /* settings of the method: "rslora=yes" */
+    const char *spec;                 /* of a method's preset its settings, "rslora=yes"; else the whole composition */
     const char *notes;                /* as in pb_method, of this preset only; NULL: nothing */
 } pb_preset;
 
@@ -273,6 +273,10 @@ typedef struct pb_method {
 extern const pb_method *const pb_methods[];
 /* The digest of the code of each of them, see pb_method_digest; generated as well. */
 extern const char *const pb_method_digests[];
+
+/* The presets that are compositions, ended by NULL: a file methods/NAME.c may define `const pb_preset pb_preset_NAME`
+ * instead of a method.  Generated as well. */
+extern const pb_preset *const pb_presets[];
 
 /* The i-th method, from 0: first those of pb_methods, then the loaded plugins (plugin.h).  Returns NULL past the last
  * method. */

@@ -23,39 +23,91 @@ static int unknown_method(const char *name)
                     near ? near : "", near ? "'?" : "");
 }
 
-static int parse_item(pb_method_part *p, char *item, bool first)
+const char *pb_method_part_setting(const pb_method_part *p, const char *key)
 {
-    char *equals = strchr(item, '=');
-    if (first && !equals && *item) {
-        p->variant = item;
-        return 0;
-    }
-    if (!equals || equals == item)
-        return pb_error("%s: want SETTING=VALUE, got '%s'", p->name, item);
+    size_t n = p->member ? strlen(p->member) : 0;
+    return !n ? key : !strncmp(key, p->member, n) && key[n] == '.' ? key + n + 1 : NULL;
+}
+
+int pb_method_part_unknown(const pb_method_part *part, int parts, const char *key)
+{
+    pb_text names = {0};
+    for (int i = 0; i < parts; i++)
+        if (!strcmp(part[i].name, part->name))
+            pb_text_add(&names, "%s%s.SETTING", names.length ? " or " : "", part[i].member);
+    pb_error("%s: no setting '%s'; it is a composition: want %s", part->name, key, names.data);
+    pb_text_free(&names);
+    return -1;
+}
+
+/* Adds a setting to a part. */
+static int add_setting(pb_method_part *p, const char *written, pb_written setting)
+{
     if (p->settings - p->presets == PB_MAX_PART_SETTINGS)
         return pb_error("%s: more than %d settings", p->name, PB_MAX_PART_SETTINGS);
-    *equals = 0;
-    char *key = trim(item), *value = trim(equals + 1);
     for (int i = p->presets; i < p->settings; i++)
-        if (!strcmp(p->setting[i].key, key))
-            return pb_error("%s: %s is given twice", p->name, key);
-    p->setting[p->settings++] = (pb_written){key, value};
+        if (!strcmp(p->setting[i].key, setting.key))
+            return pb_error("%s: %s is given twice", p->name, written);
+    p->setting[p->settings++] = setting;
     return 0;
 }
 
-/* Finds the method or preset of this name and begins its part with the settings of the preset. */
-static int begin_part(pb_method_part *p, const char *name)
+/* Parses an item of part[parts], which one name stands for. */
+static int parse_item(pb_method_part *part, int parts, char *item, bool first)
 {
-    const pb_preset *preset = NULL;
-    *p = (pb_method_part){.name = name, .method = pb_method_find(name)};
-    if (!p->method && !(preset = pb_preset_find(name, &p->method)))
-        return unknown_method(name);
-    if (!preset)
+    char *equals = strchr(item, '=');
+    if (first && !equals && *item) {
+        for (int i = 0; i < parts; i++)
+            part[i].variant = item;
         return 0;
-    p->preset_texts = pb_strdup(preset->spec);
-    int n = pb_preset_split(preset, p->preset_texts, p->setting, PB_MAX_PART_SETTINGS);
-    p->presets = p->settings = n < 0 ? 0 : n;
-    return n < 0 ? -1 : 0;
+    }
+    if (!equals || equals == item)
+        return pb_error("%s: want SETTING=VALUE, got '%s'", part->name, item);
+    *equals = 0;
+    char *key = trim(item), *value = trim(equals + 1);
+    for (int i = 0; i < parts; i++) {
+        const char *setting = pb_method_part_setting(&part[i], key);
+        if (setting)
+            return add_setting(&part[i], key, (pb_written){setting, value});
+    }
+    return pb_method_part_unknown(part, parts, key);
+}
+
+/* Finds the method or preset of this name and begins its parts with the settings of the preset.  Returns their number,
+ * or -1 with an error. */
+static int begin_parts(pb_method_part *part, int most, const char *name)
+{
+    pb_preset_part expanded[PB_MAX_PARTS] = {{.method = pb_method_find(name)}};
+    const pb_method *of = NULL;
+    const pb_preset *preset = expanded->method ? NULL : pb_preset_find(name, &of);
+    if (!preset && !expanded->method)
+        return unknown_method(name);
+    int n = preset ? pb_preset_expand(preset, of, expanded) : 1;
+    if (n > most) {
+        pb_preset_parts_free(expanded, n);
+        return pb_error("more than %d methods in one composition", PB_MAX_PARTS);
+    }
+    for (int i = 0; i < n; i++) {
+        const pb_preset_part *p = &expanded[i];
+        part[i] = (pb_method_part){.method = p->method, .name = name, .member = p->name, .preset_texts = p->text};
+        part[i].presets = part[i].settings = p->settings;
+        memcpy(part[i].setting, p->setting, sizeof p->setting);
+    }
+    return n;
+}
+
+/* Refuses a method that an earlier part of the composition has. */
+static int check_once(const pb_method_spec *s, const pb_method_part *p)
+{
+    for (const pb_method_part *q = s->part; q < p; q++)
+        if (q->method == p->method)
+            return !strcmp(p->name, q->name) ? pb_error("%s is given twice in one composition", p->name)
+                   : p->member || q->member
+                       ? pb_error("%s and %s have the method %s, which is given twice in one composition", q->name,
+                                  p->name, p->method->name)
+                       : pb_error("%s and %s are one method, which is given twice in one composition", q->name,
+                                  p->name);
+    return 0;
 }
 
 static int parse_part(pb_method_spec *s, char *text)
@@ -63,20 +115,16 @@ static int parse_part(pb_method_spec *s, char *text)
     char *items = strchr(text, ':'), *item;
     if (items)
         *items++ = 0;
-    text = trim(text);
-    if (s->parts == PB_MAX_PARTS)
-        return pb_error("more than %d methods in one composition", PB_MAX_PARTS);
-    pb_method_part *p = &s->part[s->parts++];
-    if (begin_part(p, text))
+    pb_method_part *part = &s->part[s->parts];
+    int n = begin_parts(part, PB_MAX_PARTS - s->parts, trim(text));
+    if (n < 0)
         return -1;
-    for (int i = 0; i < s->parts - 1; i++)
-        if (s->part[i].method == p->method)
-            return strcmp(text, s->part[i].name)
-                       ? pb_error("%s and %s are one method, which is given twice in one composition", s->part[i].name,
-                                  text)
-                       : pb_error("%s is given twice in one composition", text);
+    s->parts += n;
+    for (int i = 0; i < n; i++)
+        if (check_once(s, &part[i]))
+            return -1;
     for (bool first = true; (item = strsep(&items, ",")); first = false)
-        if (parse_item(p, trim(item), first))
+        if (parse_item(part, n, trim(item), first))
             return -1;
     return 0;
 }

@@ -3,8 +3,9 @@
  *     SPEC = PART{+PART}      PART = NAME[:ITEM{,ITEM}]      ITEM = VARIANT | SETTING=VALUE
  *
  * such as "head", "lora:all", "lora:rank=4,alpha=8", "lora:all,rank=4" and "lora:rank=4+prefix".  NAME is that of a
- * method or of a preset, which stands for its method and settings: "dora:rank=4" is "lora:dora=yes,rank=4".  Only the
- * first item of a part may be a variant, which is the name of a section [method NAME:VARIANT] of an experiment's file.
+ * method or of a preset, which stands for its method and settings: "dora:rank=4" is "lora:dora=yes,rank=4".  A preset
+ * may be a composition, whose settings are written PART.SETTING: "mam:prefix.length=3".  Only the first item of a part
+ * may be a variant, which is the name of a section [method NAME:VARIANT] of an experiment's file.
  * The parts are named from the outermost method inwards.  Blanks around the separators do not count. */
 #ifndef PB_METHOD_SPEC_H
 #define PB_METHOD_SPEC_H
@@ -12,12 +13,11 @@
 #include "model/model.h"
 #include "model/preset.h"
 
-enum { PB_MAX_PARTS = 8, PB_MAX_PART_SETTINGS = 32 };
-
 /* One method of a composition.  The texts belong to the spec. */
 typedef struct pb_method_part {
     const pb_method *method;
     const char *name;                             /* as it was written: that of the method or of a preset */
+    const char *member;                           /* the part's name in a preset that is a composition; else NULL */
     const char *variant;                          /* NULL if there is none */
     pb_written setting[2 * PB_MAX_PART_SETTINGS]; /* those of the preset, then those of the spec, which replace them */
     int presets, settings;                        /* number of the preset's; of all */
@@ -37,6 +37,13 @@ typedef struct pb_method_spec {
  * or an item that is neither a variant nor SETTING=VALUE; there is nothing to free then.  The settings are checked when
  * they are applied.  The caller frees the spec with pb_method_spec_free. */
 int pb_method_spec_parse(pb_method_spec *out, const char *text);
+
+/* Returns the name of the setting that a key of the spec or of a section means to this part: the key itself, or
+ * SETTING of MEMBER.SETTING for the part of a composition's preset.  NULL: the key means another part. */
+const char *pb_method_part_setting(const pb_method_part *p, const char *key);
+
+/* Sets the error for a key that no part of the preset means, to which part[parts] belongs.  Returns -1. */
+int pb_method_part_unknown(const pb_method_part *part, int parts, const char *key);
 
 /* Returns the spec without blanks around its separators, which is how labels are stored and compared.  The methods need
  * not exist.  The caller frees the text. */

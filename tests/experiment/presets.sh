@@ -125,6 +125,64 @@ refused 'a variant without a section' 'dora:x' 'bad.ini:4: methods: dora:x: ther
 refused 'an unknown key' 'dora:rnk=4' "no setting 'rnk'; did you mean 'rank'?"
 refused 'a key twice' 'dora:rank=4,rank=4' 'dora: rank is given twice'
 
+# ---- compositions ---------------------------------------------------------------------------------------------------
+with 'head, supra:lora.rank=2, supra:wide,supertuning.share=0.05, supra+prefix:length=2' other.ini && sed -i '/^\[method/,$d' other.ini
+cat >>other.ini <<'END'
+[method supra]
+lora.alpha = 3
+supertuning.targets = attn.q
+[method supra:wide]
+lora.targets = mlp.*
+lora.alpha = 5
+END
+of() { # ROW KEY
+	sqlite3 c.db "SELECT DISTINCT value FROM setting s JOIN run r ON r.id = s.run WHERE r.row = '$1' AND s.key = 'method.$2'"
+}
+ok 'a composition' run 0 run other.ini --db c.db --threads 1 --quiet
+ok 'sets what its part is a preset of' is "$(of supra:lora.rank=2 sparse.choose)" magnitude
+ok 'and what it says of a part' is "$(of supra:lora.rank=2 lora.targets)" '*'
+ok 'the list is PART.SETTING' is "$(of supra:lora.rank=2 lora.rank)" 2
+ok 'a section too' is "$(of supra:lora.rank=2 lora.alpha)" 3
+ok 'of a part that is a preset' is "$(of supra+prefix:length=2 sparse.targets)" attn.q
+ok 'a variant is a section' is "$(of supra:wide,supertuning.share=0.05 lora.targets)" 'mlp.*'
+ok 'which overrides that of the name' is "$(of supra:wide,supertuning.share=0.05 lora.alpha)" 5
+ok 'and the list both' is "$(of supra:wide,supertuning.share=0.05 sparse.share)" 0.05
+ok 'nothing else changes' is "$(of supra:lora.rank=2 sparse.share)" 0.01
+ok 'it composes' is "$(of supra+prefix:length=2 prefix.length)" 2
+written='sparse:choose=magnitude,within=matrix,share=0.01+lora:targets=*,rank=2'
+with "$written" written.ini && sed -i '/^\[method/,$d' written.ini
+printf '[method sparse]\ntargets = attn.q\n[method lora]\nalpha = 3\n' >>written.ini
+ok 'the same in full' run 0 status written.ini --db c.db
+ok 'is one cell' prints '^done +sparse:choose=magnitude,within=matrix,share=0\.01\+lora:targets=\*,rank=2 '
+with 'supra' written.ini && sed -i '/^\[method/,$d' written.ini
+ok '--set supra.lora.rank' test "$("$program" plan written.ini --json | grep -oE '"trainable":[0-9]+')" != "$("$program" plan written.ini --json --set supra.lora.rank=1 | grep -oE '"trainable":[0-9]+')"
+ok 'in full' run 0 plan written.ini --set method.supra.lora.rank=1
+ok 'is swept' run 0 plan written.ini --set supra.supertuning.share=0.01,0.02 --json
+ok 'under the names of the methods' prints '"method":"supra","choice":"sparse.share=0.02"'
+sed -i 's/^methods .*/methods = head, supra:lora.rank=4, supra:x/' written.ini && printf '[method supra:x]\nlora.rank = 3\n' >>written.ini
+ok 'a row with a dot in its name' run 0 plan written.ini --set train.supra:lora.rank=4.lr=1e-9,1e-8 --json
+ok 'has settings of its own' prints '"method":"supra:lora.rank=4","choice":"lr=1e-8"'
+ok '--set of a variant' run 0 plan written.ini --set supra:x.lora.rank=1,2 --json
+ok 'concerns it alone' prints '"method":"supra:x","choice":"lora.rank=2"'
+refused 'a setting of no part' 'supra:rank=4' "bad.ini:4: methods: supra: no setting 'rank'; it is a composition: want supertuning.SETTING or lora.SETTING"
+refused 'the method of a part' 'supra:sparse.share=0.1' "no setting 'sparse.share'; it is a composition"
+refused 'a setting that the part has not' 'supra:lora.rnk=4' "no setting 'rnk'; did you mean 'rank'?"
+refused 'given twice' 'supra:lora.rank=4,lora.rank=5' 'supra: lora.rank is given twice'
+refused 'with a method that it has' 'supra+lora' 'supra and lora have the method lora, which is given twice in one composition'
+refused 'with a preset of it' 'dora+supra' 'dora and supra have the method lora, which is given twice in one composition'
+with 'head, supra' bad.ini && sed -i '/^\[method/,$d' bad.ini && printf '[method supra]\nrank = 4\n' >>bad.ini
+ok 'a section with a setting of no part: exit 2' run 2 plan bad.ini
+ok 'a section with a setting of no part' says "bad.ini:13: supra: no setting 'rank'; it is a composition"
+ok 'show supra' run 0 show supra
+ok 'says of what it is made' prints '^preset of a composition: = supertuning\+lora:targets=\*$'
+ok 'its settings' prints '^  supertuning.share +\= 0.01 '
+ok 'those of the other part' prints '^  lora.targets +\= \* '
+ok 'list has it' eval 'run 0 list && prints "^  supra +yes .*; = supertuning\\+lora:targets=\\*$"'
+ok 'list as JSON has it' eval 'run 0 list --json && prints "\"method\":\"supra\".*\"preset_of\":\"sparse\+lora\",\"settings\":\"supertuning\+lora"'
+id=$(sqlite3 c.db "SELECT id FROM run WHERE row = 'supra:lora.rank=2'")
+ok 'reproduce a composition' run 0 reproduce "$id" --db c.db --quiet
+ok 'has the same predictions' prints '^test: ([0-9]+) of \1 predictions identical'
+
 # ---- list, show, verify ---------------------------------------------------------------------------------------------
 ok 'list' run 0 list
 ok 'has presets' prints '^  dora +yes +LORA +DoRA.*; = lora: dora=yes$'

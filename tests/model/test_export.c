@@ -181,6 +181,17 @@ static void check_method(const char *folder, const char *name)
     close_with(m, part, parts);
 }
 
+/* Whether all methods that a preset stands for merge. */
+static bool merges(const pb_preset *p, const pb_method *m)
+{
+    pb_preset_part part[PB_MAX_PARTS];
+    int n = pb_preset_expand(p, m, part), merging = 0;
+    for (int i = 0; i < n; i++)
+        merging += part[i].method->merges;
+    pb_preset_parts_free(part, n);
+    return merging == n;
+}
+
 TEST(every_method_that_merges_is_written_in_both_forms)
 {
     const pb_method *m;
@@ -191,7 +202,7 @@ TEST(every_method_that_merges_is_written_in_both_forms)
             if (m->merges)
                 check_method(folder[f], m->name);
         for (int i = 0; (p = pb_preset_at(i, &m)); i++)
-            if (m->merges)
+            if (merges(p, m))
                 check_method(folder[f], p->name);
     }
 }

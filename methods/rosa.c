@@ -1,0 +1,13 @@
+/* rosa: a sparse and a low-rank update of the same projections. */
+#include "peftbench.h"
+
+const pb_preset pb_preset_rosa = {
+    .name = "rosa",
+    .title = "RoSA: a sparse and a low-rank update",
+    .paper = "Nikdan et al. 2024, RoSA: Accurate parameter-efficient fine-tuning via robust adaptation, "
+             "arXiv:2401.04679",
+    .spec = "sparse:choose=squares,within=matrix,share=0.006,samples=32,targets=*+lora:rank=16,alpha=16,targets=*",
+    .notes = "y = W x + S x + alpha/rank * B A x, where S has the places of the largest squared gradients in each "
+             "matrix.  The paper trains the LoRA alone in a warm-up and chooses the places from the gradients of its "
+             "last steps; here they are chosen before the first step, from the squared gradients of single examples.",
+};
