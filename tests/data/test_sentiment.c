@@ -7,7 +7,8 @@
 #include "table/table.h"
 
 static const char *const splits[] = {"train", "validation", "test"};
-static const int sizes[] = {1600, 300, 500};
+static const int sizes[] = {1600, 300, 1500};
+static const int per_class[] = {1133, 1133, 1134};
 static const char *const classes[] = {"negative", "neutral", "positive"};
 static const char *const kinds[] = {"-", "negation", "contrast", "irony", "mixed", "understatement"};
 
@@ -101,17 +102,19 @@ static int member(const char *word, const char *const *list, size_t n)
 TEST(sizes_and_balance)
 {
     corpus c = open_corpus();
-    int count[3] = {0}, hard[6] = {0};
+    int count[3] = {0}, tested[3] = {0}, hard[6] = {0}, fitted = sizes[0] + sizes[1];
     for (int s = 0; s < 3; s++)
         CHECK_INT((int)pb_table_rows(c.table[s]), sizes[s]);
     for (int i = 0; i < c.count; i++) {
         int label = member(c.all[i].label, classes, 3), kind = member(c.all[i].hard, kinds, 6);
         if (CHECK(label >= 0 && kind >= 0))
-            count[label]++, hard[kind]++;
+            count[label]++, tested[label] += i >= fitted, hard[kind]++;
         CHECK(c.all[i].length >= 5 && c.all[i].length <= 40);
     }
-    for (int k = 0; k < 3; k++)
-        CHECK_INT(count[k], 800);
+    for (int k = 0; k < 3; k++) {
+        CHECK_INT(count[k], per_class[k]);
+        CHECK_INT(tested[k], 500);
+    }
     for (int k = 1; k < 6; k++)
         CHECK(hard[k] >= 50); /* each kind of hard case is there */
     close_corpus(&c);
