@@ -4,11 +4,17 @@
 
 #include "model/internal.h"
 
+/* The value of a text setting of the method, or `otherwise` if it has no such setting. */
+static const char *text_of(const pb_attached *p, const char *setting, const char *otherwise)
+{
+    const pb_option *o = pb_option_find(p->method->options, setting);
+    return o ? *(const char *const *)((const char *)p->conf + o->offset) : otherwise;
+}
+
 /* The value of the method's setting `targets`.  A method without that setting targets every projection and sublayer. */
 static const char *targets_of(const pb_attached *p)
 {
-    const pb_option *o = pb_option_find(p->method->options, "targets");
-    return o ? *(const char *const *)((const char *)p->conf + o->offset) : "attn* mlp*";
+    return text_of(p, "targets", "attn* mlp*");
 }
 
 /* Returns true if the method has a hook for sites of this kind. */
@@ -47,6 +53,25 @@ static int match_targets(pb_model *m)
             return no_match(m, &m->part[part]);
     }
     return 0;
+}
+
+/* Refuses a setting `only` that matches no projection. */
+static int check_only(const pb_model *m, const pb_attached *p)
+{
+    const char *only = text_of(p, "only", NULL);
+    pb_text roles = {0};
+    bool hit = !only;
+    for (int i = 0; i < pb_model_sites(m); i++) {
+        const pb_site *s = pb_model_site(m, i);
+        hit = hit || (s->out && s->w && pb_site_in(only, s));
+        if (s->out && s->w && !s->layer)
+            pb_text_add(&roles, " %s", s->role);
+    }
+    if (!hit)
+        pb_error("%s: only: '%s' matches no projection; roles are%s, with patterns like attn.* or 3.mlp.up",
+                 p->method->name, only, roles.data);
+    pb_text_free(&roles);
+    return hit ? 0 : -1;
 }
 
 /* Checks a PATTERN=VALUE of a list such as rank_pattern: the value must be allowed for the option of all sites. */
@@ -131,6 +156,9 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count)
         for (int j = 0; j < i; j++)
             if (list[i].method == list[j].method)
                 return pb_error("%s is given twice in one composition", list[i].method->name);
+    for (int i = 0; i < count; i++)
+        if (check_only(m, &m->part[i]))
+            return -1;
     if (check_patterns(m) || match_targets(m))
         return -1;
     select_base(m);

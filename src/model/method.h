@@ -202,9 +202,10 @@ typedef struct pb_method {
     bool merges;
 
     /* The settings: a table that ends with a row of zeros, and the size of the struct that it fills.  The engine reads
-     * two of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the
+     * three of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the
      * sites that match it (pb_site_in); without this setting they apply to all projections and sublayers, not to role
-     * layer.  An integer setting `samples` is the number of training examples that the statistics of `asks` are
+     * layer.  A text setting `only` that matches no projection of the network is refused; `select` may read it with
+     * pb_param_in.  An integer setting `samples` is the number of training examples that the statistics of `asks` are
      * computed from. */
     const pb_option *options;
     size_t conf_size;
@@ -406,6 +407,9 @@ pb_param *pb_find_param(pb_build *b, const char *full_name);
 /* Returns true if a pattern of `targets` matches the site.  Patterns are separated by spaces or commas; each is a role
  * or a layer and a role, with the wildcards of the shell: "attn.* 3.mlp.up". */
 bool pb_site_in(const char *targets, const pb_site *site);
+
+/* Returns true if the parameter is the weight or the bias of a projection that a pattern of `targets` matches. */
+bool pb_param_in(const char *targets, const pb_param *p);
 
 /* Returns the value of the first pattern that matches the site in a list such as "0.attn.q=16 mlp.*=4", or `otherwise`
  * if none matches. */

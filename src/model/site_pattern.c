@@ -25,6 +25,18 @@ bool pb_site_in(const char *targets, const pb_site *s)
     return false;
 }
 
+/* The name of such a parameter is "layer.3.attn.q.weight". */
+bool pb_param_in(const char *targets, const pb_param *p)
+{
+    char role[32];
+    const char *from = p->layer >= 0 ? strchr(p->name + strlen("layer."), '.') : NULL;
+    const char *to = from ? strrchr(from, '.') : NULL;
+    if ((p->kind != PB_MATRIX && p->kind != PB_BIAS) || !from)
+        return false;
+    snprintf(role, sizeof role, "%.*s", (int)(to - from - 1), from + 1);
+    return pb_site_in(targets, &(pb_site){.layer = p->layer, .role = role});
+}
+
 double pb_at_site(const char *list, const pb_site *site, double otherwise)
 {
     while (list && *list) {

@@ -1,0 +1,42 @@
+/* beft: y = W x + b + beta, with a vector beta that trains, on the values of attention. */
+#include "peftbench.h"
+
+typedef struct conf {
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, targets, TEXT, "attn.v", "projections whose output is shifted"),
+    {0},
+};
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    pb_node *beta = pb_vector(b, site, "beta", site->out, pb_init_constant(0));
+    return pb_op_shift(b->graph, pb_inner_linear(b, site, x), beta);
+}
+
+static const pb_peft_tensor tensors[] = {{.ours = "beta", .theirs = "beft_bias"}, {0}};
+static const pb_peft peft = {.type = "BEFT", .tensors = tensors};
+
+const pb_method pb_method_beft = {
+    .name = "beft",
+    .title = "BEFT: the biases of the values only",
+    .paper = "Huang et al. 2025, BEFT: Bias-efficient fine-tuning of language models in low-data regimes, "
+             "arXiv:2509.15974",
+    .help = "Trains a bias of the value projections, in networks without biases too.",
+    .equation = "v = W_v x + b_v + beta",
+    .notes = "As in PEFT the trained vector is added to the base's bias, which stays frozen; for the optimizer this is "
+             "the same as training b_v, apart from weight decay, which neither has.  The paper's first version chooses "
+             "between b_q, b_k and b_v; its second one, and PEFT, train b_v.  A network with queries, keys and values "
+             "in one projection (GPT-2) is refused.",
+    .count = "out",
+    .deviation = "beta: 0",
+    .category = PB_SELECTIVE,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .linear = linear,
+    .peft = &peft,
+};

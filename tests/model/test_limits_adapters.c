@@ -1,0 +1,224 @@
+/* Adapters, edits of representations, and parts of the base that train: their closed-form limits. */
+#include "fixture.h"
+
+#include "util.h"
+
+static pb_param *find(const fixture *f, const char *name)
+{
+    pb_param *p = pb_model_find(f->model, name);
+    if (!p)
+        PB_BUG("no parameter '%s'", name);
+    return p;
+}
+
+static size_t elements(const pb_param *p)
+{
+    return (size_t)p->rows * (size_t)p->cols;
+}
+
+static void copy(pb_param *to, const pb_param *from)
+{
+    CHECK_INT((long long)elements(to), (long long)elements(from));
+    memcpy(to->x, from->x, elements(to) * sizeof *to->x);
+}
+
+static void multiply(pb_param *p, double by)
+{
+    for (size_t i = 0; i < elements(p); i++)
+        p->x[i] *= (pb_real)by;
+}
+
+/* Random values, which depend on the name only, in all tensors that the methods add. */
+static void fill_added(fixture *f)
+{
+    for (int i = 0; i < pb_model_params(f->model); i++) {
+        pb_param *p = pb_model_param(f->model, i);
+        pb_rng r = pb_rng_named(5, p->name);
+        for (size_t k = 0; k < elements(p) && p->kind == PB_ADDED; k++)
+            p->x[k] = (pb_real)(0.3 * pb_rng_normal(&r));
+    }
+}
+
+/* How far the logits of two models are apart, relative to the largest one.  Closes both. */
+static double apart(fixture a, fixture b)
+{
+    double want[15], got;
+    fixture_forward(&b, &fixture_batch, false, 0);
+    for (int i = 0; i < 15; i++)
+        want[i] = (double)pb_graph_output(b.graph)->x[i];
+    fixture_forward(&a, &fixture_batch, false, 0);
+    got = distance(15, pb_graph_output(a.graph)->x, want);
+    fixture_close(&a);
+    fixture_close(&b);
+    return got;
+}
+
+static fixture filled(const char *spec)
+{
+    fixture f = fixture_open(spec, 3, 1);
+    fill_added(&f);
+    return f;
+}
+
+/* ---- adapters ------------------------------------------------------------------------------------------------- */
+
+#define ADAPTER "adapter:norms=no,bottleneck=6,"
+
+/* With the MLP's own weights, U f(D x) is the MLP of x. */
+TEST(a_parallel_adapter_is_a_second_mlp_beside_the_first_one)
+{
+    fixture a = fixture_open("adapter:place=parallel,scale=2,norms=no,bottleneck=32,targets=0.mlp", 3, 1);
+    fixture b = fixture_open("subset:only=0.mlp.down", 3, 1);
+    copy(find(&a, "layer.0.mlp.houlsby.down.weight"), find(&a, "layer.0.mlp.up.weight"));
+    copy(find(&a, "layer.0.mlp.houlsby.down.bias"), find(&a, "layer.0.mlp.up.bias"));
+    copy(find(&a, "layer.0.mlp.houlsby.up.weight"), find(&a, "layer.0.mlp.down.weight"));
+    copy(find(&a, "layer.0.mlp.houlsby.up.bias"), find(&a, "layer.0.mlp.down.bias"));
+    multiply(find(&b, "layer.0.mlp.down.weight"), 3); /* y + 2 y */
+    multiply(find(&b, "layer.0.mlp.down.bias"), 3);
+    CHECK_NEAR(apart(a, b), 0, EXACT);
+}
+
+TEST(the_scale_of_an_adapter_is_that_of_its_up_projection)
+{
+    fixture a = filled(ADAPTER "scale=4"), b = filled(ADAPTER "scale=1");
+    static const char *const up[] = {"layer.0.attn", "layer.0.mlp", "layer.1.attn", "layer.1.mlp"};
+    for (size_t i = 0; i < PB_COUNT(up); i++) {
+        char name[80];
+        snprintf(name, sizeof name, "%s.houlsby.up.weight", up[i]);
+        multiply(find(&b, name), 4);
+        snprintf(name, sizeof name, "%s.houlsby.up.bias", up[i]);
+        multiply(find(&b, name), 4);
+    }
+    CHECK_NEAR(apart(a, b), 0, EXACT);
+}
+
+/* The norm of what is normalized already, with gain 1 and bias 0, is the same. */
+TEST(an_adapter_behind_its_own_norm_reads_what_that_norm_makes)
+{
+    fixture a = filled(ADAPTER "targets=layer,own_norm=yes+layernorm");
+    fixture b = filled(ADAPTER "targets=layer+layernorm");
+    for (int i = 0; i < pb_model_params(a.model); i++) {
+        pb_param *p = pb_model_param(a.model, i);
+        bool gain = strstr(p->name, "norm.weight"), bias = strstr(p->name, "norm.bias");
+        for (size_t k = 0; k < elements(p) && (gain || bias) && p->layer >= 0; k++)
+            p->x[k] = gain;
+        if ((gain || bias) && p->layer >= 0 && p->kind != PB_ADDED)
+            copy(find(&b, p->name), p);
+    }
+    CHECK_NEAR(apart(a, b), 0, EXACT);
+    CHECK(apart(filled(ADAPTER "targets=layer,own_norm=yes"), filled(ADAPTER "targets=layer")) > 1e-2);
+}
+
+TEST(dropped_layers_have_no_adapter)
+{
+    CHECK(apart(filled(ADAPTER "drop=1"), filled(ADAPTER "targets=1.attn 1.mlp")) == 0);
+    CHECK(apart(filled(ADAPTER "drop=1,robust=yes"), filled(ADAPTER "drop=1")) == 0); /* in scoring */
+    CHECK(apart(filled(ADAPTER "robust=yes"), filled(ADAPTER "drop=0")) == 0);
+    fixture all = fixture_open(ADAPTER "drop=1,robust=yes", 3, 1), some = fixture_open(ADAPTER "drop=1", 3, 1);
+    CHECK_INT((long long)pb_model_counts(all.model).added, 2 * (long long)pb_model_counts(some.model).added);
+    fixture_close(&all);
+    fixture_close(&some);
+    pb_testbed none;
+    CHECK_INT(pb_testbed_open(&none, TINY, false, ADAPTER "drop=2", 3, 0), -1);
+    CHECK(strstr(pb_error_text(), "adapter: drop: want less than the 2 layers, got 2") != NULL);
+    pb_error_clear();
+}
+
+static double loss_with(const char *spec, uint64_t key)
+{
+    fixture f = filled(spec);
+    f.key = key;
+    fixture_forward(&f, &fixture_batch, true, 0);
+    double loss = (double)pb_graph_loss(f.graph)->x[0];
+    fixture_close(&f);
+    return loss;
+}
+
+/* Each step has the adapters of all layers, or those behind the first one, as its draw says. */
+TEST(robust_adapterdrop_draws_how_many_layers_do_without)
+{
+    double fixed[] = {loss_with(ADAPTER "drop=0", 0), loss_with(ADAPTER "drop=1", 0)};
+    int seen[2] = {0};
+    CHECK(fabs(fixed[0] - fixed[1]) > 1e-4);
+    for (uint64_t key = 0; key < 40; key++) {
+        double loss = loss_with(ADAPTER "robust=yes", key);
+        int n = loss == fixed[1];
+        CHECK(loss == fixed[n]);
+        seen[n]++;
+    }
+    CHECK(seen[0] > 8 && seen[1] > 8);
+}
+
+/* ---- edits of representations --------------------------------------------------------------------------------- */
+
+/* l * (W x + b) + beta has the rows l W and the bias l b + beta. */
+TEST(red_scales_the_rows_of_a_weight_and_moves_its_bias)
+{
+    fixture a = filled("red:targets=0.mlp.down"), b = fixture_open("subset:only=0.mlp.down", 3, 1);
+    const pb_param *l = find(&a, "layer.0.mlp.down.red.l"), *beta = find(&a, "layer.0.mlp.down.red.beta");
+    pb_param *w = find(&b, "layer.0.mlp.down.weight"), *bias = find(&b, "layer.0.mlp.down.bias");
+    for (int i = 0; i < w->rows; i++) {
+        for (int j = 0; j < w->cols; j++)
+            w->x[i * w->cols + j] *= l->x[i];
+        bias->x[i] = l->x[i] * bias->x[i] + beta->x[i];
+    }
+    CHECK_NEAR(apart(a, b), 0, EXACT);
+}
+
+/* Their gradients are equal too: BEFT is BitFit of b_v. */
+TEST(beft_moves_the_bias_of_the_values)
+{
+    fixture a = filled("beft"), b = fixture_open("bitfit:only=attn.v,others=no", 3, 1);
+    double want[32] = {0};
+    pb_real got[32] = {0};
+    for (int i = 0; i < 2; i++) {
+        char vector[64], bias[64];
+        snprintf(vector, sizeof vector, "layer.%d.attn.v.beft.beta", i);
+        snprintf(bias, sizeof bias, "layer.%d.attn.v.bias", i);
+        for (size_t k = 0; k < elements(find(&b, bias)); k++)
+            find(&b, bias)->x[k] += find(&a, vector)->x[k];
+    }
+    for (int i = 0; i < 2; i++) {
+        fixture *f = i ? &b : &a;
+        fixture_forward(f, &fixture_batch, true, 0);
+        pb_executor_backward(f->executor, f->graph);
+        const pb_param *p = find(f, i ? "layer.0.attn.v.bias" : "layer.0.attn.v.beft.beta");
+        for (size_t k = 0; k < 32; k++) {
+            got[k] = i ? got[k] : (pb_real)fixture_gradient(p, k);
+            want[k] = i ? fixture_gradient(p, k) : 0;
+        }
+    }
+    CHECK_NEAR(distance(32, got, want), 0, 10 * EXACT);
+    CHECK_NEAR(apart(a, b), 0, EXACT);
+}
+
+/* ---- parts of the base ---------------------------------------------------------------------------------------- */
+
+static void trains_only(const char *spec, const char *const *words)
+{
+    fixture f = fixture_open(spec, 3, 1);
+    for (int i = 0; i < pb_model_params(f.model); i++) {
+        const pb_param *p = pb_model_param(f.model, i);
+        bool want = p->kind == PB_HEAD;
+        for (const char *const *w = words; *w; w++)
+            want = want || strstr(p->name, *w);
+        if (!CHECK_INT(p->trainable, want))
+            printf("  %s: %s\n", spec, p->name);
+    }
+    fixture_close(&f);
+}
+
+TEST(a_subset_trains_the_projections_that_it_names)
+{
+    static const char *const attention[] = {".attn.q.", ".attn.k.", ".attn.v.", ".attn.o.", NULL};
+    static const char *const queries[] = {"layer.1.attn.q.weight", NULL};
+    static const char *const inner[] = {".attn.q.bias", ".mlp.up.bias", NULL}, *const biases[] = {".bias", NULL};
+    trains_only("attention-only", attention);
+    trains_only("subset:only=1.attn.q,biases=no", queries);
+    trains_only("bitfit-qi", inner);
+    trains_only("bitfit", biases);
+    pb_testbed none;
+    CHECK_INT(pb_testbed_open(&none, TINY, false, "bitfit:only=attn", 3, 0), -1);
+    CHECK(strstr(pb_error_text(), "bitfit: only: 'attn' matches no projection") != NULL);
+    pb_error_clear();
+}
