@@ -25,16 +25,11 @@ static const pb_option options[] = {
     {0},
 };
 
-static int check_scale(pb_low_rank u, const pb_site *site)
-{
-    return u.scale > 0 ? 0 : pb_error("pissa: alpha: want more than 0 at %s, got %g", site->role, u.scale * u.rank);
-}
-
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
     pb_low_rank u = pb_low_rank_at(c, site);
-    if (pb_rank_fits(b, site, u.rank) || check_scale(u, site))
+    if (pb_rank_fits(b, site, u.rank) || pb_scale_fits(b, site, u.scale))
         return NULL;
     if (c->start != MINOR_LEFT)
         return pb_low_rank_add_change(b, site, x, u);

@@ -369,10 +369,10 @@ static void set_plain(fixture *plain, const fixture *f, const pb_site *s, int r)
     }
 }
 
-TEST(the_changes_of_pissa_milora_and_olora_are_loras_of_twice_the_rank)
+TEST(the_changes_since_the_start_are_loras_of_twice_the_rank)
 {
     static const char *const specs[] = {"pissa:rank=3,alpha=6," ALL, "milora:rank=3,alpha=6," ALL,
-                                        "olora:rank=3,alpha=6," ALL};
+                                        "olora:rank=3,alpha=6," ALL, "corda:rank=3,alpha=6," ALL};
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         fixture f = open_started(specs[i]), plain = fixture_open("lora:rank=6,alpha=12," ALL, 3, 5);
         fixture_stir(&f, 0.1);
@@ -425,34 +425,56 @@ TEST(a_packed_base_starts_too)
 
 /* ---- matrices between fixed singular vectors ------------------------------------------------------------------------ */
 
-/* Gives a LoRA the matrices B M and A, where M [r,r] is R or Q P. */
-static void set_product(fixture *lora, const fixture *f, const pb_site *s, const char *left, const char *right)
+/* M [r,r] of a method that computes W x + scale * B M A x with fixed A [r,in] and B [out,r]. */
+typedef double *middle_of(const fixture *f, const pb_site *s);
+
+static double *dense(const fixture *f, const pb_site *s, const char *name)
 {
-    const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B"), *L = tensor(f, s, left);
-    const pb_param *P = right ? tensor(f, s, right) : NULL;
+    return copied(count(tensor(f, s, name)), tensor(f, s, name)->x);
+}
+
+static double *of_r(const fixture *f, const pb_site *s)
+{
+    return dense(f, s, "R");
+}
+
+static double *of_q_and_p(const fixture *f, const pb_site *s)
+{
+    const pb_param *P = tensor(f, s, "P"), *left = tensor(f, s, "Q");
+    int r = P->cols;
+    double *M = pb_alloc((size_t)(r * r) * sizeof *M);
+    for (int i = 0; i < r * r; i++)
+        for (int k = 0; k < P->rows; k++)
+            M[i] += (double)left->x[i / r * P->rows + k] * (double)P->x[k * r + i % r];
+    return M;
+}
+
+/* Gives a LoRA the matrices B M and A. */
+static void set_product(fixture *lora, const fixture *f, const pb_site *s, const double *M)
+{
+    const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B");
     int r = A->rows;
     pb_real *to = tensor(lora, s, "B")->x;
     memcpy(tensor(lora, s, "A")->x, A->x, count(A) * sizeof *A->x);
     for (int i = 0; i < s->out * r; i++) {
         double sum = 0;
         for (int j = 0; j < r; j++)
-            for (int k = 0; k < (P ? P->rows : 1); k++)
-                sum += (double)B->x[i / r * r + j] *
-                       (P ? (double)L->x[j * L->cols + k] * (double)P->x[k * r + i % r] : (double)L->x[j * r + i % r]);
+            sum += (double)B->x[i / r * r + j] * M[j * r + i % r];
         to[i] = (pb_real)sum;
     }
 }
 
-static void check_between(const char *spec, const char *left, const char *right)
+/* A method whose tensors have been moved computes what this LoRA does, merged too. */
+static void check_middle(const char *spec, const char *plain, middle_of *middle, double noise)
 {
-    fixture f = open_started(spec), lora = fixture_open("lora:rank=3,alpha=6," ALL, 3, 5);
-    fixture_stir(&f, 0.3);
+    fixture f = open_started(spec), lora = fixture_open(plain, 3, 5);
+    fixture_stir(&f, noise);
     copy_head(&f, &lora);
     for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        double *M = middle(&f, s);
         CHECK(!tensor(&f, s, "A")->trainable && !tensor(&f, s, "B")->trainable);
-        check_equal((size_t)(s->out * s->in), product_of(&f, s, 1, "B", "A"), terms_of(s, 0, 3), 20 * EXACT);
-        check_orthonormal_columns(tensor(&f, s, "B"), !right);
-        set_product(&lora, &f, s, left, right);
+        set_product(&lora, &f, s, M);
+        free(M);
     }
     check_same_logits(&f, &lora);
     pb_model_merge(f.model);
@@ -461,11 +483,254 @@ static void check_between(const char *spec, const char *left, const char *right)
     fixture_close(&lora);
 }
 
-/* With R = I the fixed factors are the principal part of W, and any R makes a LoRA. */
+/* The fixed factors are the r largest terms of W, as they start. */
+static void check_factors(const char *spec, int r, bool normal)
+{
+    fixture f = open_started(spec);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        check_equal((size_t)(s->out * s->in), product_of(&f, s, 1, "B", "A"), terms_of(s, 0, r), 20 * EXACT);
+        check_orthonormal_columns(tensor(&f, s, "B"), normal);
+    }
+    fixture_close(&f);
+}
+
 TEST(lora_xs_and_nora_are_loras_of_their_products)
 {
-    check_between("lora-xs:rank=3,alpha=6," ALL, "R", NULL);
-    check_between("nora:rank=3,inner=2,alpha=6," ALL, "Q", "P");
+    check_factors("lora-xs:rank=3," ALL, 3, true);
+    check_factors("nora:rank=3,inner=2," ALL, 3, false);
+    check_middle("lora-xs:rank=3,alpha=6," ALL, "lora:rank=3,alpha=6," ALL, of_r, 0.3);
+    check_middle("nora:rank=3,inner=2,alpha=6," ALL, "lora:rank=3,alpha=6," ALL, of_q_and_p, 0.3);
+}
+
+/* ---- a sparse matrix between all singular vectors ------------------------------------------------------------------------ */
+
+enum { SIDE_OF_ALL = 16 }; /* the smaller side of all projections of the tiny BERT */
+
+static double *of_svft(const fixture *f, const pb_site *s)
+{
+    bool plain = count(tensor(f, s, "M")) == SIDE_OF_ALL;
+    const pb_param *values = tensor(f, s, "M"), *places = plain ? NULL : tensor(f, s, "places");
+    double *M = pb_alloc(SIDE_OF_ALL * SIDE_OF_ALL * sizeof *M);
+    for (int i = 0; i < values->cols; i++)
+        M[plain ? i * (SIDE_OF_ALL + 1) : places->index[i]] = (double)values->x[i];
+    return M;
+}
+
+static int negative; /* values of S + delta */
+
+static double *of_svdiff(const fixture *f, const pb_site *s)
+{
+    const pb_param *values = tensor(f, s, "M");
+    double *M = pb_alloc(SIDE_OF_ALL * SIDE_OF_ALL * sizeof *M);
+    pb_singular w;
+    CHECK(!pb_singular_of_weight(&w, s));
+    for (int i = 0; i < SIDE_OF_ALL; i++) {
+        double value = (double)w.s[i] + (double)values->x[i];
+        M[i * (SIDE_OF_ALL + 1)] = fmax(value, 0) - (double)w.s[i];
+        negative += value < 0;
+    }
+    pb_singular_free(&w);
+    return M;
+}
+
+TEST(svft_and_svdiff_are_loras_of_full_rank)
+{
+    static const char plain[] = "lora:rank=16,alpha=16," ALL;
+    check_middle("svft:" ALL, plain, of_svft, 0.3);
+    check_middle("svft:pattern=banded,band=2," ALL, plain, of_svft, 0.3);
+    check_middle("svft:pattern=random,band=1," ALL, plain, of_svft, 0.3);
+    check_middle("svft:pattern=top,band=1,targets=attn.*", "lora:rank=16,alpha=16,targets=attn.*", of_svft, 0.3);
+    check_middle("svdiff:" ALL, plain, of_svdiff, 1);
+    CHECK(negative > 0);
+}
+
+/* Returns how many of the chosen places hold, and checks that they ascend. */
+static int count_places(const pb_param *places, bool (*holds)(const void *ctx, int row, int col), const void *ctx)
+{
+    int n = 0;
+    for (int i = 0; i < places->cols; i++) {
+        CHECK(i == 0 || places->index[i] > places->index[i - 1]);
+        n += holds(ctx, places->index[i] / SIDE_OF_ALL, places->index[i] % SIDE_OF_ALL);
+    }
+    return n;
+}
+
+static bool in_band(const void *ctx, int row, int col)
+{
+    return abs(row - col) <= *(const int *)ctx;
+}
+
+typedef struct likeness {
+    pb_singular w;
+    double least; /* |u . v| of the least of the chosen places */
+} likeness;
+
+static double alike(const pb_singular *w, int row, int col)
+{
+    double sum = 0;
+    for (int q = 0; q < w->in; q++)
+        sum += (double)w->u[q * w->k + row] * (double)w->vt[col * w->in + q];
+    return fabs(sum);
+}
+
+static bool is_alike(const void *ctx, int row, int col)
+{
+    const likeness *l = ctx;
+    return alike(&l->w, row, col) >= l->least;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+TEST(svft_trains_the_places_of_its_pattern)
+{
+    enum { PLACES = 5 * SIDE_OF_ALL - 6 };
+    static const int band = 2;
+    fixture banded = open_started("svft:pattern=banded," ALL), top = open_started("svft:pattern=top,targets=attn.*");
+    for (const pb_site *s = next_site(&banded, NULL); s; s = next_site(&banded, s))
+        CHECK_INT(count_places(tensor(&banded, s, "places"), in_band, &band), PLACES);
+    for (const pb_site *s = next_site(&top, NULL); s; s = next_site(&top, s)) {
+        double all[SIDE_OF_ALL * SIDE_OF_ALL];
+        likeness l;
+        CHECK(!pb_singular_of_weight(&l.w, s));
+        for (int i = 0; i < SIDE_OF_ALL * SIDE_OF_ALL; i++)
+            all[i] = alike(&l.w, i / SIDE_OF_ALL, i % SIDE_OF_ALL);
+        qsort(all, PB_COUNT(all), sizeof *all, compare_doubles);
+        l.least = all[PLACES - 1] - 1e-6;
+        CHECK_INT(count_places(tensor(&top, s, "places"), is_alike, &l), PLACES);
+        pb_singular_free(&l.w);
+    }
+    fixture_close(&banded);
+    fixture_close(&top);
+}
+
+/* ---- a few numbers, and a rotation ---------------------------------------------------------------------------------------- */
+
+/* All targets share v. */
+static double *of_tiny(const fixture *f, const pb_site *s)
+{
+    const pb_param *P = tensor(f, s, "P"), *v = pb_model_find(f->model, "tinylora.v.0");
+    double *M = pb_alloc((size_t)P->cols * sizeof *M);
+    for (int i = 0; i < P->cols; i++)
+        for (int k = 0; k < P->rows; k++)
+            M[i] += (double)v->x[k] * (double)P->x[k * P->cols + i];
+    return M;
+}
+
+TEST(tinylora_is_a_lora_of_its_sum)
+{
+    check_factors("tinylora:rank=3," ALL, 3, false);
+    check_middle("tinylora:rank=3,u=5,tie=1," ALL, "lora:rank=3,alpha=3," ALL, of_tiny, 0.3);
+}
+
+TEST(tinylora_shares_its_numbers_by_groups_of_targets)
+{
+    static const struct {
+        const char *spec;
+        int trained;
+    } of[] = {{"tinylora:u=13,tie=1," ALL, 13}, {"tinylora:u=5,tie=0," ALL, 60}, {"tinylora:u=5,tie=0.75," ALL, 15}};
+    for (size_t i = 0; i < PB_COUNT(of); i++) {
+        fixture f = fixture_open(of[i].spec, 3, 5);
+        int n = 0;
+        for (int k = 0; k < pb_model_params(f.model); k++) {
+            const pb_param *p = pb_model_param(f.model, k);
+            n += p->trainable && p->kind == PB_ADDED ? p->rows * p->cols : 0;
+        }
+        CHECK_INT(n, of[i].trained);
+        fixture_close(&f);
+    }
+}
+
+/* D_b R D_a - I with R (I - Q) = I + Q. */
+static double *of_psoft(const fixture *f, const pb_site *s)
+{
+    enum { R = 3 };
+    const pb_real *q = tensor(f, s, "Q")->x, *a = tensor(f, s, "a")->x, *b = tensor(f, s, "b")->x;
+    pb_real less[R * R] = {1, -q[0], -q[1], q[0], 1, -q[2], q[1], q[2], 1}, rotation[R * R];
+    double *M = pb_alloc(sizeof(double) * R * R);
+    for (int i = 0; i < R * R; i++)
+        rotation[i] = less[i % R * R + i / R]; /* I + Q; (I - Q)^-1 (I + Q) is the same, as both are made of Q */
+    CHECK(!pb_solve(less, R, rotation, R));
+    for (int i = 0; i < R * R; i++)
+        M[i] = (double)b[i / R] * (double)rotation[i] * (double)a[i % R] - (i / R == i % R);
+    return M;
+}
+
+TEST(psoft_is_a_lora_of_its_rotation)
+{
+    check_factors("psoft:rank=3," ALL, 3, false);
+    check_middle("psoft:rank=3," ALL, "lora:rank=3,alpha=3," ALL, of_psoft, 0.3);
+}
+
+/* ---- what is taken from the weight ------------------------------------------------------------------------------------------ */
+
+/* Of rank 2r, with [A; right] and [B sigma, -left / scale]. */
+static void set_kasa(fixture *lora, const fixture *f, const pb_site *s, int r, double scale)
+{
+    pb_real *A = tensor(lora, s, "A")->x, *B = tensor(lora, s, "B")->x;
+    size_t half = (size_t)r * (size_t)s->in;
+    memcpy(A, tensor(f, s, "A")->x, half * sizeof *A);
+    memcpy(A + half, tensor(f, s, "right")->x, half * sizeof *A);
+    for (int i = 0; i < s->out * r; i++) {
+        B[i / r * 2 * r + i % r] = tensor(f, s, "B")->x[i] * tensor(f, s, "sigma")->x[i % r];
+        B[i / r * 2 * r + r + i % r] = -tensor(f, s, "left")->x[i] / (pb_real)scale;
+    }
+}
+
+TEST(kasa_is_a_lora_on_the_weight_without_its_smallest_values)
+{
+    fixture f = open_started("kasa:rank=3,alpha=6," ALL), lora = fixture_open("lora:rank=6,alpha=12," ALL, 3, 5);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s))
+        check_equal((size_t)(s->out * s->in), product_of(&f, s, 1, "left", "right"), terms_of(s, -3, 3), 20 * EXACT);
+    fixture_stir(&f, 0.3);
+    copy_head(&f, &lora);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s))
+        set_kasa(&lora, &f, s, 3, 2);
+    check_same_logits(&f, &lora);
+    pb_model_merge(f.model);
+    check_same_logits(&f, &lora);
+    fixture_close(&f);
+    fixture_close(&lora);
+}
+
+static double loss_of_training(fixture *f)
+{
+    fixture_forward(f, &pb_testbed_texts, true, 0);
+    return (double)pb_graph_loss(f->graph)->x[0];
+}
+
+/* |B^T B - I| or |A A^T - I|; element k of vector i is x[i*next + k*step]. */
+static double off_orthonormal(const pb_real *x, int r, int next, int n, int step)
+{
+    double square = 0;
+    for (int i = 0; i < r; i++)
+        for (int j = 0; j < r; j++) {
+            double sum = i == j ? -1 : 0;
+            for (int k = 0; k < n; k++)
+                sum += (double)x[i * next + k * step] * (double)x[j * next + k * step];
+            square += sum * sum;
+        }
+    return sqrt(square);
+}
+
+TEST(kasa_adds_its_penalties)
+{
+    fixture with = fixture_open("kasa:rank=3,beta=0.2,gamma=0.1," ALL, 3, 5),
+            without = fixture_open("kasa:rank=3,beta=0,gamma=0," ALL, 3, 5);
+    static const char *const names[] = {"A", "B", "sigma"};
+    double want = 0;
+    fixture_stir(&with, 0.3);
+    copy_tensors(&with, &without, names, 3);
+    for (const pb_site *s = next_site(&with, NULL); s; s = next_site(&with, s))
+        want += 0.2 * pb_sum_squares(3, tensor(&with, s, "sigma")->x) +
+                0.1 * (off_orthonormal(tensor(&with, s, "A")->x, 3, s->in, s->in, 1) +
+                       off_orthonormal(tensor(&with, s, "B")->x, 3, 1, s->out, 3));
+    CHECK_NEAR(loss_of_training(&with) - loss_of_training(&without), want, 100 * EXACT * want);
+    fixture_close(&with);
+    fixture_close(&without);
 }
 
 /* ---- directions of the inputs ------------------------------------------------------------------------------------------ */
@@ -530,6 +795,59 @@ TEST(eva_starts_from_the_directions_of_the_inputs)
         free(gram[s->number]);
     }
     fixture_close(&f);
+}
+
+/* x [out,in] times the damped covariance of a site. */
+static double *times_covariance(const pb_site *s, const double *x)
+{
+    const double *G = gram[s->number];
+    double *d = pb_alloc((size_t)(s->out * s->in) * sizeof *d), trace = 0;
+    for (int i = 0; i < s->in; i++)
+        trace += G[i * s->in + i];
+    for (int i = 0; i < s->out; i++)
+        for (int j = 0; j < s->in; j++) {
+            d[i * s->in + j] = 0.01 * trace / s->in * x[i * s->in + j];
+            for (int k = 0; k < s->in; k++)
+                d[i * s->in + j] += x[i * s->in + k] * G[k * s->in + j];
+        }
+    return d;
+}
+
+/* s B0 A0 C is the part of W C that the mode names. */
+static void check_corda(const char *spec, bool largest)
+{
+    enum { R = 3 };
+    fixture f = open_watched(spec);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        size_t n = (size_t)(s->out * s->in);
+        pb_real *w = pb_weight_values(s), *seen = pb_alloc(n * sizeof *seen);
+        double *weight = copied(n, w), *product = times_covariance(s, weight);
+        double *part = product_of(&f, s, 2, "B0", "A0"), *got = times_covariance(s, part);
+        pb_singular d;
+        for (size_t i = 0; i < n; i++)
+            seen[i] = (pb_real)product[i];
+        CHECK(!pb_singular_of(&d, seen, s->out, s->in));
+        double scale = length(n, product);
+        for (int j = largest ? 0 : d.k - R, end = j + R; j < end; j++)
+            for (int i = 0; i < (int)n; i++)
+                got[i] -= (double)d.u[i / s->in * d.k + j] * (double)d.s[j] * (double)d.vt[j * s->in + i % s->in];
+        CHECK(length(n, got) <= 50 * EXACT * scale && length(n, part) > 0);
+        free(gram[s->number]);
+        free(w);
+        free(seen);
+        free(weight);
+        free(product);
+        free(part);
+        free(got);
+        pb_singular_free(&d);
+    }
+    fixture_close(&f);
+}
+
+TEST(corda_starts_as_the_part_of_the_weight_that_its_inputs_see_most_or_least)
+{
+    check_corda("corda:rank=3,alpha=6," ALL, true);
+    check_corda("corda:rank=3,alpha=6,mode=kpm," ALL, false);
 }
 
 /* ---- all ranks at once -------------------------------------------------------------------------------------------------- */
@@ -653,7 +971,11 @@ TEST(what_cannot_start_is_refused)
         {"mica:rank=17", "pissa: rank: want at most 16"},
         {"nora:rank=17", "lora-xs: rank: want at most 16"},
         {"eva:rank=17", "eva: rank: want at most 16"},
-        {"pissa:alpha=0", "pissa: alpha: want more than 0 at attn.q, got 0"},
+        {"corda:alpha=0", "corda: alpha: want more than 0 at attn.q"},
+        {"svft:pattern=top,targets=*", "svft: pattern: top compares left and right singular vectors"},
+        {"svft:pattern=banded,band=16", "svft: band: want less than the 16 singular values of attn.q, got 16"},
+        {"svdiff:pattern=banded", "svft: relu: want the pattern plain"},
+        {"pissa:alpha=0", "pissa: alpha: want more than 0 at attn.q"},
     };
     for (size_t i = 0; i < PB_COUNT(of); i++) {
         pb_testbed f;

@@ -1,0 +1,81 @@
+/* psoft: the principal part of the weight, U_r S_r V_r^T, is rotated and rescaled, the rest stays:
+ * h = W x + U_r S_r (D_b R D_a - I) V_r^T x, with a rotation R [r,r] by the Cayley transform and diagonal D_a and D_b.
+ * A [r,in] holds V_r^T and B [out,r] holds U_r S_r; they do not train. */
+#include "peftbench.h"
+
+typedef struct conf {
+    int rank;
+    bool magnitudes;
+    double dropout;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, rank, INT, "8", 2, 1024, "r, the singular values whose part of W is rotated"),
+    PB_OPTION(conf, magnitudes, BOOL, "yes", "train the diagonals a and b besides the rotation"),
+    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+/* D_b R D_a h;  h [T,r].  R = (I + Q)(I - Q)^-1, which is the transform of -Q. */
+static pb_node *rotate(pb_build *b, const pb_site *site, pb_node *h)
+{
+    const conf *c = pb_conf(b);
+    int r = c->rank;
+    pb_node *Q = pb_added(b, site, "Q", 1, r * (r - 1) / 2, pb_init_constant(0));
+    pb_node *R = pb_op_cayley(b->graph, pb_op_times(b->graph, Q, -1), r, 0);
+    if (!c->magnitudes)
+        return pb_op_linear(b->graph, h, R, NULL);
+    h = pb_op_scale(b->graph, h, pb_vector(b, site, "a", r, pb_init_constant(1)));
+    return pb_op_scale(b->graph, pb_op_linear(b->graph, h, R, NULL), pb_vector(b, site, "b", r, pb_init_constant(1)));
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    if (pb_rank_fits(b, site, c->rank))
+        return NULL;
+    pb_node *A = pb_fixed(b, site, "A", c->rank, site->in, pb_init_constant(0));
+    pb_node *B = pb_fixed(b, site, "B", site->out, c->rank, pb_init_constant(0));
+    pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
+    pb_node *change = pb_op_add(b->graph, rotate(b, site, h), pb_op_times(b->graph, h, -1));
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), change, B, 1);
+}
+
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    (void)stats;
+    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+        pb_singular w;
+        if (!pb_singular_of_weight(&w, site)) {
+            pb_singular_left(&w, 0, 1, 1, pb_tensor(b, site, "B"));
+            pb_singular_right(&w, 0, 1, 0, pb_tensor(b, site, "A"));
+        }
+        pb_singular_free(&w);
+    }
+}
+
+const pb_method pb_method_psoft = {
+    .name = "psoft",
+    .title = "PSOFT: the principal part of the weight is rotated",
+    .paper = "Efficient orthogonal fine-tuning with principal subspace adaptation (PSOFT), openreview FSHrinMArK",
+    .help = "Rotates and rescales the principal part of each weight in the space of its singular vectors.",
+    .equation = "y = W x + U_r S_r (D_b R D_a - I) V_r^T x, R = (I + Q)(I - Q)^-1, Q^T = -Q",
+    .notes =
+        "W = U S V^T. PEFT multiplies by alpha/rank what it has divided by it before, so there is no alpha here. R is "
+        "solved for exactly; PEFT has a Neumann series as an option. PEFT's adapter does not hold U_r S_r and V_r^T "
+        "and "
+        "computes them again when it is loaded; it is not read. With a small rank the rest of W, which stays, is most "
+        "of "
+        "it.",
+    .count = "rank*(rank-1)/2+2*magnitudes*rank",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "rank",
+    .linear = linear,
+    .start = start,
+};
