@@ -73,6 +73,7 @@ CASES = {
     "dora": Case(lora(use_dora=True)),
     "lora-ga": LoraGa(lora(r=4, init_lora_weights="lora_ga", lora_ga_config=LoraGAConfig())),
     "ia3": Case(oracle.METHODS["ia3"][0]),
+    "beft": Case(lambda: peft.BeftConfig(task_type="SEQ_CLS", target_modules=["value"])),
     "adalora": Case(adalora, lambda model, step: model.base_model.update_and_allocate(step)),
 }
 

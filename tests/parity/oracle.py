@@ -166,7 +166,7 @@ def wrap(model, case):
 
 
 def is_fresh(name):
-    return any(word in name for word in ("classifier", "lora_", "ia3_", "prompt_encoder"))
+    return any(word in name for word in ("classifier", "lora_", "ia3_", "beft_", "prompt_encoder"))
 
 
 def randomise(model, case, seed, scale):

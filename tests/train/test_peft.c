@@ -28,6 +28,7 @@ static const method_case cases[] = {
     {.name = "rslora"},
     {.name = "dora"},
     {.name = "ia3"},
+    {.name = "beft"},
     {.name = "adalora", .option = {"tinit", "tfinal"}, .value = {"0.15", "0.25"}}, /* shares of the 20 steps */
     {.name = "lora-ga", .spec = "lora-ga:rank=4,alpha=3", .stored_as = "lora"},
 };
