@@ -145,6 +145,16 @@ pb_param *pb_tensor(pb_build *b, const pb_site *site, const char *name)
     return state ? state : pb_find_param(b, full);
 }
 
+pb_param *pb_next_trained(pb_build *b, const pb_param *after)
+{
+    size_t i = 0;
+    while (after && b->model->param[i++] != after)
+        continue;
+    while (i < b->model->params && !b->model->param[i]->trainable)
+        i++;
+    return i < b->model->params ? b->model->param[i] : NULL;
+}
+
 pb_param *pb_find_param(pb_build *b, const char *full_name)
 {
     pb_param *p = pb_model_find(b->model, full_name);

@@ -401,6 +401,11 @@ void *pb_memo(pb_build *b, size_t bytes);
  * the order of layers; within a layer projections first. */
 const pb_site *pb_next_target(pb_build *b, const pb_site *after);
 
+/* For the hooks before and after a step: returns the first parameter of the model that trains, or the next one after
+ * `after`; NULL at the end.  In the order in which they were created.  The gradient of a table (pb_param.slot is not
+ * NULL) has `touched` rows. */
+pb_param *pb_next_trained(pb_build *b, const pb_param *after);
+
 /* Returns the parameter of this full name, such as "head.bias".  Aborts if there is none. */
 pb_param *pb_find_param(pb_build *b, const char *full_name);
 

@@ -1,5 +1,5 @@
 /* Adapters, edits of representations, and parts of the base that train: their closed-form limits. */
-#include "fixture.h"
+#include "toy.h"
 
 #include "util.h"
 
@@ -169,8 +169,8 @@ TEST(red_scales_the_rows_of_a_weight_and_moves_its_bias)
 TEST(beft_moves_the_bias_of_the_values)
 {
     fixture a = filled("beft"), b = fixture_open("bitfit:only=attn.v,others=no", 3, 1);
-    double want[32] = {0};
-    pb_real got[32] = {0};
+    double want[16] = {0};
+    pb_real got[16] = {0};
     for (int i = 0; i < 2; i++) {
         char vector[64], bias[64];
         snprintf(vector, sizeof vector, "layer.%d.attn.v.beft.beta", i);
@@ -183,12 +183,12 @@ TEST(beft_moves_the_bias_of_the_values)
         fixture_forward(f, &fixture_batch, true, 0);
         pb_executor_backward(f->executor, f->graph);
         const pb_param *p = find(f, i ? "layer.0.attn.v.bias" : "layer.0.attn.v.beft.beta");
-        for (size_t k = 0; k < 32; k++) {
+        for (size_t k = 0; k < 16; k++) {
             got[k] = i ? got[k] : (pb_real)fixture_gradient(p, k);
             want[k] = i ? fixture_gradient(p, k) : 0;
         }
     }
-    CHECK_NEAR(distance(32, got, want), 0, 10 * EXACT);
+    CHECK_NEAR(distance(16, got, want), 0, 10 * EXACT);
     CHECK_NEAR(apart(a, b), 0, EXACT);
 }
 
@@ -221,4 +221,67 @@ TEST(a_subset_trains_the_projections_that_it_names)
     CHECK_INT(pb_testbed_open(&none, TINY, false, "bitfit:only=attn", 3, 0), -1);
     CHECK(strstr(pb_error_text(), "bitfit: only: 'attn' matches no projection") != NULL);
     pb_error_clear();
+}
+
+/* ---- child networks ------------------------------------------------------------------------------------------- */
+
+/* Trains two epochs and compares the base with that of full fine-tuning. */
+static bool trains_as_full(const char *spec)
+{
+    pb_encoded *set = toy_set(40);
+    pb_train_options o = options_with(2, 1e-3);
+    fixture a = fixture_open(spec, 2, 6), b = fixture_open("full", 2, 6);
+    pb_result ra = train(&a, set, &o, 6), rb = train(&b, set, &o, 6);
+    bool same = true;
+    for (int i = 0; i < pb_model_params(b.model); i++) {
+        const pb_param *p = pb_model_param(b.model, i);
+        same = same && !memcmp(p->x, find(&a, p->name)->x, elements(p) * sizeof *p->x);
+    }
+    pb_result_free(&ra);
+    pb_result_free(&rb);
+    fixture_close(&a);
+    fixture_close(&b);
+    toy_free(set);
+    return same;
+}
+
+TEST(the_child_that_is_the_whole_network_is_full_fine_tuning)
+{
+    CHECK(trains_as_full("child-tuning:share=1"));
+    CHECK(trains_as_full("child-tuning-d:share=1,samples=8"));
+    CHECK(!trains_as_full("child-tuning:share=0.9"));
+    CHECK(!trains_as_full("child-tuning-d:share=0.9,samples=8"));
+}
+
+/* The elements of a weight that training has moved in so many steps. */
+static int moved(const char *spec, const char *name, int steps)
+{
+    pb_encoded *set = toy_set(8); /* one batch */
+    pb_train_options o = options_with(steps, 1e-3);
+    fixture f = fixture_open(spec, 2, 1);
+    const pb_param *p = find(&f, name);
+    size_t n = elements(p);
+    pb_real *first = pb_alloc(n * sizeof *first);
+    memcpy(first, p->x, n * sizeof *first);
+    o.decay = 0;
+    pb_result r = train(&f, set, &o, 1);
+    int count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += first[i] != p->x[i];
+    free(first);
+    pb_result_free(&r);
+    fixture_close(&f);
+    toy_free(set);
+    return count;
+}
+
+TEST(a_child_network_has_its_share_of_the_elements)
+{
+    static const char up[] = "layer.0.mlp.up.weight";
+    CHECK_INT(moved("full", up, 1), 512);
+    int count = moved("child-tuning:share=0.3", up, 1); /* of 512 */
+    CHECK(count > 115 && count < 195);
+    CHECK(moved("child-tuning:share=0.3", up, 2) > count + 50); /* each step draws */
+    CHECK_INT(moved("child-tuning-d:share=0.25,targets=0.mlp.up,samples=8", up, 3), 128);
+    CHECK_INT(moved("child-tuning-d:share=0.25,targets=0.mlp.up,samples=8", "layer.0.mlp.down.weight", 1), 512);
 }
