@@ -166,17 +166,19 @@ def wrap(model, case):
 
 
 def is_fresh(name):
-    return any(word in name for word in ("classifier", "lora_", "ia3_", "beft_", "prompt_encoder"))
+    """What PEFT adds has the adapter's name, "default"."""
+    return "classifier" in name or ".default" in name
 
 
-def randomise(model, case, seed, scale):
+def randomise(model, case, seed, scale, near=None):
     """Values for what is not in the checkpoint: far enough from an identity that every
-    gradient says something, and exact in 32 bits."""
+    gradient says something, and exact in 32 bits.  `near` has the mean of tensors by a part of their name."""
+    near = {"ia3_l": 1, "magnitude": 1} | (near or {})
     rng = np.random.default_rng([seed, *case.encode()])
     for name, p in model.named_parameters():
         if not (p.requires_grad and is_fresh(name)):
             continue
-        x = rng.standard_normal(tuple(p.shape)) * scale * SPREAD.get(case, 0.3) + ("ia3_l" in name or "magnitude" in name)
+        x = rng.standard_normal(tuple(p.shape)) * scale * SPREAD.get(case, 0.3) + sum(x for part, x in near.items() if part in name)
         p.data.copy_(torch.from_numpy(x.astype(np.float32)))
 
 
