@@ -29,7 +29,7 @@ static const pb_option options[] = {
 
 static double places(const conf *c, const pb_site *site)
 {
-    return floor(c->share * site->in * site->out) + c->rank * (site->in + site->out);
+    return floor(c->share * ((double)site->in * site->out)) + c->rank * (site->in + site->out);
 }
 
 /* The places and the elements of the matrices that share the tensor of `site`, and the elements in front of `site`. */
@@ -124,6 +124,28 @@ static void start(pb_build *b, const pb_training_stats *stats)
         choose_places(b, s, stats);
 }
 
+/* PEFT has this method twice, with the places of a matrix by its sides or by a share. */
+static const pb_peft supertuning = {
+    .type = "SUPERTUNING",
+    .tensors =
+        (const pb_peft_tensor[]){
+            {.ours = "values", .theirs = "supertuning_values", .shape = "cols"},
+            {.ours = "places", .theirs = "supertuning_indices", .shape = "cols", .along = "values"},
+            {0}},
+    .keys = (const pb_peft_key[]){{.key = "sparsity", .option = "share", .complement = true}, {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "within", .theirs = "matrix"}, {.ours = "rank", .theirs = "0"}, {0}},
+};
+static const pb_peft peft = {
+    .type = "SHIRA",
+    .tensors =
+        (const pb_peft_tensor[]){{.ours = "values", .theirs = "shira_weight", .shape = "cols"},
+                                 {.ours = "places", .theirs = "shira_indices", .shape = "2, cols", .along = "values"},
+                                 {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"}, {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "within", .theirs = "matrix"}, {.ours = "share", .theirs = "0"}, {0}},
+    .other = &supertuning,
+};
+
 static const pb_preset presets[] = {
     {"fishmask", "FISH Mask: the weights with the largest Fisher information",
      "Sung et al. 2021, Training neural networks with fixed sparse masks, arXiv:2111.09839",
@@ -162,7 +184,7 @@ const pb_method pb_method_sparse = {
              "preparation only; in training, gradients and moments have k elements, and the artifact holds k values "
              "and k places. An update of few elements may have a high rank, so that export --rank with a small rank "
              "loses much of it, and prints how much.",
-    .count = "floor(share*in*out)+rank*(in+out)",
+    .count = "floor(share*(in*out))+rank*(in+out)",
     .category = PB_SELECTIVE,
     .identity = true,
     .merges = true,
@@ -173,4 +195,5 @@ const pb_method pb_method_sparse = {
     .linear = linear,
     .asks = asks,
     .start = start,
+    .peft = &peft,
 };

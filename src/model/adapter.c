@@ -9,9 +9,13 @@
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
-static bool has_type(const pb_peft *p, const char *type)
+/* The description of a type among those of a method; NULL: it has none that is read. */
+static const pb_peft *find_type(const pb_method *m, const char *type)
 {
-    return p && !p->only_written && (!strcmp(p->type, type) || (p->also && !strcmp(p->also, type)));
+    for (const pb_peft *p = m->peft; p; p = p->other)
+        if (!p->only_written && (!strcmp(p->type, type) || (p->also && !strcmp(p->also, type))))
+            return p;
+    return NULL;
 }
 
 static int find_method(pb_adapter *a)
@@ -20,10 +24,14 @@ static int find_method(pb_adapter *a)
     pb_text known = {0};
     const pb_method *m;
     for (int i = 0; (m = pb_method_at(i)); i++) {
-        if (has_type(m->peft, type))
+        const pb_peft *found = find_type(m, type);
+        if (found) {
             a->method = m;
-        if (m->peft && !m->peft->only_written)
-            pb_text_add(&known, "%s%s", known.length ? ", " : "", m->peft->type);
+            a->peft = found;
+        }
+        for (const pb_peft *p = m->peft; p; p = p->other)
+            if (!p->only_written)
+                pb_text_add(&known, "%s%s", known.length ? ", " : "", p->type);
     }
     if (!a->method)
         pb_error("%s: peft_type: want one of %s; got '%s'", a->config_path, known.data, type);
@@ -77,7 +85,7 @@ static int check_task(const pb_adapter *a)
     if (!fits)
         return pb_error("%s: auto_mapping: want a base model, a sequence classifier or a language model, got a %s",
                         a->config_path, class);
-    pb_peft_layout layout = a->method->peft->layout;
+    pb_peft_layout layout = a->peft->layout;
     if (!*task && (layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT))
         return pb_error("%s: task_type: want one, without which PEFT does not apply a %s", a->config_path, a->type);
     return check_classifier(a, task, class);
@@ -105,8 +113,7 @@ pb_adapter *pb_adapter_open(const char *dir)
     a->config_path = pb_format("%s/adapter_config.json", dir);
     a->file_path = pb_format("%s/adapter_model.safetensors", dir);
     if ((a->doc = pb_json_read(a->config_path)) && !find_method(a) &&
-        !pb_fields_check(a->config_path, pb_json_root(a->doc), a->method->peft) && !open_tensors(a, dir) &&
-        !check_task(a)) {
+        !pb_fields_check(a->config_path, pb_json_root(a->doc), a->peft) && !open_tensors(a, dir) && !check_task(a)) {
         a->conf = pb_alloc(a->method->conf_size + 1);
         pb_option_defaults(a->method->options, a->conf);
         return a;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter_fields.h"
 #include "model/adapter_format.h"
 #include "model/adapter_load.h"
 #include "tokenizer/pattern.h"
@@ -97,6 +98,11 @@ static int set_key(pb_loading *l, const pb_peft_key *k)
     char *value = pb_adapter_value(l->a, k->key), *json = pb_adapter_json(l->a, k->key);
     bool null = k->null && json && !strcmp(json, "null");
     free(json);
+    if (value && k->complement) {
+        double x = 1 - strtod(value, NULL);
+        free(value);
+        value = pb_format("%.17g", x);
+    }
     if (null) {
         free(value);
         value = pb_strdup(k->null);
@@ -163,8 +169,15 @@ static int copy_tensor(pb_loading *l, const pb_module *mod, const pb_peft_tensor
         return pb_error("%s: no tensor '%s%s%s%s'", l->a->file_path, mod ? "base_model.model." : "",
                         mod ? mod->local : "", mod ? "." : "", t->theirs);
     pb_stored s;
-    return pb_stored_of(l->m, mod ? mod->site : NULL, t, p->rows, p->cols, &s) ||
-                   pb_stored_read(&s, l->a->file_path, array, p)
+    const pb_site *site = mod ? mod->site : NULL;
+    if (pb_stored_of(l->m, site, t, p->rows, p->cols, &s))
+        return -1;
+    if (!p->index)
+        return pb_stored_read(&s, l->a->file_path, array, p);
+    pb_param *along = pb_params_find_added(l->m, l->a->method, site, t->along);
+    PB_CHECK(site && along && along->cols == p->cols);
+    return pb_stored_read_places(&s, l->a->file_path, array, site, p) ||
+                   pb_stored_sort(l->a->file_path, array, p, along)
                ? -1
                : 0;
 }
@@ -268,6 +281,9 @@ static int attach(pb_loading *l, bool force)
     pb_attached part = {.method = l->a->method, .conf = l->a->conf};
     bool sites = l->peft->layout == PB_PEFT_SITES, norms = l->peft->layout == PB_PEFT_NORMS;
     l->m->targets_elsewhere = true;
+    if (l->m->config.family->conv1d && !pb_peft_has_conv1d(l->peft))
+        return pb_error("%s: PEFT's %s does not apply to the Conv1D of a %s", l->a->config_path, l->a->type,
+                        pb_model_family(l->m));
     return check_base(l, force) || pb_loading_list_modules(l) || (!sites && !norms && check_sizes(l)) ||
                    pb_loading_resize_vocabulary(l) || set_keys(l) || (sites && set_targets(l)) ||
                    pb_model_attach(l->m, &part, 1) || copy_method(l) || pb_loading_replace_base(l) || name_classes(l)
@@ -277,7 +293,7 @@ static int attach(pb_loading *l, bool force)
 
 int pb_adapter_attach(pb_model *m, const pb_adapter *a, bool force)
 {
-    pb_loading l = {.a = a, .config = pb_json_root(a->doc), .peft = a->method->peft, .m = m};
+    pb_loading l = {.a = a, .config = pb_json_root(a->doc), .peft = a->peft, .m = m};
     l.used = pb_alloc(pb_weights_count(a->weights) + 1);
     int rc = attach(&l, force);
     free(l.used);

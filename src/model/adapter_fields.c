@@ -206,7 +206,7 @@ static const pb_field table[] = {
     {"SHIRA", "mask_type", "text", "\"random\"", DECLARED},
     {"SHIRA", "random_seed", "int|null", "null", HARMLESS},
     {"SUPERTUNING", "sparsity", "number", "0.99", DECLARED},
-    {"SUPERTUNING", "select_top", "bool", "true", DECLARED},
+    {"SUPERTUNING", "select_top", "bool", "true", HARMLESS},
     {"SUPERTUNING", "r", "int|null", "null", DECLARED},
     {"SUPERTUNING", "lora_alpha", "number|null", "null", HARMLESS},
     {"SUPERTUNING", "lora_dropout", "number", "0.0", HARMLESS},
@@ -292,4 +292,14 @@ int pb_fields_check(const char *path, const pb_json *root, const pb_peft *peft)
 {
     check c = {path, pb_json_text(pb_json_get(root, "peft_type"), ""), peft};
     return pb_json_each(root, check_member, &c);
+}
+
+bool pb_peft_has_conv1d(const pb_peft *peft)
+{
+    static const char *const types[] = {"LORA",  "ADALORA",  "IA3",      "DEFT",    "FOURIERFT", "GRALORA", "HIRA",
+                                        "PVERA", "RANDLORA", "TINYLORA", "UNILORA", "VBLORA",    "VERA",    "WAVEFT"};
+    bool found = peft->layout != PB_PEFT_SITES;
+    for (size_t i = 0; i < PB_COUNT(types); i++)
+        found = found || !strcmp(peft->type, types[i]);
+    return found;
 }

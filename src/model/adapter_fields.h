@@ -15,6 +15,9 @@ const pb_field *pb_field_at(int i);
 /* Returns the row of a member of adapters of this type, or NULL if the type has no such member. */
 const pb_field *pb_field_find(const char *type, const char *key);
 
+/* True if PEFT applies a type to a Conv1D, in which GPT-2 has its projections, or to no projection at all. */
+bool pb_peft_has_conv1d(const pb_peft *peft);
+
 /* Checks that every member of adapter_config.json is known and allowed (pb_field_check).  What the table refuses is
  * read where `peft` has a key for it; and what `peft` has is known, because the table has no rows for a plugin's type. 
  * `path` is for messages. Returns -1 with an error that names the member. */

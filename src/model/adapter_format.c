@@ -44,7 +44,8 @@ int pb_stored_of(const pb_model *m, const pb_site *site, const pb_peft_tensor *t
                             size[d]);
         out->shape[d] = (int64_t)size[d];
     }
-    if (count != (double)rows * cols || !set_steps(t->axes, out))
+    bool pairs = t->along && count == 2.0 * cols;
+    if ((!pairs && count != (double)rows * cols) || !set_steps(t->axes, out))
         return pb_error("%s: %s [%d,%d] does not fit the shape and axes of '%s'", m->part[0].method->name, t->ours,
                         rows, cols, t->theirs);
     return 0;
@@ -135,6 +136,78 @@ int pb_stored_read(const pb_stored *s, const char *path, const pb_array *a, pb_p
     p->drawn = p->seeded = false; /* values that no seed makes again */
     free(x);
     return rc;
+}
+
+/* ---- places ---------------------------------------------------------------------------------------------------- */
+
+/* Element i of an array of integers; -1 if it has another type. */
+static long long integer_at(const pb_array *a, size_t i)
+{
+    int32_t small;
+    int64_t large;
+    if (a->dtype == PB_I32) {
+        memcpy(&small, (const char *)a->data + i * sizeof small, sizeof small);
+        return small;
+    }
+    if (a->dtype != PB_I64)
+        return -1;
+    memcpy(&large, (const char *)a->data + i * sizeof large, sizeof large);
+    return large;
+}
+
+int pb_stored_read_places(const pb_stored *s, const char *path, const pb_array *a, const pb_site *site, pb_param *p)
+{
+    bool pairs = s->count == 2 * (size_t)p->cols;
+    if (!fits(s, a, false))
+        return bad_shape(s, path, a->name);
+    for (int i = 0; i < p->cols; i++) {
+        long long at = integer_at(a, (size_t)i), column = pairs ? integer_at(a, (size_t)i + (size_t)p->cols) : 0;
+        long long most = pairs ? site->out : p->below;
+        if (at < 0 || at >= most || column < 0 || column >= site->in)
+            return pb_error("%s: '%s': element %d: want integers that are places in a matrix [%d,%d]", path, a->name, i,
+                            site->out, site->in);
+        p->index[i] = (int)(pairs ? at * site->in + column : at);
+    }
+    return 0;
+}
+
+typedef struct placed {
+    int place;
+    pb_real value;
+} placed;
+
+static int by_place(const void *a, const void *b)
+{
+    return ((const placed *)a)->place < ((const placed *)b)->place
+               ? -1
+               : ((const placed *)a)->place > ((const placed *)b)->place;
+}
+
+int pb_stored_sort(const char *path, const pb_array *a, pb_param *places, pb_param *along)
+{
+    placed *both = pb_alloc((size_t)places->cols * sizeof *both);
+    int rc = 0;
+    for (int i = 0; i < places->cols; i++)
+        both[i] = (placed){places->index[i], along->x[i]};
+    qsort(both, (size_t)places->cols, sizeof *both, by_place);
+    for (int i = 0; i < places->cols; i++) {
+        places->index[i] = both[i].place;
+        along->x[i] = both[i].value;
+        if (i && both[i].place == both[i - 1].place)
+            rc = pb_error("%s: '%s': has the place %d twice", path, a->name, both[i].place);
+    }
+    free(both);
+    return rc;
+}
+
+void pb_stored_write_places(const pb_stored *s, const pb_param *p, const pb_site *site, int32_t *out)
+{
+    bool pairs = s->count == 2 * (size_t)p->cols;
+    for (int i = 0; i < p->cols; i++) {
+        out[i] = pairs ? p->index[i] / site->in : p->index[i];
+        if (pairs)
+            out[i + p->cols] = p->index[i] % site->in;
+    }
 }
 
 /* ---- words ----------------------------------------------------------------------------------------------------- */

@@ -35,6 +35,16 @@ pb_param *pb_stored_find(const pb_model *m, const pb_peft *peft, const char *nam
  * differs; a vector may have dimensions of 1 more or less. */
 int pb_stored_read(const pb_stored *s, const char *path, const pb_array *a, pb_param *p);
 
+/* The same for integers that are places row * in + column of the site's W, into a parameter of integers. */
+int pb_stored_read_places(const pb_stored *s, const char *path, const pb_array *a, const pb_site *site, pb_param *p);
+
+/* Puts places into ascending order, and the elements of the vector `along` with them.  Returns -1 with an error if a
+ * place occurs twice. */
+int pb_stored_sort(const char *path, const pb_array *a, pb_param *places, pb_param *along);
+
+/* Writes places to `out` [count]. */
+void pb_stored_write_places(const pb_stored *s, const pb_param *p, const pb_site *site, int32_t *out);
+
 /* Returns the words of a choice or of a setting yes or no as a member of adapter_config.json has them, of a key with
  * `words`: the value that stands for the setting's value as an option prints it, or the other way round.  The caller
  * frees it.  NULL: there is none. */

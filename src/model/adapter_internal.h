@@ -11,7 +11,8 @@ struct pb_adapter {
     const char *type;    /* its peft_type; owned by doc                  */
     pb_weights *weights; /* the tensors' file                            */
     const pb_method *method;
-    void *conf; /* the method's settings, as read when the adapter was attached; owns its texts */
+    const pb_peft *peft; /* the method's description of the type */
+    void *conf;          /* the method's settings, as read when the adapter was attached; owns its texts */
 };
 
 /* The change of a projection as a product of two matrices and a bias. */

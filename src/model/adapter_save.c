@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter_fields.h"
 #include "model/adapter_format.h"
 #include "model/adapter_internal.h"
 #include "model/tensor_writer.h"
@@ -11,6 +12,7 @@
 typedef struct saving {
     pb_model *m;
     const pb_method *method;
+    const pb_peft *peft; /* the method's description of the type */
     const void *conf;
     const pb_factors *factors; /* to write in the place of the method's tensors; or NULL */
     bool biases;               /* with their biases */
@@ -70,6 +72,8 @@ static int add_key(saving *s, const pb_peft_key *k)
         word = pb_peft_word(s->method, k, value);
     else if (o && k->null && !strcmp(value, k->null))
         word = pb_strdup("null");
+    else if (k->complement)
+        word = pb_format("%.17g", 1 - strtod(value, NULL));
     else if (o && o->type == PB_BOOL)
         word = pb_strdup(!strcmp(value, "yes") ? "true" : "false");
     else
@@ -79,8 +83,8 @@ static int add_key(saving *s, const pb_peft_key *k)
     if (word && k->pattern)
         add_patterns(s, k, strtod(value, NULL));
     int rc = word ? 0
-                  : pb_error("%s: %s = %s: PEFT's %s has no such %s", s->method->name, k->option, value,
-                             s->method->peft->type, k->key);
+                  : pb_error("%s: %s = %s: PEFT's %s has no such %s", s->method->name, k->option, value, s->peft->type,
+                             k->key);
     free(word);
     free(value);
     return rc;
@@ -88,7 +92,7 @@ static int add_key(saving *s, const pb_peft_key *k)
 
 static int add_settings(saving *s)
 {
-    const pb_peft *peft = s->method->peft;
+    const pb_peft *peft = s->peft;
     for (const pb_peft_key *k = peft->keys; k && k->key; k++)
         if (add_key(s, k))
             return -1;
@@ -102,7 +106,7 @@ static int add_settings(saving *s)
 static void add_common(saving *s)
 {
     const pb_model *m = s->m;
-    pb_text_add(new_member(s, "peft_type"), "\"%s\"", s->method->peft->type);
+    pb_text_add(new_member(s, "peft_type"), "\"%s\"", s->peft->type);
     pb_text_add(new_member(s, "task_type"), "%s",
                 m->head == PB_HEAD_CLASSES  ? "\"SEQ_CLS\""
                 : m->head == PB_HEAD_CAUSAL ? "\"CAUSAL_LM\""
@@ -113,9 +117,9 @@ static void add_common(saving *s)
         pb_text_add(new_member(s, "modules_to_save"), "[%s]", s->saved.data);
     if (s->targets.length)
         pb_text_add(new_member(s, "target_modules"), "[%s]", s->targets.data);
-    if (s->method->peft->input_option)
+    if (s->peft->input_option)
         pb_text_add(new_member(s, "feedforward_modules"), "[%s]", s->inputs.length ? s->inputs.data : "");
-    if (s->method->peft->layout == PB_PEFT_SITES && m->config.family->conv1d)
+    if (s->peft->layout == PB_PEFT_SITES && m->config.family->conv1d)
         pb_text_add(new_member(s, "fan_in_fan_out"), "true");
 }
 
@@ -123,7 +127,7 @@ static void add_common(saving *s)
 static void add_prompt_sizes(saving *s)
 {
     const pb_network_config *c = &s->m->config;
-    bool prefix = s->method->peft->layout == PB_PEFT_PREFIX;
+    bool prefix = s->peft->layout == PB_PEFT_PREFIX;
     pb_text_add(new_member(s, "num_layers"), "%d", c->layers);
     pb_text_add(new_member(s, "num_transformer_submodules"), "1");
     pb_text_add(new_member(s, "token_dim"), "%d", prefix ? pb_model_kv_width(s->m) : c->width);
@@ -162,9 +166,11 @@ static int save_tensor(saving *s, const pb_site *site, const pb_peft_tensor *t)
         return -1;
     const char *name = site ? pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs)
                             : t->theirs;
-    float *out = pb_tensor_writer_array(&s->tensors, name, PB_F32, how.shape, how.dims);
-    for (size_t i = 0; i < how.count; i++)
-        out[i] = (float)p->x[pb_stored_place(&how, i)];
+    void *out = pb_tensor_writer_array(&s->tensors, name, p->index ? PB_I32 : PB_F32, how.shape, how.dims);
+    for (size_t i = 0; i < how.count && !p->index; i++)
+        ((float *)out)[i] = (float)p->x[pb_stored_place(&how, i)];
+    if (p->index)
+        pb_stored_write_places(&how, p, site, out);
     s->added += pb_model_stores(p);
     return 0;
 }
@@ -177,12 +183,12 @@ static int check_all_saved(const saving *s)
         added += s->m->param[i]->kind == PB_ADDED && pb_model_stores(s->m->param[i]);
     return added == s->added ? 0
                              : pb_error("%s: %d of its %d tensors have no place in PEFT's %s", s->method->name,
-                                        added - s->added, added, s->method->peft->type);
+                                        added - s->added, added, s->peft->type);
 }
 
 static int save_sites(saving *s)
 {
-    const pb_peft *peft = s->method->peft;
+    const pb_peft *peft = s->peft;
     char *inputs = peft->input_option ? option_text(s, peft->input_option) : NULL;
     int rc = 0;
     for (const pb_peft_tensor *t = peft->tensors; t->ours && !rc; t++)
@@ -210,7 +216,7 @@ static void save_factor(saving *s, const pb_site *site, const char *name, int ro
 
 static void save_all_factors(saving *s)
 {
-    const pb_peft *peft = s->method->peft;
+    const pb_peft *peft = s->peft;
     for (int i = 0; i < pb_model_sites(s->m); i++) {
         const pb_site *site = pb_model_site(s->m, i);
         const pb_factors *f = &s->factors[i];
@@ -266,7 +272,7 @@ static int save_prefix(saving *s)
         const pb_node *n = run_with_prefix(s, arena, executor, k / 2, k % 2);
         rc = n ? 0 : -1;
         if (n && !out)
-            out = pb_tensor_writer_tensor(&s->tensors, s->method->peft->tensors[0].theirs, n->rows - 1, columns, 2);
+            out = pb_tensor_writer_tensor(&s->tensors, s->peft->tensors[0].theirs, n->rows - 1, columns, 2);
         for (int r = 0; n && r < n->rows - 1; r++)
             pb_to_floats(n->x + (size_t)r * (size_t)width, (size_t)width,
                          out + (size_t)r * (size_t)columns + (size_t)k * (size_t)width);
@@ -290,7 +296,8 @@ static const pb_node *run_with_prompt(const saving *s, pb_arena *arena, pb_execu
 /* Returns -1 with an error if PEFT's implementation has another value of a setting. */
 static int check_loaded(const saving *s)
 {
-    for (const pb_peft_tensor *t = s->method->peft->loaded; t && t->ours && !s->m->config.family->causal; t++) {
+    bool applies = s->peft->layout != PB_PEFT_PROMPT || !s->m->config.family->causal; /* PEFT's pooling of encoders */
+    for (const pb_peft_tensor *t = s->peft->loaded; t && t->ours && applies; t++) {
         char *value = option_text(s, t->ours);
         bool same = !strcmp(value, t->theirs);
         if (!same)
@@ -306,14 +313,12 @@ static int check_loaded(const saving *s)
 /* Writes [P,C]: PEFT stores the embeddings, not what may have computed them. */
 static int save_prompt(saving *s)
 {
-    if (check_loaded(s))
-        return -1;
     pb_arena *arena = pb_arena_new("prompt");
     pb_executor *executor = pb_executor_new();
     const pb_node *n = run_with_prompt(s, arena, executor);
     if (n)
         pb_to_floats(n->x, (size_t)(n->rows - 1) * (size_t)n->cols,
-                     pb_tensor_writer_tensor(&s->tensors, s->method->peft->tensors[0].theirs, n->rows - 1, n->cols, 2));
+                     pb_tensor_writer_tensor(&s->tensors, s->peft->tensors[0].theirs, n->rows - 1, n->cols, 2));
     pb_executor_free(executor);
     pb_arena_free(arena);
     return n ? 0 : -1;
@@ -331,8 +336,7 @@ static void save_norms(saving *s)
         add_quoted(&s->targets, module);
         pb_tensor_writer_param(
             s->m, &s->tensors,
-            pb_arena_format(arena, "base_model.model.%s.%s%s", module, s->method->peft->tensors[0].theirs, dot), p,
-            p->x);
+            pb_arena_format(arena, "base_model.model.%s.%s%s", module, s->peft->tensors[0].theirs, dot), p, p->x);
     }
 }
 
@@ -340,7 +344,7 @@ static void save_norms(saving *s)
 static void save_whole(saving *s)
 {
     pb_arena *arena = s->tensors.arena;
-    const pb_peft *peft = s->method->peft;
+    const pb_peft *peft = s->peft;
     bool soft = peft->layout == PB_PEFT_PREFIX || peft->layout == PB_PEFT_PROMPT;
     const char *prefix = s->m->config.family->prefix;
     for (size_t i = 0; i < s->m->params; i++) {
@@ -363,7 +367,7 @@ static int save_method(saving *s)
         save_all_factors(s);
         return 0;
     }
-    switch (s->method->peft->layout) {
+    switch (s->peft->layout) {
     case PB_PEFT_SITES: return save_sites(s);
     case PB_PEFT_PREFIX: return save_prefix(s);
     case PB_PEFT_PROMPT: return save_prompt(s);
@@ -389,11 +393,11 @@ static pb_text class_names(const pb_model *m)
 
 static int save_adapter(saving *s, const char *dir)
 {
-    pb_peft_layout layout = s->method->peft->layout;
+    pb_peft_layout layout = s->peft->layout;
     bool soft = layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT;
     if (soft && s->m->head != PB_HEAD_CLASSES && s->m->head != PB_HEAD_CAUSAL)
         return pb_error("%s: PEFT does not apply %s to a model without a task_type, and has no task_type for this head",
-                        s->method->name, s->method->peft->type);
+                        s->method->name, s->peft->type);
     if (save_method(s) || pb_make_dirs(dir))
         return -1;
     save_whole(s);
@@ -426,6 +430,21 @@ static int save(saving *s, const char *dir)
     return rc;
 }
 
+/* Chooses the first of the method's types that has its settings. */
+static int choose_type(saving *s)
+{
+    int rc = -1;
+    for (const pb_peft *p = s->method->peft; p && rc; p = p->other) {
+        pb_error_clear();
+        s->peft = p;
+        rc = check_loaded(s);
+    }
+    if (!rc && s->m->config.family->conv1d && !pb_peft_has_conv1d(s->peft))
+        rc = pb_error("%s: PEFT's %s does not apply to the Conv1D of a %s", s->method->name, s->peft->type,
+                      pb_model_family(s->m));
+    return rc;
+}
+
 int pb_adapter_save(pb_model *m, const char *dir)
 {
     if (m->parts != 1)
@@ -435,7 +454,7 @@ int pb_adapter_save(pb_model *m, const char *dir)
     if (!s.method->peft)
         return pb_error("%s: no PEFT adapter can be written of this method; want --rank K, --merged or another method",
                         s.method->name);
-    return save(&s, dir);
+    return choose_type(&s) ? -1 : save(&s, dir);
 }
 
 /* The method whose adapters PEFT calls LORA: a product of two matrices with rank r and scale lora_alpha / r. */
@@ -485,7 +504,7 @@ int pb_adapter_save_factors(pb_model *m, const pb_factors *factors, int rank, bo
     const pb_method *method = lora();
     void *conf = settings_of_rank(method, rank);
     PB_CHECK(conf);
-    saving s = {.m = m, .method = method, .conf = conf, .factors = factors, .biases = biases};
+    saving s = {.m = m, .method = method, .peft = method->peft, .conf = conf, .factors = factors, .biases = biases};
     int rc = save(&s, dir);
     free_settings(method, conf);
     return rc;

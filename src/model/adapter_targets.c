@@ -308,7 +308,7 @@ static const pb_peft_tensor *first_at_modules(const pb_peft *peft)
 static int check_module(pb_loading *l, const pb_module *mod)
 {
     const pb_peft_tensor *first = first_at_modules(l->peft);
-    const char *found = find_method_tensor(l, mod), *kind = l->a->method->peft->type;
+    const char *found = find_method_tensor(l, mod), *kind = l->peft->type;
     if (mod->targeted && l->peft->layout == PB_PEFT_SITES &&
         (mod->kind == PB_MODULE_NORM || !(first ? pb_loading_tensor_name(mod, first) != NULL : mod->site != NULL)))
         return pb_error("%s: target_modules: names '%s', a module that PEFT has no %s for", l->a->config_path,

@@ -92,6 +92,9 @@ typedef struct pb_peft_tensor {
     bool of_model;    /* created with site NULL; the file has it once                                              */
     const char *embedding; /* the end of its name at an embedding table; NULL: the method has no such tensor there */
     const char *when;      /* the tensor exists where this is not 0: "dora"; NULL: everywhere                      */
+    const char *along;     /* of integers that are places row * in + column of W, in ascending order here: the vector
+                              whose elements belong to the places.  With the shape "2, cols" the file has the rows,
+                              then the columns                                                                     */
 } pb_peft_tensor;
 
 /* A setting of the method in adapter_config.json.  A member that the method does not declare by a key is refused unless
@@ -105,6 +108,7 @@ typedef struct pb_peft_key {
                           choices or of no and yes, separated by '|': "\"random\"|\"snip\"|", where nothing
                           stands for a choice that PEFT does not have; "true|false": the opposite                 */
     const char *null;  /* the setting's value that is null there; NULL: no value is                               */
+    bool complement;   /* the value there is 1 - the setting's                                                    */
 } pb_peft_key;
 
 /* The layout of the tensors. */
@@ -122,8 +126,10 @@ typedef struct pb_peft {
     pb_peft_layout layout;
     const pb_peft_tensor *tensors; /* ends with a row of NULL                                                */
     const pb_peft_key *keys;       /* ends with a row of NULL; NULL: none                                     */
-    const pb_peft_tensor *loaded;  /* {option, value} that PEFT's own implementation has; NULL: none         */
+    const pb_peft_tensor *loaded;  /* {option, value} that PEFT's own implementation has: the values when an adapter
+                                      is read, without which none is written; NULL: none                     */
     bool only_written;             /* the method is written as this type, which another method reads         */
+    const struct pb_peft *other;   /* another type that the method has with other settings; NULL: none       */
     const char *input_option;      /* the option that lists the sites whose input the first tensor rescales, instead of
                                       their output; NULL: none                                               */
     const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\""        */
