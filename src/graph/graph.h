@@ -53,6 +53,7 @@ typedef struct pb_param {
                    * for a method's tensor that never trains */
     bool vector;  /* weight decay does not apply (pb_vector); vectors of the base are known by their kind */
     bool reached; /* the last graph given to pb_graph_mark_reached computes the gradient */
+    bool restart; /* a hook between steps sets it: the optimizer forgets the moments before its next update */
     bool seeded;  /* made again from the run's seed: no artifact contains it (pb_seeded) */
     bool drawn;   /* the checkpoint has no such tensor, so the value is random until training or an adapter sets it */
     pb_real *g;   /* gradient [rows,cols]; a sparse one: [touched,cols]              */

@@ -407,6 +407,10 @@ void *pb_memo(pb_build *b, size_t bytes);
  * the order of layers; within a layer projections first. */
 const pb_site *pb_next_target(pb_build *b, const pb_site *after);
 
+/* For the hook after a step: what training has made so far is no result of the method, which has another phase before
+ * it.  An epoch that ends with such a step is never the best one, and does not count for the patience. */
+void pb_unfinished(pb_build *b);
+
 /* For the hooks before and after a step: returns the first parameter of the model that trains, or the next one after
  * `after`; NULL at the end.  In the order in which they were created.  The gradient of a table (pb_param.slot is not
  * NULL) has `touched` rows. */

@@ -55,10 +55,21 @@ void pb_model_before_step(pb_model *m, const pb_step *at)
 void pb_model_after_step(pb_model *m, const pb_step *at)
 {
     pb_build b = pb_build_start(m, NULL, 0, 0);
+    m->unfinished = false;
     for (b.part = 0; b.part < m->parts; b.part++)
         if (m->part[b.part].method->after_step)
             m->part[b.part].method->after_step(&b, at);
     pb_plain_numbers();
+}
+
+void pb_unfinished(pb_build *b)
+{
+    b->model->unfinished = true;
+}
+
+bool pb_model_unfinished(const pb_model *m)
+{
+    return m->unfinished;
 }
 
 bool pb_model_has_after_step(const pb_model *m)

@@ -204,9 +204,16 @@ static void mark_reached(pb_optim *opt, const pb_graph *g)
     pb_graph_mark_reached(g);
 }
 
-/* Counts the step of one reached parameter, and corrects for its moments' start at zero. */
+/* Counts the step of one reached parameter, and corrects for its moments' start at zero.  They begin anew if a hook
+ * wants it. */
 static void count_step(const pb_train_options *o, moments *k)
 {
+    if (k->param->restart) {
+        memset(k->first, 0, k->count * sizeof *k->first);
+        memset(k->second, 0, k->count * sizeof *k->second);
+        k->steps = 0;
+        k->param->restart = false;
+    }
     k->steps++;
     k->bias1 = 1 - pow(o->beta1, k->steps);
     k->bias2 = 1 - pow(o->beta2, k->steps);

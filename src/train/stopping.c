@@ -62,6 +62,10 @@ bool pb_stopping_note(pb_stopping *s, double score)
 {
     double target = s->options->target;
     s->epochs++;
+    if (pb_model_unfinished(s->model)) {
+        s->skipped = s->epochs;
+        return false;
+    }
     if (beats(s, score)) {
         s->best = s->epochs;
         s->score = score;
@@ -74,5 +78,6 @@ bool pb_stopping_note(pb_stopping *s, double score)
 
 bool pb_stopping_due(const pb_stopping *s)
 {
-    return s->options->patience && s->epochs - s->best >= s->options->patience;
+    int since = s->best > s->skipped ? s->best : s->skipped;
+    return s->options->patience && s->epochs - since >= s->options->patience;
 }

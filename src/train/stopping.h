@@ -15,6 +15,7 @@ typedef struct pb_stopping {
     bool higher;   /* A higher score is better.                                                   */
     pb_real *copy; /* what training may change, at the best epoch, one after the other; NULL with patience 0 */
     int epochs;    /* epochs noted so far                                                         */
+    int skipped;   /* number of the last epoch that ended in a phase without a result (pb_unfinished); 0: none */
     int best;      /* number of the best epoch, from 1 on; 0: none                                */
     double score;  /* of the best epoch                                                           */
     bool reached;  /* The target has been reached.                                                */

@@ -123,10 +123,12 @@ pb_outcome pb_check_best(pb_trial *t)
     r.options.patience = 1;
     pb_stopping stopping = pb_stopping_start(p.model, &r.options, true, r.arena);
     take_steps(&r, PB_TRIAL_STEPS);
+    while (pb_model_unfinished(p.model) && r.step < r.steps - 1)
+        take_steps(&r, 1);
     pb_stopping_note(&stopping, 1);
     void **best = snapshot_of(p.model);
     double *want = pb_trial_logits(&p);
-    take_steps(&r, PB_TRIAL_STEPS);
+    take_steps(&r, r.steps - r.step);
     pb_stopping_note(&stopping, 0);
     pb_stopping_restore(&stopping);
     double *got = pb_trial_logits(&p), off = pb_trial_distance(PB_LOGITS, want, got);

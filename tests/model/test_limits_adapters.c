@@ -285,3 +285,70 @@ TEST(a_child_network_has_its_share_of_the_elements)
     CHECK_INT(moved("child-tuning-d:share=0.25,targets=0.mlp.up,samples=8", up, 3), 128);
     CHECK_INT(moved("child-tuning-d:share=0.25,targets=0.mlp.up,samples=8", "layer.0.mlp.down.weight", 1), 512);
 }
+
+/* ---- two phases ----------------------------------------------------------------------------------------------- */
+
+/* The elements of S that are not 0 after training, and of those the ones that the first phase has moved the most. */
+TEST(a_lottery_ticket_has_its_share_of_the_weights_and_trains_from_zero)
+{
+    pb_encoded *set = toy_set(40); /* five batches */
+    pb_train_options o = options_with(4, 1e-2);
+    fixture f = fixture_open("lt-sft:share=0.1,targets=mlp.up", 2, 6);
+    fixture g = fixture_open("lt-sft:share=1,targets=mlp.up", 2, 6);
+    pb_result r = train(&f, set, &o, 6), all = train(&g, set, &o, 6);
+    int kept = 0, whole = 0;
+    for (int l = 0; l < 2; l++) {
+        const pb_param *s = find(&f, l ? "layer.1.mlp.up.lt-sft.S" : "layer.0.mlp.up.lt-sft.S");
+        const pb_param *w = find(&g, s->name);
+        for (size_t i = 0; i < elements(s); i++) {
+            kept += s->x[i] != 0;
+            whole += w->x[i] != 0;
+        }
+    }
+    CHECK_INT(kept, 102); /* a tenth of 2 * 512 */
+    CHECK_INT(whole, 1024);
+    pb_result_free(&r);
+    pb_result_free(&all);
+    fixture_close(&f);
+    fixture_close(&g);
+    toy_free(set);
+}
+
+/* With a first phase of nearly all steps, the last step is the first one of the second phase: from S = 0 and without
+ * moments AdamW moves each element by the learning rate. */
+TEST(the_second_phase_begins_without_the_moments_of_the_first)
+{
+    pb_encoded *set = toy_set(40);
+    pb_train_options o = options_with(2, 1e-2);
+    fixture f = fixture_open("lt-sft:share=0.1,targets=mlp.up,phase=0.9", 2, 6);
+    o.schedule = PB_CONSTANT_RATE;
+    o.warmup = 0;
+    pb_result r = train(&f, set, &o, 6);
+    const pb_param *s = find(&f, "layer.0.mlp.up.lt-sft.S");
+    int kept = 0;
+    for (size_t i = 0; i < elements(s); i++)
+        if (s->x[i] != 0) {
+            CHECK_NEAR(fabs((double)s->x[i]), 1e-2, 1e-2);
+            kept++;
+        }
+    CHECK(kept > 10);
+    pb_result_free(&r);
+    fixture_close(&f);
+    toy_free(set);
+}
+
+TEST(no_epoch_of_the_first_phase_is_the_best_one)
+{
+    pb_encoded *set = toy_set(40);
+    pb_train_options o = options_with(6, 1e-2);
+    o.patience = 1;
+    fixture f = fixture_open("lt-sft:share=0.1,targets=mlp.up,phase=0.6", 2, 6);
+    pb_result r = train(&f, set, &o, 6);
+    CHECK(pb_result_at(&r, -1, -1, "train.best_epoch") > 3); /* of 30 steps 18 are the first phase */
+    pb_result_free(&r);
+    fixture_close(&f);
+    toy_free(set);
+    pb_testbed none;
+    CHECK_INT(pb_testbed_open(&none, TINY, false, "lt-sft:phase=2", 3, 0), -1);
+    pb_error_clear();
+}

@@ -1,0 +1,127 @@
+/* lt-sft: W + S, where S [out,in] trains whole in a first phase.  Then the elements of all S that have moved the most
+ * are kept, S begins at 0 again, and in the second phase only those elements train: a lottery ticket. */
+#include <math.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    double share, phase;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, share, REAL, "0.01", 0, 1, "the share of the elements that the second phase trains"),
+    PB_OPTION(conf, phase, REAL, "0.5", 0.01, 0.99, "the share of the steps that are the first phase"),
+    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
+    {0},
+};
+
+static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
+{
+    pb_state(b, site, "mask", site->out * site->in);
+    return pb_op_add(b->graph, w, pb_added(b, site, "S", site->out, site->in, pb_init_constant(0)));
+}
+
+/* The number of elements of all S whose magnitude is at least `least`, and of all. */
+static double count(pb_build *b, double least, double *all)
+{
+    double n = 0;
+    *all = 0;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        const pb_param *p = pb_tensor(b, s, "S");
+        for (int i = 0; i < s->out * s->in; i++)
+            n += fabs((double)p->x[i]) >= least;
+        *all += (double)s->out * s->in;
+    }
+    return n;
+}
+
+/* The largest magnitude that so many elements have, by bisection, which needs no memory. */
+static double threshold(pb_build *b, double keep)
+{
+    double all, low = 0, high = 1;
+    while (count(b, high, &all) > 0)
+        high *= 2;
+    for (int i = 0; i < 100; i++) {
+        double middle = (low + high) / 2;
+        *(count(b, middle, &all) >= keep ? &low : &high) = middle;
+    }
+    return low;
+}
+
+/* Ends the first phase: chooses the elements, of equals the first ones, and rewinds S. */
+static void choose(pb_build *b)
+{
+    const conf *c = pb_conf(b);
+    double all;
+    count(b, 0, &all);
+    if (c->share * all < 1) {
+        pb_error("lt-sft: share: %g of %.0f elements is none; want one at least", c->share, all);
+        return;
+    }
+    double keep = floor(c->share * all), least = threshold(b, keep), more = count(b, nextafter(least, INFINITY), &all);
+    double equals = keep - more; /* elements of the threshold's magnitude that are kept */
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        pb_param *p = pb_tensor(b, s, "S");
+        pb_real *mask = pb_tensor(b, s, "mask")->x;
+        for (int i = 0; i < s->out * s->in; i++) {
+            double size = fabs((double)p->x[i]);
+            mask[i] = size > least || (size == least && equals-- > 0);
+            p->x[i] = 0;
+        }
+        p->restart = true;
+    }
+}
+
+static int first_phase(const conf *c, const pb_step *at)
+{
+    int n = (int)lround(c->phase * at->steps);
+    return n < 1 ? 1 : n < at->steps ? n : at->steps - 1;
+}
+
+static void before_step(pb_build *b, const pb_step *at)
+{
+    if (at->step < first_phase(pb_conf(b), at))
+        return;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        pb_param *p = pb_tensor(b, s, "S");
+        const pb_real *mask = pb_tensor(b, s, "mask")->x;
+        for (int i = 0; i < s->out * s->in && p->reached; i++)
+            p->g[i] *= mask[i];
+    }
+}
+
+static void after_step(pb_build *b, const pb_step *at)
+{
+    int first = first_phase(pb_conf(b), at);
+    if (at->steps < 2)
+        pb_error("lt-sft: a run of one step; want at least two, one for each phase");
+    if (at->step + 1 == first)
+        choose(b);
+    if (at->step < first)
+        pb_unfinished(b);
+}
+
+const pb_method pb_method_lt_sft = {
+    .name = "lt-sft",
+    .title = "LT-SFT: a lottery ticket of the weights that fine-tuning moves most",
+    .paper = "Ansell et al. 2022, Composable sparse fine-tuning for cross-lingual transfer, arXiv:2110.07560",
+    .help = "Trains all weights, keeps the places that moved most, rewinds, and trains only those.",
+    .equation = "W + S, where S is 0 outside of the share of places with the largest |S| after the first phase",
+    .notes =
+        "The change of a weight is a tensor of its own, so that weight decay pulls the weight to where it started.  "
+        "The authors rewind and mask embeddings, norms and biases too, which are frozen here, and the head, which "
+        "here trains on; their learning rate begins anew with the second phase, as AdamW's moments do here.  An "
+        "epoch of the first phase is never selected.  The paper composes such differences over languages and "
+        "tasks, which is not here.  S is counted and stored whole, although all but the share of it is 0.",
+    .count = "in*out",
+    .deviation = "S: 0",
+    .category = PB_SELECTIVE,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .weight = weight,
+    .before_step = before_step,
+    .after_step = after_step,
+};
