@@ -50,7 +50,8 @@ pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *
 
 pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)
 {
-    return pb_encoded_new(d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, c->decoding, c->seed});
+    return pb_encoded_new(
+        d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, c->decoding, c->seed, c->train.examples});
 }
 
 /* A model and the examples encoded for it. */

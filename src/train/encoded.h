@@ -24,6 +24,7 @@ typedef struct pb_item {
 
 typedef struct pb_encoded {
     const pb_data *data;
+    pb_data *part; /* the same, if it has some of the training examples only (pb_data_part) */
     pb_answer_mode mode;
     pb_ids prefix;                        /* the shared prefix; empty by head                            */
     bool prefix_cached;                   /* The model holds the prefix, so batches do not contain it.   */
@@ -45,7 +46,8 @@ typedef struct pb_encoding {
     const pb_prompting *prompting; /* The task's template presents texts to a decoder if this is NULL.            */
     int max_tokens;                /* Longer texts are truncated to this many tokens; see pb_encoded_new.         */
     const pb_decoding *decoding;   /* by generation: the settings; must outlive the encoded data set              */
-    uint64_t seed;                 /* seed of the selection of few-shot examples                                  */
+    uint64_t seed;                 /* seed of the selection of few-shot examples and of training examples         */
+    int examples;                  /* number of training examples that are used; 0: all                           */
 } pb_encoding;
 
 /* Returns the answer mode of a task whose answers are texts (`texts`) or classes, for methods with this prompting,

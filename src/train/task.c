@@ -249,18 +249,46 @@ static int by_number(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
+/* Returns n of the numbers 0 .. count-1, chosen by the seed, in ascending order.  The caller frees them. */
+static int *choose_numbers(int count, int n, uint64_t seed)
+{
+    int *order = pb_alloc((size_t)count * sizeof *order + 1);
+    for (int i = 0; i < count; i++)
+        order[i] = i;
+    pb_rng r = pb_rng_named(seed, "keep");
+    pb_rng_shuffle(&r, order, count);
+    qsort(order, (size_t)n, sizeof *order, by_number);
+    return order;
+}
+
+pb_data *pb_data_part(const pb_data *d, int n, uint64_t seed)
+{
+    int count = d->split[PB_TRAIN].count, kept = n && n < count ? n : count;
+    int *order = choose_numbers(count, kept, seed);
+    pb_data *part = pb_alloc(sizeof *part);
+    *part = *d;
+    part->split[PB_TRAIN].example = pb_alloc((size_t)kept * sizeof *part->split[PB_TRAIN].example + 1);
+    for (int i = 0; i < kept; i++)
+        part->split[PB_TRAIN].example[i] = d->split[PB_TRAIN].example[order[i]];
+    part->split[PB_TRAIN].count = part->split[PB_TRAIN].capacity = kept;
+    free(order);
+    return part;
+}
+
+void pb_data_part_free(pb_data *part)
+{
+    if (part)
+        free(part->split[PB_TRAIN].example);
+    free(part);
+}
+
 void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed)
 {
     pb_example *all = d->split[split].example;
     int count = d->split[split].count, next = 0;
     if (!n || n >= count)
         return;
-    int *order = pb_alloc((size_t)count * sizeof *order);
-    for (int i = 0; i < count; i++)
-        order[i] = i;
-    pb_rng r = pb_rng_named(seed, "keep");
-    pb_rng_shuffle(&r, order, count);
-    qsort(order, (size_t)n, sizeof *order, by_number);
+    int *order = choose_numbers(count, n, seed);
     for (int i = 0; i < count; i++)
         if (next < n && order[next] == i)
             all[next++] = all[i];

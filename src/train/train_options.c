@@ -8,6 +8,8 @@ const pb_option pb_train_table[] = {
         "epochs without a better validation score after which training stops and the best epoch is restored; 0: never"),
     PB_OPTION(pb_train_options, target, REAL, "0", 0, 1e9,
               "validation score for which the time and FLOPs until it is reached are recorded; 0: none"),
+    PB_OPTION(pb_train_options, examples, INT, "0", 0, 1e9,
+              "number of training examples that are used, drawn by the run's seed; 0: all"),
     PB_OPTION(pb_train_options, batch, INT, "32", 1, 65536, "examples per step"),
     PB_OPTION(pb_train_options, max_tokens, INT, "128", 4, 1000000, "longer texts are truncated to this many tokens"),
     PB_OPTION(pb_train_options, lr, REAL, "1e-3", 0, 1000, "peak learning rate of AdamW"),

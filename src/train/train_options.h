@@ -10,6 +10,7 @@ typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE, PB_COSINE_RATE
 /* The section [train] of an experiment file.  pb_train_table documents each setting. */
 typedef struct pb_train_options {
     int epochs, batch, max_tokens;
+    int examples;  /* of the training split that are used; 0: all */
     int patience;  /* epochs; see stopping.h */
     double target; /* validation score; see stopping.h */
     double lr, warmup, decay, clip, dropout;

@@ -114,6 +114,34 @@ static char *read_back(const pb_encoded *f, const pb_model *m, const pb_ids *beh
     return t.data;
 }
 
+/* train.examples: those of a smaller number are among those of a larger one, and another seed draws others. */
+TEST(a_part_of_the_training_examples)
+{
+    pb_data *d = reviews(40);
+    pb_model *m = decoder();
+    const pb_encoding few = {.max_tokens = 64, .seed = 3, .examples = 5},
+                      more = {.max_tokens = 64, .seed = 3, .examples = 9};
+    const pb_encoding other = {.max_tokens = 64, .seed = 4, .examples = 5};
+    pb_encoded *a = pb_encoded_new(d, m, pb_model_tokenizer(m), &few);
+    pb_encoded *b = pb_encoded_new(d, m, pb_model_tokenizer(m), &more);
+    pb_encoded *c = pb_encoded_new(d, m, pb_model_tokenizer(m), &other);
+    int shared = 0, same = 0;
+    CHECK(a->items[PB_TRAIN] == 5 && b->items[PB_TRAIN] == 9 && a->items[PB_TEST] == 7);
+    for (int i = 0; i < 5; i++) {
+        const char *text = a->data->split[PB_TRAIN].example[i].text;
+        for (int k = 0; k < 9; k++)
+            shared += text == b->data->split[PB_TRAIN].example[k].text;
+        for (int k = 0; k < 5; k++)
+            same += text == c->data->split[PB_TRAIN].example[k].text;
+    }
+    CHECK(shared == 5 && same < 5);
+    pb_encoded_free(a);
+    pb_encoded_free(b);
+    pb_encoded_free(c);
+    pb_model_free(m);
+    pb_data_free(d);
+}
+
 TEST(prompt_and_text_are_the_template_filled_in)
 {
     pb_data *d = reviews(9);
