@@ -111,21 +111,17 @@ static double largest_real(const sizing *s)
     return low;
 }
 
-/* Sets the method's size to the value with the most elements of at most the budget.  Returns -1 with an error if even
- * the smallest one trains more. */
-static int choose(const sizing *s)
+/* Sets the method's size to the value with the most elements of at most the budget, and writes their number.  Returns -1
+ * with an error if even the smallest one trains more. */
+static int choose(const sizing *s, double *count)
 {
     const pb_option *o = s->option;
     double least = count_with(s, o->min), most = count_with(s, o->max);
     double value = o->type == PB_REAL ? largest_real(s) : most < least ? smallest_whole(s) : largest_whole(s);
-    double count = value < o->min ? INFINITY : count_with(s, value);
-    if (count > s->budget)
-        return pb_error("%s: no value of %s fits a budget of %.0f elements; its smallest has %.0f",
-                        s->part->method->name, o->name, s->budget, least < most ? least : most);
-    if (count < 0.9 * s->budget)
-        pb_warn("%s: %s: %s = %g trains %.0f elements, the most that fit a budget of %.0f", s->e->path,
-                s->part->method->name, o->name, value, count, s->budget);
-    return 0;
+    *count = value < o->min ? INFINITY : count_with(s, value);
+    return *count <= s->budget ? 0
+                               : pb_error("%s: no value of %s fits a budget of %.0f elements; its smallest has %.0f",
+                                          s->part->method->name, o->name, s->budget, least < most ? least : most);
 }
 
 /* Returns the setting that decides the size of a method, or NULL. */
@@ -134,25 +130,35 @@ static const pb_option *size_of(const pb_attached *part)
     return part->method->size ? pb_option_find(part->method->options, part->method->size) : NULL;
 }
 
-int pb_budget_apply(const pb_experiment *e, pb_cell *c)
+/* Moves the methods without a size to fixed, and returns the number of the others. */
+static int count_sized(const pb_cell *c, pb_attached *fixed, int *others)
 {
-    pb_attached fixed[PB_MAX_PARTS];
-    int parts = c->row->spec.parts, sized = 0, others = 0;
-    double budget = 0, taken = 0;
-    if (pb_budget_parse(e->budget, &budget))
-        return -1;
-    for (int p = 0; p < parts; p++)
+    int sized = 0;
+    for (int p = 0; p < c->row->spec.parts; p++)
         if (size_of(&c->part[p]))
             sized++;
         else
-            fixed[others++] = c->part[p];
+            fixed[(*others)++] = c->part[p];
+    return sized;
+}
+
+int pb_budget_apply(const pb_experiment *e, pb_cell *c)
+{
+    pb_attached fixed[PB_MAX_PARTS];
+    int others = 0, sized = count_sized(c, fixed, &others);
+    double budget = 0, taken = 0, count;
     if (!sized)
         return 0;
-    if (others && (taken = count_elements(e, fixed, others)) < 0)
+    if (pb_budget_parse(e->budget, &budget) || (others && (taken = count_elements(e, fixed, others)) < 0))
         return -1;
-    for (int p = 0; p < parts; p++)
-        if (size_of(&c->part[p]) &&
-            choose(&(sizing){e, &c->part[p], size_of(&c->part[p]), floor((budget - taken) / sized)}))
+    for (int p = 0; p < c->row->spec.parts; p++) {
+        const pb_option *size = size_of(&c->part[p]);
+        if (size && choose(&(sizing){e, &c->part[p], size, floor((budget - taken) / sized--)}, &count))
             return pb_error_prefix("%s: row %s", e->path, c->row->label);
+        taken += size ? count : 0;
+    }
+    if (taken < 0.9 * budget && !c->row->choices)
+        pb_warn("%s: row %s trains %.0f elements, the most that fit the budget of %s", e->path, c->row->label, taken,
+                e->budget);
     return 0;
 }

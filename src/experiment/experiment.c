@@ -32,7 +32,7 @@ const pb_option pb_experiment_table[] = {
               "elements that each row trains, such as 100k or 1.5M: sets ranks, lengths and the like; the head is not "
               "counted; empty: as the settings say"),
     PB_OPTION(pb_experiment, axis, TEXT, "",
-              "the setting on the x axis of an additional figure, such as prefix.length"),
+              "the setting on the x axis of an additional figure, such as prefix.length or train.examples"),
     PB_OPTION(
         pb_experiment, serving, TEXT, "",
         "numbers of adapters (1, 8, 64) that are served together in the timing pass, for rows with low-rank updates"),

@@ -374,11 +374,40 @@ static int draw_tuning(const pb_report *r, const char *folder)
 
 /* ---- a setting on the axis ------------------------------------------------------------------------------ */
 
-/* The value of the axis' setting in each row; NaN if a row does not have it. */
+/* The value of the axis' setting in each row, NaN if a row does not have it, and the line that the row belongs to: rows
+ * whose labels differ in that value only, such as lora:8 and lora:64, are on one line. */
 typedef struct axis {
     const pb_report *report;
-    double *x; /* [rows] */
+    double *x;   /* [rows] */
+    char **name; /* [rows] of the row's line */
 } axis;
+
+/* Returns a row's label without the value of the axis' setting at its end, "lora" for "lora:8" and "lora:rank=8".  The
+ * caller frees it. */
+static char *line_of(const pb_report *r, int row)
+{
+    const pb_experiment *e = r->experiment;
+    const char *label = e->row[row].label, *value = pb_report_setting(r, row, e->axis);
+    const char *dot = strrchr(e->axis, '.'), *key = dot ? dot + 1 : e->axis;
+    size_t n = strlen(label), m = value ? strlen(value) : 0, k = strlen(key);
+    if (!m || m >= n || strcmp(label + n - m, value) != 0)
+        return pb_strdup(label);
+    n -= m;
+    if (label[n - 1] == '=' && n > k && !strncmp(label + n - 1 - k, key, k))
+        n -= 1 + k;
+    while (n > 1 && strchr(":,-=", label[n - 1]))
+        n--;
+    return pb_format("%.*s", (int)n, label);
+}
+
+/* Returns true if no row before this one is on its line. */
+static bool begins_line(const axis *a, int row)
+{
+    for (int i = 0; i < row; i++)
+        if (!isnan(a->x[i]) && !strcmp(a->name[i], a->name[row]))
+            return false;
+    return !isnan(a->x[row]);
+}
 
 /* Returns the value of the axis' setting that is in force for a row; NaN if the row does not have it. */
 static double setting_of(const pb_report *r, int row)
@@ -401,31 +430,53 @@ static pb_interval axis_value(const pb_report *r, int row, int split, const char
     return v;
 }
 
+/* Adds the points of the line that begins with a row, as data block $aPANEL_ROW.  Returns their number. */
+static int add_line(pb_figure *f, const axis *a, int first, int number, int split, const char *key)
+{
+    pb_text *t = &f->commands;
+    int n = 0;
+    pb_text_add(t, "$a%d_%d << EOD\n", number, first);
+    for (int i = first; i < a->report->experiment->rows; i++) {
+        pb_interval v = axis_value(a->report, i, split, key);
+        if (isnan(v.middle) || isnan(a->x[i]) || strcmp(a->name[i], a->name[first]) != 0)
+            continue;
+        n++;
+        pb_text_add(t, "%.9g %.9g %.9g %.9g\n", a->x[i], v.middle, isnan(v.low) ? v.middle : v.low,
+                    isnan(v.high) ? v.middle : v.high);
+    }
+    pb_text_add(t, "EOD\n");
+    return n;
+}
+
 /* Adds a value of every row against its setting; rows without the setting are dashed levels. */
 static int add_axis_panel(pb_figure *f, const axis *a, int number, int split, const char *key, const char *title)
 {
-    int n = 0;
-    pb_text levels = {0}, *t = &f->commands;
-    pb_text_add(t, "$a%d << EOD\n", number);
+    static const char *const line[] = {"lc rgb '#202020' dt 1 pt 7",  "lc rgb '#808080' dt 1 pt 5",
+                                       "lc rgb '#202020' dt 2 pt 9",  "lc rgb '#808080' dt 2 pt 11",
+                                       "lc rgb '#505050' dt 3 pt 13", "lc rgb '#a0a0a0' dt 4 pt 4"};
+    int n = 0, lines = 0;
+    pb_text plots = {0};
     for (int i = 0; i < a->report->experiment->rows; i++) {
         pb_interval v = axis_value(a->report, i, split, key);
-        if (isnan(v.middle))
+        if (isnan(a->x[i]) && !isnan(v.middle))
+            pb_text_add(&plots, "%s%.9g with lines dt 2 lc rgb '#808080' notitle", plots.length ? ", " : "", v.middle);
+        if (!begins_line(a, i))
             continue;
-        if (isnan(a->x[i]))
-            pb_text_add(&levels, ", %.9g with lines dt 2 lc rgb '#808080'", v.middle);
-        else if (++n)
-            pb_text_add(t, "%.9g %.9g %.9g %.9g\n", a->x[i], v.middle, isnan(v.low) ? v.middle : v.low,
-                        isnan(v.high) ? v.middle : v.high);
+        int points = add_line(f, a, i, number, split, key);
+        const char *look = line[lines++ % (int)PB_COUNT(line)];
+        n += points;
+        if (points)
+            pb_text_add(
+                &plots,
+                "%s$a%d_%d using 1:2 smooth unique with lines %s notitle, $a%d_%d using 1:2:3:4 with yerrorbars "
+                "%s title t(%d)",
+                plots.length ? ", " : "", number, i, look, number, i, look, pb_figure_text(f, a->name[i]));
     }
-    pb_text_add(t, "EOD\n");
     if (n)
-        pb_text_add(t,
-                    "set title t(%d)\nset format y '%s'\nplot $a%d using 1:2 smooth unique with lines lc rgb "
-                    "'#404040', "
-                    "$a%d using 1:2:3:4 with yerrorbars pt 7 lc rgb '#202020'%s\n",
-                    pb_figure_text(f, title), number == 2 ? "%.0s%c" : "%g", number, number,
-                    levels.data ? levels.data : "");
-    pb_text_free(&levels);
+        pb_text_add(&f->commands, "set title t(%d)\nset format y '%s'\n%s\nplot %s\n", pb_figure_text(f, title),
+                    number == 2 ? "%.0s%c" : "%g", lines > 1 && number == 0 ? "set key bottom right" : "unset key",
+                    plots.data);
+    pb_text_free(&plots);
     return n;
 }
 
@@ -445,9 +496,12 @@ static int draw_axis(const pb_report *r, const char *folder)
     const pb_experiment *e = r->experiment;
     if (!*e->axis)
         return 0;
-    axis a = {.report = r, .x = pb_alloc((size_t)e->rows * sizeof *a.x)};
-    for (int i = 0; i < e->rows; i++)
+    axis a = {
+        .report = r, .x = pb_alloc((size_t)e->rows * sizeof *a.x), .name = pb_alloc((size_t)e->rows * sizeof *a.name)};
+    for (int i = 0; i < e->rows; i++) {
         a.x[i] = setting_of(r, i);
+        a.name[i] = line_of(r, i);
+    }
     char key[96], *metric = pb_format("test %s", e->task->metrics[0].name);
     pb_figure f = {.count = 0};
     pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,3 title t(%d)\n", style,
@@ -459,6 +513,9 @@ static int draw_axis(const pb_report *r, const char *folder)
     int rc = n ? pb_figure_draw(&f, folder, "axis", 1.7 * WIDTH, HEIGHT) : 0;
     pb_figure_free(&f);
     free(metric);
+    for (int i = 0; i < e->rows; i++)
+        free(a.name[i]);
+    free(a.name);
     free(a.x);
     return rc;
 }
