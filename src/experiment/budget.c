@@ -111,8 +111,8 @@ static double largest_real(const sizing *s)
     return low;
 }
 
-/* Sets the method's size to the value with the most elements of at most the budget, and writes their number.  Returns -1
- * with an error if even the smallest one trains more. */
+/* Sets the method's size to the value with the most elements of at most the budget, and writes their number.
+ * Returns -1 with an error if even the smallest one trains more. */
 static int choose(const sizing *s, double *count)
 {
     const pb_option *o = s->option;
