@@ -63,8 +63,10 @@ pb_node *pb_op_gather(pb_graph *g, pb_node *v, const int *index, const pb_real *
 
 /* A matrix [rows,cols] by its coefficients v [1,n] at the places index [n] of its spectrum, which is 0 elsewhere; place
  * row*cols + column.  PB_FOURIER: the real part of the inverse discrete Fourier transform in two dimensions, with the
- * factor 1/(rows*cols) (FourierFT: Gao et al. 2024, arXiv:2405.03003).  PB_HAAR: the inverse Haar wavelet transform
- * (WaveFT, arXiv:2505.12532).  The transform's operations count as FLOPs.  index must outlive the graph. */
+ * factor 1/(rows*cols) (FourierFT: Gao et al. 2024, arXiv:2405.03003).  PB_HAAR: one level of the inverse Haar wavelet
+ * transform (WaveFT: Bilican et al. 2025, arXiv:2505.12532); the quadrants of the spectrum are the means, the
+ * differences of rows (on the right), those of columns (below) and those of both.  The transform's operations count as
+ * FLOPs.  index must outlive the graph. */
 typedef enum pb_basis { PB_FOURIER, PB_HAAR } pb_basis;
 pb_node *pb_op_spectrum(pb_graph *g, pb_node *v, const int *index, int rows, int cols, pb_basis basis);
 
@@ -101,10 +103,15 @@ pb_node *pb_op_kron(pb_graph *g, pb_node *x, pb_node *a, pb_node *b);
  * i of u [r,C], and H_i = I if it is zero. */
 pb_node *pb_op_householder(pb_graph *g, pb_node *x, pb_node *u);
 
-/* The product with a matrix of circulant blocks [size,size]: w [(out/size)*(in/size), size] holds the first column of
- * each block, and x [T,in] becomes y [T,out] (C3A: Chen et al. 2024, arXiv:2407.19342).  In FLOPs it is what it
- * computes. */
-pb_node *pb_op_circulate(pb_graph *g, pb_node *x, pb_node *w, int out, int size);
+/* The half spectra of the blocks of x, each of `size` columns: frequencies 0 .. size/2 of the discrete Fourier transform,
+ * first their real parts and then their imaginary parts.  With `inverse` x holds half spectra, and y the real blocks
+ * whose spectra they are.  The transform's operations count as FLOPs. */
+pb_node *pb_op_fourier(pb_graph *g, pb_node *x, int size, bool inverse);
+
+/* The product with a matrix of circulant blocks [size,size], x [T,in] to y [T,out]: w [(out/size)*(in/size), size] holds
+ * the first row of each block, whose other rows are that turned to the right (C3A: Chen et al. 2024, arXiv:2407.19342).
+ * Computed by Fourier transforms; their operations count as FLOPs. */
+pb_node *pb_op_circulate(pb_graph *g, pb_node *x, pb_node *w, int out);
 
 /* Sums of the n parts into which the columns of x are cut: element j of y [T,C/n] is the sum of x[t, j + i*C/n]. */
 pb_node *pb_op_collapse(pb_graph *g, pb_node *x, int n);

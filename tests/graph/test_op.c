@@ -449,6 +449,40 @@ static pb_node *build_permute(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_permute(g, in[0], numbers(g, in[0] ? in[0]->cols : 0, 5, 18));
 }
 
+/* Two blocks of six. */
+static pb_node *build_fourier(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_fourier(g, in[0], 6, false);
+}
+
+static pb_node *build_fourier_inverse(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_fourier(g, in[0], 6, true);
+}
+
+static pb_node *build_circulate(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_circulate(g, in[0], in[1], 15);
+}
+
+/* Places of all kinds: frequencies 0, half and between in both directions. */
+static pb_node *build_spectrum(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    static const int index[] = {0, 3, 11, 30, 33, 55, 23};
+    return pb_op_spectrum(g, in[0], index, 10, 6, PB_FOURIER);
+}
+
+static pb_node *build_haar(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    static const int index[] = {0, 3, 4, 20, 24, 41, 44};
+    return pb_op_spectrum(g, in[0], index, 9, 5, PB_HAAR);
+}
+
 /* Three blocks of 16, the last of which is cut to two elements. */
 static pb_node *build_fastfood(pb_graph *g, pb_node **in, const pb_rows *set)
 {
@@ -602,6 +636,12 @@ static const op_case cases[] = {
     {"blocks that are one", build_blocks, {{0, 12}, {4, 5}}},
     {"blocks of a parameter", build_blocks, {{7, 9}, {9, 2}}},
     {"permute", build_permute, {{0, 18}}},
+    {"fourier", build_fourier, {{0, 12}}},
+    {"fourier of parameters", build_fourier, {{11, 6}}},
+    {"inverse fourier", build_fourier_inverse, {{0, 16}}},
+    {"circulate", build_circulate, {{0, 10}, {6, 5}}},
+    {"spectrum by Fourier", build_spectrum, {{1, 7}}},
+    {"spectrum by Haar", build_haar, {{1, 7}}},
     {"fastfood", build_fastfood, {{1, 11}}},
     {"fastfood of a power of two", build_fastfood, {{1, 16}}},
     {"fastfood of more than the matrix", build_fastfood_wide, {{1, 40}}},

@@ -399,3 +399,99 @@ TEST(parts_that_do_not_fit_are_refused)
         pb_error_clear();
     }
 }
+
+/* ---- spectra ---------------------------------------------------------------------------------------------------- */
+
+/* The places of a weight of this shape, which the run's seed draws. */
+static int *places_of(const fixture *f, const pb_site *site, int n)
+{
+    int *place = pb_alloc((size_t)n * sizeof *place);
+    pb_arena *arena = pb_arena_new("places");
+    pb_build b = pb_build_start(f->model, pb_graph_new(arena, false), 0, 0);
+    memcpy(place, pb_seeded_indices(&b, NULL, "places", n, site->in * site->out), (size_t)n * sizeof *place);
+    pb_arena_free(arena);
+    return place;
+}
+
+/* Adds 3 / (out in) * sum of c cos(2 pi (i u / out + j v / in)). */
+static void add_waves(const fixture *f, const pb_site *site, double *w)
+{
+    const pb_param *c = tensor(f, site, "fourierft", "c");
+    int *place = places_of(f, site, c->cols);
+    for (int at = 0; at < site->out * site->in; at++)
+        for (int k = 0; k < c->cols; k++) {
+            double u = place[k] / site->in, v = place[k] % site->in, i = at / site->in, j = at % site->in;
+            w[at] += 3 * (double)c->x[k] * cos(2 * M_PI * (i * u / site->out + j * v / site->in)) /
+                     (site->out * site->in);
+        }
+    free(place);
+}
+
+TEST(fourierft_adds_a_matrix_by_its_spectrum)
+{
+    CHECK_NEAR(apart("fourierft:places=20,scale=3", add_waves), 0, 10 * EXACT);
+    CHECK_NEAR(apart("fourierft:places=999,scale=3", add_waves), 0, 10 * EXACT); /* all of them */
+}
+
+/* Adds 3 times the sum of the wavelets: outer products of (1,1) and (1,-1), of length 1, at two by two elements. */
+static void add_wavelets(const fixture *f, const pb_site *site, double *w)
+{
+    const pb_param *c = tensor(f, site, "fourierft", "c");
+    int *place = places_of(f, site, c->cols), rows = site->out / 2, cols = site->in / 2;
+    for (int k = 0; k < c->cols; k++) {
+        int row = place[k] / site->in, col = place[k] % site->in;
+        bool down = col >= cols, across = row >= rows; /* the quadrant on the right, and that below */
+        for (int at = 0; at < 4; at++)
+            w[(row % rows * 2 + at / 2) * site->in + col % cols * 2 + at % 2] +=
+                3 * (double)c->x[k] / 2 * (down && at / 2 ? -1 : 1) * (across && at % 2 ? -1 : 1);
+    }
+    free(place);
+}
+
+TEST(waveft_adds_a_matrix_by_its_wavelets)
+{
+    CHECK_NEAR(apart("waveft:places=20,scale=3", add_wavelets), 0, 10 * EXACT);
+    CHECK_NEAR(apart("waveft:places=999,scale=3", add_wavelets), 0, 10 * EXACT);
+}
+
+TEST(weights_of_one_shape_share_places_that_differ_and_follow_the_seed)
+{
+    enum { N = 40 };
+    fixture f = fixture_open("fourierft", 3, 1), other = fixture_open("fourierft", 3, 2);
+    const pb_site *site = pb_model_site(f.model, 0);
+    for (int i = 1; strcmp(site->role, "attn.q") != 0; i++)
+        site = pb_model_site(f.model, i);
+    int *one = places_of(&f, site, N), *again = places_of(&f, site, N), *two = places_of(&other, site, N);
+    int same = 0, seen[16 * 16] = {0};
+    for (int i = 0; i < N; i++) {
+        CHECK(one[i] >= 0 && one[i] < 16 * 16 && !seen[one[i]]++);
+        same += one[i] == two[i];
+    }
+    CHECK(!memcmp(one, again, N * sizeof *one) && same < N / 4);
+    free(one);
+    free(again);
+    free(two);
+    fixture_close(&f);
+    fixture_close(&other);
+}
+
+/* ---- circulant blocks -------------------------------------------------------------------------------------------- */
+
+/* Adds w[(j - i) mod n] / in in every block. */
+static void add_circulant(const fixture *f, const pb_site *site, double *w)
+{
+    const pb_param *kernel = tensor(f, site, "c3a", "w");
+    int n = kernel->cols;
+    for (int at = 0; at < site->out * site->in; at++) {
+        int i = at / site->in, j = at % site->in, block = i / n * (site->in / n) + j / n;
+        w[at] += (double)kernel->x[block * n + (j % n - i % n + n) % n] / site->in;
+    }
+}
+
+TEST(c3a_adds_circulant_blocks)
+{
+    CHECK_NEAR(apart("c3a", add_circulant), 0, 10 * EXACT);
+    CHECK_NEAR(apart("c3a:parts=4", add_circulant), 0, 10 * EXACT);
+    CHECK_NEAR(apart("c3a:size=8", add_circulant), 0, 10 * EXACT);
+    CHECK_NEAR(apart("c3a:size=1", add_circulant), 0, 10 * EXACT); /* a dense matrix, row by row */
+}

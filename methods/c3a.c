@@ -1,0 +1,63 @@
+/* c3a: y = W x + b + C x / in, where C [out,in] has circulant blocks of the width `size`: a block is its first row w, and
+ * each further row is that turned to the right by one, so the product is a circular convolution. */
+#include <math.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    int parts, size;
+    double init;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, parts, INT, "1", 0, 65536, "the blocks along the shorter side of a weight; divides it"),
+    PB_OPTION(conf, size, INT, "0", 0, 65536, "b, the width of a block, instead of their number; 0: by their number"),
+    PB_OPTION(conf, init, REAL, "1", 0, 1e6, "the start, uniform: 1 for Xavier's bound, 0 for the base model"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+/* The width of a block, or 0 with an error. */
+static int block_size(const conf *c, const pb_site *site)
+{
+    int side = site->in < site->out ? site->in : site->out;
+    int size = c->size ? c->size : c->parts && side % c->parts == 0 ? side / c->parts : 0;
+    if (size && site->in % size == 0 && site->out % size == 0)
+        return size;
+    pb_error("c3a: parts=%d, size=%d: want blocks that divide both sides of %s [%d,%d]", c->parts, c->size, site->role,
+             site->out, site->in);
+    return 0;
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    int size = block_size(c, site);
+    if (!size)
+        return NULL;
+    pb_init start = pb_init_uniform(c->init * sqrt(6.0 / (site->in + site->out)));
+    pb_node *w = pb_added(b, site, "w", site->in / size * (site->out / size), size, start);
+    pb_node *y = pb_op_times(b->graph, pb_op_circulate(b->graph, x, w, site->out), 1.0 / site->in);
+    return pb_op_add(b->graph, pb_inner_linear(b, site, x), y);
+}
+
+const pb_method pb_method_c3a = {
+    .name = "c3a",
+    .title = "C3A: circular convolution adaptation",
+    .paper = "Chen et al. 2024, C3A, arXiv:2407.19342",
+    .help = "Adds a matrix of circulant blocks to each weight, multiplied by fast Fourier transforms.",
+    .equation = "y = W x + b + C(w) x / in,  C(w)[i,j] = w[(j - i) mod size] in each block",
+    .notes = "Starts as PEFT does by default: uniform with Xavier's bound, so the first "
+             "outputs are not quite the base model's; init=0 starts there.  The division by the number of inputs is "
+             "PEFT's.  Blocks are given by their number along the shorter side (the paper's 768/1 and 768/6), or by "
+             "their width as in PEFT.",
+    .count = "s = max(size,(size==0)*min(in,out)/max(parts,1)); in*out/s",
+    .deviation = "w: init*sqrt(2/(in+out))",
+    .category = PB_REPARAMETRIZATION,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "parts",
+    .linear = linear,
+};
