@@ -1,5 +1,5 @@
-/* c3a: y = W x + b + C x / in, where C [out,in] has circulant blocks of the width `size`: a block is its first row w, and
- * each further row is that turned to the right by one, so the product is a circular convolution. */
+/* c3a: y = W x + b + C x / in, where C [out,in] has circulant blocks of the width `size`: a block is its first row
+ * w, and each further row is that turned to the right by one, so the product is a circular convolution. */
 #include <math.h>
 
 #include "peftbench.h"
