@@ -42,6 +42,11 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_add(b->graph, pb_inner_linear(b, site, x), y);
 }
 
+static const pb_peft_tensor tensors[] = {{.ours = "w", .theirs = "c3a_kernel", .shape = "out/size, in/size, size"},
+                                         {0}};
+static const pb_peft_key keys[] = {{.key = "block_size", .option = "size"}, {0}};
+static const pb_peft peft = {.type = "C3A", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
+
 const pb_method pb_method_c3a = {
     .name = "c3a",
     .title = "C3A: circular convolution adaptation",
@@ -51,7 +56,7 @@ const pb_method pb_method_c3a = {
     .notes = "Starts as PEFT does by default: uniform with Xavier's bound, so the first "
              "outputs are not quite the base model's; init=0 starts there.  The division by the number of inputs is "
              "PEFT's.  Blocks are given by their number along the shorter side (the paper's 768/1 and 768/6), or by "
-             "their width as in PEFT.",
+             "their width as in PEFT, to whose adapters it is written only then.",
     .count = "s = max(size,(size==0)*min(in,out)/max(parts,1)); in*out/s",
     .deviation = "w: init*sqrt(2/(in+out))",
     .category = PB_REPARAMETRIZATION,
@@ -60,4 +65,5 @@ const pb_method pb_method_c3a = {
     .conf_size = sizeof(conf),
     .size = "parts",
     .linear = linear,
+    .peft = &peft,
 };

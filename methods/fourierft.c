@@ -1,5 +1,5 @@
 /* fourierft: W' = W + s * Re(IDFT2(F)), where F [out,in] has n trained coefficients c at random places and is 0
- * elsewhere. Weights of one shape share the places, which are drawn from the run's seed and are stored nowhere. */
+ * elsewhere.  Weights of one shape share the places, which are drawn from the run's seed and are stored nowhere. */
 #include "peftbench.h"
 
 typedef struct conf {

@@ -3,24 +3,28 @@
 #include "peftbench.h"
 
 typedef struct conf {
-    pb_low_rank_settings update;
-    int parts;
+    int rank, parts;
+    double alpha, dropout;
     bool exchange;
+    const char *targets;
 } conf;
 
 static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
+    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the rank of the parts of the input, which divide it among them"),
+    PB_OPTION(conf, alpha, REAL, "64", 0, 1e6, "the update is scaled by alpha / r"),
+    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
     PB_OPTION(conf, parts, INT, "2", 1, 4096, "k, the parts of the input and of the output; divides both, and r"),
     PB_OPTION(conf, exchange, BOOL, "yes", "every part of the input reaches every part of the output"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
     {0},
 };
 
-static bool fits(const conf *c, const pb_site *site, int rank)
+static bool fits(const conf *c, const pb_site *site)
 {
-    if (site->in % c->parts == 0 && site->out % c->parts == 0 && (!c->exchange || rank % c->parts == 0))
+    if (site->in % c->parts == 0 && site->out % c->parts == 0 && (!c->exchange || c->rank % c->parts == 0))
         return true;
     pb_error("gralora: parts: want a divisor of %s [%d,%d]%s, got %d (rank %d)", site->role, site->out, site->in,
-             c->exchange ? " and of the rank" : "", c->parts, rank);
+             c->exchange ? " and of the rank" : "", c->parts, c->rank);
     return false;
 }
 
@@ -37,22 +41,32 @@ static pb_node *exchange(pb_build *b, pb_node *h, int k, int r)
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    pb_low_rank u = pb_low_rank_at(c, site);
-    int k = c->parts, r = u.rank;
-    if (!fits(c, site, r))
+    int k = c->parts, r = c->rank;
+    if (!fits(c, site))
         return NULL;
     pb_node *A = pb_added(b, site, "A", site->in, r, pb_init_kaiming(site->in / k));
     pb_node *B = pb_added(b, site, "B", k * r, site->out / k, pb_init_constant(0));
-    pb_node *h = pb_op_blocks(b->graph, pb_drop(b, x, c->update.dropout), A, k);
+    pb_node *h = pb_op_blocks(b->graph, pb_drop(b, x, c->dropout), A, k);
     pb_node *y = pb_op_blocks(b->graph, c->exchange ? exchange(b, h, k, r) : h, B, k);
-    return pb_op_add(b->graph, pb_inner_linear(b, site, x), pb_op_times(b->graph, y, u.scale));
+    return pb_op_add(b->graph, pb_inner_linear(b, site, x), pb_op_times(b->graph, y, c->alpha / r));
 }
+
+static const pb_peft_tensor tensors[] = {{.ours = "A", .theirs = "gralora_A", .shape = "parts, in/parts, rank"},
+                                         {.ours = "B", .theirs = "gralora_B", .shape = "parts, rank, out/parts"},
+                                         {0}};
+static const pb_peft_key keys[] = {{.key = "r", .option = "rank"},
+                                   {.key = "alpha", .option = "alpha"},
+                                   {.key = "gralora_dropout", .option = "dropout"},
+                                   {.key = "gralora_k", .option = "parts"},
+                                   {.key = "hybrid_r", .option = "exchange", .words = "|0"}, /* MELoRA: no such type */
+                                   {0}};
+static const pb_peft peft = {.type = "GRALORA", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
 
 static const pb_preset presets[] = {
     {"melora", "MELoRA: mini LoRAs along the diagonal", "Ren et al. 2024, MELoRA, arXiv:2402.17263",
-     "parts=4,exchange=no",
+     "rank=8,alpha=16,parts=4,exchange=no",
      "n mini LoRAs of rank r (parts and rank) have r (in+out) numbers and the rank n r.  The paper chooses n and r by "
-     "task; here n is 4."},
+     "task; here n is 4 and r is LoRA's default."},
     {0},
 };
 
@@ -74,4 +88,5 @@ const pb_method pb_method_gralora = {
     .size = "rank",
     .presets = presets,
     .linear = linear,
+    .peft = &peft,
 };

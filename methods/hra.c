@@ -27,6 +27,10 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_inner_linear(b, site, pb_op_householder(b->graph, x, u));
 }
 
+static const pb_peft_tensor tensors[] = {{.ours = "u", .theirs = "hra_u", .axes = "10"}, {0}};
+static const pb_peft_key keys[] = {{.key = "r", .option = "rank"}, {0}};
+static const pb_peft peft = {.type = "HRA", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
+
 const pb_method pb_method_hra = {
     .name = "hra",
     .title = "HRA: Householder reflection adaptation",
@@ -46,4 +50,5 @@ const pb_method pb_method_hra = {
     .conf_size = sizeof(conf),
     .size = "rank",
     .linear = linear,
+    .peft = &peft,
 };

@@ -13,7 +13,7 @@ typedef struct conf {
 
 static const pb_option options[] = {
     PB_OPTION(conf, blocks, INT, "4", 0, 65536, "r, the number of blocks, which divides the input's width"),
-    PB_OPTION(conf, size, INT, "0", 0, 65536, "b, the width of a block, instead of their number; 0: by their number"),
+    PB_OPTION(conf, size, INT, "0", 0, 65536, "b, the width of a block, with blocks=0; 0: by their number"),
     PB_OPTION(conf, neumann, BOOL, "yes", "a Neumann series for (I - Q)^-1; no: exactly, and Q turns the other way"),
     PB_OPTION(conf, terms, INT, "5", 4, 64, "terms of the product (I + Q)(I + Q + ..): up to the power terms - 1"),
     PB_OPTION(conf, share, BOOL, "no", "one rotation for all blocks of a projection"),
@@ -24,11 +24,11 @@ static const pb_option options[] = {
 /* The width of a block at a site, or 0 with an error. */
 static int block_size(const conf *c, const pb_site *site)
 {
-    int size = c->size ? c->size : c->blocks && site->in % c->blocks == 0 ? site->in / c->blocks : 0;
-    if (size >= 2 && site->in % size == 0)
+    int size = c->blocks && site->in % c->blocks == 0 ? site->in / c->blocks : c->size;
+    if (size >= 2 && site->in % size == 0 && !c->blocks != !c->size)
         return size;
-    pb_error("oft: blocks=%d, size=%d: want equal blocks of 2 and more of the %d inputs of %s", c->blocks, c->size,
-             site->in, site->role);
+    pb_error("oft: blocks=%d, size=%d: want one that is not 0, and equal blocks of 2 and more of the %d inputs of %s",
+             c->blocks, c->size, site->in, site->role);
     return 0;
 }
 
@@ -88,6 +88,15 @@ static void after_step(pb_build *b, const pb_step *step)
     }
 }
 
+static const pb_peft_tensor tensors[] = {{.ours = "q", .theirs = "oft_R.weight"}, {0}};
+static const pb_peft_key keys[] = {{.key = "r", .option = "blocks"},
+                                   {.key = "oft_block_size", .option = "size"},
+                                   {.key = "block_share", .option = "share"},
+                                   {.key = "use_cayley_neumann", .option = "neumann"},
+                                   {.key = "num_cayley_neumann_terms", .option = "terms"},
+                                   {0}};
+static const pb_peft peft = {.type = "OFT", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
+
 const pb_method pb_method_oft = {
     .name = "oft",
     .title = "OFT: orthogonal fine-tuning",
@@ -98,7 +107,8 @@ const pb_method pb_method_oft = {
         "As in OFTv2 and in PEFT, (I - Q)^-1 is a Neumann series of five terms by default; its product leaves the "
         "rotations where |Q| exceeds 0.5, and a run ends with an error where |Q| reaches 1.  With neumann=no the "
         "rotation is exact and, as in PEFT, that of -Q: training from Q = 0 is the same with the opposite sign of Q.  "
-        "PEFT's default is blocks of 32 columns (size=32), adjusted to the width where they do not divide it, which "
+        "PEFT's default is blocks of 32 columns (blocks=0,size=32), adjusted to the width where they do not divide it, "
+        "which "
         "is refused here; coft, its projection to small |Q|, and its dropout of blocks are left out.",
     .count = "s = max(size,(size==0)*in/max(blocks,1)); (share+(1-share)*in/s)*s*(s-1)/2",
     .deviation = "q: 0",
@@ -110,4 +120,5 @@ const pb_method pb_method_oft = {
     .size = "size",
     .linear = linear,
     .after_step = after_step,
+    .peft = &peft,
 };

@@ -103,14 +103,14 @@ pb_node *pb_op_kron(pb_graph *g, pb_node *x, pb_node *a, pb_node *b);
  * i of u [r,C], and H_i = I if it is zero. */
 pb_node *pb_op_householder(pb_graph *g, pb_node *x, pb_node *u);
 
-/* The half spectra of the blocks of x, each of `size` columns: frequencies 0 .. size/2 of the discrete Fourier transform,
- * first their real parts and then their imaginary parts.  With `inverse` x holds half spectra, and y the real blocks
- * whose spectra they are.  The transform's operations count as FLOPs. */
+/* The half spectra of the blocks of x, each of `size` columns: frequencies 0 .. size/2 of the discrete Fourier
+ * transform, first their real parts and then their imaginary parts.  With `inverse` x holds half spectra, and y the
+ * real blocks whose spectra they are.  The transform's operations count as FLOPs. */
 pb_node *pb_op_fourier(pb_graph *g, pb_node *x, int size, bool inverse);
 
-/* The product with a matrix of circulant blocks [size,size], x [T,in] to y [T,out]: w [(out/size)*(in/size), size] holds
- * the first row of each block, whose other rows are that turned to the right (C3A: Chen et al. 2024, arXiv:2407.19342).
- * Computed by Fourier transforms; their operations count as FLOPs. */
+/* The product with a matrix of circulant blocks [size,size], x [T,in] to y [T,out]: w [(out/size)*(in/size), size]
+ * holds the first row of each block, whose other rows are that turned to the right (C3A: Chen et al. 2024,
+ * arXiv:2407.19342).  Computed by Fourier transforms; their operations count as FLOPs. */
 pb_node *pb_op_circulate(pb_graph *g, pb_node *x, pb_node *w, int out);
 
 /* Sums of the n parts into which the columns of x are cut: element j of y [T,C/n] is the sum of x[t, j + i*C/n]. */

@@ -374,8 +374,8 @@ pb_node *pb_added_norm(pb_build *b, const pb_site *site, const char *name, pb_no
  * same in every graph of the run, and after the artifact has been loaded. */
 uint64_t pb_seed(pb_build *b, const pb_site *site, const char *name);
 
-/* Returns `count` different random numbers from 0 to below - 1, in no order, which depend on the run's seed and the full
- * name only and are not saved, as pb_seed; count is at most `below`.  They last while the graph is built and used. */
+/* Returns `count` different random numbers from 0 to below - 1, in no order, which depend on the run's seed and the
+ * full name only and are not saved, as pb_seed; count is at most `below`.  They last as long as the graph. */
 const int *pb_seeded_indices(pb_build *b, const pb_site *site, const char *name, int count, int below);
 
 /* Returns `count` integers of the running method, such as positions of a sparse update.  They are saved.  They are 0,

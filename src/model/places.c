@@ -16,7 +16,8 @@ static bool enter(int *slot, size_t size, int x)
     return true;
 }
 
-/* Floyd's algorithm: each set of numbers is as likely as any other (Bentley and Floyd 1987, "A sample of brilliance"). */
+/* Floyd's algorithm, by which each set of numbers is as likely as any other (Bentley and Floyd 1987, "A sample of
+ * brilliance"). */
 static void draw(pb_rng *r, int *out, int count, int below)
 {
     size_t size = 2;

@@ -1,6 +1,6 @@
 /* fft: discrete Fourier transforms of any length, PB_FFT_LANES sequences at a time.
  *
- * * The transform of x [n] is X[k] = sum over j of x[j] exp(-2 pi i j k / n).  The length is split into its prime
+ * The transform of x [n] is X[k] = sum over j of x[j] exp(-2 pi i j k / n).  The length is split into its prime
  * factors; a step with the factor p takes 8 p operations for each element, or fewer for 2, 3 and 4, so lengths with
  * large prime factors are exact and slow.  Element j of the sequence in lane l has its real part at [2*j*LANES + l]
  * and its imaginary part at [(2*j+1)*LANES + l]. */
