@@ -300,7 +300,8 @@ TEST(a_series_that_diverges_ends_the_run)
 
 TEST(blocks_that_do_not_fit_are_refused)
 {
-    static const char *const specs[] = {"oft:blocks=3", "oft:size=4", "oft:blocks=0,size=5", "oft:blocks=16", "oft:blocks=0"};
+    static const char *const specs[] = {"oft:blocks=3", "oft:size=4", "oft:blocks=0,size=5", "oft:blocks=16",
+                                        "oft:blocks=0"};
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
         pb_testbed f;
         CHECK_INT(pb_testbed_open(&f, TINY, false, specs[i], 3, 0), -1);

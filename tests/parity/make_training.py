@@ -13,12 +13,14 @@ tests/train/test_peft.c, `{.name = "hra"}`, and the folder that `make_training.p
 """
 
 import copy
+import functools
 import json
 import sys
 
 import numpy as np
 import peft
 import torch
+from peft.tuners import c3a
 from peft.tuners.lora import LoraGAConfig, preprocess_loraga
 
 import make_goldens
@@ -60,6 +62,22 @@ class LoraGa(Case):
         return model
 
 
+class C3a(Case):
+    """PEFT computes in 32 bits; here its function does in 64."""
+
+    def start(self, base, name, batch):
+        model = super().start(base, name, batch)
+        for module in model.modules():
+            if isinstance(module, c3a.layer.C3ALinear):
+                module.forward = functools.partial(self.forward, module)
+        return model
+
+    @staticmethod
+    def forward(module, x):
+        change = c3a.utils.BlockCircularConvolution.apply(x, module.c3a_kernel["default"])
+        return module.base_layer(x) + change / x.size(-1)
+
+
 def config(kind, **more):
     return lambda: kind(task_type="SEQ_CLS", **(dict(target_modules=["query", "value"]) | more))
 
@@ -81,6 +99,11 @@ CASES = {
     "lora-ga": LoraGa(lora(r=4, init_lora_weights="lora_ga", lora_ga_config=LoraGAConfig())),
     "ia3": Case(oracle.METHODS["ia3"][0]),
     "beft": Case(lambda: peft.BeftConfig(task_type="SEQ_CLS", target_modules=["value"])),
+    "hra": Case(config(peft.HRAConfig, r=4)),
+    "oft": Case(config(peft.OFTConfig, oft_block_size=4)),
+    "oft-exact": Case(config(peft.OFTConfig, r=2, oft_block_size=0, use_cayley_neumann=False, block_share=True)),
+    "gralora": Case(config(peft.GraloraConfig, r=4, alpha=6, gralora_k=2)),
+    "c3a": C3a(config(peft.C3AConfig, block_size=8)),
     "adalora": Case(adalora, lambda model, step: model.base_model.update_and_allocate(step)),
 }
 

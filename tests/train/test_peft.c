@@ -30,6 +30,11 @@ static const method_case cases[] = {
     {.name = "ia3"},
     {.name = "beft"},
     {.name = "adalora", .option = {"tinit", "tfinal"}, .value = {"0.15", "0.25"}}, /* shares of the 20 steps */
+    {.name = "hra"},
+    {.name = "oft"},
+    {.name = "oft-exact"},
+    {.name = "gralora"},
+    {.name = "c3a"},
     {.name = "lora-ga", .spec = "lora-ga:rank=4,alpha=3", .stored_as = "lora"},
 };
 
