@@ -256,7 +256,7 @@ TEST(rotations_and_reflections_keep_lengths_and_angles)
 TEST(the_series_is_the_exact_rotation_that_turns_the_other_way)
 {
     fixture one = fixture_open("oft:blocks=4", 3, 1), other = fixture_open("oft:blocks=4,neumann=no", 3, 1);
-    fixture_stir(&one, 1e-3);
+    fixture_stir(&one, 1e-2);
     for (int i = 0; i < pb_model_params(one.model); i++) {
         const pb_param *p = pb_model_param(one.model, i);
         pb_param *to = pb_model_find(other.model, p->name);
@@ -267,7 +267,7 @@ TEST(the_series_is_the_exact_rotation_that_turns_the_other_way)
     fixture_forward(&other, &pb_testbed_texts, false, 0);
     const pb_node *got = pb_graph_output(one.graph), *want = pb_graph_output(other.graph);
     for (int i = 0; i < got->rows * got->cols; i++)
-        CHECK_NEAR((double)got->x[i], (double)want->x[i], 10 * EXACT);
+        CHECK(fabs((double)got->x[i] - (double)want->x[i]) <= 2e-6); /* the other rotation is off by 1e-2 */
     fixture_close(&one);
     fixture_close(&other);
 }
