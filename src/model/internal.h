@@ -85,6 +85,7 @@ struct pb_model {
     bool *matches;               /* [parts, pb_model_sites()] the method's hooks apply to the site */
     bool targets_elsewhere;      /* for an adapter whose targets need not match a projection */
     bool attached;               /* no more parameters may be created */
+    uint64_t pruned;             /* elements of trained tensors that pb_pruned has said not to train */
     bool unfinished;             /* pb_unfinished was called after the last step */
     bool preparing;              /* start.c computes statistics: nothing is dropped out, drawn or penalized */
     int extra_tokens;            /* positions that the methods take in each text */

@@ -387,6 +387,10 @@ const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int co
  * counted as optimizer memory.  To be called while a graph is built; the hooks get them by pb_tensor. */
 void pb_state(pb_build *b, const pb_site *site, const char *name, int count);
 
+/* Says, while the tensors are created, that `count` elements of the method's trained tensors do not train: `start`
+ * chooses them and sets them to 0, and `before_step` sets their gradients to 0.  They do not count as trained. */
+void pb_pruned(pb_build *b, int count);
+
 /* For hooks without a graph: returns the tensor that one of the functions above has created, to read and to write: its
  * value x, while training its gradient g (NULL for one that does not train), and `index`.  Aborts if there is none. */
 pb_param *pb_tensor(pb_build *b, const pb_site *site, const char *name);

@@ -127,6 +127,9 @@ void pb_model_after_step(pb_model *m, const pb_step *at);
 /* Returns true if a method has an after_step hook. */
 bool pb_model_has_after_step(const pb_model *m);
 
+/* Returns how many elements of tensors that train stay 0, since a method has pruned them. */
+uint64_t pb_model_pruned(const pb_model *m);
+
 /* Returns true if a method has said after the last step that it is in a phase that ends without a result. */
 bool pb_model_unfinished(const pb_model *m);
 

@@ -213,6 +213,7 @@ pb_counts pb_model_counts(const pb_model *m)
         *(p->kind == PB_HEAD ? &c.head : p->kind == PB_ADDED ? &c.added : &c.base) += n;
         c.trainable += p->trainable ? n : 0;
     }
+    c.trainable -= m->pruned;
     return c;
 }
 

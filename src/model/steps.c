@@ -41,6 +41,16 @@ void pb_model_close_state(pb_model *m)
         m->state[i]->x = NULL; /* the arena owns it */
 }
 
+void pb_pruned(pb_build *b, int count)
+{
+    b->model->pruned += b->model->attached ? 0 : (uint64_t)count;
+}
+
+uint64_t pb_model_pruned(const pb_model *m)
+{
+    return m->pruned;
+}
+
 /* ---- the hooks ------------------------------------------------------------------------------------------------- */
 
 void pb_model_before_step(pb_model *m, const pb_step *at)

@@ -20,7 +20,7 @@ static double added_elements(const pb_model *m, const char **name)
         sum += counts ? (double)pb_trial_elements(p) : 0;
         *name = counts ? p->name : *name;
     }
-    return sum;
+    return sum - (double)pb_model_pruned(m);
 }
 
 /* Compares the formulas with the tensors of the methods with these settings, which `changed` tells apart from the
@@ -161,8 +161,8 @@ static void train_all(pb_testbed *p)
     free(done);
 }
 
-/* The elements of all tensors that training steps change, whether or not they are said to train.  Writes the name
- * of a tensor that changes and is not said to train, or the other way round, to `odd`. */
+/* The elements, without pruned ones, of all tensors that training steps change, whether or not they are said to train.
+ * Writes the name of a tensor that changes and is not said to train, or the other way round, to `odd`. */
 static uint64_t moving_elements(const pb_trial *t, char odd[80])
 {
     pb_testbed before = pb_trial_start(t, 0), after = pb_trial_start(t, 0);
@@ -180,6 +180,7 @@ static uint64_t moving_elements(const pb_trial *t, char odd[80])
         if (moved != p->trainable)
             snprintf(odd, 80, "%s", p->name);
     }
+    sum -= pb_model_pruned(after.model);
     pb_testbed_close(&before);
     pb_testbed_close(&after);
     return sum;

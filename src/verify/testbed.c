@@ -165,7 +165,7 @@ double pb_testbed_gradient(const pb_param *p, size_t i)
 
 double *pb_testbed_gradients(pb_testbed *p, size_t *n)
 {
-    *n = (size_t)pb_model_counts(p->model).trainable;
+    *n = (size_t)(pb_model_counts(p->model).trainable + pb_model_pruned(p->model));
     double *g = pb_alloc((*n + 1) * sizeof *g);
     size_t at = 0;
     for (int i = 0; i < pb_model_params(p->model); i++) {

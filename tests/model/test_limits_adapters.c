@@ -352,3 +352,60 @@ TEST(no_epoch_of_the_first_phase_is_the_best_one)
     CHECK_INT(pb_testbed_open(&none, TINY, false, "lt-sft:phase=2", 3, 0), -1);
     pb_error_clear();
 }
+
+/* ---- pruned adapters ------------------------------------------------------------------------------------------ */
+
+#define PRUNED "sparseadapter:bottleneck=6,sparsity=0.75"
+
+static bool is_pruned_kind(const pb_param *p)
+{
+    return p->kind == PB_ADDED && p->rows > 1; /* D and U */
+}
+
+/* The scores of what is kept and of what is pruned do not overlap. */
+TEST(sparseadapter_keeps_the_weights_with_the_largest_scores)
+{
+    fixture f = fixture_open(PRUNED, 3, 1), g = fixture_open(PRUNED, 3, 1);
+    CHECK_INT(pb_testbed_start(&f), 0);
+    fixture_forward(&g, &pb_testbed_texts, true, 0);
+    pb_executor_backward(g.executor, g.graph);
+    double least = INFINITY, most = 0;
+    int kept = 0, all = 0;
+    for (int i = 0; i < pb_model_params(f.model); i++) {
+        const pb_param *p = pb_model_param(f.model, i), *q = pb_model_param(g.model, i);
+        for (size_t k = 0; k < elements(p) && is_pruned_kind(p); k++, all++) {
+            double score = fabs((double)q->x[k] * (double)q->g[k]);
+            least = p->x[k] != 0 ? fmin(least, score) : least;
+            most = p->x[k] != 0 ? most : fmax(most, score);
+            CHECK(p->x[k] == 0 || p->x[k] == q->x[k]);
+            kept += p->x[k] != 0;
+        }
+    }
+    CHECK_INT(all, 4 * 2 * 6 * 16); /* two sublayers of two layers */
+    CHECK_INT(kept, all / 4);
+    CHECK(least > 0.999 * most && most > 0);
+    CHECK_INT((long long)pb_model_counts(f.model).trainable,
+              all / 4 + 4 * (6 + 16) + (long long)pb_model_counts(f.model).head);
+    fixture_close(&f);
+    fixture_close(&g);
+}
+
+TEST(what_sparseadapter_prunes_stays_zero_while_the_rest_trains)
+{
+    pb_encoded *set = toy_set(40);
+    pb_train_options o = options_with(2, 1e-2);
+    fixture f = fixture_open(PRUNED, 2, 6);
+    pb_result r = train(&f, set, &o, 6);
+    int kept = 0;
+    for (int i = 0; i < pb_model_params(f.model); i++) {
+        const pb_param *p = pb_model_param(f.model, i);
+        for (size_t k = 0; k < elements(p) && is_pruned_kind(p); k++)
+            kept += p->x[k] != 0;
+    }
+    CHECK_INT(kept, 2 * 6 * 16);
+    CHECK_INT((long long)pb_result_get(&r, -1, "storage.trainable"),
+              2 * 6 * 16 + 4 * (6 + 16) + (long long)pb_model_counts(f.model).head);
+    pb_result_free(&r);
+    fixture_close(&f);
+    toy_free(set);
+}
