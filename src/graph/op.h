@@ -44,6 +44,9 @@ pb_node *pb_op_gram(pb_graph *g, pb_node *y, pb_node *x, pb_gram *gram);
 /* y = op(a) op(b), two matrices of parameters; op is the transpose where ta or tb is set. */
 pb_node *pb_op_product(pb_graph *g, pb_node *a, bool ta, pb_node *b, bool tb);
 
+/* The transpose of a, a matrix of parameters. */
+pb_node *pb_op_transpose(pb_graph *g, pb_node *a);
+
 /* The same numbers, row by row, as a matrix [rows,cols] of as many elements; a is made of parameters. */
 pb_node *pb_op_reshape(pb_graph *g, pb_node *a, int rows, int cols);
 
@@ -84,7 +87,8 @@ pb_node *pb_op_unit(pb_graph *g, pb_node *a, bool columns, double least);
  * whose diagonal is positive; the Gram-Schmidt process. */
 pb_node *pb_op_orthonormal(pb_graph *g, pb_node *a);
 
-/* y[t] = softmax over the k largest elements of x[t], 0 elsewhere; k = 0: over all. */
+/* y[t] = softmax over the k largest elements of x[t], 0 elsewhere; k = 0: over all.  Of equal elements the first ones
+ * count as larger. */
 pb_node *pb_op_softmax(pb_graph *g, pb_node *x, int k);
 
 /* The product with a block-diagonal matrix: the columns of x are cut into `blocks` equal parts, and part i of y is part
@@ -119,8 +123,11 @@ pb_node *pb_op_collapse(pb_graph *g, pb_node *x, int n);
 /* x `times` times side by side: [T,times*C]. */
 pb_node *pb_op_tile(pb_graph *g, pb_node *x, int times);
 
-/* The mean of the rows of each sequence: [sequences,C]. */
+/* The mean of the rows of each sequence, all of which must be in this graph: [sequences,C]. */
 pb_node *pb_op_mean(pb_graph *g, pb_node *x);
+
+/* x [T,C], with the rows of y [R,C] added to those that they were selected from (pb_op_select): [T,C]. */
+pb_node *pb_op_add_rows(pb_graph *g, pb_node *x, pb_node *y);
 
 /* Row s of m [sequences,C] for every row of sequence s of `of` [T,..]: [T,C]. */
 pb_node *pb_op_spread(pb_graph *g, pb_node *m, pb_node *of);

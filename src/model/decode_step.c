@@ -14,7 +14,7 @@ struct pb_decode_step {
     int *offset, *ids, *position;
     pb_kv_cache **kv_cache;
     int texts;       /* of the graph                                      */
-    bool one_by_one; /* every text continued by one token, so the graph can run again */
+    bool one_by_one; /* every text continued by one token, and the graph can run again */
     size_t room, token_room;
 };
 
@@ -112,6 +112,7 @@ static int build(pb_decode_step *step)
         return -1;
     }
     pb_executor_bind(step->executor, step->graph, &plan);
+    step->one_by_one = step->one_by_one && !out.placed;
     return 0;
 }
 

@@ -115,6 +115,7 @@ static double size(reader *r, const char *name)
                  {"gated", n->style.gated, OF_MODEL},
                  {"bias", n->style.bias, OF_MODEL},
                  {"pre_norm", n->style.pre_norm, OF_MODEL},
+                 {"causal", n->style.causal, OF_MODEL},
                  {"norm", n->style.rms ? 1 : 2, OF_MODEL},
                  {"layer", r->site ? r->site->layer : 0, OF_LAYER},
                  {"in", r->site ? r->site->in : 0, OF_SITE},

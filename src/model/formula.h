@@ -16,7 +16,7 @@
  *     sites                                      the number of targeted sites
  *     layer                                      the index of the layer, at a site and in `layer:`
  *     in out                                     of the site, at a site
- *     gated bias pre_norm                        as in pb_layer_style: 1 or 0
+ *     gated bias pre_norm causal                 as in pb_layer_style: 1 or 0
  *     norm                                       the vectors of a norm: 2, or 1 in an RMSNorm
  *
  * A setting yes or no is 1 or 0, a choice is its index, and a text is 1 if it is a list of patterns that matches the

@@ -7,6 +7,7 @@ pb_layer_style pb_layer_style_of(const pb_model *m)
 {
     const pb_network_config *c = &m->config;
     return (pb_layer_style){.heads = c->heads,
+                            .causal = c->family->causal,
                             .intermediate_size = c->intermediate_size,
                             .act = c->act,
                             .gated = m->layer[0].site[GATE].out > 0,
@@ -217,6 +218,39 @@ pb_node *pb_text_positions(pb_build *b, pb_node *table)
         return NULL;
     }
     return pb_op_embed_position(b->graph, table, text, shift);
+}
+
+/* Where the tokens of sequence s stand in their text: the position of the first one in this graph. */
+static int text_start(const pb_build *b, int s)
+{
+    const pb_rows *text = b->text;
+    int first = text->offset[s] < text->offset[s + 1] ? text->position[text->offset[s]] : 0;
+    return first > 0 ? first - b->model->front_rows : 0;
+}
+
+const pb_rows *pb_text_ends(pb_build *b, const pb_node *x, int first, int last)
+{
+    const pb_rows *text = b->text;
+    bool generates = b->model->config.family->causal && b->model->head != PB_HEAD_CLASSES;
+    if (!x || !text || (last && generates)) {
+        if (x && text)
+            pb_error("%s: the last %d tokens of a text: a model that generates does not know where a question ends; "
+                     "want 0",
+                     b->model->part[b->part].method->name, last);
+        pb_graph_fail(b->graph);
+        return NULL;
+    }
+    int *value = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)x->set->count * sizeof *value + 1);
+    for (int s = 0; s < text->sequences; s++) {
+        int start = text_start(b, s), tokens = text->offset[s + 1] - text->offset[s], end = x->set->offset[s + 1];
+        for (int r = x->set->offset[s]; r < end; r++) {
+            int token = r - (end - tokens); /* below 0 in front of the text */
+            bool chosen = token >= 0 && (start + token < first || tokens - token <= last);
+            value[r] = chosen ? 0 : -1;
+            b->placed = b->placed || (chosen && start > 0);
+        }
+    }
+    return pb_rows_chosen(b->graph, x->set, value);
 }
 
 const pb_site *pb_next_target(pb_build *b, const pb_site *after)

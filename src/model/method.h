@@ -41,6 +41,7 @@ typedef struct pb_layer_style {
     bool gated;    /* the MLP is mlp.down(act(mlp.gate(x)) * mlp.up(x)) instead of mlp.down(act(mlp.up(x))) */
     bool bias;     /* mlp.up has a bias */
     bool pre_norm; /* x + f(norm(x)) instead of norm(x + f(x)) */
+    bool causal;   /* a token reads those in front of it only */
     bool rms;      /* RMSNorm instead of layer normalization */
     double norm_eps;
 } pb_layer_style;
@@ -325,11 +326,12 @@ struct pb_build {
     struct pb_kv_cache *const *kv_cache; /* [sequences] the KV cache of each; NULL: none */
     bool append_to_cache;                /* running the graph appends the batch's keys and values to the caches */
     int draws;                           /* numbers drawn so far by pb_draw */
-    pb_node *k, *v;                      /* keys and values of the last attention of the base model */
-    bool without_bias;                   /* the base's projections have no bias: for folding */
-    void **memo;                         /* [parts] of pb_memo */
-    pb_node *penalty;                    /* the sum of all terms of pb_penalty, or NULL */
-    bool *attended;                      /* the calls of pb_attend in this graph; NULL: none */
+    bool placed;       /* the positions of texts that continue decide about the graph, so it fits no other positions */
+    pb_node *k, *v;    /* keys and values of the last attention of the base model */
+    bool without_bias; /* the base's projections have no bias: for folding */
+    void **memo;       /* [parts] of pb_memo */
+    pb_node *penalty;  /* the sum of all terms of pb_penalty, or NULL */
+    bool *attended;    /* the calls of pb_attend in this graph; NULL: none */
 };
 
 /* Returns the settings of the method whose hook is running. */
@@ -401,6 +403,12 @@ pb_node *pb_rated(pb_node *added, double times);
 
 /* Adds weight * term, [1,1], to the loss while training, and so to the training loss that is recorded. */
 void pb_penalty(pb_build *b, pb_node *term, double weight);
+
+/* Returns the rows of x, a tensor of all rows of the batch, that are among the first tokens of their texts, so many as
+ * `first` says, or among the last `last` ones; what methods put in front of a text does not count.  For pb_op_select;
+ * there may be none.  A model that generates has no last tokens, since it does not know where a question ends: an
+ * error.  NULL after an error. */
+const pb_rows *pb_text_ends(pb_build *b, const pb_node *x, int first, int last);
 
 /* Draws a number 0 .. n-1 for this training step, which depends on the run's seed, the step and the order of the calls.
  * Returns -1 where nothing trains, and while the tensors are created: all alternatives then count, and all must be

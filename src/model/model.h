@@ -188,6 +188,7 @@ typedef struct pb_outputs {
     pb_node *logits;  /* as pb_head describes; rows that a method prepends have no logits */
     pb_node *loss;    /* [1,1] the mean loss; NULL if the batch has neither labels nor targets */
     pb_node *penalty; /* [1,1] what the methods have added to it (pb_penalty, consistency), or NULL */
+    bool placed;      /* the graph depends on the positions of its tokens (pb_build.placed) */
     bool drawn;       /* a method has drawn its structure (pb_draw), so that of other keys' graphs may differ */
 } pb_outputs;
 

@@ -296,6 +296,7 @@ static int run_pass(pass *p, const pb_batch *batch, const pb_rows *text, pass *f
     out->loss = out->logits && has_targets(m, batch) ? loss(b, x, out->logits, batch) : NULL;
     out->penalty = b->penalty;
     out->drawn = b->draws > 0;
+    out->placed = b->placed;
     return out->logits && (out->loss || !has_targets(m, batch)) ? 0 : -1;
 }
 

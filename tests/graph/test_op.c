@@ -558,6 +558,53 @@ static pb_node *build_cross_attention(pb_graph *g, pb_node **in, const pb_rows *
     return pb_op_cross_attention(g, in[0], in[1], in[2], 4);
 }
 
+static pb_node *build_softmax(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_softmax(g, in[0], 0);
+}
+
+/* The elements are far apart, so that no difference changes which ones are the largest. */
+static pb_node *build_softmax_of_3(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    pb_real *apart = pb_arena_alloc(pb_graph_arena(g), PB_META, (size_t)set->count * 9 * sizeof *apart);
+    for (int i = 0; i < set->count * 9; i++)
+        apart[i] = (pb_real)(i * 5 % 9) / 2;
+    return pb_op_softmax(g, pb_op_add(g, pb_graph_input(g, set, 9, apart), pb_op_times(g, in[0], 0.05)), 3);
+}
+
+static pb_node *build_transpose(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_transpose(g, in[0]);
+}
+
+static pb_node *build_orthonormal(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_orthonormal(g, in[0]);
+}
+
+static pb_node *build_mean(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_mean(g, in[0]);
+}
+
+static pb_node *build_spread_mean(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_spread(g, pb_op_mean(g, in[0]), in[0]);
+}
+
+static pb_node *build_add_rows(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    int *value = numbers(g, set->count, 1, 3);
+    for (int i = 0; i < set->count; i++)
+        value[i] = 1 - value[i];
+    return pb_op_add_rows(g, in[0], pb_op_select(g, in[1], pb_rows_chosen(g, set, value)));
+}
+
 static const op_case cases[] = {
     {"embed", build_embed, {{7, 18}}},
     {"embed_position", build_embed_position, {{72, 18}}},
@@ -642,6 +689,16 @@ static const op_case cases[] = {
     {"circulate", build_circulate, {{0, 10}, {6, 5}}},
     {"spectrum by Fourier", build_spectrum, {{1, 7}}},
     {"spectrum by Haar", build_haar, {{1, 7}}},
+    {"softmax", build_softmax, {{0, 9}}},
+    {"softmax of the 3 largest", build_softmax_of_3, {{0, 9}}},
+    {"softmax of a parameter", build_softmax, {{5, 9}}},
+    {"orthonormal", build_orthonormal, {{4, 10}}},
+    {"orthonormal of one row", build_orthonormal, {{1, 10}}},
+    {"orthonormal of as many rows as columns", build_orthonormal, {{4, 4}}},
+    {"transpose", build_transpose, {{4, 7}}},
+    {"mean", build_mean, {{0, 18}}},
+    {"spread of means", build_spread_mean, {{0, 18}}},
+    {"add_rows", build_add_rows, {{0, 18}, {0, 18}}},
     {"fastfood", build_fastfood, {{1, 11}}},
     {"fastfood of a power of two", build_fastfood, {{1, 16}}},
     {"fastfood of more than the matrix", build_fastfood_wide, {{1, 40}}},

@@ -1,0 +1,54 @@
+/* molora: a mixture of LoRAs whose weights a router computes for each token. */
+#include "peftbench.h"
+
+typedef struct conf {
+    int experts, rank;
+    double alpha;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, experts, INT, "10", 1, 256, "E, the LoRAs at each projection"),
+    PB_OPTION(conf, rank, INT, "4", 1, 4096, "r, the rank of each B_e A_e"),
+    PB_OPTION(conf, alpha, REAL, "16", 0, 1e6, "the updates are scaled by alpha / r"),
+    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
+    {0},
+};
+
+/* y = W x + alpha/r * sum_e p_e B_e A_e x with p = softmax(G x);  A_e [r,in], B_e [out,r], G [E,in] */
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    pb_graph *g = b->graph;
+    pb_node *router = pb_added(b, site, "router", c->experts, site->in, pb_init_normal(0.02));
+    pb_node *p = pb_op_softmax(g, pb_op_linear(g, x, router, NULL), 0), *y = pb_inner_linear(b, site, x);
+    for (int e = 0; e < c->experts; e++) {
+        char down[16], up[16];
+        snprintf(down, sizeof down, "A.%d", e);
+        snprintf(up, sizeof up, "B.%d", e);
+        pb_node *A = pb_added(b, site, down, c->rank, site->in, pb_init_normal(0.02));
+        pb_node *B = pb_added(b, site, up, site->out, c->rank, pb_init_constant(0));
+        pb_node *h = pb_op_scale(g, pb_op_linear(g, x, A, NULL), pb_op_columns(g, p, e, 1));
+        y = pb_op_linear_add(g, y, h, B, c->alpha / c->rank);
+    }
+    return y;
+}
+
+const pb_method pb_method_molora = {
+    .name = "molora",
+    .title = "MoLoRA: a mixture of LoRAs, routed by token",
+    .paper = "Zadouri et al. 2023, Pushing mixture of experts to the limit, arXiv:2309.05444",
+    .help = "Adds E low-rank updates to each projection and weighs them by a softmax of each token.",
+    .equation = "y = W x + alpha/rank * sum_e p_e B_e A_e x, p = softmax(G x)",
+    .notes = "The routing is soft, as in the paper: every token uses all experts.  The standard deviation of G and the "
+             "sizes are those of the authors' configuration; the paper leaves the initial values open.  On a small "
+             "model with one task the experts have nothing to specialize in: its costs are what can be compared.",
+    .count = "experts*(rank*(in+out)+in)",
+    .deviation = "A.*: 0.02; B.*: 0; router: 0.02",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "rank",
+    .linear = linear,
+};
