@@ -16,9 +16,8 @@ static const pb_option options[] = {
 static bool trains(const void *settings, const pb_param *p, int layers)
 {
     const conf *c = settings;
-    (void)layers;
     bool other = p->kind == PB_NORM_BIAS || (p->kind == PB_BIAS && p->layer < 0);
-    return p->kind == PB_HEAD || (other && c->others) || (p->kind == PB_BIAS && pb_param_in(c->only, p));
+    return p->kind == PB_HEAD || (other && c->others) || (p->kind == PB_BIAS && pb_param_in(c->only, p, layers));
 }
 
 static const pb_preset presets[] = {

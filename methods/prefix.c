@@ -5,6 +5,7 @@ typedef struct conf {
     int length, hidden;
     double init;
     bool mlp;
+    const char *targets;
 } conf;
 
 static const pb_option options[] = {
@@ -12,6 +13,7 @@ static const pb_option options[] = {
     PB_OPTION(conf, mlp, BOOL, "no", "compute keys and values from an embedding by a shared MLP, as the paper does"),
     PB_OPTION(conf, hidden, INT, "384", 1, 65536, "intermediate size of that MLP"),
     PB_OPTION(conf, init, REAL, "0.02", 0, 10, "standard deviation at the start"),
+    PB_OPTION(conf, targets, TEXT, "attn", "the layers that have a prefix, such as 3.attn; attn: all"),
     {0},
 };
 

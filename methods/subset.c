@@ -16,9 +16,8 @@ static const pb_option options[] = {
 static bool trains(const void *settings, const pb_param *p, int layers)
 {
     const conf *c = settings;
-    (void)layers;
     bool kind = (p->kind == PB_MATRIX && c->weights) || (p->kind == PB_BIAS && c->biases);
-    return p->kind == PB_HEAD || (kind && pb_param_in(c->only, p));
+    return p->kind == PB_HEAD || (kind && pb_param_in(c->only, p, layers));
 }
 
 static const pb_preset presets[] = {

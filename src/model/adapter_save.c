@@ -261,9 +261,20 @@ static const pb_node *run_with_prefix(const saving *s, pb_arena *arena, pb_execu
     return run(executor, g, values ? b.v : b.k);
 }
 
+/* Refuses a prefix that some layers do not have. */
+static int check_all_layers(const saving *s)
+{
+    for (int l = 0; l < s->m->config.layers; l++)
+        if (!pb_model_targets(s->m, 0, &s->m->layer[l].block[ATTN]))
+            return pb_error("%s: targets: layer %d has no prefix, and PEFT's are in all layers", s->method->name, l);
+    return 0;
+}
+
 /* Writes [P, 2 layers, kv]: PEFT stores keys and values, not the MLP that may have computed them. */
 static int save_prefix(saving *s)
 {
+    if (check_all_layers(s))
+        return -1;
     pb_arena *arena = pb_arena_new("prefix");
     pb_executor *executor = pb_executor_new();
     int width = pb_model_kv_width(s->m), columns = 2 * s->m->config.layers * width, rc = 0;

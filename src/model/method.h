@@ -436,11 +436,13 @@ pb_param *pb_next_trained(pb_build *b, const pb_param *after);
 pb_param *pb_find_param(pb_build *b, const char *full_name);
 
 /* Returns true if a pattern of `targets` matches the site.  Patterns are separated by spaces or commas; each is a role
- * or a layer and a role, with the wildcards of the shell: "attn.* 3.mlp.up". */
+ * or a layer and a role, with the wildcards of the shell: "attn.* 3.mlp.up", or a share of the layers and a role:
+ * "0/6-1/6.attn.q" in the first sixth.  A layer that a boundary cuts is in both shares. */
 bool pb_site_in(const char *targets, const pb_site *site);
 
-/* Returns true if the parameter is the weight or the bias of a projection that a pattern of `targets` matches. */
-bool pb_param_in(const char *targets, const pb_param *p);
+/* Returns true if the parameter is the weight or the bias of a projection that a pattern of `targets` matches; `layers`
+ * is the number of layers. */
+bool pb_param_in(const char *targets, const pb_param *p, int layers);
 
 /* Returns the value of the first pattern that matches the site in a list such as "0.attn.q=16 mlp.*=4", or `otherwise`
  * if none matches. */
