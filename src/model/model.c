@@ -98,7 +98,10 @@ int pb_model_max_tokens(const pb_model *m)
 
 int pb_model_extra_rows(const pb_model *m)
 {
-    return m->cached[0].extra_rows; /* of the first layer */
+    int most = 0;
+    for (int l = 0; l < m->config.layers; l++)
+        most = m->cached[l].extra_rows > most ? m->cached[l].extra_rows : most;
+    return most;
 }
 
 pb_digest pb_model_digest(const pb_model *m)

@@ -157,7 +157,7 @@ pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files; 
 /* The most tokens that a text may have: the network's positions less those of the methods and of the cached prefix. */
 int pb_model_max_tokens(const pb_model *m);
 
-/* The rows that the methods put in front of the keys and values of each text. */
+/* The rows that the methods put in front of the keys and values of each text, in the layer with the most. */
 int pb_model_extra_rows(const pb_model *m);
 
 /* Turns gradient checkpointing on or off: training then keeps the layers' outputs only and recomputes the rest
