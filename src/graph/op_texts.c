@@ -1,4 +1,4 @@
-/* op_texts: what is computed of the rows of a text together: their mean, a row for all of them, a sum on some of them. */
+/* op_texts: what is computed of the rows of a text together: their mean, a row for all of them, sums on some of them. */
 #include <string.h>
 
 #include "graph/op.h"
@@ -160,7 +160,7 @@ static int first_from(const pb_rows *set, int origin)
     return low;
 }
 
-/* The row of y that belongs to row t of the output, which dead-row elimination may have left on a selection; -1: none */
+/* The row of y for row t of the output, which dead-row elimination may have left on a selection; -1: none. */
 static int partner(const pb_rows *mine, int t, const pb_rows *other)
 {
     int origin = pb_rows_origin(mine, t), i = first_from(other, origin);
