@@ -1,4 +1,4 @@
-/* op_texts: what is computed of the rows of a text together: their mean, a row for all of them, sums on some of them. */
+/* op_texts: what is computed of the rows of a text together: a mean, a row for all of them, sums on some of them. */
 #include <string.h>
 
 #include "graph/op.h"
