@@ -93,13 +93,11 @@ const pb_method pb_method_corda = {
     .help =
         "Trains a part of each weight that starts from the decomposition of the weight times its inputs' covariance.",
     .equation = "y = W x + alpha/rank * (B A x - B0 A0 x), B0 A0 from W C = U S V^T",
-    .notes =
-        "C is the mean of x x^T over the tokens of the samples, plus 1 % of the mean of its diagonal; PEFT scales the "
-        "inputs of each batch by their largest value first, which moves length between A and B. The paper's kpm, which "
-        "is "
-        "to keep knowledge, decomposes by the inputs of questions about this knowledge; here both modes take the "
-        "inputs "
-        "of the training examples, and forgetting is not measured. W stays as it is, as in pissa.",
+    .notes = "C is the mean of x x^T over the tokens of the samples, plus 1 % of the mean of its diagonal; PEFT scales "
+             "the inputs of each batch by their largest value first, which moves length between A and B. The paper's "
+             "kpm, which is to keep knowledge, decomposes by the inputs of questions about this knowledge; here both "
+             "modes take the inputs of the training examples, and forgetting is not measured. W stays as it is, as in "
+             "pissa.",
     .count = "rank*(in+out)",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

@@ -73,12 +73,10 @@ const pb_method pb_method_dylora = {
     .paper = "Valipour et al. 2022, DyLoRA, arXiv:2210.07558",
     .help = "Draws a rank in each training step and trains that many rows of A and columns of B.",
     .equation = "y = W x + alpha/b * B[:,1..b] A[1..b,:] x, b drawn from 1..rank in each step",
-    .notes =
-        "b is uniform, and the same for all projections in a step; a projection with a smaller rank of its own takes "
-        "at "
-        "most that. Rows that a step does not use have a gradient of zero, and AdamW still moves them by its averages, "
-        "as in the authors' code. Scores are those of the full rank; the ranks below it, for which the paper is meant, "
-        "are not scored.",
+    .notes = "b is uniform, and the same for all projections in a step; a projection with a smaller rank of its own "
+             "takes at most that. Rows that a step does not use have a gradient of zero, and AdamW still moves them by "
+             "its averages, as in the authors' code. Scores are those of the full rank; the ranks below it, for which "
+             "the paper is meant, are not scored.",
     .count = "rank*(in+out)",
     .deviation = "A: 1/sqrt(3*in); B: 0",
     .category = PB_REPARAMETRIZATION,
@@ -89,4 +87,5 @@ const pb_method pb_method_dylora = {
     .size = "rank",
     .linear = linear,
     .low_rank = pb_low_rank_at,
+    .peft = &pb_low_rank_peft,
 };

@@ -49,12 +49,10 @@ const pb_method pb_method_eva = {
     .paper = "Paischer et al. 2024, One initialization to rule them all: EVA, arXiv:2410.07170",
     .help = "Starts A of a LoRA from the principal directions of each projection's inputs.",
     .equation = "y = W x + alpha/rank * B A x, A = V_r^T of the inputs X = U S V^T",
-    .notes =
-        "All projections have the same rank, which is rho = 1 in the paper: with a larger rho it gives ranks to the "
-        "projections by the variance that their directions explain, and the shapes of tensors would depend on the "
-        "data. "
-        "The directions are those of x^T x over all tokens of the samples; the authors' code in PEFT takes them after "
-        "the mean of x has been subtracted, in steps over batches.",
+    .notes = "All projections have the same rank, which is rho = 1 in the paper: with a larger rho it gives ranks to "
+             "the projections by the variance that their directions explain, and the shapes of tensors would depend on "
+             "the data. The directions are those of x^T x over all tokens of the samples; the authors' code in PEFT "
+             "takes them after the mean of x has been subtracted, in steps over batches.",
     .count = "rank*(in+out)",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
@@ -66,4 +64,5 @@ const pb_method pb_method_eva = {
     .asks = asks,
     .start = start,
     .low_rank = pb_low_rank_at,
+    .peft = &pb_low_rank_peft,
 };

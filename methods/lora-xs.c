@@ -56,9 +56,8 @@ static void start(pb_build *b, const pb_training_stats *stats)
 static const pb_preset presets[] = {
     {"nora", "NoRA: a LoRA inside of a fixed LoRA of singular vectors",
      "Lin et al. 2024, NoRA: nested low-rank adaptation, arXiv:2408.10280", "inner=4",
-     "The outer matrices come from the weight alone; the paper's later versions scale it by the activations before it "
-     "is "
-     "decomposed. How the inner matrices start could not be verified; here they start as those of a LoRA."},
+     "The outer matrices come from the weight alone; the paper's later versions scale it by the activations before "
+     "it is decomposed. How the inner matrices start could not be verified; here they start as those of a LoRA."},
     {0},
 };
 
@@ -69,9 +68,8 @@ const pb_method pb_method_lora_xs = {
     .help = "Trains an r x r matrix between the fixed principal singular vectors of each weight.",
     .equation = "y = W x + alpha/rank * U_r R S_r V_r^T x",
     .notes = "W = U S V^T; S_r stands on the side of the input, as in the authors' code. R starts as normal numbers "
-             "with the "
-             "deviation 0.00001, so the first outputs are nearly those of the base. What trains does not depend on the "
-             "width; U_r and S_r V_r^T do not train, and the artifact holds them.",
+             "with the deviation 0.00001, so the first outputs are nearly those of the base. What trains does not "
+             "depend on the width; U_r and S_r V_r^T do not train, and the artifact holds them.",
     .count = "(inner==0)*rank*rank+2*inner*rank",
     .deviation = "R: 0.00001; Q: 0",
     .category = PB_REPARAMETRIZATION,

@@ -159,19 +159,18 @@ static const pb_preset presets[] = {
     {"rslora", "rsLoRA: scaled by alpha / sqrt(r)", "Kalajdzievski 2023, rsLoRA, arXiv:2312.03732", "rslora=yes"},
     {"dora", "DoRA: the norm of each row is a parameter", "Liu et al. 2024, DoRA, arXiv:2402.09353", "dora=yes"},
     {"lora-plus", "LoRA+: B learns faster than A", "Hayou et al. 2024, LoRA+, arXiv:2402.12354", "ratio=16",
-     "The learning rate of [train] is that of A.  The paper recommends a ratio of about 16 and tunes it by task."},
+     "The learning rate of [train] is that of A and of the head; PEFT's optimizer multiplies that of biases too. The "
+     "paper recommends a ratio of about 16 and tunes it by task."},
     {"lora-fa", "LoRA-FA: A is random and does not train",
      "Zhang et al. 2023, Memory-efficient low-rank adaptation (LoRA-FA), arXiv:2308.03303", "freeze=A",
-     "This is the method of the paper's first version.  Its second version and the optimizer of PEFT also multiply the "
-     "gradient of B by (A A^T)^-1 / s^2, which is precondition=yes here but for the factor 1 / s^2, which AdamW "
+     "This is the method of the paper's first version. Its second version and the optimizer of PEFT also multiply "
+     "the gradient of B by (A A^T)^-1 / s^2, which is precondition=yes here but for the factor 1 / s^2, which AdamW "
      "ignores."},
     {"riemannian", "Riemannian preconditioned LoRA: gradients scaled by r x r matrices",
      "Zhang and Pilanci 2024, Riemannian preconditioned LoRA, arXiv:2402.02347", "precondition=yes",
      "The gradients are preconditioned before they are clipped, so that large ones of A, while B is small, can take "
-     "most "
-     "of the clipping norm; the authors' code and PEFT precondition what has been clipped.  The paper leaves the "
-     "damping "
-     "open: the default is that of PEFT, and the authors' runs use 0 (GPT-2) to 4.5 (Mistral)."},
+     "most of the clipping norm; the authors' code and PEFT precondition what has been clipped. The paper leaves the "
+     "damping open: the default is that of PEFT, and the authors' runs use 0 (GPT-2) to 4.5 (Mistral)."},
     {0},
 };
 

@@ -92,7 +92,8 @@ static const pb_preset presets[] = {
     {"mica", "MiCA: A trains in the smallest left singular directions",
      "Rudiger and Raschka 2026, MiCA learns more knowledge than LoRA and full fine-tuning, arXiv:2604.01694",
      "start=minor-left",
-     "Knowledge of new texts, which the paper is about, is nothing that a small model on a classification task shows."},
+     "Knowledge of new texts, which the paper is about, is nothing that a small model on a classification task "
+     "shows."},
     {0},
 };
 
@@ -102,14 +103,11 @@ const pb_method pb_method_pissa = {
     .paper = "Meng et al. 2024, PiSSA, arXiv:2404.02948",
     .help = "Trains a low-rank part of each weight that starts as its principal singular values and vectors.",
     .equation = "y = W x + alpha/rank * (B A x - B0 A0 x); minor-left: y = W x + alpha/rank * B A x",
-    .notes =
-        "With W = U S V^T, B0 and A0 start as U S^(1/2) and S^(1/2) V^T of the first or last r singular values, "
-        "divided "
-        "by (alpha/rank)^(1/2), as in PEFT. W stays as it is, where the papers and PEFT subtract s B0 A0 from it: the "
-        "function is the same, a packed base "
-        "is not quantized again, and A0 and B0 are stored beside A and B.  PEFT's adapter of this method holds A and B "
-        "only and repeats the decomposition when it is loaded; it is not read, and `export` writes a LoRA of rank 2r "
-        "instead.",
+    .notes = "With W = U S V^T, B0 and A0 start as U S^(1/2) and S^(1/2) V^T of the first or last r singular values, "
+             "divided by (alpha/rank)^(1/2), as in PEFT. W stays as it is, where the papers and PEFT subtract s B0 A0 "
+             "from it: the function is the same, a packed base is not quantized again, and A0 and B0 are stored beside "
+             "A and B. PEFT's adapter holds A and B only and repeats the decomposition when it is loaded; it is not "
+             "read, and `export` writes a LoRA of rank 2r instead. From one start, 20 steps equal those of PEFT.",
     .count = "rank*(in+(start<3)*out)",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

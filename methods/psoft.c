@@ -62,13 +62,10 @@ const pb_method pb_method_psoft = {
     .paper = "Efficient orthogonal fine-tuning with principal subspace adaptation (PSOFT), openreview FSHrinMArK",
     .help = "Rotates and rescales the principal part of each weight in the space of its singular vectors.",
     .equation = "y = W x + U_r S_r (D_b R D_a - I) V_r^T x, R = (I + Q)(I - Q)^-1, Q^T = -Q",
-    .notes =
-        "W = U S V^T. PEFT multiplies by alpha/rank what it has divided by it before, so there is no alpha here. R is "
-        "solved for exactly; PEFT has a Neumann series as an option. PEFT's adapter does not hold U_r S_r and V_r^T "
-        "and "
-        "computes them again when it is loaded; it is not read. With a small rank the rest of W, which stays, is most "
-        "of "
-        "it.",
+    .notes = "W = U S V^T. PEFT multiplies by alpha/rank what it has divided by it before, so there is no alpha here. "
+             "R is solved for exactly; PEFT has a Neumann series as an option. PEFT's adapter does not hold U_r S_r "
+             "and V_r^T and computes them again when it is loaded; it is not read. With a small rank the rest of W, "
+             "which stays, is most of it. From one start, 20 steps equal those of PEFT.",
     .count = "rank*(rank-1)/2+2*magnitudes*rank",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

@@ -146,12 +146,10 @@ const pb_method pb_method_svft = {
     .paper = "Lingam et al. 2024, SVFT: parameter-efficient fine-tuning with singular vectors, arXiv:2405.19597",
     .help = "Trains chosen elements of a matrix between the fixed singular vectors of each weight.",
     .equation = "y = W x + U M V^T x, W = U S V^T",
-    .notes =
-        "M starts as zero and has no gate: the authors' code starts it at random and multiplies it by the sigmoid of "
-        "one "
-        "more trained number. Random places are distinct. top takes the largest |u_i . v_j|, as the signs of singular "
-        "vectors are arbitrary, and is refused where W is not square. U and V^T do not train, but each artifact holds "
-        "them: about twice the weights that are adapted.",
+    .notes = "M starts as zero and has no gate: the authors' code starts it at random and multiplies it by the sigmoid "
+             "of one more trained number. Random places are distinct. top takes the largest |u_i . v_j|, as the signs "
+             "of singular vectors are arbitrary, and is refused where W is not square. U and V^T do not train, but "
+             "each artifact holds them: about twice the weights that are adapted.",
     .count = "k = min(min(in,out), rank+(rank==0)*65536); (pattern==0)*k+(pattern>0)*((2*band+1)*k-band*(band+1))",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

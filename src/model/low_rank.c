@@ -3,6 +3,16 @@
 
 #include <string.h>
 
+static const pb_peft_tensor tensors[] = {PB_LOW_RANK_PEFT_TENSORS, {0}};
+static const pb_peft_key keys[] = {PB_LOW_RANK_PEFT_KEYS, {0}};
+const pb_peft pb_low_rank_peft = {
+    .type = "LORA",
+    .only_written = true,
+    .tensors = tensors,
+    .keys = keys,
+    .fixed = "\"bias\": \"none\", \"init_lora_weights\": true",
+};
+
 pb_low_rank pb_low_rank_at(const void *settings, const pb_site *site)
 {
     const pb_low_rank_settings *c = settings;

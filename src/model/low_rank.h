@@ -36,6 +36,9 @@ typedef struct pb_low_rank_settings {
         "B", "lora_B.weight", .embedding = "lora_embedding_B"                                                          \
     }
 
+/* For a method whose A and B, when trained, are those of a LoRA: it is written as PEFT's LORA, which `lora` reads. */
+extern const pb_peft pb_low_rank_peft;
+
 /* Returns the update of a site: the matrices "A" and "B", the rank, and the scale alpha / r.  It is additive. */
 pb_low_rank pb_low_rank_at(const void *settings, const pb_site *site);
 

@@ -20,8 +20,10 @@ import sys
 import numpy as np
 import peft
 import torch
+from peft.optimizers import create_riemannian_optimizer
 from peft.tuners import c3a
 from peft.tuners.lora import LoraGAConfig, preprocess_loraga
+from peft.tuners.lora.config import KasaConfig
 
 import make_goldens
 import oracle
@@ -31,15 +33,88 @@ STEPS, RATE, SEED = 20, 1e-3, 5
 
 
 class Case:
-    """How PEFT wraps the model, and what an adapter does between steps, if it does anything.  The values at the start are
-    normal with a deviation of 0.3 `scale`, and `near` has the mean of tensors, by a part of their name, where it is not 0."""
+    """How PEFT wraps the model; what an adapter does between steps and adds to the loss, if it does anything; what of it
+    stays; and the optimizer, by default AdamW.  The values at the start are normal with a deviation of 0.3 `scale`, and
+    `near` has the mean of tensors, by a part of their name, where it is not 0."""
 
-    def __init__(self, make, after_step=None, near=None, scale=1.0):
+    def __init__(self, make, after_step=None, near=None, scale=1.0, frozen=None, optimizer=None, penalty=None):
         self.make, self.after_step, self.near, self.scale = make, after_step, near, scale
+        self.frozen, self.penalty = frozen, penalty
+        self.optimizer = optimizer or (lambda model: adamw([p for p in model.parameters() if p.requires_grad]))
 
     def start(self, base, name, batch):
         model = peft.get_peft_model(base, self.make())
         oracle.randomise(model, name, SEED, self.scale, self.near)
+        for n, p in model.named_parameters():
+            if self.frozen and self.frozen in n:
+                p.requires_grad = False
+        return model
+
+
+def modules_with(model, tensor):
+    """PEFT's modules that have this tensor, with their names in the base model."""
+    return [(n, m) for n, m in model.base_model.model.named_modules() if hasattr(m, tensor)]
+
+
+class Residual(Case):
+    """The start is PEFT's, from the weights, of which PEFT subtracts s B A in 32 bits; here in 64."""
+
+    def start(self, base, name, batch):
+        oracle.randomise(base, name, SEED, 1.0)
+        weights = {n: p.detach().double().clone() for n, p in base.named_parameters()}
+        model = peft.get_peft_model(base, self.make())
+        base.double()
+        for place, module in modules_with(model, "lora_A"):
+            product = module.lora_B["default"].weight.double() @ module.lora_A["default"].weight.double()
+            module.base_layer.weight.data = weights[f"{place}.weight"] - module.scaling["default"] * product.detach()
+        return model
+
+
+def svd(weight, rank, last=False):
+    """u s and v^T of the largest or the last singular values, in 64 bits, with the signs of src/numeric/lapack.h."""
+    u, s, vt = torch.linalg.svd(weight.double(), full_matrices=False)
+    sign = vt[range(len(s)), vt.abs().argmax(dim=1)].sign()
+    part = slice(len(s) - rank, None) if last else slice(rank)
+    return ((u * s) * sign)[:, part], (vt * sign[:, None])[part]
+
+
+class Kasa(Case):
+    """PEFT truncates W in 32 bits; here in 64."""
+
+    def start(self, base, name, batch):
+        weights = {n: p.detach().double().clone() for n, p in base.named_parameters()}
+        model = super().start(base, name, batch)
+        base.double()
+        for place, module in modules_with(model, "lora_A"):
+            left, right = svd(weights[f"{place}.weight"], module.r["default"], last=True)
+            truncated = weights[f"{place}.weight"] - left @ right
+            assert (truncated - module.base_layer.weight).abs().max() < 1e-5
+            module.base_layer.weight.data = truncated
+        return model
+
+
+def kasa_penalty(model):
+    """As LoraModel._get_kasa_loss, which computes in 32 bits."""
+    total = 0
+    for _, module in modules_with(model, "lora_diag"):
+        a, b, diag = (x["default"] for x in (module.lora_A, module.lora_B, module.lora_diag))
+        eye, settings = torch.eye(len(diag)), model.peft_config["default"].kasa_config
+        off = torch.linalg.norm(b.weight.T @ b.weight - eye) + torch.linalg.norm(a.weight @ a.weight.T - eye)
+        total = total + settings.beta * (diag**2).sum() + settings.gamma * off
+    return total
+
+
+class Psoft(Case):
+    """The fixed factors, which PEFT does not save, are computed in 64 bits, and its rotation starts at random."""
+
+    def start(self, base, name, batch):
+        model = super().start(base, name, batch)
+        base.double()
+        for _, module in modules_with(model, "psoft_R"):
+            left, right = svd(module.base_layer.weight.detach(), module.r["default"])
+            a, b = module._get_psoft_ab_cache_buffers("default")
+            assert (b.double() @ a.double() * module.scaling["default"] - left @ right).abs().max() < 1e-5
+            module._set_psoft_ab_cache_buffers("default", right, left / module.scaling["default"])
         return model
 
 
@@ -87,6 +162,21 @@ def lora(**more):
     return config(peft.LoraConfig, **(dict(r=2, lora_alpha=3) | more))
 
 
+def adamw(parameters):
+    return torch.optim.AdamW(parameters, lr=RATE, weight_decay=0)
+
+
+def lora_plus(model):
+    """PEFT's own optimizer multiplies the rate of biases too, such as that of the head."""
+    fast = [p for n, p in model.named_parameters() if p.requires_grad and "lora_B" in n]
+    slow = [p for n, p in model.named_parameters() if p.requires_grad and "lora_B" not in n]
+    return adamw([{"params": slow}, {"params": fast, "lr": 16 * RATE}])
+
+
+def riemannian(model):
+    return create_riemannian_optimizer(model, torch.optim.AdamW, lr=RATE, reg=1e-2, weight_decay=0)
+
+
 def adalora():
     """Three steps with the whole budget, allocations in steps 4, 6, .. 14, the final budget from step 15 on."""
     return peft.AdaLoraConfig(task_type="SEQ_CLS", init_r=3, target_r=1, lora_alpha=3, target_modules=["query", "value"],
@@ -98,6 +188,15 @@ CASES = {
     "rslora": Case(lora(use_rslora=True)),
     "dora": Case(lora(use_dora=True)),
     "lora-ga": LoraGa(lora(r=4, init_lora_weights="lora_ga", lora_ga_config=LoraGAConfig())),
+    "lora-plus": Case(lora(), optimizer=lora_plus),
+    "lora-fa": Case(lora(), frozen="lora_A"),
+    "riemannian": Case(lora(), optimizer=riemannian),
+    "pissa": Residual(lora(init_lora_weights="pissa")),
+    "olora": Residual(lora(init_lora_weights="olora")),
+    "mica": Case(lora(init_lora_weights="mica"), frozen="lora_B"),
+    "kasa": Kasa(lora(kasa_config=KasaConfig(beta=0.2, gamma=0.1)), penalty=kasa_penalty),
+    "tinylora": Case(config(peft.TinyLoraConfig, r=2, u=5, weight_tying=1.0)),
+    "psoft": Psoft(config(peft.PsoftConfig, r=3, psoft_alpha=3), near={"vector_": 1}),
     "ia3": Case(oracle.METHODS["ia3"][0]),
     "beft": Case(lambda: peft.BeftConfig(task_type="SEQ_CLS", target_modules=["value"])),
     "hra": Case(config(peft.HRAConfig, r=4)),
@@ -170,20 +269,21 @@ def write(name, case):
     model.double()
     lines = [f"ids {i} {' '.join(map(str, s))}\n" for i, s in enumerate(sequences)]
     lines.append(f"labels {' '.join(map(str, labels))}\n")
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=RATE, weight_decay=0)
+    optimizer = case.optimizer(model)
     for step in range(STEPS):
         optimizer.zero_grad()
         out = model(**batch)
-        out.loss.backward()
+        loss = out.loss + (case.penalty(model) if case.penalty else 0)
+        loss.backward()
         if step == 0:
-            lines += [block("tensor", "logits", out.logits.detach()), block("tensor", "loss", out.loss.detach())]
+            lines += [block("tensor", "logits", out.logits.detach()), block("tensor", "loss", loss.detach())]
             lines += [block("grad", n, g) for n, g in gradients(model).items()]
         optimizer.step()
         if case.after_step:
             case.after_step(model, step)
     lines += [block("after", n, x) for n, x in trained(model).items()]
     (OUT / name / "training.txt").write_text("".join(lines))
-    print(f"{name:10} loss at the end {float(out.loss.detach()):.6f}, {len(gradients(model))} tensors")
+    print(f"{name:10} loss at the end {float(loss.detach()):.6f}, {len(gradients(model))} tensors")
 
 
 def main():

@@ -20,8 +20,25 @@ enum { STEPS = 20 };
 typedef struct method_case {
     const char *name;                 /* the folder in tests/golden/training */
     const char *option[3], *value[3]; /* settings that PEFT's config has in another form */
-    const char *spec, *stored_as;     /* if the folder cannot be imported */
+    const char *spec, *stored_as; /* if the folder cannot be imported: the method, and whose names its tensors have */
+    const pb_peft *names;         /* .. or these names */
+    bool starts; /* the method starts here first, since PEFT's file lacks tensors that it computes from the weights */
 } method_case;
+
+static const pb_peft kasa_names = {.tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "lora_A.weight"},
+                                                                       {.ours = "B", .theirs = "lora_B.weight"},
+                                                                       {.ours = "sigma", .theirs = "lora_diag"},
+                                                                       {0}}};
+static const pb_peft psoft_names = {.tensors = (const pb_peft_tensor[]){{.ours = "Q", .theirs = "psoft_R.weight"},
+                                                                        {.ours = "a", .theirs = "psoft_R.vector_a"},
+                                                                        {.ours = "b", .theirs = "psoft_R.vector_b"},
+                                                                        {0}}};
+static const pb_peft tinylora_names = {
+    .tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "tinylora_A"},
+                                        {.ours = "B", .theirs = "tinylora_B"},
+                                        {.ours = "P", .theirs = "tinylora_P", .shape = "rows, rank, rank"},
+                                        {.ours = "v.0", .theirs = "base_model.tinylora_v.0", .of_model = true},
+                                        {0}}};
 
 static const method_case cases[] = {
     {.name = "lora"},
@@ -36,7 +53,24 @@ static const method_case cases[] = {
     {.name = "gralora"},
     {.name = "c3a"},
     {.name = "lora-ga", .spec = "lora-ga:rank=4,alpha=3", .stored_as = "lora"},
+    {.name = "lora-plus", .spec = "lora-plus:rank=2,alpha=3", .stored_as = "lora"},
+    {.name = "lora-fa", .spec = "lora-fa:rank=2,alpha=3", .stored_as = "lora"},
+    {.name = "riemannian", .spec = "riemannian:rank=2,alpha=3", .stored_as = "lora"},
+    {.name = "pissa", .spec = "pissa:rank=2,alpha=3", .stored_as = "lora"},
+    {.name = "olora", .spec = "olora:rank=2,alpha=3", .stored_as = "lora"},
+    {.name = "mica", .spec = "mica:rank=2,alpha=3", .stored_as = "lora"},
+    {.name = "kasa", .spec = "kasa:rank=2,alpha=3,beta=0.2,gamma=0.1", .names = &kasa_names, .starts = true},
+    {.name = "tinylora", .spec = "tinylora:rank=2,u=5,tie=1", .names = &tinylora_names},
+    {.name = "psoft", .spec = "psoft:rank=3", .names = &psoft_names, .starts = true},
 };
+
+static const method_case *case_of(const char *name)
+{
+    for (size_t i = 0; i < PB_COUNT(cases); i++)
+        if (!strcmp(cases[i].name, name))
+            return &cases[i];
+    PB_BUG("no case %s", name);
+}
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
@@ -100,13 +134,38 @@ static void import_start(run *r, const char *dir)
                              r->what->value[i]));
 }
 
+/* The golden's texts, all of them in one batch. */
+static pb_batch all_texts(const void *ctx, pb_arena *arena, const int *example, int n)
+{
+    (void)arena;
+    (void)example;
+    PB_CHECK(n == ((const golden *)ctx)->sequences);
+    return golden_batch(ctx);
+}
+
+/* Starts the method as it does here. */
+static void start_here(run *r)
+{
+    int count[3] = {0};
+    for (int i = 0; i < r->g.labels; i++)
+        count[r->g.label[i]]++;
+    pb_samples s = {
+        .classes = 3, .class_count = count, .count = r->g.sequences, .batch = r->g.sequences, .make = all_texts};
+    s.ctx = &r->g;
+    pb_preparation planned;
+    if (pb_model_plan_start(r->f.model, &s, &planned) || pb_model_start(r->f.model, &s, &planned))
+        PB_BUG("%s", pb_error_text());
+}
+
 /* Reads the tensors of PEFT's file.  Those that stay, such as A0, are as the trained ones, such as A, start. */
 static void read_start(run *r, const char *dir)
 {
     char *path = pb_format("%s/adapter_model.safetensors", dir);
     pb_safetensors *file = pb_safetensors_open(path);
-    r->peft = pb_method_find(r->what->stored_as)->peft;
+    r->peft = r->what->names ? r->what->names : pb_method_find(r->what->stored_as)->peft;
     r->f = fixture_open(r->what->spec, 3, 0);
+    if (r->what->starts)
+        start_here(r);
     for (size_t i = 0; i < pb_safetensors_count(file); i++) {
         const pb_array *a = pb_safetensors_at(file, i);
         stored_param t = find_by_peft_name(r->f.model, r->peft, a->name);
@@ -247,29 +306,6 @@ TEST(twenty_steps_equal_those_of_peft)
 
 /* ---- LoRA-GA's start ------------------------------------------------------------------------ */
 
-/* The golden's texts, all of them in one batch. */
-static pb_batch all_texts(const void *ctx, pb_arena *arena, const int *example, int n)
-{
-    (void)arena;
-    (void)example;
-    PB_CHECK(n == ((const golden *)ctx)->sequences);
-    return golden_batch(ctx);
-}
-
-/* Starts the method as it does here. */
-static void start_here(run *r)
-{
-    int count[3] = {0};
-    for (int i = 0; i < r->g.labels; i++)
-        count[r->g.label[i]]++;
-    pb_samples s = {
-        .classes = 3, .class_count = count, .count = r->g.sequences, .batch = r->g.sequences, .make = all_texts};
-    s.ctx = &r->g;
-    pb_preparation planned;
-    if (pb_model_plan_start(r->f.model, &s, &planned) || pb_model_start(r->f.model, &s, &planned))
-        PB_BUG("%s", pb_error_text());
-}
-
 /* A vector of A or B; `next` elements from one number to the next. */
 typedef struct vector {
     const pb_real *x;
@@ -294,8 +330,7 @@ static double dot(vector a, vector b)
  * five rows which the head reads: three of the eight directions are any of their space. */
 TEST(lora_ga_starts_in_the_directions_of_peft)
 {
-    const method_case *what = &cases[PB_COUNT(cases) - 1];
-    PB_CHECK(!strcmp(what->name, "lora-ga"));
+    const method_case *what = case_of("lora-ga");
     run theirs, ours;
     open_run(&theirs, what);
     open_run(&ours, what);
@@ -318,4 +353,51 @@ TEST(lora_ga_starts_in_the_directions_of_peft)
     printf("  lora-ga  directions of A and B: |cos| with PEFT's is at least 1 - %.1e\n", worst);
     close_run(&theirs);
     close_run(&ours);
+}
+
+/* ---- starts from the weights ----------------------------------------------------------------- */
+
+/* The largest difference between two products B A, relative to the largest element. */
+static double product_difference(const run *ours, const run *theirs, const pb_site *s)
+{
+    const pb_method *method = ours->f.model->part[0].method;
+    const pb_param *A[2], *B[2];
+    const run *r[] = {ours, theirs};
+    double worst = 0, largest = 0;
+    for (int k = 0; k < 2; k++) {
+        A[k] = pb_params_find_added(r[k]->f.model, method, s, "A");
+        B[k] = pb_params_find_added(r[k]->f.model, method, s, "B");
+    }
+    for (int i = 0; i < s->out; i++)
+        for (int j = 0; j < s->in; j++) {
+            double sum[2] = {0};
+            for (int k = 0; k < 2; k++)
+                for (int q = 0; q < A[0]->rows; q++)
+                    sum[k] += (double)B[k]->x[i * A[0]->rows + q] * (double)A[k]->x[q * s->in + j];
+            worst = fmax(worst, fabs(sum[0] - sum[1]));
+            largest = fmax(largest, fabs(sum[1]));
+        }
+    return worst / largest;
+}
+
+/* The signs of the vectors are open, their products are not.  PEFT decomposes in 32 bits. */
+TEST(pissa_and_olora_start_as_in_peft)
+{
+    static const char *const names[] = {"pissa", "olora"};
+    for (size_t i = 0; i < PB_COUNT(names); i++) {
+        run theirs, ours;
+        double worst = 0;
+        open_run(&theirs, case_of(names[i]));
+        open_run(&ours, case_of(names[i]));
+        start_here(&ours);
+        for (int k = 0; k < pb_model_sites(ours.f.model); k++) {
+            const pb_site *s = pb_model_site(ours.f.model, k);
+            if (s->w && pb_model_targets(ours.f.model, 0, s))
+                worst = fmax(worst, product_difference(&ours, &theirs, s));
+        }
+        CHECK(worst <= 1e-5);
+        printf("  %-8s B A at the start is off by %.1e\n", names[i], worst);
+        close_run(&theirs);
+        close_run(&ours);
+    }
 }
