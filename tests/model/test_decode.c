@@ -46,6 +46,9 @@ static const struct {
     {"qwen3", "prompt:length=4", PB_IN_BF16},
     {"llama-3", "prompt:length=2+prefix:length=3+lora", PB_IN_FP32},
     {"gpt2", "prompt:length=2+lst:reduction=2", PB_IN_FP32},
+    {"llama-3", "prompt:length=2+loreft:first=9,rank=2", PB_IN_FP32},
+    {"gpt2", "unipelt:length=3,hidden=5", PB_IN_FP32},
+    {"llama-3", "prefix:length=3,targets=1.attn", PB_IN_FP32},
     {"llama-3", "lst:reduction=2,targets=2.layer+prefix:length=3", PB_IN_BF16},
 };
 

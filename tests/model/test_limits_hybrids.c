@@ -252,6 +252,94 @@ TEST(unipelt_with_constant_gates_is_the_composition_of_its_scaled_parts)
     check_gate(0.9);
 }
 
+/* ---- DEFT -------------------------------------------------------------------------------------------------------- */
+
+TEST(deft_starts_as_the_base_model)
+{
+    static const char *const spec[] = {"deft:rank=3,targets=*", "deft:rank=3,targets=*,projector=qr"};
+    for (int i = 0; i < 2; i++) {
+        fixture base = fixture_open("", 3, 1), f = fixture_open(spec[i], 3, 1);
+        check_equal(&f, &base, tensor(&f, "layer.1.mlp.up.deft.R"));
+    }
+}
+
+/* The weight of attn.v in layer 1 that the method folds into, and the tensors that make it. */
+typedef struct folded {
+    fixture f;
+    const pb_site *site;
+    const pb_real *weight;
+    const pb_param *D, *P0, *R; /* R NULL: there is none */
+} folded;
+
+static folded fold(const char *spec)
+{
+    folded d = {.f = fixture_open(spec, 3, 1)};
+    fixture_stir(&d.f, 0.3);
+    pb_model_merge(d.f.model);
+    for (int i = 0; i < pb_model_sites(d.f.model); i++) {
+        const pb_site *s = pb_model_site(d.f.model, i);
+        if (s->layer == 1 && !strcmp(s->role, "attn.v")) {
+            d.site = s;
+            d.weight = d.f.model->merged[2 * i].x;
+        }
+    }
+    d.D = tensor(&d.f, "layer.1.attn.v.deft.D");
+    d.P0 = tensor(&d.f, "layer.1.attn.v.deft.P0");
+    d.R = pb_model_find(d.f.model, "layer.1.attn.v.deft.R");
+    return d;
+}
+
+/* Column k of P = P0 + D, or with `positive` of relu(P): row o. */
+static double P_at(const folded *d, bool start, bool positive, int o, int k)
+{
+    double p = (double)d->P0->x[o * d->P0->cols + k] + (start ? 0 : (double)d->D->x[o * d->D->cols + k]);
+    return positive && p < 0 ? 0 : p;
+}
+
+TEST(deft_is_its_closed_form)
+{
+    folded d = fold("deft:rank=3");
+    int in = d.site->in, out = d.site->out;
+    double most = 0, changed = 0;
+    for (int o = 0; o < out; o++)
+        for (int i = 0; i < in; i++) {
+            double w = (double)d.site->w->x[o * in + i], want = w;
+            for (int k = 0; k < 3; k++) {
+                double h = (double)d.R->x[k * in + i];
+                for (int j = 0; j < out; j++)
+                    h += (P_at(&d, true, true, j, k) - P_at(&d, false, true, j, k)) * (double)d.site->w->x[j * in + i];
+                want += P_at(&d, false, false, o, k) * h;
+            }
+            most = fmax(most, fabs((double)d.weight[o * in + i] - want));
+            changed = fmax(changed, fabs(want - w));
+        }
+    CHECK(changed > 0.1);
+    CHECK_NEAR(most, 0, 100 * EXACT);
+    fixture_close(&d.f);
+}
+
+/* What the columns of P read of the weight is gone. */
+TEST(para_removes_a_subspace_of_the_outputs)
+{
+    folded d = fold("para:rank=3");
+    int in = d.site->in, out = d.site->out;
+    double most = 0, before = 0;
+    CHECK(!d.R);
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < in; i++) {
+            double after = 0, was = 0;
+            for (int o = 0; o < out; o++) {
+                after += P_at(&d, false, false, o, k) * (double)d.weight[o * in + i];
+                was += P_at(&d, false, false, o, k) * (double)d.site->w->x[o * in + i];
+            }
+            most = fmax(most, fabs(after));
+            before = fmax(before, fabs(was));
+        }
+    CHECK(before > 0.1);
+    CHECK_NEAR(most, 0, 100 * EXACT);
+    fixture_close(&d.f);
+}
+
 /* ---- compositions ------------------------------------------------------------------------------------------------ */
 
 static void check_resolved(const char *preset, const char *want)
