@@ -34,8 +34,8 @@ static pb_node *removed(pb_build *b, const pb_site *site, pb_node *y, pb_node *r
     return bias ? pb_op_shift(b->graph, h, pb_op_times(b->graph, of_bias, -1)) : h;
 }
 
-/* W x - P read W x + P R x.  P = P0 + D and R = R' + read0 W, where D and R' train from zero and read0 is that of P0: so
- * R starts as read W, and the outputs as the base's. */
+/* W x - P read W x + P R x.  P = P0 + D and R = R' + read0 W, where D and R' train from zero and read0 is that of P0:
+ * so R starts as read W, and the outputs as the base's. */
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
