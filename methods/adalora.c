@@ -135,9 +135,9 @@ static void after_step(pb_build *b, const pb_step *at)
 
 static const pb_peft peft = {
     .type = "ADALORA",
-    .tensors = (const pb_peft_tensor[]){{.ours = "Q", .theirs = "lora_A"},
-                                        {.ours = "lambda", .theirs = "lora_E", .shape = "cols, 1"},
-                                        {.ours = "P", .theirs = "lora_B"},
+    .tensors = (const pb_peft_tensor[]){{.ours = "Q", .theirs = "lora_A", .kept = 1},
+                                        {.ours = "lambda", .theirs = "lora_E", .shape = "cols, 1", .kept = 1},
+                                        {.ours = "P", .theirs = "lora_B", .kept = 2},
                                         {0}},
     .keys = (const pb_peft_key[]){{.key = "init_r", .option = "rank"},
                                   {.key = "target_r", .option = "target_rank"},
@@ -148,6 +148,7 @@ static const pb_peft peft = {
                                   {.key = "beta1", .option = "beta1"},
                                   {.key = "beta2", .option = "beta2"},
                                   {0}},
+    .kept_key = "rank_pattern", /* after training PEFT saves the triplets only that are left */
     .fixed = "\"bias\": \"none\", \"init_lora_weights\": true, \"tinit\": 0, \"tfinal\": 0, \"total_step\": 1",
 };
 

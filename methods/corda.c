@@ -108,4 +108,5 @@ const pb_method pb_method_corda = {
     .linear = linear,
     .asks = asks,
     .start = start,
+    .peft = &pb_low_rank_peft,
 };

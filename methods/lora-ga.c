@@ -77,4 +77,5 @@ const pb_method pb_method_lora_ga = {
     .linear = linear,
     .asks = asks,
     .start = start,
+    .peft = &pb_low_rank_peft,
 };

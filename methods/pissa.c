@@ -107,7 +107,7 @@ const pb_method pb_method_pissa = {
              "divided by (alpha/rank)^(1/2), as in PEFT. W stays as it is, where the papers and PEFT subtract s B0 A0 "
              "from it: the function is the same, a packed base is not quantized again, and A0 and B0 are stored beside "
              "A and B. PEFT's adapter holds A and B only and repeats the decomposition when it is loaded; it is not "
-             "read, and `export` writes a LoRA of rank 2r instead. From one start, 20 steps equal those of PEFT.",
+             "read, and `export` writes a plain LoRA of rank 2r instead. From one start, 20 steps equal those of PEFT.",
     .count = "rank*(in+(start<3)*out)",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
@@ -118,4 +118,5 @@ const pb_method pb_method_pissa = {
     .presets = presets,
     .linear = linear,
     .start = start,
+    .peft = &pb_low_rank_peft,
 };

@@ -157,6 +157,64 @@ static int set_targets(pb_loading *l)
 
 /* ---- values ------------------------------------------------------------------------------------------- */
 
+/* ---- a part of the rows: AdaLoRA's "rank_pattern" ---------------------------------------------------------- */
+
+typedef struct kept_reader {
+    const pb_loading *l;
+    const char *module; /* NULL: any that is targeted */
+    const pb_json *list;
+} kept_reader;
+
+/* The key of an entry is the name of a module and that of one of its tensors. */
+static bool names_module(const char *key, const char *module)
+{
+    size_t n = strlen(module);
+    return !strncmp(key, module, n) && key[n] == '.' && !strchr(key + n + 1, '.');
+}
+
+static int find_kept(void *ctx, const char *key, const pb_json *value)
+{
+    kept_reader *r = ctx;
+    if (r->module && names_module(key, r->module))
+        r->list = value;
+    for (size_t i = 0; i < r->l->modules && !r->module; i++)
+        if (r->l->module[i].targeted && names_module(key, r->l->module[i].local))
+            return 0;
+    return r->module
+               ? 0
+               : pb_error("%s: %s: '%s': names no targeted module", r->l->a->config_path, r->l->peft->kept_key, key);
+}
+
+static int check_kept(const pb_loading *l)
+{
+    kept_reader r = {.l = l};
+    return l->peft->kept_key ? pb_json_each(pb_json_get(l->config, l->peft->kept_key), find_kept, &r) : 0;
+}
+
+/* Shortens how the file has a tensor to what the config says it has of a module. */
+static int keep_part(const pb_loading *l, const pb_module *mod, const pb_peft_tensor *t, pb_stored *s)
+{
+    kept_reader r = {.l = l, .module = mod ? mod->local : ""};
+    if (!t->kept || !l->peft->kept_key || !mod)
+        return 0;
+    pb_json_each(pb_json_get(l->config, l->peft->kept_key), find_kept, &r);
+    int64_t all = s->shape[t->kept - 1];
+    int *kept = r.list ? pb_arena_alloc(l->m->arena, PB_META, (size_t)all * sizeof *kept) : NULL, n = 0;
+    for (int64_t i = 0; r.list && i < all; i++) {
+        const pb_json *v = pb_json_at(r.list, (size_t)i);
+        if (pb_json_bool(v, false) != pb_json_bool(v, true) || pb_json_size(r.list) != (size_t)all)
+            return pb_error("%s: %s: '%s': want a list of %lld times true or false", l->a->config_path,
+                            l->peft->kept_key, mod->local, (long long)all);
+        if (pb_json_bool(v, false))
+            kept[n++] = (int)i;
+    }
+    if (r.list)
+        pb_stored_keep(s, t->kept - 1, kept, n);
+    return 0;
+}
+
+/* ---- values of the tensors --------------------------------------------------------------------------------- */
+
 /* Copies a tensor of a module, or (NULL) of the model, where the method has it. */
 static int copy_tensor(pb_loading *l, const pb_module *mod, const pb_peft_tensor *t)
 {
@@ -170,7 +228,7 @@ static int copy_tensor(pb_loading *l, const pb_module *mod, const pb_peft_tensor
                         mod ? mod->local : "", mod ? "." : "", t->theirs);
     pb_stored s;
     const pb_site *site = mod ? mod->site : NULL;
-    if (pb_stored_of(l->m, site, t, p->rows, p->cols, &s))
+    if (pb_stored_of(l->m, site, t, p->rows, p->cols, &s) || keep_part(l, mod, t, &s))
         return -1;
     if (!p->index)
         return pb_stored_read(&s, l->a->file_path, array, p);
@@ -184,6 +242,8 @@ static int copy_tensor(pb_loading *l, const pb_module *mod, const pb_peft_tensor
 
 static int copy_sites(pb_loading *l)
 {
+    if (check_kept(l))
+        return -1;
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
         if (t->of_model && copy_tensor(l, NULL, t))
             return -1;

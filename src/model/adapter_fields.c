@@ -69,7 +69,7 @@ static const pb_field table[] = {
     {"ADALORA", "r", "int", "8", HARMLESS},
     {"ADALORA", "alpha_pattern", "object|null", "{}", HARMLESS},
     {"ADALORA", "init_lora_weights", "bool|text", "true", HARMLESS},
-    {"ADALORA", "rank_pattern", "object|null", "null", REFUSED}, /* triplets that were cut off */
+    {"ADALORA", "rank_pattern", "object|null", "null", DECLARED}, /* triplets that were cut off */
     {"ADALORA", "bias", "text", "\"none\"", REFUSED},
     {"ADALORA", "lora_bias", "bool", "false", REFUSED},
     {"ADALORA", "use_rslora", "bool", "false", REFUSED},
@@ -262,7 +262,7 @@ static bool is_declared(const pb_peft *peft, const char *key)
     for (const pb_peft_key *k = peft->keys; k && k->key; k++)
         if (!strcmp(k->key, key) || (k->pattern && !strcmp(k->pattern, key)))
             return true;
-    return false;
+    return peft->kept_key && !strcmp(peft->kept_key, key);
 }
 
 /* True if the method writes the member always with the same value; the table has no rows for a plugin's type. */

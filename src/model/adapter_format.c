@@ -54,9 +54,19 @@ int pb_stored_of(const pb_model *m, const pb_site *site, const pb_peft_tensor *t
 size_t pb_stored_place(const pb_stored *s, size_t i)
 {
     size_t place = 0;
-    for (int d = s->dims - 1; d >= 0; i /= (size_t)s->shape[d--])
-        place += i % (size_t)s->shape[d] * s->step[d];
+    for (int d = s->dims - 1; d >= 0; i /= (size_t)s->shape[d--]) {
+        size_t k = i % (size_t)s->shape[d];
+        place += (s->kept && d == s->along ? (size_t)s->kept[k] : k) * s->step[d];
+    }
     return place;
+}
+
+void pb_stored_keep(pb_stored *s, int along, const int *kept, int n)
+{
+    s->kept = kept;
+    s->along = along;
+    s->count = s->count / (size_t)s->shape[along] * (size_t)n;
+    s->shape[along] = n;
 }
 
 int pb_stored_exists(const pb_model *m, const pb_site *site, const pb_peft_tensor *t)
@@ -127,10 +137,12 @@ static int bad_shape(const pb_stored *s, const char *path, const char *name)
 
 int pb_stored_read(const pb_stored *s, const char *path, const pb_array *a, pb_param *p)
 {
-    if (!fits(s, a, p->rows == 1))
+    if (!fits(s, a, p->rows == 1 && !s->kept))
         return bad_shape(s, path, a->name);
     pb_real *x = pb_alloc(a->count * sizeof *x);
     int rc = pb_array_reals(a, 0, a->count, x);
+    if (s->kept)
+        memset(p->x, 0, (size_t)p->rows * (size_t)p->cols * sizeof *p->x);
     for (size_t i = 0; i < a->count && !rc; i++)
         p->x[pb_stored_place(s, i)] = x[i];
     p->drawn = p->seeded = false; /* values that no seed makes again */

@@ -14,12 +14,17 @@ typedef struct pb_stored {
     int dims;
     int64_t shape[PB_PEFT_DIMS];
     size_t step[PB_PEFT_DIMS];
-    size_t count; /* of all elements */
+    size_t count;    /* of all elements */
+    const int *kept; /* the indices here of dimension `along`, of which the file has only some; or NULL */
+    int along;
 } pb_stored;
 
 /* Finds out how the file has a tensor [rows,cols] of the model's one method at a site, or (NULL) of the model.  Returns
  * -1 with an error that names the method and the tensor if the description has another number of elements. */
 int pb_stored_of(const pb_model *m, const pb_site *site, const pb_peft_tensor *t, int rows, int cols, pb_stored *out);
+
+/* Sets that of dimension `along` the file has the n indices `kept`, which must live as long. */
+void pb_stored_keep(pb_stored *s, int along, const int *kept, int n);
 
 /* The place in the tensor of this model of element i of the file's. */
 size_t pb_stored_place(const pb_stored *s, size_t i);

@@ -36,7 +36,8 @@ typedef struct pb_low_rank_settings {
         "B", "lora_B.weight", .embedding = "lora_embedding_B"                                                          \
     }
 
-/* For a method whose A and B, when trained, are those of a LoRA: it is written as PEFT's LORA, which `lora` reads. */
+/* How PEFT has an update that is a LoRA in the end, however it has started: as a plain LORA, which `lora` reads.  An
+ * update of pb_low_rank_add_change is written as [s B, -s B0] [A; A0], of twice the rank. */
 extern const pb_peft pb_low_rank_peft;
 
 /* Returns the update of a site: the matrices "A" and "B", the rank, and the scale alpha / r.  It is additive. */

@@ -96,6 +96,7 @@ typedef struct pb_peft_tensor {
     const char *along;     /* of integers that are places row * in + column of W, in ascending order here: the vector
                               whose elements belong to the places.  With the shape "2, cols" the file has the rows,
                               then the columns                                                                     */
+    int kept; /* 1 + the dimension of the file that pb_peft.kept_key shortens; 0: none                             */
 } pb_peft_tensor;
 
 /* A setting of the method in adapter_config.json.  A member that the method does not declare by a key is refused unless
@@ -129,6 +130,9 @@ typedef struct pb_peft {
     const pb_peft_key *keys;       /* ends with a row of NULL; NULL: none                                     */
     const pb_peft_tensor *loaded;  /* {option, value} that PEFT's own implementation has: the values when an adapter
                                       is read, without which none is written; NULL: none                     */
+    const char *kept_key;          /* the member that lists for single modules which of the rows (or columns, see
+                             pb_peft_tensor.kept) the file has: true or false for each; the others are zero.  It is
+                             read and not written; NULL: none                                                */
     bool only_written;             /* the method is written as this type, which another method reads         */
     const struct pb_peft *other;   /* another type that the method has with other settings; NULL: none       */
     const char *input_option;      /* the option that lists the sites whose input the first tensor rescales, instead of

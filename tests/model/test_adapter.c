@@ -84,7 +84,7 @@ static bool has_key(const pb_peft *peft, const char *key)
     for (const pb_peft_key *k = peft->keys; k && k->key; k++)
         if (!strcmp(k->key, key) || (k->pattern && !strcmp(k->pattern, key)))
             return true;
-    return false;
+    return peft->kept_key && !strcmp(peft->kept_key, key);
 }
 
 /* A value of each kind. */

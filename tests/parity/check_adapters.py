@@ -144,6 +144,7 @@ def plain(family):
         "ia3 more": peft.IA3Config(target_modules=every, feedforward_modules=every[-2:]),
         "ia3 regex": peft.IA3Config(target_modules=rf".*({'|'.join(every)})", feedforward_modules=rf".*{every[-1]}"),
         "ln default": peft.LNTuningConfig(),
+        "adalora left": peft.AdaLoraConfig(init_r=4, target_r=2, total_step=10, target_modules=every, orth_reg_weight=0.5),
         "adalora": peft.AdaLoraConfig(init_r=4, target_r=2, total_step=10, target_modules=every),
     } | more_types(every, first, [first] if family == "gpt2" else every[:4])
 
@@ -228,6 +229,13 @@ def make(name, kind, base=None):
     model = peft.get_peft_model(base, config).eval()
     for p in (p for p in model.parameters() if p.requires_grad):
         p.data = p.data + 0.1 * torch.randn(p.shape)
+    if kind == "adalora left":  # the triplets that its last step of training has left
+        for name, p in model.model.named_parameters() if hasattr(model, "model") else model.named_parameters():
+            if ".lora_E." in name:
+                part = torch.rand(p.shape[0]) < 0.6
+                part[0] = True
+                config.rank_pattern = (config.rank_pattern or {}) | {name: part.tolist()}
+                p.data[~part] = 0
     return model
 
 
