@@ -5,6 +5,7 @@
 
 #include "graph/op.h"
 #include "model/bottleneck.h"
+#include "model/factors.h"
 #include "model/low_rank.h"
 #include "model/plugin.h"
 #include "model/singular.h"

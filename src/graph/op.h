@@ -47,6 +47,10 @@ pb_node *pb_op_product(pb_graph *g, pb_node *a, bool ta, pb_node *b, bool tb);
 /* The transpose of a, a matrix of parameters. */
 pb_node *pb_op_transpose(pb_graph *g, pb_node *a);
 
+/* The product of groups of rows with a matrix for each, all of parameters: a [groups*k,q] is cut into groups of k rows,
+ * w [groups*q,p] into matrices of q rows, and group i of y [groups*k,p] is group i of a times matrix i. */
+pb_node *pb_op_group_product(pb_graph *g, pb_node *a, pb_node *w, int groups);
+
 /* The same numbers, row by row, as a matrix [rows,cols] of as many elements; a is made of parameters. */
 pb_node *pb_op_reshape(pb_graph *g, pb_node *a, int rows, int cols);
 
@@ -56,12 +60,14 @@ pb_node *pb_op_rows(pb_graph *g, pb_node *a, int from, int count);
 /* x, without a gradient (stop-gradient): a constant to what reads it. */
 pb_node *pb_op_stop(pb_graph *g, pb_node *x);
 
-/* The row-wise Khatri-Rao product of a [p,C] and b [q,C], matrices of parameters: row i*q + j of [p*q,C] is a[i] *
- * b[j], elementwise. */
-pb_node *pb_op_khatri_rao(pb_graph *g, pb_node *a, pb_node *b);
+/* The Khatri-Rao product of two matrices of parameters, the elementwise products of all pairs of rows: with a [p,C] and
+ * b [q,C], row i*q + j of [p*q,C] is a[i] * b[j].  With `columns` those of all pairs of columns: with a [R,p] and b
+ * [R,q], column i*q + j of [R,p*q] is a[:,i] * b[:,j]. */
+pb_node *pb_op_khatri_rao(pb_graph *g, pb_node *a, pb_node *b, bool columns);
 
-/* y[i,j] = v[index[i*cols + j]] * scale[i*cols + j] as a matrix [rows,cols];  v [1,d], a vector of parameters; scale
- * NULL: 1.  index and scale must outlive the graph. */
+/* The elements of v [1,d], a vector of parameters, in any order and as often as wanted, as a matrix [rows,cols]:
+ * element [i,j] is v[k] * scale[k] with k = index[i*cols + j]. index [rows*cols] and scale [d], which may be NULL
+ * for 1, must outlive the graph. */
 pb_node *pb_op_gather(pb_graph *g, pb_node *v, const int *index, const pb_real *scale, int rows, int cols);
 
 /* A matrix [rows,cols] by its coefficients v [1,n] at the places index [n] of its spectrum, which is 0 elsewhere; place
@@ -80,7 +86,8 @@ pb_node *pb_op_spectrum(pb_graph *g, pb_node *v, const int *index, int rows, int
  * has nothing of a rotation. */
 pb_node *pb_op_cayley(pb_graph *g, pb_node *q, int size, int terms);
 
-/* The rows of a (with `columns`: its columns), divided by the larger one of their Euclidean length and `least`. */
+/* The rows of a (with `columns`: its columns), a matrix of parameters, divided by the larger one of their Euclidean
+ * length and `least`, which is positive. */
 pb_node *pb_op_unit(pb_graph *g, pb_node *a, bool columns, double least);
 
 /* A matrix with orthonormal rows that span the rows of a [r,C], r <= C: L^-1 a with the Cholesky factor L of a a^T,
@@ -100,7 +107,8 @@ pb_node *pb_op_blocks(pb_graph *g, pb_node *x, pb_node *w, int blocks);
 pb_node *pb_op_permute(pb_graph *g, pb_node *x, const int *index);
 
 /* The product with a Kronecker product, x (A kron B)^T: with A [a1,a2] and B [b1,b2], x [T,a2*b2] to y [T,a1*b1].  A
- * row of x is a matrix X [a2,b2], and that of y is A X B^T. */
+ * row of x is a matrix X [a2,b2], and that of y is A X B^T, of which the cheaper product is the first.  A NULL: the
+ * identity, with as many rows as x has parts of b2 columns. */
 pb_node *pb_op_kron(pb_graph *g, pb_node *x, pb_node *a, pb_node *b);
 
 /* The rows H_1 H_2 .. H_r x of the rows x, with the Householder reflections H_i = I - 2 u_i u_i^T / |u_i|^2; u_i is row
@@ -117,8 +125,9 @@ pb_node *pb_op_fourier(pb_graph *g, pb_node *x, int size, bool inverse);
  * arXiv:2407.19342).  Computed by Fourier transforms; their operations count as FLOPs. */
 pb_node *pb_op_circulate(pb_graph *g, pb_node *x, pb_node *w, int out);
 
-/* Sums of the n parts into which the columns of x are cut: element j of y [T,C/n] is the sum of x[t, j + i*C/n]. */
-pb_node *pb_op_collapse(pb_graph *g, pb_node *x, int n);
+/* The sum of the parts of `size` columns into which x is cut: element j of y [T,size] is the sum over i of
+ * x[t, j + i*size].  The last part may be shorter. */
+pb_node *pb_op_collapse(pb_graph *g, pb_node *x, int size);
 
 /* x `times` times side by side: [T,times*C]. */
 pb_node *pb_op_tile(pb_graph *g, pb_node *x, int times);

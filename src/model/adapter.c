@@ -18,6 +18,18 @@ static const pb_peft *find_type(const pb_method *m, const char *type)
     return NULL;
 }
 
+/* Whether the members that have one value in adapters of the method have it: two methods may be of one type. */
+static bool has_constants(const pb_adapter *a, const pb_peft *p)
+{
+    bool same = true;
+    for (const pb_peft_key *k = p->keys; k && k->key; k++) {
+        char *json = k->option ? NULL : pb_adapter_json(a, k->key);
+        same = same && (!json || !strcmp(json, k->words));
+        free(json);
+    }
+    return same;
+}
+
 static int find_method(pb_adapter *a)
 {
     const char *type = a->type = pb_json_text(pb_json_get(pb_json_root(a->doc), "peft_type"), "");
@@ -25,7 +37,7 @@ static int find_method(pb_adapter *a)
     const pb_method *m;
     for (int i = 0; (m = pb_method_at(i)); i++) {
         const pb_peft *found = find_type(m, type);
-        if (found) {
+        if (found && (!a->method || has_constants(a, found))) {
             a->method = m;
             a->peft = found;
         }

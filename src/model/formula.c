@@ -3,10 +3,12 @@
 
 #include <ctype.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/factors.h"
 #include "model/internal.h"
 
 enum { MOST_NESTED = 64, MOST_NAMES = 8 };
@@ -132,24 +134,39 @@ static double size(reader *r, const char *name)
 
 static double expression(reader *r);
 
+static double first_factor(reader *r, double n, double near)
+{
+    if (n < 1 || n > INT_MAX || n != floor(n) || fabs(near) > INT_MAX || near != floor(near))
+        return fail(r, r->at, "factor(%g, %g): want two whole numbers, the first one positive", n, near);
+    return pb_first_factor((int)n, (int)near);
+}
+
 /* Reads the arguments of a function whose name has been read. */
 static double call(reader *r, const char *name)
 {
-    static const char *const names[] = {"min", "max", "floor", "ceil", "sqrt"};
+    enum { TWO = 3 }; /* so many of them have two arguments */
+    static const char *const names[] = {"min", "max", "factor", "floor", "ceil", "sqrt"};
     size_t which = 0;
     while (which < PB_COUNT(names) && strcmp(names[which], name) != 0)
         which++;
     if (which == PB_COUNT(names))
-        return fail(r, r->at, "no function '%s'; there are min, max, floor, ceil and sqrt", name);
+        return fail(r, r->at, "no function '%s'; there are min, max, factor, floor, ceil and sqrt", name);
     accept(r, "(");
     double a = expression(r), b = 0;
-    if (which < 2 && !accept(r, ","))
+    if (which < TWO && !accept(r, ","))
         return expected(r, "',' and a second argument");
-    if (which < 2)
+    if (which < TWO)
         b = expression(r);
     if (!accept(r, ")"))
         return expected(r, "')'");
-    return which == 0 ? fmin(a, b) : which == 1 ? fmax(a, b) : which == 2 ? floor(a) : which == 3 ? ceil(a) : sqrt(a);
+    switch (which) {
+    case 0: return fmin(a, b);
+    case 1: return fmax(a, b);
+    case 2: return first_factor(r, a, b);
+    case 3: return floor(a);
+    case 4: return ceil(a);
+    default: return sqrt(a);
+    }
 }
 
 /* The value of an abbreviation: its expression is read where it stands. */

@@ -10,7 +10,8 @@
  * that the method has given to pb_added and the like, with the wildcards of the shell.
  *
  * An expression has numbers, + - * /, parentheses, the comparisons < <= > >= == != (1 or 0), and the functions
- * min(a,b), max(a,b), floor(a), ceil(a) and sqrt(a).  Its names are the method's settings and these sizes:
+ * min(a,b), max(a,b), floor(a), ceil(a), sqrt(a) and factor(n,near), which is pb_first_factor.  Its names are the
+ * method's settings and these sizes:
  *
  *     layers width kv heads vocab intermediate   of the network; kv is the width of keys and of values
  *     sites                                      the number of targeted sites

@@ -126,6 +126,22 @@ const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int co
     return p->index;
 }
 
+const int *pb_shuffled(pb_build *b, const pb_site *site, const char *name, int count, int below)
+{
+    char full[PB_ADDED_NAME];
+    pb_model *m = b->model;
+    pb_param *p = pb_model_find(m, added_name(b, site, name, full));
+    if (pb_build_check_tensor(b, p, full, 1, count))
+        return NULL;
+    if (!p) {
+        p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, 1, count);
+        pb_params_init_index(m, p, below);
+        pb_params_add_seeded(m, p, (pb_init){0});
+        pb_params_shuffle(m, p);
+    }
+    return p->index;
+}
+
 pb_node *pb_added_norm(pb_build *b, const pb_site *site, const char *name, pb_node *x)
 {
     if (!x)

@@ -132,6 +132,9 @@ void pb_params_init_index(pb_model *m, pb_param *p, int below);
 void pb_params_add_seeded(pb_model *m, pb_param *p, pb_init init);
 void pb_params_draw_seeded(pb_model *m);
 
+/* Sets the integers of a parameter to 0, 1, .. below-1, again and again, in a random order by the seed. */
+void pb_params_shuffle(const pb_model *m, pb_param *p);
+
 /* Writes the full name of a method's parameter to `out` and returns it: "layer.3.attn.q.lora.A", or "lora.A" for one of
  * the whole model (site NULL). */
 enum { PB_ADDED_NAME = 160 };

@@ -344,9 +344,9 @@ const void *pb_conf(const pb_build *b);
 /* The initial value of a parameter.  Random values come from a stream named after the parameter, so no other parameter
  * can change them. */
 typedef struct pb_init {
-    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_ROW_NORMS } kind;
+    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_ROW_NORMS, PB_COLUMN_NORMS } kind;
     double scale;       /* the constant; the standard deviation; the bound */
-    const pb_param *of; /* the matrix of PB_ROW_NORMS */
+    const pb_param *of; /* the matrix of PB_ROW_NORMS and PB_COLUMN_NORMS */
     bool pairs;         /* rows 1, 3, .. are copies of those in front of them */
 } pb_init;
 
@@ -356,6 +356,7 @@ pb_init pb_init_uniform(double bound);        /* uniform in [-bound, bound) */
 pb_init pb_init_kaiming(int fan_in);          /* uniform with bound 1/sqrt(fan_in): kaiming_uniform_ with a = sqrt(5) */
 pb_init pb_init_pairs(pb_init init);          /* the same, with rows in equal pairs */
 pb_init pb_init_row_norms(const pb_param *w); /* [1, rows of w]: element j is the Euclidean norm of row j of w */
+pb_init pb_init_column_norms(const pb_param *w); /* the same of the columns: [1, columns of w] */
 
 /* Returns the trainable tensor `name` [rows,cols] of the running method at a site, or (site NULL) of the whole model.
  * The first call creates it with the initial value `init`.  This is the only way to create a trainable tensor, so that
@@ -388,6 +389,10 @@ const int *pb_seeded_indices(pb_build *b, const pb_site *site, const char *name,
  * 1, 2, .. until `start` sets them (pb_param.index, by pb_tensor), each to a number from 0 to below - 1; count is at
  * most `below`. */
 const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int count, int below);
+
+/* Returns `count` integers that are not saved: the numbers 0, 1, .. below-1, again and again, in a random order that is
+ * made from the run's seed.  With count = below it is a permutation. */
+const int *pb_shuffled(pb_build *b, const pb_site *site, const char *name, int count, int below);
 
 /* Returns `count` numbers that the hooks between the steps keep, such as moving averages: zero at first, not saved,
  * counted as optimizer memory.  To be called while a graph is built; the hooks get them by pb_tensor. */

@@ -102,6 +102,23 @@ static void init_row_norms(pb_param *p, const pb_param *of)
     free(row);
 }
 
+/* Row by row, as a packed weight is read. */
+static void init_column_norms(pb_param *p, const pb_param *of)
+{
+    pb_real *row = pb_alloc((size_t)of->cols * sizeof *row);
+    double *squares = pb_alloc((size_t)of->cols * sizeof *squares);
+    PB_CHECK(p->rows == 1 && p->cols == of->cols);
+    for (int i = 0; i < of->rows; i++) {
+        pb_param_values(of, i, i + 1, 0, of->cols, row);
+        for (int j = 0; j < of->cols; j++)
+            squares[j] += (double)row[j] * (double)row[j];
+    }
+    for (int j = 0; j < of->cols; j++)
+        p->x[j] = (pb_real)sqrt(squares[j]);
+    free(row);
+    free(squares);
+}
+
 const char *pb_params_added_name(const pb_method *method, const pb_site *site, const char *name,
                                  char out[PB_ADDED_NAME])
 {
@@ -119,11 +136,25 @@ pb_param *pb_params_find_added(const pb_model *m, const pb_method *method, const
     return pb_model_find(m, pb_params_added_name(method, site, name, full));
 }
 
+void pb_params_shuffle(const pb_model *m, pb_param *p)
+{
+    pb_rng r = pb_rng_named(m->seed, p->name);
+    for (int i = 0; i < p->cols; i++) {
+        int j = (int)pb_rng_below(&r, (uint64_t)i + 1);
+        p->index[i] = p->index[j];
+        p->index[j] = i % p->below;
+    }
+}
+
 static void draw(const pb_model *m, pb_param *p, pb_init init)
 {
+    if (p->index) {
+        pb_params_shuffle(m, p);
+        return;
+    }
     size_t n = (size_t)p->rows * (size_t)p->cols;
-    if (init.kind == PB_ROW_NORMS) {
-        init_row_norms(p, init.of);
+    if (init.kind == PB_ROW_NORMS || init.kind == PB_COLUMN_NORMS) {
+        (init.kind == PB_ROW_NORMS ? init_row_norms : init_column_norms)(p, init.of);
         return;
     }
     pb_rng r = pb_rng_named(m->seed, p->name);
@@ -192,6 +223,11 @@ pb_init pb_init_kaiming(int fan_in)
 pb_init pb_init_row_norms(const pb_param *w)
 {
     return (pb_init){PB_ROW_NORMS, 0, w};
+}
+
+pb_init pb_init_column_norms(const pb_param *w)
+{
+    return (pb_init){PB_COLUMN_NORMS, 0, w};
 }
 
 int pb_model_params(const pb_model *m)

@@ -408,6 +408,77 @@ static pb_node *build_chosen(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_select(g, in[0], pb_rows_chosen(g, set, value));
 }
 
+static pb_node *build_khatri_rao(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_khatri_rao(g, in[0], in[1], false);
+}
+
+static pb_node *build_khatri_rao_columns(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_khatri_rao(g, in[0], in[1], true);
+}
+
+/* Some elements come several times, one never. */
+static pb_node *build_gather(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    static const int index[] = {4, 0, 2, 2, 1, 0, 4, 4, 2, 0, 1, 1};
+    static const pb_real scale[] = {1, 2, -1, 7, (pb_real)0.5, 3};
+    pb_node *a = pb_op_gather(g, in[0], index, scale, 3, 4), *b = pb_op_gather(g, in[0], index + 1, NULL, 3, 3);
+    return pb_op_product(g, b, false, a, false);
+}
+
+static pb_node *build_unit(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_unit(g, in[0], false, 1e-4);
+}
+
+static pb_node *build_unit_columns(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_unit(g, in[0], true, 1e-4);
+}
+
+/* Longer than any row. */
+static pb_node *build_unit_short(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_unit(g, in[0], false, 100);
+}
+
+static pb_node *build_kron(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_kron(g, in[0], in[1], in[2]);
+}
+
+static pb_node *build_kron_right(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_kron(g, in[0], NULL, in[1]);
+}
+
+static pb_node *build_collapse(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_collapse(g, in[0], 5);
+}
+
+static pb_node *build_tile(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_tile(g, in[0], 3);
+}
+
+static pb_node *build_group_product(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_group_product(g, in[0], in[1], 3);
+}
+
 #define BUILD_PRODUCT(name, ta, tb)                                                                                    \
     static pb_node *name(pb_graph *g, pb_node **in, const pb_rows *set)                                                \
     {                                                                                                                  \
@@ -668,6 +739,20 @@ static const op_case cases[] = {
     {"select chosen", build_chosen, {{0, 18}}},
     {"gates", build_gates, {{0, 18}, {0, 1}, {1, 1}}},
     {"chain", build_chain, {{0, 18}, {1, 18}, {18, 18}}},
+    {"khatri_rao", build_khatri_rao, {{3, 7}, {4, 7}}},
+    {"khatri_rao of columns", build_khatri_rao_columns, {{7, 3}, {7, 4}}},
+    {"gather", build_gather, {{1, 6}}},
+    {"unit", build_unit, {{4, 6}}},
+    {"unit of columns", build_unit_columns, {{6, 4}}},
+    {"unit of short rows", build_unit_short, {{4, 6}}},
+    {"kron, right first", build_kron, {{0, 12}, {4, 3}, {3, 4}}},
+    {"kron, left first", build_kron, {{0, 12}, {2, 3}, {3, 4}}},
+    {"kron of a block", build_kron_right, {{0, 12}, {5, 3}}},
+    {"collapse", build_collapse, {{0, 15}}},
+    {"collapse with a rest", build_collapse, {{0, 18}}},
+    {"tile", build_tile, {{0, 5}}},
+    {"tile of a parameter", build_tile, {{4, 5}}},
+    {"group_product", build_group_product, {{6, 4}, {12, 5}}},
     {"product", build_product, {{5, 7}, {7, 4}}},
     {"product of a transpose", build_product_ta, {{7, 5}, {7, 4}}},
     {"product with a transpose", build_product_tb, {{5, 7}, {4, 7}}},
@@ -992,6 +1077,17 @@ TEST(an_absent_input_is_refused_unless_it_is_optional)
             close_trial(&t);
         }
     pb_error_clear();
+}
+
+TEST(flops_of_kronecker_and_group_products)
+{
+    enum { T = 15, SIDE = 2 * T * 2 * 3 * 4, RIGHT = 2 * T * 3 * 3 * 4, LEFT = 2 * T * 4 * 3 * 3 };
+    static const int kron[] = {0, 12, 2, 3, 3, 4}, tall[] = {0, 12, 4, 3, 3, 4}, groups[] = {6, 4, 12, 5, 0, 0};
+    check_flops(build_kron, kron, 7, 2 * SIDE, 2 * 2 * SIDE);           /* A X [2,4], and then B^T */
+    check_flops(build_kron, kron, 2, 2 * SIDE, SIDE + SIDE);            /* dA, through B */
+    check_flops(build_kron, tall, 7, RIGHT + LEFT, 2 * (RIGHT + LEFT)); /* X B^T [3,3], and then A */
+    check_flops(build_kron, tall, 2, RIGHT + LEFT, LEFT);
+    check_flops(build_group_product, groups, 3, 2 * 6 * 4 * 5, 2 * 2 * 6 * 4 * 5);
 }
 
 TEST(flops_are_those_of_the_textbook)

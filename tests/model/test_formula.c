@@ -54,7 +54,9 @@ TEST(arithmetic)
     equals("model: (1+2)*3-(4-2)-1", 6);
     equals("model: 24/4/2 + 7 - 2 - 1", 7);
     equals("model: --3 - -2 + 0.5*4", 7);
-    equals("model: min(3, 4) + 10*max(3,4) + floor(7/2) + ceil(7/2) + sqrt(49)", 3 + 40 + 3 + 4 + 7);
+    equals("model: min(3, 4) + 10*max(3,4) + floor(7/2) + ceil(7/2) + sqrt(49) + factor(12, 0-1) + factor(12, 2) + "
+           "factor(12, 5)",
+           3 + 40 + 3 + 4 + 7 + 3 + 2 + 3);
     equals("model: (3<4) + (3<=3) + (4>3) + (3>=4) + (3==3) + (3!=3)", 4);
     equals("model: floor(sqrt(8*(10+40)))*floor(sqrt(8*(10+40)))", 400);
     CHECK(value_of(NULL, &network) == 0);
@@ -119,7 +121,7 @@ TEST(errors_name_the_column)
     refused("model: in", "m: count, column 8: 'in' has no value in a part `model:`");
     refused("layer: out", "m: count, column 8: 'out' has no value in a part `layer:`");
     refused("block: out", "m: count, column 1: want site:, layer: or model:, got 'block:'");
-    refused("power(2,3)", "m: count, column 6: no function 'power'; there are min, max, floor, ceil and sqrt");
+    refused("power(2,3)", "m: count, column 6: no function 'power'; there are min, max, factor, floor, ceil and sqrt");
     refused("min(2)", "m: count, column 6: want ',' and a second argument, got ')'");
     refused("floor(2,3)", "m: count, column 8: want ')', got ','");
     refused("1; in/4", "m: count, column 4: the value is 2.5, want a whole number of elements");

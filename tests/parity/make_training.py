@@ -204,6 +204,14 @@ CASES = {
     "oft-exact": Case(config(peft.OFTConfig, r=2, oft_block_size=0, use_cayley_neumann=False, block_share=True)),
     "gralora": Case(config(peft.GraloraConfig, r=4, alpha=6, gralora_k=2)),
     "c3a": C3a(config(peft.C3AConfig, block_size=8)),
+    "vera": Case(config(peft.VeraConfig, r=5, target_modules=["query", "intermediate.dense"])),
+    "hira": Case(config(peft.HiraConfig, r=3)),
+    "loha": Case(config(peft.LoHaConfig, r=3, alpha=6)),  # PEFT holds alpha / r in 32 bits
+    "miss": Case(config(peft.MissConfig, r=5, target_modules=["query", "intermediate.dense"])),
+    "bat": Case(config(peft.MissConfig, r=8, init_weights="bat", target_modules=["query", "intermediate.dense"])),
+    "delora": Case(config(peft.DeloraConfig, r=3, delora_lambda=2)),
+    "lokr": Case(config(peft.LoKrConfig, r=1, alpha=3, target_modules=["query", "intermediate.dense"])),
+    "lokr-both": Case(config(peft.LoKrConfig, r=1, alpha=2, decompose_both=True, decompose_factor=4)),
     "adalora": Case(adalora, lambda model, step: model.base_model.update_and_allocate(step)),
 }
 

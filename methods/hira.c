@@ -1,0 +1,53 @@
+/* hira: y = (W + W * (B A)) x with the elementwise product *: a change of high rank from two thin matrices. */
+#include "peftbench.h"
+
+typedef struct conf {
+    int rank;
+    const char *rank_pattern, *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the rank of B A"),
+    PB_OPTION(conf, rank_pattern, TEXT, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.k attn.v attn.qkv mlp.up mlp.down", "projections to adapt"),
+    {0},
+};
+
+static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
+{
+    const conf *c = pb_conf(b);
+    pb_graph *g = b->graph;
+    int rank = (int)pb_at_site(c->rank_pattern, site, c->rank);
+    pb_node *A = pb_added(b, site, "A", rank, site->in, pb_init_kaiming(site->in));
+    pb_node *B = pb_added(b, site, "B", site->out, rank, pb_init_constant(0));
+    return pb_op_add(g, pb_op_multiply(g, pb_op_product(g, B, false, A, false), w), w);
+}
+
+static const pb_peft peft = {
+    .type = "HIRA",
+    .tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "hira_A"}, {.ours = "B", .theirs = "hira_B"}, {0}},
+    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", .rows = true}, {0}},
+};
+
+const pb_method pb_method_hira = {
+    .name = "hira",
+    .title = "HiRA: Hadamard high-rank adaptation",
+    .paper = "Huang et al. 2025, HiRA, ICLR 2025, openreview TwJrTz9cRS",
+    .help = "Multiplies each weight by one plus an element of a trained low-rank matrix.",
+    .equation = "W' = W + W * (B A), elementwise; y = W' x",
+    .notes =
+        "The change has the rank of W times that of B A at most. The changed weight is formed, one at a time, so that "
+        "a "
+        "token costs the FLOPs of the projection and the gradient of B A those of a full weight. PEFT's dropout of the "
+        "change's input has no counterpart here: a weight has no input.",
+    .count = "rank*(in+out)",
+    .deviation = "A: 1/sqrt(3*in); B: 0",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "rank",
+    .weight = weight,
+    .peft = &peft,
+};

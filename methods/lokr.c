@@ -1,0 +1,111 @@
+/* lokr: y = W x + alpha/r * (W1 kron W2) x, with W1 [a1,a2], W2 [b1,b2], out = a1 b1 and in = a2 b2.  A factor with
+ * a side of more than 2 r is a product of two matrices of rank r: W2, and with `both` W1 too. */
+#include "peftbench.h"
+
+typedef struct conf {
+    pb_low_rank_settings update;
+    int factor;
+    bool both, full;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(pb_low_rank_settings, rank, INT, "8", 1, 4096, "r, the rank of a factor that is a product"),
+    PB_OPTION(pb_low_rank_settings, alpha, REAL, "8", 0, 1e6, "the update is scaled by alpha / r"),
+    PB_OPTION(pb_low_rank_settings, dropout, REAL, "0", 0, 0.99, "of the update's input, while training"),
+    PB_OPTION(pb_low_rank_settings, rank_pattern, TEXT, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
+    PB_OPTION(pb_low_rank_settings, alpha_pattern, TEXT, "", "alphas of single projections"),
+    PB_OPTION(pb_low_rank_settings, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    PB_OPTION(conf, factor, INT, "-1", -1, 65536, "the sides of W1, where it divides those of W; -1: near the root"),
+    PB_OPTION(conf, both, BOOL, "no", "W1 may be of low rank as well"),
+    PB_OPTION(conf, full, BOOL, "no", "no factor is of low rank"),
+    {0},
+};
+
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+/* The right factor: W2, or its part W2a [b1,r] after x has been multiplied by W2b [r,b2]. */
+static pb_node *right(pb_build *b, const pb_site *site, int rows, int cols, int rank, pb_node **x)
+{
+    const conf *c = pb_conf(b);
+    if (c->full || 2 * rank >= larger(rows, cols))
+        return pb_added(b, site, "W2", rows, cols, pb_init_kaiming(cols));
+    pb_node *W2b = pb_added(b, site, "W2b", rank, cols, pb_init_kaiming(cols));
+    *x = pb_op_kron(b->graph, *x, NULL, W2b);
+    return pb_added(b, site, "W2a", rows, rank, pb_init_kaiming(rank));
+}
+
+static pb_node *left(pb_build *b, const pb_site *site, int rows, int cols, int rank)
+{
+    const conf *c = pb_conf(b);
+    if (c->full || !c->both || 2 * rank >= larger(rows, cols))
+        return pb_added(b, site, "W1", rows, cols, pb_init_constant(0));
+    pb_node *W1a = pb_added(b, site, "W1a", rows, rank, pb_init_constant(0));
+    pb_node *W1b = pb_added(b, site, "W1b", rank, cols, pb_init_kaiming(cols));
+    return pb_op_product(b->graph, W1a, false, W1b, false);
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    pb_low_rank u = pb_low_rank_at(c, site);
+    int a1 = pb_first_factor(site->out, c->factor), a2 = pb_first_factor(site->in, c->factor);
+    pb_node *h = pb_drop(b, x, c->update.dropout);
+    pb_node *W1 = left(b, site, a1, a2, u.rank);
+    pb_node *W2 = right(b, site, site->out / a1, site->in / a2, u.rank, &h);
+    pb_node *change = pb_op_times(b->graph, pb_op_kron(b->graph, h, W1, W2), u.scale);
+    return pb_op_add(b->graph, pb_inner_linear(b, site, x), change);
+}
+
+/* Which tensors of a factor there are, as `left` and `right` decide it. */
+#define LOW1 "both*(2*rank < max(factor(out, factor), factor(in, factor)))"
+#define LOW2 "2*rank < max(out/factor(out, factor), in/factor(in, factor))"
+
+static const pb_peft peft = {
+    .type = "LOKR",
+    .tensors = (const pb_peft_tensor[]){{.ours = "W1", .theirs = "lokr_w1", .when = "1 - " LOW1},
+                                        {.ours = "W1a", .theirs = "lokr_w1_a", .when = LOW1},
+                                        {.ours = "W1b", .theirs = "lokr_w1_b", .when = LOW1},
+                                        {.ours = "W2", .theirs = "lokr_w2", .when = "1 - (" LOW2 ")"},
+                                        {.ours = "W2a", .theirs = "lokr_w2_a", .when = LOW2},
+                                        {.ours = "W2b", .theirs = "lokr_w2_b", .when = LOW2},
+                                        {0}},
+    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", .pattern_option = "rank_pattern"},
+                                  {"alpha", "alpha", "alpha_pattern", .pattern_option = "alpha_pattern"},
+                                  {.key = "decompose_factor", .option = "factor"},
+                                  {.key = "decompose_both", .option = "both"},
+                                  {.key = "use_effective_conv2d", .option = "full", .words = "false|"}, /* refused */
+                                  {0}},
+};
+
+static const pb_preset presets[] = {
+    {"krona", "KronA: a Kronecker product of two full matrices", "Edalati et al. 2022, KronA, arXiv:2212.10650",
+     "full=yes", "KronA's scale is a setting of its own; here it is alpha / rank, 1 by default."},
+    {0},
+};
+
+const pb_method pb_method_lokr = {
+    .name = "lokr",
+    .title = "LoKr: a Kronecker product of two small matrices",
+    .paper = "Yeh et al. 2023, LyCORIS, arXiv:2309.14859",
+    .help = "Adds the Kronecker product of two small matrices, the second one of low rank, to chosen projections.",
+    .equation = "y = W x + alpha/rank * (W1 kron W2) x; x as a matrix X [a2,b2]: W1 X W2^T",
+    .notes =
+        "The sides are divided as in PEFT, as near to the square root as their divisors allow, and so are the choice "
+        "of low rank and the start, in which W1 (or W1a) is zero. The product is applied by its factors; PEFT forms "
+        "the matrix. PEFT's rank_dropout and module_dropout do not exist here.",
+    .count = "a1 = factor(out, factor); a2 = factor(in, factor); b1 = out/a1; b2 = in/a2; "
+             "one = both*(1-full)*(2*rank < max(a1, a2)); two = (1-full)*(2*rank < max(b1, b2)); "
+             "(1-one)*a1*a2 + one*rank*(a1+a2) + (1-two)*b1*b2 + two*rank*(b1+b2)",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "rank",
+    .presets = presets,
+    .linear = linear,
+    .peft = &peft,
+};

@@ -1,0 +1,60 @@
+/* miss: y = W x + M s, where s [r] is the sum of the parts of r elements into which x is cut: all shards of r
+ * columns of the weight share one trained change M [out,r]. */
+#include "peftbench.h"
+
+typedef struct conf {
+    int rank;
+    double dropout;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the columns of a shard; at most those of the weight"),
+    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of x in the sum, while training"),
+    PB_OPTION(conf, targets, TEXT, "*", "projections to adapt"),
+    {0},
+};
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    if (c->rank > site->in) {
+        pb_error("miss: rank: want at most %d, the columns of %s, got %d", site->in, site->role, c->rank);
+        return NULL;
+    }
+    pb_node *M = pb_added(b, site, "M", site->out, c->rank, pb_init_constant(0));
+    pb_node *sum = pb_op_collapse(b->graph, pb_drop(b, x, c->dropout), c->rank);
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), sum, M, 1);
+}
+
+static const pb_peft peft = {
+    .type = "MISS",
+    .tensors = (const pb_peft_tensor[]){{.ours = "M", .theirs = "miss_block", .axes = "10"}, {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
+                                  {.key = "miss_dropout", .option = "dropout"},
+                                  {.key = "init_weights", .words = "true"},
+                                  {0}},
+    .fixed = "\"bias\": \"none\"",
+};
+
+const pb_method pb_method_miss = {
+    .name = "miss",
+    .title = "MiSS: matrix shard sharing",
+    .paper = "Kang and Yin 2024, MiSS (first versions: Bone, DiSHA), arXiv:2409.15371",
+    .help = "Adds one trained matrix to all shards of a weight's columns.",
+    .equation = "y = W x + M (x[1..r] + x[r+1..2r] + ..)",
+    .notes =
+        "PEFT's default rank is 64, for models whose projections are that wide; here it is 8. If the rank does not "
+        "divide the width, the last shard is narrower, as in PEFT. The variant with fewer trained rows (PEFT's "
+        "init_weights=mini) does not exist here; the nonlinear variant is the method bat.",
+    .count = "rank*out",
+    .deviation = "M: 0",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "rank",
+    .linear = linear,
+    .peft = &peft,
+};

@@ -1,0 +1,80 @@
+/* unilora: the LoRAs of all projections in d numbers. y = W x + B A x, where the elements of all A [r,in] and B
+ * [out,r] are those of one trained vector theta [d], assigned at random and divided by the square root of how often
+ * they come: a projection with orthonormal columns, drawn from the run's seed. */
+#include <math.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    int dimension, rank;
+    double bound, dropout;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, dimension, INT, "256", 1, 1 << 24, "d, the numbers in theta"),
+    PB_OPTION(conf, rank, INT, "4", 1, 4096, "r, the rank of B A"),
+    PB_OPTION(conf, bound, REAL, "0.02", 0, 1000, "theta starts uniformly between -bound and bound"),
+    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+/* Returns the number of elements of all A and B, and writes how many are in front of those of `site`. */
+static int places(pb_build *b, const pb_site *site, int rank, int *first)
+{
+    int sum = 0;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        *first = s == site ? sum : *first;
+        sum += rank * (s->in + s->out);
+    }
+    return sum;
+}
+
+/* An element of theta comes floor(places / d) times, and each of the first places mod d elements once more. */
+static const pb_real *scales(pb_build *b, int d, int count)
+{
+    pb_real *scale = pb_memo(b, (size_t)d * sizeof *scale);
+    for (int k = 0; k < d; k++)
+        scale[k] = (pb_real)(1 / sqrt(count / d + (k < count % d)));
+    return scale;
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    int first = 0, count = places(b, site, c->rank, &first), d = c->dimension;
+    if (d > count) {
+        pb_error("unilora: dimension: want at most %d, the elements of all A and B, got %d", count, d);
+        return NULL;
+    }
+    pb_node *theta = pb_added(b, NULL, "theta", 1, d, pb_init_uniform(c->bound));
+    const int *index = pb_shuffled(b, NULL, "places", count, d);
+    const pb_real *scale = scales(b, d, count);
+    index = index ? index + first : NULL;
+    pb_node *A = pb_op_gather(b->graph, theta, index, scale, c->rank, site->in);
+    index = index ? index + c->rank * site->in : NULL;
+    pb_node *B = pb_op_gather(b->graph, theta, index, scale, site->out, c->rank);
+    pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, 1);
+}
+
+const pb_method pb_method_unilora = {
+    .name = "unilora",
+    .title = "Uni-LoRA: all LoRAs from one vector",
+    .paper = "Li et al. 2025, Uni-LoRA, arXiv:2506.00799",
+    .help = "Trains one vector whose elements are assigned at random to the elements of all LoRAs.",
+    .equation = "y = W x + B A x; an element of A or B is theta_k / sqrt(n_k), n_k the number of elements with this k",
+    .notes =
+        "The assignment is balanced, as in PEFT: two elements of theta come equally often, or one of them once more. "
+        "A and B both start away from zero, so the first outputs are not exactly those of the base model. The "
+        "defaults are PEFT's; the paper's vectors are larger, as its models are.",
+    .count = "model: dimension",
+    .deviation = "theta: bound/sqrt(3)",
+    .category = PB_REPARAMETRIZATION,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "dimension",
+    .linear = linear,
+};

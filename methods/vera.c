@@ -1,0 +1,83 @@
+/* vera: y = W x + b * (B (d * (A x))).  A and B are random, the same for all projections, and stored nowhere: they are
+ * drawn from the run's seed.  The vectors d [rank] and b [out] train. */
+#include <math.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    int rank;
+    double initial, dropout;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, rank, INT, "256", 1, 65536, "r, the rows of A and the columns of B"),
+    PB_OPTION(conf, initial, REAL, "0.1", -1000, 1000, "every element of d at the start"),
+    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+/* Kaiming's uniform distribution: bound sqrt(6 / columns).  A has the columns of the widest input and B the rows of the
+ * widest output of all targets; a smaller projection has the first of them. */
+static void shared(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B)
+{
+    int in = 0, out = 0;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        in = s->in > in ? s->in : in;
+        out = s->out > out ? s->out : out;
+    }
+    *A = pb_seeded(b, NULL, "A", rank, in, pb_init_uniform(sqrt(6.0 / in)));
+    *B = pb_seeded(b, NULL, "B", out, rank, pb_init_uniform(sqrt(6.0 / rank)));
+    *A = site->in < in ? pb_op_columns(b->graph, *A, 0, site->in) : *A;
+    *B = site->out < out ? pb_op_rows(b->graph, *B, 0, site->out) : *B;
+}
+
+static pb_node *linear(pb_build *build, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(build);
+    pb_graph *g = build->graph;
+    pb_node *A, *B, *d = pb_vector(build, site, "d", c->rank, pb_init_constant(c->initial));
+    pb_node *b = pb_vector(build, site, "b", site->out, pb_init_constant(0));
+    shared(build, site, c->rank, &A, &B);
+    pb_node *h = pb_op_scale(g, pb_op_linear(g, pb_drop(build, x, c->dropout), A, NULL), d);
+    return pb_op_add(g, pb_inner_linear(build, site, x), pb_op_scale(g, pb_op_linear(g, h, B, NULL), b));
+}
+
+static const pb_peft peft = {
+    .type = "VERA",
+    .tensors = (const pb_peft_tensor[]){{.ours = "d", .theirs = "vera_lambda_d", .shape = "cols"},
+                                        {.ours = "b", .theirs = "vera_lambda_b", .shape = "cols"},
+                                        {.ours = "A", .theirs = "base_model.vera_A", .of_model = true},
+                                        {.ours = "B", .theirs = "base_model.vera_B", .of_model = true},
+                                        {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
+                                  {.key = "d_initial", .option = "initial"},
+                                  {.key = "vera_dropout", .option = "dropout"},
+                                  {.key = "save_projection", .words = "true"}, /* what PEFT draws is not known here */
+                                  {0}},
+    .fixed = "\"bias\": \"none\"",
+};
+
+const pb_method pb_method_vera = {
+    .name = "vera",
+    .title = "VeRA: trained vectors between random matrices that all layers share",
+    .paper = "Kopiczko et al. 2023, VeRA, arXiv:2310.11454",
+    .help = "Scales the rows and columns of one random low-rank product by vectors of each projection.",
+    .equation = "y = W x + b * (B (d * (A x)))",
+    .notes =
+        "The rank is that of the paper's RoBERTa-large; its RoBERTa-base and GPT-2 have 1024. The paper adapts "
+        "projections of one shape; for targets of several shapes A and B have the largest sides, and a smaller "
+        "projection uses their first rows and columns, as in PEFT. A rank of hundreds costs the FLOPs of a LoRA of "
+        "that rank, so in a small model the method saves stored parameters only.",
+    .count = "rank+out",
+    .deviation = "B: sqrt(2/rank); d: initial; b: 0",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "rank",
+    .linear = linear,
+    .peft = &peft,
+};

@@ -1,0 +1,69 @@
+/* Numbers of trained parameters that papers print, by networks of the same shapes.  The task's head does not count.  A
+ * number is one row of `published`. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "model/config_writer.h"
+#include "model/method_spec.h"
+
+#define SHAPE(l, w, h)                                                                                                 \
+    {                                                                                                                  \
+        .layers = l, .width = w, .heads = h, .kv_heads = h, .intermediate_size = 4 * (w), .positions = 512             \
+    }
+
+static const pb_network_shape bert_base = SHAPE(12, 768, 12);     /* of RoBERTa-base too */
+static const pb_network_shape t5_large = SHAPE(48, 1024, 16);     /* 24 layers of the encoder and 24 of the decoder */
+static const pb_network_shape t5_attention = SHAPE(72, 1024, 16); /* the decoder attends to the encoder too */
+static const pb_network_shape bert_large =
+    SHAPE(24, 1024, 16); /* of RoBERTa-large; of GPT-2 medium, with q, k, v apart */
+
+typedef struct count {
+    const char *spec;
+    const pb_network_shape *shape;
+    long long want;
+    double printed, unit; /* the number in the paper and its last digit; unit 0: the paper prints `want` */
+    const char *source;
+} count;
+
+static const count published[] = {
+    {"vera:rank=1024", &bert_base, 43008, 0.043e6, 1e3, "VeRA, arXiv:2310.11454: RoBERTa-base"},
+    {"vera:rank=256", &bert_large, 61440, 0.061e6, 1e3, "VeRA, arXiv:2310.11454: RoBERTa-large"},
+    {"vera:rank=1024", &bert_large, 98304, 0.098e6, 1e3, "VeRA, arXiv:2310.11454: GPT-2 medium"},
+    {"compacter:bottleneck=32,norms=no", &t5_large, 304192, 0, 0, "Lialin et al. 2023, code of version 2: T5-large"},
+    {"compacter-pp:bottleneck=32,norms=no", &t5_large, 152128, 0, 0, "the same"},
+    {"lokr", &t5_attention, 221184, 0, 0, "the same"},
+};
+
+static long long trained_by(const pb_model *m)
+{
+    long long sum = 0;
+    for (int i = 0; i < pb_model_params(m); i++) {
+        const pb_param *p = pb_model_param(m, i);
+        sum += p->trainable && p->kind != PB_HEAD ? (long long)p->rows * p->cols : 0;
+    }
+    return sum;
+}
+
+static void check_count(const count *c)
+{
+    char folder[] = "/tmp/peftbench-XXXXXX";
+    pb_attached part[PB_MAX_PARTS];
+    int parts;
+    CHECK_INT(pb_attached_parse(c->spec, part, &parts), 0);
+    CHECK(mkdtemp(folder) && !pb_network_config_write(folder, PB_MASKED, c->shape, 96));
+    pb_model *m = pb_model_open(&(pb_opening){.path = folder, .classes = 2, .shapes_only = true});
+    bool good = CHECK(m && !pb_model_attach(m, part, parts)) && CHECK_INT(trained_by(m), c->want);
+    good = CHECK(c->unit ? fabs(c->printed - (double)c->want) <= c->unit / 2 : true) && good;
+    if (!good)
+        printf("  %s (%s)\n", c->spec, c->source);
+    pb_model_free(m);
+    pb_attached_free(part, parts);
+    pb_remove_tree(folder);
+}
+
+TEST(methods_train_as_many_parameters_as_their_papers_print)
+{
+    for (size_t i = 0; i < PB_COUNT(published); i++)
+        check_count(&published[i]);
+}
