@@ -22,45 +22,27 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
     return pb_op_add(b->graph, w, pb_added(b, site, "S", site->out, site->in, pb_init_constant(0)));
 }
 
-/* The number of elements of all S whose magnitude is at least `least`, and of all. */
-static double count(pb_build *b, double least, double *all)
+/* The number of elements of all S whose magnitude is at least `least`. */
+static double reach(void *build, double least)
 {
+    pb_build *b = build;
     double n = 0;
-    *all = 0;
     for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
         const pb_param *p = pb_tensor(b, s, "S");
         for (int i = 0; i < s->out * s->in; i++)
             n += fabs((double)p->x[i]) >= least;
-        *all += (double)s->out * s->in;
     }
     return n;
-}
-
-/* The largest magnitude that so many elements have, by bisection, which needs no memory. */
-static double threshold(pb_build *b, double keep)
-{
-    double all, low = 0, high = 1;
-    while (count(b, high, &all) > 0)
-        high *= 2;
-    for (int i = 0; i < 100; i++) {
-        double middle = (low + high) / 2;
-        *(count(b, middle, &all) >= keep ? &low : &high) = middle;
-    }
-    return low;
 }
 
 /* Ends the first phase: chooses the elements, of equals the first ones, and rewinds S. */
 static void choose(pb_build *b)
 {
     const conf *c = pb_conf(b);
-    double all;
-    count(b, 0, &all);
-    if (c->share * all < 1) {
+    double all = reach(b, 0), keep = floor(c->share * all), least = pb_threshold(keep, reach, b);
+    double equals = keep - reach(b, nextafter(least, INFINITY)); /* elements of that magnitude that are kept */
+    if (keep < 1)
         pb_error("lt-sft: share: %g of %.0f elements is none; want one at least", c->share, all);
-        return;
-    }
-    double keep = floor(c->share * all), least = threshold(b, keep), more = count(b, nextafter(least, INFINITY), &all);
-    double equals = keep - more; /* elements of the threshold's magnitude that are kept */
     for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
         pb_param *p = pb_tensor(b, s, "S");
         pb_real *mask = pb_tensor(b, s, "mask")->x;

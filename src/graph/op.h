@@ -256,6 +256,19 @@ pb_node *pb_op_consistency(pb_graph *g, pb_node *a, pb_node *b);
  * [rows] must outlive the graph. */
 pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const pb_real *weight);
 
+/* y = z * delta, elementwise, with a gate for each element of alpha that is drawn from the hard concrete distribution
+ * (Louizos et al. 2018, arXiv:1712.01312):
+ *
+ *   z = min(1, max(0, sigmoid(log u - log(1 - u) + alpha) (high - low) + low))
+ *
+ * where u is uniform in (0,1), a function of *key and the element's place, or 1/2 if key is NULL.  alpha and delta are
+ * parameters with as many elements in any two shapes, and y has that of delta; delta NULL: y = z. */
+pb_node *pb_op_concrete(pb_graph *g, pb_node *alpha, pb_node *delta, double low, double high, const uint64_t *key);
+
+/* The sum of sigmoid(alpha - shift) over all elements: [1,1].  With shift = log(-low / high) it is the number of gates
+ * of pb_op_concrete that are expected to be open. */
+pb_node *pb_op_gates(pb_graph *g, pb_node *alpha, double shift);
+
 /* The sum of all elements of x: [1,1]. */
 pb_node *pb_op_sum(pb_graph *g, pb_node *x);
 

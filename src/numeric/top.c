@@ -64,6 +64,22 @@ void pb_top_sort(pb_top *l)
     qsort(l->place, (size_t)l->count, sizeof *l->place, ascending);
 }
 
+double pb_threshold(double keep, double (*count)(void *ctx, double least), void *ctx)
+{
+    double low = 0, high = 1;
+    if (count(ctx, 0x1p-1074) < keep)
+        return 0;
+    while (count(ctx, high) >= keep && high < 1e300)
+        high *= 2;
+    for (int i = 0; i < 1100; i++) { /* as many as there are bits of exponent and of precision, at most */
+        double middle = (low + high) / 2;
+        if (middle <= low || middle >= high)
+            break;
+        *(count(ctx, middle) >= keep ? &low : &high) = middle;
+    }
+    return low;
+}
+
 /* Each place is chosen with the probability that the rest of the choice leaves it (selection sampling). */
 void pb_random_places(int n, int keep, uint64_t key, int *place)
 {

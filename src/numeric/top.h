@@ -20,6 +20,10 @@ void pb_top_offer(pb_top *l, pb_real value, int place);
 /* Sorts the places in ascending order; the values are then undefined. */
 void pb_top_sort(pb_top *l);
 
+/* Returns the largest number that at least `keep` of some numbers reach, which are not negative; `count` says how many
+ * of them are at least `least`.  By bisection, without memory; 0 if fewer are positive. */
+double pb_threshold(double keep, double (*count)(void *ctx, double least), void *ctx);
+
 /* Writes `keep` places of 0 .. n-1 to place [keep] in ascending order, chosen at random by the key: all choices are
  * equally likely. */
 void pb_random_places(int n, int keep, uint64_t key, int *place);

@@ -381,6 +381,26 @@ static pb_node *build_square_loss(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_square_loss(g, in[0], target, weight);
 }
 
+/* Some gates are clipped, others are not. */
+static pb_node *build_concrete(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    static const uint64_t key = 5;
+    (void)set;
+    return pb_op_concrete(g, in[0], in[1], -0.5, 1.5, &key);
+}
+
+static pb_node *build_undrawn_gate(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_concrete(g, in[0], NULL, -0.1, 1.1, NULL);
+}
+
+static pb_node *build_open_gates(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_gates(g, in[0], 0.3);
+}
+
 static pb_node *build_sum(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -733,6 +753,9 @@ static const op_case cases[] = {
     {"consistency of many classes", build_consistency, {{0, 600}, {0, 600}}},
     {"square_loss", build_square_loss, {{0, 5}}},
     {"sum", build_sum, {{0, 18}}},
+    {"concrete", build_concrete, {{1, 20}, {4, 5}}},
+    {"concrete without a draw", build_undrawn_gate, {{3, 4}}},
+    {"open gates", build_open_gates, {{3, 4}}},
     {"sum of a parameter", build_sum, {{5, 6}}},
     {"orthogonality of rows", build_orthogonal_rows, {{4, 18}}},
     {"orthogonality of columns", build_orthogonal_columns, {{18, 4}}},

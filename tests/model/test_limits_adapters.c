@@ -409,3 +409,47 @@ TEST(what_sparseadapter_prunes_stays_zero_while_the_rest_trains)
     fixture_close(&f);
     toy_free(set);
 }
+
+/* ---- diff pruning --------------------------------------------------------------------------------------------- */
+
+/* With open gates it trains the weights; with closed ones it is the base. */
+TEST(diff_pruning_adds_what_its_gates_let_through)
+{
+    fixture a = fixture_open("diff-pruning:targets=0.mlp.up", 3, 1), b = fixture_open("subset:only=0.mlp.up", 3, 1);
+    pb_param *delta = find(&a, "layer.0.mlp.up.diff-pruning.delta"), *w = find(&b, "layer.0.mlp.up.weight");
+    pb_param *alpha = find(&a, "layer.0.mlp.up.diff-pruning.alpha");
+    fill_added(&a); /* alpha and the group's too */
+    const double group = (double)find(&a, "layer.0.mlp.up.diff-pruning.group")->x[0];
+    for (size_t i = 0; i < elements(w); i++) {
+        double z = 3 / (1 + exp(-(double)alpha->x[i])) - 1.5, g = 3 / (1 + exp(-group)) - 1.5;
+        w->x[i] += (pb_real)(fmin(1, fmax(0, z)) * fmin(1, fmax(0, g)) * (double)delta->x[i]);
+    }
+    CHECK_NEAR(apart(a, b), 0, EXACT);
+}
+
+TEST(diff_pruning_ends_with_its_share_of_changes)
+{
+    pb_encoded *set = toy_set(40);
+    pb_train_options o = options_with(4, 1e-2);
+    fixture f = fixture_open("diff-pruning:share=0.1,alpha_rate=10,targets=mlp.up", 2, 6);
+    pb_result r = train(&f, set, &o, 6);
+    int kept = 0, open = 0;
+    for (int l = 0; l < 2; l++) {
+        char name[64];
+        snprintf(name, sizeof name, "layer.%d.mlp.up.diff-pruning.delta", l);
+        const pb_param *delta = find(&f, name);
+        snprintf(name, sizeof name, "layer.%d.mlp.up.diff-pruning.alpha", l);
+        const pb_param *alpha = find(&f, name);
+        for (size_t i = 0; i < elements(delta); i++) {
+            kept += delta->x[i] != 0;
+            open += alpha->x[i] == 20;
+            CHECK(alpha->x[i] == (delta->x[i] != 0 ? 20 : -20));
+        }
+    }
+    CHECK_INT(kept, 102); /* a tenth of 2 * 512 */
+    CHECK_INT(open, 102);
+    CHECK_INT((long long)pb_result_get(&r, -1, "storage.changed"), 102);
+    pb_result_free(&r);
+    fixture_close(&f);
+    toy_free(set);
+}

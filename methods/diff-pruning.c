@@ -1,0 +1,160 @@
+/* diff-pruning: W + g z * delta, where the gates z [out,in] and g [1,1] are drawn from hard concrete distributions in
+ * each step, and a penalty on the expected number of open gates closes them.  After a first phase the elements of the
+ * largest changes are kept: their gates stay open and all others closed, and delta trains on. */
+#include <math.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    double share, phase, penalty, alpha, stretch, alpha_rate;
+    bool groups;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, share, REAL, "0.005", 0, 1, "the share of the elements that may differ in the end"),
+    PB_OPTION(conf, phase, REAL, "0.5", 0.01, 0.99, "the share of the steps that are the first phase"),
+    PB_OPTION(conf, penalty, REAL, "1.25e-7", 0, 1e3, "lambda, the weight of the expected number of open gates"),
+    PB_OPTION(conf, alpha, REAL, "5", -10, 10, "of each gate at the start: nearly open"),
+    PB_OPTION(conf, stretch, REAL, "1.5", 0.01, 100,
+              "r: the distribution is stretched to [-r, r] and clipped to [0, 1]"),
+    PB_OPTION(conf, alpha_rate, REAL, "10000", 1e-6, 1e9, "the learning rate of alpha divided by that of delta"),
+    PB_OPTION(conf, groups, BOOL, "yes", "structured: each matrix has a gate of its own besides"),
+    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
+    {0},
+};
+
+enum { OPEN = 20 }; /* alpha of a gate that is 1 whatever is drawn; -OPEN of one that is 0 */
+
+static pb_node *gate(pb_build *b, const pb_site *site, const char *name, int count, pb_node *delta)
+{
+    static const uint64_t stream = 0x67617465; /* apart from other draws */
+    const conf *c = pb_conf(b);
+    int drawn = pb_draw(b, INT32_MAX);
+    uint64_t key = pb_mix(stream, (uint64_t)drawn);
+    pb_node *alpha = pb_rated(pb_vector(b, site, name, count, pb_init_constant(c->alpha)), c->alpha_rate);
+    pb_penalty(b, pb_op_gates(b->graph, alpha, 0), c->penalty); /* log(r / r) = 0 */
+    return pb_op_concrete(b->graph, alpha, delta, -c->stretch, c->stretch, drawn < 0 ? NULL : &key);
+}
+
+static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
+{
+    const conf *c = pb_conf(b);
+    pb_node *delta = pb_added(b, site, "delta", site->out, site->in, pb_init_constant(0));
+    pb_node *change = gate(b, site, "alpha", site->out * site->in, delta);
+    if (c->groups)
+        change = pb_op_scale(b->graph, change, gate(b, site, "group", 1, NULL));
+    return pb_op_add(b->graph, w, change);
+}
+
+/* ---- the end of the first phase ------------------------------------------------------------------------------ */
+
+static double gate_of(const conf *c, double alpha)
+{
+    double z = c->stretch * (2 / (1 + exp(-alpha)) - 1);
+    return z < 0 ? 0 : z > 1 ? 1 : z;
+}
+
+/* The change of element i of a site's weight, without a draw. */
+static double change(pb_build *b, const pb_site *s, int i)
+{
+    const conf *c = pb_conf(b);
+    double group = c->groups ? gate_of(c, (double)pb_tensor(b, s, "group")->x[0]) : 1;
+    return group * gate_of(c, (double)pb_tensor(b, s, "alpha")->x[i]) * (double)pb_tensor(b, s, "delta")->x[i];
+}
+
+/* The number of elements of all weights whose change is at least `least`. */
+static double reach(void *build, double least)
+{
+    pb_build *b = build;
+    double n = 0;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+        for (int i = 0; i < s->out * s->in; i++)
+            n += fabs(change(b, s, i)) >= least;
+    return n;
+}
+
+static void fix_site(pb_build *b, const pb_site *s, double least, double *equals)
+{
+    const conf *c = pb_conf(b);
+    pb_param *alpha = pb_tensor(b, s, "alpha"), *delta = pb_tensor(b, s, "delta");
+    double group = c->groups ? gate_of(c, (double)pb_tensor(b, s, "group")->x[0]) : 1;
+    for (int i = 0; i < s->out * s->in; i++) {
+        double now = group * gate_of(c, (double)alpha->x[i]) * (double)delta->x[i];
+        bool kept = fabs(now) > least || (fabs(now) == least && (*equals)-- > 0);
+        delta->x[i] = (pb_real)(kept ? now : 0);
+        alpha->x[i] = kept ? OPEN : -OPEN;
+    }
+    delta->restart = true;
+    if (c->groups)
+        pb_tensor(b, s, "group")->x[0] = OPEN;
+}
+
+/* Keeps the share of the largest changes, of equals the first ones. */
+static void fix(pb_build *b)
+{
+    const conf *c = pb_conf(b);
+    double all = reach(b, 0), keep = floor(c->share * all), least = pb_threshold(keep, reach, b);
+    double equals = keep - reach(b, nextafter(least, INFINITY));
+    if (keep < 1)
+        pb_error("diff-pruning: share: %g of %.0f elements is none; want one at least", c->share, all);
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+        fix_site(b, s, least, &equals);
+}
+
+/* ---- the steps ------------------------------------------------------------------------------------------------- */
+
+static int first_phase(const conf *c, const pb_step *at)
+{
+    int n = (int)lround(c->phase * at->steps);
+    return n < 1 ? 1 : n < at->steps ? n : at->steps - 1;
+}
+
+/* After the first phase no gate moves, by its gradient or by what AdamW remembers. */
+static void before_step(pb_build *b, const pb_step *at)
+{
+    static const char *const gates[] = {"alpha", "group"};
+    const conf *c = pb_conf(b);
+    for (const pb_site *s = pb_next_target(b, NULL); s && at->step >= first_phase(c, at); s = pb_next_target(b, s))
+        for (int k = 0; k < 1 + c->groups; k++) {
+            pb_param *p = pb_tensor(b, s, gates[k]);
+            for (int i = 0; i < p->cols && p->reached; i++)
+                p->g[i] = 0;
+            p->restart = true;
+        }
+}
+
+static void after_step(pb_build *b, const pb_step *at)
+{
+    int first = first_phase(pb_conf(b), at);
+    if (at->steps < 2)
+        pb_error("diff-pruning: a run of one step; want at least two, one for each phase");
+    if (at->step + 1 == first)
+        fix(b);
+    if (at->step < first)
+        pb_unfinished(b);
+}
+
+const pb_method pb_method_diff_pruning = {
+    .name = "diff-pruning",
+    .title = "Diff pruning: a change of the weights that a penalty makes sparse",
+    .paper = "Guo et al. 2021, Parameter-efficient transfer learning with diff pruning, arXiv:2012.07463",
+    .help = "Trains a difference to the weights with random gates and an L0 penalty, then keeps the largest changes.",
+    .equation = "W + g z * delta, z = clip(sigmoid(log u - log(1 - u) + alpha) 2r - r, 0, 1); "
+                "loss + lambda sum sigmoid(alpha)",
+    .notes = "The paper trains delta at 1e-5 and alpha at 0.1, hence alpha_rate: with a larger rate of delta, set a "
+             "smaller one.  Only the weights of projections change, where the paper's difference is of all tensors but "
+             "the classifier.  The second phase is the paper's third stage, with one schedule of the rate for both; an "
+             "epoch of the first phase is never selected.  delta and alpha are counted and stored whole, although all "
+             "but the share of delta is 0 in the end; the paper stores that share.",
+    .count = "2*in*out + groups",
+    .deviation = "delta: 0; alpha: alpha; group: alpha",
+    .category = PB_SELECTIVE,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .weight = weight,
+    .before_step = before_step,
+    .after_step = after_step,
+};
