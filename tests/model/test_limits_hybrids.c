@@ -4,6 +4,7 @@
 
 #include "util.h"
 
+#include "model/adapter.h"
 #include "model/formula.h"
 #include "model/internal.h"
 
@@ -121,6 +122,36 @@ TEST(molora_of_one_expert_and_of_equal_ones_is_lora)
         copy_tensor(&lora, "head.weight", &mixture, "head.weight", 1);
         copy_tensor(&lora, "head.bias", &mixture, "head.bias", 1);
         check_equal(&mixture, &lora, tensor(&mixture, "layer.0.attn.v.molora.B.0"));
+    }
+}
+
+/* ---- Lily -------------------------------------------------------------------------------------------------------- */
+
+/* One B of all layers, or equal ones, is LoRA's if its layers have equal ones. */
+TEST(lily_of_one_b_and_of_equal_ones_is_lora)
+{
+    static const char *const spec[] = {"lily:rank=3,experts=1,scale=2", "lily:rank=3,experts=3,scale=2"};
+    static const char *const role[] = {"attn.q", "attn.v"};
+    for (int i = 0; i < 2; i++) {
+        fixture lora = fixture_open("lora:rank=3,alpha=6", 3, 1), lily = fixture_open(spec[i], 3, 1);
+        fixture_stir(&lily, 0.3);
+        for (int k = 0; k < 2 * 2 * (i ? 3 : 1); k++) {
+            int r = k % 2, l = k / 2 % 2, e = k / 4;
+            char *A = pb_format("lily.%s.A.%d", role[r], l), *B = pb_format("lily.%s.B.%d", role[r], e);
+            char *a = pb_format("layer.%d.%s.lora.A", l, role[r]), *b = pb_format("layer.%d.%s.lora.B", l, role[r]);
+            char *first = pb_format("lily.%s.B.0", role[r]);
+            copy_tensor(&lily, A, &lora, a, 1);
+            copy_tensor(&lily, first, &lora, b, 1);
+            copy_tensor(&lily, first, &lily, B, 1);
+            free(A);
+            free(B);
+            free(a);
+            free(b);
+            free(first);
+        }
+        copy_tensor(&lily, "head.weight", &lora, "head.weight", 1);
+        copy_tensor(&lily, "head.bias", &lora, "head.bias", 1);
+        check_equal(&lily, &lora, tensor(&lily, "lily.attn.v.A.1"));
     }
 }
 
@@ -388,6 +419,20 @@ TEST(a_share_of_the_layers_is_a_group_of_them)
         if (!CHECK(!strcmp(matching(of[i].pattern, of[i].layers, got), of[i].want)))
             printf("  %s of %d: %s\n", of[i].pattern, of[i].layers, got);
     }
+}
+
+TEST(a_prefix_of_some_layers_is_not_written_as_pefts)
+{
+    char dir[] = "/tmp/peftbench-prefix-XXXXXX";
+    PB_CHECK(mkdtemp(dir) != NULL);
+    char *to = pb_format("%s/out", dir);
+    fixture f = fixture_open("prefix:length=2,targets=1.attn", 3, 1);
+    CHECK_INT(pb_adapter_save(f.model, to), -1);
+    CHECK(strstr(pb_error_text(), "prefix: targets: layer 0 has no prefix") != NULL);
+    pb_error_clear();
+    fixture_close(&f);
+    pb_remove_tree(dir);
+    free(to);
 }
 
 /* ---- counts ------------------------------------------------------------------------------------------------------- */
