@@ -33,6 +33,9 @@ static const count published[] = {
     {"compacter:bottleneck=32,norms=no", &t5_large, 304192, 0, 0, "Lialin et al. 2023, code of version 2: T5-large"},
     {"compacter-pp:bottleneck=32,norms=no", &t5_large, 152128, 0, 0, "the same"},
     {"lokr", &t5_attention, 221184, 0, 0, "the same"},
+    {"lora-xs:rank=4", &bert_large, 1536, 1.5e3, 100, "LoRA-XS, arXiv:2405.17604: RoBERTa-large"},
+    {"lora-xs:rank=25", &bert_large, 60000, 60e3, 1e3, "LoRA-XS, arXiv:2405.17604: RoBERTa-large"},
+    {"tinylora:u=13,tie=1", &bert_large, 13, 13, 0, "TinyLoRA, arXiv:2602.04118: all weights share 13 numbers"},
 };
 
 static long long trained_by(const pb_model *m)
