@@ -58,9 +58,10 @@ static const pb_peft_key keys[] = {{.key = "r", .option = "rank"},
                                    {.key = "alpha", .option = "alpha"},
                                    {.key = "gralora_dropout", .option = "dropout"},
                                    {.key = "gralora_k", .option = "parts"},
-                                   {.key = "hybrid_r", .option = "exchange", .words = "|0"}, /* MELoRA: no such type */
                                    {0}};
-static const pb_peft peft = {.type = "GRALORA", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
+static const pb_peft_tensor loaded[] = {{"exchange", "yes"}, {0}}; /* PEFT has no MELoRA */
+static const pb_peft peft = {
+    .type = "GRALORA", .tensors = tensors, .keys = keys, .loaded = loaded, .fixed = "\"bias\": \"none\""};
 
 static const pb_preset presets[] = {
     {"melora", "MELoRA: mini LoRAs along the diagonal", "Ren et al. 2024, MELoRA, arXiv:2402.17263",

@@ -106,6 +106,14 @@ pb_node *pb_op_blocks(pb_graph *g, pb_node *x, pb_node *w, int blocks);
 /* y[t,j] = x[t,index[j]]; index [C] is a permutation, which must outlive the graph. */
 pb_node *pb_op_permute(pb_graph *g, pb_node *x, const int *index);
 
+/* Pairs of columns, turned and scaled: in each group of so many columns, column i of the first half and j of the second
+ * half at the same place are a pair, y_i = a_i cos(t_i) x_i - a'_i sin(t'_i) x_j and y_j = a_j cos(t_j) x_j +
+ * a'_j sin(t'_j) x_i.  The angles t and the factors a are elements of theta and alpha [1, C/2 * angles]: with one angle
+ * a pair has one t and one a (RoAd_1: Liao and Monz 2024, arXiv:2409.00119), with 2 each of its columns has one of its
+ * own, and with 4 each has a t and an a for cosine and others, t' and a', for sine: in a group first those, then
+ * these. */
+pb_node *pb_op_turn(pb_graph *g, pb_node *x, pb_node *theta, pb_node *alpha, int group, int angles);
+
 /* The product with a Kronecker product, x (A kron B)^T: with A [a1,a2] and B [b1,b2], x [T,a2*b2] to y [T,a1*b1].  A
  * row of x is a matrix X [a2,b2], and that of y is A X B^T, of which the cheaper product is the first.  A NULL: the
  * identity, with as many rows as x has parts of b2 columns. */

@@ -540,6 +540,16 @@ static pb_node *build_permute(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_permute(g, in[0], numbers(g, in[0] ? in[0]->cols : 0, 5, 18));
 }
 
+#define BUILD_TURN(name, angles)                                                                                       \
+    static pb_node *name(pb_graph *g, pb_node **in, const pb_rows *set)                                                \
+    {                                                                                                                  \
+        (void)set;                                                                                                     \
+        return pb_op_turn(g, in[0], in[1], in[2], 6, angles);                                                          \
+    }
+BUILD_TURN(build_turn_1, 1)
+BUILD_TURN(build_turn_2, 2)
+BUILD_TURN(build_turn_4, 4)
+
 /* Two blocks of six. */
 static pb_node *build_fourier(pb_graph *g, pb_node **in, const pb_rows *set)
 {
@@ -791,6 +801,9 @@ static const op_case cases[] = {
     {"blocks that are one", build_blocks, {{0, 12}, {4, 5}}},
     {"blocks of a parameter", build_blocks, {{7, 9}, {9, 2}}},
     {"permute", build_permute, {{0, 18}}},
+    {"turn by one angle", build_turn_1, {{0, 12}, {1, 6}, {1, 6}}},
+    {"turn by two angles", build_turn_2, {{0, 12}, {1, 12}, {1, 12}}},
+    {"turn by four angles", build_turn_4, {{0, 12}, {1, 24}, {1, 24}}},
     {"fourier", build_fourier, {{0, 12}}},
     {"fourier of parameters", build_fourier, {{11, 6}}},
     {"inverse fourier", build_fourier_inverse, {{0, 16}}},

@@ -496,3 +496,46 @@ TEST(c3a_adds_circulant_blocks)
     CHECK_NEAR(apart("c3a:size=8", add_circulant), 0, 10 * EXACT);
     CHECK_NEAR(apart("c3a:size=1", add_circulant), 0, 10 * EXACT); /* a dense matrix, row by row */
 }
+
+/* ---- pairs of outputs -------------------------------------------------------------------------------------------- */
+
+/* R W, with R by the angles and scales of its rows: parameters of element (i,i) and of (i,partner). */
+static void turn_outputs(const fixture *f, const pb_site *site, double *w, int group, int angles)
+{
+    const pb_param *theta = tensor(f, site, "road", "theta"), *alpha = tensor(f, site, "road", "alpha");
+    int half = group / 2;
+    double *r = pb_alloc((size_t)(site->out * site->out) * sizeof *r);
+    for (int i = 0; i < site->out; i++) {
+        int base = i / group * group, at = i % group, partner = at < half ? i + half : i - half;
+        int own = angles == 1 ? base / 2 + at % half : angles == 2 ? i : 2 * base + at;
+        int other = angles == 4 ? own + group : own;
+        r[i * site->out + i] = (double)alpha->x[own] * cos((double)theta->x[own]);
+        r[i * site->out + partner] = (at < half ? -1 : 1) * (double)alpha->x[other] * sin((double)theta->x[other]);
+    }
+    double *y = product(site->out, site->out, site->in, r, w);
+    memcpy(w, y, (size_t)(site->out * site->in) * sizeof *w);
+    free(y);
+    free(r);
+}
+
+static void turn_neighbours(const fixture *f, const pb_site *site, double *w)
+{
+    turn_outputs(f, site, w, 2, 1);
+}
+
+static void turn_by_two(const fixture *f, const pb_site *site, double *w)
+{
+    turn_outputs(f, site, w, 8, 2);
+}
+
+static void turn_by_four(const fixture *f, const pb_site *site, double *w)
+{
+    turn_outputs(f, site, w, 4, 4);
+}
+
+TEST(road_turns_pairs_of_outputs)
+{
+    CHECK_NEAR(apart("road:targets=attn.q attn.v", turn_neighbours), 0, 10 * EXACT);
+    CHECK_NEAR(apart("road:variant=2,group=8,targets=attn.q attn.v", turn_by_two), 0, 10 * EXACT);
+    CHECK_NEAR(apart("road:variant=4,group=4,targets=attn.q attn.v", turn_by_four), 0, 10 * EXACT);
+}

@@ -1,0 +1,57 @@
+/* road: turns the output of a projection: y' = R (W x + b), where R turns pairs of columns by trained angles theta and
+ * scales them by alpha.  It starts as the identity. */
+#include "peftbench.h"
+
+typedef struct conf {
+    int variant, group;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, variant, CHOICE, "1", "1|2|4", "RoAd_1: an angle and a scale a pair; 2: a column; 4: two a column"),
+    PB_OPTION(conf, group, INT, "2", 2, 65536, "columns of a group, whose halves are the pairs; divides the output"),
+    PB_OPTION(conf, targets, TEXT, "*", "projections to adapt"),
+    {0},
+};
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    if (c->group % 2 || site->out % c->group) {
+        pb_error("road: group: want an even divisor of the %d outputs of %s, got %d", site->out, site->role, c->group);
+        return NULL;
+    }
+    int angles = 1 << c->variant, n = site->out / 2 * angles;
+    pb_node *theta = pb_vector(b, site, "theta", n, pb_init_constant(0));
+    pb_node *alpha = pb_vector(b, site, "alpha", n, pb_init_constant(1));
+    return pb_op_turn(b->graph, pb_inner_linear(b, site, x), theta, alpha, c->group, angles);
+}
+
+static const pb_peft_tensor tensors[] = {{.ours = "theta", .theirs = "road_theta", .shape = "cols"},
+                                         {.ours = "alpha", .theirs = "road_alpha", .shape = "cols"},
+                                         {0}};
+static const pb_peft_key keys[] = {{.key = "variant", .option = "variant", .words = "\"road_1\"|\"road_2\"|\"road_4\""},
+                                   {.key = "group_size", .option = "group"},
+                                   {0}};
+static const pb_peft peft = {.type = "ROAD", .tensors = tensors, .keys = keys};
+
+const pb_method pb_method_road = {
+    .name = "road",
+    .title = "RoAd: rotations of pairs of outputs",
+    .paper = "Liao and Monz 2024, 3-in-1: 2D rotary adaptation, arXiv:2409.00119",
+    .help = "Turns and scales pairs of columns of each projection's output.",
+    .equation = "y' = R (W x + b),  R = diag(alpha_i [cos theta_i, -sin theta_i; sin theta_i, cos theta_i])",
+    .notes =
+        "The pairs are neighbours, as in the paper; PEFT's default takes them from groups of 64 columns (group=64), "
+        "which is the same up to the order of the columns.  The paper's batches of several adapters are not "
+        "reproduced.",
+    .count = "out*((variant==0)+2*(variant==1)+4*(variant==2))",
+    .deviation = "theta: 0; alpha: 1",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .linear = linear,
+    .peft = &peft,
+};
