@@ -10,7 +10,7 @@ typedef struct conf {
 static const pb_option options[] = {
     PB_OPTION(conf, variant, CHOICE, "1", "1|2|4", "RoAd_1: an angle and a scale a pair; 2: a column; 4: two a column"),
     PB_OPTION(conf, group, INT, "2", 2, 65536, "columns of a group, whose halves are the pairs; divides the output"),
-    PB_OPTION(conf, targets, TEXT, "*", "projections to adapt"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
     {0},
 };
 

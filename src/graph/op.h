@@ -86,6 +86,10 @@ pb_node *pb_op_spectrum(pb_graph *g, pb_node *v, const int *index, int rows, int
  * has nothing of a rotation. */
 pb_node *pb_op_cayley(pb_graph *g, pb_node *q, int size, int terms);
 
+/* The skew-symmetric parts (A - A^T) / 2 of k square matrices a [k*size,size], one below the other: their elements
+ * above the diagonal, row by row, [k, size*(size-1)/2]. */
+pb_node *pb_op_skew(pb_graph *g, pb_node *a);
+
 /* The rows of a (with `columns`: its columns), a matrix of parameters, divided by the larger one of their Euclidean
  * length and `least`, which is positive. */
 pb_node *pb_op_unit(pb_graph *g, pb_node *a, bool columns, double least);

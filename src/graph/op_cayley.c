@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "graph/op.h"
+#include "graph/op_shape.h"
 #include "numeric/blas.h"
 
 typedef struct cayley_conf {
@@ -267,4 +268,67 @@ pb_node *pb_op_cayley(pb_graph *g, pb_node *q, int size, int terms)
     cayley_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     *c = (cayley_conf){size, terms};
     return pb_graph_apply(g, terms ? &series : &exact, c, q, NULL, NULL, NULL);
+}
+
+/* ---- skew: the elements above the diagonal of (A - A^T) / 2 --------------------------------------------- */
+
+static int skew_shape(pb_node *n)
+{
+    const pb_node *a = n->in[0];
+    if (!a || a->set || a->rows % a->cols)
+        return pb_error("skew: a [%d,%d]: want square matrices of parameters, one below the other", a ? a->rows : 0,
+                        a ? a->cols : 0);
+    n->rows = a->rows / a->cols;
+    n->cols = a->cols * (a->cols - 1) / 2;
+    return 0;
+}
+
+static void skew_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    int size = n->in[0]->cols;
+    for (int k = from; k < to; k++) {
+        const pb_real *a = n->in[0]->x + (size_t)k * (size_t)size * (size_t)size;
+        pb_real *q = n->x + pb_row_start(n, k);
+        for (int i = 0; i < size; i++)
+            for (int j = i + 1; j < size; j++)
+                *q++ = (a[i * size + j] - a[j * size + i]) / 2;
+    }
+}
+
+static int skew_units(const pb_node *n, bool backward)
+{
+    (void)backward;
+    return n->rows;
+}
+
+static void skew_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    int size = n->in[0]->cols;
+    size_t one = (size_t)size * (size_t)size;
+    for (int k = from; k < to; k++) {
+        pb_real *da = n->in[0]->g + (size_t)k * one;
+        const pb_real *dq = n->g + pb_row_start(n, k);
+        if (!(n->add & 1))
+            memset(da, 0, one * sizeof *da);
+        for (int i = 0; i < size; i++)
+            for (int j = i + 1; j < size; j++, dq++) {
+                da[i * size + j] += *dq / 2;
+                da[j * size + i] -= *dq / 2;
+            }
+    }
+}
+
+static const pb_op skew_op = {
+    .name = "skew",
+    .shape = skew_shape,
+    .units = skew_units,
+    .forward = skew_forward,
+    .backward = skew_backward,
+};
+
+pb_node *pb_op_skew(pb_graph *g, pb_node *a)
+{
+    return pb_graph_apply(g, &skew_op, NULL, a, NULL, NULL, NULL);
 }

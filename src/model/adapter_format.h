@@ -6,7 +6,7 @@
 #include "model/internal.h"
 #include "weights/array.h"
 
-enum { PB_PEFT_DIMS = 3 };
+enum { PB_PEFT_DIMS = 4 };
 
 /* How the file has a tensor: its shape, and for each dimension the distance in the tensor of this model from one
  * element to the next. */

@@ -86,7 +86,7 @@ typedef struct pb_step {
 typedef struct pb_peft_tensor {
     const char *ours, *theirs; /* "A", as given to pb_added and the like; the end of its name in the file, after the
                                   module's name and a dot, or its full name if it is of the model                  */
-    const char *shape;         /* the dimensions in the file, at most 3: "out/b, in/b, b"; NULL: "rows, cols" (with
+    const char *shape;         /* the dimensions in the file, at most 4: "out/b, in/b, b"; NULL: "rows, cols" (with
                                   `axes` "10": "cols, rows")                                                       */
     const char *axes; /* the dimensions of the file in the order of the tensor here, where the last one is that of
                          neighbours in memory: "10" if it is transposed; NULL: the same order                      */

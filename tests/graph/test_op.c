@@ -523,6 +523,12 @@ static pb_node *build_householder(pb_graph *g, pb_node **in, const pb_rows *set)
         (void)set;                                                                                                     \
         return pb_op_cayley(g, in[0], 4, terms);                                                                       \
     }
+static pb_node *build_skew(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_skew(g, in[0]);
+}
+
 BUILD_CAYLEY(build_cayley, 0)
 BUILD_CAYLEY(build_cayley_of_4_terms, 4)
 BUILD_CAYLEY(build_cayley_of_5_terms, 5)
@@ -797,6 +803,7 @@ static const op_case cases[] = {
     {"cayley of 4 terms", build_cayley_of_4_terms, {{3, 6}}},
     {"cayley of 5 terms", build_cayley_of_5_terms, {{3, 6}}},
     {"cayley of 7 terms", build_cayley_of_7_terms, {{2, 6}}},
+    {"skew", build_skew, {{12, 4}}},
     {"blocks", build_blocks, {{0, 12}, {12, 5}}},
     {"blocks that are one", build_blocks, {{0, 12}, {4, 5}}},
     {"blocks of a parameter", build_blocks, {{7, 9}, {9, 2}}},

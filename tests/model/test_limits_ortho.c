@@ -539,3 +539,76 @@ TEST(road_turns_pairs_of_outputs)
     CHECK_NEAR(apart("road:variant=2,group=8,targets=attn.q attn.v", turn_by_two), 0, 10 * EXACT);
     CHECK_NEAR(apart("road:variant=4,group=4,targets=attn.q attn.v", turn_by_four), 0, 10 * EXACT);
 }
+
+/* ---- butterflies
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Places E [b,b] in the columns of block k of factor i: those of half a block, and those 2^i half blocks further on. */
+static void place(int in, int b, int i, int k, const double *e, double *all)
+{
+    int far = 1 << i, first = k / far * b * far + k % far * b / 2;
+    for (int row = 0; row < b; row++)
+        for (int col = 0; col < b; col++) {
+            int y = first + row % (b / 2) + row / (b / 2) * far * b / 2;
+            int x = first + col % (b / 2) + col / (b / 2) * far * b / 2;
+            all[y * in + x] = e[row * b + col];
+        }
+}
+
+/* diag(s) W (M_(m-1) .. M_0)^T, and M_i has the rotations of factor i. */
+static void rotate_butterflies(const fixture *f, const pb_site *site, double *w, int m, int b)
+{
+    const pb_param *R = tensor(f, site, "boft", "R"), *s = tensor(f, site, "boft", "s");
+    for (int i = 0; i < m; i++) {
+        double *all = pb_alloc((size_t)(site->in * site->in) * sizeof *all);
+        for (int k = 0; k < site->in / b; k++) {
+            const pb_real *a = R->x + (i * site->in + k * b) * b;
+            pb_real q[64] = {0}, *at = q;
+            for (int row = 0; row < b; row++)
+                for (int col = row + 1; col < b; col++)
+                    *at++ = (a[row * b + col] - a[col * b + row]) / 2;
+            double *e = exact(q, b), *t = pb_alloc((size_t)(b * b) * sizeof *t);
+            for (int at_e = 0; at_e < b * b; at_e++)
+                t[at_e % b * b + at_e / b] = e[at_e];
+            place(site->in, b, i, k, t, all);
+            free(e);
+            free(t);
+        }
+        multiply_weight(site, w, all); /* W M_0^T M_1^T .. */
+    }
+    for (int at = 0; at < site->out * site->in; at++)
+        w[at] *= (double)s->x[at / site->in];
+}
+
+static void one_factor(const fixture *f, const pb_site *site, double *w)
+{
+    rotate_butterflies(f, site, w, 1, 4);
+}
+
+static void two_factors(const fixture *f, const pb_site *site, double *w)
+{
+    rotate_butterflies(f, site, w, 2, 4);
+}
+
+static void four_factors(const fixture *f, const pb_site *site, double *w)
+{
+    rotate_butterflies(f, site, w, 4, 2);
+}
+
+TEST(boft_rotates_by_butterflies)
+{
+    CHECK_NEAR(apart("boft", one_factor), 0, 10 * EXACT);
+    CHECK_NEAR(apart("boft:factors=2", two_factors), 0, 10 * EXACT);
+    CHECK_NEAR(apart("boft:factors=4,size=2", four_factors), 0, 10 * EXACT); /* every input reaches every other */
+}
+
+TEST(butterflies_that_do_not_fit_are_refused)
+{
+    static const char *const specs[] = {"boft:size=3", "boft:factors=4"};
+    for (size_t i = 0; i < PB_COUNT(specs); i++) {
+        pb_testbed f;
+        CHECK_INT(pb_testbed_open(&f, TINY, false, specs[i], 3, 0), -1);
+        CHECK(strstr(pb_error_text(), "boft: size") != NULL);
+        pb_error_clear();
+    }
+}

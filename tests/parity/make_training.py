@@ -206,6 +206,7 @@ CASES = {
     "road": Case(config(peft.RoadConfig, group_size=4)),
     "road-2": Case(config(peft.RoadConfig, group_size=8, variant="road_2")),
     "road-4": Case(config(peft.RoadConfig, group_size=4, variant="road_4")),
+    "boft": Case(config(peft.BOFTConfig, boft_block_size=4)),
     "c3a": C3a(config(peft.C3AConfig, block_size=8)),
     "vera": Case(config(peft.VeraConfig, r=5, target_modules=["query", "intermediate.dense"])),
     "hira": Case(config(peft.HiraConfig, r=3)),

@@ -51,6 +51,7 @@ static const method_case cases[] = {
     {.name = "oft"},
     {.name = "oft-exact"},
     {.name = "gralora"},
+    {.name = "boft"},
     {.name = "c3a"},
     {.name = "vera"},
     {.name = "hira"},
