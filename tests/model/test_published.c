@@ -27,6 +27,9 @@ typedef struct count {
 } count;
 
 static const count published[] = {
+    {"fourierft", &bert_base, 24000, 0.024e6, 1e3, "FourierFT, arXiv:2405.03003: RoBERTa-base"},
+    {"c3a", &bert_base, 18432, 0.018e6, 1e3, "C3A, arXiv:2407.19342: RoBERTa-base, b = 768"},
+    {"c3a:parts=6", &bert_base, 110592, 0, 0, "the same, b = 128: 24 * 768 * 768 / 128, as its formula gives"},
     {"vera:rank=1024", &bert_base, 43008, 0.043e6, 1e3, "VeRA, arXiv:2310.11454: RoBERTa-base"},
     {"vera:rank=256", &bert_large, 61440, 0.061e6, 1e3, "VeRA, arXiv:2310.11454: RoBERTa-large"},
     {"vera:rank=1024", &bert_large, 98304, 0.098e6, 1e3, "VeRA, arXiv:2310.11454: GPT-2 medium"},
