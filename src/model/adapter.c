@@ -30,6 +30,49 @@ static bool has_constants(const pb_adapter *a, const pb_peft *p)
     return same;
 }
 
+/* Why types are not read.  A method that declares a type reads it, whatever stands here. */
+static const struct {
+    const char *type, *why;
+} unread[] = {
+    {"ADAMSS", "its parts are clusters of singular vectors, whose number and sizes depend on the base"},
+    {"ADAPTION_PROMPT", "PEFT adds one gate for all heads to modules that other adapters do not know"},
+    {"BOFT", "PEFT without its CUDA extension computes one butterfly factor only"},
+    {"CARTRIDGE", "a prefix that is trained by self-study on a text"},
+    {"CPT", "a prompt of examples, with a bound on each of its tokens"},
+    {"DEFT", "a choice of decompositions and starts that no method here has"},
+    {"FOURIERFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
+    {"FROD", "a decomposition of all layers together, with dense matrices for each"},
+    {"GLORA", "no method here has it"},
+    {"LILY", "its router takes the mean over the batch, so that a text depends on the others"},
+    {"MULTITASK_PROMPT_TUNING", "a prompt for several tasks"},
+    {"OSF", "trains singular vectors of the base for continual learning"},
+    {"PEANUT", "no method here has it"},
+    {"POLY", "a mixture of skills over several tasks"},
+    {"PSOFT", "PEFT repeats a singular value decomposition on loading, whose signs are open"},
+    {"PVERA", "no method here has it"},
+    {"RANDLORA", "no method here has it"},
+    {"ROAD", "no method here has it"},
+    {"SHADOW", "a second network beside the base"},
+    {"TINYLORA", "its numbers are shared by modules in the order of the network, under names that count"},
+    {"TRAINABLE_TOKENS", "rows of the embedding table alone; they are read as a part of LORA"},
+    {"UNILORA", "its places are drawn by torch's generator"},
+    {"VBLORA", "no method here has it"},
+    {"WAVEFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
+    {"XLORA", "a mixture of trained LoRAs"},
+};
+
+const char *pb_adapter_unread(const char *type)
+{
+    const pb_method *m;
+    for (int i = 0; (m = pb_method_at(i)); i++)
+        if (find_type(m, type))
+            return NULL;
+    for (size_t i = 0; i < PB_COUNT(unread); i++)
+        if (!strcmp(unread[i].type, type))
+            return unread[i].why;
+    return NULL;
+}
+
 static int find_method(pb_adapter *a)
 {
     const char *type = a->type = pb_json_text(pb_json_get(pb_json_root(a->doc), "peft_type"), "");
@@ -45,7 +88,10 @@ static int find_method(pb_adapter *a)
             if (!p->only_written)
                 pb_text_add(&known, "%s%s", known.length ? ", " : "", p->type);
     }
-    if (!a->method)
+    const char *why = a->method ? NULL : pb_adapter_unread(type);
+    if (why)
+        pb_error("%s: peft_type: %s is not read: %s; want one of %s", a->config_path, type, why, known.data);
+    else if (!a->method)
         pb_error("%s: peft_type: want one of %s; got '%s'", a->config_path, known.data, type);
     pb_text_free(&known);
     return a->method ? 0 : -1;

@@ -9,6 +9,9 @@
 
 typedef struct pb_adapter pb_adapter;
 
+/* Returns why no adapter of this type can be read; NULL if a method reads it, or if PEFT 0.21 has no such type. */
+const char *pb_adapter_unread(const char *type);
+
 /* Reads DIR/adapter_config.json and maps DIR/adapter_model.safetensors (or adapter_model.bin).  Returns NULL with an
  * error if one of them cannot be read, or if the config has a value that is not supported. */
 pb_adapter *pb_adapter_open(const char *dir);

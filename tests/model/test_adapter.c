@@ -124,6 +124,68 @@ TEST(a_field_that_peft_has_not_is_refused_by_name)
     CHECK(message && strstr(message, "r: PEFT 0.21 has no such field of IA3"));
 }
 
+/* All types of PEFT 0.21. */
+static const char *const types[] = {"ADALORA",
+                                    "ADAMSS",
+                                    "ADAPTION_PROMPT",
+                                    "BEFT",
+                                    "BOFT",
+                                    "C3A",
+                                    "CARTRIDGE",
+                                    "CPT",
+                                    "DEFT",
+                                    "DELORA",
+                                    "FOURIERFT",
+                                    "FROD",
+                                    "GLORA",
+                                    "GRALORA",
+                                    "HIRA",
+                                    "HRA",
+                                    "IA3",
+                                    "LILY",
+                                    "LN_TUNING",
+                                    "LOHA",
+                                    "LOKR",
+                                    "LORA",
+                                    "MISS",
+                                    "MULTITASK_PROMPT_TUNING",
+                                    "OFT",
+                                    "OSF",
+                                    "PEANUT",
+                                    "POLY",
+                                    "PREFIX_TUNING",
+                                    "PROMPT_TUNING",
+                                    "PSOFT",
+                                    "PVERA",
+                                    "P_TUNING",
+                                    "RANDLORA",
+                                    "ROAD",
+                                    "SHADOW",
+                                    "SHIRA",
+                                    "SUPERTUNING",
+                                    "TINYLORA",
+                                    "TRAINABLE_TOKENS",
+                                    "UNILORA",
+                                    "VBLORA",
+                                    "VERA",
+                                    "WAVEFT",
+                                    "XLORA"};
+
+TEST(every_type_is_read_or_refused_for_a_reason_that_the_documents_have)
+{
+    char *docs = pb_read_file("docs/adapters.md", NULL);
+    CHECK_INT(PB_COUNT(types), 45);
+    for (size_t i = 0; i < PB_COUNT(types); i++) {
+        const char *why = pb_adapter_unread(types[i]), *message = refusal(types[i], "\"task_type\": null");
+        char *row = pb_format("| %s | %s |", types[i], why ? why : "");
+        if (!CHECK((why != NULL) == !reader_of(types[i])) ||
+            !CHECK(!why || (strstr(docs, row) && strstr(message, why))))
+            printf("    %s\n", row);
+        free(row);
+    }
+    free(docs);
+}
+
 /* ---- what PEFT computes ------------------------------------------------------------------------------------ */
 
 #define GOLDEN "tests/golden"
