@@ -114,7 +114,7 @@ plant 'an init of the wrong variance in a method' 'random values as declared' lo
 plant 'an init of the wrong variance in the engine' 'random values as declared' houlsby src/model/params.c \
 	's/return (pb_init){PB_NORMAL, deviation, NULL};/return (pb_init){PB_NORMAL, deviation * deviation, NULL};/'
 plant 'a wrong count formula' 'elements by the formula' lora methods/lora.c \
-	's/\.count = "rank\*(in+out)/.count = "rank*(in+in)/'
+	's/\.count = "rank\*((freeze==0)\*in+out)/.count = "rank*((freeze==0)*in+in)/'
 plant 'a count formula that is right for the defaults only' 'elements by the formula' prefix methods/prefix.c \
 	's/(1-mlp)\*length/length/'
 plant 'a prefix off by one position' 'positions behind a prefix' prefix methods/prefix.c \
