@@ -18,6 +18,9 @@ static const pb_network_shape t5_attention = SHAPE(72, 1024, 16); /* the decoder
 static const pb_network_shape bert_large =
     SHAPE(24, 1024, 16); /* of RoBERTa-large; of GPT-2 medium, with q, k, v apart */
 
+static const pb_network_shape gpt2_large = SHAPE(36, 1280, 20);
+static const pb_network_shape llama_7b = SHAPE(32, 4096, 32); /* its MLP is narrower, which no row depends on */
+
 typedef struct count {
     const char *spec;
     const pb_network_shape *shape;
@@ -30,6 +33,21 @@ static const count published[] = {
     {"fourierft", &bert_base, 24000, 0.024e6, 1e3, "FourierFT, arXiv:2405.03003: RoBERTa-base"},
     {"c3a", &bert_base, 18432, 0.018e6, 1e3, "C3A, arXiv:2407.19342: RoBERTa-base, b = 768"},
     {"c3a:parts=6", &bert_base, 110592, 0, 0, "the same, b = 128: 24 * 768 * 768 / 128, as its formula gives"},
+    {"adapter:norms=no,bottleneck=8", &bert_large, 835968, 0.8e6, 1e5,
+     "LoRA, arXiv:2106.09685: RoBERTa-large, Adapter^H"},
+    {"pfeiffer:bottleneck=16", &bert_large, 811392, 0.8e6, 1e5, "the same, Adapter^P"},
+    {"pfeiffer", &bert_base, 894528, 0.9e6, 1e5, "the same: RoBERTa-base"},
+    {"lin:bottleneck=6", &bert_large, 368784, 0.37e6, 1e4, "the same: GPT-2 medium, Adapter^L"},
+    {"lin:bottleneck=224", &bert_large, 11089152, 11.09e6, 1e4, "the same"},
+    {"lin:bottleneck=8", &gpt2_large, 875808, 0.88e6, 1e4, "the same: GPT-2 large, Adapter^L"},
+    {"lin:bottleneck=248", &gpt2_large, 23002848, 23.00e6, 1e4, "the same"},
+    {"pfeiffer:bottleneck=64", &t5_large, 6343680, 0, 0, "Lialin et al. 2023, code of version 2: T5-large"},
+    {"houlsby:norms=no", &t5_large, 12687360, 0, 0, "the same"},
+    {"red", &bert_base, 18432, 0.02e6, 1e4, "RED, arXiv:2402.15179: RoBERTa-base"},
+    {"red", &bert_large, 49152, 0.05e6, 1e4, "the same: RoBERTa-large"},
+    {"red", &llama_7b, 262144, 0.26e6, 1e4, "the same: LLaMA-2 7B"},
+    {"bitfit-qi", &bert_base, 46080, 0.0004 * 110e6, 0.0001 * 110e6, "BitFit, arXiv:2106.10199: 0.04 % of BERT-base"},
+    {"beft", &bert_base, 9216, 0.0001 * 110e6, 0.0001 * 110e6, "BEFT, arXiv:2509.15974: 0.01 % of BERT-base"},
     {"vera:rank=1024", &bert_base, 43008, 0.043e6, 1e3, "VeRA, arXiv:2310.11454: RoBERTa-base"},
     {"vera:rank=256", &bert_large, 61440, 0.061e6, 1e3, "VeRA, arXiv:2310.11454: RoBERTa-large"},
     {"vera:rank=1024", &bert_large, 98304, 0.098e6, 1e3, "VeRA, arXiv:2310.11454: GPT-2 medium"},
