@@ -144,6 +144,10 @@ pb_node *pb_op_collapse(pb_graph *g, pb_node *x, int size);
 /* x `times` times side by side: [T,times*C]. */
 pb_node *pb_op_tile(pb_graph *g, pb_node *x, int times);
 
+/* Rotates the parts of `size` columns into which x is cut: in part g, the pairs (i, i + size/2) by the angle g *
+ * base^(-2i/size), as a rotary position embedding does at position g. */
+pb_node *pb_op_rotate_parts(pb_graph *g, pb_node *x, int size, double base);
+
 /* The mean of the rows of each sequence, all of which must be in this graph: [sequences,C]. */
 pb_node *pb_op_mean(pb_graph *g, pb_node *x);
 

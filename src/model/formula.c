@@ -120,6 +120,7 @@ static double size(reader *r, const char *name)
                  {"causal", n->style.causal, OF_MODEL},
                  {"norm", n->style.rms ? 1 : 2, OF_MODEL},
                  {"layer", r->site ? r->site->layer : 0, OF_LAYER},
+                 {"biased", r->site && r->site->b, OF_SITE},
                  {"in", r->site ? r->site->in : 0, OF_SITE},
                  {"out", r->site ? r->site->out : 0, OF_SITE},
                  {"rows", r->rows, OF_MODEL},

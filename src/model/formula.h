@@ -17,6 +17,7 @@
  *     sites                                      the number of targeted sites
  *     layer                                      the index of the layer, at a site and in `layer:`
  *     in out                                     of the site, at a site
+ *     biased                                     whether the site has a bias: 1 or 0, at a site
  *     gated bias pre_norm causal                 as in pb_layer_style: 1 or 0
  *     norm                                       the vectors of a norm: 2, or 1 in an RMSNorm
  *

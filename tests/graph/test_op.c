@@ -493,6 +493,12 @@ static pb_node *build_tile(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_tile(g, in[0], 3);
 }
 
+static pb_node *build_rotate_parts(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_rotate_parts(g, in[0], 6, 20);
+}
+
 static pb_node *build_group_product(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -791,6 +797,7 @@ static const op_case cases[] = {
     {"collapse with a rest", build_collapse, {{0, 18}}},
     {"tile", build_tile, {{0, 5}}},
     {"tile of a parameter", build_tile, {{4, 5}}},
+    {"rotate_parts", build_rotate_parts, {{0, 18}}},
     {"group_product", build_group_product, {{6, 4}, {12, 5}}},
     {"product", build_product, {{5, 7}, {7, 4}}},
     {"product of a transpose", build_product_ta, {{7, 5}, {7, 4}}},

@@ -112,6 +112,71 @@ static double lokr(const fixture *f, const pb_site *site, int i, int j)
     return c->alpha / c->rank * factor(f, site, "W1", i / b1, j / b2) * factor(f, site, "W2", i % b1, j % b2);
 }
 
+/* The sum over i of B_i diag(lambda_i) A diag(gamma_i), where PEFT's numbers of the columns of B and of the rows that meet
+ * them differ. */
+static double randlora(const fixture *f, const pb_site *site, int i, int j)
+{
+    const pb_param *A = tensor(f, NULL, "A"), *B = tensor(f, NULL, "B");
+    const pb_param *lambda = tensor(f, site, "lambda"), *gamma = tensor(f, site, "gamma");
+    int tall = site->in <= site->out ? i : j, least = site->in <= site->out ? j : i, n = lambda->cols;
+    double sum = 0;
+    for (int k = 0; k < lambda->rows; k++)
+        for (int q = 0; q < n; q++)
+            sum += at(B, tall, k * n + q) * at(lambda, k, q) * at(A, k, least) * at(gamma, q, least);
+    return 2.0 / lambda->rows * sum; /* alpha 2 */
+}
+
+/* Column j of H by the base's weight, with one encoder and one decoder. */
+static double peanut(const fixture *f, const pb_site *site, int i, int j)
+{
+    const pb_param *A = tensor(f, site, "A"), *B = tensor(f, site, "B"), *E = tensor(f, site, "encoder.0");
+    const pb_param *D = tensor(f, site, "decoder.0");
+    double h[4] = {0}, coded[4] = {0}, sum = 0;
+    for (int k = 0; k < 4; k++) {
+        for (int o = 0; o < site->out; o++)
+            h[k] += at(A, k, o) * at(site->w, o, j);
+        h[k] = tanh(h[k]);
+    }
+    for (int k = 0; k < 4; k++) {
+        for (int q = 0; q < 4; q++)
+            coded[k] += at(E, k, q) * h[q];
+        coded[k] = tanh(coded[k]);
+    }
+    for (int k = 0; k < 4; k++) {
+        double decoded = 0;
+        for (int q = 0; q < 4; q++)
+            decoded += at(D, k, q) * coded[q];
+        sum += at(B, i, k) * (tanh(decoded) + h[k]);
+    }
+    return 0.5 * sum;
+}
+
+/* Equation 6: place j of x, or of x filled up with its first elements, is summed to j mod s, and row i is i mod s. */
+static double mora_summed(const fixture *f, const pb_site *site, int i, int j)
+{
+    const pb_param *M = tensor(f, site, "M");
+    int s = M->cols, filled = (site->in + s - 1) / s * s;
+    return at(M, i % s, j % s) + (site->in + j < filled ? at(M, i % s, (site->in + j) % s) : 0);
+}
+
+/* M R_g, with the rotation of part g; a column past the end is one of the first. */
+static double rotated(const pb_param *M, int row, int place)
+{
+    int s = M->cols, part = place / s, i = place % s, pair = i % (s / 2);
+    double angle = part * pow(10000, -2.0 * pair / s);
+    return i < s / 2 ? at(M, row, i) * cos(angle) + at(M, row, i + s / 2) * sin(angle)
+                     : at(M, row, i) * cos(angle) - at(M, row, i - s / 2) * sin(angle);
+}
+
+/* Equation 9: row i belongs to part (i mod all) / s. */
+static double mora(const fixture *f, const pb_site *site, int i, int j)
+{
+    const pb_param *M = tensor(f, site, "M");
+    int s = M->cols, all = (site->in + s - 1) / s * s, part = i % all / s, row = i % all % s;
+    double sum = j / s == part ? rotated(M, row, j) : 0;
+    return sum + (site->in + j < all && (site->in + j) / s == part ? rotated(M, row, site->in + j) : 0);
+}
+
 /* Element k of all A and B: those of A of the first projection, then of its B, and so on. */
 static double assigned(const fixture *f, int k)
 {
@@ -152,6 +217,10 @@ static const change changes[] = {
     {"lokr:rank=2,alpha=3,factor=1,targets=attn.*", lokr}, /* a LoRA: W1 is one number */
     {"unilora:dimension=50,rank=2,targets=attn.k mlp.down", unilora},
     {"unilora:dimension=320,rank=2,targets=attn.k mlp.down", unilora}, /* each element once: a LoRA */
+    {"randlora:rank=3,alpha=2,targets=*", randlora},
+    {"peanut:rank=4,depth=1,act=tanh,scale=0.5,targets=*", peanut},
+    {"mora:rank=3,targets=*", mora},
+    {"mora:rank=4,rope=no,targets=attn.q mlp.*", mora_summed},
     {"krona:targets=*", lokr},
     {"krona:factor=1,targets=attn.q mlp.down", lokr}, /* any change */
 };

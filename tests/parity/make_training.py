@@ -214,6 +214,8 @@ CASES = {
     "miss": Case(config(peft.MissConfig, r=5, target_modules=["query", "intermediate.dense"])),
     "bat": Case(config(peft.MissConfig, r=8, init_weights="bat", target_modules=["query", "intermediate.dense"])),
     "delora": Case(config(peft.DeloraConfig, r=3, delora_lambda=2)),
+    "glora": Case(config(peft.GloraConfig, r=3)),
+    "peanut": Case(config(peft.PeanutConfig, r=4, depth=2, act_fn="silu", scaling=0.5)),
     "lokr": Case(config(peft.LoKrConfig, r=1, alpha=3, target_modules=["query", "intermediate.dense"])),
     "lokr-both": Case(config(peft.LoKrConfig, r=1, alpha=2, decompose_both=True, decompose_factor=4)),
     "adalora": Case(adalora, lambda model, step: model.base_model.update_and_allocate(step)),

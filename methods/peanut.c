@@ -1,0 +1,92 @@
+/* peanut: y = W x + s B H x, where H [r,in] is a small network's function of the pretrained weight itself: H = f(A
+ * W) with A [r,out], then H = f(E_i H) for the encoders E_i [r,r], and H = f(D_i H) + .. for the decoders, each with
+ * a residual connection from the encoder of its level. */
+#include "peftbench.h"
+
+enum { MOST = 4 }; /* levels */
+
+typedef struct conf {
+    int rank, depth, act;
+    double scale;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the width of the network"),
+    PB_OPTION(conf, depth, INT, "0", 0, MOST, "the number of encoders, and of decoders"),
+    PB_OPTION(conf, act, CHOICE, "relu", "gelu|gelu_tanh|relu|tanh|silu|sigmoid", "f, the activation"),
+    PB_OPTION(conf, scale, REAL, "1", -1e6, 1e6, "s, the scale of the update"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+/* f(NAME.i H), with a trained matrix [r,r]. */
+static pb_node *level(pb_build *b, const pb_site *site, const char *name, int i, pb_node *h)
+{
+    const conf *c = pb_conf(b);
+    char full[32];
+    snprintf(full, sizeof full, "%s.%d", name, i);
+    pb_node *w = pb_added(b, site, full, c->rank, c->rank, pb_init_kaiming(c->rank));
+    return pb_op_act(b->graph, (pb_act)c->act, pb_op_product(b->graph, w, false, h, false));
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    pb_graph *g = b->graph;
+    pb_node *A = pb_added(b, site, "A", c->rank, site->out, pb_init_kaiming(site->out)), *residual[MOST];
+    pb_node *w = pb_graph_remake(g, pb_op_unpack(g, pb_graph_param(g, site->w)));
+    pb_node *h = pb_op_act(g, (pb_act)c->act, pb_op_product(g, A, false, w, false));
+    for (int i = 0; i < c->depth; i++) {
+        residual[i] = h;
+        h = level(b, site, "encoder", i, h);
+    }
+    for (int i = 0; i < c->depth; i++)
+        h = pb_op_add(g, level(b, site, "decoder", i, h), residual[c->depth - 1 - i]);
+    pb_node *B = pb_added(b, site, "B", site->out, c->rank, pb_init_constant(0));
+    return pb_op_linear_add(g, pb_inner_linear(b, site, x), pb_op_linear(g, x, h, NULL), B, c->scale);
+}
+
+#define LEVEL(i)                                                                                                       \
+    {.ours = "encoder." #i, .theirs = "peanut_encoders." #i ".weight", .when = "depth > " #i},                         \
+    {                                                                                                                  \
+        .ours = "decoder." #i, .theirs = "peanut_decoders." #i ".weight", .when = "depth > " #i                        \
+    }
+static const pb_peft peft = {
+    .type = "PEANUT",
+    .tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "peanut_A.weight"},
+                                        {.ours = "B", .theirs = "peanut_B.weight"},
+                                        LEVEL(0),
+                                        LEVEL(1),
+                                        LEVEL(2),
+                                        LEVEL(3),
+                                        {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
+                                  {.key = "depth", .option = "depth"},
+                                  {.key = "act_fn",
+                                   .option = "act",
+                                   .words = "\"gelu\"|\"gelu_pytorch_tanh\"|\"relu\"|\"tanh\"|\"silu\"|\"sigmoid\""},
+                                  {.key = "scaling", .option = "scale"},
+                                  {0}},
+};
+
+const pb_method pb_method_peanut = {
+    .name = "peanut",
+    .title = "PEANuT: an update that a small network computes from the weight",
+    .paper = "Zhong et al. 2024, NEAT (later PEANuT), arXiv:2410.01870",
+    .help = "Adds a low-rank update whose right factor is a nonlinear function of the pretrained weight.",
+    .equation = "y = W x + s B H x; H = f(A W), then depth encoders f(E_i H) and decoders f(D_i H) + residual",
+    .notes =
+        "H is formed once a step and applied as a thin matrix; PEFT forms the whole update. The weight is that of the "
+        "base model, in a composition too. Computing A W costs the FLOPs of the projection on rank tokens.",
+    .count = "2*rank*out + 2*depth*rank*rank",
+    .deviation = "A: 1/sqrt(3*out); B: 0; encoder.*: 1/sqrt(3*rank); decoder.*: 1/sqrt(3*rank)",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "rank",
+    .linear = linear,
+    .peft = &peft,
+};

@@ -1,0 +1,82 @@
+/* randlora: W' = W + alpha/r * B A', an update of full rank.  B [max, n r] and A [r, min] are random, the same for all
+ * projections, and drawn from the run's seed; max and min are the larger and the smaller side of the weight, and n r is
+ * at least min.  Row k n + i of A' [n r, min] is lambda[k,i] * A[k] * gamma[i], with lambda [r,n] and gamma [n,min]
+ * trained.  Where the weight has more columns than rows, the update is the transpose. */
+#include <math.h>
+
+#include "peftbench.h"
+
+typedef struct conf {
+    int rank;
+    double alpha;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the rank of each of the n products in the sum"),
+    PB_OPTION(conf, alpha, REAL, "640", 0, 1e6, "the update is scaled by alpha / r"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+/* Uniform numbers with deviation 1; a smaller weight has the first columns of A and the first rows and columns of B. */
+static void shared(pb_build *b, int rank, int least, int most, pb_node **A, pb_node **B)
+{
+    int in = 0, out = 0;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        in = larger(in, s->in);
+        out = larger(out, s->out);
+    }
+    int all = (smaller(in, out) + rank - 1) / rank * rank, own = (least + rank - 1) / rank * rank;
+    *A = pb_seeded(b, NULL, "A", rank, smaller(in, out), pb_init_uniform(sqrt(3)));
+    *B = pb_seeded(b, NULL, "B", larger(in, out), all, pb_init_uniform(sqrt(3)));
+    *A = least < smaller(in, out) ? pb_op_columns(b->graph, *A, 0, least) : *A;
+    *B = most < larger(in, out) ? pb_op_rows(b->graph, *B, 0, most) : *B;
+    *B = own < all ? pb_op_columns(b->graph, *B, 0, own) : *B;
+}
+
+static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
+{
+    const conf *c = pb_conf(b);
+    pb_graph *g = b->graph;
+    int least = smaller(site->in, site->out), most = larger(site->in, site->out), n = (least + c->rank - 1) / c->rank;
+    pb_node *A, *B, *lambda = pb_added(b, site, "lambda", c->rank, n, pb_init_constant(0));
+    pb_node *gamma = pb_added(b, site, "gamma", n, least, pb_init_constant(1.0 / larger(n, least)));
+    shared(b, c->rank, least, most, &A, &B);
+    A = pb_op_scale(g, pb_op_khatri_rao(g, A, gamma, false), pb_op_reshape(g, lambda, c->rank * n, 1));
+    pb_node *change = least == site->in ? pb_op_product(g, B, false, A, false) : pb_op_product(g, A, true, B, true);
+    return pb_op_add(g, pb_op_times(g, change, c->alpha / c->rank), w);
+}
+
+const pb_method pb_method_randlora = {
+    .name = "randlora",
+    .title = "RandLoRA: an update of full rank from scaled random matrices",
+    .paper = "Albert et al. 2025, RandLoRA, arXiv:2502.00987",
+    .help = "Sums enough products of random low-rank matrices for full rank, and trains their scales.",
+    .equation = "W' = W + alpha/rank * sum_i B_i diag(lambda_i) A diag(gamma_i), i = 1 .. n, n rank >= min(in, out)",
+    .notes =
+        "A and B are uniform with deviation 1, as in PEFT, whose ternary ones (sparse, very_sparse) do not exist here. "
+        "PEFT numbers the rows of A' and the columns of B in different orders, which decides which random columns "
+        "meet; this is done alike here. B has as many elements as the largest weight, and every step forms B A', so "
+        "that a small model saves no memory. Adapters of PEFT are not read: they hold a copy of A and B for every "
+        "module.",
+    .count = "n = ceil(min(in, out)/rank); rank*n + n*min(in, out)",
+    .deviation = "A: 1; B: 1; lambda: 0; gamma: 1/max(ceil(min(in, out)/rank), min(in, out))",
+    .category = PB_REPARAMETRIZATION,
+    .identity = true,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "rank",
+    .weight = weight,
+};
