@@ -43,14 +43,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 {
     (void)stats;
     const conf *c = pb_conf(b);
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
-        pb_singular w;
-        if (!pb_singular_of_weight(&w, site)) {
-            pb_singular_left(&w, 0, 1, c->inner > 0, pb_tensor(b, site, "B"));
-            pb_singular_right(&w, 0, 1, c->inner == 0, pb_tensor(b, site, "A"));
-        }
-        pb_singular_free(&w);
-    }
+    pb_singular_factors(b, c->inner > 0, c->inner == 0);
 }
 
 static const pb_preset presets[] = {

@@ -60,14 +60,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 static void start(pb_build *b, const pb_training_stats *stats)
 {
     (void)stats;
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
-        pb_singular w;
-        if (!pb_singular_of_weight(&w, site)) {
-            pb_singular_left(&w, 0, 1, 1, pb_tensor(b, site, "B"));
-            pb_singular_right(&w, 0, 1, 0, pb_tensor(b, site, "A"));
-        }
-        pb_singular_free(&w);
-    }
+    pb_singular_factors(b, 1, 0);
 }
 
 const pb_method pb_method_tinylora = {

@@ -62,6 +62,18 @@ void pb_singular_right(const pb_singular *d, int first, double scale, double pow
     }
 }
 
+void pb_singular_factors(pb_build *b, double left, double right)
+{
+    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+        pb_singular w;
+        if (!pb_singular_of_weight(&w, site)) {
+            pb_singular_left(&w, 0, 1, left, pb_tensor(b, site, "B"));
+            pb_singular_right(&w, 0, 1, right, pb_tensor(b, site, "A"));
+        }
+        pb_singular_free(&w);
+    }
+}
+
 static const char *name_of(const pb_build *b)
 {
     return b->model->part[b->part].method->name;

@@ -23,6 +23,10 @@ void pb_singular_free(pb_singular *d);
 void pb_singular_left(const pb_singular *d, int first, double scale, double power, pb_param *left);
 void pb_singular_right(const pb_singular *d, int first, double scale, double power, pb_param *right);
 
+/* For `start`: at every target sets B [out,r] to U_r S_r^left and A [r,in] to S_r^right V_r^T of the r largest singular
+ * values of the weight, which are the method's tensors of these names. */
+void pb_singular_factors(pb_build *b, double left, double right);
+
 /* Returns the base's weight [out,in] at a projection, dequantized if it is packed.  The caller frees it. */
 pb_real *pb_weight_values(const pb_site *site);
 
