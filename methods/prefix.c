@@ -1,8 +1,13 @@
 /* prefix: trained keys and values in front of those of the text, in every layer. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "peftbench.h"
 
+enum { RANDOM, TOKENS };
+
 typedef struct conf {
-    int length, hidden;
+    int length, hidden, start, frozen;
     double init;
     bool mlp;
     const char *targets;
@@ -14,6 +19,9 @@ static const pb_option options[] = {
     PB_OPTION(conf, hidden, INT, "384", 1, 65536, "intermediate size of that MLP"),
     PB_OPTION(conf, init, REAL, "0.02", 0, 10, "standard deviation at the start"),
     PB_OPTION(conf, targets, TEXT, "attn", "the layers that have a prefix, such as 3.attn; attn: all"),
+    PB_OPTION(conf, start, CHOICE, "random", "random|tokens",
+              "start from normal numbers, or from keys and values of tokens drawn from the vocabulary"),
+    PB_OPTION(conf, frozen, INT, "0", 0, 4095, "the first rows of the prefix, which stay as they start"),
     {0},
 };
 
@@ -39,16 +47,69 @@ static pb_node *reparametrized(pb_build *b, const pb_site *site, const char *wei
     return pb_op_linear(g, pb_op_act(g, PB_TANH, pb_op_linear(g, E, w1, b1)), w2, b2);
 }
 
+/* [P; x] where P [P,kv] trains, but for its first rows. */
+static pb_node *with_rows(pb_build *b, const pb_site *site, const char *name, const char *frozen, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    pb_init init = pb_init_normal(c->init);
+    x = pb_op_prepend(b->graph, pb_added(b, site, name, c->length - c->frozen, b->kv_width, init), x);
+    return c->frozen ? pb_op_prepend(b->graph, pb_fixed(b, site, frozen, c->frozen, b->kv_width, init), x) : x;
+}
+
+static int check(const conf *c)
+{
+    if (c->frozen >= c->length)
+        return pb_error("prefix: frozen = %d, want fewer than length = %d", c->frozen, c->length);
+    return c->mlp && (c->frozen || c->start == TOKENS)
+               ? pb_error("prefix: mlp = yes computes all rows; want frozen = 0 and start = random, or mlp = no")
+               : 0;
+}
+
 /* softmax(q [P_k; K]^T) [P_v; V] */
 static pb_node *attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
 {
     const conf *c = pb_conf(b);
-    pb_init init = pb_init_normal(c->init);
-    pb_node *pk = c->mlp ? reparametrized(b, site, "k.weight", "k.bias")
-                         : pb_added(b, site, "k", c->length, b->kv_width, init);
-    pb_node *pv = c->mlp ? reparametrized(b, site, "v.weight", "v.bias")
-                         : pb_added(b, site, "v", c->length, b->kv_width, init);
-    return pb_inner_attention(b, site, q, pb_op_prepend(b->graph, pk, k), pb_op_prepend(b->graph, pv, v));
+    if (check(c))
+        return NULL;
+    if (!c->mlp)
+        return pb_inner_attention(b, site, q, with_rows(b, site, "k", "k.frozen", k),
+                                  with_rows(b, site, "v", "v.frozen", v));
+    k = pb_op_prepend(b->graph, reparametrized(b, site, "k.weight", "k.bias"), k);
+    return pb_inner_attention(b, site, q, k, pb_op_prepend(b->graph, reparametrized(b, site, "v.weight", "v.bias"), v));
+}
+
+/* Rows of keys or of values: the first ones are frozen. */
+static void set_rows(pb_build *b, const pb_site *site, const char *name, const char *frozen, const pb_real *x)
+{
+    const conf *c = pb_conf(b);
+    size_t first = (size_t)c->frozen * (size_t)b->kv_width,
+           rest = (size_t)(c->length - c->frozen) * (size_t)b->kv_width;
+    memcpy(pb_tensor(b, site, name)->x, x + first, rest * sizeof *x);
+    if (c->frozen)
+        memcpy(pb_tensor(b, site, frozen)->x, x, first * sizeof *x);
+}
+
+/* All tokens are equally likely. */
+static void start(pb_build *b, const pb_training_stats *stats)
+{
+    (void)stats;
+    const conf *c = pb_conf(b);
+    if (c->start != TOKENS)
+        return;
+    size_t n = (size_t)c->length * (size_t)b->kv_width;
+    pb_real *k = pb_alloc(2 * n * sizeof *k), *v = k + n;
+    int *ids = pb_alloc((size_t)c->length * sizeof *ids);
+    pb_rng r = {.key = pb_seed(b, NULL, "tokens")};
+    for (int i = 0; i < c->length; i++)
+        ids[i] = (int)pb_rng_below(&r, (uint64_t)pb_find_param(b, "embed.word")->rows);
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        if (pb_base_keys(b, s, ids, c->length, k, v))
+            break;
+        set_rows(b, s, "k", "k.frozen", k);
+        set_rows(b, s, "v", "v.frozen", v);
+    }
+    free(k);
+    free(ids);
 }
 
 static const pb_peft peft = {
@@ -69,6 +130,15 @@ static const pb_preset presets[] = {
      .notes =
          "The paper tunes the length for each task, from a few tokens to more than a hundred, and finds that an MLP "
          "helps on some tasks only. The text keeps its own classification head, as in the paper."},
+    {.name = "cartridge",
+     .title = "Cartridge: trained keys and values that start as those of a text",
+     .paper = "Eyuboglu et al. 2025, Cartridges: Lightweight and general-purpose long context representations via "
+              "self-study, arXiv:2506.06266",
+     .spec = "start=tokens,frozen=1",
+     .notes = "The first row is frozen, as attention often rests on the first token. The paper starts from the first "
+              "tokens of a corpus of documents and trains on conversations about it that the model itself writes, by "
+              "distillation; this is the parametrization alone, trained on the task, and it starts from tokens of the "
+              "vocabulary, since a task has no corpus. The paper's cartridges have hundreds to thousands of rows."},
     {0},
 };
 
@@ -82,7 +152,7 @@ const pb_method pb_method_prefix = {
              "training is unstable without it, and stores the result alone. The default here has no MLP, as in PEFT; "
              "mlp = yes is the paper's. An artifact then has the MLP; an exported PEFT adapter has keys and values "
              "alone. The paper's start from activations of real words is not here.",
-    .count = "model: mlp*(length*width+hidden*(width+1)); 2*kv*(mlp*(hidden+1)+(1-mlp)*length)",
+    .count = "model: mlp*(length*width+hidden*(width+1)); 2*kv*(mlp*(hidden+1)+(1-mlp)*(length-frozen))",
     .deviation = "k: init; v: init; embed: 1",
     .category = PB_ADDITIVE,
     .options = options,
@@ -91,5 +161,6 @@ const pb_method pb_method_prefix = {
     .size = "length",
     .embed = embed,
     .attention = attention,
+    .start = start,
     .peft = &peft,
 };

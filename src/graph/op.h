@@ -15,6 +15,9 @@ pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int 
 /* y[t] = table[position(t) - shift[t]];  table [P,C], shift [set->count], which must outlive the graph. */
 pb_node *pb_op_embed_position(pb_graph *g, pb_node *table, const pb_rows *set, const int *shift);
 
+/* y[t] = r[ids[t] - first] where r [n,C] has such a row, else x[t].  ids [T] must outlive the graph. */
+pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, int first);
+
 /* y[t] = x[t] + table[first + position(t)] + type[0]: position and token-type embeddings; table [P,C], type [1 or
  * more,C] or NULL. */
 pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *table, pb_node *type, int first);
@@ -252,6 +255,12 @@ pb_node *pb_op_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, pb_att
 /* softmax(q k^T / sqrt(hd)) v of each head, where all rows see the same keys: q [T,heads*hd], k and v [P,kv*hd], which
  * are no rows of the batch but made of parameters: [T,heads*hd].  Heads are as in pb_op_attention. */
 pb_node *pb_op_cross_attention(pb_graph *g, pb_node *q, pb_node *k, pb_node *v, int heads);
+
+/* One direction of an LSTM layer (Hochreiter and Schmidhuber 1997) over the rows of x: x [P,4h] is what the input
+ * adds to
+ * the input, forget, cell and output gates, in this order, with biases; w [4h,h] is the recurrent weight: [P,h].  The
+ * first state is 0; `reverse` begins with the last row.  x and w are made of parameters. */
+pb_node *pb_op_lstm(pb_graph *g, pb_node *x, pb_node *w, bool reverse);
 
 /* The rows of x that `set`, a selection of x's set, names. */
 pb_node *pb_op_select(pb_graph *g, pb_node *x, const pb_rows *set);

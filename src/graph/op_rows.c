@@ -120,6 +120,79 @@ pb_node *pb_op_embed_position(pb_graph *g, pb_node *table, const pb_rows *set, c
     return pb_graph_apply(g, &embed, c, table, NULL, NULL, NULL);
 }
 
+/* ---- replace: y[t] = r[ids[t] - first] where r has that row, else x[t] ---------------------------- */
+
+typedef struct replace_conf {
+    const pb_rows *set;
+    const int *ids;
+    int first;
+} replace_conf;
+
+/* The row of r that takes the place of row t, or -1. */
+static int row_instead(const pb_node *n, int t)
+{
+    const replace_conf *c = n->conf;
+    for (const pb_rows *set = n->set; set != c->set; set = set->of)
+        t = set->index[t];
+    int row = c->ids[t] - c->first;
+    return row >= 0 && row < n->in[1]->rows ? row : -1;
+}
+
+static int replace_shape(pb_node *n)
+{
+    const pb_node *x = n->in[0], *r = n->in[1];
+    if (!x || !x->set || !r || r->set || x->cols != r->cols)
+        return pb_error("replace: want tokens and rows of parameters of one width");
+    n->rows = x->rows;
+    n->cols = x->cols;
+    n->set = x->set;
+    return 0;
+}
+
+static void replace_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    for (int t = from; t < to; t++) {
+        int instead = row_instead(n, t);
+        memcpy(row(n->x, n, t), instead < 0 ? row(n->in[0]->x, n, t) : row(n->in[1]->x, n, instead), row_bytes(n));
+    }
+}
+
+static void replace_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    for (int t = from; t < to; t++)
+        pb_axpy((size_t)n->cols, row_instead(n, t) < 0, row(n->g, n, t), row(n->in[0]->g, n, t), n->add & 1);
+}
+
+static void replace_params(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const pb_node *r = n->in[1];
+    clear_columns(r->g, r->rows, n->cols, from, to, n->add & 2);
+    for (int t = 0; t < n->rows; t++)
+        if (row_instead(n, t) >= 0)
+            add_columns(row(r->g, n, row_instead(n, t)), row(n->g, n, t), from, to);
+}
+
+static const pb_op replace = {
+    .name = "replace",
+    .needs = 2,
+    .aligned = 1,
+    .collects = 2,
+    .shape = replace_shape,
+    .forward = replace_forward,
+    .backward = replace_backward,
+    .backward_params = replace_params,
+};
+
+pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, int first)
+{
+    replace_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    *c = (replace_conf){.set = x ? x->set : NULL, .ids = ids, .first = first};
+    return pb_graph_apply(g, &replace, c, x, r, NULL, NULL);
+}
+
 /* ---- position: y[t] = x[t] + table[first + position(t)] + type[0] ------------------------------- */
 
 typedef struct position_conf {

@@ -69,6 +69,10 @@ pb_node *pb_base_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node
     double scale = c->scale_by_layer ? c->attention_scale / (site->layer + 1) : c->attention_scale;
     b->k = k;
     b->v = v;
+    if (b->model->watched_keys) {
+        b->model->watched_keys[2 * site->layer] = k;
+        b->model->watched_keys[2 * site->layer + 1] = v;
+    }
     return attend(b, site->layer, site, (pb_attention_conf){.heads = c->heads, .scale = scale}, q, k, v);
 }
 

@@ -25,6 +25,7 @@ pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
                       .layers = m->config.layers,
                       .first_position = m->config.first_position,
                       .head_row = m->config.family->causal ? -1 : 0,
+                      .tied = m->config.tied && (m->head == PB_HEAD_CAUSAL || m->head == PB_HEAD_MASKED),
                       .dropout = dropout,
                       .style = pb_layer_style_of(m),
                       .model = m,
@@ -371,13 +372,29 @@ pb_node *pb_base_bias(pb_build *b, const pb_site *site)
     return b->without_bias || !site->b ? NULL : pb_graph_param(b->graph, site->b);
 }
 
+/* The columns of a projection that one matrix has for attn.q, attn.k and attn.v; NULL: it is none of these. */
+static pb_node *project_part(pb_build *b, const pb_site *all, const char *role, pb_node *x)
+{
+    int queries = all->out - 2 * b->kv_width;
+    for (int k = 0; k < 3; k++)
+        if (!strcmp(role, pb_role_name[(const int[]){Q, K, V}[k]]))
+            return pb_op_columns(b->graph, pb_build_linear(b, all, x),
+                                 (const int[]){0, queries, queries + b->kv_width}[k], k ? b->kv_width : queries);
+    return NULL;
+}
+
 pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node *x)
 {
+    const pb_site *sites = b->model->layer[site->layer].site;
     for (int k = 0; k < SITES; k++)
-        if (!strcmp(role, pb_role_name[k]) && b->model->layer[site->layer].site[k].out)
-            return pb_build_linear(b, &b->model->layer[site->layer].site[k], x);
-    pb_error("%s: no projection '%s' in layer %d of this network", b->model->part[b->part].method->name, role,
-             site->layer);
+        if (!strcmp(role, pb_role_name[k]) && sites[k].out)
+            return pb_build_linear(b, &sites[k], x);
+    pb_node *y = sites[QKV].out ? project_part(b, &sites[QKV], role, x) : NULL;
+    if (y || !x)
+        return y;
+    if (!*pb_error_text())
+        pb_error("%s: no projection '%s' in layer %d of this network", b->model->part[b->part].method->name, role,
+                 site->layer);
     pb_graph_fail(b->graph);
     return NULL;
 }

@@ -97,6 +97,7 @@ struct pb_model {
     pb_gram **gram;   /* [pb_model_sites()] observers of the projections' inputs (start.c), each or all NULL: none */
     pb_param *merged; /* [pb_model_sites(), 2] folded weights and biases; x is NULL where nothing is folded; NULL: not
                          merged */
+    pb_node **watched_keys; /* [layers, 2] the keys and values of the layers in a graph, for pb_base_keys; or NULL */
 };
 
 /* ---- checkpoint.c ------------------------------------------------------------------------------------------- */

@@ -316,6 +316,8 @@ struct pb_build {
     int first_position;  /* position of each sequence's first row; an embed hook that prepends rows may move it */
     int head_row;        /* the row of each sequence that a classification head reads: 0 = first, -1 = last */
     const pb_rows *text; /* the texts' rows, as the first hook `embed` gets them: without what methods put in front */
+    const int *ids;      /* [text->count] the tokens of the texts; another run of the graph may have others here */
+    bool tied;           /* the output table of this language model is the table of word embeddings */
     double dropout;      /* dropout probability of the base model; 0 outside training */
     pb_layer_style style;
 
@@ -344,9 +346,9 @@ const void *pb_conf(const pb_build *b);
 /* The initial value of a parameter.  Random values come from a stream named after the parameter, so no other parameter
  * can change them. */
 typedef struct pb_init {
-    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_ROW_NORMS, PB_COLUMN_NORMS } kind;
-    double scale;       /* the constant; the standard deviation; the bound */
-    const pb_param *of; /* the matrix of PB_ROW_NORMS and PB_COLUMN_NORMS */
+    enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_ROW_NORMS, PB_COLUMN_NORMS, PB_ROWS } kind;
+    double scale;       /* the constant; the standard deviation; the bound; the first row of PB_ROWS */
+    const pb_param *of; /* the matrix of PB_ROW_NORMS, PB_COLUMN_NORMS and PB_ROWS */
     bool pairs;         /* rows 1, 3, .. are copies of those in front of them */
 } pb_init;
 
@@ -356,7 +358,8 @@ pb_init pb_init_uniform(double bound);        /* uniform in [-bound, bound) */
 pb_init pb_init_kaiming(int fan_in);          /* uniform with bound 1/sqrt(fan_in): kaiming_uniform_ with a = sqrt(5) */
 pb_init pb_init_pairs(pb_init init);          /* the same, with rows in equal pairs */
 pb_init pb_init_row_norms(const pb_param *w); /* [1, rows of w]: element j is the Euclidean norm of row j of w */
-pb_init pb_init_column_norms(const pb_param *w); /* the same of the columns: [1, columns of w] */
+pb_init pb_init_column_norms(const pb_param *w);    /* the same of the columns: [1, columns of w] */
+pb_init pb_init_rows(const pb_param *w, int first); /* rows first, first + 1, .. of w */
 
 /* Returns the trainable tensor `name` [rows,cols] of the running method at a site, or (site NULL) of the whole model.
  * The first call creates it with the initial value `init`.  This is the only way to create a trainable tensor, so that
@@ -465,8 +468,14 @@ pb_node *pb_inner_linear(pb_build *b, const pb_site *site, pb_node *x);
 pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v);
 
 /* Computes the projection `role` ("attn.q") of the site's layer for other rows x [R,in], with all methods of the
- * composition that target it. */
+ * composition that target it.  In a network that has attn.q, attn.k and attn.v in one matrix it is a part of the
+ * columns
+ * of attn.qkv, all of which are computed. */
 pb_node *pb_project(pb_build *b, const pb_site *site, const char *role, pb_node *x);
+
+/* For `start`: computes the keys k and the values v [n,kv_width] that a text of n tokens has in the attention of the
+ * base model at an attention sublayer, without methods.  Returns -1 with an error. */
+int pb_base_keys(pb_build *b, const pb_site *site, const int *ids, int n, pb_real *k, pb_real *v);
 
 /* For `embed`: the row of `table` [P,C] for each row of b->text, by its position in its text, 0 for the first token
  * whatever methods put in front of it: [T,C].  A text of more than P tokens is an error, also one that may become so

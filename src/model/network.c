@@ -325,6 +325,7 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
                          pb_outputs *out)
 {
     pass p = {.build = pb_build_start(m, g, dropout, dropout_key)}, fork;
+    p.build.ids = batch->ids;
     p.build.adapter = m->multi_adapter ? batch->adapter : NULL;
     PB_CHECK(!pb_graph_training(g) || !(m->cached_prefix || batch->kv_cache));
     const pb_rows *text = p.build.text = text_rows(&p.build, batch);

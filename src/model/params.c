@@ -157,6 +157,12 @@ static void draw(const pb_model *m, pb_param *p, pb_init init)
         (init.kind == PB_ROW_NORMS ? init_row_norms : init_column_norms)(p, init.of);
         return;
     }
+    if (init.kind == PB_ROWS) {
+        int first = (int)init.scale;
+        PB_CHECK(p->cols == init.of->cols && first >= 0 && first + p->rows <= init.of->rows);
+        pb_param_values(init.of, first, first + p->rows, 0, p->cols, p->x);
+        return;
+    }
     pb_rng r = pb_rng_named(m->seed, p->name);
     for (size_t i = 0; i < n; i++)
         p->x[i] = (pb_real)(init.kind == PB_CONSTANT ? init.scale
@@ -228,6 +234,11 @@ pb_init pb_init_row_norms(const pb_param *w)
 pb_init pb_init_column_norms(const pb_param *w)
 {
     return (pb_init){PB_COLUMN_NORMS, 0, w};
+}
+
+pb_init pb_init_rows(const pb_param *w, int first)
+{
+    return (pb_init){PB_ROWS, first, w};
 }
 
 int pb_model_params(const pb_model *m)

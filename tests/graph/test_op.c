@@ -100,6 +100,12 @@ static pb_node *build_embed_position(pb_graph *g, pb_node **in, const pb_rows *s
     return pb_op_embed_position(g, in[0], set, shift);
 }
 
+/* Ids 3 to 5 of 0 to 6 have rows of their own. */
+static pb_node *build_replace(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    return pb_op_replace(g, in[0], in[1], numbers(g, set->count, 5, 7), 3);
+}
+
 static pb_node *build_position(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -718,9 +724,24 @@ static pb_node *build_add_rows(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_add_rows(g, in[0], pb_op_select(g, in[1], pb_rows_chosen(g, set, value)));
 }
 
+static pb_node *build_lstm(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_lstm(g, in[0], in[1], false);
+}
+
+/* The second layer reads the first one in the other direction. */
+static pb_node *build_two_lstms(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    pb_node *y = pb_op_lstm(g, in[0], in[1], true);
+    return pb_op_lstm(g, pb_op_linear(g, y, in[2], NULL), in[1], false);
+}
+
 static const op_case cases[] = {
     {"embed", build_embed, {{7, 18}}},
     {"embed_position", build_embed_position, {{72, 18}}},
+    {"replace", build_replace, {{0, 18}, {3, 18}}},
     {"position", build_position, {{0, 18}, {72, 18}, {2, 18}}},
     {"linear", build_linear, {{0, 10}, {7, 10}, {1, 7}}},
     {"linear without bias", build_linear, {{0, 10}, {7, 10}}},
@@ -763,6 +784,8 @@ static const op_case cases[] = {
     {"causal attention with dropout", build_causal_drop, {{0, 8}, {0, 8}, {0, 8}}},
     {"cross_attention", build_cross_attention, {{0, 12}, {5, 12}, {5, 12}}},
     {"grouped cross_attention", build_cross_attention, {{0, 12}, {5, 6}, {5, 6}}},
+    {"lstm", build_lstm, {{5, 12}, {12, 3}}},
+    {"two lstms", build_two_lstms, {{5, 12}, {12, 3}, {12, 3}}},
     {"select", build_select, {{0, 18}}},
     {"select some", build_select_some, {{0, 18}}},
     {"attention of some rows", build_attention_of_some, {{0, 8}, {0, 8}, {0, 8}}},
@@ -1157,6 +1180,9 @@ TEST(flops_are_those_of_the_textbook)
     check_flops(build_attention, attention, 4, 2 * 2 * ALL_PAIRS * 8, 2 * 2 * ALL_PAIRS * 8);
     check_flops(build_orthogonal_rows, (const int[]){3, 9, 0, 0}, 1, 2 * 3 * 3 * 9, 2 * 3 * 3 * 9);
     check_flops(build_orthogonal_columns, (const int[]){9, 4, 0, 0}, 1, 2 * 4 * 4 * 9, 2 * 4 * 4 * 9);
+    static const int lstm[] = {5, 12, 12, 3, 0, 0};
+    check_flops(build_lstm, lstm, 3, 4 * 2 * 12 * 3, 2 * 4 * 2 * 12 * 3); /* four steps have one before them */
+    check_flops(build_lstm, lstm, 1, 4 * 2 * 12 * 3, 4 * 2 * 12 * 3);
     static const int cross[] = {0, 12, 5, 6, 5, 6};
     check_flops(build_cross_attention, cross, 7, 2 * 2 * T * 5 * 12, 5 * 2 * T * 5 * 12);
     check_flops(build_cross_attention, cross, 4, 2 * 2 * T * 5 * 12, 2 * 2 * T * 5 * 12);

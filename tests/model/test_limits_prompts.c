@@ -24,10 +24,13 @@ static size_t count(const pb_param *p)
     return (size_t)p->rows * (size_t)p->cols;
 }
 
-/* The logits of the golden's texts; the caller frees them. */
+/* The logits of the golden's texts, with ids that every network of the tests has; the caller frees them. */
 static double *logits_of(fixture *r, size_t *n)
 {
-    fixture_forward(r, &fixture_batch, false, 0);
+    int ids[PB_COUNT(fixture_ids)];
+    for (size_t i = 0; i < PB_COUNT(ids); i++)
+        ids[i] = fixture_ids[i] % 31;
+    fixture_forward(r, &(pb_batch){.sequences = 5, .offset = fixture_offset, .ids = ids}, false, 0);
     const pb_node *y = pb_graph_output(r->graph);
     *n = (size_t)y->rows * (size_t)y->cols;
     double *out = pb_alloc(*n * sizeof *out);
@@ -48,11 +51,12 @@ static double logits_apart(fixture *a, fixture *b)
     return off;
 }
 
-/* Holds if the models compute the same, and would not if an element of `changed`, a tensor of `one`, were another. */
+/* Holds if the models compute the same, and would not if `changed`, a tensor of `one`, were another. */
 static void check_equal(fixture *one, fixture *other, pb_param *changed)
 {
     CHECK_NEAR(logits_apart(one, other), 0, 10 * EXACT);
-    changed->x[0] += (pb_real)0.5;
+    for (size_t i = 0; i < count(changed); i++)
+        changed->x[i] += (pb_real)(i % 2 ? 1 : 0.5);
     CHECK(logits_apart(one, other) > 1e-4);
 }
 
@@ -154,6 +158,123 @@ TEST(a_residual_prompt_is_the_prompt_that_its_mlp_makes)
     fixture_close(&other);
 }
 
+/* P * (U V) */
+TEST(a_prompt_of_mpt_is_a_product_of_three)
+{
+    fixture one = fixture_open("mpt:length=5,rank=2,init=0.5,init_task=0.5", 3, 1),
+            other = fixture_open("prompt:length=5", 3, 1);
+    pb_param *P = tensor(&one, "mpt.embed"), *U = tensor(&one, "mpt.U"), *V = tensor(&one, "mpt.V"),
+             *to = tensor(&other, "prompt.embed");
+    for (int i = 0; i < P->rows; i++)
+        for (int j = 0; j < P->cols; j++)
+            to->x[i * P->cols + j] = P->x[i * P->cols + j] *
+                                     (U->x[2 * i] * V->x[j] + U->x[2 * i + 1] * V->x[P->cols + j]);
+    check_equal(&one, &other, U);
+    fixture_close(&one);
+    fixture_close(&other);
+}
+
+/* ---- P-tuning --------------------------------------------------------------------------------------------------- */
+
+/* x W^T + b, and with a second input y V^T more.  The caller frees it. */
+static double *map(const fixture *r, const char *name, int rows, const double *x, const double *y)
+{
+    char *first = pb_format("p-tuning.%s.first", name), *second = pb_format("p-tuning.%s.second", name),
+         *bias = pb_format("p-tuning.%s.bias", name);
+    double *out = affine(rows, x, tensor(r, first), tensor(r, bias));
+    double *more = y ? affine(rows, y, tensor(r, second), NULL) : NULL;
+    for (int i = 0; y && i < rows * tensor(r, first)->rows; i++)
+        out[i] += more[i];
+    free(more);
+    free(first);
+    free(second);
+    free(bias);
+    return out;
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* One direction of an LSTM layer, by its definition. */
+static double *lstm(const fixture *r, const char *name, int rows, int h, const double *x, const double *y)
+{
+    bool back = strstr(name, "back") != NULL;
+    char *input = pb_format("%s.input", name), *recurrent = pb_format("p-tuning.%s.weight", name),
+         *bias = pb_format("p-tuning.%s.bias", name);
+    double *all = map(r, input, rows, x, y), *out = pb_alloc((size_t)(rows * h) * sizeof *out);
+    double *c = pb_alloc((size_t)h * sizeof *c), *before = pb_alloc((size_t)h * sizeof *before);
+    for (int s = 0; s < rows; s++) {
+        int t = back ? rows - 1 - s : s;
+        double *a = all + t * 4 * h, *more = affine(1, before, tensor(r, recurrent), tensor(r, bias));
+        for (int j = 0; j < 4 * h; j++)
+            a[j] += more[j];
+        for (int j = 0; j < h; j++) {
+            c[j] = sigmoid(a[h + j]) * c[j] + sigmoid(a[j]) * tanh(a[2 * h + j]);
+            out[t * h + j] = sigmoid(a[3 * h + j]) * tanh(c[j]);
+        }
+        memcpy(before, out + t * h, (size_t)h * sizeof *before);
+        free(more);
+    }
+    free(all);
+    free(c);
+    free(before);
+    free(input);
+    free(recurrent);
+    free(bias);
+    return out;
+}
+
+/* The prompt of P rows that the network makes of e. */
+static double *by_lstm(const fixture *r, int rows, int h, const double *e)
+{
+    double *f0 = lstm(r, "lstm0.forth", rows, h, e, NULL), *b0 = lstm(r, "lstm0.back", rows, h, e, NULL);
+    double *f1 = lstm(r, "lstm1.forth", rows, h, f0, b0), *b1 = lstm(r, "lstm1.back", rows, h, f0, b0);
+    double *y = map(r, "mlp0", rows, f1, b1);
+    relu((size_t)(rows * 2 * h), y);
+    double *out = map(r, "mlp1", rows, y, NULL);
+    free(f0);
+    free(b0);
+    free(f1);
+    free(b1);
+    free(y);
+    return out;
+}
+
+static double *by_mlp(const fixture *r, int rows, int h, const double *e)
+{
+    double *y = map(r, "mlp0", rows, e, NULL);
+    relu((size_t)(rows * h), y);
+    double *z = map(r, "mlp1", rows, y, NULL);
+    relu((size_t)(rows * h), z);
+    double *out = map(r, "mlp2", rows, z, NULL);
+    free(y);
+    free(z);
+    return out;
+}
+
+static void check_encoder(const char *spec, double *(*encoder)(const fixture *, int, int, const double *), int h,
+                          const char *part)
+{
+    fixture one = fixture_open(spec, 3, 1), other = fixture_open("prompt:length=4", 3, 1);
+    double *e = values(tensor(&one, "p-tuning.embed"));
+    set_values(tensor(&other, "prompt.embed"), encoder(&one, 4, h, e));
+    check_equal(&one, &other, tensor(&one, part));
+    free(e);
+    fixture_close(&one);
+    fixture_close(&other);
+}
+
+TEST(p_tuning_is_the_prompt_that_its_network_makes)
+{
+    check_encoder("p-tuning:length=4", by_lstm, 8, "p-tuning.lstm0.back.weight");
+    check_encoder("p-tuning:length=4,hidden=3", by_lstm, 3, "p-tuning.lstm1.forth.input.second");
+    check_encoder("p-tuning:length=4,encoder=mlp", by_mlp, 16, "p-tuning.mlp1.bias");
+}
+
+/* ---- starts from the vocabulary --------------------------------------------------------------------------------- */
+
 /* The row of the word embeddings that x equals, or -1. */
 static int token_of(const pb_param *table, const pb_real *x)
 {
@@ -213,7 +334,7 @@ TEST(p_tuning_v2_is_a_prefix_without_an_mlp)
     fixture_close(&other);
 }
 
-/* ---- decomposed prompt tuning --------------------------------------------------------------------------------- */
+/* ---- LLaMA-Adapter --------------------------------------------------------------------------------------------- */
 
 /* Gives a tensor of the base, which is mapped, memory that may be written; it lives as long as the model. */
 static void make_writable(fixture *r, pb_param *p)
@@ -222,6 +343,69 @@ static void make_writable(fixture *r, pb_param *p)
     memcpy(x, p->x, count(p) * sizeof *x);
     p->x = x;
 }
+
+static fixture open_at(const char *path, const char *spec)
+{
+    fixture r;
+    if (pb_testbed_open(&r, path, false, spec, 3, 1))
+        PB_BUG("%s", pb_error_text());
+    return r;
+}
+
+static pb_param *in_layer(const fixture *r, int layer, const char *name)
+{
+    char *full = pb_format("layer.%d.%s", layer, name);
+    pb_param *p = tensor(r, full);
+    free(full);
+    return p;
+}
+
+/* The value [C] of the one token in a layer, each head times its gate. */
+static double *gated_value(const fixture *r, int layer, bool fused, int heads)
+{
+    const pb_param *P = in_layer(r, layer, "attn.llama-adapter.prompt"),
+                   *gate = in_layer(r, layer, "attn.llama-adapter.gate");
+    double *p = values(P), *v = affine(1, p, in_layer(r, layer, fused ? "attn.qkv.weight" : "attn.v.weight"),
+                                       in_layer(r, layer, fused ? "attn.qkv.bias" : "attn.v.bias"));
+    for (int i = 0; i < P->cols; i++)
+        p[i] = v[i + (fused ? 2 * P->cols : 0)] *
+               (gate->cols == 1 ? (double)gate->x[0] : tanh((double)gate->x[i / (P->cols / heads)]));
+    free(v);
+    return p;
+}
+
+/* All queries attend to a single token with the probability 1, so that it is a bias behind the projection attn.o. */
+static void check_one_token(const char *path, const char *spec, int first, bool fused, int heads)
+{
+    fixture one = open_at(path, spec), other = open_at(path, "");
+    CHECK_NEAR(logits_apart(&one, &other), 0, 0);
+    for (int layer = first; layer < 2; layer++) {
+        pb_param *gate = in_layer(&one, layer, "attn.llama-adapter.gate"),
+                 *bias = in_layer(&other, layer, "attn.o.bias");
+        for (int h = 0; h < gate->cols; h++)
+            gate->x[h] = (pb_real)(0.3 * (h + 1) - 0.1 * layer);
+        double *v = gated_value(&one, layer, fused, heads);
+        double *shift = affine(1, v, in_layer(&other, layer, "attn.o.weight"), NULL);
+        make_writable(&other, bias);
+        for (int i = 0; i < bias->cols; i++)
+            bias->x[i] += (pb_real)shift[i];
+        free(v);
+        free(shift);
+    }
+    check_equal(&one, &other, in_layer(&one, 1, "attn.llama-adapter.gate"));
+    fixture_close(&one);
+    fixture_close(&other);
+}
+
+TEST(a_single_adaption_token_is_a_bias)
+{
+    check_one_token(TINY, "llama-adapter:length=1", 0, false, 2);
+    check_one_token(TINY, "llama-adapter:length=1,gate=one", 0, false, 2);
+    check_one_token(TINY, "llama-adapter:length=1,top=1", 1, false, 2);
+    check_one_token("tests/golden/families/gpt2", "llama-adapter:length=1", 0, true, 4);
+}
+
+/* ---- decomposed prompt tuning --------------------------------------------------------------------------------- */
 
 /* In a network with a table of positions the offset of the word embeddings is one of that table behind the prompt. */
 TEST(the_offset_of_dept_is_one_of_the_table_of_positions)
@@ -284,6 +468,71 @@ TEST(dept_has_two_learning_rates)
     fixture_close(&r);
 }
 
+/* ---- trainable tokens -------------------------------------------------------------------------------------------- */
+
+/* Tokens with rows of their own are those of another table of word embeddings. */
+TEST(trainable_tokens_are_rows_of_the_table)
+{
+    fixture one = fixture_open("trainable-tokens:first=-250,tokens=9", 3, 1), other = fixture_open("", 3, 1);
+    pb_param *rows = tensor(&one, "trainable-tokens.rows"), *table = tensor(&other, "embed.word");
+    CHECK(table->rows == 255 && same_bits(count(rows), rows->x, table->x + 5 * table->cols));
+    CHECK_NEAR(logits_apart(&one, &other), 0, 0);
+    make_writable(&other, table);
+    for (size_t i = 0; i < count(rows); i++)
+        rows->x[i] = table->x[5 * (size_t)table->cols + i] = (pb_real)(0.01 * (double)(i % 37) - 0.2);
+    check_equal(&one, &other, rows);
+    fixture_close(&one);
+    fixture_close(&other);
+}
+
+static void check_refused(const char *path, const char *spec, int classes, const char *why)
+{
+    fixture r;
+    CHECK(pb_testbed_open(&r, path, false, spec, classes, 1) < 0);
+    CHECK_TEXT(pb_error_text(), why);
+    pb_error_clear();
+}
+
+TEST(trainable_tokens_refuse_what_they_cannot_change)
+{
+    check_refused(TINY, "trainable-tokens:first=250,tokens=6", 3, "trainable-tokens: ids 250 to 255, want 0 to 254");
+    check_refused(
+        "tests/golden/families/gpt2", "trainable-tokens:tokens=3", 0,
+        "trainable-tokens: this model predicts words by the table of word embeddings, whose rows cannot differ "
+        "from those of the input; want a model with a table of its own, or a classification head");
+}
+
+/* ---- cartridges --------------------------------------------------------------------------------------------------- */
+
+/* In a decoder the keys and values of tokens in front of a text are all that the text sees of them. */
+TEST(a_cartridge_starts_as_tokens_in_front_of_the_text)
+{
+    enum { P = 4, TEXT = 3 };
+    static const int text[] = {7, 9, 30}, ends[] = {0, TEXT}, all_ends[] = {0, P + TEXT};
+    fixture one = open_at("tests/golden/families/llama-3", "cartridge:length=4"),
+            other = open_at("tests/golden/families/llama-3", "");
+    CHECK(!pb_testbed_start(&one));
+    pb_rng r = pb_rng_named(1, "prefix.tokens");
+    int all[P + TEXT];
+    for (int i = 0; i < P + TEXT; i++)
+        all[i] = i < P ? (int)pb_rng_below(&r, 97) : text[i - P];
+    fixture_forward(&one, &(pb_batch){.sequences = 1, .offset = ends, .ids = text}, false, 0);
+    fixture_forward(&other, &(pb_batch){.sequences = 1, .offset = all_ends, .ids = all}, false, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_NEAR((double)pb_graph_output(one.graph)->x[i], (double)pb_graph_output(other.graph)->x[i], 10 * EXACT);
+    CHECK_INT(in_layer(&one, 1, "attn.prefix.k.frozen")->rows, 1);
+    CHECK(!in_layer(&one, 1, "attn.prefix.k.frozen")->trainable && in_layer(&one, 1, "attn.prefix.k")->trainable);
+    fixture_close(&one);
+    fixture_close(&other);
+}
+
+TEST(a_prefix_refuses_rows_that_it_does_not_have)
+{
+    check_refused(TINY, "prefix:length=2,frozen=2", 3, "prefix: frozen = 2, want fewer than length = 2");
+    check_refused(TINY, "prefix:mlp=yes,frozen=1", 3,
+                  "prefix: mlp = yes computes all rows; want frozen = 0 and start = random, or mlp = no");
+}
+
 /* ---- adapters of PEFT ----------------------------------------------------------------------------------------- */
 
 /* PEFT has the prompt alone, whatever has computed it. */
@@ -315,4 +564,7 @@ TEST(a_computed_prompt_is_written_as_a_prompt)
     check_written("prompt:length=4,pool=first");
     check_written("lopt:length=4,pool=first");
     check_written("residual-prompt:length=4,hidden=9,pool=first");
+    check_written("mpt:length=4,pool=first");
+    check_written("p-tuning:length=4,pool=first");
+    check_written("p-tuning:length=4,encoder=mlp,pool=first");
 }
