@@ -1,5 +1,5 @@
-/* Ladder side tuning: what its plan proves, and what it refuses.  The side network itself is compared with transformers' layers
- * in test_model.c. */
+/* Ladder side tuning: the FLOPs of its plan, and what it refuses.  Its activations are compared in test_memory_claims.c,
+ * and the side network itself with transformers' layers in test_model.c. */
 #include "fixture.h"
 
 #include <unistd.h>
@@ -44,24 +44,6 @@ static pb_plan plan_of(const pb_network_shape *shape, const char *spec)
     pb_attached_free(part, parts);
     pb_remove_tree(folder);
     return plan;
-}
-
-static void check_order(const pb_network_shape *shape)
-{
-    static const char *const specs[] = {"lst", "bitfit", "lora", "houlsby", "prompt:length=20"};
-    size_t before = 0;
-    for (size_t i = 0; i < PB_COUNT(specs); i++) {
-        size_t bytes = plan_of(shape, specs[i]).activations;
-        if (!CHECK(bytes > before))
-            printf("  %s: %zu bytes, want more than %zu\n", specs[i], bytes, before);
-        before = bytes;
-    }
-}
-
-TEST(activations_are_fewer_than_with_any_gradient_through_the_base)
-{
-    check_order(&encoder);
-    check_order(&decoder);
 }
 
 /* FLOPs of the gradient of a projection of `rows` rows: of its weight, and of its input if that needs one. */
