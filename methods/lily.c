@@ -1,4 +1,6 @@
 /* lily: LoRA whose A is that of neighbouring layers, and whose B is mixed for each token from a few of all layers. */
+#include <string.h>
+
 #include "peftbench.h"
 
 typedef struct conf {
@@ -16,12 +18,25 @@ static const pb_option options[] = {
     {0},
 };
 
+/* Whether all layers are targets with this role: they share its matrices. */
+static bool is_whole(pb_build *b, const pb_site *site)
+{
+    int layers = 0;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+        layers += !strcmp(s->role, site->role);
+    return layers == site->layers;
+}
+
 /* y = W x + s sum_e p_e B_e h with h = A x and p = softmax(G h);  A [r,in], B_e [out,r], G [E,r] */
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
     char name[48];
+    if (!is_whole(b, site)) {
+        pb_error("lily: targets: want %s of all layers, which share its matrices, got '%s'", site->role, c->targets);
+        return NULL;
+    }
     snprintf(name, sizeof name, "%s.A.%d", site->role, site->layer / c->stride);
     pb_node *A = pb_added(b, NULL, name, c->rank, site->in, pb_init_kaiming(site->in));
     pb_node *router = pb_added(b, site, "router", c->experts, c->rank, pb_init_kaiming(c->rank));
@@ -42,8 +57,7 @@ const pb_method pb_method_lily = {
     .help = "Mixes the second matrix of each LoRA, for each token, from a few that all layers share.",
     .equation = "y = W x + s sum_e p_e B_e h, h = A x, p = softmax(G h)",
     .notes = "PEFT mixes by the mean of p over all tokens of a batch, with which a text's result depends on the texts "
-             "beside it; here p is each token's own.  The sizes are PEFT's.  `targets` must name whole roles, since "
-             "the layers of a role share its matrices.",
+             "beside it; here p is each token's own.  The sizes are PEFT's.",
     .count = "rank*in*(layer-stride*floor(layer/stride)==0) + experts*rank*out*(layer==0) + experts*rank",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

@@ -151,7 +151,8 @@ const pb_method pb_method_prefix = {
     .notes = "The paper computes the prefix by an MLP while training, with an intermediate size of 512 or 800, since "
              "training is unstable without it, and stores the result alone. The default here has no MLP, as in PEFT; "
              "mlp = yes is the paper's. An artifact then has the MLP; an exported PEFT adapter has keys and values "
-             "alone. The paper's start from activations of real words is not here.",
+             "alone. The paper also starts from activations of chosen real words; start = tokens draws words from the "
+             "vocabulary.",
     .count = "model: mlp*(length*width+hidden*(width+1)); 2*kv*(mlp*(hidden+1)+(1-mlp)*(length-frozen))",
     .deviation = "k: init; v: init; embed: 1",
     .category = PB_ADDITIVE,

@@ -28,8 +28,7 @@ static const pb_option options[] = {
 
 static int values_of(const conf *c, const pb_site *site)
 {
-    int k = site->in < site->out ? site->in : site->out;
-    return c->rank && c->rank < k ? c->rank : k;
+    return c->rank ? c->rank : site->in < site->out ? site->in : site->out;
 }
 
 /* The places of a band: (2d + 1) k - d (d + 1). */
@@ -38,8 +37,11 @@ static int places_of(const conf *c, int k)
     return c->pattern == PLAIN ? k : (2 * c->band + 1) * k - c->band * (c->band + 1);
 }
 
-static int check(const conf *c, const pb_site *site, int k)
+static int check(pb_build *b, const pb_site *site, int k)
 {
+    const conf *c = pb_conf(b);
+    if (pb_rank_fits(b, site, k))
+        return -1;
     if (c->relu && c->pattern != PLAIN)
         return pb_error("svft: relu: want the pattern plain");
     if (c->pattern != PLAIN && c->band >= k)
@@ -71,7 +73,7 @@ static pb_node *apply(pb_build *b, const pb_site *site, pb_node *h, int k)
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     int k = values_of(pb_conf(b), site);
-    if (check(pb_conf(b), site, k))
+    if (check(b, site, k))
         return NULL;
     pb_node *A = pb_fixed(b, site, "A", k, site->in, pb_init_constant(0));
     pb_node *B = pb_fixed(b, site, "B", site->out, k, pb_init_constant(0));
@@ -150,7 +152,7 @@ const pb_method pb_method_svft = {
              "of one more trained number. Random places are distinct. top takes the largest |u_i . v_j|, as the signs "
              "of singular vectors are arbitrary, and is refused where W is not square. U and V^T do not train, but "
              "each artifact holds them: about twice the weights that are adapted.",
-    .count = "k = min(min(in,out), rank+(rank==0)*65536); (pattern==0)*k+(pattern>0)*((2*band+1)*k-band*(band+1))",
+    .count = "k = rank+(rank==0)*min(in,out); (pattern==0)*k+(pattern>0)*((2*band+1)*k-band*(band+1))",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
     .merges = true,

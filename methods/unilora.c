@@ -21,12 +21,12 @@ static const pb_option options[] = {
 };
 
 /* Returns the number of elements of all A and B, and writes how many are in front of those of `site`. */
-static int places(pb_build *b, const pb_site *site, int rank, int *first)
+static long long places(pb_build *b, const pb_site *site, int rank, long long *first)
 {
-    int sum = 0;
+    long long sum = 0;
     for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
         *first = s == site ? sum : *first;
-        sum += rank * (s->in + s->out);
+        sum += (long long)rank * (s->in + s->out);
     }
     return sum;
 }
@@ -43,14 +43,15 @@ static const pb_real *scales(pb_build *b, int d, int count)
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    int first = 0, count = places(b, site, c->rank, &first), d = c->dimension;
-    if (d > count) {
-        pb_error("unilora: dimension: want at most %d, the elements of all A and B, got %d", count, d);
+    long long first = 0, count = places(b, site, c->rank, &first);
+    int d = c->dimension;
+    if (d > count || count > INT32_MAX) {
+        pb_error("unilora: dimension, rank: want from %d to 2^31 - 1 elements of all A and B, got %lld", d, count);
         return NULL;
     }
     pb_node *theta = pb_added(b, NULL, "theta", 1, d, pb_init_uniform(c->bound));
-    const int *index = pb_shuffled(b, NULL, "places", count, d);
-    const pb_real *scale = scales(b, d, count);
+    const int *index = pb_shuffled(b, NULL, "places", (int)count, d);
+    const pb_real *scale = scales(b, d, (int)count);
     index = index ? index + first : NULL;
     pb_node *A = pb_op_gather(b->graph, theta, index, scale, c->rank, site->in);
     index = index ? index + c->rank * site->in : NULL;

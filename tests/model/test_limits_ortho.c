@@ -431,7 +431,7 @@ static void add_waves(const fixture *f, const pb_site *site, double *w)
 TEST(fourierft_adds_a_matrix_by_its_spectrum)
 {
     CHECK_NEAR(apart("fourierft:places=20,scale=3", add_waves), 0, 10 * EXACT);
-    CHECK_NEAR(apart("fourierft:places=999,scale=3", add_waves), 0, 10 * EXACT); /* all of them */
+    CHECK_NEAR(apart("fourierft:scale=3", add_waves), 0, 10 * EXACT); /* all of them */
 }
 
 /* Adds 3 times the sum of the wavelets: outer products of (1,1) and (1,-1), of length 1, at two by two elements. */
@@ -452,7 +452,22 @@ static void add_wavelets(const fixture *f, const pb_site *site, double *w)
 TEST(waveft_adds_a_matrix_by_its_wavelets)
 {
     CHECK_NEAR(apart("waveft:places=20,scale=3", add_wavelets), 0, 10 * EXACT);
-    CHECK_NEAR(apart("waveft:places=999,scale=3", add_wavelets), 0, 10 * EXACT);
+    CHECK_NEAR(apart("waveft:scale=3", add_wavelets), 0, 10 * EXACT);
+}
+
+TEST(settings_that_exceed_a_weight_are_refused)
+{
+    static const char *const refused[][2] = {
+        {"fourierft:places=257", "fourierft: places: want at most 256, the elements of attn.q [16,16], got 257"},
+        {"svft:rank=17", "svft: rank: want at most 16, the smaller side of attn.q [16,16], got 17"},
+        {"unilora:dimension=1000000", "unilora: dimension, rank: want from 1000000 to 2^31 - 1 elements"},
+        {"lily:targets=1.attn.q", "lily: targets: want attn.q of all layers, which share its matrices"}};
+    for (size_t i = 0; i < PB_COUNT(refused); i++) {
+        pb_testbed f;
+        CHECK_INT(pb_testbed_open(&f, TINY, false, refused[i][0], 3, 0), -1);
+        CHECK(strstr(pb_error_text(), refused[i][1]) != NULL);
+        pb_error_clear();
+    }
 }
 
 TEST(weights_of_one_shape_share_places_that_differ_and_follow_the_seed)
