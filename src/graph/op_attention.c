@@ -65,8 +65,8 @@ static int attention_shape(pb_node *n)
 {
     const pb_attention_conf *c = n->conf;
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
-    if (!q || !k || !v || !same_lengths(k->set, v->set) || !q->set || !k->set ||
-        q->set->sequences != k->set->sequences || !heads_fit(c, q, k, v))
+    if (!same_lengths(k->set, v->set) || !q->set || !k->set || q->set->sequences != k->set->sequences ||
+        !heads_fit(c, q, k, v))
         return pb_error("attention: q, k, v of %d heads do not fit", c->heads);
     n->rows = q->rows;
     n->cols = q->cols;

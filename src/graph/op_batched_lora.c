@@ -14,7 +14,7 @@ static int batched_shape(pb_node *n)
 {
     const batched_conf *c = n->conf;
     const pb_node *y = n->in[0], *x = n->in[1];
-    if (!y || !x || !y->set || y->set != x->set)
+    if (!y->set || y->set != x->set)
         return pb_error("batched_lora: want y and x of the same tokens");
     for (int s = 0; s < y->set->sequences; s++)
         if (c->delta[s].up && (c->delta[s].in != x->cols || c->delta[s].out != y->cols))

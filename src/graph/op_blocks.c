@@ -30,10 +30,9 @@ static int blocks_shape(pb_node *n)
 {
     const blocks_conf *c = n->conf;
     const pb_node *x = n->in[0], *w = n->in[1];
-    if (!x || !w || w->set || c->blocks < 1 || x->cols % c->blocks ||
-        w->rows != (c->shared ? x->cols / c->blocks : x->cols))
-        return pb_error("blocks: x [%d,%d] in %d parts, w [%d,%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
-                        c->blocks, w ? w->rows : 0, w ? w->cols : 0);
+    if (w->set || c->blocks < 1 || x->cols % c->blocks || w->rows != (c->shared ? x->cols / c->blocks : x->cols))
+        return pb_error("blocks: x [%d,%d] in %d parts, w [%d,%d] do not fit", x->rows, x->cols, c->blocks, w->rows,
+                        w->cols);
     n->rows = x->rows;
     n->cols = c->blocks * w->cols;
     n->set = x->set;
@@ -128,8 +127,6 @@ typedef struct permute_conf {
 static int permute_shape(pb_node *n)
 {
     const permute_conf *c = n->conf;
-    if (!n->in[0])
-        return -1;
     pb_shape_of_first(n);
     for (int j = 0; j < n->cols; j++) {
         int from = c->index[j];

@@ -13,10 +13,10 @@ static int cayley_shape(pb_node *n)
 {
     const cayley_conf *c = n->conf;
     const pb_node *q = n->in[0];
-    if (!q || q->set || c->size < 1 || q->cols != c->size * (c->size - 1) / 2 || (c->terms && c->terms < 4))
+    if (q->set || c->size < 1 || q->cols != c->size * (c->size - 1) / 2 || (c->terms && c->terms < 4))
         return pb_error("cayley: q [%d,%d] of blocks [%d,%d], %d terms; want parameters [k,size*(size-1)/2], 0 terms "
                         "or 4 and more",
-                        q ? q->rows : 0, q ? q->cols : 0, c->size, c->size, c->terms);
+                        q->rows, q->cols, c->size, c->size, c->terms);
     n->rows = q->rows * c->size;
     n->cols = c->size;
     return 0;
@@ -275,9 +275,8 @@ pb_node *pb_op_cayley(pb_graph *g, pb_node *q, int size, int terms)
 static int skew_shape(pb_node *n)
 {
     const pb_node *a = n->in[0];
-    if (!a || a->set || a->rows % a->cols)
-        return pb_error("skew: a [%d,%d]: want square matrices of parameters, one below the other", a ? a->rows : 0,
-                        a ? a->cols : 0);
+    if (a->set || a->rows % a->cols)
+        return pb_error("skew: a [%d,%d]: want square matrices of parameters, one below the other", a->rows, a->cols);
     n->rows = a->rows / a->cols;
     n->cols = a->cols * (a->cols - 1) / 2;
     return 0;

@@ -31,7 +31,7 @@ static int cross_shape(pb_node *n)
 {
     const cross_conf *c = n->conf;
     const pb_node *q = n->in[0], *k = n->in[1], *v = n->in[2];
-    if (!q || !k || !v || k->set || v->set || k->rows != v->rows || k->cols != v->cols || !heads_fit(c->heads, q, k))
+    if (k->set || v->set || k->rows != v->rows || k->cols != v->cols || !heads_fit(c->heads, q, k))
         return pb_error("cross_attention: want q of %d heads, and k and v of parameters with whole heads", c->heads);
     n->rows = q->rows;
     n->cols = q->cols;

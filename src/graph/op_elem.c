@@ -9,9 +9,8 @@
 static int add_shape(pb_node *n)
 {
     const pb_node *a = n->in[0], *b = n->in[1];
-    if (!a || !b || a->rows != b->rows || a->cols != b->cols)
-        return pb_error("add: [%d,%d] + [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0, b ? b->rows : 0,
-                        b ? b->cols : 0);
+    if (a->rows != b->rows || a->cols != b->cols)
+        return pb_error("add: [%d,%d] + [%d,%d] do not fit", a->rows, a->cols, b->rows, b->cols);
     return pb_shape_of_first(n);
 }
 
@@ -54,9 +53,8 @@ pb_node *pb_op_add(pb_graph *g, pb_node *a, pb_node *b)
 static int multiply_shape(pb_node *n)
 {
     const pb_node *a = n->in[0], *b = n->in[1];
-    if (!a || !b || a->rows != b->rows || a->cols != b->cols)
-        return pb_error("multiply: [%d,%d] * [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0, b ? b->rows : 0,
-                        b ? b->cols : 0);
+    if (a->rows != b->rows || a->cols != b->cols)
+        return pb_error("multiply: [%d,%d] * [%d,%d] do not fit", a->rows, a->cols, b->rows, b->cols);
     return pb_shape_of_first(n);
 }
 

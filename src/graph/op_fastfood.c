@@ -18,9 +18,9 @@ static int signs_shape(pb_node *n)
 {
     const fastfood_conf *c = n->conf;
     const pb_node *v = n->in[0];
-    if (!v || v->rows != 1 || v->set || c->rows < 1 || c->cols < 1)
-        return pb_error("fastfood: v [%d,%d] to [%d,%d], want a vector [1,d] of parameters and a matrix",
-                        v ? v->rows : 0, v ? v->cols : 0, c->rows, c->cols);
+    if (v->rows != 1 || v->set || c->rows < 1 || c->cols < 1)
+        return pb_error("fastfood: v [%d,%d] to [%d,%d], want a vector [1,d] of parameters and a matrix", v->rows,
+                        v->cols, c->rows, c->cols);
     n->cols = pb_power_of_two(v->cols);
     n->rows = (int)(((long)c->rows * c->cols + n->cols - 1) / n->cols);
     return 0;

@@ -41,8 +41,8 @@ static int fourier_shape(pb_node *n)
     const fourier_conf *c = n->conf;
     const pb_node *x = n->in[0];
     int from = c->inverse ? 2 * half(c->size) : c->size, to = c->inverse ? c->size : 2 * half(c->size);
-    if (!x || c->size < 1 || x->cols % from)
-        return pb_error("fourier: x [%d,%d] in blocks of %d does not fit", x ? x->rows : 0, x ? x->cols : 0, from);
+    if (c->size < 1 || x->cols % from)
+        return pb_error("fourier: x [%d,%d] in blocks of %d does not fit", x->rows, x->cols, from);
     n->rows = x->rows;
     n->cols = x->cols / from * to;
     n->set = x->set;

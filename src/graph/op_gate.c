@@ -15,9 +15,8 @@ typedef struct gate_conf {
 static int gate_shape(pb_node *n)
 {
     const pb_node *a = n->in[0], *b = n->in[1];
-    if (!a || !b || a->rows != b->rows || a->cols != b->cols)
-        return pb_error("gate: f([%d,%d]) * [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0, b ? b->rows : 0,
-                        b ? b->cols : 0);
+    if (a->rows != b->rows || a->cols != b->cols)
+        return pb_error("gate: f([%d,%d]) * [%d,%d] do not fit", a->rows, a->cols, b->rows, b->cols);
     n->rows = a->rows;
     n->cols = a->cols;
     n->set = a->set;
@@ -91,8 +90,8 @@ static int columns_shape(pb_node *n)
 {
     const columns_conf *c = n->conf;
     const pb_node *x = n->in[0];
-    if (!x || c->from + c->count > x->cols)
-        return pb_error("columns: %d from %d of [%d,%d]", c->count, c->from, x ? x->rows : 0, x ? x->cols : 0);
+    if (c->from + c->count > x->cols)
+        return pb_error("columns: %d from %d of [%d,%d]", c->count, c->from, x->rows, x->cols);
     n->rows = x->rows;
     n->cols = c->count;
     n->set = x->set;

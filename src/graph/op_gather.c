@@ -14,11 +14,14 @@ static int gather_shape(pb_node *n)
 {
     const gather_conf *c = n->conf;
     const pb_node *v = n->in[0];
-    if (!v || v->rows != 1 || v->set || !c->index || c->rows < 1 || c->cols < 1)
+    if (v->rows != 1 || v->set || !c->index || c->rows < 1 || c->cols < 1)
         return pb_error("gather: v [%d,%d] to [%d,%d], want a vector [1,d] of parameters, an index and a matrix",
-                        v ? v->rows : 0, v ? v->cols : 0, c->rows, c->cols);
+                        v->rows, v->cols, c->rows, c->cols);
     n->rows = c->rows;
     n->cols = c->cols;
+    for (size_t i = 0; i < pb_row_start(n, n->rows); i++)
+        if (c->index[i] < 0 || c->index[i] >= v->cols)
+            return pb_error("gather: index %d, want 0..%d", c->index[i], v->cols - 1);
     return 0;
 }
 

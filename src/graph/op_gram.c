@@ -13,7 +13,7 @@ typedef struct gram_conf {
 static int gram_shape(pb_node *n)
 {
     const pb_node *y = n->in[0], *x = n->in[1];
-    if (!y || !x || y->requires_grad || x->requires_grad)
+    if (y->requires_grad || x->requires_grad)
         return pb_error("gram: want two tensors without gradients");
     n->rows = y->rows;
     n->cols = y->cols;

@@ -11,9 +11,9 @@ static int group_shape(pb_node *n)
 {
     const group_conf *c = n->conf;
     const pb_node *a = n->in[0], *w = n->in[1];
-    if (!a || !w || a->set || w->set || c->groups < 1 || a->rows % c->groups || a->cols * c->groups != w->rows)
+    if (a->set || w->set || c->groups < 1 || a->rows % c->groups || a->cols * c->groups != w->rows)
         return pb_error("group_product: A [%d,%d], W [%d,%d] in %d groups do not fit, want two matrices of parameters",
-                        a ? a->rows : 0, a ? a->cols : 0, w ? w->rows : 0, w ? w->cols : 0, c->groups);
+                        a->rows, a->cols, w->rows, w->cols, c->groups);
     n->rows = a->rows;
     n->cols = w->cols;
     return 0;

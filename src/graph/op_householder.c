@@ -12,7 +12,7 @@
 
 static int reflect_shape(pb_node *n)
 {
-    if (!n->in[0] || n->in[0]->set)
+    if (n->in[0]->set)
         return pb_error("householder: want a matrix of parameters");
     n->rows = n->cols = n->in[0]->rows;
     return 0;

@@ -7,8 +7,8 @@
 static int misfit(const pb_node *n)
 {
     const pb_node *a = n->in[0], *b = n->in[1];
-    return pb_error("khatri_rao: A [%d,%d], B [%d,%d] do not fit, want two matrices of parameters", a ? a->rows : 0,
-                    a ? a->cols : 0, b ? b->rows : 0, b ? b->cols : 0);
+    return pb_error("khatri_rao: A [%d,%d], B [%d,%d] do not fit, want two matrices of parameters", a->rows, a->cols,
+                    b->rows, b->cols);
 }
 
 /* y[j] (+)= a[j] * b[j] */
@@ -23,7 +23,7 @@ static void multiply(int n, const pb_real *a, const pb_real *b, bool adds, pb_re
 static int rows_shape(pb_node *n)
 {
     const pb_node *a = n->in[0], *b = n->in[1];
-    if (!a || !b || a->set || b->set || a->cols != b->cols)
+    if (a->set || b->set || a->cols != b->cols)
         return misfit(n);
     n->rows = a->rows * b->rows;
     n->cols = a->cols;
@@ -89,7 +89,7 @@ static const pb_op of_rows = {
 static int columns_shape(pb_node *n)
 {
     const pb_node *a = n->in[0], *b = n->in[1];
-    if (!a || !b || a->set || b->set || a->rows != b->rows)
+    if (a->set || b->set || a->rows != b->rows)
         return misfit(n);
     n->rows = a->rows;
     n->cols = a->cols * b->cols;

@@ -8,7 +8,7 @@ static int misfit(const pb_node *n, const char *name)
 {
     const pb_node *x = n->in[0], *w = n->in[1];
     return pb_error("kron: x [%d,%d] and %s [%d,%d] do not fit, want whole matrices X and a matrix of parameters",
-                    x ? x->rows : 0, x ? x->cols : 0, name, w ? w->rows : 0, w ? w->cols : 0);
+                    x->rows, x->cols, name, w->rows, w->cols);
 }
 
 static int factor_rows(const pb_node *n)
@@ -28,7 +28,7 @@ static uint64_t product_flops(const pb_node *n, unsigned want)
 static int right_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *b = n->in[1];
-    if (!x || !b || b->set || x->cols % b->cols)
+    if (b->set || x->cols % b->cols)
         return misfit(n, "B");
     pb_shape_of_first(n);
     n->cols = x->cols / b->cols * b->rows;
@@ -85,7 +85,7 @@ static const pb_op right = {
 static int left_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *a = n->in[1];
-    if (!x || !a || a->set || x->cols % a->cols)
+    if (a->set || x->cols % a->cols)
         return misfit(n, "A");
     pb_shape_of_first(n);
     n->cols = x->cols / a->cols * a->rows;

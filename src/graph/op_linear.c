@@ -19,9 +19,9 @@ static uint64_t product(const pb_node *n, int inner)
 static int linear_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *w = n->in[1], *b = n->in[2];
-    if (!x || !w || x->cols != w->cols || (b && b->cols != w->rows))
-        return pb_error("linear: x [%d,%d], W [%d,%d], b [%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
-                        w ? w->rows : 0, w ? w->cols : 0, b ? b->cols : 0);
+    if (x->cols != w->cols || (b && b->cols != w->rows))
+        return pb_error("linear: x [%d,%d], W [%d,%d], b [%d] do not fit", x->rows, x->cols, w->rows, w->cols,
+                        b ? b->cols : 0);
     n->rows = x->rows;
     n->cols = w->rows;
     n->set = x->set;
@@ -157,9 +157,9 @@ typedef struct add_conf {
 static int add_shape(pb_node *n)
 {
     const pb_node *y = n->in[0], *h = n->in[1], *w = n->in[2];
-    if (!y || !h || !w || y->rows != h->rows || h->cols != w->cols || y->cols != w->rows)
-        return pb_error("linear_add: y [%d,%d], h [%d,%d], W [%d,%d] do not fit", y ? y->rows : 0, y ? y->cols : 0,
-                        h ? h->rows : 0, h ? h->cols : 0, w ? w->rows : 0, w ? w->cols : 0);
+    if (y->rows != h->rows || h->cols != w->cols || y->cols != w->rows)
+        return pb_error("linear_add: y [%d,%d], h [%d,%d], W [%d,%d] do not fit", y->rows, y->cols, h->rows, h->cols,
+                        w->rows, w->cols);
     n->rows = y->rows;
     n->cols = y->cols;
     n->set = y->set;

@@ -91,9 +91,8 @@ enum { LOG_P, INVERSE_P, LOG_Q, INVERSE_Q, MEAN_P, MEAN_Q, STATS, CLASSES = 256 
 static int consistency_shape(pb_node *n)
 {
     const pb_node *a = n->in[0], *b = n->in[1];
-    if (!a || !b || a->rows != b->rows || a->cols != b->cols)
-        return pb_error("consistency: predictions [%d,%d] and [%d,%d] do not fit", a ? a->rows : 0, a ? a->cols : 0,
-                        b ? b->rows : 0, b ? b->cols : 0);
+    if (a->rows != b->rows || a->cols != b->cols)
+        return pb_error("consistency: predictions [%d,%d] and [%d,%d] do not fit", a->rows, a->cols, b->rows, b->cols);
     n->rows = n->cols = 1;
     return 0;
 }

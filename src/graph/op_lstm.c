@@ -15,9 +15,9 @@ typedef struct lstm_conf {
 static int lstm_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *w = n->in[1];
-    if (!x || !w || x->set || w->set || w->rows != 4 * w->cols || x->cols != w->rows)
-        return pb_error("lstm: x [%d,%d], w [%d,%d], want x [P,4h] and w [4h,h] of parameters", x ? x->rows : 0,
-                        x ? x->cols : 0, w ? w->rows : 0, w ? w->cols : 0);
+    if (x->set || w->set || w->rows != 4 * w->cols || x->cols != w->rows)
+        return pb_error("lstm: x [%d,%d], w [%d,%d], want x [P,4h] and w [4h,h] of parameters", x->rows, x->cols,
+                        w->rows, w->cols);
     n->rows = x->rows;
     n->cols = w->cols;
     return 0;

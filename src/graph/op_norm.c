@@ -12,9 +12,8 @@ typedef struct norm_conf {
 static int norm_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *gamma = n->in[1], *beta = n->in[2];
-    if (!x || !gamma || !beta || gamma->cols != x->cols || beta->cols != x->cols)
-        return pb_error("norm: x [%d,%d], gamma [%d], beta [%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
-                        gamma ? gamma->cols : 0, beta ? beta->cols : 0);
+    if (gamma->cols != x->cols || beta->cols != x->cols)
+        return pb_error("norm: x [%d,%d], gamma [%d], beta [%d] do not fit", x->rows, x->cols, gamma->cols, beta->cols);
     n->rows = x->rows;
     n->cols = x->cols;
     n->set = x->set;
@@ -92,9 +91,8 @@ static int parts(const pb_node *n)
 static int rms_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *gamma = n->in[1];
-    if (!x || !gamma || x->cols % gamma->cols)
-        return pb_error("rmsnorm: x [%d,%d], gamma [%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
-                        gamma ? gamma->cols : 0);
+    if (x->cols % gamma->cols)
+        return pb_error("rmsnorm: x [%d,%d], gamma [%d] do not fit", x->rows, x->cols, gamma->cols);
     n->rows = x->rows;
     n->cols = x->cols;
     n->set = x->set;

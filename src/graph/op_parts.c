@@ -31,9 +31,8 @@ static int collapse_shape(pb_node *n)
 {
     const parts_conf *c = n->conf;
     const pb_node *x = n->in[0];
-    if (!x || c->size < 1 || c->size > x->cols)
-        return pb_error("collapse: x [%d,%d], parts of %d columns, want 1..%d", x ? x->rows : 0, x ? x->cols : 0,
-                        c->size, x ? x->cols : 0);
+    if (c->size < 1 || c->size > x->cols)
+        return pb_error("collapse: x [%d,%d], parts of %d columns, want 1..%d", x->rows, x->cols, c->size, x->cols);
     pb_shape_of_first(n);
     n->cols = c->size;
     return 0;
@@ -76,8 +75,8 @@ static int tile_shape(pb_node *n)
 {
     const parts_conf *c = n->conf;
     const pb_node *x = n->in[0];
-    if (!x || c->times < 1)
-        return pb_error("tile: x [%d,%d] %d times, want at least once", x ? x->rows : 0, x ? x->cols : 0, c->times);
+    if (c->times < 1)
+        return pb_error("tile: x [%d,%d] %d times, want at least once", x->rows, x->cols, c->times);
     pb_shape_of_first(n);
     n->cols *= c->times;
     return 0;

@@ -28,10 +28,9 @@ static int product_shape(pb_node *n)
 {
     const product_conf *c = n->conf;
     const pb_node *a = n->in[0], *b = n->in[1];
-    if (!a || !b || a->set || b->set || inner(n) != (c->tb ? b->cols : b->rows))
+    if (a->set || b->set || inner(n) != (c->tb ? b->cols : b->rows))
         return pb_error("product: A%s [%d,%d], B%s [%d,%d] do not fit, want two matrices of parameters",
-                        c->ta ? "^T" : "", a ? a->rows : 0, a ? a->cols : 0, c->tb ? "^T" : "", b ? b->rows : 0,
-                        b ? b->cols : 0);
+                        c->ta ? "^T" : "", a->rows, a->cols, c->tb ? "^T" : "", b->rows, b->cols);
     n->rows = c->ta ? a->cols : a->rows;
     n->cols = c->tb ? b->rows : b->cols;
     return 0;

@@ -13,9 +13,9 @@ static int rope_shape(pb_node *n)
 {
     const rope_conf *c = n->conf;
     const pb_node *x = n->in[0];
-    if (!x || !x->set || c->head_size % 2 || x->cols % c->head_size)
-        return pb_error("rope: want tokens with whole heads of an even size, got [%d,%d] and %d", x ? x->rows : 0,
-                        x ? x->cols : 0, c->head_size);
+    if (!x->set || c->head_size % 2 || x->cols % c->head_size)
+        return pb_error("rope: want tokens with whole heads of an even size, got [%d,%d] and %d", x->rows, x->cols,
+                        c->head_size);
     n->rows = x->rows;
     n->cols = x->cols;
     n->set = x->set;

@@ -13,9 +13,9 @@ static int rotate_shape(pb_node *n)
 {
     const parts_conf *c = n->conf;
     const pb_node *x = n->in[0];
-    if (!x || c->size < 2 || c->size % 2 || x->cols % c->size)
-        return pb_error("rotate_parts: x [%d,%d] in parts of %d columns, want an even divisor", x ? x->rows : 0,
-                        x ? x->cols : 0, c->size);
+    if (c->size < 2 || c->size % 2 || x->cols % c->size)
+        return pb_error("rotate_parts: x [%d,%d] in parts of %d columns, want an even divisor", x->rows, x->cols,
+                        c->size);
     return pb_shape_of_first(n);
 }
 

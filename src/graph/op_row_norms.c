@@ -14,9 +14,9 @@ typedef struct norms_conf {
 static int norms_shape(pb_node *n)
 {
     const pb_node *w = n->in[0], *b = n->in[1], *a = n->in[2];
-    if (!w || w->set || !b || !a || b->rows != w->rows || a->cols != w->cols || b->cols != a->rows)
-        return pb_error("inverse_row_norms: W [%d,%d], B [%d,%d], A [%d,%d] do not fit", w ? w->rows : 0,
-                        w ? w->cols : 0, b ? b->rows : 0, b ? b->cols : 0, a ? a->rows : 0, a ? a->cols : 0);
+    if (w->set || b->rows != w->rows || a->cols != w->cols || b->cols != a->rows)
+        return pb_error("inverse_row_norms: W [%d,%d], B [%d,%d], A [%d,%d] do not fit", w->rows, w->cols, b->rows,
+                        b->cols, a->rows, a->cols);
     n->rows = 1;
     n->cols = w->rows;
     return 0;

@@ -141,7 +141,7 @@ static int row_instead(const pb_node *n, int t)
 static int replace_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *r = n->in[1];
-    if (!x || !x->set || !r || r->set || x->cols != r->cols)
+    if (!x->set || r->set || x->cols != r->cols)
         return pb_error("replace: want tokens and rows of parameters of one width");
     n->rows = x->rows;
     n->cols = x->cols;
@@ -208,7 +208,7 @@ static int position_of(const pb_node *n, int t)
 static int position_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *table = n->in[1], *type = n->in[2];
-    if (!x || !x->set || !table || table->cols != x->cols || (type && type->cols != x->cols))
+    if (!x->set || table->cols != x->cols || (type && type->cols != x->cols))
         return pb_error("position: want tokens, positions and types of one width");
     n->rows = x->rows;
     n->cols = x->cols;
@@ -285,7 +285,7 @@ typedef struct select_conf {
 static int select_shape(pb_node *n)
 {
     const select_conf *c = n->conf;
-    if (!n->in[0] || !c->set->of || c->set->of != n->in[0]->set)
+    if (!c->set->of || c->set->of != n->in[0]->set)
         return pb_error("select: want rows of this tensor's set");
     n->rows = c->set->count;
     n->cols = n->in[0]->cols;

@@ -15,14 +15,14 @@ static void clear_unless(bool adds, pb_real *x, int from, int to)
 static int misfit(const pb_node *n)
 {
     const pb_node *x = n->in[0], *l = n->in[1], *b = n->in[2];
-    return pb_error("scale: x [%d,%d] * l [%d,%d] about b [%d] do not fit", x ? x->rows : 0, x ? x->cols : 0,
-                    l ? l->rows : 0, l ? l->cols : 0, b ? b->cols : 0);
+    return pb_error("scale: x [%d,%d] * l [%d,%d] about b [%d] do not fit", x->rows, x->cols, l->rows, l->cols,
+                    b ? b->cols : 0);
 }
 
 static int columns_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *l = n->in[1], *b = n->in[2];
-    if (!x || !l || l->rows != 1 || l->cols != x->cols || (b && (b->rows != 1 || b->cols != x->cols)))
+    if (l->rows != 1 || l->cols != x->cols || (b && (b->rows != 1 || b->cols != x->cols)))
         return misfit(n);
     return pb_shape_of_first(n);
 }
@@ -250,9 +250,8 @@ pb_node *pb_op_times(pb_graph *g, pb_node *x, double s)
 static int shift_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *b = n->in[1];
-    if (!x || !b || b->rows != 1 || b->cols != x->cols)
-        return pb_error("shift: x [%d,%d] + b [%d,%d] do not fit", x ? x->rows : 0, x ? x->cols : 0, b ? b->rows : 0,
-                        b ? b->cols : 0);
+    if (b->rows != 1 || b->cols != x->cols)
+        return pb_error("shift: x [%d,%d] + b [%d,%d] do not fit", x->rows, x->cols, b->rows, b->cols);
     return pb_shape_of_first(n);
 }
 

@@ -57,9 +57,9 @@ static int sparse_shape(pb_node *n)
 {
     const sparse_conf *c = n->conf;
     const pb_node *y = n->in[0], *x = n->in[1], *v = n->in[2];
-    if (!y || !x || !v || y->rows != x->rows || v->rows != 1 || v->cols != c->count)
-        return pb_error("sparse_add: y [%d,%d], x [%d,%d], v [%d,%d] and %d indices do not fit", y ? y->rows : 0,
-                        y ? y->cols : 0, x ? x->rows : 0, x ? x->cols : 0, v ? v->rows : 0, v ? v->cols : 0, c->count);
+    if (y->rows != x->rows || v->rows != 1 || v->cols != c->count)
+        return pb_error("sparse_add: y [%d,%d], x [%d,%d], v [%d,%d] and %d indices do not fit", y->rows, y->cols,
+                        x->rows, x->cols, v->rows, v->cols, c->count);
     if ((long long)y->cols * x->cols > INT_MAX - c->first)
         return pb_error("sparse_add: the places of [%d,%d] from %d on do not fit into 32 bits", y->cols, x->cols,
                         c->first);

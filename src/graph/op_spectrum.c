@@ -27,9 +27,9 @@ static int check(const pb_node *n)
 {
     const spectrum_conf *c = n->conf;
     const pb_node *v = n->in[0];
-    if (!v || v->set || v->rows != 1 || c->rows < 1 || c->cols < 1)
-        return pb_error("spectrum: v [%d,%d] to [%d,%d], want a vector [1,n] of parameters and a matrix",
-                        v ? v->rows : 0, v ? v->cols : 0, c->rows, c->cols);
+    if (v->set || v->rows != 1 || c->rows < 1 || c->cols < 1)
+        return pb_error("spectrum: v [%d,%d] to [%d,%d], want a vector [1,n] of parameters and a matrix", v->rows,
+                        v->cols, c->rows, c->cols);
     for (int i = 0; i < v->cols; i++)
         if (c->index[i] < 0 || c->index[i] >= c->rows * c->cols)
             return pb_error("spectrum: place %d is %d, want 0 to %d", i, c->index[i], c->rows * c->cols - 1);

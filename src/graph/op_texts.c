@@ -140,9 +140,9 @@ static bool is_selection(const pb_rows *set, const pb_rows *of)
 static int add_rows_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *y = n->in[1];
-    if (!x || !y || x->cols != y->cols || !x->set || !is_selection(y->set, x->set))
-        return pb_error("add_rows: [%d,%d] and [%d,%d], want rows that are a selection of the first ones",
-                        x ? x->rows : 0, x ? x->cols : 0, y ? y->rows : 0, y ? y->cols : 0);
+    if (x->cols != y->cols || !x->set || !is_selection(y->set, x->set))
+        return pb_error("add_rows: [%d,%d] and [%d,%d], want rows that are a selection of the first ones", x->rows,
+                        x->cols, y->rows, y->cols);
     return pb_shape_of_first(n);
 }
 

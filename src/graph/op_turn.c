@@ -32,10 +32,10 @@ static int turn_shape(pb_node *n)
 {
     const turn_conf *c = n->conf;
     const pb_node *x = n->in[0], *theta = n->in[1], *alpha = n->in[2];
-    if (!x || !theta || !alpha || c->group < 2 || c->group % 2 || x->cols % c->group || theta->rows != 1 ||
+    if (theta->set || alpha->set || c->group < 2 || c->group % 2 || x->cols % c->group || theta->rows != 1 ||
         alpha->rows != 1 || theta->cols != x->cols / 2 * c->angles || alpha->cols != theta->cols)
-        return pb_error("turn: x [%d,%d] in groups of %d, theta [%d], alpha [%d] do not fit", x ? x->rows : 0,
-                        x ? x->cols : 0, c->group, theta ? theta->cols : 0, alpha ? alpha->cols : 0);
+        return pb_error("turn: x [%d,%d] in groups of %d, theta [%d], alpha [%d] do not fit", x->rows, x->cols,
+                        c->group, theta->cols, alpha->cols);
     return pb_shape_of_first(n);
 }
 

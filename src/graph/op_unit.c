@@ -25,9 +25,9 @@ static int unit_shape(pb_node *n)
 {
     const unit_conf *c = n->conf;
     const pb_node *a = n->in[0];
-    if (!a || a->set || !(c->least > 0))
-        return pb_error("unit: A [%d,%d], least %g, want a matrix of parameters and a positive number", a ? a->rows : 0,
-                        a ? a->cols : 0, c->least);
+    if (a->set || !(c->least > 0))
+        return pb_error("unit: A [%d,%d], least %g, want a matrix of parameters and a positive number", a->rows,
+                        a->cols, c->least);
     return pb_shape_of_first(n);
 }
 
