@@ -38,7 +38,7 @@ static const pb_peft peft = {
 const pb_method pb_method_bat = {
     .name = "bat",
     .title = "Bat: block affine transformation of a weight",
-    .paper = "Kang 2024, DiSHA, arXiv:2409.15371 (version 7; version 10 is MiSS)",
+    .paper = "Kang 2024, DiSHA, arXiv:2409.15371 (an earlier version of the MiSS paper)",
     .help = "Transforms each square block of a weight by a trained matrix that a row of blocks shares.",
     .equation = "W'_oc = W_oc + W_oc M_o + M_o for the blocks [r,r] of W; y = W' x",
     .notes =

@@ -32,9 +32,10 @@ static bool trains(const void *settings, const pb_param *p, int layers)
     return p->kind == PB_HEAD || (c->norms && norm && p->layer >= 0 && p->layer < layers);
 }
 
+/* With the gain sqrt(2) of the authors' code. */
 static pb_init glorot(int rows, int cols)
 {
-    return pb_init_uniform(sqrt(6.0 / (rows + cols)));
+    return pb_init_uniform(sqrt(2) * sqrt(6.0 / (rows + cols)));
 }
 
 /* A tensor of the map at `end` ("down" or "up") whose rows are those of n matrices [rows,cols], one below the other. */
@@ -89,8 +90,9 @@ static const pb_preset presets[] = {
     {"compacter-pp", "Compacter++: compacters after the MLP only", "Mahabadi et al. 2021, Compacter, arXiv:2106.04647",
      "targets=mlp", NULL},
     {"phm", "PHM adapters: sums of Kronecker products that no other layer shares",
-     "Mahabadi et al. 2021, Compacter, arXiv:2106.04647", "shared=no,factored=no",
-     "The authors' configuration has n = 12, which few small widths are divisible by."},
+     "Mahabadi et al. 2021, Compacter, arXiv:2106.04647", "shared=no,factored=no,init=0.01",
+     "The authors' configuration has n = 12, which few small widths are divisible by. Matrices A_i that are not "
+     "shared start with a deviation of 0.01 in their code."},
     {0},
 };
 
@@ -100,10 +102,10 @@ const pb_method pb_method_compacter = {
     .paper = "Mahabadi et al. 2021, Compacter, arXiv:2106.04647",
     .help = "Puts a bottleneck after attention and after the MLP whose matrices are sums of small Kronecker products.",
     .equation = "y + U f(D y + b_D) + b_U; D = sum_i A_i kron (s_i t_i), U alike, all with the same A_i",
-    .notes =
-        "The start is that of the authors' code: A_i with a standard deviation of 1e-4 and Glorot's uniform "
-        "distribution for s_i and t_i, so that the first outputs are nearly those of the base model. The bottleneck "
-        "is that of T5-base, 768/32. The products are applied by their factors.",
+    .notes = "The start is that of the authors' code: A_i with a standard deviation of 1e-4 and Glorot's uniform "
+             "distribution with the gain sqrt(2) for s_i and t_i, so that the first outputs are nearly those of the "
+             "base model. The bottleneck is that of T5-base, 768/32. Their code has GELU in its tanh form "
+             "(act=gelu_tanh). The products are applied by their factors.",
     .count = "tall = bottleneck/n; wide = in/n; part = factored*rank*(tall+wide) + (1-factored)*tall*wide; "
              "2*n*part + bottleneck + in + 2*(1-shared)*n*n*n; model: shared*n*n*n",
     .deviation = "A: init; down.A: init; up.A: init; *.bias: 0",

@@ -62,11 +62,12 @@ static const pb_preset presets[] = {
 const pb_method pb_method_deft = {
     .name = "deft",
     .title = "DEFT: a subspace of the outputs is replaced",
-    .paper = "DEFT: Decompositional efficient fine-tuning, NeurIPS 2025, as in PEFT",
+    .paper =
+        "Kumar et al. 2025, DEFT: Decompositional efficient fine-tuning for text-to-image models, arXiv:2509.22793",
     .help = "Removes what a projection computes in r trained directions, and adds a trained map into them.",
     .equation = "(W - P relu(P)^T W + P R) x + b; with projector=qr: (W - Q Q^T W + Q R) x + b",
-    .notes = "The paper and PaRa are about models that make images; the formula is that of PEFT, whose start is the "
-             "base model by R = relu(P)^T W.  Here P and R are the sums of their start and of tensors that train from "
+    .notes = "The paper and PaRa are about models that make images. The formula is that of PEFT, whose start is the "
+             "base model by R = relu(P)^T W. Here P and R are the sums of their start and of tensors that train from "
              "zero, which is the same without weight decay; with it they decay towards their start.",
     .count = "rank*(out+inject*in)",
     .deviation = "D: 0; R: 0; P0: 0.02",

@@ -56,10 +56,10 @@ const pb_method pb_method_delora = {
     .paper = "Bini et al. 2025, DeLoRA, arXiv:2503.18225",
     .help = "Normalizes the factors of the update and trains its strength as one number.",
     .equation = "y = W x + lambda/rank * unit(B) unit(A) (|w| * x), |w_j| the length of column j of W",
-    .notes =
-        "The start is PEFT's, B = 0 with lengths of at least 1e-4, and not random factors whose first update is "
-        "subtracted. The gradient of B is 1e4 times too large as long as B is that short: with a global clip of the "
-        "gradient, the first step moves nothing else. Rank and lambda are PEFT's defaults.",
+    .notes = "The start is PEFT's, B = 0 with lengths of at least 1e-4; the authors' code starts with random A and B "
+             "and subtracts the first update, which it keeps. While B is that short, its gradient is large in "
+             "proportion to 1 / 1e-4, and a global clip of the gradient scales all other gradients down with it. "
+             "Rank and lambda are PEFT's defaults; the default of lambda in the authors' script for GLUE is 1.",
     .count = "rank*(in+out)+1",
     .deviation = "A: 1/sqrt(3*in); B: 0",
     .category = PB_REPARAMETRIZATION,

@@ -65,9 +65,9 @@ static const pb_peft peft = {
 
 static const pb_preset presets[] = {
     {"melora", "MELoRA: mini LoRAs along the diagonal", "Ren et al. 2024, MELoRA, arXiv:2402.17263",
-     "rank=8,alpha=16,parts=4,exchange=no",
-     "n mini LoRAs of rank r (parts and rank) have r (in+out) numbers and the rank n r.  The paper chooses n and r by "
-     "task; here n is 4 and r is LoRA's default."},
+     "rank=8,alpha=16,parts=2,exchange=no",
+     "n mini LoRAs of rank r (parts and rank) have r (in+out) numbers and the rank n r. The paper chooses n and r by "
+     "task; these are those of the authors' script for GLUE, while theirs for LLaMA has n = 8 and r = 1."},
     {0},
 };
 

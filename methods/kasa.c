@@ -65,8 +65,10 @@ const pb_method pb_method_kasa = {
         "- I|)",
     .notes = "U_d S_d V_d^T are the rank smallest singular values of W = U S V^T with their vectors, so the first "
              "outputs are not those of the base. The penalties are summed over the projections, as in PEFT, which "
-             "leaves it to its user to add them to the loss. beta and gamma are those of the authors' runs on GLUE. W "
-             "stays as it is, where PEFT replaces it. From one start, 20 steps equal those of PEFT.",
+             "leaves it to its user to add them to the loss; the authors' code takes their mean over the "
+             "projections, with A^T A and B B^T in the place of A A^T and B^T B. beta and gamma are the defaults of "
+             "PEFT and of the authors' example; their runs choose both by task, up to 1. W stays as it is, where "
+             "PEFT replaces it; from one start, 20 steps equal those of PEFT.",
     .count = "rank*(in+out+1)",
     .deviation = "A: 1/sqrt(3*in); B: 0; sigma: 1",
     .category = PB_REPARAMETRIZATION,

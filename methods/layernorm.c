@@ -21,6 +21,8 @@ const pb_method pb_method_layernorm = {
     .paper = "Qi et al. 2022, Parameter-efficient tuning on layer normalization, arXiv:2211.08682",
     .help = "Trains the gain and bias of every layer norm and the head.",
     .equation = "y = (x - mean) / deviation * gamma + beta; gamma and beta train",
+    .notes = "The paper trains the norms of an encoder; PEFT's LN_TUNING cites Zhao et al. 2023, arXiv:2312.11420, "
+             "which does the same in multimodal models. A norm without a bias (LLaMA) has its gain only.",
     .category = PB_SELECTIVE,
     .identity = true,
     .select = trains,

@@ -56,8 +56,9 @@ const pb_method pb_method_lily = {
     .paper = "Zhong et al. 2024, Low-rank interconnected adaptation across layers, arXiv:2407.09946",
     .help = "Mixes the second matrix of each LoRA, for each token, from a few that all layers share.",
     .equation = "y = W x + s sum_e p_e B_e h, h = A x, p = softmax(G h)",
-    .notes = "PEFT mixes by the mean of p over all tokens of a batch, with which a text's result depends on the texts "
-             "beside it; here p is each token's own.  The sizes are PEFT's.",
+    .notes = "PEFT mixes by the mean of p over all tokens of a batch, with which a text's result depends on the "
+             "texts beside it; here p is each token's own. The sizes are PEFT's. On a small model with one task the "
+             "parts have little to specialize in: its costs are what can be compared.",
     .count = "rank*in*(layer-stride*floor(layer/stride)==0) + experts*rank*out*(layer==0) + experts*rank",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

@@ -49,20 +49,22 @@ static void start(pb_build *b, const pb_training_stats *stats)
 static const pb_preset presets[] = {
     {"nora", "NoRA: a LoRA inside of a fixed LoRA of singular vectors",
      "Lin et al. 2024, NoRA: nested low-rank adaptation, arXiv:2408.10280", "inner=4",
-     "The outer matrices come from the weight alone; the paper's later versions scale it by the activations before "
-     "it is decomposed. How the inner matrices start could not be verified; here they start as those of a LoRA."},
+     "The outer matrices come from the weight alone; the authors' later version scales it by the activations before "
+     "it is decomposed. There is no public code: how the inner matrices start and on which side S stands could not "
+     "be verified. Here the inner ones start as those of a LoRA, and S is on the side of the input."},
     {0},
 };
 
 const pb_method pb_method_lora_xs = {
     .name = "lora-xs",
     .title = "LoRA-XS: a small matrix between fixed singular vectors",
-    .paper = "Balazy et al. 2024, LoRA-XS, arXiv:2405.17604",
+    .paper = "Bałazy et al. 2024, LoRA-XS, arXiv:2405.17604",
     .help = "Trains an r x r matrix between the fixed principal singular vectors of each weight.",
     .equation = "y = W x + alpha/rank * U_r R S_r V_r^T x",
-    .notes = "W = U S V^T; S_r stands on the side of the input, as in the authors' code. R starts as normal numbers "
-             "with the deviation 0.00001, so the first outputs are nearly those of the base. What trains does not "
-             "depend on the width; U_r and S_r V_r^T do not train, and the artifact holds them.",
+    .notes = "W = U S V^T; S_r stands on the side of the input, as in the authors' code, whose targets on GLUE these "
+             "are. R starts as normal numbers with the deviation 0.00001, so the first outputs are nearly those of "
+             "the base. What trains does not depend on the width; U_r and S_r V_r^T do not train, and the artifact "
+             "holds them.",
     .count = "(inner==0)*rank*rank+2*inner*rank",
     .deviation = "R: 0.00001; Q: 0",
     .category = PB_REPARAMETRIZATION,

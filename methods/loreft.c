@@ -64,14 +64,14 @@ const pb_method pb_method_loreft = {
     .paper = "Wu et al. 2024, ReFT: Representation finetuning for language models, arXiv:2404.03592",
     .help = "Edits the hidden states of a few tokens behind each layer within a trained subspace.",
     .equation = "h + R^T (W h + b - R h) at the chosen tokens, R R^T = I",
-    .notes = "The tokens and the rank are those of the authors' run on CoLA; their runs on other tasks edit up to 7 "
-             "tokens at each end with rank 8.  Here both ends have the same R, W and b; the authors' code can also "
-             "train two sets, edits at most half of a text from each end, and drops out the edited states.  R is the "
+    .notes = "The tokens and the rank are those of the authors' run on CoLA; their runs of LLaMA edit 5 or 7 tokens "
+             "at each end with rank 4 or 8. Here both ends have the same R, W and b; the authors' code can also "
+             "train two sets, edits at most half of a text from each end, and drops out the edited states. R is the "
              "Gram-Schmidt result of a trained matrix, where PyTorch has another parametrization of the same "
-             "matrices.  A model that generates does not know where a question ends, so `last` must be 0 there, and a "
-             "question shorter than `first` is edited into its answer; with `last` 0 a decoder has no edit behind its "
-             "last layer, where nothing reads the first tokens.  As in the authors' code W does not start as R, so the "
-             "start is not the base model.",
+             "matrices; as in the authors' code W does not start as R, so the start is not the base model. A model "
+             "that generates does not know where a question ends, so `last` must be 0 there, and a question shorter "
+             "than `first` is edited into its answer. With `last` 0 a decoder has no edit behind its last layer, "
+             "where nothing reads the first tokens.",
     .count = "(2*rank*width+rank)*(1-causal*(last==0)*(layer==layers-1))",
     .deviation = "W: 1/sqrt(3*width); b: 1/sqrt(3*width)",
     .category = PB_ADDITIVE,

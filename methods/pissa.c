@@ -87,10 +87,10 @@ static const pb_preset presets[] = {
     {"milora", "MiLoRA: LoRA of the smallest singular values",
      "Wang et al. 2024, MiLoRA: harnessing minor singular components, arXiv:2406.09044", "start=minor"},
     {"olora", "OLoRA: LoRA that starts from the QR decomposition of the weight",
-     "Buyukakyuz 2024, OLoRA: orthonormal low-rank adaptation, arXiv:2406.01775", "start=qr",
+     "Büyükakyüz 2024, OLoRA: orthonormal low-rank adaptation, arXiv:2406.01775", "start=qr",
      "W is not pivoted, so the r rows of R are those of the first r columns of Q, as in PEFT."},
     {"mica", "MiCA: A trains in the smallest left singular directions",
-     "Rudiger and Raschka 2026, MiCA learns more knowledge than LoRA and full fine-tuning, arXiv:2604.01694",
+     "Rüdiger and Raschka 2026, MiCA learns more knowledge than LoRA and full fine-tuning, arXiv:2604.01694",
      "start=minor-left",
      "Knowledge of new texts, which the paper is about, is nothing that a small model on a classification task "
      "shows."},

@@ -137,8 +137,9 @@ static const pb_preset presets[] = {
      .spec = "start=tokens,frozen=1",
      .notes = "The first row is frozen, as attention often rests on the first token. The paper starts from the first "
               "tokens of a corpus of documents and trains on conversations about it that the model itself writes, by "
-              "distillation; this is the parametrization alone, trained on the task, and it starts from tokens of the "
-              "vocabulary, since a task has no corpus. The paper's cartridges have hundreds to thousands of rows."},
+              "distillation; this is the parametrization alone, trained on the task, and it starts from tokens of "
+              "the vocabulary, since a task has no corpus. That a cartridge replaces a long text in the context is "
+              "therefore not shown here."},
     {0},
 };
 

@@ -52,13 +52,13 @@ static void start(pb_build *b, const pb_training_stats *stats)
 const pb_method pb_method_psoft = {
     .name = "psoft",
     .title = "PSOFT: the principal part of the weight is rotated",
-    .paper = "Efficient orthogonal fine-tuning with principal subspace adaptation (PSOFT), openreview FSHrinMArK",
+    .paper = "Wu et al. 2025, Efficient orthogonal fine-tuning with principal subspace adaptation, arXiv:2505.11235",
     .help = "Rotates and rescales the principal part of each weight in the space of its singular vectors.",
     .equation = "y = W x + U_r S_r (D_b R D_a - I) V_r^T x, R = (I + Q)(I - Q)^-1, Q^T = -Q",
-    .notes = "W = U S V^T. PEFT multiplies by alpha/rank what it has divided by it before, so there is no alpha here. "
-             "R is solved for exactly; PEFT has a Neumann series as an option. PEFT's adapter does not hold U_r S_r "
-             "and V_r^T and computes them again when it is loaded; it is not read. With a small rank the rest of W, "
-             "which stays, is most of it. From one start, 20 steps equal those of PEFT.",
+    .notes = "W = U S V^T. PEFT multiplies by alpha/rank what it has divided by it before, so there is no alpha "
+             "here; its default rank is 32, here it is that of lora. R is solved for exactly; PEFT has a Neumann "
+             "series as an option. PEFT's adapter does not hold U_r S_r and V_r^T and computes them again when it is "
+             "loaded; it is not read. From one start, 20 steps equal those of PEFT.",
     .count = "rank*(rank-1)/2+2*magnitudes*rank",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

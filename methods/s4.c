@@ -10,6 +10,6 @@ const pb_preset pb_preset_s4 = {
     .notes = "Adapters and LoRA in the first group of layers, adapters and a prefix in the second, both and biases in "
              "the third, a prefix, biases and LoRA in the last: the assignment that the paper's search on T5-base "
              "finds.  The paper makes the groups in the middle larger; the shares 1/6, 1/3, 1/3 and 1/6 are chosen "
-             "here, and so are the sizes, with which a layer of BERT-base trains 30 to 37 times 2d elements, where "
+             "here, and so are the sizes, with which a layer of BERT-base trains 30 to 36 times 2d elements, where "
              "the paper gives all layers as many.  A layer that a boundary cuts is in both groups.",
 };

@@ -166,7 +166,7 @@ static const pb_preset presets[] = {
      "matrix has as many places as a LoRA of this rank has parameters. PEFT draws places at random: "
      "shira:choose=random."},
     {"supertuning", "Super-tuning: the weights of the largest magnitude",
-     "Super-tuning: from activation-aware pruning to sparse fine-tuning, 2026, arXiv:2607.09287",
+     "Ilin et al. 2026, Super-tuning: from activation-aware pruning to sparse fine-tuning, arXiv:2607.09287",
      "choose=magnitude,within=matrix,share=0.01", "The score is the absolute weight."},
     {0},
 };

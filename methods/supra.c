@@ -4,7 +4,7 @@
 const pb_preset pb_preset_supra = {
     .name = "supra",
     .title = "Supra: the weights of the largest magnitude and a LoRA",
-    .paper = "Super-tuning: from activation-aware pruning to sparse fine-tuning, 2026, arXiv:2607.09287",
+    .paper = "Ilin et al. 2026, Super-tuning: from activation-aware pruning to sparse fine-tuning, arXiv:2607.09287",
     .spec = "supertuning+lora:targets=*",
     .notes =
         "The sum of both: y = W x + S x + alpha/rank * B A x.  PEFT's rank has no default; "

@@ -66,10 +66,9 @@ const pb_method pb_method_unilora = {
     .paper = "Li et al. 2025, Uni-LoRA, arXiv:2506.00799",
     .help = "Trains one vector whose elements are assigned at random to the elements of all LoRAs.",
     .equation = "y = W x + B A x; an element of A or B is theta_k / sqrt(n_k), n_k the number of elements with this k",
-    .notes =
-        "The assignment is balanced, as in PEFT: two elements of theta come equally often, or one of them once more. "
-        "A and B both start away from zero, so the first outputs are not exactly those of the base model. The "
-        "defaults are PEFT's; the paper's vectors are larger, as its models are.",
+    .notes = "The assignment is balanced, as in PEFT: two elements of theta come equally often, or one of them once "
+             "more. A and B both start away from zero, so the first outputs are not exactly those of the base model. "
+             "The defaults are those of PEFT 0.21.2 and not the settings of the paper's runs.",
     .count = "model: dimension",
     .deviation = "theta: bound/sqrt(3)",
     .category = PB_REPARAMETRIZATION,

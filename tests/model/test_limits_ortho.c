@@ -354,7 +354,7 @@ TEST(gralora_adds_an_update_of_low_rank_to_each_part)
     CHECK_NEAR(apart("gralora:rank=4,alpha=8,parts=2", add_two_by_two), 0, 10 * EXACT);
     CHECK_NEAR(apart("gralora:rank=8,alpha=16,parts=4", add_four_by_four), 0, 10 * EXACT);
     CHECK_NEAR(apart("gralora:rank=3,alpha=6,parts=1", add_product), 0, 10 * EXACT);
-    CHECK_NEAR(apart("melora:rank=3,alpha=6", add_diagonal), 0, 10 * EXACT);
+    CHECK_NEAR(apart("melora:rank=3,alpha=6,parts=4", add_diagonal), 0, 10 * EXACT);
     CHECK_NEAR(apart("melora:rank=3,alpha=6,parts=1", add_product), 0, 10 * EXACT);
 }
 
