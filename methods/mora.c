@@ -53,10 +53,9 @@ const pb_method pb_method_mora = {
     .paper = "Jiang et al. 2024, MoRA, arXiv:2405.12130",
     .help = "Compresses the input without parameters, multiplies it by a square matrix, and spreads the result.",
     .equation = "y = W x + decompress(M compress(x)), M [s,s], s = floor(sqrt((in+out) * rank))",
-    .notes =
-        "The two compressions are those of equations 6 (rope = no) and 9 (rope = yes) of the paper; the authors use "
-        "the rotations for small ranks. Their code rounds s to the nearest number; with rotations s is made even here, "
-        "where theirs fails.",
+    .notes = "The two compressions are those of equations 6 (rope = no) and 9 (rope = yes) of the paper; the authors "
+             "use the rotations for small ranks. Their code rounds s to the nearest number, where the paper and this "
+             "file round down; with rotations both make s even.",
     .count = "s = floor(sqrt((in+out)*rank)); e = s - rope*(s - 2*floor(s/2)); e*e",
     .deviation = "M: 0",
     .category = PB_REPARAMETRIZATION,

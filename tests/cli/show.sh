@@ -13,7 +13,7 @@ done
 ok 'a kind of task' run 0 show classify
 ok 'lists its settings' prints '^  classes +='
 ok 'list' run 0 list
-ok 'list has a method with its paper and count' prints '^  +Hu et al\. 2021, LoRA, arXiv:2106\.09685; adds rank\*\(in\+out\)'
+ok 'list has a method with its paper and count' prints '^  +Hu et al\. 2021, LoRA, arXiv:2106\.09685; adds rank\*\(\(freeze==0\)\*in\+out\)'
 ok 'list has a preset with its settings' prints '^  dora +yes +LORA +DoRA: .*; = lora: dora=yes$'
 for named in tasks/*.ini; do
 	name=$(basename "$named" .ini)
