@@ -158,15 +158,14 @@ const pb_method pb_method_adalora = {
     .paper = "Zhang et al. 2023, AdaLoRA, arXiv:2303.10512",
     .help = "Adds trained triplets of singular vectors and values, and drops the less important ones while training.",
     .equation = "y = W x + alpha/rank * P (lambda * Q x)",
-    .notes =
-        "A triplet is a column of P, an element of lambda and a row of Q. A budget of triplets, which falls while "
-        "training, is given to the most important triplets of all projections together; lambda of the others becomes "
-        "0. The penalty is the mean of |P^T P - I| and |Q Q^T - I| over all projections, as in PEFT; the paper adds "
-        "their squares. The scale is alpha / (rank + 0.00001) with the rank at the start, as in PEFT. tinit and tfinal "
-        "are shares of the steps, where the paper and PEFT have numbers of steps, so that one setting serves runs of "
-        "any length. Exactly the budget stays: of triplets with equal importance, those of earlier projections stay, "
-        "where PEFT drops all. Dropped triplets stay in memory, in the FLOPs and in the artifact, so these costs are "
-        "those of rank and not of target_rank; storage.rank is the rank that is left.",
+    .notes = "A budget of triplets (a column of P, an element of lambda, a row of Q), which falls while training, is "
+             "given to the most important triplets of all projections together; lambda of the others becomes 0. The "
+             "penalty is the mean of |P^T P - I| and |Q Q^T - I| over all projections and the scale is alpha / (rank "
+             "+ 0.00001) with the rank at the start, as in PEFT; the paper adds the squares. tinit and tfinal are "
+             "shares of the steps, where the paper and PEFT have numbers of steps, so that one setting serves runs "
+             "of any length. Of triplets with equal importance those of earlier projections stay, so that exactly "
+             "the budget stays, where PEFT drops all. Dropped triplets stay in memory, in the FLOPs and in the "
+             "artifact, so these costs are those of rank; storage.rank is the rank that is left.",
     .count = "rank*(in+out)+rank",
     .deviation = "P: 0.02; lambda: 0; Q: 0.02",
     .category = PB_REPARAMETRIZATION,

@@ -15,6 +15,8 @@ const pb_method pb_method_few_shot = {
     .paper = "Brown et al. 2020, Language models are few-shot learners, arXiv:2005.14165",
     .help = "Shows k training examples with their answers in front of the text; nothing is trained.",
     .equation = "p(label | k examples, text)",
+    .notes = "The gains that the paper shows are those of a model of 175 billion parameters; a small model shows the "
+             "procedure and its costs.",
     .category = PB_BASELINE,
     .identity = true,
     .options = options,

@@ -11,6 +11,7 @@ const pb_method pb_method_head = {
     .help = "Trains the task's head alone; features are computed once and kept.",
     .classes = true,
     .equation = "logits = C h + c; h is frozen",
+    .notes = "The paper probes all layers; here the features are those that the task's head reads.",
     .category = PB_SELECTIVE,
     .identity = true,
 };

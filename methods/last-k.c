@@ -27,6 +27,8 @@ const pb_method pb_method_last_k = {
              "arXiv:1911.03090",
     .help = "Trains the last k layers, the pooler and the head.",
     .equation = "W of the last k layers trains",
+    .notes = "The paper finds that training a fourth of the layers reaches 90 % of the quality of full fine-tuning; "
+             "here the default is one layer.",
     .category = PB_SELECTIVE,
     .identity = true,
     .options = options,

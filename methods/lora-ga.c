@@ -61,12 +61,12 @@ const pb_method pb_method_lora_ga = {
     .help =
         "Starts A and B from singular vectors of the gradient of W, so that the first step is that of full training.",
     .equation = "y = W x + alpha/rank * (B A x - B0 A0 x)",
-    .notes = "With the singular value decomposition g = U S V^T of the gradient over the samples, A0 = c V^T[1..r] and "
-             "B0 = c U[r+1..2r]. With plain gradient descent, the first step of B A is then the best approximation of "
-             "rank 2r of the first step of full fine-tuning. The paper subtracts B0 A0 from the weights; here the base "
-             "stays as it is and may be stored in fewer bits. A0 and B0 do not train, but the artifact holds them. "
-             "PEFT's A0 and B0 have the same directions and other lengths; from the same start, 20 steps equal those "
-             "of PEFT. The workspace of the decomposition is not a part of memory.prepare.",
+    .notes = "With the singular value decomposition g = U S V^T of the gradient over the samples, A0 = c V^T[1..r] "
+             "and B0 = c U[r+1..2r]: with plain gradient descent, the first step of B A is then the best "
+             "approximation of rank 2r of the first step of full fine-tuning. The paper subtracts B0 A0 from the "
+             "weights; here the base stays as it is and may be stored in fewer bits, and the artifact holds A0 and "
+             "B0. PEFT's A0 and B0 have the same directions and other lengths; from the same start, 20 steps equal "
+             "those of PEFT. The workspace of the decomposition is not a part of memory.prepare.",
     .count = "rank*(in+out)",
     .category = PB_REPARAMETRIZATION,
     .identity = true,

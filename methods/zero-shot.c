@@ -10,6 +10,7 @@ const pb_method pb_method_zero_shot = {
     .paper = "Radford et al. 2019, Language models are unsupervised multitask learners",
     .help = "Puts the text into a template and predicts the class of the most probable verbalizer; nothing is trained.",
     .equation = "p(label | text)",
+    .notes = "The paper's models have up to 1.5 billion parameters; a small model shows the procedure and its costs.",
     .category = PB_BASELINE,
     .identity = true,
     .options = options,

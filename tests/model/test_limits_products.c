@@ -397,7 +397,7 @@ TEST(shapes_that_do_not_fit_are_refused)
     refuse("miss:rank=17,targets=attn.q", "miss: rank: want at most 16, the columns of attn.q, got 17");
     refuse("bat:rank=3,targets=attn.q", "bat: rank: want a divisor of both sides of attn.q [16,16], got 3");
     refuse("unilora:dimension=321,rank=2,targets=attn.k mlp.down",
-           "unilora: dimension: want at most 320, the elements of all A and B, got 321");
+           "unilora: dimension, rank: want from 321 to 2^31 - 1 elements of all A and B, got 320");
     refuse("compacter:n=3", "compacter: n: want a divisor of the widths 16 and 24, got 3");
 }
 
