@@ -90,12 +90,13 @@ const pb_method pb_method_lt_sft = {
     .paper = "Ansell et al. 2022, Composable sparse fine-tuning for cross-lingual transfer, arXiv:2110.07560",
     .help = "Trains all weights, keeps the places that moved most, rewinds, and trains only those.",
     .equation = "W + S, where S is 0 outside of the share of places with the largest |S| after the first phase",
-    .notes =
-        "The change of a weight is a tensor of its own, so that weight decay pulls the weight to where it started.  "
-        "The authors rewind and mask embeddings, norms and biases too, which are frozen here, and the head, which "
-        "here trains on; their learning rate begins anew with the second phase, as AdamW's moments do here.  An "
-        "epoch of the first phase is never selected.  The paper composes such differences over languages and "
-        "tasks, which is not here.  S is counted and stored whole, although all but the share of it is 0.",
+    .notes = "The change of a weight is a tensor of its own, so that weight decay pulls the weight to where it "
+             "started; it is counted and stored whole, although all but the share of it is 0. The authors' code "
+             "masks embeddings and biases too, which are frozen here as the norms are in their scripts; here the "
+             "head trains on. Their learning rate begins anew with the second phase, as AdamW's moments do here, and "
+             "an epoch of the first phase is never selected. Their scripts keep 14 155 776 parameters of "
+             "multilingual BERT; the default share here is 1 %. The paper composes such differences over languages "
+             "and tasks, which is not here.",
     .count = "in*out",
     .deviation = "S: 0",
     .category = PB_SELECTIVE,

@@ -24,9 +24,9 @@ const pb_method pb_method_red = {
              "arXiv:2402.15179",
     .help = "Scales and shifts what the MLP of each layer computes by trained vectors.",
     .equation = "y = l * (W x + b) + beta",
-    .notes = "The vectors stand where the authors' code has them, on the output of the MLP's last projection, in front "
-             "of dropout and of the residual connection.  targets=attn.o mlp.down is the paper's variant that edits "
-             "attention as well.",
+    .notes = "The vectors stand where the authors' code has them, on the output of the MLP's last projection, in "
+             "front of dropout and of the residual connection. targets=attn.o mlp.down edits attention as well, "
+             "which is a variant in that code.",
     .count = "2*out",
     .deviation = "l: 1; beta: 0",
     .category = PB_ADDITIVE,
