@@ -11,7 +11,8 @@ typedef struct conf {
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, parts, INT, "1", 0, 65536, "the blocks along the shorter side of a weight; divides it"),
+    PB_OPTION(conf, parts, INT, "1", 0, 65536,
+              "the blocks along the greatest common divisor of a weight's sides; divides it"),
     PB_OPTION(conf, size, INT, "0", 0, 65536, "b, the width of a block, instead of their number; 0: by their number"),
     PB_OPTION(conf, init, REAL, "1", 0, 1e6, "the start, uniform: 1 for Xavier's bound, 0 for the base model"),
     PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
@@ -21,7 +22,7 @@ static const pb_option options[] = {
 /* The width of a block, or 0 with an error. */
 static int block_size(const conf *c, const pb_site *site)
 {
-    int side = site->in < site->out ? site->in : site->out;
+    int side = pb_common_divisor(site->in, site->out);
     int size = c->size ? c->size : c->parts && side % c->parts == 0 ? side / c->parts : 0;
     if (size && site->in % size == 0 && site->out % size == 0)
         return size;
@@ -57,10 +58,10 @@ const pb_method pb_method_c3a = {
         "Starts as PEFT does by default: uniform with Xavier's bound, so the first "
         "outputs are not quite the base model's; init=0 starts there.  The division by the number of inputs is "
         "PEFT's; the gradient of x in PEFT 0.21.2 is not that of this equation, so layers in front of others train "
-        "otherwise there.  Blocks are given by their number along the shorter side (the paper's 768/1 and 768/6), or "
-        "by "
-        "their width as in PEFT, to whose adapters it is written only then.",
-    .count = "s = max(size,(size==0)*min(in,out)/max(parts,1)); in*out/s",
+        "otherwise there.  Blocks are given by their number along the greatest common divisor of a weight's "
+        "sides, which is the widest block (the paper's 768/1 and 768/6), or by their width as in PEFT, to whose "
+        "adapters it is written only then.",
+    .count = "s = max(size,(size==0)*gcd(in,out)/max(parts,1)); in*out/s",
     .deviation = "w: init*sqrt(2/(in+out))",
     .category = PB_REPARAMETRIZATION,
     .merges = true,

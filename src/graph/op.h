@@ -69,8 +69,8 @@ pb_node *pb_op_stop(pb_graph *g, pb_node *x);
 pb_node *pb_op_khatri_rao(pb_graph *g, pb_node *a, pb_node *b, bool columns);
 
 /* The elements of v [1,d], a vector of parameters, in any order and as often as wanted, as a matrix [rows,cols]:
- * element [i,j] is v[k] * scale[k] with k = index[i*cols + j]. index [rows*cols] and scale [d], which may be NULL
- * for 1, must outlive the graph. */
+ * element [i,j] is v[k] * scale[k] with k = index[i*cols + j], and 0 where k is -1.  index [rows*cols] and scale [d],
+ * which may be NULL for 1, must outlive the graph. */
 pb_node *pb_op_gather(pb_graph *g, pb_node *v, const int *index, const pb_real *scale, int rows, int cols);
 
 /* A matrix [rows,cols] by its coefficients v [1,n] at the places index [n] of its spectrum, which is 0 elsewhere; place

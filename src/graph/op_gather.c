@@ -35,7 +35,7 @@ static void gather_forward(const pb_node *n, int from, int to, pb_real *scratch)
     (void)scratch;
     const gather_conf *c = n->conf;
     for (size_t i = pb_row_start(n, from); i < pb_row_start(n, to); i++)
-        n->x[i] = n->in[0]->x[c->index[i]] * scale_of(c, c->index[i]);
+        n->x[i] = c->index[i] < 0 ? 0 : n->in[0]->x[c->index[i]] * scale_of(c, c->index[i]);
 }
 
 static int gather_param_units(const pb_node *n)

@@ -10,3 +10,13 @@ int pb_first_factor(int n, int near)
         first = n % m ? first : m;
     return first;
 }
+
+int pb_common_divisor(int m, int n)
+{
+    while (n) {
+        int rest = m % n;
+        m = n;
+        n = rest;
+    }
+    return m;
+}

@@ -121,6 +121,7 @@ static double size(reader *r, const char *name)
                  {"norm", n->style.rms ? 1 : 2, OF_MODEL},
                  {"layer", r->site ? r->site->layer : 0, OF_LAYER},
                  {"biased", r->site && r->site->b, OF_SITE},
+                 {"fused", r->site && !strcmp(r->site->role, "attn.qkv"), OF_SITE},
                  {"in", r->site ? r->site->in : 0, OF_SITE},
                  {"out", r->site ? r->site->out : 0, OF_SITE},
                  {"rows", r->rows, OF_MODEL},
@@ -142,16 +143,23 @@ static double first_factor(reader *r, double n, double near)
     return pb_first_factor((int)n, (int)near);
 }
 
+static double divisor(reader *r, double m, double n)
+{
+    if (!(m >= 1 && n >= 1 && m <= INT_MAX && n <= INT_MAX && m == floor(m) && n == floor(n)))
+        return fail(r, r->at, "gcd(%g, %g): want two whole numbers, both positive", m, n);
+    return pb_common_divisor((int)m, (int)n);
+}
+
 /* Reads the arguments of a function whose name has been read. */
 static double call(reader *r, const char *name)
 {
-    enum { TWO = 3 }; /* so many of them have two arguments */
-    static const char *const names[] = {"min", "max", "factor", "floor", "ceil", "sqrt"};
+    enum { TWO = 4 }; /* so many of them have two arguments */
+    static const char *const names[] = {"min", "max", "factor", "gcd", "floor", "ceil", "sqrt"};
     size_t which = 0;
     while (which < PB_COUNT(names) && strcmp(names[which], name) != 0)
         which++;
     if (which == PB_COUNT(names))
-        return fail(r, r->at, "no function '%s'; there are min, max, factor, floor, ceil and sqrt", name);
+        return fail(r, r->at, "no function '%s'; there are min, max, factor, gcd, floor, ceil and sqrt", name);
     accept(r, "(");
     double a = expression(r), b = 0;
     if (which < TWO && !accept(r, ","))
@@ -164,8 +172,9 @@ static double call(reader *r, const char *name)
     case 0: return fmin(a, b);
     case 1: return fmax(a, b);
     case 2: return first_factor(r, a, b);
-    case 3: return floor(a);
-    case 4: return ceil(a);
+    case 3: return divisor(r, a, b);
+    case 4: return floor(a);
+    case 5: return ceil(a);
     default: return sqrt(a);
     }
 }

@@ -10,14 +10,15 @@
  * that the method has given to pb_added and the like, with the wildcards of the shell.
  *
  * An expression has numbers, + - * /, parentheses, the comparisons < <= > >= == != (1 or 0), and the functions
- * min(a,b), max(a,b), floor(a), ceil(a), sqrt(a) and factor(n,near), which is pb_first_factor.  Its names are the
- * method's settings and these sizes:
+ * min(a,b), max(a,b), floor(a), ceil(a), sqrt(a), gcd(m,n) (the greatest common divisor) and factor(n,near), which is
+ * pb_first_factor.  Its names are the method's settings and these sizes:
  *
  *     layers width kv heads vocab intermediate   of the network; kv is the width of keys and of values
  *     sites                                      the number of targeted sites
  *     layer                                      the index of the layer, at a site and in `layer:`
  *     in out                                     of the site, at a site
  *     biased                                     whether the site has a bias: 1 or 0, at a site
+ *     fused                                      whether the site is attn.qkv: 1 or 0, at a site
  *     gated bias pre_norm causal                 as in pb_layer_style: 1 or 0
  *     norm                                       the vectors of a norm: 2, or 1 in an RMSNorm
  *

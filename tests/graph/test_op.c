@@ -446,11 +446,11 @@ static pb_node *build_khatri_rao_columns(pb_graph *g, pb_node **in, const pb_row
     return pb_op_khatri_rao(g, in[0], in[1], true);
 }
 
-/* Some elements come several times, one never. */
+/* Some elements come several times, one never, and two places are empty. */
 static pb_node *build_gather(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
-    static const int index[] = {4, 0, 2, 2, 1, 0, 4, 4, 2, 0, 1, 1};
+    static const int index[] = {4, 0, 2, 2, -1, 0, 4, 4, 2, 1, 1, -1};
     static const pb_real scale[] = {1, 2, -1, 7, (pb_real)0.5, 3};
     pb_node *a = pb_op_gather(g, in[0], index, scale, 3, 4), *b = pb_op_gather(g, in[0], index + 1, NULL, 3, 3);
     return pb_op_product(g, b, false, a, false);

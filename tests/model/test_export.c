@@ -166,6 +166,31 @@ static bool trains_in_place(pb_model *m)
     return false;
 }
 
+static void check_refused(const char *folder, const char *spec, bool whole, const char *why)
+{
+    char dir[] = "/tmp/peftbench-export-XXXXXX";
+    PB_CHECK(mkdtemp(dir) != NULL);
+    char *to = pb_format("%s/out", dir);
+    pb_attached part[PB_MAX_PARTS];
+    int parts;
+    pb_model *m = open_with(folder, spec, part, &parts);
+    told errors = {0};
+    CHECK((whole ? pb_model_export(m, to, PB_IN_FP32) : pb_adapter_convert(m, 4, to, tell, &errors)) < 0);
+    if (!CHECK(strstr(pb_error_text(), why) != NULL))
+        printf("  %s: %s\n", spec, pb_error_text());
+    pb_error_clear();
+    CHECK(access(to, F_OK) != 0);
+    close_with(m, part, parts);
+    pb_remove_tree(dir);
+    free(to);
+}
+
+/* A llama has no biases, and these methods add some. */
+static bool lacks_biases(const char *folder, const char *name)
+{
+    return strstr(folder, "llama") && (!strcmp(name, "beft") || !strcmp(name, "red"));
+}
+
 static void check_method(const char *folder, const char *name)
 {
     pb_attached part[PB_MAX_PARTS];
@@ -174,11 +199,19 @@ static void check_method(const char *folder, const char *name)
     double want[4], got[4] = {NAN};
     told errors;
     logits_of(m, want);
-    if (!write_whole(m, got) || !CHECK(distance(got, want) < EXACT))
+    if (lacks_biases(folder, name))
+        check_refused(folder, name, true, "the method adds a bias, which a llama does not have there");
+    else if (!write_whole(m, got) || !CHECK(distance(got, want) < EXACT))
         printf("  %s, %s: whole: %g\n", folder, name, distance(got, want));
     if (!trains_in_place(m) && (!convert(folder, m, 80, &errors, got) || !CHECK(distance(got, want) < EXACT)))
         printf("  %s, %s: adapter: %g\n", folder, name, distance(got, want));
     close_with(m, part, parts);
+}
+
+/* The rank of MoRA's matrix has a limit, which the narrow projections of this model do not reach by default. */
+static const char *that_fits(const char *folder, const char *name)
+{
+    return !strcmp(name, "mora") && strstr(folder, "gpt2") ? "mora:rank=4" : name;
 }
 
 /* Whether all methods that a preset stands for merge. */
@@ -200,7 +233,7 @@ TEST(every_method_that_merges_is_written_in_both_forms)
     for (size_t f = 0; f < PB_COUNT(folder); f++) {
         for (int i = 0; (m = pb_method_at(i)); i++)
             if (m->merges)
-                check_method(folder[f], m->name);
+                check_method(folder[f], that_fits(folder[f], m->name));
         for (int i = 0; (p = pb_preset_at(i, &m)); i++)
             if (merges(p, m))
                 check_method(folder[f], p->name);
@@ -225,25 +258,6 @@ TEST(the_error_decreases_with_the_rank)
 }
 
 /* ---- what cannot be written ------------------------------------------------------------------------------------ */
-
-static void check_refused(const char *folder, const char *spec, bool whole, const char *why)
-{
-    char dir[] = "/tmp/peftbench-export-XXXXXX";
-    PB_CHECK(mkdtemp(dir) != NULL);
-    char *to = pb_format("%s/out", dir);
-    pb_attached part[PB_MAX_PARTS];
-    int parts;
-    pb_model *m = open_with(folder, spec, part, &parts);
-    told errors = {0};
-    CHECK((whole ? pb_model_export(m, to, PB_IN_FP32) : pb_adapter_convert(m, 4, to, tell, &errors)) < 0);
-    if (!CHECK(strstr(pb_error_text(), why) != NULL))
-        printf("  %s: %s\n", spec, pb_error_text());
-    pb_error_clear();
-    CHECK(access(to, F_OK) != 0);
-    close_with(m, part, parts);
-    pb_remove_tree(dir);
-    free(to);
-}
 
 TEST(what_cannot_be_written_is_refused_by_name)
 {

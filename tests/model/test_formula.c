@@ -59,6 +59,7 @@ TEST(arithmetic)
            3 + 40 + 3 + 4 + 7 + 3 + 2 + 3);
     equals("model: (3<4) + (3<=3) + (4>3) + (3>=4) + (3==3) + (3!=3)", 4);
     equals("model: floor(sqrt(8*(10+40)))*floor(sqrt(8*(10+40)))", 400);
+    equals("model: gcd(24, 32) + gcd(32, 24) + gcd(7, 7) + gcd(1, 5)", 8 + 8 + 7 + 1);
     CHECK(value_of(NULL, &network) == 0);
 }
 
@@ -78,6 +79,13 @@ TEST(a_part_is_counted_for_sites_layers_or_once)
     equals("layer: 1", 2);
     equals("layer: 1 + layer", 3);
     equals("model: 7; layer: width ;site:out", 7 + 20 + 52);
+}
+
+TEST(queries_keys_and_values_in_one_projection)
+{
+    const pb_site qkv = {.role = "attn.qkv", .in = 10, .out = 30}, *const list[] = {&qkv, &site[1]};
+    const pb_formula_network fused = {.layers = 1, .width = 10, .kv = 10, .site = list, .sites = 2};
+    CHECK(value_of("out - fused*2*kv", &fused) == 10 + 40);
 }
 
 TEST(a_site_has_its_own_settings)
@@ -121,7 +129,9 @@ TEST(errors_name_the_column)
     refused("model: in", "m: count, column 8: 'in' has no value in a part `model:`");
     refused("layer: out", "m: count, column 8: 'out' has no value in a part `layer:`");
     refused("block: out", "m: count, column 1: want site:, layer: or model:, got 'block:'");
-    refused("power(2,3)", "m: count, column 6: no function 'power'; there are min, max, factor, floor, ceil and sqrt");
+    refused("power(2,3)",
+            "m: count, column 6: no function 'power'; there are min, max, factor, gcd, floor, ceil and sqrt");
+    refused("model: gcd(4,0)", "m: count, column 16: gcd(4, 0): want two whole numbers, both positive");
     refused("min(2)", "m: count, column 6: want ',' and a second argument, got ')'");
     refused("floor(2,3)", "m: count, column 8: want ')', got ','");
     refused("1; in/4", "m: count, column 4: the value is 2.5, want a whole number of elements");

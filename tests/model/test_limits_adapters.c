@@ -192,6 +192,34 @@ TEST(beft_moves_the_bias_of_the_values)
     CHECK_NEAR(apart(a, b), 0, EXACT);
 }
 
+/* In a network with queries, keys and values in one projection the last third of its bias moves. */
+TEST(beft_moves_the_bias_of_the_values_in_one_projection_for_all_three)
+{
+    static const int ids[] = {3, 9, 4, 7, 1}, offset[] = {0, 5};
+    static const pb_batch batch = {.sequences = 1, .offset = offset, .ids = ids};
+    pb_testbed f[2];
+    double want[2] = {0};
+    for (int k = 0; k < 2; k++)
+        PB_CHECK(!pb_testbed_open(&f[k], "tests/golden/families/gpt2", false, k ? "beft" : "bitfit", 2, 1));
+    fill_added(&f[1]);
+    fixture_forward(&f[0], &batch, false, 0);
+    double base = (double)pb_graph_output(f[0].graph)->x[0];
+    for (int i = 0; i < 2; i++) {
+        const pb_param *beta = find(&f[1], i ? "layer.1.attn.qkv.beft.beta" : "layer.0.attn.qkv.beft.beta");
+        pb_param *bias = find(&f[0], i ? "layer.1.attn.qkv.bias" : "layer.0.attn.qkv.bias");
+        CHECK_INT((long long)elements(bias), 3 * (long long)elements(beta));
+        for (size_t j = 0; j < elements(beta); j++)
+            bias->x[2 * elements(beta) + j] += beta->x[j];
+    }
+    for (int k = 0; k < 2; k++) {
+        fixture_forward(&f[k], &batch, false, 0);
+        const pb_real *y = pb_graph_output(f[k].graph)->x;
+        CHECK(k ? distance(2, y, want) < EXACT : fabs((double)y[0] - base) > 1e-3);
+        want[0] = (double)y[0], want[1] = (double)y[1];
+        fixture_close(&f[k]);
+    }
+}
+
 /* ---- parts of the base ---------------------------------------------------------------------------------------- */
 
 static void trains_only(const char *spec, const char *const *words)
