@@ -20,8 +20,8 @@ static int gather_shape(pb_node *n)
     n->rows = c->rows;
     n->cols = c->cols;
     for (size_t i = 0; i < pb_row_start(n, n->rows); i++)
-        if (c->index[i] < 0 || c->index[i] >= v->cols)
-            return pb_error("gather: index %d, want 0..%d", c->index[i], v->cols - 1);
+        if (c->index[i] < -1 || c->index[i] >= v->cols)
+            return pb_error("gather: index %d, want -1..%d", c->index[i], v->cols - 1);
     return 0;
 }
 
