@@ -54,13 +54,12 @@ const pb_method pb_method_c3a = {
     .paper = "Chen et al. 2024, C3A, arXiv:2407.19342",
     .help = "Adds a matrix of circulant blocks to each weight, multiplied by fast Fourier transforms.",
     .equation = "y = W x + b + C(w) x / in,  C(w)[i,j] = w[(j - i) mod size] in each block",
-    .notes =
-        "Starts as PEFT does by default: uniform with Xavier's bound, so the first "
-        "outputs are not quite the base model's; init=0 starts there.  The division by the number of inputs is "
-        "PEFT's; the gradient of x in PEFT 0.21.2 is not that of this equation, so layers in front of others train "
-        "otherwise there.  Blocks are given by their number along the greatest common divisor of a weight's "
-        "sides, which is the widest block (the paper's 768/1 and 768/6), or by their width as in PEFT, to whose "
-        "adapters it is written only then.",
+    .notes = "The start is uniform with Xavier's bound, as in the paper's runs on GLUE and in PEFT, so the first "
+             "outputs are not quite the base model's; init=0 starts there. The division by the number of inputs is "
+             "PEFT's; the gradient of x in PEFT 0.21.2 is not that of this equation, so layers in front of others "
+             "train otherwise there. Blocks are given by their number along the greatest common divisor of a "
+             "weight's sides, which is the widest block (the paper's 768/1 and 768/6), or by their width as in PEFT, "
+             "to whose adapters it is written only then.",
     .count = "s = max(size,(size==0)*gcd(in,out)/max(parts,1)); in*out/s",
     .deviation = "w: init*sqrt(2/(in+out))",
     .category = PB_REPARAMETRIZATION,

@@ -95,8 +95,8 @@ const pb_method pb_method_lt_sft = {
              "masks embeddings and biases too, which are frozen here as the norms are in their scripts; here the "
              "head trains on. Their learning rate begins anew with the second phase, as AdamW's moments do here, and "
              "an epoch of the first phase is never selected. Their scripts keep 14 155 776 parameters of "
-             "multilingual BERT; the default share here is 1 %. The paper composes such differences over languages "
-             "and tasks, which is not here.",
+             "multilingual encoders of base size; the default share here is 1 %. The paper composes such differences "
+             "over languages and tasks, which is not here.",
     .count = "in*out",
     .deviation = "S: 0",
     .category = PB_SELECTIVE,

@@ -103,12 +103,12 @@ const pb_method pb_method_oft = {
     .paper = "Qiu et al. 2023, Orthogonal fine-tuning, arXiv:2306.07280; Qiu et al. 2025, OFTv2, arXiv:2506.19847",
     .help = "Rotates the input of each projection, block by block, which keeps the angles between a layer's neurons.",
     .equation = "y = W R^T x + b,  R = diag(R_i),  R_i = (I + Q_i)(I - Q_i)^-1,  Q_i = -Q_i^T",
-    .notes = "Four blocks are the default of the first paper's code; PEFT's is blocks of 32 columns "
-             "(blocks=0,size=32), adjusted to the width where they do not divide it, which is refused here. As in "
-             "OFTv2 and in PEFT, (I - Q)^-1 is a Neumann series of five terms by default; its product leaves the "
-             "rotations where |Q| exceeds 0.5, and a run ends with an error where |Q| reaches 1. With neumann=no the "
-             "rotation is exact and, as in PEFT, that of -Q: training from Q = 0 is the same with the opposite sign "
-             "of Q. The projection to small |Q| (coft) and PEFT's dropout of blocks are left out.",
+    .notes = "Four blocks are those of the first paper; PEFT's is blocks of 32 columns (blocks=0,size=32), adjusted "
+             "to the width where they do not divide it, which is refused here. As in OFTv2 and in PEFT, (I - Q)^-1 "
+             "is a Neumann series of five terms by default; its product leaves the rotations where |Q| exceeds 0.5, "
+             "and a run ends with an error where |Q| reaches 1. With neumann=no the rotation is exact and, as in "
+             "PEFT, that of -Q: training from Q = 0 is the same with the opposite sign of Q. The projection to small "
+             "|Q| (coft) and PEFT's dropout of blocks are left out.",
     .count = "s = max(size,(size==0)*in/max(blocks,1)); (share+(1-share)*in/s)*s*(s-1)/2",
     .deviation = "q: 0",
     .category = PB_REPARAMETRIZATION,

@@ -41,9 +41,10 @@ const pb_method pb_method_road = {
     .paper = "Liao and Monz 2024, 3-in-1: 2D rotary adaptation, arXiv:2409.00119",
     .help = "Turns and scales pairs of columns of each projection's output.",
     .equation = "y' = R (W x + b),  R = diag(alpha_i [cos theta_i, -sin theta_i; sin theta_i, cos theta_i])",
-    .notes = "The pairs are neighbours; PEFT's default takes them from groups of 64 columns (group=64), which is the "
-             "same up to the order of the columns. The default targets are those of PEFT's table; those of the "
-             "paper's runs could not be verified. The paper's batches of several adapters are not reproduced.",
+    .notes = "The pairs are neighbours, as in the paper; PEFT's default takes them from groups of 64 columns "
+             "(group=64), which is the same up to the order of the columns. The default targets are those of PEFT; "
+             "the paper's count of 0.07 % of RoBERTa-base is that of all projections (targets=*). The paper's "
+             "batches of several adapters are not reproduced.",
     .count = "out*((variant==0)+2*(variant==1)+4*(variant==2))",
     .deviation = "theta: 0; alpha: 1",
     .category = PB_REPARAMETRIZATION,
