@@ -55,12 +55,14 @@ static double gate_of(const conf *c, double alpha)
     return z < 0 ? 0 : z > 1 ? 1 : z;
 }
 
-/* The change of element i of a site's weight, without a draw. */
-static double change(pb_build *b, const pb_site *s, int i)
+/* Replaces delta by the change that it makes without a draw. */
+static void apply_gates(pb_build *b, const pb_site *s)
 {
     const conf *c = pb_conf(b);
+    pb_param *alpha = pb_tensor(b, s, "alpha"), *delta = pb_tensor(b, s, "delta");
     double group = c->groups ? gate_of(c, (double)pb_tensor(b, s, "group")->x[0]) : 1;
-    return group * gate_of(c, (double)pb_tensor(b, s, "alpha")->x[i]) * (double)pb_tensor(b, s, "delta")->x[i];
+    for (int i = 0; i < alpha->cols; i++)
+        delta->x[i] *= (pb_real)(group * gate_of(c, (double)alpha->x[i]));
 }
 
 /* The number of elements of all weights whose change is at least `least`. */
@@ -68,25 +70,25 @@ static double reach(void *build, double least)
 {
     pb_build *b = build;
     double n = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        const pb_param *delta = pb_tensor(b, s, "delta");
         for (int i = 0; i < s->out * s->in; i++)
-            n += fabs(change(b, s, i)) >= least;
+            n += fabs((double)delta->x[i]) >= least;
+    }
     return n;
 }
 
 static void fix_site(pb_build *b, const pb_site *s, double least, double *equals)
 {
-    const conf *c = pb_conf(b);
     pb_param *alpha = pb_tensor(b, s, "alpha"), *delta = pb_tensor(b, s, "delta");
-    double group = c->groups ? gate_of(c, (double)pb_tensor(b, s, "group")->x[0]) : 1;
-    for (int i = 0; i < s->out * s->in; i++) {
-        double now = group * gate_of(c, (double)alpha->x[i]) * (double)delta->x[i];
-        bool kept = fabs(now) > least || (fabs(now) == least && (*equals)-- > 0);
-        delta->x[i] = (pb_real)(kept ? now : 0);
+    for (int i = 0; i < alpha->cols; i++) {
+        double size = fabs((double)delta->x[i]);
+        bool kept = size > least || (size == least && (*equals)-- > 0);
+        delta->x[i] = kept ? delta->x[i] : 0;
         alpha->x[i] = kept ? OPEN : -OPEN;
     }
     delta->restart = true;
-    if (c->groups)
+    if (((const conf *)pb_conf(b))->groups)
         pb_tensor(b, s, "group")->x[0] = OPEN;
 }
 
@@ -94,6 +96,8 @@ static void fix_site(pb_build *b, const pb_site *s, double least, double *equals
 static void fix(pb_build *b)
 {
     const conf *c = pb_conf(b);
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+        apply_gates(b, s);
     double all = reach(b, 0), keep = floor(c->share * all), least = pb_threshold(keep, reach, b);
     double equals = keep - reach(b, nextafter(least, INFINITY));
     if (keep < 1)

@@ -19,6 +19,8 @@ static const pb_network_shape bert_large =
     SHAPE(24, 1024, 16); /* of RoBERTa-large; of GPT-2 medium, with q, k, v apart */
 
 static const pb_network_shape gpt2_large = SHAPE(36, 1280, 20);
+static const pb_network_shape t5_prompted = SHAPE(2, 1024, 16); /* T5-large, of which a prompt reads the width only */
+static const pb_network_shape t5_base_prompted = SHAPE(2, 768, 12);
 static const pb_network_shape llama_7b = SHAPE(32, 4096, 32); /* its MLP is narrower, which no row depends on */
 
 typedef struct count {
@@ -56,6 +58,12 @@ static const count published[] = {
     {"lokr", &t5_attention, 221184, 0, 0, "the same"},
     {"lora-xs:rank=4", &bert_large, 1536, 1.5e3, 100, "LoRA-XS, arXiv:2405.17604: RoBERTa-large"},
     {"lora-xs:rank=25", &bert_large, 60000, 60e3, 1e3, "LoRA-XS, arXiv:2405.17604: RoBERTa-large"},
+    {"prompt:length=100", &t5_prompted, 102400, 102e3, 1e3, "Xiao et al. 2023, arXiv:2310.10094: PT, T5-large"},
+    {"lopt:length=100,rank=10", &t5_prompted, 11240, 11.2e3, 1e2, "the same: DPT"},
+    {"residual-prompt:length=100", &t5_prompted, 925072, 925e3, 1e3, "the same: Res PT"},
+    {"dept", &t5_base_prompted, 76800, 76.8e3, 1e2, "DePT, arXiv:2309.05173: T5-base"},
+    {"mpt:length=100", &t5_base_prompted, 77668, 0, 0, "MPT, arXiv:2303.02861: 0.035 % of T5-base"},
+    {"llama-adapter", &llama_7b, 1229760, 1.2e6, 1e5, "LLaMA-Adapter, arXiv:2303.16199: LLaMA-7B"},
     {"tinylora:u=13,tie=1", &bert_large, 13, 13, 0, "TinyLoRA, arXiv:2602.04118: all weights share 13 numbers"},
 };
 
