@@ -27,8 +27,7 @@ static const pb_option options[] = {
 static bool trains(const void *settings, const pb_param *p, int layers)
 {
     const conf *c = settings;
-    bool norm = p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS;
-    return p->kind == PB_HEAD || (c->norms && norm && p->layer >= 0 && p->layer < layers);
+    return pb_bottleneck_selects(c->norms, p, layers);
 }
 
 /* n, which the first target of each pass draws: 0 .. layers - 1. */

@@ -28,8 +28,7 @@ static const pb_option options[] = {
 static bool trains(const void *settings, const pb_param *p, int layers)
 {
     const conf *c = settings;
-    bool norm = p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS;
-    return p->kind == PB_HEAD || (c->norms && norm && p->layer >= 0 && p->layer < layers);
+    return pb_bottleneck_selects(c->norms, p, layers);
 }
 
 /* With the gain sqrt(2) of the authors' code. */

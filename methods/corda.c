@@ -28,12 +28,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_low_rank_add_change(b, site, x, u);
 }
 
-static unsigned asks(const void *settings)
-{
-    (void)settings;
-    return PB_ASK_INPUTS;
-}
-
 /* C [n,n] with 1 % of the mean of its diagonal added to it, so that it has an inverse. */
 static void damp(const pb_real *inputs, int n, pb_real *C)
 {
@@ -106,7 +100,7 @@ const pb_method pb_method_corda = {
     .conf_size = sizeof(conf),
     .size = "rank",
     .linear = linear,
-    .asks = asks,
+    .asks = pb_asks_inputs,
     .start = start,
     .peft = &pb_low_rank_peft,
 };

@@ -3,21 +3,18 @@
 
 #include "peftbench.h"
 
-enum { POOL_FIRST, POOL_CLS };
-
 typedef struct conf {
-    int length, rank, positions, pool;
+    pb_soft_prompt_settings prompt;
+    int rank, positions;
     double alpha, ratio, init;
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, length, INT, "40", 1, 4096, "m, the number of soft tokens"),
+    PB_SOFT_PROMPT_OPTIONS("40"),
     PB_OPTION(conf, rank, INT, "45", 1, 4096, "r, the rank of A B"),
     PB_OPTION(conf, positions, INT, "256", 1, 1000000, "s, the tokens that a text may have"),
     PB_OPTION(conf, alpha, REAL, "8", 0, 1e6, "the scale's numerator: alpha / sqrt(r)"),
     PB_OPTION(conf, ratio, REAL, "0.01", 1e-9, 1e9, "learning rate of A and B, relative to the soft prompt's"),
-    PB_OPTION(conf, pool, CHOICE, "cls", "first|cls",
-              "what an encoder's head reads: the first row (a soft token) or the text's [CLS]"),
     PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation of the soft prompt at the start"),
     {0},
 };
@@ -30,14 +27,12 @@ static pb_node *embed(pb_build *b, pb_node *x)
         pb_error("dept: rows are in front of the text already; want dept as the last one of a composition");
         return NULL;
     }
-    if (c->pool == POOL_CLS && b->head_row >= 0)
-        b->head_row += c->length;
-    pb_node *P = pb_added(b, NULL, "embed", c->length, b->width, pb_init_normal(c->init));
+    pb_node *P = pb_added(b, NULL, "embed", c->prompt.length, b->width, pb_init_normal(c->init));
     pb_node *A = pb_added(b, NULL, "A", c->positions, c->rank, pb_init_kaiming(c->rank));
     pb_node *B = pb_added(b, NULL, "B", b->width, c->rank, pb_init_constant(0));
     pb_node *h = pb_text_positions(b, pb_rated(A, c->ratio));
     x = pb_op_linear_add(b->graph, x, h, pb_rated(B, c->ratio), c->alpha / sqrt(c->rank));
-    return pb_op_prepend(b->graph, P, x);
+    return pb_soft_prompt_put(b, P, x);
 }
 
 const pb_method pb_method_dept = {

@@ -108,18 +108,13 @@ static void fix(pb_build *b)
 
 /* ---- the steps ------------------------------------------------------------------------------------------------- */
 
-static int first_phase(const conf *c, const pb_step *at)
-{
-    int n = (int)lround(c->phase * at->steps);
-    return n < 1 ? 1 : n < at->steps ? n : at->steps - 1;
-}
-
 /* After the first phase no gate moves, by its gradient or by what AdamW remembers. */
 static void before_step(pb_build *b, const pb_step *at)
 {
     static const char *const gates[] = {"alpha", "group"};
     const conf *c = pb_conf(b);
-    for (const pb_site *s = pb_next_target(b, NULL); s && at->step >= first_phase(c, at); s = pb_next_target(b, s))
+    for (const pb_site *s = pb_next_target(b, NULL); s && at->step >= pb_first_phase(c->phase, at);
+         s = pb_next_target(b, s))
         for (int k = 0; k < 1 + c->groups; k++) {
             pb_param *p = pb_tensor(b, s, gates[k]);
             for (int i = 0; i < p->cols && p->reached; i++)
@@ -130,13 +125,9 @@ static void before_step(pb_build *b, const pb_step *at)
 
 static void after_step(pb_build *b, const pb_step *at)
 {
-    int first = first_phase(pb_conf(b), at);
-    if (at->steps < 2)
-        pb_error("diff-pruning: a run of one step; want at least two, one for each phase");
-    if (at->step + 1 == first)
+    const conf *c = pb_conf(b);
+    if (pb_first_phase_ends(b, c->phase, at))
         fix(b);
-    if (at->step < first)
-        pb_unfinished(b);
 }
 
 const pb_method pb_method_diff_pruning = {

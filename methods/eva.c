@@ -25,12 +25,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_low_rank_add(b, site, x, A, B, u.scale);
 }
 
-static unsigned asks(const void *settings)
-{
-    (void)settings;
-    return PB_ASK_INPUTS;
-}
-
 static void start(pb_build *b, const pb_training_stats *stats)
 {
     for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
@@ -61,7 +55,7 @@ const pb_method pb_method_eva = {
     .conf_size = sizeof(conf),
     .size = "rank",
     .linear = linear,
-    .asks = asks,
+    .asks = pb_asks_inputs,
     .start = start,
     .low_rank = pb_low_rank_at,
     .peft = &pb_low_rank_peft,

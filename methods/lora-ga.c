@@ -29,12 +29,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_rank_fits(b, site, u.rank) ? NULL : pb_low_rank_add_change(b, site, x, u);
 }
 
-static unsigned asks(const void *settings)
-{
-    (void)settings;
-    return PB_ASK_GRADIENT;
-}
-
 static void start(pb_build *b, const pb_training_stats *stats)
 {
     const conf *c = pb_conf(b);
@@ -75,7 +69,7 @@ const pb_method pb_method_lora_ga = {
     .conf_size = sizeof(conf),
     .size = "rank",
     .linear = linear,
-    .asks = asks,
+    .asks = pb_asks_gradient,
     .start = start,
     .peft = &pb_low_rank_peft,
 };

@@ -37,11 +37,11 @@ static int width(const pb_build *b)
 
 static pb_node *linear(pb_build *b, const pb_site *site, const char *name, pb_node *x, int in, int out, bool bias)
 {
-    char weight[32], offset[32];
+    char weight[32];
+    if (bias)
+        return pb_affine_apply(b, pb_affine_added(b, site, name, out, in, pb_init_kaiming(in)), x);
     snprintf(weight, sizeof weight, "%s.weight", name);
-    snprintf(offset, sizeof offset, "%s.bias", name);
-    pb_node *w = pb_added(b, site, weight, out, in, pb_init_kaiming(in));
-    return pb_op_linear(b->graph, x, w, bias ? pb_vector(b, site, offset, out, pb_init_constant(0)) : NULL);
+    return pb_op_linear(b->graph, x, pb_added(b, site, weight, out, in, pb_init_kaiming(in)), NULL);
 }
 
 static pb_node *attention(pb_build *b, const pb_site *site, pb_node *x)
@@ -92,9 +92,8 @@ static pb_node *mix(pb_build *b, const pb_site *site, pb_node *h, pb_node *s)
 static pb_node *output(pb_build *b, pb_node *h, pb_node *s)
 {
     s = b->style.pre_norm ? pb_added_norm(b, NULL, "norm", s) : s;
-    pb_node *U = pb_added(b, NULL, "up.weight", b->width, width(b), pb_init_constant(0));
-    pb_node *u = pb_vector(b, NULL, "up.bias", b->width, pb_init_constant(0));
-    return pb_op_add(b->graph, pb_op_linear(b->graph, s, U, u), h);
+    pb_affine up = pb_affine_added(b, NULL, "up", b->width, width(b), pb_init_constant(0));
+    return pb_op_add(b->graph, pb_affine_apply(b, up, s), h);
 }
 
 /* Each site is a layer, and the last one is that of the output. */

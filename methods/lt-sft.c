@@ -55,15 +55,10 @@ static void choose(pb_build *b)
     }
 }
 
-static int first_phase(const conf *c, const pb_step *at)
-{
-    int n = (int)lround(c->phase * at->steps);
-    return n < 1 ? 1 : n < at->steps ? n : at->steps - 1;
-}
-
 static void before_step(pb_build *b, const pb_step *at)
 {
-    if (at->step < first_phase(pb_conf(b), at))
+    const conf *c = pb_conf(b);
+    if (at->step < pb_first_phase(c->phase, at))
         return;
     for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
         pb_param *p = pb_tensor(b, s, "S");
@@ -75,13 +70,9 @@ static void before_step(pb_build *b, const pb_step *at)
 
 static void after_step(pb_build *b, const pb_step *at)
 {
-    int first = first_phase(pb_conf(b), at);
-    if (at->steps < 2)
-        pb_error("lt-sft: a run of one step; want at least two, one for each phase");
-    if (at->step + 1 == first)
+    const conf *c = pb_conf(b);
+    if (pb_first_phase_ends(b, c->phase, at))
         choose(b);
-    if (at->step < first)
-        pb_unfinished(b);
 }
 
 const pb_method pb_method_lt_sft = {

@@ -1,18 +1,15 @@
 /* mpt: a soft prompt times a matrix of low rank, which multitask prompt tuning gives each task. */
 #include "peftbench.h"
 
-enum { POOL_FIRST, POOL_CLS };
-
 typedef struct conf {
-    int length, rank, pool;
+    pb_soft_prompt_settings prompt;
+    int rank;
     double init, init_task;
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, length, INT, "20", 1, 4096, "l, the number of soft tokens"),
+    PB_SOFT_PROMPT_OPTIONS("20"),
     PB_OPTION(conf, rank, INT, "1", 1, 4096, "k, the rank of the task's matrix"),
-    PB_OPTION(conf, pool, CHOICE, "cls", "first|cls",
-              "what an encoder's head reads: the first row (a soft token, as in PEFT) or the text's [CLS]"),
     PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation of the prompt at the start"),
     PB_OPTION(conf, init_task, REAL, "0.02", 0, 10, "standard deviation of U and V at the start, as in PEFT"),
     {0},
@@ -23,22 +20,17 @@ static pb_node *embed(pb_build *b, pb_node *x)
 {
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
-    if (c->pool == POOL_CLS && b->head_row >= 0)
-        b->head_row += c->length;
-    pb_node *P = pb_added(b, NULL, "embed", c->length, b->width, pb_init_normal(c->init));
-    pb_node *U = pb_added(b, NULL, "U", c->length, c->rank, pb_init_normal(c->init_task));
+    pb_node *P = pb_added(b, NULL, "embed", c->prompt.length, b->width, pb_init_normal(c->init));
+    pb_node *U = pb_added(b, NULL, "U", c->prompt.length, c->rank, pb_init_normal(c->init_task));
     pb_node *V = pb_added(b, NULL, "V", c->rank, b->width, pb_init_normal(c->init_task));
-    return pb_op_prepend(g, pb_op_multiply(g, pb_op_product(g, U, false, V, false), P), x);
+    return pb_soft_prompt_put(b, pb_op_multiply(g, pb_op_product(g, U, false, V, false), P), x);
 }
 
 /* PEFT's own type has the parts too; prompt tuning has what they make. */
 static const pb_peft peft = {
     .type = "PROMPT_TUNING",
     .only_written = true,
-    .layout = PB_PEFT_PROMPT,
-    .tensors = (const pb_peft_tensor[]){{.ours = "embed", .theirs = "prompt_embeddings"}, {0}},
-    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"}, {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "pool", .theirs = "first"}, {0}},
+    PB_SOFT_PROMPT_PEFT,
     .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
 };
 

@@ -5,20 +5,18 @@
 #include "peftbench.h"
 
 enum { MLP, LSTM };
-enum { POOL_FIRST, POOL_CLS };
 
 typedef struct conf {
-    int length, encoder, hidden, pool;
+    pb_soft_prompt_settings prompt;
+    int encoder, hidden;
     double init;
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, length, INT, "20", 1, 4096, "P, the number of soft tokens"),
+    PB_SOFT_PROMPT_OPTIONS("20"),
     PB_OPTION(conf, encoder, CHOICE, "lstm", "mlp|lstm", "the network that computes the prompt"),
     PB_OPTION(conf, hidden, INT, "0", 0, 65536,
               "h, the units of its layers; 0: C, or C/2 in each direction of the LSTM"),
-    PB_OPTION(conf, pool, CHOICE, "cls", "first|cls",
-              "what an encoder's head reads: the first row (a soft token, as in PEFT) or the text's [CLS]"),
     PB_OPTION(conf, init, REAL, "1", 0, 10, "standard deviation of the embeddings at the start"),
     {0},
 };
@@ -76,20 +74,15 @@ static pb_node *by_mlp(pb_build *b, pb_node *e)
 static pb_node *embed(pb_build *b, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (c->pool == POOL_CLS && b->head_row >= 0)
-        b->head_row += c->length;
-    pb_node *e = pb_added(b, NULL, "embed", c->length, b->width, pb_init_normal(c->init));
-    return pb_op_prepend(b->graph, c->encoder == LSTM ? by_lstm(b, e) : by_mlp(b, e), x);
+    pb_node *e = pb_added(b, NULL, "embed", c->prompt.length, b->width, pb_init_normal(c->init));
+    return pb_soft_prompt_put(b, c->encoder == LSTM ? by_lstm(b, e) : by_mlp(b, e), x);
 }
 
 /* PEFT has the computed prompt alone, which is read as one of prompt tuning. */
 static const pb_peft peft = {
     .type = "P_TUNING",
     .only_written = true,
-    .layout = PB_PEFT_PROMPT,
-    .tensors = (const pb_peft_tensor[]){{.ours = "embed", .theirs = "prompt_embeddings"}, {0}},
-    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"}, {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "pool", .theirs = "first"}, {0}},
+    PB_SOFT_PROMPT_PEFT,
 };
 
 const pb_method pb_method_p_tuning = {

@@ -33,20 +33,6 @@ static pb_node *embed(pb_build *b, pb_node *x)
     return x;
 }
 
-/* W2 tanh(W1 E + b1) + b2: all layers share E [P,C], W1 and b1; each has a W2 and a b2. */
-static pb_node *reparametrized(pb_build *b, const pb_site *site, const char *weight, const char *bias)
-{
-    const conf *c = pb_conf(b);
-    pb_graph *g = b->graph;
-    int width = b->width, hidden = c->hidden;
-    pb_node *E = pb_added(b, NULL, "embed", c->length, width, pb_init_normal(1));
-    pb_node *w1 = pb_added(b, NULL, "mlp.weight", hidden, width, pb_init_kaiming(width));
-    pb_node *b1 = pb_vector(b, NULL, "mlp.bias", hidden, pb_init_kaiming(width));
-    pb_node *w2 = pb_added(b, site, weight, b->kv_width, hidden, pb_init_kaiming(hidden));
-    pb_node *b2 = pb_vector(b, site, bias, b->kv_width, pb_init_kaiming(hidden));
-    return pb_op_linear(g, pb_op_act(g, PB_TANH, pb_op_linear(g, E, w1, b1)), w2, b2);
-}
-
 /* [P; x] where P [P,kv] trains, but for its first rows. */
 static pb_node *with_rows(pb_build *b, const pb_site *site, const char *name, const char *frozen, pb_node *x)
 {
@@ -74,8 +60,9 @@ static pb_node *attention(pb_build *b, const pb_site *site, pb_node *q, pb_node 
     if (!c->mlp)
         return pb_inner_attention(b, site, q, with_rows(b, site, "k", "k.frozen", k),
                                   with_rows(b, site, "v", "v.frozen", v));
-    k = pb_op_prepend(b->graph, reparametrized(b, site, "k.weight", "k.bias"), k);
-    return pb_inner_attention(b, site, q, k, pb_op_prepend(b->graph, reparametrized(b, site, "v.weight", "v.bias"), v));
+    k = pb_op_prepend(b->graph, pb_prefix_rows(b, site, "k", c->length, c->hidden), k);
+    return pb_inner_attention(b, site, q, k,
+                              pb_op_prepend(b->graph, pb_prefix_rows(b, site, "v", c->length, c->hidden), v));
 }
 
 /* Rows of keys or of values: the first ones are frozen. */

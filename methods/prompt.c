@@ -3,20 +3,17 @@
 
 #include "peftbench.h"
 
-enum { POOL_FIRST, POOL_CLS };
 enum { RANDOM, VOCABULARY };
 
 typedef struct conf {
-    int length, pool, start, rank, hidden;
+    pb_soft_prompt_settings prompt;
+    int start, rank, hidden;
     double init;
     bool mlp;
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, length, INT, "20", 1, 4096, "P, the number of soft tokens"),
-    PB_OPTION(conf, pool, CHOICE, "cls", "first|cls",
-              "what an encoder's head reads: the first row (a soft token, as in PEFT) or the text's [CLS]; the head of "
-              "a decoder reads the last row"),
+    PB_SOFT_PROMPT_OPTIONS("20"),
     PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation at the start; word embeddings have about 0.05"),
     PB_OPTION(conf, start, CHOICE, "random", "random|vocabulary",
               "start from normal numbers, or from embeddings of tokens drawn from the vocabulary"),
@@ -31,8 +28,8 @@ static pb_node *soft_tokens(pb_build *b)
 {
     const conf *c = pb_conf(b);
     if (!c->rank)
-        return pb_added(b, NULL, "embed", c->length, b->width, pb_init_normal(c->init));
-    pb_node *U = pb_added(b, NULL, "U", c->length, c->rank, pb_init_normal(1 / sqrt(c->rank)));
+        return pb_added(b, NULL, "embed", c->prompt.length, b->width, pb_init_normal(c->init));
+    pb_node *U = pb_added(b, NULL, "U", c->prompt.length, c->rank, pb_init_normal(1 / sqrt(c->rank)));
     pb_node *V = pb_added(b, NULL, "V", c->rank, b->width, pb_init_normal(c->init));
     return pb_op_product(b->graph, U, false, V, false);
 }
@@ -43,11 +40,10 @@ static pb_node *residual(pb_build *b, pb_node *p)
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
     int width = b->width, m = c->hidden;
-    pb_node *down = pb_added(b, NULL, "down.weight", m, width, pb_init_kaiming(width));
-    pb_node *up = pb_added(b, NULL, "up.weight", width, m, pb_init_kaiming(m));
-    pb_node *h = pb_op_linear(g, p, down, pb_vector(b, NULL, "down.bias", m, pb_init_kaiming(width)));
-    pb_node *y =
-        pb_op_linear(g, pb_op_act(g, PB_RELU, h), up, pb_vector(b, NULL, "up.bias", width, pb_init_kaiming(m)));
+    pb_init wide = pb_init_kaiming(width), thin = pb_init_kaiming(m);
+    pb_affine down = pb_affine_started(b, NULL, "down", m, width, wide, wide);
+    pb_affine up = pb_affine_started(b, NULL, "up", width, m, thin, thin);
+    pb_node *y = pb_affine_apply(b, up, pb_op_act(g, PB_RELU, pb_affine_apply(b, down, p)));
     pb_node *gain = pb_vector(b, NULL, "norm.weight", width, pb_init_constant(1));
     pb_node *bias = pb_vector(b, NULL, "norm.bias", width, pb_init_constant(0));
     return pb_op_add(g, pb_op_norm(g, y, gain, bias, 1e-5), p);
@@ -62,10 +58,8 @@ static pb_node *embed(pb_build *b, pb_node *x)
                  c->rank);
         return NULL;
     }
-    if (c->pool == POOL_CLS && b->head_row >= 0)
-        b->head_row += c->length;
     pb_node *prompt = soft_tokens(b);
-    return pb_op_prepend(b->graph, c->mlp ? residual(b, prompt) : prompt, x);
+    return pb_soft_prompt_put(b, c->mlp ? residual(b, prompt) : prompt, x);
 }
 
 /* Each row becomes the embedding of a token; all tokens are equally likely. */
@@ -78,7 +72,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
     pb_param *prompt = pb_tensor(b, NULL, "embed");
     const pb_param *table = pb_find_param(b, "embed.word");
     pb_rng r = {.key = pb_seed(b, NULL, "tokens")};
-    for (int i = 0; i < c->length; i++) {
+    for (int i = 0; i < c->prompt.length; i++) {
         int id = (int)pb_rng_below(&r, (uint64_t)table->rows);
         pb_param_values(table, id, id + 1, 0, table->cols, prompt->x + (size_t)i * (size_t)table->cols);
     }
@@ -87,10 +81,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 static const pb_peft peft = {
     .type = "PROMPT_TUNING",
     .also = "P_TUNING",
-    .layout = PB_PEFT_PROMPT,
-    .tensors = (const pb_peft_tensor[]){{.ours = "embed", .theirs = "prompt_embeddings"}, {0}},
-    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"}, {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "pool", .theirs = "first"}, {0}},
+    PB_SOFT_PROMPT_PEFT,
     .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
 };
 

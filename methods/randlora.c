@@ -32,11 +32,8 @@ static int larger(int a, int b)
 /* Uniform numbers with deviation 1; a smaller weight has the first columns of A and the first rows and columns of B. */
 static void shared(pb_build *b, int rank, int least, int most, pb_node **A, pb_node **B)
 {
-    int in = 0, out = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
-        in = larger(in, s->in);
-        out = larger(out, s->out);
-    }
+    int in, out;
+    pb_widest_target(b, &in, &out);
     int all = (smaller(in, out) + rank - 1) / rank * rank, own = (least + rank - 1) / rank * rank;
     *A = pb_seeded(b, NULL, "A", rank, smaller(in, out), pb_init_uniform(sqrt(3)));
     *B = pb_seeded(b, NULL, "B", larger(in, out), all, pb_init_uniform(sqrt(3)));

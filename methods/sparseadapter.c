@@ -49,12 +49,6 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
     return pb_op_add(b->graph, pb_bottleneck_apply(b, down, up, y), y);
 }
 
-static unsigned asks(const void *settings)
-{
-    (void)settings;
-    return PB_ASK_GRADIENT;
-}
-
 /* Sets the elements of x to 0 that are not among the places, which are in ascending order; the first element has the
  * place `at`.  *k is the number of places in front of it. */
 static void prune(const pb_param *places, int *k, int at, int count, pb_real *x)
@@ -120,7 +114,7 @@ const pb_method pb_method_sparseadapter = {
     .conf_size = sizeof(conf),
     .size = "bottleneck",
     .block = block,
-    .asks = asks,
+    .asks = pb_asks_gradient,
     .start = start,
     .before_step = before_step,
 };

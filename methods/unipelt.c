@@ -24,12 +24,8 @@ static const pb_option options[] = {
 static pb_node *row_gate(pb_build *b, const pb_site *site, const char *name, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    char weight[32], bias[32];
-    snprintf(weight, sizeof weight, "%s.weight", name);
-    snprintf(bias, sizeof bias, "%s.bias", name);
-    pb_node *w = pb_added(b, site, weight, 1, site->in, pb_init_normal(c->adapter.init));
-    return pb_op_act(b->graph, PB_SIGMOID,
-                     pb_op_linear(b->graph, x, w, pb_vector(b, site, bias, 1, pb_init_constant(0))));
+    pb_affine w = pb_affine_added(b, site, name, 1, site->in, pb_init_normal(c->adapter.init));
+    return pb_op_act(b->graph, PB_SIGMOID, pb_affine_apply(b, w, x));
 }
 
 /* The gate of a text is the mean over its tokens.  A decoder's token does not see those behind it, so its gate is its
@@ -81,20 +77,6 @@ static pb_node *embed(pb_build *b, pb_node *x)
     return x;
 }
 
-/* W2 tanh(W1 E + b1) + b2: all layers share E [P,C], W1 and b1. */
-static pb_node *prefix(pb_build *b, const pb_site *site, const char *weight, const char *bias)
-{
-    const conf *c = pb_conf(b);
-    pb_graph *g = b->graph;
-    int width = b->width, hidden = c->hidden;
-    pb_node *E = pb_added(b, NULL, "embed", c->length, width, pb_init_normal(1));
-    pb_node *w1 = pb_added(b, NULL, "mlp.weight", hidden, width, pb_init_kaiming(width));
-    pb_node *b1 = pb_vector(b, NULL, "mlp.bias", hidden, pb_init_kaiming(width));
-    pb_node *w2 = pb_added(b, site, weight, b->kv_width, hidden, pb_init_kaiming(hidden));
-    pb_node *b2 = pb_vector(b, site, bias, b->kv_width, pb_init_kaiming(hidden));
-    return pb_op_linear(g, pb_op_act(g, PB_TANH, pb_op_linear(g, E, w1, b1)), w2, b2);
-}
-
 /* 1 in the rows that stand in front of the text's, and 0 in these; or the opposite: [T',1]. */
 static pb_node *front_rows(pb_build *b, const pb_rows *all, const pb_rows *text, bool opposite)
 {
@@ -120,9 +102,11 @@ static pb_node *gated(pb_build *b, pb_node *m, pb_node *rows, const pb_rows *tex
 /* softmax(q [g P_k; K]^T) [g P_v; V].  A decoder's gate is that of the text's first token, which all tokens see. */
 static pb_node *attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v)
 {
+    const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
-    pb_node *x = *(pb_node **)pb_memo(b, sizeof(pb_node *)), *pk = prefix(b, site, "k.weight", "k.bias");
-    pb_node *pv = prefix(b, site, "v.weight", "v.bias"), *each = row_gate(b, site, "gate", x);
+    pb_node *x = *(pb_node **)pb_memo(b, sizeof(pb_node *)), *each = row_gate(b, site, "gate", x);
+    pb_node *pk = pb_prefix_rows(b, site, "k", c->length, c->hidden);
+    pb_node *pv = pb_prefix_rows(b, site, "v", c->length, c->hidden);
     pb_node *m = !x || !b->style.causal ? pb_op_mean(g, each) : pb_op_select(g, each, pb_rows_pick(g, x->set, 0));
     const pb_rows *text = k->set;
     k = gated(b, m, pb_op_prepend(g, pk, k), text);

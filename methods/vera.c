@@ -22,11 +22,8 @@ static const pb_option options[] = {
  * widest output of all targets; a smaller projection has the first of them. */
 static void shared(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B)
 {
-    int in = 0, out = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
-        in = s->in > in ? s->in : in;
-        out = s->out > out ? s->out : out;
-    }
+    int in, out;
+    pb_widest_target(b, &in, &out);
     *A = pb_seeded(b, NULL, "A", rank, in, pb_init_uniform(sqrt(6.0 / in)));
     *B = pb_seeded(b, NULL, "B", out, rank, pb_init_uniform(sqrt(6.0 / rank)));
     *A = site->in < in ? pb_op_columns(b->graph, *A, 0, site->in) : *A;

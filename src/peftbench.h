@@ -9,6 +9,7 @@
 #include "model/low_rank.h"
 #include "model/plugin.h"
 #include "model/singular.h"
+#include "model/soft_prompt.h"
 #include "numeric/lapack.h"
 #include "numeric/product.h"
 #include "numeric/top.h"

@@ -28,6 +28,16 @@ typedef struct pb_affine {
  * NAME.bias, which starts at zero. */
 pb_affine pb_affine_added(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init);
 
+/* The same where the bias starts as `start` says. */
+pb_affine pb_affine_started(pb_build *b, const pb_site *site, const char *name, int rows, int cols, pb_init init,
+                            pb_init start);
+
+/* Returns x W^T + b: x [T,in] to [T,out]. */
+pb_node *pb_affine_apply(pb_build *b, pb_affine map, pb_node *x);
+
+/* For `select`: the head trains, and if `norms` is true the gains and biases of the norms in the layers. */
+bool pb_bottleneck_selects(bool norms, const pb_param *p, int layers);
+
 /* Returns the map to the bottleneck, D [m,in], or the one from it, U [out,m], of the running method at a site: the
  * tensors NAME.weight and NAME.bias.  U starts at zero, so that the adapter's output does; D is drawn. */
 pb_affine pb_bottleneck_down(pb_build *b, const pb_site *site, const char *name);

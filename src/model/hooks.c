@@ -278,6 +278,15 @@ const pb_site *pb_next_target(pb_build *b, const pb_site *after)
     return NULL;
 }
 
+void pb_widest_target(pb_build *b, int *in, int *out)
+{
+    *in = *out = 0;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        *in = s->in > *in ? s->in : *in;
+        *out = s->out > *out ? s->out : *out;
+    }
+}
+
 /* ---- the hooks: for projections and attention the outermost method comes first, for the others the innermost ---- */
 
 /* Returns what a hook of the running method has returned if that is a node [rows,cols]; rows 0: any number.  Otherwise

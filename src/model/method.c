@@ -15,6 +15,18 @@ bool pb_select_everything(const void *conf, const pb_param *p, int layers)
     return true;
 }
 
+unsigned pb_asks_inputs(const void *conf)
+{
+    (void)conf;
+    return PB_ASK_INPUTS;
+}
+
+unsigned pb_asks_gradient(const void *conf)
+{
+    (void)conf;
+    return PB_ASK_GRADIENT;
+}
+
 const pb_prompting *pb_prompt_settings(const void *conf)
 {
     return conf;

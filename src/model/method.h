@@ -303,6 +303,10 @@ bool pb_select_nothing(const void *conf, const pb_param *p, int layers);
 /* A `select` hook with which every parameter trains. */
 bool pb_select_everything(const void *conf, const pb_param *p, int layers);
 
+/* `asks` hooks for a method that always asks for the inputs of its targets, or for their gradients. */
+unsigned pb_asks_inputs(const void *conf);
+unsigned pb_asks_gradient(const void *conf);
+
 /* A `prompt` hook for a method whose settings struct begins with a pb_prompting. */
 const pb_prompting *pb_prompt_settings(const void *conf);
 
@@ -435,9 +439,20 @@ void *pb_memo(pb_build *b, size_t bytes);
  * the order of layers; within a layer projections first. */
 const pb_site *pb_next_target(pb_build *b, const pb_site *after);
 
+/* Sets *in and *out to the largest input and the largest output of all targets of the running method. */
+void pb_widest_target(pb_build *b, int *in, int *out);
+
 /* For the hook after a step: what training has made so far is no result of the method, which has another phase before
  * it.  An epoch that ends with such a step is never the best one, and does not count for the patience. */
 void pb_unfinished(pb_build *b);
+
+/* For the hooks around a step of a method with two phases, of which the first one takes the share `share` of the steps,
+ * and each phase one step at least: the number of steps of the first phase. */
+int pb_first_phase(double share, const pb_step *step);
+
+/* For `after_step` of such a method: calls pb_unfinished in the first phase, and returns true after the last step of
+ * it.  A run of a single step is an error. */
+bool pb_first_phase_ends(pb_build *b, double share, const pb_step *step);
 
 /* For the hooks before and after a step: returns the first parameter of the model that trains, or the next one after
  * `after`; NULL at the end.  In the order in which they were created.  The gradient of a table (pb_param.slot is not

@@ -77,6 +77,22 @@ void pb_unfinished(pb_build *b)
     b->model->unfinished = true;
 }
 
+int pb_first_phase(double share, const pb_step *step)
+{
+    int n = (int)lround(share * step->steps);
+    return n < 1 ? 1 : n < step->steps ? n : step->steps - 1;
+}
+
+bool pb_first_phase_ends(pb_build *b, double share, const pb_step *step)
+{
+    int first = pb_first_phase(share, step);
+    if (step->steps < 2)
+        pb_error("%s: a run of one step; want at least two, one for each phase", b->model->part[b->part].method->name);
+    if (step->step < first)
+        pb_unfinished(b);
+    return step->step + 1 == first;
+}
+
 bool pb_model_unfinished(const pb_model *m)
 {
     return m->unfinished;
