@@ -45,7 +45,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 
 static const pb_peft_tensor tensors[] = {{.ours = "w", .theirs = "c3a_kernel", .shape = "out/size, in/size, size"},
                                          {0}};
-static const pb_peft_key keys[] = {{.key = "block_size", .option = "size"}, {0}};
+static const pb_peft_key keys[] = {{.key = "block_size", .option = "size", .positive = true}, {0}};
 static const pb_peft peft = {.type = "C3A", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
 
 const pb_method pb_method_c3a = {

@@ -67,6 +67,7 @@ static const pb_peft peft = {
                                   {.key = "config_D_E", .words = "\"constant\""},
                                   {0}},
     .fixed = "\"bias\": \"none\"",
+    .idle = "glora_C.zeros glora_D.zeros glora_E.zeros", /* of a projection without a bias */
 };
 
 const pb_method pb_method_glora = {

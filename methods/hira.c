@@ -26,7 +26,8 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 static const pb_peft peft = {
     .type = "HIRA",
     .tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "hira_A"}, {.ours = "B", .theirs = "hira_B"}, {0}},
-    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", .rows = true}, {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"}, {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "rank_pattern", .theirs = ""}, {0}}, /* PEFT 0.21 ignores its own */
 };
 
 const pb_method pb_method_hira = {
@@ -37,9 +38,9 @@ const pb_method pb_method_hira = {
     .equation = "W' = W + W * (B A), elementwise; y = W' x",
     .notes =
         "The change has the rank of W times that of B A at most. The changed weight is formed, one at a time, so that "
-        "a "
-        "token costs the FLOPs of the projection and the gradient of B A those of a full weight. PEFT's dropout of the "
-        "change's input has no counterpart here: a weight has no input.",
+        "a token costs the FLOPs of the projection and the gradient of B A those of a full weight. PEFT's dropout of "
+        "the change's input has no counterpart here: a weight has no input. PEFT 0.21 ignores its own rank_pattern, "
+        "and all modules have the rank r; an adapter with other ranks is not written.",
     .count = "rank*(in+out)",
     .deviation = "A: 1/sqrt(3*in); B: 0",
     .category = PB_REPARAMETRIZATION,

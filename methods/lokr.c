@@ -76,8 +76,8 @@ static const pb_peft peft = {
                                   {"alpha", "alpha", "alpha_pattern", .pattern_option = "alpha_pattern"},
                                   {.key = "decompose_factor", .option = "factor"},
                                   {.key = "decompose_both", .option = "both"},
-                                  {.key = "use_effective_conv2d", .option = "full", .words = "false|"}, /* refused */
                                   {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "full", .theirs = "no"}, {0}},
 };
 
 static const pb_preset presets[] = {

@@ -35,23 +35,25 @@ static const struct {
     const char *type, *why;
 } unread[] = {
     {"ADAMSS", "its parts are clusters of singular vectors, whose number and sizes depend on the base"},
-    {"ADAPTION_PROMPT", "PEFT adds one gate for all heads to modules that other adapters do not know"},
-    {"CARTRIDGE", "a prefix that is trained by self-study on a text"},
+    {"ADAPTION_PROMPT",
+     "its tensors belong to whole attentions, not to projections; `llama-adapter` with gate = one is the method"},
+    {"CARTRIDGE", "a prefix that is trained by self-study on a text; `cartridge` is written as PREFIX_TUNING"},
     {"CPT", "a prompt of examples, with a bound on each of its tokens"},
-    {"DEFT", "a choice of decompositions and starts that no method here has"},
+    {"DEFT", "`deft` keeps a start that it draws and what trains apart, and the file has their sums"},
     {"FOURIERFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
     {"FROD", "a decomposition of all layers together, with dense matrices for each"},
     {"LILY", "its router takes the mean over the batch, so that a text depends on the others"},
-    {"MULTITASK_PROMPT_TUNING", "a prompt for several tasks"},
+    {"MULTITASK_PROMPT_TUNING", "a prompt for several tasks; `mpt`, of one task, is written as PROMPT_TUNING"},
     {"OSF", "trains singular vectors of the base for continual learning"},
     {"POLY", "a mixture of skills over several tasks"},
     {"PSOFT", "PEFT repeats a singular value decomposition on loading, whose signs are open"},
     {"PVERA", "no method here has it"},
-    {"RANDLORA", "no method here has it"},
+    {"RANDLORA",
+     "each module has its own random matrices in the file, in another order than the common ones of `randlora`"},
     {"SHADOW", "a second network beside the base"},
     {"TINYLORA", "its numbers are shared by modules in the order of the network, under names that count"},
-    {"TRAINABLE_TOKENS", "rows of the embedding table alone; they are read as a part of LORA"},
-    {"UNILORA", "its places are drawn by torch's generator"},
+    {"TRAINABLE_TOKENS", "rows of the embedding table for any list of tokens; they are read as a part of LORA"},
+    {"UNILORA", "its places are drawn by torch's generator, and are in the file only with save_indices"},
     {"VBLORA", "no method here has it"},
     {"WAVEFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
     {"XLORA", "a mixture of trained LoRAs"},
@@ -69,6 +71,16 @@ const char *pb_adapter_unread(const char *type)
     return NULL;
 }
 
+/* Adds a type to a list that has each once. */
+static void add_known(pb_text *known, const char *type)
+{
+    char *entry = type ? pb_format(", %s,", type) : NULL, *all = pb_format(", %s,", known->data ? known->data : "");
+    if (entry && !strstr(all, entry))
+        pb_text_add(known, "%s%s", known->length ? ", " : "", type);
+    free(entry);
+    free(all);
+}
+
 static int find_method(pb_adapter *a)
 {
     const char *type = a->type = pb_json_text(pb_json_get(pb_json_root(a->doc), "peft_type"), "");
@@ -80,9 +92,10 @@ static int find_method(pb_adapter *a)
             a->method = m;
             a->peft = found;
         }
-        for (const pb_peft *p = m->peft; p; p = p->other)
-            if (!p->only_written)
-                pb_text_add(&known, "%s%s", known.length ? ", " : "", p->type);
+        for (const pb_peft *p = m->peft; p; p = p->other) {
+            add_known(&known, p->only_written ? NULL : p->type);
+            add_known(&known, p->only_written ? NULL : p->also);
+        }
     }
     const char *why = a->method ? NULL : pb_adapter_unread(type);
     if (why)

@@ -296,9 +296,23 @@ static int replace_all_rows(pb_loading *l)
 
 /* ---- unused tensors ---------------------------------------------------------------------------------------- */
 
+/* Whether the name ends in a dot and one of the words. */
+static bool ends_in_word(const char *name, const char *words)
+{
+    for (size_t n; words && *words; words += n + (words[n] != 0)) {
+        n = strcspn(words, " ");
+        size_t length = strlen(name);
+        if (length > n && name[length - n - 1] == '.' && !strncmp(name + length - n, words, n))
+            return true;
+    }
+    return false;
+}
+
 /* With bias = all, and with a resized vocabulary, PEFT writes a wrapped module two more times, without need. */
 static bool is_redundant(const pb_loading *l, const char *name)
 {
+    if (ends_in_word(name, l->peft->idle))
+        return true;
     char *mode = pb_adapter_value(l->a, "bias");
     bool writes = l->resized || (mode && !strcmp(mode, "all"));
     free(mode);

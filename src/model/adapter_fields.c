@@ -120,7 +120,8 @@ static const pb_field table[] = {
     {"VBLORA VERA WAVEFT", "layers_pattern", "list|text|null", "null", READ},
     {"DEFT DELORA GLORA HRA LOHA LOKR", "r", "int", "8", DECLARED},
     {"DELORA LOHA LOKR OFT", "module_dropout", "number", "0.0", HARMLESS},
-    {"DELORA HIRA LOHA LOKR", "rank_pattern", "object|null", "{}", DECLARED},
+    {"DELORA LOHA LOKR", "rank_pattern", "object|null", "{}", DECLARED},
+    {"HIRA", "rank_pattern", "object|null", "{}", HARMLESS}, /* PEFT 0.21 gives each module the rank r */
     {"GRALORA HIRA LILY PEANUT PSOFT RANDLORA SHIRA", "r", "int", "32", DECLARED},
     {"PVERA RANDLORA VERA", "projection_prng_key", "int", "0", HARMLESS},
     {"PVERA RANDLORA TINYLORA VERA", "save_projection", "bool", "true", DECLARED},

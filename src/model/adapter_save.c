@@ -314,7 +314,7 @@ static int check_loaded(const saving *s)
         bool same = !strcmp(value, t->theirs);
         if (!same)
             pb_error("%s: %s = %s: PEFT always has %s = %s; want a method that was trained with that", s->method->name,
-                     t->ours, value, t->ours, t->theirs);
+                     t->ours, value, t->ours, *t->theirs ? t->theirs : "''");
         free(value);
         if (!same)
             return -1;
@@ -442,6 +442,19 @@ static int save(saving *s, const char *dir)
     return rc;
 }
 
+/* Refuses a 0 that PEFT does not have. */
+static int check_positive(const saving *s)
+{
+    int rc = 0;
+    for (const pb_peft_key *k = s->peft->keys; k && k->key && !rc; k++) {
+        char *value = k->positive ? option_text(s, k->option) : NULL;
+        if (value && !strcmp(value, "0"))
+            rc = pb_error("%s: %s = 0: PEFT's %s has no such %s", s->method->name, k->option, s->peft->type, k->key);
+        free(value);
+    }
+    return rc;
+}
+
 /* Chooses the first of the method's types that has its settings. */
 static int choose_type(saving *s)
 {
@@ -449,7 +462,7 @@ static int choose_type(saving *s)
     for (const pb_peft *p = s->method->peft; p && rc; p = p->other) {
         pb_error_clear();
         s->peft = p;
-        rc = check_loaded(s);
+        rc = check_loaded(s) || check_positive(s) ? -1 : 0;
     }
     if (!rc && s->m->config.family->conv1d && !pb_peft_has_conv1d(s->peft))
         rc = pb_error("%s: PEFT's %s does not apply to the Conv1D of a %s", s->method->name, s->peft->type,

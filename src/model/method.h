@@ -111,6 +111,7 @@ typedef struct pb_peft_key {
                           stands for a choice that PEFT does not have; "true|false": the opposite                 */
     const char *null;  /* the setting's value that is null there; NULL: no value is                               */
     bool complement;   /* the value there is 1 - the setting's                                                    */
+    bool positive;     /* a setting of 0, which means something else, is refused when an adapter is written       */
 } pb_peft_key;
 
 /* The layout of the tensors. */
@@ -138,6 +139,8 @@ typedef struct pb_peft {
     const char *input_option;      /* the option that lists the sites whose input the first tensor rescales, instead of
                                       their output; NULL: none                                               */
     const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\""        */
+    const char *idle;     /* ends of names, with spaces between, of tensors that a file may have and PEFT does not
+                             use, such as zeros in the place of what a module lacks; NULL: none                  */
     const char *bias;     /* the end of the name of a bias that an update may have, scaled like it; NULL: none */
     const char *bias_key; /* the member of adapter_config.json that is true if the adapter has that bias    */
     const char *init_key; /* the member that says how the tensors were initialized; NULL: none              */

@@ -592,3 +592,32 @@ TEST(every_adapter_that_is_written_is_read_again)
             check_written(GOLDEN "/tiny-bert", 2, method, p);
         }
 }
+
+TEST(settings_that_peft_does_not_have_are_refused_when_an_adapter_is_written)
+{
+    static const char *const cases[][4] = {{"c3a", "parts", "2", "size = 0: PEFT's C3A has no such block_size"},
+                                           {"hira", "rank_pattern", "attn.q=2", "rank_pattern = attn.q=2"},
+                                           {"lokr", "full", "yes", "PEFT always has full = no"}};
+    for (size_t i = 0; i < PB_COUNT(cases); i++) {
+        const pb_method *method = pb_method_find(cases[i][0]);
+        void *conf = pb_alloc(method->conf_size + 1);
+        pb_option_defaults(method->options, conf);
+        PB_CHECK(!pb_option_set(method->options, conf, cases[i][1], cases[i][2]));
+        pb_model *m = pb_model_open(&(pb_opening){.path = GOLDEN "/tiny-bert", .classes = 2});
+        PB_CHECK(m && !pb_model_attach(m, &(pb_attached){method, conf}, 1));
+        CHECK_INT(pb_adapter_save(m, "/tmp/peftbench-not-written"), -1);
+        if (!CHECK(strstr(pb_error_text(), cases[i][3]) != NULL))
+            printf("    %s\n", pb_error_text());
+        pb_error_clear();
+        pb_model_free(m);
+        pb_option_release(method->options, conf);
+        free(conf);
+    }
+}
+
+TEST(the_rank_pattern_of_hira_is_ignored_as_in_peft)
+{
+    const char *message = refusal("HIRA", "\"r\": 2, \"rank_pattern\": {\"q_proj\": 3}");
+    if (!CHECK(!message))
+        printf("    %s\n", message);
+}

@@ -73,8 +73,34 @@ length = 3
 mlp = yes
 hidden = 9
 """
-# Methods that PEFT has, beside those above, with settings for matrices [20,20].
-MORE = {}
+# Methods that PEFT has, beside those above, with settings for matrices [20,20]; after a colon another case of one.
+MORE = {
+    "boft": "size = 4\nfactors = 1",
+    "c3a": "size = 4",
+    "c3a:parts": "",
+    "delora": "rank = 3\ntargets = *\nrank_pattern = mlp.*=2\nlambda_pattern = attn.q=7",
+    "glora": "rank = 3\ntargets = *",
+    "gralora": "rank = 4\nparts = 2",
+    "hira": "rank = 3\ntargets = *",
+    "hira:pattern": "rank = 3\ntargets = *\nrank_pattern = mlp.*=2",
+    "hra": "rank = 4\ntargets = *",
+    "loha": "rank = 3\ntargets = *\nrank_pattern = mlp.*=2\nalpha_pattern = attn.q=7",
+    "lokr": "rank = 2\ntargets = *",
+    "lokr:both": "rank = 2\nfactor = 4\nboth = yes",
+    "lopt": "pool = first",
+    "miss": "rank = 4\ntargets = *",
+    "mpt": "pool = first\nlength = 4",
+    "oft:exact": "neumann = no\nblocks = 0\nsize = 4",
+    "p-tuning": "pool = first\nlength = 4",
+    "p-tuning:mlp": "pool = first\nlength = 4\nencoder = mlp\nhidden = 9",
+    "peanut": "rank = 3\ntargets = *",
+    "peanut:deep": "rank = 3\ndepth = 2\nact = gelu\nscale = 2",
+    "residual-prompt": "pool = first",
+    "road": "group = 4",
+    "road:2": "group = 4\nvariant = 2",
+    "road:4": "group = 4\nvariant = 4",
+    "vera": "rank = 5\ntargets = *",
+}
 TASK = """[task]
 kind = classify
 train = tiny/all.tsv
@@ -112,6 +138,7 @@ def experiment(program, base):
     known = {word.strip(" ,\n\t").split(":")[0] for word in known.replace("{more}", "").split(",")}
     more = [m["method"] for m in listed if m.get("peft") and m["method"] not in known and
             m["method"] not in ("sparse", "skeleton")]
+    more += [name for name in MORE if ":" in name]
     settings = "".join(f"[method {name}]\n{MORE[name]}\n\n" for name in more if name in MORE)
     return EXPERIMENT.format(model=base, more="".join(f",\n\t{name}" for name in more), settings=settings)
 
