@@ -117,11 +117,13 @@ static int choose(const sizing *s, double *count)
 {
     const pb_option *o = s->option;
     double least = count_with(s, o->min), most = count_with(s, o->max);
-    double value = o->type == PB_REAL ? largest_real(s) : most < least ? smallest_whole(s) : largest_whole(s);
+    bool falls = isfinite(least) && most < least; /* as with LST, whose reduction divides its size */
+    double value = o->type == PB_REAL ? largest_real(s) : falls ? smallest_whole(s) : largest_whole(s);
     *count = value < o->min ? INFINITY : count_with(s, value);
-    return *count <= s->budget ? 0
-                               : pb_error("%s: no value of %s fits a budget of %.0f elements; its smallest has %.0f",
-                                          s->part->method->name, o->name, s->budget, least < most ? least : most);
+    return *count <= s->budget
+               ? 0
+               : pb_error("%s: no value of %s fits a budget of %.0f elements; %s = %g has %.0f", s->part->method->name,
+                          o->name, s->budget, o->name, falls ? o->max : o->min, falls ? most : least);
 }
 
 /* Returns the setting that decides the size of a method, or NULL. */

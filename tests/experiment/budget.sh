@@ -9,7 +9,7 @@ cat >toy.ini <<'END'
 [experiment]
 task    = toy
 model   = models/tiny
-methods = head, lora, dora, prefix, sparse:within=matrix, fishmask, lst, said, lora+prefix, lora+bitfit
+methods = head, lora, dora, gralora, prefix, sparse:within=matrix, fishmask, lst, said, lora+prefix, lora+bitfit
 budget  = 2.5k
 
 [train]
@@ -34,7 +34,7 @@ within() { [ "$(added "$1")" -le "$2" ] && [ "$(added "$1")" -ge "$3" ]; }
 
 plan_rows
 ok 'LoRA has the largest rank that fits' [ "$(added lora)" = "$((2500 / 448 * 448))" ]
-for row in dora prefix sparse:within=matrix fishmask lst said lora+prefix lora+bitfit; do
+for row in dora gralora prefix sparse:within=matrix fishmask lst said lora+prefix lora+bitfit; do
 	ok "$row fits and uses the budget" within "$row" 2500 1000
 done
 plan_rows --set experiment.budget=5000
@@ -42,7 +42,7 @@ ok 'twice as much' within lora 5000 2501
 ok 'an exact one' within said 5000 5000
 ok 'a budget below the smallest size' run 2 plan toy.ini --set experiment.budget=10
 ok 'names the row, the setting and the number' \
-	says 'toy.ini: row lora: lora: no value of rank fits a budget of 10 elements; its smallest has 448'
+	says 'toy.ini: row lora: lora: no value of rank fits a budget of 10 elements; rank = 1 has 448'
 ok 'no number' run 2 plan toy.ini --set experiment.budget=ten
 ok 'names it' says "--set experiment.budget=ten: budget: want a number of elements such as 50000, 100k or 1.5M, got 'ten'"
 ok 'a size that the file sets as well' run 2 plan toy.ini --set method.lora.rank=4
