@@ -54,7 +54,6 @@ static const struct {
     {"TINYLORA", "its numbers are shared by modules in the order of the network, under names that count"},
     {"TRAINABLE_TOKENS", "rows of the embedding table for any list of tokens; they are read as a part of LORA"},
     {"UNILORA", "its places are drawn by torch's generator, and are in the file only with save_indices"},
-    {"VBLORA", "no method here has it"},
     {"WAVEFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
     {"XLORA", "a mixture of trained LoRAs"},
 };

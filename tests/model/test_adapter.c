@@ -516,7 +516,7 @@ TEST(a_multi_adapter_holds_additive_updates_of_low_rank)
 /* Settings without which a type cannot be written, beside those of pb_peft.loaded. */
 static const struct {
     const char *type, *option, *value;
-} needed[] = {{"SHIRA", "rank", "2"}, {"C3A", "size", "4"}};
+} needed[] = {{"SHIRA", "rank", "2"}, {"C3A", "size", "4"}, {"VBLORA", "length", "4"}};
 
 static void set_up(const pb_method *method, const pb_peft *peft, void *conf)
 {

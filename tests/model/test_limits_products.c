@@ -201,6 +201,47 @@ static double unilora(const fixture *f, const pb_site *site, int i, int j)
     return sum;
 }
 
+/* Element `col` of the mixture of the k vectors of the bank with the largest logits in a row. */
+static double mixed(const fixture *f, const pb_param *logits, int row, int col, int k)
+{
+    const pb_param *bank = tensor(f, NULL, "bank");
+    double sum = 0, all = 0;
+    for (int j = 0; j < bank->rows; j++) {
+        int larger = 0;
+        for (int i = 0; i < bank->rows; i++)
+            larger += at(logits, row, i) > at(logits, row, j);
+        double weight = larger < k ? exp(at(logits, row, j)) : 0;
+        sum += weight * at(bank, j, col);
+        all += weight;
+    }
+    return sum / all;
+}
+
+static double vblora(const fixture *f, const pb_site *site, int i, int j, int k)
+{
+    const pb_param *A = tensor(f, site, "A"), *B = tensor(f, site, "B");
+    int b = tensor(f, NULL, "bank")->cols, rank = A->rows / (site->in / b);
+    double sum = 0;
+    for (int q = 0; q < rank; q++)
+        sum += mixed(f, B, q * (site->out / b) + i / b, i % b, k) * mixed(f, A, q * (site->in / b) + j / b, j % b, k);
+    return sum;
+}
+
+static double vblora_1(const fixture *f, const pb_site *site, int i, int j)
+{
+    return vblora(f, site, i, j, 1);
+}
+
+static double vblora_2(const fixture *f, const pb_site *site, int i, int j)
+{
+    return vblora(f, site, i, j, 2);
+}
+
+static double vblora_all(const fixture *f, const pb_site *site, int i, int j)
+{
+    return vblora(f, site, i, j, 7);
+}
+
 /* mlp.down has 32 inputs and all others 16, of which 5 is no divisor. */
 static const change changes[] = {
     {"vera:rank=5,targets=attn.q mlp.up mlp.down", vera},
@@ -217,6 +258,9 @@ static const change changes[] = {
     {"lokr:rank=2,alpha=3,factor=1,targets=attn.*", lokr}, /* a LoRA: W1 is one number */
     {"unilora:dimension=50,rank=2,targets=attn.k mlp.down", unilora},
     {"unilora:dimension=320,rank=2,targets=attn.k mlp.down", unilora}, /* each element once: a LoRA */
+    {"vblora:vectors=7,topk=1,rank=3,length=4,targets=*", vblora_1},   /* vectors of the bank themselves */
+    {"vblora:vectors=7,rank=3,length=4,targets=*", vblora_2},
+    {"vblora:vectors=7,topk=7,rank=2,targets=attn.k mlp.down", vblora_all},
     {"randlora:rank=3,alpha=2,targets=*", randlora},
     {"peanut:rank=4,depth=1,act=tanh,scale=0.5,targets=*", peanut},
     {"mora:rank=3,targets=*", mora},
@@ -398,6 +442,10 @@ TEST(shapes_that_do_not_fit_are_refused)
     refuse("bat:rank=3,targets=attn.q", "bat: rank: want a divisor of both sides of attn.q [16,16], got 3");
     refuse("unilora:dimension=321,rank=2,targets=attn.k mlp.down",
            "unilora: dimension, rank: want from 321 to 2^31 - 1 elements of all A and B, got 320");
+    refuse("vblora:length=3",
+           "vblora: length=3, topk=2: want a divisor of 16, a side of attn.q, and at most 90 vectors");
+    refuse("vblora:vectors=4,topk=5",
+           "vblora: length=8, topk=5: want a divisor of 16, a side of attn.q, and at most 4 vectors");
     refuse("compacter:n=3", "compacter: n: want a divisor of the widths 16 and 24, got 3");
 }
 

@@ -209,6 +209,9 @@ CASES = {
     "boft": Case(config(peft.BOFTConfig, boft_block_size=4)),
     "c3a": C3a(config(peft.C3AConfig, block_size=8)),
     "vera": Case(config(peft.VeraConfig, r=5, target_modules=["query", "intermediate.dense"])),
+    "vblora": Case(
+        config(peft.VBLoRAConfig, r=3, num_vectors=5, vector_length=8, target_modules=["query", "intermediate.dense"])
+    ),
     "hira": Case(config(peft.HiraConfig, r=3)),
     "loha": Case(config(peft.LoHaConfig, r=3, alpha=6)),  # PEFT holds alpha / r in 32 bits
     "miss": Case(config(peft.MissConfig, r=5, target_modules=["query", "intermediate.dense"])),

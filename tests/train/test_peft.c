@@ -54,6 +54,7 @@ static const method_case cases[] = {
     {.name = "boft"},
     {.name = "c3a"},
     {.name = "vera"},
+    {.name = "vblora", .option = {"ratio"}, .value = {"1"}}, /* one learning rate */
     {.name = "hira"},
     {.name = "loha"},
     {.name = "miss"},

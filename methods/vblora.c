@@ -1,0 +1,93 @@
+/* vblora: the LoRAs of all projections from one bank of vectors.  y = W x + B A x, where the rows of A [r,in] and the
+ * columns of B [out,r] are cut into sub-vectors of b elements, and each of them is a mixture of vectors of the bank
+ * [h,b], which all projections share: with trained logits l [h] it is sum_j p_j bank_j, where p is the softmax over the k
+ * largest l, and 0 elsewhere. */
+#include "peftbench.h"
+
+typedef struct conf {
+    int rank, vectors, length, topk;
+    double ratio, bound, deviation, dropout;
+    const char *targets;
+} conf;
+
+static const pb_option options[] = {
+    PB_OPTION(conf, rank, INT, "4", 1, 4096, "r, the rank of B A"),
+    PB_OPTION(conf, vectors, INT, "90", 1, 65536, "h, the vectors in the bank"),
+    PB_OPTION(conf, length, INT, "0", 0, 65536, "b, a divisor of the sides of all targets; 0: half the keys' width"),
+    PB_OPTION(conf, topk, INT, "2", 1, 65536, "k, the vectors that a sub-vector is a mixture of"),
+    PB_OPTION(conf, ratio, REAL, "10", 1e-6, 1e6, "the logits learn at the rate of the bank times this ratio"),
+    PB_OPTION(conf, bound, REAL, "0.02", 0, 1000, "the bank starts uniformly between -bound and bound"),
+    PB_OPTION(conf, deviation, REAL, "0.1", 0, 1000, "standard deviation of the logits at the start"),
+    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
+    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
+    {0},
+};
+
+/* A matrix [r,side], whose rows consist of side/b sub-vectors. */
+static pb_node *composed(pb_build *b, const pb_site *site, const char *name, int side)
+{
+    const conf *c = pb_conf(b);
+    pb_graph *g = b->graph;
+    int length = c->length ? c->length : b->kv_width / 2;
+    if (side % length || c->topk > c->vectors) {
+        pb_error("vblora: length=%d, topk=%d: want a divisor of %d, a side of %s, and at most %d vectors", length,
+                 c->topk, side, site->role, c->vectors);
+        return NULL;
+    }
+    pb_node *bank = pb_added(b, NULL, "bank", c->vectors, length, pb_init_uniform(c->bound));
+    pb_node *logits = pb_added(b, site, name, c->rank * (side / length), c->vectors, pb_init_normal(c->deviation));
+    pb_node *p = pb_op_softmax(g, pb_rated(logits, c->ratio), c->topk);
+    return pb_op_reshape(g, pb_op_product(g, p, false, bank, false), c->rank, side);
+}
+
+static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const conf *c = pb_conf(b);
+    pb_node *A = composed(b, site, "A", site->in);
+    pb_node *B = pb_op_transpose(b->graph, composed(b, site, "B", site->out));
+    pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
+    return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, 1);
+}
+
+static const pb_peft peft = {
+    .type = "VBLORA",
+    .tensors =
+        (const pb_peft_tensor[]){
+            {.ours = "A", .theirs = "vblora_logits_A", .shape = "rank, in/length, vectors"},
+            {.ours = "B", .theirs = "vblora_logits_B", .shape = "out/length, rank, vectors", .axes = "102"},
+            {.ours = "bank", .theirs = "base_model.vblora_vector_bank", .of_model = true},
+            {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
+                                  {.key = "num_vectors", .option = "vectors"},
+                                  {.key = "vector_length", .option = "length"},
+                                  {.key = "topk", .option = "topk"},
+                                  {.key = "vblora_dropout", .option = "dropout"},
+                                  {.key = "save_only_topk_weights", .words = "false"},
+                                  {0}},
+    .fixed = "\"bias\": \"none\"",
+};
+
+const pb_method pb_method_vblora = {
+    .name = "vblora",
+    .title = "VB-LoRA: all LoRAs from a bank of vectors",
+    .paper = "Li et al. 2024, VB-LoRA, arXiv:2405.15179",
+    .help = "Makes the rows and columns of all LoRAs of mixtures of few vectors that all projections share.",
+    .equation = "y = W x + B A x; each sub-vector of A and B is sum_j p_j bank_j, p = softmax of its k largest logits",
+    .notes =
+        "The learning rate of [train] is that of the bank and of the head; the paper's rates are 0.001 for the bank "
+        "and "
+        "0.01 for the logits. The paper's b is 256; the default is half the width of keys and values, since b has to "
+        "divide all sides, and an adapter of PEFT is written only with a length that is given. The numbers of the "
+        "paper count what it stores, the bank, k - 1 weights and k indices of each sub-vector; here, as with PEFT's "
+        "default, the artifact holds all logits, which are h for b elements of A and B. A and B both start away from "
+        "zero, so the first outputs are not exactly those of the base model. The product with p is a dense one.",
+    .count = "b = max(length, (length==0)*kv/2); rank*vectors*(in+out)/b; model: vectors*b",
+    .deviation = "A: deviation; B: deviation; bank: bound/sqrt(3)",
+    .category = PB_REPARAMETRIZATION,
+    .merges = true,
+    .options = options,
+    .conf_size = sizeof(conf),
+    .size = "vectors",
+    .linear = linear,
+    .peft = &peft,
+};
