@@ -3,6 +3,7 @@
 
 #include "graph/op.h"
 #include "graph/op_shape.h"
+#include "graph/op_softmax.h"
 
 typedef struct softmax_conf {
     int largest; /* k; 0: all */
@@ -76,4 +77,18 @@ pb_node *pb_op_softmax(pb_graph *g, pb_node *x, int k)
     softmax_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     c->largest = k;
     return pb_graph_apply(g, &softmax, c, x, NULL, NULL, NULL);
+}
+
+static bool chooses(const pb_node *n)
+{
+    const softmax_conf *c = n->op == &softmax ? n->conf : NULL;
+    return c && c->largest > 0 && c->largest < n->cols && n->requires_grad;
+}
+
+bool pb_graph_chooses_largest(const pb_graph *g)
+{
+    for (int i = 0; pb_graph_at(g, i); i++)
+        if (chooses(pb_graph_at(g, i)))
+            return true;
+    return false;
 }

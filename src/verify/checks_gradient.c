@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/op_softmax.h"
+
 /* ---- slopes ------------------------------------------------------------------------------------------------------ */
 
 /* The tolerance of finite differences relative to the slope, their step for all tensors at once, their steps for one
@@ -13,11 +15,13 @@
 #define SLOPE 1e-6
 #define STEP 1e-5
 #define ROUNDING 1e-9
+enum { LONG_STEPS = false };
 static const double steps[] = {1e-3, 1e-4, 1e-5};
 #else
 #define SLOPE 3e-2
 #define STEP 1e-2
 #define ROUNDING 2e-5
+enum { LONG_STEPS = true };
 static const double steps[] = {1e-2, 2.5e-3, 4e-2};
 #endif
 
@@ -161,13 +165,15 @@ static bool tensor_has_slopes(pb_trial *t, pb_testbed *p, pb_param *one, const d
 
 /* Compares the gradient with differences for all parameters together and for each tensor, because the slope of a small
  * tensor, or of one behind a scale near zero, disappears in the sum.  The parameters are moved away from their start,
- * since a scale that is zero hides the gradients of all that it multiplies. */
+ * since a scale that is zero hides the gradients of all that it multiplies.  The steps of single precision would cross
+ * the jumps of a choice of the largest elements; the double build checks these methods. */
 pb_outcome pb_check_slope(pb_trial *t)
 {
     pb_testbed p = pb_trial_start(t, 1);
     pb_testbed_perturb(&p, 0.05);
     forward(&p); /* a graph in which nothing trains has no loss */
-    bool promised = pb_model_counts(p.model).trainable && !pb_graph_stops_gradient(p.graph), good = true;
+    bool jumps = LONG_STEPS && pb_graph_chooses_largest(p.graph), good = true;
+    bool promised = pb_model_counts(p.model).trainable && !pb_graph_stops_gradient(p.graph) && !jumps;
     if (promised) {
         size_t n, at = 0;
         pb_executor_backward(p.executor, p.graph);
