@@ -77,7 +77,7 @@ hidden = 9
 MORE = {
     "boft": "size = 4\nfactors = 1",
     "c3a": "size = 4",
-    "c3a:parts": "",
+    "c3a:parts": "size = 0\\nparts = 2",
     "delora": "rank = 3\ntargets = *\nrank_pattern = mlp.*=2\nlambda_pattern = attn.q=7",
     "glora": "rank = 3\ntargets = *",
     "gralora": "rank = 4\nparts = 2",
