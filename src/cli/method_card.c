@@ -51,7 +51,7 @@ static void write_range(const pb_option *o, char *range, size_t size)
 
 const char *pb_merging(const pb_method *m)
 {
-    bool hooks = m->weight || m->linear || m->attention || m->block || m->embed || m->logits;
+    bool hooks = m->weight || m->linear || m->attention || m->block || m->embed || m->logits || m->prompt;
     return m->merges ? "yes" : m->select && !hooks ? "in place" : "no";
 }
 

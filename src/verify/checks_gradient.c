@@ -16,7 +16,7 @@
 #define STEP 1e-5
 #define ROUNDING 1e-9
 enum { LONG_STEPS = false };
-static const double steps[] = {1e-3, 1e-4, 1e-5};
+static const double steps[] = {1e-3, 1e-4, 1e-5, 1e-6, 1e-7}; /* the shortest: a wide layer has a kink nearby */
 #else
 #define SLOPE 3e-2
 #define STEP 1e-2
