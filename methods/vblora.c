@@ -1,7 +1,7 @@
-/* vblora: the LoRAs of all projections from one bank of vectors.  y = W x + B A x, where the rows of A [r,in] and the
+/* vblora: the LoRAs of all projections from one bank of vectors. y = W x + B A x, where the rows of A [r,in] and the
  * columns of B [out,r] are cut into sub-vectors of b elements, and each of them is a mixture of vectors of the bank
- * [h,b], which all projections share: with trained logits l [h] it is sum_j p_j bank_j, where p is the softmax over the k
- * largest l, and 0 elsewhere. */
+ * [h,b], which all projections share: with trained logits l [h] it is sum_j p_j bank_j, where p is the softmax over
+ * the k largest l, and 0 elsewhere. */
 #include "peftbench.h"
 
 typedef struct conf {

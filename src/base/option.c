@@ -159,23 +159,27 @@ void pb_option_print(const pb_option *row, const void *conf, pb_text *out)
 
 /* ---- did you mean ------------------------------------------------------------------------ */
 
-/* Levenshtein's edit distance of the first 63 bytes. */
+static int least_of(int a, int b, int c)
+{
+    return a < b ? (a < c ? a : c) : (b < c ? b : c);
+}
+
+/* The edit distance of the first 63 bytes, where an exchange of two neighbours is one edit (Damerau 1964). */
 static int edit_distance(const char *a, const char *b)
 {
-    int row[64], n = (int)strnlen(b, 63);
+    int row[3][64], n = (int)strnlen(b, 63), i = 0; /* row[i % 3][j]: of the first i bytes of a and j of b */
     for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 0; a[i] && i < 63; i++) {
-        int diagonal = row[0];
-        row[0] = i + 1;
-        for (int j = 0; j < n; j++) {
-            int change = diagonal + (a[i] != b[j]);
-            int best = row[j] < row[j + 1] ? row[j] + 1 : row[j + 1] + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = change < best ? change : best;
+        row[0][j] = j;
+    for (i = 1; i <= 63 && a[i - 1]; i++) {
+        int *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
+        now[0] = i;
+        for (int j = 1; j <= n; j++) {
+            now[j] = least_of(last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < now[j])
+                now[j] = before[j - 2] + 1;
         }
     }
-    return row[n];
+    return row[(i - 1) % 3][n];
 }
 
 const char *pb_nearest(const char *word, const char *const *names)

@@ -116,7 +116,7 @@ plant 'an init of the wrong variance in the engine' 'random values as declared' 
 plant 'a wrong count formula' 'elements by the formula' lora methods/lora.c \
 	's/\.count = "rank\*((freeze==0)\*in+out)/.count = "rank*((freeze==0)*in+in)/'
 plant 'a count formula that is right for the defaults only' 'elements by the formula' prefix methods/prefix.c \
-	's/(1-mlp)\*length/length/'
+	's/(1-mlp)\*(length/(length/'
 plant 'a prefix off by one position' 'positions behind a prefix' prefix methods/prefix.c \
 	's/b->first_position += c->length;/b->first_position += c->length + 1;/'
 
