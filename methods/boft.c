@@ -19,6 +19,7 @@ static const pb_option options[] = {
 static const int *order(pb_build *b, int in, int size, int i, bool back)
 {
     int *index = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)in * sizeof *index);
+    PB_CHECK(i >= 0 && i < 16); /* as many factors as the setting allows */
     int half = size / 2, far = 1 << i, wide = size * far;
     for (int at = 0; at < in; at++) {
         int group = at % wide / half; /* of half a block: first halves stand at even places */

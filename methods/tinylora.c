@@ -30,6 +30,7 @@ static int group_of(pb_build *b, const pb_site *site)
         at = s->number == site->number ? targets : at;
     int groups = (int)floor(targets * (1 - c->tie) + 0.5);
     groups = groups > 1 ? groups : 1;
+    PB_CHECK(targets >= groups);
     int group = at / (targets / groups);
     return group < groups ? group : groups - 1;
 }

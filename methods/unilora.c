@@ -35,8 +35,10 @@ static long long places(pb_build *b, const pb_site *site, int rank, long long *f
 static const pb_real *scales(pb_build *b, int d, int count)
 {
     pb_real *scale = pb_memo(b, (size_t)d * sizeof *scale);
-    for (int k = 0; k < d; k++)
-        scale[k] = (pb_real)(1 / sqrt(count / d + (k < count % d)));
+    for (int k = 0; k < d; k++) {
+        int times = count / d + (k < count % d);
+        scale[k] = (pb_real)(1 / sqrt(times));
+    }
     return scale;
 }
 

@@ -61,7 +61,7 @@ static void concrete_backward(const pb_node *n, unsigned want, int from, int to,
         double dz = t > 0 && t < 1 ? slope * (delta ? (double)delta->x[i] : 1) : 0;
         if (want & 1)
             alpha->g[i] = (pb_real)((n->add & 1 ? (double)alpha->g[i] : 0) + dy * dz);
-        if (want & 2)
+        if (delta && want & 2)
             delta->g[i] = (pb_real)((n->add & 2 ? (double)delta->g[i] : 0) + dy * clipped(t));
     }
 }

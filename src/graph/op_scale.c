@@ -132,7 +132,7 @@ static void rows_backward(const pb_node *n, unsigned want, int from, int to, pb_
 static int rows_shape(pb_node *n)
 {
     const pb_node *x = n->in[0], *l = n->in[1];
-    return x && l && l->cols == 1 && l->rows == x->rows ? pb_shape_of_first(n) : misfit(n);
+    return l->cols == 1 && l->rows == x->rows ? pb_shape_of_first(n) : misfit(n);
 }
 
 static const pb_op scale_rows = {
@@ -146,11 +146,6 @@ static const pb_op scale_rows = {
     .forward = rows_forward,
     .backward = rows_backward,
 };
-
-static int all_shape(pb_node *n)
-{
-    return n->in[0] ? pb_shape_of_first(n) : misfit(n);
-}
 
 static void all_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
 {
@@ -181,7 +176,7 @@ static const pb_op scale_all = {
     .inplace = 1,
     .collects = 2,
     .reads = {PB_IN1, PB_IN0},
-    .shape = all_shape,
+    .shape = pb_shape_of_first,
     .param_units = one_unit,
     .forward = rows_forward,
     .backward = all_backward,

@@ -99,6 +99,7 @@ static int begin_parts(pb_method_part *part, int most, const char *name)
 /* Refuses a method that an earlier part of the composition has. */
 static int check_once(const pb_method_spec *s, const pb_method_part *p)
 {
+    PB_CHECK(p->name);
     for (const pb_method_part *q = s->part; q < p; q++)
         if (q->method == p->method)
             return !strcmp(p->name, q->name) ? pb_error("%s is given twice in one composition", p->name)

@@ -187,6 +187,7 @@ static int check_name(const pb_method *m, const pb_preset *p)
 static int check_settings(const pb_preset *p, const pb_preset_part *part)
 {
     const pb_method *m = part->method;
+    PB_CHECK(m);
     void *conf = pb_alloc(m->conf_size + 1);
     int rc = 0;
     pb_option_defaults(m->options, conf);
