@@ -58,11 +58,16 @@ void *pb_param_memory(const pb_param *p)
     return p->index ? (void *)p->index : p->x;
 }
 
+size_t pb_param_elements(const pb_param *p)
+{
+    return (size_t)p->rows * (size_t)p->cols;
+}
+
 size_t pb_param_bytes(const pb_param *p)
 {
     if (p->packed)
         return pb_packed_bytes(p->packed->precision, p->packed->double_quant, p->rows, p->cols);
-    return (size_t)p->rows * (size_t)p->cols * (p->index ? sizeof *p->index : sizeof *p->x);
+    return pb_param_elements(p) * (p->index ? sizeof *p->index : sizeof *p->x);
 }
 
 void pb_param_values(const pb_param *p, int r0, int r1, int c0, int c1, pb_real *out)

@@ -64,6 +64,9 @@ typedef struct pb_param {
     struct pb_node *leaf; /* this parameter's node in the graph under construction          */
 } pb_param;
 
+/* The number of a parameter's elements. */
+size_t pb_param_elements(const pb_param *p);
+
 /* The memory of a parameter's value, x or index (NULL if it is packed or has no values), and the bytes of the value. */
 void *pb_param_memory(const pb_param *p);
 size_t pb_param_bytes(const pb_param *p);

@@ -39,17 +39,12 @@ double pb_optim_rate(const pb_train_options *o, int step, int steps)
                                            : o->lr * left;
 }
 
-static size_t elements_of(const pb_param *p)
-{
-    return (size_t)p->rows * (size_t)p->cols;
-}
-
 size_t pb_optim_bytes(const pb_model *m)
 {
     size_t bytes = pb_model_state_bytes(m);
     for (int i = 0; i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
-        bytes += p->trainable ? 2 * pb_arena_size(elements_of(p) * sizeof(pb_real)) : 0;
+        bytes += p->trainable ? 2 * pb_arena_size(pb_param_elements(p) * sizeof(pb_real)) : 0;
     }
     return bytes;
 }
@@ -57,7 +52,7 @@ size_t pb_optim_bytes(const pb_model *m)
 static void add_item(pb_optim *opt, pb_param *p, pb_arena *arena)
 {
     moments *k = &opt->item[opt->items++];
-    *k = (moments){.param = p, .start = opt->elements, .count = elements_of(p)};
+    *k = (moments){.param = p, .start = opt->elements, .count = pb_param_elements(p)};
     k->first = pb_arena_alloc(arena, PB_OPTIMIZER, k->count * sizeof(pb_real));
     k->second = pb_arena_alloc(arena, PB_OPTIMIZER, k->count * sizeof(pb_real));
     k->seen = p->slot ? pb_arena_alloc(arena, PB_META, (size_t)p->rows * sizeof *k->seen) : NULL;

@@ -17,7 +17,7 @@ static double added_elements(const pb_model *m, const char **name)
     for (int i = 0; i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
         bool counts = p->kind == PB_ADDED && p->trainable;
-        sum += counts ? (double)pb_trial_elements(p) : 0;
+        sum += counts ? (double)pb_param_elements(p) : 0;
         *name = counts ? p->name : *name;
     }
     return sum - (double)pb_model_pruned(m);
@@ -176,7 +176,7 @@ static uint64_t moving_elements(const pb_trial *t, char odd[80])
         if (hooks && p->kind == PB_ADDED && !p->trainable)
             continue; /* a hook may change it */
         bool moved = memcmp(pb_param_memory(p), pb_param_memory(q), pb_param_bytes(p)) != 0;
-        sum += moved ? pb_trial_elements(p) : 0;
+        sum += moved ? pb_param_elements(p) : 0;
         if (moved != p->trainable)
             snprintf(odd, 80, "%s", p->name);
     }
@@ -192,7 +192,7 @@ static uint64_t all_elements(const pb_model *m, bool integers)
     uint64_t sum = 0;
     for (int i = 0; i < pb_model_params(m); i++)
         if ((pb_model_param(m, i)->index != NULL) == integers)
-            sum += pb_trial_elements(pb_model_param(m, i));
+            sum += pb_param_elements(pb_model_param(m, i));
     return sum;
 }
 
@@ -201,7 +201,7 @@ static uint64_t stored_elements(const pb_model *m)
 {
     uint64_t sum = 0;
     for (int i = 0; i < pb_model_params(m); i++)
-        sum += pb_model_stores(pb_model_param(m, i)) ? pb_trial_elements(pb_model_param(m, i)) : 0;
+        sum += pb_model_stores(pb_model_param(m, i)) ? pb_param_elements(pb_model_param(m, i)) : 0;
     return sum;
 }
 

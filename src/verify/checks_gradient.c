@@ -42,7 +42,7 @@ static void move(pb_testbed *p, const double *direction, double x)
     size_t at = 0;
     for (int i = 0; i < pb_model_params(p->model); i++) {
         pb_param *one = pb_model_param(p->model, i);
-        for (size_t k = 0; one->trainable && k < pb_trial_elements(one); k++)
+        for (size_t k = 0; one->trainable && k < pb_param_elements(one); k++)
             one->x[k] += (pb_real)(x * direction[at++]);
     }
 }
@@ -99,7 +99,7 @@ static bool has_slope(pb_trial *t, pb_testbed *p, size_t n, const double *g)
 /* Moves one tensor, which begins as `start`, by x along a direction, and returns the loss. */
 static double loss_at(pb_testbed *p, pb_param *one, const pb_real *start, const double *d, double x)
 {
-    for (size_t k = 0; k < pb_trial_elements(one); k++)
+    for (size_t k = 0; k < pb_param_elements(one); k++)
         one->x[k] = start[k] + (pb_real)(x * d[k]);
     return loss_of(p);
 }
@@ -109,7 +109,7 @@ static double tensor_slope(pb_testbed *p, pb_param *one, const double *d, double
 {
     static const double factor[] = {1. / 12, -8. / 12, 8. / 12, -1. / 12};
     static const int at[] = {-2, -1, 1, 2};
-    size_t bytes = pb_trial_elements(one) * sizeof *one->x;
+    size_t bytes = pb_param_elements(one) * sizeof *one->x;
     pb_real *start = pb_alloc(bytes);
     double sum = 0;
     memcpy(start, one->x, bytes);
@@ -125,7 +125,7 @@ static double tensor_slope(pb_testbed *p, pb_param *one, const double *d, double
 static double slope_between(pb_testbed *p, pb_param *one, const double *d, double step, double *want)
 {
     enum { POINTS = 16 };
-    size_t n = pb_trial_elements(one);
+    size_t n = pb_param_elements(one);
     pb_real *start = pb_alloc(n * sizeof *start);
     memcpy(start, one->x, n * sizeof *start);
     double up = loss_at(p, one, start, d, step), down = loss_at(p, one, start, d, -step);
@@ -146,7 +146,7 @@ static double slope_between(pb_testbed *p, pb_param *one, const double *d, doubl
 static bool tensor_has_slope(pb_trial *t, pb_testbed *p, pb_param *one, const double *g, const double *d,
                              double tolerance)
 {
-    double want = product(pb_trial_elements(one), g, d), got = 0;
+    double want = product(pb_param_elements(one), g, d), got = 0;
     for (size_t i = 0; i < PB_COUNT(steps); i++) {
         got = tensor_slope(p, one, d, steps[i]);
         if (fabs(got - want) <= tolerance + ROUNDING)
@@ -164,7 +164,7 @@ static bool tensor_has_slope(pb_trial *t, pb_testbed *p, pb_param *one, const do
  * add up. */
 static bool tensor_has_slopes(pb_trial *t, pb_testbed *p, pb_param *one, const double *g)
 {
-    size_t n = pb_trial_elements(one);
+    size_t n = pb_param_elements(one);
     double *d = random_direction(n);
     bool good = tensor_has_slope(t, p, one, g, d, 3 * SLOPE * sqrt(product(n, g, g) / (double)n));
     for (size_t k = 0; k < n; k++)
@@ -193,7 +193,7 @@ pb_outcome pb_check_slope(pb_trial *t)
         for (int i = 0; i < pb_model_params(p.model) && good; i++) {
             pb_param *one = pb_model_param(p.model, i);
             good = !one->trainable || tensor_has_slopes(t, &p, one, g + at);
-            at += one->trainable ? pb_trial_elements(one) : 0;
+            at += one->trainable ? pb_param_elements(one) : 0;
         }
         free(g);
     }

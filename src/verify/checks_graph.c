@@ -121,8 +121,8 @@ static size_t smallest_projection(const pb_model *m)
     size_t least = SIZE_MAX;
     for (int i = 0; i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
-        if (p->kind == PB_MATRIX && p->layer >= 0 && pb_trial_elements(p) < least)
-            least = pb_trial_elements(p);
+        if (p->kind == PB_MATRIX && p->layer >= 0 && pb_param_elements(p) < least)
+            least = pb_param_elements(p);
     }
     return least;
 }

@@ -82,9 +82,9 @@ static void add_squares(const pb_trial *t, double *sum, double *n)
         pb_testbed p = pb_trial_open(t, t->spec, seed);
         for (int i = 0; i < pb_model_params(p.model); i++) {
             const pb_param *one = pb_model_param(p.model, i);
-            for (size_t k = 0; one->kind == PB_ADDED && one->x && k < pb_trial_elements(one); k++)
+            for (size_t k = 0; one->kind == PB_ADDED && one->x && k < pb_param_elements(one); k++)
                 sum[i] += (double)one->x[k] * (double)one->x[k];
-            n[i] += (double)pb_trial_elements(one);
+            n[i] += (double)pb_param_elements(one);
         }
         pb_testbed_close(&p);
     }

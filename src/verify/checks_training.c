@@ -210,8 +210,8 @@ static double *trained(const pb_trial *t, uint64_t seed, int threads, size_t *n)
         const pb_param *one = pb_model_param(p.model, i);
         if (!pb_model_stores(one))
             continue;
-        x = pb_realloc(x, (*n + pb_trial_elements(one) + 1) * sizeof *x);
-        for (size_t k = 0; k < pb_trial_elements(one); k++)
+        x = pb_realloc(x, (*n + pb_param_elements(one) + 1) * sizeof *x);
+        for (size_t k = 0; k < pb_param_elements(one); k++)
             x[(*n)++] = one->index ? one->index[k] : (double)one->x[k];
     }
     pb_testbed_close(&p);

@@ -8,14 +8,9 @@
 
 /* ---- the model ------------------------------------------------------------------------------------------- */
 
-static size_t elements_of(const pb_param *p)
-{
-    return (size_t)p->rows * (size_t)p->cols;
-}
-
 static bool is_constant(const pb_param *p)
 {
-    for (size_t k = 1; k < elements_of(p); k++)
+    for (size_t k = 1; k < pb_param_elements(p); k++)
         if (p->x[k] != p->x[0])
             return false;
     return true;
@@ -27,7 +22,7 @@ static void enlarge_matrices(pb_testbed *p)
 {
     for (int i = 0; i < pb_model_params(p->model); i++) {
         pb_param *one = pb_model_param(p->model, i);
-        for (size_t k = 0; one->kind == PB_MATRIX && k < elements_of(one); k++)
+        for (size_t k = 0; one->kind == PB_MATRIX && k < pb_param_elements(one); k++)
             one->x[k] *= 8;
     }
 }
@@ -40,8 +35,8 @@ static void vary_constants(pb_testbed *p)
         if (!one->x || !is_constant(one))
             continue;
         pb_rng rng = pb_rng_named(99, one->name);
-        pb_real *x = pb_arena_alloc(p->values, PB_WEIGHTS, elements_of(one) * sizeof *x);
-        for (size_t k = 0; k < elements_of(one); k++)
+        pb_real *x = pb_arena_alloc(p->values, PB_WEIGHTS, pb_param_elements(one) * sizeof *x);
+        for (size_t k = 0; k < pb_param_elements(one); k++)
             x[k] = one->x[k] + (pb_real)(0.2 * pb_rng_normal(&rng));
         one->x = x;
     }
@@ -141,7 +136,7 @@ int pb_testbed_plan(pb_testbed *p, const pb_batch *batch, bool training, double 
     for (int i = 0; training && i < pb_model_params(p->model); i++) {
         pb_param *one = pb_model_param(p->model, i);
         free(one->g);
-        one->g = one->trainable ? pb_alloc(elements_of(one) * sizeof *one->g) : NULL;
+        one->g = one->trainable ? pb_alloc(pb_param_elements(one) * sizeof *one->g) : NULL;
     }
     return pb_graph_plan(p->graph, p->out.logits, training ? p->out.loss : NULL, &p->plan);
 }
@@ -170,7 +165,7 @@ double *pb_testbed_gradients(pb_testbed *p, size_t *n)
     size_t at = 0;
     for (int i = 0; i < pb_model_params(p->model); i++) {
         const pb_param *one = pb_model_param(p->model, i);
-        for (size_t k = 0; one->trainable && k < elements_of(one); k++)
+        for (size_t k = 0; one->trainable && k < pb_param_elements(one); k++)
             g[at++] = pb_testbed_gradient(one, k);
     }
     return g;
@@ -181,7 +176,7 @@ void pb_testbed_perturb(pb_testbed *p, double scale)
     pb_rng rng = pb_rng_named(99, "stir");
     for (int i = 0; i < pb_model_params(p->model); i++) {
         pb_param *one = pb_model_param(p->model, i);
-        for (size_t k = 0; one->trainable && k < elements_of(one); k++)
+        for (size_t k = 0; one->trainable && k < pb_param_elements(one); k++)
             one->x[k] += (pb_real)(scale * pb_rng_normal(&rng));
     }
 }

@@ -103,8 +103,3 @@ bool pb_trial_has_step_hooks(const pb_testbed *p)
             return true;
     return false;
 }
-
-size_t pb_trial_elements(const pb_param *p)
-{
-    return (size_t)p->rows * (size_t)p->cols;
-}

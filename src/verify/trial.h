@@ -71,7 +71,4 @@ void pb_trial_train(pb_testbed *p);
 /* Returns true if a method has a hook before or after a step, which may change all that the method has added. */
 bool pb_trial_has_step_hooks(const pb_testbed *p);
 
-/* Returns the number of elements of a parameter. */
-size_t pb_trial_elements(const pb_param *p);
-
 #endif
