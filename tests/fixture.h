@@ -5,6 +5,7 @@
 
 #include "test.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "verify/testbed.h"
@@ -47,6 +48,39 @@ static inline void fixture_stir(fixture *r, double scale)
 static inline double fixture_gradient(const pb_param *p, size_t i)
 {
     return pb_testbed_gradient(p, i);
+}
+
+/* The parameter of this full name, such as "layer.0.attn.q.lora.A". */
+static inline pb_param *fixture_param(const fixture *r, const char *name)
+{
+    pb_param *p = pb_model_find(r->model, name);
+    if (!p)
+        PB_BUG("no parameter '%s'", name);
+    return p;
+}
+
+/* The outputs of a batch; *n is their number.  The caller frees them. */
+static inline double *fixture_logits(fixture *r, const pb_batch *batch, size_t *n)
+{
+    fixture_forward(r, batch, false, 0);
+    const pb_node *y = pb_graph_output(r->graph);
+    *n = (size_t)y->rows * (size_t)y->cols;
+    double *out = pb_alloc(*n * sizeof *out);
+    for (size_t i = 0; i < *n; i++)
+        out[i] = (double)y->x[i];
+    return out;
+}
+
+/* The largest difference of the outputs of two models; infinity if they have different numbers. */
+static inline double fixture_apart(fixture *a, fixture *b, const pb_batch *batch)
+{
+    size_t n, m;
+    double *x = fixture_logits(a, batch, &n), *y = fixture_logits(b, batch, &m), off = n == m ? 0 : INFINITY;
+    for (size_t i = 0; i < n && n == m; i++)
+        off = fmax(off, fabs(x[i] - y[i]));
+    free(x);
+    free(y);
+    return off;
 }
 
 /* Five ragged sequences of the golden's lengths. */

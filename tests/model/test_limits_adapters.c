@@ -3,28 +3,15 @@
 
 #include "util.h"
 
-static pb_param *find(const fixture *f, const char *name)
-{
-    pb_param *p = pb_model_find(f->model, name);
-    if (!p)
-        PB_BUG("no parameter '%s'", name);
-    return p;
-}
-
-static size_t elements(const pb_param *p)
-{
-    return (size_t)p->rows * (size_t)p->cols;
-}
-
 static void copy(pb_param *to, const pb_param *from)
 {
-    CHECK_INT((long long)elements(to), (long long)elements(from));
-    memcpy(to->x, from->x, elements(to) * sizeof *to->x);
+    CHECK_INT((long long)pb_param_elements(to), (long long)pb_param_elements(from));
+    memcpy(to->x, from->x, pb_param_elements(to) * sizeof *to->x);
 }
 
 static void multiply(pb_param *p, double by)
 {
-    for (size_t i = 0; i < elements(p); i++)
+    for (size_t i = 0; i < pb_param_elements(p); i++)
         p->x[i] *= (pb_real)by;
 }
 
@@ -34,7 +21,7 @@ static void fill_added(fixture *f)
     for (int i = 0; i < pb_model_params(f->model); i++) {
         pb_param *p = pb_model_param(f->model, i);
         pb_rng r = pb_rng_named(5, p->name);
-        for (size_t k = 0; k < elements(p) && p->kind == PB_ADDED; k++)
+        for (size_t k = 0; k < pb_param_elements(p) && p->kind == PB_ADDED; k++)
             p->x[k] = (pb_real)(0.3 * pb_rng_normal(&r));
     }
 }
@@ -69,12 +56,12 @@ TEST(a_parallel_adapter_is_a_second_mlp_beside_the_first_one)
 {
     fixture a = fixture_open("adapter:place=parallel,scale=2,norms=no,bottleneck=32,targets=0.mlp", 3, 1);
     fixture b = fixture_open("subset:only=0.mlp.down", 3, 1);
-    copy(find(&a, "layer.0.mlp.houlsby.down.weight"), find(&a, "layer.0.mlp.up.weight"));
-    copy(find(&a, "layer.0.mlp.houlsby.down.bias"), find(&a, "layer.0.mlp.up.bias"));
-    copy(find(&a, "layer.0.mlp.houlsby.up.weight"), find(&a, "layer.0.mlp.down.weight"));
-    copy(find(&a, "layer.0.mlp.houlsby.up.bias"), find(&a, "layer.0.mlp.down.bias"));
-    multiply(find(&b, "layer.0.mlp.down.weight"), 3); /* y + 2 y */
-    multiply(find(&b, "layer.0.mlp.down.bias"), 3);
+    copy(fixture_param(&a, "layer.0.mlp.houlsby.down.weight"), fixture_param(&a, "layer.0.mlp.up.weight"));
+    copy(fixture_param(&a, "layer.0.mlp.houlsby.down.bias"), fixture_param(&a, "layer.0.mlp.up.bias"));
+    copy(fixture_param(&a, "layer.0.mlp.houlsby.up.weight"), fixture_param(&a, "layer.0.mlp.down.weight"));
+    copy(fixture_param(&a, "layer.0.mlp.houlsby.up.bias"), fixture_param(&a, "layer.0.mlp.down.bias"));
+    multiply(fixture_param(&b, "layer.0.mlp.down.weight"), 3); /* y + 2 y */
+    multiply(fixture_param(&b, "layer.0.mlp.down.bias"), 3);
     CHECK_NEAR(apart(a, b), 0, EXACT);
 }
 
@@ -85,9 +72,9 @@ TEST(the_scale_of_an_adapter_is_that_of_its_up_projection)
     for (size_t i = 0; i < PB_COUNT(up); i++) {
         char name[80];
         snprintf(name, sizeof name, "%s.houlsby.up.weight", up[i]);
-        multiply(find(&b, name), 4);
+        multiply(fixture_param(&b, name), 4);
         snprintf(name, sizeof name, "%s.houlsby.up.bias", up[i]);
-        multiply(find(&b, name), 4);
+        multiply(fixture_param(&b, name), 4);
     }
     CHECK_NEAR(apart(a, b), 0, EXACT);
 }
@@ -100,10 +87,10 @@ TEST(an_adapter_behind_its_own_norm_reads_what_that_norm_makes)
     for (int i = 0; i < pb_model_params(a.model); i++) {
         pb_param *p = pb_model_param(a.model, i);
         bool gain = strstr(p->name, "norm.weight"), bias = strstr(p->name, "norm.bias");
-        for (size_t k = 0; k < elements(p) && (gain || bias) && p->layer >= 0; k++)
+        for (size_t k = 0; k < pb_param_elements(p) && (gain || bias) && p->layer >= 0; k++)
             p->x[k] = gain;
         if ((gain || bias) && p->layer >= 0 && p->kind != PB_ADDED)
-            copy(find(&b, p->name), p);
+            copy(fixture_param(&b, p->name), p);
     }
     CHECK_NEAR(apart(a, b), 0, EXACT);
     CHECK(apart(filled(ADAPTER "targets=layer,own_norm=yes"), filled(ADAPTER "targets=layer")) > 1e-2);
@@ -155,8 +142,9 @@ TEST(robust_adapterdrop_draws_how_many_layers_do_without)
 TEST(red_scales_the_rows_of_a_weight_and_moves_its_bias)
 {
     fixture a = filled("red:targets=0.mlp.down"), b = fixture_open("subset:only=0.mlp.down", 3, 1);
-    const pb_param *l = find(&a, "layer.0.mlp.down.red.l"), *beta = find(&a, "layer.0.mlp.down.red.beta");
-    pb_param *w = find(&b, "layer.0.mlp.down.weight"), *bias = find(&b, "layer.0.mlp.down.bias");
+    const pb_param *l = fixture_param(&a, "layer.0.mlp.down.red.l"),
+                   *beta = fixture_param(&a, "layer.0.mlp.down.red.beta");
+    pb_param *w = fixture_param(&b, "layer.0.mlp.down.weight"), *bias = fixture_param(&b, "layer.0.mlp.down.bias");
     for (int i = 0; i < w->rows; i++) {
         for (int j = 0; j < w->cols; j++)
             w->x[i * w->cols + j] *= l->x[i];
@@ -175,14 +163,14 @@ TEST(beft_moves_the_bias_of_the_values)
         char vector[64], bias[64];
         snprintf(vector, sizeof vector, "layer.%d.attn.v.beft.beta", i);
         snprintf(bias, sizeof bias, "layer.%d.attn.v.bias", i);
-        for (size_t k = 0; k < elements(find(&b, bias)); k++)
-            find(&b, bias)->x[k] += find(&a, vector)->x[k];
+        for (size_t k = 0; k < pb_param_elements(fixture_param(&b, bias)); k++)
+            fixture_param(&b, bias)->x[k] += fixture_param(&a, vector)->x[k];
     }
     for (int i = 0; i < 2; i++) {
         fixture *f = i ? &b : &a;
         fixture_forward(f, &fixture_batch, true, 0);
         pb_executor_backward(f->executor, f->graph);
-        const pb_param *p = find(f, i ? "layer.0.attn.v.bias" : "layer.0.attn.v.beft.beta");
+        const pb_param *p = fixture_param(f, i ? "layer.0.attn.v.bias" : "layer.0.attn.v.beft.beta");
         for (size_t k = 0; k < 16; k++) {
             got[k] = i ? got[k] : (pb_real)fixture_gradient(p, k);
             want[k] = i ? fixture_gradient(p, k) : 0;
@@ -205,11 +193,11 @@ TEST(beft_moves_the_bias_of_the_values_in_one_projection_for_all_three)
     fixture_forward(&f[0], &batch, false, 0);
     double base = (double)pb_graph_output(f[0].graph)->x[0];
     for (int i = 0; i < 2; i++) {
-        const pb_param *beta = find(&f[1], i ? "layer.1.attn.qkv.beft.beta" : "layer.0.attn.qkv.beft.beta");
-        pb_param *bias = find(&f[0], i ? "layer.1.attn.qkv.bias" : "layer.0.attn.qkv.bias");
-        CHECK_INT((long long)elements(bias), 3 * (long long)elements(beta));
-        for (size_t j = 0; j < elements(beta); j++)
-            bias->x[2 * elements(beta) + j] += beta->x[j];
+        const pb_param *beta = fixture_param(&f[1], i ? "layer.1.attn.qkv.beft.beta" : "layer.0.attn.qkv.beft.beta");
+        pb_param *bias = fixture_param(&f[0], i ? "layer.1.attn.qkv.bias" : "layer.0.attn.qkv.bias");
+        CHECK_INT((long long)pb_param_elements(bias), 3 * (long long)pb_param_elements(beta));
+        for (size_t j = 0; j < pb_param_elements(beta); j++)
+            bias->x[2 * pb_param_elements(beta) + j] += beta->x[j];
     }
     for (int k = 0; k < 2; k++) {
         fixture_forward(&f[k], &batch, false, 0);
@@ -263,7 +251,7 @@ static bool trains_as_full(const char *spec)
     bool same = true;
     for (int i = 0; i < pb_model_params(b.model); i++) {
         const pb_param *p = pb_model_param(b.model, i);
-        same = same && !memcmp(p->x, find(&a, p->name)->x, elements(p) * sizeof *p->x);
+        same = same && !memcmp(p->x, fixture_param(&a, p->name)->x, pb_param_elements(p) * sizeof *p->x);
     }
     pb_result_free(&ra);
     pb_result_free(&rb);
@@ -287,8 +275,8 @@ static int moved(const char *spec, const char *name, int steps)
     pb_encoded *set = toy_set(8); /* one batch */
     pb_train_options o = options_with(steps, 1e-3);
     fixture f = fixture_open(spec, 2, 1);
-    const pb_param *p = find(&f, name);
-    size_t n = elements(p);
+    const pb_param *p = fixture_param(&f, name);
+    size_t n = pb_param_elements(p);
     pb_real *first = pb_alloc(n * sizeof *first);
     memcpy(first, p->x, n * sizeof *first);
     o.decay = 0;
@@ -326,9 +314,9 @@ TEST(a_lottery_ticket_has_its_share_of_the_weights_and_trains_from_zero)
     pb_result r = train(&f, set, &o, 6), all = train(&g, set, &o, 6);
     int kept = 0, whole = 0;
     for (int l = 0; l < 2; l++) {
-        const pb_param *s = find(&f, l ? "layer.1.mlp.up.lt-sft.S" : "layer.0.mlp.up.lt-sft.S");
-        const pb_param *w = find(&g, s->name);
-        for (size_t i = 0; i < elements(s); i++) {
+        const pb_param *s = fixture_param(&f, l ? "layer.1.mlp.up.lt-sft.S" : "layer.0.mlp.up.lt-sft.S");
+        const pb_param *w = fixture_param(&g, s->name);
+        for (size_t i = 0; i < pb_param_elements(s); i++) {
             kept += s->x[i] != 0;
             whole += w->x[i] != 0;
         }
@@ -352,9 +340,9 @@ TEST(the_second_phase_begins_without_the_moments_of_the_first)
     o.schedule = PB_CONSTANT_RATE;
     o.warmup = 0;
     pb_result r = train(&f, set, &o, 6);
-    const pb_param *s = find(&f, "layer.0.mlp.up.lt-sft.S");
+    const pb_param *s = fixture_param(&f, "layer.0.mlp.up.lt-sft.S");
     int kept = 0;
-    for (size_t i = 0; i < elements(s); i++)
+    for (size_t i = 0; i < pb_param_elements(s); i++)
         if (s->x[i] != 0) {
             CHECK_NEAR(fabs((double)s->x[i]), 1e-2, 1e-2);
             kept++;
@@ -401,7 +389,7 @@ TEST(sparseadapter_keeps_the_weights_with_the_largest_scores)
     int kept = 0, all = 0;
     for (int i = 0; i < pb_model_params(f.model); i++) {
         const pb_param *p = pb_model_param(f.model, i), *q = pb_model_param(g.model, i);
-        for (size_t k = 0; k < elements(p) && is_pruned_kind(p); k++, all++) {
+        for (size_t k = 0; k < pb_param_elements(p) && is_pruned_kind(p); k++, all++) {
             double score = fabs((double)q->x[k] * (double)q->g[k]);
             least = p->x[k] != 0 ? fmin(least, score) : least;
             most = p->x[k] != 0 ? most : fmax(most, score);
@@ -427,7 +415,7 @@ TEST(what_sparseadapter_prunes_stays_zero_while_the_rest_trains)
     int kept = 0;
     for (int i = 0; i < pb_model_params(f.model); i++) {
         const pb_param *p = pb_model_param(f.model, i);
-        for (size_t k = 0; k < elements(p) && is_pruned_kind(p); k++)
+        for (size_t k = 0; k < pb_param_elements(p) && is_pruned_kind(p); k++)
             kept += p->x[k] != 0;
     }
     CHECK_INT(kept, 2 * 6 * 16);
@@ -444,11 +432,12 @@ TEST(what_sparseadapter_prunes_stays_zero_while_the_rest_trains)
 TEST(diff_pruning_adds_what_its_gates_let_through)
 {
     fixture a = fixture_open("diff-pruning:targets=0.mlp.up", 3, 1), b = fixture_open("subset:only=0.mlp.up", 3, 1);
-    pb_param *delta = find(&a, "layer.0.mlp.up.diff-pruning.delta"), *w = find(&b, "layer.0.mlp.up.weight");
-    pb_param *alpha = find(&a, "layer.0.mlp.up.diff-pruning.alpha");
+    pb_param *delta = fixture_param(&a, "layer.0.mlp.up.diff-pruning.delta"),
+             *w = fixture_param(&b, "layer.0.mlp.up.weight");
+    pb_param *alpha = fixture_param(&a, "layer.0.mlp.up.diff-pruning.alpha");
     fill_added(&a); /* alpha and the group's too */
-    const double group = (double)find(&a, "layer.0.mlp.up.diff-pruning.group")->x[0];
-    for (size_t i = 0; i < elements(w); i++) {
+    const double group = (double)fixture_param(&a, "layer.0.mlp.up.diff-pruning.group")->x[0];
+    for (size_t i = 0; i < pb_param_elements(w); i++) {
         double z = 3 / (1 + exp(-(double)alpha->x[i])) - 1.5, g = 3 / (1 + exp(-group)) - 1.5;
         w->x[i] += (pb_real)(fmin(1, fmax(0, z)) * fmin(1, fmax(0, g)) * (double)delta->x[i]);
     }
@@ -465,10 +454,10 @@ TEST(diff_pruning_ends_with_its_share_of_changes)
     for (int l = 0; l < 2; l++) {
         char name[64];
         snprintf(name, sizeof name, "layer.%d.mlp.up.diff-pruning.delta", l);
-        const pb_param *delta = find(&f, name);
+        const pb_param *delta = fixture_param(&f, name);
         snprintf(name, sizeof name, "layer.%d.mlp.up.diff-pruning.alpha", l);
-        const pb_param *alpha = find(&f, name);
-        for (size_t i = 0; i < elements(delta); i++) {
+        const pb_param *alpha = fixture_param(&f, name);
+        for (size_t i = 0; i < pb_param_elements(delta); i++) {
             kept += delta->x[i] != 0;
             open += alpha->x[i] == 20;
             CHECK(alpha->x[i] == (delta->x[i] != 0 ? 20 : -20));

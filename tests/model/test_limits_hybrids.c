@@ -10,49 +10,13 @@
 
 /* ---- two models that must compute the same --------------------------------------------------------------------- */
 
-static pb_param *tensor(const fixture *f, const char *name)
-{
-    pb_param *p = pb_model_find(f->model, name);
-    if (!p)
-        PB_BUG("no parameter '%s'", name);
-    return p;
-}
-
-static size_t count(const pb_param *p)
-{
-    return (size_t)p->rows * (size_t)p->cols;
-}
-
-/* The logits of the golden's texts; the caller frees them. */
-static double *logits_of(fixture *f, size_t *n)
-{
-    fixture_forward(f, &fixture_batch, false, 0);
-    const pb_node *y = pb_graph_output(f->graph);
-    *n = (size_t)y->rows * (size_t)y->cols;
-    double *out = pb_alloc(*n * sizeof *out);
-    for (size_t i = 0; i < *n; i++)
-        out[i] = (double)y->x[i];
-    return out;
-}
-
-static double apart(fixture *a, fixture *b)
-{
-    size_t n, m;
-    double *x = logits_of(a, &n), *y = logits_of(b, &m), off = n == m ? 0 : INFINITY;
-    for (size_t i = 0; i < n && n == m; i++)
-        off = fmax(off, fabs(x[i] - y[i]));
-    free(x);
-    free(y);
-    return off;
-}
-
 /* Sets `to` of b to s times `from` of a. */
 static void copy_tensor(const fixture *a, const char *from, const fixture *b, const char *to, double s)
 {
-    const pb_param *p = tensor(a, from);
-    pb_param *q = tensor(b, to);
+    const pb_param *p = fixture_param(a, from);
+    pb_param *q = fixture_param(b, to);
     PB_CHECK(p->rows == q->rows && p->cols == q->cols);
-    for (size_t i = 0; i < count(p); i++)
+    for (size_t i = 0; i < pb_param_elements(p); i++)
         q->x[i] = (pb_real)(s * (double)p->x[i]);
 }
 
@@ -69,8 +33,8 @@ static void copy_at(const fixture *a, const char *from, const fixture *b, const 
 
 static void set_all(const fixture *f, const char *name, double value)
 {
-    pb_param *p = tensor(f, name);
-    for (size_t i = 0; i < count(p); i++)
+    pb_param *p = fixture_param(f, name);
+    for (size_t i = 0; i < pb_param_elements(p); i++)
         p->x[i] = (pb_real)value;
 }
 
@@ -86,9 +50,9 @@ static void set_at(const fixture *f, const char *name, double value)
 /* Holds if the models compute the same, and would not if an element of `changed`, a tensor of `one`, were another. */
 static void check_equal(fixture *one, fixture *other, pb_param *changed)
 {
-    CHECK_NEAR(apart(one, other), 0, 10 * EXACT);
+    CHECK_NEAR(fixture_apart(one, other, &fixture_batch), 0, 10 * EXACT);
     changed->x[0] += (pb_real)0.5;
-    CHECK(apart(one, other) > 1e-5);
+    CHECK(fixture_apart(one, other, &fixture_batch) > 1e-5);
     fixture_close(one);
     fixture_close(other);
 }
@@ -121,7 +85,7 @@ TEST(molora_of_one_expert_and_of_equal_ones_is_lora)
         share_experts(&lora, &mixture, i ? 4 : 1);
         copy_tensor(&lora, "head.weight", &mixture, "head.weight", 1);
         copy_tensor(&lora, "head.bias", &mixture, "head.bias", 1);
-        check_equal(&mixture, &lora, tensor(&mixture, "layer.0.attn.v.molora.B.0"));
+        check_equal(&mixture, &lora, fixture_param(&mixture, "layer.0.attn.v.molora.B.0"));
     }
 }
 
@@ -151,7 +115,7 @@ TEST(lily_of_one_b_and_of_equal_ones_is_lora)
         }
         copy_tensor(&lily, "head.weight", &lora, "head.weight", 1);
         copy_tensor(&lily, "head.bias", &lora, "head.bias", 1);
-        check_equal(&lily, &lora, tensor(&lily, "lily.attn.v.A.1"));
+        check_equal(&lily, &lora, fixture_param(&lily, "lily.attn.v.A.1"));
     }
 }
 
@@ -165,7 +129,7 @@ static void set_subspace(const fixture *f, double s)
     for (int l = 0; l < 2; l++)
         for (int k = 0; k < 2; k++) {
             char *R = pb_format("layer.%d.layer.loreft.R", l), *W = pb_format("layer.%d.layer.loreft.W", l);
-            pb_param *r = tensor(f, R), *w = tensor(f, W);
+            pb_param *r = fixture_param(f, R), *w = fixture_param(f, W);
             r->x[k * r->cols + 3 + 4 * k] = 1;
             w->x[k * w->cols + 3 + 4 * k] = (pb_real)s;
             free(R);
@@ -178,7 +142,7 @@ TEST(loreft_whose_w_is_r_is_the_base_model)
     fixture base = fixture_open("", 3, 1), f = fixture_open("loreft:rank=2,first=3,last=2", 3, 1);
     set_subspace(&f, 1);
     set_at(&f, "layer.loreft.b", 0);
-    check_equal(&f, &base, tensor(&f, "layer.1.layer.loreft.W"));
+    check_equal(&f, &base, fixture_param(&f, "layer.1.layer.loreft.W"));
 }
 
 TEST(with_orthonormal_rows_noreft_is_loreft_and_the_difference_is_a_part_of_w)
@@ -186,11 +150,11 @@ TEST(with_orthonormal_rows_noreft_is_loreft_and_the_difference_is_a_part_of_w)
     fixture a = fixture_open("loreft:rank=2", 3, 1), b = fixture_open("noreft:rank=2", 3, 1);
     set_subspace(&a, 0.4);
     set_subspace(&b, 0.4);
-    check_equal(&a, &b, tensor(&a, "layer.1.layer.loreft.b"));
+    check_equal(&a, &b, fixture_param(&a, "layer.1.layer.loreft.b"));
     a = fixture_open("loreft:rank=2,first=2", 3, 1), b = fixture_open("direft:rank=2,first=2", 3, 1);
     set_subspace(&a, 0.4);
     set_subspace(&b, 0.4 - 1);
-    check_equal(&a, &b, tensor(&a, "layer.1.layer.loreft.b"));
+    check_equal(&a, &b, fixture_param(&a, "layer.1.layer.loreft.b"));
 }
 
 /* A scaled R spans the same rows. */
@@ -202,7 +166,7 @@ TEST(the_rows_of_r_are_orthonormal_whatever_their_length)
         copy_tensor(&a, R, &b, R, 3);
         free(R);
     }
-    check_equal(&a, &b, tensor(&a, "layer.0.layer.loreft.b"));
+    check_equal(&a, &b, fixture_param(&a, "layer.0.layer.loreft.b"));
 }
 
 /* Behind the last layer the head reads the first token: an edit of that token matters, and one of the last does not
@@ -220,7 +184,7 @@ TEST(the_edited_tokens_are_those_of_the_text)
               {"loreft:targets=1.layer,first=0,last=2+prompt:length=3", "prompt:length=3", false}};
     for (size_t i = 0; i < PB_COUNT(of); i++) {
         fixture a = fixture_open(of[i].edit, 3, 1), b = fixture_open(of[i].without, 3, 1);
-        double off = apart(&a, &b);
+        double off = fixture_apart(&a, &b, &fixture_batch);
         if (!CHECK(of[i].matters ? off > 1e-4 : off < EXACT))
             printf("  %s: %g\n", of[i].edit, off);
         fixture_close(&a);
@@ -274,7 +238,7 @@ static void check_gate(double g)
     copy_tensor(&a, "unipelt.mlp.bias", &b, "prefix.mlp.bias", 1);
     copy_tensor(&a, "head.weight", &b, "head.weight", 1);
     copy_tensor(&a, "head.bias", &b, "head.bias", 1);
-    check_equal(&a, &b, tensor(&a, "layer.0.attn.unipelt.gate.weight"));
+    check_equal(&a, &b, fixture_param(&a, "layer.0.attn.unipelt.gate.weight"));
 }
 
 TEST(unipelt_with_constant_gates_is_the_composition_of_its_scaled_parts)
@@ -290,7 +254,7 @@ TEST(deft_starts_as_the_base_model)
     static const char *const spec[] = {"deft:rank=3,targets=*", "deft:rank=3,targets=*,projector=qr"};
     for (int i = 0; i < 2; i++) {
         fixture base = fixture_open("", 3, 1), f = fixture_open(spec[i], 3, 1);
-        check_equal(&f, &base, tensor(&f, "layer.1.mlp.up.deft.R"));
+        check_equal(&f, &base, fixture_param(&f, "layer.1.mlp.up.deft.R"));
     }
 }
 
@@ -314,8 +278,8 @@ static folded fold(const char *spec)
             d.weight = d.f.model->merged[2 * i].x;
         }
     }
-    d.D = tensor(&d.f, "layer.1.attn.v.deft.D");
-    d.P0 = tensor(&d.f, "layer.1.attn.v.deft.P0");
+    d.D = fixture_param(&d.f, "layer.1.attn.v.deft.D");
+    d.P0 = fixture_param(&d.f, "layer.1.attn.v.deft.P0");
     d.R = pb_model_find(d.f.model, "layer.1.attn.v.deft.R");
     return d;
 }
@@ -467,7 +431,7 @@ TEST(the_count_of_unipelt_holds_in_a_network_with_one_projection_for_all_three)
     double want, got = 0;
     CHECK(!pb_count_model(f.model, &want));
     for (size_t i = 0; i < f.model->params; i++)
-        got += f.model->param[i]->kind == PB_ADDED ? (double)count(f.model->param[i]) : 0;
+        got += f.model->param[i]->kind == PB_ADDED ? (double)pb_param_elements(f.model->param[i]) : 0;
     CHECK_NEAR(got, want, 0);
     pb_testbed_close(&f);
 }

@@ -555,8 +555,7 @@ TEST(road_turns_pairs_of_outputs)
     CHECK_NEAR(apart("road:variant=4,group=4,targets=attn.q attn.v", turn_by_four), 0, 10 * EXACT);
 }
 
-/* ---- butterflies
- * -------------------------------------------------------------------------------------------------- */
+/* ---- butterflies ----------------------------------------------------------------------------------------------- */
 
 /* Places E [b,b] in the columns of block k of factor i: those of half a block, and those 2^i half blocks further on. */
 static void place(int in, int b, int i, int k, const double *e, double *all)

@@ -281,22 +281,11 @@ static void copy_base(const fixture *from, const fixture *to)
     }
 }
 
-static double *logits_of(fixture *f, size_t *n)
-{
-    fixture_forward(f, &pb_testbed_texts, false, 0);
-    const pb_node *y = pb_graph_output(f->graph);
-    *n = (size_t)(y->rows * y->cols);
-    double *copy = pb_alloc(*n * sizeof *copy);
-    for (size_t i = 0; i < *n; i++)
-        copy[i] = (double)y->x[i];
-    return copy;
-}
-
 static bool same_logits(fixture *a, fixture *b)
 {
     size_t n, m;
-    double *want = logits_of(a, &n);
-    free(logits_of(b, &m));
+    double *want = fixture_logits(a, &pb_testbed_texts, &n);
+    free(fixture_logits(b, &pb_testbed_texts, &m));
     bool same = n == m && distance(n, pb_graph_output(b->graph)->x, want) <= 10 * EXACT;
     free(want);
     return same;

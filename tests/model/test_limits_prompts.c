@@ -11,51 +11,20 @@
 
 /* ---- a method beside another one that must be equal -------------------------------------------------------- */
 
-static pb_param *tensor(const fixture *r, const char *name)
-{
-    pb_param *p = pb_model_find(r->model, name);
-    if (!p)
-        PB_BUG("no parameter '%s'", name);
-    return p;
-}
-
-static size_t count(const pb_param *p)
-{
-    return (size_t)p->rows * (size_t)p->cols;
-}
-
-/* The logits of the golden's texts, with ids that every network of the tests has; the caller frees them. */
-static double *logits_of(fixture *r, size_t *n)
+/* How far the logits of two models are apart, for texts of ids that every network of the tests has. */
+static double logits_apart(fixture *a, fixture *b)
 {
     int ids[PB_COUNT(fixture_ids)];
     for (size_t i = 0; i < PB_COUNT(ids); i++)
         ids[i] = fixture_ids[i] % 31;
-    fixture_forward(r, &(pb_batch){.sequences = 5, .offset = fixture_offset, .ids = ids}, false, 0);
-    const pb_node *y = pb_graph_output(r->graph);
-    *n = (size_t)y->rows * (size_t)y->cols;
-    double *out = pb_alloc(*n * sizeof *out);
-    for (size_t i = 0; i < *n; i++)
-        out[i] = (double)y->x[i];
-    return out;
-}
-
-/* How far the logits of two models are apart. */
-static double logits_apart(fixture *a, fixture *b)
-{
-    size_t n, m;
-    double *x = logits_of(a, &n), *y = logits_of(b, &m), off = n == m ? 0 : INFINITY;
-    for (size_t i = 0; i < n && n == m; i++)
-        off = fmax(off, fabs(x[i] - y[i]));
-    free(x);
-    free(y);
-    return off;
+    return fixture_apart(a, b, &(pb_batch){.sequences = 5, .offset = fixture_offset, .ids = ids});
 }
 
 /* Holds if the models compute the same, and would not if `changed`, a tensor of `one`, were another. */
 static void check_equal(fixture *one, fixture *other, pb_param *changed)
 {
     CHECK_NEAR(logits_apart(one, other), 0, 10 * EXACT);
-    for (size_t i = 0; i < count(changed); i++)
+    for (size_t i = 0; i < pb_param_elements(changed); i++)
         changed->x[i] += (pb_real)(i % 2 ? 1 : 0.5);
     CHECK(logits_apart(one, other) > 1e-4);
 }
@@ -78,8 +47,8 @@ static double *affine(int rows, const double *x, const pb_param *w, const pb_par
 
 static double *values(const pb_param *p)
 {
-    double *x = pb_alloc(count(p) * sizeof *x);
-    for (size_t i = 0; i < count(p); i++)
+    double *x = pb_alloc(pb_param_elements(p) * sizeof *x);
+    for (size_t i = 0; i < pb_param_elements(p); i++)
         x[i] = (double)p->x[i];
     return x;
 }
@@ -92,7 +61,7 @@ static void relu(size_t n, double *x)
 
 static void set_values(pb_param *p, double *x)
 {
-    for (size_t i = 0; i < count(p); i++)
+    for (size_t i = 0; i < pb_param_elements(p); i++)
         p->x[i] = (pb_real)x[i];
     free(x);
 }
@@ -108,7 +77,8 @@ static void copy_tensor(const pb_param *from, pb_param *to)
 TEST(a_prompt_of_low_rank_is_a_product)
 {
     fixture one = fixture_open("lopt:length=5,rank=3", 3, 1), other = fixture_open("prompt:length=5", 3, 1);
-    pb_param *U = tensor(&one, "prompt.U"), *V = tensor(&one, "prompt.V"), *P = tensor(&other, "prompt.embed");
+    pb_param *U = fixture_param(&one, "prompt.U"), *V = fixture_param(&one, "prompt.V"),
+             *P = fixture_param(&other, "prompt.embed");
     for (int i = 0; i < P->rows; i++)
         for (int j = 0; j < P->cols; j++) {
             double sum = 0;
@@ -141,17 +111,18 @@ TEST(a_residual_prompt_is_the_prompt_that_its_mlp_makes)
     fixture one = fixture_open("residual-prompt:length=5,hidden=7", 3, 1),
             other = fixture_open("prompt:length=5", 3, 1);
     fixture_stir(&one, 0.3);
-    pb_param *P = tensor(&one, "prompt.embed");
-    double *p = values(P), *h = affine(5, p, tensor(&one, "prompt.down.weight"), tensor(&one, "prompt.down.bias"));
+    pb_param *P = fixture_param(&one, "prompt.embed");
+    double *p = values(P),
+           *h = affine(5, p, fixture_param(&one, "prompt.down.weight"), fixture_param(&one, "prompt.down.bias"));
     relu(5 * 7, h);
-    double *y = affine(5, h, tensor(&one, "prompt.up.weight"), tensor(&one, "prompt.up.bias"));
-    normalize(5, P->cols, y, tensor(&one, "prompt.norm.weight"), tensor(&one, "prompt.norm.bias"));
-    for (size_t i = 0; i < count(P); i++)
+    double *y = affine(5, h, fixture_param(&one, "prompt.up.weight"), fixture_param(&one, "prompt.up.bias"));
+    normalize(5, P->cols, y, fixture_param(&one, "prompt.norm.weight"), fixture_param(&one, "prompt.norm.bias"));
+    for (size_t i = 0; i < pb_param_elements(P); i++)
         y[i] += p[i];
-    set_values(tensor(&other, "prompt.embed"), y);
-    copy_tensor(tensor(&one, "head.weight"), tensor(&other, "head.weight")); /* it has been stirred too */
-    copy_tensor(tensor(&one, "head.bias"), tensor(&other, "head.bias"));
-    check_equal(&one, &other, tensor(&one, "prompt.up.bias"));
+    set_values(fixture_param(&other, "prompt.embed"), y);
+    copy_tensor(fixture_param(&one, "head.weight"), fixture_param(&other, "head.weight")); /* it has been stirred too */
+    copy_tensor(fixture_param(&one, "head.bias"), fixture_param(&other, "head.bias"));
+    check_equal(&one, &other, fixture_param(&one, "prompt.up.bias"));
     free(p);
     free(h);
     fixture_close(&one);
@@ -163,8 +134,8 @@ TEST(a_prompt_of_mpt_is_a_product_of_three)
 {
     fixture one = fixture_open("mpt:length=5,rank=2,init=0.5,init_task=0.5", 3, 1),
             other = fixture_open("prompt:length=5", 3, 1);
-    pb_param *P = tensor(&one, "mpt.embed"), *U = tensor(&one, "mpt.U"), *V = tensor(&one, "mpt.V"),
-             *to = tensor(&other, "prompt.embed");
+    pb_param *P = fixture_param(&one, "mpt.embed"), *U = fixture_param(&one, "mpt.U"),
+             *V = fixture_param(&one, "mpt.V"), *to = fixture_param(&other, "prompt.embed");
     for (int i = 0; i < P->rows; i++)
         for (int j = 0; j < P->cols; j++)
             to->x[i * P->cols + j] = P->x[i * P->cols + j] *
@@ -181,9 +152,9 @@ static double *map(const fixture *r, const char *name, int rows, const double *x
 {
     char *first = pb_format("p-tuning.%s.first", name), *second = pb_format("p-tuning.%s.second", name),
          *bias = pb_format("p-tuning.%s.bias", name);
-    double *out = affine(rows, x, tensor(r, first), tensor(r, bias));
-    double *more = y ? affine(rows, y, tensor(r, second), NULL) : NULL;
-    for (int i = 0; y && i < rows * tensor(r, first)->rows; i++)
+    double *out = affine(rows, x, fixture_param(r, first), fixture_param(r, bias));
+    double *more = y ? affine(rows, y, fixture_param(r, second), NULL) : NULL;
+    for (int i = 0; y && i < rows * fixture_param(r, first)->rows; i++)
         out[i] += more[i];
     free(more);
     free(first);
@@ -207,7 +178,7 @@ static double *lstm(const fixture *r, const char *name, int rows, int h, const d
     double *c = pb_alloc((size_t)h * sizeof *c), *before = pb_alloc((size_t)h * sizeof *before);
     for (int s = 0; s < rows; s++) {
         int t = back ? rows - 1 - s : s;
-        double *a = all + t * 4 * h, *more = affine(1, before, tensor(r, recurrent), tensor(r, bias));
+        double *a = all + t * 4 * h, *more = affine(1, before, fixture_param(r, recurrent), fixture_param(r, bias));
         for (int j = 0; j < 4 * h; j++)
             a[j] += more[j];
         for (int j = 0; j < h; j++) {
@@ -258,9 +229,9 @@ static void check_encoder(const char *spec, double *(*encoder)(const fixture *, 
                           const char *part)
 {
     fixture one = fixture_open(spec, 3, 1), other = fixture_open("prompt:length=4", 3, 1);
-    double *e = values(tensor(&one, "p-tuning.embed"));
-    set_values(tensor(&other, "prompt.embed"), encoder(&one, 4, h, e));
-    check_equal(&one, &other, tensor(&one, part));
+    double *e = values(fixture_param(&one, "p-tuning.embed"));
+    set_values(fixture_param(&other, "prompt.embed"), encoder(&one, 4, h, e));
+    check_equal(&one, &other, fixture_param(&one, part));
     free(e);
     fixture_close(&one);
     fixture_close(&other);
@@ -290,9 +261,9 @@ TEST(a_prompt_starts_from_tokens_that_the_seed_draws)
     for (int seed = 0; seed < 2; seed++) {
         fixture r = fixture_open("prompt:length=12,start=vocabulary", 3, (uint64_t)seed);
         CHECK(!pb_testbed_start(&r));
-        const pb_param *P = tensor(&r, "prompt.embed");
+        const pb_param *P = fixture_param(&r, "prompt.embed");
         for (int i = 0; i < 12; i++)
-            CHECK((drawn[seed][i] = token_of(tensor(&r, "embed.word"), P->x + i * P->cols)) >= 0);
+            CHECK((drawn[seed][i] = token_of(fixture_param(&r, "embed.word"), P->x + i * P->cols)) >= 0);
         fixture_close(&r);
     }
     for (int i = 0; i < 12; i++) {
@@ -315,19 +286,19 @@ TEST(p_tuning_v2_is_a_prefix_without_an_mlp)
 {
     fixture one = fixture_open("p-tuning-v2:length=3", 3, 1),
             other = fixture_open("prefix:length=3,mlp=yes,hidden=5", 3, 1);
-    double *e = values(tensor(&other, "prefix.embed"));
-    double *h = affine(3, e, tensor(&other, "prefix.mlp.weight"), tensor(&other, "prefix.mlp.bias"));
+    double *e = values(fixture_param(&other, "prefix.embed"));
+    double *h = affine(3, e, fixture_param(&other, "prefix.mlp.weight"), fixture_param(&other, "prefix.mlp.bias"));
     for (int i = 0; i < 3 * 5; i++)
         h[i] = tanh(h[i]);
     for (int i = 0; i < 4; i++) {
         char *name = pb_format("layer.%d.attn.prefix.%c", i / 2, "kv"[i % 2]);
         char *weight = pb_format("%s.weight", name), *bias = pb_format("%s.bias", name);
-        set_values(tensor(&one, name), affine(3, h, tensor(&other, weight), tensor(&other, bias)));
+        set_values(fixture_param(&one, name), affine(3, h, fixture_param(&other, weight), fixture_param(&other, bias)));
         free(name);
         free(weight);
         free(bias);
     }
-    check_equal(&one, &other, tensor(&one, "layer.0.attn.prefix.k"));
+    check_equal(&one, &other, fixture_param(&one, "layer.0.attn.prefix.k"));
     free(e);
     free(h);
     fixture_close(&one);
@@ -339,8 +310,8 @@ TEST(p_tuning_v2_is_a_prefix_without_an_mlp)
 /* Gives a tensor of the base, which is mapped, memory that may be written; it lives as long as the model. */
 static void make_writable(fixture *r, pb_param *p)
 {
-    pb_real *x = pb_arena_alloc(r->values, PB_META, count(p) * sizeof *x);
-    memcpy(x, p->x, count(p) * sizeof *x);
+    pb_real *x = pb_arena_alloc(r->values, PB_META, pb_param_elements(p) * sizeof *x);
+    memcpy(x, p->x, pb_param_elements(p) * sizeof *x);
     p->x = x;
 }
 
@@ -355,7 +326,7 @@ static fixture open_at(const char *path, const char *spec)
 static pb_param *in_layer(const fixture *r, int layer, const char *name)
 {
     char *full = pb_format("layer.%d.%s", layer, name);
-    pb_param *p = tensor(r, full);
+    pb_param *p = fixture_param(r, full);
     free(full);
     return p;
 }
@@ -413,10 +384,11 @@ TEST(the_offset_of_dept_is_one_of_the_table_of_positions)
     fixture one = fixture_open("dept:length=3,rank=2,positions=16,alpha=5", 3, 1),
             other = fixture_open("prompt:length=3", 3, 1);
     fixture_stir(&one, 0.3);
-    copy_tensor(tensor(&one, "dept.embed"), tensor(&other, "prompt.embed"));
-    copy_tensor(tensor(&one, "head.weight"), tensor(&other, "head.weight"));
-    copy_tensor(tensor(&one, "head.bias"), tensor(&other, "head.bias"));
-    pb_param *A = tensor(&one, "dept.A"), *B = tensor(&one, "dept.B"), *table = tensor(&other, "embed.position");
+    copy_tensor(fixture_param(&one, "dept.embed"), fixture_param(&other, "prompt.embed"));
+    copy_tensor(fixture_param(&one, "head.weight"), fixture_param(&other, "head.weight"));
+    copy_tensor(fixture_param(&one, "head.bias"), fixture_param(&other, "head.bias"));
+    pb_param *A = fixture_param(&one, "dept.A"), *B = fixture_param(&one, "dept.B"),
+             *table = fixture_param(&other, "embed.position");
     make_writable(&other, table);
     double *a = values(A), *offset = affine(16, a, B, NULL);
     for (int i = 0; i < 16 * table->cols; i++)
@@ -462,9 +434,9 @@ TEST(dept_refuses_to_decode_more_tokens_than_it_has_rows)
 TEST(dept_has_two_learning_rates)
 {
     fixture r = fixture_open("dept:ratio=0.25", 3, 1);
-    CHECK_NEAR(tensor(&r, "dept.embed")->rate, 1, 0);
-    CHECK_NEAR(tensor(&r, "dept.A")->rate, 0.25, 0);
-    CHECK_NEAR(tensor(&r, "dept.B")->rate, 0.25, 0);
+    CHECK_NEAR(fixture_param(&r, "dept.embed")->rate, 1, 0);
+    CHECK_NEAR(fixture_param(&r, "dept.A")->rate, 0.25, 0);
+    CHECK_NEAR(fixture_param(&r, "dept.B")->rate, 0.25, 0);
     fixture_close(&r);
 }
 
@@ -474,11 +446,11 @@ TEST(dept_has_two_learning_rates)
 TEST(trainable_tokens_are_rows_of_the_table)
 {
     fixture one = fixture_open("trainable-tokens:first=-250,tokens=9", 3, 1), other = fixture_open("", 3, 1);
-    pb_param *rows = tensor(&one, "trainable-tokens.rows"), *table = tensor(&other, "embed.word");
-    CHECK(table->rows == 255 && same_bits(count(rows), rows->x, table->x + 5 * table->cols));
+    pb_param *rows = fixture_param(&one, "trainable-tokens.rows"), *table = fixture_param(&other, "embed.word");
+    CHECK(table->rows == 255 && same_bits(pb_param_elements(rows), rows->x, table->x + 5 * table->cols));
     CHECK_NEAR(logits_apart(&one, &other), 0, 0);
     make_writable(&other, table);
-    for (size_t i = 0; i < count(rows); i++)
+    for (size_t i = 0; i < pb_param_elements(rows); i++)
         rows->x[i] = table->x[5 * (size_t)table->cols + i] = (pb_real)(0.01 * (double)(i % 37) - 0.2);
     check_equal(&one, &other, rows);
     fixture_close(&one);

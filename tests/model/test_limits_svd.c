@@ -32,11 +32,6 @@ static pb_param *tensor(const fixture *f, const pb_site *site, const char *name)
     return p;
 }
 
-static size_t count(const pb_param *p)
-{
-    return (size_t)p->rows * (size_t)p->cols;
-}
-
 static const pb_site *next_site(const fixture *f, const pb_site *after)
 {
     for (int i = after ? after->number + 1 : 0; i < pb_model_sites(f->model); i++) {
@@ -47,21 +42,10 @@ static const pb_site *next_site(const fixture *f, const pb_site *after)
     return NULL;
 }
 
-static double *logits_of(fixture *f, size_t *n)
-{
-    fixture_forward(f, &pb_testbed_texts, false, 0);
-    const pb_node *y = pb_graph_output(f->graph);
-    *n = (size_t)(y->rows * y->cols);
-    double *copy = pb_alloc(*n * sizeof *copy);
-    for (size_t i = 0; i < *n; i++)
-        copy[i] = (double)y->x[i];
-    return copy;
-}
-
 static void check_near_logits(fixture *f, fixture *other, double tolerance)
 {
     size_t n;
-    double *want = logits_of(other, &n);
+    double *want = fixture_logits(other, &pb_testbed_texts, &n);
     fixture_forward(f, &pb_testbed_texts, false, 0);
     CHECK(distance(n, pb_graph_output(f->graph)->x, want) <= tolerance);
     free(want);
@@ -77,7 +61,7 @@ static void copy_head(const fixture *from, fixture *to)
     for (int i = 0; i < pb_model_params(from->model); i++) {
         const pb_param *p = pb_model_param(from->model, i);
         if (p->kind == PB_HEAD)
-            memcpy(pb_model_find(to->model, p->name)->x, p->x, count(p) * sizeof *p->x);
+            memcpy(pb_model_find(to->model, p->name)->x, p->x, pb_param_elements(p) * sizeof *p->x);
     }
 }
 
@@ -109,8 +93,8 @@ TEST(lora_plus_moves_b_by_the_ratio)
                      tensor(&plus.model, value_site(&plus.model), "B")};
     step_with(&lora, 3, B[0], before[0]);
     step_with(&plus, 3, B[1], before[1]);
-    CHECK(same_bits(count(A[0]), A[0]->x, A[1]->x));
-    for (size_t i = 0; i < count(B[0]); i++) {
+    CHECK(same_bits(pb_param_elements(A[0]), A[0]->x, A[1]->x));
+    for (size_t i = 0; i < pb_param_elements(B[0]); i++) {
         change = B[0]->x[i] - before[0][i];
         CHECK_NEAR((double)(B[1]->x[i] - before[1][i]), 16 * (double)change, 16e-2 * 10 * EXACT);
         CHECK(change != 0);
@@ -130,8 +114,8 @@ TEST(lora_plus_with_the_ratio_one_is_lora_bit_by_bit)
         pb_result_free(&out);
     }
     const pb_param *B = tensor(&r[0], value_site(&r[0]), "B");
-    CHECK(same_bits(count(B), B->x, tensor(&r[1], value_site(&r[1]), "B")->x));
-    CHECK(!same_bits(count(B), B->x, tensor(&r[2], value_site(&r[2]), "B")->x)); /* the test can fail */
+    CHECK(same_bits(pb_param_elements(B), B->x, tensor(&r[1], value_site(&r[1]), "B")->x));
+    CHECK(!same_bits(pb_param_elements(B), B->x, tensor(&r[2], value_site(&r[2]), "B")->x)); /* the test can fail */
     for (int i = 0; i < 3; i++)
         fixture_close(&r[i]);
     toy_free(f);
@@ -150,8 +134,8 @@ TEST(lora_fa_computes_what_lora_does_and_the_gradient_of_b_alone)
     run_backward(&fa);
     for (const pb_site *s = next_site(&lora, NULL); s; s = next_site(&lora, s)) {
         const pb_param *A = tensor(&fa, s, "A"), *B = tensor(&fa, s, "B");
-        CHECK(!A->trainable && B->trainable && same_bits(count(A), A->x, tensor(&lora, s, "A")->x));
-        CHECK(same_bits(count(B), B->g, tensor(&lora, s, "B")->g));
+        CHECK(!A->trainable && B->trainable && same_bits(pb_param_elements(A), A->x, tensor(&lora, s, "A")->x));
+        CHECK(same_bits(pb_param_elements(B), B->g, tensor(&lora, s, "B")->g));
     }
     CHECK(pb_model_counts(fa.model).trainable < pb_model_counts(lora.model).trainable);
     fixture_close(&lora);
@@ -217,8 +201,8 @@ TEST(the_riemannian_preconditioner_is_its_formula)
     run_backward(&f);
     pb_graph_mark_reached(f.graph);
     for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s), n++) {
-        a[n] = copied(count(tensor(&f, s, "A")), tensor(&f, s, "A")->g);
-        b[n] = copied(count(tensor(&f, s, "B")), tensor(&f, s, "B")->g);
+        a[n] = copied(pb_param_elements(tensor(&f, s, "A")), tensor(&f, s, "A")->g);
+        b[n] = copied(pb_param_elements(tensor(&f, s, "B")), tensor(&f, s, "B")->g);
     }
     CHECK_INT(n, SITES_OF);
     pb_model_open_state(f.model, states);
@@ -277,9 +261,10 @@ static void check_part(fixture *f, double scale, int first, int r)
     for (const pb_site *s = next_site(f, NULL); s; s = next_site(f, s)) {
         check_equal((size_t)(s->out * s->in), product_of(f, s, scale, "B0", "A0"), terms_of(s, first, r), 20 * EXACT);
         const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B");
-        double a = pb_sum_squares(count(A), A->x), b = pb_sum_squares(count(B), B->x);
+        double a = pb_sum_squares(pb_param_elements(A), A->x), b = pb_sum_squares(pb_param_elements(B), B->x);
         CHECK_NEAR(a, b, 20 * EXACT * a);
-        CHECK(same_bits(count(A), A->x, tensor(f, s, "A0")->x) && same_bits(count(B), B->x, tensor(f, s, "B0")->x));
+        CHECK(same_bits(pb_param_elements(A), A->x, tensor(f, s, "A0")->x) &&
+              same_bits(pb_param_elements(B), B->x, tensor(f, s, "B0")->x));
     }
 }
 
@@ -343,7 +328,7 @@ TEST(mica_fixes_the_last_left_singular_vectors)
         const pb_param *A = tensor(&f, s, "A"), *B = tensor(&f, s, "B");
         pb_singular w;
         pb_real *weight = pb_weight_values(s);
-        CHECK(A->trainable && !B->trainable && pb_sum_squares(count(A), A->x) == 0);
+        CHECK(A->trainable && !B->trainable && pb_sum_squares(pb_param_elements(A), A->x) == 0);
         check_orthonormal_columns(B, true);
         CHECK(!pb_singular_of_weight(&w, s));
         for (int i = 0; i < R; i++) {
@@ -399,8 +384,8 @@ static void copy_tensors(const fixture *from, fixture *to, const char *const *na
     for (const pb_site *s = next_site(from, NULL); s; s = next_site(from, s))
         for (int i = 0; i < n; i++) {
             const pb_param *p = tensor(from, s, name[i]);
-            PB_CHECK(count(p) == count(tensor(to, s, name[i])));
-            memcpy(tensor(to, s, name[i])->x, p->x, count(p) * sizeof *p->x);
+            PB_CHECK(pb_param_elements(p) == pb_param_elements(tensor(to, s, name[i])));
+            memcpy(tensor(to, s, name[i])->x, p->x, pb_param_elements(p) * sizeof *p->x);
         }
     copy_head(from, to);
 }
@@ -436,7 +421,7 @@ typedef double *middle_of(const fixture *f, const pb_site *s);
 
 static double *dense(const fixture *f, const pb_site *s, const char *name)
 {
-    return copied(count(tensor(f, s, name)), tensor(f, s, name)->x);
+    return copied(pb_param_elements(tensor(f, s, name)), tensor(f, s, name)->x);
 }
 
 static double *of_r(const fixture *f, const pb_site *s)
@@ -461,7 +446,7 @@ static void set_product(fixture *lora, const fixture *f, const pb_site *s, const
     const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B");
     int r = A->rows;
     pb_real *to = tensor(lora, s, "B")->x;
-    memcpy(tensor(lora, s, "A")->x, A->x, count(A) * sizeof *A->x);
+    memcpy(tensor(lora, s, "A")->x, A->x, pb_param_elements(A) * sizeof *A->x);
     for (int i = 0; i < s->out * r; i++) {
         double sum = 0;
         for (int j = 0; j < r; j++)
@@ -514,7 +499,7 @@ enum { SIDE_OF_ALL = 16 }; /* the smaller side of all projections of the tiny BE
 
 static double *of_svft(const fixture *f, const pb_site *s)
 {
-    bool plain = count(tensor(f, s, "M")) == SIDE_OF_ALL;
+    bool plain = pb_param_elements(tensor(f, s, "M")) == SIDE_OF_ALL;
     const pb_param *values = tensor(f, s, "M"), *places = plain ? NULL : tensor(f, s, "places");
     double *M = pb_alloc(SIDE_OF_ALL * SIDE_OF_ALL * sizeof *M);
     for (int i = 0; i < values->cols; i++)
@@ -797,7 +782,7 @@ TEST(eva_starts_from_the_directions_of_the_inputs)
             CHECK_NEAR(pb_sum_squares((size_t)s->in, A->x + i * s->in), 1, 20 * EXACT);
         }
         CHECK_NEAR(sum, want, 20 * EXACT * want);
-        CHECK(pb_sum_squares(count(B), B->x) == 0 && A->trainable && B->trainable);
+        CHECK(pb_sum_squares(pb_param_elements(B), B->x) == 0 && A->trainable && B->trainable);
         free(gram[s->number]);
     }
     fixture_close(&f);
@@ -869,8 +854,8 @@ TEST(dylora_of_rank_one_is_lora_bit_by_bit)
         pb_result_free(&out);
     }
     for (const pb_site *s = next_site(&r[0], NULL); s; s = next_site(&r[0], s))
-        CHECK(same_bits(count(tensor(&r[0], s, "A")), tensor(&r[0], s, "A")->x, tensor(&r[1], s, "A")->x) &&
-              same_bits(count(tensor(&r[0], s, "B")), tensor(&r[0], s, "B")->x, tensor(&r[1], s, "B")->x));
+        CHECK(same_bits(pb_param_elements(tensor(&r[0], s, "A")), tensor(&r[0], s, "A")->x, tensor(&r[1], s, "A")->x) &&
+              same_bits(pb_param_elements(tensor(&r[0], s, "B")), tensor(&r[0], s, "B")->x, tensor(&r[1], s, "B")->x));
     fixture_close(&r[0]);
     fixture_close(&r[1]);
     toy_free(f);

@@ -19,19 +19,6 @@ static double loss_of(fixture *r, double dropout)
     return (double)pb_graph_loss(r->graph)->x[0];
 }
 
-static pb_param *find(const fixture *r, const char *name)
-{
-    pb_param *p = pb_model_find(r->model, name);
-    if (!p)
-        PB_BUG("no parameter '%s'", name);
-    return p;
-}
-
-static size_t elements(const pb_param *p)
-{
-    return (size_t)p->rows * (size_t)p->cols;
-}
-
 /* Sets the adapter's tensors to the means of the mixture's, which are all moved away from their start, and its head to
  * the mixture's. */
 static void average(fixture *adapter, fixture *mixture, int experts)
@@ -41,20 +28,20 @@ static void average(fixture *adapter, fixture *mixture, int experts)
     for (int k = 0; k < 8; k++) { /* in both layers */
         char name[80];
         snprintf(name, sizeof name, "layer.%d.mlp.houlsby.%s%s", k / 4, part[k / 2 % 2], kind[k % 2]);
-        pb_param *to = find(adapter, name);
-        for (size_t i = 0; i < elements(to); i++) {
+        pb_param *to = fixture_param(adapter, name);
+        for (size_t i = 0; i < pb_param_elements(to); i++) {
             double sum = 0;
             for (int e = 0; e < experts; e++) {
                 snprintf(name, sizeof name, "layer.%d.mlp.adamix.%s%d.%s", k / 4, part[k / 2 % 2], e, kind[k % 2]);
-                sum += (double)find(mixture, name)->x[i] / experts;
+                sum += (double)fixture_param(mixture, name)->x[i] / experts;
             }
             to->x[i] = (pb_real)sum;
         }
     }
     static const char *const head[] = {"head.weight", "head.bias"};
     for (int k = 0; k < 2; k++)
-        memcpy(find(adapter, head[k])->x, find(mixture, head[k])->x,
-               elements(find(adapter, head[k])) * sizeof(pb_real));
+        memcpy(fixture_param(adapter, head[k])->x, fixture_param(mixture, head[k])->x,
+               pb_param_elements(fixture_param(adapter, head[k])) * sizeof(pb_real));
 }
 
 static void compare(const char *what, int n, const pb_real *a, const pb_real *b)
@@ -96,8 +83,8 @@ TEST(a_mixture_of_one_adapter_is_the_adapter)
         while (!pb_model_param(adapter.model, k)->trainable)
             k++;
         const pb_param *q = pb_model_param(adapter.model, k++);
-        if (CHECK_INT((long long)elements(p), (long long)elements(q)))
-            compare(p->name, (int)elements(p), p->g, q->g);
+        if (CHECK_INT((long long)pb_param_elements(p), (long long)pb_param_elements(q)))
+            compare(p->name, (int)pb_param_elements(p), p->g, q->g);
     }
     fixture_close(&adapter);
     fixture_close(&one);
@@ -178,7 +165,7 @@ static unsigned drawn(const fixture *r, int layer)
     for (int e = 0; e < 4; e++) {
         char name[80];
         snprintf(name, sizeof name, "layer.%d.mlp.adamix.down.%d.weight", layer, e);
-        bits |= find(r, name)->reached ? 1u << e : 0;
+        bits |= fixture_param(r, name)->reached ? 1u << e : 0;
     }
     return bits;
 }
@@ -221,7 +208,7 @@ TEST(what_is_not_drawn_does_not_move)
     int moved = 0, kept = 0;
     for (int i = 0; i < pb_model_params(r.model); i++) {
         const pb_param *p = pb_model_param(r.model, i), *q = pb_model_param(before.model, i);
-        bool equal = !memcmp(p->x, q->x, elements(p) * sizeof *p->x);
+        bool equal = !memcmp(p->x, q->x, pb_param_elements(p) * sizeof *p->x);
         CHECK(equal == !(p->trainable && p->reached));
         moved += !equal;
         kept += p->trainable && equal;
