@@ -65,25 +65,12 @@ static void apply_gates(pb_build *b, const pb_site *s)
         delta->x[i] *= (pb_real)(group * gate_of(c, (double)alpha->x[i]));
 }
 
-/* The number of elements of all weights whose change is at least `least`. */
-static double reach(void *build, double least)
-{
-    pb_build *b = build;
-    double n = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
-        const pb_param *delta = pb_tensor(b, s, "delta");
-        for (int i = 0; i < s->out * s->in; i++)
-            n += fabs((double)delta->x[i]) >= least;
-    }
-    return n;
-}
-
-static void fix_site(pb_build *b, const pb_site *s, double least, double *equals)
+/* Opens the gates of the elements whose alpha is 1, and closes all others for good. */
+static void fix_gates(pb_build *b, const pb_site *s)
 {
     pb_param *alpha = pb_tensor(b, s, "alpha"), *delta = pb_tensor(b, s, "delta");
     for (int i = 0; i < alpha->cols; i++) {
-        double size = fabs((double)delta->x[i]);
-        bool kept = size > least || (size == least && (*equals)-- > 0);
+        bool kept = alpha->x[i] > 0;
         delta->x[i] = kept ? delta->x[i] : 0;
         alpha->x[i] = kept ? OPEN : -OPEN;
     }
@@ -92,18 +79,15 @@ static void fix_site(pb_build *b, const pb_site *s, double least, double *equals
         pb_tensor(b, s, "group")->x[0] = OPEN;
 }
 
-/* Keeps the share of the largest changes, of equals the first ones. */
+/* Keeps the share of the largest changes. */
 static void fix(pb_build *b)
 {
     const conf *c = pb_conf(b);
     for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
         apply_gates(b, s);
-    double all = reach(b, 0), keep = floor(c->share * all), least = pb_threshold(keep, reach, b);
-    double equals = keep - reach(b, nextafter(least, INFINITY));
-    if (keep < 1)
-        pb_error("diff-pruning: share: %g of %.0f elements is none; want one at least", c->share, all);
+    pb_mark_largest(b, "delta", c->share, "alpha");
     for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
-        fix_site(b, s, least, &equals);
+        fix_gates(b, s);
 }
 
 /* ---- the steps ------------------------------------------------------------------------------------------------- */

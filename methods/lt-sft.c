@@ -1,7 +1,5 @@
 /* lt-sft: W + S, where S [out,in] trains whole in a first phase.  Then the elements of all S that have moved the most
  * are kept, S begins at 0 again, and in the second phase only those elements train: a lottery ticket. */
-#include <math.h>
-
 #include "peftbench.h"
 
 typedef struct conf {
@@ -22,35 +20,15 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
     return pb_op_add(b->graph, w, pb_added(b, site, "S", site->out, site->in, pb_init_constant(0)));
 }
 
-/* The number of elements of all S whose magnitude is at least `least`. */
-static double reach(void *build, double least)
-{
-    pb_build *b = build;
-    double n = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
-        const pb_param *p = pb_tensor(b, s, "S");
-        for (int i = 0; i < s->out * s->in; i++)
-            n += fabs((double)p->x[i]) >= least;
-    }
-    return n;
-}
-
-/* Ends the first phase: chooses the elements, of equals the first ones, and rewinds S. */
+/* Ends the first phase: chooses the elements and rewinds S. */
 static void choose(pb_build *b)
 {
     const conf *c = pb_conf(b);
-    double all = reach(b, 0), keep = floor(c->share * all), least = pb_threshold(keep, reach, b);
-    double equals = keep - reach(b, nextafter(least, INFINITY)); /* elements of that magnitude that are kept */
-    if (keep < 1)
-        pb_error("lt-sft: share: %g of %.0f elements is none; want one at least", c->share, all);
+    pb_mark_largest(b, "S", c->share, "mask");
     for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
         pb_param *p = pb_tensor(b, s, "S");
-        pb_real *mask = pb_tensor(b, s, "mask")->x;
-        for (int i = 0; i < s->out * s->in; i++) {
-            double size = fabs((double)p->x[i]);
-            mask[i] = size > least || (size == least && equals-- > 0);
+        for (int i = 0; i < s->out * s->in; i++)
             p->x[i] = 0;
-        }
         p->restart = true;
     }
 }

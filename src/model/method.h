@@ -457,6 +457,12 @@ int pb_first_phase(double share, const pb_step *step);
  * it.  A run of a single step is an error. */
 bool pb_first_phase_ends(pb_build *b, double share, const pb_step *step);
 
+/* For `after_step` of a method that goes on with its largest elements: of the tensors NAME of all targets together, the
+ * share `share` of the elements that have the largest magnitudes, of equals the first ones.  Sets the elements of the
+ * tensors MARK, which have as many, to 1 for those and to 0 for the others.  A share of less than one element is an
+ * error, which ends the run. */
+void pb_mark_largest(pb_build *b, const char *name, double share, const char *mark);
+
 /* For the hooks before and after a step: returns the first parameter of the model that trains, or the next one after
  * `after`; NULL at the end.  In the order in which they were created.  The gradient of a table (pb_param.slot is not
  * NULL) has `touched` rows. */

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "model/internal.h"
+#include "numeric/top.h"
 
 /* ---- kept numbers -------------------------------------------------------------------------------------------- */
 
@@ -91,6 +92,43 @@ bool pb_first_phase_ends(pb_build *b, double share, const pb_step *step)
     if (step->step < first)
         pb_unfinished(b);
     return step->step + 1 == first;
+}
+
+/* The tensors of this name of the running method's targets. */
+typedef struct named {
+    pb_build *b;
+    const char *name;
+} named;
+
+/* The number of their elements whose magnitude is at least `least`. */
+static double count_reaching(void *tensors, double least)
+{
+    const named *t = tensors;
+    double n = 0;
+    for (const pb_site *s = pb_next_target(t->b, NULL); s; s = pb_next_target(t->b, s)) {
+        const pb_param *p = pb_tensor(t->b, s, t->name);
+        for (size_t i = 0; i < pb_param_elements(p); i++)
+            n += fabs((double)p->x[i]) >= least;
+    }
+    return n;
+}
+
+void pb_mark_largest(pb_build *b, const char *name, double share, const char *mark)
+{
+    named t = {b, name};
+    double all = count_reaching(&t, 0), keep = floor(share * all), least = pb_threshold(keep, count_reaching, &t);
+    double equals = keep - count_reaching(&t, nextafter(least, INFINITY)); /* elements of that magnitude to be kept */
+    if (keep < 1)
+        pb_error("%s: share: %g of %.0f elements is none; want one at least", b->model->part[b->part].method->name,
+                 share, all);
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        const pb_param *p = pb_tensor(b, s, name);
+        pb_real *marks = pb_tensor(b, s, mark)->x;
+        for (size_t i = 0; i < pb_param_elements(p); i++) {
+            double size = fabs((double)p->x[i]);
+            marks[i] = size > least || (size == least && equals-- > 0);
+        }
+    }
 }
 
 bool pb_model_unfinished(const pb_model *m)
