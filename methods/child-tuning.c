@@ -84,13 +84,10 @@ static void keep_places(pb_build *b)
 {
     const pb_param *places = pb_tensor(b, NULL, "places");
     int at = 0, k = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
-        for (int i = 0; i < s->in * s->out; i++, at++) {
-            bool kept = k < places->cols && places->index[k] == at;
-            if (!kept && s->w->reached)
-                s->w->g[i] = 0;
-            k += kept;
-        }
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        pb_keep_places(places->index, places->cols, &k, at, s->in * s->out, s->w->reached ? s->w->g : NULL);
+        at += s->in * s->out;
+    }
 }
 
 static void before_step(pb_build *b, const pb_step *step)

@@ -49,18 +49,7 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
     return pb_op_add(b->graph, pb_bottleneck_apply(b, down, up, y), y);
 }
 
-/* Sets the elements of x to 0 that are not among the places, which are in ascending order; the first element has the
- * place `at`.  *k is the number of places in front of it. */
-static void prune(const pb_param *places, int *k, int at, int count, pb_real *x)
-{
-    for (int i = 0; i < count; i++) {
-        bool kept = *k < places->cols && places->index[*k] == at + i;
-        x[i] = kept ? x[i] : 0;
-        *k += kept;
-    }
-}
-
-/* Calls for each D and U: prunes its values, or its gradients. */
+/* Prunes the values of each D and U, or their gradients. */
 static void prune_all(pb_build *b, bool gradients)
 {
     const pb_param *places = pb_tensor(b, NULL, "places");
@@ -68,7 +57,7 @@ static void prune_all(pb_build *b, bool gradients)
     for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
         for (size_t part = 0; part < PB_COUNT(name); part++) {
             pb_param *p = pb_tensor(b, s, name[part]);
-            prune(places, &k, at, p->rows * p->cols, gradients ? p->g : p->x);
+            pb_keep_places(places->index, places->cols, &k, at, p->rows * p->cols, gradients ? p->g : p->x);
             at += p->rows * p->cols;
         }
 }

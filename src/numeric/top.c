@@ -80,6 +80,16 @@ double pb_threshold(double keep, double (*count)(void *ctx, double least), void 
     return low;
 }
 
+void pb_keep_places(const int *place, int places, int *next, int first, int n, pb_real *x)
+{
+    for (int i = 0; i < n; i++) {
+        bool kept = *next < places && place[*next] == first + i;
+        if (x && !kept)
+            x[i] = 0;
+        *next += kept;
+    }
+}
+
 /* Each place is chosen with the probability that the rest of the choice leaves it (selection sampling). */
 void pb_random_places(int n, int keep, uint64_t key, int *place)
 {

@@ -24,6 +24,11 @@ void pb_top_sort(pb_top *l);
  * of them are at least `least`.  By bisection, without memory; 0 if fewer are positive. */
 double pb_threshold(double keep, double (*count)(void *ctx, double least), void *ctx);
 
+/* Sets to 0 the elements of x [n] that are not among the places [places], which are in ascending order; element i
+ * has the place first + i. x NULL: none.  *next, the number of places in front of the first element, becomes that of
+ * those in front of the element behind the last one. */
+void pb_keep_places(const int *place, int places, int *next, int first, int n, pb_real *x);
+
 /* Writes `keep` places of 0 .. n-1 to place [keep] in ascending order, chosen at random by the key: all choices are
  * equally likely. */
 void pb_random_places(int n, int keep, uint64_t key, int *place);
