@@ -31,10 +31,9 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
     pb_low_rank u = pb_low_rank_at(c, site);
-    if (pb_rank_fits(b, site, u.rank))
+    pb_node *A, *B;
+    if (pb_singular_fixed(b, site, u.rank, &A, &B))
         return NULL;
-    pb_node *A = pb_fixed(b, site, "A", u.rank, site->in, pb_init_constant(0));
-    pb_node *B = pb_fixed(b, site, "B", site->out, u.rank, pb_init_constant(0));
     pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->update.dropout), A, NULL);
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), between(b, site, h, u.rank), B, u.scale);
 }

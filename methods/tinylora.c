@@ -50,18 +50,11 @@ static pb_node *between(pb_build *b, const pb_site *site)
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (pb_rank_fits(b, site, c->rank))
+    pb_node *A, *B;
+    if (pb_singular_fixed(b, site, c->rank, &A, &B))
         return NULL;
-    pb_node *A = pb_fixed(b, site, "A", c->rank, site->in, pb_init_constant(0));
-    pb_node *B = pb_fixed(b, site, "B", site->out, c->rank, pb_init_constant(0));
     pb_node *h = pb_op_linear(b->graph, pb_op_linear(b->graph, x, A, NULL), between(b, site), NULL);
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, 1);
-}
-
-static void start(pb_build *b, const pb_training_stats *stats)
-{
-    (void)stats;
-    pb_singular_factors(b, 1, 0);
 }
 
 const pb_method pb_method_tinylora = {
@@ -82,5 +75,5 @@ const pb_method pb_method_tinylora = {
     .conf_size = sizeof(conf),
     .size = "u",
     .linear = linear,
-    .start = start,
+    .start = pb_singular_start,
 };

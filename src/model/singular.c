@@ -91,3 +91,18 @@ int pb_scale_fits(pb_build *b, const pb_site *site, double scale)
 {
     return scale > 0 ? 0 : pb_error("%s: alpha: want more than 0 at %s", name_of(b), site->role);
 }
+
+int pb_singular_fixed(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B)
+{
+    if (pb_rank_fits(b, site, rank))
+        return -1;
+    *A = pb_fixed(b, site, "A", rank, site->in, pb_init_constant(0));
+    *B = pb_fixed(b, site, "B", site->out, rank, pb_init_constant(0));
+    return 0;
+}
+
+void pb_singular_start(pb_build *b, const pb_training_stats *stats)
+{
+    (void)stats;
+    pb_singular_factors(b, 1, 0);
+}
