@@ -14,16 +14,6 @@ static const pb_option options[] = {
     {0},
 };
 
-static int largest_rank(pb_build *b)
-{
-    int most = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
-        int rank = pb_low_rank_at(pb_conf(b), s).rank;
-        most = rank > most ? rank : most;
-    }
-    return most;
-}
-
 /* Returns b of this graph, the same at all sites; 0 where nothing is drawn, and the whole update counts. */
 static int drawn_rank(pb_build *b)
 {
@@ -32,7 +22,7 @@ static int drawn_rank(pb_build *b)
         int rank;
     } *memo = pb_memo(b, sizeof *memo);
     if (!memo->known)
-        memo->rank = pb_draw(b, largest_rank(b)) + 1;
+        memo->rank = pb_draw(b, pb_low_rank_largest(b)) + 1;
     memo->known = true;
     return memo->rank;
 }

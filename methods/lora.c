@@ -48,20 +48,10 @@ static pb_node *rescale(pb_build *b, const pb_site *site, pb_node *y, pb_node *B
 
 /* ---- the preconditioner (Zhang and Pilanci 2024) --------------------------------------------------------------- */
 
-static int largest_rank(pb_build *b)
-{
-    int rank = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
-        int here = low_rank(pb_conf(b), s).rank;
-        rank = here > rank ? here : rank;
-    }
-    return rank;
-}
-
 /* What the preconditioner of a site of rank r is computed in: a Gram matrix and its inverse [r,r], and r numbers. */
 static void reserve(pb_build *b)
 {
-    int r = largest_rank(b);
+    int r = pb_low_rank_largest(b);
     pb_state(b, NULL, "preconditioner", 2 * r * r + r);
 }
 

@@ -20,6 +20,16 @@ pb_low_rank pb_low_rank_at(const void *settings, const pb_site *site)
     return (pb_low_rank){"A", "B", r, pb_at_site(c->alpha_pattern, site, c->alpha) / r, .additive = true};
 }
 
+int pb_low_rank_largest(pb_build *b)
+{
+    int most = 0;
+    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+        int rank = pb_low_rank_at(pb_conf(b), s).rank;
+        most = rank > most ? rank : most;
+    }
+    return most;
+}
+
 pb_node *pb_low_rank_down(pb_build *b, const pb_site *site, int rank)
 {
     return pb_added(b, site, "A", rank, site->in, pb_init_kaiming(site->in));

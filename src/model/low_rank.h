@@ -43,6 +43,9 @@ extern const pb_peft pb_low_rank_peft;
 /* Returns the update of a site: the matrices "A" and "B", the rank, and the scale alpha / r.  It is additive. */
 pb_low_rank pb_low_rank_at(const void *settings, const pb_site *site);
 
+/* Returns the largest rank of the running method's targets. */
+int pb_low_rank_largest(pb_build *b);
+
 /* Returns the trained matrices of the running method at a site, as the paper starts them: A is random, as
  * kaiming_uniform_ draws it, and B is zero. */
 pb_node *pb_low_rank_down(pb_build *b, const pb_site *site, int rank);
