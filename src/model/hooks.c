@@ -108,39 +108,44 @@ pb_node *pb_vector(pb_build *b, const pb_site *site, const char *name, int n, pb
     return find_or_create_param(b, site, name, 1, n, init, true, true);
 }
 
-const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int count, int below)
+/* Returns the integers of this name, which may be the same several times (`repeated`), and whether they are new in
+ * *created; NULL with an error. */
+static pb_param *find_or_create_index(pb_build *b, const pb_site *site, const char *name, int count, int below,
+                                      bool repeated, bool *created)
 {
     char full[PB_ADDED_NAME];
-    pb_model *m = b->model;
-    pb_param *p = pb_model_find(m, added_name(b, site, name, full));
+    pb_param *p = pb_model_find(b->model, added_name(b, site, name, full));
     if (pb_build_check_tensor(b, p, full, 1, count))
         return NULL;
-    if (count > below || (p && p->below != below)) {
+    if ((count > below && !repeated) || (p && p->below != below)) {
         pb_error("%s: %d integers below %d; want at most %d, and one bound for one name", full, count, below, below);
         pb_graph_fail(b->graph);
         return NULL;
     }
+    *created = !p;
     if (!p) {
-        p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, 1, count);
-        pb_params_init_index(m, p, below);
+        p = pb_params_add(b->model, full, NULL, PB_ADDED, site ? site->layer : -1, 1, count);
+        pb_params_init_index(b->model, p, below);
     }
-    return p->index;
+    return p;
+}
+
+const int *pb_indices(pb_build *b, const pb_site *site, const char *name, int count, int below)
+{
+    bool created;
+    const pb_param *p = find_or_create_index(b, site, name, count, below, false, &created);
+    return p ? p->index : NULL;
 }
 
 const int *pb_shuffled(pb_build *b, const pb_site *site, const char *name, int count, int below)
 {
-    char full[PB_ADDED_NAME];
-    pb_model *m = b->model;
-    pb_param *p = pb_model_find(m, added_name(b, site, name, full));
-    if (pb_build_check_tensor(b, p, full, 1, count))
-        return NULL;
-    if (!p) {
-        p = pb_params_add(m, full, NULL, PB_ADDED, site ? site->layer : -1, 1, count);
-        pb_params_init_index(m, p, below);
-        pb_params_add_seeded(m, p, (pb_init){0});
-        pb_params_shuffle(m, p);
+    bool created = false;
+    pb_param *p = find_or_create_index(b, site, name, count, below, true, &created);
+    if (created) {
+        pb_params_add_seeded(b->model, p, (pb_init){0});
+        pb_params_shuffle(b->model, p);
     }
-    return p->index;
+    return p ? p->index : NULL;
 }
 
 pb_node *pb_added_norm(pb_build *b, const pb_site *site, const char *name, pb_node *x)
