@@ -471,11 +471,12 @@ static pb_encoded *new_set(const pb_data *d, pb_answer_mode mode)
 pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t, const pb_encoding *c)
 {
     const pb_prompting *p = c->prompting;
-    pb_data *part = pb_data_part(d, c->examples, c->seed);
-    pb_encoded *set = new_set(part, pb_answer_mode_of(!d->classes, p));
+    pb_data *part = c->examples ? pb_data_part(d, c->examples, c->seed) : NULL;
+    d = part ? part : d;
+    pb_encoded *set = new_set(d, pb_answer_mode_of(!d->classes, p));
     int rc = 0;
     set->part = part;
-    encoder enc = {.set = set, .data = part, .model = m, .tokenizer = t, .conf = c, .rc = &rc};
+    encoder enc = {.set = set, .data = d, .model = m, .tokenizer = t, .conf = c, .rc = &rc};
     enc.positions = pb_model_max_tokens(m);
     enc.end = pb_model_config(m)->end[0];
     set->normalize = p && p->normalize;
