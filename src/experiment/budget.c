@@ -30,7 +30,7 @@ static double count_elements(const pb_experiment *e, const pb_attached *part, in
         sum = -1;
     for (int i = 0; sum >= 0 && i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
-        sum += p->trainable && p->kind != PB_HEAD ? (double)p->rows * (double)p->cols : 0;
+        sum += p->trainable && p->kind != PB_HEAD ? (double)pb_param_elements(p) : 0;
     }
     pb_model_free(m);
     return sum;
@@ -142,6 +142,19 @@ static int count_sized(const pb_cell *c, pb_attached *fixed, int *others)
         else
             fixed[(*others)++] = c->part[p];
     return sized;
+}
+
+void pb_budget_copy(const pb_cell *from, pb_cell *to)
+{
+    for (int p = 0; p < to->row->spec.parts; p++) {
+        const pb_option *size = size_of(&to->part[p]);
+        pb_text value = {0};
+        if (size)
+            pb_option_print(size, from->part[p].conf, &value);
+        PB_CHECK(!size || !pb_option_set(to->part[p].method->options, (void *)(uintptr_t)to->part[p].conf, size->name,
+                                         value.data));
+        pb_text_free(&value);
+    }
 }
 
 int pb_budget_apply(const pb_experiment *e, pb_cell *c)

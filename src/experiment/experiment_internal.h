@@ -41,6 +41,9 @@ int pb_budget_parse(const char *text, double *out);
  * smallest size is too large. */
 int pb_budget_apply(const pb_experiment *e, pb_cell *c);
 
+/* Gives a cell the sizes of another cell of its row, whose methods have the same settings. */
+void pb_budget_copy(const pb_cell *from, pb_cell *to);
+
 /* Makes the cells of all rows from the sections that belong to them, and marks these as used.  Returns -1 with an
  * error. */
 int pb_sweep_expand(pb_experiment *e, pb_ini *ini);

@@ -245,6 +245,26 @@ static void add_to_choice(pb_text *choice, const pb_row *row, const setting *k, 
     free(key);
 }
 
+static bool tunes_methods(const sweep *s)
+{
+    for (int i = 0; i < s->items; i++)
+        if (s->item[i].group >= PB_GROUP_METHODS && is_tuned(&s->item[i]))
+            return true;
+    return false;
+}
+
+/* Applies [experiment] budget.  The sizes of a row's first choice are those of all, unless the methods' other
+ * settings are tuned. */
+static int apply_budget(const pb_experiment *e, const sweep *s, pb_cell *c)
+{
+    if (!*e->budget)
+        return 0;
+    if (!c->row->choices || tunes_methods(s))
+        return pb_budget_apply(e, c);
+    pb_budget_copy(&e->cell[e->cells - 1], c);
+    return 0;
+}
+
 /* Makes a cell of the row with the values value [items]; its seed is set later. */
 static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const char *const *value, pb_cell *c)
 {
@@ -262,7 +282,7 @@ static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const 
         if (is_tuned(k))
             add_to_choice(&choice, row, k, value[i]);
     }
-    int rc = *e->budget ? pb_budget_apply(e, c) : 0;
+    int rc = apply_budget(e, s, c);
     pb_cell_finish(e, c, choice.data ? choice.data : "");
     pb_text_free(&choice);
     return rc;
