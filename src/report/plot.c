@@ -22,6 +22,11 @@ static const char style[] = "set border 3 lc rgb '#404040'\n"
 static const int shape[] = {2, 7, 5, 9, 11};
 static const char *const grey[] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
 
+/* Looks of lines, and shapes of the points on them. */
+static const char *const line[] = {"lc rgb '#000000' dt 1", "lc rgb '#000000' dt 2", "lc rgb '#808080' dt 1",
+                                   "lc rgb '#808080' dt 2", "lc rgb '#404040' dt 3", "lc rgb '#a0a0a0' dt 4"};
+static const int line_shape[] = {7, 5, 9, 11, 13, 4};
+
 static int title_of(pb_figure *f, const pb_experiment *e)
 {
     return pb_figure_text(f, *e->title ? e->title : e->name);
@@ -292,8 +297,6 @@ typedef struct panel {
 
 static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
 {
-    static const char *const line[] = {"lc rgb '#000000' dt 1", "lc rgb '#000000' dt 2", "lc rgb '#808080' dt 1",
-                                       "lc rgb '#808080' dt 2", "lc rgb '#404040' dt 3", "lc rgb '#a0a0a0' dt 4"};
     int rows = r->experiment->rows, n = 0;
     point *end = pb_alloc((size_t)rows * sizeof *end);
     range y = {INFINITY, -INFINITY, false};
@@ -451,9 +454,6 @@ static int add_line(pb_figure *f, const axis *a, int first, int number, int spli
 /* Adds a value of every row against its setting; rows without the setting are dashed levels. */
 static int add_axis_panel(pb_figure *f, const axis *a, int number, int split, const char *key, const char *title)
 {
-    static const char *const line[] = {"lc rgb '#202020' dt 1 pt 7",  "lc rgb '#808080' dt 1 pt 5",
-                                       "lc rgb '#202020' dt 2 pt 9",  "lc rgb '#808080' dt 2 pt 11",
-                                       "lc rgb '#505050' dt 3 pt 13", "lc rgb '#a0a0a0' dt 4 pt 4"};
     int n = 0, lines = 0;
     pb_text plots = {0};
     for (int i = 0; i < a->report->experiment->rows; i++) {
@@ -463,14 +463,15 @@ static int add_axis_panel(pb_figure *f, const axis *a, int number, int split, co
         if (!begins_line(a, i))
             continue;
         int points = add_line(f, a, i, number, split, key);
-        const char *look = line[lines++ % (int)PB_COUNT(line)];
+        int look = lines++ % (int)PB_COUNT(line);
         n += points;
         if (points)
             pb_text_add(
                 &plots,
                 "%s$a%d_%d using 1:2 smooth unique with lines %s notitle, $a%d_%d using 1:2:3:4 with yerrorbars "
-                "%s title t(%d)",
-                plots.length ? ", " : "", number, i, look, number, i, look, pb_figure_text(f, a->name[i]));
+                "%s pt %d title t(%d)",
+                plots.length ? ", " : "", number, i, line[look], number, i, line[look], line_shape[look],
+                pb_figure_text(f, a->name[i]));
     }
     if (n)
         pb_text_add(&f->commands, "set title t(%d)\nset format y '%s'\n%s\nplot %s\n", pb_figure_text(f, title),
