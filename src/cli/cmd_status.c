@@ -26,18 +26,19 @@ static int print_all(const pb_run_context *d)
     if (pb_selections_make(&x, d->store, e, 0))
         return -1;
     pb_other_run *other = pb_other_runs_find(d->store, e, x.cell);
-    int finished = 0;
+    int finished = 0, needed = 0;
     for (int i = 0; i < e->cells && other; i++)
-        finished += print_cell(&e->cell[i], &x.cell[i], &other[i]);
+        finished += pb_selection_needs(&x, &e->cell[i]) && print_cell(&e->cell[i], &x.cell[i], &other[i]);
     for (int i = 0; i < e->rows && other; i++) {
+        needed += x.row[i].needed;
         pb_text line = {0};
         pb_selection_describe(&x.row[i], e->seeds, &line);
         printf("%s\n", line.data);
         pb_text_free(&line);
     }
     if (other)
-        printf("%d of %d runs finished\n", finished, e->cells);
-    int rc = other ? finished < e->cells : -1;
+        printf("%d of %d runs finished\n", finished, needed);
+    int rc = other ? finished < needed : -1;
     pb_other_runs_free(other, e->cells);
     pb_selections_free(&x);
     return rc;

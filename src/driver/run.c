@@ -325,10 +325,12 @@ static int run_pass(pass *p, const char *what, int jobs, const pb_run_options *o
 
 typedef bool is_candidate(const pass *p, int cell);
 
-static bool is_any(const pass *p, int cell)
+/* While nothing is chosen, the trials; after that, the other seeds of the choice. */
+static bool is_to_be_trained(const pass *p, int cell)
 {
-    (void)p, (void)cell;
-    return true;
+    const pb_experiment *e = p->bench.experiment;
+    bool trial = cell % e->seeds < pb_experiment_trial_seeds(e, e->cell[cell].row);
+    return p->chosen.cell ? !trial && pb_selection_includes(&p->chosen, &e->cell[cell]) : trial;
 }
 
 /* A run of the row's choice that did not diverge. */
@@ -478,6 +480,20 @@ static int choose_rows(pass *p, bool partial)
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
+/* Trains every setting with the seeds of its trials, then the settings that are chosen with the other seeds. */
+static int train_cells(pass *p, int jobs, const pb_run_options *o)
+{
+    if (collect_cells(p, &training, is_to_be_trained) || run_shared(p, "train", jobs, o))
+        return -1;
+    pb_store *s = pb_store_open(p->bench.db);
+    int rc = s ? pb_selections_make(&p->chosen, s, p->bench.experiment, o->partial ? PB_SELECT_PARTIAL : 0) : -1;
+    if (pb_store_close(s) || rc)
+        return -1;
+    rc = collect_cells(p, &training, is_to_be_trained) || run_shared(p, "train the chosen settings", jobs, o) ? -1 : 0;
+    pb_selections_free(&p->chosen);
+    return rc;
+}
+
 /* ---- all passes --------------------------------------------------------------------------------------- */
 
 static int store_data(const pass *p)
@@ -524,7 +540,7 @@ static bool has_result(const pass *p)
 static int run_passes(pass *p, const pb_run_options *o)
 {
     int jobs = o->jobs > 0 ? o->jobs : p->bench.experiment->jobs;
-    if (store_data(p) || collect_cells(p, &training, is_any) || run_shared(p, "train", jobs, o))
+    if (store_data(p) || train_cells(p, jobs, o))
         return -1;
     if (choose_rows(p, o->partial) || collect_cells(p, &testing, is_chosen) || run_shared(p, "test", jobs, o))
         return -1;

@@ -46,6 +46,10 @@ const pb_option pb_tune_table[] = {
         "combination of the lists"),
     PB_OPTION(pb_tune_options, seed, INT, "0", 0, 1 << 30,
               "random seed of these settings; in each trial all rows are at the same fraction of a range"),
+    PB_OPTION(
+        pb_tune_options, seeds, INT, "0", 0, 10000,
+        "number of the experiment's seeds with which every setting is tried; the other seeds are trained with the "
+        "chosen setting alone; 0: every setting is tried with every seed"),
     {0},
 };
 
@@ -132,6 +136,11 @@ const pb_row *pb_experiment_row(const pb_experiment *e, const char *label)
         if (pb_method_spec_same(e->row[i].label, label))
             return &e->row[i];
     return NULL;
+}
+
+int pb_experiment_trial_seeds(const pb_experiment *e, const pb_row *row)
+{
+    return row->choices > 1 && e->tune.seeds && e->tune.seeds < e->seeds ? e->tune.seeds : e->seeds;
 }
 
 int pb_experiment_label_width(const pb_experiment *e, int least)

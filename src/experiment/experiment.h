@@ -42,6 +42,7 @@ typedef struct pb_cell {
 typedef struct pb_tune_options {
     int trials; /* number drawn for each row with tuned settings; 0: every combination of the lists */
     int seed;   /* of the draws                                                                  */
+    int seeds;  /* with which every setting is tried, the first of the experiment's; 0: all      */
 } pb_tune_options;
 extern const pb_option pb_tune_table[];
 
@@ -90,6 +91,10 @@ bool pb_cell_is_choice(const pb_cell *c, const char *choice);
 
 /* Returns the row with this label, or NULL.  Blanks around the separators of the label are ignored. */
 const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
+
+/* Returns with how many seeds, the first of the experiment's, every setting of the row is tried.  The other seeds are
+ * trained with the chosen setting alone.  A row with one setting has nothing to choose, and tries it with all. */
+int pb_experiment_trial_seeds(const pb_experiment *e, const pb_row *row);
 
 /* Returns the number of bytes of the longest label of a row, but at least `least`: the width of a column of labels. */
 int pb_experiment_label_width(const pb_experiment *e, int least);

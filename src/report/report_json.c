@@ -105,7 +105,7 @@ static void add_sweep(object *o)
 {
     const pb_selection *s = &o->report->selections.row[o->row];
     pb_text_add(o->text, "\"hash\":\"%s\",\"settings\":%d,\"runs\":%d,\"finished\":%d,\"partial\":%s", s->sweep.hex,
-                s->row->choices, s->cells, s->finished, s->choice && s->partial ? "true" : "false");
+                s->row->choices, s->needed, s->finished, s->choice && s->partial ? "true" : "false");
 }
 
 static void add_seeds(object *o)

@@ -336,7 +336,7 @@ void pb_report_sweeps(const pb_report *r, FILE *out)
     for (int i = 0; i < r->experiment->rows; i++) {
         const pb_selection *s = &r->selections.row[i];
         pb_text line = {0};
-        if (s->row->choices == 1 && s->finished == s->cells)
+        if (s->row->choices == 1 && s->finished == s->needed)
             continue; /* one setting, and no run is missing */
         pb_selection_describe(s, r->experiment->seeds, &line);
         fprintf(out, "%s\n", line.data);

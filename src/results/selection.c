@@ -41,8 +41,9 @@ static int by_hex(const void *a, const void *b)
 }
 
 /* Returns the hash of a sweep, which does not depend on the order of its cells. */
-static pb_digest hash_sweep(const pb_experiment *e, int first, int cells)
+static pb_digest hash_sweep(const pb_experiment *e, const pb_selection *s)
 {
+    int first = s->first, cells = s->cells;
     const char **hash = pb_alloc((size_t)(cells + 1) * sizeof *hash);
     pb_text all = {0};
     for (int i = 0; i < cells; i++)
@@ -50,19 +51,22 @@ static pb_digest hash_sweep(const pb_experiment *e, int first, int cells)
     qsort(hash, (size_t)cells, sizeof *hash, by_hex);
     for (int i = 0; i < cells; i++)
         pb_text_add(&all, "%s\n", hash[i]);
+    if (s->trial_seeds < e->seeds)
+        pb_text_add(&all, "tried with %d seeds\n", s->trial_seeds);
     pb_digest out = pb_sha256(all.data, all.length);
     pb_text_free(&all);
     free(hash);
     return out;
 }
 
-/* Returns the mean score over the finished seeds of the setting whose cells begin at `first`; higher is better. */
-static double mean_of(const pb_selections *x, int first)
+/* Returns the mean score over the finished ones of the first `seeds` seeds of the setting whose cells begin at
+ * `first`; higher is better. */
+static double mean_of(const pb_selections *x, int first, int seeds)
 {
     const pb_metric_info *primary = &x->experiment->task->metrics[0];
     double sum = 0;
     int n = 0;
-    for (int i = first; i < first + x->experiment->seeds; i++) {
+    for (int i = first; i < first + seeds; i++) {
         double value = x->cell[i].validation;
         if (!x->cell[i].run)
             continue;
@@ -101,8 +105,18 @@ static int index_of_choice(const pb_selections *x, const pb_selection *s, const 
     return -1;
 }
 
+/* Counts the runs of the setting `at` with the seeds from..to-1. */
+static void count_runs(const pb_selections *x, pb_selection *s, int at, int from, int to)
+{
+    const pb_cell_state *cell = x->cell + s->first + at * x->experiment->seeds;
+    for (int i = from; i < to; i++) {
+        s->finished += cell[i].run != 0;
+        s->failed += !cell[i].run && cell[i].failed;
+    }
+}
+
 /* Determines the choice.  A stored choice has precedence over the current best setting, but a partial one only until
- * all cells are finished. */
+ * all runs are finished. */
 static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool partial)
 {
     pb_choice was;
@@ -110,13 +124,16 @@ static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool p
         return 0;
     if (pb_store_chosen(store, &s->sweep, &was))
         return -1;
-    bool whole = s->finished == s->cells, was_whole = was.id && was.finished == was.cells;
-    int stored = was.id && (was_whole || !whole) ? index_of_choice(x, s, was.choice) : -1;
-    int at = stored >= 0 ? stored : whole || partial || s->row->choices == 1 ? best_of(s) : -1;
-    if (at >= 0)
+    int seeds = x->experiment->seeds, others = seeds - s->trial_seeds;
+    bool tried = s->finished == s->needed - others, was_whole = was.id && was.finished == was.cells;
+    int stored = was.id && (was_whole || !tried) ? index_of_choice(x, s, was.choice) : -1;
+    int at = stored >= 0 ? stored : tried || partial || s->row->choices == 1 ? best_of(s) : -1;
+    if (at >= 0) {
         choose(x, s, at);
+        count_runs(x, s, at, s->trial_seeds, seeds);
+    }
     s->stored = stored >= 0 && !strcmp(was.experiment, x->experiment->name) && !strcmp(was.row, s->row->label);
-    s->partial = stored >= 0 ? !was_whole : !whole;
+    s->partial = stored >= 0 ? !was_whole : s->finished < s->needed;
     pb_choice_free(&was);
     return 0;
 }
@@ -128,13 +145,13 @@ static int make_row(pb_selections *x, pb_store *store, int row, int first, bool 
     *s = (pb_selection){.row = &e->row[row], .first = first, .cells = e->row[row].choices * e->seeds};
     s->mean = pb_alloc((size_t)(s->row->choices + 1) * sizeof *s->mean);
     s->run = pb_alloc((size_t)(e->seeds + 1) * sizeof *s->run);
-    s->sweep = hash_sweep(e, first, s->cells);
-    for (int i = first; i < first + s->cells; i++) {
-        s->finished += x->cell[i].run != 0;
-        s->failed += !x->cell[i].run && x->cell[i].failed;
+    s->trial_seeds = pb_experiment_trial_seeds(e, s->row);
+    s->needed = s->row->choices * s->trial_seeds + e->seeds - s->trial_seeds;
+    s->sweep = hash_sweep(e, s);
+    for (int k = 0; k < s->row->choices; k++) {
+        count_runs(x, s, k, 0, s->trial_seeds);
+        s->mean[k] = mean_of(x, first + k * e->seeds, s->trial_seeds);
     }
-    for (int k = 0; k < s->row->choices; k++)
-        s->mean[k] = mean_of(x, first + k * e->seeds);
     return choose_for(x, s, store, partial);
 }
 
@@ -173,7 +190,7 @@ void pb_selections_free(pb_selections *x)
 
 bool pb_selection_is_ready(const pb_selection *s, bool partial)
 {
-    return s->choice && (s->finished == s->cells || s->stored || partial);
+    return s->choice && (s->finished == s->needed || s->stored || partial);
 }
 
 int pb_selection_store(const pb_selection *s, const pb_experiment *e, pb_store *store)
@@ -183,7 +200,7 @@ int pb_selection_store(const pb_selection *s, const pb_experiment *e, pb_store *
                    .row = pb_strdup(s->row->label),
                    .choice = pb_strdup(s->choice),
                    .settings = s->row->choices,
-                   .cells = s->cells,
+                   .cells = s->needed,
                    .finished = s->finished};
     int rc = pb_store_choose(store, &c, s->run, e->seeds);
     pb_choice_free(&c);
@@ -197,15 +214,24 @@ bool pb_selection_includes(const pb_selections *x, const pb_cell *c)
     return s->choice && (c - e->cell - s->first) / e->seeds == s->at;
 }
 
+bool pb_selection_needs(const pb_selections *x, const pb_cell *c)
+{
+    const pb_experiment *e = x->experiment;
+    const pb_selection *s = &x->row[c->row - e->row];
+    return (c - e->cell - s->first) % e->seeds < s->trial_seeds || pb_selection_includes(x, c);
+}
+
 void pb_selection_describe(const pb_selection *s, int seeds, pb_text *out)
 {
     pb_text_add(out, "%s: ", s->row->label);
     if (s->choice && *s->choice)
         pb_text_add(out, "%s, the best of %d on validation; ", s->choice, s->row->choices);
     pb_text_add(out, "sweep %.8s: %d setting%s x %d seed%s", s->sweep.hex, s->row->choices,
-                s->row->choices == 1 ? "" : "s", seeds, seeds == 1 ? "" : "s");
-    if (s->finished < s->cells)
-        pb_text_add(out, ", %d of %d runs finished, %d failed", s->finished, s->cells, s->failed);
+                s->row->choices == 1 ? "" : "s", s->trial_seeds, s->trial_seeds == 1 ? "" : "s");
+    if (s->trial_seeds < seeds)
+        pb_text_add(out, ", the choice with %d", seeds);
+    if (s->finished < s->needed)
+        pb_text_add(out, ", %d of %d runs finished, %d failed", s->finished, s->needed, s->failed);
     if (!s->choice && s->finished)
         pb_text_add(out, "; no setting is chosen until all runs are finished (or with `run --partial`)");
     else if (s->choice && s->partial)

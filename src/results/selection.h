@@ -3,8 +3,9 @@
  * The choice is computed here only, once for each row.  Commands that use stored choices without computing one
  * (`predict`, `compare`, `check`) read them with pb_store_choices.  The cells of a row (settings x seeds, with data,
  * model and code) are its sweep, which is identified by the hash of their hashes.  An additional learning rate or seed
- * therefore makes another sweep with a separate choice.  A setting is chosen when every cell has a finished run.
- * With PB_SELECT_PARTIAL it is chosen among fewer runs, and the stored choice says so. */
+ * therefore makes another sweep with a separate choice.  A setting is chosen when every trial has a finished run, and
+ * the choice is stored when its other seeds ([tune] seeds) have one too.  With PB_SELECT_PARTIAL a setting is chosen
+ * among fewer runs, and the stored choice says so. */
 #ifndef PB_SELECTION_H
 #define PB_SELECTION_H
 
@@ -17,10 +18,12 @@ typedef struct pb_selection {
     const pb_row *row;
     pb_digest sweep;
     int first, cells;   /* the row's cells in the experiment; the seeds of a setting are adjacent */
-    int finished;       /* cells with a finished run, diverged runs included */
-    int failed;         /* cells without a finished run, but with a failed one */
-    double *mean;       /* [row->choices] mean validation score, negated if lower is better; -INFINITY if a seed
-                           diverged, NaN if no run is finished */
+    int trial_seeds;    /* seeds with which every setting is tried; the others are trained with the choice alone */
+    int needed;         /* runs that the row consists of: its trials and the other seeds of its choice */
+    int finished;       /* how many of them are finished, diverged runs included */
+    int failed;         /* how many of them are not finished, but failed */
+    double *mean;       /* [row->choices] mean validation score over the trial seeds, negated if lower is better;
+                           -INFINITY if a seed diverged, NaN if no run is finished */
     const char *choice; /* the chosen setting; NULL if none is chosen */
     long long *run;     /* [experiment->seeds] runs of the choice; 0 for a seed without a finished run */
     int at;             /* index of the choice among the row's settings */
@@ -45,7 +48,7 @@ enum {
 };
 
 /* Reads the state of every cell and determines the choice of each row: the choice that the database has, else the
- * setting with the best mean validation score if every cell is finished or `how`, PB_SELECT_* in any combination, has
+ * setting with the best mean validation score if every trial is finished or `how`, PB_SELECT_* in any combination, has
  * PB_SELECT_PARTIAL.  A row with one setting has nothing to choose.  The experiment must be sealed.  The caller frees
  * the selections with pb_selections_free.  Returns -1 with an error, and nothing to free. */
 int pb_selections_make(pb_selections *out, pb_store *s, const pb_experiment *e, int how);
@@ -59,6 +62,9 @@ int pb_selection_store(const pb_selection *s, const pb_experiment *e, pb_store *
 
 /* Returns whether the cell belongs to the choice of its row. */
 bool pb_selection_includes(const pb_selections *x, const pb_cell *c);
+
+/* Returns whether the row consists of this cell too: a trial, or another seed of the choice. */
+bool pb_selection_needs(const pb_selections *x, const pb_cell *c);
 
 /* Appends a line about the row's sweep, without a newline: which setting is chosen among how many, or what is
  * missing. */

@@ -75,6 +75,31 @@ ok 'are other settings' [ "$(sqlite3 b.db 'SELECT min(choice) FROM run')" != "$(
 ok 'fewer combinations than trials: all of them' run 0 run toy.ini --db c.db --threads 1 --quiet --set 'train.lr=1e-3, 1e-2' --set method\ lora.rank=2
 ok 'two' [ "$(sqlite3 c.db "SELECT count(DISTINCT choice) FROM run WHERE row = 'head'")" = 2 ]
 
+# ---- settings tried with some of the seeds -----------------------------------------------------------------------
+some=(--db s.db --set tune.seeds=1 --set experiment.seeds=0,1,2 --set tune.trials=3)
+runs() { sqlite3 s.db "$1"; }
+ok 'one seed of three' run 0 run toy.ini --threads 1 --quiet "${some[@]}"
+ok 'three trials and two seeds more, of each row' [ "$(runs 'SELECT count(*) FROM run')" = 15 ]
+ok 'of one setting alone' [ "$(runs "SELECT count(DISTINCT choice) FROM run WHERE row = 'lora' AND seed > 0")" = 1 ]
+ok 'the best of the trials' [ "$(runs "SELECT choice FROM run JOIN value ON run = run.id WHERE row = 'lora' AND seed = 0
+	AND key = 'accuracy.validation.accuracy' ORDER BY value DESC, run LIMIT 1")" = \
+	"$(runs "SELECT DISTINCT choice FROM run WHERE row = 'lora' AND seed > 0")" ]
+ok 'tested with all three' [ "$(runs "SELECT count(DISTINCT run) FROM prediction WHERE split = 'test'")" = 9 ]
+ok 'the table' run 0 table toy.ini "${some[@]}"
+ok 'says so' prints '^lora: .*: 3 settings x 1 seed, the choice with 3'
+ok 'means over three seeds' prints 'means over 3 seeds'
+ok 'status: nothing is missing' run 0 status toy.ini "${some[@]}"
+ok 'counts them' prints '^15 of 15 runs finished'
+ok 'nothing to do twice' run 0 run toy.ini --threads 1 --quiet "${some[@]}"
+ok 'as before' [ "$(runs 'SELECT count(*) FROM run')" = 15 ]
+more=("${some[@]}" --set experiment.seeds=0,1,2,3)
+ok 'a seed more' run 1 status toy.ini "${more[@]}"
+ok 'is missing' prints '^full: .*the choice with 4, 5 of 6 runs finished, 0 failed'
+ok 'is trained' run 0 run toy.ini --threads 1 --quiet "${more[@]}"
+ok 'with the chosen setting alone' [ "$(runs 'SELECT count(*) FROM run')" = 18 ]
+ok 'and complete' run 0 status toy.ini "${more[@]}"
+ok 'another sweep than that of all seeds' run 1 status toy.ini --db s.db --set experiment.seeds=0,1,2 --set tune.trials=3
+
 refused() { # NAME MESSAGE SETTING...
 	ok "$1: exit 2" run 2 plan toy.ini "${@:3}"
 	ok "$1: its message" says "$2"
