@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs tests one after the other and prints which failed.  The last line is: N passed, N failed, N skipped.
+# Runs tests, as many at a time as there are cores (TEST_JOBS), and prints which failed.  The last line is: N passed, N
+# failed, N skipped.
 #
 #   tests/run.sh [PROGRAM|SCRIPT.sh]...     default: all tests, in single precision
 #
@@ -22,14 +23,13 @@ if [ $# = 0 ]; then
 	done
 fi
 
-output=$(mktemp)
-trap 'rm -f "$output"' EXIT
-passed=0 failed=0 skipped=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
-# Adds the counts of a test; those of a script without counts follow from its exit status.
-count() { # TEST STATUS
-	local last
-	last=$(grep -aE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$output" | tail -n 1)
+# Prints the counts of a test, "PASSED FAILED SKIPPED"; those of a script without counts follow from its exit status.
+count() { # TEST STATUS OUTPUT
+	local last p f s
+	last=$(grep -aE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$3" | tail -n 1)
 	if [ -z "$last" ]; then
 		case $1:$2 in
 		*.sh:0) last='1 passed, 0 failed, 0 skipped' ;;
@@ -39,32 +39,42 @@ count() { # TEST STATUS
 	fi
 	read -r p _ f _ s _ <<<"$last"
 	if [ "$2" != 0 ] && [ "$2" != 77 ] && [ "$f" = 0 ]; then f=1; fi # broke after its counts
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	echo "$p $f $s"
 }
 
-reason() { # STATUS
+reason() { # STATUS OUTPUT
 	local during
-	during=$(grep -a '^# ' "$output" | tail -n 1 | cut -c 3-)
+	during=$(grep -a '^# ' "$2" | tail -n 1 | cut -c 3-)
 	case $1 in
 	124 | 137) echo "took over ${TEST_SECONDS:-600} s or was killed${during:+, in $during}" ;;
 	*) echo "exit status $1$([ "$1" -gt 128 ] && echo ", signal $(($1 - 128))")${during:+ in $during}" ;;
 	esac
 }
 
-for test; do
+# Runs a test, prints the line about it in one piece, and adds its counts to $work/counts.
+run_one() { # TEST
+	local start status output counts took
+	output=$(mktemp -p "$work")
 	start=$(date +%s.%N)
-	timeout -k 10 "${TEST_SECONDS:-600}" "./$test" >"$output" 2>&1 </dev/null
+	timeout -k 10 "${TEST_SECONDS:-600}" "./$1" >"$output" 2>&1 </dev/null
 	status=$?
-	before=$failed
-	count "$test" $status
+	counts=$(count "$1" $status "$output")
 	took=$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f s", b - a }')
-	if [ "$failed" != "$before" ]; then
-		echo "FAILED $test ($took)$([ $status -gt 1 ] && echo ": $(reason $status)")"
-		grep -av '^# ' "$output" | tail -n 60 | sed 's/^/    /'
-	else
-		echo "ok $test ($took)"
-		grep -a '^skipped ' "$output" | sed 's/^/    /'
-	fi
-done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+	{
+		flock 9
+		echo "$counts" >>"$work/counts"
+		if [ "$(echo "$counts" | cut -d ' ' -f 2)" != 0 ]; then
+			echo "FAILED $1 ($took)$([ $status -gt 1 ] && echo ": $(reason $status "$output")")"
+			grep -av '^# ' "$output" | tail -n 60 | sed 's/^/    /'
+		else
+			echo "ok $1 ($took)"
+			grep -a '^skipped ' "$output" | sed 's/^/    /'
+		fi
+	} 9>"$work/lock"
+	rm "$output"
+}
+
+export work
+export -f count reason run_one
+printf '%s\0' "$@" | xargs -0 -P "${TEST_JOBS:-$(nproc)}" -n 1 bash -c 'run_one "$0"'
+awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 }' "$work/counts"
