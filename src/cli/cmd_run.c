@@ -20,7 +20,7 @@ static int print_results(const pb_args *a)
     pb_report r;
     int rc = pb_report_make(&r, d.store, d.experiment, false);
     if (!rc) {
-        rc = a->json ? pb_report_json(&r, stdout) : pb_report_print(&r, NULL, stdout);
+        rc = a->json ? pb_report_json(&r, stdout) : pb_report_print(&r, &(pb_table_style){.columns = NULL}, stdout);
         for (int i = 0; i < d.experiment->rows && !rc; i++)
             pb_notes_each(&r, i, warn, NULL);
         rc = rc || pb_plot(&r, NULL) ? -1 : 0;

@@ -34,33 +34,9 @@ static int find_rows(pb_pareto *f)
 
 /* ---- axes -------------------------------------------------------------------------------------------------- */
 
-/* Returns the split of a key such as "accuracy.test.mcc"; -1 for the key of a value of the whole run. */
-static int split_of(const char *key)
-{
-    for (int s = 0; s < PB_SPLITS; s++) {
-        size_t n = strlen(pb_split_name[s]);
-        if (!strncmp(key, "accuracy.", 9) && !strncmp(key + 9, pb_split_name[s], n) && key[9 + n] == '.')
-            return s;
-    }
-    return -1;
-}
-
-static bool is_rising(const pb_task *task, const char *key)
-{
-    static const char *const speeds[] = {"compute.tokens_per_s", "compute.gflops", "compute.gemm_limit"};
-    for (size_t i = 0; i < PB_COUNT(speeds); i++)
-        if (!strcmp(key, speeds[i]))
-            return true;
-    const char *name = split_of(key) < 0 ? "" : strrchr(key, '.') + 1;
-    for (const pb_metric_info *m = task->metrics; m->name; m++)
-        if (!strcmp(m->name, name))
-            return m->higher_is_better;
-    return false;
-}
-
 static double value_of(const pb_pareto *f, int row, int seed, const char *key)
 {
-    return pb_values_get(&f->report->row[f->row[row]].values[f->seed[seed]], split_of(key), key);
+    return pb_values_get(&f->report->row[f->row[row]].values[f->seed[seed]], pb_report_split(key), key);
 }
 
 static bool is_known(const pb_pareto *f, const char *key)
@@ -75,7 +51,7 @@ static bool is_known(const pb_pareto *f, const char *key)
 static void add_axis(pb_pareto *f, const char *key, size_t n)
 {
     f->key[f->axes] = pb_format("%.*s", (int)n, key);
-    f->rising[f->axes] = is_rising(f->report->experiment->task, f->key[f->axes]);
+    f->rising[f->axes] = pb_report_rising(f->report, f->key[f->axes]);
     f->axes++;
 }
 

@@ -217,3 +217,26 @@ const char *pb_report_setting(const pb_report *r, int row, const char *key)
             return NULL;
     return value;
 }
+
+int pb_report_split(const char *key)
+{
+    for (int s = 0; s < PB_SPLITS; s++) {
+        size_t n = strlen(pb_split_name[s]);
+        if (!strncmp(key, "accuracy.", 9) && !strncmp(key + 9, pb_split_name[s], n) && key[9 + n] == '.')
+            return s;
+    }
+    return -1;
+}
+
+bool pb_report_rising(const pb_report *r, const char *key)
+{
+    static const char *const speeds[] = {"compute.tokens_per_s", "compute.gflops", "compute.gemm_limit"};
+    for (size_t i = 0; i < PB_COUNT(speeds); i++)
+        if (!strcmp(key, speeds[i]))
+            return true;
+    const char *name = pb_report_split(key) < 0 ? "" : strrchr(key, '.') + 1;
+    for (const pb_metric_info *m = r->experiment->task->metrics; m->name; m++)
+        if (!strcmp(m->name, name))
+            return m->higher_is_better;
+    return false;
+}

@@ -74,10 +74,23 @@ const char *pb_report_setting(const pb_report *r, int row, const char *key);
  * is missing. */
 void pb_report_sweeps(const pb_report *r, FILE *out);
 
-/* Prints the table of the experiment with its notes.  `columns` names settings to show as columns, KEY[,KEY..]; NULL
- * stands for none.  With columns, or if a row is a sweep, a line under each row lists the settings that the file sets,
- * with the values in force.  Returns -1 with an error, and prints nothing, if no row has one of them. */
-int pb_report_print(const pb_report *r, const char *columns, FILE *out);
+/* Returns the split of a key such as "accuracy.test.mcc"; -1 for the key of a value of the whole run. */
+int pb_report_split(const char *key);
+
+/* Returns true if more is better of the value with this key, as of scores and speeds, and false if less is. */
+bool pb_report_rising(const pb_report *r, const char *key);
+
+/* How a table is printed. */
+typedef struct pb_table_style {
+    const char *columns; /* KEY[,KEY..]: settings or values of whole runs to show as columns; NULL: none  */
+    const char *sort;    /* the rows stand in the order of this value, the best first; NULL: in the file's order */
+    bool markdown;       /* a Markdown table without notes */
+} pb_table_style;
+
+/* Prints the table of the experiment with its notes.  As text with columns, or if a row is a sweep, a line under each
+ * row lists the settings that the file sets, with the values in force.  Returns -1 with an error, and prints nothing,
+ * if no row has one of the columns or the value to sort by. */
+int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out);
 
 /* Prints one JSON object for each row, one on a line: its settings, and mean, low, high and n of each key.  Returns -1
  * with an error, and prints nothing, if a database cannot be read. */

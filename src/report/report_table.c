@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "report/compare.h"
+#include "report/grid.h"
 #include "report/notes.h"
 #include "report/report.h"
 #include "report/tuning.h"
@@ -12,15 +13,6 @@
 #define CELL 96
 #define HEAD 20 /* characters of a name in a heading */
 #define COLUMNS 12
-
-typedef struct grid {
-    char **name;                 /* [rows] the first column; it is not shortened, so that all rows are distinct */
-    const char **setting;        /* [rows,settings] the columns of settings                                     */
-    char (*text)[COLUMNS][CELL]; /* [rows] the other columns; the heading is the first row                      */
-    int settings;
-    char **line; /* [rows] a line that is printed under the row, or NULL */
-    int rows;
-} grid;
 
 static void number(char out[CELL], const char *fmt, double x)
 {
@@ -133,49 +125,6 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     fill_ratio(r, row, "overhead.prefill_ratio.b1.merged", cell[11]);
 }
 
-/* Returns the number of characters, not bytes: there is a plus-minus sign. */
-static int width_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++)
-        n += (*text & 0xC0) != 0x80;
-    return n;
-}
-
-static const char *text_at(const grid *g, int row, int column)
-{
-    return !column                 ? g->name[row]
-           : column <= g->settings ? g->setting[row * g->settings + column - 1]
-                                   : g->text[row][column - g->settings];
-}
-
-static int width_of_column(const grid *g, int column)
-{
-    int width = 0;
-    for (int i = 0; i < g->rows; i++)
-        width = width_of(text_at(g, i, column)) > width ? width_of(text_at(g, i, column)) : width;
-    return width;
-}
-
-static void print_grid(const grid *g, FILE *out)
-{
-    int columns = COLUMNS + g->settings, *width = pb_alloc((size_t)columns * sizeof *width);
-    for (int k = 0; k < columns; k++)
-        width[k] = width_of_column(g, k);
-    for (int i = 0; i < g->rows; i++) {
-        for (int k = 0; k < columns; k++) {
-            int pad = width[k] - width_of(text_at(g, i, k));
-            if (k == 0) /* names are aligned to the left, numbers to the right */
-                fprintf(out, "%s%*s", text_at(g, i, k), pad, "");
-            else
-                fprintf(out, "  %*s%s%s", pad, "", text_at(g, i, k), k + 1 == columns ? "\n" : "");
-        }
-        if (g->line[i])
-            fprintf(out, "  %s\n", g->line[i]);
-    }
-    free(width);
-}
-
 /* ---- columns of settings ------------------------------------------------------------------------------- */
 
 static int refuse_column(const pb_report *r, const char *key)
@@ -192,47 +141,51 @@ static int refuse_column(const pb_report *r, const char *key)
 }
 
 /* Fills a column with the mean of a value of whole runs, such as storage.rank.  Returns whether a row has it. */
-static bool fill_value(const pb_report *r, grid *g, int column, const char *key)
+static bool fill_value(const pb_report *r, const pb_grid *g, int column, const char *key)
 {
     bool known = false;
     for (int i = 0; i < r->experiment->rows; i++) {
         double mean = pb_report_value(r, i, -1, key).middle;
         known = known || !isnan(mean);
-        g->setting[(i + 1) * g->settings + column] = isnan(mean) ? "-"
-                                                                 : pb_arena_format(r->experiment->arena, "%.10g", mean);
+        char **cell = pb_grid_at(g, i + 1, column);
+        free(*cell);
+        *cell = isnan(mean) ? pb_strdup("-") : pb_format("%.10g", mean);
     }
     return known;
 }
 
 /* Fills a column with what is in force in each row, "-" where the setting is not the row's; if no row has such a
  * setting, with the values of this key. */
-static int fill_setting(const pb_report *r, grid *g, int column, const char *key)
+static int fill_setting(const pb_report *r, const pb_grid *g, int column, const char *key)
 {
     bool known = false;
-    g->setting[column] = key;
+    *pb_grid_at(g, 0, column) = pb_strdup(key);
     for (int i = 0; i < r->experiment->rows; i++) {
         const char *value = pb_report_setting(r, i, key);
         const pb_cell *any = &r->experiment->cell[r->selections.row[i].first];
         known = known || pb_settings_get(any->settings, key);
-        g->setting[(i + 1) * g->settings + column] = value && *value ? value : "-";
+        *pb_grid_at(g, i + 1, column) = pb_strdup(value && *value ? value : "-");
     }
     return known || fill_value(r, g, column, key) ? 0 : refuse_column(r, key);
 }
 
-/* `keys` is cut into the keys. */
-static int fill_settings(const pb_report *r, grid *g, char *keys)
+/* Returns the number of keys of a list. */
+static int count_keys(const char *keys)
 {
-    if (!keys)
-        return 0;
-    g->settings = 1;
-    for (const char *c = keys; *c; c++)
-        g->settings += *c == ',';
-    g->setting = pb_alloc((size_t)g->rows * (size_t)g->settings * sizeof *g->setting);
-    char *key;
-    for (int column = 0; (key = strsep(&keys, ",")); column++)
-        if (fill_setting(r, g, column, key + strspn(key, " ")))
-            return -1;
-    return 0;
+    int n = keys != NULL;
+    for (; keys && *keys; keys++)
+        n += *keys == ',';
+    return n;
+}
+
+static int fill_settings(const pb_report *r, const pb_grid *g, const char *keys)
+{
+    char *copy = keys ? pb_strdup(keys) : NULL, *rest = copy, *key;
+    int rc = 0;
+    for (int column = 1; !rc && (key = strsep(&rest, ",")); column++)
+        rc = fill_setting(r, g, column, key + strspn(key, " "));
+    free(copy);
+    return rc;
 }
 
 /* ---- lines of settings --------------------------------------------------------------------------------- */
@@ -410,39 +363,85 @@ static void print_notes(const pb_report *r, FILE *out)
             "exceeds half the time).  *: the time was measured on a busy machine.\n");
 }
 
-int pb_report_print(const pb_report *r, const char *columns, FILE *out)
+/* ---- the table ------------------------------------------------------------------------------------------ */
+
+/* Fills the columns from `first` on. */
+static void fill_columns(const pb_grid *g, int row, int first, char cell[COLUMNS][CELL])
 {
-    const pb_experiment *e = r->experiment;
-    size_t rows = (size_t)e->rows + 1;
-    char *keys = columns ? pb_strdup(columns) : NULL;
-    bool lines = columns || has_sweep(e);
-    grid g = {.name = pb_alloc(rows * sizeof *g.name),
-              .text = pb_alloc(rows * sizeof *g.text),
-              .line = pb_alloc(rows * sizeof *g.line),
-              .rows = (int)rows};
-    g.name[0] = pb_strdup("method");
-    fill_heading(r, g.text[0]);
-    for (int i = 0; i < e->rows; i++) {
-        g.name[i + 1] = pb_format("%s%s", e->row[i].label, pb_report_others(r, i) ? " †" : "");
-        fill_row(r, i, g.text[i + 1]);
-        g.line[i + 1] = lines ? list_settings(r, i, false) : NULL;
+    for (int k = 1; k < COLUMNS; k++)
+        *pb_grid_at(g, row, first + k - 1) = pb_strdup(cell[k]);
+}
+
+static int fill_grid(const pb_report *r, const pb_grid *g, const char *columns, bool lines)
+{
+    char cell[COLUMNS][CELL] = {0};
+    int first = g->columns - COLUMNS + 1;
+    *pb_grid_at(g, 0, 0) = pb_strdup("method");
+    fill_heading(r, cell);
+    fill_columns(g, 0, first, cell);
+    for (int i = 0; i < r->experiment->rows; i++) {
+        memset(cell, 0, sizeof cell);
+        *pb_grid_at(g, i + 1, 0) = pb_format("%s%s", r->experiment->row[i].label, pb_report_others(r, i) ? " †" : "");
+        fill_row(r, i, cell);
+        fill_columns(g, i + 1, first, cell);
+        g->line[i + 1] = lines ? list_settings(r, i, false) : NULL;
     }
-    int rc = fill_settings(r, &g, keys);
-    if (!rc) {
-        print_grid(&g, out);
+    return fill_settings(r, g, columns);
+}
+
+typedef struct sorted_row {
+    double value; /* less is better */
+    int row;
+} sorted_row;
+
+/* By value, rows without one last, and the order of the file among equals. */
+static int by_value(const void *a, const void *b)
+{
+    const sorted_row *x = a, *y = b;
+    int missing = isnan(x->value) - isnan(y->value);
+    return missing ? missing : x->value < y->value ? -1 : x->value > y->value ? 1 : x->row - y->row;
+}
+
+static int sort_grid(const pb_report *r, pb_grid *g, const char *key)
+{
+    int rows = r->experiment->rows;
+    sorted_row *order = pb_alloc((size_t)rows * sizeof *order);
+    pb_grid from = pb_grid_new(g->rows, g->columns);
+    bool known = false;
+    for (int i = 0; i < rows; i++) {
+        double mean = pb_report_value(r, i, pb_report_split(key), key).middle;
+        order[i] = (sorted_row){pb_report_rising(r, key) ? -mean : mean, i};
+        known = known || !isnan(mean);
+    }
+    qsort(order, (size_t)rows, sizeof *order, by_value);
+    memcpy(from.text, g->text, (size_t)(g->rows * g->columns) * sizeof *g->text);
+    memcpy(from.line, g->line, (size_t)g->rows * sizeof *g->line);
+    for (int i = 0; i < rows; i++) {
+        memcpy(pb_grid_at(g, i + 1, 0), pb_grid_at(&from, order[i].row + 1, 0), (size_t)g->columns * sizeof *g->text);
+        g->line[i + 1] = from.line[order[i].row + 1];
+    }
+    free(order);
+    free(from.text); /* the texts are g's */
+    free(from.line);
+    return known ? 0 : pb_error("--sort: no row has a value '%s'; `peftbench table --json` lists the keys", key);
+}
+
+int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out)
+{
+    bool lines = style->columns || has_sweep(r->experiment);
+    pb_grid g = pb_grid_new(r->experiment->rows + 1, COLUMNS + count_keys(style->columns));
+    int rc = fill_grid(r, &g, style->columns, lines);
+    if (!rc && style->sort)
+        rc = sort_grid(r, &g, style->sort);
+    if (!rc && style->markdown)
+        pb_grid_markdown(&g, out);
+    else if (!rc) {
+        pb_grid_print(&g, out);
         if (lines)
             print_common(r, out);
         print_notes(r, out);
         pb_tuning_print(r, out);
     }
-    for (int i = 0; i < g.rows; i++) {
-        free(g.name[i]);
-        free(g.line[i]);
-    }
-    free(keys);
-    free(g.line);
-    free(g.name);
-    free(g.setting);
-    free(g.text);
+    pb_grid_free(&g);
     return rc;
 }

@@ -82,4 +82,26 @@ ok 'JSON has them all' run 0 table rows.ini --db rows.db --json
 ok 'the default of a setting too' prints '"method":"lora:rank=4,alpha=8".*"method.lora.dropout":"0".*"method.lora.rank":"4"'
 ok 'and takes no columns' run 2 table rows.ini --db rows.db --json --columns lr
 
+# ---- order and Markdown ------------------------------------------------------------------------------------------
+order() { awk '/^All rows/ { exit } /^(head|lora)/ { print $1 }' out | paste -sd ' '; }
+by() { # KEY DIRECTION: the rows by the mean of a value of the chosen runs
+	sqlite3 rows.db "SELECT r.row FROM run r JOIN value v ON v.run = r.id WHERE v.key = '$1' AND r.id IN
+		(SELECT run FROM value WHERE key LIKE 'accuracy.test.%') GROUP BY r.row ORDER BY avg(v.value) $2" | paste -sd ' '
+}
+ok 'by memory' run 0 table rows.ini --db rows.db --sort memory.train.total
+ok 'the least first' [ "$(order)" = "$(by memory.train.total ASC)" ]
+ok 'by speed' run 0 table rows.ini --db rows.db --sort compute.tokens_per_s
+ok 'the most first' [ "$(order)" = "$(by compute.tokens_per_s DESC)" ]
+ok 'a value of no row' run 2 table rows.ini --db rows.db --sort memory.trane
+ok 'is named, and nothing is printed' eval 'says "no row has a value" && says memory.trane && [ ! -s out ]'
+ok 'Markdown' run 0 table rows.ini --db rows.db --markdown --columns lora.rank
+ok 'its heading' prints '^\| method \| lora\.rank \| trainable \| .* \| test accuracy \|'
+ok 'a rule of as many columns' [ "$(sed -n 1p out | tr -cd '|' | wc -c)" = "$(sed -n 2p out | tr -cd '|' | wc -c)" ]
+ok 'no column without a value' eval '! grep -q "prefill x1" out'
+ok 'a row' prints '^\| lora:rank=4,alpha=8 \| 4 \| '
+ok 'and no notes' [ "$(grep -vc '^|' out)" = 0 ]
+sed 's/^methods.*/methods = head, lora:a_b<i>/; s/^\[method lora\]/[method lora:a_b<i>]/; /train lora/,+1d' rows.ini >odd.ini
+ok 'a label with characters of HTML' run 0 table odd.ini --db rows.db --markdown
+ok 'is escaped' grep -qF '| lora:a\_b\<i\> |' out
+
 finish
