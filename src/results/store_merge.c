@@ -273,9 +273,12 @@ static int merge_runs(merge *m)
     return rc || more < 0 ? -1 : 0;
 }
 
-/* Adds examples, classes and selections.  A selection of this database with the same runs is not doubled. */
+/* Adds examples, of schema version 3 and the present one. */
+static const char *const merge_examples[] = {"INSERT OR IGNORE INTO main.example SELECT *, NULL FROM other.example",
+                                             "INSERT OR IGNORE INTO main.example SELECT * FROM other.example"};
+
+/* Adds classes and selections.  A selection of this database with the same runs is not doubled. */
 static const char merge_rest[] =
-    "INSERT OR IGNORE INTO main.example SELECT * FROM other.example;"
     "INSERT OR IGNORE INTO main.class SELECT * FROM other.class;"
     "INSERT OR IGNORE INTO main.selection (sweep, experiment, row, choice, settings, cells, finished, partial)"
     " SELECT sweep, experiment, row, choice, settings, cells, finished, partial FROM other.selection"
@@ -294,7 +297,7 @@ static int merge_all(merge *m)
                  : 0;
     close_readers(m);
     if (!rc && m->version >= 3)
-        rc = pb_store_execute(m->store, merge_rest);
+        rc = pb_store_execute(m->store, merge_examples[m->version > 3]) || pb_store_execute(m->store, merge_rest);
     return rc || pb_store_select_scored(m->store) ? -1 : 0;
 }
 

@@ -6,7 +6,8 @@
 
 #include "results/store_internal.h"
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
+#define RUNS_SINCE 3           /* the version of the present columns of a run; version 4 differs in the examples */
 #define APPLICATION 0x70656674 /* "peft", in the file's header */
 
 /* Columns of a run since schema version 1. */
@@ -30,6 +31,32 @@
     " flags TEXT NOT NULL,"                                                                                            \
     " version TEXT NOT NULL,"                                                                                          \
     " code TEXT NOT NULL"
+
+/* Columns of an example since schema version 3; version 4 adds the second text of a pair. */
+#define EXAMPLE_COLUMNS                                                                                                \
+    " data TEXT NOT NULL,"                                                                                             \
+    " split TEXT NOT NULL,"                                                                                            \
+    " example INTEGER NOT NULL," /* as in prediction and answer */                                                     \
+    " line INTEGER NOT NULL,"    /* of the data's file */                                                              \
+    " digest TEXT NOT NULL,"     /* SHA-256 of the text; of a pair with NUL between */                                 \
+    " text TEXT NOT NULL,"                                                                                             \
+    " wanted TEXT" /* right answers, a JSON list, where answers are texts */
+#define EXAMPLE_KEY " PRIMARY KEY (data, split, example)) STRICT, WITHOUT ROWID"
+
+/* What each run said of each text.  `second` adds a column after that of the text. */
+#define PREDICTION_VIEW(second)                                                                                        \
+    "CREATE VIEW %sv_prediction AS"                                                                                    \
+    " SELECT r.experiment, r.row, r.choice, r.seed, r.id AS run, p.split, p.example, e.text" second                    \
+    ", l.name AS label,"                                                                                               \
+    " s.name AS predicted, p.probability, p.label = p.predicted AS right"                                              \
+    " FROM finished r JOIN prediction p ON p.run = r.id"                                                               \
+    " LEFT JOIN example e ON e.data = r.data AND e.split = p.split AND e.example = p.example"                          \
+    " LEFT JOIN class l ON l.data = r.data AND l.label = p.label"                                                      \
+    " LEFT JOIN class s ON s.data = r.data AND s.label = p.predicted"                                                  \
+    " UNION ALL SELECT r.experiment, r.row, r.choice, r.seed, r.id, a.split, a.example, e.text" second                 \
+    ", e.wanted, a.text, NULL,"                                                                                        \
+    " NULL FROM finished r JOIN answer a ON a.run = r.id"                                                              \
+    " LEFT JOIN example e ON e.data = r.data AND e.split = a.split AND e.example = a.example"
 
 /* A table, index or view, and the schema versions that have it.  Triggers protect a table against changes unless it is
  * `free`. */
@@ -133,18 +160,9 @@ static const schema_object objects[] = {
      " PRIMARY KEY (imported, key)"
      ") STRICT, WITHOUT ROWID",
      "imported_value"},
-    {3, 0, true, false, /* the examples that are predicted, once for all runs on the same data */
-     "CREATE TABLE %sexample ("
-     " data TEXT NOT NULL,"
-     " split TEXT NOT NULL,"
-     " example INTEGER NOT NULL," /* as in prediction and answer */
-     " line INTEGER NOT NULL,"    /* of the data's file */
-     " digest TEXT NOT NULL,"     /* SHA-256 of the text */
-     " text TEXT NOT NULL,"
-     " wanted TEXT," /* right answers, a JSON list, where answers are texts */
-     " PRIMARY KEY (data, split, example)"
-     ") STRICT, WITHOUT ROWID",
-     "example"},
+    {3, 3, true, false, /* the examples that are predicted, once for all runs on the same data */
+     "CREATE TABLE %sexample (" EXAMPLE_COLUMNS "," EXAMPLE_KEY, "example"},
+    {4, 0, true, false, "CREATE TABLE %sexample (" EXAMPLE_COLUMNS ", second TEXT," EXAMPLE_KEY, "example"},
     {3, 0, true, false,
      "CREATE TABLE %sclass ("
      " data TEXT NOT NULL,"
@@ -217,19 +235,8 @@ static const schema_object objects[] = {
      " v.value FROM selection s JOIN selected d ON d.selection = s.id JOIN run r ON r.id = d.run"
      " JOIN value v ON v.run = r.id AND v.step = -1",
      "v_result"},
-    {3, 0, false, false, /* what each run said of each text */
-     "CREATE VIEW %sv_prediction AS"
-     " SELECT r.experiment, r.row, r.choice, r.seed, r.id AS run, p.split, p.example, e.text, l.name AS label,"
-     " s.name AS predicted, p.probability, p.label = p.predicted AS right"
-     " FROM finished r JOIN prediction p ON p.run = r.id"
-     " LEFT JOIN example e ON e.data = r.data AND e.split = p.split AND e.example = p.example"
-     " LEFT JOIN class l ON l.data = r.data AND l.label = p.label"
-     " LEFT JOIN class s ON s.data = r.data AND s.label = p.predicted"
-     " UNION ALL SELECT r.experiment, r.row, r.choice, r.seed, r.id, a.split, a.example, e.text, e.wanted, a.text, "
-     "NULL,"
-     " NULL FROM finished r JOIN answer a ON a.run = r.id"
-     " LEFT JOIN example e ON e.data = r.data AND e.split = a.split AND e.example = a.example",
-     "v_prediction"},
+    {3, 3, false, false, PREDICTION_VIEW(""), "v_prediction"},
+    {4, 0, false, false, PREDICTION_VIEW(", e.second"), "v_prediction"}, /* what each run said of each text */
 };
 
 static bool is_in(const schema_object *t, long long version)
@@ -407,31 +414,44 @@ static const char selections_of_old[] =
     "INSERT INTO selected SELECT s.id, r.id FROM run r JOIN selection s ON s.row = r.row"
     " AND s.experiment = r.experiment AND s.choice = r.choice AND s.sweep IS NULL WHERE " SCORED ";";
 
+/* Creates tables of runs of version 3 in the file's or the temporary schema from those of an earlier version. */
+static void add_runs(pb_text *sql, const char *in, const char *runs)
+{
+    pb_text_add(sql,
+                "CREATE INDEX %srun_by_hash ON run (hash); CREATE INDEX %srun_by_row ON run (experiment, row);"
+                "INSERT INTO %srun %s; %s",
+                in, in, in, runs, selections_of_old);
+}
+
 /* Migrates the tables of the file to the current schema version. */
 static void add_migration(pb_text *sql, int version)
 {
-    char *runs = runs_of_earlier("main.", version);
-    pb_text_add(sql, "CREATE TEMP TABLE migrated AS %s; DROP VIEW finished; DROP TABLE run;", runs);
+    bool runs = version < RUNS_SINCE;
+    char *table = runs ? runs_of_earlier("main.", version) : pb_strdup("SELECT *, NULL AS second FROM main.example");
+    pb_text_add(sql, "CREATE TEMP TABLE migrated AS %s; %s", table,
+                runs ? "DROP VIEW finished; DROP TABLE run;" : "DROP VIEW v_prediction; DROP TABLE example;");
     add_objects(sql, "", version, SCHEMA_VERSION);
-    pb_text_add(sql, "CREATE INDEX run_by_hash ON run (hash); CREATE INDEX run_by_row ON run (experiment, row);");
-    add_triggers(sql, "run");
-    pb_text_add(sql, "INSERT INTO run SELECT * FROM temp.migrated; DROP TABLE temp.migrated;");
-    pb_text_add(sql, "%s", selections_of_old);
-    free(runs);
+    if (runs) {
+        add_triggers(sql, "run");
+        add_runs(sql, "", "SELECT * FROM temp.migrated");
+    } else {
+        pb_text_add(sql, "INSERT INTO example SELECT * FROM temp.migrated;");
+    }
+    pb_text_add(sql, "DROP TABLE temp.migrated;");
+    free(table);
 }
 
 /* Migrates into temporary tables, which SQLite finds before the tables of the file. */
 static int migrate_in_temp(pb_store *s, int version)
 {
-    char *runs = runs_of_earlier("main.", version);
+    char *runs = version < RUNS_SINCE ? runs_of_earlier("main.", version) : NULL;
     pb_text sql = {0};
     pb_text_add(&sql, "PRAGMA temp_store=MEMORY; BEGIN;");
     add_objects(&sql, "temp.", version, SCHEMA_VERSION);
-    pb_text_add(&sql,
-                "CREATE INDEX temp.run_by_hash ON run (hash);"
-                "CREATE INDEX temp.run_by_row ON run (experiment, row); INSERT INTO temp.run %s;",
-                runs);
-    pb_text_add(&sql, "%s", selections_of_old);
+    if (runs)
+        add_runs(&sql, "temp.", runs);
+    else
+        pb_text_add(&sql, "INSERT INTO temp.example SELECT *, NULL FROM main.example;");
     pb_text_add(&sql, "COMMIT;");
     int rc = pb_store_execute(s, sql.data);
     pb_text_free(&sql);
@@ -454,7 +474,7 @@ int pb_store_source(pb_store *s, const char *in, int *version)
     sqlite3_finalize(q);
     if (rc)
         return -1;
-    char *runs = *version < SCHEMA_VERSION ? runs_of_earlier(in, *version) : pb_format("SELECT * FROM %srun", in);
+    char *runs = *version < RUNS_SINCE ? runs_of_earlier(in, *version) : pb_format("SELECT * FROM %srun", in);
     char *sql = pb_format("CREATE TEMP TABLE theirs AS %s; CREATE UNIQUE INDEX temp.theirs_by_id ON theirs (id)", runs);
     rc = pb_store_execute(s, sql);
     free(sql);

@@ -254,21 +254,33 @@ static char *wanted_of(const pb_example *e)
     return t.data;
 }
 
+/* The SHA-256 of a text; of a pair, that of both with a NUL between them. */
+static pb_digest digest_of(const pb_example *e)
+{
+    pb_text both = {0};
+    pb_text_bytes(&both, e->text, strlen(e->text) + (e->second != NULL));
+    if (e->second)
+        pb_text_bytes(&both, e->second, strlen(e->second));
+    pb_digest digest = pb_sha256(both.data ? both.data : "", both.length);
+    pb_text_free(&both);
+    return digest;
+}
+
 static int put_example(pb_store *s, const pb_data *d, pb_split split, int i)
 {
-    static const char sql[] = "INSERT OR IGNORE INTO example (data, split, digest, text, wanted, example, line)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?)";
+    static const char sql[] = "INSERT OR IGNORE INTO example (data, split, digest, text, wanted, second, example,"
+                              " line) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     sqlite3_stmt *q = pb_store_statement(s, sql);
     const pb_example *e = &d->split[split].example[i];
     if (!q)
         return -1;
-    pb_digest digest = pb_sha256(e->text, strlen(e->text));
+    pb_digest digest = digest_of(e);
     char *wanted = wanted_of(e);
-    const char *text[] = {d->digest.hex, pb_split_name[split], digest.hex, e->text, wanted};
+    const char *text[] = {d->digest.hex, pb_split_name[split], digest.hex, e->text, wanted, e->second};
     for (int k = 0; k < (int)PB_COUNT(text); k++)
         pb_store_bind(q, k + 1, text[k]);
-    sqlite3_bind_int(q, 6, i);
-    sqlite3_bind_int(q, 7, e->line);
+    sqlite3_bind_int(q, 7, i);
+    sqlite3_bind_int(q, 8, e->line);
     free(wanted);
     return pb_store_insert(s, q);
 }

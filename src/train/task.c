@@ -35,6 +35,7 @@ pb_data *pb_data_new(const char *name)
 static void free_example(pb_example *e)
 {
     free((char *)(uintptr_t)e->text);
+    free((char *)(uintptr_t)e->second);
     for (int k = 0; k < e->answers; k++)
         free(e->answer[k]);
     free(e->answer);
@@ -58,6 +59,8 @@ void pb_data_free(pb_data *d)
     for (int c = 0; c < d->classes; c++)
         free(d->class_name[c]);
     free(d->class_name);
+    free(d->pair[0]);
+    free(d->pair[1]);
     free(d->template);
     free(d->forms);
     free((char *)(uintptr_t)d->name);
@@ -88,17 +91,27 @@ static void put_example(pb_data *d, pb_split split, const pb_example *e)
     d->split[split].example[d->split[split].count++] = *e;
 }
 
+void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e)
+{
+    pb_example copy = *e;
+    PB_CHECK(!e->second == !d->pair[1]);
+    copy.text = pb_strdup(e->text);
+    copy.second = e->second ? pb_strdup(e->second) : NULL;
+    copy.answer = e->answers ? pb_alloc((size_t)e->answers * sizeof *copy.answer) : NULL;
+    for (int k = 0; k < e->answers; k++)
+        copy.answer[k] = pb_strdup(e->answer[k]);
+    put_example(d, split, &copy);
+}
+
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line)
 {
-    put_example(d, split, &(pb_example){.text = pb_strdup(text), .label = label, .line = line});
+    pb_data_add_example(d, split, &(pb_example){.text = text, .label = label, .line = line});
 }
 
 void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char *answer, int line)
 {
-    pb_example e = {.text = pb_strdup(text), .label = -1, .answers = 1, .line = line};
-    e.answer = pb_alloc(sizeof *e.answer);
-    e.answer[0] = pb_strdup(answer);
-    put_example(d, split, &e);
+    char *one = (char *)(uintptr_t)answer;
+    pb_data_add_example(d, split, &(pb_example){.text = text, .label = -1, .answer = &one, .answers = 1, .line = line});
 }
 
 int pb_data_template(pb_data *d, const char *file)
@@ -133,10 +146,16 @@ char *pb_data_find(const char *file)
 
 /* ---- grouping ------------------------------------------------------------------------------- */
 
+int pb_example_compare(const pb_example *a, const pb_example *b)
+{
+    int order = strcmp(a->text, b->text);
+    return order ? order : strcmp(a->second ? a->second : "", b->second ? b->second : "");
+}
+
 static int by_text_and_position(const void *a, const void *b)
 {
     const pb_example *const *x = a, *const *y = b;
-    int order = strcmp((*x)->text, (*y)->text);
+    int order = pb_example_compare(*x, *y);
     return order ? order : (*x > *y) - (*x < *y);
 }
 
@@ -160,7 +179,7 @@ static void group_split(pb_data *d, pb_split s)
         sorted[i] = &all[i];
     qsort(sorted, (size_t)n, sizeof *sorted, by_text_and_position);
     for (int i = 0, first = 0; i < n; i++)
-        if (i > first && !strcmp(sorted[i]->text, sorted[first]->text))
+        if (i > first && !pb_example_compare(sorted[i], sorted[first]))
             join_answers(sorted[first], sorted[i]);
         else
             first = i;
@@ -182,13 +201,13 @@ void pb_data_group(pb_data *d)
 static int by_label_and_text(const void *a, const void *b)
 {
     const pb_example *x = a, *y = b;
-    return x->label != y->label ? (x->label > y->label) - (x->label < y->label) : strcmp(x->text, y->text);
+    return x->label != y->label ? (x->label > y->label) - (x->label < y->label) : pb_example_compare(x, y);
 }
 
 static int by_text(const void *a, const void *b)
 {
     const pb_example *const *x = a, *const *y = b;
-    return strcmp((*x)->text, (*y)->text);
+    return pb_example_compare(*x, *y);
 }
 
 /* Consecutive examples with equal texts, which stay in one split. */
@@ -200,7 +219,7 @@ typedef struct text_group {
 static int end_of_group(const pb_example *e, int from, int n)
 {
     int to = from + 1;
-    while (to < n && !strcmp(e[to].text, e[from].text))
+    while (to < n && !pb_example_compare(&e[to], &e[from]))
         to++;
     return to;
 }
@@ -308,14 +327,20 @@ static int split_of(const pb_data *d, const pb_example *e)
     PB_BUG("example of no split");
 }
 
+static int refuse_overlap(const pb_data *d, const pb_example *a, const pb_example *b)
+{
+    const char *what = b->second ? "pair" : "text", *second = b->second ? b->second : "";
+    return pb_error("%s: the %s \"%.*s\"%s%.*s%s is in both %s and %s; want every %s in one split, or overlap = drop",
+                    d->name, what, pb_characters(b->text, 60), b->text, *second ? ", \"" : "",
+                    pb_characters(second, 60), second, *second ? "\"" : "", pb_split_name[split_of(d, a)],
+                    pb_split_name[split_of(d, b)], what);
+}
+
 static int check_overlap(const pb_data *d, const pb_example **all, int n)
 {
     for (int i = 1; i < n; i++)
-        if (!strcmp(all[i - 1]->text, all[i]->text) && split_of(d, all[i - 1]) != split_of(d, all[i]))
-            return pb_error(
-                "%s: the text \"%.*s\" is in both %s and %s; want every text in one split, or overlap = drop", d->name,
-                pb_characters(all[i]->text, 60), all[i]->text, pb_split_name[split_of(d, all[i - 1])],
-                pb_split_name[split_of(d, all[i])]);
+        if (!pb_example_compare(all[i - 1], all[i]) && split_of(d, all[i - 1]) != split_of(d, all[i]))
+            return refuse_overlap(d, all[i - 1], all[i]);
     return 0;
 }
 
@@ -323,9 +348,9 @@ static int check_overlap(const pb_data *d, const pb_example **all, int n)
 static bool is_in_later_split(const pb_data *d, const pb_example **all, int n, int i)
 {
     int split = split_of(d, all[i]), from = i;
-    while (from > 0 && !strcmp(all[from - 1]->text, all[i]->text))
+    while (from > 0 && !pb_example_compare(all[from - 1], all[i]))
         from--;
-    for (; from < n && !strcmp(all[from]->text, all[i]->text); from++)
+    for (; from < n && !pb_example_compare(all[from], all[i]); from++)
         if (split_of(d, all[from]) > split)
             return true;
     return false;
@@ -372,6 +397,20 @@ int pb_data_drop_overlap(pb_data *d)
     return dropped;
 }
 
+/* Adds to `sum` what the digest of the data depends on: of a pair also the lengths, so that no other pair has the same
+ * digest. */
+static void add_example(const pb_data *d, int split, const pb_example *e, pb_text *sum)
+{
+    const char *label = e->label < 0 ? "" : d->class_name[e->label];
+    if (e->second)
+        pb_text_add(sum, "%d\t%s\t%zu\t%zu\t%s\t%s\n", split, label, strlen(e->text), strlen(e->second), e->text,
+                    e->second);
+    else
+        pb_text_add(sum, "%d\t%s\t%s\n", split, label, e->text);
+    for (int k = 0; k < e->answers; k++)
+        pb_text_add(sum, "\t%s\n", e->answer[k]);
+}
+
 int pb_data_check(pb_data *d)
 {
     pb_text sum = {0};
@@ -380,12 +419,8 @@ int pb_data_check(pb_data *d)
     for (int s = 0; s < PB_SPLITS; s++) {
         if (d->split[s].count == 0)
             return pb_error("%s: no %s examples", d->name, pb_split_name[s]);
-        for (int i = 0; i < d->split[s].count; i++) {
-            const pb_example *e = &d->split[s].example[i];
-            pb_text_add(&sum, "%d\t%s\t%s\n", s, e->label < 0 ? "" : d->class_name[e->label], e->text);
-            for (int k = 0; k < e->answers; k++)
-                pb_text_add(&sum, "\t%s\n", e->answer[k]);
-        }
+        for (int i = 0; i < d->split[s].count; i++)
+            add_example(d, s, &d->split[s].example[i], &sum);
     }
     d->digest = pb_sha256(sum.data, sum.length);
     pb_text_free(&sum);

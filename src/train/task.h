@@ -16,9 +16,10 @@ extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "te
 
 /* One example.  Its label is a class, or its answers are texts. */
 typedef struct pb_example {
-    const char *text; /* the input, UTF-8                                  */
-    int label;        /* number of the class; -1 if the answers are texts  */
-    char **answer;    /* [answers] reference texts, each of them correct   */
+    const char *text;   /* the input, UTF-8                                  */
+    const char *second; /* the second text of a pair; NULL: not a pair       */
+    int label;          /* number of the class; -1 if the answers are texts  */
+    char **answer;      /* [answers] reference texts, each of them correct   */
     int answers;
     int line; /* line of the example in its file */
 } pb_example;
@@ -29,6 +30,7 @@ typedef struct pb_data {
     int classes;       /* 0 if the answers are texts        */
     char **class_name; /* [classes]                         */
     size_t class_capacity;
+    char *pair[2]; /* names of the columns of both texts; NULL: an example has one text */
     struct {
         pb_example *example; /* [count] */
         int count, capacity;
@@ -107,6 +109,8 @@ int pb_data_class(pb_data *d, const char *name);
 /* Adds a class that is known to be new and returns its number. */
 int pb_data_add_class(pb_data *d, const char *name);
 
+/* Adds a copy of an example with its texts and answers. */
+void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e);
 /* Adds a copy of an example whose label is a class. */
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
 /* Adds a copy of an example whose answer is a text. */
@@ -114,6 +118,9 @@ void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char
 
 /* Merges examples with equal texts within each split into the first of them, with the answers of all. */
 void pb_data_group(pb_data *d);
+
+/* Returns how the inputs of two examples compare, as strcmp does: by their texts, then by their second texts. */
+int pb_example_compare(const pb_example *a, const pb_example *b);
 
 /* Removes the examples of a split. */
 void pb_data_clear(pb_data *d, pb_split split);
@@ -127,7 +134,7 @@ int pb_data_template(pb_data *d, const char *file);
 char *pb_data_find(const char *file);
 
 /* Moves examples from train to validation and test, in these fractions of all examples.  The choice is drawn by the
- * seed and stratified by label; equal texts stay in one split. */
+ * seed and stratified by label; equal texts, or equal pairs, stay in one split. */
 void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
 
 /* Returns the data with n training examples only, chosen by the seed: those for a smaller n are among those for a
@@ -140,12 +147,12 @@ void pb_data_part_free(pb_data *part); /* NULL is allowed */
  * number. */
 void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed);
 
-/* Removes from train the texts that are in validation or test, and from validation those that are in test.  Returns
- * the number of examples removed. */
+/* Removes from train the texts, or pairs, that are in validation or test, and from validation those that are in test.
+ * Returns the number of examples removed. */
 int pb_data_drop_overlap(pb_data *d);
 
-/* Checks that there are at least two classes or none, that every split has examples and that no text is in two
- * splits, and sets the digest.  Returns -1 with an error if a check fails. */
+/* Checks that there are at least two classes or none, that every split has examples and that no text, or pair, is in
+ * two splits, and sets the digest.  Returns -1 with an error if a check fails. */
 int pb_data_check(pb_data *d);
 
 /* ---- the files of a task ---------------------------------------------------------------------------------------- */
@@ -174,6 +181,20 @@ typedef struct pb_files {
         PB_OPTION(pb_files, split_seed, INT, "0", 0, 1e9, "random seed of the splits and limits"),                     \
         PB_OPTION(pb_files, train_limit, INT, "0", 0, 1e9, "number of training examples used; 0: all"),                \
         PB_OPTION(pb_files, score_limit, INT, "0", 0, 1e9, "number of validation and of test examples used; 0: all")
+
+/* Sets d->pair by the value of a setting that names the columns of the texts: "text" for single texts, "s1, s2" for
+ * pairs.  Returns -1 with an error if there are more than two names, an empty one, a name twice, or a name that a
+ * template has another use for. */
+int pb_files_pair(pb_data *d, const char *names);
+
+/* Finds the columns of the texts in a table, by the same names: column[0], and column[1], which is -1 for single texts.
+ * Returns -1 with an error if the table lacks one. */
+int pb_files_columns(const pb_data *d, const char *names, const pb_table *t, int column[2]);
+
+/* Sets the texts and the line of `e` to those of a row; they are owned by the table.  Returns -1 with a FILE:LINE:
+ * error if a text is empty. */
+int pb_files_texts(const pb_data *d, const char *names, const pb_table *t, size_t row, const int column[2],
+                   pb_example *e);
 
 /* Adds the rows of a table to a split of the data, for pb_files_load.  `ctx` is the caller's.  Returns -1 with an
  * error. */

@@ -1,8 +1,75 @@
 /* task_files: reads the files of a task into its splits; see task.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "table/table.h"
 #include "train/task.h"
+
+/* ---- the columns of the texts ----------------------------------------------------------------------------------- */
+
+/* Returns the name before the next comma of a list, without white space around it, and moves *list after it. */
+static char *next_name(char **list)
+{
+    static const char blank[] = " \t";
+    char *name = strsep(list, ",");
+    name += strspn(name, blank);
+    size_t n = strlen(name);
+    while (n && strchr(blank, name[n - 1]))
+        name[--n] = 0;
+    return name;
+}
+
+/* A template shows the texts of a pair as {NAME}, and the answer as {label}. */
+static int check_names(const pb_data *d, const char *given)
+{
+    for (int i = 0; i < 2; i++) {
+        const char *name = d->pair[i];
+        if (!*name || strpbrk(name, "{}") || !strcmp(name, "label"))
+            return pb_error("%s: text: want the names of two columns, without braces and other than 'label', got '%s'",
+                            d->name, given);
+    }
+    if (!strcmp(d->pair[0], d->pair[1]))
+        return pb_error("%s: text: the column '%s' is named twice; want the columns of two texts", d->name, d->pair[0]);
+    return 0;
+}
+
+int pb_files_pair(pb_data *d, const char *names)
+{
+    if (!strchr(names, ','))
+        return 0;
+    char *copy = pb_strdup(names), *rest = copy;
+    for (int i = 0; i < 2; i++) {
+        free(d->pair[i]);
+        d->pair[i] = pb_strdup(next_name(&rest));
+    }
+    int rc = rest ? pb_error("%s: text: want one column, or two for pairs of texts, got '%s'", d->name, names)
+                  : check_names(d, names);
+    free(copy);
+    return rc;
+}
+
+int pb_files_columns(const pb_data *d, const char *names, const pb_table *t, int column[2])
+{
+    column[0] = pb_table_column(t, d->pair[0] ? d->pair[0] : names);
+    column[1] = d->pair[1] && column[0] >= 0 ? pb_table_column(t, d->pair[1]) : -1;
+    return column[0] < 0 || (d->pair[1] && column[1] < 0) ? -1 : 0;
+}
+
+int pb_files_texts(const pb_data *d, const char *names, const pb_table *t, size_t row, const int column[2],
+                   pb_example *e)
+{
+    e->line = pb_table_line(t, row);
+    for (int i = 0; i < 2 && column[i] >= 0; i++) {
+        const char *text = pb_table_get(t, row, column[i]);
+        *(i ? &e->second : &e->text) = text;
+        if (!*text)
+            return pb_error("%s:%d: %s: want a text, got nothing", pb_table_path(t), e->line,
+                            d->pair[i] ? d->pair[i] : names);
+    }
+    return 0;
+}
+
+/* ---- loading ---------------------------------------------------------------------------------------------------- */
 
 static int load_file(pb_data *d, const pb_files *f, pb_split split, const char *file, pb_files_add *add,
                      const void *ctx)
