@@ -43,10 +43,10 @@ typedef struct pb_command {
 } pb_command;
 
 /* The commands, one in each cmd_*.c. */
-extern const pb_command pb_cmd_run, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table, pb_cmd_plot,
-    pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch, pb_cmd_pretrain,
-    pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify, pb_cmd_pareto,
-    pb_cmd_rank;
+extern const pb_command pb_cmd_run, pb_cmd_data, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table,
+    pb_cmd_plot, pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch,
+    pb_cmd_pretrain, pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify,
+    pb_cmd_pareto, pb_cmd_rank;
 
 /* Reads the arguments after the name of the command.  The positional arguments are moved to the front of argv, to which
  * a->word then points.  Returns -1 with an error. */

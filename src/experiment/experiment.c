@@ -11,7 +11,8 @@
 
 const pb_option pb_experiment_table[] = {
     PB_OPTION(pb_experiment, title, TEXT, "", "title of the figures; empty: the file's name"),
-    PB_OPTION_NAMED("task", pb_experiment, task_name, TEXT, "", "a named task: NAME of tasks/NAME.ini"),
+    PB_OPTION_NAMED("task", pb_experiment, task_name, TEXT, "",
+                    "a named task, NAME of tasks/NAME.ini, or the path of such a file"),
     PB_OPTION_NAMED("model", pb_experiment, model_path, TEXT, "",
                     "a Hugging Face folder, a GGUF file or a llama2.c file"),
     PB_OPTION(pb_experiment, methods, TEXT, "",
@@ -236,6 +237,8 @@ void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice)
     add_owned(e)->settings = s;
     for (size_t i = 0; i < PB_COUNT(pair); i++)
         PB_CHECK(!pb_settings_put(s, pair[i][0], pair[i][1]));
+    if (e->has_own_task)
+        PB_CHECK(!pb_settings_put(s, "task.kind", e->task->name));
     pb_settings_add(s, "task", e->task->options, e->task_conf);
     for (int g = 0; g < PB_GROUP_METHODS + c->row->spec.parts; g++)
         if (c->row->group[g])

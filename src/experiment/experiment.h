@@ -53,6 +53,7 @@ typedef struct pb_experiment {
     const char *task_name; /* the named task   */
     const pb_task *task;   /* its kind         */
     void *task_conf;       /* its settings     */
+    bool has_own_task;     /* the task is not that of tasks/NAME.ini, so that its kind is one of the stored settings */
     const char *model_path;
     const char *baseline;            /* label of the row that others are compared with       */
     const char *methods, *seed_list; /* as written                                           */

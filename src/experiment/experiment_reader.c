@@ -69,23 +69,25 @@ static int read_experiment(pb_experiment *e, pb_ini *ini)
 
 /* ---- the task ----------------------------------------------------------------------------------------- */
 
-static int find_kind(pb_experiment *e, pb_ini *ini)
+/* Makes the task's kind and its settings, which are the defaults; `kind` is the entry that names it. */
+static int make_task(pb_experiment *e, const pb_entry *kind)
 {
-    const pb_entry *entry = pb_ini_find(ini, "task", "kind");
-    if (!entry)
-        return pb_error("%s: [task] has no 'kind'; want a kind of task, such as classify", ini->path);
-    e->task = pb_task_find(entry->value);
-    if (e->task)
-        return 0;
-    pb_error("kind: no kind of task '%s'; `peftbench list` shows them", entry->value);
-    return pb_ini_blame(entry);
+    e->task = pb_task_find(kind->value);
+    if (!e->task) {
+        pb_error("kind: no kind of task '%s'; `peftbench list` shows them", kind->value);
+        return pb_ini_blame(kind);
+    }
+    e->task_conf = pb_experiment_conf(e, e->task->options, e->task->conf_size);
+    return 0;
 }
 
 static int read_task_file(pb_experiment *e, pb_ini *file)
 {
-    if (find_kind(e, file))
+    const pb_entry *kind = pb_ini_find(file, "task", "kind");
+    if (!kind)
+        return pb_error("%s: [task] has no 'kind'; want a kind of task, such as classify", file->path);
+    if (make_task(e, kind))
         return -1;
-    e->task_conf = pb_experiment_conf(e, e->task->options, e->task->conf_size);
     for (size_t i = 0; i < file->entries; i++) {
         const pb_entry *entry = &file->entry[i];
         if (strcmp(entry->section, "task") != 0) {
@@ -98,13 +100,35 @@ static int read_task_file(pb_experiment *e, pb_ini *file)
     return 0;
 }
 
+/* Returns whether a task is given by the path of its file and not by its name. */
+static bool is_path(const char *task)
+{
+    return strchr(task, '/') || pb_ends_in(task, ".ini");
+}
+
+/* Replaces the path of a task by its name, that of the file without .ini. */
+static int name_task(pb_experiment *e, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+    char *name = pb_format("%.*s", (int)(strlen(file) - (pb_ends_in(file, ".ini") ? 4 : 0)), file);
+    char *usual = pb_format("tasks/%s.ini", name);
+    int rc = *name ? pb_option_set(pb_experiment_table, e, "task", name)
+                   : pb_error("task: %s: want a file with a name, such as NAME.ini", path);
+    e->has_own_task = strcmp(path, usual) != 0;
+    free(name);
+    free(usual);
+    return rc;
+}
+
 /* Reads the file of the experiment's task; `entry` is where the task is named. */
 static int read_task_named(pb_experiment *e, const pb_entry *entry)
 {
-    char *path = pb_format("tasks/%s.ini", e->task_name);
+    char *path = is_path(e->task_name) ? pb_strdup(e->task_name) : pb_format("tasks/%s.ini", e->task_name);
     int rc = 0;
     if (!pb_file_exists(path)) {
         pb_error("task: no named task '%s': there is no file %s", e->task_name, path);
+        rc = pb_ini_blame(entry);
+    } else if (is_path(e->task_name) && name_task(e, path)) {
         rc = pb_ini_blame(entry);
     }
     pb_ini *file = rc ? NULL : pb_ini_read(path);
@@ -116,9 +140,10 @@ static int read_task_named(pb_experiment *e, const pb_entry *entry)
 
 static int read_task(pb_experiment *e, pb_ini *ini)
 {
+    if (read_task_named(e, pb_ini_find(ini, "experiment", "task")))
+        return -1;
     char *section = pb_format("task %s", e->task_name);
-    int rc = read_task_named(e, pb_ini_find(ini, "experiment", "task")) ||
-                     pb_ini_fill(ini, "task", e->task->options, e->task_conf) ||
+    int rc = pb_ini_fill(ini, "task", e->task->options, e->task_conf) ||
                      pb_ini_fill(ini, section, e->task->options, e->task_conf)
                  ? -1
                  : 0;
@@ -128,20 +153,12 @@ static int read_task(pb_experiment *e, pb_ini *ini)
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
 
-static bool has_section(const pb_ini *ini, const char *name)
-{
-    for (size_t i = 0; i < ini->entries; i++)
-        if (!strcmp(ini->entry[i].section, name))
-            return true;
-    return false;
-}
-
 static int check_variants(const pb_ini *ini, const pb_method_spec *s)
 {
     for (int i = 0; i < s->parts; i++) {
         const pb_method_part *p = &s->part[i];
         char *section = p->variant ? pb_format("method %s:%s", p->name, p->variant) : NULL;
-        bool missing = section && !has_section(ini, section);
+        bool missing = section && !pb_ini_has(ini, section);
         if (missing)
             pb_error("%s: there is no section [%s]", s->label, section);
         free(section);
@@ -306,18 +323,36 @@ static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
     return read_rows(e, ini, methods) || pb_sweep_expand(e, ini) || check_unread(e, ini, methods) ? -1 : 0;
 }
 
-pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
+/* Frees the file.  NULL stands for one that could not be read. */
+static pb_experiment *read_file(pb_ini *ini, const char *const *sets)
 {
-    pb_ini *ini = pb_ini_read(path);
-    if (!ini)
-        return NULL;
-    pb_experiment *e = pb_experiment_new(path);
-    if (read_entries(e, ini, sets)) {
+    pb_experiment *e = ini ? pb_experiment_new(ini->path) : NULL;
+    if (e && read_entries(e, ini, sets)) {
         pb_experiment_free(e);
         e = NULL;
     }
     pb_ini_free(ini);
     return e;
+}
+
+pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
+{
+    return read_file(pb_ini_read(path), sets);
+}
+
+pb_experiment *pb_experiment_read_task(const char *task, const char *model, const char *const *sets)
+{
+    pb_ini *ini = is_path(task) ? pb_ini_read(task) : pb_ini_new(task);
+    if (ini && !pb_ini_has(ini, "experiment")) {
+        pb_ini_free(ini);
+        ini = pb_ini_new(task);
+        pb_ini_put(ini, "experiment", "task", task, task);
+        pb_ini_put(ini, "experiment", "model", PB_NO_MODEL, task);
+        pb_ini_put(ini, "experiment", "methods", "full", task);
+    }
+    if (ini && model)
+        pb_ini_put(ini, "experiment", "model", model, "--model");
+    return read_file(ini, sets);
 }
 
 /* ---- a stored run ----------------------------------------------------------------------------------------- */
@@ -370,14 +405,29 @@ static int restore_identity(pb_experiment *e, const pb_settings *s)
             return -1;
     }
     e->name = "again";
-    return strchr(e->task_name, '/') ? pb_error("task '%s': want the name of a task", e->task_name) : 0;
+    return is_path(e->task_name) ? pb_error("task '%s': want the name of a task", e->task_name) : 0;
+}
+
+/* Makes the task from its file or, if it was given by a path, from the settings alone: a path in a database may be
+ * anybody's. */
+static int restore_task(pb_experiment *e, const pb_settings *s)
+{
+    const pb_entry at = {.location = (char *)(uintptr_t)e->path};
+    const char *kind = pb_settings_get(s, "task.kind");
+    e->has_own_task = kind != NULL;
+    if (kind ? make_task(e, &(pb_entry){.value = (char *)(uintptr_t)kind, .location = at.location})
+             : read_task_named(e, &at))
+        return -1;
+    for (size_t i = 0; i < s->count; i++)
+        if (!strncmp(s->item[i].key, "task.", 5) && strcmp(s->item[i].key, "task.kind") != 0 &&
+            pb_option_set(e->task->options, e->task_conf, s->item[i].key + 5, s->item[i].value))
+            return -1;
+    return 0;
 }
 
 static int restore_all(pb_experiment *e, const pb_settings *s, uint64_t seed)
 {
-    const pb_entry task = {.location = (char *)(uintptr_t)e->path};
-    if (restore_identity(e, s) || read_task_named(e, &task) ||
-        pb_settings_fill(s, "task", e->task->options, e->task_conf))
+    if (restore_identity(e, s) || restore_task(e, s))
         return -1;
     e->row = pb_arena_alloc(e->arena, PB_META, sizeof *e->row);
     return pb_experiment_add_row(e, e->methods) || check_groups(&e->row[0], s) || restore_cell(e, s, seed) ? -1 : 0;

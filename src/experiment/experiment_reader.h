@@ -5,10 +5,19 @@
 #include "experiment/experiment.h"
 
 /* Reads an experiment's file, applies `sets` (assignments of --set, a NULL-ended list that may be NULL), reads
- * tasks/NAME.ini, loads the plugins, checks every key and value, and makes the cells: rows x tuned settings x seeds.
+ * the task's file, loads the plugins, checks every key and value, and makes the cells: rows x tuned settings x seeds.
  * Returns NULL with "FILE:LINE: what is wrong; want what would be right".  pb_experiment_seal must follow before hashes
  * are used.  The caller frees it with pb_experiment_free. */
 pb_experiment *pb_experiment_read(const char *path, const char *const *sets);
+
+/* The model of an experiment that has none. */
+#define PB_NO_MODEL "none"
+
+/* Makes an experiment around a task, to look at its data: `task` is the name of a task, the path of a task's file, or
+ * that of an experiment's file, which is read as pb_experiment_read does.  An experiment of a task alone has the row
+ * `full` with the settings of `sets`, and the model PB_NO_MODEL.  `model`, if not NULL, is the model of either.
+ * Returns NULL with an error.  The caller frees it with pb_experiment_free. */
+pb_experiment *pb_experiment_read_task(const char *task, const char *model, const char *const *sets);
 
 /* Is called with the path of a plugin.  A nonzero return ends the iteration and is returned by it. */
 typedef int pb_each_plugin(void *ctx, const char *path);

@@ -220,13 +220,19 @@ static int handle_entry(void *ctx, const char *section, const char *key, const c
     return 1;
 }
 
+pb_ini *pb_ini_new(const char *path)
+{
+    pb_ini *ini = pb_alloc(sizeof *ini);
+    ini->path = pb_strdup(path);
+    return ini;
+}
+
 pb_ini *pb_ini_read(const char *path)
 {
     FILE *file = pb_open_stream(path);
     if (!file)
         return NULL;
-    pb_ini *ini = pb_alloc(sizeof *ini);
-    ini->path = pb_strdup(path);
+    pb_ini *ini = pb_ini_new(path);
     reader r = {.ini = ini, .file = file};
     int line = ini_parse_stream(next_line, &r, handle_entry, &r);
     if (line && !r.failed)
@@ -268,6 +274,28 @@ void pb_ini_free(pb_ini *ini)
 
 /* ---- overrides ---------------------------------------------------------------------------------------- */
 
+void pb_ini_put(pb_ini *ini, const char *section, const char *key, const char *value, const char *location)
+{
+    pb_entry *e = find_entry(ini, section, key);
+    if (!e) {
+        add_entry(ini, pb_strdup(section), key, value, pb_strdup(location));
+        return;
+    }
+    forget_continued(e);
+    free(e->location);
+    free(e->value);
+    e->location = pb_strdup(location);
+    e->value = pb_strdup(value);
+}
+
+bool pb_ini_has(const pb_ini *ini, const char *section)
+{
+    for (size_t i = 0; i < ini->entries; i++)
+        if (!strcmp(ini->entry[i].section, section))
+            return true;
+    return false;
+}
+
 int pb_ini_set(pb_ini *ini, const char *assignment)
 {
     const char *equals = pb_settings_equals(assignment);
@@ -279,19 +307,11 @@ int pb_ini_set(pb_ini *ini, const char *assignment)
          *value = tidy(equals + 1, strlen(equals + 1));
     char *section, *key, *location = pb_format("--set %s", assignment);
     pb_settings_split(written, &section, &key);
-    pb_entry *e = find_entry(ini, section, key);
-    if (e) {
-        forget_continued(e);
-        free(e->location);
-        free(e->value);
-        e->location = location;
-        e->value = pb_strdup(value);
-        free(section);
-    } else {
-        add_entry(ini, section, key, value, location);
-    }
+    pb_ini_put(ini, section, key, value, location);
     free(written);
     free(value);
+    free(section);
     free(key);
+    free(location);
     return 0;
 }

@@ -35,6 +35,15 @@ typedef struct pb_ini {
  * `key = value`, and a key outside of a section or given twice.  The caller frees it with pb_ini_free. */
 pb_ini *pb_ini_read(const char *path);
 
+/* Returns a file without entries; `path` stands for its name in messages.  The caller frees it with pb_ini_free. */
+pb_ini *pb_ini_new(const char *path);
+
+/* Adds or replaces an entry.  `location` stands for its place in messages. */
+void pb_ini_put(pb_ini *ini, const char *section, const char *key, const char *value, const char *location);
+
+/* Returns whether the file has a section of this name, which may be empty. */
+bool pb_ini_has(const pb_ini *ini, const char *section);
+
 /* Frees the entries of a file; NULL is allowed. */
 void pb_ini_free(pb_ini *ini);
 

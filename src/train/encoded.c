@@ -147,38 +147,51 @@ static size_t tokens_kept(const encoder *enc, size_t others)
 
 /* Removes tokens from the end of the text in its input `ids` until it fits.  What an empty text's input has at its
  * beginning and its end is not a part of the text and stays.  A token that spans the end of the text and the template
- * stays, too. */
-static void truncate_text(const encoder *enc, const char *text, pb_ids *ids)
+ * stays, too.  Returns the number of tokens that the text had, and sets *cut if some were removed. */
+static int truncate_text(const encoder *enc, const char *text, pb_ids *ids, bool *cut)
 {
     size_t tail = common_end(ids, &enc->empty), end = ids->count - tail;
     size_t start = common_start(ids, &enc->empty, lesser(ids->count, enc->empty.count) - tail);
-    if (end - start <= tokens_kept(enc, ids->count - (end - start)))
-        return;
+    int length = (int)(end - start);
+    *cut = end - start > tokens_kept(enc, ids->count - (end - start));
+    if (!*cut)
+        return length;
     pb_ids before = encode_whole(enc, text, false);
     end = lesser(end, common_start(ids, &before, lesser(ids->count, before.count)));
     end = end > start ? end : start;
     pb_ids_free(&before);
-    size_t cut = start + lesser(end - start, tokens_kept(enc, ids->count - (end - start)));
-    memmove(ids->id + cut, ids->id + end, (ids->count - end) * sizeof *ids->id);
-    ids->count -= end - cut;
+    size_t kept = start + lesser(end - start, tokens_kept(enc, ids->count - (end - start)));
+    memmove(ids->id + kept, ids->id + end, (ids->count - end) * sizeof *ids->id);
+    ids->count -= end - kept;
+    return length;
 }
 
-/* By head, the input is nothing but the text and the special tokens. */
-static pb_ids encode_with_limit(const encoder *enc, const char *text)
+/* By head, the input is nothing but the text and the special tokens.  Sets *length to the number of both. */
+static pb_ids encode_with_limit(const encoder *enc, const char *text, int *length)
 {
     int most = enc->conf->max_tokens < enc->positions ? enc->conf->max_tokens : enc->positions;
-    pb_ids ids = {0};
+    pb_ids ids = {0}, whole = {0};
     if (pb_tokenizer_encode(enc->tokenizer, text, strlen(text), true, most, &ids))
         *enc->rc = -1;
+    if ((int)ids.count >= most)
+        whole = encode(enc, text, strlen(text), true);
+    *length = (int)(whole.count ? whole.count : ids.count);
+    pb_ids_free(&whole);
     return ids;
 }
 
-static pb_ids encode_text(const encoder *enc, const char *text)
+/* The input of a text.  Sets *length to the number of tokens of the whole text, as max_tokens counts them, and *cut if
+ * the text was truncated. */
+static pb_ids encode_text(const encoder *enc, const char *text, int *length, bool *cut)
 {
-    if (enc->set->mode == PB_BY_HEAD)
-        return encode_with_limit(enc, text);
-    pb_ids ids = encode_whole(enc, text, true);
-    truncate_text(enc, text, &ids);
+    pb_ids ids;
+    if (enc->set->mode == PB_BY_HEAD) {
+        ids = encode_with_limit(enc, text, length);
+        *cut = *length > (int)ids.count;
+    } else {
+        ids = encode_whole(enc, text, true);
+        *length = truncate_text(enc, text, &ids, cut);
+    }
     return ids;
 }
 
@@ -215,6 +228,7 @@ static void list_items(pb_encoded *set, pb_split s)
         items += set->mode == PB_BY_GENERATION ? e[i].answers : 1;
     set->item[s] = pb_alloc((size_t)(items + 1) * sizeof *set->item[s]);
     set->text[s] = pb_alloc((size_t)(n + 1) * sizeof *set->text[s]);
+    set->length[s] = pb_alloc((size_t)(n + 1) * sizeof *set->length[s]);
     set->answer[s] = set->mode == PB_BY_GENERATION ? pb_alloc((size_t)(items + 1) * sizeof *set->answer[s]) : NULL;
     for (int i = 0; i < n; i++)
         for (int k = 0; k < (set->mode == PB_BY_GENERATION ? e[i].answers : 1); k++)
@@ -325,10 +339,13 @@ static void select_shots(encoder *enc, int longest)
 static int encode_split(encoder *enc, pb_split s)
 {
     int longest = 0;
+    enc->set->cut[s] = 0;
     for (int i = 0; i < enc->data->split[s].count; i++) {
         pb_ids *ids = &enc->set->text[s][i];
+        bool cut;
         pb_ids_free(ids);
-        *ids = encode_text(enc, enc->data->split[s].example[i].text);
+        *ids = encode_text(enc, enc->data->split[s].example[i].text, &enc->set->length[s][i], &cut);
+        enc->set->cut[s] += cut;
         longest = (int)ids->count > longest ? (int)ids->count : longest;
     }
     return longest;
@@ -344,8 +361,10 @@ static int encode_all(encoder *enc)
         longest = n > longest ? n : longest;
     }
     for (int i = 0; i < PB_CONTENT_FREE; i++) {
+        int length;
+        bool cut;
         pb_ids_free(&enc->set->content_free[i]);
-        enc->set->content_free[i] = encode_text(enc, content_free[i]);
+        enc->set->content_free[i] = encode_text(enc, content_free[i], &length, &cut);
     }
     return longest;
 }
@@ -547,6 +566,7 @@ static void free_examples(pb_encoded *set)
 {
     for (int s = 0; s < PB_SPLITS; s++) {
         free_list(set->text[s], set->data->split[s].count);
+        free(set->length[s]);
         free_list(set->answer[s], set->items[s]);
         free(set->item[s]);
     }

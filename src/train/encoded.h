@@ -29,6 +29,8 @@ typedef struct pb_encoded {
     pb_ids prefix;                        /* the shared prefix; empty by head                            */
     bool prefix_cached;                   /* The model holds the prefix, so batches do not contain it.   */
     pb_ids *text[PB_SPLITS];              /* [examples] the inputs without the shared prefix             */
+    int *length[PB_SPLITS];               /* [examples] tokens of a whole text, as max_tokens counts them */
+    int cut[PB_SPLITS];                   /* texts that were truncated                                   */
     pb_item *item[PB_SPLITS];             /* [items]                                                     */
     int items[PB_SPLITS];                 /* items in each split                                         */
     pb_ids *answer[PB_SPLITS];            /* by generation: [items] answers, each with its end token     */

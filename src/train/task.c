@@ -313,6 +313,7 @@ void pb_data_keep(pb_data *d, pb_split split, int n, uint64_t seed)
             all[next++] = all[i];
         else
             free_example(&all[i]);
+    d->split[split].left_out += count - n;
     d->split[split].count = n;
     free(order);
 }
@@ -389,6 +390,7 @@ int pb_data_drop_overlap(pb_data *d)
             else
                 d->split[s].example[kept++] = d->split[s].example[i];
         }
+        d->split[s].dropped += d->split[s].count - kept;
         dropped += d->split[s].count - kept;
         d->split[s].count = kept;
         free(drop[s]);

@@ -34,6 +34,8 @@ typedef struct pb_data {
     struct {
         pb_example *example; /* [count] */
         int count, capacity;
+        int dropped;  /* examples that pb_data_drop_overlap has removed */
+        int left_out; /* examples that pb_data_keep has removed         */
     } split[PB_SPLITS];
     char *template;   /* text of the template (train/template.h); NULL: the default template   */
     char *forms;      /* path of the file with other forms of slot values (metric.h); NULL: none */

@@ -1,0 +1,208 @@
+/* data_view: see data_view.h. */
+#include "cli/data_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiment/experiment_reader.h"
+
+/* How a decoder is shown the examples if no row of the experiment says it: in the task's template alone. */
+static const pb_prompting plain_prompting = {.template = "", .chat = "none"};
+
+/* ---- lengths ------------------------------------------------------------------------------------------------ */
+
+static pb_lengths lengths_in_words(const pb_data *d, pb_split s, bool answers)
+{
+    int n = 0, capacity = d->split[s].count;
+    for (int i = 0; i < d->split[s].count && answers; i++)
+        capacity += d->split[s].example[i].answers;
+    int *length = pb_alloc((size_t)(capacity + 1) * sizeof *length);
+    for (int i = 0; i < d->split[s].count; i++) {
+        const pb_example *e = &d->split[s].example[i];
+        if (!answers)
+            length[n++] = pb_count_words(e->text) + (e->second ? pb_count_words(e->second) : 0);
+        for (int k = 0; k < e->answers && answers; k++)
+            length[n++] = pb_count_words(e->answer[k]);
+    }
+    pb_lengths l = pb_lengths_of(n, length);
+    free(length);
+    return l;
+}
+
+static pb_lengths lengths_of_answers(const pb_encoded *set, pb_split s)
+{
+    int n = set->mode == PB_BY_GENERATION ? set->items[s] : 0, *length = pb_alloc((size_t)(n + 1) * sizeof *length);
+    for (int i = 0; i < n; i++)
+        length[i] = (int)set->answer[s][i].count;
+    pb_lengths l = pb_lengths_of(n, length);
+    free(length);
+    return l;
+}
+
+static void measure(pb_data_view *v)
+{
+    for (int i = 0; i < PB_SPLITS; i++) {
+        pb_split s = (pb_split)i;
+        v->text[s] = v->encoded ? pb_lengths_of(v->data->split[s].count, v->encoded->length[s])
+                                : lengths_in_words(v->data, s, false);
+        v->answer[s] = v->encoded ? lengths_of_answers(v->encoded, s) : lengths_in_words(v->data, s, true);
+    }
+}
+
+/* ---- as a model reads it ------------------------------------------------------------------------------------ */
+
+static int open_model(pb_data_view *v)
+{
+    const char *path = v->experiment->model_path;
+    v->model = pb_model_open(&(pb_opening){.path = path, .classes = v->data->classes});
+    if (!v->model)
+        return -1;
+    if (!pb_model_tokenizer(v->model))
+        return pb_error("%s: no tokenizer.json; want a model with a tokenizer", path);
+    if (v->experiment->task->texts && !pb_model_is_causal(v->model))
+        return pb_error("%s: the answers of task %s are texts; want a causal language model, got a %s", path,
+                        v->experiment->task_name, pb_model_family(v->model));
+    return 0;
+}
+
+static pb_encoded *encode(const pb_data_view *v, const pb_cell *c, const pb_prompting *p)
+{
+    return pb_encoded_new(v->data, v->model, pb_model_tokenizer(v->model),
+                          &(pb_encoding){p, c->train.max_tokens, c->decoding, c->seed, 0});
+}
+
+/* Adds the number of texts that this cell's limit cuts, unless another cell has the same limit. */
+static int add_cut(pb_data_view *v, const pb_cell *c)
+{
+    for (int i = 0; i < v->cuts; i++)
+        if (v->cut[i].max_tokens == c->train.max_tokens)
+            return 0;
+    pb_encoded *set = v->cuts ? encode(v, c, pb_cell_prompting(c)) : v->encoded;
+    if (!set)
+        return -1;
+    pb_data_cut *cut = &v->cut[v->cuts++];
+    cut->max_tokens = c->train.max_tokens;
+    memcpy(cut->texts, set->cut, sizeof cut->texts);
+    if (set != v->encoded)
+        pb_encoded_free(set);
+    return 0;
+}
+
+/* Shows a decoder's examples in the template of the first row that has one. */
+static int encode_prompts(pb_data_view *v)
+{
+    const pb_experiment *e = v->experiment;
+    const pb_cell *c = &e->cell[0];
+    if (v->encoded->mode != PB_BY_HEAD) {
+        v->prompts = pb_encoded_share(v->encoded);
+        return 0;
+    }
+    if (!pb_model_is_causal(v->model))
+        return 0;
+    const pb_prompting *p = NULL;
+    for (int i = 0; i < e->cells && !p; i++) {
+        c = &e->cell[i];
+        p = pb_cell_prompting(c);
+    }
+    v->prompts = encode(v, c, p ? p : &plain_prompting);
+    return v->prompts ? 0 : -1;
+}
+
+static int read_with_model(pb_data_view *v)
+{
+    const pb_experiment *e = v->experiment;
+    if (open_model(v) || !(v->encoded = encode(v, &e->cell[0], pb_cell_prompting(&e->cell[0]))))
+        return -1;
+    v->cut = pb_alloc((size_t)(e->cells + 1) * sizeof *v->cut);
+    for (int i = 0; i < e->cells; i++)
+        if (add_cut(v, &e->cell[i]))
+            return -1;
+    return encode_prompts(v);
+}
+
+/* ---- the view ----------------------------------------------------------------------------------------------- */
+
+int pb_data_view_open(pb_data_view *v, const pb_experiment *e)
+{
+    *v = (pb_data_view){.experiment = e, .data = pb_data_new(e->task_name)};
+    if (e->task->load(v->data, e->task_conf))
+        return -1;
+    if (!v->data->split[PB_TRAIN].count)
+        return pb_error("%s: no train examples", e->task_name);
+    v->profile = pb_profile_of(v->data);
+    if (strcmp(e->model_path, PB_NO_MODEL) != 0 && read_with_model(v))
+        return -1;
+    measure(v);
+    return 0;
+}
+
+void pb_data_view_free(pb_data_view *v)
+{
+    for (int s = 0; s < PB_SPLITS; s++) {
+        pb_lengths_free(&v->text[s]);
+        pb_lengths_free(&v->answer[s]);
+    }
+    pb_encoded_free(v->prompts);
+    pb_encoded_free(v->encoded);
+    pb_model_free(v->model);
+    pb_profile_free(&v->profile);
+    pb_data_free(v->data);
+    free(v->cut);
+}
+
+const char *pb_data_view_unit(const pb_data_view *v)
+{
+    return v->model ? "tokens" : "words";
+}
+
+int pb_data_view_shown(const pb_data_view *v, int example[3])
+{
+    const pb_lengths *l = &v->text[PB_TRAIN];
+    const double share[] = {0, 0.5, 1};
+    int n = 0, last = -1;
+    for (size_t i = 0; i < PB_COUNT(share) && l->count; i++) {
+        int rank = pb_lengths_rank(l, share[i]);
+        if (rank != last)
+            example[n++] = l->position[rank];
+        last = rank;
+    }
+    return n;
+}
+
+const char *pb_data_view_label(const pb_data_view *v, pb_place at)
+{
+    const pb_example *e = &v->data->split[at.split].example[at.example];
+    return e->label >= 0 ? v->data->class_name[e->label] : e->answers ? e->answer[0] : "";
+}
+
+/* Returns the tokens of the answer of an example, of the first one if there are several. */
+static const pb_ids *answer_of(const pb_encoded *set, pb_place at)
+{
+    if (set->mode == PB_BY_VERBALIZER)
+        return &set->verbalizer[set->data->split[at.split].example[at.example].label];
+    int i = 0;
+    while (set->item[at.split][i].example != at.example)
+        i++;
+    return &set->answer[at.split][i];
+}
+
+static char *decode(const pb_data_view *v, const pb_ids *ids)
+{
+    pb_text t = {0};
+    pb_tokenizer_decode(pb_model_tokenizer(v->model), ids->id, ids->count, false, &t);
+    return t.data ? t.data : pb_strdup("");
+}
+
+void pb_data_view_prompt(const pb_data_view *v, pb_place at, char **prompt, char **answer)
+{
+    const pb_ids *ids = answer_of(v->prompts, at);
+    pb_ids input = pb_encoded_input(v->prompts, at.split, at.example);
+    *prompt = decode(v, &input);
+    for (size_t i = 0; i < ids->count; i++)
+        pb_ids_add(&input, ids->id[i]);
+    char *both = decode(v, &input); /* some tokenizers decode the first token without its space */
+    size_t n = strlen(*prompt);
+    *answer = strncmp(both, *prompt, n) ? decode(v, ids) : pb_strdup(both + n);
+    free(both);
+    pb_ids_free(&input);
+}

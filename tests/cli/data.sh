@@ -1,0 +1,196 @@
+#!/bin/bash
+# data: every number that it shows, against values that were counted by hand, and data that it refuses.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/shell.bash
+cd "$work" || exit 2
+export LC_ALL=C.UTF-8
+mkdir -p tasks data/mine models
+ln -s "$root/tests/golden/tiny-bert" models/tiny
+ln -s "$root/models/pico-decoder" models/decoder
+escape=$'\e'
+
+# In words and in tokens of models/tiny, which [CLS] and [SEP] are among:  a fine film: 3, 8;  a bad film: 3, 5;
+# one two .. seven: 7, 19;  very good: 2, 4;  very bad film: 3, 5;  so bad: 2, 5.
+printf 'label\ttext\ngood\ta fine film\nbad\ta bad film\ngood\ta fine film\nbad\ta fine film\n' >data/mine/train.tsv
+printf 'good\tone two three four five six seven\n' >>data/mine/train.tsv
+printf 'label\ttext\ngood\tvery good\nbad\tvery bad film\n' >data/mine/validation.tsv
+printf 'label\ttext\ngood\ta bad film\nbad\tso bad\n' >data/mine/test.tsv
+cat >tasks/mine.ini <<'END'
+[task]
+kind = classify
+train = mine/train.tsv
+validation = mine/validation.tsv
+test = mine/test.tsv
+END
+
+row() { # LABEL WORDS..: a row of the table, whatever its blanks
+	sed -E 's/ +/ /g; s/^ //; s/ $//' out | grep -qxF -- "$*"
+}
+narrow() { ! grep -qE '.{81}' out; }
+shows() { # WORDS..: rows one after the other, each an argument
+	for line; do row "$line" || { echo "    no row: $line" && return 1; }; done
+}
+
+# ---- classes, in words and in tokens ----------------------------------------------------------------------------------
+counts=('examples 5 2 2' 'good 3 60.0 % 1 50.0 % 1 50.0 %' 'bad 2 40.0 % 1 50.0 % 1 50.0 %'
+	'text a second time in its split 2 40.0 % 0 0.0 % 0 0.0 %' 'text in another split 1 20.0 % 0 0.0 % 1 50.0 %'
+	'overlap = drop would remove 1 20.0 % 0 0.0 % 0 0.0 %' 'text with several labels 4 80.0 % 0 0.0 % 1 50.0 %')
+ok 'data that run would refuse' run 1 data mine
+ok 'is told so' says 'mine: the text "a bad film" is in both train and test'
+ok 'the counts' shows "${counts[@]}"
+ok 'the lengths in words' shows 'words of a text train validation test' 'shortest 3 2 2' 'median 3 2 2' \
+	'95 % have at most 7 3 3' 'longest 7 3 3'
+ok 'without a model nothing is cut' test "$(grep -c 'cut by' out)" = 0
+ok 'the text that is there twice' shows '1 text more than once in a split:' 'a fine film' 'train, line 2: good' 'train, line 4: good'
+ok 'the text of two splits' shows '1 text in several splits:' 'a bad film' 'train, line 3: bad' 'test, line 2: good'
+ok 'the texts with two labels' shows '2 texts with several labels:' 'train, line 5: bad'
+ok 'in 80 columns' narrow
+
+ok 'with a model' run 1 data mine --model models/tiny --set max_tokens=8
+ok 'the same counts' shows "${counts[@]}"
+ok 'the lengths in tokens' shows 'tokens of a text train validation test' 'shortest 5 4 5' 'median 8 4 5' \
+	'95 % have at most 19 5 5' 'longest 19 5 5'
+ok 'what is cut' row 'cut by max_tokens = 8 1 20.0 % 0 0.0 % 0 0.0 %'
+ok 'the histogram' shows '4..5 1 ##################' '6..7 0' \
+	'8..9 3 ######################################################' '16..17 0' '18..19 1 ##################'
+ok 'an example with its special tokens' shows 'train, line 3, 5 tokens: bad' '[CLS] a bad film [SEP]'
+ok 'and a text that is cut' row '[CLS] one two three f ##o ##u [SEP]'
+ok 'the example that is last of equal ones in the middle' row 'train, line 4, 8 tokens: good'
+cp out first
+ok 'once more' run 1 data mine --model models/tiny --set max_tokens=8
+ok 'is the same' cmp -s out first
+ok 'a smaller limit' run 1 data mine --model models/tiny --set train.max_tokens=7
+ok 'cuts more' row 'cut by max_tokens = 7 4 80.0 % 0 0.0 % 0 0.0 %'
+
+ok 'overlap = drop' run 0 data mine --set task.overlap=drop
+ok 'has removed the one' shows 'examples 4 2 2' 'removed by overlap = drop 1 0 0' 'text in another split 0 0.0 % 0 0.0 % 0 0.0 %' \
+	'text with several labels 3 75.0 % 0 0.0 % 0 0.0 %'
+ok 'a limit' run 0 data mine --set task.overlap=drop --set task.train_limit=3
+ok 'has left out one' shows 'examples 3 2 2' 'left out by a limit 1 0 0'
+
+# ---- JSON -------------------------------------------------------------------------------------------------------------
+json() { # LINE PATH VALUE
+	[ "$(sqlite3 :memory: "SELECT json_extract('$(sed -n "$1p" out | sed "s/'/''/g")', '$2')")" = "$3" ]
+}
+ok 'JSON' run 1 data mine --model models/tiny --set max_tokens=8 --json
+ok 'a line a split, and three examples' test "$(wc -l <out)" = 6
+for pair in task:mine kind:classify model:models/tiny split:train examples:5 classes.good:3 classes.bad:2 duplicates:2 \
+	in_another_split:1 in_a_later_split:1 conflicts:4 dropped:0 left_out:0 tokens.min:5 tokens.median:8 tokens.p95:19 \
+	tokens.max:19 tokens.histogram.from:4 tokens.histogram.width:2 'tokens.histogram.counts:[1,0,3,0,0,0,0,1]' cut.8:1; do
+	ok "JSON ${pair%%:*}" json 1 "\$.$(sed 's/cut.8/cut."8"/' <<<"${pair%%:*}")" "${pair#*:}"
+done
+ok 'JSON of test' json 3 '$.split' test
+ok 'JSON of an example' json 6 '$.tokens' '["[CLS]","one","two","three","f","##o","##u","[SEP]"]'
+ok 'its ids' json 4 '$.ids' '[2,5,195,192,3]'
+ok 'its text' json 6 '$.text' 'one two three four five six seven'
+
+# ---- a path, an experiment, a decoder ---------------------------------------------------------------------------------
+mkdir elsewhere
+cp tasks/mine.ini elsewhere/other.ini
+ok 'the path of a task' run 1 data elsewhere/other.ini
+ok 'is a task of that name' row 'other: classify'
+cat >mine.ini <<'END'
+[experiment]
+task = mine
+model = models/tiny
+methods = head, lora:x
+
+[task mine]
+overlap = drop
+
+[train]
+max_tokens = 5, 9
+
+[method lora:x]
+rank = 2
+END
+ok 'an experiment' run 0 data mine.ini
+ok 'has its model, its limits and its settings' shows 'mine: classify, read by models/tiny' 'removed by overlap = drop 1 0 0' \
+	'cut by max_tokens = 5 4 100.0 % 0 0.0 % 0 0.0 %' 'cut by max_tokens = 9 1 25.0 % 0 0.0 % 0 0.0 %'
+ok 'with another model' run 0 data mine.ini --model models/decoder
+ok 'that is a decoder' shows 'mine: classify, read by models/decoder' '| Classify the text into good or bad.' '| Text: a fine film' \
+	'| Class:' '> good'
+sed -i 's/^model.*/model = models\/decoder/; s/^methods.*/methods = few-shot:shots=1, lora:x/' mine.ini
+ok 'an experiment with prompts' run 0 data mine.ini --set max_tokens=64
+ok 'has the examples of the prompt' test "$(grep -c '| Text: ' out)" = 6
+
+mkdir data/pairs
+printf 'name[a b]||it is a b\nname[a b]||a b it is\nname[c]||it is c\n' >data/pairs/train.txt
+printf 'name[d]||it is d\n' >data/pairs/validation.txt
+printf 'name[c]||it is c again\n' >data/pairs/test.txt
+cat >tasks/pairs.ini <<'END'
+[task]
+kind = generate
+format = ||
+columns = mr, ref
+train = pairs/train.txt
+validation = pairs/validation.txt
+test = pairs/test.txt
+source = mr
+references = ref
+END
+ok 'texts from texts' run 1 data pairs
+ok 'the counts' shows 'examples 2 1 1' 'reference answers 3 1 1' 'text in another split 1 50.0 % 0 0.0 % 1 100.0 %'
+ok 'the lengths of answers' shows 'words of a reference answer train validation test' 'shortest 3 3 4' 'longest 4 3 4'
+ok 'both answers' shows '> it is a b' '> a b it is'
+ok 'with a decoder' run 1 data pairs --model models/decoder
+ok 'an example as the model reads it' shows '| name[c]' '> it is c<|endoftext|>'
+
+# ---- text of users ----------------------------------------------------------------------------------------------------
+mkdir data/evil
+for split in train validation test; do
+	sed "s/^good/go${escape}[31mod/; s/film/fi${escape}]0;x lm/" data/mine/$split.tsv >data/evil/$split.tsv
+done
+sed 's/mine/evil/' tasks/mine.ini >tasks/evil.ini
+ok 'controls in texts and labels' run 1 data evil
+ok 'are not printed' test "$(grep -c "$escape" out)" = 0
+ok 'but shown' prints '\\u001b\[31m'
+ok 'in 80 columns' narrow
+ok 'and of the tokens' run 1 data evil --model models/tiny
+ok 'without a control' test "$(grep -c "$escape" out)" = 0
+ok 'and escaped in JSON' run 1 data evil --json
+ok 'without the byte' test "$(grep -c "$escape" out)" = 0
+
+# ---- what is refused --------------------------------------------------------------------------------------------------
+refuses() { # MESSAGE ARGUMENTS...
+	run 2 data "${@:2}" && says "$1" && ! [ -s out ]
+}
+ok 'no task of this name' refuses "nix: task: no named task 'nix': there is no file tasks/nix.ini" nix
+ok 'no file' refuses 'nix.ini: cannot read' nix.ini
+ok 'a model that is none' refuses 'nix/config.json: cannot read' mine --model nix
+ok 'a setting that is none' refuses "no setting 'max_token'; did you mean 'max_tokens'?" mine --set train.max_token=4
+ok 'a limit out of range' refuses '--set max_tokens=0: max_tokens: want a whole number in 4..1e+06' mine --set max_tokens=0
+ln -s "$root/models/pico-encoder" models/encoder
+ok 'texts of an encoder' refuses 'models/encoder: the answers of task pairs are texts; want a causal language model, got a bert' \
+	pairs --model models/encoder
+printf 'label\ttext\ngood\n' >data/mine/short.tsv
+ok 'a line that lacks a field' refuses 'data/mine/short.tsv:2: want 2 fields as in the header, got 1' mine --set task.train=mine/short.tsv
+ok 'no file of data' refuses 'mine/nix.tsv: no such file; looked for mine/nix.tsv, data/mine/nix.tsv' mine --set task.train=mine/nix.tsv
+ok 'all of train in test' refuses 'mine: no train examples' mine --set task.overlap=drop --set task.train=mine/test.tsv \
+	--set 'task.classes=good, bad'
+cp tasks/mine.ini bad.ini && sed -i s/classify/clasify/ bad.ini
+ok 'no kind of task' refuses "bad.ini:2: kind: no kind of task 'clasify'" bad.ini
+ok 'no task' refuses "usage: peftbench data TASK"
+ok 'help' run 0 data --help
+
+# ---- a run of a task that is given by a path ----------------------------------------------------------------------------
+cat >path.ini <<'END'
+[experiment]
+task = elsewhere/other.ini
+model = models/tiny
+methods = head
+timing_rounds = 0
+
+[task other]
+overlap = drop
+
+[train]
+epochs = 1
+END
+ok 'a run' run 0 run path.ini --db path.db --threads 1 --quiet
+rm elsewhere/other.ini
+ok 'is reproduced without the file' run 0 reproduce 1 --db path.db --quiet
+ok 'with the same predictions' prints 'test: 2 of 2 predictions identical'
+
+finish
