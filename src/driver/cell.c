@@ -183,6 +183,13 @@ static void put_prompt(const pb_encoded *f, pb_result *r)
     pb_result_put(r, -1, -1, f->shots_dropped, "overhead.prompt_dropped");
 }
 
+/* Stores which share of the texts was truncated. */
+static void put_cuts(const pb_encoded *f, pb_result *r)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        pb_result_put(r, -1, -1, (double)f->cut[s] / f->data->split[s].count, "data.cut.%s", pb_split_name[s]);
+}
+
 /* Refuses to store a result if an error is pending that a caller did not return. */
 static int check_errors(const pb_bench *b)
 {
@@ -214,6 +221,8 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
         rc = save(b, c, s.model, &r);
     if (!rc)
         put_prompt(s.encoded, &r);
+    if (!rc)
+        put_cuts(s.encoded, &r);
     if (!rc)
         put_rates(&r);
     rc = rc || store(b, c, &r, pb_clock() - start) ? -1 : 0;

@@ -55,6 +55,48 @@ static void note_waits(const writer *t)
             100 * pass);
 }
 
+/* ---- truncated texts ----------------------------------------------------------------------------------------- */
+
+/* Returns the share of the texts of a split that was truncated in a row's runs; NaN if it was not recorded. */
+static double cut_of(const pb_report *r, int row, int split)
+{
+    char key[32];
+    snprintf(key, sizeof key, "data.cut.%s", pb_split_name[split]);
+    return pb_report_value(r, row, -1, key).middle;
+}
+
+static bool cuts_alike(const pb_report *r, int row, int other)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        if (cut_of(r, row, s) != cut_of(r, other, s))
+            return false;
+    return true;
+}
+
+/* Rows that cut the same texts have one note, at the first of them. */
+static void note_cuts(const writer *t)
+{
+    const pb_report *r = t->report;
+    bool much = false;
+    int alike = 0;
+    for (int s = 0; s < PB_SPLITS; s++)
+        much = much || cut_of(r, t->row, s) > PB_MOST_CUT;
+    for (int i = 0; i < r->experiment->rows && much; i++) {
+        if (i < t->row && cuts_alike(r, t->row, i))
+            return;
+        alike += i > t->row && cuts_alike(r, t->row, i);
+    }
+    if (!much)
+        return;
+    char *others = alike ? pb_format(" (in %d other row%s, too)", alike, alike == 1 ? "" : "s") : pb_strdup("");
+    add_note(t,
+             "texts were longer than max_tokens or the context and were cut: %.1f %% of train, %.1f %% of validation, "
+             "%.1f %% of test%s",
+             100 * cut_of(r, t->row, PB_TRAIN), 100 * cut_of(r, t->row, PB_VALIDATION),
+             100 * cut_of(r, t->row, PB_TEST), others);
+    free(others);
+}
+
 /* ---- training ------------------------------------------------------------------------------------------------ */
 
 static void note_loss(const writer *t)
@@ -113,6 +155,7 @@ void pb_notes_each(const pb_report *r, int row, void (*each)(void *ctx, const ch
 {
     const writer t = {r, row, each, ctx};
     note_waits(&t);
+    note_cuts(&t);
     note_loss(&t);
     note_edges(&t);
 }

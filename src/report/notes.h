@@ -8,7 +8,11 @@
  * epoch. */
 #define PB_HARDLY_MOVED 0.98
 
-/* Calls `each` with one line for each warning that applies to the row: its times were taken on a busy machine, its
+/* The largest share of texts that may be truncated without a note. */
+#define PB_MOST_CUT 0.01
+
+/* Calls `each` with one line for each warning that applies to the row: its times were taken on a busy machine, more
+ * than PB_MOST_CUT of the texts of a split were truncated (said by the first row of those with equal shares), its
  * training loss has hardly moved, or the chosen value of a setting is the smallest or the largest that was tried. */
 void pb_notes_each(const pb_report *r, int row, void (*each)(void *ctx, const char *line), void *ctx);
 

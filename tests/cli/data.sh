@@ -174,6 +174,51 @@ ok 'no kind of task' refuses "bad.ini:2: kind: no kind of task 'clasify'" bad.in
 ok 'no task' refuses "usage: peftbench data TASK"
 ok 'help' run 0 data --help
 
+# ---- what a run has cut -----------------------------------------------------------------------------------------------
+cat >cut.ini <<'END'
+[experiment]
+task = mine
+model = models/tiny
+methods = majority, full, lora, prompt:length=50
+seeds = 0, 1
+timing_rounds = 0
+
+[task mine]
+overlap = drop
+
+[train]
+epochs = 1
+max_tokens = 8
+END
+cuts() { # ROW: the shares of train, validation and test in its runs
+	sqlite3 cut.db "SELECT round(a.value, 3), round(b.value, 3), round(c.value, 3), count(*) FROM value a
+		JOIN value b USING (run) JOIN value c USING (run) JOIN run ON run.id = run WHERE a.key = 'data.cut.train'
+		AND b.key = 'data.cut.validation' AND c.key = 'data.cut.test' AND row = '$1' GROUP BY 1, 2, 3"
+}
+ok 'a run' run 0 run cut.ini --db cut.db --threads 1 --quiet
+for name in majority full lora prompt:length=50; do # 64 positions less 50 are more than 8
+	ok "the shares of $name" test "$(cuts $name)" = '0.25|0.0|0.0|2'
+done
+note='majority: texts were longer than max_tokens or the context and were cut: 25.0 % of train, 0.0 % of validation, 0.0 % of test (in 3 other rows, too)'
+ok 'a warning' says "warning: $note"
+ok 'only one' test "$(grep -c 'were cut' err)" = 1
+ok 'a note under the table' row "$note"
+ok 'as a column' run 0 table cut.ini --db cut.db --columns data.cut.train
+ok 'with the share' prints '^full +0\.25 '
+ok 'a method that takes positions' run 0 run cut.ini --db cut.db --threads 1 --quiet --set train.max_tokens=32 \
+	--set 'experiment.methods=full, prompt:length=50'
+ok 'cuts more' test "$(cuts prompt:length=50 | sort | tr '\n' ' ')" = '0.25|0.0|0.0|4 '
+ok 'than others' test "$(cuts full | sort | tr '\n' ' ')" = '0.0|0.0|0.0|2 0.25|0.0|0.0|2 '
+ok 'is said of it alone' says 'prompt:length=50: texts were longer'
+ok 'without others' test "$(grep -c 'other row' err)" = 0
+sqlite3 cut.db "DROP TRIGGER value_delete; VACUUM INTO 'old.db'"
+sqlite3 old.db "DELETE FROM value WHERE key GLOB 'data.cut.*'"
+ok 'a table of runs that have no such value' run 0 table cut.ini --db old.db
+ok 'has no note' test "$(grep -c 'were cut' out)" = 0
+ok 'check' run 0 check old.db --db cut.db
+ok 'knows a value more' prints '^ok +cut/full: identity: the same to the bit; .* exact: same;'
+ok 'and no change' prints ': 0 checks or axes are worse or changed, 0 are undecided, 0 rows are not comparable'
+
 # ---- a run of a task that is given by a path ----------------------------------------------------------------------------
 cat >path.ini <<'END'
 [experiment]
