@@ -1,6 +1,6 @@
 /* golden: reads the values that the scripts of tests/parity have written (make_goldens.py, make_training.py).
  *
- * A golden is text: `ids SEQUENCE id id ...`, `labels l l ...`, then blocks of `KIND NAME ROWS COLS` with their values.
+ * A golden is text: `ids SEQUENCE id id ...`, perhaps each with `types SEQUENCE type type ...`, `labels l l ...`, then blocks of `KIND NAME ROWS COLS` with their values.
  * The labels are classes of the sequences, or the tokens to predict at all positions, where -1 is none. */
 #ifndef PB_TESTS_GOLDEN_H
 #define PB_TESTS_GOLDEN_H
@@ -13,7 +13,8 @@
 
 typedef struct golden {
     char *text, *at;
-    int ids[256], offset[16], label[64], sequences, labels;
+    int ids[256], type[256], offset[16], label[64], sequences, labels;
+    bool typed; /* It has token types. */
 } golden;
 
 /* A block; the values are the caller's to free. */
@@ -33,6 +34,17 @@ static inline void golden_ids(golden *g, char *line)
     g->offset[++g->sequences] = n;
 }
 
+/* The token types of the last sequence. */
+static inline void golden_types(golden *g, char *line)
+{
+    int n = g->offset[g->sequences - 1];
+    strsep(&line, " ");
+    strsep(&line, " ");
+    for (char *word; (word = strsep(&line, " "));)
+        g->type[n++] = atoi(word);
+    g->typed = true;
+}
+
 static inline void golden_labels(golden *g, char *line)
 {
     strsep(&line, " ");
@@ -46,8 +58,8 @@ static inline golden golden_open(const char *path)
     g.text = g.at = pb_read_file(path, NULL);
     if (!g.text)
         PB_BUG("%s", pb_error_text());
-    while (!strncmp(g.at, "ids ", 4))
-        golden_ids(&g, strsep(&g.at, "\n"));
+    while (!strncmp(g.at, "ids ", 4) || !strncmp(g.at, "types ", 6))
+        (*g.at == 'i' ? golden_ids : golden_types)(&g, strsep(&g.at, "\n"));
     golden_labels(&g, strsep(&g.at, "\n"));
     return g;
 }
@@ -60,6 +72,7 @@ static inline void golden_close(golden *g)
 static inline pb_batch golden_batch(const golden *g)
 {
     pb_batch b = {.sequences = g->sequences, .offset = g->offset, .ids = g->ids};
+    b.token_type = g->typed ? g->type : NULL;
     *(g->labels == g->sequences ? &b.label : &b.target) = g->label;
     return b;
 }

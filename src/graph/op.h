@@ -18,9 +18,9 @@ pb_node *pb_op_embed_position(pb_graph *g, pb_node *table, const pb_rows *set, c
 /* y[t] = r[ids[t] - first] where r [n,C] has such a row, else x[t].  ids [T] must outlive the graph. */
 pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, int first);
 
-/* y[t] = x[t] + table[first + position(t)] + type[0]: position and token-type embeddings; table [P,C], type [1 or
- * more,C] or NULL. */
-pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *table, pb_node *type, int first);
+/* y[t] = x[t] + table[first + position(t)] + type[token_type[t]]: position and token-type embeddings; table [P,C], type
+ * [types,C] or NULL, token_type [T] or NULL: all 0.  token_type must outlive the graph. */
+pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *table, pb_node *type, int first, const int *token_type);
 
 /* y = x W^T + b;  W [out,in], b [1,out] or NULL. */
 pb_node *pb_op_linear(pb_graph *g, pb_node *x, pb_node *w, pb_node *b);

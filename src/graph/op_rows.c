@@ -193,9 +193,11 @@ pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, int 
     return pb_graph_apply(g, &replace, c, x, r, NULL, NULL);
 }
 
-/* ---- position: y[t] = x[t] + table[first + position(t)] + type[0] ------------------------------- */
+/* ---- position: y[t] = x[t] + table[first + position(t)] + type[token_type[t]]---------------------------- */
 
 typedef struct position_conf {
+    const pb_rows *set; /* of the token types */
+    const int *token_type;
     int first;
 } position_conf;
 
@@ -203,6 +205,14 @@ static int position_of(const pb_node *n, int t)
 {
     const position_conf *c = n->conf;
     return c->first + n->set->position[t];
+}
+
+static int type_of(const pb_node *n, int t)
+{
+    const position_conf *c = n->conf;
+    for (const pb_rows *set = n->set; set != c->set; set = set->of)
+        t = set->index[t];
+    return c->token_type ? c->token_type[t] : 0;
 }
 
 static int position_shape(pb_node *n)
@@ -217,15 +227,19 @@ static int position_shape(pb_node *n)
         if (position_of(n, t) >= table->rows)
             return pb_error("position: %d, want 0..%d: the text with the method's tokens is too long",
                             position_of(n, t), table->rows - 1);
+    for (int t = 0; t < n->rows && type; t++)
+        if (type_of(n, t) < 0 || type_of(n, t) >= type->rows)
+            return pb_error("token type %d, want 0..%d: the model has %d (type_vocab_size in config.json)",
+                            type_of(n, t), type->rows - 1, type->rows);
     return 0;
 }
 
 static void position_forward(const pb_node *n, int from, int to, pb_real *scratch)
 {
     (void)scratch;
-    const pb_real *type = n->in[2] ? n->in[2]->x : NULL;
     for (int t = from; t < to; t++) {
         const pb_real *x = row(n->in[0]->x, n, t), *table = row(n->in[1]->x, n, position_of(n, t));
+        const pb_real *type = n->in[2] ? row(n->in[2]->x, n, type_of(n, t)) : NULL;
         pb_real *y = row(n->x, n, t);
         for (int j = 0; j < n->cols; j++)
             y[j] = x[j] + table[j] + (type ? type[j] : 0);
@@ -252,7 +266,7 @@ static void position_params(const pb_node *n, unsigned want, int from, int to, p
     if (type && (want & 4)) {
         clear_columns(type->g, type->rows, n->cols, from, to, n->add & 4);
         for (int t = 0; t < n->rows; t++)
-            add_columns(type->g, row(n->g, n, t), from, to);
+            add_columns(row(type->g, n, type_of(n, t)), row(n->g, n, t), from, to);
     }
 }
 
@@ -269,10 +283,10 @@ static const pb_op position = {
     .backward_params = position_params,
 };
 
-pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *table, pb_node *type, int first)
+pb_node *pb_op_position(pb_graph *g, pb_node *x, pb_node *table, pb_node *type, int first, const int *token_type)
 {
     position_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
-    c->first = first;
+    *c = (position_conf){.set = x ? x->set : NULL, .token_type = token_type, .first = first};
     return pb_graph_apply(g, &position, c, x, table, type, NULL);
 }
 

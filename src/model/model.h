@@ -54,9 +54,10 @@ typedef struct pb_attached {
  * T = offset[sequences].  The arrays must outlive the graph that is built from them. */
 typedef struct pb_batch {
     int sequences;
-    const int *offset; /* [sequences+1] index of each sequence's first token */
-    const int *ids;    /* [T] */
-    const int *label;  /* [sequences] classes, for the loss of a classification head; or NULL */
+    const int *offset;     /* [sequences+1] index of each sequence's first token */
+    const int *ids;        /* [T] */
+    const int *token_type; /* [T] of each token, for models that have token types (segments); NULL: all 0 */
+    const int *label;      /* [sequences] classes, for the loss of a classification head; or NULL */
     const int
         *target; /* [T] the token to predict at each position, < 0: none; or NULL.  For language models; the logits
                           then have rows for positions with a target only */

@@ -26,17 +26,33 @@ static pb_node *norm(pb_build *b, pb_node *x, pb_param *gain, pb_param *bias)
 
 /* ---- the input ------------------------------------------------------------------------------------------ */
 
-static pb_node *embeddings(pb_build *b, const pb_rows *text, const int *ids)
+/* The token types of the rows of a set: those of the batch, and 0 for the rows that methods have put in front of each
+ * text, as in PEFT. */
+static const int *token_types(pb_build *b, const pb_rows *set, const pb_rows *text, const int *type)
+{
+    if (!type || set == text)
+        return type;
+    int *all = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)set->count * sizeof *all + 1);
+    for (int s = 0; s < set->sequences; s++) {
+        int n = text->offset[s + 1] - text->offset[s], from = set->offset[s + 1] - n;
+        for (int i = set->offset[s]; i < set->offset[s + 1]; i++)
+            all[i] = i < from ? 0 : type[text->offset[s] + i - from];
+    }
+    return all;
+}
+
+static pb_node *embeddings(pb_build *b, const pb_rows *text, const pb_batch *batch)
 {
     pb_model *m = b->model;
-    pb_node *x = pb_op_embed(b->graph, leaf(b, m->word), text, ids);
+    pb_node *x = pb_op_embed(b->graph, leaf(b, m->word), text, batch->ids);
     x = pb_build_embed(b, x);
     if (x && !m->attached) {
         m->front_rows = x->set->count - text->count;
         m->extra_tokens = m->front_rows + b->first_position;
     }
-    if (m->position)
-        x = pb_op_position(b->graph, x, leaf(b, m->position), leaf(b, m->type), b->first_position);
+    if (m->position && x)
+        x = pb_op_position(b->graph, x, leaf(b, m->position), leaf(b, m->type), b->first_position,
+                           token_types(b, x->set, text, batch->token_type));
     return base_drop(b, norm(b, x, m->embed_gain, m->embed_bias));
 }
 
@@ -266,7 +282,7 @@ static pb_node *hidden_states(pass *p, const pb_batch *batch, const pb_rows *tex
     pb_build *b = &p->build;
     *fork = *p;
     if (!p->x)
-        p->x = embeddings(b, text, batch->ids);
+        p->x = embeddings(b, text, batch);
     if (prepare_rotation(b, p->x))
         return NULL;
     for (; p->layer < b->model->config.layers; p->layer++) {

@@ -220,53 +220,6 @@ int pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bo
     return pb_tokenizer_encode_words(t, text, size, special, limit, out, NULL);
 }
 
-/* ---- the template ------------------------------------------------------------------------------------ */
-
-static int add_special(pb_tokenizer *t, const char *token, pb_ids *to)
-{
-    int id = token ? pb_tokenizer_id(t, token) : -1;
-    if (id < 0)
-        return pb_error("%s: post_processor: special token '%s' is not in the vocabulary", t->path,
-                        token ? token : "?");
-    pb_ids_add(to, id);
-    return 0;
-}
-
-static int read_template(pb_tokenizer *t, const pb_json *single)
-{
-    bool seen = false;
-    for (size_t i = 0; i < pb_json_size(single); i++) {
-        const pb_json *item = pb_json_at(single, i), *special = pb_json_get(item, "SpecialToken");
-        if (pb_json_get(item, "Sequence"))
-            seen = true;
-        else if (add_special(t, pb_json_text(pb_json_get(special, "id"), NULL), seen ? &t->after : &t->before))
-            return -1;
-    }
-    return seen ? 0 : pb_error("%s: post_processor: single: want a Sequence in it", t->path);
-}
-
-/* {"cls": ["[CLS]", 101], "sep": [..]} */
-static int read_pair(pb_tokenizer *t, const pb_json *post)
-{
-    return add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "cls"), 0), NULL), &t->before) ||
-                   add_special(t, pb_json_text(pb_json_at(pb_json_get(post, "sep"), 0), NULL), &t->after)
-               ? -1
-               : 0;
-}
-
-static int read_post_processor(pb_tokenizer *t, const pb_json *post, const char *type)
-{
-    if (!strcmp(type, "TemplateProcessing"))
-        return read_template(t, pb_json_get(post, "single"));
-    if (!strcmp(type, "BertProcessing") || !strcmp(type, "RobertaProcessing"))
-        return read_pair(t, post);
-    if (!strcmp(type, "ByteLevel")) /* changes offsets only */
-        return 0;
-    return pb_error("%s: post_processor: type '%s' is not supported; want TemplateProcessing, BertProcessing, "
-                    "RobertaProcessing or ByteLevel",
-                    t->path, type);
-}
-
 /* ---- opening ----------------------------------------------------------------------------------------- */
 
 static const pb_tokenizer_model kinds[] = {{"WordPiece", false, pb_wordpiece_read, pb_wordpiece_encode},
@@ -299,7 +252,7 @@ static int read_tokenizer(pb_tokenizer *t)
         pb_added_tokens_index(t))
         return -1;
     return pb_tokenizer_decoder_read(t, pb_json_get(root, "decoder")) ||
-                   pb_component_list_each(t, pb_json_get(root, "post_processor"), "processors", read_post_processor)
+                   pb_component_list_each(t, pb_json_get(root, "post_processor"), "processors", pb_post_processor_read)
                ? -1
                : 0;
 }
@@ -340,8 +293,7 @@ void pb_tokenizer_close(pb_tokenizer *t)
     pb_json_free(t->doc);
     free(t->token);
     pb_index_free(&t->index);
-    pb_ids_free(&t->before);
-    pb_ids_free(&t->after);
+    pb_post_processor_free(t);
     free(t->path);
     free(t);
 }

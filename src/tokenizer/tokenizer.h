@@ -1,9 +1,10 @@
 /* tokenizer: converts text to token ids and back, as a tokenizer.json describes.
  *
- * tokenizer.c reads the file, finds the added tokens and adds the special tokens of the template.  The text between
- * added tokens passes the normalizers (tokenizer_normalize.c) and the pre-tokenizers, which split it into words
- * (tokenizer_split.c).  One model per file converts a word to ids (tokenizer_wordpiece.c, _bpe.c, _unigram.c,
- * _wordlevel.c) by the vocabulary (tokenizer_vocabulary.c).  tokenizer_decode.c converts ids to text. */
+ * tokenizer.c reads the file and finds the added tokens.  The text between them passes the normalizers
+ * (tokenizer_normalize.c) and the pre-tokenizers, which split it into words (tokenizer_split.c).  One model per file
+ * converts a word to ids (tokenizer_wordpiece.c, _bpe.c, _unigram.c, _wordlevel.c) by the vocabulary
+ * (tokenizer_vocabulary.c).  The post-processor adds special tokens (tokenizer_template.c) and combines pairs of texts
+ * (tokenizer_pair.c).  tokenizer_decode.c converts ids to text. */
 #ifndef PB_TOKENIZER_H
 #define PB_TOKENIZER_H
 
@@ -52,6 +53,22 @@ int pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bo
  * pre-tokenizer and added tokens number the words of a text alike. */
 int pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
                               pb_ids *out, pb_ids *word);
+
+/* Returns whether the file says how a pair of texts is encoded. */
+bool pb_tokenizer_has_pair(const pb_tokenizer *t);
+/* Returns 0 if it does, otherwise -1 with an error that says what is missing. */
+int pb_tokenizer_check_pair(const pb_tokenizer *t);
+
+/* Appends the ids of a pair of texts in UTF-8, with the special tokens that the file's post-processor gives a pair, to
+ * `out`, and the token type (segment) of each to `type`.  If `limit` > 0, the texts are truncated so that at most
+ * `limit` ids are appended, by pb_longest_first.  Returns -1 with an error as pb_tokenizer_encode does, if the file has
+ * no form for pairs, or if the special tokens alone exceed the limit. */
+int pb_tokenizer_encode_pair(const pb_tokenizer *t, const char *first, const char *second, int limit, pb_ids *out,
+                             pb_ids *type);
+
+/* Reduces the sizes of two texts until they are at most `most` tokens together: the longer one loses tokens first, as
+ * with truncation=True (longest_first) of Hugging Face's tokenizers. */
+void pb_longest_first(size_t size[2], size_t most);
 
 /* Is called with a word: `size` bytes of normalized text that the pre-tokenizer split off, with added = -1, or an added
  * token that was found in the text, with added = its id. */

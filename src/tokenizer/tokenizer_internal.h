@@ -104,7 +104,19 @@ struct pb_tokenizer {
     pb_index written;                /* from the added tokens as the file writes them to their ids */
     pb_added_token_search search[2]; /* [normalized]                                               */
     pb_ids before, after;            /* the template's special tokens before and after the text    */
+    pb_ids pair, pair_type;          /* of a pair: a special token's id, FIRST_TEXT or SECOND_TEXT; the types of each */
+    const char *pair_problem;        /* why the form of a pair cannot be used, or NULL             */
 };
+
+/* What stands for the texts in the form of a pair. */
+enum { FIRST_TEXT = -2, SECOND_TEXT = -3 };
+
+/* ---- tokenizer_template.c */
+
+/* Reads one post-processor, and frees what was read of all of them.  The vocabulary must have been read.  Returns -1
+ * with an error. */
+int pb_post_processor_read(pb_tokenizer *t, const pb_json *post, const char *type);
+void pb_post_processor_free(pb_tokenizer *t);
 
 /* ---- tokenizer_vocabulary.c */
 

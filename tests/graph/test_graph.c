@@ -149,7 +149,7 @@ static void build_some(net *n, bool training, int s0, int s1)
         from[s - s0] = offset[s] - offset[s0];
     const pb_rows *set = pb_rows_whole(g, s1 - s0, from);
     pb_node *x = pb_op_embed(g, leaf(n, TABLE), set, ids + offset[s0]);
-    x = pb_op_position(g, x, leaf(n, POSITION_TABLE), leaf(n, TYPE), 1);
+    x = pb_op_position(g, x, leaf(n, POSITION_TABLE), leaf(n, TYPE), 1, NULL);
     for (int l = 0; l < LAYERS; l++)
         x = layer(n, l, n->layer[l] = x);
     n->layer[LAYERS] = x;

@@ -108,8 +108,7 @@ static pb_node *build_replace(pb_graph *g, pb_node **in, const pb_rows *set)
 
 static pb_node *build_position(pb_graph *g, pb_node **in, const pb_rows *set)
 {
-    (void)set;
-    return pb_op_position(g, in[0], in[1], in[2], 2);
+    return pb_op_position(g, in[0], in[1], in[2], 2, numbers(g, set->count, 1, 2)); /* token types 0 and 1 */
 }
 
 static pb_node *build_linear(pb_graph *g, pb_node **in, const pb_rows *set)
@@ -200,7 +199,7 @@ BUILD_ACT(build_sigmoid, PB_SIGMOID)
 static pb_node *build_place_only(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
-    return pb_op_position(g, in[0], in[1], NULL, 2);
+    return pb_op_position(g, in[0], in[1], NULL, 2, NULL);
 }
 
 static pb_node *build_rmsnorm(pb_graph *g, pb_node **in, const pb_rows *set)
@@ -1503,6 +1502,7 @@ enum {
     BAD_ID,
     BAD_WIDTH,
     BAD_POSITION,
+    BAD_TYPE,
     BAD_LABEL,
     BAD_PRODUCT,
     BAD_PRODUCT_OF_ROWS,
@@ -1538,8 +1538,9 @@ static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set
     case BAD_SELECT: return pb_op_select(g, x, pb_rows_pick(g, pb_rows_whole(g, 2, set->offset), 0));
     case BAD_PREPEND: return pb_op_prepend(g, w, x);
     case BAD_ID: return pb_op_embed(g, w, set, bad_ids);
-    case BAD_WIDTH: return pb_op_position(g, x, w, short_table, 0);
-    case BAD_POSITION: return pb_op_position(g, x, short_table, pb_op_act(g, PB_TANH, short_table), 0);
+    case BAD_WIDTH: return pb_op_position(g, x, w, short_table, 0, NULL);
+    case BAD_POSITION: return pb_op_position(g, x, short_table, pb_op_act(g, PB_TANH, short_table), 0, NULL);
+    case BAD_TYPE: return pb_op_position(g, x, pb_graph_param(g, &p[2]), short_table, 0, bad_ids);
     case BAD_LABEL: return pb_op_cross_entropy(g, x, bad_label);
     case BAD_PRODUCT: return pb_op_product(g, w, false, short_table, false);
     case BAD_PRODUCT_OF_ROWS: return pb_op_product(g, x, false, short_table, true);
@@ -1574,6 +1575,7 @@ TEST(what_does_not_fit_is_refused_and_the_graph_stays_refused)
         [BAD_ID] = "embed: token id 5, want 0..4",
         [BAD_WIDTH] = "position: want tokens",
         [BAD_POSITION] = "position: 2, want 0..1",
+        [BAD_TYPE] = "token type 4, want 0..1: the model has 2 (type_vocab_size in config.json)",
         [BAD_LABEL] = "cross entropy: label 6, want 0..5",
         [BAD_PRODUCT] = "product: A [5,7], B [2,6]",
         [BAD_PRODUCT_OF_ROWS] = "product: A [4,6], B^T [2,6] do not fit, want two matrices of parameters",
@@ -1588,7 +1590,8 @@ TEST(what_does_not_fit_is_refused_and_the_graph_stays_refused)
     pb_real x[4 * 6] = {0}, value[5 * 7] = {0};
     pb_arena *arena = pb_arena_new("bad");
     for (int i = 0; i < BADS; i++) {
-        pb_param p[] = {{.rows = 5, .cols = 7, .x = value}, {.rows = 2, .cols = 6, .x = value}};
+        pb_param p[] = {
+            {.rows = 5, .cols = 7, .x = value}, {.rows = 2, .cols = 6, .x = value}, {.rows = 5, .cols = 6, .x = value}};
         pb_plan plan;
         pb_graph *g = pb_graph_new(arena, true);
         const pb_rows *set = pb_rows_whole(g, 2, offset);

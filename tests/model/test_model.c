@@ -130,6 +130,13 @@ TEST(prompt_equals_peft)
     check_golden("bert-prompt", "prompt:length=3,pool=first");
 }
 
+/* Token types of pairs of texts (tests/parity/make_pairs.py); rows in front of the text are of type 0, as in PEFT. */
+TEST(pairs_equal_peft)
+{
+    check_golden("pairs/prefix", "prefix:length=3");
+    check_golden("pairs/prompt", "prompt:length=3,pool=first");
+}
+
 /* The side networks are of transformers' layers, see tests/parity/make_lst.py. */
 TEST(lst_is_a_small_bert_beside_a_bert)
 {

@@ -200,10 +200,11 @@ def padded(sequences, pad=0):
 class Answer:
     """What the reference says about one batch, under our names."""
 
-    def __init__(self, model, case, sequences, labels):
+    def __init__(self, model, case, sequences, labels, types=None):
         self.case, self.layers = case, model.config.num_hidden_layers
         ids, mask = padded(sequences)
-        out = model(input_ids=ids, attention_mask=mask, labels=torch.tensor(labels))
+        segments = {"token_type_ids": padded(types)[0]} if types else {}
+        out = model(input_ids=ids, attention_mask=mask, labels=torch.tensor(labels), **segments)
         out.loss.backward()
         self.logits = out.logits.detach().numpy()
         self.loss = float(out.loss.detach())

@@ -283,3 +283,122 @@ TEST(what_a_tokenizer_has_and_is_not_known_is_named)
         pb_error_clear();
     }
 }
+
+/* ---- pairs ------------------------------------------------------------------------------------------- */
+
+static bool same_ids(const pb_ids *got, const pb_json *want)
+{
+    bool same = got->count == pb_json_size(want);
+    for (size_t i = 0; same && i < got->count; i++)
+        same = got->id[i] == pb_json_integer(pb_json_at(want, i), -1);
+    return same;
+}
+
+/* Reopens the tokenizer if the line is of another one than the last. */
+static void compare_pair(pb_tokenizer **t, char **folder, const pb_json *want, int line)
+{
+    const char *of = pb_json_text(pb_json_get(want, "tokenizer"), "");
+    pb_ids ids = {0}, type = {0};
+    if (!*folder || strcmp(*folder, of) != 0) {
+        pb_tokenizer_close(*t);
+        free(*folder);
+        *t = pb_tokenizer_open(of);
+        *folder = pb_strdup(of);
+    }
+    int rc = !*t ? -1
+                 : pb_tokenizer_encode_pair(*t, pb_json_text(pb_json_get(want, "first"), ""),
+                                            pb_json_text(pb_json_get(want, "second"), ""),
+                                            (int)pb_json_integer(pb_json_get(want, "limit"), -1), &ids, &type);
+    bool same = !rc && same_ids(&ids, pb_json_get(want, "ids")) && same_ids(&type, pb_json_get(want, "types"));
+    if (!CHECK(same))
+        printf("    pairs.jsonl:%d: %s\n", line, pb_error_text());
+    pb_ids_free(&ids);
+    pb_ids_free(&type);
+}
+
+TEST(pairs_get_the_ids_and_types_of_the_original)
+{
+    char *all = pb_read_file("tests/golden/pairs/pairs.jsonl", NULL), *rest = all, *line, *folder = NULL;
+    pb_tokenizer *t = NULL;
+    int lines = 0;
+    if (!CHECK(all))
+        return;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        pb_json_doc *doc = pb_json_parse("golden", line, strlen(line));
+        compare_pair(&t, &folder, pb_json_root(doc), ++lines);
+        pb_json_free(doc);
+    }
+    CHECK(lines > 370);
+    pb_tokenizer_close(t);
+    free(folder);
+    free(all);
+}
+
+#define SMALL(post)                                                                                                    \
+    "{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"[UNK]\": 0, \"a\": 1, \"[SEP]\": 2}, \"unk_token\": "         \
+    "\"[UNK]\"}" post "}"
+#define POST(fields) SMALL(", \"post_processor\": {" fields "}")
+#define A "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}"
+#define B "{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}"
+#define END "{\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 0}}"
+#define TEMPLATE(pair) "\"type\": \"TemplateProcessing\", \"single\": [" A ", " END "], \"pair\": [" pair "]"
+
+/* What is wrong with a file whose texts of pairs cannot be encoded: on opening, or when a pair is encoded. */
+static bool refuses_pair(const char *json, const char *error)
+{
+    pb_ids ids = {0}, type = {0};
+    pb_error_clear();
+    pb_tokenizer *t = pb_tokenizer_open_text("small", json);
+    int rc = t ? pb_tokenizer_encode_pair(t, "a", "a", 0, &ids, &type) : -1;
+    bool good = rc == -1 && !ids.count && strstr(pb_error_text(), error);
+    if (!good)
+        printf("    %s\n", pb_error_text());
+    CHECK(!t || !pb_tokenizer_has_pair(t));
+    pb_tokenizer_close(t);
+    return good;
+}
+
+TEST(a_file_without_a_form_for_pairs_is_refused)
+{
+    static const char none[] = "small: post_processor: it does not say how a pair of texts is encoded; want a Templa";
+    CHECK(refuses_pair(SMALL(""), none));
+    CHECK(refuses_pair(POST("\"type\": \"ByteLevel\""), none));
+    CHECK(refuses_pair(POST("\"type\": \"TemplateProcessing\", \"single\": [" A ", " END "]"), none));
+    CHECK(refuses_pair(POST(TEMPLATE(A ", " B)), none)); /* what tokenizers writes if nothing was said of pairs */
+    CHECK(refuses_pair(POST(TEMPLATE(A ", " END)), "pair: want each of the sequences A and B in it, once"));
+    CHECK(refuses_pair(POST(TEMPLATE(A ", " END ", " B ", " B)), "want each of the sequences A and B in it, once"));
+    CHECK(refuses_pair(POST("\"type\": \"Sequence\", \"processors\": [{" TEMPLATE(A ", " END ", " B) "}, {" TEMPLATE(
+                           A ", " END ", " B) "}]"),
+                       "two processors add tokens; want one that has a form for pairs of texts"));
+    CHECK(refuses_pair(POST(TEMPLATE(A ", {\"SpecialToken\": {\"id\": \"[X]\"}}, " B)),
+                       "special token '[X]' is not in the vocabulary"));
+    CHECK(refuses_pair(POST(TEMPLATE(A ", " END ", " B) ", \"special_tokens\": {\"[SEP]\": {\"ids\": [1]}}"),
+                       "special_tokens: '[SEP]' has other ids than the vocabulary; want [2]"));
+    CHECK(refuses_pair(POST(TEMPLATE(A ", " END ", {\"Sequence\": {\"id\": \"B\", \"type_id\": -1}}")),
+                       "pair: type_id: want 0..255, got -1"));
+}
+
+TEST(a_pair_needs_room_for_its_special_tokens)
+{
+    pb_tokenizer *t = pb_tokenizer_open("tests/golden/tiny-bert");
+    pb_ids ids = {0}, type = {0};
+    pb_error_clear();
+    CHECK_INT(pb_tokenizer_encode_pair(t, "film", "film", 2, &ids, &type), -1);
+    CHECK(strstr(pb_error_text(), "a pair of texts has 3 special tokens; want room for more than 2 tokens"));
+    CHECK_INT(ids.count, 0);
+    pb_tokenizer_close(t);
+}
+
+TEST(the_longer_text_loses_tokens_first)
+{
+    static const size_t want[][5] = {/* sizes, most, sizes left */
+                                     {3, 4, 7, 3, 4}, {3, 4, 6, 3, 3}, {4, 3, 6, 3, 3}, {9, 2, 6, 4, 2},
+                                     {2, 9, 6, 2, 4}, {5, 5, 7, 3, 4}, {6, 5, 7, 4, 3}, {5, 6, 7, 3, 4},
+                                     {0, 9, 4, 0, 4}, {9, 9, 0, 0, 0}};
+    for (size_t i = 0; i < PB_COUNT(want); i++) {
+        size_t size[2] = {want[i][0], want[i][1]};
+        pb_longest_first(size, want[i][2]);
+        CHECK_INT(size[0], want[i][3]);
+        CHECK_INT(size[1], want[i][4]);
+    }
+}
