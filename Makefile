@@ -17,7 +17,9 @@ MATH     = -fno-math-errno -fno-trapping-math -ffp-contract=fast
 FLAGS    = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g $(ARCH) $(MATH) -pthread \
            $(if $(filter double,$(REAL)),-DPB_REAL_DOUBLE) \
            $(SANITIZE:%=-fsanitize=% -fno-sanitize-recover=all) $(CFLAGS)
-LIBS     = -lopenblas -lsqlite3 -linih -ljansson -lutf8proc -lpcre2-8 -lcurl -lmd -ldl -lm
+# libzstd is used where it is installed (src/table/compressed.c).
+ZSTD    := $(shell echo '\#include <zstd.h>' | $(CC) -E - >/dev/null 2>&1 && echo -lzstd)
+LIBS     = -lopenblas -lsqlite3 -linih -ljansson -lutf8proc -lpcre2-8 -lcurl -lmd -lz -llzma $(ZSTD) -ldl -lm
 PREFIX   = /usr/local
 MAKEFLAGS += -j$(shell nproc) --no-print-directory
 comma    := ,

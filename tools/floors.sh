@@ -49,6 +49,10 @@ cblas.h src/numeric/blas.c
 sqlite3.h src/results/store*.c
 ini.h src/experiment/ini_file.c
 jansson.h src/base/json.c
+zlib.h src/table/compressed.c
+lzma.h src/table/compressed.c
+zstd.h src/table/compressed.c
+iconv.h src/table/charset.c
 curl/curl.h src/cli/transfer.c
 END
 tools/names.sh || bad=1

@@ -6,10 +6,11 @@ set -eu
 # libopenblas: the pthread and the serial build work equally well, because every thread calls it with its own rows.
 # Debian installs the pthread build for libopenblas-dev.
 packages='build-essential pkg-config libopenblas-dev libsqlite3-dev sqlite3 libinih-dev
-	libjansson-dev libutf8proc-dev libpcre2-dev libcurl4-openssl-dev libmd-dev gnuplot-nox'
+	libjansson-dev libutf8proc-dev libpcre2-dev libcurl4-openssl-dev libmd-dev
+	zlib1g-dev liblzma-dev gnuplot-nox'
 for purpose; do
 	case $purpose in
-	check) packages="$packages clang clang-format clang-tidy" ;;
+	check) packages="$packages libzstd-dev clang clang-format clang-tidy" ;;
 	fuzz) packages="$packages clang libclang-rt-dev" ;;
 	minilm) packages="$packages python3-pip" ;;
 	*) echo "setup: unknown purpose '$purpose'; want check, fuzz or minilm" >&2 && exit 2 ;;
@@ -27,6 +28,8 @@ case $missing in *python3-pip*)
 	if python3 -m pip --version >/dev/null 2>&1; then missing=$(echo "$missing" | sed 's/ python3-pip//'); fi ;;
 esac
 [ -n "$missing" ] || exit 0
+# The program can do without it, and then refuses data files that end in .zst.
+installed libzstd-dev || case $missing in *libzstd-dev*) ;; *) missing="$missing libzstd-dev" ;; esac
 
 echo "setup: missing packages:$missing"
 command -v apt-get >/dev/null || {

@@ -7,6 +7,7 @@
 
 #include "base/interner.h"
 #include "base/json.h"
+#include "table/compressed.h"
 
 #define LONGEST_LIST 500 /* bytes of column names in a message */
 
@@ -23,6 +24,8 @@ struct pb_table {
     char *cursor;       /* the next byte to read, in `bytes` */
     int line;           /* lines read so far               */
     pb_interner column; /* the names */
+    int *unreadable;    /* [columns it has room for] the first line with a value that is no text; 0: there is none */
+    size_t unreadable_capacity;
     row *row;
     size_t rows, capacity;
     char **owned; /* the texts that are not in `bytes` */
@@ -49,6 +52,8 @@ static int add_column(pb_table *t, const char *name)
     int column = pb_interner_add(&t->column, name, strlen(name));
     if (column < columns)
         return pb_error("%s:%d: two columns are called '%s'", t->path, t->line, name);
+    pb_grow(&t->unreadable, (size_t)column, &t->unreadable_capacity, sizeof *t->unreadable);
+    t->unreadable[column] = 0;
     return column;
 }
 
@@ -270,9 +275,11 @@ static int keep_member(void *ctx, const char *key, const pb_json *value)
     if (column < 0 && (column = add_column(o->t, key)) < 0)
         return -1;
     char *text = pb_json_plain(value);
-    if (!text)
-        return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", o->t->path, o->t->line,
-                        key);
+    if (!text) { /* an error if the column is asked for */
+        int *first = &o->t->unreadable[column];
+        *first = *first ? *first : o->t->line;
+        return 0;
+    }
     pb_grow(&o->member, o->count, &o->capacity, sizeof *o->member);
     o->member[o->count++] = (member){column, keep_text(o->t, text)};
     return 0;
@@ -339,21 +346,25 @@ static int check_bytes(const pb_table *t, size_t size)
         utf8proc_int32_t c;
         utf8proc_ssize_t n = utf8proc_iterate((const uint8_t *)t->bytes + at, (utf8proc_ssize_t)(size - at), &c);
         if (n <= 0 || c == 0)
-            return pb_error("%s:%d: %s: want a text file in UTF-8", t->path, line_at(t->bytes, at),
-                            n <= 0 ? "bytes that are not UTF-8" : "a NUL byte");
+            return pb_error("%s:%d: %s: want a text file in UTF-8, or the task's `encoding`", t->path,
+                            line_at(t->bytes, at), n <= 0 ? "bytes that are not UTF-8" : "a NUL byte");
         at += (size_t)n;
     }
     return 0;
 }
 
+/* The extension of a compressed file is that in front of .gz, .xz or .zst. */
 static int kind_of(const char *path, const char *given)
 {
-    const char *dot = strrchr(path, '.');
+    char *stem = pb_format("%.*s", (int)pb_compressed_stem(path), path), *dot = strrchr(stem, '.');
     const char *name = given && *given ? given : dot ? dot + 1 : "";
-    for (int i = 0; i < KINDS; i++)
-        if (!strcmp(name, kind_name[i]))
-            return i;
-    return pb_error("%s: format '%s': want tsv, csv, jsonl, 'label text' or '||'", path, name);
+    int k = 0;
+    while (k < KINDS && strcmp(name, kind_name[k]) != 0)
+        k++;
+    if (k == KINDS)
+        k = pb_error("%s: format '%s': want tsv, csv, jsonl, 'label text' or '||'", path, name);
+    free(stem);
+    return k;
 }
 
 static int read_rows(pb_table *t, int k, const char *columns)
@@ -378,17 +389,20 @@ static int read_table(pb_table *t, int k, size_t size, const char *columns)
     return t->rows ? 0 : pb_error("%s:%d: want at least one row, got none", t->path, t->line + 1);
 }
 
-pb_table *pb_table_open(const char *path, const char *given, const char *columns)
+pb_table *pb_table_open(const char *path, const pb_table_format *how)
 {
-    int k = kind_of(path, given);
+    static const pb_table_format plain = {.name = NULL};
+    how = how ? how : &plain;
+    int k = kind_of(path, how->name);
     size_t size;
-    char *bytes = k < 0 ? NULL : pb_read_file(path, &size);
+    char *bytes = k < 0 ? NULL : pb_compressed_read(path, PB_MOST_DECOMPRESSED, &size);
     if (!bytes)
         return NULL;
     pb_table *t = pb_alloc(sizeof *t);
     t->path = pb_strdup(path);
+    int rc = pb_charset_convert(path, how->encoding, &bytes, &size);
     t->bytes = bytes;
-    if (!read_table(t, k, size, columns))
+    if (!rc && !read_table(t, k, size, how->columns))
         return t;
     pb_table_close(t);
     return NULL;
@@ -407,6 +421,7 @@ void pb_table_close(pb_table *t)
     free(t->row);
     free(t->owned);
     pb_interner_free(&t->column);
+    free(t->unreadable);
     free(t->bytes);
     free(t->path);
     free(t);
@@ -420,6 +435,9 @@ size_t pb_table_rows(const pb_table *t)
 int pb_table_column(const pb_table *t, const char *name)
 {
     int column = pb_interner_find(&t->column, name, strlen(name));
+    if (column >= 0 && t->unreadable[column])
+        return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", t->path,
+                        t->unreadable[column], name);
     if (column >= 0)
         return column;
     pb_text has = {0};

@@ -3,27 +3,35 @@
 #define PB_TABLE_H
 
 #include "base/base.h"
+#include "table/charset.h"
 
 typedef struct pb_table pb_table;
 
-/* Reads a whole file.
+/* How a file is to be read.  What is NULL or "" is not given. */
+typedef struct pb_table_format {
+    const char *name;    /* of the format; not given: by the file's extension, in front of .gz, .xz or .zst       */
+    const char *columns; /* names, separated by commas, of a file without a header; not given: the first line's    */
+    pb_charset encoding;
+} pb_table_format;
+
+/* Reads a whole file, which gzip, xz or zstd may have compressed (compressed.h).
  *
- * `given` is the format: "tsv", "csv" (RFC 4180, with quoted fields and line breaks in them), "jsonl", "label text"
- * (the first word of a line is the column "label", the rest the column "text") or "||" (fields separated by double
- * bars).  NULL derives it from the file's extension.  `columns` are the names of the columns, separated by commas, of
- * a file without a header; NULL takes them from the first line.  JSON Lines take the names from the objects and keep
- * numbers and booleans as they are written.
+ * Formats are "tsv", "csv" (RFC 4180, with quoted fields and line breaks in them), "jsonl", "label text" (the first
+ * word of a line is the column "label", the rest the column "text") and "||" (fields separated by double bars).  JSON
+ * Lines take the names of columns from the objects and keep numbers and booleans as they are written.  `how` may be
+ * NULL.
  *
  * Returns NULL with "PATH:LINE: what is wrong; want what would be right" if lines have different numbers of fields,
- * the text is not UTF-8 or contains NUL, a quote is not closed, the file is empty or a column name occurs twice.  The
- * caller closes the table; NULL is allowed in pb_table_close. */
-pb_table *pb_table_open(const char *path, const char *given, const char *columns);
+ * the text is not of the encoding or contains NUL, a quote is not closed, the file is empty or a column name occurs
+ * twice.  The caller closes the table; NULL is allowed in pb_table_close. */
+pb_table *pb_table_open(const char *path, const pb_table_format *how);
 void pb_table_close(pb_table *t);
 
 /* Returns the number of rows, without the header. */
 size_t pb_table_rows(const pb_table *t);
 
-/* Returns the number of a column, or -1 with "PATH: no column 'NAME'; has: ..". */
+/* Returns the number of a column, or -1 with "PATH: no column 'NAME'; has: ..", or with PATH:LINE: if JSON Lines have a
+ * list, an object or a text with a NUL in it.  Columns that nobody asks for may have anything. */
 int pb_table_column(const pb_table *t, const char *name);
 
 /* Returns a field as text, owned by the table.  A member that a JSON object does not have is "". */

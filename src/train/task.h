@@ -165,6 +165,7 @@ typedef struct pb_files {
     const char *train, *validation, *test;
     const char *format, *columns, *template;
     double validation_share, test_share;
+    int encoding; /* pb_charset */
     int split_seed, train_limit, score_limit;
 } pb_files;
 
@@ -174,6 +175,7 @@ typedef struct pb_files {
         PB_OPTION(pb_files, test, TEXT, "", "file of test examples; empty: drawn from train"),                         \
         PB_OPTION(pb_files, format, TEXT, "", "tsv, csv, jsonl, 'label text' or '||'; empty: by the file extension"),  \
         PB_OPTION(pb_files, columns, TEXT, "", "names of the columns, if the first line of the files has no names"),   \
+        PB_OPTION(pb_files, encoding, CHOICE, "utf-8", PB_CHARSET_NAMES, "encoding of the files"),                     \
         PB_OPTION(pb_files, template, TEXT, "",                                                                        \
                   "file with {text} and {label} that presents an example to a decoder; empty: the default template"),  \
         PB_OPTION(pb_files, validation_share, REAL, "0.1", 0, 0.9,                                                     \

@@ -77,7 +77,8 @@ static int load_file(pb_data *d, const pb_files *f, pb_split split, const char *
     if (!*file)
         return 0;
     char *path = pb_data_find(file);
-    pb_table *t = path ? pb_table_open(path, *f->format ? f->format : NULL, *f->columns ? f->columns : NULL) : NULL;
+    const pb_table_format how = {f->format, f->columns, (pb_charset)f->encoding};
+    pb_table *t = path ? pb_table_open(path, &how) : NULL;
     free(path);
     int rc = t ? add(d, ctx, split, t) : -1;
     if (t)

@@ -360,7 +360,7 @@ TEST(a_data_set_lands_as_what_tasks_read)
     CHECK(!was_asked("script.py"));
     static const char *const names_of[] = {"data/train.tsv", "test.jsonl"};
     for (int i = 0; i < 2; i++) {
-        pb_table *t = pb_table_open(in_folder(names_of[i]), NULL, NULL);
+        pb_table *t = pb_table_open(in_folder(names_of[i]), NULL);
         CHECK(t && pb_table_rows(t) == (i ? 1 : 2));
         CHECK_TEXT(t ? pb_table_get(t, 0, pb_table_column(t, "text")) : "", "a fine film");
         pb_table_close(t);
@@ -372,7 +372,7 @@ TEST(a_data_set_of_parquet_lands_as_json_lines)
 {
     begin("{\"siblings\": [" SIBLING("data/train.parquet") ", " SIBLING("README.md") "]}");
     CHECK_INT(fetch("datasets/org/films"), 0);
-    pb_table *t = pb_table_open(in_folder("data/train.jsonl"), NULL, NULL);
+    pb_table *t = pb_table_open(in_folder("data/train.jsonl"), NULL);
     CHECK(t && pb_table_rows(t) == 20);
     CHECK_TEXT(t ? pb_table_get(t, 1, pb_table_column(t, "label")) : "", "good");
     pb_table_close(t);

@@ -27,7 +27,7 @@ static corpus open_corpus(void)
     size_t capacity = 0;
     for (int s = 0; s < 3; s++) {
         char *path = pb_format("data/describe/%s.tsv", splits[s]);
-        c.table[s] = pb_table_open(path, NULL, NULL);
+        c.table[s] = pb_table_open(path, NULL);
         free(path);
         PB_CHECK(c.table[s]);
         for (size_t i = 0; i < pb_table_rows(c.table[s]); i++) {

@@ -66,7 +66,7 @@ static corpus open_corpus(void)
     c.all = pb_alloc(4000 * sizeof *c.all);
     for (int s = 0; s < 3; s++) {
         char *path = pb_format("data/sentiment/%s.tsv", splits[s]);
-        c.table[s] = pb_table_open(path, NULL, NULL);
+        c.table[s] = pb_table_open(path, NULL);
         if (!c.table[s])
             PB_BUG("%s", pb_error_text());
         free(path);

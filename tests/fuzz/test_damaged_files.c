@@ -155,7 +155,7 @@ static bool read_gguf(void)
 
 static bool read_as(const char *name)
 {
-    pb_table *t = pb_table_open(in_folder(name), NULL, NULL);
+    pb_table *t = pb_table_open(in_folder(name), NULL);
     for (size_t i = 0; t && i < pb_table_rows(t); i++)
         CHECK(pb_table_get(t, i, 0) != NULL);
     pb_table_close(t);

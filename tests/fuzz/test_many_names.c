@@ -59,7 +59,7 @@ TEST(columns_of_a_table)
             pb_text_add(&b, "%c%d%c", line ? 'v' : 'c', i, i + 1 < MANY ? '\t' : '\n');
     const char *path = written("columns.tsv", &b);
     double since = pb_clock();
-    pb_table *t = pb_table_open(path, NULL, NULL);
+    pb_table *t = pb_table_open(path, NULL);
     int column = t ? pb_table_column(t, "c99999") : -1;
     CHECK_INT(column, 99999);
     CHECK_TEXT(t ? pb_table_get(t, 0, column) : NULL, "v99999");
@@ -76,7 +76,7 @@ TEST(keys_of_json_lines)
         pb_text_add(&b, "{\"text\": \"t%d\", \"k%d\": %d, \"label\": \"x\"}\n", i, i, i);
     const char *path = written("keys.jsonl", &b);
     double since = pb_clock();
-    pb_table *t = pb_table_open(path, NULL, NULL);
+    pb_table *t = pb_table_open(path, NULL);
     CHECK(t && pb_table_rows(t) == MANY);
     int text = t ? pb_table_column(t, "text") : 0, key = t ? pb_table_column(t, "k500") : 0;
     CHECK_TEXT(t ? pb_table_get(t, 99999, text) : NULL, "t99999");

@@ -25,7 +25,7 @@ static void read_labels(const char *list, const char *train, const char *test, c
         for (int i = 0; (label = strsep(&rest, "|")); i++)
             pb_text_add(&file, json ? "{\"label\": %s, \"text\": \"t%d\"}\n" : "%s\tt%d\n", label, i);
         rc = pb_write_file(path, file.data, file.length);
-        pb_table *t = rc ? NULL : pb_table_open(path, NULL, NULL);
+        pb_table *t = rc ? NULL : pb_table_open(path, NULL);
         for (size_t i = 0; t && i < pb_table_rows(t) && !rc; i++) {
             int class = pb_labels_class(l, split, t, i, pb_table_column(t, "label"), "label");
             if (class < 0)

@@ -140,7 +140,7 @@ TEST(texts_of_a_row)
     CHECK(file >= 0 && write(file, rows, strlen(rows)) == (ssize_t)strlen(rows));
     close(file);
     pb_data *d = pairs();
-    pb_table *t = pb_table_open(path, NULL, NULL);
+    pb_table *t = pb_table_open(path, NULL);
     pb_example e = {.text = NULL};
     CHECK_INT(pb_files_columns(d, "s1, s2", t, column), 0);
     CHECK_INT(pb_files_texts(d, "s1, s2", t, 0, column, &e), 0);
