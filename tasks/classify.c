@@ -1,4 +1,5 @@
-/* classify: assigns texts to classes.  A named task (tasks/NAME.ini) says which files and columns hold them. */
+/* classify: assigns texts, or pairs of texts, to classes.  A named task (tasks/NAME.ini) says which files and columns
+ * hold them. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,12 @@ enum { REFUSE, DROP }; /* the values of `overlap` */
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
-    PB_OPTION(conf, text, TEXT, "text", "column with the texts"),
+    PB_OPTION(conf, text, TEXT, "text", "column with the texts; two names, `s1, s2`: pairs of texts"),
     PB_OPTION(conf, label, TEXT, "label", "column with the labels"),
     PB_OPTION(conf, classes, TEXT, "",
               "labels of the classes in order; `0=negative` gives one a name; empty: the labels found in train"),
     PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
-              "a text in two splits is an error, or is removed from the earlier one"),
+              "a text, or a pair, in two splits is an error, or is removed from the earlier one"),
     {0},
 };
 
@@ -35,16 +36,14 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
 {
     const reading *r = settings;
     const conf *c = r->conf;
-    int text = pb_table_column(t, c->text), label = pb_table_column(t, c->label);
-    if (text < 0 || label < 0)
+    int text[2], label = pb_table_column(t, c->label);
+    if (label < 0 || pb_files_columns(d, c->text, t, text))
         return -1;
     for (size_t row = 0; row < pb_table_rows(t); row++) {
-        int class = pb_labels_class(r->labels, split, t, row, label, c->label);
-        if (class < 0)
+        pb_example e = {.label = pb_labels_class(r->labels, split, t, row, label, c->label)};
+        if (e.label < 0 || pb_files_texts(d, c->text, t, row, text, &e))
             return -1;
-        if (!*pb_table_get(t, row, text))
-            return pb_error("%s:%d: %s: want a text, got nothing", pb_table_path(t), pb_table_line(t, row), c->text);
-        pb_data_add(d, split, pb_table_get(t, row, text), class, pb_table_line(t, row));
+        pb_data_add_example(d, split, &e);
     }
     return pb_labels_check(r->labels);
 }
@@ -53,7 +52,7 @@ static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
     reading r = {.conf = c, .labels = pb_labels_new(d, c->classes)};
-    int rc = r.labels ? pb_files_load(d, &c->files, add_rows, &r) : -1;
+    int rc = r.labels && !pb_files_pair(d, c->text) ? pb_files_load(d, &c->files, add_rows, &r) : -1;
     if (!rc && c->overlap == DROP)
         pb_data_drop_overlap(d);
     rc = rc || pb_labels_covered(r.labels) ? -1 : 0;
@@ -125,7 +124,7 @@ static const pb_metric_info metrics[] = {
 
 const pb_task pb_task_classify = {
     .name = "classify",
-    .help = "Assigns texts to classes.  Reads TSV, CSV or JSON Lines with named columns.",
+    .help = "Assigns texts, or pairs of texts, to classes.  Reads TSV, CSV or JSON Lines with named columns.",
     .options = options,
     .conf_size = sizeof(conf),
     .load = load,

@@ -139,18 +139,29 @@ static void print_choice(const found *f)
             f->choice.finished < f->choice.cells ? ", PARTIAL: chosen while runs were missing" : "");
 }
 
+/* Adds a line of stdin to the test split.  A pair of texts has a tab between them. */
+static int add_line(pb_data *d, char *line)
+{
+    pb_example e = {.text = line, .label = d->classes ? 0 : -1, .line = d->split[PB_TEST].count + 1};
+    if (d->pair[0] && pb_split_pair(line, &e.second))
+        return pb_error_prefix("stdin:%d", e.line);
+    pb_data_add_example(d, PB_TEST, &e);
+    return 0;
+}
+
 /* Replaces the test split by the lines of stdin.  Returns -1 with an error. */
 static int read_texts(pb_data *d)
 {
     char *line = NULL;
     size_t capacity = 0;
+    int rc = 0;
     pb_data_clear(d, PB_TEST);
-    while (getline(&line, &capacity, stdin) > 0) {
+    while (!rc && getline(&line, &capacity, stdin) > 0) {
         line[strcspn(line, "\r\n")] = 0;
-        pb_data_add(d, PB_TEST, line, d->classes ? 0 : -1, d->split[PB_TEST].count + 1);
+        rc = add_line(d, line);
     }
     free(line);
-    return pb_stdin_end();
+    return rc || pb_stdin_end() ? -1 : 0;
 }
 
 static void print_prediction(const pb_data *d, const pb_prediction *p)
@@ -306,12 +317,14 @@ const pb_command pb_cmd_predict = {
     .words = "EXPERIMENT.ini|--model PATH",
     .most = 1,
     .options = "db set row seed model adapter merged precision force threads",
-    .help = "predict the label of each line of stdin\n\n"
-            "Prints the label and its probability, separated by a tab, or the text that the model generates.  With an\n"
-            "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
-            "must be\n"
-            "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
-            "has a\n"
-            "classification head.\n",
+    .help =
+        "predict the label of each line of stdin\n\n"
+        "Prints the label and its probability, separated by a tab, or the text that the model generates.  A pair of\n"
+        "texts is a line with a tab between them.  With an\n"
+        "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
+        "must be\n"
+        "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
+        "has a\n"
+        "classification head.\n",
     .run = predict,
 };

@@ -70,6 +70,19 @@ int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ct
     return rc || pb_stdin_end() ? -1 : 0;
 }
 
+int pb_split_pair(char *line, const char **second)
+{
+    char *tab = strchr(line, '\t');
+    if (!tab || strchr(tab + 1, '\t') || tab == line || !tab[1])
+        return pb_error("want a pair of texts with a tab between them, got %s", !tab ? "no tab"
+                                                                                : strchr(tab + 1, '\t')
+                                                                                    ? "several tabs"
+                                                                                    : "an empty text");
+    *tab = 0;
+    *second = tab + 1;
+    return 0;
+}
+
 int pb_ids_read(const char *line, size_t size, int vocab, pb_ids *ids)
 {
     pb_json_doc *doc = pb_json_parse("ids", line, size);

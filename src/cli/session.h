@@ -25,6 +25,10 @@ int pb_stdin_end(void);
  * prefix "stdin:LINE: ".  Returns -1 with an error. */
 int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ctx);
 
+/* Ends the first text of a pair at its tab, and sets *second to the other text.  Returns -1 with an error unless the
+ * line has one tab, between two texts. */
+int pb_split_pair(char *line, const char **second);
+
 /* Appends the elements of a JSON array of token ids, which must be in 0 .. vocab-1, to ids.  Returns -1 with an
  * error. */
 int pb_ids_read(const char *line, size_t size, int vocab, pb_ids *ids);

@@ -86,6 +86,11 @@ bool pb_model_is_causal(const pb_model *m)
     return m->config.family->causal;
 }
 
+int pb_model_token_types(const pb_model *m)
+{
+    return m->type ? m->type->rows : 0;
+}
+
 const char *pb_model_dir(const pb_model *m)
 {
     return m->dir;

@@ -152,6 +152,7 @@ const pb_tokenizer *pb_model_tokenizer(const pb_model *m); /* NULL: the checkpoi
 bool pb_model_ends(const pb_model *m, int id);             /* true for an end-of-text token */
 const char *pb_model_family(const pb_model *m);            /* model_type, such as "bert" */
 bool pb_model_is_causal(const pb_model *m);   /* true for a decoder, whose positions attend to earlier ones only */
+int pb_model_token_types(const pb_model *m);  /* number of token types (segments) with an embedding; 0: none */
 const char *pb_model_dir(const pb_model *m);  /* pb_opening.path */
 pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files; "" if they cannot be read */
 

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "model/chat.h"
-#include "train/template.h"
+#include "train/encoded_internal.h"
 
 /* Zhao et al. 2021, Calibrate before use, arXiv:2102.09690. */
 static const char *const content_free[PB_CONTENT_FREE] = {"N/A", "[MASK]", ""};
@@ -16,25 +15,6 @@ pb_answer_mode pb_answer_mode_of(bool texts, const pb_prompting *prompting)
     return texts ? PB_BY_GENERATION : prompting ? PB_BY_VERBALIZER : PB_BY_HEAD;
 }
 
-/* The state of pb_encoded_new. */
-typedef struct encoder {
-    pb_encoded *set;
-    const pb_data *data;
-    const pb_model *model;
-    const pb_tokenizer *tokenizer;
-    const pb_chat *chat; /* NULL: no chat format */
-    const pb_encoding *conf;
-    char *source; /* the template's text, which its pieces point into */
-    pb_template template;
-    int positions;      /* tokens that the model can read                                      */
-    int end;            /* the end token of an answer                                          */
-    int limit;          /* tokens of a text that fits behind the template, without examples    */
-    int longest_answer; /* tokens of the longest answer or verbalizer                          */
-    pb_text front;      /* the few-shot examples, written before every text                    */
-    pb_ids empty;       /* the input of an empty text: special tokens, front and template      */
-    int *rc;            /* becomes -1 if a text cannot be encoded                              */
-} encoder;
-
 /* ---- the template ----------------------------------------------------------------------------------------- */
 
 /* The default template: "Classify the text into negative, neutral or positive." */
@@ -43,46 +23,43 @@ static char *default_template(const pb_data *d)
     pb_text t = {0};
     for (int c = 0; c < d->classes; c++)
         pb_text_add(&t, "%s%s", !c ? "Classify the text into " : c + 1 < d->classes ? ", " : " or ", d->class_name[c]);
-    pb_text_add(&t, "%s", d->classes ? ".\nText: {text}\nClass: {label}" : "{text}\n{label}");
+    if (d->pair[0])
+        pb_text_add(&t, ".\nText 1: {%s}\nText 2: {%s}\nClass: {label}", d->pair[0], d->pair[1]);
+    else
+        pb_text_add(&t, "%s", d->classes ? ".\nText: {text}\nClass: {label}" : "{text}\n{label}");
     return t.data;
 }
 
-static int read_template(encoder *enc)
+static int read_template(pb_encoder *enc)
 {
     const pb_prompting *p = enc->conf->prompting;
     bool given = p && *p->template;
     enc->source = given                 ? pb_read_file(p->template, NULL)
                   : enc->data->template ? pb_strdup(enc->data->template)
                                         : default_template(enc->data);
-    return enc->source ? pb_template_parse(given ? p->template : enc->data->name, enc->source, &enc->template) : -1;
+    return enc->source
+               ? pb_template_parse(given ? p->template : enc->data->name, enc->source, enc->data->pair, &enc->template)
+               : -1;
 }
 
-/* ---- tokens ----------------------------------------------------------------------------------------------- */
-
-static pb_ids encode(const encoder *enc, const char *text, size_t size, bool special)
-{
-    pb_ids ids = {0};
-    if (pb_tokenizer_encode(enc->tokenizer, text, size, special, 0, &ids))
-        *enc->rc = -1;
-    return ids;
-}
+/* ---- answers ------------------------------------------------------------------------------------------------ */
 
 /* The tokens that an answer adds to the template's middle: " positive" -> [3967].  ends: with the end token. */
-static pb_ids encode_answer(const encoder *enc, const char *answer, bool ends)
+static pb_ids encode_answer(const pb_encoder *enc, const char *answer, bool ends)
 {
     const pb_template *t = &enc->template;
     pb_text whole = {0};
     pb_text_bytes(&whole, t->middle.at,
                   enc->chat ? 0 : (size_t)t->middle.size); /* the assistant's turn begins a new text */
-    pb_ids before = encode(enc, whole.data ? whole.data : "", whole.length, false);
+    pb_ids before = pb_encoder_ids(enc, whole.data ? whole.data : "", whole.length, false);
     size_t from = whole.length;
     pb_text_bytes(&whole, t->lead.at, enc->chat ? 0 : (size_t)t->lead.size);
     pb_text_bytes(&whole, answer, strlen(answer));
-    pb_ids all = encode(enc, whole.data, whole.length, false), out = {0};
+    pb_ids all = pb_encoder_ids(enc, whole.data, whole.length, false), out = {0};
     size_t same = before.count;
     if (all.count <= same || (same && memcmp(all.id, before.id, same * sizeof *all.id) != 0)) {
         pb_ids_free(&all); /* a token spans the end of the template and the beginning of the answer */
-        all = encode(enc, whole.data + from, whole.length - from, false);
+        all = pb_encoder_ids(enc, whole.data + from, whole.length - from, false);
         same = 0;
     }
     for (size_t i = same; i < all.count; i++)
@@ -95,118 +72,7 @@ static pb_ids encode_answer(const encoder *enc, const char *answer, bool ends)
     return out;
 }
 
-/* The input of a text without truncation.  with_rest false: only up to the end of the text. */
-static pb_ids encode_whole(const encoder *enc, const char *text, bool with_rest)
-{
-    pb_template t = enc->template;
-    pb_text whole = {0};
-    pb_ids ids = {0};
-    t.middle.size = with_rest ? t.middle.size : 0;
-    pb_text_bytes(&whole, enc->front.data ? enc->front.data : "", enc->front.length);
-    pb_template_write(&t, text, NULL, &whole);
-    const char *bytes = whole.data ? whole.data : "";
-    if (enc->chat && pb_chat_encode(enc->model, enc->chat, NULL, bytes, whole.length, &ids))
-        *enc->rc = -1;
-    else if (!enc->chat)
-        ids = encode(enc, bytes, whole.length, true);
-    pb_text_free(&whole);
-    return ids;
-}
-
-/* ---- truncation --------------------------------------------------------------------------------------------- */
-
-static size_t lesser(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The number of ids, at most `most`, that a and b have in common at their beginning. */
-static size_t common_start(const pb_ids *a, const pb_ids *b, size_t most)
-{
-    size_t n = 0;
-    while (n < most && a->id[n] == b->id[n])
-        n++;
-    return n;
-}
-
-static size_t common_end(const pb_ids *a, const pb_ids *b)
-{
-    size_t n = 0;
-    while (n < lesser(a->count, b->count) && a->id[a->count - 1 - n] == b->id[b->count - 1 - n])
-        n++;
-    return n;
-}
-
-/* The number of a text's tokens that may stay beside `others` tokens of its input. */
-static size_t tokens_kept(const encoder *enc, size_t others)
-{
-    int most = enc->conf->max_tokens, room = enc->positions - enc->longest_answer - (int)others;
-    most = most < room ? most : room;
-    return most > 0 ? (size_t)most : 0;
-}
-
-/* Removes tokens from the end of the text in its input `ids` until it fits.  What an empty text's input has at its
- * beginning and its end is not a part of the text and stays.  A token that spans the end of the text and the template
- * stays, too.  Returns the number of tokens that the text had, and sets *cut if some were removed. */
-static int truncate_text(const encoder *enc, const char *text, pb_ids *ids, bool *cut)
-{
-    size_t tail = common_end(ids, &enc->empty), end = ids->count - tail;
-    size_t start = common_start(ids, &enc->empty, lesser(ids->count, enc->empty.count) - tail);
-    int length = (int)(end - start);
-    *cut = end - start > tokens_kept(enc, ids->count - (end - start));
-    if (!*cut)
-        return length;
-    pb_ids before = encode_whole(enc, text, false);
-    end = lesser(end, common_start(ids, &before, lesser(ids->count, before.count)));
-    end = end > start ? end : start;
-    pb_ids_free(&before);
-    size_t kept = start + lesser(end - start, tokens_kept(enc, ids->count - (end - start)));
-    memmove(ids->id + kept, ids->id + end, (ids->count - end) * sizeof *ids->id);
-    ids->count -= end - kept;
-    return length;
-}
-
-/* By head, the input is nothing but the text and the special tokens.  Sets *length to the number of both. */
-static pb_ids encode_with_limit(const encoder *enc, const char *text, int *length)
-{
-    int most = enc->conf->max_tokens < enc->positions ? enc->conf->max_tokens : enc->positions;
-    pb_ids ids = {0}, whole = {0};
-    if (pb_tokenizer_encode(enc->tokenizer, text, strlen(text), true, most, &ids))
-        *enc->rc = -1;
-    if ((int)ids.count >= most)
-        whole = encode(enc, text, strlen(text), true);
-    *length = (int)(whole.count ? whole.count : ids.count);
-    pb_ids_free(&whole);
-    return ids;
-}
-
-/* The input of a text.  Sets *length to the number of tokens of the whole text, as max_tokens counts them, and *cut if
- * the text was truncated. */
-static pb_ids encode_text(const encoder *enc, const char *text, int *length, bool *cut)
-{
-    pb_ids ids;
-    if (enc->set->mode == PB_BY_HEAD) {
-        ids = encode_with_limit(enc, text, length);
-        *cut = *length > (int)ids.count;
-    } else {
-        ids = encode_whole(enc, text, true);
-        *length = truncate_text(enc, text, &ids, cut);
-    }
-    return ids;
-}
-
-/* The number of a text's own tokens. */
-static int count_tokens(const encoder *enc, const char *text)
-{
-    pb_ids ids = encode(enc, text, strlen(text), false);
-    int n = (int)ids.count;
-    pb_ids_free(&ids);
-    return n;
-}
-
-/* ---- answers ------------------------------------------------------------------------------------------------ */
-
-static void encode_verbalizers(encoder *enc)
+static void encode_verbalizers(pb_encoder *enc)
 {
     pb_encoded *set = enc->set;
     set->verbalizer = pb_alloc((size_t)enc->data->classes * sizeof *set->verbalizer);
@@ -235,7 +101,7 @@ static void list_items(pb_encoded *set, pb_split s)
             set->item[s][set->items[s]++] = (pb_item){i, k};
 }
 
-static void encode_answers(encoder *enc, pb_split s)
+static void encode_answers(pb_encoder *enc, pb_split s)
 {
     pb_encoded *set = enc->set;
     for (int i = 0; i < set->items[s]; i++) {
@@ -250,7 +116,7 @@ static void encode_answers(encoder *enc, pb_split s)
 
 /* Selects up to k training examples, as many of each class as possible, in an order drawn by the seed.  Examples
  * whose texts are longer than the limit are not selected: a demonstration is never truncated.  Returns their number. */
-static int draw_shots(const encoder *enc, int k, int *shot)
+static int draw_shots(const pb_encoder *enc, int k, int *shot)
 {
     const pb_data *d = enc->data;
     const pb_example *e = d->split[PB_TRAIN].example;
@@ -263,7 +129,7 @@ static int draw_shots(const encoder *enc, int k, int *shot)
     for (int turn = 0, idle = 0; drawn < k && idle < groups; turn++) {
         int class = turn % groups, *at = &next[class];
         while (*at < n &&
-               ((d->classes && e[order[*at]].label != class) || count_tokens(enc, e[order[*at]].text) > enc->limit))
+               ((d->classes && e[order[*at]].label != class) || pb_encoder_count(enc, &e[order[*at]]) > enc->limit))
             ++*at;
         idle = *at < n ? 0 : idle + 1;
         if (*at < n)
@@ -275,15 +141,15 @@ static int draw_shots(const encoder *enc, int k, int *shot)
     return drawn;
 }
 
-static void write_shot(encoder *enc, const pb_example *e)
+static void write_shot(pb_encoder *enc, const pb_example *e)
 {
     const char *answer = e->label < 0 ? e->answer[0] : enc->data->class_name[e->label];
-    pb_template_write(&enc->template, e->text, answer, &enc->front);
+    pb_template_write(&enc->template, PB_WITH_ANSWER, e->text, e->second, answer, &enc->front);
     pb_text_add(&enc->front, "\n\n");
 }
 
 /* Sets the front to the template's head and the first n shots. */
-static void write_front(encoder *enc, const int *shot, int n)
+static void write_front(pb_encoder *enc, const int *shot, int n)
 {
     pb_text_free(&enc->front);
     pb_text_bytes(&enc->front, enc->template.once.at, (size_t)enc->template.once.size);
@@ -291,15 +157,22 @@ static void write_front(encoder *enc, const int *shot, int n)
         write_shot(enc, &enc->data->split[PB_TRAIN].example[shot[i]]);
 }
 
-static void encode_empty(encoder *enc)
+/* An example without content; of a pair, both texts are without content. */
+static pb_example content_free_example(const pb_encoder *enc, const char *text)
 {
-    pb_ids_free(&enc->empty);
-    enc->empty = encode_whole(enc, "", true);
+    return (pb_example){.text = text, .second = enc->data->pair[0] ? text : NULL};
 }
 
-static int front_tokens(const encoder *enc)
+static void encode_empty(pb_encoder *enc)
 {
-    pb_ids ids = encode(enc, enc->front.data ? enc->front.data : "", enc->front.length, true);
+    pb_example nothing = content_free_example(enc, "");
+    pb_ids_free(&enc->empty);
+    enc->empty = pb_encoder_part(enc, &nothing, PB_TO_ANSWER);
+}
+
+static int front_tokens(const pb_encoder *enc)
+{
+    pb_ids ids = pb_encoder_ids(enc, enc->front.data ? enc->front.data : "", enc->front.length, true);
     int n = (int)ids.count;
     pb_ids_free(&ids);
     return n;
@@ -307,14 +180,14 @@ static int front_tokens(const encoder *enc)
 
 /* Returns true if the first n shots leave room for the longest input, of `longest` tokens, and its answer.  once: the
  * tokens of the template's head, which `longest` includes. */
-static bool is_room(encoder *enc, const int *shot, int n, int once, int longest)
+static bool is_room(pb_encoder *enc, const int *shot, int n, int once, int longest)
 {
     write_front(enc, shot, n);
     return front_tokens(enc) - once + longest + enc->longest_answer <= enc->positions;
 }
 
 /* Sets the front to as many of the shots as fit, found by bisection. */
-static void select_shots(encoder *enc, int longest)
+static void select_shots(pb_encoder *enc, int longest)
 {
     pb_encoded *set = enc->set;
     int k = enc->conf->prompting ? enc->conf->prompting->shots : 0;
@@ -336,15 +209,15 @@ static void select_shots(encoder *enc, int longest)
 /* ---- texts -------------------------------------------------------------------------------------------------- */
 
 /* Returns the number of tokens of the longest input. */
-static int encode_split(encoder *enc, pb_split s)
+static int encode_split(pb_encoder *enc, pb_split s)
 {
     int longest = 0;
     enc->set->cut[s] = 0;
     for (int i = 0; i < enc->data->split[s].count; i++) {
-        pb_ids *ids = &enc->set->text[s][i];
+        pb_ids *ids = &enc->set->text[s][i], *type = enc->set->type[s] ? &enc->set->type[s][i] : NULL;
         bool cut;
         pb_ids_free(ids);
-        *ids = encode_text(enc, enc->data->split[s].example[i].text, &enc->set->length[s][i], &cut);
+        *ids = pb_encoder_input(enc, &enc->data->split[s].example[i], type, &enc->set->length[s][i], &cut);
         enc->set->cut[s] += cut;
         longest = (int)ids->count > longest ? (int)ids->count : longest;
     }
@@ -352,7 +225,7 @@ static int encode_split(encoder *enc, pb_split s)
 }
 
 /* The same for all splits.  The inputs are those behind the present front. */
-static int encode_all(encoder *enc)
+static int encode_all(pb_encoder *enc)
 {
     int longest = 0;
     encode_empty(enc);
@@ -363,8 +236,9 @@ static int encode_all(encoder *enc)
     for (int i = 0; i < PB_CONTENT_FREE; i++) {
         int length;
         bool cut;
+        pb_example e = content_free_example(enc, content_free[i]);
         pb_ids_free(&enc->set->content_free[i]);
-        enc->set->content_free[i] = encode_text(enc, content_free[i], &length, &cut);
+        enc->set->content_free[i] = pb_encoder_input(enc, &e, NULL, &length, &cut);
     }
     return longest;
 }
@@ -403,19 +277,19 @@ static void split_prefix(pb_encoded *set)
         remove_start(&set->content_free[i], shared);
 }
 
-static double mean_extra_tokens(const encoder *enc)
+static double mean_extra_tokens(const pb_encoder *enc)
 {
     double sum = 0;
     int n = enc->data->split[PB_VALIDATION].count;
     for (int i = 0; i < n; i++) {
-        int text = count_tokens(enc, enc->data->split[PB_VALIDATION].example[i].text);
+        int text = pb_encoder_count(enc, &enc->data->split[PB_VALIDATION].example[i]);
         text = text < enc->limit ? text : enc->limit;
         sum += (double)(enc->set->prefix.count + enc->set->text[PB_VALIDATION][i].count) - text;
     }
     return n ? sum / n : 0;
 }
 
-static int refuse_empty(const encoder *enc, pb_split s, int line)
+static int refuse_empty(const pb_encoder *enc, pb_split s, int line)
 {
     return pb_error("%s: %s: line %d: the text has no tokens, so that the model has nothing to read; want a text, or a "
                     "template with words of its own",
@@ -423,7 +297,7 @@ static int refuse_empty(const encoder *enc, pb_split s, int line)
 }
 
 /* Refuses an input without tokens: no position of it could predict an answer. */
-static int check_inputs(const encoder *enc)
+static int check_inputs(const pb_encoder *enc)
 {
     const pb_encoded *set = enc->set;
     for (int s = 0; s < PB_SPLITS; s++)
@@ -438,15 +312,32 @@ static int check_inputs(const encoder *enc)
     return 0;
 }
 
-/* By head: there is no template. */
-static int encode_for_head(encoder *enc)
+int pb_encoded_check(const pb_data *d, const pb_model *m)
 {
+    const pb_tokenizer *t = pb_model_tokenizer(m);
+    return !d->pair[0] || !t || pb_model_is_causal(m) ? 0 : pb_tokenizer_check_pair(t);
+}
+
+/* By head, there is no template.  A decoder reads a pair that the tokenizer's file has no form for as one text of two
+ * lines. */
+static int encode_for_head(pb_encoder *enc)
+{
+    const pb_slice none = {"", 0};
+    bool pair = enc->data->pair[0];
+    enc->joined = pair && !pb_tokenizer_has_pair(enc->tokenizer);
+    enc->template = (pb_template){none, none, {"\n", 1}, none, none, none, false};
+    if (enc->joined && pb_encoded_check(enc->data, enc->model))
+        return -1;
+    if (enc->joined)
+        encode_empty(enc);
+    for (int s = 0; s < PB_SPLITS && pair && !enc->joined && pb_model_token_types(enc->model); s++)
+        enc->set->type[s] = pb_alloc((size_t)(enc->data->split[s].count + 1) * sizeof *enc->set->type[s]);
     for (int s = 0; s < PB_SPLITS; s++)
         encode_split(enc, (pb_split)s);
     return *enc->rc ? -1 : check_inputs(enc);
 }
 
-static int encode_for_decoder(encoder *enc)
+static int encode_for_decoder(pb_encoder *enc)
 {
     pb_encoded *set = enc->set;
     if (read_template(enc))
@@ -495,7 +386,7 @@ pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokeniz
     pb_encoded *set = new_set(d, pb_answer_mode_of(!d->classes, p));
     int rc = 0;
     set->part = part;
-    encoder enc = {.set = set, .data = d, .model = m, .tokenizer = t, .conf = c, .rc = &rc};
+    pb_encoder enc = {.set = set, .data = d, .model = m, .tokenizer = t, .conf = c, .rc = &rc};
     enc.positions = pb_model_max_tokens(m);
     enc.end = pb_model_config(m)->end[0];
     set->normalize = p && p->normalize;
@@ -566,6 +457,7 @@ static void free_examples(pb_encoded *set)
 {
     for (int s = 0; s < PB_SPLITS; s++) {
         free_list(set->text[s], set->data->split[s].count);
+        free_list(set->type[s], set->data->split[s].count);
         free(set->length[s]);
         free_list(set->answer[s], set->items[s]);
         free(set->item[s]);

@@ -29,6 +29,7 @@ typedef struct pb_encoded {
     pb_ids prefix;                        /* the shared prefix; empty by head                            */
     bool prefix_cached;                   /* The model holds the prefix, so batches do not contain it.   */
     pb_ids *text[PB_SPLITS];              /* [examples] the inputs without the shared prefix             */
+    pb_ids *type[PB_SPLITS];              /* [examples] token types of pairs, by head; NULL: all 0       */
     int *length[PB_SPLITS];               /* [examples] tokens of a whole text, as max_tokens counts them */
     int cut[PB_SPLITS];                   /* texts that were truncated                                   */
     pb_item *item[PB_SPLITS];             /* [items]                                                     */
@@ -56,11 +57,19 @@ typedef struct pb_encoding {
  * which may be NULL. */
 pb_answer_mode pb_answer_mode_of(bool texts, const pb_prompting *prompting);
 
+/* Returns -1 with an error if a classification head of the model cannot read the data's texts: pairs, for an encoder
+ * whose tokenizer has no form for them. */
+int pb_encoded_check(const pb_data *d, const pb_model *m);
+
 /* Encodes every example of the data for model `m`.  A text that is too long is truncated: tokens are removed from
  * its end, and the special tokens, the few-shot examples and the template stay whole.  By head, max_tokens counts
  * the special tokens, as in Hugging Face's tokenizers with truncation=True; with a template it counts the text's own
  * tokens.  An input also leaves room in the model's context for the longest answer.  Training examples whose texts
  * would be truncated are not selected as few-shot examples.
+ *
+ * Of a pair of texts, the longer one loses tokens first (pb_longest_first).  By head, a pair is encoded as the
+ * tokenizer's file says, with token types if the model has some.  If the file does not say how, an encoder is refused,
+ * and a decoder reads both texts with a new line between them.
  *
  * The caller frees the result with pb_encoded_free; `d` must outlive it.  Returns NULL with an error if the template
  * is invalid or the model's context is too short for one example. */

@@ -32,6 +32,7 @@ pb_ids pb_encoded_input(const pb_encoded *set, pb_split split, int example)
 typedef struct growing_batch {
     const pb_encoded *set;
     int *offset, *ids, *target;
+    int *token_type; /* NULL: all 0 */
     int sequences;
 } growing_batch;
 
@@ -50,6 +51,14 @@ static void add_sequence(growing_batch *c, const pb_ids *text, const pb_ids *ans
     for (int i = 0; i < n; i++)
         target[i] = answer && i >= first_target ? answer->id[i - first_target] : -1;
     c->offset[++c->sequences] = at + n;
+}
+
+/* Adds the token types of the sequence that is added next. */
+static void add_types(growing_batch *c, pb_split split, int example)
+{
+    const pb_ids *type = c->set->type[split] ? &c->set->type[split][example] : NULL;
+    for (size_t i = 0; type && i < type->count; i++)
+        c->token_type[(size_t)c->offset[c->sequences] + i] = type->id[i];
 }
 
 static growing_batch start_batch(const pb_encoded *set, pb_arena *arena, int sequences, size_t tokens)
@@ -107,12 +116,17 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
     if (set->mode == PB_BY_VERBALIZER && !with_targets)
         return batch_of_classes(set, arena, text, n);
     growing_batch c = start_batch(set, arena, n, tokens);
-    for (int i = 0; i < n; i++)
+    if (set->type[split])
+        c.token_type = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.token_type);
+    for (int i = 0; i < n; i++) {
+        add_types(&c, split, set->item[split][item[i]].example);
         add_sequence(&c, text[i], answer_of_item(set, split, item[i]));
+    }
     bool head = set->mode == PB_BY_HEAD;
     return (pb_batch){.sequences = n,
                       .offset = c.offset,
                       .ids = c.ids,
+                      .token_type = c.token_type,
                       .label = head ? label : NULL,
                       .target = head ? NULL : c.target};
 }

@@ -11,26 +11,40 @@ enum { MIXED = 32 }; /* texts in a batch */
 
 typedef struct request {
     int offset[MIXED + 1], adapter[MIXED];
-    int *ids;
+    int *ids, *token_type;
     pb_batch batch;
 } request;
+
+static void clear_request(request *r)
+{
+    free(r->ids);
+    free(r->token_type);
+    r->ids = r->token_type = NULL;
+}
 
 /* Puts the n validation texts from `from` on into the request; text i is for adapter (first + i * step) mod count. */
 static void fill_request(request *r, const pb_encoded *data, int from, int n, int first, int step, int count)
 {
-    size_t capacity = 0, used = 0;
-    free(r->ids);
-    r->ids = NULL;
+    size_t capacity = 0, room = 0, used = 0;
+    const pb_ids *types = data->type[PB_VALIDATION];
+    clear_request(r);
     for (int i = 0; i < n; i++) {
-        const pb_ids *text = &data->text[PB_VALIDATION][(from + i) % data->items[PB_VALIDATION]];
-        for (size_t t = 0; t < text->count; t++) {
+        int example = (from + i) % data->items[PB_VALIDATION];
+        const pb_ids *text = &data->text[PB_VALIDATION][example];
+        for (size_t t = 0; t < text->count; t++, used++) {
             pb_grow(&r->ids, used, &capacity, sizeof *r->ids);
-            r->ids[used++] = text->id[t];
+            pb_grow(&r->token_type, used, &room, sizeof *r->token_type);
+            r->ids[used] = text->id[t];
+            r->token_type[used] = types ? types[example].id[t] : 0;
         }
         r->offset[i + 1] = (int)used;
         r->adapter[i] = (first + i * step) % count;
     }
-    r->batch = (pb_batch){.sequences = n, .offset = r->offset, .ids = r->ids, .adapter = r->adapter};
+    r->batch = (pb_batch){.sequences = n,
+                          .offset = r->offset,
+                          .ids = r->ids,
+                          .token_type = types ? r->token_type : NULL,
+                          .adapter = r->adapter};
 }
 
 /* Returns the seconds of one forward pass, or -1 with an error. */
@@ -91,7 +105,7 @@ static int measure_passes(pb_apply *multi, pb_apply *merged, int count, const pb
             pb_result_sample(out, rounds->from + i, seconds[k], key);
         }
     }
-    free(r.ids);
+    clear_request(&r);
     return rc;
 }
 

@@ -121,7 +121,7 @@ int pb_data_template(pb_data *d, const char *file)
     d->template = *file ? pb_read_file(file, NULL) : NULL;
     if (!*file)
         return 0;
-    return d->template ? pb_template_parse(file, d->template, &parsed) : -1;
+    return d->template ? pb_template_parse(file, d->template, d->pair, &parsed) : -1;
 }
 
 char *pb_data_find(const char *file)

@@ -18,7 +18,7 @@ static bool slice_is(pb_slice s, const char *want)
 TEST(a_template_falls_into_its_pieces)
 {
     pb_template t;
-    if (!CHECK(!pb_template_parse("t", "Say what it is.\nText: {text} !\nClass: {label}.\n\n", &t)))
+    if (!CHECK(!pb_template_parse("t", "Say what it is.\nText: {text} !\nClass: {label}.\n\n", NULL, &t)))
         return;
     CHECK(slice_is(t.once, "Say what it is.\n"));
     CHECK(slice_is(t.before, "Text: "));
@@ -26,10 +26,10 @@ TEST(a_template_falls_into_its_pieces)
     CHECK(slice_is(t.lead, " "));
     CHECK(slice_is(t.after, "."));
     pb_text out = {0};
-    pb_template_write(&t, "a", NULL, &out);
+    pb_template_write(&t, PB_TO_ANSWER, "a", NULL, NULL, &out);
     CHECK_TEXT(out.data, "Text: a !\nClass:");
     pb_text_free(&out);
-    pb_template_write(&t, "a", "b", &out);
+    pb_template_write(&t, PB_WITH_ANSWER, "a", NULL, "b", &out);
     CHECK_TEXT(out.data, "Text: a !\nClass: b.");
     pb_text_free(&out);
 }
@@ -38,7 +38,7 @@ static void refused(const char *text, const char *why)
 {
     pb_template t;
     pb_error_clear();
-    CHECK(pb_template_parse("t", text, &t) < 0);
+    CHECK(pb_template_parse("t", text, NULL, &t) < 0);
     if (!strstr(pb_error_text(), why))
         CHECK_TEXT(pb_error_text(), why);
     pb_error_clear();

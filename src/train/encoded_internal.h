@@ -1,0 +1,46 @@
+/* encoded_internal: what the files of the encoded data set share.  Not for other files. */
+#ifndef PB_ENCODED_INTERNAL_H
+#define PB_ENCODED_INTERNAL_H
+
+#include "model/chat.h"
+#include "train/encoded.h"
+#include "train/template.h"
+
+/* The state of pb_encoded_new. */
+typedef struct pb_encoder {
+    pb_encoded *set;
+    const pb_data *data;
+    const pb_model *model;
+    const pb_tokenizer *tokenizer;
+    const pb_chat *chat; /* NULL: no chat format */
+    bool joined;         /* by head: a pair becomes one text by the template, as the tokenizer has no form for pairs */
+    const pb_encoding *conf;
+    char *source; /* the template's text, which its pieces point into */
+    pb_template template;
+    int positions;      /* tokens that the model can read                                      */
+    int end;            /* the end token of an answer                                          */
+    int limit;          /* tokens of a text that fits behind the template, without examples    */
+    int longest_answer; /* tokens of the longest answer or verbalizer                          */
+    pb_text front;      /* the few-shot examples, written before every text                    */
+    pb_ids empty;       /* the input of an empty text: special tokens, front and template      */
+    int *rc;            /* becomes -1 if a text cannot be encoded                              */
+} pb_encoder;
+
+/* ---- encoded_input.c */
+
+/* Returns the ids of `size` bytes; with the special tokens of a text if `special`.  The caller frees them. */
+pb_ids pb_encoder_ids(const pb_encoder *enc, const char *text, size_t size, bool special);
+
+/* Returns the number of tokens of an example's own texts. */
+int pb_encoder_count(const pb_encoder *enc, const pb_example *e);
+
+/* Returns the input of an example without truncation, as far as `extent` says, behind the present front.  The caller
+ * frees it. */
+pb_ids pb_encoder_part(const pb_encoder *enc, const pb_example *e, pb_template_extent extent);
+
+/* Returns the input of an example, truncated to what fits, which the caller frees.  Appends the token types of a pair
+ * that the tokenizer's file encodes to `type`, unless it is NULL.  Sets *length to the number of tokens of the whole
+ * texts, as max_tokens counts them, and *cut if tokens were removed. */
+pb_ids pb_encoder_input(const pb_encoder *enc, const pb_example *e, pb_ids *type, int *length, bool *cut);
+
+#endif
