@@ -56,6 +56,16 @@ static double vera(const fixture *f, const pb_site *site, int i, int j)
     return at(tensor(f, site, "b"), 0, i) * sum;
 }
 
+/* The mean of z is the first half of d * (A x). */
+static double pvera(const fixture *f, const pb_site *site, int i, int j)
+{
+    const pb_param *A = tensor(f, NULL, "A"), *B = tensor(f, NULL, "B"), *d = tensor(f, site, "d");
+    double sum = 0;
+    for (int k = 0; k < d->cols / 2; k++)
+        sum += at(B, i, k) * at(d, 0, k) * at(A, k, j);
+    return at(tensor(f, site, "b"), 0, i) * sum;
+}
+
 /* W here is that of the base: hooks change no parameter. */
 static double hira(const fixture *f, const pb_site *site, int i, int j)
 {
@@ -245,6 +255,7 @@ static double vblora_all(const fixture *f, const pb_site *site, int i, int j)
 /* mlp.down has 32 inputs and all others 16, of which 5 is no divisor. */
 static const change changes[] = {
     {"vera:rank=5,targets=attn.q mlp.up mlp.down", vera},
+    {"pvera:rank=5,targets=attn.q mlp.up mlp.down", pvera},
     {"hira:rank=3,targets=*", hira},
     {"loha:rank=3,alpha=2,targets=*", loha},
     {"miss:rank=4,targets=*", miss},
@@ -349,6 +360,58 @@ TEST(loha_of_rank_one_is_lora_of_rank_one)
     CHECK(same_logits(&f, &plain));
     fixture_close(&f);
     fixture_close(&plain);
+}
+
+/* The noise of one token at every target of a step.  With v = 0 and equal halves of A, the gradient of the second half
+ * of d is e / 2 times that of the first. */
+static int collect_noise(fixture *f, uint64_t key, double *e)
+{
+    static const int offset[] = {0, 1}, ids[] = {205}, label[] = {1};
+    const pb_batch token = {.sequences = 1, .offset = offset, .ids = ids, .label = label};
+    int n = 0;
+    f->key = key;
+    fixture_forward(f, &token, true, 0);
+    pb_executor_backward(f->executor, f->graph);
+    for (int k = 0; k < pb_model_sites(f->model); k++) {
+        const pb_param *d = tensor(f, pb_model_site(f->model, k), "d");
+        for (int j = 0; d && j < d->cols / 2; j++)
+            e[n++] = 2 * (double)d->g[d->cols / 2 + j] / (double)d->g[j];
+    }
+    return n;
+}
+
+static double mean_of_products(int n, const double *x, const double *y, int power)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += pow(x[i], power) * pow(y[i], power) / n;
+    return sum;
+}
+
+TEST(the_noise_of_pvera_is_normal_and_apart_for_each_projection_and_step)
+{
+    enum { R = 2000, TARGETS = 4 };
+    static double e[2][TARGETS * R];
+    fixture f = fixture_open("pvera:rank=2000,divergence=0,targets=attn.v mlp.up", 3, 5);
+    fixture_stir(&f, 0.3);
+    const pb_param *A = tensor(&f, NULL, "A");
+    memcpy(A->x + R * A->cols, A->x, (size_t)(R * A->cols) * sizeof *A->x);
+    for (int k = 0; k < pb_model_sites(f.model); k++) {
+        const pb_param *d = tensor(&f, pb_model_site(f.model, k), "d");
+        for (int j = 0; d && j < R; j++)
+            d->x[R + j] = 0;
+    }
+    for (int step = 0; step < 2; step++)
+        CHECK_INT(collect_noise(&f, (uint64_t)step + 1, e[step]), TARGETS * R);
+    double one[TARGETS * R], n = TARGETS * R; /* below: five deviations of each mean */
+    for (int i = 0; i < TARGETS * R; i++)
+        one[i] = 1;
+    CHECK_NEAR(mean_of_products(TARGETS * R, e[0], one, 1), 0, 5 / sqrt(n));
+    CHECK_NEAR(mean_of_products(TARGETS * R, e[0], one, 2), 1, 5 * sqrt(2 / n));
+    CHECK_NEAR(mean_of_products(TARGETS * R, e[0], one, 4), 3, 5 * sqrt(96 / n));
+    CHECK_NEAR(mean_of_products(TARGETS * R, e[0], e[1], 1), 0, 5 / sqrt(n));
+    CHECK_NEAR(mean_of_products(3 * R, e[0], e[0] + R, 1), 0, 5 / sqrt(3.0 * R));
+    fixture_close(&f);
 }
 
 /* ---- adapters -------------------------------------------------------------------------------------------------- */

@@ -687,6 +687,175 @@ TEST(kasa_is_a_lora_on_the_weight_without_its_smallest_values)
     fixture_close(&lora);
 }
 
+/* ---- the small singular values train ------------------------------------------------------------------------------- */
+
+#define OSF "osf:share=0.3," ALL
+
+TEST(osf_without_its_small_singular_values_is_the_principal_part_of_the_weight)
+{
+    fixture f = open_started(OSF), full = fixture_open("full", 3, 5);
+    fixture_stir(&f, 0.3);
+    copy_head(&f, &full);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        pb_param *values = tensor(&f, s, "s"), *w = pb_model_site(full.model, s->number)->w;
+        double *kept = terms_of(s, 0, 16 - values->cols);
+        CHECK_INT(values->cols, 5); /* 0.3 * 16, rounded up */
+        memset(values->x, 0, (size_t)values->cols * sizeof *values->x);
+        for (size_t i = 0; i < pb_param_elements(w); i++)
+            w->x[i] = (pb_real)kept[i];
+        free(kept);
+    }
+    check_same_logits(&f, &full);
+    pb_model_merge(f.model);
+    check_same_logits(&f, &full);
+    fixture_close(&f);
+    fixture_close(&full);
+}
+
+/* The length of E^T g relative to that of g: E are the first `kept` columns of u, or of vt^T; element i of vector k of g
+ * is at g[k*next + i*step]. */
+static double along_kept(const pb_singular *w, bool left, int kept, const pb_real *g, int k, int next, int step)
+{
+    double along = 0, all = 0;
+    int n = left ? w->out : w->in;
+    for (int v = 0; v < k; v++) {
+        for (int i = 0; i < n; i++)
+            all += pow((double)g[v * next + i * step], 2);
+        for (int j = 0; j < kept; j++) {
+            double dot = 0;
+            for (int i = 0; i < n; i++)
+                dot += (double)g[v * next + i * step] * (double)(left ? w->u[i * w->k + j] : w->vt[j * n + i]);
+            along += dot * dot;
+        }
+    }
+    return sqrt(along / all);
+}
+
+/* Square weights, those with more rows, and those with more columns. */
+TEST(osf_takes_from_the_gradients_what_lies_along_the_kept_vectors)
+{
+    fixture f = open_started(OSF);
+    pb_arena *states = pb_arena_new("states");
+    fixture_stir(&f, 0.3);
+    run_backward(&f);
+    pb_graph_mark_reached(f.graph);
+    pb_model_open_state(f.model, states);
+    for (int turn = 0; turn < 2; turn++) {
+        for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+            const pb_param *u = tensor(&f, s, "U"), *v = tensor(&f, s, "V");
+            pb_singular w;
+            CHECK(!pb_singular_of_weight(&w, s));
+            double left = along_kept(&w, true, w.k - u->cols, u->g, u->cols, 1, u->cols);
+            double right = along_kept(&w, false, w.k - u->cols, v->g, v->rows, s->in, 1);
+            CHECK(turn ? left < 50 * EXACT && right < 50 * EXACT : left > 0.1 && right > 0.1);
+            pb_singular_free(&w);
+        }
+        pb_model_before_step(f.model, &(pb_step){.steps = 1, .rate = 0.1});
+    }
+    pb_model_close_state(f.model);
+    pb_arena_free(states);
+    fixture_close(&f);
+}
+
+/* ---- clusters of rows ------------------------------------------------------------------------------------------------- */
+
+/* Of the rank of V, with V for A, and B_i A_c for row i of B. */
+static void set_clustered(fixture *lora, const fixture *f, const pb_site *s, int q)
+{
+    const pb_param *A = tensor(f, s, "A"), *B = tensor(f, s, "B"), *right = tensor(f, s, "V");
+    const int *cluster = tensor(f, s, "cluster")->index;
+    pb_param *to = tensor(lora, s, "B");
+    memcpy(tensor(lora, s, "A")->x, right->x, pb_param_elements(right) * sizeof *right->x);
+    memset(to->x, 0, pb_param_elements(to) * sizeof *to->x);
+    for (int i = 0; i < s->out * right->rows; i++)
+        for (int j = 0; j < q; j++)
+            to->x[i] += B->x[i / right->rows * q + j] *
+                        A->x[(cluster[i / right->rows] * q + j) * right->rows + i % right->rows];
+}
+
+/* What the bias changes by is added to that of the other network. */
+static void add_to_bias(const fixture *lora, const fixture *f, const pb_site *s)
+{
+    const pb_param *B = tensor(lora, s, "B"), *v = tensor(f, s, "v");
+    pb_param *bias = pb_model_site(lora->model, s->number)->b;
+    for (int i = 0; i < s->out; i++)
+        for (int j = 0; j < B->cols; j++)
+            bias->x[i] += B->x[i * B->cols + j] * v->x[j];
+}
+
+TEST(adamss_is_a_lora_of_the_right_singular_vectors_and_a_bias)
+{
+    fixture f = open_started("adamss:rank=6,subspaces=3,subspace_rank=2," ALL);
+    fixture lora = fixture_open("lora:rank=6,alpha=6," ALL "+full", 3, 5);
+    fixture_stir(&f, 0.3);
+    copy_head(&f, &lora);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        set_clustered(&lora, &f, s, 2);
+        add_to_bias(&lora, &f, s);
+    }
+    check_same_logits(&f, &lora);
+    pb_model_merge(f.model);
+    check_same_logits(&f, &lora);
+    fixture_close(&f);
+    fixture_close(&lora);
+}
+
+/* The mean of the rows of U [out,r] in a cluster; returns their number. */
+static int center_of(const pb_singular *w, int r, const int *cluster, int c, double *mean)
+{
+    int rows = 0;
+    memset(mean, 0, (size_t)r * sizeof *mean);
+    for (int i = 0; i < w->out; i++)
+        rows += cluster[i] == c;
+    for (int i = 0; i < w->out; i++)
+        for (int j = 0; j < r && cluster[i] == c; j++)
+            mean[j] += (double)w->u[i * w->k + j] / rows;
+    return rows;
+}
+
+/* The sum of the squared distances of the rows from the means of their clusters, relative to that from their mean. */
+static double spread_of(const pb_singular *w, int r, const int *cluster, int clusters)
+{
+    double mean[16], sum = 0;
+    for (int c = 0; c < clusters; c++) {
+        CHECK(center_of(w, r, cluster, c, mean) > 0);
+        for (int i = 0; i < w->out; i++)
+            for (int j = 0; j < r && cluster[i] == c; j++)
+                sum += pow((double)w->u[i * w->k + j] - mean[j], 2);
+    }
+    return sum;
+}
+
+/* Clusters have rows, and are tighter than those that take the rows by turns; with as many clusters as rows, each row is
+ * one. */
+TEST(adamss_clusters_the_left_singular_vectors)
+{
+    fixture f = open_started("adamss:rank=4,subspaces=3," ALL),
+            each = open_started("adamss:subspaces=16,targets=attn.q");
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        int turns[64];
+        pb_singular w;
+        pb_real *both = pb_alloc((size_t)s->out * (size_t)(s->in + 1) * sizeof *both);
+        for (int i = 0; i < s->out * (s->in + 1); i++) {
+            int row = i / (s->in + 1), col = i % (s->in + 1);
+            both[i] = col < s->in ? s->w->x[row * s->in + col] : s->b->x[row];
+            turns[row] = row % 3;
+        }
+        CHECK(!pb_singular_of(&w, both, s->out, s->in + 1));
+        CHECK(spread_of(&w, 4, tensor(&f, s, "cluster")->index, 3) < 0.95 * spread_of(&w, 4, turns, 3));
+        pb_singular_free(&w);
+        free(both);
+    }
+    for (const pb_site *s = next_site(&each, NULL); s; s = next_site(&each, s))
+        for (int i = 0, seen = 0; i < s->out; i++) {
+            int c = tensor(&each, s, "cluster")->index[i];
+            CHECK(c >= 0 && c < 16 && !(seen >> c & 1));
+            seen |= 1 << c;
+        }
+    fixture_close(&f);
+    fixture_close(&each);
+}
+
 static double loss_of_training(fixture *f)
 {
     fixture_forward(f, &pb_testbed_texts, true, 0);
@@ -995,6 +1164,8 @@ TEST(what_cannot_start_is_refused)
         {"svft:pattern=top,targets=*", "svft: pattern: top compares left and right singular vectors"},
         {"svft:pattern=banded,band=16", "svft: band: want less than the 16 singular values of attn.q, got 16"},
         {"svdiff:pattern=banded", "svft: relu: want the pattern plain"},
+        {"adamss:subspaces=17", "adamss: subspaces=17, subspace_rank=1: want at most 16 and 16 at attn.q"},
+        {"adamss:rank=3,subspace_rank=4", "adamss: subspaces=5, subspace_rank=4: want at most 16 and 3 at attn.q"},
         {"pissa:alpha=0", "pissa: alpha: want more than 0 at attn.q"},
     };
     for (size_t i = 0; i < PB_COUNT(of); i++) {

@@ -326,6 +326,8 @@ TEST(factors_are_applied_without_a_matrix_of_the_weight_s_size)
                                         "oft:targets=*,blocks=0,size=32",
                                         "oft",
                                         "c3a:targets=*,size=256",
+                                        "pvera:rank=32,targets=*",
+                                        "adamss:rank=64,targets=*",
                                         "vera:rank=64,targets=*"};
     size_t least = (size_t)WIDTH * (size_t)WIDTH / 3; /* the keys of the decoder are the smallest */
     for (size_t i = 0; i < PB_COUNT(specs); i++) {
@@ -361,6 +363,7 @@ static void check_artifact(const char *spec, uint64_t added)
 TEST(artifacts_of_random_projections_hold_what_trains_and_a_seed)
 {
     check_artifact("vera:rank=256", 24 * (256 + WIDTH));
+    check_artifact("pvera:rank=256", 24 * (2 * 256 + WIDTH));
     check_artifact("unilora:dimension=256", 256);
     check_artifact("said:dimension=1000", 1000 + 12);
     check_artifact("did:dimension=1000", 1000);

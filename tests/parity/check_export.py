@@ -77,7 +77,7 @@ hidden = 9
 MORE = {
     "boft": "size = 4\nfactors = 1",
     "c3a": "size = 4",
-    "c3a:parts": "size = 0\\nparts = 2",
+    "c3a:parts": "size = 0\nparts = 2",
     "delora": "rank = 3\ntargets = *\nrank_pattern = mlp.*=2\nlambda_pattern = attn.q=7",
     "glora": "rank = 3\ntargets = *",
     "gralora": "rank = 4\nparts = 2",
@@ -100,6 +100,7 @@ MORE = {
     "road:2": "group = 4\nvariant = 2",
     "road:4": "group = 4\nvariant = 4",
     "vera": "rank = 5\ntargets = *",
+    "pvera": "rank = 5\ntargets = *",
 }
 TASK = """[task]
 kind = classify

@@ -22,6 +22,7 @@ import peft
 import torch
 from peft.optimizers import create_riemannian_optimizer
 from peft.tuners import c3a
+from peft.tuners._buffer_dict import BufferDict
 from peft.tuners.lora import LoraGAConfig, preprocess_loraga
 from peft.tuners.lora.config import KasaConfig
 
@@ -118,6 +119,61 @@ class Psoft(Case):
         return model
 
 
+class Osf(Case):
+    """The decomposition, of which PEFT's file has no part that stays, is made in 64 bits.  PEFT projects a gradient as
+    soon as torch has it; here right before the step, so that `grad` is the gradient of the loss."""
+
+    def __init__(self, make):
+        super().__init__(make, optimizer=self.projecting)
+
+    def projecting(self, model):
+        optimizer = adamw([p for p in model.parameters() if p.requires_grad])
+        step = optimizer.step
+
+        def project_and_step():
+            for p, project in self.projections:
+                p.grad = project(p.grad)
+            step()
+
+        optimizer.step = project_and_step
+        return optimizer
+
+    def start(self, base, name, batch):
+        model = super().start(base, name, batch)
+        base.double()
+        for _, module in modules_with(model, "osf_svd_params"):
+            weight, kept = module.base_layer.weight.detach(), module.effective_rank["default"]
+            (left, right), (low, high) = svd(weight, kept), svd(weight, min(weight.shape) - kept, last=True)
+            lengths = low.norm(dim=0)
+            assert (lengths - module._osf_S_low_init["default"]).abs().max() < 1e-5
+            module._osf_U_low_init["default"], module._osf_V_low_init["default"] = low / lengths, high
+            module._osf_S_low_init["default"] = lengths
+            for stored, exact in ((module._osf_U_high, left / left.norm(dim=0)), (module._osf_V_high, right)):
+                if "default" in stored:
+                    stored["default"] = exact
+        self.projections = [(p, hook) for p in model.parameters() for hook in (p._backward_hooks or {}).values()]
+        for _, module in modules_with(model, "osf_svd_params"):
+            module._detach_hooks()
+        return model
+
+
+class Adamss(Case):
+    """One cluster, of which the names do not depend on the weights.  The fixed factor is computed in 64 bits and is not in
+    the file, and its part with the bias multiplies 1."""
+
+    def start(self, base, name, batch):
+        model = super().start(base, name, batch)
+        base.double()
+        for _, module in modules_with(model, "adamss_newB"):
+            layer = module.get_base_layer()
+            both = torch.cat((layer.weight, layer.bias[:, None]), dim=1).detach()
+            exact, kept = svd(both, len(module.adamss_newB["default"]))[1], module.adamss_newB["default"].double()
+            assert (exact.T @ exact - kept.T @ kept).abs().max() < 1e-4
+            module.adamss_newB = BufferDict(persistent=False)
+            module.adamss_newB["default"], module.dtype = exact, torch.float64
+        return model
+
+
 class LoraGa(Case):
     """The start is PEFT's, from the gradient of these texts.  PEFT subtracts s B A from W in 32 bits; here in 64."""
 
@@ -152,6 +208,27 @@ class C3a(Case):
     def forward(module, x):
         weight = c3a.utils.get_circulant_fast(module.c3a_kernel["default"])
         return module.base_layer(x) + torch.nn.functional.linear(x, weight) / x.size(-1)
+
+
+class Pvera(Case):
+    """The noise e is 1 instead of random, and the divergence of the authors' code, which PEFT leaves out, is a penalty."""
+
+    WEIGHT = 0.3
+
+    def __init__(self, make):
+        super().__init__(make, penalty=lambda model: self.WEIGHT * sum(self.divergence.values()))
+
+    def start(self, base, name, batch):
+        model, self.divergence = super().start(base, name, batch), {}
+        self.tokens = batch["attention_mask"].bool()
+        for place, module in modules_with(model, "pvera_lambda_d"):
+            module._reparametrize = functools.partial(self.sample, place)
+        return model
+
+    def sample(self, place, mu, logvar, adapter):
+        each = -0.5 * (1 + logvar - mu**2 - logvar.exp())
+        self.divergence[place] = each[self.tokens].mean()
+        return mu + torch.exp(0.5 * logvar)
 
 
 def config(kind, **more):
@@ -197,6 +274,8 @@ CASES = {
     "kasa": Kasa(lora(kasa_config=KasaConfig(beta=0.2, gamma=0.1)), penalty=kasa_penalty),
     "tinylora": Case(config(peft.TinyLoraConfig, r=2, u=5, weight_tying=1.0)),
     "psoft": Psoft(config(peft.PsoftConfig, r=3, psoft_alpha=3), near={"vector_": 1}),
+    "osf": Osf(config(peft.OSFConfig, effective_rank=0.75, target_modules=["query", "intermediate.dense", "output.dense"])),
+    "adamss": Adamss(config(peft.AdamssConfig, r=16, num_subspaces=1, subspace_rank=2)),
     "ia3": Case(oracle.METHODS["ia3"][0]),
     "beft": Case(lambda: peft.BeftConfig(task_type="SEQ_CLS", target_modules=["value"])),
     "hra": Case(config(peft.HRAConfig, r=4)),
@@ -209,6 +288,7 @@ CASES = {
     "boft": Case(config(peft.BOFTConfig, boft_block_size=4)),
     "c3a": C3a(config(peft.C3AConfig, block_size=8)),
     "vera": Case(config(peft.VeraConfig, r=5, target_modules=["query", "intermediate.dense"])),
+    "pvera": Pvera(config(peft.PveraConfig, r=5, target_modules=["query", "intermediate.dense"])),
     "vblora": Case(
         config(peft.VBLoRAConfig, r=3, num_vectors=5, vector_length=8, target_modules=["query", "intermediate.dense"])
     ),

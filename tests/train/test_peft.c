@@ -29,6 +29,13 @@ static const pb_peft kasa_names = {.tensors = (const pb_peft_tensor[]){{.ours = 
                                                                        {.ours = "B", .theirs = "lora_B.weight"},
                                                                        {.ours = "sigma", .theirs = "lora_diag"},
                                                                        {0}}};
+static const pb_peft osf_names = {.tensors = (const pb_peft_tensor[]){{.ours = "U", .theirs = "osf_svd_params.U_low"},
+                                                                      {.ours = "s", .theirs = "osf_svd_params.S_low"},
+                                                                      {.ours = "V", .theirs = "osf_svd_params.V_low"},
+                                                                      {0}}};
+static const pb_peft adamss_names = {.tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "adamss_A.0"},
+                                                                         {.ours = "B", .theirs = "adamss_B.0"},
+                                                                         {0}}};
 static const pb_peft psoft_names = {.tensors = (const pb_peft_tensor[]){{.ours = "Q", .theirs = "psoft_R.weight"},
                                                                         {.ours = "a", .theirs = "psoft_R.vector_a"},
                                                                         {.ours = "b", .theirs = "psoft_R.vector_b"},
@@ -54,7 +61,8 @@ static const method_case cases[] = {
     {.name = "boft"},
     {.name = "c3a"},
     {.name = "vera"},
-    {.name = "vblora", .option = {"ratio"}, .value = {"1"}}, /* one learning rate */
+    {.name = "pvera", .option = {"sample", "divergence"}, .value = {"fixed", "0.3"}}, /* a known noise */
+    {.name = "vblora", .option = {"ratio"}, .value = {"1"}},                          /* one learning rate */
     {.name = "hira"},
     {.name = "loha"},
     {.name = "miss"},
@@ -76,6 +84,8 @@ static const method_case cases[] = {
     {.name = "mica", .spec = "mica:rank=2,alpha=3", .stored_as = "lora"},
     {.name = "kasa", .spec = "kasa:rank=2,alpha=3,beta=0.2,gamma=0.1", .names = &kasa_names, .starts = true},
     {.name = "tinylora", .spec = "tinylora:rank=2,u=5,tie=1", .names = &tinylora_names},
+    {.name = "osf", .spec = "osf:share=0.25,targets=attn.q attn.o mlp.*", .names = &osf_names, .starts = true},
+    {.name = "adamss", .spec = "adamss:rank=16,subspaces=1,subspace_rank=2", .names = &adamss_names, .starts = true},
     {.name = "psoft", .spec = "psoft:rank=3", .names = &psoft_names, .starts = true},
 };
 
