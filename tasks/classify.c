@@ -8,7 +8,7 @@
 
 typedef struct conf {
     pb_files files;
-    const char *text, *label, *classes;
+    const char *text, *label, *classes, *metric, *positive;
     int overlap;
 } conf;
 
@@ -20,6 +20,9 @@ static const pb_option options[] = {
     PB_OPTION(conf, label, TEXT, "label", "column with the labels"),
     PB_OPTION(conf, classes, TEXT, "",
               "labels of the classes in order; `0=negative` gives one a name; empty: the labels found in train"),
+    PB_OPTION(conf, metric, TEXT, "",
+              "the primary metric: accuracy, macro_f1, weighted_f1, mcc or f1; empty: accuracy"),
+    PB_OPTION(conf, positive, TEXT, "", "name of the class that the metric f1 is about; empty: f1 is not computed"),
     PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
               "a text, or a pair, in two splits is an error, or is removed from the earlier one"),
     {0},
@@ -48,6 +51,17 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
     return pb_labels_check(r->labels);
 }
 
+/* Finds the class that f1 is about. */
+static int find_positive(pb_data *d, const conf *c)
+{
+    if (*c->positive)
+        return (d->positive = pb_data_find_class(d, c->positive)) < 0 ? pb_data_blame(d, "positive") : 0;
+    if (strcmp(c->metric, "f1") != 0)
+        return 0;
+    pb_error("f1 is that of one class; want `positive = CLASS` beside it, or macro_f1");
+    return pb_data_blame(d, "metric");
+}
+
 static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
@@ -55,7 +69,7 @@ static int load(pb_data *d, const void *settings)
     int rc = r.labels && !pb_files_pair(d, c->text) ? pb_files_load(d, &c->files, add_rows, &r) : -1;
     if (!rc && c->overlap == DROP)
         pb_data_drop_overlap(d);
-    rc = rc || pb_labels_covered(r.labels) ? -1 : 0;
+    rc = rc || pb_labels_covered(r.labels) || find_positive(d, c) ? -1 : 0;
     pb_labels_free(r.labels);
     if (!rc)
         pb_files_limit(d, &c->files);
@@ -82,43 +96,107 @@ static double majority_share(const pb_data *d)
     return d->split[PB_TEST].count ? (double)hits / d->split[PB_TEST].count : 0;
 }
 
-/* Counts the n predictions of class c: those that are correct, those that predict it, and those whose label it is. */
-static void count_class(int n, const pb_prediction *p, int c, double count[3])
+static int one_stat(const pb_scoring *s)
 {
-    memset(count, 0, 3 * sizeof *count);
-    for (int i = 0; i < n; i++) {
-        count[0] += p[i].label == c && p[i].predicted == c;
-        count[1] += p[i].predicted == c;
-        count[2] += p[i].label == c;
-    }
+    (void)s;
+    return 1;
 }
 
-/* Accuracy; F1 = 2 correct / (predicted + true), mean over the classes that occur, as in scikit-learn; and Matthews
- * correlation coefficient of several classes (Gorodkin 2004, Comparing two K-category assignments). */
-static void score(const pb_data *d, pb_split split, const pb_prediction *p, double *values, pb_result *keep)
+static void gather_correct(const pb_scoring *s, int n, const pb_prediction *p, double *x)
 {
-    (void)keep; /* These metrics can be resampled from the predictions alone. */
-    int n = d->split[split].count;
-    double correct = 0, f1 = 0, predicted_true = 0, predicted2 = 0, true2 = 0, seen = 0, count[3];
-    for (int c = 0; c < d->classes; c++) {
-        count_class(n, p, c, count);
-        correct += count[0];
-        f1 += count[1] + count[2] > 0 ? 2 * count[0] / (count[1] + count[2]) : 0;
-        seen += count[1] + count[2] > 0;
-        predicted_true += count[1] * count[2];
-        predicted2 += count[1] * count[1];
-        true2 += count[2] * count[2];
+    (void)s;
+    for (int i = 0; i < n; i++)
+        x[i] = p[i].label == p[i].predicted;
+}
+
+/* What is counted of a class: predictions of it that are correct, predictions of it, and examples of it. */
+enum { CORRECT, PREDICTED, TRUE, COUNTS };
+
+static void count_class(const pb_prediction *p, int class, double count[COUNTS])
+{
+    count[PREDICTED] = p->predicted == class;
+    count[TRUE] = p->label == class;
+    count[CORRECT] = p->predicted == class && p->label == class;
+}
+
+static int counts_of_classes(const pb_scoring *s)
+{
+    return COUNTS * s->classes;
+}
+
+static void gather_classes(const pb_scoring *s, int n, const pb_prediction *p, double *x)
+{
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < s->classes; c++, x += COUNTS)
+            count_class(&p[i], c, x);
+}
+
+static int counts_of_positive(const pb_scoring *s)
+{
+    (void)s;
+    return COUNTS;
+}
+
+static void gather_positive(const pb_scoring *s, int n, const pb_prediction *p, double *x)
+{
+    for (int i = 0; i < n; i++)
+        count_class(&p[i], s->positive, x + COUNTS * i);
+}
+
+/* F1 = 2 correct / (predicted + true) of a class; 0 if it does not occur. */
+static double f1_of(const double count[COUNTS])
+{
+    double both = count[PREDICTED] + count[TRUE];
+    return both > 0 ? 2 * count[CORRECT] / both : 0;
+}
+
+static double positive_f1(const pb_scoring *s, const double *sums, double count)
+{
+    (void)count;
+    return s->positive < 0 ? NAN : f1_of(sums);
+}
+
+/* The mean over the classes that occur, as in scikit-learn. */
+static double macro_f1(const pb_scoring *s, const double *sums, double count)
+{
+    (void)count;
+    double f1 = 0, seen = 0;
+    for (const double *c = sums; c < sums + COUNTS * s->classes; c += COUNTS) {
+        f1 += f1_of(c);
+        seen += c[PREDICTED] + c[TRUE] > 0;
     }
-    double total = n, spread = sqrt((total * total - predicted2) * (total * total - true2));
-    values[0] = n ? correct / total : 0;
-    values[1] = seen > 0 ? f1 / seen : 0;
-    values[2] = spread > 0 ? (correct * total - predicted_true) / spread : 0;
+    return seen > 0 ? f1 / seen : 0;
+}
+
+/* The mean over the examples of the F1 of their classes. */
+static double weighted_f1(const pb_scoring *s, const double *sums, double count)
+{
+    double f1 = 0;
+    for (const double *c = sums; c < sums + COUNTS * s->classes; c += COUNTS)
+        f1 += c[TRUE] * f1_of(c);
+    return count > 0 ? f1 / count : 0;
+}
+
+/* Matthews correlation coefficient of several classes (Gorodkin 2004, Comparing two K-category assignments). */
+static double mcc(const pb_scoring *s, const double *sums, double count)
+{
+    double correct = 0, predicted_true = 0, predicted2 = 0, true2 = 0;
+    for (const double *c = sums; c < sums + COUNTS * s->classes; c += COUNTS) {
+        correct += c[CORRECT];
+        predicted_true += c[PREDICTED] * c[TRUE];
+        predicted2 += c[PREDICTED] * c[PREDICTED];
+        true2 += c[TRUE] * c[TRUE];
+    }
+    double spread = sqrt((count * count - predicted2) * (count * count - true2));
+    return spread > 0 ? (correct * count - predicted_true) / spread : 0;
 }
 
 static const pb_metric_info metrics[] = {
-    {"accuracy", true, majority_share, 0, 1},
-    {"macro_f1", true, pb_chance_zero, 0, 1},
-    {"mcc", true, pb_chance_zero, -1, 1},
+    {"accuracy", true, majority_share, 0, 1, one_stat, gather_correct, NULL},
+    {"macro_f1", true, pb_chance_zero, 0, 1, counts_of_classes, gather_classes, macro_f1},
+    {"weighted_f1", true, pb_chance_zero, 0, 1, counts_of_classes, gather_classes, weighted_f1},
+    {"mcc", true, pb_chance_zero, -1, 1, counts_of_classes, gather_classes, mcc},
+    {"f1", true, pb_chance_zero, 0, 1, counts_of_positive, gather_positive, positive_f1},
     {0},
 };
 
@@ -130,5 +208,4 @@ const pb_task pb_task_classify = {
     .load = load,
     .version = 1,
     .metrics = metrics,
-    .score = score,
 };

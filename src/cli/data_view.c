@@ -124,7 +124,7 @@ static int read_with_model(pb_data_view *v)
 
 int pb_data_view_open(pb_data_view *v, const pb_experiment *e)
 {
-    *v = (pb_data_view){.experiment = e, .data = pb_data_new(e->task_name)};
+    *v = (pb_data_view){.experiment = e, .data = pb_experiment_new_data(e)};
     if (e->task->load(v->data, e->task_conf))
         return -1;
     if (!v->data->split[PB_TRAIN].count)

@@ -105,7 +105,7 @@ static int is_trained(pb_store *s, const pb_bench *b, const pb_cell *c, long lon
 static int is_tested(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done)
 {
     (void)c;
-    char *key = pb_format("accuracy.test.%s", b->experiment->task->metrics[0].name);
+    char *key = pb_format("accuracy.test.%s", b->experiment->primary->name);
     int rc = pb_store_has(s, id, PB_TEST, key, -1, done);
     free(key);
     return rc;
@@ -264,7 +264,7 @@ typedef struct outcome {
 
 static int read_outcome(const pass *p, int number, outcome *o)
 {
-    char *key = pb_format("accuracy.validation.%s", p->bench.experiment->task->metrics[0].name);
+    char *key = pb_format("accuracy.validation.%s", p->bench.experiment->primary->name);
     pb_cell_state state = {.validation = NAN};
     pb_store *s = pb_store_read(p->bench.db);
     int rc = s ? pb_store_state(s, &p->cell[number]->hash, key, &state) : -1;
@@ -281,9 +281,8 @@ static char *describe_outcome(const pass *p, const outcome *o)
 {
     if (p->kind->work)
         return pb_strdup("done");
-    return isnan(o->validation)
-               ? pb_strdup("diverged")
-               : pb_format("validation %s %.4f", p->bench.experiment->task->metrics[0].name, o->validation);
+    return isnan(o->validation) ? pb_strdup("diverged")
+                                : pb_format("validation %s %.4f", p->bench.experiment->primary->name, o->validation);
 }
 
 static int cell_ended(void *ctx, int number, const char *error, double seconds)

@@ -120,9 +120,17 @@ const char *pb_experiment_item(pb_experiment *e, const char **list)
     return pb_arena_format(e->arena, "%.*s", (int)n, at);
 }
 
-pb_data *pb_experiment_data(const pb_experiment *e)
+pb_data *pb_experiment_new_data(const pb_experiment *e)
 {
     pb_data *d = pb_data_new(e->task_name);
+    d->primary = (int)(e->primary - e->task->metrics);
+    d->place = e->task_place;
+    return d;
+}
+
+pb_data *pb_experiment_data(const pb_experiment *e)
+{
+    pb_data *d = pb_experiment_new_data(e);
     if (!e->task->load(d, e->task_conf) && !pb_data_check(d))
         return d;
     pb_data_free(d);

@@ -47,13 +47,15 @@ typedef struct pb_tune_options {
 extern const pb_option pb_tune_table[];
 
 typedef struct pb_experiment {
-    const char *name;      /* the file's name without folder and .ini */
-    const char *path;      /* of the file, for messages               */
-    const char *title;     /* of the figures   */
-    const char *task_name; /* the named task   */
-    const pb_task *task;   /* its kind         */
-    void *task_conf;       /* its settings     */
-    bool has_own_task;     /* the task is not that of tasks/NAME.ini, so that its kind is one of the stored settings */
+    const char *name;              /* the file's name without folder and .ini */
+    const char *path;              /* of the file, for messages               */
+    const char *title;             /* of the figures   */
+    const char *task_name;         /* the named task   */
+    const pb_task *task;           /* its kind         */
+    void *task_conf;               /* its settings     */
+    const pb_metric_info *primary; /* metric that selects epochs and settings and that reports compare */
+    pb_setting_place *task_place;  /* where its settings are given, for messages                       */
+    bool has_own_task; /* the task is not that of tasks/NAME.ini, so that its kind is one of the stored settings */
     const char *model_path;
     const char *baseline;            /* label of the row that others are compared with       */
     const char *methods, *seed_list; /* as written                                           */
@@ -99,6 +101,10 @@ int pb_experiment_trial_seeds(const pb_experiment *e, const pb_row *row);
 
 /* Returns the number of bytes of the longest label of a row, but at least `least`: the width of a column of labels. */
 int pb_experiment_label_width(const pb_experiment *e, int least);
+
+/* Returns the task's data before they are loaded.  The experiment must outlive them; the caller frees them with
+ * pb_data_free. */
+pb_data *pb_experiment_new_data(const pb_experiment *e);
 
 /* Loads and checks the task's data.  Returns NULL with an error if they cannot be read or are invalid (pb_data_check).
  * The caller frees them with pb_data_free. */

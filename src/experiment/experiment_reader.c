@@ -78,6 +78,10 @@ static int make_task(pb_experiment *e, const pb_entry *kind)
         return pb_ini_blame(kind);
     }
     e->task_conf = pb_experiment_conf(e, e->task->options, e->task->conf_size);
+    size_t options = 0;
+    while (e->task->options[options].name)
+        options++;
+    e->task_place = pb_arena_alloc(e->arena, PB_META, (options + 1) * sizeof *e->task_place);
     return 0;
 }
 
@@ -120,6 +124,21 @@ static int name_task(pb_experiment *e, const char *path)
     return rc;
 }
 
+/* Notes where a section of a file gives settings of the task.  A later note of a setting replaces an earlier one. */
+static void note_places(pb_experiment *e, const pb_ini *file, const char *section)
+{
+    for (size_t i = 0; i < file->entries; i++) {
+        const pb_entry *entry = &file->entry[i];
+        const pb_option *o = entry->key ? pb_option_find(e->task->options, entry->key) : NULL;
+        if (!o || strcmp(entry->section, section) != 0)
+            continue;
+        size_t n = 0;
+        for (; e->task_place[n].name && e->task_place[n].name != o->name;)
+            n++;
+        e->task_place[n] = (pb_setting_place){o->name, pb_arena_strdup(e->arena, entry->location)};
+    }
+}
+
 /* Reads the file of the experiment's task; `entry` is where the task is named. */
 static int read_task_named(pb_experiment *e, const pb_entry *entry)
 {
@@ -133,9 +152,21 @@ static int read_task_named(pb_experiment *e, const pb_entry *entry)
     }
     pb_ini *file = rc ? NULL : pb_ini_read(path);
     rc = file ? read_task_file(e, file) : -1;
+    if (!rc)
+        note_places(e, file, "task");
     pb_ini_free(file);
     free(path);
     return rc;
+}
+
+/* Finds the metric that the task's settings name. */
+static int find_primary(pb_experiment *e)
+{
+    const char *location = e->path;
+    e->primary = pb_task_primary(e->task, e->task_conf);
+    for (const pb_setting_place *p = e->task_place; p->name; p++)
+        location = strcmp(p->name, "metric") ? location : p->location;
+    return e->primary ? 0 : (pb_error_prefix("metric"), pb_error_prefix("%s", location));
 }
 
 static int read_task(pb_experiment *e, pb_ini *ini)
@@ -147,8 +178,12 @@ static int read_task(pb_experiment *e, pb_ini *ini)
                      pb_ini_fill(ini, section, e->task->options, e->task_conf)
                  ? -1
                  : 0;
+    if (!rc) {
+        note_places(e, ini, "task");
+        note_places(e, ini, section);
+    }
     free(section);
-    return rc;
+    return rc || find_primary(e) ? -1 : 0;
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
@@ -427,7 +462,7 @@ static int restore_task(pb_experiment *e, const pb_settings *s)
 
 static int restore_all(pb_experiment *e, const pb_settings *s, uint64_t seed)
 {
-    if (restore_identity(e, s) || restore_task(e, s))
+    if (restore_identity(e, s) || restore_task(e, s) || find_primary(e))
         return -1;
     e->row = pb_arena_alloc(e->arena, PB_META, sizeof *e->row);
     return pb_experiment_add_row(e, e->methods) || check_groups(&e->row[0], s) || restore_cell(e, s, seed) ? -1 : 0;

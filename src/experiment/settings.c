@@ -262,7 +262,8 @@ int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *t
 void pb_settings_print(const pb_settings *s, const char *row, pb_text *out)
 {
     for (size_t i = 0; i < s->count; i++)
-        pb_text_add(out, "%s=%s\n", s->item[i].key, strcmp(s->item[i].key, "row") ? s->item[i].value : row);
+        if (*s->item[i].value)
+            pb_text_add(out, "%s=%s\n", s->item[i].key, strcmp(s->item[i].key, "row") ? s->item[i].value : row);
 }
 
 /* ---- values ---------------------------------------------------------------------------------------------- */

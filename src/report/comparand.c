@@ -120,6 +120,16 @@ static int take_common(void *ctx, const char *key, const char *value)
     return 0;
 }
 
+static int take_setting(void *ctx, const char *key, const char *value)
+{
+    pb_common *c = ctx;
+    if (!strcmp(key, "task.metric"))
+        c->primary = pb_strdup(value);
+    else if (!strcmp(key, "task.positive"))
+        c->positive = pb_strdup(value);
+    return 0;
+}
+
 /* Replaces the number of settings in a budget such as "2 settings, 3 epochs ..".  A run stores the number that its
  * experiment file had when it was trained; the choice has the number among which it was chosen. */
 static void use_settings_of(const pb_choice *found, char **budget)
@@ -130,6 +140,21 @@ static void use_settings_of(const pb_choice *found, char **budget)
     char *now = pb_format("%d%s", found->settings, rest);
     free(*budget);
     *budget = now;
+}
+
+/* Finds the primary metric; runs whose positive class differs are comparable unless it decides the metric. */
+static int find_primary(pb_comparand *s)
+{
+    pb_common *c = &s->common;
+    if (pb_store_settings(s->store, s->run, 1, take_setting, c))
+        return -1;
+    s->primary = pb_task_metric(s->task, c->primary ? c->primary : "");
+    if (!s->primary)
+        return pb_error_prefix("%s: run %lld", s->db, s->run[0]);
+    free(c->primary);
+    bool of_class = c->positive && !strcmp(s->primary->name, "f1");
+    c->primary = of_class ? pb_format("f1 of %s", c->positive) : pb_strdup(s->primary->name);
+    return 0;
 }
 
 static int read_common(pb_comparand *s)
@@ -147,6 +172,8 @@ static int read_common(pb_comparand *s)
         rc = pb_error("%s: run %lld has the kind of task '%s', which this program does not have", s->db, s->run[0],
                       kind);
     free(kind);
+    if (!rc)
+        rc = find_primary(s);
     use_settings_of(&s->found, &s->common.budget);
     return rc;
 }
@@ -168,6 +195,7 @@ int pb_comparand_comparable(const pb_comparand *a, const pb_comparand *b)
     } row[] = {{"data", a->common.data, b->common.data, 24},
                {"model", a->common.model, b->common.model, 24},
                {"metrics", a->common.metrics, b->common.metrics, 200},
+               {"primary metric", a->common.primary, b->common.primary, 200},
                {"budget", a->common.budget, b->common.budget, 200}};
     for (size_t i = 0; i < PB_COUNT(row); i++)
         if (strcmp(row[i].one ? row[i].one : "", row[i].other ? row[i].other : "") != 0)
@@ -215,8 +243,8 @@ int pb_comparand_open_row(pb_comparand *s, const char *db, const char *experimen
 
 int pb_comparand_close(pb_comparand *s)
 {
-    char *text[] = {s->db,           s->experiment,     s->row,          s->choice, s->common.data,
-                    s->common.model, s->common.metrics, s->common.budget};
+    char *text[] = {s->db,           s->experiment,     s->row,           s->choice,         s->common.data,
+                    s->common.model, s->common.metrics, s->common.budget, s->common.primary, s->common.positive};
     for (size_t i = 0; i < PB_COUNT(text); i++)
         free(text[i]);
     for (int i = 0; s->values && i < s->seeds; i++)
@@ -237,7 +265,7 @@ int pb_comparand_scores(const pb_comparand *s, const int *seed, int n, pb_scores
     long long *run = pb_alloc((size_t)n * sizeof *run);
     for (int i = 0; i < n; i++)
         run[i] = s->run[seed[i]];
-    int rc = pb_scores_read(s->store, s->task, run, n, PB_TEST, out);
+    int rc = pb_scores_read(s->store, s->task, s->primary, run, n, PB_TEST, out);
     free(run);
     return rc;
 }

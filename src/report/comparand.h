@@ -7,6 +7,7 @@
 /* What two runs must have in common to be comparable; see table provenance. */
 typedef struct pb_common {
     char *data, *model, *metrics, *budget;
+    char *primary, *positive; /* settings of the task */
 } pb_common;
 
 typedef struct pb_comparand {
@@ -14,6 +15,7 @@ typedef struct pb_comparand {
     char *db, *experiment, *row, *choice;
     pb_choice found;     /* the choice; its id is 0 for a single run */
     const pb_task *task; /* the kind of task of the runs */
+    const pb_metric_info *primary;
     pb_common common;
     int seeds;
     long long *run;    /* [seeds] */

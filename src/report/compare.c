@@ -76,7 +76,7 @@ static int common_seeds(const pb_comparand *a, const pb_comparand *b, int *ia, i
 static void note_tests(const pb_scores *a, const pb_scores *b, pb_axis *x)
 {
     size_t used = strlen(x->note);
-    if (a->metric)
+    if (!pb_scores_is_mean(a))
         return;
     pb_crossed one = pb_scores_crossed(a), other = pb_scores_crossed(b);
     snprintf(x->note + used, sizeof x->note - used, "%spermutation test of these models: p %.3g", used ? "; " : "",
@@ -116,9 +116,9 @@ static void note_size(const pb_variance_components *p, const pb_scores *a, pb_ax
              pb_stats_detectable(p));
 }
 
-static void add_score(pb_comparison *c, const pb_task *task, const pb_scores *a, const pb_scores *b, double margin)
+static void add_score(pb_comparison *c, const pb_metric_info *primary, const pb_scores *a, const pb_scores *b,
+                      double margin)
 {
-    const pb_metric_info *primary = &task->metrics[0];
     char key[64];
     snprintf(key, sizeof key, "accuracy.test.%s", primary->name);
     pb_crossed x = pb_scores_crossed(a), y = pb_scores_crossed(b);
@@ -171,7 +171,7 @@ static int compare_scores(const pb_comparand *a, const pb_comparand *b, double m
     for (int i = 0; i < n && one; i++)
         one = same_run(a, ia[i], b, ib[i]);
     if (!rc)
-        add_score(c, a->task, &x, &y, margin);
+        add_score(c, a->primary, &x, &y, margin);
     if (one)
         note_one_computation(&x, &y, &c->axis[0]);
     pb_scores_free(&x);

@@ -159,7 +159,7 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
         pad(&y, 0.08);
         to_pixels(spot, n, &x, &y);
         pb_figure f = {.count = 0};
-        const char *score = r->experiment->task->metrics[0].name;
+        const char *score = r->experiment->primary->name;
         char *label = r->experiment->seeds == 1
                           ? pb_format("test %s of one seed and its 95 %% interval", score)
                           : pb_format("test %s, mean of %d seeds and its 95 %% interval", score, r->experiment->seeds);
@@ -330,7 +330,7 @@ static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
 static int draw_curves(const pb_report *r, const char *folder)
 {
     const pb_experiment *e = r->experiment;
-    char key[96], *title = pb_format("validation %s", e->task->metrics[0].name);
+    char key[96], *title = pb_format("validation %s", e->primary->name);
     panel loss = {read_curve, "train.loss", "step", "training loss", 0};
     panel score = {read_curve, pb_report_primary(r, PB_VALIDATION, key), "step", title, 1};
     if (e->task->texts)
@@ -365,7 +365,7 @@ static curve read_tuning(const pb_report *r, int row, const char *key)
 
 static int draw_tuning(const pb_report *r, const char *folder)
 {
-    char *y = pb_format("expected best validation %s", r->experiment->task->metrics[0].name);
+    char *y = pb_format("expected best validation %s", r->experiment->primary->name);
     pb_figure f = {.count = 0};
     add_title(&f, r);
     int n = add_panel(&f, r, &(panel){read_tuning, "", "trials", y, 0});
@@ -503,7 +503,7 @@ static int draw_axis(const pb_report *r, const char *folder)
         a.x[i] = setting_of(r, i);
         a.name[i] = line_of(r, i);
     }
-    char key[96], *metric = pb_format("test %s", e->task->metrics[0].name);
+    char key[96], *metric = pb_format("test %s", e->primary->name);
     pb_figure f = {.count = 0};
     pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,3 title t(%d)\n", style,
                 pb_figure_text(&f, e->axis), is_long(&a) ? "set logscale x\n" : "", title_of(&f, e));

@@ -17,7 +17,7 @@ static double test_score(const pb_report *r, int row)
 
 static bool rising(const pb_report *r)
 {
-    return r->experiment->task->metrics[0].higher_is_better;
+    return r->experiment->primary->higher_is_better;
 }
 
 /* Returns the indices 0..n-1, the best first, equal ones in their order, NaN last.  The caller frees them. */
@@ -132,8 +132,7 @@ void pb_baseline_ranking_print(const pb_baseline_ranking *v, FILE *out)
     int width = pb_experiment_label_width(e, 20);
     char to[90];
     snprintf(to, sizeof to, "to %.*s", pb_characters(e->baseline, 20), e->baseline);
-    fprintf(out, "%-*s %10.10s %11s  %-20s %9s %9s\n", width, e->name, e->task->metrics[0].name, to, "95 %", "p",
-            "Holm");
+    fprintf(out, "%-*s %10.10s %11s  %-20s %9s %9s\n", width, e->name, e->primary->name, to, "95 %", "p", "Holm");
     for (int i = 0; i < e->rows; i++) {
         int row = v->order[i];
         if (!isnan(v->row[row].score))
@@ -189,9 +188,9 @@ static int check_sets(const pb_report *r, int sets)
             if (!strcmp(a->data.hex, b->data.hex))
                 return pb_error("%s and %s have the same data; want one experiment for each data set", a->path,
                                 b->path);
-            if (strcmp(a->task->metrics[0].name, b->task->metrics[0].name) != 0)
+            if (strcmp(a->primary->name, b->primary->name) != 0)
                 return pb_error("the metric of %s is %s and that of %s is %s; want the same metric", a->path,
-                                a->task->metrics[0].name, b->path, b->task->metrics[0].name);
+                                a->primary->name, b->path, b->primary->name);
         }
     return 0;
 }
@@ -305,7 +304,7 @@ void pb_ranking_print(const pb_ranking *k, FILE *out)
 {
     const pb_friedman *f = &k->test;
     int width = pb_experiment_label_width(k->report->experiment, 20);
-    fprintf(out, "%-*s %9s", width, k->report->experiment->task->metrics[0].name, "mean rank");
+    fprintf(out, "%-*s %9s", width, k->report->experiment->primary->name, "mean rank");
     for (int i = 0; i < k->sets; i++)
         fprintf(out, "  %10s", k->report[i].experiment->name);
     fputc('\n', out);

@@ -63,7 +63,7 @@ int pb_report_others(const pb_report *r, int row)
 
 const char *pb_report_primary(const pb_report *r, pb_split split, char out[96])
 {
-    snprintf(out, 96, "accuracy.%s.%s", pb_split_name[split], r->experiment->task->metrics[0].name);
+    snprintf(out, 96, "accuracy.%s.%s", pb_split_name[split], r->experiment->primary->name);
     return out;
 }
 
@@ -93,7 +93,7 @@ int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_spl
     long long *run = pb_alloc((size_t)n * sizeof *run + 1);
     for (int i = 0; i < n; i++)
         run[i] = r->row[row].id[seed[i]];
-    int rc = pb_scores_read(r->store, r->experiment->task, run, n, split, out);
+    int rc = pb_scores_read(r->store, r->experiment->task, r->experiment->primary, run, n, split, out);
     free(run);
     return rc;
 }

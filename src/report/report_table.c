@@ -56,7 +56,7 @@ static const char *const plain[] = {"", " k", " M", " G"}, *const bytes[] = {" B
 
 static void fill_heading(const pb_report *r, char cell[COLUMNS][CELL])
 {
-    const char *metric = r->experiment->task->metrics[0].name;
+    const char *metric = r->experiment->primary->name;
     const char *text[COLUMNS] = {NULL,      "trainable", "file", "memory", "FLOP/token", "step ms",
                                  "GFLOP/s", NULL,        NULL,   NULL,     "prefill x1", "merged"};
     for (int i = 0; i < COLUMNS; i++)

@@ -3,25 +3,100 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* ---- predictions ---------------------------------------------------------------------------------------------- */
+
+/* The predictions of a run on a split while they are read. */
+typedef struct reading {
+    pb_prediction *prediction; /* [examples] */
+    int examples, seen;
+    long long run;
+} reading;
+
+static int take_prediction(void *ctx, const pb_stored_prediction *p)
+{
+    reading *r = ctx;
+    if (p->example < 0 || p->example >= r->examples)
+        return pb_error("run %lld has a prediction of example %d; want 0..%d", r->run, p->example, r->examples - 1);
+    r->prediction[p->example] = (pb_prediction){.example = p->example, .label = p->label, .predicted = p->predicted};
+    r->seen++;
+    return 0;
+}
+
+static int gather(pb_store *store, long long run, pb_split split, const pb_scores *s, double *x, int *seen)
+{
+    reading r = {
+        .prediction = pb_alloc((size_t)(s->examples + 1) * sizeof *r.prediction), .examples = s->examples, .run = run};
+    int rc = pb_store_predictions(store, run, split, take_prediction, &r);
+    if (!rc)
+        s->metric->gather(&s->scoring, s->examples, r.prediction, x);
+    *seen = r.seen;
+    free(r.prediction);
+    return rc;
+}
 
 static int read_run(pb_store *store, long long run, pb_split split, const pb_scores *s, double *x)
 {
     int seen;
-    int rc = s->metric ? pb_store_statistics(store, run, split, s->metric->name, s->examples, s->stats, x, &seen)
-                       : pb_store_correct(store, run, split, s->examples, x, &seen);
+    int rc = s->of_texts ? pb_store_statistics(store, run, split, s->of_texts->name, s->examples, s->stats, x, &seen)
+                         : gather(store, run, split, s, x, &seen);
     if (!rc && seen != s->examples)
         rc = pb_error("run %lld has %d predictions on %s; want %d", run, seen, pb_split_name[split], s->examples);
     return rc;
 }
 
-int pb_scores_read(pb_store *store, const pb_task *task, const long long *run, int n, pb_split split, pb_scores *out)
+/* ---- what the metric depends on --------------------------------------------------------------------------------- */
+
+/* Finds the class that f1 is about among the classes of a run. */
+typedef struct finding {
+    pb_scoring scoring;
+    char *positive; /* its name */
+} finding;
+
+static int take_setting(void *ctx, const char *key, const char *value)
 {
-    *out = (pb_scores){.seeds = n, .stats = 1};
+    finding *f = ctx;
+    if (!strcmp(key, "task.positive") && !f->positive)
+        f->positive = pb_strdup(value);
+    return 0;
+}
+
+static int take_class(void *ctx, int label, const char *name)
+{
+    finding *f = ctx;
+    f->scoring.classes = label >= f->scoring.classes ? label + 1 : f->scoring.classes;
+    if (f->positive && !strcmp(f->positive, name))
+        f->scoring.positive = label;
+    return 0;
+}
+
+static int find_scoring(pb_store *store, long long run, const pb_metric_info *metric, pb_scoring *out)
+{
+    finding f = {.scoring = {.positive = -1}};
+    int rc = pb_store_settings(store, &run, 1, take_setting, &f);
+    rc = rc || pb_store_classes(store, run, take_class, &f) ? -1 : 0;
+    if (!rc && metric->value && !f.scoring.classes)
+        rc = pb_error("the classes of run %lld were not recorded, without which there is no %s; want a run of a later "
+                      "version of peftbench",
+                      run, metric->name);
+    *out = f.scoring;
+    free(f.positive);
+    return rc;
+}
+
+int pb_scores_read(pb_store *store, const pb_task *task, const pb_metric_info *metric, const long long *run, int n,
+                   pb_split split, pb_scores *out)
+{
+    *out = (pb_scores){.seeds = n, .stats = 1, .metric = metric};
+    int rc = n ? pb_store_count_predictions(store, run[0], split, task->texts, &out->examples) : 0;
     if (task->texts) {
-        out->metric = pb_text_metric_find(task->metrics[0].name);
-        out->stats = out->metric->stats;
+        out->of_texts = pb_text_metric_find(metric->name);
+        out->stats = out->of_texts->stats;
+    } else if (!rc && out->examples) {
+        rc = find_scoring(store, run[0], metric, &out->scoring);
+        out->stats = rc ? 1 : metric->stats(&out->scoring);
     }
-    int rc = n ? pb_store_count_predictions(store, run[0], split, out->metric != NULL, &out->examples) : 0;
     size_t size = (size_t)out->examples * (size_t)out->stats;
     out->x = pb_alloc((size_t)n * size * sizeof *out->x + 1);
     for (int i = 0; i < n && !rc; i++)
@@ -39,7 +114,14 @@ void pb_scores_free(pb_scores *s)
 
 double pb_scores_value(const pb_scores *s, const double *sums, double count)
 {
-    return s->metric ? s->metric->value(sums) : sums[0] / count;
+    if (s->of_texts)
+        return s->of_texts->value(sums);
+    return s->metric && s->metric->value ? s->metric->value(&s->scoring, sums, count) : sums[0] / count;
+}
+
+bool pb_scores_is_mean(const pb_scores *s)
+{
+    return !s->of_texts && !(s->metric && s->metric->value);
 }
 
 static double value_of(const double *sums, double count, const void *ctx)
@@ -53,7 +135,7 @@ pb_crossed pb_scores_crossed(const pb_scores *s)
                         .examples = s->examples,
                         .stats = s->stats,
                         .x = s->x,
-                        .value = s->metric ? value_of : NULL,
+                        .value = pb_scores_is_mean(s) ? NULL : value_of,
                         .ctx = s};
 }
 

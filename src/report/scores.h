@@ -8,15 +8,22 @@
 
 /* Statistics x [seeds, examples, stats].  pb_scores_value computes the metric from their sums over examples. */
 typedef struct pb_scores {
-    const pb_text_metric *metric; /* NULL for accuracy, whose single statistic is 1 for a correct prediction, else 0 */
-    int seeds, examples, stats;   /* examples is 0 if no predictions are stored */
+    const pb_metric_info *metric;
+    const pb_text_metric *of_texts; /* the same if the answers are texts; else NULL */
+    pb_scoring scoring;             /* of answers that are no texts                 */
+    int seeds, examples, stats;     /* examples is 0 if no predictions are stored   */
     double *x;
 } pb_scores;
 
-/* Reads the scores of n runs on a split.  The caller frees them with pb_scores_free.  Returns -1 with an error if the
- * numbers of their predictions differ. */
-int pb_scores_read(pb_store *store, const pb_task *task, const long long *run, int n, pb_split split, pb_scores *out);
+/* Reads the scores of n runs on a split by a metric of their kind of task.  The caller frees them with pb_scores_free.
+ * Returns -1 with an error if the numbers of their predictions differ, or if an old database lacks what the metric
+ * needs. */
+int pb_scores_read(pb_store *store, const pb_task *task, const pb_metric_info *metric, const long long *run, int n,
+                   pb_split split, pb_scores *out);
 void pb_scores_free(pb_scores *s);
+
+/* Returns whether the metric is the mean of one number of each example, as accuracy is. */
+bool pb_scores_is_mean(const pb_scores *s);
 
 /* Returns the metric from the sums [stats] over `count` examples. */
 double pb_scores_value(const pb_scores *s, const double *sums, double count);

@@ -53,7 +53,7 @@ double pb_tuning_expected(const pb_report *r, const pb_tuning *t, int budget)
     if (budget < 1 || budget > t->trials)
         return NAN;
     double best = pb_stats_expected_best(t->trials, t->score, budget);
-    return r->experiment->task->metrics[0].higher_is_better ? best : -best;
+    return r->experiment->primary->higher_is_better ? best : -best;
 }
 
 /* ---- as text ------------------------------------------------------------------------------------------ */
@@ -92,7 +92,7 @@ void pb_tuning_print(const pb_report *r, FILE *out)
             "Each column is the expected best validation %s of that many trials; \"near it\" is the share of trials "
             "within a "
             "point\nof the best.\n",
-            e->task->metrics[0].name);
+            e->primary->name);
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------------------ */
@@ -100,7 +100,7 @@ void pb_tuning_print(const pb_report *r, FILE *out)
 void pb_tuning_json(const pb_report *r, int row, pb_text *text)
 {
     pb_tuning t = pb_tuning_of(r, row);
-    double sign = r->experiment->task->metrics[0].higher_is_better ? 1 : -1;
+    double sign = r->experiment->primary->higher_is_better ? 1 : -1;
     if (!t.trials) {
         pb_text_add(text, "null");
         return;

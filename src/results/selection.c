@@ -10,7 +10,7 @@
 static int read_cells(pb_selections *x, pb_store *s)
 {
     const pb_experiment *e = x->experiment;
-    char *score = pb_format("accuracy.validation.%s", e->task->metrics[0].name);
+    char *score = pb_format("accuracy.validation.%s", e->primary->name);
     int rc = 0;
     for (int i = 0; i < e->cells && !rc; i++)
         rc = pb_store_state(s, &e->cell[i].hash, score, &x->cell[i]);
@@ -23,7 +23,7 @@ static int read_others(pb_selections *x, pb_store *s)
 {
     const pb_experiment *e = x->experiment;
     x->other = pb_other_runs_find(s, e, x->cell);
-    char *score = pb_format("accuracy.validation.%s", e->task->metrics[0].name);
+    char *score = pb_format("accuracy.validation.%s", e->primary->name);
     int rc = x->other ? 0 : -1;
     for (int i = 0; i < e->cells && !rc; i++) {
         if (!x->other[i].code_only || x->cell[i].failed)
@@ -63,7 +63,7 @@ static pb_digest hash_sweep(const pb_experiment *e, const pb_selection *s)
  * `first`; higher is better. */
 static double mean_of(const pb_selections *x, int first, int seeds)
 {
-    const pb_metric_info *primary = &x->experiment->task->metrics[0];
+    const pb_metric_info *primary = x->experiment->primary;
     double sum = 0;
     int n = 0;
     for (int i = first; i < first + seeds; i++) {

@@ -191,12 +191,16 @@ typedef int pb_store_each_prediction(void *ctx, const pb_stored_prediction *p);
 /* Calls `each` with the predictions of a run on a split, in the order of the examples.  Returns -1 with an error. */
 int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_each_prediction *each, void *ctx);
 
+/* Is called with each class of the data, which it does not own.  A nonzero return ends the iteration and is returned by
+ * it. */
+typedef int pb_store_class(void *ctx, int label, const char *name);
+
+/* Calls `each` with the classes of the data of a run.  A database of an early schema version has none.  Returns -1 with
+ * an error. */
+int pb_store_classes(pb_store *s, long long run, pb_store_class *each, void *ctx);
+
 /* Counts the predictions of a run on a split: generated texts if `texts`, else classes.  Returns -1 with an error. */
 int pb_store_count_predictions(pb_store *s, long long run, pb_split split, bool texts, int *count);
-
-/* Fills correct [examples] with 1 where the predicted class is the label and 0 elsewhere.  `*seen` receives the number
- * of predictions.  Returns -1 with an error. */
-int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, double *correct, int *seen);
 
 /* Reads the statistics of a text metric into x [examples, stats].  `*seen` receives the number of examples that have
  * any.  Returns -1 with an error. */

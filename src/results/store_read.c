@@ -341,28 +341,22 @@ int pb_store_count_predictions(pb_store *s, long long run, pb_split split, bool 
     return rc < 0 ? -1 : 0;
 }
 
-int pb_store_correct(pb_store *s, long long run, pb_split split, int examples, double *correct, int *seen)
+int pb_store_classes(pb_store *s, long long run, pb_store_class *each, void *ctx)
 {
-    static const char sql[] = "SELECT example, label = predicted FROM prediction WHERE run = ? AND split = ?";
+    static const char sql[] = "SELECT label, name FROM class WHERE data = (SELECT data FROM run WHERE id = ?)"
+                              " ORDER BY label";
     sqlite3_stmt *q = pb_store_statement(s, sql);
-    *seen = 0;
+    int rc = 0, more = 0;
     if (!q)
         return -1;
     sqlite3_bind_int64(q, 1, run);
-    pb_store_bind(q, 2, pb_split_name[split]);
-    int rc;
-    while ((rc = pb_store_step(s, q)) == 1) {
-        long long example = sqlite3_column_int64(q, 0);
-        if (example < 0 || example >= examples) {
-            rc = pb_error("%s: run %lld has a prediction of example %lld, want 0..%d", s->path, run, example,
-                          examples - 1);
-            break;
-        }
-        correct[example] = sqlite3_column_double(q, 1);
-        ++*seen;
+    while (!rc && (more = pb_store_step(s, q)) == 1) {
+        char *name = pb_store_text(q, 1);
+        rc = each(ctx, sqlite3_column_int(q, 0), name);
+        free(name);
     }
     pb_store_done(q);
-    return rc;
+    return rc ? rc : more;
 }
 
 /* "[1,2,3]" */

@@ -219,19 +219,43 @@ int pb_labels_check(const pb_labels *l)
         e->path, e->line, e->spelling, l->labels.count, advice);
 }
 
+/* Reports a class that train has no example of. */
+static int refuse_untrained(const pb_labels *l, int class, pb_split split)
+{
+    const pb_data *d = l->data;
+    if (!*l->list)
+        return pb_error("%s: %s has examples of the class '%s' and train has none left; want some, %s", d->name,
+                        pb_split_name[split], d->class_name[class], advice);
+    pb_error("train has no example of the class '%s'; want some, or a list without it", d->class_name[class]);
+    return pb_data_blame(d, "classes");
+}
+
+/* Returns the number of examples of each class in a split, [classes], which the caller frees. */
+static int *count_examples(const pb_data *d, pb_split split)
+{
+    int *count = pb_alloc((size_t)(d->classes + 1) * sizeof *count);
+    for (int i = 0; i < d->split[split].count; i++)
+        count[d->split[split].example[i].label]++;
+    return count;
+}
+
 int pb_labels_covered(const pb_labels *l)
 {
     const pb_data *d = l->data;
-    int *trained = pb_alloc((size_t)(d->classes + 1) * sizeof *trained), rc = 0;
-    for (int i = 0; i < d->split[PB_TRAIN].count; i++)
-        trained[d->split[PB_TRAIN].example[i].label]++;
-    for (int s = PB_VALIDATION; s < PB_SPLITS && !*l->list; s++)
-        for (int i = 0; i < d->split[s].count && !rc; i++) {
-            int class = d->split[s].example[i].label;
-            if (!trained[class])
-                rc = pb_error("%s: %s has examples of the class '%s' and train has none left; want some, %s", d->name,
-                              pb_split_name[s], d->class_name[class], advice);
-        }
-    free(trained);
+    int *count[PB_SPLITS], rc = 0, untested = 0, first = -1;
+    for (int s = 0; s < PB_SPLITS; s++)
+        count[s] = count_examples(d, (pb_split)s);
+    for (int c = 0; c < d->classes && !rc; c++) {
+        pb_split missing = count[PB_VALIDATION][c] ? PB_VALIDATION : PB_TEST;
+        if (!count[PB_TRAIN][c] && (*l->list || count[missing][c]))
+            rc = refuse_untrained(l, c, missing);
+        else if (count[PB_TRAIN][c] && !count[PB_TEST][c] && !untested++)
+            first = c;
+    }
+    if (!rc && untested)
+        pb_warn("%s: test has no example of %d of the %d classes, such as '%s'", d->name, untested, d->classes,
+                d->class_name[first]);
+    for (int s = 0; s < PB_SPLITS; s++)
+        free(count[s]);
     return rc;
 }

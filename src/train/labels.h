@@ -3,7 +3,7 @@
  * Without a list of classes, the labels in the training file are the classes.  An error is reported where this would
  * give classes that nobody wants: two spellings of one label (`Bad` and `bad`, `0` and `0.0`), a label in validation
  * or test that train does not have, and real numbers.  With a list (`classes = ...` of a task), only its labels are
- * allowed. */
+ * allowed, and train must have each class. */
 #ifndef PB_LABELS_H
 #define PB_LABELS_H
 
@@ -28,8 +28,8 @@ int pb_labels_class(pb_labels *l, pb_split split, const pb_table *t, size_t row,
  * numbers, as in a regression data set. */
 int pb_labels_check(const pb_labels *l);
 
-/* Checks the labels when the splits are complete.  Returns -1 with an error if validation or test has a class, taken
- * from the files, that no example of train has. */
+/* Checks the labels when the splits are complete.  Returns -1 with an error if a class of the list, or one that
+ * validation or test has, has no example in train.  Warns of classes without an example in test. */
 int pb_labels_covered(const pb_labels *l);
 
 #endif

@@ -190,10 +190,16 @@ static void put_metrics(const pb_data *d, const pb_task *task, pb_split split, i
     int metrics = 0;
     while (task->metrics[metrics].name)
         metrics++;
+    const pb_scoring scoring = {d->classes, d->positive};
     double *value = pb_alloc((size_t)metrics * sizeof *value);
-    task->score(d, split, list, value, step < 0 ? out : NULL);
-    for (int i = 0; i < metrics; i++)
-        pb_result_put(out, split, step, value[i], "accuracy.%s.%s", pb_split_name[split], task->metrics[i].name);
+    if (task->score)
+        task->score(d, split, list, value, step < 0 ? out : NULL);
+    for (int i = 0; i < metrics; i++) {
+        if (!task->score)
+            value[i] = pb_metric_of(&task->metrics[i], &scoring, d->split[split].count, list);
+        if (task->score || !isnan(value[i])) /* NaN: the task's settings do not ask for it */
+            pb_result_put(out, split, step, value[i], "accuracy.%s.%s", pb_split_name[split], task->metrics[i].name);
+    }
     free(value);
 }
 
@@ -253,8 +259,9 @@ int pb_score_first(pb_runner *r, pb_split split, int batch, int count, double **
 bool pb_score_selector(const pb_encoded *set, const pb_task *task, pb_split split, char key[64])
 {
     bool texts = set->mode == PB_BY_GENERATION;
-    snprintf(key, 64, "accuracy.%s.%s", pb_split_name[split], texts ? "perplexity" : task->metrics[0].name);
-    return !texts && task->metrics[0].higher_is_better;
+    const pb_metric_info *primary = pb_data_primary(set->data, task);
+    snprintf(key, 64, "accuracy.%s.%s", pb_split_name[split], texts ? "perplexity" : primary->name);
+    return !texts && primary->higher_is_better;
 }
 
 int pb_score(pb_model *m, const pb_encoded *set, const pb_task *task, pb_split split, int batch, pb_result *out)

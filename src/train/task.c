@@ -29,6 +29,7 @@ pb_data *pb_data_new(const char *name)
 {
     pb_data *d = pb_alloc(sizeof *d);
     d->name = pb_strdup(name);
+    d->positive = -1;
     return d;
 }
 
@@ -80,6 +81,32 @@ int pb_data_add_class(pb_data *d, const char *name)
     pb_grow(&d->class_name, (size_t)d->classes, &d->class_capacity, sizeof *d->class_name);
     d->class_name[d->classes] = pb_strdup(name);
     return d->classes++;
+}
+
+int pb_data_find_class(const pb_data *d, const char *name)
+{
+    pb_text known = {0};
+    for (int c = 0; c < d->classes; c++) {
+        if (!strcmp(d->class_name[c], name)) {
+            pb_text_free(&known);
+            return c;
+        }
+        if (c < 8)
+            pb_text_add(&known, "%s%s", c ? ", " : "", d->class_name[c]);
+    }
+    pb_error("no class '%s'; want one of %s%s", name, known.data ? known.data : "none", d->classes > 8 ? ", .." : "");
+    pb_text_free(&known);
+    return -1;
+}
+
+int pb_data_blame(const pb_data *d, const char *setting)
+{
+    const char *location = d->name;
+    for (const pb_setting_place *p = d->place; p && p->name; p++)
+        if (!strcmp(p->name, setting))
+            location = p->location;
+    pb_error_prefix("%s", setting);
+    return pb_error_prefix("%s", location);
 }
 
 /* Adds the example itself: the data owns its texts from now on. */
@@ -431,10 +458,4 @@ int pb_data_check(pb_data *d)
     int rc = check_overlap(d, all, n);
     free(all);
     return rc;
-}
-
-double pb_chance_zero(const pb_data *d)
-{
-    (void)d;
-    return 0;
 }

@@ -37,10 +37,19 @@ typedef struct pb_data {
         int dropped;  /* examples that pb_data_drop_overlap has removed */
         int left_out; /* examples that pb_data_keep has removed         */
     } split[PB_SPLITS];
-    char *template;   /* text of the template (train/template.h); NULL: the default template   */
-    char *forms;      /* path of the file with other forms of slot values (metric.h); NULL: none */
-    pb_digest digest; /* of the texts and answers of all splits                                */
+    char *template;                       /* text of the template (train/template.h); NULL: the default template   */
+    char *forms;                          /* path of the file with other forms of slot values (metric.h); NULL: none */
+    pb_digest digest;                     /* of the texts and answers of all splits                                */
+    int positive;                         /* the class that the metric f1 is about; -1: none                       */
+    int primary;                          /* index of the primary metric among those of the task                   */
+    const struct pb_setting_place *place; /* where the task's settings are given; NULL: not known */
 } pb_data;
+
+/* Where a setting of a task is given. */
+typedef struct pb_setting_place {
+    const char *name;     /* of the setting; NULL ends a list */
+    const char *location; /* "tasks/toy.ini:4"                */
+} pb_setting_place;
 
 /* What a model predicts for one example. */
 typedef struct pb_prediction {
@@ -54,12 +63,29 @@ typedef struct pb_prediction {
 
 struct pb_result;
 
-/* One of the metrics that a task's `score` computes. */
+/* What the statistics of a metric depend on besides the predictions. */
+typedef struct pb_scoring {
+    int classes;  /* 0 if the answers are no classes   */
+    int positive; /* as in pb_data                     */
+} pb_scoring;
+
+/* One of the metrics of a task.  A metric of classes is a function of sums over the examples, so that examples can be
+ * resampled: `gather` turns predictions into a few numbers each, and `value` turns their sums into the metric. */
 typedef struct pb_metric_info {
     const char *name; /* "accuracy" */
     bool higher_is_better;
     double (*chance)(const pb_data *d); /* Returns the value of guessing on the test split.      */
     double least, most;                 /* the range of the values; both 0: not limited          */
+
+    /* Returns the number of statistics of an example.  NULL, as `gather` and `value` are, if the task has `score`. */
+    int (*stats)(const pb_scoring *s);
+
+    /* Fills x [n, stats] with the statistics of n predictions: all those of a split. */
+    void (*gather)(const pb_scoring *s, int n, const pb_prediction *p, double *x);
+
+    /* Returns the metric, given the sums [stats] over `count` examples; NaN if the task's settings do not ask for it.
+     * NULL: the mean of the only statistic. */
+    double (*value)(const pb_scoring *s, const double *sums, double count);
 } pb_metric_info;
 
 /* A kind of task. */
@@ -75,16 +101,17 @@ typedef struct pb_task {
      * with pb_data_check. */
     int (*load)(pb_data *d, const void *conf);
 
-    /* To be increased when `score` computes other values from the same predictions: values of different versions are
+    /* To be increased when the metrics have other values for the same predictions: values of different versions are
      * not compared. */
     int version;
 
-    /* The metrics, ended by a row without a name.  The first is primary: it selects epochs and settings. */
+    /* The metrics, ended by a row without a name.  The first is primary, unless a setting `metric` names another one:
+     * it selects epochs and settings. */
     const pb_metric_info *metrics;
 
     /* Sets values[i] to metrics[i] over the predictions of all examples of a split, which stand in the order of the
      * examples.  If `keep` is not NULL, also puts there what resampling the examples needs besides the predictions
-     * (pb_result_statistic). */
+     * (pb_result_statistic).  NULL: the metrics are functions of sums. */
     void (*score)(const pb_data *d, pb_split split, const pb_prediction *prediction, double *values,
                   struct pb_result *keep);
 } pb_task;
@@ -98,6 +125,24 @@ extern const char *const pb_task_digests[];
 const pb_task *pb_task_find(const char *name);
 /* Returns the digest of the code of a kind of the list. */
 const char *pb_task_digest(const pb_task *t);
+
+/* ---- metrics ---------------------------------------------------------------------------------------------------- */
+
+/* Returns the metric of a task with this name, the first if the name is empty, or NULL with an error that lists all. */
+const pb_metric_info *pb_task_metric(const pb_task *t, const char *name);
+
+/* Returns the metric that the task's setting `metric` in `conf` names; the first if it is empty or there is no such
+ * setting.  Returns NULL with an error if there is no such metric. */
+const pb_metric_info *pb_task_primary(const pb_task *t, const void *conf);
+
+/* Returns the primary metric of the data's task. */
+const pb_metric_info *pb_data_primary(const pb_data *d, const pb_task *t);
+
+/* Returns a metric that is a function of sums, over n predictions: all those of a split.  0 if n is 0. */
+double pb_metric_of(const pb_metric_info *m, const pb_scoring *s, int n, const pb_prediction *p);
+
+/* The chance of a metric whose value is 0 for guesses. */
+double pb_chance_zero(const pb_data *d);
 
 /* ---- building the data ------------------------------------------------------------------------------------------ */
 
@@ -113,6 +158,13 @@ int pb_data_add_class(pb_data *d, const char *name);
 
 /* Adds a copy of an example with its texts and answers. */
 void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e);
+
+/* Returns the number of the class with this name, or -1 with an error that lists the classes. */
+int pb_data_find_class(const pb_data *d, const char *name);
+
+/* Puts the place where a setting of the task is given in front of the pending error.  Returns -1. */
+int pb_data_blame(const pb_data *d, const char *setting);
+
 /* Adds a copy of an example whose label is a class. */
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
 /* Adds a copy of an example whose answer is a text. */
@@ -210,8 +262,5 @@ int pb_files_load(pb_data *d, const pb_files *f, pb_files_add *add, const void *
 
 /* Keeps as many examples as train_limit and score_limit say.  To be called when the splits are complete. */
 void pb_files_limit(pb_data *d, const pb_files *f);
-
-/* The chance of a metric whose value is 0 for guesses. */
-double pb_chance_zero(const pb_data *d);
 
 #endif

@@ -101,7 +101,7 @@ TEST(a_label_that_train_lacks)
     CHECK(refused("", "1|0", "-1", "tsv",
                   SAYS("test.tsv:2: label: got '-1', a label that train does not have", "'1', '0'")));
     CHECK(refused("", "negative|positive", "negativ", "tsv", SAYS("(the nearest that it has is 'negative')")));
-    CHECK(taken("1, 0, -1", "1|0", "-1", "tsv", 3)); /* but for those that are named */
+    CHECK(refused("1, 0, -1", "1|0", "-1", "tsv", SAYS("toy: classes: train has no example of the class '-1'")));
 }
 
 TEST(real_numbers_are_no_classes)

@@ -1,0 +1,78 @@
+/* The metrics of a task's predictions against scikit-learn (tests/parity/make_task_metrics.py), and the choice of the
+ * primary one. */
+#include "test.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "train/task.h"
+
+/* The predictions of a line of the golden file; the caller frees them. */
+static pb_prediction *read_predictions(const pb_json *line, int *n)
+{
+    const pb_json *label = pb_json_get(line, "label"), *predicted = pb_json_get(line, "predicted");
+    *n = (int)pb_json_size(label);
+    pb_prediction *p = pb_alloc((size_t)(*n + 1) * sizeof *p);
+    for (int i = 0; i < *n; i++)
+        p[i] = (pb_prediction){.example = i,
+                               .label = (int)pb_json_integer(pb_json_at(label, (size_t)i), -1),
+                               .predicted = (int)pb_json_integer(pb_json_at(predicted, (size_t)i), -1)};
+    return p;
+}
+
+static void compare(const pb_task *task, const pb_json *line, int number)
+{
+    int n, compared = 0;
+    pb_prediction *p = read_predictions(line, &n);
+    const pb_scoring s = {(int)pb_json_integer(pb_json_get(line, "classes"), 0),
+                          (int)pb_json_integer(pb_json_get(line, "positive"), -1)};
+    for (const pb_metric_info *m = task->metrics; m->name; m++) {
+        double want = pb_json_number(pb_json_get(line, m->name), NAN), got = pb_metric_of(m, &s, n, p);
+        if (!CHECK_NEAR(got, want, 1e-12))
+            printf("    %s, line %d\n", m->name, number);
+        CHECK(got >= m->least && got <= m->most);
+        compared++;
+    }
+    CHECK_INT(compared, 5);
+    free(p);
+}
+
+TEST(metrics_of_classes_are_those_of_scikit_learn)
+{
+    char *text = pb_read_file("tests/golden/metrics/classes.jsonl", NULL), *rest = text, *line;
+    int lines = 0;
+    while (CHECK(text != NULL) && (line = strsep(&rest, "\n")) && *line) {
+        pb_json_doc *f = pb_json_parse("classes.jsonl", line, strlen(line));
+        if (CHECK(f != NULL))
+            compare(pb_task_find("classify"), pb_json_root(f), ++lines);
+        pb_json_free(f);
+    }
+    CHECK_INT(lines, 10);
+    free(text);
+}
+
+TEST(f1_is_not_computed_without_a_class)
+{
+    const pb_metric_info *f1 = pb_task_metric(pb_task_find("classify"), "f1");
+    const pb_prediction p = {.label = 1, .predicted = 1};
+    CHECK(isnan(pb_metric_of(f1, &(pb_scoring){.classes = 2, .positive = -1}, 1, &p)));
+    CHECK_NEAR(pb_metric_of(f1, &(pb_scoring){.classes = 2, .positive = 1}, 1, &p), 1, 0);
+}
+
+TEST(the_primary_metric_is_the_first_or_that_of_the_setting)
+{
+    const pb_task *task = pb_task_find("classify");
+    void *conf = pb_alloc(task->conf_size);
+    pb_option_defaults(task->options, conf);
+    CHECK_TEXT(pb_task_primary(task, conf)->name, "accuracy");
+    CHECK(!pb_option_set(task->options, conf, "metric", "mcc"));
+    CHECK_TEXT(pb_task_primary(task, conf)->name, "mcc");
+    CHECK(!pb_option_set(task->options, conf, "metric", "bleu"));
+    CHECK(!pb_task_primary(task, conf));
+    CHECK_TEXT(pb_error_text(), "no metric 'bleu'; want one of accuracy, macro_f1, weighted_f1, mcc, f1");
+    pb_error_clear();
+    pb_option_release(task->options, conf);
+    free(conf);
+    CHECK_TEXT(pb_task_metric(pb_task_find("generate"), "")->name, "bleu");
+}
