@@ -37,6 +37,7 @@ static const flag flags[] = {
     {"adapter", "FOLDER", "PEFT adapter to attach to the model", AT(adapter), TEXT},
     {"merged", NULL, "merge the adapter into the weights", AT(merged), SWITCH},
     {"ids", NULL, "each line of stdin is a JSON array of token ids instead of a text", AT(ids), SWITCH},
+    {"pairs", NULL, "each line of stdin is a pair of texts with a tab between them", AT(pairs), SWITCH},
     {"plain", NULL, "omit special tokens", AT(plain), SWITCH},
     {"decode", NULL, "convert token ids to text", AT(decode), SWITCH},
     {"precision", "NAME", "store the frozen base weights in fp32, bf16, int8 or nf4", AT(precision), TEXT},

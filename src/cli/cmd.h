@@ -29,7 +29,7 @@ typedef struct pb_args {
         *columns, *sort;
     int jobs, threads, tokens, rank;
     long long seed; /* -1 if it is not given */
-    bool json, markdown, quiet, no_timing, partial, times, merged, ids, plain, decode, force, retry, any_version;
+    bool json, markdown, quiet, no_timing, partial, times, merged, ids, pairs, plain, decode, force, retry, any_version;
 } pb_args;
 
 typedef struct pb_command {

@@ -4,7 +4,7 @@
 typedef struct request {
     const pb_args *args;
     pb_session session;
-    pb_ids ids;
+    pb_input input;
 } request;
 
 /* Nine digits identify a 32-bit float. */
@@ -22,15 +22,17 @@ static void print_rows(const pb_node *n)
 static int print_logits(void *ctx, const char *line, size_t size)
 {
     request *t = ctx;
-    if (pb_session_ids(&t->session, t->args, line, size, &t->ids))
+    if (pb_session_input(&t->session, t->args, line, size, 0, &t->input))
         return -1;
-    const int offset[] = {0, (int)t->ids.count};
-    const pb_node *logits =
-        pb_apply_run(t->session.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
-    if (!logits || pb_apply_check(logits))
+    const pb_node *logits = pb_session_run(&t->session, &t->input);
+    if (!logits)
         return -1;
     printf("{\"ids\": ");
-    pb_ids_print(&t->ids, stdout);
+    pb_ids_print(&t->input.ids, stdout);
+    if (t->input.type.count) {
+        printf(", \"types\": ");
+        pb_ids_print(&t->input.type, stdout);
+    }
     printf(", \"logits\": [");
     print_rows(logits);
     printf("]}\n");
@@ -43,7 +45,7 @@ static int logits_command(const pb_args *a)
     if (pb_session_open(&t.session, a))
         return PB_EXIT_QUESTION;
     int rc = pb_each_line(print_logits, &t);
-    pb_ids_free(&t.ids);
+    pb_input_free(&t.input);
     pb_session_close(&t.session);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
@@ -51,10 +53,13 @@ static int logits_command(const pb_args *a)
 const pb_command pb_cmd_logits = {
     .name = "logits",
     .words = "--model PATH",
-    .options = "model precision adapter merged ids force threads",
-    .help = "print a model's logits for the lines of stdin\n\n"
-            "Each line is a text and gives one JSON object on stdout, {\"ids\": [..], \"logits\": [[..]]}.  A "
-            "classifier has\n"
-            "one row of logits, a language model one row for each token.\n",
+    .options = "model precision adapter merged ids pairs force threads",
+    .help =
+        "print a model's logits for the lines of stdin\n\n"
+        "Each line is a text and gives one JSON object on stdout, {\"ids\": [..], \"logits\": [[..]]}.  A "
+        "classifier has\n"
+        "one row of logits, a language model one row for each token.  With --ids, a line is an array of ids, or an\n"
+        "object {\"input_ids\": [..], \"token_type_ids\": [..]}.  With --pairs, it is two texts with a tab between\n"
+        "them; token types are printed as \"types\".\n",
     .run = logits_command,
 };

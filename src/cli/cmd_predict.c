@@ -226,8 +226,9 @@ static int predict_with(const pb_args *a, pb_experiment *e)
 /* ---- a model or adapter ------------------------------------------------------------------------------ */
 
 typedef struct classification {
+    const pb_args *args;
     pb_session session;
-    pb_ids ids;
+    pb_input input;
 } classification;
 
 static void print_likeliest(const pb_model *m, const pb_node *logits)
@@ -250,15 +251,14 @@ static int classify(void *ctx, const char *line, size_t size)
     classification *t = ctx;
     const pb_model *m = t->session.model;
     int most = pb_model_config(m)->window ? 0 : pb_model_max_tokens(m);
-    t->ids.count = 0;
-    if (pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &t->ids))
-        return -1;
-    if (!t->ids.count)
-        return pb_error("the line has no token; want at least one");
-    const int offset[] = {0, (int)t->ids.count};
-    const pb_node *logits =
-        pb_apply_run(t->session.apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = t->ids.id});
-    if (!logits || pb_apply_check(logits))
+    pb_input *in = &t->input;
+    in->ids.count = 0;
+    int rc = t->args->pairs ? pb_session_input(&t->session, t->args, line, size, most, in)
+                            : pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &in->ids);
+    if (!rc && !in->ids.count)
+        rc = pb_error("the line has no token; want at least one");
+    const pb_node *logits = rc ? NULL : pb_session_run(&t->session, in);
+    if (!logits)
         return -1;
     print_likeliest(m, logits);
     return 0;
@@ -266,7 +266,7 @@ static int classify(void *ctx, const char *line, size_t size)
 
 static int predict_alone(const pb_args *a)
 {
-    classification t = {.ids = {0}};
+    classification t = {.args = a};
     if (pb_session_open(&t.session, a))
         return PB_EXIT_QUESTION;
     int rc =
@@ -279,7 +279,7 @@ static int predict_alone(const pb_args *a)
                        "label per text; `peftbench logits` prints its outputs",
                        pb_model_dir(t.session.model))
             : pb_each_line(classify, &t);
-    pb_ids_free(&t.ids);
+    pb_input_free(&t.input);
     pb_session_close(&t.session);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
@@ -289,8 +289,8 @@ static int check_options(const pb_args *a)
 {
     if (!a->model == !a->words)
         return pb_error("predict: want either an EXPERIMENT.ini or --model PATH");
-    if (a->words && (a->adapter || a->merged || a->precision || a->force))
-        return pb_error("predict: --adapter, --merged, --precision and --force go with --model");
+    if (a->words && (a->adapter || a->merged || a->precision || a->force || a->pairs))
+        return pb_error("predict: --adapter, --merged, --precision, --force and --pairs go with --model");
     if (a->model && (a->row || a->seed >= 0 || a->sets))
         return pb_error("predict: --row, --seed and --set go with an EXPERIMENT.ini");
     return 0;
@@ -316,15 +316,13 @@ const pb_command pb_cmd_predict = {
     .name = "predict",
     .words = "EXPERIMENT.ini|--model PATH",
     .most = 1,
-    .options = "db set row seed model adapter merged precision force threads",
-    .help =
-        "predict the label of each line of stdin\n\n"
-        "Prints the label and its probability, separated by a tab, or the text that the model generates.  A pair of\n"
-        "texts is a line with a tab between them.  With an\n"
-        "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
-        "must be\n"
-        "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
-        "has a\n"
-        "classification head.\n",
+    .options = "db set row seed model adapter merged precision force pairs threads",
+    .help = "predict the label of each line of stdin\n\n"
+            "Prints the label and its probability, separated by a tab, or the text that the model generates.  With an\n"
+            "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
+            "must be\n"
+            "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
+            "has a\n"
+            "classification head.  A pair of texts is a line with a tab between them; with --model it needs --pairs.\n",
     .run = predict,
 };

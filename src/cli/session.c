@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "train/encoded.h"
 
 static int attach_adapter(pb_session *o, const pb_args *a)
 {
@@ -83,18 +84,102 @@ int pb_split_pair(char *line, const char **second)
     return 0;
 }
 
+/* Appends the elements of an array: numbers 0 .. count-1 that are called `what`. */
+static int read_numbers(const pb_json *list, const char *what, int count, pb_ids *out)
+{
+    int rc = pb_json_is_array(list) ? 0 : pb_error("want a JSON array of %ss", what);
+    for (size_t i = 0; !rc && i < pb_json_size(list); i++) {
+        long long id = pb_json_integer(pb_json_at(list, i), -1);
+        rc = id >= 0 && id < count ? 0 : pb_error("element %zu: want a %s 0..%d", i, what, count - 1);
+        pb_ids_add(out, (int)id);
+    }
+    return rc;
+}
+
 int pb_ids_read(const char *line, size_t size, int vocab, pb_ids *ids)
 {
     pb_json_doc *doc = pb_json_parse("ids", line, size);
-    const pb_json *root = doc ? pb_json_root(doc) : NULL;
-    int rc = !doc ? -1 : pb_json_is_array(root) ? 0 : pb_error("want a JSON array of token ids");
-    for (size_t i = 0; !rc && i < pb_json_size(root); i++) {
-        long long id = pb_json_integer(pb_json_at(root, i), -1);
-        rc = id >= 0 && id < vocab ? 0 : pb_error("element %zu: want a token id 0..%d", i, vocab - 1);
-        pb_ids_add(ids, (int)id);
-    }
+    int rc = doc ? read_numbers(pb_json_root(doc), "token id", vocab, ids) : -1;
     pb_json_free(doc);
     return rc;
+}
+
+/* ---- inputs with token types ------------------------------------------------------------------------------ */
+
+void pb_input_free(pb_input *in)
+{
+    pb_ids_free(&in->ids);
+    pb_ids_free(&in->type);
+}
+
+static int check_member(void *ctx, const char *key, const pb_json *value)
+{
+    (void)ctx, (void)value;
+    return !strcmp(key, "input_ids") || !strcmp(key, "token_type_ids")
+               ? 0
+               : pb_error("'%s': want input_ids and token_type_ids only", key);
+}
+
+/* A model without token types ignores those that are 0. */
+static int read_object(const pb_model *m, const pb_json *root, pb_input *in)
+{
+    int types = pb_model_token_types(m);
+    const pb_json *type = pb_json_get(root, "token_type_ids");
+    if (pb_json_each(root, check_member, NULL))
+        return -1;
+    if (read_numbers(pb_json_get(root, "input_ids"), "token id", pb_model_config(m)->vocab, &in->ids))
+        return pb_error_prefix("input_ids");
+    if (type && read_numbers(type, "token type", types ? types : 1, &in->type))
+        return pb_error_prefix("token_type_ids: the model has %d token types", types);
+    if (type && in->type.count != in->ids.count)
+        return pb_error("%zu input_ids and %zu token_type_ids; want as many", in->ids.count, in->type.count);
+    return 0;
+}
+
+/* An array of ids, or an object. */
+static int read_input(const pb_model *m, const char *line, size_t size, pb_input *in)
+{
+    pb_json_doc *doc = pb_json_parse("ids", line, size);
+    const pb_json *root = doc ? pb_json_root(doc) : NULL;
+    int rc = !doc                      ? -1
+             : pb_json_is_object(root) ? read_object(m, root, in)
+             : pb_json_is_array(root)
+                 ? read_numbers(root, "token id", pb_model_config(m)->vocab, &in->ids)
+                 : pb_error("want a JSON array of token ids, or an object with input_ids and token_type_ids");
+    pb_json_free(doc);
+    return rc;
+}
+
+static int read_pair(const pb_model *m, const char *line, int limit, pb_input *in)
+{
+    char *first = pb_strdup(line);
+    const char *second = NULL;
+    int rc = pb_model_tokenizer(m)
+                 ? pb_split_pair(first, &second) || pb_encoded_pair(m, first, second, limit, &in->ids, &in->type)
+                 : pb_error("%s: no tokenizer.json; want --ids", pb_model_dir(m));
+    free(first);
+    return rc ? -1 : 0;
+}
+
+int pb_session_input(const pb_session *o, const pb_args *a, const char *line, size_t size, int limit, pb_input *in)
+{
+    pb_input_free(in);
+    if (a->ids && a->pairs)
+        return pb_error("--pairs: token ids are no texts; want --pairs or --ids");
+    int rc = a->ids     ? read_input(o->model, line, size, in)
+             : a->pairs ? read_pair(o->model, line, limit, in)
+                        : pb_session_ids(o, a, line, size, &in->ids);
+    return rc ? -1 : in->ids.count ? 0 : pb_error("the line has no token; want at least one");
+}
+
+const pb_node *pb_session_run(pb_session *o, const pb_input *in)
+{
+    const int offset[] = {0, (int)in->ids.count};
+    const pb_node *logits = pb_apply_run(o->apply, &(pb_batch){.sequences = 1,
+                                                               .offset = offset,
+                                                               .ids = in->ids.id,
+                                                               .token_type = in->type.count ? in->type.id : NULL});
+    return logits && !pb_apply_check(logits) ? logits : NULL;
 }
 
 void pb_ids_print(const pb_ids *ids, FILE *out)

@@ -36,8 +36,24 @@ int pb_ids_read(const char *line, size_t size, int vocab, pb_ids *ids);
 /* Prints the ids as a JSON array, "[1, 2]". */
 void pb_ids_print(const pb_ids *ids, FILE *out);
 
+/* What a model reads: one sequence. */
+typedef struct pb_input {
+    pb_ids ids, type; /* the token types; none: all 0 */
+} pb_input;
+
+/* Frees the input and leaves it empty. */
+void pb_input_free(pb_input *in);
+
 /* Sets ids to those of a line: the elements of a JSON array with --ids, else the tokens of the text with special
  * tokens.  Returns -1 with an error, also if there is no token. */
 int pb_session_ids(const pb_session *o, const pb_args *a, const char *line, size_t size, pb_ids *ids);
+
+/* Sets the input to that of a line, as pb_session_ids does.  With --ids, the line may also be an object
+ * {"input_ids": [..], "token_type_ids": [..]}; with --pairs, it is a pair of texts, which is encoded as by
+ * pb_encoded_pair with this limit. */
+int pb_session_input(const pb_session *o, const pb_args *a, const char *line, size_t size, int limit, pb_input *in);
+
+/* Computes the logits of an input.  Returns NULL with an error. */
+const pb_node *pb_session_run(pb_session *o, const pb_input *in);
 
 #endif

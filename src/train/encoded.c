@@ -1,6 +1,7 @@
 /* encoded: see encoded.h. */
 #include "train/encoded.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -320,21 +321,48 @@ int pb_encoded_check(const pb_data *d, const pb_model *m)
 
 /* By head, there is no template.  A decoder reads a pair that the tokenizer's file has no form for as one text of two
  * lines. */
-static int encode_for_head(pb_encoder *enc)
+static int start_head(pb_encoder *enc)
 {
     const pb_slice none = {"", 0};
-    bool pair = enc->data->pair[0];
-    enc->joined = pair && !pb_tokenizer_has_pair(enc->tokenizer);
+    enc->joined = enc->data->pair[0] && !pb_tokenizer_has_pair(enc->tokenizer);
     enc->template = (pb_template){none, none, {"\n", 1}, none, none, none, false};
     if (enc->joined && pb_encoded_check(enc->data, enc->model))
         return -1;
     if (enc->joined)
         encode_empty(enc);
-    for (int s = 0; s < PB_SPLITS && pair && !enc->joined && pb_model_token_types(enc->model); s++)
-        enc->set->type[s] = pb_alloc((size_t)(enc->data->split[s].count + 1) * sizeof *enc->set->type[s]);
-    for (int s = 0; s < PB_SPLITS; s++)
+    return 0;
+}
+
+static int encode_for_head(pb_encoder *enc)
+{
+    if (start_head(enc))
+        return -1;
+    bool typed = enc->data->pair[0] && !enc->joined && pb_model_token_types(enc->model);
+    for (int s = 0; s < PB_SPLITS; s++) {
+        if (typed)
+            enc->set->type[s] = pb_alloc((size_t)(enc->data->split[s].count + 1) * sizeof *enc->set->type[s]);
         encode_split(enc, (pb_split)s);
+    }
     return *enc->rc ? -1 : check_inputs(enc);
+}
+
+int pb_encoded_pair(const pb_model *m, const char *first, const char *second, int limit, pb_ids *ids, pb_ids *type)
+{
+    char none[] = "";
+    pb_encoded set = {.mode = PB_BY_HEAD};
+    pb_data data = {.name = "stdin", .pair = {none, none}};
+    pb_encoding conf = {.max_tokens = limit ? limit : INT_MAX};
+    pb_example pair = {.text = first, .second = second};
+    int rc = 0, length;
+    bool cut;
+    pb_encoder enc = {.set = &set, .data = &data, .model = m, .tokenizer = pb_model_tokenizer(m), .conf = &conf};
+    enc.positions = conf.max_tokens;
+    enc.rc = &rc;
+    if (start_head(&enc))
+        return -1;
+    *ids = pb_encoder_input(&enc, &pair, pb_model_token_types(m) ? type : NULL, &length, &cut);
+    pb_ids_free(&enc.empty);
+    return rc;
 }
 
 static int encode_for_decoder(pb_encoder *enc)

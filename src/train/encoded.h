@@ -61,6 +61,11 @@ pb_answer_mode pb_answer_mode_of(bool texts, const pb_prompting *prompting);
  * whose tokenizer has no form for them. */
 int pb_encoded_check(const pb_data *d, const pb_model *m);
 
+/* Sets ids to those of a pair of texts and type to their token types, none if the model has none, as pb_encoded_new
+ * does by head; limit 0: without truncation.  The caller frees both.  The model must have a tokenizer.  Returns -1 with
+ * an error as pb_encoded_new and pb_encoded_check do. */
+int pb_encoded_pair(const pb_model *m, const char *first, const char *second, int limit, pb_ids *ids, pb_ids *type);
+
 /* Encodes every example of the data for model `m`.  A text that is too long is truncated: tokens are removed from
  * its end, and the special tokens, the few-shot examples and the template stay whole.  By head, max_tokens counts
  * the special tokens, as in Hugging Face's tokenizers with truncation=True; with a template it counts the text's own

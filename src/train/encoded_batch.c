@@ -57,7 +57,7 @@ static void add_sequence(growing_batch *c, const pb_ids *text, const pb_ids *ans
 static void add_types(growing_batch *c, pb_split split, int example)
 {
     const pb_ids *type = c->set->type[split] ? &c->set->type[split][example] : NULL;
-    for (size_t i = 0; type && i < type->count; i++)
+    for (size_t i = 0; c->token_type && type && i < type->count; i++)
         c->token_type[(size_t)c->offset[c->sequences] + i] = type->id[i];
 }
 

@@ -16,7 +16,43 @@ ok 'without it' run 0 '[3, 4]\n' logits --ids --model "$families/llama-3"
 ok 'is another answer' test "$(cut -c 1-80 out)" != "$(cut -c 1-80 adapted)"
 ok 'in fewer bits' run 0 '[3, 4]\n' logits --ids --precision nf4 --model "$families/llama-3"
 
-ok 'no list of ids' refuses 'stdin:1: want a JSON array of token ids' '{}\n' logits --ids --model "$families/gpt2"
+# ---- token types and pairs --------------------------------------------------------------------------------
+cp -r "$families/roberta" classifier
+cp "$golden/pairs/bert-processing/tokenizer.json" classifier
+typed() { echo "{\"input_ids\": [1, 3, 2, 5, 2], \"token_type_ids\": $1}\n"; }
+ok 'token types 0' run 0 "$(typed '[0, 0, 0, 0, 0]')" logits --ids --model classifier
+sed 's/.*"logits"/"logits"/' out >zeros
+ok 'are those of a list' run 0 '[1, 3, 2, 5, 2]\n' logits --ids --model classifier
+ok 'as they are' cmp -s zeros <(sed 's/.*"logits"/"logits"/' out)
+ok 'token types' run 0 "$(typed '[0, 0, 0, 1, 1]')" logits --ids --model classifier
+ok 'are printed' prints '^\{"ids": \[1, 3, 2, 5, 2\], "types": \[0, 0, 0, 1, 1\], "logits": \[\['
+cp out typed
+ok 'and make a difference' test "$(sed 's/.*"logits"/"logits"/' out)" != "$(cat zeros)"
+ok 'a pair' run 0 'the\tfilm\n' logits --pairs --model classifier
+ok 'has these types' cmp -s typed out
+ok 'types that the model lacks' refuses 'stdin:1: token_type_ids: the model has 2 token types: element 4: want a token type 0..1' \
+	"$(typed '[0, 0, 0, 1, 2]')" logits --ids --model classifier
+ok 'types of a model without types' refuses 'stdin:1: token_type_ids: the model has 0 token types: element 1: want a token type 0..0' \
+	'{"input_ids": [3, 4], "token_type_ids": [0, 1]}\n' logits --ids --model "$families/gpt2"
+ok 'fewer types than ids' refuses 'stdin:1: 5 input_ids and 2 token_type_ids; want as many' "$(typed '[0, 0]')" logits --ids \
+	--model classifier
+ok 'another member' refuses "stdin:1: 'attention_mask': want input_ids and token_type_ids only" \
+	'{"input_ids": [3], "attention_mask": [1]}\n' logits --ids --model classifier
+ok 'a line that is no pair' refuses 'stdin:1: want a pair of texts with a tab between them, got no tab' 'the film\n' logits --pairs \
+	--model classifier
+ok 'ids of pairs' refuses '--pairs: token ids are no texts; want --pairs or --ids' '[3]\n' logits --pairs --ids --model classifier
+ok 'a pair without a tokenizer' refuses 'no tokenizer.json; want --ids' 'a\tb\n' logits --pairs --model "$families/gpt2"
+cp -r classifier no-form
+sed -i 's/"BertProcessing"/"ByteLevel"/' no-form/tokenizer.json
+ok 'an encoder without a form for pairs' refuses 'stdin:1: no-form/tokenizer.json: post_processor: it does not say how a pair of texts' \
+	'a\tb\n' logits --pairs --model no-form
+ok 'a pair of a decoder' run 0 'the film\tgood\n' logits --pairs --model "$root/models/pico-decoder"
+grep -o '^{"ids": \[[^]]*\]' out >two
+ok 'one text of two lines' run 0 '"the film\\ngood"\n' tokenize --json --model "$root/models/pico-decoder"
+ok 'is the same' cmp -s two <(grep -o '^{"ids": \[[^]]*\]' out)
+
+ok 'no list of ids' refuses 'stdin:1: want a JSON array of token ids, or an object' '3\n' logits --ids --model "$families/gpt2"
+ok 'no ids in an object' refuses 'stdin:1: input_ids: want a JSON array of token ids' '{}\n' logits --ids --model "$families/gpt2"
 ok 'no ids' refuses 'stdin:1: the line has no token' '[]\n' logits --ids --model "$families/gpt2"
 ok 'a text too long' refuses 'too long' "[$(printf '3, %.0s' $(seq 99))3]\n" logits --ids --model "$families/llama-3"
 ok 'no tokenizer' refuses 'no tokenizer.json; want --ids' 'a\n' logits --model "$families/gpt2"

@@ -65,6 +65,13 @@ ok 'table' run 0 table toy.ini --db toy.db
 printf 'the "film 3 is good\tthe film 3 is bad\nthe "film 9 is bad\tthe film 9 is good\n' >texts
 ok 'predict reads pairs' run 0 predict toy.ini --db toy.db <texts
 ok 'and knows which is good' [ "$(cut -f 1 out | tr '\n' ' ')" = 'first second ' ]
+ok 'export' run 0 export "$(sqlite3 toy.db "SELECT id FROM run WHERE row = 'lora'")" adapter --db toy.db
+ok 'the row predicts' run 0 predict toy.ini --row lora --db toy.db <texts
+cut -f 2 out >wanted
+ok 'as its adapter does' run 0 predict --model models/tiny --adapter adapter --pairs <texts
+ok 'with these probabilities' cmp -s wanted <(cut -f 2 out)
+ok 'an experiment knows that it is about pairs' run 2 predict toy.ini --pairs --db toy.db <texts
+ok 'so that it is told' says '--force and --pairs go with --model'
 refused() { # NAME LINE MESSAGE
 	printf '%s\n' 'the film is good	the film is bad' "$2" >texts
 	ok "$1" run 2 predict toy.ini --db toy.db <texts
