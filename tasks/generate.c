@@ -16,7 +16,7 @@ static const pb_option options[] = {
     PB_OPTION(conf, source, TEXT, "source", "column with the source texts"),
     PB_OPTION(conf, references, TEXT, "reference",
               "columns with the references, `ref1, ref2`; empty fields are skipped"),
-    PB_OPTION(conf, forms, TEXT, "", "file with other forms of slot values, for the slot error rate"),
+    PB_OPTION(conf, forms, FILE, "", "file with other forms of slot values, for the slot error rate"),
     {0},
 };
 
@@ -74,7 +74,7 @@ static int check_forms(const char *path)
 static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
-    if (*c->forms && (!(d->forms = pb_data_find(c->forms)) || check_forms(d->forms)))
+    if (*c->forms && (!(d->forms = pb_data_find(d, c->forms)) || check_forms(d->forms)))
         return -1;
     if (pb_files_load(d, &c->files, add_rows, c))
         return -1;

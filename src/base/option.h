@@ -24,6 +24,7 @@ typedef struct pb_option {
     double min, max;           /* the allowed range, ends included; for PB_INT and PB_REAL */
     const char *choices;       /* "relu|gelu|tanh", for PB_CHOICE                          */
     const char *help;          /* one line                                                 */
+    bool file;                 /* a PB_TEXT is the name of a file of the task, see pb_data_find */
 } pb_option;
 
 /* One row of an option table: the setting that the field `field` of the struct type `conf` holds.  Its key is the
@@ -33,6 +34,7 @@ typedef struct pb_option {
  *     PB_OPTION(conf, alpha, REAL, "16", 0, 1e6, "the scale's numerator") double: default, minimum, maximum, help
  *     PB_OPTION(conf, rslora, BOOL, "no", "scale by alpha / sqrt(r)")     bool: default, help
  *     PB_OPTION(conf, targets, TEXT, "attn.*", "projections to adapt")    const char *: default, help
+ *     PB_OPTION(conf, train, FILE, "", "training examples")               const char *: default, help
  *     PB_OPTION(conf, act, CHOICE, "gelu", "relu|gelu", "activation")     int: default, choices, help
  */
 #define PB_OPTION(conf, field, kind, ...) PB_OPTION_NAMED(#field, conf, field, kind, __VA_ARGS__)
@@ -52,6 +54,7 @@ typedef struct pb_option {
     .type = _Generic((field), bool : PB_BOOL), .default_value = value, .help = text
 #define PB_OPTION_TEXT(field, value, text)                                                                             \
     .type = _Generic((field), const char * : PB_TEXT), .default_value = value, .help = text
+#define PB_OPTION_FILE(field, value, text) PB_OPTION_TEXT(field, value, text), .file = true
 #define PB_OPTION_CHOICE(field, value, allowed, text)                                                                  \
     .type = _Generic((field), int : PB_CHOICE), .default_value = value, .choices = allowed, .help = text
 

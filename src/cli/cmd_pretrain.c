@@ -37,7 +37,7 @@ typedef struct job {
 
 static int find_file(const char **file)
 {
-    char *found = **file ? pb_data_find(*file) : pb_strdup("");
+    char *found = **file ? pb_data_find(NULL, *file) : pb_strdup("");
     if (!found)
         return -1;
     free((char *)(uintptr_t)*file);

@@ -125,6 +125,7 @@ pb_data *pb_experiment_new_data(const pb_experiment *e)
     pb_data *d = pb_data_new(e->task_name);
     d->primary = (int)(e->primary - e->task->metrics);
     d->place = e->task_place;
+    memcpy(d->folder, e->folder, sizeof d->folder);
     return d;
 }
 

@@ -55,7 +55,8 @@ typedef struct pb_experiment {
     void *task_conf;               /* its settings     */
     const pb_metric_info *primary; /* metric that selects epochs and settings and that reports compare */
     pb_setting_place *task_place;  /* where its settings are given, for messages                       */
-    bool has_own_task; /* the task is not that of tasks/NAME.ini, so that its kind is one of the stored settings */
+    bool has_own_task;     /* the task is not that of tasks/NAME.ini, so that its kind is one of the stored settings */
+    const char *folder[2]; /* of its file and of the task's, see pb_data; NULL: not known */
     const char *model_path;
     const char *baseline;            /* label of the row that others are compared with       */
     const char *methods, *seed_list; /* as written                                           */

@@ -32,6 +32,15 @@ void *pb_cell_conf(pb_cell *c, int group);
 /* Ends the making of a cell: lists its settings.  `choice` is copied. */
 void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice);
 
+/* Returns the folder of a file with its slash, "" for the working directory, in the experiment's arena. */
+const char *pb_experiment_folder(pb_experiment *e, const char *path);
+
+/* Replaces the names of the task's files, such as train, by paths: of a name that the experiment's file gives in a
+ * section [task] or `section`, in that file's folder or else in that of the task's file; of a name that the task's file
+ * gives, the other way round; of a name that --set gives, in the working directory first.  A file that is in none of
+ * them keeps its name, for pb_data_find. */
+void pb_experiment_place_files(pb_experiment *e, pb_ini *ini, const char *section);
+
 /* Reads [experiment] budget: a number of elements such as "50000", "100k" or "1.5M".  Returns -1 with an error. */
 int pb_budget_parse(const char *text, double *out);
 

@@ -124,19 +124,23 @@ static int name_task(pb_experiment *e, const char *path)
     return rc;
 }
 
-/* Notes where a section of a file gives settings of the task.  A later note of a setting replaces an earlier one. */
+/* Notes where a setting of the task is given.  A later note of a setting replaces an earlier one. */
+static void note_place(pb_experiment *e, const pb_entry *entry)
+{
+    const pb_option *o = entry->key ? pb_option_find(e->task->options, entry->key) : NULL;
+    size_t n = 0;
+    while (o && e->task_place[n].name && e->task_place[n].name != o->name)
+        n++;
+    if (o)
+        e->task_place[n] = (pb_setting_place){o->name, pb_arena_strdup(e->arena, entry->location)};
+}
+
+/* Does so for all settings of a section. */
 static void note_places(pb_experiment *e, const pb_ini *file, const char *section)
 {
-    for (size_t i = 0; i < file->entries; i++) {
-        const pb_entry *entry = &file->entry[i];
-        const pb_option *o = entry->key ? pb_option_find(e->task->options, entry->key) : NULL;
-        if (!o || strcmp(entry->section, section) != 0)
-            continue;
-        size_t n = 0;
-        for (; e->task_place[n].name && e->task_place[n].name != o->name;)
-            n++;
-        e->task_place[n] = (pb_setting_place){o->name, pb_arena_strdup(e->arena, entry->location)};
-    }
+    for (size_t i = 0; i < file->entries; i++)
+        if (!strcmp(file->entry[i].section, section))
+            note_place(e, &file->entry[i]);
 }
 
 /* Reads the file of the experiment's task; `entry` is where the task is named. */
@@ -144,8 +148,10 @@ static int read_task_named(pb_experiment *e, const pb_entry *entry)
 {
     char *path = is_path(e->task_name) ? pb_strdup(e->task_name) : pb_format("tasks/%s.ini", e->task_name);
     int rc = 0;
+    e->folder[1] = pb_experiment_folder(e, path);
     if (!pb_file_exists(path)) {
-        pb_error("task: no named task '%s': there is no file %s", e->task_name, path);
+        pb_error("task: no named task '%s': there is no file %s, and no section [task %s] with a `kind`", e->task_name,
+                 path, e->task_name);
         rc = pb_ini_blame(entry);
     } else if (is_path(e->task_name) && name_task(e, path)) {
         rc = pb_ini_blame(entry);
@@ -169,19 +175,71 @@ static int find_primary(pb_experiment *e)
     return e->primary ? 0 : (pb_error_prefix("metric"), pb_error_prefix("%s", location));
 }
 
+/* Takes the task's kind from the experiment's file, in which the whole task then stands. */
+static int read_own_task(pb_experiment *e, const pb_entry *kind)
+{
+    char *path = pb_format("tasks/%s.ini", e->task_name);
+    bool taken = pb_file_exists(path);
+    if (taken) {
+        pb_error("kind: %s has the kind of task %s; want another name for a task of one's own, or no kind", path,
+                 e->task_name);
+        pb_ini_blame(kind);
+    }
+    free(path);
+    e->has_own_task = true;
+    return taken ? -1 : make_task(e, kind);
+}
+
+/* Applies what --set says of the task once more, since [task NAME] of the file has replaced it. */
+static int apply_overrides(pb_experiment *e, pb_ini *ini, const char *section)
+{
+    for (size_t i = 0; i < ini->entries; i++) {
+        const pb_entry *entry = &ini->entry[i];
+        if (entry->key && !strcmp(entry->section, "task") && pb_ini_is_override(entry)) {
+            const pb_entry *other = pb_ini_find(ini, section, entry->key);
+            if (other && pb_ini_is_override(other))
+                continue;
+            if (pb_ini_apply(e->task->options, e->task_conf, entry))
+                return -1;
+            note_place(e, entry);
+        }
+    }
+    return 0;
+}
+
+/* Applies the settings of a section for the task, and passes over its kind. */
+static int fill_own_task(pb_experiment *e, pb_ini *ini, const char *section)
+{
+    for (size_t i = 0; i < ini->entries; i++) {
+        pb_entry *entry = &ini->entry[i];
+        if (strcmp(entry->section, section) != 0)
+            continue;
+        entry->used = true;
+        if (entry->key && strcmp(entry->key, "kind") != 0 && pb_ini_apply(e->task->options, e->task_conf, entry))
+            return -1;
+    }
+    return 0;
+}
+
 static int read_task(pb_experiment *e, pb_ini *ini)
 {
-    if (read_task_named(e, pb_ini_find(ini, "experiment", "task")))
-        return -1;
+    const pb_entry *named = pb_ini_find(ini, "experiment", "task");
     char *section = pb_format("task %s", e->task_name);
-    int rc = pb_ini_fill(ini, "task", e->task->options, e->task_conf) ||
-                     pb_ini_fill(ini, section, e->task->options, e->task_conf)
-                 ? -1
-                 : 0;
-    if (!rc) {
-        note_places(e, ini, "task");
-        note_places(e, ini, section);
-    }
+    const pb_entry *kind = is_path(e->task_name) ? NULL : pb_ini_find(ini, section, "kind");
+    kind = kind || is_path(e->task_name) ? kind : pb_ini_find(ini, "task", "kind");
+    free(section);
+    e->folder[0] = pb_experiment_folder(e, e->path);
+    if (kind ? read_own_task(e, kind) : read_task_named(e, named))
+        return -1;
+    section = pb_format("task %s", e->task_name); /* the name of a task that was given by a path */
+    int rc = kind ? fill_own_task(e, ini, "task") || fill_own_task(e, ini, section)
+                  : pb_ini_fill(ini, "task", e->task->options, e->task_conf) ||
+                        pb_ini_fill(ini, section, e->task->options, e->task_conf);
+    note_places(e, ini, "task");
+    note_places(e, ini, section);
+    rc = rc || apply_overrides(e, ini, section);
+    if (!rc)
+        pb_experiment_place_files(e, ini, section);
     free(section);
     return rc || find_primary(e) ? -1 : 0;
 }
@@ -293,17 +351,12 @@ static int refuse_unread(const pb_experiment *e, const pb_entry *entry)
     return pb_ini_blame(entry);
 }
 
-static bool is_override(const pb_entry *entry)
-{
-    return !strncmp(entry->location, "--set", 5);
-}
-
 /* Returns whether a section may remain unused because --set replaced the list of methods. */
 static bool may_be_unused(const pb_entry *methods, const pb_entry *entry)
 {
     bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7) ||
                   !strncmp(entry->section, "model ", 6) || !strncmp(entry->section, "decode ", 7);
-    return of_row && is_override(methods) && !is_override(entry);
+    return of_row && pb_ini_is_override(methods) && !pb_ini_is_override(entry);
 }
 
 /* True for a setting of rows: the experiment's, the task's and those of [tune] have no more specific section. */
@@ -330,7 +383,7 @@ static int check_unread(const pb_experiment *e, const pb_ini *ini, const pb_entr
         const pb_entry *entry = &ini->entry[i];
         if (!entry->used && !may_be_unused(methods, entry))
             return refuse_unread(e, entry);
-        if (entry->key && is_override(entry) && is_of_rows(entry) && !entry->in_force)
+        if (entry->key && pb_ini_is_override(entry) && is_of_rows(entry) && !entry->in_force)
             return refuse_replaced(entry);
     }
     return 0;

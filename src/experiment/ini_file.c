@@ -274,6 +274,11 @@ void pb_ini_free(pb_ini *ini)
 
 /* ---- overrides ---------------------------------------------------------------------------------------- */
 
+bool pb_ini_is_override(const pb_entry *e)
+{
+    return !strncmp(e->location, "--set", 5);
+}
+
 void pb_ini_put(pb_ini *ini, const char *section, const char *key, const char *value, const char *location)
 {
     pb_entry *e = find_entry(ini, section, key);

@@ -51,6 +51,9 @@ void pb_ini_free(pb_ini *ini);
  * -1 with an error if it is not an assignment, or if the value has more than one line. */
 int pb_ini_set(pb_ini *ini, const char *assignment);
 
+/* Returns whether the entry is an assignment of --set. */
+bool pb_ini_is_override(const pb_entry *e);
+
 /* Returns the entry, marked as used, or NULL if there is none. */
 pb_entry *pb_ini_find(pb_ini *ini, const char *section, const char *key);
 

@@ -43,6 +43,7 @@ typedef struct pb_data {
     int positive;                         /* the class that the metric f1 is about; -1: none                       */
     int primary;                          /* index of the primary metric among those of the task                   */
     const struct pb_setting_place *place; /* where the task's settings are given; NULL: not known */
+    const char *folder[2]; /* of the experiment's file and of the task's, with a slash: files are looked for there */
 } pb_data;
 
 /* Where a setting of a task is given. */
@@ -179,13 +180,14 @@ int pb_example_compare(const pb_example *a, const pb_example *b);
 /* Removes the examples of a split. */
 void pb_data_clear(pb_data *d, pb_split split);
 
-/* Reads the file of a template into d->template; an empty name stands for the default template.  Returns -1 with a
- * FILE:LINE: error if the template is invalid. */
+/* Finds and reads the file of a template into d->template; an empty name stands for the default template.  Returns -1
+ * with a FILE:LINE: error if the template is invalid. */
 int pb_data_template(pb_data *d, const char *file);
 
-/* Returns the path of a data file: the name itself, or in data/, or in the folder $PEFTBENCH_DATA.  An absolute name
- * is not looked for elsewhere.  The caller frees the path.  Returns NULL with an error that lists the paths tried. */
-char *pb_data_find(const char *file);
+/* Returns the path of a file of the task: the name itself, or the name in one of the folders of the data, in data/, or
+ * in the folder $PEFTBENCH_DATA.  An absolute name is not looked for elsewhere.  d may be NULL.  The caller frees the
+ * path.  Returns NULL with an error that lists the paths tried. */
+char *pb_data_find(const pb_data *d, const char *file);
 
 /* Moves examples from train to validation and test, in these fractions of all examples.  The choice is drawn by the
  * seed and stratified by label; equal texts, or equal pairs, stay in one split. */
@@ -222,13 +224,13 @@ typedef struct pb_files {
 } pb_files;
 
 #define PB_FILES_OPTIONS                                                                                               \
-    PB_OPTION(pb_files, train, TEXT, "", "file of training examples"),                                                 \
-        PB_OPTION(pb_files, validation, TEXT, "", "file of validation examples; empty: drawn from train"),             \
-        PB_OPTION(pb_files, test, TEXT, "", "file of test examples; empty: drawn from train"),                         \
+    PB_OPTION(pb_files, train, FILE, "", "file of training examples"),                                                 \
+        PB_OPTION(pb_files, validation, FILE, "", "file of validation examples; empty: drawn from train"),             \
+        PB_OPTION(pb_files, test, FILE, "", "file of test examples; empty: drawn from train"),                         \
         PB_OPTION(pb_files, format, TEXT, "", "tsv, csv, jsonl, 'label text' or '||'; empty: by the file extension"),  \
         PB_OPTION(pb_files, columns, TEXT, "", "names of the columns, if the first line of the files has no names"),   \
         PB_OPTION(pb_files, encoding, CHOICE, "utf-8", PB_CHARSET_NAMES, "encoding of the files"),                     \
-        PB_OPTION(pb_files, template, TEXT, "",                                                                        \
+        PB_OPTION(pb_files, template, FILE, "",                                                                        \
                   "file with {text} and {label} that presents an example to a decoder; empty: the default template"),  \
         PB_OPTION(pb_files, validation_share, REAL, "0.1", 0, 0.9,                                                     \
                   "fraction of all examples for validation, if it is drawn from train"),                               \

@@ -76,7 +76,7 @@ static int load_file(pb_data *d, const pb_files *f, pb_split split, const char *
 {
     if (!*file)
         return 0;
-    char *path = pb_data_find(file);
+    char *path = pb_data_find(d, file);
     const pb_table_format how = {f->format, f->columns, (pb_charset)f->encoding};
     pb_table *t = path ? pb_table_open(path, &how) : NULL;
     free(path);

@@ -166,7 +166,7 @@ ok 'texts of an encoder' refuses 'models/encoder: the answers of task pairs are 
 	pairs --model models/encoder
 printf 'label\ttext\ngood\n' >data/mine/short.tsv
 ok 'a line that lacks a field' refuses 'data/mine/short.tsv:2: want 2 fields as in the header, got 1' mine --set task.train=mine/short.tsv
-ok 'no file of data' refuses 'mine/nix.tsv: no such file; looked for mine/nix.tsv, data/mine/nix.tsv' mine --set task.train=mine/nix.tsv
+ok 'no file of data' refuses 'mine/nix.tsv: no such file; looked for mine/nix.tsv, tasks/mine/nix.tsv, data/mine/nix.tsv' mine --set task.train=mine/nix.tsv
 ok 'all of train in test' refuses 'mine: no train examples' mine --set task.overlap=drop --set task.train=mine/test.tsv \
 	--set 'task.classes=good, bad'
 cp tasks/mine.ini bad.ini && sed -i s/classify/clasify/ bad.ini

@@ -93,4 +93,109 @@ ok 'do no harm' cmp -s "$work/out" "$work/plain"
 ok 'a list as a text' refuses "data/nested.jsonl:1: 'id': want a text without NUL, a number, true, false or null" \
 	--set task.train=nested.jsonl --set task.text=id
 
+# ---- a task inside the experiment -------------------------------------------------------------------------------------
+mkdir lab elsewhere
+cat >lab/own.ini <<'END'
+[experiment]
+task = own
+model = models/tiny
+methods = head
+timing_rounds = 0
+
+[task own]
+kind = classify
+train = rows.tsv
+validation_share = 0.25
+test_share = 0.25
+
+[train]
+epochs = 1
+END
+cp data/train.tsv lab/rows.tsv
+ok 'a run of a task inside the experiment' run 0 run lab/own.ini --db own.db --threads 1 --quiet
+setting() { sqlite3 "$1" "SELECT value FROM setting WHERE run = 1 AND key = '$2'"; }
+ok 'its kind is stored' test "$(setting own.db task.kind)" = classify
+ok 'and the path of its file' test "$(setting own.db task.train)" = lab/rows.tsv
+ok 'reproduce' run 0 reproduce 1 --db own.db --quiet
+ok 'makes the same' prints 'test: 2 of 2 predictions identical'
+mv lab/own.ini lab/moved.ini
+ok 'without the file, too' run 0 reproduce 1 --db own.db --quiet
+mv lab/moved.ini lab/own.ini
+ok 'data' run 0 data lab/own.ini
+ok 'plan' run 0 plan lab/own.ini
+ok 'status' run 0 status lab/own.ini --db own.db
+ok 'has the run' prints '^1 of 1 runs finished'
+sed 's/\[task own\]/[task]/' lab/own.ini >lab/short.ini
+ok 'a section without the name' run 0 data lab/short.ini --json
+own() { # NAME SED-SCRIPT MESSAGE
+	sed "$2" lab/own.ini >lab/bad.ini
+	ok "$1" run 2 data lab/bad.ini
+	ok "$1: its message" says "$3"
+}
+own 'no such kind' 's/classify/clasify/' "lab/bad.ini:8: kind: no kind of task 'clasify'"
+own 'no kind' '/^kind/d' "lab/bad.ini:2: task: no named task 'own': there is no file tasks/own.ini, and no section [task own] with a \`kind\`"
+own 'a setting that is none' 's/^train /trian /' "lab/bad.ini:9: no setting 'trian'; did you mean 'train'?"
+own 'the name of a named task' 's/own/mine/' 'lab/bad.ini:8: kind: tasks/mine.ini has the kind of task mine; want another name'
+own 'the section of another task' 's/^task = own/task = mine/' 'lab/bad.ini:7: section [task own]: want [task] or [task mine]'
+own 'a kind for a named task' 's/^task = own/task = mine/; s/task own/task/' 'lab/bad.ini:8: kind: tasks/mine.ini has the kind of task mine'
+sed -i 's/^\[task own/[task mine/; s/= own/= tasks\/mine.ini/' lab/own.ini
+ok 'and for the path of a task' run 2 data lab/own.ini
+ok 'which has one' says "lab/own.ini:8: no setting 'kind'"
+
+# ---- where files are looked for ---------------------------------------------------------------------------------------
+texts() { # FOLDER WORD: a file rows.tsv with this word
+	mkdir -p "$1" && sed "s/film/$2/" data/train.tsv >"$1/rows.tsv"
+}
+sed '/^train /d' lab/short.ini >lab/files.ini
+texts lab experiment
+texts elsewhere task
+texts . here
+texts data data
+texts home home
+export PEFTBENCH_DATA=$PWD/home
+sed 's/train.tsv/rows.tsv/' tasks/mine.ini >elsewhere/task.ini
+finds() { # NAME WORD ARGUMENTS..: the texts have this word
+	ok "$1" run 0 data "${@:3}" --json
+	ok "$1: the texts" grep -qF "$2 4 was" out
+}
+sed -i '/^test_share/a train = rows.tsv' lab/files.ini
+finds 'a file that the experiment names' experiment lab/files.ini
+rm lab/rows.tsv
+finds 'which is not beside it' here lab/files.ini
+finds 'a file that a task names' task elsewhere/task.ini
+printf '[experiment]\ntask = elsewhere/task.ini\nmodel = models/tiny\nmethods = head\n' >lab/path.ini
+texts lab experiment
+finds 'also in an experiment elsewhere' task lab/path.ini
+printf '\n[task task]\ntrain = rows.tsv\n' >>lab/path.ini
+finds 'a file that the experiment names for it' experiment lab/path.ini
+rm lab/rows.tsv
+finds 'which is not beside the experiment' task lab/path.ini
+finds 'a file that --set names' here lab/path.ini --set task.train=rows.tsv
+finds 'also in the section of the name' here lab/path.ini --set task.task.train=rows.tsv
+ok '--set is in force' run 0 data lab/path.ini --set task.train_limit=3 --json
+printf 'train_limit = 2\n' >>lab/path.ini
+ok 'and so it is' run 0 data lab/path.ini --set task.train_limit=3 --json
+ok 'where the experiment has another value' prints '"split":"train","examples":3,'
+rm rows.tsv
+finds 'which is not here' task lab/path.ini --set task.train=rows.tsv
+rm elsewhere/rows.tsv
+finds 'and not beside the task' data lab/path.ini
+rm data/rows.tsv
+finds 'nor in data' home lab/path.ini
+rm home/rows.tsv
+ok 'nowhere' run 2 data lab/path.ini
+ok 'with every path' says \
+	"rows.tsv: no such file; looked for lab/rows.tsv, elsewhere/rows.tsv, rows.tsv, data/rows.tsv, $PWD/home/rows.tsv"
+unset PEFTBENCH_DATA
+ok 'without PEFTBENCH_DATA' run 2 data elsewhere/task.ini
+ok 'is told of it' says 'rows.tsv: no such file; looked for elsewhere/rows.tsv, rows.tsv, data/rows.tsv (PEFTBENCH_DATA, a folder to look in too, is not set)'
+ok 'an absolute path' run 2 data mine --set "task.train=$PWD/nix.tsv"
+ok 'is looked for once' says "$PWD/nix.tsv: no such file; looked for $PWD/nix.tsv"
+printf 'Say it.\nText: {text}\nIs: {label}\n' >elsewhere/say.txt
+ln -s "$root/models/pico-decoder" models/decoder
+cp data/train.tsv elsewhere/rows.tsv
+echo 'template = say.txt' >>elsewhere/task.ini
+ok 'a template beside the task' run 0 data elsewhere/task.ini --model models/decoder
+ok 'is used' prints '^  \| Say it\.$'
+
 finish
