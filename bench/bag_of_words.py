@@ -4,6 +4,7 @@
     python3 -m venv DIR && DIR/bin/pip install -r tests/parity/requirements.txt
     DIR/bin/python bench/bag_of_words.py                                   data/sentiment (a minute)
     DIR/bin/python bench/bag_of_words.py --sst2 FOLDER --json bag.json     SST-2 too (some minutes)
+    DIR/bin/python bench/bag_of_words.py --inference                       data/inference, its hypotheses alone
 
 FOLDER holds train.txt, dev.txt and test.txt of `label text` lines.
 
@@ -48,11 +49,11 @@ MIN_DF = (1, 2, 3)
 
 # ---- data ---------------------------------------------------------------------------------------------
 
-def read_sentiment(folder):
+def read_tsv(folder, column):
     def split(name):
         with open(folder / f"{name}.tsv", newline="") as f:
             rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
-        return [r["text"] for r in rows], numpy.array([r["label"] for r in rows])
+        return [r[column] for r in rows], numpy.array([r["label"] for r in rows])
     return {name: split(name) for name in ("train", "validation", "test")}
 
 
@@ -153,11 +154,15 @@ def study(name, data, seeds):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--sentiment", type=pathlib.Path, default=pathlib.Path("data/sentiment"))
+    p.add_argument("--inference", action="store_true")
     p.add_argument("--sst2", type=pathlib.Path)
     p.add_argument("--seeds", type=int, default=5)
     p.add_argument("--json", type=pathlib.Path)
     args = p.parse_args()
-    out = [study("sentiment", read_sentiment(args.sentiment), args.seeds)]
+    if args.inference: # how much a hypothesis tells without its premise: chance is 1/3
+        out = [study("inference, hypotheses alone", read_tsv(pathlib.Path("data/inference"), "hypothesis"), args.seeds)]
+    else:
+        out = [study("sentiment", read_tsv(args.sentiment, "text"), args.seeds)]
     if args.sst2:
         out.append(study("sst2", read_sst2(args.sst2), args.seeds))
     if args.json:

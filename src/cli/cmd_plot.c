@@ -8,7 +8,7 @@ static int plot(const pb_args *a)
     if (pb_run_context_open(&d, a))
         return PB_EXIT_QUESTION;
     pb_report r;
-    int rc = pb_report_make(&r, d.store, d.experiment, false);
+    int rc = pb_report_make(&r, d.store, d.experiment, a->any_version);
     if (!rc) {
         rc = pb_plot(&r, a->out);
         pb_report_free(&r);
@@ -21,7 +21,10 @@ const pb_command pb_cmd_plot = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set out",
-    .help = "draw the figures of stored results with gnuplot, as SVG and PDF\n",
+    .options = "db set out any-version",
+    .help =
+        "draw the figures of stored results with gnuplot, as SVG and PDF\n\n"
+        "--any-version also draws runs that another version of the code made, as `table` prints them; the titles of\n"
+        "the figures say so.\n",
     .run = plot,
 };

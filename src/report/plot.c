@@ -11,45 +11,46 @@
 #include "report/gnuplot.h"
 #include "report/tuning.h"
 
-#define LONG_AXIS 20.0 /* a cost whose range exceeds this ratio has a logarithmic axis */
-
-static const char style[] = "set border 3 lc rgb '#404040'\n"
-                            "set tics nomirror out textcolor rgb '#404040'\n"
-                            "set grid lc rgb '#e4e4e4' lt 1\n"
-                            "unset key\n";
+const char pb_plot_style[] = "set border 3 lc rgb '#404040'\n"
+                             "set tics nomirror out textcolor rgb '#404040'\n"
+                             "set grid lc rgb '#e4e4e4' lt 1\n"
+                             "unset key\n";
 
 /* Shape and grey level of a category of methods, in the order of pb_category. */
-static const int shape[] = {2, 7, 5, 9, 11};
-static const char *const grey[] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
+const int pb_category_shape[PB_CATEGORIES] = {2, 7, 5, 9, 11};
+const char *const pb_category_grey[PB_CATEGORIES] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
 
 /* Looks of lines, and shapes of the points on them. */
 static const char *const line[] = {"lc rgb '#000000' dt 1", "lc rgb '#000000' dt 2", "lc rgb '#808080' dt 1",
                                    "lc rgb '#808080' dt 2", "lc rgb '#404040' dt 3", "lc rgb '#a0a0a0' dt 4"};
 static const int line_shape[] = {7, 5, 9, 11, 13, 4};
 
-static int title_of(pb_figure *f, const pb_experiment *e)
+int pb_plot_title(pb_figure *f, const pb_report *r)
 {
-    return pb_figure_text(f, *e->title ? e->title : e->name);
+    const pb_experiment *e = r->experiment;
+    int others = 0;
+    for (int i = 0; i < e->rows; i++)
+        others += pb_report_others(r, i) != 0;
+    char *title =
+        pb_format("%s%s", *e->title ? e->title : e->name, others ? " (†: runs of another version of the code)" : "");
+    int number = pb_figure_text(f, title);
+    free(title);
+    return number;
 }
 
 static void add_title(pb_figure *f, const pb_report *r)
 {
-    pb_text_add(&f->commands, "%sset title t(%d)\n", style, title_of(f, r->experiment));
+    pb_text_add(&f->commands, "%sset title t(%d)\n", pb_plot_style, pb_plot_title(f, r));
 }
 
 /* ---- accuracy against a cost -------------------------------------------------------------------------- */
 
-typedef struct range {
-    double low, high;
-    bool log;
-} range;
-
-static double at(const range *r, double x)
+static double at(const pb_plot_range *r, double x)
 {
     return r->log ? (log(x) - log(r->low)) / (log(r->high) - log(r->low)) : (x - r->low) / (r->high - r->low);
 }
 
-static void widen(range *r, double x)
+void pb_range_widen(pb_plot_range *r, double x)
 {
     if (isnan(x))
         return;
@@ -57,7 +58,7 @@ static void widen(range *r, double x)
     r->high = fmax(r->high, x);
 }
 
-static void pad(range *r, double share)
+void pb_range_pad(pb_plot_range *r, double share)
 {
     if (r->log) {
         double f = pow(r->high / r->low, share);
@@ -72,8 +73,13 @@ static void pad(range *r, double share)
     }
 }
 
+int pb_row_category(const pb_row *row)
+{
+    return row->spec.parts > 1 ? PB_HYBRID : (int)row->spec.part[0].method->category;
+}
+
 /* Collects the rows with a result.  Rows without a cost, in which nothing is trained, are drawn as a level. */
-static int collect_points(const pb_report *r, const char *cost, point *spot, range *x, range *y)
+static int collect_points(const pb_report *r, const char *cost, point *spot, pb_plot_range *x, pb_plot_range *y)
 {
     char key[96];
     int n = 0;
@@ -83,22 +89,19 @@ static int collect_points(const pb_report *r, const char *cost, point *spot, ran
         if (isnan(v.middle) || isnan(c))
             continue;
         const pb_row *row = r->row[i].row;
-        spot[n++] = (point){.label = row->label,
-                            .x = c,
-                            .y = v.middle,
-                            .low = v.low,
-                            .high = v.high,
-                            .category = row->spec.parts > 1 ? PB_HYBRID : (int)row->spec.part[0].method->category};
+        spot[n++] = (point){
+            .label = row->label, .x = c, .y = v.middle, .low = v.low, .high = v.high, .category = pb_row_category(row)};
         if (c > 0)
-            widen(x, c);
-        widen(y, v.middle);
-        widen(y, fmax(v.low, v.middle - 0.05)); /* a wide interval is clipped so that it does not stretch the figure */
-        widen(y, fmin(v.high, v.middle + 0.05));
+            pb_range_widen(x, c);
+        pb_range_widen(y, v.middle);
+        pb_range_widen(
+            y, fmax(v.low, v.middle - 0.05)); /* a wide interval is clipped so that it does not stretch the figure */
+        pb_range_widen(y, fmin(v.high, v.middle + 0.05));
     }
     return n;
 }
 
-static void to_pixels(point *spot, int n, const range *x, const range *y)
+static void to_pixels(point *spot, int n, const pb_plot_range *x, const pb_plot_range *y)
 {
     for (int i = 0; i < n; i++) {
         point *s = &spot[i];
@@ -142,7 +145,7 @@ static void add_points(pb_text *t, const point *spot, int n)
         if (s->x <= 0)
             continue;
         pb_text_add(t, "%s$p%d using 1:2:3:4 with yerrorbars pt %d ps 1.1 lw 1.3 lc rgb '%s'", drawn++ ? ", \\\n " : "",
-                    i, shape[s->category], grey[s->category]);
+                    i, pb_category_shape[s->category], pb_category_grey[s->category]);
     }
     pb_text_add(t, "\n");
 }
@@ -151,12 +154,12 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
 {
     int rows = r->experiment->rows;
     point *spot = pb_alloc((size_t)rows * sizeof *spot);
-    range x = {INFINITY, -INFINITY, true}, y = {INFINITY, -INFINITY, false};
+    pb_plot_range x = {INFINITY, -INFINITY, true}, y = {INFINITY, -INFINITY, false};
     int n = collect_points(r, cost, spot, &x, &y), rc = 0;
     if (n && x.low <= x.high) {
         x.log = x.high / x.low > LONG_AXIS;
-        pad(&x, 0.12);
-        pad(&y, 0.08);
+        pb_range_pad(&x, 0.12);
+        pb_range_pad(&y, 0.08);
         to_pixels(spot, n, &x, &y);
         pb_figure f = {.count = 0};
         const char *score = r->experiment->primary->name;
@@ -272,7 +275,7 @@ static int by_height(const void *a, const void *b)
 }
 
 /* Adds labels at the right ends of the curves, without overlap and below the top of the axis `y`. */
-static void add_ends(pb_figure *f, point *end, int n, range y)
+static void add_ends(pb_figure *f, point *end, int n, pb_plot_range y)
 {
     double step = (y.high - y.low) * LINE / (HEIGHT - 120), least = -INFINITY, most = y.high;
     qsort(end, (size_t)n, sizeof *end, by_height);
@@ -299,7 +302,7 @@ static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
 {
     int rows = r->experiment->rows, n = 0;
     point *end = pb_alloc((size_t)rows * sizeof *end);
-    range y = {INFINITY, -INFINITY, false};
+    pb_plot_range y = {INFINITY, -INFINITY, false};
     double most = 0;
     pb_text plot = {0}, *t = &f->commands;
     for (int i = 0; i < rows; i++) {
@@ -309,14 +312,14 @@ static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
             pb_text_add(&plot, "%s$c%d_%d using 1:2 with %s lw 1.4 %s", n ? ", \\\n " : "plot ", p->number, i,
                         c.count < 20 ? "linespoints pt 7 ps 0.6" : "lines", line[n % (int)PB_COUNT(line)]);
             end[n++] = (point){.label = r->row[i].row->label, .x = c.last_x, .y = c.last_y};
-            widen(&y, c.last_y);
+            pb_range_widen(&y, c.last_y);
             most = fmax(most, c.last_x);
-            widen(&y, c.first_y);
+            pb_range_widen(&y, c.first_y);
         }
         pb_text_free(&c.points);
     }
     if (n) {
-        pad(&y, 0.08);
+        pb_range_pad(&y, 0.08);
         pb_text_add(t, "unset label\nset xlabel t(%d)\nset ylabel t(%d)\nset xrange [0:%g]\nset yrange [%g:%g]\n",
                     pb_figure_text(f, p->x), pb_figure_text(f, p->y), most * 1.35, y.low, y.high);
         add_ends(f, end, n, y);
@@ -336,7 +339,7 @@ static int draw_curves(const pb_report *r, const char *folder)
     if (e->task->texts)
         score = (panel){read_curve, "accuracy.validation.perplexity", "step", "validation perplexity", 1};
     pb_figure f = {.count = 0};
-    pb_text_add(&f.commands, "%sset multiplot layout 1,2 title t(%d)\n", style, title_of(&f, e));
+    pb_text_add(&f.commands, "%sset multiplot layout 1,2 title t(%d)\n", pb_plot_style, pb_plot_title(&f, r));
     int n = add_panel(&f, r, &loss) + add_panel(&f, r, &score);
     pb_text_add(&f.commands, "unset multiplot\n");
     int rc = n ? pb_figure_draw(&f, folder, "curves", 1.5 * WIDTH, HEIGHT) : 0;
@@ -505,8 +508,8 @@ static int draw_axis(const pb_report *r, const char *folder)
     }
     char key[96], *metric = pb_format("test %s", e->primary->name);
     pb_figure f = {.count = 0};
-    pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,3 title t(%d)\n", style,
-                pb_figure_text(&f, e->axis), is_long(&a) ? "set logscale x\n" : "", title_of(&f, e));
+    pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,3 title t(%d)\n", pb_plot_style,
+                pb_figure_text(&f, e->axis), is_long(&a) ? "set logscale x\n" : "", pb_plot_title(&f, r));
     int n = add_axis_panel(&f, &a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric);
     n += add_axis_panel(&f, &a, 1, -1, "overhead.prefill_ratio.b1", "prefill time, ratio to the base");
     n += add_axis_panel(&f, &a, 2, -1, "overhead.flops", "FLOPs of the prefill");
@@ -541,7 +544,7 @@ int pb_plot_try(const pb_experiment *e, const char *folder)
 int pb_plot(const pb_report *r, const char *folder)
 {
     char *to = folder_of(r->experiment, folder);
-    int rc = pb_make_dirs(to) ||
+    int rc = pb_make_dirs(to) || pb_plot_axes(r, to) ||
              draw_against(r, to, "accuracy-parameters", "storage.trainable", "trainable parameters") ||
              draw_against(r, to, "accuracy-memory", "memory.train.total", "training memory, bytes") ||
              draw_against(r, to, "accuracy-inference", "overhead.flops", "FLOPs per example, unmerged") ||

@@ -24,4 +24,11 @@ above=$(awk '/^set yrange/ { sub(/.*:/, ""); sub(/].*/, ""); high = $0 }
 	/^set label/ { y = $0; sub(/.*,first /, "", y); if (y + 0 > high + 0) print }' figures/curves.gp)
 ok 'no label is above its panel' test -z "$above"
 
+# The axes at a glance: a panel of each axis that was measured, a line for each row, the best score on top.
+ok 'a name for each row' [ "$(grep -cE '^set ytics \(t\(' figures/axes.gp)" = 1 ]
+ok 'and one point' [ "$(awk '/^\$p0_/ { on = 1; next } /^EOD/ { on = 0 } on' figures/axes.gp | wc -l)" = 15 ]
+ok 'the best on top' awk '/^\$p0_/ { on = 1; next } /^EOD/ { on = 0 } on { score[$4] = $1 }
+	END { for (i = 2; i <= 15; i++) if (score[i] < score[i - 1]) exit 1 }' figures/axes.gp
+ok 'without times no panel of times' eval '! grep -q "prefill time" figures/axes.gp'
+
 finish

@@ -50,7 +50,7 @@ rm ...ini
 ok 'run' run 0 run toy.ini
 ok 'the table is printed' prints '^full .*[0-9]'
 ok 'the choice is told' prints 'best of 2 on validation'
-for figure in accuracy-parameters accuracy-memory overhead curves; do
+for figure in axes accuracy-parameters accuracy-memory overhead curves; do
 	ok "figure $figure" test -s plots/toy/$figure.svg -a -s plots/toy/$figure.pdf
 done
 ok 'status: all there' run 0 status toy.ini
