@@ -87,7 +87,7 @@ static corpus open_corpus(void)
     corpus c = {.all = pb_alloc(PAIRS * sizeof *c.all)};
     for (int s = 0; s < 3; s++) {
         char *path = pb_format("data/inference/%s.tsv", splits[s]);
-        const pb_table *t = c.table[s] = pb_table_open(path, NULL, NULL);
+        const pb_table *t = c.table[s] = pb_table_open(path, NULL);
         if (!t)
             PB_BUG("%s", pb_error_text());
         free(path);
