@@ -11,32 +11,10 @@
 #include "report/gnuplot.h"
 #include "report/tuning.h"
 
-const char pb_plot_style[] = "set border 3 lc rgb '#404040'\n"
-                             "set tics nomirror out textcolor rgb '#404040'\n"
-                             "set grid lc rgb '#e4e4e4' lt 1\n"
-                             "unset key\n";
-
-/* Shape and grey level of a category of methods, in the order of pb_category. */
-const int pb_category_shape[PB_CATEGORIES] = {2, 7, 5, 9, 11};
-const char *const pb_category_grey[PB_CATEGORIES] = {"#808080", "#202020", "#585858", "#000000", "#909090"};
-
 /* Looks of lines, and shapes of the points on them. */
 static const char *const line[] = {"lc rgb '#000000' dt 1", "lc rgb '#000000' dt 2", "lc rgb '#808080' dt 1",
                                    "lc rgb '#808080' dt 2", "lc rgb '#404040' dt 3", "lc rgb '#a0a0a0' dt 4"};
 static const int line_shape[] = {7, 5, 9, 11, 13, 4};
-
-int pb_plot_title(pb_figure *f, const pb_report *r)
-{
-    const pb_experiment *e = r->experiment;
-    int others = 0;
-    for (int i = 0; i < e->rows; i++)
-        others += pb_report_others(r, i) != 0;
-    char *title =
-        pb_format("%s%s", *e->title ? e->title : e->name, others ? " (†: runs of another version of the code)" : "");
-    int number = pb_figure_text(f, title);
-    free(title);
-    return number;
-}
 
 static void add_title(pb_figure *f, const pb_report *r)
 {
@@ -48,34 +26,6 @@ static void add_title(pb_figure *f, const pb_report *r)
 static double at(const pb_plot_range *r, double x)
 {
     return r->log ? (log(x) - log(r->low)) / (log(r->high) - log(r->low)) : (x - r->low) / (r->high - r->low);
-}
-
-void pb_range_widen(pb_plot_range *r, double x)
-{
-    if (isnan(x))
-        return;
-    r->low = fmin(r->low, x);
-    r->high = fmax(r->high, x);
-}
-
-void pb_range_pad(pb_plot_range *r, double share)
-{
-    if (r->log) {
-        double f = pow(r->high / r->low, share);
-        f = f > 1.05 ? f : 1.5;
-        r->low /= f;
-        r->high *= f;
-    } else {
-        double d = (r->high - r->low) * share;
-        d = d > 1e-6 * fabs(r->high) ? d : fmax(0.05, 0.05 * fabs(r->high)); /* a single value has no range */
-        r->low -= d;
-        r->high += d;
-    }
-}
-
-int pb_row_category(const pb_row *row)
-{
-    return row->spec.parts > 1 ? PB_HYBRID : (int)row->spec.part[0].method->category;
 }
 
 /* Collects the rows with a result.  Rows without a cost, in which nothing is trained, are drawn as a level. */

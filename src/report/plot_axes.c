@@ -1,5 +1,5 @@
-/* plot_axes: the axes at a glance: small multiples with a panel for each axis and a line for each row, the best score on
- * top. */
+/* plot_axes: the axes at a glance: small multiples with a panel for each axis and a line for each row, the best score
+ * on top. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,8 +116,8 @@ static pb_plot_range range_of(const sheet *s, const panel *p)
     return r;
 }
 
-/* Adds the data block $pPANEL_CATEGORY: value, low, high and line of the rows of a category.  A value outside the range,
- * such as 0 on a logarithmic axis, is written at its end of the line. */
+/* Adds the data block $pPANEL_CATEGORY: value, low, high and line of the rows of a category.  A value outside the
+ * range, such as 0 on a logarithmic axis, is written at its end of the line. */
 static int add_points(pb_figure *f, const sheet *s, int number, int category, const pb_plot_range *range)
 {
     int n = 0;

@@ -27,8 +27,8 @@ int pb_row_category(const pb_row *row);
 
 struct pb_figure;
 
-/* Adds the experiment's title, or its name, to the texts of a figure and returns its number.  The title says if runs are
- * of another version of the code. */
+/* Adds the experiment's title, or its name, to the texts of a figure and returns its number.  The title says if runs
+ * are of another version of the code. */
 int pb_plot_title(struct pb_figure *f, const pb_report *r);
 
 /* The range of an axis. */
