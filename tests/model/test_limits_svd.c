@@ -7,6 +7,7 @@
 #include "model/internal.h"
 #include "model/singular.h"
 #include "numeric/lapack.h"
+#include "numeric/product.h"
 
 #define ALL "targets=attn.* mlp.*"
 
@@ -854,6 +855,90 @@ TEST(adamss_clusters_the_left_singular_vectors)
         }
     fixture_close(&f);
     fixture_close(&each);
+}
+
+/* ---- one basis for all layers ------------------------------------------------------------------------------------------ */
+
+#define FROD "frod:rate=0.05,ridge=0,targets=attn.* mlp.up" /* no wide weights */
+
+static pb_param *of_role(const fixture *f, const char *what, const pb_site *s)
+{
+    char *name = pb_format("frod.%s.%s", what, s->role);
+    pb_param *p = tensor(f, NULL, name);
+    free(name);
+    return p;
+}
+
+/* U diag(l0) [out,in] = W V^-T, by another way than the method's. */
+static pb_real *scaled_left(const fixture *f, const pb_site *s)
+{
+    size_t in = (size_t)s->in, out = (size_t)s->out;
+    pb_real *w = pb_weight_values(s), *basis = pb_alloc(in * in * sizeof *basis), *u = pb_alloc(in * out * sizeof *u);
+    pb_transpose(of_role(f, "V", s)->x, s->in, s->in, basis);
+    pb_transpose(w, s->out, s->in, u);
+    CHECK(!pb_solve(basis, s->in, u, s->out));
+    pb_transpose(u, s->in, s->out, w);
+    free(basis);
+    free(u);
+    return w;
+}
+
+/* Of two layers the joint decomposition is the generalized one of two matrices: both have orthonormal U. */
+TEST(the_basis_of_frod_is_that_of_the_generalized_decomposition)
+{
+    fixture f = open_started(FROD);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        pb_real *u = scaled_left(&f, s);
+        const pb_param *l0 = tensor(&f, s, "start");
+        for (int a = 0; a < s->in; a++)
+            for (int b = 0; b <= a; b++) {
+                double sum = 0;
+                for (int i = 0; i < s->out; i++)
+                    sum += (double)u[i * s->in + a] * (double)u[i * s->in + b] / (double)(l0->x[a] * l0->x[b]);
+                CHECK_NEAR(sum, a == b, 3000 * EXACT);
+            }
+        CHECK(same_bits(pb_param_elements(l0), l0->x, tensor(&f, s, "l")->x));
+        free(u);
+    }
+    fixture_close(&f);
+}
+
+/* Row a of (diag(l) + S) V^T. */
+static void turned_row(const fixture *f, const pb_site *s, int a, double *row)
+{
+    const pb_param *basis = of_role(f, "V", s), *values = tensor(f, s, "s"), *places = of_role(f, "places", s);
+    for (int j = 0; j < s->in; j++)
+        row[j] = (double)tensor(f, s, "l")->x[a] * (double)basis->x[a * s->in + j];
+    for (int k = 0; k < values->cols; k++)
+        if (places->index[k] / s->in == a) {
+            CHECK(places->index[k] % s->in != a);
+            for (int j = 0; j < s->in; j++)
+                row[j] += (double)values->x[k] * (double)basis->x[places->index[k] % s->in * s->in + j];
+        }
+}
+
+TEST(frod_is_the_weight_of_its_formula)
+{
+    fixture f = open_started(FROD), full = fixture_open("full", 3, 5);
+    fixture_stir(&f, 0.3);
+    copy_head(&f, &full);
+    for (const pb_site *s = next_site(&f, NULL); s; s = next_site(&f, s)) {
+        pb_param *w = pb_model_site(full.model, s->number)->w;
+        pb_real *u = scaled_left(&f, s);
+        double row[64];
+        memset(w->x, 0, pb_param_elements(w) * sizeof *w->x);
+        for (int a = 0; a < s->in; a++) {
+            turned_row(&f, s, a, row);
+            for (int i = 0; i < s->out * s->in; i++)
+                w->x[i] += u[i / s->in * s->in + a] / tensor(&f, s, "start")->x[a] * (pb_real)row[i % s->in];
+        }
+        free(u);
+    }
+    check_near_logits(&f, &full, 200 * EXACT);
+    pb_model_merge(f.model);
+    check_near_logits(&f, &full, 200 * EXACT);
+    fixture_close(&f);
+    fixture_close(&full);
 }
 
 static double loss_of_training(fixture *f)
