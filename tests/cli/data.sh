@@ -137,6 +137,21 @@ ok 'both answers' shows '> it is a b' '> a b it is'
 ok 'with a decoder' run 1 data pairs --model models/decoder
 ok 'an example as the model reads it' shows '| name[c]' '> it is c<|endoftext|>'
 
+mkdir data/two
+printf 'label\ts1\ts2\nyes\ta film\tso bad\nno\tso bad\ta film\nyes\ta film\tso bad\nno\ta film\tso good film\n' >data/two/train.tsv
+printf 'label\ts1\ts2\nyes\ta\tfilm bad\nno\ta film\tbad\n' >data/two/validation.tsv
+printf 'label\ts1\ts2\nyes\tso bad\ta film\nno\tgood\tgood\n' >data/two/test.tsv
+sed 's/mine/two/; s/^kind.*/&\ntext = s1, s2/' tasks/mine.ini >tasks/two.ini
+ok 'pairs of texts' run 1 data two
+ok 'count as a whole' shows 'examples 4 2 2' 'text a second time in its split 1 25.0 % 0 0.0 % 0 0.0 %' \
+	'text in another split 1 25.0 % 0 0.0 % 1 50.0 %' 'text with several labels 1 25.0 % 0 0.0 % 1 50.0 %' \
+	'longest 5 3 4'
+ok 'both texts are shown' test "$(grep -A 1 '^  a film$' out | grep -c '^  so bad$')" = 1
+ok 'with a model' run 1 data two --model models/tiny --set max_tokens=7
+ok 'the tokens of both' shows 'train, line 2, 8 tokens: yes' '[CLS] a film [SEP] s ##o [SEP]'
+ok 'in JSON' run 1 data two --json
+ok 'the second one' json 4 '$.second' 'so bad'
+
 # ---- text of users ----------------------------------------------------------------------------------------------------
 mkdir data/evil
 for split in train validation test; do
@@ -167,7 +182,7 @@ ok 'texts of an encoder' refuses 'models/encoder: the answers of task pairs are 
 printf 'label\ttext\ngood\n' >data/mine/short.tsv
 ok 'a line that lacks a field' refuses 'data/mine/short.tsv:2: want 2 fields as in the header, got 1' mine --set task.train=mine/short.tsv
 ok 'no file of data' refuses 'mine/nix.tsv: no such file; looked for mine/nix.tsv, tasks/mine/nix.tsv, data/mine/nix.tsv' mine --set task.train=mine/nix.tsv
-ok 'all of train in test' refuses 'mine: no train examples' mine --set task.overlap=drop --set task.train=mine/test.tsv \
+ok 'all of train in test' refuses "train has no example of the class 'good'" mine --set task.overlap=drop --set task.train=mine/test.tsv \
 	--set 'task.classes=good, bad'
 cp tasks/mine.ini bad.ini && sed -i s/classify/clasify/ bad.ini
 ok 'no kind of task' refuses "bad.ini:2: kind: no kind of task 'clasify'" bad.ini
