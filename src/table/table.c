@@ -28,12 +28,13 @@ struct pb_table {
     size_t unreadable_capacity;
     row *row;
     size_t rows, capacity;
-    char **owned; /* the texts that are not in `bytes` */
+    pb_table *joined; /* the table whose columns have been added, or NULL */
+    char **owned;     /* the texts that are not in `bytes` */
     size_t owned_count, owned_capacity;
 };
 
-typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, BARS, KINDS } kind;
-static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text", "||"};
+typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, BARS, LINES, KINDS } kind;
+static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text", "||", "lines"};
 
 static char *keep_text(pb_table *t, char *text)
 {
@@ -116,6 +117,17 @@ static int read_tsv(pb_table *t, record *r)
     r->line = t->line;
     while ((field = strsep(&line, "\t")))
         add_field(r, field);
+    return 1;
+}
+
+/* A line is a field, whatever it has. */
+static int read_line(pb_table *t, record *r)
+{
+    char *line = next_line(t);
+    if (!line)
+        return 0;
+    r->line = t->line;
+    add_field(r, line);
     return 1;
 }
 
@@ -362,7 +374,7 @@ static int kind_of(const char *path, const char *given)
     while (k < KINDS && strcmp(name, kind_name[k]) != 0)
         k++;
     if (k == KINDS)
-        k = pb_error("%s: format '%s': want tsv, csv, jsonl, 'label text' or '||'", path, name);
+        k = pb_error("%s: format '%s': want tsv, csv, jsonl, 'label text', '||' or lines", path, name);
     free(stem);
     return k;
 }
@@ -374,6 +386,7 @@ static int read_rows(pb_table *t, int k, const char *columns)
     case CSV: return read_records(t, read_csv, columns);
     case JSONL: return read_jsonl(t);
     case BARS: return read_records(t, read_bars, columns);
+    case LINES: return read_records(t, read_line, columns ? columns : "text");
     default: return read_label_text(t);
     }
 }
@@ -408,10 +421,40 @@ pb_table *pb_table_open(const char *path, const pb_table_format *how)
     return NULL;
 }
 
+static int join(pb_table *t, const pb_table *other)
+{
+    size_t n;
+    const char *name = pb_interner_text(&other->column, 0, &n);
+    char *copy = keep_text(t, pb_format("%.*s", (int)n, name));
+    if (other->column.count != 1 || (other->rows && other->row[0].column))
+        return pb_error("%s: want one column to add to %s", other->path, t->path);
+    if (other->rows != t->rows)
+        return pb_error("%s: %zu lines, but %s has %zu; want one for each", other->path, other->rows, t->path, t->rows);
+    int column = add_column(t, copy);
+    for (size_t i = 0; i < t->rows && column >= 0; i++) {
+        row *r = &t->row[i];
+        r->field = pb_realloc(r->field, (r->fields + 1) * sizeof *r->field);
+        r->field[r->fields] = other->row[i].field[0];
+        r->column = r->column ? pb_realloc(r->column, (r->fields + 1) * sizeof *r->column) : NULL;
+        if (r->column)
+            r->column[r->fields] = column;
+        r->fields++;
+    }
+    return column < 0 ? -1 : 0;
+}
+
+int pb_table_join(pb_table *t, pb_table *other)
+{
+    PB_CHECK(!t->joined);
+    t->joined = other;
+    return join(t, other);
+}
+
 void pb_table_close(pb_table *t)
 {
     if (!t)
         return;
+    pb_table_close(t->joined);
     for (size_t i = 0; i < t->rows; i++) {
         free(t->row[i].field);
         free(t->row[i].column);

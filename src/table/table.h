@@ -17,7 +17,8 @@ typedef struct pb_table_format {
 /* Reads a whole file, which gzip, xz or zstd may have compressed (compressed.h).
  *
  * Formats are "tsv", "csv" (RFC 4180, with quoted fields and line breaks in them), "jsonl", "label text" (the first
- * word of a line is the column "label", the rest the column "text") and "||" (fields separated by double bars).  JSON
+ * word of a line is the column "label", the rest the column "text"), "||" (fields separated by double bars) and "lines"
+ * (a line is the only field, of the column "text" unless `columns` names it otherwise; there is no header).  JSON
  * Lines take the names of columns from the objects and keep numbers and booleans as they are written.  `how` may be
  * NULL.
  *
@@ -26,6 +27,10 @@ typedef struct pb_table_format {
  * twice.  The caller closes the table; NULL is allowed in pb_table_close. */
 pb_table *pb_table_open(const char *path, const pb_table_format *how);
 void pb_table_close(pb_table *t);
+
+/* Adds the only column of `other` to the rows of t, which owns `other` from then on.  Returns -1 with an error if they
+ * have different numbers of rows, or if t has a column of this name. */
+int pb_table_join(pb_table *t, pb_table *other);
 
 /* Returns the number of rows, without the header. */
 size_t pb_table_rows(const pb_table *t);

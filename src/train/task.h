@@ -217,6 +217,7 @@ int pb_data_check(pb_data *d);
  * table with PB_FILES_OPTIONS. */
 typedef struct pb_files {
     const char *train, *validation, *test;
+    const char *train_labels, *validation_labels, *test_labels;
     const char *format, *columns, *template;
     double validation_share, test_share;
     int encoding; /* pb_charset */
@@ -227,7 +228,12 @@ typedef struct pb_files {
     PB_OPTION(pb_files, train, FILE, "", "file of training examples"),                                                 \
         PB_OPTION(pb_files, validation, FILE, "", "file of validation examples; empty: drawn from train"),             \
         PB_OPTION(pb_files, test, FILE, "", "file of test examples; empty: drawn from train"),                         \
-        PB_OPTION(pb_files, format, TEXT, "", "tsv, csv, jsonl, 'label text' or '||'; empty: by the file extension"),  \
+        PB_OPTION(pb_files, train_labels, FILE, "",                                                                    \
+                  "file with the label of each line of train, which has a text a line; empty: train has the labels"),  \
+        PB_OPTION(pb_files, validation_labels, FILE, "", "the same for validation"),                                   \
+        PB_OPTION(pb_files, test_labels, FILE, "", "the same for test"),                                               \
+        PB_OPTION(pb_files, format, TEXT, "",                                                                          \
+                  "tsv, csv, jsonl, 'label text', '||' or lines (a text a line); empty: by the file extension"),       \
         PB_OPTION(pb_files, columns, TEXT, "", "names of the columns, if the first line of the files has no names"),   \
         PB_OPTION(pb_files, encoding, CHOICE, "utf-8", PB_CHARSET_NAMES, "encoding of the files"),                     \
         PB_OPTION(pb_files, template, FILE, "",                                                                        \

@@ -71,15 +71,39 @@ int pb_files_texts(const pb_data *d, const char *names, const pb_table *t, size_
 
 /* ---- loading ---------------------------------------------------------------------------------------------------- */
 
-static int load_file(pb_data *d, const pb_files *f, pb_split split, const char *file, pb_files_add *add,
-                     const void *ctx)
+/* Opens a file, or returns NULL with an error. */
+static pb_table *open_file(const pb_data *d, const char *file, const pb_table_format *how)
 {
+    char *path = pb_data_find(d, file);
+    pb_table *t = path ? pb_table_open(path, how) : NULL;
+    free(path);
+    return t;
+}
+
+/* Opens a file with a text a line, and adds the column of the file with their labels. */
+static pb_table *open_both(const pb_data *d, const pb_files *f, const char *file, const char *labels)
+{
+    const pb_table_format texts = {*f->format ? f->format : "lines", f->columns, (pb_charset)f->encoding};
+    const pb_table_format lines = {"lines", "label", (pb_charset)f->encoding};
+    pb_table *t = open_file(d, file, &texts), *other = t ? open_file(d, labels, &lines) : NULL;
+    if (other && !pb_table_join(t, other))
+        return t;
+    if (t)
+        pb_table_close(t);
+    return NULL;
+}
+
+static int load_file(pb_data *d, const pb_files *f, pb_split split, pb_files_add *add, const void *ctx)
+{
+    const char *const files[] = {f->train, f->validation, f->test}, *file = files[split];
+    const char *const labels_of[] = {f->train_labels, f->validation_labels, f->test_labels}, *labels = labels_of[split];
+    const pb_table_format how = {f->format, f->columns, (pb_charset)f->encoding};
+    if (!*file && *labels)
+        return pb_error("%s: %s_labels: want a file of texts, %s, too", d->name, pb_split_name[split],
+                        pb_split_name[split]);
     if (!*file)
         return 0;
-    char *path = pb_data_find(d, file);
-    const pb_table_format how = {f->format, f->columns, (pb_charset)f->encoding};
-    pb_table *t = path ? pb_table_open(path, &how) : NULL;
-    free(path);
+    pb_table *t = *labels ? open_both(d, f, file, labels) : open_file(d, file, &how);
     int rc = t ? add(d, ctx, split, t) : -1;
     if (t)
         pb_table_close(t);
@@ -92,9 +116,9 @@ int pb_files_load(pb_data *d, const pb_files *f, pb_files_add *add, const void *
         return -1;
     if (!*f->train)
         return pb_error("%s: train: want a file, got nothing", d->name);
-    if (load_file(d, f, PB_TRAIN, f->train, add, ctx) || load_file(d, f, PB_VALIDATION, f->validation, add, ctx) ||
-        load_file(d, f, PB_TEST, f->test, add, ctx))
-        return -1;
+    for (int s = 0; s < PB_SPLITS; s++)
+        if (load_file(d, f, (pb_split)s, add, ctx))
+            return -1;
     if (!*f->validation || !*f->test)
         pb_data_draw(d, *f->validation ? 0 : f->validation_share, *f->test ? 0 : f->test_share,
                      (uint64_t)f->split_seed);

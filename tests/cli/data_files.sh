@@ -93,6 +93,26 @@ ok 'do no harm' cmp -s "$work/out" "$work/plain"
 ok 'a list as a text' refuses "data/nested.jsonl:1: 'id': want a text without NUL, a number, true, false or null" \
 	--set task.train=nested.jsonl --set task.text=id
 
+# ---- texts and labels in two files ------------------------------------------------------------------------------------
+tail -n +2 data/train.tsv | cut -f 2 >data/two.txt
+tail -n +2 data/train.tsv | cut -f 1 >data/two.labels
+two() { data_of --set task.train=two.txt --set task.train_labels="$1" "${@:2}" && sed -i 's/"line":[0-9]*//' "$work/out"; }
+ok 'two files' two two.labels
+ok 'are the same data' cmp -s "$work/out" "$work/plain"
+gzip -kc data/two.labels >data/two.labels.gz
+ok 'one of them compressed' two two.labels.gz
+ok 'are the same data, too' cmp -s "$work/out" "$work/plain"
+head -n 7 data/two.labels >data/short.labels
+ok 'a label too few' refuses 'data/short.labels: 7 lines, but data/two.txt has 8; want one for each' --set task.train=two.txt \
+	--set task.train_labels=short.labels
+ok 'labels that are there already' refuses "two columns are called 'label'" --set task.train_labels=two.labels --set task.format=tsv
+sed '3s/.*//' data/two.labels >data/empty.labels
+ok 'a line without a label' refuses "data/two.txt:3: label: want one of the classes' names, got ''" --set task.train=two.txt \
+	--set task.train_labels=empty.labels
+ok 'labels without texts' refuses 'mine: test_labels: want a file of texts, test, too' --set task.test_labels=two.labels
+ok 'texts without labels' refuses "data/two.txt: no column 'label'; has: text" --set task.train=two.txt --set task.format=lines
+ok 'no file of labels' refuses 'nix.labels: no such file; looked for' --set task.train=two.txt --set task.train_labels=nix.labels
+
 # ---- a task inside the experiment -------------------------------------------------------------------------------------
 mkdir lab elsewhere
 cat >lab/own.ini <<'END'
