@@ -40,6 +40,7 @@ methods = majority, full, lora, prompt
 seeds = 0
 baseline = full
 timing_rounds = 2
+serving = 2
 
 [train]
 epochs = 12
@@ -57,6 +58,7 @@ ok 'both texts are stored' [ "$(sqlite3 toy.db "SELECT count(*) FROM v_predictio
 	AND text GLOB '*film*' AND second GLOB '*film*' AND (text GLOB '*good') = (label = 'first')
 	AND (second GLOB '*good') = (label = 'second')")" = 16 ]
 ok 'the example has both' [ "$(sqlite3 toy.db "SELECT count(*) FROM example WHERE text LIKE 'the \"film%' AND second LIKE 'the film%'")" = 32 ]
+ok 'adapters are served to pairs' [ "$(sqlite3 toy.db "SELECT count(DISTINCT key) FROM sample WHERE key LIKE 'serving.m%'")" = 2 ]
 ok 'a second run finds them' run 0 run toy.ini --db toy.db --quiet
 ok 'and trains nothing again' [ "$(sqlite3 toy.db 'SELECT count(*) FROM run')" = 4 ]
 ok 'plan' run 0 plan toy.ini
