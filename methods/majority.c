@@ -1,4 +1,4 @@
-/* majority: predicts the most frequent class.  Every method must score above it. */
+/* majority: predicts the most frequent class, or the mean of the numbers.  Every method must score above it. */
 #include <math.h>
 
 #include "peftbench.h"
@@ -11,11 +11,15 @@ static pb_node *logits(pb_build *b, pb_node *x)
     return pb_op_linear(b->graph, x, nothing, pb_fixed(b, NULL, "share", 1, classes, pb_init_constant(0)));
 }
 
-/* share = log((n_c + 1) / (n + C)) */
+/* share = log((n_c + 1) / (n + C)); of numbers, their mean */
 static void set_shares(pb_build *b, const pb_training_stats *stats)
 {
     pb_param *share = pb_tensor(b, NULL, "share");
     int all = 0;
+    if (stats->numbers) {
+        share->x[0] = (pb_real)stats->mean_number;
+        return;
+    }
     for (int c = 0; c < stats->classes; c++)
         all += stats->class_count[c];
     for (int c = 0; c < stats->classes; c++)
@@ -26,7 +30,7 @@ const pb_method pb_method_majority = {
     .name = "majority",
     .title = "Majority class",
     .paper = "none: a baseline",
-    .help = "Predicts the training set's most frequent class; nothing is trained.",
+    .help = "Predicts the training set's most frequent class, or the mean of its numbers; nothing is trained.",
     .equation = "logits = log of the share of each class",
     .category = PB_BASELINE,
     .classes = true,

@@ -168,6 +168,8 @@ static void print_prediction(const pb_data *d, const pb_prediction *p)
 {
     if (p->text)
         printf("%s\n", p->text);
+    else if (p->number)
+        printf("%.6g\n", p->value);
     else
         printf("%s\t%.4f\n", d->class_name[p->predicted], (double)p->probability);
 }
@@ -178,7 +180,8 @@ static int predict_texts(const pb_data *d, const pb_encoded *f, pb_model *m, con
     pb_prediction *prediction = pb_alloc((size_t)(n + 1) * sizeof *prediction);
     int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, prediction) : 0;
     for (int i = 0; i < n && !rc; i++)
-        if (!prediction[i].text && !isfinite((double)prediction[i].probability))
+        if (!prediction[i].text &&
+            !isfinite(prediction[i].number ? prediction[i].value : (double)prediction[i].probability))
             rc = pb_error("stdin:%d: the model's outputs are NaN or infinite", i + 1);
     for (int i = 0; i < n; i++) {
         if (!rc)
@@ -231,8 +234,13 @@ typedef struct classification {
     pb_input input;
 } classification;
 
+/* Prints the class with the largest logit and its probability; the number that a head with one output gives. */
 static void print_likeliest(const pb_model *m, const pb_node *logits)
 {
+    if (logits->cols == 1) {
+        printf("%.6g\n", (double)logits->x[0]);
+        return;
+    }
     int best = 0;
     double sum = 0;
     for (int i = 1; i < logits->cols; i++)
@@ -274,10 +282,11 @@ static int predict_alone(const pb_args *a)
             ? pb_error("%s: the model is no classifier; want one, or an --adapter with a classification head", a->model)
         : !pb_model_tokenizer(t.session.model)
             ? pb_error("%s: no tokenizer.json; want a folder with tokenizer.json", pb_model_dir(t.session.model))
-        : pb_model_config(t.session.model)->scores && !a->adapter
-            ? pb_error("%s: config.json: the model is a regression or multi-label model; want a model with one "
-                       "label per text; `peftbench logits` prints its outputs",
-                       pb_model_dir(t.session.model))
+        : pb_model_config(t.session.model)->scores && !a->adapter && pb_model_outputs(t.session.model) > 1
+            ? pb_error(
+                  "%s: config.json: the model is a multi-label model, or a regression with several outputs; want a "
+                  "model with one label per text; `peftbench logits` prints its outputs",
+                  pb_model_dir(t.session.model))
             : pb_each_line(classify, &t);
     pb_input_free(&t.input);
     pb_session_close(&t.session);
@@ -318,7 +327,8 @@ const pb_command pb_cmd_predict = {
     .most = 1,
     .options = "db set row seed model adapter merged precision force pairs threads",
     .help = "predict the label of each line of stdin\n\n"
-            "Prints the label and its probability, separated by a tab, or the text that the model generates.  With an\n"
+            "Prints the label and its probability, separated by a tab, or the text that the model generates, or the\n"
+            "number that a head with one output gives (a regression).  With an\n"
             "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
             "must be\n"
             "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "

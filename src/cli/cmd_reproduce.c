@@ -1,4 +1,5 @@
 /* cmd_reproduce: repeats a stored run from its settings in the database. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,7 +95,9 @@ static bool is_same(const pb_stored_prediction *a, const pb_stored_prediction *b
 {
     if (a->example != b->example || !a->text != !b->text)
         return false;
-    return a->text ? !strcmp(a->text, b->text) : a->predicted == b->predicted && a->probability == b->probability;
+    if (a->text)
+        return !strcmp(a->text, b->text);
+    return isnan(a->target) ? a->predicted == b->predicted && a->probability == b->probability : a->value == b->value;
 }
 
 /* Prints how many predictions on a split are identical.  Returns 1 if one differs, -1 with an error. */

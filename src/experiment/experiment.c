@@ -182,6 +182,9 @@ static int check_methods(const pb_experiment *e, const pb_method_spec *s)
             return pb_error("%s: both %s and %s present the text by a template; want one of them", s->label,
                             prompts->name, m->name);
         prompts = m->prompt ? m : prompts;
+        if (m->prompt && e->task->numbers)
+            return pb_error("%s answers with a word; the answers of task %s are numbers, which only a head gives",
+                            m->name, e->task_name);
         if (m->classes && e->task->texts)
             return pb_error("%s needs a head of classes; the answers of task %s are texts", m->name, e->task_name);
     }

@@ -51,7 +51,7 @@ typedef struct pb_param {
     bool trainable;
     double rate;  /* the learning rate is multiplied by it while training; 1 unless a method sets it (pb_rated), and 0
                    * for a method's tensor that never trains */
-    bool vector;  /* weight decay does not apply (pb_vector); vectors of the base are known by their kind */
+    bool vector;  /* of a method or a head: weight decay does not apply (pb_vector); the base's are known by kind   */
     bool reached; /* the last graph given to pb_graph_mark_reached computes the gradient */
     bool restart; /* a hook between steps sets it: the optimizer forgets the moments before its next update */
     bool seeded;  /* made again from the run's seed: no artifact contains it (pb_seeded) */

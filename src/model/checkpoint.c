@@ -376,11 +376,14 @@ static void load_classifier(pb_model *m, const pb_head_names *h)
             m, (param_spec){"pool.weight", joined(m, dense, ".weight"), weight, -1, width, width, false}, normal);
         m->pool_b = load_or_init_param(
             m, (param_spec){"pool.bias", joined(m, dense, ".bias"), bias, -1, 1, width, false}, zero);
+        m->pool_b->vector = true;
     }
     m->head_w = load_or_init_param(
         m, (param_spec){"head.weight", joined(m, h->out, ".weight"), PB_HEAD, -1, m->classes, width, false}, normal);
-    if (h->bias)
+    if (h->bias) {
         m->head_b = load_or_init_param(m, (param_spec){"head.bias", h->bias, PB_HEAD, -1, 1, m->classes, false}, zero);
+        m->head_b->vector = true; /* while the weight of one output is a matrix [1, width] */
+    }
 }
 
 static const pb_array *find_listed(const pb_model *m, const char *name)

@@ -31,6 +31,8 @@ static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
                 precision == PB_IN_BF16 ? "bfloat16" : "float32");
     if (m->head != PB_HEAD_CLASSES)
         return;
+    if (m->classes == 1)
+        pb_text_add(out, ",\n  \"problem_type\": \"regression\"");
     for (int reverse = 0; reverse < 2; reverse++) {
         pb_text_add(out, ",\n  \"%s\": {", reverse ? "label2id" : "id2label");
         for (int i = 0; i < m->classes; i++) {

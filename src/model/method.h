@@ -52,6 +52,8 @@ typedef struct pb_layer_style {
 typedef struct pb_training_stats {
     int classes;
     const int *class_count;         /* [classes] the number of training examples of each class */
+    bool numbers;                   /* The answers are numbers, and `classes` is 1. */
+    double mean_number;             /* of the training examples, if the answers are numbers */
     int examples;                   /* drawn for the matrices: the setting `samples`, or all if there are fewer */
     const pb_real *const *inputs;   /* x^T x / rows [in,in] of the inputs x of a projection */
     const pb_real *const *gradient; /* dL/dW [out,in], where L is the loss of all these examples as one batch; that of

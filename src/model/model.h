@@ -58,6 +58,7 @@ typedef struct pb_batch {
     const int *ids;        /* [T] */
     const int *token_type; /* [T] of each token, for models that have token types (segments); NULL: all 0 */
     const int *label;      /* [sequences] classes, for the loss of a classification head; or NULL */
+    const pb_real *number; /* [sequences] numbers, for the mean squared error of a head with one output; or NULL */
     const int
         *target; /* [T] the token to predict at each position, < 0: none; or NULL.  For language models; the logits
                           then have rows for positions with a target only */

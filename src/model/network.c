@@ -230,12 +230,25 @@ static const int *targets_of_rows(pb_build *b, const pb_batch *batch)
     return out;
 }
 
+/* The mean squared error of a head with one output. */
+static pb_node *loss_of_numbers(pb_build *b, pb_node *logits, const pb_batch *batch)
+{
+    size_t n = (size_t)batch->sequences;
+    pb_real *share = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, n * sizeof *share);
+    PB_CHECK(b->model->classes == 1);
+    for (size_t i = 0; i < n; i++)
+        share[i] = (pb_real)(1.0 / (double)n);
+    return pb_op_square_loss(b->graph, logits, batch->number, share);
+}
+
 /* The sum of the losses of labels or targets and of distillation targets, whichever the batch has; NULL: none. */
 static pb_node *loss_of_batch(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *batch)
 {
     pb_model *m = b->model;
     const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target ? targets_of_rows(b, batch) : NULL;
-    pb_node *sum = label ? pb_op_cross_entropy(b->graph, logits, label) : NULL;
+    pb_node *sum = batch->number ? loss_of_numbers(b, logits, batch)
+                   : label       ? pb_op_cross_entropy(b->graph, logits, label)
+                                 : NULL;
     if (!batch->distill_target)
         return sum;
     pb_node *y = pb_op_linear(b->graph, x, leaf(b, m->distill_w), leaf(b, m->distill_b));
@@ -295,7 +308,8 @@ static pb_node *hidden_states(pass *p, const pb_batch *batch, const pb_rows *tex
 
 static bool has_targets(const pb_model *m, const pb_batch *batch)
 {
-    return batch->distill_target || (m->head == PB_HEAD_CLASSES ? batch->label != NULL : batch->target != NULL);
+    bool head = m->head == PB_HEAD_CLASSES;
+    return batch->distill_target || (head ? batch->label || batch->number : batch->target != NULL);
 }
 
 /* Returns -1 with an error. */

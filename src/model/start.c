@@ -384,6 +384,8 @@ static int call_hooks(preparation *p)
         const pb_training_stats stats = {
             .classes = p->data->classes,
             .class_count = p->data->class_count,
+            .numbers = p->data->numbers,
+            .mean_number = p->data->mean_number,
             .examples = asks_of(&p->m->part[b.part]) ? p->examples : 0,
             .inputs = for_method(p, b.part, PB_ASK_INPUTS, p->inputs),
             .gradient = for_method(p, b.part, PB_ASK_GRADIENT, p->gradient),

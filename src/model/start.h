@@ -13,8 +13,10 @@
 typedef struct pb_samples {
     int classes;            /* as in pb_training_stats, as is class_count */
     const int *class_count; /* [classes] */
-    int count;              /* examples that there are; a method's setting `samples` says how many are drawn */
-    int batch;              /* examples that are computed at once */
+    bool numbers;           /* as in pb_training_stats, as is mean_number */
+    double mean_number;
+    int count; /* examples that there are; a method's setting `samples` says how many are drawn */
+    int batch; /* examples that are computed at once */
     /* Returns the batch of n examples, with all that training predicts, allocated in `arena`. */
     pb_batch (*make)(const void *ctx, pb_arena *arena, const int *example, int n);
     const void *ctx;

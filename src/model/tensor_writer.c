@@ -34,7 +34,7 @@ void pb_to_floats(const pb_real *x, size_t n, float *out)
 static bool is_vector(const pb_param *p)
 {
     return p->kind == PB_BIAS || p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS ||
-           (p->kind == PB_HEAD && p->rows == 1);
+           (p->kind == PB_HEAD && p->vector);
 }
 
 void pb_tensor_writer_param(const pb_model *m, pb_tensor_writer *w, const char *name, const pb_param *p,

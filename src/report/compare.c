@@ -126,7 +126,7 @@ static void add_score(pb_comparison *c, const pb_metric_info *primary, const pb_
     pb_axis *axis = new_axis(c, key, pb_stats_row(&x, NULL).middle, pb_stats_row(&y, NULL).middle);
     axis->kind = PB_SCORE;
     axis->difference = pb_score_within(primary, true, pb_stats_pair(&x, &y, &parts));
-    axis->margin = margin >= 0 ? margin : pb_score_point(fmax(axis->a, axis->b));
+    axis->margin = margin >= 0 ? margin : pb_score_point(primary, fmax(axis->a, axis->b));
     axis->verdict = judge(axis->difference, 0, axis->margin, primary->higher_is_better);
     if (axis->verdict == PB_UNDECIDED)
         note_size(&parts, a, axis);

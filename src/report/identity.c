@@ -192,7 +192,7 @@ static size_t count_different_predictions(const pb_result *is, const pb_result *
     size_t different = 0;
     for (size_t i = 0; i < n; i++) {
         const pb_prediction *a = &is->prediction[i], *b = &was->prediction[i];
-        different += a->predicted != b->predicted ||
+        different += a->predicted != b->predicted || !same_bits(a->value, b->value) ||
                      (a->text && b->text ? strcmp(a->text, b->text) != 0 : a->text != b->text);
     }
     return different;

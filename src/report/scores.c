@@ -19,7 +19,8 @@ static int take_prediction(void *ctx, const pb_stored_prediction *p)
     reading *r = ctx;
     if (p->example < 0 || p->example >= r->examples)
         return pb_error("run %lld has a prediction of example %d; want 0..%d", r->run, p->example, r->examples - 1);
-    r->prediction[p->example] = (pb_prediction){.example = p->example, .label = p->label, .predicted = p->predicted};
+    r->prediction[p->example] = (pb_prediction){
+        .example = p->example, .label = p->label, .predicted = p->predicted, .target = p->target, .value = p->value};
     r->seen++;
     return 0;
 }
@@ -89,7 +90,7 @@ int pb_scores_read(pb_store *store, const pb_task *task, const pb_metric_info *m
                    pb_split split, pb_scores *out)
 {
     *out = (pb_scores){.seeds = n, .stats = 1, .metric = metric};
-    int rc = n ? pb_store_count_predictions(store, run[0], split, task->texts, &out->examples) : 0;
+    int rc = n ? pb_store_count_predictions(store, run[0], split, &out->examples) : 0;
     if (task->texts) {
         out->of_texts = pb_text_metric_find(metric->name);
         out->stats = out->of_texts->stats;
@@ -152,7 +153,9 @@ pb_interval pb_score_within(const pb_metric_info *metric, bool pair, pb_interval
     return v;
 }
 
-double pb_score_point(double score)
+double pb_score_point(const pb_metric_info *metric, double score)
 {
+    if (metric->least == metric->most)
+        return fabs(score) / 100;
     return score > 1 ? 1 : 0.01;
 }

@@ -36,7 +36,8 @@ pb_crossed pb_scores_crossed(const pb_scores *s);
  * NaN. */
 pb_interval pb_score_within(const pb_metric_info *metric, bool pair, pb_interval v);
 
-/* Returns one point on the scale of a score: 0.01, or 1 if the score is above 1 and the scale therefore ends at 100. */
-double pb_score_point(double score);
+/* Returns one point on the scale of a score: 0.01, or 1 if the score is above 1 and the scale therefore ends at 100;
+ * of a metric without limits, a hundredth of the score. */
+double pb_score_point(const pb_metric_info *metric, double score);
 
 #endif

@@ -8,7 +8,7 @@
 /* ---- one row's trials --------------------------------------------------------------------------------- */
 
 /* Replaces the scores of diverged trials by the worst of the others, and computes the summary. */
-static void summarize(pb_tuning *t)
+static void summarize(pb_tuning *t, const pb_metric_info *metric)
 {
     double worst = INFINITY;
     t->best = -INFINITY;
@@ -18,7 +18,7 @@ static void summarize(pb_tuning *t)
     }
     int near = 0;
     for (int i = 0; i < t->trials; i++) {
-        near += t->score[i] >= t->best - pb_score_point(t->best);
+        near += t->score[i] >= t->best - pb_score_point(metric, t->best);
         t->diverged += !isfinite(t->score[i]);
         t->score[i] = isfinite(t->score[i]) ? t->score[i] : worst;
     }
@@ -36,7 +36,7 @@ pb_tuning pb_tuning_of(const pb_report *r, int row)
         if (!isnan(s->mean[i]))
             t.score[t.trials++] = s->mean[i];
     if (t.trials)
-        summarize(&t);
+        summarize(&t, r->experiment->primary);
     if (!t.trials || !isfinite(t.best)) /* no trials, or all diverged */
         pb_tuning_free(&t);
     return t;

@@ -180,9 +180,10 @@ int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb
 
 /* What a run predicted for one example. */
 typedef struct pb_stored_prediction {
-    int example, label, predicted; /* label and predicted class; -1 if the prediction is a text */
-    double probability;            /* of the predicted class; NaN if the prediction is a text */
-    char *text;                    /* the generated text; NULL if the prediction is a class */
+    int example, label, predicted; /* label and predicted class; -1 if the prediction is no class */
+    double probability;            /* of the predicted class; NaN if the prediction is no class */
+    char *text;                    /* the generated text; NULL if the prediction is none */
+    double target, value;          /* the true and the predicted number; NaN if the prediction is none */
 } pb_stored_prediction;
 
 /* Is called with each prediction, which it does not own.  A nonzero return ends the iteration and is returned by it. */
@@ -199,8 +200,8 @@ typedef int pb_store_class(void *ctx, int label, const char *name);
  * an error. */
 int pb_store_classes(pb_store *s, long long run, pb_store_class *each, void *ctx);
 
-/* Counts the predictions of a run on a split: generated texts if `texts`, else classes.  Returns -1 with an error. */
-int pb_store_count_predictions(pb_store *s, long long run, pb_split split, bool texts, int *count);
+/* Counts the predictions of a run on a split, whether they are classes, texts or numbers.  Returns -1 with an error. */
+int pb_store_count_predictions(pb_store *s, long long run, pb_split split, int *count);
 
 /* Reads the statistics of a text metric into x [examples, stats].  `*seen` receives the number of examples that have
  * any.  Returns -1 with an error. */

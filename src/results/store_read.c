@@ -306,8 +306,9 @@ int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb
 int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_each_prediction *each, void *ctx)
 {
     static const char sql[] =
-        "SELECT example, label, predicted, probability, NULL FROM prediction WHERE run = ?1 AND split = ?2"
-        " UNION ALL SELECT example, -1, -1, NULL, text FROM answer WHERE run = ?1 AND split = ?2";
+        "SELECT example, label, predicted, probability, NULL, NULL, NULL FROM prediction WHERE run = ?1 AND split = ?2"
+        " UNION ALL SELECT example, -1, -1, NULL, text, NULL, NULL FROM answer WHERE run = ?1 AND split = ?2"
+        " UNION ALL SELECT example, -1, -1, NULL, NULL, target, value FROM number WHERE run = ?1 AND split = ?2";
     sqlite3_stmt *q = pb_store_statement(s, sql);
     if (!q)
         return -1;
@@ -315,8 +316,12 @@ int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_ea
     pb_store_bind(q, 2, pb_split_name[split]);
     int rc = 0, more = 0;
     while (!rc && (more = pb_store_step(s, q)) == 1) {
-        pb_stored_prediction p = {sqlite3_column_int(q, 0), sqlite3_column_int(q, 1), sqlite3_column_int(q, 2),
-                                  pb_store_number(q, 3), NULL};
+        pb_stored_prediction p = {.example = sqlite3_column_int(q, 0),
+                                  .label = sqlite3_column_int(q, 1),
+                                  .predicted = sqlite3_column_int(q, 2),
+                                  .probability = pb_store_number(q, 3),
+                                  .target = pb_store_number(q, 5),
+                                  .value = pb_store_number(q, 6)};
         p.text = sqlite3_column_type(q, 4) == SQLITE_NULL ? NULL : pb_store_text(q, 4);
         rc = each(ctx, &p);
         free(p.text);
@@ -325,19 +330,23 @@ int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_ea
     return rc ? rc : more;
 }
 
-int pb_store_count_predictions(pb_store *s, long long run, pb_split split, bool texts, int *count)
+int pb_store_count_predictions(pb_store *s, long long run, pb_split split, int *count)
 {
-    sqlite3_stmt *q = texts ? pb_store_statement(s, "SELECT count(*) FROM answer WHERE run = ? AND split = ?")
-                            : pb_store_statement(s, "SELECT count(*) FROM prediction WHERE run = ? AND split = ?");
+    static const char *const sql[] = {"SELECT count(*) FROM prediction WHERE run = ? AND split = ?",
+                                      "SELECT count(*) FROM answer WHERE run = ? AND split = ?",
+                                      "SELECT count(*) FROM number WHERE run = ? AND split = ?"};
+    int rc = 1;
     *count = 0;
-    if (!q)
-        return -1;
-    sqlite3_bind_int64(q, 1, run);
-    pb_store_bind(q, 2, pb_split_name[split]);
-    int rc = pb_store_step(s, q);
-    if (rc == 1)
-        *count = sqlite3_column_int(q, 0);
-    pb_store_done(q);
+    for (size_t i = 0; i < PB_COUNT(sql) && rc > 0; i++) {
+        sqlite3_stmt *q = pb_store_statement(s, sql[i]);
+        if (!q)
+            return -1;
+        sqlite3_bind_int64(q, 1, run);
+        pb_store_bind(q, 2, pb_split_name[split]);
+        rc = pb_store_step(s, q);
+        *count += rc == 1 ? sqlite3_column_int(q, 0) : 0;
+        pb_store_done(q);
+    }
     return rc < 0 ? -1 : 0;
 }
 

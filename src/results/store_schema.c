@@ -6,8 +6,8 @@
 
 #include "results/store_internal.h"
 
-#define SCHEMA_VERSION 4
-#define RUNS_SINCE 3           /* the version of the present columns of a run; version 4 differs in the examples */
+#define SCHEMA_VERSION 5
+#define RUNS_SINCE 3 /* the version of the present columns of a run; version 4 differs in the examples, 5 has numbers */
 #define APPLICATION 0x70656674 /* "peft", in the file's header */
 
 /* Columns of a run since schema version 1. */
@@ -43,8 +43,8 @@
     " wanted TEXT" /* right answers, a JSON list, where answers are texts */
 #define EXAMPLE_KEY " PRIMARY KEY (data, split, example)) STRICT, WITHOUT ROWID"
 
-/* What each run said of each text.  `second` adds a column after that of the text. */
-#define PREDICTION_VIEW(second)                                                                                        \
+/* What each run said of each text.  `second` adds a column after that of the text, `numbers` the predicted numbers. */
+#define PREDICTION_VIEW(second, numbers)                                                                               \
     "CREATE VIEW %sv_prediction AS"                                                                                    \
     " SELECT r.experiment, r.row, r.choice, r.seed, r.id AS run, p.split, p.example, e.text" second                    \
     ", l.name AS label,"                                                                                               \
@@ -56,7 +56,11 @@
     " UNION ALL SELECT r.experiment, r.row, r.choice, r.seed, r.id, a.split, a.example, e.text" second                 \
     ", e.wanted, a.text, NULL,"                                                                                        \
     " NULL FROM finished r JOIN answer a ON a.run = r.id"                                                              \
-    " LEFT JOIN example e ON e.data = r.data AND e.split = a.split AND e.example = a.example"
+    " LEFT JOIN example e ON e.data = r.data AND e.split = a.split AND e.example = a.example" numbers
+#define NUMBERS                                                                                                        \
+    " UNION ALL SELECT r.experiment, r.row, r.choice, r.seed, r.id, n.split, n.example, e.text, e.second,"             \
+    " n.target, n.value, NULL, NULL FROM finished r JOIN number n ON n.run = r.id"                                     \
+    " LEFT JOIN example e ON e.data = r.data AND e.split = n.split AND e.example = n.example"
 
 /* A table, index or view, and the schema versions that have it.  Triggers protect a table against changes unless it is
  * `free`. */
@@ -127,6 +131,16 @@ static const schema_object objects[] = {
      " PRIMARY KEY (run, split, example)"
      ") STRICT, WITHOUT ROWID",
      "answer"},
+    {5, 0, true, false, /* the numbers that were predicted */
+     "CREATE TABLE %snumber ("
+     " run INTEGER NOT NULL REFERENCES run (id),"
+     " split TEXT NOT NULL,"
+     " example INTEGER NOT NULL,"
+     " target REAL NOT NULL,"
+     " value REAL,"
+     " PRIMARY KEY (run, split, example)"
+     ") STRICT, WITHOUT ROWID",
+     "number"},
     {2, 0, true, false, /* what metrics over a split need to know of each example */
      "CREATE TABLE %sstatistic ("
      " run INTEGER NOT NULL REFERENCES run (id),"
@@ -235,8 +249,9 @@ static const schema_object objects[] = {
      " v.value FROM selection s JOIN selected d ON d.selection = s.id JOIN run r ON r.id = d.run"
      " JOIN value v ON v.run = r.id AND v.step = -1",
      "v_result"},
-    {3, 3, false, false, PREDICTION_VIEW(""), "v_prediction"},
-    {4, 0, false, false, PREDICTION_VIEW(", e.second"), "v_prediction"}, /* what each run said of each text */
+    {3, 3, false, false, PREDICTION_VIEW("", ""), "v_prediction"},
+    {4, 4, false, false, PREDICTION_VIEW(", e.second", ""), "v_prediction"},
+    {5, 0, false, false, PREDICTION_VIEW(", e.second", NUMBERS), "v_prediction"}, /* what each run said of each text */
 };
 
 static bool is_in(const schema_object *t, long long version)
@@ -426,18 +441,21 @@ static void add_runs(pb_text *sql, const char *in, const char *runs)
 /* Migrates the tables of the file to the current schema version. */
 static void add_migration(pb_text *sql, int version)
 {
-    bool runs = version < RUNS_SINCE;
+    bool runs = version < RUNS_SINCE, examples = version == RUNS_SINCE;
     char *table = runs ? runs_of_earlier("main.", version) : pb_strdup("SELECT *, NULL AS second FROM main.example");
-    pb_text_add(sql, "CREATE TEMP TABLE migrated AS %s; %s", table,
-                runs ? "DROP VIEW finished; DROP TABLE run;" : "DROP VIEW v_prediction; DROP TABLE example;");
+    if (runs || examples)
+        pb_text_add(sql, "CREATE TEMP TABLE migrated AS %s;", table);
+    pb_text_add(sql, "%s%s", runs ? "DROP VIEW finished; DROP TABLE run;" : "DROP VIEW v_prediction;",
+                examples ? "DROP TABLE example;" : "");
     add_objects(sql, "", version, SCHEMA_VERSION);
     if (runs) {
         add_triggers(sql, "run");
         add_runs(sql, "", "SELECT * FROM temp.migrated");
-    } else {
+    } else if (examples) {
         pb_text_add(sql, "INSERT INTO example SELECT * FROM temp.migrated;");
     }
-    pb_text_add(sql, "DROP TABLE temp.migrated;");
+    if (runs || examples)
+        pb_text_add(sql, "DROP TABLE temp.migrated;");
     free(table);
 }
 
@@ -450,7 +468,7 @@ static int migrate_in_temp(pb_store *s, int version)
     add_objects(&sql, "temp.", version, SCHEMA_VERSION);
     if (runs)
         add_runs(&sql, "temp.", runs);
-    else
+    else if (version == RUNS_SINCE)
         pb_text_add(&sql, "INSERT INTO temp.example SELECT *, NULL FROM main.example;");
     pb_text_add(&sql, "COMMIT;");
     int rc = pb_store_execute(s, sql.data);

@@ -183,6 +183,9 @@ static int take_prediction(sqlite3_stmt *q, pb_result *out)
                        .example = sqlite3_column_int(q, 1),
                        .predicted = sqlite3_column_int(q, 2),
                        .probability = (float)sqlite3_column_double(q, 3),
+                       .number = sqlite3_column_int(q, 5),
+                       .target = sqlite3_column_double(q, 6),
+                       .value = sqlite3_column_double(q, 7),
                        .text = text ? pb_strdup(text_of(q, 4)) : NULL};
     pb_result_predict(out, &p);
     return 0;
@@ -207,8 +210,10 @@ int pb_store_recorded_run(pb_store *s, long long run, pb_recorded_run *out)
                  " kernels, threads, compiler, flags FROM run r WHERE id = ?",
                  run, take_platform, r) ||
         each_row(s,
-                 "SELECT split, example, predicted, probability, NULL FROM prediction WHERE run = ?1"
-                 " UNION ALL SELECT split, example, 0, 0, text FROM answer WHERE run = ?1 ORDER BY 1, 2",
+                 "SELECT split, example, predicted, probability, NULL, 0, 0, 0 FROM prediction WHERE run = ?1"
+                 " UNION ALL SELECT split, example, 0, 0, text, 0, 0, 0 FROM answer WHERE run = ?1"
+                 " UNION ALL SELECT split, example, 0, 0, NULL, 1, target, value FROM number WHERE run = ?1"
+                 " ORDER BY 1, 2",
                  run, take_prediction, r) ||
         each_row(s, "SELECT name, step, numbers FROM trace WHERE run = ? ORDER BY name, step", run, take_series, r) ||
         each_row(s, "SELECT tensor, prints FROM fingerprint WHERE run = ? ORDER BY number", run, take_prints, r);

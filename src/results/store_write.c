@@ -58,7 +58,17 @@ static bool bind_prediction(sqlite3_stmt *q, const pb_result *r, size_t i)
     sqlite3_bind_int(q, 4, p->label);
     sqlite3_bind_int(q, 5, p->predicted);
     sqlite3_bind_double(q, 6, (double)p->probability);
-    return !p->text;
+    return !p->text && !p->number;
+}
+
+static bool bind_number(sqlite3_stmt *q, const pb_result *r, size_t i)
+{
+    const pb_prediction *p = &r->prediction[i];
+    pb_store_bind(q, 2, pb_store_split((int)p->split));
+    sqlite3_bind_int(q, 3, p->example);
+    sqlite3_bind_double(q, 4, p->target);
+    sqlite3_bind_double(q, 5, p->value); /* NULL if it is NaN */
+    return p->number;
 }
 
 static bool bind_sample(sqlite3_stmt *q, const pb_result *r, size_t i)
@@ -86,6 +96,7 @@ static int put_result(pb_store *s, long long run, const pb_result *r)
     return put_items(s, run, "INSERT INTO value VALUES (?, ?, ?, ?, ?)", bind_value, r->values, r) ||
            put_items(s, run, "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?)", bind_prediction, r->predictions, r) ||
            put_items(s, run, "INSERT INTO answer VALUES (?, ?, ?, ?)", bind_answer, r->predictions, r) ||
+           put_items(s, run, "INSERT INTO number VALUES (?, ?, ?, ?, ?)", bind_number, r->predictions, r) ||
            put_items(s, run, "INSERT INTO statistic VALUES (?, ?, ?, ?, ?)", bind_statistic, r->statistics, r) ||
            put_items(s, run, "INSERT INTO sample VALUES (?, ?, ?, ?)", bind_sample, r->samples, r) ||
            pb_store_put_trace(s, run, r);

@@ -24,6 +24,7 @@ struct pb_table {
     char *cursor;       /* the next byte to read, in `bytes` */
     int line;           /* lines read so far               */
     pb_interner column; /* the names */
+    bool more;          /* Lines may have further fields, which nobody reads. */
     int *unreadable;    /* [columns it has room for] the first line with a value that is no text; 0: there is none */
     size_t unreadable_capacity;
     row *row;
@@ -58,7 +59,7 @@ static int add_column(pb_table *t, const char *name)
     return column;
 }
 
-/* Adds the columns of a file without a header from a list of names such as "text, label". */
+/* Adds the columns of a file without a header from a list of names such as "text, label", or "text, label, ..". */
 static int name_columns(pb_table *t, const char *list)
 {
     char *rest = keep_text(t, pb_strdup(list)), *name;
@@ -67,7 +68,9 @@ static int name_columns(pb_table *t, const char *list)
         size_t length = strlen(name);
         while (length && strchr(" \t", name[length - 1]))
             name[--length] = 0;
-        if (add_column(t, name) < 0)
+        if (!rest && t->column.count && !strcmp(name, ".."))
+            t->more = true;
+        else if (add_column(t, name) < 0)
             return -1;
     }
     return 0;
@@ -216,11 +219,12 @@ static int read_csv(pb_table *t, record *r)
 
 static int keep_record(pb_table *t, const record *r)
 {
-    if (r->fields != (size_t)t->column.count)
+    size_t columns = (size_t)t->column.count;
+    if (r->fields < columns || (r->fields > columns && !t->more))
         return pb_error("%s:%d: want %d field%s as in the header, got %zu", t->path, r->line, t->column.count,
                         t->column.count == 1 ? "" : "s", r->fields);
-    row *kept = add_row(t, r->line, r->fields);
-    for (size_t i = 0; i < r->fields; i++)
+    row *kept = add_row(t, r->line, columns);
+    for (size_t i = 0; i < columns; i++)
         kept->field[i] = r->field[i];
     return 0;
 }

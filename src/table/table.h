@@ -10,7 +10,8 @@ typedef struct pb_table pb_table;
 /* How a file is to be read.  What is NULL or "" is not given. */
 typedef struct pb_table_format {
     const char *name;    /* of the format; not given: by the file's extension, in front of .gz, .xz or .zst       */
-    const char *columns; /* names, separated by commas, of a file without a header; not given: the first line's    */
+    const char *columns; /* names, separated by commas, of a file without a header; not given: the first line's;
+                            `..` at the end: lines may have further fields, which are not read                     */
     pb_charset encoding;
 } pb_table_format;
 

@@ -106,11 +106,13 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
 {
     const pb_ids **text = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *text);
     int *label = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *label);
+    pb_real *number = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *number);
     size_t tokens = 0;
     for (int i = 0; i < n; i++) {
         int example = set->item[split][item[i]].example;
         text[i] = &set->text[split][example];
         label[i] = set->data->split[split].example[example].label;
+        number[i] = (pb_real)set->data->split[split].example[example].target;
         tokens += (size_t)pb_encoded_tokens(set, split, item[i]);
     }
     if (set->mode == PB_BY_VERBALIZER && !with_targets)
@@ -122,12 +124,13 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
         add_types(&c, split, set->item[split][item[i]].example);
         add_sequence(&c, text[i], answer_of_item(set, split, item[i]));
     }
-    bool head = set->mode == PB_BY_HEAD;
+    bool head = set->mode == PB_BY_HEAD, numbers = set->data->numbers;
     return (pb_batch){.sequences = n,
                       .offset = c.offset,
                       .ids = c.ids,
                       .token_type = c.token_type,
-                      .label = head ? label : NULL,
+                      .label = head && !numbers ? label : NULL,
+                      .number = numbers ? number : NULL,
                       .target = head ? NULL : c.target};
 }
 

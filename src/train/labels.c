@@ -27,8 +27,7 @@ struct pb_labels {
 
 /* ---- spelling ----------------------------------------------------------------------------------------------- */
 
-/* Returns true if the whole text is a decimal number. */
-static bool is_number(const char *text, double *x)
+bool pb_labels_number(const char *text, double *x)
 {
     char *end;
     if (!*text || text[strspn(text, "+-.0123456789eE")])
@@ -69,7 +68,7 @@ static char *plain_form(const char *label)
     utf8proc_map((const uint8_t *)text, 0, &folded,
                  UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
                      UTF8PROC_IGNORE);
-    if (is_number(text, &x))
+    if (pb_labels_number(text, &x))
         form = pb_format("%.17g", x + 0.0); /* no -0 */
     else
         form = pb_strdup(folded ? trim((char *)folded) : text);
@@ -166,7 +165,7 @@ static int add_label(pb_labels *l, const char *form, const char *label, const pb
     e->spelling = pb_strdup(label);
     e->path = pb_strdup(pb_table_path(t));
     e->line = line;
-    if (!is_number(form, &x))
+    if (!pb_labels_number(form, &x))
         l->words++;
     else if (x != floor(x) && !l->reals++)
         l->real = (int)(e - l->entry);
@@ -215,7 +214,7 @@ int pb_labels_check(const pb_labels *l)
     const entry *e = &l->entry[l->real];
     return pb_error(
         "%s:%d: the labels are real numbers, such as '%s' (%d different ones): a regression set; want labels "
-        "of classes, %s",
+        "of classes, kind = regression, %s",
         e->path, e->line, e->spelling, l->labels.count, advice);
 }
 
@@ -230,21 +229,12 @@ static int refuse_untrained(const pb_labels *l, int class, pb_split split)
     return pb_data_blame(d, "classes");
 }
 
-/* Returns the number of examples of each class in a split, [classes], which the caller frees. */
-static int *count_examples(const pb_data *d, pb_split split)
-{
-    int *count = pb_alloc((size_t)(d->classes + 1) * sizeof *count);
-    for (int i = 0; i < d->split[split].count; i++)
-        count[d->split[split].example[i].label]++;
-    return count;
-}
-
 int pb_labels_covered(const pb_labels *l)
 {
     const pb_data *d = l->data;
     int *count[PB_SPLITS], rc = 0, untested = 0, first = -1;
     for (int s = 0; s < PB_SPLITS; s++)
-        count[s] = count_examples(d, (pb_split)s);
+        count[s] = pb_data_count_classes(d, (pb_split)s);
     for (int c = 0; c < d->classes && !rc; c++) {
         pb_split missing = count[PB_VALIDATION][c] ? PB_VALIDATION : PB_TEST;
         if (!count[PB_TRAIN][c] && (*l->list || count[missing][c]))

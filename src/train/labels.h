@@ -32,4 +32,7 @@ int pb_labels_check(const pb_labels *l);
  * validation or test has, has no example in train.  Warns of classes without an example in test. */
 int pb_labels_covered(const pb_labels *l);
 
+/* Returns true, and the number in *x, if the whole text is a finite decimal number. */
+bool pb_labels_number(const char *text, double *x);
+
 #endif

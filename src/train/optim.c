@@ -148,10 +148,11 @@ static void clip_gradients(pb_optim *opt)
 
 /* ---- the update ------------------------------------------------------------------------------------- */
 
-/* A matrix of a method decays even if it has one row, such as A of a LoRA of rank 1. */
+/* A matrix decays even if it has one row, such as A of a LoRA of rank 1 or the weight of a head with one output. */
 static bool decays(const pb_param *p)
 {
-    return p->kind == PB_ADDED ? !p->vector : p->rows > 1 && p->kind != PB_EMBEDDING;
+    bool known = p->kind == PB_ADDED || p->kind == PB_HEAD;
+    return known ? !p->vector : p->rows > 1 && p->kind != PB_EMBEDDING;
 }
 
 static void update_range(const pb_adamw *rule, const moments *k, size_t from, size_t n, const pb_real *g)

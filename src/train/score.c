@@ -86,14 +86,17 @@ static int score_items(pb_runner *r, pb_split split, int batch, int count, doubl
     return rc;
 }
 
-/* Fills list [examples] with the predicted class of each example of the split. */
+/* Fills list [examples] with the predicted class, or number, of each example of the split. */
 static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
 {
     int count = r->encoded->data->split[split].count, classes = r->encoded->data->classes;
     double *score = pb_alloc((size_t)(count * classes + 1) * sizeof *score);
     int rc = score_items(r, split, batch, count, score);
     for (int i = 0; i < count && !rc; i++)
-        choose_class(score + i * classes, classes, &list[i]);
+        if (list[i].number)
+            list[i].value = score[i];
+        else
+            choose_class(score + i * classes, classes, &list[i]);
     free(score);
     return rc;
 }
@@ -207,7 +210,11 @@ static int predict(pb_runner *r, pb_split split, int batch, pb_prediction *list)
 {
     const pb_data *d = r->encoded->data;
     for (int i = 0; i < d->split[split].count; i++)
-        list[i] = (pb_prediction){.split = split, .example = i, .label = d->split[split].example[i].label};
+        list[i] = (pb_prediction){.split = split,
+                                  .example = i,
+                                  .label = d->split[split].example[i].label,
+                                  .number = d->numbers,
+                                  .target = d->split[split].example[i].target};
     return d->classes ? classify_split(r, split, batch, list) : generate_split(r, split, list);
 }
 

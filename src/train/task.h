@@ -14,11 +14,12 @@
 typedef enum pb_split { PB_TRAIN, PB_VALIDATION, PB_TEST, PB_SPLITS } pb_split;
 extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "test" */
 
-/* One example.  Its label is a class, or its answers are texts. */
+/* One example.  Its label is a class, its target is a number, or its answers are texts. */
 typedef struct pb_example {
     const char *text;   /* the input, UTF-8                                  */
     const char *second; /* the second text of a pair; NULL: not a pair       */
-    int label;          /* number of the class; -1 if the answers are texts  */
+    int label;          /* number of the class; -1 if the answers are texts, 0 if they are numbers */
+    double target;      /* the number to predict, if the answers are numbers */
     char **answer;      /* [answers] reference texts, each of them correct   */
     int answers;
     int line; /* line of the example in its file */
@@ -27,7 +28,8 @@ typedef struct pb_example {
 /* The examples of a task.  It owns all texts. */
 typedef struct pb_data {
     const char *name;  /* of the named task                 */
-    int classes;       /* 0 if the answers are texts        */
+    bool numbers;      /* The answers are numbers.          */
+    int classes;       /* outputs of a head: 0 if the answers are texts, 1, named after the column, for numbers */
     char **class_name; /* [classes]                         */
     size_t class_capacity;
     char *pair[2]; /* names of the columns of both texts; NULL: an example has one text */
@@ -59,7 +61,10 @@ typedef struct pb_prediction {
     int label;         /* the true class; -1 if the answers are texts               */
     int predicted;     /* the predicted class                                       */
     float probability; /* of the predicted class                                    */
-    char *text;        /* the generated answer; NULL if the answers are classes     */
+    char *text;        /* the generated answer; NULL if the answers are no texts    */
+    bool number;       /* The answer is a number: */
+    double target;     /* the true one            */
+    double value;      /* the predicted one       */
 } pb_prediction;
 
 struct pb_result;
@@ -70,8 +75,9 @@ typedef struct pb_scoring {
     int positive; /* as in pb_data                     */
 } pb_scoring;
 
-/* One of the metrics of a task.  A metric of classes is a function of sums over the examples, so that examples can be
- * resampled: `gather` turns predictions into a few numbers each, and `value` turns their sums into the metric. */
+/* One of the metrics of a task.  A metric of classes or numbers is a function of sums over the examples, so that
+ * examples can be resampled: `gather` turns predictions into a few numbers each, and `value` turns their sums into the
+ * metric. */
 typedef struct pb_metric_info {
     const char *name; /* "accuracy" */
     bool higher_is_better;
@@ -93,7 +99,8 @@ typedef struct pb_metric_info {
 typedef struct pb_task {
     const char *name;         /* the name of its file without .c */
     const char *help;         /* one line */
-    bool texts;               /* The answers are texts, not classes. */
+    bool texts;               /* The answers are texts, not classes.                            */
+    bool numbers;             /* They are numbers: one output of the head, trained by the mean squared error. */
     const pb_option *options; /* the settings of its named tasks, ended by a row without a name */
     size_t conf_size;         /* bytes of the struct that holds these settings                  */
 
@@ -162,6 +169,12 @@ void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e);
 
 /* Returns the number of the class with this name, or -1 with an error that lists the classes. */
 int pb_data_find_class(const pb_data *d, const char *name);
+
+/* Returns the number of examples of each class in a split, [classes], which the caller frees. */
+int *pb_data_count_classes(const pb_data *d, pb_split split);
+
+/* Returns the mean of the training examples' targets; 0 if the answers are no numbers. */
+double pb_data_mean(const pb_data *d);
 
 /* Puts the place where a setting of the task is given in front of the pending error.  Returns -1. */
 int pb_data_blame(const pb_data *d, const char *setting);

@@ -169,11 +169,11 @@ static pb_batch make_samples(const void *encoded, pb_arena *arena, const int *it
 static pb_samples samples_of(const pb_encoded *set, const pb_train_options *o, int **class_count)
 {
     const pb_data *d = set->data;
-    int *count = *class_count = pb_alloc((size_t)d->classes * sizeof *count + 1);
-    for (int i = 0; i < d->split[PB_TRAIN].count && d->classes; i++)
-        count[d->split[PB_TRAIN].example[i].label]++;
+    *class_count = pb_data_count_classes(d, PB_TRAIN);
     return (pb_samples){.classes = d->classes,
-                        .class_count = count,
+                        .class_count = *class_count,
+                        .numbers = d->numbers,
+                        .mean_number = pb_data_mean(d),
                         .count = set->items[PB_TRAIN],
                         .batch = o->batch,
                         .make = make_samples,

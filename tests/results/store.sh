@@ -22,11 +22,18 @@ lr = 1e-2, 1e-3
 X
 number() { sqlite3 "$1" "$2"; } # of a database
 
+# Makes a database of schema 4, which has no numbers, of one of today's.
+make_fourth() { # DATABASE
+	local view
+	view=$(sqlite3 "$1" "SELECT substr(sql, 1, instr(sql, ' UNION ALL SELECT r.experiment, r.row, r.choice, r.seed, r.id, n.split') - 1)
+		FROM sqlite_schema WHERE name = 'v_prediction'")
+	sqlite3 "$1" "PRAGMA journal_mode=DELETE; BEGIN; DROP VIEW v_prediction; DROP TABLE number; $view; PRAGMA user_version = 4; COMMIT" >/dev/null
+}
 # Makes a database of schema 3 of one of today's.
 make_third() { # DATABASE
 	sqlite3 "$1" "PRAGMA journal_mode=DELETE; PRAGMA foreign_keys=OFF; BEGIN;
 		CREATE TEMP TABLE kept AS SELECT data, split, example, line, digest, text, wanted FROM example;
-		DROP VIEW v_prediction; DROP TABLE example;
+		DROP VIEW v_prediction; DROP TABLE example; DROP TABLE number;
 		CREATE TABLE example ( data TEXT NOT NULL, split TEXT NOT NULL, example INTEGER NOT NULL, line INTEGER NOT NULL,
 		digest TEXT NOT NULL, text TEXT NOT NULL, wanted TEXT, PRIMARY KEY (data, split, example)) STRICT, WITHOUT ROWID;
 		INSERT INTO example SELECT * FROM kept; DROP TABLE kept;
@@ -43,8 +50,9 @@ make_third() { # DATABASE
 		CREATE TRIGGER example_delete BEFORE DELETE ON example BEGIN SELECT raise(ABORT, 'results are append only'); END;
 		PRAGMA user_version = 3; COMMIT" >/dev/null
 }
-# Makes a database of schema 1, 2 or 3 of one of today's.
+# Makes a database of schema 1, 2, 3 or 4 of one of today's.
 make_old() { # DATABASE VERSION
+	[ "$2" != 4 ] || { make_fourth "$1" && return; }
 	[ "$2" != 3 ] || { make_third "$1" && return; }
 	local columns='id, hash, experiment, task, model, row, choice, seed, status, error, ended, seconds, machine, kernels, threads,
 		compiler, flags, version, code'
@@ -91,7 +99,7 @@ ok 'names the sweep' prints '^toy/head: lr=1e-[23], the best of 2 settings, 2 se
 tail -n +3 out >compared
 
 # ---- earlier schemas ----------------------------------------------------------------------------------------------
-for version in 1 2 3; do
+for version in 1 2 3 4; do
 	cp new.db old$version.db
 	make_old old$version.db $version
 	results old$version.db >before
@@ -114,24 +122,26 @@ done
 ok 'whose sweep is not known' prints '^toy/head: lr=1e-[23], the best of 2 settings, 2 seeds; sweep unknown$'
 tail -n +3 out >old
 ok 'names are known there' cmp -s old compared
-for version in 1 2 3; do
+predictions new.db >wanted_predictions
+for version in 1 2 3 4; do
 	results old$version.db >before
 	cp old$version.db copy.db
 	ok "schema $version is brought up to date" run 0 run toy.ini --db copy.db --quiet
-	ok 'to this one' [ "$(number copy.db 'PRAGMA user_version')" = 4 ]
+	ok 'to this one' [ "$(number copy.db 'PRAGMA user_version')" = 5 ]
 	results copy.db >after
 	ok 'no result is changed' cmp -s before after
 	ok 'nothing was trained again' [ "$(number copy.db 'SELECT count(*) FROM run')" = 8 ]
 	ok 'what was scored on test is chosen' [ "$(number copy.db 'SELECT count(DISTINCT run) FROM selected')" = 4 ]
 	ok 'it is sound' [ "$(number copy.db 'PRAGMA integrity_check; PRAGMA foreign_key_check')" = ok ]
+	predictions copy.db >after
+	[ $version -lt 3 ] || ok 'its texts are there' cmp -s wanted_predictions after
 done
-predictions new.db >wanted_predictions
-predictions copy.db >after
-ok 'the texts of schema 3 are there' cmp -s wanted_predictions after
-ok 'and not empty' [ -s after ]
-ok 'schema 3 is merged' run 0 merge third.db old3.db
-predictions third.db >after
-ok 'with its texts' cmp -s wanted_predictions after
+ok 'and not empty' [ -s wanted_predictions ]
+for version in 3 4; do
+	ok "schema $version is merged" run 0 merge merged$version.db old$version.db
+	predictions merged$version.db >after
+	ok 'with its texts' cmp -s wanted_predictions after
+done
 
 # Two results of one hash, and a gap between the numbers: nothing is lost, the first that was scored counts.
 cp old2.db doubles.db

@@ -1,5 +1,5 @@
-/* The metrics of a task's predictions against scikit-learn (tests/parity/make_task_metrics.py), and the choice of the
- * primary one. */
+/* The metrics of a task's predictions against scikit-learn and SciPy (tests/parity/make_task_metrics.py,
+ * make_regression.py), and the choice of the primary one. */
 #include "test.h"
 
 #include <math.h>
@@ -50,6 +50,51 @@ TEST(metrics_of_classes_are_those_of_scikit_learn)
     }
     CHECK_INT(lines, 10);
     free(text);
+}
+
+/* SciPy has no correlation where all numbers of one kind are equal (null); it counts as 0, that of a guess. */
+static int compare_numbers(const pb_json *line, int number)
+{
+    static const pb_scoring none = {.positive = -1};
+    const pb_json *target = pb_json_get(line, "target"), *value = pb_json_get(line, "value");
+    int n = (int)pb_json_size(target), constant = 0;
+    pb_prediction *p = pb_alloc((size_t)(n + 1) * sizeof *p);
+    for (int i = 0; i < n; i++)
+        p[i] = (pb_prediction){.number = true,
+                               .target = pb_json_number(pb_json_at(target, (size_t)i), NAN),
+                               .value = pb_json_number(pb_json_at(value, (size_t)i), NAN)};
+    for (const pb_metric_info *m = pb_task_find("regression")->metrics; m->name; m++) {
+        const pb_json *known = pb_json_get(line, m->name);
+        double want = pb_json_is_null(known) ? 0 : pb_json_number(known, NAN);
+        constant += pb_json_is_null(known);
+        if (!CHECK_NEAR(pb_metric_of(m, &none, n, p), want, 1e-9))
+            printf("    %s, line %d\n", m->name, number);
+    }
+    free(p);
+    return constant;
+}
+
+TEST(metrics_of_numbers_are_those_of_scipy)
+{
+    char *text = pb_read_file("tests/golden/regression/numbers.jsonl", NULL), *rest = text, *line;
+    int lines = 0, constant = 0;
+    while (CHECK(text != NULL) && (line = strsep(&rest, "\n")) && *line) {
+        pb_json_doc *f = pb_json_parse("numbers.jsonl", line, strlen(line));
+        if (CHECK(f != NULL))
+            constant += compare_numbers(pb_json_root(f), ++lines);
+        pb_json_free(f);
+    }
+    CHECK_INT(lines, 9);
+    CHECK_INT(constant, 4); /* both correlations of two lines */
+    free(text);
+}
+
+TEST(numbers_that_are_none_stay_visible)
+{
+    const pb_prediction p[] = {{.target = 1, .value = NAN}, {.target = 2, .value = 1}, {.target = 3, .value = 2}};
+    for (const pb_metric_info *m = pb_task_find("regression")->metrics; m->name; m++)
+        if (!CHECK(isnan(pb_metric_of(m, &(pb_scoring){.positive = -1}, 3, p))))
+            printf("    %s\n", m->name);
 }
 
 TEST(f1_is_not_computed_without_a_class)
