@@ -43,7 +43,7 @@ static const flag flags[] = {
     {"precision", "NAME", "store the frozen base weights in fp32, bf16, int8 or nf4", AT(precision), TEXT},
     {"force", NULL, "accept an adapter that was trained on other weights", AT(force), SWITCH},
     {"partial", NULL, "choose a row's setting even if some of its runs are not finished", AT(partial), SWITCH},
-    {"no-timing", NULL, "skip the timing pass", AT(no_timing), SWITCH},
+    {"no-timing", NULL, "skip the timing pass, or show no times", AT(no_timing), SWITCH},
     {"retry", NULL, "repeat timings that failed", AT(retry), SWITCH},
     {"max-new", "N", "maximum number of generated tokens (default: 64)", 0, OPTION},
     {"sample", NULL, "sample tokens instead of choosing the most likely one", 0, STRATEGY},

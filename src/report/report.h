@@ -84,6 +84,7 @@ bool pb_report_rising(const pb_report *r, const char *key);
 typedef struct pb_table_style {
     const char *columns; /* KEY[,KEY..]: settings or values of whole runs to show as columns; NULL: none  */
     const char *sort;    /* the rows stand in the order of this value, the best first; NULL: in the file's order */
+    bool no_times;       /* without the columns of times */
     bool markdown;       /* a Markdown table without notes */
 } pb_table_style;
 

@@ -365,28 +365,41 @@ static void print_notes(const pb_report *r, FILE *out)
 
 /* ---- the table ------------------------------------------------------------------------------------------ */
 
-/* Fills the columns from `first` on. */
-static void fill_columns(const pb_grid *g, int row, int first, char cell[COLUMNS][CELL])
+/* The columns of times, which other programs on the machine may disturb. */
+static const bool is_time[COLUMNS] = {[5] = true, [6] = true, [10] = true, [11] = true};
+
+/* Returns the number of columns of values, with or without times. */
+static int count_columns(bool times)
 {
+    int n = 0;
     for (int k = 1; k < COLUMNS; k++)
-        *pb_grid_at(g, row, first + k - 1) = pb_strdup(cell[k]);
+        n += times || !is_time[k];
+    return n;
 }
 
-static int fill_grid(const pb_report *r, const pb_grid *g, const char *columns, bool lines)
+/* Fills the last columns with the values. */
+static void fill_columns(const pb_grid *g, int row, bool times, char cell[COLUMNS][CELL])
+{
+    int column = g->columns - count_columns(times);
+    for (int k = 1; k < COLUMNS; k++)
+        if (times || !is_time[k])
+            *pb_grid_at(g, row, column++) = pb_strdup(cell[k]);
+}
+
+static int fill_grid(const pb_report *r, const pb_grid *g, const pb_table_style *style, bool lines)
 {
     char cell[COLUMNS][CELL] = {0};
-    int first = g->columns - COLUMNS + 1;
     *pb_grid_at(g, 0, 0) = pb_strdup("method");
     fill_heading(r, cell);
-    fill_columns(g, 0, first, cell);
+    fill_columns(g, 0, !style->no_times, cell);
     for (int i = 0; i < r->experiment->rows; i++) {
         memset(cell, 0, sizeof cell);
         *pb_grid_at(g, i + 1, 0) = pb_format("%s%s", r->experiment->row[i].label, pb_report_others(r, i) ? " †" : "");
         fill_row(r, i, cell);
-        fill_columns(g, i + 1, first, cell);
+        fill_columns(g, i + 1, !style->no_times, cell);
         g->line[i + 1] = lines ? list_settings(r, i, false) : NULL;
     }
-    return fill_settings(r, g, columns);
+    return fill_settings(r, g, style->columns);
 }
 
 typedef struct sorted_row {
@@ -429,8 +442,8 @@ static int sort_grid(const pb_report *r, pb_grid *g, const char *key)
 int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out)
 {
     bool lines = style->columns || has_sweep(r->experiment);
-    pb_grid g = pb_grid_new(r->experiment->rows + 1, COLUMNS + count_keys(style->columns));
-    int rc = fill_grid(r, &g, style->columns, lines);
+    pb_grid g = pb_grid_new(r->experiment->rows + 1, 1 + count_keys(style->columns) + count_columns(!style->no_times));
+    int rc = fill_grid(r, &g, style, lines);
     if (!rc && style->sort)
         rc = sort_grid(r, &g, style->sort);
     if (!rc && style->markdown)

@@ -99,6 +99,10 @@ ok 'its heading' prints '^\| method \| lora\.rank \| trainable \| .* \| test acc
 ok 'a rule of as many columns' [ "$(sed -n 1p out | tr -cd '|' | wc -c)" = "$(sed -n 2p out | tr -cd '|' | wc -c)" ]
 ok 'no column without a value' eval '! grep -q "prefill x1" out'
 ok 'a row' prints '^\| lora:rank=4,alpha=8 \| 4 \| '
+ok 'without times' run 0 table rows.ini --db rows.db --no-timing
+ok 'no time in its heading' eval 'head -n 1 out | grep -q accuracy && ! head -n 1 out | grep -qE "step|GFLOP|prefill|merged"'
+ok 'as many columns in a row' [ "$(awk 'NR == 1 || $1 == "head" { print NF }' out | sort -u | wc -l)" -le 2 ]
+ok 'Markdown again' run 0 table rows.ini --db rows.db --markdown --columns lora.rank
 ok 'and no notes' [ "$(grep -vc '^|' out)" = 0 ]
 sed 's/^methods.*/methods = head, lora:a_b<i>/; s/^\[method lora\]/[method lora:a_b<i>]/; /train lora/,+1d' rows.ini >odd.ini
 ok 'a label with characters of HTML' run 0 table odd.ini --db rows.db --markdown
