@@ -444,7 +444,19 @@ static bool is_long(const axis *a)
     return least > 0 && most / least > LONG_AXIS;
 }
 
-/* Accuracy, latency and FLOPs against the setting that [experiment] axis names, "prefix.length". */
+/* Adds the panels that have points: accuracy, latency and FLOPs.  Returns their number. */
+static int add_axis_panels(pb_figure *f, const axis *a)
+{
+    const pb_report *r = a->report;
+    char key[96], *metric = pb_format("test %s", r->experiment->primary->name);
+    int shown = add_axis_panel(f, a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric) > 0;
+    shown += add_axis_panel(f, a, 1, -1, "overhead.prefill_ratio.b1", "prefill time, ratio to the base") > 0;
+    shown += add_axis_panel(f, a, 2, -1, "overhead.flops", "FLOPs of the prefill") > 0;
+    free(metric);
+    return shown;
+}
+
+/* The axes against the setting that [experiment] axis names, "prefix.length". */
 static int draw_axis(const pb_report *r, const char *folder)
 {
     const pb_experiment *e = r->experiment;
@@ -456,17 +468,16 @@ static int draw_axis(const pb_report *r, const char *folder)
         a.x[i] = setting_of(r, i);
         a.name[i] = line_of(r, i);
     }
-    char key[96], *metric = pb_format("test %s", e->primary->name);
     pb_figure f = {.count = 0};
-    pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,3 title t(%d)\n", pb_plot_style,
-                pb_figure_text(&f, e->axis), is_long(&a) ? "set logscale x\n" : "", pb_plot_title(&f, r));
-    int n = add_axis_panel(&f, &a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric);
-    n += add_axis_panel(&f, &a, 1, -1, "overhead.prefill_ratio.b1", "prefill time, ratio to the base");
-    n += add_axis_panel(&f, &a, 2, -1, "overhead.flops", "FLOPs of the prefill");
-    pb_text_add(&f.commands, "unset multiplot\n");
-    int rc = n ? pb_figure_draw(&f, folder, "axis", 1.7 * WIDTH, HEIGHT) : 0;
+    int shown = add_axis_panels(&f, &a);
+    pb_text panels = f.commands; /* the commands before them depend on their number */
+    f.commands = (pb_text){0};
+    pb_text_add(&f.commands, "%sset xlabel t(%d)\n%sset multiplot layout 1,%d title t(%d)\n%sunset multiplot\n",
+                pb_plot_style, pb_figure_text(&f, e->axis), is_long(&a) ? "set logscale x\n" : "", shown,
+                pb_plot_title(&f, r), panels.data ? panels.data : "");
+    pb_text_free(&panels);
+    int rc = shown ? pb_figure_draw(&f, folder, "axis", (0.2 + 0.5 * shown) * WIDTH, HEIGHT) : 0;
     pb_figure_free(&f);
-    free(metric);
     for (int i = 0; i < e->rows; i++)
         free(a.name[i]);
     free(a.name);
