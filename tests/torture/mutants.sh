@@ -128,7 +128,7 @@ plant 'decay: biases decay too' "$trained" src/train/optim.c \
 	's/!p->vector : p->rows > 1 \&\& p->kind/true : p->kind/'
 plant 'prefix: its text stands one position too far' '(prefix|lora[+]prefix)' methods/prefix.c \
 	's/b->first_position += c->length;/b->first_position += c->length + 1;/'
-plant 'pooling: the head reads the row in front of [CLS]' 'prompt' methods/prompt.c \
+plant 'pooling: the head reads the row in front of [CLS]' 'prompt' src/model/soft_prompt.c \
 	's/b->head_row += c->length;/b->head_row += c->length - 1;/'
 plant 'smoothing: a tenth of each label is spread over all classes' "$trained" src/numeric/elementwise.c \
 	's/^            out\[label\[i\]\] -= share;/            for (size_t k = 0; k < n; k++) out[k] -= share * ((k == (size_t)label[i] ? (pb_real)0.9 : 0) + (pb_real)0.1 \/ (pb_real)n);/'
