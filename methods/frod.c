@@ -143,7 +143,7 @@ static void choose_places(pb_build *b, const pb_site *site)
     pb_param *places = pb_tensor(b, NULL, named(name, "places", site));
     int in = site->in;
     pb_random_places(in * (in - 1), places->cols, pb_seed(b, NULL, name), places->index);
-    for (int i = 0; i < places->cols; i++) {
+    for (int i = 0; in > 1 && i < places->cols; i++) {
         int row = places->index[i] / (in - 1), col = places->index[i] % (in - 1);
         places->index[i] = row * in + col + (col >= row);
     }
@@ -170,7 +170,7 @@ static void start_site(pb_build *b, const pb_site *site, const pb_real *back)
 static bool is_first(pb_build *b, const pb_site *site)
 {
     const pb_site *s = pb_next_target(b, NULL);
-    while (strcmp(s->role, site->role))
+    while (strcmp(s->role, site->role) != 0)
         s = pb_next_target(b, s);
     return s == site;
 }
