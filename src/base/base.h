@@ -88,6 +88,9 @@ typedef struct pb_text {
 void pb_text_add(pb_text *t, const char *fmt, ...) PB_PRINTF(2, 3);
 void pb_text_bytes(pb_text *t, const void *bytes, size_t n);
 
+/* Appends a number in the fewest digits, 6 or more where it needs them, that read back as the same number. */
+void pb_text_real(pb_text *t, double value);
+
 /* Frees the text and leaves an empty builder, which can be used again. */
 void pb_text_free(pb_text *t);
 

@@ -89,6 +89,17 @@ void pb_text_bytes(pb_text *t, const void *bytes, size_t n)
     t->data[t->length] = '\0';
 }
 
+void pb_text_real(pb_text *t, double value)
+{
+    char text[40];
+    int digits = 6;
+    pb_plain_numbers();
+    do
+        snprintf(text, sizeof text, "%.*g", digits, value);
+    while (digits++ < 17 && strtod(text, NULL) != value);
+    pb_text_add(t, "%s", text);
+}
+
 void pb_text_free(pb_text *t)
 {
     free(t->data);

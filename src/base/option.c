@@ -126,18 +126,6 @@ void pb_option_release(const pb_option *table, void *conf)
 
 /* ---- printing --------------------------------------------------------------------------- */
 
-static void print_real(double value, pb_text *out)
-{
-    for (int digits = 6; digits <= 17; digits++) { /* the fewest digits that parse to the same value */
-        char text[40];
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (digits < 17 && strtod(text, NULL) != value)
-            continue;
-        pb_text_add(out, "%s", text);
-        return;
-    }
-}
-
 static void print_choice(const char *choices, int number, pb_text *out)
 {
     for (; number > 0; number--)
@@ -150,7 +138,7 @@ void pb_option_print(const pb_option *row, const void *conf, pb_text *out)
     const void *field = (const char *)conf + row->offset;
     switch (row->type) {
     case PB_INT: pb_text_add(out, "%d", *(const int *)field); break;
-    case PB_REAL: print_real(*(const double *)field, out); break;
+    case PB_REAL: pb_text_real(out, *(const double *)field); break;
     case PB_BOOL: pb_text_add(out, "%s", *(const bool *)field ? "yes" : "no"); break;
     case PB_TEXT: pb_text_add(out, "%s", *(const char *const *)field); break;
     case PB_CHOICE: print_choice(row->choices, *(const int *)field, out); break;

@@ -53,6 +53,18 @@ static void add_classes(pb_text *t, const pb_data_view *v, pb_split s)
     pb_text_add(t, "}");
 }
 
+/* Infinite and undefined numbers do not occur: a task refuses such targets. */
+static void add_targets(pb_text *t, const pb_targets *targets)
+{
+    static const char *const name[PB_TARGET_STATS] = {"min", "p5", "median", "p95", "max", "mean", "deviation"};
+    pb_text_add(t, ",\"targets\":%s", targets->count ? "{" : "null");
+    for (size_t i = 0; i < PB_COUNT(name) && targets->count; i++) {
+        pb_text_add(t, "%s\"%s\":", i ? "," : "", name[i]);
+        pb_text_real(t, targets->stat[i]);
+    }
+    pb_text_add(t, targets->count ? "}" : "");
+}
+
 static void print_split(const pb_data_view *v, pb_split s)
 {
     const pb_profile *p = &v->profile;
@@ -64,7 +76,9 @@ static void print_split(const pb_data_view *v, pb_split s)
         add_text(&t, "model", v->experiment->model_path);
     add_text(&t, "split", pb_split_name[s]);
     pb_text_add(&t, ",\"examples\":%d", v->data->split[s].count);
-    if (v->data->classes)
+    if (v->data->numbers)
+        add_targets(&t, &p->target[s]);
+    else if (v->data->classes)
         add_classes(&t, v, s);
     else
         pb_text_add(&t, ",\"answers\":%d", v->answer[s].count);
@@ -100,14 +114,18 @@ static void print_example(const pb_data_view *v, pb_place at)
 {
     const pb_example *e = &v->data->split[at.split].example[at.example];
     pb_text t = {0};
-    char *prompt, *answer;
+    char *prompt, *answer, *label = pb_data_view_label(v, at);
     pb_text_add(&t, "{\"example\":%d", at.example);
     add_text(&t, "split", pb_split_name[at.split]);
     pb_text_add(&t, ",\"line\":%d", e->line);
     add_text(&t, "text", e->text);
     if (e->second)
         add_text(&t, "second", e->second);
-    add_text(&t, v->data->classes ? "label" : "reference", pb_data_view_label(v, at));
+    if (v->data->numbers)
+        pb_text_add(&t, ",\"target\":%s", label);
+    else
+        add_text(&t, v->data->classes ? "label" : "reference", label);
+    free(label);
     if (v->encoded)
         add_input(&t, v, at);
     if (v->prompts) {
@@ -155,15 +173,16 @@ const pb_command pb_cmd_data = {
     .least = 1,
     .most = 1,
     .options = "model set json",
-    .help = "show what the data of a task is like, before anything is trained\n\n"
-            "TASK is a task of `peftbench list`, the path of a task's file, or the file of an experiment, whose task, "
-            "model and\n"
-            "settings are taken.  Prints sizes, classes, lengths in tokens of --model (without a model in words), how "
-            "many texts\n"
-            "max_tokens cuts (--set max_tokens=N), texts that occur more than once or with several labels, and three "
-            "examples as\n"
-            "the model reads them.  Lengths are counted as max_tokens counts them: with the special tokens for a "
-            "classification\n"
-            "head, without them in a template.  Exit code 1: `run` would refuse the data.\n",
+    .help =
+        "show what the data of a task is like, before anything is trained\n\n"
+        "TASK is a task of `peftbench list`, the path of a task's file, or the file of an experiment, whose task, "
+        "model and\n"
+        "settings are taken.  Prints sizes, classes or the spread of targets, lengths in tokens of --model (without a "
+        "model in\n"
+        "words), how many texts max_tokens cuts (--set max_tokens=N), texts that occur more than once or with several "
+        "labels or\n"
+        "targets, and three examples as the model reads them.  Lengths are counted as max_tokens counts them: with the "
+        "special\n"
+        "tokens for a classification head, without them in a template.  Exit code 1: `run` would refuse the data.\n",
     .run = data,
 };

@@ -64,6 +64,13 @@ static void put_counts(const char *label, int indent, const int count[PB_SPLITS]
     printf("\n");
 }
 
+/* Prints a number, or a name, in the column of a split; what is too wide moves no other column. */
+static void put_cell(int split, const char *number)
+{
+    int width = printf("%*s", COLUMN - 8, number);
+    printf("%*s", split + 1 < PB_SPLITS ? COLUMN - width : 0, "");
+}
+
 static bool is_any(const int count[PB_SPLITS])
 {
     for (int s = 0; s < PB_SPLITS; s++)
@@ -76,7 +83,7 @@ static void put_head(const char *title)
 {
     put_label(title, 0);
     for (int s = 0; s < PB_SPLITS; s++)
-        printf("%*s%*s", COLUMN - 8, pb_split_name[s], s + 1 < PB_SPLITS ? 8 : 0, "");
+        put_cell(s, pb_split_name[s]);
     printf("\n");
 }
 
@@ -91,7 +98,7 @@ static void put_sizes(const pb_data_view *v)
     }
     put_head("");
     put_counts("examples", 0, all, NULL);
-    for (int c = 0; c < d->classes; c++) {
+    for (int c = 0; c < d->classes && !d->numbers; c++) {
         for (int s = 0; s < PB_SPLITS; s++)
             count[s] = v->profile.of_class[s][c];
         put_counts(d->class_name[c], 2, count, all);
@@ -109,7 +116,30 @@ static void put_sizes(const pb_data_view *v)
     if (is_any(v->profile.later) && pb_option_find(v->experiment->task->options, "overlap"))
         put_counts("  overlap = drop would remove", 0, v->profile.later, all);
     if (d->classes)
-        put_counts("text with several labels", 0, v->profile.conflicts.examples, all);
+        put_counts(d->numbers ? "text with several targets" : "text with several labels", 0,
+                   v->profile.conflicts.examples, all);
+}
+
+/* ---- targets ------------------------------------------------------------------------------------------------ */
+
+static void put_targets(const pb_data_view *v)
+{
+    static const char *const label[PB_TARGET_STATS] = {
+        "least", "5 % have at most", "median", "95 % have at most", "most", "mean", "standard deviation"};
+    char *title = pb_format("targets (%s)", v->data->class_name[0]);
+    printf("\n");
+    put_head(title);
+    for (int i = 0; i < PB_TARGET_STATS; i++) {
+        put_label(label[i], 2);
+        for (int s = 0; s < PB_SPLITS; s++) {
+            const pb_targets *t = &v->profile.target[s];
+            char *number = t->count ? pb_format("%.6g", t->stat[i]) : pb_strdup("-");
+            put_cell(s, number);
+            free(number);
+        }
+        printf("\n");
+    }
+    free(title);
 }
 
 /* ---- lengths ------------------------------------------------------------------------------------------------ */
@@ -129,7 +159,7 @@ static void put_lengths(const char *what, const char *unit, const pb_lengths *l)
         for (int s = 0; s < PB_SPLITS; s++) {
             char *number = l[s].count ? pb_format("%d", l[s].sorted[pb_lengths_rank(&l[s], rank[i].share)])
                                       : pb_strdup("-");
-            printf("%*s%*s", COLUMN - 8, number, s + 1 < PB_SPLITS ? 8 : 0, "");
+            put_cell(s, number);
             free(number);
         }
         printf("\n");
@@ -173,6 +203,17 @@ static void put_histogram(const pb_lengths *l, const char *unit)
 
 /* ---- texts that occur more than once ------------------------------------------------------------------------ */
 
+/* Prints the class or the target of an example behind its place. */
+static void put_answer(const pb_data_view *v, pb_place at)
+{
+    if (!v->data->classes)
+        return;
+    char *label = pb_data_view_label(v, at);
+    printf(": ");
+    put_clipped(label, WIDTH / 2);
+    free(label);
+}
+
 static void put_repeats(const pb_data_view *v, const pb_repeats *r, const char *what)
 {
     if (!r->texts)
@@ -181,8 +222,7 @@ static void put_repeats(const pb_data_view *v, const pb_repeats *r, const char *
     for (int i = 0; i < r->count; i++) {
         const pb_place *p = r->shown[i];
         const pb_example *e = &v->data->split[p->split].example[p->example];
-        const char *label[2] = {pb_data_view_label(v, p[0]), pb_data_view_label(v, p[1])},
-                   *text[2] = {e->text, e->second};
+        const char *text[2] = {e->text, e->second};
         for (int k = 0; k < 2 && text[k]; k++) {
             printf("  ");
             put_clipped(text[k], WIDTH - 2);
@@ -190,10 +230,7 @@ static void put_repeats(const pb_data_view *v, const pb_repeats *r, const char *
         }
         for (int k = 0; k < 2; k++) {
             printf("    %s, line %d", pb_split_name[p[k].split], v->data->split[p[k].split].example[p[k].example].line);
-            if (v->data->classes)
-                printf(": ");
-            if (v->data->classes)
-                put_clipped(label[k], WIDTH / 2);
+            put_answer(v, p[k]);
             printf("\n");
         }
     }
@@ -256,10 +293,7 @@ static void put_example(const pb_data_view *v, pb_place at)
     printf("\n%s", head);
     if (v->encoded)
         printf(", %d tokens", v->encoded->length[at.split][at.example]);
-    if (v->data->classes)
-        printf(": ");
-    if (v->data->classes)
-        put_clipped(pb_data_view_label(v, at), WIDTH / 2);
+    put_answer(v, at);
     printf("\n");
     free(head);
     if (!v->encoded)
@@ -285,6 +319,8 @@ void pb_data_card_print(const pb_data_view *v)
     printf("\n\n");
     free(title);
     put_sizes(v);
+    if (v->data->numbers)
+        put_targets(v);
     put_lengths("a text", unit, v->text);
     put_cuts(v);
     if (!v->data->classes)
@@ -292,7 +328,7 @@ void pb_data_card_print(const pb_data_view *v)
     put_histogram(&v->text[PB_TRAIN], unit);
     put_repeats(v, &v->profile.within, "more than once in a split");
     put_repeats(v, &v->profile.across, "in several splits");
-    put_repeats(v, &v->profile.conflicts, "with several labels");
+    put_repeats(v, &v->profile.conflicts, v->data->numbers ? "with several targets" : "with several labels");
     printf("\nThe shortest, the median and the longest training text%s:\n", v->model ? " as the model reads it" : "");
     for (int i = 0; i < shown; i++)
         put_example(v, (pb_place){PB_TRAIN, example[i]});

@@ -97,7 +97,7 @@ static int encode_prompts(pb_data_view *v)
         v->prompts = pb_encoded_share(v->encoded);
         return 0;
     }
-    if (!pb_model_is_causal(v->model))
+    if (!pb_model_is_causal(v->model) || v->data->numbers) /* only a head gives numbers */
         return 0;
     const pb_prompting *p = NULL;
     for (int i = 0; i < e->cells && !p; i++) {
@@ -169,10 +169,15 @@ int pb_data_view_shown(const pb_data_view *v, int example[3])
     return n;
 }
 
-const char *pb_data_view_label(const pb_data_view *v, pb_place at)
+char *pb_data_view_label(const pb_data_view *v, pb_place at)
 {
     const pb_example *e = &v->data->split[at.split].example[at.example];
-    return e->label >= 0 ? v->data->class_name[e->label] : e->answers ? e->answer[0] : "";
+    if (v->data->numbers) {
+        pb_text t = {0};
+        pb_text_real(&t, e->target);
+        return t.data;
+    }
+    return pb_strdup(e->label >= 0 ? v->data->class_name[e->label] : e->answers ? e->answer[0] : "");
 }
 
 /* Returns the tokens of the answer of an example, of the first one if there are several. */

@@ -61,18 +61,19 @@ static int find_across(const entry *g, int n)
     return i;
 }
 
-static int find_conflict(const entry *g, int n)
+/* With `numbers` the answers are numbers, which all have one label. */
+static int find_conflict(const entry *g, int n, bool numbers)
 {
     int i = 1;
-    while (i < n && g[i].e->label == g[0].e->label)
+    while (i < n && (numbers ? g[i].e->target == g[0].e->target : g[i].e->label == g[0].e->label))
         i++;
     return i;
 }
 
 /* Counts the examples g [n] of one text. */
-static void count_text(pb_profile *p, const entry *g, int n)
+static void count_text(pb_profile *p, const entry *g, int n, bool numbers)
 {
-    int within = find_within(g, n), across = find_across(g, n), conflict = find_conflict(g, n);
+    int within = find_within(g, n), across = find_across(g, n), conflict = find_conflict(g, n, numbers);
     for (int i = 0; i < n; i++) {
         pb_split s = g[i].at.split;
         p->within.examples[s] += i > 0 && g[i - 1].at.split == s;
@@ -88,6 +89,63 @@ static void count_text(pb_profile *p, const entry *g, int n)
         add_text(&p->conflicts, g[0].at, g[conflict].at);
 }
 
+/* ---- targets ------------------------------------------------------------------------------------------------ */
+
+/* Returns the rank, from 0, of the smallest of `count` values that at least this share of them does not exceed. */
+static int rank_of(int count, double share)
+{
+    PB_CHECK(count > 0);
+    int rank = (int)ceil(share * count - 1e-9) - 1; /* 0.95 * 20 is a little more than 19 */
+    return rank < 0 ? 0 : rank < count ? rank : count - 1;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Sets the mean and the deviation of x [n], ascending and not all equal.  The numbers are scaled by a power of two,
+ * so that no sum overflows; this rounds only what is negligible beside the largest of them. */
+static void set_moments(pb_targets *t, int n, double *x)
+{
+    double sum = 0, squares = 0;
+    int scale;
+    frexp(fmax(fabs(x[0]), fabs(x[n - 1])), &scale);
+    for (int i = 0; i < n; i++) {
+        x[i] = ldexp(x[i], -scale);
+        sum += x[i];
+    }
+    for (int i = 0; i < n; i++)
+        squares += (x[i] - sum / n) * (x[i] - sum / n);
+    t->stat[PB_TARGET_MEAN] = ldexp(sum / n, scale);
+    t->stat[PB_TARGET_DEVIATION] = ldexp(sqrt(squares / n), scale);
+}
+
+static pb_targets targets_of(const pb_data *d, pb_split s)
+{
+    static const double share[] = {[PB_TARGET_MIN] = 0,
+                                   [PB_TARGET_P5] = 0.05,
+                                   [PB_TARGET_MEDIAN] = 0.5,
+                                   [PB_TARGET_P95] = 0.95,
+                                   [PB_TARGET_MAX] = 1};
+    int n = d->split[s].count;
+    pb_targets t = {.count = n};
+    double *x = pb_alloc((size_t)(n + 1) * sizeof *x);
+    for (int i = 0; i < n; i++)
+        x[i] = d->split[s].example[i].target;
+    qsort(x, (size_t)n, sizeof *x, by_value);
+    for (size_t k = 0; k < PB_COUNT(share) && n; k++)
+        t.stat[k] = x[rank_of(n, share[k])];
+    t.stat[PB_TARGET_MEAN] = t.stat[PB_TARGET_MIN]; /* of equal numbers, without a rounding error */
+    if (t.stat[PB_TARGET_MIN] < t.stat[PB_TARGET_MAX])
+        set_moments(&t, n, x);
+    free(x);
+    return t;
+}
+
+/* ---- the profile -------------------------------------------------------------------------------------------- */
+
 pb_profile pb_profile_of(const pb_data *d)
 {
     pb_profile p = {.later = {0}};
@@ -95,13 +153,15 @@ pb_profile pb_profile_of(const pb_data *d)
         p.of_class[s] = pb_alloc((size_t)(d->classes + 1) * sizeof *p.of_class[s]);
         for (int i = 0; i < d->split[s].count && d->classes; i++)
             p.of_class[s][d->split[s].example[i].label]++;
+        if (d->numbers)
+            p.target[s] = targets_of(d, (pb_split)s);
     }
     int n;
     entry *all = sort_examples(d, &n);
     for (int from = 0, to; from < n; from = to) {
         for (to = from + 1; to < n && !pb_example_compare(all[to].e, all[from].e);)
             to++;
-        count_text(&p, all + from, to - from);
+        count_text(&p, all + from, to - from, d->numbers);
     }
     free(all);
     return p;
@@ -152,9 +212,7 @@ void pb_lengths_free(pb_lengths *l)
 
 int pb_lengths_rank(const pb_lengths *l, double share)
 {
-    PB_CHECK(l->count > 0);
-    int rank = (int)ceil(share * l->count - 1e-9) - 1; /* 0.95 * 20 is a little more than 19 */
-    return rank < 0 ? 0 : rank < l->count ? rank : l->count - 1;
+    return rank_of(l->count, share);
 }
 
 int pb_count_words(const char *text)

@@ -1,5 +1,6 @@
 /* profile: what the examples of a task are like, before anything is trained on them: how many each class has, which
- * texts occur more than once, and how long texts are.  A pair of texts counts as one text. */
+ * texts occur more than once, how the numbers to predict are spread, and how long texts are.  A pair of texts counts as
+ * one text. */
 #ifndef PB_PROFILE_H
 #define PB_PROFILE_H
 
@@ -21,13 +22,31 @@ typedef struct pb_repeats {
     int count;
 } pb_repeats;
 
+/* Statistics of the targets of a split, which are numbers. */
+typedef enum pb_target_stat {
+    PB_TARGET_MIN,
+    PB_TARGET_P5, /* A quantile is the smallest target that at least this share of the targets does not exceed. */
+    PB_TARGET_MEDIAN,
+    PB_TARGET_P95,
+    PB_TARGET_MAX,
+    PB_TARGET_MEAN,
+    PB_TARGET_DEVIATION, /* sqrt(sum (x - mean)^2 / n): the rmse of the mean as a prediction */
+    PB_TARGET_STATS
+} pb_target_stat;
+
+typedef struct pb_targets {
+    int count; /* of targets; 0: no examples, or the answers are no numbers, and then there are no statistics */
+    double stat[PB_TARGET_STATS];
+} pb_targets;
+
 /* What pb_profile_of counts.  The examples of a text are ordered by split and position. */
 typedef struct pb_profile {
-    int *of_class[PB_SPLITS]; /* [classes] examples of each class                                      */
-    pb_repeats within;        /* examples whose text an earlier one of their split has                 */
-    pb_repeats across;        /* examples whose text another split has, too                            */
-    int later[PB_SPLITS];     /* of these, those whose text a later split has: overlap = drop removes them */
-    pb_repeats conflicts;     /* examples whose text has several labels                                */
+    int *of_class[PB_SPLITS];     /* [classes] examples of each class                                      */
+    pb_targets target[PB_SPLITS]; /* of each split */
+    pb_repeats within;            /* examples whose text an earlier one of their split has                 */
+    pb_repeats across;            /* examples whose text another split has, too                            */
+    int later[PB_SPLITS];         /* of these, those whose text a later split has: overlap = drop removes them */
+    pb_repeats conflicts;         /* examples whose text has several labels, or several targets           */
 } pb_profile;
 
 /* Counts the examples of the data.  The caller frees the result with pb_profile_free. */

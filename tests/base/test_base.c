@@ -126,6 +126,27 @@ TEST(memory_is_zeroed_and_grows)
     free(items);
 }
 
+TEST(numbers_are_written_in_the_fewest_digits)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } known[] = {{0.1, "0.1"},
+                 {2.615, "2.615"},
+                 {1234567, "1234567"},
+                 {-1e300, "-1e+300"},
+                 {0, "0"},
+                 {4, "4"},
+                 {0.1 + 0.2, "0.30000000000000004"},
+                 {1.0 / 3, "0.3333333333333333"}};
+    for (size_t i = 0; i < PB_COUNT(known); i++) {
+        pb_text t = {0};
+        pb_text_real(&t, known[i].value);
+        CHECK_TEXT(t.data, known[i].text);
+        pb_text_free(&t);
+    }
+}
+
 TEST(text_is_built_piece_by_piece)
 {
     pb_text t = {0};

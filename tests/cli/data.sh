@@ -153,6 +153,53 @@ ok 'the tokens of both' shows 'train, line 2, 8 tokens: yes' '[CLS] a film [SEP]
 ok 'in JSON' run 1 data two --json
 ok 'the second one' json 4 '$.second' 'so bad'
 
+# ---- numbers ----------------------------------------------------------------------------------------------------------
+# Train: 0.5 1 1.25 2 2.75, whose mean is 7.5 / 5 and that of their squares 14.375 / 5: the variance is 0.625.
+# Validation: -1 2: 0.5, 1.5.  Test: 4.
+mkdir data/rate
+printf 'score\ttext\n2.750\ta fine film\n1\ta bad film\n1.25\ta fine film\n5e-1\tso bad\n2\tvery good\n' >data/rate/train.tsv
+printf 'score\ttext\n-1\tbad\n2\tvery good\n' >data/rate/validation.tsv
+printf 'score\ttext\n4\ta bad film\n' >data/rate/test.tsv
+sed 's/mine/rate/; s/classify/regression\nlabel = score/' tasks/mine.ini >tasks/rate.ini
+numbers=('examples 5 2 1' 'text a second time in its split 1 20.0 % 0 0.0 % 0 0.0 %' 'text with several targets 3 60.0 % 0 0.0 % 1 100.0 %'
+	'targets (score) train validation test' 'least 0.5 -1 4' '5 % have at most 0.5 -1 4' 'median 1.25 -1 4'
+	'95 % have at most 2.75 2 4' 'most 2.75 2 4' 'mean 1.5 0.5 4' 'standard deviation 0.790569 1.5 0')
+ok 'numbers' run 1 data rate
+ok 'are shown by split' shows "${numbers[@]}"
+ok 'not as a class' test "$(grep -cE '^ +score|label' out)" = 0
+ok 'texts with two numbers' shows '2 texts with several targets:' 'train, line 2: 2.75' 'train, line 4: 1.25' 'train, line 3: 1' \
+	'test, line 2: 4'
+ok 'an equal number is none' test "$(sed -n '/with several targets:/,$p' out | grep -c 'validation, line')" = 0
+ok 'the number of an example' test "$(grep -A 1 '^train, line 5: 0.5$' out | tail -n 1)" = '  | so bad'
+ok 'in 80 columns' narrow
+ok 'with a model' run 1 data rate --model models/tiny
+ok 'the same' shows "${numbers[@]}"
+ok 'with the tokens' test "$(grep -A 1 '^train, line 5, 5 tokens: 0.5$' out | tail -n 1)" = '    [CLS] s ##o bad [SEP]'
+ok 'a decoder' run 1 data rate --model models/decoder
+ok 'is shown no template' test "$(grep -c '^  [|>]' out)" = 0
+ok 'in JSON' run 1 data rate --json
+for pair in kind:regression examples:5 conflicts:3 targets.min:0.5 targets.p5:0.5 targets.median:1.25 targets.p95:2.75 targets.max:2.75 \
+	targets.mean:1.5 classes: answers:; do
+	ok "JSON ${pair%%:*}" json 1 "\$.${pair%%:*}" "${pair#*:}"
+done
+ok 'JSON of the deviation' test "$(sed -n 1p out | grep -oE '"deviation":[0-9.]{10}')" = '"deviation":0.79056941' # sqrt(0.625)
+ok 'JSON of test' json 3 '$.targets' '{"min":4,"p5":4,"median":4,"p95":4,"max":4,"mean":4,"deviation":0}'
+ok 'JSON of an example' json 4 '$.target' 0.5
+ok 'has no label' json 4 '$.label' ''
+sed 's/mine/rates/; s/classify/regression\nlabel = score\ntext = s1, s2/' tasks/mine.ini >tasks/rates.ini
+mkdir data/rates
+printf 'score\ts1\ts2\n3.8\ta film\tso bad\n0\tso bad\ta film\n3.80\ta film\tso bad\n1e300\tgood\tgood\n' >data/rates/train.tsv
+printf 'score\ts1\ts2\n1\ta\tfilm bad\n2\ta film\tbad\n' >data/rates/validation.tsv
+printf 'score\ts1\ts2\n3.9\tso bad\ta film\n-2\tgood\tfilm\n' >data/rates/test.tsv
+ok 'pairs' run 1 data rates
+ok 'count as a whole' shows 'text a second time in its split 1 25.0 % 0 0.0 % 0 0.0 %' 'text with several targets 1 25.0 % 0 0.0 % 1 50.0 %' \
+	'median 3.8 1 -2' 'most 1e+300 2 3.9' 'standard deviation 4.33013e+299 0.5 2.95' # sqrt(3) / 4
+ok 'both texts are shown' test "$(grep -A 3 '^  so bad$' out | tail -n 4 | tr -s ' \n' ' ')" = ' so bad a film train, line 3: 0 test, line 2: 3.9 '
+ok 'long numbers keep the columns' test "$(grep -E '^(targets|  (least|most|standard))' out | grep -o '.*[^ ]' | awk '{ print length }' | tail -n 1)" = 72
+ok 'in JSON' run 1 data rates --json
+ok 'of an example' json 5 '$.second' 'so bad'
+ok 'with its number' json 5 '$.target' 3.8
+
 # ---- text of users ----------------------------------------------------------------------------------------------------
 mkdir data/evil
 for split in train validation test; do

@@ -135,6 +135,104 @@ TEST(pairs_are_equal_if_both_texts_are)
     pb_data_free(d);
 }
 
+/* ---- targets -------------------------------------------------------------------------------------------------- */
+
+static pb_data *numbers(void)
+{
+    pb_data *d = pb_data_new("numbers");
+    d->numbers = true;
+    pb_data_class(d, "score");
+    return d;
+}
+
+static void add_number(pb_data *d, pb_split s, const char *text, const char *second, double target)
+{
+    pb_data_add_example(d, s, &(pb_example){.text = text, .second = second, .target = target});
+}
+
+static void check_targets(const pb_targets *t, int count, const double *want)
+{
+    CHECK_INT(t->count, count);
+    for (int i = 0; i < PB_TARGET_STATS; i++)
+        CHECK_NEAR(t->stat[i], want[i], 1e-15 * fabs(want[i]));
+}
+
+/* 1 .. 20 have the variance (20^2 - 1) / 12; equal numbers have none; and the squares of 1e308 are infinite. */
+TEST(targets_have_quantiles_and_moments)
+{
+    static const double huge[] = {-1e308, 1e308, 1e308, -1e308};
+    const double train[] = {1, 1, 10, 19, 20, 10.5, sqrt(399 / 12.0)}, equal[] = {0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0},
+                 far[] = {-1e308, -1e308, -1e308, 1e308, 1e308, 0, 1e308};
+    pb_data *d = numbers();
+    for (int i = 0; i < 20; i++)
+        add_number(d, PB_TRAIN, "a", NULL, 1 + i * 7 % 20);
+    for (int i = 0; i < 3; i++)
+        add_number(d, PB_VALIDATION, "b", NULL, 0.1);
+    for (int i = 0; i < 4; i++)
+        add_number(d, PB_TEST, "c", NULL, huge[i]);
+    pb_profile p = pb_profile_of(d);
+    check_targets(&p.target[PB_TRAIN], 20, train);
+    check_targets(&p.target[PB_VALIDATION], 3, equal);
+    check_targets(&p.target[PB_TEST], 4, far);
+    pb_profile_free(&p);
+    pb_data_clear(d, PB_TEST);
+    p = pb_profile_of(d);
+    CHECK_INT(p.target[PB_TEST].count, 0);
+    pb_profile_free(&p);
+    pb_data_free(d);
+}
+
+/* Targets differ within and across splits; numbers that are nearly equal differ. */
+TEST(equal_texts_may_have_several_targets)
+{
+    pb_data *d = numbers();
+    add_number(d, PB_TRAIN, "a", NULL, 1);
+    add_number(d, PB_TRAIN, "a", NULL, 1);
+    add_number(d, PB_TRAIN, "b", NULL, 2);
+    add_number(d, PB_TRAIN, "b", NULL, 2 + 1e-15);
+    add_number(d, PB_TRAIN, "c", NULL, 0);
+    add_number(d, PB_VALIDATION, "a", NULL, 1);
+    add_number(d, PB_TEST, "c", NULL, -1);
+    pb_profile p = pb_profile_of(d);
+    CHECK_INT(p.conflicts.texts, 2);
+    CHECK_INT(p.conflicts.examples[PB_TRAIN], 3);
+    CHECK_INT(p.conflicts.examples[PB_VALIDATION], 0);
+    CHECK_INT(p.conflicts.examples[PB_TEST], 1);
+    CHECK_INT(p.within.examples[PB_TRAIN], 2);
+    pb_profile_free(&p);
+    pb_data_free(d);
+}
+
+TEST(equal_pairs_may_have_several_targets)
+{
+    pb_data *d = numbers();
+    for (int k = 0; k < 2; k++)
+        d->pair[k] = pb_strdup(k ? "second" : "first");
+    add_number(d, PB_TRAIN, "a", "b", 1);
+    add_number(d, PB_TRAIN, "a", "c", 2);
+    add_number(d, PB_TRAIN, "b", "a", 3);
+    add_number(d, PB_TRAIN, "a", "c", 2);
+    add_number(d, PB_TEST, "a", "b", 1.5);
+    pb_profile p = pb_profile_of(d);
+    CHECK_INT(p.conflicts.texts, 1);
+    CHECK_INT(p.conflicts.examples[PB_TRAIN], 1);
+    CHECK_INT(p.conflicts.examples[PB_TEST], 1);
+    pb_profile_free(&p);
+    pb_data_free(d);
+}
+
+/* Classes are no numbers. */
+TEST(classes_have_no_targets)
+{
+    pb_data *d = pb_data_new("classes");
+    pb_data_class(d, "no");
+    pb_data_add(d, PB_TRAIN, "a", 0, 1);
+    pb_profile p = pb_profile_of(d);
+    CHECK_INT(p.target[PB_TRAIN].count, 0);
+    pb_profile_free(&p);
+    pb_data_free(d);
+}
+
 /* ---- encoded texts -------------------------------------------------------------------------------------------- */
 
 static pb_data *long_texts(void)
