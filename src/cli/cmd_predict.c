@@ -140,28 +140,24 @@ static void print_choice(const found *f)
 }
 
 /* Adds a line of stdin to the test split.  A pair of texts has a tab between them. */
-static int add_line(pb_data *d, char *line)
+static int add_line(void *ctx, const char *line, size_t size)
 {
-    pb_example e = {.text = line, .label = d->classes ? 0 : -1, .line = d->split[PB_TEST].count + 1};
-    if (d->pair[0] && pb_split_pair(line, &e.second))
-        return pb_error_prefix("stdin:%d", e.line);
-    pb_data_add_example(d, PB_TEST, &e);
-    return 0;
+    (void)size;
+    pb_data *d = ctx;
+    char *text = pb_strdup(line);
+    pb_example e = {.text = text, .label = d->classes ? 0 : -1, .line = d->split[PB_TEST].count + 1};
+    int rc = d->pair[0] ? pb_split_pair(text, &e.second) : 0;
+    if (!rc)
+        pb_data_add_example(d, PB_TEST, &e);
+    free(text);
+    return rc;
 }
 
 /* Replaces the test split by the lines of stdin.  Returns -1 with an error. */
 static int read_texts(pb_data *d)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    int rc = 0;
     pb_data_clear(d, PB_TEST);
-    while (!rc && getline(&line, &capacity, stdin) > 0) {
-        line[strcspn(line, "\r\n")] = 0;
-        rc = add_line(d, line);
-    }
-    free(line);
-    return rc || pb_stdin_end() ? -1 : 0;
+    return pb_each_line(add_line, d);
 }
 
 static void print_prediction(const pb_data *d, const pb_prediction *p)

@@ -49,9 +49,20 @@ void pb_session_close(pb_session *o)
     pb_threads_stop();
 }
 
-int pb_stdin_end(void)
+static int check_stdin(void)
 {
     return ferror(stdin) ? pb_error("stdin: cannot read: %s", strerror(errno)) : 0;
+}
+
+/* Removes the line's end, "\n" or "\r\n"; any other "\r" is part of the text.  Returns the size of what is left. */
+static size_t cut_end(char *line, size_t size)
+{
+    if (size && line[size - 1] == '\n') {
+        line[--size] = 0;
+        if (size && line[size - 1] == '\r')
+            line[--size] = 0;
+    }
+    return size;
 }
 
 int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ctx)
@@ -61,14 +72,13 @@ int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ct
     int rc = 0;
     ssize_t n;
     for (int number = 1; !rc && (n = getline(&line, &capacity, stdin)) >= 0; number++) {
-        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-            line[--n] = 0;
-        rc = each(ctx, line, (size_t)n);
+        size_t size = cut_end(line, (size_t)n);
+        rc = memchr(line, 0, size) ? pb_error("a NUL byte; want text without NUL") : each(ctx, line, size);
         if (rc)
             pb_error_prefix("stdin:%d", number);
     }
     free(line);
-    return rc || pb_stdin_end() ? -1 : 0;
+    return rc || check_stdin() ? -1 : 0;
 }
 
 int pb_split_pair(char *line, const char **second)

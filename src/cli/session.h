@@ -18,11 +18,9 @@ typedef struct pb_session {
 int pb_session_open(pb_session *o, const pb_args *a);
 void pb_session_close(pb_session *o);
 
-/* Returns 0 if stdin was read to its end, -1 with an error if reading it failed. */
-int pb_stdin_end(void);
-
-/* Calls `each` with every line of stdin, without its newline.  A nonzero return ends the loop, and the error gets the
- * prefix "stdin:LINE: ".  Returns -1 with an error. */
+/* Calls `each` with every line of stdin, without the "\n" or "\r\n" at its end; a "\r" elsewhere is part of the line.
+ * A line with a NUL byte is refused.  A nonzero return ends the loop, and the error gets the prefix "stdin:LINE: ".
+ * Returns -1 with an error, also if stdin cannot be read. */
 int pb_each_line(int (*each)(void *ctx, const char *line, size_t size), void *ctx);
 
 /* Ends the first text of a pair at its tab, and sets *second to the other text.  Returns -1 with an error unless the

@@ -38,6 +38,8 @@ ok 'fewer types than ids' refuses 'stdin:1: 5 input_ids and 2 token_type_ids; wa
 	--model classifier
 ok 'another member' refuses "stdin:1: 'attention_mask': want input_ids and token_type_ids only" \
 	'{"input_ids": [3], "attention_mask": [1]}\n' logits --ids --model classifier
+ok 'a NUL in a pair' refuses 'stdin:1: a NUL byte; want text without NUL' 'the film\tis good\0000 or bad\n' logits --pairs \
+	--model classifier
 ok 'a line that is no pair' refuses 'stdin:1: want a pair of texts with a tab between them, got no tab' 'the film\n' logits --pairs \
 	--model classifier
 ok 'ids of pairs' refuses '--pairs: token ids are no texts; want --pairs or --ids' '[3]\n' logits --pairs --ids --model classifier

@@ -12,6 +12,10 @@ ok 'it is away' prints '"tokens": \["he", "ll"'
 ok 'a JSON string a line' run 0 '"a\\nb"\n"c"\n' tokenize --json --model "$golden/bpe/gpt2"
 ok 'two answers' test "$(grep -c '^{"ids": \[.*\], "tokens": \[.*\]}$' out)" = 2
 ok 'bytes that are not UTF-8' run 0 'a\0377b\n' tokenize --model "$golden/bpe/gpt2"
+ok 'a NUL' refuses 'stdin:1: a NUL byte; want text without NUL' 'a\0000b\n' tokenize --model "$golden/bpe/gpt2"
+run 0 '"a\\rb\\r"\n' tokenize --json --model "$golden/bpe/gpt2" && cp out wanted
+ok 'a CR in a line' run 0 'a\rb\r\r\n' tokenize --model "$golden/bpe/gpt2"
+ok 'is text, but for the end of the line' cmp -s out wanted
 ok 'back to text' run 0 '[0, 259, 290, 80]\n' tokenize --decode --model "$golden/bpe/llama3"
 ok 'with the special token' prints '^"<\|end\|>hello"$'
 ok 'back to text without special tokens' run 0 '[0, 259, 290, 80]\n' tokenize --decode --plain --model "$golden/bpe/llama3"
