@@ -265,6 +265,27 @@ static int apply_budget(const pb_experiment *e, const sweep *s, pb_cell *c)
     return 0;
 }
 
+/* Returns whether the method's hook `consistency` adds to the loss: its weight, the setting of that name, is not 0. */
+static bool is_consistent(const pb_attached *a)
+{
+    const pb_option *o = a->method->options ? pb_option_find(a->method->options, "consistency") : NULL;
+    if (!a->method->consistency || !o || o->type != PB_REAL)
+        return a->method->consistency != NULL;
+    return *(const double *)(const void *)((const char *)a->conf + o->offset) != 0;
+}
+
+/* Refuses the hook `consistency` where the answers are numbers: the divergence of two distributions over the one output
+ * is always 0, so the setting would have no effect. */
+static int check_consistency(const pb_experiment *e, const pb_cell *c)
+{
+    for (int p = 0; p < c->row->spec.parts && e->task->numbers; p++)
+        if (is_consistent(&c->part[p]))
+            return pb_error("%s: %s: consistency compares probabilities of classes; the answers of task %s are "
+                            "numbers; want consistency=0",
+                            e->path, c->part[p].method->name, e->task_name);
+    return 0;
+}
+
 /* Makes a cell of the row with the values value [items]; its seed is set later. */
 static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const char *const *value, pb_cell *c)
 {
@@ -282,7 +303,7 @@ static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const 
         if (is_tuned(k))
             add_to_choice(&choice, row, k, value[i]);
     }
-    int rc = apply_budget(e, s, c);
+    int rc = apply_budget(e, s, c) || check_consistency(e, c) ? -1 : 0;
     pb_cell_finish(e, c, choice.data ? choice.data : "");
     pb_text_free(&choice);
     return rc;

@@ -218,11 +218,11 @@ typedef struct pb_method {
     bool merges;
 
     /* The settings: a table that ends with a row of zeros, and the size of the struct that it fills.  The engine reads
-     * three of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the
+     * four of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the
      * sites that match it (pb_site_in); without this setting they apply to all projections and sublayers, not to role
      * layer.  A text setting `only` that matches no projection of the network is refused; `select` may read it with
      * pb_param_in.  An integer setting `samples` is the number of training examples that the statistics of `asks` are
-     * computed from. */
+     * computed from.  A real setting `consistency` is the weight of the hook of that name. */
     const pb_option *options;
     size_t conf_size;
     /* The integer or real setting that decides how much the method trains, such as "rank": [experiment] budget chooses
@@ -258,7 +258,8 @@ typedef struct pb_method {
     pb_node *(*logits)(pb_build *b, pb_node *logits);
 
     /* With this hook every training batch runs twice in one graph, each time with its own draws (pb_draw, pb_drop): the
-     * loss is the mean of both losses plus the result [1,1], where a and b are both logits. */
+     * loss is the mean of both losses plus the result [1,1], where a and b are both logits of classes: a task whose
+     * answers are numbers is refused, unless the setting `consistency` is 0. */
     pb_node *(*consistency)(pb_build *build, pb_node *a, pb_node *b);
 
     /* Returns the statistics (bits PB_ASK_..) that `start` needs; without this hook it gets the class counts only. */

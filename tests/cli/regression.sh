@@ -78,6 +78,11 @@ refused() { # MESSAGE ROW
 for label in high nan inf 1e999 0x10 '' '1,5'; do ok "no number: '$label'" refused "$label" "$label"; done
 ok 'prompts' run 2 run toy.ini --db wrong.db --set experiment.methods=zero-shot
 ok 'are refused' says 'zero-shot answers with a word; the answers of task toy are numbers, which only a head gives'
+ok 'two predictions that should agree' run 2 run toy.ini --db wrong.db --set experiment.methods=head,adamix
+ok 'are refused before training' says 'toy.ini: adamix: consistency compares probabilities of classes; the answers of task toy are numbers; want consistency=0'
+ok 'nothing is stored' [ ! -e wrong.db ]
+ok 'also as one of several values' run 2 plan toy.ini --set experiment.methods=adamix --set 'method.adamix.consistency=0 | 1'
+ok 'without that term they are not' run 0 plan toy.ini --set experiment.methods=adamix:consistency=0
 ok 'no such metric' run 2 run toy.ini --db wrong.db --set task.metric=mcc
 ok 'by name' says "--set task.metric=mcc: metric: no metric 'mcc'; want one of pearson, spearman, rmse"
 sed -i 's/regression/classify/' tasks/toy.ini
