@@ -67,6 +67,17 @@ static int read_experiment(pb_experiment *e, pb_ini *ini)
     return seeds ? read_seeds(e, seeds) : read_seeds(e, &(pb_entry){.location = ini->path});
 }
 
+static int read_tune(pb_experiment *e, pb_ini *ini)
+{
+    if (pb_ini_fill(ini, "tune", pb_tune_table, &e->tune))
+        return -1;
+    if (e->tune.seeds <= e->seeds)
+        return 0;
+    pb_error("seeds: want at most the %d seed%s of [experiment], got %d", e->seeds, e->seeds == 1 ? "" : "s",
+             e->tune.seeds);
+    return pb_ini_blame(pb_ini_find(ini, "tune", "seeds"));
+}
+
 /* ---- the task ----------------------------------------------------------------------------------------- */
 
 /* Makes the task's kind and its settings, which are the defaults; `kind` is the entry that names it. */
@@ -403,9 +414,8 @@ static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
     for (; sets && *sets; sets++)
         if (pb_ini_set(ini, *sets))
             return -1;
-    if (name_experiment(e) || read_experiment(e, ini) || check_budget(e, ini) ||
-        pb_ini_fill(ini, "tune", pb_tune_table, &e->tune) || read_task(e, ini) ||
-        each_plugin(e, ini, load_plugin, NULL))
+    if (name_experiment(e) || read_experiment(e, ini) || check_budget(e, ini) || read_tune(e, ini) ||
+        read_task(e, ini) || each_plugin(e, ini, load_plugin, NULL))
         return -1;
     const pb_entry *methods = pb_ini_find(ini, "experiment", "methods");
     return read_rows(e, ini, methods) || pb_sweep_expand(e, ini) || check_unread(e, ini, methods) ? -1 : 0;

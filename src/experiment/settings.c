@@ -259,10 +259,20 @@ int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *t
     return 0;
 }
 
+/* Settings that not all versions had, with the value that stands for what a version without them did. */
+static bool is_as_before(const pb_setting *s)
+{
+    static const char *const later[][2] = {{"task.encoding", "utf-8"}};
+    for (size_t i = 0; i < PB_COUNT(later); i++)
+        if (!strcmp(s->key, later[i][0]) && !strcmp(s->value, later[i][1]))
+            return true;
+    return !*s->value;
+}
+
 void pb_settings_print(const pb_settings *s, const char *row, pb_text *out)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (*s->item[i].value)
+        if (!is_as_before(&s->item[i]))
             pb_text_add(out, "%s=%s\n", s->item[i].key, strcmp(s->item[i].key, "row") ? s->item[i].value : row);
 }
 

@@ -131,13 +131,17 @@ static int take_setting(void *ctx, const char *key, const char *value)
 }
 
 /* Replaces the number of settings in a budget such as "2 settings, 3 epochs ..".  A run stores the number that its
- * experiment file had when it was trained; the choice has the number among which it was chosen. */
-static void use_settings_of(const pb_choice *found, char **budget)
+ * experiment file had when it was trained; the choice has the number among which it was chosen.  If they were tried with
+ * fewer seeds than the choice has, the number of runs says with how many ([tune] seeds). */
+static void use_settings_of(const pb_choice *found, int seeds, char **budget)
 {
-    const char *rest = *budget ? strchr(*budget, ' ') : NULL;
+    const char *rest = *budget ? strchr(*budget, ',') : NULL;
     if (!rest || !found->settings)
         return;
-    char *now = pb_format("%d%s", found->settings, rest);
+    int tried = found->settings > 1 && found->finished == found->cells ? (found->cells - seeds) / (found->settings - 1)
+                                                                       : seeds;
+    char *now = tried < seeds ? pb_format("%d settings with %d of the seeds%s", found->settings, tried, rest)
+                              : pb_format("%d settings%s", found->settings, rest);
     free(*budget);
     *budget = now;
 }
@@ -174,7 +178,7 @@ static int read_common(pb_comparand *s)
     free(kind);
     if (!rc)
         rc = find_primary(s);
-    use_settings_of(&s->found, &s->common.budget);
+    use_settings_of(&s->found, s->seeds, &s->common.budget);
     return rc;
 }
 

@@ -73,18 +73,20 @@ void pb_grid_print(const pb_grid *g, FILE *out)
 
 /* ---- Markdown --------------------------------------------------------------------------------------------- */
 
-static bool has_value(const pb_grid *g, int column)
+static bool is_shown(const pb_grid *g, int column)
 {
+    if (column < g->kept)
+        return true;
     for (int i = 1; i < g->rows; i++)
         if (*text_at(g, i, column) && strcmp(text_at(g, i, column), "-") != 0)
             return true;
     return false;
 }
 
-static void print_escaped(const char *text, FILE *out)
+void pb_markdown_print(const char *text, FILE *out)
 {
     for (; *text; text++) {
-        if (strchr("|*_<>&[]\\`", *text))
+        if (strchr("|*_<>&[]\\`$~", *text))
             putc('\\', out);
         putc(*text, out);
     }
@@ -94,14 +96,14 @@ void pb_grid_markdown(const pb_grid *g, FILE *out)
 {
     for (int i = 0; i < g->rows; i++) {
         for (int k = 0; k < g->columns; k++)
-            if (k == 0 || has_value(g, k)) {
+            if (is_shown(g, k)) {
                 fprintf(out, "| ");
-                print_escaped(text_at(g, i, k), out);
+                pb_markdown_print(text_at(g, i, k), out);
                 fprintf(out, " ");
             }
         fprintf(out, "|\n");
         for (int k = 0; i == 0 && k < g->columns; k++)
-            if (k == 0 || has_value(g, k))
+            if (is_shown(g, k))
                 fprintf(out, k ? "|---:" : "|---");
         if (i == 0)
             fprintf(out, "|\n");

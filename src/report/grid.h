@@ -7,6 +7,7 @@
 /* Row 0 is the heading, and column 0 has the names.  A cell that is NULL or "-" has no value. */
 typedef struct pb_grid {
     int rows, columns;
+    int kept;    /* the first columns, which are printed even if no row has a value */
     char **text; /* [rows,columns] */
     char **line; /* [rows] a line under the row, in the text form only; NULL: none */
 } pb_grid;
@@ -23,8 +24,11 @@ char **pb_grid_at(const pb_grid *g, int row, int column);
 /* Prints the rows with aligned columns, names to the left and values to the right, each with its line. */
 void pb_grid_print(const pb_grid *g, FILE *out);
 
-/* Prints the rows as a Markdown table, without the columns in which no row has a value.  Characters that Markdown or
+/* Prints the rows as a Markdown table, without the columns behind the kept ones in which no row has a value.  Characters that Markdown or
  * HTML takes for its own are escaped. */
 void pb_grid_markdown(const pb_grid *g, FILE *out);
+
+/* Prints a text with the characters escaped that Markdown or HTML takes for its own. */
+void pb_markdown_print(const char *text, FILE *out);
 
 #endif

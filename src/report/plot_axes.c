@@ -103,16 +103,18 @@ static pb_plot_range range_of(const sheet *s, const panel *p)
     if (values.low > values.high) /* nothing is trained in any row */
         values.low = 0, values.high = 1;
     pb_plot_range r = values;
-    r.log = p->split < 0 && r.high / r.low > LONG_AXIS;
+    r.log = p->split < 0 && r.low > 0 && r.high / r.low > LONG_AXIS;
     double beyond = (values.high - values.low) / 4;
     for (int i = 0; i < s->rows && !r.log; i++) {
         pb_interval v = value_of(s, s->row[i], p);
-        if (v.middle < values.low || v.middle > values.high)
+        if (isnan(v.low) || v.middle < values.low || v.middle > values.high)
             continue;
         pb_range_widen(&r, fmax(v.low, values.low - beyond));
         pb_range_widen(&r, fmin(v.high, values.high + beyond));
     }
     pb_range_pad(&r, 0.05);
+    if (values.low >= 0) /* a cost is not negative */
+        r.low = fmax(r.low, 0);
     return r;
 }
 
@@ -217,7 +219,7 @@ int pb_plot_axes(const pb_report *r, const char *folder)
 {
     char key[96];
     sheet s = {.report = r};
-    char *score = pb_format("test %s", r->experiment->task->metrics[0].name);
+    char *score = pb_format("test %s", r->experiment->primary->name);
     add_panel(&s, pb_report_primary(r, PB_TEST, key), score, PB_TEST);
     int rc = 0;
     if (s.panels) { /* something is scored */

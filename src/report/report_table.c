@@ -439,6 +439,36 @@ static int sort_grid(const pb_report *r, pb_grid *g, const char *key)
     return known ? 0 : pb_error("--sort: no row has a value '%s'; `peftbench table --json` lists the keys", key);
 }
 
+static bool has_mark(const pb_grid *g, const char *mark)
+{
+    for (int i = g->columns; i < g->rows * g->columns; i++)
+        if (g->text[i] && strstr(g->text[i], mark))
+            return true;
+    return false;
+}
+
+/* Prints, under a Markdown table, what its marks mean and which rows are not complete. */
+static void print_marks(const pb_report *r, const pb_grid *g, FILE *out)
+{
+    static const char *const mark[][3] = {
+        {" †", "†", "made by another version of the code"},
+        {" ?", "?",
+         "the interval is too wide to tell whether the ratio is above or below 1, or exceeds half of a step"},
+        {" *", "\\*", "measured on a busy machine"}};
+    for (size_t i = 0; i < PB_COUNT(mark); i++)
+        if (has_mark(g, mark[i][0]))
+            fprintf(out, "\n%s: %s\n", mark[i][1], mark[i][2]);
+    for (int i = 0; i < r->experiment->rows; i++) {
+        const pb_selection *s = &r->selections.row[i];
+        if (!s->partial && s->finished == s->needed)
+            continue;
+        fprintf(out, "\n");
+        pb_markdown_print(s->row->label, out);
+        fprintf(out, ": %d of %d runs finished, %d failed%s\n", s->finished, s->needed, s->failed,
+                s->choice && s->partial ? "; PARTIAL: chosen while runs were missing" : "");
+    }
+}
+
 int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out)
 {
     bool lines = style->columns || has_sweep(r->experiment);
@@ -446,9 +476,11 @@ int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out)
     int rc = fill_grid(r, &g, style, lines);
     if (!rc && style->sort)
         rc = sort_grid(r, &g, style->sort);
-    if (!rc && style->markdown)
+    g.kept = 1 + count_keys(style->columns);
+    if (!rc && style->markdown) {
         pb_grid_markdown(&g, out);
-    else if (!rc) {
+        print_marks(r, &g, out);
+    } else if (!rc) {
         pb_grid_print(&g, out);
         if (lines)
             print_common(r, out);

@@ -133,7 +133,7 @@ static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool p
         count_runs(x, s, at, s->trial_seeds, seeds);
     }
     s->stored = stored >= 0 && !strcmp(was.experiment, x->experiment->name) && !strcmp(was.row, s->row->label);
-    s->partial = stored >= 0 ? !was_whole : s->finished < s->needed;
+    s->partial = stored >= 0 ? !was_whole : !tried;
     pb_choice_free(&was);
     return 0;
 }

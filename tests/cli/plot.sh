@@ -29,6 +29,9 @@ ok 'a name for each row' [ "$(grep -cE '^set ytics \(t\(' figures/axes.gp)" = 1 
 ok 'and one point' [ "$(awk '/^\$p0_/ { on = 1; next } /^EOD/ { on = 0 } on' figures/axes.gp | wc -l)" = 15 ]
 ok 'the best on top' awk '/^\$p0_/ { on = 1; next } /^EOD/ { on = 0 } on { score[$4] = $1 }
 	END { for (i = 2; i <= 15; i++) if (score[i] < score[i - 1]) exit 1 }' figures/axes.gp
+ok 'a row without training alone' run 0 run toy.ini --no-timing --quiet --db one.db --set experiment.methods=majority \
+	--set experiment.baseline=majority
+ok 'and another metric' run 0 plot toy.ini --out other --set task.metric=mcc --set experiment.methods=full --set experiment.baseline=full
 ok 'without times no panel of times' eval '! grep -q "prefill time" figures/axes.gp'
 
 finish

@@ -94,10 +94,12 @@ ok 'nothing to do twice' run 0 run toy.ini --threads 1 --quiet "${some[@]}"
 ok 'as before' [ "$(runs 'SELECT count(*) FROM run')" = 15 ]
 more=("${some[@]}" --set experiment.seeds=0,1,2,3)
 ok 'a seed more' run 1 status toy.ini "${more[@]}"
-ok 'is missing' prints '^full: .*the choice with 4, 5 of 6 runs finished, 0 failed'
+ok 'is missing' prints '^full: .*the choice with 4, 5 of 6 runs finished, 0 failed$'
 ok 'is trained' run 0 run toy.ini --threads 1 --quiet "${more[@]}"
 ok 'with the chosen setting alone' [ "$(runs 'SELECT count(*) FROM run')" = 18 ]
 ok 'and complete' run 0 status toy.ini "${more[@]}"
+"$program" compare s.db:toy/lora a.db:toy/lora >out 2>err
+ok 'the budget says how it was tried' grep -q '3 settings with 1 of the seeds, 1 epochs' out err
 ok 'another sweep than that of all seeds' run 1 status toy.ini --db s.db --set experiment.seeds=0,1,2 --set tune.trials=3
 
 refused() { # NAME MESSAGE SETTING...
@@ -108,5 +110,6 @@ refused 'a range without trials' 'want [tune] trials' --set tune.trials=0
 refused 'a range that falls' 'want LOW..HIGH' --set train.lr=1e-1..1e-2
 refused 'half a range' 'want LOW..HIGH' --set train.lr=1e-1..
 refused 'a range too wide' 'want a range inside' --set train.dropout=0..3
+refused 'more seeds than there are' 'tune.seeds=3: seeds: want at most the 2 seeds of [experiment], got 3' --set tune.seeds=3
 refused 'no such setting' "did you mean 'trials'" --set tune.trial=3
 finish

@@ -231,7 +231,12 @@ static void check_preparation(pb_network_shape shape, const char *spec, bool wei
     planned p = open_plan(shape, spec);
     size_t want = (weights ? dense_bytes(p.model) : 0) + (own ? trained_bytes(p.model) : 0);
     pb_preparation used;
-    pb_samples samples = {2, class_count, SEQUENCES, SEQUENCES, make_batch, p.model};
+    pb_samples samples = {.classes = 2,
+                          .class_count = class_count,
+                          .count = SEQUENCES,
+                          .batch = SEQUENCES,
+                          .make = make_batch,
+                          .ctx = p.model};
     CHECK_INT(pb_model_plan_start(p.model, &samples, &used), 0);
     bool good = CHECK_INT((long long)used.gradients, (long long)want);
     if (!CHECK_INT((long long)used.statistics, (long long)want) || !good)
