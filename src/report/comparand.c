@@ -131,8 +131,8 @@ static int take_setting(void *ctx, const char *key, const char *value)
 }
 
 /* Replaces the number of settings in a budget such as "2 settings, 3 epochs ..".  A run stores the number that its
- * experiment file had when it was trained; the choice has the number among which it was chosen.  If they were tried with
- * fewer seeds than the choice has, the number of runs says with how many ([tune] seeds). */
+ * experiment file had when it was trained; the choice has the number among which it was chosen.  If they were tried
+ * with fewer seeds than the choice has, the number of runs says with how many ([tune] seeds). */
 static void use_settings_of(const pb_choice *found, int seeds, char **budget)
 {
     const char *rest = *budget ? strchr(*budget, ',') : NULL;

@@ -24,8 +24,8 @@ char **pb_grid_at(const pb_grid *g, int row, int column);
 /* Prints the rows with aligned columns, names to the left and values to the right, each with its line. */
 void pb_grid_print(const pb_grid *g, FILE *out);
 
-/* Prints the rows as a Markdown table, without the columns behind the kept ones in which no row has a value.  Characters that Markdown or
- * HTML takes for its own are escaped. */
+/* Prints the rows as a Markdown table, without the columns behind the kept ones in which no row has a value.
+ * Characters that Markdown or HTML takes for its own are escaped. */
 void pb_grid_markdown(const pb_grid *g, FILE *out);
 
 /* Prints a text with the characters escaped that Markdown or HTML takes for its own. */

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 2
 
 build=$(dirname "$program")
 [ -f "$build/registry.o" ] || { echo "skipped: $program has no objects beside it" && exit 77; }
-libraries=$(sed -n 's/^LIBS *= //p' Makefile)
+libraries=$(make -s --no-print-directory --eval 'libraries: ; @echo $(LIBS)' libraries)
 # Links a program with the registry.c of a folder, and with the further sources there.
 program_of() { # FOLDER
 	local object objects=()
