@@ -110,14 +110,9 @@ static size_t end_of_part(const pb_encoder *enc, const pb_example *e, const pb_i
 }
 
 /* The same for a pair: the longer text loses tokens first.  The tokens of a text are those between the template before
- * it and the template after it; tokens that span both stay.  If all that may be texts fits, the place of each text is
- * not looked for. */
+ * it and the template after it; tokens that span both stay.  The length is theirs, whether or not some are cut. */
 static int truncate_pair(const pb_encoder *enc, const pb_example *e, pb_ids *ids, bool *cut)
 {
-    size_t front = common_start(ids, &enc->empty, lesser(ids->count, enc->empty.count));
-    *cut = false;
-    if (ids->count - front <= tokens_kept(enc, front))
-        return ids->count > enc->empty.count ? (int)(ids->count - enc->empty.count) : 0;
     size_t at[4]; /* begin and end of the text shown first, and of the other */
     for (int i = 0; i < 4; i++) {
         at[i] = end_of_part(enc, e, ids, (pb_template_extent)i);

@@ -314,6 +314,30 @@ static const char *behind(const pb_model *m, const char *text, const char *of, s
     return text;
 }
 
+/* The tokens of the default template and the special tokens are no part of it. */
+TEST(the_length_of_a_pair_behind_a_template_does_not_depend_on_the_limit)
+{
+    const pb_prompting p = {.template = "", .chat = "none"};
+    pb_model *m = pb_model_open(&(pb_opening){.path = DECODER, .classes = 2});
+    for (int first = 1; first < 9; first += 3) {
+        pb_data *d = sized(first, 4);
+        pb_encoded *all = encode(d, m, &p, 1000), *some = encode(d, m, &p, 4);
+        const pb_example *e = &d->split[PB_TEST].example[0];
+        CHECK_INT(all->cut[PB_TEST], 0);
+        CHECK_INT(some->cut[PB_TEST], 1);
+        for (int s = 0; s < PB_SPLITS; s++)
+            CHECK_INT(all->length[s][0], some->length[s][0]);
+        CHECK_INT(all->length[PB_TEST][0], tokens(m, e->text) + tokens(m, e->second));
+        pb_encoded_free(all);
+        pb_encoded_free(some);
+        all = encode(d, m, &p, (int)(tokens(m, e->text) + tokens(m, e->second)));
+        CHECK_INT(all->cut[PB_TEST], 0);
+        pb_encoded_free(all);
+        pb_data_free(d);
+    }
+    pb_model_free(m);
+}
+
 TEST(a_decoder_with_a_head_reads_two_lines_if_its_tokenizer_has_no_form)
 {
     pb_model *m = pb_model_open(&(pb_opening){.path = DECODER, .classes = 2});
