@@ -49,7 +49,7 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
     if (references < 0)
         return -1;
     for (size_t row = 0; row < pb_table_rows(t); row++) {
-        int taken = 0, line = pb_table_line(t, row);
+        int taken = 0, line = pb_table_line(t, row, source);
         const char *given = pb_table_get(t, row, source);
         for (int k = 0; k < references && *given; k++)
             if (*pb_table_get(t, row, reference[k])) {
@@ -57,8 +57,8 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
                 taken++;
             }
         if (!taken)
-            return pb_error("%s:%d: want a text in %s and in %s, got nothing", pb_table_path(t), line, c->source,
-                            c->references);
+            return pb_error("%s:%d: want a text in %s and in %s, got nothing", pb_table_path(t, source), line,
+                            c->source, c->references);
     }
     return 0;
 }

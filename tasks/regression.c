@@ -38,7 +38,8 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
         if (pb_files_texts(d, c->text, t, row, text, &e))
             return -1;
         if (!pb_labels_number(number, &e.target))
-            return pb_error("%s:%d: %s: want a finite number, got '%s'", pb_table_path(t), e.line, c->label, number);
+            return pb_error("%s:%d: %s: want a finite number, got '%s'", pb_table_path(t, label),
+                            pb_table_line(t, row, label), c->label, number);
         pb_data_add_example(d, split, &e);
     }
     return 0;

@@ -513,13 +513,20 @@ const char *pb_table_get(const pb_table *t, size_t r, int column)
     return found ? at->field[found - at->column] : "";
 }
 
-int pb_table_line(const pb_table *t, size_t r)
+/* Returns the table whose file has the column: a joined one is the last. */
+static const pb_table *source_of(const pb_table *t, int column)
 {
-    PB_CHECK(r < t->rows);
-    return t->row[r].line;
+    PB_CHECK(column >= 0 && column < t->column.count);
+    return t->joined && column == t->column.count - 1 ? t->joined : t;
 }
 
-const char *pb_table_path(const pb_table *t)
+int pb_table_line(const pb_table *t, size_t r, int column)
 {
-    return t->path;
+    PB_CHECK(r < t->rows);
+    return source_of(t, column)->row[r].line;
+}
+
+const char *pb_table_path(const pb_table *t, int column)
+{
+    return source_of(t, column)->path;
 }

@@ -43,10 +43,11 @@ int pb_table_column(const pb_table *t, const char *name);
 /* Returns a field as text, owned by the table.  A member that a JSON object does not have is "". */
 const char *pb_table_get(const pb_table *t, size_t row, int column);
 
-/* Returns the line of the file, counted from 1, on which a row begins. */
-int pb_table_line(const pb_table *t, size_t row);
+/* Returns the line, counted from 1, on which a row begins in the file that has the column: the table's own, or that of
+ * a table that has been joined. */
+int pb_table_line(const pb_table *t, size_t row, int column);
 
-/* Returns the path of the file, owned by the table. */
-const char *pb_table_path(const pb_table *t);
+/* Returns the path of the file that has the column, owned by the table. */
+const char *pb_table_path(const pb_table *t, int column);
 
 #endif

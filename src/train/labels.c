@@ -8,6 +8,12 @@
 
 #include "base/interner.h"
 
+/* Where a label stands. */
+typedef struct place {
+    const char *path;
+    int line;
+} place;
+
 /* What an interned label stands for. */
 typedef struct entry {
     int class;
@@ -158,13 +164,13 @@ static int refuse_new(const pb_labels *l, const char *where, const char *label)
     return -1;
 }
 
-static int add_label(pb_labels *l, const char *form, const char *label, const pb_table *t, int line)
+static int add_label(pb_labels *l, const char *form, const char *label, place at)
 {
     double x;
     entry *e = add_entry(l, form, pb_data_add_class(l->data, label));
     e->spelling = pb_strdup(label);
-    e->path = pb_strdup(pb_table_path(t));
-    e->line = line;
+    e->path = pb_strdup(at.path);
+    e->line = at.line;
     if (!pb_labels_number(form, &x))
         l->words++;
     else if (x != floor(x) && !l->reals++)
@@ -173,13 +179,12 @@ static int add_label(pb_labels *l, const char *form, const char *label, const pb
 }
 
 /* Without a list: returns the class of the label by its plain form, or -1 with an error. */
-static int class_of_spelling(pb_labels *l, pb_split split, const char *where, const char *label, const pb_table *t,
-                             int line)
+static int class_of_spelling(pb_labels *l, pb_split split, const char *where, const char *label, place at)
 {
     char *form = plain_form(label);
     int i = pb_interner_find(&l->labels, form, strlen(form)), class;
     if (i < 0)
-        class = split == PB_TRAIN ? add_label(l, form, label, t, line) : refuse_new(l, where, label);
+        class = split == PB_TRAIN ? add_label(l, form, label, at) : refuse_new(l, where, label);
     else if (!strcmp(l->entry[i].spelling, label))
         class = l->entry[i].class;
     else
@@ -192,15 +197,16 @@ static int class_of_spelling(pb_labels *l, pb_split split, const char *where, co
 int pb_labels_class(pb_labels *l, pb_split split, const pb_table *t, size_t row, int column, const char *name)
 {
     const char *label = pb_table_get(t, row, column);
-    int line = pb_table_line(t, row), class = -1;
-    char *where = pb_format("%s:%d: %s", pb_table_path(t), line, name);
+    place at = {pb_table_path(t, column), pb_table_line(t, row, column)};
+    int class = -1;
+    char *where = pb_format("%s:%d: %s", at.path, at.line, name);
     int i = *l->list ? pb_interner_find(&l->labels, label, strlen(label)) : -1;
     if (i >= 0)
         class = l->entry[i].class;
     else if (*l->list || !label[strspn(label, " \t")])
         pb_error("%s: want one of %s, got '%s'", where, *l->list ? l->list : "the classes' names", label);
     else
-        class = class_of_spelling(l, split, where, label, t, line);
+        class = class_of_spelling(l, split, where, label, at);
     free(where);
     return class;
 }

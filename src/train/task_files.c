@@ -58,13 +58,13 @@ int pb_files_columns(const pb_data *d, const char *names, const pb_table *t, int
 int pb_files_texts(const pb_data *d, const char *names, const pb_table *t, size_t row, const int column[2],
                    pb_example *e)
 {
-    e->line = pb_table_line(t, row);
+    e->line = pb_table_line(t, row, column[0]);
     for (int i = 0; i < 2 && column[i] >= 0; i++) {
         const char *text = pb_table_get(t, row, column[i]);
         *(i ? &e->second : &e->text) = text;
         if (!*text)
-            return pb_error("%s:%d: %s: want a text, got nothing", pb_table_path(t), e->line,
-                            d->pair[i] ? d->pair[i] : names);
+            return pb_error("%s:%d: %s: want a text, got nothing", pb_table_path(t, column[i]),
+                            pb_table_line(t, row, column[i]), d->pair[i] ? d->pair[i] : names);
     }
     return 0;
 }

@@ -107,8 +107,19 @@ ok 'a label too few' refuses 'data/short.labels: 7 lines, but data/two.txt has 8
 	--set task.train_labels=short.labels
 ok 'labels that are there already' refuses "two columns are called 'label'" --set task.train_labels=two.labels --set task.format=tsv
 sed '3s/.*//' data/two.labels >data/empty.labels
-ok 'a line without a label' refuses "data/two.txt:3: label: want one of the classes' names, got ''" --set task.train=two.txt \
+ok 'a line without a label' refuses "data/empty.labels:3: label: want one of the classes' names, got ''" --set task.train=two.txt \
 	--set task.train_labels=empty.labels
+{ echo text && cat data/two.txt; } >data/head.tsv # a line more than the labels have
+sed 's/^bad$/Good/' data/two.labels >data/spelled.labels
+ok 'a label in two spellings' refuses "data/spelled.labels:2: label: got 'Good', which is written 'good' in data/spelled.labels:1; want" \
+	--set task.train=head.tsv --set task.format=tsv --set task.train_labels=spelled.labels
+seq 0.5 8 >data/real.labels
+ok 'real numbers' refuses "data/real.labels:1: the labels are real numbers, such as '0.5'" --set task.train=head.tsv \
+	--set task.format=tsv --set task.train_labels=real.labels
+sed 's/classify/regression\nlabel = label/' tasks/mine.ini >tasks/rate.ini
+sed -i '4s/.*/many/' data/real.labels
+ok 'a label that is no number' run 2 data rate --set task.train=head.tsv --set task.format=tsv --set task.train_labels=real.labels
+ok 'has the line of its file' says "data/real.labels:4: label: want a finite number, got 'many'"
 ok 'labels without texts' refuses 'mine: test_labels: want a file of texts, test, too' --set task.test_labels=two.labels
 ok 'texts without labels' refuses "data/two.txt: no column 'label'; has: text" --set task.train=two.txt --set task.format=lines
 ok 'no file of labels' refuses 'nix.labels: no such file; looked for' --set task.train=two.txt --set task.train_labels=nix.labels
