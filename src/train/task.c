@@ -269,10 +269,26 @@ void pb_data_group(pb_data *d)
 
 /* ---- drawing splits ------------------------------------------------------------------------ */
 
-static int by_label_and_text(const void *a, const void *b)
+/* Equal texts, which may have different targets or answers, stay in their order, however qsort treats equal ones. */
+static int by_label_text_and_position(const void *a, const void *b)
 {
-    const pb_example *x = a, *y = b;
-    return x->label != y->label ? (x->label > y->label) - (x->label < y->label) : pb_example_compare(x, y);
+    const pb_example *const *x = a, *const *y = b;
+    int order = ((*x)->label > (*y)->label) - ((*x)->label < (*y)->label);
+    return order ? order : by_text_and_position(a, b);
+}
+
+/* Returns the n examples by label, text and position.  The caller frees the array, whose texts are those of e. */
+static pb_example *sort_by_label(const pb_example *e, int n)
+{
+    const pb_example **order = pb_alloc((size_t)(n + 1) * sizeof *order);
+    pb_example *sorted = pb_alloc((size_t)(n + 1) * sizeof *sorted);
+    for (int i = 0; i < n; i++)
+        order[i] = &e[i];
+    qsort(order, (size_t)n, sizeof *order, by_label_text_and_position);
+    for (int i = 0; i < n; i++)
+        sorted[i] = *order[i];
+    free(order);
+    return sorted;
 }
 
 static int by_text(const void *a, const void *b)
@@ -320,11 +336,11 @@ static void deal_label(pb_data *d, const pb_example *e, int from, int to, const 
 
 void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed)
 {
-    pb_example *all = d->split[PB_TRAIN].example;
     int n = d->split[PB_TRAIN].count;
+    pb_example *all = sort_by_label(d->split[PB_TRAIN].example, n);
+    free(d->split[PB_TRAIN].example);
     d->split[PB_TRAIN].example = NULL;
     d->split[PB_TRAIN].count = d->split[PB_TRAIN].capacity = 0;
-    qsort(all, (size_t)n, sizeof *all, by_label_and_text);
     pb_rng r = pb_rng_named(seed, "split");
     for (int from = 0, to; from < n; from = to) {
         for (to = from; to < n && all[to].label == all[from].label;)
