@@ -44,7 +44,7 @@ static void add_text(pb_repeats *r, pb_place first, pb_place second)
     }
 }
 
-/* Returns the first of g [n], from 1 on, for which `differs` holds beside the one before or the first; n: none. */
+/* Returns the first of the examples g [n] of one text that is in the split of the one before it; n: none. */
 static int find_within(const entry *g, int n)
 {
     int i = 1;
@@ -53,6 +53,7 @@ static int find_within(const entry *g, int n)
     return i;
 }
 
+/* Returns the first of g [n] that is in another split than g[0]; n: none. */
 static int find_across(const entry *g, int n)
 {
     int i = 1;
@@ -61,7 +62,8 @@ static int find_across(const entry *g, int n)
     return i;
 }
 
-/* With `numbers` the answers are numbers, which all have one label. */
+/* Returns the first of g [n] whose answer is another than that of g[0], by its label or, with `numbers`, by its target;
+ * n: none. */
 static int find_conflict(const entry *g, int n, bool numbers)
 {
     int i = 1;
