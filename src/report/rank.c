@@ -59,6 +59,7 @@ static int compare_with_baseline(pb_baseline_ranking *v, int row)
         pb_crossed x = pb_scores_crossed(&a), y = pb_scores_crossed(&b);
         one->p = pb_stats_pair_p(&x, &y, PERMUTATIONS, 0);
         v->examples = a.examples;
+        v->pseudo = !pb_scores_is_mean(&a);
         v->family++;
     }
     pb_scores_free(&a);
@@ -145,12 +146,13 @@ void pb_baseline_ranking_print(const pb_baseline_ranking *v, FILE *out)
             fprintf(out, "%s: compared over the %d of %d seeds that it has in common with %s\n", v->row[i].label,
                     v->row[i].difference.n, e->seeds, e->baseline);
     pb_report_sweeps(v->report, out);
-    fprintf(
-        out,
-        "The differences on test are paired.  The 95 %% interval covers other %sexamples.  p is that of a sign\n"
-        "permutation test over the differences of the %d examples, averaged over the seeds, for these trained models.\n"
-        "Holm: p adjusted for the family of %d comparison%s with %s.\n",
-        e->seeds == 1 ? "" : "seeds and ", v->examples, v->family, v->family == 1 ? "" : "s", e->baseline);
+    fprintf(out,
+            "The differences on test are paired.  The 95 %% interval covers other %sexamples.  p is that of a sign\n"
+            "permutation test over the differences of the %s%d examples, averaged over the seeds, for these trained "
+            "models.\n"
+            "Holm: p adjusted for the family of %d comparison%s with %s.\n",
+            e->seeds == 1 ? "" : "seeds and ", v->pseudo ? "jackknife pseudo-values of the " : "", v->examples,
+            v->family, v->family == 1 ? "" : "s", e->baseline);
 }
 
 void pb_baseline_ranking_json(const pb_baseline_ranking *v, FILE *out)

@@ -20,6 +20,7 @@ typedef struct pb_baseline_ranking {
     pb_baseline_row *row;    /* [rows] in the order of the experiment */
     int *order;              /* [rows] indices of the rows, the best first */
     int family, examples;    /* number of tests that are adjusted together, number of test examples */
+    bool pseudo;             /* The metric is not a mean, so that the tests are over jackknife pseudo-values. */
 } pb_baseline_ranking;
 
 /* Compares all rows with the baseline.  The caller frees the result with pb_baseline_ranking_free.  Returns -1 with an

@@ -25,6 +25,7 @@ ok 'once the last' prints '^majority +0.9000 +-0.1000 .* 0.125 +0.125$'
 ok 'the best first' test "$(awk 'NR > 1 && NR < 6 { print $1 }' out | tr '\n' ' ')" = 'full majority null head '
 ok 'the baseline' prints '^full +1.0000 +baseline$'
 ok 'the family' prints '^Holm: p adjusted for the family of 3 comparisons with full'
+ok 'of a mean' prints '^permutation test over the differences of the 40 examples, averaged over the seeds'
 ok 'as JSON' run 0 rank a.ini --db a.db --json
 ok 'adjusted' prints '"row":"null","baseline":"full","score":0.85,"difference":-0.15,.*"p":0.03125,"holm":0.0625,"family":3'
 wrong a null 'example < 8'

@@ -39,6 +39,8 @@ ok 'is headed by the correlation' prints ' test pearson '
 "$program" compare full majority --db a.db >out 2>err
 ok 'full is better' prints '^accuracy.test.pearson .* better'
 ok 'a ranking' run 0 rank toy.ini --db a.db
+ok 'by what stands for the examples of a correlation' prints \
+	'^permutation test over the differences of the jackknife pseudo-values of the 80 examples, averaged'
 ok 'a Pareto front' run 0 pareto toy.ini --db a.db
 ok 'figures' run 0 plot toy.ini --db a.db
 ok 'the gate' run 0 check a.db --db a.db
