@@ -36,10 +36,17 @@ static void add_lengths(pb_text *t, const char *key, const pb_lengths *l)
 
 static void add_cuts(pb_text *t, const pb_data_view *v, pb_split s)
 {
-    pb_text_add(t, ",\"cut\":{");
-    for (int i = 0; i < v->cuts; i++)
-        pb_text_add(t, "%s\"%d\":%d", i ? "," : "", v->cut[i].max_tokens, v->cut[i].texts[s]);
-    pb_text_add(t, "}");
+    pb_text_add(t, ",\"cut\":[");
+    for (int i = 0; i < v->cuts; i++) {
+        const pb_data_cut *c = &v->cut[i];
+        pb_text_add(t, "%s{\"max_tokens\":%d,\"texts\":%d", i ? "," : "", c->max_tokens, c->texts[s]);
+        if (c->row) {
+            pb_text_add(t, ",\"row\":");
+            pb_json_quote(t, c->row);
+        }
+        pb_text_add(t, "}");
+    }
+    pb_text_add(t, "]");
 }
 
 static void add_classes(pb_text *t, const pb_data_view *v, pb_split s)

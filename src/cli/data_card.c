@@ -172,9 +172,13 @@ static void put_cuts(const pb_data_view *v)
     int all[PB_SPLITS];
     for (int s = 0; s < PB_SPLITS; s++)
         all[s] = v->data->split[s].count;
+    if (v->cuts && v->cut[0].row)
+        printf("cut by max_tokens, as the row reads\n");
     for (int i = 0; i < v->cuts; i++) {
-        char *label = pb_format("cut by max_tokens = %d", v->cut[i].max_tokens);
-        put_counts(label, 0, v->cut[i].texts, all);
+        const pb_data_cut *c = &v->cut[i];
+        char *label = c->row ? pb_format("%d, %s", c->max_tokens, c->row)
+                             : pb_format("cut by max_tokens = %d", c->max_tokens);
+        put_counts(label, c->row ? 2 : 0, c->texts, all);
         free(label);
     }
 }

@@ -71,17 +71,43 @@ static pb_encoded *encode(const pb_data_view *v, const pb_cell *c, const pb_prom
                           &(pb_encoding){p, c->train.max_tokens, c->decoding, c->seed, 0});
 }
 
-/* Adds the number of texts that this cell's limit cuts, unless another cell has the same limit. */
+/* Returns the prompting that the cell's inputs are made with; NULL: a head reads them. */
+static const pb_prompting *prompting_of(const pb_data_view *v, const pb_cell *c)
+{
+    const pb_prompting *p = pb_cell_prompting(c);
+    return p || !v->experiment->task->texts ? p : &plain_prompting;
+}
+
+/* Returns true if the cells' inputs are the same where none is cut, and equally much room is left for an answer. */
+static bool read_alike(const pb_data_view *v, const pb_cell *a, const pb_cell *b)
+{
+    const pb_prompting *p = prompting_of(v, a), *q = prompting_of(v, b);
+    if (v->experiment->task->texts && a->decoding->max_new != b->decoding->max_new)
+        return false;
+    return p && q ? p->shots == q->shots && !strcmp(p->template, q->template) && !strcmp(p->chat, q->chat) : p == q;
+}
+
+static bool all_read_alike(const pb_data_view *v)
+{
+    const pb_experiment *e = v->experiment;
+    for (int i = 1; i < e->cells; i++)
+        if (!read_alike(v, &e->cell[0], &e->cell[i]))
+            return false;
+    return true;
+}
+
+/* Adds the number of texts that this cell's limit cuts, unless a cell before it has the same limit and reads alike. */
 static int add_cut(pb_data_view *v, const pb_cell *c)
 {
-    for (int i = 0; i < v->cuts; i++)
-        if (v->cut[i].max_tokens == c->train.max_tokens)
+    for (const pb_cell *b = v->experiment->cell; b < c; b++)
+        if (b->train.max_tokens == c->train.max_tokens && read_alike(v, b, c))
             return 0;
     pb_encoded *set = v->cuts ? encode(v, c, pb_cell_prompting(c)) : v->encoded;
     if (!set)
         return -1;
     pb_data_cut *cut = &v->cut[v->cuts++];
     cut->max_tokens = c->train.max_tokens;
+    cut->row = all_read_alike(v) ? NULL : c->row->label;
     memcpy(cut->texts, set->cut, sizeof cut->texts);
     if (set != v->encoded)
         pb_encoded_free(set);

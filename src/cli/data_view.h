@@ -6,9 +6,10 @@
 #include "train/encoded.h"
 #include "train/profile.h"
 
-/* How many texts a limit of tokens cuts. */
+/* How many texts a limit of tokens cuts, for the rows that read them alike: with a head, or behind the same prompt. */
 typedef struct pb_data_cut {
     int max_tokens;
+    const char *row; /* the label of the first of these rows; NULL: all rows of the experiment read alike */
     int texts[PB_SPLITS];
 } pb_data_cut;
 
@@ -21,7 +22,7 @@ typedef struct pb_data_view {
     pb_encoded *prompts;          /* the examples in a template; NULL without one                             */
     pb_lengths text[PB_SPLITS];   /* lengths of texts                                                         */
     pb_lengths answer[PB_SPLITS]; /* and of reference answers, with their end token; of none if there are classes */
-    pb_data_cut *cut;             /* [cuts] one for each value of max_tokens that a row has                   */
+    pb_data_cut *cut;             /* [cuts] one for each value of max_tokens and each way of reading          */
     int cuts;
 } pb_data_view;
 

@@ -77,8 +77,9 @@ ok 'JSON' run 1 data mine --model models/tiny --set max_tokens=8 --json
 ok 'a line a split, and three examples' test "$(wc -l <out)" = 6
 for pair in task:mine kind:classify model:models/tiny split:train examples:5 classes.good:3 classes.bad:2 duplicates:2 \
 	in_another_split:1 in_a_later_split:1 conflicts:4 dropped:0 left_out:0 tokens.min:5 tokens.median:8 tokens.p95:19 \
-	tokens.max:19 tokens.histogram.from:4 tokens.histogram.width:2 'tokens.histogram.counts:[1,0,3,0,0,0,0,1]' cut.8:1; do
-	ok "JSON ${pair%%:*}" json 1 "\$.$(sed 's/cut.8/cut."8"/' <<<"${pair%%:*}")" "${pair#*:}"
+	tokens.max:19 tokens.histogram.from:4 tokens.histogram.width:2 'tokens.histogram.counts:[1,0,3,0,0,0,0,1]' \
+	'cut:[{"max_tokens":8,"texts":1}]'; do
+	ok "JSON ${pair%%:*}" json 1 "\$.${pair%%:*}" "${pair#*:}"
 done
 ok 'JSON of test' json 3 '$.split' test
 ok 'JSON of an example' json 6 '$.tokens' '["[CLS]","one","two","three","f","##o","##u","[SEP]"]'
@@ -152,6 +153,23 @@ ok 'with a model' run 1 data two --model models/tiny --set max_tokens=7
 ok 'the tokens of both' shows 'train, line 2, 8 tokens: yes' '[CLS] a film [SEP] s ##o [SEP]'
 ok 'in JSON' run 1 data two --json
 ok 'the second one' json 4 '$.second' 'so bad'
+
+# Each word is a token of the decoder.  A head also reads the new line between the texts, and behind it `film` is two tokens.
+# Train: 4, 4, 5 words; validation: 3, 3, one with `film` behind the line; test: 4, 2.
+for methods in 'zero-shot, head' 'head, zero-shot'; do
+	printf '[experiment]\ntask = two\nmodel = models/decoder\nmethods = %s, full\n[task two]\noverlap = drop\n[train]\nmax_tokens = 4, 9\n' \
+		"$methods" >two.ini
+	ok "$methods" run 0 data two.ini
+	ok "$methods: as each row reads" shows 'cut by max_tokens, as the row reads' '4, zero-shot 1 33.3 % 0 0.0 % 0 0.0 %' \
+		'9, zero-shot 0 0.0 % 0 0.0 % 0 0.0 %' '4, head 3 100.0 % 1 50.0 % 1 50.0 %' '9, head 0 0.0 % 0 0.0 % 0 0.0 %'
+	ok "$methods: rows that read alike are one" test "$(grep -c ', full' out)" = 0
+	ok "$methods: in JSON" run 0 data two.ini --json
+	ok "$methods: with the row" json 1 "\$.cut[$([ "${methods%%,*}" = head ] && echo 0 || echo 2)]" '{"max_tokens":4,"texts":3,"row":"head"}'
+done
+for limit in 100 4; do
+	ok "lengths with max_tokens = $limit" run 0 data two.ini --set max_tokens=$limit --set experiment.methods=zero-shot
+	ok 'are the same' shows 'shortest 4 3 2' 'median 4 3 2' 'longest 5 3 4'
+done
 
 # ---- numbers ----------------------------------------------------------------------------------------------------------
 # Train: 0.5 1 1.25 2 2.75, whose mean is 7.5 / 5 and that of their squares 14.375 / 5: the variance is 0.625.
