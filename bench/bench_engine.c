@@ -69,7 +69,7 @@ static pb_encoded *uniform_set(int rows, int tokens, int vocab)
 
 static pb_encoded *encode_sst2(const char *path, const pb_model *m)
 {
-    pb_table *table = pb_table_open(path, "label text", NULL);
+    pb_table *table = pb_table_open(path, &(pb_table_format){.name = "label text"});
     if (!table)
         fail();
     pb_data *d = pb_data_new("sst2");
