@@ -154,6 +154,14 @@ static void add_lines(pb_figure *f, const sheet *s, bool names)
     pb_text_add(&f->commands, ")\n");
 }
 
+/* The format of a panel's scale: with SI prefixes for large costs, and a digit after the point where the prefix changes
+ * within the scale. */
+static const char *scale_of(const panel *p, const pb_plot_range *r)
+{
+    bool changes = !r->log && r->low < 1e12 && r->high > 1.05e12;
+    return p->split >= 0 || r->high <= 1000 ? "%g" : changes ? "%.1s%c" : "%.0s%c";
+}
+
 static void draw_panel(pb_figure *f, const sheet *s, int number)
 {
     pb_text *t = &f->commands;
@@ -164,8 +172,7 @@ static void draw_panel(pb_figure *f, const sheet *s, int number)
                 "unset label\nset lmargin at screen %.5f\nset rmargin at screen %.5f\n%sset xrange [%.9g:%.9g]\n"
                 "set format x '%s'\nset title t(%d) offset 0,-0.5\n",
                 left / s->width, (left + PANEL) / s->width, range.log ? "set logscale x\n" : "unset logscale\n",
-                range.low, range.high, s->panel[number].split < 0 && range.high > 1000 ? "%.0s%c" : "%g",
-                pb_figure_text(f, s->panel[number].title));
+                range.low, range.high, scale_of(&s->panel[number], &range), pb_figure_text(f, s->panel[number].title));
     if (number < 2) /* the other panels are as the second */
         add_lines(f, s, number == 0);
     pb_text shown = {0};
