@@ -2,11 +2,11 @@
  * hypotheses that do not give their label away. */
 #include "test.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "table/table.h"
+#include "words.h"
 
 static const char *const splits[] = {"train", "validation", "test"};
 static const int sizes[] = {1080, 270, 540};
@@ -27,56 +27,6 @@ typedef struct corpus {
     int count;
 } corpus;
 
-static int by_hash(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Returns the hash of the next word, in lower case, and moves behind it; 0 if there is none. */
-static uint64_t next_word(const char **at)
-{
-    uint64_t h = 14695981039346656037u;
-    while (**at && !isalnum((unsigned char)**at))
-        ++*at;
-    if (!**at)
-        return 0;
-    for (; isalnum((unsigned char)**at); ++*at)
-        h = (h ^ (uint64_t)tolower((unsigned char)**at)) * 1099511628211u;
-    return h;
-}
-
-/* Fills word with the sorted hashes of a text's words, each once.  Returns their number. */
-static int hash_words(const char *text, uint64_t word[WORDS])
-{
-    int n = 0, kept = 0;
-    for (uint64_t h = next_word(&text); h && n < WORDS; h = next_word(&text))
-        word[n++] = h;
-    qsort(word, (size_t)n, sizeof *word, by_hash);
-    for (int i = 0; i < n; i++)
-        if (!i || word[i] != word[kept - 1])
-            word[kept++] = word[i];
-    return kept;
-}
-
-static int count_words(const char *s)
-{
-    int n = 0;
-    for (bool in = false; *s; s++) {
-        n += *s != ' ' && !in;
-        in = *s != ' ';
-    }
-    return n;
-}
-
-static int member(const char *word, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(word, list[i]))
-            return (int)i;
-    return -1;
-}
-
 static const char *at(const pb_table *t, size_t row, const char *column)
 {
     return pb_table_get(t, row, pb_table_column(t, column));
@@ -95,9 +45,9 @@ static corpus open_corpus(void)
             pair *x = &c.all[c.count++];
             *x = (pair){.premise = at(t, i, "premise"), .hypothesis = at(t, i, "hypothesis"), .split = s};
             x->domain = at(t, i, "domain");
-            x->label = member(at(t, i, "label"), classes, PB_COUNT(classes));
-            x->kind = member(at(t, i, "hard"), kinds, PB_COUNT(kinds));
-            x->count = hash_words(x->premise, x->word);
+            x->label = words_member(at(t, i, "label"), classes, PB_COUNT(classes));
+            x->kind = words_member(at(t, i, "hard"), kinds, PB_COUNT(kinds));
+            x->count = words_hash(x->premise, isalnum, x->word, WORDS);
         }
     }
     return c;
@@ -120,7 +70,7 @@ TEST(sizes_and_balance)
         const pair *x = &c.all[i];
         if (CHECK(x->label >= 0 && x->kind >= 0))
             count[x->split][x->label]++, hard[x->kind][x->label]++;
-        int premise = count_words(x->premise), hypothesis = count_words(x->hypothesis);
+        int premise = words_count(x->premise), hypothesis = words_count(x->hypothesis);
         CHECK(premise >= 8 && premise <= 40 && hypothesis >= 4 && hypothesis <= 20);
     }
     for (int s = 0; s < 3; s++)
@@ -147,20 +97,9 @@ TEST(each_premise_has_a_hypothesis_of_each_class_in_one_split)
     close_corpus(&c);
 }
 
-/* Shared words of all words, without counting twice. */
 static double likeness(const pair *a, const pair *b)
 {
-    int i = 0, j = 0, common = 0;
-    while (i < a->count && j < b->count) {
-        if (a->word[i] == b->word[j])
-            common++, i++, j++;
-        else if (a->word[i] < b->word[j])
-            i++;
-        else
-            j++;
-    }
-    int all = a->count + b->count - common;
-    return all ? (double)common / all : 0;
+    return words_likeness(a->word, a->count, b->word, b->count);
 }
 
 TEST(no_two_premises_are_alike)
@@ -184,7 +123,7 @@ static void fit(bayes *b, const corpus *c)
 {
     for (int i = 0; i < c->count; i++) {
         uint64_t word[WORDS];
-        int n = c->all[i].split == 2 ? 0 : hash_words(c->all[i].hypothesis, word);
+        int n = c->all[i].split == 2 ? 0 : words_hash(c->all[i].hypothesis, isalnum, word, WORDS);
         for (int k = 0; k < n; k++)
             b->word[c->all[i].label][word[k] % BUCKETS]++;
         b->total[c->all[i].label] += n;
@@ -194,7 +133,7 @@ static void fit(bayes *b, const corpus *c)
 static int predict(const bayes *b, const char *hypothesis)
 {
     uint64_t word[WORDS];
-    int n = hash_words(hypothesis, word), best = 0;
+    int n = words_hash(hypothesis, isalnum, word, WORDS), best = 0;
     double most = -INFINITY;
     for (int l = 0; l < 3; l++) {
         double sum = 0;

@@ -1,10 +1,8 @@
 /* data/sentiment keeps what its card says: sizes, balance, lengths, and no two texts alike. */
 #include "test.h"
 
-#include <ctype.h>
-#include <stdlib.h>
-
 #include "table/table.h"
+#include "words.h"
 
 static const char *const splits[] = {"train", "validation", "test"};
 static const int sizes[] = {1600, 300, 1500};
@@ -24,40 +22,9 @@ typedef struct corpus {
     int count;
 } corpus;
 
-static int by_hash(const void *a, const void *b)
+static int is_letter(int c)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void hash_words(text *t)
-{
-    const char *at = t->words;
-    while (*at) {
-        uint64_t h = 14695981039346656037u;
-        bool any = false;
-        for (; *at && (isalpha((unsigned char)*at) || *at == '\''); at++, any = true)
-            h = (h ^ (uint64_t)tolower((unsigned char)*at)) * 1099511628211u;
-        if (any && t->count < 48)
-            t->word[t->count++] = h;
-        at += *at && !isalpha((unsigned char)*at) && *at != '\'';
-    }
-    qsort(t->word, (size_t)t->count, sizeof *t->word, by_hash);
-    int kept = 0;
-    for (int i = 0; i < t->count; i++)
-        if (!i || t->word[i] != t->word[kept - 1])
-            t->word[kept++] = t->word[i];
-    t->count = kept;
-}
-
-static int count_words(const char *s)
-{
-    int n = 0;
-    for (bool in = false; *s; s++) {
-        n += *s != ' ' && !in;
-        in = *s != ' ';
-    }
-    return n;
+    return isalpha(c) || c == '\'';
 }
 
 static corpus open_corpus(void)
@@ -77,8 +44,8 @@ static corpus open_corpus(void)
             x->label = pb_table_get(t, i, pb_table_column(t, "label"));
             x->hard = pb_table_get(t, i, pb_table_column(t, "hard"));
             x->domain = pb_table_get(t, i, pb_table_column(t, "domain"));
-            x->length = count_words(x->words);
-            hash_words(x);
+            x->length = words_count(x->words);
+            x->count = words_hash(x->words, is_letter, x->word, (int)PB_COUNT(x->word));
         }
     }
     return c;
@@ -91,14 +58,6 @@ static void close_corpus(corpus *c)
     free(c->all);
 }
 
-static int member(const char *word, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(word, list[i]))
-            return (int)i;
-    return -1;
-}
-
 TEST(sizes_and_balance)
 {
     corpus c = open_corpus();
@@ -106,7 +65,7 @@ TEST(sizes_and_balance)
     for (int s = 0; s < 3; s++)
         CHECK_INT((int)pb_table_rows(c.table[s]), sizes[s]);
     for (int i = 0; i < c.count; i++) {
-        int label = member(c.all[i].label, classes, 3), kind = member(c.all[i].hard, kinds, 6);
+        int label = words_member(c.all[i].label, classes, 3), kind = words_member(c.all[i].hard, kinds, 6);
         if (CHECK(label >= 0 && kind >= 0))
             count[label]++, tested[label] += i >= fitted, hard[kind]++;
         CHECK(c.all[i].length >= 5 && c.all[i].length <= 40);
@@ -126,10 +85,10 @@ TEST(at_least_15_domains_each_with_every_class)
     const char *domain[64];
     int seen[64][3] = {{0}}, domains = 0;
     for (int i = 0; i < c.count; i++) {
-        int d = member(c.all[i].domain, domain, (size_t)domains);
+        int d = words_member(c.all[i].domain, domain, (size_t)domains);
         if (d < 0 && domains < 64)
             domain[d = domains++] = c.all[i].domain;
-        seen[d][member(c.all[i].label, classes, 3)]++;
+        seen[d][words_member(c.all[i].label, classes, 3)]++;
     }
     CHECK(domains >= 15);
     for (int d = 0; d < domains; d++)
@@ -137,20 +96,9 @@ TEST(at_least_15_domains_each_with_every_class)
     close_corpus(&c);
 }
 
-/* Shared words of all words, without counting twice. */
 static double likeness(const text *a, const text *b)
 {
-    int i = 0, j = 0, common = 0;
-    while (i < a->count && j < b->count) {
-        if (a->word[i] == b->word[j])
-            common++, i++, j++;
-        else if (a->word[i] < b->word[j])
-            i++;
-        else
-            j++;
-    }
-    int all = a->count + b->count - common;
-    return all ? (double)common / all : 0;
+    return words_likeness(a->word, a->count, b->word, b->count);
 }
 
 TEST(no_two_texts_are_alike)
