@@ -372,28 +372,14 @@ static double setting_of(const pb_report *r, int row)
     return value ? strtod(value, NULL) : NAN;
 }
 
-/* Returns a value with its interval over the seeds, or for a ratio of times with the interval over the processes. */
-static pb_interval axis_value(const pb_report *r, int row, int split, const char *key)
-{
-    char low[96], high[96];
-    pb_interval v = pb_report_value(r, row, split, key);
-    snprintf(low, sizeof low, "%s.low", key);
-    snprintf(high, sizeof high, "%s.high", key);
-    if (isnan(v.low)) {
-        v.low = pb_report_single(r, row, low);
-        v.high = pb_report_single(r, row, high);
-    }
-    return v;
-}
-
 /* Adds the points of the line that begins with a row, as data block $aPANEL_ROW.  Returns their number. */
-static int add_line(pb_figure *f, const axis *a, int first, int number, int split, const char *key)
+static int add_line(pb_figure *f, const axis *a, int first, int number, const char *key)
 {
     pb_text *t = &f->commands;
     int n = 0;
     pb_text_add(t, "$a%d_%d << EOD\n", number, first);
     for (int i = first; i < a->report->experiment->rows; i++) {
-        pb_interval v = axis_value(a->report, i, split, key);
+        pb_interval v = pb_report_measured(a->report, i, key);
         if (isnan(v.middle) || isnan(a->x[i]) || strcmp(a->name[i], a->name[first]) != 0)
             continue;
         n++;
@@ -405,17 +391,17 @@ static int add_line(pb_figure *f, const axis *a, int first, int number, int spli
 }
 
 /* Adds a value of every row against its setting; rows without the setting are dashed levels. */
-static int add_axis_panel(pb_figure *f, const axis *a, int number, int split, const char *key, const char *title)
+static int add_axis_panel(pb_figure *f, const axis *a, int number, const char *key, const char *title)
 {
     int n = 0, lines = 0;
     pb_text plots = {0};
     for (int i = 0; i < a->report->experiment->rows; i++) {
-        pb_interval v = axis_value(a->report, i, split, key);
+        pb_interval v = pb_report_measured(a->report, i, key);
         if (isnan(a->x[i]) && !isnan(v.middle))
             pb_text_add(&plots, "%s%.9g with lines dt 2 lc rgb '#808080' notitle", plots.length ? ", " : "", v.middle);
         if (!begins_line(a, i))
             continue;
-        int points = add_line(f, a, i, number, split, key);
+        int points = add_line(f, a, i, number, key);
         int look = lines++ % (int)PB_COUNT(line);
         n += points;
         if (points)
@@ -449,9 +435,9 @@ static int add_axis_panels(pb_figure *f, const axis *a)
 {
     const pb_report *r = a->report;
     char key[96], *metric = pb_format("test %s", r->experiment->primary->name);
-    int shown = add_axis_panel(f, a, 0, PB_TEST, pb_report_primary(r, PB_TEST, key), metric) > 0;
-    shown += add_axis_panel(f, a, 1, -1, "overhead.prefill_ratio.b1", "prefill time, ratio to the base") > 0;
-    shown += add_axis_panel(f, a, 2, -1, "overhead.flops", "FLOPs of the prefill") > 0;
+    int shown = add_axis_panel(f, a, 0, pb_report_primary(r, PB_TEST, key), metric) > 0;
+    shown += add_axis_panel(f, a, 1, "overhead.prefill_ratio.b1", "prefill time, ratio to the base") > 0;
+    shown += add_axis_panel(f, a, 2, "overhead.flops", "FLOPs of the prefill") > 0;
     free(metric);
     return shown;
 }

@@ -16,7 +16,6 @@
 /* A panel: a value of each row. */
 typedef struct panel {
     const char *key, *title;
-    int split;
 } panel;
 
 enum { PANELS = 5 };
@@ -30,59 +29,29 @@ typedef struct sheet {
     double width, height, left; /* of the figure and of its column of names, in pixels */
 } sheet;
 
-/* Returns a value with its interval over the seeds, or for a ratio of times over the processes. */
-static pb_interval value_of(const sheet *s, int row, const panel *p)
-{
-    char low[96], high[96];
-    pb_interval v = pb_report_value(s->report, row, p->split, p->key);
-    if (isnan(v.low) && p->split < 0) {
-        snprintf(low, sizeof low, "%s.low", p->key);
-        snprintf(high, sizeof high, "%s.high", p->key);
-        v.low = pb_report_single(s->report, row, low);
-        v.high = pb_report_single(s->report, row, high);
-    }
-    return v;
-}
-
 /* Adds a panel if a row has its value. */
-static void add_panel(sheet *s, const char *key, const char *title, int split)
+static void add_panel(sheet *s, const char *key, const char *title)
 {
-    const panel p = {key, title, split};
     for (int i = 0; i < s->report->experiment->rows; i++)
-        if (!isnan(value_of(s, i, &p).middle)) {
-            s->panel[s->panels++] = p;
+        if (!isnan(pb_report_measured(s->report, i, key).middle)) {
+            s->panel[s->panels++] = (panel){key, title};
             return;
         }
 }
 
-typedef struct ranked {
-    double loss; /* the score, negated if higher is better */
-    int row;
-} ranked;
-
-static int by_loss(const void *a, const void *b)
+static bool is_score(const panel *p)
 {
-    const ranked *x = a, *y = b;
-    return x->loss < y->loss ? -1 : x->loss > y->loss ? 1 : x->row - y->row;
+    return pb_report_split(p->key) >= 0;
 }
 
-/* Fills s->row with the rows that have a score, the best first. */
+/* Sets s->row to the rows that have a score, the best first. */
 static void rank_rows(sheet *s)
 {
     const pb_experiment *e = s->report->experiment;
-    ranked *all = pb_alloc((size_t)e->rows * sizeof *all);
     s->row = pb_alloc((size_t)e->rows * sizeof *s->row);
-    for (int i = 0; i < e->rows; i++) {
-        double score = value_of(s, i, &s->panel[0]).middle;
-        if (!isnan(score))
-            all[s->rows++] = (ranked){pb_report_rising(s->report, s->panel[0].key) ? -score : score, i};
-    }
-    qsort(all, (size_t)s->rows, sizeof *all, by_loss);
-    for (int i = 0; i < s->rows; i++) {
-        s->row[i] = all[i].row;
-        s->left = fmax(s->left, pb_label_width(e->row[all[i].row].label));
-    }
-    free(all);
+    s->rows = pb_report_order(s->report, s->panel[0].key, s->row);
+    for (int i = 0; i < s->rows; i++)
+        s->left = fmax(s->left, pb_label_width(e->row[s->row[i]].label));
 }
 
 /* Returns whether nothing is trained in a row.  Its score does not stretch the panel of scores. */
@@ -96,17 +65,17 @@ static pb_plot_range range_of(const sheet *s, const panel *p)
 {
     pb_plot_range values = {INFINITY, -INFINITY, false};
     for (int i = 0; i < s->rows; i++) {
-        double x = value_of(s, s->row[i], p).middle;
-        if (p->split >= 0 ? !is_untrained(s, s->row[i]) : x > 0)
+        double x = pb_report_measured(s->report, s->row[i], p->key).middle;
+        if (is_score(p) ? !is_untrained(s, s->row[i]) : x > 0)
             pb_range_widen(&values, x);
     }
     if (values.low > values.high) /* nothing is trained in any row */
         values.low = 0, values.high = 1;
     pb_plot_range r = values;
-    r.log = p->split < 0 && r.low > 0 && r.high / r.low > LONG_AXIS;
+    r.log = !is_score(p) && r.low > 0 && r.high / r.low > LONG_AXIS;
     double beyond = (values.high - values.low) / 4;
     for (int i = 0; i < s->rows && !r.log; i++) {
-        pb_interval v = value_of(s, s->row[i], p);
+        pb_interval v = pb_report_measured(s->report, s->row[i], p->key);
         if (isnan(v.low) || v.middle < values.low || v.middle > values.high)
             continue;
         pb_range_widen(&r, fmax(v.low, values.low - beyond));
@@ -126,7 +95,7 @@ static int add_points(pb_figure *f, const sheet *s, int number, int category, co
     pb_text *t = &f->commands, outside = {0};
     pb_text_add(t, "$p%d_%d << EOD\n", number, category);
     for (int i = 0; i < s->rows; i++) {
-        pb_interval v = value_of(s, s->row[i], &s->panel[number]);
+        pb_interval v = pb_report_measured(s->report, s->row[i], s->panel[number].key);
         if (isnan(v.middle) || pb_row_category(&s->report->experiment->row[s->row[i]]) != category)
             continue;
         n++;
@@ -159,7 +128,7 @@ static void add_lines(pb_figure *f, const sheet *s, bool names)
 static const char *scale_of(const panel *p, const pb_plot_range *r)
 {
     bool changes = !r->log && r->low < 1e12 && r->high > 1.05e12;
-    return p->split >= 0 || r->high <= 1000 ? "%g" : changes ? "%.1s%c" : "%.0s%c";
+    return is_score(p) || r->high <= 1000 ? "%g" : changes ? "%.1s%c" : "%.0s%c";
 }
 
 static void draw_panel(pb_figure *f, const sheet *s, int number)
@@ -227,13 +196,13 @@ int pb_plot_axes(const pb_report *r, const char *folder)
     char key[96];
     sheet s = {.report = r};
     char *score = pb_format("test %s", r->experiment->primary->name);
-    add_panel(&s, pb_report_primary(r, PB_TEST, key), score, PB_TEST);
+    add_panel(&s, pb_report_primary(r, PB_TEST, key), score);
     int rc = 0;
     if (s.panels) { /* something is scored */
-        add_panel(&s, "storage.trainable", "trainable parameters", -1);
-        add_panel(&s, "memory.train.total", "training memory, bytes", -1);
-        add_panel(&s, "compute.train_flops", "FLOPs of training", -1);
-        add_panel(&s, "overhead.prefill_ratio.b1", "prefill time / base", -1);
+        add_panel(&s, "storage.trainable", "trainable parameters");
+        add_panel(&s, "memory.train.total", "training memory, bytes");
+        add_panel(&s, "compute.train_flops", "FLOPs of training");
+        add_panel(&s, "overhead.prefill_ratio.b1", "prefill time / base");
         rank_rows(&s);
         s.left += 16;
         s.width = s.left + s.panels * (PANEL + GAP);

@@ -240,3 +240,45 @@ bool pb_report_rising(const pb_report *r, const char *key)
             return m->higher_is_better;
     return false;
 }
+
+typedef struct ordered {
+    double loss; /* the value, negated if more is better */
+    int row;
+} ordered;
+
+/* By value, rows without one last, and the order of the file among equals. */
+static int by_loss(const void *a, const void *b)
+{
+    const ordered *x = a, *y = b;
+    int missing = isnan(x->loss) - isnan(y->loss);
+    return missing ? missing : x->loss < y->loss ? -1 : x->loss > y->loss ? 1 : x->row - y->row;
+}
+
+int pb_report_order(const pb_report *r, const char *key, int *order)
+{
+    int rows = r->experiment->rows, known = 0;
+    ordered *all = pb_alloc((size_t)rows * sizeof *all);
+    for (int i = 0; i < rows; i++) {
+        double mean = pb_report_value(r, i, pb_report_split(key), key).middle;
+        all[i] = (ordered){pb_report_rising(r, key) ? -mean : mean, i};
+        known += !isnan(mean);
+    }
+    qsort(all, (size_t)rows, sizeof *all, by_loss);
+    for (int i = 0; i < rows; i++)
+        order[i] = all[i].row;
+    free(all);
+    return known;
+}
+
+pb_interval pb_report_measured(const pb_report *r, int row, const char *key)
+{
+    char low[96], high[96];
+    pb_interval v = pb_report_value(r, row, pb_report_split(key), key);
+    snprintf(low, sizeof low, "%s.low", key);
+    snprintf(high, sizeof high, "%s.high", key);
+    if (isnan(v.low)) {
+        v.low = pb_report_single(r, row, low);
+        v.high = pb_report_single(r, row, high);
+    }
+    return v;
+}

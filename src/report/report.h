@@ -80,6 +80,14 @@ int pb_report_split(const char *key);
 /* Returns true if more is better of the value with this key, as of scores and speeds, and false if less is. */
 bool pb_report_rising(const pb_report *r, const char *key);
 
+/* Fills order [rows] with the indices of the rows in the order of the value with this key, the best first, rows without
+ * a value last.  Returns how many have one. */
+int pb_report_order(const pb_report *r, const char *key, int *order);
+
+/* Returns the value with this key, of whichever split it is, with its interval over the seeds or, for a ratio of times,
+ * over the processes. */
+pb_interval pb_report_measured(const pb_report *r, int row, const char *key);
+
 /* How a table is printed. */
 typedef struct pb_table_style {
     const char *columns; /* KEY[,KEY..]: settings or values of whole runs to show as columns; NULL: none  */

@@ -402,36 +402,16 @@ static int fill_grid(const pb_report *r, const pb_grid *g, const pb_table_style 
     return fill_settings(r, g, style->columns);
 }
 
-typedef struct sorted_row {
-    double value; /* less is better */
-    int row;
-} sorted_row;
-
-/* By value, rows without one last, and the order of the file among equals. */
-static int by_value(const void *a, const void *b)
-{
-    const sorted_row *x = a, *y = b;
-    int missing = isnan(x->value) - isnan(y->value);
-    return missing ? missing : x->value < y->value ? -1 : x->value > y->value ? 1 : x->row - y->row;
-}
-
 static int sort_grid(const pb_report *r, pb_grid *g, const char *key)
 {
-    int rows = r->experiment->rows;
-    sorted_row *order = pb_alloc((size_t)rows * sizeof *order);
+    int rows = r->experiment->rows, *order = pb_alloc((size_t)rows * sizeof *order),
+        known = pb_report_order(r, key, order);
     pb_grid from = pb_grid_new(g->rows, g->columns);
-    bool known = false;
-    for (int i = 0; i < rows; i++) {
-        double mean = pb_report_value(r, i, pb_report_split(key), key).middle;
-        order[i] = (sorted_row){pb_report_rising(r, key) ? -mean : mean, i};
-        known = known || !isnan(mean);
-    }
-    qsort(order, (size_t)rows, sizeof *order, by_value);
     memcpy(from.text, g->text, (size_t)(g->rows * g->columns) * sizeof *g->text);
     memcpy(from.line, g->line, (size_t)g->rows * sizeof *g->line);
     for (int i = 0; i < rows; i++) {
-        memcpy(pb_grid_at(g, i + 1, 0), pb_grid_at(&from, order[i].row + 1, 0), (size_t)g->columns * sizeof *g->text);
-        g->line[i + 1] = from.line[order[i].row + 1];
+        memcpy(pb_grid_at(g, i + 1, 0), pb_grid_at(&from, order[i] + 1, 0), (size_t)g->columns * sizeof *g->text);
+        g->line[i + 1] = from.line[order[i] + 1];
     }
     free(order);
     free(from.text); /* the texts are g's */
