@@ -6,6 +6,7 @@
 
 #include "model/method_spec.h"
 #include "model/plugin.h"
+#include "report/grid.h"
 
 enum { WIDTH = 120, RANGE = 160 };
 
@@ -148,29 +149,19 @@ static const char *const about_category[] = {
     "Hybrid methods combine others.",
 };
 
-/* Prints a text with the characters escaped that Markdown or a table takes for its own. */
-static void print_escaped(const char *text)
-{
-    for (; *text; text++) {
-        if (strchr("|*_<>\\`", *text))
-            putchar('\\');
-        putchar(*text);
-    }
-}
-
 /* Prints a paper's reference with a link to arXiv, if it is there. */
 static void print_paper(const char *paper)
 {
     const char *id = strstr(paper, "arXiv:");
     if (!id) {
-        print_escaped(paper);
+        pb_markdown_print(paper, stdout);
         return;
     }
     size_t n = strcspn(id + strlen("arXiv:"), " ,;)");
     char *before = pb_format("%.*s", (int)(id - paper), paper);
-    print_escaped(before);
+    pb_markdown_print(before, stdout);
     printf("[arXiv:%.*s](https://arxiv.org/abs/%.*s)", (int)n, id + strlen("arXiv:"), (int)n, id + strlen("arXiv:"));
-    print_escaped(id + strlen("arXiv:") + n);
+    pb_markdown_print(id + strlen("arXiv:") + n, stdout);
     free(before);
 }
 
@@ -194,11 +185,11 @@ static void print_settings_markdown(const pb_option *options)
         char range[RANGE];
         write_range(o, range, sizeof range);
         printf("| `%s` | ", o->name);
-        print_escaped(o->default_value);
+        pb_markdown_print(o->default_value, stdout);
         printf(" | ");
-        print_escaped(range);
+        pb_markdown_print(range, stdout);
         printf(" | ");
-        print_escaped(o->help);
+        pb_markdown_print(o->help, stdout);
         printf(" |\n");
     }
 }
@@ -206,13 +197,13 @@ static void print_settings_markdown(const pb_option *options)
 static void print_preset_markdown(const pb_method *m, const pb_preset *p)
 {
     printf("\n#### %s\n\n", p->name);
-    print_escaped(p->title);
+    pb_markdown_print(p->title, stdout);
     printf(". Preset `%s: %s`. ", m->name, p->spec);
     print_paper(p->paper);
     printf(".");
     if (p->notes) {
         printf(" ");
-        print_escaped(p->notes);
+        pb_markdown_print(p->notes, stdout);
     }
     printf("\n");
 }
@@ -220,11 +211,11 @@ static void print_preset_markdown(const pb_method *m, const pb_preset *p)
 static void print_markdown(const pb_method *m)
 {
     printf("\n### %s\n\n**", m->name);
-    print_escaped(m->title);
+    pb_markdown_print(m->title, stdout);
     printf(".** ");
     print_paper(m->paper);
     printf(".\n\n");
-    print_escaped(m->help);
+    pb_markdown_print(m->help, stdout);
     printf("\n\n| | |\n|---|---|\n");
     print_fact("equation", m->equation, true);
     print_fact("trained elements that it adds", m->count, true);
@@ -236,7 +227,7 @@ static void print_markdown(const pb_method *m)
     print_settings_markdown(m->options);
     if (m->notes) {
         printf("\n");
-        print_escaped(m->notes);
+        pb_markdown_print(m->notes, stdout);
         printf("\n");
     }
     for (const pb_preset *p = m->presets; p && p->name; p++)
@@ -246,13 +237,13 @@ static void print_markdown(const pb_method *m)
 static void print_composition_markdown(const pb_preset *p)
 {
     printf("\n### %s\n\n**", p->name);
-    print_escaped(p->title);
+    pb_markdown_print(p->title, stdout);
     printf(".** ");
     print_paper(p->paper);
     printf(". Preset `%s`.\n", p->spec);
     if (p->notes) {
         printf("\n");
-        print_escaped(p->notes);
+        pb_markdown_print(p->notes, stdout);
         printf("\n");
     }
 }
