@@ -20,14 +20,9 @@ static const pb_option options[] = {
     {0},
 };
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static int rank_at(const conf *c, const pb_site *site)
 {
-    return smaller(c->rank, smaller(site->in, site->out));
+    return pb_min(c->rank, pb_min(site->in, site->out));
 }
 
 /* Row i of B [out,q] in the columns of its cluster, [out,K*q]. */
@@ -155,7 +150,7 @@ static void start_cluster(const pb_real *x, int n, int r, const int *cluster, in
             memcpy(rows + size++ * r, x + i * r, (size_t)r * sizeof *rows);
     pb_singular d;
     if (!pb_singular_of(&d, rows, size, r))
-        memcpy(A, d.vt, (size_t)smaller(q, d.k) * (size_t)r * sizeof *A);
+        memcpy(A, d.vt, (size_t)pb_min(q, d.k) * (size_t)r * sizeof *A);
     pb_singular_free(&d);
     free(rows);
 }

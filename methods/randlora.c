@@ -19,11 +19,6 @@ static const pb_option options[] = {
     {0},
 };
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static int larger(int a, int b)
 {
     return a > b ? a : b;
@@ -34,10 +29,10 @@ static void shared(pb_build *b, int rank, int least, int most, pb_node **A, pb_n
 {
     int in, out;
     pb_widest_target(b, &in, &out);
-    int all = (smaller(in, out) + rank - 1) / rank * rank, own = (least + rank - 1) / rank * rank;
-    *A = pb_seeded(b, NULL, "A", rank, smaller(in, out), pb_init_uniform(sqrt(3)));
+    int all = (pb_min(in, out) + rank - 1) / rank * rank, own = (least + rank - 1) / rank * rank;
+    *A = pb_seeded(b, NULL, "A", rank, pb_min(in, out), pb_init_uniform(sqrt(3)));
     *B = pb_seeded(b, NULL, "B", larger(in, out), all, pb_init_uniform(sqrt(3)));
-    *A = least < smaller(in, out) ? pb_op_columns(b->graph, *A, 0, least) : *A;
+    *A = least < pb_min(in, out) ? pb_op_columns(b->graph, *A, 0, least) : *A;
     *B = most < larger(in, out) ? pb_op_rows(b->graph, *B, 0, most) : *B;
     *B = own < all ? pb_op_columns(b->graph, *B, 0, own) : *B;
 }
@@ -46,7 +41,7 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
-    int least = smaller(site->in, site->out), most = larger(site->in, site->out), n = (least + c->rank - 1) / c->rank;
+    int least = pb_min(site->in, site->out), most = larger(site->in, site->out), n = (least + c->rank - 1) / c->rank;
     pb_node *A, *B, *lambda = pb_added(b, site, "lambda", c->rank, n, pb_init_constant(0));
     pb_node *gamma = pb_added(b, site, "gamma", n, least, pb_init_constant(1.0 / larger(n, least)));
     shared(b, c->rank, least, most, &A, &B);

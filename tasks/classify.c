@@ -81,16 +81,10 @@ static int load(pb_data *d, const void *settings)
 /* Returns the accuracy on test of always predicting the most frequent class of train. */
 static double majority_share(const pb_data *d)
 {
-    int best = 0, most = -1, hits = 0;
-    for (int c = 0; c < d->classes; c++) {
-        int n = 0;
-        for (int i = 0; i < d->split[PB_TRAIN].count; i++)
-            n += d->split[PB_TRAIN].example[i].label == c;
-        if (n > most) {
-            most = n;
-            best = c;
-        }
-    }
+    int *count = pb_data_count_classes(d, PB_TRAIN), best = 0, hits = 0;
+    for (int c = 1; c < d->classes; c++)
+        best = count[c] > count[best] ? c : best;
+    free(count);
     for (int i = 0; i < d->split[PB_TEST].count; i++)
         hits += d->split[PB_TEST].example[i].label == best;
     return d->split[PB_TEST].count ? (double)hits / d->split[PB_TEST].count : 0;

@@ -18,6 +18,18 @@
 #define PB_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #define PB_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Returns the smaller of two numbers. */
+static inline int pb_min(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Returns the smaller of two sizes. */
+static inline size_t pb_min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* The floating-point type of the engine.  `make REAL=double` compiles it as double, which makes finite differences
  * accurate.  Files and the database always hold 32-bit floats. */
 #ifdef PB_REAL_DOUBLE

@@ -485,10 +485,13 @@ static int choose_rows(pass *p, bool partial)
 /* Trains every setting with the seeds of its trials, then the settings that are chosen with the other seeds. */
 static int train_cells(pass *p, int jobs, const pb_run_options *o)
 {
+    const pb_experiment *e = p->bench.experiment;
     if (collect_cells(p, &training, is_to_be_trained) || run_shared(p, "train", jobs, o))
         return -1;
+    if (!e->tune.seeds || e->tune.seeds == e->seeds)
+        return 0; /* every seed is one of the trials' */
     pb_store *s = pb_store_open(p->bench.db);
-    int rc = s ? pb_selections_make(&p->chosen, s, p->bench.experiment, o->partial ? PB_SELECT_PARTIAL : 0) : -1;
+    int rc = s ? pb_selections_make(&p->chosen, s, e, o->partial ? PB_SELECT_PARTIAL : 0) : -1;
     if (pb_store_close(s) || rc)
         return -1;
     rc = collect_cells(p, &training, is_to_be_trained) || run_shared(p, "train the chosen settings", jobs, o) ? -1 : 0;

@@ -9,15 +9,10 @@
 
 #define TILE 64
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 /* The number of keys that query i attends to. */
 static int visible_keys(const pb_attention_shape *s, int i)
 {
-    return s->causal ? smaller(s->first + i + 1, s->nk) : s->nk;
+    return s->causal ? pb_min(s->first + i + 1, s->nk) : s->nk;
 }
 
 static uint64_t pairs(const pb_attention_shape *s)
@@ -31,7 +26,7 @@ static uint64_t pairs(const pb_attention_shape *s)
 size_t pb_attention_scratch(int nq, int nk, int hd)
 {
     (void)hd;
-    return 2 * (size_t)smaller(nq, TILE) * (size_t)nk + TILE;
+    return 2 * (size_t)pb_min(nq, TILE) * (size_t)nk + TILE;
 }
 
 /* p = exp(p - shift) for the visible keys, 0 for the others. */
@@ -93,7 +88,7 @@ void pb_attention(const pb_attention_shape *s, int parts, const pb_attention_par
                   pb_real *lse, pb_real *scratch)
 {
     for (int i0 = 0; i0 < s->nq; i0 += TILE) {
-        int rows = smaller(TILE, s->nq - i0);
+        int rows = pb_min(TILE, s->nq - i0);
         pb_real *p = scratch;
         scores(s, rows, parts, part, q + (size_t)i0 * (size_t)s->ldq, p);
         for (int i = 0; i < rows; i++)
@@ -156,9 +151,9 @@ void pb_attention_backward(const pb_attention_shape *s, const pb_attention_gradi
         clear_rows(s, t->add_k ? NULL : t->dk);
         clear_rows(s, t->add_v ? NULL : t->dv);
     }
-    pb_real *p = scratch, *dp = scratch + (size_t)smaller(s->nq, TILE) * (size_t)s->nk;
+    pb_real *p = scratch, *dp = scratch + (size_t)pb_min(s->nq, TILE) * (size_t)s->nk;
     for (int i0 = 0; i0 < s->nq; i0 += TILE)
-        tile_backward(s, t, i0, smaller(TILE, s->nq - i0), p, dp);
+        tile_backward(s, t, i0, pb_min(TILE, s->nq - i0), p, dp);
     uint64_t products = 1 + (t->dq || t->dk) + (t->dq != NULL) + (t->dk != NULL) + (t->dv != NULL);
     pb_flops_add(products * 2 * (uint64_t)s->hd * pairs(s));
 }

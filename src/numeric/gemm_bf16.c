@@ -30,11 +30,6 @@ enum { B_PAIRS = 256 * 1024 };                       /* of the packed part of B:
 
 static pb_bf16_unit unit;
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static int tiles_of(int n, int size)
 {
     return (n + size - 1) / size;
@@ -252,13 +247,13 @@ static void multiply_part(const operand *a, const uint32_t *packed_b, const part
     const size_t line = (size_t)tiles_of(t->depth, INNER) * PAIRS; /* of tiles along the inner dimension */
     for (int i = 0; i < t->m; i += SIDE) {
         if (i % A_ROWS == 0)
-            pack(a, i, smaller(A_ROWS, t->m - i), t->p, t->depth, packed_a);
+            pack(a, i, pb_min(A_ROWS, t->m - i), t->p, t->depth, packed_a);
         for (int j = 0; j < t->width; j += SIDE)
             multiply(&(block){.a = packed_a + (size_t)(i % A_ROWS / LINES) * line,
                               .b = packed_b + (size_t)(j / LINES) * line,
                               .tiles = tiles_of(t->depth, INNER),
-                              .rows = smaller(SIDE, t->m - i),
-                              .cols = smaller(SIDE, t->width - j),
+                              .rows = pb_min(SIDE, t->m - i),
+                              .cols = pb_min(SIDE, t->width - j),
                               .c = t->c + (size_t)i * t->ldc + t->j + j,
                               .ldc = t->ldc,
                               .alpha = t->alpha,
@@ -287,9 +282,9 @@ bool pb_gemm_rounded(const pb_gemm_args *g)
     const operand left = {.x = g->a.x, .ld = (size_t)g->a.ld, .along = !g->a.transposed};
     const operand right = {.x = g->b.x, .ld = (size_t)g->b.ld, .along = g->b.transposed, .paired = true};
     for (int p = 0; p < g->k; p += DEPTH) {
-        int depth = smaller(DEPTH, g->k - p), most = B_PAIRS / PAIRS / tiles_of(depth, INNER) / 2 * SIDE;
+        int depth = pb_min(DEPTH, g->k - p), most = B_PAIRS / PAIRS / tiles_of(depth, INNER) / 2 * SIDE;
         for (int j = 0; j < g->n; j += most) {
-            int width = smaller(most, g->n - j);
+            int width = pb_min(most, g->n - j);
             pack(&right, j, width, p, depth, packed);
             multiply_part(&left, packed,
                           &(part){.m = g->m,

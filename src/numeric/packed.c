@@ -252,11 +252,6 @@ void pb_unpack(const pb_packed *p, int r0, int r1, int c0, int c1, pb_real *out,
 
 /* ---- products -------------------------------------------------------------------------------------------- */
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static void set_rows(int m, int j0, int j1, const pb_real *b, pb_real *y, int ldy)
 {
     for (int i = 0; i < m; i++)
@@ -286,7 +281,7 @@ void pb_packed_linear(const pb_packed *p, int m, int j0, int j1, const pb_real *
     }
     for (int c = 0; c < p->cols; c += deep)
         for (int j = j0; j < j1; j += WIDE) {
-            int rows = smaller(WIDE, j1 - j), cols = smaller(deep, p->cols - c);
+            int rows = pb_min(WIDE, j1 - j), cols = pb_min(deep, p->cols - c);
             pb_unpack(p, j, j + rows, c, c + cols, tile, cols);
             pb_gemm(m, rows, cols, 1, pb_as_stored(x + c, ldx), pb_transposed(tile, cols), b || c > 0, y + j, ldy);
         }
@@ -299,7 +294,7 @@ void pb_packed_backward(const pb_packed *p, int m, int c0, int c1, const pb_real
     int deep = piece_length(p->rows);
     for (int r = 0; r < p->rows; r += deep)
         for (int c = c0; c < c1; c += WIDE) {
-            int rows = smaller(deep, p->rows - r), cols = smaller(WIDE, c1 - c);
+            int rows = pb_min(deep, p->rows - r), cols = pb_min(WIDE, c1 - c);
             pb_unpack(p, r, r + rows, c, c + cols, tile, cols);
             pb_gemm(m, cols, rows, 1, pb_as_stored(dy + r, ldy), pb_as_stored(tile, cols), add || r > 0, dx + c, ldx);
         }

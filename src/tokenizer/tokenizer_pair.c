@@ -3,17 +3,12 @@
 
 #include "tokenizer/tokenizer_internal.h"
 
-static size_t lesser(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 void pb_longest_first(size_t size[2], size_t most)
 {
     int shorter = size[0] > size[1];
     if (size[0] + size[1] <= most)
         return;
-    size[shorter] = lesser(size[shorter], most / 2);
+    size[shorter] = pb_min_size(size[shorter], most / 2);
     size[!shorter] = most - size[shorter];
 }
 

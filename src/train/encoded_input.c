@@ -42,11 +42,6 @@ pb_ids pb_encoder_part(const pb_encoder *enc, const pb_example *e, pb_template_e
 
 /* ---- truncation behind a template ------------------------------------------------------------------------- */
 
-static size_t lesser(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The number of ids, at most `most`, that a and b have in common at their beginning. */
 static size_t common_start(const pb_ids *a, const pb_ids *b, size_t most)
 {
@@ -59,7 +54,7 @@ static size_t common_start(const pb_ids *a, const pb_ids *b, size_t most)
 static size_t common_end(const pb_ids *a, const pb_ids *b)
 {
     size_t n = 0;
-    while (n < lesser(a->count, b->count) && a->id[a->count - 1 - n] == b->id[b->count - 1 - n])
+    while (n < pb_min_size(a->count, b->count) && a->id[a->count - 1 - n] == b->id[b->count - 1 - n])
         n++;
     return n;
 }
@@ -87,16 +82,16 @@ static void remove_ids(pb_ids *ids, size_t from, size_t to)
 static int truncate_text(const pb_encoder *enc, const pb_example *e, pb_ids *ids, bool *cut)
 {
     size_t tail = common_end(ids, &enc->empty), end = ids->count - tail;
-    size_t start = common_start(ids, &enc->empty, lesser(ids->count, enc->empty.count) - tail);
+    size_t start = common_start(ids, &enc->empty, pb_min_size(ids->count, enc->empty.count) - tail);
     int length = (int)(end - start);
     *cut = end - start > tokens_kept(enc, ids->count - (end - start));
     if (!*cut)
         return length;
     pb_ids before = pb_encoder_part(enc, e, PB_TO_TEXTS_END);
-    end = lesser(end, common_start(ids, &before, lesser(ids->count, before.count)));
+    end = pb_min_size(end, common_start(ids, &before, pb_min_size(ids->count, before.count)));
     end = end > start ? end : start;
     pb_ids_free(&before);
-    remove_ids(ids, start + lesser(end - start, tokens_kept(enc, ids->count - (end - start))), end);
+    remove_ids(ids, start + pb_min_size(end - start, tokens_kept(enc, ids->count - (end - start))), end);
     return length;
 }
 
@@ -104,7 +99,7 @@ static int truncate_text(const pb_encoder *enc, const pb_example *e, pb_ids *ids
 static size_t end_of_part(const pb_encoder *enc, const pb_example *e, const pb_ids *ids, pb_template_extent extent)
 {
     pb_ids part = pb_encoder_part(enc, e, extent);
-    size_t end = common_start(ids, &part, lesser(ids->count, part.count));
+    size_t end = common_start(ids, &part, pb_min_size(ids->count, part.count));
     pb_ids_free(&part);
     return end;
 }

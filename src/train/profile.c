@@ -152,9 +152,7 @@ pb_profile pb_profile_of(const pb_data *d)
 {
     pb_profile p = {.later = {0}};
     for (int s = 0; s < PB_SPLITS; s++) {
-        p.of_class[s] = pb_alloc((size_t)(d->classes + 1) * sizeof *p.of_class[s]);
-        for (int i = 0; i < d->split[s].count && d->classes; i++)
-            p.of_class[s][d->split[s].example[i].label]++;
+        p.of_class[s] = pb_data_count_classes(d, (pb_split)s);
         if (d->numbers)
             p.target[s] = targets_of(d, (pb_split)s);
     }
