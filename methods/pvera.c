@@ -1,8 +1,6 @@
 /* pvera: y = W x + b * (B z), with z normal: its mean mu and its log-variance v are the halves of d * (A x).  A [2r,in]
  * and B [out,r] are random, the same for all projections, and stored nowhere; the vectors d [2r] and b [out] train.
  * Training draws z for every token; otherwise z is its mean, and the method is VeRA. */
-#include <math.h>
-
 #include "peftbench.h"
 
 enum { RANDOM, MEAN, FIXED }; /* sample */
@@ -24,130 +22,14 @@ static const pb_option options[] = {
     {0},
 };
 
-/* ---- z = mu + e exp(v / 2), with mu and v side by side [T,2r] --------------------------------------------------- */
-
-typedef struct draw {
-    uint64_t key;
-    bool random; /* else e = 1 */
-} draw;
-
-static int sample_shape(pb_node *n)
-{
-    n->rows = n->in[0]->rows;
-    n->cols = n->in[0]->cols / 2;
-    n->set = n->in[0]->set;
-    return 0;
-}
-
-/* A normal number (Box-Muller) that depends on the key, the token's place in its batch and the column only. */
-static double noise(const pb_node *n, int row, int col)
-{
-    const draw *c = n->conf;
-    if (!c->random)
-        return 1;
-    uint64_t at = 2 * ((uint64_t)(n->set ? pb_rows_origin(n->set, row) : row) * (uint64_t)n->cols + (uint64_t)col);
-    double u = ((double)(pb_mix(c->key, at) >> 11) + 0.5) * 0x1p-53;
-    double angle = (double)(pb_mix(c->key, at + 1) >> 11) * 0x1p-52 * acos(-1);
-    return sqrt(-2 * log(u)) * cos(angle);
-}
-
-static void sample_forward(const pb_node *n, int from, int to, pb_real *scratch)
-{
-    (void)scratch;
-    for (int t = from; t < to; t++) {
-        const pb_real *mu = n->in[0]->x + 2 * (size_t)t * (size_t)n->cols, *v = mu + n->cols;
-        for (int j = 0; j < n->cols; j++)
-            n->x[(size_t)t * (size_t)n->cols + (size_t)j] =
-                (pb_real)((double)mu[j] + noise(n, t, j) * exp((double)v[j] / 2));
-    }
-}
-
-/* dmu = dz,  dv = dz e exp(v / 2) / 2. */
-static void sample_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
-{
-    (void)want, (void)scratch;
-    for (int t = from; t < to; t++) {
-        size_t at = 2 * (size_t)t * (size_t)n->cols;
-        const pb_real *v = n->in[0]->x + at + n->cols, *dz = n->g + at / 2;
-        pb_real *dmu = n->in[0]->g + at, *dv = dmu + n->cols;
-        for (int j = 0; j < n->cols; j++) {
-            double slope = noise(n, t, j) * exp((double)v[j] / 2) / 2;
-            dmu[j] = (n->add & 1 ? dmu[j] : 0) + dz[j];
-            dv[j] = (n->add & 1 ? dv[j] : 0) + (pb_real)(slope * (double)dz[j]);
-        }
-    }
-}
-
-static const pb_op sample = {
-    .name = "sample",
-    .aligned = 1,
-    .reads = {PB_IN0},
-    .shape = sample_shape,
-    .forward = sample_forward,
-    .backward = sample_backward,
-};
-
-/* ---- the divergence KL(N(mu, exp(v)) || N(0, 1)) = (mu^2 + exp(v) - 1 - v) / 2, element by element -------------- */
-
-static void divergence_forward(const pb_node *n, int from, int to, pb_real *scratch)
-{
-    (void)scratch;
-    for (int t = from; t < to; t++) {
-        const pb_real *mu = n->in[0]->x + 2 * (size_t)t * (size_t)n->cols, *v = mu + n->cols;
-        for (int j = 0; j < n->cols; j++)
-            n->x[(size_t)t * (size_t)n->cols + (size_t)j] =
-                (pb_real)(((double)mu[j] * (double)mu[j] + expm1((double)v[j]) - (double)v[j]) / 2);
-    }
-}
-
-static void divergence_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
-{
-    (void)want, (void)scratch;
-    for (int t = from; t < to; t++) {
-        size_t at = 2 * (size_t)t * (size_t)n->cols;
-        const pb_real *mu = n->in[0]->x + at, *v = mu + n->cols, *dy = n->g + at / 2;
-        pb_real *dmu = n->in[0]->g + at, *dv = dmu + n->cols;
-        for (int j = 0; j < n->cols; j++) {
-            dmu[j] = (n->add & 1 ? dmu[j] : 0) + dy[j] * mu[j];
-            dv[j] = (n->add & 1 ? dv[j] : 0) + dy[j] * (pb_real)(expm1((double)v[j]) / 2);
-        }
-    }
-}
-
-static const pb_op divergence = {
-    .name = "divergence",
-    .aligned = 1,
-    .reads = {PB_IN0},
-    .shape = sample_shape,
-    .forward = divergence_forward,
-    .backward = divergence_backward,
-};
-
-/* ---- the method ------------------------------------------------------------------------------------------------- */
-
-/* Kaiming's uniform distribution: bound sqrt(6 / columns).  A has the columns of the widest input and B the rows of the
- * widest output of all targets; a smaller projection has the first of them. */
-static void shared(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B)
-{
-    int in, out;
-    pb_widest_target(b, &in, &out);
-    *A = pb_seeded(b, NULL, "A", 2 * rank, in, pb_init_uniform(sqrt(6.0 / in)));
-    *B = pb_seeded(b, NULL, "B", out, rank, pb_init_uniform(sqrt(6.0 / rank)));
-    *A = site->in < in ? pb_op_columns(b->graph, *A, 0, site->in) : *A;
-    *B = site->out < out ? pb_op_rows(b->graph, *B, 0, site->out) : *B;
-}
-
 /* z of a training step, from h [T,2r] = d * (A x). */
 static pb_node *drawn(pb_build *b, const pb_site *site, pb_node *h, int step)
 {
     const conf *c = pb_conf(b);
-    draw *e = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, sizeof *e);
-    *e = (draw){.key = pb_mix(pb_seed(b, site, "noise"), (uint64_t)step), .random = c->sample == RANDOM};
-    if (c->divergence > 0 && h) {
-        pb_node *of_each = pb_graph_apply(b->graph, &divergence, NULL, h, NULL, NULL, NULL);
-        pb_penalty(b, pb_op_sum(b->graph, of_each), c->divergence / ((double)h->rows * c->rank));
-    }
-    return pb_graph_apply(b->graph, &sample, e, h, NULL, NULL, NULL);
+    if (c->divergence > 0 && h)
+        pb_penalty(b, pb_op_sum(b->graph, pb_op_normal_divergence(b->graph, h)),
+                   c->divergence / ((double)h->rows * c->rank));
+    return pb_op_normal(b->graph, h, pb_mix(pb_seed(b, site, "noise"), (uint64_t)step), c->sample == RANDOM);
 }
 
 static pb_node *linear(pb_build *build, const pb_site *site, pb_node *x)
@@ -156,7 +38,7 @@ static pb_node *linear(pb_build *build, const pb_site *site, pb_node *x)
     pb_graph *g = build->graph;
     pb_node *A, *B, *z, *d = pb_vector(build, site, "d", 2 * c->rank, pb_init_constant(c->initial));
     pb_node *b = pb_vector(build, site, "b", site->out, pb_init_constant(0));
-    shared(build, site, c->rank, &A, &B);
+    pb_shared_factors(build, site, 2 * c->rank, c->rank, &A, &B);
     int step = c->sample == MEAN ? -1 : pb_draw(build, INT32_MAX);
     pb_node *input = pb_drop(build, x, c->dropout);
     if (step >= 0)

@@ -1,7 +1,5 @@
 /* vera: y = W x + b * (B (d * (A x))).  A and B are random, the same for all projections, and stored nowhere: they are
  * drawn from the run's seed.  The vectors d [rank] and b [out] train. */
-#include <math.h>
-
 #include "peftbench.h"
 
 typedef struct conf {
@@ -18,25 +16,13 @@ static const pb_option options[] = {
     {0},
 };
 
-/* Kaiming's uniform distribution: bound sqrt(6 / columns).  A has the columns of the widest input and B the rows of the
- * widest output of all targets; a smaller projection has the first of them. */
-static void shared(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B)
-{
-    int in, out;
-    pb_widest_target(b, &in, &out);
-    *A = pb_seeded(b, NULL, "A", rank, in, pb_init_uniform(sqrt(6.0 / in)));
-    *B = pb_seeded(b, NULL, "B", out, rank, pb_init_uniform(sqrt(6.0 / rank)));
-    *A = site->in < in ? pb_op_columns(b->graph, *A, 0, site->in) : *A;
-    *B = site->out < out ? pb_op_rows(b->graph, *B, 0, site->out) : *B;
-}
-
 static pb_node *linear(pb_build *build, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(build);
     pb_graph *g = build->graph;
     pb_node *A, *B, *d = pb_vector(build, site, "d", c->rank, pb_init_constant(c->initial));
     pb_node *b = pb_vector(build, site, "b", site->out, pb_init_constant(0));
-    shared(build, site, c->rank, &A, &B);
+    pb_shared_factors(build, site, c->rank, c->rank, &A, &B);
     pb_node *h = pb_op_scale(g, pb_op_linear(g, pb_drop(build, x, c->dropout), A, NULL), d);
     return pb_op_add(g, pb_inner_linear(build, site, x), pb_op_scale(g, pb_op_linear(g, h, B, NULL), b));
 }

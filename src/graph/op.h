@@ -63,6 +63,15 @@ pb_node *pb_op_rows(pb_graph *g, pb_node *a, int from, int count);
 /* x, without a gradient (stop-gradient): a constant to what reads it. */
 pb_node *pb_op_stop(pb_graph *g, pb_node *x);
 
+/* y = mu + e exp(v / 2) [T,r], normal numbers whose means mu and log-variances v are the halves of h [T,2r].  e is a
+ * standard normal number that depends on the key, the token's place in its batch and the column only; without `random`
+ * it is 1. */
+pb_node *pb_op_normal(pb_graph *g, pb_node *h, uint64_t key, bool random);
+
+/* y = (mu^2 + exp(v) - 1 - v) / 2 [T,r] of such an h: the divergence KL(N(mu, exp(v)) || N(0, 1)), element by
+ * element. */
+pb_node *pb_op_normal_divergence(pb_graph *g, pb_node *h);
+
 /* The Khatri-Rao product of two matrices of parameters, the elementwise products of all pairs of rows: with a [p,C] and
  * b [q,C], row i*q + j of [p*q,C] is a[i] * b[j].  With `columns` those of all pairs of columns: with a [R,p] and b
  * [R,q], column i*q + j of [R,p*q] is a[:,i] * b[:,j]. */

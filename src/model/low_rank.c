@@ -1,6 +1,7 @@
 /* low_rank: see low_rank.h. */
 #include "model/low_rank.h"
 
+#include <math.h>
 #include <string.h>
 
 static const pb_peft_tensor tensors[] = {PB_LOW_RANK_PEFT_TENSORS, {0}};
@@ -28,6 +29,16 @@ int pb_low_rank_largest(pb_build *b)
         most = rank > most ? rank : most;
     }
     return most;
+}
+
+void pb_shared_factors(pb_build *b, const pb_site *site, int rows, int rank, pb_node **A, pb_node **B)
+{
+    int in, out;
+    pb_widest_target(b, &in, &out);
+    *A = pb_seeded(b, NULL, "A", rows, in, pb_init_uniform(sqrt(6.0 / in)));
+    *B = pb_seeded(b, NULL, "B", out, rank, pb_init_uniform(sqrt(6.0 / rank)));
+    *A = site->in < in ? pb_op_columns(b->graph, *A, 0, site->in) : *A;
+    *B = site->out < out ? pb_op_rows(b->graph, *B, 0, site->out) : *B;
 }
 
 pb_node *pb_low_rank_down(pb_build *b, const pb_site *site, int rank)

@@ -46,6 +46,12 @@ pb_low_rank pb_low_rank_at(const void *settings, const pb_site *site);
 /* Returns the largest rank of the running method's targets. */
 int pb_low_rank_largest(pb_build *b);
 
+/* Gives a site the random matrices A [rows,in] and B [out,rank] of VeRA (Kopiczko et al. 2023, arXiv:2310.11454), which
+ * are the same for all targets and drawn from the run's seed.  Their elements are Kaiming's: uniform with the bound
+ * sqrt(6 / columns).  A has the columns of the widest input and B the rows of the widest output of all targets; a
+ * smaller projection has the first of them. */
+void pb_shared_factors(pb_build *b, const pb_site *site, int rows, int rank, pb_node **A, pb_node **B);
+
 /* Returns the trained matrices of the running method at a site, as the paper starts them: A is random, as
  * kaiming_uniform_ draws it, and B is zero. */
 pb_node *pb_low_rank_down(pb_build *b, const pb_site *site, int rank);

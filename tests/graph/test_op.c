@@ -439,6 +439,24 @@ static pb_node *build_khatri_rao(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_khatri_rao(g, in[0], in[1], false);
 }
 
+static pb_node *build_normal(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_normal(g, in[0], 7, true);
+}
+
+static pb_node *build_normal_fixed(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_normal(g, in[0], 7, false);
+}
+
+static pb_node *build_normal_divergence(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    (void)set;
+    return pb_op_normal_divergence(g, in[0]);
+}
+
 static pb_node *build_khatri_rao_columns(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     (void)set;
@@ -806,6 +824,9 @@ static const op_case cases[] = {
     {"select chosen", build_chosen, {{0, 18}}},
     {"gates", build_gates, {{0, 18}, {0, 1}, {1, 1}}},
     {"chain", build_chain, {{0, 18}, {1, 18}, {18, 18}}},
+    {"normal", build_normal, {{5, 6}}},
+    {"normal without chance", build_normal_fixed, {{5, 6}}},
+    {"normal_divergence", build_normal_divergence, {{5, 6}}},
     {"khatri_rao", build_khatri_rao, {{3, 7}, {4, 7}}},
     {"khatri_rao of columns", build_khatri_rao_columns, {{7, 3}, {7, 4}}},
     {"gather", build_gather, {{1, 6}}},
