@@ -145,7 +145,7 @@ static void score(const pb_data *d, pb_split split, const pb_prediction *predict
 const pb_task pb_task_generate = {
     .name = "generate",
     .help = "Generates texts from texts.  Reads TSV, CSV or JSON Lines with named columns and one or more references.",
-    .texts = true,
+    .answer_kind = PB_ANSWER_TEXT,
     .options = options,
     .conf_size = sizeof(conf),
     .load = load,

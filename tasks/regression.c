@@ -48,7 +48,6 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
 static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
-    d->numbers = true;
     pb_data_add_class(d, c->label); /* the head's output has the name of the column */
     if (pb_files_pair(d, c->text) || pb_files_load(d, &c->files, add_rows, c))
         return -1;
@@ -213,7 +212,7 @@ static const pb_metric_info metrics[] = {
 const pb_task pb_task_regression = {
     .name = "regression",
     .help = "Predicts numbers from texts.  Reads TSV, CSV or JSON Lines with named columns.",
-    .numbers = true,
+    .answer_kind = PB_ANSWER_NUMBER,
     .options = options,
     .conf_size = sizeof(conf),
     .load = load,

@@ -83,7 +83,7 @@ static void print_split(const pb_data_view *v, pb_split s)
         add_text(&t, "model", v->experiment->model_path);
     add_text(&t, "split", pb_split_name[s]);
     pb_text_add(&t, ",\"examples\":%d", v->data->split[s].count);
-    if (v->data->numbers)
+    if (v->data->answer_kind == PB_ANSWER_NUMBER)
         add_targets(&t, &p->target[s]);
     else if (v->data->classes)
         add_classes(&t, v, s);
@@ -128,7 +128,7 @@ static void print_example(const pb_data_view *v, pb_place at)
     add_text(&t, "text", e->text);
     if (e->second)
         add_text(&t, "second", e->second);
-    if (v->data->numbers)
+    if (v->data->answer_kind == PB_ANSWER_NUMBER)
         pb_text_add(&t, ",\"target\":%s", label);
     else
         add_text(&t, v->data->classes ? "label" : "reference", label);

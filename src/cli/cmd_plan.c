@@ -14,9 +14,9 @@
 static pb_data *even_data(const pb_task *task, int count)
 {
     pb_data *d = pb_data_new("texts of one length");
-    bool texts = task->texts;
-    d->numbers = task->numbers;
-    for (int c = 0; c < (task->numbers ? 1 : 2) && !texts; c++)
+    bool texts = task->answer_kind == PB_ANSWER_TEXT;
+    d->answer_kind = task->answer_kind;
+    for (int c = 0; c < (task->answer_kind == PB_ANSWER_NUMBER ? 1 : 2) && !texts; c++)
         pb_data_class(d, c ? "b" : "a");
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < count; i++)
@@ -62,7 +62,7 @@ static int plan_training(pb_model *m, const pb_encoded *encoded, const pb_cell *
 static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill *out)
 {
     pb_data *d = tokens ? even_data(e->task, c->train.batch) : pb_experiment_data(e);
-    pb_answer_mode mode = pb_answer_mode_of(e->task->texts, pb_cell_prompting(c));
+    pb_answer_mode mode = pb_answer_mode_of(e->task->answer_kind == PB_ANSWER_TEXT, pb_cell_prompting(c));
     pb_model *m = d ? pb_cell_open(e, c, d, c->row->spec.parts, true) : NULL;
     pb_encoded *f = !m ? NULL : tokens ? pb_encoded_uniform(d, mode, tokens) : encode_data(e, c, d, m);
     int rc = f ? plan_training(m, f, c, out) : -1;

@@ -98,7 +98,7 @@ static void put_sizes(const pb_data_view *v)
     }
     put_head("");
     put_counts("examples", 0, all, NULL);
-    for (int c = 0; c < d->classes && !d->numbers; c++) {
+    for (int c = 0; c < d->classes && d->answer_kind != PB_ANSWER_NUMBER; c++) {
         for (int s = 0; s < PB_SPLITS; s++)
             count[s] = v->profile.of_class[s][c];
         put_counts(d->class_name[c], 2, count, all);
@@ -116,7 +116,7 @@ static void put_sizes(const pb_data_view *v)
     if (is_any(v->profile.later) && pb_option_find(v->experiment->task->options, "overlap"))
         put_counts("  overlap = drop would remove", 0, v->profile.later, all);
     if (d->classes)
-        put_counts(d->numbers ? "text with several targets" : "text with several labels", 0,
+        put_counts(d->answer_kind == PB_ANSWER_NUMBER ? "text with several targets" : "text with several labels", 0,
                    v->profile.conflicts.examples, all);
 }
 
@@ -323,7 +323,7 @@ void pb_data_card_print(const pb_data_view *v)
     printf("\n\n");
     free(title);
     put_sizes(v);
-    if (v->data->numbers)
+    if (v->data->answer_kind == PB_ANSWER_NUMBER)
         put_targets(v);
     put_lengths("a text", unit, v->text);
     put_cuts(v);
@@ -332,7 +332,8 @@ void pb_data_card_print(const pb_data_view *v)
     put_histogram(&v->text[PB_TRAIN], unit);
     put_repeats(v, &v->profile.within, "more than once in a split");
     put_repeats(v, &v->profile.across, "in several splits");
-    put_repeats(v, &v->profile.conflicts, v->data->numbers ? "with several targets" : "with several labels");
+    put_repeats(v, &v->profile.conflicts,
+                v->data->answer_kind == PB_ANSWER_NUMBER ? "with several targets" : "with several labels");
     printf("\nThe shortest, the median and the longest training text%s:\n", v->model ? " as the model reads it" : "");
     for (int i = 0; i < shown; i++)
         put_example(v, (pb_place){PB_TRAIN, example[i]});

@@ -59,7 +59,7 @@ static int open_model(pb_data_view *v)
         return -1;
     if (!pb_model_tokenizer(v->model))
         return pb_error("%s: no tokenizer.json; want a model with a tokenizer", path);
-    if (v->experiment->task->texts && !pb_model_is_causal(v->model))
+    if (v->experiment->task->answer_kind == PB_ANSWER_TEXT && !pb_model_is_causal(v->model))
         return pb_error("%s: the answers of task %s are texts; want a causal language model, got a %s", path,
                         v->experiment->task_name, pb_model_family(v->model));
     return 0;
@@ -75,14 +75,14 @@ static pb_encoded *encode(const pb_data_view *v, const pb_cell *c, const pb_prom
 static const pb_prompting *prompting_of(const pb_data_view *v, const pb_cell *c)
 {
     const pb_prompting *p = pb_cell_prompting(c);
-    return p || !v->experiment->task->texts ? p : &plain_prompting;
+    return p || v->experiment->task->answer_kind != PB_ANSWER_TEXT ? p : &plain_prompting;
 }
 
 /* Returns true if the cells' inputs are the same where none is cut, and equally much room is left for an answer. */
 static bool read_alike(const pb_data_view *v, const pb_cell *a, const pb_cell *b)
 {
     const pb_prompting *p = prompting_of(v, a), *q = prompting_of(v, b);
-    if (v->experiment->task->texts && a->decoding->max_new != b->decoding->max_new)
+    if (v->experiment->task->answer_kind == PB_ANSWER_TEXT && a->decoding->max_new != b->decoding->max_new)
         return false;
     return p && q ? p->shots == q->shots && !strcmp(p->template, q->template) && !strcmp(p->chat, q->chat) : p == q;
 }
@@ -123,7 +123,7 @@ static int encode_prompts(pb_data_view *v)
         v->prompts = pb_encoded_share(v->encoded);
         return 0;
     }
-    if (!pb_model_is_causal(v->model) || v->data->numbers) /* only a head gives numbers */
+    if (!pb_model_is_causal(v->model) || v->data->answer_kind == PB_ANSWER_NUMBER) /* only a head gives numbers */
         return 0;
     const pb_prompting *p = NULL;
     for (int i = 0; i < e->cells && !p; i++) {
@@ -198,7 +198,7 @@ int pb_data_view_shown(const pb_data_view *v, int example[3])
 char *pb_data_view_label(const pb_data_view *v, pb_place at)
 {
     const pb_example *e = &v->data->split[at.split].example[at.example];
-    if (v->data->numbers) {
+    if (v->data->answer_kind == PB_ANSWER_NUMBER) {
         pb_text t = {0};
         pb_text_real(&t, e->target);
         return t.data;

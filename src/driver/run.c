@@ -32,11 +32,11 @@ static int check_decoder(const pb_experiment *e, const pb_data *d, const pb_mode
 {
     for (int i = 0; i < e->cells; i++) {
         const pb_prompting *p = pb_cell_prompting(&e->cell[i]);
-        if ((e->task->texts || p) && !pb_model_is_causal(m))
+        if ((e->task->answer_kind == PB_ANSWER_TEXT || p) && !pb_model_is_causal(m))
             return pb_error("%s: row %s needs a causal language model; %s is a %s", e->path, e->cell[i].row->label,
                             e->model_path, pb_model_family(m));
         const pb_chat *chat;
-        if (!e->task->texts && !p && pb_encoded_check(d, m))
+        if (e->task->answer_kind != PB_ANSWER_TEXT && !p && pb_encoded_check(d, m))
             return -1;
         if (p && ((*p->template && check_template(p->template, d)) || pb_chat_find(m, p->chat, &chat)))
             return -1;

@@ -123,6 +123,7 @@ const char *pb_experiment_item(pb_experiment *e, const char **list)
 pb_data *pb_experiment_new_data(const pb_experiment *e)
 {
     pb_data *d = pb_data_new(e->task_name);
+    d->answer_kind = e->task->answer_kind;
     d->primary = (int)(e->primary - e->task->metrics);
     d->place = e->task_place;
     memcpy(d->folder, e->folder, sizeof d->folder);
@@ -182,10 +183,10 @@ static int check_methods(const pb_experiment *e, const pb_method_spec *s)
             return pb_error("%s: both %s and %s present the text by a template; want one of them", s->label,
                             prompts->name, m->name);
         prompts = m->prompt ? m : prompts;
-        if (m->prompt && e->task->numbers)
+        if (m->prompt && e->task->answer_kind == PB_ANSWER_NUMBER)
             return pb_error("%s answers with a word; the answers of task %s are numbers, which only a head gives",
                             m->name, e->task_name);
-        if (m->classes && e->task->texts)
+        if (m->classes && e->task->answer_kind == PB_ANSWER_TEXT)
             return pb_error("%s needs a head of classes; the answers of task %s are texts", m->name, e->task_name);
     }
     return 0;
@@ -205,7 +206,7 @@ int pb_experiment_add_row(pb_experiment *e, const char *spec)
     *row = (pb_row){.spec = s, .label = s.label};
     row->group[PB_GROUP_TRAIN] = "train";
     row->group[PB_GROUP_MODEL] = "model";
-    row->group[PB_GROUP_DECODE] = e->task->texts ? "decode" : NULL;
+    row->group[PB_GROUP_DECODE] = e->task->answer_kind == PB_ANSWER_TEXT ? "decode" : NULL;
     for (int p = 0; p < s.parts; p++)
         row->group[PB_GROUP_METHODS + p] = pb_arena_format(e->arena, "method.%s", s.part[p].method->name);
     return 0;
@@ -338,7 +339,7 @@ static const char *list_classes(pb_experiment *e, const pb_data *d)
 static pb_digest template_of(const pb_experiment *e, const pb_cell *c, const pb_data *d)
 {
     const pb_prompting *p = pb_cell_prompting(c);
-    if (!p && !e->task->texts)
+    if (!p && e->task->answer_kind != PB_ANSWER_TEXT)
         return (pb_digest){""};
     char *file = p && *p->template ? pb_read_file(p->template, NULL) : NULL;
     const char *text = file ? file : d->template ? d->template : "";

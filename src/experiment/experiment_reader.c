@@ -351,7 +351,8 @@ static int refuse_unread(const pb_experiment *e, const pb_entry *entry)
         pb_error("section [%s] belongs to no row; the methods are %s", entry->section, e->methods);
     else if (!strcmp(group, "decode"))
         pb_error("section [%s]: %s", entry->section,
-                 e->task->texts ? "no row has this name" : "want a task whose answers are texts; this one has classes");
+                 e->task->answer_kind == PB_ANSWER_TEXT ? "no row has this name"
+                                                        : "want a task whose answers are texts; this one has classes");
     else if (!strcmp(group, "task"))
         pb_error("section [%s]: want [task] or [task %s], as the experiment's task is", entry->section, e->task_name);
     else

@@ -278,7 +278,7 @@ static bool is_consistent(const pb_attached *a)
  * is always 0, so the setting would have no effect. */
 static int check_consistency(const pb_experiment *e, const pb_cell *c)
 {
-    for (int p = 0; p < c->row->spec.parts && e->task->numbers; p++)
+    for (int p = 0; p < c->row->spec.parts && e->task->answer_kind == PB_ANSWER_NUMBER; p++)
         if (is_consistent(&c->part[p]))
             return pb_error("%s: %s: consistency compares probabilities of classes; the answers of task %s are "
                             "numbers; want consistency=0",

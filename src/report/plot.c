@@ -286,7 +286,7 @@ static int draw_curves(const pb_report *r, const char *folder)
     char key[96], *title = pb_format("validation %s", e->primary->name);
     panel loss = {read_curve, "train.loss", "step", "training loss", 0};
     panel score = {read_curve, pb_report_primary(r, PB_VALIDATION, key), "step", title, 1};
-    if (e->task->texts)
+    if (e->task->answer_kind == PB_ANSWER_TEXT)
         score = (panel){read_curve, "accuracy.validation.perplexity", "step", "validation perplexity", 1};
     pb_figure f = {.count = 0};
     pb_text_add(&f.commands, "%sset multiplot layout 1,2 title t(%d)\n", pb_plot_style, pb_plot_title(&f, r));

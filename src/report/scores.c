@@ -91,7 +91,7 @@ int pb_scores_read(pb_store *store, const pb_task *task, const pb_metric_info *m
 {
     *out = (pb_scores){.seeds = n, .stats = 1, .metric = metric};
     int rc = n ? pb_store_count_predictions(store, run[0], split, &out->examples) : 0;
-    if (task->texts) {
+    if (task->answer_kind == PB_ANSWER_TEXT) {
         out->of_texts = pb_text_metric_find(metric->name);
         out->stats = out->of_texts->stats;
     } else if (!rc && out->examples) {

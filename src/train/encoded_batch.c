@@ -124,7 +124,7 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
         add_types(&c, split, set->item[split][item[i]].example);
         add_sequence(&c, text[i], answer_of_item(set, split, item[i]));
     }
-    bool head = set->mode == PB_BY_HEAD, numbers = set->data->numbers;
+    bool head = set->mode == PB_BY_HEAD, numbers = set->data->answer_kind == PB_ANSWER_NUMBER;
     return (pb_batch){.sequences = n,
                       .offset = c.offset,
                       .ids = c.ids,

@@ -153,7 +153,7 @@ pb_profile pb_profile_of(const pb_data *d)
     pb_profile p = {.later = {0}};
     for (int s = 0; s < PB_SPLITS; s++) {
         p.of_class[s] = pb_data_count_classes(d, (pb_split)s);
-        if (d->numbers)
+        if (d->answer_kind == PB_ANSWER_NUMBER)
             p.target[s] = targets_of(d, (pb_split)s);
     }
     int n;
@@ -161,7 +161,7 @@ pb_profile pb_profile_of(const pb_data *d)
     for (int from = 0, to; from < n; from = to) {
         for (to = from + 1; to < n && !pb_example_compare(all[to].e, all[from].e);)
             to++;
-        count_text(&p, all + from, to - from, d->numbers);
+        count_text(&p, all + from, to - from, d->answer_kind == PB_ANSWER_NUMBER);
     }
     free(all);
     return p;

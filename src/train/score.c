@@ -213,7 +213,7 @@ static int predict(pb_runner *r, pb_split split, int batch, pb_prediction *list)
         list[i] = (pb_prediction){.split = split,
                                   .example = i,
                                   .label = d->split[split].example[i].label,
-                                  .number = d->numbers,
+                                  .number = d->answer_kind == PB_ANSWER_NUMBER,
                                   .target = d->split[split].example[i].target};
     return d->classes ? classify_split(r, split, batch, list) : generate_split(r, split, list);
 }

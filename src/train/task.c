@@ -111,7 +111,7 @@ double pb_data_mean(const pb_data *d)
 {
     double sum = 0;
     int n = d->split[PB_TRAIN].count;
-    for (int i = 0; i < n && d->numbers; i++)
+    for (int i = 0; i < n && d->answer_kind == PB_ANSWER_NUMBER; i++)
         sum += d->split[PB_TRAIN].example[i].target;
     return n ? sum / n : 0;
 }
@@ -498,14 +498,14 @@ static void add_example(const pb_data *d, int split, const pb_example *e, pb_tex
         pb_text_add(sum, "%d\t%s\t%s\n", split, label, e->text);
     for (int k = 0; k < e->answers; k++)
         pb_text_add(sum, "\t%s\n", e->answer[k]);
-    if (d->numbers)
+    if (d->answer_kind == PB_ANSWER_NUMBER)
         pb_text_add(sum, "\t%.17g\n", e->target);
 }
 
 int pb_data_check(pb_data *d)
 {
     pb_text sum = {0};
-    if (d->classes == 1 && !d->numbers)
+    if (d->classes == 1 && d->answer_kind != PB_ANSWER_NUMBER)
         return pb_error("%s: want at least 2 classes, got %d", d->name, d->classes);
     for (int s = 0; s < PB_SPLITS; s++) {
         if (d->split[s].count == 0)

@@ -14,6 +14,13 @@
 typedef enum pb_split { PB_TRAIN, PB_VALIDATION, PB_TEST, PB_SPLITS } pb_split;
 extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "test" */
 
+/* What the answers of a task are, which decides what the network's outputs mean, how they are trained and scored. */
+typedef enum pb_answer_kind {
+    PB_ANSWER_CLASS,  /* a class: an output of the head for each, trained by cross-entropy                */
+    PB_ANSWER_NUMBER, /* a number: one output of the head, trained by the mean squared error              */
+    PB_ANSWER_TEXT,   /* a text, which a decoder generates, trained by the cross-entropy of its tokens    */
+} pb_answer_kind;
+
 /* One example.  Its label is a class, its target is a number, or its answers are texts. */
 typedef struct pb_example {
     const char *text;   /* the input, UTF-8                                  */
@@ -27,8 +34,8 @@ typedef struct pb_example {
 
 /* The examples of a task.  It owns all texts. */
 typedef struct pb_data {
-    const char *name;  /* of the named task                 */
-    bool numbers;      /* The answers are numbers.          */
+    const char *name; /* of the named task                 */
+    pb_answer_kind answer_kind;
     int classes;       /* outputs of a head: 0 if the answers are texts, 1, named after the column, for numbers */
     char **class_name; /* [classes]                         */
     size_t class_capacity;
@@ -97,10 +104,9 @@ typedef struct pb_metric_info {
 
 /* A kind of task. */
 typedef struct pb_task {
-    const char *name;         /* the name of its file without .c */
-    const char *help;         /* one line */
-    bool texts;               /* The answers are texts, not classes.                            */
-    bool numbers;             /* They are numbers: one output of the head, trained by the mean squared error. */
+    const char *name; /* the name of its file without .c */
+    const char *help; /* one line */
+    pb_answer_kind answer_kind;
     const pb_option *options; /* the settings of its named tasks, ended by a row without a name */
     size_t conf_size;         /* bytes of the struct that holds these settings                  */
 

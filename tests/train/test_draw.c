@@ -37,7 +37,7 @@ TEST(equal_elements_are_reversed_here)
 TEST(equal_texts_stay_in_order_when_splits_are_drawn)
 {
     pb_data *d = pb_data_new("numbers");
-    d->numbers = true;
+    d->answer_kind = PB_ANSWER_NUMBER;
     pb_data_add_class(d, "score");
     for (int i = 0; i < 60; i++) {
         char text[] = {(char)('a' + i % 12), 0};

@@ -140,7 +140,7 @@ TEST(pairs_are_equal_if_both_texts_are)
 static pb_data *numbers(void)
 {
     pb_data *d = pb_data_new("numbers");
-    d->numbers = true;
+    d->answer_kind = PB_ANSWER_NUMBER;
     pb_data_class(d, "score");
     return d;
 }
