@@ -18,6 +18,13 @@ typedef struct row {
     int *column;        /* [fields] of each field, ascending; NULL: field i is of column i */
 } row;
 
+/* A list in a field. */
+typedef struct items {
+    size_t row;
+    int column, count;
+    const char **item; /* [count] */
+} items;
+
 struct pb_table {
     char *path;
     char *bytes;
@@ -25,8 +32,11 @@ struct pb_table {
     int line;           /* lines read so far               */
     pb_interner column; /* the names */
     bool more;          /* Lines may have further fields, which nobody reads. */
-    int *unreadable;    /* [columns it has room for] the first line with a value that is no text; 0: there is none */
-    size_t unreadable_capacity;
+    int *unreadable;    /* [columns it has room for] the first line with a value that is neither a text nor a list */
+    int *listed;        /* [the same] the first line with a list; 0: there is none */
+    size_t unreadable_capacity, listed_capacity;
+    items *list; /* ordered by row and column */
+    size_t lists, lists_capacity;
     row *row;
     size_t rows, capacity;
     pb_table *joined; /* the table whose columns have been added, or NULL */
@@ -55,7 +65,8 @@ static int add_column(pb_table *t, const char *name)
     if (column < columns)
         return pb_error("%s:%d: two columns are called '%s'", t->path, t->line, name);
     pb_grow(&t->unreadable, (size_t)column, &t->unreadable_capacity, sizeof *t->unreadable);
-    t->unreadable[column] = 0;
+    pb_grow(&t->listed, (size_t)column, &t->listed_capacity, sizeof *t->listed);
+    t->unreadable[column] = t->listed[column] = 0;
     return column;
 }
 
@@ -284,6 +295,25 @@ typedef struct object { /* one line's members */
     size_t count, capacity;
 } object;
 
+/* Adds a list of texts, numbers and booleans to the row that is being read.  Returns false if the value is none. */
+static bool keep_list(pb_table *t, int column, const pb_json *value)
+{
+    size_t n = pb_json_size(value);
+    if (!pb_json_is_array(value))
+        return false;
+    pb_grow(&t->list, t->lists, &t->lists_capacity, sizeof *t->list);
+    items *l = &t->list[t->lists++];
+    *l = (items){.row = t->rows, .column = column, .item = pb_alloc((n + 1) * sizeof *l->item)};
+    for (size_t i = 0; i < n; i++) {
+        const pb_json *one = pb_json_at(value, i);
+        char *text = pb_json_is_null(one) ? NULL : pb_json_plain(one);
+        if (!text)
+            return false;
+        l->item[l->count++] = keep_text(t, text);
+    }
+    return true;
+}
+
 static int keep_member(void *ctx, const char *key, const pb_json *value)
 {
     object *o = ctx;
@@ -292,7 +322,7 @@ static int keep_member(void *ctx, const char *key, const pb_json *value)
         return -1;
     char *text = pb_json_plain(value);
     if (!text) { /* an error if the column is asked for */
-        int *first = &o->t->unreadable[column];
+        int *first = keep_list(o->t, column, value) ? &o->t->listed[column] : &o->t->unreadable[column];
         *first = *first ? *first : o->t->line;
         return 0;
     }
@@ -335,6 +365,12 @@ static int read_object(object *o, const char *line)
     return rc;
 }
 
+static int compare_lists(const void *x, const void *y)
+{
+    const items *a = x, *b = y;
+    return a->row != b->row ? (a->row > b->row) - (a->row < b->row) : a->column - b->column;
+}
+
 static int read_jsonl(pb_table *t)
 {
     object o = {.t = t};
@@ -342,6 +378,8 @@ static int read_jsonl(pb_table *t)
     for (char *line; !rc && (line = next_line(t));)
         if (line[strspn(line, " \t")])
             rc = read_object(&o, line);
+    if (t->lists)
+        qsort(t->list, t->lists, sizeof *t->list, compare_lists);
     free(o.member);
     return rc;
 }
@@ -468,6 +506,10 @@ void pb_table_close(pb_table *t)
     free(t->row);
     free(t->owned);
     pb_interner_free(&t->column);
+    for (size_t i = 0; i < t->lists; i++)
+        free(t->list[i].item);
+    free(t->list);
+    free(t->listed);
     free(t->unreadable);
     free(t->bytes);
     free(t->path);
@@ -479,14 +521,8 @@ size_t pb_table_rows(const pb_table *t)
     return t->rows;
 }
 
-int pb_table_column(const pb_table *t, const char *name)
+static int no_column(const pb_table *t, const char *name)
 {
-    int column = pb_interner_find(&t->column, name, strlen(name));
-    if (column >= 0 && t->unreadable[column])
-        return pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", t->path,
-                        t->unreadable[column], name);
-    if (column >= 0)
-        return column;
     pb_text has = {0};
     for (int i = 0; i < t->column.count && has.length < LONGEST_LIST; i++) {
         size_t n;
@@ -496,6 +532,28 @@ int pb_table_column(const pb_table *t, const char *name)
     pb_error("%s: no column '%s'; has: %s%s", t->path, name, has.data, has.length < LONGEST_LIST ? "" : ", ..");
     pb_text_free(&has);
     return -1;
+}
+
+int pb_table_column(const pb_table *t, const char *name)
+{
+    int column = pb_interner_find(&t->column, name, strlen(name));
+    if (column < 0)
+        return no_column(t, name);
+    int line = t->unreadable[column], listed = t->listed[column];
+    line = !line || (listed && listed < line) ? listed : line;
+    return line ? pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", t->path, line, name)
+                : column;
+}
+
+int pb_table_list_column(const pb_table *t, const char *name)
+{
+    int column = pb_interner_find(&t->column, name, strlen(name));
+    if (column < 0)
+        return no_column(t, name);
+    return t->unreadable[column]
+               ? pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null, or a list of texts",
+                          t->path, t->unreadable[column], name)
+               : column;
 }
 
 static int compare_columns(const void *x, const void *y)
@@ -511,6 +569,15 @@ const char *pb_table_get(const pb_table *t, size_t r, int column)
         return (size_t)column < at->fields ? at->field[column] : "";
     const int *found = bsearch(&column, at->column, at->fields, sizeof *at->column, compare_columns);
     return found ? at->field[found - at->column] : "";
+}
+
+const char *const *pb_table_list(const pb_table *t, size_t r, int column, int *n)
+{
+    const items wanted = {.row = r, .column = column};
+    PB_CHECK(r < t->rows && column >= 0 && column < t->column.count);
+    const items *found = t->lists ? bsearch(&wanted, t->list, t->lists, sizeof *t->list, compare_lists) : NULL;
+    *n = found ? found->count : 0;
+    return found ? found->item : NULL;
 }
 
 /* Returns the table whose file has the column: a joined one is the last. */

@@ -40,6 +40,13 @@ size_t pb_table_rows(const pb_table *t);
  * list, an object or a text with a NUL in it.  Columns that nobody asks for may have anything. */
 int pb_table_column(const pb_table *t, const char *name);
 
+/* The same for a column whose fields may also be lists of texts, numbers and booleans, as in JSON Lines. */
+int pb_table_list_column(const pb_table *t, const char *name);
+
+/* Returns the items [n] of a field that is a list, each as pb_table_get gives a field, owned by the table.  Returns
+ * NULL if the field is none. */
+const char *const *pb_table_list(const pb_table *t, size_t row, int column, int *n);
+
 /* Returns a field as text, owned by the table.  A member that a JSON object does not have is "". */
 const char *pb_table_get(const pb_table *t, size_t row, int column);
 

@@ -246,6 +246,35 @@ TEST(bytes_of_another_encoding_are_refused)
 
 /* ---- JSON Lines ----------------------------------------------------------------------------------------------- */
 
+TEST(a_field_of_json_lines_may_be_a_list)
+{
+    static const char lines[] = "{\"b\": [\"x\", 2, true], \"a\": \"p\"}\n"
+                                "{\"a\": [], \"b\": \"q\", \"deep\": [[1]], \"no\": [\"x\", null]}\n"
+                                "{\"b\": [\"z\"], \"a\": [\"s\", \"t\"]}\n";
+    pb_table *t = pb_table_open(write_file("a.jsonl", lines, strlen(lines)), NULL);
+    if (!CHECK(t != NULL))
+        return;
+    int a = pb_table_list_column(t, "a"), b = pb_table_list_column(t, "b"), n;
+    const char *const *item = pb_table_list(t, 0, b, &n);
+    CHECK_INT(n, 3);
+    CHECK(item && !strcmp(item[0], "x") && !strcmp(item[1], "2") && !strcmp(item[2], "true"));
+    CHECK(!pb_table_list(t, 0, a, &n) && !n);
+    CHECK_TEXT(pb_table_get(t, 0, a), "p");
+    CHECK(pb_table_list(t, 1, a, &n) && !n); /* an empty list is a list */
+    CHECK(!pb_table_list(t, 1, b, &n));
+    item = pb_table_list(t, 2, a, &n);
+    CHECK(n == 2 && item && !strcmp(item[1], "t"));
+    item = pb_table_list(t, 2, b, &n);
+    CHECK(n == 1 && item && !strcmp(item[0], "z"));
+    CHECK(pb_table_column(t, "a") < 0);
+    refused("a.jsonl:2: 'a': want a text without NUL, a number, true, false or null");
+    CHECK(pb_table_list_column(t, "deep") < 0);
+    refused("a.jsonl:2: 'deep': want a text without NUL, a number, true, false or null, or a list of texts");
+    CHECK(pb_table_list_column(t, "no") < 0);
+    refused("a.jsonl:2: 'no'");
+    pb_table_close(t);
+}
+
 TEST(columns_that_nobody_asks_for_may_be_anything)
 {
     static const char lines[] = "{\"text\": \"a\", \"meta\": null, \"n\": 1}\n"
