@@ -1,5 +1,5 @@
 /* cell: see cell.h. */
-#include "driver/cell.h"
+#include "driver/cell_internal.h"
 
 #include <errno.h>
 #include <math.h>
@@ -54,44 +54,38 @@ pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m
         d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, c->decoding, c->seed, c->train.examples});
 }
 
-/* A model and the examples encoded for it. */
-typedef struct subject {
-    pb_model *model;
-    const pb_prompting *prompting;
-    pb_encoded *encoded;
-} subject;
-
-static void close_subject(subject *s)
+void pb_subject_close(pb_subject *s)
 {
     pb_encoded_free(s->encoded);
     pb_model_free(s->model);
-    *s = (subject){.model = NULL};
+    *s = (pb_subject){.model = NULL};
 }
 
 /* Returns true if both models of one cell read the examples alike. */
-static bool reads_alike(const subject *a, const subject *b)
+static bool reads_alike(const pb_subject *a, const pb_subject *b)
 {
     return a->prompting == b->prompting && pb_model_max_tokens(a->model) == pb_model_max_tokens(b->model);
 }
 
 /* Opens the base model with the first `parts` methods of the cell.  The examples are those of `other`, which may be
  * NULL, if both models read them alike, and are encoded otherwise.  The model of the result is NULL with an error. */
-static subject open_subject(const pb_bench *b, const pb_cell *c, int parts, const subject *other)
+static pb_subject open_subject(const pb_bench *b, const pb_cell *c, int parts, const pb_subject *other)
 {
     pb_bench_home(b);
-    subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false), .prompting = prompting_of(c, parts)};
+    pb_subject s = {.model = pb_cell_open(b->experiment, c, b->data, parts, false),
+                    .prompting = prompting_of(c, parts)};
     if (s.model && other && other->encoded && reads_alike(&s, other))
         s.encoded = pb_encoded_share(other->encoded);
     else if (s.model)
         s.encoded = pb_cell_encode(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
     if (!s.encoded)
-        close_subject(&s);
+        pb_subject_close(&s);
     return s;
 }
 
 /* Trains with as many threads as the run had, which gives the same bits on the same kind of machine, and writes the
  * artifact again.  Returns -1 with an error if the bits differ. */
-static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, const pb_artifact *k)
+static int train_again(const pb_bench *b, const pb_cell *c, const pb_subject *s, const pb_artifact *k)
 {
     pb_result r;
     pb_digest is = {{0}};
@@ -110,7 +104,7 @@ static int train_again(const pb_bench *b, const pb_cell *c, const subject *s, co
                     k->path, k->run);
 }
 
-static int load_trained(const pb_bench *b, const pb_cell *c, const subject *s, const pb_artifact *k)
+static int load_trained(const pb_bench *b, const pb_cell *c, const pb_subject *s, const pb_artifact *k)
 {
     char *why;
     if (pb_artifact_is_intact(k, &why))
@@ -127,16 +121,14 @@ static int find_artifact(const pb_bench *b, long long id, pb_artifact *k)
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
-/* Opens the cell's model with the trained parameters of run `id`: from its artifact or, if that is missing or damaged,
- * by training again. */
-static subject open_trained(const pb_bench *b, const pb_cell *c, long long id, const subject *other)
+pb_subject pb_subject_trained(const pb_bench *b, const pb_cell *c, long long id, const pb_subject *other)
 {
     pb_artifact k = {.path = NULL};
     pb_bench_home(b);
     int rc = find_artifact(b, id, &k);
-    subject s = rc ? (subject){.model = NULL} : open_subject(b, c, c->row->spec.parts, other);
+    pb_subject s = rc ? (pb_subject){.model = NULL} : open_subject(b, c, c->row->spec.parts, other);
     if (s.model && load_trained(b, c, &s, &k))
-        close_subject(&s);
+        pb_subject_close(&s);
     pb_artifact_free(&k);
     return s;
 }
@@ -210,7 +202,7 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
 {
     double start = pb_clock();
     pb_threads_start(b->threads);
-    subject s = open_subject(b, c, c->row->spec.parts, NULL);
+    pb_subject s = open_subject(b, c, c->row->spec.parts, NULL);
     pb_result r;
     pb_result_init(&r);
     bool fixed = s.model && !pb_model_counts(s.model).trainable;
@@ -227,14 +219,14 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
         put_rates(&r);
     rc = rc || store(b, c, &r, pb_clock() - start) ? -1 : 0;
     pb_result_free(&r);
-    close_subject(&s);
+    pb_subject_close(&s);
     pb_threads_stop();
     return rc;
 }
 
 /* ---- afterwards --------------------------------------------------------------------------------------- */
 
-static int append(const pb_bench *b, long long id, const pb_result *r)
+int pb_cell_append(const pb_bench *b, long long id, const pb_result *r)
 {
     if (check_errors(b))
         return -1;
@@ -246,14 +238,14 @@ static int append(const pb_bench *b, long long id, const pb_result *r)
 int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    subject s = open_trained(b, c, id, NULL);
+    pb_subject s = pb_subject_trained(b, c, id, NULL);
     pb_result r;
     pb_result_init(&r);
     int rc = s.model ? pb_encoded_cache_prefix(s.encoded, s.model) : -1;
     rc = rc || pb_score(s.model, s.encoded, b->experiment->task, PB_TEST, c->train.batch, &r) ? -1 : 0;
-    rc = rc || append(b, id, &r) ? -1 : 0;
+    rc = rc || pb_cell_append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
-    close_subject(&s);
+    pb_subject_close(&s);
     pb_threads_stop();
     return rc;
 }
@@ -269,23 +261,23 @@ static pb_rounds rounds_of(const pb_bench *b)
 /* ---- many adapters ------------------------------------------------------------------------------------ */
 
 /* Serves `count` adapters.  The base model is opened for this, since the multi-adapter changes it. */
-static int serve(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], const char *dir, int count,
+static int serve(const pb_bench *b, const pb_cell *c, const pb_subject s[PB_VARIANTS], const char *dir, int count,
                  pb_result *r)
 {
     char over[64], under[64], key[64];
     snprintf(over, sizeof over, "serving.mixed.n%d", count);
     snprintf(under, sizeof under, "serving.merged.n%d", count);
     snprintf(key, sizeof key, "serving.mixed_ratio.n%d", count);
-    subject base = open_subject(b, c, 0, &s[PB_BASE]);
+    pb_subject base = open_subject(b, c, 0, &s[PB_BASE]);
     pb_rounds rounds = rounds_of(b);
     int rc = base.model ? pb_measure_serving(base.model, s[PB_MERGED].model, dir, count, base.encoded, &rounds, r) : -1;
     pb_timing_ratio(r, b->process, over, under, key);
-    close_subject(&base);
+    pb_subject_close(&base);
     return rc;
 }
 
 /* Measures serving if the experiment has the setting and a multi-adapter supports the row. */
-static int serve_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], pb_result *r)
+static int serve_all(const pb_bench *b, const pb_cell *c, const pb_subject s[PB_VARIANTS], pb_result *r)
 {
     const char *at = b->experiment->serving;
     if (!*at)
@@ -311,31 +303,31 @@ static int serve_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VAR
 }
 
 /* Stores how far the logits of the base model in its reduced precision are from those in fp32. */
-static int put_precision(const pb_bench *b, const pb_cell *c, const subject *base, pb_result *r)
+static int put_precision(const pb_bench *b, const pb_cell *c, const pb_subject *base, pb_result *r)
 {
     if (c->base.precision == PB_IN_FP32 || !base->model)
         return 0;
     pb_cell full = *c;
     full.base = (pb_base_options){0};
-    subject s = open_subject(b, &full, 0, base);
+    pb_subject s = open_subject(b, &full, 0, base);
     int rc = s.model ? pb_measure_difference(base->model, s.model, s.encoded, r) : -1;
-    close_subject(&s);
+    pb_subject_close(&s);
     return rc;
 }
 
 /* Opens the tuned model with the updates merged into the weights and the prefix cached, if it can be merged. */
-static int open_merged(const pb_bench *b, const pb_cell *c, long long id, const subject *tuned, subject *out)
+static int open_merged(const pb_bench *b, const pb_cell *c, long long id, const pb_subject *tuned, pb_subject *out)
 {
-    *out = (subject){.model = NULL};
+    *out = (pb_subject){.model = NULL};
     if (!pb_model_can_merge(tuned->model))
         return 0;
-    *out = open_trained(b, c, id, tuned);
+    *out = pb_subject_trained(b, c, id, tuned);
     if (!out->model)
         return -1;
     return pb_model_merge(out->model) ? -1 : pb_encoded_cache_prefix(out->encoded, out->model);
 }
 
-static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARIANTS], pb_result *r)
+static int time_all(const pb_bench *b, const pb_cell *c, const pb_subject s[PB_VARIANTS], pb_result *r)
 {
     pb_model *const model[] = {s[0].model, s[1].model, s[2].model};
     const pb_encoded *const encoded[] = {s[0].encoded, s[1].encoded, s[2].encoded};
@@ -353,15 +345,15 @@ static int time_all(const pb_bench *b, const pb_cell *c, const subject s[PB_VARI
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id)
 {
     pb_threads_start(b->threads);
-    subject s[PB_VARIANTS] = {[PB_BASE] = open_subject(b, c, 0, NULL)};
-    s[PB_UNMERGED] = open_trained(b, c, id, &s[PB_BASE]);
+    pb_subject s[PB_VARIANTS] = {[PB_BASE] = open_subject(b, c, 0, NULL)};
+    s[PB_UNMERGED] = pb_subject_trained(b, c, id, &s[PB_BASE]);
     pb_result r;
     pb_result_init(&r);
     int rc = s[PB_BASE].model && s[PB_UNMERGED].model ? open_merged(b, c, id, &s[PB_UNMERGED], &s[PB_MERGED]) : -1;
-    rc = rc || time_all(b, c, s, &r) || append(b, id, &r) ? -1 : 0;
+    rc = rc || time_all(b, c, s, &r) || pb_cell_append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
     for (int v = 0; v < PB_VARIANTS; v++)
-        close_subject(&s[v]);
+        pb_subject_close(&s[v]);
     pb_threads_stop();
     return rc;
 }

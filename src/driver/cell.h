@@ -37,6 +37,10 @@ int pb_cell_train(const pb_bench *b, const pb_cell *c, const pb_progress *progre
 /* Scores the trained cell on the test split and appends the scores to run `id`.  Returns -1 with an error. */
 int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id);
 
+/* Measures what the trained cell has kept of its base on the text of [retention], and how it moved the weights, and
+ * appends the values to run `id`.  Returns -1 with an error. */
+int pb_cell_retain(const pb_bench *b, const pb_cell *c, long long id);
+
 /* Times the trained cell and its base model in alternation, as process b->process of the timing pass, and appends the
  * times to run `id`.  Returns -1 with an error. */
 int pb_cell_time(const pb_bench *b, const pb_cell *c, long long id);

@@ -1,4 +1,4 @@
-/* run: the passes of an experiment: train, choose, test, time. */
+/* run: the passes of an experiment: train, choose, test, measure retention, time. */
 #include "driver/run.h"
 
 #include <math.h>
@@ -11,6 +11,7 @@
 #include "driver/children.h"
 #include "results/artifact_file.h"
 #include "driver/progress.h"
+#include "results/retained.h"
 #include "results/timing.h"
 #include "train/encoded.h"
 #include "train/template.h"
@@ -78,7 +79,8 @@ typedef struct pass_kind {
     const char *name;                                               /* of its claims */
     int (*work)(const pb_bench *b, const pb_cell *c, long long id); /* NULL: training */
     int (*is_done)(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done);
-    bool alone; /* one cell at a time on this machine, over all drivers */
+    bool alone;         /* one cell at a time on this machine, over all drivers */
+    const char *failed; /* the provenance entry that says why it failed, so that it is not tried again; NULL: it is */
 } pass_kind;
 
 typedef struct pass {
@@ -119,9 +121,16 @@ static int is_timed(pb_store *s, const pb_bench *b, const pb_cell *c, long long 
     return *done ? 0 : pb_timing_has(s, id, b->process, done);
 }
 
-static const pass_kind training = {"train", NULL, is_trained, false},
-                       testing = {"test", pb_cell_test, is_tested, false},
-                       timing = {"time", pb_cell_time, is_timed, true};
+static int is_retained(pb_store *s, const pb_bench *b, const pb_cell *c, long long id, bool *done)
+{
+    (void)c;
+    return pb_retained_is_done(s, id, b->experiment, done);
+}
+
+static const pass_kind training = {"train", NULL, is_trained, false, NULL},
+                       testing = {"test", pb_cell_test, is_tested, false, NULL},
+                       retaining = {"retention", pb_cell_retain, is_retained, false, PB_RETENTION_FAILED},
+                       timing = {"time", pb_cell_time, is_timed, true, PB_TIMING_FAILED};
 
 static char *label_of(const pb_cell *c)
 {
@@ -248,11 +257,11 @@ static int store_failure(const pass *p, const pb_cell *c, const char *error, dou
     return rc;
 }
 
-/* Stores why a run could not be timed, so that it is not tried again each time. */
-static int note_untimed(const pass *p, long long id, const char *error)
+/* Stores why a run could not be measured, so that it is not tried again each time. */
+static int note_unmeasured(const pass *p, long long id, const char *error)
 {
     pb_store *s = pb_store_open(p->bench.db);
-    int rc = s ? pb_store_provenance_add(s, id, PB_TIMING_FAILED, error) : -1;
+    int rc = s ? pb_store_provenance_add(s, id, p->kind->failed, error) : -1;
     return pb_store_close(s) || rc ? -1 : 0;
 }
 
@@ -302,10 +311,10 @@ static int cell_ended(void *ctx, int number, const char *error, double seconds)
     free(detail);
     free(label);
     p->failed += failed;
-    return !failed          ? 0
-           : !p->kind->work ? store_failure(p, c, error, seconds)
-           : p->kind->alone ? note_untimed(p, p->id[number], error)
-                            : 0;
+    return !failed           ? 0
+           : !p->kind->work  ? store_failure(p, c, error, seconds)
+           : p->kind->failed ? note_unmeasured(p, p->id[number], error)
+                             : 0;
 }
 
 static const pb_child_events events = {.begun = cell_begun, .line = cell_line, .ended = cell_ended};
@@ -351,11 +360,17 @@ static bool is_to_be_timed(const pass *p, int cell)
     return e->timing_rounds > 0 && e->cell[cell].seed == e->seed[0] && is_chosen(p, cell);
 }
 
-/* A timing that failed before is tried again only with --retry. */
+/* Every run of a row's choice, since what it has kept depends on what it has learned. */
+static bool is_to_be_retained(const pass *p, int cell)
+{
+    return p->bench.experiment->retention_text && is_chosen(p, cell);
+}
+
+/* A measurement that failed before is tried again only with --retry. */
 static int was_given_up(const pass *p, pb_store *s, long long id, bool *given_up)
 {
     char *why = NULL;
-    int rc = p->bench.retry ? 0 : pb_store_provenance_get(s, id, PB_TIMING_FAILED, &why);
+    int rc = p->bench.retry ? 0 : pb_store_provenance_get(s, id, p->kind->failed, &why);
     *given_up = why != NULL;
     free(why);
     return rc;
@@ -373,7 +388,7 @@ static int collect_cells(pass *p, const pass_kind *kind, is_candidate *candidate
         long long id = p->chosen.cell ? p->chosen.cell[i].run : 0;
         if (candidate(p, i))
             rc = kind->is_done(s, &p->bench, &e->cell[i], id, &done);
-        if (!rc && !done && kind->alone)
+        if (!rc && !done && kind->failed)
             rc = was_given_up(p, s, id, &done);
         if (done)
             continue;
@@ -548,6 +563,8 @@ static int run_passes(pass *p, const pb_run_options *o)
     if (store_data(p) || train_cells(p, jobs, o))
         return -1;
     if (choose_rows(p, o->partial) || collect_cells(p, &testing, is_chosen) || run_shared(p, "test", jobs, o))
+        return -1;
+    if (collect_cells(p, &retaining, is_to_be_retained) || run_shared(p, "retention", jobs, o))
         return -1;
     if (o->timing && time_rows(p, o))
         return -1;

@@ -37,6 +37,10 @@ const pb_option pb_experiment_table[] = {
     PB_OPTION(
         pb_experiment, serving, TEXT, "",
         "numbers of adapters (1, 8, 64) that are served together in the timing pass, for rows with low-rank updates"),
+    PB_OPTION_NAMED(
+        "strength", pb_experiment, strength_list, TEXT, "",
+        "factors of the trained change (0, 0.25, 0.5, 0.75, 1) at which the test score and the retention are "
+        "measured, for rows that can be merged; empty: none; needs [retention]"),
     {0},
 };
 
@@ -86,6 +90,7 @@ pb_experiment *pb_experiment_new(const char *path)
     e->path = pb_arena_strdup(e->arena, path);
     pb_option_defaults(pb_experiment_table, e);
     pb_option_defaults(pb_tune_table, &e->tune);
+    pb_option_defaults(pb_retention_table, &e->retention);
     return e;
 }
 
@@ -101,6 +106,8 @@ void pb_experiment_free(pb_experiment *e)
     for (int i = 0; i < e->rows; i++)
         pb_method_spec_free(&e->row[i].spec);
     pb_option_release(pb_experiment_table, e);
+    pb_option_release(pb_retention_table, &e->retention);
+    pb_retention_text_free(e->retention_text);
     free(e->cell);
     pb_arena_free(e->arena);
     free(e);

@@ -6,6 +6,7 @@
 #include "model/decode.h"
 #include "model/method_spec.h"
 #include "experiment/settings.h"
+#include "train/retention.h"
 #include "train/task.h"
 #include "train/train.h"
 
@@ -65,12 +66,17 @@ typedef struct pb_experiment {
     int cell_seconds;                /* time limit of each process of a cell; 0: none        */
     int timing_rounds, timing_processes;
     pb_tune_options tune;
-    const char *class_names; /* of the data, as a JSON list; known once sealed                     */
-    pb_digest data, model;   /* known once sealed                                                  */
-    const char *axis;        /* METHOD.SETTING that the figure `axis` is drawn against; "": none   */
-    const char *budget;      /* elements that each row trains, such as "100k"; "": as the methods' settings say */
-    const char *serving;     /* numbers of adapters to serve at once in the timing pass; "": none  */
-    pb_row *row;             /* [rows] */
+    const char *class_names;   /* of the data, as a JSON list; known once sealed                     */
+    pb_digest data, model;     /* known once sealed                                                  */
+    const char *axis;          /* METHOD.SETTING that the figure `axis` is drawn against; "": none   */
+    const char *budget;        /* elements that each row trains, such as "100k"; "": as the methods' settings say */
+    const char *serving;       /* numbers of adapters to serve at once in the timing pass; "": none  */
+    const char *strength_list; /* as written */
+    double *strength;          /* [strengths] of the trained change, at which score and retention are measured */
+    int strengths;             /* 0: none */
+    pb_retention_options retention;    /* [retention] */
+    pb_retention_text *retention_text; /* NULL: the file has no [retention] */
+    pb_row *row;                       /* [rows] */
     int rows;
     uint64_t *seed; /* [seeds] */
     int seeds;

@@ -78,6 +78,62 @@ static int read_tune(pb_experiment *e, pb_ini *ini)
     return pb_ini_blame(pb_ini_find(ini, "tune", "seeds"));
 }
 
+/* ---- [retention] --------------------------------------------------------------------------------------- */
+
+static int read_strength(pb_experiment *e, const char *item)
+{
+    char *end;
+    double x = strtod(item, &end);
+    if (end == item || *end || !(x >= 0 && x <= 1))
+        return pb_error("strength: want numbers from 0 to 1, separated by commas, got '%s'", item);
+    for (int i = 0; i < e->strengths; i++)
+        if (e->strength[i] >= x)
+            return pb_error("strength: want numbers that rise, got '%s'", e->strength_list);
+    e->strength[e->strengths++] = x;
+    return 0;
+}
+
+static int read_strengths(pb_experiment *e, pb_ini *ini)
+{
+    const pb_entry *entry = pb_ini_find(ini, "experiment", "strength");
+    const char *list = entry && *entry->value ? e->strength_list : NULL, *item;
+    int rc = list && !pb_ini_has(ini, "retention")
+                 ? pb_error("strength: want a section [retention], whose text it is measured on, too")
+                 : 0;
+    e->strength = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list ? list : "") * sizeof *e->strength);
+    while (!rc && (item = pb_experiment_item(e, &list)))
+        rc = read_strength(e, item);
+    return rc ? pb_ini_blame(entry) : 0;
+}
+
+/* Returns the path of the text of [retention]; NULL with an error.  The caller frees it. */
+static char *find_text(const pb_experiment *e)
+{
+    const char *slash = strrchr(e->path, '/');
+    char *beside = pb_format("%.*s%s", slash ? (int)(slash - e->path) + 1 : 0, e->path, e->retention.text);
+    if (*e->retention.text != '/' && pb_file_exists(beside))
+        return beside;
+    free(beside);
+    return pb_data_find(NULL, e->retention.text);
+}
+
+static int read_retention(pb_experiment *e, pb_ini *ini)
+{
+    if (read_strengths(e, ini))
+        return -1;
+    if (!pb_ini_has(ini, "retention"))
+        return 0;
+    const pb_entry at = {.location = ini->path}, *text = pb_ini_find(ini, "retention", "text");
+    if (pb_ini_fill(ini, "retention", pb_retention_table, &e->retention))
+        return -1;
+    char *path = *e->retention.text ? find_text(e) : NULL;
+    if (!*e->retention.text)
+        pb_error("text: want a file, got nothing");
+    e->retention_text = path ? pb_retention_text_read(path, &e->retention) : NULL;
+    free(path);
+    return e->retention_text ? 0 : pb_ini_blame(text ? text : &at);
+}
+
 /* ---- the task ----------------------------------------------------------------------------------------- */
 
 /* Makes the task's kind and its settings, which are the defaults; `kind` is the entry that names it. */
@@ -340,7 +396,8 @@ static int read_rows(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
 
 static int refuse_unread(const pb_experiment *e, const pb_entry *entry)
 {
-    static const char *const first[] = {"experiment", "train", "tune", "model", "decode", "method", "task", NULL};
+    static const char *const first[] = {"experiment", "train",  "tune", "retention", "model",
+                                        "decode",     "method", "task", NULL};
     char group[64];
     snprintf(group, sizeof group, "%.*s", (int)strcspn(entry->section, " "), entry->section);
     const char *near = pb_nearest(group, first), *name = entry->section + strcspn(entry->section, " ");
@@ -357,8 +414,8 @@ static int refuse_unread(const pb_experiment *e, const pb_entry *entry)
         pb_error("section [%s]: want [task] or [task %s], as the experiment's task is", entry->section, e->task_name);
     else
         pb_error(
-            "unknown section [%s]; want [experiment], [train], [train ROW], [tune], [model], [model ROW], [decode], "
-            "[decode ROW], [method NAME], [method NAME:VARIANT] or [task NAME]",
+            "unknown section [%s]; want [experiment], [train], [train ROW], [tune], [retention], [model], [model ROW], "
+            "[decode], [decode ROW], [method NAME], [method NAME:VARIANT] or [task NAME]",
             entry->section);
     return pb_ini_blame(entry);
 }
@@ -416,7 +473,7 @@ static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
         if (pb_ini_set(ini, *sets))
             return -1;
     if (name_experiment(e) || read_experiment(e, ini) || check_budget(e, ini) || read_tune(e, ini) ||
-        read_task(e, ini) || each_plugin(e, ini, load_plugin, NULL))
+        read_retention(e, ini) || read_task(e, ini) || each_plugin(e, ini, load_plugin, NULL))
         return -1;
     const pb_entry *methods = pb_ini_find(ini, "experiment", "methods");
     return read_rows(e, ini, methods) || pb_sweep_expand(e, ini) || check_unread(e, ini, methods) ? -1 : 0;

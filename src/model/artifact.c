@@ -101,3 +101,40 @@ int pb_model_load(pb_model *m, const char *path)
         pb_safetensors_close(f);
     return rc;
 }
+
+/* ---- another head ---------------------------------------------------------------------------------------- */
+
+/* True for a parameter of the head that is not the word table. */
+static bool is_of_head(const pb_model *m, const pb_param *p)
+{
+    const pb_param *const head[] = {m->head_w, m->head_b, m->pool_w, m->pool_b, m->pool_gain, m->pool_beta};
+    for (size_t i = 0; i < PB_COUNT(head); i++)
+        if (p == head[i] && p != m->word)
+            return true;
+    return false;
+}
+
+static int copy_param(pb_model *to, pb_param *p, const pb_model *from)
+{
+    const pb_param *q = pb_model_find(from, p->name);
+    size_t n = (size_t)p->rows * (size_t)p->cols;
+    if (!q && is_of_head(to, p))
+        return 0;
+    if (!q || q->rows != p->rows || q->cols != p->cols || !q->index != !p->index || (!q->index && !q->x))
+        return pb_error("the trained model has no tensor '%s' of shape [%d,%d]", p->name, p->rows, p->cols);
+    if (p->index)
+        memcpy(p->index, q->index, n * sizeof *p->index);
+    else
+        memcpy(p->x, q->x, n * sizeof *p->x);
+    return 0;
+}
+
+int pb_model_copy_trained(pb_model *to, const pb_model *from)
+{
+    for (size_t i = 0; i < to->params; i++)
+        if (pb_model_stores(to->param[i]) && copy_param(to, to->param[i], from))
+            return -1;
+    to->seed = from->seed;
+    pb_params_draw_seeded(to);
+    return 0;
+}

@@ -67,6 +67,8 @@ typedef struct pb_batch {
     const pb_real *distill_weight; /* [T] weight of each position's mean squared error in the loss */
     const int *adapter;            /* [sequences] the adapter of each in a multi-adapter, < 0: none; or NULL */
     bool last;                     /* language models: compute logits of each sequence's last token only */
+    bool states; /* whatever the head: the output is the last hidden states, of the tokens with a target
+                                      if there are targets; no loss */
     struct pb_kv_cache *const *kv_cache; /* [sequences] the KV cache of each, to which running the graph appends the
                                             batch; NULL: no cache.  See kv_cache.h */
     const int *position;                 /* [T] with a cache: the position of each token */
@@ -238,6 +240,28 @@ int pb_model_merge_change(pb_model *m, pb_merge_change *out);
 /* Drops the folded copies, if there are any; graphs use the methods' hooks again. */
 void pb_model_unmerge(pb_model *m);
 
+/* ---- the change (change.c) ---------------------------------------------------------------------------------- */
+
+/* Scales what training has changed by `strength`: every parameter of the base that trains in place or is folded becomes
+ * (1 - strength) W + strength W', where W is its value in `base`, the same model without methods, and W' is its value in
+ * `m`, a merged model.  Strength 1 leaves m as it is, and 0 makes it the base with the head of m.  A bias that the base
+ * does not have counts as 0 there. */
+void pb_model_set_strength(pb_model *m, const pb_model *base, double strength);
+
+/* How the change of a model lies in the space of its base's weights.  The matrices are those of the layers' projections;
+ * values over matrices are means over those that the change is not 0 in, NaN if there is none. */
+typedef struct pb_geometry {
+    double norm;           /* |W' - W| / |W|, Frobenius norms of all parameters of the base together */
+    int matrices;          /* changed matrices */
+    double effective_rank; /* of the change of a matrix, see pb_effective_rank */
+    double overlap;        /* pb_leading_share of the change in W, with k = min(in,out) / 10, rounded up */
+} pb_geometry;
+
+/* Computes the geometry of the change of a merged model against `base`, as pb_model_set_strength does.  Singular values
+ * within the rounding errors of W' do not count, as in pb_model_merge_change.  Effective rank and overlap are NaN if the
+ * decompositions would take more than about 10^13 FLOPs.  Returns -1 with an error if a decomposition fails. */
+int pb_model_geometry(const pb_model *m, const pb_model *base, pb_geometry *out);
+
 /* Compares the updates of weights and biases that the model's only method declares by `low_rank` with those that its
  * hooks compute.  Writes the largest difference of an element, infinity if the tensors do not exist or have other
  * shapes, and its site.  Returns the number of sites that it has compared, which is 0 for other models, or -1 with an
@@ -252,5 +276,10 @@ bool pb_model_stores(const pb_param *p);
 /* Writes or reads these parameters as a safetensors file, by name.  Returns -1 with an error. */
 int pb_model_save(const pb_model *m, const char *path);
 int pb_model_load(pb_model *m, const char *path);
+
+/* Copies the parameters that an artifact of `from` contains to `to`, a model of the same checkpoint with the same methods
+ * and another head.  The head of `to` keeps the values of the checkpoint where `from` does not have it.  Returns -1 with
+ * an error if another tensor is missing or has another shape. */
+int pb_model_copy_trained(pb_model *to, const pb_model *from);
 
 #endif

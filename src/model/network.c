@@ -201,16 +201,21 @@ static pb_node *classify(pb_build *b, pb_node *x, const pb_batch *batch)
     return pb_build_logits(b, b->adapter ? pb_multi_adapter_apply(b, NULL, logits, h) : logits);
 }
 
-/* Logits of a language model: [tokens, vocabulary]. */
-static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, const pb_rows *text)
+/* The rows of x that the batch asks for: of its tokens, those with a target if there are targets. */
+static pb_node *rows_asked(pb_build *b, pb_node *x, const pb_batch *batch, const pb_rows *text)
 {
-    pb_model *m = b->model;
     if (batch->last && x->set->count > x->set->sequences)
         x = pb_op_select(b->graph, x, pb_rows_pick(b->graph, x->set, -1));
     else if (x->set->count > text->count)
         x = pb_op_select(b->graph, x, pb_rows_suffix(b->graph, x->set, text));
-    if (batch->target)
-        x = pb_op_select(b->graph, x, pb_rows_chosen(b->graph, x->set, batch->target));
+    return batch->target ? pb_op_select(b->graph, x, pb_rows_chosen(b->graph, x->set, batch->target)) : x;
+}
+
+/* Logits of a language model: [tokens, vocabulary]. */
+static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, const pb_rows *text)
+{
+    pb_model *m = b->model;
+    x = rows_asked(b, x, batch, text);
     if (m->pool_w) {
         x = pb_op_linear(b->graph, x, leaf(b, m->pool_w), leaf(b, m->pool_b));
         x = pb_op_act(b->graph, head_act(m, &m->config.family->masked), x);
@@ -309,6 +314,8 @@ static pb_node *hidden_states(pass *p, const pb_batch *batch, const pb_rows *tex
 static bool has_targets(const pb_model *m, const pb_batch *batch)
 {
     bool head = m->head == PB_HEAD_CLASSES;
+    if (batch->states)
+        return false;
     return batch->distill_target || (head ? batch->label || batch->number : batch->target != NULL);
 }
 
@@ -320,9 +327,10 @@ static int run_pass(pass *p, const pb_batch *batch, const pb_rows *text, pass *f
     pb_node *x = hidden_states(p, batch, text, fork);
     if (!x)
         return -1;
-    out->logits = m->head == PB_HEAD_CLASSES ? classify(b, x, batch)
-                  : m->head == PB_HEAD_NONE  ? x
-                                             : predict_tokens(b, x, batch, text);
+    out->logits = batch->states                ? rows_asked(b, x, batch, text)
+                  : m->head == PB_HEAD_CLASSES ? classify(b, x, batch)
+                  : m->head == PB_HEAD_NONE    ? x
+                                               : predict_tokens(b, x, batch, text);
     out->loss = out->logits && has_targets(m, batch) ? loss(b, x, out->logits, batch) : NULL;
     out->penalty = b->penalty;
     out->drawn = b->draws > 0;

@@ -5,7 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "results/retained.h"
+
 /* ---- reading ------------------------------------------------------------------------------------------ */
+
+/* Returns true for values that depend on the text of [retention]. */
+static bool is_of_text(const char *key)
+{
+    return !strncmp(key, "retention.", 10);
+}
+
+/* Leaves out the values of a run that were measured on other text than that of [retention]. */
+static int drop_other_text(const pb_report *r, pb_report_row *row, int seed)
+{
+    const pb_retention_text *text = r->experiment->retention_text;
+    char *measured = NULL;
+    if (!text)
+        return 0;
+    int rc = pb_store_provenance_get(r->store, row->id[seed], PB_RETENTION_TEXT, &measured);
+    bool other = measured && strcmp(measured, text->identity) != 0;
+    for (size_t i = 0; i < row->values[seed].count && other; i++)
+        if (is_of_text(row->values[seed].value[i].key))
+            row->values[seed].value[i].value = NAN;
+    row->other_text += other;
+    free(measured);
+    return rc;
+}
 
 static int read_row(pb_report *r, int row)
 {
@@ -17,7 +42,7 @@ static int read_row(pb_report *r, int row)
     for (int i = 0; i < r->experiment->seeds; i++) {
         if (!to->id[i])
             continue;
-        if (pb_store_values(r->store, to->id[i], &to->values[i]))
+        if (pb_store_values(r->store, to->id[i], &to->values[i]) || drop_other_text(r, to, i))
             return -1;
         to->finished++;
         to->diverged += isnan(pb_values_get(&to->values[i], PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
@@ -166,17 +191,26 @@ static const pb_metric_info *metric_of(const pb_report *r, const char *key)
     return &any;
 }
 
+/* Cuts an interval of a value of whole runs to the values that are possible: bytes, FLOPs, times, shares of time and most
+ * others are not negative. */
+static pb_interval within_bounds(const char *key, pb_interval v)
+{
+    bool is_signed = !strncmp(key, "retention.loss_delta", 20) || !strncmp(key, "retention.score", 15);
+    bool is_share = strstr(key, "contention") || !strcmp(key, "retention.cka") || !strcmp(key, "geometry.overlap");
+    if (v.low < 0 && !is_signed)
+        v.low = 0;
+    if (v.high > 1 && is_share)
+        v.high = 1;
+    return v;
+}
+
 static pb_interval interval_of(const pb_report *r, int row, bool pair, int split, const char *key)
 {
     char primary[96];
     pb_interval out;
     if (split < 0) {
         out = over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
-        if (!pair && out.low < 0) /* bytes, FLOPs, times, shares of time */
-            out.low = 0;
-        if (!pair && out.high > 1 && strstr(key, "contention"))
-            out.high = 1;
-        return out;
+        return pair ? out : within_bounds(key, out);
     }
     if (strcmp(key, pb_report_primary(r, (pb_split)split, primary)) != 0 ||
         !over_examples(r, row, pair, (pb_split)split, &out))
@@ -230,10 +264,13 @@ int pb_report_split(const char *key)
 
 bool pb_report_rising(const pb_report *r, const char *key)
 {
-    static const char *const speeds[] = {"compute.tokens_per_s", "compute.gflops", "compute.gemm_limit"};
-    for (size_t i = 0; i < PB_COUNT(speeds); i++)
-        if (!strcmp(key, speeds[i]))
+    static const char *const rising[] = {"compute.tokens_per_s", "compute.gflops", "compute.gemm_limit",
+                                         "retention.cka"};
+    for (size_t i = 0; i < PB_COUNT(rising); i++)
+        if (!strcmp(key, rising[i]))
             return true;
+    if (!strncmp(key, "retention.score.", 16))
+        return r->experiment->primary->higher_is_better;
     const char *name = pb_report_split(key) < 0 ? "" : strrchr(key, '.') + 1;
     for (const pb_metric_info *m = r->experiment->task->metrics; m->name; m++)
         if (!strcmp(m->name, name))

@@ -13,6 +13,7 @@ typedef struct pb_report_row {
     const long long *id;            /* [seeds] ids of the runs; 0 for a seed without a finished run */
     pb_values *values;              /* [seeds] values of these runs */
     int finished, diverged, failed; /* numbers of runs of the choice; failed: of all cells of the row */
+    int other_text; /* number of runs whose retention was measured on other text than the experiment's, left out here */
 } pb_report_row;
 
 typedef struct pb_report {

@@ -7,7 +7,9 @@
 #include "report/grid.h"
 #include "report/notes.h"
 #include "report/report.h"
+#include "report/retention.h"
 #include "report/tuning.h"
+#include "results/retained.h"
 #include "results/timing.h"
 
 #define CELL 96
@@ -266,17 +268,31 @@ static bool by_seeds_alone(const pb_report *r, int row)
     return n && (rc || !s.examples);
 }
 
-static void print_untimed(const pb_report *r, const pb_report_row *row, FILE *out)
+/* Prints why a run could not be measured, if the provenance says so under `key`. */
+static void print_failure(const pb_report *r, const pb_report_row *row, long long run, const char *key,
+                          const char *failed, FILE *out)
 {
-    for (int i = 0; i < r->experiment->seeds; i++) {
-        char *why = NULL;
-        bool timed = true;
+    char *why = NULL;
+    pb_store_provenance_get(r->store, run, key, &why); /* the store remembers an error */
+    if (why)
+        fprintf(out, "%s: %s: %s; `peftbench run --retry` tries again\n", row->row->label, failed, why);
+    free(why);
+}
+
+static void print_unmeasured(const pb_report *r, const pb_report_row *row, FILE *out)
+{
+    const pb_experiment *e = r->experiment;
+    for (int i = 0; i < e->seeds; i++) {
+        bool timed = true, retained = true;
         if (row->id[i] && !pb_timing_has(r->store, row->id[i], -1, &timed) && !timed)
-            pb_store_provenance_get(r->store, row->id[i], PB_TIMING_FAILED, &why); /* the store remembers an error */
-        if (why)
-            fprintf(out, "%s: it could not be timed: %s; `peftbench run --retry` tries again\n", row->row->label, why);
-        free(why);
+            print_failure(r, row, row->id[i], PB_TIMING_FAILED, "it could not be timed", out);
+        if (row->id[i] && e->retention_text && !row->other_text &&
+            !pb_retained_is_done(r->store, row->id[i], e, &retained) && !retained)
+            print_failure(r, row, row->id[i], PB_RETENTION_FAILED, "its retention could not be measured", out);
     }
+    if (row->other_text)
+        fprintf(out, "%s: its retention was measured on other text than that of [retention], and is left out\n",
+                row->row->label);
 }
 
 static void print_note(void *out, const char *line)
@@ -343,7 +359,7 @@ static void print_notes(const pb_report *r, FILE *out)
         if (row->choice && (row->finished < e->seeds || row->diverged))
             fprintf(out, "%s: %d of %d seeds are finished, %d of them diverged; %d runs failed\n", row->row->label,
                     row->finished, e->seeds, row->diverged, row->failed);
-        print_untimed(r, row, out);
+        print_unmeasured(r, row, out);
         if (by_seeds_alone(r, i))
             fprintf(out, "%s: ± covers other seeds only (Student's t), because no predictions are stored\n",
                     row->row->label);
@@ -465,6 +481,7 @@ int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out)
         if (lines)
             print_common(r, out);
         print_notes(r, out);
+        pb_report_retention(r, out);
         pb_tuning_print(r, out);
     }
     pb_grid_free(&g);

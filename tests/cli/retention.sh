@@ -1,0 +1,73 @@
+#!/bin/bash
+# [retention]: measured once for each chosen run, bound to its text, and refused where it cannot be.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/shell.bash
+
+refuses() { run 2 "${@:2}" && says "$1"; }
+number() { sqlite3 r.db "$2" >"$work/out" && [ "$(cat "$work/out")" = "$1" ]; }
+
+cd "$work" || exit 2
+mkdir -p tasks data models
+ln -s "$root/models/pico-decoder" models/decoder
+printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
+{
+	printf 'label\ttext\n'
+	for i in $(seq 30); do printf 'good\tfilm %d was good and fun\nbad\tfilm %d was bad and dull\n' "$i" "$i"; done
+} >data/toy.tsv
+head -n 3 "$root/data/retention/general.txt" >text.txt
+cat >r.ini <<'END'
+[experiment]
+task          = toy
+model         = models/decoder
+methods       = head, lora, prefix
+seeds         = 0, 1
+timing_rounds = 0
+
+[train]
+epochs = 2
+batch  = 8
+lr     = 1e-2, 1e-3
+
+[retention]
+text  = text.txt
+limit = 2
+END
+grep -v -e retention -e '^text ' -e limit r.ini >none.ini
+ok 'without the section' run 0 run none.ini --db none.db --quiet --set experiment.methods=head --set experiment.seeds=0
+ok 'nothing is measured' test "$(sqlite3 none.db "SELECT count(*) FROM value WHERE key GLOB 'retention.*'")" = 0
+ok 'run' run 0 run r.ini --db r.db --quiet
+ok 'the table below the table' prints '^retention +loss delta +drift +CKA +norm +effective rank +overlap$'
+ok 'nothing of the base trains in head' prints '^head +\+0.0000 ±0.0000 +0.0000 ±0.0000 +1.0000 ±0.0000 +0.0000 ±0.0000 +- +-$'
+ok 'a prefix cannot be folded' prints '^prefix .* - +- +-$'
+ok 'each chosen run is measured, and no other' number 6,6 "SELECT count(*) || ',' || count(DISTINCT run) FROM value
+	WHERE key = 'retention.cka'"
+ok 'LoRA changes something' number 2 "SELECT count(*) FROM value v JOIN run r ON r.id = v.run WHERE row = 'lora'
+	AND key = 'retention.drift' AND value > 1e-6"
+ok 'its rank is at most 8' number 1 "SELECT min(value > 1 AND value <= 8) FROM value v JOIN run r ON r.id = v.run
+	WHERE row = 'lora' AND key = 'geometry.effective_rank'"
+ok 'the base is one' number 1 "SELECT count(DISTINCT value) FROM value WHERE key = 'retention.base_loss'"
+ok 'the text is known' number "$(sha256sum text.txt | cut -c 1-64) texts=2 tokens=128" \
+	"SELECT DISTINCT value FROM provenance WHERE key = 'retention.text'"
+ok 'as columns' run 0 table r.ini --db r.db --columns retention.loss_delta,geometry.norm
+ok 'with a dash' prints '^prefix +[-+0-9.e]+ +- '
+ok 'sorted' run 0 table r.ini --db r.db --sort retention.cka
+ok 'the best first' prints '^head '
+ok 'an axis of the front' run 0 pareto r.ini --db r.db --axes accuracy.test.accuracy,retention.loss_delta
+ok 'once only' run 0 run r.ini --db r.db
+ok 'nothing is measured again' test "$(grep -c retention err)" = 0
+cp r.db before.db
+ok 'another limit' refuses 'r.ini: [retention]: the retention of run' run r.ini --db r.db --quiet --set retention.limit=1
+ok 'a table of another text' run 0 table r.ini --db r.db --set retention.limit=1
+ok 'leaves it out' prints '^lora: its retention was measured on other text than that of \[retention\], and is left out$'
+ok 'with its numbers' test "$(grep -c '^retention ' out)" = 1
+ok 'but has the geometry' prints '^lora +- +- +- +[0-9]'
+
+# ---- what is refused ------------------------------------------------------------------------------------------
+sed 's/text.txt/none.txt/' r.ini >file.ini
+ok 'no file' refuses 'file.ini:14: none.txt: no such file' run file.ini
+printf 'good\nb\377d\n' >bad.txt
+ok 'not a text' refuses 'bad.txt:2: a byte that is not UTF-8: 0xff; want a text in UTF-8' run r.ini --set retention.text=bad.txt
+ok 'an unknown key' refuses "no setting 'lines'" run r.ini --set retention.lines=3
+ok 'windows of nothing' refuses 'tokens: want' run r.ini --set retention.tokens=0
+finish
