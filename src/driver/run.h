@@ -23,9 +23,9 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db);
 void pb_bench_close(pb_bench *b);
 
 /* Trains the cells that the database does not have, chooses each row's setting by validation, scores the chosen ones on
- * the test split, measures their retention if the file has [retention], and times them.  Several processes may run experiments on one database: each cell is done once.
- * Returns 0 when all is done; 1 if a cell failed, a row has no choice because runs are missing, or no row has a result;
- * -1 with an error. */
+ * the test split, measures their retention if the file has [retention], and times them.  Several processes may run
+ * experiments on one database: each cell is done once.  Returns 0 when all is done; 1 if a cell failed, a row has no
+ * choice because runs are missing, or no row has a result; -1 with an error. */
 int pb_run_experiment(pb_experiment *e, const char *db, const pb_run_options *o);
 
 #endif

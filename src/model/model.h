@@ -243,13 +243,13 @@ void pb_model_unmerge(pb_model *m);
 /* ---- the change (change.c) ---------------------------------------------------------------------------------- */
 
 /* Scales what training has changed by `strength`: every parameter of the base that trains in place or is folded becomes
- * (1 - strength) W + strength W', where W is its value in `base`, the same model without methods, and W' is its value in
- * `m`, a merged model.  Strength 1 leaves m as it is, and 0 makes it the base with the head of m.  A bias that the base
- * does not have counts as 0 there. */
+ * (1 - strength) W + strength W', where W is its value in `base`, the same model without methods, and W' is its value
+ * in `m`, a merged model.  Strength 1 leaves m as it is, and 0 makes it the base with the head of m.  A bias that the
+ * base does not have counts as 0 there. */
 void pb_model_set_strength(pb_model *m, const pb_model *base, double strength);
 
-/* How the change of a model lies in the space of its base's weights.  The matrices are those of the layers' projections;
- * values over matrices are means over those that the change is not 0 in, NaN if there is none. */
+/* How the change of a model lies in the space of its base's weights.  The matrices are those of the layers'
+ * projections; values over matrices are means over those that the change is not 0 in, NaN if there is none. */
 typedef struct pb_geometry {
     double norm;           /* |W' - W| / |W|, Frobenius norms of all parameters of the base together */
     int matrices;          /* changed matrices */
@@ -257,9 +257,9 @@ typedef struct pb_geometry {
     double overlap;        /* pb_leading_share of the change in W, with k = min(in,out) / 10, rounded up */
 } pb_geometry;
 
-/* Computes the geometry of the change of a merged model against `base`, as pb_model_set_strength does.  Singular values
- * within the rounding errors of W' do not count, as in pb_model_merge_change.  Effective rank and overlap are NaN if the
- * decompositions would take more than about 10^13 FLOPs.  Returns -1 with an error if a decomposition fails. */
+/* Computes the geometry of the change of a merged model against `base`, the same model without methods.  Singular
+ * values within the rounding errors of W' do not count, as in pb_model_merge_change.  Effective rank and overlap are
+ * NaN if the decompositions would take more than about 10^13 FLOPs.  Returns -1 with an error if one fails. */
 int pb_model_geometry(const pb_model *m, const pb_model *base, pb_geometry *out);
 
 /* Compares the updates of weights and biases that the model's only method declares by `low_rank` with those that its
@@ -277,9 +277,9 @@ bool pb_model_stores(const pb_param *p);
 int pb_model_save(const pb_model *m, const char *path);
 int pb_model_load(pb_model *m, const char *path);
 
-/* Copies the parameters that an artifact of `from` contains to `to`, a model of the same checkpoint with the same methods
- * and another head.  The head of `to` keeps the values of the checkpoint where `from` does not have it.  Returns -1 with
- * an error if another tensor is missing or has another shape. */
+/* Copies the parameters that an artifact of `from` contains to `to`, a model of the same checkpoint with the same
+ * methods and another head.  The head of `to` keeps the values of the checkpoint where `from` does not have it.
+ * Returns -1 with an error if another tensor is missing or has another shape. */
 int pb_model_copy_trained(pb_model *to, const pb_model *from);
 
 #endif

@@ -191,8 +191,8 @@ static const pb_metric_info *metric_of(const pb_report *r, const char *key)
     return &any;
 }
 
-/* Cuts an interval of a value of whole runs to the values that are possible: bytes, FLOPs, times, shares of time and most
- * others are not negative. */
+/* Cuts an interval of a value of whole runs to the values that are possible: bytes, FLOPs, times, shares of time and
+ * most others are not negative. */
 static pb_interval within_bounds(const char *key, pb_interval v)
 {
     bool is_signed = !strncmp(key, "retention.loss_delta", 20) || !strncmp(key, "retention.score", 15);

@@ -19,8 +19,8 @@ int pb_retained_is_done(pb_store *s, long long run, const pb_experiment *e, bool
 int pb_retained_begin(pb_store *s, long long run, const pb_experiment *e);
 int pb_retained_end(pb_store *s, long long run, const pb_experiment *e);
 
-/* Sets *has to whether the run's values of one of the experiment's strengths have been measured, or left out because the
- * methods cannot be folded.  Returns -1 with an error. */
+/* Sets *has to whether the run's values of one of the experiment's strengths have been measured, or left out because
+ * the methods cannot be folded.  Returns -1 with an error. */
 int pb_retained_has_strength(pb_store *s, long long run, double strength, bool *has);
 
 #endif

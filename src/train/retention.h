@@ -2,8 +2,8 @@
  *
  * The text is a file with a text on each line.  A decoder reads it as lm-evaluation-harness does for rolling
  * log-likelihoods: in windows of `tokens` tokens, so that every token of a text is predicted once, the first one after
- * the token that begins a text.  An encoder reads disjoint pieces, each with the tokenizer's special tokens, and predicts
- * every seventh token, from the fourth on, which is replaced by the mask token. */
+ * the token that begins a text.  An encoder reads disjoint pieces, each with the tokenizer's special tokens, and
+ * predicts every seventh token, from the fourth on, which is replaced by the mask token. */
 #ifndef PB_RETENTION_H
 #define PB_RETENTION_H
 
@@ -27,8 +27,8 @@ typedef struct pb_retention_text {
     char *identity;    /* "SHA-256 of the file, texts=N, tokens=N": what measured values belong to */
 } pb_retention_text;
 
-/* Reads a file.  Lines without text are left out.  The caller frees the result with pb_retention_text_free.  Returns NULL
- * with "FILE:LINE: what is wrong" if the file cannot be read, has a line that is not UTF-8, or has no text. */
+/* Reads a file.  Lines without text are left out.  The caller frees the result with pb_retention_text_free.  Returns
+ * NULL with "FILE:LINE: what is wrong" if the file cannot be read, has a line that is not UTF-8, or has no text. */
 pb_retention_text *pb_retention_text_read(const char *path, const pb_retention_options *o);
 void pb_retention_text_free(pb_retention_text *t); /* NULL is allowed */
 
@@ -42,10 +42,10 @@ typedef struct pb_retention {
                        decoder, at all tokens of the text of an encoder; NaN if it was not asked for */
 } pb_retention;
 
-/* Runs both models over the texts.  They are models of one checkpoint with its own head, or without a head if it has none
- * of a language model.  Without `states` the CKA is not computed.  Returns -1 with an error if a text cannot be read, if
- * a window does not fit into a model's context, if a decoder has no token that begins a text, or if an output is not
- * finite. */
+/* Runs both models over the texts.  They are models of one checkpoint with its own head, or without a head if it has
+ * none of a language model.  Without `states` the CKA is not computed.  Returns -1 with an error if a text cannot be
+ * read, if a window does not fit into a model's context, if a decoder has no token that begins a text, or if an output
+ * is not finite. */
 int pb_retention_measure(pb_model *base, pb_model *tuned, const pb_retention_text *t, bool states, pb_retention *out);
 
 #endif

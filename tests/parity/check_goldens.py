@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 SCRIPTS = {"make_training": ["training"], "make_sparse": ["sparse"], "make_lst": ["lst-bert.txt", "lst-llama.txt"],
-           "make_lapack": ["lapack.txt"]}  # and what they write
+           "make_lapack": ["lapack.txt"], "make_retention": ["retention/models.txt", "retention/matrices.txt"]}  # and what they write
 TO_STDOUT = {"make_lapack"}
 
 
