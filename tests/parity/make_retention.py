@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-OUT = ROOT / "tests" / "golden" / "retention"
+MODELS = pathlib.Path("models")  # of the folder in which the script runs, the root of the repository
+OUT = pathlib.Path(__file__).resolve().parent.parent / "golden" / "retention"
 TEXTS = (OUT / "text.txt").read_text(encoding="utf-8").splitlines()
 WINDOW = 32
 
@@ -69,7 +69,7 @@ def tune(model, layers, down, query, value):
         query(layers[2]).weight *= 0.5
         w = value(layers[0]).weight
         i, j = torch.arange(w.shape[0]).double(), torch.arange(w.shape[1]).double()
-        w += (0.02 * torch.sin(1 + i)[:, None] * torch.cos(2 + j)[None, :]).float()
+        w += (0.02 * torch.sin(1 + i)[:, None] * torch.cos(2 + j)[None, :]).float().double()
     return model
 
 
@@ -109,9 +109,9 @@ def compare(parts, base, tuned):
 
 
 def decoder():
-    path = ROOT / "models" / "pico-decoder"
+    path = MODELS / "pico-decoder"
     tokenizer = AutoTokenizer.from_pretrained(path)
-    base, tuned = (AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval() for _ in range(2))
+    base, tuned = (AutoModelForCausalLM.from_pretrained(path, dtype=torch.float64).eval() for _ in range(2))
     tune(tuned, tuned.model.layers, lambda l: l.mlp.down_proj, lambda l: l.self_attn.q_proj, lambda l: l.self_attn.v_proj)
     parts, count = [], 0
     for text in TEXTS:
@@ -143,9 +143,9 @@ def geometry(base, tuned):
 
 
 def encoder():
-    path = ROOT / "models" / "pico-encoder"
+    path = MODELS / "pico-encoder"
     tokenizer = AutoTokenizer.from_pretrained(path)
-    base, tuned = (AutoModelForMaskedLM.from_pretrained(path, dtype=torch.float32).eval() for _ in range(2))
+    base, tuned = (AutoModelForMaskedLM.from_pretrained(path, dtype=torch.float64).eval() for _ in range(2))
     tune(tuned, tuned.bert.encoder.layer, lambda l: l.output.dense, lambda l: l.attention.self.query,
          lambda l: l.attention.self.value)
     mask, parts, count = tokenizer.convert_tokens_to_ids("[MASK]"), [], 0
