@@ -5,7 +5,7 @@
 # A public name stands for one thing (names.sh).  The circles are read from the object files of `make`.
 set -u
 cd "$(dirname "$0")/.."
-floors='base stats numeric graph tokenizer weights table model train experiment results driver report verify cli'
+floors='base stats numeric graph tokenizer jinja weights table model train experiment results driver report verify cli'
 bad=0
 
 complain() {

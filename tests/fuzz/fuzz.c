@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "jinja/jinja.h"
 #include "table/parquet.h"
 #include "tokenizer/tokenizer.h"
 #include "weights/safetensors.h"
@@ -107,6 +108,25 @@ static void __attribute__((unused)) try_config(const uint8_t *data, size_t size)
     if (m && !pb_model_attach(m, NULL, 0))
         pb_model_weight_bytes(m);
     pb_model_free(m);
+}
+
+/* A template gives a text or an error within its limits, whatever it does to a conversation. */
+static void __attribute__((unused)) try_jinja(const uint8_t *data, size_t size)
+{
+    static const char variables[] = "{\"messages\": [{\"role\": \"system\", \"content\": \"Be short.\"}, {\"role\": "
+                                    "\"user\", \"content\": \" h\u00e9! \"}, "
+                                    "{\"role\": \"assistant\", \"content\": \"<think>\\nso</think>yes\"}, {\"role\": "
+                                    "\"user\", \"content\": \"\"}], "
+                                    "\"tools\": null, \"add_generation_prompt\": true, \"bos_token\": \"<s>\", "
+                                    "\"eos_token\": \"</s>\", \"n\": [7, 0.5]}";
+    pb_json_doc *doc = pb_json_parse("variables", variables, sizeof variables - 1);
+    pb_jinja *t = pb_jinja_parse("fuzz", (const char *)data, size);
+    pb_jinja_output o = {0};
+    if (t)
+        pb_jinja_render(t, pb_json_root(doc), "2025-01-31", &o);
+    pb_jinja_output_free(&o);
+    pb_jinja_free(t);
+    pb_json_free(doc);
 }
 
 /* Nothing that a terminal obeys comes out, and once is enough. */
