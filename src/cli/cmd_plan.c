@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "base/json.h"
 #include "cli/cmd.h"
+#include "cli/device_card.h"
 #include "driver/run.h"
 #include "experiment/experiment_reader.h"
 
@@ -157,8 +158,18 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
     return PB_EXIT_DONE;
 }
 
+/* Returns whether an option asks for a plan for a GPU. */
+static bool is_for_device(const pb_args *a)
+{
+    return a->device || a->model || a->methods || a->precision || a->options;
+}
+
 static int plan(const pb_args *a)
 {
+    if (is_for_device(a))
+        return pb_device_card(a);
+    if (!a->words)
+        return (pb_error("plan: want EXPERIMENT.ini, or --model and --methods"), PB_EXIT_QUESTION);
     pb_experiment *e = pb_experiment_read(a->word[0], a->set);
     if (!e)
         return PB_EXIT_QUESTION;
@@ -171,13 +182,20 @@ static int plan(const pb_args *a)
 
 const pb_command pb_cmd_plan = {
     .name = "plan",
-    .words = "EXPERIMENT.ini",
-    .least = 1,
+    .words = "[EXPERIMENT.ini]",
+    .least = 0,
     .most = 1,
-    .options = "set threads tokens json",
-    .help = "print the exact memory and FLOPs of training each row\n\n"
-            "Memory is given in bytes by class (weights, gradients, optimizer, activations, workspace).  Nothing is "
-            "trained and\n"
-            "no weight is read.  With --tokens the model folder needs only config.json.\n",
+    .options = "set threads tokens json model methods device batch length precision master optimizer moments adapters "
+               "checkpoint "
+               "peak utilization train-tokens",
+    .help =
+        "print the exact memory and FLOPs of training each row\n\n"
+        "Memory is given in bytes by class (weights, gradients, optimizer, activations, workspace).  Nothing is "
+        "trained and\n"
+        "no weight is read.  With --tokens the model folder needs only config.json.\n\n"
+        "With --device, or one of the options below it, the plan is for training on a GPU by the accounting rules of\n"
+        "mixed precision (docs/big-models.md): memory by class, bytes of the stored result, FLOPs, hours, and the\n"
+        "largest batch and length that fit.  --model and --methods take the place of an experiment's file:\n\n"
+        "  peftbench plan --model llama-3-8b --methods full,lora,qlora,prefix --batch 4 --length 2048 --device 80G\n",
     .run = plan,
 };

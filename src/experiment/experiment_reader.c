@@ -479,8 +479,7 @@ static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
     return read_rows(e, ini, methods) || pb_sweep_expand(e, ini) || check_unread(e, ini, methods) ? -1 : 0;
 }
 
-/* Frees the file.  NULL stands for one that could not be read. */
-static pb_experiment *read_file(pb_ini *ini, const char *const *sets)
+pb_experiment *pb_experiment_read_ini(pb_ini *ini, const char *const *sets)
 {
     pb_experiment *e = ini ? pb_experiment_new(ini->path) : NULL;
     if (e && read_entries(e, ini, sets)) {
@@ -493,7 +492,7 @@ static pb_experiment *read_file(pb_ini *ini, const char *const *sets)
 
 pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
 {
-    return read_file(pb_ini_read(path), sets);
+    return pb_experiment_read_ini(pb_ini_read(path), sets);
 }
 
 pb_experiment *pb_experiment_read_task(const char *task, const char *model, const char *const *sets)
@@ -508,7 +507,7 @@ pb_experiment *pb_experiment_read_task(const char *task, const char *model, cons
     }
     if (ini && model)
         pb_ini_put(ini, "experiment", "model", model, "--model");
-    return read_file(ini, sets);
+    return pb_experiment_read_ini(ini, sets);
 }
 
 /* ---- a stored run ----------------------------------------------------------------------------------------- */

@@ -3,12 +3,16 @@
 #define PB_EXPERIMENT_READER_H
 
 #include "experiment/experiment.h"
+#include "experiment/ini_file.h"
 
 /* Reads an experiment's file, applies `sets` (assignments of --set, a NULL-ended list that may be NULL), reads
  * the task's file, loads the plugins, checks every key and value, and makes the cells: rows x tuned settings x seeds.
  * Returns NULL with "FILE:LINE: what is wrong; want what would be right".  pb_experiment_seal must follow before hashes
  * are used.  The caller frees it with pb_experiment_free. */
 pb_experiment *pb_experiment_read(const char *path, const char *const *sets);
+
+/* The same for the entries of a file, which are freed.  NULL stands for a file that could not be read. */
+pb_experiment *pb_experiment_read_ini(pb_ini *ini, const char *const *sets);
 
 /* The model of an experiment that has none. */
 #define PB_NO_MODEL "none"

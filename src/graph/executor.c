@@ -83,6 +83,7 @@ static pb_real *address(const pb_executor *e, const pb_allocation *s)
 
 void pb_executor_bind(pb_executor *e, pb_graph *g, const pb_plan *plan)
 {
+    PB_CHECK(g->element == sizeof(pb_real));
     grow_memory(e, plan, g->scratch);
     if (e->watch)
         memset(e->arena, PATTERN, e->capacity + GUARD);

@@ -10,6 +10,7 @@ pb_graph *pb_graph_new(pb_arena *arena, bool training)
     pb_graph *g = pb_arena_alloc(arena, PB_META, sizeof *g);
     g->arena = arena;
     g->training = training;
+    g->element = sizeof(pb_real);
     return g;
 }
 

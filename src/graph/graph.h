@@ -217,6 +217,11 @@ typedef struct pb_plan {
  * activations.  `loss` [1,1] may be NULL, for inference.  Returns -1 if the graph is in error. */
 int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan);
 
+/* Plans the graph for a device whose tensors have elements of `element` bytes, except the output, the loss and what ops
+ * keep for their gradients, which have those of pb_real.  Such a graph cannot be run: it is for accounts of other
+ * machines.  Otherwise as pb_graph_plan. */
+int pb_graph_plan_as(pb_graph *g, size_t element, pb_node *output, pb_node *loss, pb_plan *plan);
+
 /* The output of the planned graph; planning may have replaced the node that was given to it. */
 const pb_node *pb_graph_output(const pb_graph *g);
 

@@ -15,6 +15,12 @@ static size_t elements(const pb_node *n)
     return (size_t)n->rows * (size_t)n->cols;
 }
 
+/* The bytes of a node's value, and of its gradient. */
+static size_t bytes_of(const pb_graph *g, const pb_node *n)
+{
+    return elements(n) * (n == g->output || n == g->loss ? sizeof(pb_real) : g->element);
+}
+
 static void extend(pb_allocation *s, int step)
 {
     if (step > s->to)
@@ -38,12 +44,11 @@ static void clear_unreached_gradients(pb_graph *g)
 
 /* ---- lifetimes ---------------------------------------------------------------------------------- */
 
-static void begin_lifetimes(pb_node *n)
+static void begin_lifetimes(const pb_graph *g, pb_node *n)
 {
     struct pb_node_plan *p = n->plan;
     size_t aux = n->op && n->op->aux ? n->op->aux(n) : 0;
-    p->value =
-        (pb_allocation){.from = p->forward, .to = p->forward, .bytes = n->op ? elements(n) * sizeof(pb_real) : 0};
+    p->value = (pb_allocation){.from = p->forward, .to = p->forward, .bytes = n->op ? bytes_of(g, n) : 0};
     p->aux = (pb_allocation){.from = p->forward, .to = p->forward, .bytes = aux * sizeof(pb_real)};
     p->gradient = (pb_allocation){0};
     p->written = false;
@@ -71,7 +76,7 @@ static void read_backward(const pb_node *n, int step)
 
 /* A gradient is alive from the backward step of the value's last reader to the node's own backward step.  The first
  * writer overwrites, later ones add. */
-static void write_gradients(pb_node *n, int step)
+static void write_gradients(const pb_graph *g, pb_node *n, int step)
 {
     n->add = 0;
     for (int k = 0; k < PB_MAX_INPUTS; k++) {
@@ -82,7 +87,7 @@ static void write_gradients(pb_node *n, int step)
         if (p->written)
             n->add |= 1u << k;
         else if (in->op)
-            p->gradient = (pb_allocation){.from = step, .to = p->backward, .bytes = elements(in) * sizeof(pb_real)};
+            p->gradient = (pb_allocation){.from = step, .to = p->backward, .bytes = bytes_of(g, in)};
         p->written = true;
     }
 }
@@ -91,7 +96,7 @@ static void live_times(pb_graph *g)
 {
     for (int i = 0; i < g->steps; i++)
         if (!g->step[i].backward)
-            begin_lifetimes(g->step[i].node);
+            begin_lifetimes(g, g->step[i].node);
     extend(&g->output->plan->value, g->steps);
     if (g->loss) {
         struct pb_node_plan *p = g->loss->plan;
@@ -106,7 +111,7 @@ static void live_times(pb_graph *g)
             continue;
         }
         read_backward(n, i);
-        write_gradients(n, i);
+        write_gradients(g, n, i);
     }
 }
 
@@ -131,7 +136,7 @@ static void share_value(pb_node *n)
 {
     for (int k = 0; k < PB_MAX_INPUTS; k++) {
         pb_node *in = n->in[k];
-        if (!(n->op->inplace >> k & 1) || !in || !in->op || elements(in) != elements(n))
+        if (!(n->op->inplace >> k & 1) || !in || !in->op || in->plan->value.bytes != n->plan->value.bytes)
             continue;
         if (in->plan->value.to != n->plan->forward)
             continue; /* a later step reads it */
@@ -146,7 +151,8 @@ static void share_gradient(pb_node *n)
     for (int k = 0; k < PB_MAX_INPUTS; k++) {
         pb_node *in = n->in[k];
         unsigned bit = 1u << k;
-        if (!(n->op->inplace_grad & bit & n->want) || n->add & bit || !in->op || elements(in) != elements(n))
+        if (!(n->op->inplace_grad & bit & n->want) || n->add & bit || !in->op ||
+            in->plan->gradient.bytes != n->plan->gradient.bytes)
             continue;
         move_into(&in->plan->gradient, &n->plan->gradient);
         return;
@@ -271,6 +277,12 @@ static void tally_flops(const pb_graph *g, int step, pb_plan *plan)
         plan->forward_flops += n->op->flops(n, 0);
     else
         plan->recompute_flops += n->op->flops(n, 0);
+}
+
+int pb_graph_plan_as(pb_graph *g, size_t element, pb_node *output, pb_node *loss, pb_plan *plan)
+{
+    g->element = element;
+    return pb_graph_plan(g, output, loss, plan);
 }
 
 int pb_graph_plan(pb_graph *g, pb_node *output, pb_node *loss, pb_plan *plan)
