@@ -26,7 +26,7 @@ typedef struct pb_args {
     const char *option[16][2]; /* name and value of settings in pb_decode_table */
     int options;
     const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes,
-        *columns, *sort, *device, *methods;
+        *columns, *sort, *device, *methods, *memory, *storage, *overhead, *flops;
     int jobs, threads, tokens, rank;
     long long seed; /* -1 if it is not given */
     bool json, markdown, quiet, no_timing, partial, times, merged, ids, pairs, plain, decode, force, retry, any_version;
@@ -46,7 +46,7 @@ typedef struct pb_command {
 extern const pb_command pb_cmd_run, pb_cmd_data, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table,
     pb_cmd_plot, pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch,
     pb_cmd_pretrain, pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify,
-    pb_cmd_pareto, pb_cmd_rank;
+    pb_cmd_pareto, pb_cmd_rank, pb_cmd_recommend;
 
 /* Reads the arguments after the name of the command.  The positional arguments are moved to the front of argv, to which
  * a->word then points.  Returns -1 with an error. */

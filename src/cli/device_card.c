@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/units.h"
 #include "experiment/experiment_reader.h"
 #include "model/method_list.h"
 #include "train/device.h"
@@ -16,25 +17,7 @@ typedef struct request {
     bool json;
 } request;
 
-/* ---- options ------------------------------------------------------------------------------------------------- */
-
-/* Reads a number of bytes such as 24G, 80 GB or 1.2T, with decimal prefixes; a plain number is of bytes. */
-static int read_memory(const char *text, double *bytes)
-{
-    static const char units[] = "kMGT";
-    char *end;
-    double x = strtod(text, &end);
-    end += strspn(end, " ");
-    const char *unit = *end ? strchr(units, *end == 'K' ? 'k' : *end) : NULL;
-    for (long k = unit ? unit - units : -1; k >= 0; k--)
-        x *= 1000;
-    end += unit != NULL;
-    end += *end == 'B';
-    if (end == text || *end || !(x >= 1 && x < 1e18))
-        return pb_error("--device: want the memory of a device, such as 24G or 80G, got '%s'", text);
-    *bytes = x;
-    return 0;
-}
+/* ---- options ------------------------------------------------------------------------------------------------ */
 
 static int read_request(const pb_args *a, request *r)
 {
@@ -47,10 +30,12 @@ static int read_request(const pb_args *a, request *r)
         if (pb_option_set(pb_device_table, &r->device, name, a->option[i][1]))
             return pb_error_prefix("--%s", a->option[i][0]);
     }
-    return a->device ? read_memory(a->device, &r->memory) : 0;
+    if (a->device && (pb_parse_unit(a->device, &r->memory) || r->memory < 1))
+        return pb_error("--device: want the memory of a device, such as 24G or 80G, got '%s'", a->device);
+    return 0;
 }
 
-/* ---- rows from the command line --------------------------------------------------------------------------------- */
+/* ---- rows from the command line ---------------------------------------------------------------------------------- */
 
 /* Returns the folder of a model: the path itself, or a shape of models/shapes.  The caller frees it. */
 static char *find_model(const char *name)
@@ -123,17 +108,6 @@ static pb_experiment *read_options(const pb_args *a)
 
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
 
-/* Writes bytes as "1.23 GB". */
-static const char *with_unit(double bytes, char out[32])
-{
-    static const char *const unit[] = {"B", "KB", "MB", "GB", "TB", "PB"};
-    size_t k = 0;
-    for (; k + 1 < PB_COUNT(unit) && bytes >= 999.5; k++)
-        bytes /= 1000;
-    snprintf(out, 32, k == 0 || bytes >= 99.95 ? "%.0f %s" : bytes >= 9.995 ? "%.1f %s" : "%.2f %s", bytes, unit[k]);
-    return out;
-}
-
 static void print_heading(const request *r, int width)
 {
     static const char *const head[] = {"weights",     "master",    "gradients", "optimizer",
@@ -149,10 +123,10 @@ static void print_row(const request *r, const char *label, int width, const pb_d
 {
     const double bytes[] = {b->weights,     b->master,    b->gradients, b->optimizer,
                             b->activations, b->workspace, b->total,     b->file};
-    char text[32];
+    char text[PB_UNIT_SIZE];
     printf("%-*s %15llu", width, label, (unsigned long long)b->trainable);
     for (size_t i = 0; i < PB_COUNT(bytes); i++)
-        printf(" %11s", with_unit(bytes[i], text));
+        printf(" %11s", pb_with_unit(text, bytes[i], "B"));
     printf(" %13.4g %8.3g", b->flops_per_token / 1e9, b->hours);
     if (r->memory > 0)
         printf(" %9d %10d", fit[0], fit[1]);
@@ -188,7 +162,7 @@ static void print_notes(const request *r)
                       : "");
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* Plans one row.  `d` are data with a class or a text, which decide the head. */
 static int plan_row(const request *r, const pb_experiment *e, const pb_cell *c, const pb_data *d, pb_device_bill *b,

@@ -37,8 +37,8 @@ struct pb_graph {
     size_t nodes, capacity;
     pb_node *output, *loss;
     size_t scratch;         /* elements that a thread needs */
-    size_t element;         /* bytes of an element, of all tensors but the output and the loss: sizeof(pb_real), unless the
-                             * graph is only planned (pb_graph_plan_as) */
+    size_t element;         /* bytes of an element of all tensors but the output and the loss: sizeof(pb_real), unless
+                             * the graph is only planned (pb_graph_plan_as) */
     pb_schedule_step *step; /* the schedule                 */
     int steps;
     int boundary; /* the first step of the backward pass     */

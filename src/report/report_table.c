@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "report/compare.h"
 #include "report/grid.h"
 #include "report/notes.h"
@@ -39,22 +40,6 @@ static void with_margin(char out[CELL], const char *fmt, pb_interval v)
     else
         snprintf(out + used, CELL - used, " %s..%s", low, high);
 }
-
-/* Writes 1234567 as "1.23 M". */
-static void with_unit(char out[CELL], double x, double thousand, const char *const unit[4])
-{
-    int k = 0;
-    while (k < 3 && x >= thousand * 0.9995) {
-        x /= thousand;
-        k++;
-    }
-    if (isnan(x))
-        snprintf(out, CELL, "-");
-    else
-        snprintf(out, CELL, k == 0 || x >= 100 ? "%.0f%s" : x >= 10 ? "%.1f%s" : "%.2f%s", x, unit[k]);
-}
-
-static const char *const plain[] = {"", " k", " M", " G"}, *const bytes[] = {" B", " KB", " MB", " GB"};
 
 static void fill_heading(const pb_report *r, char cell[COLUMNS][CELL])
 {
@@ -113,10 +98,10 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     char key[96];
     double flops = pb_report_value(r, row, -1, "compute.forward_flops").middle +
                    pb_report_value(r, row, -1, "compute.backward_flops").middle;
-    with_unit(cell[1], pb_report_value(r, row, -1, "storage.trainable").middle, 1000, plain);
-    with_unit(cell[2], pb_report_value(r, row, -1, "storage.artifact_bytes").middle, 1000, bytes);
-    with_unit(cell[3], pb_report_value(r, row, -1, "memory.train.total").middle, 1000, bytes);
-    with_unit(cell[4], flops, 1000, plain);
+    pb_with_unit(cell[1], pb_report_value(r, row, -1, "storage.trainable").middle, "");
+    pb_with_unit(cell[2], pb_report_value(r, row, -1, "storage.artifact_bytes").middle, "B");
+    pb_with_unit(cell[3], pb_report_value(r, row, -1, "memory.train.total").middle, "B");
+    pb_with_unit(cell[4], flops, "");
     fill_step(r, row, cell[5]);
     number(cell[6], "%.0f", pb_report_value(r, row, -1, "compute.gflops").middle);
     with_margin(cell[7], "%.4f", pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));

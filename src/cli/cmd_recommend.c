@@ -1,0 +1,78 @@
+/* cmd_recommend: the best row of an experiment within limits on its costs. */
+#include "base/units.h"
+#include "cli/cmd.h"
+#include "report/recommend.h"
+
+/* Adds the limit of an option, if it is given.  `unit` is "B" for bytes, which have decimal prefixes. */
+static int add_limit(pb_limit *limit, int *n, const char *option, const char *value, const char *key,
+                     const char *instead)
+{
+    double most;
+    if (!value)
+        return 0;
+    if (pb_parse_unit(value, &most))
+        return pb_error("--%s: want a positive number such as 1.05, 200M or 1.5 GB, got '%s'", option, value);
+    limit[(*n)++] = (pb_limit){.key = key, .instead = instead, .most = most};
+    return 0;
+}
+
+/* The overhead of a row with a merged time is that one, if --merged asks for it. */
+static int read_limits(const pb_args *a, pb_limit *limit, int *n)
+{
+    static const char unmerged[] = "overhead.prefill_ratio.b1", merged[] = "overhead.prefill_ratio.b1.merged";
+    return add_limit(limit, n, "memory", a->memory, "memory.train.total", NULL) ||
+                   add_limit(limit, n, "storage", a->storage, "storage.artifact_bytes", NULL) ||
+                   add_limit(limit, n, "overhead", a->overhead, a->merged ? merged : unmerged,
+                             a->merged ? unmerged : NULL) ||
+                   add_limit(limit, n, "flops", a->flops, "compute.train_flops", NULL)
+               ? -1
+               : 0;
+}
+
+/* Returns the exit code: no if no row fits, undecided if none is known to fit. */
+static int verdict(const pb_recommendation *v)
+{
+    if (v->best >= 0)
+        return PB_EXIT_DONE;
+    for (int i = 0; i < v->report->experiment->rows; i++)
+        if (v->fit[i] != PB_FIT_NO)
+            return PB_EXIT_UNDECIDED;
+    return PB_EXIT_NO;
+}
+
+static int recommend(const pb_args *a)
+{
+    pb_run_context context;
+    pb_recommendation choice;
+    pb_report r;
+    pb_limit limit[PB_LIMITS];
+    int limits = 0, rc = PB_EXIT_QUESTION;
+    if (read_limits(a, limit, &limits) || pb_run_context_open(&context, a))
+        return PB_EXIT_QUESTION;
+    if (!pb_report_make(&r, context.store, context.experiment, a->any_version)) {
+        if (!pb_recommend(&choice, &r, limit, limits, a->seed < 0 ? 0 : (uint64_t)a->seed)) {
+            (a->json ? pb_recommendation_json : pb_recommendation_print)(&choice, stdout);
+            rc = verdict(&choice);
+            pb_recommendation_free(&choice);
+        }
+        pb_report_free(&r);
+    }
+    return pb_run_context_close(&context) ? PB_EXIT_QUESTION : rc;
+}
+
+const pb_command pb_cmd_recommend = {
+    .name = "recommend",
+    .words = "EXPERIMENT.ini",
+    .least = 1,
+    .most = 1,
+    .options = "db set memory storage overhead flops merged seed json any-version",
+    .help =
+        "recommend the best row within limits on its costs\n\n"
+        "The row with the best primary metric on validation among those that fit is chosen; its score on test is what\n"
+        "to expect of it.  A bootstrap over seeds and examples of validation says how often another row would have\n"
+        "been chosen, and rows that the test split does not tell apart from the chosen one are named.  A time decides\n"
+        "only where its 95 % interval lies on one side of the limit.  Exit status 1: no row fits; 3: it is not known\n"
+        "whether one fits.\n\n"
+        "  peftbench recommend experiments/sentiment.ini --memory 60M --storage 1M --overhead 1.05\n",
+    .run = recommend,
+};
