@@ -34,9 +34,12 @@ static const pb_prompting *prompting_of(const pb_cell *c, int parts)
     return parts ? pb_cell_prompting(c) : NULL;
 }
 
-pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only)
+/* Opens the model with the head for texts that the first `reading` of the cell's methods present, and with the first
+ * `parts` of them attached. */
+static pb_model *open_with(const pb_experiment *e, const pb_cell *c, const pb_data *d, int reading, int parts,
+                           bool shapes_only)
 {
-    bool head = pb_answer_mode_of(!d->classes, prompting_of(c, parts)) == PB_BY_HEAD;
+    bool head = pb_answer_mode_of(!d->classes, prompting_of(c, reading)) == PB_BY_HEAD;
     pb_model *m = pb_model_open(&(pb_opening){.path = e->model_path,
                                               .classes = head ? d->classes : 0,
                                               .seed = c->seed,
@@ -46,6 +49,17 @@ pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *
         return m;
     pb_model_free(m);
     return NULL;
+}
+
+pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only)
+{
+    return open_with(e, c, d, parts, parts, shapes_only);
+}
+
+pb_model *pb_cell_open_without(const pb_bench *b, const pb_cell *c)
+{
+    pb_bench_home(b);
+    return open_with(b->experiment, c, b->data, c->row->spec.parts, 0, false);
 }
 
 pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)

@@ -16,6 +16,10 @@ typedef struct pb_subject {
  * of the result is NULL with an error.  The caller closes the result with pb_subject_close. */
 pb_subject pb_subject_trained(const pb_bench *b, const pb_cell *c, long long id, const pb_subject *other);
 
+/* Opens the cell's model with the head that it is trained with, without its methods.  Returns NULL with an error.  The
+ * caller frees it with pb_model_free. */
+pb_model *pb_cell_open_without(const pb_bench *b, const pb_cell *c);
+
 /* Frees model and examples. */
 void pb_subject_close(pb_subject *s);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "results/retained.h"
 #include "results/timing.h"
 
 const char *const pb_verdict_name[] = {"same", "better", "worse", "undecided"};
@@ -230,6 +231,67 @@ static void compare_exact(const pb_comparand *a, const pb_comparand *b, pb_compa
     }
 }
 
+/* ---- retention --------------------------------------------------------------------------------------------- */
+
+/* Returns the text on which the retention of a run was measured; NULL if it was not.  The caller frees it. */
+static char *text_of(const pb_comparand *s, int seed)
+{
+    char *text = NULL;
+    pb_store_provenance_get(s->store, s->run[seed], PB_RETENTION_TEXT, &text); /* the store remembers an error */
+    return text;
+}
+
+/* Returns whether both runs were measured on one text. */
+static bool same_text(const pb_comparand *a, int i, const pb_comparand *b, int k)
+{
+    char *x = text_of(a, i), *y = text_of(b, k);
+    bool same = x && y && !strcmp(x, y);
+    free(x);
+    free(y);
+    return same;
+}
+
+/* Compares the values under `key` of the n seeds that both have, by their paired differences. */
+static void compare_retained(const pb_comparand *a, const int *ia, const pb_comparand *b, const int *ib, int n,
+                             const char *key, bool rising, pb_comparison *c)
+{
+    double *x = pb_alloc((size_t)(n + 1) * sizeof *x), *y = pb_alloc((size_t)(n + 1) * sizeof *y);
+    double *difference = pb_alloc((size_t)(n + 1) * sizeof *difference);
+    bool of_text = !strncmp(key, "retention.", 10);
+    for (int i = 0; i < n; i++) {
+        bool both = !of_text || same_text(a, ia[i], b, ib[i]);
+        x[i] = both ? pb_comparand_value(a, ia[i], key) : NAN;
+        y[i] = both ? pb_comparand_value(b, ib[i], key) : NAN;
+        difference[i] = x[i] - y[i];
+    }
+    pb_interval d = pb_stats_mean(n, difference);
+    if (d.n) {
+        pb_axis *axis = new_axis(c, key, pb_stats_mean(n, x).middle, pb_stats_mean(n, y).middle);
+        axis->kind = PB_SCORE;
+        axis->difference = d;
+        axis->verdict = judge(d, 0, 0, rising);
+        if (d.n == 1)
+            snprintf(axis->note, sizeof axis->note, "one seed alone gives no interval");
+    }
+    free(x);
+    free(y);
+    free(difference);
+}
+
+static void compare_retention(const pb_comparand *a, const pb_comparand *b, pb_comparison *c)
+{
+    int *ia = pb_alloc((size_t)(a->seeds + 1) * sizeof *ia), *ib = pb_alloc((size_t)(a->seeds + 1) * sizeof *ib);
+    int n = common_seeds(a, b, ia, ib);
+    compare_retained(a, ia, b, ib, n, "retention.loss_delta", false, c);
+    compare_retained(a, ia, b, ib, n, "retention.drift", false, c);
+    compare_retained(a, ia, b, ib, n, "retention.cka", true, c);
+    compare_retained(a, ia, b, ib, n, "geometry.norm", false, c);
+    free(ia);
+    free(ib);
+}
+
+/* ---- times ------------------------------------------------------------------------------------------------- */
+
 /* Notes how many processes would decide: the width of an interval falls with the square root of their number. */
 static void note_processes(int n, pb_axis *x)
 {
@@ -301,6 +363,7 @@ int pb_compare(const pb_comparand *a, const pb_comparand *b, const pb_margins *m
     if (compare_scores(a, b, m->accuracy, out))
         return -1;
     compare_exact(a, b, out);
+    compare_retention(a, b, out);
     return m->ratio < 0 ? 0 : compare_ratios(a, b, m->ratio, out);
 }
 

@@ -195,26 +195,44 @@ static int draw_overhead(const pb_report *r, const char *folder)
 
 typedef struct curve {
     pb_text points;
-    double first_y, last_x, last_y;
+    pb_plot_range x, y; /* what the panel has to show of it */
+    double last_x, last_y;
     int count;
 } curve;
+
+static curve new_curve(void)
+{
+    return (curve){.x = {INFINITY, -INFINITY, false}, .y = {INFINITY, -INFINITY, false}};
+}
 
 static void add_point(void *ctx, int step, double mean)
 {
     curve *c = ctx;
-    if (!c->count++)
-        c->first_y = mean;
+    if (!c->count++) {
+        pb_range_widen(&c->x, 0);
+        pb_range_widen(&c->y, mean);
+    }
     c->last_x = step;
     c->last_y = mean;
     pb_text_add(&c->points, "%d %.17g\n", step, mean);
 }
 
+/* Widens the ranges by the last point: a curve is shown from its first point to its last one. */
+static void end_curve(curve *c)
+{
+    if (!c->count)
+        return;
+    pb_range_widen(&c->x, c->last_x);
+    pb_range_widen(&c->y, c->last_y);
+}
+
 /* Reads the mean over the seeds of the row's choice, step by step. */
 static curve read_curve(const pb_report *r, int row, const char *key)
 {
-    curve c = {.count = 0};
+    curve c = new_curve();
     pb_store_curve(r->store, r->row[row].id, r->experiment->seeds, key, add_point,
                    &c); /* the store remembers an error */
+    end_curve(&c);
     return c;
 }
 
@@ -252,8 +270,7 @@ static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
 {
     int rows = r->experiment->rows, n = 0;
     point *end = pb_alloc((size_t)rows * sizeof *end);
-    pb_plot_range y = {INFINITY, -INFINITY, false};
-    double most = 0;
+    pb_plot_range x = {INFINITY, -INFINITY, false}, y = x;
     pb_text plot = {0}, *t = &f->commands;
     for (int i = 0; i < rows; i++) {
         curve c = p->read(r, i, p->key);
@@ -262,16 +279,18 @@ static int add_panel(pb_figure *f, const pb_report *r, const panel *p)
             pb_text_add(&plot, "%s$c%d_%d using 1:2 with %s lw 1.4 %s", n ? ", \\\n " : "plot ", p->number, i,
                         c.count < 20 ? "linespoints pt 7 ps 0.6" : "lines", line[n % (int)PB_COUNT(line)]);
             end[n++] = (point){.label = r->row[i].row->label, .x = c.last_x, .y = c.last_y};
-            pb_range_widen(&y, c.last_y);
-            most = fmax(most, c.last_x);
-            pb_range_widen(&y, c.first_y);
+            pb_range_widen(&x, c.x.low);
+            pb_range_widen(&x, c.x.high);
+            pb_range_widen(&y, c.y.low);
+            pb_range_widen(&y, c.y.high);
         }
         pb_text_free(&c.points);
     }
     if (n) {
         pb_range_pad(&y, 0.08);
-        pb_text_add(t, "unset label\nset xlabel t(%d)\nset ylabel t(%d)\nset xrange [0:%g]\nset yrange [%g:%g]\n",
-                    pb_figure_text(f, p->x), pb_figure_text(f, p->y), most * 1.35, y.low, y.high);
+        pb_text_add(t, "unset label\nset xlabel t(%d)\nset ylabel t(%d)\nset xrange [%g:%g]\nset yrange [%g:%g]\n",
+                    pb_figure_text(f, p->x), pb_figure_text(f, p->y), x.low, x.high + 0.35 * (x.high - x.low), y.low,
+                    y.high);
         add_ends(f, end, n, y);
         pb_text_add(t, "%s\n", plot.data);
     }
@@ -305,13 +324,10 @@ static curve read_tuning(const pb_report *r, int row, const char *key)
 {
     (void)key;
     pb_tuning tuning = pb_tuning_of(r, row);
-    curve c = {.count = tuning.trials};
-    for (int i = 1; i <= tuning.trials; i++) {
-        c.last_x = i;
-        c.last_y = pb_tuning_expected(r, &tuning, i);
-        c.first_y = i == 1 ? c.last_y : c.first_y;
-        pb_text_add(&c.points, "%d %.6g\n", i, c.last_y);
-    }
+    curve c = new_curve();
+    for (int i = 1; i <= tuning.trials; i++)
+        add_point(&c, i, pb_tuning_expected(r, &tuning, i));
+    end_curve(&c);
     pb_tuning_free(&tuning);
     return c;
 }
@@ -325,6 +341,67 @@ static int draw_tuning(const pb_report *r, const char *folder)
     int rc = n ? pb_figure_draw(&f, folder, "tuning", WIDTH, HEIGHT) : 0;
     pb_figure_free(&f);
     free(y);
+    return rc;
+}
+
+/* ---- the strength of the change ------------------------------------------------------------------------ */
+
+/* Returns a value of a row at a strength; NaN if it has none. */
+static double value_at(const pb_report *r, int row, const char *key, double strength)
+{
+    char *full = pb_format("%s.s%g", key, strength);
+    double value = pb_report_value(r, row, -1, full).middle;
+    free(full);
+    return value;
+}
+
+/* Reads the values under `key` against the strength or, if `against` is not NULL, against those under `against`. */
+static curve strengths_of(const pb_report *r, int row, const char *key, const char *against)
+{
+    const pb_experiment *e = r->experiment;
+    curve c = new_curve();
+    for (int i = 0; i < e->strengths; i++) {
+        double x = against ? value_at(r, row, against, e->strength[i]) : e->strength[i];
+        double y = value_at(r, row, key, e->strength[i]);
+        if (isnan(x) || isnan(y))
+            continue;
+        pb_text_add(&c.points, "%.9g %.9g\n", x, y);
+        pb_range_widen(&c.x, x);
+        pb_range_widen(&c.y, y);
+        c.last_x = x;
+        c.last_y = y;
+        c.count++;
+    }
+    return c;
+}
+
+static curve read_strength(const pb_report *r, int row, const char *key)
+{
+    return strengths_of(r, row, key, NULL);
+}
+
+static curve read_path(const pb_report *r, int row, const char *key)
+{
+    return strengths_of(r, row, key, "retention.loss_delta");
+}
+
+/* Score and loss against the strength, and the path that the model takes from the base to its end. */
+static int draw_strength(const pb_report *r, const char *folder)
+{
+    char *score = pb_format("test %s", r->experiment->primary->name);
+    const panel panels[] = {
+        {read_strength, "retention.score", "strength of the change", score, 0},
+        {read_strength, "retention.loss_delta", "strength of the change", "loss delta on general text", 1},
+        {read_path, "retention.score", "loss delta on general text", score, 2}};
+    pb_figure f = {.count = 0};
+    pb_text_add(&f.commands, "%sset multiplot layout 1,3 title t(%d)\n", pb_plot_style, pb_plot_title(&f, r));
+    int n = 0;
+    for (size_t i = 0; i < PB_COUNT(panels); i++)
+        n += add_panel(&f, r, &panels[i]);
+    pb_text_add(&f.commands, "unset multiplot\n");
+    int rc = n ? pb_figure_draw(&f, folder, "strength", 2 * WIDTH, HEIGHT) : 0;
+    pb_figure_free(&f);
+    free(score);
     return rc;
 }
 
@@ -495,7 +572,8 @@ int pb_plot(const pb_report *r, const char *folder)
              draw_against(r, to, "accuracy-parameters", "storage.trainable", "trainable parameters") ||
              draw_against(r, to, "accuracy-memory", "memory.train.total", "training memory, bytes") ||
              draw_against(r, to, "accuracy-inference", "overhead.flops", "FLOPs per example, unmerged") ||
-             draw_overhead(r, to) || draw_axis(r, to) || draw_tuning(r, to) || draw_curves(r, to);
+             draw_overhead(r, to) || draw_axis(r, to) || draw_tuning(r, to) || draw_strength(r, to) ||
+             draw_curves(r, to);
     free(to);
     return rc ? -1 : 0;
 }

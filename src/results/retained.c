@@ -28,7 +28,7 @@ static int check_text(pb_store *s, long long run, const pb_experiment *e)
     return rc;
 }
 
-int pb_retained_has_strength(pb_store *s, long long run, double strength, bool *has)
+static int has_strength(pb_store *s, long long run, double strength, bool *has)
 {
     char *key = pb_format(DONE ".s%g", strength);
     int rc = has_entry(s, run, key, has);
@@ -36,12 +36,24 @@ int pb_retained_has_strength(pb_store *s, long long run, double strength, bool *
     return rc;
 }
 
+int pb_retained_read(pb_store *s, long long run, const pb_experiment *e, pb_retained *out)
+{
+    *out = (pb_retained){.strength = pb_alloc((size_t)(e->strengths + 1) * sizeof *out->strength)};
+    int rc = check_text(s, run, e) || has_entry(s, run, DONE, &out->whole);
+    for (int i = 0; i < e->strengths && !rc; i++)
+        rc = has_strength(s, run, e->strength[i], &out->strength[i]);
+    return rc ? -1 : 0;
+}
+
 int pb_retained_is_done(pb_store *s, long long run, const pb_experiment *e, bool *done)
 {
-    int rc = check_text(s, run, e) || has_entry(s, run, DONE, done);
-    for (int i = 0; i < e->strengths && !rc && *done; i++)
-        rc = pb_retained_has_strength(s, run, e->strength[i], done);
-    return rc ? -1 : 0;
+    pb_retained has;
+    int rc = pb_retained_read(s, run, e, &has);
+    *done = has.whole;
+    for (int i = 0; i < e->strengths; i++)
+        *done = *done && has.strength[i];
+    free(has.strength);
+    return rc;
 }
 
 int pb_retained_begin(pb_store *s, long long run, const pb_experiment *e)

@@ -10,17 +10,22 @@
 /* The key of the provenance entry with the identity of the text (pb_retention_text) that a run's values belong to. */
 #define PB_RETENTION_TEXT "retention.text"
 
-/* Sets *done to whether the run has all that the experiment's [retention] and strengths ask for.  Returns -1 with an
- * error, also if the run's values belong to another text or to other settings of [retention]. */
+/* Which of the values that the experiment asks for a run has. */
+typedef struct pb_retained {
+    bool whole;     /* those of the whole change */
+    bool *strength; /* [strengths] those of a strength, or they are left out because the methods cannot be folded */
+} pb_retained;
+
+/* Reads what a run has; the caller frees out->strength, also after an error.  Returns -1 with an error, also if the
+ * run's values belong to another text or to other settings of [retention]. */
+int pb_retained_read(pb_store *s, long long run, const pb_experiment *e, pb_retained *out);
+
+/* Sets *done to whether the run has all of these values.  Returns -1 with an error as pb_retained_read does. */
 int pb_retained_is_done(pb_store *s, long long run, const pb_experiment *e, bool *done);
 
 /* Notes the text before the first value is stored, and after the last one that the values are there.  Return -1 with an
  * error. */
 int pb_retained_begin(pb_store *s, long long run, const pb_experiment *e);
 int pb_retained_end(pb_store *s, long long run, const pb_experiment *e);
-
-/* Sets *has to whether the run's values of one of the experiment's strengths have been measured, or left out because
- * the methods cannot be folded.  Returns -1 with an error. */
-int pb_retained_has_strength(pb_store *s, long long run, double strength, bool *has);
 
 #endif
