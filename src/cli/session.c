@@ -30,7 +30,7 @@ int pb_session_open(pb_session *o, const pb_args *a)
         return -1;
     }
     int classes = o->adapter ? pb_adapter_classes(o->adapter) : 0; /* the adapter has its own head */
-    pb_opening opening = {.path = a->model, .classes = classes};
+    pb_opening opening = {.path = a->model, .classes = classes, .tokens = o->adapter && pb_adapter_tokens(o->adapter)};
     int rc = a->precision ? pb_option_set(pb_base_table, &opening.base, "precision", a->precision) : 0;
     o->model = rc ? NULL : pb_model_open(&opening);
     if (!o->model || attach_adapter(o, a) || pb_model_check_given(o->model)) {

@@ -336,6 +336,18 @@ static int check_sizes(const pb_loading *l)
     return 0;
 }
 
+/* An adapter for tokens' classes changes a model that has a head for them, and one for texts' classes one that has not. */
+static int check_head(const pb_loading *l)
+{
+    bool tokens = l->m->head == PB_HEAD_TOKENS;
+    const char *task = pb_json_text(pb_json_get(l->config, "task_type"), "");
+    if (tokens ? strcmp(task, "SEQ_CLS") != 0 : !pb_adapter_tokens(l->a))
+        return 0;
+    return pb_error("%s: task_type: the adapter is for %s, and the head of %s for %s; want the same of both",
+                    l->a->config_path, tokens ? "texts (SEQ_CLS)" : "tokens (TOKEN_CLS)", pb_model_dir(l->m),
+                    tokens ? "tokens" : "something else");
+}
+
 static int attach(pb_loading *l, bool force)
 {
     pb_attached part = {.method = l->a->method, .conf = l->a->conf};
@@ -344,9 +356,10 @@ static int attach(pb_loading *l, bool force)
     if (l->m->config.family->conv1d && !pb_peft_has_conv1d(l->peft))
         return pb_error("%s: PEFT's %s does not apply to the Conv1D of a %s", l->a->config_path, l->a->type,
                         pb_model_family(l->m));
-    return check_base(l, force) || pb_loading_list_modules(l) || (!sites && !norms && check_sizes(l)) ||
-                   pb_loading_resize_vocabulary(l) || set_keys(l) || (sites && set_targets(l)) ||
-                   pb_model_attach(l->m, &part, 1) || copy_method(l) || pb_loading_replace_base(l) || name_classes(l)
+    return check_base(l, force) || check_head(l) || pb_loading_list_modules(l) ||
+                   (!sites && !norms && check_sizes(l)) || pb_loading_resize_vocabulary(l) || set_keys(l) ||
+                   (sites && set_targets(l)) || pb_model_attach(l->m, &part, 1) || copy_method(l) ||
+                   pb_loading_replace_base(l) || name_classes(l)
                ? -1
                : 0;
 }

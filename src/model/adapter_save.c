@@ -110,6 +110,7 @@ static void add_common(saving *s)
     pb_text_add(new_member(s, "peft_type"), "\"%s\"", s->peft->type);
     pb_text_add(new_member(s, "task_type"), "%s",
                 m->head == PB_HEAD_CLASSES  ? "\"SEQ_CLS\""
+                : m->head == PB_HEAD_TOKENS ? "\"TOKEN_CLS\""
                 : m->head == PB_HEAD_CAUSAL ? "\"CAUSAL_LM\""
                                             : "null");
     pb_json_quote(new_member(s, "base_model_name_or_path"), m->dir);
@@ -392,7 +393,7 @@ static int save_method(saving *s)
 static pb_text class_names(const pb_model *m)
 {
     pb_text list = {0};
-    for (int i = 0; m->head == PB_HEAD_CLASSES && i < m->classes; i++) {
+    for (int i = 0; pb_model_has_classes(m) && i < m->classes; i++) {
         char *name = pb_model_class(m, i);
         pb_text_add(&list, i ? ", " : "[");
         pb_json_quote(&list, name);
@@ -407,7 +408,7 @@ static int save_adapter(saving *s, const char *dir)
 {
     pb_peft_layout layout = s->peft->layout;
     bool soft = layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT;
-    if (soft && s->m->head != PB_HEAD_CLASSES && s->m->head != PB_HEAD_CAUSAL)
+    if (soft && !pb_model_has_classes(s->m) && s->m->head != PB_HEAD_CAUSAL)
         return pb_error("%s: PEFT does not apply %s to a model without a task_type, and has no task_type for this head",
                         s->method->name, s->peft->type);
     if (save_method(s) || pb_make_dirs(dir))

@@ -165,7 +165,8 @@ static bool is_named(const char *name, const char *target)
 static const char *saved_name(pb_loading *l, size_t i)
 {
     const pb_json *list = config_member(l, "modules_to_save");
-    bool classes = !strcmp(pb_json_text(pb_json_get(l->config, "task_type"), ""), "SEQ_CLS");
+    const char *task = pb_json_text(pb_json_get(l->config, "task_type"), "");
+    bool classes = !strcmp(task, "SEQ_CLS") || !strcmp(task, "TOKEN_CLS");
     return i < pb_json_size(list) ? word_at(l, list, NULL, i)
            : classes              ? word_at(l, NULL, "classifier score", i - pb_json_size(list))
                                   : NULL;

@@ -99,7 +99,7 @@ static const pb_array *find_tensor(const pb_model *m, const char *name)
     size_t prefix = strlen(f->prefix), word = strlen(f->word);
     bool table = !strncmp(name, f->prefix, prefix) && !strncmp(name + prefix, f->word, word) &&
                  !strcmp(name + prefix + word, ".weight");
-    if (a || !table || !m->config.tied || m->head == PB_HEAD_NONE || m->head == PB_HEAD_CLASSES)
+    if (a || !table || !m->config.tied || m->head == PB_HEAD_NONE || pb_model_has_classes(m))
         return a;
     return find_by_name(m, pb_arena_format(m->arena, "%s.weight", f->masked.out));
 }
@@ -497,8 +497,8 @@ int pb_checkpoint_params(pb_model *m, int distill_width)
     }
     load_norm(m, "final.norm", f->final_norm ? inside(m, f->final_norm) : NULL, -1, c->width, &m->final_gain,
               &m->final_bias);
-    if (m->head == PB_HEAD_CLASSES)
-        load_classifier(m, &f->classes);
+    if (pb_model_has_classes(m))
+        load_classifier(m, m->head == PB_HEAD_TOKENS ? &f->tokens : &f->classes);
     else if (m->head != PB_HEAD_NONE)
         load_language_head(m, &f->masked);
     if (distill_width)

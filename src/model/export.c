@@ -24,12 +24,13 @@ static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
 {
     const struct pb_family *f = m->config.family;
     const char *kind = m->head == PB_HEAD_CLASSES     ? "ForSequenceClassification"
+                       : m->head == PB_HEAD_TOKENS    ? "ForTokenClassification"
                        : m->head == PB_HEAD_MASKED    ? "ForMaskedLM"
                        : strcmp(f->type, "gpt2") == 0 ? "LMHeadModel"
                                                       : "ForCausalLM";
     pb_text_add(out, "{\n  \"architectures\": [\"%s%s\"],\n  \"dtype\": \"%s\"", f->class_name, kind,
                 precision == PB_IN_BF16 ? "bfloat16" : "float32");
-    if (m->head != PB_HEAD_CLASSES)
+    if (!pb_model_has_classes(m))
         return;
     if (m->classes == 1)
         pb_text_add(out, ",\n  \"problem_type\": \"regression\"");

@@ -14,6 +14,10 @@ const char *const pb_role_name[SITES] = {"attn.qkv", "attn.q",   "attn.k", "attn
 const char *const pb_block_name[BLOCKS] = {"attn", "mlp", "layer"};
 
 #define ALL ((1u << SITES) - 1)
+#define CLASSIFIER                                                                                                     \
+    {                                                                                                                  \
+        .out = "classifier", .bias = "classifier.bias"                                                                 \
+    }
 
 /* Llama, and the families with the same names. */
 #define LLAMA                                                                                                          \
@@ -30,7 +34,8 @@ const char *const pb_block_name[BLOCKS] = {"attn", "mlp", "layer"};
     .site = {[Q] = "self_attn.q_proj", [K] = "self_attn.k_proj", [V] = "self_attn.v_proj", [O] = "self_attn.o_proj",   \
              [GATE] = "mlp.gate_proj", [UP] = "mlp.up_proj",     [DOWN] = "mlp.down_proj"},                            \
     .norm = {"input_layernorm", "post_attention_layernorm"}, .classes = {.out = "score"},                              \
-    .masked = {.out = "lm_head"}, .causal = true, .pre_norm = true, .rms = true, .rotary = true
+    .masked = {.out = "lm_head"}, .tokens = {.out = "score", .bias = "score.bias"}, .causal = true, .pre_norm = true,  \
+    .rms = true, .rotary = true
 
 #define BERT_LAYER                                                                                                     \
     .key = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", \
@@ -49,6 +54,7 @@ static const struct pb_family families[] = {
      BERT_LAYER,
      .classes =
          {.dense = "pooler.dense", .out = "classifier", .bias = "classifier.bias", .act = PB_TANH, .base_dense = true},
+     .tokens = CLASSIFIER,
      .masked = {.dense = "cls.predictions.transform.dense",
                 .norm = "cls.predictions.transform.LayerNorm",
                 .out = "cls.predictions.decoder",
@@ -62,6 +68,7 @@ static const struct pb_family families[] = {
                  .out = "classifier.out_proj",
                  .bias = "classifier.out_proj.bias",
                  .act = PB_TANH},
+     .tokens = CLASSIFIER,
      .masked = {.dense = "lm_head.dense",
                 .norm = "lm_head.layer_norm",
                 .out = "lm_head.decoder",
@@ -84,6 +91,7 @@ static const struct pb_family families[] = {
      .norm = {"sa_layer_norm", "output_layer_norm"},
      .bias = ALL,
      .classes = {.dense = "pre_classifier", .out = "classifier", .bias = "classifier.bias", .act = PB_RELU},
+     .tokens = CLASSIFIER,
      .masked = {.dense = "vocab_transform",
                 .norm = "vocab_layer_norm",
                 .out = "vocab_projector",
@@ -102,6 +110,7 @@ static const struct pb_family families[] = {
      .norm = {"ln_1", "ln_2"},
      .bias = ALL,
      .classes = {.out = "score"},
+     .tokens = CLASSIFIER,
      .masked = {.out = "lm_head"},
      .causal = true,
      .pre_norm = true,
@@ -253,6 +262,7 @@ static int read_head(const reader *r)
     c->head = strstr(name, "ForSequenceClassification")                    ? PB_HEAD_CLASSES
               : strstr(name, "ForCausalLM") || strstr(name, "LMHeadModel") ? PB_HEAD_CAUSAL
               : strstr(name, "ForMaskedLM")                                ? PB_HEAD_MASKED
+              : strstr(name, "ForTokenClassification")                     ? PB_HEAD_TOKENS
                                                                            : PB_HEAD_NONE;
     size_t labels = pb_json_size(pb_json_get(r->root, "id2label"));
     c->classes = labels < MOST_CLASSES ? (int)labels : MOST_CLASSES;

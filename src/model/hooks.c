@@ -253,7 +253,7 @@ static int text_start(const pb_build *b, int s)
 const pb_rows *pb_text_ends(pb_build *b, const pb_node *x, int first, int last)
 {
     const pb_rows *text = b->text;
-    bool generates = b->model->config.family->causal && b->model->head != PB_HEAD_CLASSES;
+    bool generates = b->model->config.family->causal && !pb_model_has_classes(b->model);
     if (!x || !text || (last && generates)) {
         if (x && text)
             pb_error("%s: the last %d tokens of a text: a model that generates does not know where a question ends; "

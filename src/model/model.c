@@ -30,9 +30,14 @@ pb_head pb_model_head(const pb_model *m)
     return m->head;
 }
 
+bool pb_model_has_classes(const pb_model *m)
+{
+    return m->head == PB_HEAD_CLASSES || m->head == PB_HEAD_TOKENS;
+}
+
 int pb_model_outputs(const pb_model *m)
 {
-    return m->head == PB_HEAD_CLASSES ? m->classes : m->head == PB_HEAD_NONE ? m->config.width : m->config.vocab;
+    return pb_model_has_classes(m) ? m->classes : m->head == PB_HEAD_NONE ? m->config.width : m->config.vocab;
 }
 
 int pb_model_name_classes(pb_model *m, const char *list)

@@ -13,6 +13,7 @@ typedef enum pb_head {
     PB_HEAD_CLASSES, /* classification: logits [sequences, classes] */
     PB_HEAD_CAUSAL,  /* causal language model: logits of the next token [T, vocabulary] */
     PB_HEAD_MASKED,  /* masked language model: logits of the token itself [T, vocabulary] */
+    PB_HEAD_TOKENS,  /* token classification: logits [T, classes] */
 } pb_head;
 
 /* Rotary position embeddings. */
@@ -60,8 +61,8 @@ typedef struct pb_batch {
     const int *label;      /* [sequences] classes, for the loss of a classification head; or NULL */
     const pb_real *number; /* [sequences] numbers, for the mean squared error of a head with one output; or NULL */
     const int
-        *target; /* [T] the token to predict at each position, < 0: none; or NULL.  For language models; the logits
-                          then have rows for positions with a target only */
+        *target; /* [T] the token to predict at each position, or its class for a head of token classification; < 0:
+                          none; or NULL.  The logits then have rows for positions with a target only */
     const pb_real *distill_target; /* [T, pb_opening.distill_width] distillation targets of a linear map of the last
                                       hidden states, or NULL */
     const pb_real *distill_weight; /* [T] weight of each position's mean squared error in the loss */
@@ -90,6 +91,7 @@ extern const pb_option pb_base_table[];
 typedef struct pb_opening {
     const char *path;  /* a Hugging Face folder, a GGUF file or a llama2.c file */
     int classes;       /* > 0: a classification head for this many classes; 0: the head of the checkpoint */
+    bool tokens;       /* the classification head is one of tokens, PB_HEAD_TOKENS */
     uint64_t seed;     /* of the initial values of parameters that the checkpoint lacks */
     int layers;        /* > 0: only this many layers, from the first */
     bool bare;         /* no head, whatever the checkpoint has */
@@ -141,6 +143,7 @@ bool pb_model_unfinished(const pb_model *m);
 
 const pb_network_config *pb_model_config(const pb_model *m); /* owned by the model */
 pb_head pb_model_head(const pb_model *m);                    /* the head that was built, which pb_opening decides */
+bool pb_model_has_classes(const pb_model *m);                /* the head is a classifier, of texts or of tokens */
 int pb_model_outputs(const pb_model *m);                     /* columns of the output */
 int pb_model_kv_width(const pb_model *m);                    /* columns of a layer's keys: kv_heads * head_size */
 

@@ -40,10 +40,10 @@ static pb_node *add_head_biases(pb_build *b, pb_node *y)
 {
     const pb_multi_adapter *multi = b->model->multi_adapter;
     pb_real *x = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)y->rows * (size_t)y->cols * sizeof *x);
-    for (int s = 0; s < y->rows; s++) {
+    for (int s = 0; s < y->set->sequences; s++) {
         const pb_real *bias = b->adapter[s] < 0 ? NULL : multi->adapter[b->adapter[s]].head_bias;
-        if (bias)
-            memcpy(x + (size_t)s * (size_t)y->cols, bias, (size_t)y->cols * sizeof *x);
+        for (int r = y->set->offset[s]; r < y->set->offset[s + 1] && bias; r++)
+            memcpy(x + (size_t)r * (size_t)y->cols, bias, (size_t)y->cols * sizeof *x);
     }
     return pb_op_add(b->graph, y, pb_graph_input(b->graph, y->set, y->cols, x));
 }

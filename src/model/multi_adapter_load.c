@@ -8,7 +8,7 @@
 
 static bool is_head(const pb_model *m, const pb_param *p)
 {
-    return m->head == PB_HEAD_CLASSES && (p == m->head_w || p == m->head_b);
+    return pb_model_has_classes(m) && (p == m->head_w || p == m->head_b);
 }
 
 /* The number of parameters that a method has added to the model. */
@@ -82,7 +82,7 @@ static const pb_real *difference(pb_adapter_deltas *d, const pb_param *p, const 
 
 static int copy_head(pb_adapter_deltas *d, const pb_model *from, const pb_model *base)
 {
-    if (from->head != PB_HEAD_CLASSES)
+    if (!pb_model_has_classes(from))
         return 0;
     if (from->classes != base->classes)
         return pb_error("multi-adapter: an adapter for %d classes on a model with %d", from->classes, base->classes);
@@ -134,7 +134,9 @@ static int copy_deltas(pb_adapter_deltas *d, const pb_model *from, const pb_mode
 static int read_deltas(pb_adapter_deltas *d, const pb_model *base, const char *dir, bool force)
 {
     pb_adapter *a = pb_adapter_open(dir);
-    pb_model *m = a ? pb_model_open(&(pb_opening){.path = base->dir, .classes = pb_adapter_classes(a)}) : NULL;
+    pb_model *m = a ? pb_model_open(&(pb_opening){
+                          .path = base->dir, .classes = pb_adapter_classes(a), .tokens = pb_adapter_tokens(a)})
+                    : NULL;
     int rc = m ? 0 : -1;
     if (!rc && !pb_adapter_method(a)->low_rank)
         rc = pb_error("%s: want an adapter whose updates are products of two matrices, got one of type %s", dir,

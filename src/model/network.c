@@ -211,6 +211,15 @@ static pb_node *rows_asked(pb_build *b, pb_node *x, const pb_batch *batch, const
     return batch->target ? pb_op_select(b->graph, x, pb_rows_chosen(b->graph, x->set, batch->target)) : x;
 }
 
+/* Logits of the classes of tokens: [tokens, classes]. */
+static pb_node *classify_tokens(pb_build *b, pb_node *x, const pb_batch *batch, const pb_rows *text)
+{
+    pb_model *m = b->model;
+    pb_node *h = pb_drop(b, rows_asked(b, x, batch, text), b->dropout);
+    pb_node *logits = pb_op_linear(b->graph, h, leaf(b, m->head_w), leaf(b, m->head_b));
+    return pb_build_logits(b, b->adapter ? pb_multi_adapter_apply(b, NULL, logits, h) : logits);
+}
+
 /* Logits of a language model: [tokens, vocabulary]. */
 static pb_node *predict_tokens(pb_build *b, pb_node *x, const pb_batch *batch, const pb_rows *text)
 {
@@ -329,6 +338,7 @@ static int run_pass(pass *p, const pb_batch *batch, const pb_rows *text, pass *f
         return -1;
     out->logits = batch->states                ? rows_asked(b, x, batch, text)
                   : m->head == PB_HEAD_CLASSES ? classify(b, x, batch)
+                  : m->head == PB_HEAD_TOKENS  ? classify_tokens(b, x, batch, text)
                   : m->head == PB_HEAD_NONE    ? x
                                                : predict_tokens(b, x, batch, text);
     out->loss = out->logits && has_targets(m, batch) ? loss(b, x, out->logits, batch) : NULL;

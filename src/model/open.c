@@ -17,20 +17,20 @@ static int open_tokenizer(pb_model *m)
     return !there || (m->tokenizer = pb_tokenizer_open(m->dir)) ? 0 : -1;
 }
 
-static int choose_head(pb_model *m, int classes, bool bare)
+static int choose_head(pb_model *m, int classes, bool tokens, bool bare)
 {
     m->checkpoint_head = !classes;
-    m->head = bare ? PB_HEAD_NONE : classes ? PB_HEAD_CLASSES : m->config.head;
+    m->head = bare ? PB_HEAD_NONE : !classes ? m->config.head : tokens ? PB_HEAD_TOKENS : PB_HEAD_CLASSES;
     m->classes = classes ? classes : m->config.classes;
     if (bare)
         return 0;
     if (m->head == PB_HEAD_NONE)
         return pb_error("%s: config.json: architectures: the checkpoint has no head; want one that ends in "
-                        "ForSequenceClassification, ForCausalLM, LMHeadModel or ForMaskedLM",
+                        "ForSequenceClassification, ForTokenClassification, ForCausalLM, LMHeadModel or ForMaskedLM",
                         m->dir);
     if (m->head == PB_HEAD_MASKED && m->config.family->causal)
         m->head = PB_HEAD_CAUSAL;
-    if ((m->head == PB_HEAD_CAUSAL) != m->config.family->causal && m->head != PB_HEAD_CLASSES)
+    if ((m->head == PB_HEAD_CAUSAL) != m->config.family->causal && !pb_model_has_classes(m))
         return pb_error("%s: config.json: architectures: a %s cannot have this head", m->dir, m->config.family->type);
     return 0;
 }
@@ -51,9 +51,9 @@ pb_model *pb_model_open(const pb_opening *o)
     m->seed = o->seed;
     m->base = o->base;
     m->shapes_only = o->shapes_only;
-    if (pb_checkpoint_open(m, o->shapes_only) || keep_layers(m, o->layers) || choose_head(m, o->classes, o->bare) ||
-        pb_checkpoint_params(m, o->distill_width) || pb_generation_ends(m, m->end) ||
-        (!m->shapes_only && open_tokenizer(m))) {
+    if (pb_checkpoint_open(m, o->shapes_only) || keep_layers(m, o->layers) ||
+        choose_head(m, o->classes, o->tokens, o->bare) || pb_checkpoint_params(m, o->distill_width) ||
+        pb_generation_ends(m, m->end) || (!m->shapes_only && open_tokenizer(m))) {
         pb_model_free(m);
         return NULL;
     }

@@ -93,6 +93,7 @@ static int read_vocabulary(pb_tokenizer *t, const pb_json *root)
 
 typedef struct walk {
     const pb_tokenizer *t;
+    bool spaced; /* as in pb_pretokenizer_run */
     pb_word_visit *visit;
     void *ctx;
     int *rc; /* becomes -1 when an expression fails */
@@ -116,7 +117,7 @@ static void walk_between(const walk *w, const char *text, size_t size, bool norm
 
 static void walk_normal(const walk *w, const char *text, size_t size, bool first)
 {
-    if (pb_pretokenizer_run(w->t, text, size, first, w->visit, w->ctx))
+    if (pb_pretokenizer_run(w->t, text, size, first, w->spaced, w->visit, w->ctx))
         *w->rc = -1;
 }
 
@@ -153,10 +154,10 @@ static void repair(const char *text, size_t size, pb_text *out)
     }
 }
 
-int pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size, pb_word_visit *visit, void *ctx)
+static int walk_text(walk w, const char *text, size_t size)
 {
     int rc = 0;
-    walk w = {t, visit, ctx, &rc};
+    w.rc = &rc;
     if (is_valid(text, size)) {
         walk_between(&w, text, size, false, true, walk_raw);
         return rc;
@@ -166,6 +167,11 @@ int pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size,
     walk_between(&w, valid.data, valid.length, false, true, walk_raw);
     pb_text_free(&valid);
     return rc;
+}
+
+int pb_tokenizer_each_word(const pb_tokenizer *t, const char *text, size_t size, pb_word_visit *visit, void *ctx)
+{
+    return walk_text((walk){.t = t, .visit = visit, .ctx = ctx}, text, size);
 }
 
 /* ---- encoding ---------------------------------------------------------------------------------------- */
@@ -211,6 +217,34 @@ int pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t si
             word->count -= got - kept;
     }
     for (size_t i = 0; i < after; i++)
+        add_id(&e, t->after.id[i], -1);
+    return rc;
+}
+
+static void encode_piece(void *ctx, const char *text, size_t size, int added)
+{
+    const encoding *e = ctx;
+    if (added >= 0)
+        pb_ids_add(e->id, added);
+    else
+        e->t->kind->encode(e->t, text, size, e->id);
+}
+
+int pb_tokenizer_encode_split(const pb_tokenizer *t, const char *const *word, int words, bool special, pb_ids *out,
+                              pb_ids *of)
+{
+    encoding e = {t, out, of, 0};
+    size_t apart = out->count - of->count;
+    walk w = {.t = t, .spaced = pb_pretokenizer_is_bytes(t), .visit = encode_piece, .ctx = &e};
+    int rc = 0;
+    for (size_t i = 0; special && i < t->before.count; i++)
+        add_id(&e, t->before.id[i], -1);
+    for (int i = 0; i < words && !rc; i++) {
+        rc = walk_text(w, word[i], strlen(word[i]));
+        while (of->count + apart < out->count)
+            pb_ids_add(of, i);
+    }
+    for (size_t i = 0; special && i < t->after.count; i++)
         add_id(&e, t->after.id[i], -1);
     return rc;
 }

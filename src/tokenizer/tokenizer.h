@@ -54,6 +54,15 @@ int pb_tokenizer_encode(const pb_tokenizer *t, const char *text, size_t size, bo
 int pb_tokenizer_encode_words(const pb_tokenizer *t, const char *text, size_t size, bool special, int limit,
                               pb_ids *out, pb_ids *word);
 
+/* Appends the ids of a sentence that is split into words already, as Hugging Face's tokenizers do with
+ * is_split_into_words=True: each word is encoded by itself, as a text of its own.  If the file's only pre-tokenizer is
+ * ByteLevel (GPT-2, RoBERTa), a space is put in front of each word, as with add_prefix_space=True, which such a
+ * tokenizer is used with for words.  Appends to `of` the number of the word that each id belongs to, counted from 0;
+ * the template's tokens, which are added if `special` is true, have -1.  A word may have no id.  Returns -1 with an
+ * error as pb_tokenizer_encode does. */
+int pb_tokenizer_encode_split(const pb_tokenizer *t, const char *const *word, int words, bool special, pb_ids *out,
+                              pb_ids *of);
+
 /* Returns whether the file says how a pair of texts is encoded. */
 bool pb_tokenizer_has_pair(const pb_tokenizer *t);
 /* Returns 0 if it does, otherwise -1 with an error that says what is missing. */

@@ -203,10 +203,14 @@ void pb_charsmap_run(const pb_charsmap *m, const char *text, size_t size, pb_tex
 /* Reads the pre-tokenizer.  Returns -1 with an error. */
 int pb_pretokenizer_read(pb_tokenizer *t, const pb_json *v);
 
-/* Splits normalized text into words and visits them.  `first` says whether this is the beginning of the whole text.
- * Returns -1 with an error if an expression fails. */
-int pb_pretokenizer_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit,
-                        void *ctx);
+/* Splits normalized text into words and visits them.  `first` says whether this is the beginning of the whole text,
+ * and `spaced` whether ByteLevel puts a space in front of it although the file does not say so.  Returns -1 with an
+ * error if an expression fails. */
+int pb_pretokenizer_run(const pb_tokenizer *t, const char *text, size_t size, bool first, bool spaced,
+                        pb_word_visit *visit, void *ctx);
+
+/* Returns whether ByteLevel is the only pre-tokenizer. */
+bool pb_pretokenizer_is_bytes(const pb_tokenizer *t);
 
 /* ---- tokenizer_decode.c */
 

@@ -131,6 +131,7 @@ typedef struct cut {
     const pb_tokenizer *t;
     size_t next; /* the component that comes next */
     bool first;  /* at the text's beginning */
+    bool spaced; /* ByteLevel adds a space in any case */
     pb_word_visit *visit;
     void *ctx;
     int *rc; /* becomes -1 when an expression fails */
@@ -239,7 +240,7 @@ static void visit_match(void *ctx, const char *text, size_t size, bool match)
 
 static void split_to_bytes(cut c, const pb_component *s, const char *text, size_t size)
 {
-    char *spaced = s->flag && text[0] != ' ' ? pb_alloc(size + 2) : NULL;
+    char *spaced = (s->flag || c.spaced) && text[0] != ' ' ? pb_alloc(size + 2) : NULL;
     if (spaced) {
         spaced[0] = ' ';
         memcpy(spaced + 1, text, size++);
@@ -267,11 +268,16 @@ static void split(cut c, const char *text, size_t size)
         split_to_bytes(c, s, text, size);
 }
 
-int pb_pretokenizer_run(const pb_tokenizer *t, const char *text, size_t size, bool first, pb_word_visit *visit,
-                        void *ctx)
+int pb_pretokenizer_run(const pb_tokenizer *t, const char *text, size_t size, bool first, bool spaced,
+                        pb_word_visit *visit, void *ctx)
 {
     int rc = 0;
     if (size)
-        split((cut){.t = t, .first = first, .visit = visit, .ctx = ctx, .rc = &rc}, text, size);
+        split((cut){.t = t, .first = first, .spaced = spaced, .visit = visit, .ctx = ctx, .rc = &rc}, text, size);
     return rc;
+}
+
+bool pb_pretokenizer_is_bytes(const pb_tokenizer *t)
+{
+    return t->pretokenizer.count == 1 && t->pretokenizer.component[0].kind == BYTES;
 }

@@ -44,14 +44,21 @@ static void vary_constants(pb_testbed *p)
 
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed)
 {
+    return pb_testbed_open_as(p,
+                              &(pb_opening){.path = path,
+                                            .classes = classes,
+                                            .seed = seed,
+                                            .base = {.weights = random ? PB_FROM_RANDOM : PB_FROM_CHECKPOINT}},
+                              spec);
+}
+
+int pb_testbed_open_as(pb_testbed *p, const pb_opening *how, const char *spec)
+{
+    bool random = how->base.weights == PB_FROM_RANDOM;
     *p = (pb_testbed){
         .values = pb_arena_new("testbed"), .arena = pb_arena_new("testbed"), .executor = pb_executor_new(), .key = 7};
     int rc = pb_attached_parse(spec, p->part, &p->parts);
-    p->model = rc ? NULL
-                  : pb_model_open(&(pb_opening){.path = path,
-                                                .classes = classes,
-                                                .seed = seed,
-                                                .base = {.weights = random ? PB_FROM_RANDOM : PB_FROM_CHECKPOINT}});
+    p->model = rc ? NULL : pb_model_open(how);
     if (p->model && random)
         enlarge_matrices(p);
     if (p->model)

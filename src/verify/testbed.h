@@ -24,6 +24,8 @@ typedef struct pb_testbed {
  * the same in every testbed: a method that forgets one of them would compute the right outputs otherwise.  Returns -1
  * with an error, and nothing is open then.  The caller closes it with pb_testbed_close. */
 int pb_testbed_open(pb_testbed *p, const char *path, bool random, const char *spec, int classes, uint64_t seed);
+/* Does the same with a model that is opened in another way. */
+int pb_testbed_open_as(pb_testbed *p, const pb_opening *how, const char *spec);
 void pb_testbed_close(pb_testbed *p);
 
 /* Computes what the methods ask for of pb_testbed_texts, or of pb_testbed_tokens if the model has no classification

@@ -423,8 +423,10 @@ TEST(what_would_be_another_number_is_refused)
     CHECK(refuses("pissa-conv1d", "\"pissa\"", "\"olora\"", NULL, "PEFT cannot load olora on a gpt2"));
     CHECK(refuses("tied-embed", "\"ensure_weight_tying\": false", "\"ensure_weight_tying\": 1", NULL,
                   "want bool, got 1"));
-    CHECK(refuses("all-linear", "\"SEQ_CLS\"", "\"TOKEN_CLS\"", NULL, "task_type: want SEQ_CLS, CAUSAL_LM"));
-    CHECK(refuses("all-linear", "\"SEQ_CLS\"", "null", NULL, "task_type: want SEQ_CLS beside a saved classifier"));
+    CHECK(refuses("all-linear", "\"SEQ_CLS\"", "\"QUESTION_ANS\"", NULL,
+                  "task_type: want SEQ_CLS, TOKEN_CLS, CAUSAL_LM"));
+    CHECK(refuses("all-linear", "\"SEQ_CLS\"", "null", NULL,
+                  "task_type: want SEQ_CLS or TOKEN_CLS beside a saved classifier"));
     CHECK(refuses("all-linear", "\"auto_mapping\": null",
                   "\"auto_mapping\": {\"base_model_class\": \"BertForMultipleChoice\"}", NULL,
                   "BertForMultipleChoice"));

@@ -50,13 +50,14 @@ static void compare_value(const golden_tensor *t, const pb_node *n)
     compare(t, got);
 }
 
-static void check_golden_of(const char *folder, int classes, const char *name, const char *spec)
+static void check_golden_as(const pb_opening *how, const char *name, const char *spec)
 {
+    int classes = how->classes;
     char *path = pb_format("tests/golden/%s.txt", name);
     golden g = golden_open(path);
     golden_tensor t;
     fixture r;
-    if (pb_testbed_open(&r, folder, false, spec, classes, 0))
+    if (pb_testbed_open_as(&r, how, spec))
         PB_BUG("%s", pb_error_text());
     int gradients = 0;
     bool ran = false;
@@ -92,6 +93,11 @@ static void check_golden_of(const char *folder, int classes, const char *name, c
     fixture_close(&r);
 }
 
+static void check_golden_of(const char *folder, int classes, const char *name, const char *spec)
+{
+    check_golden_as(&(pb_opening){.path = folder, .classes = classes}, name, spec);
+}
+
 static void check_golden(const char *name, const char *spec)
 {
     check_golden_of(TINY, 3, name, spec);
@@ -101,6 +107,13 @@ TEST(one_output_is_trained_by_squared_error_as_in_transformers)
 {
     check_golden_of(TINY, 1, "regression/bert", "full");
     check_golden_of(TINY, 1, "regression/bert-lora", "lora:rank=4,alpha=8");
+}
+
+/* The loss is the mean over the tokens that have a label (tests/parity/make_tags.py). */
+TEST(classes_of_tokens_are_trained_as_in_transformers)
+{
+    check_golden_as(&(pb_opening){.path = TINY, .classes = 3, .tokens = true}, "tags/bert", "full");
+    check_golden_as(&(pb_opening){.path = TINY, .classes = 3, .tokens = true}, "tags/lora", "lora:rank=4,alpha=8");
 }
 
 TEST(full_equals_transformers)

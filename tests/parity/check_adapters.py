@@ -224,7 +224,7 @@ def make(name, kind, base=None):
     config = configs(name)[kind]
     class_name = type(base).__name__
     config.task_type = "CAUSAL_LM" if "Causal" in class_name or "LMHead" in class_name else \
-        "SEQ_CLS" if "Sequence" in class_name else None
+        "SEQ_CLS" if "Sequence" in class_name else "TOKEN_CLS" if "Token" in class_name else None
     torch.manual_seed(7)
     model = peft.get_peft_model(base, config).eval()
     for p in (p for p in model.parameters() if p.requires_grad):
@@ -311,7 +311,8 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     names = sys.argv[2:] or ["bert", "roberta", "gpt2", "gpt2-classes", "llama", "llama-classes", "llama-tied",
-                             "bert-masked", "roberta-masked", "distilbert", "distilbert-masked", "qwen2", "qwen3"]
+                             "bert-masked", "roberta-masked", "distilbert", "distilbert-masked", "qwen2", "qwen3",
+                             "bert-tokens", "gpt2-tokens", "llama-tokens"]
     results = []
     with tempfile.TemporaryDirectory() as place:
         for name in names:

@@ -47,6 +47,12 @@ MODELS = {
     "llama-yarn": ("LlamaConfig", dict(LLAMA, rope_parameters=_rope(rope_type="yarn", factor=4.0, beta_fast=4.0,
                                                                     original_max_position_embeddings=16)), "LlamaForCausalLM"),
     "llama-linear": ("LlamaConfig", dict(LLAMA, rope_parameters=_rope(rope_type="linear", factor=2.5)), "LlamaForCausalLM"),
+    "bert-tokens": ("BertConfig", BERT, "BertForTokenClassification"),
+    "roberta-tokens": ("RobertaConfig", BERT, "RobertaForTokenClassification"),
+    "distilbert-tokens": ("DistilBertConfig", DISTIL, "DistilBertForTokenClassification"),
+    "gpt2-tokens": ("GPT2Config", GPT2, "GPT2ForTokenClassification"),
+    "llama-tokens": ("LlamaConfig", LLAMA, "LlamaForTokenClassification"),
+    "qwen3-tokens": ("Qwen3Config", dict(LLAMA, head_dim=8), "Qwen3ForTokenClassification"),
     "qwen2": ("Qwen2Config", LLAMA, "Qwen2ForCausalLM"),
     "qwen3": ("Qwen3Config", dict(LLAMA, head_dim=8), "Qwen3ForCausalLM"),
     "mistral": ("MistralConfig", dict(LLAMA, sliding_window=None), "MistralForCausalLM"),
@@ -56,7 +62,7 @@ MODELS = {
 def make(name):
     """The model `name`, in double-free 32 bits, with weights that make logits of order one."""
     config_class, settings, model_class = MODELS[name]
-    config = getattr(tf, config_class)(**settings, **({"num_labels": 3} if "Sequence" in model_class else {}))
+    config = getattr(tf, config_class)(**settings, **({"num_labels": 3} if model_class.endswith("Classification") else {}))
     config._attn_implementation = "eager"
     model = getattr(tf, model_class)(config)
     generator = torch.Generator().manual_seed(sum(map(ord, name)))

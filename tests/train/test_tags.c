@@ -1,0 +1,155 @@
+/* Classes of tokens against what transformers, PEFT and seqeval say (tests/golden/tags, made by
+ * tests/parity/make_tags.py). */
+#include "fixture.h"
+#include "golden.h"
+
+#include "base/json.h"
+#include "model/adapter.h"
+#include "model/apply.h"
+#include "tokenizer/tokenizer.h"
+
+#define TAGS "tests/golden/tags"
+
+/* ---- lines of a .jsonl ------------------------------------------------------------------------------- */
+
+typedef void check_line(void *ctx, const pb_json *line);
+
+static void each_line(const char *path, check_line *check, void *ctx)
+{
+    char *text = pb_read_file(path, NULL), *rest = text, *line;
+    if (!text)
+        PB_BUG("%s", pb_error_text());
+    while ((line = strsep(&rest, "\n")))
+        if (*line) {
+            pb_json_doc *doc = pb_json_parse(path, line, strlen(line));
+            if (CHECK(doc != NULL))
+                check(ctx, pb_json_root(doc));
+            pb_json_free(doc);
+        }
+    free(text);
+}
+
+static bool are_numbers(const pb_json *list, const pb_ids *ids)
+{
+    bool same = pb_json_size(list) == ids->count;
+    for (size_t i = 0; i < ids->count && same; i++)
+        same = pb_json_integer(pb_json_at(list, i), -2) == ids->id[i];
+    return same;
+}
+
+/* ---- words ------------------------------------------------------------------------------------------- */
+
+typedef struct opened {
+    char *folder;
+    pb_tokenizer *tokenizer;
+    int lines;
+} opened;
+
+static void check_words(void *ctx, const pb_json *line)
+{
+    opened *o = ctx;
+    const char *folder = pb_json_text(pb_json_get(line, "tokenizer"), ""), *word[16];
+    const pb_json *words = pb_json_get(line, "words");
+    pb_ids ids = {0}, of = {0};
+    if (!o->folder || strcmp(o->folder, folder) != 0) {
+        free(o->folder);
+        pb_tokenizer_close(o->tokenizer);
+        o->folder = pb_strdup(folder);
+        o->tokenizer = pb_tokenizer_open(folder);
+    }
+    int n = (int)pb_json_size(words);
+    for (int i = 0; i < n; i++)
+        word[i] = pb_json_text(pb_json_at(words, (size_t)i), "");
+    CHECK_INT(pb_tokenizer_encode_split(o->tokenizer, word, n, true, &ids, &of), 0);
+    if (!CHECK(are_numbers(pb_json_get(line, "ids"), &ids) && are_numbers(pb_json_get(line, "of"), &of)))
+        printf("  %s: %s\n", folder, word[0]);
+    pb_ids_free(&ids);
+    pb_ids_free(&of);
+    o->lines++;
+}
+
+TEST(words_have_the_ids_that_transformers_gives_them)
+{
+    opened o = {.folder = NULL};
+    each_line(TAGS "/words.jsonl", check_words, &o);
+    CHECK_INT(o.lines, 70);
+    free(o.folder);
+    pb_tokenizer_close(o.tokenizer);
+}
+
+/* ---- logits ------------------------------------------------------------------------------------------ */
+
+typedef struct comparison {
+    pb_apply *apply;
+    double worst;
+    int lines;
+} comparison;
+
+static void compare_logits(void *ctx, const pb_json *line)
+{
+    comparison *c = ctx;
+    const pb_json *list = pb_json_get(line, "ids"), *rows = pb_json_get(line, "logits");
+    pb_ids ids = {0};
+    for (size_t i = 0; i < pb_json_size(list); i++)
+        pb_ids_add(&ids, (int)pb_json_integer(pb_json_at(list, i), -1));
+    const int offset[] = {0, (int)ids.count};
+    const pb_node *n = pb_apply_run(c->apply, &(pb_batch){.sequences = 1, .offset = offset, .ids = ids.id});
+    if (CHECK(n && n->rows == (int)ids.count && pb_json_size(rows) == ids.count))
+        for (int i = 0; i < n->rows * n->cols; i++) {
+            const pb_json *row = pb_json_at(rows, (size_t)(i / n->cols));
+            double want = pb_json_number(pb_json_at(row, (size_t)(i % n->cols)), NAN);
+            c->worst = fmax(c->worst, fabs(want - (double)n->x[i]));
+        }
+    pb_ids_free(&ids);
+    c->lines++;
+}
+
+/* `adapter` may be NULL. */
+static void check_logits(const char *folder, const char *adapter)
+{
+    char *dir = adapter ? pb_format("%s/%s", folder, adapter) : pb_strdup(folder);
+    char *lines = pb_format("%s/logits.jsonl", dir);
+    pb_adapter *a = adapter ? pb_adapter_open(dir) : NULL;
+    CHECK(!adapter || (a && pb_adapter_tokens(a)));
+    pb_model *m = pb_model_open(
+        &(pb_opening){.path = folder, .classes = a ? pb_adapter_classes(a) : 0, .tokens = a && pb_adapter_tokens(a)});
+    CHECK(m && !(a ? pb_adapter_attach(m, a, false) : pb_model_attach(m, NULL, 0)));
+    CHECK_INT(pb_model_head(m), PB_HEAD_TOKENS);
+    comparison c = {.apply = pb_apply_new(m)};
+    each_line(lines, compare_logits, &c);
+    CHECK_INT(c.lines, 4);
+    if (!CHECK(c.worst < 1e-5))
+        printf("  %s: %g\n", dir, c.worst);
+    pb_apply_free(c.apply);
+    pb_model_free(m);
+    pb_adapter_close(a);
+    free(lines);
+    free(dir);
+}
+
+TEST(token_classifiers_are_those_of_transformers)
+{
+    check_logits(TAGS "/bert-tokens", NULL);
+    check_logits(TAGS "/gpt2-tokens", NULL);
+    check_logits(TAGS "/llama-tokens", NULL);
+}
+
+TEST(adapters_of_token_classifiers_are_those_of_peft)
+{
+    check_logits(TAGS "/bert-tokens", "lora");
+    check_logits(TAGS "/bert-tokens", "prompt");
+    check_logits(TAGS "/gpt2-tokens", "ia3");
+    check_logits(TAGS "/llama-tokens", "prefix");
+}
+
+TEST(an_adapter_for_tokens_does_not_change_a_classifier_of_texts)
+{
+    pb_adapter *a = pb_adapter_open(TAGS "/bert-tokens/lora");
+    pb_model *m = pb_model_open(&(pb_opening){.path = TAGS "/bert-tokens", .classes = 3});
+    CHECK(m && pb_adapter_attach(m, a, false) == -1);
+    CHECK(strstr(pb_error_text(), "the adapter is for tokens (TOKEN_CLS), and the head of " TAGS
+                                  "/bert-tokens for something else") != NULL);
+    pb_error_clear();
+    pb_model_free(m);
+    pb_adapter_close(a);
+}
