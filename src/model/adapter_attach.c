@@ -336,7 +336,8 @@ static int check_sizes(const pb_loading *l)
     return 0;
 }
 
-/* An adapter for tokens' classes changes a model that has a head for them, and one for texts' classes one that has not. */
+/* An adapter for classes of tokens is for a model that has a head for them, and one for classes of texts for no such
+ * model. */
 static int check_head(const pb_loading *l)
 {
     bool tokens = l->m->head == PB_HEAD_TOKENS;

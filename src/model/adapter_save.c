@@ -106,13 +106,10 @@ static int add_settings(saving *s)
 
 static void add_common(saving *s)
 {
+    static const char *const task[] = {"null", "\"SEQ_CLS\"", "\"CAUSAL_LM\"", "null", "\"TOKEN_CLS\""}; /* of heads */
     const pb_model *m = s->m;
     pb_text_add(new_member(s, "peft_type"), "\"%s\"", s->peft->type);
-    pb_text_add(new_member(s, "task_type"), "%s",
-                m->head == PB_HEAD_CLASSES  ? "\"SEQ_CLS\""
-                : m->head == PB_HEAD_TOKENS ? "\"TOKEN_CLS\""
-                : m->head == PB_HEAD_CAUSAL ? "\"CAUSAL_LM\""
-                                            : "null");
+    pb_text_add(new_member(s, "task_type"), "%s", task[m->head]);
     pb_json_quote(new_member(s, "base_model_name_or_path"), m->dir);
     pb_text_add(new_member(s, "inference_mode"), "true");
     if (s->saved.length)

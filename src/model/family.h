@@ -39,7 +39,8 @@ struct pb_family {
     const char *site[SITES];                  /* modules in a layer; NULL: none */
     const char *norm[SUBLAYERS];              /* modules in a layer */
     const char *head_norm[2];                 /* modules in a layer, of the norms of each head of q and k; or NULL */
-    pb_head_names classes, masked, tokens;    /* of the heads of texts' classes, of language models, of tokens' classes */
+    pb_head_names classes, masked;            /* of the classification head, and of the language model's head */
+    pb_head_names tokens;                     /* of the head that gives a class to each token */
 
     /* Defaults of config.json. */
     int kv_heads;  /* of num_key_value_heads; 0: the number of heads */
