@@ -28,6 +28,8 @@ static const flag flags[] = {
     {"tokens", "N", "plan for texts of N tokens, without reading the task's data", AT(tokens), NUMBER},
     {"rank", "K", "write a LoRA adapter of rank K that approximates what the method changes", AT(rank), NUMBER},
     {"seed", "N", "seed of the random numbers (default: 0)", AT(seed), SEED},
+    {"task", "NAME", "only this one of the experiment's tasks", AT(task), TEXT},
+    {"per-task", NULL, "of an experiment with several tasks, print the table of each", AT(per_task), SWITCH},
     {"row", "LABEL", "row that predicts (default: the baseline)", AT(row), TEXT},
     {"out", "PATH", "output folder", AT(out), TEXT},
     {"json", NULL, "print one JSON object per line", AT(json), SWITCH},
@@ -257,19 +259,44 @@ void pb_args_help(const pb_command *c, FILE *out)
     }
 }
 
-int pb_run_context_open(pb_run_context *d, const pb_args *a)
+/* Opens the context of a task whose experiment is set. */
+static int open_context(pb_run_context *d, const char *db)
 {
-    *d = (pb_run_context){.experiment = pb_experiment_read(a->word[0], a->set)};
-    if (d->experiment && !pb_bench_open(&d->bench, d->experiment, a->db) && (d->store = pb_store_read(a->db)))
-        return 0;
-    pb_run_context_close(d);
-    return -1;
+    return pb_bench_open(&d->bench, d->experiment, db) || !(d->store = pb_store_read(db)) ? -1 : 0;
 }
 
-int pb_run_context_close(pb_run_context *d)
+int pb_run_contexts_open(pb_run_contexts *x, const pb_args *a, bool one)
 {
-    int rc = pb_store_close(d->store);
-    pb_bench_close(&d->bench);
-    pb_experiment_free(d->experiment);
+    pb_experiments all;
+    *x = (pb_run_contexts){.tasks = 0};
+    if (pb_experiments_read(&all, a->word[0], a->set, a->task))
+        return -1;
+    if (one && pb_experiments_check_one(&all)) {
+        pb_experiments_free(&all);
+        return -1;
+    }
+    *x = (pb_run_contexts){.task = pb_alloc((size_t)all.tasks * sizeof *x->task), .tasks = all.tasks, .name = all.name};
+    int rc = 0;
+    for (int i = 0; i < x->tasks; i++)
+        x->task[i].experiment = all.task[i];
+    free(all.task);
+    for (int i = 0; i < x->tasks && !rc; i++)
+        rc = open_context(&x->task[i], a->db);
+    if (rc)
+        pb_run_contexts_close(x);
+    return rc;
+}
+
+int pb_run_contexts_close(pb_run_contexts *x)
+{
+    int rc = 0;
+    for (int i = 0; i < x->tasks; i++) {
+        rc = pb_store_close(x->task[i].store) || rc ? -1 : 0;
+        pb_bench_close(&x->task[i].bench);
+        pb_experiment_free(x->task[i].experiment);
+    }
+    free(x->task);
+    free(x->name);
+    *x = (pb_run_contexts){.tasks = 0};
     return rc;
 }

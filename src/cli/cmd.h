@@ -25,11 +25,12 @@ typedef struct pb_args {
     int plugins;
     const char *option[16][2]; /* name and value of settings in pb_decode_table */
     int options;
-    const char *db, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes,
+    const char *db, *task, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes,
         *columns, *sort, *device, *methods, *memory, *storage, *overhead, *flops;
     int jobs, threads, tokens, rank;
     long long seed; /* -1 if it is not given */
-    bool json, markdown, quiet, no_timing, partial, times, merged, ids, pairs, plain, decode, force, retry, any_version;
+    bool json, markdown, per_task, quiet, no_timing, partial, times, merged, ids, pairs, plain, decode, force, retry,
+        any_version;
 } pb_args;
 
 typedef struct pb_command {
@@ -55,19 +56,27 @@ int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv);
 /* Prints the help of a command: its synopsis, description and options. */
 void pb_args_help(const pb_command *c, FILE *out);
 
-/* The run context of a command that reads stored results: the sealed experiment and the database. */
+/* The run context of a command that reads stored results: the sealed experiment of a task and the database. */
 typedef struct pb_run_context {
     pb_experiment *experiment;
     pb_bench bench;
     pb_store *store;
 } pb_run_context;
 
-/* Opens the experiment of the first positional argument, and its database read-only.  The caller closes the context
- * with pb_run_context_close.  Returns -1 with an error, and nothing open. */
-int pb_run_context_open(pb_run_context *d, const pb_args *a);
+/* The run contexts of the tasks of an experiment. */
+typedef struct pb_run_contexts {
+    pb_run_context *task; /* [tasks] */
+    int tasks;
+    char *name; /* of the experiment, without a task */
+} pb_run_contexts;
 
-/* Closes a run context.  Returns -1 with an error if any earlier read of the database failed, even if the caller
- * ignored it. */
-int pb_run_context_close(pb_run_context *d);
+/* Opens the experiments of the first positional argument, of all its tasks or of that of --task, and the database
+ * read-only.  The caller closes the contexts with pb_run_contexts_close.  Returns -1 with an error, and nothing open;
+ * also if there are several tasks and the command needs `one`. */
+int pb_run_contexts_open(pb_run_contexts *x, const pb_args *a, bool one);
+
+/* Closes run contexts.  Returns -1 with an error if any earlier read of the database failed, even if the caller ignored
+ * it. */
+int pb_run_contexts_close(pb_run_contexts *x);
 
 #endif

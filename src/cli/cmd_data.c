@@ -159,7 +159,7 @@ static void print_json(const pb_data_view *v)
 
 static int data(const pb_args *a)
 {
-    pb_experiment *e = pb_experiment_read_task(a->word[0], a->model, a->set);
+    pb_experiment *e = pb_experiment_read_task(a->word[0], a->model, a->set, a->task);
     if (!e)
         return PB_EXIT_QUESTION;
     pb_data_view v;
@@ -179,7 +179,7 @@ const pb_command pb_cmd_data = {
     .words = "TASK",
     .least = 1,
     .most = 1,
-    .options = "model set json",
+    .options = "model set task json",
     .help =
         "show what the data of a task is like, before anything is trained\n\n"
         "TASK is a task of `peftbench list`, the path of a task's file, or the file of an experiment, whose task, "

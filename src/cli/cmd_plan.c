@@ -91,11 +91,13 @@ static void print_row(const pb_cell *c, const bill *b, int width)
            (double)w->backward_flops * per, (double)w->recompute_flops * per);
 }
 
-static void print_json(const pb_cell *c, const bill *b)
+static void print_json(const pb_experiment *e, const pb_cell *c, const bill *b)
 {
     const pb_footprint *f = &b->f;
     pb_text names = {0};
     pb_json_quote(&names, c->row->label);
+    pb_text_add(&names, ",\"task\":");
+    pb_json_quote(&names, e->task_name);
     pb_text_add(&names, ",\"choice\":");
     pb_json_quote(&names, c->choice);
     printf(
@@ -141,7 +143,7 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
             return PB_EXIT_QUESTION;
         bool same = last && c->row == last && costs_the_same(&b.f, &before.f);
         if (a->json)
-            print_json(c, &b);
+            print_json(e, c, &b);
         else if (!same)
             print_row(c, &b, width);
         last = c->row;
@@ -170,13 +172,18 @@ static int plan(const pb_args *a)
         return pb_device_card(a);
     if (!a->words)
         return (pb_error("plan: want EXPERIMENT.ini, or --model and --methods"), PB_EXIT_QUESTION);
-    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
-    if (!e)
+    pb_experiments x;
+    if (pb_experiments_read(&x, a->word[0], a->set, a->task))
         return PB_EXIT_QUESTION;
     pb_threads_start(a->threads); /* each thread has a workspace */
-    int rc = plan_experiment(e, a);
+    int rc = PB_EXIT_DONE;
+    for (int i = 0; i < x.tasks && rc == PB_EXIT_DONE; i++) {
+        if (x.tasks > 1 && !a->json)
+            printf("%stask %s\n", i ? "\n" : "", x.task[i]->task_name);
+        rc = plan_experiment(x.task[i], a);
+    }
     pb_threads_stop();
-    pb_experiment_free(e);
+    pb_experiments_free(&x);
     return rc;
 }
 
@@ -185,9 +192,10 @@ const pb_command pb_cmd_plan = {
     .words = "[EXPERIMENT.ini]",
     .least = 0,
     .most = 1,
-    .options = "set threads tokens json model methods device batch length precision master optimizer moments adapters "
-               "checkpoint "
-               "peak utilization train-tokens",
+    .options =
+        "set task threads tokens json model methods device batch length precision master optimizer moments adapters "
+        "checkpoint "
+        "peak utilization train-tokens",
     .help =
         "print the exact memory and FLOPs of training each row\n\n"
         "Memory is given in bytes by class (weights, gradients, optimizer, activations, workspace).  Nothing is "

@@ -1,19 +1,29 @@
 /* cmd_plot: draws the figures of stored results. */
-#include "cli/cmd.h"
+#include <stdlib.h>
+
+#include "cli/reports.h"
 #include "report/plot.h"
+
+/* Draws the figures of a task; those of several tasks get a folder each. */
+static int plot_task(const pb_args *a, const pb_reports *x, int i)
+{
+    if (!a->out || x->tasks == 1)
+        return pb_plot(&x->task[i], a->out);
+    char *folder = pb_format("%s/%s", a->out, x->task[i].experiment->task_name);
+    int rc = pb_plot(&x->task[i], folder);
+    free(folder);
+    return rc;
+}
 
 static int plot(const pb_args *a)
 {
-    pb_run_context d;
-    if (pb_run_context_open(&d, a))
+    pb_reports x;
+    if (pb_reports_open(&x, a, a->any_version))
         return PB_EXIT_QUESTION;
-    pb_report r;
-    int rc = pb_report_make(&r, d.store, d.experiment, a->any_version);
-    if (!rc) {
-        rc = pb_plot(&r, a->out);
-        pb_report_free(&r);
-    }
-    return pb_run_context_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    int rc = 0;
+    for (int i = 0; i < x.tasks && !rc; i++)
+        rc = plot_task(a, &x, i);
+    return pb_reports_close(&x) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_plot = {
@@ -21,10 +31,11 @@ const pb_command pb_cmd_plot = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set out any-version",
+    .options = "db set task out any-version",
     .help =
         "draw the figures of stored results with gnuplot, as SVG and PDF\n\n"
         "--any-version also draws runs that another version of the code made, as `table` prints them; the titles of\n"
-        "the figures say so.\n",
+        "the figures say so.  If the experiment has several tasks, each has its figures in plots/EXPERIMENT@TASK, or\n"
+        "in a folder of its name in that of --out.\n",
     .run = plot,
 };

@@ -296,8 +296,8 @@ static int check_options(const pb_args *a)
         return pb_error("predict: want either an EXPERIMENT.ini or --model PATH");
     if (a->words && (a->adapter || a->merged || a->precision || a->force || a->pairs))
         return pb_error("predict: --adapter, --merged, --precision, --force and --pairs go with --model");
-    if (a->model && (a->row || a->seed >= 0 || a->sets))
-        return pb_error("predict: --row, --seed and --set go with an EXPERIMENT.ini");
+    if (a->model && (a->row || a->seed >= 0 || a->sets || a->task))
+        return pb_error("predict: --row, --seed, --set and --task go with an EXPERIMENT.ini");
     return 0;
 }
 
@@ -307,7 +307,7 @@ static int predict(const pb_args *a)
         return PB_EXIT_QUESTION;
     if (a->model)
         return predict_alone(a);
-    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
+    pb_experiment *e = pb_experiment_read(a->word[0], a->set, a->task);
     if (!e)
         return PB_EXIT_QUESTION;
     pb_threads_start(a->threads);
@@ -321,7 +321,7 @@ const pb_command pb_cmd_predict = {
     .name = "predict",
     .words = "EXPERIMENT.ini|--model PATH",
     .most = 1,
-    .options = "db set row seed model adapter merged precision force pairs threads",
+    .options = "db set task row seed model adapter merged precision force pairs threads",
     .help = "predict the label of each line of stdin\n\n"
             "Prints the label and its probability, separated by a tab, or the text that the model generates, or the\n"
             "number that a head with one output gives (a regression).  With an\n"

@@ -1,7 +1,7 @@
 /* cmd_rank: compares rows with the baseline, or ranks them over several data sets. */
 #include <stdlib.h>
 
-#include "cli/cmd.h"
+#include "cli/reports.h"
 #include "report/rank.h"
 
 static int rank_rows(const pb_args *a, const pb_report *r)
@@ -26,23 +26,24 @@ static int rank_sets(const pb_args *a, const pb_report *r, int sets)
 
 static int rank(const pb_args *a)
 {
-    pb_run_context *context = pb_alloc((size_t)a->words * sizeof *context);
-    pb_report *report = pb_alloc((size_t)a->words * sizeof *report);
-    int n = 0, rc = 0;
-    for (; n < a->words && !rc; n += !rc) {
+    pb_reports *file = pb_alloc((size_t)a->words * sizeof *file);
+    pb_report *report = NULL; /* of all tasks of all files, which the files own */
+    size_t n = 0, capacity = 0;
+    int files = 0, rc = 0;
+    for (; files < a->words && !rc; files += !rc) {
         pb_args one = *a;
-        one.word = a->word + n;
-        rc = pb_run_context_open(&context[n], &one);
-        if (!rc && (rc = pb_report_make(&report[n], context[n].store, context[n].experiment, false)))
-            pb_run_context_close(&context[n]);
+        one.word = a->word + files;
+        rc = pb_reports_open(&file[files], &one, false);
+        for (int i = 0; i < file[files].tasks; i++) {
+            pb_grow(&report, n, &capacity, sizeof *report);
+            report[n++] = file[files].task[i];
+        }
     }
     if (!rc)
-        rc = n == 1 ? rank_rows(a, report) : rank_sets(a, report, n);
-    while (n--) {
-        pb_report_free(&report[n]);
-        rc = pb_run_context_close(&context[n]) || rc ? -1 : 0;
-    }
-    free(context);
+        rc = n == 1 ? rank_rows(a, report) : rank_sets(a, report, (int)n);
+    while (files--)
+        rc = pb_reports_close(&file[files]) || rc ? -1 : 0;
+    free(file);
     free(report);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
@@ -52,14 +53,17 @@ const pb_command pb_cmd_rank = {
     .words = "EXPERIMENT.ini [EXPERIMENT.ini ..]",
     .least = 1,
     .most = PB_ANY_WORDS,
-    .options = "db set json",
+    .options = "db set task json",
     .help =
         "compare all rows with the baseline, or rank rows over several data sets\n\n"
         "With one experiment: the difference of every row to the baseline on test, with p of a permutation test over\n"
-        "examples and p adjusted by Holm's step-down procedure.  With several experiments on different data sets: "
+        "examples and p adjusted by Holm's step-down procedure.  With several experiments or tasks, on different data "
+        "sets: "
         "mean\n"
         "ranks of the rows that all have, Friedman's test, the F statistic of Iman and Davenport, and the pairs whose "
         "mean\n"
-        "ranks differ by more than Nemenyi's critical difference.  Two rows need 6 data sets, more rows need 3.\n",
+        "ranks differ by more than Nemenyi's critical difference.  Two rows need 6 data sets, more rows need 3.  The "
+        "tasks\n"
+        "of an experiment with several are data sets too; each ranks the rows by its own primary metric.\n",
     .run = rank,
 };

@@ -1,6 +1,6 @@
 /* cmd_recommend: the best row of an experiment within limits on its costs. */
 #include "base/units.h"
-#include "cli/cmd.h"
+#include "cli/reports.h"
 #include "report/recommend.h"
 
 /* Adds the limit of an option, if it is given.  `unit` is "B" for bytes, which have decimal prefixes. */
@@ -42,22 +42,18 @@ static int verdict(const pb_recommendation *v)
 
 static int recommend(const pb_args *a)
 {
-    pb_run_context context;
+    pb_reports x;
     pb_recommendation choice;
-    pb_report r;
     pb_limit limit[PB_LIMITS];
     int limits = 0, rc = PB_EXIT_QUESTION;
-    if (read_limits(a, limit, &limits) || pb_run_context_open(&context, a))
+    if (read_limits(a, limit, &limits) || pb_reports_open_one(&x, a, a->any_version))
         return PB_EXIT_QUESTION;
-    if (!pb_report_make(&r, context.store, context.experiment, a->any_version)) {
-        if (!pb_recommend(&choice, &r, limit, limits, a->seed < 0 ? 0 : (uint64_t)a->seed)) {
-            (a->json ? pb_recommendation_json : pb_recommendation_print)(&choice, stdout);
-            rc = verdict(&choice);
-            pb_recommendation_free(&choice);
-        }
-        pb_report_free(&r);
+    if (!pb_recommend(&choice, x.task, limit, limits, a->seed < 0 ? 0 : (uint64_t)a->seed)) {
+        (a->json ? pb_recommendation_json : pb_recommendation_print)(&choice, stdout);
+        rc = verdict(&choice);
+        pb_recommendation_free(&choice);
     }
-    return pb_run_context_close(&context) ? PB_EXIT_QUESTION : rc;
+    return pb_reports_close(&x) ? PB_EXIT_QUESTION : rc;
 }
 
 const pb_command pb_cmd_recommend = {
@@ -65,14 +61,14 @@ const pb_command pb_cmd_recommend = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set memory storage overhead flops merged seed json any-version",
+    .options = "db set task memory storage overhead flops merged seed json any-version",
     .help =
         "recommend the best row within limits on its costs\n\n"
         "The row with the best primary metric on validation among those that fit is chosen; its score on test is what\n"
         "to expect of it.  A bootstrap over seeds and examples of validation says how often another row would have\n"
         "been chosen, and rows that the test split does not tell apart from the chosen one are named.  A time decides\n"
         "only where its 95 % interval lies on one side of the limit.  Exit status 1: no row fits; 3: it is not known\n"
-        "whether one fits.\n\n"
+        "whether one fits.  An experiment with several tasks needs --task.\n\n"
         "  peftbench recommend experiments/sentiment.ini --memory 60M --storage 1M --overhead 1.05\n",
     .run = recommend,
 };

@@ -1,49 +1,71 @@
 /* cmd_run: runs an experiment, then prints its table and draws its figures. */
-#include "cli/cmd.h"
+#include "cli/reports.h"
 #include "report/notes.h"
 #include "report/plot.h"
-#include "report/report.h"
 #include "driver/run.h"
 #include "experiment/experiment_reader.h"
 
+/* Prints a note; of an experiment with several tasks, with that of the note. */
 static void warn(void *ctx, const char *line)
 {
-    (void)ctx;
-    pb_warn("%s", line);
+    const pb_experiment *e = ctx;
+    pb_warn("%s%s%s", e->of_several ? e->task_name : "", e->of_several ? ": " : "", line);
 }
 
 static int print_results(const pb_args *a)
 {
-    pb_run_context d;
-    if (pb_run_context_open(&d, a))
+    pb_reports x;
+    if (pb_reports_open(&x, a, false))
         return -1;
-    pb_report r;
-    int rc = pb_report_make(&r, d.store, d.experiment, false);
-    if (!rc) {
-        rc = a->json ? pb_report_json(&r, stdout) : pb_report_print(&r, &(pb_table_style){.columns = NULL}, stdout);
-        for (int i = 0; i < d.experiment->rows && !rc; i++)
-            pb_notes_each(&r, i, warn, NULL);
-        rc = rc || pb_plot(&r, NULL) ? -1 : 0;
-        pb_report_free(&r);
+    int rc = a->json ? pb_reports_json(&x) : pb_reports_print(&x, &(pb_table_style){.columns = NULL}, false);
+    for (int i = 0; i < x.tasks && !rc; i++) {
+        for (int k = 0; k < x.task[i].experiment->rows; k++)
+            pb_notes_each(&x.task[i], k, warn, x.context.task[i].experiment);
+        rc = pb_plot(&x.task[i], NULL);
     }
-    return pb_run_context_close(&d) || rc ? -1 : 0;
+    return pb_reports_close(&x) || rc ? -1 : 0;
+}
+
+/* Checks, before hours of computation, that the figures can be drawn and that the data and the model of every task but
+ * the first can be read; the first one's are read first anyway. */
+static int check_tasks(const pb_args *a, const pb_experiments *x)
+{
+    int rc = 0;
+    for (int i = 0; i < x->tasks && !rc; i++) {
+        pb_bench bench;
+        rc = pb_plot_try(x->task[i], NULL);
+        if (!rc && i && !(rc = pb_bench_open(&bench, x->task[i], a->db)))
+            pb_bench_close(&bench);
+    }
+    return rc;
+}
+
+/* Runs one task after another.  Returns 1 if a run failed or no setting is chosen, -1 with an error. */
+static int run_tasks(const pb_args *a, const pb_experiments *x)
+{
+    const pb_run_options options = {.jobs = a->jobs,
+                                    .threads = a->threads,
+                                    .quiet = a->quiet,
+                                    .timing = !a->no_timing,
+                                    .retry = a->retry,
+                                    .partial = a->partial};
+    int rc = check_tasks(a, x), incomplete = 0;
+    for (int i = 0; i < x->tasks && rc >= 0; i++) {
+        if (x->tasks > 1 && !a->quiet)
+            fprintf(stderr, "task %s (%d of %d)\n", x->task[i]->task_name, i + 1, x->tasks);
+        rc = pb_run_experiment(x->task[i], a->db, &options);
+        incomplete |= rc > 0;
+    }
+    return rc < 0 ? -1 : incomplete;
 }
 
 static int run(const pb_args *a)
 {
-    pb_experiment *e = pb_experiment_read(a->word[0], a->set);
-    if (!e)
+    pb_experiments x;
+    if (pb_experiments_read(&x, a->word[0], a->set, a->task))
         return PB_EXIT_QUESTION;
-    int rc = pb_plot_try(e, NULL);
-    if (!rc)
-        rc = pb_run_experiment(e, a->db,
-                               &(pb_run_options){.jobs = a->jobs,
-                                                 .threads = a->threads,
-                                                 .quiet = a->quiet,
-                                                 .timing = !a->no_timing,
-                                                 .retry = a->retry,
-                                                 .partial = a->partial});
-    pb_experiment_free(e);
+    int rc = run_tasks(a, &x);
+    pb_experiments_free(&x);
     if (rc < 0 || print_results(a))
         return PB_EXIT_QUESTION;
     return rc ? PB_EXIT_NO : PB_EXIT_DONE;
@@ -54,7 +76,7 @@ const pb_command pb_cmd_run = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set jobs threads json quiet no-timing retry partial",
+    .options = "db set task jobs threads json quiet no-timing retry partial",
     .help = "run an experiment, print its table and draw its figures\n\n"
             "Every cell is trained and scored on validation, then timed.  Runs that are in the database are not "
             "repeated; an\n"
@@ -62,6 +84,6 @@ const pb_command pb_cmd_run = {
             "all its\n"
             "runs are finished.  With --partial it is chosen among the finished runs, and every report says so.  Exit "
             "code 1:\n"
-            "a run failed, or no setting is chosen for a row.\n",
+            "a run failed, or no setting is chosen for a row.  The tasks of an experiment are run one after another.\n",
     .run = run,
 };

@@ -46,13 +46,19 @@ static int print_all(const pb_run_context *d)
 
 static int status(const pb_args *a)
 {
-    pb_run_context d;
-    if (pb_run_context_open(&d, a))
+    pb_run_contexts x;
+    if (pb_run_contexts_open(&x, a, false))
         return PB_EXIT_QUESTION;
-    int rc = print_all(&d);
-    if (pb_run_context_close(&d) || rc < 0)
+    int rc = 0, missing = 0;
+    for (int i = 0; i < x.tasks && rc >= 0; i++) {
+        if (x.tasks > 1)
+            printf("%stask %s\n", i ? "\n" : "", x.task[i].experiment->task_name);
+        rc = print_all(&x.task[i]);
+        missing |= rc > 0;
+    }
+    if (pb_run_contexts_close(&x) || rc < 0)
         return PB_EXIT_QUESTION;
-    return rc ? PB_EXIT_NO : PB_EXIT_DONE;
+    return missing ? PB_EXIT_NO : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_status = {
@@ -60,7 +66,7 @@ const pb_command pb_cmd_status = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set",
+    .options = "db set task",
     .help =
         "list the state of an experiment's runs and the choice of each row\n\n"
         "A run is done, diverged, failed or missing.  The number of a finished run names it for export, reproduce and\n"

@@ -1,30 +1,25 @@
 /* cmd_table: the table of stored results. */
-#include "cli/cmd.h"
-#include "report/report.h"
+#include "cli/reports.h"
 
-static int print(const pb_args *a, const pb_report *r)
+static int print(const pb_args *a, const pb_reports *x)
 {
     const pb_table_style style = {
         .columns = a->columns, .sort = a->sort, .no_times = a->no_timing, .markdown = a->markdown};
-    return pb_report_print(r, &style, stdout);
+    return pb_reports_print(x, &style, a->per_task);
 }
 
 static int table(const pb_args *a)
 {
-    pb_run_context d;
-    if (a->json && (a->columns || a->sort || a->no_timing || a->markdown)) {
-        pb_error("table: --columns, --sort, --no-timing and --markdown go without --json, which has every setting");
+    pb_reports x;
+    if (a->json && (a->columns || a->sort || a->no_timing || a->markdown || a->per_task)) {
+        pb_error("table: --columns, --sort, --no-timing, --markdown and --per-task go without --json, which has every "
+                 "setting");
         return PB_EXIT_QUESTION;
     }
-    if (pb_run_context_open(&d, a))
+    if (pb_reports_open(&x, a, a->any_version))
         return PB_EXIT_QUESTION;
-    pb_report r;
-    int rc = pb_report_make(&r, d.store, d.experiment, a->any_version);
-    if (!rc) {
-        rc = a->json ? pb_report_json(&r, stdout) : print(a, &r);
-        pb_report_free(&r);
-    }
-    return pb_run_context_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    int rc = a->json ? pb_reports_json(&x) : print(a, &x);
+    return pb_reports_close(&x) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_table = {
@@ -32,7 +27,7 @@ const pb_command pb_cmd_table = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set json columns sort no-timing markdown any-version",
+    .options = "db set task per-task json columns sort no-timing markdown any-version",
     .help =
         "print the table of stored results\n\n"
         "If a row is a sweep, or with --columns, a line under each row lists the settings in force: those that the\n"
@@ -43,6 +38,8 @@ const pb_command pb_cmd_table = {
         "times.  --markdown prints a Markdown table, which has no notes and only columns with values.  --json prints\n"
         "every setting of each row, and every value with mean, low, high and n.  --any-version also shows runs that\n"
         "another version of the code made with the same settings, seed, data and model, marked with †; a note says\n"
-        "what has changed since.\n",
+        "what has changed since.\n"
+        "If the experiment has several tasks, the table has a column of test scores for each and their mean; --sort\n"
+        "takes the name of a task, or mean.  --per-task prints the table of each task, and --task NAME that of one.\n",
     .run = table,
 };

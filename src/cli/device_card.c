@@ -99,7 +99,7 @@ static pb_experiment *read_options(const pb_args *a)
         for (size_t i = 0; i < PB_COUNT(entry); i++)
             pb_ini_put(ini, "experiment", entry[i][0], entry[i][1], "the command line");
         pb_ini_put(ini, "task plan", "kind", decoder ? "generate" : "classify", "the command line");
-        e = pb_experiment_read_ini(ini, a->set);
+        e = pb_experiment_read_ini(ini, a->set, NULL);
         free(methods);
     }
     free(model);
@@ -208,7 +208,7 @@ int pb_device_card(const pb_args *a)
         return PB_EXIT_QUESTION;
     if (!!a->words == (a->model || a->methods) || !a->model != !a->methods)
         return (pb_error("plan: want EXPERIMENT.ini, or --model and --methods"), PB_EXIT_QUESTION);
-    pb_experiment *e = a->words ? pb_experiment_read(a->word[0], a->set) : read_options(a);
+    pb_experiment *e = a->words ? pb_experiment_read(a->word[0], a->set, a->task) : read_options(a);
     pb_data *d = e ? pb_experiment_new_data(e) : NULL;
     for (int c = 0; d && c < (e->task->answer_kind == PB_ANSWER_CLASS ? 2 : e->task->answer_kind == PB_ANSWER_NUMBER);
          c++)

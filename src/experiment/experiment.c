@@ -11,8 +11,9 @@
 
 const pb_option pb_experiment_table[] = {
     PB_OPTION(pb_experiment, title, TEXT, "", "title of the figures; empty: the file's name"),
-    PB_OPTION_NAMED("task", pb_experiment, task_name, TEXT, "",
-                    "a named task, NAME of tasks/NAME.ini, or the path of such a file"),
+    PB_OPTION_NAMED(
+        "task", pb_experiment, task_name, TEXT, "",
+        "a named task, NAME of tasks/NAME.ini, or the path of such a file; several are separated by commas"),
     PB_OPTION_NAMED("model", pb_experiment, model_path, TEXT, "",
                     "a Hugging Face folder, a GGUF file or a llama2.c file"),
     PB_OPTION(pb_experiment, methods, TEXT, "",

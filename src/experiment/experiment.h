@@ -48,7 +48,8 @@ typedef struct pb_tune_options {
 extern const pb_option pb_tune_table[];
 
 typedef struct pb_experiment {
-    const char *name;              /* the file's name without folder and .ini */
+    const char *name;              /* the file's name without folder and .ini; of one of several tasks FILE@TASK */
+    bool of_several;               /* The file has several tasks, of which this is one. */
     const char *path;              /* of the file, for messages               */
     const char *title;             /* of the figures   */
     const char *task_name;         /* the named task   */

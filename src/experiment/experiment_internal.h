@@ -2,7 +2,7 @@
 #ifndef PB_EXPERIMENT_INTERNAL_H
 #define PB_EXPERIMENT_INTERNAL_H
 
-#include "experiment/experiment.h"
+#include "experiment/experiment_reader.h"
 #include "experiment/ini_file.h"
 
 /* Makes an experiment with default settings and no row.  `path` is its name in messages. */
@@ -14,6 +14,27 @@ void *pb_experiment_conf(pb_experiment *e, const pb_option *options, size_t size
 /* Returns the next item of a comma-separated list without blanks at its ends, in the experiment's arena; NULL at the
  * end.  Moves *list on. */
 const char *pb_experiment_item(pb_experiment *e, const char **list);
+
+/* Returns whether a task is given by the path of its file and not by its name. */
+bool pb_task_is_path(const char *task);
+
+/* Makes the task that [experiment] task names, from its file and from the sections [task] and [task NAME], or from
+ * these alone if they say its kind.  Finds its primary metric.  Returns -1 with an error. */
+int pb_task_read(pb_experiment *e, pb_ini *ini);
+
+/* Makes the task of a stored run from its file or, if the whole task stood in the experiment or was given by a path,
+ * from the settings alone: a path in a database may be anybody's.  Returns -1 with an error. */
+int pb_task_restore(pb_experiment *e, const pb_settings *s);
+
+/* Returns whether one of the tasks has this name. */
+bool pb_experiments_have(const pb_experiments *x, const char *name);
+
+/* Returns the names of the tasks, "mrpc, rte".  The caller frees them. */
+char *pb_experiments_list(const pb_experiments *x);
+
+/* Refuses a section that no row of any task has read, and a --set that every row replaces.  Returns -1 with an
+ * error. */
+int pb_sections_check(const pb_experiments *x, pb_ini *ini);
 
 /* Adds a row with this spec to e->row, which must have room for it.  The task must be known.  Returns -1 with an error
  * for a spec that cannot be parsed, methods that cannot be composed or that the task does not support, or a

@@ -134,183 +134,6 @@ static int read_retention(pb_experiment *e, pb_ini *ini)
     return e->retention_text ? 0 : pb_ini_blame(text ? text : &at);
 }
 
-/* ---- the task ----------------------------------------------------------------------------------------- */
-
-/* Makes the task's kind and its settings, which are the defaults; `kind` is the entry that names it. */
-static int make_task(pb_experiment *e, const pb_entry *kind)
-{
-    e->task = pb_task_find(kind->value);
-    if (!e->task) {
-        pb_error("kind: no kind of task '%s'; `peftbench list` shows them", kind->value);
-        return pb_ini_blame(kind);
-    }
-    e->task_conf = pb_experiment_conf(e, e->task->options, e->task->conf_size);
-    size_t options = 0;
-    while (e->task->options[options].name)
-        options++;
-    e->task_place = pb_arena_alloc(e->arena, PB_META, (options + 1) * sizeof *e->task_place);
-    return 0;
-}
-
-static int read_task_file(pb_experiment *e, pb_ini *file)
-{
-    const pb_entry *kind = pb_ini_find(file, "task", "kind");
-    if (!kind)
-        return pb_error("%s: [task] has no 'kind'; want a kind of task, such as classify", file->path);
-    if (make_task(e, kind))
-        return -1;
-    for (size_t i = 0; i < file->entries; i++) {
-        const pb_entry *entry = &file->entry[i];
-        if (strcmp(entry->section, "task") != 0) {
-            pb_error("unknown section [%s]; want [task] only", entry->section);
-            return pb_ini_blame(entry);
-        }
-        if (entry->key && strcmp(entry->key, "kind") != 0 && pb_ini_apply(e->task->options, e->task_conf, entry))
-            return -1;
-    }
-    return 0;
-}
-
-/* Returns whether a task is given by the path of its file and not by its name. */
-static bool is_path(const char *task)
-{
-    return strchr(task, '/') || pb_ends_in(task, ".ini");
-}
-
-/* Replaces the path of a task by its name, that of the file without .ini. */
-static int name_task(pb_experiment *e, const char *path)
-{
-    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
-    char *name = pb_format("%.*s", (int)(strlen(file) - (pb_ends_in(file, ".ini") ? 4 : 0)), file);
-    char *usual = pb_format("tasks/%s.ini", name);
-    int rc = *name ? pb_option_set(pb_experiment_table, e, "task", name)
-                   : pb_error("task: %s: want a file with a name, such as NAME.ini", path);
-    e->has_own_task = strcmp(path, usual) != 0;
-    free(name);
-    free(usual);
-    return rc;
-}
-
-/* Notes where a setting of the task is given.  A later note of a setting replaces an earlier one. */
-static void note_place(pb_experiment *e, const pb_entry *entry)
-{
-    const pb_option *o = entry->key ? pb_option_find(e->task->options, entry->key) : NULL;
-    size_t n = 0;
-    while (o && e->task_place[n].name && e->task_place[n].name != o->name)
-        n++;
-    if (o)
-        e->task_place[n] = (pb_setting_place){o->name, pb_arena_strdup(e->arena, entry->location)};
-}
-
-/* Does so for all settings of a section. */
-static void note_places(pb_experiment *e, const pb_ini *file, const char *section)
-{
-    for (size_t i = 0; i < file->entries; i++)
-        if (!strcmp(file->entry[i].section, section))
-            note_place(e, &file->entry[i]);
-}
-
-/* Reads the file of the experiment's task; `entry` is where the task is named. */
-static int read_task_named(pb_experiment *e, const pb_entry *entry)
-{
-    char *path = is_path(e->task_name) ? pb_strdup(e->task_name) : pb_format("tasks/%s.ini", e->task_name);
-    int rc = 0;
-    e->folder[1] = pb_experiment_folder(e, path);
-    if (!pb_file_exists(path)) {
-        pb_error("task: no named task '%s': there is no file %s, and no section [task %s] with a `kind`", e->task_name,
-                 path, e->task_name);
-        rc = pb_ini_blame(entry);
-    } else if (is_path(e->task_name) && name_task(e, path)) {
-        rc = pb_ini_blame(entry);
-    }
-    pb_ini *file = rc ? NULL : pb_ini_read(path);
-    rc = file ? read_task_file(e, file) : -1;
-    if (!rc)
-        note_places(e, file, "task");
-    pb_ini_free(file);
-    free(path);
-    return rc;
-}
-
-/* Finds the metric that the task's settings name. */
-static int find_primary(pb_experiment *e)
-{
-    const char *location = e->path;
-    e->primary = pb_task_primary(e->task, e->task_conf);
-    for (const pb_setting_place *p = e->task_place; p->name; p++)
-        location = strcmp(p->name, "metric") ? location : p->location;
-    return e->primary ? 0 : (pb_error_prefix("metric"), pb_error_prefix("%s", location));
-}
-
-/* Takes the task's kind from the experiment's file, in which the whole task then stands. */
-static int read_own_task(pb_experiment *e, const pb_entry *kind)
-{
-    char *path = pb_format("tasks/%s.ini", e->task_name);
-    bool taken = pb_file_exists(path);
-    if (taken) {
-        pb_error("kind: %s has the kind of task %s; want another name for a task of one's own, or no kind", path,
-                 e->task_name);
-        pb_ini_blame(kind);
-    }
-    free(path);
-    e->has_own_task = true;
-    return taken ? -1 : make_task(e, kind);
-}
-
-/* Applies what --set says of the task once more, since [task NAME] of the file has replaced it. */
-static int apply_overrides(pb_experiment *e, pb_ini *ini, const char *section)
-{
-    for (size_t i = 0; i < ini->entries; i++) {
-        const pb_entry *entry = &ini->entry[i];
-        if (entry->key && !strcmp(entry->section, "task") && pb_ini_is_override(entry)) {
-            const pb_entry *other = pb_ini_find(ini, section, entry->key);
-            if (other && pb_ini_is_override(other))
-                continue;
-            if (pb_ini_apply(e->task->options, e->task_conf, entry))
-                return -1;
-            note_place(e, entry);
-        }
-    }
-    return 0;
-}
-
-/* Applies the settings of a section for the task, and passes over its kind. */
-static int fill_own_task(pb_experiment *e, pb_ini *ini, const char *section)
-{
-    for (size_t i = 0; i < ini->entries; i++) {
-        pb_entry *entry = &ini->entry[i];
-        if (strcmp(entry->section, section) != 0)
-            continue;
-        entry->used = true;
-        if (entry->key && strcmp(entry->key, "kind") != 0 && pb_ini_apply(e->task->options, e->task_conf, entry))
-            return -1;
-    }
-    return 0;
-}
-
-static int read_task(pb_experiment *e, pb_ini *ini)
-{
-    const pb_entry *named = pb_ini_find(ini, "experiment", "task");
-    char *section = pb_format("task %s", e->task_name);
-    const pb_entry *kind = is_path(e->task_name) ? NULL : pb_ini_find(ini, section, "kind");
-    kind = kind || is_path(e->task_name) ? kind : pb_ini_find(ini, "task", "kind");
-    free(section);
-    e->folder[0] = pb_experiment_folder(e, e->path);
-    if (kind ? read_own_task(e, kind) : read_task_named(e, named))
-        return -1;
-    section = pb_format("task %s", e->task_name); /* the name of a task that was given by a path */
-    int rc = kind ? fill_own_task(e, ini, "task") || fill_own_task(e, ini, section)
-                  : pb_ini_fill(ini, "task", e->task->options, e->task_conf) ||
-                        pb_ini_fill(ini, section, e->task->options, e->task_conf);
-    note_places(e, ini, "task");
-    note_places(e, ini, section);
-    rc = rc || apply_overrides(e, ini, section);
-    if (!rc)
-        pb_experiment_place_files(e, ini, section);
-    free(section);
-    return rc || find_primary(e) ? -1 : 0;
-}
-
 /* ---- rows --------------------------------------------------------------------------------------------- */
 
 static int check_variants(const pb_ini *ini, const pb_method_spec *s)
@@ -392,72 +215,6 @@ static int read_rows(pb_experiment *e, pb_ini *ini, const pb_entry *methods)
     return rc ? -1 : read_baseline(e, ini);
 }
 
-/* ---- sections that no row uses ----------------------------------------------------------------------------- */
-
-static int refuse_unread(const pb_experiment *e, const pb_entry *entry)
-{
-    static const char *const first[] = {"experiment", "train",  "tune", "retention", "model",
-                                        "decode",     "method", "task", NULL};
-    char group[64];
-    snprintf(group, sizeof group, "%.*s", (int)strcspn(entry->section, " "), entry->section);
-    const char *near = pb_nearest(group, first), *name = entry->section + strcspn(entry->section, " ");
-    name += *name == ' ';
-    if (near && strcmp(near, group) != 0)
-        pb_error("unknown section [%s]; did you mean [%s%s%s]?", entry->section, near, *name ? " " : "", name);
-    else if (!strcmp(group, "method") || !strcmp(group, "train") || !strcmp(group, "model"))
-        pb_error("section [%s] belongs to no row; the methods are %s", entry->section, e->methods);
-    else if (!strcmp(group, "decode"))
-        pb_error("section [%s]: %s", entry->section,
-                 e->task->answer_kind == PB_ANSWER_TEXT ? "no row has this name"
-                                                        : "want a task whose answers are texts; this one has classes");
-    else if (!strcmp(group, "task"))
-        pb_error("section [%s]: want [task] or [task %s], as the experiment's task is", entry->section, e->task_name);
-    else
-        pb_error(
-            "unknown section [%s]; want [experiment], [train], [train ROW], [tune], [retention], [model], [model ROW], "
-            "[decode], [decode ROW], [method NAME], [method NAME:VARIANT] or [task NAME]",
-            entry->section);
-    return pb_ini_blame(entry);
-}
-
-/* Returns whether a section may remain unused because --set replaced the list of methods. */
-static bool may_be_unused(const pb_entry *methods, const pb_entry *entry)
-{
-    bool of_row = !strncmp(entry->section, "train ", 6) || !strncmp(entry->section, "method ", 7) ||
-                  !strncmp(entry->section, "model ", 6) || !strncmp(entry->section, "decode ", 7);
-    return of_row && pb_ini_is_override(methods) && !pb_ini_is_override(entry);
-}
-
-/* True for a setting of rows: the experiment's, the task's and those of [tune] have no more specific section. */
-static bool is_of_rows(const pb_entry *entry)
-{
-    static const char *const kind[] = {"train", "model", "decode", "method"};
-    size_t n = strcspn(entry->section, " ");
-    for (size_t i = 0; i < PB_COUNT(kind); i++)
-        if (strlen(kind[i]) == n && !strncmp(entry->section, kind[i], n))
-            return true;
-    return false;
-}
-
-/* Refuses a --set that every row replaces: its user would take the results for those of the value. */
-static int refuse_replaced(const pb_entry *entry)
-{
-    pb_error("no row takes this value; each sets %s in a more specific section or in the list of methods", entry->key);
-    return pb_ini_blame(entry);
-}
-
-static int check_unread(const pb_experiment *e, const pb_ini *ini, const pb_entry *methods)
-{
-    for (size_t i = 0; i < ini->entries; i++) {
-        const pb_entry *entry = &ini->entry[i];
-        if (!entry->used && !may_be_unused(methods, entry))
-            return refuse_unread(e, entry);
-        if (entry->key && pb_ini_is_override(entry) && is_of_rows(entry) && !entry->in_force)
-            return refuse_replaced(entry);
-    }
-    return 0;
-}
-
 /* ---- a file --------------------------------------------------------------------------------------------- */
 
 static int check_budget(const pb_experiment *e, pb_ini *ini)
@@ -467,37 +224,128 @@ static int check_budget(const pb_experiment *e, pb_ini *ini)
                                                                : 0;
 }
 
-static int read_entries(pb_experiment *e, pb_ini *ini, const char *const *sets)
+/* Makes the experiment of one task, an item of [experiment] task. */
+static int read_one(pb_experiment *e, pb_ini *ini, const char *task, bool several)
+{
+    if (name_experiment(e) || read_experiment(e, ini) || check_budget(e, ini) || read_tune(e, ini) ||
+        read_retention(e, ini) || pb_option_set(pb_experiment_table, e, "task", task) || pb_task_read(e, ini) ||
+        each_plugin(e, ini, load_plugin, NULL))
+        return -1;
+    e->of_several = several;
+    if (several)
+        e->name = pb_arena_format(e->arena, "%s@%s", e->name, e->task_name);
+    return read_rows(e, ini, pb_ini_find(ini, "experiment", "methods")) || pb_sweep_expand(e, ini) ? -1 : 0;
+}
+
+/* Adds the experiment of one task. */
+static int add_task(pb_experiments *x, pb_ini *ini, const char *task, bool several)
+{
+    const pb_entry *entry = pb_ini_find(ini, "experiment", "task");
+    if (!*task) {
+        pb_error("task: want names of tasks, separated by commas, got '%s'", entry->value);
+        return pb_ini_blame(entry);
+    }
+    pb_experiment *e = pb_experiment_new(ini->path);
+    int rc = read_one(e, ini, task, several);
+    if (!rc && pb_experiments_have(x, e->task_name)) {
+        pb_error("task: %s is given twice", e->task_name);
+        rc = pb_ini_blame(entry);
+    }
+    if (rc)
+        pb_experiment_free(e);
+    else
+        x->task[x->tasks++] = e;
+    return rc;
+}
+
+static int read_tasks(pb_experiments *x, pb_ini *ini, const char *const *sets)
 {
     for (; sets && *sets; sets++)
         if (pb_ini_set(ini, *sets))
             return -1;
-    if (name_experiment(e) || read_experiment(e, ini) || check_budget(e, ini) || read_tune(e, ini) ||
-        read_retention(e, ini) || read_task(e, ini) || each_plugin(e, ini, load_plugin, NULL))
-        return -1;
-    const pb_entry *methods = pb_ini_find(ini, "experiment", "methods");
-    return read_rows(e, ini, methods) || pb_sweep_expand(e, ini) || check_unread(e, ini, methods) ? -1 : 0;
+    pb_experiment *general = pb_experiment_new(ini->path);
+    int rc = name_experiment(general) || read_experiment(general, ini), tasks = count_items(general->task_name);
+    const char *list = general->task_name, *task;
+    x->name = pb_strdup(general->name ? general->name : "");
+    x->task = pb_alloc((size_t)tasks * sizeof *x->task);
+    while (!rc && (task = pb_experiment_item(general, &list)))
+        rc = add_task(x, ini, task, tasks > 1);
+    pb_experiment_free(general);
+    return rc || pb_sections_check(x, ini) ? -1 : 0;
 }
 
-pb_experiment *pb_experiment_read_ini(pb_ini *ini, const char *const *sets)
+/* Frees all but the experiment of this task. */
+static int keep_task(pb_experiments *x, const char *path, const char *task)
 {
-    pb_experiment *e = ini ? pb_experiment_new(ini->path) : NULL;
-    if (e && read_entries(e, ini, sets)) {
-        pb_experiment_free(e);
-        e = NULL;
+    if (!pb_experiments_have(x, task)) {
+        char *tasks = pb_experiments_list(x);
+        pb_error("--task: %s has no task '%s'; want %s", path, task, tasks);
+        free(tasks);
+        return -1;
     }
+    for (int i = 0; i < x->tasks; i++)
+        if (strcmp(x->task[i]->task_name, task) != 0) {
+            pb_experiment_free(x->task[i]);
+            x->task[i--] = x->task[--x->tasks];
+        }
+    return 0;
+}
+
+/* Frees the file.  NULL stands for one that could not be read. */
+static int read_file(pb_experiments *x, pb_ini *ini, const char *const *sets, const char *task)
+{
+    *x = (pb_experiments){.tasks = 0};
+    int rc = !ini || read_tasks(x, ini, sets) || (task && keep_task(x, ini->path, task)) ? -1 : 0;
+    if (rc)
+        pb_experiments_free(x);
     pb_ini_free(ini);
+    return rc;
+}
+
+void pb_experiments_free(pb_experiments *x)
+{
+    for (int i = 0; i < x->tasks; i++)
+        pb_experiment_free(x->task[i]);
+    free(x->task);
+    free(x->name);
+    *x = (pb_experiments){.tasks = 0};
+}
+
+int pb_experiments_read(pb_experiments *x, const char *path, const char *const *sets, const char *task)
+{
+    return read_file(x, pb_ini_read(path), sets, task);
+}
+
+int pb_experiments_check_one(const pb_experiments *x)
+{
+    if (x->tasks == 1)
+        return 0;
+    char *tasks = pb_experiments_list(x);
+    pb_error("%s has several tasks; want --task with one of %s", x->task[0]->path, tasks);
+    free(tasks);
+    return -1;
+}
+
+pb_experiment *pb_experiment_read_ini(pb_ini *ini, const char *const *sets, const char *task)
+{
+    pb_experiments x;
+    if (read_file(&x, ini, sets, task))
+        return NULL;
+    pb_experiment *e = pb_experiments_check_one(&x) ? NULL : x.task[0];
+    x.tasks = e ? 0 : x.tasks; /* the caller frees it */
+    pb_experiments_free(&x);
     return e;
 }
 
-pb_experiment *pb_experiment_read(const char *path, const char *const *sets)
+pb_experiment *pb_experiment_read(const char *path, const char *const *sets, const char *task)
 {
-    return pb_experiment_read_ini(pb_ini_read(path), sets);
+    return pb_experiment_read_ini(pb_ini_read(path), sets, task);
 }
 
-pb_experiment *pb_experiment_read_task(const char *task, const char *model, const char *const *sets)
+pb_experiment *pb_experiment_read_task(const char *task, const char *model, const char *const *sets,
+                                       const char *of_tasks)
 {
-    pb_ini *ini = is_path(task) ? pb_ini_read(task) : pb_ini_new(task);
+    pb_ini *ini = pb_task_is_path(task) ? pb_ini_read(task) : pb_ini_new(task);
     if (ini && !pb_ini_has(ini, "experiment")) {
         pb_ini_free(ini);
         ini = pb_ini_new(task);
@@ -507,7 +355,7 @@ pb_experiment *pb_experiment_read_task(const char *task, const char *model, cons
     }
     if (ini && model)
         pb_ini_put(ini, "experiment", "model", model, "--model");
-    return pb_experiment_read_ini(ini, sets);
+    return pb_experiment_read_ini(ini, sets, of_tasks);
 }
 
 /* ---- a stored run ----------------------------------------------------------------------------------------- */
@@ -560,29 +408,12 @@ static int restore_identity(pb_experiment *e, const pb_settings *s)
             return -1;
     }
     e->name = "again";
-    return is_path(e->task_name) ? pb_error("task '%s': want the name of a task", e->task_name) : 0;
-}
-
-/* Makes the task from its file or, if it was given by a path, from the settings alone: a path in a database may be
- * anybody's. */
-static int restore_task(pb_experiment *e, const pb_settings *s)
-{
-    const pb_entry at = {.location = (char *)(uintptr_t)e->path};
-    const char *kind = pb_settings_get(s, "task.kind");
-    e->has_own_task = kind != NULL;
-    if (kind ? make_task(e, &(pb_entry){.value = (char *)(uintptr_t)kind, .location = at.location})
-             : read_task_named(e, &at))
-        return -1;
-    for (size_t i = 0; i < s->count; i++)
-        if (!strncmp(s->item[i].key, "task.", 5) && strcmp(s->item[i].key, "task.kind") != 0 &&
-            pb_option_set(e->task->options, e->task_conf, s->item[i].key + 5, s->item[i].value))
-            return -1;
-    return 0;
+    return pb_task_is_path(e->task_name) ? pb_error("task '%s': want the name of a task", e->task_name) : 0;
 }
 
 static int restore_all(pb_experiment *e, const pb_settings *s, uint64_t seed)
 {
-    if (restore_identity(e, s) || restore_task(e, s) || find_primary(e))
+    if (restore_identity(e, s) || pb_task_restore(e, s))
         return -1;
     e->row = pb_arena_alloc(e->arena, PB_META, sizeof *e->row);
     return pb_experiment_add_row(e, e->methods) || check_groups(&e->row[0], s) || restore_cell(e, s, seed) ? -1 : 0;

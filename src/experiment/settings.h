@@ -6,8 +6,10 @@
  *
  * Databases and hashes contain canonical keys.  A user may omit "method.", and the group of a setting of training, of
  * the model or of decoding: lora.rank, lr, precision.  In an INI file the group is a section, with blanks instead of
- * dots, [method lora] rank.  A section can restrict a setting to a variant, [method lora:all], or to a row, [train
- * lora:all].  Values are texts, as pb_option_print writes them. */
+ * dots, [method lora] rank.  A section can restrict a setting to a variant, [method lora:all], to a row, [train
+ * lora:all], and to one of the experiment's tasks, [train@mrpc], [train@mrpc lora:all], [method@mrpc lora]; on the
+ * command line this is train@mrpc.lr.  A section of a task overrides the same section without it, and one of a row or a
+ * variant overrides both of all rows.  Values are texts, as pb_option_print writes them. */
 #ifndef PB_SETTINGS_H
 #define PB_SETTINGS_H
 

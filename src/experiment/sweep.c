@@ -156,15 +156,25 @@ static int add_inline(pb_experiment *e, const pb_row *row, sweep *s, int part, i
     return 0;
 }
 
+/* Adds the settings of [KIND NAME], then those of [KIND@TASK NAME]; NAME may be empty. */
+static int add_sections(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int group, const char *kind,
+                        const char *name)
+{
+    const char *blank = *name ? " " : "";
+    return add_section(e, ini, row, s, group, pb_arena_format(e->arena, "%s%s%s", kind, blank, name)) ||
+                   add_section(e, ini, row, s, group,
+                               pb_arena_format(e->arena, "%s@%s%s%s", kind, e->task_name, blank, name))
+               ? -1
+               : 0;
+}
+
 /* Adds the settings of [GROUP], then those of [GROUP ROW]. */
 static int collect_group(pb_experiment *e, pb_ini *ini, const pb_row *row, sweep *s, int group)
 {
-    const char *name = row->group[group];
-    return !name ? 0
-           : add_section(e, ini, row, s, group, name) ||
-                   add_section(e, ini, row, s, group, pb_arena_format(e->arena, "%s %s", name, row->label))
-               ? -1
-               : 0;
+    const char *kind = row->group[group];
+    return !kind                                                                                                    ? 0
+           : add_sections(e, ini, row, s, group, kind, "") || add_sections(e, ini, row, s, group, kind, row->label) ? -1
+                                                                                                                    : 0;
 }
 
 /* Adds the settings of a preset, then those of [method NAME], of [method NAME:VARIANT] and of the spec.  NAME is the
@@ -174,9 +184,10 @@ static int collect_method(pb_experiment *e, pb_ini *ini, const pb_row *row, swee
 {
     const pb_method_part *p = &row->spec.part[part];
     int group = PB_GROUP_METHODS + part;
-    const char *section = pb_arena_format(e->arena, "method %s", p->name);
-    if (add_inline(e, row, s, part, 0, p->presets) || add_section(e, ini, row, s, group, section) ||
-        (p->variant && add_section(e, ini, row, s, group, pb_arena_format(e->arena, "%s:%s", section, p->variant))))
+    if (add_inline(e, row, s, part, 0, p->presets) || add_sections(e, ini, row, s, group, "method", p->name))
+        return -1;
+    if (p->variant &&
+        add_sections(e, ini, row, s, group, "method", pb_arena_format(e->arena, "%s:%s", p->name, p->variant)))
         return -1;
     return add_inline(e, row, s, part, p->presets, p->settings);
 }
@@ -385,8 +396,9 @@ int pb_sweep_expand(pb_experiment *e, pb_ini *ini)
         rc = collect_settings(e, ini, &e->row[i], s) || add_cells(e, &e->row[i], s, &capacity);
         list_given(e, &e->row[i], s);
         if (!rc && i && e->row[i].choices != e->row[0].choices)
-            pb_warn("%s: %s tries %d settings and %s %d: the tuning budgets differ", e->path, e->row[i].label,
-                    e->row[i].choices, e->row[0].label, e->row[0].choices);
+            pb_warn("%s: %s%s%s tries %d settings and %s %d: the tuning budgets differ", e->path,
+                    e->of_several ? e->task_name : "", e->of_several ? ": " : "", e->row[i].label, e->row[i].choices,
+                    e->row[0].label, e->row[0].choices);
     }
     free(s);
     return rc ? -1 : 0;

@@ -81,13 +81,63 @@ static int is_scored(pb_comparand *s, bool *scored)
     return 0;
 }
 
+/* The experiments that have a row of this name. */
+typedef struct lister {
+    const char *only; /* those of the tasks of this experiment, ONLY@TASK; NULL: all */
+    const char *row;
+    pb_text *out; /* "glue@mrpc/lora, glue@rte/lora" */
+} lister;
+
+static int list_choice(void *ctx, const pb_choice *c)
+{
+    lister *t = ctx;
+    size_t n = t->only ? strlen(t->only) : 0;
+    if (t->only && (strncmp(c->experiment, t->only, n) != 0 || c->experiment[n] != '@'))
+        return 0;
+    char *name = pb_format("%s/%s", c->experiment, t->row);
+    if (!t->out->data || !strstr(t->out->data, name))
+        pb_text_add(t->out, "%s%s", t->out->length ? ", " : "", name);
+    free(name);
+    return 0;
+}
+
+/* Returns the rows of this name, of all experiments or of the tasks of experiment `only`; NULL if there is none.  The
+ * caller frees the list. */
+static char *list_rows(const pb_comparand *s, const char *only)
+{
+    pb_text names = {0};
+    lister t = {only, s->row, &names};
+    return pb_store_choices(s->store, s->row, NULL, list_choice, &t) ? NULL
+                                                                     : names.data; /* the store remembers an error */
+}
+
+/* Refuses a name that no scored row or run has. */
+static int refuse_name(const pb_comparand *s)
+{
+    char *of_tasks = s->experiment ? list_rows(s, s->experiment) : NULL;
+    pb_error("%s: no row or run '%s%s%s' was scored on test; %s%s", s->db, s->experiment ? s->experiment : "",
+             s->experiment ? "/" : "", s->row, of_tasks ? "want that of a task: " : "`peftbench run` does it",
+             of_tasks ? of_tasks : "");
+    free(of_tasks);
+    return -1;
+}
+
+static int refuse_ambiguous(const pb_comparand *s, int experiments)
+{
+    char *all = list_rows(s, NULL);
+    pb_error("%s: %d experiments have a row %s; want EXPERIMENT/%s: %s", s->db, experiments, s->row, s->row,
+             all ? all : "");
+    free(all);
+    return -1;
+}
+
 static int find_runs(pb_comparand *s)
 {
     taker t = {.comparand = s};
     bool scored = true;
     int rc = pb_store_choices(s->store, s->row, s->experiment, take_choice, &t);
     if (!rc && t.experiments > 1)
-        return pb_error("%s: %d experiments have a row %s; want EXPERIMENT/%s", s->db, t.experiments, s->row, s->row);
+        return refuse_ambiguous(s, t.experiments);
     if (!rc && t.experiments)
         rc = pb_store_choice_runs(s->store, s->found.id, &s->run, &s->seed, &s->seeds);
     else if (!rc && !s->experiment)
@@ -95,8 +145,7 @@ static int find_runs(pb_comparand *s)
     if (!rc && s->seeds)
         rc = is_scored(s, &scored);
     if (!rc && (!s->seeds || !scored))
-        rc = pb_error("%s: no row or run '%s%s%s' was scored on test; `peftbench run` does it", s->db,
-                      s->experiment ? s->experiment : "", s->experiment ? "/" : "", s->row);
+        rc = refuse_name(s);
     if (rc)
         return -1;
     free(s->experiment);

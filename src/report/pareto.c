@@ -253,7 +253,7 @@ void pb_pareto_print(const pb_pareto *f, FILE *out)
     for (int i = 0; i < f->rows; i++)
         print_row(f, i, out);
     print_missing(f, out);
-    pb_report_sweeps(f->report, out);
+    pb_report_sweeps(f->report, "", out);
     fprintf(
         out,
         "pareto: yes if the row is on the Pareto front, that is, if no other row is at least as good on every axis\n"

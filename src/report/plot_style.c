@@ -19,8 +19,9 @@ int pb_plot_title(pb_figure *f, const pb_report *r)
     int others = 0;
     for (int i = 0; i < e->rows; i++)
         others += pb_report_others(r, i) != 0;
-    char *title =
-        pb_format("%s%s", *e->title ? e->title : e->name, others ? " (†: runs of another version of the code)" : "");
+    bool task = *e->title && e->of_several;
+    char *title = pb_format("%s%s%s%s", *e->title ? e->title : e->name, task ? ": " : "", task ? e->task_name : "",
+                            others ? " (†: runs of another version of the code)" : "");
     int number = pb_figure_text(f, title);
     free(title);
     return number;

@@ -145,7 +145,7 @@ void pb_baseline_ranking_print(const pb_baseline_ranking *v, FILE *out)
         else if (i != pb_report_baseline(v->report) && v->row[i].difference.n < e->seeds)
             fprintf(out, "%s: compared over the %d of %d seeds that it has in common with %s\n", v->row[i].label,
                     v->row[i].difference.n, e->seeds, e->baseline);
-    pb_report_sweeps(v->report, out);
+    pb_report_sweeps(v->report, "", out);
     fprintf(out,
             "The differences on test are paired.  The 95 %% interval covers other %sexamples.  p is that of a sign\n"
             "permutation test over the differences of the %s%d examples, averaged over the seeds, for these trained "
@@ -181,18 +181,15 @@ void pb_baseline_ranking_json(const pb_baseline_ranking *v, FILE *out)
 
 /* ---- several ------------------------------------------------------------------------------------------------ */
 
-/* Refuses two experiments on the same data, which would count twice, and experiments with different metrics. */
+/* Refuses two experiments on the same data, which would count twice. */
 static int check_sets(const pb_report *r, int sets)
 {
     for (int i = 0; i < sets; i++)
         for (int k = 0; k < i; k++) {
             const pb_experiment *a = r[k].experiment, *b = r[i].experiment;
             if (!strcmp(a->data.hex, b->data.hex))
-                return pb_error("%s and %s have the same data; want one experiment for each data set", a->path,
-                                b->path);
-            if (strcmp(a->primary->name, b->primary->name) != 0)
-                return pb_error("the metric of %s is %s and that of %s is %s; want the same metric", a->path,
-                                a->primary->name, b->path, b->primary->name);
+                return pb_error("%s and %s have the same data; want one experiment for each data set",
+                                a->of_several ? a->name : a->path, b->of_several ? b->name : b->path);
         }
     return 0;
 }
@@ -249,7 +246,7 @@ int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets)
         for (int j = 0; j < k->rows; j++) {
             double x = test_score(&r[i], scored_row(&r[i], k->label[j]));
             k->score[i * k->rows + j] = x;
-            goodness[i * k->rows + j] = rising(r) ? x : -x;
+            goodness[i * k->rows + j] = rising(&r[i]) ? x : -x;
         }
     k->test = pb_stats_friedman(sets, k->rows, goodness, k->rank);
     k->p = pb_stats_friedman_p(sets, k->rows, goodness, 10 * PERMUTATIONS, 0);
@@ -302,14 +299,30 @@ static void print_pairs(const pb_ranking *k, FILE *out)
         fprintf(out, "no pair differs by more\n");
 }
 
+static bool has_one_metric(const pb_ranking *k)
+{
+    for (int i = 1; i < k->sets; i++)
+        if (strcmp(k->report[i].experiment->primary->name, k->report->experiment->primary->name) != 0)
+            return false;
+    return true;
+}
+
 void pb_ranking_print(const pb_ranking *k, FILE *out)
 {
     const pb_friedman *f = &k->test;
     int width = pb_experiment_label_width(k->report->experiment, 20);
-    fprintf(out, "%-*s %9s", width, k->report->experiment->primary->name, "mean rank");
+    bool one = has_one_metric(k);
+    fprintf(out, "%-*s %9s", width, one ? k->report->experiment->primary->name : "", "mean rank");
     for (int i = 0; i < k->sets; i++)
         fprintf(out, "  %10s", k->report[i].experiment->name);
     fputc('\n', out);
+    if (!one) {
+        fprintf(out, "%-*s %9s", width, "", "");
+        for (int i = 0; i < k->sets; i++)
+            fprintf(out, "  %*s", (int)fmax(10, (double)strlen(k->report[i].experiment->name)),
+                    k->report[i].experiment->primary->name);
+        fputc('\n', out);
+    }
     for (int j = 0; j < k->rows; j++) {
         int row = k->order[j];
         fprintf(out, "%-*s %9.4g", width, k->label[row], k->rank[row]);

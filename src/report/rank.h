@@ -49,7 +49,7 @@ typedef struct pb_ranking {
 } pb_ranking;
 
 /* Ranks the rows.  The caller frees the ranking with pb_ranking_free.  Returns -1 with an error, and nothing to free,
- * if two experiments have the same data, if their metrics differ, if they share fewer than two rows, or if there are
+ * if two experiments have the same data, if they share fewer than two rows, or if there are
  * too few data sets to detect any difference among so many rows (pb_stats_friedman_least). */
 int pb_ranking_make(pb_ranking *k, const pb_report *r, int sets);
 void pb_ranking_free(pb_ranking *k);

@@ -319,3 +319,27 @@ pb_interval pb_report_measured(const pb_report *r, int row, const char *key)
     }
     return v;
 }
+
+/* ---- what is missing ---------------------------------------------------------------------------------- */
+
+void pb_report_sweeps(const pb_report *r, const char *prefix, FILE *out)
+{
+    for (int i = 0; i < r->experiment->rows; i++) {
+        const pb_selection *s = &r->selections.row[i];
+        pb_text line = {0};
+        if (s->row->choices == 1 && s->finished == s->needed)
+            continue; /* one setting, and no run is missing */
+        pb_selection_describe(s, r->experiment->seeds, &line);
+        fprintf(out, "%s%s\n", prefix, line.data);
+        pb_text_free(&line);
+    }
+}
+
+void pb_report_seeds_left(const pb_report *r, int row, const char *prefix, FILE *out)
+{
+    const pb_report_row *x = &r->row[row];
+    int seeds = r->experiment->seeds;
+    if (x->choice && (x->finished < seeds || x->diverged))
+        fprintf(out, "%s%s: %d of %d seeds are finished, %d of them diverged; %d runs failed\n", prefix, x->row->label,
+                x->finished, seeds, x->diverged, x->failed);
+}

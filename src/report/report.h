@@ -72,8 +72,11 @@ const char *pb_report_primary(const pb_report *r, pb_split split, char out[96]);
 const char *pb_report_setting(const pb_report *r, int row, const char *key);
 
 /* Prints a line for each row that has several settings or missing runs: which setting is chosen in which sweep, or what
- * is missing. */
-void pb_report_sweeps(const pb_report *r, FILE *out);
+ * is missing.  Each line begins with `prefix`. */
+void pb_report_sweeps(const pb_report *r, const char *prefix, FILE *out);
+
+/* Prints a line if seeds of the row's choice are not finished or diverged, so that its means are over fewer. */
+void pb_report_seeds_left(const pb_report *r, int row, const char *prefix, FILE *out);
 
 /* Returns the split of a key such as "accuracy.test.mcc"; -1 for the key of a value of the whole run. */
 int pb_report_split(const char *key);

@@ -285,19 +285,6 @@ static void print_note(void *out, const char *line)
     fprintf(out, "%s\n", line);
 }
 
-void pb_report_sweeps(const pb_report *r, FILE *out)
-{
-    for (int i = 0; i < r->experiment->rows; i++) {
-        const pb_selection *s = &r->selections.row[i];
-        pb_text line = {0};
-        if (s->row->choices == 1 && s->finished == s->needed)
-            continue; /* one setting, and no run is missing */
-        pb_selection_describe(s, r->experiment->seeds, &line);
-        fprintf(out, "%s\n", line.data);
-        pb_text_free(&line);
-    }
-}
-
 /* Prints what has changed since the row's runs of another version of the code were made, once for each cause. */
 static void print_others(const pb_report *r, int row, FILE *out)
 {
@@ -337,13 +324,11 @@ static void print_notes(const pb_report *r, FILE *out)
 {
     const pb_experiment *e = r->experiment;
     double limit = NAN;
-    pb_report_sweeps(r, out);
+    pb_report_sweeps(r, "", out);
     for (int i = 0; i < e->rows; i++) {
         const pb_report_row *row = &r->row[i];
         limit = isnan(limit) ? pb_report_single(r, i, "compute.gemm_limit") : limit;
-        if (row->choice && (row->finished < e->seeds || row->diverged))
-            fprintf(out, "%s: %d of %d seeds are finished, %d of them diverged; %d runs failed\n", row->row->label,
-                    row->finished, e->seeds, row->diverged, row->failed);
+        pb_report_seeds_left(r, i, "", out);
         print_unmeasured(r, row, out);
         if (by_seeds_alone(r, i))
             fprintf(out, "%s: ± covers other seeds only (Student's t), because no predictions are stored\n",

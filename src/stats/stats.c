@@ -43,6 +43,19 @@ static double *logarithms(int n, const double *x)
     return y;
 }
 
+pb_interval pb_stats_mean_of(int n, const pb_interval *x)
+{
+    double sum = 0, below = 0, above = 0;
+    for (int i = 0; i < n; i++) {
+        sum += x[i].middle;
+        below += (x[i].middle - x[i].low) * (x[i].middle - x[i].low);
+        above += (x[i].high - x[i].middle) * (x[i].high - x[i].middle);
+    }
+    if (!n)
+        return (pb_interval){NAN, NAN, NAN, 0};
+    return (pb_interval){sum / n, (sum - sqrt(below)) / n, (sum + sqrt(above)) / n, n};
+}
+
 pb_interval pb_stats_geometric(int n, const double *x)
 {
     double *y = logarithms(n, x);

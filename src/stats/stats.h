@@ -13,6 +13,10 @@ typedef struct pb_interval {
 /* The mean and Student's t interval of the values that are not NaN; low and high are NaN for n < 2. */
 pb_interval pb_stats_mean(int n, const double *x);
 
+/* The mean of n independent estimates with their intervals, which may be asymmetric: its interval recovers the
+ * variances from theirs (MOVER: Zou and Donner 2008).  NaN where one of them is NaN, and for n = 0. */
+pb_interval pb_stats_mean_of(int n, const pb_interval *x);
+
 /* The geometric mean of positive values, and the t interval of their logarithms; low and high are NaN for n < 2. */
 pb_interval pb_stats_geometric(int n, const double *x);
 

@@ -32,6 +32,21 @@ TEST(distribution_of_student)
         CHECK_NEAR(pb_t_cdf(row[i].t, row[i].freedom), row[i].want, 1e-12);
 }
 
+/* 88 - 3 + 6 and 70 - 4 + 8: the squares of the distances add up. */
+TEST(mean_of_independent_estimates)
+{
+    const pb_interval x[] = {{88, 85, 94, 3}, {70, 66, 78, 3}, {NAN, NAN, NAN, 0}, {90, NAN, NAN, 1}};
+    pb_interval v = pb_stats_mean_of(2, x);
+    CHECK_NEAR(v.middle, 79, 1e-12);
+    CHECK_NEAR(v.low, 79 - 2.5, 1e-12);
+    CHECK_NEAR(v.high, 79 + 5, 1e-12);
+    CHECK(isnan(pb_stats_mean_of(3, x).middle));
+    v = pb_stats_mean_of(2, (const pb_interval[]){x[0], x[3]});
+    CHECK_NEAR(v.middle, 89, 1e-12);
+    CHECK(isnan(v.low) && isnan(v.high));
+    CHECK(isnan(pb_stats_mean_of(0, x).middle));
+}
+
 TEST(interval_of_a_mean)
 {
     pb_interval v = pb_stats_mean(4, (const double[]){0.81, NAN, 0.84, 0.79}); /* NaN is left out */

@@ -1,0 +1,65 @@
+/* reports: see reports.h. */
+#include "cli/reports.h"
+
+#include <stdlib.h>
+
+#include "report/task_table.h"
+
+static int open_reports(pb_reports *x, const pb_args *a, bool any_version, bool one)
+{
+    *x = (pb_reports){.tasks = 0};
+    if (pb_run_contexts_open(&x->context, a, one))
+        return -1;
+    x->task = pb_alloc((size_t)x->context.tasks * sizeof *x->task);
+    for (; x->tasks < x->context.tasks; x->tasks++) {
+        const pb_run_context *d = &x->context.task[x->tasks];
+        if (pb_report_make(&x->task[x->tasks], d->store, d->experiment, any_version)) {
+            pb_reports_close(x);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int pb_reports_open(pb_reports *x, const pb_args *a, bool any_version)
+{
+    return open_reports(x, a, any_version, false);
+}
+
+int pb_reports_open_one(pb_reports *x, const pb_args *a, bool any_version)
+{
+    return open_reports(x, a, any_version, true);
+}
+
+int pb_reports_print(const pb_reports *x, const pb_table_style *style, bool per_task)
+{
+    int rc = 0;
+    if (x->tasks > 1 && !per_task)
+        return pb_task_table_print(x->task, x->tasks, style, stdout);
+    for (int i = 0; i < x->tasks && !rc; i++) {
+        if (x->tasks > 1)
+            printf("%s%s%s\n", i ? "\n" : "", style->markdown ? "## " : "task ", x->task[i].experiment->task_name);
+        if (x->tasks > 1 && style->markdown)
+            printf("\n");
+        rc = pb_report_print(&x->task[i], style, stdout);
+    }
+    return rc;
+}
+
+int pb_reports_json(const pb_reports *x)
+{
+    int rc = 0;
+    for (int i = 0; i < x->tasks && !rc; i++)
+        rc = pb_report_json(&x->task[i], stdout);
+    if (!rc && x->tasks > 1)
+        pb_task_table_json(x->context.name, x->task, x->tasks, stdout);
+    return rc;
+}
+
+int pb_reports_close(pb_reports *x)
+{
+    for (int i = 0; i < x->tasks; i++)
+        pb_report_free(&x->task[i]);
+    free(x->task);
+    return pb_run_contexts_close(&x->context);
+}
