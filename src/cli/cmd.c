@@ -100,6 +100,7 @@ static const struct meaning {
     const char *command, *option, *help;
 } meanings[] = {
     {"check", "out", "also write the result to this file, as JUnit XML"},
+    {"report", "out", "the page's file (default: plots/EXPERIMENT/report.html)"},
     {"plot", "out", "output folder (default: plots/EXPERIMENT)"},
     {"fetch", "out", "output folder or file (default: models/NAME or data/NAME)"},
     {"predict", "seed", "seed of the run that predicts (default: the first that was scored on test)"},
