@@ -4,7 +4,7 @@ root=$PWD
 program=${PEFTBENCH:-$root/build/peftbench}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 
 ok() { # NAME CONDITION...
 	if "${@:2}"; then
@@ -14,6 +14,11 @@ ok() { # NAME CONDITION...
 		echo "FAILED $1"
 		sed 's/^/    /' "$work/out" "$work/err" 2>/dev/null | cut -c 1-300 | tail -n 20
 	fi
+}
+
+skip() { # REASON
+	skipped=$((skipped + 1))
+	echo "skipped $1"
 }
 
 run() { # EXPECTED-STATUS ARGUMENTS...
@@ -99,6 +104,6 @@ END
 }
 
 finish() {
-	echo "$passed passed, $failed failed, 0 skipped"
+	echo "$passed passed, $failed failed, $skipped skipped"
 	[ $failed = 0 ]
 }

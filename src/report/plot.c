@@ -1,6 +1,5 @@
 /* plot: see plot.h.  A figure is a gnuplot script that contains its data.  Labels are next to what they name, and
  * shapes and grey levels distinguish rows without colour. */
-#include "base/units.h"
 #include "report/plot_internal.h"
 
 #include <errno.h>
@@ -88,21 +87,8 @@ static void add_labels(pb_figure *f, const point *spot, int n)
     }
 }
 
-/* What a browser shows when the mouse is over a point of the SVG: "lora: 0.64 (0.61 to 0.67), 125 MB". */
-static int add_tooltip(pb_figure *f, const point *s)
+static void add_points(pb_text *t, const point *spot, int n)
 {
-    char cost[PB_UNIT_SIZE];
-    pb_with_unit(cost, s->x, "");
-    char *text = isnan(s->low) ? pb_format("%s: %.4f at %s", s->label, s->y, cost)
-                               : pb_format("%s: %.4f (%.4f to %.4f) at %s", s->label, s->y, s->low, s->high, cost);
-    int number = pb_figure_text(f, text);
-    free(text);
-    return number;
-}
-
-static void add_points(pb_figure *f, const point *spot, int n)
-{
-    pb_text *t = &f->commands;
     pb_text_add(t, "plot ");
     for (int i = 0, drawn = 0; i < n; i++) {
         const point *s = &spot[i];
@@ -110,8 +96,6 @@ static void add_points(pb_figure *f, const point *spot, int n)
             continue;
         pb_text_add(t, "%s$p%d using 1:2:3:4 with yerrorbars pt %d ps 1.1 lw 1.3 lc rgb '%s'", drawn++ ? ", \\\n " : "",
                     i, pb_category_shape[s->category], pb_category_grey[s->category]);
-        pb_text_add(t, ", $p%d using 1:2:(t(%d)) with labels hypertext point pt 7 ps 1.1 lc rgb '#ff000000'", i,
-                    add_tooltip(f, s));
     }
     pb_text_add(t, "\n");
 }
@@ -143,7 +127,7 @@ static int draw_against(const pb_report *r, const char *folder, const char *name
             pb_text_add(&f.commands, "$p%d << EOD\n%.9g %.9g %.9g %.9g\nEOD\n", i, spot[i].x, spot[i].y,
                         isnan(spot[i].low) ? spot[i].y : spot[i].low, isnan(spot[i].high) ? spot[i].y : spot[i].high);
         add_labels(&f, spot, n);
-        add_points(&f, spot, n);
+        add_points(&f.commands, spot, n);
         rc = pb_figure_draw(&f, folder, name, WIDTH, HEIGHT);
         pb_figure_free(&f);
     }
