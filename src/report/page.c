@@ -10,6 +10,7 @@
 
 #include "base/units.h"
 #include "report/notes.h"
+#include "report/page_assets.h"
 #include "report/pareto.h"
 #include "report/plot.h"
 #include "report/recommend.h"

@@ -16,7 +16,4 @@ int pb_page_write(const pb_report *r, const pb_data *d, const char *path);
 /* Adds a text with &, <, > and quotes escaped, and characters that are not for display made visible. */
 void pb_html_text(pb_text *out, const char *text);
 
-/* The page's style sheet and its script, which sorts and filters the table (page_assets.c). */
-extern const char pb_page_style[], pb_page_script[];
-
 #endif

@@ -1,5 +1,5 @@
-/* page_assets: the style sheet and the script of the page that page.c writes. */
-#include "report/page.h"
+/* page_assets: see page_assets.h. */
+#include "report/page_assets.h"
 
 const char pb_page_style[] =
     ":root{color-scheme:light "
