@@ -2,32 +2,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/cmd.h"
+#include "cli/reports.h"
 #include "report/page.h"
 
-static int write_page(const pb_args *a, const pb_run_context *d)
+static int write_page(const pb_args *a, const pb_report *r, const pb_data *d)
 {
-    pb_report r;
-    if (pb_report_make(&r, d->store, d->experiment, a->any_version))
-        return -1;
-    char *folder = pb_format("plots/%s", d->experiment->name);
+    char *folder = pb_format("plots/%s", r->experiment->name);
     char *path = a->out ? pb_strdup(a->out) : pb_format("%s/report.html", folder);
-    int rc = (!a->out && pb_make_dirs(folder)) || pb_page_write(&r, d->bench.data, path) ? -1 : 0;
+    int rc = (!a->out && pb_make_dirs(folder)) || pb_page_write(r, d, path) ? -1 : 0;
     if (!rc)
         printf("%s\n", path);
     free(path);
     free(folder);
-    pb_report_free(&r);
     return rc;
 }
 
 static int report(const pb_args *a)
 {
-    pb_run_context d;
-    if (pb_run_context_open(&d, a))
+    pb_reports x;
+    if (pb_reports_open_one(&x, a, a->any_version))
         return PB_EXIT_QUESTION;
-    int rc = write_page(a, &d);
-    return pb_run_context_close(&d) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
+    int rc = write_page(a, x.task, x.context.task->bench.data);
+    return pb_reports_close(&x) || rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 
 const pb_command pb_cmd_report = {
@@ -35,7 +31,7 @@ const pb_command pb_cmd_report = {
     .words = "EXPERIMENT.ini",
     .least = 1,
     .most = 1,
-    .options = "db set out any-version",
+    .options = "db set task out any-version",
     .help =
         "write the results of an experiment as one HTML page\n\n"
         "The page has a summary, the table, which sorts and filters, the figures, a card for each method, the data,\n"
