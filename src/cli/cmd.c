@@ -34,6 +34,7 @@ static const flag flags[] = {
     {"out", "PATH", "output folder", AT(out), TEXT},
     {"json", NULL, "print one JSON object per line", AT(json), SWITCH},
     {"markdown", NULL, "print Markdown: of `list`, docs/methods.md", AT(markdown), SWITCH},
+    {"format", "NAME", "text, markdown, latex, csv or json (default: text)", AT(format), TEXT},
     {"quiet", NULL, "do not print progress", AT(quiet), SWITCH},
     {"model", "PATH", "model: a Hugging Face folder, a GGUF file or a llama2.c file", AT(model), TEXT},
     {"adapter", "FOLDER", "PEFT adapter to attach to the model", AT(adapter), TEXT},

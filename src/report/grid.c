@@ -1,6 +1,7 @@
 /* grid: see grid.h. */
 #include "report/grid.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@ pb_grid pb_grid_new(int rows, int columns)
     return (pb_grid){.rows = rows,
                      .columns = columns,
                      .text = pb_alloc((size_t)rows * (size_t)columns * sizeof(char *)),
+                     .emphasis = pb_alloc((size_t)rows * (size_t)columns),
                      .line = pb_alloc((size_t)rows * sizeof(char *))};
 }
 
@@ -19,6 +21,7 @@ void pb_grid_free(pb_grid *g)
     for (int i = 0; i < g->rows; i++)
         free(g->line[i]);
     free(g->text);
+    free(g->emphasis);
     free(g->line);
     *g = (pb_grid){0};
 }
@@ -26,6 +29,43 @@ void pb_grid_free(pb_grid *g)
 char **pb_grid_at(const pb_grid *g, int row, int column)
 {
     return &g->text[(size_t)row * (size_t)g->columns + (size_t)column];
+}
+
+static unsigned char *emphasis_at(const pb_grid *g, int row, int column)
+{
+    return &g->emphasis[(size_t)row * (size_t)g->columns + (size_t)column];
+}
+
+/* Equal values share a place, as in 1, 1, 2. */
+void pb_grid_rank(const pb_grid *g, int column, const double *value, bool more_is_better)
+{
+    double best = NAN, second = NAN;
+    for (int i = 0; i + 1 < g->rows; i++)
+        best = more_is_better ? fmax(best, value[i]) : fmin(best, value[i]);
+    for (int i = 0; i + 1 < g->rows; i++)
+        if (value[i] != best)
+            second = more_is_better ? fmax(second, value[i]) : fmin(second, value[i]);
+    for (int i = 0; i + 1 < g->rows; i++)
+        *emphasis_at(g, i + 1, column) |= value[i] == best     ? PB_GRID_BEST
+                                          : value[i] == second ? PB_GRID_SECOND
+                                                               : PB_GRID_PLAIN;
+}
+
+void pb_grid_reorder(pb_grid *g, const int *order)
+{
+    size_t columns = (size_t)g->columns;
+    pb_grid from = pb_grid_new(g->rows, g->columns);
+    memcpy(from.text, g->text, (size_t)g->rows * columns * sizeof *g->text);
+    memcpy(from.emphasis, g->emphasis, (size_t)g->rows * columns);
+    memcpy(from.line, g->line, (size_t)g->rows * sizeof *g->line);
+    for (int i = 0; i + 1 < g->rows; i++) {
+        memcpy(pb_grid_at(g, i + 1, 0), pb_grid_at(&from, order[i] + 1, 0), columns * sizeof *g->text);
+        memcpy(emphasis_at(g, i + 1, 0), emphasis_at(&from, order[i] + 1, 0), columns);
+        g->line[i + 1] = from.line[order[i] + 1];
+    }
+    free(from.text); /* the texts are g's */
+    free(from.emphasis);
+    free(from.line);
 }
 
 static const char *text_at(const pb_grid *g, int row, int column)
@@ -97,9 +137,10 @@ void pb_grid_markdown(const pb_grid *g, FILE *out)
     for (int i = 0; i < g->rows; i++) {
         for (int k = 0; k < g->columns; k++)
             if (is_shown(g, k)) {
-                fprintf(out, "| ");
+                const char *bold = *emphasis_at(g, i, k) & PB_GRID_BEST ? "**" : "";
+                fprintf(out, "| %s", bold);
                 pb_markdown_print(text_at(g, i, k), out);
-                fprintf(out, " ");
+                fprintf(out, "%s ", bold);
             }
         fprintf(out, "|\n");
         for (int k = 0; i == 0 && k < g->columns; k++)
@@ -108,4 +149,65 @@ void pb_grid_markdown(const pb_grid *g, FILE *out)
         if (i == 0)
             fprintf(out, "|\n");
     }
+}
+
+/* ---- LaTeX ------------------------------------------------------------------------------------------------ */
+
+void pb_latex_print(const char *text, FILE *out)
+{
+    static const struct {
+        const char *text, *latex;
+    } all[] = {{"\\", "\\textbackslash{}"},
+               {"{", "\\{"},
+               {"}", "\\}"},
+               {"$", "\\$"},
+               {"&", "\\&"},
+               {"%", "\\%"},
+               {"#", "\\#"},
+               {"_", "\\_"},
+               {"~", "\\textasciitilde{}"},
+               {"^", "\\textasciicircum{}"},
+               {"<", "\\textless{}"},
+               {">", "\\textgreater{}"},
+               {"\"", "\\textquotedbl{}"},
+               {"..", "--"},
+               {"±", "$\\pm$"},
+               {"†", "\\dag{}"}};
+    for (text = pb_visible(text); *text;) {
+        size_t used = 0;
+        for (size_t i = 0; i < PB_COUNT(all) && !used; i++)
+            if (!strncmp(text, all[i].text, strlen(all[i].text))) {
+                used = strlen(all[i].text);
+                fputs(all[i].latex, out);
+            }
+        if (!used)
+            putc(*text, out);
+        text += used ? used : 1;
+    }
+}
+
+static void print_latex_cell(const pb_grid *g, int row, int column, FILE *out)
+{
+    unsigned e = *emphasis_at(g, row, column);
+    fputs(e & PB_GRID_BEST ? "\\textbf{" : e & PB_GRID_SECOND ? "\\underline{" : "", out);
+    pb_latex_print(text_at(g, row, column), out);
+    fputs(e & (PB_GRID_BEST | PB_GRID_SECOND) ? "}" : "", out);
+    fputs(e & PB_GRID_AS_GOOD ? "\\rlap{$^{\\sim}$}" : "", out);
+}
+
+void pb_grid_latex(const pb_grid *g, FILE *out)
+{
+    fprintf(out, "\\begin{tabular}{l");
+    for (int k = 1; k < g->columns; k++)
+        fputs(is_shown(g, k) ? "r" : "", out);
+    fprintf(out, "}\n\\toprule\n");
+    for (int i = 0; i < g->rows; i++) {
+        for (int k = 0; k < g->columns; k++)
+            if (is_shown(g, k)) {
+                fputs(k ? " & " : "", out);
+                print_latex_cell(g, i, k, out);
+            }
+        fprintf(out, " \\\\\n%s", i ? "" : "\\midrule\n");
+    }
+    fprintf(out, "\\bottomrule\n\\end{tabular}\n");
 }

@@ -54,7 +54,7 @@ static int compare_with_baseline(pb_baseline_ranking *v, int row)
     if (row == pb_report_baseline(v->report) || isnan(one->score))
         return 0;
     one->difference = pb_report_difference(v->report, row, PB_TEST, pb_report_primary(v->report, PB_TEST, key));
-    int rc = pb_report_pair(v->report, row, PB_TEST, &a, &b);
+    int rc = pb_report_pair(v->report, row, pb_report_baseline(v->report), PB_TEST, &a, &b);
     if (!rc && a.examples) {
         pb_crossed x = pb_scores_crossed(&a), y = pb_scores_crossed(&b);
         one->p = pb_stats_pair_p(&x, &y, PERMUTATIONS, 0);

@@ -164,32 +164,11 @@ static int measure_certainty(pb_recommendation *v, uint64_t draws)
 
 /* ---- differences on test ----------------------------------------------------------------------------------------- */
 
-/* The paired difference of two rows on test, over the seeds that both have; NaN without stored predictions. */
-static int subtract(const pb_report *r, int a, int b, pb_interval *out)
-{
-    int all = r->experiment->seeds, *seed = pb_alloc((size_t)all * sizeof *seed);
-    int *other = pb_alloc((size_t)all * sizeof *other);
-    pb_scores x = {.x = NULL}, y = {.x = NULL};
-    int n = pb_report_seeds(r, a, PB_TEST, seed);
-    n = pb_report_common(n, seed, pb_report_seeds(r, b, PB_TEST, other), other);
-    int rc = n && (pb_report_scores(r, a, seed, n, PB_TEST, &x) || pb_report_scores(r, b, seed, n, PB_TEST, &y));
-    if (!rc && x.examples && x.examples == y.examples) {
-        pb_crossed p = pb_scores_crossed(&x), q = pb_scores_crossed(&y);
-        *out = pb_score_within(x.metric, true, pb_stats_pair(&p, &q, NULL));
-    }
-    pb_scores_free(&x);
-    pb_scores_free(&y);
-    free(other);
-    free(seed);
-    return rc ? -1 : 0;
-}
-
-static int measure_differences(pb_recommendation *v)
+static void measure_differences(pb_recommendation *v)
 {
     for (int i = 0; i < rows_of(v) && v->best >= 0; i++)
-        if (i != v->best && v->fit[i] == PB_FIT_YES && subtract(v->report, i, v->best, &v->difference[i]))
-            return -1;
-    return 0;
+        if (i != v->best && v->fit[i] == PB_FIT_YES)
+            v->difference[i] = pb_report_between(v->report, i, v->best, PB_TEST);
 }
 
 int pb_recommend(pb_recommendation *out, const pb_report *r, const pb_limit *limit, int limits, uint64_t draws)
@@ -210,10 +189,11 @@ int pb_recommend(pb_recommendation *out, const pb_report *r, const pb_limit *lim
     int rc = judge_rows(out);
     if (!rc)
         choose(out);
-    if (rc || measure_certainty(out, draws) || measure_differences(out)) {
+    if (rc || measure_certainty(out, draws)) {
         pb_recommendation_free(out);
         return -1;
     }
+    measure_differences(out);
     return 0;
 }
 

@@ -138,16 +138,16 @@ int pb_report_common(int n, int *seed, int m, const int *other)
     return common;
 }
 
-int pb_report_pair(const pb_report *r, int row, pb_split split, pb_scores *a, pb_scores *b)
+int pb_report_pair(const pb_report *r, int row, int other_row, pb_split split, pb_scores *a, pb_scores *b)
 {
-    int seeds = r->experiment->seeds, base = pb_report_baseline(r);
+    int seeds = r->experiment->seeds;
     int *seed = pb_alloc((size_t)seeds * 2 * sizeof *seed), *other = seed + seeds;
     int n = pb_report_seeds(r, row, split, seed);
-    n = pb_report_common(n, seed, pb_report_seeds(r, base, split, other), other);
-    int rc = pb_report_scores(r, row, seed, n, split, a) || pb_report_scores(r, base, seed, n, split, b) ? -1 : 0;
+    n = pb_report_common(n, seed, pb_report_seeds(r, other_row, split, other), other);
+    int rc = pb_report_scores(r, row, seed, n, split, a) || pb_report_scores(r, other_row, seed, n, split, b) ? -1 : 0;
     if (!rc && a->examples != b->examples)
         rc = pb_error("%s has %d predictions on %s and %s has %d", r->row[row].row->label, a->examples,
-                      pb_split_name[split], r->experiment->baseline, b->examples);
+                      pb_split_name[split], r->row[other_row].row->label, b->examples);
     free(seed);
     return rc;
 }
@@ -165,11 +165,12 @@ static pb_interval over_seeds(const pb_report *r, int row, int minus, int split,
 
 /* Computes the interval of the primary metric over seeds and examples.  Returns false if no predictions are stored, or
  * if their numbers differ (with an error). */
-static bool over_examples(const pb_report *r, int row, bool pair, pb_split split, pb_interval *out)
+static bool over_examples(const pb_report *r, int row, int minus, pb_split split, pb_interval *out)
 {
+    bool pair = minus >= 0;
     pb_scores a = {.x = NULL}, b = {.x = NULL};
     int *seed = pb_alloc((size_t)r->experiment->seeds * sizeof *seed), n = pb_report_seeds(r, row, split, seed);
-    int rc = pair ? pb_report_pair(r, row, split, &a, &b) : pb_report_scores(r, row, seed, n, split, &a);
+    int rc = pair ? pb_report_pair(r, row, minus, split, &a, &b) : pb_report_scores(r, row, seed, n, split, &a);
     pb_crossed x = pb_scores_crossed(&a), y = pb_scores_crossed(&b);
     bool known = !rc && a.examples > 0;
     if (known)
@@ -204,28 +205,36 @@ static pb_interval within_bounds(const char *key, pb_interval v)
     return v;
 }
 
-static pb_interval interval_of(const pb_report *r, int row, bool pair, int split, const char *key)
+/* The value of a row, less that of row `minus` unless it is -1. */
+static pb_interval interval_of(const pb_report *r, int row, int minus, int split, const char *key)
 {
+    bool pair = minus >= 0;
     char primary[96];
     pb_interval out;
     if (split < 0) {
-        out = over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
+        out = over_seeds(r, row, minus, split, key);
         return pair ? out : within_bounds(key, out);
     }
     if (strcmp(key, pb_report_primary(r, (pb_split)split, primary)) != 0 ||
-        !over_examples(r, row, pair, (pb_split)split, &out))
-        out = over_seeds(r, row, pair ? pb_report_baseline(r) : -1, split, key);
+        !over_examples(r, row, minus, (pb_split)split, &out))
+        out = over_seeds(r, row, minus, split, key);
     return pb_score_within(metric_of(r, key), pair, out);
 }
 
 pb_interval pb_report_value(const pb_report *r, int row, int split, const char *key)
 {
-    return interval_of(r, row, false, split, key);
+    return interval_of(r, row, -1, split, key);
 }
 
 pb_interval pb_report_difference(const pb_report *r, int row, int split, const char *key)
 {
-    return interval_of(r, row, true, split, key);
+    return interval_of(r, row, pb_report_baseline(r), split, key);
+}
+
+pb_interval pb_report_between(const pb_report *r, int row, int other, pb_split split)
+{
+    char key[96];
+    return interval_of(r, row, other, (int)split, pb_report_primary(r, split, key));
 }
 
 double pb_report_single(const pb_report *r, int row, const char *key)

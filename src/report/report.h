@@ -41,6 +41,9 @@ pb_interval pb_report_value(const pb_report *r, int row, int split, const char *
  * (pb_stats_pair). */
 pb_interval pb_report_difference(const pb_report *r, int row, int split, const char *key);
 
+/* Returns the same of the primary metric on a split, for a row less any other one. */
+pb_interval pb_report_between(const pb_report *r, int row, int other, pb_split split);
+
 /* Returns a value that one run of the row has, such as a timing, which is taken for one seed; NaN if no run has it. */
 double pb_report_single(const pb_report *r, int row, const char *key);
 
@@ -55,10 +58,10 @@ int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_spl
 /* Reduces seed [n] to the elements that are also in other [m]; both are in ascending order.  Returns the new length. */
 int pb_report_common(int n, int *seed, int m, const int *other);
 
-/* Reads the scores of a row (a) and of the baseline (b) for the seeds that both have.  The number of examples is 0 if
+/* Reads the scores of a row (a) and of another one (b) for the seeds that both have.  The number of examples is 0 if
  * they share no seed or if no predictions are stored.  The caller frees both with pb_scores_free.  Returns -1 with an
  * error. */
-int pb_report_pair(const pb_report *r, int row, pb_split split, pb_scores *a, pb_scores *b);
+int pb_report_pair(const pb_report *r, int row, int other_row, pb_split split, pb_scores *a, pb_scores *b);
 
 /* Returns the index of the baseline's row. */
 int pb_report_baseline(const pb_report *r);
@@ -92,18 +95,30 @@ int pb_report_order(const pb_report *r, const char *key, int *order);
  * over the processes. */
 pb_interval pb_report_measured(const pb_report *r, int row, const char *key);
 
+/* The formats of a table. */
+typedef enum pb_print_format { PB_PRINT_TEXT, PB_PRINT_MARKDOWN, PB_PRINT_LATEX, PB_PRINT_CSV } pb_print_format;
+
 /* How a table is printed. */
 typedef struct pb_table_style {
     const char *columns; /* KEY[,KEY..]: settings or values of whole runs to show as columns; NULL: none  */
     const char *sort;    /* the rows stand in the order of this value, the best first; NULL: in the file's order */
     bool no_times;       /* without the columns of times */
-    bool markdown;       /* a Markdown table without notes */
+    bool headless;       /* CSV without the line of keys, behind another table */
+    int format;          /* pb_print_format; Markdown and LaTeX without notes on single runs */
 } pb_table_style;
 
-/* Prints the table of the experiment with its notes.  As text with columns, or if a row is a sweep, a line under each
- * row lists the settings that the file sets, with the values in force.  Returns -1 with an error, and prints nothing,
+/* Prints the table of the experiment with its notes.  CSV has the values as numbers, with the ends of their intervals
+ * in columns of their own.  As text with columns, or if a row is a sweep, a line under each row lists the settings that
+ * the file sets, with the values in force.  Returns -1 with an error, and prints nothing,
  * if no row has one of the columns or the value to sort by. */
 int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out);
+
+/* Prints the table as CSV (RFC 4180), without notes: a line of keys, then a line for each row, with the name of the
+ * task in front.  Returns -1 with an error as pb_report_print does. */
+int pb_report_csv(const pb_report *r, const pb_table_style *style, FILE *out);
+
+/* What the marks of a table in LaTeX mean, as lines of comment. */
+extern const char pb_latex_note[];
 
 /* Prints one JSON object for each row, one on a line: its settings, and mean, low, high and n of each key.  Returns -1
  * with an error, and prints nothing, if a database cannot be read. */

@@ -390,19 +390,34 @@ static int fill_grid(const pb_report *r, const pb_grid *g, const pb_table_style 
 
 static int sort_grid(const pb_report *r, pb_grid *g, const char *key)
 {
-    int rows = r->experiment->rows, *order = pb_alloc((size_t)rows * sizeof *order),
-        known = pb_report_order(r, key, order);
-    pb_grid from = pb_grid_new(g->rows, g->columns);
-    memcpy(from.text, g->text, (size_t)(g->rows * g->columns) * sizeof *g->text);
-    memcpy(from.line, g->line, (size_t)g->rows * sizeof *g->line);
-    for (int i = 0; i < rows; i++) {
-        memcpy(pb_grid_at(g, i + 1, 0), pb_grid_at(&from, order[i] + 1, 0), (size_t)g->columns * sizeof *g->text);
-        g->line[i + 1] = from.line[order[i] + 1];
-    }
+    int *order = pb_alloc((size_t)r->experiment->rows * sizeof *order), known = pb_report_order(r, key, order);
+    pb_grid_reorder(g, order);
     free(order);
-    free(from.text); /* the texts are g's */
-    free(from.line);
     return known ? 0 : pb_error("--sort: no row has a value '%s'; `peftbench table --json` lists the keys", key);
+}
+
+/* Emphasizes the best and the second score on test, and the rows whose paired difference to the best has an interval
+ * that contains 0. */
+static void rank_scores(const pb_report *r, const pb_grid *g)
+{
+    int rows = r->experiment->rows, column = 1, best = -1;
+    bool rising = r->experiment->primary->higher_is_better;
+    double *score = pb_alloc((size_t)rows * sizeof *score);
+    char key[96];
+    while (strncmp(*pb_grid_at(g, 0, column), "test ", 5) != 0)
+        column++;
+    for (int i = 0; i < rows; i++) {
+        score[i] = pb_report_value(r, i, PB_TEST, pb_report_primary(r, PB_TEST, key)).middle;
+        if (!isnan(score[i]) && (best < 0 || (rising ? score[i] > score[best] : score[i] < score[best])))
+            best = i;
+    }
+    pb_grid_rank(g, column, score, rising);
+    for (int i = 0; i < rows && best >= 0; i++) {
+        pb_interval d = i == best ? (pb_interval){NAN, NAN, NAN, 0} : pb_report_between(r, i, best, PB_TEST);
+        if (d.low <= 0 && d.high >= 0)
+            g->emphasis[(size_t)(i + 1) * (size_t)g->columns + (size_t)column] |= PB_GRID_AS_GOOD;
+    }
+    free(score);
 }
 
 static bool has_mark(const pb_grid *g, const char *mark)
@@ -439,11 +454,20 @@ int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out)
 {
     bool lines = style->columns || has_sweep(r->experiment);
     pb_grid g = pb_grid_new(r->experiment->rows + 1, 1 + count_keys(style->columns) + count_columns(!style->no_times));
+    if (style->format == PB_PRINT_CSV) {
+        pb_grid_free(&g);
+        return pb_report_csv(r, style, out);
+    }
     int rc = fill_grid(r, &g, style, lines);
+    if (!rc)
+        rank_scores(r, &g);
     if (!rc && style->sort)
         rc = sort_grid(r, &g, style->sort);
     g.kept = 1 + count_keys(style->columns);
-    if (!rc && style->markdown) {
+    if (!rc && style->format == PB_PRINT_LATEX) {
+        pb_grid_latex(&g, out);
+        fputs(pb_latex_note, out);
+    } else if (!rc && style->format == PB_PRINT_MARKDOWN) {
         pb_grid_markdown(&g, out);
         print_marks(r, &g, out);
     } else if (!rc) {

@@ -175,15 +175,33 @@ static void print_notes(const pb_report *r, int tasks, FILE *out)
     fprintf(out, "The other axes of each task: `peftbench table %s --per-task`.\n", e->path);
 }
 
-static void print_grid(const pb_report *r, int tasks, const pb_grid *g, bool markdown, FILE *out)
+/* Emphasizes the best and the second of each task and of the means. */
+static void rank_scores(const pb_report *r, int tasks, const pb_grid *g, const int *order)
 {
-    if (!markdown) {
-        pb_grid_print(g, out);
-        print_notes(r, tasks, out);
+    int rows = r->experiment->rows;
+    double *value = pb_alloc((size_t)rows * sizeof *value);
+    for (int k = 0; k < tasks + (g->columns > FIRST + tasks); k++) {
+        for (int i = 0; i < rows; i++)
+            value[i] = k < tasks ? printed_score(&r[k], order[i]).middle
+                                 : pb_task_mean(r, tasks, order[i], false).middle;
+        pb_grid_rank(g, FIRST + k, value, k == tasks || r[k].experiment->primary->higher_is_better);
+    }
+    free(value);
+}
+
+static void print_grid(const pb_report *r, int tasks, const pb_grid *g, int format, FILE *out)
+{
+    if (format == PB_PRINT_LATEX) {
+        pb_grid_latex(g, out);
+        fputs("% bold: the best; underlined: the second.  It needs \\usepackage{booktabs}.\n", out);
         return;
     }
-    pb_grid_markdown(g, out);
-    fprintf(out, "\n");
+    if (format == PB_PRINT_MARKDOWN) {
+        pb_grid_markdown(g, out);
+        fprintf(out, "\n");
+    } else {
+        pb_grid_print(g, out);
+    }
     print_notes(r, tasks, out);
 }
 
@@ -199,7 +217,8 @@ int pb_task_table_print(const pb_report *r, int tasks, const pb_table_style *sty
         fill_heading(r, tasks, &g);
         for (int i = 0; i < rows; i++)
             fill_row(r, tasks, &g, i + 1, order[i]);
-        print_grid(r, tasks, &g, style->markdown, out);
+        rank_scores(r, tasks, &g, order);
+        print_grid(r, tasks, &g, style->format, out);
     }
     pb_grid_free(&g);
     free(order);

@@ -94,7 +94,7 @@ ok 'by speed' run 0 table rows.ini --db rows.db --sort compute.tokens_per_s
 ok 'the most first' [ "$(order)" = "$(by compute.tokens_per_s DESC)" ]
 ok 'a value of no row' run 2 table rows.ini --db rows.db --sort memory.trane
 ok 'is named, and nothing is printed' eval 'says "no row has a value" && says memory.trane && [ ! -s out ]'
-ok 'Markdown' run 0 table rows.ini --db rows.db --markdown --columns lora.rank
+ok 'Markdown' run 0 table rows.ini --db rows.db --format markdown --columns lora.rank
 ok 'its heading' prints '^\| method \| lora\.rank \| trainable \| .* \| test accuracy \|'
 ok 'a rule of as many columns' [ "$(sed -n 1p out | tr -cd '|' | wc -c)" = "$(sed -n 2p out | tr -cd '|' | wc -c)" ]
 ok 'no column without a value' eval '! grep -q "prefill x1" out'
@@ -102,14 +102,32 @@ ok 'a row' prints '^\| lora:rank=4,alpha=8 \| 4 \| '
 ok 'without times' run 0 table rows.ini --db rows.db --no-timing
 ok 'no time in its heading' eval 'head -n 1 out | grep -q accuracy && ! head -n 1 out | grep -qE "step|GFLOP|prefill|merged"'
 ok 'as many columns in a row' [ "$(awk 'NR == 1 || $1 == "head" { print NF }' out | sort -u | wc -l)" -le 2 ]
-ok 'Markdown again' run 0 table rows.ini --db rows.db --markdown --columns lora.rank
+ok 'Markdown again' run 0 table rows.ini --db rows.db --format markdown --columns lora.rank
 ok 'and no notes' [ "$(grep -c 'Scores are means' out)" = 0 ]
 sed 's/^methods.*/methods = head, lora:a_b<i>/; s/^\[method lora\]/[method lora:a_b<i>]/; /train lora/,+1d' rows.ini >odd.ini
-ok 'a column that was asked for' run 0 table rows.ini --db rows.db --markdown --columns task.columns
+ok 'a column that was asked for' run 0 table rows.ini --db rows.db --format markdown --columns task.columns
 ok 'is there without a value' grep -qF '| method | task.columns | ' out
-ok 'what is missing' run 0 table rows.ini --db rows.db --markdown --set experiment.seeds=0,1
+ok 'what is missing' run 0 table rows.ini --db rows.db --format markdown --set experiment.seeds=0,1
 ok 'is said under the table' prints '^head: 1 of 2 runs finished, 0 failed; PARTIAL'
-ok 'a label with characters of HTML' run 0 table odd.ini --db rows.db --markdown
+ok 'a label with characters of HTML' run 0 table odd.ini --db rows.db --format markdown
 ok 'is escaped' grep -qF '| lora:a\_b\<i\> |' out
+
+ok 'LaTeX' run 0 table odd.ini --db rows.db --format latex
+ok 'in the style of booktabs' eval 'grep -qxF "\\toprule" out && grep -qxF "\\bottomrule" out && tail -n 1 out | grep -q booktabs'
+ok 'a label with characters of LaTeX' grep -qF 'lora:a\_b\textless{}i\textgreater{} & ' out
+ok 'as many fields in each line' test "$(grep '&' out | tr -cd '&\n' | sort -u | wc -l)" = 1
+ok 'with the columns' test "$(sed -n 1p out | tr -cd r | wc -c)" = "$(($(sed -n 3p out | tr -cd '&' | wc -c) + 1))"
+ok 'the best is bold' test "$(grep -c 'textbf' out)" -ge 1
+ok 'CSV' run 0 table odd.ini --db rows.db --format csv --columns lora.rank
+ok 'its keys' prints '^task,method,choice,lora.rank,storage.trainable,storage.trainable.low,'
+ok 'as many fields in each line' test "$(tr -cd ',\n' <out | sort -u | wc -l)" = 1
+ok 'a value in full' prints "^a,head,,,$(sqlite3 rows.db "SELECT value FROM v_result WHERE key = 'storage.trainable' AND row = 'head'" |
+	head -n 1 | sed 's/\.0$//'),"
+ok 'JSON' run 0 table odd.ini --db rows.db --format json
+ok 'an object a row' test "$(wc -l <out)" = 2
+ok 'no such format' run 2 table odd.ini --db rows.db --format html
+ok 'which there are' says 'want text, markdown, latex, csv or json'
+ok 'a column of no row in CSV' run 2 table odd.ini --db rows.db --format csv --columns lora.rnk
+ok 'prints nothing' test ! -s out
 
 finish

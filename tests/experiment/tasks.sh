@@ -127,7 +127,7 @@ ok 'sorted' run 0 table suite.ini --db s.db --sort mean
 ok 'the best first' test "$(awk 'NR > 1 && NR < 5 { print $1 }' out | tr '\n' ' ')" = 'lora head null '
 ok 'by a task' run 0 table suite.ini --db s.db --sort three
 ok 'equal ones in their order' test "$(awk 'NR > 1 && NR < 5 { print $1 }' out | tr '\n' ' ')" = 'head lora null '
-ok 'as Markdown' run 0 table suite.ini --db s.db --markdown
+ok 'as Markdown' run 0 table suite.ini --db s.db --format markdown
 ok 'the same' prints '^\| head \| 34 \| 80\.00'
 ok 'as JSON' run 0 table suite.ini --db s.db --json
 ok 'a line for each row of each task, and of all' test "$(wc -l <out)" = 12
