@@ -156,8 +156,8 @@ static const pb_preset presets[] = {
     {"lora-fa", "LoRA-FA: A is random and does not train",
      "Zhang et al. 2023, Memory-efficient low-rank adaptation (LoRA-FA), arXiv:2308.03303", "freeze=A",
      "This is the method of the paper's first version. Its second version and the optimizer of PEFT also multiply "
-     "the gradient of B by (A A^T)^-1 / s^2, which is precondition=yes here but for the factor 1 / s^2, which AdamW "
-     "ignores."},
+     "the gradient of B by (A A^T)^-1 / s^2, which is precondition=yes here but for the factor 1 / s^2, which every "
+     "optimizer but SGD ignores."},
     {"riemannian", "Riemannian preconditioned LoRA: gradients scaled by r x r matrices",
      "Zhang and Pilanci 2024, Riemannian preconditioned LoRA, arXiv:2402.02347", "precondition=yes",
      "The gradients are preconditioned before they are clipped, so that large ones of A, while B is small, can take "

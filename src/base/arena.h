@@ -13,7 +13,7 @@
 typedef enum pb_memory_class {
     PB_WEIGHTS,     /* the parameters of the base model and of the method              */
     PB_GRADIENTS,   /* the gradients of the trainable parameters                       */
-    PB_OPTIMIZER,   /* the moments of AdamW                                            */
+    PB_OPTIMIZER,   /* what the optimizer and the methods keep between the steps         */
     PB_STATISTICS,  /* what a method asks to know before training                      */
     PB_BEST,        /* a copy of the parameters of the best epoch, for early stopping  */
     PB_ACTIVATIONS, /* the memory that the planner assigns for one batch               */

@@ -1,4 +1,4 @@
-/* elementwise: exp, activations, sums, dropout, losses and AdamW, as loops that the compiler vectorizes. */
+/* elementwise: exp, activations, sums, dropout, and losses, as loops that the compiler vectorizes. */
 #include <math.h>
 #include <string.h>
 
@@ -393,27 +393,5 @@ void pb_cross_entropy_backward(int rows, int classes, const pb_real *logits, con
         }
         if (label[i] >= 0)
             out[label[i]] -= share;
-    }
-}
-
-/* ---- optimizer --------------------------------------------------------------------------------------- */
-
-/* m = b1 m + (1-b1) g,  v = b2 v + (1-b2) g^2,
- * w = w (1 - lr decay) - lr (m / bias1) / (sqrt(v / bias2) + eps)   (Loshchilov and Hutter 2019) */
-void pb_adamw_step(const pb_adamw *o, size_t n, pb_real *w, const pb_real *g, pb_real *m, pb_real *v)
-{
-    pb_real b1 = (pb_real)o->beta1, b2 = (pb_real)o->beta2, clip = (pb_real)o->clip, eps = (pb_real)o->eps;
-    pb_real keep = (pb_real)(1 - o->lr * o->decay), step = (pb_real)(o->lr / o->bias1);
-    pb_real root = (pb_real)(1 / sqrt(o->bias2));
-    for (size_t i = 0; i < n; i++) {
-        pb_real gi = g ? clip * g[i] : 0;
-        m[i] = b1 * m[i] + (1 - b1) * gi;
-        v[i] = b2 * v[i] + (1 - b2) * gi * gi;
-#ifdef PB_REAL_DOUBLE
-        pb_real deviation = sqrt(v[i]);
-#else
-        pb_real deviation = sqrtf(v[i]);
-#endif
-        w[i] = w[i] * keep - step * m[i] / (deviation * root + eps);
     }
 }

@@ -35,7 +35,7 @@ typedef struct pb_attention_shape {
     double drop; /* dropout probability of the elements of P; 0: no dropout */
     uint64_t drop_key;
     int first_row;  /* number of the first row, for the mask                                          */
-    const int *row; /* [nq] numbers of the rows less first_row; NULL: 0, 1, ..                        */
+    const int *row; /* [nq] numbers of the rows less first_row; NULL: 0, 1, .                        */
 } pb_attention_shape;
 
 /* The nk keys and values lie in one or several parts, one after the other. */
@@ -146,6 +146,49 @@ typedef struct pb_adamw {
 
 /* One step over n weights w with gradient g and moments m and v, by PyTorch's update rule.  g NULL: a zero gradient. */
 void pb_adamw_step(const pb_adamw *o, size_t n, pb_real *w, const pb_real *g, pb_real *m, pb_real *v);
+
+/* The settings of one step of stochastic gradient descent; `clip` as above. */
+typedef struct pb_sgd {
+    double lr, momentum, decay, clip;
+} pb_sgd;
+
+/* One step over n weights w with gradient g and momentum v: v = momentum v + g, w = w - lr v, as torch.optim.SGD
+ * without dampening, but with AdamW's decoupled weight decay.  g NULL: a zero gradient.  v NULL: no momentum, v =
+ * g. */
+void pb_sgd_step(const pb_sgd *o, size_t n, pb_real *w, const pb_real *g, pb_real *v);
+
+/* The settings of one step of Lion (Chen et al. 2023, arXiv:2302.06675); `clip` as above. */
+typedef struct pb_lion {
+    double lr, beta1, beta2, decay, clip;
+} pb_lion;
+
+/* One step over n weights w with gradient g and momentum m: w = w - lr (sign(beta1 m + (1 - beta1) g) + decay w), then
+ * m = beta2 m + (1 - beta2) g.  The sign of 0 is 0.  g NULL: a zero gradient. */
+void pb_lion_step(const pb_lion *o, size_t n, pb_real *w, const pb_real *g, pb_real *m);
+
+/* The settings of one step of Adafactor (Shazeer and Stern 2018, arXiv:1804.04235) for one tensor; `clip` as
+ * above.  The second moment V of an element of a matrix is r[i] c[j] / mean(r), where r [rows] and c [cols] are moving
+ * averages of the means of g^2 + eps over a row and over a column.  An element's update is u = g / sqrt(V), divided by
+ * `divisor`, which keeps the root of the mean of all u^2 at 1 or below. */
+typedef struct pb_adafactor {
+    double lr, beta2, eps, decay, clip, divisor;
+} pb_adafactor;
+
+/* The moving averages of the squares of n elements of a vector; of a row of a matrix, whose new average is returned (g
+ * NULL: a zero gradient); and of the columns from .. to-1 of a matrix [rows,cols], of which the rows that g does not
+ * store, [stored,cols], are zero. */
+void pb_adafactor_elements(const pb_adafactor *o, size_t n, const pb_real *g, pb_real *v);
+pb_real pb_adafactor_row(const pb_adafactor *o, size_t cols, const pb_real *g, pb_real r);
+void pb_adafactor_columns(const pb_adafactor *o, size_t rows, size_t stored, size_t cols, size_t from, size_t to,
+                          const pb_real *g, pb_real *c);
+
+/* The sum of u^2 over n elements of a vector, or of one row, where u = factor * g / sqrt(v): v is c of these columns
+ * and `factor` sqrt(mean(r) / r[i]); of a vector v is V and factor 1. */
+double pb_adafactor_squares(pb_real factor, size_t n, const pb_real *g, const pb_real *v);
+
+/* The update of n elements of a vector, or of one row; the arguments are as in pb_adafactor_squares, and `factor` has
+ * o->clip as another factor.  g NULL: a zero gradient. */
+void pb_adafactor_step(const pb_adafactor *o, pb_real factor, size_t n, pb_real *w, const pb_real *g, const pb_real *v);
 
 /* The sum of squares, computed in double and in a fixed order. */
 double pb_sum_squares(size_t n, const pb_real *x);

@@ -1,5 +1,5 @@
-/* optim: see optim.h.  A step forks and joins the threads twice, for the norm and for the update, and once more if a
- * method reads the clipped gradients. */
+/* optim: see optim.h.  A step forks and joins the threads twice, for the norm and for the update, once more if a
+ * method reads the clipped gradients, and twice more for what Adafactor computes of whole tensors. */
 #include "train/optim.h"
 
 #include <math.h>
@@ -7,26 +7,7 @@
 
 #include "base/threads.h"
 #include "numeric/kernel.h"
-
-typedef struct moments {
-    pb_param *param;
-    size_t start, count; /* its range in the concatenation of all trainable parameters */
-    pb_real *first, *second;
-    int steps; /* that have updated it */
-    double bias1, bias2;
-    bool *seen; /* of a table with sparse gradients: the rows that have moments; else NULL */
-} moments;
-
-struct pb_optim {
-    pb_model *model;
-    const pb_train_options *options;
-    moments *item;
-    int items;
-    size_t elements;
-    int step;
-    pb_adamw rule;   /* of the current step */
-    double *squares; /* [threads] sums of the squares of the gradients */
-};
+#include "train/optim_internal.h"
 
 double pb_optim_rate(const pb_train_options *o, int step, int steps)
 {
@@ -39,23 +20,31 @@ double pb_optim_rate(const pb_train_options *o, int step, int steps)
                                            : o->lr * left;
 }
 
-size_t pb_optim_bytes(const pb_model *m)
+size_t pb_optim_bytes(const pb_model *m, const pb_train_options *o)
 {
-    size_t bytes = pb_model_state_bytes(m);
+    size_t bytes = pb_model_state_bytes(m), elements[PB_OPTIM_STATES];
     for (int i = 0; i < pb_model_params(m); i++) {
         const pb_param *p = pb_model_param(m, i);
-        bytes += p->trainable ? 2 * pb_arena_size(pb_param_elements(p) * sizeof(pb_real)) : 0;
+        if (!p->trainable)
+            continue;
+        pb_optim_rule_of(o)->size(o, p, elements);
+        for (int k = 0; k < PB_OPTIM_STATES; k++)
+            bytes += pb_arena_size(elements[k] * sizeof(pb_real));
     }
     return bytes;
 }
 
 static void add_item(pb_optim *opt, pb_param *p, pb_arena *arena)
 {
-    moments *k = &opt->item[opt->items++];
-    *k = (moments){.param = p, .start = opt->elements, .count = pb_param_elements(p)};
-    k->first = pb_arena_alloc(arena, PB_OPTIMIZER, k->count * sizeof(pb_real));
-    k->second = pb_arena_alloc(arena, PB_OPTIMIZER, k->count * sizeof(pb_real));
+    pb_optim_item *k = &opt->item[opt->items++];
+    *k = (pb_optim_item){
+        .param = p, .start = opt->elements, .count = pb_param_elements(p), .matrix = pb_optim_is_matrix(p)};
+    opt->rule->size(opt->options, p, k->elements);
+    for (int i = 0; i < PB_OPTIM_STATES; i++)
+        if (k->elements[i])
+            k->state[i] = pb_arena_alloc(arena, PB_OPTIMIZER, k->elements[i] * sizeof(pb_real));
     k->seen = p->slot ? pb_arena_alloc(arena, PB_META, (size_t)p->rows * sizeof *k->seen) : NULL;
+    k->sums = pb_arena_alloc(arena, PB_META, (size_t)pb_threads_count() * sizeof *k->sums);
     opt->elements += k->count;
 }
 
@@ -64,6 +53,7 @@ pb_optim *pb_optim_new(pb_model *m, const pb_train_options *o, pb_arena *arena)
     pb_optim *opt = pb_arena_alloc(arena, PB_META, sizeof *opt);
     opt->model = m;
     opt->options = o;
+    opt->rule = pb_optim_rule_of(o);
     opt->item = pb_arena_alloc(arena, PB_META, (size_t)(pb_model_params(m) + 1) * sizeof *opt->item);
     opt->squares = pb_arena_alloc(arena, PB_META, (size_t)pb_threads_count() * sizeof *opt->squares);
     for (int i = 0; i < pb_model_params(m); i++)
@@ -73,29 +63,12 @@ pb_optim *pb_optim_new(pb_model *m, const pb_train_options *o, pb_arena *arena)
     return opt;
 }
 
-/* ---- division among threads ---------------------------------------------------------------------- */
-
-#define GRAIN 1024 /* elements */
-
-/* Sets the thread's part [*from, *to) of one parameter, relative to its start.  Returns false if it has none. */
-static bool part_of(const pb_optim *opt, const moments *k, int thread, size_t *from, size_t *to)
-{
-    int units = (int)((opt->elements + GRAIN - 1) / GRAIN), a, b;
-    pb_threads_share(units, 1, thread, &a, &b);
-    size_t low = (size_t)a * GRAIN, high = (size_t)b * GRAIN, end = k->start + k->count;
-    if (low >= end || high <= k->start)
-        return false;
-    *from = low > k->start ? low - k->start : 0;
-    *to = (high < end ? high : end) - k->start;
-    return *from < *to;
-}
+/* ---- the norm --------------------------------------------------------------------------------------- */
 
 static size_t gradient_count(const pb_param *p)
 {
     return (size_t)(p->slot ? p->touched : p->rows) * (size_t)p->cols;
 }
-
-/* ---- the norm --------------------------------------------------------------------------------------- */
 
 static void sum_squares(void *ctx, int thread)
 {
@@ -103,9 +76,9 @@ static void sum_squares(void *ctx, int thread)
     double sum = 0;
     size_t from, to;
     for (int i = 0; i < opt->items; i++) {
-        const moments *k = &opt->item[i];
+        const pb_optim_item *k = &opt->item[i];
         size_t n = gradient_count(k->param);
-        if (!k->param->reached || !part_of(opt, k, thread, &from, &to) || from >= n)
+        if (!k->param->reached || !pb_optim_part(opt, k, thread, &from, &to) || from >= n)
             continue;
         sum += pb_sum_squares((to < n ? to : n) - from, k->param->g + from);
     }
@@ -128,69 +101,35 @@ static void clip_part(void *ctx, int thread)
     const pb_optim *opt = ctx;
     size_t from, to;
     for (int i = 0; i < opt->items; i++) {
-        const moments *k = &opt->item[i];
+        const pb_optim_item *k = &opt->item[i];
         size_t n = gradient_count(k->param);
-        if (!k->param->reached || !part_of(opt, k, thread, &from, &to))
+        if (!k->param->reached || !pb_optim_part(opt, k, thread, &from, &to))
             continue;
         for (size_t j = from; j < to && j < n; j++)
-            k->param->g[j] *= (pb_real)opt->rule.clip;
+            k->param->g[j] *= (pb_real)opt->clip;
     }
 }
 
 /* Clips the gradients now instead of in the update, which then computes the same bits. */
 static void clip_gradients(pb_optim *opt)
 {
-    if (opt->rule.clip == 1)
+    if (opt->clip == 1)
         return;
     pb_threads_run(clip_part, opt);
-    opt->rule.clip = 1;
+    opt->clip = 1;
 }
 
 /* ---- the update ------------------------------------------------------------------------------------- */
 
-/* A matrix decays even if it has one row, such as A of a LoRA of rank 1 or the weight of a head with one output. */
-static bool decays(const pb_param *p)
+static void update_range(pb_optim *opt, pb_optim_item *k, const pb_optim_range *at, int thread)
 {
-    bool known = p->kind == PB_ADDED || p->kind == PB_HEAD;
-    return known ? !p->vector : p->rows > 1 && p->kind != PB_EMBEDDING;
-}
-
-static void update_range(const pb_adamw *rule, const moments *k, size_t from, size_t n, const pb_real *g)
-{
-    pb_adamw_step(rule, n, k->param->x + from, g, k->first + from, k->second + from);
-}
-
-/* Updates a table row by row.  The first and the last row may be shared with another thread. */
-static void update_table(const pb_adamw *rule, const moments *k, size_t from, size_t to)
-{
-    const pb_param *p = k->param;
-    size_t cols = (size_t)p->cols;
-    for (size_t at = from, next; at < to; at = next) {
-        size_t row = at / cols, column = at % cols;
-        next = (row + 1) * cols < to ? (row + 1) * cols : to;
-        if (k->seen[row])
-            update_range(rule, k, at, next - at, p->slot[row] < 0 ? NULL : p->g + (size_t)p->slot[row] * cols + column);
-    }
+    (void)thread;
+    opt->rule->update(opt, k, at);
 }
 
 static void update_part(void *ctx, int thread)
 {
-    const pb_optim *opt = ctx;
-    size_t from, to;
-    for (int i = 0; i < opt->items; i++) {
-        const moments *k = &opt->item[i];
-        if (!k->param->reached || !part_of(opt, k, thread, &from, &to))
-            continue;
-        pb_adamw rule = opt->rule;
-        rule.lr *= k->param->rate;
-        rule.decay = decays(k->param) ? rule.decay : 0;
-        rule.bias1 = k->bias1;
-        rule.bias2 = k->bias2;
-        if (k->seen)
-            update_table(&rule, k, from, to);
-        else
-            update_range(&rule, k, from, to - from, k->param->g + from);
-    }
+    pb_optim_ranges(ctx, thread, update_range);
 }
 
 static void mark_reached(pb_optim *opt, const pb_graph *g)
@@ -200,21 +139,32 @@ static void mark_reached(pb_optim *opt, const pb_graph *g)
     pb_graph_mark_reached(g);
 }
 
-/* Counts the step of one reached parameter, and corrects for its moments' start at zero.  They begin anew if a hook
- * wants it. */
-static void count_step(const pb_train_options *o, moments *k)
+/* Counts the step of one reached parameter.  What the optimizer keeps begins anew if a hook wants it. */
+static void count_step(pb_optim_item *k)
 {
     if (k->param->restart) {
-        memset(k->first, 0, k->count * sizeof *k->first);
-        memset(k->second, 0, k->count * sizeof *k->second);
+        for (int i = 0; i < PB_OPTIM_STATES && k->state[i]; i++)
+            memset(k->state[i], 0, k->elements[i] * sizeof *k->state[i]);
         k->steps = 0;
         k->param->restart = false;
     }
     k->steps++;
-    k->bias1 = 1 - pow(o->beta1, k->steps);
-    k->bias2 = 1 - pow(o->beta2, k->steps);
     for (int r = 0; k->seen && r < k->param->rows; r++)
         k->seen[r] |= k->param->slot[r] >= 0;
+}
+
+static void update_all(pb_optim *opt, double rate)
+{
+    for (int i = 0; i < opt->items; i++) {
+        pb_optim_item *k = &opt->item[i];
+        k->rate = rate * k->param->rate;
+        k->decay = k->matrix && k->param->kind != PB_EMBEDDING ? opt->options->decay : 0;
+        if (k->param->reached)
+            count_step(k);
+    }
+    if (opt->rule->prepare)
+        opt->rule->prepare(opt);
+    pb_threads_run(update_part, opt);
 }
 
 double pb_optim_step(pb_optim *opt, const pb_graph *g, const pb_step *at)
@@ -226,18 +176,10 @@ double pb_optim_step(pb_optim *opt, const pb_graph *g, const pb_step *at)
     if (!isfinite(norm))
         return norm;
     opt->step++;
-    opt->rule = (pb_adamw){.lr = at->rate,
-                           .beta1 = o->beta1,
-                           .beta2 = o->beta2,
-                           .eps = o->eps,
-                           .decay = o->decay,
-                           .clip = o->clip > 0 && norm > o->clip ? o->clip / norm : 1};
+    opt->clip = o->clip > 0 && norm > o->clip ? o->clip / norm : 1;
     if (pb_model_has_after_step(opt->model))
         clip_gradients(opt);
-    for (int i = 0; i < opt->items; i++)
-        if (opt->item[i].param->reached)
-            count_step(o, &opt->item[i]);
-    pb_threads_run(update_part, opt);
+    update_all(opt, at->rate);
     pb_model_after_step(opt->model, at);
     return norm;
 }
@@ -248,8 +190,9 @@ int pb_optim_each(pb_optim *opt, pb_moments_visit *visit, void *ctx)
 {
     int rc = 0;
     for (int i = 0; i < opt->items && !rc; i++) {
-        PB_CHECK(!opt->item[i].seen);
-        rc = visit(ctx, opt->item[i].param, &opt->item[i].steps, opt->item[i].first, opt->item[i].second);
+        pb_optim_item *k = &opt->item[i];
+        PB_CHECK(!k->seen && opt->options->optimizer == PB_ADAMW);
+        rc = visit(ctx, k->param, &k->steps, k->state[0], k->state[1]);
     }
     return rc;
 }

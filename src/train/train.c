@@ -204,7 +204,7 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     int *order = pb_alloc((size_t)count * sizeof *order);
     pb_rng keys = step_keys(seed);
     f->weights = pb_model_weight_bytes(r->model);
-    f->optimizer = pb_optim_bytes(r->model);
+    f->optimizer = pb_optim_bytes(r->model, o);
     f->best = pb_stopping_bytes(r->model, o);
     if (epochs)
         rc = plan_features(r, o, f);

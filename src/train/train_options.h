@@ -7,6 +7,9 @@
 /* How the learning rate goes down after the warm-up; see pb_optim_rate. */
 typedef enum pb_rate_schedule { PB_LINEAR_RATE, PB_CONSTANT_RATE, PB_COSINE_RATE } pb_rate_schedule;
 
+/* The optimizers; see optim.h. */
+typedef enum pb_optimizer { PB_ADAMW, PB_SGD, PB_ADAFACTOR, PB_LION } pb_optimizer;
+
 /* The section [train] of an experiment file.  pb_train_table documents each setting. */
 typedef struct pb_train_options {
     int epochs, batch, max_tokens;
@@ -14,12 +17,18 @@ typedef struct pb_train_options {
     int patience;  /* epochs; see stopping.h */
     double target; /* validation score; see stopping.h */
     double lr, warmup, decay, clip, dropout;
-    double beta1, beta2, eps;
-    int schedule; /* pb_rate_schedule */
+    int optimizer;                 /* pb_optimizer */
+    double beta1, beta2, eps;      /* of AdamW */
+    double momentum;               /* of SGD */
+    double lion_beta1, lion_beta2; /* of Lion */
+    int schedule;                  /* pb_rate_schedule */
     bool checkpoint;
 } pb_train_options;
 
 /* The option table of pb_train_options. */
 extern const pb_option pb_train_table[];
+
+/* Returns true if the optimizer o->optimizer reads the setting `name`, or if it is a setting of no single optimizer. */
+bool pb_train_reads(const pb_train_options *o, const char *name);
 
 #endif

@@ -205,6 +205,23 @@ ok 'is no setting' says '--set row=lora:rank=8: the row names the run; want one 
 ok 'a setting of the task' run 2 reproduce "$id" --db a.db --quiet --set validation_share=0.5
 ok 'has its full name' says "no setting 'validation_share'; did you mean 'task.validation_share'?"
 
+# ---- optimizers ---------------------------------------------------------------------------------------------------
+sed 's/^methods .*/methods = head, lora/; /^alpha/d; /lora:all/,$d; s/^rank = 2/rank = 8/' toy.ini >optimizer.ini
+kept() { "$program" plan optimizer.ini --json --threads 1 --set "$1" | sed -n 's/.*"method":"lora".*"optimizer":\([0-9]*\).*/\1/p' | sort -u; }
+ok "SGD keeps half of AdamW's moments" is "$((2 * $(kept optimizer=sgd)))" "$(kept optimizer=adamw)"
+ok 'and nothing without momentum' is "$("$program" plan optimizer.ini --json --set optimizer=sgd --set momentum=0 |
+	grep -o '"optimizer":[0-9]*' | sort -u)" '"optimizer":0'
+ok 'Adafactor keeps less' test "$(kept optimizer=adafactor)" -lt "$(kept optimizer=lion)"
+ok 'an unknown optimizer' run 2 plan optimizer.ini --set optimizer=adam
+ok 'is refused' says "optimizer: want adamw|sgd|adafactor|lion, got 'adam'"
+ok 'a setting that the optimizer does not read' run 2 plan optimizer.ini --set momentum=0.5
+ok 'is refused, too' says '--set momentum=0.5: momentum: no run trains with the optimizer that reads it'
+printf '[train lora]\noptimizer = sgd, lion\nmomentum = 0.5\n' >>optimizer.ini
+ok 'one that a row reads' run 0 plan optimizer.ini
+sed -i 's/^momentum/eps/' optimizer.ini
+ok 'and one that it does not' run 2 plan optimizer.ini
+ok 'with its line' says "optimizer.ini:$(grep -n '^eps' optimizer.ini | cut -d: -f1): eps: no run trains"
+
 # ---- verify -----------------------------------------------------------------------------------------------------------
 ok 'verify' run 0 verify 'lora:rank=4,alpha=8'
 ok 'with another method' run 0 verify 'lora:rank=2+prefix:length=2'

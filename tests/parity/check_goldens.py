@@ -19,8 +19,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
-SCRIPTS = {"make_training": ["training"], "make_sparse": ["sparse"], "make_lst": ["lst-bert.txt", "lst-llama.txt"],
-           "make_lapack": ["lapack.txt"], "make_retention": ["retention/models.txt", "retention/matrices.txt"]}  # and what they write
+SCRIPTS = {"make_training": ["training"], "make_sparse": ["sparse"], "make_optimizers": ["optimizers"],
+           "make_lst": ["lst-bert.txt", "lst-llama.txt"], "make_lapack": ["lapack.txt"],
+           "make_retention": ["retention/models.txt", "retention/matrices.txt"]}  # and what they write
 TO_STDOUT = {"make_lapack"}
 
 

@@ -125,15 +125,15 @@ plant 'dropout: it is left on where the model is scored' "$trained" src/model/ho
 	's/item + from, .count = n}/item + from, .count = n, .dropout = 0.1}/'
 plant 'order: every epoch has the order of the first' "$trained" src/train/train.c 's/"order.%d", epoch)/"order.%d", 0 * epoch)/'
 plant 'decay: biases decay too' "$trained" src/train/optim.c \
-	's/!p->vector : p->rows > 1 \&\& p->kind/true : p->kind/'
+	's/k->decay = k->matrix \&\& /k->decay = /'
 plant 'prefix: its text stands one position too far' '(prefix|lora[+]prefix)' methods/prefix.c \
 	's/b->first_position += c->length;/b->first_position += c->length + 1;/'
 plant 'pooling: the head reads the row in front of [CLS]' 'prompt' src/model/soft_prompt.c \
 	's/b->head_row += c->length;/b->head_row += c->length - 1;/'
 plant 'smoothing: a tenth of each label is spread over all classes' "$trained" src/numeric/elementwise.c \
 	's/^            out\[label\[i\]\] -= share;/            for (size_t k = 0; k < n; k++) out[k] -= share * ((k == (size_t)label[i] ? (pb_real)0.9 : 0) + (pb_real)0.1 \/ (pb_real)n);/'
-plant 'moments: the second one is corrected as if a step later' "$trained" src/train/optim.c \
-	's/bias2 = 1 - pow(o->beta2, k->steps)/bias2 = 1 - pow(o->beta2, k->steps + 1)/'
+plant 'moments: the second one is corrected as if a step later' "$trained" src/train/optim_rules.c \
+	's/bias2 = 1 - pow(opt->options->beta2, k->steps)/bias2 = 1 - pow(opt->options->beta2, k->steps + 1)/'
 plant 'clip: gradients are clipped to twice the norm' "$trained" src/train/optim.c \
 	's/norm > o->clip ? o->clip \/ norm : 1/norm > 2 * o->clip ? 2 * o->clip \/ norm : 1/'
 plant 'gelu: an adapter uses the approximation by tanh' '(houlsby|adamix)' src/model/bottleneck.c 's/(pb_act)c->act/PB_GELU_TANH/'
