@@ -47,7 +47,7 @@ static const flag flags[] = {
     {"force", NULL, "accept an adapter that was trained on other weights", AT(force), SWITCH},
     {"partial", NULL, "choose a row's setting even if some of its runs are not finished", AT(partial), SWITCH},
     {"no-timing", NULL, "skip the timing pass, or show no times", AT(no_timing), SWITCH},
-    {"retry", NULL, "repeat timings that failed", AT(retry), SWITCH},
+    {"retry", NULL, "repeat timings and measurements of retention that failed", AT(retry), SWITCH},
     {"max-new", "N", "maximum number of generated tokens (default: 64)", 0, OPTION},
     {"sample", NULL, "sample tokens instead of choosing the most likely one", 0, STRATEGY},
     {"temperature", "X", "temperature of sampling (default: 1)", 0, OPTION},

@@ -82,8 +82,10 @@ const pb_command pb_cmd_run = {
             "repeated; an\n"
             "interrupted experiment continues when it is run again.  A row's setting is chosen and scored on test when "
             "all its\n"
-            "runs are finished.  With --partial it is chosen among the finished runs, and every report says so.  Exit "
-            "code 1:\n"
-            "a run failed, or no setting is chosen for a row.  The tasks of an experiment are run one after another.\n",
+            "runs are finished; with [retention] in the file, what they have kept of the base is measured then.  With "
+            "--partial\n"
+            "it is chosen among the finished runs, and every report says so.  Exit code 1: a run failed, or no setting "
+            "is chosen\n"
+            "for a row.  The tasks of an experiment are run one after another.\n",
     .run = run,
 };

@@ -24,6 +24,7 @@ static const struct section {
     {"model", "in [model] or [model ROW]; a list is a sweep", pb_base_table},
     {"decode", "in [decode] or [decode ROW]; a list is a sweep", pb_decode_table},
     {"tune", "in [tune]", pb_tune_table},
+    {"retention", "in [retention]", pb_retention_table},
     {"pretrain", "in [pretrain] of the file for `peftbench pretrain`", pb_pretrain_table},
     {"network", "in [network] of the file for `peftbench pretrain`", pb_network_shape_table},
 };
@@ -57,7 +58,7 @@ static int unknown(const char *name)
     const char *near = pb_nearest_method(name, names);
     pb_error("show: unknown name '%s'%s%s%s; want a method, a preset or a task of `peftbench list`, experiment, train, "
              "model, "
-             "decode, tune, pretrain, network or machine",
+             "decode, tune, retention, pretrain, network or machine",
              name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return PB_EXIT_QUESTION;
 }
@@ -112,12 +113,8 @@ const pb_command pb_cmd_show = {
     .most = 1,
     .options = "plugin",
     .help = "describe a method, a task, the settings of a section of an experiment, or this machine\n\n"
-            "NAME is a method, a preset or a task of `peftbench list`; experiment, train, model, decode or tune for "
-            "the settings "
-            "of that\n"
-            "section of an experiment's file; pretrain or network for those of `peftbench pretrain`; or machine.  Each "
-            "setting is "
-            "printed\n"
-            "with its default and its range.\n",
+            "NAME is a method, a preset or a task of `peftbench list`; experiment, train, model, decode, tune or\n"
+            "retention for the settings of that section of an experiment's file; pretrain or network for those of\n"
+            "`peftbench pretrain`; or machine.  Each setting is printed with its default and its range.\n",
     .run = show,
 };
