@@ -47,7 +47,9 @@ static int split_lines(pb_retention_text *t, size_t size)
             *newline = 0;
         if (memchr(at, 0, (size_t)(next - at) - (newline != NULL)))
             return pb_error("%s:%d: a byte 0; want a text in UTF-8", t->path, line);
-        at[strcspn(at, "\r")] = 0;
+        size_t n = strlen(at);
+        if (n && at[n - 1] == '\r')
+            at[n - 1] = 0;
         if (at[strspn(at, " \t")]) {
             if (check_utf8(t->path, line, at))
                 return -1;

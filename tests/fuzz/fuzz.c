@@ -15,6 +15,7 @@
 #include "weights/torch.h"
 #include "weights/weights.h"
 #include "model/model.h"
+#include "train/retention.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -127,6 +128,16 @@ static void __attribute__((unused)) try_jinja(const uint8_t *data, size_t size)
     pb_jinja_output_free(&o);
     pb_jinja_free(t);
     pb_json_free(doc);
+}
+
+static void __attribute__((unused)) try_retention(const uint8_t *data, size_t size)
+{
+    const pb_retention_options o = {.text = "", .limit = 3, .tokens = 8};
+    pb_retention_text *t = pb_retention_text_read(file("text.txt", data, size), &o);
+    for (int i = 0; t && i < t->texts; i++)
+        if (!*t->text[i] || strchr(t->text[i], '\n'))
+            abort();
+    pb_retention_text_free(t);
 }
 
 /* Nothing that a terminal obeys comes out, and once is enough. */

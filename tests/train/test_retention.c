@@ -228,6 +228,23 @@ TEST(texts_that_cannot_be_read)
     pb_error_clear();
 }
 
+TEST(lines_of_a_file)
+{
+    char path[] = "/tmp/retention-XXXXXX";
+    FILE *f = fdopen(mkstemp(path), "w");
+    fputs("one\r\n\n  \r\ntwo \r three\nfour", f);
+    fclose(f);
+    pb_retention_text *t = pb_retention_text_read(path, &(pb_retention_options){.text = "", .limit = 4, .tokens = 32});
+    if (CHECK(t && t->texts == 3)) {
+        CHECK_TEXT(t->text[0], "one");
+        CHECK_TEXT(t->text[1], "two \r three");
+        CHECK_TEXT(t->text[2], "four");
+        CHECK(strstr(t->identity, " texts=3 tokens=32"));
+    }
+    pb_retention_text_free(t);
+    remove(path);
+}
+
 TEST(windows_need_room)
 {
     pb_model *base = open_with("models/pico-encoder", NULL, 0);
