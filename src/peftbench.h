@@ -14,6 +14,7 @@
 #include "numeric/product.h"
 #include "numeric/top.h"
 #include "table/table.h"
+#include "train/conversation.h"
 #include "train/labels.h"
 #include "train/metric.h"
 #include "train/result.h"

@@ -8,7 +8,7 @@
 
 typedef struct conf {
     pb_files files;
-    const char *source, *references, *forms;
+    const char *source, *references, *forms, *messages, *chat_template, *date;
 } conf;
 
 static const pb_option options[] = {
@@ -17,6 +17,13 @@ static const pb_option options[] = {
     PB_OPTION(conf, references, TEXT, "reference",
               "columns with the references, `ref1, ref2`; empty fields are skipped"),
     PB_OPTION(conf, forms, FILE, "", "file with other forms of slot values, for the slot error rate"),
+    PB_OPTION(conf, messages, TEXT, "",
+              "column with the messages of a conversation in place of source and reference: a JSON list of {role, "
+              "content} that ends with the assistant's answer; all that the assistant says is trained"),
+    PB_OPTION(conf, chat_template, FILE, "",
+              "of conversations: a file with the chat template in Jinja, or chatml, llama3, llama2, mistral or zephyr; "
+              "empty: the model's own"),
+    PB_OPTION(conf, date, TEXT, "", "of conversations: the day that the chat template sees, 2025-01-31"),
     {0},
 };
 
@@ -63,6 +70,43 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
     return 0;
 }
 
+static int add_conversations(pb_data *d, const void *settings, pb_split split, const pb_table *t)
+{
+    const conf *c = settings;
+    int column = pb_table_json_column(t, c->messages);
+    for (size_t row = 0; row < pb_table_rows(t) && column >= 0; row++) {
+        char *prompt, *answer;
+        int line = pb_table_line(t, row, column);
+        if (pb_conversation_split(pb_table_get(t, row, column), &prompt, &answer))
+            return pb_error_prefix("%s:%d: %s", pb_table_path(t, column), line, c->messages);
+        pb_data_add_answer(d, split, prompt, answer, line);
+        free(prompt);
+        free(answer);
+    }
+    return column < 0 ? -1 : 0;
+}
+
+/* Refuses settings of texts for conversations, and the reverse. */
+static int check_messages(pb_data *d, const conf *c)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } other[] = {{"template", *c->files.template},
+                 {"forms", *c->forms},
+                 {"source", strcmp(c->source, "source") != 0},
+                 {"reference", strcmp(c->references, "reference") != 0}};
+    for (size_t i = 0; i < PB_COUNT(other) && *c->messages; i++)
+        if (other[i].given) {
+            pb_error("want no %s with messages: a chat template presents them", other[i].name);
+            return pb_data_blame(d, other[i].name);
+        }
+    if (*c->messages || (!*c->chat_template && !*c->date))
+        return 0;
+    pb_error("want messages, the column of the conversations, with it");
+    return pb_data_blame(d, *c->chat_template ? "chat_template" : "date");
+}
+
 /* The file is checked when the data is loaded, not only when texts are scored. */
 static int check_forms(const char *path)
 {
@@ -76,7 +120,9 @@ static int load(pb_data *d, const void *settings)
     const conf *c = settings;
     if (*c->forms && (!(d->forms = pb_data_find(d, c->forms)) || check_forms(d->forms)))
         return -1;
-    if (pb_files_load(d, &c->files, add_rows, c))
+    if (check_messages(d, c) || pb_files_load(d, &c->files, *c->messages ? add_conversations : add_rows, c))
+        return -1;
+    if (*c->messages && pb_conversation_template(d, c->chat_template, c->date))
         return -1;
     pb_data_group(d);
     pb_files_limit(d, &c->files);

@@ -91,7 +91,7 @@ static const flag flags[] = {
     {"declare", "LIST", "rows and exact numbers that are expected to change, such as check/lora,storage.trainable",
      AT(declare), TEXT},
     {"times", NULL, "also judge times", AT(times), SWITCH},
-    {"chat", "FORMAT", "each line is a message to an assistant, in this chat format; auto: that of the model", AT(chat),
+    {"chat", "FORMAT", "each line is a message to an assistant, by a chat template; auto: that of the model", AT(chat),
      TEXT},
     {"system", "TEXT", "system message of --chat", AT(system), TEXT},
 };

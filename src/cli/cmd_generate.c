@@ -11,7 +11,7 @@ typedef struct generation {
     const pb_args *args;
     pb_session session;
     pb_decoding how;
-    const pb_chat *chat;
+    pb_chat *chat;
     pb_ids *prompt;
     size_t prompts, capacity;
 } generation;
@@ -40,7 +40,7 @@ static int add_prompt(void *ctx, const char *line, size_t size)
     *ids = (pb_ids){0};
     if (!t->chat)
         return pb_session_ids(&t->session, t->args, line, size, ids);
-    return pb_chat_encode(t->session.model, t->chat, t->args->system, line, size, ids);
+    return pb_chat_ask(t->chat, t->args->system, line, size, ids);
 }
 
 /* Sets the options from generation_config.json and then from the command line: --top-k 5 sets top_k, and --beams
@@ -68,18 +68,18 @@ static int set_options(const pb_model *m, pb_decoding *how, const pb_args *a)
 static int set_chat(generation *t)
 {
     const pb_args *a = t->args;
-    if (pb_chat_find(t->session.model, a->chat, &t->chat))
+    if (pb_chat_open(t->session.model, pb_model_tokenizer(t->session.model), a->chat, NULL, &t->chat))
         return -1;
-    if (t->chat && (a->ids || !pb_model_tokenizer(t->session.model)))
-        return pb_error("--chat: want texts and a model with tokenizer.json");
+    if (t->chat && a->ids)
+        return pb_error("--chat: want texts, not --ids");
     if (a->system && !t->chat)
         return pb_error("--system: want --chat");
     if (!t->chat)
         return 0;
     pb_text stop = {0};
-    for (const char *at = t->chat->end; *at; at++) /* | separates stop texts */
-        pb_text_add(&stop, "%s%c", *at == '|' ? "\\" : "", *at);
-    pb_text_add(&stop, "%s%s", *t->how.stop ? "|" : "", t->how.stop);
+    if (pb_chat_stop(t->chat, &stop))
+        return -1;
+    pb_text_add(&stop, "%s%s", *t->how.stop && stop.length ? "|" : "", t->how.stop);
     int rc = pb_option_set(pb_decode_table, &t->how, "stop", stop.data);
     pb_text_free(&stop);
     return rc;
@@ -107,6 +107,7 @@ static int generate(const pb_args *a)
         pb_ids_free(&t.prompt[i]);
     free(t.prompt);
     pb_option_release(pb_decode_table, &t.how);
+    pb_chat_free(t.chat);
     pb_session_close(&t.session);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
@@ -122,8 +123,9 @@ const pb_command pb_cmd_generate = {
         "{\"ids\": [..], \"text\": \"..\", \"log_probability\": .., \"ending\": \"end|stop|length|window\"}, with the "
         "generated\n"
         "tokens.  Decoding is greedy unless --sample or --beams is given or the model's generation_config.json says\n"
-        "otherwise; its settings apply where no option is given, and --beams 1 is greedy.  The formats of --chat are "
-        "auto,\n"
-        "none, chatml, llama3, llama2, mistral and zephyr.\n",
+        "otherwise; its settings apply where no option is given, and --beams 1 is greedy.  --chat is "
+        "auto for\n"
+        "the chat template of the model, chatml, llama3, llama2, mistral, zephyr, or a file with a template of "
+        "Jinja.\n",
     .run = generate,
 };

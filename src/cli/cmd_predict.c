@@ -8,6 +8,7 @@
 #include "cli/session.h"
 #include "driver/run.h"
 #include "experiment/experiment_reader.h"
+#include "train/conversation.h"
 #include "train/score.h"
 
 /* The row's newest choice that is one of the experiment's settings, and its run with the requested seed. */
@@ -144,7 +145,11 @@ static int add_line(void *ctx, const char *line, size_t size)
 {
     (void)size;
     pb_data *d = ctx;
-    char *text = pb_strdup(line);
+    char *text = NULL;
+    if (!d->chat)
+        text = pb_strdup(line);
+    else if (pb_conversation_ask(line, &text))
+        return -1;
     pb_example e = {.text = text, .label = d->classes ? 0 : -1, .line = d->split[PB_TEST].count + 1};
     int rc = d->pair[0] ? pb_split_pair(text, &e.second) : 0;
     if (!rc)
@@ -329,6 +334,7 @@ const pb_command pb_cmd_predict = {
             "must be\n"
             "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
             "has a\n"
-            "classification head.  A pair of texts is a line with a tab between them; with --model it needs --pairs.\n",
+            "classification head.  A pair of texts is a line with a tab between them; with --model it needs --pairs.\n"
+            "In a task of conversations, a line is the message of a user, or a JSON list of messages.\n",
     .run = predict,
 };

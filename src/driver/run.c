@@ -7,43 +7,15 @@
 #include <unistd.h>
 
 #include "base/cores.h"
-#include "model/chat.h"
 #include "driver/children.h"
+#include "driver/inputs.h"
 #include "results/artifact_file.h"
 #include "driver/progress.h"
 #include "results/retained.h"
 #include "results/timing.h"
 #include "train/encoded.h"
-#include "train/template.h"
 
 /* ---- the bench ---------------------------------------------------------------------------------------- */
-
-static int check_template(const char *path, const pb_data *d)
-{
-    pb_template t;
-    char *text = pb_read_file(path, NULL);
-    int rc = text ? pb_template_parse(path, text, d->pair, &t) : -1;
-    free(text);
-    return rc;
-}
-
-/* Refuses rows that use a template or generate texts if the model is not a causal language model or the template is
- * invalid, and rows with a head if the model cannot read the texts. */
-static int check_decoder(const pb_experiment *e, const pb_data *d, const pb_model *m)
-{
-    for (int i = 0; i < e->cells; i++) {
-        const pb_prompting *p = pb_cell_prompting(&e->cell[i]);
-        if ((e->task->answer_kind == PB_ANSWER_TEXT || p) && !pb_model_is_causal(m))
-            return pb_error("%s: row %s needs a causal language model; %s is a %s", e->path, e->cell[i].row->label,
-                            e->model_path, pb_model_family(m));
-        const pb_chat *chat;
-        if (e->task->answer_kind != PB_ANSWER_TEXT && !p && pb_encoded_check(d, m))
-            return -1;
-        if (p && ((*p->template && check_template(p->template, d)) || pb_chat_find(m, p->chat, &chat)))
-            return -1;
-    }
-    return 0;
-}
 
 int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
 {
@@ -55,7 +27,7 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
         return -1;
     }
     pb_digest digest = pb_model_digest(m);
-    int rc = check_decoder(e, b->data, m);
+    int rc = pb_inputs_check(e, b->data, m);
     pb_model_free(m);
     pb_experiment_seal(e, b->data, &digest);
     if (rc)

@@ -164,7 +164,7 @@ typedef struct pb_prompting {
     int shots;            /* demonstrations in front of the text, as many of them as fit */
     bool normalize;       /* divide a verbalizer's log-probability by its number of tokens */
     bool calibrate;       /* divide by the probabilities after content-free inputs */
-    const char *chat;     /* the chat format, see model/chat.h; "none": no chat */
+    const char *chat;     /* the chat template, see pb_chat_open; "none": no chat */
 } pb_prompting;
 
 /* Rows for the option table of a method whose settings struct begins with a pb_prompting.  `shots` is not among them:
@@ -174,9 +174,9 @@ typedef struct pb_prompting {
         PB_OPTION(pb_prompting, normalize, BOOL, "yes", "divide a verbalizer's log-probability by its tokens"),        \
         PB_OPTION(pb_prompting, calibrate, BOOL, "no",                                                                 \
                   "divide by the probabilities after content-free inputs (Zhao et al. 2021, arXiv:2102.09690)"),       \
-        PB_OPTION(                                                                                                     \
-            pb_prompting, chat, TEXT, "none",                                                                          \
-            "of an instruction-tuned model: its chat format by name, or auto; the template is the user's message")
+        PB_OPTION(pb_prompting, chat, TEXT, "none",                                                                    \
+                  "of an instruction-tuned model: auto, its chat template, or a format by name; `template` is then "   \
+                  "the user's message")
 
 /* ---- the method --------------------------------------------------------------------------------------------- */
 

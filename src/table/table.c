@@ -321,10 +321,12 @@ static int keep_member(void *ctx, const char *key, const pb_json *value)
     if (column < 0 && (column = add_column(o->t, key)) < 0)
         return -1;
     char *text = pb_json_plain(value);
-    if (!text) { /* an error if the column is asked for */
+    if (!text) { /* an error if the column is asked for as one of texts */
         int *first = keep_list(o->t, column, value) ? &o->t->listed[column] : &o->t->unreadable[column];
+        pb_text json = {0};
         *first = *first ? *first : o->t->line;
-        return 0;
+        pb_json_print(value, &json);
+        text = json.data;
     }
     pb_grow(&o->member, o->count, &o->capacity, sizeof *o->member);
     o->member[o->count++] = (member){column, keep_text(o->t, text)};
@@ -521,9 +523,12 @@ size_t pb_table_rows(const pb_table *t)
     return t->rows;
 }
 
-static int no_column(const pb_table *t, const char *name)
+int pb_table_json_column(const pb_table *t, const char *name)
 {
     pb_text has = {0};
+    int column = pb_interner_find(&t->column, name, strlen(name));
+    if (column >= 0)
+        return column;
     for (int i = 0; i < t->column.count && has.length < LONGEST_LIST; i++) {
         size_t n;
         const char *other = pb_interner_text(&t->column, i, &n);
@@ -536,10 +541,8 @@ static int no_column(const pb_table *t, const char *name)
 
 int pb_table_column(const pb_table *t, const char *name)
 {
-    int column = pb_interner_find(&t->column, name, strlen(name));
-    if (column < 0)
-        return no_column(t, name);
-    int line = t->unreadable[column], listed = t->listed[column];
+    int column = pb_table_json_column(t, name);
+    int line = column < 0 ? 0 : t->unreadable[column], listed = column < 0 ? 0 : t->listed[column];
     line = !line || (listed && listed < line) ? listed : line;
     return line ? pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null", t->path, line, name)
                 : column;
@@ -547,13 +550,10 @@ int pb_table_column(const pb_table *t, const char *name)
 
 int pb_table_list_column(const pb_table *t, const char *name)
 {
-    int column = pb_interner_find(&t->column, name, strlen(name));
-    if (column < 0)
-        return no_column(t, name);
-    return t->unreadable[column]
-               ? pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null, or a list of texts",
-                          t->path, t->unreadable[column], name)
-               : column;
+    int column = pb_table_json_column(t, name), line = column < 0 ? 0 : t->unreadable[column];
+    return line ? pb_error("%s:%d: '%s': want a text without NUL, a number, true, false or null, or a list of texts",
+                           t->path, line, name)
+                : column;
 }
 
 static int compare_columns(const void *x, const void *y)

@@ -43,6 +43,9 @@ int pb_table_column(const pb_table *t, const char *name);
 /* The same for a column whose fields may also be lists of texts, numbers and booleans, as in JSON Lines. */
 int pb_table_list_column(const pb_table *t, const char *name);
 
+/* The same for a column whose fields may be any JSON: pb_table_get then gives a list or an object as JSON writes it. */
+int pb_table_json_column(const pb_table *t, const char *name);
+
 /* Returns the items [n] of a field that is a list, each as pb_table_get gives a field, owned by the table.  Returns
  * NULL if the field is none. */
 const char *const *pb_table_list(const pb_table *t, size_t row, int column, int *n);

@@ -31,6 +31,9 @@ const char *pb_tokenizer_token(const pb_tokenizer *t, int id);
 /* Returns the id of a token as the file writes it, or -1 if there is no such token. */
 int pb_tokenizer_id(const pb_tokenizer *t, const char *token);
 
+/* Returns whether an id is that of an added token, which is found in a text before the text is split. */
+bool pb_tokenizer_is_added(const pb_tokenizer *t, int id);
+
 /* A growing list of ids; it starts as {0}. */
 typedef struct pb_ids {
     int *id;

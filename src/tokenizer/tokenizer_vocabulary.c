@@ -40,6 +40,11 @@ const pb_added_token *pb_added_token_find(const pb_tokenizer *t, int id)
     return i < 0 ? NULL : &t->added[i];
 }
 
+bool pb_tokenizer_is_added(const pb_tokenizer *t, int id)
+{
+    return pb_added_token_find(t, id) != NULL;
+}
+
 const char *pb_tokenizer_token(const pb_tokenizer *t, int id)
 {
     const pb_added_token *a = pb_added_token_find(t, id);

@@ -259,6 +259,15 @@ static void remove_start(pb_ids *ids, size_t n)
     memmove(ids->id, ids->id + n, ids->count * sizeof *ids->id);
 }
 
+/* Returns at most `shared`: the token before the first one that the assistant says predicts it, and stays. */
+static size_t keep_said(const pb_ids *said, size_t shared)
+{
+    size_t first = 0;
+    while (first < said->count && !said->id[first])
+        first++;
+    return first < said->count ? pb_min_size(shared, first ? first - 1 : 0) : shared;
+}
+
 /* Moves the ids that all inputs begin with into the shared prefix. */
 static void split_prefix(pb_encoded *set)
 {
@@ -266,15 +275,19 @@ static void split_prefix(pb_encoded *set)
     size_t shared = first->count - 1;
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < set->data->split[s].count; i++)
-            shared = shorten_prefix(first, &set->text[s][i], shared);
-    for (int i = 0; i < PB_CONTENT_FREE; i++)
+            shared =
+                shorten_prefix(first, &set->text[s][i], set->said[s] ? keep_said(&set->said[s][i], shared) : shared);
+    for (int i = 0; i < PB_CONTENT_FREE && !set->stopping; i++)
         shared = shorten_prefix(first, &set->content_free[i], shared);
     for (size_t i = 0; i < shared; i++)
         pb_ids_add(&set->prefix, first->id[i]);
     for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < set->data->split[s].count; i++)
+        for (int i = 0; i < set->data->split[s].count; i++) {
             remove_start(&set->text[s][i], shared);
-    for (int i = 0; i < PB_CONTENT_FREE; i++)
+            if (set->said[s])
+                remove_start(&set->said[s][i], shared);
+        }
+    for (int i = 0; i < PB_CONTENT_FREE && !set->stopping; i++)
         remove_start(&set->content_free[i], shared);
 }
 
@@ -365,6 +378,14 @@ int pb_encoded_pair(const pb_model *m, const char *first, const char *second, in
     return rc;
 }
 
+static int encode_conversations(pb_encoder *enc)
+{
+    if (pb_encoder_conversations(enc) || *enc->rc || check_inputs(enc))
+        return -1;
+    split_prefix(enc->set);
+    return 0;
+}
+
 static int encode_for_decoder(pb_encoder *enc)
 {
     pb_encoded *set = enc->set;
@@ -420,9 +441,10 @@ pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokeniz
     set->normalize = p && p->normalize;
     set->calibrate = p && p->calibrate;
     set->decoding = c->decoding;
-    rc = p ? pb_chat_find(m, p->chat, &enc.chat) : 0;
-    if (rc || (set->mode == PB_BY_HEAD ? encode_for_head(&enc) : encode_for_decoder(&enc)))
+    rc = pb_chat_open(m, t, d->chat ? d->chat : p ? p->chat : NULL, d->date, &enc.chat);
+    if (rc || (set->mode == PB_BY_HEAD ? encode_for_head : d->chat ? encode_conversations : encode_for_decoder)(&enc))
         rc = -1;
+    pb_chat_free(enc.chat);
     pb_text_free(&enc.front);
     pb_ids_free(&enc.empty);
     free(enc.source);
@@ -486,6 +508,7 @@ static void free_examples(pb_encoded *set)
     for (int s = 0; s < PB_SPLITS; s++) {
         free_list(set->text[s], set->data->split[s].count);
         free_list(set->type[s], set->data->split[s].count);
+        free_list(set->said[s], set->data->split[s].count);
         free(set->length[s]);
         free_list(set->answer[s], set->items[s]);
         free(set->item[s]);
@@ -494,6 +517,8 @@ static void free_examples(pb_encoded *set)
     for (int i = 0; i < PB_CONTENT_FREE; i++)
         pb_ids_free(&set->content_free[i]);
     pb_ids_free(&set->prefix);
+    free(set->stopping);
+    free(set->stop);
     pb_data_part_free(set->part);
     free(set->handles);
 }

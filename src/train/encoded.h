@@ -39,7 +39,11 @@ typedef struct pb_encoded {
     bool single_token;                    /* Every verbalizer is one token.                              */
     bool normalize, calibrate;            /* as in pb_prompting                                          */
     pb_ids content_free[PB_CONTENT_FREE]; /* inputs without content, without the shared prefix           */
+    pb_ids *said[PB_SPLITS];              /* [examples] of conversations: 1 for tokens of the input that the
+                                             assistant says, which are trained too; else NULL            */
     const pb_decoding *decoding;          /* the generation settings of pb_encoding                      */
+    pb_decoding *stopping;                /* of conversations: these with the end of a turn as a stop text; else NULL */
+    char *stop;                           /* its stop texts                                              */
     int shots, shots_dropped;             /* few-shot examples shown, and those that did not fit         */
     double extra_tokens;                  /* tokens an input has beyond its text, mean over validation   */
     int *handles;                         /* how many pb_encoded share the examples                      */
@@ -75,6 +79,11 @@ int pb_encoded_pair(const pb_model *m, const char *first, const char *second, in
  * Of a pair of texts, the longer one loses tokens first (pb_longest_first).  By head, a pair is encoded as the
  * tokenizer's file says, with token types if the model has some.  If the file does not say how, an encoder is refused,
  * and a decoder reads both texts with a new line between them.
+ *
+ * A conversation is presented by its chat template (model/chat.h).  max_tokens counts all tokens of its prompt; a
+ * longer one loses its oldest turns, up to the next message of the user, until it fits.  The system message stays, and
+ * a conversation whose last message does not fit is refused.  All that the assistant says is trained; the loss and the
+ * predictions of validation and test are of the last answer.
  *
  * The caller frees the result with pb_encoded_free; `d` must outlive it.  Returns NULL with an error if the template
  * is invalid or the model's context is too short for one example. */

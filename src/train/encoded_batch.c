@@ -36,8 +36,9 @@ typedef struct growing_batch {
     int sequences;
 } growing_batch;
 
-/* Adds prefix, text and answer, whose last token is a target only. */
-static void add_sequence(growing_batch *c, const pb_ids *text, const pb_ids *answer)
+/* Adds prefix, text and answer, whose last token is a target only.  The tokens of the text that the assistant says, as
+ * `said` marks them, are targets too; NULL: none. */
+static void add_sequence(growing_batch *c, const pb_ids *text, const pb_ids *answer, const pb_ids *said)
 {
     int at = c->offset[c->sequences], n = 0;
     int *ids = c->ids + at, *target = c->target + at;
@@ -50,6 +51,10 @@ static void add_sequence(growing_batch *c, const pb_ids *text, const pb_ids *ans
         ids[n++] = answer->id[i];
     for (int i = 0; i < n; i++)
         target[i] = answer && i >= first_target ? answer->id[i - first_target] : -1;
+    int text_at = first_target + 1 - (int)text->count;
+    for (int i = 0; said && i < (int)text->count; i++)
+        if (said->id[i] && text_at + i > 0)
+            target[text_at + i - 1] = text->id[i];
     c->offset[++c->sequences] = at + n;
 }
 
@@ -89,7 +94,7 @@ static pb_batch batch_of_classes(const pb_encoded *set, pb_arena *arena, const p
     growing_batch c = start_batch(set, arena, n * each, tokens);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < each; k++)
-            add_sequence(&c, text[i], &set->verbalizer[k]);
+            add_sequence(&c, text[i], &set->verbalizer[k], NULL);
     return (pb_batch){.sequences = n * each, .offset = c.offset, .ids = c.ids, .target = c.target};
 }
 
@@ -121,8 +126,10 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
     if (set->type[split])
         c.token_type = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.token_type);
     for (int i = 0; i < n; i++) {
-        add_types(&c, split, set->item[split][item[i]].example);
-        add_sequence(&c, text[i], answer_of_item(set, split, item[i]));
+        int example = set->item[split][item[i]].example;
+        bool turns = with_targets && set->said[split];
+        add_types(&c, split, example);
+        add_sequence(&c, text[i], answer_of_item(set, split, item[i]), turns ? &set->said[split][example] : NULL);
     }
     bool head = set->mode == PB_BY_HEAD, numbers = set->data->answer_kind == PB_ANSWER_NUMBER;
     return (pb_batch){.sequences = n,

@@ -32,7 +32,7 @@ pb_ids pb_encoder_part(const pb_encoder *enc, const pb_example *e, pb_template_e
     pb_text_bytes(&whole, enc->front.data ? enc->front.data : "", enc->front.length);
     pb_template_write(&enc->template, extent, e->text, e->second, NULL, &whole);
     const char *bytes = whole.data ? whole.data : "";
-    if (enc->chat && pb_chat_encode(enc->model, enc->chat, NULL, bytes, whole.length, &ids))
+    if (enc->chat && pb_chat_ask(enc->chat, NULL, bytes, whole.length, &ids))
         *enc->rc = -1;
     else if (!enc->chat)
         ids = pb_encoder_ids(enc, bytes, whole.length, true);

@@ -12,8 +12,8 @@ typedef struct pb_encoder {
     const pb_data *data;
     const pb_model *model;
     const pb_tokenizer *tokenizer;
-    const pb_chat *chat; /* NULL: no chat format */
-    bool joined;         /* by head: a pair becomes one text by the template, as the tokenizer has no form for pairs */
+    pb_chat *chat; /* NULL: no chat format */
+    bool joined;   /* by head: a pair becomes one text by the template, as the tokenizer has no form for pairs */
     const pb_encoding *conf;
     char *source; /* the template's text, which its pieces point into */
     pb_template template;
@@ -42,5 +42,10 @@ pb_ids pb_encoder_part(const pb_encoder *enc, const pb_example *e, pb_template_e
  * that the tokenizer's file encodes to `type`, unless it is NULL.  Sets *length to the number of tokens of the whole
  * texts, as max_tokens counts them, and *cut if tokens were removed. */
 pb_ids pb_encoder_input(const pb_encoder *enc, const pb_example *e, pb_ids *type, int *length, bool *cut);
+
+/* ---- encoded_chat.c */
+
+/* Encodes the conversations of all splits.  Returns -1 with an error. */
+int pb_encoder_conversations(pb_encoder *enc);
 
 #endif

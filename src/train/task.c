@@ -63,6 +63,8 @@ void pb_data_free(pb_data *d)
     free(d->pair[0]);
     free(d->pair[1]);
     free(d->template);
+    free(d->chat);
+    free(d->date);
     free(d->forms);
     free((char *)(uintptr_t)d->name);
     free(d);

@@ -46,11 +46,14 @@ typedef struct pb_data {
         int dropped;  /* examples that pb_data_drop_overlap has removed */
         int left_out; /* examples that pb_data_keep has removed         */
     } split[PB_SPLITS];
-    char *template;                       /* text of the template (train/template.h); NULL: the default template   */
-    char *forms;                          /* path of the file with other forms of slot values (metric.h); NULL: none */
-    pb_digest digest;                     /* of the texts and answers of all splits                                */
-    int positive;                         /* the class that the metric f1 is about; -1: none                       */
-    int primary;                          /* index of the primary metric among those of the task                   */
+    char *template;   /* text of the template (train/template.h); NULL: the default template.  Of
+                                             conversations: of the file with the chat template; NULL: no file */
+    char *chat;       /* of conversations: the name of the chat template (model/chat.h); else NULL */
+    char *date;       /* the day that it sees, see pb_chat_open                                */
+    char *forms;      /* path of the file with other forms of slot values (metric.h); NULL: none */
+    pb_digest digest; /* of the texts and answers of all splits                                */
+    int positive;     /* the class that the metric f1 is about; -1: none                       */
+    int primary;      /* index of the primary metric among those of the task                   */
     const struct pb_setting_place *place; /* where the task's settings are given; NULL: not known */
     const char *folder[2]; /* of the experiment's file and of the task's, with a slash: files are looked for there */
 } pb_data;

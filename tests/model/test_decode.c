@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "model/decode_step.h"
 #include "model/apply.h"
-#include "model/chat.h"
 #include "model/decode.h"
 #include "model/kv_cache.h"
 
@@ -587,8 +586,6 @@ TEST(what_cannot_be_decoded)
 
 /* ---- texts: where they stop, how they are put to an assistant ---------------------------------------------------- */
 
-#define CHATML "{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}"
-
 static void copy_file(const char *source, const char *dir, const char *name)
 {
     size_t size;
@@ -599,19 +596,15 @@ static void copy_file(const char *source, const char *dir, const char *name)
     free(to);
 }
 
-/* The tiny Llama with a tokenizer, and files that speak of a template. */
+/* The tiny Llama with a tokenizer. */
 static pb_model *open_talker(char dir[32])
 {
-    static const char config[] = "{\"chat_template\": \"" CHATML "\"}";
     strcpy(dir, "/tmp/peftbench-talker-XXXXXX");
     if (!mkdtemp(dir))
         PB_BUG("no temporary folder");
     copy_file(FAMILIES "/llama-3/config.json", dir, "config.json");
     copy_file(FAMILIES "/llama-3/model.safetensors", dir, "model.safetensors");
     copy_file("tests/golden/bpe/llama3/tokenizer.json", dir, "tokenizer.json");
-    char *path = pb_format("%s/tokenizer_config.json", dir);
-    CHECK(!pb_write_file(path, config, strlen(config)));
-    free(path);
     pb_model *m = pb_model_open(&(pb_opening){.path = dir});
     if (!m || pb_model_attach(m, NULL, 0))
         PB_BUG("%s", pb_error_text());
@@ -620,7 +613,7 @@ static pb_model *open_talker(char dir[32])
 
 static void close_talker(pb_model *m, const char *dir)
 {
-    static const char *const files[] = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"};
+    static const char *const files[] = {"config.json", "model.safetensors", "tokenizer.json"};
     for (size_t i = 0; i < PB_COUNT(files); i++) {
         char *path = pb_format("%s/%s", dir, files[i]);
         remove(path);
@@ -666,41 +659,4 @@ TEST(a_stop_text_ends_a_continuation_and_is_cut_off)
         }
     free(whole);
     close_talker(m, dir);
-}
-
-static void check_chat(const pb_model *m, const char *name, const char *system, const char *want)
-{
-    const pb_chat *chat;
-    pb_ids ids = {0};
-    pb_text back = {0};
-    CHECK(!pb_chat_find(m, name, &chat));
-    pb_chat_encode(m, chat, system, "a film", 6, &ids);
-    pb_tokenizer_decode(pb_model_tokenizer(m), ids.id, ids.count, false, &back);
-    CHECK_TEXT(back.data, want);
-    pb_ids_free(&ids);
-    pb_text_free(&back);
-}
-
-TEST(texts_are_put_as_the_format_says)
-{
-    char dir[32];
-    pb_model *m = open_talker(dir);
-    const pb_chat *chat;
-    check_chat(m, "none", NULL, "<|end|>a film");
-    check_chat(m, "chatml", NULL, "<|im_start|>user\na film<|im_end|>\n<|im_start|>assistant\n");
-    check_chat(m, "auto", "Be short.",
-               "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\na film<|im_end|>\n<|im_start|>assistant\n");
-    check_chat(m, "llama2", "Be short.", "<s>[INST] <<SYS>>\nBe short.\n<</SYS>>\n\na film [/INST]");
-    check_chat(m, "mistral", "Be short.", "<s>[INST] Be short.\n\na film [/INST]");
-    check_chat(m, "llama3", NULL,
-               "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\na film<|eot_id|>"
-               "<|start_header_id|>assistant<|end_header_id|>\n\n");
-    CHECK(pb_chat_find(m, "alpaca", &chat) < 0);
-    CHECK_TEXT(pb_error_text(), "chat: want auto|none|chatml|llama3|llama2|mistral|zephyr, got 'alpaca'");
-    pb_error_clear();
-    close_talker(m, dir);
-    fixture r = open_decoder("gpt2", "", PB_IN_FP32);
-    CHECK(pb_chat_find(r.model, "auto", &chat) < 0);
-    pb_error_clear();
-    fixture_close(&r);
 }

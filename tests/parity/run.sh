@@ -35,6 +35,8 @@ for check in check_models check_gguf check_adapters check_export; do
 done
 [ -f models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf ] || make models/smollm2
 "$venv/bin/python" tests/parity/check_generate.py "$peftbench" models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf || failed=1
+make build/tests/parity/jinja
+"$venv/bin/python" tests/parity/check_chat.py build/tests/parity/jinja models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf || failed=1
 if [ -n "${TEXTS:-}" ]; then
 	make build/tests/parity/bpe
 	# shellcheck disable=SC2086 # a list of files
