@@ -161,7 +161,7 @@ static pb_retention strength_of(const char *dir, const char *spec, double streng
     CHECK(!pb_model_merge(tuned));
     if (strength >= 0)
         pb_model_set_strength(tuned, base, strength);
-    CHECK(!pb_retention_measure(base, tuned, t, true, &v));
+    CHECK(!pb_retention_measure(base, tuned, t, false, &v));
     pb_retention_text_free(t);
     pb_model_free(base);
     pb_model_free(tuned);
@@ -177,7 +177,7 @@ TEST(strength_is_exact_at_both_ends)
         pb_retention whole = strength_of(dir, spec[i], 1), merged = strength_of(dir, spec[i], -1);
         CHECK(none.loss[1] == none.loss[0]);
         CHECK(fabs(none.drift) < 1e-9);
-        CHECK(whole.loss[1] == merged.loss[1] && whole.drift == merged.drift && whole.cka == merged.cka);
+        CHECK(whole.loss[1] == merged.loss[1] && whole.drift == merged.drift && isnan(whole.cka));
         CHECK(half.drift > 1e-6 && half.drift < whole.drift);
     }
 }
