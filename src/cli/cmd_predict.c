@@ -95,8 +95,9 @@ typedef struct checked_run {
 static int check_setting(void *ctx, const char *key, const char *value)
 {
     const checked_run *h = ctx;
-    const char *now = !strcmp(key, "task.class_names") ? h->e->class_names : pb_settings_get(h->c->settings, key);
-    return now && !strcmp(now, value)
+    bool of_data = !strcmp(key, "task.class_names");
+    const char *now = of_data ? h->e->class_names : pb_settings_get(h->c->settings, key);
+    return (of_data ? now && !strcmp(now, value) : pb_cell_has_setting(h->e, h->c, key, value))
                ? 0
                : pb_error(
                      "%s: %s: run %lld was trained with '%s', and the setting is now %s%s%s; want that setting, or "

@@ -52,17 +52,33 @@ static int collect_settings(pb_store *db, const pb_run_record *r, pb_settings *o
     return rc;
 }
 
-/* Returns the experiment with this one run, or NULL with an error. */
-static pb_experiment *restore_experiment(const pb_args *a, pb_store *db, const pb_run_record *r)
+/* Collects the paths of the task's files, "file.train", by the keys of their settings, "task.train". */
+static int collect_files(const pb_provenance *p, pb_settings *out)
 {
-    pb_settings settings = {.item = NULL};
+    int rc = 0;
+    for (size_t i = 0; i < p->count && !rc; i++) {
+        const char *key = p->entry[i][0];
+        char *setting = strncmp(key, PB_FILE ".", strlen(PB_FILE ".")) ? NULL : pb_format("task%s", strchr(key, '.'));
+        rc = setting ? pb_settings_put(out, setting, p->entry[i][1]) : 0;
+        free(setting);
+    }
+    return rc;
+}
+
+/* Returns the experiment with this one run, or NULL with an error. */
+static pb_experiment *restore_experiment(const pb_args *a, pb_store *db, const stored *s)
+{
+    const pb_run_record *r = &s->run;
+    pb_settings settings = {.item = NULL}, files = {.item = NULL};
     char *name = pb_format("%s: run %lld", a->db, r->id);
     pb_experiment *e = NULL;
-    if (!collect_settings(db, r, &settings) && !pb_settings_override(&settings, a->set))
-        e = pb_experiment_restore(name, &settings, r->seed);
+    if (!collect_settings(db, r, &settings) && !collect_files(&s->provenance, &files) &&
+        !pb_settings_override(&settings, a->set))
+        e = pb_experiment_restore(name, &settings, &files, r->seed);
     if (!e)
         pb_error_prefix("%s", name);
     pb_settings_free(&settings);
+    pb_settings_free(&files);
     free(name);
     return e;
 }
@@ -159,8 +175,7 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
 static int run_again(const pb_args *a, pb_store *db, const stored *s, const char *folder)
 {
     char *path = pb_format("%s/again.db", folder);
-    pb_experiment *e = pb_provenance_load_plugins(&s->provenance, s->run.id, a) ? NULL
-                                                                                : restore_experiment(a, db, &s->run);
+    pb_experiment *e = pb_provenance_load_plugins(&s->provenance, s->run.id, a) ? NULL : restore_experiment(a, db, s);
     int rc = e ? pb_run_experiment(e, path, &(pb_run_options){.threads = s->run.threads, .quiet = a->quiet}) : -1;
     rc = rc ? -1 : compare(a, db, s, path);
     pb_experiment_free(e);

@@ -151,7 +151,7 @@ static int read_with_model(pb_data_view *v)
 int pb_data_view_open(pb_data_view *v, const pb_experiment *e)
 {
     *v = (pb_data_view){.experiment = e, .data = pb_experiment_new_data(e)};
-    if (e->task->load(v->data, e->task_conf))
+    if (e->task->load(v->data, e->task_found))
         return -1;
     if (!v->data->split[PB_TRAIN].count)
         return pb_error("%s: no train examples", e->task_name);

@@ -141,7 +141,7 @@ pb_data *pb_experiment_new_data(const pb_experiment *e)
 pb_data *pb_experiment_data(const pb_experiment *e)
 {
     pb_data *d = pb_experiment_new_data(e);
-    if (!e->task->load(d, e->task_conf) && !pb_data_check(d))
+    if (!e->task->load(d, e->task_found) && !pb_data_check(d))
         return d;
     pb_data_free(d);
     return NULL;

@@ -55,6 +55,7 @@ typedef struct pb_experiment {
     const char *task_name;         /* the named task   */
     const pb_task *task;           /* its kind         */
     void *task_conf;               /* its settings     */
+    void *task_found;              /* the same, with the paths at which files were found beside the INI files */
     const pb_metric_info *primary; /* metric that selects epochs and settings and that reports compare */
     pb_setting_place *task_place;  /* where its settings are given, for messages                       */
     bool has_own_task;     /* the task is not that of tasks/NAME.ini, so that its kind is one of the stored settings */
@@ -109,6 +110,15 @@ int pb_experiment_trial_seeds(const pb_experiment *e, const pb_row *row);
 
 /* Returns the number of bytes of the longest label of a row, but at least `least`: the width of a column of labels. */
 int pb_experiment_label_width(const pb_experiment *e, int least);
+
+/* Returns the path at which a file of the task was found beside an INI file, given the key of its setting, such as
+ * task.train; NULL if it was not, or if it is no setting of a file.  The path does not belong to the identity of a run.
+ * The caller frees it. */
+char *pb_experiment_file(const pb_experiment *e, const char *key);
+
+/* Returns whether a stored value is that of a setting of the cell.  A file of the task may be stored by the path at which
+ * it was found, as earlier versions did. */
+bool pb_cell_has_setting(const pb_experiment *e, const pb_cell *c, const char *key, const char *value);
 
 /* Returns the task's data before they are loaded.  The experiment must outlive them; the caller frees them with
  * pb_data_free. */

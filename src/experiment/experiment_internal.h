@@ -23,8 +23,9 @@ bool pb_task_is_path(const char *task);
 int pb_task_read(pb_experiment *e, pb_ini *ini);
 
 /* Makes the task of a stored run from its file or, if the whole task stood in the experiment or was given by a path,
- * from the settings alone: a path in a database may be anybody's.  Returns -1 with an error. */
-int pb_task_restore(pb_experiment *e, const pb_settings *s);
+ * from the settings alone: a path in a database may be anybody's.  `files` has where its files were found, as for
+ * pb_experiment_restore.  Returns -1 with an error. */
+int pb_task_restore(pb_experiment *e, const pb_settings *s, const pb_settings *files);
 
 /* Returns whether one of the tasks has this name. */
 bool pb_experiments_have(const pb_experiments *x, const char *name);
@@ -56,11 +57,15 @@ void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice);
 /* Returns the folder of a file with its slash, "" for the working directory, in the experiment's arena. */
 const char *pb_experiment_folder(pb_experiment *e, const char *path);
 
-/* Replaces the names of the task's files, such as train, by paths: of a name that the experiment's file gives in a
- * section [task] or `section`, in that file's folder or else in that of the task's file; of a name that the task's file
- * gives, the other way round; of a name that --set gives, in the working directory first.  A file that is in none of
- * them keeps its name, for pb_data_find. */
+/* Makes e->task_found, with paths in place of the names of the task's files, such as train: of a name that the
+ * experiment's file gives in a section [task] or `section`, in that file's folder or else in that of the task's file; of
+ * a name that the task's file gives, the other way round; of a name that --set gives, in the working directory first.  A
+ * file that is in none of them keeps its name, for pb_data_find. */
 void pb_experiment_place_files(pb_experiment *e, pb_ini *ini, const char *section);
+
+/* Makes e->task_found for a stored run: a file is taken from the path `found` has under its key, such as task.train, if
+ * that path ends with the file's name and the file is still there. */
+void pb_experiment_restore_files(pb_experiment *e, const pb_settings *found);
 
 /* Reads [experiment] budget: a number of elements such as "50000", "100k" or "1.5M".  Returns -1 with an error. */
 int pb_budget_parse(const char *text, double *out);

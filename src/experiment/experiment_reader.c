@@ -411,18 +411,18 @@ static int restore_identity(pb_experiment *e, const pb_settings *s)
     return pb_task_is_path(e->task_name) ? pb_error("task '%s': want the name of a task", e->task_name) : 0;
 }
 
-static int restore_all(pb_experiment *e, const pb_settings *s, uint64_t seed)
+static int restore_all(pb_experiment *e, const pb_settings *s, const pb_settings *files, uint64_t seed)
 {
-    if (restore_identity(e, s) || pb_task_restore(e, s))
+    if (restore_identity(e, s) || pb_task_restore(e, s, files))
         return -1;
     e->row = pb_arena_alloc(e->arena, PB_META, sizeof *e->row);
     return pb_experiment_add_row(e, e->methods) || check_groups(&e->row[0], s) || restore_cell(e, s, seed) ? -1 : 0;
 }
 
-pb_experiment *pb_experiment_restore(const char *name, const pb_settings *s, uint64_t seed)
+pb_experiment *pb_experiment_restore(const char *name, const pb_settings *s, const pb_settings *files, uint64_t seed)
 {
     pb_experiment *e = pb_experiment_new(name);
-    if (!restore_all(e, s, seed))
+    if (!restore_all(e, s, files, seed))
         return e;
     pb_experiment_free(e);
     return NULL;

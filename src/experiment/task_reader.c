@@ -179,7 +179,7 @@ int pb_task_read(pb_experiment *e, pb_ini *ini)
     return rc || find_primary(e) ? -1 : 0;
 }
 
-int pb_task_restore(pb_experiment *e, const pb_settings *s)
+int pb_task_restore(pb_experiment *e, const pb_settings *s, const pb_settings *files)
 {
     const pb_entry at = {.location = (char *)(uintptr_t)e->path};
     const char *kind = pb_settings_get(s, "task.kind");
@@ -191,5 +191,6 @@ int pb_task_restore(pb_experiment *e, const pb_settings *s)
         if (!strncmp(s->item[i].key, "task.", 5) && strcmp(s->item[i].key, "task.kind") != 0 &&
             pb_option_set(e->task->options, e->task_conf, s->item[i].key + 5, s->item[i].value))
             return -1;
+    pb_experiment_restore_files(e, files);
     return find_primary(e);
 }

@@ -16,6 +16,7 @@ typedef struct candidate {
 } candidate;
 
 typedef struct candidates {
+    const pb_experiment *experiment;
     candidate *one; /* [count] in the order of the runs */
     size_t count, capacity;
     pb_settings settings; /* of the last one, while they are read */
@@ -42,6 +43,14 @@ static void end_candidate(candidates *x)
     pb_settings_free(&x->settings);
 }
 
+/* Adds a setting of the last candidate.  Earlier versions stored a file of the task by the path at which it was found. */
+static int put_setting(candidates *x, const char *key, const char *value)
+{
+    const pb_cell *any = x->experiment->cell;
+    bool of_file = !strncmp(key, "task.", 5) && pb_cell_has_setting(x->experiment, any, key, value);
+    return pb_settings_put(&x->settings, key, of_file ? pb_settings_get(any->settings, key) : value);
+}
+
 /* The class names are stored with the settings but belong to the data. */
 static int take_setting(void *ctx, const pb_stored_setting *s)
 {
@@ -53,7 +62,7 @@ static int take_setting(void *ctx, const pb_stored_setting *s)
         *c = (candidate){.run = s->run, .seed = s->seed};
         snprintf(c->hash.hex, sizeof c->hash.hex, "%s", s->hash);
     }
-    return !strcmp(s->key, "task.class_names") ? 0 : pb_settings_put(&x->settings, s->key, s->value);
+    return !strcmp(s->key, "task.class_names") ? 0 : put_setting(x, s->key, s->value);
 }
 
 /* ---- what has changed ----------------------------------------------------------------------------------------- */
@@ -174,7 +183,7 @@ static int find_other(pb_store *s, const pb_experiment *e, const pb_cell *c, con
 pb_other_run *pb_other_runs_find(pb_store *s, const pb_experiment *e, const pb_cell_state *cell)
 {
     pb_other_run *out = pb_alloc((size_t)(e->cells + 1) * sizeof *out);
-    candidates x = {.count = 0};
+    candidates x = {.experiment = e};
     int missing = 0, rc = 0;
     for (int i = 0; i < e->cells; i++)
         missing += !cell[i].run;

@@ -162,6 +162,9 @@ int pb_store_experiment_settings(pb_store *s, const char *experiment, pb_store_e
 #define PB_CODE_TASK "code.task"
 #define PB_CODE_METHOD "code.method"
 
+/* In provenance "file.SETTING" is the path at which a file of the task was found beside an INI file. */
+#define PB_FILE "file"
+
 /* Calls `each` with the entries of a run's provenance: data, model, template, metrics, budget and so on.  Returns -1
  * with an error. */
 int pb_store_provenance(pb_store *s, long long run, pb_store_pair *each, void *ctx);

@@ -177,6 +177,22 @@ static char *budget_of(const pb_cell *c)
     return t.data;
 }
 
+/* Stores where the task's files were found beside the INI files. */
+static int put_files(pb_store *s, sqlite3_stmt *q, long long run, const pb_experiment *e)
+{
+    int rc = 0;
+    for (const pb_option *o = e->task->options; o->name && !rc; o++) {
+        char *key = pb_format("task.%s", o->name), *path = pb_experiment_file(e, key);
+        char *name = pb_format("%s.%s", PB_FILE, o->name);
+        if (path)
+            rc = put_pair(s, q, run, name, path);
+        free(key);
+        free(name);
+        free(path);
+    }
+    return rc;
+}
+
 /* Stores the provenance that is not in the run's row, which has machine and program. */
 static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c, const pb_result *r)
 {
@@ -190,7 +206,7 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
         rc = put_pair(s, q, run, row[i][0], row[i][1]);
     if (!rc && *r->artifact.hex)
         rc = put_pair(s, q, run, "artifact", r->artifact.hex);
-    rc = rc || put_code(s, q, run, e, c) || put_plugins(s, q, run, c) ? -1 : 0;
+    rc = rc || put_code(s, q, run, e, c) || put_plugins(s, q, run, c) || put_files(s, q, run, e) ? -1 : 0;
     sqlite3_finalize(q);
     free(metrics);
     free(budget);

@@ -146,12 +146,34 @@ cp data/train.tsv lab/rows.tsv
 ok 'a run of a task inside the experiment' run 0 run lab/own.ini --db own.db --threads 1 --quiet
 setting() { sqlite3 "$1" "SELECT value FROM setting WHERE run = 1 AND key = '$2'"; }
 ok 'its kind is stored' test "$(setting own.db task.kind)" = classify
-ok 'and the path of its file' test "$(setting own.db task.train)" = lab/rows.tsv
+ok 'and the name of its file' test "$(setting own.db task.train)" = rows.tsv
+fact() { sqlite3 own.db "SELECT value FROM provenance WHERE run = 1 AND key = '$1'"; }
+ok 'and where it was found' test "$(fact file.train)" = lab/rows.tsv
 ok 'reproduce' run 0 reproduce 1 --db own.db --quiet
 ok 'makes the same' prints 'test: 2 of 2 predictions identical'
 mv lab/own.ini lab/moved.ini
 ok 'without the file, too' run 0 reproduce 1 --db own.db --quiet
 mv lab/moved.ini lab/own.ini
+ok 'with another file' run 1 reproduce 1 --db own.db --quiet --set task.train=train.tsv --set task.split_seed=3
+ok 'which is not that of the run' prints '^different data:'
+ok 'another folder' cp -r lab moved
+ok 'has the same run' run 0 status moved/own.ini --db own.db
+mv lab/rows.tsv lab/away.tsv
+mv moved/rows.tsv rows.tsv
+ok 'where the file is no longer there' run 0 reproduce 1 --db own.db --quiet
+ok 'one of its name is' prints 'test: 2 of 2 predictions identical'
+ok 'and the run is the same' run 0 status moved/own.ini --db own.db
+mv lab/away.tsv lab/rows.tsv
+rm -r rows.tsv moved
+# As earlier versions stored it.
+cp own.db old.db
+sqlite3 old.db "DROP TRIGGER setting_update; DROP TRIGGER run_update; DROP TRIGGER provenance_delete; UPDATE setting SET value = 'lab/rows.tsv' WHERE key = 'task.train';
+	DELETE FROM provenance WHERE key = 'file.train'; UPDATE run SET hash = replace(hash, substr(hash, 1, 8), 'deadbeef')"
+ok 'a run of an earlier version' test "$(setting old.db task.train)" = lab/rows.tsv
+ok 'is reproduced' run 0 reproduce 1 --db old.db --quiet
+ok 'to the same' prints 'test: 2 of 2 predictions identical'
+ok 'is found' run 1 status lab/own.ini --db old.db
+ok 'with its settings' prints 'run 1 has the same settings'
 ok 'data' run 0 data lab/own.ini
 ok 'plan' run 0 plan lab/own.ini
 ok 'status' run 0 status lab/own.ini --db own.db
