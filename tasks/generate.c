@@ -8,7 +8,7 @@
 
 typedef struct conf {
     pb_files files;
-    const char *source, *references, *forms, *messages, *chat_template, *date;
+    const char *source, *references, *forms, *messages, *chat_template, *date, *answer, *metric;
 } conf;
 
 static const pb_option options[] = {
@@ -24,6 +24,11 @@ static const pb_option options[] = {
               "of conversations: a file with the chat template in Jinja, or chatml, llama3, llama2, mistral or zephyr; "
               "empty: the model's own"),
     PB_OPTION(conf, date, TEXT, "", "of conversations: the day that the chat template sees, 2025-01-31"),
+    PB_OPTION(
+        conf, answer, TEXT, "",
+        "pattern by which the answer in a text is found, such as '#### {number}'; also {text} or {letter}; empty: "
+        "none"),
+    PB_OPTION(conf, metric, TEXT, "", "the primary metric (docs/metrics.md); empty: bleu"),
     {0},
 };
 
@@ -115,6 +120,40 @@ static int check_forms(const char *path)
     return forms ? 0 : -1;
 }
 
+/* Refuses a reference in which the pattern finds no answer, since no text could match it. */
+static int check_references(const pb_data *d, const pb_answer *a)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < d->split[s].count; i++) {
+            const pb_example *e = &d->split[s].example[i];
+            for (int k = 0; k < e->answers; k++) {
+                char *found = pb_answer_find(a, e->answer[k]);
+                free(found);
+                if (!found)
+                    return pb_error("%s: %s, line %d: the reference has no answer '%s'", d->name, pb_split_name[s],
+                                    e->line, d->answer);
+            }
+        }
+    return 0;
+}
+
+/* Reads the pattern of the answers, and checks the references by it.  A primary metric that needs a pattern must have
+ * one. */
+static int load_answer(pb_data *d, const conf *c)
+{
+    if (!*c->answer && (!strcmp(c->metric, "answer-match") || !strcmp(c->metric, "no-answer"))) {
+        pb_error("%s needs the setting `answer`, such as answer = #### {number}", c->metric);
+        return pb_data_blame(d, "metric");
+    }
+    pb_answer *a = *c->answer ? pb_answer_parse(c->answer) : NULL;
+    if (*c->answer && !a)
+        return pb_data_blame(d, "answer");
+    d->answer = a ? pb_strdup(c->answer) : NULL;
+    int rc = a ? check_references(d, a) : 0;
+    pb_answer_free(a);
+    return rc;
+}
+
 static int load(pb_data *d, const void *settings)
 {
     const conf *c = settings;
@@ -126,10 +165,15 @@ static int load(pb_data *d, const void *settings)
         return -1;
     pb_data_group(d);
     pb_files_limit(d, &c->files);
-    return 0;
+    return load_answer(d, c);
 }
 
 /* ---- scoring ------------------------------------------------------------------------------- */
+
+static bool has_answers(const pb_data *d)
+{
+    return d->answer != NULL;
+}
 
 static const pb_metric_info metrics[] = {
     {"bleu", true, pb_chance_zero, 0, 100},
@@ -142,6 +186,8 @@ static const pb_metric_info metrics[] = {
     {"slot-error", false, pb_chance_zero, 0, INFINITY},
     {"distinct-1", true, pb_chance_zero, 0, 1},
     {"distinct-2", true, pb_chance_zero, 0, 1},
+    {.name = "answer-match", .higher_is_better = true, .chance = pb_chance_zero, .most = 1, .asked = has_answers},
+    {.name = "no-answer", .chance = pb_chance_zero, .most = 1, .asked = has_answers},
     {0},
 };
 
@@ -181,8 +227,10 @@ static void score(const pb_data *d, pb_split split, const pb_prediction *predict
     scored s = pair_with_references(d, split, prediction);
     pb_forms *forms = d->forms ? pb_forms_read(d->forms) : NULL;
     s.set.forms = forms;
+    s.set.answer = d->answer;
     for (int i = 0; metrics[i].name; i++)
-        values[i] = score_one(pb_text_metric_find(metrics[i].name), &s, split, keep);
+        if (!metrics[i].asked || metrics[i].asked(d))
+            values[i] = score_one(pb_text_metric_find(metrics[i].name), &s, split, keep);
     pb_forms_free(forms);
     free(s.item);
     free(s.hypothesis);

@@ -15,6 +15,8 @@ const pb_text_metric *const pb_text_metrics[] = {
     &pb_metric_chrf,
     &pb_metric_chrf_words,
     &pb_metric_exact_match,
+    &pb_metric_answer_match,
+    &pb_metric_no_answer,
     &pb_metric_distinct_1,
     &pb_metric_distinct_2,
     &pb_metric_slot_error,

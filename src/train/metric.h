@@ -25,6 +25,23 @@ pb_forms *pb_forms_read(const char *path);
 /* Frees the forms.  NULL is allowed. */
 void pb_forms_free(pb_forms *f);
 
+/* A pattern by which the answer of a text is found, such as "#### {number}": texts around one of the holes {number},
+ * {text} and {letter}. */
+typedef struct pb_answer pb_answer;
+
+/* Returns the pattern, or NULL with an error if it has not exactly one hole, or no text before {text} or {letter}.  The
+ * caller frees it with pb_answer_free. */
+pb_answer *pb_answer_parse(const char *pattern);
+/* Frees a pattern.  NULL is allowed. */
+void pb_answer_free(pb_answer *a);
+/* Returns what stands in the hole: the first such part of a text or, if the pattern is {number} alone, the last number.
+ * Returns NULL if there is none.  The caller frees it. */
+char *pb_answer_extract(const pb_answer *a, const char *text);
+/* Returns the same in a form in which equal answers are equal texts: a number without separators, currency signs and
+ * digits that do not count; other answers trimmed and in lower case.  NULL if there is none, or no number.  The caller
+ * frees it. */
+char *pb_answer_find(const pb_answer *a, const char *text);
+
 /* What one hypothesis is compared with.  The texts are UTF-8 and belong to the caller. */
 typedef struct pb_text_item {
     const char *source;           /* a meaning representation; NULL if there is none */
@@ -37,6 +54,7 @@ typedef struct pb_text_set {
     const pb_text_item *item; /* [count] */
     int count;
     const pb_forms *forms; /* NULL: slot values have no other forms */
+    const char *answer;    /* pattern of pb_answer; only the metrics answer-match and no-answer need it */
 } pb_text_set;
 
 enum { PB_METRIC_STATS = 32 }; /* the largest number of statistics of a metric */

@@ -200,6 +200,8 @@ static void put_metrics(const pb_data *d, const pb_task *task, pb_split split, i
     for (int i = 0; i < metrics; i++) {
         if (!task->score)
             value[i] = pb_metric_of(&task->metrics[i], &scoring, d->split[split].count, list);
+        if (task->metrics[i].asked && !task->metrics[i].asked(d))
+            continue;
         if (task->score || !isnan(value[i])) /* NaN: the task's settings do not ask for it */
             pb_result_put(out, split, step, value[i], "accuracy.%s.%s", pb_split_name[split], task->metrics[i].name);
     }

@@ -66,6 +66,7 @@ void pb_data_free(pb_data *d)
     free(d->chat);
     free(d->date);
     free(d->forms);
+    free(d->answer);
     free((char *)(uintptr_t)d->name);
     free(d);
 }

@@ -51,6 +51,7 @@ typedef struct pb_data {
     char *chat;       /* of conversations: the name of the chat template (model/chat.h); else NULL */
     char *date;       /* the day that it sees, see pb_chat_open                                */
     char *forms;      /* path of the file with other forms of slot values (metric.h); NULL: none */
+    char *answer;     /* pattern of the answers in texts (metric.h); NULL: none                */
     pb_digest digest; /* of the texts and answers of all splits                                */
     int positive;     /* the class that the metric f1 is about; -1: none                       */
     int primary;      /* index of the primary metric among those of the task                   */
@@ -103,6 +104,9 @@ typedef struct pb_metric_info {
     /* Returns the metric, given the sums [stats] over `count` examples; NaN if the task's settings do not ask for it.
      * NULL: the mean of the only statistic. */
     double (*value)(const pb_scoring *s, const double *sums, double count);
+
+    /* Returns whether the settings of the data's task ask for the metric; it is not stored otherwise.  NULL: always. */
+    bool (*asked)(const pb_data *d);
 } pb_metric_info;
 
 /* A kind of task. */
