@@ -116,8 +116,8 @@ int pb_experiment_label_width(const pb_experiment *e, int least);
  * The caller frees it. */
 char *pb_experiment_file(const pb_experiment *e, const char *key);
 
-/* Returns whether a stored value is that of a setting of the cell.  A file of the task may be stored by the path at which
- * it was found, as earlier versions did. */
+/* Returns whether a stored value is that of a setting of the cell.  A file of the task may be stored by the path at
+ * which it was found, as earlier versions did. */
 bool pb_cell_has_setting(const pb_experiment *e, const pb_cell *c, const char *key, const char *value);
 
 /* Returns the task's data before they are loaded.  The experiment must outlive them; the caller frees them with

@@ -58,9 +58,9 @@ void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice);
 const char *pb_experiment_folder(pb_experiment *e, const char *path);
 
 /* Makes e->task_found, with paths in place of the names of the task's files, such as train: of a name that the
- * experiment's file gives in a section [task] or `section`, in that file's folder or else in that of the task's file; of
- * a name that the task's file gives, the other way round; of a name that --set gives, in the working directory first.  A
- * file that is in none of them keeps its name, for pb_data_find. */
+ * experiment's file gives in a section [task] or `section`, in that file's folder or else in that of the task's file;
+ * of a name that the task's file gives, the other way round; of a name that --set gives, in the working directory
+ * first.  A file that is in none of them keeps its name, for pb_data_find. */
 void pb_experiment_place_files(pb_experiment *e, pb_ini *ini, const char *section);
 
 /* Makes e->task_found for a stored run: a file is taken from the path `found` has under its key, such as task.train, if

@@ -49,8 +49,9 @@ int pb_experiment_plugins(const char *path, pb_each_plugin *each, void *ctx);
 
 /* Makes the experiment whose only cell is a stored run: `s` has its settings by their canonical keys, row, task and
  * model among them.  What `s` does not have keeps the default, or what tasks/NAME.ini says.  `files` has the paths at
- * which the task's files were found, by the keys of their settings.  `name` stands for a path in messages.  Returns NULL
- * with an error, as for a setting that the run's row does not have.  The caller frees it with pb_experiment_free. */
+ * which the task's files were found, by the keys of their settings.  `name` stands for a path in messages.  Returns
+ * NULL with an error, as for a setting that the run's row does not have.  The caller frees it with
+ * pb_experiment_free. */
 pb_experiment *pb_experiment_restore(const char *name, const pb_settings *s, const pb_settings *files, uint64_t seed);
 
 #endif

@@ -43,7 +43,8 @@ static void end_candidate(candidates *x)
     pb_settings_free(&x->settings);
 }
 
-/* Adds a setting of the last candidate.  Earlier versions stored a file of the task by the path at which it was found. */
+/* Adds a setting of the last candidate.  Earlier versions stored a file of the task by the path at which it was
+ * found. */
 static int put_setting(candidates *x, const char *key, const char *value)
 {
     const pb_cell *any = x->experiment->cell;
