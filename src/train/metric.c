@@ -7,21 +7,9 @@
 #include "train/metric_internal.h"
 
 const pb_text_metric *const pb_text_metrics[] = {
-    &pb_metric_bleu,
-    &pb_metric_bleu_e2e,
-    &pb_metric_nist,
-    &pb_metric_rouge_l,
-    &pb_metric_cider,
-    &pb_metric_chrf,
-    &pb_metric_chrf_words,
-    &pb_metric_exact_match,
-    &pb_metric_answer_match,
-    &pb_metric_no_answer,
-    &pb_metric_distinct_1,
-    &pb_metric_distinct_2,
-    &pb_metric_slot_error,
-    &pb_metric_slot_missing,
-    NULL,
+    &pb_metric_bleu,       &pb_metric_bleu_e2e,   &pb_metric_nist,        &pb_metric_rouge_l,      &pb_metric_cider,
+    &pb_metric_chrf,       &pb_metric_chrf_words, &pb_metric_exact_match, &pb_metric_answer_match, &pb_metric_no_answer,
+    &pb_metric_distinct_1, &pb_metric_distinct_2, &pb_metric_slot_error,  &pb_metric_slot_missing, NULL,
 };
 
 const pb_text_metric *pb_text_metric_find(const char *name)
