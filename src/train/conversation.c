@@ -109,7 +109,7 @@ static int split(const pb_json *list, char **prompt, char **answer)
     for (size_t i = 0; i < n; i++)
         said += !strcmp(role_at(list, i), "assistant");
     if (!said)
-        return pb_error("want a message of the assistant, got %zu messages without one", n);
+        return pb_error("want a message of the assistant, got none in %zu", n);
     if (strcmp(role_at(list, n - 1), "assistant") != 0)
         return pb_error("want the assistant's message last, which is the answer, got one of the %s",
                         role_at(list, n - 1));

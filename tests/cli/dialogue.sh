@@ -72,7 +72,7 @@ ok 'parts in place of a text' bad 'message 1: content: want a text, got a list' 
 	"{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}]}, $assistant]}"
 ok 'nothing said' bad 'message 2: content: want what the assistant says, got an empty text' \
 	"{\"messages\": [$user, {\"role\": \"assistant\", \"content\": \"\"}]}"
-ok 'no assistant' bad 'want a message of the assistant, got 1 messages without one' "{\"messages\": [$user]}"
+ok 'no assistant' bad 'want a message of the assistant, got none in 1' "{\"messages\": [$user]}"
 ok 'the assistant not last' bad "want the assistant's message last, which is the answer, got one of the user" \
 	"{\"messages\": [$user, $assistant, $user]}"
 ok 'a late system message' bad 'message 2: role: want system in the first message only' \

@@ -15,6 +15,7 @@ import random
 import subprocess
 import sys
 import sysconfig
+import warnings
 
 import make_chat
 
@@ -113,7 +114,8 @@ def cases(gguf_file, count):
 
 def main():
     program, gguf_file = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
-    all_cases = list(cases(gguf_file, 5000))
+    warnings.simplefilter("ignore", SyntaxWarning)  # jinja2 compiles templates to Python
+    all_cases = list(cases(gguf_file, 500))
     lines = "".join(json.dumps({"template": text, "variables": {"messages": messages, "tools": None, "documents": None, **variables}})
                     + "\n" for _, text, messages, variables in all_cases)
     answers = subprocess.run([program], input=lines, capture_output=True, text=True, check=True).stdout.splitlines()
