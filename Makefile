@@ -135,7 +135,7 @@ check: ## compilers, sanitizers, clang-tidy, format, and the rules of code and d
 
 # Seconds for each target; use FUZZ=600 for a release.
 FUZZ    = 60
-TARGETS = safetensors torch gguf tokenizer config parquet visible jinja retention
+TARGETS = safetensors torch gguf tokenizer config parquet visible conll jinja retention
 fuzz: ## runs libFuzzer on the readers of foreign files, FUZZ seconds each (60)
 	@tools/setup.sh fuzz
 	@$(MAKE) $(TARGETS:%=build/fuzz/fuzz_%)

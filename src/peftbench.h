@@ -15,6 +15,7 @@
 #include "numeric/top.h"
 #include "table/table.h"
 #include "train/conversation.h"
+#include "train/entities.h"
 #include "train/labels.h"
 #include "train/metric.h"
 #include "train/result.h"

@@ -131,7 +131,7 @@ static void print_example(const pb_data_view *v, pb_place at)
     if (v->data->answer_kind == PB_ANSWER_NUMBER)
         pb_text_add(&t, ",\"target\":%s", label);
     else
-        add_text(&t, v->data->classes ? "label" : "reference", label);
+        add_text(&t, e->words ? "tags" : v->data->classes ? "label" : "reference", label);
     free(label);
     if (v->encoded)
         add_input(&t, v, at);

@@ -89,11 +89,24 @@ static int write(const pb_args *a, pb_model *m)
                      : pb_adapter_save(m, a->word[1]);
 }
 
+/* Whether the run is of a kind of task whose answers are tags: the digest of its kind's code is stored. */
+static bool gives_tags(const pb_provenance *p)
+{
+    bool tags = false;
+    for (int i = 0; pb_tasks[i]; i++) {
+        char *key = pb_format(PB_CODE_TASK ".%s", pb_tasks[i]->name);
+        tags = tags || (pb_tasks[i]->answer_kind == PB_ANSWER_TAGS && *pb_provenance_get(p, key));
+        free(key);
+    }
+    return tags;
+}
+
 static int export_run(const pb_args *a, const stored *s)
 {
     const char *artifact = s->artifact.path, *names = pb_settings_get(&s->settings, "task.class_names");
     int classes = pb_artifact_check(&s->artifact) ? 0 : classes_of(artifact);
-    pb_opening opening = {.path = a->model ? a->model : s->run.model, .classes = classes};
+    pb_opening opening = {
+        .path = a->model ? a->model : s->run.model, .classes = classes, .tokens = gives_tags(&s->provenance)};
     pb_model *m = classes ? pb_model_open(&opening) : NULL;
     int rc = !m || pb_provenance_check_model(&s->provenance, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
                      pb_model_load(m, artifact) || (names && pb_model_name_classes(m, names))

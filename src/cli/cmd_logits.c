@@ -58,7 +58,8 @@ const pb_command pb_cmd_logits = {
         "print a model's logits for the lines of stdin\n\n"
         "Each line is a text and gives one JSON object on stdout, {\"ids\": [..], \"logits\": [[..]]}.  A "
         "classifier has\n"
-        "one row of logits, a language model one row for each token.  With --ids, a line is an array of ids, or an\n"
+        "one row of logits, a token classifier or a language model one row for each token.  With --ids, a line is an "
+        "array of ids, or an\n"
         "object {\"input_ids\": [..], \"token_type_ids\": [..]}.  With --pairs, it is two texts with a tab between\n"
         "them; token types are printed as \"types\".\n",
     .run = logits_command,

@@ -141,11 +141,59 @@ static void print_choice(const found *f)
             f->choice.finished < f->choice.cells ? ", PARTIAL: chosen while runs were missing" : "");
 }
 
+/* The words of a line, which white space separates. */
+typedef struct words {
+    char *copy;
+    const char **word; /* [count] in the copy */
+    int count;
+} words;
+
+static words split_words(const char *line)
+{
+    words w = {.copy = pb_strdup(line)};
+    size_t capacity = 0;
+    for (char *rest = w.copy, *word; (word = strsep(&rest, " \t\r\n\v\f"));)
+        if (*word) {
+            pb_grow(&w.word, (size_t)w.count, &capacity, sizeof *w.word);
+            w.word[w.count++] = word;
+        }
+    return w;
+}
+
+static void free_words(words *w)
+{
+    free(w->copy);
+    free(w->word);
+}
+
+/* Prints a sentence as the format conll has it: a word and its tag on each line, and a blank line. */
+static void print_words(const words *w, const char *const *tag)
+{
+    for (int i = 0; i < w->count; i++)
+        printf("%s\t%s\n", w->word[i], tag[i]);
+    printf("\n");
+}
+
+/* Adds a sentence to the test split, with any tags. */
+static int add_words(pb_data *d, const char *line)
+{
+    words w = split_words(line);
+    int rc = w.count ? 0 : pb_error("want at least one word, got none");
+    int *tag = pb_alloc((size_t)(w.count + 1) * sizeof *tag);
+    if (!rc)
+        pb_data_add_sentence(d, PB_TEST, w.count, w.word, tag, d->split[PB_TEST].count + 1);
+    free(tag);
+    free_words(&w);
+    return rc;
+}
+
 /* Adds a line of stdin to the test split.  A pair of texts has a tab between them. */
 static int add_line(void *ctx, const char *line, size_t size)
 {
     (void)size;
     pb_data *d = ctx;
+    if (d->answer_kind == PB_ANSWER_TAGS)
+        return add_words(d, line);
     char *text = NULL;
     if (!d->chat)
         text = pb_strdup(line);
@@ -166,9 +214,18 @@ static int read_texts(pb_data *d)
     return pb_each_line(add_line, d);
 }
 
+static void print_tags(const pb_example *e, const char *tags)
+{
+    words w = {.word = (const char **)(uintptr_t)e->word, .count = e->words}, tag = split_words(tags);
+    print_words(&w, tag.word);
+    free_words(&tag);
+}
+
 static void print_prediction(const pb_data *d, const pb_prediction *p)
 {
-    if (p->text)
+    if (d->answer_kind == PB_ANSWER_TAGS)
+        print_tags(&d->split[PB_TEST].example[p->example], p->text);
+    else if (p->text)
         printf("%s\n", p->text);
     else if (p->number)
         printf("%.6g\n", p->value);
@@ -182,7 +239,7 @@ static int predict_texts(const pb_data *d, const pb_encoded *f, pb_model *m, con
     pb_prediction *prediction = pb_alloc((size_t)(n + 1) * sizeof *prediction);
     int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, prediction) : 0;
     for (int i = 0; i < n && !rc; i++)
-        if (!prediction[i].text &&
+        if ((!prediction[i].text || d->answer_kind == PB_ANSWER_TAGS) &&
             !isfinite(prediction[i].number ? prediction[i].value : (double)prediction[i].probability))
             rc = pb_error("stdin:%d: the model's outputs are NaN or infinite", i + 1);
     for (int i = 0; i < n; i++) {
@@ -274,13 +331,54 @@ static int classify(void *ctx, const char *line, size_t size)
     return 0;
 }
 
+/* Prints the likeliest tag of each word; O for those that the positions of the model do not reach. */
+static void print_likeliest_tags(const pb_model *m, const words *w, const pb_ids *of, const pb_node *logits)
+{
+    char **tag = pb_alloc((size_t)w->count * sizeof *tag);
+    for (size_t r = 0; r < of->count; r++) {
+        const pb_real *row = logits->x + r * (size_t)logits->cols;
+        int best = 0;
+        for (int c = 1; c < logits->cols && of->id[r] >= 0; c++)
+            best = row[c] > row[best] ? c : best;
+        if (of->id[r] >= 0)
+            tag[of->id[r]] = pb_model_class(m, best);
+    }
+    for (int i = 0; i < w->count; i++)
+        tag[i] = tag[i] ? tag[i] : pb_strdup("O");
+    print_words(w, (const char *const *)tag);
+    for (int i = 0; i < w->count; i++)
+        free(tag[i]);
+    free(tag);
+}
+
+/* Predicts the tags of the words of a line. */
+static int tag_words(void *ctx, const char *line, size_t size)
+{
+    (void)size;
+    classification *t = ctx;
+    const pb_model *m = t->session.model;
+    words w = split_words(line);
+    pb_ids of = {0};
+    int length, rc = w.count ? 0 : pb_error("want at least one word, got none");
+    pb_input_free(&t->input);
+    rc = rc || pb_encoded_words(m, w.word, w.count, pb_model_max_tokens(m), &t->input.ids, &of, &length) ? -1 : 0;
+    if (!rc && !t->input.ids.count)
+        rc = pb_error("the line has no token; want at least one");
+    const pb_node *logits = rc ? NULL : pb_session_run(&t->session, &t->input);
+    if (logits)
+        print_likeliest_tags(m, &w, &of, logits);
+    pb_ids_free(&of);
+    free_words(&w);
+    return logits ? 0 : -1;
+}
+
 static int predict_alone(const pb_args *a)
 {
     classification t = {.args = a};
     if (pb_session_open(&t.session, a))
         return PB_EXIT_QUESTION;
     int rc =
-        pb_model_head(t.session.model) != PB_HEAD_CLASSES
+        !pb_model_has_classes(t.session.model)
             ? pb_error("%s: the model is no classifier; want one, or an --adapter with a classification head", a->model)
         : !pb_model_tokenizer(t.session.model)
             ? pb_error("%s: no tokenizer.json; want a folder with tokenizer.json", pb_model_dir(t.session.model))
@@ -289,7 +387,9 @@ static int predict_alone(const pb_args *a)
                   "%s: config.json: the model is a multi-label model, or a regression with several outputs; want a "
                   "model with one label per text; `peftbench logits` prints its outputs",
                   pb_model_dir(t.session.model))
-            : pb_each_line(classify, &t);
+        : pb_model_head(t.session.model) == PB_HEAD_TOKENS && a->pairs
+            ? pb_error("--pairs: %s gives a tag to each word of a sentence; want sentences", a->model)
+            : pb_each_line(pb_model_head(t.session.model) == PB_HEAD_TOKENS ? tag_words : classify, &t);
     pb_input_free(&t.input);
     pb_session_close(&t.session);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
@@ -328,14 +428,17 @@ const pb_command pb_cmd_predict = {
     .words = "EXPERIMENT.ini|--model PATH",
     .most = 1,
     .options = "db set task row seed model adapter merged precision force pairs threads",
-    .help = "predict the label of each line of stdin\n\n"
-            "Prints the label and its probability, separated by a tab, or the text that the model generates, or the\n"
-            "number that a head with one output gives (a regression).  With an\n"
-            "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
-            "must be\n"
-            "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
-            "has a\n"
-            "classification head.  A pair of texts is a line with a tab between them; with --model it needs --pairs.\n"
-            "In a task of conversations, a line is the message of a user, or a JSON list of messages.\n",
+    .help =
+        "predict the label of each line of stdin\n\n"
+        "Prints the label and its probability, separated by a tab, or the text that the model generates, or the\n"
+        "number that a head with one output gives (a regression).  With an\n"
+        "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
+        "must be\n"
+        "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
+        "has a\n"
+        "classification head.  A pair of texts is a line with a tab between them; with --model it needs --pairs.\n"
+        "In a task of conversations, a line is the message of a user, or a JSON list of messages.\n"
+        "Where words have tags, the words of a line are separated by white space, and each is printed on a line of\n"
+        "its own with its tag, with a blank line behind each sentence.\n",
     .run = predict,
 };

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interner.h"
+#include "train/entities.h"
+
 enum { WIDTH = 80, LABEL = 32, COLUMN = (WIDTH - LABEL) / PB_SPLITS };
 
 /* ---- text --------------------------------------------------------------------------------------------------- */
@@ -87,6 +90,61 @@ static void put_head(const char *title)
     printf("\n");
 }
 
+/* The types of entities of all splits, and how many there are of each. */
+typedef struct types {
+    pb_interner name;
+    int (*count)[PB_SPLITS]; /* [name.count] */
+    size_t capacity;
+} types;
+
+static void count_types(const pb_data *d, types *t)
+{
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < d->split[s].count; i++) {
+            pb_entity_reader r = {.at = d->split[s].example[i].answer[0]};
+            for (pb_entity e; pb_entity_next(&r, &e);) {
+                int known = t->name.count, type = pb_interner_add(&t->name, e.type, (size_t)e.size);
+                pb_grow(&t->count, (size_t)type, &t->capacity, sizeof *t->count);
+                if (type == known)
+                    memset(t->count[type], 0, sizeof t->count[type]);
+                t->count[type][s]++;
+            }
+        }
+}
+
+/* Prints the number of words with each tag, and that of entities of each type. */
+static void put_tags(const pb_data_view *v)
+{
+    const pb_data *d = v->data;
+    int words[PB_SPLITS] = {0}, count[PB_SPLITS], all[PB_SPLITS] = {0};
+    types t = {.count = NULL};
+    count_types(d, &t);
+    for (int s = 0; s < PB_SPLITS; s++) {
+        for (int c = 0; c < d->classes; c++)
+            words[s] += v->profile.of_class[s][c];
+        for (int i = 0; i < t.name.count; i++)
+            all[s] += t.count[i][s];
+    }
+    put_counts("words", 0, words, NULL);
+    for (int c = 0; c < d->classes; c++) {
+        for (int s = 0; s < PB_SPLITS; s++)
+            count[s] = v->profile.of_class[s][c];
+        put_counts(d->class_name[c], 2, count, words);
+    }
+    put_counts("entities", 0, all, NULL);
+    for (int i = 0; i < t.name.count; i++) {
+        size_t n;
+        const char *name = pb_interner_text(&t.name, i, &n);
+        char *label = pb_format("%.*s", (int)n, name);
+        put_counts(*label ? label : "without a type", 2, t.count[i], all);
+        free(label);
+    }
+    if (v->encoded && is_any(v->encoded->lost))
+        put_counts("words that the model does not read", 0, v->encoded->lost, words);
+    pb_interner_free(&t.name);
+    free(t.count);
+}
+
 static void put_sizes(const pb_data_view *v)
 {
     const pb_data *d = v->data;
@@ -98,7 +156,9 @@ static void put_sizes(const pb_data_view *v)
     }
     put_head("");
     put_counts("examples", 0, all, NULL);
-    for (int c = 0; c < d->classes && d->answer_kind != PB_ANSWER_NUMBER; c++) {
+    if (d->answer_kind == PB_ANSWER_TAGS)
+        put_tags(v);
+    for (int c = 0; c < d->classes && d->answer_kind == PB_ANSWER_CLASS; c++) {
         for (int s = 0; s < PB_SPLITS; s++)
             count[s] = v->profile.of_class[s][c];
         put_counts(d->class_name[c], 2, count, all);
@@ -242,12 +302,15 @@ static void put_repeats(const pb_data_view *v, const pb_repeats *r, const char *
 
 /* ---- examples ----------------------------------------------------------------------------------------------- */
 
-/* Adds the tokens from..to of an input, with blanks between them. */
-static void add_tokens(const pb_data_view *v, const pb_ids *ids, size_t from, size_t to, pb_text *out)
+/* Adds the tokens from..to of an input, with blanks between them, and the tag behind each that carries one. */
+static void add_tokens(const pb_data_view *v, const pb_ids *ids, const pb_ids *target, size_t from, size_t to,
+                       pb_text *out)
 {
     for (size_t i = from; i < to; i++) {
         const char *token = pb_tokenizer_token(pb_model_tokenizer(v->model), ids->id[i]);
         pb_text_add(out, "%s%s", out->length ? " " : "", token ? token : "?");
+        if (target && target->id[i] >= 0)
+            pb_text_add(out, "/%s", v->data->class_name[target->id[i]]);
     }
 }
 
@@ -258,10 +321,11 @@ static void put_tokens(const pb_data_view *v, pb_place at)
     pb_ids ids = pb_encoded_input(v->encoded, at.split, at.example);
     bool whole = ids.count <= FIRST + LAST;
     pb_text t = {0};
-    add_tokens(v, &ids, 0, whole ? ids.count : FIRST, &t);
+    const pb_ids *target = v->encoded->target[at.split] ? &v->encoded->target[at.split][at.example] : NULL;
+    add_tokens(v, &ids, target, 0, whole ? ids.count : FIRST, &t);
     if (!whole) {
         pb_text_add(&t, " .. (%zu tokens) ..", ids.count - FIRST - LAST);
-        add_tokens(v, &ids, ids.count - LAST, ids.count, &t);
+        add_tokens(v, &ids, target, ids.count - LAST, ids.count, &t);
     }
     put_wrapped("    ", t.data, t.length);
     pb_text_free(&t);

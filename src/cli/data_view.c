@@ -54,7 +54,8 @@ static void measure(pb_data_view *v)
 static int open_model(pb_data_view *v)
 {
     const char *path = v->experiment->model_path;
-    v->model = pb_model_open(&(pb_opening){.path = path, .classes = v->data->classes});
+    v->model = pb_model_open(
+        &(pb_opening){.path = path, .classes = v->data->classes, .tokens = v->data->answer_kind == PB_ANSWER_TAGS});
     if (!v->model)
         return -1;
     if (!pb_model_tokenizer(v->model))
@@ -123,7 +124,8 @@ static int encode_prompts(pb_data_view *v)
         v->prompts = pb_encoded_share(v->encoded);
         return 0;
     }
-    if (!pb_model_is_causal(v->model) || v->data->answer_kind == PB_ANSWER_NUMBER) /* only a head gives numbers */
+    bool head_only = v->data->answer_kind == PB_ANSWER_NUMBER || v->data->answer_kind == PB_ANSWER_TAGS;
+    if (!pb_model_is_causal(v->model) || head_only)
         return 0;
     const pb_prompting *p = NULL;
     for (int i = 0; i < e->cells && !p; i++) {

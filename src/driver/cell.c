@@ -42,6 +42,7 @@ static pb_model *open_with(const pb_experiment *e, const pb_cell *c, const pb_da
     bool head = pb_answer_mode_of(!d->classes, prompting_of(c, reading)) == PB_BY_HEAD;
     pb_model *m = pb_model_open(&(pb_opening){.path = e->model_path,
                                               .classes = head ? d->classes : 0,
+                                              .tokens = d->answer_kind == PB_ANSWER_TAGS,
                                               .seed = c->seed,
                                               .shapes_only = shapes_only,
                                               .base = c->base});
@@ -189,11 +190,25 @@ static void put_prompt(const pb_encoded *f, pb_result *r)
     pb_result_put(r, -1, -1, f->shots_dropped, "overhead.prompt_dropped");
 }
 
+/* Stores which share of the words the model does not read. */
+static void put_lost(const pb_encoded *f, pb_split s, pb_result *r)
+{
+    int words = 0;
+    for (int i = 0; i < f->data->split[s].count; i++)
+        words += f->data->split[s].example[i].words;
+    pb_result_put(r, -1, -1, (double)f->lost[s] / words, "data.lost.%s", pb_split_name[s]);
+    if (f->lost[s])
+        pb_warn("%s: %s: %d of %d words are cut or have no token; their tags count as predicted O", f->data->name,
+                pb_split_name[s], f->lost[s], words);
+}
+
 /* Stores which share of the texts was truncated. */
 static void put_cuts(const pb_encoded *f, pb_result *r)
 {
     for (int s = 0; s < PB_SPLITS; s++)
         pb_result_put(r, -1, -1, (double)f->cut[s] / f->data->split[s].count, "data.cut.%s", pb_split_name[s]);
+    for (int s = 0; s < PB_SPLITS && f->data->answer_kind == PB_ANSWER_TAGS; s++)
+        put_lost(f, (pb_split)s, r);
 }
 
 /* Refuses to store a result if an error is pending that a caller did not return. */

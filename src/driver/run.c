@@ -21,7 +21,10 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
 {
     *b = (pb_bench){.experiment = e, .db = db, .home = getcwd(NULL, 0), .artifacts = pb_artifact_folder(db)};
     b->data = pb_experiment_data(e);
-    pb_model *m = b->data ? pb_model_open(&(pb_opening){.path = e->model_path, .classes = b->data->classes}) : NULL;
+    pb_model *m = b->data ? pb_model_open(&(pb_opening){.path = e->model_path,
+                                                        .classes = b->data->classes,
+                                                        .tokens = b->data->answer_kind == PB_ANSWER_TAGS})
+                          : NULL;
     if (!m) {
         pb_bench_close(b);
         return -1;

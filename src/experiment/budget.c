@@ -24,8 +24,10 @@ int pb_budget_parse(const char *text, double *out)
 static double count_elements(const pb_experiment *e, const pb_attached *part, int parts)
 {
     double sum = 0;
-    pb_model *m = pb_model_open(&(pb_opening){
-        .path = e->model_path, .classes = (e->task->answer_kind != PB_ANSWER_TEXT) * 2, .shapes_only = true});
+    pb_model *m = pb_model_open(&(pb_opening){.path = e->model_path,
+                                              .classes = (e->task->answer_kind != PB_ANSWER_TEXT) * 2,
+                                              .tokens = e->task->answer_kind == PB_ANSWER_TAGS,
+                                              .shapes_only = true});
     if (!m || pb_model_attach(m, part, parts))
         sum = -1;
     for (int i = 0; sum >= 0 && i < pb_model_params(m); i++) {

@@ -53,8 +53,8 @@ pb_node *pb_graph_feature(pb_graph *g, pb_node *output)
             feature = f ? f : feature;
         }
     }
-    bool one_row = feature && feature->set->count == feature->set->sequences;
-    return one_row && !noisy[feature->index] ? feature : NULL;
+    bool alike = feature && feature->set->count == output->rows;
+    return alike && !noisy[feature->index] ? feature : NULL;
 }
 
 void pb_graph_cut(pb_graph *g, pb_node *n, pb_real *x)

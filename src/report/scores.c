@@ -40,8 +40,8 @@ static int gather(pb_store *store, long long run, pb_split split, const pb_score
 static int read_run(pb_store *store, long long run, pb_split split, const pb_scores *s, double *x)
 {
     int seen;
-    int rc = s->of_texts ? pb_store_statistics(store, run, split, s->of_texts->name, s->examples, s->stats, x, &seen)
-                         : gather(store, run, split, s, x, &seen);
+    int rc = s->stored ? pb_store_statistics(store, run, split, s->metric->name, s->examples, s->stats, x, &seen)
+                       : gather(store, run, split, s, x, &seen);
     if (!rc && seen != s->examples)
         rc = pb_error("run %lld has %d predictions on %s; want %d", run, seen, pb_split_name[split], s->examples);
     return rc;
@@ -89,7 +89,7 @@ static int find_scoring(pb_store *store, long long run, const pb_metric_info *me
 int pb_scores_read(pb_store *store, const pb_task *task, const pb_metric_info *metric, const long long *run, int n,
                    pb_split split, pb_scores *out)
 {
-    *out = (pb_scores){.seeds = n, .stats = 1, .metric = metric};
+    *out = (pb_scores){.seeds = n, .stats = 1, .metric = metric, .stored = task->score != NULL};
     int rc = n ? pb_store_count_predictions(store, run[0], split, &out->examples) : 0;
     if (task->answer_kind == PB_ANSWER_TEXT) {
         out->of_texts = pb_text_metric_find(metric->name);

@@ -5,47 +5,14 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "base/interner.h"
 #include "base/json.h"
 #include "table/compressed.h"
+#include "table/table_internal.h"
 
 #define LONGEST_LIST 500 /* bytes of column names in a message */
 
-typedef struct row {
-    int line;
-    size_t fields;
-    const char **field; /* [fields], inside `bytes` or `owned`                        */
-    int *column;        /* [fields] of each field, ascending; NULL: field i is of column i */
-} row;
-
-/* A list in a field. */
-typedef struct items {
-    size_t row;
-    int column, count;
-    const char **item; /* [count] */
-} items;
-
-struct pb_table {
-    char *path;
-    char *bytes;
-    char *cursor;       /* the next byte to read, in `bytes` */
-    int line;           /* lines read so far               */
-    pb_interner column; /* the names */
-    bool more;          /* Lines may have further fields, which nobody reads. */
-    int *unreadable;    /* [columns it has room for] the first line with a value that is neither a text nor a list */
-    int *listed;        /* [the same] the first line with a list; 0: there is none */
-    size_t unreadable_capacity, listed_capacity;
-    items *list; /* ordered by row and column */
-    size_t lists, lists_capacity;
-    row *row;
-    size_t rows, capacity;
-    pb_table *joined; /* the table whose columns have been added, or NULL */
-    char **owned;     /* the texts that are not in `bytes` */
-    size_t owned_count, owned_capacity;
-};
-
-typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, BARS, LINES, KINDS } kind;
-static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text", "||", "lines"};
+typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, BARS, LINES, CONLL, KINDS } kind;
+static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text", "||", "lines", "conll"};
 
 static char *keep_text(pb_table *t, char *text)
 {
@@ -56,7 +23,7 @@ static char *keep_text(pb_table *t, char *text)
 /* ---- columns and rows ----------------------------------------------------------------------- */
 
 /* Returns the number of the new column, or -1 with an error. */
-static int add_column(pb_table *t, const char *name)
+int pb_table_add_column(pb_table *t, const char *name)
 {
     int columns = t->column.count;
     if (!*name)
@@ -71,7 +38,7 @@ static int add_column(pb_table *t, const char *name)
 }
 
 /* Adds the columns of a file without a header from a list of names such as "text, label", or "text, label, ..". */
-static int name_columns(pb_table *t, const char *list)
+int pb_table_name_columns(pb_table *t, const char *list)
 {
     char *rest = keep_text(t, pb_strdup(list)), *name;
     while ((name = strsep(&rest, ","))) {
@@ -81,17 +48,17 @@ static int name_columns(pb_table *t, const char *list)
             name[--length] = 0;
         if (!rest && t->column.count && !strcmp(name, ".."))
             t->more = true;
-        else if (add_column(t, name) < 0)
+        else if (pb_table_add_column(t, name) < 0)
             return -1;
     }
     return 0;
 }
 
-static row *add_row(pb_table *t, int line, size_t fields)
+pb_table_row *pb_table_add_row(pb_table *t, int line, size_t fields)
 {
     pb_grow(&t->row, t->rows, &t->capacity, sizeof *t->row);
-    row *r = &t->row[t->rows++];
-    *r = (row){.line = line, .fields = fields, .field = pb_alloc((fields + 1) * sizeof *r->field)};
+    pb_table_row *r = &t->row[t->rows++];
+    *r = (pb_table_row){.line = line, .fields = fields, .field = pb_alloc((fields + 1) * sizeof *r->field)};
     return r;
 }
 
@@ -110,7 +77,7 @@ static void add_field(record *r, char *text)
 }
 
 /* Returns the line at the cursor, without its end, or NULL at the end of the file. */
-static char *next_line(pb_table *t)
+char *pb_table_next_line(pb_table *t)
 {
     if (!*t->cursor)
         return NULL;
@@ -125,7 +92,7 @@ static char *next_line(pb_table *t)
 
 static int read_tsv(pb_table *t, record *r)
 {
-    char *line = next_line(t), *field;
+    char *line = pb_table_next_line(t), *field;
     if (!line)
         return 0;
     r->line = t->line;
@@ -137,7 +104,7 @@ static int read_tsv(pb_table *t, record *r)
 /* A line is a field, whatever it has. */
 static int read_line(pb_table *t, record *r)
 {
-    char *line = next_line(t);
+    char *line = pb_table_next_line(t);
     if (!line)
         return 0;
     r->line = t->line;
@@ -148,7 +115,7 @@ static int read_line(pb_table *t, record *r)
 /* "source||reference", the format in which the E2E data set is distributed */
 static int read_bars(pb_table *t, record *r)
 {
-    char *line = next_line(t);
+    char *line = pb_table_next_line(t);
     if (!line)
         return 0;
     r->line = t->line;
@@ -234,7 +201,7 @@ static int keep_record(pb_table *t, const record *r)
     if (r->fields < columns || (r->fields > columns && !t->more))
         return pb_error("%s:%d: want %d field%s as in the header, got %zu", t->path, r->line, t->column.count,
                         t->column.count == 1 ? "" : "s", r->fields);
-    row *kept = add_row(t, r->line, columns);
+    pb_table_row *kept = pb_table_add_row(t, r->line, columns);
     for (size_t i = 0; i < columns; i++)
         kept->field[i] = r->field[i];
     return 0;
@@ -243,14 +210,14 @@ static int keep_record(pb_table *t, const record *r)
 static int keep_header(pb_table *t, const record *r)
 {
     for (size_t i = 0; i < r->fields; i++)
-        if (add_column(t, r->field[i]) < 0)
+        if (pb_table_add_column(t, r->field[i]) < 0)
             return -1;
     return 0;
 }
 
 static int read_records(pb_table *t, int (*read)(pb_table *, record *), const char *columns)
 {
-    if (columns && name_columns(t, columns))
+    if (columns && pb_table_name_columns(t, columns))
         return -1;
     record r = {0};
     int rc;
@@ -268,14 +235,14 @@ static int read_records(pb_table *t, int (*read)(pb_table *, record *), const ch
 
 static int read_label_text(pb_table *t)
 {
-    if (name_columns(t, "label,text"))
+    if (pb_table_name_columns(t, "label,text"))
         return -1;
-    for (char *line; (line = next_line(t));) {
+    for (char *line; (line = pb_table_next_line(t));) {
         char *space = strchr(line, ' ');
         if (!space || space == line || !space[1])
             return pb_error("%s:%d: want a label, a space and a text", t->path, t->line);
         *space = 0;
-        row *r = add_row(t, t->line, 2);
+        pb_table_row *r = pb_table_add_row(t, t->line, 2);
         r->field[0] = line;
         r->field[1] = space + 1;
     }
@@ -302,8 +269,8 @@ static bool keep_list(pb_table *t, int column, const pb_json *value)
     if (!pb_json_is_array(value))
         return false;
     pb_grow(&t->list, t->lists, &t->lists_capacity, sizeof *t->list);
-    items *l = &t->list[t->lists++];
-    *l = (items){.row = t->rows, .column = column, .item = pb_alloc((n + 1) * sizeof *l->item)};
+    pb_table_items *l = &t->list[t->lists++];
+    *l = (pb_table_items){.row = t->rows, .column = column, .item = pb_alloc((n + 1) * sizeof *l->item)};
     for (size_t i = 0; i < n; i++) {
         const pb_json *one = pb_json_at(value, i);
         char *text = pb_json_is_null(one) ? NULL : pb_json_plain(one);
@@ -318,7 +285,7 @@ static int keep_member(void *ctx, const char *key, const pb_json *value)
 {
     object *o = ctx;
     int column = pb_interner_find(&o->t->column, key, strlen(key));
-    if (column < 0 && (column = add_column(o->t, key)) < 0)
+    if (column < 0 && (column = pb_table_add_column(o->t, key)) < 0)
         return -1;
     char *text = pb_json_plain(value);
     if (!text) { /* an error if the column is asked for as one of texts */
@@ -343,7 +310,7 @@ static void keep_object(object *o)
 {
     if (o->count)
         qsort(o->member, o->count, sizeof *o->member, by_column);
-    row *r = add_row(o->t, o->t->line, o->count);
+    pb_table_row *r = pb_table_add_row(o->t, o->t->line, o->count);
     r->column = pb_alloc((o->count + 1) * sizeof *r->column);
     for (size_t i = 0; i < o->count; i++) {
         r->column[i] = o->member[i].column;
@@ -369,7 +336,7 @@ static int read_object(object *o, const char *line)
 
 static int compare_lists(const void *x, const void *y)
 {
-    const items *a = x, *b = y;
+    const pb_table_items *a = x, *b = y;
     return a->row != b->row ? (a->row > b->row) - (a->row < b->row) : a->column - b->column;
 }
 
@@ -377,7 +344,7 @@ static int read_jsonl(pb_table *t)
 {
     object o = {.t = t};
     int rc = 0;
-    for (char *line; !rc && (line = next_line(t));)
+    for (char *line; !rc && (line = pb_table_next_line(t));)
         if (line[strspn(line, " \t")])
             rc = read_object(&o, line);
     if (t->lists)
@@ -418,7 +385,7 @@ static int kind_of(const char *path, const char *given)
     while (k < KINDS && strcmp(name, kind_name[k]) != 0)
         k++;
     if (k == KINDS)
-        k = pb_error("%s: format '%s': want tsv, csv, jsonl, 'label text', '||' or lines", path, name);
+        k = pb_error("%s: format '%s': want tsv, csv, jsonl, 'label text', '||', lines or conll", path, name);
     free(stem);
     return k;
 }
@@ -430,6 +397,7 @@ static int read_rows(pb_table *t, int k, const char *columns)
     case CSV: return read_records(t, read_csv, columns);
     case JSONL: return read_jsonl(t);
     case BARS: return read_records(t, read_bars, columns);
+    case CONLL: return pb_conll_read(t, columns);
     case LINES: return read_records(t, read_line, columns ? columns : "text");
     default: return read_label_text(t);
     }
@@ -474,9 +442,9 @@ static int join(pb_table *t, const pb_table *other)
         return pb_error("%s: want one column to add to %s", other->path, t->path);
     if (other->rows != t->rows)
         return pb_error("%s: %zu lines, but %s has %zu; want one for each", other->path, other->rows, t->path, t->rows);
-    int column = add_column(t, copy);
+    int column = pb_table_add_column(t, copy);
     for (size_t i = 0; i < t->rows && column >= 0; i++) {
-        row *r = &t->row[i];
+        pb_table_row *r = &t->row[i];
         r->field = pb_realloc(r->field, (r->fields + 1) * sizeof *r->field);
         r->field[r->fields] = other->row[i].field[0];
         r->column = r->column ? pb_realloc(r->column, (r->fields + 1) * sizeof *r->column) : NULL;
@@ -564,7 +532,7 @@ static int compare_columns(const void *x, const void *y)
 const char *pb_table_get(const pb_table *t, size_t r, int column)
 {
     PB_CHECK(r < t->rows && column >= 0 && column < t->column.count);
-    const row *at = &t->row[r];
+    const pb_table_row *at = &t->row[r];
     if (!at->column)
         return (size_t)column < at->fields ? at->field[column] : "";
     const int *found = bsearch(&column, at->column, at->fields, sizeof *at->column, compare_columns);
@@ -573,9 +541,9 @@ const char *pb_table_get(const pb_table *t, size_t r, int column)
 
 const char *const *pb_table_list(const pb_table *t, size_t r, int column, int *n)
 {
-    const items wanted = {.row = r, .column = column};
+    const pb_table_items wanted = {.row = r, .column = column};
     PB_CHECK(r < t->rows && column >= 0 && column < t->column.count);
-    const items *found = t->lists ? bsearch(&wanted, t->list, t->lists, sizeof *t->list, compare_lists) : NULL;
+    const pb_table_items *found = t->lists ? bsearch(&wanted, t->list, t->lists, sizeof *t->list, compare_lists) : NULL;
     *n = found ? found->count : 0;
     return found ? found->item : NULL;
 }
@@ -591,6 +559,11 @@ int pb_table_line(const pb_table *t, size_t r, int column)
 {
     PB_CHECK(r < t->rows);
     return source_of(t, column)->row[r].line;
+}
+
+int pb_table_item_line(const pb_table *t, size_t r, int column, int i)
+{
+    return pb_table_line(t, r, column) + (source_of(t, column)->word_lines ? i : 0);
 }
 
 const char *pb_table_path(const pb_table *t, int column)

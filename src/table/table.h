@@ -18,10 +18,13 @@ typedef struct pb_table_format {
 /* Reads a whole file, which gzip, xz or zstd may have compressed (compressed.h).
  *
  * Formats are "tsv", "csv" (RFC 4180, with quoted fields and line breaks in them), "jsonl", "label text" (the first
- * word of a line is the column "label", the rest the column "text"), "||" (fields separated by double bars) and "lines"
- * (a line is the only field, of the column "text" unless `columns` names it otherwise; there is no header).  JSON
- * Lines take the names of columns from the objects and keep numbers and booleans as they are written.  `how` may be
- * NULL.
+ * word of a line is the column "label", the rest the column "text"), "||" (fields separated by double bars), "lines"
+ * (a line is the only field, of the column "text" unless `columns` names it otherwise; there is no header) and "conll"
+ * (a line is a word and what is said about it, separated by tabs if it has one, otherwise by blanks; a blank line ends
+ * a sentence, as does a line that begins with -DOCSTART-; a row is a sentence, whose fields are lists with an item for
+ * each word.  Without `columns`, the first column is called "tokens", the last "ner_tags", others by their numbers).
+ * JSON Lines take the names of columns from the objects and keep numbers and booleans as they are written.  `how` may
+ * be NULL.
  *
  * Returns NULL with "PATH:LINE: what is wrong; want what would be right" if lines have different numbers of fields,
  * the text is not of the encoding or contains NUL, a quote is not closed, the file is empty or a column name occurs
@@ -56,6 +59,9 @@ const char *pb_table_get(const pb_table *t, size_t row, int column);
 /* Returns the line, counted from 1, on which a row begins in the file that has the column: the table's own, or that of
  * a table that has been joined. */
 int pb_table_line(const pb_table *t, size_t row, int column);
+
+/* Returns the line of item i of a list: in the format conll each item has its own, otherwise that of the row. */
+int pb_table_item_line(const pb_table *t, size_t row, int column, int i);
 
 /* Returns the path of the file that has the column, owned by the table. */
 const char *pb_table_path(const pb_table *t, int column);

@@ -96,6 +96,10 @@ static void list_items(pb_encoded *set, pb_split s)
     set->item[s] = pb_alloc((size_t)(items + 1) * sizeof *set->item[s]);
     set->text[s] = pb_alloc((size_t)(n + 1) * sizeof *set->text[s]);
     set->length[s] = pb_alloc((size_t)(n + 1) * sizeof *set->length[s]);
+    if (set->data->answer_kind == PB_ANSWER_TAGS) {
+        set->target[s] = pb_alloc((size_t)(n + 1) * sizeof *set->target[s]);
+        set->scored[s] = pb_alloc((size_t)(n + 1) * sizeof *set->scored[s]);
+    }
     set->answer[s] = set->mode == PB_BY_GENERATION ? pb_alloc((size_t)(items + 1) * sizeof *set->answer[s]) : NULL;
     for (int i = 0; i < n; i++)
         for (int k = 0; k < (set->mode == PB_BY_GENERATION ? e[i].answers : 1); k++)
@@ -218,7 +222,10 @@ static int encode_split(pb_encoder *enc, pb_split s)
         pb_ids *ids = &enc->set->text[s][i], *type = enc->set->type[s] ? &enc->set->type[s][i] : NULL;
         bool cut;
         pb_ids_free(ids);
-        *ids = pb_encoder_input(enc, &enc->data->split[s].example[i], type, &enc->set->length[s][i], &cut);
+        if (enc->set->target[s])
+            cut = pb_encoder_sentence(enc, s, i);
+        else
+            *ids = pb_encoder_input(enc, &enc->data->split[s].example[i], type, &enc->set->length[s][i], &cut);
         enc->set->cut[s] += cut;
         longest = (int)ids->count > longest ? (int)ids->count : longest;
     }
@@ -316,7 +323,7 @@ static int check_inputs(const pb_encoder *enc)
     const pb_encoded *set = enc->set;
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < enc->data->split[s].count; i++)
-            if (!set->text[s][i].count)
+            if (!set->text[s][i].count || (set->scored[s] && !set->scored[s][i].count))
                 return refuse_empty(enc, (pb_split)s, enc->data->split[s].example[i].line);
     for (int i = 0; i < PB_CONTENT_FREE && set->mode == PB_BY_VERBALIZER && set->calibrate; i++)
         if (!set->content_free[i].count)
@@ -469,6 +476,10 @@ pb_encoded *pb_encoded_uniform(const pb_data *d, pb_answer_mode mode, int tokens
     for (int s = 0; s < PB_SPLITS; s++) {
         for (int i = 0; i < d->split[s].count; i++)
             set->text[s][i] = zeros(tokens - answer > 0 ? tokens - answer : 1);
+        for (int i = 0; i < d->split[s].count && set->target[s]; i++) {
+            set->target[s][i] = zeros((int)set->text[s][i].count);
+            set->scored[s][i] = zeros((int)set->text[s][i].count);
+        }
         for (int i = 0; i < set->items[s] && answer; i++)
             set->answer[s][i] = zeros(answer);
     }
@@ -509,6 +520,8 @@ static void free_examples(pb_encoded *set)
         free_list(set->text[s], set->data->split[s].count);
         free_list(set->type[s], set->data->split[s].count);
         free_list(set->said[s], set->data->split[s].count);
+        free_list(set->target[s], set->data->split[s].count);
+        free_list(set->scored[s], set->data->split[s].count);
         free(set->length[s]);
         free_list(set->answer[s], set->items[s]);
         free(set->item[s]);

@@ -46,7 +46,11 @@ typedef struct pb_encoded {
     char *stop;                           /* its stop texts                                              */
     int shots, shots_dropped;             /* few-shot examples shown, and those that did not fit         */
     double extra_tokens;                  /* tokens an input has beyond its text, mean over validation   */
-    int *handles;                         /* how many pb_encoded share the examples                      */
+    pb_ids *target[PB_SPLITS]; /* of tags: [examples] the class of each token, -1 for those whose class is not read   */
+    pb_ids *scored[PB_SPLITS]; /* of tags: [examples] the words of the tokens whose class is read, ascending          */
+    int lost[PB_SPLITS];       /* of tags: words without such a token, since they are cut or have no token; their tag
+                                  is predicted as O */
+    int *handles;              /* how many pb_encoded share the examples                      */
 } pb_encoded;
 
 typedef struct pb_encoding {
@@ -69,6 +73,14 @@ int pb_encoded_check(const pb_data *d, const pb_model *m);
  * does by head; limit 0: without truncation.  The caller frees both.  The model must have a tokenizer.  Returns -1 with
  * an error as pb_encoded_new and pb_encoded_check do. */
 int pb_encoded_pair(const pb_model *m, const char *first, const char *second, int limit, pb_ids *ids, pb_ids *type);
+
+/* Sets ids to those of a sentence of words, each encoded by itself (pb_tokenizer_encode_split), and `of` to the word
+ * whose class the model gives at each token, -1 for the others: that of an encoder at the first token of a word, that
+ * of a decoder, which does not see what follows, at the last.  If there are more than `limit` tokens, words are left
+ * out from the end, whole; 0: without a limit.  *length becomes the number of tokens without a limit.  The caller frees
+ * both lists.  The model must have a tokenizer.  Returns -1 with an error as pb_tokenizer_encode does. */
+int pb_encoded_words(const pb_model *m, const char *const *word, int words, int limit, pb_ids *ids, pb_ids *of,
+                     int *length);
 
 /* Encodes every example of the data for model `m`.  A text that is too long is truncated: tokens are removed from
  * its end, and the special tokens, the few-shot examples and the template stay whole.  By head, max_tokens counts

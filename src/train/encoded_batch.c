@@ -1,5 +1,6 @@
 /* encoded_batch: makes batches of an encoded data set and reads the logits of batches by verbalizer; see encoded.h. */
 #include <math.h>
+#include <string.h>
 
 #include "train/encoded.h"
 
@@ -66,6 +67,14 @@ static void add_types(growing_batch *c, pb_split split, int example)
         c->token_type[(size_t)c->offset[c->sequences] + i] = type->id[i];
 }
 
+/* Sets the classes of the tokens of the sequence that was added last. */
+static void add_targets(growing_batch *c, pb_split split, int example)
+{
+    const pb_ids *target = c->set->target[split] ? &c->set->target[split][example] : NULL;
+    if (target)
+        memcpy(c->target + c->offset[c->sequences - 1], target->id, target->count * sizeof *target->id);
+}
+
 static growing_batch start_batch(const pb_encoded *set, pb_arena *arena, int sequences, size_t tokens)
 {
     growing_batch c = {.set = set};
@@ -130,15 +139,17 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
         bool turns = with_targets && set->said[split];
         add_types(&c, split, example);
         add_sequence(&c, text[i], answer_of_item(set, split, item[i]), turns ? &set->said[split][example] : NULL);
+        add_targets(&c, split, example);
     }
     bool head = set->mode == PB_BY_HEAD, numbers = set->data->answer_kind == PB_ANSWER_NUMBER;
+    bool tags = set->data->answer_kind == PB_ANSWER_TAGS;
     return (pb_batch){.sequences = n,
                       .offset = c.offset,
                       .ids = c.ids,
                       .token_type = c.token_type,
-                      .label = head && !numbers ? label : NULL,
+                      .label = head && !numbers && !tags ? label : NULL,
                       .number = numbers ? number : NULL,
-                      .target = head ? NULL : c.target};
+                      .target = head && !tags ? NULL : c.target};
 }
 
 /* ---- scores ------------------------------------------------------------------------------------------------- */

@@ -196,8 +196,13 @@ static int class_of_spelling(pb_labels *l, pb_split split, const char *where, co
 
 int pb_labels_class(pb_labels *l, pb_split split, const pb_table *t, size_t row, int column, const char *name)
 {
-    const char *label = pb_table_get(t, row, column);
-    place at = {pb_table_path(t, column), pb_table_line(t, row, column)};
+    return pb_labels_class_at(l, split, pb_table_get(t, row, column), pb_table_path(t, column),
+                              pb_table_line(t, row, column), name);
+}
+
+int pb_labels_class_at(pb_labels *l, pb_split split, const char *label, const char *path, int line, const char *name)
+{
+    place at = {path, line};
     int class = -1;
     char *where = pb_format("%s:%d: %s", at.path, at.line, name);
     int i = *l->list ? pb_interner_find(&l->labels, label, strlen(label)) : -1;

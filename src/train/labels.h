@@ -24,6 +24,9 @@ void pb_labels_free(pb_labels *l);
  * The rows of train must come first.  Returns -1 with a FILE:LINE: error if the label has no class. */
 int pb_labels_class(pb_labels *l, pb_split split, const pb_table *t, size_t row, int column, const char *name);
 
+/* The same for a label that stands in line `line` of the file `path`. */
+int pb_labels_class_at(pb_labels *l, pb_split split, const char *label, const char *path, int line, const char *name);
+
 /* Checks the labels when a file has been read.  Returns -1 with an error if those taken from the files are real
  * numbers, as in a regression data set. */
 int pb_labels_check(const pb_labels *l);

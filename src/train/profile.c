@@ -67,7 +67,9 @@ static int find_across(const entry *g, int n)
 static int find_conflict(const entry *g, int n, bool numbers)
 {
     int i = 1;
-    while (i < n && (numbers ? g[i].e->target == g[0].e->target : g[i].e->label == g[0].e->label))
+    while (i < n && (numbers          ? g[i].e->target == g[0].e->target
+                     : !g[0].e->words ? g[i].e->label == g[0].e->label
+                                      : !strcmp(g[i].e->answer[0], g[0].e->answer[0])))
         i++;
     return i;
 }

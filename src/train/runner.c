@@ -6,15 +6,21 @@
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
 
-/* The features of the batch [count, feature_size], in the arena; NULL if they are only planned. */
+/* The features of the batch [rows of its items, feature_size], in the arena; NULL if they are only planned. */
 static pb_real *gather_features(const pb_runner *r, const pb_runner_batch *b)
 {
-    size_t size = (size_t)r->feature_size;
+    size_t size = (size_t)r->feature_size, rows = 0;
+    const size_t *from = r->feature_row[b->split];
     if (!r->feature[b->split])
         return NULL;
-    pb_real *x = pb_arena_alloc(r->arena, PB_META, (size_t)b->count * size * sizeof *x);
     for (int i = 0; i < b->count; i++)
-        memcpy(x + (size_t)i * size, r->feature[b->split] + (size_t)b->item[i] * size, size * sizeof *x);
+        rows += from[b->item[i] + 1] - from[b->item[i]];
+    pb_real *x = pb_arena_alloc(r->arena, PB_META, rows * size * sizeof *x + 1), *to = x;
+    for (int i = 0; i < b->count; i++) {
+        size_t n = (from[b->item[i] + 1] - from[b->item[i]]) * size;
+        memcpy(to, r->feature[b->split] + from[b->item[i]] * size, n * sizeof *x);
+        to += n;
+    }
     return x;
 }
 
@@ -90,6 +96,22 @@ static int feature_size(pb_runner *r)
     return n ? n->cols : 0;
 }
 
+/* The first row of each item's features, and behind the last one the number of all rows: an item has one row, or one
+ * for each token whose class is read. */
+static size_t *feature_rows(const pb_encoded *set, pb_split s)
+{
+    size_t *row = pb_alloc((size_t)(set->items[s] + 1) * sizeof *row);
+    for (int i = 0; i < set->items[s]; i++)
+        row[i + 1] = row[i] + (set->scored[s] ? set->scored[s][set->item[s][i].example].count : 1);
+    return row;
+}
+
+size_t pb_runner_feature_bytes(const pb_runner *r, pb_split split)
+{
+    size_t rows = r->feature_row[split][r->encoded->items[split]];
+    return pb_arena_size(rows * (size_t)r->feature_size * sizeof(pb_real));
+}
+
 /* Plans one batch that ends at the feature. */
 static int plan_feature(pb_runner *r, const pb_runner_batch *b)
 {
@@ -102,7 +124,8 @@ int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena,
 {
     int count = r->encoded->items[split], rc = 0;
     size_t size = (size_t)r->feature_size;
-    pb_real *out = arena ? pb_arena_alloc(arena, PB_ACTIVATIONS, (size_t)count * size * sizeof *out) : NULL;
+    const size_t *row = r->feature_row[split];
+    pb_real *out = arena ? pb_arena_alloc(arena, PB_ACTIVATIONS, row[count] * size * sizeof *out) : NULL;
     int *item = pb_alloc((size_t)batch * sizeof *item);
     for (int from = 0; from < count && !rc; from += batch) {
         int n = count - from < batch ? count - from : batch;
@@ -112,7 +135,7 @@ int pb_runner_features(pb_runner *r, pb_split split, int batch, pb_arena *arena,
         if (!rc && flops)
             *flops += r->plan.forward_flops;
         if (!rc && out)
-            memcpy(out + (size_t)from * size, run_planned(r), (size_t)n * size * sizeof *out);
+            memcpy(out + row[from] * size, run_planned(r), (row[from + n] - row[from]) * size * sizeof *out);
     }
     free(item);
     r->feature[split] = out;
@@ -125,11 +148,15 @@ pb_runner pb_runner_start(pb_model *m, const pb_encoded *set, bool features)
 {
     pb_runner r = {.model = m, .encoded = set, .arena = pb_arena_new("step"), .executor = pb_executor_new()};
     r.feature_size = features ? feature_size(&r) : 0;
+    for (int s = 0; s < PB_SPLITS && r.feature_size; s++)
+        r.feature_row[s] = feature_rows(set, (pb_split)s);
     return r;
 }
 
 void pb_runner_stop(pb_runner *r)
 {
+    for (int s = 0; s < PB_SPLITS; s++)
+        free(r->feature_row[s]);
     pb_executor_free(r->executor);
     pb_arena_free(r->arena);
 }

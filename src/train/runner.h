@@ -17,9 +17,10 @@ typedef struct pb_runner {
     pb_graph *graph; /* of the current batch, as are outputs and plan */
     pb_outputs outputs;
     pb_plan plan;
-    size_t activations, workspace; /* bytes: the most that any batch planned so far needs      */
-    int feature_size;              /* elements of an item's features; 0: none are cached       */
-    pb_real *feature[PB_SPLITS];   /* [items, feature_size]; NULL: not computed                */
+    size_t activations, workspace;  /* bytes: the most that any batch planned so far needs      */
+    int feature_size;               /* elements of a row of features; 0: none are cached         */
+    size_t *feature_row[PB_SPLITS]; /* [items + 1] the first row of each item's features; NULL: none are cached */
+    pb_real *feature[PB_SPLITS];    /* [feature_row[items], feature_size]; NULL: not computed   */
 } pb_runner;
 
 /* Items of one split that are run together. */
@@ -50,6 +51,9 @@ int pb_runner_plan_content_free(pb_runner *r);
 
 /* By verbalizer: runs the content-free inputs forward.  Returns -1 with an error as pb_runner_plan does. */
 int pb_runner_content_free(pb_runner *r);
+
+/* Returns the bytes of the features of a whole split. */
+size_t pb_runner_feature_bytes(const pb_runner *r, pb_split split);
 
 /* Computes the features of a whole split in batches of `batch` items, into memory of `arena` (class PB_ACTIVATIONS),
  * and adds the FLOPs to *flops, which may be NULL.  If `arena` is NULL it only plans.  Returns -1 with an error as

@@ -101,6 +101,72 @@ static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction
     return rc;
 }
 
+/* ---- tags --------------------------------------------------------------------------------------------------- */
+
+static const char no_tag[] = "O"; /* of a word that the model does not read, and of one outside of entities */
+
+/* Sets the text of the prediction to the likeliest tag of each word, by the logits from row *row on, and the
+ * probability to that of the least certain one.  Words without a token whose class is read have no row. */
+static void choose_tags(const pb_encoded *set, const pb_node *logits, int *row, pb_prediction *p)
+{
+    int classes = set->data->classes;
+    const pb_example *e = &set->data->split[p->split].example[p->example];
+    const pb_ids *scored = &set->scored[p->split][p->example];
+    double *score = pb_alloc((size_t)classes * sizeof *score);
+    float least = 1;
+    pb_text tags = {0};
+    for (int w = 0, k = 0; w < e->words; w++) {
+        bool is_read = k < (int)scored->count && scored->id[k] == w;
+        for (int c = 0; c < classes && is_read; c++)
+            score[c] = (double)logits->x[*row * classes + c];
+        if (is_read) {
+            choose_class(score, classes, p);
+            least = p->probability >= least ? least : p->probability; /* NaN stays visible */
+            k++, ++*row;
+        }
+        pb_text_add(&tags, "%s%s", w ? " " : "", is_read ? set->data->class_name[p->predicted] : no_tag);
+    }
+    p->predicted = -1;
+    p->probability = least;
+    p->text = tags.data;
+    free(score);
+}
+
+/* Fills list [examples] with the predicted tags of each sentence of the split. */
+static int tag_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
+{
+    int count = r->encoded->data->split[split].count, *item = first_items(count), rc = 0;
+    for (int from = 0; from < count && !rc; from += batch) {
+        int n = count - from < batch ? count - from : batch, row = 0;
+        rc = pb_runner_run(r, &(pb_runner_batch){.split = split, .item = item + from, .count = n});
+        for (int i = from; i < from + n && !rc; i++)
+            choose_tags(r->encoded, pb_graph_output(r->graph), &row, &list[i]);
+    }
+    free(item);
+    return rc;
+}
+
+/* Sets *x [n], which the caller frees, to the scores of the classes of all tokens that are read of the first `count`
+ * sentences of a split. */
+static int score_tokens(pb_runner *r, pb_split split, int batch, int count, double **x, int *n)
+{
+    int *item = first_items(count), rc = 0;
+    size_t capacity = 0;
+    *x = NULL;
+    *n = 0;
+    for (int from = 0; from < count && !rc; from += batch) {
+        int size = count - from < batch ? count - from : batch;
+        rc = pb_runner_run(r, &(pb_runner_batch){.split = split, .item = item + from, .count = size});
+        const pb_node *logits = rc ? NULL : pb_graph_output(r->graph);
+        for (int i = 0; logits && i < logits->rows * logits->cols; i++) {
+            pb_grow(x, (size_t)*n, &capacity, sizeof **x);
+            (*x)[(*n)++] = (double)logits->x[i];
+        }
+    }
+    free(item);
+    return rc;
+}
+
 /* ---- texts -------------------------------------------------------------------------------------------------- */
 
 /* A copy of the text without white space at its ends.  The caller frees it. */
@@ -217,7 +283,9 @@ static int predict(pb_runner *r, pb_split split, int batch, pb_prediction *list)
                                   .label = d->split[split].example[i].label,
                                   .number = d->answer_kind == PB_ANSWER_NUMBER,
                                   .target = d->split[split].example[i].target};
-    return d->classes ? classify_split(r, split, batch, list) : generate_split(r, split, list);
+    return d->answer_kind == PB_ANSWER_TAGS ? tag_split(r, split, batch, list)
+           : d->classes                     ? classify_split(r, split, batch, list)
+                                            : generate_split(r, split, list);
 }
 
 int pb_predict(pb_model *m, const pb_encoded *set, pb_split split, int batch, pb_prediction *list)
@@ -260,6 +328,8 @@ int pb_score_first(pb_runner *r, pb_split split, int batch, int count, double **
     count = count < items ? count : items;
     if (r->encoded->mode == PB_BY_GENERATION)
         return answer_log_probabilities(r, split, batch, count, x, n);
+    if (r->encoded->data->answer_kind == PB_ANSWER_TAGS)
+        return score_tokens(r, split, batch, count, x, n);
     *n = count * classes;
     *x = pb_alloc((size_t)(*n + 1) * sizeof **x);
     return score_items(r, split, batch, count, *x);

@@ -40,6 +40,10 @@ static void free_example(pb_example *e)
     for (int k = 0; k < e->answers; k++)
         free(e->answer[k]);
     free(e->answer);
+    for (int k = 0; k < e->words; k++)
+        free(e->word[k]);
+    free(e->word);
+    free(e->tag);
 }
 
 void pb_data_clear(pb_data *d, pb_split split)
@@ -105,8 +109,13 @@ int pb_data_find_class(const pb_data *d, const char *name)
 int *pb_data_count_classes(const pb_data *d, pb_split split)
 {
     int *count = pb_alloc((size_t)(d->classes + 1) * sizeof *count);
-    for (int i = 0; i < d->split[split].count && d->classes; i++)
-        count[d->split[split].example[i].label]++;
+    for (int i = 0; i < d->split[split].count && d->classes; i++) {
+        const pb_example *e = &d->split[split].example[i];
+        for (int k = 0; k < e->words; k++)
+            count[e->tag[k]]++;
+        if (e->label >= 0)
+            count[e->label]++;
+    }
     return count;
 }
 
@@ -147,7 +156,33 @@ void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e)
     copy.answer = e->answers ? pb_alloc((size_t)e->answers * sizeof *copy.answer) : NULL;
     for (int k = 0; k < e->answers; k++)
         copy.answer[k] = pb_strdup(e->answer[k]);
+    copy.word = e->words ? pb_alloc((size_t)e->words * sizeof *copy.word) : NULL;
+    copy.tag = e->words ? pb_alloc((size_t)e->words * sizeof *copy.tag) : NULL;
+    for (int k = 0; k < e->words; k++) {
+        copy.word[k] = pb_strdup(e->word[k]);
+        copy.tag[k] = e->tag[k];
+    }
     put_example(d, split, &copy);
+}
+
+void pb_data_add_sentence(pb_data *d, pb_split split, int words, const char *const *word, const int *tag, int line)
+{
+    pb_text text = {0}, tags = {0};
+    for (int i = 0; i < words; i++) {
+        pb_text_add(&text, "%s%s", i ? " " : "", word[i]);
+        pb_text_add(&tags, "%s%s", i ? " " : "", d->class_name[tag[i]]);
+    }
+    pb_data_add_example(d, split,
+                        &(pb_example){.text = text.data,
+                                      .label = -1,
+                                      .answer = &tags.data,
+                                      .answers = 1,
+                                      .word = (char **)(uintptr_t)word,
+                                      .tag = (int *)(uintptr_t)tag,
+                                      .words = words,
+                                      .line = line});
+    pb_text_free(&text);
+    pb_text_free(&tags);
 }
 
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line)
@@ -499,6 +534,8 @@ static void add_example(const pb_data *d, int split, const pb_example *e, pb_tex
                     e->second);
     else
         pb_text_add(sum, "%d\t%s\t%s\n", split, label, e->text);
+    for (int k = 0; k < e->words; k++) /* words may have blanks */
+        pb_text_add(sum, "\t%zu", strlen(e->word[k]));
     for (int k = 0; k < e->answers; k++)
         pb_text_add(sum, "\t%s\n", e->answer[k]);
     if (d->answer_kind == PB_ANSWER_NUMBER)

@@ -18,6 +18,7 @@ extern const char *const pb_split_name[PB_SPLITS]; /* "train", "validation", "te
 typedef enum pb_answer_kind {
     PB_ANSWER_CLASS,  /* a class: an output of the head for each, trained by cross-entropy                */
     PB_ANSWER_NUMBER, /* a number: one output of the head, trained by the mean squared error              */
+    PB_ANSWER_TAGS,   /* a tag for each word: an output for each class of a token, trained by cross-entropy */
     PB_ANSWER_TEXT,   /* a text, which a decoder generates, trained by the cross-entropy of its tokens    */
 } pb_answer_kind;
 
@@ -29,6 +30,9 @@ typedef struct pb_example {
     double target;      /* the number to predict, if the answers are numbers */
     char **answer;      /* [answers] reference texts, each of them correct   */
     int answers;
+    char **word; /* [words] of a sentence whose answer is a tag for each; the text has them with blanks between them */
+    int *tag;    /* [words] the class of each; answer[0] has their names with blanks between them */
+    int words;
     int line; /* line of the example in its file */
 } pb_example;
 
@@ -72,7 +76,7 @@ typedef struct pb_prediction {
     int label;         /* the true class; -1 if the answers are texts               */
     int predicted;     /* the predicted class                                       */
     float probability; /* of the predicted class                                    */
-    char *text;        /* the generated answer; NULL if the answers are no texts    */
+    char *text;        /* the generated answer, or the predicted tags with blanks between them; NULL otherwise */
     bool number;       /* The answer is a number: */
     double target;     /* the true one            */
     double value;      /* the predicted one       */
@@ -95,10 +99,12 @@ typedef struct pb_metric_info {
     double (*chance)(const pb_data *d); /* Returns the value of guessing on the test split.      */
     double least, most;                 /* the range of the values; both 0: not limited          */
 
-    /* Returns the number of statistics of an example.  NULL, as `gather` and `value` are, if the task has `score`. */
+    /* Returns the number of statistics of an example.  NULL, as `value` is, if the task has `score` and its metrics are
+     * those of texts (metric.h). */
     int (*stats)(const pb_scoring *s);
 
-    /* Fills x [n, stats] with the statistics of n predictions: all those of a split. */
+    /* Fills x [n, stats] with the statistics of n predictions: all those of a split.  NULL if the task has `score`,
+     * which then keeps the statistics under the metric's name. */
     void (*gather)(const pb_scoring *s, int n, const pb_prediction *p, double *x);
 
     /* Returns the metric, given the sums [stats] over `count` examples; NaN if the task's settings do not ask for it.
@@ -183,7 +189,8 @@ void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e);
 /* Returns the number of the class with this name, or -1 with an error that lists the classes. */
 int pb_data_find_class(const pb_data *d, const char *name);
 
-/* Returns the number of examples of each class in a split, [classes], which the caller frees. */
+/* Returns the number of examples of each class, or of words with each tag, in a split, [classes], which the caller
+ * frees. */
 int *pb_data_count_classes(const pb_data *d, pb_split split);
 
 /* Returns the mean of the training examples' targets; 0 if the answers are no numbers. */
@@ -196,6 +203,9 @@ int pb_data_blame(const pb_data *d, const char *setting);
 void pb_data_add(pb_data *d, pb_split split, const char *text, int label, int line);
 /* Adds a copy of an example whose answer is a text. */
 void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char *answer, int line);
+
+/* Adds a copy of a sentence of words, and the class of the tag of each. */
+void pb_data_add_sentence(pb_data *d, pb_split split, int words, const char *const *word, const int *tag, int line);
 
 /* Merges examples with equal texts within each split into the first of them, with the answers of all. */
 void pb_data_group(pb_data *d);
@@ -258,8 +268,9 @@ typedef struct pb_files {
                   "file with the label of each line of train, which has a text a line; empty: train has the labels"),  \
         PB_OPTION(pb_files, validation_labels, FILE, "", "the same for validation"),                                   \
         PB_OPTION(pb_files, test_labels, FILE, "", "the same for test"),                                               \
-        PB_OPTION(pb_files, format, TEXT, "",                                                                          \
-                  "tsv, csv, jsonl, 'label text', '||' or lines (a text a line); empty: by the file extension"),       \
+        PB_OPTION(                                                                                                     \
+            pb_files, format, TEXT, "",                                                                                \
+            "tsv, csv, jsonl, 'label text', '||', lines (a text a line) or conll; empty: by the file extension"),      \
         PB_OPTION(pb_files, columns, TEXT, "", "names of the columns, if the first line of the files has no names"),   \
         PB_OPTION(pb_files, encoding, CHOICE, "utf-8", PB_CHARSET_NAMES, "encoding of the files"),                     \
         PB_OPTION(pb_files, template, FILE, "",                                                                        \

@@ -152,7 +152,7 @@ static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *
     for (size_t i = 0; r->feature_size && i < PB_COUNT(split); i++) {
         if (pb_runner_features(r, split[i], o->batch, NULL, split[i] == PB_TRAIN ? &f->effort.forward_flops : NULL))
             return -1;
-        f->features += pb_arena_size((size_t)r->encoded->items[split[i]] * (size_t)r->feature_size * sizeof(pb_real));
+        f->features += pb_runner_feature_bytes(r, split[i]);
     }
     return 0;
 }

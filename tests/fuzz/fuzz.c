@@ -10,6 +10,7 @@
 
 #include "jinja/jinja.h"
 #include "table/parquet.h"
+#include "table/table.h"
 #include "tokenizer/tokenizer.h"
 #include "weights/safetensors.h"
 #include "weights/torch.h"
@@ -99,6 +100,20 @@ static void __attribute__((unused)) try_parquet(const uint8_t *data, size_t size
     pb_parquet_to_lines(file("table.parquet", data, size), to, &left_out);
     pb_text_free(&left_out);
     free(to);
+}
+
+static void __attribute__((unused)) try_conll(const uint8_t *data, size_t size)
+{
+    pb_table *t = pb_table_open(file("words.conll", data, size), NULL);
+    int words = t ? pb_table_list_column(t, "tokens") : -1, tags = t ? pb_table_list_column(t, "ner_tags") : -1, n;
+    for (size_t row = 0; t && row < pb_table_rows(t) && words >= 0; row++) {
+        const char *const *word = pb_table_list(t, row, words, &n);
+        for (int i = 0; i < n; i++)
+            PB_CHECK(strlen(word[i]) <= size && pb_table_item_line(t, row, words, i) > 0);
+        if (tags >= 0)
+            pb_table_list(t, row, tags, &n);
+    }
+    pb_table_close(t);
 }
 
 /* Shapes alone: a large network costs its table of parameters, so sizes are kept small. */

@@ -4,6 +4,8 @@
 #include "golden.h"
 
 #include "base/json.h"
+#include "train/encoded.h"
+#include "train/task.h"
 #include "model/adapter.h"
 #include "model/apply.h"
 #include "tokenizer/tokenizer.h"
@@ -152,4 +154,69 @@ TEST(an_adapter_for_tokens_does_not_change_a_classifier_of_texts)
     pb_error_clear();
     pb_model_free(m);
     pb_adapter_close(a);
+}
+
+/* ---- metrics ----------------------------------------------------------------------------------------- */
+
+/* Adds the sequences of tags of one line to the test split, and predicts those beside them. */
+static void compare_metrics(void *ctx, const pb_json *line)
+{
+    const pb_task *task = pb_task_find("tag");
+    const pb_json *gold = pb_json_get(line, "gold"), *guess = pb_json_get(line, "predicted");
+    pb_data *d = pb_data_new("golden");
+    int n = (int)pb_json_size(gold);
+    pb_prediction *p = pb_alloc((size_t)n * sizeof *p);
+    double value[8];
+    for (int i = 0; i < n; i++) {
+        char *tags = (char *)(uintptr_t)pb_json_text(pb_json_at(gold, (size_t)i), "");
+        pb_data_add_example(d, PB_TEST, &(pb_example){.text = "", .label = -1, .answer = &tags, .answers = 1});
+        p[i].text = (char *)(uintptr_t)pb_json_text(pb_json_at(guess, (size_t)i), "");
+    }
+    task->score(d, PB_TEST, p, value, NULL);
+    for (int m = 0; task->metrics[m].name; m++)
+        if (!CHECK_NEAR(value[m], pb_json_number(pb_json_get(line, task->metrics[m].name), NAN), 1e-12))
+            printf("  %s, line %d\n", task->metrics[m].name, *(int *)ctx + 1);
+    free(p);
+    pb_data_free(d);
+    ++*(int *)ctx;
+}
+
+TEST(entities_are_scored_as_by_seqeval)
+{
+    int lines = 0;
+    each_line(TAGS "/seqeval.jsonl", compare_metrics, &lines);
+    CHECK_INT(lines, 16);
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------------ */
+
+static const char *const words[] = {"unlovable", "film", "\u200d", "never"};
+
+static void check_inputs(const char *folder, int limit, const char *want)
+{
+    pb_model *m = pb_model_open(&(pb_opening){.path = folder, .classes = 2, .tokens = true});
+    pb_ids ids = {0}, of = {0};
+    pb_text got = {0};
+    int length;
+    CHECK_INT(pb_encoded_words(m, words, 4, limit, &ids, &of, &length), 0);
+    for (size_t i = 0; i < ids.count; i++)
+        pb_text_add(&got, "%s%s/%d", i ? " " : "", pb_tokenizer_token(pb_model_tokenizer(m), ids.id[i]), of.id[i]);
+    CHECK_TEXT(got.data, want);
+    pb_text_free(&got);
+    pb_ids_free(&ids);
+    pb_ids_free(&of);
+    pb_model_free(m);
+}
+
+TEST(an_encoder_reads_the_first_token_of_a_word_and_loses_whole_words)
+{
+    check_inputs("tests/golden/tiny-bert", 0,
+                 "[CLS]/-1 u/0 ##n/-1 ##l/-1 ##o/-1 ##v/-1 ##able/-1 film/1 never/3 [SEP]/-1"); /* none for a joiner */
+    check_inputs("tests/golden/tiny-bert", 9, "[CLS]/-1 u/0 ##n/-1 ##l/-1 ##o/-1 ##v/-1 ##able/-1 film/1 [SEP]/-1");
+    check_inputs("tests/golden/tiny-bert", 7, "[CLS]/-1 [SEP]/-1"); /* no part of a word */
+}
+
+TEST(a_decoder_reads_the_last_token_of_a_word)
+{
+    check_inputs("models/pico-decoder", 0, "Ġun/-1 lo/-1 vable/0 Ġfilm/1 Ġ/-1 â/-1 Ģ/-1 į/2 Ġnever/3");
 }
