@@ -296,3 +296,38 @@ TEST(columns_that_nobody_asks_for_may_be_anything)
     refused("no column 'nix'; has: text, meta, n, tags, nul");
     pb_table_close(t);
 }
+
+/* ---- CoNLL ------------------------------------------------------------------------------------------- */
+
+TEST(a_row_of_conll_is_a_sentence)
+{
+    static const char lines[] = "-DOCSTART- -X- O\n\nThe DT  O\nGreen JJ B-x \r\n\n \t\n\na word\tJJ\tO";
+    pb_table *t = pb_table_open(write_file("a.conll", lines, strlen(lines)), NULL);
+    int words = t ? pb_table_list_column(t, "tokens") : -1, tags = t ? pb_table_list_column(t, "ner_tags") : -1, n;
+    if (!CHECK(words >= 0 && tags >= 0 && pb_table_list_column(t, "2") >= 0))
+        return;
+    CHECK_INT(pb_table_rows(t), 2);
+    const char *const *item = pb_table_list(t, 0, words, &n);
+    CHECK_INT(n, 2);
+    CHECK_TEXT(item[1], "Green");
+    CHECK_TEXT(pb_table_list(t, 0, tags, &n)[1], "B-x");
+    CHECK_TEXT(pb_table_list(t, 1, words, &n)[0], "a word");
+    CHECK_INT(pb_table_line(t, 0, words), 3);
+    CHECK_INT(pb_table_item_line(t, 0, words, 1), 4);
+    CHECK_INT(pb_table_item_line(t, 1, words, 0), 8);
+    CHECK_INT(pb_table_column(t, "tokens"), -1);
+    refused("a.conll:3: 'tokens': want a text");
+    pb_table_close(t);
+}
+
+TEST(columns_of_conll_may_have_names)
+{
+    static const char lines[] = "The DT O more\n\nGreen JJ\n";
+    const pb_table_format three = {.columns = "w, pos, tag, .."}, two = {.columns = "w, pos"};
+    CHECK(!pb_table_open(write_file("a.conll", lines, strlen(lines)), &three));
+    refused("a.conll:3: want 3 columns (a word, .., a tag), separated by tabs or blanks, got 2");
+    CHECK(!pb_table_open(write_file("a.conll", lines, strlen(lines)), &two));
+    refused("a.conll:1: want 2 columns");
+    CHECK(!pb_table_open(write_file("a.conll", "\n\n", 2), NULL));
+    refused("a.conll:3: want at least one row, got none");
+}

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "train/encoded.h"
+#include "train/runner.h"
 #include "train/task.h"
 #include "model/adapter.h"
 #include "model/apply.h"
@@ -219,4 +220,83 @@ TEST(an_encoder_reads_the_first_token_of_a_word_and_loses_whole_words)
 TEST(a_decoder_reads_the_last_token_of_a_word)
 {
     check_inputs("models/pico-decoder", 0, "Ġun/-1 lo/-1 vable/0 Ġfilm/1 Ġ/-1 â/-1 Ģ/-1 į/2 Ġnever/3");
+}
+
+/* ---- features ---------------------------------------------------------------------------------------- */
+
+/* Three sentences of one, four and two words in each split. */
+static pb_data *sentences(void)
+{
+    static const int tag[] = {0, 1, 0, 1};
+    pb_data *d = pb_data_new("toy");
+    d->answer_kind = PB_ANSWER_TAGS;
+    pb_data_class(d, "O");
+    pb_data_class(d, "B-X");
+    for (int s = 0; s < PB_SPLITS; s++) {
+        pb_data_add_sentence(d, (pb_split)s, 1, words + 1, tag, 1);
+        pb_data_add_sentence(d, (pb_split)s, 4, words, tag, 2);
+        pb_data_add_sentence(d, (pb_split)s, 2, words, tag, 3);
+    }
+    return d;
+}
+
+/* Copies the logits [count] of sentences 2 and 1. */
+static double *logits_of(pb_runner *r, int *count)
+{
+    const int item[] = {2, 1};
+    CHECK_INT(pb_runner_run(r, &(pb_runner_batch){.split = PB_TRAIN, .item = item, .count = 2}), 0);
+    const pb_node *n = pb_graph_output(r->graph);
+    double *x = pb_alloc((size_t)(n->rows * n->cols) * sizeof *x);
+    *count = n->rows * n->cols;
+    for (int i = 0; i < *count; i++)
+        x[i] = (double)n->x[i];
+    return x;
+}
+
+TEST(each_word_has_a_row_of_features_and_of_logits)
+{
+    pb_data *d = sentences();
+    pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 2, .tokens = true});
+    CHECK(m && !pb_model_attach(m, NULL, 0));
+    pb_encoded *set = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){.max_tokens = 64});
+    CHECK(set != NULL);
+    CHECK_INT(set->lost[PB_TRAIN], 1);
+    pb_runner kept = pb_runner_start(m, set, true), plain = pb_runner_start(m, set, false);
+    CHECK_INT(kept.feature_size, 16);
+    CHECK_INT((int)pb_runner_feature_bytes(&kept, PB_TRAIN), (int)pb_arena_size((1 + 3 + 2) * 16 * sizeof(pb_real)));
+    pb_arena *arena = pb_arena_new("features");
+    CHECK_INT(pb_runner_features(&kept, PB_TRAIN, 2, arena, NULL), 0);
+    int n, k;
+    double *a = logits_of(&kept, &n), *b = logits_of(&plain, &k);
+    CHECK_INT(n, (2 + 3) * 2); /* the joiner has no row */
+    CHECK_INT(n, k);
+    for (int i = 0; i < n; i++)
+        CHECK(fabs(a[i] - b[i]) < 1e-6);
+    free(a);
+    free(b);
+    pb_arena_free(arena);
+    pb_runner_stop(&kept);
+    pb_runner_stop(&plain);
+    pb_encoded_free(set);
+    pb_model_free(m);
+    pb_data_free(d);
+}
+
+TEST(words_count_for_the_digest_and_the_classes)
+{
+    pb_data *d = sentences(), *e = sentences();
+    static const int tag[] = {0, 0};
+    const char *const one[] = {"a b", "c"}, *const other[] = {"a", "b c"};
+    pb_data_add_sentence(d, PB_TEST, 2, one, tag, 4);
+    pb_data_add_sentence(e, PB_TEST, 2, other, tag, 4);
+    pb_data_check(d); /* sets the digest, whatever it says of the overlap */
+    pb_data_check(e);
+    pb_error_clear();
+    CHECK(strcmp(d->digest.hex, e->digest.hex) != 0);
+    int *count = pb_data_count_classes(d, PB_TEST);
+    CHECK_INT(count[0], 1 + 2 + 1 + 2);
+    CHECK_INT(count[1], 2 + 1);
+    free(count);
+    pb_data_free(d);
+    pb_data_free(e);
 }
