@@ -14,54 +14,6 @@
 typedef enum kind { TSV, CSV, JSONL, LABEL_TEXT, BARS, LINES, CONLL, KINDS } kind;
 static const char *const kind_name[] = {"tsv", "csv", "jsonl", "label text", "||", "lines", "conll"};
 
-static char *keep_text(pb_table *t, char *text)
-{
-    pb_grow(&t->owned, t->owned_count, &t->owned_capacity, sizeof *t->owned);
-    return t->owned[t->owned_count++] = text;
-}
-
-/* ---- columns and rows ----------------------------------------------------------------------- */
-
-/* Returns the number of the new column, or -1 with an error. */
-int pb_table_add_column(pb_table *t, const char *name)
-{
-    int columns = t->column.count;
-    if (!*name)
-        return pb_error("%s:%d: column %d has no name", t->path, t->line, columns + 1);
-    int column = pb_interner_add(&t->column, name, strlen(name));
-    if (column < columns)
-        return pb_error("%s:%d: two columns are called '%s'", t->path, t->line, name);
-    pb_grow(&t->unreadable, (size_t)column, &t->unreadable_capacity, sizeof *t->unreadable);
-    pb_grow(&t->listed, (size_t)column, &t->listed_capacity, sizeof *t->listed);
-    t->unreadable[column] = t->listed[column] = 0;
-    return column;
-}
-
-/* Adds the columns of a file without a header from a list of names such as "text, label", or "text, label, ..". */
-int pb_table_name_columns(pb_table *t, const char *list)
-{
-    char *rest = keep_text(t, pb_strdup(list)), *name;
-    while ((name = strsep(&rest, ","))) {
-        name += strspn(name, " \t");
-        size_t length = strlen(name);
-        while (length && strchr(" \t", name[length - 1]))
-            name[--length] = 0;
-        if (!rest && t->column.count && !strcmp(name, ".."))
-            t->more = true;
-        else if (pb_table_add_column(t, name) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-pb_table_row *pb_table_add_row(pb_table *t, int line, size_t fields)
-{
-    pb_grow(&t->row, t->rows, &t->capacity, sizeof *t->row);
-    pb_table_row *r = &t->row[t->rows++];
-    *r = (pb_table_row){.line = line, .fields = fields, .field = pb_alloc((fields + 1) * sizeof *r->field)};
-    return r;
-}
-
 /* ---- TSV and CSV: one record at a time -------------------------------------------------------- */
 
 typedef struct record {
@@ -74,20 +26,6 @@ static void add_field(record *r, char *text)
 {
     pb_grow(&r->field, r->fields, &r->capacity, sizeof *r->field);
     r->field[r->fields++] = text;
-}
-
-/* Returns the line at the cursor, without its end, or NULL at the end of the file. */
-char *pb_table_next_line(pb_table *t)
-{
-    if (!*t->cursor)
-        return NULL;
-    char *line = t->cursor, *end = strchrnul(line, '\n');
-    t->cursor = *end ? end + 1 : end;
-    t->line++;
-    *end = 0;
-    if (end > line && end[-1] == '\r')
-        end[-1] = 0;
-    return line;
 }
 
 static int read_tsv(pb_table *t, record *r)
@@ -276,7 +214,7 @@ static bool keep_list(pb_table *t, int column, const pb_json *value)
         char *text = pb_json_is_null(one) ? NULL : pb_json_plain(one);
         if (!text)
             return false;
-        l->item[l->count++] = keep_text(t, text);
+        l->item[l->count++] = pb_table_keep_text(t, text);
     }
     return true;
 }
@@ -296,7 +234,7 @@ static int keep_member(void *ctx, const char *key, const pb_json *value)
         text = json.data;
     }
     pb_grow(&o->member, o->count, &o->capacity, sizeof *o->member);
-    o->member[o->count++] = (member){column, keep_text(o->t, text)};
+    o->member[o->count++] = (member){column, pb_table_keep_text(o->t, text)};
     return 0;
 }
 
@@ -437,7 +375,7 @@ static int join(pb_table *t, const pb_table *other)
 {
     size_t n;
     const char *name = pb_interner_text(&other->column, 0, &n);
-    char *copy = keep_text(t, pb_format("%.*s", (int)n, name));
+    char *copy = pb_table_keep_text(t, pb_format("%.*s", (int)n, name));
     if (other->column.count != 1 || (other->rows && other->row[0].column))
         return pb_error("%s: want one column to add to %s", other->path, t->path);
     if (other->rows != t->rows)

@@ -39,6 +39,9 @@ struct pb_table {
     size_t owned_count, owned_capacity;
 };
 
+/* Makes the table own a text, and returns it. */
+char *pb_table_keep_text(pb_table *t, char *text);
+
 /* Returns the number of the new column, or -1 with an error. */
 int pb_table_add_column(pb_table *t, const char *name);
 

@@ -47,6 +47,7 @@ pb_ids pb_encoder_input(const pb_encoder *enc, const pb_example *e, pb_ids *type
 
 /* Encodes the conversations of all splits.  Returns -1 with an error. */
 int pb_encoder_conversations(pb_encoder *enc);
+
 /* ---- encoded_words.c */
 
 /* By head, of tags: sets example i of a split to the input of its sentence.  Returns true if words were cut. */
