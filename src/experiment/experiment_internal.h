@@ -83,8 +83,8 @@ void pb_budget_copy(const pb_cell *from, pb_cell *to);
  * error. */
 int pb_sweep_expand(pb_experiment *e, pb_ini *ini);
 
-/* Refuses settings of training of the cells that do not go together, and settings of an optimizer with which no run
- * trains that takes them.  Returns -1 with an error at the entry's place. */
-int pb_experiment_check_training(const pb_experiment *e, const pb_ini *ini);
+/* Refuses a setting of an optimizer that no run of the rows and tasks that take it uses: it would be ignored.  Returns
+ * -1 with an error. */
+int pb_training_check(const pb_experiments *x, const pb_ini *ini);
 
 #endif

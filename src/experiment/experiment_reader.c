@@ -271,7 +271,7 @@ static int read_tasks(pb_experiments *x, pb_ini *ini, const char *const *sets)
     while (!rc && (task = pb_experiment_item(general, &list)))
         rc = add_task(x, ini, task, tasks > 1);
     pb_experiment_free(general);
-    return rc || pb_sections_check(x, ini) ? -1 : 0;
+    return rc || pb_sections_check(x, ini) || pb_training_check(x, ini) ? -1 : 0;
 }
 
 /* Frees all but the experiment of this task. */

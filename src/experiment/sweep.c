@@ -401,5 +401,5 @@ int pb_sweep_expand(pb_experiment *e, pb_ini *ini)
                     e->row[0].label, e->row[0].choices);
     }
     free(s);
-    return rc || pb_experiment_check_training(e, ini) ? -1 : 0;
+    return rc ? -1 : 0;
 }
