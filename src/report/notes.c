@@ -107,6 +107,14 @@ static void note_loss(const writer *t)
         add_note(t, "the training loss hardly moved: %.4g in the first epoch, %.4g in the last", first, last);
 }
 
+/* Of a run that a budget of training has ended. */
+static void note_budget(const writer *t)
+{
+    double steps = pb_report_value(t->report, t->row, -1, "train.steps").middle;
+    if (!isnan(steps))
+        add_note(t, "max_flops allowed %.6g steps", steps);
+}
+
 /* ---- the edge of a sweep ------------------------------------------------------------------------------------- */
 
 /* Returns the number after `key=` in a choice such as "lr=0.003 lora.rank=8"; NaN if there is none. */
@@ -157,5 +165,6 @@ void pb_notes_each(const pb_report *r, int row, void (*each)(void *ctx, const ch
     note_waits(&t);
     note_cuts(&t);
     note_loss(&t);
+    note_budget(&t);
     note_edges(&t);
 }

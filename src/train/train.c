@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/waits.h"
 #include "numeric/kernel.h"
+#include "train/costs.h"
 #include "train/optim.h"
 #include "train/runner.h"
 #include "train/score.h"
@@ -55,25 +56,6 @@ static int epochs_of(const pb_model *m, const pb_train_options *o)
 
 /* ---- planning the whole run --------------------------------------------------------------------------- */
 
-size_t pb_footprint_total(const pb_footprint *f)
-{
-    size_t prepare = pb_footprint_prepare(f);
-    size_t steps = f->weights + f->gradients + f->optimizer + f->best + f->activations + f->workspace + f->features;
-    return prepare > steps ? prepare : steps;
-}
-
-size_t pb_footprint_prepare(const pb_footprint *f)
-{
-    const pb_preparation *p = &f->prepare;
-    size_t taken = p->gradients + p->statistics + p->activations + p->workspace;
-    return taken ? f->weights + taken : 0;
-}
-
-uint64_t pb_effort_flops(const pb_effort *e)
-{
-    return e->forward_flops + e->backward_flops + e->recompute_flops + e->prepare_flops;
-}
-
 /* Adds the step whose n items the runner has planned or run last. */
 static void add_step(pb_effort *e, const pb_runner *r, const int *item, int n)
 {
@@ -111,11 +93,17 @@ static pb_rng step_keys(uint64_t seed)
     return pb_rng_named(seed, "dropout");
 }
 
+/* Whether the steps so far have reached the budget of FLOPs. */
+static bool is_spent(const pb_effort *e, const pb_train_options *o)
+{
+    return o->max_flops > 0 && e->steps && (double)pb_effort_flops(e) >= o->max_flops;
+}
+
 /* Plans the steps of an epoch with the keys with which they will run: a method may draw its structure by them. */
 static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order, pb_rng *keys, int *most,
                       pb_effort *effort)
 {
-    for (int b = 0; b < steps_per_epoch(r->encoded, o); b++) {
+    for (int b = 0; b < steps_per_epoch(r->encoded, o) && !is_spent(effort, o); b++) {
         const pb_runner_batch batch = {.split = PB_TRAIN,
                                        .item = order + b * o->batch,
                                        .count = batch_size(r->encoded, o, b),
@@ -208,7 +196,7 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
     f->best = pb_stopping_bytes(r->model, o);
     if (epochs)
         rc = plan_features(r, o, f);
-    for (int e = 0; e < epochs && !rc; e++) {
+    for (int e = 0; e < epochs && !rc && !is_spent(&f->effort, o); e++) {
         epoch_order(order, count, seed, e);
         rc = plan_epoch(r, o, order, &keys, most, &f->effort);
     }
@@ -233,86 +221,13 @@ int pb_train_plan(pb_model *m, const pb_encoded *set, const pb_train_options *o,
     return rc;
 }
 
-/* ---- costs of a run -------------------------------------------------------------------------------------- */
-
-/* The change of the base: what trains in place and, of a model that can be merged, what merging changes.  With a cached
- * prefix nothing trains. */
-static int put_change(pb_model *m, bool prefix_cached, pb_result *out)
-{
-    pb_merge_change merging = {.rank = NAN};
-    uint64_t in_place = 0;
-    for (int i = 0; i < pb_model_params(m); i++) {
-        const pb_param *p = pb_model_param(m, i);
-        if (p->trainable && p->kind != PB_ADDED && p->kind != PB_HEAD)
-            in_place += (uint64_t)p->rows * (uint64_t)p->cols;
-    }
-    if (!prefix_cached && pb_model_can_merge(m) && pb_model_merge_change(m, &merging))
-        return -1;
-    pb_result_put(out, -1, -1, (double)(in_place + merging.elements), "storage.changed");
-    if (!isnan(merging.rank))
-        pb_result_put(out, -1, -1, merging.rank, "storage.rank");
-    return 0;
-}
-
-static void put_storage(const pb_model *m, pb_result *out)
-{
-    pb_counts c = pb_model_counts(m);
-    uint64_t stored = 0;
-    for (int i = 0; i < pb_model_params(m); i++) {
-        const pb_param *p = pb_model_param(m, i);
-        uint64_t n = (uint64_t)p->rows * (uint64_t)p->cols;
-        stored += pb_model_stores(p) ? n : 0;
-    }
-    pb_result_put(out, -1, -1, (double)c.trainable, "storage.trainable");
-    pb_result_put(out, -1, -1, (double)c.added, "storage.added");
-    pb_result_put(out, -1, -1, (double)stored, "storage.stored");
-}
-
-static void put_footprint(const pb_footprint *f, pb_result *out)
-{
-    const struct {
-        const char *key;
-        size_t bytes;
-    } row[] = {{"weights", f->weights},   {"gradients", f->gradients},      {"optimizer", f->optimizer},
-               {"best", f->best},         {"activations", f->activations},  {"workspace", f->workspace},
-               {"features", f->features}, {"total", pb_footprint_total(f)}, {"rss", pb_peak_rss()}};
-    for (size_t i = 0; i < PB_COUNT(row); i++)
-        pb_result_put(out, -1, -1, (double)row[i].bytes, "memory.train.%s", row[i].key);
-}
-
-/* Only of a method that has a preparation. */
-static void put_preparation(const pb_footprint *f, pb_result *out)
-{
-    const pb_preparation *p = &f->prepare;
-    const struct {
-        const char *key;
-        size_t bytes;
-    } row[] = {{"weights", f->weights},         {"gradients", p->gradients}, {"statistics", p->statistics},
-               {"activations", p->activations}, {"workspace", p->workspace}, {"total", pb_footprint_prepare(f)}};
-    if (!pb_footprint_prepare(f))
-        return;
-    for (size_t i = 0; i < PB_COUNT(row); i++)
-        pb_result_put(out, -1, -1, (double)row[i].bytes, "memory.prepare.%s", row[i].key);
-    pb_result_put(out, -1, -1, (double)p->flops, "compute.prepare_flops");
-}
-
-static void put_effort(const pb_effort *e, pb_result *out)
-{
-    pb_result_put(out, -1, -1, (double)pb_effort_flops(e), "compute.train_flops"); /* 0 if nothing is trainable */
-    if (!e->steps)
-        return;
-    pb_result_put(out, -1, -1, (double)e->forward_flops / (double)e->tokens, "compute.forward_flops");
-    pb_result_put(out, -1, -1, (double)e->backward_flops / (double)e->tokens, "compute.backward_flops");
-    pb_result_put(out, -1, -1, (double)e->recompute_flops / (double)e->tokens, "compute.recompute_flops");
-}
+/* ---- the loop --------------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
-
-/* ---- the loop --------------------------------------------------------------------------------------------- */
 
 typedef struct trainer {
     pb_runner runner;
@@ -473,6 +388,12 @@ static bool is_finite(const pb_model *m)
     return true;
 }
 
+/* Whether the run has taken its last step: that of all epochs, or the one that reaches the budget of FLOPs. */
+static bool is_over(const trainer *t)
+{
+    return t->done.steps >= t->footprint.effort.steps;
+}
+
 /* Returns 1 if the run has diverged, -1 with an error. */
 static int run_epochs(trainer *t)
 {
@@ -480,9 +401,9 @@ static int run_epochs(trainer *t)
     const pb_train_options *o = t->options;
     int *order = pb_alloc((size_t)f->items[PB_TRAIN] * sizeof *order), rc = 0;
     int epochs = t->footprint.effort.steps ? o->epochs : 0;
-    for (int e = 0; e < epochs && !rc && !pb_stopping_due(&t->stopping); e++) {
+    for (int e = 0; e < epochs && !rc && !is_over(t) && !pb_stopping_due(&t->stopping); e++) {
         epoch_order(order, f->items[PB_TRAIN], t->seed, e);
-        for (int b = 0; b < steps_per_epoch(f, o) && !rc; b++)
+        for (int b = 0; b < steps_per_epoch(f, o) && !rc && !is_over(t); b++)
             rc = take_step(t, order + b * o->batch, batch_size(f, o, b));
         if (!rc)
             rc = is_finite(t->runner.model) ? end_epoch(t) : 1;
@@ -537,6 +458,15 @@ static void put_losses(const trainer *t)
     pb_result_put(t->out, -1, -1, mean_of(n, t->losses + steps - n), "train.last_loss");
 }
 
+/* Puts the number of steps of a run that the budget has ended. */
+static void put_budget(const trainer *t)
+{
+    long long all = (long long)t->options->epochs * steps_per_epoch(t->runner.encoded, t->options);
+    int steps = t->footprint.effort.steps;
+    if (steps && steps < all && t->done.steps == steps)
+        pb_result_put(t->out, -1, -1, steps, "train.steps");
+}
+
 static void put_epochs(const pb_stopping *s, pb_result *out)
 {
     pb_result_put(out, -1, -1, s->epochs, "train.epochs");
@@ -568,14 +498,15 @@ static int train_and_score(trainer *t)
     else if (score_result(t))
         return -1;
     check_plan(t);
-    put_storage(t->runner.model, t->out);
-    put_footprint(&t->footprint, t->out);
-    put_preparation(&t->footprint, t->out);
-    put_effort(&t->done, t->out);
+    pb_costs_storage(t->runner.model, t->out);
+    pb_costs_footprint(&t->footprint, t->out);
+    pb_costs_preparation(&t->footprint, t->out);
+    pb_costs_effort(&t->done, t->out);
     put_epochs(&t->stopping, t->out);
+    put_budget(t);
     put_losses(t);
     put_times(t);
-    if (!rc && put_change(t->runner.model, t->runner.encoded->prefix_cached, t->out)) /* after the peak was read */
+    if (!rc && pb_costs_change(t->runner.model, t->runner.encoded->prefix_cached, t->out)) /* after the peak was read */
         return -1;
     return pb_trace_end(&t->trace, rc > 0);
 }

@@ -5,6 +5,9 @@
 
 const pb_option pb_train_table[] = {
     PB_OPTION(pb_train_options, epochs, INT, "3", 0, 100000, "passes over the training examples"),
+    PB_OPTION(pb_train_options, max_flops, REAL, "0", 0, 1e30,
+              "budget of FLOPs of the preparation and the steps: the run has the steps until it is reached, and ends "
+              "after them or after the epochs; 0: none"),
     PB_OPTION(
         pb_train_options, patience, INT, "0", 0, 100000,
         "epochs without a better validation score after which training stops and the best epoch is restored; 0: never"),
