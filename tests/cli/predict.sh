@@ -40,7 +40,7 @@ ok 'before anything is predicted' [ ! -s out ]
 ok 'predict with what a row does not take' eval 'run 2 predict toy.ini --row full --precision int8 <texts'
 ok 'says where it belongs' says 'predict: --adapter, --merged, --precision, --force and --pairs go with --model'
 ok 'a setting of no experiment' eval 'run 2 predict --model models/pico-encoder --set train.lr=1 <texts'
-ok 'says so' says 'predict: --row, --seed and --set go with an EXPERIMENT.ini'
+ok 'says so' says 'predict: --row, --seed, --set and --task go with an EXPERIMENT.ini'
 ok 'predict with a setting that was not trained' eval 'run 2 predict toy.ini --row full --set train.max_tokens=5 <texts'
 ok 'names it' says "toy.ini: train.max_tokens: run "
 cp models/tiny/model.safetensors kept.safetensors
