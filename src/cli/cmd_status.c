@@ -4,8 +4,8 @@
 #include "results/selection.h"
 
 /* Prints the state of a cell and the number of its finished run, which `export` and others take; or why a stored run
- * with its settings and seed does not count.  Returns 1 if there is a finished run. */
-static int print_cell(const pb_cell *c, const pb_cell_state *state, const pb_other_run *other)
+ * with its settings and seed does not count. */
+static void print_cell(const pb_cell *c, const pb_cell_state *state, const pb_other_run *other)
 {
     const char *error = state->run || !state->error ? "" : state->error;
     printf("%-10s %s%s%s seed %llu", state->status, c->row->label, *c->choice ? " " : "", c->choice,
@@ -16,7 +16,6 @@ static int print_cell(const pb_cell *c, const pb_cell_state *state, const pb_oth
     if (other->run)
         printf("%s run %lld has the same settings; %s", *error ? ";" : ":", other->run, other->why);
     printf("\n");
-    return state->run != 0;
 }
 
 static int print_all(const pb_run_context *d)
@@ -28,8 +27,10 @@ static int print_all(const pb_run_context *d)
     pb_other_run *other = pb_other_runs_find(d->store, e, x.cell);
     int finished = 0, needed = 0;
     for (int i = 0; i < e->cells && other; i++)
-        finished += pb_selection_needs(&x, &e->cell[i]) && print_cell(&e->cell[i], &x.cell[i], &other[i]);
+        if (pb_selection_needs(&x, &e->cell[i]))
+            print_cell(&e->cell[i], &x.cell[i], &other[i]);
     for (int i = 0; i < e->rows && other; i++) {
+        finished += x.row[i].finished;
         needed += x.row[i].needed;
         pb_text line = {0};
         pb_selection_describe(&x.row[i], e->seeds, &line);

@@ -78,6 +78,25 @@ static double mean_of(const pb_selections *x, int first, int seeds)
 
 /* ---- choosing ------------------------------------------------------------------------------------------------ */
 
+/* Returns true if a trial of setting k has failed and has no finished run. */
+static bool has_failed(const pb_selections *x, const pb_selection *s, int k)
+{
+    const pb_cell_state *cell = x->cell + s->first + k * x->experiment->seeds;
+    for (int i = 0; i < s->trial_seeds; i++)
+        if (!cell[i].run && cell[i].failed)
+            return true;
+    return false;
+}
+
+/* Returns how many settings a failed trial excludes: none if that were all of them. */
+static int count_lost(const pb_selections *x, const pb_selection *s)
+{
+    int lost = 0;
+    for (int k = 0; k < s->row->choices; k++)
+        lost += has_failed(x, s, k);
+    return lost < s->row->choices ? lost : 0;
+}
+
 static void choose(pb_selections *x, pb_selection *s, int at)
 {
     const pb_experiment *e = x->experiment;
@@ -88,11 +107,11 @@ static void choose(pb_selections *x, pb_selection *s, int at)
 }
 
 /* Returns the index of the setting with the best mean, the first of equal ones; -1 if no run is finished. */
-static int best_of(const pb_selection *s)
+static int best_of(const pb_selections *x, const pb_selection *s)
 {
     int best = -1;
     for (int k = 0; k < s->row->choices; k++)
-        if (!isnan(s->mean[k]) && (best < 0 || s->mean[k] > s->mean[best]))
+        if (!isnan(s->mean[k]) && !(s->lost && has_failed(x, s, k)) && (best < 0 || s->mean[k] > s->mean[best]))
             best = k;
     return best;
 }
@@ -127,7 +146,7 @@ static int choose_for(pb_selections *x, pb_selection *s, pb_store *store, bool p
     int seeds = x->experiment->seeds, others = seeds - s->trial_seeds;
     bool tried = s->finished == s->needed - others, was_whole = was.id && was.finished == was.cells;
     int stored = was.id && (was_whole || !tried) ? index_of_choice(x, s, was.choice) : -1;
-    int at = stored >= 0 ? stored : tried || partial || s->row->choices == 1 ? best_of(s) : -1;
+    int at = stored >= 0 ? stored : tried || partial || s->row->choices == 1 ? best_of(x, s) : -1;
     if (at >= 0) {
         choose(x, s, at);
         count_runs(x, s, at, s->trial_seeds, seeds);
@@ -146,11 +165,15 @@ static int make_row(pb_selections *x, pb_store *store, int row, int first, bool 
     s->mean = pb_alloc((size_t)(s->row->choices + 1) * sizeof *s->mean);
     s->run = pb_alloc((size_t)(e->seeds + 1) * sizeof *s->run);
     s->trial_seeds = pb_experiment_trial_seeds(e, s->row);
-    s->needed = s->row->choices * s->trial_seeds + e->seeds - s->trial_seeds;
+    s->lost = count_lost(x, s);
+    s->needed = (s->row->choices - s->lost) * s->trial_seeds + e->seeds - s->trial_seeds;
     s->sweep = hash_sweep(e, s);
     for (int k = 0; k < s->row->choices; k++) {
+        bool lost = s->lost && has_failed(x, s, k);
+        int finished = s->finished;
         count_runs(x, s, k, 0, s->trial_seeds);
-        s->mean[k] = mean_of(x, first + k * e->seeds, s->trial_seeds);
+        s->finished = lost ? finished : s->finished; /* its failed runs count, as nobody else reports them */
+        s->mean[k] = lost ? -INFINITY : mean_of(x, first + k * e->seeds, s->trial_seeds);
     }
     return choose_for(x, s, store, partial);
 }
@@ -200,8 +223,8 @@ int pb_selection_store(const pb_selection *s, const pb_experiment *e, pb_store *
                    .row = pb_strdup(s->row->label),
                    .choice = pb_strdup(s->choice),
                    .settings = s->row->choices,
-                   .cells = s->needed,
-                   .finished = s->finished};
+                   .cells = s->needed + s->lost * s->trial_seeds,
+                   .finished = s->finished + s->lost * s->trial_seeds}; /* what failed is settled */
     int rc = pb_store_choose(store, &c, s->run, e->seeds);
     pb_choice_free(&c);
     return rc;
@@ -232,6 +255,8 @@ void pb_selection_describe(const pb_selection *s, int seeds, pb_text *out)
         pb_text_add(out, ", the choice with %d", seeds);
     if (s->finished < s->needed)
         pb_text_add(out, ", %d of %d runs finished, %d failed", s->finished, s->needed, s->failed);
+    if (s->lost)
+        pb_text_add(out, "; %d setting%s not chosen from, because a run failed", s->lost, s->lost == 1 ? "" : "s");
     if (!s->choice && s->finished)
         pb_text_add(out, "; no setting is chosen until all runs are finished (or with `run --partial`)");
     else if (s->choice && s->partial)

@@ -256,13 +256,30 @@ ok 'and chooses' [ "$(number part.db "SELECT count(*) FROM selection WHERE parti
 sed 's/^methods.*/methods = prompt, head/; s/^lr.*/lr = 1e-2/' toy.ini >wrong.ini
 printf '\n[method prompt]\nlength = 2, 1000\n' >>wrong.ini # longer than the model's texts may be
 ok 'a run that fails' run 1 run wrong.ini --db wrong.db --quiet
-ok 'leaves its row without a choice' [ "$(number wrong.db 'SELECT group_concat(row) FROM selection')" = head ]
-ok 'the table says so' prints '^prompt: sweep .* 2 of 4 runs finished, 2 failed; no setting is chosen until all runs are finished'
-ok 'unless the user asks for it' run 1 run wrong.ini --db wrong.db --quiet --partial
-ok 'which is kept' [ "$(number wrong.db 'SELECT row FROM selection WHERE partial')" = prompt ]
-ok 'and shown' prints '^prompt: .*; PARTIAL: chosen while runs were missing$'
+ok 'does not keep its row from a choice between the others' [ "$(number wrong.db "SELECT choice || ' ' || cells || ' ' || finished
+	FROM selection WHERE row = 'prompt'")" = 'prompt.length=2 4 4' ]
+left_out='^prompt: prompt.length=2, the best of 2 on validation; sweep [0-9a-f]{8}: 2 settings x 2 seeds; 1 setting not chosen from, because a run failed$'
+ok 'the table says so' prints "$left_out"
+ok 'as JSON too' run 0 table wrong.ini --db wrong.db --json
+ok 'with the runs that failed' prints '"method":"prompt".*"failed":2'
+ok 'status lists them' run 0 status wrong.ini --db wrong.db
+ok 'by name' prints '^failed     prompt prompt.length=1000 seed 1: '
+ok 'and says that the setting is left out' prints "$left_out"
+ok 'all that can be is finished' prints '^4 of 4 runs finished$'
 "$program" compare prompt prompt --db wrong.db >out
-ok 'by compare too' prints '^wrong/prompt: .*, PARTIAL: chosen while runs were missing$'
+ok 'the row is compared' prints '^wrong/prompt: of 2 settings, 2 seeds; sweep [0-9a-f]{8}$'
+cp wrong.db half.db # a seed of the other setting failed as well: then all settings are left, and none is chosen
+sed 's/^length.*/length = 1000, 2000/' wrong.ini >none.ini
+ok 'a row all of whose settings fail' run 1 run none.ini --db half.db --quiet
+ok 'has no choice' prints '^prompt: sweep .* 0 of 4 runs finished, 4 failed$'
+# A choice among fewer runs, as of a driver that was killed.
+cp new.db few.db
+lose few.db 8
+sqlite3 few.db "DROP TRIGGER selection_update; UPDATE selection SET finished = 3, partial = 1 WHERE row = '$row'"
+ok 'a partial choice is shown' run 0 table toy.ini --db few.db
+ok 'as such' prints "^$row: .*; PARTIAL: chosen while runs were missing$"
+"$program" compare "$row" "$row" --db few.db >out
+ok 'by compare too' prints "^toy/$row: .*, PARTIAL: chosen while runs were missing$"
 
 # ---- drivers share the work ------------------------------------------------------------------------------------------
 "$program" run toy.ini --db two.db --quiet >out 2>err & first=$!
