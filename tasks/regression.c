@@ -1,5 +1,6 @@
 /* regression: predicts a number for each text.  A named task (tasks/NAME.ini) says which files and columns hold them.
  * The network has a head with one output, which is trained by the mean squared error. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,10 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
         if (!pb_labels_number(number, &e.target))
             return pb_error("%s:%d: %s: want a finite number, got '%s'", pb_table_path(t, label),
                             pb_table_line(t, row, label), c->label, number);
+        if (fabs(e.target) > (double)FLT_MAX)
+            return pb_error("%s:%d: %s: want a number from -%.4g to %.4g, which a float has, got '%s'",
+                            pb_table_path(t, label), pb_table_line(t, row, label), c->label, (double)FLT_MAX,
+                            (double)FLT_MAX, number);
         pb_data_add_example(d, split, &e);
     }
     return 0;

@@ -107,13 +107,19 @@ static void free_predictions(predictions *a)
     free(a->prediction);
 }
 
+static bool is_same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b)); /* a diverged model predicts NaN */
+}
+
 static bool is_same(const pb_stored_prediction *a, const pb_stored_prediction *b)
 {
     if (a->example != b->example || !a->text != !b->text)
         return false;
     if (a->text)
         return !strcmp(a->text, b->text);
-    return isnan(a->target) ? a->predicted == b->predicted && a->probability == b->probability : a->value == b->value;
+    return a->predicted == b->predicted && is_same_number(a->probability, b->probability) &&
+           is_same_number(a->value, b->value);
 }
 
 /* Prints how many predictions on a split are identical.  Returns 1 if one differs, -1 with an error. */

@@ -182,10 +182,10 @@ static int take_prediction(sqlite3_stmt *q, pb_result *out)
     pb_prediction p = {.split = strcmp(text_of(q, 0), "test") ? PB_VALIDATION : PB_TEST,
                        .example = sqlite3_column_int(q, 1),
                        .predicted = sqlite3_column_int(q, 2),
-                       .probability = (float)sqlite3_column_double(q, 3),
+                       .probability = (float)pb_store_number(q, 3),
                        .number = sqlite3_column_int(q, 5),
-                       .target = sqlite3_column_double(q, 6),
-                       .value = sqlite3_column_double(q, 7),
+                       .target = pb_store_number(q, 6),
+                       .value = pb_store_number(q, 7),
                        .text = text ? pb_strdup(text_of(q, 4)) : NULL};
     pb_result_predict(out, &p);
     return 0;

@@ -78,6 +78,9 @@ refused() { # MESSAGE ROW
 		[ ! -e wrong.db ]
 }
 for label in high nan inf 1e999 0x10 '' '1,5'; do ok "no number: '$label'" refused "$label" "$label"; done
+printf 'score\ttext\n1\tone\n-1e39\ttwo\n' >data/wrong.tsv
+ok 'a number that no float has' run 2 run toy.ini --db wrong.db --set task.train=wrong.tsv
+ok 'is refused' says "wrong.tsv:3: score: want a number from -3.403e+38 to 3.403e+38, which a float has, got '-1e39'"
 ok 'prompts' run 2 run toy.ini --db wrong.db --set experiment.methods=zero-shot
 ok 'are refused' says 'zero-shot answers with a word; the answers of task toy are numbers, which only a head gives'
 ok 'two predictions that should agree' run 2 run toy.ini --db wrong.db --set experiment.methods=head,adamix
