@@ -60,6 +60,14 @@ static void add_classes(pb_text *t, const pb_data_view *v, pb_split s)
     pb_text_add(t, "}");
 }
 
+static void add_sets(pb_text *t, const pb_data_view *v, pb_split s)
+{
+    pb_text_add(t, ",\"labels_of_a_text\":[");
+    for (int k = 0; k <= v->data->classes; k++)
+        pb_text_add(t, "%s%d", k ? "," : "", v->profile.of_count[s][k]);
+    pb_text_add(t, "]");
+}
+
 /* Infinite and undefined numbers do not occur: a task refuses such targets. */
 static void add_targets(pb_text *t, const pb_targets *targets)
 {
@@ -89,6 +97,8 @@ static void print_split(const pb_data_view *v, pb_split s)
         add_classes(&t, v, s);
     else
         pb_text_add(&t, ",\"answers\":%d", v->answer[s].count);
+    if (p->of_count[s])
+        add_sets(&t, v, s);
     pb_text_add(&t, ",\"dropped\":%d,\"left_out\":%d", v->data->split[s].dropped, v->data->split[s].left_out);
     pb_text_add(&t, ",\"duplicates\":%d,\"in_another_split\":%d,\"in_a_later_split\":%d,\"conflicts\":%d",
                 p->within.examples[s], p->across.examples[s], p->later[s], p->conflicts.examples[s]);
@@ -130,7 +140,10 @@ static void print_example(const pb_data_view *v, pb_place at)
         add_text(&t, "second", e->second);
     if (v->data->answer_kind == PB_ANSWER_NUMBER)
         pb_text_add(&t, ",\"target\":%s", label);
-    else
+    else if (v->data->answer_kind == PB_ANSWER_LABELS) {
+        pb_text_add(&t, ",\"labels\":");
+        pb_data_put_labels(v->data, e->label_count, e->labels, &t);
+    } else
         add_text(&t, e->words ? "tags" : v->data->classes ? "label" : "reference", label);
     free(label);
     if (v->encoded)

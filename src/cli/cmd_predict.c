@@ -199,7 +199,9 @@ static int add_line(void *ctx, const char *line, size_t size)
         text = pb_strdup(line);
     else if (pb_conversation_ask(line, &text))
         return -1;
-    pb_example e = {.text = text, .label = d->classes ? 0 : -1, .line = d->split[PB_TEST].count + 1};
+    pb_example e = {.text = text,
+                    .label = d->classes && d->answer_kind != PB_ANSWER_LABELS ? 0 : -1,
+                    .line = d->split[PB_TEST].count + 1};
     int rc = d->pair[0] ? pb_split_pair(text, &e.second) : 0;
     if (!rc)
         pb_data_add_example(d, PB_TEST, &e);
@@ -221,10 +223,24 @@ static void print_tags(const pb_example *e, const char *tags)
     free_words(&tag);
 }
 
+/* Prints the predicted labels, each with its probability; an empty line if there are none. */
+static void print_labels(const pb_data *d, const double *probability)
+{
+    const char *between = "";
+    for (int c = 0; c < d->classes; c++)
+        if (probability[c] > 0.5) {
+            printf("%s%s\t%.4f", between, d->class_name[c], probability[c]);
+            between = "\t";
+        }
+    printf("\n");
+}
+
 static void print_prediction(const pb_data *d, const pb_prediction *p)
 {
     if (d->answer_kind == PB_ANSWER_TAGS)
         print_tags(&d->split[PB_TEST].example[p->example], p->text);
+    else if (p->label_set)
+        print_labels(d, p->label_set + d->classes);
     else if (p->text)
         printf("%s\n", p->text);
     else if (p->number)
@@ -233,19 +249,26 @@ static void print_prediction(const pb_data *d, const pb_prediction *p)
         printf("%s\t%.4f\n", d->class_name[p->predicted], (double)p->probability);
 }
 
+static bool is_finite(const pb_data *d, const pb_prediction *p)
+{
+    for (int c = 0; p->label_set && c < d->classes; c++)
+        if (!isfinite(p->label_set[d->classes + c]))
+            return false;
+    return (p->text && d->answer_kind != PB_ANSWER_TAGS) || isfinite(p->number ? p->value : (double)p->probability);
+}
+
 static int predict_texts(const pb_data *d, const pb_encoded *f, pb_model *m, const pb_cell *c)
 {
     int n = d->split[PB_TEST].count;
     pb_prediction *prediction = pb_alloc((size_t)(n + 1) * sizeof *prediction);
     int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, prediction) : 0;
     for (int i = 0; i < n && !rc; i++)
-        if ((!prediction[i].text || d->answer_kind == PB_ANSWER_TAGS) &&
-            !isfinite(prediction[i].number ? prediction[i].value : (double)prediction[i].probability))
+        if (!is_finite(d, &prediction[i]))
             rc = pb_error("stdin:%d: the model's outputs are NaN or infinite", i + 1);
     for (int i = 0; i < n; i++) {
         if (!rc)
             print_prediction(d, &prediction[i]);
-        free(prediction[i].text);
+        pb_prediction_free(&prediction[i]);
     }
     free(prediction);
     return rc;

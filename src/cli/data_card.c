@@ -145,6 +145,14 @@ static void put_tags(const pb_data_view *v)
     free(t.count);
 }
 
+/* What a text has that occurs with different answers. */
+static const char *conflict_of(const pb_data *d)
+{
+    return d->answer_kind == PB_ANSWER_NUMBER   ? "text with several targets"
+           : d->answer_kind == PB_ANSWER_LABELS ? "text with several label sets"
+                                                : "text with several labels";
+}
+
 static void put_sizes(const pb_data_view *v)
 {
     const pb_data *d = v->data;
@@ -176,8 +184,26 @@ static void put_sizes(const pb_data_view *v)
     if (is_any(v->profile.later) && pb_option_find(v->experiment->task->options, "overlap"))
         put_counts("  overlap = drop would remove", 0, v->profile.later, all);
     if (d->classes)
-        put_counts(d->answer_kind == PB_ANSWER_NUMBER ? "text with several targets" : "text with several labels", 0,
-                   v->profile.conflicts.examples, all);
+        put_counts(conflict_of(d), 0, v->profile.conflicts.examples, all);
+}
+
+/* ---- sets of labels ------------------------------------------------------------------------------------------ */
+
+static void put_sets(const pb_data_view *v)
+{
+    int all[PB_SPLITS], count[PB_SPLITS];
+    for (int s = 0; s < PB_SPLITS; s++)
+        all[s] = v->data->split[s].count;
+    printf("\n");
+    put_head("labels of a text");
+    for (int k = 0; k <= v->data->classes; k++) {
+        for (int s = 0; s < PB_SPLITS; s++)
+            count[s] = v->profile.of_count[s][k];
+        char *number = pb_format("%d", k);
+        if (is_any(count))
+            put_counts(number, 2, count, all);
+        free(number);
+    }
 }
 
 /* ---- targets ------------------------------------------------------------------------------------------------ */
@@ -389,6 +415,8 @@ void pb_data_card_print(const pb_data_view *v)
     put_sizes(v);
     if (v->data->answer_kind == PB_ANSWER_NUMBER)
         put_targets(v);
+    if (v->data->answer_kind == PB_ANSWER_LABELS)
+        put_sets(v);
     put_lengths("a text", unit, v->text);
     put_cuts(v);
     if (!v->data->classes)
@@ -396,8 +424,7 @@ void pb_data_card_print(const pb_data_view *v)
     put_histogram(&v->text[PB_TRAIN], unit);
     put_repeats(v, &v->profile.within, "more than once in a split");
     put_repeats(v, &v->profile.across, "in several splits");
-    put_repeats(v, &v->profile.conflicts,
-                v->data->answer_kind == PB_ANSWER_NUMBER ? "with several targets" : "with several labels");
+    put_repeats(v, &v->profile.conflicts, strchr(conflict_of(v->data), ' ') + 1);
     printf("\nThe shortest, the median and the longest training text%s:\n", v->model ? " as the model reads it" : "");
     for (int i = 0; i < shown; i++)
         put_example(v, (pb_place){PB_TRAIN, example[i]});

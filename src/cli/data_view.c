@@ -124,7 +124,8 @@ static int encode_prompts(pb_data_view *v)
         v->prompts = pb_encoded_share(v->encoded);
         return 0;
     }
-    bool head_only = v->data->answer_kind == PB_ANSWER_NUMBER || v->data->answer_kind == PB_ANSWER_TAGS;
+    bool head_only = v->data->answer_kind == PB_ANSWER_NUMBER || v->data->answer_kind == PB_ANSWER_TAGS ||
+                     v->data->answer_kind == PB_ANSWER_LABELS;
     if (!pb_model_is_causal(v->model) || head_only)
         return 0;
     const pb_prompting *p = NULL;
@@ -204,6 +205,12 @@ char *pb_data_view_label(const pb_data_view *v, pb_place at)
         pb_text t = {0};
         pb_text_real(&t, e->target);
         return t.data;
+    }
+    if (v->data->answer_kind == PB_ANSWER_LABELS) {
+        pb_text t = {0};
+        for (int k = 0; k < e->label_count; k++)
+            pb_text_add(&t, "%s%s", k ? ", " : "", v->data->class_name[e->labels[k]]);
+        return t.data ? t.data : pb_strdup("no label");
     }
     return pb_strdup(e->label >= 0 ? v->data->class_name[e->label] : e->answers ? e->answer[0] : "");
 }

@@ -198,6 +198,10 @@ static int check_methods(const pb_experiment *e, const pb_method_spec *s)
             return pb_error("%s answers with a word; the answers of task %s are a tag for each word, which only a head "
                             "gives",
                             m->name, e->task_name);
+        if (m->prompt && e->task->answer_kind == PB_ANSWER_LABELS)
+            return pb_error(
+                "%s answers with one word; the answers of task %s are sets of labels, which only a head gives", m->name,
+                e->task_name);
         if (m->classes && e->task->answer_kind == PB_ANSWER_TEXT)
             return pb_error("%s needs a head of classes; the answers of task %s are texts", m->name, e->task_name);
     }

@@ -285,15 +285,18 @@ static bool is_consistent(const pb_attached *a)
     return *(const double *)(const void *)((const char *)a->conf + o->offset) != 0;
 }
 
-/* Refuses the hook `consistency` where the answers are numbers: the divergence of two distributions over the one output
- * is always 0, so the setting would have no effect. */
+/* Refuses the hook `consistency` where the outputs are no distribution over classes: the divergence of two distributions
+ * over the one output of a number is always 0, and labels have a probability each. */
 static int check_consistency(const pb_experiment *e, const pb_cell *c)
 {
-    for (int p = 0; p < c->row->spec.parts && e->task->answer_kind == PB_ANSWER_NUMBER; p++)
+    const char *answers = e->task->answer_kind == PB_ANSWER_NUMBER   ? "numbers"
+                          : e->task->answer_kind == PB_ANSWER_LABELS ? "sets of labels"
+                                                                     : NULL;
+    for (int p = 0; p < c->row->spec.parts && answers; p++)
         if (is_consistent(&c->part[p]))
             return pb_error("%s: %s: consistency compares probabilities of classes; the answers of task %s are "
-                            "numbers; want consistency=0",
-                            e->path, c->part[p].method->name, e->task_name);
+                            "%s; want consistency=0",
+                            e->path, c->part[p].method->name, e->task_name, answers);
     return 0;
 }
 

@@ -1,4 +1,7 @@
-/* op_loss: mean over counted rows of -log softmax(x)[label]; consistency of two predictions; weighted squares. */
+/* op_loss: mean over counted rows of -log softmax(x)[label]; binary cross-entropy; consistency of two predictions;
+ * weighted squares. */
+#include <math.h>
+
 #include "graph/op.h"
 
 typedef struct loss_conf {
@@ -225,7 +228,7 @@ static int square_shape(pb_node *n)
     return n->in[0] ? 0 : -1;
 }
 
-static size_t square_aux(const pb_node *n) /* of each row: the sum of squares */
+static size_t square_aux(const pb_node *n) /* of each row: the sum over its elements */
 {
     return (size_t)n->in[0]->rows;
 }
@@ -278,4 +281,66 @@ pb_node *pb_op_square_loss(pb_graph *g, pb_node *x, const pb_real *target, const
     square_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     *c = (square_conf){target, weight};
     return pb_graph_apply(g, &square_loss, c, x, NULL, NULL, NULL);
+}
+
+/* ---- binary cross-entropy: mean of max(x, 0) - x y + log(1 + exp(-|x|)) --------------------------------- */
+
+typedef struct binary_conf {
+    const pb_real *y;
+} binary_conf;
+
+static void binary_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const binary_conf *c = n->conf;
+    size_t cols = (size_t)n->in[0]->cols;
+    for (size_t r = (size_t)from; r < (size_t)to; r++) {
+        const pb_real *x = n->in[0]->x + r * cols, *y = c->y + r * cols;
+        double sum = 0;
+        for (size_t j = 0; j < cols; j++) {
+            double z = (double)x[j];
+            sum += (z > 0 ? z : 0) - z * (double)y[j] + log1p(exp(-fabs(z)));
+        }
+        n->aux[r] = (pb_real)sum;
+    }
+}
+
+static void binary_finish(const pb_node *n)
+{
+    double all = 0;
+    for (int r = 0; r < n->in[0]->rows; r++)
+        all += (double)n->aux[r];
+    n->x[0] = (pb_real)(all / n->in[0]->rows / n->in[0]->cols);
+}
+
+/* dx = (sigmoid(x) - y) / elements */
+static void binary_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const binary_conf *c = n->conf;
+    const pb_node *x = n->in[0];
+    size_t cols = (size_t)x->cols;
+    pb_real share = n->g[0] / (pb_real)x->rows / (pb_real)cols;
+    for (size_t i = (size_t)from * cols; i < (size_t)to * cols; i++) {
+        pb_real p = (pb_real)(1 / (1 + exp(-(double)x->x[i])));
+        x->g[i] = (n->add & 1 ? x->g[i] : 0) + share * (p - c->y[i]);
+    }
+}
+
+static const pb_op binary_cross_entropy = {
+    .name = "binary_cross_entropy",
+    .reads = {PB_IN0},
+    .shape = square_shape,
+    .aux = square_aux,
+    .units = rows_read,
+    .forward = binary_forward,
+    .finish = binary_finish,
+    .backward = binary_backward,
+};
+
+pb_node *pb_op_binary_cross_entropy(pb_graph *g, pb_node *x, const pb_real *y)
+{
+    binary_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    c->y = y;
+    return pb_graph_apply(g, &binary_cross_entropy, c, x, NULL, NULL, NULL);
 }

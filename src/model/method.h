@@ -51,7 +51,9 @@ typedef struct pb_layer_style {
  * They are computed without dropout and draws, and L has no penalties. */
 typedef struct pb_training_stats {
     int classes;
-    const int *class_count;         /* [classes] the number of training examples of each class */
+    const int *class_count;         /* [classes] the number of training examples of each class, or with each label */
+    int count;                      /* training examples */
+    bool label_sets;                /* The answers are sets of labels, whose number is `classes`. */
     bool numbers;                   /* The answers are numbers, and `classes` is 1. */
     double mean_number;             /* of the training examples, if the answers are numbers */
     int examples;                   /* drawn for the matrices: the setting `samples`, or all if there are fewer */

@@ -55,11 +55,13 @@ typedef struct pb_attached {
  * T = offset[sequences].  The arrays must outlive the graph that is built from them. */
 typedef struct pb_batch {
     int sequences;
-    const int *offset;     /* [sequences+1] index of each sequence's first token */
-    const int *ids;        /* [T] */
-    const int *token_type; /* [T] of each token, for models that have token types (segments); NULL: all 0 */
-    const int *label;      /* [sequences] classes, for the loss of a classification head; or NULL */
-    const pb_real *number; /* [sequences] numbers, for the mean squared error of a head with one output; or NULL */
+    const int *offset;        /* [sequences+1] index of each sequence's first token */
+    const int *ids;           /* [T] */
+    const int *token_type;    /* [T] of each token, for models that have token types (segments); NULL: all 0 */
+    const int *label;         /* [sequences] classes, for the loss of a classification head; or NULL */
+    const pb_real *label_set; /* [sequences, classes] 1 for each label that a text has, 0 for the others, for the binary
+                                 cross-entropy of a classification head; or NULL */
+    const pb_real *number;    /* [sequences] numbers, for the mean squared error of a head with one output; or NULL */
     const int
         *target; /* [T] the token to predict at each position, or its class for a head of token classification; < 0:
                           none; or NULL.  The logits then have rows for positions with a target only */

@@ -260,9 +260,10 @@ static pb_node *loss_of_batch(pb_build *b, pb_node *x, pb_node *logits, const pb
 {
     pb_model *m = b->model;
     const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target ? targets_of_rows(b, batch) : NULL;
-    pb_node *sum = batch->number ? loss_of_numbers(b, logits, batch)
-                   : label       ? pb_op_cross_entropy(b->graph, logits, label)
-                                 : NULL;
+    pb_node *sum = batch->number      ? loss_of_numbers(b, logits, batch)
+                   : batch->label_set ? pb_op_binary_cross_entropy(b->graph, logits, batch->label_set)
+                   : label            ? pb_op_cross_entropy(b->graph, logits, label)
+                                      : NULL;
     if (!batch->distill_target)
         return sum;
     pb_node *y = pb_op_linear(b->graph, x, leaf(b, m->distill_w), leaf(b, m->distill_b));
@@ -325,7 +326,7 @@ static bool has_targets(const pb_model *m, const pb_batch *batch)
     bool head = m->head == PB_HEAD_CLASSES;
     if (batch->states)
         return false;
-    return batch->distill_target || (head ? batch->label || batch->number : batch->target != NULL);
+    return batch->distill_target || (head ? batch->label || batch->label_set || batch->number : batch->target != NULL);
 }
 
 /* Returns -1 with an error. */

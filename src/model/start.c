@@ -268,8 +268,11 @@ static int check_statistics(const preparation *p)
 
 /* ---- the passes ------------------------------------------------------------------------------------------- */
 
+/* Returns the number of predictions of which the loss of a batch is the mean. */
 static int targets_of(const pb_model *m, const pb_batch *batch)
 {
+    if (batch->number || batch->label_set)
+        return batch->sequences;
     const int *value = m->head == PB_HEAD_CLASSES ? batch->label : batch->target;
     int n = m->head == PB_HEAD_CLASSES ? batch->sequences : batch->offset[batch->sequences], count = 0;
     for (int i = 0; i < n && value; i++)
@@ -384,6 +387,8 @@ static int call_hooks(preparation *p)
         const pb_training_stats stats = {
             .classes = p->data->classes,
             .class_count = p->data->class_count,
+            .label_sets = p->data->label_sets,
+            .count = p->data->count,
             .numbers = p->data->numbers,
             .mean_number = p->data->mean_number,
             .examples = asks_of(&p->m->part[b.part]) ? p->examples : 0,

@@ -13,6 +13,7 @@
 typedef struct pb_samples {
     int classes;            /* as in pb_training_stats, as is class_count */
     const int *class_count; /* [classes] */
+    bool label_sets;        /* as in pb_training_stats */
     bool numbers;           /* as in pb_training_stats, as is mean_number */
     double mean_number;
     int count; /* examples that there are; a method's setting `samples` says how many are drawn */

@@ -7,6 +7,26 @@
 
 /* ---- predictions ---------------------------------------------------------------------------------------------- */
 
+/* Sets the lists of sets of labels of the predictions [examples], which the caller frees.  *seen receives how many
+ * examples have both lists. */
+static int read_label_sets(pb_store *store, long long run, pb_split split, const pb_scores *s, pb_prediction *p,
+                           int *seen)
+{
+    size_t classes = (size_t)s->scoring.classes, n = (size_t)s->examples;
+    double *x = pb_alloc((n * classes + 1) * sizeof *x);
+    int rc = 0, count[PB_LABEL_STATISTICS];
+    for (size_t i = 0; i < n; i++)
+        p[i] = (pb_prediction){.example = (int)i, .label_set = pb_alloc(2 * (classes + 1) * sizeof *x)};
+    for (int k = 0; k < PB_LABEL_STATISTICS && !rc; k++) {
+        rc = pb_store_statistics(store, run, split, pb_label_statistic[k], s->examples, (int)classes, x, &count[k]);
+        for (size_t i = 0; i < n && !rc; i++)
+            memcpy(p[i].label_set + (size_t)k * classes, x + i * classes, classes * sizeof *x);
+    }
+    *seen = rc ? 0 : count[0] < count[1] ? count[0] : count[1];
+    free(x);
+    return rc;
+}
+
 /* The predictions of a run on a split while they are read. */
 typedef struct reading {
     pb_prediction *prediction; /* [examples] */
@@ -29,10 +49,13 @@ static int gather(pb_store *store, long long run, pb_split split, const pb_score
 {
     reading r = {
         .prediction = pb_alloc((size_t)(s->examples + 1) * sizeof *r.prediction), .examples = s->examples, .run = run};
-    int rc = pb_store_predictions(store, run, split, take_prediction, &r);
+    int rc = s->of_sets ? read_label_sets(store, run, split, s, r.prediction, &r.seen)
+                        : pb_store_predictions(store, run, split, take_prediction, &r);
     if (!rc)
         s->metric->gather(&s->scoring, s->examples, r.prediction, x);
     *seen = r.seen;
+    for (int i = 0; i < s->examples; i++)
+        pb_prediction_free(&r.prediction[i]);
     free(r.prediction);
     return rc;
 }
@@ -72,12 +95,12 @@ static int take_class(void *ctx, int label, const char *name)
     return 0;
 }
 
-static int find_scoring(pb_store *store, long long run, const pb_metric_info *metric, pb_scoring *out)
+static int find_scoring(pb_store *store, long long run, const pb_metric_info *metric, bool of_sets, pb_scoring *out)
 {
     finding f = {.scoring = {.positive = -1}};
     int rc = pb_store_settings(store, &run, 1, take_setting, &f);
     rc = rc || pb_store_classes(store, run, take_class, &f) ? -1 : 0;
-    if (!rc && metric->value && !f.scoring.classes)
+    if (!rc && (metric->value || of_sets) && !f.scoring.classes)
         rc = pb_error("the classes of run %lld were not recorded, without which there is no %s; want a run of a later "
                       "version of peftbench",
                       run, metric->name);
@@ -90,12 +113,13 @@ int pb_scores_read(pb_store *store, const pb_task *task, const pb_metric_info *m
                    pb_split split, pb_scores *out)
 {
     *out = (pb_scores){.seeds = n, .stats = 1, .metric = metric, .stored = task->score != NULL};
+    out->of_sets = task->answer_kind == PB_ANSWER_LABELS;
     int rc = n ? pb_store_count_predictions(store, run[0], split, &out->examples) : 0;
     if (task->answer_kind == PB_ANSWER_TEXT) {
         out->of_texts = pb_text_metric_find(metric->name);
         out->stats = out->of_texts->stats;
     } else if (!rc && out->examples) {
-        rc = find_scoring(store, run[0], metric, &out->scoring);
+        rc = find_scoring(store, run[0], metric, out->of_sets, &out->scoring);
         out->stats = rc ? 1 : metric->stats(&out->scoring);
     }
     size_t size = (size_t)out->examples * (size_t)out->stats;

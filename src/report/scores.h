@@ -11,6 +11,7 @@ typedef struct pb_scores {
     const pb_metric_info *metric;
     const pb_text_metric *of_texts; /* the same if the answers are texts; else NULL */
     bool stored;                    /* the statistics are stored, under the metric's name, and not the predictions' */
+    bool of_sets;                   /* the answers are sets of labels               */
     pb_scoring scoring;             /* of answers that are no texts                 */
     int seeds, examples, stats;     /* examples is 0 if no predictions are stored   */
     double *x;

@@ -368,16 +368,17 @@ int pb_store_classes(pb_store *s, long long run, pb_store_class *each, void *ctx
     return rc ? rc : more;
 }
 
-/* "[1,2,3]" */
+/* "[1,2,null]": null is NaN */
 static int read_numbers(const pb_store *s, const char *text, int n, double *x)
 {
     const char *at = text;
     for (int i = 0; i < n; i++) {
         char *end;
-        x[i] = *at == (i ? ',' : '[') ? strtod(at + 1, &end) : NAN;
-        if (*at != (i ? ',' : '[') || end == at + 1)
+        bool begins = *at == (i ? ',' : '['), null = begins && !strncmp(at + 1, "null", 4);
+        x[i] = begins && !null ? strtod(at + 1, &end) : NAN;
+        if (!begins || (!null && end == at + 1))
             return pb_error("%s: want a list of %d numbers, got '%s'", s->path, n, text);
-        at = end;
+        at = null ? at + 5 : end;
     }
     return *at == ']' ? 0 : pb_error("%s: want a list of %d numbers, got '%s'", s->path, n, text);
 }

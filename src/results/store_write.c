@@ -1,4 +1,5 @@
 /* store_write: writing runs, their results and the data sets, each in one transaction. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,8 +41,11 @@ static bool bind_statistic(sqlite3_stmt *q, const pb_result *r, size_t i)
     const pb_statistic *t = &r->statistic[i];
     pb_text numbers = {0};
     for (int k = 0; k < t->count; k++)
-        pb_text_add(&numbers, "%s%.17g", k ? "," : "[", t->x[k]);
-    pb_text_add(&numbers, "]");
+        if (isfinite(t->x[k]))
+            pb_text_add(&numbers, "%s%.17g", k ? "," : "[", t->x[k]);
+        else
+            pb_text_add(&numbers, "%snull", k ? "," : "[");
+    pb_text_add(&numbers, t->count ? "]" : "[]");
     pb_store_bind(q, 2, pb_store_split((int)t->split));
     pb_store_bind(q, 3, t->metric);
     sqlite3_bind_int(q, 4, t->example);
@@ -267,10 +271,15 @@ int pb_store_provenance_add(pb_store *s, long long run, const char *key, const c
 
 /* ---- data ---------------------------------------------------------------------------------------------- */
 
-/* Returns the reference answers as a JSON array, NULL if the labels are classes.  The caller frees it. */
-static char *wanted_of(const pb_example *e)
+/* Returns the reference answers, or the labels of a set, as a JSON array; NULL for classes and numbers.  The caller frees
+ * it. */
+static char *wanted_of(const pb_data *d, const pb_example *e)
 {
     pb_text t = {0};
+    if (d->answer_kind == PB_ANSWER_LABELS) {
+        pb_data_put_labels(d, e->label_count, e->labels, &t);
+        return t.data;
+    }
     if (e->label >= 0)
         return NULL;
     for (int i = 0; i < e->answers; i++) {
@@ -302,7 +311,7 @@ static int put_example(pb_store *s, const pb_data *d, pb_split split, int i)
     if (!q)
         return -1;
     pb_digest digest = digest_of(e);
-    char *wanted = wanted_of(e);
+    char *wanted = wanted_of(d, e);
     const char *text[] = {d->digest.hex, pb_split_name[split], digest.hex, e->text, wanted, e->second};
     for (int k = 0; k < (int)PB_COUNT(text); k++)
         pb_store_bind(q, k + 1, text[k]);

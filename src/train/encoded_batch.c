@@ -115,6 +115,21 @@ pb_batch pb_encoded_content_free(const pb_encoded *set, pb_arena *arena)
     return batch_of_classes(set, arena, text, PB_CONTENT_FREE);
 }
 
+/* Returns the sets of labels of the items, [n, classes] of 0 and 1; NULL if the answers are none. */
+static pb_real *label_sets(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n)
+{
+    size_t classes = (size_t)set->data->classes;
+    if (set->data->answer_kind != PB_ANSWER_LABELS)
+        return NULL;
+    pb_real *y = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * classes * sizeof *y);
+    for (size_t i = 0; i < (size_t)n; i++) {
+        const pb_example *e = &set->data->split[split].example[set->item[split][item[i]].example];
+        for (int k = 0; k < e->label_count; k++)
+            y[i * classes + (size_t)e->labels[k]] = 1;
+    }
+    return y;
+}
+
 pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n,
                           bool with_targets)
 {
@@ -141,14 +156,15 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
         add_sequence(&c, text[i], answer_of_item(set, split, item[i]), turns ? &set->said[split][example] : NULL);
         add_targets(&c, split, example);
     }
-    bool head = set->mode == PB_BY_HEAD, numbers = set->data->answer_kind == PB_ANSWER_NUMBER;
+    bool head = set->mode == PB_BY_HEAD, classes = set->data->answer_kind == PB_ANSWER_CLASS;
     bool tags = set->data->answer_kind == PB_ANSWER_TAGS;
     return (pb_batch){.sequences = n,
                       .offset = c.offset,
                       .ids = c.ids,
                       .token_type = c.token_type,
-                      .label = head && !numbers && !tags ? label : NULL,
-                      .number = numbers ? number : NULL,
+                      .label = head && classes ? label : NULL,
+                      .label_set = label_sets(set, arena, split, item, n),
+                      .number = set->data->answer_kind == PB_ANSWER_NUMBER ? number : NULL,
                       .target = head && !tags ? NULL : c.target};
 }
 

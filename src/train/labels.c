@@ -229,14 +229,21 @@ int pb_labels_check(const pb_labels *l)
         e->path, e->line, e->spelling, l->labels.count, advice);
 }
 
+/* What the engine calls a class is a label where a text may have several. */
+static const char *word_for_class(const pb_data *d)
+{
+    return d->answer_kind == PB_ANSWER_LABELS ? "label" : "class";
+}
+
 /* Reports a class that train has no example of. */
 static int refuse_untrained(const pb_labels *l, int class, pb_split split)
 {
     const pb_data *d = l->data;
     if (!*l->list)
-        return pb_error("%s: %s has examples of the class '%s' and train has none left; want some, %s", d->name,
-                        pb_split_name[split], d->class_name[class], advice);
-    pb_error("train has no example of the class '%s'; want some, or a list without it", d->class_name[class]);
+        return pb_error("%s: %s has examples of the %s '%s' and train has none left; want some, %s", d->name,
+                        pb_split_name[split], word_for_class(d), d->class_name[class], advice);
+    pb_error("train has no example of the %s '%s'; want some, or a list without it", word_for_class(d),
+             d->class_name[class]);
     return pb_data_blame(d, "classes");
 }
 
@@ -254,8 +261,8 @@ int pb_labels_covered(const pb_labels *l)
             first = c;
     }
     if (!rc && untested)
-        pb_warn("%s: test has no example of %d of the %d classes, such as '%s'", d->name, untested, d->classes,
-                d->class_name[first]);
+        pb_warn("%s: test has no example of %d of the %d %s, such as '%s'", d->name, untested, d->classes,
+                d->answer_kind == PB_ANSWER_LABELS ? "labels" : "classes", d->class_name[first]);
     for (int s = 0; s < PB_SPLITS; s++)
         free(count[s]);
     return rc;

@@ -62,14 +62,22 @@ static int find_across(const entry *g, int n)
     return i;
 }
 
-/* Returns the first of g [n] whose answer is another than that of g[0], by its label or, with `numbers`, by its target;
- * n: none. */
+/* Returns true if two examples have one answer: one target, or one label and the same set of labels. */
+static bool is_same_answer(const pb_example *a, const pb_example *b, bool numbers)
+{
+    if (numbers)
+        return a->target == b->target;
+    if (a->words)
+        return !strcmp(a->answer[0], b->answer[0]);
+    return a->label == b->label && a->label_count == b->label_count &&
+           (!a->label_count || !memcmp(a->labels, b->labels, (size_t)a->label_count * sizeof *a->labels));
+}
+
+/* Returns the first of g [n] whose answer is another than that of g[0]; n: none. */
 static int find_conflict(const entry *g, int n, bool numbers)
 {
     int i = 1;
-    while (i < n && (numbers          ? g[i].e->target == g[0].e->target
-                     : !g[0].e->words ? g[i].e->label == g[0].e->label
-                                      : !strcmp(g[i].e->answer[0], g[0].e->answer[0])))
+    while (i < n && is_same_answer(g[i].e, g[0].e, numbers))
         i++;
     return i;
 }
@@ -150,11 +158,21 @@ static pb_targets targets_of(const pb_data *d, pb_split s)
 
 /* ---- the profile -------------------------------------------------------------------------------------------- */
 
+/* Returns how many examples have 0, 1, .. labels, [classes+1]. */
+static int *count_sets(const pb_data *d, pb_split s)
+{
+    int *count = pb_alloc((size_t)(d->classes + 1) * sizeof *count);
+    for (int i = 0; i < d->split[s].count; i++)
+        count[d->split[s].example[i].label_count]++;
+    return count;
+}
+
 pb_profile pb_profile_of(const pb_data *d)
 {
     pb_profile p = {.later = {0}};
     for (int s = 0; s < PB_SPLITS; s++) {
         p.of_class[s] = pb_data_count_classes(d, (pb_split)s);
+        p.of_count[s] = d->answer_kind == PB_ANSWER_LABELS ? count_sets(d, (pb_split)s) : NULL;
         if (d->answer_kind == PB_ANSWER_NUMBER)
             p.target[s] = targets_of(d, (pb_split)s);
     }
@@ -171,8 +189,10 @@ pb_profile pb_profile_of(const pb_data *d)
 
 void pb_profile_free(pb_profile *p)
 {
-    for (int s = 0; s < PB_SPLITS; s++)
+    for (int s = 0; s < PB_SPLITS; s++) {
         free(p->of_class[s]);
+        free(p->of_count[s]);
+    }
 }
 
 /* ---- lengths ------------------------------------------------------------------------------------------------ */

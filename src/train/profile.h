@@ -43,10 +43,11 @@ typedef struct pb_targets {
 typedef struct pb_profile {
     int *of_class[PB_SPLITS];     /* [classes] examples of each class                                      */
     pb_targets target[PB_SPLITS]; /* of each split */
-    pb_repeats within;            /* examples whose text an earlier one of their split has                 */
-    pb_repeats across;            /* examples whose text another split has, too                            */
-    int later[PB_SPLITS];         /* of these, those whose text a later split has: overlap = drop removes them */
-    pb_repeats conflicts;         /* examples whose text has several labels, or several targets           */
+    int *of_count[PB_SPLITS]; /* [classes+1] examples with so many labels, if the answers are sets of labels; or NULL */
+    pb_repeats within;        /* examples whose text an earlier one of their split has                 */
+    pb_repeats across;        /* examples whose text another split has, too                            */
+    int later[PB_SPLITS];     /* of these, those whose text a later split has: overlap = drop removes them */
+    pb_repeats conflicts;     /* examples whose text has several labels, or several targets           */
 } pb_profile;
 
 /* Counts the examples of the data.  The caller frees the result with pb_profile_free. */

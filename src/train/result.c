@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const pb_label_statistic[] = {"label", "probability"};
+
 void pb_result_init(pb_result *r)
 {
     *r = (pb_result){.status = "done"};
@@ -13,7 +15,7 @@ void pb_result_init(pb_result *r)
 void pb_result_free(pb_result *r)
 {
     for (size_t i = 0; i < r->predictions; i++)
-        free(r->prediction[i].text);
+        pb_prediction_free(&r->prediction[i]);
     for (size_t i = 0; i < r->statistics; i++)
         free(r->statistic[i].x);
     for (size_t i = 0; i < r->series_count; i++)

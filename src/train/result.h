@@ -28,6 +28,11 @@ typedef struct pb_statistic {
     int count;
 } pb_statistic;
 
+/* The statistics of a set of labels, each [classes]: 1 for the labels that a text has and 0 for the others, and the
+ * probabilities.  They are the rows of pb_prediction.label_set. */
+enum { PB_LABEL_TRUE, PB_LABEL_PROBABILITY, PB_LABEL_STATISTICS };
+extern const char *const pb_label_statistic[PB_LABEL_STATISTICS]; /* "label", "probability" */
+
 /* A list of numbers of a run: "loss" and "gradient_norm", one number per step, or "logits" and "logits.merged". */
 typedef struct pb_series {
     char name[32];

@@ -21,6 +21,26 @@ static void choose_class(const double *score, int classes, pb_prediction *p)
     p->probability = (float)(1 / sum);
 }
 
+/* The labels whose probabilities, the sigmoids of the scores [classes], are greater than 1/2. */
+static void choose_labels(const pb_data *d, const double *score, pb_prediction *p)
+{
+    const pb_example *e = &d->split[p->split].example[p->example];
+    int *chosen = pb_alloc((size_t)d->classes * sizeof *chosen), count = 0;
+    pb_text names = {0};
+    p->label_set = pb_alloc(2 * (size_t)d->classes * sizeof *p->label_set);
+    for (int k = 0; k < e->label_count; k++)
+        p->label_set[e->labels[k]] = 1;
+    for (int c = 0; c < d->classes; c++) {
+        double probability = 1 / (1 + exp(-score[c]));
+        p->label_set[d->classes + c] = probability;
+        if (probability > 0.5)
+            chosen[count++] = c;
+    }
+    pb_data_put_labels(d, count, chosen, &names);
+    p->text = names.data;
+    free(chosen);
+}
+
 /* Fills bias [classes] with the log of each class's mean probability given content-free inputs, in nats.  Without
  * calibration it does nothing. */
 static int measure_bias(pb_runner *r, double *bias)
@@ -86,7 +106,7 @@ static int score_items(pb_runner *r, pb_split split, int batch, int count, doubl
     return rc;
 }
 
-/* Fills list [examples] with the predicted class, or number, of each example of the split. */
+/* Fills list [examples] with the predicted class, labels or number of each example of the split. */
 static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
 {
     int count = r->encoded->data->split[split].count, classes = r->encoded->data->classes;
@@ -95,6 +115,8 @@ static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction
     for (int i = 0; i < count && !rc; i++)
         if (list[i].number)
             list[i].value = score[i];
+        else if (r->encoded->data->answer_kind == PB_ANSWER_LABELS)
+            choose_labels(r->encoded->data, score + i * classes, &list[i]);
         else
             choose_class(score + i * classes, classes, &list[i]);
     free(score);
@@ -296,6 +318,14 @@ int pb_predict(pb_model *m, const pb_encoded *set, pb_split split, int batch, pb
     return rc;
 }
 
+/* Puts what the metrics of sets of labels need: which labels each text has, and the probabilities. */
+static void keep_label_sets(const pb_data *d, pb_split split, const pb_prediction *list, pb_result *out)
+{
+    for (int i = 0; i < d->split[split].count && d->answer_kind == PB_ANSWER_LABELS; i++)
+        for (int k = 0; k < PB_LABEL_STATISTICS; k++)
+            pb_result_statistic(out, split, i, pb_label_statistic[k], d->classes, list[i].label_set + k * d->classes);
+}
+
 /* Puts the metrics at `step`; for the whole run, step -1, the predictions as well. */
 static int score_answers(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out)
 {
@@ -305,11 +335,13 @@ static int score_answers(pb_runner *r, const pb_task *task, pb_split split, int 
     int rc = predict(r, split, batch, list);
     if (!rc)
         put_metrics(d, task, split, step, list, out);
+    if (!rc && step < 0)
+        keep_label_sets(d, split, list, out);
     for (int i = 0; i < n; i++)
         if (!rc && step < 0)
             pb_result_predict(out, &list[i]);
         else
-            free(list[i].text);
+            pb_prediction_free(&list[i]);
     free(list);
     return rc;
 }

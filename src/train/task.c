@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/rng.h"
 #include "train/template.h"
 
@@ -44,6 +45,15 @@ static void free_example(pb_example *e)
         free(e->word[k]);
     free(e->word);
     free(e->tag);
+    free(e->labels);
+}
+
+void pb_prediction_free(pb_prediction *p)
+{
+    free(p->text);
+    free(p->label_set);
+    p->text = NULL;
+    p->label_set = NULL;
 }
 
 void pb_data_clear(pb_data *d, pb_split split)
@@ -115,8 +125,20 @@ int *pb_data_count_classes(const pb_data *d, pb_split split)
             count[e->tag[k]]++;
         if (e->label >= 0)
             count[e->label]++;
+        for (int k = 0; k < e->label_count; k++)
+            count[e->labels[k]]++;
     }
     return count;
+}
+
+void pb_data_put_labels(const pb_data *d, int count, const int *label, pb_text *out)
+{
+    pb_text_add(out, "[");
+    for (int k = 0; k < count; k++) {
+        pb_text_add(out, k ? "," : "");
+        pb_json_quote(out, d->class_name[label[k]]);
+    }
+    pb_text_add(out, "]");
 }
 
 double pb_data_mean(const pb_data *d)
@@ -162,6 +184,9 @@ void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e)
         copy.word[k] = pb_strdup(e->word[k]);
         copy.tag[k] = e->tag[k];
     }
+    copy.labels = e->label_count ? pb_alloc((size_t)e->label_count * sizeof *copy.labels) : NULL;
+    if (e->label_count)
+        memcpy(copy.labels, e->labels, (size_t)e->label_count * sizeof *copy.labels);
     put_example(d, split, &copy);
 }
 
@@ -538,6 +563,8 @@ static void add_example(const pb_data *d, int split, const pb_example *e, pb_tex
         pb_text_add(sum, "\t%zu", strlen(e->word[k]));
     for (int k = 0; k < e->answers; k++)
         pb_text_add(sum, "\t%s\n", e->answer[k]);
+    for (int k = 0; k < e->label_count; k++)
+        pb_text_add(sum, "\t%s\n", d->class_name[e->labels[k]]);
     if (d->answer_kind == PB_ANSWER_NUMBER)
         pb_text_add(sum, "\t%.17g\n", e->target);
 }
@@ -546,7 +573,8 @@ int pb_data_check(pb_data *d)
 {
     pb_text sum = {0};
     if (d->classes == 1 && d->answer_kind != PB_ANSWER_NUMBER)
-        return pb_error("%s: want at least 2 classes, got %d", d->name, d->classes);
+        return pb_error("%s: want at least 2 %s, got %d", d->name,
+                        d->answer_kind == PB_ANSWER_LABELS ? "labels" : "classes", d->classes);
     for (int s = 0; s < PB_SPLITS; s++) {
         if (d->split[s].count == 0)
             return pb_error("%s: no %s examples", d->name, pb_split_name[s]);

@@ -19,16 +19,19 @@ typedef enum pb_answer_kind {
     PB_ANSWER_CLASS,  /* a class: an output of the head for each, trained by cross-entropy                */
     PB_ANSWER_NUMBER, /* a number: one output of the head, trained by the mean squared error              */
     PB_ANSWER_TAGS,   /* a tag for each word: an output for each class of a token, trained by cross-entropy */
+    PB_ANSWER_LABELS, /* a set of labels: an output of the head for each, trained by binary cross-entropy */
     PB_ANSWER_TEXT,   /* a text, which a decoder generates, trained by the cross-entropy of its tokens    */
 } pb_answer_kind;
 
-/* One example.  Its label is a class, its target is a number, or its answers are texts. */
+/* One example.  Its label is a class, it has a set of labels, its target is a number, or its answers are texts. */
 typedef struct pb_example {
     const char *text;   /* the input, UTF-8                                  */
     const char *second; /* the second text of a pair; NULL: not a pair       */
-    int label;          /* number of the class; -1 if the answers are texts, 0 if they are numbers */
-    double target;      /* the number to predict, if the answers are numbers */
-    char **answer;      /* [answers] reference texts, each of them correct   */
+    int label;          /* number of the class; -1 if the answers are texts or sets of labels, 0 if they are numbers */
+    int *labels;        /* [label_count] the labels that the text has, ascending, if the answers are sets of labels */
+    int label_count;
+    double target; /* the number to predict, if the answers are numbers */
+    char **answer; /* [answers] reference texts, each of them correct   */
     int answers;
     char **word; /* [words] of a sentence whose answer is a tag for each; the text has them with blanks between them */
     int *tag;    /* [words] the class of each; answer[0] has their names with blanks between them */
@@ -40,7 +43,7 @@ typedef struct pb_example {
 typedef struct pb_data {
     const char *name; /* of the named task                 */
     pb_answer_kind answer_kind;
-    int classes;       /* outputs of a head: 0 if the answers are texts, 1, named after the column, for numbers */
+    int classes; /* outputs of a head, for classes or labels; 0 for texts; 1, named after the column, for numbers */
     char **class_name; /* [classes]                         */
     size_t class_capacity;
     char *pair[2]; /* names of the columns of both texts; NULL: an example has one text */
@@ -73,20 +76,26 @@ typedef struct pb_setting_place {
 typedef struct pb_prediction {
     pb_split split;
     int example;       /* index in the split                                        */
-    int label;         /* the true class; -1 if the answers are texts               */
+    int label;         /* the true class; -1 if the answers are texts or sets of labels */
     int predicted;     /* the predicted class                                       */
     float probability; /* of the predicted class                                    */
-    char *text;        /* the generated answer, or the predicted tags with blanks between them; NULL otherwise */
+    char *text; /* the generated answer, the predicted tags with blanks between them, or the predicted labels as a
+                          JSON list; NULL otherwise */
+    double *label_set; /* [2, classes] 1 for each label that the text has, 0 for the others; the probability of each;
+                          NULL if the answer is no set of labels */
     bool number;       /* The answer is a number: */
     double target;     /* the true one            */
     double value;      /* the predicted one       */
 } pb_prediction;
 
+/* Frees the texts and lists of a prediction. */
+void pb_prediction_free(pb_prediction *p);
+
 struct pb_result;
 
 /* What the statistics of a metric depend on besides the predictions. */
 typedef struct pb_scoring {
-    int classes;  /* 0 if the answers are no classes   */
+    int classes;  /* of classes or labels; 0: the answers are neither */
     int positive; /* as in pb_data                     */
 } pb_scoring;
 
@@ -189,9 +198,12 @@ void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e);
 /* Returns the number of the class with this name, or -1 with an error that lists the classes. */
 int pb_data_find_class(const pb_data *d, const char *name);
 
-/* Returns the number of examples of each class, or of words with each tag, in a split, [classes], which the caller
- * frees. */
+/* Returns the number of examples of each class, or with each label, or of words with each tag, in a split, [classes],
+ * which the caller frees. */
 int *pb_data_count_classes(const pb_data *d, pb_split split);
+
+/* Appends the names of the labels of an example as a JSON list, in their order among the classes. */
+void pb_data_put_labels(const pb_data *d, int count, const int *label, pb_text *out);
 
 /* Returns the mean of the training examples' targets; 0 if the answers are no numbers. */
 double pb_data_mean(const pb_data *d);

@@ -160,6 +160,7 @@ static pb_samples samples_of(const pb_encoded *set, const pb_train_options *o, i
     *class_count = pb_data_count_classes(d, PB_TRAIN);
     return (pb_samples){.classes = d->classes,
                         .class_count = *class_count,
+                        .label_sets = d->answer_kind == PB_ANSWER_LABELS,
                         .numbers = d->answer_kind == PB_ANSWER_NUMBER,
                         .mean_number = pb_data_mean(d),
                         .count = set->items[PB_TRAIN],

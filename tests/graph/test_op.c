@@ -386,6 +386,21 @@ static pb_node *build_square_loss(pb_graph *g, pb_node **in, const pb_rows *set)
     return pb_op_square_loss(g, in[0], target, weight);
 }
 
+static pb_node *build_class_loss(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    static const pb_real weight[] = {1, (pb_real)0.5, 3, 2, (pb_real)0.25};
+    return pb_op_class_loss(g, in[0], numbers(g, set->count, 3, 5), weight, 0.1);
+}
+
+static pb_node *build_binary_cross_entropy(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    size_t n = 5 * (size_t)set->count;
+    pb_real *y = pb_arena_alloc(pb_graph_arena(g), PB_META, n * sizeof *y);
+    for (size_t i = 0; i < n; i++)
+        y[i] = i % 3 == 0;
+    return pb_op_binary_cross_entropy(g, in[0], y);
+}
+
 /* Some gates are clipped, others are not. */
 static pb_node *build_concrete(pb_graph *g, pb_node **in, const pb_rows *set)
 {
@@ -814,6 +829,8 @@ static const op_case cases[] = {
     {"consistency", build_consistency, {{0, 5}, {0, 5}}},
     {"consistency of many classes", build_consistency, {{0, 600}, {0, 600}}},
     {"square_loss", build_square_loss, {{0, 5}}},
+    {"class_loss", build_class_loss, {{0, 5}}},
+    {"binary_cross_entropy", build_binary_cross_entropy, {{0, 5}}},
     {"sum", build_sum, {{0, 18}}},
     {"concrete", build_concrete, {{1, 20}, {4, 5}}},
     {"concrete without a draw", build_undrawn_gate, {{3, 4}}},
