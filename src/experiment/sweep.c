@@ -285,8 +285,8 @@ static bool is_consistent(const pb_attached *a)
     return *(const double *)(const void *)((const char *)a->conf + o->offset) != 0;
 }
 
-/* Refuses the hook `consistency` where the outputs are no distribution over classes: the divergence of two distributions
- * over the one output of a number is always 0, and labels have a probability each. */
+/* Refuses the hook `consistency` where the outputs are no distribution over classes: the divergence of two
+ * distributions over the one output of a number is always 0, and labels have a probability each. */
 static int check_consistency(const pb_experiment *e, const pb_cell *c)
 {
     const char *answers = e->task->answer_kind == PB_ANSWER_NUMBER   ? "numbers"

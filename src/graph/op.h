@@ -281,9 +281,9 @@ pb_node *pb_op_prepend(pb_graph *g, pb_node *p, pb_node *x);
 /* The mean of -log softmax(x)[label] over the rows with label >= 0: [1,1].  label [T] must outlive the graph. */
 pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
 
-/* The cross-entropy of softmax(x) with weights of the classes and label smoothing, as torch.nn.CrossEntropyLoss computes
- * it: the sum over the rows of -(1 - e) w_y log p_y - (e / K) sum_c w_c log p_c, divided by the sum of w_y: [1,1].  label
- * [rows] and weight [classes], which are greater than 0, must outlive the graph. */
+/* The cross-entropy of softmax(x) with weights of the classes and label smoothing, as torch.nn.CrossEntropyLoss
+ * computes it: the sum over the rows of -(1 - e) w_y log p_y - (e / K) sum_c w_c log p_c, divided by the sum of w_y:
+ * [1,1].  label [rows] and weight [classes], which are greater than 0, must outlive the graph. */
 pb_node *pb_op_class_loss(pb_graph *g, pb_node *x, const int *label, const pb_real *weight, double smoothing);
 
 /* The mean over all elements of -y log p - (1 - y) log(1 - p) with p = sigmoid(x): [1,1].  y [rows,cols], of 0 and 1,

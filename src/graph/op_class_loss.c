@@ -1,6 +1,6 @@
 /* op_class_loss: cross-entropy with weights of the classes and label smoothing (Szegedy et al. 2016, arXiv:1512.00567),
- * as torch.nn.CrossEntropyLoss computes it.  With p = softmax(x), K classes, label y, weights w and smoothing e, the loss
- * of a row is
+ * as torch.nn.CrossEntropyLoss computes it.  With p = softmax(x), K classes, label y, weights w and smoothing e, the
+ * loss of a row is
  *
  *   -(1 - e) w_y log p_y - (e / K) sum_c w_c log p_c
  *

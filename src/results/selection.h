@@ -3,10 +3,10 @@
  * The choice is computed here only, once for each row.  Commands that use stored choices without computing one
  * (`predict`, `compare`, `check`) read them with pb_store_choices.  The cells of a row (settings x seeds, with data,
  * model and code) are its sweep, which is identified by the hash of their hashes.  An additional learning rate or seed
- * therefore makes another sweep with a separate choice.  A setting of which a trial failed cannot be chosen, as one that
- * diverged is not: it is left out unless all settings are such.  A setting is chosen when every trial of the others has a
- * finished run, and the choice is stored when its other seeds ([tune] seeds) have one too.  With PB_SELECT_PARTIAL a setting is chosen
- * among fewer runs, and the stored choice says so. */
+ * therefore makes another sweep with a separate choice.  A setting of which a trial failed is left out, unless all
+ * settings are such.  One of the others is chosen when every trial of them has a finished run, and the choice is stored
+ * when its other seeds ([tune] seeds) have one too.  With PB_SELECT_PARTIAL a setting is chosen among fewer runs, and
+ * the stored choice says so. */
 #ifndef PB_SELECTION_H
 #define PB_SELECTION_H
 
@@ -25,7 +25,7 @@ typedef struct pb_selection {
     int finished;       /* how many of them are finished, diverged runs included */
     int failed;         /* runs that are not finished, but failed; also those of settings that cannot be chosen */
     double *mean;       /* [row->choices] mean validation score over the trial seeds, negated if lower is better;
-                           -INFINITY if a seed diverged or failed so that others are chosen from, NaN if no run is finished */
+                           -INFINITY if a seed diverged or the setting is left out, NaN if no run is finished */
     const char *choice; /* the chosen setting; NULL if none is chosen */
     long long *run;     /* [experiment->seeds] runs of the choice; 0 for a seed without a finished run */
     int at;             /* index of the choice among the row's settings */

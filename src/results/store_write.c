@@ -271,8 +271,8 @@ int pb_store_provenance_add(pb_store *s, long long run, const char *key, const c
 
 /* ---- data ---------------------------------------------------------------------------------------------- */
 
-/* Returns the reference answers, or the labels of a set, as a JSON array; NULL for classes and numbers.  The caller frees
- * it. */
+/* Returns the reference answers, or the labels of a set, as a JSON array; NULL for classes and numbers.  The caller
+ * frees it. */
 static char *wanted_of(const pb_data *d, const pb_example *e)
 {
     pb_text t = {0};

@@ -156,13 +156,12 @@ static pb_batch make_samples(const void *encoded, pb_arena *arena, const int *it
 /* The caller frees class_count. */
 static pb_samples samples_of(const pb_encoded *set, const pb_train_options *o, int **class_count)
 {
-    const pb_data *d = set->data;
-    *class_count = pb_data_count_classes(d, PB_TRAIN);
-    return (pb_samples){.classes = d->classes,
+    *class_count = pb_data_count_classes(set->data, PB_TRAIN);
+    return (pb_samples){.classes = set->data->classes,
                         .class_count = *class_count,
-                        .label_sets = d->answer_kind == PB_ANSWER_LABELS,
-                        .numbers = d->answer_kind == PB_ANSWER_NUMBER,
-                        .mean_number = pb_data_mean(d),
+                        .label_sets = set->data->answer_kind == PB_ANSWER_LABELS,
+                        .numbers = set->data->answer_kind == PB_ANSWER_NUMBER,
+                        .mean_number = pb_data_mean(set->data),
                         .count = set->items[PB_TRAIN],
                         .batch = o->batch,
                         .make = make_samples,
