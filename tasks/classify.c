@@ -8,7 +8,8 @@
 
 typedef struct conf {
     pb_files files;
-    const char *text, *label, *classes, *metric, *positive;
+    const char *text, *label, *classes, *metric, *positive, *class_weights;
+    double label_smoothing;
     int overlap;
 } conf;
 
@@ -23,6 +24,12 @@ static const pb_option options[] = {
     PB_OPTION(conf, metric, TEXT, "",
               "the primary metric: accuracy, macro_f1, weighted_f1, mcc or f1; empty: accuracy"),
     PB_OPTION(conf, positive, TEXT, "", "name of the class that the metric f1 is about; empty: f1 is not computed"),
+    PB_OPTION(
+        conf, class_weights, TEXT, "",
+        "weights of the classes in the loss of a head: balanced, n / (classes * n_c) of the training examples, or "
+        "`name:weight, ..`; empty: 1"),
+    PB_OPTION(conf, label_smoothing, REAL, "0", 0, 0.999,
+              "share of the target of a head's loss that is spread evenly over all classes; 0: none"),
     PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
               "a text, or a pair, in two splits is an error, or is removed from the earlier one"),
     {0},
@@ -71,9 +78,11 @@ static int load(pb_data *d, const void *settings)
         pb_data_drop_overlap(d);
     rc = rc || pb_labels_covered(r.labels) || find_positive(d, c) ? -1 : 0;
     pb_labels_free(r.labels);
-    if (!rc)
-        pb_files_limit(d, &c->files);
-    return rc;
+    if (rc)
+        return -1;
+    pb_files_limit(d, &c->files);
+    d->label_smoothing = c->label_smoothing;
+    return pb_data_weigh(d, c->class_weights);
 }
 
 /* ---- scoring ------------------------------------------------------------------------------- */

@@ -76,6 +76,16 @@ static int classes_of(const char *artifact)
     return classes;
 }
 
+/* What the head's outputs mean for the kind of task, whose name is the first word of the provenance `metrics`. */
+static pb_problem problem_of(const stored *s)
+{
+    const char *metrics = pb_provenance_get(&s->provenance, "metrics");
+    char *kind = pb_format("%.*s", (int)strcspn(metrics, " "), metrics);
+    const pb_task *task = pb_task_find(kind);
+    free(kind);
+    return task ? pb_problem_of(task->answer_kind) : PB_PROBLEM_ANY;
+}
+
 static void print_conversion(void *ctx, const char *module, double error)
 {
     (void)ctx;
@@ -107,6 +117,7 @@ static int export_run(const pb_args *a, const stored *s)
     int classes = pb_artifact_check(&s->artifact) ? 0 : classes_of(artifact);
     pb_opening opening = {
         .path = a->model ? a->model : s->run.model, .classes = classes, .tokens = gives_tags(&s->provenance)};
+    opening.problem = problem_of(s);
     pb_model *m = classes ? pb_model_open(&opening) : NULL;
     int rc = !m || pb_provenance_check_model(&s->provenance, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
                      pb_model_load(m, artifact) || (names && pb_model_name_classes(m, names))

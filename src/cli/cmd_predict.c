@@ -316,9 +316,28 @@ typedef struct classification {
     pb_input input;
 } classification;
 
-/* Prints the class with the largest logit and its probability; the number that a head with one output gives. */
+/* Prints the labels of a multi-label model. */
+static void print_set(const pb_model *m, const pb_node *logits)
+{
+    const char *between = "";
+    for (int c = 0; c < logits->cols; c++)
+        if (logits->x[c] > 0) {
+            char *name = pb_model_class(m, c);
+            printf("%s%s\t%.4f", between, name, 1 / (1 + exp(-(double)logits->x[c])));
+            between = "\t";
+            free(name);
+        }
+    printf("\n");
+}
+
+/* Prints the class with the largest logit and its probability; the labels of a multi-label model; or the number that a
+ * head with one output gives. */
 static void print_likeliest(const pb_model *m, const pb_node *logits)
 {
+    if (pb_model_problem(m) == PB_PROBLEM_LABELS) {
+        print_set(m, logits);
+        return;
+    }
     if (logits->cols == 1) {
         printf("%.6g\n", (double)logits->x[0]);
         return;
@@ -405,11 +424,10 @@ static int predict_alone(const pb_args *a)
             ? pb_error("%s: the model is no classifier; want one, or an --adapter with a classification head", a->model)
         : !pb_model_tokenizer(t.session.model)
             ? pb_error("%s: no tokenizer.json; want a folder with tokenizer.json", pb_model_dir(t.session.model))
-        : pb_model_config(t.session.model)->scores && !a->adapter && pb_model_outputs(t.session.model) > 1
-            ? pb_error(
-                  "%s: config.json: the model is a multi-label model, or a regression with several outputs; want a "
-                  "model with one label per text; `peftbench logits` prints its outputs",
-                  pb_model_dir(t.session.model))
+        : pb_model_problem(t.session.model) == PB_PROBLEM_NUMBERS && pb_model_outputs(t.session.model) > 1
+            ? pb_error("%s: config.json: the model is a regression with several outputs; want one output; `peftbench "
+                       "logits` prints them",
+                       pb_model_dir(t.session.model))
         : pb_model_head(t.session.model) == PB_HEAD_TOKENS && a->pairs
             ? pb_error("--pairs: %s gives a tag to each word of a sentence; want sentences", a->model)
             : pb_each_line(pb_model_head(t.session.model) == PB_HEAD_TOKENS ? tag_words : classify, &t);
@@ -453,8 +471,8 @@ const pb_command pb_cmd_predict = {
     .options = "db set task row seed model adapter merged precision force pairs threads",
     .help =
         "predict the label of each line of stdin\n\n"
-        "Prints the label and its probability, separated by a tab, or the text that the model generates, or the\n"
-        "number that a head with one output gives (a regression).  With an\n"
+        "Prints the label and its probability, separated by a tab; all labels of a set with theirs; the text that the\n"
+        "model generates; or the number that a head with one output gives (a regression).  With an\n"
         "experiment, a trained row predicts (--row, by default the baseline); its settings, model and template "
         "must be\n"
         "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "

@@ -21,10 +21,10 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
 {
     *b = (pb_bench){.experiment = e, .db = db, .home = getcwd(NULL, 0), .artifacts = pb_artifact_folder(db)};
     b->data = pb_experiment_data(e);
-    pb_model *m = b->data ? pb_model_open(&(pb_opening){.path = e->model_path,
-                                                        .classes = b->data->classes,
-                                                        .tokens = b->data->answer_kind == PB_ANSWER_TAGS})
-                          : NULL;
+    pb_opening o = {.path = e->model_path, .problem = pb_problem_of(e->task->answer_kind)};
+    o.tokens = e->task->answer_kind == PB_ANSWER_TAGS;
+    o.classes = b->data ? b->data->classes : 0;
+    pb_model *m = b->data ? pb_model_open(&o) : NULL;
     if (!m) {
         pb_bench_close(b);
         return -1;

@@ -308,9 +308,13 @@ static int check_base(const pb_loading *l, bool force)
                                     : 0;
 }
 
-/* Such an adapter also has the names of its head's classes. */
+/* Such an adapter also has the names of its head's classes, and problem_type if the head is for no single class. */
 static int name_classes(const pb_loading *l)
 {
+    const char *problem = pb_weights_metadata(l->a->weights, "problem_type");
+    for (pb_problem p = PB_PROBLEM_CLASS; p <= PB_PROBLEM_NUMBERS && problem; p++)
+        if (!strcmp(problem, pb_problem_name[p]))
+            l->m->problem = p;
     const char *names = pb_weights_metadata(l->a->weights, "classes");
     return names ? pb_model_name_classes(l->m, names) : 0;
 }

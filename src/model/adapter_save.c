@@ -386,21 +386,6 @@ static int save_method(saving *s)
     return 0;
 }
 
-/* ["good", "bad"] */
-static pb_text class_names(const pb_model *m)
-{
-    pb_text list = {0};
-    for (int i = 0; pb_model_has_classes(m) && i < m->classes; i++) {
-        char *name = pb_model_class(m, i);
-        pb_text_add(&list, i ? ", " : "[");
-        pb_json_quote(&list, name);
-        free(name);
-    }
-    if (list.length)
-        pb_text_add(&list, "]");
-    return list;
-}
-
 static int save_adapter(saving *s, const char *dir)
 {
     pb_peft_layout layout = s->peft->layout;
@@ -417,9 +402,17 @@ static int save_adapter(saving *s, const char *dir)
     if (soft)
         add_prompt_sizes(s);
     pb_digest base = pb_model_digest(s->m);
-    pb_text classes = class_names(s->m);
-    const char *const metadata[] = {"base_sha256", base.hex, "format", "pt", classes.length ? "classes" : NULL,
-                                    classes.data,  NULL};
+    pb_text classes = pb_model_class_names(s->m);
+    const char *problem = pb_model_problem(s->m) == PB_PROBLEM_CLASS ? NULL : pb_problem_name[pb_model_problem(s->m)];
+    const char *const metadata[] = {"base_sha256",
+                                    base.hex,
+                                    "format",
+                                    "pt",
+                                    classes.length ? "classes" : NULL,
+                                    classes.data,
+                                    classes.length && problem ? "problem_type" : NULL,
+                                    problem,
+                                    NULL};
     int rc = write_config(s, dir) || pb_tensor_writer_write(&s->tensors, dir, "adapter_model.safetensors", metadata)
                  ? -1
                  : 0;

@@ -32,8 +32,8 @@ static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
                 precision == PB_IN_BF16 ? "bfloat16" : "float32");
     if (!pb_model_has_classes(m))
         return;
-    if (m->classes == 1)
-        pb_text_add(out, ",\n  \"problem_type\": \"regression\"");
+    if (pb_model_problem(m) != PB_PROBLEM_CLASS)
+        pb_text_add(out, ",\n  \"problem_type\": \"%s\"", pb_problem_name[pb_model_problem(m)]);
     for (int reverse = 0; reverse < 2; reverse++) {
         pb_text_add(out, ",\n  \"%s\": {", reverse ? "label2id" : "id2label");
         for (int i = 0; i < m->classes; i++) {

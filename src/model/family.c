@@ -225,17 +225,18 @@ static bool flag(const reader *r, const char *key, bool otherwise)
     return pb_json_bool(pb_json_get(r->root, key), otherwise);
 }
 
-/* Without problem_type, a classifier of one class is a regression. */
 static int read_problem(const reader *r)
 {
     const char *problem = pb_json_text(pb_json_get(r->root, "problem_type"), NULL);
-    bool known = !problem || !strcmp(problem, "single_label_classification") || !strcmp(problem, "regression") ||
-                 !strcmp(problem, "multi_label_classification");
-    r->c->scores = problem ? strcmp(problem, "single_label_classification") != 0 : r->c->classes == 1;
-    return known ? 0
-                 : pb_error("%s: problem_type: want single_label_classification, multi_label_classification or "
-                            "regression, got '%s'",
-                            r->path, problem);
+    r->c->problem = PB_PROBLEM_ANY;
+    for (pb_problem p = PB_PROBLEM_CLASS; p <= PB_PROBLEM_NUMBERS && problem; p++)
+        if (!strcmp(problem, pb_problem_name[p]))
+            r->c->problem = p;
+    return !problem || r->c->problem
+               ? 0
+               : pb_error("%s: problem_type: want single_label_classification, multi_label_classification or "
+                          "regression, got '%s'",
+                          r->path, problem);
 }
 
 /* Reads the optional parts of the network. */

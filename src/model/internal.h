@@ -56,6 +56,7 @@ struct pb_model {
     uint64_t seed;
     pb_head head;
     int classes;
+    pb_problem problem;       /* of the head of classes */
     int end[16];              /* end-of-text tokens of decoding, -1 after the last one */
     bool checkpoint_head;     /* the head is the checkpoint's, which must have all of it */
     pb_json_doc *class_names; /* a list of strings, or NULL */
@@ -209,5 +210,10 @@ bool pb_build_runs_twice(const pb_model *m);
 
 /* The sum of what the hooks `consistency` make of the logits of two passes. */
 pb_node *pb_build_consistency(pb_build *b, pb_node *first, pb_node *second);
+
+/* ---- model.c */
+
+/* Returns the names of the classes of a head as a JSON list; empty without such a head.  The caller frees it. */
+pb_text pb_model_class_names(const pb_model *m);
 
 #endif

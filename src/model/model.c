@@ -40,6 +40,13 @@ int pb_model_outputs(const pb_model *m)
     return pb_model_has_classes(m) ? m->classes : m->head == PB_HEAD_NONE ? m->config.width : m->config.vocab;
 }
 
+const char *const pb_problem_name[] = {NULL, "single_label_classification", "multi_label_classification", "regression"};
+
+pb_problem pb_model_problem(const pb_model *m)
+{
+    return m->problem ? m->problem : m->classes == 1 ? PB_PROBLEM_NUMBERS : PB_PROBLEM_CLASS;
+}
+
 int pb_model_name_classes(pb_model *m, const char *list)
 {
     pb_json_doc *doc = pb_json_parse("names of classes", list, strlen(list));
@@ -61,6 +68,20 @@ char *pb_model_class(const pb_model *m, int i)
     const char *name = pb_json_size(names) == (size_t)m->classes ? pb_json_text(pb_json_at(names, (size_t)i), NULL)
                                                                  : NULL;
     return name ? pb_strdup(name) : pb_format("LABEL_%d", i);
+}
+
+pb_text pb_model_class_names(const pb_model *m)
+{
+    pb_text list = {0};
+    for (int i = 0; pb_model_has_classes(m) && i < m->classes; i++) {
+        char *name = pb_model_class(m, i);
+        pb_text_add(&list, i ? ", " : "[");
+        pb_json_quote(&list, name);
+        free(name);
+    }
+    if (list.length)
+        pb_text_add(&list, "]");
+    return list;
 }
 
 int pb_model_kv_width(const pb_model *m)

@@ -16,6 +16,15 @@ typedef enum pb_head {
     PB_HEAD_TOKENS,  /* token classification: logits [T, classes] */
 } pb_head;
 
+/* What the outputs of a classification head mean: problem_type in config.json. */
+typedef enum pb_problem {
+    PB_PROBLEM_ANY,     /* not given: a number if there is one output, else a class */
+    PB_PROBLEM_CLASS,   /* single_label_classification: one class, by the softmax   */
+    PB_PROBLEM_LABELS,  /* multi_label_classification: any labels, by sigmoids      */
+    PB_PROBLEM_NUMBERS, /* regression                                               */
+} pb_problem;
+extern const char *const pb_problem_name[]; /* the value of problem_type, NULL: not given */
+
 /* Rotary position embeddings. */
 typedef struct pb_rope {
     float frequency[2048]; /* [head_size / 2] radians by which each pair of columns turns per position */
@@ -42,7 +51,7 @@ typedef struct pb_network_config {
     int pad;      /* the padding token, -1: none */
     int window;   /* sliding-window attention: the window's tokens if texts of `positions` tokens do not fit in it, else
                      0.  `positions` is then the window, since longer texts are not supported */
-    bool scores;  /* the classifier is a regression or multi-label, so that a softmax of its outputs means nothing */
+    pb_problem problem; /* of the checkpoint's classification head */
 } pb_network_config;
 
 /* One method of a composition. */
@@ -55,10 +64,12 @@ typedef struct pb_attached {
  * T = offset[sequences].  The arrays must outlive the graph that is built from them. */
 typedef struct pb_batch {
     int sequences;
-    const int *offset;        /* [sequences+1] index of each sequence's first token */
-    const int *ids;           /* [T] */
-    const int *token_type;    /* [T] of each token, for models that have token types (segments); NULL: all 0 */
-    const int *label;         /* [sequences] classes, for the loss of a classification head; or NULL */
+    const int *offset;           /* [sequences+1] index of each sequence's first token */
+    const int *ids;              /* [T] */
+    const int *token_type;       /* [T] of each token, for models that have token types (segments); NULL: all 0 */
+    const int *label;            /* [sequences] classes, for the loss of a classification head; or NULL */
+    const pb_real *class_weight; /* [classes] weights of the labels' classes in the loss; NULL: plain cross-entropy */
+    double label_smoothing;      /* with class_weight: as in pb_op_class_loss */
     const pb_real *label_set; /* [sequences, classes] 1 for each label that a text has, 0 for the others, for the binary
                                  cross-entropy of a classification head; or NULL */
     const pb_real *number;    /* [sequences] numbers, for the mean squared error of a head with one output; or NULL */
@@ -91,9 +102,12 @@ extern const pb_option pb_base_table[];
 
 /* What to open. */
 typedef struct pb_opening {
-    const char *path;  /* a Hugging Face folder, a GGUF file or a llama2.c file */
-    int classes;       /* > 0: a classification head for this many classes; 0: the head of the checkpoint */
-    bool tokens;       /* the classification head is one of tokens, PB_HEAD_TOKENS */
+    const char *path; /* a Hugging Face folder, a GGUF file or a llama2.c file */
+    int classes;      /* > 0: a classification head for this many classes; 0: the head of the checkpoint */
+    bool tokens;      /* the classification head is one of tokens, PB_HEAD_TOKENS */
+    /* Of that head; ANY: as config.json says.  Unless it is ANY, a checkpoint's head for another problem, or for
+     * another number of classes, is refused. */
+    pb_problem problem;
     uint64_t seed;     /* of the initial values of parameters that the checkpoint lacks */
     int layers;        /* > 0: only this many layers, from the first */
     bool bare;         /* no head, whatever the checkpoint has */
@@ -147,6 +161,7 @@ const pb_network_config *pb_model_config(const pb_model *m); /* owned by the mod
 pb_head pb_model_head(const pb_model *m);                    /* the head that was built, which pb_opening decides */
 bool pb_model_has_classes(const pb_model *m);                /* the head is a classifier, of texts or of tokens */
 int pb_model_outputs(const pb_model *m);                     /* columns of the output */
+pb_problem pb_model_problem(const pb_model *m);              /* that of a classification head, which is never ANY */
 int pb_model_kv_width(const pb_model *m);                    /* columns of a layer's keys: kv_heads * head_size */
 
 /* Sets the names of the head's classes from a JSON list of strings.  Returns -1 with an error if it is none. */

@@ -262,8 +262,10 @@ static pb_node *loss_of_batch(pb_build *b, pb_node *x, pb_node *logits, const pb
     const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target ? targets_of_rows(b, batch) : NULL;
     pb_node *sum = batch->number      ? loss_of_numbers(b, logits, batch)
                    : batch->label_set ? pb_op_binary_cross_entropy(b->graph, logits, batch->label_set)
-                   : label            ? pb_op_cross_entropy(b->graph, logits, label)
-                                      : NULL;
+                   : label && batch->class_weight
+                       ? pb_op_class_loss(b->graph, logits, label, batch->class_weight, batch->label_smoothing)
+                   : label ? pb_op_cross_entropy(b->graph, logits, label)
+                           : NULL;
     if (!batch->distill_target)
         return sum;
     pb_node *y = pb_op_linear(b->graph, x, leaf(b, m->distill_w), leaf(b, m->distill_b));

@@ -17,8 +17,30 @@ static int open_tokenizer(pb_model *m)
     return !there || (m->tokenizer = pb_tokenizer_open(m->dir)) ? 0 : -1;
 }
 
-static int choose_head(pb_model *m, int classes, bool tokens, bool bare)
+/* Refuses a head that the checkpoint has for another number of outputs or another problem than those wanted. */
+static int check_head(const pb_model *m, int classes, pb_problem problem)
 {
+    const pb_network_config *c = &m->config;
+    if (c->head != PB_HEAD_CLASSES || problem == PB_PROBLEM_ANY)
+        return 0;
+    if (c->classes != classes)
+        return pb_error(
+            "%s: config.json: the checkpoint has a classification head with %d output%s, and the task needs "
+            "%d; want a checkpoint without a head, or one for such a task",
+            m->dir, c->classes, c->classes == 1 ? "" : "s", classes);
+    pb_problem is = c->problem ? c->problem : classes == 1 ? PB_PROBLEM_NUMBERS : PB_PROBLEM_CLASS;
+    return is == problem
+               ? 0
+               : pb_error("%s: config.json: problem_type: the checkpoint's classification head is for %s, and "
+                          "the task needs %s; want a checkpoint without a head, or one for such a task",
+                          m->dir, pb_problem_name[is], pb_problem_name[problem]);
+}
+
+static int choose_head(pb_model *m, int classes, bool tokens, pb_problem problem, bool bare)
+{
+    if (classes && !tokens && check_head(m, classes, problem))
+        return -1;
+    m->problem = problem ? problem : m->config.problem;
     m->checkpoint_head = !classes;
     m->head = bare ? PB_HEAD_NONE : !classes ? m->config.head : tokens ? PB_HEAD_TOKENS : PB_HEAD_CLASSES;
     m->classes = classes ? classes : m->config.classes;
@@ -52,7 +74,7 @@ pb_model *pb_model_open(const pb_opening *o)
     m->base = o->base;
     m->shapes_only = o->shapes_only;
     if (pb_checkpoint_open(m, o->shapes_only) || keep_layers(m, o->layers) ||
-        choose_head(m, o->classes, o->tokens, o->bare) || pb_checkpoint_params(m, o->distill_width) ||
+        choose_head(m, o->classes, o->tokens, o->problem, o->bare) || pb_checkpoint_params(m, o->distill_width) ||
         pb_generation_ends(m, m->end) || (!m->shapes_only && open_tokenizer(m))) {
         pb_model_free(m);
         return NULL;

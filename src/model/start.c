@@ -27,7 +27,7 @@ typedef struct preparation {
     pb_arena *arena; /* holds the statistics and gradients */
     pb_arena *step;  /* holds the graph of the current batch */
     pb_executor *executor;
-    long long targets;                             /* predictions that the examples so far ask for */
+    double targets;                                /* predictions that the examples so far ask for */
     pb_gram **gram;                                /* [sites] */
     const pb_real **inputs, **gradient, **squares; /* [sites] as in pb_training_stats, for all methods together */
     pb_preparation used;
@@ -208,7 +208,7 @@ static void add_share(void *ctx, int thread)
 }
 
 /* Adds the gradients of the batch that has run.  `targets`: its loss is the mean of so many predictions' losses. */
-static void add_gradients(preparation *p, const pb_graph *g, int targets)
+static void add_gradients(preparation *p, const pb_graph *g, double targets)
 {
     for (int i = 0; i < p->count; i++)
         p->watched[i].param->reached = false;
@@ -229,7 +229,7 @@ static void divide_sums(preparation *p)
     for (int i = 0; i < p->count; i++) {
         const watched *w = &p->watched[i];
         size_t n = (size_t)w->param->rows * (size_t)w->param->cols;
-        divide(n, w->sum, (double)p->targets);
+        divide(n, w->sum, p->targets);
         divide(n, w->squares, p->examples);
     }
     for (int i = 0; i < pb_model_sites(p->m); i++)
@@ -268,9 +268,15 @@ static int check_statistics(const preparation *p)
 
 /* ---- the passes ------------------------------------------------------------------------------------------- */
 
-/* Returns the number of predictions of which the loss of a batch is the mean. */
-static int targets_of(const pb_model *m, const pb_batch *batch)
+/* Returns the number of predictions of which the loss of a batch is the mean; of weighted classes, the sum of their
+ * weights. */
+static double targets_of(const pb_model *m, const pb_batch *batch)
 {
+    double weights = 0;
+    for (int i = 0; i < batch->sequences && batch->label && batch->class_weight; i++)
+        weights += (double)batch->class_weight[batch->label[i]];
+    if (weights > 0)
+        return weights;
     if (batch->number || batch->label_set)
         return batch->sequences;
     const int *value = m->head == PB_HEAD_CLASSES ? batch->label : batch->target;

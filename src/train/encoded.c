@@ -16,6 +16,14 @@ pb_answer_mode pb_answer_mode_of(bool texts, const pb_prompting *prompting)
     return texts ? PB_BY_GENERATION : prompting ? PB_BY_VERBALIZER : PB_BY_HEAD;
 }
 
+pb_problem pb_problem_of(pb_answer_kind answers)
+{
+    return answers == PB_ANSWER_NUMBER   ? PB_PROBLEM_NUMBERS
+           : answers == PB_ANSWER_LABELS ? PB_PROBLEM_LABELS
+           : answers == PB_ANSWER_CLASS  ? PB_PROBLEM_CLASS
+                                         : PB_PROBLEM_ANY;
+}
+
 /* ---- the template ----------------------------------------------------------------------------------------- */
 
 /* The default template: "Classify the text into negative, neutral or positive." */
@@ -339,6 +347,14 @@ int pb_encoded_check(const pb_data *d, const pb_model *m)
     return !d->pair[0] || !t || pb_model_is_causal(m) ? 0 : pb_tokenizer_check_pair(t);
 }
 
+int pb_encoded_check_loss(const pb_data *d, const pb_prompting *p)
+{
+    if (!p || (!d->class_weight && d->label_smoothing <= 0))
+        return 0;
+    pb_error("the loss of a head has it, and a row that answers with a verbalizer has none; want rows with a head");
+    return pb_data_blame(d, d->class_weight ? "class_weights" : "label_smoothing");
+}
+
 /* By head, there is no template.  A decoder reads a pair that the tokenizer's file has no form for as one text of two
  * lines. */
 static int start_head(pb_encoder *enc)
@@ -438,6 +454,8 @@ pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokeniz
 {
     const pb_prompting *p = c->prompting;
     pb_data *part = c->examples ? pb_data_part(d, c->examples, c->seed) : NULL;
+    if (c->examples && !part)
+        return NULL;
     d = part ? part : d;
     pb_encoded *set = new_set(d, pb_answer_mode_of(!d->classes, p));
     int rc = 0;

@@ -65,9 +65,16 @@ typedef struct pb_encoding {
  * which may be NULL. */
 pb_answer_mode pb_answer_mode_of(bool texts, const pb_prompting *prompting);
 
+/* Returns what the outputs of a head mean for answers of this kind. */
+pb_problem pb_problem_of(pb_answer_kind answers);
+
 /* Returns -1 with an error if a classification head of the model cannot read the data's texts: pairs, for an encoder
  * whose tokenizer has no form for them. */
 int pb_encoded_check(const pb_data *d, const pb_model *m);
+
+/* Returns -1 with an error if the data has weights of classes or smoothed labels, which a verbalizer's loss does not
+ * have; `p` is NULL for a head. */
+int pb_encoded_check_loss(const pb_data *d, const pb_prompting *p);
 
 /* Sets ids to those of a pair of texts and type to their token types, none if the model has none, as pb_encoded_new
  * does by head; limit 0: without truncation.  The caller frees both.  The model must have a tokenizer.  Returns -1 with

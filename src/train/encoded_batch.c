@@ -130,6 +130,17 @@ static pb_real *label_sets(const pb_encoded *set, pb_arena *arena, pb_split spli
     return y;
 }
 
+/* Returns the weights of the classes, [classes], if the loss has some or smooths labels; NULL: plain cross-entropy. */
+static pb_real *class_weights(const pb_data *d, pb_arena *arena)
+{
+    if (!d->class_weight && d->label_smoothing <= 0)
+        return NULL;
+    pb_real *weight = pb_arena_alloc(arena, PB_META, (size_t)d->classes * sizeof *weight);
+    for (int c = 0; c < d->classes; c++)
+        weight[c] = d->class_weight ? (pb_real)d->class_weight[c] : 1;
+    return weight;
+}
+
 pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n,
                           bool with_targets)
 {
@@ -163,6 +174,8 @@ pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split
                       .ids = c.ids,
                       .token_type = c.token_type,
                       .label = head && classes ? label : NULL,
+                      .class_weight = head && classes ? class_weights(set->data, arena) : NULL,
+                      .label_smoothing = set->data->label_smoothing,
                       .label_set = label_sets(set, arena, split, item, n),
                       .number = set->data->answer_kind == PB_ANSWER_NUMBER ? number : NULL,
                       .target = head && !tags ? NULL : c.target};

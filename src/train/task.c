@@ -74,6 +74,7 @@ void pb_data_free(pb_data *d)
     for (int c = 0; c < d->classes; c++)
         free(d->class_name[c]);
     free(d->class_name);
+    free(d->class_weight);
     free(d->pair[0]);
     free(d->pair[1]);
     free(d->template);
@@ -440,7 +441,14 @@ pb_data *pb_data_part(const pb_data *d, int n, uint64_t seed)
     for (int i = 0; i < kept; i++)
         part->split[PB_TRAIN].example[i] = d->split[PB_TRAIN].example[order[i]];
     part->split[PB_TRAIN].count = part->split[PB_TRAIN].capacity = kept;
+    part->class_weight = NULL;
     free(order);
+    if (!d->balanced)
+        part->class_weight = d->class_weight;
+    else if (pb_data_weigh(part, "balanced")) {
+        pb_data_part_free(part);
+        return NULL;
+    }
     return part;
 }
 
@@ -448,6 +456,8 @@ void pb_data_part_free(pb_data *part)
 {
     if (part)
         free(part->split[PB_TRAIN].example);
+    if (part && part->balanced)
+        free(part->class_weight);
     free(part);
 }
 

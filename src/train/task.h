@@ -60,8 +60,12 @@ typedef struct pb_data {
     char *forms;      /* path of the file with other forms of slot values (metric.h); NULL: none */
     char *answer;     /* pattern of the answers in texts (metric.h); NULL: none                */
     pb_digest digest; /* of the texts and answers of all splits                                */
-    int positive;     /* the class that the metric f1 is about; -1: none                       */
-    int primary;      /* index of the primary metric among those of the task                   */
+    /* [classes] weights of the classes in the loss; NULL: all 1 */
+    double *class_weight;
+    bool balanced;                        /* They follow from the training examples (pb_data_weigh).             */
+    double label_smoothing;               /* 0: none; the share of a target that is spread over all classes      */
+    int positive;                         /* the class that the metric f1 is about; -1: none                       */
+    int primary;                          /* index of the primary metric among those of the task                   */
     const struct pb_setting_place *place; /* where the task's settings are given; NULL: not known */
     const char *folder[2]; /* of the experiment's file and of the task's, with a slash: files are looked for there */
 } pb_data;
@@ -202,6 +206,12 @@ int pb_data_find_class(const pb_data *d, const char *name);
  * which the caller frees. */
 int *pb_data_count_classes(const pb_data *d, pb_split split);
 
+/* Sets the weights of the classes in the loss: to n / (classes * n_c) if the list is "balanced", where n_c of the n
+ * training examples are of the class; or to those of a list "name:weight, ..", which names every class once.  Leaves
+ * them if the list is empty.  To be called when the splits are complete.  Returns -1 with an error if a class has no
+ * training example, or if the list is wrong. */
+int pb_data_weigh(pb_data *d, const char *list);
+
 /* Appends the names of the labels of an example as a JSON list, in their order among the classes. */
 void pb_data_put_labels(const pb_data *d, int count, const int *label, pb_text *out);
 
@@ -242,8 +252,9 @@ char *pb_data_find(const pb_data *d, const char *file);
 void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
 
 /* Returns the data with n training examples only, chosen by the seed: those for a smaller n are among those for a
- * larger one.  All if n is 0 or not smaller than their number.  The result shares all else with d, which must
- * outlive it, and must not be changed; the caller frees it with pb_data_part_free. */
+ * larger one.  All if n is 0 or not smaller than their number.  Balanced weights are those of these examples.  The
+ * result shares all else with d, which must outlive it, and must not be changed; the caller frees it with
+ * pb_data_part_free.  Returns NULL with an error if weights are balanced and a class has no example left. */
 pb_data *pb_data_part(const pb_data *d, int n, uint64_t seed);
 void pb_data_part_free(pb_data *part); /* NULL is allowed */
 

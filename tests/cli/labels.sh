@@ -53,6 +53,28 @@ printf 'the film 3 is good and fun\nthe film 9 is dull\n' >texts
 ok 'predictions' eval 'run 0 predict toy.ini --db a.db --row full <texts'
 ok 'are labels with probabilities' test "$(grep -cE '^(|[a-z]+	0\.[0-9]+(	[a-z]+	0\.[0-9]+)*)$' out)" = 2
 
+cp out before
+run_of() { sql a.db "SELECT min(id) FROM run WHERE row = '$1'"; }
+ok 'it is exported' run 0 export "$(run_of full)" whole --db a.db --merged
+ok 'as a multi-label model' grep -q '"problem_type": "multi_label_classification"' whole/config.json
+ok 'with its labels' grep -q '"id2label": {"0": "good", "1": "fun", "2": "dull"}' whole/config.json
+ok 'the folder predicts' eval 'run 0 predict --model whole <texts'
+ok 'the same' diff before out
+ok 'a row with an adapter' run 0 run toy.ini --db l.db --set experiment.methods=lora --set experiment.baseline=lora --set train.epochs=2
+ok 'is exported' run 0 export 1 adapter --db l.db
+ok 'which predicts' eval 'run 0 predict toy.ini --db l.db <texts' && cp out before
+ok 'sets of labels too' eval 'run 0 predict --model models/tiny --adapter adapter <texts'
+ok 'the same ones' diff before out
+ok 'training goes on from its head' run 0 run toy.ini --db h.db --set model=whole --set train.epochs=1 --set experiment.methods=head \
+	--set experiment.baseline=head
+sed 's/multilabel/classify/; s/^train.*/&\nlabel = labels/' tasks/toy.ini >tasks/other.ini
+ok 'a head for sets of labels' run 2 run toy.ini --db wrong.db --set model=whole --set experiment.task=other \
+	--set 'task.classes=good, dull, fun|dull=other, good | fun=other'
+ok 'is not one of classes' says "whole: config.json: problem_type: the checkpoint's classification head is for multi_label_classification, and the task needs single_label_classification; want a checkpoint without a head"
+ok 'of as many labels' run 2 run toy.ini --db wrong.db --set model=whole --set 'task.classes=good, fun=good, dull'
+ok 'as the task' says "whole: config.json: the checkpoint has a classification head with 3 outputs, and the task needs 2; want a checkpoint without a head"
+ok 'nothing is stored' [ ! -e wrong.db ]
+
 cp data/toy.tsv keep.tsv
 { echo && sed 1d keep.tsv; } | awk -F '\t' '!$2 { print; next } { gsub(/ *\| */, "\",\"", $1); print "{\"labels\": [\"" $1 "\"], \"text\": \"" $2 "\"}" }' >data/toy.jsonl
 ok 'lists of JSON Lines' run 0 data toy --set task.train=toy.jsonl --json

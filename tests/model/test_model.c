@@ -50,9 +50,23 @@ static void compare_value(const golden_tensor *t, const pb_node *n)
     compare(t, got);
 }
 
-static void check_golden_as(const pb_opening *how, const char *name, const char *spec)
+/* Sets what the batch is trained to predict: classes, numbers for one output, or sets of labels, of which bit k is
+ * label k.  x has room for it. */
+static void set_targets(pb_batch *b, const golden *g, const pb_opening *how, pb_real *x)
 {
     int classes = how->classes;
+    bool numbers = classes == 1, sets = how->problem == PB_PROBLEM_LABELS;
+    for (int i = 0; i < g->labels && numbers; i++)
+        x[i] = (pb_real)g->label[i];
+    for (int i = 0; i < g->labels * classes && sets; i++)
+        x[i] = (pb_real)(g->label[i / classes] >> i % classes & 1);
+    b->label = numbers || sets ? NULL : b->label;
+    b->number = numbers ? x : NULL;
+    b->label_set = sets ? x : NULL;
+}
+
+static void check_golden_as(const pb_opening *how, const char *name, const char *spec)
+{
     char *path = pb_format("tests/golden/%s.txt", name);
     golden g = golden_open(path);
     golden_tensor t;
@@ -64,13 +78,8 @@ static void check_golden_as(const pb_opening *how, const char *name, const char 
     for (; golden_next(&g, &t); free(t.x)) {
         if (!ran && !strcmp(t.name, "logits")) { /* all parameters came before */
             pb_batch b = golden_batch(&g);
-            pb_real number[16];
-            for (int i = 0; i < g.labels && classes == 1; i++)
-                number[i] = (pb_real)g.label[i];
-            if (classes == 1) {
-                b.label = NULL;
-                b.number = number;
-            }
+            pb_real wanted[64];
+            set_targets(&b, &g, how, wanted);
             fixture_forward(&r, &b, true, 0);
             pb_executor_backward(r.executor, r.graph);
             ran = true;
@@ -107,6 +116,12 @@ TEST(one_output_is_trained_by_squared_error_as_in_transformers)
 {
     check_golden_of(TINY, 1, "regression/bert", "full");
     check_golden_of(TINY, 1, "regression/bert-lora", "lora:rank=4,alpha=8");
+    check_golden_of("tests/golden/families/llama-3", 1, "labels/llama", "head"); /* without a bias */
+}
+
+TEST(sets_of_labels_are_trained_by_binary_cross_entropy_as_in_transformers)
+{
+    check_golden_as(&(pb_opening){.path = TINY, .classes = 4, .problem = PB_PROBLEM_LABELS}, "labels/bert", "full");
 }
 
 /* The loss is the mean over the tokens that have a label (tests/parity/make_tags.py). */
