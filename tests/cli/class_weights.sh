@@ -50,6 +50,6 @@ ok 'a class that the limit leaves without an example' refused "class_weights: ba
 ok 'too much smoothing' refused 'label_smoothing' task.label_smoothing=1
 ln -s "$root/models/pico-decoder" models/pico
 ok 'a verbalizer' refused 'class_weights: the loss of a head has it, and a row that answers with a verbalizer has none' \
-	task.class_weights=balanced --set model=models/pico --set experiment.methods=zero-shot --set experiment.baseline=zero-shot
+	task.class_weights=balanced --set experiment.model=models/pico --set experiment.methods=zero-shot --set experiment.baseline=zero-shot
 
 finish
