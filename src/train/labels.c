@@ -7,6 +7,7 @@
 #include <utf8proc.h>
 
 #include "base/interner.h"
+#include "base/json.h"
 
 /* Where a label stands. */
 typedef struct place {
@@ -266,4 +267,16 @@ int pb_labels_covered(const pb_labels *l)
     for (int s = 0; s < PB_SPLITS; s++)
         free(count[s]);
     return rc;
+}
+
+/* ---- sets of labels --------------------------------------------------------------------------------------------- */
+
+void pb_data_put_labels(const pb_data *d, int count, const int *label, pb_text *out)
+{
+    pb_text_add(out, "[");
+    for (int k = 0; k < count; k++) {
+        pb_text_add(out, k ? "," : "");
+        pb_json_quote(out, d->class_name[label[k]]);
+    }
+    pb_text_add(out, "]");
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/rng.h"
 #include "train/template.h"
 
@@ -130,16 +129,6 @@ int *pb_data_count_classes(const pb_data *d, pb_split split)
             count[e->labels[k]]++;
     }
     return count;
-}
-
-void pb_data_put_labels(const pb_data *d, int count, const int *label, pb_text *out)
-{
-    pb_text_add(out, "[");
-    for (int k = 0; k < count; k++) {
-        pb_text_add(out, k ? "," : "");
-        pb_json_quote(out, d->class_name[label[k]]);
-    }
-    pb_text_add(out, "]");
 }
 
 double pb_data_mean(const pb_data *d)
