@@ -166,7 +166,8 @@ static void put_sizes(const pb_data_view *v)
     put_counts("examples", 0, all, NULL);
     if (d->answer_kind == PB_ANSWER_TAGS)
         put_tags(v);
-    for (int c = 0; c < d->classes && d->answer_kind == PB_ANSWER_CLASS; c++) {
+    bool of_texts = d->answer_kind == PB_ANSWER_CLASS || d->answer_kind == PB_ANSWER_LABELS;
+    for (int c = 0; c < d->classes && of_texts; c++) {
         for (int s = 0; s < PB_SPLITS; s++)
             count[s] = v->profile.of_class[s][c];
         put_counts(d->class_name[c], 2, count, all);
