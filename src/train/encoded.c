@@ -454,8 +454,10 @@ pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokeniz
 {
     const pb_prompting *p = c->prompting;
     pb_data *part = c->examples ? pb_data_part(d, c->examples, c->seed) : NULL;
-    if (c->examples && !part)
+    if (part && part->balanced && pb_data_weigh(part, "balanced")) {
+        pb_data_part_free(part);
         return NULL;
+    }
     d = part ? part : d;
     pb_encoded *set = new_set(d, pb_answer_mode_of(!d->classes, p));
     int rc = 0;

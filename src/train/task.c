@@ -430,14 +430,8 @@ pb_data *pb_data_part(const pb_data *d, int n, uint64_t seed)
     for (int i = 0; i < kept; i++)
         part->split[PB_TRAIN].example[i] = d->split[PB_TRAIN].example[order[i]];
     part->split[PB_TRAIN].count = part->split[PB_TRAIN].capacity = kept;
-    part->class_weight = NULL;
+    part->class_weight = d->balanced ? NULL : d->class_weight;
     free(order);
-    if (!d->balanced)
-        part->class_weight = d->class_weight;
-    else if (pb_data_weigh(part, "balanced")) {
-        pb_data_part_free(part);
-        return NULL;
-    }
     return part;
 }
 
