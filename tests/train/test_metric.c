@@ -195,7 +195,7 @@ TEST(any_bytes_are_scored)
         const char *reference[] = {text[0].data, text[1].data}, *hypothesis = text[2].data;
         pb_text_item item = {reference[0], reference, 2};
         for (const pb_text_metric *const *m = pb_text_metrics; *m; m++) {
-            double value = pb_text_score(*m, &(pb_text_set){&item, 1, NULL}, &hypothesis, NULL);
+            double value = pb_text_score(*m, &(pb_text_set){&item, 1, NULL, "{number}"}, &hypothesis, NULL);
             CHECK(isnan(value) || (value >= 0 && isfinite(value)));
         }
     }
