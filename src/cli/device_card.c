@@ -210,8 +210,8 @@ int pb_device_card(const pb_args *a)
         return (pb_error("plan: want EXPERIMENT.ini, or --model and --methods"), PB_EXIT_QUESTION);
     pb_experiment *e = a->words ? pb_experiment_read(a->word[0], a->set, a->task) : read_options(a);
     pb_data *d = e ? pb_experiment_new_data(e) : NULL;
-    for (int c = 0; d && c < (e->task->answer_kind == PB_ANSWER_CLASS ? 2 : e->task->answer_kind == PB_ANSWER_NUMBER);
-         c++)
+    pb_answer_kind answers = e ? e->task->answer_kind : PB_ANSWER_TEXT;
+    for (int c = 0; d && c < (answers == PB_ANSWER_TEXT ? 0 : answers == PB_ANSWER_NUMBER ? 1 : 2); c++)
         pb_data_class(d, c ? "b" : "a");
     int rc = d ? print_rows(&r, e, d) : -1;
     pb_data_free(d);

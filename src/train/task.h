@@ -252,9 +252,9 @@ char *pb_data_find(const pb_data *d, const char *file);
 void pb_data_draw(pb_data *d, double validation, double test, uint64_t seed);
 
 /* Returns the data with n training examples only, chosen by the seed: those for a smaller n are among those for a
- * larger one.  All if n is 0 or not smaller than their number.  Balanced weights are those of these examples.  The
+ * larger one.  All if n is 0 or not smaller than their number.  It has no balanced weights before pb_data_weigh.  The
  * result shares all else with d, which must outlive it, and must not be changed; the caller frees it with
- * pb_data_part_free.  Returns NULL with an error if weights are balanced and a class has no example left. */
+ * pb_data_part_free. */
 pb_data *pb_data_part(const pb_data *d, int n, uint64_t seed);
 void pb_data_part_free(pb_data *part); /* NULL is allowed */
 

@@ -267,7 +267,7 @@ ok 'by name' prints '^failed     prompt prompt.length=1000 seed 1: '
 ok 'and says that the setting is left out' prints "$left_out"
 ok 'all that can be is finished' prints '^4 of 4 runs finished$'
 "$program" compare prompt prompt --db wrong.db >out
-ok 'the row is compared' prints '^wrong/prompt: of 2 settings, 2 seeds; sweep [0-9a-f]{8}$'
+ok 'the row is compared' prints '^wrong/prompt: prompt.length=2, the best of 2 settings, 2 seeds; sweep [0-9a-f]{8}$'
 cp wrong.db half.db # a seed of the other setting failed as well: then all settings are left, and none is chosen
 sed 's/^length.*/length = 1000, 2000/' wrong.ini >none.ini
 ok 'a row all of whose settings fail' run 1 run none.ini --db half.db --quiet
