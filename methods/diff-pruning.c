@@ -121,11 +121,12 @@ const pb_method pb_method_diff_pruning = {
     .help = "Trains a difference to the weights with random gates and an L0 penalty, then keeps the largest changes.",
     .equation = "W + g z * delta, z = clip(sigmoid(log u - log(1 - u) + alpha) 2r - r, 0, 1); "
                 "loss + lambda sum sigmoid(alpha)",
-    .notes = "The paper trains delta at 1e-5 and alpha at 0.1, hence alpha_rate: with a larger rate of delta, set a "
-             "smaller one.  Only the weights of projections change, where the paper's difference is of all tensors but "
-             "the classifier.  The second phase is the paper's third stage, with one schedule of the rate for both; an "
-             "epoch of the first phase is never selected.  delta and alpha are counted and stored whole, although all "
-             "but the share of delta is 0 in the end; the paper stores that share.",
+    .notes =
+        "The paper trains delta at 1e-5 and alpha at 0.1, hence alpha_rate: with a larger rate of delta, set a "
+        "smaller one.  Only the weights of projections change, where the paper's difference is of all tensors but "
+        "the classifier.  The second phase is the paper's third stage, with one schedule of the rate for both; an "
+        "epoch of the first phase is never selected.  delta and alpha are counted whole, although all but the share "
+        "of delta is 0 in the end; of both the artifact stores the share that differs, and its places.",
     .count = "2*in*out + groups",
     .deviation = "delta: 0; alpha: alpha; group: alpha",
     .category = PB_SELECTIVE,

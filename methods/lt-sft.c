@@ -60,7 +60,9 @@ const pb_method pb_method_lt_sft = {
     .help = "Trains all weights, keeps the places that moved most, rewinds, and trains only those.",
     .equation = "W + S, where S is 0 outside of the share of places with the largest |S| after the first phase",
     .notes = "The change of a weight is a tensor of its own, so that weight decay pulls the weight to where it "
-             "started; it is counted and stored whole, although all but the share of it is 0. The authors' code "
+             "started; it is counted whole, although all but the share of it is 0; the artifact stores that share and "
+             "its places."
+             " The authors' code "
              "masks embeddings and biases too, which are frozen here as the norms are in their scripts; here the "
              "head trains on. Their learning rate begins anew with the second phase, as AdamW's moments do here, and "
              "an epoch of the first phase is never selected. Their scripts keep 14 155 776 parameters of "

@@ -96,7 +96,8 @@ const pb_method pb_method_sparseadapter = {
         "D and U start as in the authors' scripts, both normal with deviation 0.02: with U = 0 all scores would be "
         "0.  The adapter therefore does not start as the base model does.  Pruning is by SNIP and over all adapters "
         "together, with 40 % pruned, where the paper finds the best scores; a larger bottleneck with a larger "
-        "sparsity is its Large-Sparse setting.  What is pruned does not count as trained, but is stored as zeros.",
+        "sparsity is its Large-Sparse setting.  What is pruned does not count as trained, and the artifact stores the "
+        "gaps that it leaves.",
     .count = "model: ceil((1-sparsity)*(2*bottleneck*width*sites)) + sites*(bottleneck+width)",
     .category = PB_ADDITIVE,
     .options = options,

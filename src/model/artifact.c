@@ -1,18 +1,25 @@
 /* artifact: the file of a trained model: every trainable parameter, the head and the methods' parameters, each under
- * its name.  What is made again from the run's seed is not in it; the file's metadata then has the seed. */
+ * its name.  What is made again from the run's seed is not in it; the file's metadata then has the seed.  A tensor of
+ * which most elements are equal is stored as the others where that is smaller (weights/sparse_array.h). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
-#include "weights/safetensors.h"
+#include "weights/sparse_array.h"
 
 bool pb_model_stores(const pb_param *p)
 {
     return p->trainable || p->kind == PB_HEAD || (p->kind == PB_ADDED && !p->seeded);
 }
 
-/* The values in 32 bits: floats, or integers.  The caller frees them. */
+/* The arrays of a file, which own their data. */
+typedef struct writing {
+    pb_array *array;
+    size_t n;
+} writing;
+
+/* The values in 32 bits: floats, or integers. */
 static void *values_in_32_bits(const pb_param *p)
 {
     size_t n = (size_t)p->rows * (size_t)p->cols;
@@ -24,29 +31,34 @@ static void *values_in_32_bits(const pb_param *p)
     return out;
 }
 
+static void add_param(writing *w, const pb_param *p)
+{
+    size_t count = (size_t)p->rows * (size_t)p->cols;
+    pb_array whole = {.name = pb_strdup(p->name),
+                      .dtype = p->index ? PB_I32 : PB_F32,
+                      .dims = 2,
+                      .shape = {p->rows, p->cols},
+                      .count = count,
+                      .data = values_in_32_bits(p),
+                      .bytes = 4 * count};
+    if (pb_sparse_array_of(&whole, w->array + w->n)) {
+        w->n += PB_SPARSE_PARTS;
+        pb_array_free(&whole, 1);
+    } else
+        w->array[w->n++] = whole;
+}
+
 int pb_model_save(const pb_model *m, const char *path)
 {
-    pb_array *array = pb_alloc((m->params + 1) * sizeof *array);
-    size_t n = 0;
-    for (size_t i = 0; i < m->params; i++) {
-        const pb_param *p = m->param[i];
-        if (!pb_model_stores(p))
-            continue;
-        size_t count = (size_t)p->rows * (size_t)p->cols;
-        array[n++] = (pb_array){.name = p->name,
-                                .dtype = p->index ? PB_I32 : PB_F32,
-                                .dims = 2,
-                                .shape = {p->rows, p->cols},
-                                .count = count,
-                                .data = values_in_32_bits(p),
-                                .bytes = 4 * count};
-    }
+    writing w = {.array = pb_alloc((PB_SPARSE_PARTS * m->params + 1) * sizeof *w.array)};
+    for (size_t i = 0; i < m->params; i++)
+        if (pb_model_stores(m->param[i]))
+            add_param(&w, m->param[i]);
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)m->seed);
-    int rc = pb_safetensors_write(path, array, n, m->uses_seed ? (const char *const[]){"seed", seed, NULL} : NULL);
-    for (size_t i = 0; i < n; i++)
-        free((void *)(uintptr_t)array[i].data);
-    free(array);
+    int rc = pb_safetensors_write(path, w.array, w.n, m->uses_seed ? (const char *const[]){"seed", seed, NULL} : NULL);
+    pb_array_free(w.array, w.n);
+    free(w.array);
     return rc;
 }
 
@@ -62,14 +74,24 @@ static int load_index(const pb_array *a, const char *path, pb_param *p)
     return 0;
 }
 
-static int load_param(const pb_safetensors *f, const char *path, pb_param *p)
+static int copy_array(const pb_array *a, const char *path, pb_param *p)
 {
-    const pb_array *a = pb_safetensors_find(f, p->name);
-    if (!a)
-        return pb_error("%s: no tensor '%s': not an artifact of this method and model", path, p->name);
     if (a->dims != 2 || a->shape[0] != p->rows || a->shape[1] != p->cols)
         return pb_error("%s: '%s': want shape [%d,%d]", path, p->name, p->rows, p->cols);
     return p->index ? load_index(a, path, p) : pb_array_reals(a, 0, a->count, p->x);
+}
+
+static int load_param(const pb_safetensors *f, const char *path, pb_param *p)
+{
+    const pb_array *a = pb_safetensors_find(f, p->name);
+    pb_array joined;
+    int found = a ? 0 : pb_sparse_array_read(f, path, p->name, &joined);
+    if (!a && !found)
+        return pb_error("%s: no tensor '%s': not an artifact of this method and model", path, p->name);
+    int rc = found < 0 ? -1 : copy_array(a ? a : &joined, path, p);
+    if (found > 0)
+        pb_array_free(&joined, 1);
+    return rc;
 }
 
 /* Sets the model's seed to that of the run, and makes again what depends on it. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "model/formula.h"
-#include "weights/safetensors.h"
+#include "weights/sparse_array.h"
 
 /* ---- by formula ---------------------------------------------------------------------------------------------- */
 
@@ -125,7 +125,7 @@ pb_outcome pb_check_formula(pb_trial *t)
 
 /* ---- counts -------------------------------------------------------------------------------------------------- */
 
-/* The number of elements in all tensors of the file that an artifact is written to, or -1 with an error. */
+/* The number of elements of all tensors in the file that an artifact is written to, or -1 with an error. */
 static double artifact_elements(const pb_model *m)
 {
     char path[] = "/tmp/peftbench-counts-XXXXXX";
@@ -133,9 +133,7 @@ static double artifact_elements(const pb_model *m)
     if (file < 0)
         return pb_error("%s: the file cannot be created", path);
     pb_safetensors *f = pb_model_save(m, path) ? NULL : pb_safetensors_open(path);
-    double sum = f ? 0 : -1;
-    for (size_t i = 0; f && i < pb_safetensors_count(f); i++)
-        sum += (double)pb_safetensors_at(f, i)->count;
+    double sum = f ? (double)pb_sparse_array_elements(f) : -1;
     pb_safetensors_close(f);
     unlink(path);
     close(file);

@@ -1,6 +1,7 @@
 /* array: see array.h. */
 #include "weights/array.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "weights/blocks.h"
@@ -68,4 +69,12 @@ static int in_order(const pb_array *a, size_t from, size_t n, pb_real *out)
     default: return pb_error("'%s': want an array of F64, F32, F16 or BF16", a->name);
     }
 #undef CONVERT
+}
+
+void pb_array_free(pb_array *arrays, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free((void *)(uintptr_t)arrays[i].name);
+        free((void *)(uintptr_t)arrays[i].data);
+    }
 }

@@ -22,4 +22,7 @@ typedef struct pb_array {
  * BF16 nor a block format.  If `heads` is set, `from` and n must be multiples of the row length. */
 int pb_array_reals(const pb_array *a, size_t from, size_t n, pb_real *out);
 
+/* Frees the names and the data of n arrays, if the caller owns them. */
+void pb_array_free(pb_array *arrays, size_t n);
+
 #endif

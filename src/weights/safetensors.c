@@ -245,8 +245,8 @@ static int check_arrays(const char *path, const pb_array *const *sorted, size_t 
 {
     for (size_t i = 0; i < n; i++) {
         const pb_array *a = sorted[i];
-        if (a->dtype != PB_F32 && a->dtype != PB_BF16 && a->dtype != PB_I64 && a->dtype != PB_I32)
-            return pb_error("%s: '%s': cannot write: want dtype F32, BF16, I64 or I32", path, a->name);
+        if (a->dtype != PB_F32 && a->dtype != PB_BF16 && a->dtype != PB_I64 && a->dtype != PB_I32 && a->dtype != PB_U8)
+            return pb_error("%s: '%s': cannot write: want dtype F32, BF16, I64, I32 or U8", path, a->name);
         if (a->bytes != a->count * (type_of(a->dtype)->bits / 8))
             return pb_error("%s: '%s': cannot write: %zu elements in %zu bytes", path, a->name, a->count, a->bytes);
         if (!strcmp(a->name, METADATA) || (i && !strcmp(a->name, sorted[i - 1]->name)))
@@ -258,7 +258,7 @@ static int check_arrays(const char *path, const pb_array *const *sorted, size_t 
 /* Sorts as the safetensors library does: larger elements first, so that all are aligned. */
 static int by_width(const void *x, const void *y)
 {
-    static const int rank[PB_OTHER] = {[PB_I64] = 3, [PB_F32] = 2, [PB_I32] = 1};
+    static const int rank[PB_OTHER] = {[PB_I64] = 3, [PB_F32] = 2, [PB_I32] = 1, [PB_U8] = -1};
     const pb_array *a = *(const pb_array *const *)x, *b = *(const pb_array *const *)y;
     int order = rank[b->dtype] - rank[a->dtype];
     return order ? order : strcmp(a->name, b->name);
