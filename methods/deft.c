@@ -51,6 +51,34 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_linear_add(g, y, h, c->projector == QR ? pb_op_transpose(g, read) : P, 1);
 }
 
+/* What PEFT's P has beside P0. */
+static pb_node *change_of_P(pb_build *b, const pb_site *site)
+{
+    const conf *c = pb_conf(b);
+    return pb_op_times(b->graph, pb_added(b, site, "D", site->out, c->rank, pb_init_constant(0)), 1);
+}
+
+/* What PEFT's R has beside R': read0 W. */
+static pb_node *start_of_R(pb_build *b, const pb_site *site)
+{
+    const conf *c = pb_conf(b);
+    pb_node *P0 = pb_seeded(b, site, "P0", site->out, c->rank, pb_init_normal(0.02));
+    return pb_op_product(b->graph, reading(b, P0), false, pb_inner_weight(b, site), false);
+}
+
+static const pb_peft peft = {
+    .type = "DEFT",
+    .tensors = (const pb_peft_tensor[]){{.ours = "P0", .theirs = "deft_P", .plus = change_of_P},
+                                        {.ours = "R", .theirs = "deft_R", .plus = start_of_R},
+                                        {.ours = "D"},
+                                        {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
+                                  {.key = "decomposition_method", .option = "projector", .words = "\"relu\"|\"qr\""},
+                                  {.key = "para", .option = "inject", .words = "true|false"},
+                                  {0}},
+    .fixed = "\"bias\": \"none\"",
+};
+
 static const pb_preset presets[] = {
     {"para", "PaRa: the rank of the weight is reduced",
      "Chen et al. 2024, PaRa: Personalizing text-to-image diffusion via parameter rank reduction, arXiv:2406.05641",
@@ -78,4 +106,5 @@ const pb_method pb_method_deft = {
     .size = "rank",
     .presets = presets,
     .linear = linear,
+    .peft = &peft,
 };

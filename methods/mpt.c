@@ -26,12 +26,29 @@ static pb_node *embed(pb_build *b, pb_node *x)
     return pb_soft_prompt_put(b, pb_op_multiply(g, pb_op_product(g, U, false, V, false), P), x);
 }
 
-/* PEFT's own type has the parts too; prompt tuning has what they make. */
+static const pb_peft parts = {
+    .type = "MULTITASK_PROMPT_TUNING",
+    .layout = PB_PEFT_PROMPT_PARTS,
+    .tensors =
+        (const pb_peft_tensor[]){
+            {.ours = "embed", .theirs = "prompt_embeddings", .of_model = true},
+            {.ours = "U", .theirs = "prefix_task_cols", .shape = "1, rows, cols", .of_model = true},
+            {.ours = "V", .theirs = "prefix_task_rows", .shape = "1, rows, cols", .of_model = true},
+            {0}},
+    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"},
+                                  {.key = "num_ranks", .option = "rank"},
+                                  {.key = "num_tasks", .words = "1"},
+                                  {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "pool", .theirs = "first"}, {0}},
+};
+
+/* What the parts make is written, which needs no number of a task when it is used. */
 static const pb_peft peft = {
     .type = "PROMPT_TUNING",
     .only_written = true,
     PB_SOFT_PROMPT_PEFT,
     .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
+    .other = &parts,
 };
 
 const pb_method pb_method_mpt = {

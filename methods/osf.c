@@ -23,10 +23,12 @@ static int smaller_side(const pb_site *site)
     return site->in < site->out ? site->in : site->out;
 }
 
+/* k: what stays is a whole number of vectors, as PEFT counts them, and the rest trains. */
 static int trained(pb_build *b, const pb_site *site)
 {
     const conf *c = pb_conf(b);
-    return (int)ceil(c->share * smaller_side(site));
+    double rounding = 1e-9, all = smaller_side(site); /* of 1 - share */
+    return (int)(all - floor((1 - c->share) * all + rounding));
 }
 
 static pb_node *product(pb_build *b, pb_node *x, pb_node *U, pb_node *s, pb_node *V)
@@ -123,6 +125,20 @@ static void before_step(pb_build *b, const pb_step *step)
     }
 }
 
+static const pb_peft peft = {
+    .type = "OSF",
+    .tensors = (const pb_peft_tensor[]){{.ours = "U", .theirs = "osf_svd_params.U_low"},
+                                        {.ours = "s", .theirs = "osf_svd_params.S_low", .shape = "cols"},
+                                        {.ours = "V", .theirs = "osf_svd_params.V_low"},
+                                        {.ours = "start.U"},
+                                        {.ours = "start.s"},
+                                        {.ours = "start.V"},
+                                        {.ours = "kept.U"},
+                                        {.ours = "kept.V"},
+                                        {0}},
+    .keys = (const pb_peft_key[]){{.key = "effective_rank", .option = "share", .complement = true, .null = "0.5"}, {0}},
+};
+
 const pb_method pb_method_osf = {
     .name = "osf",
     .title = "OSF: the small singular values and their vectors train",
@@ -138,9 +154,9 @@ const pb_method pb_method_osf = {
         "in PEFT it is one share of all, by default one half. Gradients are projected, as in the paper, and not the "
         "steps that AdamW makes of them, which leave the space a little. Half of the singular values of a square W are "
         "as many numbers as W has, so this is no method of few parameters, and the artifact holds the start besides. "
-        "PEFT's adapter holds what trains only, and the signs of its start are open; it is not read. That earlier "
+        "PEFT's adapter holds what trains only; the start is computed again when it is read. That earlier "
         "tasks are forgotten less, the paper's claim, needs a sequence of tasks, which is not here.",
-    .count = "k = ceil(share*min(in, out)); k*(in+out+1)",
+    .count = "k = min(in, out) - floor((1-share)*min(in, out)+0.000000001); k*(in+out+1)",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
     .merges = true,
@@ -150,4 +166,5 @@ const pb_method pb_method_osf = {
     .linear = linear,
     .start = start,
     .before_step = before_step,
+    .peft = &peft,
 };

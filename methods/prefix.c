@@ -99,14 +99,27 @@ static void start(pb_build *b, const pb_training_stats *stats)
     free(ids);
 }
 
+static const pb_peft_tensor tensors[] = {{.ours = "k", .theirs = "prompt_embeddings"},
+                                         {.ours = "v", .theirs = "prompt_embeddings"},
+                                         {.ours = "k.frozen", .theirs = "prompt_embeddings"},
+                                         {.ours = "v.frozen", .theirs = "prompt_embeddings"},
+                                         {0}};
+static const pb_peft cartridge = {
+    .type = "CARTRIDGE",
+    .layout = PB_PEFT_PREFIX,
+    .tensors = tensors,
+    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"},
+                                  {.key = "num_frozen_tokens", .option = "frozen"},
+                                  {0}},
+};
 static const pb_peft peft = {
     .type = "PREFIX_TUNING",
     .layout = PB_PEFT_PREFIX,
-    .tensors = (const pb_peft_tensor[]){{.ours = "k", .theirs = "prompt_embeddings"},
-                                        {.ours = "v", .theirs = "prompt_embeddings"},
-                                        {0}},
+    .tensors = tensors,
     .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"}, {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "frozen", .theirs = "0"}, {0}},
     .fixed = "\"prefix_projection\": false",
+    .other = &cartridge,
 };
 
 static const pb_preset presets[] = {

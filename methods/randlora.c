@@ -50,6 +50,28 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
     return pb_op_add(g, pb_op_times(g, change, c->alpha / c->rank), w);
 }
 
+static const pb_peft peft = {
+    .type = "RANDLORA",
+    .tensors = (const pb_peft_tensor[]){{.ours = "A",
+                                         .theirs = "base_model.randlora_A",
+                                         .shape = "rows, 1, cols",
+                                         .of_model = true,
+                                         .copies = "randlora_A"},
+                                        {.ours = "B",
+                                         .theirs = "base_model.randlora_B",
+                                         .shape = "rows, cols/rank, rank",
+                                         .of_model = true,
+                                         .copies = "randlora_B"},
+                                        {.ours = "lambda", .theirs = "randlora_lambda"},
+                                        {.ours = "gamma", .theirs = "randlora_gamma"},
+                                        {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
+                                  {.key = "randlora_alpha", .option = "alpha"},
+                                  {.key = "save_projection", .words = "true"}, /* what PEFT draws is not known here */
+                                  {0}},
+    .fixed = "\"bias\": \"none\"",
+};
+
 const pb_method pb_method_randlora = {
     .name = "randlora",
     .title = "RandLoRA: an update of full rank from scaled random matrices",
@@ -60,8 +82,7 @@ const pb_method pb_method_randlora = {
         "A and B are uniform with deviation 1, as in PEFT, whose ternary ones (sparse, very_sparse) do not exist here. "
         "PEFT numbers the rows of A' and the columns of B in different orders, which decides which random columns "
         "meet; this is done alike here. B has as many elements as the largest weight, and every step forms B A', so "
-        "that a small model saves no memory. Adapters of PEFT are not read: they hold a copy of A and B for every "
-        "module.",
+        "that a small model saves no memory. Adapters of PEFT hold a copy of A and B for every module.",
     .count = "n = ceil(min(in, out)/rank); rank*n + n*min(in, out)",
     .deviation = "A: 1; B: 1; lambda: 0; gamma: 1/max(ceil(min(in, out)/rank), min(in, out))",
     .category = PB_REPARAMETRIZATION,
@@ -71,4 +92,5 @@ const pb_method pb_method_randlora = {
     .conf_size = sizeof(conf),
     .size = "rank",
     .weight = weight,
+    .peft = &peft,
 };

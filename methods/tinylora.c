@@ -57,6 +57,23 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, 1);
 }
 
+static const pb_peft peft = {
+    .type = "TINYLORA",
+    .tensors =
+        (const pb_peft_tensor[]){
+            {.ours = "A", .theirs = "tinylora_A"},
+            {.ours = "B", .theirs = "tinylora_B"},
+            {.ours = "P", .theirs = "tinylora_P", .shape = "rows, rank, rank"},
+            {.ours = "v.#", .theirs = "base_model.tinylora_v.#", .shape = "cols", .of_model = true},
+            {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
+                                  {.key = "u", .option = "u"},
+                                  {.key = "weight_tying", .option = "tie"},
+                                  {.key = "save_projection", .words = "true"}, /* what PEFT draws is not known here */
+                                  {0}},
+    .fixed = "\"bias\": \"none\"",
+};
+
 const pb_method pb_method_tinylora = {
     .name = "tinylora",
     .title = "TinyLoRA: a few numbers for all weights",
@@ -66,7 +83,7 @@ const pb_method pb_method_tinylora = {
     .notes = "W = U S V^T. The paper leaves open how P is drawn: normal with the deviation 1/sqrt(rank), as in PEFT, "
              "which divides S_r between both sides. The paper trains large models by reinforcement learning; that so "
              "few numbers suffice there is nothing that supervised training of a small model shows. From one start, 20 "
-             "steps equal those of PEFT, whose adapters are not read.",
+             "steps equal those of PEFT.",
     .count = "model: u*max(1, floor(sites*(1-tie)+0.5))",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
@@ -76,4 +93,5 @@ const pb_method pb_method_tinylora = {
     .size = "u",
     .linear = linear,
     .start = pb_singular_start,
+    .peft = &peft,
 };

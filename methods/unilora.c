@@ -31,36 +31,86 @@ static long long places(pb_build *b, const pb_site *site, int rank, long long *f
     return sum;
 }
 
-/* An element of theta comes floor(places / d) times, and each of the first places mod d elements once more. */
-static const pb_real *scales(pb_build *b, int d, int count)
+/* 1 / sqrt(n_k), where element k of theta comes n_k times: floor(places / d) times or once more. */
+static const pb_real *scales(pb_build *b, int d, const int *index, int count)
 {
     pb_real *scale = pb_memo(b, (size_t)d * sizeof *scale);
-    for (int k = 0; k < d; k++) {
-        int times = count / d + (k < count % d);
-        scale[k] = (pb_real)(1 / sqrt(times));
-    }
+    if (scale[0] > 0) /* in this graph already */
+        return scale;
+    for (int i = 0; i < count; i++)
+        scale[index ? index[i] : i % d] += 1;
+    for (int k = 0; k < d; k++)
+        scale[k] = scale[k] > 0 ? (pb_real)(1 / sqrt((double)scale[k])) : 0;
     return scale;
+}
+
+/* A [r,in] and B [out,r] of a site, whose elements are those of `of` [1,d]; NULL: of theta. */
+static void factors(pb_build *b, const pb_site *site, pb_node *of, pb_node **A, pb_node **B)
+{
+    const conf *c = pb_conf(b);
+    long long first = 0, count = places(b, site, c->rank, &first);
+    int d = c->dimension;
+    *A = *B = NULL;
+    if (d > count || count > INT32_MAX) {
+        pb_error("unilora: dimension, rank: want from %d to 2^31 - 1 elements of all A and B, got %lld", d, count);
+        return;
+    }
+    of = of ? of : pb_added(b, NULL, "theta", 1, d, pb_init_uniform(c->bound));
+    const int *index = pb_shuffled(b, NULL, "places", (int)count, d);
+    const pb_real *scale = scales(b, d, index, (int)count);
+    index = index ? index + first : NULL;
+    *A = pb_op_gather(b->graph, of, index, scale, c->rank, site->in);
+    index = index ? index + c->rank * site->in : NULL;
+    *B = pb_op_gather(b->graph, of, index, scale, site->out, c->rank);
 }
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    long long first = 0, count = places(b, site, c->rank, &first);
-    int d = c->dimension;
-    if (d > count || count > INT32_MAX) {
-        pb_error("unilora: dimension, rank: want from %d to 2^31 - 1 elements of all A and B, got %lld", d, count);
-        return NULL;
-    }
-    pb_node *theta = pb_added(b, NULL, "theta", 1, d, pb_init_uniform(c->bound));
-    const int *index = pb_shuffled(b, NULL, "places", (int)count, d);
-    const pb_real *scale = scales(b, d, (int)count);
-    index = index ? index + first : NULL;
-    pb_node *A = pb_op_gather(b->graph, theta, index, scale, c->rank, site->in);
-    index = index ? index + c->rank * site->in : NULL;
-    pb_node *B = pb_op_gather(b->graph, theta, index, scale, site->out, c->rank);
+    pb_node *A, *B;
+    factors(b, site, NULL, &A, &B);
     pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, 1);
 }
+
+/* What PEFT multiplies the elements of theta by, which its file has beside their places: theta is 1 here, the softmax
+ * of one element. */
+static pb_node *scales_of(pb_build *b, const pb_site *site, bool up)
+{
+    const conf *c = pb_conf(b);
+    pb_node *A, *B, *theta = pb_added(b, NULL, "theta", 1, c->dimension, pb_init_uniform(c->bound));
+    pb_node *ones = pb_op_softmax(b->graph, pb_op_reshape(b->graph, theta, c->dimension, 1), 0);
+    factors(b, site, pb_op_reshape(b->graph, ones, 1, c->dimension), &A, &B);
+    return up ? B : A;
+}
+
+static pb_node *scales_of_A(pb_build *b, const pb_site *site)
+{
+    return scales_of(b, site, false);
+}
+
+static pb_node *scales_of_B(pb_build *b, const pb_site *site)
+{
+    return scales_of(b, site, true);
+}
+
+static const pb_peft peft = {
+    .type = "UNILORA",
+    .tensors =
+        (const pb_peft_tensor[]){
+            {.ours = "places", .theirs = "unilora_indices_A", .shape = "rank, in", .of_model = true, .part = true},
+            {.ours = "places", .theirs = "unilora_indices_B", .shape = "out, rank", .of_model = true, .part = true},
+            {.ours = "", .theirs = "unilora_scales_A", .plus = scales_of_A},
+            {.ours = "", .theirs = "unilora_scales_B", .plus = scales_of_B},
+            {.ours = "theta", .theirs = "base_model.unilora_theta_d", .shape = "cols", .of_model = true},
+            {0}},
+    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
+                                  {.key = "theta_d_length", .option = "dimension"},
+                                  {.key = "unilora_dropout", .option = "dropout"},
+                                  {.key = "save_indices", .words = "true"}, /* what PEFT draws is not known here */
+                                  {0}},
+    .fixed = "\"bias\": \"none\"",
+};
 
 const pb_method pb_method_unilora = {
     .name = "unilora",
@@ -79,4 +129,5 @@ const pb_method pb_method_unilora = {
     .conf_size = sizeof(conf),
     .size = "dimension",
     .linear = linear,
+    .peft = &peft,
 };

@@ -34,26 +34,17 @@ static bool has_constants(const pb_adapter *a, const pb_peft *p)
 static const struct {
     const char *type, *why;
 } unread[] = {
-    {"ADAMSS", "its parts are clusters of singular vectors, whose number and sizes depend on the base"},
+    {"ADAMSS", "PEFT finds its clusters of singular vectors again on loading, by K-means; the file does not have them"},
     {"ADAPTION_PROMPT",
      "its tensors belong to whole attentions, not to projections; `llama-adapter` with gate = one is the method"},
-    {"CARTRIDGE", "a prefix that is trained by self-study on a text; `cartridge` is written as PREFIX_TUNING"},
     {"CPT", "a prompt of examples, with a bound on each of its tokens"},
-    {"DEFT", "`deft` keeps a start that it draws and what trains apart, and the file has their sums"},
     {"FOURIERFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
     {"FROD", "a decomposition of all layers together, with dense matrices for each"},
     {"LILY", "its router takes the mean over the batch, so that a text depends on the others"},
-    {"MULTITASK_PROMPT_TUNING", "a prompt for several tasks; `mpt`, of one task, is written as PROMPT_TUNING"},
-    {"OSF", "trains singular vectors of the base for continual learning"},
     {"POLY", "a mixture of skills over several tasks"},
-    {"PSOFT", "PEFT repeats a singular value decomposition on loading, whose signs are open"},
-    {"PVERA", "no method here has it"},
-    {"RANDLORA",
-     "each module has its own random matrices in the file, in another order than the common ones of `randlora`"},
+    {"PSOFT", "PEFT repeats a singular value decomposition on loading, by whose signs the rotation is meant"},
     {"SHADOW", "a second network beside the base"},
-    {"TINYLORA", "its numbers are shared by modules in the order of the network, under names that count"},
     {"TRAINABLE_TOKENS", "rows of the embedding table for any list of tokens; they are read as a part of LORA"},
-    {"UNILORA", "its places are drawn by torch's generator, and are in the file only with save_indices"},
     {"WAVEFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
     {"XLORA", "a mixture of trained LoRAs"},
 };
@@ -159,8 +150,7 @@ static int check_task(const pb_adapter *a)
         return pb_error(
             "%s: auto_mapping: want a base model, a sequence or token classifier or a language model, got a %s",
             a->config_path, class);
-    pb_peft_layout layout = a->peft->layout;
-    if (!*task && (layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT))
+    if (!*task && pb_peft_is_prompt(a->peft))
         return pb_error("%s: task_type: want one, without which PEFT does not apply a %s", a->config_path, a->type);
     return check_classifier(a, task, class);
 }

@@ -6,6 +6,7 @@
 #include "model/adapter_fields.h"
 #include "model/adapter_format.h"
 #include "model/adapter_load.h"
+#include "model/start.h"
 #include "tokenizer/pattern.h"
 
 /* ---- settings ----------------------------------------------------------------------------------------- */
@@ -215,23 +216,52 @@ static int keep_part(const pb_loading *l, const pb_module *mod, const pb_peft_te
 
 /* ---- values of the tensors --------------------------------------------------------------------------------- */
 
+/* Subtracts what the file has in addition, or compares what the method makes with what the file has instead of a tensor
+ * of the method (p is NULL then). */
+static int take_off(pb_loading *l, const pb_module *mod, const pb_peft_tensor *t, const pb_array *array, pb_param *p)
+{
+    int rows, cols, rc = 0;
+    pb_real *made = pb_stored_plus(l->m, mod ? mod->site : NULL, t, &rows, &cols);
+    if (!made)
+        return -1;
+    pb_param is = {.rows = rows, .cols = cols, .x = pb_alloc((size_t)rows * (size_t)cols * sizeof *is.x)};
+    pb_stored s;
+    if (!p)
+        rc = pb_stored_of(l->m, mod ? mod->site : NULL, t, rows, cols, &s) ||
+                     pb_stored_read(&s, l->a->file_path, array, &is)
+                 ? -1
+                 : 0;
+    for (int i = 0; i < rows * cols && !rc; i++)
+        if (p)
+            p->x[i] -= made[i];
+        else if (!(fabs((double)(is.x[i] - made[i])) <= 1e-5 * fabs((double)made[i])))
+            rc = pb_error("%s: '%s': has %g, want %g, which PEFT makes of the other tensors", l->a->file_path,
+                          array->name, (double)is.x[i], (double)made[i]);
+    free(is.x);
+    free(made);
+    return rc;
+}
+
 /* Copies a tensor of a module, or (NULL) of the model, where the method has it. */
 static int copy_tensor(pb_loading *l, const pb_module *mod, const pb_peft_tensor *t)
 {
+    bool computed = !*t->ours && t->plus;
     pb_param *p = mod ? pb_loading_find_param(l, mod, t->ours)
                       : pb_params_find_added(l->m, l->a->method, NULL, t->ours);
-    if (!p)
+    if (!t->theirs || (!p && !computed))
         return 0;
     const pb_array *array = mod ? pb_loading_module_tensor(l, mod, t->theirs) : pb_loading_tensor(l, t->theirs);
     if (!array)
         return pb_error("%s: no tensor '%s%s%s%s'", l->a->file_path, mod ? "base_model.model." : "",
                         mod ? mod->local : "", mod ? "." : "", t->theirs);
+    if (computed)
+        return take_off(l, mod, t, array, NULL);
     pb_stored s;
     const pb_site *site = mod ? mod->site : NULL;
     if (pb_stored_of(l->m, site, t, p->rows, p->cols, &s) || keep_part(l, mod, t, &s))
         return -1;
     if (!p->index)
-        return pb_stored_read(&s, l->a->file_path, array, p);
+        return pb_stored_read(&s, l->a->file_path, array, p) || (t->plus && take_off(l, mod, t, array, p)) ? -1 : 0;
     pb_param *along = pb_params_find_added(l->m, l->a->method, site, t->along);
     PB_CHECK(site && along && along->cols == p->cols);
     return pb_stored_read_places(&s, l->a->file_path, array, site, p) ||
@@ -240,37 +270,118 @@ static int copy_tensor(pb_loading *l, const pb_module *mod, const pb_peft_tensor
                : 0;
 }
 
-static int copy_sites(pb_loading *l)
+/* A copy of a tensor of the model must be equal to it. */
+static int compare_copy(pb_loading *l, const pb_module *mod, const pb_peft_tensor *t)
 {
-    if (check_kept(l))
-        return -1;
-    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
-        if (t->of_model && copy_tensor(l, NULL, t))
+    const pb_param *p = pb_params_find_added(l->m, l->a->method, NULL, t->ours);
+    const pb_array *array = p ? pb_loading_module_tensor(l, mod, t->copies) : NULL;
+    pb_stored s;
+    if (!array)
+        return 0;
+    size_t bytes = pb_param_elements(p) * sizeof *p->x;
+    pb_param copy = *p;
+    copy.x = pb_alloc(bytes);
+    int rc = pb_stored_of(l->m, mod->site, t, p->rows, p->cols, &s) || pb_stored_read(&s, l->a->file_path, array, &copy)
+                 ? -1
+                 : 0;
+    if (!rc && memcmp(copy.x, p->x, bytes))
+        rc = pb_error("%s: '%s': differs from '%s', of which it is a copy", l->a->file_path, array->name, t->theirs);
+    free(copy.x);
+    return rc;
+}
+
+/* A tensor of the model, or all those with a number. */
+static int copy_of_model(pb_loading *l, const pb_peft_tensor *t)
+{
+    pb_peft_tensor one;
+    for (int n = 0; pb_stored_numbered(l->m, t, n, &one); n++)
+        if (copy_tensor(l, NULL, &one))
             return -1;
-        for (size_t i = 0; i < l->modules && !t->of_model; i++)
-            if (l->module[i].targeted && l->module[i].site && copy_tensor(l, &l->module[i], t))
+    return 0;
+}
+
+static const pb_module *module_at(const pb_loading *l, const pb_site *site)
+{
+    for (size_t i = 0; i < l->modules; i++)
+        if (l->module[i].targeted && l->module[i].site == site)
+            return &l->module[i];
+    return NULL;
+}
+
+/* Reads one part of a tensor of the model, from element *first on. */
+static int copy_part(pb_loading *l, const pb_module *mod, const pb_peft_tensor *t, size_t *first)
+{
+    pb_param *p = pb_params_find_added(l->m, l->a->method, NULL, t->ours);
+    const pb_array *array = pb_loading_module_tensor(l, mod, t->theirs);
+    pb_stored s;
+    PB_CHECK(p && p->index);
+    if (!array)
+        return pb_error("%s: no tensor 'base_model.model.%s.%s'", l->a->file_path, mod->local, t->theirs);
+    if (pb_stored_of(l->m, mod->site, t, p->rows, p->cols, &s))
+        return -1;
+    PB_CHECK(*first + s.count <= (size_t)p->cols);
+    int rc = pb_stored_read_part(&s, l->a->file_path, array, p, *first);
+    *first += s.count;
+    return rc;
+}
+
+static int copy_parts(pb_loading *l)
+{
+    size_t first = 0;
+    for (int i = 0; i < pb_model_sites(l->m); i++) {
+        const pb_module *mod = module_at(l, pb_model_site(l->m, i));
+        for (const pb_peft_tensor *t = l->peft->tensors; mod && t->ours; t++)
+            if (t->part && copy_part(l, mod, t, &first))
                 return -1;
     }
     return 0;
 }
 
+static int copy_sites(pb_loading *l)
+{
+    if (check_kept(l) || copy_parts(l))
+        return -1;
+    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
+        if (t->of_model && !t->part && copy_of_model(l, t))
+            return -1;
+        for (size_t i = 0; i < l->modules && !t->part; i++)
+            if (l->module[i].targeted && l->module[i].site && (!t->of_model || t->copies) &&
+                (t->copies ? compare_copy(l, &l->module[i], t) : copy_tensor(l, &l->module[i], t)))
+                return -1;
+    }
+    return 0;
+}
+
+/* Copies rows of the keys (k even) or the values of a layer, from row `from` of the file's tensor on.  Returns the row
+ * behind them, or -1 with an error.  p may be NULL. */
+static int copy_prefix_rows(pb_loading *l, const pb_array *t, int k, pb_param *p, int from)
+{
+    size_t width = (size_t)pb_model_kv_width(l->m), columns = 2 * (size_t)l->m->config.layers * width;
+    for (int r = 0; p && r < p->rows && from + r < (int)t->shape[0]; r++)
+        if (pb_array_reals(t, (size_t)(from + r) * columns + (size_t)k * width, width, p->x + (size_t)r * width))
+            return -1;
+    return from + (p ? p->rows : 0);
+}
+
 /* The tensor is [P, 2 layers, kv]: the keys of layer l are at 2l, its values at 2l+1. */
 static int copy_prefix(pb_loading *l)
 {
-    const pb_peft_tensor *keys = &l->peft->tensors[0], *values = &l->peft->tensors[1];
-    const pb_array *t = pb_loading_tensor(l, keys->theirs);
+    const pb_peft_tensor *name = l->peft->tensors;
+    const pb_array *t = pb_loading_tensor(l, name[0].theirs);
     int width = pb_model_kv_width(l->m), layers = l->m->config.layers;
     if (!t || t->dims != 2 || t->shape[1] != (int64_t)2 * layers * width)
-        return pb_error("%s: %s: want a tensor [tokens, %d]", l->a->file_path, keys->theirs, 2 * layers * width);
+        return pb_error("%s: %s: want a tensor [tokens, %d]", l->a->file_path, name[0].theirs, 2 * layers * width);
     for (int k = 0; k < 2 * layers; k++) {
-        pb_param *p = pb_params_find_added(l->m, l->a->method, &l->m->layer[k / 2].block[ATTN],
-                                           k % 2 ? values->ours : keys->ours);
-        if (!p || p->rows != t->shape[0])
-            return pb_error("%s: %s: want %s rows", l->a->file_path, keys->theirs, l->peft->keys[0].key);
-        for (int r = 0; r < p->rows; r++)
-            if (pb_array_reals(t, ((size_t)r * (size_t)(2 * layers) + (size_t)k) * (size_t)width, (size_t)width,
-                               p->x + (size_t)r * (size_t)width))
-                return -1;
+        const pb_site *site = &l->m->layer[k / 2].block[ATTN];
+        pb_param *first = name[2].ours ? pb_params_find_added(l->m, l->a->method, site, name[2 + k % 2].ours) : NULL;
+        int rows = copy_prefix_rows(l, t, k, first, 0);
+        rows = rows < 0
+                   ? -1
+                   : copy_prefix_rows(l, t, k, pb_params_find_added(l->m, l->a->method, site, name[k % 2].ours), rows);
+        if (rows < 0)
+            return -1;
+        if (rows != t->shape[0])
+            return pb_error("%s: %s: want %s rows", l->a->file_path, name[0].theirs, l->peft->keys[0].key);
     }
     return 0;
 }
@@ -286,7 +397,8 @@ static int copy_prompt(pb_loading *l)
 static int copy_method(pb_loading *l)
 {
     switch (l->peft->layout) {
-    case PB_PEFT_SITES: return copy_sites(l);
+    case PB_PEFT_SITES:
+    case PB_PEFT_PROMPT_PARTS: return copy_sites(l);
     case PB_PEFT_PREFIX: return copy_prefix(l);
     case PB_PEFT_PROMPT: return copy_prompt(l);
     case PB_PEFT_NORMS: return 0; /* whole modules, which pb_loading_replace_base copies */
@@ -353,17 +465,29 @@ static int check_head(const pb_loading *l)
                     tokens ? "tokens" : "something else");
 }
 
+/* Starts the method, if the file lacks tensors that it then makes of the weights. */
+static int start(pb_loading *l)
+{
+    static const pb_samples none = {0};
+    bool lacks = false;
+    pb_preparation nothing = {0};
+    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++)
+        lacks = lacks || !t->theirs;
+    PB_CHECK(!lacks || !l->a->method->asks);
+    return lacks ? pb_model_start(l->m, &none, &nothing) : 0;
+}
+
 static int attach(pb_loading *l, bool force)
 {
     pb_attached part = {.method = l->a->method, .conf = l->a->conf};
-    bool sites = l->peft->layout == PB_PEFT_SITES, norms = l->peft->layout == PB_PEFT_NORMS;
+    bool sites = l->peft->layout == PB_PEFT_SITES;
     l->m->targets_elsewhere = true;
     if (l->m->config.family->conv1d && !pb_peft_has_conv1d(l->peft))
         return pb_error("%s: PEFT's %s does not apply to the Conv1D of a %s", l->a->config_path, l->a->type,
                         pb_model_family(l->m));
     return check_base(l, force) || check_head(l) || pb_loading_list_modules(l) ||
-                   (!sites && !norms && check_sizes(l)) || pb_loading_resize_vocabulary(l) || set_keys(l) ||
-                   (sites && set_targets(l)) || pb_model_attach(l->m, &part, 1) || copy_method(l) ||
+                   (pb_peft_is_prompt(l->peft) && check_sizes(l)) || pb_loading_resize_vocabulary(l) || set_keys(l) ||
+                   (sites && set_targets(l)) || pb_model_attach(l->m, &part, 1) || start(l) || copy_method(l) ||
                    pb_loading_replace_base(l) || name_classes(l)
                ? -1
                : 0;

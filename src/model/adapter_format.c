@@ -45,7 +45,7 @@ int pb_stored_of(const pb_model *m, const pb_site *site, const pb_peft_tensor *t
         out->shape[d] = (int64_t)size[d];
     }
     bool pairs = t->along && count == 2.0 * cols;
-    if ((!pairs && count != (double)rows * cols) || !set_steps(t->axes, out))
+    if ((!pairs && !t->part && count != (double)rows * cols) || !set_steps(t->axes, out))
         return pb_error("%s: %s [%d,%d] does not fit the shape and axes of '%s'", m->part[0].method->name, t->ours,
                         rows, cols, t->theirs);
     return 0;
@@ -79,6 +79,21 @@ int pb_stored_exists(const pb_model *m, const pb_site *site, const pb_peft_tenso
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
+/* The name with the number in the place of '#'. */
+static const char *with_number(const pb_model *m, const char *name, int n)
+{
+    const char *at = name ? strchr(name, '#') : NULL;
+    return at ? pb_arena_format(m->arena, "%.*s%d%s", (int)(at - name), name, n, at + 1) : name;
+}
+
+bool pb_stored_numbered(const pb_model *m, const pb_peft_tensor *t, int n, pb_peft_tensor *out)
+{
+    *out = *t;
+    out->ours = with_number(m, t->ours, n);
+    out->theirs = with_number(m, t->theirs, n);
+    return (n == 0 || out->ours != t->ours) && pb_params_find_added(m, m->part[0].method, NULL, out->ours);
+}
+
 static bool has_name(const char *full, const pb_site *site, const char *end)
 {
     static const char before[] = "base_model.model.";
@@ -92,13 +107,15 @@ static bool has_name(const char *full, const pb_site *site, const char *end)
 static pb_param *find_at(const pb_model *m, const pb_peft *peft, const pb_site *site, const char *name, pb_stored *out)
 {
     const pb_method *method = m->part[0].method;
-    for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
-        if (t->of_model != !site || !has_name(name, site, t->theirs))
-            continue;
-        pb_param *p = pb_params_find_added(m, method, site, t->ours);
-        if (p && !pb_stored_of(m, site, t, p->rows, p->cols, out))
-            return p;
-    }
+    pb_peft_tensor one;
+    for (const pb_peft_tensor *t = peft->tensors; t->ours; t++)
+        for (int n = 0; t->of_model == !site && (site ? n == 0 : pb_stored_numbered(m, t, n, &one)); n++) {
+            one = site ? *t : one;
+            pb_param *p =
+                one.theirs && has_name(name, site, one.theirs) ? pb_params_find_added(m, method, site, one.ours) : NULL;
+            if (p && !pb_stored_of(m, site, &one, p->rows, p->cols, out))
+                return p;
+        }
     return NULL;
 }
 
@@ -150,6 +167,28 @@ int pb_stored_read(const pb_stored *s, const char *path, const pb_array *a, pb_p
     return rc;
 }
 
+pb_real *pb_stored_plus(pb_model *m, const pb_site *site, const pb_peft_tensor *t, int *rows, int *cols)
+{
+    pb_arena *arena = pb_arena_new("adapter");
+    pb_executor *executor = pb_executor_new();
+    pb_graph *g = pb_graph_new(arena, false);
+    pb_build b = pb_build_start(m, g, 0, 0);
+    pb_real *x = NULL;
+    pb_plan plan;
+    if (!pb_graph_plan(g, t->plus(&b, site), NULL, &plan)) {
+        pb_executor_bind(executor, g, &plan);
+        pb_executor_forward(executor, g);
+        const pb_node *n = pb_graph_output(g);
+        size_t bytes = (size_t)n->rows * (size_t)n->cols * sizeof *x;
+        x = memcpy(pb_alloc(bytes + 1), n->x, bytes);
+        *rows = n->rows;
+        *cols = n->cols;
+    }
+    pb_executor_free(executor);
+    pb_arena_free(arena);
+    return x;
+}
+
 /* ---- places ---------------------------------------------------------------------------------------------------- */
 
 /* Element i of an array of integers; -1 if it has another type. */
@@ -180,6 +219,20 @@ int pb_stored_read_places(const pb_stored *s, const char *path, const pb_array *
                             site->out, site->in);
         p->index[i] = (int)(pairs ? at * site->in + column : at);
     }
+    return 0;
+}
+
+int pb_stored_read_part(const pb_stored *s, const char *path, const pb_array *a, pb_param *p, size_t first)
+{
+    if (!fits(s, a, false))
+        return bad_shape(s, path, a->name);
+    for (size_t i = 0; i < s->count; i++) {
+        long long is = integer_at(a, i);
+        if (is < 0 || is >= p->below)
+            return pb_error("%s: '%s': element %zu: want integers 0..%d", path, a->name, i, p->below - 1);
+        p->index[first + pb_stored_place(s, i)] = (int)is;
+    }
+    p->seeded = false;
     return 0;
 }
 

@@ -32,6 +32,14 @@ size_t pb_stored_place(const pb_stored *s, size_t i);
 /* Returns whether the tensor exists at a site, or (NULL) in the model: 1 or 0; -1 with an error. */
 int pb_stored_exists(const pb_model *m, const pb_site *site, const pb_peft_tensor *t);
 
+/* The name of the tensor here with number n of a row for numbered tensors ("v.#"), and in the file; for other rows that of
+ * the row for n = 0.  Returns false if the model has no such tensor. */
+bool pb_stored_numbered(const pb_model *m, const pb_peft_tensor *t, int n, pb_peft_tensor *out);
+
+/* Computes what the file has in addition to a tensor (pb_peft_tensor.plus).  Returns the values, which the caller frees,
+ * and their number; NULL with an error. */
+pb_real *pb_stored_plus(pb_model *m, const pb_site *site, const pb_peft_tensor *t, int *rows, int *cols);
+
 /* The tensor of the model's one method that PEFT's file, which `peft` describes, has under this full name, and how;
  * NULL if there is none. */
 pb_param *pb_stored_find(const pb_model *m, const pb_peft *peft, const char *name, pb_stored *out);
@@ -42,6 +50,9 @@ int pb_stored_read(const pb_stored *s, const char *path, const pb_array *a, pb_p
 
 /* The same for integers that are places row * in + column of the site's W, into a parameter of integers. */
 int pb_stored_read_places(const pb_stored *s, const char *path, const pb_array *a, const pb_site *site, pb_param *p);
+
+/* Copies integers of the file into a parameter of integers from `first` on; each must be one that it may have. */
+int pb_stored_read_part(const pb_stored *s, const char *path, const pb_array *a, pb_param *p, size_t first);
 
 /* Puts places into ascending order, and the elements of the vector `along` with them.  Returns -1 with an error if a
  * place occurs twice. */

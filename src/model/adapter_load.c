@@ -26,7 +26,10 @@ const pb_array *pb_loading_module_tensor(pb_loading *l, const pb_module *mod, co
 
 const char *pb_loading_tensor_name(const pb_module *mod, const pb_peft_tensor *t)
 {
-    return t->of_model ? NULL : mod->kind == PB_MODULE_EMBEDDING ? t->embedding : t->theirs;
+    return t->copies                          ? t->copies
+           : t->of_model && !t->part          ? NULL
+           : mod->kind == PB_MODULE_EMBEDDING ? t->embedding
+                                              : t->theirs;
 }
 
 pb_site pb_loading_site(const pb_module *mod)

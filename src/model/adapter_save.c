@@ -20,7 +20,7 @@ typedef struct saving {
     pb_tensor_writer tensors;
     pb_text member[64]; /* "\"key\": value" */
     int members;
-    int added;                      /* tensors of the method that were saved */
+    bool *kept;                     /* [params] tensors of the method that the file has, or makes again */
     pb_text targets, inputs, saved; /* lists of modules, quoted */
 } saving;
 
@@ -154,44 +154,111 @@ static int write_config(saving *s, const char *dir)
 
 /* ---- adapter_model.safetensors --------------------------------------------------------------------------- */
 
+static void keep(saving *s, const pb_param *p)
+{
+    for (size_t i = 0; i < s->m->params; i++)
+        s->kept[i] = s->kept[i] || s->m->param[i] == p;
+}
+
+static const char *full_name(saving *s, const pb_site *site, const char *theirs)
+{
+    return site ? pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, theirs) : theirs;
+}
+
+/* The values of p, plus those that the file has in addition; p is NULL if it has those alone. */
+static int save_values(saving *s, const pb_site *site, const pb_peft_tensor *t, const char *name, const pb_param *p)
+{
+    int rows = p ? p->rows : 0, cols = p ? p->cols : 0;
+    pb_real *plus = t->plus ? pb_stored_plus(s->m, site, t, &rows, &cols) : NULL;
+    pb_stored how;
+    if ((t->plus && !plus) || pb_stored_of(s->m, site, t, rows, cols, &how)) {
+        free(plus);
+        return -1;
+    }
+    float *out = pb_tensor_writer_array(&s->tensors, name, PB_F32, how.shape, how.dims);
+    for (size_t i = 0; i < how.count; i++) {
+        size_t at = pb_stored_place(&how, i);
+        out[i] = (float)((p ? p->x[at] : 0) + (plus ? plus[at] : 0));
+    }
+    free(plus);
+    return 0;
+}
+
+static int save_places(saving *s, const pb_site *site, const pb_peft_tensor *t, const char *name, const pb_param *p)
+{
+    pb_stored how;
+    if (pb_stored_of(s->m, site, t, p->rows, p->cols, &how))
+        return -1;
+    pb_stored_write_places(&how, p, site, pb_tensor_writer_array(&s->tensors, name, PB_I32, how.shape, how.dims));
+    return 0;
+}
+
 /* Adds a tensor of a site, or (NULL) of the model, if the method has it there. */
 static int save_tensor(saving *s, const pb_site *site, const pb_peft_tensor *t)
 {
-    const pb_param *p = pb_params_find_added(s->m, s->method, site, t->ours);
-    pb_stored how;
-    if (!p)
+    const pb_param *p = pb_params_find_added(s->m, s->method, t->copies ? NULL : site, t->ours);
+    if (p)
+        keep(s, p);
+    if (!t->theirs || (!p && !(!*t->ours && t->plus)))
         return 0;
+    const char *name = full_name(s, site, site && t->copies ? t->copies : t->theirs);
+    return p && p->index ? save_places(s, site, t, name, p) : save_values(s, site, t, name, p);
+}
+
+/* Adds the next part of a tensor of the model, from element *first on. */
+static int save_part(saving *s, const pb_site *site, const pb_peft_tensor *t, size_t *first)
+{
+    const pb_param *p = pb_params_find_added(s->m, s->method, NULL, t->ours);
+    pb_stored how;
+    PB_CHECK(p && p->index);
+    keep(s, p);
     if (pb_stored_of(s->m, site, t, p->rows, p->cols, &how))
         return -1;
-    const char *name = site ? pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, t->theirs)
-                            : t->theirs;
-    void *out = pb_tensor_writer_array(&s->tensors, name, p->index ? PB_I32 : PB_F32, how.shape, how.dims);
-    for (size_t i = 0; i < how.count && !p->index; i++)
-        ((float *)out)[i] = (float)p->x[pb_stored_place(&how, i)];
-    if (p->index)
-        pb_stored_write_places(&how, p, site, out);
-    s->added += pb_model_stores(p);
+    int32_t *out = pb_tensor_writer_array(&s->tensors, full_name(s, site, t->theirs), PB_I32, how.shape, how.dims);
+    for (size_t i = 0; i < how.count; i++)
+        out[i] = p->index[*first + pb_stored_place(&how, i)];
+    *first += how.count;
     return 0;
 }
 
 /* Everything that the method keeps must be in the file. */
 static int check_all_saved(const saving *s)
 {
-    int added = 0;
-    for (size_t i = 0; i < s->m->params; i++)
-        added += s->m->param[i]->kind == PB_ADDED && pb_model_stores(s->m->param[i]);
-    return added == s->added ? 0
-                             : pb_error("%s: %d of its %d tensors have no place in PEFT's %s", s->method->name,
-                                        added - s->added, added, s->peft->type);
+    int added = 0, lost = 0;
+    for (size_t i = 0; i < s->m->params; i++) {
+        bool is = s->m->param[i]->kind == PB_ADDED && pb_model_stores(s->m->param[i]);
+        added += is;
+        lost += is && !s->kept[i];
+    }
+    return lost ? pb_error("%s: %d of its %d tensors have no place in PEFT's %s", s->method->name, lost, added,
+                           s->peft->type)
+                : 0;
+}
+
+static int save_of_model(saving *s)
+{
+    pb_peft_tensor one;
+    for (const pb_peft_tensor *t = s->peft->tensors; t->ours; t++)
+        for (int n = 0; t->of_model && !t->part && pb_stored_numbered(s->m, t, n, &one); n++)
+            if (save_tensor(s, NULL, &one))
+                return -1;
+    return 0;
+}
+
+static int save_site(saving *s, const pb_site *site, size_t *first)
+{
+    for (const pb_peft_tensor *t = s->peft->tensors; t->ours; t++)
+        if (t->part ? save_part(s, site, t, first) : (!t->of_model || t->copies) && save_tensor(s, site, t))
+            return -1;
+    return 0;
 }
 
 static int save_sites(saving *s)
 {
     const pb_peft *peft = s->peft;
     char *inputs = peft->input_option ? option_text(s, peft->input_option) : NULL;
-    int rc = 0;
-    for (const pb_peft_tensor *t = peft->tensors; t->ours && !rc; t++)
-        rc = t->of_model ? save_tensor(s, NULL, t) : 0;
+    size_t first = 0;
+    int rc = save_of_model(s);
     for (int i = 0; i < s->m->config.layers * SITES && !rc; i++) {
         const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
         if (!s->m->matches[site->number])
@@ -199,8 +266,7 @@ static int save_sites(saving *s)
         add_quoted(&s->targets, site->module);
         if (inputs && pb_site_in(inputs, site))
             add_quoted(&s->inputs, site->module);
-        for (const pb_peft_tensor *t = peft->tensors; t->ours && !rc; t++)
-            rc = t->of_model ? 0 : save_tensor(s, site, t);
+        rc = save_site(s, site, &first);
     }
     free(inputs);
     return rc ? -1 : check_all_saved(s);
@@ -306,7 +372,8 @@ static const pb_node *run_with_prompt(const saving *s, pb_arena *arena, pb_execu
 /* Returns -1 with an error if PEFT's implementation has another value of a setting. */
 static int check_loaded(const saving *s)
 {
-    bool applies = s->peft->layout != PB_PEFT_PROMPT || !s->m->config.family->causal; /* PEFT's pooling of encoders */
+    bool applies = s->peft->layout == PB_PEFT_PREFIX || !pb_peft_is_prompt(s->peft) ||
+                   !s->m->config.family->causal; /* PEFT's pooling of encoders */
     for (const pb_peft_tensor *t = s->peft->loaded; t && t->ours && applies; t++) {
         char *value = option_text(s, t->ours);
         bool same = !strcmp(value, t->theirs);
@@ -355,7 +422,7 @@ static void save_whole(saving *s)
 {
     pb_arena *arena = s->tensors.arena;
     const pb_peft *peft = s->peft;
-    bool soft = peft->layout == PB_PEFT_PREFIX || peft->layout == PB_PEFT_PROMPT;
+    bool soft = pb_peft_is_prompt(peft);
     const char *prefix = s->m->config.family->prefix;
     for (size_t i = 0; i < s->m->params; i++) {
         const pb_param *p = s->m->param[i];
@@ -379,6 +446,7 @@ static int save_method(saving *s)
     }
     switch (s->peft->layout) {
     case PB_PEFT_SITES: return save_sites(s);
+    case PB_PEFT_PROMPT_PARTS: return save_of_model(s) || check_all_saved(s) ? -1 : 0;
     case PB_PEFT_PREFIX: return save_prefix(s);
     case PB_PEFT_PROMPT: return save_prompt(s);
     case PB_PEFT_NORMS: save_norms(s); break;
@@ -388,8 +456,7 @@ static int save_method(saving *s)
 
 static int save_adapter(saving *s, const char *dir)
 {
-    pb_peft_layout layout = s->peft->layout;
-    bool soft = layout == PB_PEFT_PREFIX || layout == PB_PEFT_PROMPT;
+    bool soft = pb_peft_is_prompt(s->peft);
     if (soft && !pb_model_has_classes(s->m) && s->m->head != PB_HEAD_CAUSAL)
         return pb_error("%s: PEFT does not apply %s to a model without a task_type, and has no task_type for this head",
                         s->method->name, s->peft->type);
@@ -423,7 +490,9 @@ static int save_adapter(saving *s, const char *dir)
 static int save(saving *s, const char *dir)
 {
     s->tensors.arena = pb_arena_new("adapter");
+    s->kept = pb_alloc(s->m->params * sizeof *s->kept + 1);
     int rc = save_adapter(s, dir);
+    free(s->kept);
     for (int i = 0; i < s->members; i++)
         pb_text_free(&s->member[i]);
     pb_text_free(&s->targets);

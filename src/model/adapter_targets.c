@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "tokenizer/pattern.h"
+#include "model/adapter_fields.h"
 #include "model/adapter_load.h"
 
 /* The modules that PEFT targets in these families if the config names none.  check_fields.py reads the table. */
@@ -301,7 +302,7 @@ static const char *find_method_tensor(pb_loading *l, const pb_module *mod)
 static const pb_peft_tensor *first_at_modules(const pb_peft *peft)
 {
     const pb_peft_tensor *t = peft->tensors;
-    while (t->ours && t->of_model)
+    while (t->ours && (!t->theirs || (t->of_model && !t->part)))
         t++;
     return t->ours ? t : NULL;
 }
@@ -390,7 +391,7 @@ int pb_loading_list_modules(pb_loading *l)
         return -1;
     for (size_t i = 0; i < l->modules; i++)
         l->module[i].saved = is_saved(l, l->module[i].local);
-    if (l->peft->layout == PB_PEFT_PROMPT)
-        return check_prompt(l);
-    return l->peft->layout == PB_PEFT_PREFIX ? 0 : choose_targets(l);
+    if (l->peft->layout == PB_PEFT_PREFIX)
+        return 0;
+    return pb_peft_is_prompt(l->peft) ? check_prompt(l) : choose_targets(l);
 }

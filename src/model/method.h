@@ -86,15 +86,24 @@ typedef struct pb_step {
  *     {.ours = "m", .theirs = "lora_magnitude_vector", .shape = "cols"}            flat
  *     {.ours = "w", .theirs = "c3a_kernel", .shape = "out/block, in/block, block"} the same numbers in three dimensions
  *     {.ours = "A", .theirs = "gralora_A", .shape = "k, in/k, rank/k", .axes = "021"}   .. each block transposed
- *     {.ours = "A", .theirs = "base_model.vera_A", .of_model = true}               one tensor for all modules */
+ *     {.ours = "A", .theirs = "base_model.vera_A", .of_model = true}               one tensor for all modules
+ *     {.ours = "v.#", .theirs = "base_model.tinylora_v.#", .of_model = true}       .. v.0, v.1, .. as far as there are
+ *     {.ours = "start"}             not in the file: as the method has it at its start, for which `start` is called
+ *     {.theirs = "scales", .ours = "", .plus = scales}          in the file only: what the method makes of its tensors */
 typedef struct pb_peft_tensor {
     const char *ours, *theirs; /* "A", as given to pb_added and the like; the end of its name in the file, after the
                                   module's name and a dot, or its full name if it is of the model                  */
     const char *shape;         /* the dimensions in the file, at most 4: "out/b, in/b, b"; NULL: "rows, cols" (with
                                   `axes` "10": "cols, rows")                                                       */
-    const char *axes; /* the dimensions of the file in the order of the tensor here, where the last one is that of
+    const char *axes;   /* the dimensions of the file in the order of the tensor here, where the last one is that of
                          neighbours in memory: "10" if it is transposed; NULL: the same order                      */
-    bool of_model;    /* created with site NULL; the file has it once                                              */
+    bool of_model;      /* created with site NULL; the file has it once                                              */
+    const char *copies; /* of such a tensor: the file has it at each module besides, with this end of the name; or
+                              NULL                                                                                 */
+    bool part;          /* of such a tensor, of integers: the file has it at the modules only, in the order of the
+                              targets and of these rows: at each as many of the integers as `shape` says            */
+    pb_node *(*plus)(pb_build *b, const pb_site *site); /* the file has the tensor plus this, which may be made of the
+                              tensors of the rows above; NULL: the tensor                                          */
     const char *embedding; /* the end of its name at an embedding table; NULL: the method has no such tensor there */
     const char *when;      /* the tensor exists where this is not 0: "dora"; NULL: everywhere                      */
     const char *along;     /* of integers that are places row * in + column of W, in ascending order here: the vector
@@ -121,9 +130,11 @@ typedef struct pb_peft_key {
 /* The layout of the tensors. */
 typedef enum pb_peft_layout {
     PB_PEFT_SITES,  /* `tensors` at every targeted projection                                     */
-    PB_PEFT_PREFIX, /* the keys (first of `tensors`) and values (second) of all layers in one tensor */
+    PB_PEFT_PREFIX, /* the keys (first of `tensors`) and values (second) of all layers in one tensor; the third and
+                       the fourth are their first rows, which the method may have apart                 */
     PB_PEFT_PROMPT, /* one tensor of embeddings in front of the text                              */
-    PB_PEFT_NORMS,  /* the gains and biases of the network's norms                                */
+    PB_PEFT_PROMPT_PARTS, /* the tensors of the model that those embeddings are made of             */
+    PB_PEFT_NORMS,        /* the gains and biases of the network's norms                                */
 } pb_peft_layout;
 
 /* The method in PEFT's adapter folders, which are read and written by this description. */

@@ -28,6 +28,7 @@ static bool write_adapter(const pb_method *method, const pb_peft *peft, const ch
     set(method, conf, "target_rank", "1");
     set(method, conf, "size", "4");
     set(method, conf, "blocks", "0");
+    set(method, conf, "frozen", strcmp(peft->type, "CARTRIDGE") ? "0" : "1");
     for (const pb_peft_tensor *t = peft->loaded; t && t->ours; t++)
         set(method, conf, t->ours, t->theirs);
     pb_model *m = pb_model_open(&(pb_opening){.path = BASE, .classes = 3});

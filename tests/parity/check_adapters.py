@@ -133,7 +133,11 @@ def plain(family):
         "ia3": peft.IA3Config(),
         "prefix": peft.PrefixTuningConfig(**soft),
         "prefix mlp": peft.PrefixTuningConfig(**soft, prefix_projection=True, encoder_hidden_size=7),
+        "cartridge": peft.CartridgeConfig(**soft),
+        "cartridge free": peft.CartridgeConfig(**soft, num_frozen_tokens=0),
         "prompt": peft.PromptTuningConfig(**soft),
+        "multitask": peft.MultitaskPromptTuningConfig(**soft, num_ranks=2),
+        "multitask two": peft.MultitaskPromptTuningConfig(**soft, num_tasks=2),
         "p-tuning": peft.PromptEncoderConfig(**soft, encoder_hidden_size=9),
         "ln": peft.LNTuningConfig(target_modules=NORMS[family]),
         "loha": peft.LoHaConfig(r=3, alpha=5, target_modules=every),
@@ -160,6 +164,7 @@ def more_types(every, first, square):
         "c3a one": peft.C3AConfig(block_size=10, **one),
         "deft": peft.DeftConfig(r=3, **all_),
         "deft qr": peft.DeftConfig(r=3, decomposition_method="qr", **all_),
+        "deft alpha": peft.DeftConfig(r=3, alpha=6, **one),
         "deft para": peft.DeftConfig(r=3, para=True, **all_),
         "delora": peft.DeloraConfig(r=3, delora_lambda=5, **all_),
         "delora patterns": peft.DeloraConfig(r=3, rank_pattern={first: 2}, lambda_pattern={first: 7}, **all_),
@@ -187,11 +192,16 @@ def more_types(every, first, square):
         "oft shared": peft.OFTConfig(oft_block_size=4, block_share=True, **all_),
         "oft coft": peft.OFTConfig(oft_block_size=4, coft=True, **one),
         "oft r": peft.OFTConfig(r=2, oft_block_size=0, **one),
+        "osf": peft.OSFConfig(**all_),
+        "osf share": peft.OSFConfig(effective_rank=0.7, **all_),
+        "osf rank": peft.OSFConfig(effective_rank=6, **one),
         "peanut": peft.PeanutConfig(r=3, **all_),
         "peanut deep": peft.PeanutConfig(r=3, depth=1, act_fn="gelu", scaling=2.0, **one),
         "psoft": peft.PsoftConfig(r=4, psoft_alpha=4, **one),
         "pvera": peft.PveraConfig(r=4, **one),
         "randlora": peft.RandLoraConfig(r=4, randlora_alpha=8, **all_),
+        "randlora sparse": peft.RandLoraConfig(r=3, randlora_alpha=9, sparse=True, **one),
+        "randlora unsaved": peft.RandLoraConfig(r=3, save_projection=False, **one),
         "road": peft.RoadConfig(group_size=4, **even),
         "road 2": peft.RoadConfig(group_size=4, variant="road_2", **even),
         "road 4": peft.RoadConfig(group_size=4, variant="road_4", **even),
@@ -200,9 +210,13 @@ def more_types(every, first, square):
         "supertuning bottom": peft.SupertuningConfig(sparsity=0.9, select_top=False, **one),
         "supertuning supra": peft.SupertuningConfig(sparsity=0.9, r=2, lora_alpha=3, **one),
         "tinylora": peft.TinyLoraConfig(r=2, u=5, **one),
+        "tinylora tied": peft.TinyLoraConfig(r=2, u=5, weight_tying=0.4, **all_),
+        "tinylora one": peft.TinyLoraConfig(r=3, u=2, weight_tying=1.0, **all_),
+        "tinylora all": peft.TinyLoraConfig(r=2, u=3, target_modules="all-linear"),
+        "tinylora unsaved": peft.TinyLoraConfig(r=2, u=5, save_projection=False, **one),
         "tokens alone": peft.TrainableTokensConfig(token_indices=[5, 9]),
         "unilora": peft.UniLoraConfig(r=2, theta_d_length=24, **one),
-        "unilora indices": peft.UniLoraConfig(r=2, theta_d_length=24, save_indices=True, **one),
+        "unilora indices": peft.UniLoraConfig(r=2, theta_d_length=25, save_indices=True, **all_),
         "vblora": peft.VBLoRAConfig(r=2, num_vectors=16, vector_length=4, topk=2, **even),
         "vblora topk": peft.VBLoRAConfig(r=2, num_vectors=16, vector_length=4, save_only_topk_weights=True, **one),
         "vera all": peft.VeraConfig(r=5, **all_),
@@ -261,8 +275,11 @@ def load(name, kind, folder, place):
 def theirs(model, sequences):
     """A prompt's own rows are not the text's."""
     out = []
+    kind = model.active_peft_config.peft_type if hasattr(model, "active_peft_config") else None
+    task = dict(task_ids=torch.tensor([0])) if kind == "MULTITASK_PROMPT_TUNING" else {}
     for s in sequences:
-        logits = model(input_ids=torch.tensor([s]), attention_mask=torch.ones(1, len(s), dtype=torch.long)).logits[0]
+        mask = torch.ones(1, len(s), dtype=torch.long)
+        logits = model(input_ids=torch.tensor([s]), attention_mask=mask, **task).logits[0]
         logits = logits.double().reshape(-1, logits.shape[-1])
         out.append(logits[-len(s):] if len(logits) > len(s) else logits)
     return out

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """make_adapters: adapters that PEFT saved on the checkpoints of tests/golden, and what PEFT says when it loads them.
 
+    make_adapters.py [NAME ..]      by default all
+
 Writes tests/golden/adapters/NAME/: adapter_config.json, adapter_model.safetensors or .bin (random values of our own), `base` (the
 folder of the checkpoint) and logits.jsonl: {"ids": [..], "logits": [[..]]}. tests/model/test_adapter.c reads them.
 """
 
+import functools
 import json
 import pathlib
 import shutil
+import sys
 
 import peft
 import torch
@@ -37,6 +41,14 @@ ADAPTERS = {
     "bias-all": (ROBERTA, dict(bias="all")),
     "pickled": (LLAMA, dict(target_modules=["o_proj"])),
     "all-linear": (BERT, dict(target_modules="all-linear")),
+    "osf": (LLAMA, peft.OSFConfig, dict(effective_rank=0.75, target_modules=["q_proj", "down_proj"])),
+    "tinylora": (LLAMA, peft.TinyLoraConfig, dict(r=2, u=5, weight_tying=0.5, target_modules=["q_proj", "down_proj"])),
+    "randlora": (BERT, peft.RandLoraConfig, dict(r=3, randlora_alpha=6, target_modules=["query", "output.dense"])),
+    "unilora": (BERT, peft.UniLoraConfig, dict(r=2, theta_d_length=25, save_indices=True, target_modules=["query", "intermediate.dense"])),
+    "deft": (BERT, peft.DeftConfig, dict(r=3, target_modules=["query", "intermediate.dense"])),
+    "para": (LLAMA, peft.DeftConfig, dict(r=3, para=True, decomposition_method="qr", target_modules=["q_proj", "down_proj"])),
+    "cartridge": (LLAMA, peft.CartridgeConfig, dict(num_virtual_tokens=4, num_frozen_tokens=1)),
+    "multitask": (LLAMA, peft.MultitaskPromptTuningConfig, dict(num_virtual_tokens=4, num_ranks=2)),
 }
 
 
@@ -52,11 +64,13 @@ def open_base(folder, name):
 def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    shutil.rmtree(OUT, ignore_errors=True)
-    for name, (folder, settings) in ADAPTERS.items():
+    for name in sys.argv[1:] or ADAPTERS:
+        folder, *kind, settings = ADAPTERS[name]
+        config = kind[0] if kind else functools.partial(peft.LoraConfig, r=2, lora_alpha=3)
+        shutil.rmtree(OUT / name, ignore_errors=True)
         task = "SEQ_CLS" if folder in (ROBERTA, BERT) else "CAUSAL_LM"
         torch.manual_seed(7)
-        model = peft.get_peft_model(open_base(folder, name), peft.LoraConfig(task_type=task, r=2, lora_alpha=3, **settings))
+        model = peft.get_peft_model(open_base(folder, name), config(task_type=task, **settings))
         for p in (p for p in model.parameters() if p.requires_grad):
             p.data = p.data + 0.1 * torch.randn(p.shape)
         model.save_pretrained(OUT / name, safe_serialization=name != "pickled")
@@ -65,7 +79,8 @@ def main():
         members = json.loads(config.read_text())
         members["base_model_name_or_path"] = None
         for key in ("target_modules", "exclude_modules"):  # sets, which Python writes in any order
-            members[key] = sorted(members[key]) if isinstance(members[key], list) else members[key]
+            if isinstance(members.get(key), list):
+                members[key] = sorted(members[key])
         config.write_text(json.dumps(members, indent=1, sort_keys=True) + "\n")
         (OUT / name / "base").write_text(folder + "\n")
         loaded = peft.PeftModel.from_pretrained(open_base(folder, name), OUT / name).eval().double()

@@ -29,10 +29,6 @@ static const pb_peft kasa_names = {.tensors = (const pb_peft_tensor[]){{.ours = 
                                                                        {.ours = "B", .theirs = "lora_B.weight"},
                                                                        {.ours = "sigma", .theirs = "lora_diag"},
                                                                        {0}}};
-static const pb_peft osf_names = {.tensors = (const pb_peft_tensor[]){{.ours = "U", .theirs = "osf_svd_params.U_low"},
-                                                                      {.ours = "s", .theirs = "osf_svd_params.S_low"},
-                                                                      {.ours = "V", .theirs = "osf_svd_params.V_low"},
-                                                                      {0}}};
 static const pb_peft adamss_names = {.tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "adamss_A.0"},
                                                                          {.ours = "B", .theirs = "adamss_B.0"},
                                                                          {0}}};
@@ -40,13 +36,6 @@ static const pb_peft psoft_names = {.tensors = (const pb_peft_tensor[]){{.ours =
                                                                         {.ours = "a", .theirs = "psoft_R.vector_a"},
                                                                         {.ours = "b", .theirs = "psoft_R.vector_b"},
                                                                         {0}}};
-static const pb_peft tinylora_names = {
-    .tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "tinylora_A"},
-                                        {.ours = "B", .theirs = "tinylora_B"},
-                                        {.ours = "P", .theirs = "tinylora_P", .shape = "rows, rank, rank"},
-                                        {.ours = "v.0", .theirs = "base_model.tinylora_v.0", .of_model = true},
-                                        {0}}};
-
 static const method_case cases[] = {
     {.name = "lora"},
     {.name = "rslora"},
@@ -83,8 +72,8 @@ static const method_case cases[] = {
     {.name = "olora", .spec = "olora:rank=2,alpha=3", .stored_as = "lora"},
     {.name = "mica", .spec = "mica:rank=2,alpha=3", .stored_as = "lora"},
     {.name = "kasa", .spec = "kasa:rank=2,alpha=3,beta=0.2,gamma=0.1", .names = &kasa_names, .starts = true},
-    {.name = "tinylora", .spec = "tinylora:rank=2,u=5,tie=1", .names = &tinylora_names},
-    {.name = "osf", .spec = "osf:share=0.25,targets=attn.q attn.o mlp.*", .names = &osf_names, .starts = true},
+    {.name = "tinylora"},
+    {.name = "osf"},
     {.name = "adamss", .spec = "adamss:rank=16,subspaces=1,subspace_rank=2", .names = &adamss_names, .starts = true},
     {.name = "psoft", .spec = "psoft:rank=3", .names = &psoft_names, .starts = true},
 };
