@@ -32,12 +32,12 @@ size_t pb_stored_place(const pb_stored *s, size_t i);
 /* Returns whether the tensor exists at a site, or (NULL) in the model: 1 or 0; -1 with an error. */
 int pb_stored_exists(const pb_model *m, const pb_site *site, const pb_peft_tensor *t);
 
-/* The name of the tensor here with number n of a row for numbered tensors ("v.#"), and in the file; for other rows that of
- * the row for n = 0.  Returns false if the model has no such tensor. */
+/* Sets `out` to the row with the number n in its names ("v.#"), or to a row without numbers for n = 0.  Returns false
+ * if the model has no such tensor. */
 bool pb_stored_numbered(const pb_model *m, const pb_peft_tensor *t, int n, pb_peft_tensor *out);
 
-/* Computes what the file has in addition to a tensor (pb_peft_tensor.plus).  Returns the values, which the caller frees,
- * and their number; NULL with an error. */
+/* Computes what the file has in addition to a tensor (pb_peft_tensor.plus).  Returns the values [rows,cols], which the
+ * caller frees; NULL with an error. */
 pb_real *pb_stored_plus(pb_model *m, const pb_site *site, const pb_peft_tensor *t, int *rows, int *cols);
 
 /* The tensor of the model's one method that PEFT's file, which `peft` describes, has under this full name, and how;

@@ -175,21 +175,15 @@ static int save_values(saving *s, const pb_site *site, const pb_peft_tensor *t, 
         free(plus);
         return -1;
     }
-    float *out = pb_tensor_writer_array(&s->tensors, name, PB_F32, how.shape, how.dims);
-    for (size_t i = 0; i < how.count; i++) {
+    bool places = p && p->index;
+    void *out = pb_tensor_writer_array(&s->tensors, name, places ? PB_I32 : PB_F32, how.shape, how.dims);
+    if (places)
+        pb_stored_write_places(&how, p, site, out);
+    for (size_t i = 0; i < how.count && !places; i++) {
         size_t at = pb_stored_place(&how, i);
-        out[i] = (float)((p ? p->x[at] : 0) + (plus ? plus[at] : 0));
+        ((float *)out)[i] = (float)((p ? p->x[at] : 0) + (plus ? plus[at] : 0));
     }
     free(plus);
-    return 0;
-}
-
-static int save_places(saving *s, const pb_site *site, const pb_peft_tensor *t, const char *name, const pb_param *p)
-{
-    pb_stored how;
-    if (pb_stored_of(s->m, site, t, p->rows, p->cols, &how))
-        return -1;
-    pb_stored_write_places(&how, p, site, pb_tensor_writer_array(&s->tensors, name, PB_I32, how.shape, how.dims));
     return 0;
 }
 
@@ -202,7 +196,7 @@ static int save_tensor(saving *s, const pb_site *site, const pb_peft_tensor *t)
     if (!t->theirs || (!p && !(!*t->ours && t->plus)))
         return 0;
     const char *name = full_name(s, site, site && t->copies ? t->copies : t->theirs);
-    return p && p->index ? save_places(s, site, t, name, p) : save_values(s, site, t, name, p);
+    return save_values(s, site, t, name, p);
 }
 
 /* Adds the next part of a tensor of the model, from element *first on. */
@@ -224,15 +218,11 @@ static int save_part(saving *s, const pb_site *site, const pb_peft_tensor *t, si
 /* Everything that the method keeps must be in the file. */
 static int check_all_saved(const saving *s)
 {
-    int added = 0, lost = 0;
-    for (size_t i = 0; i < s->m->params; i++) {
-        bool is = s->m->param[i]->kind == PB_ADDED && pb_model_stores(s->m->param[i]);
-        added += is;
-        lost += is && !s->kept[i];
-    }
-    return lost ? pb_error("%s: %d of its %d tensors have no place in PEFT's %s", s->method->name, lost, added,
-                           s->peft->type)
-                : 0;
+    for (size_t i = 0; i < s->m->params; i++)
+        if (s->m->param[i]->kind == PB_ADDED && pb_model_stores(s->m->param[i]) && !s->kept[i])
+            return pb_error("%s: its tensor '%s' has no place in PEFT's %s", s->method->name, s->m->param[i]->name,
+                            s->peft->type);
+    return 0;
 }
 
 static int save_of_model(saving *s)
@@ -530,66 +520,6 @@ static int choose_type(saving *s)
     return rc;
 }
 
-/* ---- updates since their start ------------------------------------------------------------------------------- */
-
-/* The tensors of an update since its start (pb_low_rank_add_change) at a site; all NULL: it has none. */
-typedef struct change {
-    const pb_param *A, *B, *A0, *B0;
-} change;
-
-static change change_at(const pb_model *m, const pb_site *site)
-{
-    const pb_method *method = m->part[0].method;
-    change c = {pb_params_find_added(m, method, site, "A"), pb_params_find_added(m, method, site, "B"),
-                pb_params_find_added(m, method, site, "A0"), pb_params_find_added(m, method, site, "B0")};
-    return c.A && c.B && c.A0 && c.B0 ? c : (change){0};
-}
-
-/* Row or column k of an update of twice the rank: those of A and B, then those of A0 and -B0. */
-static pb_factors double_rank(const pb_site *site, const change *c, int rank, double scale)
-{
-    size_t in = (size_t)site->in, r = (size_t)c->A->rows, whole = (size_t)rank;
-    pb_factors f = {.A = pb_alloc(whole * in * sizeof *f.A), .B = pb_alloc((size_t)site->out * whole * sizeof *f.B)};
-    memcpy(f.A, c->A->x, r * in * sizeof *f.A);
-    memcpy(f.A + r * in, c->A0->x, r * in * sizeof *f.A);
-    for (int o = 0; o < site->out; o++)
-        for (size_t k = 0; k < r; k++) {
-            f.B[(size_t)o * whole + k] = (pb_real)scale * c->B->x[(size_t)o * r + k];
-            f.B[(size_t)o * whole + r + k] = -(pb_real)scale * c->B0->x[(size_t)o * r + k];
-        }
-    return f;
-}
-
-static int save_changes(pb_model *m, int rank, const char *dir)
-{
-    pb_factors *factors = pb_alloc((size_t)(pb_model_sites(m) + 1) * sizeof *factors);
-    int rc = pb_adapter_check_rank(rank);
-    for (int i = 0; i < pb_model_sites(m) && !rc; i++) {
-        change c = change_at(m, pb_model_site(m, i));
-        if (c.A)
-            factors[i] =
-                double_rank(pb_model_site(m, i), &c, rank, pb_low_rank_at(m->part[0].conf, pb_model_site(m, i)).scale);
-    }
-    rc = rc || pb_adapter_save_factors(m, factors, rank, false, dir) ? -1 : 0;
-    for (int i = 0; i < pb_model_sites(m); i++) {
-        free(factors[i].A);
-        free(factors[i].B);
-    }
-    free(factors);
-    return rc;
-}
-
-/* The rank that holds the updates since their start of all sites; 0: the method has none. */
-static int rank_of_changes(const pb_model *m)
-{
-    int rank = 0;
-    for (int i = 0; i < pb_model_sites(m); i++) {
-        change c = change_at(m, pb_model_site(m, i));
-        rank = c.A && 2 * c.A->rows > rank ? 2 * c.A->rows : rank;
-    }
-    return rank;
-}
-
 /* ---- the method of a model ------------------------------------------------------------------------------------ */
 
 int pb_adapter_save(pb_model *m, const char *dir)
@@ -601,8 +531,8 @@ int pb_adapter_save(pb_model *m, const char *dir)
     if (!s.method->peft)
         return pb_error("%s: no PEFT adapter can be written of this method; want --rank K, --merged or another method",
                         s.method->name);
-    int doubled = s.method->peft == &pb_low_rank_peft ? rank_of_changes(m) : 0;
-    return choose_type(&s) ? -1 : doubled ? save_changes(m, doubled, dir) : save(&s, dir);
+    int doubled = s.method->peft == &pb_low_rank_peft ? pb_adapter_rank_of_changes(m) : 0;
+    return choose_type(&s) ? -1 : doubled ? pb_adapter_save_changes(m, doubled, dir) : save(&s, dir);
 }
 
 /* The method whose adapters PEFT calls LORA: a product of two matrices with rank r and scale lora_alpha / r. */

@@ -89,15 +89,15 @@ typedef struct pb_step {
  *     {.ours = "A", .theirs = "base_model.vera_A", .of_model = true}               one tensor for all modules
  *     {.ours = "v.#", .theirs = "base_model.tinylora_v.#", .of_model = true}       .. v.0, v.1, .. as far as there are
  *     {.ours = "start"}             not in the file: as the method has it at its start, for which `start` is called
- *     {.theirs = "scales", .ours = "", .plus = scales}          in the file only: what the method makes of its tensors */
+ *     {.ours = "", .theirs = "scales", .plus = scales}       in the file only: what the method makes of its tensors */
 typedef struct pb_peft_tensor {
     const char *ours, *theirs; /* "A", as given to pb_added and the like; the end of its name in the file, after the
                                   module's name and a dot, or its full name if it is of the model                  */
     const char *shape;         /* the dimensions in the file, at most 4: "out/b, in/b, b"; NULL: "rows, cols" (with
                                   `axes` "10": "cols, rows")                                                       */
     const char *axes;   /* the dimensions of the file in the order of the tensor here, where the last one is that of
-                         neighbours in memory: "10" if it is transposed; NULL: the same order                      */
-    bool of_model;      /* created with site NULL; the file has it once                                              */
+                           neighbours in memory: "10" if it is transposed; NULL: the same order                    */
+    bool of_model;      /* created with site NULL; the file has it once                                            */
     const char *copies; /* of such a tensor: the file has it at each module besides, with this end of the name; or
                               NULL                                                                                 */
     bool part;          /* of such a tensor, of integers: the file has it at the modules only, in the order of the

@@ -21,8 +21,8 @@ const pb_array *pb_safetensors_find(const pb_safetensors *f, const char *name);
 /* Returns the text under a key of the file's metadata, or NULL if there is none.  Owned by f. */
 const char *pb_safetensors_metadata(const pb_safetensors *f, const char *key);
 
-/* Writes a file of n arrays of dtype F32, BF16, I64, I32 or U8.  `metadata` is a NULL-terminated list of keys and values in
- * turn, or NULL.  The file is either complete or absent.  Returns -1 with an error on failure. */
+/* Writes a file of n arrays of dtype F32, BF16, I64, I32 or U8.  `metadata` is a NULL-terminated list of keys and
+ * values in turn, or NULL.  The file is either complete or absent.  Returns -1 with an error on failure. */
 int pb_safetensors_write(const char *path, const pb_array *arrays, size_t n, const char *const *metadata);
 
 #endif

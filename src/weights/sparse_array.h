@@ -19,12 +19,11 @@ enum { PB_SPARSE_PARTS = 3 };
  * returns true.  Names and data of the parts belong to the caller, who frees them with pb_array_free. */
 bool pb_sparse_array_of(const pb_array *a, pb_array parts[PB_SPARSE_PARTS]);
 
-/* Reads the array NAME of a file that has its parts.  Returns 1 and sets `out`, which the caller frees with pb_array_free;
- * 0 if the file has no such parts; -1 with an error if they do not fit each other.  `path` is for messages. */
+/* Reads the array NAME of a file that has its parts.  Returns 1 and sets `out`, which the caller frees with
+ * pb_array_free; 0 if the file has no such parts; -1 with an error if they do not fit each other. */
 int pb_sparse_array_read(const pb_safetensors *f, const char *path, const char *name, pb_array *out);
 
-/* Returns the number of elements of all arrays of a file, where those of parts count as the array that they stand for.
- */
+/* Returns the number of elements of all arrays of a file; parts count as the array that they stand for. */
 size_t pb_sparse_array_elements(const pb_safetensors *f);
 
 #endif
