@@ -33,7 +33,7 @@ static pb_factors double_rank(const pb_site *site, const change *c, int rank, do
     return f;
 }
 
-int pb_adapter_save_changes(pb_model *m, int rank, const char *dir)
+static int save_changes(pb_model *m, int rank, const char *dir)
 {
     pb_factors *factors = pb_alloc((size_t)(pb_model_sites(m) + 1) * sizeof *factors);
     int rc = pb_adapter_check_rank(rank);
@@ -52,7 +52,7 @@ int pb_adapter_save_changes(pb_model *m, int rank, const char *dir)
     return rc;
 }
 
-int pb_adapter_rank_of_changes(const pb_model *m)
+static int rank_of_changes(const pb_model *m)
 {
     int rank = 0;
     for (int i = 0; i < pb_model_sites(m); i++) {
@@ -60,4 +60,11 @@ int pb_adapter_rank_of_changes(const pb_model *m)
         rank = c.A && 2 * c.A->rows > rank ? 2 * c.A->rows : rank;
     }
     return rank;
+}
+
+int pb_adapter_save(pb_model *m, const char *dir)
+{
+    bool low = m->parts == 1 && m->part[0].method->peft == &pb_low_rank_peft;
+    int doubled = low ? rank_of_changes(m) : 0;
+    return doubled ? save_changes(m, doubled, dir) : pb_adapter_save_tensors(m, dir);
 }

@@ -28,11 +28,8 @@ int pb_adapter_check_rank(int rank);
  * file cannot be written. */
 int pb_adapter_save_factors(pb_model *m, const pb_factors *factors, int rank, bool biases, const char *dir);
 
-/* The rank that holds the updates since their start of all sites; 0: the model's one method has none. */
-int pb_adapter_rank_of_changes(const pb_model *m);
-
-/* Writes these updates as a PEFT adapter of type LORA of this rank into DIR.  Returns -1 with an error. */
-int pb_adapter_save_changes(pb_model *m, int rank, const char *dir);
+/* As pb_adapter_save, with the tensors as they are.  */
+int pb_adapter_save_tensors(pb_model *m, const char *dir);
 
 /* The value of a member of adapter_config.json as text, or PEFT's default where the member is absent or null.  Returns
  * NULL if the value is a list or an object, or if there is no default.  The caller frees it. */

@@ -522,7 +522,7 @@ static int choose_type(saving *s)
 
 /* ---- the method of a model ------------------------------------------------------------------------------------ */
 
-int pb_adapter_save(pb_model *m, const char *dir)
+int pb_adapter_save_tensors(pb_model *m, const char *dir)
 {
     if (m->parts != 1)
         return pb_error("PEFT has no adapter of a composition of %d methods; want a single method, --rank or --merged",
@@ -531,8 +531,7 @@ int pb_adapter_save(pb_model *m, const char *dir)
     if (!s.method->peft)
         return pb_error("%s: no PEFT adapter can be written of this method; want --rank K, --merged or another method",
                         s.method->name);
-    int doubled = s.method->peft == &pb_low_rank_peft ? pb_adapter_rank_of_changes(m) : 0;
-    return choose_type(&s) ? -1 : doubled ? pb_adapter_save_changes(m, doubled, dir) : save(&s, dir);
+    return choose_type(&s) ? -1 : save(&s, dir);
 }
 
 /* The method whose adapters PEFT calls LORA: a product of two matrices with rank r and scale lora_alpha / r. */
