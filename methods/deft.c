@@ -66,6 +66,7 @@ static pb_node *start_of_R(pb_build *b, const pb_site *site)
     return pb_op_product(b->graph, reading(b, P0), false, pb_inner_weight(b, site), false);
 }
 
+/* The projector qr is not exchanged: PEFT's R follows the signs of torch's decomposition, which no file has. */
 static const pb_peft peft = {
     .type = "DEFT",
     .tensors = (const pb_peft_tensor[]){{.ours = "P0", .theirs = "deft_P", .plus = change_of_P},
@@ -73,7 +74,7 @@ static const pb_peft peft = {
                                         {.ours = "D"},
                                         {0}},
     .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "decomposition_method", .option = "projector", .words = "\"relu\"|\"qr\""},
+                                  {.key = "decomposition_method", .option = "projector", .words = "\"relu\""},
                                   {.key = "para", .option = "inject", .words = "true|false"},
                                   {0}},
     .fixed = "\"bias\": \"none\"",

@@ -163,7 +163,6 @@ def more_types(every, first, square):
         "c3a": peft.C3AConfig(block_size=4, **even),
         "c3a one": peft.C3AConfig(block_size=10, **one),
         "deft": peft.DeftConfig(r=3, **all_),
-        "deft qr": peft.DeftConfig(r=3, decomposition_method="qr", **all_),
         "deft alpha": peft.DeftConfig(r=3, alpha=6, **one),
         "deft para": peft.DeftConfig(r=3, para=True, **all_),
         "delora": peft.DeloraConfig(r=3, delora_lambda=5, **all_),

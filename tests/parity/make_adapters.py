@@ -46,7 +46,6 @@ ADAPTERS = {
     "randlora": (BERT, peft.RandLoraConfig, dict(r=3, randlora_alpha=6, target_modules=["query", "output.dense"])),
     "unilora": (BERT, peft.UniLoraConfig, dict(r=2, theta_d_length=25, save_indices=True, target_modules=["query", "intermediate.dense"])),
     "deft": (BERT, peft.DeftConfig, dict(r=3, target_modules=["query", "intermediate.dense"])),
-    "para": (LLAMA, peft.DeftConfig, dict(r=3, para=True, decomposition_method="qr", target_modules=["q_proj", "down_proj"])),
     "cartridge": (LLAMA, peft.CartridgeConfig, dict(num_virtual_tokens=4, num_frozen_tokens=1)),
     "multitask": (LLAMA, peft.MultitaskPromptTuningConfig, dict(num_virtual_tokens=4, num_ranks=2)),
 }
