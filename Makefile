@@ -10,7 +10,7 @@ CC       = gcc
 BUILD    = $(subst $(comma),-,build$(REAL:%=/%)$(SANITIZE:%=/%))
 ARCH     = -march=native $(if $(filter x86_64,$(shell uname -m)),-mprefer-vector-width=512)
 # Rows of tables leave out what they do not need.
-WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-missing-field-initializers
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-missing-field-initializers -Wno-psabi
 OPTIMIZE = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer,-O3)
 # errno and traps are not used.  NaN and infinity are, so -ffast-math is not allowed.
 MATH     = -fno-math-errno -fno-trapping-math -ffp-contract=fast

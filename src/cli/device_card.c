@@ -182,7 +182,7 @@ static int print_rows(const request *r, const pb_experiment *e, const pb_data *d
     const pb_row *last = NULL;
     for (int i = 0; i < e->cells && !rc; i++) {
         const pb_cell *c = &e->cell[i];
-        pb_device_bill b;
+        pb_device_bill b = {.trainable = 0};
         int fit[2] = {0};
         if (c->row == last)
             continue; /* another setting or seed of the row */

@@ -206,12 +206,12 @@ ok 'JSON of an example' json 4 '$.target' 0.5
 ok 'has no label' json 4 '$.label' ''
 sed 's/mine/rates/; s/classify/regression\nlabel = score\ntext = s1, s2/' tasks/mine.ini >tasks/rates.ini
 mkdir data/rates
-printf 'score\ts1\ts2\n3.8\ta film\tso bad\n0\tso bad\ta film\n3.80\ta film\tso bad\n1e300\tgood\tgood\n' >data/rates/train.tsv
+printf 'score\ts1\ts2\n3.8\ta film\tso bad\n0\tso bad\ta film\n3.80\ta film\tso bad\n1e30\tgood\tgood\n' >data/rates/train.tsv
 printf 'score\ts1\ts2\n1\ta\tfilm bad\n2\ta film\tbad\n' >data/rates/validation.tsv
 printf 'score\ts1\ts2\n3.9\tso bad\ta film\n-2\tgood\tfilm\n' >data/rates/test.tsv
 ok 'pairs' run 1 data rates
 ok 'count as a whole' shows 'text a second time in its split 1 25.0 % 0 0.0 % 0 0.0 %' 'text with several targets 1 25.0 % 0 0.0 % 1 50.0 %' \
-	'median 3.8 1 -2' 'most 1e+300 2 3.9' 'standard deviation 4.33013e+299 0.5 2.95' # sqrt(3) / 4
+	'median 3.8 1 -2' 'most 1e+30 2 3.9' 'standard deviation 4.33013e+29 0.5 2.95' # sqrt(3) / 4
 ok 'both texts are shown' test "$(grep -A 3 '^  so bad$' out | tail -n 4 | tr -s ' \n' ' ')" = ' so bad a film train, line 3: 0 test, line 2: 3.9 '
 ok 'long numbers keep the columns' test "$(grep -E '^(targets|  (least|most|standard))' out | grep -o '.*[^ ]' | awk '{ print length }' | tail -n 1)" = 72
 ok 'in JSON' run 1 data rates --json
