@@ -64,16 +64,18 @@ static void make_questions(rig *r)
     static const char *const what[] = {"France",        "Peru",  "a lonely robot", "Japan", "Egypt",         "Norway",
                                        "an old bridge", "Chile", "Kenya",          "Spain", "a lost letter", "India",
                                        "Cuba",          "Italy", "the last tree",  "Ghana"};
-    const pb_chat *chat;
-    if (pb_chat_find(r->model, "chatml", &chat))
+    pb_chat *chat;
+    if (pb_chat_open(r->model, pb_model_tokenizer(r->model), "chatml", NULL, &chat))
         fail();
     for (r->prompts = 0; r->prompts < MOST; r->prompts++) {
         const char *name = what[r->prompts % (int)PB_COUNT(what)];
         char *text = r->prompts % 4 == 2 ? pb_format("Write a story about %s.", name)
                                          : pb_format("What is the capital of %s? Answer with its name only.", name);
-        pb_chat_encode(r->model, chat, NULL, text, strlen(text), &r->prompt[r->prompts]);
+        if (pb_chat_ask(chat, NULL, text, strlen(text), &r->prompt[r->prompts]))
+            fail();
         free(text);
     }
+    pb_chat_free(chat);
     r->how.end = true;
     r->how.max_new = 96;
 }

@@ -81,7 +81,7 @@ static int refuse_unread(const pb_experiments *x, const pb_entry *entry)
     if (near && strcmp(near, s.group) != 0)
         pb_error("unknown section [%s]; did you mean [%s%s%s%s%s]?", entry->section, near, at, s.task,
                  *s.row ? " " : "", s.row);
-    else if (is_of_rows(&s) && *s.task && !pb_experiments_have(x, s.task))
+    else if ((is_of_rows(&s) && *s.task && !pb_experiments_have(x, s.task)) || (!strcmp(s.group, "task") && !*s.task))
         refuse_task(x, &s, entry->section);
     else if (!strcmp(s.group, "decode"))
         pb_error("section [%s]: %s", entry->section,
@@ -89,8 +89,6 @@ static int refuse_unread(const pb_experiments *x, const pb_entry *entry)
                                       : "want a task whose answers are texts; this one has classes");
     else if (is_of_rows(&s))
         pb_error("section [%s] belongs to no row; the methods are %s", entry->section, x->task[0]->methods);
-    else if (!strcmp(s.group, "task") && !*s.task)
-        refuse_task(x, &s, entry->section);
     else
         pb_error(
             "unknown section [%s]; want [experiment], [train], [train ROW], [tune], [retention], [model], [model ROW], "

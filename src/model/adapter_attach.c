@@ -284,7 +284,7 @@ static int compare_copy(pb_loading *l, const pb_module *mod, const pb_peft_tenso
     int rc = pb_stored_of(l->m, mod->site, t, p->rows, p->cols, &s) || pb_stored_read(&s, l->a->file_path, array, &copy)
                  ? -1
                  : 0;
-    if (!rc && memcmp(copy.x, p->x, bytes))
+    if (!rc && memcmp(copy.x, p->x, bytes) != 0)
         rc = pb_error("%s: '%s': differs from '%s', of which it is a copy", l->a->file_path, array->name, t->theirs);
     free(copy.x);
     return rc;
