@@ -114,7 +114,7 @@ static int read_field(const field *f, pb_example *e)
     const char *const *item = pb_table_list(f->t, f->row, f->column, &n);
     if (item)
         e->labels = pb_alloc((size_t)(n + 1) * sizeof *e->labels);
-    for (int i = 0; i < n && !rc; i++)
+    for (int i = 0; item && i < n && !rc; i++)
         rc = add_label(f, item[i], e);
     if (!item && given[strspn(given, " \t")])
         rc = split_field(f, given, e);

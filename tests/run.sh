@@ -5,7 +5,7 @@
 #   tests/run.sh [PROGRAM|SCRIPT.sh]...     default: all tests, in single precision
 #
 # Each test runs in the root of the repository with PEFTBENCH set to the program, and prints such a line at its end.
-# A script without one passes with exit status 0 and is skipped with 77.  A crash, a time-out (TEST_SECONDS, 900) or a
+# A script without one passes with exit status 0 and is skipped with 77.  A crash, a time-out (TEST_SECONDS, 1800) or a
 # missing line is one failure.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -46,7 +46,7 @@ reason() { # STATUS OUTPUT
 	local during
 	during=$(grep -a '^# ' "$2" | tail -n 1 | cut -c 3-)
 	case $1 in
-	124 | 137) echo "took over ${TEST_SECONDS:-900} s or was killed${during:+, in $during}" ;;
+	124 | 137) echo "took over ${TEST_SECONDS:-1800} s or was killed${during:+, in $during}" ;;
 	*) echo "exit status $1$([ "$1" -gt 128 ] && echo ", signal $(($1 - 128))")${during:+ in $during}" ;;
 	esac
 }
@@ -56,7 +56,7 @@ run_one() { # TEST
 	local start status output counts took
 	output=$(mktemp -p "$work")
 	start=$(date +%s.%N)
-	timeout -k 10 "${TEST_SECONDS:-900}" "./$1" >"$output" 2>&1 </dev/null
+	timeout -k 10 "${TEST_SECONDS:-1800}" "./$1" >"$output" 2>&1 </dev/null
 	status=$?
 	counts=$(count "$1" $status "$output")
 	took=$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f s", b - a }')

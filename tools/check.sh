@@ -27,7 +27,7 @@ sanitized() { # SANITIZER TEST...
 	make SANITIZE="$1" "$build/peftbench" $(printf "$build/tests/%s " "${@:2}") || return 1
 	# OpenBLAS and jansson are not instrumented, so what they keep at exit is not checked.
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1 \
-		PEFTBENCH=$PWD/$build/peftbench TEST_SECONDS=900 tests/run.sh $(printf "$build/tests/%s " "${@:2}")
+		PEFTBENCH=$PWD/$build/peftbench TEST_SECONDS=1800 tests/run.sh $(printf "$build/tests/%s " "${@:2}")
 }
 
 warnings() { make CC="$1" BUILD="build/$1" CFLAGS=-Werror "build/$1/peftbench" benches; }

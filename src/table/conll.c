@@ -52,6 +52,7 @@ static void begin_sentence(pb_table *t)
 /* Adds the fields of a word to the lists of the last row, which grow by doubling. */
 static void keep_word(pb_table *t, const fields *r)
 {
+    PB_CHECK(r->field); /* check_word has counted them */
     for (int c = 0; c < t->column.count; c++) {
         pb_table_items *l = &t->list[t->lists - (size_t)t->column.count + (size_t)c];
         if (!(l->count & (l->count - 1)))

@@ -162,7 +162,7 @@ static int largest(pb_model *m, const pb_device *d, bool of_texts, int most, dou
 
 int pb_device_fit(pb_model *m, const pb_device *d, double memory, int *batch, int *length)
 {
-    int most = (int)fmin(MOST_BATCH, MOST_TOKENS / d->length);
+    int most = pb_min(MOST_BATCH, MOST_TOKENS / d->length);
     return largest(m, d, true, most, memory, batch) || largest(m, d, false, pb_model_max_tokens(m), memory, length) ? -1
                                                                                                                     : 0;
 }

@@ -307,6 +307,7 @@ static void add_states(comparison *c)
             c->capacity[k] = 2 * need;
             c->state[k] = pb_realloc(c->state[k], c->capacity[k] * sizeof *c->state[k]);
         }
+        PB_CHECK(c->state[k]);
         memcpy(c->state[k] + c->states * width, c->output[k]->x, rows * width * sizeof *c->state[k]);
     }
     c->states += rows;
