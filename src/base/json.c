@@ -178,3 +178,9 @@ void pb_json_put(pb_text *out, double x)
     else
         pb_text_add(out, "null");
 }
+
+void pb_json_member(pb_text *out, const char *name, double x)
+{
+    pb_text_add(out, ",\"%s\":", name);
+    pb_json_put(out, x);
+}

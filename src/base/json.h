@@ -62,4 +62,7 @@ void pb_json_quote_bytes(pb_text *out, const char *text, size_t n);
 /* Appends a number with ten significant digits, or null for NaN and infinity. */
 void pb_json_put(pb_text *out, double x);
 
+/* Appends `,"NAME":x`, a further member of an object; the name needs no escape. */
+void pb_json_member(pb_text *out, const char *name, double x);
+
 #endif

@@ -432,12 +432,6 @@ void pb_comparison_print(const pb_comparison *c, const pb_comparand *a, const pb
         print_axis(&c->axis[i], width, out);
 }
 
-static void add_number(pb_text *t, const char *name, double x)
-{
-    pb_text_add(t, ",\"%s\":", name);
-    pb_json_put(t, x);
-}
-
 void pb_comparison_json(const pb_comparison *c, const pb_comparand *a, const pb_comparand *b, FILE *out)
 {
     for (int i = 0; i < c->axes; i++) {
@@ -451,12 +445,12 @@ void pb_comparison_json(const pb_comparison *c, const pb_comparand *a, const pb_
         pb_json_quote(&t, x->key);
         pb_text_add(&t, ",\"verdict\":\"%s\",\"seeds\":%d,\"examples\":%d", pb_verdict_name[x->verdict], c->seeds,
                     c->examples);
-        add_number(&t, "value_a", x->a);
-        add_number(&t, "value_b", x->b);
-        add_number(&t, x->kind == PB_RATIO ? "ratio" : "difference", x->difference.middle);
-        add_number(&t, "low", x->difference.low);
-        add_number(&t, "high", x->difference.high);
-        add_number(&t, "margin", x->margin);
+        pb_json_member(&t, "value_a", x->a);
+        pb_json_member(&t, "value_b", x->b);
+        pb_json_member(&t, x->kind == PB_RATIO ? "ratio" : "difference", x->difference.middle);
+        pb_json_member(&t, "low", x->difference.low);
+        pb_json_member(&t, "high", x->difference.high);
+        pb_json_member(&t, "margin", x->margin);
         pb_text_add(&t, ",\"note\":");
         pb_json_quote(&t, x->note);
         fprintf(out, "%s}\n", t.data);

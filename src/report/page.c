@@ -103,18 +103,12 @@ static void add_head(pb_text *t, const pb_experiment *e)
 
 /* ---- summary ----------------------------------------------------------------------------------------------------- */
 
-static pb_interval score_of(const pb_report *r, int row, pb_split split)
-{
-    char key[96];
-    return pb_report_value(r, row, split, pb_report_primary(r, split, key));
-}
-
 /* Says which row validation chooses, what to expect of it, and which rows test does not tell apart from it. */
 static void add_choice(pb_text *t, const pb_recommendation *v)
 {
     const pb_report *r = v->report;
     const char *metric = r->experiment->primary->name;
-    pb_interval test = score_of(r, v->best, PB_TEST);
+    pb_interval test = pb_report_score(r, v->best, PB_TEST);
     bool *equal = pb_alloc((size_t)r->experiment->rows * sizeof *equal), any = false;
     pb_text_add(t, "<p>On validation <b>");
     pb_html_text(t, r->row[v->best].row->label);
@@ -127,7 +121,7 @@ static void add_choice(pb_text *t, const pb_recommendation *v)
                     100 * v->share[v->best], v->resamples, v->seeds, v->seeds == 1 ? "" : "s", v->examples);
     for (int i = 0; i < r->experiment->rows; i++) {
         pb_interval d = v->difference[i];
-        equal[i] = !isnan(d.low) && d.low <= 0 && d.high >= 0;
+        equal[i] = pb_contains_zero(d);
         any = any || equal[i];
     }
     if (any) {

@@ -31,10 +31,9 @@ static double at(const pb_plot_range *r, double x)
 /* Collects the rows with a result.  Rows without a cost, in which nothing is trained, are drawn as a level. */
 static int collect_points(const pb_report *r, const char *cost, point *spot, pb_plot_range *x, pb_plot_range *y)
 {
-    char key[96];
     int n = 0;
     for (int i = 0; i < r->experiment->rows; i++) {
-        pb_interval v = pb_report_value(r, i, PB_TEST, pb_report_primary(r, PB_TEST, key));
+        pb_interval v = pb_report_score(r, i, PB_TEST);
         double c = pb_report_value(r, i, -1, cost).middle;
         if (isnan(v.middle) || isnan(c))
             continue;

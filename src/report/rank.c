@@ -11,8 +11,7 @@ enum { PERMUTATIONS = 9999 };
 
 static double test_score(const pb_report *r, int row)
 {
-    char key[96];
-    return pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)).middle;
+    return pb_report_score(r, row, PB_TEST).middle;
 }
 
 static bool rising(const pb_report *r)
@@ -36,12 +35,6 @@ static int *sort_rows(int n, const double *x, bool more_is_better)
         order[k] = i;
     }
     return order;
-}
-
-static void add_number(pb_text *t, const char *name, double x)
-{
-    pb_text_add(t, ",\"%s\":", name);
-    pb_json_put(t, x);
 }
 
 /* ---- one experiment --------------------------------------------------------------------------------------- */
@@ -167,12 +160,12 @@ void pb_baseline_ranking_json(const pb_baseline_ranking *v, FILE *out)
         pb_json_quote(&t, x->label);
         pb_text_add(&t, ",\"baseline\":");
         pb_json_quote(&t, e->baseline);
-        add_number(&t, "score", x->score);
-        add_number(&t, "difference", x->difference.middle);
-        add_number(&t, "low", x->difference.low);
-        add_number(&t, "high", x->difference.high);
-        add_number(&t, "p", x->p);
-        add_number(&t, "holm", x->holm);
+        pb_json_member(&t, "score", x->score);
+        pb_json_member(&t, "difference", x->difference.middle);
+        pb_json_member(&t, "low", x->difference.low);
+        pb_json_member(&t, "high", x->difference.high);
+        pb_json_member(&t, "p", x->p);
+        pb_json_member(&t, "holm", x->holm);
         fprintf(out, "%s,\"family\":%d,\"seeds\":%d,\"examples\":%d}\n", t.data, v->family, x->difference.n,
                 v->examples);
         pb_text_free(&t);
@@ -350,7 +343,7 @@ void pb_ranking_json(const pb_ranking *k, FILE *out)
         int row = k->order[j];
         pb_text_add(&t, "{\"row\":");
         pb_json_quote(&t, k->label[row]);
-        add_number(&t, "rank", k->rank[row]);
+        pb_json_member(&t, "rank", k->rank[row]);
         pb_text_add(&t, ",\"scores\":{");
         for (int i = 0; i < k->sets; i++) {
             pb_text_add(&t, i ? "," : "");
@@ -360,12 +353,12 @@ void pb_ranking_json(const pb_ranking *k, FILE *out)
         pb_text_add(&t, "}}\n");
     }
     pb_text_add(&t, "{\"rows\":%d,\"sets\":%d", k->rows, k->sets);
-    add_number(&t, "chi2", k->test.chi2);
-    add_number(&t, "chi2_p", k->test.chi2_p);
-    add_number(&t, "p", k->p);
-    add_number(&t, "f", isnan(k->test.f_p) ? NAN : k->test.f);
-    add_number(&t, "f_p", k->test.f_p);
-    add_number(&t, "critical", k->test.critical);
+    pb_json_member(&t, "chi2", k->test.chi2);
+    pb_json_member(&t, "chi2_p", k->test.chi2_p);
+    pb_json_member(&t, "p", k->p);
+    pb_json_member(&t, "f", isnan(k->test.f_p) ? NAN : k->test.f);
+    pb_json_member(&t, "f_p", k->test.f_p);
+    pb_json_member(&t, "critical", k->test.critical);
     fprintf(out, "%s}\n", t.data);
     pb_text_free(&t);
 }

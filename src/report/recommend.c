@@ -14,13 +14,6 @@ static int rows_of(const pb_recommendation *v)
     return v->report->experiment->rows;
 }
 
-/* Returns the mean of the primary metric of a row on a split. */
-static pb_interval score_of(const pb_recommendation *v, int row, pb_split split)
-{
-    char key[96];
-    return pb_report_value(v->report, row, split, pb_report_primary(v->report, split, key));
-}
-
 /* ---- what fits --------------------------------------------------------------------------------------------------- */
 
 static bool is_time(const char *key)
@@ -49,7 +42,7 @@ static pb_fit judge(const pb_limit *l, pb_interval cost)
 /* A row that exceeds one limit does not fit, whatever is unknown of the others. */
 static pb_fit judge_row(pb_recommendation *v, int row)
 {
-    pb_fit worst = isnan(score_of(v, row, PB_TEST).middle) ? PB_FIT_UNKNOWN : PB_FIT_YES;
+    pb_fit worst = isnan(pb_report_score(v->report, row, PB_TEST).middle) ? PB_FIT_UNKNOWN : PB_FIT_YES;
     for (int k = 0; k < v->limits; k++) {
         pb_interval cost = cost_of(v->report, row, &v->limit[k]);
         pb_fit fit = judge(&v->limit[k], cost);
@@ -83,7 +76,7 @@ static void choose(pb_recommendation *v)
     double best = NAN;
     v->best = -1;
     for (int i = 0; i < rows_of(v); i++) {
-        double x = score_of(v, i, PB_VALIDATION).middle;
+        double x = pb_report_score(v->report, i, PB_VALIDATION).middle;
         if (v->fit[i] != PB_FIT_YES || isnan(x) || (v->best >= 0 && (rising ? x <= best : x >= best)))
             continue;
         best = x;
@@ -245,7 +238,7 @@ static void list_equals(const pb_recommendation *v, FILE *out)
     int n = 0;
     for (int i = 0; i < rows_of(v); i++) {
         pb_interval d = v->difference[i];
-        if (isnan(d.low) || d.low > 0 || d.high < 0)
+        if (!pb_contains_zero(d))
             continue;
         fprintf(out, "%s%s", n++ ? ", " : "Not told apart from it on test: ", v->report->row[i].row->label);
     }
@@ -264,7 +257,8 @@ static void print_choice(const pb_recommendation *v, FILE *out)
         fprintf(out, ".\n\n");
         return;
     }
-    pb_interval valid = score_of(v, v->best, PB_VALIDATION), test = score_of(v, v->best, PB_TEST);
+    pb_interval valid = pb_report_score(v->report, v->best, PB_VALIDATION),
+                test = pb_report_score(v->report, v->best, PB_TEST);
     const char *metric = r->experiment->primary->name;
     fprintf(out, "%s.\nIts %s is %.4f on validation, by which it is chosen from %d row%s that fit%s, and %.4f on test",
             r->row[v->best].row->label, metric, valid.middle, count_fits(v, PB_FIT_YES),
@@ -298,7 +292,8 @@ static char *cost_text(const char *key, pb_interval cost)
 
 static void fill_row(const pb_recommendation *v, const pb_grid *g, int line, int row)
 {
-    double valid = score_of(v, row, PB_VALIDATION).middle, test = score_of(v, row, PB_TEST).middle;
+    double valid = pb_report_score(v->report, row, PB_VALIDATION).middle,
+           test = pb_report_score(v->report, row, PB_TEST).middle;
     *pb_grid_at(g, line, 0) = pb_strdup(v->report->row[row].row->label);
     *pb_grid_at(g, line, 1) = pb_strdup(fit_name[v->fit[row]]);
     *pb_grid_at(g, line, 2) = isnan(valid) ? pb_strdup("-") : pb_format("%.4f", valid);
@@ -333,12 +328,6 @@ void pb_recommendation_print(const pb_recommendation *v, FILE *out)
     free(order);
 }
 
-static void put(pb_text *t, const char *name, double x)
-{
-    pb_text_add(t, ",\"%s\":", name);
-    pb_json_put(t, x);
-}
-
 void pb_recommendation_json(const pb_recommendation *v, FILE *out)
 {
     for (int i = 0; i < rows_of(v); i++) {
@@ -346,12 +335,12 @@ void pb_recommendation_json(const pb_recommendation *v, FILE *out)
         pb_text_add(&t, "{\"row\":");
         pb_json_quote(&t, v->report->row[i].row->label);
         pb_text_add(&t, ",\"recommended\":%s,\"fits\":\"%s\"", i == v->best ? "true" : "false", fit_name[v->fit[i]]);
-        put(&t, "validation", score_of(v, i, PB_VALIDATION).middle);
-        put(&t, "share", v->share[i]);
-        put(&t, "test", score_of(v, i, PB_TEST).middle);
-        put(&t, "difference", v->difference[i].middle);
-        put(&t, "low", v->difference[i].low);
-        put(&t, "high", v->difference[i].high);
+        pb_json_member(&t, "validation", pb_report_score(v->report, i, PB_VALIDATION).middle);
+        pb_json_member(&t, "share", v->share[i]);
+        pb_json_member(&t, "test", pb_report_score(v->report, i, PB_TEST).middle);
+        pb_json_member(&t, "difference", v->difference[i].middle);
+        pb_json_member(&t, "low", v->difference[i].low);
+        pb_json_member(&t, "high", v->difference[i].high);
         pb_text_add(&t, ",\"costs\":{");
         for (int k = 0; k < v->limits; k++) {
             pb_text_add(&t, k ? "," : "");

@@ -226,6 +226,12 @@ pb_interval pb_report_value(const pb_report *r, int row, int split, const char *
     return interval_of(r, row, -1, split, key);
 }
 
+pb_interval pb_report_score(const pb_report *r, int row, pb_split split)
+{
+    char key[96];
+    return pb_report_value(r, row, (int)split, pb_report_primary(r, split, key));
+}
+
 pb_interval pb_report_difference(const pb_report *r, int row, int split, const char *key)
 {
     return interval_of(r, row, pb_report_baseline(r), split, key);
@@ -314,6 +320,13 @@ int pb_report_order(const pb_report *r, const char *key, int *order)
         order[i] = all[i].row;
     free(all);
     return known;
+}
+
+int pb_report_sort(const pb_report *r, const char *key, int *order)
+{
+    return pb_report_order(r, key, order)
+               ? 0
+               : pb_error("--sort: no row has a value '%s'; `peftbench table --json` lists the keys", key);
 }
 
 pb_interval pb_report_measured(const pb_report *r, int row, const char *key)

@@ -37,6 +37,9 @@ int pb_report_others(const pb_report *r, int row);
  * Student's t intervals over the seeds. */
 pb_interval pb_report_value(const pb_report *r, int row, int split, const char *key);
 
+/* Returns the same of the primary metric on a split. */
+pb_interval pb_report_score(const pb_report *r, int row, pb_split split);
+
 /* Returns mean and 95 % interval of the paired difference to the baseline, over the seeds that both have
  * (pb_stats_pair). */
 pb_interval pb_report_difference(const pb_report *r, int row, int split, const char *key);
@@ -90,6 +93,9 @@ bool pb_report_rising(const pb_report *r, const char *key);
 /* Fills order [rows] with the indices of the rows in the order of the value with this key, the best first, rows without
  * a value last.  Returns how many have one. */
 int pb_report_order(const pb_report *r, const char *key, int *order);
+
+/* Does so for a key that a user gives to sort by.  Returns -1 with an error if no row has a value. */
+int pb_report_sort(const pb_report *r, const char *key, int *order);
 
 /* Returns the value with this key, of whichever split it is, with its interval over the seeds or, for a ratio of times,
  * over the processes. */

@@ -119,8 +119,8 @@ int pb_report_csv(const pb_report *r, const pb_table_style *style, FILE *out)
     choose_columns(r, !style->no_times, &c);
     for (int i = 0; i < rows; i++)
         order[i] = i;
-    if (style->sort && !pb_report_order(r, style->sort, order))
-        rc = pb_error("--sort: no row has a value '%s'; `peftbench table --json` lists the keys", style->sort);
+    if (style->sort)
+        rc = pb_report_sort(r, style->sort, order);
     if (!style->headless)
         print_head(&c, style->columns, lines);
     for (int i = 0; i < rows; i++)

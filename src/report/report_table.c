@@ -104,8 +104,8 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
     pb_with_unit(cell[4], flops, "");
     fill_step(r, row, cell[5]);
     number(cell[6], "%.0f", pb_report_value(r, row, -1, "compute.gflops").middle);
-    with_margin(cell[7], "%.4f", pb_report_value(r, row, PB_VALIDATION, pb_report_primary(r, PB_VALIDATION, key)));
-    with_margin(cell[8], "%.4f", pb_report_value(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
+    with_margin(cell[7], "%.4f", pb_report_score(r, row, PB_VALIDATION));
+    with_margin(cell[8], "%.4f", pb_report_score(r, row, PB_TEST));
     if (strcmp(r->row[row].row->label, r->experiment->baseline) != 0)
         with_margin(cell[9], "%+.4f", pb_report_difference(r, row, PB_TEST, pb_report_primary(r, PB_TEST, key)));
     fill_ratio(r, row, "overhead.prefill_ratio.b1", cell[10]);
@@ -390,10 +390,10 @@ static int fill_grid(const pb_report *r, const pb_grid *g, const pb_table_style 
 
 static int sort_grid(const pb_report *r, pb_grid *g, const char *key)
 {
-    int *order = pb_alloc((size_t)r->experiment->rows * sizeof *order), known = pb_report_order(r, key, order);
+    int *order = pb_alloc((size_t)r->experiment->rows * sizeof *order), rc = pb_report_sort(r, key, order);
     pb_grid_reorder(g, order);
     free(order);
-    return known ? 0 : pb_error("--sort: no row has a value '%s'; `peftbench table --json` lists the keys", key);
+    return rc;
 }
 
 /* Emphasizes the best and the second score on test, and the rows whose paired difference to the best has an interval
@@ -403,18 +403,17 @@ static void rank_scores(const pb_report *r, const pb_grid *g)
     int rows = r->experiment->rows, column = 1, best = -1;
     bool rising = r->experiment->primary->higher_is_better;
     double *score = pb_alloc((size_t)rows * sizeof *score);
-    char key[96];
     while (strncmp(*pb_grid_at(g, 0, column), "test ", 5) != 0)
         column++;
     for (int i = 0; i < rows; i++) {
-        score[i] = pb_report_value(r, i, PB_TEST, pb_report_primary(r, PB_TEST, key)).middle;
+        score[i] = pb_report_score(r, i, PB_TEST).middle;
         if (!isnan(score[i]) && (best < 0 || (rising ? score[i] > score[best] : score[i] < score[best])))
             best = i;
     }
     pb_grid_rank(g, column, score, rising);
     for (int i = 0; i < rows && best >= 0; i++) {
         pb_interval d = i == best ? (pb_interval){NAN, NAN, NAN, 0} : pb_report_between(r, i, best, PB_TEST);
-        if (d.low <= 0 && d.high >= 0)
+        if (pb_contains_zero(d))
             g->emphasis[(size_t)(i + 1) * (size_t)g->columns + (size_t)column] |= PB_GRID_AS_GOOD;
     }
     free(score);

@@ -27,6 +27,11 @@ static double mean_of(int n, const double *x, int *kept, double *variance)
     return mean;
 }
 
+bool pb_contains_zero(pb_interval v)
+{
+    return v.low <= 0 && v.high >= 0; /* NaN: not known */
+}
+
 pb_interval pb_stats_mean(int n, const double *x)
 {
     int kept;

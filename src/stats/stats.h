@@ -10,6 +10,9 @@ typedef struct pb_interval {
     int n;                    /* number of values         */
 } pb_interval;
 
+/* Returns whether an interval that is known contains 0, so that it does not tell a difference from none. */
+bool pb_contains_zero(pb_interval v);
+
 /* The mean and Student's t interval of the values that are not NaN; low and high are NaN for n < 2. */
 pb_interval pb_stats_mean(int n, const double *x);
 
