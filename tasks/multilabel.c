@@ -76,17 +76,6 @@ static int add_label(const field *f, const char *label, pb_example *e)
     return 0;
 }
 
-/* Removes white space at the ends of a text in place. */
-static char *trimmed(char *text)
-{
-    static const char blank[] = " \t";
-    text += strspn(text, blank);
-    size_t n = strlen(text);
-    while (n && strchr(blank, text[n - 1]))
-        text[--n] = 0;
-    return text;
-}
-
 /* Splits "joy | love" at the separators. */
 static int split_field(const field *f, const char *given, pb_example *e)
 {
@@ -100,7 +89,7 @@ static int split_field(const field *f, const char *given, pb_example *e)
             *end = 0;
             end += strlen(separator);
         }
-        rc = add_label(f, trimmed(at), e);
+        rc = add_label(f, pb_trim(at, " \t"), e);
     }
     free(copy);
     return rc;

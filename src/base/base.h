@@ -110,6 +110,9 @@ void pb_text_free(pb_text *t);
 bool pb_ends_in(const char *text, const char *end);
 bool pb_ends_in_any_case(const char *text, const char *end);
 
+/* Removes the characters of `blank` at the ends of a text in place, and returns where it then begins. */
+char *pb_trim(char *text, const char *blank);
+
 /* ---- foreign text on a terminal ----------------------------------------------------------- */
 
 /* Names from models, data sets, databases, servers and experiment files may contain bytes that control a terminal.  The

@@ -122,6 +122,15 @@ static const char *last_of(const char *text, const char *end)
     return n >= k ? text + n - k : NULL;
 }
 
+char *pb_trim(char *text, const char *blank)
+{
+    text += strspn(text, blank);
+    size_t n = strlen(text);
+    while (n && strchr(blank, text[n - 1]))
+        text[--n] = 0;
+    return text;
+}
+
 bool pb_ends_in(const char *text, const char *end)
 {
     const char *last = last_of(text, end);

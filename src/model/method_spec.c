@@ -6,16 +6,6 @@
 
 /* ---- parsing --------------------------------------------------------------------------------------------- */
 
-static char *trim(char *text)
-{
-    text += strspn(text, " \t");
-    size_t n = strlen(text);
-    while (n && strchr(" \t", text[n - 1]))
-        n--;
-    text[n] = 0;
-    return text;
-}
-
 static int unknown_method(const char *name)
 {
     const char *near = pb_nearest_method(name, NULL);
@@ -64,7 +54,7 @@ static int parse_item(pb_method_part *part, int parts, char *item, bool first)
     if (!equals || equals == item)
         return pb_error("%s: want SETTING=VALUE, got '%s'", part->name, item);
     *equals = 0;
-    char *key = trim(item), *value = trim(equals + 1);
+    char *key = pb_trim(item, " \t"), *value = pb_trim(equals + 1, " \t");
     for (int i = 0; i < parts; i++) {
         const char *setting = pb_method_part_setting(&part[i], key);
         if (setting)
@@ -117,7 +107,7 @@ static int parse_part(pb_method_spec *s, char *text)
     if (items)
         *items++ = 0;
     pb_method_part *part = &s->part[s->parts];
-    int n = begin_parts(part, PB_MAX_PARTS - s->parts, trim(text));
+    int n = begin_parts(part, PB_MAX_PARTS - s->parts, pb_trim(text, " \t"));
     if (n < 0)
         return -1;
     s->parts += n;
@@ -125,7 +115,7 @@ static int parse_part(pb_method_spec *s, char *text)
         if (check_once(s, &part[i]))
             return -1;
     for (bool first = true; (item = strsep(&items, ",")); first = false)
-        if (parse_item(part, n, trim(item), first))
+        if (parse_item(part, n, pb_trim(item, " \t"), first))
             return -1;
     return 0;
 }
@@ -147,7 +137,7 @@ char *pb_method_spec_normalize(const char *text)
         items = out[length - 1] != '+' && (items || out[length - 1] == ':');
         value = out[length - 1] == '=';
     }
-    char *trimmed = pb_strdup(trim(out));
+    char *trimmed = pb_strdup(pb_trim(out, " \t"));
     free(out);
     return trimmed;
 }
@@ -252,7 +242,7 @@ char *pb_method_list_next(const char **list)
     const char *end = *list + strcspn(*list, ",");
     while (*end && is_setting(end + 1))
         end += 1 + strcspn(end + 1, ",");
-    char *copy = pb_format("%.*s", (int)(end - *list), *list), *spec = pb_strdup(trim(copy));
+    char *copy = pb_format("%.*s", (int)(end - *list), *list), *spec = pb_strdup(pb_trim(copy, " \t"));
     free(copy);
     *list = *end ? end + 1 : NULL;
     return spec;

@@ -6,17 +6,6 @@
 #include "train/labels.h"
 #include "train/task.h"
 
-/* Returns the text without white space at its ends, which it removes in place. */
-static char *trim(char *text)
-{
-    static const char blank[] = " \t";
-    text += strspn(text, blank);
-    size_t n = strlen(text);
-    while (n && strchr(blank, text[n - 1]))
-        text[--n] = 0;
-    return text;
-}
-
 static int balance(pb_data *d, double *weight)
 {
     int *count = pb_data_count_classes(d, PB_TRAIN), rc = 0;
@@ -39,9 +28,9 @@ static int read_weight(const pb_data *d, char *item, double *weight)
     char *colon = strrchr(item, ':');
     double x;
     if (!colon)
-        return pb_error("want balanced, or a list NAME:WEIGHT, .., got '%s'", trim(item));
+        return pb_error("want balanced, or a list NAME:WEIGHT, .., got '%s'", pb_trim(item, " \t"));
     *colon = 0;
-    char *name = trim(item), *number = trim(colon + 1);
+    char *name = pb_trim(item, " \t"), *number = pb_trim(colon + 1, " \t");
     int class = pb_data_find_class(d, name);
     if (class < 0)
         return -1;

@@ -43,16 +43,7 @@ bool pb_labels_number(const char *text, double *x)
     return !*end && isfinite(*x);
 }
 
-/* Returns the text without white space at its ends, which it removes in place. */
-static char *trim(char *text)
-{
-    static const char blank[] = " \t\r\n\v\f";
-    text += strspn(text, blank);
-    size_t n = strlen(text);
-    while (n && strchr(blank, text[n - 1]))
-        text[--n] = 0;
-    return text;
-}
+static const char blank[] = " \t\r\n\v\f"; /* what is removed at the ends of a label */
 
 /* Returns the text without quotes around it, which it removes in place. */
 static char *unquote(char *text)
@@ -61,7 +52,7 @@ static char *unquote(char *text)
     if (n < 3 || (*text != '"' && *text != '\'') || text[n - 1] != *text)
         return text;
     text[n - 1] = 0;
-    return trim(text + 1);
+    return pb_trim(text + 1, blank);
 }
 
 /* Returns what the spellings of one label have in common: numbers by their value, words in Unicode's compatible form
@@ -71,14 +62,14 @@ static char *plain_form(const char *label)
 {
     double x;
     uint8_t *folded = NULL;
-    char *copy = pb_strdup(label), *text = unquote(trim(copy)), *form;
+    char *copy = pb_strdup(label), *text = unquote(pb_trim(copy, blank)), *form;
     utf8proc_map((const uint8_t *)text, 0, &folded,
                  UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
                      UTF8PROC_IGNORE);
     if (pb_labels_number(text, &x))
         form = pb_format("%.17g", x + 0.0); /* no -0 */
     else
-        form = pb_strdup(folded ? trim((char *)folded) : text);
+        form = pb_strdup(folded ? pb_trim((char *)folded, blank) : text);
     free(folded);
     free(copy);
     return form;
@@ -102,8 +93,8 @@ static int read_list(pb_labels *l)
         char *name = strchr(key, '=');
         if (name)
             *name++ = 0;
-        key = trim(key);
-        name = name ? trim(name) : key;
+        key = pb_trim(key, blank);
+        name = name ? pb_trim(name, blank) : key;
         if (!*key && name == key) /* nothing between two commas */
             continue;
         if (!*key || !*name)
