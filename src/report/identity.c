@@ -290,21 +290,31 @@ static bool same_platform(const pb_recorded_run *is, const pb_recorded_run *was,
 
 /* ---- trajectory -------------------------------------------------------------------------------------------- */
 
+/* The difference that exceeds its tolerance by the largest factor: a difference after `step` steps is allowed
+ * growth(step) times the tolerance. */
 typedef struct furthest {
-    double off;
+    double off, growth;
     char where[200];
 } furthest;
 
-static void note_furthest(furthest *f, double off, const char *fmt, ...) PB_PRINTF(3, 4);
-static void note_furthest(furthest *f, double off, const char *fmt, ...)
+/* Every update carries the rounding differences of all those before it.  They grow about linearly at rates that train
+ * well, so that the tolerance, which is for the first two steps, is ten times as large after PB_HORIZON steps. */
+static double growth(int step)
 {
-    if (off <= f->off && *f->where)
+    return fmax(1, step / 2.0);
+}
+
+static void note_furthest(furthest *f, double off, int step, const char *fmt, ...) PB_PRINTF(4, 5);
+static void note_furthest(furthest *f, double off, int step, const char *fmt, ...)
+{
+    if (*f->where && off / growth(step) <= f->off / f->growth)
         return;
     va_list args;
     va_start(args, fmt);
     vsnprintf(f->where, sizeof f->where, fmt, args);
     va_end(args);
     f->off = off;
+    f->growth = growth(step);
 }
 
 /* The differences are relative to the largest loss so far, because a loss close to 0 is a sum that nearly cancels. */
@@ -313,10 +323,10 @@ static void follow_losses(const pb_result *is, const pb_result *was, furthest *f
     const pb_series *a = pb_result_find(is, -1, "loss"), *b = pb_result_find(was, -1, "loss");
     double scale = 0;
     if (a->count != b->count && (a->count < PB_HORIZON || b->count < PB_HORIZON))
-        note_furthest(f, INFINITY, "the number of steps, which was %d and is %d", b->count, a->count);
+        note_furthest(f, INFINITY, 0, "the number of steps, which was %d and is %d", b->count, a->count);
     for (int k = 0; k < PB_HORIZON && k < a->count && k < b->count; k++) {
         scale = fmax(scale, fabs(b->x[k]));
-        note_furthest(f, relative_difference(a->x[k], b->x[k], scale), "the loss of step %d", k + 1);
+        note_furthest(f, relative_difference(a->x[k], b->x[k], scale), k + 1, "the loss of step %d", k + 1);
     }
 }
 
@@ -327,11 +337,11 @@ static void follow_logits(const pb_result *is, const pb_result *was, furthest *f
         const pb_series *a = &is->series[i], *b = pb_result_find(was, a->step, a->name);
         int step = a->step < 0 ? steps : a->step;
         if (!strcmp(a->name, "logits") && step <= PB_HORIZON && b)
-            note_furthest(f, distance(a, b), step ? "the probe's logits after step %d" : "the probe's first logits",
-                          step);
+            note_furthest(f, distance(a, b), step,
+                          step ? "the probe's logits after step %d" : "the probe's first logits", step);
     }
     if (!same_series(is, was, "logits"))
-        note_furthest(f, INFINITY, "the steps after which the probe's logits were recorded");
+        note_furthest(f, INFINITY, 0, "the steps after which the probe's logits were recorded");
 }
 
 /* Compares the norms of the trainable tensors at initialization, which does not depend on rounding. */
@@ -341,7 +351,7 @@ static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
         return;
     for (int i = 0; i < is->tensors; i++) {
         double a = (double)is->fingerprint[0].print[i].norm, b = (double)was->fingerprint[0].print[i].norm;
-        note_furthest(f, relative_difference(a, b, larger(a, b)), "the norm of %.120s at initialization",
+        note_furthest(f, relative_difference(a, b, larger(a, b)), 0, "the norm of %.120s at initialization",
                       is->tensor[i]);
     }
 }
@@ -349,20 +359,20 @@ static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
 static void compare_trajectory(const pb_result *is, const pb_result *was, unsigned long long seed, double tolerance,
                                furthest *worst, pb_identity_result *out)
 {
-    furthest f = {.off = 0};
+    furthest f = {.growth = 1};
     if (same_names(is, was))
         follow_start(is, was, &f);
     else
-        note_furthest(&f, INFINITY, "the trainable tensors: %.80s and others",
+        note_furthest(&f, INFINITY, 0, "the trainable tensors: %.80s and others",
                       common_names(is, was) < is->tensors ? is->tensor[common_names(is, was)] : "fewer tensors");
     follow_losses(is, was, &f);
     follow_logits(is, was, &f);
     worst->off = fmax(worst->off, f.off);
-    if (f.off <= tolerance || out->verdict == PB_IDENTITY_CHANGED)
+    if (f.off <= tolerance * f.growth || out->verdict == PB_IDENTITY_CHANGED)
         return;
     out->verdict = PB_IDENTITY_CHANGED;
     snprintf(out->note, sizeof out->note, "seed %llu: the relative difference is %.2g (tolerance %.2g) in %s", seed,
-             f.off, tolerance, f.where);
+             f.off, tolerance * f.growth, f.where);
 }
 
 /* ---- merging ----------------------------------------------------------------------------------------------- */

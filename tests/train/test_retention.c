@@ -7,14 +7,38 @@
 
 enum { WINDOW = 32 };
 
+/* The models that are open, each with the methods that it refers to. */
+static struct opened {
+    pb_model *model;
+    pb_attached part[PB_MAX_PARTS];
+    int parts;
+} opened[4];
+
+static struct opened *slot_of(const pb_model *m)
+{
+    for (size_t i = 0; i < PB_COUNT(opened); i++)
+        if (opened[i].model == m)
+            return &opened[i];
+    PB_BUG("%s", m ? "no such model is open" : "too many models are open");
+}
+
 static pb_model *open_with(const char *dir, const char *spec, int classes)
 {
-    static pb_attached part[8];
-    pb_model *m = pb_model_open(&(pb_opening){.path = dir, .classes = classes, .seed = 1});
-    fixture_method(part, spec ? spec : "full");
-    if (!m || pb_model_attach(m, part, spec ? 1 : 0))
+    struct opened *o = slot_of(NULL);
+    o->parts = 0;
+    o->model = pb_model_open(&(pb_opening){.path = dir, .classes = classes, .seed = 1});
+    if (!o->model || (spec && pb_attached_parse(spec, o->part, &o->parts)) ||
+        pb_model_attach(o->model, o->part, o->parts))
         PB_BUG("%s", pb_error_text());
-    return m;
+    return o->model;
+}
+
+static void close_model(pb_model *m)
+{
+    struct opened *o = slot_of(m);
+    pb_model_free(m);
+    pb_attached_free(o->part, o->parts);
+    o->model = NULL;
 }
 
 static pb_param *param(pb_model *m, const char *name)
@@ -82,8 +106,8 @@ static void compare_models(const char *name)
     CHECK_NEAR(got.drift, want[2], 20 * EXACT);
     CHECK_NEAR(got.cka, want[3], 2 * EXACT);
     pb_retention_text_free(t);
-    pb_model_free(base);
-    pb_model_free(tuned);
+    close_model(base);
+    close_model(tuned);
 }
 
 TEST(transformers_agrees_on_a_decoder)
@@ -108,8 +132,8 @@ TEST(numpy_agrees_on_the_geometry)
     CHECK_INT(got.matrices, (int)want[1]);
     CHECK_NEAR(got.effective_rank, want[2], 10 * EXACT);
     CHECK_NEAR(got.overlap, want[3], 10 * EXACT);
-    pb_model_free(base);
-    pb_model_free(tuned);
+    close_model(base);
+    close_model(tuned);
 }
 
 /* A model after training: every parameter that trains is changed. */
@@ -139,17 +163,17 @@ TEST(a_language_model_gets_the_trained_parameters)
         pb_param *dense = param(to, "lm.dense.weight");
         CHECK(same_bits((size_t)(dense->rows * dense->cols), dense->x, param(base, "lm.dense.weight")->x));
         pb_retention_text_free(t);
-        pb_model_free(trained);
-        pb_model_free(to);
-        pb_model_free(base);
+        close_model(trained);
+        close_model(to);
+        close_model(base);
     }
     pb_model *other = open_with("models/pico-encoder", "bitfit", 3),
              *lora = open_with("models/pico-encoder", "lora", 0);
     CHECK(pb_model_copy_trained(lora, other) == -1);
     CHECK(strstr(pb_error_text(), "the trained model has no tensor 'layer.0.attn.q.lora.A'"));
     pb_error_clear();
-    pb_model_free(other);
-    pb_model_free(lora);
+    close_model(other);
+    close_model(lora);
 }
 
 static pb_retention strength_of(const char *dir, const char *spec, double strength)
@@ -163,8 +187,8 @@ static pb_retention strength_of(const char *dir, const char *spec, double streng
         pb_model_set_strength(tuned, base, strength);
     CHECK(!pb_retention_measure(base, tuned, t, false, &v));
     pb_retention_text_free(t);
-    pb_model_free(base);
-    pb_model_free(tuned);
+    close_model(base);
+    close_model(tuned);
     return v;
 }
 
@@ -196,8 +220,8 @@ TEST(the_geometry_of_a_folded_change)
     CHECK_INT(g.matrices, pb_model_config(base)->layers);
     CHECK(g.effective_rank > 1 && g.effective_rank <= 2 + 1e-6);
     CHECK(g.overlap > 0 && g.overlap < 1);
-    pb_model_free(base);
-    pb_model_free(lora);
+    close_model(base);
+    close_model(lora);
 }
 
 /* ---- what is refused ---------------------------------------------------------------------------------------- */
@@ -255,5 +279,5 @@ TEST(windows_need_room)
                  "[retention] tokens: want at most 256, the room in the context of models/pico-encoder"));
     pb_error_clear();
     pb_retention_text_free(t);
-    pb_model_free(base);
+    close_model(base);
 }
