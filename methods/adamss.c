@@ -194,6 +194,7 @@ const pb_method pb_method_adamss = {
     .deviation = "B: 0",
     .category = PB_REPARAMETRIZATION,
     .identity = true,
+    .ranks = true,
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),

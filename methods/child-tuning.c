@@ -119,6 +119,7 @@ const pb_method pb_method_child_tuning = {
         "parameters count as trained.",
     .category = PB_SELECTIVE,
     .identity = true,
+    .ranks = true,
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),

@@ -72,6 +72,7 @@ const pb_method pb_method_lt_sft = {
     .deviation = "S: 0",
     .category = PB_SELECTIVE,
     .identity = true,
+    .ranks = true,
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),

@@ -191,6 +191,7 @@ const pb_method pb_method_sparse = {
     .count = "floor(share*(in*out))+rank*(in+out)",
     .category = PB_SELECTIVE,
     .identity = true,
+    .ranks = true,
     .merges = true,
     .options = options,
     .conf_size = sizeof(conf),

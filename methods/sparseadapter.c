@@ -100,6 +100,7 @@ const pb_method pb_method_sparseadapter = {
         "gaps that it leaves.",
     .count = "model: ceil((1-sparsity)*(2*bottleneck*width*sites)) + sites*(bottleneck+width)",
     .category = PB_ADDITIVE,
+    .ranks = true,
     .options = options,
     .conf_size = sizeof(conf),
     .size = "bottleneck",

@@ -224,6 +224,10 @@ typedef struct pb_method {
     pb_category category;
     bool classes;  /* the method needs a classification head */
     bool identity; /* a promise that `verify` checks: before the first step, the outputs equal the base model's */
+    /* The method ranks numbers that it has computed (scores of weights, distances) and chooses by rank what trains.
+     * Rounding differs from processor to processor and can tip such a choice; the run then takes another course, and
+     * `check` judges its scores. */
+    bool ranks;
 
     /* A promise that `verify` checks: `linear` and `weight` are affine in x and `block` is in y, which is all that it
      * reads; they do not depend on the text, and there are no other hooks of the network.  The engine then folds the

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/method_spec.h"
+
 /* Largest difference of merged logits, relative to the largest logit, that counts as rounding. */
 #define MERGE_TOLERANCE 2e-5
 
@@ -356,8 +358,7 @@ static void follow_start(const pb_result *is, const pb_result *was, furthest *f)
     }
 }
 
-static void compare_trajectory(const pb_result *is, const pb_result *was, unsigned long long seed, double tolerance,
-                               furthest *worst, pb_identity_result *out)
+static furthest follow(const pb_result *is, const pb_result *was)
 {
     furthest f = {.growth = 1};
     if (same_names(is, was))
@@ -367,12 +368,23 @@ static void compare_trajectory(const pb_result *is, const pb_result *was, unsign
                       common_names(is, was) < is->tensors ? is->tensor[common_names(is, was)] : "fewer tensors");
     follow_losses(is, was, &f);
     follow_logits(is, was, &f);
+    return f;
+}
+
+/* `tipped`: the method chooses by rank, and the platforms round differently. */
+static void compare_trajectory(const pb_result *is, const pb_result *was, unsigned long long seed, double tolerance,
+                               bool tipped, furthest *worst, pb_identity_result *out)
+{
+    furthest f = follow(is, was);
     worst->off = fmax(worst->off, f.off);
-    if (f.off <= tolerance * f.growth || out->verdict == PB_IDENTITY_CHANGED)
+    tipped &= isfinite(f.off);
+    if (f.off <= tolerance * f.growth || out->verdict == PB_IDENTITY_CHANGED ||
+        (tipped && out->verdict == PB_IDENTITY_UNKNOWN))
         return;
-    out->verdict = PB_IDENTITY_CHANGED;
-    snprintf(out->note, sizeof out->note, "seed %llu: the relative difference is %.2g (tolerance %.2g) in %s", seed,
-             f.off, tolerance * f.growth, f.where);
+    out->verdict = tipped ? PB_IDENTITY_UNKNOWN : PB_IDENTITY_CHANGED;
+    snprintf(out->note, sizeof out->note, "%sseed %llu: the relative difference is %.2g (tolerance %.2g) in %s",
+             tipped ? "not judged because rounding can tip what the method chooses by rank: " : "", seed, f.off,
+             tolerance * f.growth, f.where);
 }
 
 /* ---- merging ----------------------------------------------------------------------------------------------- */
@@ -425,6 +437,21 @@ static void set_missing(unsigned long long seed, pb_identity *out)
         out->bitwise = lost;
 }
 
+/* Returns whether a method of the row ranks what it computes.  A method that this program does not have does not. */
+static bool ranks(const pb_comparand *s)
+{
+    pb_method_spec spec;
+    bool any = false;
+    if (pb_method_spec_parse(&spec, s->row)) {
+        pb_error_clear();
+        return false;
+    }
+    for (int i = 0; i < spec.parts; i++)
+        any |= spec.part[i].method->ranks;
+    pb_method_spec_free(&spec);
+    return any;
+}
+
 static bool has_seed(const pb_comparand *s, uint64_t seed)
 {
     bool has = false;
@@ -433,8 +460,8 @@ static bool has_seed(const pb_comparand *s, uint64_t seed)
     return has;
 }
 
-static void compare_runs(const one *a, const one *b, unsigned long long seed, double tolerance, furthest *worst,
-                         pb_identity *out)
+static void compare_runs(const one *a, const one *b, unsigned long long seed, double tolerance, bool by_rank,
+                         furthest *worst, pb_identity *out)
 {
     const pb_recorded_run *is = &a->recorded, *was = &b->recorded;
     if (!has_series(is) || !has_series(was)) {
@@ -445,16 +472,18 @@ static void compare_runs(const one *a, const one *b, unsigned long long seed, do
     }
     out->other_predictions |= other_predictions(&is->result, &was->result);
     out->other_threads = strcmp(is->platform[PB_PLATFORM_THREADS], was->platform[PB_PLATFORM_THREADS]) != 0;
-    if (same_platform(is, was, &out->bitwise))
+    bool same = same_platform(is, was, &out->bitwise);
+    if (same)
         compare_bits(a, b, seed, &out->bitwise);
-    compare_trajectory(&is->result, &was->result, seed, tolerance, worst, &out->trajectory);
+    compare_trajectory(&is->result, &was->result, seed, tolerance, by_rank && !same, worst, &out->trajectory);
     compare_merging(&is->result, &was->result, out);
 }
 
 int pb_identity_compare(const pb_comparand *is, const pb_comparand *was, double tolerance, pb_identity *out)
 {
     *out = (pb_identity){.merging = {PB_IDENTITY_UNKNOWN, "not recorded"}, .merge_error = {NAN, NAN}};
-    furthest worst = {.off = 0};
+    furthest worst = {.growth = 1};
+    bool by_rank = ranks(is);
     int rc = 0;
     for (int i = 0; i < is->seeds; i++)
         for (int k = 0; k < was->seeds && !rc; k++) {
@@ -464,7 +493,7 @@ int pb_identity_compare(const pb_comparand *is, const pb_comparand *was, double 
             rc = pb_store_recorded_run(is->store, is->run[i], &a.recorded);
             rc = pb_store_recorded_run(was->store, was->run[k], &b.recorded) || rc ? -1 : 0;
             if (!rc)
-                compare_runs(&a, &b, is->seed[i], tolerance, &worst, out);
+                compare_runs(&a, &b, is->seed[i], tolerance, by_rank, &worst, out);
             pb_recorded_run_free(&a.recorded);
             pb_recorded_run_free(&b.recorded);
         }

@@ -81,6 +81,15 @@ done
 ok 'early it is none' run 1 check a.db --db cpu-step3.db
 ok 'later it is rounding' run 0 check a.db --db cpu-step10.db
 ok 'and is told' prints '^ok +toy/lora: .*trajectory: within 0.000[23][0-9]* over'
+ok 'a method that chooses by rank' run 0 run toy.ini --db ranks.db --no-timing --threads 2 --set experiment.methods=sparseadapter
+cp b.db others.db && cp ranks.db b.db
+tipped="UPDATE trace SET numbers = json_replace(numbers, '\$[2]', json_extract(numbers, '\$[2]') * 1.01) WHERE name = 'loss'"
+ok 'and a large difference' change tipped.db "$elsewhere $tipped"
+ok 'may come of another choice there' run 0 check ranks.db --db tipped.db
+ok 'which is told' prints 'trajectory: not judged because rounding can tip what the method chooses by rank: seed 0: the relative difference is 0.0'
+ok 'and a large difference here' change tipped.db "$tipped"
+ok 'has not' run 1 check ranks.db --db tipped.db
+mv others.db b.db
 ok 'another number of threads' train toy.ini threads.db 1
 ok 'agrees in its first steps' run 0 check a.db --db threads.db
 ok 'and no more is asked' prints 'identity: not judged because the number of threads differs; trajectory: within [0-9.e-]+ over'

@@ -106,7 +106,7 @@ ok 'concerns dora alone' is "$(trainable --set dora.rank=1 | grep -o 'method:lor
 ok '--set lora.rank concerns lora alone' is "$(trainable --set lora.rank=1 | grep -o '.*method:lora')" "$(grep -o '.*method:lora' <<<"$all")"
 ok 'in full' is "$(trainable --set method.dora.rank=1)" "$(trainable --set dora.rank=1)"
 ok 'a sweep of a preset' run 0 plan keys.ini --set dora.rank=1,2 --json
-ok 'names the setting of the method' prints '"method":"dora","choice":"lora.rank=2"'
+ok 'names the setting of the method' prints '"method":"dora","task":"toy","choice":"lora.rank=2"'
 ok 'a setting that it has not' run 2 plan keys.ini --set dora.rnk=1
 ok 'is named' says "no setting 'rnk'; did you mean 'rank'?"
 ok 'a section without a row' run 2 plan keys.ini --set rslora.rank=1
@@ -158,12 +158,12 @@ with 'supra' written.ini && sed -i '/^\[method/,$d' written.ini
 ok '--set supra.lora.rank' test "$("$program" plan written.ini --json | grep -oE '"trainable":[0-9]+')" != "$("$program" plan written.ini --json --set supra.lora.rank=1 | grep -oE '"trainable":[0-9]+')"
 ok 'in full' run 0 plan written.ini --set method.supra.lora.rank=1
 ok 'is swept' run 0 plan written.ini --set supra.supertuning.share=0.01,0.02 --json
-ok 'under the names of the methods' prints '"method":"supra","choice":"sparse.share=0.02"'
+ok 'under the names of the methods' prints '"method":"supra","task":"toy","choice":"sparse.share=0.02"'
 sed -i 's/^methods .*/methods = head, supra:lora.rank=4, supra:x/' written.ini && printf '[method supra:x]\nlora.rank = 3\n' >>written.ini
 ok 'a row with a dot in its name' run 0 plan written.ini --set train.supra:lora.rank=4.lr=1e-9,1e-8 --json
-ok 'has settings of its own' prints '"method":"supra:lora.rank=4","choice":"lr=1e-8"'
+ok 'has settings of its own' prints '"method":"supra:lora.rank=4","task":"toy","choice":"lr=1e-8"'
 ok '--set of a variant' run 0 plan written.ini --set supra:x.lora.rank=1,2 --json
-ok 'concerns it alone' prints '"method":"supra:x","choice":"lora.rank=2"'
+ok 'concerns it alone' prints '"method":"supra:x","task":"toy","choice":"lora.rank=2"'
 refused 'a setting of no part' 'supra:rank=4' "bad.ini:4: methods: supra: no setting 'rank'; it is a composition: want supertuning.SETTING or lora.SETTING"
 refused 'the method of a part' 'supra:sparse.share=0.1' "no setting 'sparse.share'; it is a composition"
 refused 'a setting that the part has not' 'supra:lora.rnk=4' "no setting 'rnk'; did you mean 'rank'?"
