@@ -34,7 +34,7 @@ SCRIPTS = $(filter-out tests/run.sh tests/parity/%.sh tests/torture/planted.sh t
             $(sort $(wildcard tests/*.sh tests/*/*.sh)))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
 # Finite differences are accurate in double only, so these tests run in both precisions.
-DOUBLE  = $(patsubst %.c,build/double/%,$(wildcard tests/numeric/test_lapack.c tests/graph/test_op.c tests/graph/test_losses.c tests/verify/test_method.c tests/model/test_model.c tests/train/test_peft.c tests/train/test_adalora.c tests/train/test_sparse.c tests/train/test_optim.c tests/model/test_limits_*.c))
+DOUBLE  = $(patsubst %.c,build/double/%,$(wildcard tests/numeric/test_lapack.c tests/graph/test_op.c tests/graph/test_losses.c tests/verify/test_method.c tests/model/test_model.c tests/train/test_peft.c tests/train/test_adalora.c tests/train/test_sparse.c tests/train/test_optim.c tests/train/test_micro_batches.c tests/model/test_limits_*.c))
 
 all: $(BUILD)/peftbench ## builds the program
 

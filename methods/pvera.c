@@ -29,7 +29,8 @@ static pb_node *drawn(pb_build *b, const pb_site *site, pb_node *h, int step)
     if (c->divergence > 0 && h)
         pb_penalty(b, pb_op_sum(b->graph, pb_op_normal_divergence(b->graph, h)),
                    c->divergence / ((double)h->rows * c->rank));
-    return pb_op_normal(b->graph, h, pb_mix(pb_seed(b, site, "noise"), (uint64_t)step), c->sample == RANDOM);
+    uint64_t key = pb_seed(b, site, "noise") + (uint64_t)b->micro_batch; /* the tokens of each micro-batch differ */
+    return pb_op_normal(b->graph, h, pb_mix(key, (uint64_t)step), c->sample == RANDOM);
 }
 
 static pb_node *linear(pb_build *build, const pb_site *site, pb_node *x)

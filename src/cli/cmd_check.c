@@ -1,4 +1,5 @@
 /* cmd_check: the regression gate: compares every row of a baseline with the same row of the current database. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -251,11 +252,24 @@ static void print_row(gate *g, const gate_row *r, const pb_identity *l, const pb
 
 /* ---- the gate ------------------------------------------------------------------------------------------------ */
 
+/* Refuses runs that the clock has ended: they have other numbers of steps each time. */
+static int check_clock(const pb_comparand *s)
+{
+    for (int i = 0; i < s->seeds; i++)
+        if (!isnan(pb_comparand_value(s, i, "train.clock_steps")))
+            return pb_error(
+                "%s: run %lld: max_seconds ended its training after %.0f steps, and a clock does not end another "
+                "run at the same step; want runs that have ended by themselves or by max_flops",
+                s->db, s->run[i], pb_comparand_value(s, i, "train.clock_steps"));
+    return 0;
+}
+
 static void compare_row(const gate *g, gate_row *r, pb_identity *l, pb_comparison *c)
 {
     int rc = pb_comparand_open_row(&r->was, g->args->word[0], r->experiment, r->label) ||
-             pb_comparand_open_row(&r->is, g->args->db, r->experiment, r->label) ||
-             pb_comparand_comparable(&r->is, &r->was) || pb_compare(&r->is, &r->was, &g->margins, c) ||
+             pb_comparand_open_row(&r->is, g->args->db, r->experiment, r->label) || check_clock(&r->was) ||
+             check_clock(&r->is) || pb_comparand_comparable(&r->is, &r->was) ||
+             pb_compare(&r->is, &r->was, &g->margins, c) ||
              pb_identity_compare(&r->is, &r->was, g->margins.trajectory, l);
     if (!rc)
         return;
@@ -352,6 +366,7 @@ const pb_command pb_cmd_check = {
         "              all rows are one family of tests (Holm).\n"
         "--declare LIST names rows whose identity and trajectory, and exact numbers, that are expected to change; the\n"
         "statistics still judge such a row.  --out FILE writes JUnit XML.\n"
+        "A row whose training max_seconds has ended is not comparable: a clock ends each run at another step.\n"
         "Exit code 0: nothing has changed or become worse; 1: something has; 3: a score is undecided; 2: a row is not\n"
         "comparable.\n",
     .run = check,

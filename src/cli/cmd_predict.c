@@ -9,6 +9,7 @@
 #include "driver/run.h"
 #include "experiment/experiment_reader.h"
 #include "train/conversation.h"
+#include "train/micro_batches.h"
 #include "train/score.h"
 
 /* The row's newest choice that is one of the experiment's settings, and its run with the requested seed. */
@@ -261,7 +262,7 @@ static int predict_texts(const pb_data *d, const pb_encoded *f, pb_model *m, con
 {
     int n = d->split[PB_TEST].count;
     pb_prediction *prediction = pb_alloc((size_t)(n + 1) * sizeof *prediction);
-    int rc = n ? pb_predict(m, f, PB_TEST, c->train.batch, prediction) : 0;
+    int rc = n ? pb_predict(m, f, PB_TEST, pb_micro_batch_size(&c->train), prediction) : 0;
     for (int i = 0; i < n && !rc; i++)
         if (!is_finite(d, &prediction[i]))
             rc = pb_error("stdin:%d: the model's outputs are NaN or infinite", i + 1);

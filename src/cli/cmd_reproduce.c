@@ -34,12 +34,30 @@ static const char *provenance_of(const stored *s, const char *key)
     return pb_provenance_get(&s->provenance, key);
 }
 
+/* Refuses a run that the clock has ended. */
+static int check_clock(const pb_args *a, pb_store *db, long long run)
+{
+    pb_values v;
+    if (pb_store_values(db, run, &v))
+        return -1;
+    double steps = pb_values_get(&v, -1, "train.clock_steps");
+    pb_values_free(&v);
+    return isnan(steps)
+               ? 0
+               : pb_error("%s: run %lld: max_seconds ended its training after %.0f steps, and a clock does not end "
+                          "it at the same step again; want a run that has ended by itself or by max_flops",
+                          a->db, run, steps);
+}
+
 /* ---- its experiment ------------------------------------------------------------------------------------- */
 
-/* Skips the class names, which are stored with the settings but belong to the data. */
+/* Skips the class names, which are stored with the settings but belong to the data, and a budget of seconds: it has not
+ * ended this run (check_clock), and must not end its repetition on a slower machine. */
 static int collect_setting(void *settings, const char *key, const char *value)
 {
-    return !strcmp(key, "task.class_names") ? 0 : pb_settings_put(settings, key, value);
+    if (!strcmp(key, "task.class_names"))
+        return 0;
+    return pb_settings_put(settings, key, strcmp(key, "train.max_seconds") ? value : "0");
 }
 
 /* Row, task and model are those of the run's row in table `run`. */
@@ -194,7 +212,7 @@ static int reproduce(const pb_args *a)
     char folder[] = "/tmp/peftbench-XXXXXX";
     stored s = {.run = {.id = 0}};
     pb_store *db = pb_store_read(a->db);
-    int rc = db ? find_run(db, a->word[0], &s) : -1;
+    int rc = !db || find_run(db, a->word[0], &s) || check_clock(a, db, s.run.id) ? -1 : 0;
     if (!rc && !mkdtemp(folder))
         rc = pb_error("%s: the folder cannot be created", folder);
     if (!rc) {
@@ -212,9 +230,11 @@ const pb_command pb_cmd_reproduce = {
     .least = 1,
     .most = 1,
     .options = "db set plugin quiet",
-    .help = "repeat a stored run and compare its predictions\n\n"
-            "RUN is the number of the run or the beginning of its hash.  Exit code 1: a prediction differs.  Plugins "
-            "that the\n"
-            "database names are not loaded; if the run used a plugin, --plugin is required.\n",
+    .help =
+        "repeat a stored run and compare its predictions\n\n"
+        "RUN is the number of the run or the beginning of its hash.  Exit code 1: a prediction differs.  Plugins "
+        "that the\n"
+        "database names are not loaded; if the run used a plugin, --plugin is required.  A run that max_seconds has\n"
+        "ended is refused: a clock does not end it at the same step again.\n",
     .run = reproduce,
 };

@@ -16,6 +16,7 @@
 #include "model/adapter.h"
 #include "model/multi_adapter.h"
 #include "train/measure.h"
+#include "train/micro_batches.h"
 #include "train/score.h"
 #include "train/serving.h"
 
@@ -274,7 +275,7 @@ int pb_cell_test(const pb_bench *b, const pb_cell *c, long long id)
     pb_result r;
     pb_result_init(&r);
     int rc = s.model ? pb_encoded_cache_prefix(s.encoded, s.model) : -1;
-    rc = rc || pb_score(s.model, s.encoded, b->experiment->task, PB_TEST, c->train.batch, &r) ? -1 : 0;
+    rc = rc || pb_score(s.model, s.encoded, b->experiment->task, PB_TEST, pb_micro_batch_size(&c->train), &r) ? -1 : 0;
     rc = rc || pb_cell_append(b, id, &r) ? -1 : 0;
     pb_result_free(&r);
     pb_subject_close(&s);

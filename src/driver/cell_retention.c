@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "driver/cell_internal.h"
 #include "results/retained.h"
+#include "train/micro_batches.h"
 #include "train/retention.h"
 #include "train/score.h"
 
@@ -109,7 +110,7 @@ static int score_at(retention *t, double strength)
     if (!rc) {
         pb_model_set_strength(s.model, t->start, strength);
         rc = pb_encoded_cache_prefix(s.encoded, s.model) ||
-             pb_score(s.model, s.encoded, e->task, PB_TEST, t->cell->train.batch, &r);
+             pb_score(s.model, s.encoded, e->task, PB_TEST, pb_micro_batch_size(&t->cell->train), &r);
     }
     if (!rc) {
         char *key = pb_format("accuracy.test.%s", e->primary->name);

@@ -24,7 +24,7 @@ static bool is_read(const pb_entry *entry, const pb_experiment *e)
     return reads;
 }
 
-int pb_training_check(const pb_experiments *x, const pb_ini *ini)
+static int check_optimizers(const pb_experiments *x, const pb_ini *ini)
 {
     for (size_t i = 0; i < ini->entries; i++) {
         const pb_entry *entry = &ini->entry[i];
@@ -37,4 +37,30 @@ int pb_training_check(const pb_experiments *x, const pb_ini *ini)
         }
     }
     return 0;
+}
+
+/* Refuses more micro-batches than a step has examples, at the entry that the cell takes. */
+static int check_parts(const pb_experiment *e, const pb_cell *c, const pb_ini *ini)
+{
+    const pb_entry *found = NULL;
+    if (c->train.accumulate <= c->train.batch)
+        return 0;
+    pb_error("accumulate: %d micro-batches of the %d examples of a step, want at most one for each (batch)",
+             c->train.accumulate, c->train.batch);
+    for (size_t i = 0; i < ini->entries; i++) {
+        const pb_entry *entry = &ini->entry[i];
+        bool asks = entry->key && entry->in_force && !strncmp(entry->section, "train", 5) && is_for(entry, e, c);
+        if (asks && (!strcmp(entry->key, "accumulate") || (!found && !strcmp(entry->key, "batch"))))
+            found = entry;
+    }
+    return found ? pb_ini_blame(found) : -1;
+}
+
+int pb_training_check(const pb_experiments *x, const pb_ini *ini)
+{
+    for (int k = 0; k < x->tasks; k++)
+        for (int i = 0; i < x->task[k]->cells; i++)
+            if (check_parts(x->task[k], &x->task[k]->cell[i], ini))
+                return -1;
+    return check_optimizers(x, ini);
 }

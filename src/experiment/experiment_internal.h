@@ -83,8 +83,8 @@ void pb_budget_copy(const pb_cell *from, pb_cell *to);
  * error. */
 int pb_sweep_expand(pb_experiment *e, pb_ini *ini);
 
-/* Refuses a setting of an optimizer that no run of the rows and tasks that take it uses: it would be ignored.  Returns
- * -1 with an error. */
+/* Refuses a setting of an optimizer that no run of the rows and tasks that take it uses: it would be ignored; and more
+ * micro-batches than a step has examples.  Returns -1 with an error. */
 int pb_training_check(const pb_experiments *x, const pb_ini *ini);
 
 #endif

@@ -262,7 +262,10 @@ int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *t
 /* Settings that not all versions had, with the value that stands for what a version without them did. */
 static bool is_as_before(const pb_setting *s)
 {
-    static const char *const later[][2] = {{"task.encoding", "utf-8"}};
+    static const char *const later[][2] = {
+        {"task.encoding", "utf-8"},  {"task.label_smoothing", "0"}, {"train.accumulate", "1"},
+        {"train.lion_beta1", "0.9"}, {"train.lion_beta2", "0.99"},  {"train.max_flops", "0"},
+        {"train.max_seconds", "0"},  {"train.momentum", "0.9"},     {"train.optimizer", "adamw"}};
     for (size_t i = 0; i < PB_COUNT(later); i++)
         if (!strcmp(s->key, later[i][0]) && !strcmp(s->value, later[i][1]))
             return true;

@@ -74,8 +74,9 @@ int pb_settings_unknown(const pb_settings *s, const char *written);
  * one of them is not in the table, or its value is not allowed. */
 int pb_settings_fill(const pb_settings *s, const char *group, const pb_option *table, void *conf);
 
-/* Appends a line "key=value\n" for each setting that has a value: the text that is hashed.  A setting without one is
- * the same as none, so that a run of a version that did not know the setting is found.  `row` is the value of the
+/* Appends a line "key=value\n" for each setting that has a value: the text that is hashed.  A setting without one, and
+ * a later one with the value that stands for what was done before it, are the same as none, so that a run of a version
+ * that did not know the setting is found.  `row` is the value of the
  * setting "row": the label with methods in the place of presets (pb_method_spec.resolved). */
 void pb_settings_print(const pb_settings *s, const char *row, pb_text *out);
 

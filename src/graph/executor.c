@@ -201,7 +201,7 @@ void pb_executor_forward(pb_executor *e, pb_graph *g)
 void pb_executor_backward(pb_executor *e, pb_graph *g)
 {
     PB_CHECK(g->loss != NULL);
-    g->loss->g[0] = 1;
+    g->loss->g[0] = (pb_real)g->weight;
     run_steps(e, g, g->boundary, g->steps);
 }
 

@@ -11,12 +11,25 @@ pb_graph *pb_graph_new(pb_arena *arena, bool training)
     g->arena = arena;
     g->training = training;
     g->element = sizeof(pb_real);
+    g->weight = 1;
     return g;
 }
 
 bool pb_graph_training(const pb_graph *g)
 {
     return g->training;
+}
+
+void pb_graph_accumulate(pb_graph *g, double weight)
+{
+    PB_CHECK(!g->nodes);
+    g->accumulates = true;
+    g->weight = weight;
+}
+
+bool pb_graph_accumulates(const pb_graph *g)
+{
+    return g->accumulates;
 }
 
 pb_arena *pb_graph_arena(const pb_graph *g)
@@ -46,8 +59,7 @@ void pb_graph_append(pb_graph *g, pb_node *n)
     g->node[g->nodes++] = n;
 }
 
-/* A sparse gradient starts each batch with no touched row. */
-static void clear_slots(pb_param *p)
+void pb_param_clear_slots(pb_param *p)
 {
     p->touched = 0;
     for (int i = 0; i < p->rows; i++)
@@ -95,8 +107,8 @@ pb_node *pb_graph_param(pb_graph *g, pb_param *p)
     n->x = p->x;
     n->g = p->g;
     n->requires_grad = g->training && p->trainable;
-    if (n->requires_grad && p->slot)
-        clear_slots(p);
+    if (n->requires_grad && p->slot && !g->accumulates)
+        pb_param_clear_slots(p);
     p->leaf = n;
     pb_graph_append(g, n);
     return n;

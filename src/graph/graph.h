@@ -60,7 +60,7 @@ typedef struct pb_param {
     int *index;   /* the value of integers (pb_indices) [1,cols], each in 0 .. below-1; x is then NULL; else NULL */
     int below;
     int *slot;            /* sparse: the row of g for each row of x, -1: none; else NULL     */
-    int touched;          /* sparse: rows of g in use for the current batch                 */
+    int touched;          /* sparse: rows of g in use for the current batch or step          */
     struct pb_node *leaf; /* this parameter's node in the graph under construction          */
 } pb_param;
 
@@ -70,6 +70,9 @@ size_t pb_param_elements(const pb_param *p);
 /* The memory of a parameter's value, x or index (NULL if it is packed or has no values), and the bytes of the value. */
 void *pb_param_memory(const pb_param *p);
 size_t pb_param_bytes(const pb_param *p);
+
+/* Forgets which rows of a sparse gradient are touched. */
+void pb_param_clear_slots(pb_param *p);
 
 /* Writes rows r0 .. r1-1, columns c0 .. c1-1 of a parameter to out [r1-r0, c1-c0], dequantized if the parameter is
  * packed; c0 is a multiple of 64. */
@@ -142,6 +145,14 @@ pb_graph *pb_graph_new(pb_arena *arena, bool training);
 
 /* Whether the graph was made for training. */
 bool pb_graph_training(const pb_graph *g);
+
+/* Gradient accumulation: the backward pass adds `weight` times the gradients of the parameters to what their memory
+ * holds, instead of writing them, and a sparse gradient keeps the rows that earlier graphs have touched.  Before the
+ * first graph of a step the caller sets the gradients to zero, with no touched row.  To be called on an empty graph. */
+void pb_graph_accumulate(pb_graph *g, double weight);
+
+/* Whether the graph accumulates gradients. */
+bool pb_graph_accumulates(const pb_graph *g);
 
 /* The graph's arena, for the settings of ops. */
 pb_arena *pb_graph_arena(const pb_graph *g);
@@ -248,7 +259,8 @@ void pb_executor_bind(pb_executor *e, pb_graph *g, const pb_plan *plan);
 /* Runs the forward pass of the bound graph on the thread pool. */
 void pb_executor_forward(pb_executor *e, pb_graph *g);
 
-/* Runs the backward pass, from d loss = 1; the graph has a loss and its forward pass has run. */
+/* Runs the backward pass, from d loss = 1, or the weight of pb_graph_accumulate; the graph has a loss and its forward
+ * pass has run. */
 void pb_executor_backward(pb_executor *e, pb_graph *g);
 
 /* Sets `reached` of the parameters whose gradients the backward pass of this planned graph writes.  All other

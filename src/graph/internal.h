@@ -33,7 +33,9 @@ struct pb_node_plan {
 struct pb_graph {
     pb_arena *arena;
     bool training, failed;
-    pb_node **node; /* in order of building; after planning, of execution */
+    bool accumulates; /* backward adds to the gradients of parameters (pb_graph_accumulate) */
+    double weight;    /* d loss of the backward pass */
+    pb_node **node;   /* in order of building; after planning, of execution */
     size_t nodes, capacity;
     pb_node *output, *loss;
     size_t scratch;         /* elements that a thread needs */

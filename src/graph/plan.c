@@ -75,7 +75,7 @@ static void read_backward(const pb_node *n, int step)
 }
 
 /* A gradient is alive from the backward step of the value's last reader to the node's own backward step.  The first
- * writer overwrites, later ones add. */
+ * writer overwrites, unless the gradient is accumulated; later ones add. */
 static void write_gradients(const pb_graph *g, pb_node *n, int step)
 {
     n->add = 0;
@@ -84,7 +84,7 @@ static void write_gradients(const pb_graph *g, pb_node *n, int step)
             continue;
         pb_node *in = n->in[k];
         struct pb_node_plan *p = in->plan;
-        if (p->written)
+        if (p->written || (g->accumulates && in->param))
             n->add |= 1u << k;
         else if (in->op)
             p->gradient = (pb_allocation){.from = step, .to = p->backward, .bytes = bytes_of(g, in)};

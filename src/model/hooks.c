@@ -29,7 +29,8 @@ pb_build pb_build_start(pb_model *m, pb_graph *g, double dropout, uint64_t key)
                       .dropout = dropout,
                       .style = pb_layer_style_of(m),
                       .model = m,
-                      .drop_key = key};
+                      .drop_key = key,
+                      .draw_key = key};
 }
 
 const void *pb_conf(const pb_build *b)
@@ -198,7 +199,7 @@ int pb_draw(pb_build *b, int n)
     static const uint64_t stream = 0x64726177; /* apart from the masks of pb_drop */
     if (!pb_graph_training(b->graph) || !b->model->attached || b->model->preparing)
         return -1;
-    return (int)(pb_mix(b->drop_key ^ stream, (uint64_t)b->draws++) % (uint64_t)n);
+    return (int)(pb_mix(b->draw_key ^ stream, (uint64_t)b->draws++) % (uint64_t)n);
 }
 
 void *pb_memo(pb_build *b, size_t bytes)

@@ -344,14 +344,16 @@ struct pb_build {
     int head_row;        /* the row of each sequence that a classification head reads: 0 = first, -1 = last */
     const pb_rows *text; /* the texts' rows, as the first hook `embed` gets them: without what methods put in front */
     const int *ids;      /* [text->count] the tokens of the texts; another run of the graph may have others here */
-    bool tied;           /* the output table of this language model is the table of word embeddings */
-    double dropout;      /* dropout probability of the base model; 0 outside training */
+    int micro_batch; /* number of this batch in its step, from 0, where a step accumulates the gradients of several */
+    bool tied;       /* the output table of this language model is the table of word embeddings */
+    double dropout;  /* dropout probability of the base model; 0 outside training */
     pb_layer_style style;
 
     /* For the engine. */
     struct pb_model *model;
     int part;                            /* index of the method whose hook is running */
-    uint64_t drop_key;                   /* key of this step's dropout masks */
+    uint64_t drop_key;                   /* key of this graph's dropout masks */
+    uint64_t draw_key;                   /* key of this step's numbers (pb_draw) */
     uint64_t drops;                      /* dropout masks drawn so far in this graph */
     const pb_real *rotation;             /* the table of pb_op_rope, or NULL */
     int positions;                       /* of the longest text, in a rotary network */
@@ -449,9 +451,9 @@ void pb_penalty(pb_build *b, pb_node *term, double weight);
  * error.  NULL after an error. */
 const pb_rows *pb_text_ends(pb_build *b, const pb_node *x, int first, int last);
 
-/* Draws a number 0 .. n-1 for this training step, which depends on the run's seed, the step and the order of the calls.
- * Returns -1 where nothing trains, and while the tensors are created: all alternatives then count, and all must be
- * created. */
+/* Draws a number 0 .. n-1 for this training step, which depends on the run's seed, the step and the order of the
+ * calls; it is the same in all micro-batches of the step.  Returns -1 where nothing trains, and while the tensors are
+ * created: all alternatives then count, and all must be created. */
 int pb_draw(pb_build *b, int n);
 
 /* Returns memory of the running method that lasts while the present graph is built: `bytes` of zeros at the first call,

@@ -80,8 +80,10 @@ typedef struct pb_batch {
                                       hidden states, or NULL */
     const pb_real *distill_weight; /* [T] weight of each position's mean squared error in the loss */
     const int *adapter;            /* [sequences] the adapter of each in a multi-adapter, < 0: none; or NULL */
-    bool last;                     /* language models: compute logits of each sequence's last token only */
-    bool states; /* whatever the head: the output is the last hidden states, of the tokens with a target
+    int micro_batch; /* its number in a step that accumulates gradients, from 0: it has other dropout masks
+                                      than the others, and the same numbers of pb_draw */
+    bool last;       /* language models: compute logits of each sequence's last token only */
+    bool states;     /* whatever the head: the output is the last hidden states, of the tokens with a target
                                       if there are targets; no loss */
     struct pb_kv_cache *const *kv_cache; /* [sequences] the KV cache of each, to which running the graph appends the
                                             batch; NULL: no cache.  See kv_cache.h */
@@ -221,6 +223,10 @@ typedef struct pb_outputs {
  * `dropout_key` decides all masks.  Returns -1 with an error, for example if a text is too long. */
 int pb_model_build(pb_model *m, pb_graph *g, const pb_batch *batch, double dropout, uint64_t dropout_key,
                    pb_outputs *out);
+
+/* Returns the number of terms of which the loss of a batch is the mean: of its labels, sets of labels, numbers or
+ * targets; of labels with class weights, the sum of their weights.  0 if it has none. */
+double pb_model_loss_terms(const pb_model *m, const pb_batch *batch);
 
 /* ---- prefix caching (prefix_cache.c) ------------------------------------------------------------------------ */
 

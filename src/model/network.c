@@ -273,6 +273,22 @@ static pb_node *loss_of_batch(pb_build *b, pb_node *x, pb_node *logits, const pb
     return sum ? pb_op_add(b->graph, sum, square) : square;
 }
 
+double pb_model_loss_terms(const pb_model *m, const pb_batch *batch)
+{
+    double weights = 0;
+    for (int i = 0; i < batch->sequences && batch->label && batch->class_weight; i++)
+        weights += (double)batch->class_weight[batch->label[i]];
+    if (weights > 0)
+        return weights;
+    if (batch->number || batch->label_set)
+        return batch->sequences;
+    const int *value = m->head == PB_HEAD_CLASSES ? batch->label : batch->target;
+    int n = m->head == PB_HEAD_CLASSES ? batch->sequences : batch->offset[batch->sequences], count = 0;
+    for (int i = 0; i < n && value; i++)
+        count += value[i] >= 0;
+    return count;
+}
+
 /* While training, the methods' penalties are a part of the loss, wherever the rest of it comes from. */
 static pb_node *loss(pb_build *b, pb_node *x, pb_node *logits, const pb_batch *batch)
 {
@@ -360,6 +376,7 @@ static int run_again(pass *fork, const pb_batch *batch, const pb_rows *text, pb_
     pass unused;
     pb_outputs again;
     b->drop_key = pb_mix(b->drop_key, second);
+    b->draw_key = pb_mix(b->draw_key, second);
     b->attended = NULL;
     if (b->model->checkpoint)
         pb_graph_checkpoint(b->graph, out->logits);
@@ -377,6 +394,9 @@ static int build_network(pb_model *m, pb_graph *g, const pb_batch *batch, double
 {
     pass p = {.build = pb_build_start(m, g, dropout, dropout_key)}, fork;
     p.build.ids = batch->ids;
+    p.build.micro_batch = batch->micro_batch;
+    if (batch->micro_batch)
+        p.build.drop_key = pb_mix(dropout_key, (uint64_t)batch->micro_batch);
     p.build.adapter = m->multi_adapter ? batch->adapter : NULL;
     PB_CHECK(!pb_graph_training(g) || !(m->cached_prefix || batch->kv_cache));
     const pb_rows *text = p.build.text = text_rows(&p.build, batch);

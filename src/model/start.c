@@ -268,24 +268,6 @@ static int check_statistics(const preparation *p)
 
 /* ---- the passes ------------------------------------------------------------------------------------------- */
 
-/* Returns the number of predictions of which the loss of a batch is the mean; of weighted classes, the sum of their
- * weights. */
-static double targets_of(const pb_model *m, const pb_batch *batch)
-{
-    double weights = 0;
-    for (int i = 0; i < batch->sequences && batch->label && batch->class_weight; i++)
-        weights += (double)batch->class_weight[batch->label[i]];
-    if (weights > 0)
-        return weights;
-    if (batch->number || batch->label_set)
-        return batch->sequences;
-    const int *value = m->head == PB_HEAD_CLASSES ? batch->label : batch->target;
-    int n = m->head == PB_HEAD_CLASSES ? batch->sequences : batch->offset[batch->sequences], count = 0;
-    for (int i = 0; i < n && value; i++)
-        count += value[i] >= 0;
-    return count;
-}
-
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -317,7 +299,7 @@ static int pass_batch(preparation *p, int from, int n, bool training)
     if (!training || !pb_graph_loss(g))
         return 0;
     pb_executor_backward(p->executor, g);
-    add_gradients(p, g, targets_of(p->m, &batch));
+    add_gradients(p, g, pb_model_loss_terms(p->m, &batch));
     return 0;
 }
 

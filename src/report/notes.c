@@ -111,8 +111,14 @@ static void note_loss(const writer *t)
 static void note_budget(const writer *t)
 {
     double steps = pb_report_value(t->report, t->row, -1, "train.steps").middle;
+    double timed = pb_report_value(t->report, t->row, -1, "train.clock_steps").middle;
     if (!isnan(steps))
         add_note(t, "max_flops allowed %.6g steps", steps);
+    if (!isnan(timed))
+        add_note(t,
+                 "max_seconds ended the training after %.6g steps, by the clock; such a run cannot be repeated to the "
+                 "bit",
+                 timed);
 }
 
 /* ---- the edge of a sweep ------------------------------------------------------------------------------------- */

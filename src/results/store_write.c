@@ -178,6 +178,10 @@ static char *budget_of(const pb_cell *c)
         pb_text_add(&t, ", patience %d", o->patience);
     if (o->target > 0)
         pb_text_add(&t, ", target %.10g", o->target);
+    if (o->max_flops > 0)
+        pb_text_add(&t, ", %.10g FLOPs", o->max_flops);
+    if (o->max_seconds > 0)
+        pb_text_add(&t, ", %.10g seconds", o->max_seconds);
     return t.data;
 }
 

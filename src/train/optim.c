@@ -134,7 +134,7 @@ static void update_part(void *ctx, int thread)
 
 static void mark_reached(pb_optim *opt, const pb_graph *g)
 {
-    for (int i = 0; i < opt->items; i++)
+    for (int i = 0; i < opt->items && !pb_graph_accumulates(g); i++)
         opt->item[i].param->reached = false;
     pb_graph_mark_reached(g);
 }

@@ -34,16 +34,17 @@ pb_optim *pb_optim_new(pb_model *m, const pb_train_options *o, pb_arena *arena);
 size_t pb_optim_bytes(const pb_model *m, const pb_train_options *o);
 
 /* Takes one step, `at`, with the gradients that the backward pass of `g` has computed, clipped to the norm o->clip; 0
- * disables clipping.  A parameter that the graph does not reach stays as it is, as one without a gradient does in
- * PyTorch: each parameter counts its own steps.  The rate of a parameter is at->rate times pb_param.rate, for the decay
- * too, as that of a group of parameters in PyTorch.  Weight decay applies to matrices, not to vectors or embeddings.
- * Rows of a table that no batch has touched yet are skipped: what the optimizer keeps of them is zero, so their update
- * would be zero.
+ * disables clipping.  If `g` accumulates, it is the last of the step's graphs, and what the others have reached is
+ * marked already (pb_graph_mark_reached).  A parameter that no graph of the step reaches stays as it is, as one without
+ * a gradient does in PyTorch: each parameter counts its own steps.  The rate of a parameter is at->rate times
+ * pb_param.rate, for the decay too, as that of a group of parameters in PyTorch.  Weight decay applies to matrices, not
+ * to vectors or embeddings.  Rows of a table that no batch has touched yet are skipped: what the optimizer keeps of
+ * them is zero, so their update would be zero.
  *
- * The methods' before_step hooks run first; what they make of the gradients is clipped.  The after_step hooks run last
- * and see the clipped gradients beside the updated values, as what reads PyTorch's .grad after optimizer.step() does.
- * Returns the norm of the gradients before clipping.  If it is not finite, nothing is updated and no after_step hook
- * runs.  An error that a hook has reported is pending afterwards. */
+ * The methods' before_step hooks run first; what they make of the gradients is clipped.  The after_step hooks run
+ * last and see the clipped gradients beside the updated values, as what reads PyTorch's .grad after optimizer.step()
+ * does.  Returns the norm of the gradients before clipping.  If it is not finite, nothing is updated and no after_step
+ * hook runs.  An error that a hook has reported is pending afterwards. */
 double pb_optim_step(pb_optim *opt, const pb_graph *g, const pb_step *at);
 
 /* Visits the moments of AdamW and the numbers of steps of the trainable parameters in the model's order, for a

@@ -28,7 +28,10 @@ static int build_graph(pb_runner *r, const pb_runner_batch *b)
 {
     pb_arena_reset(r->arena);
     pb_batch batch = pb_encoded_batch(r->encoded, r->arena, b->split, b->item, b->count, b->training);
+    batch.micro_batch = b->micro_batch;
     r->graph = pb_graph_new(r->arena, b->training);
+    if (b->share > 0)
+        pb_graph_accumulate(r->graph, b->share);
     return pb_model_build(r->model, r->graph, &batch, b->dropout, b->key, &r->outputs);
 }
 

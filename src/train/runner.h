@@ -31,6 +31,8 @@ typedef struct pb_runner_batch {
     bool training;  /* The batch has targets, and its graph a loss and a backward pass. */
     double dropout; /* as in pb_model_build, as is the key */
     uint64_t key;
+    int micro_batch; /* as in pb_batch */
+    double share;    /* > 0: of a micro-batch, the weight of its gradients, which are added to those there are */
 } pb_runner_batch;
 
 /* Returns a runner of the model and the data, which must outlive it.  With `features`, features are cached if the

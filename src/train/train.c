@@ -10,6 +10,7 @@
 #include "base/waits.h"
 #include "numeric/kernel.h"
 #include "train/costs.h"
+#include "train/micro_batches.h"
 #include "train/optim.h"
 #include "train/runner.h"
 #include "train/score.h"
@@ -56,23 +57,12 @@ static int epochs_of(const pb_model *m, const pb_train_options *o)
 
 /* ---- planning the whole run --------------------------------------------------------------------------- */
 
-/* Adds the step whose n items the runner has planned or run last. */
-static void add_step(pb_effort *e, const pb_runner *r, const int *item, int n)
-{
-    e->forward_flops += r->plan.forward_flops;
-    e->backward_flops += r->plan.backward_flops;
-    e->recompute_flops += r->plan.recompute_flops;
-    for (int i = 0; i < n; i++)
-        e->tokens += (uint64_t)pb_encoded_tokens(r->encoded, PB_TRAIN, item[i]);
-    e->steps++;
-}
-
 static size_t gradient_bytes(const pb_param *p, int touched)
 {
     return pb_arena_size((size_t)(p->slot ? touched : p->rows) * (size_t)p->cols * sizeof(pb_real));
 }
 
-/* Raises most [params] to the rows that the current batch touches in each table with sparse gradients. */
+/* Raises most [params] to the rows that the current step touches in each table with sparse gradients. */
 static void note_touched(const pb_model *m, int *most)
 {
     for (int i = 0; i < pb_model_params(m); i++) {
@@ -85,6 +75,17 @@ static void note_touched(const pb_model *m, int *most)
 static double base_dropout(const pb_runner *r, const pb_train_options *o)
 {
     return o->dropout < 0 ? pb_model_config(r->model)->dropout : o->dropout;
+}
+
+/* The n examples of a step. */
+static pb_step_parts step_of(const pb_runner *r, const pb_train_options *o, const int *item, int n, uint64_t key,
+                             const int *touched)
+{
+    return (pb_step_parts){
+        .batch =
+            {.split = PB_TRAIN, .item = item, .count = n, .training = true, .dropout = base_dropout(r, o), .key = key},
+        .accumulate = o->accumulate,
+        .touched = touched};
 }
 
 /* Returns the stream of the steps' keys, one a step, by which masks and structure are drawn. */
@@ -104,16 +105,11 @@ static int plan_epoch(pb_runner *r, const pb_train_options *o, const int *order,
                       pb_effort *effort)
 {
     for (int b = 0; b < steps_per_epoch(r->encoded, o) && !is_spent(effort, o); b++) {
-        const pb_runner_batch batch = {.split = PB_TRAIN,
-                                       .item = order + b * o->batch,
-                                       .count = batch_size(r->encoded, o, b),
-                                       .training = true,
-                                       .dropout = base_dropout(r, o),
-                                       .key = pb_rng_next(keys)};
-        if (pb_runner_plan(r, &batch, r->feature_size > 0))
+        const pb_step_parts step =
+            step_of(r, o, order + b * o->batch, batch_size(r->encoded, o, b), pb_rng_next(keys), most);
+        if (pb_step_plan(r, &step, effort))
             return -1;
         note_touched(r->model, most);
-        add_step(effort, r, batch.item, batch.count);
     }
     return 0;
 }
@@ -138,7 +134,8 @@ static int plan_features(pb_runner *r, const pb_train_options *o, pb_footprint *
 {
     static const pb_split split[] = {PB_TRAIN, PB_VALIDATION};
     for (size_t i = 0; r->feature_size && i < PB_COUNT(split); i++) {
-        if (pb_runner_features(r, split[i], o->batch, NULL, split[i] == PB_TRAIN ? &f->effort.forward_flops : NULL))
+        if (pb_runner_features(r, split[i], pb_micro_batch_size(o), NULL,
+                               split[i] == PB_TRAIN ? &f->effort.forward_flops : NULL))
             return -1;
         f->features += pb_runner_feature_bytes(r, split[i]);
     }
@@ -163,7 +160,7 @@ static pb_samples samples_of(const pb_encoded *set, const pb_train_options *o, i
                         .numbers = set->data->answer_kind == PB_ANSWER_NUMBER,
                         .mean_number = pb_data_mean(set->data),
                         .count = set->items[PB_TRAIN],
-                        .batch = o->batch,
+                        .batch = pb_micro_batch_size(o),
                         .make = make_samples,
                         .ctx = set};
 }
@@ -201,7 +198,7 @@ static int plan_run(pb_runner *r, const pb_train_options *o, uint64_t seed, int 
         rc = plan_epoch(r, o, order, &keys, most, &f->effort);
     }
     free(order);
-    if (rc || plan_scoring(r, PB_VALIDATION, o->batch))
+    if (rc || plan_scoring(r, PB_VALIDATION, pb_micro_batch_size(o)))
         return -1;
     for (int i = 0; i < pb_model_params(r->model); i++)
         if (pb_model_param(r->model, i)->trainable)
@@ -233,6 +230,7 @@ typedef struct trainer {
     pb_runner runner;
     const pb_task *task;
     const pb_train_options *options;
+    int together; /* examples that run together, pb_micro_batch_size */
     uint64_t seed;
     const pb_progress *progress;
     pb_result *out;
@@ -242,22 +240,24 @@ typedef struct trainer {
     char score[64]; /* key of the value by which epochs are compared */
     pb_footprint footprint;
     pb_effort done; /* of the steps so far */
+    int *touched;   /* [params] the rows for which the gradient of a table has memory */
     pb_trace trace;
     pb_rng keys;     /* one key per step */
     double *seconds; /* [steps] */
     double *losses;  /* [steps] */
     double prepare_seconds, feature_seconds;
-    double loss_sum; /* since the last point of the curve */
+    double seconds_used; /* of these and the steps so far, without validation */
+    double loss_sum;     /* since the last point of the curve */
     int loss_count;
 } trainer;
 
-static void allocate_gradients(trainer *t, const int *most)
+static void allocate_gradients(trainer *t)
 {
     pb_model *m = t->runner.model;
     for (int i = 0; i < pb_model_params(m); i++) {
         pb_param *p = pb_model_param(m, i);
         if (p->trainable)
-            p->g = pb_arena_alloc(t->arena, PB_GRADIENTS, gradient_bytes(p, most[i]));
+            p->g = pb_arena_alloc(t->arena, PB_GRADIENTS, gradient_bytes(p, t->touched[i]));
     }
 }
 
@@ -276,7 +276,7 @@ static int start_run(trainer *t)
     if (start_methods(t->runner.model, t->runner.encoded, t->options, true, &t->footprint))
         return -1;
     t->done.prepare_flops = t->footprint.prepare.flops;
-    t->prepare_seconds = t->done.prepare_flops ? pb_clock() - start : 0;
+    t->prepare_seconds = t->seconds_used = t->done.prepare_flops ? pb_clock() - start : 0;
     return 0;
 }
 
@@ -284,23 +284,23 @@ static int start_run(trainer *t)
 static int prepare_run(trainer *t)
 {
     pb_runner *r = &t->runner;
-    int *most = pb_alloc((size_t)pb_model_params(r->model) * sizeof *most);
-    int rc = plan_run(r, t->options, t->seed, most, &t->footprint);
+    t->touched = pb_arena_alloc(t->arena, PB_META, (size_t)pb_model_params(r->model) * sizeof *t->touched);
+    int rc = plan_run(r, t->options, t->seed, t->touched, &t->footprint);
     if (!rc) {
-        allocate_gradients(t, most);
+        allocate_gradients(t);
         t->optim = pb_optim_new(r->model, t->options, t->arena);
         bool higher = pb_score_selector(r->encoded, t->task, PB_VALIDATION, t->score);
         t->stopping = pb_stopping_start(r->model, t->options, higher, t->arena);
         t->losses = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->losses);
         t->seconds = pb_arena_alloc(t->arena, PB_META, (size_t)(t->footprint.effort.steps + 1) * sizeof *t->seconds);
     }
-    free(most);
     if (rc || !r->feature_size)
         return rc;
     double start = pb_clock();
-    rc = pb_runner_features(r, PB_TRAIN, t->options->batch, t->arena, &t->done.forward_flops);
+    rc = pb_runner_features(r, PB_TRAIN, t->together, t->arena, &t->done.forward_flops);
     t->feature_seconds = pb_clock() - start;
-    return rc || pb_runner_features(r, PB_VALIDATION, t->options->batch, t->arena, NULL) ? -1 : 0;
+    t->seconds_used += t->feature_seconds;
+    return rc || pb_runner_features(r, PB_VALIDATION, t->together, t->arena, NULL) ? -1 : 0;
 }
 
 /* Ends a point of the learning curve: the mean loss since the point before. */
@@ -325,26 +325,19 @@ static void extend_curve(trainer *t, double loss)
 static int take_step(trainer *t, const int *item, int n)
 {
     double start = pb_clock();
-    const pb_runner_batch batch = {.split = PB_TRAIN,
-                                   .item = item,
-                                   .count = n,
-                                   .training = true,
-                                   .dropout = base_dropout(&t->runner, t->options),
-                                   .key = pb_rng_next(&t->keys)};
-    if (pb_runner_run(&t->runner, &batch))
+    const pb_step_parts step = step_of(&t->runner, t->options, item, n, pb_rng_next(&t->keys), t->touched);
+    int steps = t->footprint.effort.steps, number = t->done.steps;
+    double loss;
+    if (pb_step_run(&t->runner, &step, &t->done, &loss))
         return -1;
-    double loss = (double)pb_graph_loss(t->runner.graph)->x[0];
-    int steps = t->footprint.effort.steps;
-    const pb_step at = {.step = t->done.steps,
-                        .steps = steps,
-                        .epoch = t->stopping.epochs,
-                        .rate = pb_optim_rate(t->options, t->done.steps, steps)};
+    const pb_step at = {
+        .step = number, .steps = steps, .epoch = t->stopping.epochs, .rate = pb_optim_rate(t->options, number, steps)};
     double norm = pb_optim_step(t->optim, t->runner.graph, &at);
     if (*pb_error_text())
         return pb_error_prefix("step %d", at.step); /* of a method's hook */
-    t->seconds[t->done.steps] = pb_clock() - start;
-    t->losses[t->done.steps] = loss;
-    add_step(&t->done, &t->runner, item, n);
+    t->seconds[number] = pb_clock() - start;
+    t->seconds_used += t->seconds[number];
+    t->losses[number] = loss;
     extend_curve(t, loss);
     if (pb_trace_step(&t->trace, t->done.steps, loss, norm))
         return -1;
@@ -353,22 +346,13 @@ static int take_step(trainer *t, const int *item, int n)
     return !isfinite(loss) || !isfinite(norm);
 }
 
-/* Seconds of the preparation, the features and the steps so far, without validation. */
-static double seconds_so_far(const trainer *t)
-{
-    double sum = t->prepare_seconds + t->feature_seconds;
-    for (int i = 0; i < t->done.steps; i++)
-        sum += t->seconds[i];
-    return sum;
-}
-
 /* Scores the epoch that has ended. */
 static int end_epoch(trainer *t)
 {
-    if (pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, t->done.steps, t->out))
+    if (pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->together, t->done.steps, t->out))
         return -1;
     if (pb_stopping_note(&t->stopping, pb_result_at(t->out, PB_VALIDATION, t->done.steps, t->score))) {
-        pb_result_put(t->out, -1, -1, seconds_so_far(t), "compute.seconds_to_target");
+        pb_result_put(t->out, -1, -1, t->seconds_used, "compute.seconds_to_target");
         pb_result_put(t->out, -1, -1, (double)pb_effort_flops(&t->done), "compute.flops_to_target");
     }
     return 0;
@@ -388,10 +372,17 @@ static bool is_finite(const pb_model *m)
     return true;
 }
 
-/* Whether the run has taken its last step: that of all epochs, or the one that reaches the budget of FLOPs. */
+/* Whether the clock has ended the run: the steps so far have used up the budget of seconds, and there would be more. */
+static bool is_out_of_time(const trainer *t)
+{
+    double most = t->options->max_seconds;
+    return most > 0 && t->done.steps && t->done.steps < t->footprint.effort.steps && t->seconds_used >= most;
+}
+
+/* Whether the run has taken its last step: that of all epochs, or the one that reaches a budget. */
 static bool is_over(const trainer *t)
 {
-    return t->done.steps >= t->footprint.effort.steps;
+    return t->done.steps >= t->footprint.effort.steps || is_out_of_time(t);
 }
 
 /* Returns 1 if the run has diverged, -1 with an error. */
@@ -430,7 +421,7 @@ static void check_plan(const trainer *t)
 static void put_times(trainer *t)
 {
     int steps = t->done.steps;
-    double sum = seconds_so_far(t);
+    double sum = t->seconds_used;
     pb_result_put(t->out, -1, -1, sum, "compute.train_seconds");
     if (!steps)
         return;
@@ -458,9 +449,11 @@ static void put_losses(const trainer *t)
     pb_result_put(t->out, -1, -1, mean_of(n, t->losses + steps - n), "train.last_loss");
 }
 
-/* Puts the number of steps of a run that the budget has ended. */
+/* Puts the number of steps of a run that a budget has ended. */
 static void put_budget(const trainer *t)
 {
+    if (is_out_of_time(t))
+        pb_result_put(t->out, -1, -1, t->done.steps, "train.clock_steps");
     long long all = (long long)t->options->epochs * steps_per_epoch(t->runner.encoded, t->options);
     int steps = t->footprint.effort.steps;
     if (steps && steps < all && t->done.steps == steps)
@@ -478,13 +471,13 @@ static void put_epochs(const pb_stopping *s, pb_result *out)
 static int score_result(trainer *t)
 {
     pb_stopping_restore(&t->stopping);
-    return pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->options->batch, -1, t->out);
+    return pb_score_runner(&t->runner, t->task, PB_VALIDATION, t->together, -1, t->out);
 }
 
 static int train_and_score(trainer *t)
 {
     if (start_run(t) || prepare_run(t) ||
-        pb_trace_start(&t->trace, &t->runner, t->options->batch, t->footprint.effort.steps, t->out))
+        pb_trace_start(&t->trace, &t->runner, t->together, t->footprint.effort.steps, t->out))
         return -1;
     pb_waits waits = pb_waits_now();
     int rc = run_epochs(t);
@@ -517,6 +510,7 @@ int pb_train(pb_model *m, const pb_encoded *set, const pb_task *task, const pb_t
     trainer t = {.runner = pb_runner_start(m, set, epochs_of(m, o) > 0),
                  .task = task,
                  .options = o,
+                 .together = pb_micro_batch_size(o),
                  .seed = seed,
                  .progress = progress,
                  .out = out,

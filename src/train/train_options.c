@@ -8,6 +8,9 @@ const pb_option pb_train_table[] = {
     PB_OPTION(pb_train_options, max_flops, REAL, "0", 0, 1e30,
               "budget of FLOPs of the preparation and the steps: the run has the steps until it is reached, and ends "
               "after them or after the epochs; 0: none"),
+    PB_OPTION(pb_train_options, max_seconds, REAL, "0", 0, 1e9,
+              "budget of seconds of the preparation and the steps, by the clock: the step that uses it up is the last; "
+              "such a run cannot be repeated to the bit; 0: none"),
     PB_OPTION(
         pb_train_options, patience, INT, "0", 0, 100000,
         "epochs without a better validation score after which training stops and the best epoch is restored; 0: never"),
@@ -16,6 +19,10 @@ const pb_option pb_train_table[] = {
     PB_OPTION(pb_train_options, examples, INT, "0", 0, 1e9,
               "number of training examples that are used, drawn by the run's seed; 0: all"),
     PB_OPTION(pb_train_options, batch, INT, "32", 1, 65536, "examples per step"),
+    PB_OPTION(
+        pb_train_options, accumulate, INT, "1", 1, 65536,
+        "micro-batches into which the examples of a step are divided, to add up their gradients; activations need "
+        "the memory of one of them"),
     PB_OPTION(pb_train_options, max_tokens, INT, "128", 4, 1000000, "longer texts are truncated to this many tokens"),
     PB_OPTION(pb_train_options, lr, REAL, "1e-3", 0, 1000, "peak learning rate of the optimizer"),
     PB_OPTION(pb_train_options, warmup, REAL, "0.06", 0, 1,

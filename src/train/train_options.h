@@ -13,10 +13,11 @@ typedef enum pb_optimizer { PB_ADAMW, PB_SGD, PB_ADAFACTOR, PB_LION } pb_optimiz
 /* The section [train] of an experiment file.  pb_train_table documents each setting. */
 typedef struct pb_train_options {
     int epochs, batch, max_tokens;
-    int examples;     /* of the training split that are used; 0: all */
-    int patience;     /* epochs; see stopping.h */
-    double target;    /* validation score; see stopping.h */
-    double max_flops; /* budget of training; 0: none */
+    int accumulate;                /* micro-batches of a step; see micro_batches.h */
+    int examples;                  /* of the training split that are used; 0: all */
+    int patience;                  /* epochs; see stopping.h */
+    double target;                 /* validation score; see stopping.h */
+    double max_flops, max_seconds; /* budgets of training; 0: none */
     double lr, warmup, decay, clip, dropout;
     int optimizer;                 /* pb_optimizer */
     double beta1, beta2, eps;      /* of AdamW */

@@ -158,7 +158,7 @@ plant 'a step hook that writes a frozen weight' 'frozen bits stay' adalora metho
 plant 'a stale gradient' 'a step changes what it reaches' drawn.so src/train/optim.c \
 	's/opt->item\[i\].param->reached = false;/(void)opt;/'
 plant 'key 0 in the plan' 'src/train/train.c:' drawn.so src/train/train.c \
-	's/\.key = pb_rng_next(keys)/.key = 0 * pb_rng_next(keys)/'
+	's/pb_rng_next(keys), most/0 * pb_rng_next(keys), most/'
 plant 'an unkept mask' 'best epoch restored' masked.so src/train/stopping.c \
 	's/return p->trainable || p->kind == PB_ADDED;/return p->trainable;/'
 
