@@ -1,16 +1,20 @@
 /* fourierft: W' = W + s * Re(IDFT2(F)), where F [out,in] has n trained coefficients c at random places and is 0
- * elsewhere.  Weights of one shape share the places, which are drawn from the run's seed and are stored nowhere. */
+ * elsewhere.  Weights of one shape share the places, which are drawn by a seed as PEFT draws them and are stored
+ * nowhere. */
+#include <math.h>
+
 #include "peftbench.h"
 
 typedef struct conf {
-    int places, basis;
+    int places, places_seed, basis;
     double scale, init;
-    const char *targets;
+    const char *places_pattern, *targets;
 } conf;
 
 static const pb_option options[] = {
-    PB_OPTION(conf, places, INT, "0", 0, 1 << 24,
-              "n, the coefficients of a weight; 0: 1000 (haar: 2592), or all it has"),
+    PB_OPTION(conf, places, INT, "1000", 1, 1 << 24, "n, the coefficients of a weight, or all that it has"),
+    PB_OPTION(conf, places_pattern, TEXT, "", "those of single projections: \"mlp.*=400 0.attn.q=2000\""),
+    PB_OPTION(conf, places_seed, INT, "777", 0, INT32_MAX, "of the places, which the run's seed does not change"),
     PB_OPTION(conf, scale, REAL, "150", 0, 1e6, "s, the factor of the change"),
     PB_OPTION(conf, init, REAL, "1", 0, 1e6, "standard deviation of the coefficients at the start"),
     PB_OPTION(conf, basis, CHOICE, "fourier", "fourier|haar", "of the spectrum: waves, or Haar wavelets of one level"),
@@ -18,33 +22,47 @@ static const pb_option options[] = {
     {0},
 };
 
-/* n at a site; the papers' if the setting leaves it open. */
-static int places_of(const conf *c, int all)
-{
-    int usual = c->basis ? 2592 : 1000;
-    return c->places ? c->places : usual < all ? usual : all;
-}
-
 static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
     const conf *c = pb_conf(b);
-    int all = site->in * site->out, n = places_of(c, all);
-    if (n > all) {
-        pb_error("fourierft: places: want at most %d, the elements of %s [%d,%d], got %d", all, site->role, site->out,
-                 site->in, n);
+    long long all = (long long)site->in * site->out;
+    int n = (int)fmin(pb_at_site(c->places_pattern, site, c->places), (double)all);
+    const int *places = pb_torch_places(b, c->places_seed, n, all);
+    if (!places)
         return NULL;
-    }
-    const int *places = pb_seeded_indices(b, NULL, "places", n, all);
     pb_node *v = pb_op_times(b->graph, pb_added(b, site, "c", 1, n, pb_init_normal(c->init)), c->scale);
     pb_basis basis = c->basis ? PB_HAAR : PB_FOURIER;
     return pb_op_add(b->graph, pb_op_spectrum(b->graph, v, places, site->out, site->in, basis), w);
 }
 
+static const pb_peft waveft = {
+    .type = "WAVEFT",
+    .tensors = (const pb_peft_tensor[]){{.ours = "c", .theirs = "waveft_spectrum", .shape = "cols"}, {0}},
+    .keys = (const pb_peft_key[]){{"n_frequency", "places", "n_frequency_pattern", "places_pattern", .rows = true},
+                                  {.key = "random_loc_seed", .option = "places_seed"},
+                                  {.key = "scaling", .option = "scale"},
+                                  {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "basis", .theirs = "haar"}, {0}},
+    .fixed = "\"bias\": \"none\", \"wavelet_family\": \"db1\"",
+};
+static const pb_peft peft = {
+    .type = "FOURIERFT",
+    .tensors = (const pb_peft_tensor[]){{.ours = "c", .theirs = "fourierft_spectrum", .shape = "cols"}, {0}},
+    .keys = (const pb_peft_key[]){{"n_frequency", "places", "n_frequency_pattern", "places_pattern", .rows = true},
+                                  {.key = "random_loc_seed", .option = "places_seed"},
+                                  {.key = "scaling", .option = "scale"},
+                                  {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "basis", .theirs = "fourier"}, {0}},
+    .fixed = "\"bias\": \"none\"",
+    .other = &waveft,
+};
+
 static const pb_preset presets[] = {
     {"waveft", "WaveFT: few coefficients of the wavelet transform", "Bilican et al. 2025, WaveFT, arXiv:2505.12532",
-     "basis=haar,scale=25,init=0",
+     "basis=haar,places=2592,scale=25,init=0",
      "The Haar transform has one level, as in PEFT (wavelet db1), whose n and scale these are; the sides of PEFT's "
-     "other wavelet families are left out."},
+     "other wavelet families are left out, and its adapters of those, of use_idwt = false and of "
+     "proportional_parameters are not read."},
     {0},
 };
 
@@ -58,9 +76,9 @@ const pb_method pb_method_fourierft = {
         "The coefficients start as standard normal numbers, as in the paper, so the first outputs are not the base "
         "model's; init=0 starts there.  They are real, so the change is even: element (-i,-j), with indices modulo the "
         "sides, equals element (i,j).  The places are uniform, without the paper's optional preference for low "
-        "frequencies.  PEFT draws them with its own generator and does not save them, so its adapters are not "
-        "read.",
-    .count = "places + (places==0)*min(in*out, 1000 + basis*1592)",
+        "frequencies.  PEFT does not save them but draws them again by its random_loc_seed, here places_seed; they are "
+        "drawn here as PEFT 0.21.2 draws them with torch 2.15 on a CPU.",
+    .count = "min(places, in*out)",
     .deviation = "c: init",
     .category = PB_REPARAMETRIZATION,
     .merges = true,
@@ -69,4 +87,5 @@ const pb_method pb_method_fourierft = {
     .size = "places",
     .presets = presets,
     .weight = weight,
+    .peft = &peft,
 };

@@ -79,6 +79,7 @@ static void print_composition_json(const pb_preset *p)
 /* Prints a method, or its preset p. */
 static void print_json(const pb_method *m, const pb_preset *p)
 {
+    const char *type = pb_type_in_peft(m, p);
     pb_text t = {0};
     pb_text_add(&t, "{\"method\":");
     pb_json_quote(&t, p ? p->name : m->name);
@@ -86,7 +87,7 @@ static void print_json(const pb_method *m, const pb_preset *p)
     add_member(&t, "title", p ? p->title : m->title);
     add_member(&t, "paper", p ? p->paper : m->paper);
     add_member(&t, "count", m->count ? m->count : "");
-    add_member(&t, "peft", m->peft ? m->peft->type : "");
+    add_member(&t, "peft", type ? type : "");
     pb_text_add(&t, ",\"merges\":%s", m->merges ? "true" : "false");
     if (p) {
         add_member(&t, "preset_of", m->name);
@@ -111,8 +112,8 @@ enum { INDENT = 46 };
 /* Prints the line of a method, or of its preset p, and below it the paper and the count of elements. */
 static void print_method(const pb_method *m, const pb_preset *p)
 {
-    printf("  %-16s %-8s %-18s %s", p ? p->name : m->name, pb_merging(m), m->peft ? m->peft->type : "-",
-           p ? p->title : m->title);
+    const char *type = pb_type_in_peft(m, p);
+    printf("  %-16s %-8s %-18s %s", p ? p->name : m->name, pb_merging(m), type ? type : "-", p ? p->title : m->title);
     if (p)
         printf("; = %s: %s", m->name, p->spec);
     printf("\n%*s%s", INDENT, "", p ? p->paper : m->paper);

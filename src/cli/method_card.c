@@ -56,6 +56,27 @@ const char *pb_merging(const pb_method *m)
     return m->merges ? "yes" : m->select && !hooks ? "in place" : "no";
 }
 
+/* False if the preset's part has another value of a setting than PEFT always has. */
+static bool fits(const pb_peft *peft, const pb_preset_part *part)
+{
+    bool same = true;
+    for (const pb_peft_tensor *t = peft->loaded; t && t->ours; t++)
+        for (int i = 0; i < part->settings; i++)
+            same = same && (strcmp(part->setting[i].key, t->ours) != 0 || !strcmp(part->setting[i].value, t->theirs));
+    return same;
+}
+
+const char *pb_type_in_peft(const pb_method *m, const pb_preset *p)
+{
+    pb_preset_part part = {.text = NULL};
+    int n = p ? pb_preset_expand(p, m, &part) : 0;
+    const pb_peft *peft = m->peft;
+    while (peft && !fits(peft, &part))
+        peft = peft->other;
+    pb_preset_parts_free(&part, n);
+    return peft ? peft->type : NULL;
+}
+
 /* ---- for a terminal ------------------------------------------------------------------------------------------ */
 
 static void print_facts(const pb_method *m, const pb_preset *p)
@@ -74,7 +95,7 @@ static void print_facts(const pb_method *m, const pb_preset *p)
         printf("size, which [experiment] budget chooses: %s\n", m->size);
     printf("starts as the base model: %s\n", m->identity ? "yes" : "no");
     printf("can be merged into the weights: %s\n", pb_merging(m));
-    printf("in PEFT: %s\n", m->peft ? m->peft->type : "none");
+    printf("in PEFT: %s\n", or_none(pb_type_in_peft(m, p)));
 }
 
 void pb_card_print_settings(const pb_option *options, const pb_preset_part *preset)
@@ -223,7 +244,7 @@ static void print_markdown(const pb_method *m)
     print_fact("size, which `budget` chooses", m->size, true);
     print_fact("starts as the base model", m->identity ? "yes" : "no", false);
     print_fact("can be merged into the weights", pb_merging(m), false);
-    print_fact("in PEFT", m->peft ? m->peft->type : "none", false);
+    print_fact("in PEFT", or_none(pb_type_in_peft(m, NULL)), false);
     print_settings_markdown(m->options);
     if (m->notes) {
         printf("\n");

@@ -8,6 +8,10 @@
  * weights of the base model and nothing else. */
 const char *pb_merging(const pb_method *m);
 
+/* Returns the type of PEFT's adapters that a method, or its preset p (NULL: the method itself), is written as; NULL if
+ * there is none. */
+const char *pb_type_in_peft(const pb_method *m, const pb_preset *p);
+
 /* Prints a method, or its preset p (NULL: the method itself), with its settings and their ranges, for a terminal. */
 void pb_card_print(const pb_method *m, const pb_preset *p);
 

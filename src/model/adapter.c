@@ -38,14 +38,12 @@ static const struct {
     {"ADAPTION_PROMPT",
      "its tensors belong to whole attentions, not to projections; `llama-adapter` with gate = one is the method"},
     {"CPT", "a prompt of examples, with a bound on each of its tokens"},
-    {"FOURIERFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
     {"FROD", "a decomposition of all layers together, with dense matrices for each"},
     {"LILY", "its router takes the mean over the batch, so that a text depends on the others"},
     {"POLY", "a mixture of skills over several tasks"},
     {"PSOFT", "PEFT repeats a singular value decomposition on loading, by whose signs the rotation is meant"},
     {"SHADOW", "a second network beside the base"},
     {"TRAINABLE_TOKENS", "rows of the embedding table for any list of tokens; they are read as a part of LORA"},
-    {"WAVEFT", "the places of its coefficients are drawn by torch's generator and are not in the file"},
     {"XLORA", "a mixture of trained LoRAs"},
 };
 

@@ -48,7 +48,7 @@ static int check_rows(const pattern_reader *r, const char *key, const char *stan
     const char *value = r->first ? r->first : standard;
     if (value && strtod(value, NULL) == (double)rows)
         return 0;
-    return pb_error("%s: '%s': has rank %lld; %s and %s of adapter_config.json say %s", r->l->a->file_path, r->module,
+    return pb_error("%s: '%s': has %lld rows; %s and %s of adapter_config.json say %s", r->l->a->file_path, r->module,
                     rows, key, r->key, value ? value : "nothing");
 }
 

@@ -160,7 +160,7 @@ static const pb_field table[] = {
     {"DELORA", "lambda_pattern", "object|null", "{}", DECLARED},
     {"FOURIERFT", "n_frequency", "int", "1000", DECLARED},
     {"FOURIERFT", "scaling", "number", "150.0", DECLARED},
-    {"FOURIERFT", "random_loc_seed", "int|null", "777", DECLARED},
+    {"FOURIERFT", "random_loc_seed", "int", "777", DECLARED}, /* torch takes no null */
     {"FOURIERFT WAVEFT", "n_frequency_pattern", "object|null", "{}", DECLARED},
     {"FOURIERFT", "init_weights", "bool", "false", HARMLESS},
     {"GLORA", "config_A_B", "text", "\"lora\"", DECLARED},

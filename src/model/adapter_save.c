@@ -4,169 +4,22 @@
 
 #include "model/adapter_fields.h"
 #include "model/adapter_format.h"
-#include "model/adapter_internal.h"
+#include "model/adapter_saving.h"
 #include "model/low_rank.h"
-#include "model/tensor_writer.h"
 
-/* ---- adapter_config.json ------------------------------------------------------------------------------- */
-
-typedef struct saving {
-    pb_model *m;
-    const pb_method *method;
-    const pb_peft *peft; /* the method's description of the type */
-    const void *conf;
-    const pb_factors *factors; /* to write in the place of the method's tensors; or NULL */
-    bool biases;               /* with their biases */
-    pb_tensor_writer tensors;
-    pb_text member[64]; /* "\"key\": value" */
-    int members;
-    bool *kept;                     /* [params] tensors of the method that the file has, or makes again */
-    pb_text targets, inputs, saved; /* lists of modules, quoted */
-} saving;
-
-static pb_text *new_member(saving *s, const char *key)
-{
-    pb_text *t = &s->member[s->members++];
-    PB_CHECK(s->members <= (int)PB_COUNT(s->member));
-    pb_text_add(t, "\"%s\": ", key);
-    return t;
-}
-
-static void add_quoted(pb_text *list, const char *name)
-{
-    if (list->data && strstr(list->data, name) && strstr(list->data, name)[-1] == '"' &&
-        strstr(list->data, name)[strlen(name)] == '"')
-        return;
-    pb_text_add(list, "%s\"%s\"", list->length ? ", " : "", name);
-}
-
-static char *option_text(const saving *s, const char *name)
-{
-    pb_text value = {0};
-    pb_option_print(pb_option_find(s->method->options, name), s->conf, &value);
-    return value.data ? value.data : pb_strdup("");
-}
-
-/* The values of sites that differ from the option's: {"module": 3}. */
-static void add_patterns(saving *s, const pb_peft_key *k, double standard)
-{
-    char *list = option_text(s, k->pattern_option);
-    pb_text *t = new_member(s, k->pattern);
-    int n = 0;
-    pb_text_add(t, "{");
-    for (int i = 0; i < s->m->config.layers * SITES; i++) {
-        const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
-        double value = pb_at_site(list, site, standard);
-        if (s->m->matches[site->number] && value != standard)
-            pb_text_add(t, "%s\"%s\": %.17g", n++ ? ", " : "", site->module, value);
-    }
-    pb_text_add(t, "}");
-    free(list);
-}
-
-/* Adds the member of a key; with `words` or `null` its value is not the setting's. */
-static int add_key(saving *s, const pb_peft_key *k)
-{
-    char *value = k->option ? option_text(s, k->option) : pb_strdup(k->words), *word = NULL;
-    const pb_option *o = k->option ? pb_option_find(s->method->options, k->option) : NULL;
-    if (o && k->words)
-        word = pb_peft_word(s->method, k, value);
-    else if (o && k->null && !strcmp(value, k->null))
-        word = pb_strdup("null");
-    else if (k->complement)
-        word = pb_format("%.17g", 1 - strtod(value, NULL));
-    else if (o && o->type == PB_BOOL)
-        word = pb_strdup(!strcmp(value, "yes") ? "true" : "false");
-    else
-        word = pb_strdup(value);
-    if (word)
-        pb_text_add(new_member(s, k->key), "%s", word);
-    if (word && k->pattern)
-        add_patterns(s, k, strtod(value, NULL));
-    int rc = word ? 0
-                  : pb_error("%s: %s = %s: PEFT's %s has no such %s", s->method->name, k->option, value, s->peft->type,
-                             k->key);
-    free(word);
-    free(value);
-    return rc;
-}
-
-static int add_settings(saving *s)
-{
-    const pb_peft *peft = s->peft;
-    for (const pb_peft_key *k = peft->keys; k && k->key; k++)
-        if (add_key(s, k))
-            return -1;
-    if (s->biases)
-        pb_text_add(new_member(s, peft->bias_key), "true");
-    if (peft->fixed)
-        pb_text_add(&s->member[s->members++], "%s", peft->fixed);
-    return 0;
-}
-
-static void add_common(saving *s)
-{
-    static const char *const task[] = {"null", "\"SEQ_CLS\"", "\"CAUSAL_LM\"", "null", "\"TOKEN_CLS\""}; /* of heads */
-    const pb_model *m = s->m;
-    pb_text_add(new_member(s, "peft_type"), "\"%s\"", s->peft->type);
-    pb_text_add(new_member(s, "task_type"), "%s", task[m->head]);
-    pb_json_quote(new_member(s, "base_model_name_or_path"), m->dir);
-    pb_text_add(new_member(s, "inference_mode"), "true");
-    if (s->saved.length)
-        pb_text_add(new_member(s, "modules_to_save"), "[%s]", s->saved.data);
-    if (s->targets.length)
-        pb_text_add(new_member(s, "target_modules"), "[%s]", s->targets.data);
-    if (s->peft->input_option)
-        pb_text_add(new_member(s, "feedforward_modules"), "[%s]", s->inputs.length ? s->inputs.data : "");
-    if (s->peft->layout == PB_PEFT_SITES && m->config.family->conv1d)
-        pb_text_add(new_member(s, "fan_in_fan_out"), "true");
-}
-
-/* The sizes that PEFT stores with a prefix or a prompt. */
-static void add_prompt_sizes(saving *s)
-{
-    const pb_network_config *c = &s->m->config;
-    bool prefix = s->peft->layout == PB_PEFT_PREFIX;
-    pb_text_add(new_member(s, "num_layers"), "%d", c->layers);
-    pb_text_add(new_member(s, "num_transformer_submodules"), "1");
-    pb_text_add(new_member(s, "token_dim"), "%d", prefix ? pb_model_kv_width(s->m) : c->width);
-    pb_text_add(new_member(s, "num_attention_heads"), "%d", prefix ? c->kv_heads : c->heads);
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(((const pb_text *)a)->data, ((const pb_text *)b)->data);
-}
-
-static int write_config(saving *s, const char *dir)
-{
-    pb_text out = {0};
-    qsort(s->member, (size_t)s->members, sizeof *s->member, by_text);
-    for (int i = 0; i < s->members; i++)
-        pb_text_add(&out, "%s  %s", i ? ",\n" : "{\n", s->member[i].data);
-    pb_text_add(&out, "\n}\n");
-    char *path = pb_format("%s/adapter_config.json", dir);
-    int rc = pb_write_file(path, out.data, out.length);
-    free(path);
-    pb_text_free(&out);
-    return rc;
-}
-
-/* ---- adapter_model.safetensors --------------------------------------------------------------------------- */
-
-static void keep(saving *s, const pb_param *p)
+static void keep(pb_saving *s, const pb_param *p)
 {
     for (size_t i = 0; i < s->m->params; i++)
         s->kept[i] = s->kept[i] || s->m->param[i] == p;
 }
 
-static const char *full_name(saving *s, const pb_site *site, const char *theirs)
+static const char *full_name(pb_saving *s, const pb_site *site, const char *theirs)
 {
     return site ? pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, theirs) : theirs;
 }
 
 /* The values of p, plus those that the file has in addition; p is NULL if it has those alone. */
-static int save_values(saving *s, const pb_site *site, const pb_peft_tensor *t, const char *name, const pb_param *p)
+static int save_values(pb_saving *s, const pb_site *site, const pb_peft_tensor *t, const char *name, const pb_param *p)
 {
     int rows = p ? p->rows : 0, cols = p ? p->cols : 0;
     pb_real *plus = t->plus ? pb_stored_plus(s->m, site, t, &rows, &cols) : NULL;
@@ -188,7 +41,7 @@ static int save_values(saving *s, const pb_site *site, const pb_peft_tensor *t, 
 }
 
 /* Adds a tensor of a site, or (NULL) of the model, if the method has it there. */
-static int save_tensor(saving *s, const pb_site *site, const pb_peft_tensor *t)
+static int save_tensor(pb_saving *s, const pb_site *site, const pb_peft_tensor *t)
 {
     const pb_param *p = pb_params_find_added(s->m, s->method, t->copies ? NULL : site, t->ours);
     if (p)
@@ -200,7 +53,7 @@ static int save_tensor(saving *s, const pb_site *site, const pb_peft_tensor *t)
 }
 
 /* Adds the next part of a tensor of the model, from element *first on. */
-static int save_part(saving *s, const pb_site *site, const pb_peft_tensor *t, size_t *first)
+static int save_part(pb_saving *s, const pb_site *site, const pb_peft_tensor *t, size_t *first)
 {
     const pb_param *p = pb_params_find_added(s->m, s->method, NULL, t->ours);
     pb_stored how;
@@ -216,7 +69,7 @@ static int save_part(saving *s, const pb_site *site, const pb_peft_tensor *t, si
 }
 
 /* Everything that the method keeps must be in the file. */
-static int check_all_saved(const saving *s)
+static int check_all_saved(const pb_saving *s)
 {
     for (size_t i = 0; i < s->m->params; i++)
         if (s->m->param[i]->kind == PB_ADDED && pb_model_stores(s->m->param[i]) && !s->kept[i])
@@ -225,7 +78,7 @@ static int check_all_saved(const saving *s)
     return 0;
 }
 
-static int save_of_model(saving *s)
+static int save_of_model(pb_saving *s)
 {
     pb_peft_tensor one;
     for (const pb_peft_tensor *t = s->peft->tensors; t->ours; t++)
@@ -235,7 +88,7 @@ static int save_of_model(saving *s)
     return 0;
 }
 
-static int save_site(saving *s, const pb_site *site, size_t *first)
+static int save_site(pb_saving *s, const pb_site *site, size_t *first)
 {
     for (const pb_peft_tensor *t = s->peft->tensors; t->ours; t++)
         if (t->part ? save_part(s, site, t, first) : (!t->of_model || t->copies) && save_tensor(s, site, t))
@@ -243,33 +96,33 @@ static int save_site(saving *s, const pb_site *site, size_t *first)
     return 0;
 }
 
-static int save_sites(saving *s)
+static int save_sites(pb_saving *s)
 {
     const pb_peft *peft = s->peft;
-    char *inputs = peft->input_option ? option_text(s, peft->input_option) : NULL;
+    char *inputs = peft->input_option ? pb_saving_option(s, peft->input_option) : NULL;
     size_t first = 0;
     int rc = save_of_model(s);
     for (int i = 0; i < s->m->config.layers * SITES && !rc; i++) {
         const pb_site *site = &s->m->layer[i / SITES].site[i % SITES];
         if (!s->m->matches[site->number])
             continue;
-        add_quoted(&s->targets, site->module);
+        pb_saving_add_quoted(&s->targets, site->module);
         if (inputs && pb_site_in(inputs, site))
-            add_quoted(&s->inputs, site->module);
+            pb_saving_add_quoted(&s->inputs, site->module);
         rc = save_site(s, site, &first);
     }
     free(inputs);
     return rc ? -1 : check_all_saved(s);
 }
 
-static void save_factor(saving *s, const pb_site *site, const char *name, int rows, int cols, int dims,
+static void save_factor(pb_saving *s, const pb_site *site, const char *name, int rows, int cols, int dims,
                         const pb_real *x)
 {
     const char *full = pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", site->module, name);
     pb_to_floats(x, (size_t)rows * (size_t)cols, pb_tensor_writer_tensor(&s->tensors, full, rows, cols, dims));
 }
 
-static void save_all_factors(saving *s)
+static void save_all_factors(pb_saving *s)
 {
     const pb_peft *peft = s->peft;
     for (int i = 0; i < pb_model_sites(s->m); i++) {
@@ -278,7 +131,7 @@ static void save_all_factors(saving *s)
         if (!f->A)
             continue;
         pb_low_rank u = s->method->low_rank(s->conf, site);
-        add_quoted(&s->targets, site->module);
+        pb_saving_add_quoted(&s->targets, site->module);
         for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
             if (!strcmp(t->ours, u.down))
                 save_factor(s, site, t->theirs, u.rank, site->in, 2, f->A);
@@ -302,7 +155,8 @@ static const pb_node *run(pb_executor *executor, pb_graph *g, pb_node *n)
 }
 
 /* The keys or values of one token in a layer, with the method's prefix in front. */
-static const pb_node *run_with_prefix(const saving *s, pb_arena *arena, pb_executor *executor, int layer, bool values)
+static const pb_node *run_with_prefix(const pb_saving *s, pb_arena *arena, pb_executor *executor, int layer,
+                                      bool values)
 {
     static const int offset[] = {0, 1};
     pb_graph *g = pb_graph_new(arena, false);
@@ -317,7 +171,7 @@ static const pb_node *run_with_prefix(const saving *s, pb_arena *arena, pb_execu
 }
 
 /* Refuses a prefix that some layers do not have. */
-static int check_all_layers(const saving *s)
+static int check_all_layers(const pb_saving *s)
 {
     for (int l = 0; l < s->m->config.layers; l++)
         if (!pb_model_targets(s->m, 0, &s->m->layer[l].block[ATTN]))
@@ -326,7 +180,7 @@ static int check_all_layers(const saving *s)
 }
 
 /* Writes [P, 2 layers, kv]: PEFT stores keys and values, not the MLP that may have computed them. */
-static int save_prefix(saving *s)
+static int save_prefix(pb_saving *s)
 {
     if (check_all_layers(s))
         return -1;
@@ -349,7 +203,7 @@ static int save_prefix(saving *s)
 }
 
 /* The embedding of one token, with the method's prompt in front. */
-static const pb_node *run_with_prompt(const saving *s, pb_arena *arena, pb_executor *executor)
+static const pb_node *run_with_prompt(const pb_saving *s, pb_arena *arena, pb_executor *executor)
 {
     static const int offset[] = {0, 1};
     pb_graph *g = pb_graph_new(arena, false);
@@ -360,12 +214,12 @@ static const pb_node *run_with_prompt(const saving *s, pb_arena *arena, pb_execu
 }
 
 /* Returns -1 with an error if PEFT's implementation has another value of a setting. */
-static int check_loaded(const saving *s)
+static int check_loaded(const pb_saving *s)
 {
     bool applies = s->peft->layout == PB_PEFT_PREFIX || !pb_peft_is_prompt(s->peft) ||
                    !s->m->config.family->causal; /* PEFT's pooling of encoders */
     for (const pb_peft_tensor *t = s->peft->loaded; t && t->ours && applies; t++) {
-        char *value = option_text(s, t->ours);
+        char *value = pb_saving_option(s, t->ours);
         bool same = !strcmp(value, t->theirs);
         if (!same)
             pb_error("%s: %s = %s: PEFT always has %s = %s; want a method that was trained with that", s->method->name,
@@ -378,7 +232,7 @@ static int check_loaded(const saving *s)
 }
 
 /* Writes [P,C]: PEFT stores the embeddings, not what may have computed them. */
-static int save_prompt(saving *s)
+static int save_prompt(pb_saving *s)
 {
     pb_arena *arena = pb_arena_new("prompt");
     pb_executor *executor = pb_executor_new();
@@ -391,7 +245,7 @@ static int save_prompt(saving *s)
     return n ? 0 : -1;
 }
 
-static void save_norms(saving *s)
+static void save_norms(pb_saving *s)
 {
     pb_arena *arena = s->tensors.arena;
     for (size_t i = 0; i < s->m->params; i++) {
@@ -400,7 +254,7 @@ static void save_norms(saving *s)
             continue;
         const char *origin = s->m->origin[i], *dot = strrchr(origin, '.');
         const char *module = pb_arena_format(arena, "%.*s", (int)(dot - origin), origin);
-        add_quoted(&s->targets, module);
+        pb_saving_add_quoted(&s->targets, module);
         pb_tensor_writer_param(
             s->m, &s->tensors,
             pb_arena_format(arena, "base_model.model.%s.%s%s", module, s->peft->tensors[0].theirs, dot), p, p->x);
@@ -408,7 +262,7 @@ static void save_norms(saving *s)
 }
 
 /* The head, and what else trained in the network: modules that PEFT saves whole. */
-static void save_whole(saving *s)
+static void save_whole(pb_saving *s)
 {
     pb_arena *arena = s->tensors.arena;
     const pb_peft *peft = s->peft;
@@ -422,13 +276,13 @@ static void save_whole(saving *s)
             continue;
         bool inside = !strncmp(origin, prefix, strlen(prefix));
         size_t n = inside ? (size_t)(strrchr(origin, '.') - origin) : strcspn(origin, ".");
-        add_quoted(&s->saved, pb_arena_format(arena, "%.*s", (int)n, origin));
+        pb_saving_add_quoted(&s->saved, pb_arena_format(arena, "%.*s", (int)n, origin));
         pb_tensor_writer_param(s->m, &s->tensors,
                                pb_arena_format(arena, soft ? "base_model.%s" : "base_model.model.%s", origin), p, p->x);
     }
 }
 
-static int save_method(saving *s)
+static int save_method(pb_saving *s)
 {
     if (s->factors) {
         save_all_factors(s);
@@ -444,7 +298,7 @@ static int save_method(saving *s)
     return 0;
 }
 
-static int save_adapter(saving *s, const char *dir)
+static int save_adapter(pb_saving *s, const char *dir)
 {
     bool soft = pb_peft_is_prompt(s->peft);
     if (soft && !pb_model_has_classes(s->m) && s->m->head != PB_HEAD_CAUSAL)
@@ -453,11 +307,11 @@ static int save_adapter(saving *s, const char *dir)
     if (save_method(s) || pb_make_dirs(dir))
         return -1;
     save_whole(s);
-    if (add_settings(s))
+    if (pb_saving_add_settings(s))
         return -1;
-    add_common(s);
+    pb_saving_add_common(s);
     if (soft)
-        add_prompt_sizes(s);
+        pb_saving_add_prompt_sizes(s);
     pb_digest base = pb_model_digest(s->m);
     pb_text classes = pb_model_class_names(s->m);
     const char *problem = pb_model_problem(s->m) == PB_PROBLEM_CLASS ? NULL : pb_problem_name[pb_model_problem(s->m)];
@@ -470,14 +324,15 @@ static int save_adapter(saving *s, const char *dir)
                                     classes.length && problem ? "problem_type" : NULL,
                                     problem,
                                     NULL};
-    int rc = write_config(s, dir) || pb_tensor_writer_write(&s->tensors, dir, "adapter_model.safetensors", metadata)
+    int rc = pb_saving_write_config(s, dir) ||
+                     pb_tensor_writer_write(&s->tensors, dir, "adapter_model.safetensors", metadata)
                  ? -1
                  : 0;
     pb_text_free(&classes);
     return rc;
 }
 
-static int save(saving *s, const char *dir)
+static int save(pb_saving *s, const char *dir)
 {
     s->tensors.arena = pb_arena_new("adapter");
     s->kept = pb_alloc(s->m->params * sizeof *s->kept + 1);
@@ -493,11 +348,11 @@ static int save(saving *s, const char *dir)
 }
 
 /* Refuses a 0 that PEFT does not have. */
-static int check_positive(const saving *s)
+static int check_positive(const pb_saving *s)
 {
     int rc = 0;
     for (const pb_peft_key *k = s->peft->keys; k && k->key && !rc; k++) {
-        char *value = k->positive ? option_text(s, k->option) : NULL;
+        char *value = k->positive ? pb_saving_option(s, k->option) : NULL;
         if (value && !strcmp(value, "0"))
             rc = pb_error("%s: %s = 0: PEFT's %s has no such %s", s->method->name, k->option, s->peft->type, k->key);
         free(value);
@@ -506,7 +361,7 @@ static int check_positive(const saving *s)
 }
 
 /* Chooses the first of the method's types that has its settings. */
-static int choose_type(saving *s)
+static int choose_type(pb_saving *s)
 {
     int rc = -1;
     for (const pb_peft *p = s->method->peft; p && rc; p = p->other) {
@@ -527,7 +382,7 @@ int pb_adapter_save_tensors(pb_model *m, const char *dir)
     if (m->parts != 1)
         return pb_error("PEFT has no adapter of a composition of %d methods; want a single method, --rank or --merged",
                         m->parts);
-    saving s = {.m = m, .method = m->part[0].method, .conf = m->part[0].conf};
+    pb_saving s = {.m = m, .method = m->part[0].method, .conf = m->part[0].conf};
     if (!s.method->peft)
         return pb_error("%s: no PEFT adapter can be written of this method; want --rank K, --merged or another method",
                         s.method->name);
@@ -581,7 +436,7 @@ int pb_adapter_save_factors(pb_model *m, const pb_factors *factors, int rank, bo
     const pb_method *method = lora();
     void *conf = settings_of_rank(method, rank);
     PB_CHECK(conf);
-    saving s = {.m = m, .method = method, .peft = method->peft, .conf = conf, .factors = factors, .biases = biases};
+    pb_saving s = {.m = m, .method = method, .peft = method->peft, .conf = conf, .factors = factors, .biases = biases};
     int rc = save(&s, dir);
     free_settings(method, conf);
     return rc;

@@ -118,7 +118,7 @@ typedef struct pb_peft_key {
     const char *key, *option; /* its names in adapter_config.json and in the options table; option NULL: the member
                                  must have the one value in `words`                                               */
     const char *pattern, *pattern_option; /* the names of its values for single modules: "rank_pattern"; NULL: none */
-    bool rows;                            /* the value is the number of rows of the first tensor                  */
+    bool rows;                            /* the value is the first dimension of the first tensor in the file      */
     const char *words; /* of a choice, or a setting yes or no: the values there, as JSON and in the order of the
                           choices or of no and yes, separated by '|': "\"random\"|\"snip\"|", where nothing
                           stands for a choice that PEFT does not have; "true|false": the opposite                 */
@@ -413,9 +413,11 @@ pb_node *pb_added_norm(pb_build *b, const pb_site *site, const char *name, pb_no
  * same in every graph of the run, and after the artifact has been loaded. */
 uint64_t pb_seed(pb_build *b, const pb_site *site, const char *name);
 
-/* Returns `count` different random numbers from 0 to below - 1, in no order, which depend on the run's seed and the
- * full name only and are not saved, as pb_seed; count is at most `below`.  They last as long as the graph. */
-const int *pb_seeded_indices(pb_build *b, const pb_site *site, const char *name, int count, int below);
+/* Returns the first `count` of the numbers 0 .. below - 1 in the random order that torch.randperm gives them on a CPU,
+ * by a generator with this seed: PEFT draws places by a seed of its configuration and does not save them.  `count` is
+ * at most `below`.  They last as long as the graph.  NULL with an error if there are 2^32 / 20 numbers or more, which
+ * torch orders in another way. */
+const int *pb_torch_places(pb_build *b, int seed, int count, long long below);
 
 /* Returns `count` integers of the running method, such as positions of a sparse update.  They are saved.  They are 0,
  * 1, 2, .. until `start` sets them (pb_param.index, by pb_tensor), each to a number from 0 to below - 1; count is at

@@ -1,45 +1,56 @@
-/* places: different random numbers that a run's seed draws. */
+/* places: different random numbers, as PyTorch draws them by a seed. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mersenne.h"
 #include "model/method.h"
 
-/* Enters x in a hash table of `size` numbers, a power of two larger than their count; -1 is an empty slot.  Returns
- * false if it is there. */
-static bool enter(int *slot, size_t size, int x)
+/* From here on torch.randperm draws 64 bits a number. */
+enum { TOO_MANY = (int)(UINT32_MAX / 20) };
+
+/* The elements of the identity 0, 1, 2, .. that have been exchanged, in a hash table. */
+typedef struct moved {
+    int at, value;
+} moved;
+
+/* Returns the slot of element `at`, which has it or is empty (-1); `size` is a power of two. */
+static moved *slot_of(moved *table, size_t size, int at)
 {
-    size_t i = (size_t)pb_mix(0, (uint64_t)x) & (size - 1);
-    for (; slot[i] >= 0; i = (i + 1) & (size - 1))
-        if (slot[i] == x)
-            return false;
-    slot[i] = x;
-    return true;
+    size_t i = (size_t)pb_mix(0, (uint64_t)at) & (size - 1);
+    while (table[i].at >= 0 && table[i].at != at)
+        i = (i + 1) & (size - 1);
+    return &table[i];
 }
 
-/* Floyd's algorithm, by which each set of numbers is as likely as any other (Bentley and Floyd 1987, "A sample of
- * brilliance"). */
-static void draw(pb_rng *r, int *out, int count, int below)
+/* The shuffle of Fisher and Yates: step i exchanges element i with one from i on, so that it has its last value. */
+static void draw(pb_mersenne *m, int *out, int count, int below)
 {
     size_t size = 2;
     while (size < 2 * (size_t)count)
         size *= 2;
-    int *slot = pb_alloc(size * sizeof *slot);
-    memset(slot, -1, size * sizeof *slot);
-    for (int i = 0, most = below - count; i < count; i++, most++) {
-        out[i] = (int)pb_rng_below(r, (uint64_t)most + 1);
-        if (!enter(slot, size, out[i])) {
-            out[i] = most;
-            enter(slot, size, most);
-        }
+    moved *table = pb_alloc(size * sizeof *table);
+    memset(table, -1, size * sizeof *table);
+    for (int i = 0; i < count; i++) {
+        int at = i < below - 1 ? i + (int)(pb_mersenne_next(m) % (uint32_t)(below - i)) : i;
+        const moved *here = slot_of(table, size, i);
+        int first = here->at < 0 ? i : here->value;
+        moved *there = slot_of(table, size, at);
+        out[i] = there->at < 0 ? at : there->value;
+        *there = (moved){at, first};
     }
-    free(slot);
+    free(table);
 }
 
-const int *pb_seeded_indices(pb_build *b, const pb_site *site, const char *name, int count, int below)
+const int *pb_torch_places(pb_build *b, int seed, int count, long long below)
 {
-    pb_rng r = pb_rng_named(pb_seed(b, site, name), "indices");
-    int *index = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)count * sizeof *index);
     PB_CHECK(count <= below);
-    draw(&r, index, count, below);
+    if (below >= TOO_MANY) {
+        pb_error("places: %lld numbers to choose from, want fewer than %d, beyond which torch draws otherwise", below,
+                 TOO_MANY);
+        return NULL;
+    }
+    pb_mersenne m = pb_mersenne_start((uint32_t)seed);
+    int *index = pb_arena_alloc(pb_graph_arena(b->graph), PB_META, (size_t)count * sizeof *index);
+    draw(&m, index, count, (int)below);
     return index;
 }

@@ -261,9 +261,10 @@ static double worst_of(pb_model *m, const char *name)
 TEST(adapters_of_every_form_give_the_logits_of_peft)
 {
     static const char *const names[] = {
-        "pissa",      "pissa-conv1d", "olora",       "lora-bias",    "head-and-embed", "tokens",     "resized",
-        "tied-saved", "tied-embed",   "tied-tokens", "saved-conv1d", "bias-all",       "all-linear", "pickled",
-        "osf",        "tinylora",     "randlora",    "unilora",      "deft",           "cartridge",  "multitask"};
+        "pissa",      "pissa-conv1d",     "olora",       "lora-bias",    "head-and-embed", "tokens",     "resized",
+        "tied-saved", "tied-embed",       "tied-tokens", "saved-conv1d", "bias-all",       "all-linear", "pickled",
+        "osf",        "tinylora",         "randlora",    "unilora",      "deft",           "cartridge",  "multitask",
+        "fourierft",  "fourierft-conv1d", "waveft",      "waveft-conv1d"};
     for (size_t i = 0; i < PB_COUNT(names); i++) {
         double bar = strstr(names[i], "pissa") || !strcmp(names[i], "olora") ? 5e-5 : 1e-5; /* PEFT takes in 32 bits */
         char *dir = pb_format(ADAPTERS "/%s", names[i]);
@@ -416,10 +417,10 @@ TEST(a_tensor_that_the_config_does_not_name_is_named)
 TEST(what_would_be_another_number_is_refused)
 {
     CHECK(
-        refuses("pissa", "\"r\": 2", "\"r\": 4", NULL, "has rank 2; r and rank_pattern of adapter_config.json say 4"));
+        refuses("pissa", "\"r\": 2", "\"r\": 4", NULL, "has 2 rows; r and rank_pattern of adapter_config.json say 4"));
     CHECK(refuses("pissa", "\"rank_pattern\": {}",
                   "\"rank_pattern\": {\".*_proj\": 3, \"q_proj\": 2, \"down_proj\": 2}", NULL,
-                  "has rank 2; r and rank_pattern of adapter_config.json say 3"));
+                  "has 2 rows; r and rank_pattern of adapter_config.json say 3"));
     CHECK(refuses("pissa", "\"pissa\"", "\"pissa_niter_4\"", NULL, "init_lora_weights: want true"));
     CHECK(refuses("pissa", "\"pissa\"", "\"loftq\"", NULL, "init_lora_weights: want true"));
     CHECK(refuses("pissa-conv1d", "\"pissa\"", "\"olora\"", NULL, "PEFT cannot load olora on a gpt2"));
@@ -651,6 +652,19 @@ TEST(settings_that_peft_does_not_have_are_refused_when_an_adapter_is_written)
         pb_option_release(method->options, conf);
         free(conf);
     }
+}
+
+TEST(places_that_torch_draws_are_those_of_the_configuration)
+{
+    CHECK(
+        refuses("fourierft", "\"random_loc_seed\": 5", "\"random_loc_seed\": null", NULL, "random_loc_seed: want int"));
+    CHECK(refuses("fourierft", "\"random_loc_seed\": 5", "\"random_loc_seed\": -5", NULL, "random_loc_seed: "));
+    CHECK(refuses("fourierft", "\"n_frequency\": 30", "\"n_frequency\": 31", NULL,
+                  "has 30 rows; n_frequency and n_frequency_pattern of adapter_config.json say 31"));
+    CHECK(refuses("waveft", "\"db1\"", "\"db2\"", NULL, "wavelet_family"));
+    CHECK(refuses("waveft", "\"use_idwt\": true", "\"use_idwt\": false", NULL, "use_idwt"));
+    CHECK(refuses("waveft", "\"proportional_parameters\": false", "\"proportional_parameters\": true", NULL,
+                  "proportional_parameters"));
 }
 
 TEST(the_rank_pattern_of_hira_is_ignored_as_in_peft)

@@ -403,13 +403,13 @@ TEST(parts_that_do_not_fit_are_refused)
 
 /* ---- spectra ---------------------------------------------------------------------------------------------------- */
 
-/* The places of a weight of this shape, which the run's seed draws. */
+/* The places of a weight of this shape. */
 static int *places_of(const fixture *f, const pb_site *site, int n)
 {
     int *place = pb_alloc((size_t)n * sizeof *place);
     pb_arena *arena = pb_arena_new("places");
     pb_build b = pb_build_start(f->model, pb_graph_new(arena, false), 0, 0);
-    memcpy(place, pb_seeded_indices(&b, NULL, "places", n, site->in * site->out), (size_t)n * sizeof *place);
+    memcpy(place, pb_torch_places(&b, 777, n, site->in * site->out), (size_t)n * sizeof *place);
     pb_arena_free(arena);
     return place;
 }
@@ -458,7 +458,7 @@ TEST(waveft_adds_a_matrix_by_its_wavelets)
 TEST(settings_that_exceed_a_weight_are_refused)
 {
     static const char *const refused[][2] = {
-        {"fourierft:places=257", "fourierft: places: want at most 256, the elements of attn.q [16,16], got 257"},
+        {"fourierft:places_pattern=attn.q=0.5", "fourierft: places_pattern: places: want a whole number in 1..1"},
         {"svft:rank=17", "svft: rank: want at most 16, the smaller side of attn.q [16,16], got 17"},
         {"unilora:dimension=1000000", "unilora: dimension, rank: want from 1000000 to 2^31 - 1 elements"},
         {"lily:targets=1.attn.q", "lily: targets: want attn.q of all layers, which share its matrices"}};
@@ -468,27 +468,6 @@ TEST(settings_that_exceed_a_weight_are_refused)
         CHECK(strstr(pb_error_text(), refused[i][1]) != NULL);
         pb_error_clear();
     }
-}
-
-TEST(weights_of_one_shape_share_places_that_differ_and_follow_the_seed)
-{
-    enum { N = 40 };
-    fixture f = fixture_open("fourierft", 3, 1), other = fixture_open("fourierft", 3, 2);
-    const pb_site *site = pb_model_site(f.model, 0);
-    for (int i = 1; strcmp(site->role, "attn.q") != 0; i++)
-        site = pb_model_site(f.model, i);
-    int *one = places_of(&f, site, N), *again = places_of(&f, site, N), *two = places_of(&other, site, N);
-    int same = 0, seen[16 * 16] = {0};
-    for (int i = 0; i < N; i++) {
-        CHECK(one[i] >= 0 && one[i] < 16 * 16 && !seen[one[i]]++);
-        same += one[i] == two[i];
-    }
-    CHECK(!memcmp(one, again, N * sizeof *one) && same < N / 4);
-    free(one);
-    free(again);
-    free(two);
-    fixture_close(&f);
-    fixture_close(&other);
 }
 
 /* ---- circulant blocks -------------------------------------------------------------------------------------------- */

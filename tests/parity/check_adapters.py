@@ -169,6 +169,7 @@ def more_types(every, first, square):
         "delora patterns": peft.DeloraConfig(r=3, rank_pattern={first: 2}, lambda_pattern={first: 7}, **all_),
         "fourierft": peft.FourierFTConfig(n_frequency=30, scaling=40.0, **all_),
         "fourierft seed": peft.FourierFTConfig(n_frequency=30, random_loc_seed=5, **one),
+        "fourierft pattern": peft.FourierFTConfig(n_frequency=30, n_frequency_pattern={first: 20}, **all_),
         "glora": peft.GloraConfig(r=3, **all_),
         "glora others": peft.GloraConfig(r=3, config_A_B="vector", config_C="vector", config_D_E="vector", **all_),
         "gralora": peft.GraloraConfig(r=4, alpha=6, gralora_k=2, **even),
@@ -221,6 +222,10 @@ def more_types(every, first, square):
         "vera all": peft.VeraConfig(r=5, **all_),
         "vera unsaved": peft.VeraConfig(r=5, save_projection=False, **one),
         "waveft": peft.WaveFTConfig(n_frequency=30, **all_),
+        "waveft pattern": peft.WaveFTConfig(n_frequency=30, n_frequency_pattern={first: 20}, random_loc_seed=5, **all_),
+        "waveft db2": peft.WaveFTConfig(n_frequency=30, wavelet_family="db2", **one),
+        "waveft direct": peft.WaveFTConfig(n_frequency=30, use_idwt=False, **one),
+        "waveft proportional": peft.WaveFTConfig(n_frequency=30, proportional_parameters=True, **all_),
     }
 
 

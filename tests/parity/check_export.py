@@ -81,6 +81,8 @@ MORE = {
     "cartridge": "length = 3",
     "deft": "rank = 3\ntargets = *",
     "delora": "rank = 3\ntargets = *\nrank_pattern = mlp.*=2\nlambda_pattern = attn.q=7",
+    "fourierft": "places = 30\nplaces_pattern = mlp.*=20\nscale = 5\ntargets = *",
+    "fourierft:most": "places = 1000\nplaces_pattern = mlp.*=100000",  # more than there are
     "glora": "rank = 3\ntargets = *",
     "gralora": "rank = 4\nparts = 2",
     "hira": "rank = 3\ntargets = *",
@@ -104,6 +106,7 @@ MORE = {
     "road:2": "group = 4\nvariant = 2",
     "road:4": "group = 4\nvariant = 4",
     "tinylora": "u = 5\ntie = 0.4\ntargets = *",
+    "waveft": "places = 30\ntargets = *",
     "unilora": "dimension = 50\ntargets = *",
     "vera": "rank = 5\ntargets = *",
     "pvera": "rank = 5\ntargets = *",

@@ -46,6 +46,11 @@ ADAPTERS = {
     "randlora": (BERT, peft.RandLoraConfig, dict(r=3, randlora_alpha=6, target_modules=["query", "output.dense"])),
     "unilora": (BERT, peft.UniLoraConfig, dict(r=2, theta_d_length=25, save_indices=True, target_modules=["query", "intermediate.dense"])),
     "deft": (BERT, peft.DeftConfig, dict(r=3, target_modules=["query", "intermediate.dense"])),
+    "fourierft": (BERT, peft.FourierFTConfig, dict(n_frequency=30, n_frequency_pattern={"value": 20}, scaling=40.0, random_loc_seed=5,
+                                                   target_modules=["query", "value", "intermediate.dense"])),
+    "fourierft-conv1d": (GPT2, peft.FourierFTConfig, dict(n_frequency=30, target_modules=["c_attn", "mlp.c_proj"])),
+    "waveft": (LLAMA, peft.WaveFTConfig, dict(n_frequency=30, target_modules=["k_proj", "up_proj"])),
+    "waveft-conv1d": (GPT2, peft.WaveFTConfig, dict(n_frequency=40, n_frequency_pattern={"c_fc": 7}, target_modules=["c_attn", "mlp.c_fc"])),
     "cartridge": (LLAMA, peft.CartridgeConfig, dict(num_virtual_tokens=4, num_frozen_tokens=1)),
     "multitask": (LLAMA, peft.MultitaskPromptTuningConfig, dict(num_virtual_tokens=4, num_ranks=2)),
 }

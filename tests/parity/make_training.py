@@ -210,6 +210,23 @@ class C3a(Case):
         return module.base_layer(x) + torch.nn.functional.linear(x, weight) / x.size(-1)
 
 
+class FourierFt(Case):
+    """PEFT makes the weight in 32 bits; here in 64."""
+
+    def start(self, base, name, batch):
+        model = super().start(base, name, batch)
+        for _, module in modules_with(model, "fourierft_spectrum"):
+            module.get_delta_weight = functools.partial(self.delta, module)
+        return model
+
+    @staticmethod
+    def delta(module, adapter):
+        row, column = module.indices[adapter]
+        spectrum = torch.zeros(module.out_features, module.in_features, dtype=torch.double)
+        spectrum[row, column] = module.fourierft_spectrum[adapter].double()
+        return torch.fft.ifft2(spectrum).real * module.fourierft_scaling[adapter]
+
+
 class Pvera(Case):
     """The noise e is 1 instead of random, and the divergence of the authors' code, which PEFT leaves out, is a penalty."""
 
@@ -287,6 +304,10 @@ CASES = {
     "road-4": Case(config(peft.RoadConfig, group_size=4, variant="road_4")),
     "boft": Case(config(peft.BOFTConfig, boft_block_size=4)),
     "c3a": C3a(config(peft.C3AConfig, block_size=8)),
+    "fourierft": FourierFt(
+        config(peft.FourierFTConfig, n_frequency=30, scaling=40.0, target_modules=["query", "intermediate.dense"])
+    ),
+    "waveft": Case(config(peft.WaveFTConfig, n_frequency=30, target_modules=["query", "intermediate.dense"])),
     "vera": Case(config(peft.VeraConfig, r=5, target_modules=["query", "intermediate.dense"])),
     "pvera": Pvera(config(peft.PveraConfig, r=5, target_modules=["query", "intermediate.dense"])),
     "vblora": Case(

@@ -49,6 +49,8 @@ static const method_case cases[] = {
     {.name = "gralora"},
     {.name = "boft"},
     {.name = "c3a"},
+    {.name = "fourierft"},
+    {.name = "waveft"},
     {.name = "vera"},
     {.name = "pvera", .option = {"sample", "divergence"}, .value = {"fixed", "0.3"}}, /* a known noise */
     {.name = "vblora", .option = {"ratio"}, .value = {"1"}},                          /* one learning rate */
