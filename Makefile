@@ -90,14 +90,32 @@ demo: ## sets up, builds, runs experiments/sentiment.ini: a table and figures
 	@$(MAKE) all
 	$(BUILD)/peftbench run experiments/sentiment.ini
 
-# Headers of plugins are those that peftbench.h includes; `gcc -I$(PREFIX)/include/peftbench` finds them.
-install: all ## the program and the headers of plugins, into $(DESTDIR)$(PREFIX)
-	install -D -m 755 $(BUILD)/peftbench $(DESTDIR)$(PREFIX)/bin/peftbench
+# Headers of plugins are those that peftbench.h includes; `gcc -I$(PREFIX)/include/peftbench` finds them.  The program
+# looks in $(PREFIX)/share/peftbench for what is not in the current folder (src/base/installed.c).
+ROOT  = $(DESTDIR)$(PREFIX)
+SHARE = $(ROOT)/share/peftbench
+MAN   = $(ROOT)/share/man/man1/peftbench.1
+BASH  = $(ROOT)/share/bash-completion/completions/peftbench
+ZSH   = $(ROOT)/share/zsh/site-functions/_peftbench
+SHIPPED = $(wildcard experiments/*.ini tasks/*.ini tasks/*.txt tasks/*.jinja data models/pico-* models/shapes)
+install: all ## the program with its experiments, tasks, data, models, manual page, completions and headers of plugins
+	install -D -m 755 $(BUILD)/peftbench $(ROOT)/bin/peftbench
 	@for header in $$($(CC) -MM -I src src/peftbench.h | grep -o 'src/[^ ]*\.h' | sort -u); do \
-	install -D -m 644 $$header $(DESTDIR)$(PREFIX)/include/peftbench/$${header#src/} || exit 1; done
+	install -D -m 644 $$header $(ROOT)/include/peftbench/$${header#src/} || exit 1; done
+	@for file in $$(find $(SHIPPED) -type f); do install -D -m 644 $$file $(SHARE)/$$file || exit 1; done
+	@mkdir -p $(dir $(MAN) $(BASH) $(ZSH))
+	@$(BUILD)/peftbench manual >$(MAN)
+	@$(BUILD)/peftbench completion bash >$(BASH)
+	@$(BUILD)/peftbench completion zsh >$(ZSH)
 
 uninstall: ## removes what `make install` has installed
-	rm -rf $(DESTDIR)$(PREFIX)/bin/peftbench $(DESTDIR)$(PREFIX)/include/peftbench
+	rm -rf $(ROOT)/bin/peftbench $(ROOT)/include/peftbench $(SHARE) $(MAN) $(BASH) $(ZSH)
+
+# The package runs on every processor of the architecture, so the engine's loops use the vectors that all of them have.
+deb: ## a Debian package of the program, in build/deb
+	@tools/setup.sh
+	@$(MAKE) BUILD=build/deb/objects ARCH= all
+	@tools/deb.sh build/deb
 
 clean: ## removes the build folder
 	rm -rf $(BUILD)
@@ -155,5 +173,5 @@ bench: $(BENCHES) ## times the engine and PyTorch with PEFT, in a virtual enviro
 format: ## formats the code with clang-format
 	clang-format -i $(CODE)
 
-.PHONY: all fuzz help setup models/minilm models/smollm2 demo install uninstall clean test programs check parity bench format always
+.PHONY: all fuzz help setup models/minilm models/smollm2 demo install uninstall deb clean test programs check parity bench format always
 .SECONDARY:

@@ -27,6 +27,7 @@ run() { # EXPECTED-STATUS ARGUMENTS...
 	[ $status = "$1" ] || { echo "    exit status $status, want $1: peftbench ${*:2}" && return 1; }
 }
 
+is() { [ "$1" = "$2" ] || { echo "    got '$1', want '$2'" && return 1; }; } # GOT WANT
 says() { grep -qF -- "$1" "$work/err"; }
 prints() { grep -qE -- "$1" "$work/out"; }
 

@@ -196,4 +196,9 @@ void pb_remove_tree(const char *path);
 /* Returns whether a file or folder of this name exists. */
 bool pb_file_exists(const char *path);
 
+/* Finds a file or folder that comes with the program, such as tasks/sentiment.ini or models/pico-encoder.  Returns a
+ * copy of the path, unless it is relative, nothing is there, and PREFIX/share/peftbench/PATH exists, where the program
+ * is in PREFIX/bin: then that one.  The caller frees it. */
+char *pb_find_installed(const char *path);
+
 #endif

@@ -244,20 +244,30 @@ int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
     return a->words < c->least ? wrong_usage(c) : 0;
 }
 
+const char *pb_args_option(const pb_command *c, size_t i, const char **value, const char **help)
+{
+    for (size_t k = 0; k < PB_COUNT(flags); k++) {
+        if (!takes(c, flags[k].name) || i--)
+            continue;
+        *value = flags[k].value;
+        *help = meaning(c, &flags[k]);
+        return flags[k].name;
+    }
+    return NULL;
+}
+
 void pb_args_help(const pb_command *c, FILE *out)
 {
+    const char *name, *value, *help;
     fprintf(out, "peftbench %s%s%s: %s", c->name, *c->words ? " " : "", c->words, c->help);
     if (c->alias)
         fprintf(out, "\nThe command is also called `peftbench %s`.\n", c->alias);
     if (*c->options)
         fputc('\n', out);
-    for (size_t i = 0; i < PB_COUNT(flags); i++) {
-        if (!takes(c, flags[i].name))
-            continue;
+    for (size_t i = 0; (name = pb_args_option(c, i, &value, &help)); i++) {
         char left[40];
-        snprintf(left, sizeof left, "--%s%s%s", flags[i].name, flags[i].value ? " " : "",
-                 flags[i].value ? flags[i].value : "");
-        fprintf(out, "  %-22s %s\n", left, meaning(c, &flags[i]));
+        snprintf(left, sizeof left, "--%s%s%s", name, value ? " " : "", value ? value : "");
+        fprintf(out, "  %-22s %s\n", left, help);
     }
 }
 

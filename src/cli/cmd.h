@@ -47,11 +47,18 @@ typedef struct pb_command {
 extern const pb_command pb_cmd_run, pb_cmd_data, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table,
     pb_cmd_plot, pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch,
     pb_cmd_pretrain, pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify,
-    pb_cmd_pareto, pb_cmd_rank, pb_cmd_recommend, pb_cmd_report;
+    pb_cmd_pareto, pb_cmd_rank, pb_cmd_recommend, pb_cmd_report, pb_cmd_demo, pb_cmd_manual, pb_cmd_completion;
+
+/* All of them, ended by NULL. */
+extern const pb_command *const pb_commands[];
 
 /* Reads the arguments after the name of the command.  The positional arguments are moved to the front of argv, to which
  * a->word then points.  Returns -1 with an error. */
 int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv);
+
+/* Returns the name of the i-th option that a command takes, without its dashes, and what its value stands for (NULL: it
+ * takes none) and means; NULL past the last one. */
+const char *pb_args_option(const pb_command *c, size_t i, const char **value, const char **help);
 
 /* Prints the help of a command: its synopsis, description and options. */
 void pb_args_help(const pb_command *c, FILE *out);

@@ -30,7 +30,9 @@ static pb_data *even_data(const pb_task *task, int count)
 
 static pb_encoded *encode_data(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
 {
-    pb_tokenizer *t = pb_tokenizer_open(e->model_path);
+    char *model = pb_find_installed(e->model_path);
+    pb_tokenizer *t = pb_tokenizer_open(model);
+    free(model);
     pb_encoded *f = t ? pb_cell_encode(c, d, m, t, c->row->spec.parts) : NULL;
     pb_tokenizer_close(t);
     return f;

@@ -66,7 +66,7 @@ static int unknown(const char *name)
 /* Prints tasks/NAME.ini. */
 static int show_named_task(const char *name)
 {
-    char *path = pb_format("tasks/%s.ini", name), *text = NULL;
+    char *usual = pb_format("tasks/%s.ini", name), *path = pb_find_installed(usual), *text = NULL;
     size_t length;
     if (!strchr(name, '/') && access(path, F_OK) == 0)
         text = pb_read_file(path, &length);
@@ -76,6 +76,7 @@ static int show_named_task(const char *name)
         printf("%s: a named task, the file %s:\n\n%s", name, path, text);
     free(text);
     free(path);
+    free(usual);
     return text ? PB_EXIT_DONE : PB_EXIT_QUESTION;
 }
 

@@ -80,7 +80,9 @@ static int tokenize(const pb_args *a)
     request t = {.args = a};
     if (!a->model)
         return pb_error("--model: want a folder with tokenizer.json, or a GGUF"), PB_EXIT_QUESTION;
-    t.tokenizer = open_any(a->model);
+    char *path = pb_find_installed(a->model);
+    t.tokenizer = open_any(path);
+    free(path);
     int rc = t.tokenizer ? pb_each_line(a->decode ? decode : encode, &t) : -1;
     pb_ids_free(&t.ids);
     pb_text_free(&t.out);

@@ -40,12 +40,12 @@ static int read_request(const pb_args *a, request *r)
 /* Returns the folder of a model: the path itself, or a shape of models/shapes.  The caller frees it. */
 static char *find_model(const char *name)
 {
-    char *shape = pb_format("models/shapes/%s", name), *config = pb_format("%s/config.json", shape);
-    bool known = !pb_file_exists(name) && pb_file_exists(config);
-    free(config);
-    if (known)
-        return shape;
+    char *shape = pb_format("models/shapes/%s", name), *folder = pb_find_installed(shape);
+    bool known = !pb_file_exists(name) && pb_file_exists(folder);
     free(shape);
+    if (known)
+        return folder;
+    free(folder);
     return pb_strdup(name);
 }
 

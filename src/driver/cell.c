@@ -164,13 +164,14 @@ static int save(const pb_bench *b, const pb_cell *c, const pb_model *m, pb_resul
 {
     pb_bench_home(b);
     char *path = pb_artifact_path(b->db, c->hash.hex);
-    char *base = pb_format("%s/model.safetensors", b->experiment->model_path);
+    char *folder = pb_find_installed(b->experiment->model_path), *base = pb_format("%s/model.safetensors", folder);
     int rc = pb_make_dirs(b->artifacts) || pb_model_save(m, path) || pb_sha256_file(path, &r->artifact) ? -1 : 0;
     double bytes = file_bytes(path), whole = file_bytes(base);
     pb_result_put(r, -1, -1, bytes, "storage.artifact_bytes");
     pb_result_put(r, -1, -1, whole, "storage.rebuild_bytes");
     pb_result_put(r, -1, -1, bytes / whole, "storage.ratio_to_full");
     free(base);
+    free(folder);
     free(path);
     return rc;
 }

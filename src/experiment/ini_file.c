@@ -229,10 +229,12 @@ pb_ini *pb_ini_new(const char *path)
 
 pb_ini *pb_ini_read(const char *path)
 {
-    FILE *file = pb_open_stream(path);
+    char *found = pb_find_installed(path);
+    FILE *file = pb_open_stream(found);
+    pb_ini *ini = file ? pb_ini_new(found) : NULL;
+    free(found);
     if (!file)
         return NULL;
-    pb_ini *ini = pb_ini_new(path);
     reader r = {.ini = ini, .file = file};
     int line = ini_parse_stream(next_line, &r, handle_entry, &r);
     if (line && !r.failed)

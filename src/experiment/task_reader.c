@@ -45,12 +45,21 @@ bool pb_task_is_path(const char *task)
     return strchr(task, '/') || pb_ends_in(task, ".ini");
 }
 
+/* Returns the file of a task that is given by its name or its path.  The caller frees it. */
+static char *path_of_task(const char *task)
+{
+    char *path = pb_task_is_path(task) ? pb_strdup(task) : pb_format("tasks/%s.ini", task);
+    char *found = pb_find_installed(path);
+    free(path);
+    return found;
+}
+
 /* Replaces the path of a task by its name, that of the file without .ini. */
 static int name_task(pb_experiment *e, const char *path)
 {
     const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
     char *name = pb_format("%.*s", (int)(strlen(file) - (pb_ends_in(file, ".ini") ? 4 : 0)), file);
-    char *usual = pb_format("tasks/%s.ini", name);
+    char *usual = path_of_task(name);
     int rc = *name ? pb_option_set(pb_experiment_table, e, "task", name)
                    : pb_error("task: %s: want a file with a name, such as NAME.ini", path);
     e->has_own_task = strcmp(path, usual) != 0;
@@ -81,7 +90,7 @@ static void note_places(pb_experiment *e, const pb_ini *file, const char *sectio
 /* Reads the file of the experiment's task; `entry` is where the task is named. */
 static int read_task_named(pb_experiment *e, const pb_entry *entry)
 {
-    char *path = pb_task_is_path(e->task_name) ? pb_strdup(e->task_name) : pb_format("tasks/%s.ini", e->task_name);
+    char *path = path_of_task(e->task_name);
     int rc = 0;
     e->folder[1] = pb_experiment_folder(e, path);
     if (!pb_file_exists(path)) {
@@ -113,7 +122,7 @@ static int find_primary(pb_experiment *e)
 /* Takes the task's kind from the experiment's file, in which the whole task then stands. */
 static int read_own_task(pb_experiment *e, const pb_entry *kind)
 {
-    char *path = pb_format("tasks/%s.ini", e->task_name);
+    char *path = path_of_task(e->task_name);
     bool taken = pb_file_exists(path);
     if (taken) {
         pb_error("kind: %s has the kind of task %s; want another name for a task of one's own, or no kind", path,

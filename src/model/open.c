@@ -69,7 +69,7 @@ pb_model *pb_model_open(const pb_opening *o)
 {
     pb_model *m = pb_alloc(sizeof *m);
     m->arena = pb_arena_new("model");
-    m->dir = pb_strdup(o->path);
+    m->dir = pb_find_installed(o->path);
     m->seed = o->seed;
     m->base = o->base;
     m->shapes_only = o->shapes_only;

@@ -1,5 +1,6 @@
 #!/bin/bash
-# make install: a plugin is compiled, verified and run with what is installed, without the source tree.
+# make install: experiments run in any folder, and a plugin is compiled, verified and run, with what is installed and
+# without the source tree.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
@@ -46,6 +47,30 @@ epochs = 1
 END
 ok 'runs' run 0 run toy.ini --db a.db --quiet
 ok 'and is stored' test "$(sqlite3 a.db "SELECT count(*) FROM run WHERE row = 'gate'")" = 1
+
+# ---- what comes with the program ------------------------------------------------------------------------------
+mkdir empty && cd empty || exit 2
+ok 'a task' run 0 data sentiment --model models/pico-encoder
+ok 'has its data' prints '^examples +1600 '
+ok 'its file' run 0 show sentiment
+ok 'is where it was installed' prints "$place/opt/share/peftbench/tasks/sentiment.ini"
+ok 'a shape' run 0 plan --model llama-3-8b --methods lora --device 24G
+ok 'a tokenizer' test "$(echo hello | "$program" tokenize --model models/pico-decoder | wc -l)" = 1
+small=(--set experiment.methods=full,head --set experiment.seeds=1 --no-timing --quiet)
+ok 'an experiment' run 0 run experiments/check.ini "${small[@]}"
+ok 'is stored here' test -s results/peftbench.db
+ok 'with the size of the base' test "$(sqlite3 results/peftbench.db "SELECT count(*) FROM value WHERE key = 'storage.rebuild_bytes' AND value > 1e7")" = 2
+ok 'and drawn here' test -s plots/check/axes.svg
+ok 'demo is the one of the README' run 0 demo --help
+mkdir tasks && printf '[task]\nkind = sentiment\n' >tasks/sentiment.ini
+ok 'what is here comes before what is installed' run 2 data sentiment
+ok 'also if it is wrong' says 'peftbench: tasks/sentiment.ini:2: '
+ok 'a file that is nowhere' run 2 run experiments/none.ini
+ok 'is named as it was given' says 'peftbench: experiments/none.ini: cannot read'
+cd ..
+ok 'the manual page' test -s "$place/opt/share/man/man1/peftbench.1"
+ok 'the completion for bash' bash -n "$place/opt/share/bash-completion/completions/peftbench"
+ok 'the completion for zsh' test -s "$place/opt/share/zsh/site-functions/_peftbench"
 
 cd "$root" || exit 2
 touch "$place/opt/bin/other"

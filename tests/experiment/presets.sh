@@ -29,7 +29,6 @@ END
 setting() { # ROW KEY
 	sqlite3 a.db "SELECT DISTINCT value FROM setting s JOIN run r ON r.id = s.run WHERE r.row = '$1' AND s.key = 'method.lora.$2'"
 }
-is() { [ "$1" = "$2" ] || { echo "    got '$1', want '$2'" && return 1; }; }
 runs() { sqlite3 a.db 'SELECT count(*) FROM run'; }
 with() { # METHODS [FILE]: toy.ini with other rows
 	sed "s/^methods .*/methods = $1/" toy.ini >"${2:-other.ini}"

@@ -27,7 +27,6 @@ END
 setting() { # ROW KEY
 	sqlite3 a.db "SELECT DISTINCT value FROM setting s JOIN run r ON r.id = s.run WHERE r.row = '$1' AND s.key = '$2'"
 }
-is() { [ "$1" = "$2" ] || { echo "    got '$1', want '$2'" && return 1; }; }
 one='lora:rank=4,alpha=8' two='lora:all,rank=3+prefix:length=2'
 
 # ---- in a row's label -------------------------------------------------------------------------------------------
