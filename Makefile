@@ -115,7 +115,7 @@ uninstall: ## removes what `make install` has installed
 deb: ## a Debian package of the program, in build/deb
 	@tools/setup.sh
 	@$(MAKE) BUILD=build/deb/objects ARCH= all
-	@tools/deb.sh build/deb
+	+@tools/deb.sh build/deb
 
 clean: ## removes the build folder
 	rm -rf $(BUILD)

@@ -4,7 +4,10 @@ set -eu
 folder=$1
 root=$folder/root
 version=$("$folder/objects/peftbench" --version | sed 's/^peftbench \([^,]*\),.*/\1/')
-case $version in [0-9]*) ;; *) version=0~$version ;; esac # a version begins with a digit
+case $version in
+v[0-9]*.* | [0-9]*.*) version=$(echo "${version#v}" | tr - +) ;; # a release, or so many commits after one
+*) version=0~git$version ;;
+esac
 
 rm -rf "$root" && mkdir -p "$root/DEBIAN" "$root/usr/share/doc/peftbench" "$folder/debian"
 make -s -o all install BUILD="$folder/objects" DESTDIR="$root" PREFIX=/usr
