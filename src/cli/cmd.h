@@ -17,7 +17,8 @@ enum {
 enum { PB_ANY_WORDS = INT_MAX };
 
 typedef struct pb_args {
-    char **word; /* [words] the positional arguments; they belong to argv */
+    const struct pb_command *const *commands; /* all that there are, ended by NULL */
+    char **word;                              /* [words] the positional arguments; they belong to argv */
     int words;
     const char *set[65]; /* ends with NULL */
     int sets;
@@ -48,9 +49,6 @@ extern const pb_command pb_cmd_run, pb_cmd_data, pb_cmd_plan, pb_cmd_list, pb_cm
     pb_cmd_plot, pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch,
     pb_cmd_pretrain, pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify,
     pb_cmd_pareto, pb_cmd_rank, pb_cmd_recommend, pb_cmd_report, pb_cmd_demo, pb_cmd_manual, pb_cmd_completion;
-
-/* All of them, ended by NULL. */
-extern const pb_command *const pb_commands[];
 
 /* Reads the arguments after the name of the command.  The positional arguments are moved to the front of argv, to which
  * a->word then points.  Returns -1 with an error. */

@@ -21,19 +21,19 @@ static void bash_option(const char *name, const char *value, const char *help)
     printf(" --%s", name);
 }
 
-static void bash(void)
+static void bash(const pb_command *const *all)
 {
     puts("# Completion of peftbench for bash, made by `peftbench completion bash`.\n_peftbench() {\n"
          "\tlocal current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} options=''\n"
          "\tCOMPREPLY=()\n\tif [ \"$COMP_CWORD\" = 1 ]; then");
     printf("\t\tmapfile -t COMPREPLY < <(compgen -W '");
-    for (size_t i = 0; pb_commands[i]; i++)
-        printf("%s ", pb_commands[i]->name);
+    for (size_t i = 0; all[i]; i++)
+        printf("%s ", all[i]->name);
     puts("--help --version' -- \"$current\")\n\t\treturn\n\tfi\n\tcase ${COMP_WORDS[1]} in");
-    for (size_t i = 0; pb_commands[i]; i++) {
-        printf("\t%s%s%s) options='--help", pb_commands[i]->name, pb_commands[i]->alias ? " | " : "",
-               pb_commands[i]->alias ? pb_commands[i]->alias : "");
-        each_option(pb_commands[i], bash_option);
+    for (size_t i = 0; all[i]; i++) {
+        printf("\t%s%s%s) options='--help", all[i]->name, all[i]->alias ? " | " : "",
+               all[i]->alias ? all[i]->alias : "");
+        each_option(all[i], bash_option);
         puts("' ;;");
     }
     puts("\tesac\n\tcase $current in\n"
@@ -73,21 +73,21 @@ static void zsh_option(const char *name, const char *value, const char *help)
     putchar('\'');
 }
 
-static void zsh(void)
+static void zsh(const pb_command *const *all)
 {
     puts("#compdef peftbench\n# Completion of peftbench for zsh, made by `peftbench completion zsh`.\n_peftbench() {\n"
          "\tlocal -a commands\n\tcommands=(");
-    for (size_t i = 0; pb_commands[i]; i++) {
-        printf("\t\t'%s:", pb_commands[i]->name);
-        zsh_text(pb_commands[i]->help, strcspn(pb_commands[i]->help, "\n"));
+    for (size_t i = 0; all[i]; i++) {
+        printf("\t\t'%s:", all[i]->name);
+        zsh_text(all[i]->help, strcspn(all[i]->help, "\n"));
         puts("'");
     }
     puts("\t)\n\tif ((CURRENT == 2)); then\n\t\t_describe command commands\n\t\treturn\n\tfi\n"
          "\tshift words\n\t((CURRENT--))\n\tcase $words[1] in");
-    for (size_t i = 0; pb_commands[i]; i++) {
-        printf("\t%s%s%s)\n\t\t_arguments '--help[describe the command]'", pb_commands[i]->name,
-               pb_commands[i]->alias ? "|" : "", pb_commands[i]->alias ? pb_commands[i]->alias : "");
-        each_option(pb_commands[i], zsh_option);
+    for (size_t i = 0; all[i]; i++) {
+        printf("\t%s%s%s)\n\t\t_arguments '--help[describe the command]'", all[i]->name, all[i]->alias ? "|" : "",
+               all[i]->alias ? all[i]->alias : "");
+        each_option(all[i], zsh_option);
         puts(" '*:file:_files'\n\t\t;;");
     }
     puts("\tesac\n}\n_peftbench \"$@\"");
@@ -97,11 +97,11 @@ static int completion(const pb_args *a)
 {
     static const struct {
         const char *name;
-        void (*print)(void);
+        void (*print)(const pb_command *const *all);
     } shell[] = {{"bash", bash}, {"zsh", zsh}};
     for (size_t i = 0; i < PB_COUNT(shell); i++)
         if (!strcmp(a->word[0], shell[i].name)) {
-            shell[i].print();
+            shell[i].print(a->commands);
             return PB_EXIT_DONE;
         }
     pb_error("completion: want bash or zsh, got '%s'", a->word[0]);

@@ -80,15 +80,14 @@ static void command(const pb_command *c)
 
 static int manual(const pb_args *a)
 {
-    (void)a;
     printf(".\\\" Made by `peftbench manual`.\n.TH PEFTBENCH 1 \"\" \"peftbench %s\" \"User Commands\"\n", PB_VERSION);
     puts(".SH NAME\npeftbench \\- compares parameter\\-efficient fine\\-tuning methods\n.SH SYNOPSIS\n"
          ".B peftbench\n.I COMMAND\n.RI [ ARGUMENT... ]\n.SH DESCRIPTION\n"
          "An experiment is an INI file that names a base model, a task and methods.\n.B peftbench run\n"
          "trains every method on the task and records storage, memory, computation, accuracy and inference overhead in "
          "a SQLite\ndatabase; the other commands prepare an experiment or report what is stored.\n.SH COMMANDS");
-    for (size_t i = 0; pb_commands[i]; i++)
-        command(pb_commands[i]);
+    for (size_t i = 0; a->commands[i]; i++)
+        command(a->commands[i]);
     puts(".SH EXIT STATUS\n.TP\n.B 0\nsuccess\n.TP\n.B 1\nthe answer is no, for example because a run failed\n.TP\n"
          ".B 2\nthe command cannot be carried out: usage, settings or a file is wrong\n.TP\n.B 3\nundecided\n"
          ".SH ENVIRONMENT\n.TP\n.B PEFTBENCH_DATA\na folder in which the data files of tasks are searched for too\n"

@@ -10,16 +10,46 @@
 #include "model/preset.h"
 #include "version.h"
 
-enum { MOST_COMMANDS = 64 };
+static const pb_command *const commands[] = {
+    &pb_cmd_run,
+    &pb_cmd_demo,
+    &pb_cmd_data,
+    &pb_cmd_plan,
+    &pb_cmd_list,
+    &pb_cmd_show,
+    &pb_cmd_status,
+    &pb_cmd_table,
+    &pb_cmd_plot,
+    &pb_cmd_report,
+    &pb_cmd_predict,
+    &pb_cmd_logits,
+    &pb_cmd_generate,
+    &pb_cmd_tokenize,
+    &pb_cmd_export,
+    &pb_cmd_fetch,
+    &pb_cmd_pretrain,
+    &pb_cmd_merge,
+    &pb_cmd_reproduce,
+    &pb_cmd_import,
+    &pb_cmd_compare,
+    &pb_cmd_check,
+    &pb_cmd_verify,
+    &pb_cmd_pareto,
+    &pb_cmd_rank,
+    &pb_cmd_recommend,
+    &pb_cmd_manual,
+    &pb_cmd_completion,
+    NULL,
+};
 
 static void help(FILE *out)
 {
     fprintf(out, "peftbench compares parameter-efficient fine-tuning methods.\n\n");
-    for (size_t i = 0; pb_commands[i]; i++) {
+    for (size_t i = 0; commands[i]; i++) {
         char left[48];
-        snprintf(left, sizeof left, "%s %s", pb_commands[i]->name, pb_commands[i]->words);
-        fprintf(out, "  %-39s %.*s", left, (int)strcspn(pb_commands[i]->help, "\n;"), pb_commands[i]->help);
-        fprintf(out, pb_commands[i]->alias ? " (alias: %s)\n" : "\n", pb_commands[i]->alias);
+        snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->words);
+        fprintf(out, "  %-39s %.*s", left, (int)strcspn(commands[i]->help, "\n;"), commands[i]->help);
+        fprintf(out, commands[i]->alias ? " (alias: %s)\n" : "\n", commands[i]->alias);
     }
     fprintf(out,
             "\n`peftbench COMMAND --help` describes a command.  Exit codes: 0: success; 1: the answer is no, for "
@@ -29,12 +59,11 @@ static void help(FILE *out)
 
 static const pb_command *find(const char *name)
 {
-    const char *names[MOST_COMMANDS] = {0};
-    for (size_t i = 0; pb_commands[i]; i++) {
-        PB_CHECK(i + 1 < PB_COUNT(names));
-        names[i] = pb_commands[i]->name;
-        if (!strcmp(name, names[i]) || (pb_commands[i]->alias && !strcmp(name, pb_commands[i]->alias)))
-            return pb_commands[i];
+    const char *names[PB_COUNT(commands)] = {0};
+    for (size_t i = 0; commands[i]; i++) {
+        names[i] = commands[i]->name;
+        if (!strcmp(name, names[i]) || (commands[i]->alias && !strcmp(name, commands[i]->alias)))
+            return commands[i];
     }
     const char *near = pb_nearest(name, names);
     pb_error("unknown command '%s'%s%s%s; see `peftbench --help`", name, near ? "; did you mean '" : "",
@@ -59,7 +88,10 @@ static int run(const pb_command *c, int argc, char **argv)
         pb_args_help(c, stdout);
         return PB_EXIT_DONE;
     }
-    return pb_presets_check_all() || pb_args_read(&args, c, argc, argv) ? PB_EXIT_QUESTION : c->run(&args);
+    if (pb_presets_check_all() || pb_args_read(&args, c, argc, argv))
+        return PB_EXIT_QUESTION;
+    args.commands = commands;
+    return c->run(&args);
 }
 
 /* Opens standard streams that were closed before the start in the wrong mode, so that using them fails and the first
