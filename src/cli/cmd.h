@@ -27,7 +27,7 @@ typedef struct pb_args {
     const char *option[16][2]; /* name and value of settings in pb_decode_table */
     int options;
     const char *db, *task, *row, *out, *adapter, *model, *precision, *chat, *system, *margin, *method, *declare, *axes,
-        *columns, *sort, *device, *methods, *format, *memory, *storage, *overhead, *flops;
+        *columns, *sort, *figure, *width, *font, *device, *methods, *format, *memory, *storage, *overhead, *flops;
     int jobs, threads, tokens, rank;
     long long seed; /* -1 if it is not given */
     bool json, markdown, per_task, quiet, no_timing, partial, times, merged, ids, pairs, plain, decode, force, retry,

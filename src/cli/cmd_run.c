@@ -17,12 +17,16 @@ static int print_results(const pb_args *a)
     pb_reports x;
     if (pb_reports_open(&x, a, false))
         return -1;
+    pb_look look;
+    pb_look_read(&look, NULL, NULL, NULL, NULL);
     int rc = a->json ? pb_reports_json(&x) : pb_reports_print(&x, &(pb_table_style){.columns = NULL}, false);
     for (int i = 0; i < x.tasks && !rc; i++) {
         for (int k = 0; k < x.task[i].experiment->rows; k++)
             pb_notes_each(&x.task[i], k, warn, x.context.task[i].experiment);
-        rc = pb_plot(&x.task[i], NULL);
+        rc = pb_plot(&x.task[i], &look, NULL) < 0;
     }
+    if (!rc && x.tasks > 1)
+        rc = pb_plot_suite(x.task, x.tasks, x.context.name, &look, NULL) < 0;
     return pb_reports_close(&x) || rc ? -1 : 0;
 }
 

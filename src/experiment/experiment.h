@@ -70,7 +70,7 @@ typedef struct pb_experiment {
     pb_tune_options tune;
     const char *class_names;   /* of the data, as a JSON list; known once sealed                     */
     pb_digest data, model;     /* known once sealed                                                  */
-    const char *axis;          /* METHOD.SETTING that the figure `axis` is drawn against; "": none   */
+    const char *axis;          /* METHOD.SETTING that the figure `sweep` is drawn against; "": none   */
     const char *budget;        /* elements that each row trains, such as "100k"; "": as the methods' settings say */
     const char *serving;       /* numbers of adapters to serve at once in the timing pass; "": none  */
     const char *strength_list; /* as written */

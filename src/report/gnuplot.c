@@ -1,6 +1,7 @@
 /* gnuplot: see gnuplot.h. */
 #include "report/gnuplot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -10,47 +11,84 @@
 
 #define ADVICE "want gnuplot 5.4 or newer with the terminals svg and pdfcairo (`make setup` installs it)"
 
-/* The output formats. */
-static const struct {
-    const char *ending, *terminal, *options;
-    double pixels; /* pixels per unit of length of the terminal */
-} format[] = {{"svg", "svg", "font 'Helvetica,13' background rgb 'white'", 1},
-              {"pdf", "pdfcairo", "font 'Helvetica,11'", 100}};
+/* ---- texts ---------------------------------------------------------------------------------------------- */
 
-/* ---- labels --------------------------------------------------------------------------------------------- */
+/* Adds a text in which nothing is a command of LaTeX. */
+static void add_latex(pb_text *t, const char *text)
+{
+    for (; *text; text++)
+        if (strchr("#$%&_{}", *text))
+            pb_text_add(t, "\\%c", *text);
+        else if (*text == '\\')
+            pb_text_add(t, "\\textbackslash{}");
+        else if (*text == '~' || *text == '^')
+            pb_text_add(t, "\\%c{}", *text);
+        else
+            pb_text_add(t, "%c", *text);
+}
 
 /* Each line begins with a space, so that no text can be the line that ends the block; t(k) removes the space. */
 int pb_figure_text(pb_figure *f, const char *text)
 {
-    pb_text_add(&f->texts, " %s\n", pb_visible(text));
+    const char *seen = pb_visible(text);
+    pb_text_add(&f->texts, " %s\n", seen);
+    pb_text_add(&f->latex, " ");
+    add_latex(&f->latex, seen);
+    pb_text_add(&f->latex, "\n");
     return ++f->count;
-}
-
-int pb_figure_tic(pb_figure *f, const char *text)
-{
-    pb_text doubled = {0};
-    for (pb_text_add(&doubled, "%s", ""); *text; text++)
-        pb_text_add(&doubled, *text == '%' ? "%%%%" : "%c", *text);
-    int k = pb_figure_text(f, doubled.data);
-    pb_text_free(&doubled);
-    return k;
 }
 
 void pb_figure_free(pb_figure *f)
 {
     pb_text_free(&f->commands);
     pb_text_free(&f->texts);
+    pb_text_free(&f->latex);
     f->count = 0;
 }
 
 /* ---- running gnuplot ------------------------------------------------------------------------------------ */
 
-static const char script_head[] = "set encoding utf8\n"
-                                  "set termoption noenhanced\n"
-                                  "$texts << END\n"
-                                  "%sEND\n"
-                                  "t(k) = substr($texts[k], 2, strlen($texts[k]))\n"
-                                  "%s";
+/* The terminals.  A point has 4/3 pixels in SVG and 300/72 in PNG; line widths and marks have other units in each, and
+ * cairo's fonts a size of 4/3 of that given. */
+static const char terminals[] =
+    "if (FORMAT eq 'svg') {\n"
+    "    LW = 4/3.; PS = 4/3./8.2; FS = 4/3.\n"
+    "    set terminal svg noenhanced size WIDE*4/3.,HIGH*4/3. font FONT.sprintf(',%g', SIZE*FS) background rgb "
+    "'white'\n"
+    "}\n"
+    "if (FORMAT eq 'pdf') {\n"
+    "    LW = 2.; PS = 1/6.1; FS = 1.\n"
+    "    set terminal pdfcairo noenhanced size WIDE/72.,HIGH/72. font FONT.sprintf(',%g', SIZE) fontscale 0.75\n"
+    "}\n"
+    "if (FORMAT eq 'png') {\n"
+    "    LW = 300/72.; PS = 300/72./6.2; FS = 1.\n"
+    "    set terminal pngcairo noenhanced size WIDE*300/72.,HIGH*300/72. font FONT.sprintf(',%g', SIZE) fontscale "
+    "3.125\n"
+    "}\n"
+    "if (FORMAT eq 'tex') {\n"
+    "    LW = 4.; PS = 1/6.1; FS = 1.\n"
+    "    set terminal cairolatex pdf size WIDE/72.,HIGH/72. font FONT.sprintf(',%g', SIZE)\n"
+    "}\n";
+
+static const char script_head[] = "# gnuplot %s.gp              draws %s.svg\n"
+                                  "# gnuplot -e \"FORMAT='pdf'\" %s.gp   another format: svg, pdf, png or tex\n"
+                                  "if (!exists('FORMAT')) FORMAT = 'svg'\n"
+                                  "WIDE = %.4f; HIGH = %.4f # points\n"
+                                  "FONT = '%s'; SIZE = %g\n";
+
+static const char script_texts[] = "set output '%s'.(FORMAT eq 'tex' ? '-tex.' : '.').FORMAT\n"
+                                   "set encoding utf8\n"
+                                   "X(x) = x / WIDE\n"
+                                   "Y(y) = 1 - y / HIGH\n"
+                                   "F0 = sprintf(',%%.4g', SIZE * FS)\n"
+                                   "F1 = sprintf(',%%.4g', (SIZE - 1) * FS)\n"
+                                   "F2 = sprintf(',%%.4g', (SIZE - 2) * FS)\n"
+                                   "$texts << END\n"
+                                   "%sEND\n"
+                                   "$latex << END\n"
+                                   "%sEND\n"
+                                   "u(s) = substr(s, 2, strlen(s))\n"
+                                   "t(k) = FORMAT eq 'tex' ? u($latex[k]) : u($texts[k])\n";
 
 /* Returns the environment of gnuplot, which contains only the paths to programs and to the font cache. */
 static char **make_environment(void)
@@ -91,50 +129,87 @@ static int run_gnuplot(const char *folder, char *const *argv)
     return status ? pb_error("gnuplot: it ended with an error; " ADVICE) : 0;
 }
 
-/* Draws the script NAME.gp.  The output gets its name when it is complete. */
-static int draw(const char *folder, const char *name, int i, double width, double height)
+/* Overwrites the digits of the time at which a PDF was made, so that the same figure gives the same bytes. */
+static int forget_time(const char *path)
 {
-    long process = (long)getpid(); /* another process may draw the same figure */
-    char *from = pb_format("%s/%s.%s.%ld.tmp", folder, name, format[i].ending, process);
-    char *to = pb_format("%s/%s.%s", folder, name, format[i].ending);
-    char *setup = pb_format("set terminal %s size %g,%g %s; set output '%s.%s.%ld.tmp'", format[i].terminal,
-                            width / format[i].pixels, height / format[i].pixels, format[i].options, name,
-                            format[i].ending, process);
-    char *script = pb_format("%s.gp", name), gnuplot[] = "gnuplot", defaults[] = "-d", execute[] = "-e";
+    size_t size;
+    char *bytes = pb_read_file(path, &size);
+    if (!bytes)
+        return -1;
+    static const char key[] = "/CreationDate (D:";
+    char *at = memmem(bytes, size, key, sizeof key - 1);
+    for (at = at ? at + sizeof key - 1 : NULL; at && *at != ')' && *at; at++)
+        *at = *at >= '0' && *at <= '9' ? '0' : *at;
+    int rc = pb_write_file(path, bytes, size);
+    free(bytes);
+    return rc;
+}
+
+/* Gives the files of a folder their place in another one. */
+static int take_files(const char *from, const char *to)
+{
+    int rc = 0;
+    DIR *all = opendir(from);
+    for (struct dirent *d; all && (d = readdir(all)) && !rc;) {
+        if (*d->d_name == '.')
+            continue;
+        char *old = pb_format("%s/%s", from, d->d_name), *new = pb_format("%s/%s", to, d->d_name);
+        if (pb_ends_in(old, ".pdf"))
+            rc = forget_time(old);
+        if (!rc && rename(old, new))
+            rc = pb_error("%s: cannot be drawn: %s; " ADVICE, new, strerror(errno));
+        free(old);
+        free(new);
+    }
+    if (all)
+        closedir(all);
+    return rc;
+}
+
+/* Draws the script NAME.gp in a folder of its own, as another process may draw the same figure, and moves the output
+ * when it is complete. */
+static int draw(const char *folder, const char *name, const char *format)
+{
+    char *scratch = pb_format("%s/%s.%ld.tmp", folder, name, (long)getpid());
+    char *setup = pb_format("FORMAT = '%s'", format), *script = pb_format("../%s.gp", name);
+    char gnuplot[] = "gnuplot", defaults[] = "-d", execute[] = "-e";
     char *const argv[] = {gnuplot, defaults, execute, setup, script, NULL};
-    int rc = run_gnuplot(folder, argv);
-    if (!rc && rename(from, to))
-        rc = pb_error("%s: cannot be drawn: %s; " ADVICE, to, strerror(errno));
-    if (rc)
-        unlink(from);
-    free(from);
-    free(to);
+    int rc = pb_make_dirs(scratch) || run_gnuplot(scratch, argv) || take_files(scratch, folder) ? -1 : 0;
+    pb_remove_tree(scratch);
+    free(scratch);
     free(setup);
     free(script);
     return rc;
 }
 
-int pb_figure_draw(const pb_figure *f, const char *folder, const char *name, double width, double height)
+int pb_figure_draw(const pb_figure *f, const char *folder, const char *name, const pb_look *look)
 {
+    static const char *const format[] = {"svg", "pdf", "png", "tex"};
+    pb_text text = {0};
+    pb_text_add(&text, script_head, name, name, name, f->width, f->height, look->font, look->size);
+    pb_text_bytes(&text, terminals, sizeof terminals - 1);
+    pb_text_add(&text, script_texts, name, f->count ? f->texts.data : "", f->count ? f->latex.data : "");
+    pb_text_bytes(&text, f->commands.data, f->commands.length);
     char *script = pb_format("%s/%s.gp", folder, name);
-    char *text = pb_format(script_head, f->count ? f->texts.data : "", f->commands.data);
-    int rc = pb_write_file(script, text, strlen(text));
+    int rc = pb_write_file(script, text.data, text.length);
     for (int i = 0; i < (int)PB_COUNT(format) && !rc; i++)
-        rc = draw(folder, name, i, width, height);
+        if (look->formats >> i & 1)
+            rc = draw(folder, name, format[i]);
     free(script);
-    free(text);
+    pb_text_free(&text);
     return rc;
 }
 
 int pb_gnuplot_try(void)
 {
     char folder[] = "/tmp/peftbench-XXXXXX";
+    pb_look look;
     if (!mkdtemp(folder))
         return pb_error("%s: cannot be made: %s", folder, strerror(errno));
-    pb_figure f = {.count = 0};
+    pb_figure f = {.width = 100, .height = 100};
     pb_text_add(&f.commands, "unset key\nset title t(%d)\nplot [0:1] [0:1] x\n",
                 pb_figure_text(&f, "figures can be drawn"));
-    int rc = pb_figure_draw(&f, folder, "try", 100, 100);
+    int rc = pb_look_read(&look, NULL, NULL, NULL, NULL) || pb_figure_draw(&f, folder, "try", &look) ? -1 : 0;
     pb_figure_free(&f);
     pb_remove_tree(folder);
     return rc;

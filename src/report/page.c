@@ -360,34 +360,41 @@ static void add_svg(pb_text *t, const char *svg, int number)
     }
 }
 
-static int is_file(const struct dirent *d)
+static int is_svg(const struct dirent *d)
 {
-    return *d->d_name != '.';
+    return pb_ends_in(d->d_name, ".svg");
 }
 
-/* Adds the figures of a folder, and removes it with its files. */
+/* Adds a figure with its caption, given the path of its SVG. */
+static int add_figure(pb_text *t, const char *path, int number)
+{
+    char *text = pb_format("%.*s.txt", (int)strlen(path) - 4, path);
+    char *svg = pb_read_file(path, NULL), *caption = svg ? pb_read_file(text, NULL) : NULL;
+    if (caption) {
+        pb_text_add(t, "<figure>\n");
+        add_svg(t, svg, number);
+        element(t, "figcaption", pb_trim(caption, "\n"));
+        pb_text_add(t, "</figure>\n");
+    }
+    int rc = caption ? 0 : -1;
+    free(text);
+    free(svg);
+    free(caption);
+    return rc;
+}
+
+/* Adds the figures of a folder. */
 static int take_figures(pb_text *t, const char *folder)
 {
     struct dirent **file = NULL;
-    int n = scandir(folder, &file, is_file, alphasort), rc = n < 0 ? pb_error("%s: cannot be read", folder) : 0;
+    int n = scandir(folder, &file, is_svg, alphasort), rc = n < 0 ? pb_error("%s: cannot be read", folder) : 0;
     for (int i = 0; i < n; i++) {
-        char *path = pb_format("%s/%s", folder, file[i]->d_name), *svg = NULL;
-        size_t size;
-        if (!rc && pb_ends_in(path, ".svg") && !(svg = pb_read_file(path, &size)))
-            rc = -1;
-        unlink(path);
-        if (svg) {
-            pb_text_add(t, "<figure>\n");
-            add_svg(t, svg, i);
-            pb_text_add(t, "<figcaption>%.*s</figcaption>\n</figure>\n", (int)(strlen(file[i]->d_name) - 4),
-                        file[i]->d_name);
-        }
-        free(svg);
+        char *path = pb_format("%s/%s", folder, file[i]->d_name);
+        rc = rc || add_figure(t, path, i) ? -1 : 0;
         free(path);
         free(file[i]);
     }
     free(file);
-    rmdir(folder);
     return rc;
 }
 
@@ -399,8 +406,10 @@ static int add_figures(pb_text *t, const pb_report *r)
     int rc = mkdtemp(folder) ? 0 : pb_error("%s: cannot be made: %s", folder, strerror(errno));
     section(t, "figures", "Figures");
     if (!rc) {
-        rc = pb_plot(r, folder);
-        rc = take_figures(t, folder) || rc ? -1 : 0;
+        pb_look look;
+        rc = pb_look_read(&look, NULL, "svg", NULL, NULL) || pb_plot(r, &look, folder) < 0 ? -1 : 0;
+        rc = rc || take_figures(t, folder) ? -1 : 0;
+        pb_remove_tree(folder);
     }
     free(folder);
     return rc;

@@ -3,68 +3,43 @@
 #define PB_PLOT_INTERNAL_H
 
 #include "report/plot.h"
+#include "report/sheet.h"
 
-#define WIDTH 760.0 /* of a figure, in pixels */
-#define HEIGHT 500.0
-#define AREA_WIDTH (WIDTH - 110) /* of the area inside the axes */
-#define AREA_HEIGHT (HEIGHT - 110)
-#define LETTER 8.4 /* width of a character of a label, in pixels */
-#define LINE 15.0  /* height of a label, in pixels */
+/* Draws a figure into a folder.  Returns 1, 0 if the results have nothing to show in it, or -1 with an error. */
+typedef int pb_draw_figure(const pb_report *r, const pb_look *look, const char *folder);
+pb_draw_figure pb_plot_axes, pb_plot_overhead, pb_plot_memory, pb_plot_curves, pb_plot_validation, pb_plot_tuning,
+    pb_plot_rate, pb_plot_strength, pb_plot_sweep, pb_plot_differences, pb_plot_parameters, pb_plot_training_memory,
+    pb_plot_inference;
 
-#define LONG_AXIS 20.0 /* a cost whose range exceeds this ratio has a logarithmic axis */
+/* Draws accuracy against the cost with this key, as figure `name`, which must not be a name that a user chose. */
+int pb_plot_against(const pb_report *r, const pb_look *look, const char *folder, const char *name, const char *cost);
 
-enum { PB_CATEGORIES = PB_HYBRID + 1 };
+/* The same for figures of several tasks. */
+typedef int pb_draw_suite(const pb_report *r, int tasks, const pb_look *look, const char *folder);
+pb_draw_suite pb_plot_ranks, pb_plot_wins, pb_plot_tasks;
 
-/* The commands that every figure begins with. */
-extern const char pb_plot_style[];
+/* How a cost is named on an axis. */
+typedef struct pb_cost {
+    const char *key, *title, *unit; /* unit: "" or "B" */
+} pb_cost;
 
-/* Shape (gnuplot's pt) and grey level of the points of a category of methods. */
-extern const int pb_category_shape[PB_CATEGORIES];
-extern const char *const pb_category_grey[PB_CATEGORIES];
+/* Returns the name and unit of a key; the title of a key that the figures do not know is the key. */
+pb_cost pb_cost_of(const char *key);
 
-/* Returns the category of a row; a composition is a hybrid. */
-int pb_row_category(const pb_row *row);
+/* A name column with the rows in an order, for figures with a line for each row. */
+typedef struct pb_name_column {
+    const int *row; /* [rows] of the report */
+    int rows;
+    double left, pitch; /* where the panels begin, and the height of a row */
+} pb_name_column;
 
-struct pb_figure;
+/* Returns how wide the column of these rows' names is; `lines` is the height of a row in lines of text. */
+pb_name_column pb_names_of(const pb_sheet *s, const int *row, int rows, double lines);
 
-/* Adds the experiment's title, or its name, to the texts of a figure and returns its number.  The title says if runs
- * are of another version of the code. */
-int pb_plot_title(struct pb_figure *f, const pb_report *r);
+/* Writes the names below `top`, and a shade behind every second row. */
+void pb_names_write(pb_sheet *s, const pb_name_column *c, double top);
 
-/* The range of an axis. */
-typedef struct pb_plot_range {
-    double low, high;
-    bool log;
-} pb_plot_range;
-
-/* Widens the range to contain x; NaN has no effect. */
-void pb_range_widen(pb_plot_range *r, double x);
-
-/* Adds this share of the range at both ends. */
-void pb_range_pad(pb_plot_range *r, double share);
-
-/* Draws the figure `axes` into the folder, if a row is scored on test.  Returns -1 with an error as pb_figure_draw
- * does. */
-int pb_plot_axes(const pb_report *r, const char *folder);
-
-typedef struct box {
-    double left, right, bottom, top; /* pixels inside the axes */
-} box;
-
-typedef struct point {
-    const char *label;
-    double x, y;      /* in data units */
-    double low, high; /* interval of y; NaN if there is none */
-    int category;
-    double px, py; /* in pixels */
-    box mark, text;
-} point;
-
-/* Returns the width of a label in pixels, LETTER pixels for each character. */
-double pb_label_width(const char *label);
-
-/* Places the labels of n points: sets `text` of each to a box inside the axes that overlaps no mark, no interval, no
- * dashed level (a point without x > 0) and no other label, if there is such a box.  Reads label, x, px, py and mark. */
-void pb_place_labels(point *spot, int n);
+/* Writes into `row` the rows that have a value under `key`, the best first.  Returns their number. */
+int pb_ranked_rows(const pb_report *r, const char *key, int *row);
 
 #endif

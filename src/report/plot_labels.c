@@ -1,125 +1,203 @@
-/* plot_labels: placement of the labels of points so that they overlap neither marks, nor intervals, nor each other.
+/* plot_labels: see plot_labels.h.
  *
  * Each label has a list of candidate boxes, the nearest first.  Each label in turn takes its cheapest box, until no
- * label moves.  If something still overlaps, the search is repeated starting with another label. */
-#include "report/plot_internal.h"
+ * label moves.  If something still overlaps, the search is repeated starting with another label; of what then still
+ * overlaps, the labels of the highest ranks are left out. */
+#include "report/plot_labels.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#include "base/base.h"
 
 #define NEAR_SIDES 8
-#define RINGS 8         /* rings of candidates around a point */
-#define LEVEL_PLACES 40 /* candidates along a dashed level, above and below it */
-#define SWEEPS 20       /* at most, over all labels */
+#define RINGS 10  /* rings of candidates around a point */
+#define SWEEPS 12 /* at most, over all labels */
+#define STARTS 16 /* labels with which the search begins, at most */
+#define GAP 2.5   /* between a mark and its label */
 
-static double overlap(const box *a, const box *b)
+double pb_box_overlap(const pb_box *a, const pb_box *b)
 {
     double w = fmin(a->right, b->right) - fmax(a->left, b->left);
-    double h = fmin(a->top, b->top) - fmax(a->bottom, b->bottom);
+    double h = fmin(a->bottom, b->bottom) - fmax(a->top, b->top);
     return w > 0 && h > 0 ? w * h : 0;
 }
 
-double pb_label_width(const char *label)
-{
-    int letters = 0;
-    for (; *label; label++)
-        letters += ((unsigned char)*label & 0xc0) != 0x80; /* continuation bytes are not counted */
-    return LETTER * letters;
-}
-
-static box box_around(double x, double y, double width)
-{
-    return (box){x - width / 2, x + width / 2, y - LINE / 2, y + LINE / 2};
-}
+/* What the labels are placed among. */
+typedef struct scene {
+    pb_label *label;
+    int n;
+    const pb_box *obstacle;
+    int m;
+    const pb_box *frame;
+} scene;
 
 /* Candidate `way` of a point: right, left, the corners, above, below, then the same further away.  Above an interval
  * means above its upper end. */
-static box beside_point(const point *s, int way)
+static pb_box candidate(const pb_label *l, int way)
 {
-    static const double side[NEAR_SIDES][2] = {{1, 0}, {-1, 0}, {1, 1}, {1, -1}, {-1, 1}, {-1, -1}, {0, 1}, {0, -1}};
+    static const double side[NEAR_SIDES][2] = {{1, 0}, {-1, 0}, {1, -1}, {1, 1}, {-1, -1}, {-1, 1}, {0, -1}, {0, 1}};
     const double *d = side[way % NEAR_SIDES];
     int ring = way / NEAR_SIDES;
-    double width = pb_label_width(s->label), y = s->py;
+    double x = l->x, y = l->y;
+    if (d[0] > 0)
+        x = l->mark.right + GAP + l->width / 2 + l->height * ring;
+    else if (d[0] < 0)
+        x = l->mark.left - GAP - l->width / 2 - l->height * ring;
     if (d[0] == 0)
-        y = d[1] > 0 ? s->mark.top + LINE / 2 + 1 : s->mark.bottom - LINE / 2 - 1;
-    return box_around(s->px + d[0] * (width / 2 + 8 + 12 * ring), y + d[1] * LINE * (d[0] == 0 ? ring : ring + 1),
-                      width);
+        y = d[1] < 0 ? l->mark.top - l->height * (0.5 + ring) : l->mark.bottom + l->height * (0.5 + ring);
+    else
+        y += d[1] * l->height * (0.8 + ring);
+    return (pb_box){x - l->width / 2, y - l->height / 2, x + l->width / 2, y + l->height / 2};
 }
 
-/* Candidate `way` of a dashed level: from the left end to the right one, above the line and below it. */
-static box beside_level(const point *s, int way)
+static double outside(const pb_box *b, const pb_box *frame)
 {
-    int steps = LEVEL_PLACES / 2 - 1, place = way / 2;
-    double width = pb_label_width(s->label), step = (AREA_WIDTH - width) / steps;
-    return box_around(width / 2 + step * place, s->py + (way % 2 ? -1 : 1) * (LINE / 2 + 1), width);
+    return fmax(0, frame->left - b->left) + fmax(0, b->right - frame->right) + fmax(0, frame->top - b->top) +
+           fmax(0, b->bottom - frame->bottom);
 }
 
-static bool is_level(const point *s)
+/* Returns the area that the box covers of marks, obstacles and the labels that are shown, and a hundred times the
+ * lengths by which it is outside the frame. */
+static double cost_of(const scene *s, const pb_box *b, int self)
 {
-    return !(s->x > 0);
-}
-
-static double outside(const box *b)
-{
-    return fmax(0, -b->left) + fmax(0, b->right - AREA_WIDTH) + fmax(0, -b->bottom) + fmax(0, b->top - AREA_HEIGHT);
-}
-
-/* Returns the area in square pixels in which the box overlaps marks, intervals, levels and the other placed labels. */
-static double cost_of(const box *b, const point *spot, int n, int self)
-{
-    double cost = 100 * outside(b);
-    for (int i = 0; i < n; i++) {
-        box line = {0, AREA_WIDTH, spot[i].py - 1, spot[i].py + 1};
-        cost += overlap(b, is_level(&spot[i]) ? &line : &spot[i].mark);
-        cost += i != self ? overlap(b, &spot[i].text) : 0;
+    double cost = 100 * outside(b, s->frame);
+    for (int i = 0; i < s->n; i++) {
+        cost += pb_box_overlap(b, &s->label[i].mark);
+        if (i != self && s->label[i].shown)
+            cost += pb_box_overlap(b, &s->label[i].box);
     }
+    for (int i = 0; i < s->m; i++)
+        cost += pb_box_overlap(b, &s->obstacle[i]);
     return cost;
 }
 
 /* Moves label `self` to its cheapest candidate.  Returns true if it has moved. */
-static bool place(point *spot, int n, int self)
+static bool place(scene *s, int self)
 {
-    point *s = &spot[self];
-    box before = s->text;
+    pb_label *l = &s->label[self];
+    pb_box before = l->box;
     double least = INFINITY;
-    int ways = is_level(s) ? LEVEL_PLACES : NEAR_SIDES * RINGS;
-    for (int way = 0; way < ways; way++) {
-        box b = is_level(s) ? beside_level(s, way) : beside_point(s, way);
-        double cost = cost_of(&b, spot, n, self) + 0.01 * way; /* the nearest of equal ones */
+    bool was = l->shown;
+    for (int way = 0; way < NEAR_SIDES * RINGS && least > 0.02 * way; way++) {
+        pb_box b = candidate(l, way);
+        double cost = cost_of(s, &b, self) + 0.02 * way; /* the nearest of equal ones */
         if (cost < least) {
             least = cost;
-            s->text = b;
+            l->box = b;
         }
     }
-    return s->text.left != before.left || s->text.bottom != before.bottom;
+    l->shown = true;
+    return !was || l->box.left != before.left || l->box.top != before.top;
 }
 
-/* Places all labels, beginning with label `first`.  Returns the remaining overlap in square pixels. */
-static double place_all(point *spot, int n, int first)
+/* Places all labels, beginning with label `first`.  Returns what they then cover. */
+static double place_all(scene *s, int first)
 {
-    for (int i = 0; i < n; i++)
-        spot[i].text = (box){0, 0, 0, 0}; /* of zero size until it is placed */
+    for (int i = 0; i < s->n; i++)
+        s->label[i].shown = false;
     bool moved = true;
     for (int sweep = 0; sweep < SWEEPS && moved; sweep++) {
         moved = false;
-        for (int i = 0; i < n; i++)
-            moved = place(spot, n, (first + i) % n) || moved;
+        for (int i = 0; i < s->n; i++)
+            moved = place(s, (first + i) % s->n) || moved;
     }
     double covered = 0;
-    for (int i = 0; i < n; i++)
-        covered += cost_of(&spot[i].text, spot, n, i);
+    for (int i = 0; i < s->n; i++)
+        covered += cost_of(s, &s->label[i].box, i);
     return covered;
 }
 
-void pb_place_labels(point *spot, int n)
+/* Leaves out the label of the highest rank that covers something.  Returns false if there is none. */
+static bool leave_out(scene *s)
 {
-    int best = 0;
+    int worst = -1;
+    for (int i = 0; i < s->n; i++)
+        if (s->label[i].shown && cost_of(s, &s->label[i].box, i) > 0 &&
+            (worst < 0 || s->label[i].rank > s->label[worst].rank))
+            worst = i;
+    if (worst >= 0)
+        s->label[worst].shown = false;
+    return worst >= 0;
+}
+
+/* Gives labels that were left out a place that has become free. */
+static void bring_back(scene *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (!s->label[i].shown) {
+            place(s, i);
+            s->label[i].shown = cost_of(s, &s->label[i].box, i) <= 0;
+        }
+}
+
+void pb_labels_place(pb_label *label, int n, const pb_box *obstacle, int m, const pb_box *frame)
+{
+    scene s = {label, n, obstacle, m, frame};
+    int best = 0, starts = n ? pb_min(pb_min(n, STARTS), 1 + 300 / n) : 0;
     double least = INFINITY;
-    for (int first = 0; first < n && least > 0; first++) {
-        double covered = place_all(spot, n, first);
+    for (int i = 0; i < starts && least > 0; i++) {
+        int first = i * n / starts;
+        double covered = place_all(&s, first);
         if (covered < least) {
             least = covered;
             best = first;
         }
     }
-    place_all(spot, n, best);
+    if (n)
+        place_all(&s, best);
+    while (leave_out(&s))
+        continue;
+    bring_back(&s);
+}
+
+/* ---- labels in one column ------------------------------------------------------------------------------------ */
+
+typedef struct entry {
+    double y;
+    int at;
+} entry;
+
+static int by_y(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+    return x->y != y->y ? (x->y > y->y) - (x->y < y->y) : x->at - y->at;
+}
+
+/* A run of labels that touch: it lies around the mean of where its labels want to be (the pool of adjacent violators of
+ * isotonic regression). */
+typedef struct cluster {
+    double sum; /* of the wanted y of its labels, less their offsets in it */
+    int labels;
+} cluster;
+
+static double start_of(const cluster *c, double height, double top, double bottom)
+{
+    double y = c->sum / c->labels;
+    return fmax(fmin(y, bottom - height * (c->labels - 0.5)), top + height / 2);
+}
+
+void pb_labels_spread(double *y, int n, double height, double top, double bottom)
+{
+    entry *e = pb_alloc((size_t)(n + 1) * sizeof *e);
+    cluster *c = pb_alloc((size_t)(n + 1) * sizeof *c);
+    int clusters = 0;
+    for (int i = 0; i < n; i++)
+        e[i] = (entry){y[i], i};
+    qsort(e, (size_t)n, sizeof *e, by_y);
+    for (int i = 0; i < n; i++) {
+        c[clusters++] = (cluster){e[i].y, 1};
+        while (clusters > 1 && start_of(&c[clusters - 2], height, top, bottom) + height * c[clusters - 2].labels >
+                                   start_of(&c[clusters - 1], height, top, bottom)) {
+            cluster *a = &c[clusters - 2], *b = &c[clusters - 1];
+            a->sum += b->sum - height * a->labels * b->labels;
+            a->labels += b->labels;
+            clusters--;
+        }
+    }
+    for (int k = 0, i = 0; k < clusters; k++)
+        for (int j = 0; j < c[k].labels; j++)
+            y[e[i++].at] = start_of(&c[k], height, top, bottom) + height * j;
+    free(c);
+    free(e);
 }

@@ -179,6 +179,10 @@ typedef void pb_store_point(void *ctx, int step, double mean);
 /* Calls `each` with the mean over the n runs of the values under `key`, step by step.  Returns -1 with an error. */
 int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb_store_point *each, void *ctx);
 
+/* Returns the SQL that selects the values of the n runs under these keys, which are separated by newlines, for a file
+ * beside a figure.  A key also stands for the ends of its interval, KEY.low and KEY.high.  The caller frees it. */
+char *pb_store_values_sql(const long long *run, int n, const char *keys);
+
 /* ---- predictions --------------------------------------------------------------------------------------------- */
 
 /* What a run predicted for one example. */

@@ -301,6 +301,29 @@ int pb_store_curve(pb_store *s, const long long *run, int n, const char *key, pb
     return rc;
 }
 
+char *pb_store_values_sql(const long long *run, int n, const char *keys)
+{
+    pb_text t = {0};
+    pb_text_add(&t, "-- The stored values of the runs of this figure.\n"
+                    "SELECT r.task, r.row, r.choice, r.seed, v.key, v.split, v.step, v.value\n"
+                    "FROM run r JOIN value v ON v.run = r.id\n"
+                    "WHERE r.id IN (");
+    for (int i = 0; i < n; i++)
+        pb_text_add(&t, "%s%lld", i ? ", " : "", run[i]);
+    pb_text_add(&t, ")\nAND (");
+    for (const char *at = keys; *at;) {
+        int length = (int)strcspn(at, "\n");
+        char *key = pb_format("%.*s", length, at),
+             *quoted = sqlite3_mprintf("%Q, %Q || '.low', %Q || '.high'", key, key, key);
+        pb_text_add(&t, "%sv.key IN (%s)", at == keys ? "" : "\n  OR ", quoted);
+        sqlite3_free(quoted);
+        free(key);
+        at += length + (at[length] == '\n');
+    }
+    pb_text_add(&t, "%s)\nORDER BY r.task, r.row, r.seed, v.key, v.split, v.step;\n", *keys ? "" : "false");
+    return t.data;
+}
+
 /* ---- predictions ------------------------------------------------------------------------------------------ */
 
 int pb_store_predictions(pb_store *s, long long run, pb_split split, pb_store_each_prediction *each, void *ctx)

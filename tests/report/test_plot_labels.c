@@ -1,36 +1,43 @@
-/* The names in figures cover nothing and stay inside the axes. */
+/* The labels of figures cover nothing and stay inside the frame, and those that have no place are left out. */
 #include "test.h"
 
+#include <stdlib.h>
+
 #include "base/rng.h"
-#include "report/plot_internal.h"
+#include "report/plot_labels.h"
+#include "report/plot_style.h"
 
-static double common(const box *a, const box *b)
+static const pb_box frame = {30, 20, 470, 320};
+
+static bool is_inside(const pb_box *b)
 {
-    double w = fmin(a->right, b->right) - fmax(a->left, b->left);
-    double h = fmin(a->top, b->top) - fmax(a->bottom, b->bottom);
-    return w > 0 && h > 0 ? w * h : 0;
+    return b->left >= frame.left && b->top >= frame.top && b->right <= frame.right && b->bottom <= frame.bottom;
 }
 
-static bool is_inside(const box *b)
+/* Checks the labels that are shown and returns their number. */
+static int check_labels(const pb_label *label, int n, const pb_box *obstacle, int m)
 {
-    return b->left >= 0 && b->bottom >= 0 && b->right <= AREA_WIDTH && b->top <= AREA_HEIGHT;
-}
-
-static void check_labels(const point *spot, int n)
-{
+    int shown = 0;
     for (int i = 0; i < n; i++) {
-        CHECK(is_inside(&spot[i].text));
+        if (!label[i].shown)
+            continue;
+        shown++;
+        CHECK(is_inside(&label[i].box));
         for (int k = 0; k < n; k++) {
-            CHECK(common(&spot[i].text, &spot[k].mark) == 0 || !(spot[k].x > 0));
-            CHECK(k == i || common(&spot[i].text, &spot[k].text) == 0);
+            CHECK(pb_box_overlap(&label[i].box, &label[k].mark) == 0);
+            CHECK(k == i || !label[k].shown || pb_box_overlap(&label[i].box, &label[k].box) == 0);
         }
+        for (int k = 0; k < m; k++)
+            CHECK(pb_box_overlap(&label[i].box, &obstacle[k]) == 0);
     }
+    return shown;
 }
 
-/* A point with an interval of `half` pixels to either side. */
-static point at(const char *label, double px, double py, double half)
+/* A point with an interval of `half` to either side. */
+static pb_label at(const char *name, double x, double y, double half)
 {
-    return (point){.label = label, .x = 1, .px = px, .py = py, .mark = {px - 5, px + 5, py - half, py + half}};
+    return (pb_label){
+        .x = x, .y = y, .mark = {x - 3, y - half, x + 3, y + half}, .width = pb_text_width(name, 8), .height = 9};
 }
 
 TEST(names_of_a_crowd_cover_nothing)
@@ -39,37 +46,57 @@ TEST(names_of_a_crowd_cover_nothing)
                                        "prefix", "prompt", "houlsby",   "lora+prefix", "full",     "last-k"};
     pb_rng r = pb_rng_named(0, "labels");
     for (int round = 0; round < 20; round++) {
-        point spot[12];
+        pb_label label[12];
+        pb_box level = {30, 200, 470, 201};
         for (int i = 0; i < 12; i++)
-            spot[i] = at(name[i], (0.1 + 0.8 * pb_rng_uniform(&r)) * AREA_WIDTH,
-                         (0.2 + 0.6 * pb_rng_uniform(&r)) * AREA_HEIGHT, 30);
-        pb_place_labels(spot, 12);
-        check_labels(spot, 12);
+            label[i] = at(name[i], 40 + 420 * pb_rng_uniform(&r), 60 + 200 * pb_rng_uniform(&r), 20);
+        pb_labels_place(label, 12, &level, 1, &frame);
+        CHECK_INT(check_labels(label, 12, &level, 1), 12);
     }
 }
 
 TEST(points_in_one_column_and_at_the_edges)
 {
-    point spot[] = {at("left", 0, 200, 20),         at("right", AREA_WIDTH, 200, 20), at("bottom", 300, 0, 5),
-                    at("top", 300, AREA_HEIGHT, 5), at("one", 300, 200, 60),          at("two", 300, 206, 60),
-                    at("three", 300, 194, 60)};
-    pb_place_labels(spot, PB_COUNT(spot));
-    check_labels(spot, PB_COUNT(spot));
+    pb_label label[] = {at("left", 30, 200, 20),  at("right", 470, 200, 20), at("bottom", 300, 320, 5),
+                        at("top", 300, 20, 5),    at("one", 250, 180, 40),   at("two", 250, 184, 40),
+                        at("three", 250, 176, 40)};
+    pb_labels_place(label, PB_COUNT(label), NULL, 0, &frame);
+    CHECK_INT(check_labels(label, PB_COUNT(label), NULL, 0), PB_COUNT(label));
 }
 
-/* The name of a row that trains nothing stands beside its dashed line, where no mark is. */
-TEST(the_name_of_a_level_covers_no_mark)
+/* Where 200 names cannot all have a place, those that have one still cover nothing, and the first ranks have one. */
+TEST(what_has_no_place_is_left_out)
 {
-    point spot[] = {{.label = "majority", .x = 0, .px = 0, .py = 100, .mark = {-5, 5, 95, 105}},
-                    at("head", 20, 110, 20),
-                    at("full", 600, 105, 20)};
-    pb_place_labels(spot, PB_COUNT(spot));
-    check_labels(spot, PB_COUNT(spot));
-    double middle = (spot[0].text.bottom + spot[0].text.top) / 2;
-    CHECK(fabs(middle - 100) > LINE / 2 && fabs(middle - 100) < LINE);
+    pb_label label[200];
+    pb_rng r = pb_rng_named(1, "labels");
+    for (int i = 0; i < 200; i++) {
+        label[i] = at("reparametrization", 40 + 420 * pb_rng_uniform(&r), 60 + 200 * pb_rng_uniform(&r), 3);
+        label[i].rank = i;
+    }
+    pb_labels_place(label, 200, NULL, 0, &frame);
+    int shown = check_labels(label, 200, NULL, 0), first = 0;
+    CHECK(shown > 20 && shown < 200);
+    for (int i = 0; i < 10; i++)
+        first += label[i].shown;
+    CHECK(first >= 5);
+}
+
+TEST(names_in_a_column_keep_their_order_and_move_little)
+{
+    double y[] = {50, 52, 51, 200, 318, 319};
+    pb_labels_spread(y, 6, 10, 20, 320);
+    CHECK(y[0] < y[2] && y[2] < y[1]);
+    CHECK(fabs(y[2] - 51) < 1e-9); /* the middle one of three stays */
+    CHECK(fabs(y[2] - y[0] - 10) < 1e-9 && fabs(y[1] - y[2] - 10) < 1e-9);
+    CHECK(y[3] == 200);
+    CHECK(fabs(y[5] - 315) < 1e-9 && fabs(y[4] - 305) < 1e-9);
 }
 
 TEST(characters_count_and_not_bytes)
 {
-    CHECK(pb_label_width("na\xc3\xafve") == pb_label_width("naive"));
+    CHECK(fabs(pb_text_width("na\xc3\xafve", 10) - pb_text_width("naxve", 10)) < 1.5);
+    char *cut = pb_text_fit("\xc3\xaf\xc3\xaf\xc3\xaf\xc3\xaf\xc3\xaf", 10, 20);
+    CHECK(pb_text_width(cut, 10) <= 20 && pb_ends_in(cut, "\xe2\x80\xa6"));
+    CHECK(strlen(cut) % 2 == 1); /* whole characters of two bytes, and the ellipsis of three */
+    free(cut);
 }
