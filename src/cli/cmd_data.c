@@ -60,6 +60,24 @@ static void add_classes(pb_text *t, const pb_data_view *v, pb_split s)
     pb_text_add(t, "}");
 }
 
+/* Adds the numbers of words and of entities, by type, and of the words that the model does not read. */
+static void add_entities(pb_text *t, const pb_data_view *v, pb_split s)
+{
+    const pb_entity_types *types = &v->entities;
+    int words = 0;
+    for (int c = 0; c < v->data->classes; c++)
+        words += v->profile.of_class[s][c];
+    pb_text_add(t, ",\"words\":%d,\"entities\":%d,\"entity_types\":{", words, pb_entity_types_all(types, s));
+    for (int i = 0; i < types->count; i++) {
+        pb_text_add(t, i ? "," : "");
+        pb_json_quote(t, types->name[i]);
+        pb_text_add(t, ":%d", types->entities[i][s]);
+    }
+    pb_text_add(t, "}");
+    if (v->encoded)
+        pb_text_add(t, ",\"words_not_read\":%d", v->encoded->lost[s]);
+}
+
 static void add_sets(pb_text *t, const pb_data_view *v, pb_split s)
 {
     pb_text_add(t, ",\"labels_of_a_text\":[");
@@ -97,6 +115,8 @@ static void print_split(const pb_data_view *v, pb_split s)
         add_classes(&t, v, s);
     else
         pb_text_add(&t, ",\"answers\":%d", v->answer[s].count);
+    if (v->data->answer_kind == PB_ANSWER_TAGS)
+        add_entities(&t, v, s);
     if (p->of_count[s])
         add_sets(&t, v, s);
     pb_text_add(&t, ",\"dropped\":%d,\"left_out\":%d", v->data->split[s].dropped, v->data->split[s].left_out);

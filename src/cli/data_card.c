@@ -4,9 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/interner.h"
-#include "train/entities.h"
-
 enum { WIDTH = 80, LABEL = 32, COLUMN = (WIDTH - LABEL) / PB_SPLITS };
 
 /* ---- text --------------------------------------------------------------------------------------------------- */
@@ -90,40 +87,16 @@ static void put_head(const char *title)
     printf("\n");
 }
 
-/* The types of entities of all splits, and how many there are of each. */
-typedef struct types {
-    pb_interner name;
-    int (*count)[PB_SPLITS]; /* [name.count] */
-    size_t capacity;
-} types;
-
-static void count_types(const pb_data *d, types *t)
-{
-    for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < d->split[s].count; i++) {
-            pb_entity_reader r = {.at = d->split[s].example[i].answer[0]};
-            for (pb_entity e; pb_entity_next(&r, &e);) {
-                int known = t->name.count, type = pb_interner_add(&t->name, e.type, (size_t)e.size);
-                pb_grow(&t->count, (size_t)type, &t->capacity, sizeof *t->count);
-                if (type == known)
-                    memset(t->count[type], 0, sizeof t->count[type]);
-                t->count[type][s]++;
-            }
-        }
-}
-
 /* Prints the number of words with each tag, and that of entities of each type. */
 static void put_tags(const pb_data_view *v)
 {
     const pb_data *d = v->data;
     int words[PB_SPLITS] = {0}, count[PB_SPLITS], all[PB_SPLITS] = {0};
-    types t = {.count = NULL};
-    count_types(d, &t);
+    const pb_entity_types *t = &v->entities;
     for (int s = 0; s < PB_SPLITS; s++) {
         for (int c = 0; c < d->classes; c++)
             words[s] += v->profile.of_class[s][c];
-        for (int i = 0; i < t.name.count; i++)
-            all[s] += t.count[i][s];
+        all[s] = pb_entity_types_all(t, (pb_split)s);
     }
     put_counts("words", 0, words, NULL);
     for (int c = 0; c < d->classes; c++) {
@@ -132,17 +105,10 @@ static void put_tags(const pb_data_view *v)
         put_counts(d->class_name[c], 2, count, words);
     }
     put_counts("entities", 0, all, NULL);
-    for (int i = 0; i < t.name.count; i++) {
-        size_t n;
-        const char *name = pb_interner_text(&t.name, i, &n);
-        char *label = pb_format("%.*s", (int)n, name);
-        put_counts(*label ? label : "without a type", 2, t.count[i], all);
-        free(label);
-    }
+    for (int i = 0; i < t->count; i++)
+        put_counts(*t->name[i] ? t->name[i] : "without a type", 2, t->entities[i], all);
     if (v->encoded && is_any(v->encoded->lost))
         put_counts("words that the model does not read", 0, v->encoded->lost, words);
-    pb_interner_free(&t.name);
-    free(t.count);
 }
 
 /* What a text has that occurs with different answers. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiment/experiment_reader.h"
+#include "train/entities.h"
 
 /* How a decoder is shown the examples if no row of the experiment says it: in the task's template alone. */
 static const pb_prompting plain_prompting = {.template = "", .chat = "none"};
@@ -149,6 +150,42 @@ static int read_with_model(pb_data_view *v)
     return encode_prompts(v);
 }
 
+/* ---- entities ----------------------------------------------------------------------------------------------- */
+
+int pb_entity_types_all(const pb_entity_types *t, pb_split split)
+{
+    int all = 0;
+    for (int i = 0; i < t->count; i++)
+        all += t->entities[i][split];
+    return all;
+}
+
+static void count_entity(pb_entity_types *t, const pb_entity *e, int split)
+{
+    int i = 0;
+    while (i < t->count && (strncmp(t->name[i], e->type, (size_t)e->size) != 0 || t->name[i][e->size]))
+        i++;
+    if (i == t->count) {
+        t->name = pb_realloc(t->name, (size_t)(i + 1) * sizeof *t->name);
+        t->entities = pb_realloc(t->entities, (size_t)(i + 1) * sizeof *t->entities);
+        t->name[i] = pb_format("%.*s", e->size, e->type);
+        memset(t->entities[i], 0, sizeof t->entities[i]);
+        t->count++;
+    }
+    t->entities[i][split]++;
+}
+
+static void count_entities(pb_data_view *v)
+{
+    const pb_data *d = v->data;
+    for (int s = 0; s < PB_SPLITS && d->answer_kind == PB_ANSWER_TAGS; s++)
+        for (int i = 0; i < d->split[s].count; i++) {
+            pb_entity_reader r = {.at = d->split[s].example[i].answer[0]};
+            for (pb_entity e; pb_entity_next(&r, &e);)
+                count_entity(&v->entities, &e, s);
+        }
+}
+
 /* ---- the view ----------------------------------------------------------------------------------------------- */
 
 int pb_data_view_open(pb_data_view *v, const pb_experiment *e)
@@ -159,6 +196,7 @@ int pb_data_view_open(pb_data_view *v, const pb_experiment *e)
     if (!v->data->split[PB_TRAIN].count)
         return pb_error("%s: no train examples", e->task_name);
     v->profile = pb_profile_of(v->data);
+    count_entities(v);
     if (strcmp(e->model_path, PB_NO_MODEL) != 0 && read_with_model(v))
         return -1;
     measure(v);
@@ -175,6 +213,10 @@ void pb_data_view_free(pb_data_view *v)
     pb_encoded_free(v->encoded);
     pb_model_free(v->model);
     pb_profile_free(&v->profile);
+    for (int i = 0; i < v->entities.count; i++)
+        free(v->entities.name[i]);
+    free(v->entities.name);
+    free(v->entities.entities);
     pb_data_free(v->data);
     free(v->cut);
 }

@@ -13,10 +13,21 @@ typedef struct pb_data_cut {
     int texts[PB_SPLITS];
 } pb_data_cut;
 
+/* The types of the entities that tags mark, in the order of their first entities; "" for those without a type. */
+typedef struct pb_entity_types {
+    char **name;                /* [count] */
+    int (*entities)[PB_SPLITS]; /* [count] the entities of each type in each split */
+    int count;
+} pb_entity_types;
+
+/* Returns the number of all entities of a split. */
+int pb_entity_types_all(const pb_entity_types *t, pb_split split);
+
 typedef struct pb_data_view {
     const pb_experiment *experiment;
     pb_data *data;
     pb_profile profile;
+    pb_entity_types entities;     /* of tags; none otherwise                                                  */
     pb_model *model;              /* NULL: lengths are in words                                               */
     pb_encoded *encoded;          /* the examples as the first row reads them; NULL without a model           */
     pb_encoded *prompts;          /* the examples in a template; NULL without one                             */

@@ -76,6 +76,15 @@ ok 'data' run 0 data toy --model models/tiny
 ok 'counts words' prints '^words +224 '
 ok 'and entities' prints '^ +PLACE +[0-9]+ '
 ok 'and shows pieces with their tags' prints 'bad/B-OPINION scene/O in/O new/B-PLACE york/I-PLACE'
+card() { sed -nE "s/^ *$1 +([0-9]+)( +[0-9.]+ %)? +([0-9]+)( +[0-9.]+ %)? +([0-9]+).*/\1 \3 \5/p" card | tail -n 1; }
+json() { sed -nE 's/^\{"task".*"'"$1"'":([0-9]+)[,}].*/\1/p' out | paste -sd ' '; }
+cp out card
+ok 'the same as JSON' run 0 data toy --model models/tiny --json
+for pair in words:words entities:entities PLACE:PLACE OPINION:OPINION; do
+	ok "has its ${pair%:*}" [ "$(json "${pair#*:}")" = "$(card "${pair%:*}")" ]
+done
+ok 'there are some' [ "$(json entities | wc -w)" = 3 ]
+ok 'and the words that the model does not read' [ "$(json words_not_read)" = '0 0 0' ]
 
 # ---- what is refused -----------------------------------------------------------------------------------------------
 refused() { # MESSAGE TEXT [SETTING..]
