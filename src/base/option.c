@@ -41,6 +41,19 @@ static int parse_bool(const pb_option *row, const char *value, bool *out)
     return pb_error("%s: want yes or no, got '%s'", row->name, value);
 }
 
+static int refuse_choice(const pb_option *row, const char *value)
+{
+    char *words = pb_strdup(row->choices), *rest = words, *near;
+    const char *names[32] = {0};
+    for (size_t n = 0; rest && n + 1 < PB_COUNT(names); n++)
+        names[n] = strsep(&rest, "|");
+    near = pb_did_you_mean(value, names);
+    pb_error("%s: want %s, got '%s'%s", row->name, row->choices, value, near);
+    free(near);
+    free(words);
+    return -1;
+}
+
 static int parse_choice(const pb_option *row, const char *value, int *out)
 {
     size_t n = strlen(value);
@@ -53,7 +66,7 @@ static int parse_choice(const pb_option *row, const char *value, int *out)
         }
         at = at[length] ? at + length + 1 : NULL;
     }
-    return pb_error("%s: want %s, got '%s'", row->name, row->choices, value);
+    return refuse_choice(row, value);
 }
 
 static int parse_value(const pb_option *row, void *field, const char *value)
@@ -182,4 +195,10 @@ const char *pb_nearest(const char *word, const char *const *names)
         }
     }
     return best;
+}
+
+char *pb_did_you_mean(const char *word, const char *const *names)
+{
+    const char *near = pb_nearest(word, names);
+    return near ? pb_format("; did you mean '%s'?", near) : pb_strdup("");
 }

@@ -81,4 +81,7 @@ void pb_option_release(const pb_option *table, void *conf);
  * Returns NULL if more than half of the word would have to change. */
 const char *pb_nearest(const char *word, const char *const *names);
 
+/* Returns "; did you mean 'NAME'?" with the nearest name, or "" if there is none.  The caller frees the text. */
+char *pb_did_you_mean(const char *word, const char *const *names);
+
 #endif

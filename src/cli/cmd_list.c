@@ -1,5 +1,4 @@
 /* cmd_list: lists methods, kinds of tasks and named tasks. */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,24 +6,15 @@
 #include "cli/cmd.h"
 #include "cli/method_card.h"
 #include "cli/plugins.h"
+#include "experiment/experiment_reader.h"
 #include "model/preset.h"
-
-static int is_ini(const struct dirent *d)
-{
-    size_t n = strlen(d->d_name);
-    return n > 4 && !strcmp(d->d_name + n - 4, ".ini");
-}
 
 static void list_named_tasks(void)
 {
-    struct dirent **file;
-    int n = scandir("tasks", &file, is_ini, alphasort);
-    for (int i = 0; i < n; i++) {
-        printf("  %.*s\n", (int)strlen(file[i]->d_name) - 4, file[i]->d_name);
-        free(file[i]);
-    }
-    if (n >= 0)
-        free(file);
+    char **names = pb_named_tasks();
+    for (size_t i = 0; names[i]; i++)
+        printf("  %s\n", names[i]);
+    pb_named_tasks_free(names);
 }
 
 /* Appends ,"KEY":"VALUE". */

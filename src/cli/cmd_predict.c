@@ -299,7 +299,7 @@ static int predict_with(const pb_args *a, pb_experiment *e)
 {
     found f = {.e = e, .row = pb_experiment_row(e, a->row ? a->row : e->baseline)};
     if (!f.row)
-        return pb_error("--row: '%s' is not in methods: %s", a->row, e->methods);
+        return pb_experiment_refuse_row(e, "--row", a->row);
     pb_data *data = find_run(a, &f) ? NULL : pb_experiment_data(e);
     if (data)
         print_choice(&f);

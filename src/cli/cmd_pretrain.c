@@ -70,7 +70,10 @@ static int read_sources(job *j, pb_ini *ini)
         return pb_error("%s: no text is given; want a section [text NAME] with file = FILE", j->path);
     for (size_t i = 0; i < ini->entries; i++)
         if (!ini->entry[i].used) {
-            pb_error("unknown section [%s]; want [pretrain], [network] or [text NAME]", ini->entry[i].section);
+            static const char *const sections[] = {"pretrain", "network", "text", NULL};
+            char *near = pb_did_you_mean(ini->entry[i].section, sections);
+            pb_error("unknown section [%s]; want [pretrain], [network] or [text NAME]%s", ini->entry[i].section, near);
+            free(near);
             return pb_ini_blame(&ini->entry[i]);
         }
     return 0;

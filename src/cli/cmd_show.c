@@ -8,6 +8,7 @@
 #include "cli/cmd.h"
 #include "cli/method_card.h"
 #include "cli/plugins.h"
+#include "experiment/experiment_reader.h"
 #include "base/host.h"
 #include "model/config_writer.h"
 #include "model/decoding.h"
@@ -18,8 +19,10 @@
 static const struct section {
     const char *name, *where;
     const pb_option *options;
+    const char *only; /* the beginning of the settings that are shown; NULL: all */
 } sections[] = {
     {"experiment", "in [experiment]", pb_experiment_table},
+    {"timing", "in [experiment]", pb_experiment_table, "timing_"},
     {"train", "in [train] or [train ROW]; a list is a sweep", pb_train_table},
     {"model", "in [model] or [model ROW]; a list is a sweep", pb_base_table},
     {"decode", "in [decode] or [decode ROW]; a list is a sweep", pb_decode_table},
@@ -37,6 +40,35 @@ static const struct section *section(const char *name)
     return NULL;
 }
 
+static void show_section(const struct section *s)
+{
+    size_t n = 0, count = 0;
+    while (s->options[n].name)
+        n++;
+    pb_option *shown = pb_alloc((n + 1) * sizeof *shown); /* ends with a row without a name */
+    for (size_t i = 0; i < n; i++)
+        if (!s->only || !strncmp(s->options[i].name, s->only, strlen(s->only)))
+            shown[count++] = s->options[i];
+    printf("settings, %s:\n", s->where);
+    pb_card_print_settings(shown, NULL);
+    free(shown);
+}
+
+static void show_task(const pb_task *t)
+{
+    printf("%s: %s\nsettings, in [task] of tasks/NAME.ini:\n", t->name, t->help);
+    pb_card_print_settings(t->options, NULL);
+}
+
+/* What [task] may have depends on its kind. */
+static void show_all_tasks(void)
+{
+    for (size_t i = 0; pb_tasks[i]; i++) {
+        printf("%skind = ", i ? "\n" : "");
+        show_task(pb_tasks[i]);
+    }
+}
+
 static void show_machine(void)
 {
     pb_threads_start(0);
@@ -50,16 +82,35 @@ static void show_machine(void)
     pb_threads_stop();
 }
 
+static void add_name(const char ***names, size_t *n, size_t *capacity, const char *name)
+{
+    pb_grow(names, *n, capacity, sizeof **names);
+    (*names)[(*n)++] = name;
+}
+
 static int unknown(const char *name)
 {
-    const char *names[PB_COUNT(sections) + 2] = {"machine"};
+    char **tasks = pb_named_tasks(), *near;
+    const char **names = NULL;
+    size_t n = 0, capacity = 0;
+    add_name(&names, &n, &capacity, "machine");
+    add_name(&names, &n, &capacity, "task");
     for (size_t i = 0; i < PB_COUNT(sections); i++)
-        names[i + 1] = sections[i].name;
-    const char *near = pb_nearest_method(name, names);
-    pb_error("show: unknown name '%s'%s%s%s; want a method, a preset or a task of `peftbench list`, experiment, train, "
-             "model, "
-             "decode, tune, retention, pretrain, network or machine",
-             name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        add_name(&names, &n, &capacity, sections[i].name);
+    for (size_t i = 0; pb_tasks[i]; i++)
+        add_name(&names, &n, &capacity, pb_tasks[i]->name);
+    for (size_t i = 0; tasks[i]; i++)
+        add_name(&names, &n, &capacity, tasks[i]);
+    add_name(&names, &n, &capacity, NULL);
+    const char *nearest = pb_nearest_method(name, names);
+    near = nearest ? pb_format("; did you mean '%s'?", nearest) : pb_strdup("");
+    pb_error(
+        "show: unknown name '%s'%s; want a method, a preset or a task of `peftbench list`, experiment, timing, train, "
+        "model, decode, tune, retention, task, pretrain, network or machine",
+        name, near);
+    free(near);
+    free(names);
+    pb_named_tasks_free(tasks);
     return PB_EXIT_QUESTION;
 }
 
@@ -92,15 +143,15 @@ static int show(const pb_args *a)
     if (!strcmp(name, "machine")) {
         show_machine();
     } else if (settings) {
-        printf("settings, %s:\n", settings->where);
-        pb_card_print_settings(settings->options, NULL);
+        show_section(settings);
+    } else if (!strcmp(name, "task")) {
+        show_all_tasks();
     } else if (m || of_preset) {
         pb_card_print(m ? m : of_preset, m ? NULL : p);
     } else if (p) {
         pb_card_print_composition(p);
     } else if (t) {
-        printf("%s: %s\nsettings, in [task] of tasks/NAME.ini:\n", t->name, t->help);
-        pb_card_print_settings(t->options, NULL);
+        show_task(t);
     } else {
         return show_named_task(name);
     }
@@ -113,9 +164,11 @@ const pb_command pb_cmd_show = {
     .least = 1,
     .most = 1,
     .options = "plugin",
-    .help = "describe a method, a task, the settings of a section of an experiment, or this machine\n\n"
-            "NAME is a method, a preset or a task of `peftbench list`; experiment, train, model, decode, tune or\n"
-            "retention for the settings of that section of an experiment's file; pretrain or network for those of\n"
-            "`peftbench pretrain`; or machine.  Each setting is printed with its default and its range.\n",
+    .help =
+        "describe a method, a task, the settings of a section of an experiment, or this machine\n\n"
+        "NAME is a method, a preset or a task of `peftbench list`; experiment, train, model, decode, tune, task or\n"
+        "retention for the settings of that section of an experiment's file, timing for those of the timing pass in\n"
+        "[experiment]; pretrain or network for those of `peftbench pretrain`; or machine.  Each setting is printed "
+        "with its default and its range.\n",
     .run = show,
 };

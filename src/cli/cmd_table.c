@@ -1,4 +1,5 @@
 /* cmd_table: the table of stored results. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/reports.h"
@@ -10,11 +11,17 @@ static int format_of(const char *name)
                                         [PB_PRINT_MARKDOWN] = "markdown",
                                         [PB_PRINT_LATEX] = "latex",
                                         [PB_PRINT_CSV] = "csv",
-                                        "json"};
-    for (int i = 0; name && i < (int)PB_COUNT(names); i++)
+                                        "json",
+                                        NULL};
+    for (int i = 0; name && names[i]; i++)
         if (!strcmp(name, names[i]))
             return i;
-    return name ? pb_error("--format: want text, markdown, latex, csv or json, got '%s'", name) : PB_PRINT_TEXT;
+    if (!name)
+        return PB_PRINT_TEXT;
+    char *near = pb_did_you_mean(name, names);
+    pb_error("--format: want text, markdown, latex, csv or json, got '%s'%s", name, near);
+    free(near);
+    return -1;
 }
 
 static int table(const pb_args *a)

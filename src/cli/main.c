@@ -1,6 +1,7 @@
 /* main: finds the command and runs it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,9 +66,9 @@ static const pb_command *find(const char *name)
         if (!strcmp(name, names[i]) || (commands[i]->alias && !strcmp(name, commands[i]->alias)))
             return commands[i];
     }
-    const char *near = pb_nearest(name, names);
-    pb_error("unknown command '%s'%s%s%s; see `peftbench --help`", name, near ? "; did you mean '" : "",
-             near ? near : "", near ? "'?" : "");
+    char *near = pb_did_you_mean(name, names);
+    pb_error("unknown command '%s'%s; see `peftbench --help`", name, near);
+    free(near);
     return NULL;
 }
 

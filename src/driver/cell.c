@@ -313,8 +313,8 @@ static int serve(const pb_bench *b, const pb_cell *c, const pb_subject s[PB_VARI
 /* Measures serving if the experiment has the setting and a multi-adapter supports the row. */
 static int serve_all(const pb_bench *b, const pb_cell *c, const pb_subject s[PB_VARIANTS], pb_result *r)
 {
-    const char *at = b->experiment->serving;
-    if (!*at)
+    const pb_experiment *e = b->experiment;
+    if (!e->serveds)
         return 0;
     if (!s[PB_MERGED].model || !pb_multi_adapter_supports(s[PB_UNMERGED].model)) {
         if (!b->process)
@@ -325,13 +325,8 @@ static int serve_all(const pb_bench *b, const pb_cell *c, const pb_subject s[PB_
     }
     char *dir = pb_format("%s/%s.adapter", b->artifacts, c->hash.hex);
     int rc = pb_adapter_save(s[PB_UNMERGED].model, dir);
-    for (char *end; !rc && *at; at = *end ? end + 1 : end) {
-        long count = strtol(at, &end, 10);
-        rc = end > at && count >= 1 && count <= 4096
-                 ? serve(b, c, s, dir, (int)count, r)
-                 : pb_error("serving: want numbers of adapters such as 1, 8, 64, got '%s'", b->experiment->serving);
-        end += strspn(end, " ");
-    }
+    for (int i = 0; i < e->serveds && !rc; i++)
+        rc = serve(b, c, s, dir, e->served[i], r);
     free(dir);
     return rc;
 }

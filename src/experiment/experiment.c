@@ -19,7 +19,7 @@ const pb_option pb_experiment_table[] = {
     PB_OPTION(pb_experiment, methods, TEXT, "",
               "rows of the table: METHOD, METHOD:VARIANT, METHOD:SETTING=VALUE, and compositions such as a+b"),
     PB_OPTION_NAMED("seeds", pb_experiment, seed_list, TEXT, "0",
-                    "random seeds; each combination of settings is trained once with each seed"),
+                    "random seeds (0, 3..5); each combination of settings is trained once with each seed"),
     PB_OPTION(pb_experiment, plugins, TEXT, "",
               "shared objects with methods that are not built in (docs/write-a-method.md)"),
     PB_OPTION(pb_experiment, baseline, TEXT, "", "row that the others are compared with; empty: the first"),
@@ -35,9 +35,9 @@ const pb_option pb_experiment_table[] = {
               "counted; empty: as the settings say"),
     PB_OPTION(pb_experiment, axis, TEXT, "",
               "the setting on the x axis of an additional figure, such as prefix.length or train.examples"),
-    PB_OPTION(
-        pb_experiment, serving, TEXT, "",
-        "numbers of adapters (1, 8, 64) that are served together in the timing pass, for rows with low-rank updates"),
+    PB_OPTION(pb_experiment, serving, TEXT, "",
+              "numbers of adapters (1, 8, 64, or 1..4) that are served together in the timing pass, for rows with "
+              "low-rank updates"),
     PB_OPTION_NAMED(
         "strength", pb_experiment, strength_list, TEXT, "",
         "factors of the trained change (0, 0.25, 0.5, 0.75, 1) at which the test score and the retention are "
@@ -155,6 +155,18 @@ const pb_row *pb_experiment_row(const pb_experiment *e, const char *label)
         if (pb_method_spec_same(e->row[i].label, label))
             return &e->row[i];
     return NULL;
+}
+
+int pb_experiment_refuse_row(const pb_experiment *e, const char *where, const char *label)
+{
+    const char **names = pb_alloc((size_t)(e->rows + 1) * sizeof *names);
+    for (int i = 0; i < e->rows; i++)
+        names[i] = e->row[i].label;
+    char *near = pb_did_you_mean(label, names);
+    pb_error("%s: '%s' is not in methods: %s%s", where, label, e->methods, near);
+    free(near);
+    free(names);
+    return -1;
 }
 
 int pb_experiment_trial_seeds(const pb_experiment *e, const pb_row *row)

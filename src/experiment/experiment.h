@@ -72,7 +72,8 @@ typedef struct pb_experiment {
     pb_digest data, model;     /* known once sealed                                                  */
     const char *axis;          /* METHOD.SETTING that the figure `sweep` is drawn against; "": none   */
     const char *budget;        /* elements that each row trains, such as "100k"; "": as the methods' settings say */
-    const char *serving;       /* numbers of adapters to serve at once in the timing pass; "": none  */
+    const char *serving;       /* numbers of adapters to serve at once in the timing pass, as written */
+    int *served, serveds;      /* [serveds] these numbers                                             */
     const char *strength_list; /* as written */
     double *strength;          /* [strengths] of the trained change, at which score and retention are measured */
     int strengths;             /* 0: none */
@@ -103,6 +104,9 @@ bool pb_cell_is_choice(const pb_cell *c, const char *choice);
 
 /* Returns the row with this label, or NULL.  Blanks around the separators of the label are ignored. */
 const pb_row *pb_experiment_row(const pb_experiment *e, const char *label);
+
+/* Sets the error that no row has this label, after `where`, the setting or option that names it.  Returns -1. */
+int pb_experiment_refuse_row(const pb_experiment *e, const char *where, const char *label);
 
 /* Returns with how many seeds, the first of the experiment's, every setting of the row is tried.  The other seeds are
  * trained with the chosen setting alone.  A row with one setting has nothing to choose, and tries it with all. */

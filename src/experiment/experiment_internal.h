@@ -15,6 +15,12 @@ void *pb_experiment_conf(pb_experiment *e, const pb_option *options, size_t size
  * end.  Moves *list on. */
 const char *pb_experiment_item(pb_experiment *e, const char **list);
 
+/* Reads a comma-separated list of different whole numbers of least..most and of ranges of them, "0, 3..5"; `name` is
+ * that of the setting.  Returns the numbers as they are written, of which there are *count and at most 10,000, or NULL
+ * with an error.  The caller frees them. */
+uint64_t *pb_number_list(pb_experiment *e, const char *name, const char *text, uint64_t least, uint64_t most,
+                         size_t *count);
+
 /* Returns whether a task is given by the path of its file and not by its name. */
 bool pb_task_is_path(const char *task);
 

@@ -1,7 +1,6 @@
 /* experiment_reader: see experiment_reader.h. */
 #include "experiment/experiment_reader.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,24 +28,31 @@ static int name_experiment(pb_experiment *e)
 
 static int read_seeds(pb_experiment *e, const pb_entry *entry)
 {
-    const char *list = e->seed_list, *item;
-    e->seed = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list) * sizeof *e->seed);
-    while ((item = pb_experiment_item(e, &list))) {
-        char *end;
-        errno = 0;
-        uint64_t seed = strtoull(item, &end, 10);
-        if (end == item || *end || *item == '-' || errno ||
-            seed > INT64_MAX) { /* the database stores a signed integer */
-            pb_error("seeds: want whole numbers from 0, separated by commas, got '%s'", item);
-            return pb_ini_blame(entry);
-        }
-        for (int i = 0; i < e->seeds; i++)
-            if (e->seed[i] == seed) {
-                pb_error("seeds: %s is given twice", item);
-                return pb_ini_blame(entry);
-            }
-        e->seed[e->seeds++] = seed;
-    }
+    size_t count;
+    uint64_t *seed = pb_number_list(e, "seeds", e->seed_list, 0, INT64_MAX, &count); /* the database's are signed */
+    if (!seed)
+        return pb_ini_blame(entry);
+    e->seed = pb_arena_alloc(e->arena, PB_META, count * sizeof *e->seed);
+    memcpy(e->seed, seed, count * sizeof *seed);
+    e->seeds = (int)count;
+    free(seed);
+    return 0;
+}
+
+/* Reads the numbers of adapters that are served together. */
+static int read_served(pb_experiment *e, pb_ini *ini)
+{
+    size_t count;
+    if (!*e->serving)
+        return 0;
+    uint64_t *served = pb_number_list(e, "serving", e->serving, 1, 4096, &count);
+    if (!served)
+        return pb_ini_blame(pb_ini_find(ini, "experiment", "serving"));
+    e->served = pb_arena_alloc(e->arena, PB_META, count * sizeof *e->served);
+    for (size_t i = 0; i < count; i++)
+        e->served[i] = (int)served[i];
+    e->serveds = (int)count;
+    free(served);
     return 0;
 }
 
@@ -64,7 +70,8 @@ static int read_experiment(pb_experiment *e, pb_ini *ini)
     if (e->timing_rounds && e->timing_processes > e->timing_rounds)
         e->timing_processes = e->timing_rounds; /* at least one each */
     const pb_entry *seeds = pb_ini_find(ini, "experiment", "seeds");
-    return seeds ? read_seeds(e, seeds) : read_seeds(e, &(pb_entry){.location = ini->path});
+    int rc = seeds ? read_seeds(e, seeds) : read_seeds(e, &(pb_entry){.location = ini->path});
+    return rc || read_served(e, ini) ? -1 : 0;
 }
 
 static int read_tune(pb_experiment *e, pb_ini *ini)
@@ -156,7 +163,7 @@ static int read_baseline(pb_experiment *e, pb_ini *ini)
     const pb_entry *entry = pb_ini_find(ini, "experiment", "baseline");
     const pb_row *row = *e->baseline ? pb_experiment_row(e, e->baseline) : &e->row[0];
     if (!row) {
-        pb_error("baseline: '%s' is not in methods: %s", e->baseline, e->methods);
+        pb_experiment_refuse_row(e, "baseline", e->baseline);
         return pb_ini_blame(entry);
     }
     free((char *)(uintptr_t)e->baseline);
@@ -278,8 +285,13 @@ static int read_tasks(pb_experiments *x, pb_ini *ini, const char *const *sets)
 static int keep_task(pb_experiments *x, const char *path, const char *task)
 {
     if (!pb_experiments_have(x, task)) {
-        char *tasks = pb_experiments_list(x);
-        pb_error("--task: %s has no task '%s'; want %s", path, task, tasks);
+        const char **names = pb_alloc((size_t)(x->tasks + 1) * sizeof *names);
+        for (int i = 0; i < x->tasks; i++)
+            names[i] = x->task[i]->task_name;
+        char *tasks = pb_experiments_list(x), *near = pb_did_you_mean(task, names);
+        pb_error("--task: %s has no task '%s'; want %s%s", path, task, tasks, near);
+        free(names);
+        free(near);
         free(tasks);
         return -1;
     }

@@ -213,14 +213,15 @@ const char *pb_settings_get(const pb_settings *s, const char *written)
 
 int pb_settings_unknown(const pb_settings *s, const char *written)
 {
-    const char **names = pb_alloc((2 * s->count + 1) * sizeof *names), *near;
+    const char **names = pb_alloc((2 * s->count + 1) * sizeof *names);
     for (size_t i = 0; i < s->count; i++) {
         const char *key = s->item[i].key, *name = pb_settings_short(key);
         names[2 * i] = key;
         names[2 * i + 1] = find_written(s, name) == &s->item[i] ? name : key;
     }
-    near = pb_nearest(written, names);
-    pb_error("no setting '%s'%s%s%s", written, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    char *near = pb_did_you_mean(written, names);
+    pb_error("no setting '%s'%s", written, near);
+    free(near);
     free(names);
     return -1;
 }

@@ -5,12 +5,39 @@
 
 #include "experiment/experiment_internal.h"
 
+/* Returns what the user may have meant by a kind of task that there is not.  The caller frees the text. */
+static char *suggest_kind(const char *name)
+{
+    size_t n = 0;
+    while (pb_tasks[n])
+        n++;
+    const char **names = pb_alloc((n + 1) * sizeof *names);
+    for (size_t i = 0; i < n; i++)
+        names[i] = pb_tasks[i]->name;
+    char *near = pb_did_you_mean(name, names);
+    free(names);
+    return near;
+}
+
+/* Refuses a name of a task that no file has, at the entry that names it. */
+static int refuse_task(const char *name, const char *path, const pb_entry *entry)
+{
+    char **names = pb_named_tasks(), *near = pb_did_you_mean(name, (const char *const *)names);
+    pb_error("task: no named task '%s': there is no file %s, and no section [task %s] with a `kind`%s", name, path,
+             name, near);
+    free(near);
+    pb_named_tasks_free(names);
+    return pb_ini_blame(entry);
+}
+
 /* Makes the task's kind and its settings, which are the defaults; `kind` is the entry that names it. */
 static int make_task(pb_experiment *e, const pb_entry *kind)
 {
     e->task = pb_task_find(kind->value);
     if (!e->task) {
-        pb_error("kind: no kind of task '%s'; `peftbench list` shows them", kind->value);
+        char *near = suggest_kind(kind->value);
+        pb_error("kind: no kind of task '%s'%s; `peftbench list` shows them", kind->value, near);
+        free(near);
         return pb_ini_blame(kind);
     }
     e->task_conf = pb_experiment_conf(e, e->task->options, e->task->conf_size);
@@ -94,9 +121,7 @@ static int read_task_named(pb_experiment *e, const pb_entry *entry)
     int rc = 0;
     e->folder[1] = pb_experiment_folder(e, path);
     if (!pb_file_exists(path)) {
-        pb_error("task: no named task '%s': there is no file %s, and no section [task %s] with a `kind`", e->task_name,
-                 path, e->task_name);
-        rc = pb_ini_blame(entry);
+        rc = refuse_task(e->task_name, path, entry);
     } else if (pb_task_is_path(e->task_name) && name_task(e, path)) {
         rc = pb_ini_blame(entry);
     }

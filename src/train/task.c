@@ -111,8 +111,15 @@ int pb_data_find_class(const pb_data *d, const char *name)
         if (c < 8)
             pb_text_add(&known, "%s%s", c ? ", " : "", d->class_name[c]);
     }
-    pb_error("no class '%s'; want one of %s%s", name, known.data ? known.data : "none", d->classes > 8 ? ", .." : "");
+    const char **names = pb_alloc((size_t)(d->classes + 1) * sizeof *names);
+    for (int c = 0; c < d->classes; c++)
+        names[c] = d->class_name[c];
+    char *near = pb_did_you_mean(name, names);
+    pb_error("no class '%s'%s want one of %s%s", name, *near ? near : ";", known.data ? known.data : "none",
+             d->classes > 8 ? ", .." : "");
     pb_text_free(&known);
+    free(names);
+    free(near);
     return -1;
 }
 

@@ -7,16 +7,22 @@
 
 const pb_metric_info *pb_task_metric(const pb_task *t, const char *name)
 {
+    const char *names[64] = {0};
     pb_text known = {0};
+    size_t n = 0;
     for (const pb_metric_info *m = t->metrics; m->name; m++) {
         if (!*name || !strcmp(m->name, name)) {
             pb_text_free(&known);
             return m;
         }
         pb_text_add(&known, "%s%s", m == t->metrics ? "" : ", ", m->name);
+        if (n + 1 < PB_COUNT(names))
+            names[n++] = m->name;
     }
-    pb_error("no metric '%s'; want one of %s", name, known.data);
+    char *near = pb_did_you_mean(name, names);
+    pb_error("no metric '%s'%s want one of %s", name, *near ? near : ";", known.data);
     pb_text_free(&known);
+    free(near);
     return NULL;
 }
 

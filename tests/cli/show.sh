@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 2
 
 ok 'a method' run 0 show lora
 ok 'with a setting, its default and range' prints '^  rank +\= 8 .*\(1\.\.4096\)$'
-for section in experiment:seeds train:lr model:precision decode:max_new tune:trials pretrain:teacher network:kv_heads; do
+for section in experiment:seeds timing:timing_rounds train:lr task:label_smoothing model:precision decode:max_new tune:trials pretrain:teacher network:kv_heads; do
 	ok "show ${section%:*}" run 0 show "${section%:*}"
 	ok "lists ${section#*:}" prints "^  ${section#*:} +="
 done
@@ -31,6 +31,18 @@ ok 'shows its file' prints '^kind +\= classify$'
 ok 'a path is no name' run 2 show ../tasks/sentiment
 ok 'an unknown name' run 2 show trian
 ok 'has a near one' says "did you mean 'train'?"
+ok 'nearly a task' run 2 show sentimnt
+ok 'has a near one, too' says "did you mean 'sentiment'?"
+ok 'timing has its settings alone' eval 'run 0 show timing && ! prints seeds'
+known() { run 2 "${@:2}" && says "$1"; } # a refused name has a near one
+ok 'a value' known "want adamw|sgd|adafactor|lion, got 'adam'; did you mean 'adamw'?" plan experiments/sentiment.ini --set optimizer=adam
+ok 'a metric' known "no metric 'acuracy'; did you mean 'accuracy'? want one of" data sentiment --set task.metric=acuracy
+ok 'a named task' known "no named task 'sentimnt'" plan experiments/sentiment.ini --set experiment.task=sentimnt
+ok 'has a near one' says "did you mean 'sentiment'?"
+ok 'a row' known "is not in methods: " plan experiments/sentiment.ini --set experiment.baseline=lroa
+ok 'has a near one' says "did you mean 'lora'?"
+ok 'a command' known "did you mean 'table'?" tabel
+ok 'a format' known "got 'markdwn'; did you mean 'markdown'?" table experiments/sentiment.ini --format markdwn
 
 # An option that means something else to one command.
 ok 'plot --help' run 0 plot --help

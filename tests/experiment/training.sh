@@ -56,6 +56,17 @@ ok 'and changes nothing' is "$(value hour.db train.last_loss)" "$(value whole.db
 ok 'so it is repeated' run 0 reproduce 1 --db hour.db --quiet
 ok 'and passes the gate' run 0 check hour.db --db hour.db
 
+# ---- seeds --------------------------------------------------------------------------------------------------------
+ok 'seeds and a range' run 0 run toy.ini --db seeds.db --threads 1 --quiet --set experiment.seeds='7, 0..2,5 '
+ok 'are one run each' is "$(sqlite3 seeds.db 'SELECT group_concat(seed) FROM (SELECT seed FROM run ORDER BY seed)')" 0,1,2,5,7
+for bad in 5..3 1.. ..3 1...3 -1..2 1..2..3 1..x 3,1..4 0..10000; do
+	sed "s/^timing_rounds.*/&\nseeds = $bad/" toy.ini >bad.ini
+	ok "$bad" run 2 plan bad.ini
+	ok 'is refused with its line' says 'bad.ini:6: seeds: '
+done
+ok 'numbers of adapters' run 2 plan toy.ini --set experiment.serving=0..2
+ok 'are read before anything runs' says 'serving: want whole numbers of 1..4096, or ranges such as 1..5'
+
 # ---- an older database --------------------------------------------------------------------------------------------
 ok 'a run' run 0 run toy.ini --db old.db --threads 1 --quiet
 sqlite3 old.db "DROP TRIGGER setting_delete; DROP TRIGGER run_update; DELETE FROM setting WHERE key IN ('train.accumulate', 'train.max_flops', 'train.max_seconds',
