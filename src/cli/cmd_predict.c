@@ -282,8 +282,7 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
     pb_model *m = pb_cell_open(e, &c, data, c.row->spec.parts, false);
     if (!m)
         return -1;
-    pb_digest base = pb_model_digest(m);
-    pb_experiment_seal(e, data, &base);
+    pb_experiment_seal(e, data, m);
     int rc = check_run(a, e, chosen, run->run.id) || pb_artifact_check(&run->artifact) ||
                      pb_model_load(m, run->artifact.path) || read_texts(data)
                  ? -1

@@ -29,10 +29,10 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
         pb_bench_close(b);
         return -1;
     }
-    pb_digest digest = pb_model_digest(m);
     int rc = pb_inputs_check(e, b->data, m);
+    if (!rc)
+        pb_experiment_seal(e, b->data, m);
     pb_model_free(m);
-    pb_experiment_seal(e, b->data, &digest);
     if (rc)
         pb_bench_close(b);
     return rc;

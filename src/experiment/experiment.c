@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "model/chat.h"
 #include "model/plugin.h"
 #include "experiment/experiment_internal.h"
 #include "version.h"
@@ -363,27 +364,38 @@ static const char *list_classes(pb_experiment *e, const pb_data *d)
     return names;
 }
 
+/* Returns what a chat template that stands in a file, such as that of the model, adds to the template's identity, or
+ * NULL (pb_chat_identity).  The text of the task's file is known by d->template. */
+static char *chat_of(const pb_model *m, const pb_prompting *p, const pb_data *d)
+{
+    const char *name = d->chat ? d->chat : p ? p->chat : NULL;
+    return d->chat && d->template ? NULL : pb_chat_identity(m, name);
+}
+
 /* The digest of the template that the cell's texts are prompted with. */
-static pb_digest template_of(const pb_experiment *e, const pb_cell *c, const pb_data *d)
+static pb_digest template_of(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
 {
     const pb_prompting *p = pb_cell_prompting(c);
     if (!p && e->task->answer_kind != PB_ANSWER_TEXT)
         return (pb_digest){""};
     char *file = p && *p->template ? pb_read_file(p->template, NULL) : NULL;
-    const char *text = file ? file : d->template ? d->template : "";
+    char *chat = chat_of(m, p, d);
+    char *text = pb_format("%s%s", file ? file : d->template ? d->template : "", chat ? chat : "");
     pb_digest digest = pb_sha256(text, strlen(text));
     free(file);
+    free(chat);
+    free(text);
     return digest;
 }
 
-void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *model)
+void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_model *model)
 {
     e->class_names = list_classes(e, data);
     e->data = data->digest;
-    e->model = *model;
+    e->model = pb_model_digest(model);
     for (int i = 0; i < e->cells; i++) {
         pb_cell *c = &e->cell[i];
-        c->template = template_of(e, c, data);
+        c->template = template_of(e, c, data, model);
         pb_text all = {0};
         pb_settings_print(c->settings, c->row->spec.resolved, &all);
         pb_text_add(&all, "seed=%llu\ndata=%s\nmodel=%s\ntemplate=%s\ncode=%s\ntask=%s\n", (unsigned long long)c->seed,

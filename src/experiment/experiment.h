@@ -133,8 +133,8 @@ pb_data *pb_experiment_new_data(const pb_experiment *e);
 pb_data *pb_experiment_data(const pb_experiment *e);
 
 /* Takes the names of the classes from the data and computes every cell's hash from its settings and the digests of
- * data, prompt template, model and code: that of the engine, of the task's kind and of the methods of the cell's row.
- * Hashes may be used from then on. */
-void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_digest *model);
+ * data, prompt template, with a chat template in a file or of the model, model and code: that of the engine, of the
+ * task's kind and of the methods of the cell's row.  Hashes may be used from then on. */
+void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_model *model);
 
 #endif

@@ -150,6 +150,21 @@ int pb_chat_open(const pb_model *m, const pb_tokenizer *t, const char *name, con
     return 0;
 }
 
+char *pb_chat_identity(const pb_model *m, const char *name)
+{
+    pb_chat c = {.model = m, .tokenizer = pb_model_tokenizer(m)};
+    bool read = name && strcmp(name, "none") != 0 && !pb_chat_format(name) && c.tokenizer;
+    char *text = read ? read_template(m, name, &c.name) : NULL, *out = NULL;
+    if (text && !add_tokens(&c, text))
+        out = pb_format("%s\n%s", c.variables.data ? c.variables.data : "", text);
+    else if (read)
+        pb_error_clear();
+    pb_text_free(&c.variables);
+    free(c.name);
+    free(text);
+    return out;
+}
+
 void pb_chat_free(pb_chat *c)
 {
     if (!c)

@@ -21,6 +21,11 @@ typedef struct pb_chat pb_chat;
 int pb_chat_open(const pb_model *m, const pb_tokenizer *t, const char *name, const char *date, pb_chat **out);
 void pb_chat_free(pb_chat *c);
 
+/* Returns what decides how a template that is not built in writes messages: its text, as pb_chat_open reads it by name,
+ * and the special tokens that the model's files name.  NULL if the template is built in, if there is none, or if it
+ * cannot be read, which pb_chat_open reports.  The caller frees the text. */
+char *pb_chat_identity(const pb_model *m, const char *name);
+
 /* Replaces *out by what the template writes for a JSON list of messages; `prompt`: up to where the assistant's answer
  * begins (add_generation_prompt).  Returns -1 with an error that has the template's name and line. */
 int pb_chat_render(pb_chat *c, const char *messages, bool prompt, pb_text *out);

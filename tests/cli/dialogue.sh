@@ -96,6 +96,24 @@ ok 'a template that asks for the day' refuses 'tasks/dated.jinja:1: strftime_now
 	data talk.ini --set task.chat_template=tasks/dated.jinja
 ok 'a fixed day' run 0 data talk.ini --set task.chat_template=tasks/dated.jinja --set task.date=2025-01-31
 ok 'a message that does not fit' refuses 'the last message has' run talk.ini --set train.max_tokens=5
+
+# ---- the template that a model ships --------------------------------------------------------------------------------
+mkdir models/chatty
+ln -s "$root"/models/pico-decoder/* models/chatty/
+cp tasks/dialogue.jinja models/chatty/chat_template.jinja
+own=(talk.ini --db own.db --set experiment.model=models/chatty --set task.chat_template= --set train.epochs=1)
+ok "a run by the model's template" run 0 run "${own[@]}" --quiet
+ok 'and one by a format' run 0 run "${own[@]}" --set task.chat_template=chatml --quiet
+ok 'is done' eval 'run 0 status "${own[@]}" && prints "^done .*, run 1$"'
+sed -i 's/Question:/Ask:/' models/chatty/chat_template.jinja
+ok 'another template' run 1 status "${own[@]}"
+ok 'is another run' prints 'missing .*run 1 has the same settings; .*the template changed'
+ok 'but for the format' run 0 status "${own[@]}" --set task.chat_template=chatml
+cp tasks/dialogue.jinja models/chatty/chat_template.jinja
+ok 'the first template again' run 0 status "${own[@]}"
+printf '{"pad_token": "<pad>"}' >models/chatty/special_tokens_map.json
+ok 'other special tokens' eval 'run 1 status "${own[@]}" && prints "the template changed"'
+
 ok 'turns that do not fit are dropped' run 0 data talk.ini --set train.max_tokens=30
 
 finish
