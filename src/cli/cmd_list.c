@@ -6,7 +6,7 @@
 #include "cli/cmd.h"
 #include "cli/method_card.h"
 #include "cli/plugins.h"
-#include "experiment/experiment_reader.h"
+#include "experiment/named_tasks.h"
 #include "model/preset.h"
 
 static void list_named_tasks(void)

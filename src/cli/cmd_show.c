@@ -8,7 +8,7 @@
 #include "cli/cmd.h"
 #include "cli/method_card.h"
 #include "cli/plugins.h"
-#include "experiment/experiment_reader.h"
+#include "experiment/named_tasks.h"
 #include "base/host.h"
 #include "model/config_writer.h"
 #include "model/decoding.h"

@@ -54,9 +54,4 @@ int pb_experiment_plugins(const char *path, pb_each_plugin *each, void *ctx);
  * pb_experiment_free. */
 pb_experiment *pb_experiment_restore(const char *name, const pb_settings *s, const pb_settings *files, uint64_t seed);
 
-/* Returns the names of the files tasks/NAME.ini of the working directory in alphabetical order, a NULL-ended list.  The
- * caller frees it with pb_named_tasks_free. */
-char **pb_named_tasks(void);
-void pb_named_tasks_free(char **names);
-
 #endif

@@ -1,9 +1,11 @@
-/* named_tasks: the files tasks/NAME.ini. */
+/* named_tasks: see named_tasks.h. */
+#include "experiment/named_tasks.h"
+
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiment/experiment_reader.h"
+#include "base/base.h"
 
 static int is_ini(const struct dirent *d)
 {

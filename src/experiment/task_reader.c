@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "experiment/experiment_internal.h"
+#include "experiment/named_tasks.h"
 
 /* Returns what the user may have meant by a kind of task that there is not.  The caller frees the text. */
 static char *suggest_kind(const char *name)
