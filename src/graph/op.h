@@ -15,8 +15,9 @@ pb_node *pb_op_embed(pb_graph *g, pb_node *table, const pb_rows *set, const int 
 /* y[t] = table[position(t) - shift[t]];  table [P,C], shift [set->count], which must outlive the graph. */
 pb_node *pb_op_embed_position(pb_graph *g, pb_node *table, const pb_rows *set, const int *shift);
 
-/* y[t] = r[ids[t] - first] where r [n,C] has such a row, else x[t].  ids [T] must outlive the graph. */
-pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, int first);
+/* y[t] = r[i] with the first i for which of[i] = ids[t], x[t] if there is none; r [n,C].  ids [T] and of [n] must
+ * outlive the graph. */
+pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, const int *of);
 
 /* y[t] = x[t] + table[first + position(t)] + type[token_type[t]]: position and token-type embeddings; table [P,C], type
  * [types,C] or NULL, token_type [T] or NULL: all 0.  token_type must outlive the graph. */

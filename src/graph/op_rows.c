@@ -120,12 +120,11 @@ pb_node *pb_op_embed_position(pb_graph *g, pb_node *table, const pb_rows *set, c
     return pb_graph_apply(g, &embed, c, table, NULL, NULL, NULL);
 }
 
-/* ---- replace: y[t] = r[ids[t] - first] where r has that row, else x[t] ---------------------------- */
+/* ---- replace: y[t] = r[i] where of[i] = ids[t], else x[t] ------------------------------------------ */
 
 typedef struct replace_conf {
     const pb_rows *set;
-    const int *ids;
-    int first;
+    const int *ids, *of;
 } replace_conf;
 
 /* The row of r that takes the place of row t, or -1. */
@@ -134,8 +133,10 @@ static int row_instead(const pb_node *n, int t)
     const replace_conf *c = n->conf;
     for (const pb_rows *set = n->set; set != c->set; set = set->of)
         t = set->index[t];
-    int row = c->ids[t] - c->first;
-    return row >= 0 && row < n->in[1]->rows ? row : -1;
+    int row = 0, rows = n->in[1]->rows;
+    while (row < rows && c->of[row] != c->ids[t])
+        row++;
+    return row < rows ? row : -1;
 }
 
 static int replace_shape(pb_node *n)
@@ -186,10 +187,10 @@ static const pb_op replace = {
     .backward_params = replace_params,
 };
 
-pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, int first)
+pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, const int *of)
 {
     replace_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
-    *c = (replace_conf){.set = x ? x->set : NULL, .ids = ids, .first = first};
+    *c = (replace_conf){.set = x ? x->set : NULL, .ids = ids, .of = of};
     return pb_graph_apply(g, &replace, c, x, r, NULL, NULL);
 }
 

@@ -35,15 +35,12 @@ static const struct {
     const char *type, *why;
 } unread[] = {
     {"ADAMSS", "PEFT finds its clusters of singular vectors again on loading, by K-means; the file does not have them"},
-    {"ADAPTION_PROMPT",
-     "its tensors belong to whole attentions, not to projections; `llama-adapter` with gate = one is the method"},
     {"CPT", "a prompt of examples, with a bound on each of its tokens"},
     {"FROD", "a decomposition of all layers together, with dense matrices for each"},
     {"LILY", "its router takes the mean over the batch, so that a text depends on the others"},
     {"POLY", "a mixture of skills over several tasks"},
     {"PSOFT", "PEFT repeats a singular value decomposition on loading, by whose signs the rotation is meant"},
     {"SHADOW", "a second network beside the base"},
-    {"TRAINABLE_TOKENS", "rows of the embedding table for any list of tokens; they are read as a part of LORA"},
     {"XLORA", "a mixture of trained LoRAs"},
 };
 

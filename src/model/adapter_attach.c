@@ -6,6 +6,7 @@
 #include "model/adapter_fields.h"
 #include "model/adapter_format.h"
 #include "model/adapter_load.h"
+#include "model/formula.h"
 #include "model/start.h"
 #include "tokenizer/pattern.h"
 
@@ -93,9 +94,31 @@ static int read_word(pb_loading *l, const pb_peft_key *k, char **value)
     return rc;
 }
 
+/* Sets the option of a list of integers to their text, and that of their number. */
+static int set_list(pb_loading *l, const pb_peft_key *k)
+{
+    const pb_json *list = pb_json_get(l->config, k->key);
+    char *count = pb_format("%zu", pb_json_size(list));
+    pb_text text = {0};
+    int rc = 0;
+    for (size_t i = 0; i < pb_json_size(list) && !rc; i++) {
+        long long id = pb_json_integer(pb_json_at(list, i), -1);
+        rc = id < 0 ? pb_error("%s: %s: want integers from 0 on", l->a->config_path, k->key) : 0;
+        pb_text_add(&text, "%s%lld", i ? " " : "", id);
+    }
+    rc = rc || set_option(l, k->key, k->count, count) || set_option(l, k->key, k->option, text.data ? text.data : "")
+             ? -1
+             : 0;
+    pb_text_free(&text);
+    free(count);
+    return rc;
+}
+
 /* A member that is absent, and for which PEFT has no default, leaves the setting's. */
 static int set_key(pb_loading *l, const pb_peft_key *k)
 {
+    if (k->list)
+        return set_list(l, k);
     char *value = pb_adapter_value(l->a, k->key), *json = pb_adapter_json(l->a, k->key);
     bool null = k->null && json && !strcmp(json, "null");
     free(json);
@@ -394,6 +417,47 @@ static int copy_prompt(pb_loading *l)
                   : pb_error("%s: no tensor '%s'", l->a->file_path, l->peft->tensors[0].theirs);
 }
 
+/* Copies the rows of the table of word embeddings, the module that is targeted. */
+static int copy_table(pb_loading *l)
+{
+    const pb_peft_tensor *t = l->peft->tensors;
+    pb_param *p = pb_params_find_added(l->m, l->a->method, NULL, t->ours);
+    for (size_t i = 0; i < l->modules; i++) {
+        const pb_array *array = l->module[i].targeted ? pb_loading_module_tensor(l, &l->module[i], t->theirs) : NULL;
+        if (array)
+            return pb_loading_copy(l, p, array, false);
+    }
+    return pb_error("%s: no tensor '%s' of the table of word embeddings", l->a->file_path, t->theirs);
+}
+
+/* Copies the tensors of the attention that a module is the output projection of, where the method has them. */
+static int copy_attention(pb_loading *l, const pb_module *mod)
+{
+    const pb_site *site = &l->m->layer[mod->site->layer].block[ATTN];
+    for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
+        pb_param *p = pb_params_find_added(l->m, l->a->method, site, t->ours);
+        const char *name =
+            pb_arena_format(l->m->arena, "base_model.model.%s.%s", pb_peft_parent(l->m, mod->local), t->theirs);
+        const pb_array *array = p ? pb_loading_tensor(l, name) : NULL;
+        pb_stored s;
+        if (p && !array)
+            return pb_error("%s: no tensor '%s'", l->a->file_path, name);
+        if (p && (pb_stored_of(l->m, site, t, p->rows, p->cols, &s) || pb_stored_read(&s, l->a->file_path, array, p)))
+            return -1;
+    }
+    return 0;
+}
+
+static int copy_attentions(pb_loading *l)
+{
+    for (size_t i = 0; i < l->modules; i++) {
+        const pb_module *mod = &l->module[i];
+        if (mod->site && mod->site == &l->m->layer[mod->site->layer].site[O] && copy_attention(l, mod))
+            return -1;
+    }
+    return 0;
+}
+
 static int copy_method(pb_loading *l)
 {
     switch (l->peft->layout) {
@@ -401,6 +465,8 @@ static int copy_method(pb_loading *l)
     case PB_PEFT_PROMPT_PARTS: return copy_sites(l);
     case PB_PEFT_PREFIX: return copy_prefix(l);
     case PB_PEFT_PROMPT: return copy_prompt(l);
+    case PB_PEFT_TOKENS: return copy_table(l);
+    case PB_PEFT_ATTENTIONS: return copy_attentions(l);
     case PB_PEFT_NORMS: return 0; /* whole modules, which pb_loading_replace_base copies */
     }
     PB_BUG("layout %d", (int)l->peft->layout);
@@ -465,6 +531,19 @@ static int check_head(const pb_loading *l)
                     tokens ? "tokens" : "something else");
 }
 
+/* A value that a formula makes smaller is one with which PEFT itself would refuse the model. */
+static int check_formulas(const pb_loading *l)
+{
+    for (const pb_peft_key *k = l->peft->keys; k && k->key; k++) {
+        double want, got = pb_json_number(pb_json_get(l->config, k->key), NAN);
+        if (k->formula && pb_formula_list(l->m, NULL, k->key, k->formula, 0, 0, &want, 1) < 0)
+            return -1;
+        if (k->formula && got > want)
+            return pb_error("%s: %s: want at most %g for this model, got %g", l->a->config_path, k->key, want, got);
+    }
+    return 0;
+}
+
 /* Starts the method, if the file lacks tensors that it then makes of the weights. */
 static int start(pb_loading *l)
 {
@@ -482,13 +561,12 @@ static int attach(pb_loading *l, bool force)
     pb_attached part = {.method = l->a->method, .conf = l->a->conf};
     bool sites = l->peft->layout == PB_PEFT_SITES;
     l->m->targets_elsewhere = true;
-    if (l->m->config.family->conv1d && !pb_peft_has_conv1d(l->peft))
-        return pb_error("%s: PEFT's %s does not apply to the Conv1D of a %s", l->a->config_path, l->a->type,
-                        pb_model_family(l->m));
+    if (pb_peft_check_model(l->m, l->peft))
+        return pb_error_prefix("%s", l->a->config_path);
     return check_base(l, force) || check_head(l) || pb_loading_list_modules(l) ||
                    (pb_peft_is_prompt(l->peft) && check_sizes(l)) || pb_loading_resize_vocabulary(l) || set_keys(l) ||
-                   (sites && set_targets(l)) || pb_model_attach(l->m, &part, 1) || start(l) || copy_method(l) ||
-                   pb_loading_replace_base(l) || name_classes(l)
+                   (sites && set_targets(l)) || pb_model_attach(l->m, &part, 1) || check_formulas(l) || start(l) ||
+                   copy_method(l) || pb_loading_replace_base(l) || name_classes(l)
                ? -1
                : 0;
 }

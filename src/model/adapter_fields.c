@@ -140,8 +140,8 @@ static const pb_field table[] = {
     {"PVERA RANDLORA VERA", "projection_prng_key", "int", "0", HARMLESS},
     {"PVERA RANDLORA TINYLORA VERA", "save_projection", "bool", "true", DECLARED},
 
-    {"ADAPTION_PROMPT", "adapter_len", "int|null", "null", DECLARED},
-    {"ADAPTION_PROMPT", "adapter_layers", "int|null", "null", DECLARED},
+    {"ADAPTION_PROMPT", "adapter_len", "int", "null", DECLARED},
+    {"ADAPTION_PROMPT", "adapter_layers", "int", "null", DECLARED},
     {"BOFT", "boft_block_size", "int", "4", DECLARED},
     {"BOFT", "boft_block_num", "int", "0", DECLARED},
     {"BOFT", "boft_n_butterfly_factor", "int", "1", DECLARED},
@@ -296,6 +296,7 @@ static int check_member(void *ctx, const char *key, const pb_json *value)
     const check *c = ctx;
     const pb_field *f = pb_field_find(c->type, key);
     bool declared = is_declared(c->peft, key);
+    f = !strcmp(key, "modules_to_save") && !pb_peft_saves_modules(c->peft) ? NULL : f;
     if (!f && !declared && !is_fixed(c->peft, key))
         return pb_error("%s: %s: PEFT 0.21 has no such field of %s, so its effect on the results is unknown", c->path,
                         key, c->type);
@@ -314,6 +315,11 @@ int pb_fields_check(const char *path, const pb_json *root, const pb_peft *peft)
 bool pb_peft_is_prompt(const pb_peft *peft)
 {
     return peft->layout == PB_PEFT_PREFIX || peft->layout == PB_PEFT_PROMPT || peft->layout == PB_PEFT_PROMPT_PARTS;
+}
+
+bool pb_peft_saves_modules(const pb_peft *peft)
+{
+    return peft->layout != PB_PEFT_TOKENS && peft->layout != PB_PEFT_ATTENTIONS;
 }
 
 bool pb_peft_has_conv1d(const pb_peft *peft)

@@ -18,6 +18,9 @@ const pb_field *pb_field_find(const char *type, const char *key);
 /* True if the type puts rows in front of the text or of its keys and values. */
 bool pb_peft_is_prompt(const pb_peft *peft);
 
+/* True if PEFT saves modules whole beside the type's tensors, such as a head. */
+bool pb_peft_saves_modules(const pb_peft *peft);
+
 /* True if PEFT applies a type to a Conv1D, in which GPT-2 has its projections, or to no projection at all. */
 bool pb_peft_has_conv1d(const pb_peft *peft);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/adapter_fields.h"
 #include "model/formula.h"
 
 /* ---- shapes ---------------------------------------------------------------------------------------------------- */
@@ -75,6 +76,43 @@ int pb_stored_exists(const pb_model *m, const pb_site *site, const pb_peft_tenso
     if (t->when && pb_formula_list(m, site, "when", t->when, 0, 0, &is, 1) < 0)
         return -1;
     return is != 0;
+}
+
+/* ---- models ---------------------------------------------------------------------------------------------------- */
+
+/* PEFT projects what the tokens give by the output projection once more, with its bias, and takes the number of groups
+ * of heads from the width of the keys. */
+static int check_attentions(const pb_model *m, const pb_peft *peft)
+{
+    for (int l = 0; l < m->config.layers; l++) {
+        const pb_site *o = &m->layer[l].site[O];
+        if (o->b)
+            return pb_error("PEFT's %s adds the bias of '%s' twice, which is not supported", peft->type, o->module);
+        if (o->in != m->config.width)
+            return pb_error("PEFT's %s fits heads of %d columns together only, the model's width, and '%s' has %d",
+                            peft->type, m->config.width, o->module, o->in);
+    }
+    return 0;
+}
+
+int pb_peft_check_model(const pb_model *m, const pb_peft *peft)
+{
+    char *family = pb_format(" %s ", pb_model_family(m)),
+         *all = pb_format(" %s ", peft->families ? peft->families : "");
+    bool known = !peft->families || strstr(all, family);
+    free(family);
+    free(all);
+    if (!known)
+        return pb_error("PEFT's %s for a %s is not supported, want one of: %s", peft->type, pb_model_family(m),
+                        peft->families);
+    if (m->config.family->conv1d && !pb_peft_has_conv1d(peft))
+        return pb_error("PEFT's %s does not apply to the Conv1D of a %s", peft->type, pb_model_family(m));
+    return peft->layout == PB_PEFT_ATTENTIONS ? check_attentions(m, peft) : 0;
+}
+
+const char *pb_peft_parent(const pb_model *m, const char *name)
+{
+    return pb_arena_format(m->arena, "%.*s", (int)(strrchr(name, '.') - name), name);
 }
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */

@@ -29,6 +29,12 @@ void pb_stored_keep(pb_stored *s, int along, const int *kept, int n);
 /* The place in the tensor of this model of element i of the file's. */
 size_t pb_stored_place(const pb_stored *s, size_t i);
 
+/* Returns -1 with an error if PEFT does not have the type for a model of this kind. */
+int pb_peft_check_model(const pb_model *m, const pb_peft *peft);
+
+/* The name without its last part: of the module that a module or a tensor belongs to.  In the model's arena. */
+const char *pb_peft_parent(const pb_model *m, const char *name);
+
 /* Returns whether the tensor exists at a site, or (NULL) in the model: 1 or 0; -1 with an error. */
 int pb_stored_exists(const pb_model *m, const pb_site *site, const pb_peft_tensor *t);
 

@@ -245,6 +245,37 @@ static int save_prompt(pb_saving *s)
     return n ? 0 : -1;
 }
 
+/* Writes rows of the table of word embeddings. */
+static int save_table(pb_saving *s)
+{
+    const pb_peft_tensor *t = s->peft->tensors;
+    const pb_param *p = pb_params_find_added(s->m, s->method, NULL, t->ours);
+    const char *origin = NULL;
+    for (size_t i = 0; i < s->m->params; i++)
+        origin = s->m->param[i] == s->m->word ? s->m->origin[i] : origin;
+    const char *module = pb_peft_parent(s->m, origin);
+    keep(s, p);
+    pb_saving_add_quoted(&s->targets, module);
+    return save_values(s, NULL, t, pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", module, t->theirs), p);
+}
+
+/* Writes the tensors of the attentions that have them. */
+static int save_attentions(pb_saving *s)
+{
+    for (int l = 0; l < s->m->config.layers; l++)
+        for (const pb_peft_tensor *t = s->peft->tensors; t->ours; t++) {
+            const pb_site *site = &s->m->layer[l].block[ATTN];
+            const pb_param *p = pb_params_find_added(s->m, s->method, site, t->ours);
+            const char *module = pb_peft_parent(s->m, s->m->layer[l].site[O].module);
+            if (p)
+                keep(s, p);
+            if (p && save_values(s, site, t,
+                                 pb_arena_format(s->tensors.arena, "base_model.model.%s.%s", module, t->theirs), p))
+                return -1;
+        }
+    return 0;
+}
+
 static void save_norms(pb_saving *s)
 {
     pb_arena *arena = s->tensors.arena;
@@ -262,7 +293,7 @@ static void save_norms(pb_saving *s)
 }
 
 /* The head, and what else trained in the network: modules that PEFT saves whole. */
-static void save_whole(pb_saving *s)
+static int save_whole(pb_saving *s)
 {
     pb_arena *arena = s->tensors.arena;
     const pb_peft *peft = s->peft;
@@ -274,12 +305,16 @@ static void save_whole(pb_saving *s)
         bool norm = peft->layout == PB_PEFT_NORMS && (p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS);
         if (!origin || !pb_model_stores(p) || norm)
             continue;
+        if (!pb_peft_saves_modules(peft))
+            return pb_error("%s: PEFT's %s has no place for '%s', which trained as well", s->method->name, peft->type,
+                            origin);
         bool inside = !strncmp(origin, prefix, strlen(prefix));
         size_t n = inside ? (size_t)(strrchr(origin, '.') - origin) : strcspn(origin, ".");
         pb_saving_add_quoted(&s->saved, pb_arena_format(arena, "%.*s", (int)n, origin));
         pb_tensor_writer_param(s->m, &s->tensors,
                                pb_arena_format(arena, soft ? "base_model.%s" : "base_model.model.%s", origin), p, p->x);
     }
+    return 0;
 }
 
 static int save_method(pb_saving *s)
@@ -293,6 +328,8 @@ static int save_method(pb_saving *s)
     case PB_PEFT_PROMPT_PARTS: return save_of_model(s) || check_all_saved(s) ? -1 : 0;
     case PB_PEFT_PREFIX: return save_prefix(s);
     case PB_PEFT_PROMPT: return save_prompt(s);
+    case PB_PEFT_TOKENS: return save_table(s) || check_all_saved(s) ? -1 : 0;
+    case PB_PEFT_ATTENTIONS: return save_attentions(s) || check_all_saved(s) ? -1 : 0;
     case PB_PEFT_NORMS: save_norms(s); break;
     }
     return 0;
@@ -304,10 +341,7 @@ static int save_adapter(pb_saving *s, const char *dir)
     if (soft && !pb_model_has_classes(s->m) && s->m->head != PB_HEAD_CAUSAL)
         return pb_error("%s: PEFT does not apply %s to a model without a task_type, and has no task_type for this head",
                         s->method->name, s->peft->type);
-    if (save_method(s) || pb_make_dirs(dir))
-        return -1;
-    save_whole(s);
-    if (pb_saving_add_settings(s))
+    if (save_method(s) || save_whole(s) || pb_saving_add_settings(s) || pb_make_dirs(dir))
         return -1;
     pb_saving_add_common(s);
     if (soft)
@@ -369,10 +403,7 @@ static int choose_type(pb_saving *s)
         s->peft = p;
         rc = check_loaded(s) || check_positive(s) ? -1 : 0;
     }
-    if (!rc && s->m->config.family->conv1d && !pb_peft_has_conv1d(s->peft))
-        rc = pb_error("%s: PEFT's %s does not apply to the Conv1D of a %s", s->method->name, s->peft->type,
-                      pb_model_family(s->m));
-    return rc;
+    return !rc && pb_peft_check_model(s->m, s->peft) ? pb_error_prefix("%s", s->method->name) : rc;
 }
 
 /* ---- the method of a model ------------------------------------------------------------------------------------ */

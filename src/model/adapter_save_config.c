@@ -5,6 +5,7 @@
 #include "model/adapter_fields.h"
 #include "model/adapter_format.h"
 #include "model/adapter_saving.h"
+#include "model/formula.h"
 
 static pb_text *new_member(pb_saving *s, const char *key)
 {
@@ -61,9 +62,33 @@ static int add_patterns(pb_saving *s, const pb_peft_key *k, double standard)
     return rc;
 }
 
+/* Adds the member of a key whose value is a list. */
+static int add_list(pb_saving *s, const pb_peft_key *k)
+{
+    pb_build b = pb_build_start(s->m, pb_graph_new(s->tensors.arena, false), 0, 0);
+    int n = 0;
+    const int *list = k->list(&b, &n);
+    pb_text *t = list ? new_member(s, k->key) : NULL;
+    for (int i = 0; i < n && t; i++)
+        pb_text_add(t, "%s%d%s", i ? ", " : "[", list[i], i == n - 1 ? "]" : "");
+    return t ? 0 : -1;
+}
+
+/* Adds that of a key whose value is computed. */
+static int add_formula(pb_saving *s, const pb_peft_key *k)
+{
+    double value;
+    if (pb_formula_list(s->m, NULL, k->key, k->formula, 0, 0, &value, 1) < 0)
+        return -1;
+    pb_text_add(new_member(s, k->key), "%.17g", value);
+    return 0;
+}
+
 /* Adds the member of a key; with `words` or `null` its value is not the setting's. */
 static int add_key(pb_saving *s, const pb_peft_key *k)
 {
+    if (k->list || k->formula)
+        return k->list ? add_list(s, k) : add_formula(s, k);
     char *value = k->option ? pb_saving_option(s, k->option) : pb_strdup(k->words), *word = NULL;
     const pb_option *o = k->option ? pb_option_find(s->method->options, k->option) : NULL;
     if (o && k->words)

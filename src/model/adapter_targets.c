@@ -6,6 +6,7 @@
 
 #include "tokenizer/pattern.h"
 #include "model/adapter_fields.h"
+#include "model/adapter_format.h"
 #include "model/adapter_load.h"
 
 /* The modules that PEFT targets in these families if the config names none.  check_fields.py reads the table. */
@@ -167,7 +168,7 @@ static const char *saved_name(pb_loading *l, size_t i)
 {
     const pb_json *list = config_member(l, "modules_to_save");
     const char *task = pb_json_text(pb_json_get(l->config, "task_type"), "");
-    bool classes = !strcmp(task, "SEQ_CLS") || !strcmp(task, "TOKEN_CLS");
+    bool classes = pb_peft_saves_modules(l->peft) && (!strcmp(task, "SEQ_CLS") || !strcmp(task, "TOKEN_CLS"));
     return i < pb_json_size(list) ? word_at(l, list, NULL, i)
            : classes              ? word_at(l, NULL, "classifier score", i - pb_json_size(list))
                                   : NULL;
@@ -358,6 +359,34 @@ static int choose_targets(pb_loading *l)
     return 0;
 }
 
+/* The one module that rows are read of is the table of word embeddings, which PEFT takes by default. */
+static int choose_table(pb_loading *l)
+{
+    bool named = config_member(l, "target_modules") != NULL, any = false;
+    for (size_t i = 0; i < l->modules; i++) {
+        pb_module *mod = &l->module[i];
+        int fit = named ? is_targeted(l, mod) : mod->is_word_embedding;
+        if (fit < 0)
+            return -1;
+        if (fit && !mod->is_word_embedding)
+            return pb_error("%s: target_modules: names '%s'; rows of the table of word embeddings only are supported",
+                            l->a->config_path, mod->local);
+        mod->targeted = fit;
+        any = any || fit;
+    }
+    return any ? 0 : pb_error("%s: target_modules: names no table of a %s", l->a->config_path, pb_model_family(l->m));
+}
+
+/* target_modules is the last part of the attentions' names, or null. */
+static int check_attention_name(const pb_loading *l)
+{
+    const char *attention = pb_peft_parent(l->m, l->m->layer[0].site[O].module), *last = strrchr(attention, '.') + 1;
+    const pb_json *v = config_member(l, "target_modules");
+    return !v || !strcmp(pb_json_text(v, ""), last)
+               ? 0
+               : pb_error("%s: target_modules: want \"%s\" or null", l->a->config_path, last);
+}
+
 /* Lists of names must contain texts only. */
 static int check_lists(const pb_loading *l)
 {
@@ -391,7 +420,11 @@ int pb_loading_list_modules(pb_loading *l)
         return -1;
     for (size_t i = 0; i < l->modules; i++)
         l->module[i].saved = is_saved(l, l->module[i].local);
-    if (l->peft->layout == PB_PEFT_PREFIX)
-        return 0;
+    switch (l->peft->layout) {
+    case PB_PEFT_PREFIX: return 0;
+    case PB_PEFT_TOKENS: return choose_table(l);
+    case PB_PEFT_ATTENTIONS: return check_attention_name(l);
+    default: break;
+    }
     return pb_peft_is_prompt(l->peft) ? check_prompt(l) : choose_targets(l);
 }

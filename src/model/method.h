@@ -125,6 +125,11 @@ typedef struct pb_peft_key {
     const char *null;  /* the setting's value that is null there; NULL: no value is                               */
     bool complement;   /* the value there is 1 - the setting's                                                    */
     bool positive;     /* a setting of 0, which means something else, is refused when an adapter is written       */
+    const int *(*list)(pb_build *b, int *count); /* the value is a list of integers, which this returns when an adapter
+                                 is written and `option`, a text, has with spaces between; NULL: it is no list    */
+    const char *count;                           /* of such a list: the option that has its length                */
+    const char *formula; /* the value when an adapter is written, as an expression of model/formula.h; NULL: the
+                            setting's                                                                             */
 } pb_peft_key;
 
 /* The layout of the tensors. */
@@ -135,6 +140,8 @@ typedef enum pb_peft_layout {
     PB_PEFT_PROMPT, /* one tensor of embeddings in front of the text                              */
     PB_PEFT_PROMPT_PARTS, /* the tensors of the model that those embeddings are made of             */
     PB_PEFT_NORMS,        /* the gains and biases of the network's norms                                */
+    PB_PEFT_TOKENS,       /* one tensor: rows of the table of word embeddings; no head                  */
+    PB_PEFT_ATTENTIONS,   /* `tensors` at the attentions of the upper layers; no head                   */
 } pb_peft_layout;
 
 /* The method in PEFT's adapter folders, which are read and written by this description. */
@@ -153,7 +160,8 @@ typedef struct pb_peft {
     const struct pb_peft *other;   /* another type that the method has with other settings; NULL: none       */
     const char *input_option;      /* the option that lists the sites whose input the first tensor rescales, instead of
                                       their output; NULL: none                                               */
-    const char *fixed;             /* members that adapter_config.json always has: "\"bias\": \"none\""        */
+    const char *families; /* of models that PEFT has the type for, with spaces between; NULL: all                   */
+    const char *fixed;    /* members that adapter_config.json always has: "\"bias\": \"none\""        */
     const char *idle;     /* ends of names, with spaces between, of tensors that a file may have and PEFT does not
                              use, such as zeros in the place of what a module lacks; NULL: none                  */
     const char *bias;     /* the end of the name of a bias that an update may have, scaled like it; NULL: none */
@@ -376,8 +384,9 @@ const void *pb_conf(const pb_build *b);
  * can change them. */
 typedef struct pb_init {
     enum { PB_CONSTANT, PB_NORMAL, PB_UNIFORM, PB_ROW_NORMS, PB_COLUMN_NORMS, PB_ROWS } kind;
-    double scale;       /* the constant; the standard deviation; the bound; the first row of PB_ROWS */
+    double scale;       /* the constant; the standard deviation; the bound */
     const pb_param *of; /* the matrix of PB_ROW_NORMS, PB_COLUMN_NORMS and PB_ROWS */
+    const int *rows;    /* of PB_ROWS: which */
     bool pairs;         /* rows 1, 3, .. are copies of those in front of them */
 } pb_init;
 
@@ -387,8 +396,8 @@ pb_init pb_init_uniform(double bound);        /* uniform in [-bound, bound) */
 pb_init pb_init_kaiming(int fan_in);          /* uniform with bound 1/sqrt(fan_in): kaiming_uniform_ with a = sqrt(5) */
 pb_init pb_init_pairs(pb_init init);          /* the same, with rows in equal pairs */
 pb_init pb_init_row_norms(const pb_param *w); /* [1, rows of w]: element j is the Euclidean norm of row j of w */
-pb_init pb_init_column_norms(const pb_param *w);    /* the same of the columns: [1, columns of w] */
-pb_init pb_init_rows(const pb_param *w, int first); /* rows first, first + 1, .. of w */
+pb_init pb_init_column_norms(const pb_param *w);          /* the same of the columns: [1, columns of w] */
+pb_init pb_init_rows(const pb_param *w, const int *rows); /* row i is row rows[i] of w */
 
 /* Returns the trainable tensor `name` [rows,cols] of the running method at a site, or (site NULL) of the whole model.
  * The first call creates it with the initial value `init`.  This is the only way to create a trainable tensor, so that

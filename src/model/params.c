@@ -158,9 +158,9 @@ static void draw(const pb_model *m, pb_param *p, pb_init init)
         return;
     }
     if (init.kind == PB_ROWS) {
-        int first = (int)init.scale;
-        PB_CHECK(p->cols == init.of->cols && first >= 0 && first + p->rows <= init.of->rows);
-        pb_param_values(init.of, first, first + p->rows, 0, p->cols, p->x);
+        PB_CHECK(p->cols == init.of->cols);
+        for (int i = 0; i < p->rows; i++)
+            pb_param_values(init.of, init.rows[i], init.rows[i] + 1, 0, p->cols, p->x + (size_t)i * (size_t)p->cols);
         return;
     }
     pb_rng r = pb_rng_named(m->seed, p->name);
@@ -236,9 +236,9 @@ pb_init pb_init_column_norms(const pb_param *w)
     return (pb_init){PB_COLUMN_NORMS, 0, w};
 }
 
-pb_init pb_init_rows(const pb_param *w, int first)
+pb_init pb_init_rows(const pb_param *w, const int *rows)
 {
-    return (pb_init){PB_ROWS, first, w};
+    return (pb_init){PB_ROWS, .of = w, .rows = rows};
 }
 
 int pb_model_params(const pb_model *m)

@@ -100,10 +100,11 @@ static pb_node *build_embed_position(pb_graph *g, pb_node **in, const pb_rows *s
     return pb_op_embed_position(g, in[0], set, shift);
 }
 
-/* Ids 3 to 5 of 0 to 6 have rows of their own. */
+/* Three of the ids 0 to 6 have rows of their own. */
 static pb_node *build_replace(pb_graph *g, pb_node **in, const pb_rows *set)
 {
-    return pb_op_replace(g, in[0], in[1], numbers(g, set->count, 5, 7), 3);
+    static const int of[] = {5, 0, 3};
+    return pb_op_replace(g, in[0], in[1], numbers(g, set->count, 5, 7), of);
 }
 
 static pb_node *build_position(pb_graph *g, pb_node **in, const pb_rows *set)

@@ -260,11 +260,15 @@ static double worst_of(pb_model *m, const char *name)
 
 TEST(adapters_of_every_form_give_the_logits_of_peft)
 {
-    static const char *const names[] = {
-        "pissa",      "pissa-conv1d",     "olora",       "lora-bias",    "head-and-embed", "tokens",     "resized",
-        "tied-saved", "tied-embed",       "tied-tokens", "saved-conv1d", "bias-all",       "all-linear", "pickled",
-        "osf",        "tinylora",         "randlora",    "unilora",      "deft",           "cartridge",  "multitask",
-        "fourierft",  "fourierft-conv1d", "waveft",      "waveft-conv1d"};
+    static const char *const names[] = {"pissa",         "pissa-conv1d",     "olora",
+                                        "lora-bias",     "head-and-embed",   "tokens",
+                                        "resized",       "tied-saved",       "tied-embed",
+                                        "tied-tokens",   "saved-conv1d",     "bias-all",
+                                        "all-linear",    "pickled",          "osf",
+                                        "tinylora",      "randlora",         "unilora",
+                                        "deft",          "cartridge",        "multitask",
+                                        "fourierft",     "fourierft-conv1d", "waveft",
+                                        "waveft-conv1d", "tokens-alone",     "adaption-prompt"};
     for (size_t i = 0; i < PB_COUNT(names); i++) {
         double bar = strstr(names[i], "pissa") || !strcmp(names[i], "olora") ? 5e-5 : 1e-5; /* PEFT takes in 32 bits */
         char *dir = pb_format(ADAPTERS "/%s", names[i]);
@@ -598,7 +602,8 @@ static void check_written(const char *family, int classes, const pb_method *meth
     set_up(method, peft, conf);
     pb_model *m = pb_model_open(&(pb_opening){.path = family, .classes = classes});
     pb_model *other = pb_model_open(&(pb_opening){.path = family, .classes = classes});
-    bool none = strstr(family, "gpt2") && !pb_peft_has_conv1d(peft); /* PEFT has no such adapter */
+    bool none = strstr(family, "gpt2") ? !pb_peft_has_conv1d(peft) || !pb_peft_saves_modules(peft)
+                                       : classes > 0 && !pb_peft_saves_modules(peft); /* PEFT has no such adapter */
     int attached = pb_model_attach(m, &(pb_attached){method, conf}, 1);
     if (attached && !none)
         PB_BUG("%s, %s: %s", family, peft->type, pb_error_text());
@@ -626,7 +631,7 @@ TEST(every_adapter_that_is_written_is_read_again)
     for (int i = 0; (method = pb_method_at(i)); i++)
         for (const pb_peft *p = method->peft; p && !p->only_written; p = p->other) {
             check_written(GOLDEN "/families/gpt2", 0, method, p);
-            check_written(GOLDEN "/families/llama-3", 2, method, p);
+            check_written(GOLDEN "/families/llama-3", pb_peft_saves_modules(p) ? 2 : 0, method, p);
             check_written(GOLDEN "/families/roberta", 3, method, p);
             check_written(GOLDEN "/tiny-bert", 2, method, p);
         }
@@ -665,6 +670,28 @@ TEST(places_that_torch_draws_are_those_of_the_configuration)
     CHECK(refuses("waveft", "\"use_idwt\": true", "\"use_idwt\": false", NULL, "use_idwt"));
     CHECK(refuses("waveft", "\"proportional_parameters\": false", "\"proportional_parameters\": true", NULL,
                   "proportional_parameters"));
+}
+
+TEST(types_without_a_head_are_refused_by_name)
+{
+    CHECK(refuses("tokens-alone", "9,", "5,", NULL, "ids: want each once, got 5 twice"));
+    CHECK(refuses("tokens-alone", "9,", "99999,", NULL, "trainable-tokens: ids "));
+    CHECK(refuses("tokens-alone", "9,", "-1,", NULL, "token_indices: want integers from 0 on"));
+    CHECK(refuses("tokens-alone", "9,", "", NULL, "want shape [2,24]"));
+    CHECK(refuses("tokens-alone", "\"model.embed_tokens\"", "\"lm_head\"", NULL,
+                  "target_modules: names 'lm_head'; rows"));
+    CHECK(
+        refuses("tokens-alone", "\"model.embed_tokens\"", "\"embed_tokens\"", NULL, "target_modules: names no table"));
+    CHECK(refuses("tokens-alone", "\"revision\"", "\"modules_to_save\": [\"lm_head\"], \"revision\"", NULL,
+                  "modules_to_save: PEFT 0.21 has no such field of TRAINABLE_TOKENS"));
+    CHECK(refuses("tokens-alone", "", "", "delta", "no tensor 'trainable_tokens_delta'"));
+    CHECK(refuses("adaption-prompt", "\"adapter_layers\": 2", "\"adapter_layers\": 1", NULL, "has no parameters for"));
+    CHECK(refuses("adaption-prompt", "\"adapter_layers\": 2", "\"adapter_layers\": 4", NULL,
+                  "adapter_layers: want at most 3 for this model, got 4"));
+    CHECK(refuses("adaption-prompt", "\"adapter_len\": 3", "\"adapter_len\": null", NULL, "adapter_len: want int"));
+    CHECK(refuses("adaption-prompt", "\"self_attn\"", "\"mlp\"", NULL, "target_modules: want \"self_attn\" or null"));
+    CHECK(refuses("adaption-prompt", "", "", "2.self_attn.adaption_gate",
+                  "no tensor 'base_model.model.model.layers.2.s"));
 }
 
 TEST(the_rank_pattern_of_hira_is_ignored_as_in_peft)

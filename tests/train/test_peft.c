@@ -6,7 +6,7 @@
 #include "fixture.h"
 #include "golden.h"
 
-#include "model/adapter.h"
+#include "model/adapter_internal.h"
 #include "model/adapter_format.h"
 #include "model/internal.h"
 #include "model/start.h"
@@ -143,7 +143,7 @@ static void import_start(run *r, const char *dir)
                             : NULL;
     if (!r->f.model || pb_adapter_attach(r->f.model, r->adapter, false))
         PB_BUG("%s", pb_error_text());
-    r->peft = pb_adapter_method(r->adapter)->peft;
+    r->peft = r->adapter->peft;
     const pb_attached *part = &r->f.model->part[0];
     for (int i = 0; r->what->option[i]; i++)
         CHECK(!pb_option_set(part->method->options, (void *)(uintptr_t)part->conf, r->what->option[i],
