@@ -1,33 +1,10 @@
 /* cmd_table: the table of stored results. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "cli/reports.h"
-
-/* Returns the number of a format, or -1 with an error; json is a format too. */
-static int format_of(const char *name)
-{
-    static const char *const names[] = {[PB_PRINT_TEXT] = "text",
-                                        [PB_PRINT_MARKDOWN] = "markdown",
-                                        [PB_PRINT_LATEX] = "latex",
-                                        [PB_PRINT_CSV] = "csv",
-                                        "json",
-                                        NULL};
-    for (int i = 0; name && names[i]; i++)
-        if (!strcmp(name, names[i]))
-            return i;
-    if (!name)
-        return PB_PRINT_TEXT;
-    char *near = pb_did_you_mean(name, names);
-    pb_error("--format: want text, markdown, latex, csv or json, got '%s'%s", name, near);
-    free(near);
-    return -1;
-}
 
 static int table(const pb_args *a)
 {
     pb_reports x;
-    int format = format_of(a->format);
+    int format = pb_args_format(a, PB_PRINT_CSV + 1);
     bool json = a->json || format > PB_PRINT_CSV;
     if (format < 0)
         return PB_EXIT_QUESTION;

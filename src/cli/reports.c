@@ -2,8 +2,30 @@
 #include "cli/reports.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "report/task_table.h"
+
+int pb_args_format(const pb_args *a, int last)
+{
+    static const char *const all[] = {[PB_PRINT_TEXT] = "text",
+                                      [PB_PRINT_MARKDOWN] = "markdown",
+                                      [PB_PRINT_LATEX] = "latex",
+                                      [PB_PRINT_CSV] = "csv",
+                                      "json"};
+    const char *names[PB_COUNT(all) + 1] = {0};
+    memcpy(names, all, (size_t)(last + 1) * sizeof *names);
+    for (int i = 0; a->format && names[i]; i++)
+        if (!strcmp(a->format, names[i]))
+            return i;
+    if (!a->format)
+        return PB_PRINT_TEXT;
+    char *near = pb_did_you_mean(a->format, names);
+    pb_error("--format: want text, markdown, latex%s, got '%s'%s", last > PB_PRINT_CSV ? ", csv or json" : " or csv",
+             a->format, near);
+    free(near);
+    return -1;
+}
 
 static int open_reports(pb_reports *x, const pb_args *a, bool any_version, bool one)
 {

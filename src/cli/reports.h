@@ -11,6 +11,10 @@ typedef struct pb_reports {
     int tasks;
 } pb_reports;
 
+/* Returns the pb_print_format that --format names, text if it is not given, or PB_PRINT_CSV + 1 for json.  `last` is
+ * the last of these that the command has.  Returns -1 with an error. */
+int pb_args_format(const pb_args *a, int last);
+
 /* Opens the reports of the experiment that is the first positional argument: of all its tasks, or of that of --task.
  * With `any_version` as pb_report_make.  The caller closes them with pb_reports_close.  Returns -1 with an error, and
  * nothing open. */

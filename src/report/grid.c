@@ -9,6 +9,7 @@ pb_grid pb_grid_new(int rows, int columns)
 {
     return (pb_grid){.rows = rows,
                      .columns = columns,
+                     .names = 1,
                      .text = pb_alloc((size_t)rows * (size_t)columns * sizeof(char *)),
                      .emphasis = pb_alloc((size_t)rows * (size_t)columns),
                      .line = pb_alloc((size_t)rows * sizeof(char *))};
@@ -99,10 +100,9 @@ void pb_grid_print(const pb_grid *g, FILE *out)
     for (int i = 0; i < g->rows; i++) {
         for (int k = 0; k < g->columns; k++) {
             int pad = width[k] - width_of(text_at(g, i, k));
-            if (k == 0)
-                fprintf(out, "%s%*s", text_at(g, i, k), pad, "");
-            else
-                fprintf(out, "  %*s%s", pad, "", text_at(g, i, k));
+            bool left = k < g->names, last = k + 1 == g->columns;
+            fprintf(out, "%s%*s%s%*s", k ? "  " : "", left ? 0 : pad, "", text_at(g, i, k), left && !last ? pad : 0,
+                    "");
         }
         fprintf(out, "\n");
         if (g->line[i])
@@ -145,7 +145,7 @@ void pb_grid_markdown(const pb_grid *g, FILE *out)
         fprintf(out, "|\n");
         for (int k = 0; i == 0 && k < g->columns; k++)
             if (is_shown(g, k))
-                fprintf(out, k ? "|---:" : "|---");
+                fprintf(out, k < g->names ? "|---" : "|---:");
         if (i == 0)
             fprintf(out, "|\n");
     }
@@ -197,9 +197,9 @@ static void print_latex_cell(const pb_grid *g, int row, int column, FILE *out)
 
 void pb_grid_latex(const pb_grid *g, FILE *out)
 {
-    fprintf(out, "\\begin{tabular}{l");
-    for (int k = 1; k < g->columns; k++)
-        fputs(is_shown(g, k) ? "r" : "", out);
+    fprintf(out, "\\begin{tabular}{");
+    for (int k = 0; k < g->columns; k++)
+        fputs(!is_shown(g, k) ? "" : k < g->names ? "l" : "r", out);
     fprintf(out, "}\n\\toprule\n");
     for (int i = 0; i < g->rows; i++) {
         for (int k = 0; k < g->columns; k++)
@@ -210,4 +210,26 @@ void pb_grid_latex(const pb_grid *g, FILE *out)
         fprintf(out, " \\\\\n%s", i ? "" : "\\midrule\n");
     }
     fprintf(out, "\\bottomrule\n\\end{tabular}\n");
+}
+
+void pb_csv_print(const char *text, FILE *out)
+{
+    bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+    fputs(quoted ? "\"" : "", out);
+    for (; *text; text++)
+        fprintf(out, *text == '"' ? "\"\"" : "%c", *text);
+    fputs(quoted ? "\"" : "", out);
+}
+
+void pb_grid_csv(const pb_grid *g, FILE *out)
+{
+    for (int i = 0; i < g->rows; i++) {
+        for (int k = 0; k < g->columns; k++) {
+            if (!is_shown(g, k))
+                continue;
+            fputs(k ? "," : "", out);
+            pb_csv_print(text_at(g, i, k), out);
+        }
+        putc('\n', out);
+    }
 }

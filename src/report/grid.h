@@ -1,4 +1,4 @@
-/* grid: a table of texts, printed for a terminal or as Markdown. */
+/* grid: a table of texts, printed for a terminal or as Markdown, LaTeX or CSV. */
 #ifndef PB_GRID_H
 #define PB_GRID_H
 
@@ -11,6 +11,7 @@ typedef enum pb_emphasis { PB_GRID_PLAIN, PB_GRID_BEST = 1, PB_GRID_SECOND = 2, 
 typedef struct pb_grid {
     int rows, columns;
     int kept;                /* the first columns, which are printed even if no row has a value */
+    int names;               /* the first columns, which stand to the left: 1, or all columns of texts */
     char **text;             /* [rows,columns] */
     unsigned char *emphasis; /* [rows,columns] of pb_emphasis; only Markdown and LaTeX show it */
     char **line;             /* [rows] a line under the row, in the text form only; NULL: none */
@@ -41,6 +42,12 @@ void pb_grid_markdown(const pb_grid *g, FILE *out);
 /* Prints the same columns as a LaTeX table in the style of booktabs: the best in bold, the second underlined, and ~
  * behind what is not told apart from the best. */
 void pb_grid_latex(const pb_grid *g, FILE *out);
+
+/* Prints the same columns as CSV, a row a line. */
+void pb_grid_csv(const pb_grid *g, FILE *out);
+
+/* Prints a field of CSV, in quotes if it has to be. */
+void pb_csv_print(const char *text, FILE *out);
 
 /* Prints a text with the characters escaped that LaTeX takes for its own. */
 void pb_latex_print(const char *text, FILE *out);

@@ -3,21 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/grid.h"
 #include "report/report.h"
 
 const char pb_latex_note[] =
     "% bold: the best; underlined: the second; ~: the 95 % interval of the paired difference to "
     "the best contains 0.\n% It needs \\usepackage{booktabs}.\n";
 
-/* Prints a field, in quotes if it has to be. */
+/* Prints a field that is not the first of its line. */
 static void print_field(const char *text, FILE *out)
 {
-    bool quoted = strpbrk(text, ",\"\r\n") != NULL;
     putc(',', out);
-    fputs(quoted ? "\"" : "", out);
-    for (; *text; text++)
-        fprintf(out, *text == '"' ? "\"\"" : "%c", *text);
-    fputs(quoted ? "\"" : "", out);
+    pb_csv_print(text, out);
 }
 
 static void print_number(double x, FILE *out)
