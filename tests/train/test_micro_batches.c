@@ -30,13 +30,13 @@ static pb_data *with_classes(const char *weights, double smoothing)
 
 static pb_data *with_numbers(void)
 {
-    pb_data *d = with_classes("", 0);
+    pb_data *d = pb_data_new("numbers");
     d->answer_kind = PB_ANSWER_NUMBER;
-    d->classes = 1;
-    for (int i = 0; i < EXAMPLES; i++) {
-        d->split[PB_TRAIN].example[i].target = i - 2.5;
-        d->split[PB_TRAIN].example[i].label = 0;
-    }
+    pb_data_class(d, "score");
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < EXAMPLES; i++)
+            pb_data_add_example(d, (pb_split)s,
+                                &(pb_example){.text = i % 2 ? "film" : "never film", .target = i - 2.5});
     return d;
 }
 
