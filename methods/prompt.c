@@ -78,10 +78,22 @@ static void start(pb_build *b, const pb_training_stats *stats)
     }
 }
 
+/* Context-aware prompt tuning, whose file has the prompt that it has trained: the embeddings of examples with what was
+ * added to them inside its bounds. */
+static const pb_peft cpt = {
+    .type = "CPT",
+    .layout = PB_PEFT_PROMPT,
+    .tensors = (const pb_peft_tensor[]){{.ours = "embed", .theirs = "prompt_embeddings"}, {0}},
+    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"},
+                                  {.key = "task_type", .words = "\"CAUSAL_LM\""},
+                                  {0}},
+    .loaded = (const pb_peft_tensor[]){{.ours = "pool", .theirs = "first"}, {0}},
+};
 static const pb_peft peft = {
     .type = "PROMPT_TUNING",
     .also = "P_TUNING",
     PB_SOFT_PROMPT_PEFT,
+    .other = &cpt,
     .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
 };
 

@@ -35,7 +35,6 @@ static const struct {
     const char *type, *why;
 } unread[] = {
     {"ADAMSS", "PEFT finds its clusters of singular vectors again on loading, by K-means; the file does not have them"},
-    {"CPT", "a prompt of examples, with a bound on each of its tokens"},
     {"FROD", "a decomposition of all layers together, with dense matrices for each"},
     {"LILY", "its router takes the mean over the batch, so that a text depends on the others"},
     {"POLY", "a mixture of skills over several tasks"},

@@ -260,15 +260,34 @@ static double worst_of(pb_model *m, const char *name)
 
 TEST(adapters_of_every_form_give_the_logits_of_peft)
 {
-    static const char *const names[] = {"pissa",         "pissa-conv1d",     "olora",
-                                        "lora-bias",     "head-and-embed",   "tokens",
-                                        "resized",       "tied-saved",       "tied-embed",
-                                        "tied-tokens",   "saved-conv1d",     "bias-all",
-                                        "all-linear",    "pickled",          "osf",
-                                        "tinylora",      "randlora",         "unilora",
-                                        "deft",          "cartridge",        "multitask",
-                                        "fourierft",     "fourierft-conv1d", "waveft",
-                                        "waveft-conv1d", "tokens-alone",     "adaption-prompt"};
+    static const char *const names[] = {"pissa",
+                                        "pissa-conv1d",
+                                        "olora",
+                                        "lora-bias",
+                                        "head-and-embed",
+                                        "tokens",
+                                        "resized",
+                                        "tied-saved",
+                                        "tied-embed",
+                                        "tied-tokens",
+                                        "saved-conv1d",
+                                        "bias-all",
+                                        "all-linear",
+                                        "pickled",
+                                        "osf",
+                                        "tinylora",
+                                        "randlora",
+                                        "unilora",
+                                        "deft",
+                                        "cartridge",
+                                        "multitask",
+                                        "fourierft",
+                                        "fourierft-conv1d",
+                                        "waveft",
+                                        "waveft-conv1d",
+                                        "tokens-alone",
+                                        "adaption-prompt",
+                                        "cpt"};
     for (size_t i = 0; i < PB_COUNT(names); i++) {
         double bar = strstr(names[i], "pissa") || !strcmp(names[i], "olora") ? 5e-5 : 1e-5; /* PEFT takes in 32 bits */
         char *dir = pb_format(ADAPTERS "/%s", names[i]);
@@ -692,6 +711,12 @@ TEST(types_without_a_head_are_refused_by_name)
     CHECK(refuses("adaption-prompt", "\"self_attn\"", "\"mlp\"", NULL, "target_modules: want \"self_attn\" or null"));
     CHECK(refuses("adaption-prompt", "", "", "2.self_attn.adaption_gate",
                   "no tensor 'base_model.model.model.layers.2.s"));
+}
+
+TEST(a_prompt_of_examples_is_for_language_models)
+{
+    CHECK(refuses("cpt", "\"CAUSAL_LM\"", "\"SEQ_CLS\"", NULL, "task_type: \"SEQ_CLS\": want \"CAUSAL_LM\""));
+    CHECK(refuses("cpt", "\"num_virtual_tokens\": 4", "\"num_virtual_tokens\": 3", NULL, "want shape [3,24]"));
 }
 
 TEST(the_rank_pattern_of_hira_is_ignored_as_in_peft)

@@ -21,7 +21,7 @@ from peft.utils import constants
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src" / "model"
 ROW = re.compile(r'^    \{"([^"]*)", "([^"]*)", "([^"]*)", "((?:[^"\\]|\\.)*)", (READ|HARMLESS|REFUSED|DECLARED)\}', re.M)
-UNREAD = {"ADAMSS", "CPT", "FROD", "POLY", "SHADOW", "XLORA"}
+UNREAD = {"ADAMSS", "FROD", "POLY", "SHADOW", "XLORA"}
 CONFIGS = {kind.value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items() if kind.value not in UNREAD}
 MAPPINGS = {"LORA": constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
             "ADALORA": constants.TRANSFORMERS_MODELS_TO_ADALORA_TARGET_MODULES_MAPPING,

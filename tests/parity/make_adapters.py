@@ -53,6 +53,7 @@ ADAPTERS = {
     "waveft-conv1d": (GPT2, peft.WaveFTConfig, dict(n_frequency=40, n_frequency_pattern={"c_fc": 7}, target_modules=["c_attn", "mlp.c_fc"])),
     "tokens-alone": (LLAMA, peft.TrainableTokensConfig, dict(token_indices=[5, 9, 3])),
     "adaption-prompt": (LLAMA, peft.AdaptionPromptConfig, dict(adapter_len=3, adapter_layers=2)),
+    "cpt": (LLAMA, peft.CPTConfig, dict(cpt_token_ids=[5, 9, 3, 7], cpt_mask=[1] * 4, cpt_tokens_type_mask=[1, 2, 3, 4])),
     "cartridge": (LLAMA, peft.CartridgeConfig, dict(num_virtual_tokens=4, num_frozen_tokens=1)),
     "multitask": (LLAMA, peft.MultitaskPromptTuningConfig, dict(num_virtual_tokens=4, num_ranks=2)),
 }
