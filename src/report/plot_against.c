@@ -201,7 +201,7 @@ static void add_labels(plane *p, const pb_box *obstacle, int obstacles)
     int hidden = 0;
     for (int i = 0; i < p->n; i++) {
         const point *o = &p->point[i];
-        bool first = o->on || o->row == pb_report_baseline(p->report);
+        bool first = o->on || o->row == pb_report_baseline(p->report) || !pb_range_contains(&p->y, o->score.middle);
         label[i] = (pb_label){.x = o->x,
                               .y = o->y,
                               .mark = mark_of(p, o),
@@ -268,10 +268,6 @@ static void draw_panel(plane *p, const char *x_name, const char *y_name)
     pb_sheet_panel(s, &p->area, &(pb_panel_axis){&p->x, x_name, p->cost.unit}, &(pb_panel_axis){&p->y, y_name, ""});
     pb_box *obstacle = pb_alloc((size_t)(2 * p->n + 1) * sizeof *obstacle);
     int obstacles = add_front(p, obstacle);
-    if (p->x.zero) {
-        double x = p->area.left + width * pb_range_at(&p->x, pb_range_break(&p->x));
-        obstacle[obstacles++] = (pb_box){x - 0.5, p->area.top, x + 0.5, p->area.bottom};
-    }
     for (int i = 0; i < p->n; i++)
         add_interval(p, &p->point[i]);
     pb_text plots = {0};
@@ -344,10 +340,11 @@ static bool does_head_squash(const pb_report *r)
     pb_range trainable = pb_range_empty, added = pb_range_empty;
     for (int i = 0; i < r->experiment->rows; i++) {
         double a = pb_report_value(r, i, -1, "storage.added").middle;
-        if (!(a > 0))
+        double t = pb_report_value(r, i, -1, "storage.trainable").middle;
+        if (!(a > 0 && t > 0))
             continue;
         pb_range_widen(&added, a);
-        pb_range_widen(&trainable, pb_report_value(r, i, -1, "storage.trainable").middle);
+        pb_range_widen(&trainable, t);
     }
     return added.high > added.low && trainable.low > 0 &&
            log(trainable.high / trainable.low) < 0.5 * log(added.high / added.low);

@@ -11,7 +11,7 @@
 #include "base/base.h"
 
 #define NEAR_SIDES 8
-#define RINGS 10  /* rings of candidates around a point */
+#define RINGS 7   /* rings of candidates around a point */
 #define SWEEPS 12 /* at most, over all labels */
 #define STARTS 16 /* labels with which the search begins, at most */
 #define GAP 2.5   /* between a mark and its label */
@@ -72,6 +72,38 @@ static double cost_of(const scene *s, const pb_box *b, int self)
     return cost;
 }
 
+#define HARD 20.0  /* what a covered square point costs, in crossings */
+#define SAMPLES 12 /* points of a leader that are looked at */
+
+/* Returns how many points of the line from a label's point to this box, if it is not next to it, are in another box. */
+static int crossed(const pb_label *l, const pb_box *box, const pb_box *other)
+{
+    double x = fmin(fmax(l->x, box->left), box->right), y = fmin(fmax(l->y, box->top), box->bottom);
+    int n = 0;
+    if (hypot(x - l->x, y - l->y) <= l->height)
+        return 0;
+    for (int k = 1; k < SAMPLES; k++) {
+        double u = l->x + (x - l->x) * k / SAMPLES, v = l->y + (y - l->y) * k / SAMPLES;
+        n += u >= other->left && u <= other->right && v >= other->top && v <= other->bottom;
+    }
+    return n;
+}
+
+/* Returns what it costs that the box's leader crosses other marks and labels, and others' leaders the box. */
+static double crossings(const scene *s, const pb_box *b, int self)
+{
+    double cost = 0;
+    for (int i = 0; i < s->n; i++) {
+        const pb_label *l = &s->label[i];
+        if (i == self)
+            continue;
+        cost += 3 * crossed(&s->label[self], b, &l->mark);
+        if (l->shown)
+            cost += 10 * crossed(&s->label[self], b, &l->box) + 10 * crossed(l, &l->box, b);
+    }
+    return cost;
+}
+
 /* Moves label `self` to its cheapest candidate.  Returns true if it has moved. */
 static bool place(scene *s, int self)
 {
@@ -79,9 +111,11 @@ static bool place(scene *s, int self)
     pb_box before = l->box;
     double least = INFINITY;
     bool was = l->shown;
-    for (int way = 0; way < NEAR_SIDES * RINGS && least > 0.02 * way; way++) {
+    for (int way = 0; way < NEAR_SIDES * RINGS && least > 0.1 * way; way++) {
         pb_box b = candidate(l, way);
-        double cost = cost_of(s, &b, self) + 0.02 * way; /* the nearest of equal ones */
+        double cost = HARD * cost_of(s, &b, self) + 0.1 * way; /* the nearest of equal ones */
+        if (cost < least)
+            cost += crossings(s, &b, self);
         if (cost < least) {
             least = cost;
             l->box = b;

@@ -81,19 +81,19 @@ static bool has_second(const chart *c)
     return false;
 }
 
-/* The range of a panel: that of costs if nothing has an interval. */
+/* The range of a panel: of scores and ratios of times one that no single value or interval stretches, of exact costs one
+ * with all values. */
 static pb_range range_of(const chart *c, const column *k)
 {
-    int n = 0, ends = 0, rows = c->names.rows;
+    int n = 0, rows = c->names.rows;
     pb_interval *v = pb_alloc((size_t)(2 * rows) * sizeof *v);
     for (int i = 0; i < rows; i++) {
         v[n++] = pb_report_measured(c->report, c->names.row[i], k->key);
         if (k->second)
             v[n++] = pb_report_measured(c->report, c->names.row[i], k->second);
     }
-    for (int i = 0; i < n; i++)
-        ends += isfinite(v[i].low);
-    pb_range costs = pb_range_of_costs(v, n), s = ends && !costs.log ? pb_range_robust(v, n) : costs;
+    bool measured = pb_report_split(k->key) >= 0 || !isnan(k->reference);
+    pb_range s = measured ? pb_range_robust(v, n) : pb_range_of_costs(v, n);
     pb_range_widen(&s, k->reference);
     free(v);
     bool positive = s.low >= 0;

@@ -430,10 +430,10 @@ int pb_plot_ranks(const pb_report *r, int tasks, const pb_look *look, const char
 
 /* ---- one task ------------------------------------------------------------------------------------------------ */
 
-/* Returns "+1.2", without a sign if it rounds to 0; NULL for NaN.  The caller frees it. */
+/* Returns "+1.2" or "+12", without a sign if it rounds to 0; NULL for NaN.  The caller frees it. */
 static char *difference_text(double x)
 {
-    return isnan(x) ? NULL : fabs(x) < 0.05 ? pb_strdup("0.0") : pb_format("%+.1f", x);
+    return isnan(x) ? NULL : fabs(x) < 0.05 ? pb_strdup("0.0") : pb_format(fabs(x) < 9.95 ? "%+.1f" : "%+.0f", x);
 }
 
 /* The paired differences of all pairs of rows, in points of the score: coloured if the interval does not contain 0. */

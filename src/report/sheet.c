@@ -39,11 +39,8 @@ void pb_sheet_begin(pb_sheet *s, const pb_look *look, const char *name, const pb
     *s =
         (pb_sheet){.look = look, .report = r, .reports = tasks, .name = name, .width = look->width, .size = look->size};
     s->small = s->size - 1;
-    pb_text_add(&s->figure.commands,
-                "set multiplot\nset border 3 lw 0.5*LW lc rgb '" PB_SOFT "'\n"
-                "set tics nomirror out scale 0.4 textcolor rgb '" PB_SOFT "' font F%d\n"
-                "set grid lw 0.4*LW lc rgb '" PB_GRID "' lt 1\nset errorbars 0\nunset key\n",
-                font_of(s, s->small));
+    pb_text_add(&s->figure.commands, "set multiplot\nset border 3 lw 0.5*LW lc rgb '" PB_SOFT "'\n"
+                                     "set grid lw 0.4*LW lc rgb '" PB_GRID "' lt 1\nset errorbars 0\nunset key\n");
     char *title = title_of(r, tasks);
     int lines = pb_sheet_write_lines(s, MARGIN, MARGIN + s->size * PB_LEADING / 2, s->width - 2 * MARGIN, "left",
                                      s->size, PB_INK, title);
@@ -202,7 +199,8 @@ static void add_ticks(pb_sheet *s, const pb_panel_axis *axis, char which, double
     pb_text_add(t, "set %ctics (", which);
     for (int i = 0; i < n; i++)
         pb_text_add(t, "%s'%s' %.9g", i ? ", " : "", axis->bare ? "" : tick[i].text, tick[i].at);
-    pb_text_add(t, ")%s\n", which == 'y' ? " offset 0.6,0" : " offset 0,0.4");
+    pb_text_add(t, ") nomirror out scale %g offset %s textcolor rgb '" PB_SOFT "' font F%d\n", axis->bare ? 0 : 0.4,
+                which == 'y' ? "0.6,0" : "0,0.4", font_of(s, s->small));
 }
 
 void pb_sheet_panel(pb_sheet *s, const pb_box *a, const pb_panel_axis *x, const pb_panel_axis *y)

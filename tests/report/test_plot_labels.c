@@ -49,7 +49,7 @@ TEST(names_of_a_crowd_cover_nothing)
         pb_label label[12];
         pb_box level = {30, 200, 470, 201};
         for (int i = 0; i < 12; i++)
-            label[i] = at(name[i], 40 + 420 * pb_rng_uniform(&r), 60 + 200 * pb_rng_uniform(&r), 20);
+            label[i] = at(name[i], 40 + 420 * pb_rng_uniform(&r), 60 + 200 * pb_rng_uniform(&r), 15);
         pb_labels_place(label, 12, &level, 1, &frame);
         CHECK_INT(check_labels(label, 12, &level, 1), 12);
     }
