@@ -65,7 +65,7 @@ static void check_ticks(pb_range s, double length, const char *unit)
 
 TEST(ticks_do_not_touch)
 {
-    for (double length = 60; length < 400; length += 17) {
+    for (int length = 60; length < 400; length += 17) {
         check_ticks((pb_range){0.31, 0.72, false, false}, length, "");
         check_ticks((pb_range){72e3, 331e3, false, false}, length, "B");
         check_ticks((pb_range){0, 1.4e8, false, false}, length, "B");
