@@ -54,7 +54,7 @@ typedef struct chart {
     column column[COLUMNS];
     int columns;
     pb_name_column names;
-    double width, gap; /* of a panel, and between panels and at the right edge, for the numbers at their ends */
+    double width, gap; /* of a panel; between panels and at the right edge, for the numbers at their ends */
 } chart;
 
 static bool is_known(const pb_report *r, const char *key)
