@@ -81,8 +81,8 @@ static bool has_second(const chart *c)
     return false;
 }
 
-/* The range of a panel: of scores and ratios of times one that no single value or interval stretches, of exact costs one
- * with all values. */
+/* The range of a panel: of scores and ratios of times one that no single value or interval stretches, of exact costs
+ * one with all values. */
 static pb_range range_of(const chart *c, const column *k)
 {
     int n = 0, rows = c->names.rows;
