@@ -3,6 +3,7 @@
 #ifndef PEFTBENCH_H
 #define PEFTBENCH_H
 
+#include "base/json.h"
 #include "graph/op.h"
 #include "model/bottleneck.h"
 #include "model/factors.h"

@@ -80,10 +80,13 @@ static void add_entities(pb_text *t, const pb_data_view *v, pb_split s)
 
 static void add_sets(pb_text *t, const pb_data_view *v, pb_split s)
 {
-    pb_text_add(t, ",\"labels_of_a_text\":[");
+    bool choices = v->data->answer_kind == PB_ANSWER_CHOICE;
+    pb_text_add(t, choices ? ",\"choices_of_a_question\":[" : ",\"labels_of_a_text\":[");
     for (int k = 0; k <= v->data->classes; k++)
         pb_text_add(t, "%s%d", k ? "," : "", v->profile.of_count[s][k]);
     pb_text_add(t, "]");
+    if (choices && s == PB_TEST)
+        pb_json_member(t, "chance", pb_data_chance(v->data));
 }
 
 /* Infinite and undefined numbers do not occur: a task refuses such targets. */
@@ -147,6 +150,15 @@ static void add_input(pb_text *t, const pb_data_view *v, pb_place at)
     pb_ids_free(&ids);
 }
 
+static void add_choices(pb_text *t, const pb_example *e)
+{
+    for (int k = 0; k < e->choices; k++) {
+        pb_text_add(t, k ? "," : ",\"choices\":[");
+        pb_json_quote(t, e->choice[k]);
+    }
+    pb_text_add(t, e->choices ? "]" : "");
+}
+
 static void print_example(const pb_data_view *v, pb_place at)
 {
     const pb_example *e = &v->data->split[at.split].example[at.example];
@@ -165,6 +177,7 @@ static void print_example(const pb_data_view *v, pb_place at)
         pb_data_put_labels(v->data, e->label_count, e->labels, &t);
     } else
         add_text(&t, e->words ? "tags" : v->data->classes ? "label" : "reference", label);
+    add_choices(&t, e);
     free(label);
     if (v->encoded)
         add_input(&t, v, at);

@@ -94,6 +94,8 @@ static void print_conversion(void *ctx, const char *module, double error)
 
 static int write(const pb_args *a, pb_model *m)
 {
+    if (pb_model_problem(m) == PB_PROBLEM_CHOICES)
+        return pb_error("export: a head of choices has no format yet; want a run of another kind of task");
     return a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
            : a->rank ? pb_adapter_convert(m, a->rank, a->word[1], print_conversion, NULL)
                      : pb_adapter_save(m, a->word[1]);

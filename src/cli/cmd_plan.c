@@ -16,12 +16,15 @@ static pb_data *even_data(const pb_task *task, int count)
 {
     pb_data *d = pb_data_new("texts of one length");
     bool texts = task->answer_kind == PB_ANSWER_TEXT;
+    char empty[] = "", *choice[4] = {empty, empty, empty, empty};
     d->answer_kind = task->answer_kind;
     for (int c = 0; c < (task->answer_kind == PB_ANSWER_NUMBER ? 1 : 2) && !texts; c++)
         pb_data_class(d, c ? "b" : "a");
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < count; i++)
-            if (texts)
+            if (task->answer_kind == PB_ANSWER_CHOICE)
+                pb_data_add_example(d, (pb_split)s, &(pb_example){.text = "", .choice = choice, .choices = 4});
+            else if (texts)
                 pb_data_add_answer(d, (pb_split)s, "", "", 0);
             else
                 pb_data_add(d, (pb_split)s, "", 0, 0);

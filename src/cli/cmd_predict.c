@@ -188,6 +188,33 @@ static int add_words(pb_data *d, const char *line)
     return rc;
 }
 
+/* Adds a question and its choices, with tabs between them, to the test split. */
+static int add_question(pb_data *d, const char *line)
+{
+    char *copy = pb_strdup(line), *rest = copy, *choice[PB_MOST_CHOICES];
+    int n = 0, rc = 0;
+    const char *question = strsep(&rest, "\t");
+    while (rest && !rc) {
+        char *one = strsep(&rest, "\t");
+        rc = !*one                  ? pb_error("want a choice between two tabs, got nothing")
+             : n == PB_MOST_CHOICES ? pb_error("want at most %d choices", PB_MOST_CHOICES)
+                                    : 0;
+        if (!rc)
+            choice[n++] = one;
+    }
+    if (!rc && (!*question || n < 2))
+        rc = pb_error("want a question and at least 2 choices with tabs between them, got %s", !*question
+                                                                                                   ? "no question"
+                                                                                               : n ? "1 choice"
+                                                                                                   : "no tab");
+    if (!rc)
+        pb_data_add_example(
+            d, PB_TEST,
+            &(pb_example){.text = question, .choice = choice, .choices = n, .line = d->split[PB_TEST].count + 1});
+    free(copy);
+    return rc;
+}
+
 /* Adds a line of stdin to the test split.  A pair of texts has a tab between them. */
 static int add_line(void *ctx, const char *line, size_t size)
 {
@@ -195,6 +222,8 @@ static int add_line(void *ctx, const char *line, size_t size)
     pb_data *d = ctx;
     if (d->answer_kind == PB_ANSWER_TAGS)
         return add_words(d, line);
+    if (d->answer_kind == PB_ANSWER_CHOICE)
+        return add_question(d, line);
     char *text = NULL;
     if (!d->chat)
         text = pb_strdup(line);
@@ -242,6 +271,8 @@ static void print_prediction(const pb_data *d, const pb_prediction *p)
         print_tags(&d->split[PB_TEST].example[p->example], p->text);
     else if (p->label_set)
         print_labels(d, p->label_set + d->classes);
+    else if (p->score)
+        printf("%s\t%.4f\n", d->split[PB_TEST].example[p->example].choice[p->predicted], (double)p->probability);
     else if (p->text)
         printf("%s\n", p->text);
     else if (p->number)
@@ -478,6 +509,8 @@ const pb_command pb_cmd_predict = {
         "those with which it was trained.  With --model, a classifier predicts, or a model with an --adapter that "
         "has a\n"
         "classification head.  A pair of texts is a line with a tab between them; with --model it needs --pairs.\n"
+        "In a task of questions, a line is a question and its choices with tabs between them, and the chosen one is\n"
+        "printed.\n"
         "In a task of conversations, a line is the message of a user, or a JSON list of messages.\n"
         "Where words have tags, the words of a line are separated by white space, and each is printed on a line of\n"
         "its own with its tag, with a blank line behind each sentence.\n",

@@ -116,6 +116,7 @@ static const char *conflict_of(const pb_data *d)
 {
     return d->answer_kind == PB_ANSWER_NUMBER   ? "text with several targets"
            : d->answer_kind == PB_ANSWER_LABELS ? "text with several label sets"
+           : d->answer_kind == PB_ANSWER_CHOICE ? "question with several answers"
                                                 : "text with several labels";
 }
 
@@ -132,7 +133,8 @@ static void put_sizes(const pb_data_view *v)
     put_counts("examples", 0, all, NULL);
     if (d->answer_kind == PB_ANSWER_TAGS)
         put_tags(v);
-    bool of_texts = d->answer_kind == PB_ANSWER_CLASS || d->answer_kind == PB_ANSWER_LABELS;
+    bool of_texts = d->answer_kind == PB_ANSWER_CLASS || d->answer_kind == PB_ANSWER_LABELS ||
+                    d->answer_kind == PB_ANSWER_CHOICE;
     for (int c = 0; c < d->classes && of_texts; c++) {
         for (int s = 0; s < PB_SPLITS; s++)
             count[s] = v->profile.of_class[s][c];
@@ -154,15 +156,16 @@ static void put_sizes(const pb_data_view *v)
         put_counts(conflict_of(d), 0, v->profile.conflicts.examples, all);
 }
 
-/* ---- sets of labels ------------------------------------------------------------------------------------------ */
+/* ---- sets of labels, and choices ------------------------------------------------------------------------------- */
 
 static void put_sets(const pb_data_view *v)
 {
     int all[PB_SPLITS], count[PB_SPLITS];
     for (int s = 0; s < PB_SPLITS; s++)
         all[s] = v->data->split[s].count;
+    bool choices = v->data->answer_kind == PB_ANSWER_CHOICE;
     printf("\n");
-    put_head("labels of a text");
+    put_head(choices ? "choices of a question" : "labels of a text");
     for (int k = 0; k <= v->data->classes; k++) {
         for (int s = 0; s < PB_SPLITS; s++)
             count[s] = v->profile.of_count[s][k];
@@ -171,6 +174,8 @@ static void put_sets(const pb_data_view *v)
             put_counts(number, 2, count, all);
         free(number);
     }
+    if (choices)
+        printf("accuracy of guesses on test: %.4f\n", pb_data_chance(v->data));
 }
 
 /* ---- targets ------------------------------------------------------------------------------------------------ */
@@ -365,6 +370,11 @@ static void put_example(const pb_data_view *v, pb_place at)
         put_tokens(v, at);
     if (v->prompts)
         put_prompt(v, at);
+    for (int k = 0; k < e->choices; k++) {
+        char *choice = pb_format("%c  %s", 'A' + k, e->choice[k]);
+        put_wrapped(k == e->label ? "  > " : "  - ", choice, strlen(choice));
+        free(choice);
+    }
     for (int k = 0; k < e->answers && !v->encoded; k++)
         put_wrapped("  > ", e->answer[k], strlen(e->answer[k]));
 }
@@ -382,7 +392,7 @@ void pb_data_card_print(const pb_data_view *v)
     put_sizes(v);
     if (v->data->answer_kind == PB_ANSWER_NUMBER)
         put_targets(v);
-    if (v->data->answer_kind == PB_ANSWER_LABELS)
+    if (v->profile.of_count[PB_TRAIN])
         put_sets(v);
     put_lengths("a text", unit, v->text);
     put_cuts(v);

@@ -12,6 +12,17 @@ static const pb_prompting plain_prompting = {.template = "", .chat = "none"};
 
 /* ---- lengths ------------------------------------------------------------------------------------------------ */
 
+/* The words of the longest choice of a question; 0 without choices. */
+static int words_of_choice(const pb_example *e)
+{
+    int most = 0;
+    for (int k = 0; k < e->choices; k++) {
+        int words = pb_count_words(e->choice[k]);
+        most = words > most ? words : most;
+    }
+    return most;
+}
+
 static pb_lengths lengths_in_words(const pb_data *d, pb_split s, bool answers)
 {
     int n = 0, capacity = d->split[s].count;
@@ -21,7 +32,7 @@ static pb_lengths lengths_in_words(const pb_data *d, pb_split s, bool answers)
     for (int i = 0; i < d->split[s].count; i++) {
         const pb_example *e = &d->split[s].example[i];
         if (!answers)
-            length[n++] = pb_count_words(e->text) + (e->second ? pb_count_words(e->second) : 0);
+            length[n++] = pb_count_words(e->text) + (e->second ? pb_count_words(e->second) : words_of_choice(e));
         for (int k = 0; k < e->answers && answers; k++)
             length[n++] = pb_count_words(e->answer[k]);
     }
@@ -55,8 +66,8 @@ static void measure(pb_data_view *v)
 static int open_model(pb_data_view *v)
 {
     const char *path = v->experiment->model_path;
-    v->model = pb_model_open(
-        &(pb_opening){.path = path, .classes = v->data->classes, .tokens = v->data->answer_kind == PB_ANSWER_TAGS});
+    v->model = pb_model_open(&(pb_opening){
+        .path = path, .classes = pb_data_outputs(v->data), .tokens = v->data->answer_kind == PB_ANSWER_TAGS});
     if (!v->model)
         return -1;
     if (!pb_model_tokenizer(v->model))
@@ -254,12 +265,17 @@ char *pb_data_view_label(const pb_data_view *v, pb_place at)
             pb_text_add(&t, "%s%s", k ? ", " : "", v->data->class_name[e->labels[k]]);
         return t.data ? t.data : pb_strdup("no label");
     }
+    if (e->choices)
+        return pb_strdup(e->choice[e->label]);
     return pb_strdup(e->label >= 0 ? v->data->class_name[e->label] : e->answers ? e->answer[0] : "");
 }
 
 /* Returns the tokens of the answer of an example, of the first one if there are several. */
 static const pb_ids *answer_of(const pb_encoded *set, pb_place at)
 {
+    if (set->choice[at.split])
+        return &set->choice[at.split]
+                           [set->first[at.split][at.example] + set->data->split[at.split].example[at.example].label];
     if (set->mode == PB_BY_VERBALIZER)
         return &set->verbalizer[set->data->split[at.split].example[at.example].label];
     int i = 0;

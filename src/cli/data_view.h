@@ -50,8 +50,8 @@ const char *pb_data_view_unit(const pb_data_view *v);
  * number. */
 int pb_data_view_shown(const pb_data_view *v, int example[3]);
 
-/* Returns the label of an example: the name of its class, its target in the fewest digits that read back as the same
- * number, or its first answer.  The caller frees it. */
+/* Returns the label of an example: the name of its class, its right choice, its target in the fewest digits that read
+ * back as the same number, or its first answer.  The caller frees it. */
 char *pb_data_view_label(const pb_data_view *v, pb_place at);
 
 /* Sets *prompt to what a decoder reads of an example, and *answer to what it is to answer, both decoded from their

@@ -42,7 +42,7 @@ static pb_model *open_with(const pb_experiment *e, const pb_cell *c, const pb_da
 {
     bool head = pb_answer_mode_of(!d->classes, prompting_of(c, reading)) == PB_BY_HEAD;
     pb_model *m = pb_model_open(&(pb_opening){.path = e->model_path,
-                                              .classes = head ? d->classes : 0,
+                                              .classes = head ? pb_data_outputs(d) : 0,
                                               .tokens = d->answer_kind == PB_ANSWER_TAGS,
                                               .problem = head ? pb_problem_of(d->answer_kind) : PB_PROBLEM_ANY,
                                               .seed = c->seed,
@@ -67,7 +67,7 @@ pb_model *pb_cell_open_without(const pb_bench *b, const pb_cell *c)
 
 pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)
 {
-    if (pb_encoded_check_loss(d, prompting_of(c, parts)))
+    if (pb_encoded_check_prompting(d, prompting_of(c, parts)))
         return NULL;
     return pb_encoded_new(
         d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, c->decoding, c->seed, c->train.examples});

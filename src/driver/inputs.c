@@ -48,7 +48,7 @@ int pb_inputs_check(const pb_experiment *e, const pb_data *d, const pb_model *m)
         if ((e->task->answer_kind == PB_ANSWER_TEXT || p) && !pb_model_is_causal(m))
             return pb_error("%s: row %s needs a causal language model; %s is a %s", e->path, e->cell[i].row->label,
                             e->model_path, pb_model_family(m));
-        if (pb_encoded_check_loss(d, p))
+        if (pb_encoded_check_prompting(d, p))
             return -1;
         if (e->task->answer_kind != PB_ANSWER_TEXT && !p && pb_encoded_check(d, m))
             return -1;

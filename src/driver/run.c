@@ -23,7 +23,7 @@ int pb_bench_open(pb_bench *b, pb_experiment *e, const char *db)
     b->data = pb_experiment_data(e);
     pb_opening o = {.path = e->model_path, .problem = pb_problem_of(e->task->answer_kind)};
     o.tokens = e->task->answer_kind == PB_ANSWER_TAGS;
-    o.classes = b->data ? b->data->classes : 0;
+    o.classes = b->data ? pb_data_outputs(b->data) : 0;
     pb_model *m = b->data ? pb_model_open(&o) : NULL;
     if (!m) {
         pb_bench_close(b);

@@ -286,11 +286,13 @@ static bool is_consistent(const pb_attached *a)
 }
 
 /* Refuses the hook `consistency` where the outputs are no distribution over classes: the divergence of two
- * distributions over the one output of a number is always 0, and labels have a probability each. */
+ * distributions over the one output of a number, or of a choice, is always 0, and labels have a probability each. */
 static int check_consistency(const pb_experiment *e, const pb_cell *c)
 {
+    bool is_scored = e->task->answer_kind == PB_ANSWER_CHOICE && !pb_cell_prompting(c);
     const char *answers = e->task->answer_kind == PB_ANSWER_NUMBER   ? "numbers"
                           : e->task->answer_kind == PB_ANSWER_LABELS ? "sets of labels"
+                          : is_scored                                ? "choices, each with a score of its own"
                                                                      : NULL;
     for (int p = 0; p < c->row->spec.parts && answers; p++)
         if (is_consistent(&c->part[p]))
@@ -298,6 +300,16 @@ static int check_consistency(const pb_experiment *e, const pb_cell *c)
                             "%s; want consistency=0",
                             e->path, c->part[p].method->name, e->task_name, answers);
     return 0;
+}
+
+/* Refuses a primary metric that the row does not have. */
+static int check_primary(const pb_experiment *e, const pb_cell *c)
+{
+    if (!e->primary->of_likelihoods || pb_cell_prompting(c))
+        return 0;
+    return pb_error("%s: row %s has no %s: the scores of its head are no likelihoods; want rows with zero-shot or "
+                    "few-shot, or metric = %s",
+                    e->path, c->row->label, e->primary->name, e->task->metrics[0].name);
 }
 
 /* Makes a cell of the row with the values value [items]; its seed is set later. */
@@ -317,7 +329,7 @@ static int make_cell(pb_experiment *e, const pb_row *row, const sweep *s, const 
         if (is_tuned(k))
             add_to_choice(&choice, row, k, value[i]);
     }
-    int rc = apply_budget(e, s, c) || check_consistency(e, c) ? -1 : 0;
+    int rc = apply_budget(e, s, c) || check_consistency(e, c) || check_primary(e, c) ? -1 : 0;
     pb_cell_finish(e, c, choice.data ? choice.data : "");
     pb_text_free(&choice);
     return rc;

@@ -287,6 +287,11 @@ pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label);
  * [1,1].  label [rows] and weight [classes], which are greater than 0, must outlive the graph. */
 pb_node *pb_op_class_loss(pb_graph *g, pb_node *x, const int *label, const pb_real *weight, double smoothing);
 
+/* The mean over groups of rows of -log softmax(x of the group's rows)[label]: [1,1].  x [rows,1]; group i has the rows
+ * offset[i] .. offset[i+1]-1, of which label[i] is the right one, counted from the first.  offset [groups+1] and label
+ * [groups] must outlive the graph. */
+pb_node *pb_op_group_cross_entropy(pb_graph *g, pb_node *x, int groups, const int *offset, const int *label);
+
 /* The mean over all elements of -y log p - (1 - y) log(1 - p) with p = sigmoid(x): [1,1].  y [rows,cols], of 0 and 1,
  * must outlive the graph. */
 pb_node *pb_op_binary_cross_entropy(pb_graph *g, pb_node *x, const pb_real *y);

@@ -1,5 +1,5 @@
-/* op_loss: mean over counted rows of -log softmax(x)[label]; binary cross-entropy; consistency of two predictions;
- * weighted squares. */
+/* op_loss: mean over counted rows of -log softmax(x)[label]; the same over groups of rows; binary cross-entropy;
+ * consistency of two predictions; weighted squares. */
 #include <math.h>
 
 #include "graph/op.h"
@@ -83,6 +83,91 @@ pb_node *pb_op_cross_entropy(pb_graph *g, pb_node *x, const int *label)
     loss_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
     c->label = label;
     return pb_graph_apply(g, &cross_entropy, c, x, NULL, NULL, NULL);
+}
+
+/* ---- mean over groups of rows of -log softmax(x of the group)[label] -------------------------------------- */
+
+typedef struct group_conf {
+    int groups;
+    const int *offset, *label;
+} group_conf;
+
+enum { GROUP_LOSS, GROUP_SCALE, GROUP_AUX = GROUP_SCALE + 2 }; /* loss; largest x and 1 / sum of exponentials */
+
+static int group_shape(pb_node *n)
+{
+    const group_conf *c = n->conf;
+    const pb_node *x = n->in[0];
+    if (x->cols != 1 || c->offset[c->groups] != x->rows)
+        return pb_error("group cross entropy: x is [%d,%d], want [%d,1]", x->rows, x->cols, c->offset[c->groups]);
+    for (int i = 0; i < c->groups; i++)
+        if (c->label[i] < 0 || c->label[i] >= c->offset[i + 1] - c->offset[i])
+            return pb_error("group cross entropy: label %d, want 0..%d", c->label[i],
+                            c->offset[i + 1] - c->offset[i] - 1);
+    n->rows = n->cols = 1;
+    return 0;
+}
+
+static int groups_of(const pb_node *n, bool backward)
+{
+    (void)backward;
+    return ((const group_conf *)n->conf)->groups;
+}
+
+static size_t group_aux(const pb_node *n)
+{
+    return GROUP_AUX * (size_t)groups_of(n, false);
+}
+
+/* A group is a row of as many classes as it has rows. */
+static void group_forward(const pb_node *n, int from, int to, pb_real *scratch)
+{
+    (void)scratch;
+    const group_conf *c = n->conf;
+    for (int i = from; i < to; i++) {
+        pb_real *aux = n->aux + GROUP_AUX * (size_t)i;
+        pb_cross_entropy(1, c->offset[i + 1] - c->offset[i], n->in[0]->x + c->offset[i], c->label + i, aux + GROUP_LOSS,
+                         aux + GROUP_SCALE);
+    }
+}
+
+static void group_finish(const pb_node *n)
+{
+    int groups = groups_of(n, false);
+    double sum = 0;
+    for (const pb_real *aux = n->aux; aux < n->aux + GROUP_AUX * (size_t)groups; aux += GROUP_AUX)
+        sum += (double)aux[GROUP_LOSS];
+    n->x[0] = (pb_real)(sum / groups);
+}
+
+/* dx = (p - onehot(label)) / groups */
+static void group_backward(const pb_node *n, unsigned want, int from, int to, pb_real *scratch)
+{
+    (void)want, (void)scratch;
+    const group_conf *c = n->conf;
+    const pb_node *x = n->in[0];
+    for (int i = from; i < to; i++)
+        pb_cross_entropy_backward(1, c->offset[i + 1] - c->offset[i], x->x + c->offset[i], c->label + i,
+                                  n->aux + GROUP_AUX * (size_t)i + GROUP_SCALE, n->g[0] / (pb_real)c->groups,
+                                  x->g + c->offset[i], n->add & 1);
+}
+
+static const pb_op group_cross_entropy = {
+    .name = "group_cross_entropy",
+    .reads = {PB_IN0 | PB_AUX},
+    .shape = group_shape,
+    .aux = group_aux,
+    .units = groups_of,
+    .forward = group_forward,
+    .finish = group_finish,
+    .backward = group_backward,
+};
+
+pb_node *pb_op_group_cross_entropy(pb_graph *g, pb_node *x, int groups, const int *offset, const int *label)
+{
+    group_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
+    *c = (group_conf){groups, offset, label};
+    return pb_graph_apply(g, &group_cross_entropy, c, x, NULL, NULL, NULL);
 }
 
 /* ---- consistency: mean of (KL(p || q) + KL(q || p)) / 2, p = softmax(a), q = softmax(b) ----------------- */

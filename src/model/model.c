@@ -40,7 +40,8 @@ int pb_model_outputs(const pb_model *m)
     return pb_model_has_classes(m) ? m->classes : m->head == PB_HEAD_NONE ? m->config.width : m->config.vocab;
 }
 
-const char *const pb_problem_name[] = {NULL, "single_label_classification", "multi_label_classification", "regression"};
+const char *const pb_problem_name[] = {NULL, "single_label_classification", "multi_label_classification", "regression",
+                                       "multiple choice"};
 
 pb_problem pb_model_problem(const pb_model *m)
 {

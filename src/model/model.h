@@ -22,8 +22,10 @@ typedef enum pb_problem {
     PB_PROBLEM_CLASS,   /* single_label_classification: one class, by the softmax   */
     PB_PROBLEM_LABELS,  /* multi_label_classification: any labels, by sigmoids      */
     PB_PROBLEM_NUMBERS, /* regression                                               */
+    PB_PROBLEM_CHOICES, /* the score of one choice, of which the softmax of a group is taken; in config.json it is
+                           said by the architecture, ForMultipleChoice, and not by problem_type */
 } pb_problem;
-extern const char *const pb_problem_name[]; /* the value of problem_type, NULL: not given */
+extern const char *const pb_problem_name[]; /* the value of problem_type, or words for it; NULL: not given */
 
 /* Rotary position embeddings. */
 typedef struct pb_rope {
@@ -64,10 +66,14 @@ typedef struct pb_attached {
  * T = offset[sequences].  The arrays must outlive the graph that is built from them. */
 typedef struct pb_batch {
     int sequences;
-    const int *offset;           /* [sequences+1] index of each sequence's first token */
-    const int *ids;              /* [T] */
-    const int *token_type;       /* [T] of each token, for models that have token types (segments); NULL: all 0 */
-    const int *label;            /* [sequences] classes, for the loss of a classification head; or NULL */
+    const int *offset;     /* [sequences+1] index of each sequence's first token */
+    const int *ids;        /* [T] */
+    const int *token_type; /* [T] of each token, for models that have token types (segments); NULL: all 0 */
+    const int *label;      /* [sequences] classes, for the loss of a classification head; or NULL */
+    /* Of questions with choices: [groups+1] the first sequence of each group, which has one for each choice.  label
+     * [groups] then has the right one of each group, and the head has one output. */
+    const int *group;
+    int groups;                  /* 0: none */
     const pb_real *class_weight; /* [classes] weights of the labels' classes in the loss; NULL: plain cross-entropy */
     double label_smoothing;      /* with class_weight: as in pb_op_class_loss */
     const pb_real *label_set; /* [sequences, classes] 1 for each label that a text has, 0 for the others, for the binary

@@ -261,6 +261,7 @@ static pb_node *loss_of_batch(pb_build *b, pb_node *x, pb_node *logits, const pb
     pb_model *m = b->model;
     const int *label = m->head == PB_HEAD_CLASSES ? batch->label : batch->target ? targets_of_rows(b, batch) : NULL;
     pb_node *sum = batch->number      ? loss_of_numbers(b, logits, batch)
+                   : batch->groups    ? pb_op_group_cross_entropy(b->graph, logits, batch->groups, batch->group, label)
                    : batch->label_set ? pb_op_binary_cross_entropy(b->graph, logits, batch->label_set)
                    : label && batch->class_weight
                        ? pb_op_class_loss(b->graph, logits, label, batch->class_weight, batch->label_smoothing)
@@ -280,6 +281,8 @@ double pb_model_loss_terms(const pb_model *m, const pb_batch *batch)
         weights += (double)batch->class_weight[batch->label[i]];
     if (weights > 0)
         return weights;
+    if (batch->groups)
+        return batch->groups;
     if (batch->number || batch->label_set)
         return batch->sequences;
     const int *value = m->head == PB_HEAD_CLASSES ? batch->label : batch->target;

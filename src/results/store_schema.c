@@ -40,7 +40,7 @@
     " line INTEGER NOT NULL,"    /* of the data's file */                                                              \
     " digest TEXT NOT NULL,"     /* SHA-256 of the text; of a pair with NUL between */                                 \
     " text TEXT NOT NULL,"                                                                                             \
-    " wanted TEXT" /* right answers, a JSON list, where answers are texts */
+    " wanted TEXT" /* a JSON list: right answers, where answers are texts; of a question its choices */
 #define EXAMPLE_KEY " PRIMARY KEY (data, split, example)) STRICT, WITHOUT ROWID"
 
 /* What each run said of each text.  `second` adds a column after that of the text, `numbers` the predicted numbers. */

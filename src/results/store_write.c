@@ -275,8 +275,8 @@ int pb_store_provenance_add(pb_store *s, long long run, const char *key, const c
 
 /* ---- data ---------------------------------------------------------------------------------------------- */
 
-/* Returns the reference answers, or the labels of a set, as a JSON array; NULL for classes and numbers.  The caller
- * frees it. */
+/* Returns the reference answers, the labels of a set, or the choices of a question, as a JSON array; NULL for classes
+ * and numbers.  The caller frees it. */
 static char *wanted_of(const pb_data *d, const pb_example *e)
 {
     pb_text t = {0};
@@ -284,13 +284,15 @@ static char *wanted_of(const pb_data *d, const pb_example *e)
         pb_data_put_labels(d, e->label_count, e->labels, &t);
         return t.data;
     }
-    if (e->label >= 0)
+    if (e->label >= 0 && !e->choices)
         return NULL;
-    for (int i = 0; i < e->answers; i++) {
+    char *const *list = e->choices ? e->choice : e->answer;
+    int n = e->choices ? e->choices : e->answers;
+    for (int i = 0; i < n; i++) {
         pb_text_add(&t, i ? "," : "[");
-        pb_json_quote(&t, e->answer[i]);
+        pb_json_quote(&t, list[i]);
     }
-    pb_text_add(&t, e->answers ? "]" : "[]");
+    pb_text_add(&t, n ? "]" : "[]");
     return t.data;
 }
 

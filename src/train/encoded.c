@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "train/encoded_internal.h"
 
 /* Zhao et al. 2021, Calibrate before use, arXiv:2102.09690. */
@@ -20,6 +19,7 @@ pb_problem pb_problem_of(pb_answer_kind answers)
 {
     return answers == PB_ANSWER_NUMBER   ? PB_PROBLEM_NUMBERS
            : answers == PB_ANSWER_LABELS ? PB_PROBLEM_LABELS
+           : answers == PB_ANSWER_CHOICE ? PB_PROBLEM_CHOICES
            : answers == PB_ANSWER_CLASS  ? PB_PROBLEM_CLASS
                                          : PB_PROBLEM_ANY;
 }
@@ -30,6 +30,8 @@ pb_problem pb_problem_of(pb_answer_kind answers)
 static char *default_template(const pb_data *d)
 {
     pb_text t = {0};
+    if (d->answer_kind == PB_ANSWER_CHOICE)
+        return pb_strdup("Question: {text}\nAnswer: {label}");
     for (int c = 0; c < d->classes; c++)
         pb_text_add(&t, "%s%s", !c ? "Classify the text into " : c + 1 < d->classes ? ", " : " or ", d->class_name[c]);
     if (d->pair[0])
@@ -53,45 +55,28 @@ static int read_template(pb_encoder *enc)
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
-/* The tokens that an answer adds to the template's middle: " positive" -> [3967].  ends: with the end token. */
-static pb_ids encode_answer(const pb_encoder *enc, const char *answer, bool ends)
-{
-    const pb_template *t = &enc->template;
-    pb_text whole = {0};
-    pb_text_bytes(&whole, t->middle.at,
-                  enc->chat ? 0 : (size_t)t->middle.size); /* the assistant's turn begins a new text */
-    pb_ids before = pb_encoder_ids(enc, whole.data ? whole.data : "", whole.length, false);
-    size_t from = whole.length;
-    pb_text_bytes(&whole, t->lead.at, enc->chat ? 0 : (size_t)t->lead.size);
-    pb_text_bytes(&whole, answer, strlen(answer));
-    pb_ids all = pb_encoder_ids(enc, whole.data, whole.length, false), out = {0};
-    size_t same = before.count;
-    if (all.count <= same || (same && memcmp(all.id, before.id, same * sizeof *all.id) != 0)) {
-        pb_ids_free(&all); /* a token spans the end of the template and the beginning of the answer */
-        all = pb_encoder_ids(enc, whole.data + from, whole.length - from, false);
-        same = 0;
-    }
-    for (size_t i = same; i < all.count; i++)
-        pb_ids_add(&out, all.id[i]);
-    if (ends && enc->end >= 0)
-        pb_ids_add(&out, enc->end);
-    pb_ids_free(&before);
-    pb_ids_free(&all);
-    pb_text_free(&whole);
-    return out;
-}
-
 static void encode_verbalizers(pb_encoder *enc)
 {
     pb_encoded *set = enc->set;
     set->verbalizer = pb_alloc((size_t)enc->data->classes * sizeof *set->verbalizer);
     set->single_token = true;
     for (int c = 0; c < enc->data->classes; c++) {
-        set->verbalizer[c] = encode_answer(enc, enc->data->class_name[c], false);
+        set->verbalizer[c] = pb_encoder_answer(enc, enc->data->class_name[c], false);
         set->single_token = set->single_token && set->verbalizer[c].count == 1;
         enc->longest_answer = (int)set->verbalizer[c].count > enc->longest_answer ? (int)set->verbalizer[c].count
                                                                                   : enc->longest_answer;
     }
+}
+
+/* Numbers the choices of all questions of a split. */
+static void list_choices(pb_encoded *set, pb_split s)
+{
+    int n = set->data->split[s].count;
+    set->first[s] = pb_alloc((size_t)(n + 1) * sizeof *set->first[s]);
+    for (int i = 0; i < n; i++)
+        set->first[s][i + 1] = set->first[s][i] + set->data->split[s].example[i].choices;
+    if (set->mode == PB_BY_VERBALIZER)
+        set->choice[s] = pb_alloc((size_t)(set->first[s][n] + 1) * sizeof *set->choice[s]);
 }
 
 /* An example is an item; as text, each of its answers. */
@@ -102,7 +87,9 @@ static void list_items(pb_encoded *set, pb_split s)
     for (int i = 0; i < n; i++)
         items += set->mode == PB_BY_GENERATION ? e[i].answers : 1;
     set->item[s] = pb_alloc((size_t)(items + 1) * sizeof *set->item[s]);
-    set->text[s] = pb_alloc((size_t)(n + 1) * sizeof *set->text[s]);
+    if (set->data->answer_kind == PB_ANSWER_CHOICE)
+        list_choices(set, s);
+    set->text[s] = pb_alloc((size_t)(pb_encoded_first(set, s, n) + 1) * sizeof *set->text[s]);
     set->length[s] = pb_alloc((size_t)(n + 1) * sizeof *set->length[s]);
     if (set->data->answer_kind == PB_ANSWER_TAGS) {
         set->target[s] = pb_alloc((size_t)(n + 1) * sizeof *set->target[s]);
@@ -119,61 +106,18 @@ static void encode_answers(pb_encoder *enc, pb_split s)
     pb_encoded *set = enc->set;
     for (int i = 0; i < set->items[s]; i++) {
         const pb_item *it = &set->item[s][i];
-        set->answer[s][i] = encode_answer(enc, enc->data->split[s].example[it->example].answer[it->answer], true);
+        set->answer[s][i] = pb_encoder_answer(enc, enc->data->split[s].example[it->example].answer[it->answer], true);
         enc->longest_answer = (int)set->answer[s][i].count > enc->longest_answer ? (int)set->answer[s][i].count
                                                                                  : enc->longest_answer;
     }
 }
 
-/* ---- examples in front (few-shot) --------------------------------------------------------------------------- */
-
-/* Selects up to k training examples, as many of each class as possible, in an order drawn by the seed.  Examples
- * whose texts are longer than the limit are not selected: a demonstration is never truncated.  Returns their number. */
-static int draw_shots(const pb_encoder *enc, int k, int *shot)
-{
-    const pb_data *d = enc->data;
-    const pb_example *e = d->split[PB_TRAIN].example;
-    int n = d->split[PB_TRAIN].count, groups = d->classes ? d->classes : 1, drawn = 0;
-    pb_rng r = pb_rng_named(enc->conf->seed, "shots");
-    int *order = pb_alloc((size_t)(n + 1) * sizeof *order), *next = pb_alloc((size_t)groups * sizeof *next);
-    for (int i = 0; i < n; i++)
-        order[i] = i;
-    pb_rng_shuffle(&r, order, n);
-    for (int turn = 0, idle = 0; drawn < k && idle < groups; turn++) {
-        int class = turn % groups, *at = &next[class];
-        while (*at < n &&
-               ((d->classes && e[order[*at]].label != class) || pb_encoder_count(enc, &e[order[*at]]) > enc->limit))
-            ++*at;
-        idle = *at < n ? 0 : idle + 1;
-        if (*at < n)
-            shot[drawn++] = order[(*at)++];
-    }
-    pb_rng_shuffle(&r, shot, drawn);
-    free(order);
-    free(next);
-    return drawn;
-}
-
-static void write_shot(pb_encoder *enc, const pb_example *e)
-{
-    const char *answer = e->label < 0 ? e->answer[0] : enc->data->class_name[e->label];
-    pb_template_write(&enc->template, PB_WITH_ANSWER, e->text, e->second, answer, &enc->front);
-    pb_text_add(&enc->front, "\n\n");
-}
-
-/* Sets the front to the template's head and the first n shots. */
-static void write_front(pb_encoder *enc, const int *shot, int n)
-{
-    pb_text_free(&enc->front);
-    pb_text_bytes(&enc->front, enc->template.once.at, (size_t)enc->template.once.size);
-    for (int i = 0; i < n; i++)
-        write_shot(enc, &enc->data->split[PB_TRAIN].example[shot[i]]);
-}
+/* ---- texts -------------------------------------------------------------------------------------------------- */
 
 /* An example without content; of a pair, both texts are without content. */
 static pb_example content_free_example(const pb_encoder *enc, const char *text)
 {
-    return (pb_example){.text = text, .second = enc->data->pair[0] ? text : NULL};
+    return (pb_example){.text = text, .second = pb_encoder_reads_pairs(enc) ? text : NULL};
 }
 
 static void encode_empty(pb_encoder *enc)
@@ -183,60 +127,32 @@ static void encode_empty(pb_encoder *enc)
     enc->empty = pb_encoder_part(enc, &nothing, PB_TO_ANSWER);
 }
 
-static int front_tokens(const pb_encoder *enc)
-{
-    pb_ids ids = pb_encoder_ids(enc, enc->front.data ? enc->front.data : "", enc->front.length, true);
-    int n = (int)ids.count;
-    pb_ids_free(&ids);
-    return n;
-}
-
-/* Returns true if the first n shots leave room for the longest input, of `longest` tokens, and its answer.  once: the
- * tokens of the template's head, which `longest` includes. */
-static bool is_room(pb_encoder *enc, const int *shot, int n, int once, int longest)
-{
-    write_front(enc, shot, n);
-    return front_tokens(enc) - once + longest + enc->longest_answer <= enc->positions;
-}
-
-/* Sets the front to as many of the shots as fit, found by bisection. */
-static void select_shots(pb_encoder *enc, int longest)
+/* Sets the input of example i.  Returns true if it was cut. */
+static bool encode_example(pb_encoder *enc, pb_split s, int i)
 {
     pb_encoded *set = enc->set;
-    int k = enc->conf->prompting ? enc->conf->prompting->shots : 0;
-    int *shot = pb_alloc((size_t)(k + 1) * sizeof *shot), drawn = draw_shots(enc, k, shot);
-    write_front(enc, shot, 0);
-    int once = front_tokens(enc);
-    for (int most = drawn; set->shots < most;) {
-        int middle = (set->shots + most + 1) / 2;
-        if (is_room(enc, shot, middle, once, longest))
-            set->shots = middle;
-        else
-            most = middle - 1;
-    }
-    write_front(enc, shot, set->shots);
-    set->shots_dropped = k - set->shots;
-    free(shot);
+    bool cut;
+    if (set->target[s])
+        return pb_encoder_sentence(enc, s, i);
+    if (set->first[s] && set->mode == PB_BY_HEAD)
+        return pb_encoder_pairs(enc, s, i);
+    set->text[s][i] = pb_encoder_input(enc, &enc->data->split[s].example[i], set->type[s] ? &set->type[s][i] : NULL,
+                                       &set->length[s][i], &cut);
+    return cut;
 }
-
-/* ---- texts -------------------------------------------------------------------------------------------------- */
 
 /* Returns the number of tokens of the longest input. */
 static int encode_split(pb_encoder *enc, pb_split s)
 {
-    int longest = 0;
-    enc->set->cut[s] = 0;
-    for (int i = 0; i < enc->data->split[s].count; i++) {
-        pb_ids *ids = &enc->set->text[s][i], *type = enc->set->type[s] ? &enc->set->type[s][i] : NULL;
-        bool cut;
-        pb_ids_free(ids);
-        if (enc->set->target[s])
-            cut = pb_encoder_sentence(enc, s, i);
-        else
-            *ids = pb_encoder_input(enc, &enc->data->split[s].example[i], type, &enc->set->length[s][i], &cut);
-        enc->set->cut[s] += cut;
-        longest = (int)ids->count > longest ? (int)ids->count : longest;
-    }
+    pb_encoded *set = enc->set;
+    int longest = 0, n = enc->data->split[s].count, inputs = pb_encoded_first(set, s, n);
+    set->cut[s] = 0;
+    for (int i = 0; i < inputs; i++)
+        pb_ids_free(&set->text[s][i]);
+    for (int i = 0; i < n; i++)
+        set->cut[s] += encode_example(enc, s, i);
+    for (int i = 0; i < inputs; i++)
+        longest = (int)set->text[s][i].count > longest ? (int)set->text[s][i].count : longest;
     return longest;
 }
 
@@ -331,8 +247,14 @@ static int check_inputs(const pb_encoder *enc)
     const pb_encoded *set = enc->set;
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < enc->data->split[s].count; i++)
-            if (!set->text[s][i].count || (set->scored[s] && !set->scored[s][i].count))
+            if (!set->text[s][pb_encoded_first(set, (pb_split)s, i)].count ||
+                (set->scored[s] && !set->scored[s][i].count))
                 return refuse_empty(enc, (pb_split)s, enc->data->split[s].example[i].line);
+    for (int s = 0; s < PB_SPLITS; s++)
+        for (int i = 0; i < enc->data->split[s].count && set->choice[s]; i++)
+            for (int k = set->first[s][i]; k < set->first[s][i + 1]; k++)
+                if (!set->choice[s][k].count)
+                    return refuse_empty(enc, (pb_split)s, enc->data->split[s].example[i].line);
     for (int i = 0; i < PB_CONTENT_FREE && set->mode == PB_BY_VERBALIZER && set->calibrate; i++)
         if (!set->content_free[i].count)
             return pb_error("%s: the template has no words, so that the content-free input '%s' of calibration has no "
@@ -344,11 +266,17 @@ static int check_inputs(const pb_encoder *enc)
 int pb_encoded_check(const pb_data *d, const pb_model *m)
 {
     const pb_tokenizer *t = pb_model_tokenizer(m);
-    return !d->pair[0] || !t || pb_model_is_causal(m) ? 0 : pb_tokenizer_check_pair(t);
+    bool pairs = d->pair[0] || d->answer_kind == PB_ANSWER_CHOICE;
+    return !pairs || !t || pb_model_is_causal(m) ? 0 : pb_tokenizer_check_pair(t);
 }
 
-int pb_encoded_check_loss(const pb_data *d, const pb_prompting *p)
+int pb_encoded_check_prompting(const pb_data *d, const pb_prompting *p)
 {
+    if (p && d->answer_kind == PB_ANSWER_CHOICE && p->calibrate)
+        return pb_error(
+            "%s: calibrate: the prior of a class is the same for all texts, and each question has choices of "
+            "its own; want calibrate = no",
+            d->name);
     if (!p || (!d->class_weight && d->label_smoothing <= 0))
         return 0;
     pb_error("the loss of a head has it, and a row that answers with a verbalizer has none; want rows with a head");
@@ -360,7 +288,7 @@ int pb_encoded_check_loss(const pb_data *d, const pb_prompting *p)
 static int start_head(pb_encoder *enc)
 {
     const pb_slice none = {"", 0};
-    enc->joined = enc->data->pair[0] && !pb_tokenizer_has_pair(enc->tokenizer);
+    enc->joined = pb_encoder_reads_pairs(enc) && !pb_tokenizer_has_pair(enc->tokenizer);
     enc->template = (pb_template){none, none, {"\n", 1}, none, none, none, false};
     if (enc->joined && pb_encoded_check(enc->data, enc->model))
         return -1;
@@ -373,10 +301,11 @@ static int encode_for_head(pb_encoder *enc)
 {
     if (start_head(enc))
         return -1;
-    bool typed = enc->data->pair[0] && !enc->joined && pb_model_token_types(enc->model);
+    bool typed = pb_encoder_reads_pairs(enc) && !enc->joined && pb_model_token_types(enc->model);
     for (int s = 0; s < PB_SPLITS; s++) {
+        int inputs = pb_encoded_first(enc->set, (pb_split)s, enc->data->split[s].count);
         if (typed)
-            enc->set->type[s] = pb_alloc((size_t)(enc->data->split[s].count + 1) * sizeof *enc->set->type[s]);
+            enc->set->type[s] = pb_alloc((size_t)(inputs + 1) * sizeof *enc->set->type[s]);
         encode_split(enc, (pb_split)s);
     }
     return *enc->rc ? -1 : check_inputs(enc);
@@ -414,13 +343,15 @@ static int encode_for_decoder(pb_encoder *enc)
     pb_encoded *set = enc->set;
     if (read_template(enc))
         return -1;
-    if (set->mode == PB_BY_VERBALIZER)
+    pb_encoder_front(enc, NULL, 0);
+    if (set->mode == PB_BY_VERBALIZER && !set->first[PB_TRAIN])
         encode_verbalizers(enc);
+    for (int s = 0; s < PB_SPLITS && set->choice[s]; s++)
+        pb_encoder_choices(enc, (pb_split)s);
     for (int s = 0; s < PB_SPLITS && set->mode == PB_BY_GENERATION; s++)
         encode_answers(enc, (pb_split)s);
     int room = set->mode == PB_BY_GENERATION ? set->decoding->max_new : 0;
     enc->longest_answer = room > enc->longest_answer ? room : enc->longest_answer;
-    write_front(enc, NULL, 0);
     encode_empty(enc);
     int left = enc->positions - (int)enc->empty.count - enc->longest_answer;
     if (left < 1)
@@ -428,7 +359,7 @@ static int encode_for_decoder(pb_encoder *enc)
                         "for a text",
                         enc->data->name, enc->longest_answer, enc->positions);
     enc->limit = left < enc->conf->max_tokens ? left : enc->conf->max_tokens;
-    select_shots(enc, encode_all(enc));
+    pb_encoder_shots(enc, encode_all(enc));
     if (set->shots)
         encode_all(enc); /* A token may span the end of the examples, so the inputs are encoded again after them. */
     if (*enc->rc || check_inputs(enc))
@@ -494,8 +425,10 @@ pb_encoded *pb_encoded_uniform(const pb_data *d, pb_answer_mode mode, int tokens
     pb_encoded *set = new_set(d, mode);
     int answer = mode == PB_BY_GENERATION ? (tokens + 1) / 2 : 0;
     for (int s = 0; s < PB_SPLITS; s++) {
-        for (int i = 0; i < d->split[s].count; i++)
+        for (int i = 0; i < pb_encoded_first(set, (pb_split)s, d->split[s].count); i++)
             set->text[s][i] = zeros(tokens - answer > 0 ? tokens - answer : 1);
+        for (int i = 0; set->choice[s] && i < set->first[s][d->split[s].count]; i++)
+            set->choice[s][i] = zeros(1);
         for (int i = 0; i < d->split[s].count && set->target[s]; i++) {
             set->target[s][i] = zeros((int)set->text[s][i].count);
             set->scored[s][i] = zeros((int)set->text[s][i].count);
@@ -503,7 +436,9 @@ pb_encoded *pb_encoded_uniform(const pb_data *d, pb_answer_mode mode, int tokens
         for (int i = 0; i < set->items[s] && answer; i++)
             set->answer[s][i] = zeros(answer);
     }
-    set->verbalizer = mode == PB_BY_VERBALIZER ? pb_alloc((size_t)d->classes * sizeof *set->verbalizer) : NULL;
+    set->verbalizer = mode == PB_BY_VERBALIZER && !set->first[PB_TRAIN]
+                          ? pb_alloc((size_t)d->classes * sizeof *set->verbalizer)
+                          : NULL;
     for (int c = 0; c < d->classes && set->verbalizer; c++)
         set->verbalizer[c] = zeros(1);
     set->single_token = true;
@@ -537,11 +472,14 @@ pb_encoded *pb_encoded_share(pb_encoded *set)
 static void free_examples(pb_encoded *set)
 {
     for (int s = 0; s < PB_SPLITS; s++) {
-        free_list(set->text[s], set->data->split[s].count);
-        free_list(set->type[s], set->data->split[s].count);
-        free_list(set->said[s], set->data->split[s].count);
-        free_list(set->target[s], set->data->split[s].count);
-        free_list(set->scored[s], set->data->split[s].count);
+        int n = set->data->split[s].count, inputs = pb_encoded_first(set, (pb_split)s, n);
+        free_list(set->text[s], inputs);
+        free_list(set->type[s], inputs);
+        free_list(set->choice[s], set->first[s] ? set->first[s][n] : 0);
+        free(set->first[s]);
+        free_list(set->said[s], n);
+        free_list(set->target[s], n);
+        free_list(set->scored[s], n);
         free(set->length[s]);
         free_list(set->answer[s], set->items[s]);
         free(set->item[s]);

@@ -5,6 +5,10 @@
  * whose verbalizer, a word or a few tokens, has the highest log-probability (Schick and Schütze 2021, PET).  By
  * generation: the decoder continues the text, and the continuation is the answer.
  *
+ * Of a question with choices, a head reads a pair of texts for each choice, the question and the choice, and gives each
+ * pair one score.  By verbalizer, the template presents the question, and the score of a choice is its log-likelihood
+ * as the continuation.
+ *
  * The tokens that all inputs of a decoder begin with form a shared prefix.  It is stored once, and the model can keep
  * its keys and values (prefix caching). */
 #ifndef PB_ENCODED_H
@@ -28,14 +32,19 @@ typedef struct pb_encoded {
     pb_answer_mode mode;
     pb_ids prefix;                        /* the shared prefix; empty by head                            */
     bool prefix_cached;                   /* The model holds the prefix, so batches do not contain it.   */
-    pb_ids *text[PB_SPLITS];              /* [examples] the inputs without the shared prefix             */
-    pb_ids *type[PB_SPLITS];              /* [examples] token types of pairs, by head; NULL: all 0       */
-    int *length[PB_SPLITS];               /* [examples] tokens of a whole text, as max_tokens counts them */
+    pb_ids *text[PB_SPLITS];              /* [inputs] the inputs without the shared prefix: one for each example, or,
+                                             by head, one for each choice of each question               */
+    pb_ids *type[PB_SPLITS];              /* [inputs] token types of pairs, by head; NULL: all 0         */
+    int *length[PB_SPLITS];               /* [examples] tokens of a whole text, as max_tokens counts them; of a
+                                             question by head those of the longest pair                  */
+    int *first[PB_SPLITS];                /* [examples+1] of questions: the number of the first choice of each among
+                                             all choices of the split; else NULL                         */
+    pb_ids *choice[PB_SPLITS];            /* [choices] of questions by verbalizer: the tokens of each; else NULL */
     int cut[PB_SPLITS];                   /* texts that were truncated                                   */
     pb_item *item[PB_SPLITS];             /* [items]                                                     */
     int items[PB_SPLITS];                 /* items in each split                                         */
     pb_ids *answer[PB_SPLITS];            /* by generation: [items] answers, each with its end token     */
-    pb_ids *verbalizer;                   /* by verbalizer: [classes]                                    */
+    pb_ids *verbalizer;                   /* by verbalizer: [classes]; NULL if the answers are choices   */
     bool single_token;                    /* Every verbalizer is one token.                              */
     bool normalize, calibrate;            /* as in pb_prompting                                          */
     pb_ids content_free[PB_CONTENT_FREE]; /* inputs without content, without the shared prefix           */
@@ -72,9 +81,10 @@ pb_problem pb_problem_of(pb_answer_kind answers);
  * whose tokenizer has no form for them. */
 int pb_encoded_check(const pb_data *d, const pb_model *m);
 
-/* Returns -1 with an error if the data has weights of classes or smoothed labels, which a verbalizer's loss does not
- * have; `p` is NULL for a head. */
-int pb_encoded_check_loss(const pb_data *d, const pb_prompting *p);
+/* Returns -1 with an error if methods with this prompting, which is NULL for a head, do not go with the data: a
+ * verbalizer's loss has no weights of classes and no smoothed labels, and `calibrate` is for classes, not for
+ * choices. */
+int pb_encoded_check_prompting(const pb_data *d, const pb_prompting *p);
 
 /* Sets ids to those of a pair of texts and type to their token types, none if the model has none, as pb_encoded_new
  * does by head; limit 0: without truncation.  The caller frees both.  The model must have a tokenizer.  Returns -1 with
@@ -129,7 +139,11 @@ int pb_encoded_cache_prefix(pb_encoded *set, pb_model *m);
  * cached. */
 int pb_encoded_tokens(const pb_encoded *set, pb_split split, int item);
 
-/* Returns the input ids of an example: the prefix, unless it is cached, and the text.  The caller frees them. */
+/* Returns the number of the first input of an example; behind the last example, the number of inputs. */
+int pb_encoded_first(const pb_encoded *set, pb_split split, int example);
+
+/* Returns the input ids of an example: the prefix, unless it is cached, and the text; of a question by head, those of
+ * the pair with the right choice.  The caller frees them. */
 pb_ids pb_encoded_input(const pb_encoded *set, pb_split split, int example);
 
 /* Returns the batch of n items of a split, allocated in `arena`.  With targets, the batch contains what the model is
@@ -147,5 +161,10 @@ double pb_log_probability(const pb_node *logits, int row, int id);
 /* By verbalizer: fills score [n,classes] with the log-probability, in nats, of each class's verbalizer after each of
  * the n texts of a batch.  With `normalize` it is divided by the number of the verbalizer's tokens. */
 void pb_encoded_scores(const pb_encoded *set, const pb_node *logits, int n, double *score);
+
+/* Of questions: fills score with a score for each choice of n items, one item after the other, from the logits of their
+ * batch without targets: those of the head, or the log-likelihoods of the choices in nats. */
+void pb_encoded_choice_scores(const pb_encoded *set, const pb_node *logits, pb_split split, const int *item, int n,
+                              double *score);
 
 #endif

@@ -9,23 +9,37 @@ static const pb_ids *answer_of_item(const pb_encoded *set, pb_split split, int i
 {
     if (set->mode == PB_BY_GENERATION)
         return &set->answer[split][item];
-    return set->mode == PB_BY_VERBALIZER ? &set->verbalizer[set->data->split[split].example[item].label] : NULL;
+    if (set->mode == PB_BY_HEAD)
+        return NULL;
+    int label = set->data->split[split].example[item].label;
+    return set->choice[split] ? &set->choice[split][set->first[split][item] + label] : &set->verbalizer[label];
 }
 
 int pb_encoded_tokens(const pb_encoded *set, pb_split split, int item)
 {
     const pb_ids *answer = answer_of_item(set, split, item);
-    size_t prefix = set->prefix_cached ? 0 : set->prefix.count;
-    return (int)(prefix + set->text[split][set->item[split][item].example].count + (answer ? answer->count - 1 : 0));
+    size_t tokens = set->prefix_cached ? 0 : set->prefix.count;
+    int example = set->item[split][item].example;
+    for (int i = pb_encoded_first(set, split, example); i < pb_encoded_first(set, split, example + 1); i++)
+        tokens += set->text[split][i].count;
+    return (int)(tokens + (answer ? answer->count - 1 : 0));
+}
+
+/* The number of the input that stands for an example: of a question by head, that of the right choice. */
+static int input_of(const pb_encoded *set, pb_split split, int example)
+{
+    bool pairs = set->first[split] && set->mode == PB_BY_HEAD;
+    return pb_encoded_first(set, split, example) + (pairs ? set->data->split[split].example[example].label : 0);
 }
 
 pb_ids pb_encoded_input(const pb_encoded *set, pb_split split, int example)
 {
     pb_ids ids = {0};
+    const pb_ids *text = &set->text[split][input_of(set, split, example)];
     for (size_t k = 0; !set->prefix_cached && k < set->prefix.count; k++)
         pb_ids_add(&ids, set->prefix.id[k]);
-    for (size_t k = 0; k < set->text[split][example].count; k++)
-        pb_ids_add(&ids, set->text[split][example].id[k]);
+    for (size_t k = 0; k < text->count; k++)
+        pb_ids_add(&ids, text->id[k]);
     return ids;
 }
 
@@ -60,9 +74,9 @@ static void add_sequence(growing_batch *c, const pb_ids *text, const pb_ids *ans
 }
 
 /* Adds the token types of the sequence that is added next. */
-static void add_types(growing_batch *c, pb_split split, int example)
+static void add_types(growing_batch *c, pb_split split, int input)
 {
-    const pb_ids *type = c->set->type[split] ? &c->set->type[split][example] : NULL;
+    const pb_ids *type = c->set->type[split] ? &c->set->type[split][input] : NULL;
     for (size_t i = 0; c->token_type && type && i < type->count; i++)
         c->token_type[(size_t)c->offset[c->sequences] + i] = type->id[i];
 }
@@ -82,6 +96,57 @@ static growing_batch start_batch(const pb_encoded *set, pb_arena *arena, int seq
     c.ids = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.ids);
     c.target = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.target);
     return c;
+}
+
+/* The number of choices of the items' questions. */
+static int count_choices(const pb_encoded *set, pb_split split, const int *item, int n)
+{
+    int choices = 0;
+    for (int i = 0; i < n; i++)
+        choices += set->first[split][item[i] + 1] - set->first[split][item[i]];
+    return choices;
+}
+
+/* Makes the batch in which a head reads a pair for each choice of each question. */
+static pb_batch batch_of_pairs(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n)
+{
+    int *group = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *group);
+    int *label = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *label);
+    size_t tokens = 0;
+    for (int i = 0; i < n; i++)
+        tokens += (size_t)pb_encoded_tokens(set, split, item[i]);
+    growing_batch c = start_batch(set, arena, count_choices(set, split, item, n), tokens);
+    if (set->type[split])
+        c.token_type = pb_arena_alloc(arena, PB_META, (tokens + 1) * sizeof *c.token_type);
+    for (int i = 0; i < n; i++) {
+        for (int k = set->first[split][item[i]]; k < set->first[split][item[i] + 1]; k++) {
+            add_types(&c, split, k);
+            add_sequence(&c, &set->text[split][k], NULL, NULL);
+        }
+        label[i] = set->data->split[split].example[item[i]].label;
+        group[i + 1] = c.sequences;
+    }
+    return (pb_batch){.sequences = c.sequences,
+                      .offset = c.offset,
+                      .ids = c.ids,
+                      .token_type = c.token_type,
+                      .label = label,
+                      .group = group,
+                      .groups = n};
+}
+
+/* Makes the batch that scores every choice of each question behind its prompt. */
+static pb_batch batch_of_choices(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n)
+{
+    size_t tokens = 0;
+    for (int i = 0; i < n; i++)
+        for (int k = set->first[split][item[i]]; k < set->first[split][item[i] + 1]; k++)
+            tokens += set->prefix.count + set->text[split][item[i]].count + set->choice[split][k].count;
+    growing_batch c = start_batch(set, arena, count_choices(set, split, item, n), tokens);
+    for (int i = 0; i < n; i++)
+        for (int k = set->first[split][item[i]]; k < set->first[split][item[i] + 1]; k++)
+            add_sequence(&c, &set->text[split][item[i]], &set->choice[split][k], NULL);
+    return (pb_batch){.sequences = c.sequences, .offset = c.offset, .ids = c.ids, .target = c.target};
 }
 
 static size_t longest_verbalizer(const pb_encoded *set)
@@ -144,6 +209,10 @@ static pb_real *class_weights(const pb_data *d, pb_arena *arena)
 pb_batch pb_encoded_batch(const pb_encoded *set, pb_arena *arena, pb_split split, const int *item, int n,
                           bool with_targets)
 {
+    if (set->first[split] && set->mode == PB_BY_HEAD)
+        return batch_of_pairs(set, arena, split, item, n);
+    if (set->first[split] && !with_targets)
+        return batch_of_choices(set, arena, split, item, n);
     const pb_ids **text = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *text);
     int *label = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *label);
     pb_real *number = pb_arena_alloc(arena, PB_META, (size_t)(n + 1) * sizeof *number);
@@ -222,4 +291,16 @@ void pb_encoded_scores(const pb_encoded *set, const pb_node *logits, int n, doub
             score[i] += pb_log_probability(logits, row++, verbalizer->id[k]);
         score[i] /= set->normalize ? (double)verbalizer->count : 1;
     }
+}
+
+void pb_encoded_choice_scores(const pb_encoded *set, const pb_node *logits, pb_split split, const int *item, int n,
+                              double *score)
+{
+    for (int i = 0, at = 0, row = 0; i < n; i++)
+        for (int k = set->first[split][item[i]]; k < set->first[split][item[i] + 1]; k++, at++) {
+            const pb_ids *choice = set->choice[split] ? &set->choice[split][k] : NULL;
+            score[at] = choice ? 0 : (double)row_of(logits, row++)[0];
+            for (size_t t = 0; choice && t < choice->count; t++)
+                score[at] += pb_log_probability(logits, row++, choice->id[t]);
+        }
 }

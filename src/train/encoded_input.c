@@ -40,6 +40,33 @@ pb_ids pb_encoder_part(const pb_encoder *enc, const pb_example *e, pb_template_e
     return ids;
 }
 
+pb_ids pb_encoder_answer(const pb_encoder *enc, const char *answer, bool ends)
+{
+    const pb_template *t = &enc->template;
+    pb_text whole = {0};
+    pb_text_bytes(&whole, t->middle.at,
+                  enc->chat ? 0 : (size_t)t->middle.size); /* the assistant's turn begins a new text */
+    pb_ids before = pb_encoder_ids(enc, whole.data ? whole.data : "", whole.length, false);
+    size_t from = whole.length;
+    pb_text_bytes(&whole, t->lead.at, enc->chat ? 0 : (size_t)t->lead.size);
+    pb_text_bytes(&whole, answer, strlen(answer));
+    pb_ids all = pb_encoder_ids(enc, whole.data, whole.length, false), out = {0};
+    size_t same = before.count;
+    if (all.count <= same || (same && memcmp(all.id, before.id, same * sizeof *all.id) != 0)) {
+        pb_ids_free(&all); /* a token spans the end of the template and the beginning of the answer */
+        all = pb_encoder_ids(enc, whole.data + from, whole.length - from, false);
+        same = 0;
+    }
+    for (size_t i = same; i < all.count; i++)
+        pb_ids_add(&out, all.id[i]);
+    if (ends && enc->end >= 0)
+        pb_ids_add(&out, enc->end);
+    pb_ids_free(&before);
+    pb_ids_free(&all);
+    pb_text_free(&whole);
+    return out;
+}
+
 /* ---- truncation behind a template ------------------------------------------------------------------------- */
 
 /* The number of ids, at most `most`, that a and b have in common at their beginning. */

@@ -38,10 +38,33 @@ int pb_encoder_count(const pb_encoder *enc, const pb_example *e);
  * frees it. */
 pb_ids pb_encoder_part(const pb_encoder *enc, const pb_example *e, pb_template_extent extent);
 
+/* Returns the tokens that an answer adds to the template's middle: " positive" -> [3967].  ends: with the end token.
+ * The caller frees them. */
+pb_ids pb_encoder_answer(const pb_encoder *enc, const char *answer, bool ends);
+
 /* Returns the input of an example, truncated to what fits, which the caller frees.  Appends the token types of a pair
  * that the tokenizer's file encodes to `type`, unless it is NULL.  Sets *length to the number of tokens of the whole
  * texts, as max_tokens counts them, and *cut if tokens were removed. */
 pb_ids pb_encoder_input(const pb_encoder *enc, const pb_example *e, pb_ids *type, int *length, bool *cut);
+
+/* ---- encoded_shots.c */
+
+/* Sets the front to the template's head and the first n shots. */
+void pb_encoder_front(pb_encoder *enc, const int *shot, int n);
+
+/* Draws the shots, and sets the front to as many of them as fit behind inputs of at most `longest` tokens. */
+void pb_encoder_shots(pb_encoder *enc, int longest);
+
+/* ---- encoded_choices.c */
+
+/* Returns whether a head reads pairs of texts. */
+bool pb_encoder_reads_pairs(const pb_encoder *enc);
+
+/* By head: sets the inputs of question i of a split, a pair for each choice.  Returns true if one was cut. */
+bool pb_encoder_pairs(const pb_encoder *enc, pb_split s, int i);
+
+/* By verbalizer: sets the tokens of all choices of the split, and longest_answer to at least those of the longest. */
+void pb_encoder_choices(pb_encoder *enc, pb_split s);
 
 /* ---- encoded_chat.c */
 

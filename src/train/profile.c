@@ -158,12 +158,12 @@ static pb_targets targets_of(const pb_data *d, pb_split s)
 
 /* ---- the profile -------------------------------------------------------------------------------------------- */
 
-/* Returns how many examples have 0, 1, .. labels, [classes+1]. */
+/* Returns how many examples have 0, 1, .. labels or choices, [classes+1]. */
 static int *count_sets(const pb_data *d, pb_split s)
 {
     int *count = pb_alloc((size_t)(d->classes + 1) * sizeof *count);
     for (int i = 0; i < d->split[s].count; i++)
-        count[d->split[s].example[i].label_count]++;
+        count[d->split[s].example[i].label_count + d->split[s].example[i].choices]++;
     return count;
 }
 
@@ -172,7 +172,9 @@ pb_profile pb_profile_of(const pb_data *d)
     pb_profile p = {.later = {0}};
     for (int s = 0; s < PB_SPLITS; s++) {
         p.of_class[s] = pb_data_count_classes(d, (pb_split)s);
-        p.of_count[s] = d->answer_kind == PB_ANSWER_LABELS ? count_sets(d, (pb_split)s) : NULL;
+        p.of_count[s] = d->answer_kind == PB_ANSWER_LABELS || d->answer_kind == PB_ANSWER_CHOICE
+                            ? count_sets(d, (pb_split)s)
+                            : NULL;
         if (d->answer_kind == PB_ANSWER_NUMBER)
             p.target[s] = targets_of(d, (pb_split)s);
     }

@@ -43,7 +43,8 @@ typedef struct pb_targets {
 typedef struct pb_profile {
     int *of_class[PB_SPLITS];     /* [classes] examples of each class                                      */
     pb_targets target[PB_SPLITS]; /* of each split */
-    int *of_count[PB_SPLITS]; /* [classes+1] examples with so many labels, if the answers are sets of labels; or NULL */
+    int *of_count[PB_SPLITS]; /* [classes+1] examples with so many labels, if the answers are sets of labels, or with so
+                                 many choices; or NULL */
     pb_repeats within;        /* examples whose text an earlier one of their split has                 */
     pb_repeats across;        /* examples whose text another split has, too                            */
     int later[PB_SPLITS];     /* of these, those whose text a later split has: overlap = drop removes them */

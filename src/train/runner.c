@@ -99,13 +99,15 @@ static int feature_size(pb_runner *r)
     return n ? n->cols : 0;
 }
 
-/* The first row of each item's features, and behind the last one the number of all rows: an item has one row, or one
- * for each token whose class is read. */
+/* The first row of each item's features, and behind the last one the number of all rows: an item has one row, one for
+ * each token whose class is read, or one for each choice. */
 static size_t *feature_rows(const pb_encoded *set, pb_split s)
 {
     size_t *row = pb_alloc((size_t)(set->items[s] + 1) * sizeof *row);
     for (int i = 0; i < set->items[s]; i++)
-        row[i + 1] = row[i] + (set->scored[s] ? set->scored[s][set->item[s][i].example].count : 1);
+        row[i + 1] = row[i] + (set->scored[s]  ? set->scored[s][set->item[s][i].example].count
+                               : set->first[s] ? (size_t)(set->first[s][i + 1] - set->first[s][i])
+                                               : 1);
     return row;
 }
 

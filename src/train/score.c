@@ -123,6 +123,48 @@ static int classify_split(pb_runner *r, pb_split split, int batch, pb_prediction
     return rc;
 }
 
+/* ---- choices ------------------------------------------------------------------------------------------------ */
+
+/* Returns the number of choices of the first `count` questions of a split. */
+static int choices_of(const pb_encoded *set, pb_split split, int count)
+{
+    return set->first[split][count];
+}
+
+/* Fills score with the scores of all choices of the first `count` questions, one question after the other. */
+static int score_choices(pb_runner *r, pb_split split, int batch, int count, double *score)
+{
+    int *item = first_items(count), rc = 0;
+    for (int from = 0; from < count && !rc; from += batch) {
+        int n = count - from < batch ? count - from : batch;
+        rc = pb_runner_run(r, &(pb_runner_batch){.split = split, .item = item + from, .count = n});
+        if (!rc)
+            pb_encoded_choice_scores(r->encoded, pb_graph_output(r->graph), split, item + from, n,
+                                     score + choices_of(r->encoded, split, from));
+    }
+    free(item);
+    return rc;
+}
+
+/* Fills list [examples] with the chosen one of each question's choices, and the scores of all. */
+static int choose_split(pb_runner *r, pb_split split, int batch, pb_prediction *list)
+{
+    const pb_encoded *set = r->encoded;
+    int count = set->data->split[split].count;
+    double *score = pb_alloc((size_t)(choices_of(set, split, count) + 1) * sizeof *score);
+    int rc = score_choices(r, split, batch, count, score);
+    for (int i = 0; i < count && !rc; i++) {
+        pb_prediction *p = &list[i];
+        p->scores = set->data->split[split].example[i].choices;
+        p->score = pb_alloc((size_t)p->scores * sizeof *p->score);
+        memcpy(p->score, score + choices_of(set, split, i), (size_t)p->scores * sizeof *p->score);
+        p->likelihoods = set->mode != PB_BY_HEAD;
+        choose_class(p->score, p->scores, p);
+    }
+    free(score);
+    return rc;
+}
+
 /* ---- tags --------------------------------------------------------------------------------------------------- */
 
 static const char no_tag[] = "O"; /* of a word that the model does not read, and of one outside of entities */
@@ -278,7 +320,7 @@ static int put_perplexity(pb_runner *r, pb_split split, int batch, int step, pb_
 static void put_metrics(const pb_data *d, const pb_task *task, pb_split split, int step, const pb_prediction *list,
                         pb_result *out)
 {
-    int metrics = 0;
+    int metrics = 0, n = d->split[split].count;
     while (task->metrics[metrics].name)
         metrics++;
     const pb_scoring scoring = {d->classes, d->positive};
@@ -287,8 +329,10 @@ static void put_metrics(const pb_data *d, const pb_task *task, pb_split split, i
         task->score(d, split, list, value, step < 0 ? out : NULL);
     for (int i = 0; i < metrics; i++) {
         if (!task->score)
-            value[i] = pb_metric_of(&task->metrics[i], &scoring, d->split[split].count, list);
+            value[i] = pb_metric_of(&task->metrics[i], &scoring, n, list);
         if (task->metrics[i].asked && !task->metrics[i].asked(d))
+            continue;
+        if (task->metrics[i].of_likelihoods && n && !list[0].likelihoods)
             continue;
         if (task->score || !isnan(value[i])) /* NaN: the task's settings do not ask for it */
             pb_result_put(out, split, step, value[i], "accuracy.%s.%s", pb_split_name[split], task->metrics[i].name);
@@ -305,9 +349,10 @@ static int predict(pb_runner *r, pb_split split, int batch, pb_prediction *list)
                                   .label = d->split[split].example[i].label,
                                   .number = d->answer_kind == PB_ANSWER_NUMBER,
                                   .target = d->split[split].example[i].target};
-    return d->answer_kind == PB_ANSWER_TAGS ? tag_split(r, split, batch, list)
-           : d->classes                     ? classify_split(r, split, batch, list)
-                                            : generate_split(r, split, list);
+    return d->answer_kind == PB_ANSWER_TAGS     ? tag_split(r, split, batch, list)
+           : d->answer_kind == PB_ANSWER_CHOICE ? choose_split(r, split, batch, list)
+           : d->classes                         ? classify_split(r, split, batch, list)
+                                                : generate_split(r, split, list);
 }
 
 int pb_predict(pb_model *m, const pb_encoded *set, pb_split split, int batch, pb_prediction *list)
@@ -362,8 +407,11 @@ int pb_score_first(pb_runner *r, pb_split split, int batch, int count, double **
         return answer_log_probabilities(r, split, batch, count, x, n);
     if (r->encoded->data->answer_kind == PB_ANSWER_TAGS)
         return score_tokens(r, split, batch, count, x, n);
-    *n = count * classes;
+    bool choices = r->encoded->data->answer_kind == PB_ANSWER_CHOICE;
+    *n = choices ? choices_of(r->encoded, split, count) : count * classes;
     *x = pb_alloc((size_t)(*n + 1) * sizeof **x);
+    if (choices)
+        return score_choices(r, split, batch, count, *x);
     return score_items(r, split, batch, count, *x);
 }
 

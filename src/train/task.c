@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "train/template.h"
 
 const char *const pb_split_name[PB_SPLITS] = {"train", "validation", "test"};
 
@@ -33,16 +32,20 @@ pb_data *pb_data_new(const char *name)
     return d;
 }
 
+static void free_texts(int n, char **text)
+{
+    for (int k = 0; k < n; k++)
+        free(text[k]);
+    free(text);
+}
+
 static void free_example(pb_example *e)
 {
     free((char *)(uintptr_t)e->text);
     free((char *)(uintptr_t)e->second);
-    for (int k = 0; k < e->answers; k++)
-        free(e->answer[k]);
-    free(e->answer);
-    for (int k = 0; k < e->words; k++)
-        free(e->word[k]);
-    free(e->word);
+    free_texts(e->answers, e->answer);
+    free_texts(e->words, e->word);
+    free_texts(e->choices, e->choice);
     free(e->tag);
     free(e->labels);
 }
@@ -51,8 +54,9 @@ void pb_prediction_free(pb_prediction *p)
 {
     free(p->text);
     free(p->label_set);
+    free(p->score);
     p->text = NULL;
-    p->label_set = NULL;
+    p->label_set = p->score = NULL;
 }
 
 void pb_data_clear(pb_data *d, pb_split split)
@@ -166,24 +170,34 @@ static void put_example(pb_data *d, pb_split split, const pb_example *e)
     d->split[split].example[d->split[split].count++] = *e;
 }
 
+/* A copy of n texts, each a copy; NULL if there are none. */
+static char **copy_texts(int n, char *const *text)
+{
+    char **copy = n ? pb_alloc((size_t)n * sizeof *copy) : NULL;
+    for (int k = 0; k < n; k++)
+        copy[k] = pb_strdup(text[k]);
+    return copy;
+}
+
+static int *copy_numbers(int n, const int *number)
+{
+    int *copy = n ? pb_alloc((size_t)n * sizeof *copy) : NULL;
+    if (n)
+        memcpy(copy, number, (size_t)n * sizeof *copy);
+    return copy;
+}
+
 void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e)
 {
     pb_example copy = *e;
     PB_CHECK(!e->second == !d->pair[1]);
     copy.text = pb_strdup(e->text);
     copy.second = e->second ? pb_strdup(e->second) : NULL;
-    copy.answer = e->answers ? pb_alloc((size_t)e->answers * sizeof *copy.answer) : NULL;
-    for (int k = 0; k < e->answers; k++)
-        copy.answer[k] = pb_strdup(e->answer[k]);
-    copy.word = e->words ? pb_alloc((size_t)e->words * sizeof *copy.word) : NULL;
-    copy.tag = e->words ? pb_alloc((size_t)e->words * sizeof *copy.tag) : NULL;
-    for (int k = 0; k < e->words; k++) {
-        copy.word[k] = pb_strdup(e->word[k]);
-        copy.tag[k] = e->tag[k];
-    }
-    copy.labels = e->label_count ? pb_alloc((size_t)e->label_count * sizeof *copy.labels) : NULL;
-    if (e->label_count)
-        memcpy(copy.labels, e->labels, (size_t)e->label_count * sizeof *copy.labels);
+    copy.answer = copy_texts(e->answers, e->answer);
+    copy.word = copy_texts(e->words, e->word);
+    copy.choice = copy_texts(e->choices, e->choice);
+    copy.tag = copy_numbers(e->words, e->tag);
+    copy.labels = copy_numbers(e->label_count, e->labels);
     put_example(d, split, &copy);
 }
 
@@ -218,70 +232,15 @@ void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char
     pb_data_add_example(d, split, &(pb_example){.text = text, .label = -1, .answer = &one, .answers = 1, .line = line});
 }
 
-int pb_data_template(pb_data *d, const char *file)
-{
-    pb_template parsed;
-    free(d->template);
-    d->template = NULL;
-    char *path = *file ? pb_data_find(d, file) : NULL;
-    d->template = path ? pb_read_file(path, NULL) : NULL;
-    int rc = !*file ? 0 : d->template ? pb_template_parse(path, d->template, d->pair, &parsed) : -1;
-    free(path);
-    return rc;
-}
-
-/* Appends a path to those that are tried, if it is a new one, and takes ownership of it. */
-static int add_path(char *list[], int n, char *path)
-{
-    for (int i = 0; i < n; i++)
-        if (!strcmp(list[i], path)) {
-            free(path);
-            return n;
-        }
-    list[n] = path;
-    return n + 1;
-}
-
-static int refuse_missing(const char *file, char *const list[], int n)
-{
-    pb_text tried = {0};
-    for (int i = 0; i < n; i++)
-        pb_text_add(&tried, "%s%s", i ? ", " : "", list[i]);
-    pb_error("%s: no such file; looked for %s%s", file, tried.data,
-             *file == '/' || getenv("PEFTBENCH_DATA") ? "" : " (PEFTBENCH_DATA, a folder to look in too, is not set)");
-    pb_text_free(&tried);
-    return -1;
-}
-
-char *pb_data_find(const pb_data *d, const char *file)
-{
-    const char *home = getenv("PEFTBENCH_DATA");
-    char *path[5], *found = NULL, *in_data = pb_format("data/%s", file);
-    int n = 0;
-    for (int i = 0; i < 2 && d && *file != '/'; i++)
-        n = d->folder[i] ? add_path(path, n, pb_format("%s%s", d->folder[i], file)) : n;
-    n = add_path(path, n, pb_find_installed(file));
-    n = *file == '/' ? n : add_path(path, n, pb_find_installed(in_data));
-    n = *file == '/' || !home ? n : add_path(path, n, pb_format("%s/%s", home, file));
-    if (pb_file_exists(file)) /* such as the path that pb_experiment_place_files found in one of the folders */
-        found = pb_strdup(file);
-    for (int i = 0; i < n && !found; i++)
-        if (pb_file_exists(path[i]))
-            found = pb_strdup(path[i]);
-    if (!found)
-        refuse_missing(file, path, n);
-    for (int i = 0; i < n; i++)
-        free(path[i]);
-    free(in_data);
-    return found;
-}
-
 /* ---- grouping ------------------------------------------------------------------------------- */
 
 int pb_example_compare(const pb_example *a, const pb_example *b)
 {
     int order = strcmp(a->text, b->text);
-    return order ? order : strcmp(a->second ? a->second : "", b->second ? b->second : "");
+    order = order ? order : strcmp(a->second ? a->second : "", b->second ? b->second : "");
+    for (int k = 0; !order && k < a->choices && k < b->choices; k++)
+        order = strcmp(a->choice[k], b->choice[k]);
+    return order ? order : (a->choices > b->choices) - (a->choices < b->choices);
 }
 
 static int by_text_and_position(const void *a, const void *b)
@@ -481,7 +440,7 @@ static int split_of(const pb_data *d, const pb_example *e)
 
 static int refuse_overlap(const pb_data *d, const pb_example *a, const pb_example *b)
 {
-    const char *what = b->second ? "pair" : "text", *second = b->second ? b->second : "";
+    const char *what = b->choices ? "question" : b->second ? "pair" : "text", *second = b->second ? b->second : "";
     return pb_error("%s: the %s \"%.*s\"%s%.*s%s is in both %s and %s; want every %s in one split, or overlap = drop",
                     d->name, what, pb_characters(b->text, 60), b->text, *second ? ", \"" : "",
                     pb_characters(second, 60), second, *second ? "\"" : "", pb_split_name[split_of(d, a)],
@@ -564,6 +523,8 @@ static void add_example(const pb_data *d, int split, const pb_example *e, pb_tex
         pb_text_add(sum, "\t%zu", strlen(e->word[k]));
     for (int k = 0; k < e->answers; k++)
         pb_text_add(sum, "\t%s\n", e->answer[k]);
+    for (int k = 0; k < e->choices; k++)
+        pb_text_add(sum, "\t%zu\t%s\n", strlen(e->choice[k]), e->choice[k]);
     for (int k = 0; k < e->label_count; k++)
         pb_text_add(sum, "\t%s\n", d->class_name[e->labels[k]]);
     if (d->answer_kind == PB_ANSWER_NUMBER)

@@ -20,15 +20,21 @@ typedef enum pb_answer_kind {
     PB_ANSWER_NUMBER, /* a number: one output of the head, trained by the mean squared error              */
     PB_ANSWER_TAGS,   /* a tag for each word: an output for each class of a token, trained by cross-entropy */
     PB_ANSWER_LABELS, /* a set of labels: an output of the head for each, trained by binary cross-entropy */
+    PB_ANSWER_CHOICE, /* one of the choices of the example: a score for each, by an output of the head or by their
+                         likelihood behind a prompt (train/encoded.h)                                       */
     PB_ANSWER_TEXT,   /* a text, which a decoder generates, trained by the cross-entropy of its tokens    */
 } pb_answer_kind;
 
-/* One example.  Its label is a class, it has a set of labels, its target is a number, or its answers are texts. */
+/* One example.  Its label is a class or one of its choices, it has a set of labels, its target is a number, or its
+ * answers are texts. */
 typedef struct pb_example {
     const char *text;   /* the input, UTF-8                                  */
     const char *second; /* the second text of a pair; NULL: not a pair       */
-    int label;          /* number of the class; -1 if the answers are texts or sets of labels, 0 if they are numbers */
-    int *labels;        /* [label_count] the labels that the text has, ascending, if the answers are sets of labels */
+    int label;          /* number of the class, or of the right choice; -1 if the answers are texts or sets of labels, 0
+                           if they are numbers */
+    char **choice;      /* [choices] the texts between which a question lets choose, at most PB_MOST_CHOICES */
+    int choices;
+    int *labels; /* [label_count] the labels that the text has, ascending, if the answers are sets of labels */
     int label_count;
     double target; /* the number to predict, if the answers are numbers */
     char **answer; /* [answers] reference texts, each of them correct   */
@@ -39,11 +45,14 @@ typedef struct pb_example {
     int line; /* line of the example in its file */
 } pb_example;
 
+enum { PB_MOST_CHOICES = 26 }; /* each has a letter */
+
 /* The examples of a task.  It owns all texts. */
 typedef struct pb_data {
     const char *name; /* of the named task                 */
     pb_answer_kind answer_kind;
-    int classes; /* outputs of a head, for classes or labels; 0 for texts; 1, named after the column, for numbers */
+    int classes; /* outputs of a head, for classes or labels; 0 for texts; 1, named after the column, for numbers; for
+                    choices the letters of their places, of which there are as many as a question has choices at most */
     char **class_name; /* [classes]                         */
     size_t class_capacity;
     char *pair[2]; /* names of the columns of both texts; NULL: an example has one text */
@@ -81,9 +90,12 @@ typedef struct pb_prediction {
     pb_split split;
     int example;       /* index in the split                                        */
     int label;         /* the true class; -1 if the answers are texts or sets of labels */
-    int predicted;     /* the predicted class                                       */
-    float probability; /* of the predicted class                                    */
-    char *text; /* the generated answer, the predicted tags with blanks between them, or the predicted labels as a
+    int predicted;     /* the predicted class, or the choice with the highest score */
+    float probability; /* of the predicted class, or of the choice among all        */
+    double *score;     /* [scores] of the choices; NULL if the answers are none     */
+    int scores;
+    bool likelihoods; /* The scores are log-likelihoods of the choices, in nats. */
+    char *text;       /* the generated answer, the predicted tags with blanks between them, or the predicted labels as a
                           JSON list; NULL otherwise */
     double *label_set; /* [2, classes] 1 for each label that the text has, 0 for the others; the probability of each;
                           NULL if the answer is no set of labels */
@@ -126,6 +138,9 @@ typedef struct pb_metric_info {
 
     /* Returns whether the settings of the data's task ask for the metric; it is not stored otherwise.  NULL: always. */
     bool (*asked)(const pb_data *d);
+
+    /* The metric is one of likelihoods: rows whose head scores the choices do not have it. */
+    bool of_likelihoods;
 } pb_metric_info;
 
 /* A kind of task. */
@@ -202,6 +217,17 @@ void pb_data_add_example(pb_data *d, pb_split split, const pb_example *e);
 /* Returns the number of the class with this name, or -1 with an error that lists the classes. */
 int pb_data_find_class(const pb_data *d, const char *name);
 
+/* Names the classes of data with choices: A, B, .., as many as a question has choices at most.  To be called when the
+ * splits are complete. */
+void pb_data_letters(pb_data *d);
+
+/* Returns the number of outputs of a head that the data's task has: 1 for choices, each of which is scored by itself; 0
+ * if the answers are texts. */
+int pb_data_outputs(const pb_data *d);
+
+/* Returns the accuracy that is expected on test of guesses among the choices of each question. */
+double pb_data_chance(const pb_data *d);
+
 /* Returns the number of examples of each class, or with each label, or of words with each tag, in a split, [classes],
  * which the caller frees. */
 int *pb_data_count_classes(const pb_data *d, pb_split split);
@@ -232,7 +258,8 @@ void pb_data_add_sentence(pb_data *d, pb_split split, int words, const char *con
 /* Merges examples with equal texts within each split into the first of them, with the answers of all. */
 void pb_data_group(pb_data *d);
 
-/* Returns how the inputs of two examples compare, as strcmp does: by their texts, then by their second texts. */
+/* Returns how the inputs of two examples compare, as strcmp does: by their texts, then by their second texts, then by
+ * their choices. */
 int pb_example_compare(const pb_example *a, const pb_example *b);
 
 /* Removes the examples of a split. */

@@ -4,6 +4,67 @@
 
 #include "table/table.h"
 #include "train/task.h"
+#include "train/template.h"
+
+/* ---- where files are ------------------------------------------------------------------------------------------ */
+
+/* Appends a path to those that are tried, if it is a new one, and takes ownership of it. */
+static int add_path(char *list[], int n, char *path)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(list[i], path)) {
+            free(path);
+            return n;
+        }
+    list[n] = path;
+    return n + 1;
+}
+
+static int refuse_missing(const char *file, char *const list[], int n)
+{
+    pb_text tried = {0};
+    for (int i = 0; i < n; i++)
+        pb_text_add(&tried, "%s%s", i ? ", " : "", list[i]);
+    pb_error("%s: no such file; looked for %s%s", file, tried.data,
+             *file == '/' || getenv("PEFTBENCH_DATA") ? "" : " (PEFTBENCH_DATA, a folder to look in too, is not set)");
+    pb_text_free(&tried);
+    return -1;
+}
+
+char *pb_data_find(const pb_data *d, const char *file)
+{
+    const char *home = getenv("PEFTBENCH_DATA");
+    char *path[5], *found = NULL, *in_data = pb_format("data/%s", file);
+    int n = 0;
+    for (int i = 0; i < 2 && d && *file != '/'; i++)
+        n = d->folder[i] ? add_path(path, n, pb_format("%s%s", d->folder[i], file)) : n;
+    n = add_path(path, n, pb_find_installed(file));
+    n = *file == '/' ? n : add_path(path, n, pb_find_installed(in_data));
+    n = *file == '/' || !home ? n : add_path(path, n, pb_format("%s/%s", home, file));
+    if (pb_file_exists(file)) /* such as the path that pb_experiment_place_files found in one of the folders */
+        found = pb_strdup(file);
+    for (int i = 0; i < n && !found; i++)
+        if (pb_file_exists(path[i]))
+            found = pb_strdup(path[i]);
+    if (!found)
+        refuse_missing(file, path, n);
+    for (int i = 0; i < n; i++)
+        free(path[i]);
+    free(in_data);
+    return found;
+}
+
+int pb_data_template(pb_data *d, const char *file)
+{
+    pb_template parsed;
+    free(d->template);
+    d->template = NULL;
+    char *path = *file ? pb_data_find(d, file) : NULL;
+    d->template = path ? pb_read_file(path, NULL) : NULL;
+    int rc = !*file ? 0 : d->template ? pb_template_parse(path, d->template, d->pair, &parsed) : -1;
+    free(path);
+    return rc;
+}
 
 /* ---- the columns of the texts ----------------------------------------------------------------------------------- */
 

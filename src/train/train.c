@@ -154,7 +154,7 @@ static pb_batch make_samples(const void *encoded, pb_arena *arena, const int *it
 static pb_samples samples_of(const pb_encoded *set, const pb_train_options *o, int **class_count)
 {
     *class_count = pb_data_count_classes(set->data, PB_TRAIN);
-    return (pb_samples){.classes = set->data->classes,
+    return (pb_samples){.classes = pb_data_outputs(set->data),
                         .class_count = *class_count,
                         .label_sets = set->data->answer_kind == PB_ANSWER_LABELS,
                         .numbers = set->data->answer_kind == PB_ANSWER_NUMBER,

@@ -375,6 +375,20 @@ static pb_node *build_cross_entropy(pb_graph *g, pb_node **in, const pb_rows *se
     return pb_op_cross_entropy(g, in[0], label);
 }
 
+/* Groups of 1, 2, 3, 1, .. rows; the last one has what is left. */
+static pb_node *build_group_cross_entropy(pb_graph *g, pb_node **in, const pb_rows *set)
+{
+    int *offset = numbers(g, set->count + 2, 0, 1), *label = numbers(g, set->count + 1, 0, 1), groups = 0;
+    for (int at = 0; at < set->count; groups++) {
+        int size = groups % 3 + 1 < set->count - at ? groups % 3 + 1 : set->count - at;
+        label[groups] = groups % size;
+        offset[groups] = at;
+        at += size;
+        offset[groups + 1] = at;
+    }
+    return pb_op_group_cross_entropy(g, in[0], groups, offset, label);
+}
+
 static pb_node *build_square_loss(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     size_t n = (size_t)set->count;
@@ -827,6 +841,7 @@ static const op_case cases[] = {
     {"prepend", build_prepend, {{3, 18}, {0, 18}}},
     {"add of prepended", build_add_of_prepended, {{3, 18}, {0, 18}, {0, 18}}},
     {"cross_entropy", build_cross_entropy, {{0, 5}}},
+    {"group_cross_entropy", build_group_cross_entropy, {{0, 1}}},
     {"consistency", build_consistency, {{0, 5}, {0, 5}}},
     {"consistency of many classes", build_consistency, {{0, 600}, {0, 600}}},
     {"square_loss", build_square_loss, {{0, 5}}},
@@ -1543,6 +1558,8 @@ enum {
     BAD_POSITION,
     BAD_TYPE,
     BAD_LABEL,
+    BAD_GROUP,
+    BAD_GROUP_LABEL,
     BAD_PRODUCT,
     BAD_PRODUCT_OF_ROWS,
     BAD_RESHAPE,
@@ -1556,7 +1573,7 @@ enum {
 
 static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set, pb_param *p)
 {
-    static const int bad_ids[] = {0, 4, 5, 0}, bad_label[] = {0, -1, 6, 0};
+    static const int bad_ids[] = {0, 4, 5, 0}, bad_label[] = {0, -1, 6, 0}, few_rows[] = {0, 3}, all_rows[] = {0, 4};
     pb_node *w = pb_graph_param(g, &p[0]), *short_table = pb_graph_param(g, &p[1]);
     switch (which) {
     case BAD_LINEAR: return pb_op_linear(g, x, w, NULL);
@@ -1581,6 +1598,8 @@ static pb_node *build_bad(int which, pb_graph *g, pb_node *x, const pb_rows *set
     case BAD_POSITION: return pb_op_position(g, x, short_table, pb_op_act(g, PB_TANH, short_table), 0, NULL);
     case BAD_TYPE: return pb_op_position(g, x, pb_graph_param(g, &p[2]), short_table, 0, bad_ids);
     case BAD_LABEL: return pb_op_cross_entropy(g, x, bad_label);
+    case BAD_GROUP: return pb_op_group_cross_entropy(g, pb_op_columns(g, x, 0, 1), 1, few_rows, few_rows);
+    case BAD_GROUP_LABEL: return pb_op_group_cross_entropy(g, pb_op_columns(g, x, 0, 1), 1, all_rows, all_rows + 1);
     case BAD_PRODUCT: return pb_op_product(g, w, false, short_table, false);
     case BAD_PRODUCT_OF_ROWS: return pb_op_product(g, x, false, short_table, true);
     case BAD_RESHAPE: return pb_op_reshape(g, w, 7, 6);
@@ -1616,6 +1635,8 @@ TEST(what_does_not_fit_is_refused_and_the_graph_stays_refused)
         [BAD_POSITION] = "position: 2, want 0..1",
         [BAD_TYPE] = "token type 4, want 0..1: the model has 2 (type_vocab_size in config.json)",
         [BAD_LABEL] = "cross entropy: label 6, want 0..5",
+        [BAD_GROUP] = "group cross entropy: x is [4,1], want [3,1]",
+        [BAD_GROUP_LABEL] = "group cross entropy: label 4, want 0..3",
         [BAD_PRODUCT] = "product: A [5,7], B [2,6]",
         [BAD_PRODUCT_OF_ROWS] = "product: A [4,6], B^T [2,6] do not fit, want two matrices of parameters",
         [BAD_RESHAPE] = "reshape: [5,7] to [7,6]",
