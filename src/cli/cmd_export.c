@@ -94,8 +94,11 @@ static void print_conversion(void *ctx, const char *module, double error)
 
 static int write(const pb_args *a, pb_model *m)
 {
-    if (pb_model_problem(m) == PB_PROBLEM_CHOICES)
-        return pb_error("export: a head of choices has no format yet; want a run of another kind of task");
+    if (pb_model_chooses(m) && pb_model_is_causal(m))
+        return pb_error(
+            "export: transformers has no model for multiple choice of the family %s; want a run of an encoder, "
+            "or of a row that reads a template",
+            pb_model_family(m));
     return a->merged ? pb_model_export(m, a->word[1], PB_IN_FP32)
            : a->rank ? pb_adapter_convert(m, a->rank, a->word[1], print_conversion, NULL)
                      : pb_adapter_save(m, a->word[1]);
@@ -120,6 +123,8 @@ static int export_run(const pb_args *a, const stored *s)
     pb_opening opening = {
         .path = a->model ? a->model : s->run.model, .classes = classes, .tokens = gives_tags(&s->provenance)};
     opening.problem = problem_of(s);
+    if (opening.problem == PB_PROBLEM_CHOICES) /* the names are those of places, and not of the head's one output */
+        names = NULL;
     pb_model *m = classes ? pb_model_open(&opening) : NULL;
     int rc = !m || pb_provenance_check_model(&s->provenance, s->run.id, m) || pb_model_attach(m, s->part, s->parts) ||
                      pb_model_load(m, artifact) || (names && pb_model_name_classes(m, names))

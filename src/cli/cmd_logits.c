@@ -19,6 +19,23 @@ static void print_rows(const pb_node *n)
     }
 }
 
+/* Prints the ids or token types of a sequence, or a list of those of all choices. */
+static void print_ids(const request *t, const pb_ids *ids)
+{
+    int from = 0;
+    if (!pb_model_chooses(t->session.model)) {
+        pb_ids_print(ids, stdout);
+        return;
+    }
+    for (size_t s = 0; s < t->input.end.count; s++) {
+        const pb_ids part = {.id = ids->id + from, .count = (size_t)(t->input.end.id[s] - from)};
+        fputs(s ? ", " : "[", stdout);
+        pb_ids_print(&part, stdout);
+        from = t->input.end.id[s];
+    }
+    putchar(']');
+}
+
 static int print_logits(void *ctx, const char *line, size_t size)
 {
     request *t = ctx;
@@ -28,10 +45,10 @@ static int print_logits(void *ctx, const char *line, size_t size)
     if (!logits)
         return -1;
     printf("{\"ids\": ");
-    pb_ids_print(&t->input.ids, stdout);
+    print_ids(t, &t->input.ids);
     if (t->input.type.count) {
         printf(", \"types\": ");
-        pb_ids_print(&t->input.type, stdout);
+        print_ids(t, &t->input.type);
     }
     printf(", \"logits\": [");
     print_rows(logits);
@@ -61,6 +78,9 @@ const pb_command pb_cmd_logits = {
         "one row of logits, a token classifier or a language model one row for each token.  With --ids, a line is an "
         "array of ids, or an\n"
         "object {\"input_ids\": [..], \"token_type_ids\": [..]}.  With --pairs, it is two texts with a tab between\n"
-        "them; token types are printed as \"types\".\n",
+        "them; token types are printed as \"types\".  A model for multiple choice has one row for each choice: a line "
+        "is\n"
+        "a question and its choices with tabs between them, or with --ids an array of such arrays or objects, one a\n"
+        "choice.\n",
     .run = logits_command,
 };

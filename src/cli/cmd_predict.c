@@ -191,26 +191,12 @@ static int add_words(pb_data *d, const char *line)
 /* Adds a question and its choices, with tabs between them, to the test split. */
 static int add_question(pb_data *d, const char *line)
 {
-    char *copy = pb_strdup(line), *rest = copy, *choice[PB_MOST_CHOICES];
-    int n = 0, rc = 0;
-    const char *question = strsep(&rest, "\t");
-    while (rest && !rc) {
-        char *one = strsep(&rest, "\t");
-        rc = !*one                  ? pb_error("want a choice between two tabs, got nothing")
-             : n == PB_MOST_CHOICES ? pb_error("want at most %d choices", PB_MOST_CHOICES)
-                                    : 0;
-        if (!rc)
-            choice[n++] = one;
-    }
-    if (!rc && (!*question || n < 2))
-        rc = pb_error("want a question and at least 2 choices with tabs between them, got %s", !*question
-                                                                                                   ? "no question"
-                                                                                               : n ? "1 choice"
-                                                                                                   : "no tab");
+    char *copy = pb_strdup(line), *choice[PB_MOST_CHOICES];
+    int n, rc = pb_split_choices(copy, choice, &n);
     if (!rc)
         pb_data_add_example(
             d, PB_TEST,
-            &(pb_example){.text = question, .choice = choice, .choices = n, .line = d->split[PB_TEST].count + 1});
+            &(pb_example){.text = copy, .choice = choice, .choices = n, .line = d->split[PB_TEST].count + 1});
     free(copy);
     return rc;
 }
@@ -384,23 +370,42 @@ static void print_likeliest(const pb_model *m, const pb_node *logits)
     free(name);
 }
 
-/* Predicts the class of a line.  As in training, a text is truncated to the positions of the model.  If the model has
- * an attention window, a text that exceeds it is refused when the network is built. */
+/* Prints the choice with the largest logit and its probability. */
+static void print_chosen(const char *line, const pb_node *logits)
+{
+    char *copy = pb_strdup(line), *choice[PB_MOST_CHOICES];
+    int n, best = 0;
+    double sum = 0;
+    PB_CHECK(!pb_split_choices(copy, choice, &n) && n == logits->rows);
+    for (int k = 1; k < n; k++)
+        best = logits->x[k] > logits->x[best] ? k : best;
+    for (int k = 0; k < n; k++)
+        sum += exp((double)(logits->x[k] - logits->x[best]));
+    printf("%s\t%.4f\n", choice[best], 1 / sum);
+    free(copy);
+}
+
+/* Predicts the class of a line, or the choice.  As in training, a text is truncated to the positions of the model.  If
+ * the model has an attention window, a text that exceeds it is refused when the network is built. */
 static int classify(void *ctx, const char *line, size_t size)
 {
     classification *t = ctx;
     const pb_model *m = t->session.model;
     int most = pb_model_config(m)->window ? 0 : pb_model_max_tokens(m);
     pb_input *in = &t->input;
-    in->ids.count = 0;
-    int rc = t->args->pairs ? pb_session_input(&t->session, t->args, line, size, most, in)
-                            : pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &in->ids);
+    bool chooses = pb_model_chooses(t->session.model);
+    pb_input_free(in);
+    int rc = t->args->pairs || chooses ? pb_session_input(&t->session, t->args, line, size, most, in)
+                                       : pb_tokenizer_encode(pb_model_tokenizer(m), line, size, true, most, &in->ids);
     if (!rc && !in->ids.count)
         rc = pb_error("the line has no token; want at least one");
     const pb_node *logits = rc ? NULL : pb_session_run(&t->session, in);
     if (!logits)
         return -1;
-    print_likeliest(m, logits);
+    if (chooses)
+        print_chosen(line, logits);
+    else
+        print_likeliest(m, logits);
     return 0;
 }
 

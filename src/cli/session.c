@@ -31,6 +31,7 @@ int pb_session_open(pb_session *o, const pb_args *a)
     }
     int classes = o->adapter ? pb_adapter_classes(o->adapter) : 0; /* the adapter has its own head */
     pb_opening opening = {.path = a->model, .classes = classes, .tokens = o->adapter && pb_adapter_tokens(o->adapter)};
+    opening.problem = o->adapter && pb_adapter_choices(o->adapter) ? PB_PROBLEM_CHOICES : PB_PROBLEM_ANY;
     int rc = a->precision ? pb_option_set(pb_base_table, &opening.base, "precision", a->precision) : 0;
     o->model = rc ? NULL : pb_model_open(&opening);
     if (!o->model || attach_adapter(o, a) || pb_model_check_given(o->model)) {
@@ -94,6 +95,25 @@ int pb_split_pair(char *line, const char **second)
     return 0;
 }
 
+int pb_split_choices(char *line, char *choice[], int *count)
+{
+    const char *question = strsep(&line, "\t");
+    *count = 0;
+    while (line) {
+        char *one = strsep(&line, "\t");
+        if (!*one)
+            return pb_error("want a choice between two tabs, got nothing");
+        if (*count == PB_MOST_CHOICES)
+            return pb_error("want at most %d choices", PB_MOST_CHOICES);
+        choice[(*count)++] = one;
+    }
+    return *question && *count >= 2 ? 0
+                                    : pb_error("want a question and at least 2 choices with tabs between them, got %s",
+                                               !*question ? "no question"
+                                               : *count   ? "1 choice"
+                                                          : "no tab");
+}
+
 /* Appends the elements of an array: numbers 0 .. count-1 that are called `what`. */
 static int read_numbers(const pb_json *list, const char *what, int count, pb_ids *out)
 {
@@ -120,6 +140,7 @@ void pb_input_free(pb_input *in)
 {
     pb_ids_free(&in->ids);
     pb_ids_free(&in->type);
+    pb_ids_free(&in->end);
 }
 
 static int check_member(void *ctx, const char *key, const pb_json *value)
@@ -130,9 +151,10 @@ static int check_member(void *ctx, const char *key, const pb_json *value)
                : pb_error("'%s': want input_ids and token_type_ids only", key);
 }
 
-/* A model without token types ignores those that are 0. */
+/* A model without token types ignores those that are 0.  The ids of an earlier sequence stay. */
 static int read_object(const pb_model *m, const pb_json *root, pb_input *in)
 {
+    size_t before = in->ids.count;
     int types = pb_model_token_types(m);
     const pb_json *type = pb_json_get(root, "token_type_ids");
     if (pb_json_each(root, check_member, NULL))
@@ -142,20 +164,52 @@ static int read_object(const pb_model *m, const pb_json *root, pb_input *in)
     if (type && read_numbers(type, "token type", types ? types : 1, &in->type))
         return pb_error_prefix("token_type_ids: the model has %d token types", types);
     if (type && in->type.count != in->ids.count)
-        return pb_error("%zu input_ids and %zu token_type_ids; want as many", in->ids.count, in->type.count);
+        return pb_error("%zu input_ids and %zu token_type_ids; want as many", in->ids.count - before,
+                        in->type.count - before);
     return 0;
 }
 
 /* An array of ids, or an object. */
-static int read_input(const pb_model *m, const char *line, size_t size, pb_input *in)
+static int read_sequence(const pb_model *m, const pb_json *root, pb_input *in)
+{
+    return pb_json_is_object(root) ? read_object(m, root, in)
+           : pb_json_is_array(root)
+               ? read_numbers(root, "token id", pb_model_config(m)->vocab, &in->ids)
+               : pb_error("want a JSON array of token ids, or an object with input_ids and token_type_ids");
+}
+
+/* Ends a sequence.  Token types of the others are 0 if they are not given. */
+static int end_sequence(pb_input *in)
+{
+    size_t from = in->end.count ? (size_t)in->end.id[in->end.count - 1] : 0;
+    if (in->ids.count == from)
+        return pb_error("no token; want at least one");
+    while (in->type.count && in->type.count < in->ids.count)
+        pb_ids_add(&in->type, 0);
+    pb_ids_add(&in->end, (int)in->ids.count);
+    return 0;
+}
+
+/* One sequence for each choice. */
+static int read_sequences(const pb_model *m, const pb_json *list, pb_input *in)
+{
+    int rc = pb_json_is_array(list) && pb_json_size(list)
+                 ? 0
+                 : pb_error("want a JSON array with an array of ids, or an object, for each choice");
+    for (size_t i = 0; !rc && i < pb_json_size(list); i++) {
+        const pb_json *one = pb_json_at(list, i);
+        while (pb_json_get(one, "token_type_ids") && in->type.count < in->ids.count)
+            pb_ids_add(&in->type, 0); /* those of the choices before it */
+        rc = read_sequence(m, one, in) || end_sequence(in) ? pb_error_prefix("choice %zu", i) : 0;
+    }
+    return rc;
+}
+
+static int read_input(const pb_session *o, const char *line, size_t size, pb_input *in)
 {
     pb_json_doc *doc = pb_json_parse("ids", line, size);
     const pb_json *root = doc ? pb_json_root(doc) : NULL;
-    int rc = !doc                      ? -1
-             : pb_json_is_object(root) ? read_object(m, root, in)
-             : pb_json_is_array(root)
-                 ? read_numbers(root, "token id", pb_model_config(m)->vocab, &in->ids)
-                 : pb_error("want a JSON array of token ids, or an object with input_ids and token_type_ids");
+    int rc = !doc ? -1 : (pb_model_chooses(o->model) ? read_sequences : read_sequence)(o->model, root, in);
     pb_json_free(doc);
     return rc;
 }
@@ -171,24 +225,56 @@ static int read_pair(const pb_model *m, const char *line, int limit, pb_input *i
     return rc ? -1 : 0;
 }
 
+/* Appends the elements of `more`, which it frees. */
+static void append(pb_ids *to, pb_ids *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        pb_ids_add(to, more->id[i]);
+    pb_ids_free(more);
+}
+
+/* A question and its choices: a pair for each choice. */
+static int read_question(const pb_model *m, const char *line, int limit, pb_input *in)
+{
+    char *copy = pb_strdup(line), *choice[PB_MOST_CHOICES];
+    int n, rc = pb_model_tokenizer(m) ? 0 : pb_error("%s: no tokenizer.json; want --ids", pb_model_dir(m));
+    rc = rc || pb_split_choices(copy, choice, &n) ? -1 : 0;
+    for (int k = 0; !rc && k < n; k++) {
+        pb_ids ids = {0}, type = {0};
+        rc = pb_encoded_pair(m, copy, choice[k], limit, &ids, &type);
+        append(&in->ids, &ids);
+        append(&in->type, &type);
+        rc = rc || end_sequence(in) ? -1 : 0;
+    }
+    free(copy);
+    return rc;
+}
+
 int pb_session_input(const pb_session *o, const pb_args *a, const char *line, size_t size, int limit, pb_input *in)
 {
     pb_input_free(in);
     if (a->ids && a->pairs)
         return pb_error("--pairs: token ids are no texts; want --pairs or --ids");
-    int rc = a->ids     ? read_input(o->model, line, size, in)
-             : a->pairs ? read_pair(o->model, line, limit, in)
-                        : pb_session_ids(o, a, line, size, &in->ids);
+    if (a->pairs && pb_model_chooses(o->model))
+        return pb_error("--pairs: %s chooses; want lines with a question and its choices, without --pairs",
+                        pb_model_dir(o->model));
+    int rc = a->ids                       ? read_input(o, line, size, in)
+             : pb_model_chooses(o->model) ? read_question(o->model, line, limit, in)
+             : a->pairs                   ? read_pair(o->model, line, limit, in)
+                                          : pb_session_ids(o, a, line, size, &in->ids);
     return rc ? -1 : in->ids.count ? 0 : pb_error("the line has no token; want at least one");
 }
 
 const pb_node *pb_session_run(pb_session *o, const pb_input *in)
 {
-    const int offset[] = {0, (int)in->ids.count};
-    const pb_node *logits = pb_apply_run(o->apply, &(pb_batch){.sequences = 1,
+    int n = in->end.count ? (int)in->end.count : 1, *offset = pb_alloc((size_t)(n + 1) * sizeof *offset);
+    for (int s = 0; s < n; s++)
+        offset[s + 1] = in->end.count ? in->end.id[s] : (int)in->ids.count;
+    const pb_node *logits = pb_apply_run(o->apply, &(pb_batch){.sequences = n,
                                                                .offset = offset,
                                                                .ids = in->ids.id,
                                                                .token_type = in->type.count ? in->type.id : NULL});
+    free(offset);
     return logits && !pb_apply_check(logits) ? logits : NULL;
 }
 

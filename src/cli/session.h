@@ -18,6 +18,10 @@ typedef struct pb_session {
 int pb_session_open(pb_session *o, const pb_args *a);
 void pb_session_close(pb_session *o);
 
+/* Splits a question and its choices at the tabs between them.  Sets choice [count], of PB_MOST_CHOICES at most, to
+ * the choices, which are parts of the line.  Returns -1 with an error unless there are a question and 2 choices. */
+int pb_split_choices(char *line, char *choice[], int *count);
+
 /* Calls `each` with every line of stdin, without the "\n" or "\r\n" at its end; a "\r" elsewhere is part of the line.
  * A line with a NUL byte is refused.  A nonzero return ends the loop, and the error gets the prefix "stdin:LINE: ".
  * Returns -1 with an error, also if stdin cannot be read. */
@@ -34,9 +38,10 @@ int pb_ids_read(const char *line, size_t size, int vocab, pb_ids *ids);
 /* Prints the ids as a JSON array, "[1, 2]". */
 void pb_ids_print(const pb_ids *ids, FILE *out);
 
-/* What a model reads: one sequence. */
+/* What a model reads: one sequence; of a model for multiple choice one for each choice. */
 typedef struct pb_input {
-    pb_ids ids, type; /* the token types; none: all 0 */
+    pb_ids ids, type; /* of all sequences, one after the other; the token types are none if all are 0 */
+    pb_ids end;       /* [sequences] the place in ids behind each sequence; none: there is one */
 } pb_input;
 
 /* Frees the input and leaves it empty. */
@@ -48,10 +53,11 @@ int pb_session_ids(const pb_session *o, const pb_args *a, const char *line, size
 
 /* Sets the input to that of a line, as pb_session_ids does.  With --ids, the line may also be an object
  * {"input_ids": [..], "token_type_ids": [..]}; with --pairs, it is a pair of texts, which is encoded as by
- * pb_encoded_pair with this limit. */
+ * pb_encoded_pair with this limit.  Of a model for multiple choice a line is a question and its choices with tabs
+ * between them, each encoded with the question as a pair, or with --ids a JSON array of what stands for each choice. */
 int pb_session_input(const pb_session *o, const pb_args *a, const char *line, size_t size, int limit, pb_input *in);
 
-/* Computes the logits of an input.  Returns NULL with an error. */
+/* Computes the logits of an input, for multiple choice a row for each choice.  Returns NULL with an error. */
 const pb_node *pb_session_run(pb_session *o, const pb_input *in);
 
 #endif

@@ -116,21 +116,32 @@ bool pb_adapter_tokens(const pb_adapter *a)
            pb_ends_in(base_class(a), "ForTokenClassification");
 }
 
+bool pb_adapter_choices(const pb_adapter *a)
+{
+    return pb_ends_in(base_class(a), "ForMultipleChoice");
+}
+
 /* The heads of token classification and multiple choice have the same name as that of sequence classification. */
 static int check_classifier(const pb_adapter *a, const char *task, const char *class)
 {
     if (!pb_adapter_classes(a) || !strcmp(task, "SEQ_CLS") || strstr(class, "ForSequenceClassification") ||
-        pb_adapter_tokens(a))
+        pb_adapter_tokens(a) || pb_adapter_choices(a))
         return 0;
-    return pb_error("%s: task_type: want SEQ_CLS or TOKEN_CLS beside a saved classifier, got '%s'%s%s", a->config_path,
-                    *task ? task : "null", *class ? " of a " : "", class);
+    return pb_error("%s: task_type: want SEQ_CLS or TOKEN_CLS beside a saved classifier, or the class of a model for "
+                    "multiple choice in auto_mapping, got '%s'%s%s",
+                    a->config_path, *task ? task : "null", *class ? " of a " : "", class);
 }
 
 static int check_task(const pb_adapter *a)
 {
     static const char *const tasks[] = {"", "SEQ_CLS", "TOKEN_CLS", "CAUSAL_LM", "FEATURE_EXTRACTION"};
-    static const char *const classes[] = {
-        "ForSequenceClassification", "ForTokenClassification", "ForCausalLM", "LMHeadModel", "ForMaskedLM", "Model"};
+    static const char *const classes[] = {"ForSequenceClassification",
+                                          "ForTokenClassification",
+                                          "ForMultipleChoice",
+                                          "ForCausalLM",
+                                          "LMHeadModel",
+                                          "ForMaskedLM",
+                                          "Model"};
     const char *task = pb_json_text(pb_json_get(pb_json_root(a->doc), "task_type"), ""), *class = base_class(a);
     bool known = false, fits = !*class;
     for (size_t i = 0; i < PB_COUNT(tasks); i++)
@@ -141,9 +152,9 @@ static int check_task(const pb_adapter *a)
         return pb_error("%s: task_type: want SEQ_CLS, TOKEN_CLS, CAUSAL_LM, FEATURE_EXTRACTION or null, got '%s'",
                         a->config_path, task);
     if (!fits)
-        return pb_error(
-            "%s: auto_mapping: want a base model, a sequence or token classifier or a language model, got a %s",
-            a->config_path, class);
+        return pb_error("%s: auto_mapping: want a base model, a sequence or token classifier, a model for multiple "
+                        "choice or a language model, got a %s",
+                        a->config_path, class);
     if (!*task && pb_peft_is_prompt(a->peft))
         return pb_error("%s: task_type: want one, without which PEFT does not apply a %s", a->config_path, a->type);
     return check_classifier(a, task, class);

@@ -22,6 +22,9 @@ void pb_adapter_close(pb_adapter *a);
 /* The number of classes of the adapter's classification head; 0 if it has none. */
 int pb_adapter_classes(const pb_adapter *a);
 
+/* Whether the adapter was trained on a model for multiple choice (PB_PROBLEM_CHOICES). */
+bool pb_adapter_choices(const pb_adapter *a);
+
 /* Whether the adapter was trained with a head that gives a class to each token (PB_HEAD_TOKENS). */
 bool pb_adapter_tokens(const pb_adapter *a);
 

@@ -523,6 +523,11 @@ static int check_sizes(const pb_loading *l)
 static int check_head(const pb_loading *l)
 {
     bool tokens = l->m->head == PB_HEAD_TOKENS;
+    bool choices = pb_model_chooses(l->m);
+    if (choices ? pb_adapter_classes(l->a) && !pb_adapter_choices(l->a) : pb_adapter_choices(l->a))
+        return pb_error("%s: auto_mapping: the adapter is for %s, and the head of %s for %s; want the same of both",
+                        l->a->config_path, choices ? "something else" : "multiple choice", pb_model_dir(l->m),
+                        choices ? "multiple choice" : "something else");
     const char *task = pb_json_text(pb_json_get(l->config, "task_type"), "");
     if (tokens ? strcmp(task, "SEQ_CLS") != 0 : !pb_adapter_tokens(l->a))
         return 0;

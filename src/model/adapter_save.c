@@ -338,7 +338,7 @@ static int save_method(pb_saving *s)
 static int save_adapter(pb_saving *s, const char *dir)
 {
     bool soft = pb_peft_is_prompt(s->peft);
-    if (soft && !pb_model_has_classes(s->m) && s->m->head != PB_HEAD_CAUSAL)
+    if (soft && (pb_model_chooses(s->m) || (!pb_model_has_classes(s->m) && s->m->head != PB_HEAD_CAUSAL)))
         return pb_error("%s: PEFT does not apply %s to a model without a task_type, and has no task_type for this head",
                         s->method->name, s->peft->type);
     if (save_method(s) || save_whole(s) || pb_saving_add_settings(s) || pb_make_dirs(dir))
@@ -348,7 +348,8 @@ static int save_adapter(pb_saving *s, const char *dir)
         pb_saving_add_prompt_sizes(s);
     pb_digest base = pb_model_digest(s->m);
     pb_text classes = pb_model_class_names(s->m);
-    const char *problem = pb_model_problem(s->m) == PB_PROBLEM_CLASS ? NULL : pb_problem_name[pb_model_problem(s->m)];
+    bool plain = pb_model_problem(s->m) == PB_PROBLEM_CLASS || pb_model_chooses(s->m);
+    const char *problem = plain ? NULL : pb_problem_name[pb_model_problem(s->m)];
     const char *const metadata[] = {"base_sha256",
                                     base.hex,
                                     "format",

@@ -129,7 +129,12 @@ void pb_saving_add_common(pb_saving *s)
     static const char *const task[] = {"null", "\"SEQ_CLS\"", "\"CAUSAL_LM\"", "null", "\"TOKEN_CLS\""}; /* of heads */
     const pb_model *m = s->m;
     pb_text_add(new_member(s, "peft_type"), "\"%s\"", s->peft->type);
-    pb_text_add(new_member(s, "task_type"), "%s", task[m->head]);
+    pb_text_add(new_member(s, "task_type"), "%s", pb_model_chooses(m) ? "null" : task[m->head]);
+    if (pb_model_chooses(m)) /* PEFT has no task_type for it */
+        pb_text_add(new_member(s, "auto_mapping"),
+                    "{\"base_model_class\": \"%sForMultipleChoice\", \"parent_library\": "
+                    "\"transformers.models.%s.modeling_%s\"}",
+                    m->config.family->class_name, m->config.family->type, m->config.family->type);
     pb_json_quote(new_member(s, "base_model_name_or_path"), m->dir);
     pb_text_add(new_member(s, "inference_mode"), "true");
     if (s->saved.length)

@@ -498,7 +498,7 @@ int pb_checkpoint_params(pb_model *m, int distill_width)
     load_norm(m, "final.norm", f->final_norm ? inside(m, f->final_norm) : NULL, -1, c->width, &m->final_gain,
               &m->final_bias);
     if (pb_model_has_classes(m))
-        load_classifier(m, m->head == PB_HEAD_TOKENS ? &f->tokens : &f->classes);
+        load_classifier(m, pb_classifier_names(m));
     else if (m->head != PB_HEAD_NONE)
         load_language_head(m, &f->masked);
     if (distill_width)

@@ -23,14 +23,15 @@ static int copy_member(void *ctx, const char *key, const pb_json *value)
 static void add_head(const pb_model *m, pb_precision precision, pb_text *out)
 {
     const struct pb_family *f = m->config.family;
-    const char *kind = m->head == PB_HEAD_CLASSES     ? "ForSequenceClassification"
+    const char *kind = pb_model_chooses(m)            ? "ForMultipleChoice"
+                       : m->head == PB_HEAD_CLASSES   ? "ForSequenceClassification"
                        : m->head == PB_HEAD_TOKENS    ? "ForTokenClassification"
                        : m->head == PB_HEAD_MASKED    ? "ForMaskedLM"
                        : strcmp(f->type, "gpt2") == 0 ? "LMHeadModel"
                                                       : "ForCausalLM";
     pb_text_add(out, "{\n  \"architectures\": [\"%s%s\"],\n  \"dtype\": \"%s\"", f->class_name, kind,
                 precision == PB_IN_BF16 ? "bfloat16" : "float32");
-    if (!pb_model_has_classes(m))
+    if (!pb_model_has_classes(m) || pb_model_chooses(m))
         return;
     if (pb_model_problem(m) != PB_PROBLEM_CLASS)
         pb_text_add(out, ",\n  \"problem_type\": \"%s\"", pb_problem_name[pb_model_problem(m)]);

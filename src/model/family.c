@@ -68,6 +68,8 @@ static const struct pb_family families[] = {
                  .out = "classifier.out_proj",
                  .bias = "classifier.out_proj.bias",
                  .act = PB_TANH},
+     .choices =
+         {.dense = "pooler.dense", .out = "classifier", .bias = "classifier.bias", .act = PB_TANH, .base_dense = true},
      .tokens = CLASSIFIER,
      .masked = {.dense = "lm_head.dense",
                 .norm = "lm_head.layer_norm",
@@ -225,11 +227,22 @@ static bool flag(const reader *r, const char *key, bool otherwise)
     return pb_json_bool(pb_json_get(r->root, key), otherwise);
 }
 
+/* The name of the model's class in transformers. */
+static const char *architecture(const reader *r)
+{
+    return pb_json_text(pb_json_at(pb_json_get(r->root, "architectures"), 0), "");
+}
+
+static bool is_for_choices(const reader *r)
+{
+    return strstr(architecture(r), "ForMultipleChoice") != NULL;
+}
+
 static int read_problem(const reader *r)
 {
     const char *problem = pb_json_text(pb_json_get(r->root, "problem_type"), NULL);
-    r->c->problem = PB_PROBLEM_ANY;
-    for (pb_problem p = PB_PROBLEM_CLASS; p <= PB_PROBLEM_NUMBERS && problem; p++)
+    r->c->problem = is_for_choices(r) ? PB_PROBLEM_CHOICES : PB_PROBLEM_ANY;
+    for (pb_problem p = PB_PROBLEM_CLASS; p <= PB_PROBLEM_NUMBERS && problem && !r->c->problem; p++)
         if (!strcmp(problem, pb_problem_name[p]))
             r->c->problem = p;
     return !problem || r->c->problem
@@ -258,13 +271,16 @@ static int read_switches(const reader *r)
 /* Reads the head from `architectures`. */
 static int read_head(const reader *r)
 {
-    const char *name = pb_json_text(pb_json_at(pb_json_get(r->root, "architectures"), 0), "");
+    const char *name = architecture(r);
     pb_network_config *c = r->c;
-    c->head = strstr(name, "ForSequenceClassification")                    ? PB_HEAD_CLASSES
-              : strstr(name, "ForCausalLM") || strstr(name, "LMHeadModel") ? PB_HEAD_CAUSAL
-              : strstr(name, "ForMaskedLM")                                ? PB_HEAD_MASKED
-              : strstr(name, "ForTokenClassification")                     ? PB_HEAD_TOKENS
-                                                                           : PB_HEAD_NONE;
+    c->head = is_for_choices(r) || strstr(name, "ForSequenceClassification") ? PB_HEAD_CLASSES
+              : strstr(name, "ForCausalLM") || strstr(name, "LMHeadModel")   ? PB_HEAD_CAUSAL
+              : strstr(name, "ForMaskedLM")                                  ? PB_HEAD_MASKED
+              : strstr(name, "ForTokenClassification")                       ? PB_HEAD_TOKENS
+                                                                             : PB_HEAD_NONE;
+    c->classes = 1;
+    if (is_for_choices(r)) /* whatever num_labels says */
+        return 0;
     size_t labels = pb_json_size(pb_json_get(r->root, "id2label"));
     c->classes = labels < MOST_CLASSES ? (int)labels : MOST_CLASSES;
     return labels ? 0 : number(r, "num_labels", 1, MOST_CLASSES, 2, &c->classes);

@@ -41,6 +41,7 @@ struct pb_family {
     const char *head_norm[2];                 /* modules in a layer, of the norms of each head of q and k; or NULL */
     pb_head_names classes, masked;            /* of the classification head, and of the language model's head */
     pb_head_names tokens;                     /* of the head that gives a class to each token */
+    pb_head_names choices;                    /* of the head that scores a choice; empty: that of the classes */
 
     /* Defaults of config.json. */
     int kv_heads;  /* of num_key_value_heads; 0: the number of heads */

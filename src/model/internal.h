@@ -213,6 +213,9 @@ pb_node *pb_build_consistency(pb_build *b, pb_node *first, pb_node *second);
 
 /* ---- model.c */
 
+/* Returns the names of the tensors of the head of classes, of tokens or of choices that the model has. */
+const struct pb_head_names *pb_classifier_names(const pb_model *m);
+
 /* Returns the names of the classes of a head as a JSON list; empty without such a head.  The caller frees it. */
 pb_text pb_model_class_names(const pb_model *m);
 

@@ -48,6 +48,17 @@ pb_problem pb_model_problem(const pb_model *m)
     return m->problem ? m->problem : m->classes == 1 ? PB_PROBLEM_NUMBERS : PB_PROBLEM_CLASS;
 }
 
+bool pb_model_chooses(const pb_model *m)
+{
+    return m->head == PB_HEAD_CLASSES && pb_model_problem(m) == PB_PROBLEM_CHOICES;
+}
+
+const pb_head_names *pb_classifier_names(const pb_model *m)
+{
+    const struct pb_family *f = m->config.family;
+    return m->head == PB_HEAD_TOKENS ? &f->tokens : pb_model_chooses(m) && f->choices.out ? &f->choices : &f->classes;
+}
+
 int pb_model_name_classes(pb_model *m, const char *list)
 {
     pb_json_doc *doc = pb_json_parse("names of classes", list, strlen(list));

@@ -170,7 +170,8 @@ pb_head pb_model_head(const pb_model *m);                    /* the head that wa
 bool pb_model_has_classes(const pb_model *m);                /* the head is a classifier, of texts or of tokens */
 int pb_model_outputs(const pb_model *m);                     /* columns of the output */
 pb_problem pb_model_problem(const pb_model *m);              /* that of a classification head, which is never ANY */
-int pb_model_kv_width(const pb_model *m);                    /* columns of a layer's keys: kv_heads * head_size */
+bool pb_model_chooses(const pb_model *m); /* the head scores one of several choices, PB_PROBLEM_CHOICES */
+int pb_model_kv_width(const pb_model *m); /* columns of a layer's keys: kv_heads * head_size */
 
 /* Sets the names of the head's classes from a JSON list of strings.  Returns -1 with an error if it is none. */
 int pb_model_name_classes(pb_model *m, const char *list);

@@ -134,9 +134,12 @@ static int copy_deltas(pb_adapter_deltas *d, const pb_model *from, const pb_mode
 static int read_deltas(pb_adapter_deltas *d, const pb_model *base, const char *dir, bool force)
 {
     pb_adapter *a = pb_adapter_open(dir);
-    pb_model *m = a ? pb_model_open(&(pb_opening){
-                          .path = base->dir, .classes = pb_adapter_classes(a), .tokens = pb_adapter_tokens(a)})
-                    : NULL;
+    pb_model *m =
+        a ? pb_model_open(&(pb_opening){.path = base->dir,
+                                        .classes = pb_adapter_classes(a),
+                                        .tokens = pb_adapter_tokens(a),
+                                        .problem = pb_adapter_choices(a) ? PB_PROBLEM_CHOICES : PB_PROBLEM_ANY})
+          : NULL;
     int rc = m ? 0 : -1;
     if (!rc && !pb_adapter_method(a)->low_rank)
         rc = pb_error("%s: want an adapter whose updates are products of two matrices, got one of type %s", dir,

@@ -195,7 +195,7 @@ static pb_node *classify(pb_build *b, pb_node *x, const pb_batch *batch)
     pb_node *h = x ? pb_op_select(b->graph, x, class_rows(b, x->set, batch)) : NULL;
     if (m->pool_w) {
         h = pb_op_linear(b->graph, h, leaf(b, m->pool_w), leaf(b, m->pool_b));
-        h = pb_drop(b, pb_op_act(b->graph, head_act(m, &m->config.family->classes), h), b->dropout);
+        h = pb_drop(b, pb_op_act(b->graph, head_act(m, pb_classifier_names(m)), h), b->dropout);
     }
     pb_node *logits = pb_op_linear(b->graph, h, leaf(b, m->head_w), leaf(b, m->head_b));
     return pb_build_logits(b, b->adapter ? pb_multi_adapter_apply(b, NULL, logits, h) : logits);

@@ -47,9 +47,11 @@ static int choose_head(pb_model *m, int classes, bool tokens, pb_problem problem
     if (bare)
         return 0;
     if (m->head == PB_HEAD_NONE)
-        return pb_error("%s: config.json: architectures: the checkpoint has no head; want one that ends in "
-                        "ForSequenceClassification, ForTokenClassification, ForCausalLM, LMHeadModel or ForMaskedLM",
-                        m->dir);
+        return pb_error(
+            "%s: config.json: architectures: the checkpoint has no head; want one that ends in "
+            "ForSequenceClassification, ForTokenClassification, ForMultipleChoice, ForCausalLM, LMHeadModel or "
+            "ForMaskedLM",
+            m->dir);
     if (m->head == PB_HEAD_MASKED && m->config.family->causal)
         m->head = PB_HEAD_CAUSAL;
     if ((m->head == PB_HEAD_CAUSAL) != m->config.family->causal && !pb_model_has_classes(m))

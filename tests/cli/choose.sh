@@ -65,6 +65,24 @@ ok 'are refused' says 'stdin:1: want a question and at least 2 choices with tabs
 ok 'an empty choice' eval "run 2 predict toy.ini --db a.db --row lora <<<$'Which film?\t\tgood'"
 ok 'is refused' says 'stdin:1: want a choice between two tabs, got nothing'
 ok 'a plan' run 0 plan toy.ini
+run_of() { sql "$1" "SELECT min(id) FROM run WHERE row = '$2'"; }
+ok 'predictions of lora' eval 'run 0 predict toy.ini --db a.db --row lora <questions' && cp out before
+ok 'it is exported' run 0 export "$(run_of a.db lora)" whole --db a.db --merged
+ok 'as a model for multiple choice' grep -q '"architectures": \["BertForMultipleChoice"\]' whole/config.json
+ok 'without names of labels' test "$(grep -c 'id2label\|problem_type' whole/config.json)" = 0
+ok 'the folder predicts' eval 'run 0 predict --model whole <questions'
+ok 'the same' diff before out
+ok 'an adapter' run 0 export "$(run_of a.db lora)" adapter --db a.db
+ok 'for such models' grep -q '"base_model_class": "BertForMultipleChoice"' adapter/adapter_config.json
+ok 'predicts' eval 'run 0 predict --model models/encoder --adapter adapter <questions'
+ok 'the same, too' diff before out
+ok 'a head that fits' run 0 run toy.ini --db w.db --set experiment.model=whole --set experiment.methods=lora --set experiment.seeds=0 --set epochs=1
+printf '[task]\nkind = classify\ntrain = two.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/two.ini
+(printf 'text\tlabel\n' && for i in $(seq 20); do printf 'film %d\t%s\n' "$i" "$((i % 2))"; done) >data/two.tsv
+ok 'a head that does not fit' run 2 run toy.ini --db wrong.db --set experiment.model=whole --set experiment.task=two
+ok 'is refused' says 'a classification head with 1 output, and the task needs 2'
+ok 'a head for classes' run 2 run toy.ini --db wrong.db --set "experiment.model=$root/tests/golden/families/roberta"
+ok 'is refused, too' says 'a classification head with 3 outputs, and the task needs 1'
 
 # ---- likelihoods ---------------------------------------------------------------------------------------------------
 prompts=(--set experiment.model=models/decoder --set 'experiment.methods=zero-shot,few-shot,lora+zero-shot')
@@ -92,6 +110,8 @@ ok 'is refused' says 'calibrate: the prior of a class is the same for all texts'
 ok 'a method that compares classes' run 2 run toy.ini --db wrong.db --set experiment.methods=adamix --set method.adamix.consistency=1
 ok 'is refused, too' says 'the answers of task toy are choices, each with a score of its own'
 ok 'a head of a decoder' run 0 run toy.ini --db h.db --set experiment.model=models/decoder --set experiment.methods=lora --set experiment.seeds=0
+ok 'has no format' run 2 export "$(run_of h.db lora)" none --db h.db --merged
+ok 'is said' says 'transformers has no model for multiple choice of the family llama'
 
 # ---- files ---------------------------------------------------------------------------------------------------------
 cut_head() { # FILE: with the settings that follow, its letters are those of toy.jsonl

@@ -53,6 +53,36 @@ grep -o '^{"ids": \[[^]]*\]' out >two
 ok 'one text of two lines' run 0 '"the film\\ngood"\n' tokenize --json --model "$root/models/pico-decoder"
 ok 'is the same' cmp -s two <(grep -o '^{"ids": \[[^]]*\]' out)
 
+# ---- multiple choice --------------------------------------------------------------------------------------
+choose=$golden/choose/bert-choices
+choice() { printf '{"input_ids": [%s], "token_type_ids": [%s]}' "$1" "$2"; }
+two="[$(choice '3, 4, 5' '0, 0, 1'), $(choice '3, 6' '0, 1')]\n"
+ok 'a row a choice' run 0 "$two" logits --ids --model "$choose"
+ok 'of one number' prints '^\{"ids": \[\[3, 4, 5\], \[3, 6\]\], "types": \[\[0, 0, 1\], \[0, 1\]\], "logits": \[\[[^],]*\], \[[^],]*\]\]\}$'
+cut -d '"' -f 7 out >logits.two
+ok 'each by itself' run 0 "[$(choice '3, 6' '0, 1')]\n" logits --ids --model "$choose"
+ok 'has the same' test "$(cut -d '"' -f 7 out | tr -d ']}[: ')" = "$(tr -d ']}[: ' <logits.two | cut -d , -f 2)"
+ok 'ids without types' run 0 '[[3, 4], [3, 6]]\n' logits --ids --model "$choose"
+ok 'are printed so' prints '^\{"ids": \[\[3, 4\], \[3, 6\]\], "logits"'
+ok 'types of one choice' run 0 "[[3, 4], $(choice '3, 6' '0, 1')]\n" logits --ids --model "$choose"
+ok 'are 0 for the other' prints '"types": \[\[0, 0\], \[0, 1\]\]'
+ok 'with an adapter' run 0 "$two" logits --ids --model "$choose" --adapter "$choose/lora"
+ok 'one sequence' refuses 'stdin:1: choice 0: want a JSON array of token ids, or an object' '[3, 4]\n' logits --ids --model "$choose"
+ok 'an object' refuses 'stdin:1: want a JSON array with an array of ids, or an object, for each choice' "$(choice '3' '0')\n" logits --ids \
+	--model "$choose"
+ok 'a choice without ids' refuses 'stdin:1: choice 1: no token; want at least one' '[[3], []]\n' logits --ids --model "$choose"
+ok 'choices for a classifier' refuses 'stdin:1: element 0: want a token id' "$two" logits --ids --model classifier
+ok 'an adapter for classes' refuses 'auto_mapping: the adapter is for something else, and the head of' "$two" logits --ids \
+	--model "$choose" --adapter "$families/roberta/adapter"
+cp "$golden/pairs/bert-processing/tokenizer.json" .
+cp -r "$choose" chooser && cp tokenizer.json chooser
+ok 'a question' run 0 'the film\tgood\tvery bad\n' logits --model chooser
+ok 'has a pair for each choice' prints '"types": \[\[0, 0, 0, 0, 1, 1\], \[0, 0, 0, 0, 1, 1, 1\]\], "logits": \[\[[^],]*\], \[[^],]*\]\]\}$'
+ok 'no choices' refuses 'stdin:1: want a question and at least 2 choices with tabs between them, got no tab' 'the film\n' logits --model chooser
+ok 'pairs' refuses '--pairs: chooser chooses; want lines with a question and its choices' 'the film\tgood\n' logits --pairs --model chooser
+ok 'a choice is predicted' run 0 'the film\tgood\tvery bad\n' predict --model chooser
+ok 'with its probability' prints '^(good|very bad)	0\.[0-9]{4}$'
+
 ok 'no list of ids' refuses 'stdin:1: want a JSON array of token ids, or an object' '3\n' logits --ids --model "$families/gpt2"
 ok 'no ids in an object' refuses 'stdin:1: input_ids: want a JSON array of token ids' '{}\n' logits --ids --model "$families/gpt2"
 ok 'no ids' refuses 'stdin:1: the line has no token' '[]\n' logits --ids --model "$families/gpt2"
