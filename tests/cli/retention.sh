@@ -91,7 +91,7 @@ ok 'every strength has a score' number 2 "SELECT count(*) FROM value WHERE key =
 ok 'nothing is measured again' run 0 run r.ini --db r.db $strengths
 ok 'nothing is measured again' test "$(grep -c retention err)" = 0
 ok 'the figure' test -s plots/r/strength.svg
-ok 'with three panels' test "$(grep -c '^plot' plots/r/strength.gp)" = 3
+ok 'with three panels' test "$(grep -c '^plot \$d' plots/r/strength.gp)" = 3
 ok 'a row compared' run 1 compare r/lora r/head --db r.db
 ok 'by its retention' prints '^retention.drift +[0-9.e-]+ +0 '
 
