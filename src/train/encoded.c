@@ -187,7 +187,8 @@ static size_t shorten_prefix(const pb_ids *first, const pb_ids *ids, size_t shar
 static void remove_start(pb_ids *ids, size_t n)
 {
     ids->count -= n;
-    memmove(ids->id, ids->id + n, ids->count * sizeof *ids->id);
+    if (n) /* an input without tokens has no list */
+        memmove(ids->id, ids->id + n, ids->count * sizeof *ids->id);
 }
 
 /* Returns at most `shared`: the token before the first one that the assistant says predicts it, and stays. */
