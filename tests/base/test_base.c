@@ -624,7 +624,7 @@ TEST(bad_settings_are_refused_and_change_nothing)
     check_refused("alpha", "one", "alpha: want a number in 0..1e+06, got 'one'");
     check_refused("rslora", "maybe", "rslora: want yes or no, got 'maybe'");
     check_refused("act", "gelu|tanh", "act: want relu|gelu|tanh, got 'gelu|tanh'");
-    check_refused("act", "gel", "act: want relu|gelu|tanh, got 'gel'");
+    check_refused("act", "gel", "act: want relu|gelu|tanh, got 'gel'; did you mean 'gelu'?");
     check_refused("act", "", "act: want relu|gelu|tanh, got ''");
     check_refused("rnak", "8", "no setting 'rnak'; did you mean 'rank'? allowed: rank, alpha, rslora, targets, act");
     check_refused("quantisation", "8", "no setting 'quantisation'; allowed: rank, alpha, rslora, targets, act");

@@ -455,7 +455,9 @@ TEST(what_would_be_another_number_is_refused)
                   "task_type: want SEQ_CLS or TOKEN_CLS beside a saved classifier"));
     CHECK(refuses("all-linear", "\"auto_mapping\": null",
                   "\"auto_mapping\": {\"base_model_class\": \"BertForMultipleChoice\"}", NULL,
-                  "BertForMultipleChoice"));
+                  "auto_mapping: the adapter is for multiple choice"));
+    CHECK(refuses("all-linear", "\"auto_mapping\": null",
+                  "\"auto_mapping\": {\"base_model_class\": \"BertForPreTraining\"}", NULL, "BertForPreTraining"));
 }
 
 /* lora_alpha is 8 where it is absent: as if 8 stood there. */
