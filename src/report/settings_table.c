@@ -138,7 +138,8 @@ void pb_settings_table_print(const pb_experiment *e, const pb_report *r, int for
     lines l = {0};
     for (int i = 0; i < e->rows; i++)
         add_row(&l, e, r, i);
-    qsort(l.item, l.count, sizeof *l.item, by_key);
+    if (l.count) /* not of NULL */
+        qsort(l.item, l.count, sizeof *l.item, by_key);
     pb_grid g = make_grid(&l, e->rows, r != NULL);
     print[format](&g, out);
     pb_grid_free(&g);
