@@ -2,6 +2,7 @@
  * says which files and columns hold them.  A head gives each pair of question and choice a score, trained by the
  * cross-entropy of the softmax over the choices of a question; a language model that reads a template scores each
  * choice by its log-likelihood behind the question. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,10 +85,18 @@ static int find_sources(const pb_table *t, const conf *c, sources *s)
 }
 
 /* The row that is being read. */
+/* Answers that are numbers and were taken for indices: whether one is 0, and otherwise the logarithm of the chance that
+ * the right choice is never the first. */
+typedef struct indices {
+    bool zero;
+    double chance;
+} indices;
+
 typedef struct row {
     const sources *s;
     const pb_table *t;
     size_t number;
+    indices *indices;
 } row;
 
 /* Puts the place of a field in front of the pending error.  Returns -1. */
@@ -307,6 +316,31 @@ static int find_answer(const choices *c, int way, const char *answer)
     return k < 0 ? refuse_answer(c, way, answer) : k;
 }
 
+static bool has_twin(const choices *c, int right)
+{
+    bool found = false;
+    for (int k = 0; k < c->count; k++)
+        found |= k != right && !strcmp(c->text[k], c->text[right]);
+    return found;
+}
+
+static void note_index(indices *x, const choices *c, int label, const char *answer)
+{
+    if (meant_by(c, INDEX, answer) != label)
+        return;
+    x->zero |= label == 0;
+    x->chance += log(1 - 1.0 / c->count);
+}
+
+/* Numbers from 1 have no 0, and where they never name the last choice, each of them is an index too. */
+static int check_indices(const indices *x)
+{
+    return x->zero || x->chance > log(1e-3)
+               ? 0
+               : pb_error("no answer is 0, which would be by chance less than once in 1000 if they are indices; want "
+                          "answer_as = index or number");
+}
+
 /* ---- loading ------------------------------------------------------------------------------ */
 
 static int add_row(pb_data *d, pb_split split, const row *r)
@@ -316,6 +350,10 @@ static int add_row(pb_data *d, pb_split split, const row *r)
     char *question = text_of(r, &s->question);
     char *answer = question && !read_choices(r, &c) ? text_of(r, &s->answer) : NULL;
     int label = answer ? find_answer(&c, s->conf->answer_as, answer) : -1;
+    if (label >= 0 && s->conf->answer_as == AUTO && !c.label[0])
+        note_index(r->indices, &c, label, answer);
+    if (label >= 0 && has_twin(&c, label))
+        label = pb_error("choice %d is the right one and another is the same", label + 1);
     if (answer && label < 0)
         blame(r, s->answer.column, s->answer.name);
     if (label >= 0)
@@ -335,8 +373,11 @@ static int add_rows(pb_data *d, const void *settings, pb_split split, const pb_t
 {
     sources s;
     int rc = find_sources(t, settings, &s);
+    indices seen = {.zero = false};
     for (size_t i = 0; i < pb_table_rows(t) && !rc; i++)
-        rc = add_row(d, split, &(row){&s, t, i});
+        rc = add_row(d, split, &(row){&s, t, i, &seen});
+    if (!rc && check_indices(&seen))
+        rc = blame(&(row){&s, t, 0, &seen}, s.answer.column, s.answer.name);
     return rc;
 }
 

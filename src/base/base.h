@@ -196,6 +196,10 @@ void pb_remove_tree(const char *path);
 /* Returns whether a file or folder of this name exists. */
 bool pb_file_exists(const char *path);
 
+/* Returns PREFIX/share/peftbench/PATH, where this program is PREFIX/bin/NAME, whether or not it exists; NULL if the
+ * program is not in a folder bin.  The caller frees it. */
+char *pb_installed(const char *path);
+
 /* Finds a file or folder that comes with the program, such as tasks/sentiment.ini or models/pico-encoder.  Returns a
  * copy of the path, unless it is relative, nothing is there, and PREFIX/share/peftbench/PATH exists, where the program
  * is in PREFIX/bin: then that one.  The caller frees it. */

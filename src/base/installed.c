@@ -6,9 +6,7 @@
 
 #include "base/base.h"
 
-/* Returns PREFIX/share/peftbench/PATH, where this program is PREFIX/bin/NAME; NULL if it is not in a folder bin.  The
- * caller frees it. */
-static char *beside_the_program(const char *path)
+char *pb_installed(const char *path)
 {
     char program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
@@ -24,7 +22,7 @@ static char *beside_the_program(const char *path)
 
 char *pb_find_installed(const char *path)
 {
-    char *installed = *path && *path != '/' && !pb_file_exists(path) ? beside_the_program(path) : NULL;
+    char *installed = *path && *path != '/' && !pb_file_exists(path) ? pb_installed(path) : NULL;
     if (installed && pb_file_exists(installed))
         return installed;
     free(installed);

@@ -267,21 +267,13 @@ static void print_prediction(const pb_data *d, const pb_prediction *p)
         printf("%s\t%.4f\n", d->class_name[p->predicted], (double)p->probability);
 }
 
-static bool is_finite(const pb_data *d, const pb_prediction *p)
-{
-    for (int c = 0; p->label_set && c < d->classes; c++)
-        if (!isfinite(p->label_set[d->classes + c]))
-            return false;
-    return (p->text && d->answer_kind != PB_ANSWER_TAGS) || isfinite(p->number ? p->value : (double)p->probability);
-}
-
 static int predict_texts(const pb_data *d, const pb_encoded *f, pb_model *m, const pb_cell *c)
 {
     int n = d->split[PB_TEST].count;
     pb_prediction *prediction = pb_alloc((size_t)(n + 1) * sizeof *prediction);
     int rc = n ? pb_predict(m, f, PB_TEST, pb_micro_batch_size(&c->train), prediction) : 0;
     for (int i = 0; i < n && !rc; i++)
-        if (!is_finite(d, &prediction[i]))
+        if (!pb_prediction_is_finite(d, &prediction[i]))
             rc = pb_error("stdin:%d: the model's outputs are NaN or infinite", i + 1);
     for (int i = 0; i < n; i++) {
         if (!rc)

@@ -13,17 +13,42 @@ static int is_ini(const struct dirent *d)
     return n > 4 && !strcmp(d->d_name + n - 4, ".ini");
 }
 
-char **pb_named_tasks(void)
+static bool is_known(char *const *names, const char *name)
+{
+    for (; *names; names++)
+        if (!strcmp(*names, name))
+            return true;
+    return false;
+}
+
+/* Appends the names of the tasks of a folder to a list that ends with NULL, but for those that it has. */
+static char **add_names(char **names, const char *folder)
 {
     struct dirent **file;
-    int n = scandir("tasks", &file, is_ini, alphasort);
-    char **names = pb_alloc((size_t)(n < 0 ? 1 : n + 1) * sizeof *names);
+    size_t count = 0;
+    int n = scandir(folder, &file, is_ini, alphasort);
+    while (names[count])
+        count++;
+    names = pb_realloc(names, (count + (size_t)(n < 0 ? 0 : n) + 1) * sizeof *names);
     for (int i = 0; i < n; i++) {
-        names[i] = pb_format("%.*s", (int)strlen(file[i]->d_name) - 4, file[i]->d_name);
+        char *name = pb_format("%.*s", (int)strlen(file[i]->d_name) - 4, file[i]->d_name);
+        if (is_known(names, name))
+            free(name);
+        else
+            names[count++] = name;
+        names[count] = NULL;
         free(file[i]);
     }
     if (n >= 0)
         free(file);
+    return names;
+}
+
+char **pb_named_tasks(void)
+{
+    char *installed = pb_installed("tasks"), **names = add_names(pb_alloc(sizeof *names), "tasks");
+    names = installed ? add_names(names, installed) : names;
+    free(installed);
     return names;
 }
 

@@ -142,11 +142,12 @@ static int draw_curves(const pb_report *r, const pb_look *look, const char *fold
         window = w > window ? w : window;
     }
     add_legend(&s, &l);
-    pb_text_add(&s.caption, "Learning curves: %s, the mean of n = %d seed%s", y_name, e->seeds,
-                e->seeds == 1 ? "" : "s");
+    char seeds[40];
+    int most = pb_sheet_seeds(r, 1, PB_VALIDATION, seeds);
+    pb_text_add(&s.caption, "Learning curves: %s, the mean of n = %s", y_name, seeds);
     if (window > 1)
         pb_text_add(&s.caption, ", smoothed over %d steps", window);
-    if (e->seeds > 1)
+    if (most > 1)
         pb_text_add(&s.caption, "; the band is the range of the seeds");
     if (!pb_lines_are_few(&l) && l.baseline >= 0 && l.baseline < l.lines)
         pb_text_add(&s.caption, "; the dashed line is %s", pb_visible(e->baseline));
@@ -359,10 +360,12 @@ int pb_plot_strength(const pb_report *r, const pb_look *look, const char *folder
         read_strengths(r, &l[i], i == 2 ? "retention.loss_delta" : NULL);
     }
     add_legend(&s, &l[0]);
+    char seeds[40];
+    pb_sheet_seeds(r, 1, PB_TEST, seeds);
     pb_text_add(&s.caption,
                 "Score and loss on general text against the strength of the trained change: 0 is the base with the "
-                "trained head, 1 the trained model. Mean over n = %d seed%s, with the 95 %% interval for other seeds.",
-                r->experiment->seeds, r->experiment->seeds == 1 ? "" : "s");
+                "trained head, 1 the trained model. Mean over n = %s, with the 95 %% interval for other seeds.",
+                seeds);
     int rc = draw_panels(&s, l, (int)PB_COUNT(l), folder);
     free(score);
     return rc;
@@ -416,7 +419,9 @@ static axis read_axis(const pb_report *r)
               .order = pb_alloc((size_t)rows * sizeof *a.order)};
     for (int i = 0; i < rows; i++) {
         const char *value = pb_report_setting(r, i, r->experiment->axis);
-        a.x[i] = value ? strtod(value, NULL) : NAN;
+        char *end = NULL;
+        double x = value ? strtod(value, &end) : NAN;
+        a.x[i] = value && end > value && !*end ? x : NAN; /* a text has no place on the axis */
         a.name[i] = line_of(r, i);
         if (isnan(a.x[i]))
             continue;

@@ -29,6 +29,16 @@ static double score_of(const pb_report *r, const char *label)
     return row ? pb_report_score(r, (int)(row - r->experiment->row), PB_TEST).middle : NAN;
 }
 
+/* The number of seeds that this score is the mean of. */
+static int seeds_of(const pb_report *r, const char *label)
+{
+    const pb_row *row = pb_experiment_row(r->experiment, label);
+    int *seed = pb_alloc((size_t)r->experiment->seeds * sizeof *seed);
+    int n = row ? pb_report_seeds(r, (int)(row - r->experiment->row), PB_TEST, seed) : 0;
+    free(seed);
+    return n;
+}
+
 static bool is_better(const scores *s, int task, double a, double b)
 {
     return s->report[task].experiment->primary->higher_is_better ? a > b : a < b;
@@ -107,8 +117,9 @@ static void add_sources(pb_sheet *sheet, const scores *s)
     pb_text_add(&sheet->caption, " n = %d tasks (", s->tasks);
     for (int t = 0; t < s->tasks; t++)
         pb_text_add(&sheet->caption, "%s%s", t ? ", " : "", pb_visible(s->report[t].experiment->task_name));
-    pb_text_add(&sheet->caption, "), each the mean of %d seed%s on its test split.", s->report[0].experiment->seeds,
-                s->report[0].experiment->seeds == 1 ? "" : "s");
+    char seeds[40];
+    pb_sheet_seeds(s->report, s->tasks, PB_TEST, seeds);
+    pb_text_add(&sheet->caption, "), each the mean of %s on its test split.", seeds);
 }
 
 static void add_data(pb_sheet *sheet, const scores *s)
@@ -117,7 +128,7 @@ static void add_data(pb_sheet *sheet, const scores *s)
     for (int t = 0; t < s->tasks; t++) {
         pb_report_primary(&s->report[t], PB_TEST, key);
         for (int i = 0; i < s->rows; i++) {
-            pb_interval v = {s->value[i * s->tasks + t], NAN, NAN, s->report[t].experiment->seeds};
+            pb_interval v = {s->value[i * s->tasks + t], NAN, NAN, seeds_of(&s->report[t], s->label[i])};
             pb_sheet_datum(sheet, s->report[t].experiment->task_name, s->label[i], key, NAN, v);
         }
         pb_sheet_key(sheet, key);

@@ -288,6 +288,25 @@ void pb_sheet_datum(pb_sheet *s, const char *task, const char *row, const char *
     pb_text_add(&s->data, "\t%d\n", v.n);
 }
 
+int pb_sheet_seeds(const pb_report *r, int reports, pb_split split, char out[40])
+{
+    int least = 0, most = 0;
+    for (int t = 0; t < reports; t++) {
+        int *seed = pb_alloc((size_t)r[t].experiment->seeds * sizeof *seed);
+        for (int i = 0; i < r[t].experiment->rows; i++) {
+            int n = pb_report_seeds(&r[t], i, split, seed);
+            least = n && (!least || n < least) ? n : least;
+            most = n > most ? n : most;
+        }
+        free(seed);
+    }
+    if (least < most)
+        snprintf(out, 40, "%d to %d seeds", least, most);
+    else
+        snprintf(out, 40, "%d seed%s", most, most == 1 ? "" : "s");
+    return most;
+}
+
 void pb_sheet_caption_scores(pb_sheet *s)
 {
     const pb_report *r = s->report;
@@ -301,17 +320,18 @@ void pb_sheet_caption_scores(pb_sheet *s)
             pb_scores_free(&score);
         }
     }
-    pb_text_add(&s->caption, " Scores are test %s, the mean over n = %d seed%s", e->primary->name, e->seeds,
-                e->seeds == 1 ? "" : "s");
-    for (int i = 0; i < e->seeds; i++)
-        pb_text_add(&s->caption, "%s%llu", i ? ", " : " (", (unsigned long long)e->seed[i]);
-    pb_text_add(&s->caption, ")");
+    char seeds[40];
+    int most = pb_sheet_seeds(r, 1, PB_TEST, seeds);
+    pb_text_add(&s->caption, " Scores are test %s, the mean over n = %s", e->primary->name, seeds);
+    for (int i = 0; i < e->seeds && most == e->seeds && !strstr(seeds, " to "); i++)
+        pb_text_add(&s->caption, "%s%llu%s", i ? ", " : " (", (unsigned long long)e->seed[i],
+                    i + 1 < e->seeds ? "" : ")");
     if (examples)
         pb_text_add(&s->caption, " on %d examples", examples);
-    pb_text_add(&s->caption, "; their 95 %% interval is for other %s%s.", e->seeds > 1 ? "seeds" : "",
-                examples && e->seeds > 1 ? " and other examples"
-                : examples               ? "examples"
-                                         : "");
+    pb_text_add(&s->caption, "; their 95 %% interval is for other %s%s.", most > 1 ? "seeds" : "",
+                examples && most > 1 ? " and other examples"
+                : examples           ? "examples"
+                                     : "");
     pb_text_add(&s->caption, " An arrow head at the frame: the interval, or the value, is beyond it.");
     free(seed);
 }

@@ -127,11 +127,25 @@ static void encode_empty(pb_encoder *enc)
     enc->empty = pb_encoder_part(enc, &nothing, PB_TO_ANSWER);
 }
 
+/* Returns how many tokens may follow the input of example i: a question needs room for its own choices, whatever those
+ * of other questions are. */
+static int room_of_answer(const pb_encoder *enc, pb_split s, int i)
+{
+    const pb_encoded *set = enc->set;
+    int longest = 0;
+    if (!set->choice[s])
+        return enc->longest_answer;
+    for (int k = set->first[s][i]; k < set->first[s][i + 1]; k++)
+        longest = (int)set->choice[s][k].count > longest ? (int)set->choice[s][k].count : longest;
+    return longest;
+}
+
 /* Sets the input of example i.  Returns true if it was cut. */
 static bool encode_example(pb_encoder *enc, pb_split s, int i)
 {
     pb_encoded *set = enc->set;
     bool cut;
+    enc->answer_room = room_of_answer(enc, s, i);
     if (set->target[s])
         return pb_encoder_sentence(enc, s, i);
     if (set->first[s] && set->mode == PB_BY_HEAD)
@@ -165,6 +179,7 @@ static int encode_all(pb_encoder *enc)
         int n = encode_split(enc, (pb_split)s);
         longest = n > longest ? n : longest;
     }
+    enc->answer_room = enc->longest_answer;
     for (int i = 0; i < PB_CONTENT_FREE; i++) {
         int length;
         bool cut;

@@ -91,7 +91,7 @@ static size_t common_end(const pb_ids *a, const pb_ids *b)
 static size_t tokens_kept(const pb_encoder *enc, size_t others)
 {
     int most = enc->conf->max_tokens - (enc->set->mode == PB_BY_HEAD ? (int)others : 0);
-    int room = enc->positions - enc->longest_answer - (int)others;
+    int room = enc->positions - enc->answer_room - (int)others;
     most = most < room ? most : room;
     return most > 0 ? (size_t)most : 0;
 }

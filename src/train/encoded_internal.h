@@ -21,6 +21,7 @@ typedef struct pb_encoder {
     int end;            /* the end token of an answer                                          */
     int limit;          /* tokens of a text that fits behind the template, without examples    */
     int longest_answer; /* tokens of the longest answer or verbalizer                          */
+    int answer_room;    /* tokens that are kept free for the answer behind the present input   */
     pb_text front;      /* the few-shot examples, written before every text                    */
     pb_ids empty;       /* the input of an empty text: special tokens, front and template      */
     int *rc;            /* becomes -1 if a text cannot be encoded                              */

@@ -371,13 +371,33 @@ static void keep_label_sets(const pb_data *d, pb_split split, const pb_predictio
             pb_result_statistic(out, split, i, pb_label_statistic[k], d->classes, list[i].label_set + k * d->classes);
 }
 
+bool pb_prediction_is_finite(const pb_data *d, const pb_prediction *p)
+{
+    for (int c = 0; p->label_set && c < d->classes; c++)
+        if (!isfinite(p->label_set[d->classes + c]))
+            return false;
+    for (int k = 0; k < p->scores; k++)
+        if (!isfinite(p->score[k]))
+            return false;
+    return (p->text && d->answer_kind != PB_ANSWER_TAGS) || isfinite(p->number ? p->value : (double)p->probability);
+}
+
+static int check_finite(const pb_data *d, pb_split split, const pb_prediction *list)
+{
+    for (int i = 0; i < d->split[split].count; i++)
+        if (!pb_prediction_is_finite(d, &list[i]))
+            return pb_error("%s: %s: line %d: the model's outputs are NaN or infinite", d->name, pb_split_name[split],
+                            d->split[split].example[i].line);
+    return 0;
+}
+
 /* Puts the metrics at `step`; for the whole run, step -1, the predictions as well. */
 static int score_answers(pb_runner *r, const pb_task *task, pb_split split, int batch, int step, pb_result *out)
 {
     const pb_data *d = r->encoded->data;
     int n = d->split[split].count;
     pb_prediction *list = pb_alloc((size_t)(n + 1) * sizeof *list);
-    int rc = predict(r, split, batch, list);
+    int rc = predict(r, split, batch, list) || (step < 0 && check_finite(d, split, list)) ? -1 : 0;
     if (!rc)
         put_metrics(d, task, split, step, list, out);
     if (!rc && step < 0)

@@ -34,13 +34,15 @@ static int refuse_missing(const char *file, char *const list[], int n)
 char *pb_data_find(const pb_data *d, const char *file)
 {
     const char *home = getenv("PEFTBENCH_DATA");
-    char *path[5], *found = NULL, *in_data = pb_format("data/%s", file);
+    char *path[7], *found = NULL, *in_data = pb_format("data/%s", file);
     int n = 0;
     for (int i = 0; i < 2 && d && *file != '/'; i++)
         n = d->folder[i] ? add_path(path, n, pb_format("%s%s", d->folder[i], file)) : n;
-    n = add_path(path, n, pb_find_installed(file));
-    n = *file == '/' ? n : add_path(path, n, pb_find_installed(in_data));
+    n = add_path(path, n, pb_strdup(file));
+    n = *file == '/' ? n : add_path(path, n, pb_strdup(in_data));
     n = *file == '/' || !home ? n : add_path(path, n, pb_format("%s/%s", home, file));
+    n = add_path(path, n, pb_find_installed(file)); /* what comes with the program is the last resort */
+    n = *file == '/' ? n : add_path(path, n, pb_find_installed(in_data));
     if (pb_file_exists(file)) /* such as the path that pb_experiment_place_files found in one of the folders */
         found = pb_strdup(file);
     for (int i = 0; i < n && !found; i++)

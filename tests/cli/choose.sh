@@ -87,6 +87,11 @@ ok 'is refused, too' says 'a classification head with 3 outputs, and the task ne
 # ---- likelihoods ---------------------------------------------------------------------------------------------------
 prompts=(--set experiment.model=models/decoder --set 'experiment.methods=zero-shot,few-shot,lora+zero-shot')
 ok 'a decoder' run 0 run toy.ini --db d.db "${prompts[@]}" --set experiment.seeds=0
+long=$(printf 'word %.0s' $(seq 300))
+text=$(printf 'film %.0s' $(seq 400))
+alone=$("$program" predict toy.ini --db d.db --row zero-shot <<<"$text"$'\tgood 1\tbad one')
+beside=$(printf '%s\tgood 1\tbad one\nWhich?\tgood\t%s\n' "$text" "$long" | "$program" predict toy.ini --db d.db --row zero-shot | head -n 1)
+ok 'a question is cut for its own choices, not for those of another' test -n "$alone" -a "$alone" = "$beside"
 ok 'has both metrics' test "$(sql d.db "SELECT count(DISTINCT key) FROM v_result WHERE key LIKE 'accuracy.test.acc%'")" = 2
 ok 'learns the right choices' test "$(sql d.db "SELECT avg(value) > 0.8 FROM v_result WHERE row = 'lora+zero-shot' AND
 	key = 'accuracy.test.acc'")" = 1
@@ -154,6 +159,8 @@ ok 'and shows them' prints '^  > D  good'
 ok 'data of a decoder' run 0 data toy --model models/decoder
 ok 'shows the prompt' prints '^  \| Answer:'
 
+{ question 90 0 a b b && cat data/toy.jsonl; } >data/twice.jsonl
+
 # ---- what is refused -----------------------------------------------------------------------------------------------
 refused() { # MESSAGE LINE [SETTING..]
 	printf '{"question": "Which?", "choices": ["a", "b"], "answer": %s}\n%s\n' "${first:-0}" "$2" >data/wrong.jsonl
@@ -172,6 +179,13 @@ ok 'an answer with two meanings' refused "wrong.jsonl:2: answer: '1' is the inde
 	"$(line '["1", "2"]' 1)" --set task.answer_as=auto
 ok 'a label that no choice has' refused "wrong.jsonl:2: answer: want the label of a choice, such as '1', got 'B'" \
 	"$(line '[{"text": "a", "label": "1"}, {"text": "b", "label": "2"}]' '"B"')" --set task.answer_as=auto
+ok 'the right choice twice' refused 'wrong.jsonl:2: answer: choice 1 is the right one and another is the same' "$(line '["a b", "c d", "a b"]' 0)"
+ok 'a wrong choice twice' run 0 data toy --set task.train=twice.jsonl
+for i in $(seq 12); do question "$i" $((i % 2 + 1)) "a $i" "b $i" "c $i"; done >data/ones.jsonl
+ok 'numbers from 1 that are indices too' run 0 data toy --set task.train=ones.jsonl --set task.answer_as=number
+for i in $(seq 30); do question "$i" $((i % 2 + 1)) "a $i" "b $i" "c $i"; done >data/ones.jsonl
+ok 'are not guessed' run 2 data toy --set task.train=ones.jsonl --set task.answer_as=auto
+ok 'but asked for' says 'ones.jsonl:1: answer: no answer is 0, which would be by chance less than once in 1000'
 ok 'one choice' refused 'wrong.jsonl:2: choices: want at least 2 choices, got 1' "$(line '["a"]' 0)"
 ok 'an empty choice' refused 'wrong.jsonl:2: choices: choice 2: want a text, got nothing' "$(line '["a", " "]' 0)"
 ok 'a choice that is a list' refused 'wrong.jsonl:2: choices: choice 1: want a text' "$(line '[["a"], "b"]' 0)"

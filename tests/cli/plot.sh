@@ -64,6 +64,8 @@ ok 'if they are asked for' grep -q '>trainable parameters<' few/accuracy-storage
 ok 'share of the bootstrap on the front' grep -qE '>[a-z:0-9]+ [0-9]+ %<' page/accuracy-parameters.svg
 ok 'seeds, examples and interval in the caption' grep -q 'n = 2 seeds (0, 1) on 48 examples; their 95 % interval is for other seeds and other examples' \
 	page/axes.txt
+ok 'with seeds that have no run' run 0 plot toy.ini --out more --figure axes --format svg --set experiment.seeds=0..3
+ok 'the caption counts those that have' grep -q 'the mean over n = 2 seeds on 48 examples' more/axes.txt
 for class in baseline additive selective reparametrization; do ok "$class in the legend" grep -q ">$class<" page/axes.svg; done
 ok 'a band over the seeds' grep -q 'filledcurves' page/curves.gp
 ok 'and how it was smoothed' grep -q 'the mean of n = 2 seeds.*; the band is the range of the seeds' page/curves.txt

@@ -259,6 +259,22 @@ TEST(features_give_what_computing_them_each_time_gives)
     toy_free(f);
 }
 
+TEST(outputs_that_are_not_numbers_are_no_score)
+{
+    pb_encoded *f = toy_set(40);
+    fixture r = fixture_open("head", 2, 1);
+    pb_result scored;
+    pb_result_init(&scored);
+    fixture_param(&r, "head.weight")->x[0] = NAN;
+    CHECK_INT(pb_score(r.model, f, pb_task_find("classify"), PB_VALIDATION, 5, &scored), -1);
+    CHECK(strstr(pb_error_text(), "the model's outputs are NaN or infinite"));
+    pb_error_clear();
+    CHECK_INT(scored.predictions, 0);
+    pb_result_free(&scored);
+    fixture_close(&r);
+    toy_free(f);
+}
+
 /* ---- stopping ----------------------------------------------------------------------------------------- */
 
 /* A rate that is soon too high, and the same in runs of any length. */
