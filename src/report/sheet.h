@@ -98,8 +98,8 @@ int pb_sheet_drop(pb_sheet *s);
 /* Returns the class of a row; a composition is a hybrid. */
 int pb_row_category(const pb_row *row);
 
-/* Writes how many seeds the scores of the rows of r [reports] on a split are the mean of: "3 seeds", or "1 to 3 seeds" if
- * rows differ, as those with runs that are missing.  Returns the largest number. */
+/* Writes how many seeds the scores of the rows of r [reports] on a split are the mean of: "3 seeds", or "1 to 3 seeds"
+ * if rows differ, as those with runs that are missing.  Returns the largest number. */
 int pb_sheet_seeds(const pb_report *r, int reports, pb_split split, char out[40]);
 
 /* Adds to a caption how many seeds and test examples the scores are from, and what their interval is for. */

@@ -6,8 +6,8 @@
 #include "train/runner.h"
 
 /* Predicts one split with the model as it is and puts the predictions and accuracy.<split>.* of the whole run (step
- * -1) into `out`.  batch: items run together.  Returns -1 with an error if an input is longer than the context, or if an
- * output of the model is NaN or infinite, which no answer can be read from. */
+ * -1) into `out`.  batch: items run together.  Returns -1 with an error if an input is longer than the context, or if
+ * an output of the model is NaN or infinite, from which no answer can be read. */
 int pb_score(pb_model *m, const pb_encoded *set, const pb_task *task, pb_split split, int batch, pb_result *out);
 
 /* The same with an existing runner.  A step >= 0 is a point of the learning curve: no predictions are put, and by

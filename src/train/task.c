@@ -234,13 +234,32 @@ void pb_data_add_answer(pb_data *d, pb_split split, const char *text, const char
 
 /* ---- grouping ------------------------------------------------------------------------------- */
 
+static int by_characters(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Compares the choices in alphabetical order, so that a question with its choices in another order is the same one. */
+static int compare_choices(const pb_example *a, const pb_example *b)
+{
+    const char *x[PB_MOST_CHOICES], *y[PB_MOST_CHOICES];
+    int order = (a->choices > b->choices) - (a->choices < b->choices);
+    if (order || !a->choices)
+        return order;
+    memcpy(x, a->choice, (size_t)a->choices * sizeof *x);
+    memcpy(y, b->choice, (size_t)b->choices * sizeof *y);
+    qsort(x, (size_t)a->choices, sizeof *x, by_characters);
+    qsort(y, (size_t)b->choices, sizeof *y, by_characters);
+    for (int k = 0; !order && k < a->choices; k++)
+        order = strcmp(x[k], y[k]);
+    return order;
+}
+
 int pb_example_compare(const pb_example *a, const pb_example *b)
 {
     int order = strcmp(a->text, b->text);
     order = order ? order : strcmp(a->second ? a->second : "", b->second ? b->second : "");
-    for (int k = 0; !order && k < a->choices && k < b->choices; k++)
-        order = strcmp(a->choice[k], b->choice[k]);
-    return order ? order : (a->choices > b->choices) - (a->choices < b->choices);
+    return order ? order : compare_choices(a, b);
 }
 
 static int by_text_and_position(const void *a, const void *b)

@@ -259,7 +259,7 @@ void pb_data_add_sentence(pb_data *d, pb_split split, int words, const char *con
 void pb_data_group(pb_data *d);
 
 /* Returns how the inputs of two examples compare, as strcmp does: by their texts, then by their second texts, then by
- * their choices. */
+ * their choices, whose order does not count. */
 int pb_example_compare(const pb_example *a, const pb_example *b);
 
 /* Removes the examples of a split. */

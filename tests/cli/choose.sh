@@ -89,9 +89,9 @@ prompts=(--set experiment.model=models/decoder --set 'experiment.methods=zero-sh
 ok 'a decoder' run 0 run toy.ini --db d.db "${prompts[@]}" --set experiment.seeds=0
 long=$(printf 'word %.0s' $(seq 300))
 text=$(printf 'film %.0s' $(seq 400))
-alone=$("$program" predict toy.ini --db d.db --row zero-shot <<<"$text"$'\tgood 1\tbad one')
-beside=$(printf '%s\tgood 1\tbad one\nWhich?\tgood\t%s\n' "$text" "$long" | "$program" predict toy.ini --db d.db --row zero-shot | head -n 1)
-ok 'a question is cut for its own choices, not for those of another' test -n "$alone" -a "$alone" = "$beside"
+alone=$("$program" predict toy.ini --db d.db "${prompts[@]}" --set experiment.seeds=0 --row zero-shot <<<"$text"$'\tgood 1\tbad one')
+beside=$(printf '%s\tgood 1\tbad one\nWhich?\tgood\t%s\n' "$text" "$long" | "$program" predict toy.ini --db d.db "${prompts[@]}" --set experiment.seeds=0 --row zero-shot | head -n 1)
+ok 'a question is cut for its own choices, not for those of another' is "${alone:-nothing}" "$beside"
 ok 'has both metrics' test "$(sql d.db "SELECT count(DISTINCT key) FROM v_result WHERE key LIKE 'accuracy.test.acc%'")" = 2
 ok 'learns the right choices' test "$(sql d.db "SELECT avg(value) > 0.8 FROM v_result WHERE row = 'lora+zero-shot' AND
 	key = 'accuracy.test.acc'")" = 1
@@ -203,7 +203,10 @@ ok 'no column' refused "no column 'choice'; has: question, choices, answer" "$(l
 cp data/toy.jsonl data/test.jsonl
 ok 'a question in two splits' run 2 run toy.ini --db wrong.db --set task.test=test.jsonl
 ok 'is refused' says 'the question "Which film is number'
-sed -i 's/good/very good/' data/test.jsonl
+question 0 1 'bad one' 'good 0' >data/test.jsonl # as in training, in the other order
+ok 'with its choices in another order' run 2 run toy.ini --db wrong.db --set task.test=test.jsonl
+ok 'it is the same question' says 'the question "Which film is number 0?"'
+sed 's/good/very good/' data/toy.jsonl >data/test.jsonl
 ok 'one with other choices is another' run 0 data toy --set task.test=test.jsonl
 ok 'no such metric' run 2 run toy.ini --db wrong.db --set task.metric=mcc
 ok 'by name, too' says 'want one of acc, acc_norm'
