@@ -1,18 +1,12 @@
 /* cmd_settings: every resolved setting of an experiment. */
-#include <stdio.h>
-
 #include "cli/reports.h"
 #include "experiment/experiment_reader.h"
 #include "report/settings_table.h"
 
-static void print(const pb_experiment *e, const pb_report *r, int format)
+static void print(const pb_experiment *e, const pb_report *r, int format, bool first)
 {
-    if (e->of_several && format != PB_PRINT_CSV)
-        printf("%s%s\n%s",
-               format == PB_PRINT_MARKDOWN ? "## "
-               : format == PB_PRINT_LATEX  ? "% "
-                                           : "task ",
-               e->task_name, format == PB_PRINT_MARKDOWN ? "\n" : "");
+    if (e->of_several)
+        pb_reports_heading(e, format, first);
     pb_settings_table_print(e, r, format, stdout);
 }
 
@@ -23,7 +17,7 @@ static int print_tried(const pb_args *a, int format)
     if (pb_experiments_read(&x, a->word[0], a->set, a->task))
         return PB_EXIT_QUESTION;
     for (int i = 0; i < x.tasks; i++)
-        print(x.task[i], NULL, format);
+        print(x.task[i], NULL, format, !i);
     pb_experiments_free(&x);
     return PB_EXIT_DONE;
 }
@@ -39,7 +33,7 @@ static int settings(const pb_args *a)
     if (pb_reports_open(&x, a, false))
         return PB_EXIT_QUESTION;
     for (int i = 0; i < x.tasks; i++)
-        print(x.context.task[i].experiment, &x.task[i], format);
+        print(x.context.task[i].experiment, &x.task[i], format, !i);
     return pb_reports_close(&x) ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }
 

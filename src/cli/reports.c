@@ -53,13 +53,12 @@ int pb_reports_open_one(pb_reports *x, const pb_args *a, bool any_version)
     return open_reports(x, a, any_version, true);
 }
 
-static void print_task(const pb_report *r, int format, bool first)
+void pb_reports_heading(const pb_experiment *e, int format, bool first)
 {
     static const char *const before[] = {
         [PB_PRINT_TEXT] = "task ", [PB_PRINT_MARKDOWN] = "## ", [PB_PRINT_LATEX] = "% "};
     if (format != PB_PRINT_CSV)
-        printf("%s%s%s\n%s", first ? "" : "\n", before[format], r->experiment->task_name,
-               format == PB_PRINT_MARKDOWN ? "\n" : "");
+        printf("%s%s%s\n%s", first ? "" : "\n", before[format], e->task_name, format == PB_PRINT_MARKDOWN ? "\n" : "");
 }
 
 int pb_reports_print(const pb_reports *x, const pb_table_style *style, bool per_task)
@@ -70,7 +69,7 @@ int pb_reports_print(const pb_reports *x, const pb_table_style *style, bool per_
         return pb_task_table_print(x->task, x->tasks, style, stdout);
     for (int i = 0; i < x->tasks && !rc; i++) {
         if (x->tasks > 1)
-            print_task(&x->task[i], style->format, !i);
+            pb_reports_heading(x->task[i].experiment, style->format, !i);
         each.headless = i > 0;
         rc = pb_report_print(&x->task[i], &each, stdout);
     }

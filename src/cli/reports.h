@@ -23,6 +23,9 @@ int pb_reports_open(pb_reports *x, const pb_args *a, bool any_version);
 /* Does so for a command that needs one task, and refuses an experiment with several unless --task names one. */
 int pb_reports_open_one(pb_reports *x, const pb_args *a, bool any_version);
 
+/* Prints the name of a task above its part of the output, unless the format is CSV. */
+void pb_reports_heading(const pb_experiment *e, int format, bool first);
+
 /* Prints the table of the only task, of each task if `per_task`, or that of all tasks.  Returns -1 with an error. */
 int pb_reports_print(const pb_reports *x, const pb_table_style *style, bool per_task);
 

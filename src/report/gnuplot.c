@@ -9,31 +9,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "report/grid.h"
+
 #define ADVICE "want gnuplot 5.4 or newer with the terminals svg and pdfcairo (`make setup` installs it)"
 
 /* ---- texts ---------------------------------------------------------------------------------------------- */
 
-/* Adds a text in which nothing is a command of LaTeX. */
-static void add_latex(pb_text *t, const char *text)
-{
-    for (; *text; text++)
-        if (strchr("#$%&_{}", *text))
-            pb_text_add(t, "\\%c", *text);
-        else if (*text == '\\')
-            pb_text_add(t, "\\textbackslash{}");
-        else if (*text == '~' || *text == '^')
-            pb_text_add(t, "\\%c{}", *text);
-        else
-            pb_text_add(t, "%c", *text);
-}
-
 /* Each line begins with a space, so that no text can be the line that ends the block; t(k) removes the space. */
 int pb_figure_text(pb_figure *f, const char *text)
 {
-    const char *seen = pb_visible(text);
-    pb_text_add(&f->texts, " %s\n", seen);
+    pb_text_add(&f->texts, " %s\n", pb_visible(text));
     pb_text_add(&f->latex, " ");
-    add_latex(&f->latex, seen);
+    pb_latex_add(&f->latex, text);
     pb_text_add(&f->latex, "\n");
     return ++f->count;
 }

@@ -153,7 +153,7 @@ void pb_grid_markdown(const pb_grid *g, FILE *out)
 
 /* ---- LaTeX ------------------------------------------------------------------------------------------------ */
 
-void pb_latex_print(const char *text, FILE *out)
+void pb_latex_add(pb_text *out, const char *text)
 {
     static const struct {
         const char *text, *latex;
@@ -178,12 +178,20 @@ void pb_latex_print(const char *text, FILE *out)
         for (size_t i = 0; i < PB_COUNT(all) && !used; i++)
             if (!strncmp(text, all[i].text, strlen(all[i].text))) {
                 used = strlen(all[i].text);
-                fputs(all[i].latex, out);
+                pb_text_add(out, "%s", all[i].latex);
             }
         if (!used)
-            putc(*text, out);
+            pb_text_bytes(out, text, 1);
         text += used ? used : 1;
     }
+}
+
+void pb_latex_print(const char *text, FILE *out)
+{
+    pb_text t = {0};
+    pb_latex_add(&t, text);
+    fputs(t.data ? t.data : "", out);
+    pb_text_free(&t);
 }
 
 static void print_latex_cell(const pb_grid *g, int row, int column, FILE *out)

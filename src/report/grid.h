@@ -49,7 +49,8 @@ void pb_grid_csv(const pb_grid *g, FILE *out);
 /* Prints a field of CSV, in quotes if it has to be. */
 void pb_csv_print(const char *text, FILE *out);
 
-/* Prints a text with the characters escaped that LaTeX takes for its own. */
+/* Appends a text with the characters escaped that LaTeX takes for its own, and prints one. */
+void pb_latex_add(pb_text *out, const char *text);
 void pb_latex_print(const char *text, FILE *out);
 
 /* Prints a text with the characters escaped that Markdown or HTML takes for its own. */

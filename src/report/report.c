@@ -107,9 +107,13 @@ int pb_report_seeds(const pb_report *r, int row, pb_split split, int *seed)
     char key[96];
     int n = 0;
     pb_report_primary(r, split, key);
-    for (int i = 0; i < r->experiment->seeds; i++)
-        if (!isnan(value_of(r, row, i, split, key)))
-            seed[n++] = i;
+    for (int i = 0; i < r->experiment->seeds; i++) {
+        if (isnan(value_of(r, row, i, split, key)))
+            continue;
+        if (seed)
+            seed[n] = i;
+        n++;
+    }
     return n;
 }
 

@@ -51,7 +51,7 @@ pb_interval pb_report_between(const pb_report *r, int row, int other, pb_split s
 double pb_report_single(const pb_report *r, int row, const char *key);
 
 /* Writes the indices of the row's seeds whose run is finished, chosen, not diverged and scored on the split, into seed.
- * Returns their number, which is at most experiment->seeds. */
+ * Returns their number, which is at most experiment->seeds.  `seed` may be NULL. */
 int pb_report_seeds(const pb_report *r, int row, pb_split split, int *seed);
 
 /* Reads the primary metric of n seeds, given by their indices, example by example.  The caller frees it with

@@ -20,14 +20,6 @@ typedef struct lines {
     size_t count, capacity;
 } lines;
 
-static const char *value_of(const pb_settings *s, const char *key)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (!strcmp(s->item[i].key, key))
-            return s->item[i].value;
-    return NULL;
-}
-
 static bool is_among(const char *const *list, int n, const char *value)
 {
     for (int i = 0; i < n; i++)
@@ -44,7 +36,7 @@ static char *values_of(const pb_experiment *e, const pb_row *row, const char *ke
     pb_text t = {0};
     *values = 0;
     for (int i = 0; i < e->cells; i++) {
-        const char *value = e->cell[i].row == row ? value_of(e->cell[i].settings, key) : NULL;
+        const char *value = e->cell[i].row == row ? pb_settings_get(e->cell[i].settings, key) : NULL;
         if (!value || is_among(list, *values, value))
             continue;
         pb_text_add(&t, "%s%s", *values ? ", " : "", value);

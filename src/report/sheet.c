@@ -291,15 +291,12 @@ void pb_sheet_datum(pb_sheet *s, const char *task, const char *row, const char *
 int pb_sheet_seeds(const pb_report *r, int reports, pb_split split, char out[40])
 {
     int least = 0, most = 0;
-    for (int t = 0; t < reports; t++) {
-        int *seed = pb_alloc((size_t)r[t].experiment->seeds * sizeof *seed);
+    for (int t = 0; t < reports; t++)
         for (int i = 0; i < r[t].experiment->rows; i++) {
-            int n = pb_report_seeds(&r[t], i, split, seed);
+            int n = pb_report_seeds(&r[t], i, split, NULL);
             least = n && (!least || n < least) ? n : least;
             most = n > most ? n : most;
         }
-        free(seed);
-    }
     if (least < most)
         snprintf(out, 40, "%d to %d seeds", least, most);
     else
