@@ -76,7 +76,7 @@ static pb_encoded *encode_sst2(const char *path, const pb_model *m)
     for (size_t i = 0; i < pb_table_rows(table); i++)
         pb_data_add(d, PB_TRAIN, pb_table_get(table, i, 1), pb_data_class(d, pb_table_get(table, i, 0)), (int)i);
     pb_table_close(table);
-    return pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){.max_tokens = MAX_TOKENS});
+    return pb_encoded_new(d, m, &(pb_encoding){.max_tokens = MAX_TOKENS});
 }
 
 static void attach(rig *r, const char *name)

@@ -31,16 +31,6 @@ static pb_data *even_data(const pb_task *task, int count)
     return d;
 }
 
-static pb_encoded *encode_data(const pb_experiment *e, const pb_cell *c, const pb_data *d, const pb_model *m)
-{
-    char *model = pb_find_installed(e->model_path);
-    pb_tokenizer *t = pb_tokenizer_open(model);
-    free(model);
-    pb_encoded *f = t ? pb_cell_encode(c, d, m, t, c->row->spec.parts) : NULL;
-    pb_tokenizer_close(t);
-    return f;
-}
-
 /* What the training of one cell needs. */
 typedef struct bill {
     pb_counts counts;
@@ -70,7 +60,9 @@ static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill 
     pb_data *d = tokens ? even_data(e->task, c->train.batch) : pb_experiment_data(e);
     pb_answer_mode mode = pb_answer_mode_of(e->task->answer_kind == PB_ANSWER_TEXT, pb_cell_prompting(c));
     pb_model *m = d ? pb_cell_open(e, c, d, c->row->spec.parts, true) : NULL;
-    pb_encoded *f = !m ? NULL : tokens ? pb_encoded_uniform(d, mode, tokens) : encode_data(e, c, d, m);
+    pb_encoded *f = !m       ? NULL
+                    : tokens ? pb_encoded_uniform(d, mode, tokens)
+                             : pb_cell_encode(c, d, m, c->row->spec.parts);
     int rc = f ? plan_training(m, f, c, out) : -1;
     pb_encoded_free(f);
     pb_model_free(m);

@@ -296,7 +296,7 @@ static int predict_run(const pb_args *a, pb_experiment *e, const pb_cell *chosen
                      pb_model_load(m, run->artifact.path) || read_texts(data)
                  ? -1
                  : 0;
-    pb_encoded *f = rc ? NULL : pb_cell_encode(&c, data, m, pb_model_tokenizer(m), c.row->spec.parts);
+    pb_encoded *f = rc ? NULL : pb_cell_encode(&c, data, m, c.row->spec.parts);
     rc = f ? predict_texts(data, f, m, &c) : -1;
     pb_encoded_free(f);
     pb_model_free(m);

@@ -70,8 +70,8 @@ static int open_model(pb_data_view *v)
         .path = path, .classes = pb_data_outputs(v->data), .tokens = v->data->answer_kind == PB_ANSWER_TAGS});
     if (!v->model)
         return -1;
-    if (!pb_model_tokenizer(v->model))
-        return pb_error("%s: no tokenizer.json; want a model with a tokenizer", path);
+    if (!pb_model_want_tokenizer(v->model))
+        return -1;
     if (v->experiment->task->answer_kind == PB_ANSWER_TEXT && !pb_model_is_causal(v->model))
         return pb_error("%s: the answers of task %s are texts; want a causal language model, got a %s", path,
                         v->experiment->task_name, pb_model_family(v->model));
@@ -80,8 +80,7 @@ static int open_model(pb_data_view *v)
 
 static pb_encoded *encode(const pb_data_view *v, const pb_cell *c, const pb_prompting *p)
 {
-    return pb_encoded_new(v->data, v->model, pb_model_tokenizer(v->model),
-                          &(pb_encoding){p, c->train.max_tokens, c->decoding, c->seed, 0});
+    return pb_encoded_new(v->data, v->model, &(pb_encoding){p, c->train.max_tokens, c->decoding, c->seed, 0});
 }
 
 /* Returns the prompting that the cell's inputs are made with; NULL: a head reads them. */

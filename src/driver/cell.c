@@ -65,12 +65,12 @@ pb_model *pb_cell_open_without(const pb_bench *b, const pb_cell *c)
     return open_with(b->experiment, c, b->data, c->row->spec.parts, 0, false);
 }
 
-pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts)
+pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, int parts)
 {
     if (pb_encoded_check_prompting(d, prompting_of(c, parts)))
         return NULL;
     return pb_encoded_new(
-        d, m, t, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, c->decoding, c->seed, c->train.examples});
+        d, m, &(pb_encoding){prompting_of(c, parts), c->train.max_tokens, c->decoding, c->seed, c->train.examples});
 }
 
 void pb_subject_close(pb_subject *s)
@@ -96,7 +96,7 @@ static pb_subject open_subject(const pb_bench *b, const pb_cell *c, int parts, c
     if (s.model && other && other->encoded && reads_alike(&s, other))
         s.encoded = pb_encoded_share(other->encoded);
     else if (s.model)
-        s.encoded = pb_cell_encode(c, b->data, s.model, pb_model_tokenizer(s.model), parts);
+        s.encoded = pb_cell_encode(c, b->data, s.model, parts);
     if (!s.encoded)
         pb_subject_close(&s);
     return s;

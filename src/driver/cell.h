@@ -26,9 +26,8 @@ void pb_bench_home(const pb_bench *b);
  * pb_model_free. */
 pb_model *pb_cell_open(const pb_experiment *e, const pb_cell *c, const pb_data *d, int parts, bool shapes_only);
 
-/* Encodes the data as that model reads them.  The tokenizer is used during the call only.  Returns NULL with an error.
- * The caller frees it with pb_encoded_free. */
-pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, const pb_tokenizer *t, int parts);
+/* Encodes the data as that model reads them.  Returns NULL with an error.  The caller frees it with pb_encoded_free. */
+pb_encoded *pb_cell_encode(const pb_cell *c, const pb_data *d, const pb_model *m, int parts);
 
 /* Trains a cell, writes its artifact and stores its run.  `progress` is called after each step.  Returns -1 with an
  * error. */

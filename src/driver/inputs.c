@@ -33,7 +33,7 @@ static int check_conversations(const pb_experiment *e, const pb_data *d, const p
         const pb_cell *c = &e->cell[i];
         if (i && c->train.max_tokens == c[-1].train.max_tokens && c->decoding->max_new == c[-1].decoding->max_new)
             continue;
-        pb_encoded *set = pb_cell_encode(c, d, m, pb_model_tokenizer(m), c->row->spec.parts);
+        pb_encoded *set = pb_cell_encode(c, d, m, c->row->spec.parts);
         if (!set)
             return -1;
         pb_encoded_free(set);
@@ -43,6 +43,8 @@ static int check_conversations(const pb_experiment *e, const pb_data *d, const p
 
 int pb_inputs_check(const pb_experiment *e, const pb_data *d, const pb_model *m)
 {
+    if (!pb_model_want_tokenizer(m))
+        return -1;
     for (int i = 0; i < e->cells; i++) {
         const pb_prompting *p = pb_cell_prompting(&e->cell[i]);
         if ((e->task->answer_kind == PB_ANSWER_TEXT || p) && !pb_model_is_causal(m))

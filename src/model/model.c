@@ -106,6 +106,13 @@ const pb_tokenizer *pb_model_tokenizer(const pb_model *m)
     return m->tokenizer;
 }
 
+const pb_tokenizer *pb_model_want_tokenizer(const pb_model *m)
+{
+    if (!m->tokenizer)
+        pb_error("%s: no tokenizer.json; want a model with a tokenizer", m->dir);
+    return m->tokenizer;
+}
+
 bool pb_model_ends(const pb_model *m, int id)
 {
     for (size_t i = 0; i < PB_COUNT(m->end); i++)

@@ -120,7 +120,7 @@ typedef struct pb_opening {
     int layers;        /* > 0: only this many layers, from the first */
     bool bare;         /* no head, whatever the checkpoint has */
     int distill_width; /* > 0: add a linear map of the last hidden states to this many columns, for distillation */
-    bool shapes_only;  /* read config.json only; parameters have shapes but no values */
+    bool shapes_only;  /* read no weights; parameters have shapes but no values */
     pb_base_options base;
 } pb_opening;
 
@@ -180,9 +180,10 @@ int pb_model_name_classes(pb_model *m, const char *list);
  * frees it. */
 char *pb_model_class(const pb_model *m, int i);
 
-const pb_tokenizer *pb_model_tokenizer(const pb_model *m); /* NULL: the checkpoint has none */
-bool pb_model_ends(const pb_model *m, int id);             /* true for an end-of-text token */
-const char *pb_model_family(const pb_model *m);            /* model_type, such as "bert" */
+const pb_tokenizer *pb_model_tokenizer(const pb_model *m);      /* NULL: the checkpoint has none */
+const pb_tokenizer *pb_model_want_tokenizer(const pb_model *m); /* NULL with an error: the checkpoint has none */
+bool pb_model_ends(const pb_model *m, int id);                  /* true for an end-of-text token */
+const char *pb_model_family(const pb_model *m);                 /* model_type, such as "bert" */
 bool pb_model_is_causal(const pb_model *m);   /* true for a decoder, whose positions attend to earlier ones only */
 int pb_model_token_types(const pb_model *m);  /* number of token types (segments) with an embedding; 0: none */
 const char *pb_model_dir(const pb_model *m);  /* pb_opening.path */

@@ -8,7 +8,8 @@
 /* Opens the tokenizer of the file of weights or of the folder, which may lack one. */
 static int open_tokenizer(pb_model *m)
 {
-    const char *embedded = m->file ? pb_weights_tokenizer(m->file) : NULL;
+    const pb_weights *file = m->file ? m->file : m->list;
+    const char *embedded = file ? pb_weights_tokenizer(file) : NULL;
     if (embedded)
         return (m->tokenizer = pb_tokenizer_open_text(m->dir, embedded)) ? 0 : -1;
     char *path = pb_format("%s/tokenizer.json", m->dir); /* there is none beside a single file of weights */
@@ -77,7 +78,7 @@ pb_model *pb_model_open(const pb_opening *o)
     m->shapes_only = o->shapes_only;
     if (pb_checkpoint_open(m, o->shapes_only) || keep_layers(m, o->layers) ||
         choose_head(m, o->classes, o->tokens, o->problem, o->bare) || pb_checkpoint_params(m, o->distill_width) ||
-        pb_generation_ends(m, m->end) || (!m->shapes_only && open_tokenizer(m))) {
+        pb_generation_ends(m, m->end) || open_tokenizer(m)) {
         pb_model_free(m);
         return NULL;
     }

@@ -397,9 +397,12 @@ static pb_encoded *new_set(const pb_data *d, pb_answer_mode mode)
     return set;
 }
 
-pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t, const pb_encoding *c)
+pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_encoding *c)
 {
     const pb_prompting *p = c->prompting;
+    const pb_tokenizer *t = pb_model_want_tokenizer(m);
+    if (!t)
+        return NULL;
     pb_data *part = c->examples ? pb_data_part(d, c->examples, c->seed) : NULL;
     if (part && part->balanced && pb_data_weigh(part, "balanced")) {
         pb_data_part_free(part);

@@ -114,9 +114,9 @@ int pb_encoded_words(const pb_model *m, const char *const *word, int words, int 
  * a conversation whose last message does not fit is refused.  All that the assistant says is trained; the loss and the
  * predictions of validation and test are of the last answer.
  *
- * The caller frees the result with pb_encoded_free; `d` must outlive it.  Returns NULL with an error if the template
- * is invalid or the model's context is too short for one example. */
-pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_tokenizer *t, const pb_encoding *c);
+ * The caller frees the result with pb_encoded_free; `d` must outlive it.  Returns NULL with an error if the model has
+ * no tokenizer, the template is invalid, or the model's context is too short for one example. */
+pb_encoded *pb_encoded_new(const pb_data *d, const pb_model *m, const pb_encoding *c);
 
 /* Returns a data set in which every input has `tokens` ids, all 0.  It suffices for planning, which depends on
  * lengths only.  The caller frees it with pb_encoded_free. */

@@ -223,7 +223,7 @@ static int add_text(const pb_model *m, const char *text, size_t most, windows *w
 
 static int make_windows(const pb_model *m, const pb_retention_text *t, windows *w)
 {
-    int rc = pb_model_tokenizer(m) ? 0 : pb_error("%s: the model has no tokenizer", pb_model_dir(m));
+    int rc = pb_model_want_tokenizer(m) ? 0 : -1;
     for (int i = 0; i < t->texts && !rc; i++)
         rc = add_text(m, t->text[i], (size_t)t->tokens, w);
     return rc ? pb_error_prefix("%s", t->path) : 0;

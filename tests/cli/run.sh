@@ -122,6 +122,7 @@ fresh && sed -i 's/"bert"/"mamba"/' models/bad/config.json && model 'an unknown 
 fresh && head -c 30000 models/tiny/model.safetensors >models/bad/model.safetensors && model 'weights cut off' 'model.safetensors: '
 fresh && : >models/bad/model.safetensors && model 'no weights' 'want a safetensors file'
 fresh && printf '\377\377\377\377\377\377\377\377{}' >models/bad/model.safetensors && model 'a header too long' 'not a safetensors file, or cut off'
+fresh && rm models/bad/tokenizer.json && model 'no tokenizer' 'models/bad: no tokenizer.json; want a model with a tokenizer'
 fresh && sed -i 's/"WordPiece"/"Morphs"/' models/bad/tokenizer.json && model 'another tokenizer' "'Morphs' is not supported"
 fresh && printf '[1, 2' >models/bad/tokenizer.json && model 'a broken tokenizer' 'models/bad/tokenizer.json:1:'
 

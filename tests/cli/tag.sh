@@ -32,6 +32,7 @@ END
 sql() { sqlite3 "$1" "$2"; }
 value() { sql a.db "SELECT round(avg(value), 4) FROM v_result WHERE row = '$1' AND key = 'accuracy.test.$2'"; }
 
+ok 'a plan of tags' run 0 plan toy.ini
 ok 'tags are learnt' run 0 run toy.ini --db a.db
 ok 'majority says O' test "$(sql a.db "SELECT count(*) FROM v_prediction WHERE row = 'majority' AND predicted LIKE '%B-%'")" = 0
 ok 'its F1 is 0' test "$(value majority f1)" = 0.0

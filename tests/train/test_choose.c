@@ -206,7 +206,7 @@ static void check_likelihoods(const char *task, const char *template)
     pb_model *m = pb_model_open(&(pb_opening){.path = "models/pico-decoder"});
     CHECK(m && !pb_model_attach(m, NULL, 0));
     pb_encoded *f =
-        pb_encoded_new(d, m, pb_model_tokenizer(m),
+        pb_encoded_new(d, m,
                        &(pb_encoding){.prompting = &(pb_prompting){.template = "", .chat = "none", .normalize = true},
                                       .max_tokens = 128});
     pb_result r;

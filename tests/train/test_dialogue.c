@@ -44,7 +44,7 @@ static pb_model *open_decoder(void)
 /* The encoded data, or NULL with an error. */
 static pb_encoded *encode(const pb_data *d, const pb_model *m, const pb_decoding *how, int max_tokens)
 {
-    return pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){NULL, max_tokens, how, 0, 0});
+    return pb_encoded_new(d, m, &(pb_encoding){NULL, max_tokens, how, 0, 0});
 }
 
 static pb_decoding default_decoding(void)

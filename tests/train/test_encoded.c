@@ -100,7 +100,7 @@ static void release(pb_attached *part)
 
 static pb_encoded *encode(const pb_data *d, const pb_model *m, const pb_prompting *p, const pb_decoding *how)
 {
-    pb_encoded *f = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){p, 64, how, 3});
+    pb_encoded *f = pb_encoded_new(d, m, &(pb_encoding){p, 64, how, 3});
     if (!f)
         PB_BUG("%s", pb_error_text());
     return f;
@@ -122,9 +122,9 @@ TEST(a_part_of_the_training_examples)
     const pb_encoding few = {.max_tokens = 64, .seed = 3, .examples = 5},
                       more = {.max_tokens = 64, .seed = 3, .examples = 9};
     const pb_encoding other = {.max_tokens = 64, .seed = 4, .examples = 5};
-    pb_encoded *a = pb_encoded_new(d, m, pb_model_tokenizer(m), &few);
-    pb_encoded *b = pb_encoded_new(d, m, pb_model_tokenizer(m), &more);
-    pb_encoded *c = pb_encoded_new(d, m, pb_model_tokenizer(m), &other);
+    pb_encoded *a = pb_encoded_new(d, m, &few);
+    pb_encoded *b = pb_encoded_new(d, m, &more);
+    pb_encoded *c = pb_encoded_new(d, m, &other);
     int shared = 0, same = 0;
     CHECK(a->items[PB_TRAIN] == 5 && b->items[PB_TRAIN] == 9 && a->items[PB_TEST] == 7);
     for (int i = 0; i < 5; i++) {
@@ -204,7 +204,7 @@ TEST(a_head_reads_the_first_tokens_between_the_special_tokens)
     pb_model *m = pb_model_open(&(pb_opening){.path = "models/pico-encoder", .classes = 2, .seed = 1});
     const pb_tokenizer *t = pb_model_tokenizer(m);
     for (int most = 3; most <= 24; most += 7) {
-        pb_encoded *f = pb_encoded_new(d, m, t, &(pb_encoding){.max_tokens = most});
+        pb_encoded *f = pb_encoded_new(d, m, &(pb_encoding){.max_tokens = most});
         pb_ids want = {0}, good = {0}, *got = &f->text[PB_TEST][0];
         CHECK(!pb_tokenizer_encode(t, text, strlen(text), true, most, &want));
         CHECK(!pb_tokenizer_encode(t, "good", 4, true, 0, &good));
@@ -237,7 +237,7 @@ TEST(a_decoder_reads_the_first_tokens_of_a_text_within_the_whole_template)
         const pb_prompting p = {.template = "", .chat = "none"};
         const int most[] = {1, 8, 20, 1000000};
         for (size_t k = 0; k < PB_COUNT(most); k++) {
-            pb_encoded *f = pb_encoded_new(d, m, t, &(pb_encoding){&p, most[k], NULL, 0});
+            pb_encoded *f = pb_encoded_new(d, m, &(pb_encoding){&p, most[k], NULL, 0});
             const pb_ids *got = &f->text[PB_TEST][0];
             size_t room = (size_t)pb_model_max_tokens(m), answer = 0, n = f->prefix.count + got->count;
             for (int c = 0; c < 2; c++)
@@ -264,7 +264,7 @@ TEST(a_demonstration_is_never_truncated)
     pb_data *d = one_text(text);
     pb_model *m = decoder();
     const pb_prompting p = {.template = "", .chat = "none", .shots = 2};
-    pb_encoded *f = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){&p, 12, NULL, 3});
+    pb_encoded *f = pb_encoded_new(d, m, &(pb_encoding){&p, 12, NULL, 3});
     char *shown = read_back(f, m, &f->text[PB_TEST][0]);
     CHECK_INT(f->shots, 1);
     CHECK_INT(f->shots_dropped, 1);

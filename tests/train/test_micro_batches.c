@@ -111,7 +111,7 @@ static void open_subject(subject *s, const char *model, pb_data *d, const char *
         PB_BUG("%s", pb_error_text());
     fixture_stir(&s->model, 0.05);
     pb_model *m = s->model.model;
-    s->set = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){.max_tokens = 64, .decoding = &s->decoding});
+    s->set = pb_encoded_new(d, m, &(pb_encoding){.max_tokens = 64, .decoding = &s->decoding});
     if (!s->set)
         PB_BUG("%s", pb_error_text());
     pb_ids *without = s->set->target[PB_TRAIN] ? &s->set->target[PB_TRAIN][2] : NULL;

@@ -239,7 +239,7 @@ static pb_data *sized(int first, int second)
 
 static pb_encoded *encode(const pb_data *d, const pb_model *m, const pb_prompting *p, int most)
 {
-    pb_encoded *f = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){.prompting = p, .max_tokens = most});
+    pb_encoded *f = pb_encoded_new(d, m, &(pb_encoding){.prompting = p, .max_tokens = most});
     if (!f)
         PB_BUG("%s", pb_error_text());
     return f;

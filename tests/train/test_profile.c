@@ -253,7 +253,7 @@ static pb_data *long_texts(void)
 
 static pb_encoded *encode(const pb_data *d, const pb_model *m, const pb_prompting *p, int max_tokens)
 {
-    pb_encoded *set = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){p, max_tokens, NULL, 0, 0});
+    pb_encoded *set = pb_encoded_new(d, m, &(pb_encoding){p, max_tokens, NULL, 0, 0});
     if (!set)
         PB_BUG("%s", pb_error_text());
     return set;

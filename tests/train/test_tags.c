@@ -258,7 +258,7 @@ TEST(each_word_has_a_row_of_features_and_of_logits)
     pb_data *d = sentences();
     pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 2, .tokens = true});
     CHECK(m && !pb_model_attach(m, NULL, 0));
-    pb_encoded *set = pb_encoded_new(d, m, pb_model_tokenizer(m), &(pb_encoding){.max_tokens = 64});
+    pb_encoded *set = pb_encoded_new(d, m, &(pb_encoding){.max_tokens = 64});
     CHECK(set != NULL);
     CHECK_INT(set->lost[PB_TRAIN], 1);
     pb_runner kept = pb_runner_start(m, set, true), plain = pb_runner_start(m, set, false);
