@@ -126,10 +126,12 @@ static int check_run(const pb_args *a, const pb_experiment *e, const pb_cell *c,
 {
     checked_run h = {e, c, run};
     pb_store *s = pb_store_read(a->db);
-    int rc = s ? pb_store_settings(s, &run, 1, check_setting, &h) || check_file(s, &h, "model", &e->model) ||
-                     check_file(s, &h, "template", &c->template) ||
-                     (pb_cell_prompting(c) && check_file(s, &h, "data", &e->data))
-               : -1;
+    int rc = s ? pb_store_settings(s, &run, 1, check_setting, &h) : -1;
+    pb_cell_input input[PB_CELL_INPUTS];
+    pb_cell_inputs(e, c, input);
+    for (int i = 0; i < PB_CELL_INPUTS && !rc; i++)
+        if (input[i].is != &e->data || pb_cell_prompting(c)) /* a head does not read the data again */
+            rc = check_file(s, &h, input[i].key, input[i].is);
     return pb_store_close(s) || rc ? -1 : 0;
 }
 

@@ -140,8 +140,9 @@ static bool is_same(const pb_stored_prediction *a, const pb_stored_prediction *b
            is_same_number(a->value, b->value);
 }
 
-/* Prints how many predictions on a split are identical.  Returns 1 if one differs, -1 with an error. */
-static int compare_split(pb_store *a, long long run, pb_store *b, long long again, pb_split split)
+/* Prints how many predictions on a split are identical, and adds their number to *compared.  Returns 1 if one differs,
+ * -1 with an error. */
+static int compare_split(pb_store *a, long long run, pb_store *b, long long again, pb_split split, size_t *compared)
 {
     predictions x = {.prediction = NULL}, y = {.prediction = NULL};
     size_t same = 0;
@@ -154,6 +155,7 @@ static int compare_split(pb_store *a, long long run, pb_store *b, long long agai
     if (!rc && x.count)
         printf("%s: %zu of %zu predictions identical\n", pb_split_name[split], same, x.count);
     rc = rc ? rc : same != x.count;
+    *compared += x.count;
     free_predictions(&x);
     free_predictions(&y);
     return rc;
@@ -181,15 +183,20 @@ static int compare(const pb_args *a, pb_store *db, const stored *was, const char
         const char *what[][3] = {{"code", was->run.code, is.run.code},
                                  {"machine", was->run.machine, is.run.machine},
                                  {"model", provenance_of(was, "model"), provenance_of(&is, "model")},
+                                 {"config", provenance_of(was, "config"), provenance_of(&is, "config")},
+                                 {"tokenizer", provenance_of(was, "tokenizer"), provenance_of(&is, "tokenizer")},
                                  {"data", provenance_of(was, "data"), provenance_of(&is, "data")}};
         printf("run %lld of %s: %s, seed %llu\n", was->run.id, a->db, was->run.row, (unsigned long long)was->run.seed);
         for (size_t i = 0; i < PB_COUNT(what); i++)
             if (*what[i][1] && strcmp(what[i][1], what[i][2]) != 0)
                 printf("different %s: %s, and now %s\n", what[i][0], what[i][1], what[i][2]);
         compare_code(was, &is);
-        int validation = compare_split(db, was->run.id, again, is.run.id, PB_VALIDATION);
-        int test = compare_split(db, was->run.id, again, is.run.id, PB_TEST);
+        size_t compared = 0;
+        int validation = compare_split(db, was->run.id, again, is.run.id, PB_VALIDATION, &compared);
+        int test = compare_split(db, was->run.id, again, is.run.id, PB_TEST, &compared);
         rc = validation < 0 || test < 0 ? -1 : validation || test;
+        if (!rc && !compared)
+            rc = pb_error("%s: run %lld has no stored predictions, so nothing can be compared", a->db, was->run.id);
     }
     rc = pb_store_close(again) ? -1 : rc;
     free_stored(&is);

@@ -97,13 +97,23 @@ int pb_provenance_load_plugins(const pb_provenance *p, long long run, const pb_a
 
 /* ---- files ------------------------------------------------------------------------------------------------ */
 
+/* The files of a model, by the keys of their digests. */
+static const struct {
+    const char *key, *what;
+    pb_digest (*digest)(const pb_model *m);
+} model_files[] = {{"model", "", pb_model_digest},
+                   {"config", " of config.json with generation_config.json", pb_model_config_digest},
+                   {"tokenizer", " of tokenizer.json", pb_model_tokenizer_digest}};
+
 int pb_provenance_check_model(const pb_provenance *p, long long run, const pb_model *m)
 {
-    const char *wanted = pb_provenance_get(p, "model");
-    pb_digest is = pb_model_digest(m);
-    if (!*wanted || !strcmp(wanted, is.hex))
-        return 0;
-    return pb_error(
-        "%s: the SHA-256 is %s, but run %lld was trained on a model with %s; want that model, with --model PATH",
-        pb_model_dir(m), is.hex, run, wanted);
+    for (size_t i = 0; i < PB_COUNT(model_files); i++) {
+        const char *wanted = pb_provenance_get(p, model_files[i].key);
+        pb_digest is = model_files[i].digest(m);
+        if (*wanted && strcmp(wanted, is.hex) != 0)
+            return pb_error("%s: the SHA-256%s is %s, but run %lld was trained on a model with %s; want that model, "
+                            "with --model PATH",
+                            pb_model_dir(m), model_files[i].what, *is.hex ? is.hex : "not there", run, wanted);
+    }
+    return 0;
 }

@@ -388,20 +388,42 @@ static pb_digest template_of(const pb_experiment *e, const pb_cell *c, const pb_
     return digest;
 }
 
+void pb_cell_inputs(const pb_experiment *e, const pb_cell *c, pb_cell_input *out)
+{
+    const pb_cell_input all[PB_CELL_INPUTS] = {{"data", "the data", &e->data},
+                                               {"model", "the model", &e->model},
+                                               {"config", "the model's config", &e->config},
+                                               {"tokenizer", "the tokenizer", &e->tokenizer},
+                                               {"template", "the template", &c->template}};
+    memcpy(out, all, sizeof all);
+}
+
+/* What the cell's hash is made of. */
+static void put_identity(const pb_experiment *e, const pb_cell *c, pb_text *out)
+{
+    pb_cell_input input[PB_CELL_INPUTS];
+    pb_cell_inputs(e, c, input);
+    pb_settings_print(c->settings, c->row->spec.resolved, out);
+    pb_text_add(out, "seed=%llu\n", (unsigned long long)c->seed);
+    for (int i = 0; i < PB_CELL_INPUTS; i++)
+        pb_text_add(out, "%s=%s\n", input[i].key, input[i].is->hex);
+    pb_text_add(out, "code=%s\ntask=%s\n", PB_CODE_VERSION, pb_task_digest(e->task));
+    for (int p = 0; p < c->row->spec.parts; p++)
+        pb_text_add(out, "method=%s\n", pb_method_digest(c->part[p].method));
+}
+
 void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_model *model)
 {
     e->class_names = list_classes(e, data);
     e->data = data->digest;
     e->model = pb_model_digest(model);
+    e->config = pb_model_config_digest(model);
+    e->tokenizer = pb_model_tokenizer_digest(model);
     for (int i = 0; i < e->cells; i++) {
         pb_cell *c = &e->cell[i];
         c->template = template_of(e, c, data, model);
         pb_text all = {0};
-        pb_settings_print(c->settings, c->row->spec.resolved, &all);
-        pb_text_add(&all, "seed=%llu\ndata=%s\nmodel=%s\ntemplate=%s\ncode=%s\ntask=%s\n", (unsigned long long)c->seed,
-                    e->data.hex, e->model.hex, c->template.hex, PB_CODE_VERSION, pb_task_digest(e->task));
-        for (int p = 0; p < c->row->spec.parts; p++)
-            pb_text_add(&all, "method=%s\n", pb_method_digest(c->part[p].method));
+        put_identity(e, c, &all);
         c->hash = pb_sha256(all.data, all.length);
         pb_text_free(&all);
     }

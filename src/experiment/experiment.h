@@ -36,7 +36,7 @@ typedef struct pb_cell {
     uint64_t seed;
     const pb_settings *settings; /* all of them, sorted, and row, task and model; not the seed */
     pb_digest template;          /* of the prompt template; "" if there is none               */
-    pb_digest hash;              /* of settings, seed, data, model and code; by pb_experiment_seal */
+    pb_digest hash;              /* of settings, seed, inputs and code; by pb_experiment_seal */
 } pb_cell;
 
 /* [tune]: how the lists and ranges of a row's settings become trials. */
@@ -68,9 +68,9 @@ typedef struct pb_experiment {
     int cell_seconds;                /* time limit of each process of a cell; 0: none        */
     int timing_rounds, timing_processes;
     pb_tune_options tune;
-    const char *class_names;   /* of the data, as a JSON list; known once sealed                     */
-    pb_digest data, model;     /* known once sealed                                                  */
-    const char *axis;          /* METHOD.SETTING that the figure `sweep` is drawn against; "": none   */
+    const char *class_names;                  /* of the data, as a JSON list; known once sealed                     */
+    pb_digest data, model, config, tokenizer; /* known once sealed; those of the model's files: see model.h */
+    const char *axis;                         /* METHOD.SETTING that the figure `sweep` is drawn against; "": none   */
     const char *budget;        /* elements that each row trains, such as "100k"; "": as the methods' settings say */
     const char *serving;       /* numbers of adapters to serve at once in the timing pass, as written */
     int *served, serveds;      /* [serveds] these numbers                                             */
@@ -132,9 +132,20 @@ pb_data *pb_experiment_new_data(const pb_experiment *e);
  * The caller frees them with pb_data_free. */
 pb_data *pb_experiment_data(const pb_experiment *e);
 
+/* A file, or several, that the results of a cell depend on: what is stored with its runs and belongs to their hash. */
+typedef struct pb_cell_input {
+    const char *key, *what; /* its name in the provenance of a run, and in messages: "the tokenizer" */
+    const pb_digest *is;    /* "" if the cell has none                                                */
+} pb_cell_input;
+enum { PB_CELL_INPUTS = 5 };
+
+/* Writes the inputs of a cell to out[PB_CELL_INPUTS]: the data, the model's weights, its config and its tokenizer, and
+ * the prompt template, with a chat template in a file or of the model.  Known once the experiment is sealed. */
+void pb_cell_inputs(const pb_experiment *e, const pb_cell *c, pb_cell_input *out);
+
 /* Takes the names of the classes from the data and computes every cell's hash from its settings and the digests of
- * data, prompt template, with a chat template in a file or of the model, model and code: that of the engine, of the
- * task's kind and of the methods of the cell's row.  Hashes may be used from then on. */
+ * its inputs and of the code: that of the engine, of the task's kind and of the methods of the cell's row.  Hashes may
+ * be used from then on. */
 void pb_experiment_seal(pb_experiment *e, const pb_data *data, const pb_model *model);
 
 #endif

@@ -164,3 +164,37 @@ pb_digest pb_model_digest(const pb_model *m)
         pb_weights_close(w);
     return d;
 }
+
+/* Appends the content of a file of the model's folder, if it is there.  One that cannot be read has been refused when
+ * the model was opened. */
+static void add_file(const pb_model *m, const char *name, pb_text *out)
+{
+    char *path = pb_format("%s/%s", m->dir, name);
+    size_t size = 0;
+    char *content = pb_file_exists(path) ? pb_read_file(path, &size) : NULL;
+    if (content)
+        pb_text_bytes(out, content, size);
+    free(content);
+    free(path);
+}
+
+static pb_digest digest_files(const pb_model *m, const char *name, const char *other)
+{
+    pb_text all = {0};
+    add_file(m, name, &all);
+    if (other)
+        add_file(m, other, &all);
+    pb_digest d = all.length ? pb_sha256(all.data, all.length) : (pb_digest){""};
+    pb_text_free(&all);
+    return d;
+}
+
+pb_digest pb_model_config_digest(const pb_model *m)
+{
+    return digest_files(m, "config.json", "generation_config.json");
+}
+
+pb_digest pb_model_tokenizer_digest(const pb_model *m)
+{
+    return digest_files(m, "tokenizer.json", NULL);
+}

@@ -162,7 +162,8 @@ static int take_common(void *ctx, const char *key, const char *value)
     struct {
         const char *key;
         char **field;
-    } known[] = {{"data", &c->data}, {"model", &c->model}, {"metrics", &c->metrics}, {"budget", &c->budget}};
+    } known[] = {{"data", &c->data},           {"model", &c->model},     {"config", &c->config},
+                 {"tokenizer", &c->tokenizer}, {"metrics", &c->metrics}, {"budget", &c->budget}};
     for (size_t i = 0; i < PB_COUNT(known); i++)
         if (!strcmp(key, known[i].key))
             *known[i].field = pb_strdup(value);
@@ -242,11 +243,14 @@ static int read_values(pb_comparand *s)
 
 int pb_comparand_comparable(const pb_comparand *a, const pb_comparand *b)
 {
+    bool config = a->common.config && b->common.config, tokenizer = a->common.tokenizer && b->common.tokenizer;
     const struct {
         const char *what, *one, *other;
         int shown; /* digests differ in their first letters */
     } row[] = {{"data", a->common.data, b->common.data, 24},
                {"model", a->common.model, b->common.model, 24},
+               {"config of the model", config ? a->common.config : "", config ? b->common.config : "", 24},
+               {"tokenizer", tokenizer ? a->common.tokenizer : "", tokenizer ? b->common.tokenizer : "", 24},
                {"metrics", a->common.metrics, b->common.metrics, 200},
                {"primary metric", a->common.primary, b->common.primary, 200},
                {"budget", a->common.budget, b->common.budget, 200}};
@@ -296,8 +300,18 @@ int pb_comparand_open_row(pb_comparand *s, const char *db, const char *experimen
 
 int pb_comparand_close(pb_comparand *s)
 {
-    char *text[] = {s->db,           s->experiment,     s->row,           s->choice,         s->common.data,
-                    s->common.model, s->common.metrics, s->common.budget, s->common.primary, s->common.positive};
+    char *text[] = {s->db,
+                    s->experiment,
+                    s->row,
+                    s->choice,
+                    s->common.data,
+                    s->common.model,
+                    s->common.config,
+                    s->common.tokenizer,
+                    s->common.metrics,
+                    s->common.budget,
+                    s->common.primary,
+                    s->common.positive};
     for (size_t i = 0; i < PB_COUNT(text); i++)
         free(text[i]);
     for (int i = 0; s->values && i < s->seeds; i++)

@@ -4,9 +4,10 @@
 
 #include "report/scores.h"
 
-/* What two runs must have in common to be comparable; see table provenance. */
+/* What two runs must have in common to be comparable; see table provenance.  Earlier programs did not store config and
+ * tokenizer, which are then NULL and compared with nothing. */
 typedef struct pb_common {
-    char *data, *model, *metrics, *budget;
+    char *data, *model, *config, *tokenizer, *metrics, *budget;
     char *primary, *positive; /* settings of the task */
 } pb_common;
 

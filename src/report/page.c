@@ -488,6 +488,8 @@ static void add_data(pb_text *t, const pb_report *r, const pb_data *d)
     }
     add_pair(t, "SHA-256 of the data", r->experiment->data.hex);
     add_pair(t, "SHA-256 of the model", r->experiment->model.hex);
+    add_pair(t, "SHA-256 of its config", r->experiment->config.hex);
+    add_pair(t, "SHA-256 of its tokenizer", r->experiment->tokenizer.hex);
     for (size_t i = 0; i < s->count; i++)
         if (!strncmp(s->item[i].key, "task.", 5))
             add_pair(t, s->item[i].key, s->item[i].value);

@@ -102,22 +102,28 @@ static finding compare_entry(comparison *c, const char *key, const char *now)
     return found;
 }
 
-/* Returns whether the run is known to have the cell's data, model, template and metrics. */
+/* Compares an input of the run with what it is now.  Returns whether the run may be shown beside others: earlier
+ * programs did not store what the model's folder has beside its weights. */
+static bool compare_input(comparison *c, const char *key, const char *now, const char *what)
+{
+    finding found = compare_entry(c, key, now);
+    bool later = !strcmp(key, "config") || !strcmp(key, "tokenizer");
+    if (found == DIFFERENT)
+        add_cause(c, "%s changed", what);
+    return found == SAME || (found == NOT_RECORDED && later);
+}
+
+/* Returns whether the run is known to have the cell's inputs and metrics. */
 static bool compare_inputs(comparison *c)
 {
     const pb_experiment *e = c->experiment;
     char *metrics = pb_format("%s %d", e->task->name, e->task->version);
-    const char *entry[][3] = {{"data", e->data.hex, "the data"},
-                              {"model", e->model.hex, "the model"},
-                              {"template", c->cell->template.hex, "the template"},
-                              {"metrics", metrics, "the metrics"}};
+    pb_cell_input input[PB_CELL_INPUTS];
+    pb_cell_inputs(e, c->cell, input);
     bool same = true;
-    for (size_t i = 0; i < PB_COUNT(entry); i++) {
-        finding found = compare_entry(c, entry[i][0], entry[i][1]);
-        if (found == DIFFERENT)
-            add_cause(c, "%s changed", entry[i][2]);
-        same = same && found == SAME;
-    }
+    for (int i = 0; i < PB_CELL_INPUTS; i++)
+        same = compare_input(c, input[i].key, input[i].is->hex, input[i].what) && same;
+    same = compare_input(c, "metrics", metrics, "the metrics") && same;
     free(metrics);
     return same;
 }

@@ -206,10 +206,13 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
 {
     char *metrics = pb_format("%s %d", e->task->name, e->task->version);
     char *budget = budget_of(c), *processor = pb_host_processor();
-    const char *row[][2] = {{"data", e->data.hex}, {"model", e->model.hex}, {"template", c->template.hex},
-                            {"metrics", metrics},  {"budget", budget},      {"processor", processor}};
+    const char *row[][2] = {{"metrics", metrics}, {"budget", budget}, {"processor", processor}};
+    pb_cell_input input[PB_CELL_INPUTS];
     sqlite3_stmt *q = pb_store_prepare(s, "INSERT INTO provenance VALUES (?, ?, ?)");
     int rc = q ? 0 : -1;
+    pb_cell_inputs(e, c, input);
+    for (int i = 0; i < PB_CELL_INPUTS && !rc; i++)
+        rc = put_pair(s, q, run, input[i].key, input[i].is->hex);
     for (size_t i = 0; i < PB_COUNT(row) && !rc; i++)
         rc = put_pair(s, q, run, row[i][0], row[i][1]);
     if (!rc && *r->artifact.hex)

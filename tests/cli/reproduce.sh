@@ -12,4 +12,8 @@ for id in $(sqlite3 one.db "SELECT id FROM run r WHERE EXISTS (SELECT 1 FROM val
 	ok 'says so' prints '^test: ([0-9]+) of \1 predictions identical'
 done
 
+sqlite3 one.db 'DROP TRIGGER prediction_delete; DELETE FROM prediction WHERE run = 1'
+ok 'a run without predictions is not reproduced' run 2 reproduce 1 --db one.db --quiet
+ok 'says why' says 'one.db: run 1 has no stored predictions, so nothing can be compared'
+
 finish

@@ -140,6 +140,43 @@ ok 'another model' run 1 status toy.ini --db model.db
 ok 'is named' prints "run $run has the same settings; the model changed, it was made by another version of the code\$"
 ok 'with any version' run 0 table toy.ini --db model.db --any-version
 ok 'another model is not shown' prints '^ia3( +-)+ *$'
+
+# The tokenizer and the config of the model's folder: the weights are the same.
+cp a.db files.db
+lora=$(number files.db "SELECT run FROM selected JOIN run ON id = run WHERE row = 'lora' AND seed = 0")
+other_file() { # FILE FROM TO: another models/tiny, and then the first one again
+	rm models/tiny
+	cp -rL "$root/tests/golden/tiny-bert" models/tiny
+	sed -i "s/$2/$3/" "models/tiny/$1"
+}
+changed_file() { # FILE WHAT KEY
+	ok "$1 changed: status" run 1 status toy.ini --db files.db
+	ok 'no run is done' eval '! prints "^done"'
+	ok 'it says so' prints "run $run has the same settings; $2 changed\$"
+	ok 'the table has no numbers' run 0 table toy.ini --db files.db --any-version
+	ok 'also of any version' prints '^ia3( +-)+ *$'
+	ok 'predict refuses it' bash -c '"$0" predict toy.ini --db files.db --row lora <toy.ini >out 2>err; [ $? = 2 ]' "$program"
+	ok 'and names it' says "toy.ini: the $3 of run $lora had SHA-256 "
+	ok 'export refuses it' run 2 export "$lora" exported --db files.db
+	ok 'and names it' says "models/tiny: the SHA-256 of $1"
+	"$program" reproduce "$lora" --db files.db --quiet >out 2>err
+	ok 'reproduce names it' prints "^different $3: [0-9a-f]{64}, and now [0-9a-f]{64}$"
+	ok 'other runs' run 0 run toy.ini --db "$3.db" --quiet --set experiment.methods=head
+	ok 'are not comparable' run 2 compare files.db:head "$3.db:head"
+	ok 'and it says why' says "not comparable: different $3"
+	rm -rf models/tiny
+	ln -s "$root/tests/golden/tiny-bert" models/tiny
+	ok 'the first one' run 0 status toy.ini --db files.db
+}
+other_file tokenizer.json '"lowercase": true' '"lowercase": false'
+changed_file tokenizer.json 'the tokenizer' tokenizer
+other_file config.json '"hidden_act": "gelu"' '"hidden_act": "relu"'
+changed_file config.json "the model's config" config
+lose files.db provenance "DELETE FROM provenance WHERE key IN ('config', 'tokenizer')" # of an earlier program
+lose files.db run "UPDATE run SET hash = 'aa' || substr(hash, 3)"
+ok 'a program that stored neither' run 0 table toy.ini --db files.db --any-version
+ok 'its runs are shown' diff <(numbers wanted) <(numbers out)
+
 printf 'good\tone more good film\nbad\tone more bad film\n' >>data/toy.tsv
 ok 'other data' run 1 status toy.ini --db a.db
 ok 'are named' prints "run $run has the same settings; the data changed\$"
