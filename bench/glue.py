@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""glue: pairs of sentences in peftbench beside transformers and PEFT, with the same examples and settings.
+"""glue: pairs of sentences, and tags of words, in peftbench beside transformers and PEFT, with the same examples and
+settings.
 
-    DIR/bin/python bench/glue.py --data FOLDER [--train 256] [--test 250] [--epochs 3] [--tasks mrpc rte stsb]
+    DIR/bin/python bench/glue.py --data FOLDER [--train 256] [--test 250] [--epochs 3] [--scale 1]
+                                 [--tasks mrpc rte stsb wnut17]
 
-FOLDER is PEFTBENCH_DATA, with the folders mrpc, rte and stsb; DIR is a virtual environment with
+FOLDER is PEFTBENCH_DATA, with the folders mrpc, rte, stsb and wnut17; DIR is a virtual environment with
 tests/parity/requirements.txt.  For each task, examples are drawn once and written to files that both
 sides read.  full, lora (r 8, alpha 16, query and value), bitfit and head are trained with three seeds:
-AdamW, batches of 16, 6 % warm-up, linear decay, weight decay 0.01, clip 1, dropout 0.1; nothing is
-chosen on validation but the epoch, on both sides.  The table has the mean over the seeds, with the 95 %
+AdamW, batches of 16, 6 % warm-up, linear decay, weight decay 0.01, clip 1, dropout 0.1, and
+the learning rates below times --scale; nothing is chosen on validation but the epoch, on both sides.  The table has the mean over the seeds, with the 95 %
 interval of the mean over seeds (Student's t), of each side, and the difference.
 """
 
@@ -47,9 +49,22 @@ def read_stsb(path):
     return [[r[5], r[6], r[4]] for r in rows]
 
 
+def read_tags(path):
+    """[words, none, tags], so that a sentence is drawn as a pair is."""
+    sentences = [[]]
+    with open(path, encoding="utf-8") as f:
+        for word, _, tag in (line.strip().partition("\t") for line in f):
+            if tag:
+                sentences[-1].append((word, tag))
+            elif sentences[-1]:
+                sentences.append([])
+    return [[tuple(w for w, _ in s), None, [t for _, t in s]] for s in sentences if s]
+
+
 TASKS = {"mrpc": (read_mrpc, "mrpc/msr_paraphrase_train.txt", "mrpc/msr_paraphrase_test.txt", "f1"),
          "rte": (read_rte, "rte/rte_dev.tsv", "rte/rte_test.tsv", "accuracy"),
-         "stsb": (read_stsb, "stsb/sts-train.csv", "stsb/sts-test.csv", "spearman")}
+         "stsb": (read_stsb, "stsb/sts-train.csv", "stsb/sts-test.csv", "spearman"),
+         "wnut17": (read_tags, "wnut17/wnut17train.conll", "wnut17/emerging.test.annotated", "entity-f1")}
 
 
 def draw(args, task, folder):
@@ -64,27 +79,43 @@ def draw(args, task, folder):
     splits = {"train": known[:args.train], "validation": known[args.train:args.train + args.test],
               "test": [r for r in hidden if (r[0], r[1]) not in used][:args.test]}
     for name, rows in splits.items():
-        with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as f:
-            csv.writer(f, lineterminator="\n").writerows([["one", "two", "answer"], *rows])
+        with open(folder / f"{name}.{extension(task)}", "w", encoding="utf-8", newline="") as f:
+            if task == "wnut17":
+                f.write("\n\n".join("\n".join(f"{w}\t{t}" for w, t in zip(words, tags)) for words, _, tags in rows) + "\n")
+            else:
+                csv.writer(f, lineterminator="\n").writerows([["one", "two", "answer"], *rows])
     return splits
+
+
+def answers_of(task, splits):
+    """The number of each class or tag, in the order of their names; None for a regression."""
+    if task == "stsb":
+        return None
+    said = [r[2] for rows in splits.values() for r in rows]
+    return {name: i for i, name in enumerate(sorted({t for tags in said for t in tags} if task == "wnut17" else set(said)))}
+
+
+def extension(task):
+    return "conll" if task == "wnut17" else "csv"
 
 
 # ---- peftbench ------------------------------------------------------------------------------------------
 
 def ours(args, task, folder, splits):
     """{row: [score of each seed]}"""
-    kind = "regression" if task == "stsb" else "classify"
-    metric = TASKS[task][3]
-    classes = sorted({r[2] for s in splits.values() for r in s})
-    labels = "" if kind == "regression" else f"classes = {', '.join(classes)}\n"
-    extra = "positive = 1\n" if metric == "f1" else ""
-    methods = ", ".join(ROWS)
-    ini = (f"[experiment]\ntask = pairs\nmodel = {args.model.resolve()}\nmethods = {methods}\nseeds = 0, 1, 2\n"
-           f"baseline = full\njobs = 2\n\n[task pairs]\nkind = {kind}\ntrain = train.csv\nvalidation = validation.csv\n"
-           f"test = test.csv\ntext = one, two\nlabel = answer\n{labels}metric = {metric}\n{extra}\n[train]\n"
+    metric = "f1" if TASKS[task][3] == "entity-f1" else TASKS[task][3]
+    columns = "text = one, two\nlabel = answer\n"
+    kinds = {"stsb": f"kind = regression\n{columns}", "wnut17": "kind = tag\nformat = conll\n"}
+    settings = kinds.get(task, f"kind = classify\n{columns}")
+    classes = answers_of(task, splits)
+    settings += f"classes = {', '.join(classes)}\n" if classes else ""
+    settings += "positive = 1\n" if task == "mrpc" else ""
+    files = "".join(f"{name} = {name}.{extension(task)}\n" for name in splits)
+    ini = (f"[experiment]\ntask = mine\nmodel = {args.model.resolve()}\nmethods = {', '.join(ROWS)}\nseeds = 0, 1, 2\n"
+           f"baseline = full\njobs = 2\n\n[task mine]\n{settings}{files}metric = {metric}\n\n[train]\n"
            f"epochs = {args.epochs}\nbatch = {BATCH}\n\n[method lora]\nrank = 8\nalpha = 16\ntargets = attn.q attn.v\n")
     for row, rate in ROWS.items():
-        ini += f"\n[train {row}]\nlr = {rate}\n"
+        ini += f"\n[train {row}]\nlr = {rate * args.scale}\n"
     (folder / "glue.ini").write_text(ini)
     (folder / "glue.db").unlink(missing_ok=True)
     subprocess.run([args.peftbench.resolve(), "run", "glue.ini", "--db", "glue.db", "--no-timing", "--quiet"],
@@ -100,71 +131,112 @@ def ours(args, task, folder, splits):
 
 # ---- transformers and PEFT ------------------------------------------------------------------------------
 
-def encode(tokenizer, rows, number):
+def encode_tags(tokenizer, rows, numbers):
+    """The first piece of a word has its tag; -100, which the loss leaves out, for the others."""
+    ids = tokenizer([list(r[0]) for r in rows], is_split_into_words=True, truncation=True, max_length=128)
+    items = []
+    for i, (_, _, tags) in enumerate(rows):
+        words = ids.word_ids(i)
+        labels = [-100 if w is None or (k and words[k - 1] == w) else numbers[tags[w]] for k, w in enumerate(words)]
+        items.append({"input_ids": ids["input_ids"][i], "attention_mask": ids["attention_mask"][i], "labels": labels})
+    return items
+
+
+def encode_pairs(tokenizer, rows, numbers):
     ids = tokenizer([r[0] for r in rows], [r[1] for r in rows], truncation=True, max_length=128)
-    names = None if number else {name: i for i, name in enumerate(sorted({r[2] for r in rows}))}
     return [{"input_ids": ids["input_ids"][i], "token_type_ids": ids["token_type_ids"][i],
              "attention_mask": ids["attention_mask"][i],
-             "labels": float(rows[i][2]) if number else names[rows[i][2]]} for i in range(len(rows))]
+             "labels": numbers[rows[i][2]] if numbers else float(rows[i][2])} for i in range(len(rows))]
 
 
-def predict(model, tokenizer, rows):
+def collate(tokenizer, items):
+    """A padded batch; the tags of padding are -100."""
+    import torch
+    batch = tokenizer.pad([{k: v for k, v in x.items() if k != "labels"} for x in items], return_tensors="pt")
+    labels, longest = [x["labels"] for x in items], batch["input_ids"].shape[1]
+    if isinstance(labels[0], list):
+        labels = [x + [-100] * (longest - len(x)) for x in labels]
+    batch["labels"] = torch.tensor(labels)
+    return batch
+
+
+def predict(model, tokenizer, items):
     import torch
     model.eval()
     out = []
     with torch.inference_mode():
-        for i in range(0, len(rows), 32):
-            batch = tokenizer.pad(rows[i:i + 32], return_tensors="pt")
+        for i in range(0, len(items), 32):
+            batch = collate(tokenizer, items[i:i + 32])
             batch.pop("labels")
             logits = model(**batch).logits
-            out += logits[:, 0].tolist() if logits.shape[1] == 1 else logits.argmax(1).tolist()
+            out += logits[:, 0].tolist() if logits.shape[1] == 1 else logits.argmax(-1).tolist()
     return out
 
 
-def score(metric, wanted, said):
+def score_tags(rows, items, said, numbers):
+    """F1 of entities (seqeval).  A word that was cut counts as O, as in peftbench."""
+    import seqeval.metrics
+    names, guess = list(numbers), []
+    for (_, _, tags), item, row in zip(rows, items, said):
+        read = [names[k] for k, label in zip(row, item["labels"]) if label != -100]
+        guess.append(read + ["O"] * (len(tags) - len(read)))
+    return float(seqeval.metrics.f1_score([tags for _, _, tags in rows], guess))
+
+
+def score(metric, rows, items, said, numbers):
     import scipy.stats
     import sklearn.metrics
+    if metric == "entity-f1":
+        return score_tags(rows, items, said, numbers)
+    wanted = [x["labels"] for x in items]
     if metric == "spearman":
         return float(scipy.stats.spearmanr(wanted, said).statistic)
     return float(sklearn.metrics.f1_score(wanted, said) if metric == "f1" else
                  sklearn.metrics.accuracy_score(wanted, said))
 
 
-def train_theirs(args, row, seed, splits, metric, tokenizer):
+def new_model(args, row, task, train, numbers):
+    tags = task == "wnut17"
+    model = peers.load(args, classes=len(numbers) if numbers else 1, dropout=0.1, tokens=tags)
+    if not numbers:  # as peftbench starts: at the mean of the training answers
+        model.classifier.bias.data.fill_(sum(x["labels"] for x in train) / len(train))
+    return peers.attach(model, row, tags)
+
+
+def train_theirs(args, task, row, seed, splits, encoded, tokenizer):
+    """The score on test after the epoch that is best on validation."""
     import torch
     import transformers
-    number = metric == "spearman"
     torch.manual_seed(seed)
-    model = peers.load(args, classes=1 if number else 2, dropout=0.1)
-    if number:  # as peftbench starts: at the mean of the training answers
-        model.classifier.bias.data.fill_(sum(r["labels"] for r in splits["train"]) / len(splits["train"]))
-    model = peers.attach(model, row)
-    optimizer, trainable = peers.adamw(args, model, ROWS[row])
+    numbers = answers_of(task, splits)
+    model = new_model(args, row, task, encoded["train"], numbers)
+    optimizer, trainable = peers.adamw(args, model, ROWS[row] * args.scale)
     steps = args.epochs * -(-len(splits["train"]) // BATCH)
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, round(0.06 * steps), steps)
     rng, best = random.Random(seed), (float("-inf"), None)
+
+    def reached(split):
+        said = predict(model, tokenizer, encoded[split])
+        return score(TASKS[task][3], splits[split], encoded[split], said, numbers)
+
     for _ in range(args.epochs):
         model.train()
-        rows = rng.sample(splits["train"], len(splits["train"]))
-        for i in range(0, len(rows), BATCH):
-            batch = tokenizer.pad(rows[i:i + BATCH], return_tensors="pt")
-            if number:
-                batch["labels"] = batch["labels"].float()
-            peers.step(model, optimizer, trainable, batch, 1)
+        items = rng.sample(encoded["train"], len(encoded["train"]))
+        for i in range(0, len(items), BATCH):
+            peers.step(model, optimizer, trainable, collate(tokenizer, items[i:i + BATCH]), 1)
             schedule.step()
-        wanted = {s: [r["labels"] for r in splits[s]] for s in ("validation", "test")}
-        here = score(metric, wanted["validation"], predict(model, tokenizer, splits["validation"]))
+        here = reached("validation")
         if here > best[0]:
-            best = (here, score(metric, wanted["test"], predict(model, tokenizer, splits["test"])))
+            best = (here, reached("test"))
     return best[1]
 
 
 def theirs(args, task, splits):
     import transformers
     tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
-    metric = TASKS[task][3]
-    encoded = {name: encode(tokenizer, rows, task == "stsb") for name, rows in splits.items()}
-    return {row: [train_theirs(args, row, seed, encoded, metric, tokenizer) for seed in SEEDS] for row in ROWS}
+    encode = encode_tags if task == "wnut17" else encode_pairs
+    encoded = {name: encode(tokenizer, rows, answers_of(task, splits)) for name, rows in splits.items()}
+    return {row: [train_theirs(args, task, row, seed, splits, encoded, tokenizer) for seed in SEEDS] for row in ROWS}
 
 
 # ---- the table ------------------------------------------------------------------------------------------
@@ -183,6 +255,7 @@ def main():
     p.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     for name, value in (("train", 256), ("test", 250), ("epochs", 3), ("threads", 2)):
         p.add_argument(f"--{name}", type=int, default=value)
+    p.add_argument("--scale", type=float, default=1)
     args = p.parse_args()
     args.mode = "installed"
     print("| task | metric | row | peftbench | transformers, PEFT | difference |\n|---|---|---|---:|---:|---:|")

@@ -72,7 +72,7 @@ DEFAULT = ["gemm", "train-full-32x32", "train-lora-32x32", "train-head-32x32", "
 # ---- in the child: models ---------------------------------------------------------------------------
 # Libraries are imported where they are first used: `start` times the imports too.
 
-def load(args, classes=2, dropout=0.0):
+def load(args, classes=2, dropout=0.0, tokens=False):
     import torch
     import transformers
     torch.set_num_threads(args.threads)
@@ -80,13 +80,13 @@ def load(args, classes=2, dropout=0.0):
     transformers.logging.disable_progress_bar()
     config = transformers.BertConfig.from_pretrained(
         args.model, num_labels=classes, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
-    return transformers.BertForSequenceClassification.from_pretrained(args.model, config=config,
-                                                                      dtype=torch.float32)
+    kind = transformers.BertForTokenClassification if tokens else transformers.BertForSequenceClassification
+    return kind.from_pretrained(args.model, config=config, dtype=torch.float32)
 
 
-def peft_config(method):
+def peft_config(method, tokens=False):
     import peft
-    task = peft.TaskType.SEQ_CLS
+    task = peft.TaskType.TOKEN_CLS if tokens else peft.TaskType.SEQ_CLS
     if method == "lora":
         return peft.LoraConfig(task_type=task, r=8, lora_alpha=16, lora_dropout=0.0,
                                target_modules=["query", "value"])
@@ -99,7 +99,7 @@ def peft_config(method):
     return peft.PromptTuningConfig(task_type=task, num_virtual_tokens=20)
 
 
-def attach(model, method):
+def attach(model, method, tokens=False):
     """The model with only the method's parameters and the classifier trainable."""
     if method == "full":
         return model
@@ -108,7 +108,7 @@ def attach(model, method):
             p.requires_grad_("classifier" in name or (method == "bitfit" and name.endswith("bias")))
         return model
     import peft
-    return peft.get_peft_model(model, peft_config(method))
+    return peft.get_peft_model(model, peft_config(method, tokens))
 
 
 def adamw(args, model, lr):

@@ -73,12 +73,12 @@ def as_the_file_says(program, name, place):
     return same == len(GENERATION)
 
 
-def ids_there(path):
+def tokenizer_there(path):
     t = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     backend = t.backend_tokenizer
     backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
                                                      pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    return [backend.encode(p).ids for p in PROMPTS]
+    return t
 
 
 def here(program, path, ids, options):
@@ -114,7 +114,9 @@ def main():
     lines = "".join(json.dumps(p) + "\n" for p in PROMPTS)
     ids = [json.loads(x)["ids"] for x in subprocess.run([program, "tokenize", "--json", "--model", str(path)], input=lines,
                                                         capture_output=True, text=True, check=True).stdout.splitlines()]
-    equal = sum(a == b for a, b in zip(ids, ids_there(path), strict=True))
+    backend = tokenizer_there(path).backend_tokenizer
+    ids_there = [backend.encode(p).ids for p in PROMPTS]
+    equal = sum(a == b for a, b in zip(ids, ids_there, strict=True))
     print(f"ids of prompts: {equal} of {len(PROMPTS)} equal", flush=True)
     good.append(equal == len(PROMPTS))
     for name, options, settings in WAYS:
