@@ -195,12 +195,9 @@ def score(metric, rows, items, said, numbers):
                  sklearn.metrics.accuracy_score(wanted, said))
 
 
-def new_model(args, row, task, train, numbers):
+def new_model(args, row, task, numbers):
     tags = task == "wnut17"
-    model = peers.load(args, classes=len(numbers) if numbers else 1, dropout=0.1, tokens=tags)
-    if not numbers:  # as peftbench starts: at the mean of the training answers
-        model.classifier.bias.data.fill_(sum(x["labels"] for x in train) / len(train))
-    return peers.attach(model, row, tags)
+    return peers.attach(peers.load(args, classes=len(numbers) if numbers else 1, dropout=0.1, tokens=tags), row, tags)
 
 
 def train_theirs(args, task, row, seed, splits, encoded, tokenizer):
@@ -209,7 +206,7 @@ def train_theirs(args, task, row, seed, splits, encoded, tokenizer):
     import transformers
     torch.manual_seed(seed)
     numbers = answers_of(task, splits)
-    model = new_model(args, row, task, encoded["train"], numbers)
+    model = new_model(args, row, task, numbers)
     optimizer, trainable = peers.adamw(args, model, ROWS[row] * args.scale)
     steps = args.epochs * -(-len(splits["train"]) // BATCH)
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, round(0.06 * steps), steps)
