@@ -14,10 +14,9 @@ const pb_command pb_cmd_fetch = {
     .most = 1,
     .options = "out quiet",
     .help = "download a model (org/name), a data set (datasets/org/name) or a file (URL)\n\n"
-            "NAME may end with @revision and :file.  Files are written to --out, by default models/NAME or data/NAME, "
-            "and their\n"
-            "SHA-256 to SHA256SUMS.  An interrupted download continues when the command is run again.  HF_ENDPOINT "
-            "selects a\n"
-            "hub other than huggingface.co, and HF_TOKEN gives access to gated models.\n",
+            "NAME may end with @revision and :file, or :folder of a data set.  Files are written to --out, by default\n"
+            "models/NAME or data/NAME, and their SHA-256 to SHA256SUMS.  An interrupted download continues when the\n"
+            "command is run again.  HF_ENDPOINT selects a hub other than huggingface.co, and HF_TOKEN gives access to\n"
+            "gated models.\n",
     .run = fetch,
 };

@@ -346,10 +346,22 @@ static int fetch_all(job *j)
 
 /* ---- the hub --------------------------------------------------------------------------------------------------- */
 
-static bool has_some(const pb_json *siblings, bool (*is_one)(const char *name))
+static const char *sibling_name(const pb_json *siblings, size_t i)
+{
+    return pb_json_text(pb_json_get(pb_json_at(siblings, i), "rfilename"), "");
+}
+
+/* Returns whether the name is in the folder, or `folder` is NULL. */
+static bool is_inside(const char *name, const char *folder)
+{
+    size_t n = folder ? strlen(folder) : 0;
+    return !folder || (!strncmp(name, folder, n) && name[n] == '/');
+}
+
+static bool has_some(const pb_json *siblings, const char *folder, bool (*is_one)(const char *name))
 {
     for (size_t i = 0; i < pb_json_size(siblings); i++)
-        if (is_one(pb_json_text(pb_json_get(pb_json_at(siblings, i), "rfilename"), "")))
+        if (is_inside(sibling_name(siblings, i), folder) && is_one(sibling_name(siblings, i)))
             return true;
     return false;
 }
@@ -395,18 +407,20 @@ static int add_listed(job *j, const char *name, const pb_json *one)
     return DONE;
 }
 
-/* Selects the tables of a data set, Parquet only if there are no others, or the files of a model, those of torch.save
- * only if there are no safetensors. */
+/* Selects the named file, the tables of a data set or of the named folder of it, Parquet only if there are no others,
+ * or the files of a model, those of torch.save only if there are no safetensors. */
 static int choose(job *j, const pb_json *siblings)
 {
-    bool tables = has_some(siblings, is_table), pickles = !has_some(siblings, is_safetensors), found = false;
+    bool tables = has_some(siblings, j->dataset ? j->file : NULL, is_table);
+    bool pickles = !has_some(siblings, NULL, is_safetensors), found = false;
     int rc = DONE;
     for (size_t i = 0; i < pb_json_size(siblings) && !rc; i++) {
         const pb_json *one = pb_json_at(siblings, i);
-        const char *name = pb_json_text(pb_json_get(one, "rfilename"), "");
+        const char *name = sibling_name(siblings, i);
         bool rows = j->dataset && (tables ? is_table(name) : pb_ends_in_any_case(name, ".parquet"));
         bool pickle = !j->dataset && pickles && (is_state_dict(name) || !strcmp(name, "pytorch_model.bin.index.json"));
-        if (j->file ? strcmp(name, j->file) != 0 : !rows && !pickle && !is_needed(j->dataset, name))
+        if (j->file ? strcmp(name, j->file) != 0 && !(rows && is_inside(name, j->file))
+                    : !rows && !pickle && !is_needed(j->dataset, name))
             continue;
         found = found || !j->dataset || j->file || rows;
         rc = add_listed(j, name, one);

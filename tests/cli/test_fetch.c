@@ -368,6 +368,19 @@ TEST(a_data_set_lands_as_what_tasks_read)
     end();
 }
 
+TEST(one_folder_of_a_data_set_can_be_named)
+{
+    begin("{\"siblings\": [" SIBLING("README.md") ", " SIBLING("short/train.tsv") ", " SIBLING(
+        "shorter/train.tsv") ", " SIBLING("long/data/train.parquet") "]}");
+    CHECK_INT(fetch("datasets/org/films:short"), 0);
+    CHECK(is_there("short/train.tsv") && !is_there("shorter/train.tsv") && !is_there("README.md"));
+    CHECK_INT(fetch("datasets/org/films:long/data"), 0);
+    CHECK(is_there("long/data/train.jsonl") && !was_asked("shorter"));
+    CHECK_INT(fetch("datasets/org/films:shor"), 2);
+    CHECK(says("no shor in it"));
+    end();
+}
+
 TEST(a_data_set_of_parquet_lands_as_json_lines)
 {
     begin("{\"siblings\": [" SIBLING("data/train.parquet") ", " SIBLING("README.md") "]}");
