@@ -38,7 +38,7 @@ def ours(program, model, data, task, limit, place):
     with sqlite3.connect(db) as c:
         scores = c.execute("SELECT e.line, s.numbers FROM statistic s JOIN run r ON r.id = s.run JOIN example e "
                            "ON e.data = r.data AND e.split = s.split AND e.example = s.example "
-                           "WHERE s.split = 'test' ORDER BY e.line").fetchall()
+                           "WHERE s.split = 'test' AND s.metric = 'choice_score' ORDER BY e.line").fetchall()
         got = dict(c.execute("SELECT key, value FROM v_result WHERE split = 'test'").fetchall())
     return [(line, json.loads(x)) for line, x in scores], got["accuracy.test.acc"], got["accuracy.test.acc_norm"]
 
@@ -46,7 +46,7 @@ def ours(program, model, data, task, limit, place):
 def harness(model):
     from lm_eval.models.huggingface import HFLM
     network = transformers.AutoModelForCausalLM.from_pretrained(model.parent, gguf_file=model.name, dtype=torch.float32)
-    return HFLM(pretrained=network, tokenizer=tokenizer_there(model), batch_size=8, device="cpu", add_bos_token=False)
+    return HFLM(pretrained=network, tokenizer=tokenizer_there(model), batch_size=16, device="cpu", add_bos_token=False)
 
 
 def best(scores):
