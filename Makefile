@@ -97,7 +97,7 @@ SHARE = $(ROOT)/share/peftbench
 MAN   = $(ROOT)/share/man/man1/peftbench.1
 BASH  = $(ROOT)/share/bash-completion/completions/peftbench
 ZSH   = $(ROOT)/share/zsh/site-functions/_peftbench
-SHIPPED = $(wildcard experiments/*.ini tasks/*.ini tasks/*.txt tasks/*.jinja data models/pico-* models/shapes)
+SHIPPED = $(wildcard experiments/*.ini experiments/claims tasks/*.ini tasks/*.txt tasks/*.jinja data models/pico-* models/shapes)
 install: all ## the program with its experiments, tasks, data, models, manual page, completions and headers of plugins
 	install -D -m 755 $(BUILD)/peftbench $(ROOT)/bin/peftbench
 	@for header in $$($(CC) -MM -I src src/peftbench.h | grep -o 'src/[^ ]*\.h' | sort -u); do \
@@ -147,6 +147,13 @@ torture: $(BUILD)/peftbench ## kills, failing allocations, a full disk and other
 docs: $(BUILD)/peftbench ## writes docs/methods.md from the plugins
 	@$(BUILD)/peftbench list --markdown >docs/methods.md
 
+CLAIMS = $(sort $(wildcard experiments/claims/*.tsv))
+claims: $(BUILD)/peftbench ## writes docs/claims.md: the verdicts on the claims of experiments/claims
+	@$(BUILD)/peftbench claims $(CLAIMS) --db results/claims.db --any-version --threads 2 --out docs/claims.md
+claims/run: $(BUILD)/peftbench ## trains what these claims need, an hour on two cores, and writes docs/claims.md
+	@for e in methods; do $(BUILD)/peftbench run experiments/claims/$$e.ini --db results/claims.db || exit 1; done
+	@$(MAKE) claims
+
 check: ## compilers, sanitizers, clang-tidy, format, and the rules of code and documentation
 	@tools/setup.sh check
 	@tools/check.sh
@@ -173,5 +180,5 @@ bench: $(BENCHES) ## times the engine and PyTorch with PEFT, in a virtual enviro
 format: ## formats the code with clang-format
 	clang-format -i $(CODE)
 
-.PHONY: all fuzz help setup models/minilm models/smollm2 demo install uninstall deb clean test programs check parity bench format always
+.PHONY: all fuzz help setup models/minilm models/smollm2 demo install uninstall deb clean test programs claims claims/run check parity bench format always
 .SECONDARY:

@@ -106,6 +106,8 @@ static const struct meaning {
     const char *command, *option, *help;
 } meanings[] = {
     {"check", "out", "also write the result to this file, as JUnit XML"},
+    {"claims", "out", "write the page to this file"},
+    {"claims", "any-version", "use runs that another version of the code made where this one has none"},
     {"report", "out", "the page's file (default: plots/EXPERIMENT/report.html)"},
     {"plot", "format", "svg, pdf, png or tex, or several with commas between (default: svg,pdf)"},
     {"plot", "out", "output folder (default: plots/EXPERIMENT)"},

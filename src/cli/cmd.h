@@ -48,8 +48,8 @@ typedef struct pb_command {
 extern const pb_command pb_cmd_run, pb_cmd_data, pb_cmd_plan, pb_cmd_list, pb_cmd_show, pb_cmd_status, pb_cmd_table,
     pb_cmd_plot, pb_cmd_predict, pb_cmd_logits, pb_cmd_generate, pb_cmd_tokenize, pb_cmd_export, pb_cmd_fetch,
     pb_cmd_pretrain, pb_cmd_merge, pb_cmd_reproduce, pb_cmd_import, pb_cmd_compare, pb_cmd_check, pb_cmd_verify,
-    pb_cmd_pareto, pb_cmd_rank, pb_cmd_recommend, pb_cmd_report, pb_cmd_settings, pb_cmd_demo, pb_cmd_manual,
-    pb_cmd_completion;
+    pb_cmd_pareto, pb_cmd_rank, pb_cmd_recommend, pb_cmd_claims, pb_cmd_report, pb_cmd_settings, pb_cmd_demo,
+    pb_cmd_manual, pb_cmd_completion;
 
 /* Reads the arguments after the name of the command.  The positional arguments are moved to the front of argv, to which
  * a->word then points.  Returns -1 with an error. */

@@ -7,75 +7,15 @@
 #include "base/json.h"
 #include "cli/cmd.h"
 #include "cli/device_card.h"
-#include "driver/run.h"
+#include "driver/plan.h"
 #include "experiment/experiment_reader.h"
-
-/* Returns data with empty texts, enough for a batch.  A plan depends only on their lengths, which pb_encoded_uniform
- * sets. */
-static pb_data *even_data(const pb_task *task, int count)
-{
-    pb_data *d = pb_data_new("texts of one length");
-    bool texts = task->answer_kind == PB_ANSWER_TEXT;
-    char empty[] = "", *choice[4] = {empty, empty, empty, empty};
-    d->answer_kind = task->answer_kind;
-    for (int c = 0; c < (task->answer_kind == PB_ANSWER_NUMBER ? 1 : 2) && !texts; c++)
-        pb_data_class(d, c ? "b" : "a");
-    for (int s = 0; s < PB_SPLITS; s++)
-        for (int i = 0; i < count; i++)
-            if (task->answer_kind == PB_ANSWER_CHOICE)
-                pb_data_add_example(d, (pb_split)s, &(pb_example){.text = "", .choice = choice, .choices = 4});
-            else if (texts)
-                pb_data_add_answer(d, (pb_split)s, "", "", 0);
-            else
-                pb_data_add(d, (pb_split)s, "", 0, 0);
-    return d;
-}
-
-/* What the training of one cell needs. */
-typedef struct bill {
-    pb_counts counts;
-    pb_footprint f;
-    long long saved; /* bytes less than without checkpoint = yes */
-} bill;
-
-static int plan_training(pb_model *m, const pb_encoded *encoded, const pb_cell *c, bill *out)
-{
-    pb_train_options train = c->train;
-    pb_footprint all;
-    out->counts = pb_model_counts(m);
-    out->saved = 0;
-    if (pb_train_plan(m, encoded, &c->train, c->seed, &out->f))
-        return -1;
-    if (!train.checkpoint)
-        return 0;
-    train.checkpoint = false;
-    if (pb_train_plan(m, encoded, &train, c->seed, &all))
-        return -1;
-    out->saved = (long long)pb_footprint_total(&all) - (long long)pb_footprint_total(&out->f);
-    return 0;
-}
-
-static int plan_cell(const pb_experiment *e, const pb_cell *c, int tokens, bill *out)
-{
-    pb_data *d = tokens ? even_data(e->task, c->train.batch) : pb_experiment_data(e);
-    pb_answer_mode mode = pb_answer_mode_of(e->task->answer_kind == PB_ANSWER_TEXT, pb_cell_prompting(c));
-    pb_model *m = d ? pb_cell_open(e, c, d, c->row->spec.parts, true) : NULL;
-    pb_encoded *f = !m       ? NULL
-                    : tokens ? pb_encoded_uniform(d, mode, tokens)
-                             : pb_cell_encode(c, d, m, c->row->spec.parts);
-    int rc = f ? plan_training(m, f, c, out) : -1;
-    pb_encoded_free(f);
-    pb_model_free(m);
-    pb_data_free(d);
-    return rc;
-}
 
 static double megabytes(size_t bytes)
 {
     return (double)bytes / 1e6;
 }
 
-static void print_row(const pb_cell *c, const bill *b, int width)
+static void print_row(const pb_cell *c, const pb_cell_bill *b, int width)
 {
     const pb_footprint *f = &b->f;
     const pb_effort *w = &f->effort;
@@ -88,7 +28,7 @@ static void print_row(const pb_cell *c, const bill *b, int width)
            (double)w->backward_flops * per, (double)w->recompute_flops * per);
 }
 
-static void print_json(const pb_experiment *e, const pb_cell *c, const bill *b)
+static void print_json(const pb_experiment *e, const pb_cell *c, const pb_cell_bill *b)
 {
     const pb_footprint *f = &b->f;
     pb_text names = {0};
@@ -130,13 +70,13 @@ static int plan_experiment(const pb_experiment *e, const pb_args *a)
                "trainable", "weights", "gradients", "optimizer", "best", "activations", "workspace", "features",
                "prepare", "total", "saved", "forward", "backward", "again");
     const pb_row *last = NULL;
-    bill before = {0};
+    pb_cell_bill before = {0};
     for (int i = 0; i < e->cells; i++) {
         const pb_cell *c = &e->cell[i];
-        bill b;
+        pb_cell_bill b;
         if (c->seed != e->seed[0])
             continue;
-        if (plan_cell(e, c, a->tokens, &b))
+        if (pb_cell_plan(e, c, a->tokens, &b))
             return PB_EXIT_QUESTION;
         bool same = last && c->row == last && costs_the_same(&b.f, &before.f);
         if (a->json)

@@ -6,14 +6,13 @@
 
 #include "base/json.h"
 #include "base/units.h"
+#include "driver/plan.h"
 #include "experiment/experiment_reader.h"
 #include "model/method_list.h"
-#include "train/device.h"
 
 /* What the command line asks for. */
 typedef struct request {
-    pb_device device;
-    double memory; /* bytes of the device; 0: not given */
+    pb_cell_device of;
     bool json;
 } request;
 
@@ -22,15 +21,15 @@ typedef struct request {
 static int read_request(const pb_args *a, request *r)
 {
     *r = (request){.json = a->json};
-    pb_option_defaults(pb_device_table, &r->device);
-    if (a->precision && pb_option_set(pb_device_table, &r->device, "precision", a->precision))
+    pb_option_defaults(pb_device_table, &r->of.device);
+    if (a->precision && pb_option_set(pb_device_table, &r->of.device, "precision", a->precision))
         return pb_error_prefix("--precision");
     for (int i = 0; i < a->options; i++) {
         const char *name = strcmp(a->option[i][0], "train-tokens") ? a->option[i][0] : "tokens";
-        if (pb_option_set(pb_device_table, &r->device, name, a->option[i][1]))
+        if (pb_option_set(pb_device_table, &r->of.device, name, a->option[i][1]))
             return pb_error_prefix("--%s", a->option[i][0]);
     }
-    if (a->device && (pb_parse_unit(a->device, &r->memory) || r->memory < 1))
+    if (a->device && (pb_parse_unit(a->device, &r->of.memory) || r->of.memory < 1))
         return pb_error("--device: want the memory of a device, such as 24G or 80G, got '%s'", a->device);
     return 0;
 }
@@ -116,7 +115,7 @@ static void print_heading(const request *r, int width)
     for (size_t i = 0; i < PB_COUNT(head); i++)
         printf(" %11s", head[i]);
     printf(" %13s %8s", "GFLOP/token", "hours");
-    printf(r->memory > 0 ? " %9s %10s\n" : "\n", "max batch", "max length");
+    printf(r->of.memory > 0 ? " %9s %10s\n" : "\n", "max batch", "max length");
 }
 
 static void print_row(const request *r, const char *label, int width, const pb_device_bill *b, const int fit[2])
@@ -128,7 +127,7 @@ static void print_row(const request *r, const char *label, int width, const pb_d
     for (size_t i = 0; i < PB_COUNT(bytes); i++)
         printf(" %11s", pb_with_unit(text, bytes[i], "B"));
     printf(" %13.4g %8.3g", b->flops_per_token / 1e9, b->hours);
-    if (r->memory > 0)
+    if (r->of.memory > 0)
         printf(" %9d %10d", fit[0], fit[1]);
     putchar('\n');
 }
@@ -142,7 +141,7 @@ static void print_object(const request *r, const char *label, const pb_device_bi
            "\"flops_per_token\":%.17g,\"hours\":%.17g",
            name.data, (unsigned long long)b->parameters, (unsigned long long)b->trainable, b->weights, b->master,
            b->gradients, b->optimizer, b->activations, b->workspace, b->total, b->file, b->flops_per_token, b->hours);
-    if (r->memory > 0)
+    if (r->of.memory > 0)
         printf(",\"max_batch\":%d,\"max_length\":%d", fit[0], fit[1]);
     printf("}\n");
     pb_text_free(&name);
@@ -150,7 +149,7 @@ static void print_object(const request *r, const char *label, const pb_device_bi
 
 static void print_notes(const request *r)
 {
-    const pb_device *d = &r->device;
+    const pb_device *d = &r->of.device;
     printf(
         "One step of %d text%s of %d tokens: what a GPU would need by the rules of docs/big-models.md, not what this "
         "program needs.\n"
@@ -158,25 +157,13 @@ static void print_notes(const request *r)
         "more.\n"
         "hours: %g tokens at %g %% of %g TFLOP/s.%s\n",
         d->batch, d->batch == 1 ? "" : "s", d->length, d->tokens, d->utilization * 100, d->peak,
-        r->memory > 0 ? "  max batch: of texts of this length; max length: of one text, at most the model's context."
-                      : "");
+        r->of.memory > 0 ? "  max batch: of texts of this length; max length: of one text, at most the model's context."
+                         : "");
 }
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
-/* Plans one row.  `d` are data with a class or a text, which decide the head. */
-static int plan_row(const request *r, const pb_experiment *e, const pb_cell *c, const pb_data *d, pb_device_bill *b,
-                    int fit[2])
-{
-    pb_model *m = pb_cell_open(e, c, d, c->row->spec.parts, true);
-    int rc = m ? pb_device_plan(m, &r->device, b) : -1;
-    if (!rc && r->memory > 0)
-        rc = pb_device_fit(m, &r->device, r->memory, &fit[0], &fit[1]);
-    pb_model_free(m);
-    return rc ? pb_error_prefix("%s", c->row->label) : 0;
-}
-
-static int print_rows(const request *r, const pb_experiment *e, const pb_data *d)
+static int print_rows(const request *r, const pb_experiment *e)
 {
     int width = pb_experiment_label_width(e, 12), rc = 0;
     const pb_row *last = NULL;
@@ -186,7 +173,7 @@ static int print_rows(const request *r, const pb_experiment *e, const pb_data *d
         int fit[2] = {0};
         if (c->row == last)
             continue; /* another setting or seed of the row */
-        if ((rc = plan_row(r, e, c, d, &b, fit)))
+        if ((rc = pb_cell_device_plan(e, c, &r->of, &b, fit)))
             break;
         if (!last && !r->json)
             print_heading(r, width);
@@ -209,12 +196,7 @@ int pb_device_card(const pb_args *a)
     if (!!a->words == (a->model || a->methods) || !a->model != !a->methods)
         return (pb_error("plan: want EXPERIMENT.ini, or --model and --methods"), PB_EXIT_QUESTION);
     pb_experiment *e = a->words ? pb_experiment_read(a->word[0], a->set, a->task) : read_options(a);
-    pb_data *d = e ? pb_experiment_new_data(e) : NULL;
-    pb_answer_kind answers = e ? e->task->answer_kind : PB_ANSWER_TEXT;
-    for (int c = 0; d && c < (answers == PB_ANSWER_TEXT ? 0 : answers == PB_ANSWER_NUMBER ? 1 : 2); c++)
-        pb_data_class(d, c ? "b" : "a");
-    int rc = d ? print_rows(&r, e, d) : -1;
-    pb_data_free(d);
+    int rc = e ? print_rows(&r, e) : -1;
     pb_experiment_free(e);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
 }

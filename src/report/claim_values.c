@@ -1,0 +1,444 @@
+/* claim_values: the effects of claims, from plans and from stored runs. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "driver/plan.h"
+#include "driver/run.h"
+#include "experiment/experiment_reader.h"
+#include "report/claims.h"
+#include "report/report.h"
+#include "stats/special.h"
+
+/* An experiment that claims name, which is read once, and its stored runs, once a claim needs them. */
+typedef struct source {
+    const char *path;
+    pb_experiment *experiment;
+    pb_bench bench;
+    pb_store *store; /* NULL: there is no database, or nothing has asked for it */
+    pb_report report;
+    bool opened;
+} source;
+
+typedef struct estimator {
+    const char *db;
+    bool any_version;
+    source *source; /* [sources] */
+    int sources;
+} estimator;
+
+/* ---- experiments ----------------------------------------------------------------------------------------------- */
+
+/* Returns the source of an experiment, or NULL with an error. */
+static source *find_source(estimator *x, const char *path)
+{
+    for (int i = 0; i < x->sources; i++)
+        if (!strcmp(x->source[i].path, path))
+            return &x->source[i];
+    source *s = &x->source[x->sources];
+    *s = (source){.path = path, .experiment = pb_experiment_read(path, NULL, NULL)};
+    x->sources += s->experiment != NULL;
+    return s->experiment ? s : NULL;
+}
+
+/* Opens the stored runs, if the database exists. */
+static int open_runs(const estimator *x, source *s)
+{
+    if (s->opened || !pb_file_exists(x->db))
+        return 0;
+    s->opened = true;
+    if (pb_bench_open(&s->bench, s->experiment, x->db) || !(s->store = pb_store_read(x->db)))
+        return -1;
+    if (!pb_report_make(&s->report, s->store, s->experiment, x->any_version))
+        return 0;
+    pb_store_close(s->store);
+    s->store = NULL;
+    return -1;
+}
+
+/* Closes the sources.  Returns how many of their runs are of another version, or -1 with an error. */
+static int close_sources(estimator *x)
+{
+    int others = 0, rc = 0;
+    for (int i = 0; i < x->sources; i++) {
+        source *s = &x->source[i];
+        for (int k = 0; s->store && k < s->experiment->rows; k++)
+            others += pb_report_others(&s->report, k);
+        if (s->store) {
+            pb_report_free(&s->report);
+            rc = pb_store_close(s->store) || rc;
+        }
+        if (s->opened)
+            pb_bench_close(&s->bench);
+        pb_experiment_free(s->experiment);
+    }
+    free(x->source);
+    return rc ? -1 : others;
+}
+
+/* Returns the index of a row, or -1 with an error. */
+static int row_of(const pb_experiment *e, const char *column, const char *label)
+{
+    const pb_row *row = pb_experiment_row(e, label);
+    return row ? (int)(row - e->row) : pb_experiment_refuse_row(e, column, label);
+}
+
+/* ---- plans ----------------------------------------------------------------------------------------------------- */
+
+/* A number of a plan, by its key. */
+typedef struct number {
+    const char *key;
+    double x;
+} number;
+
+static int find_number(const number *all, size_t n, const char *key, double *x)
+{
+    const char *names[32] = {0};
+    PB_CHECK(n < PB_COUNT(names));
+    for (size_t i = 0; i < n; i++) {
+        names[i] = all[i].key;
+        if (!strcmp(all[i].key, key)) {
+            *x = all[i].x;
+            return 0;
+        }
+    }
+    char *near = pb_did_you_mean(key, names);
+    pb_error("key: a plan has no number '%s'%s", key, near);
+    free(near);
+    return -1;
+}
+
+static int plan_number(const pb_experiment *e, const pb_cell *c, int tokens, const char *key, double *x)
+{
+    pb_cell_bill b;
+    if (pb_cell_plan(e, c, tokens, &b))
+        return -1;
+    const pb_footprint *f = &b.f;
+    const number all[] = {{"plan.trainable", (double)b.counts.trainable},
+                          {"plan.trained", (double)b.counts.trainable - (double)b.counts.head},
+                          {"plan.added", (double)b.counts.added},
+                          {"plan.base", (double)b.counts.base},
+                          {"plan.head", (double)b.counts.head},
+                          {"plan.weights", (double)f->weights},
+                          {"plan.gradients", (double)f->gradients},
+                          {"plan.optimizer", (double)f->optimizer},
+                          {"plan.activations", (double)f->activations},
+                          {"plan.workspace", (double)f->workspace},
+                          {"plan.prepare", (double)pb_footprint_prepare(f)},
+                          {"plan.total", (double)pb_footprint_total(f)},
+                          {"plan.forward_flops", (double)f->effort.forward_flops},
+                          {"plan.backward_flops", (double)f->effort.backward_flops},
+                          {"plan.recompute_flops", (double)f->effort.recompute_flops},
+                          {"plan.train_flops", (double)pb_effort_flops(&f->effort)}};
+    return find_number(all, PB_COUNT(all), key, x);
+}
+
+static int device_number(const pb_experiment *e, const pb_cell *c, const pb_cell_device *d, const char *key, double *x)
+{
+    pb_device_bill b;
+    int fit[2] = {0};
+    if (pb_cell_device_plan(e, c, d, &b, fit))
+        return -1;
+    const number all[] = {{"device.trainable", (double)b.trainable},
+                          {"device.parameters", (double)b.parameters},
+                          {"device.weights", b.weights},
+                          {"device.master", b.master},
+                          {"device.gradients", b.gradients},
+                          {"device.optimizer", b.optimizer},
+                          {"device.activations", b.activations},
+                          {"device.total", b.total},
+                          {"device.file", b.file},
+                          {"device.flops_per_token", b.flops_per_token},
+                          {"device.max_batch", d->memory > 0 ? fit[0] : NAN},
+                          {"device.max_length", d->memory > 0 ? fit[1] : NAN}};
+    if (find_number(all, PB_COUNT(all), key, x))
+        return -1;
+    return isnan(*x) ? pb_error("plan: '%s' needs the memory of the device, such as memory=24G", key) : 0;
+}
+
+/* The settings of a plan: the number of tokens of each text, or the device. */
+typedef struct plan_settings {
+    pb_cell_device device;
+    int tokens;
+} plan_settings;
+
+static int set_plan(plan_settings *s, bool device, const char *name, const char *value)
+{
+    static const pb_option tokens[] = {
+        PB_OPTION(plan_settings, tokens, INT, "0", 1, 1e6, "tokens of each text; the data are not read"), {0}};
+    if (!device)
+        return pb_option_set(tokens, s, name, value);
+    if (!strcmp(name, "memory"))
+        return pb_parse_unit(value, &s->device.memory) ? pb_error("memory: want bytes such as 24G, got '%s'", value)
+                                                       : 0;
+    return pb_option_set(pb_device_table, &s->device.device, name, value);
+}
+
+/* Reads "tokens=128" or "precision=fp16 length=2048". */
+static int read_plan(const char *text, bool device, plan_settings *s)
+{
+    char *copy = pb_strdup(text), *rest = copy, *word;
+    int rc = 0;
+    *s = (plan_settings){.tokens = 0};
+    pb_option_defaults(pb_device_table, &s->device.device);
+    while (!rc && (word = strtok_r(rest, " ", &rest))) {
+        char *value = strchr(word, '=');
+        if (value)
+            *value++ = 0;
+        rc = value ? set_plan(s, device, word, value) : pb_error("want SETTING=VALUE, got '%s'", word);
+    }
+    free(copy);
+    return rc ? pb_error_prefix("plan") : 0;
+}
+
+static bool begins(const char *key, const char *with)
+{
+    return !strncmp(key, with, strlen(with));
+}
+
+static bool is_planned(const char *key)
+{
+    return begins(key, "plan.") || begins(key, "device.");
+}
+
+static int plan_value(const pb_experiment *e, int row, const char *key, const char *settings, double *x)
+{
+    const pb_cell *c = e->cell;
+    plan_settings s;
+    while (c->row != &e->row[row])
+        c++; /* the first setting and seed */
+    if (read_plan(settings, begins(key, "device."), &s))
+        return -1;
+    return begins(key, "device.") ? device_number(e, c, &s.device, key, x) : plan_number(e, c, s.tokens, key, x);
+}
+
+static double effect_of(const pb_claim *c, double a, double b)
+{
+    return c->says.of == PB_CLAIM_VALUE ? a : c->says.of == PB_CLAIM_RATIO ? a / b : a - b;
+}
+
+static int estimate_plan(pb_claim *c, const pb_experiment *e, int a, int b)
+{
+    const char *key_b = *c->key_b ? c->key_b : c->key;
+    if (!is_planned(key_b))
+        return pb_error("key_b: want a key of a plan, as '%s' is one, got '%s'", c->key, key_b);
+    if (plan_value(e, a, c->key, c->plan, &c->value[0]))
+        return -1;
+    if (b >= 0 && plan_value(e, b, key_b, c->plan, &c->value[1]))
+        return -1;
+    c->effect = pb_estimate_exact(effect_of(c, c->value[0], c->value[1]));
+    return isnan(c->effect.middle) ? pb_error("relation: the ratio of 0 and 0 is no number") : 0;
+}
+
+/* ---- values of runs -------------------------------------------------------------------------------------------- */
+
+/* Whether the values of a key are computed exactly, and not measured or learned. */
+static bool is_exact(const char *key)
+{
+    static const char *const exact[] = {"storage.",
+                                        "memory.",
+                                        "compute.forward_flops",
+                                        "compute.backward_flops",
+                                        "compute.recompute_flops",
+                                        "compute.train_flops",
+                                        "compute.prepare_flops",
+                                        "overhead.flops",
+                                        "overhead.kv_bytes",
+                                        "overhead.prompt_"};
+    for (size_t i = 0; i < PB_COUNT(exact); i++)
+        if (begins(key, exact[i]))
+            return !pb_ends_in(key, ".rss");
+    return false;
+}
+
+static double value_of(const pb_report *r, int row, int seed, const char *key)
+{
+    return pb_values_get(&r->row[row].values[seed], pb_report_split(key), key);
+}
+
+/* Whether every seed of a row has a value; of what is measured for one seed alone, whether that one has it.  If not,
+ * the note says what is missing. */
+static bool has_values(pb_claim *c, const pb_report *r, int row, const char *key)
+{
+    int seeds = r->experiment->seeds, known = 0;
+    if (begins(key, "overhead.") && !isnan(pb_report_single(r, row, key)))
+        return true;
+    for (int i = 0; i < seeds; i++)
+        known += !isnan(value_of(r, row, i, key));
+    if (known < seeds && r->row[row].finished == seeds && r->row[row].diverged)
+        snprintf(c->note, sizeof c->note, "%d of %d seeds of %s diverged", r->row[row].diverged, seeds,
+                 r->row[row].row->label);
+    else if (known < seeds)
+        snprintf(c->note, sizeof c->note, "%d of %d seeds of %s have %s", known, seeds, r->row[row].row->label, key);
+    return known == seeds;
+}
+
+static double mean_of(int n, const double *x)
+{
+    return pb_stats_mean(n, x).middle;
+}
+
+static bool are_equal(int n, const double *x)
+{
+    for (int i = 1; i < n; i++)
+        if (x[i] != x[0])
+            return false;
+    return true;
+}
+
+/* The effect of values x of A and y of B, a pair for each seed.  That of a ratio is linear in their differences
+ * (the delta method): A / B is near r + (A - r B) / mean(B), where r is the ratio of the means. */
+static void estimate_values(pb_claim *c, int n, const double *x, const double *y)
+{
+    double *d = pb_alloc((size_t)n * sizeof *d), ratio = mean_of(n, x) / mean_of(n, y);
+    for (int i = 0; i < n; i++)
+        d[i] = c->says.of == PB_CLAIM_VALUE   ? x[i]
+               : c->says.of == PB_CLAIM_RATIO ? ratio + (x[i] - ratio * y[i]) / mean_of(n, y)
+                                              : x[i] - y[i];
+    c->value[0] = mean_of(n, x);
+    c->value[1] = c->says.of == PB_CLAIM_VALUE ? NAN : mean_of(n, y);
+    bool exact = is_exact(c->key) && are_equal(n, x) && are_equal(n, y);
+    c->effect = exact ? pb_estimate_exact(effect_of(c, x[0], y[0])) : pb_estimate_of_mean(n, d);
+    c->seeds = exact ? 0 : n;
+    free(d);
+}
+
+/* Estimates the effect over the seeds that have the values: all, or the one that was measured. */
+static void estimate_seeds(pb_claim *c, const pb_report *r, int a, int b, const char *key_b)
+{
+    int seeds = r->experiment->seeds, n = 0;
+    double *x = pb_alloc((size_t)seeds * 2 * sizeof *x), *y = x + seeds;
+    for (int i = 0; i < seeds; i++) {
+        x[n] = value_of(r, a, i, c->key);
+        y[n] = b < 0 ? 0 : value_of(r, b, i, key_b);
+        n += !isnan(x[n]) && !isnan(y[n]);
+    }
+    estimate_values(c, n, x, y);
+    free(x);
+}
+
+/* Estimates a ratio of times, which has an interval over processes.  Returns false if the key is none. */
+static bool estimate_time(pb_claim *c, const pb_report *r, int row)
+{
+    double freedom = r->experiment->timing_processes - 1;
+    pb_interval v = pb_report_measured(r, row, c->key);
+    if (c->says.of != PB_CLAIM_VALUE || pb_report_split(c->key) >= 0 || is_exact(c->key) || isnan(v.low) ||
+        !begins(c->key, "overhead."))
+        return false;
+    c->value[0] = v.middle;
+    c->effect = (pb_estimate){.middle = v.middle, .low = v.low, .high = v.high, .freedom = freedom};
+    c->effect.error = (v.high - v.low) / 2 / pb_t_quantile(0.975, freedom);
+    return true;
+}
+
+/* ---- scores of runs -------------------------------------------------------------------------------------------- */
+
+/* Scores times a factor. */
+typedef struct scaled {
+    const pb_crossed *of;
+    double factor;
+} scaled;
+
+static double scaled_value(const double *sums, double count, const void *ctx)
+{
+    const scaled *s = ctx;
+    return s->factor * (s->of->value ? s->of->value(sums, count, s->of->ctx) : sums[0] / count);
+}
+
+/* The effect of scores over seeds and examples; that of a ratio as in estimate_values. */
+static void estimate_crossed(pb_claim *c, const pb_crossed *x, const pb_crossed *y)
+{
+    pb_variance_components parts;
+    c->value[0] = pb_stats_row(x, &parts).middle;
+    if (c->says.of == PB_CLAIM_VALUE) {
+        c->effect = pb_estimate_of(pb_stats_row(x, NULL), parts.half, parts.error);
+        return;
+    }
+    c->value[1] = pb_stats_row(y, NULL).middle;
+    if (c->says.of == PB_CLAIM_DIFFERENCE) {
+        pb_interval v = pb_stats_pair(x, y, &parts);
+        c->effect = pb_estimate_of(v, parts.half, parts.error);
+        return;
+    }
+    double ratio = c->value[0] / c->value[1], scale = fabs(c->value[1]);
+    scaled by = {y, ratio};
+    pb_crossed z = *y;
+    z.value = scaled_value;
+    z.ctx = &by;
+    pb_interval v = pb_stats_pair(x, &z, &parts);
+    v = (pb_interval){ratio, ratio + (v.low - v.middle) / scale, ratio + (v.high - v.middle) / scale, v.n};
+    c->effect = pb_estimate_of(v, parts.half / scale, parts.error / scale);
+}
+
+/* Estimates the effect on the primary metric from stored predictions.  *known is false if there are none. */
+static int estimate_scores(pb_claim *c, const pb_report *r, int a, int b, bool *known)
+{
+    pb_scores x = {.x = NULL}, y = {.x = NULL};
+    int rc = pb_report_pair(r, a, b < 0 ? a : b, (pb_split)pb_report_split(c->key), &x, &y);
+    *known = !rc && x.examples > 0;
+    if (*known) {
+        pb_crossed one = pb_scores_crossed(&x), other = pb_scores_crossed(&y);
+        estimate_crossed(c, &one, &other);
+        c->seeds = x.seeds;
+        c->examples = x.examples;
+    }
+    pb_scores_free(&x);
+    pb_scores_free(&y);
+    return rc;
+}
+
+/* ---- claims ---------------------------------------------------------------------------------------------------- */
+
+static int estimate_runs(pb_claim *c, const source *s, int a, int b)
+{
+    const char *key_b = *c->key_b ? c->key_b : c->key;
+    char primary[96];
+    bool known = false;
+    if (*c->plan)
+        return pb_error("plan: '%s' is a value of stored runs, which are not planned; want the column empty", c->key);
+    if (is_planned(key_b))
+        return pb_error("key_b: want a key of stored runs, as '%s' is one, got '%s'", c->key, key_b);
+    if (!s->store)
+        return (snprintf(c->note, sizeof c->note, "there is no database"), 0);
+    const pb_report *r = &s->report;
+    if (!has_values(c, r, a, c->key) || (b >= 0 && !has_values(c, r, b, key_b)))
+        return 0;
+    int split = pb_report_split(c->key);
+    if (split >= 0 && !*c->key_b && !strcmp(c->key, pb_report_primary(r, (pb_split)split, primary)) &&
+        estimate_scores(c, r, a, b, &known))
+        return -1;
+    if (!known && !estimate_time(c, r, a))
+        estimate_seeds(c, r, a, b, key_b);
+    if (!c->effect.exact && isnan(c->effect.low))
+        snprintf(c->note, sizeof c->note, "%s",
+                 c->seeds == 1 ? "one seed alone gives no interval"
+                               : "all differences are equal, so no interval can be estimated");
+    return 0;
+}
+
+static int estimate_claim(estimator *x, pb_claim *c)
+{
+    source *s = find_source(x, c->experiment);
+    int a = s ? row_of(s->experiment, "a", c->a) : -1, b = -1;
+    bool pair = c->says.of != PB_CLAIM_VALUE;
+    c->value[0] = c->value[1] = NAN;
+    c->effect = pb_estimate_exact(NAN);
+    if (a < 0 || (pair && (b = row_of(s->experiment, "b", c->b)) < 0))
+        return -1;
+    if (is_planned(c->key))
+        return estimate_plan(c, s->experiment, a, b);
+    return open_runs(x, s) ? -1 : estimate_runs(c, s, a, b);
+}
+
+int pb_claims_estimate(pb_claims *c, const char *db, bool any_version)
+{
+    estimator x = {.db = db, .any_version = any_version};
+    int rc = 0;
+    x.source = pb_alloc((size_t)(c->claims + 1) * sizeof *x.source);
+    for (int i = 0; i < c->claims && !rc; i++)
+        if (estimate_claim(&x, &c->claim[i]))
+            rc = pb_error_prefix("%s:%d", c->claim[i].path, c->claim[i].line);
+    c->others = close_sources(&x);
+    return rc || c->others < 0 ? -1 : 0;
+}

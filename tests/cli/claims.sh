@@ -1,0 +1,106 @@
+#!/bin/bash
+# claims: verdicts on tables of claims, of stored runs and of plans.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+. tests/shell.bash
+. tests/cli/known.bash
+
+# Of the 40 examples of test full is right everywhere, head is wrong once, null twice, majority on half.
+wrong a full 0
+wrong a head 'example = 3'
+wrong a null 'example IN (3, 7)'
+wrong a majority 'example < 20'
+for row in full:1 head:0.975 null:0.95 majority:0.5; do
+	sqlite3 a.db "UPDATE value SET value = ${row#*:} WHERE key = 'accuracy.test.accuracy' AND run IN (SELECT id FROM
+		run WHERE row = '${row%:*}')"
+done
+cost full storage.trainable 1000
+cost head storage.trainable 100
+
+columns='id source claim experiment a key b key_b relation plan why'
+table() { # FILE, then a claim a line on stdin with | between the fields
+	{
+		echo "$columns" | tr ' ' '\t'
+		tr '|' '\t'
+	} >"$1"
+}
+table some.tsv <<'END_OF_TABLE'
+more|Paper|Full <b>beats</b> a constant *answer*.|a.ini|full|accuracy.test.accuracy|majority||A > B||
+less|Paper|A constant answer beats it.|a.ini|majority|accuracy.test.accuracy|full||A > B||There _is_ a reason.
+open|Paper|Full beats the head.|a.ini|full|accuracy.test.accuracy|head||A > B||
+near|Paper|The head is as good within twenty points.|a.ini|head|accuracy.test.accuracy|full||A > B - 0.2||
+ratio|Paper|A constant answer has half its accuracy.|a.ini|majority|accuracy.test.accuracy|full||A / B < 0.9||
+count|Paper|The head trains a tenth.|a.ini|head|storage.trainable|full||A / B in 0.1..0.1||
+value|Paper|And not more than 50.|a.ini|head|storage.trainable|||A < 50||
+plan|Paper|Gradients are as large as the weights.|a.ini|full|plan.gradients|full|plan.weights|A / B in 0.9..1.1|tokens=8|
+device|Paper|Longer texts need more memory.|a.ini|full|device.total|||A > 1e5|length=16 precision=fp32|
+untimed|Paper|It is fast.|a.ini|full|overhead.prefill_ratio.b1|||A < 1.1||
+END_OF_TABLE
+
+is() { grep -qF "\"id\":\"$1\"" <<<"$(grep -F "\"verdict\":\"$2\"" out)" || { grep -F "\"id\":\"$1\"" out && return 1; }; }
+ok 'the claims' run 0 claims some.tsv --db a.db --json
+ok 'one object each' test "$(wc -l <out)" = 10
+ok 'what the interval shows' is more confirmed
+ok 'what it excludes' is less refuted
+ok 'what it does not tell' is open undecided
+ok 'a margin' is near confirmed
+ok 'a ratio of scores' is ratio confirmed
+ok 'an exact ratio' is count confirmed
+ok 'an exact value' is value refuted
+ok 'a plan' is plan confirmed
+ok 'a plan for a device' is device confirmed
+ok 'a time that nobody took' is untimed 'not run'
+ok 'says what is missing' prints '"id":"untimed".*"note":"0 of 2 seeds of full have overhead.prefill_ratio.b1"'
+ok 'an exact number has no p' prints '"id":"count".*"exact":true.*"effect":0.1,"low":null,"high":null,"p":null,"adjusted":null'
+ok 'a sample has seeds and examples' prints '"id":"more".*"exact":false,"value_a":1,"value_b":0.5,"effect":0.5,.*"seeds":2,"examples":40'
+half=$(sed -n 's/.*"id":"more".*"p":\([^,]*\),"adjusted":\([^,]*\),.*/\1 \2/p' out)
+ok 'p is adjusted' awk -v p="$half" 'BEGIN { split(p, x, " "); exit !(x[2] >= x[1] && x[1] > 0) }'
+
+ok 'the page' run 0 claims some.tsv --db a.db
+ok 'counts' prints '^10 claims: 6 confirmed, 2 refuted, 1 undecided, 1 not run\.$'
+ok 'and says how many are tested' prints '^5 claims are tested on samples'
+ok 'texts are escaped' prints 'Full \\<b\\>beats\\</b\\> a constant \\\*answer\\\*\.'
+ok 'a reason is shown' prints '^\* less, refuted: There \\_is\\_ a reason\.$'
+ok 'a missing run is shown' prints '^\* untimed, not run: 0 of 2 seeds'
+ok 'into a file' run 0 claims some.tsv --db a.db -o page.md
+ok 'the same' test "$(grep -c 'confirmed\*\*' page.md)" = 6
+ok 'several tables' run 2 claims some.tsv some.tsv --db a.db
+ok 'each claim has its name' says "some.tsv:2: the id 'more' is also that of some.tsv:2"
+ok 'without a database' run 0 claims some.tsv --db none.db --json
+ok 'plans are judged' is plan confirmed
+ok 'and runs are not' is more 'not run'
+ok 'and it is not created' test ! -e none.db
+
+# A seed that is missing in a row.
+sqlite3 a.db "DELETE FROM value WHERE key = 'accuracy.test.accuracy' AND run = (SELECT max(id) FROM run WHERE row = 'head')"
+ok 'a missing seed' run 0 claims some.tsv --db a.db --json
+ok 'takes the claim away' is near 'not run'
+ok 'and says so' prints '"id":"near".*"note":"1 of 2 seeds of head have accuracy.test.accuracy"'
+
+refused() { # MESSAGE, CLAIM
+	table bad.tsv <<<"$2"
+	ok "refused: $1" run 2 claims bad.tsv --db a.db
+	ok 'with the line' says "bad.tsv:2: $1"
+}
+refused "relation: want a relation such as 'A > B'" 'x|p|c|a.ini|full|plan.total|head||A ~ B||'
+refused "the relation 'A > B' has a B, but b is empty" 'x|p|c|a.ini|full|plan.total|||A > B||'
+refused "the relation 'A > 1' has no B, but b is not empty" 'x|p|c|a.ini|full|plan.total|head||A > 1||'
+refused 'key_b is the key of row B' 'x|p|c|a.ini|full|plan.total||plan.total|A > 1||'
+refused 'key is empty' 'x|p|c|a.ini|full||||A > 1||'
+refused "a: 'fall' is not in methods" 'x|p|c|a.ini|fall|plan.total|||A > 1||'
+refused "b: 'haed' is not in methods" 'x|p|c|a.ini|full|plan.total|haed||A > B||'
+refused "key: a plan has no number 'plan.totl'; did you mean 'plan.total'?" 'x|p|c|a.ini|full|plan.totl|||A > 1||'
+refused "plan: tokens: want" 'x|p|c|a.ini|full|plan.total|||A > 1|tokens=0|'
+refused "plan: want SETTING=VALUE, got 'tokens'" 'x|p|c|a.ini|full|plan.total|||A > 1|tokens|'
+refused "plan: no setting 'lenght'; did you mean 'length'?" 'x|p|c|a.ini|full|device.total|||A > 1|lenght=5|'
+refused "plan: 'storage.stored' is a value of stored runs" 'x|p|c|a.ini|full|storage.stored|||A > 1|tokens=5|'
+refused "key_b: want a key of a plan" 'x|p|c|a.ini|full|plan.total|full|storage.stored|A > B||'
+refused "key_b: want a key of stored runs" 'x|p|c|a.ini|full|storage.stored|full|plan.total|A > B||'
+refused "plan: 'device.max_batch' needs the memory" 'x|p|c|a.ini|full|device.max_batch|||A > 1|length=16|'
+refused 'none.ini' 'x|p|c|none.ini|full|plan.total|||A > 1||'
+printf 'id\tclaim\nx\ty\n' >bad.tsv
+ok 'a column that is missing' run 2 claims bad.tsv --db a.db
+ok 'is named' says "bad.tsv: no column 'source'"
+ok 'a table that is missing' run 2 claims none.tsv --db a.db
+ok 'is an error' says 'none.tsv: cannot read'
+finish
