@@ -1,4 +1,5 @@
 /* op_rows: ops that make rows or select some of them: embed, position, select, prepend. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph/op.h"
@@ -122,9 +123,14 @@ pb_node *pb_op_embed_position(pb_graph *g, pb_node *table, const pb_rows *set, c
 
 /* ---- replace: y[t] = r[i] where of[i] = ids[t], else x[t] ------------------------------------------ */
 
+typedef struct stand_in {
+    int id, row;
+} stand_in;
+
 typedef struct replace_conf {
     const pb_rows *set;
-    const int *ids, *of;
+    const int *ids;
+    const stand_in *of; /* [rows of r] by id, then by row */
 } replace_conf;
 
 /* The row of r that takes the place of row t, or -1. */
@@ -133,10 +139,15 @@ static int row_instead(const pb_node *n, int t)
     const replace_conf *c = n->conf;
     for (const pb_rows *set = n->set; set != c->set; set = set->of)
         t = set->index[t];
-    int row = 0, rows = n->in[1]->rows;
-    while (row < rows && c->of[row] != c->ids[t])
-        row++;
-    return row < rows ? row : -1;
+    int low = 0, high = n->in[1]->rows, id = c->ids[t];
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (c->of[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n->in[1]->rows && c->of[low].id == id ? c->of[low].row : -1;
 }
 
 static int replace_shape(pb_node *n)
@@ -171,9 +182,11 @@ static void replace_params(const pb_node *n, unsigned want, int from, int to, pb
     (void)want, (void)scratch;
     const pb_node *r = n->in[1];
     clear_columns(r->g, r->rows, n->cols, from, to, n->add & 2);
-    for (int t = 0; t < n->rows; t++)
-        if (row_instead(n, t) >= 0)
-            add_columns(row(r->g, n, row_instead(n, t)), row(n->g, n, t), from, to);
+    for (int t = 0; t < n->rows; t++) {
+        int instead = row_instead(n, t);
+        if (instead >= 0)
+            add_columns(row(r->g, n, instead), row(n->g, n, t), from, to);
+    }
 }
 
 static const pb_op replace = {
@@ -187,10 +200,28 @@ static const pb_op replace = {
     .backward_params = replace_params,
 };
 
+static int by_id(const void *a, const void *b)
+{
+    const stand_in *x = a, *y = b;
+    return x->id != y->id ? (x->id > y->id) - (x->id < y->id) : (x->row > y->row) - (x->row < y->row);
+}
+
+/* Sorted once, because every token is looked up, again in each run of the graph. */
+static const stand_in *sort_ids(pb_graph *g, const int *of, int rows)
+{
+    stand_in *list = pb_arena_alloc(pb_graph_arena(g), PB_META, (size_t)rows * sizeof *list);
+    for (int i = 0; i < rows; i++)
+        list[i] = (stand_in){of[i], i};
+    qsort(list, (size_t)rows, sizeof *list, by_id);
+    return list;
+}
+
 pb_node *pb_op_replace(pb_graph *g, pb_node *x, pb_node *r, const int *ids, const int *of)
 {
+    if (!x || !r)
+        return NULL;
     replace_conf *c = pb_arena_alloc(pb_graph_arena(g), PB_META, sizeof *c);
-    *c = (replace_conf){.set = x ? x->set : NULL, .ids = ids, .of = of};
+    *c = (replace_conf){.set = x->set, .ids = ids, .of = sort_ids(g, of, r->rows)};
     return pb_graph_apply(g, &replace, c, x, r, NULL, NULL);
 }
 

@@ -89,6 +89,11 @@ int pb_loading_list_modules(pb_loading *l);
  * attached. */
 int pb_loading_resize_vocabulary(pb_loading *l);
 
+/* adapter_settings.c: sets the method's settings by the config; then those that list the targeted projections, and the
+ * ones among them whose input the method rescales.  Come before the method is attached. */
+int pb_loading_set_keys(pb_loading *l);
+int pb_loading_set_targets(pb_loading *l);
+
 /* adapter_fold.c: subtracts from the base what PEFT subtracts when it loads an adapter that was initialized from the
  * base's weights (PiSSA, OLoRA).  Embedding tables are left as they are, and so are base layers that the file has:
  * those hold the remainder. */

@@ -4,17 +4,23 @@
 
 #include "model/internal.h"
 
-/* The value of a text setting of the method, or `otherwise` if it has no such setting. */
-static const char *text_of(const pb_attached *p, const char *setting, const char *otherwise)
+/* ---- lists of sites ---------------------------------------------------------------------------------------------- */
+
+static const char *text_of(const pb_attached *p, const pb_option *o)
 {
-    const pb_option *o = pb_option_find(p->method->options, setting);
-    return o ? *(const char *const *)((const char *)p->conf + o->offset) : otherwise;
+    return *(const char *const *)((const char *)p->conf + o->offset);
+}
+
+static const pb_option *targets_option(const pb_attached *p)
+{
+    return pb_option_find(p->method->options, "targets");
 }
 
 /* The value of the method's setting `targets`.  A method without that setting targets every projection and sublayer. */
 static const char *targets_of(const pb_attached *p)
 {
-    return text_of(p, "targets", "attn* mlp*");
+    const pb_option *o = targets_option(p);
+    return o ? text_of(p, o) : "attn* mlp*";
 }
 
 /* Returns true if the method has a hook for sites of this kind. */
@@ -25,54 +31,124 @@ static bool has_hook(const pb_method *m, const pb_site *s)
     return m->block || (m->attention && !strcmp(s->role, pb_block_name[ATTN]));
 }
 
-static int no_match(const pb_model *m, const pb_attached *p)
+static bool has_hooks(const pb_method *m)
 {
+    return m->linear || m->weight || m->attention || m->block;
+}
+
+static void match_targets(pb_model *m)
+{
+    int sites = pb_model_sites(m);
+    m->matches = pb_arena_alloc(m->arena, PB_META, (size_t)(m->parts * sites) * sizeof *m->matches);
+    for (int i = 0; i < m->parts * sites; i++) {
+        const pb_attached *part = &m->part[i / sites];
+        const pb_site *s = pb_model_site(m, i % sites);
+        m->matches[i] = s->out && has_hook(part->method, s) && pb_site_in(targets_of(part), s);
+    }
+}
+
+/* A list of sites: a setting of a part. */
+typedef struct site_list {
+    const pb_model *m;
+    int part;
+    const char *setting;
+    enum { OF_HOOKS, OF_TARGETS, OF_PROJECTIONS } among;
+} site_list;
+
+/* Whether a setting of a method is such a list. */
+static bool lists_sites(const pb_method *m, const pb_option *o)
+{
+    const char *inputs = m->peft ? m->peft->input_option : NULL;
+    return o->type == PB_TEXT && (!strcmp(o->name, "targets") || !strcmp(o->name, "only") ||
+                                  pb_ends_in(o->name, "_pattern") || (inputs && !strcmp(o->name, inputs)));
+}
+
+/* `targets` may name the sites that the method has a hook for, another list those that are targeted.  Without a hook,
+ * or without targets, a list may name all projections. */
+static site_list list_of(const pb_model *m, int part, const char *setting)
+{
+    const pb_attached *p = &m->part[part];
+    bool targets = !strcmp(setting, "targets"), any = !has_hooks(p->method) || (!targets && !targets_option(p));
+    return (site_list){m, part, setting, any ? OF_PROJECTIONS : targets ? OF_HOOKS : OF_TARGETS};
+}
+
+/* Whether a list may name site i. */
+static bool may_name(const site_list *l, int i)
+{
+    const pb_site *s = pb_model_site(l->m, i);
+    bool hook = has_hook(l->m->part[l->part].method, s), target = l->m->matches[l->part * pb_model_sites(l->m) + i];
+    return s->out && (l->among == OF_HOOKS ? hook : l->among == OF_TARGETS ? target : s->w != NULL);
+}
+
+/* Whether an earlier site that the list may name has the role of site i. */
+static bool is_repeated(const site_list *l, int i)
+{
+    for (int j = 0; j < i; j++)
+        if (may_name(l, j) && !strcmp(pb_model_site(l->m, j)->role, pb_model_site(l->m, i)->role))
+            return true;
+    return false;
+}
+
+static int refuse_pattern(const site_list *l, const char *pattern)
+{
+    static const char *const what[] = {"site", "targeted site", "projection"};
     pb_text roles = {0};
-    for (int k = 0; k < SITES + BLOCKS; k++)
-        if (pb_model_site(m, k)->out && has_hook(p->method, pb_model_site(m, k)))
-            pb_text_add(&roles, " %s", pb_model_site(m, k)->role);
-    pb_error("%s: targets: '%s' matches no site; roles are%s, with patterns like attn.* or 3.mlp.up", p->method->name,
-             targets_of(p), roles.data);
+    for (int i = 0; i < pb_model_sites(l->m); i++)
+        if (may_name(l, i) && !is_repeated(l, i))
+            pb_text_add(&roles, " %s", pb_model_site(l->m, i)->role);
+    pb_error("%s: %s: '%s' matches no %s; roles in layers 0 to %d are%s, with patterns like attn.* or 3.mlp.up",
+             l->m->part[l->part].method->name, l->setting, pattern, what[l->among], l->m->config.layers - 1,
+             roles.data ? roles.data : " none");
     pb_text_free(&roles);
     return -1;
 }
 
-static int match_targets(pb_model *m)
+/* Refuses a pattern of the list, up to an equals sign, that matches nothing. */
+static int check_each(const site_list *l, const char *text)
 {
-    int sites = pb_model_sites(m);
-    m->matches = pb_arena_alloc(m->arena, PB_META, (size_t)(m->parts * sites) * sizeof *m->matches);
-    for (int part = 0; part < m->parts; part++) {
-        const pb_method *method = m->part[part].method;
-        int hits = 0;
-        for (int i = 0; i < sites; i++) {
-            const pb_site *s = pb_model_site(m, i);
-            hits += m->matches[part * sites + i] = s->out && has_hook(method, s) &&
-                                                   pb_site_in(targets_of(&m->part[part]), s);
-        }
-        if (!hits && (method->linear || method->weight || method->attention || method->block) && !m->targets_elsewhere)
-            return no_match(m, &m->part[part]);
+    char *list = pb_strdup(text), *rest = list, *pattern;
+    int rc = 0;
+    while (!rc && (pattern = strsep(&rest, " ,"))) {
+        bool hit = !*pattern;
+        pattern[strcspn(pattern, "=")] = 0;
+        for (int i = 0; i < pb_model_sites(l->m) && !hit; i++)
+            hit = may_name(l, i) && pb_site_in(pattern, pb_model_site(l->m, i));
+        rc = hit ? 0 : refuse_pattern(l, pattern);
     }
-    return 0;
+    free(list);
+    return rc;
 }
 
-/* Refuses a setting `only` that matches no projection. */
-static int check_only(const pb_model *m, const pb_attached *p)
+/* The method's own lists, in defaults and presets, may name what some networks do not have. */
+static bool is_own(const pb_method *m, const pb_option *o, const char *list)
 {
-    const char *only = text_of(p, "only", NULL);
-    pb_text roles = {0};
-    bool hit = !only;
-    for (int i = 0; i < pb_model_sites(m); i++) {
-        const pb_site *s = pb_model_site(m, i);
-        hit = hit || (s->out && s->w && pb_site_in(only, s));
-        if (s->out && s->w && !s->layer)
-            pb_text_add(&roles, " %s", s->role);
+    bool own = !strcmp(list, o->default_value);
+    char *setting = pb_format("%s=%s", o->name, list);
+    for (const pb_preset *p = m->presets; p && p->name; p++) {
+        const char *at = strstr(p->spec, setting), *end = at ? at + strlen(setting) : "?";
+        own = own || !*end || *end == ',';
     }
-    if (!hit)
-        pb_error("%s: only: '%s' matches no projection; roles are%s, with patterns like attn.* or 3.mlp.up",
-                 p->method->name, only, roles.data);
-    pb_text_free(&roles);
-    return hit ? 0 : -1;
+    free(setting);
+    return own;
 }
+
+/* Refuses a pattern of a setting that matches nothing, and targets that match nothing in all. */
+static int check_lists(const pb_model *m, int part)
+{
+    const pb_attached *p = &m->part[part];
+    int sites = pb_model_sites(m), hits = 0;
+    for (const pb_option *o = p->method->options; o && o->name; o++) {
+        site_list l = list_of(m, part, o->name);
+        if (lists_sites(p->method, o) && !is_own(p->method, o, text_of(p, o)) && check_each(&l, text_of(p, o)))
+            return -1;
+    }
+    for (int i = 0; i < sites; i++)
+        hits += m->matches[part * sites + i];
+    site_list targets = list_of(m, part, "targets");
+    return hits || !has_hooks(p->method) ? 0 : refuse_pattern(&targets, targets_of(p));
+}
+
+/* ---- values of single sites -------------------------------------------------------------------------------------- */
 
 /* Checks a PATTERN=VALUE of a list such as rank_pattern: the value must be allowed for the option of all sites. */
 static int check_value(const pb_method *method, const pb_peft_key *key, const char *entry)
@@ -110,6 +186,8 @@ static int check_patterns(const pb_model *m)
     }
     return 0;
 }
+
+/* ---- attaching --------------------------------------------------------------------------------------------------- */
 
 static bool selected(const pb_model *m, const pb_param *p)
 {
@@ -156,11 +234,12 @@ int pb_model_attach(pb_model *m, const pb_attached *list, int count)
         for (int j = 0; j < i; j++)
             if (list[i].method == list[j].method)
                 return pb_error("%s is given twice in one composition", list[i].method->name);
-    for (int i = 0; i < count; i++)
-        if (check_only(m, &m->part[i]))
-            return -1;
-    if (check_patterns(m) || match_targets(m))
+    if (check_patterns(m))
         return -1;
+    match_targets(m);
+    for (int i = 0; i < count && !m->targets_elsewhere; i++)
+        if (check_lists(m, i))
+            return -1;
     select_base(m);
     return make_added(m);
 }

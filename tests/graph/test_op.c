@@ -100,7 +100,7 @@ static pb_node *build_embed_position(pb_graph *g, pb_node **in, const pb_rows *s
     return pb_op_embed_position(g, in[0], set, shift);
 }
 
-/* Three of the ids 0 to 6 have rows of their own. */
+/* Three of the ids 0 to 6 have rows of their own, in any order. */
 static pb_node *build_replace(pb_graph *g, pb_node **in, const pb_rows *set)
 {
     static const int of[] = {5, 0, 3};

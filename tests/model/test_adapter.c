@@ -444,6 +444,10 @@ TEST(what_would_be_another_number_is_refused)
     CHECK(refuses("pissa", "\"rank_pattern\": {}",
                   "\"rank_pattern\": {\".*_proj\": 3, \"q_proj\": 2, \"down_proj\": 2}", NULL,
                   "has 2 rows; r and rank_pattern of adapter_config.json say 3"));
+    CHECK(refuses("pissa", "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_prj\": 2}", NULL,
+                  "rank_pattern: 'q_prj' matches none of the modules that are targeted, such as 'model.layers.0."));
+    CHECK(refuses("pissa", "\"alpha_pattern\": {}", "\"alpha_pattern\": {\".*_proj\": 3, \"o_proj\": 7}", NULL,
+                  "alpha_pattern: 'o_proj' matches none"));
     CHECK(refuses("pissa", "\"pissa\"", "\"pissa_niter_4\"", NULL, "init_lora_weights: want true"));
     CHECK(refuses("pissa", "\"pissa\"", "\"loftq\"", NULL, "init_lora_weights: want true"));
     CHECK(refuses("pissa-conv1d", "\"pissa\"", "\"olora\"", NULL, "PEFT cannot load olora on a gpt2"));
@@ -718,7 +722,12 @@ TEST(types_without_a_head_are_refused_by_name)
 TEST(a_prompt_of_examples_is_for_language_models)
 {
     CHECK(refuses("cpt", "\"CAUSAL_LM\"", "\"SEQ_CLS\"", NULL, "task_type: \"SEQ_CLS\": want \"CAUSAL_LM\""));
-    CHECK(refuses("cpt", "\"num_virtual_tokens\": 4", "\"num_virtual_tokens\": 3", NULL, "want shape [3,24]"));
+    CHECK(refuses("cpt", "\"num_virtual_tokens\": 4", "\"num_virtual_tokens\": 3", NULL,
+                  "cpt_token_ids: want 3 members, as num_virtual_tokens says, got 4"));
+    CHECK(refuses("cpt", "  9,\n", "", NULL, "cpt_token_ids: want 4 members, as num_virtual_tokens says, got 3"));
+    CHECK(refuses("cpt", "  2,\n", "", NULL, "cpt_tokens_type_mask: want 4 members"));
+    CHECK(refuses("cpt", "\"cpt_token_ids\": [\n  5,\n  9,\n  3,\n  7\n ]", "\"cpt_token_ids\": null", NULL,
+                  "cpt_token_ids: want 4 members, as num_virtual_tokens says, got 1"));
 }
 
 TEST(the_rank_pattern_of_hira_is_ignored_as_in_peft)

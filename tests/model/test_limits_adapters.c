@@ -239,6 +239,39 @@ TEST(a_subset_trains_the_projections_that_it_names)
     pb_error_clear();
 }
 
+/* Whether the settings of a method are refused with this in the message; NULL: whether they are taken. */
+static bool refuses(const char *spec, const char *message)
+{
+    pb_testbed t;
+    bool opened = !pb_testbed_open(&t, TINY, false, spec, 3, 0);
+    bool good = message ? !opened && strstr(pb_error_text(), message) : opened;
+    if (!good)
+        printf("    %s: %s\n", spec, opened ? "taken" : pb_error_text());
+    if (opened)
+        pb_testbed_close(&t);
+    pb_error_clear();
+    return good;
+}
+
+TEST(a_pattern_that_matches_nothing_is_refused)
+{
+    CHECK(refuses("lora:targets=attn.q atn.v", "lora: targets: 'atn.v' matches no site; roles in layers 0 to 1 are "));
+    CHECK(refuses("lora:targets=attn.q 2.attn.v", "lora: targets: '2.attn.v' matches no site"));
+    CHECK(refuses("lora:targets=attn.q attn", "lora: targets: 'attn' matches no site"));
+    CHECK(refuses("lora:targets=attn.q attn.qkv", "lora: targets: 'attn.qkv' matches no site"));
+    CHECK(refuses("lora:rank_pattern=attn.q=2 mlp.*=4", "rank_pattern: 'mlp.*' matches no targeted site; roles in"));
+    CHECK(refuses("lora:alpha_pattern=attn.k=2", "lora: alpha_pattern: 'attn.k' matches no targeted site"));
+    CHECK(refuses("fourierft:places_pattern=attn.o=7", "fourierft: places_pattern: 'attn.o' matches no targeted"));
+    CHECK(refuses("ia3:inputs=mlp.up", "ia3: inputs: 'mlp.up' matches no targeted site; roles in layers 0 to 1 are"));
+    CHECK(refuses("bitfit:only=attn.q 2.mlp.up", "bitfit: only: '2.mlp.up' matches no projection"));
+    CHECK(refuses("child-tuning:targets=attn.q atn.v", "child-tuning: targets: 'atn.v' matches no site"));
+    CHECK(refuses("pfeiffer:targets=mlp atn", "adapter: targets: 'atn' matches no site; roles in layers 0 to 1 are a"));
+    CHECK(refuses("lora", NULL)); /* attn.q attn.v attn.qkv by default */
+    CHECK(refuses("ia3:targets=attn.k", NULL));
+    CHECK(refuses("lora:targets=attn.q  0.attn.[kv],rank_pattern=*.attn.v=2", NULL));
+    CHECK(refuses("s4", NULL));
+}
+
 /* ---- child networks ------------------------------------------------------------------------------------------- */
 
 /* Trains two epochs and compares the base with that of full fine-tuning. */
