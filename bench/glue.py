@@ -71,7 +71,7 @@ def draw(args, task, folder):
     """Writes the splits as CSV files and returns them."""
     read, train, test, _ = TASKS[task]
     rng = random.Random(0)
-    known = read(args.data / train)
+    known = list({(a, b): [a, b, answer] for a, b, answer in read(args.data / train)}.values())  # each text once
     rng.shuffle(known)
     hidden = read(args.data / test)
     rng.shuffle(hidden)
