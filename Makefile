@@ -148,10 +148,11 @@ docs: $(BUILD)/peftbench ## writes docs/methods.md from the plugins
 	@$(BUILD)/peftbench list --markdown >docs/methods.md
 
 CLAIMS = $(sort $(wildcard experiments/claims/*.tsv))
-claims: $(BUILD)/peftbench ## writes docs/claims.md: the verdicts on the claims of experiments/claims
+CLAIMED = claims/methods claims/inference combine rank intrinsic-dimension data-size prefix-length prompting
+claims: $(BUILD)/peftbench ## writes docs/claims.md: the verdicts of results/claims.db on experiments/claims
 	@$(BUILD)/peftbench claims $(CLAIMS) --db results/claims.db --any-version --threads 2 --out docs/claims.md
-claims/run: $(BUILD)/peftbench ## trains what these claims need, an hour on two cores, and writes docs/claims.md
-	@for e in methods; do $(BUILD)/peftbench run experiments/claims/$$e.ini --db results/claims.db || exit 1; done
+claims/run: $(BUILD)/peftbench ## trains what these claims need (hours), and writes docs/claims.md
+	@for e in $(CLAIMED); do $(BUILD)/peftbench run experiments/$$e.ini --db results/claims.db || exit 1; done
 	@$(MAKE) claims
 
 check: ## compilers, sanitizers, clang-tidy, format, and the rules of code and documentation

@@ -145,9 +145,9 @@ static void print_file(const pb_claim *c, int n, FILE *out)
 
 void pb_claims_print(const pb_claims *c, FILE *out)
 {
-    fprintf(out,
-            "# Claims, and what the runs say\n\n"
-            "`make claims` writes this page. [statistics.md](statistics.md#claims) says how a claim is judged.\n\n");
+    fprintf(out, "# Claims, and what the runs say\n\n"
+                 "`make claims/run` trains and writes this page; `make claims` writes it of the runs that there are. "
+                 "[statistics.md](statistics.md#claims) says how a claim is judged.\n\n");
     print_counts(c->claim, c->claims, out);
     fprintf(out,
             "%d claims are tested on samples, at the 5 %% level over all of them together (Holm); p is adjusted. Exact "

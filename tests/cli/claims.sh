@@ -16,6 +16,7 @@ for row in full:1 head:0.975 null:0.95 majority:0.5; do
 done
 cost full storage.trainable 1000
 cost head storage.trainable 100
+cost head storage.stored 100
 
 columns='id source claim experiment a key b key_b relation plan why'
 table() { # FILE, then a claim a line on stdin with | between the fields
@@ -31,6 +32,7 @@ open|Paper|Full beats the head.|a.ini|full|accuracy.test.accuracy|head||A > B||
 near|Paper|The head is as good within twenty points.|a.ini|head|accuracy.test.accuracy|full||A > B - 0.2||
 ratio|Paper|A constant answer has half its accuracy.|a.ini|majority|accuracy.test.accuracy|full||A / B < 0.9||
 count|Paper|The head trains a tenth.|a.ini|head|storage.trainable|full||A / B in 0.1..0.1||
+keys|Paper|Ten times what another row stores.|a.ini|full|storage.trainable|head|storage.stored|A / B = 10||
 value|Paper|And not more than 50.|a.ini|head|storage.trainable|||A < 50||
 plan|Paper|Gradients are as large as the weights.|a.ini|full|plan.gradients|full|plan.weights|A / B in 0.9..1.1|tokens=8|
 device|Paper|Longer texts need more memory.|a.ini|full|device.total|||A > 1e5|length=16 precision=fp32|
@@ -39,13 +41,14 @@ END_OF_TABLE
 
 is() { grep -qF "\"id\":\"$1\"" <<<"$(grep -F "\"verdict\":\"$2\"" out)" || { grep -F "\"id\":\"$1\"" out && return 1; }; }
 ok 'the claims' run 0 claims some.tsv --db a.db --json
-ok 'one object each' test "$(wc -l <out)" = 10
+ok 'one object each' test "$(wc -l <out)" = 11
 ok 'what the interval shows' is more confirmed
 ok 'what it excludes' is less refuted
 ok 'what it does not tell' is open undecided
 ok 'a margin' is near confirmed
 ok 'a ratio of scores' is ratio confirmed
 ok 'an exact ratio' is count confirmed
+ok 'two keys' is keys confirmed
 ok 'an exact value' is value refuted
 ok 'a plan' is plan confirmed
 ok 'a plan for a device' is device confirmed
@@ -57,13 +60,13 @@ half=$(sed -n 's/.*"id":"more".*"p":\([^,]*\),"adjusted":\([^,]*\),.*/\1 \2/p' o
 ok 'p is adjusted' awk -v p="$half" 'BEGIN { split(p, x, " "); exit !(x[2] >= x[1] && x[1] > 0) }'
 
 ok 'the page' run 0 claims some.tsv --db a.db
-ok 'counts' prints '^10 claims: 6 confirmed, 2 refuted, 1 undecided, 1 not run\.$'
+ok 'counts' prints '^11 claims: 7 confirmed, 2 refuted, 1 undecided, 1 not run\.$'
 ok 'and says how many are tested' prints '^5 claims are tested on samples'
 ok 'texts are escaped' prints 'Full \\<b\\>beats\\</b\\> a constant \\\*answer\\\*\.'
 ok 'a reason is shown' prints '^\* less, refuted: There \\_is\\_ a reason\.$'
 ok 'a missing run is shown' prints '^\* untimed, not run: 0 of 2 seeds'
 ok 'into a file' run 0 claims some.tsv --db a.db -o page.md
-ok 'the same' test "$(grep -c 'confirmed\*\*' page.md)" = 6
+ok 'the same' test "$(grep -c 'confirmed\*\*' page.md)" = 7
 ok 'several tables' run 2 claims some.tsv some.tsv --db a.db
 ok 'each claim has its name' says "some.tsv:2: the id 'more' is also that of some.tsv:2"
 ok 'without a database' run 0 claims some.tsv --db none.db --json
