@@ -5,7 +5,8 @@
 
 On tiny random models: an experiment trains every method that PEFT knows, and others that can be merged, for a few
 steps.  Each run is exported as an adapter, as a merged model and as a LoRA of full rank, where that can be; logits of
-PEFT's and transformers' reading are compared with `peftbench logits`.  Exit code 1 if one differs by more than 1e-4.
+PEFT's and transformers' reading are compared with `peftbench logits`.  Models for multiple choice are trained on
+questions with choices, with a few methods.  Exit code 1 if one differs by more than 1e-4.
 """
 
 import json
@@ -21,7 +22,7 @@ import warnings
 import peft
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 import families
 from check_adapters import theirs
@@ -111,6 +112,30 @@ MORE = {
     "vera": "rank = 5\ntargets = *",
     "pvera": "rank = 5\ntargets = *",
 }
+CHOICES = """[experiment]
+task = tiny
+model = {model}
+methods = lora, lora:all, ia3, prefix, layernorm, full, bitfit, vera
+seeds = 0
+timing_rounds = 0
+
+[train]
+epochs = 2
+batch = 8
+lr = 1e-2
+
+[method lora:all]
+rank = 3
+targets = *
+dora = yes
+"""
+CHOICES_TASK = """[task]
+kind = choose
+train = tiny/all.jsonl
+validation = tiny/validation.jsonl
+test = tiny/test.jsonl
+answer_as = index
+"""
 TASK = """[task]
 kind = classify
 train = tiny/all.tsv
@@ -120,16 +145,30 @@ classes = good, bad, none
 """
 
 
-def tokenizer(folder):
+def tokenizer(folder, pairs):
     t = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(["<unk>"] + [chr(97 + i) for i in range(26)] + ["\u0120"])},
                              merges=[], unk_token="<unk>"))
     t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if pairs:
+        t.post_processor = processors.TemplateProcessing(single="<unk> $A", pair="<unk> $A <unk> $B:1",
+                                                         special_tokens=[("<unk>", 0)])
     t.save(str(folder / "tokenizer.json"))
 
 
+def write_choices(place):
+    generator = torch.Generator().manual_seed(3)
+    for split, count in (("all", 48), ("validation", 24), ("test", 24)):
+        lines = []
+        for i in range(count):
+            words = [WORDS[int(k)] for k in torch.randint(0, len(WORDS), (5 + i % 3,), generator=generator)]
+            choices = [f"{word} {n}" for n, word in enumerate(words[:2 + i % 3])]
+            lines.append(json.dumps({"question": f"{' '.join(words)} {split} {i}", "choices": choices,
+                                     "answer": i % len(choices)}))
+        (place / "data" / "tiny" / f"{split}.jsonl").write_text("\n".join(lines) + "\n")
+    (place / "tasks" / "tiny.ini").write_text(CHOICES_TASK)
+
+
 def write_task(place):
-    (place / "tasks").mkdir()
-    (place / "data" / "tiny").mkdir(parents=True)
     generator = torch.Generator().manual_seed(3)
     for split, count in (("all", 48), ("validation", 24), ("test", 24)):
         rows = []
@@ -158,19 +197,49 @@ def call(program, place, *args):
     return run.returncode, (run.stderr or run.stdout).strip().splitlines()
 
 
+def is_choices(name):
+    return families.MODELS[name][2].endswith("MultipleChoice")
+
+
+def load(name, folder):
+    size = {} if is_choices(name) else {"num_labels": 3, "ignore_mismatched_sizes": True}
+    return getattr(transformers, families.MODELS[name][2]).from_pretrained(folder, attn_implementation="eager", **size).eval()
+
+
+def load_merged(name, folder):
+    auto = transformers.AutoModelForMultipleChoice if is_choices(name) else transformers.AutoModelForSequenceClassification
+    return auto.from_pretrained(folder, attn_implementation="eager").eval()
+
+
+@torch.no_grad()
+def read(model, name, sequences):
+    """The logits of each sequence, or of the choices of each question."""
+    return [model(input_ids=torch.tensor([q])).logits.double() for q in sequences] if is_choices(name) else \
+        theirs(model, sequences)
+
+
+def inputs(name):
+    """Sequences; for multiple choice questions with two of them as choices, of one length, so that there is no padding."""
+    sequences = families.sequences(longest=30)
+    pairs = [(a, b, min(len(a), len(b))) for a, b in zip(sequences[::2], sequences[1::2])]
+    return [[a[:n], b[:n]] for a, b, n in pairs] if is_choices(name) else sequences
+
+
+def apart(name, a, b):
+    """Two logits near zero are no scale: those of choices are compared with the largest of all."""
+    return worst(*([torch.cat([x.reshape(-1) for x in side])] for side in (a, b))) if is_choices(name) else worst(a, b)
+
+
 def check(program, place, base, name, run, row):
     adapter, merged, label = place / f"out-{run}", place / f"merged-{run}", f"{name:16} {row:12}"
-    sequences, results = families.sequences(longest=30), []
+    sequences, results = inputs(name), []
     code, message = call(program, place, "export", run, adapter)
     if code:
         results.append(("refused" if code == 2 else "failed", f"adapter: {message[-1]}"))
     else:
-        model = families.MODELS[name][2]
-        loaded = getattr(transformers, model).from_pretrained(base, num_labels=3, attn_implementation="eager",
-                                                              ignore_mismatched_sizes=True)
-        reading = peft.PeftModel.from_pretrained(loaded, adapter).eval()
+        reading = peft.PeftModel.from_pretrained(load(name, base), adapter).eval()
         try:
-            error = worst(ours(program, base, sequences, "--adapter", adapter), theirs(reading, sequences))
+            error = apart(name, ours(program, base, sequences, "--adapter", adapter), read(reading, name, sequences))
             results.append(("passed" if error < BAR else "failed", f"adapter {error:.1e}"))
             WORST[row] = max(WORST.get(row, 0), error)
         except ValueError as problem:  # a prefix on a DistilBERT: PEFT itself cannot
@@ -179,20 +248,18 @@ def check(program, place, base, name, run, row):
     if code:
         results.append(("refused" if code == 2 else "failed", f"merged: {message[-1]}"))
     else:
-        whole = transformers.AutoModelForSequenceClassification.from_pretrained(merged, attn_implementation="eager").eval()
-        error = worst(ours(program, merged, sequences), theirs(whole, sequences))
+        error = apart(name, ours(program, merged, sequences), read(load_merged(name, merged), name, sequences))
         results.append(("passed" if error < BAR else "failed", f"merged {error:.1e}"))
     # any method that can be merged, as a LoRA of full rank (and with PEFT's lora_bias, where biases change)
     code, message = call(program, place, "export", "--rank", 64, run, place / f"rank-{run}")
     if code:
         results.append(("refused" if code == 2 else "failed", f"rank 64: {message[-1]}"))
     else:
-        loaded = getattr(transformers, families.MODELS[name][2]).from_pretrained(
-            base, num_labels=3, attn_implementation="eager", ignore_mismatched_sizes=True)
-        reading = peft.PeftModel.from_pretrained(loaded, place / f"rank-{run}").eval()
-        error = worst(ours(program, base, sequences, "--adapter", place / f"rank-{run}"), theirs(reading, sequences))
+        reading = peft.PeftModel.from_pretrained(load(name, base), place / f"rank-{run}").eval()
+        said = read(reading, name, sequences)
+        error = apart(name, ours(program, base, sequences, "--adapter", place / f"rank-{run}"), said)
         if merged.exists():  # not if the method adds a bias that the base has not
-            error = max(error, worst(ours(program, merged, sequences), theirs(reading, sequences)))
+            error = max(error, apart(name, ours(program, merged, sequences), said))
         results.append(("passed" if error < BAR else "failed", f"rank 64 {error:.1e}"))
     for result, text in results:
         print(f"{result:7} {label} {text[:150]}", flush=True)
@@ -207,14 +274,17 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     program, results = os.path.abspath(sys.argv[1]), []
-    for name in sys.argv[2:] or ["bert", "roberta", "distilbert", "gpt2-classes", "llama-classes"]:
+    for name in sys.argv[2:] or ["bert", "roberta", "distilbert", "gpt2-classes", "llama-classes", "bert-choices",
+                                 "roberta-choices", "distilbert-choices"]:
         with tempfile.TemporaryDirectory() as folder:
             place = pathlib.Path(folder)
             base = place / "base"
             families.save(name, base)
-            tokenizer(base)
-            write_task(place)
-            (place / "tiny.ini").write_text(experiment(program, base))
+            tokenizer(base, is_choices(name))
+            (place / "tasks").mkdir()
+            (place / "data" / "tiny").mkdir(parents=True)
+            write_choices(place) if is_choices(name) else write_task(place)
+            (place / "tiny.ini").write_text(CHOICES.format(model=base) if is_choices(name) else experiment(program, base))
             code, message = call(program, place, "run", "tiny.ini", "--quiet")
             if code:
                 print(f"failed  {name}: run: {' '.join(message[-3:])}")
