@@ -20,7 +20,7 @@ typedef struct flag {
     "(may be repeated)"
 
 static const flag flags[] = {
-    {"db", "FILE", "results database (default: results/peftbench.db)", AT(db), TEXT},
+    {"db", "FILE", "results database (default: " PB_DEFAULT_DB ")", AT(db), TEXT},
     {"set", "KEY=VALUE", "override a setting, such as train.lr=1e-3 or lora.rank=4 (may be repeated)", 0, SET},
     {"plugin", "FILE", "load this FILE.so, or the plugins that this EXPERIMENT.ini names (may be repeated)", 0, PLUGIN},
     {"jobs", "N", "run N cells in parallel, which share the threads", AT(jobs), NUMBER},
@@ -238,7 +238,7 @@ static int wrong_usage(const pb_command *c)
 
 int pb_args_read(pb_args *a, const pb_command *c, int argc, char **argv)
 {
-    *a = (pb_args){.word = argv, .db = "results/peftbench.db", .seed = -1};
+    *a = (pb_args){.word = argv, .db = PB_DEFAULT_DB, .seed = -1};
     for (int i = 0; i < argc; i++) {
         if ((!strncmp(argv[i], "--", 2) && argv[i][2]) || !strcmp(argv[i], "-o")) {
             if (read_flag(a, c, argc, argv, &i))

@@ -16,6 +16,8 @@ enum {
 
 enum { PB_ANY_WORDS = INT_MAX };
 
+#define PB_DEFAULT_DB "results/peftbench.db"
+
 typedef struct pb_args {
     const struct pb_command *const *commands; /* all that there are, ended by NULL */
     char **word;                              /* [words] the positional arguments; they belong to argv */
@@ -65,7 +67,7 @@ void pb_args_help(const pb_command *c, FILE *out);
 /* The run context of a command that reads stored results: the sealed experiment of a task and the database. */
 typedef struct pb_run_context {
     pb_experiment *experiment;
-    pb_bench bench;
+    pb_bench bench; /* empty if the experiment is that of stored runs */
     pb_store *store;
 } pb_run_context;
 

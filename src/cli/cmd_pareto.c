@@ -19,7 +19,7 @@ static int pareto(const pb_args *a)
 const pb_command pb_cmd_pareto = {
     .name = "pareto",
     .alias = "front",
-    .words = "EXPERIMENT.ini",
+    .words = PB_WORDS_OF_REPORTS,
     .least = 1,
     .most = 1,
     .options = "db set task axes seed json",

@@ -50,7 +50,7 @@ static int rank(const pb_args *a)
 
 const pb_command pb_cmd_rank = {
     .name = "rank",
-    .words = "EXPERIMENT.ini [EXPERIMENT.ini ..]",
+    .words = PB_WORDS_OF_REPORTS " ..",
     .least = 1,
     .most = PB_ANY_WORDS,
     .options = "db set task json",

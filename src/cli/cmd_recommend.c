@@ -58,7 +58,7 @@ static int recommend(const pb_args *a)
 
 const pb_command pb_cmd_recommend = {
     .name = "recommend",
-    .words = "EXPERIMENT.ini",
+    .words = PB_WORDS_OF_REPORTS,
     .least = 1,
     .most = 1,
     .options = "db set task memory storage overhead flops merged seed json any-version",

@@ -7,7 +7,7 @@
 #include "cli/cmd.h"
 #include "cli/provenance.h"
 #include "driver/run.h"
-#include "experiment/experiment_reader.h"
+#include "experiment/restore.h"
 
 typedef struct stored {
     pb_run_record run;

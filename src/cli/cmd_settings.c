@@ -6,7 +6,7 @@
 static void print(const pb_experiment *e, const pb_report *r, int format, bool first)
 {
     if (e->of_several)
-        pb_reports_heading(e, format, first);
+        pb_reports_heading("task", e->task_name, format, first);
     pb_settings_table_print(e, r, format, stdout);
 }
 
@@ -28,7 +28,7 @@ static int settings(const pb_args *a)
     int format = pb_args_format(a, PB_PRINT_CSV);
     if (format < 0)
         return PB_EXIT_QUESTION;
-    if (!pb_file_exists(a->db))
+    if (!pb_reports_of_database(a->word[0]) && !pb_file_exists(a->db))
         return print_tried(a, format);
     if (pb_reports_open(&x, a, false))
         return PB_EXIT_QUESTION;
@@ -39,7 +39,7 @@ static int settings(const pb_args *a)
 
 const pb_command pb_cmd_settings = {
     .name = "settings",
-    .words = "EXPERIMENT.ini",
+    .words = PB_WORDS_OF_REPORTS,
     .least = 1,
     .most = 1,
     .options = "db set task format",

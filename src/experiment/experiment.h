@@ -1,4 +1,4 @@
-/* experiment: an experiment and the runs that it consists of.  experiment_reader.h makes one. */
+/* experiment: an experiment and the runs that it consists of.  experiment_reader.h and restore.h make one. */
 #ifndef PB_EXPERIMENT_H
 #define PB_EXPERIMENT_H
 
@@ -22,6 +22,7 @@ typedef struct pb_row {
     int choices;                  /* settings that are tried: the combinations of its lists, or trials   */
     const char **given;           /* [givens] canonical keys of the settings that the file sets for the row */
     int givens;
+    pb_digest sweep; /* of a row of stored runs, whose other cells are not known (pb_selection); else "" */
 } pb_row;
 
 /* One training run: a row with one value of every tuned setting, and a seed.  The settings are typed in the structs,

@@ -11,6 +11,9 @@ pb_experiment *pb_experiment_new(const char *path);
 /* Makes a struct of settings, filled with the defaults.  The experiment owns it. */
 void *pb_experiment_conf(pb_experiment *e, const pb_option *options, size_t size);
 
+/* Reads e->strength_list into e->strength.  Returns -1 with an error. */
+int pb_experiment_strengths(pb_experiment *e);
+
 /* Returns the next item of a comma-separated list without blanks at its ends, in the experiment's arena; NULL at the
  * end.  Moves *list on. */
 const char *pb_experiment_item(pb_experiment *e, const char **list);

@@ -87,7 +87,7 @@ static int read_tune(pb_experiment *e, pb_ini *ini)
 
 /* ---- [retention] --------------------------------------------------------------------------------------- */
 
-static int read_strength(pb_experiment *e, const char *item)
+static int add_strength(pb_experiment *e, const char *item)
 {
     char *end;
     double x = strtod(item, &end);
@@ -100,16 +100,22 @@ static int read_strength(pb_experiment *e, const char *item)
     return 0;
 }
 
+int pb_experiment_strengths(pb_experiment *e)
+{
+    const char *list = *e->strength_list ? e->strength_list : NULL, *item;
+    int rc = 0;
+    e->strength = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(e->strength_list) * sizeof *e->strength);
+    while (!rc && (item = pb_experiment_item(e, &list)))
+        rc = add_strength(e, item);
+    return rc;
+}
+
 static int read_strengths(pb_experiment *e, pb_ini *ini)
 {
     const pb_entry *entry = pb_ini_find(ini, "experiment", "strength");
-    const char *list = entry && *entry->value ? e->strength_list : NULL, *item;
-    int rc = list && !pb_ini_has(ini, "retention")
+    int rc = entry && *entry->value && !pb_ini_has(ini, "retention")
                  ? pb_error("strength: want a section [retention], whose text it is measured on, too")
-                 : 0;
-    e->strength = pb_arena_alloc(e->arena, PB_META, (size_t)count_items(list ? list : "") * sizeof *e->strength);
-    while (!rc && (item = pb_experiment_item(e, &list)))
-        rc = read_strength(e, item);
+                 : pb_experiment_strengths(e);
     return rc ? pb_ini_blame(entry) : 0;
 }
 
@@ -368,74 +374,4 @@ pb_experiment *pb_experiment_read_task(const char *task, const char *model, cons
     if (ini && model)
         pb_ini_put(ini, "experiment", "model", model, "--model");
     return pb_experiment_read_ini(ini, sets, of_tasks);
-}
-
-/* ---- a stored run ----------------------------------------------------------------------------------------- */
-
-/* Returns whether a stored setting identifies the run (row, task, model) or is only informative. */
-static bool is_identity(const char *key)
-{
-    return !strchr(key, '.') || !strcmp(key, "task.class_names");
-}
-
-/* Refuses a setting that the run's row does not have, because it would be ignored. */
-static int check_groups(const pb_row *row, const pb_settings *s)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        const char *key = s->item[i].key, *dot = strrchr(key, '.');
-        bool known = is_identity(key) || !strncmp(key, "task.", 5);
-        for (int g = 0; g < PB_GROUP_METHODS + row->spec.parts && !known; g++)
-            known = row->group[g] && !strncmp(key, row->group[g], (size_t)(dot - key)) && !row->group[g][dot - key];
-        if (!known)
-            return pb_error("setting '%s': row %s has no such setting", key, row->label);
-    }
-    return 0;
-}
-
-static int restore_cell(pb_experiment *e, const pb_settings *s, uint64_t seed)
-{
-    pb_cell *c = e->cell = pb_alloc(sizeof *c);
-    const pb_row *row = &e->row[0];
-    pb_cell_begin(e, row, c);
-    for (int g = 0; g < PB_GROUP_METHODS + row->spec.parts; g++)
-        if (row->group[g] && pb_settings_fill(s, row->group[g], pb_row_options(row, g), pb_cell_conf(c, g)))
-            return -1;
-    pb_cell_finish(e, c, "");
-    e->seed = pb_arena_alloc(e->arena, PB_META, sizeof *e->seed);
-    *e->seed = c->seed = seed;
-    e->seeds = e->cells = e->row[0].choices = 1;
-    return 0;
-}
-
-/* Sets task, model and row to those of the run. */
-static int restore_identity(pb_experiment *e, const pb_settings *s)
-{
-    static const char *const needed[][2] = {
-        {"task", "task"}, {"model", "model"}, {"row", "methods"}, {"row", "baseline"}, {"", "timing_rounds"}};
-    for (size_t i = 0; i < PB_COUNT(needed); i++) {
-        const char *value = *needed[i][0] ? pb_settings_get(s, needed[i][0]) : "0";
-        if (!value)
-            return pb_error("the run has no '%s' in the database", needed[i][0]);
-        if (pb_option_set(pb_experiment_table, e, needed[i][1], value))
-            return -1;
-    }
-    e->name = "again";
-    return pb_task_is_path(e->task_name) ? pb_error("task '%s': want the name of a task", e->task_name) : 0;
-}
-
-static int restore_all(pb_experiment *e, const pb_settings *s, const pb_settings *files, uint64_t seed)
-{
-    if (restore_identity(e, s) || pb_task_restore(e, s, files))
-        return -1;
-    e->row = pb_arena_alloc(e->arena, PB_META, sizeof *e->row);
-    return pb_experiment_add_row(e, e->methods) || check_groups(&e->row[0], s) || restore_cell(e, s, seed) ? -1 : 0;
-}
-
-pb_experiment *pb_experiment_restore(const char *name, const pb_settings *s, const pb_settings *files, uint64_t seed)
-{
-    pb_experiment *e = pb_experiment_new(name);
-    if (!restore_all(e, s, files, seed))
-        return e;
-    pb_experiment_free(e);
-    return NULL;
 }

@@ -1,4 +1,4 @@
-/* experiment_reader: makes an experiment from a file, or from the settings of a stored run. */
+/* experiment_reader: makes an experiment from a file.  restore.h makes one from stored runs. */
 #ifndef PB_EXPERIMENT_READER_H
 #define PB_EXPERIMENT_READER_H
 
@@ -46,12 +46,5 @@ typedef int pb_each_plugin(void *ctx, const char *path);
 
 /* Calls `each` with the plugins that an experiment's file names, without loading them.  Returns -1 with an error. */
 int pb_experiment_plugins(const char *path, pb_each_plugin *each, void *ctx);
-
-/* Makes the experiment whose only cell is a stored run: `s` has its settings by their canonical keys, row, task and
- * model among them.  What `s` does not have keeps the default, or what tasks/NAME.ini says.  `files` has the paths at
- * which the task's files were found, by the keys of their settings.  `name` stands for a path in messages.  Returns
- * NULL with an error, as for a setting that the run's row does not have.  The caller frees it with
- * pb_experiment_free. */
-pb_experiment *pb_experiment_restore(const char *name, const pb_settings *s, const pb_settings *files, uint64_t seed);
 
 #endif

@@ -339,13 +339,7 @@ int pb_comparand_scores(const pb_comparand *s, const int *seed, int n, pb_scores
 
 int pb_comparand_times(const pb_comparand *s, const char *key, double **x)
 {
-    int n = 0, rc = 0;
-    *x = NULL;
-    for (int i = 0; !rc && !n && i < s->seeds; i++) {
-        free(*x);
-        rc = pb_store_series(s->store, s->run[i], key, x, &n);
-    }
-    return rc ? -1 : n;
+    return pb_timing_processes(s->store, s->run, s->seeds, key, x);
 }
 
 double pb_comparand_value(const pb_comparand *s, int seed, const char *key)

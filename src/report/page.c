@@ -481,7 +481,7 @@ static void add_data(pb_text *t, const pb_report *r, const pb_data *d)
     begin_pairs(t);
     add_pair(t, "task", r->experiment->task_name);
     add_pair(t, "kind", r->experiment->task->name);
-    for (int k = 0; k < PB_SPLITS; k++) {
+    for (int k = 0; d && k < PB_SPLITS; k++) {
         char count[32];
         snprintf(count, sizeof count, "%d examples", d->split[k].count);
         add_pair(t, pb_split_name[k], count);

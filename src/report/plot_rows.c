@@ -248,6 +248,18 @@ int pb_plot_axes(const pb_report *r, const pb_look *look, const char *folder)
     return rc;
 }
 
+/* Returns the number of processes that timed a row, the first one that was timed. */
+static int count_processes(const pb_report *r, const char *key)
+{
+    int n = 0;
+    for (int i = 0; i < r->experiment->rows && n <= 0; i++) {
+        double *x;
+        n = pb_report_times(r, i, key, &x); /* the store remembers an error */
+        free(x);
+    }
+    return n;
+}
+
 int pb_plot_overhead(const pb_report *r, const pb_look *look, const char *folder)
 {
     char key[96];
@@ -264,7 +276,7 @@ int pb_plot_overhead(const pb_report *r, const pb_look *look, const char *folder
                 "Time over that of the base model: filled marks unmerged, open marks merged. Mean over n = %d "
                 "processes of one seed; the 95 %% interval is for other processes on this machine. An arrow head at "
                 "the frame: the interval, or the value, is beyond it.",
-                r->experiment->timing_processes);
+                count_processes(r, panel[0].key));
     return draw_chart(&c, is_known(r, pb_report_primary(r, PB_TEST, key)) ? key : "overhead.prefill_ratio.b1", folder);
 }
 

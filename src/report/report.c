@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "results/retained.h"
+#include "results/timing.h"
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
@@ -255,6 +256,11 @@ double pb_report_single(const pb_report *r, int row, const char *key)
             return value;
     }
     return NAN;
+}
+
+int pb_report_times(const pb_report *r, int row, const char *key, double **x)
+{
+    return pb_timing_processes(r->store, r->row[row].id, r->experiment->seeds, key, x);
 }
 
 /* ---- settings ----------------------------------------------------------------------------------------- */

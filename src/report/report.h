@@ -50,6 +50,9 @@ pb_interval pb_report_between(const pb_report *r, int row, int other, pb_split s
 /* Returns a value that one run of the row has, such as a timing, which is taken for one seed; NaN if no run has it. */
 double pb_report_single(const pb_report *r, int row, const char *key);
 
+/* Reads what each process of the timing pass measured of the row under `key`, as pb_timing_processes does. */
+int pb_report_times(const pb_report *r, int row, const char *key, double **x);
+
 /* Writes the indices of the row's seeds whose run is finished, chosen, not diverged and scored on the split, into seed.
  * Returns their number, which is at most experiment->seeds.  `seed` may be NULL. */
 int pb_report_seeds(const pb_report *r, int row, pb_split split, int *seed);

@@ -40,10 +40,12 @@ static int by_hex(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Returns the hash of a sweep, which does not depend on the order of its cells. */
+/* Returns the hash of a sweep, the stored one if there is one.  It does not depend on the order of the cells. */
 static pb_digest hash_sweep(const pb_experiment *e, const pb_selection *s)
 {
     int first = s->first, cells = s->cells;
+    if (*s->row->sweep.hex)
+        return s->row->sweep;
     const char **hash = pb_alloc((size_t)(cells + 1) * sizeof *hash);
     pb_text all = {0};
     for (int i = 0; i < cells; i++)

@@ -165,6 +165,10 @@ int pb_store_experiment_settings(pb_store *s, const char *experiment, pb_store_e
 /* In provenance "file.SETTING" is the path at which a file of the task was found beside an INI file. */
 #define PB_FILE "file"
 
+/* In provenance "view.KEY" is the setting KEY of [experiment] that decides how the results of the run's experiment are
+ * shown: title, baseline, axis, strength.  A setting that is not given has no entry. */
+#define PB_VIEW "view"
+
 /* Calls `each` with the entries of a run's provenance: data, model, template, metrics, budget and so on.  Returns -1
  * with an error. */
 int pb_store_provenance(pb_store *s, long long run, pb_store_pair *each, void *ctx);
@@ -244,6 +248,29 @@ int pb_store_choices(pb_store *s, const char *row, const char *experiment, pb_st
 /* Reads the runs of a choice that were scored on test into *run and *seed [*n], sorted by seed.  The caller frees both
  * arrays.  Returns -1 with an error. */
 int pb_store_choice_runs(pb_store *s, long long choice, long long **run, uint64_t **seed, int *n);
+
+/* Calls `each` with the name of each experiment that has runs or choices, in the order of their first runs, and with ""
+ * as the value.  Returns -1 with an error. */
+int pb_store_experiments(pb_store *s, pb_store_pair *each, void *ctx);
+
+/* A run as a member of an experiment: as a run of one of its choices, or as one that was stored for it. */
+typedef struct pb_member {
+    long long run, choice_id; /* 0: of no choice */
+    int settings, cells;      /* as those of that choice (pb_choice) */
+    char *sweep;              /* of that choice, "" if it is not known */
+    char *row, *choice;       /* their names in this experiment */
+    char *hash, *task, *model;
+    uint64_t seed;
+} pb_member;
+void pb_member_free(pb_member *m);
+
+/* Is called with each member, which it then owns.  A nonzero return ends the iteration and is returned by it. */
+typedef int pb_store_each_member(void *ctx, const pb_member *m);
+
+/* Calls `each` with the members of an experiment, failed runs included: those of choices first, of complete ones before
+ * partial ones, then the newest first.  A run of several choices is passed for each of them.  Returns -1 with an
+ * error. */
+int pb_store_members(pb_store *s, const char *experiment, pb_store_each_member *each, void *ctx);
 
 /* Returns 1 if a run with this hash belongs to any choice, of any sweep or experiment, 0 if not, and -1 with an
  * error. */

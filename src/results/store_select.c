@@ -109,6 +109,65 @@ int pb_store_is_chosen(pb_store *s, const char *hash)
     return rc;
 }
 
+/* ---- experiments -------------------------------------------------------------------------------------------- */
+
+int pb_store_experiments(pb_store *s, pb_store_pair *each, void *ctx)
+{
+    static const char sql[] = "SELECT experiment FROM (SELECT experiment, id FROM run UNION ALL"
+                              " SELECT c.experiment, d.run FROM selection c JOIN selected d ON d.selection = c.id)"
+                              " GROUP BY experiment ORDER BY min(id)";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    int rc = 0, more = 0;
+    if (!q)
+        return -1;
+    while (!rc && (more = pb_store_step(s, q)) == 1) {
+        char *name = pb_store_text(q, 0);
+        rc = each(ctx, name, "");
+        free(name);
+    }
+    pb_store_done(q);
+    return rc ? rc : more;
+}
+
+void pb_member_free(pb_member *m)
+{
+    char *text[] = {m->sweep, m->row, m->choice, m->hash, m->task, m->model};
+    for (size_t i = 0; i < PB_COUNT(text); i++)
+        free(text[i]);
+    *m = (pb_member){.run = 0};
+}
+
+int pb_store_members(pb_store *s, const char *experiment, pb_store_each_member *each, void *ctx)
+{
+    static const char sql[] =
+        "SELECT r.id, m.choice_id, m.row, m.choice, r.hash, r.task, r.model, r.seed, m.settings, m.cells,"
+        " m.sweep FROM (SELECT d.run, c.row, c.choice, c.id AS choice_id, c.partial, c.settings, c.cells, c.sweep FROM "
+        "selection c JOIN selected d ON d.selection = c.id"
+        " WHERE c.experiment = ?1 UNION ALL SELECT id, row, choice, 0, 2, 0, 0, NULL FROM run WHERE experiment = ?1) m"
+        " JOIN run r ON r.id = m.run WHERE r.superseded IS NULL ORDER BY m.partial, m.choice_id DESC, r.id DESC";
+    sqlite3_stmt *q = pb_store_statement(s, sql);
+    int rc = 0, more = 0;
+    if (!q)
+        return -1;
+    pb_store_bind(q, 1, experiment);
+    while (!rc && (more = pb_store_step(s, q)) == 1) {
+        pb_member m = {.run = sqlite3_column_int64(q, 0),
+                       .choice_id = sqlite3_column_int64(q, 1),
+                       .row = pb_store_text(q, 2),
+                       .choice = pb_store_text(q, 3),
+                       .hash = pb_store_text(q, 4),
+                       .task = pb_store_text(q, 5),
+                       .model = pb_store_text(q, 6),
+                       .seed = (uint64_t)sqlite3_column_int64(q, 7),
+                       .settings = sqlite3_column_int(q, 8),
+                       .cells = sqlite3_column_int(q, 9),
+                       .sweep = pb_store_text(q, 10)};
+        rc = each(ctx, &m);
+    }
+    pb_store_done(q);
+    return rc ? rc : more;
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
 static int put_choice(pb_store *s, const pb_choice *c)

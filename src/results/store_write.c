@@ -144,11 +144,11 @@ static int put_plugins(pb_store *s, sqlite3_stmt *q, long long run, const pb_cel
     return rc;
 }
 
-static int put_digest(pb_store *s, sqlite3_stmt *q, long long run, const char *what, const char *name,
-                      const char *digest)
+/* Stores a value under "WHAT.NAME". */
+static int put_named(pb_store *s, sqlite3_stmt *q, long long run, const char *what, const char *name, const char *value)
 {
     char *key = pb_format("%s.%s", what, name);
-    int rc = put_pair(s, q, run, key, digest);
+    int rc = put_pair(s, q, run, key, value);
     free(key);
     return rc;
 }
@@ -157,13 +157,13 @@ static int put_digest(pb_store *s, sqlite3_stmt *q, long long run, const char *w
 static int put_code(pb_store *s, sqlite3_stmt *q, long long run, const pb_experiment *e, const pb_cell *c)
 {
     int rc = put_pair(s, q, run, PB_CODE_ENGINE, PB_CODE_VERSION) ||
-                     put_digest(s, q, run, PB_CODE_TASK, e->task->name, pb_task_digest(e->task))
+                     put_named(s, q, run, PB_CODE_TASK, e->task->name, pb_task_digest(e->task))
                  ? -1
                  : 0;
     for (int p = 0; p < c->row->spec.parts && !rc; p++) {
         const pb_method *m = c->part[p].method;
         if (!pb_plugin_digest(m))
-            rc = put_digest(s, q, run, PB_CODE_METHOD, m->name, pb_method_digest(m));
+            rc = put_named(s, q, run, PB_CODE_METHOD, m->name, pb_method_digest(m));
     }
     return rc;
 }
@@ -201,6 +201,18 @@ static int put_files(pb_store *s, sqlite3_stmt *q, long long run, const pb_exper
     return rc;
 }
 
+/* Stores the settings of the experiment that decide how its results are shown, as far as they are given. */
+static int put_view(pb_store *s, sqlite3_stmt *q, long long run, const pb_experiment *e)
+{
+    const char *row[][2] = {
+        {"title", e->title}, {"baseline", e->baseline}, {"axis", e->axis}, {"strength", e->strength_list}};
+    int rc = 0;
+    for (size_t i = 0; i < PB_COUNT(row) && !rc; i++)
+        if (row[i][1] && *row[i][1])
+            rc = put_named(s, q, run, PB_VIEW, row[i][0], row[i][1]);
+    return rc;
+}
+
 /* Stores the provenance that is not in the run's row, which has machine and program. */
 static int put_provenance(pb_store *s, long long run, const pb_experiment *e, const pb_cell *c, const pb_result *r)
 {
@@ -217,7 +229,10 @@ static int put_provenance(pb_store *s, long long run, const pb_experiment *e, co
         rc = put_pair(s, q, run, row[i][0], row[i][1]);
     if (!rc && *r->artifact.hex)
         rc = put_pair(s, q, run, "artifact", r->artifact.hex);
-    rc = rc || put_code(s, q, run, e, c) || put_plugins(s, q, run, c) || put_files(s, q, run, e) ? -1 : 0;
+    rc = rc || put_code(s, q, run, e, c) || put_plugins(s, q, run, c) || put_files(s, q, run, e) ||
+                 put_view(s, q, run, e)
+             ? -1
+             : 0;
     sqlite3_finalize(q);
     free(metrics);
     free(budget);

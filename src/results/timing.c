@@ -113,3 +113,15 @@ int pb_timing_pool(pb_store *s, long long run, int processes)
     pb_result_free(&p.result);
     return rc;
 }
+
+int pb_timing_processes(pb_store *s, const long long *run, int n, const char *key, double **x)
+{
+    int processes = 0, rc = 0;
+    *x = NULL;
+    for (int i = 0; !rc && !processes && i < n; i++) {
+        free(*x);
+        *x = NULL;
+        rc = run[i] ? pb_store_series(s, run[i], key, x, &processes) : 0;
+    }
+    return rc ? -1 : processes;
+}

@@ -29,4 +29,8 @@ int pb_timing_has(pb_store *s, long long run, int process, bool *has);
  * with an error. */
 int pb_timing_pool(pb_store *s, long long run, int processes);
 
+/* Reads what each process measured under `key`, for the first of n runs that was timed, into *x; run 0 stands for none.
+ * The caller frees *x.  Returns the number of processes, 0 if no run was timed, and -1 with an error. */
+int pb_timing_processes(pb_store *s, const long long *run, int n, const char *key, double **x);
+
 #endif
