@@ -71,7 +71,7 @@ static const char *provenance_of(const member *m, const char *key)
     return "";
 }
 
-/* ---- what belongs together ---------------------------------------------------------------------------------------- */
+/* ---- what belongs together ----------------------------------- */
 
 static bool begins(const char *text, const char *with)
 {
