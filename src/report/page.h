@@ -8,9 +8,9 @@
 #include "report/report.h"
 #include "train/task.h"
 
-/* Writes the page of a report and of its data, NULL if they are not there, to a file: the summary, the table, the figures, which gnuplot draws, a
- * card for each method, the task and its data, the provenance, and the runs that failed or diverged.  Returns -1 with
- * an error, and leaves an older file as it was. */
+/* Writes the page of a report and of its data, NULL if they are not there, to a file: the summary, the table, the
+ * figures, which gnuplot draws, a card for each method, the task and its data, the provenance, and the runs that failed
+ * or diverged.  Returns -1 with an error, and leaves an older file as it was. */
 int pb_page_write(const pb_report *r, const pb_data *d, const char *path);
 
 /* Adds a text with &, <, > and quotes escaped, and characters that are not for display made visible. */

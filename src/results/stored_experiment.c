@@ -122,13 +122,16 @@ static bool has_same_code(const member *a, const member *b)
     return true;
 }
 
-/* Returns whether two members may be in one table. */
+/* Returns whether two members may be in one table.  Earlier programs did not store the digests of a model's config and
+ * tokenizer. */
 static bool is_comparable(const member *a, const member *b)
 {
-    static const char *const key[] = {"data", "model", "metrics"};
-    for (size_t i = 0; i < PB_COUNT(key); i++)
-        if (strcmp(provenance_of(a, key[i]), provenance_of(b, key[i])) != 0)
+    static const char *const key[] = {"data", "model", "metrics", "config", "tokenizer"};
+    for (size_t i = 0; i < PB_COUNT(key); i++) {
+        const char *one = provenance_of(a, key[i]), *other = provenance_of(b, key[i]);
+        if (strcmp(one, other) != 0 && (i < 3 || (*one && *other)))
             return false;
+    }
     return !strcmp(a->is.task, b->is.task) && has_same_settings(a, b, "task.");
 }
 
@@ -161,10 +164,10 @@ static const member *find_newest(const members *x)
     return newest;
 }
 
-/* ---- the cells ----------------------------------------------------------------------------------------------------- */
+/* ---- the cells ------------------------------------------------------------------------------------------------ */
 
-/* By the order in which the rows were chosen, which is that of the file; within a row by that of the runs, which is that
- * of its settings. */
+/* By the order in which the rows were chosen, which is that of the file; within a row by that of the runs, which is
+ * that of its settings. */
 static int by_row(const void *a, const void *b)
 {
     const member *x = *(const member *const *)a, *y = *(const member *const *)b;
