@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "report/compare.h"
 
 /* ---- rows and seeds -------------------------------------------------------------------------------------- */
 
@@ -52,6 +53,7 @@ static void add_axis(pb_pareto *f, const char *key, size_t n)
 {
     f->key[f->axes] = pb_format("%.*s", (int)n, key);
     f->rising[f->axes] = pb_report_rising(f->report, f->key[f->axes]);
+    f->timed[f->axes] = pb_report_is_time(f->key[f->axes]);
     f->axes++;
 }
 
@@ -123,6 +125,26 @@ static int read_scores(pb_pareto *f)
     return 0;
 }
 
+/* Reads the times of a row and their intervals. */
+static int read_time(const pb_pareto *f, int i, int j, pb_pareto_time *out)
+{
+    pb_interval v = pb_report_measured(f->report, f->row[i], f->key[j]);
+    out->low = v.low;
+    out->high = v.high;
+    out->n = pb_report_times(f->report, f->row[i], f->key[j], &out->x);
+    return out->n < 0 ? -1 : 0;
+}
+
+static int read_times(pb_pareto *f)
+{
+    int rc = 0;
+    f->time = pb_alloc((size_t)f->rows * (size_t)f->axes * sizeof *f->time + 1);
+    for (int i = 0; i < f->rows; i++)
+        for (int j = 0; j < f->axes && !rc; j++)
+            rc = f->timed[j] ? read_time(f, i, j, &f->time[i * f->axes + j]) : 0;
+    return rc;
+}
+
 static void compute_front(pb_pareto *f, int scored)
 {
     size_t rows = (size_t)f->rows, cells = rows * (size_t)f->axes;
@@ -134,13 +156,15 @@ static void compute_front(pb_pareto *f, int scored)
             for (int s = 0; s < f->seeds; s++)
                 *v++ = value_of(f, i, s, f->key[j]);
     }
+    pb_pareto_ties ties = {f->timed, f->time, pb_margins_default.ratio};
     pb_pareto_points c = {.n = f->rows,
                           .axes = f->axes,
                           .seeds = f->seeds,
                           .value = value,
                           .rising = f->rising,
                           .scored = f->examples ? scored : -1,
-                          .score = crossed};
+                          .score = crossed,
+                          .ties = &ties};
     f->point = pb_alloc(cells * sizeof *f->point);
     f->on = pb_alloc(rows * sizeof *f->on);
     f->share = pb_alloc(rows * sizeof *f->share);
@@ -162,6 +186,8 @@ int pb_pareto_make(pb_pareto *f, const pb_report *r, const char *axes, uint64_t 
     if (!rc && scored >= 0)
         rc = read_scores(f);
     if (!rc)
+        rc = read_times(f);
+    if (!rc)
         compute_front(f, scored);
     else
         pb_pareto_free(f);
@@ -174,6 +200,9 @@ void pb_pareto_free(pb_pareto *f)
         free(f->key[j]);
     for (int i = 0; i < f->rows; i++)
         pb_scores_free(&f->score[i]);
+    for (int k = 0; f->time && k < f->rows * f->axes; k++)
+        free(f->time[k].x);
+    free(f->time);
     free(f->score);
     free(f->row);
     free(f->seed);
@@ -247,6 +276,14 @@ static void print_missing(const pb_pareto *f, FILE *out)
         }
 }
 
+static bool has_time(const pb_pareto *f)
+{
+    bool has = false;
+    for (int j = 0; j < f->axes; j++)
+        has = has || f->timed[j];
+    return has;
+}
+
 void pb_pareto_print(const pb_pareto *f, FILE *out)
 {
     print_head(f, out);
@@ -258,8 +295,15 @@ void pb_pareto_print(const pb_pareto *f, FILE *out)
         out,
         "pareto: yes if the row is on the Pareto front, that is, if no other row is at least as good on every axis\n"
         "and better on one.  stays: the share of %d bootstrap samples (seed %llu) in which it is on the front; each\n"
-        "sample draws seeds%s, the same for all rows.\n",
-        PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "");
+        "sample draws seeds%s, the same for all rows%s.\n",
+        PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "",
+        has_time(f) ? ", and the processes that timed each row" : "");
+    if (has_time(f))
+        fprintf(
+            out,
+            "Two times are tied if their 95 %% intervals overlap or they differ by less than %g %%; in a sample, if "
+            "they differ by less.\n",
+            100 * pb_margins_default.ratio);
 }
 
 static void add_result(const pb_pareto *f, int i, pb_text *t)

@@ -10,15 +10,17 @@ typedef struct pb_pareto {
     const pb_report *report; /* belongs to the caller */
     char *key[PB_PARETO_AXES];
     bool rising[PB_PARETO_AXES]; /* true if higher is better */
+    bool timed[PB_PARETO_AXES];  /* true if it is a time, on which rows may be tied (pb_pareto_ties) */
     int axes;
-    int rows, *row;   /* [rows] indices of the report's rows that were scored on test */
-    int seeds, *seed; /* [seeds] indices of the seeds that all of these rows have */
-    int examples;     /* 0 if a row has no stored predictions or the test score is not an axis */
-    uint64_t draws;   /* seed of the bootstrap */
-    double *point;    /* [rows, axes] means over the seeds */
-    bool *on;         /* [rows] true if the row is on the front */
-    double *share;    /* [rows] share of the bootstrap samples in which the row is on the front */
-    pb_scores *score; /* [rows] */
+    int rows, *row;       /* [rows] indices of the report's rows that were scored on test */
+    int seeds, *seed;     /* [seeds] indices of the seeds that all of these rows have */
+    int examples;         /* 0 if a row has no stored predictions or the test score is not an axis */
+    uint64_t draws;       /* seed of the bootstrap */
+    double *point;        /* [rows, axes] means over the seeds */
+    bool *on;             /* [rows] true if the row is on the front */
+    double *share;        /* [rows] share of the bootstrap samples in which the row is on the front */
+    pb_scores *score;     /* [rows] */
+    pb_pareto_time *time; /* [rows, axes] */
 } pb_pareto;
 
 /* Computes the Pareto front.  `axes` is a comma-separated list of the keys of docs/metrics.md, or NULL for the default

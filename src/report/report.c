@@ -339,6 +339,11 @@ int pb_report_sort(const pb_report *r, const char *key, int *order)
                : pb_error("--sort: no row has a value '%s'; `peftbench table --json` lists the keys", key);
 }
 
+bool pb_report_is_time(const char *key)
+{
+    return !strncmp(key, "overhead.", 9) || !strcmp(key, "compute.step_ms");
+}
+
 pb_interval pb_report_measured(const pb_report *r, int row, const char *key)
 {
     char low[96], high[96];

@@ -100,6 +100,10 @@ int pb_report_order(const pb_report *r, const char *key, int *order);
 /* Does so for a key that a user gives to sort by.  Returns -1 with an error if no row has a value. */
 int pb_report_sort(const pb_report *r, const char *key, int *order);
 
+/* Returns whether the value with this key is a time or a ratio of times, which has an interval that matters; the other
+ * costs are exact. */
+bool pb_report_is_time(const char *key);
+
 /* Returns the value with this key, of whichever split it is, with its interval over the seeds or, for a ratio of times,
  * over the processes. */
 pb_interval pb_report_measured(const pb_report *r, int row, const char *key);

@@ -367,8 +367,34 @@ static double with_coins(double share, int examples, const int *times, const dou
     return right / (examples + PSEUDO);
 }
 
-/* The points [n, axes] of one sample.  Where no drawn seed has a value of an axis, that of `known` is used.  coin [n,
- * PSEUDO] has the answers to the pseudo-examples; NULL: there are none. */
+enum { MOST_PROCESSES = 128 };
+
+/* The geometric mean of the processes that `drawn` selects, each a number from 0 to 1; NULL: of all. */
+static double time_of(const pb_pareto_time *t, const double *drawn)
+{
+    double sum = 0;
+    for (int k = 0; k < t->n; k++)
+        sum += log(t->x[drawn ? (int)(drawn[k % MOST_PROCESSES] * t->n) : k]);
+    return exp(sum / t->n);
+}
+
+/* Replaces the times of the points by those of processes, drawn ones if there is `r`. */
+static void place_times(const pb_pareto_points *c, pb_rng *r, double *point)
+{
+    double drawn[MOST_PROCESSES];
+    for (int i = 0; c->ties && i < c->n; i++) {
+        for (int k = 0; r && k < MOST_PROCESSES; k++)
+            drawn[k] = pb_rng_uniform(r);
+        for (int j = 0; j < c->axes; j++) {
+            const pb_pareto_time *t = &c->ties->time[i * c->axes + j];
+            if (t->n)
+                point[i * c->axes + j] = time_of(t, r ? drawn : NULL);
+        }
+    }
+}
+
+/* The points [n, axes] of one sample, without times of processes.  Where no drawn seed has a value of an axis, that
+ * of `known` is used.  coin [n, PSEUDO] has the answers to the pseudo-examples; NULL: there are none. */
 static void place_points(const pb_pareto_points *c, const int *seed_times, const int *times, const double *coin,
                          const double *known, double *sums, double *point)
 {
@@ -413,8 +439,11 @@ void pb_stats_pareto_bootstrap(const pb_pareto_points *c, int resamples, uint64_
            *coin = pool > examples ? pb_alloc((size_t)c->n * PSEUDO * sizeof *coin) : NULL;
     bool *stays = pb_alloc((size_t)c->n * sizeof *stays);
     pb_rng r = pb_rng_named(seed, "bootstrap");
+    pb_pareto_ties margin = c->ties ? *c->ties : (pb_pareto_ties){.timed = NULL};
+    margin.time = NULL;
     place_points(c, seeds, times, NULL, NULL, sums, point);
-    pb_stats_pareto(c->n, c->axes, point, c->rising, on_front);
+    place_times(c, NULL, point);
+    pb_stats_pareto(c->n, c->axes, point, c->rising, c->ties, on_front);
     memset(share, 0, (size_t)c->n * sizeof *share);
     for (int k = 0; k < resamples; k++) {
         draw_counts(&r, c->seeds, seeds);
@@ -422,7 +451,8 @@ void pb_stats_pareto_bootstrap(const pb_pareto_points *c, int resamples, uint64_
         for (int i = 0; coin && i < c->n * PSEUDO; i++)
             coin[i] = (double)pb_rng_below(&r, 2);
         place_points(c, seeds, times, coin, point, sums, moved);
-        pb_stats_pareto(c->n, c->axes, moved, c->rising, stays);
+        place_times(c, &r, moved);
+        pb_stats_pareto(c->n, c->axes, moved, c->rising, c->ties ? &margin : NULL, stays);
         for (int i = 0; i < c->n; i++)
             share[i] += stays[i] ? 1.0 / resamples : 0;
     }

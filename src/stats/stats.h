@@ -124,9 +124,27 @@ double pb_stats_friedman_p(int n, int k, const double *score, int permutations, 
  * and enough that the probability of one common order by chance, k!^(1-n), is at most 5 %. */
 int pb_stats_friedman_least(int k);
 
-/* Sets on_front[i] if point i of n points [n,axes] is on the Pareto front: no other point is at least as good on every
- * axis and better on one.  If rising[j], more is better on axis j.  NaN is the worst value. */
-void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, bool *on_front);
+/* A time of a point: what each of n processes measured, with the 95 % interval of their mean.  Without processes n is
+ * 0, and without an interval its ends are NaN. */
+typedef struct pb_pareto_time {
+    double *x;
+    int n;
+    double low, high;
+} pb_pareto_time;
+
+/* Which axes are times, and what decides on them: two points are tied on such an axis if their values differ by no more
+ * than the share `margin` of the smaller one or, unless `time` is NULL, if their intervals overlap or one has none. */
+typedef struct pb_pareto_ties {
+    const bool *timed;          /* [axes] */
+    const pb_pareto_time *time; /* [n, axes] */
+    double margin;
+} pb_pareto_ties;
+
+/* Sets on_front[i] if point i of n points [n,axes] is on the Pareto front: no other point is at least as good on
+ * every axis and better on one.  If rising[j], more is better on axis j.  NaN is the worst value.  Without `ties`,
+ * NULL, every difference decides. */
+void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, const pb_pareto_ties *ties,
+                     bool *on_front);
 
 /* n points with a value for each axis and seed; on axis `scored` (-1: none) a score for each seed and example. */
 typedef struct pb_pareto_points {
@@ -134,13 +152,16 @@ typedef struct pb_pareto_points {
     const double *value; /* [n, axes, seeds]; NaN marks a missing seed; a point without any is worst on the axis */
     const bool *rising;  /* [axes]                                                                               */
     int scored;
-    const pb_crossed *score; /* [n], with these seeds and the same examples; used instead of `value`             */
+    const pb_crossed *score;    /* [n], with these seeds and the same examples; used instead of `value`          */
+    const pb_pareto_ties *ties; /* NULL: no axis is a time; a time with processes is used instead of `value`     */
 } pb_pareto_points;
 
-/* Writes the means over the seeds to point [n, axes], whether each point is on the Pareto front to on_front [n], and
- * the share of hierarchical bootstrap samples in which it is to share [n].  All points of a sample share the
- * resampled seeds and examples.  If all scores are 0 or 1, four pseudo-examples are added, which every point answers
- * at random in every sample, so that points with equal answers are not certain to stay equal. */
+/* Writes the means over the seeds to point [n, axes], of a time the geometric mean over its processes, whether each
+ * point is on the Pareto front to on_front [n], and the share of hierarchical bootstrap samples in which it is to share
+ * [n].  All points of a sample share the resampled seeds and examples; of each point, processes are drawn, the same for
+ * all its times.  In a sample the margin alone makes ties.  If all scores are 0 or 1, four pseudo-examples are added,
+ * which every point answers at random in every sample, so that points with equal answers are not certain to stay
+ * equal. */
 void pb_stats_pareto_bootstrap(const pb_pareto_points *c, int resamples, uint64_t seed, double *point, bool *on_front,
                                double *share);
 

@@ -189,11 +189,27 @@ static double goodness(double x, bool rising)
     return isnan(x) ? -INFINITY : rising ? x : -x;
 }
 
-static bool dominates(int axes, const double *a, const double *b, const bool *rising)
+/* Returns whether points i and k are tied on axis j, a time. */
+static bool are_tied(const pb_pareto_ties *t, int axes, const double *point, int i, int k, int j)
+{
+    double x = point[i * axes + j], y = point[k * axes + j];
+    if (isnan(x) || isnan(y))
+        return false;
+    if (fabs(x - y) <= t->margin * fmin(fabs(x), fabs(y)))
+        return true;
+    if (!t->time)
+        return false;
+    const pb_pareto_time *a = &t->time[i * axes + j], *b = &t->time[k * axes + j];
+    return !(a->high < b->low || b->high < a->low); /* also if an end is NaN */
+}
+
+static bool dominates(int axes, const double *point, const bool *rising, const pb_pareto_ties *t, int i, int k)
 {
     bool better = false;
     for (int j = 0; j < axes; j++) {
-        double x = goodness(a[j], rising[j]), y = goodness(b[j], rising[j]);
+        double x = goodness(point[i * axes + j], rising[j]), y = goodness(point[k * axes + j], rising[j]);
+        if (t && t->timed[j] && are_tied(t, axes, point, i, k, j))
+            continue;
         if (x < y)
             return false;
         better |= x > y;
@@ -201,11 +217,12 @@ static bool dominates(int axes, const double *a, const double *b, const bool *ri
     return better;
 }
 
-void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, bool *on_front)
+void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, const pb_pareto_ties *ties,
+                     bool *on_front)
 {
     for (int i = 0; i < n; i++) {
         on_front[i] = true;
         for (int k = 0; k < n && on_front[i]; k++)
-            on_front[i] = !dominates(axes, point + (size_t)k * (size_t)axes, point + (size_t)i * (size_t)axes, rising);
+            on_front[i] = !dominates(axes, point, rising, ties, k, i);
     }
 }

@@ -53,7 +53,7 @@ ok 'prints the same' prints '^null +0.95 +11 +no '
 ok 'the help has it' run 0 pareto --help
 ok 'as an alias' prints 'also called .peftbench front.'
 ok 'and so has the list' run 0 --help
-ok 'of commands' prints '^  pareto EXPERIMENT.ini .* \(alias: front\)'
+ok 'of commands' prints '^  pareto EXPERIMENT.ini[^ ]* .* \(alias: front\)'
 ok 'no axis' run 2 pareto a.ini --db a.db --axes ''
 ok 'nothing was timed' run 2 pareto a.ini --db a.db --axes overhead.prefill_ratio.b1
 cost head compute.tokens_per_s 5
@@ -73,6 +73,32 @@ sqlite3 empty.db "DELETE FROM value WHERE split = 'test'"
 ok 'nothing scored' run 2 pareto a.ini --db empty.db
 ok 'its message' says 'a: no row has been scored on test yet'
 
+
+# ---- times -------------------------------------------------------------------------------------------------------
+key=overhead.prefill_ratio.b1
+timed() { # ROW FIRST SECOND LOW HIGH: what two processes measured, and the interval
+	sqlite3 a.db "DELETE FROM value WHERE key LIKE '$key%' AND run IN (SELECT id FROM run WHERE experiment = 'a' AND row = '$1');
+		INSERT INTO value SELECT id, column1, '', column2, column3 FROM run JOIN (VALUES ('$key', 0, $2), ('$key', 1, $3),
+		('$key', -1, sqrt($2 * $3)), ('$key.low', -1, $4), ('$key.high', -1, $5)) WHERE experiment = 'a' AND row = '$1'
+		AND seed = 1"
+}
+times() { run 0 pareto a.ini --db a.db --axes storage.stored,$key; }
+cost null storage.stored 10
+timed head 1.00 1.01 0.99 1.02
+timed null 1.20 1.22 1.19 1.23
+ok 'times that their intervals tell apart' times
+ok 'count' prints '^null +10 +1.20996 +no +0.0 %'
+ok 'of all samples' prints '^head .* yes +100.0 %'
+ok 'says when they do not' prints '^Two times are tied if their 95 % intervals overlap or they differ by less than 5 %'
+ok 'and that processes are drawn' prints '^sample draws seeds, the same for all rows, and the processes that timed each row'
+timed null 1.04 1.04 1.039 1.041
+ok 'apart, but within the margin' times
+ok 'is a tie' prints '^null +10 +1.04 +yes +100.0 %'
+timed null 1.02 1.50 0.50 2.00
+ok 'an interval that contains the other' times
+ok 'is a tie' prints '^null +10 +1.2369. +yes '
+ok 'that a draw of processes decides' share null 20 30
+ok 'a cheaper row without times stays' prints '^majority +1 +- +yes +100.0 %'
 
 cp a.db without.db
 sqlite3 without.db "DELETE FROM prediction WHERE run IN (SELECT id FROM run WHERE experiment = 'a')"

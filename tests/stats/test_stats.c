@@ -370,7 +370,7 @@ TEST(fronts_and_superiority)
     const double point[] = {0.9, 10, 0.8, 5, 0.7, 7, 0.9, 12};
     const bool rising[] = {true, false};
     bool front[4];
-    pb_stats_pareto(4, 2, point, rising, front);
+    pb_stats_pareto(4, 2, point, rising, NULL, front);
     CHECK(front[0] && front[1] && !front[2] && !front[3]);
     CHECK_NEAR(pb_stats_superiority(2, (const double[]){1, 2}, 2, (const double[]){0, 2}), 0.625, 1e-12);
     CHECK(pb_stats_permutation(40, (const double[40]){1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 999,
@@ -435,6 +435,34 @@ TEST(fronts_by_seeds_alone)
     CHECK(point[0] == 0.5 && point[1] == 7 && front[0] && !front[1]);
     CHECK_NEAR(share[0], 0.75, 0.03);
     CHECK_NEAR(share[0] + share[1], 1, 1e-9);
+}
+
+/* Of times, a difference decides if the intervals are apart and it is larger than the margin. */
+TEST(times_that_decide)
+{
+    static double x[][2] = {{1, 1}, {1.2, 1.2}, {1.03, 1.03}, {1.1, 1.5}};
+    const double value[4][2] = {{5, NAN}, {5, NAN}, {5, NAN}, {5, NAN}};
+    const bool rising[] = {false, false}, timed[] = {false, true};
+    pb_pareto_time time[4][2] = {{{0}}};
+    for (int i = 0; i < 4; i++)
+        time[i][1] = (pb_pareto_time){x[i], 2, x[i][0] - 0.01, x[i][1] + 0.01};
+    time[3][1].low = 0.9;
+    pb_pareto_ties ties = {timed, time[0], 0.05};
+    pb_pareto_points c = {
+        .n = 4, .axes = 2, .seeds = 1, .value = value[0], .rising = rising, .scored = -1, .ties = &ties};
+    double point[8], share[4];
+    bool front[4];
+    pb_stats_pareto_bootstrap(&c, 4000, 0, point, front, share);
+    CHECK_NEAR(point[7], sqrt(1.1 * 1.5), 1e-9);
+    CHECK(front[0] && !front[1] && front[2] && front[3]); /* beyond, within the margin, not resolved */
+    CHECK(share[0] > 1 - 1e-9 && share[1] < 1e-9 && share[2] > 1 - 1e-9);
+    CHECK(share[3] < 1e-9); /* in each sample it is slower by more than the margin: 1.1, 1.28 or 1.5 */
+    ties.margin = 0.15;
+    pb_stats_pareto_bootstrap(&c, 4000, 0, point, front, share);
+    CHECK_NEAR(share[3], 0.25, 0.03); /* both drawn processes are the faster one */
+    time[1][1].low = NAN;
+    pb_stats_pareto_bootstrap(&c, 4000, 0, point, front, share);
+    CHECK(front[1]); /* without an interval nothing is decided */
 }
 
 static double mean_of(const double *sums, double count, const void *ctx)
