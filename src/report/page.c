@@ -103,34 +103,23 @@ static void add_head(pb_text *t, const pb_experiment *e)
 
 /* ---- summary ----------------------------------------------------------------------------------------------------- */
 
-/* Says which row validation chooses, what to expect of it, and which rows test does not tell apart from it. */
+/* Says which row of all validation chooses, what to expect of it, and how sure that is. */
 static void add_choice(pb_text *t, const pb_recommendation *v)
 {
     const pb_report *r = v->report;
     const char *metric = r->experiment->primary->name;
     pb_interval test = pb_report_score(r, v->best, PB_TEST);
-    bool *equal = pb_alloc((size_t)r->experiment->rows * sizeof *equal), any = false;
     pb_text_add(t, "<p>On validation <b>");
     pb_html_text(t, r->row[v->best].row->label);
-    pb_text_add(t, "</b> is the best row. Its %s on test is %.4f", metric, test.middle);
+    pb_text_add(t, "</b> is the best of the rows. Its %s on test is %.4f", metric, test.middle);
     if (!isnan(test.low))
         pb_text_add(t, " (%.4f to %.4f)", test.low, test.high);
-    pb_text_add(t, ".");
-    if (v->examples)
-        pb_text_add(t, " It is the best in %.0f %% of %d bootstrap samples of %d seed%s and %d validation examples.",
-                    100 * v->share[v->best], v->resamples, v->seeds, v->seeds == 1 ? "" : "s", v->examples);
-    for (int i = 0; i < r->experiment->rows; i++) {
-        pb_interval d = v->difference[i];
-        equal[i] = pb_contains_zero(d);
-        any = any || equal[i];
-    }
-    if (any) {
-        pb_text_add(t, " Test does not tell apart from it: ");
-        list_rows(t, r, equal);
-        pb_text_add(t, ".");
-    }
+    pb_text_add(t, ". ");
+    pb_text certainty = {0};
+    pb_recommendation_certainty(v, " ", &certainty);
+    pb_html_text(t, certainty.data ? certainty.data : "");
+    pb_text_free(&certainty);
     pb_text_add(t, "</p>\n");
-    free(equal);
 }
 
 static void add_front(pb_text *t, const pb_pareto *f)
@@ -300,7 +289,7 @@ static void add_notes(pb_text *t, const pb_report *r)
         if (s->row->choices > 1 || s->finished < s->needed)
             element(&list, "li", line.data);
         pb_text_free(&line);
-        pb_notes_each(r, i, add_note, &list);
+        pb_notes_each(r, i, true, add_note, &list);
     }
     if (list.length) {
         section(t, "notes", "Notes");
@@ -341,13 +330,32 @@ static void add_failures(pb_text *t, const pb_report *r)
 
 /* ---- figures ----------------------------------------------------------------------------------------------------- */
 
-/* Adds an SVG without its XML declaration.  The identifiers of each figure get a prefix of their own, since a page has
- * one space of them. */
+/* Adds what the marks of a figure are: for each a circle that is not seen, with a title, which browsers show beside the
+ * pointer.  The figure has 4/3 pixels a point. */
+static int add_tips(pb_text *t, const char *path)
+{
+    char *tips = pb_read_file(path, NULL);
+    pb_text_add(t, "<g fill=\"#fff\" fill-opacity=\"0\" transform=\"scale(1.33333)\">\n");
+    for (char *at = tips, *line; at && (line = strsep(&at, "\n")) && *line;) {
+        char *end;
+        double x = strtod(line, &end), y = strtod(end, &end);
+        pb_text_add(t, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"5\"><title>", x, y);
+        pb_html_text(t, end + 1);
+        pb_text_add(t, "</title></circle>\n");
+    }
+    pb_text_add(t, "</g>\n");
+    free(tips);
+    return tips ? 0 : -1;
+}
+
+/* Adds an SVG without its XML declaration and its end.  The identifiers of each figure get a prefix of their own,
+ * since a page has one space of them. */
 static void add_svg(pb_text *t, const char *svg, int number)
 {
     static const char *const uses[] = {"id=\"", "id='", "href=\"#", "href='#", "url(#"};
     const char *at = strstr(svg, "<svg");
-    while (at && *at) {
+    const char *end = at ? strstr(at, "</svg>") : NULL;
+    while (at && *at && at != end) {
         size_t used = 0;
         for (size_t k = 0; k < PB_COUNT(uses) && !used; k++)
             if (!strncmp(at, uses[k], strlen(uses[k])))
@@ -369,15 +377,19 @@ static int is_svg(const struct dirent *d)
 static int add_figure(pb_text *t, const char *path, int number)
 {
     char *text = pb_format("%.*s.txt", (int)strlen(path) - 4, path);
+    char *tips = pb_format("%.*s.tips", (int)strlen(path) - 4, path);
+    int rc = -1;
     char *svg = pb_read_file(path, NULL), *caption = svg ? pb_read_file(text, NULL) : NULL;
     if (caption) {
         pb_text_add(t, "<figure>\n");
         add_svg(t, svg, number);
+        rc = add_tips(t, tips);
+        pb_text_add(t, "</svg>\n");
         element(t, "figcaption", pb_trim(caption, "\n"));
         pb_text_add(t, "</figure>\n");
     }
-    int rc = caption ? 0 : -1;
     free(text);
+    free(tips);
     free(svg);
     free(caption);
     return rc;
@@ -407,7 +419,9 @@ static int add_figures(pb_text *t, const pb_report *r)
     section(t, "figures", "Figures");
     if (!rc) {
         pb_look look;
-        rc = pb_look_read(&look, NULL, "svg", NULL, NULL) || pb_plot(r, &look, folder) < 0 ? -1 : 0;
+        rc = pb_look_read(&look, NULL, "svg", NULL, NULL);
+        look.tips = true;
+        rc = rc || pb_plot(r, &look, folder) < 0 ? -1 : 0;
         rc = rc || take_figures(t, folder) ? -1 : 0;
         pb_remove_tree(folder);
     }

@@ -235,6 +235,9 @@ static void add_points(plane *p, pb_text *plots)
             if (o->category != c || !pb_range_contains(&p->y, o->score.middle))
                 continue;
             pb_text_add(&s->figure.commands, "%.9g %.9g\n", pb_range_position(&p->x, o->cost), o->score.middle);
+            char *what = pb_format("%s %.6g, %s", p->cost.key, o->cost, p->report->experiment->primary->name);
+            pb_sheet_tip(s, o->x, o->y, o->label, what, o->score);
+            free(what);
             n++;
         }
         if (!n)

@@ -266,10 +266,7 @@ int pb_plot_rate(const pb_report *r, const pb_look *look, const char *folder)
                 put_best(line, x, rising ? of->mean[k] : -of->mean[k], rising);
         }
         if (line->n < 2) {
-            l.lines--;
-            free(line->label);
-            free(line->x);
-            free(line->v);
+            pb_lines_drop_last(&l);
         } else if (i == pb_report_baseline(r)) {
             l.baseline = l.lines - 1;
         }
@@ -308,12 +305,8 @@ static void read_strengths(const pb_report *r, pb_lines *l, const char *against)
             if (!isnan(x) && !isnan(v.middle))
                 pb_line_point(line, x, v);
         }
-        if (line->n)
-            continue;
-        l->lines--;
-        free(line->label);
-        free(line->x);
-        free(line->v);
+        if (!line->n)
+            pb_lines_drop_last(l);
     }
 }
 
@@ -460,12 +453,8 @@ static void read_sweep(const axis *a, pb_lines *l)
             if (!isnan(y.middle) && !strcmp(a->name[row], a->name[i]))
                 pb_line_point(line, a->x[row], y);
         }
-        if (line->n)
-            continue;
-        l->lines--;
-        free(line->label);
-        free(line->x);
-        free(line->v);
+        if (!line->n)
+            pb_lines_drop_last(l);
     }
 }
 

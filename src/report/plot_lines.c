@@ -31,13 +31,18 @@ void pb_line_point(pb_line *line, double x, pb_interval v)
     line->v[line->n++] = v;
 }
 
+void pb_lines_drop_last(pb_lines *l)
+{
+    const pb_line *last = &l->line[--l->lines];
+    free(last->label);
+    free(last->x);
+    free(last->v);
+}
+
 void pb_lines_free(pb_lines *l)
 {
-    for (int i = 0; i < l->lines; i++) {
-        free(l->line[i].label);
-        free(l->line[i].x);
-        free(l->line[i].v);
-    }
+    while (l->lines)
+        pb_lines_drop_last(l);
     free(l->line);
     free(l->level);
 }
@@ -118,6 +123,19 @@ static void plot_line(pb_text *plots, int block, const pb_line *line, const char
                     pb_class_mark[line->category], 0.8 * PB_MARK, colour);
 }
 
+/* Says what the marks of a line are. */
+static void add_tips(pb_sheet *s, const pb_lines *l, const pb_line *of, const pb_box *a, const pb_range *x,
+                     const pb_range *y)
+{
+    for (int k = 0; of->n < MARKED && k < of->n; k++) {
+        double right = pb_range_at(x, of->x[k]), up = pb_range_at(y, of->v[k].middle);
+        char *what = pb_format("%s %.6g, %s", l->x_name, of->x[k], l->y_name);
+        pb_sheet_tip(s, a->left + right * (a->right - a->left), a->bottom + up * (a->top - a->bottom), of->label, what,
+                     of->v[k]);
+        free(what);
+    }
+}
+
 static void add_data(pb_sheet *s, const pb_lines *l)
 {
     for (int i = 0; i < l->lines; i++)
@@ -178,6 +196,7 @@ double pb_lines_draw(pb_sheet *s, const pb_lines *l, double left, double right, 
             pb_sheet_interval(s, &a, &y, false, a.left + (a.right - a.left) * pb_range_at(&x, of->x[k]), of->v[k],
                               pb_class_colour[of->category]);
         plot_line(&plots, block, of, pb_dash[dash[of->category]++ % PB_DASHES]);
+        add_tips(s, l, of, &a, &x, &y);
     }
     if (named)
         add_names(s, l, &a, &x, &y, room);
@@ -230,6 +249,7 @@ static void add_small_panel(pb_sheet *s, const pb_lines *l, int i, const grid *g
         pb_text_add(&plots, "%s$d%d using 1:2 with lines lw 0.6*LW lc rgb '" PB_SOFT "' dt (4,3)",
                     plots.length ? ", " : "", baseline);
     plot_line(&plots, block, of, pb_dash[0]);
+    add_tips(s, l, of, &a, x, y);
     pb_sheet_panel(s, &a, &(pb_panel_axis){x, NULL, "", .bare = !last},
                    &(pb_panel_axis){y, NULL, l->unit, .bare = !first});
     pb_text_add(&s->figure.commands, "set border 3\n");

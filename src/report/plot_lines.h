@@ -33,6 +33,9 @@ pb_line *pb_lines_add(pb_lines *l, const char *label, int category, int n);
 /* Adds a point to a line. */
 void pb_line_point(pb_line *line, double x, pb_interval v);
 
+/* Removes the last line. */
+void pb_lines_drop_last(pb_lines *l);
+
 /* Frees the lines. */
 void pb_lines_free(pb_lines *l);
 

@@ -130,7 +130,8 @@ static void add_marks(chart *c, const pb_box *a, const pb_range *range, const co
             continue;
         double share = (i + 0.5 + dy) / c->names.rows, y = a->top + share * (a->bottom - a->top);
         pb_sheet_datum(&c->sheet, c->report->experiment->task_name, row->label, key, NAN, v);
-        double x = pb_range_position(range, v.middle);
+        double x = pb_range_position(range, v.middle), at = fmin(fmax(pb_range_at(range, v.middle), 0), 1);
+        pb_sheet_tip(&c->sheet, a->left + at * (a->right - a->left), y, row->label, key, v);
         if (!pb_range_contains(range, x)) {
             add_outside(c, a, range, y, v.middle, colour);
             continue;
@@ -300,7 +301,8 @@ static double sum_of_parts(const pb_report *r, int row)
 }
 
 /* Adds the bars of a part: left and right end, and y.  Returns its block, or -1 if no row has any of it. */
-static int add_bars(pb_sheet *s, const pb_report *r, const pb_name_column *names, size_t k, double *left)
+static int add_bars(pb_sheet *s, const pb_report *r, const pb_name_column *names, size_t k, const pb_box *a,
+                    const pb_range *range, double *left)
 {
     int block = pb_sheet_block(s), n = 0;
     for (int i = 0; i < names->rows; i++) {
@@ -309,6 +311,9 @@ static int add_bars(pb_sheet *s, const pb_report *r, const pb_name_column *names
         if (!(v.middle > 0))
             continue;
         pb_text_add(&s->figure.commands, "%.9g %.9g %.6f\n", left[i], left[i] + v.middle, 1 - (i + 0.5) / names->rows);
+        double middle = pb_range_at(range, left[i] + v.middle / 2);
+        pb_sheet_tip(s, a->left + middle * (a->right - a->left), a->top + (i + 0.5) * names->pitch,
+                     r->experiment->row[names->row[i]].label, part[k].key, v);
         left[i] += v.middle;
         n++;
     }
@@ -329,7 +334,7 @@ static void add_memory_panel(pb_sheet *s, const pb_report *r, const pb_name_colu
     pb_names_write(s, names, s->y);
     pb_sheet_panel(s, &a, &(pb_panel_axis){&range, "training memory by class", "B"}, &(pb_panel_axis){NULL});
     for (size_t k = 0; k < PB_COUNT(part); k++) {
-        int block = add_bars(s, r, names, k, left);
+        int block = add_bars(s, r, names, k, &a, &range, left);
         if (block >= 0)
             pb_text_add(&plots,
                         "%s$d%d using (($1+$2)/2):3:1:2:($3-%.5f):($3+%.5f) with boxxyerror fs solid border lc rgb "

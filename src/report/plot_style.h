@@ -17,6 +17,7 @@ typedef struct pb_look {
     double width;       /* in points */
     char font[48];
     double size; /* of the font, in points; scales are a point smaller */
+    bool tips;   /* NAME.tips beside a figure says what its marks are (pb_sheet_tip) */
 } pb_look;
 
 /* Reads the options of `plot`: the name of a figure, which is not checked, a list of formats (svg and pdf), a width

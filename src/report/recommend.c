@@ -16,23 +16,17 @@ static int rows_of(const pb_recommendation *v)
 
 /* ---- what fits --------------------------------------------------------------------------------------------------- */
 
-static bool is_time(const char *key)
-{
-    return !strncmp(key, "overhead.", 9) || !strcmp(key, "compute.step_ms");
-}
-
 static pb_interval cost_of(const pb_report *r, int row, const pb_limit *l)
 {
     pb_interval v = pb_report_measured(r, row, l->key);
     return isnan(v.middle) && l->instead ? pb_report_measured(r, row, l->instead) : v;
 }
 
-/* Only times have intervals that matter: the other costs are exact. */
 static pb_fit judge(const pb_limit *l, pb_interval cost)
 {
     if (isnan(cost.middle))
         return PB_FIT_UNKNOWN;
-    if (!is_time(l->key) || (cost.middle == cost.low && cost.middle == cost.high))
+    if (!pb_report_is_time(l->key) || (cost.middle == cost.low && cost.middle == cost.high))
         return cost.middle <= l->most ? PB_FIT_YES : PB_FIT_NO;
     if (isnan(cost.low) || isnan(cost.high))
         return PB_FIT_UNRESOLVED;
@@ -64,8 +58,9 @@ static int judge_rows(pb_recommendation *v)
         for (int i = 0; i < rows_of(v); i++)
             known = known || !isnan(v->cost[i * v->limits + k].middle);
         if (!known)
-            return pb_error("%s: no run has a value '%s'%s", v->report->experiment->name, v->limit[k].key,
-                            is_time(v->limit[k].key) ? "; times are taken by `peftbench run` without --no-timing" : "");
+            return pb_error(
+                "%s: no run has a value '%s'%s", v->report->experiment->name, v->limit[k].key,
+                pb_report_is_time(v->limit[k].key) ? "; times are taken by `peftbench run` without --no-timing" : "");
     }
     return 0;
 }
@@ -210,7 +205,7 @@ static bool is_bytes(const char *key)
 
 static const char *amount(const char *key, double x, char out[PB_UNIT_SIZE])
 {
-    if (is_time(key))
+    if (pb_report_is_time(key))
         return isnan(x) ? "-" : (snprintf(out, PB_UNIT_SIZE, "%.3f", x), out);
     return pb_with_unit(out, x, is_bytes(key) ? "B" : "");
 }
@@ -233,16 +228,22 @@ static int count_fits(const pb_recommendation *v, pb_fit fit)
 }
 
 /* "lora, dora": the rows whose difference to the chosen one on test has an interval that contains 0. */
-static void list_equals(const pb_recommendation *v, FILE *out)
+static void list_equals(const pb_recommendation *v, const char *end, pb_text *out)
 {
     int n = 0;
-    for (int i = 0; i < rows_of(v); i++) {
-        pb_interval d = v->difference[i];
-        if (!pb_contains_zero(d))
-            continue;
-        fprintf(out, "%s%s", n++ ? ", " : "Not told apart from it on test: ", v->report->row[i].row->label);
-    }
-    fprintf(out, n ? ".\n" : "");
+    for (int i = 0; i < rows_of(v); i++)
+        if (pb_contains_zero(v->difference[i]))
+            pb_text_add(out, "%s%s", n++ ? ", " : "Not told apart from it on test: ", v->report->row[i].row->label);
+    pb_text_add(out, "%s%s", n ? "." : "", n ? end : "");
+}
+
+void pb_recommendation_certainty(const pb_recommendation *v, const char *end, pb_text *out)
+{
+    if (v->examples)
+        pb_text_add(
+            out, "It is the best of them in %.0f %% of %d bootstrap samples of %d seed%s and %d validation examples.%s",
+            100 * v->share[v->best], v->resamples, v->seeds, v->seeds == 1 ? "" : "s", v->examples, end);
+    list_equals(v, end, out);
 }
 
 static void print_choice(const pb_recommendation *v, FILE *out)
@@ -266,12 +267,10 @@ static void print_choice(const pb_recommendation *v, FILE *out)
     if (!isnan(test.low))
         fprintf(out, " (95 %% interval %.4f to %.4f)", test.low, test.high);
     fprintf(out, ".\n");
-    if (v->examples)
-        fprintf(out,
-                "It is the best of them in %.0f %% of %d bootstrap samples of %d seed%s and %d validation examples.\n",
-                100 * v->share[v->best], v->resamples, v->seeds, v->seeds == 1 ? "" : "s", v->examples);
-    list_equals(v, out);
-    fputc('\n', out);
+    pb_text certainty = {0};
+    pb_recommendation_certainty(v, "\n", &certainty);
+    fprintf(out, "%s\n", certainty.data ? certainty.data : "");
+    pb_text_free(&certainty);
 }
 
 static char *interval_text(pb_interval d)
@@ -287,7 +286,8 @@ static char *cost_text(const char *key, pb_interval cost)
     amount(key, cost.middle, text);
     if (isnan(cost.middle))
         return pb_strdup("-");
-    return is_time(key) && !isnan(cost.low) ? pb_format("%s %.3f..%.3f", text, cost.low, cost.high) : pb_strdup(text);
+    return pb_report_is_time(key) && !isnan(cost.low) ? pb_format("%s %.3f..%.3f", text, cost.low, cost.high)
+                                                      : pb_strdup(text);
 }
 
 static void fill_row(const pb_recommendation *v, const pb_grid *g, int line, int row)

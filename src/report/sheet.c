@@ -288,6 +288,14 @@ void pb_sheet_datum(pb_sheet *s, const char *task, const char *row, const char *
     pb_text_add(&s->data, "\t%d\n", v.n);
 }
 
+void pb_sheet_tip(pb_sheet *s, double x, double y, const char *row, const char *what, pb_interval v)
+{
+    pb_text_add(&s->tips, "%.2f %.2f %s: %s %.6g", x, y, pb_visible(row), what, v.middle);
+    if (isfinite(v.low) && isfinite(v.high))
+        pb_text_add(&s->tips, ", 95 %% interval %.6g to %.6g", v.low, v.high);
+    pb_text_add(&s->tips, "\n");
+}
+
 int pb_sheet_seeds(const pb_report *r, int reports, pb_split split, char out[40])
 {
     int least = 0, most = 0;
@@ -341,6 +349,7 @@ int pb_sheet_drop(pb_sheet *s)
     pb_text_free(&s->caption);
     pb_text_free(&s->data);
     pb_text_free(&s->keys);
+    pb_text_free(&s->tips);
     return 0;
 }
 
@@ -384,7 +393,9 @@ int pb_sheet_end(pb_sheet *s, const char *folder)
     pb_text_add(t, "unset multiplot\n");
     pb_text_add(&s->caption, "\n");
     int rc = write_beside(s, folder, "txt", s->caption.data) || write_beside(s, folder, "tsv", s->data.data) ||
-             write_sql(s, folder) || pb_figure_draw(&s->figure, folder, s->name, s->look);
+             write_sql(s, folder) ||
+             (s->look->tips && write_beside(s, folder, "tips", s->tips.data ? s->tips.data : "")) ||
+             pb_figure_draw(&s->figure, folder, s->name, s->look);
     pb_sheet_drop(s);
     return rc ? -1 : 1;
 }

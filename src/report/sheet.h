@@ -19,7 +19,7 @@ typedef struct pb_sheet {
     double width, y;    /* of the figure; the first free y below what has been laid out */
     double size, small; /* of the fonts of titles and of scales and labels */
     int blocks;         /* data blocks so far */
-    pb_text caption, data, keys;
+    pb_text caption, data, keys, tips;
 } pb_sheet;
 
 /* Begins a figure of the reports of one or several tasks with the title of their experiment, which says if runs are of
@@ -83,6 +83,10 @@ void pb_sheet_interval(pb_sheet *s, const pb_box *area, const pb_range *scale, b
 
 /* Adds to the table of data beside the figure: a row of the experiment, and a value with its interval. */
 void pb_sheet_datum(pb_sheet *s, const char *task, const char *row, const char *key, double x, pb_interval v);
+
+/* Notes what the mark at a place is: the row, what is shown of it, and the value with its interval.  With tips in its
+ * look, a figure has them beside it as NAME.tips, a line "X Y TEXT" for each mark. */
+void pb_sheet_tip(pb_sheet *s, double x, double y, const char *row, const char *what, pb_interval v);
 
 /* Names a key whose stored values the figure shows. */
 void pb_sheet_key(pb_sheet *s, const char *key);

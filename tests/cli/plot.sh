@@ -94,7 +94,8 @@ refused() { # MESSAGE ARGUMENTS...
 	ok "its message: ${*:2}" says "$1"
 }
 refused "--figure: unknown figure 'axis'; did you mean 'axes'?; want axes, accuracy-parameters" --figure axis
-refused "--figure: the results have nothing to show in 'overhead'" --figure overhead
+ok 'nothing to show: exit status 1' run 1 plot toy.ini --out none --figure overhead
+ok 'says so' says "the results have nothing to show in 'overhead'"
 refused "no run of toy has a value 'storage.nothing'" --figure accuracy:storage.nothing
 refused "--format: unknown format 'gif'; want svg, pdf, png or tex" --format svg,gif
 refused "--width: want column, page or a width in centimetres such as 8.5, got 'wide'" --width wide

@@ -36,6 +36,11 @@ ids=$(grep -oE '\bid="[^"]*"' $page | sort | uniq -d | head -1)
 ok 'no identifier twice' test -z "$ids"
 missing=$(comm -13 <(grep -oE "\bid=[\"'][^\"']*" $page | cut -c5- | sort -u) <(grep -oE "(href=['\"]|url\()#[^'\")]*" $page | sed 's/.*#//' | sort -u))
 ok 'each that is used is there' test -z "$missing"
+ok 'what a mark is' has "<title>head: accuracy.test.accuracy $(sqlite3 toy.db "SELECT printf('%.6g', avg(value)) FROM value
+	JOIN run ON id = run WHERE row = 'head' AND key = 'accuracy.test.accuracy' AND step = -1"), 95 % interval "
+ok 'escaped' has '<title>lora:&lt;b&gt;x: memory.train.weights '
+ok 'of each class of memory, and cost' test "$(grep -c '<title>full: ' $page)" -ge 10
+ok 'over the marks' grep -q '<circle cx="[0-9.]*" cy="[0-9.]*" r="5"><title>head' $page
 ok 'the equation of a method' has 'equation:'
 ok 'the data' has 'SHA-256 of the data'
 ok 'the provenance' has '<td>code.engine</td>'
