@@ -155,6 +155,14 @@ claims/run: $(BUILD)/peftbench ## trains what these claims need (hours), and wri
 	@for e in $(CLAIMED); do $(BUILD)/peftbench run experiments/$$e.ini --db results/claims.db || exit 1; done
 	@$(MAKE) claims
 
+figures: $(BUILD)/peftbench ## draws the figures and writes the tables of the documentation from the databases in results/
+	@tools/figures.pl
+
+# The experiments of docs/experiments.md, docs/retention.md and docs/zoo.md with the small models and shipped data.
+STUDIES = retention prefix-length rank combine data-size tune prompting describe zoo-pico
+results: $(BUILD)/peftbench ## runs the experiments of the documentation again, into results/ (takes hours)
+	@for x in $(STUDIES); do $(BUILD)/peftbench run experiments/$$x.ini --db results/$$x.db || exit 1; done
+
 check: ## compilers, sanitizers, clang-tidy, format, and the rules of code and documentation
 	@tools/setup.sh check
 	@tools/check.sh
@@ -181,5 +189,5 @@ bench: $(BENCHES) ## times the engine and PyTorch with PEFT, in a virtual enviro
 format: ## formats the code with clang-format
 	clang-format -i $(CODE)
 
-.PHONY: all fuzz help setup models/minilm models/smollm2 demo install uninstall deb clean test programs claims claims/run check parity bench format always
+.PHONY: all fuzz help figures results setup models/minilm models/smollm2 demo install uninstall deb clean test programs claims claims/run check parity bench format always
 .SECONDARY:

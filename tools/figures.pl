@@ -1,0 +1,59 @@
+#!/usr/bin/perl
+# Redraws the figures and tables of the documentation whose results are in results/, from these databases alone.
+#
+#   <!-- figure results/NAME.db FIGURE -->    the next line is an image beside the page, which is drawn
+#   <!-- table results/NAME.db OPTIONS -->    the next block of code is what `peftbench table` prints
+#
+#   tools/figures.pl           draws and writes
+#   tools/figures.pl --check   exit 1: a table or the data of a figure is not that of its database; writes nothing
+use strict;
+use warnings;
+use File::Copy;
+use File::Temp 'tempdir';
+use FindBin;
+chdir "$FindBin::Bin/.." or die;
+
+my $program = $ENV{PEFTBENCH} // 'build/peftbench';
+my $check = @ARGV && $ARGV[0] eq '--check';
+my ($drawn, $bad) = (0, 0);
+
+sub slurp { local (@ARGV, $/) = @_; my $text = <>; $text }
+
+sub table {
+	my ($page, $database, $options, $is) = @_;
+	my $table = `$program table $database $options` // '';
+	die "$page: $database: no table\n" if $?;
+	$table =~ s/ +$//mg;
+	++$drawn;
+	return $table if !$check || $table eq $is;
+	print "$page: the table of $database is another one; run `make figures`\n";
+	$bad = 1;
+	return $is;
+}
+
+sub figure {
+	my ($page, $database, $figure, $image) = @_;
+	my $folder = tempdir(CLEANUP => 1);
+	my $target = ($page =~ s{[^/]*$}{}r) . $image;
+	system($program, 'plot', $database, '--figure', $figure, '--format', 'svg', '--out', $folder) == 0
+		or die "$page: $database: no figure '$figure'\n";
+	++$drawn;
+	if (!$check) {
+		copy("$folder/$figure.svg", $target) or die "$target: $!\n";
+	} elsif (!-e $target) {
+		print "$page: there is no $target; run `make figures`\n";
+		$bad = 1;
+	}
+}
+
+for my $page ('README.md', glob 'docs/*.md') {
+	my $text = my $was = slurp($page);
+	$text =~ s{(<!-- table (\S+) ?(.*?) -->\n+```\n)(.*?)(```\n)}{$1 . table($page, $2, $3, $4) . $5}gse;
+	figure($page, $1, $2, $3) while $text =~ m{<!-- figure (\S+) (\S+) -->\n!\[[^\]]*\]\(([^)]*)\)}g;
+	next if $check || $text eq $was;
+	open my $out, '>', $page or die "$page: $!\n";
+	print $out $text;
+	close $out or die "$page: $!\n";
+}
+print "$drawn figures and tables\n";
+exit $bad;
