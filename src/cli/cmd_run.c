@@ -22,7 +22,7 @@ static int print_results(const pb_args *a)
     int rc = a->json ? pb_reports_json(&x) : pb_reports_print(&x, &(pb_table_style){.columns = NULL}, false);
     for (int i = 0; i < x.tasks && !rc; i++) {
         for (int k = 0; k < x.task[i].experiment->rows; k++)
-            pb_notes_each(&x.task[i], k, warn, x.context.task[i].experiment);
+            pb_notes_each(&x.task[i], k, true, warn, x.context.task[i].experiment);
         rc = pb_plot(&x.task[i], &look, NULL) < 0;
     }
     if (!rc && x.tasks > 1)

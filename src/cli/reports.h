@@ -12,11 +12,10 @@ typedef struct pb_reports {
 } pb_reports;
 
 /* What the help of a command that takes a database in place of a file says. */
-#define PB_WORDS_OF_REPORTS "EXPERIMENT.ini|DATABASE.db[:EXPERIMENT]"
+#define PB_WORDS_OF_REPORTS "EXPERIMENT.ini|DB[:NAME]"
 #define PB_HELP_OF_DATABASE                                                                                            \
-    "A database in place of a file stands for the experiments whose runs it has, or for the one that is named "        \
-    "behind\n"                                                                                                         \
-    "it, whichever version of the code made them; neither file, data nor model is needed, and --set changes\n"         \
+    "A database, FILE.db, in place of a file stands for the experiments whose runs it has, FILE.db:NAME for one of\n"  \
+    "them, whichever version of the code made the runs; neither file, data nor model is needed, and --set changes\n"   \
     "experiment.title, experiment.baseline and experiment.axis alone.\n\n"
 
 /* Returns the pb_print_format that --format names, text if it is not given, or PB_PRINT_CSV + 1 for json.  `last` is
@@ -35,8 +34,8 @@ int pb_reports_open(pb_reports *x, const pb_args *a, bool any_version);
 /* Does so for a command that needs one task, and refuses an experiment with several unless --task names one. */
 int pb_reports_open_one(pb_reports *x, const pb_args *a, bool any_version);
 
-/* Is called with the reports of an experiment and with whether there are those of others too.  A nonzero return ends the
- * iteration and is returned by it. */
+/* Is called with the reports of an experiment and with whether there are those of others too.  A nonzero return ends
+ * the iteration and is returned by it. */
 typedef int pb_each_reports(void *ctx, const pb_reports *x, bool several);
 
 /* Calls `each` with the reports of the experiment that pb_reports_open opens, or of all experiments of a database.

@@ -237,7 +237,9 @@ static int restore_runs(pb_experiment *e, const pb_stored_experiment *x)
     e->name = pb_arena_strdup(e->arena, x->name);
     e->of_several = strchr(x->name, '@');
     e->data = x->data;
-    snprintf(e->model.hex, sizeof e->model.hex, "%s", x->model);
+    e->model = x->model;
+    e->config = x->config;
+    e->tokenizer = x->tokenizer;
     collect_seeds(e, x);
     return restore_task(e, &x->cell[0].settings, &no_files) || add_rows(e, x) || restore_view(e, x) ? -1 : 0;
 }

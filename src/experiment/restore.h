@@ -25,17 +25,16 @@ typedef struct pb_stored_experiment {
     const char *place;          /* stands for the file's path in messages */
     const pb_stored_cell *cell; /* [cells] in the order of the rows and of their settings */
     int cells;
-    int trial_seeds;      /* as [tune] seeds */
-    pb_settings view;     /* title, baseline, axis and strength of [experiment], as far as they are given */
-    pb_digest data;       /* of all cells */
-    const char *model;    /* SHA-256 of all cells' model, "" if it is not known */
-    const char *measured; /* identity of the text of [retention], NULL if nothing was measured on one */
+    int trial_seeds;  /* as [tune] seeds */
+    pb_settings view; /* title, baseline, axis and strength of [experiment], as far as they are given */
+    pb_digest data, model, config, tokenizer; /* of all cells; "": not known */
+    const char *measured; /* identity of the text of [retention]; NULL if nothing was measured on one */
 } pb_stored_experiment;
 
-/* Makes the experiment that consists of these runs, rows x settings x seeds, with the stored hashes, so that it need not
- * be sealed, and without data and model.  A combination without a run has no hash and counts as missing.  Returns NULL
- * with an error, as for a method that this program does not have, or a baseline that is no row.  The caller frees it
- * with pb_experiment_free. */
+/* Makes the experiment that consists of these runs, rows x settings x seeds, with the stored hashes, so that it need
+ * not be sealed, and without data and model.  A combination without a run has no hash and counts as missing.
+ * Returns NULL with an error, as for a method that this program does not have, or a baseline that is no row.  The
+ * caller frees it with pb_experiment_free. */
 pb_experiment *pb_experiment_of_runs(const pb_stored_experiment *x);
 
 #endif

@@ -165,10 +165,11 @@ static void note_edges(const writer *t)
     }
 }
 
-void pb_notes_each(const pb_report *r, int row, void (*each)(void *ctx, const char *line), void *ctx)
+void pb_notes_each(const pb_report *r, int row, bool times, void (*each)(void *ctx, const char *line), void *ctx)
 {
     const writer t = {r, row, each, ctx};
-    note_waits(&t);
+    if (times)
+        note_waits(&t);
     note_cuts(&t);
     note_loss(&t);
     note_budget(&t);

@@ -11,10 +11,11 @@
 /* The largest share of texts that may be truncated without a note. */
 #define PB_MOST_CUT 0.01
 
-/* Calls `each` with one line for each warning that applies to the row: its times were taken on a busy machine, more
- * than PB_MOST_CUT of the texts of a split were truncated (said by the first row of those with equal shares), its
- * training loss has hardly moved, or the chosen value of a setting is the smallest or the largest that was tried. */
-void pb_notes_each(const pb_report *r, int row, void (*each)(void *ctx, const char *line), void *ctx);
+/* Calls `each` with one line for each warning that applies to the row: if `times`, that its times were taken on a
+ * busy machine, more than PB_MOST_CUT of the texts of a split were truncated (said by the first row of those with
+ * equal shares), its training loss has hardly moved, or the chosen value of a setting is the smallest or the largest
+ * that was tried. */
+void pb_notes_each(const pb_report *r, int row, bool times, void (*each)(void *ctx, const char *line), void *ctx);
 
 /* Returns the share of the time that the threads of the row's training waited for a processor, the mean over the seeds;
  * NaN if it was not recorded. */

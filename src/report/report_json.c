@@ -133,7 +133,7 @@ static void add_notes(object *o)
     object notes = *o;
     notes.members = 0;
     pb_text_add(o->text, "[");
-    pb_notes_each(o->report, o->row, add_note, &notes);
+    pb_notes_each(o->report, o->row, true, add_note, &notes);
     pb_text_add(o->text, "]");
 }
 

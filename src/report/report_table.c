@@ -320,7 +320,18 @@ static void print_hint(const pb_report *r, FILE *out)
     pb_other_runs_free(x, e->cells);
 }
 
-static void print_notes(const pb_report *r, FILE *out)
+/* What the times of a table and their marks are. */
+static void print_times(double limit, FILE *out)
+{
+    if (!isnan(limit))
+        fprintf(out, "  The GEMM limit of this machine is %.0f GFLOP/s.", limit);
+    fprintf(out,
+            "\nTimes have a 95 %% interval: for a step over other seeds, for a ratio to the base model over other "
+            "processes.  ?: the interval is too\nwide to tell whether the ratio is above or below 1 (for a step, ± "
+            "exceeds half the time).  *: the time was measured on a busy machine.");
+}
+
+static void print_notes(const pb_report *r, bool times, FILE *out)
 {
     const pb_experiment *e = r->experiment;
     double limit = NAN;
@@ -333,7 +344,7 @@ static void print_notes(const pb_report *r, FILE *out)
         if (by_seeds_alone(r, i))
             fprintf(out, "%s: ± covers other seeds only (Student's t), because no predictions are stored\n",
                     row->row->label);
-        pb_notes_each(r, i, print_note, out);
+        pb_notes_each(r, i, times, print_note, out);
         print_others(r, i, out);
     }
     print_hint(r, out);
@@ -341,12 +352,9 @@ static void print_notes(const pb_report *r, FILE *out)
             "Scores are means over %d seed%s; ± is the 95 %% interval for other %sexamples.  \"to %s\" is the paired "
             "difference on test.",
             e->seeds, e->seeds == 1 ? "" : "s", e->seeds == 1 ? "" : "seeds and ", e->baseline);
-    if (!isnan(limit))
-        fprintf(out, "  The GEMM limit of this machine is %.0f GFLOP/s.", limit);
-    fprintf(out,
-            "\nTimes have a 95 %% interval: for a step over other seeds, for a ratio to the base model over other "
-            "processes.  ?: the interval is too\nwide to tell whether the ratio is above or below 1 (for a step, ± "
-            "exceeds half the time).  *: the time was measured on a busy machine.\n");
+    if (times)
+        print_times(limit, out);
+    fputc('\n', out);
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------ */
@@ -473,7 +481,7 @@ int pb_report_print(const pb_report *r, const pb_table_style *style, FILE *out)
         pb_grid_print(&g, out);
         if (lines)
             print_common(r, out);
-        print_notes(r, out);
+        print_notes(r, !style->no_times, out);
         pb_report_retention(r, out);
         pb_tuning_print(r, out);
     }

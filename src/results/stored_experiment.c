@@ -253,11 +253,18 @@ static int take_view(pb_stored_experiment *e, const member *m, const pb_settings
     return rc;
 }
 
+static pb_digest digest_of(const member *m, const char *key)
+{
+    pb_digest digest;
+    snprintf(digest.hex, sizeof digest.hex, "%s", provenance_of(m, key));
+    return digest;
+}
+
 static pb_experiment *make(const members *x, const char *place, const char *name, const pb_settings *view)
 {
     const member **all = pb_alloc((x->count + 1) * sizeof *all), *newest = find_newest(x);
     pb_stored_cell *cell = pb_alloc((x->count + 1) * sizeof *cell);
-    pb_stored_experiment e = {.name = name, .place = place, .cell = cell, .model = provenance_of(newest, "model")};
+    pb_stored_experiment e = {.name = name, .place = place, .cell = cell};
     warn(x, place, newest);
     size_t n = select_members(x, newest, all);
     for (size_t i = 0; i < n; i++) {
@@ -265,7 +272,10 @@ static pb_experiment *make(const members *x, const char *place, const char *name
         const char *text = provenance_of(all[i], PB_RETENTION_TEXT);
         e.measured = *text ? text : e.measured;
     }
-    snprintf(e.data.hex, sizeof e.data.hex, "%s", provenance_of(newest, "data"));
+    e.data = digest_of(newest, "data");
+    e.model = digest_of(newest, "model");
+    e.config = digest_of(newest, "config");
+    e.tokenizer = digest_of(newest, "tokenizer");
     e.trial_seeds = count_trial_seeds(x);
     pb_experiment *made = take_view(&e, newest, view) ? NULL : pb_experiment_of_runs(&e);
     pb_settings_free(&e.view);

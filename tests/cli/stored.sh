@@ -68,6 +68,11 @@ refused 'want one of them' table $db --db elsewhere/a.db
 refused "there are no runs of experiment 'toy' with task x" table $db --task x
 mv data.away data && mv models.away models && mv toy.away toy.ini
 
+# ---- without times ------------------------------------------------------------------------------------------------
+ok 'without times' run 0 table $db --no-timing
+ok 'no note is on them' eval '! grep -qE "waited|busy machine|Times have|GEMM" out'
+ok 'the other notes are' prints '^Scores are means over 3 seeds'
+
 # ---- a row that does not fit the others ----------------------------------------------------------------------------
 printf 'good\tone more film that is good\n' >>data/toy.tsv
 ok 'more data, fewer rows' run 0 run toy.ini --quiet --no-timing --set experiment.methods='bitfit, head'
