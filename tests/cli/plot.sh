@@ -119,6 +119,6 @@ ok 'the tasks in the caption' grep -q 'n = 3 tasks (t1, t2, t3), each the mean o
 
 ok 'a row without training alone' run 0 run toy.ini --no-timing --quiet --db one.db --set experiment.methods=majority \
 	--set experiment.baseline=majority --set experiment.axis=
-ok 'and another metric' run 0 plot toy.ini --out other --set task.metric=mcc --set experiment.methods=full \
+ok 'and another metric: no result, no figure' run 1 plot toy.ini --out other --set task.metric=mcc --set experiment.methods=full \
 	--set experiment.baseline=full --set experiment.axis=
 finish
