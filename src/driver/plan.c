@@ -3,6 +3,13 @@
 
 #include "driver/cell.h"
 
+/* Adds as many classes as decide the head: two, one of a number, none of a text. */
+static void add_classes(pb_data *d, pb_answer_kind answers)
+{
+    for (int c = 0; c < (answers == PB_ANSWER_TEXT ? 0 : answers == PB_ANSWER_NUMBER ? 1 : 2); c++)
+        pb_data_class(d, c ? "b" : "a");
+}
+
 /* Returns data with empty texts, enough for a batch.  A plan depends only on their lengths, which pb_encoded_uniform
  * sets. */
 static pb_data *even_data(const pb_task *task, int count)
@@ -11,8 +18,7 @@ static pb_data *even_data(const pb_task *task, int count)
     bool texts = task->answer_kind == PB_ANSWER_TEXT;
     char empty[] = "", *choice[4] = {empty, empty, empty, empty};
     d->answer_kind = task->answer_kind;
-    for (int c = 0; c < (task->answer_kind == PB_ANSWER_NUMBER ? 1 : 2) && !texts; c++)
-        pb_data_class(d, c ? "b" : "a");
+    add_classes(d, task->answer_kind);
     for (int s = 0; s < PB_SPLITS; s++)
         for (int i = 0; i < count; i++)
             if (task->answer_kind == PB_ANSWER_CHOICE)
@@ -56,20 +62,11 @@ int pb_cell_plan(const pb_experiment *e, const pb_cell *c, int tokens, pb_cell_b
     return rc;
 }
 
-/* Returns data without texts, with a class or two, which decide the head. */
-static pb_data *only_classes(const pb_experiment *e)
-{
-    pb_data *d = pb_experiment_new_data(e);
-    pb_answer_kind answers = e->task->answer_kind;
-    for (int c = 0; c < (answers == PB_ANSWER_TEXT ? 0 : answers == PB_ANSWER_NUMBER ? 1 : 2); c++)
-        pb_data_class(d, c ? "b" : "a");
-    return d;
-}
-
 int pb_cell_device_plan(const pb_experiment *e, const pb_cell *c, const pb_cell_device *d, pb_device_bill *out,
                         int fit[2])
 {
-    pb_data *data = only_classes(e);
+    pb_data *data = pb_experiment_new_data(e); /* without texts */
+    add_classes(data, e->task->answer_kind);
     pb_model *m = pb_cell_open(e, c, data, c->row->spec.parts, true);
     int rc = m ? pb_device_plan(m, &d->device, out) : -1;
     if (!rc && d->memory > 0)

@@ -410,7 +410,9 @@ static int estimate_runs(pb_claim *c, const source *s, int a, int b)
         return -1;
     if (!known && !estimate_time(c, r, a))
         estimate_seeds(c, r, a, b, key_b);
-    if (!c->effect.exact && isnan(c->effect.low))
+    if (isnan(c->effect.middle))
+        snprintf(c->note, sizeof c->note, "the ratio of 0 and 0 is no number");
+    else if (!c->effect.exact && isnan(c->effect.low))
         snprintf(c->note, sizeof c->note, "%s",
                  c->seeds == 1 ? "one seed alone gives no interval"
                                : "all differences are equal, so no interval can be estimated");

@@ -33,6 +33,7 @@ near|Paper|The head is as good within twenty points.|a.ini|head|accuracy.test.ac
 ratio|Paper|A constant answer has half its accuracy.|a.ini|majority|accuracy.test.accuracy|full||A / B < 0.9||
 count|Paper|The head trains a tenth.|a.ini|head|storage.trainable|full||A / B in 0.1..0.1||
 keys|Paper|Ten times what another row stores.|a.ini|full|storage.trainable|head|storage.stored|A / B = 10||
+zero|Paper|Nothing is added to nothing.|a.ini|full|storage.added|head||A / B = 1||
 value|Paper|And not more than 50.|a.ini|head|storage.trainable|||A < 50||
 plan|Paper|Gradients are as large as the weights.|a.ini|full|plan.gradients|full|plan.weights|A / B in 0.9..1.1|tokens=8|
 device|Paper|Longer texts need more memory.|a.ini|full|device.total|||A > 1e5|length=16 precision=fp32|
@@ -41,7 +42,7 @@ END_OF_TABLE
 
 is() { grep -qF "\"id\":\"$1\"" <<<"$(grep -F "\"verdict\":\"$2\"" out)" || { grep -F "\"id\":\"$1\"" out && return 1; }; }
 ok 'the claims' run 0 claims some.tsv --db a.db --json
-ok 'one object each' test "$(wc -l <out)" = 11
+ok 'one object each' test "$(wc -l <out)" = 12
 ok 'what the interval shows' is more confirmed
 ok 'what it excludes' is less refuted
 ok 'what it does not tell' is open undecided
@@ -53,6 +54,7 @@ ok 'an exact value' is value refuted
 ok 'a plan' is plan confirmed
 ok 'a plan for a device' is device confirmed
 ok 'a time that nobody took' is untimed 'not run'
+ok 'no ratio of nothing' prints '"id":"zero".*"verdict":"not run","note":"the ratio of 0 and 0 is no number"'
 ok 'says what is missing' prints '"id":"untimed".*"note":"0 of 2 seeds of full have overhead.prefill_ratio.b1"'
 ok 'an exact number has no p' prints '"id":"count".*"exact":true.*"effect":0.1,"low":null,"high":null,"p":null,"adjusted":null'
 ok 'a sample has seeds and examples' prints '"id":"more".*"exact":false,"value_a":1,"value_b":0.5,"effect":0.5,.*"seeds":2,"examples":40'
@@ -60,7 +62,7 @@ half=$(sed -n 's/.*"id":"more".*"p":\([^,]*\),"adjusted":\([^,]*\),.*/\1 \2/p' o
 ok 'p is adjusted' awk -v p="$half" 'BEGIN { split(p, x, " "); exit !(x[2] >= x[1] && x[1] > 0) }'
 
 ok 'the page' run 0 claims some.tsv --db a.db
-ok 'counts' prints '^11 claims: 7 confirmed, 2 refuted, 1 undecided, 1 not run\.$'
+ok 'counts' prints '^12 claims: 7 confirmed, 2 refuted, 1 undecided, 2 not run\.$'
 ok 'and says how many are tested' prints '^5 claims are tested on samples'
 ok 'texts are escaped' prints 'Full \\<b\\>beats\\</b\\> a constant \\\*answer\\\*\.'
 ok 'a reason is shown' prints '^\* less, refuted: There \\_is\\_ a reason\.$'
