@@ -341,7 +341,12 @@ int pb_report_sort(const pb_report *r, const char *key, int *order)
 
 bool pb_report_is_time(const char *key)
 {
-    return !strncmp(key, "overhead.", 9) || !strcmp(key, "compute.step_ms");
+    static const char *const time[] = {"compute.step_ms", "compute.tokens_per_s", "compute.gflops",
+                                       "compute.train_seconds"};
+    for (size_t i = 0; i < PB_COUNT(time); i++)
+        if (!strcmp(key, time[i]))
+            return true;
+    return !strncmp(key, "overhead.", 9) && (strstr(key, "_ratio") || strstr(key, "_ms"));
 }
 
 pb_interval pb_report_measured(const pb_report *r, int row, const char *key)

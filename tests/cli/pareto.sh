@@ -98,6 +98,14 @@ timed null 1.02 1.50 0.50 2.00
 ok 'an interval that contains the other' times
 ok 'is a tie' prints '^null +10 +1.2369. +yes '
 ok 'that a draw of processes decides' share null 20 30
+for row in head null; do
+	sqlite3 a.db "INSERT INTO value SELECT id, 'overhead.flops', '', -1, CASE row WHEN 'head' THEN 100 ELSE 101 END FROM run
+		WHERE experiment = 'a' AND row = '$row' AND seed = 1"
+done
+ok 'a cost that no clock takes' run 0 pareto a.ini --db a.db --axes storage.stored,overhead.flops
+ok 'is exact' prints '^null +10 +101 +no '
+ok 'and has no ties' eval '! prints "are tied"'
+ok 'times again' times
 ok 'a cheaper row without times stays' prints '^majority +1 +- +yes +100.0 %'
 
 cp a.db without.db
