@@ -24,7 +24,7 @@ const pb_command pb_cmd_pareto = {
     .most = 1,
     .options = "db set task axes seed json",
     .help =
-        "print the Pareto front of an experiment's rows\n\n"
+        "print the Pareto front of an experiment's rows\n\n" PB_HELP_OF_DATABASE
         "A row is on the Pareto front if no other row is at least as good on every axis and better on one.  The axes\n"
         "are keys of docs/metrics.md.  By default they are the primary metric on test, storage.stored,\n"
         "memory.train.total, compute.train_flops, and overhead.prefill_ratio.b1 if it was measured.  The last column\n"

@@ -55,7 +55,7 @@ const pb_command pb_cmd_rank = {
     .most = PB_ANY_WORDS,
     .options = "db set task json",
     .help =
-        "compare all rows with the baseline, or rank rows over several data sets\n\n"
+        "compare all rows with the baseline, or rank rows over several data sets\n\n" PB_HELP_OF_DATABASE
         "With one experiment: the difference of every row to the baseline on test, with p of a permutation test over\n"
         "examples and p adjusted by Holm's step-down procedure.  With several experiments or tasks, on different data "
         "sets: "

@@ -63,7 +63,7 @@ const pb_command pb_cmd_recommend = {
     .most = 1,
     .options = "db set task memory storage overhead flops merged seed json any-version",
     .help =
-        "recommend the best row within limits on its costs\n\n"
+        "recommend the best row within limits on its costs\n\n" PB_HELP_OF_DATABASE
         "The row with the best primary metric on validation among those that fit is chosen; its score on test is what\n"
         "to expect of it.  A bootstrap over seeds and examples of validation says how often another row would have\n"
         "been chosen, and rows that the test split does not tell apart from the chosen one are named.  A time decides\n"

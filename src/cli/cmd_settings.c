@@ -43,7 +43,7 @@ const pb_command pb_cmd_settings = {
     .least = 1,
     .most = 1,
     .options = "db set task format",
-    .help = "print every resolved setting, as the appendix of a paper lists them\n\n"
+    .help = "print every resolved setting, as the appendix of a paper lists them\n\n" PB_HELP_OF_DATABASE
             "A line for each setting and value, defaults included: the rows that have the value, all values that are "
             "tried if\n"
             "the setting is tuned, and, where the database has results, the value that was chosen on validation.  "
