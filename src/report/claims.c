@@ -65,7 +65,9 @@ static int read_row(pb_claims *c, const pb_table *t, const int *column, size_t r
 static int read_table(pb_claims *c, const char *path)
 {
     int column[PB_COUNT(columns)], rc = 0;
-    pb_table *t = pb_table_open(path, NULL);
+    char *found = pb_find_installed(path);
+    pb_table *t = pb_table_open(found, NULL);
+    free(found);
     if (!t)
         return -1;
     c->table[c->tables++] = t;

@@ -43,8 +43,8 @@ typedef struct pb_claims {
     int others; /* runs of another version of the code that stand in for missing ones */
 } pb_claims;
 
-/* Reads the tables at n paths.  The caller frees the claims with pb_claims_free.  Returns -1 with
- * "FILE:LINE: what is wrong; want what would be right", and nothing to free. */
+/* Reads the tables at n paths, which may be those of installed ones (pb_find_installed).  The caller frees the claims
+ * with pb_claims_free.  Returns -1 with "FILE:LINE: what is wrong; want what would be right", and nothing to free. */
 int pb_claims_read(pb_claims *c, char *const *path, int n);
 void pb_claims_free(pb_claims *c);
 

@@ -57,6 +57,8 @@ ok 'is where it was installed' prints "$place/opt/share/peftbench/tasks/sentimen
 ok 'a shape' run 0 plan --model llama-3-8b --methods lora --device 24G
 ok 'a tokenizer' test "$(echo hello | "$program" tokenize --model models/pico-decoder | wc -l)" = 1
 small=(--set experiment.methods=full,head --set experiment.seeds=1 --no-timing --quiet)
+ok 'a table of claims' run 0 claims experiments/claims/article.tsv --json
+ok 'with a verdict' prints '"id":"adam-moments".*"verdict":"confirmed"'
 ok 'an experiment' run 0 run experiments/check.ini "${small[@]}"
 ok 'is stored here' test -s results/peftbench.db
 ok 'with the size of the base' test "$(sqlite3 results/peftbench.db "SELECT count(*) FROM value WHERE key = 'storage.rebuild_bytes' AND value > 1e7")" = 2
