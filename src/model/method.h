@@ -243,11 +243,12 @@ typedef struct pb_method {
     bool merges;
 
     /* The settings: a table that ends with a row of zeros, and the size of the struct that it fills.  The engine reads
-     * four of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the
-     * sites that match it (pb_site_in); without this setting they apply to all projections and sublayers, not to role
-     * layer.  A text setting `only` that matches no projection of the network is refused; `select` may read it with
-     * pb_param_in.  An integer setting `samples` is the number of training examples that the statistics of `asks` are
-     * computed from.  A real setting `consistency` is the weight of the hook of that name. */
+     * five of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the
+     * sites that match it (pb_site_in); without it they apply to all projections and sublayers, not to role layer.
+     * `select` may read a text `only` with pb_param_in; a text NAME_pattern has values of single sites (pb_at_site).
+     * Of these lists a pattern that matches nothing is refused, except in defaults and presets.  An integer `samples`
+     * is the number of training examples that the statistics of `asks` are computed from.  A real setting
+     * `consistency` is the weight of the hook of that name. */
     const pb_option *options;
     size_t conf_size;
     /* The integer or real setting that decides how much the method trains, such as "rank": [experiment] budget chooses
