@@ -156,7 +156,7 @@ static void compute_front(pb_pareto *f, int scored)
             for (int s = 0; s < f->seeds; s++)
                 *v++ = value_of(f, i, s, f->key[j]);
     }
-    pb_pareto_ties ties = {f->timed, f->time, pb_margins_default.ratio};
+    pb_pareto_ties ties = {f->timed, f->time, pb_margins_default.ratio, false};
     pb_pareto_points c = {.n = f->rows,
                           .axes = f->axes,
                           .seeds = f->seeds,
@@ -299,11 +299,11 @@ void pb_pareto_print(const pb_pareto *f, FILE *out)
         PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "",
         has_time(f) ? ", and the processes that timed each row" : "");
     if (has_time(f))
-        fprintf(
-            out,
-            "Two times are tied if their 95 %% intervals overlap or they differ by less than %g %%; in a sample, if "
-            "they differ by less.\n",
-            100 * pb_margins_default.ratio);
+        fprintf(out,
+                "Two times are tied if one has no interval, their 95 %% intervals overlap or they differ by less than "
+                "%g %%;\n"
+                "in a sample overlapping intervals do not count.\n",
+                100 * pb_margins_default.ratio);
 }
 
 static void add_result(const pb_pareto *f, int i, pb_text *t)

@@ -439,8 +439,8 @@ void pb_stats_pareto_bootstrap(const pb_pareto_points *c, int resamples, uint64_
            *coin = pool > examples ? pb_alloc((size_t)c->n * PSEUDO * sizeof *coin) : NULL;
     bool *stays = pb_alloc((size_t)c->n * sizeof *stays);
     pb_rng r = pb_rng_named(seed, "bootstrap");
-    pb_pareto_ties margin = c->ties ? *c->ties : (pb_pareto_ties){.timed = NULL};
-    margin.time = NULL;
+    pb_pareto_ties ties = c->ties ? *c->ties : (pb_pareto_ties){.timed = NULL};
+    ties.sampled = true;
     place_points(c, seeds, times, NULL, NULL, sums, point);
     place_times(c, NULL, point);
     pb_stats_pareto(c->n, c->axes, point, c->rising, c->ties, on_front);
@@ -452,7 +452,7 @@ void pb_stats_pareto_bootstrap(const pb_pareto_points *c, int resamples, uint64_
             coin[i] = (double)pb_rng_below(&r, 2);
         place_points(c, seeds, times, coin, point, sums, moved);
         place_times(c, &r, moved);
-        pb_stats_pareto(c->n, c->axes, moved, c->rising, c->ties ? &margin : NULL, stays);
+        pb_stats_pareto(c->n, c->axes, moved, c->rising, c->ties ? &ties : NULL, stays);
         for (int i = 0; i < c->n; i++)
             share[i] += stays[i] ? 1.0 / resamples : 0;
     }

@@ -200,7 +200,8 @@ static bool are_tied(const pb_pareto_ties *t, int axes, const double *point, int
     if (!t->time)
         return false;
     const pb_pareto_time *a = &t->time[i * axes + j], *b = &t->time[k * axes + j];
-    return !(a->high < b->low || b->high < a->low); /* also if an end is NaN */
+    bool known = !isnan(a->low) && !isnan(a->high) && !isnan(b->low) && !isnan(b->high);
+    return !known || (!t->sampled && a->low <= b->high && b->low <= a->high);
 }
 
 static bool dominates(int axes, const double *point, const bool *rising, const pb_pareto_ties *t, int i, int k)
