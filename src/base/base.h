@@ -106,6 +106,9 @@ void pb_text_real(pb_text *t, double value);
 /* Frees the text and leaves an empty builder, which can be used again. */
 void pb_text_free(pb_text *t);
 
+/* Returns whether `text` begins with `start`. */
+bool pb_begins_with(const char *text, const char *start);
+
 /* Return whether `text` ends in `end`.  The second function does not distinguish ASCII's upper and lower case. */
 bool pb_ends_in(const char *text, const char *end);
 bool pb_ends_in_any_case(const char *text, const char *end);

@@ -116,6 +116,11 @@ char *pb_format(const char *fmt, ...)
     return t.data;
 }
 
+bool pb_begins_with(const char *text, const char *start)
+{
+    return !strncmp(text, start, strlen(start));
+}
+
 static const char *last_of(const char *text, const char *end)
 {
     size_t n = strlen(text), k = strlen(end);

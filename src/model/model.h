@@ -215,6 +215,7 @@ pb_param *pb_model_find(const pb_model *m, const char *name); /* NULL: there is 
 typedef struct pb_counts {
     uint64_t base, head, added; /* of the checkpoint, of the task's head, of the methods */
     uint64_t trainable;         /* of all these, those that train */
+    uint64_t trained;           /* of these, those that are not of the head */
 } pb_counts;
 pb_counts pb_model_counts(const pb_model *m);
 

@@ -259,8 +259,10 @@ pb_counts pb_model_counts(const pb_model *m)
         uint64_t n = p->index ? 0 : (uint64_t)p->rows * (uint64_t)p->cols;
         *(p->kind == PB_HEAD ? &c.head : p->kind == PB_ADDED ? &c.added : &c.base) += n;
         c.trainable += p->trainable ? n : 0;
+        c.trained += p->trainable && p->kind != PB_HEAD ? n : 0;
     }
     c.trainable -= m->pruned;
+    c.trained -= m->pruned;
     return c;
 }
 

@@ -113,9 +113,9 @@ static double freedom_of(double half)
     return low;
 }
 
-pb_estimate pb_estimate_of(pb_interval v, double half, double error)
+pb_estimate pb_estimate_of(pb_interval v, double centre, double half, double error)
 {
-    pb_estimate e = {.middle = v.middle, .low = v.low, .high = v.high, .error = NAN, .freedom = NAN};
+    pb_estimate e = {.middle = v.middle, .low = v.low, .high = v.high, .centre = centre, .error = NAN, .freedom = NAN};
     if (isnan(v.low) || isnan(v.high) || !(half > 0))
         e.low = e.high = NAN;
     else {
@@ -128,7 +128,7 @@ pb_estimate pb_estimate_of(pb_interval v, double half, double error)
 pb_estimate pb_estimate_of_mean(int n, const double *x)
 {
     pb_interval v = pb_stats_mean(n, x);
-    pb_estimate e = {.middle = v.middle, .low = NAN, .high = NAN, .error = NAN, .freedom = NAN};
+    pb_estimate e = {.middle = v.middle, .low = NAN, .high = NAN, .centre = v.middle, .error = NAN, .freedom = NAN};
     if (v.high > v.low) { /* equal values give no estimate of their variance */
         e.low = v.low;
         e.high = v.high;
@@ -138,13 +138,35 @@ pb_estimate pb_estimate_of_mean(int n, const double *x)
     return e;
 }
 
+pb_estimate pb_estimate_of_geometric(int n, const double *x)
+{
+    double *y = pb_alloc((size_t)(n + 1) * sizeof *y);
+    for (int i = 0; i < n; i++)
+        y[i] = log(x[i]);
+    pb_estimate e = pb_estimate_of_mean(n, y);
+    free(y);
+    e.middle = exp(e.middle);
+    e.low = exp(e.low);
+    e.high = exp(e.high);
+    e.logarithmic = true;
+    return e;
+}
+
 /* ---- verdicts -------------------------------------------------------------------------------------------------- */
+
+/* The distance of the estimate to a boundary, on the scale on which its interval is symmetric. */
+static double distance_to(const pb_estimate *e, double boundary)
+{
+    if (e->logarithmic)
+        boundary = boundary > 0 ? log(boundary) : -INFINITY;
+    return fabs(e->centre - boundary);
+}
 
 double pb_relation_p(const pb_relation *r, const pb_estimate *e)
 {
     if (e->exact || isnan(e->low))
         return NAN;
-    double distance = fmin(fabs(e->middle - r->low), fabs(e->middle - r->high));
+    double distance = fmin(distance_to(e, r->low), distance_to(e, r->high));
     return fmin(1, 2 * pb_t_cdf(-distance / e->error, e->freedom));
 }
 

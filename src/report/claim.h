@@ -25,19 +25,25 @@ int pb_relation_parse(pb_relation *out, const char *text);
 /* The estimate of an effect.  `middle` is NaN if it is unknown. */
 typedef struct pb_estimate {
     double middle, low, high; /* the 95 % interval; NaN if there is none, as of exact numbers */
+    double centre;            /* of the interval, before it is cut to values that are possible */
     double error, freedom;    /* the standard error and its degrees of freedom                */
-    bool exact;               /* it is computed, and not estimated from a sample              */
+    bool logarithmic; /* centre and error are those of the logarithm, on whose scale the interval is symmetric */
+    bool exact;       /* it is computed, and not estimated from a sample              */
 } pb_estimate;
 
 /* Returns the estimate of an exact number. */
 pb_estimate pb_estimate_exact(double x);
 
-/* Returns the estimate with an interval whose half width is `half`, if its standard error is `error`.  The degrees of
- * freedom are those with which Student's t interval is as wide; the normal distribution's if it is narrower. */
-pb_estimate pb_estimate_of(pb_interval v, double half, double error);
+/* Returns the estimate with an interval that has this centre and half width, before it is cut, if its standard error is
+ * `error`.  The degrees of freedom are those with which Student's t interval is as wide; the normal distribution's if
+ * it is narrower. */
+pb_estimate pb_estimate_of(pb_interval v, double centre, double half, double error);
 
 /* Returns the paired Student's t estimate of a mean of n values; NaN values are left out. */
 pb_estimate pb_estimate_of_mean(int n, const double *x);
+
+/* Returns the same of the geometric mean of n positive values: that of the mean of their logarithms. */
+pb_estimate pb_estimate_of_geometric(int n, const double *x);
 
 /* Returns whether the effect is in the region. */
 bool pb_relation_holds(const pb_relation *r, double effect);

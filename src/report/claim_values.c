@@ -9,7 +9,6 @@
 #include "experiment/experiment_reader.h"
 #include "report/claims.h"
 #include "report/report.h"
-#include "stats/special.h"
 
 /* An experiment that claims name, which is read once, and its stored runs, once a claim needs them. */
 typedef struct source {
@@ -116,7 +115,7 @@ static int plan_number(const pb_experiment *e, const pb_cell *c, int tokens, con
         return -1;
     const pb_footprint *f = &b.f;
     const number all[] = {{"plan.trainable", (double)b.counts.trainable},
-                          {"plan.trained", (double)b.counts.trainable - (double)b.counts.head},
+                          {"plan.trained", (double)b.counts.trained},
                           {"plan.added", (double)b.counts.added},
                           {"plan.base", (double)b.counts.base},
                           {"plan.head", (double)b.counts.head},
@@ -192,14 +191,9 @@ static int read_plan(const char *text, bool device, plan_settings *s)
     return rc ? pb_error_prefix("plan") : 0;
 }
 
-static bool begins(const char *key, const char *with)
-{
-    return !strncmp(key, with, strlen(with));
-}
-
 static bool is_planned(const char *key)
 {
-    return begins(key, "plan.") || begins(key, "device.");
+    return pb_begins_with(key, "plan.") || pb_begins_with(key, "device.");
 }
 
 static int plan_value(const pb_experiment *e, int row, const char *key, const char *settings, double *x)
@@ -208,14 +202,20 @@ static int plan_value(const pb_experiment *e, int row, const char *key, const ch
     plan_settings s;
     while (c->row != &e->row[row])
         c++; /* the first setting and seed */
-    if (read_plan(settings, begins(key, "device."), &s))
+    if (read_plan(settings, pb_begins_with(key, "device."), &s))
         return -1;
-    return begins(key, "device.") ? device_number(e, c, &s.device, key, x) : plan_number(e, c, s.tokens, key, x);
+    return pb_begins_with(key, "device.") ? device_number(e, c, &s.device, key, x)
+                                          : plan_number(e, c, s.tokens, key, x);
 }
 
 static double effect_of(const pb_claim *c, double a, double b)
 {
     return c->says.of == PB_CLAIM_VALUE ? a : c->says.of == PB_CLAIM_RATIO ? a / b : a - b;
+}
+
+static bool has_no_ratio(const pb_claim *c)
+{
+    return c->says.of == PB_CLAIM_RATIO && c->value[1] == 0;
 }
 
 static int estimate_plan(pb_claim *c, const pb_experiment *e, int a, int b)
@@ -227,8 +227,10 @@ static int estimate_plan(pb_claim *c, const pb_experiment *e, int a, int b)
         return -1;
     if (b >= 0 && plan_value(e, b, key_b, c->plan, &c->value[1]))
         return -1;
+    if (has_no_ratio(c))
+        return pb_error("relation: '%s' of %s is 0, so there is no ratio; want a difference", key_b, c->b);
     c->effect = pb_estimate_exact(effect_of(c, c->value[0], c->value[1]));
-    return isnan(c->effect.middle) ? pb_error("relation: the ratio of 0 and 0 is no number") : 0;
+    return 0;
 }
 
 /* ---- values of runs -------------------------------------------------------------------------------------------- */
@@ -247,7 +249,7 @@ static bool is_exact(const char *key)
                                         "overhead.kv_bytes",
                                         "overhead.prompt_"};
     for (size_t i = 0; i < PB_COUNT(exact); i++)
-        if (begins(key, exact[i]))
+        if (pb_begins_with(key, exact[i]))
             return !pb_ends_in(key, ".rss");
     return false;
 }
@@ -262,7 +264,7 @@ static double value_of(const pb_report *r, int row, int seed, const char *key)
 static bool has_values(pb_claim *c, const pb_report *r, int row, const char *key)
 {
     int seeds = r->experiment->seeds, known = 0;
-    if (begins(key, "overhead.") && !isnan(pb_report_single(r, row, key)))
+    if (pb_begins_with(key, "overhead.") && !isnan(pb_report_single(r, row, key)))
         return true;
     for (int i = 0; i < seeds; i++)
         known += !isnan(value_of(r, row, i, key));
@@ -289,7 +291,7 @@ static bool are_equal(int n, const double *x)
 
 /* The effect of values x of A and y of B, a pair for each seed.  That of a ratio is linear in their differences
  * (the delta method): A / B is near r + (A - r B) / mean(B), where r is the ratio of the means. */
-static void estimate_values(pb_claim *c, int n, const double *x, const double *y)
+static void estimate_values(pb_claim *c, int n, const double *x, const double *y, bool exact)
 {
     double *d = pb_alloc((size_t)n * sizeof *d), ratio = mean_of(n, x) / mean_of(n, y);
     for (int i = 0; i < n; i++)
@@ -298,7 +300,7 @@ static void estimate_values(pb_claim *c, int n, const double *x, const double *y
                                               : x[i] - y[i];
     c->value[0] = mean_of(n, x);
     c->value[1] = c->says.of == PB_CLAIM_VALUE ? NAN : mean_of(n, y);
-    bool exact = is_exact(c->key) && are_equal(n, x) && are_equal(n, y);
+    exact = exact && are_equal(n, x) && are_equal(n, y);
     c->effect = exact ? pb_estimate_exact(effect_of(c, x[0], y[0])) : pb_estimate_of_mean(n, d);
     c->seeds = exact ? 0 : n;
     free(d);
@@ -314,22 +316,25 @@ static void estimate_seeds(pb_claim *c, const pb_report *r, int a, int b, const 
         y[n] = b < 0 ? 0 : value_of(r, b, i, key_b);
         n += !isnan(x[n]) && !isnan(y[n]);
     }
-    estimate_values(c, n, x, y);
+    estimate_values(c, n, x, y, is_exact(c->key) && is_exact(key_b));
     free(x);
 }
 
-/* Estimates a ratio of times, which has an interval over processes.  Returns false if the key is none. */
-static bool estimate_time(pb_claim *c, const pb_report *r, int row)
+/* Estimates a time of the timing pass over the processes that have measured it, a ratio of times as pb_timing_pool does.
+ * *known is false if the key is none, or if only one process has. */
+static int estimate_time(pb_claim *c, const pb_report *r, int row, bool *known)
 {
-    double freedom = r->experiment->timing_processes - 1;
-    pb_interval v = pb_report_measured(r, row, c->key);
-    if (c->says.of != PB_CLAIM_VALUE || pb_report_split(c->key) >= 0 || is_exact(c->key) || isnan(v.low) ||
-        !begins(c->key, "overhead."))
-        return false;
-    c->value[0] = v.middle;
-    c->effect = (pb_estimate){.middle = v.middle, .low = v.low, .high = v.high, .freedom = freedom};
-    c->effect.error = (v.high - v.low) / 2 / pb_t_quantile(0.975, freedom);
-    return true;
+    double *x = NULL;
+    int n = c->says.of == PB_CLAIM_VALUE && pb_begins_with(c->key, "overhead.") && pb_report_is_time(c->key)
+                ? pb_report_times(r, row, c->key, &x)
+                : 0;
+    *known = n > 1;
+    if (*known) {
+        c->effect = (strstr(c->key, "_ratio") ? pb_estimate_of_geometric : pb_estimate_of_mean)(n, x);
+        c->value[0] = c->effect.middle;
+    }
+    free(x);
+    return n < 0 ? -1 : 0;
 }
 
 /* ---- scores of runs -------------------------------------------------------------------------------------------- */
@@ -352,15 +357,17 @@ static void estimate_crossed(pb_claim *c, const pb_crossed *x, const pb_crossed 
     pb_variance_components parts;
     c->value[0] = pb_stats_row(x, &parts).middle;
     if (c->says.of == PB_CLAIM_VALUE) {
-        c->effect = pb_estimate_of(pb_stats_row(x, NULL), parts.half, parts.error);
+        c->effect = pb_estimate_of(pb_stats_row(x, NULL), parts.centre, parts.half, parts.error);
         return;
     }
     c->value[1] = pb_stats_row(y, NULL).middle;
     if (c->says.of == PB_CLAIM_DIFFERENCE) {
         pb_interval v = pb_stats_pair(x, y, &parts);
-        c->effect = pb_estimate_of(v, parts.half, parts.error);
+        c->effect = pb_estimate_of(v, parts.centre, parts.half, parts.error);
         return;
     }
+    if (has_no_ratio(c))
+        return;
     double ratio = c->value[0] / c->value[1], scale = fabs(c->value[1]);
     scaled by = {y, ratio};
     pb_crossed z = *y;
@@ -368,7 +375,7 @@ static void estimate_crossed(pb_claim *c, const pb_crossed *x, const pb_crossed 
     z.ctx = &by;
     pb_interval v = pb_stats_pair(x, &z, &parts);
     v = (pb_interval){ratio, ratio + (v.low - v.middle) / scale, ratio + (v.high - v.middle) / scale, v.n};
-    c->effect = pb_estimate_of(v, parts.half / scale, parts.error / scale);
+    c->effect = pb_estimate_of(v, ratio, parts.half / scale, parts.error / scale);
 }
 
 /* Estimates the effect on the primary metric from stored predictions.  *known is false if there are none. */
@@ -408,11 +415,14 @@ static int estimate_runs(pb_claim *c, const source *s, int a, int b)
     if (split >= 0 && !*c->key_b && !strcmp(c->key, pb_report_primary(r, (pb_split)split, primary)) &&
         estimate_scores(c, r, a, b, &known))
         return -1;
-    if (!known && !estimate_time(c, r, a))
+    if (!known && estimate_time(c, r, a, &known))
+        return -1;
+    if (!known)
         estimate_seeds(c, r, a, b, key_b);
-    if (isnan(c->effect.middle))
-        snprintf(c->note, sizeof c->note, "the ratio of 0 and 0 is no number");
-    else if (!c->effect.exact && isnan(c->effect.low))
+    if (has_no_ratio(c) || !isfinite(c->effect.middle)) {
+        snprintf(c->note, sizeof c->note, has_no_ratio(c) ? "B is 0, so there is no ratio" : "a value is not finite");
+        c->effect = pb_estimate_exact(NAN);
+    } else if (!c->effect.exact && isnan(c->effect.low))
         snprintf(c->note, sizeof c->note, "%s",
                  c->seeds == 1 ? "one seed alone gives no interval"
                                : "all differences are equal, so no interval can be estimated");

@@ -73,11 +73,6 @@ static const char *provenance_of(const member *m, const char *key)
 
 /* ---- what belongs together ----------------------------------- */
 
-static bool begins(const char *text, const char *with)
-{
-    return !strncmp(text, with, strlen(with));
-}
-
 /* Returns whether a choice such as "lr=0.001 lora.rank=8" has a value of a setting. */
 static bool is_tuned(const char *choice, const char *key)
 {
@@ -97,7 +92,7 @@ static bool has_same_settings(const member *a, const member *b, const char *grou
     for (int k = 0; k < 2; k++) {
         pb_settings some = {.item = pb_alloc((one[k]->settings.count + 1) * sizeof *some.item)};
         for (size_t i = 0; i < one[k]->settings.count; i++)
-            if (begins(one[k]->settings.item[i].key, group) &&
+            if (pb_begins_with(one[k]->settings.item[i].key, group) &&
                 !is_tuned(one[k]->is.choice, one[k]->settings.item[i].key))
                 some.item[some.count++] = one[k]->settings.item[i];
         pb_text_add(&text[k], "%s", "");
@@ -115,7 +110,7 @@ static bool has_same_code(const member *a, const member *b)
 {
     for (size_t i = 0; i < a->provenance.count; i++) {
         const pb_setting *t = &a->provenance.item[i];
-        if ((begins(t->key, "code.") || begins(t->key, "plugin.") || !strcmp(t->key, "template")) &&
+        if ((pb_begins_with(t->key, "code.") || pb_begins_with(t->key, "plugin.") || !strcmp(t->key, "template")) &&
             strcmp(t->value, provenance_of(b, t->key)) != 0)
             return false;
     }

@@ -211,6 +211,7 @@ static pb_interval interval(int s, int n, const double *y, const double *pseudo,
         found.pseudo = pseudo == of_pair ? 2 : 1; /* sum of squares around their mean */
         free(z);
     }
+    found.centre = centre;
     found.half = half = half > 0 ? half : NAN; /* values that are all equal give no estimate of the variance */
     if (parts)
         *parts = found;

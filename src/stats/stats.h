@@ -49,6 +49,7 @@ typedef struct pb_variance_components {
     double seed, example, rest;
     double error;  /* estimated standard deviation of the mean                                    */
     double half;   /* half the width of its 95 % interval; NaN: unknown                           */
+    double centre; /* of that interval, before it is cut to values that are possible              */
     double pseudo; /* what pseudo-examples add to the examples' sum of squares; 0: there are none */
 } pb_variance_components;
 

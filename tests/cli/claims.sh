@@ -18,6 +18,10 @@ cost full storage.trainable 1000
 cost head storage.trainable 100
 cost head storage.stored 100
 
+# Three processes, of which the INI file knows nothing: the times that are stored count.
+sqlite3 a.db "INSERT INTO value (run, split, key, step, value) SELECT id, '', 'overhead.prefill_ratio.b32', step, x FROM
+	(SELECT id FROM run WHERE row = 'head' AND seed = 0), (SELECT -1 AS step, 2 AS x UNION VALUES (0, 1), (1, 2), (2, 4))"
+
 columns='id source claim experiment a key b key_b relation plan why'
 table() { # FILE, then a claim a line on stdin with | between the fields
 	{
@@ -37,12 +41,16 @@ zero|Paper|Nothing is added to nothing.|a.ini|full|storage.added|head||A / B = 1
 value|Paper|And not more than 50.|a.ini|head|storage.trainable|||A < 50||
 plan|Paper|Gradients are as large as the weights.|a.ini|full|plan.gradients|full|plan.weights|A / B in 0.9..1.1|tokens=8|
 device|Paper|Longer texts need more memory.|a.ini|full|device.total|||A > 1e5|length=16 precision=fp32|
+timed|Paper|Twice the time.|a.ini|head|overhead.prefill_ratio.b32|||A < 1e4||
+some|Paper|Something divided by nothing.|a.ini|full|storage.trainable|head|storage.added|A / B > 2||
+mixed|Paper|Parameters and accuracy.|a.ini|full|storage.trainable|head|accuracy.test.macro_f1|A > B||
+none|Paper|A constant answer trains nothing but the head.|a.ini|majority|plan.trained|||A = 0|tokens=8|
 untimed|Paper|It is fast.|a.ini|full|overhead.prefill_ratio.b1|||A < 1.1||
 END_OF_TABLE
 
 is() { grep -qF "\"id\":\"$1\"" <<<"$(grep -F "\"verdict\":\"$2\"" out)" || { grep -F "\"id\":\"$1\"" out && return 1; }; }
 ok 'the claims' run 0 claims some.tsv --db a.db --json
-ok 'one object each' test "$(wc -l <out)" = 12
+ok 'one object each' test "$(wc -l <out)" = 16
 ok 'what the interval shows' is more confirmed
 ok 'what it excludes' is less refuted
 ok 'what it does not tell' is open undecided
@@ -54,7 +62,11 @@ ok 'an exact value' is value refuted
 ok 'a plan' is plan confirmed
 ok 'a plan for a device' is device confirmed
 ok 'a time that nobody took' is untimed 'not run'
-ok 'no ratio of nothing' prints '"id":"zero".*"verdict":"not run","note":"the ratio of 0 and 0 is no number"'
+ok 'no ratio of nothing' prints '"id":"zero".*"verdict":"not run","note":"B is 0, so there is no ratio"'
+ok 'nor of something by nothing' prints '"id":"some".*"verdict":"not run","note":"B is 0, so there is no ratio"'
+ok 'one exact value of two' prints '"id":"mixed".*"exact":false'
+ok 'a head that does not train' is none confirmed
+ok 'times of three processes' prints '"id":"timed".*"verdict":"confirmed".*"value_a":2,.*"low":0.3574621.*,"p":0.00220'
 ok 'says what is missing' prints '"id":"untimed".*"note":"0 of 2 seeds of full have overhead.prefill_ratio.b1"'
 ok 'an exact number has no p' prints '"id":"count".*"exact":true.*"effect":0.1,"low":null,"high":null,"p":null,"adjusted":null'
 ok 'a sample has seeds and examples' prints '"id":"more".*"exact":false,"value_a":1,"value_b":0.5,"effect":0.5,.*"seeds":2,"examples":40'
@@ -62,13 +74,13 @@ half=$(sed -n 's/.*"id":"more".*"p":\([^,]*\),"adjusted":\([^,]*\),.*/\1 \2/p' o
 ok 'p is adjusted' awk -v p="$half" 'BEGIN { split(p, x, " "); exit !(x[2] >= x[1] && x[1] > 0) }'
 
 ok 'the page' run 0 claims some.tsv --db a.db
-ok 'counts' prints '^12 claims: 7 confirmed, 2 refuted, 1 undecided, 2 not run\.$'
-ok 'and says how many are tested' prints '^5 claims are tested on samples'
+ok 'counts' prints '^16 claims: 9 confirmed, 2 refuted, 2 undecided, 3 not run\.$'
+ok 'and says how many are tested' prints '^6 claims are tested on samples'
 ok 'texts are escaped' prints 'Full \\<b\\>beats\\</b\\> a constant \\\*answer\\\*\.'
 ok 'a reason is shown' prints '^\* less, refuted: There \\_is\\_ a reason\.$'
 ok 'a missing run is shown' prints '^\* untimed, not run: 0 of 2 seeds'
 ok 'into a file' run 0 claims some.tsv --db a.db -o page.md
-ok 'the same' test "$(grep -c 'confirmed\*\*' page.md)" = 7
+ok 'the same' test "$(grep -c 'confirmed\*\*' page.md)" = 9
 ok 'several tables' run 2 claims some.tsv some.tsv --db a.db
 ok 'each claim has its name' says "some.tsv:2: the id 'more' is also that of some.tsv:2"
 ok 'without a database' run 0 claims some.tsv --db none.db --json
@@ -102,6 +114,7 @@ refused "plan: 'storage.stored' is a value of stored runs" 'x|p|c|a.ini|full|sto
 refused "key_b: want a key of a plan" 'x|p|c|a.ini|full|plan.total|full|storage.stored|A > B||'
 refused "key_b: want a key of stored runs" 'x|p|c|a.ini|full|storage.stored|full|plan.total|A > B||'
 refused "plan: 'device.max_batch' needs the memory" 'x|p|c|a.ini|full|device.max_batch|||A > 1|length=16|'
+refused "relation: 'plan.prepare' of head is 0, so there is no ratio" 'x|p|c|a.ini|full|plan.total|head|plan.prepare|A / B > 2|tokens=8|'
 refused 'none.ini' 'x|p|c|none.ini|full|plan.total|||A > 1||'
 printf 'id\tclaim\nx\ty\n' >bad.tsv
 ok 'a column that is missing' run 2 claims bad.tsv --db a.db

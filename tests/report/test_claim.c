@@ -73,7 +73,8 @@ TEST(exact_numbers_need_no_test)
 static pb_estimate five(double shift)
 {
     const double half = 0.01 * 2.7764451051977934;
-    return pb_estimate_of((pb_interval){0.04 + shift, 0.04 + shift - half, 0.04 + shift + half, 5}, half, 0.01);
+    return pb_estimate_of((pb_interval){0.04 + shift, 0.04 + shift - half, 0.04 + shift + half, 5}, 0.04 + shift, half,
+                          0.01);
 }
 
 TEST(p_is_that_of_student)
@@ -108,16 +109,46 @@ TEST(without_an_interval_nothing_is_decided)
 {
     CHECK_INT(verdict("A > B", pb_estimate_of_mean(1, (const double[]){5}), 1), PB_CLAIM_UNDECIDED);
     CHECK_INT(verdict("A > B", pb_estimate_of_mean(3, (const double[]){5, 5, 5}), 1), PB_CLAIM_UNDECIDED);
-    CHECK_INT(verdict("A > B", pb_estimate_of((pb_interval){1, NAN, NAN, 3}, NAN, 0), 1), PB_CLAIM_UNDECIDED);
+    CHECK_INT(verdict("A > B", pb_estimate_of((pb_interval){1, NAN, NAN, 3}, 1, NAN, 0), 1), PB_CLAIM_UNDECIDED);
 }
 
 /* An interval that is narrower than that of the normal distribution, in standard errors, is taken for a normal one. */
 TEST(degrees_of_freedom_follow_from_the_width)
 {
-    pb_estimate e = pb_estimate_of((pb_interval){0, -1, 1, 5}, 1, 1);
+    pb_estimate e = pb_estimate_of((pb_interval){0, -1, 1, 5}, 0, 1, 1);
     CHECK(e.freedom > 1e4);
     CHECK_NEAR(e.error, 1 / 1.959964, 1e-4);
-    e = pb_estimate_of((pb_interval){0, -20, 20, 2}, 20, 1); /* wider than that of one degree */
+    e = pb_estimate_of((pb_interval){0, -20, 20, 2}, 0, 20, 1); /* wider than that of one degree */
     CHECK_NEAR(e.freedom, 1, 1e-6);
     CHECK_NEAR(e.error, 20 / 12.706204736174694, 1e-6);
+}
+
+/* The interval of a geometric mean is symmetric on the scale of logarithms, and there p is 5 % at its ends. */
+TEST(p_of_a_ratio_is_that_of_its_logarithm)
+{
+    const double x[] = {1, 2, 4};
+    pb_estimate e = pb_estimate_of_geometric(3, x);
+    pb_relation least = parsed("A > 1"), none = parsed("A > 0"), low = {.low = e.low, .high = INFINITY};
+    CHECK_NEAR(e.middle, 2, 1e-12);
+    CHECK_NEAR(e.low, 0.3574621235663269, 1e-9); /* exp(log(2) - 4.3026527297 log(2) / sqrt(3)) */
+    CHECK_NEAR(e.high, 11.189996747327557, 1e-8);
+    CHECK_NEAR(pb_relation_p(&least, &e), 0.225403330758517, 1e-9); /* t is sqrt(3) on two degrees of freedom */
+    CHECK_NEAR(pb_relation_p(&low, &e), 0.05, 1e-9);
+    CHECK_NEAR(pb_relation_p(&none, &e), 0, 1e-12);
+}
+
+/* The interval of a share of few answers is not centred on the share: all of 5 seeds x 20 answers are right. */
+TEST(p_is_measured_from_the_centre_of_the_interval)
+{
+    double x[100];
+    for (int i = 0; i < 100; i++)
+        x[i] = 1;
+    pb_variance_components parts;
+    pb_interval v = pb_stats_row(&(pb_crossed){.seeds = 5, .examples = 20, .stats = 1, .x = x}, &parts);
+    pb_estimate e = pb_estimate_of(v, parts.centre, parts.half, parts.error);
+    pb_relation low = {.low = e.low, .high = INFINITY};
+    CHECK_NEAR(e.middle, 1, 1e-12);
+    CHECK_NEAR(e.high, 1, 1e-12);
+    CHECK_NEAR(e.centre, 22.0 / 24, 1e-12);
+    CHECK_NEAR(pb_relation_p(&low, &e), 0.05, 1e-6);
 }
