@@ -159,6 +159,8 @@ static void note_edge(const writer *t, const char *key, size_t n)
 static void note_edges(const writer *t)
 {
     const char *choice = t->report->row[t->row].choice;
+    if (pb_report_value(t->report, t->row, -1, "storage.trainable").middle == 0)
+        return; /* a row that trains nothing is the same at every learning rate */
     for (const char *at = choice ? choice : ""; *at; at += strspn(at, " ")) {
         note_edge(t, at, strcspn(at, "= "));
         at += strcspn(at, " ");
