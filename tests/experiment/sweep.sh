@@ -48,11 +48,13 @@ ok 'from the mean to the best' awk -v RS= '{
 
 # ---- what should be known before a row is believed --------------------------------------------------------------
 ok 'rates at the edge' run 0 run toy.ini --db e.db --threads 1 --quiet --set tune.trials=0 --set 'train.lr=1e-7, 1e-6' \
-	--set 'method lora.rank=2'
+	--set 'method lora.rank=2' --set experiment.methods=majority,head,lora,full
 ok 'are a warning' grep -qE '^peftbench: warning: head: the chosen lr=1e-[67] is at the edge of the sweep, 1e-07..1e-06' err
 ok 'and a loss that hardly moved' grep -qE '^peftbench: warning: lora: the training loss hardly moved: [0-9.]+ in the' err
-ok 'the table' run 0 table toy.ini --db e.db --set tune.trials=0 --set 'train.lr=1e-7, 1e-6' --set 'method lora.rank=2'
+ok 'the table' run 0 table toy.ini --db e.db --set tune.trials=0 --set 'train.lr=1e-7, 1e-6' --set 'method lora.rank=2' \
+	--set experiment.methods=majority,head,lora,full
 ok 'has them as notes' prints '^head: the chosen lr=1e-[67] is at the edge of the sweep'
+ok 'but a row that trains nothing has none' eval 'prints "^majority " && ! prints "^majority: the chosen"'
 ok 'both' prints '^lora: the training loss hardly moved'
 ok 'what trains' run 0 run toy.ini --db e.db --threads 1 --quiet --set tune.trials=0 --set 'train.lr=1e-7, 1e-2, 900' \
 	--set 'method lora.rank=2' --set train.epochs=20
