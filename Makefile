@@ -149,11 +149,14 @@ docs: $(BUILD)/peftbench ## writes docs/methods.md from the plugins
 
 CLAIMS = $(sort $(wildcard experiments/claims/*.tsv))
 CLAIMED = claims/methods claims/inference combine rank intrinsic-dimension data-size prefix-length prompting
-claims: $(BUILD)/peftbench ## writes docs/claims.md: the verdicts of results/claims.db on experiments/claims
-	@$(BUILD)/peftbench claims $(CLAIMS) --db results/claims.db --any-version --threads 2 --out docs/claims.md
+CLAIMS_DB = results/claims.db
+claims: $(CLAIMS_DB) $(BUILD)/peftbench ## writes docs/claims.md: the verdicts of results/claims.db on experiments/claims
+	@$(BUILD)/peftbench claims $(CLAIMS) --db $(CLAIMS_DB) --any-version --threads 2 --out docs/claims.md
 claims/run: $(BUILD)/peftbench ## trains what these claims need (hours), and writes docs/claims.md
-	@for e in $(CLAIMED); do $(BUILD)/peftbench run experiments/$$e.ini --db results/claims.db || exit 1; done
+	@for e in $(CLAIMED); do $(BUILD)/peftbench run experiments/$$e.ini --db $(CLAIMS_DB) || exit 1; done
 	@$(MAKE) claims
+$(CLAIMS_DB):
+	@echo "$@ is missing, by which claims are judged: \`make claims/run\` makes it (hours)" >&2; exit 1
 
 figures: $(BUILD)/peftbench ## draws the figures and writes the tables of the documentation from the databases in results/
 	@tools/figures.pl

@@ -5,14 +5,16 @@
 #include "cli/cmd.h"
 #include "report/claims.h"
 
-/* Writes the page to a file, completely or not at all. */
-static int write_page(const pb_claims *c, const char *path)
+typedef void print_claims(const pb_claims *c, FILE *out);
+
+/* Prints to a file, which is written completely or not at all. */
+static int print_to_file(const pb_claims *c, print_claims *print, const char *path)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&text, &size);
     PB_CHECK(to);
-    pb_claims_print(c, to);
+    print(c, to);
     PB_CHECK(!fclose(to));
     int rc = pb_write_file(path, text, size);
     free(text);
@@ -27,12 +29,13 @@ static int claims(const pb_args *a)
     pb_threads_start(a->threads); /* each thread has a workspace, which plans count */
     int rc = pb_claims_estimate(&c, a->db, a->any_version);
     pb_threads_stop();
+    print_claims *print = a->json ? pb_claims_json : pb_claims_print;
     if (!rc) {
         pb_claims_judge(&c);
         if (a->out)
-            rc = write_page(&c, a->out);
+            rc = print_to_file(&c, print, a->out);
         else
-            (a->json ? pb_claims_json : pb_claims_print)(&c, stdout);
+            print(&c, stdout);
     }
     pb_claims_free(&c);
     return rc ? PB_EXIT_QUESTION : PB_EXIT_DONE;
@@ -50,6 +53,6 @@ const pb_command pb_cmd_claims = {
         "another row, lies (docs/statistics.md).  A claim is confirmed if the 95 % interval lies in the region and\n"
         "refuted if it lies outside, corrected for the number of claims; exact numbers have no interval.  Nothing\n"
         "is trained: a claim whose runs are not in the database is `not run`.  The verdicts are printed as a page\n"
-        "in Markdown, or written to a file with --out.\n",
+        "in Markdown, with --json as JSON, or written to a file with --out.\n",
     .run = claims,
 };

@@ -1,5 +1,6 @@
 /* claim_values: the effects of claims, from plans and from stored runs. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ typedef struct source {
     pb_bench bench;
     pb_store *store; /* NULL: there is no database, or nothing has asked for it */
     pb_report report;
-    bool opened;
+    bool opened, uninstalled; /* uninstalled: its model is not there, so its runs cannot be identified */
+    bool *used;               /* [rows] whether a claim is judged by the row's runs                    */
 } source;
 
 typedef struct estimator {
@@ -29,6 +31,32 @@ typedef struct estimator {
 
 /* ---- experiments ----------------------------------------------------------------------------------------------- */
 
+/* Takes the experiment of a task, or of the only one, out of those of a file.  Returns NULL if there is none. */
+static pb_experiment *take_task(pb_experiments *x, const char *task)
+{
+    for (int i = 0; i < x->tasks; i++)
+        if (task ? !strcmp(x->task[i]->task_name, task) : x->tasks == 1) {
+            pb_experiment *e = x->task[i];
+            x->task[i] = x->task[--x->tasks];
+            return e;
+        }
+    return NULL;
+}
+
+/* Reads FILE, or of several tasks FILE@TASK.  Returns NULL with an error. */
+static pb_experiment *read_experiment(const char *name)
+{
+    const char *at = pb_file_exists(name) ? NULL : strrchr(name, '@');
+    char *path = at ? pb_format("%.*s", (int)(at - name), name) : pb_strdup(name);
+    pb_experiments all = {.tasks = 0};
+    pb_experiment *e = pb_experiments_read(&all, path, NULL, NULL) ? NULL : take_task(&all, at ? at + 1 : NULL);
+    if (!e && all.tasks)
+        pb_error("experiment: '%s' names no task of the file; want such as %s@%s", name, path, all.task[0]->task_name);
+    pb_experiments_free(&all);
+    free(path);
+    return e;
+}
+
 /* Returns the source of an experiment, or NULL with an error. */
 static source *find_source(estimator *x, const char *path)
 {
@@ -36,18 +64,34 @@ static source *find_source(estimator *x, const char *path)
         if (!strcmp(x->source[i].path, path))
             return &x->source[i];
     source *s = &x->source[x->sources];
-    *s = (source){.path = path, .experiment = pb_experiment_read(path, NULL, NULL)};
-    x->sources += s->experiment != NULL;
-    return s->experiment ? s : NULL;
+    *s = (source){.path = path, .experiment = read_experiment(path)};
+    if (!s->experiment)
+        return NULL;
+    s->used = pb_alloc((size_t)(s->experiment->rows + 1) * sizeof *s->used);
+    x->sources++;
+    return s;
 }
 
-/* Opens the stored runs, if the database exists. */
+static bool has_model(const pb_experiment *e)
+{
+    char *path = pb_find_installed(e->model_path);
+    bool found = pb_file_exists(path);
+    free(path);
+    return found;
+}
+
+/* Opens the stored runs, if the database exists and the model, whose digest identifies them. */
 static int open_runs(const estimator *x, source *s)
 {
-    if (s->opened || !pb_file_exists(x->db))
+    if (s->opened || s->uninstalled || !pb_file_exists(x->db))
         return 0;
+    s->uninstalled = !has_model(s->experiment);
+    if (s->uninstalled)
+        return 0;
+    if (pb_bench_open(&s->bench, s->experiment, x->db))
+        return -1;
     s->opened = true;
-    if (pb_bench_open(&s->bench, s->experiment, x->db) || !(s->store = pb_store_read(x->db)))
+    if (!(s->store = pb_store_read(x->db)))
         return -1;
     if (!pb_report_make(&s->report, s->store, s->experiment, x->any_version))
         return 0;
@@ -56,14 +100,14 @@ static int open_runs(const estimator *x, source *s)
     return -1;
 }
 
-/* Closes the sources.  Returns how many of their runs are of another version, or -1 with an error. */
+/* Closes the sources.  Returns how many runs that claims use are of another version, or -1 with an error. */
 static int close_sources(estimator *x)
 {
     int others = 0, rc = 0;
     for (int i = 0; i < x->sources; i++) {
         source *s = &x->source[i];
         for (int k = 0; s->store && k < s->experiment->rows; k++)
-            others += pb_report_others(&s->report, k);
+            others += s->used[k] ? pb_report_others(&s->report, k) : 0;
         if (s->store) {
             pb_report_free(&s->report);
             rc = pb_store_close(s->store) || rc;
@@ -71,6 +115,7 @@ static int close_sources(estimator *x)
         if (s->opened)
             pb_bench_close(&s->bench);
         pb_experiment_free(s->experiment);
+        free(s->used);
     }
     free(x->source);
     return rc ? -1 : others;
@@ -320,8 +365,8 @@ static void estimate_seeds(pb_claim *c, const pb_report *r, int a, int b, const 
     free(x);
 }
 
-/* Estimates a time of the timing pass over the processes that have measured it, a ratio of times as pb_timing_pool does.
- * *known is false if the key is none, or if only one process has. */
+/* Estimates a time of the timing pass over the processes that have measured it, a ratio of times as pb_timing_pool
+ * does.  *known is false if the key is none, or if only one process has. */
 static int estimate_time(pb_claim *c, const pb_report *r, int row, bool *known)
 {
     double *x = NULL;
@@ -395,9 +440,52 @@ static int estimate_scores(pb_claim *c, const pb_report *r, int a, int b, bool *
     return rc;
 }
 
+/* ---- notes ----------------------------------------------------------------------------------------------------- */
+
+PB_PRINTF(2, 3) static void add_note(pb_claim *c, const char *fmt, ...)
+{
+    size_t n = strlen(c->note);
+    va_list args;
+    if (n)
+        n += (size_t)snprintf(c->note + n, sizeof c->note - n, "; ");
+    va_start(args, fmt);
+    if (n < sizeof c->note)
+        vsnprintf(c->note + n, sizeof c->note - n, fmt, args);
+    va_end(args);
+}
+
+/* How many runs of two rows are of another version; b is -1 if there is no B. */
+static int count_others(const pb_report *r, int a, int b)
+{
+    return pb_report_others(r, a) + (b >= 0 && b != a ? pb_report_others(r, b) : 0);
+}
+
+/* Says that the verdict is one on runs of another version, and marks the rows as used. */
+static void note_used(pb_claim *c, source *s, int a, int b)
+{
+    int others = count_others(&s->report, a, b);
+    s->used[a] = true;
+    if (b >= 0)
+        s->used[b] = true;
+    if (others)
+        add_note(c, "%d run%s of another version of the code", others, others == 1 ? " is" : "s are");
+}
+
+/* Says that runs of another version could stand in for the missing ones. */
+static int note_unused(pb_claim *c, const source *s, int a, int b)
+{
+    pb_report any;
+    if (pb_report_make(&any, s->store, s->experiment, true))
+        return -1;
+    if (count_others(&any, a, b))
+        add_note(c, "--any-version takes those of another version of the code");
+    pb_report_free(&any);
+    return 0;
+}
+
 /* ---- claims ---------------------------------------------------------------------------------------------------- */
 
-static int estimate_runs(pb_claim *c, const source *s, int a, int b)
+static int estimate_runs(pb_claim *c, source *s, bool any_version, int a, int b)
 {
     const char *key_b = *c->key_b ? c->key_b : c->key;
     char primary[96];
@@ -406,11 +494,15 @@ static int estimate_runs(pb_claim *c, const source *s, int a, int b)
         return pb_error("plan: '%s' is a value of stored runs, which are not planned; want the column empty", c->key);
     if (is_planned(key_b))
         return pb_error("key_b: want a key of stored runs, as '%s' is one, got '%s'", c->key, key_b);
+    if (s->uninstalled)
+        add_note(c, "%s is not installed", s->experiment->model_path);
+    else if (!s->store)
+        add_note(c, "there is no database");
     if (!s->store)
-        return (snprintf(c->note, sizeof c->note, "there is no database"), 0);
+        return 0;
     const pb_report *r = &s->report;
     if (!has_values(c, r, a, c->key) || (b >= 0 && !has_values(c, r, b, key_b)))
-        return 0;
+        return any_version ? 0 : note_unused(c, s, a, b);
     int split = pb_report_split(c->key);
     if (split >= 0 && !*c->key_b && !strcmp(c->key, pb_report_primary(r, (pb_split)split, primary)) &&
         estimate_scores(c, r, a, b, &known))
@@ -420,12 +512,13 @@ static int estimate_runs(pb_claim *c, const source *s, int a, int b)
     if (!known)
         estimate_seeds(c, r, a, b, key_b);
     if (has_no_ratio(c) || !isfinite(c->effect.middle)) {
-        snprintf(c->note, sizeof c->note, has_no_ratio(c) ? "B is 0, so there is no ratio" : "a value is not finite");
+        add_note(c, has_no_ratio(c) ? "B is 0, so there is no ratio" : "a value is not finite");
         c->effect = pb_estimate_exact(NAN);
     } else if (!c->effect.exact && isnan(c->effect.low))
-        snprintf(c->note, sizeof c->note, "%s",
+        add_note(c, "%s",
                  c->seeds == 1 ? "one seed alone gives no interval"
                                : "all differences are equal, so no interval can be estimated");
+    note_used(c, s, a, b);
     return 0;
 }
 
@@ -440,7 +533,7 @@ static int estimate_claim(estimator *x, pb_claim *c)
         return -1;
     if (is_planned(c->key))
         return estimate_plan(c, s->experiment, a, b);
-    return open_runs(x, s) ? -1 : estimate_runs(c, s, a, b);
+    return open_runs(x, s) ? -1 : estimate_runs(c, s, x->any_version, a, b);
 }
 
 int pb_claims_estimate(pb_claims *c, const char *db, bool any_version)

@@ -5,7 +5,7 @@
  *   id          a name of its own
  *   source      the paper, or where the claim is made
  *   claim       what is claimed, a sentence
- *   experiment  the INI file whose rows are compared
+ *   experiment  the INI file whose rows are compared; of several tasks FILE@TASK
  *   a, b        labels of rows; b is empty if the relation has no B
  *   key, key_b  what is compared; key_b is that of B, empty: the same
  *   relation    a pb_relation
@@ -31,7 +31,7 @@ typedef struct pb_claim {
     int seeds, examples; /* of the estimate; 0: does not apply */
     double p, holm;      /* NaN for an exact number */
     pb_claim_verdict verdict;
-    char note[160]; /* why a claim was not run, or is undecided */
+    char note[240]; /* why a claim was not run or is undecided, and which of its runs are of another version */
 } pb_claim;
 
 typedef struct pb_claims {
@@ -40,7 +40,7 @@ typedef struct pb_claims {
     pb_claim *claim; /* [claims] in the order of the tables */
     int claims;
     int tested; /* claims that are estimated from samples, whose p values are adjusted together */
-    int others; /* runs of another version of the code that stand in for missing ones */
+    int others; /* runs of another version of the code by which claims are judged */
 } pb_claims;
 
 /* Reads the tables at n paths, which may be those of installed ones (pb_find_installed).  The caller frees the claims
@@ -51,7 +51,7 @@ void pb_claims_free(pb_claims *c);
 /* Estimates all effects: plans, and the runs of a database, which need not exist.  With `any_version` as
  * pb_report_make.  Threads must have been started, as for pb_cell_plan.  A claim whose runs are missing has no
  * estimate, and a note.  Returns -1 with an error that begins with the claim's FILE:LINE if an experiment, a row or a
- * key does not exist. */
+ * key does not exist.  If its model is not installed the claim is not run. */
 int pb_claims_estimate(pb_claims *c, const char *db, bool any_version);
 
 /* Computes p and, adjusted by Holm's procedure over all claims that are tested, the verdicts. */

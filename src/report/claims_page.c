@@ -146,15 +146,17 @@ static void print_file(const pb_claim *c, int n, FILE *out)
 void pb_claims_print(const pb_claims *c, FILE *out)
 {
     fprintf(out, "# Claims, and what the runs say\n\n"
-                 "`make claims/run` trains and writes this page; `make claims` writes it of the runs that there are. "
-                 "[statistics.md](statistics.md#claims) says how a claim is judged.\n\n");
+                 "`peftbench claims` judges claims by stored runs and by plans. A claim is confirmed if the 95 %% "
+                 "interval of its effect lies in the region that it says, refuted if it lies outside, and not run if a "
+                 "value is missing; otherwise the runs do not decide.\n\n");
     print_counts(c->claim, c->claims, out);
     fprintf(out,
             "%d claims are tested on samples, at the 5 %% level over all of them together (Holm); p is adjusted. Exact "
             "numbers have no p.\n",
             c->tested);
     if (c->others)
-        fprintf(out, "%d runs are of an earlier version of the code.\n", c->others);
+        fprintf(out, "%d of the runs that these verdicts use %s of another version of the code.\n", c->others,
+                c->others == 1 ? "is" : "are");
     for (int i = 0, n; i < c->claims; i += n) {
         for (n = 1; i + n < c->claims && c->claim[i + n].path == c->claim[i].path; n++)
             ;

@@ -74,6 +74,7 @@ half=$(sed -n 's/.*"id":"more".*"p":\([^,]*\),"adjusted":\([^,]*\),.*/\1 \2/p' o
 ok 'p is adjusted' awk -v p="$half" 'BEGIN { split(p, x, " "); exit !(x[2] >= x[1] && x[1] > 0) }'
 
 ok 'the page' run 0 claims some.tsv --db a.db
+ok 'what a verdict is' prints 'confirmed if the 95 % interval of its effect lies'
 ok 'counts' prints '^16 claims: 9 confirmed, 2 refuted, 2 undecided, 3 not run\.$'
 ok 'and says how many are tested' prints '^6 claims are tested on samples'
 ok 'texts are escaped' prints 'Full \\<b\\>beats\\</b\\> a constant \\\*answer\\\*\.'
@@ -87,6 +88,49 @@ ok 'without a database' run 0 claims some.tsv --db none.db --json
 ok 'plans are judged' is plan confirmed
 ok 'and runs are not' is more 'not run'
 ok 'and it is not created' test ! -e none.db
+
+ok 'JSON into a file' run 0 claims some.tsv --db a.db --json -o page.json
+ok 'as it is printed' test "$(grep -c '"verdict":"confirmed"' page.json)" = 9
+ok 'nothing that only this repository has' test "$(grep -c 'make claims\|statistics.md' page.md)" = 0
+ok 'make asks for the database' test "$(env -u MAKEFLAGS make -s -C "$root" claims CLAIMS_DB="$work/none.db" 2>&1 |
+	grep -c 'none.db is missing.*make claims/run')" = 1
+
+# A model that is not installed takes its claims away, and no others.
+sed 's,models/tiny,models/none,' a.ini >away.ini
+table away.tsv <<'END_OF_TABLE'
+away|Paper|Its model is not there.|away.ini|full|storage.trainable|||A > 1||
+here|Paper|Its model is there.|a.ini|full|storage.trainable|||A > 1||
+END_OF_TABLE
+ok 'a model that is missing' run 0 claims away.tsv --db a.db --json
+ok 'is a note' prints '"id":"away".*"verdict":"not run","note":"models/none is not installed"'
+ok 'of that claim' is here confirmed
+
+# An experiment of two tasks.
+cp tasks/a.ini tasks/b.ini
+sed 's/^task = .*/task = a, b/' a.ini >two.ini
+table two.tsv <<'END_OF_TABLE'
+two|Paper|One of two tasks.|two.ini@b|full|plan.total|||A > 1|tokens=8|
+END_OF_TABLE
+ok 'one of two tasks' run 0 claims two.tsv --db a.db --json
+ok 'is judged' is two confirmed
+
+# Runs of another version: six cells of a.ini, of which claims use those of two rows.
+cp a.db old.db
+sqlite3 old.db 'DROP TRIGGER IF EXISTS run_update; DROP TRIGGER IF EXISTS run_hash;
+	DROP TRIGGER IF EXISTS provenance_update'
+sqlite3 old.db "UPDATE run SET hash = 'ffff' || substr(hash, 5);
+	UPDATE provenance SET value = 'ffff' || substr(value, 5) WHERE key = 'code.engine'"
+table old.tsv <<'END_OF_TABLE'
+old|Paper|Trained by another program.|a.ini|full|storage.trainable|head||A > B||
+plan|Paper|Planned by this one.|a.ini|full|plan.total|||A > 1|tokens=8|
+END_OF_TABLE
+ok 'runs of another version' run 0 claims old.tsv --db old.db --json
+ok 'are not used' prints '"id":"old".*"note":"0 of 2 seeds of full have storage.trainable; --any-version takes those'
+ok 'unless they are wanted' run 0 claims old.tsv --db old.db --json --any-version
+ok 'and marked' prints '"id":"old".*"verdict":"confirmed","note":"4 runs are of another version of the code"'
+ok 'a plan has none' prints '"id":"plan".*"note":""'
+ok 'on the page' run 0 claims old.tsv --db old.db --any-version
+ok 'they are counted' prints '^4 of the runs that these verdicts use are of another version'
 
 # A seed that is missing in a row.
 sqlite3 a.db "DELETE FROM value WHERE key = 'accuracy.test.accuracy' AND run = (SELECT max(id) FROM run WHERE row = 'head')"
@@ -115,6 +159,8 @@ refused "key_b: want a key of a plan" 'x|p|c|a.ini|full|plan.total|full|storage.
 refused "key_b: want a key of stored runs" 'x|p|c|a.ini|full|storage.stored|full|plan.total|A > B||'
 refused "plan: 'device.max_batch' needs the memory" 'x|p|c|a.ini|full|device.max_batch|||A > 1|length=16|'
 refused "relation: 'plan.prepare' of head is 0, so there is no ratio" 'x|p|c|a.ini|full|plan.total|head|plan.prepare|A / B > 2|tokens=8|'
+refused "experiment: 'two.ini' names no task of the file; want such as two.ini@a" 'x|p|c|two.ini|full|plan.total|||A > 1||'
+refused "experiment: 'two.ini@c' names no task" 'x|p|c|two.ini@c|full|plan.total|||A > 1||'
 refused 'none.ini' 'x|p|c|none.ini|full|plan.total|||A > 1||'
 printf 'id\tclaim\nx\ty\n' >bad.tsv
 ok 'a column that is missing' run 2 claims bad.tsv --db a.db
