@@ -148,6 +148,13 @@ void pb_json_print(const pb_json *v, pb_text *out)
     free(text);
 }
 
+void pb_json_canonical(const pb_json *v, pb_text *out)
+{
+    char *text = json_dumps(inside(v), JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_COMPACT);
+    pb_text_add(out, "%s", text ? text : "null");
+    free(text);
+}
+
 void pb_json_quote_bytes(pb_text *out, const char *text, size_t n)
 {
     pb_text_bytes(out, "\"", 1);

@@ -54,6 +54,10 @@ int pb_json_each(const pb_json *object, int (*visit)(void *ctx, const char *key,
 /* Appends a value as JSON on one line. */
 void pb_json_print(const pb_json *v, pb_text *out);
 
+/* The same without blanks and with the members of every object sorted by name: files that differ in layout alone have
+ * the same text. */
+void pb_json_canonical(const pb_json *v, pb_text *out);
+
 /* Append a text, or n bytes, which may include NULs, as a JSON string with quotes and escapes.  A byte that is not
  * UTF-8 becomes U+FFFD, because JSON cannot represent it. */
 void pb_json_quote(pb_text *out, const char *text);

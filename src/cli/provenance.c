@@ -102,7 +102,7 @@ static const struct {
     const char *key, *what;
     pb_digest (*digest)(const pb_model *m);
 } model_files[] = {{"model", "", pb_model_digest},
-                   {"config", " of config.json with generation_config.json", pb_model_config_digest},
+                   {"config", " of what is read of config.json and generation_config.json", pb_model_config_digest},
                    {"tokenizer", " of tokenizer.json", pb_model_tokenizer_digest}};
 
 int pb_provenance_check_model(const pb_provenance *p, long long run, const pb_model *m)

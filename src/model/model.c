@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/internal.h"
+#include "model/model_fields.h"
 
 const pb_option pb_base_table[] = {
     PB_OPTION(pb_base_options, precision, CHOICE, "fp32", "fp32|bf16|int8|nf4",
@@ -165,36 +166,44 @@ pb_digest pb_model_digest(const pb_model *m)
     return d;
 }
 
-/* Appends the content of a file of the model's folder, if it is there.  One that cannot be read has been refused when
- * the model was opened. */
-static void add_file(const pb_model *m, const char *name, pb_text *out)
+/* Reads a JSON file of the model's folder; NULL if it is not there.  One that cannot be read has been refused when the
+ * model was opened. */
+static pb_json_doc *read_json(const pb_model *m, const char *name)
 {
     char *path = pb_format("%s/%s", m->dir, name);
-    size_t size = 0;
-    char *content = pb_file_exists(path) ? pb_read_file(path, &size) : NULL;
-    if (content)
-        pb_text_bytes(out, content, size);
-    free(content);
+    pb_json_doc *doc = pb_file_exists(path) ? pb_json_read(path) : NULL;
     free(path);
+    return doc;
 }
 
-static pb_digest digest_files(const pb_model *m, const char *name, const char *other)
+static pb_digest digest_text(pb_text *t)
 {
-    pb_text all = {0};
-    add_file(m, name, &all);
-    if (other)
-        add_file(m, other, &all);
-    pb_digest d = all.length ? pb_sha256(all.data, all.length) : (pb_digest){""};
-    pb_text_free(&all);
+    pb_digest d = t->length ? pb_sha256(t->data, t->length) : (pb_digest){""};
+    pb_text_free(t);
     return d;
 }
 
+/* The end-of-text tokens are those in effect, whichever of the two files names them. */
 pb_digest pb_model_config_digest(const pb_model *m)
 {
-    return digest_files(m, "config.json", "generation_config.json");
+    pb_json_doc *doc = read_json(m, "config.json");
+    pb_text all = {0};
+    if (doc) {
+        pb_network_config_print(pb_json_root(doc), m->config.family->type, &all);
+        pb_text_add(&all, "end =");
+        for (size_t i = 0; i < PB_COUNT(m->end); i++)
+            pb_text_add(&all, " %d", m->end[i]);
+    }
+    pb_json_free(doc);
+    return digest_text(&all);
 }
 
 pb_digest pb_model_tokenizer_digest(const pb_model *m)
 {
-    return digest_files(m, "tokenizer.json", NULL);
+    pb_json_doc *doc = read_json(m, "tokenizer.json");
+    pb_text all = {0};
+    if (doc)
+        pb_json_canonical(pb_json_root(doc), &all);
+    pb_json_free(doc);
+    return digest_text(&all);
 }

@@ -189,8 +189,9 @@ int pb_model_token_types(const pb_model *m);  /* number of token types (segments
 const char *pb_model_dir(const pb_model *m);  /* pb_opening.path */
 pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files; "" if they cannot be read */
 
-/* The SHA-256 of config.json followed by generation_config.json, and that of tokenizer.json; "" if the folder has no
- * such file.  A GGUF or llama2.c file has all of it among its weights, whose digest stands for it. */
+/* The SHA-256 of the fields of config.json that are read with the end-of-text tokens, which generation_config.json may
+ * name, and that of the content of tokenizer.json; "" if the folder has no such file.  Neither the layout of the files
+ * nor a field that changes no result, such as transformers_version, counts.  A GGUF or llama2.c file has all of it among its weights, whose digest stands for it. */
 pb_digest pb_model_config_digest(const pb_model *m);
 pb_digest pb_model_tokenizer_digest(const pb_model *m);
 

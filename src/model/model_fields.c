@@ -285,3 +285,16 @@ int pb_generation_config_check(const char *path, const pb_json *root)
     check c = {path, "", "generation", generation, PB_COUNT(generation), false};
     return pb_json_each(root, check_member, &c);
 }
+
+void pb_network_config_print(const pb_json *root, const char *model_type, pb_text *out)
+{
+    for (size_t i = 0; i < PB_COUNT(config); i++) {
+        const pb_field *f = &config[i];
+        const pb_json *value = pb_json_get(root, f->key);
+        if (!value || f->use != PB_FIELD_READ || pb_field_in(config, PB_COUNT(config), model_type, f->key) != f)
+            continue;
+        pb_text_add(out, "%s=", f->key);
+        pb_json_canonical(value, out);
+        pb_text_add(out, "\n");
+    }
+}

@@ -14,7 +14,12 @@
  * list may change the network.  Returns -1 with an error that names the field. */
 int pb_network_config_check(const char *path, const pb_json *root, const char *model_type);
 
-/* The same for a generation_config.json, where every unknown field is refused unless it is null or false. */
+/* Appends the members of such a config.json that are read, a line `KEY=VALUE` each, always in the same order.  Members
+ * that change no result, such as transformers_version, are left out. */
+void pb_network_config_print(const pb_json *root, const char *model_type, pb_text *out);
+
+/* Checks a generation_config.json as pb_network_config_check does, but refuses every unknown field unless it is null or
+ * false. */
 int pb_generation_config_check(const char *path, const pb_json *root);
 
 #endif
