@@ -45,8 +45,9 @@ static int read_pattern(void *ctx, const char *pattern, const pb_json *value)
     return r->failed;
 }
 
-/* PEFT ignores an entry that matches no targeted module, with a warning where the value is a rank or an alpha.  The
- * tensors of the file cannot show what it was meant for, so it is refused. */
+/* PEFT ignores an entry that matches no targeted module, with a warning where the value is a rank or an alpha.  So does
+ * this for these two, whose effect on the modules that are targeted is certain.  Another entry is refused: the tensors
+ * of the file cannot show what it was meant for. */
 static int check_entry(void *ctx, const char *pattern, const pb_json *value)
 {
     const pattern_reader *r = ctx;
@@ -61,9 +62,13 @@ static int check_entry(void *ctx, const char *pattern, const pb_json *value)
     }
     if (fit < 0)
         return pb_loading_config_error(l, r->key);
-    return fit ? 0
-               : pb_error("%s: %s: '%s' matches none of the modules that are targeted, such as '%s'", l->a->config_path,
-                          r->key, pattern, some);
+    bool ignored = !strcmp(r->key, "rank_pattern") || !strcmp(r->key, "alpha_pattern");
+    if (!fit && ignored)
+        pb_warn("%s: %s: '%s' matches none of the modules that are targeted, such as '%s'; it is ignored, as in PEFT",
+                l->a->config_path, r->key, pattern, some);
+    return fit || ignored ? 0
+                          : pb_error("%s: %s: '%s' matches none of the modules that are targeted, such as '%s'",
+                                     l->a->config_path, r->key, pattern, some);
 }
 
 /* PEFT writes the entries in alphabetical order, and gives the tensors of an adapter that it loads the rank of the
